@@ -1,0 +1,109 @@
+package civil
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ErrWareki says that a text is not a date written with an era.
+var ErrWareki = errors.New("not a date with an era (expected like 令和8年6月15日)")
+
+// Era is a Japanese era. Its value is the era digit that stands before the
+// birth date in a signature certificate (domain.md 2.4); other conventions use
+// other digits, so never compare it with theirs.
+type Era int
+
+const (
+	Meiji  Era = 1 // 明治; certificates use it from 1868
+	Taisho Era = 2 // 大正, from 1912-07-30
+	Showa  Era = 3 // 昭和, from 1926-12-25
+	Heisei Era = 4 // 平成, from 1989-01-08
+	Reiwa  Era = 5 // 令和, from 2019-05-01
+)
+
+// eras lists the eras, latest first, with their first days (domain.md 4.3).
+var eras = []struct {
+	era   Era
+	name  string
+	first Date
+}{
+	{Reiwa, "令和", Date{2019, time.May, 1}},
+	{Heisei, "平成", Date{1989, time.January, 8}},
+	{Showa, "昭和", Date{1926, time.December, 25}},
+	{Taisho, "大正", Date{1912, time.July, 30}},
+	{Meiji, "明治", Date{1868, time.January, 1}},
+}
+
+// String returns the name of the era in Japanese, or "" for no era.
+func (e Era) String() string {
+	for _, x := range eras {
+		if x.era == e {
+			return x.name
+		}
+	}
+	return ""
+}
+
+// EraOf returns the era of d and the year in it, counted from 1; zeros before 1868.
+func EraOf(d Date) (Era, int) {
+	for _, x := range eras {
+		if !d.Before(x.first) {
+			return x.era, d.Year - x.first.Year + 1
+		}
+	}
+	return 0, 0
+}
+
+// Wareki returns d as forms and letters print it, such as 令和8年6月15日, with
+// 元年 for the first year; "" for the zero Date and the ISO form before 1868.
+func (d Date) Wareki() string {
+	if d.IsZero() {
+		return ""
+	}
+	era, year := EraOf(d)
+	if era == 0 {
+		return d.String()
+	}
+	y := strconv.Itoa(year)
+	if year == 1 {
+		y = "元"
+	}
+	return fmt.Sprintf("%v%s年%d月%d日", era, y, int(d.Month), d.Day)
+}
+
+// ParseWareki reads what Wareki writes. Full-width digits are read too, and a
+// year that runs past the end of its era is accepted, because regime documents
+// printed 平成31年 and later for days now in 令和 (domain.md 4.3). Days before
+// the era began and everything else are ErrWareki.
+func ParseWareki(s string) (Date, error) {
+	text := halfWidthDigits(strings.TrimSpace(s))
+	for _, x := range eras {
+		rest, found := strings.CutPrefix(text, x.name)
+		if !found {
+			continue
+		}
+		rest = strings.Replace(rest, "元年", "1年", 1)
+		var y, m, d int
+		if n, err := fmt.Sscanf(rest, "%d年%d月%d日", &y, &m, &d); err != nil || n != 3 || y < 1 || !strings.HasSuffix(rest, "日") {
+			break
+		}
+		day := Date{x.first.Year + y - 1, time.Month(m), d}
+		if !day.Valid() || day.Before(x.first) {
+			break
+		}
+		return day, nil
+	}
+	return Date{}, fmt.Errorf("reading %q: %w", s, ErrWareki)
+}
+
+func halfWidthDigits(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return r - '0' + '0'
+		}
+		return r
+	}, s)
+}
