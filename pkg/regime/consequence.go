@@ -1,0 +1,105 @@
+package regime
+
+import "shomei/pkg/civil"
+
+// Event is something that may end a certificate or a card.
+type Event string
+
+const (
+	EvName             Event = "name-correction"       // name corrected or changed
+	EvSex              Event = "sex-correction"        // sex corrected or changed
+	EvAddress          Event = "address-correction"    // address corrected, or move inside the municipality (転居)
+	EvBirthDate        Event = "birth-date-correction" // birth date corrected
+	EvMinor            Event = "minor-correction"      // characters, renaming of districts, lot or house numbering
+	EvMoveOut          Event = "move-out"              // 転出届 to another municipality
+	EvNoMoveIn         Event = "no-move-in"            // no 転入届 within 30 days of the planned day
+	EvLateMoveIn       Event = "late-move-in"          // 転入届 later than 14 days after the move
+	EvCardNotSubmitted Event = "card-not-submitted"    // card not submitted within 90 days, or moved again first
+	EvDeath            Event = "death"
+	EvOutOfScope       Event = "out-of-scope"   // no longer in the scope of the Juki Act
+	EvRecordDeleted    Event = "record-deleted" // record deleted ex officio
+	EvOverseas         Event = "overseas-move"  // move overseas
+	EvNumberChanged    Event = "individual-number-changed"
+	EvCodeCorrected    Event = "resident-code-corrected"
+	EvCardReturned     Event = "card-returned"
+	EvCardVoid         Event = "card-void"          // the card becomes void for any other reason
+	EvApplication      Event = "holder-application" // 失効申請
+	EvKeyLeak          Event = "key-leak"           // 秘密鍵の漏えい等届出
+	EvLossReport       Event = "loss-report"        // loss reported at the counter or in writing
+	EvUnusable         Event = "medium-unusable"    // damage of the card, unusable medium
+	EvPhoneLoss        Event = "phone-loss-report"  // loss reported by telephone: suspension
+	EvFound            Event = "card-found"         // found again after a suspension
+	EvCertificateError Event = "certificate-error"  // the authority finds an error in the certificate
+	EvCACompromise     Event = "ca-compromise"      // the authority's key is compromised
+	EvTerm             Event = "term-ended"         // the legal term is over
+	EvCardTerm         Event = "card-term-ended"    // the card's own term is over
+	EvRenewed          Event = "renewed"            // replaced by renewal
+	EvReissued         Event = "reissued"           // replaced by a re-issue while still in force
+	EvDiscarded        Event = "discarded"          // discarded before delivery to the holder
+	EvMyNumberHandOver Event = "mynumber-handover"  // a My Number card is handed over: the juki card is taken back
+	EvStayEnded        Event = "stay-ended"         // the period of stay ended without extension
+)
+
+// Target is what an event acts on.
+type Target string
+
+const (
+	TargetSign Target = "sign"
+	TargetAuth Target = "auth"
+	TargetCard Target = "card"
+)
+
+// Effect is what becomes of a target.
+type Effect string
+
+const (
+	Keep    Effect = "keep"    // stays as it is
+	Revoke  Effect = "revoke"  // effect is lost when the revocation is recorded
+	Suspend Effect = "suspend" // 一時停止
+	Void    Effect = "void"    // cards only
+	Expire  Effect = "expire"  // the term is over; nothing need be recorded
+	Release Effect = "release" // cards only: the suspension can be lifted
+)
+
+// ConsequenceIn is an event and what its effect depends on.
+type ConsequenceIn struct {
+	Regime Regime
+	Event  Event
+	On     civil.Date // day on which it is recorded; for an overseas move the day of the move
+	// Chosen lists the certificates the holder gives up (EvApplication), finds
+	// leaked (EvKeyLeak) or whose term, error or renewal is meant
+	// (EvTerm, EvCertificateError, EvRenewed, EvReissued, EvDiscarded,
+	// EvCACompromise). Empty: both.
+	Chosen []Kind
+	// ContinuedUse says that continued use overseas was applied for (EvOverseas).
+	ContinuedUse bool
+	// CardChosen says that the card itself is meant as well (EvRenewed, EvReissued, EvTerm, EvDiscarded).
+	CardChosen bool
+}
+
+// Consequence is what an event does to one target.
+type Consequence struct {
+	Target Target
+	Effect Effect
+	Reason CRLReason // meaningful for Revoke and Suspend of certificates
+	Rule   ID
+}
+
+// Consequences is what an event does to the certificates and the card. Under
+// the juki regime there is no authentication certificate: Auth is Keep.
+type Consequences struct {
+	Sign, Auth, Card Consequence
+	Rules            []ID
+}
+
+// Of returns the consequence for a kind of certificate.
+func (c Consequences) Of(k Kind) Consequence {
+	if k == Auth {
+		return c.Auth
+	}
+	return c.Sign
+}
+
+// Consequences answers what an event ends (domain.md 1.3.4, 1.4.7). An event
+// that the regime does not know is a *FieldError.
+func (s Switches) Consequences(in ConsequenceIn) (Consequences, error) { return Consequences{}, nil }

@@ -1,0 +1,147 @@
+// Package regime is the law by date: which rules govern a certificate on a given
+// day, who may have one, with which documents, for how long, at what price, and
+// what ends it. There are two regimes, the juki card (2004-01-29 … 2015-12-22,
+// with a run-off until 2018-12-21) and the My Number card (2016-01-01 …).
+//
+// It is pure: values in, values out, no clock and no storage. Every answer
+// names the rules it applied by id; Lookup gives the sentence for an id, its
+// source and the time in which it holds. A rule's id stands once, in the table
+// (rules_*.go), beside the variable that the code uses; so one search for the
+// id finds the rule and one more, for the variable, finds its effect.
+package regime
+
+import (
+	"fmt"
+	"time"
+
+	"shomei/pkg/civil"
+)
+
+// Regime is a body of law that governs certificates on a card.
+type Regime string
+
+const (
+	Juki     Regime = "juki"     // 住民基本台帳カード: one signature certificate
+	MyNumber Regime = "mynumber" // 個人番号カード: a signature and an authentication certificate
+)
+
+// Kind is the kind of a certificate.
+type Kind string
+
+const (
+	Sign Kind = "sign" // 署名用電子証明書
+	Auth Kind = "auth" // 利用者証明用電子証明書
+)
+
+// Operation is a kind of work at a counter or by telephone.
+type Operation = civil.Operation
+
+const (
+	OpNew            Operation = "new"             // first issue, issue after expiry, later addition
+	OpRenew          Operation = "renew"           // revocation and new issue in one application
+	OpReissue        Operation = "reissue"         // new issue in place of one that was lost, damaged or revoked
+	OpRevoke         Operation = "revoke"          // the holder's application or report
+	OpSuspend        Operation = "suspend"         // report of loss by telephone
+	OpUnblock        Operation = "unblock"         // setting a new PIN, clearing a lock
+	OpCard           Operation = "card"            // application for a card
+	OpHandOver       Operation = "handover"        // handing over a card with its certificates
+	OpResidentRecord Operation = "resident-record" // move-in, move-out and other notifications
+)
+
+// Switches choose between readings of the law that its text leaves open
+// (domain.md 1.7). The zero value is the default reading, which gives every
+// golden vector of domain.md 1.5.2. A deployment sets them once, per
+// municipality where it must; the rules applied name the reading taken.
+type Switches struct {
+	// LeapBirthdayOnMarch1 counts the birthday of a person born on 29 February
+	// on 1 March in common years. Default: 28 February, as the card rule says
+	// (CardReg2016 Art 26(2)); for certificates that is an analogy (D4).
+	LeapBirthdayOnMarch1 bool
+	// WindowForwards opens the renewal window on the first day from which fewer
+	// than three months remain when counted forwards (D8). Default: the day
+	// after (last day − 3 months), as municipalities publish it (D7).
+	WindowForwards bool
+	// BirthdayOfIssueCounts counts a birthday that falls on the issue day.
+	// Default: birthdays strictly after the issue day, the literal reading, so
+	// a renewal on the birthday itself runs six years (domain.md 1.5.2).
+	BirthdayOfIssueCounts bool
+	// EndFeeWaiver ends the standing waiver (当分の間) by which the first issue and
+	// the renewal of a My Number card and its certificates are free.
+	EndFeeWaiver bool
+	// JukiWindowMonths lets the municipality take in juki renewals only from so
+	// many months before the last day. Default 0: at any time, as the Act has no window.
+	JukiWindowMonths int
+	// NoSpecialCircumstances never accepts special circumstances of persons
+	// under 15 and adult wards. Default: accepted when a second officer grants them.
+	NoSpecialCircumstances bool
+	// JukiCardCaps ends a juki certificate with the juki card's own term.
+	// Default: it does not (domain.md 1.3.1).
+	JukiCardCaps bool
+	// SubmissionFromNextDay counts the 90 days for submitting the card from the
+	// day after the filing. Default: the day of filing is the first day.
+	SubmissionFromNextDay bool
+	// NoticeAfterOpening is the number of days from the opening of the renewal
+	// window to the day on which the expiry notice is due. Default 0: the same day.
+	NoticeAfterOpening int
+	// PlanBirthdayMonth applies the draft of the next-generation card, by which
+	// certificates issued from PlanFrom on run to the tenth birthday plus one
+	// month. Default: off; the plan is no law (domain.md 1.2).
+	PlanBirthdayMonth bool
+	// PlanFrom is the first day of the draft above; without it the draft never holds.
+	PlanFrom civil.Date
+}
+
+// FieldError says which input value makes an answer impossible and why, in
+// words for a clerk. Field is the JSON name of the value.
+type FieldError struct {
+	Field string
+	JA    string
+	EN    string
+}
+
+// Error returns the field and the English sentence.
+func (e *FieldError) Error() string { return fmt.Sprintf("%s: %s", e.Field, e.EN) }
+
+// Ruling is the outcome of judging something: accepted when nothing is refused.
+type Ruling struct {
+	Applied []ID // the rules that were applied and let it pass
+	Refused []ID // the rules that refuse it, the first one first to be read out
+}
+
+// Accepted reports whether no rule refuses.
+func (r Ruling) Accepted() bool { return len(r.Refused) == 0 }
+
+// Rules returns the ids of all rules, those that refuse first.
+func (r Ruling) Rules() []ID { return append(append([]ID{}, r.Refused...), r.Applied...) }
+
+func (r *Ruling) apply(ids ...ID)  { r.Applied = append(r.Applied, ids...) }
+func (r *Ruling) refuse(ids ...ID) { r.Refused = append(r.Refused, ids...) }
+
+// merge takes over what another ruling applied and refused.
+func (r *Ruling) merge(other Ruling) {
+	r.apply(other.Applied...)
+	r.refuse(other.Refused...)
+}
+
+// The days that bound the regimes (domain.md 1.2).
+var (
+	JukiFirstDay     = civil.New(2004, time.January, 29)  // issuance begins
+	JukiLastDay      = civil.New(2015, time.December, 22) // issuance ends
+	JukiRunOffDay    = civil.New(2018, time.December, 21) // the last certificate expires
+	MyNumberFirstDay = civil.New(2016, time.January, 1)   // the second regime begins
+)
+
+// Office is a municipal office as far as the law asks: where it is, what kind
+// it is, and when it is open. Offices differ in their last acceptance under the
+// juki regime (domain.md 1.3.6).
+type Office struct {
+	Municipality string `json:"municipality,omitempty"` // code of the municipality, 5 or 6 digits
+	Branch       bool   `json:"branch,omitempty"`       // 支所 or 出張所, not the main office
+	// BranchCeased is the first day on which branches no longer do certificate
+	// work; zero: 2012-04-01, as on the seed page.
+	BranchCeased civil.Date `json:"branch_ceased,omitzero"`
+	// LastAcceptance is the instant at which this office stops taking in juki
+	// applications; zero, or later than the national end: the national end.
+	LastAcceptance time.Time `json:"last_acceptance,omitzero"`
+	civil.Office
+}

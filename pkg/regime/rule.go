@@ -1,0 +1,44 @@
+package regime
+
+import "shomei/pkg/civil"
+
+// ID names a rule, such as "mynumber.validity.sixth-birthday".
+type ID = string
+
+// Rule is one rule of the law as Shomei applies it.
+type Rule struct {
+	ID        ID
+	From      civil.Date // first day on which it holds; zero: as long as there is a regime
+	Until     civil.Date // last day on which it holds; zero: until further notice
+	Published civil.Date // day of the page or law it was read from, which is not the day it takes effect (domain.md 1.1); zero: not known
+	Source    string     // article, section of domain.md
+	JA, EN    string     // a sentence that a clerk can read out
+	// NextJA and NextEN say what to do next. Every rule that can refuse, lack
+	// something or end something has them.
+	NextJA, NextEN string
+}
+
+// Rules returns every rule in the order of the table. The caller owns the slice.
+func Rules() []Rule { return append([]Rule(nil), table...) }
+
+// Lookup returns the rule with the given id and true, or false.
+func Lookup(id ID) (Rule, bool) {
+	for _, r := range table {
+		if r.ID == id {
+			return r, true
+		}
+	}
+	return Rule{}, false
+}
+
+// Holds reports whether the rule is in effect on the day.
+func (r Rule) Holds(on civil.Date) bool { return on.Within(r.From, r.Until) }
+
+// table holds every rule; the rows stand in rules_*.go.
+var table []Rule
+
+// rule enters a row into the table and returns its id.
+func rule(r Rule) ID {
+	table = append(table, r)
+	return r.ID
+}
