@@ -29,20 +29,20 @@ type OfficeDefined struct {
 	Municipality string                 `protobuf:"bytes,1,opt,name=municipality,proto3" json:"municipality,omitempty"`
 	Prefecture   string                 `protobuf:"bytes,2,opt,name=prefecture,proto3" json:"prefecture,omitempty"`
 	// name and city are for people, in Japanese; romaji are for certificates and their distribution points.
-	Name               string              `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
-	PrefectureRomaji   string              `protobuf:"bytes,4,opt,name=prefecture_romaji,json=prefectureRomaji,proto3" json:"prefecture_romaji,omitempty"`
-	MunicipalityRomaji string              `protobuf:"bytes,5,opt,name=municipality_romaji,json=municipalityRomaji,proto3" json:"municipality_romaji,omitempty"`
-	Branch             bool                `protobuf:"varint,6,opt,name=branch,proto3" json:"branch,omitempty"`
-	EffectiveFrom      string              `protobuf:"bytes,7,opt,name=effective_from,json=effectiveFrom,proto3" json:"effective_from,omitempty"`
-	Openings           []*Opening          `protobuf:"bytes,8,rep,name=openings,proto3" json:"openings,omitempty"`
-	Exceptions         []*OpeningException `protobuf:"bytes,9,rep,name=exceptions,proto3" json:"exceptions,omitempty"`
+	Name               string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	PrefectureRomaji   string `protobuf:"bytes,4,opt,name=prefecture_romaji,json=prefectureRomaji,proto3" json:"prefecture_romaji,omitempty"`
+	MunicipalityRomaji string `protobuf:"bytes,5,opt,name=municipality_romaji,json=municipalityRomaji,proto3" json:"municipality_romaji,omitempty"`
+	Branch             bool   `protobuf:"varint,6,opt,name=branch,proto3" json:"branch,omitempty"`
+	EffectiveFrom      string `protobuf:"bytes,7,opt,name=effective_from,json=effectiveFrom,proto3" json:"effective_from,omitempty"`
+	// hours, exceptions and terms are the calendar of pkg/civil.
+	Hours      []*Hours          `protobuf:"bytes,8,rep,name=hours,proto3" json:"hours,omitempty"`
+	Exceptions []*HoursException `protobuf:"bytes,9,rep,name=exceptions,proto3" json:"exceptions,omitempty"`
 	// last_acceptance_ms: juki issuance ended here at this instant, if earlier than the nation's (domain.md 1.3.6).
-	LastAcceptanceMs int64 `protobuf:"varint,10,opt,name=last_acceptance_ms,json=lastAcceptanceMs,proto3" json:"last_acceptance_ms,omitempty"`
-	// operations that this office performs; empty means all.
-	Operations    []string `protobuf:"bytes,11,rep,name=operations,proto3" json:"operations,omitempty"`
-	Telephone     string   `protobuf:"bytes,12,opt,name=telephone,proto3" json:"telephone,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	LastAcceptanceMs int64   `protobuf:"varint,10,opt,name=last_acceptance_ms,json=lastAcceptanceMs,proto3" json:"last_acceptance_ms,omitempty"`
+	Terms            []*Term `protobuf:"bytes,11,rep,name=terms,proto3" json:"terms,omitempty"`
+	Telephone        string  `protobuf:"bytes,12,opt,name=telephone,proto3" json:"telephone,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *OfficeDefined) Reset() {
@@ -124,14 +124,14 @@ func (x *OfficeDefined) GetEffectiveFrom() string {
 	return ""
 }
 
-func (x *OfficeDefined) GetOpenings() []*Opening {
+func (x *OfficeDefined) GetHours() []*Hours {
 	if x != nil {
-		return x.Openings
+		return x.Hours
 	}
 	return nil
 }
 
-func (x *OfficeDefined) GetExceptions() []*OpeningException {
+func (x *OfficeDefined) GetExceptions() []*HoursException {
 	if x != nil {
 		return x.Exceptions
 	}
@@ -145,9 +145,9 @@ func (x *OfficeDefined) GetLastAcceptanceMs() int64 {
 	return 0
 }
 
-func (x *OfficeDefined) GetOperations() []string {
+func (x *OfficeDefined) GetTerms() []*Term {
 	if x != nil {
-		return x.Operations
+		return x.Terms
 	}
 	return nil
 }
@@ -159,120 +159,33 @@ func (x *OfficeDefined) GetTelephone() string {
 	return ""
 }
 
-// Opening is one span of opening hours from a date on, by weekday (0 Sunday … 6 Saturday), in minutes after midnight.
-type Opening struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	EffectiveFrom  string                 `protobuf:"bytes,1,opt,name=effective_from,json=effectiveFrom,proto3" json:"effective_from,omitempty"`
-	EffectiveUntil string                 `protobuf:"bytes,2,opt,name=effective_until,json=effectiveUntil,proto3" json:"effective_until,omitempty"`
-	Weekdays       []uint32               `protobuf:"varint,3,rep,packed,name=weekdays,proto3" json:"weekdays,omitempty"`
-	OpensMinute    uint32                 `protobuf:"varint,4,opt,name=opens_minute,json=opensMinute,proto3" json:"opens_minute,omitempty"`
-	ClosesMinute   uint32                 `protobuf:"varint,5,opt,name=closes_minute,json=closesMinute,proto3" json:"closes_minute,omitempty"`
-	Operations     []string               `protobuf:"bytes,6,rep,name=operations,proto3" json:"operations,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
-}
-
-func (x *Opening) Reset() {
-	*x = Opening{}
-	mi := &file_office_proto_msgTypes[1]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Opening) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Opening) ProtoMessage() {}
-
-func (x *Opening) ProtoReflect() protoreflect.Message {
-	mi := &file_office_proto_msgTypes[1]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Opening.ProtoReflect.Descriptor instead.
-func (*Opening) Descriptor() ([]byte, []int) {
-	return file_office_proto_rawDescGZIP(), []int{1}
-}
-
-func (x *Opening) GetEffectiveFrom() string {
-	if x != nil {
-		return x.EffectiveFrom
-	}
-	return ""
-}
-
-func (x *Opening) GetEffectiveUntil() string {
-	if x != nil {
-		return x.EffectiveUntil
-	}
-	return ""
-}
-
-func (x *Opening) GetWeekdays() []uint32 {
-	if x != nil {
-		return x.Weekdays
-	}
-	return nil
-}
-
-func (x *Opening) GetOpensMinute() uint32 {
-	if x != nil {
-		return x.OpensMinute
-	}
-	return 0
-}
-
-func (x *Opening) GetClosesMinute() uint32 {
-	if x != nil {
-		return x.ClosesMinute
-	}
-	return 0
-}
-
-func (x *Opening) GetOperations() []string {
-	if x != nil {
-		return x.Operations
-	}
-	return nil
-}
-
-// OpeningException opens or closes an office on some days against the rule.
-type OpeningException struct {
+// Hours are weekly opening hours from a date on; weekdays 0 Sunday … 6 Saturday, none listed: Monday to Friday.
+type Hours struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	From          string                 `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
 	Until         string                 `protobuf:"bytes,2,opt,name=until,proto3" json:"until,omitempty"`
-	Open          bool                   `protobuf:"varint,3,opt,name=open,proto3" json:"open,omitempty"`
-	OpensMinute   uint32                 `protobuf:"varint,4,opt,name=opens_minute,json=opensMinute,proto3" json:"opens_minute,omitempty"`
-	ClosesMinute  uint32                 `protobuf:"varint,5,opt,name=closes_minute,json=closesMinute,proto3" json:"closes_minute,omitempty"`
-	Operations    []string               `protobuf:"bytes,6,rep,name=operations,proto3" json:"operations,omitempty"`
-	Why           string                 `protobuf:"bytes,7,opt,name=why,proto3" json:"why,omitempty"`
+	Weekdays      []uint32               `protobuf:"varint,3,rep,packed,name=weekdays,proto3" json:"weekdays,omitempty"`
+	Spans         []*Span                `protobuf:"bytes,4,rep,name=spans,proto3" json:"spans,omitempty"`
+	Operations    []string               `protobuf:"bytes,5,rep,name=operations,proto3" json:"operations,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *OpeningException) Reset() {
-	*x = OpeningException{}
-	mi := &file_office_proto_msgTypes[2]
+func (x *Hours) Reset() {
+	*x = Hours{}
+	mi := &file_office_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *OpeningException) String() string {
+func (x *Hours) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*OpeningException) ProtoMessage() {}
+func (*Hours) ProtoMessage() {}
 
-func (x *OpeningException) ProtoReflect() protoreflect.Message {
-	mi := &file_office_proto_msgTypes[2]
+func (x *Hours) ProtoReflect() protoreflect.Message {
+	mi := &file_office_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -283,56 +196,241 @@ func (x *OpeningException) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use OpeningException.ProtoReflect.Descriptor instead.
-func (*OpeningException) Descriptor() ([]byte, []int) {
-	return file_office_proto_rawDescGZIP(), []int{2}
+// Deprecated: Use Hours.ProtoReflect.Descriptor instead.
+func (*Hours) Descriptor() ([]byte, []int) {
+	return file_office_proto_rawDescGZIP(), []int{1}
 }
 
-func (x *OpeningException) GetFrom() string {
+func (x *Hours) GetFrom() string {
 	if x != nil {
 		return x.From
 	}
 	return ""
 }
 
-func (x *OpeningException) GetUntil() string {
+func (x *Hours) GetUntil() string {
 	if x != nil {
 		return x.Until
 	}
 	return ""
 }
 
-func (x *OpeningException) GetOpen() bool {
+func (x *Hours) GetWeekdays() []uint32 {
 	if x != nil {
-		return x.Open
+		return x.Weekdays
 	}
-	return false
+	return nil
 }
 
-func (x *OpeningException) GetOpensMinute() uint32 {
+func (x *Hours) GetSpans() []*Span {
 	if x != nil {
-		return x.OpensMinute
+		return x.Spans
 	}
-	return 0
+	return nil
 }
 
-func (x *OpeningException) GetClosesMinute() uint32 {
-	if x != nil {
-		return x.ClosesMinute
-	}
-	return 0
-}
-
-func (x *OpeningException) GetOperations() []string {
+func (x *Hours) GetOperations() []string {
 	if x != nil {
 		return x.Operations
 	}
 	return nil
 }
 
-func (x *OpeningException) GetWhy() string {
+// Span is open at opens_minute and closed at closes_minute sharp, in minutes after midnight.
+type Span struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	OpensMinute   uint32                 `protobuf:"varint,1,opt,name=opens_minute,json=opensMinute,proto3" json:"opens_minute,omitempty"`
+	ClosesMinute  uint32                 `protobuf:"varint,2,opt,name=closes_minute,json=closesMinute,proto3" json:"closes_minute,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Span) Reset() {
+	*x = Span{}
+	mi := &file_office_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Span) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Span) ProtoMessage() {}
+
+func (x *Span) ProtoReflect() protoreflect.Message {
+	mi := &file_office_proto_msgTypes[2]
 	if x != nil {
-		return x.Why
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Span.ProtoReflect.Descriptor instead.
+func (*Span) Descriptor() ([]byte, []int) {
+	return file_office_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Span) GetOpensMinute() uint32 {
+	if x != nil {
+		return x.OpensMinute
+	}
+	return 0
+}
+
+func (x *Span) GetClosesMinute() uint32 {
+	if x != nil {
+		return x.ClosesMinute
+	}
+	return 0
+}
+
+// HoursException opens or closes an office from one instant up to another, against the rule.
+type HoursException struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	FromMs        int64                  `protobuf:"varint,1,opt,name=from_ms,json=fromMs,proto3" json:"from_ms,omitempty"`
+	UntilMs       int64                  `protobuf:"varint,2,opt,name=until_ms,json=untilMs,proto3" json:"until_ms,omitempty"`
+	Open          bool                   `protobuf:"varint,3,opt,name=open,proto3" json:"open,omitempty"`
+	Operations    []string               `protobuf:"bytes,4,rep,name=operations,proto3" json:"operations,omitempty"`
+	RuleId        string                 `protobuf:"bytes,5,opt,name=rule_id,json=ruleId,proto3" json:"rule_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HoursException) Reset() {
+	*x = HoursException{}
+	mi := &file_office_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HoursException) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HoursException) ProtoMessage() {}
+
+func (x *HoursException) ProtoReflect() protoreflect.Message {
+	mi := &file_office_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HoursException.ProtoReflect.Descriptor instead.
+func (*HoursException) Descriptor() ([]byte, []int) {
+	return file_office_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *HoursException) GetFromMs() int64 {
+	if x != nil {
+		return x.FromMs
+	}
+	return 0
+}
+
+func (x *HoursException) GetUntilMs() int64 {
+	if x != nil {
+		return x.UntilMs
+	}
+	return 0
+}
+
+func (x *HoursException) GetOpen() bool {
+	if x != nil {
+		return x.Open
+	}
+	return false
+}
+
+func (x *HoursException) GetOperations() []string {
+	if x != nil {
+		return x.Operations
+	}
+	return nil
+}
+
+func (x *HoursException) GetRuleId() string {
+	if x != nil {
+		return x.RuleId
+	}
+	return ""
+}
+
+// Term bounds the time in which an office does some operations at all.
+type Term struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	BeginsMs      int64                  `protobuf:"varint,1,opt,name=begins_ms,json=beginsMs,proto3" json:"begins_ms,omitempty"`
+	EndsMs        int64                  `protobuf:"varint,2,opt,name=ends_ms,json=endsMs,proto3" json:"ends_ms,omitempty"`
+	Operations    []string               `protobuf:"bytes,3,rep,name=operations,proto3" json:"operations,omitempty"`
+	RuleId        string                 `protobuf:"bytes,4,opt,name=rule_id,json=ruleId,proto3" json:"rule_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Term) Reset() {
+	*x = Term{}
+	mi := &file_office_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Term) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Term) ProtoMessage() {}
+
+func (x *Term) ProtoReflect() protoreflect.Message {
+	mi := &file_office_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Term.ProtoReflect.Descriptor instead.
+func (*Term) Descriptor() ([]byte, []int) {
+	return file_office_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Term) GetBeginsMs() int64 {
+	if x != nil {
+		return x.BeginsMs
+	}
+	return 0
+}
+
+func (x *Term) GetEndsMs() int64 {
+	if x != nil {
+		return x.EndsMs
+	}
+	return 0
+}
+
+func (x *Term) GetOperations() []string {
+	if x != nil {
+		return x.Operations
+	}
+	return nil
+}
+
+func (x *Term) GetRuleId() string {
+	if x != nil {
+		return x.RuleId
 	}
 	return ""
 }
@@ -355,7 +453,7 @@ type CounterEnrolled struct {
 
 func (x *CounterEnrolled) Reset() {
 	*x = CounterEnrolled{}
-	mi := &file_office_proto_msgTypes[3]
+	mi := &file_office_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -367,7 +465,7 @@ func (x *CounterEnrolled) String() string {
 func (*CounterEnrolled) ProtoMessage() {}
 
 func (x *CounterEnrolled) ProtoReflect() protoreflect.Message {
-	mi := &file_office_proto_msgTypes[3]
+	mi := &file_office_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -380,7 +478,7 @@ func (x *CounterEnrolled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CounterEnrolled.ProtoReflect.Descriptor instead.
 func (*CounterEnrolled) Descriptor() ([]byte, []int) {
-	return file_office_proto_rawDescGZIP(), []int{3}
+	return file_office_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *CounterEnrolled) GetCounter() string {
@@ -427,7 +525,7 @@ type CounterRetired struct {
 
 func (x *CounterRetired) Reset() {
 	*x = CounterRetired{}
-	mi := &file_office_proto_msgTypes[4]
+	mi := &file_office_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -439,7 +537,7 @@ func (x *CounterRetired) String() string {
 func (*CounterRetired) ProtoMessage() {}
 
 func (x *CounterRetired) ProtoReflect() protoreflect.Message {
-	mi := &file_office_proto_msgTypes[4]
+	mi := &file_office_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -452,7 +550,7 @@ func (x *CounterRetired) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CounterRetired.ProtoReflect.Descriptor instead.
 func (*CounterRetired) Descriptor() ([]byte, []int) {
-	return file_office_proto_rawDescGZIP(), []int{4}
+	return file_office_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *CounterRetired) GetCounter() string {
@@ -473,7 +571,7 @@ type DayClosed struct {
 
 func (x *DayClosed) Reset() {
 	*x = DayClosed{}
-	mi := &file_office_proto_msgTypes[5]
+	mi := &file_office_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -485,7 +583,7 @@ func (x *DayClosed) String() string {
 func (*DayClosed) ProtoMessage() {}
 
 func (x *DayClosed) ProtoReflect() protoreflect.Message {
-	mi := &file_office_proto_msgTypes[5]
+	mi := &file_office_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -498,7 +596,7 @@ func (x *DayClosed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DayClosed.ProtoReflect.Descriptor instead.
 func (*DayClosed) Descriptor() ([]byte, []int) {
-	return file_office_proto_rawDescGZIP(), []int{5}
+	return file_office_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *DayClosed) GetDay() string {
@@ -531,7 +629,7 @@ type StockCounted struct {
 
 func (x *StockCounted) Reset() {
 	*x = StockCounted{}
-	mi := &file_office_proto_msgTypes[6]
+	mi := &file_office_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -543,7 +641,7 @@ func (x *StockCounted) String() string {
 func (*StockCounted) ProtoMessage() {}
 
 func (x *StockCounted) ProtoReflect() protoreflect.Message {
-	mi := &file_office_proto_msgTypes[6]
+	mi := &file_office_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -556,7 +654,7 @@ func (x *StockCounted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockCounted.ProtoReflect.Descriptor instead.
 func (*StockCounted) Descriptor() ([]byte, []int) {
-	return file_office_proto_rawDescGZIP(), []int{6}
+	return file_office_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *StockCounted) GetCards() uint32 {
@@ -570,7 +668,7 @@ var File_office_proto protoreflect.FileDescriptor
 
 const file_office_proto_rawDesc = "" +
 	"\n" +
-	"\foffice.proto\x12\rshomei.events\"\xe5\x03\n" +
+	"\foffice.proto\x12\rshomei.events\"\xe6\x03\n" +
 	"\rOfficeDefined\x12\"\n" +
 	"\fmunicipality\x18\x01 \x01(\tR\fmunicipality\x12\x1e\n" +
 	"\n" +
@@ -580,36 +678,41 @@ const file_office_proto_rawDesc = "" +
 	"\x11prefecture_romaji\x18\x04 \x01(\tR\x10prefectureRomaji\x12/\n" +
 	"\x13municipality_romaji\x18\x05 \x01(\tR\x12municipalityRomaji\x12\x16\n" +
 	"\x06branch\x18\x06 \x01(\bR\x06branch\x12%\n" +
-	"\x0eeffective_from\x18\a \x01(\tR\reffectiveFrom\x122\n" +
-	"\bopenings\x18\b \x03(\v2\x16.shomei.events.OpeningR\bopenings\x12?\n" +
+	"\x0eeffective_from\x18\a \x01(\tR\reffectiveFrom\x12*\n" +
+	"\x05hours\x18\b \x03(\v2\x14.shomei.events.HoursR\x05hours\x12=\n" +
 	"\n" +
-	"exceptions\x18\t \x03(\v2\x1f.shomei.events.OpeningExceptionR\n" +
+	"exceptions\x18\t \x03(\v2\x1d.shomei.events.HoursExceptionR\n" +
 	"exceptions\x12,\n" +
 	"\x12last_acceptance_ms\x18\n" +
-	" \x01(\x03R\x10lastAcceptanceMs\x12\x1e\n" +
-	"\n" +
-	"operations\x18\v \x03(\tR\n" +
-	"operations\x12\x1c\n" +
-	"\ttelephone\x18\f \x01(\tR\ttelephone\"\xdd\x01\n" +
-	"\aOpening\x12%\n" +
-	"\x0eeffective_from\x18\x01 \x01(\tR\reffectiveFrom\x12'\n" +
-	"\x0feffective_until\x18\x02 \x01(\tR\x0eeffectiveUntil\x12\x1a\n" +
-	"\bweekdays\x18\x03 \x03(\rR\bweekdays\x12!\n" +
-	"\fopens_minute\x18\x04 \x01(\rR\vopensMinute\x12#\n" +
-	"\rcloses_minute\x18\x05 \x01(\rR\fclosesMinute\x12\x1e\n" +
-	"\n" +
-	"operations\x18\x06 \x03(\tR\n" +
-	"operations\"\xca\x01\n" +
-	"\x10OpeningException\x12\x12\n" +
+	" \x01(\x03R\x10lastAcceptanceMs\x12)\n" +
+	"\x05terms\x18\v \x03(\v2\x13.shomei.events.TermR\x05terms\x12\x1c\n" +
+	"\ttelephone\x18\f \x01(\tR\ttelephone\"\x98\x01\n" +
+	"\x05Hours\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\tR\x04from\x12\x14\n" +
-	"\x05until\x18\x02 \x01(\tR\x05until\x12\x12\n" +
-	"\x04open\x18\x03 \x01(\bR\x04open\x12!\n" +
-	"\fopens_minute\x18\x04 \x01(\rR\vopensMinute\x12#\n" +
-	"\rcloses_minute\x18\x05 \x01(\rR\fclosesMinute\x12\x1e\n" +
+	"\x05until\x18\x02 \x01(\tR\x05until\x12\x1a\n" +
+	"\bweekdays\x18\x03 \x03(\rR\bweekdays\x12)\n" +
+	"\x05spans\x18\x04 \x03(\v2\x13.shomei.events.SpanR\x05spans\x12\x1e\n" +
 	"\n" +
-	"operations\x18\x06 \x03(\tR\n" +
-	"operations\x12\x10\n" +
-	"\x03why\x18\a \x01(\tR\x03why\"\x9c\x01\n" +
+	"operations\x18\x05 \x03(\tR\n" +
+	"operations\"N\n" +
+	"\x04Span\x12!\n" +
+	"\fopens_minute\x18\x01 \x01(\rR\vopensMinute\x12#\n" +
+	"\rcloses_minute\x18\x02 \x01(\rR\fclosesMinute\"\x91\x01\n" +
+	"\x0eHoursException\x12\x17\n" +
+	"\afrom_ms\x18\x01 \x01(\x03R\x06fromMs\x12\x19\n" +
+	"\buntil_ms\x18\x02 \x01(\x03R\auntilMs\x12\x12\n" +
+	"\x04open\x18\x03 \x01(\bR\x04open\x12\x1e\n" +
+	"\n" +
+	"operations\x18\x04 \x03(\tR\n" +
+	"operations\x12\x17\n" +
+	"\arule_id\x18\x05 \x01(\tR\x06ruleId\"u\n" +
+	"\x04Term\x12\x1b\n" +
+	"\tbegins_ms\x18\x01 \x01(\x03R\bbeginsMs\x12\x17\n" +
+	"\aends_ms\x18\x02 \x01(\x03R\x06endsMs\x12\x1e\n" +
+	"\n" +
+	"operations\x18\x03 \x03(\tR\n" +
+	"operations\x12\x17\n" +
+	"\arule_id\x18\x04 \x01(\tR\x06ruleId\"\x9c\x01\n" +
 	"\x0fCounterEnrolled\x12\x18\n" +
 	"\acounter\x18\x01 \x01(\tR\acounter\x12\x1d\n" +
 	"\n" +
@@ -638,24 +741,28 @@ func file_office_proto_rawDescGZIP() []byte {
 	return file_office_proto_rawDescData
 }
 
-var file_office_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_office_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_office_proto_goTypes = []any{
-	(*OfficeDefined)(nil),    // 0: shomei.events.OfficeDefined
-	(*Opening)(nil),          // 1: shomei.events.Opening
-	(*OpeningException)(nil), // 2: shomei.events.OpeningException
-	(*CounterEnrolled)(nil),  // 3: shomei.events.CounterEnrolled
-	(*CounterRetired)(nil),   // 4: shomei.events.CounterRetired
-	(*DayClosed)(nil),        // 5: shomei.events.DayClosed
-	(*StockCounted)(nil),     // 6: shomei.events.StockCounted
+	(*OfficeDefined)(nil),   // 0: shomei.events.OfficeDefined
+	(*Hours)(nil),           // 1: shomei.events.Hours
+	(*Span)(nil),            // 2: shomei.events.Span
+	(*HoursException)(nil),  // 3: shomei.events.HoursException
+	(*Term)(nil),            // 4: shomei.events.Term
+	(*CounterEnrolled)(nil), // 5: shomei.events.CounterEnrolled
+	(*CounterRetired)(nil),  // 6: shomei.events.CounterRetired
+	(*DayClosed)(nil),       // 7: shomei.events.DayClosed
+	(*StockCounted)(nil),    // 8: shomei.events.StockCounted
 }
 var file_office_proto_depIdxs = []int32{
-	1, // 0: shomei.events.OfficeDefined.openings:type_name -> shomei.events.Opening
-	2, // 1: shomei.events.OfficeDefined.exceptions:type_name -> shomei.events.OpeningException
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	1, // 0: shomei.events.OfficeDefined.hours:type_name -> shomei.events.Hours
+	3, // 1: shomei.events.OfficeDefined.exceptions:type_name -> shomei.events.HoursException
+	4, // 2: shomei.events.OfficeDefined.terms:type_name -> shomei.events.Term
+	2, // 3: shomei.events.Hours.spans:type_name -> shomei.events.Span
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_office_proto_init() }
@@ -669,7 +776,7 @@ func file_office_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_office_proto_rawDesc), len(file_office_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
