@@ -1,0 +1,90 @@
+package ca
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// KeyFile opens an authority's private key at path (PKCS#8 as PEM, mode 0600), and makes an RSA-2048 key there when
+// the file does not exist. The key is on the disk before it is given out, a file is never overwritten, and of two
+// processes that begin at once both get the same key. A file that others may read is refused.
+func KeyFile(path string) (crypto.Signer, error) {
+	signer, err := OpenKeyFile(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return signer, err
+	}
+	if err := createKeyFile(path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("making an authority's key: %w", err)
+	}
+	return OpenKeyFile(path)
+}
+
+// OpenKeyFile opens an authority's private key as [KeyFile] does but never makes one.
+func OpenKeyFile(path string) (crypto.Signer, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("opening an authority's key: %w", err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("opening an authority's key: %s has mode %04o, others may read it: chmod 600 it after asking who did", path, info.Mode().Perm())
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("opening an authority's key: %w", err)
+	}
+	defer clear(text)
+	block, _ := pem.Decode(text)
+	if block == nil || block.Type != "PRIVATE KEY" {
+		return nil, fmt.Errorf("opening an authority's key: %s is not PEM of PKCS#8 (BEGIN PRIVATE KEY)", path)
+	}
+	defer clear(block.Bytes)
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("opening an authority's key: reading %s: %w", path, err)
+	}
+	rsaKey, ok := key.(*rsa.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("opening an authority's key: %w: %s holds %T, not RSA", ErrKey, path, key)
+	}
+	return rsaKey, nil
+}
+
+// createKeyFile writes a new key to a temporary file, syncs it and links it into place: link fails when the name is
+// taken, so a key that may have signed something is never lost.
+func createKeyFile(path string) error {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return err
+	}
+	defer clear(der)
+	dir := filepath.Dir(path)
+	file, err := os.CreateTemp(dir, ".key-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(file.Name())
+	err = errors.Join(pem.Encode(file, &pem.Block{Type: "PRIVATE KEY", Bytes: der}), file.Sync(), file.Close())
+	if err != nil {
+		return err
+	}
+	if err := os.Link(file.Name(), path); err != nil {
+		return err
+	}
+	folder, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}
