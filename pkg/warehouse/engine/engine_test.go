@@ -1,0 +1,525 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestMain lets the test binary be the engine process, too.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "engine" {
+		os.Exit(serveForTests(os.Args[2:]))
+	}
+	os.Exit(m.Run())
+}
+
+// serveForTests is the engine command. With SHOMEI_TEST_RECOVER it proves
+// that a nil dereference is still recovered after the engine opened.
+func serveForTests(args []string) int {
+	c := ServeConfig{Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+	flags := flag.NewFlagSet("engine", flag.ExitOnError)
+	c.Bind(flags)
+	_ = flags.Parse(args) // ExitOnError
+	if os.Getenv("SHOMEI_TEST_RECOVER") != "" {
+		c.Ready = func(string) { fmt.Fprintln(os.Stderr, "recovered:", recovered()) }
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	if err := Serve(ctx, c); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func recovered() (value any) {
+	defer func() { value = recover() }()
+	var nothing *ServeConfig
+	return nothing.Path
+}
+
+type logBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func start(t *testing.T, dir string) (*Process, *logBuffer) {
+	t.Helper()
+	log := new(logBuffer)
+	p, err := Start(t.Context(), Config{
+		Command: []string{os.Args[0], "engine"}, Path: dir, Stderr: log,
+		Logger: slog.New(slog.NewTextHandler(log, nil)),
+	})
+	if err != nil {
+		t.Fatalf("starting the engine: %v\n%s", err, log)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		if err := p.Stop(ctx); err != nil {
+			t.Errorf("stopping the engine: %v", err)
+		}
+		if t.Failed() {
+			t.Log(log)
+		}
+	})
+	return p, log
+}
+
+func dial(t *testing.T, p *Process, compression *clickhouse.Compression) driver.Conn {
+	t.Helper()
+	options, err := clickhouse.ParseDSN(p.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	options.Compression = compression
+	conn, err := clickhouse.Open(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+func run(t *testing.T, conn driver.Conn, sql string, args ...any) {
+	t.Helper()
+	if err := conn.Exec(t.Context(), sql, args...); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+func number(t *testing.T, conn driver.Conn, ctx context.Context, sql string, args ...any) uint64 {
+	t.Helper()
+	var n uint64
+	if err := conn.QueryRow(ctx, sql, args...).Scan(&n); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return n
+}
+
+type row struct {
+	ID   uint64
+	Kind string
+	At   time.Time
+	Tags map[string]string
+	Many []string
+	Day  time.Time
+	None *string
+}
+
+const createRows = `CREATE TABLE shop.rows (id UInt64, kind LowCardinality(String),
+	at DateTime64(6, 'Asia/Tokyo'), tags Map(LowCardinality(String), String), many Array(LowCardinality(String)),
+	day Date32, none Nullable(String))
+	ENGINE = ReplacingMergeTree ORDER BY id SETTINGS fsync_after_insert = 1, fsync_part_directory = 1`
+
+func someRows(n int) []row {
+	tokyo := time.FixedZone("JST", 9*3600)
+	rows := make([]row, n)
+	for i := range rows {
+		rows[i] = row{
+			ID: uint64(i), Kind: [...]string{"sign", "auth"}[i%2],
+			At:   time.Date(2016, 1, 12, 9, 0, 0, i*1000, tokyo),
+			Tags: map[string]string{"rule": "mynumber.validity"}, Many: []string{"a", "b"}[:i%3%2+1],
+			Day: time.Date(2020, 6, 18, 0, 0, 0, 0, time.UTC),
+		}
+		if i%5 == 0 {
+			word := "語"
+			rows[i].None = &word
+		}
+	}
+	return rows
+}
+
+func insert(ctx context.Context, conn driver.Conn, rows []row) error {
+	batch, err := conn.PrepareBatch(ctx, "INSERT INTO shop.rows")
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if err := batch.Append(r.ID, r.Kind, r.At, r.Tags, r.Many, r.Day, r.None); err != nil {
+			return err
+		}
+	}
+	return batch.Send()
+}
+
+func TestDriverSpeaksToTheEngine(t *testing.T) {
+	p, _ := start(t, t.TempDir())
+	for name, compression := range map[string]*clickhouse.Compression{
+		"none": nil,
+		"lz4":  {Method: clickhouse.CompressionLZ4},
+		"zstd": {Method: clickhouse.CompressionZSTD},
+		"gzip": {Method: clickhouse.CompressionGZIP, Level: 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn := dial(t, p, compression)
+			run(t, conn, "DROP DATABASE IF EXISTS shop")
+			run(t, conn, "CREATE DATABASE shop ENGINE = Atomic")
+			run(t, conn, createRows)
+			want := someRows(100_000)
+			if err := insert(t.Context(), conn, want); err != nil {
+				t.Fatal(err)
+			}
+			got := readRows(t, conn)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("rows differ (-want +got):\n%.2000s", diff)
+			}
+		})
+	}
+}
+
+func readRows(t *testing.T, conn driver.Conn) []row {
+	t.Helper()
+	rows, err := conn.Query(t.Context(), "SELECT * FROM shop.rows ORDER BY id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var got []row
+	for rows.Next() {
+		var r row
+		if err := rows.Scan(&r.ID, &r.Kind, &r.At, &r.Tags, &r.Many, &r.Day, &r.None); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, r)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func TestParametersAndSettings(t *testing.T) {
+	p, _ := start(t, t.TempDir())
+	conn := dial(t, p, nil)
+	for _, value := range []string{"plain", "O'Hara", `back\slash`, "tab\tand\nline", "氏名", ""} {
+		ctx := clickhouse.Context(t.Context(), clickhouse.WithParameters(clickhouse.Parameters{"s": escaped(value), "n": "7"}))
+		var got string
+		var n uint32
+		if err := conn.QueryRow(ctx, "SELECT {s:String}, {n:UInt32}").Scan(&got, &n); err != nil {
+			t.Fatalf("%q: %v", value, err)
+		}
+		if got != value || n != 7 {
+			t.Errorf("parameter %q came back as %q and %d", value, got, n)
+		}
+	}
+	with := clickhouse.Context(t.Context(), clickhouse.WithSettings(clickhouse.Settings{"max_threads": 1, "max_memory_usage": 123456789}))
+	asked := "SELECT toUInt64(getSetting('max_memory_usage')) + toUInt64(getSetting('max_threads'))"
+	if got := number(t, conn, with, asked); got != 123456790 {
+		t.Errorf("settings of the URL: got %d", got)
+	}
+	for range 8 { // every lane has its base settings back
+		if got := number(t, conn, t.Context(), "SELECT toUInt64(getSetting('max_memory_usage'))"); got != 1024<<20/4*3 {
+			t.Errorf("settings leaked into the next statement: %d", got)
+		}
+	}
+}
+
+// escaped writes a parameter value as ClickHouse reads it: as a field of TSV.
+func escaped(s string) string {
+	return strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`).Replace(s)
+}
+
+func TestErrorsKeepTheirCode(t *testing.T) {
+	p, _ := start(t, t.TempDir())
+	conn := dial(t, p, nil)
+	run(t, conn, "CREATE DATABASE shop ENGINE = Atomic")
+	run(t, conn, createRows)
+	broken := clickhouse.Context(t.Context(), clickhouse.WithSettings(clickhouse.Settings{"no_such_setting": 1}))
+	for name, c := range map[string]struct {
+		code int32
+		err  error
+	}{
+		"unknown table":      {60, conn.Exec(t.Context(), "SELECT * FROM nowhere")},
+		"syntax":             {62, conn.Exec(t.Context(), "SELEKT 1")},
+		"unknown database":   {81, conn.Exec(t.Context(), "CREATE TABLE nowhere.t (x UInt8) ENGINE = Memory")},
+		"unknown setting":    {115, conn.Exec(broken, "SELECT 1")},
+		"error in the midst": {395, drainRows(conn, t.Context(), "SELECT throwIf(number = 3000000) FROM numbers(10000000)")},
+		"constraint of rows": {60, insertGone(t.Context(), conn, "shop.gone")},
+	} {
+		var e *clickhouse.Exception
+		if !errors.As(c.err, &e) || e.Code != c.code {
+			t.Errorf("%s: got %v, want code %d", name, c.err, c.code)
+		}
+	}
+	if got := number(t, conn, t.Context(), "SELECT count() FROM numbers(10)"); got != 10 {
+		t.Errorf("after the errors: got %d rows", got)
+	}
+}
+
+// insertGone writes to a table that vanished after the batch was prepared.
+func insertGone(ctx context.Context, conn driver.Conn, table string) error {
+	if err := conn.Exec(ctx, "CREATE TABLE "+table+" (x String) ENGINE = Memory"); err != nil {
+		return err
+	}
+	batch, err := conn.PrepareBatch(ctx, "INSERT INTO "+table)
+	if err != nil {
+		return err
+	}
+	for range 300 {
+		if err := batch.Append(strings.Repeat("x", 10_000)); err != nil {
+			return err
+		}
+	}
+	if err := conn.Exec(ctx, "DROP TABLE "+table); err != nil {
+		return err
+	}
+	return batch.Send()
+}
+
+func drainRows(conn driver.Conn, ctx context.Context, sql string) error {
+	rows, err := conn.Query(ctx, sql)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+	}
+	return rows.Err()
+}
+
+func TestManyStatementsAtOnce(t *testing.T) {
+	p, _ := start(t, t.TempDir())
+	conn := dial(t, p, nil)
+	run(t, conn, "CREATE DATABASE shop ENGINE = Atomic")
+	run(t, conn, createRows)
+	rows := someRows(2_000)
+	var wait sync.WaitGroup
+	for worker := range 12 {
+		wait.Go(func() {
+			for range 10 {
+				if worker%3 == 0 {
+					if err := insert(t.Context(), conn, rows); err != nil {
+						t.Error(err)
+					}
+					continue
+				}
+				var n uint64
+				if err := conn.QueryRow(t.Context(), "SELECT count() FROM numbers(100000) WHERE number % 3 = 0").Scan(&n); err != nil || n != 33334 {
+					t.Errorf("got %d, %v", n, err)
+				}
+			}
+		})
+	}
+	wait.Wait()
+	if got := number(t, conn, t.Context(), "SELECT count() FROM shop.rows FINAL"); got != 2_000 {
+		t.Errorf("inserting the same rows 40 times left %d rows, want 2000", got)
+	}
+}
+
+func TestKilledMidInsertItComesBack(t *testing.T) {
+	p, _ := start(t, t.TempDir())
+	conn := dial(t, p, nil)
+	run(t, conn, "CREATE DATABASE shop ENGINE = Atomic")
+	run(t, conn, createRows)
+	acknowledged := uint64(0)
+	for round := range 3 {
+		if err := insert(t.Context(), conn, numbered(round*3, 1_000)); err != nil {
+			t.Fatal(err)
+		}
+		acknowledged += 1_000
+		cut := make(chan error, 1)
+		go func() { cut <- insertSlowly(t.Context(), p, round) }()
+		awaitStatements(t, conn, 2)
+		if err := syscall.Kill(p.PID(), syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-cut; err == nil {
+			t.Error("an insert that was cut off was acknowledged")
+		}
+		awaitCount(t, conn, acknowledged)
+	}
+	if p.Restarts() != 3 {
+		t.Errorf("restarts: %d, want 3", p.Restarts())
+	}
+}
+
+func numbered(round, n int) []row {
+	rows := someRows(n)
+	for i := range rows {
+		rows[i].ID += uint64(round) << 32
+	}
+	return rows
+}
+
+// insertSlowly sends the head of an INSERT and keeps its body open, so that
+// the engine is certainly inside it.
+func insertSlowly(ctx context.Context, p *Process, round int) error {
+	body, rows := io.Pipe()
+	go func() {
+		for i := 0; ; i++ {
+			if _, err := fmt.Fprintf(rows, "%d\n", round<<32+i); err != nil {
+				return
+			}
+		}
+	}()
+	u := strings.Replace(p.DSN(), "/default", "/?query=INSERT+INTO+shop.rows+(id)+FORMAT+TSV", 1)
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, u, body)
+	if err != nil {
+		return err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return errors.New(answer.Status)
+	}
+	return nil
+}
+
+// awaitStatements waits until the engine runs at least n statements.
+func awaitStatements(t *testing.T, conn driver.Conn, n uint64) {
+	t.Helper()
+	await(t, func() bool {
+		return number(t, conn, t.Context(), "SELECT count() FROM system.processes") >= n
+	})
+}
+
+// awaitCount waits until the acknowledged rows are readable again.
+func awaitCount(t *testing.T, conn driver.Conn, want uint64) {
+	t.Helper()
+	var got uint64
+	var err error
+	await(t, func() bool {
+		err = conn.QueryRow(t.Context(), "SELECT count() FROM shop.rows WHERE kind != ''").Scan(&got)
+		return err == nil
+	})
+	if got != want {
+		t.Errorf("after kill -9: %d acknowledged rows, want %d (%v)", got, want, err)
+	}
+}
+
+func await(t *testing.T, ready func() bool) {
+	t.Helper()
+	deadline := time.After(30 * time.Second)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !ready() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatal("waited 30 s in vain")
+		}
+	}
+}
+
+func TestNilDereferenceIsStillRecovered(t *testing.T) {
+	t.Setenv("SHOMEI_TEST_RECOVER", "1")
+	_, log := start(t, t.TempDir())
+	await(t, func() bool { return strings.Contains(log.String(), "recovered:") })
+	if !strings.Contains(log.String(), "recovered: runtime error: invalid memory address or nil pointer dereference") {
+		t.Errorf("log: %s", log)
+	}
+}
+
+func TestStoppedInOrderItKeepsItsRows(t *testing.T) {
+	dir := t.TempDir()
+	p, log := start(t, dir)
+	conn := dial(t, p, nil)
+	run(t, conn, "CREATE DATABASE shop ENGINE = Atomic")
+	run(t, conn, createRows)
+	if err := insert(t.Context(), conn, someRows(10)); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(log.String(), "engine stopped") {
+		t.Errorf("no orderly stop:\n%s", log)
+	}
+	again, _ := start(t, dir)
+	if got := number(t, dial(t, again, nil), t.Context(), "SELECT count() FROM shop.rows"); got != 10 {
+		t.Errorf("got %d rows after a restart, want 10", got)
+	}
+}
+
+func TestASecondEngineOnTheSameDataIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	start(t, dir)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if _, err := lockDirectory(ctx, dir); !errors.Is(err, ErrInUse) {
+		t.Errorf("got %v, want ErrInUse", err)
+	}
+}
+
+func TestWrongPasswordAndWrongPlaces(t *testing.T) {
+	p, _ := start(t, t.TempDir())
+	answer, err := http.Post("http://shomei:guess@"+p.Address()+"/", "text/plain", strings.NewReader("SELECT 1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusUnauthorized || answer.Header.Get("X-ClickHouse-Exception-Code") != "516" {
+		t.Errorf("wrong password: %s, code %s", answer.Status, answer.Header.Get("X-ClickHouse-Exception-Code"))
+	}
+	for _, address := range []string{"0.0.0.0:0", "192.0.2.1:8123", "nonsense", "fd:x"} {
+		if _, err := listen(address, ""); !errors.Is(err, ErrListen) {
+			t.Errorf("listen %s: got %v, want ErrListen", address, err)
+		}
+	}
+	t.Setenv(LibraryEnv, "/nonexistent/libchdb.so")
+	if _, err := FindLibrary(""); !errors.Is(err, ErrNoLibrary) || !strings.Contains(err.Error(), "make engine") {
+		t.Errorf("missing library: %v", err)
+	}
+	_, err = Start(t.Context(), Config{Command: []string{os.Args[0], "engine"}, Path: t.TempDir()})
+	if !errors.Is(err, ErrNoLibrary) {
+		t.Errorf("start without the library: %v", err)
+	}
+}
+
+// memoryTarget is the idle resident memory the engine may take.
+const memoryTarget = 400 << 10 // KiB
+
+func TestIdleMemory(t *testing.T) {
+	p, _ := start(t, t.TempDir())
+	conn := dial(t, p, nil)
+	run(t, conn, "CREATE DATABASE shop ENGINE = Atomic")
+	run(t, conn, createRows)
+	if err := insert(t.Context(), conn, someRows(100_000)); err != nil {
+		t.Fatal(err)
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(status), "VmRSS:")
+	var kib int
+	if _, err := fmt.Sscanf(rest, "%d kB", &kib); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("resident after 100,000 rows: %d KiB", kib)
+	if kib > memoryTarget {
+		t.Errorf("resident memory %d KiB, want at most %d", kib, memoryTarget)
+	}
+}

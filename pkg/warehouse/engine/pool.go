@@ -1,0 +1,112 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+)
+
+// errClosed says that the engine is shutting down.
+var errClosed = errors.New("the engine is shutting down; try again")
+
+// pool hands out lanes. One further connection, the anchor, stays open beside
+// them: the engine is made to start once in a process, and it stops with its
+// last connection.
+type pool struct {
+	open   func() (*lane, error)
+	anchor *lane
+	free   chan *lane
+	size   int
+	log    *slog.Logger
+}
+
+func newPool(size int, log *slog.Logger, open func() (*lane, error)) (*pool, error) {
+	p := &pool{open: open, free: make(chan *lane, size), size: size, log: log}
+	var err error
+	if p.anchor, err = open(); err != nil {
+		return nil, err
+	}
+	for range size {
+		l, err := open()
+		if err != nil {
+			return nil, err
+		}
+		p.free <- l
+	}
+	return p, nil
+}
+
+// run executes s on a free lane. A lane that fails otherwise than by an
+// exception of the statement is replaced.
+func (p *pool) run(ctx context.Context, s statement, emit func([]byte) error) (uint64, error) {
+	l, err := p.take(ctx)
+	if err != nil {
+		return 0, err
+	}
+	rows, err := l.run(ctx, s, emit)
+	var e *Exception
+	if err != nil && !errors.As(err, &e) {
+		l = p.replace(l)
+	}
+	p.free <- l
+	return rows, err
+}
+
+func (p *pool) take(ctx context.Context) (*lane, error) {
+	select {
+	case l := <-p.free:
+		if l.box != nil {
+			return l, nil
+		}
+		if l = p.replace(l); l.box == nil {
+			p.free <- l
+			return nil, errClosed
+		}
+		return l, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("waiting for a free connection of the engine: %w", ctx.Err())
+	}
+}
+
+// replace closes old and opens another; when that fails the closed lane goes
+// back and the next statement tries again.
+func (p *pool) replace(old *lane) *lane {
+	old.close()
+	fresh, err := p.open()
+	if err != nil {
+		p.log.Error("engine connection not reopened", "error", err)
+		return old
+	}
+	return fresh
+}
+
+// close waits for every lane to be free and closes them, the anchor last.
+func (p *pool) close(ctx context.Context) error {
+	for range p.size {
+		select {
+		case l := <-p.free:
+			l.close()
+		case <-ctx.Done():
+			return fmt.Errorf("closing the engine: a statement is still running: %w", ctx.Err())
+		}
+	}
+	p.anchor.close()
+	return nil
+}
+
+// describe asks the engine for its name, version and time zone.
+func (p *pool) describe(ctx context.Context) (hello, error) {
+	var text strings.Builder
+	_, err := p.run(ctx, statement{sql: "SELECT displayName(), version(), timezone()", format: "TabSeparated"},
+		func(b []byte) error { text.Write(b); return nil })
+	if err != nil {
+		return hello{}, fmt.Errorf("asking the engine who it is: %w", err)
+	}
+	fields := strings.Split(strings.TrimSpace(text.String()), "\t")
+	if len(fields) != 3 {
+		return hello{}, fmt.Errorf("asking the engine who it is: unexpected answer %q", text.String())
+	}
+	return hello{name: fields[0], version: fields[1], timezone: fields[2]}, nil
+}
