@@ -1,0 +1,56 @@
+package events
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// Body is the message of one kind of event, such as *CertificateIssued.
+type Body = proto.Message
+
+var (
+	bodyOneof  = (*Event)(nil).ProtoReflect().Descriptor().Oneofs().ByName("body")
+	bodyFields = fieldsByMessage(bodyOneof)
+)
+
+func fieldsByMessage(oneof protoreflect.OneofDescriptor) map[protoreflect.FullName]protoreflect.FieldDescriptor {
+	fields := make(map[protoreflect.FullName]protoreflect.FieldDescriptor, oneof.Fields().Len())
+	for i := range oneof.Fields().Len() {
+		field := oneof.Fields().Get(i)
+		fields[field.Message().FullName()] = field
+	}
+	return fields
+}
+
+// New makes an event of a body under the rules that made it so. The body must be one of the catalogue (the oneof of
+// Event); anything else is a programming error and panics.
+func New(body Body, rules ...string) *Event {
+	message := body.ProtoReflect()
+	field, ok := bodyFields[message.Descriptor().FullName()]
+	if !ok {
+		panic(fmt.Sprintf("%s is not a kind of event", message.Descriptor().FullName()))
+	}
+	e := &Event{RuleIds: rules}
+	e.ProtoReflect().Set(field, protoreflect.ValueOfMessage(message))
+	return e
+}
+
+// BodyOf gives the body of an event, or nil when it has none that this version knows.
+func BodyOf(e *Event) Body {
+	field := e.ProtoReflect().WhichOneof(bodyOneof)
+	if field == nil {
+		return nil
+	}
+	return e.ProtoReflect().Get(field).Message().Interface()
+}
+
+// Name gives the name of an event's kind, such as "CertificateIssued"; "" when this version does not know it.
+func Name(e *Event) string {
+	field := e.ProtoReflect().WhichOneof(bodyOneof)
+	if field == nil {
+		return ""
+	}
+	return string(field.Message().Name())
+}
