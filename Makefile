@@ -1,0 +1,140 @@
+# Shomei. `make` or `make help` lists what can be done; no target asks anything.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+GO      ?= go
+NPM     ?= npm
+DATA    ?= out/data
+TIMEOUT ?= 30m
+PACKAGES ?= ./...
+
+NODE    := deploy/node
+MODULES := $(NODE)/node_modules
+VENDOR  := pkg/page/assets/vendor
+TOOL    := $(GO) tool -modfile=deploy/tools/go.mod
+# npm writes this file last, so it says which lock file stands installed.
+INSTALLED := $(MODULES)/.package-lock.json
+VENDORED  := $(addprefix $(VENDOR)/,htmx.min.js echarts.min.js tokens.css)
+
+# What Debian brings, as "command or file that proves it=package". The programs need the first list, the tests both.
+RUN_PARTS := gcc=gcc /usr/include/stdlib.h=libc6-dev /usr/include/PCSC/winscard.h=libpcsclite-dev \
+  pkg-config=pkg-config /usr/sbin/pcscd=pcscd \
+  /usr/lib/pcsc/drivers/serial/libifdvpcd.so=vsmartcard-vpcd npm=npm
+TEST_PARTS := openssl=openssl pkcs15-tool=opensc certtool=gnutls-bin \
+  vfychain=libnss3-tools chromium=chromium \
+  /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc=fonts-noto-cjk
+
+# install-missing takes the parts that are absent from Debian; it is silent when nothing is.
+define install-missing
+lacking=""; for part in $(1); do sign="$${part%%=*}"; \
+  [ -e "$$sign" ] || command -v "$$sign" >/dev/null || lacking="$$lacking $${part##*=}"; done; \
+if [ -n "$$lacking" ]; then \
+  command -v apt-get >/dev/null || { echo "make: this is no Debian or Ubuntu; install by hand:$$lacking" >&2; exit 69; }; \
+  as=""; [ "$$(id -u)" = 0 ] || as="sudo -n"; \
+  echo "installing Debian packages:$$lacking"; \
+  get="$$as env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=300"; \
+  if $$get install --no-install-recommends $$lacking >/dev/null 2>&1 || \
+     { $$get update >/dev/null && $$get install --no-install-recommends $$lacking >/dev/null; }; \
+  then :; else echo "make: could not install them; run as root:  apt-get install$$lacking" >&2; exit 69; fi; \
+fi
+endef
+
+.PHONY: help
+help: ## show this list
+	@echo "Shomei 証明 — make TARGET"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo "Settings: DATA=$(DATA) (make run)  PACKAGES=$(PACKAGES) TIMEOUT=$(TIMEOUT) (make test)"
+
+.PHONY: run
+run: build ## install what is missing, build, start everything with data in out/data, print the pages' addresses
+	@exec out/bin/shomei up --data $(DATA)
+
+.PHONY: test
+test: deps-test engine assets ## install what is missing and run every test on real parts
+	@echo "go test $(PACKAGES)"; begin=$$SECONDS; status=0; \
+	$(GO) test -p 2 -timeout $(TIMEOUT) $(PACKAGES) || status=$$?; \
+	echo "tests took $$((SECONDS - begin)) s, exit $$status"; exit $$status
+
+.PHONY: race
+race: deps-test engine assets ## the same tests under the race detector (slow)
+	@$(GO) test -race -p 2 -timeout $(TIMEOUT) $(PACKAGES)
+
+.PHONY: demo
+demo: build ## play every story of deploy/stories and leave certificates, CRLs, cards and mails in out/demo
+	@mkdir -p out/demo && out/bin/shomei story run deploy/stories/*.story --out out/demo
+
+.PHONY: bench
+bench: build ## measure against floors taken in the same run, and print the table
+	@out/bin/shomei bench
+
+.PHONY: build
+build: deps engine assets ## out/bin/shomei (hub) and out/bin/shomei-agent (counter)
+	@mkdir -p out/bin
+	@$(GO) build -trimpath -o out/bin/shomei ./cmd/shomei
+	@$(GO) build -trimpath -o out/bin/shomei-agent ./cmd/shomei-agent
+
+.PHONY: deps
+deps: ## Debian packages that the programs need, only those that are missing
+	@$(call install-missing,$(RUN_PARTS))
+
+.PHONY: deps-test
+deps-test: deps ## Debian packages that only the tests need: card, PKI and browser judges
+	@$(call install-missing,$(TEST_PARTS))
+
+.PHONY: engine
+engine: out/engine/libchdb.so ## the ClickHouse engine, from npm by deploy/node's lock file
+	@:
+
+.PHONY: assets
+assets: $(VENDORED) ## third-party style sheet and scripts of the pages, from npm, embedded by the build
+	@:
+
+# npm's absence is met here too: `make engine` alone on a fresh machine works.
+$(INSTALLED): $(NODE)/package-lock.json $(NODE)/package.json
+	@$(call install-missing,npm=npm)
+	@echo "installing the engine and page assets (npm ci in $(NODE), scripts off, about 700 MB on disk)"
+	@$(NPM) ci --prefix $(NODE) --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+# A hard link saves 600 MB; across file systems it is a copy.
+out/engine/libchdb.so: $(INSTALLED)
+	@mkdir -p $(@D)
+	@ln -f $(MODULES)/@chdb/lib-linux-x64-gnu/libchdb.so $@ 2>/dev/null || cp $(MODULES)/@chdb/lib-linux-x64-gnu/libchdb.so $@
+	@touch $@
+
+$(VENDOR)/htmx.min.js: $(INSTALLED)
+	@install -m 644 $(MODULES)/htmx.org/dist/htmx.min.js $@
+
+$(VENDOR)/echarts.min.js: $(INSTALLED)
+	@install -m 644 $(MODULES)/echarts/dist/echarts.min.js $@
+
+$(VENDOR)/tokens.css: $(INSTALLED)
+	@install -m 644 $(MODULES)/@digital-go-jp/design-tokens/dist/tokens.css $@
+
+.PHONY: check
+check: lint generated test ## everything a change must pass: lint, generated files unchanged, tests
+
+.PHONY: lint
+lint: deps ## formatting (gofumpt), go vet, staticcheck
+	@bad=$$(git ls-files -co --exclude-standard '*.go' | grep -v '\.pb\.go$$' | xargs $(TOOL) gofumpt -l); \
+	[ -z "$$bad" ] || { echo "not formatted; run: make format"; echo "$$bad"; exit 3; }
+	@$(GO) vet ./...
+	@$(TOOL) staticcheck ./...
+
+.PHONY: format
+format: ## write the formatting that lint asks for
+	@git ls-files -co --exclude-standard '*.go' | grep -v '\.pb\.go$$' | xargs $(TOOL) gofumpt -w
+
+.PHONY: generate
+generate: ## Go code from events/*.proto
+	@$(TOOL) buf generate
+
+.PHONY: generated
+generated: generate
+	@git diff --exit-code --stat -- events || { echo "generated files differ: commit what make generate wrote"; exit 3; }
+
+.PHONY: clean
+clean: ## remove out/ except its data; data go with: rm -r out/data
+	@rm -rf out/bin out/demo out/engine
