@@ -1,20 +1,59 @@
 package regime
 
 import (
+	"slices"
 	"time"
 
 	"shomei/pkg/civil"
 )
 
+// issuing are the operations that end with a certificate in the holder's hand.
+var issuing = []Operation{OpNew, OpRenew, OpReissue, OpCard, OpHandOver}
+
 // Governs answers which regime governs an operation on a day. Before
 // 2004-01-29 and, for issuing, from 2015-12-23 to 2015-12-31 none does, and the
 // ruling refuses. Revocation and unblocking of juki certificates go on until
-// 2018-12-21 beside the My Number regime: name that regime to JukiRunOff.
-func Governs(op Operation, on civil.Date) (Regime, Ruling) { return "", Ruling{} }
+// 2018-12-21 beside the My Number regime; ask Allows about those, because from
+// 2016-01-01 Governs answers My Number.
+func Governs(op Operation, on civil.Date) (Regime, Ruling) {
+	r := Juki
+	if !on.Before(MyNumberFirstDay) {
+		r = MyNumber
+	}
+	ruling := Allows(r, op, on)
+	if !ruling.Accepted() {
+		return "", ruling
+	}
+	return r, ruling
+}
 
 // Allows judges whether regime r lets the operation be done on the day at all:
 // issue while the regime lasts, revocation and unblocking also in its run-off.
-func Allows(r Regime, op Operation, on civil.Date) Ruling { return Ruling{} }
+// Notifications to the resident record are no matter of a regime.
+func Allows(r Regime, op Operation, on civil.Date) Ruling {
+	var ruling Ruling
+	switch {
+	case op == OpResidentRecord:
+	case r == MyNumber && on.Before(MyNumberFirstDay):
+		ruling.refuse(myNumberNotBegun)
+	case r == MyNumber:
+		ruling.apply(myNumberBegun)
+	case on.Before(JukiFirstDay):
+		ruling.refuse(beforeJuki)
+	case !on.After(JukiLastDay):
+		ruling.apply(jukiBegun)
+	case slices.Contains(issuing, op):
+		ruling.refuse(jukiIssueEnded)
+		if on.Before(MyNumberFirstDay) {
+			ruling.refuse(gapYearEnd)
+		}
+	case !on.After(JukiRunOffDay):
+		ruling.apply(jukiRunOff)
+	default:
+		ruling.refuse(jukiRunOffEnded)
+	}
+	return ruling
+}
 
 // Receipt is the outcome of an office receiving something at an instant.
 type Receipt struct {
@@ -25,4 +64,42 @@ type Receipt struct {
 // Receives judges whether the office takes in the operation under regime r at
 // the instant of receipt: the national dates, the office's own last acceptance
 // capped by them (domain.md 1.3.6), branches, and the opening calendar.
-func (o Office) Receives(r Regime, op Operation, at time.Time) Receipt { return Receipt{} }
+func (o Office) Receives(r Regime, op Operation, at time.Time) Receipt {
+	day := civil.Of(at)
+	out := Receipt{Ruling: Allows(r, op, day)}
+	if !out.Accepted() {
+		return out
+	}
+	if rule := o.ceased(r, op, at); rule != "" {
+		out.refuse(rule)
+		return out
+	}
+	opening := o.Office.Open(op, at)
+	if opening.Open {
+		out.apply(opening.Rule)
+		return out
+	}
+	out.refuse(opening.Rule)
+	if next := opening.Next; Allows(r, op, civil.Of(next)).Accepted() && o.ceased(r, op, next) == "" {
+		out.Next = next
+	}
+	return out
+}
+
+// ceased returns the rule by which this office no longer does juki work at the instant, or "".
+func (o Office) ceased(r Regime, op Operation, at time.Time) ID {
+	if r != Juki || op == OpResidentRecord {
+		return ""
+	}
+	from := o.BranchCeased
+	if from.IsZero() {
+		from = branchCeasedDay
+	}
+	if o.Branch && !civil.Of(at).Before(from) {
+		return branchCeased
+	}
+	if slices.Contains(issuing, op) && !o.LastAcceptance.IsZero() && !at.Before(o.LastAcceptance) {
+		return lastAcceptance
+	}
+	return ""
+}

@@ -43,24 +43,153 @@ type Validity struct {
 // Validity answers how long a certificate issued on in.Issued is valid, with
 // all candidates for its last day and the one that binds (domain.md 1.3.1,
 // 1.4.2). A value that is missing or impossible is a *FieldError.
-func (s Switches) Validity(in ValidityIn) (Validity, error) { return Validity{}, nil }
-
-// CardValidityIn is what the validity of a My Number card depends on.
-type CardValidityIn struct {
-	Applied   civil.Date // day on which the application was received; decides the adult age
-	Issued    civil.Date // day of issue of the card
-	BirthDate civil.Date
-	// CurrentLastDay is the last day of the card being renewed; zero: none.
-	CurrentLastDay civil.Date
-	// StayUntil is the last day of the period of stay of a foreign national
-	// without permanent residence; zero: no such period.
-	StayUntil civil.Date
-	// Extension is set when an existing card gets a new end because the period
-	// of stay was extended; Issued stays the card's own day of issue, and
-	// CurrentLastDay must not have passed on Applied.
-	Extension bool
+func (s Switches) Validity(in ValidityIn) (Validity, error) {
+	if err := in.check(); err != nil {
+		return Validity{}, err
+	}
+	if in.Regime == Juki {
+		return s.jukiValidity(in), nil
+	}
+	var v Validity
+	v.add(s.ownTerm(in, &v.Ruling))
+	if in.Kind == Sign {
+		v.add(Candidate{authCap, in.AuthLastDay})
+	}
+	v.add(Candidate{cardCap, in.CardLastDay})
+	s.settle(&v, MyNumber, in.Issued)
+	return v, nil
 }
 
-// CardValidity answers how long a My Number card is valid (CardReg2016 Art 26,
-// domain.md 1.4.2). A value that is missing or impossible is a *FieldError.
-func (s Switches) CardValidity(in CardValidityIn) (Validity, error) { return Validity{}, nil }
+// check finds the first value that is missing or impossible.
+func (in ValidityIn) check() error {
+	switch {
+	case in.Regime != Juki && in.Regime != MyNumber:
+		return unknown("regime", "juki, mynumber")
+	case in.Kind != Sign && in.Kind != Auth:
+		return unknown("kind", "sign, auth")
+	case in.Regime == Juki && in.Kind == Auth:
+		return &FieldError{"kind", "住民基本台帳カードには利用者証明用電子証明書がありません。", "a juki card has no authentication certificate"}
+	case in.Issued.IsZero():
+		return missing("issued")
+	case !Allows(in.Regime, OpNew, in.Issued).Accepted():
+		r, _ := Lookup(Allows(in.Regime, OpNew, in.Issued).Refused[0])
+		return &FieldError{"issued", r.JA, r.EN}
+	case in.Regime == MyNumber && in.BirthDate.IsZero():
+		return missing("birth_date")
+	case in.BirthDate.After(in.Issued):
+		return &FieldError{"birth_date", "生年月日が発行日より後です。", "the birth date lies after the day of issue"}
+	}
+	return nil
+}
+
+func missing(field string) error {
+	return &FieldError{field, "値が必要です。", "a value is needed"}
+}
+
+func unknown(field, known string) error {
+	return &FieldError{field, "値が正しくありません。使える値: " + known, "not a known value; known: " + known}
+}
+
+// jukiValidity is three years from the day of issue (Act2013 Art 5).
+func (s Switches) jukiValidity(in ValidityIn) Validity {
+	var v Validity
+	v.add(Candidate{jukiThreeYears, jukiLastDay(in.Issued)})
+	switch {
+	case s.JukiCardCaps:
+		v.add(Candidate{jukiCardCap, in.CardLastDay})
+	case !in.CardLastDay.IsZero():
+		v.apply(jukiCardApart)
+	}
+	s.settle(&v, Juki, in.Issued)
+	return v
+}
+
+// jukiLastDay is the day before the corresponding day three years on; when that
+// month has no such day the term ends with the month (Civil Code Art 143, D2).
+func jukiLastDay(issued civil.Date) civil.Date {
+	day := issued.AddYearsClamped(3)
+	if day.Day != issued.Day {
+		return day
+	}
+	return day.AddDays(-1)
+}
+
+// ownTerm is the certificate's own birthday, before any cap.
+func (s Switches) ownTerm(in ValidityIn, ruling *Ruling) Candidate {
+	if s.PlanBirthdayMonth && !s.PlanFrom.IsZero() && !in.Issued.Before(s.PlanFrom) {
+		tenth := s.nthBirthday(in.BirthDate, in.Issued, 10, ruling)
+		return Candidate{planTenthBirthday, tenth.AddMonthsClamped(1)}
+	}
+	if s.renews(in) {
+		return Candidate{sixthBirthday, s.nthBirthday(in.BirthDate, in.Issued, 6, ruling)}
+	}
+	return Candidate{fifthBirthday, s.nthBirthday(in.BirthDate, in.Issued, 5, ruling)}
+}
+
+// renews reports whether the issue is a renewal inside the window; outside it a
+// renewal is revocation and new issue, and after expiry a new issue.
+func (s Switches) renews(in ValidityIn) bool {
+	return !in.CurrentLastDay.IsZero() &&
+		s.Window(MyNumber, in.CurrentLastDay).On(in.Issued) == WindowOpen
+}
+
+// nthBirthday counts birthdays after the day of issue (D3, D4).
+func (s Switches) nthBirthday(birth, issued civil.Date, n int, ruling *Ruling) civil.Date {
+	if birth.Month == time.February && birth.Day == 29 {
+		if s.LeapBirthdayOnMarch1 {
+			ruling.apply(leapMarch)
+		} else {
+			ruling.apply(leapFebruary)
+		}
+	}
+	this := s.birthdayIn(birth, issued.Year)
+	year := issued.Year + n
+	switch {
+	case this.After(issued):
+		year--
+	case this == issued && s.BirthdayOfIssueCounts:
+		ruling.apply(birthdayCounted)
+		year--
+	case this == issued:
+		ruling.apply(birthdayExcluded)
+	}
+	return s.birthdayIn(birth, year)
+}
+
+// birthdayIn is the birthday in a year; for 29 February by the switch (D4).
+func (s Switches) birthdayIn(birth civil.Date, year int) civil.Date {
+	if birth.Month == time.February && birth.Day == 29 && !civil.IsLeap(year) {
+		if s.LeapBirthdayOnMarch1 {
+			return civil.New(year, time.March, 1)
+		}
+		return civil.New(year, time.February, 28)
+	}
+	return civil.New(year, birth.Month, birth.Day)
+}
+
+// add enters a candidate; one without a day is absent.
+func (v *Validity) add(c Candidate) {
+	if !c.Day.IsZero() {
+		v.Candidates = append(v.Candidates, c)
+	}
+}
+
+// settle picks the earliest candidate (the first of equals) and derives the rest from it.
+func (s Switches) settle(v *Validity, r Regime, issued civil.Date) {
+	for _, c := range v.Candidates {
+		if v.LastDay.IsZero() || c.Day.Before(v.LastDay) {
+			v.LastDay, v.Binds = c.Day, c.Rule
+		}
+		v.apply(c.Rule)
+	}
+	v.NotAfter = v.LastDay.EndInstant()
+	v.apply(lastDayIncluded)
+	if v.LastDay.Before(issued) {
+		v.refuse(nothingLeft)
+	}
+	if r == MyNumber {
+		w := s.Window(r, v.LastDay)
+		v.WindowOpens, v.NoticeDue = w.Opens, w.NoticeDue
+		v.apply(w.Rules...)
+	}
+}

@@ -1,8 +1,9 @@
 package regime
 
-import (
-	"shomei/pkg/civil"
-)
+import "shomei/pkg/civil"
+
+// windowMonths is the length of the renewal window (domain.md 1.4.3).
+const windowMonths = 3
 
 // WindowState tells where a day lies relative to a renewal window.
 type WindowState string
@@ -23,11 +24,51 @@ type Window struct {
 
 // Window answers the renewal window of a certificate or My Number card whose
 // last day is last (domain.md 1.4.3; D7 or, by switch, D8).
-func (s Switches) Window(r Regime, last civil.Date) Window { return Window{} }
+func (s Switches) Window(r Regime, last civil.Date) Window {
+	w := Window{LastDay: last}
+	switch {
+	case r == Juki && s.JukiWindowMonths == 0:
+		w.Rules = []ID{jukiNoWindow}
+	case r == Juki:
+		w.Opens, w.Rules = opensBack(last, s.JukiWindowMonths), []ID{jukiMunicipalWindow}
+	case s.WindowForwards:
+		w.Opens, w.Rules = opensForward(last), []ID{windowForward}
+	default:
+		w.Opens, w.Rules = opensBack(last, windowMonths), []ID{windowBack}
+	}
+	if r == MyNumber {
+		w.NoticeDue = w.Opens.AddDays(s.NoticeAfterOpening)
+	}
+	return w
+}
+
+// opensBack is the day after (last − months), clamped (D7, D9).
+func opensBack(last civil.Date, months int) civil.Date {
+	return last.AddMonthsClamped(-months).AddDays(1)
+}
+
+// opensForward is the first day whose clamped day three months on lies after
+// last (D8). It is the D7 day or one or two days later.
+func opensForward(last civil.Date) civil.Date {
+	day := opensBack(last, windowMonths)
+	for !day.AddMonthsClamped(windowMonths).After(last) {
+		day = day.AddDays(1)
+	}
+	return day
+}
 
 // On tells where the day lies relative to the window. A window without an
 // opening is open until the last day.
-func (w Window) On(day civil.Date) WindowState { return WindowOpen }
+func (w Window) On(day civil.Date) WindowState {
+	switch {
+	case day.After(w.LastDay):
+		return WindowExpired
+	case !w.Opens.IsZero() && day.Before(w.Opens):
+		return WindowNotYet
+	default:
+		return WindowOpen
+	}
+}
 
 // Renewal is the outcome of asking for a renewal.
 type Renewal struct {
@@ -46,4 +87,35 @@ type Renewal struct {
 // in.CurrentLastDay: accepted inside the window, refused before it with the
 // alternative of revoking and issuing anew, and after the last day a new issue
 // (domain.md 1.4.3). A missing value is a *FieldError.
-func (s Switches) Renewal(in ValidityIn) (Renewal, error) { return Renewal{}, nil }
+func (s Switches) Renewal(in ValidityIn) (Renewal, error) {
+	if in.CurrentLastDay.IsZero() {
+		return Renewal{}, missing("current_last_day")
+	}
+	v, err := s.Validity(in)
+	if err != nil {
+		return Renewal{}, err
+	}
+	out := Renewal{Window: s.Window(in.Regime, in.CurrentLastDay), Validity: v}
+	out.apply(out.Window.Rules...)
+	switch out.Window.On(in.Issued) {
+	case WindowOpen:
+		out.apply(renewalRules(in.Regime).in)
+	case WindowExpired:
+		out.AfterExpiry = true
+		out.apply(renewalRules(in.Regime).after)
+	case WindowNotYet:
+		out.Alternative = true
+		out.Applied = nil
+		out.refuse(renewalRules(in.Regime).before)
+	}
+	out.merge(v.Ruling)
+	return out, nil
+}
+
+// renewalRules are the rules of a regime inside, before and after the window.
+func renewalRules(r Regime) struct{ in, before, after ID } {
+	if r == Juki {
+		return struct{ in, before, after ID }{jukiUnusedLost, jukiMunicipalWindow, jukiAfterExpiry}
+	}
+	return struct{ in, before, after ID }{inWindow, beforeWindow, afterExpiry}
+}

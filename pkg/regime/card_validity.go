@@ -1,0 +1,77 @@
+package regime
+
+import "shomei/pkg/civil"
+
+// CardValidityIn is what the validity of a My Number card depends on.
+type CardValidityIn struct {
+	Applied   civil.Date // day on which the application was received; decides the adult age
+	Issued    civil.Date // day of issue of the card
+	BirthDate civil.Date
+	// CurrentLastDay is the last day of the card being renewed; zero: none.
+	CurrentLastDay civil.Date
+	// StayUntil is the last day of the period of stay of a foreign national
+	// without permanent residence; zero: no such period.
+	StayUntil civil.Date
+	// Extension is set when an existing card gets a new end because the period
+	// of stay was extended; Issued stays the card's own day of issue, and
+	// CurrentLastDay must not have passed on Applied.
+	Extension bool
+}
+
+// CardValidity answers how long a My Number card is valid (CardReg2016 Art 26,
+// domain.md 1.4.2). Whether the holder is an adult is judged by the age on the
+// day of issue against the adult age on the day of application. A value that is
+// missing or impossible is a *FieldError.
+func (s Switches) CardValidity(in CardValidityIn) (Validity, error) {
+	if err := in.check(); err != nil {
+		return Validity{}, err
+	}
+	var v Validity
+	v.add(s.cardTerm(in, &v.Ruling))
+	v.add(Candidate{stayCap, in.StayUntil})
+	if in.Extension {
+		v.apply(stayExtended)
+		if in.Applied.After(in.CurrentLastDay) {
+			v.refuse(extensionTooLate)
+		}
+	}
+	s.settle(&v, MyNumber, in.Issued)
+	return v, nil
+}
+
+func (in CardValidityIn) check() error {
+	switch {
+	case in.Applied.IsZero():
+		return missing("applied")
+	case in.Issued.IsZero():
+		return missing("issued")
+	case in.BirthDate.IsZero():
+		return missing("birth_date")
+	case in.BirthDate.After(in.Issued):
+		return &FieldError{"birth_date", "生年月日が発行日より後です。", "the birth date lies after the day of issue"}
+	case in.Extension && in.CurrentLastDay.IsZero():
+		return missing("current_last_day")
+	}
+	return nil
+}
+
+// cardTerm is the card's own birthday, before the cap by the period of stay.
+func (s Switches) cardTerm(in CardValidityIn, ruling *Ruling) Candidate {
+	adult, age := 20, adultAt20
+	if !in.Applied.Before(adultAt18Day) {
+		adult, age = 18, adultAt18
+	}
+	ruling.apply(age)
+	renewed := !in.Extension && !in.CurrentLastDay.IsZero() &&
+		s.Window(MyNumber, in.CurrentLastDay).On(in.Applied) == WindowOpen
+	n, rule := 5, cardMinorFifth
+	switch grown := civil.AgeDuring(in.BirthDate, in.Issued) >= adult; {
+	case grown && renewed:
+		n, rule = 11, cardEleventh
+	case grown:
+		n, rule = 10, cardTenth
+	case renewed:
+		n, rule = 6, cardMinorSixth
+	}
+	return Candidate{rule, s.nthBirthday(in.BirthDate, in.Issued, n, ruling)}
+}
