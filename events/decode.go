@@ -1,0 +1,142 @@
+package events
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nkeys"
+	"google.golang.org/protobuf/proto"
+)
+
+// Limits of what is read from the log and the wire. They are far above what honest writers make, and below what
+// would let one message hold up a reader.
+const (
+	// MaxStored bounds one JetStream message, in bytes.
+	MaxStored = 1 << 20
+	// MaxEvents bounds the events of one commit.
+	MaxEvents = 256
+	// MaxSubject bounds an aggregate's id, in bytes; it becomes a token of a subject.
+	MaxSubject = 128
+)
+
+var (
+	// ErrMalformed says that bytes are not a message of this contract: truncated, over a limit, or incomplete.
+	ErrMalformed = errors.New("malformed message")
+	// ErrUnknownEvent says that a commit holds an event that this version does not know: a newer writer made it.
+	// Followers park the aggregate until they are updated.
+	ErrUnknownEvent = errors.New("event of a newer version")
+)
+
+// StateLimit gives the greatest size in bytes of the StateBytes carried by an aggregate of this kind. Subscribers and
+// cards are counted in tens of millions and stay under 2 KB; an office grows with its counters and an authority with
+// its generations, and there are few of them.
+func StateLimit(kind string) int {
+	switch kind {
+	case "office", "authority":
+		return 64 << 10
+	default:
+		return 2 << 10
+	}
+}
+
+// Decode reads the payload of one message of the log: limits, form and completeness, in that order. It does not check
+// the signature (Stored.Verify) nor the chain. Errors are ErrMalformed and ErrUnknownEvent; with ErrUnknownEvent both
+// messages are given back, so that the aggregate and revision can be named.
+func Decode(stored []byte) (*Stored, *Commit, error) {
+	if len(stored) > MaxStored {
+		return nil, nil, fmt.Errorf("stored message of %d bytes, the limit is %d: %w", len(stored), MaxStored, ErrMalformed)
+	}
+	s := new(Stored)
+	if err := unmarshal(stored, s); err != nil {
+		return nil, nil, err
+	}
+	if err := checkStored(s); err != nil {
+		return nil, nil, err
+	}
+	commit := new(Commit)
+	if err := unmarshal(s.GetCommit(), commit); err != nil {
+		return nil, nil, err
+	}
+	err := checkCommit(commit)
+	if err != nil && !errors.Is(err, ErrUnknownEvent) {
+		return nil, nil, err
+	}
+	if limit := StateLimit(commit.GetKind()); len(s.GetState()) > limit {
+		return nil, nil, fmt.Errorf("state of %s/%s has %d bytes, the limit is %d: %w",
+			commit.GetKind(), commit.GetId(), len(s.GetState()), limit, ErrMalformed)
+	}
+	return s, commit, err
+}
+
+// DecodeClaim reads a SignedClaim and the Claim in it, without checking the signature (SignedClaim.Verify).
+// The error is ErrMalformed, or ErrUnknownEvent with both messages when the fact is of a newer version.
+func DecodeClaim(signed []byte) (*SignedClaim, *Claim, error) {
+	if len(signed) > MaxStored {
+		return nil, nil, fmt.Errorf("signed claim of %d bytes, the limit is %d: %w", len(signed), MaxStored, ErrMalformed)
+	}
+	s, claim := new(SignedClaim), new(Claim)
+	if err := unmarshal(signed, s); err != nil {
+		return nil, nil, err
+	}
+	if err := unmarshal(s.GetClaim(), claim); err != nil {
+		return nil, nil, err
+	}
+	switch {
+	case len(s.GetSignature()) != ed25519.SignatureSize:
+		return nil, nil, malformed("signed claim", "signature of %d bytes", len(s.GetSignature()))
+	case claim.GetId() == "" || claim.GetCounter() == "" || claim.GetNumber() == 0:
+		return nil, nil, malformed("claim", "id, counter or number is missing")
+	case claim.GetNumber() > 1 && len(claim.GetPreviousHash()) != sha256.Size:
+		return nil, nil, malformed("claim", "number %d of %.60q has a previous hash of %d bytes", claim.GetNumber(), claim.GetCounter(), len(claim.GetPreviousHash()))
+	case claim.GetFact() == nil:
+		return s, claim, fmt.Errorf("claim %d of %.60q: %w", claim.GetNumber(), claim.GetCounter(), ErrUnknownEvent)
+	}
+	return s, claim, nil
+}
+
+func checkStored(s *Stored) error {
+	switch {
+	case len(s.GetCommit()) == 0:
+		return malformed("stored message", "commit is missing")
+	case !nkeys.IsValidPublicUserKey(s.GetWriter()):
+		return malformed("stored message", "writer %.60q is no public user nkey", s.GetWriter())
+	case len(s.GetSignature()) != ed25519.SignatureSize:
+		return malformed("stored message", "signature of %d bytes", len(s.GetSignature()))
+	}
+	return nil
+}
+
+func checkCommit(c *Commit) error {
+	hash := len(c.GetPreviousHash())
+	switch {
+	case c.GetKind() == "" || c.GetId() == "":
+		return malformed("commit", "kind or id is missing")
+	case len(c.GetKind()) > MaxSubject || len(c.GetId()) > MaxSubject:
+		return malformed("commit", "kind or id is longer than %d bytes", MaxSubject)
+	case c.GetRevision() == 0:
+		return malformed("commit", "%s/%s has no revision", c.GetKind(), c.GetId())
+	case c.GetRevision() == 1 && hash != 0, c.GetRevision() > 1 && hash != sha256.Size:
+		return malformed("commit", "%s/%s/%d has a previous hash of %d bytes", c.GetKind(), c.GetId(), c.GetRevision(), hash)
+	case len(c.GetEvents()) == 0 || len(c.GetEvents()) > MaxEvents:
+		return malformed("commit", "%s/%s/%d has %d events, 1 to %d are allowed", c.GetKind(), c.GetId(), c.GetRevision(), len(c.GetEvents()), MaxEvents)
+	}
+	for i, event := range c.GetEvents() {
+		if event.GetBody() == nil {
+			return fmt.Errorf("commit %s/%s/%d, event %d: %w", c.GetKind(), c.GetId(), c.GetRevision(), i, ErrUnknownEvent)
+		}
+	}
+	return nil
+}
+
+func unmarshal(encoded []byte, into proto.Message) error {
+	if err := proto.Unmarshal(encoded, into); err != nil {
+		return fmt.Errorf("decoding %s from %d bytes (%v): %w", into.ProtoReflect().Descriptor().Name(), len(encoded), err, ErrMalformed)
+	}
+	return nil
+}
+
+func malformed(what, format string, args ...any) error {
+	return fmt.Errorf("%s: %s: %w", what, fmt.Sprintf(format, args...), ErrMalformed)
+}

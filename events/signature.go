@@ -1,0 +1,145 @@
+package events
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nkeys"
+	"google.golang.org/protobuf/proto"
+)
+
+// Contexts keep a signature over one kind of message from ever being taken for one over another.
+const (
+	commitContext   = "shomei commit 1\x00"
+	claimContext    = "shomei claim 1\x00"
+	downlinkContext = "shomei downlink 1\x00"
+)
+
+// ErrSignature says that bytes are not what the named key signed: never believe them, never repeat them.
+var ErrSignature = errors.New("signature does not hold")
+
+// Encode gives the bytes of a message as the log stores them. Field order is fixed, so that one message has one
+// encoding within a version; what was signed or hashed is kept as bytes and never encoded again.
+func Encode(m proto.Message) ([]byte, error) {
+	encoded, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("encoding %s: %w", m.ProtoReflect().Descriptor().Name(), err)
+	}
+	return encoded, nil
+}
+
+// Hash gives SHA-256 of stored bytes: what the next commit of the aggregate carries as previous_hash.
+func Hash(stored []byte) []byte {
+	sum := sha256.Sum256(stored)
+	return sum[:]
+}
+
+// SigningInput gives what a writer signs for a commit: the encoded Commit and the encoded StateBytes after it
+// (commit.proto, Stored.signature).
+func SigningInput(commit, state []byte) []byte {
+	return signingInput(commitContext, commit, state)
+}
+
+// ClaimSigningInput gives what a counter signs for an encoded Claim (claim.proto, SignedClaim.signature).
+func ClaimSigningInput(claim []byte) []byte {
+	return signingInput(claimContext, claim)
+}
+
+// DownlinkSigningInput gives what the hub signs for a sealed Downlink (claim.proto, SealedDownlink.signature).
+func DownlinkSigningInput(sealed []byte) []byte {
+	return signingInput(downlinkContext, sealed)
+}
+
+func signingInput(context string, parts ...[]byte) []byte {
+	input := make([]byte, 0, len(context)+len(parts)*sha256.Size)
+	input = append(input, context...)
+	for _, part := range parts {
+		sum := sha256.Sum256(part)
+		input = append(input, sum[:]...)
+	}
+	return input
+}
+
+// Sign encodes a commit and signs it, together with the encoded StateBytes after it, as the writer.
+// It refuses with ErrMalformed what Decode would refuse.
+func Sign(commit *Commit, state []byte, writer nkeys.KeyPair) (*Stored, error) {
+	if err := checkCommit(commit); err != nil {
+		return nil, err
+	}
+	if limit := StateLimit(commit.GetKind()); len(state) > limit {
+		return nil, fmt.Errorf("state of %s/%s has %d bytes, the limit is %d: %w", commit.GetKind(), commit.GetId(), len(state), limit, ErrMalformed)
+	}
+	encoded, err := Encode(commit)
+	if err != nil {
+		return nil, err
+	}
+	public, signature, err := sign(writer, SigningInput(encoded, state))
+	if err != nil {
+		return nil, fmt.Errorf("signing commit %s/%s/%d: %w", commit.GetKind(), commit.GetId(), commit.GetRevision(), err)
+	}
+	return &Stored{Commit: encoded, Writer: public, Signature: signature, State: state}, nil
+}
+
+// Verify checks that the writer named in s signed commit and state. Whether that writer is to be believed is the
+// caller's question. The error is ErrSignature.
+func (s *Stored) Verify() error {
+	return verify("commit", s.GetWriter(), SigningInput(s.GetCommit(), s.GetState()), s.GetSignature())
+}
+
+// SignClaim encodes a claim and signs it as the counter.
+func SignClaim(claim *Claim, counter nkeys.KeyPair) (*SignedClaim, error) {
+	encoded, err := Encode(claim)
+	if err != nil {
+		return nil, err
+	}
+	_, signature, err := sign(counter, ClaimSigningInput(encoded))
+	if err != nil {
+		return nil, fmt.Errorf("signing claim %d of %s: %w", claim.GetNumber(), claim.GetCounter(), err)
+	}
+	return &SignedClaim{Claim: encoded, Signature: signature}, nil
+}
+
+// Verify checks that the counter with this public nkey signed the claim. The key comes from the counter's enrolment,
+// never from the message. The error is ErrSignature.
+func (s *SignedClaim) Verify(counter string) error {
+	return verify("claim", counter, ClaimSigningInput(s.GetClaim()), s.GetSignature())
+}
+
+// SignDownlink signs a Downlink that is already sealed to its counter.
+func SignDownlink(sealed []byte, writer nkeys.KeyPair) (*SealedDownlink, error) {
+	public, signature, err := sign(writer, DownlinkSigningInput(sealed))
+	if err != nil {
+		return nil, fmt.Errorf("signing downlink: %w", err)
+	}
+	return &SealedDownlink{Sealed: sealed, Writer: public, Signature: signature}, nil
+}
+
+// Verify checks that the writer named in s signed the sealed bytes. Whether a counter believes that writer is the
+// caller's question. The error is ErrSignature.
+func (s *SealedDownlink) Verify() error {
+	return verify("downlink", s.GetWriter(), DownlinkSigningInput(s.GetSealed()), s.GetSignature())
+}
+
+func sign(key nkeys.KeyPair, input []byte) (public string, signature []byte, err error) {
+	public, err = key.PublicKey()
+	if err != nil {
+		return "", nil, fmt.Errorf("reading public key: %w", err)
+	}
+	signature, err = key.Sign(input)
+	return public, signature, err
+}
+
+func verify(what, public string, input, signature []byte) error {
+	if !nkeys.IsValidPublicUserKey(public) {
+		return fmt.Errorf("%s names %.60q, which is no public user nkey: %w", what, public, ErrSignature)
+	}
+	key, err := nkeys.FromPublicKey(public)
+	if err != nil {
+		return fmt.Errorf("%s by %s: %w", what, public, ErrSignature)
+	}
+	if err := key.Verify(input, signature); err != nil {
+		return fmt.Errorf("%s by %s: %w", what, public, ErrSignature)
+	}
+	return nil
+}
