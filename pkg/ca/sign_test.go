@@ -1,0 +1,174 @@
+package ca
+
+import (
+	"crypto"
+	"errors"
+	"io"
+	"testing"
+	"time"
+)
+
+// forge builds to-be-signed bytes without the checks of BuildTBS, as somebody who controls the log could.
+func forge(t *testing.T, in Input, change func(*tbs)) []byte {
+	t.Helper()
+	spki, keyID, err := encodeKey(in.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := in.extensions(keyID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := tbs{
+		serial: in.Serial, issuer: in.Generation.cert.RawSubject, subject: in.subject(spki),
+		notBefore: in.NotBefore, notAfter: in.LastDay.EndInstant(), spki: spki, extensions: list,
+	}
+	if change != nil {
+		change(&parts)
+	}
+	der, err := encodeTBS(parts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
+}
+
+func TestSignRefusesForgedBytes(t *testing.T) {
+	generations := everyGeneration(t)
+	g, other := generations[Auth], generations[Sign]
+	in := testInput(t, g)
+	key := testKey(t, "authority")
+	if _, err := SignTBS(g, key, forge(t, in, nil)); err != nil {
+		t.Fatalf("unchanged bytes are refused: %v", err)
+	}
+	foreign := testGeneration(t, Auth, "", 2, 20_169_545, testKey(t, "successor"))
+	at := func(i int, e extension) func(*tbs) { return func(p *tbs) { p.extensions[i] = e } }
+	tests := []struct {
+		name   string
+		change func(*tbs)
+		want   error
+	}{
+		{"another issuer", func(p *tbs) { p.issuer = other.cert.RawSubject }, ErrProfile},
+		{"another generation's key id", at(6, authorityKeyID(foreign)), ErrProfile},
+		{"serial zero", func(p *tbs) { p.serial = 0 }, ErrProfile},
+		{"the authority's serial", func(p *tbs) { p.serial = g.Serial }, ErrProfile},
+		{"outlives the authority", func(p *tbs) { p.notAfter = g.NotAfter.Add(time.Second) }, ErrOutsideAuthority},
+		{"begins before the authority", func(p *tbs) { p.notBefore = g.NotBefore.Add(-time.Second) }, ErrOutsideAuthority},
+		{"ends before it begins", func(p *tbs) { p.notAfter = p.notBefore.Add(-time.Second) }, ErrOutsideAuthority},
+		{"key usage to sign certificates", at(0, keyUsage(1, 0x06)), ErrProfile},
+		{"a signature certificate's policy", at(2, certificatePolicies(policySign)), ErrProfile},
+		{"the real policy", at(2, certificatePolicies(under(jpkiSAN[0][:7], 1))), ErrFalseColours},
+		{"the real name", func(p *tbs) { p.subject = encodeName(attribute{oidOrganisation, "JPKI"}) }, ErrFalseColours},
+		{"a real host", at(5, ocspAccess("http://ocspauthnorm.jpki.go.jp")), ErrFalseColours},
+		{"a CA certificate", func(p *tbs) { p.extensions = append(p.extensions, basicConstraintsCA()) }, ErrProfile},
+		{"an extension missing", func(p *tbs) { p.extensions = p.extensions[:7] }, ErrProfile},
+		{"extensions in another order", func(p *tbs) {
+			p.extensions[3], p.extensions[4] = p.extensions[4], p.extensions[3]
+		}, ErrProfile},
+		{"policies not critical", func(p *tbs) { p.extensions[2].critical = false }, ErrProfile},
+		{"another key's id", at(7, subjectKeyID(make([]byte, 20))), ErrProfile},
+		{"a key of 1024 bits", func(p *tbs) { p.spki, _, _ = encodeKey(&testKey(t, "holder1024").PublicKey) }, ErrKey},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			der, err := SignTBS(g, key, forge(t, in, test.change))
+			if !errors.Is(err, test.want) || der != nil {
+				t.Errorf("got %d bytes and %v, want %v", len(der), err, test.want)
+			}
+		})
+	}
+}
+
+func TestSignRefusesOtherThings(t *testing.T) {
+	g := everyGeneration(t)[Auth]
+	key := testKey(t, "authority")
+	good := mustTBS(t, testInput(t, g))
+	if _, err := SignTBS(g, testKey(t, "successor"), good); !errors.Is(err, ErrKey) {
+		t.Errorf("signing with another key: %v", err)
+	}
+	for _, bad := range [][]byte{nil, {}, []byte("no DER"), good[:len(good)-1], append(append([]byte{}, good...), 0)} {
+		if _, err := SignTBS(g, key, bad); !errors.Is(err, ErrProfile) {
+			t.Errorf("%d bytes that are no certificate: %v", len(bad), err)
+		}
+	}
+	if _, err := SignTBS(nil, key, good); !errors.Is(err, ErrNoGeneration) {
+		t.Errorf("no generation: %v", err)
+	}
+}
+
+// TestBitFlips flips each bit of good bytes: nothing crashes, and what is signed all the same is a certificate of the
+// same authority within its limits.
+func TestBitFlips(t *testing.T) {
+	g := everyGeneration(t)[Auth]
+	good := mustTBS(t, testInput(t, g))
+	passed := 0
+	for i := range len(good) * 8 {
+		bad := append([]byte{}, good...)
+		bad[i/8] ^= 1 << (i % 8)
+		cert, err := CheckTBS(g, bad)
+		if err != nil {
+			continue
+		}
+		passed++
+		if cert.IsCA || cert.KeyUsage != usageOf(Auth) || g.Covers(cert.NotBefore, cert.NotAfter) != nil {
+			t.Errorf("bit %d: %v passes", i, cert.Subject)
+		}
+	}
+	if passed == len(good)*8 {
+		t.Error("no flipped bit was found")
+	}
+}
+
+// faulty is a signing device that makes wrong signatures.
+type faulty struct{ crypto.Signer }
+
+func (f faulty) Sign(rand io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	signature, err := f.Signer.Sign(rand, digest, opts)
+	if err == nil {
+		signature[10] ^= 1
+	}
+	return signature, err
+}
+
+func TestFaultySignatureNeverLeaves(t *testing.T) {
+	g := everyGeneration(t)[Auth]
+	if der, err := SignTBS(g, faulty{testKey(t, "authority")}, mustTBS(t, testInput(t, g))); err == nil || der != nil {
+		t.Errorf("a wrong signature came out: %d bytes, %v", len(der), err)
+	}
+}
+
+func BenchmarkBuildTBS(b *testing.B) {
+	in := testInput(b, everyGeneration(b)[Sign])
+	for b.Loop() {
+		mustTBS(b, in)
+	}
+}
+
+func BenchmarkCheckTBS(b *testing.B) {
+	g := everyGeneration(b)[Sign]
+	tbs := mustTBS(b, testInput(b, g))
+	for b.Loop() {
+		if _, err := CheckTBS(g, tbs); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkSignTBS(b *testing.B) {
+	g, key := everyGeneration(b)[Sign], testKey(b, "authority")
+	tbs := mustTBS(b, testInput(b, g))
+	for b.Loop() {
+		if _, err := SignTBS(g, key, tbs); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkRawRSA2048(b *testing.B) {
+	key, digest := testKey(b, "authority"), make([]byte, 32)
+	for b.Loop() {
+		if _, err := key.Sign(nil, digest, crypto.SHA256); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
