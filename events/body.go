@@ -2,6 +2,7 @@ package events
 
 import (
 	"fmt"
+	"sync"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -10,12 +11,16 @@ import (
 // Body is the message of one kind of event, such as *CertificateIssued.
 type Body = proto.Message
 
+// Descriptors are ready only after the generated init functions have run, so they are asked for on first use.
 var (
-	bodyOneof  = (*Event)(nil).ProtoReflect().Descriptor().Oneofs().ByName("body")
-	bodyFields = fieldsByMessage(bodyOneof)
+	bodyOneof = sync.OnceValue(func() protoreflect.OneofDescriptor {
+		return (*Event)(nil).ProtoReflect().Descriptor().Oneofs().ByName("body")
+	})
+	bodyFields = sync.OnceValue(fieldsByMessage)
 )
 
-func fieldsByMessage(oneof protoreflect.OneofDescriptor) map[protoreflect.FullName]protoreflect.FieldDescriptor {
+func fieldsByMessage() map[protoreflect.FullName]protoreflect.FieldDescriptor {
+	oneof := bodyOneof()
 	fields := make(map[protoreflect.FullName]protoreflect.FieldDescriptor, oneof.Fields().Len())
 	for i := range oneof.Fields().Len() {
 		field := oneof.Fields().Get(i)
@@ -28,7 +33,7 @@ func fieldsByMessage(oneof protoreflect.OneofDescriptor) map[protoreflect.FullNa
 // Event); anything else is a programming error and panics.
 func New(body Body, rules ...string) *Event {
 	message := body.ProtoReflect()
-	field, ok := bodyFields[message.Descriptor().FullName()]
+	field, ok := bodyFields()[message.Descriptor().FullName()]
 	if !ok {
 		panic(fmt.Sprintf("%s is not a kind of event", message.Descriptor().FullName()))
 	}
@@ -39,7 +44,7 @@ func New(body Body, rules ...string) *Event {
 
 // BodyOf gives the body of an event, or nil when it has none that this version knows.
 func BodyOf(e *Event) Body {
-	field := e.ProtoReflect().WhichOneof(bodyOneof)
+	field := e.ProtoReflect().WhichOneof(bodyOneof())
 	if field == nil {
 		return nil
 	}
@@ -48,7 +53,7 @@ func BodyOf(e *Event) Body {
 
 // Name gives the name of an event's kind, such as "CertificateIssued"; "" when this version does not know it.
 func Name(e *Event) string {
-	field := e.ProtoReflect().WhichOneof(bodyOneof)
+	field := e.ProtoReflect().WhichOneof(bodyOneof())
 	if field == nil {
 		return ""
 	}
