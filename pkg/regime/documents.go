@@ -33,12 +33,13 @@ const (
 // Shown is a document as the clerk saw it.
 type Shown struct {
 	Document Document `json:"document"`
-	// AddressCurrent says that a photo ID carries the address of the resident record.
+	// AddressCurrent says that a photo ID carries the address of the resident
+	// record. A My Number card with the current address is a photo ID itself.
 	AddressCurrent bool `json:"address_current,omitempty"`
 	// Letter is the number printed on an answer form, to compare with the letter posted.
 	Letter string `json:"letter,omitempty"`
-	// SealedByRegisteredSeal says that a mandate bears the registered seal (実印).
-	SealedByRegisteredSeal bool `json:"registered_seal,omitempty"`
+	// RegisteredSeal says that a mandate bears the registered seal (実印).
+	RegisteredSeal bool `json:"registered_seal,omitempty"`
 }
 
 // DocumentsIn is what the list of required documents depends on.
@@ -46,7 +47,7 @@ type DocumentsIn struct {
 	Regime    Regime
 	Operation Operation
 	Channel   Channel
-	On        civil.Date
+	On        civil.Date // day of filing; the lists hold while their regime does
 	Shown     []Shown
 	// Letter is the number of the letter of inquiry that was posted to the
 	// registered address; empty: none was posted yet.
@@ -54,6 +55,8 @@ type DocumentsIn struct {
 	// PINsMatch says that the PINs inside the sealed envelope of the expiry
 	// notice opened the card (domain.md 1.4.8).
 	PINsMatch bool
+	// NoCard says that the card can't be shown: lost, destroyed, or not made yet.
+	NoCard bool
 }
 
 // Requirement is a document that must be shown, and the rule that asks for it.
@@ -66,11 +69,157 @@ type Requirement struct {
 type Documents struct {
 	Ruling      // refused with one rule for each thing that is missing or unfit
 	Required    []Requirement
-	Missing     []Requirement
-	LetterFirst bool // a letter of inquiry must be posted and answered first
-	SameDay     bool // this channel can be finished on the day of the first visit
+	Missing     []Requirement // Rule is the reason: missing, or shown but unfit
+	LetterFirst bool          // a letter of inquiry must be posted and answered first
+	SameDay     bool          // this way can be finished on the day of the first visit
 }
 
-// Documents judges what was shown (domain.md 1.1, 1.3.2, 1.4.8). An unknown
-// channel is a *FieldError.
-func (s Switches) Documents(in DocumentsIn) (Documents, error) { return Documents{}, nil }
+// docRules are the rules that both regimes know under their own source.
+type docRules struct {
+	form, card, photoID, photoAddress, letterFirst, answer, answerOther, otherID,
+	mandate, mandateSeal, sealCertificate, proxyID, notSameDay, representation ID
+}
+
+var documentRules = map[Regime]docRules{
+	Juki: {jukiDocForm, jukiDocCard, jukiDocPhotoID, jukiDocPhotoAddress, jukiDocLetterFirst, jukiDocAnswer, jukiDocAnswerOther, jukiDocOtherID,
+		jukiDocMandate, jukiDocMandateSeal, jukiDocSealCertificate, jukiDocProxyID, jukiDocNotSameDay, jukiDocRepresentation},
+	MyNumber: {myDocForm, myDocCard, myDocPhotoID, myDocPhotoAddress, myDocLetterFirst, myDocAnswer, myDocAnswerOther, myDocOtherID,
+		myDocMandate, myDocMandateSeal, myDocSealCertificate, myDocProxyID, myDocNotSameDay, myDocRepresentation},
+}
+
+// Documents judges what was shown (domain.md 1.1, 1.3.2, 1.4.8). The list is
+// the same for issue, renewal and re-issue; revoking needs no card, a hand-over
+// needs the notice instead of form and card. A channel that the regime does not
+// know is a *FieldError. A report of loss by telephone and a notification to
+// the resident record need nothing from this list.
+func (s Switches) Documents(in DocumentsIn) (Documents, error) {
+	rules, ok := documentRules[in.Regime]
+	if !ok {
+		return Documents{}, unknown("regime", "juki, mynumber")
+	}
+	if in.Operation == OpSuspend || in.Operation == OpResidentRecord {
+		return Documents{SameDay: true}, nil
+	}
+	list, err := in.required(rules)
+	if err != nil {
+		return Documents{}, err
+	}
+	out := Documents{Required: list, SameDay: in.sameDay()}
+	for _, req := range list {
+		if reason := in.lacks(req, rules); reason != "" {
+			out.Missing = append(out.Missing, Requirement{req.Document, reason})
+			out.refuse(reason)
+		} else {
+			out.apply(in.satisfied(req))
+		}
+	}
+	if in.byLetter() && in.Letter == "" {
+		out.LetterFirst = true
+	}
+	if !out.SameDay && in.byLetter() {
+		out.apply(rules.notSameDay)
+	}
+	in.judgeNotice(&out)
+	return out, nil
+}
+
+// byLetter reports whether the identity check goes through a mailed letter.
+func (in DocumentsIn) byLetter() bool {
+	return in.Channel == ChannelSelfNoPhoto || in.Channel == ChannelProxy
+}
+
+func (in DocumentsIn) sameDay() bool {
+	return !in.byLetter() && (in.Channel != ChannelNotice || in.PINsMatch)
+}
+
+// required lists what the channel asks for.
+func (in DocumentsIn) required(r docRules) ([]Requirement, error) {
+	list := in.base(r)
+	switch in.Channel {
+	case ChannelSelf:
+		return append(list, Requirement{DocPhotoID, r.photoID}), nil
+	case ChannelSelfNoPhoto:
+		return append(list, Requirement{DocInquiryAnswer, r.answer}, Requirement{DocOtherID, r.otherID}), nil
+	case ChannelProxy:
+		return append(list, Requirement{DocMandate, r.mandate}, Requirement{DocSealCertificate, r.sealCertificate},
+			Requirement{DocInquiryAnswer, r.answer}, Requirement{DocProxyPhotoID, r.proxyID}), nil
+	case ChannelRepresentative:
+		return append(list, Requirement{DocRepresentation, r.representation}, Requirement{DocProxyPhotoID, r.proxyID}), nil
+	case ChannelNotice:
+		if in.Regime == MyNumber {
+			return append(list, Requirement{DocNoticeAnswer, myDocNoticeAnswer}, Requirement{DocProxyPhotoID, r.proxyID}), nil
+		}
+	}
+	return nil, unknown("channel", "self, self-no-photo, proxy, legal-representative; mynumber: notice-letter")
+}
+
+// base is what the operation asks for whoever comes.
+func (in DocumentsIn) base(r docRules) []Requirement {
+	if in.Operation == OpHandOver && in.Regime == MyNumber {
+		return []Requirement{{DocHandOverNotice, myDocHandOverNotice}}
+	}
+	list := []Requirement{{DocForm, r.form}}
+	if in.Operation != OpRevoke && in.Operation != OpCard && !in.NoCard {
+		list = append(list, Requirement{DocCard, r.card})
+	}
+	return list
+}
+
+// shown finds a document among those shown.
+func (in DocumentsIn) shown(d Document) (Shown, bool) {
+	for _, s := range in.Shown {
+		if s.Document == d {
+			return s, true
+		}
+	}
+	return Shown{}, false
+}
+
+// lacks returns why a requirement is not met, or "".
+func (in DocumentsIn) lacks(req Requirement, r docRules) ID {
+	doc, ok := in.shown(req.Document)
+	switch {
+	case req.Document == DocPhotoID && in.cardIsPhotoID():
+		return ""
+	case req.Document == DocInquiryAnswer && in.Letter == "":
+		return r.letterFirst
+	case !ok:
+		return req.Rule
+	case req.Document == DocPhotoID && !doc.AddressCurrent:
+		return r.photoAddress
+	case req.Document == DocInquiryAnswer && doc.Letter != in.Letter:
+		return r.answerOther
+	case req.Document == DocMandate && !doc.RegisteredSeal:
+		return r.mandateSeal
+	}
+	return ""
+}
+
+// cardIsPhotoID reports whether a My Number card with the current address stands for the photo ID.
+func (in DocumentsIn) cardIsPhotoID() bool {
+	card, ok := in.shown(DocCard)
+	return ok && card.AddressCurrent && in.Regime == MyNumber
+}
+
+// satisfied is the rule that is applied for a requirement that is met.
+func (in DocumentsIn) satisfied(req Requirement) ID {
+	if _, ok := in.shown(req.Document); !ok {
+		return myDocCardIsID
+	}
+	return req.Rule
+}
+
+// judgeNotice adds what the way by the expiry notice asks for (domain.md 1.4.8).
+func (in DocumentsIn) judgeNotice(out *Documents) {
+	if in.Channel != ChannelNotice {
+		return
+	}
+	if in.Operation != OpRenew {
+		out.refuse(myDocNoticeRenewal)
+		return
+	}
+	if _, ok := in.shown(DocNoticeAnswer); ok && !in.PINsMatch {
+		out.refuse(myDocNoticePINs)
+		out.LetterFirst = true
+	}
+}

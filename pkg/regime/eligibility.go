@@ -2,6 +2,10 @@ package regime
 
 import "shomei/pkg/civil"
 
+// minAge is the age from which a person may have a signature certificate
+// without special circumstances (seed page; domain.md 1.4.6).
+const minAge = 15
+
 // Person is what the resident record says about an applicant, as far as the
 // law asks.
 type Person struct {
@@ -36,4 +40,106 @@ type EligibilityIn struct {
 
 // Eligible judges whether the person may have the certificate from this office
 // (seed page; domain.md 1.3.2, 1.4.6). All refusals are listed.
-func (s Switches) Eligible(in EligibilityIn) Ruling { return Ruling{} }
+func (s Switches) Eligible(in EligibilityIn) Ruling {
+	var ruling Ruling
+	rules := eligibilityRules(in.Regime)
+	switch {
+	case !in.Person.Registered:
+		ruling.refuse(rules.notRegistered)
+	case !sameMunicipality(in.Person.Municipality, in.Office.Municipality):
+		ruling.refuse(rules.elsewhere)
+	default:
+		ruling.apply(rules.resident)
+	}
+	if in.Regime == Juki && in.Kind == Auth {
+		ruling.refuse(jukiNoAuth)
+	}
+	ruling.merge(in.foreign())
+	ruling.merge(in.overseas())
+	ruling.merge(s.capacity(in))
+	return ruling
+}
+
+// sameMunicipality compares codes with or without their check digit (domain.md 4.1).
+func sameMunicipality(a, b string) bool {
+	const unchecked = 5
+	if len(a) > unchecked && len(b) > unchecked {
+		return a == b
+	}
+	return a != "" && a[:min(len(a), unchecked)] == b[:min(len(b), unchecked)]
+}
+
+// rulesOfEligibility are the rules that both regimes know under their own source.
+type rulesOfEligibility struct {
+	resident, notRegistered, elsewhere, under15, ward, special ID
+}
+
+func eligibilityRules(r Regime) rulesOfEligibility {
+	if r == Juki {
+		return rulesOfEligibility{jukiResident, jukiNotRegistered, jukiElsewhere, jukiUnder15, jukiWard, jukiSpecial}
+	}
+	return rulesOfEligibility{resident, notRegistered, elsewhere, under15, ward, special}
+}
+
+// foreign judges nationality and period of stay.
+func (in EligibilityIn) foreign() Ruling {
+	var ruling Ruling
+	switch {
+	case !in.Person.Foreign:
+	case in.Regime == Juki && in.On.Before(foreignDay):
+		ruling.refuse(jukiForeignNotYet)
+	case in.Regime == Juki:
+		ruling.apply(jukiForeign)
+	case !in.Person.StayUntil.IsZero() && in.On.After(in.Person.StayUntil):
+		ruling.refuse(stayOver)
+	default:
+		ruling.apply(foreignResident)
+	}
+	return ruling
+}
+
+// overseas judges a person who has moved abroad.
+func (in EligibilityIn) overseas() Ruling {
+	var ruling Ruling
+	moved := in.Person.Overseas
+	switch {
+	case moved.IsZero() || in.On.Before(moved):
+	case in.Regime == Juki:
+		ruling.refuse(jukiNotRegistered)
+	case in.On.Before(overseasDay):
+		ruling.refuse(overseasNotYet)
+	default:
+		ruling.apply(overseasWindow)
+	}
+	return ruling
+}
+
+// capacity judges age and wardship. The year of age is completed at the end of
+// the day before the birthday, so at no counter hour of that day.
+func (s Switches) capacity(in EligibilityIn) Ruling {
+	young := !in.Person.BirthDate.IsZero() && civil.AgeDuring(in.Person.BirthDate, in.On) < minAge
+	if !young && !in.Person.AdultWard {
+		return Ruling{}
+	}
+	if in.Regime == MyNumber && in.Kind == Auth {
+		if in.ByRepresentative {
+			return Ruling{Applied: []ID{byRepresentative}}
+		}
+		return Ruling{Refused: []ID{representativeNeeded}}
+	}
+	rules := eligibilityRules(in.Regime)
+	if in.GrantedBy != "" && !s.NoSpecialCircumstances {
+		if in.GrantedBy == in.Clerk {
+			return Ruling{Refused: []ID{secondOfficer}}
+		}
+		return Ruling{Applied: []ID{rules.special}}
+	}
+	var ruling Ruling
+	if young {
+		ruling.refuse(rules.under15)
+	}
+	if in.Person.AdultWard {
+		ruling.refuse(rules.ward)
+	}
+	return ruling
+}

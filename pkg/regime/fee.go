@@ -1,6 +1,10 @@
 package regime
 
-import "shomei/pkg/civil"
+import (
+	"slices"
+
+	"shomei/pkg/civil"
+)
 
 // Cause is why something is issued, issued again or ended.
 type Cause string
@@ -40,5 +44,77 @@ type Fee struct {
 	Ruling `json:"-"` // refused when express issue does not exist on the day
 }
 
-// Fee answers what is to be paid (seed page; domain.md 1.4.5).
-func (s Switches) Fee(in FeeIn) Fee { return Fee{} }
+// Amounts in yen (seed page; domain.md 1.4.5).
+const (
+	yenJuki         = 500
+	yenCard         = 800
+	yenExpressCard  = 1800
+	yenCertificates = 200
+)
+
+// waivers are the rules by which an issue is free for a cause.
+var waivers = map[Cause]ID{
+	CauseFirst: feeFirst, CauseRenewal: feeRenewal, CauseExpired: feeExpired,
+	CauseRecordChange: feeRecordChange, CauseFault: feeFault,
+}
+
+// Fee answers what is to be paid (seed page; domain.md 1.4.5). A cause that no
+// waiver names is paid for.
+func (s Switches) Fee(in FeeIn) Fee {
+	var fee Fee
+	switch {
+	case in.Regime == Juki:
+		fee.juki(in.Operation)
+	case !slices.Contains(issuing, in.Operation) || in.Operation == OpHandOver:
+		fee.add(feeNone, 0)
+	default:
+		s.myNumberFee(&fee, in)
+	}
+	return fee
+}
+
+func (f *Fee) juki(op Operation) {
+	switch op {
+	case OpNew, OpReissue:
+		f.add(jukiFeeNew, yenJuki)
+	case OpRenew:
+		f.add(jukiFeeRenewal, yenJuki)
+	default:
+		f.add(jukiFeeNone, 0)
+	}
+}
+
+// myNumberFee itemises an issue under the My Number regime.
+func (s Switches) myNumberFee(f *Fee, in FeeIn) {
+	if in.Express && in.On.Before(expressDay) {
+		f.refuse(expressNotYet)
+		in.Express = false
+	}
+	waiver, waived := waivers[in.Cause]
+	standing := in.Cause != CauseFault // a fault is not charged even without the waiver
+	if waived && !(standing && s.EndFeeWaiver) {
+		f.add(waiver, 0)
+		return
+	}
+	if waived {
+		f.apply(feeWaiverEnded)
+	}
+	switch {
+	case in.Card && in.Express:
+		f.add(feeExpressCard, yenExpressCard)
+	case in.Card:
+		f.add(feeCard, yenCard)
+	}
+	switch {
+	case in.Certificates && in.Express:
+		f.add(feeExpressCertificates, yenCertificates)
+	case in.Certificates:
+		f.add(feeCertificates, yenCertificates)
+	}
+}
+
+func (f *Fee) add(rule ID, yen int) {
+	f.Items = append(f.Items, FeeItem{rule, yen})
+	f.Yen += yen
+	f.apply(rule)
+}
