@@ -52,7 +52,7 @@ func (s Switches) Eligible(in EligibilityIn) Ruling {
 		ruling.apply(rules.resident)
 	}
 	if in.Regime == Juki && in.Kind == Auth {
-		ruling.refuse(jukiNoAuth)
+		ruling.refuse(NoSuchKind)
 	}
 	ruling.merge(in.foreign())
 	ruling.merge(in.overseas())

@@ -36,12 +36,6 @@ var (
 		Source: "seed page; domain.md 1.7",
 		JA:     "特別な事情があることを、受付とは別の職員が認めました。",
 		EN:     "A second officer has granted special circumstances."})
-	jukiNoAuth = rule(Rule{ID: "juki.eligibility.no-authentication", From: JukiFirstDay, Until: JukiLastDay,
-		Source: "Act2013; domain.md 1.2",
-		JA:     "住民基本台帳カードには、利用者証明用電子証明書はありません。",
-		EN:     "A juki card carries no authentication certificate.",
-		NextJA: "署名用の電子証明書だけを申請してください。",
-		NextEN: "Apply for the signature certificate only."})
 	jukiForeignNotYet = rule(Rule{ID: "juki.eligibility.foreign-not-yet", From: JukiFirstDay, Until: foreignDay.AddDays(-1),
 		Source: "domain.md 1.2; muni pages",
 		JA:     "外国人住民の方の申請は、平成25年7月8日から受け付けます。",

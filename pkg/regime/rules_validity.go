@@ -36,10 +36,6 @@ var (
 		Source: "Reg2016 Arts 13, 49; domain.md 1.4.2",
 		JA:     "電子証明書は、マイナンバーカードの有効期間を超えられません。",
 		EN:     "A certificate does not outlive the My Number card."})
-	authFirst = rule(Rule{ID: "mynumber.issue.auth-first", From: MyNumberFirstDay,
-		Source: "derived from Reg2016 Art 13; domain.md 1.4.2",
-		JA:     "両方を発行するときは、利用者証明用を先に発行し、署名用の最終日はその最終日で区切ります。",
-		EN:     "When both are issued, authentication comes first and caps the signature certificate."})
 	leapFebruary = rule(Rule{ID: "mynumber.validity.leap-birthday-february", From: MyNumberFirstDay,
 		Source: "CardReg2016 Art 26(2) by analogy; domain.md D4",
 		JA:     "2月29日生まれの方の誕生日は、うるう年でない年は2月28日として数えます。",
@@ -109,7 +105,7 @@ var (
 // adultAt18Day is the day from which applications count 18 as the adult age.
 var adultAt18Day = civil.New(2022, 4, 1)
 
-// Renewal and double issue.
+// Renewal.
 var (
 	windowBack = rule(Rule{ID: "mynumber.window.three-months-back", From: MyNumberFirstDay,
 		Source: "muni:Omura, muni:Utsunomiya, muni:Yokohama, muni:Azumino; domain.md 1.4.3, D7",
@@ -151,28 +147,4 @@ var (
 		Source: "muni pages; domain.md 1.4.3",
 		JA:     "有効期間が過ぎているので、更新ではなく新規の発行になります。手数料はかかりません。",
 		EN:     "The certificate has expired, so this is a new issue; it is free."})
-	jukiDoubleIssue = rule(Rule{ID: "juki.issue.double", From: JukiFirstDay, Until: JukiLastDay,
-		Source: "Act2013 Art 6; domain.md 1.3.1",
-		JA:     "有効な電子証明書をお持ちのため、重ねて発行することはできません。",
-		EN:     "A certificate is in force; a second one must not be issued.",
-		NextJA: "更新を申請するか、先に失効を申請してください。",
-		NextEN: "Apply for a renewal, or for revocation first."})
-	myNumberDoubleIssue = rule(Rule{ID: "mynumber.issue.double", From: MyNumberFirstDay,
-		Source: "Act2016 Arts 6, 25; domain.md 1.4.3",
-		JA:     "有効な同じ種類の電子証明書をお持ちのため、重ねて発行することはできません。",
-		EN:     "A certificate of this kind is in force; a second one must not be issued.",
-		NextJA: "更新の受付期間内であれば更新を、そうでなければ失効と新規発行を申請してください。",
-		NextEN: "Apply for a renewal inside the window, otherwise for revocation and a new issue."})
 )
-
-// DoubleIssue returns the rule that forbids a second live certificate of a kind.
-func DoubleIssue(r Regime) ID {
-	if r == Juki {
-		return jukiDoubleIssue
-	}
-	return myNumberDoubleIssue
-}
-
-// AuthFirst returns the rule that puts the authentication certificate before
-// the signature certificate when both are issued.
-func AuthFirst() ID { return authFirst }
