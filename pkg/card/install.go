@@ -1,0 +1,61 @@
+package card
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Issue turns a slot's request into its certificate and the certificate of the
+// CA, both DER. Asked again with the same request it may answer with another
+// certificate.
+type Issue func(slot Slot, request []byte) (certificate, ca []byte, err error)
+
+// Install drives an operation on a card in one go, from wherever it stands to
+// live certificates: the factory's way, where the CA is at hand. An agent that
+// has to wait for the centre takes the steps one by one. PINs that shall come
+// into force with the new keys have been laid down with StagePIN.
+func (s *Session) Install(intent Intent, issue Issue) error {
+	inv, err := s.Inventory()
+	if err != nil {
+		return err
+	}
+	switch p := Classify(inv, intent); p.State {
+	case Complete:
+		return nil
+	case Foreign:
+		return fmt.Errorf("installing operation %s: %s: %w", intent.Operation, p.Reason, ErrForeignStaging)
+	}
+	slots := slices.Sorted(maps.Keys(intent.Slots)) // authentication first
+	for _, slot := range slots {
+		if err := s.installSlot(slot, intent.Operation, issue); err != nil {
+			return err
+		}
+	}
+	return s.Activate(intent.Operation, slots...)
+}
+
+func (s *Session) installSlot(slot Slot, op Operation, issue Issue) error {
+	generated, err := s.GenerateStaged(slot, op)
+	if err != nil {
+		return err
+	}
+	certificate, ca, err := issue(slot, generated.Request)
+	if err != nil {
+		return fmt.Errorf("issuing the %s certificate: %w", slot, err)
+	}
+	if err := s.WriteStaged(slot, certificate, ca); err != nil {
+		return err
+	}
+	if err := s.ReadBack(slot, certificate, ca); err != nil {
+		return err
+	}
+	return s.TestSign(slot)
+}
+
+// Digest is the form in which a card and a journal name keys and certificates.
+func Digest(content []byte) []byte {
+	sum := sha256.Sum256(content)
+	return sum[:]
+}

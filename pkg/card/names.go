@@ -1,0 +1,157 @@
+package card
+
+import (
+	"crypto/hkdf"
+	"crypto/sha256"
+	"fmt"
+)
+
+// Slot names one key pair with its PIN and certificates on a card.
+type Slot byte
+
+// The slots, and their numbers in the management application.
+const (
+	Auth Slot = 1 // 利用者証明用: user authentication
+	Sign Slot = 2 // 署名用: digital signature
+)
+
+// String returns "auth" or "sign".
+func (s Slot) String() string {
+	switch s {
+	case Auth:
+		return "auth"
+	case Sign:
+		return "sign"
+	}
+	return fmt.Sprintf("slot %d", byte(s))
+}
+
+// ParseSlot reads what String writes.
+func ParseSlot(s string) (Slot, error) {
+	switch s {
+	case "auth":
+		return Auth, nil
+	case "sign":
+		return Sign, nil
+	}
+	return 0, fmt.Errorf("key slot %q: it is auth or sign", s)
+}
+
+// Kind is the sort of card.
+type Kind byte
+
+// The kinds of card, and their numbers in the management application.
+const (
+	Juki     Kind = 1 // 住民基本台帳カード: one certificate, for signatures
+	MyNumber Kind = 2 // 個人番号カード: signature and authentication
+)
+
+// String returns "juki" or "mynumber".
+func (k Kind) String() string {
+	switch k {
+	case Juki:
+		return "juki"
+	case MyNumber:
+		return "mynumber"
+	}
+	return fmt.Sprintf("kind %d", byte(k))
+}
+
+// ParseKind reads what String writes.
+func ParseKind(s string) (Kind, error) {
+	switch s {
+	case "juki":
+		return Juki, nil
+	case "mynumber":
+		return MyNumber, nil
+	}
+	return 0, fmt.Errorf("kind of card %q: it is juki or mynumber", s)
+}
+
+// Slots lists the key pairs a card of this kind has, authentication first:
+// the signature certificate is capped by it (domain.md 6, point 6).
+func (k Kind) Slots() []Slot {
+	if k == Juki {
+		return []Slot{Sign}
+	}
+	return []Slot{Auth, Sign}
+}
+
+// Label is the token label in EF 0006 of such a card (domain.md 3.2).
+func (k Kind) Label() string {
+	if k == Juki {
+		return "JPKIAPICCTOKEN"
+	}
+	return "JPKIAPICCTOKEN2"
+}
+
+// PINLimits gives the shortest and longest PIN of a slot in bytes and the
+// number of tries (domain.md 1.3.3, 1.4.4 and 3.4). Which characters a PIN may
+// hold is the law's matter, not the card's.
+func (k Kind) PINLimits(s Slot) (shortest, longest, tries int) {
+	switch {
+	case s == Auth:
+		return 4, 4, 3
+	case k == Juki:
+		return 4, 16, 5
+	}
+	return 6, 16, 5
+}
+
+// LifeCycle is the life-cycle status byte (ISO 7816-4, 7.4.10).
+type LifeCycle byte
+
+// The states of a card that its management application tells.
+const (
+	Initialised LifeCycle = 0x03 // from the factory, not handed to anyone
+	Operational LifeCycle = 0x05
+	Terminated  LifeCycle = 0x0F
+)
+
+// String returns the English word for the state.
+func (l LifeCycle) String() string {
+	switch l {
+	case Initialised:
+		return "initialised"
+	case Operational:
+		return "operational"
+	case Terminated:
+		return "terminated"
+	}
+	return fmt.Sprintf("life cycle %02X", byte(l))
+}
+
+// OperationSize is the length of an Operation in bytes.
+const OperationSize = 14
+
+// Operation marks keys on the card with the piece of work that made them.
+// The zero Operation means none.
+type Operation [OperationSize]byte
+
+// OperationOf derives the mark from the id of an obligation: the first bytes
+// of its SHA-256, so that the card tells nothing about it.
+func OperationOf(id string) Operation {
+	sum := sha256.Sum256([]byte(id))
+	return Operation(sum[:OperationSize])
+}
+
+// String returns the mark in hexadecimal.
+func (o Operation) String() string { return fmt.Sprintf("%x", o[:]) }
+
+// AdminKeySize is the length of a card's administrative key in bytes.
+const AdminKeySize = 32
+
+// AdminKey derives the administrative key of one card from the master key of
+// whoever manages the cards (HKDF-SHA-256, RFC 5869; the card id is the info),
+// so that opening one card tells nothing about another. The master key has at
+// least 32 bytes.
+func AdminKey(master []byte, cardID string) ([]byte, error) {
+	if len(master) < AdminKeySize {
+		return nil, fmt.Errorf("master key for cards has %d bytes, %d are the least", len(master), AdminKeySize)
+	}
+	key, err := hkdf.Key(sha256.New, master, nil, "shomei card administrative key "+cardID, AdminKeySize)
+	if err != nil {
+		return nil, fmt.Errorf("deriving the administrative key of a card: %w", err)
+	}
+	return key, nil
+}

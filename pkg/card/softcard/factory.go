@@ -1,0 +1,59 @@
+package softcard
+
+import (
+	"fmt"
+	"os"
+
+	"encoding/json"
+
+	"shomei/pkg/card"
+)
+
+// Blank describes a card as it leaves the factory: no keys, no PINs.
+type Blank struct {
+	// Path is the file to write; it must not exist.
+	Path string
+	// CardID is the number printed on the card, at most 32 ASCII characters.
+	CardID string
+	Kind   card.Kind
+	// AdminKey has card.AdminKeySize bytes, see card.AdminKey.
+	AdminKey []byte
+}
+
+const maxCardID = 32
+
+// Personalise writes the file of a new card, in the state card.Initialised.
+// Keys and certificates come onto it as onto any card, through a
+// card.Session; card.Session.SetUp makes it operational.
+func Personalise(b Blank) error {
+	if _, err := card.ParseKind(b.Kind.String()); err != nil {
+		return fmt.Errorf("making card %s: %w", b.CardID, err)
+	}
+	if b.CardID == "" || len(b.CardID) > maxCardID || len(b.AdminKey) != card.AdminKeySize {
+		return fmt.Errorf("making card %q: its number has 1 to %d characters and its administrative key %d bytes",
+			b.CardID, maxCardID, card.AdminKeySize)
+	}
+	s := store{Format: storeFormat, CardID: b.CardID, Kind: b.Kind.String(), LifeCycle: card.Initialised, AdminKey: b.AdminKey}
+	s.Slots, s.PINs = emptySlots(b.Kind)
+	raw, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return fmt.Errorf("making card %s: %w", b.CardID, err)
+	}
+	// Claiming the name first keeps two factories from making one card twice.
+	claim, err := os.OpenFile(b.Path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("making card %s: %w", b.CardID, err)
+	}
+	claim.Close()
+	return replace(b.Path, raw)
+}
+
+func emptySlots(kind card.Kind) (map[string]slotStore, map[string]pin) {
+	slots, pins := map[string]slotStore{}, map[string]pin{}
+	for _, slot := range kind.Slots() {
+		_, _, tries := kind.PINLimits(slot)
+		slots[slot.String()] = slotStore{}
+		pins[slot.String()] = pin{Max: tries}
+	}
+	return slots, pins
+}

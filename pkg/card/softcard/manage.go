@@ -1,0 +1,239 @@
+package softcard
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"shomei/pkg/card"
+)
+
+// management answers the commands of the management application, documented
+// in package card.
+func (c *Card) management(cmd card.Command) ([]byte, uint16) {
+	switch {
+	case cmd.CLA != 0:
+		return nil, swUnknownCLA
+	case cmd.INS == 0xCA && cmd.P1 == 0x01 && cmd.P2 == 0x01:
+		return c.identity(), swOK
+	case cmd.INS == 0x84:
+		c.challenge = newChallenge()
+		return c.challenge, swOK
+	case cmd.INS == 0x82:
+		return c.authenticate(cmd)
+	case !c.admin:
+		return nil, swSecurity
+	case cmd.INS == 0xFE:
+		return nil, c.terminate()
+	case c.store.LifeCycle == card.Terminated:
+		return nil, swConditions
+	}
+	return c.administer(cmd)
+}
+
+func (c *Card) administer(cmd card.Command) ([]byte, uint16) {
+	switch cmd.INS {
+	case 0xCA:
+		return c.slotTemplate(cmd)
+	case 0x47:
+		return c.generate(cmd)
+	case 0x2A:
+		return c.signStaged(cmd)
+	case 0xA4:
+		return nil, c.selectEF(cmd, c.stagingHas)
+	case 0xD6:
+		return nil, c.updateBinary(cmd)
+	case 0xB0:
+		return c.readStaged(cmd)
+	case 0x2C:
+		return nil, c.resetRetryCounter(cmd)
+	case 0x44:
+		return nil, c.activate(cmd)
+	case 0xE4:
+		return nil, c.discard(cmd)
+	case 0xDA:
+		return nil, c.putLastDay(cmd)
+	}
+	return nil, swUnknownINS
+}
+
+func (c *Card) identity() []byte {
+	var b cryptobyte.Builder
+	add(&b, card.TagCardID, []byte(c.store.CardID))
+	add(&b, card.TagKind, []byte{byte(c.kind())})
+	add(&b, card.TagLifeCycle, []byte{byte(c.store.LifeCycle)})
+	add(&b, card.TagLastDay, []byte(c.store.LastDay))
+	return b.BytesOrPanic()
+}
+
+func add(b *cryptobyte.Builder, tag cbasn1.Tag, value []byte) {
+	b.AddASN1(tag, func(b *cryptobyte.Builder) { b.AddBytes(value) })
+}
+
+// authenticate takes a challenge once only, so that nothing can be replayed.
+func (c *Card) authenticate(cmd card.Command) ([]byte, uint16) {
+	theirs := c.challenge
+	c.challenge, c.admin = nil, false
+	if len(cmd.Data) != card.ChallengeSize+sha256.Size {
+		return nil, swWrongLength
+	}
+	if theirs == nil {
+		return nil, swConditions
+	}
+	host, shown := cmd.Data[:card.ChallengeSize], cmd.Data[card.ChallengeSize:]
+	if !hmac.Equal(shown, card.HostProof(c.store.AdminKey, theirs, host, c.store.CardID)) {
+		return nil, swSecurity
+	}
+	c.admin = true
+	return card.CardProof(c.store.AdminKey, theirs, host, c.store.CardID), swOK
+}
+
+// slotNamed checks a slot number of a command.
+func (c *Card) slotNamed(number byte) (card.Slot, slotStore, bool) {
+	for _, slot := range c.kind().Slots() {
+		if byte(slot) == number {
+			return slot, c.store.Slots[slot.String()], true
+		}
+	}
+	return 0, slotStore{}, false
+}
+
+func (c *Card) putSlot(slot card.Slot, s slotStore) uint16 {
+	c.store.Slots[slot.String()] = s
+	return c.commit()
+}
+
+func (c *Card) slotTemplate(cmd card.Command) ([]byte, uint16) {
+	_, s, ok := c.slotNamed(cmd.P2)
+	if !ok || cmd.P1 != 0x02 {
+		return nil, swDataNotFound
+	}
+	var b cryptobyte.Builder
+	addDigest(&b, card.TagLivePublicKey, spkiOf(s.Live))
+	addDigest(&b, card.TagLiveCertificate, s.Live.Certificate)
+	if s.Live.Operation != nil {
+		add(&b, card.TagLiveOperation, s.Live.Operation)
+	}
+	addDigest(&b, card.TagStagedPublicKey, spkiOf(s.Staged))
+	addDigest(&b, card.TagStagedCertificate, whole(s.Staged.Certificate))
+	addDigest(&b, card.TagStagedCA, whole(s.Staged.CA))
+	if s.Staged.Operation != nil {
+		add(&b, card.TagStagedOperation, s.Staged.Operation)
+	}
+	if s.Staged.PIN != nil {
+		add(&b, card.TagStagedPIN, nil)
+	}
+	return b.BytesOrPanic(), swOK
+}
+
+func addDigest(b *cryptobyte.Builder, tag cbasn1.Tag, content []byte) {
+	if content != nil {
+		sum := sha256.Sum256(content)
+		add(b, tag, sum[:])
+	}
+}
+
+// whole returns content when it is one complete DER value, otherwise nil.
+func whole(content []byte) []byte {
+	if n := card.DERLength(content); n == 0 || n != len(content) {
+		return nil
+	}
+	return content
+}
+
+func spkiOf(pair keyPair) []byte {
+	key, err := pair.privateKey()
+	if err != nil {
+		return nil
+	}
+	spki, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		return nil
+	}
+	return spki
+}
+
+const keyBits = 2048
+
+func (c *Card) generate(cmd card.Command) ([]byte, uint16) {
+	slot, s, ok := c.slotNamed(cmd.P2)
+	if !ok {
+		return nil, swBadP1P2
+	}
+	if cmd.P1 == 0x81 {
+		key, err := s.Staged.privateKey()
+		if err != nil {
+			return nil, swDataNotFound
+		}
+		return card.EncodePublicKey(&key.PublicKey), swOK
+	}
+	op, err := card.ParseGenerateControl(cmd.Data)
+	if err != nil || cmd.P1 != 0x80 {
+		return nil, swBadData
+	}
+	key, err := rsa.GenerateKey(rand.Reader, keyBits)
+	if err != nil {
+		return nil, swMemory
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, swMemory
+	}
+	s.Staged = keyPair{Key: der, Operation: op[:], PIN: s.Staged.PIN}
+	if sw := c.putSlot(slot, s); sw != swOK {
+		return nil, sw
+	}
+	return card.EncodePublicKey(&key.PublicKey), swOK
+}
+
+func (c *Card) signStaged(cmd card.Command) ([]byte, uint16) {
+	_, s, ok := c.slotNamed(cmd.P2)
+	if !ok || cmd.P1 != 0x9E {
+		return nil, swBadP1P2
+	}
+	return signWith(s.Staged, cmd.Data)
+}
+
+func (c *Card) resetRetryCounter(cmd card.Command) uint16 {
+	const stagedReference = 0x80
+	staged := cmd.P2&stagedReference != 0
+	slot, _, ok := c.slotNamed(cmd.P2 &^ stagedReference)
+	if !ok {
+		return swBadP1P2
+	}
+	c.verified[slot] = false
+	switch {
+	case cmd.P1 == 0x02:
+		return c.putPIN(slot, cmd.Data, staged)
+	case cmd.P1 != 0x03 || staged:
+		return swBadP1P2
+	}
+	p := c.store.PINs[slot.String()]
+	if !p.set() {
+		return swConditions
+	}
+	p.Left = p.Max
+	c.store.PINs[slot.String()] = p
+	return c.commit()
+}
+
+func (c *Card) putLastDay(cmd card.Command) uint16 {
+	_, err := time.Parse("20060102", string(cmd.Data))
+	switch {
+	case cmd.P1 != 0x01 || cmd.P2 != byte(card.TagLastDay):
+		return swDataNotFound
+	case err != nil:
+		return swBadData
+	case c.store.LifeCycle != card.Initialised:
+		return swConditions
+	}
+	c.store.LastDay = string(bytes.Clone(cmd.Data))
+	return c.commit()
+}

@@ -1,0 +1,150 @@
+package softcard
+
+import (
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/google/renameio/v2"
+
+	"shomei/pkg/card"
+)
+
+// storeFormat is the version of the file; a newer one is refused.
+const storeFormat = 1
+
+// store is what survives power: the content of one card's file.
+type store struct {
+	Format    int                  `json:"format"`
+	CardID    string               `json:"card_id"`
+	Kind      string               `json:"kind"`
+	LifeCycle card.LifeCycle       `json:"life_cycle"`
+	LastDay   string               `json:"last_day,omitempty"` // YYYYMMDD
+	AdminKey  []byte               `json:"admin_key"`
+	PINs      map[string]pin       `json:"pins"`
+	Slots     map[string]slotStore `json:"slots"`
+}
+
+type slotStore struct {
+	Live   keyPair `json:"live"`
+	Staged keyPair `json:"staged"`
+}
+
+// keyPair is one place for a key: PKCS#8, DER certificates, and in staging the
+// PIN that comes with them.
+type keyPair struct {
+	Key         []byte `json:"key,omitempty"`
+	Certificate []byte `json:"certificate,omitempty"`
+	CA          []byte `json:"ca_certificate,omitempty"`
+	Operation   []byte `json:"operation,omitempty"`
+	PIN         *pin   `json:"pin,omitempty"`
+}
+
+// errForeignWriter: somebody else wrote the file; two cards on one file would
+// undo each other's PIN counters.
+var errForeignWriter = errors.New("the card's file was changed by somebody else since it was opened: one card, one process")
+
+func (s *store) kind() (card.Kind, error) { return card.ParseKind(s.Kind) }
+
+func (k keyPair) privateKey() (*rsa.PrivateKey, error) {
+	if k.Key == nil {
+		return nil, card.ErrNotFound
+	}
+	key, err := x509.ParsePKCS8PrivateKey(k.Key)
+	if err != nil {
+		return nil, fmt.Errorf("parsing the card's key: %w", err)
+	}
+	rsaKey, ok := key.(*rsa.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("the card's key is a %T, not RSA", key)
+	}
+	return rsaKey, nil
+}
+
+func decodeStore(raw []byte) (*store, error) {
+	var s store
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return nil, err
+	}
+	if s.Format != storeFormat {
+		return nil, fmt.Errorf("format %d, this program reads format %d", s.Format, storeFormat)
+	}
+	kind, err := s.kind()
+	if err != nil {
+		return nil, err
+	}
+	if s.CardID == "" || len(s.AdminKey) != card.AdminKeySize {
+		return nil, errors.New("no card id or no administrative key of 32 bytes in it")
+	}
+	for _, slot := range kind.Slots() {
+		if _, ok := s.PINs[slot.String()]; !ok {
+			return nil, fmt.Errorf("no PIN entry for slot %s", slot)
+		}
+	}
+	return &s, nil
+}
+
+// file is the store on disk together with its last good content.
+type file struct {
+	path string
+	info os.FileInfo // of the file this process wrote or read last
+	good []byte
+}
+
+func openFile(path string) (file, *store, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return file{}, nil, fmt.Errorf("opening the card's file: %w", err)
+	}
+	s, err := decodeStore(raw)
+	if err != nil {
+		return file{}, nil, fmt.Errorf("reading the card's file %s: %w", path, err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return file{}, nil, fmt.Errorf("opening the card's file: %w", err)
+	}
+	return file{path: path, info: info, good: raw}, s, nil
+}
+
+// save puts s in place of the file: at any moment the disk holds the old
+// content or the new one, whole. It returns when the new one is durable.
+func (f *file) save(s *store) error {
+	raw, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encoding the card's state: %w", err)
+	}
+	if now, err := os.Stat(f.path); err != nil || !os.SameFile(now, f.info) {
+		return fmt.Errorf("saving %s: %w", f.path, errors.Join(errForeignWriter, err))
+	}
+	if err := replace(f.path, raw); err != nil {
+		return err
+	}
+	info, err := os.Stat(f.path)
+	if err != nil {
+		return fmt.Errorf("saving the card's file: %w", err)
+	}
+	f.info, f.good = info, raw
+	return nil
+}
+
+// replace writes a file by renaming; renameio syncs the file, the directory is
+// left to us.
+func replace(path string, raw []byte) error {
+	if err := renameio.WriteFile(path, raw, 0o600); err != nil {
+		return fmt.Errorf("saving the card's file: %w", err)
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return fmt.Errorf("saving the card's file: %w", err)
+	}
+	defer dir.Close()
+	if err := dir.Sync(); err != nil {
+		return fmt.Errorf("saving the card's file: %w", err)
+	}
+	return nil
+}
