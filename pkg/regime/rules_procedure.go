@@ -2,13 +2,6 @@ package regime
 
 // The order of things at the counter, which package lifecycle applies.
 var (
-	// DoubleIssue refuses a second certificate of a kind while one is in force.
-	DoubleIssue = rule(Rule{ID: "application.double-issue",
-		Source: "Act2013 Art 6; Act2016 Arts 6, 25; domain.md 1.3.1, 1.4.3",
-		JA:     "同じ種類の有効な電子証明書をすでにお持ちのため、重ねて発行することはできません。",
-		EN:     "A certificate of this kind is already in force, and a second one must not be issued.",
-		NextJA: "更新期間内であれば更新を、紛失や破損の場合は再発行をお申し込みください。",
-		NextEN: "Apply for a renewal inside the window, or for a re-issue after loss or damage."})
 	// NothingHeld refuses to renew, revoke or unblock what is not there.
 	NothingHeld = rule(Rule{ID: "application.nothing-held", Source: "domain.md 1.3.4, 1.4.3",
 		JA:     "この手続の対象となる電子証明書がありません。",
@@ -57,22 +50,12 @@ var (
 		EN:     "A juki card carries a signature certificate only.",
 		NextJA: "署名用の電子証明書としてお申し込みください。",
 		NextEN: "Apply for the signature certificate."})
-	// AuthFirst is the order inside one issue: the authentication certificate first, because it caps the other.
-	AuthFirst = rule(Rule{ID: "mynumber.issue.authentication-first", From: MyNumberFirstDay, Source: "Reg2016 Art 13; domain.md 1.4.2",
-		JA: "署名用の有効期間は利用者証明用を超えられないため、利用者証明用を先に発行します。",
-		EN: "The authentication certificate is issued first, because it caps the signature certificate's term."})
 	// BeforeHandOver discards what was made but can't be handed over.
 	BeforeHandOver = rule(Rule{ID: "application.discarded-before-delivery", Source: "CPS 4.9.9; domain.md 2.5",
 		JA:     "交付前に使えないことが分かった電子証明書は、廃棄として失効します。",
 		EN:     "A certificate found unusable before it is handed over is discarded and revoked.",
 		NextJA: "カードをお預かりし、新しい申請で作り直します。",
 		NextEN: "The card is kept; a new application makes it again."})
-	// RevokeAndIssue is what can be done outside the window instead of a renewal.
-	RevokeAndIssue = rule(Rule{ID: "mynumber.window.revoke-and-issue", From: MyNumberFirstDay, Source: "Act2016 Arts 6, 25; domain.md 1.4.2, 1.4.3",
-		JA:     "更新期間の前は、失効と新規発行を同時に申し込むことができます。その場合の有効期間は発行日の後の5回目の誕生日までです。",
-		EN:     "Before the window, revocation and new issue may be applied for together; the term then ends on the fifth birthday after issue.",
-		NextJA: "残りの期間は失われます。よろしければ、失効と新規発行を申し込んでください。",
-		NextEN: "The remaining time is lost. If that is acceptable, apply for revocation and new issue."})
 	// WithinDeadline is what is met by acting in time.
 	WithinDeadline = rule(Rule{ID: "mynumber.deadline.met", From: MyNumberFirstDay, Source: "MyNoOrd2016 Art 14; domain.md 1.4.7",
 		JA: "期限内に届出またはカードの提出がありました。",
