@@ -1,8 +1,10 @@
 package ca
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/rsa"
+	"crypto/x509"
 	"fmt"
 )
 
@@ -42,7 +44,7 @@ func SelfSign(plan Plan, signer crypto.Signer, tbs []byte) (*Generation, error) 
 	if !ok {
 		return nil, fmt.Errorf("self-signing authority %s %02d: %w: not an RSA key", plan.Kind, plan.Number, ErrKey)
 	}
-	if err := checkColours(tbs); err != nil {
+	if err := checkAuthorityTBS(plan, pub, tbs); err != nil {
 		return nil, fmt.Errorf("self-signing authority %s %02d: %w", plan.Kind, plan.Number, err)
 	}
 	der, err := seal(signer, pub, tbs)
@@ -50,4 +52,24 @@ func SelfSign(plan Plan, signer crypto.Signer, tbs []byte) (*Generation, error) 
 		return nil, fmt.Errorf("self-signing authority %s %02d: %w", plan.Kind, plan.Number, err)
 	}
 	return ParseGeneration(plan.Kind, plan.Prefecture, plan.Number, der)
+}
+
+// checkAuthorityTBS builds the bytes anew with the serial found in them and compares.
+func checkAuthorityTBS(plan Plan, pub *rsa.PublicKey, tbs []byte) error {
+	unsigned, err := assemble(tbs, []byte{0})
+	if err != nil {
+		return fmt.Errorf("%w: %v", ErrProfile, err)
+	}
+	cert, err := x509.ParseCertificate(unsigned)
+	if err != nil {
+		return fmt.Errorf("%w: the bytes to be signed are no certificate: %v", ErrProfile, err)
+	}
+	again, err := BuildAuthorityTBS(plan, cert.SerialNumber.Uint64(), pub)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(again, tbs) {
+		return fmt.Errorf("%w: the bytes to be signed are not what the plan and the signer's key make", ErrProfile)
+	}
+	return nil
 }

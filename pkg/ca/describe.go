@@ -168,6 +168,11 @@ func (d *Described) set(item int, text string) {
 	}
 }
 
+// values is the reverse of set.
+func (d *Described) values() altValues {
+	return altValues{d.Name, d.BirthDigits, strconv.Itoa(int(d.Sex)), d.Address, d.NameFlags, d.AddressFlags}
+}
+
 // decodeBirth reads nine digits; the zero date when they are none, or no calendar date: real ones aren't always
 // (domain.md section 2.4).
 func decodeBirth(digits string) civil.PartialDate {

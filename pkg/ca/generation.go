@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -110,6 +111,19 @@ func (gs Generations) At(kind Kind, prefecture string, at time.Time) (*Generatio
 			ErrNoGeneration, strings.TrimSpace(string(kind)+" "+prefecture), stamp(at))
 	}
 	return newest, nil
+}
+
+// InForce gives the generations of an authority that have begun and not ended at an instant, newest first: those
+// whose certificates may be in force, so that each signs its revocation list.
+func (gs Generations) InForce(kind Kind, prefecture string, at time.Time) Generations {
+	var found Generations
+	for _, g := range gs {
+		if g.Kind == kind && g.Prefecture.Code == prefecture && g.Covers(at, at) == nil {
+			found = append(found, g)
+		}
+	}
+	slices.SortFunc(found, func(a, b *Generation) int { return b.NotBefore.Compare(a.NotBefore) })
+	return found
 }
 
 // ByKeyID gives the generation whose subject key identifier is keyID; [ErrNoGeneration] when there is none.

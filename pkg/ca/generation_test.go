@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/x509"
 	"errors"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 )
@@ -112,6 +114,66 @@ func TestPlansCoverTheirCertificates(t *testing.T) {
 		if _, err := Plans(bad.kind, bad.prefecture); err == nil {
 			t.Errorf("%s %q has a plan", bad.kind, bad.prefecture)
 		}
+	}
+}
+
+func TestInForce(t *testing.T) {
+	key := testKey(t, "authority")
+	var gs Generations
+	for n := 1; n <= 3; n++ {
+		gs = append(gs, testGeneration(t, Sign, "", n, uint64(n), key), testGeneration(t, Auth, "", n, uint64(n), key))
+	}
+	for at, want := range map[string][]int{
+		"2015-10-20T02:40:27Z": {}, "2016-01-12T00:00:00Z": {1}, "2021-09-01T00:00:00Z": {2, 1},
+		"2025-10-19T14:59:59Z": {3, 2, 1}, "2025-10-19T15:00:00Z": {3, 2}, "2033-07-15T15:00:00Z": {},
+	} {
+		got := []int{}
+		for _, g := range gs.InForce(Sign, "", instant(t, at)) {
+			got = append(got, g.Number)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", at, got, want)
+		}
+	}
+}
+
+// TestPrefectures: 47 codes in order, names in romaji that a subject may hold, each with an authority name of its own.
+func TestPrefectures(t *testing.T) {
+	names := map[string]bool{}
+	for n := 1; n <= 47; n++ {
+		p, err := PrefectureByCode(fmt.Sprintf("%02d", n))
+		if err != nil || !romaji(p.Romaji) {
+			t.Fatalf("%02d: %+v, %v", n, p, err)
+		}
+		names[string(authorityName(Juki, p))] = true
+	}
+	if len(names) != 47 || len(prefectures) != 47 {
+		t.Errorf("%d names of %d prefectures", len(names), len(prefectures))
+	}
+}
+
+// TestSelfSignRefuses: bytes of another plan or for another key are not signed.
+func TestSelfSignRefuses(t *testing.T) {
+	plans, err := Plans(Sign, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := testKey(t, "authority")
+	tbs, err := BuildAuthorityTBS(plans[0], 7, &key.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g, err := SelfSign(plans[0], key, tbs); err != nil || g.Serial != 7 {
+		t.Fatalf("good bytes: %v", err)
+	}
+	if _, err := SelfSign(plans[1], key, tbs); !errors.Is(err, ErrProfile) {
+		t.Errorf("another plan: %v", err)
+	}
+	if _, err := SelfSign(plans[0], testKey(t, "successor"), tbs); !errors.Is(err, ErrProfile) {
+		t.Errorf("another key: %v", err)
+	}
+	if _, err := SelfSign(plans[0], key, tbs[1:]); !errors.Is(err, ErrProfile) {
+		t.Errorf("no certificate: %v", err)
 	}
 }
 

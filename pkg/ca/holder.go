@@ -3,6 +3,7 @@ package ca
 import (
 	"encoding/asn1"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"shomei/pkg/civil"
@@ -78,26 +79,55 @@ func encodeBirth(p civil.PartialDate) (string, error) {
 // date, sex, address, substitution in the name, substitution in the address (domain.md section 2.4).
 type sanOIDs [6]asn1.ObjectIdentifier
 
-// holderAltName is the subjectAltName of a signature certificate. The holder has passed check.
-func holderAltName(h *Holder) (extension, error) {
+// altValues are the texts of the six otherName values, in the order of sanOIDs.
+type altValues [6]string
+
+// values writes the holder as a certificate does.
+func (h *Holder) values() (altValues, error) {
+	if err := h.check(); err != nil {
+		return altValues{}, err
+	}
 	mark := h.Mark
 	if mark == 0 {
 		mark = DefaultSubstitute
 	}
 	birth, err := encodeBirth(h.BirthDate)
 	if err != nil {
-		return extension{}, err
+		return altValues{}, err
 	}
 	name, nameFlags := Substitute(h.Name, mark)
 	address, addressFlags := Substitute(h.Address, mark)
-	values := [6]string{name, birth, fmt.Sprint(int(h.Sex)), address, nameFlags, addressFlags}
+	return altValues{name, birth, fmt.Sprint(int(h.Sex)), address, nameFlags, addressFlags}, nil
+}
+
+// check tells whether the values could come from values, whatever the holder.
+func (v altValues) check() error {
+	switch {
+	case !describes(v[0], v[4]) || !describes(v[3], v[5]):
+		return fmt.Errorf("%w: name or address in subjectAltName does not fit its substitution flags, characters or length", ErrProfile)
+	case len(v[1]) != 9 || strings.Trim(v[1], "0123456789") != "":
+		return fmt.Errorf("%w: the birth date in subjectAltName has not nine digits", ErrProfile)
+	case v[2] != "1" && v[2] != "2" && v[2] != "3":
+		return fmt.Errorf("%w: the sex in subjectAltName is not 1, 2 or 3", ErrProfile)
+	}
+	return nil
+}
+
+// describes tells whether flags has one 0 or 1 for each character of a text that a certificate can hold.
+func describes(text, flags string) bool {
+	return fits(text) && len(flags) == utf8.RuneCountInString(text) && strings.Trim(flags, "01") == "" &&
+		strings.IndexFunc(text, func(r rune) bool { return !holdable(r) }) < 0
+}
+
+// extension is the subjectAltName of a signature certificate.
+func (v altValues) extension() extension {
 	return extension{oidSAN, false, func(b *cryptobyte.Builder) {
 		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-			for i, value := range values {
+			for i, value := range v {
 				addOtherName(b, ourSAN[i], value)
 			}
 		})
-	}}, nil
+	}}
 }
 
 // addOtherName writes otherName [0] { type-id, [0] EXPLICIT UTF8String } (RFC 5280 section 4.2.1.6).

@@ -64,11 +64,14 @@ func authorityNameJA(kind Kind, pref Prefecture) []byte {
 	return encodeName(attribute{oidOrganisation, organisationJA}, attribute{oidUnit, unit}, attribute{oidUnit, last})
 }
 
+// pointSuffix follows the municipality in the name of its CRL distribution point.
+const pointSuffix = " CRLDP"
+
 // crlPointName is the directory name of a municipality's CRL distribution point: fullName without a URI, one for each
 // municipality, or ward of a designated city (domain.md section 2.2, extension 5).
 func crlPointName(kind Kind, m Municipality) []byte {
 	unit, _ := purpose(kind)
 	return encodeName(attribute{oidOrganisation, organisation}, attribute{oidUnit, unit},
 		attribute{oidUnit, "CRL Distribution Points"}, attribute{oidUnit, m.Prefecture},
-		attribute{oidCommonName, m.City + " CRLDP"})
+		attribute{oidCommonName, m.City + pointSuffix})
 }

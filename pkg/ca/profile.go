@@ -46,20 +46,39 @@ func BuildTBS(in Input) ([]byte, error) {
 	if in.Generation == nil {
 		return nil, fmt.Errorf("building a certificate: %w", ErrNoGeneration)
 	}
-	if err := in.check(); err != nil {
+	der, err := in.build()
+	if err != nil {
 		return nil, fmt.Errorf("building a certificate of kind %s: %w", in.Generation.Kind, err)
+	}
+	return der, nil
+}
+
+func (in *Input) build() ([]byte, error) {
+	if !in.Generation.Kind.carriesHolder() {
+		if in.Holder != nil {
+			return nil, fmt.Errorf("%w: an authentication certificate holds no personal data", ErrProfile)
+		}
+		return in.encode(altValues{})
+	}
+	holder, err := in.Holder.values()
+	if err != nil {
+		return nil, err
+	}
+	return in.encode(holder)
+}
+
+// encode checks the input save its holder, who is given as the values of a certificate, and encodes it.
+func (in *Input) encode(holder altValues) ([]byte, error) {
+	if err := in.check(); err != nil {
+		return nil, err
 	}
 	spki, keyID, err := encodeKey(in.PublicKey)
 	if err != nil {
-		return nil, fmt.Errorf("building a certificate of kind %s: %w", in.Generation.Kind, err)
-	}
-	list, err := in.extensions(keyID)
-	if err != nil {
-		return nil, fmt.Errorf("building a certificate of kind %s: %w", in.Generation.Kind, err)
+		return nil, err
 	}
 	return encodeTBS(tbs{
 		serial: in.Serial, issuer: in.Generation.cert.RawSubject, subject: in.subject(spki),
-		notBefore: in.NotBefore, notAfter: in.LastDay.EndInstant(), spki: spki, extensions: list,
+		notBefore: in.NotBefore, notAfter: in.LastDay.EndInstant(), spki: spki, extensions: in.extensions(keyID, holder),
 	})
 }
 
@@ -78,13 +97,6 @@ func (in *Input) check() error {
 		return fmt.Errorf("%w: no last day", ErrProfile)
 	case g.Kind == Juki && in.Office.Prefecture != g.Prefecture.Romaji:
 		return fmt.Errorf("%w: an office in %s has its certificates from its own prefecture, not from %s", ErrProfile, in.Office.Prefecture, g)
-	case !g.Kind.carriesHolder() && in.Holder != nil:
-		return fmt.Errorf("%w: an authentication certificate holds no personal data", ErrProfile)
-	}
-	if g.Kind.carriesHolder() {
-		if err := in.Holder.check(); err != nil {
-			return err
-		}
 	}
 	if err := CheckKey(g.Kind, in.PublicKey); err != nil {
 		return err
@@ -132,7 +144,7 @@ func (in *Input) subject(spki []byte) []byte {
 
 // extensions lists the extensions in encoded order (domain.md section 2.2): the table for authentication, the line
 // below it for signature. Juki certificates, whose real profile is unknown, follow the latter.
-func (in *Input) extensions(keyID []byte) ([]extension, error) {
+func (in *Input) extensions(keyID []byte, holder altValues) []extension {
 	g := in.Generation
 	issuer := directoryAltName(oidIAN, authorityNameJA(g.Kind, g.Prefecture))
 	policies := certificatePolicies(Policy(g.Kind))
@@ -141,14 +153,10 @@ func (in *Input) extensions(keyID []byte) ([]extension, error) {
 	}
 	if !g.Kind.carriesHolder() {
 		digitalSignature := keyUsage(7, 0x80)
-		return append([]extension{digitalSignature, extKeyUsage(oidClientAuth), policies, issuer}, rest...), nil
-	}
-	holder, err := holderAltName(in.Holder)
-	if err != nil {
-		return nil, err
+		return append([]extension{digitalSignature, extKeyUsage(oidClientAuth), policies, issuer}, rest...)
 	}
 	digitalSignatureNonRepudiation := keyUsage(6, 0xc0)
-	return append([]extension{digitalSignatureNonRepudiation, holder, issuer, policies}, rest...), nil
+	return append([]extension{digitalSignatureNonRepudiation, holder.extension(), issuer, policies}, rest...)
 }
 
 // tbs holds the parts of a TBSCertificate; the names and the key are DER.

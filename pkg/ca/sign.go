@@ -7,17 +7,21 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/asn1"
-	"errors"
 	"fmt"
+	"strconv"
+	"strings"
+
+	"shomei/pkg/civil"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
 // SignTBS signs to-be-signed bytes and gives the certificate as DER. The bytes come out of a log and are not
-// believed: they are parsed and compared with the generation's name, key id, validity and kind, with the profile's
-// extensions and with the rule against false colours, before the key is used. The finished signature is verified,
+// believed: [CheckTBS] compares them with the generation's name, key id and validity, with the profile and with the
+// rule against false colours, before the key is used. The finished signature is verified,
 // because a faulty RSA signature can give the private key away. Signing the same bytes again gives the same
 // certificate.
 func SignTBS(g *Generation, signer crypto.Signer, tbs []byte) ([]byte, error) {
@@ -57,9 +61,14 @@ func assemble(tbs, signature []byte) ([]byte, error) {
 	return b.Bytes()
 }
 
-// CheckTBS parses to-be-signed bytes of a subscriber's certificate and checks all that [SignTBS] demands. The parsed
-// certificate has no valid signature. Errors wrap [ErrProfile], [ErrKey], [ErrOutsideAuthority] or [ErrFalseColours].
+// CheckTBS checks all that [SignTBS] demands of to-be-signed bytes, and gives the certificate they describe, still
+// without a signature: the issuer's name and key id, validity within the authority's, the key; then it builds the
+// bytes anew from the content found in them and compares, so that nothing but the profile passes. Errors wrap
+// [ErrProfile], [ErrKey], [ErrOutsideAuthority] or [ErrFalseColours].
 func CheckTBS(g *Generation, tbs []byte) (*x509.Certificate, error) {
+	if err := checkColours(tbs); err != nil {
+		return nil, err
+	}
 	unsigned, err := assemble(tbs, []byte{0})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrProfile, err)
@@ -68,75 +77,92 @@ func CheckTBS(g *Generation, tbs []byte) (*x509.Certificate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: the bytes to be signed are no certificate: %v", ErrProfile, err)
 	}
-	return cert, errors.Join(checkIssuer(g, cert), checkContent(g, cert), checkColours(tbs))
-}
-
-func checkIssuer(g *Generation, cert *x509.Certificate) error {
 	switch {
 	case !bytes.Equal(cert.RawIssuer, g.cert.RawSubject):
-		return fmt.Errorf("%w: the issuer is not authority %s", ErrProfile, g)
+		return nil, fmt.Errorf("%w: the issuer is not authority %s", ErrProfile, g)
 	case !bytes.Equal(cert.AuthorityKeyId, g.KeyID):
-		return fmt.Errorf("%w: authority key id %x is not that of %s", ErrProfile, cert.AuthorityKeyId, g)
-	case !cert.SerialNumber.IsUint64() || cert.SerialNumber.Uint64() == 0 || cert.SerialNumber.Uint64() == g.Serial:
-		return fmt.Errorf("%w: serial %v is never a subscriber's", ErrProfile, cert.SerialNumber)
+		return nil, fmt.Errorf("%w: authority key id %x is not that of %s", ErrProfile, cert.AuthorityKeyId, g)
 	}
-	return g.Covers(cert.NotBefore, cert.NotAfter)
+	again, err := rebuild(g, cert)
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(again, tbs) {
+		return nil, fmt.Errorf("%w: the bytes to be signed are not what kind %s makes of their content", ErrProfile, g.Kind)
+	}
+	return cert, nil
 }
 
-func checkContent(g *Generation, cert *x509.Certificate) error {
+// rebuild makes to-be-signed bytes from what a certificate says.
+func rebuild(g *Generation, cert *x509.Certificate) ([]byte, error) {
 	pub, ok := cert.PublicKey.(*rsa.PublicKey)
 	if !ok {
-		return fmt.Errorf("%w: a key of algorithm %v", ErrKey, cert.PublicKeyAlgorithm)
+		return nil, fmt.Errorf("%w: a key of algorithm %v", ErrKey, cert.PublicKeyAlgorithm)
 	}
-	if err := CheckKey(g.Kind, pub); err != nil {
-		return err
+	if !cert.SerialNumber.IsUint64() {
+		return nil, fmt.Errorf("%w: serial %v is over 64 bits", ErrProfile, cert.SerialNumber)
 	}
-	_, keyID, err := encodeKey(pub)
+	in := Input{
+		Generation: g, Serial: cert.SerialNumber.Uint64(), NotBefore: cert.NotBefore, LastDay: civil.Of(cert.NotAfter), PublicKey: pub,
+	}
+	if err := g.Covers(cert.NotBefore, cert.NotAfter); err != nil {
+		return nil, err
+	}
+	var err error
+	if in.Office, err = readOffice(cert); err != nil {
+		return nil, err
+	}
+	name := cert.Subject.CommonName
+	if len(name) < 23 {
+		return nil, fmt.Errorf("%w: a common name of %d characters", ErrProfile, len(name))
+	}
+	in.Counter = name[len(name)-9:]
+	if !g.Kind.carriesHolder() {
+		return in.encode(altValues{})
+	}
+	if in.Sequence, err = strconv.Atoi(name[14 : len(name)-9]); err != nil {
+		return nil, fmt.Errorf("%w: a common name without a sequence", ErrProfile)
+	}
+	holder, err := readHolder(cert)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	switch {
-	case !bytes.Equal(cert.SubjectKeyId, keyID):
-		return fmt.Errorf("%w: subject key id %x is not the hash of the key", ErrProfile, cert.SubjectKeyId)
-	case cert.IsCA || cert.BasicConstraintsValid:
-		return fmt.Errorf("%w: a subscriber's certificate has no basic constraints", ErrProfile)
-	case cert.KeyUsage != usageOf(g.Kind):
-		return fmt.Errorf("%w: key usage %#b", ErrProfile, cert.KeyUsage)
-	case len(cert.Policies) != 1 || !cert.Policies[0].EqualASN1OID(Policy(g.Kind)):
-		return fmt.Errorf("%w: certificate policies %v are not those of kind %s", ErrProfile, cert.Policies, g.Kind)
+	if holder == nil {
+		return nil, fmt.Errorf("%w: a signature certificate names its holder", ErrProfile)
 	}
-	return checkOrder(g.Kind, cert)
+	values := holder.values()
+	if err := values.check(); err != nil {
+		return nil, err
+	}
+	return in.encode(values)
 }
 
-func usageOf(k Kind) x509.KeyUsage {
-	if k.carriesHolder() {
-		return x509.KeyUsageDigitalSignature | x509.KeyUsageContentCommitment
-	}
-	return x509.KeyUsageDigitalSignature
-}
-
-var (
-	orderSign = []asn1.ObjectIdentifier{oidKeyUsage, oidSAN, oidIAN, oidPolicies, oidCRLPoints, oidAIA, oidAKI, oidSKI}
-	orderAuth = []asn1.ObjectIdentifier{oidKeyUsage, oidExtKeyUsage, oidPolicies, oidIAN, oidCRLPoints, oidAIA, oidAKI, oidSKI}
-)
-
-// checkOrder compares the extensions with those of the profile, none missing, none added, only keyUsage and
-// certificatePolicies critical.
-func checkOrder(kind Kind, cert *x509.Certificate) error {
-	want := orderAuth
-	if kind.carriesHolder() {
-		want = orderSign
-	}
-	if len(cert.Extensions) != len(want) {
-		return fmt.Errorf("%w: %d extensions, kind %s has %d", ErrProfile, len(cert.Extensions), kind, len(want))
-	}
-	for i, e := range cert.Extensions {
-		critical := want[i].Equal(oidKeyUsage) || want[i].Equal(oidPolicies)
-		if !e.Id.Equal(want[i]) || e.Critical != critical {
-			return fmt.Errorf("%w: extension %d is %v (critical %v), should be %v (critical %v)", ErrProfile, i+1, e.Id, e.Critical, want[i], critical)
+// readOffice reads the municipality out of the distribution point's name: C, O, OU, OU, OU=prefecture, CN=city CRLDP.
+func readOffice(cert *x509.Certificate) (Municipality, error) {
+	for _, e := range cert.Extensions {
+		if !e.Id.Equal(oidCRLPoints) {
+			continue
+		}
+		der := e.Value
+		for range 5 { // points, point, distributionPoint, fullName, directoryName
+			var layer asn1.RawValue
+			if _, err := asn1.Unmarshal(der, &layer); err != nil {
+				return Municipality{}, fmt.Errorf("%w: CRL distribution points: %v", ErrProfile, err)
+			}
+			der = layer.Bytes
+		}
+		var sequence pkix.RDNSequence
+		if _, err := asn1.Unmarshal(der, &sequence); err != nil {
+			return Municipality{}, fmt.Errorf("%w: the name of the CRL distribution point: %v", ErrProfile, err)
+		}
+		var name pkix.Name
+		name.FillFromRDNSequence(&sequence)
+		city, ok := strings.CutSuffix(name.CommonName, pointSuffix)
+		if ok && len(name.OrganizationalUnit) == 3 {
+			return Municipality{Prefecture: name.OrganizationalUnit[2], City: city}, nil
 		}
 	}
-	return nil
+	return Municipality{}, fmt.Errorf("%w: no CRL distribution point that names a municipality", ErrProfile)
 }
 
 // realMarks are byte strings of the real JPKI: DER of the arc 1.2.392.200149, of O=JPKI as UTF8String and as

@@ -2,8 +2,11 @@ package ca
 
 import (
 	"crypto"
+	"crypto/x509"
+	"encoding/asn1"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 	"time"
 )
@@ -15,13 +18,15 @@ func forge(t *testing.T, in Input, change func(*tbs)) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := in.extensions(keyID)
-	if err != nil {
-		t.Fatal(err)
+	var holder altValues
+	if in.Holder != nil {
+		if holder, err = in.Holder.values(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	parts := tbs{
 		serial: in.Serial, issuer: in.Generation.cert.RawSubject, subject: in.subject(spki),
-		notBefore: in.NotBefore, notAfter: in.LastDay.EndInstant(), spki: spki, extensions: list,
+		notBefore: in.NotBefore, notAfter: in.LastDay.EndInstant(), spki: spki, extensions: in.extensions(keyID, holder),
 	}
 	if change != nil {
 		change(&parts)
@@ -67,6 +72,13 @@ func TestSignRefusesForgedBytes(t *testing.T) {
 		}, ErrProfile},
 		{"policies not critical", func(p *tbs) { p.extensions[2].critical = false }, ErrProfile},
 		{"another key's id", at(7, subjectKeyID(make([]byte, 20))), ErrProfile},
+		{"a server's purpose", at(1, extKeyUsage(asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 3, 1})), ErrProfile},
+		{"another status server", at(5, ocspAccess("http://ocsp.elsewhere.example")), ErrProfile},
+		{"another distribution point", at(4, crlPoints(authorityName(Auth, Prefecture{}))), ErrProfile},
+		{"another common name", func(p *tbs) { p.subject = encodeName(attribute{oidCommonName, "AAAAAAAAAAAAAA122130A01"}) }, ErrProfile},
+		{"a short common name", func(p *tbs) { p.subject = encodeName(attribute{oidCommonName, "A"}) }, ErrProfile},
+		{"a name among the names", func(p *tbs) { p.subject = encodeName(attribute{oidLocality, "試験"}) }, ErrProfile},
+		{"not the end of a day", func(p *tbs) { p.notAfter = p.notAfter.Add(-time.Hour) }, ErrProfile},
 		{"a key of 1024 bits", func(p *tbs) { p.spki, _, _ = encodeKey(&testKey(t, "holder1024").PublicKey) }, ErrKey},
 	}
 	for _, test := range tests {
@@ -76,6 +88,49 @@ func TestSignRefusesForgedBytes(t *testing.T) {
 				t.Errorf("got %d bytes and %v, want %v", len(der), err, test.want)
 			}
 		})
+	}
+}
+
+// TestSignRefusesForgedHolder tries values of subjectAltName that BuildTBS never makes.
+func TestSignRefusesForgedHolder(t *testing.T) {
+	g, key := everyGeneration(t)[Sign], testKey(t, "authority")
+	in := testInput(t, g)
+	good, err := in.Holder.values()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name  string
+		item  int
+		value string
+	}{
+		{"name empty", 0, ""},
+		{"name with a character that can't be held", 0, "試験　髙子"},
+		{"birth date of eight digits", 1, "31980061"},
+		{"birth date with a letter", 1, "31980061X"},
+		{"sex 9", 2, "9"},
+		{"address over 200 characters", 3, strings.Repeat("町", 201)},
+		{"flags too short", 4, "0"},
+		{"flags of another digit", 4, "00020"},
+		{"flags missing", 5, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			values := good
+			values[test.item] = test.value
+			forged := forge(t, in, func(p *tbs) { p.extensions[1] = values.extension() })
+			if _, err := SignTBS(g, key, forged); !errors.Is(err, ErrProfile) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	missing := forge(t, in, func(p *tbs) { p.extensions[1] = directoryAltName(oidSAN, g.cert.RawSubject) })
+	if _, err := SignTBS(g, key, missing); !errors.Is(err, ErrProfile) {
+		t.Errorf("no holder: %v", err)
+	}
+	local := forge(t, in, func(p *tbs) { p.subject = encodeName(attribute{oidCommonName, "20240304100203XX7122130A01"}) })
+	if _, err := SignTBS(g, key, local); !errors.Is(err, ErrProfile) {
+		t.Errorf("a common name without sequence: %v", err)
 	}
 }
 
@@ -110,7 +165,7 @@ func TestBitFlips(t *testing.T) {
 			continue
 		}
 		passed++
-		if cert.IsCA || cert.KeyUsage != usageOf(Auth) || g.Covers(cert.NotBefore, cert.NotAfter) != nil {
+		if cert.IsCA || cert.KeyUsage != x509.KeyUsageDigitalSignature || g.Covers(cert.NotBefore, cert.NotAfter) != nil {
 			t.Errorf("bit %d: %v passes", i, cert.Subject)
 		}
 	}
