@@ -50,6 +50,10 @@ var (
 		EN:     "A juki card carries a signature certificate only.",
 		NextJA: "署名用の電子証明書としてお申し込みください。",
 		NextEN: "Apply for the signature certificate."})
+	// AuthFirst is the order inside one issue: the authentication certificate first, because it caps the other.
+	AuthFirst = rule(Rule{ID: "mynumber.issue.authentication-first", From: MyNumberFirstDay, Source: "Reg2016 Art 13; domain.md 1.4.2",
+		JA: "署名用の有効期間は利用者証明用を超えられないため、利用者証明用を先に発行します。",
+		EN: "The authentication certificate is issued first, because it caps the signature certificate's term."})
 	// BeforeHandOver discards what was made but can't be handed over.
 	BeforeHandOver = rule(Rule{ID: "application.discarded-before-delivery", Source: "CPS 4.9.9; domain.md 2.5",
 		JA:     "交付前に使えないことが分かった電子証明書は、廃棄として失効します。",
