@@ -1,0 +1,383 @@
+package counterlink
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"shomei/events"
+	"shomei/pkg/crashpoint"
+)
+
+var (
+	crashHandled = crashpoint.Register("counterlink.claim.handled")
+	crashSaved   = crashpoint.Register("counterlink.head.saved")
+)
+
+// lane is one counter at the hub: what waits to be handled, in order, and the head.
+//
+// The head is saved at most once a second, not for every claim: after a crash it is a little behind, and what lies
+// between is read from the stream again and recognised by the chain and, above, by the ids of the claims.
+type lane struct {
+	hub     *Hub
+	counter string
+
+	mu      sync.Mutex // queue, newest, running
+	queue   []jetstream.Msg
+	newest  uint64
+	running bool
+
+	headMu   sync.Mutex // everything below; held while a message is settled
+	head     Head
+	loaded   bool
+	revision uint64 // sequence of the saved head in HeadStream
+	dirty    bool
+	walked   bool // everything between head and queue has been looked at in this process
+}
+
+// enqueue takes a delivered message and tells whether the caller must start run.
+func (l *lane) enqueue(msg jetstream.Msg) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	meta, err := msg.Metadata()
+	if err != nil || (meta.Sequence.Stream <= l.newest && len(l.queue) > 0) {
+		return false // waiting already; this is a redelivery of what stands in the queue
+	}
+	l.newest = max(l.newest, meta.Sequence.Stream)
+	l.queue = append(l.queue, msg)
+	start := !l.running
+	l.running = true
+	return start
+}
+
+func (l *lane) first() jetstream.Msg {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.queue) == 0 {
+		l.running = false
+		return nil
+	}
+	return l.queue[0]
+}
+
+func (l *lane) drop() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.queue = l.queue[1:]
+}
+
+// stillWorking keeps the server from delivering what waits here a second time.
+func (l *lane) stillWorking() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, msg := range l.queue {
+		_ = msg.InProgress() // lost: a redelivery, which is recognised
+	}
+}
+
+// run settles what waits, one after the other, until nothing does.
+func (l *lane) run(ctx context.Context, handle func(context.Context, Received) error) {
+	pause := 50 * time.Millisecond
+	for msg := l.first(); msg != nil && ctx.Err() == nil; msg = l.first() {
+		l.hub.slots <- struct{}{}
+		err := l.settleDelivery(ctx, msg, handle)
+		<-l.hub.slots
+		if err == nil {
+			_ = msg.Ack() // lost: a redelivery, which is recognised
+			l.drop()
+			pause = 50 * time.Millisecond
+			continue
+		}
+		if ctx.Err() == nil {
+			l.hub.cfg.Logger.Error("a claim waits and is tried again", "counter", l.counter, "error", err)
+		}
+		l.stillWorking()
+		waitOr(ctx, pause)
+		pause = min(2*pause, claimWait/4)
+	}
+	l.abandon(ctx)
+}
+
+// abandon empties the queue when ctx ended: what is not acknowledged is delivered again to the next process.
+func (l *lane) abandon(ctx context.Context) {
+	if ctx.Err() == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, msg := range l.queue {
+		_ = msg.Nak()
+	}
+	l.queue, l.newest, l.running = nil, 0, false
+}
+
+func (l *lane) settleDelivery(ctx context.Context, msg jetstream.Msg, handle func(context.Context, Received) error) error {
+	meta, err := msg.Metadata()
+	if err != nil {
+		return fmt.Errorf("claim of counter %s: %w", l.counter, err)
+	}
+	l.headMu.Lock()
+	defer l.headMu.Unlock()
+	if err := l.load(ctx); err != nil {
+		return err
+	}
+	enrolment, err := l.enrolment(ctx)
+	if err != nil {
+		return err
+	}
+	return l.settleUpTo(ctx, enrolment, message{meta.Sequence.Stream, msg.Data(), meta.NumDelivered > 1}, handle)
+}
+
+// message is one stored message of the counter.
+type message struct {
+	sequence    uint64
+	data        []byte
+	redelivered bool
+}
+
+// settleUpTo settles a message and everything of the counter between the head and it. Messages come in the stream's
+// order unless some were delivered before to a process that died; those are read from the stream.
+func (l *lane) settleUpTo(ctx context.Context, enrolment Enrolment, m message, handle func(context.Context, Received) error) error {
+	if m.sequence > l.head.Sequence && (!l.walked || !l.continues(enrolment, m)) {
+		if err := l.reload(ctx); err != nil {
+			return err
+		}
+		for l.head.Sequence < m.sequence {
+			next, err := l.hub.nextOf(ctx, l.counter, l.head.Sequence+1)
+			if err != nil {
+				return err
+			}
+			if next == nil || next.sequence >= m.sequence {
+				break
+			}
+			next.redelivered = true
+			if err := l.settle(ctx, enrolment, *next, handle); err != nil {
+				return err
+			}
+		}
+		l.walked = true
+	}
+	return l.settle(ctx, enrolment, m, handle)
+}
+
+func (l *lane) continues(enrolment Enrolment, m message) bool {
+	_, _, verdict, err := l.judge(enrolment, m.data)
+	return err == nil && verdict == Next
+}
+
+// judge verifies a message and says what it is to the head.
+func (l *lane) judge(enrolment Enrolment, data []byte) (claim *events.Claim, hash []byte, verdict Verdict, err error) {
+	return judge(l.head, l.counter, enrolment, data)
+}
+
+func judge(head Head, counter string, enrolment Enrolment, data []byte) (claim *events.Claim, hash []byte, verdict Verdict, err error) {
+	if claim, hash, err = ParseClaim(data); err != nil {
+		return nil, nil, 0, err
+	}
+	if enrolment.PublicKey == "" {
+		return claim, hash, 0, fmt.Errorf("counter %s: %w", counter, ErrNotEnrolled)
+	}
+	if _, _, err := VerifyClaim(enrolment.PublicKey, data); err != nil {
+		return claim, hash, 0, err
+	}
+	if claim.GetCounter() != counter {
+		return claim, hash, 0, fmt.Errorf("claim of counter %q on the subject of %q: %w", claim.GetCounter(), counter, ErrMisaddressed)
+	}
+	verdict, err = head.Judge(claim, hash)
+	return claim, hash, verdict, err
+}
+
+// settle hands a message on, drops it or sends it to quarantine, and moves the head past it.
+func (l *lane) settle(ctx context.Context, enrolment Enrolment, m message, handle func(context.Context, Received) error) error {
+	claim, hash, verdict, why := l.judge(enrolment, m.data)
+	switch {
+	case why != nil:
+		q := Quarantined{ID: hex.EncodeToString(events.Hash(m.data)), Counter: l.counter, Number: claim.GetNumber(), Signed: m.data, Why: why}
+		if l.settledBefore(m, why) {
+			return nil
+		}
+		l.hub.cfg.Logger.Warn("a claim goes to quarantine", "counter", l.counter, "number", q.Number, "why", why)
+		if err := l.hub.cfg.Quarantine(ctx, q); err != nil {
+			return fmt.Errorf("sending claim %d of counter %s to quarantine: %w", q.Number, l.counter, err)
+		}
+	case verdict == Next:
+		r := Received{Claim: claim, Signed: m.data, Hash: hash, Enrolment: enrolment, Redelivered: m.redelivered}
+		if err := handle(ctx, r); err != nil {
+			return fmt.Errorf("handling claim %d of counter %s: %w", claim.GetNumber(), l.counter, err)
+		}
+		crashHandled.Hit()
+		l.head = l.head.Advance(claim, hash)
+	}
+	l.head.Sequence, l.dirty = max(l.head.Sequence, m.sequence), true
+	return nil
+}
+
+// settledBefore: a message that the head passed long ago comes again, as after the loss of the consumer. Its number is
+// too old to compare, and it was looked at when the head passed it. Whatever fails to verify is quarantined again.
+func (l *lane) settledBefore(m message, why error) bool {
+	return m.sequence <= l.head.Sequence && errors.Is(why, ErrLate)
+}
+
+func (l *lane) enrolment(ctx context.Context) (Enrolment, error) {
+	enrolment, err := l.hub.cfg.Enrolled(ctx, l.counter)
+	if errors.Is(err, ErrNotEnrolled) {
+		return Enrolment{}, nil
+	}
+	if err != nil {
+		return Enrolment{}, fmt.Errorf("looking up counter %s: %w", l.counter, err)
+	}
+	return enrolment, nil
+}
+
+// nextOf reads the first message of a counter from a sequence on, nil when there is none.
+func (h *Hub) nextOf(ctx context.Context, counter string, from uint64) (*message, error) {
+	raw, err := h.claims.GetMsg(ctx, from, jetstream.WithGetMsgSubject(ClaimSubject(counter)))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the claims of counter %s from %d: %w", counter, from, err)
+	}
+	return &message{sequence: raw.Sequence, data: raw.Data}, nil
+}
+
+// storedHead is the head once everything that the stream holds of the counter will have been handled, and the last
+// sequence on its subject.
+func (h *Hub) storedHead(ctx context.Context, counter string, enrolment Enrolment) (Head, uint64, error) {
+	l := h.lane(counter)
+	l.headMu.Lock()
+	err := l.load(ctx)
+	head := l.head
+	l.headMu.Unlock()
+	if err != nil {
+		return Head{}, 0, err
+	}
+	last, err := h.lastOf(ctx, counter)
+	for err == nil && head.Sequence < last {
+		var m *message
+		if m, err = h.nextOf(ctx, counter, head.Sequence+1); err != nil || m == nil {
+			break
+		}
+		if claim, hash, verdict, why := judge(head, counter, enrolment, m.data); why == nil && verdict == Next {
+			head = head.Advance(claim, hash)
+		}
+		head.Sequence = m.sequence
+	}
+	return head, last, err
+}
+
+// lastOf is the last sequence on a counter's subject, 0 when nothing of it is stored (any more).
+func (h *Hub) lastOf(ctx context.Context, counter string) (uint64, error) {
+	raw, err := h.claims.GetLastMsgForSubject(ctx, ClaimSubject(counter))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("last claim of counter %s: %w", counter, err)
+	}
+	return raw.Sequence, nil
+}
+
+// load reads the saved head once.
+func (l *lane) load(ctx context.Context) error {
+	if l.loaded {
+		return nil
+	}
+	saved, revision, err := l.hub.savedHead(ctx, l.counter)
+	if err != nil {
+		return err
+	}
+	l.head, l.revision, l.loaded = saved, revision, true
+	return nil
+}
+
+// reload takes over what another process saved in the meantime.
+func (l *lane) reload(ctx context.Context) error {
+	saved, revision, err := l.hub.savedHead(ctx, l.counter)
+	if err != nil {
+		return err
+	}
+	l.revision = revision
+	if saved.Sequence > l.head.Sequence {
+		l.head, l.dirty = saved, false
+	}
+	return nil
+}
+
+func (h *Hub) savedHead(ctx context.Context, counter string) (Head, uint64, error) {
+	raw, err := h.heads.GetLastMsgForSubject(ctx, headPrefix+counter)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return Head{}, 0, nil
+	}
+	if err != nil {
+		return Head{}, 0, fmt.Errorf("head of counter %s: %w", counter, err)
+	}
+	var head Head
+	if err := json.Unmarshal(raw.Data, &head); err != nil {
+		return Head{}, 0, fmt.Errorf("head of counter %s: %w: %w", counter, err, events.ErrMalformed)
+	}
+	return head, raw.Sequence, nil
+}
+
+// save stores the head unless another process stored one since; then the greater of both is kept.
+func (l *lane) save(ctx context.Context) error {
+	for attempt := 0; l.dirty && attempt < 3; attempt++ {
+		data, err := json.Marshal(l.head)
+		if err != nil {
+			return fmt.Errorf("encoding the head of counter %s: %w", l.counter, err)
+		}
+		ack, err := l.hub.js.Publish(ctx, headPrefix+l.counter, data,
+			jetstream.WithExpectStream(HeadStream), jetstream.WithExpectLastSequencePerSubject(l.revision))
+		if err == nil {
+			crashSaved.Hit()
+			l.revision, l.dirty = ack.Sequence, false
+			return nil
+		}
+		if err := l.reload(ctx); err != nil {
+			return err
+		}
+	}
+	if l.dirty {
+		return fmt.Errorf("saving the head of counter %s: other processes keep changing it", l.counter)
+	}
+	return nil
+}
+
+// keepHeads saves what changed, once a second.
+func (h *Hub) keepHeads(ctx context.Context) {
+	ticker := time.NewTicker(saveEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			h.saveHeads(ctx)
+		}
+	}
+}
+
+func (h *Hub) saveHeads(ctx context.Context) {
+	h.mu.Lock()
+	lanes := make([]*lane, 0, len(h.lanes))
+	for _, l := range h.lanes {
+		lanes = append(lanes, l)
+	}
+	h.mu.Unlock()
+	for _, l := range lanes {
+		ctx, cancel := context.WithTimeout(ctx, answerTime)
+		l.headMu.Lock()
+		err := l.save(ctx)
+		l.headMu.Unlock()
+		cancel()
+		if err != nil && ctx.Err() == nil {
+			h.cfg.Logger.Warn("the head of a counter is not saved yet", "counter", l.counter, "error", err)
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package counterlink
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Names of the streams of this package. Nothing else writes to them.
+const (
+	// ClaimStream holds what counters sent, for [Retention].
+	ClaimStream = "CLAIMS"
+	// CommandStream holds what was sent to counters, for [Retention].
+	CommandStream = "COMMANDS"
+	// HeadStream holds, for each counter, the last claim that was taken from it; it never ages.
+	HeadStream = "CLAIM_HEADS"
+)
+
+// Retention is how long claims and commands stay in their streams; they hold personal data, sealed (design.md "The log").
+const Retention = 30 * 24 * time.Hour
+
+const (
+	claimPrefix   = "shomei.counter."
+	commandPrefix = "shomei.command."
+	headPrefix    = "shomei.claimhead."
+	helloSuffix   = ".head"
+	repeatWindow  = 10 * time.Minute
+	consumerName  = "claims"
+)
+
+// ClaimSubject is where a counter publishes its claims.
+func ClaimSubject(counter string) string { return claimPrefix + counter }
+
+// CommandSubject is where the hub publishes for a counter.
+func CommandSubject(counter string) string { return commandPrefix + counter }
+
+// HelloSubject is where a counter asks for the hub's head; it is no part of a stream.
+func HelloSubject(counter string) string { return claimPrefix + counter + helloSuffix }
+
+// CounterMayPublish lists the subjects that the NATS user of a counter needs to publish to, and nothing beyond them: its
+// claims, its head, and the reading and acknowledging of its own commands.
+func CounterMayPublish(counter string) []string {
+	return []string{
+		ClaimSubject(counter),
+		HelloSubject(counter),
+		"$JS.API.CONSUMER.CREATE." + CommandStream + "." + counter + "." + CommandSubject(counter),
+		"$JS.API.CONSUMER.MSG.NEXT." + CommandStream + "." + counter,
+		"$JS.ACK." + CommandStream + "." + counter + ".>",
+		"$JS.ACK.*.*." + CommandStream + "." + counter + ".>",
+	}
+}
+
+// CounterMaySubscribe lists the subjects that the NATS user of a counter needs to subscribe to: its own inbox.
+func CounterMaySubscribe(counter string) []string { return []string{InboxPrefix(counter) + ".>"} }
+
+// InboxPrefix keeps the replies to one counter out of the sight of the others (nats.CustomInboxPrefix).
+func InboxPrefix(counter string) string { return "_INBOX_" + counter }
+
+// StreamLimits says how large the streams may grow and how often they are kept.
+type StreamLimits struct {
+	// Replicas is 1 on one machine, 3 in a cluster; 0 means 1.
+	Replicas int
+	// MaxBytes bounds CLAIMS and COMMANDS each; beyond it they refuse, they never delete what is not aged. 0 means 1 GiB.
+	MaxBytes int64
+}
+
+func (l StreamLimits) config(name, subject string) jetstream.StreamConfig {
+	if l.MaxBytes == 0 {
+		l.MaxBytes = 1 << 30
+	}
+	return jetstream.StreamConfig{
+		Name: name, Subjects: []string{subject}, Storage: jetstream.FileStorage,
+		Replicas: max(l.Replicas, 1), MaxBytes: l.MaxBytes, MaxAge: Retention, Duplicates: repeatWindow,
+		Discard: jetstream.DiscardNew, DenyDelete: true, DenyPurge: true,
+	}
+}
+
+// EnsureStreams makes the three streams, or brings their limits up to date. The hub calls it before anything is
+// published; counters have no right to.
+func EnsureStreams(ctx context.Context, js jetstream.JetStream, limits StreamLimits) error {
+	heads := limits.config(HeadStream, headPrefix+"*")
+	heads.MaxAge, heads.MaxMsgsPerSubject, heads.Discard, heads.DenyPurge = 0, 1, jetstream.DiscardOld, false
+	for _, cfg := range []jetstream.StreamConfig{
+		limits.config(ClaimStream, claimPrefix+"*"), limits.config(CommandStream, commandPrefix+"*"), heads,
+	} {
+		if _, err := js.CreateOrUpdateStream(ctx, cfg); err != nil {
+			return fmt.Errorf("making the stream %s: %w", cfg.Name, err)
+		}
+	}
+	return nil
+}
