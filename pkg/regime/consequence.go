@@ -1,6 +1,10 @@
 package regime
 
-import "shomei/pkg/civil"
+import (
+	"slices"
+
+	"shomei/pkg/civil"
+)
 
 // Event is something that may end a certificate or a card.
 type Event string
@@ -100,6 +104,76 @@ func (c Consequences) Of(k Kind) Consequence {
 	return c.Sign
 }
 
-// Consequences answers what an event ends (domain.md 1.3.4, 1.4.7). An event
-// that the regime does not know is a *FieldError.
-func (s Switches) Consequences(in ConsequenceIn) (Consequences, error) { return Consequences{}, nil }
+// ending is one row of the tables of what ends what.
+type ending struct {
+	event            Event
+	sign, auth, card Effect
+	reason           CRLReason
+	rule             ID
+	chosen           bool // the event concerns only the certificates chosen
+	cardChosen       bool // the card shares the effect only when it is meant as well
+	when             func(Switches, ConsequenceIn) bool
+}
+
+// continued holds for a move overseas with continued use, since that exists.
+func continued(_ Switches, in ConsequenceIn) bool {
+	return in.ContinuedUse && !in.On.Before(overseasDay)
+}
+
+// cardApart and cardCaps hold for the two readings of a juki card's own term.
+func cardApart(s Switches, _ ConsequenceIn) bool { return !s.JukiCardCaps }
+func cardCaps(s Switches, _ ConsequenceIn) bool  { return s.JukiCardCaps }
+
+// Consequences answers what an event ends (domain.md 1.3.4, 1.4.7). It never
+// refuses an event of the physical world; one that the regime's tables do not
+// know is a *FieldError.
+func (s Switches) Consequences(in ConsequenceIn) (Consequences, error) {
+	row, ok := s.endingOf(in)
+	if !ok {
+		return Consequences{}, unknown("event", "an event of the "+string(in.Regime)+" regime")
+	}
+	out := Consequences{
+		Sign:  row.on(in, TargetSign, row.sign, Sign),
+		Auth:  row.on(in, TargetAuth, row.auth, Auth),
+		Card:  Consequence{TargetCard, row.card, row.reason, row.rule},
+		Rules: []ID{row.rule},
+	}
+	if row.cardChosen && !in.CardChosen {
+		out.Card.Effect = Keep
+	}
+	if row.ends() {
+		out.Rules = append(out.Rules, row.reason.Rule())
+	}
+	return out, nil
+}
+
+// endingOf finds the row for an event; a row with a condition goes before one without.
+func (s Switches) endingOf(in ConsequenceIn) (ending, bool) {
+	table := myNumberEndings
+	if in.Regime == Juki {
+		table = jukiEndings
+	}
+	var found ending
+	for _, row := range table {
+		if row.event != in.Event || row.when != nil && !row.when(s, in) {
+			continue
+		}
+		if found.rule == "" || row.when != nil {
+			found = row
+		}
+	}
+	return found, found.rule != ""
+}
+
+// on is what the row does to one kind of certificate.
+func (e ending) on(in ConsequenceIn, t Target, effect Effect, k Kind) Consequence {
+	if e.chosen && len(in.Chosen) > 0 && !slices.Contains(in.Chosen, k) {
+		effect = Keep
+	}
+	return Consequence{t, effect, e.reason, e.rule}
+}
+
+// ends reports whether the row puts a certificate on the CRL, so that its reason matters.
+func (e ending) ends() bool {
+	return e.sign == Revoke || e.auth == Revoke || e.sign == Suspend || e.auth == Suspend
+}

@@ -19,20 +19,38 @@ type Deadline struct {
 // the move: 30 days from the next day; if none is filed by then the card is
 // void (MyNoOrd2016 Art 14, domain.md 1.4.7).
 func (s Switches) MoveInWithin30Days(planned civil.Date, office civil.Office) Deadline {
-	return Deadline{}
+	return due(moveIn30, planned.AddDays(30), office)
 }
 
 // MoveInWithin14Days is the last day for 転入届 counted from the day of the
 // move: 14 days from the next day.
 func (s Switches) MoveInWithin14Days(moved civil.Date, office civil.Office) Deadline {
-	return Deadline{}
+	return due(moveIn14, moved.AddDays(14), office)
 }
 
 // CardWithin90Days is the last day for submitting the card after 転入届 was
 // filed: 90 days from the filing, that day included unless switched.
 func (s Switches) CardWithin90Days(filed civil.Date, office civil.Office) Deadline {
-	return Deadline{}
+	if s.SubmissionFromNextDay {
+		return due(card90NextDay, filed.AddDays(90), office)
+	}
+	return due(card90, filed.AddDays(89), office)
 }
 
-// NoticeDue is the day on which the expiry notice for a last day is due.
-func (s Switches) NoticeDue(r Regime, last civil.Date) civil.Date { return civil.Date{} }
+// due rolls a counted day to the next day on which the office takes in
+// notifications. An office that never opens again does not hold a deadline up.
+func due(rule ID, counted civil.Date, office civil.Office) Deadline {
+	d := Deadline{Rule: rule, Counted: counted, LastDay: counted, Rules: []ID{rule}}
+	if day, ok := office.NextOpenDay(OpResidentRecord, counted); ok && day != counted {
+		d.LastDay = day
+		d.Rules = append(d.Rules, deadlineRolls)
+	}
+	d.Ends = d.LastDay.EndInstant()
+	return d
+}
+
+// NoticeDue is the day on which the expiry notice for a last day is due, and
+// the zero Date when the regime knows no such notice.
+func (s Switches) NoticeDue(r Regime, last civil.Date) civil.Date {
+	return s.Window(r, last).NoticeDue
+}

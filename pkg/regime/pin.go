@@ -1,5 +1,10 @@
 package regime
 
+import (
+	"bytes"
+	"unicode/utf8"
+)
+
 // PIN names one of the PINs on a card.
 type PIN string
 
@@ -10,18 +15,83 @@ const (
 	PINFace     PIN = "face"     // 券面事項入力補助用
 )
 
-// PINFormat is what a PIN must look like and how often it may be mistaken.
+// PINFormat is what a PIN must look like and how often it may be mistaken. The
+// count of tries does not come back with time (domain.md 1.4.4).
 type PINFormat struct {
-	Min, Max int
+	Min, Max int // length in characters
 	Tries    int
 	Format   ID // the rule of its form
-	Limit    ID // the rule of its tries
+	Limit    ID // the rule of its tries, which is also the sentence for a blocked PIN
+	chars    ID
+	allowed  func(byte) bool
+	mixed    bool // letters and digits must both occur
 }
+
+var pinFormats = map[Regime]map[PIN]PINFormat{
+	Juki: {
+		PINSign: {Min: 4, Max: 16, Tries: 5, Format: jukiPINLength, Limit: jukiPINTries, chars: jukiPINChars,
+			allowed: func(b byte) bool { return isUpper(b) || isDigit(b) || b >= 'a' && b <= 'z' }},
+	},
+	MyNumber: {
+		PINSign: {Min: 6, Max: 16, Tries: 5, Format: signPINLength, Limit: signPINTries, chars: signPINChars,
+			allowed: func(b byte) bool { return isUpper(b) || isDigit(b) }, mixed: true},
+		PINAuth:     {Min: 4, Max: 4, Tries: 3, Format: fourDigits, Limit: authPINTries, chars: fourDigits, allowed: isDigit},
+		PINResident: {Min: 4, Max: 4, Tries: 3, Format: fourDigits, Limit: otherPINTries, chars: fourDigits, allowed: isDigit},
+		PINFace:     {Min: 4, Max: 4, Tries: 3, Format: fourDigits, Limit: otherPINTries, chars: fourDigits, allowed: isDigit},
+	},
+}
+
+func isUpper(b byte) bool { return b >= 'A' && b <= 'Z' }
+func isDigit(b byte) bool { return b >= '0' && b <= '9' }
 
 // FormatOf returns the format of a PIN under a regime and true, or false when
 // the regime's card has no such PIN.
-func FormatOf(r Regime, p PIN) (PINFormat, bool) { return PINFormat{}, false }
+func FormatOf(r Regime, p PIN) (PINFormat, bool) {
+	f, ok := pinFormats[r][p]
+	return f, ok
+}
 
 // CheckPIN judges the form of a PIN. The PIN is neither kept nor echoed: the
-// ruling names rules only.
-func CheckPIN(r Regime, p PIN, pin []byte) Ruling { return Ruling{} }
+// ruling names rules only. Full-width characters are refused, not converted,
+// because the card compares bytes and what the resident believes to have typed
+// must be what is set.
+func CheckPIN(r Regime, p PIN, pin []byte) Ruling {
+	f, ok := FormatOf(r, p)
+	if !ok {
+		return Ruling{Refused: []ID{noSuchPIN}}
+	}
+	if fullWidth(pin) {
+		return Ruling{Refused: []ID{pinFullWidth}}
+	}
+	var ruling Ruling
+	if n := utf8.RuneCount(pin); n < f.Min || n > f.Max {
+		ruling.refuse(f.Format)
+	}
+	if f.Format != f.chars || ruling.Accepted() {
+		ruling.merge(f.characters(pin))
+	}
+	if ruling.Accepted() {
+		ruling.apply(f.Format)
+	}
+	return ruling
+}
+
+// characters judges which characters a PIN is made of.
+func (f PINFormat) characters(pin []byte) Ruling {
+	not := func(ok func(byte) bool) func(rune) bool {
+		return func(c rune) bool { return c >= utf8.RuneSelf || !ok(byte(c)) }
+	}
+	var ruling Ruling
+	switch {
+	case bytes.ContainsFunc(pin, not(f.allowed)):
+		ruling.refuse(f.chars)
+	case f.mixed && !(bytes.ContainsFunc(pin, not(isDigit)) && bytes.ContainsFunc(pin, not(isUpper))):
+		ruling.refuse(signPINMixed)
+	}
+	return ruling
+}
+
+// fullWidth reports whether a full-width form stands in the text (U+FF01–FF5E, U+3000).
+func fullWidth(pin []byte) bool {
+	return bytes.ContainsFunc(pin, func(c rune) bool { return c >= 0xFF01 && c <= 0xFF5E || c == 0x3000 })
+}

@@ -38,6 +38,7 @@ func (s Switches) Window(r Regime, last civil.Date) Window {
 	}
 	if r == MyNumber {
 		w.NoticeDue = w.Opens.AddDays(s.NoticeAfterOpening)
+		w.Rules = append(w.Rules, noticeDue)
 	}
 	return w
 }
