@@ -2,6 +2,13 @@ package regime
 
 // The order of things at the counter, which package lifecycle applies.
 var (
+	// DoubleIssue refuses a second certificate of a kind while one is in force.
+	DoubleIssue = rule(Rule{ID: "application.double-issue",
+		Source: "Act2013 Art 6; Act2016 Arts 6, 25; domain.md 1.3.1, 1.4.3",
+		JA:     "同じ種類の有効な電子証明書をすでにお持ちのため、重ねて発行することはできません。",
+		EN:     "A certificate of this kind is already in force, and a second one must not be issued.",
+		NextJA: "更新期間内であれば更新を、紛失や破損の場合は再発行をお申し込みください。",
+		NextEN: "Apply for a renewal inside the window, or for a re-issue after loss or damage."})
 	// NothingHeld refuses to renew, revoke or unblock what is not there.
 	NothingHeld = rule(Rule{ID: "application.nothing-held", Source: "domain.md 1.3.4, 1.4.3",
 		JA:     "この手続の対象となる電子証明書がありません。",
