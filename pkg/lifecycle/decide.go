@@ -1,0 +1,109 @@
+package lifecycle
+
+import (
+	"fmt"
+	"time"
+
+	"shomei/events"
+	"shomei/pkg/civil"
+)
+
+// Decide answers what a command makes of a subscriber's state at the instant now: the events to store, or none when
+// there is nothing new to say. An error means that the command itself makes no sense to this package; it is never how
+// an application is refused.
+func Decide(s *events.SubscriberState, cmd Command, now time.Time) ([]*events.Event, error) {
+	d := &decision{state: s, now: now}
+	var err error
+	switch c := cmd.(type) {
+	case Apply:
+		err = d.apply(c)
+	case RecordKeys:
+		err = d.recordKeys(c)
+	case RecordIssued:
+		err = d.recordIssued(c)
+	case AbandonIssue:
+		d.abandonIssue(c)
+	case RecordWritten:
+		d.recordWritten(c)
+	case RecordWriteFailed:
+		err = d.recordWriteFailed(c)
+	case RecordHandOver:
+		err = d.recordHandOver(c)
+	case RecordUnblocked:
+		d.recordUnblocked(c)
+	case RecordPinsBlocked:
+		d.recordPinsBlocked(c)
+	case RecordConfirmationFailed:
+		d.recordConfirmationFailed(c)
+	case RecordCustody:
+		d.recordCustody(c)
+	case DropApplication:
+		err = d.dropApplication(c)
+	case ChangeRecord:
+		err = d.changeRecord(c)
+	case ReportLoss:
+		err = d.reportLoss(c)
+	case ReportFound:
+		err = d.reportFound(c)
+	case OrderByAuthority:
+		err = d.orderByAuthority(c)
+	case Tick:
+		err = d.tick(c)
+	case RecordLetterMailed:
+		d.recordLetterMailed(c)
+	case RecordNotice:
+		d.recordNotice(c)
+	default:
+		return nil, fmt.Errorf("deciding on a subscriber: no such command: %T", cmd)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("deciding on a subscriber: %w", err)
+	}
+	return d.events, nil
+}
+
+// decision gathers the events of one command. Each is folded at once, so that later steps of the same decision see
+// what earlier ones did.
+type decision struct {
+	state  *events.SubscriberState
+	now    time.Time
+	filed  time.Time
+	caused time.Time
+	events []*events.Event
+}
+
+// today is the civil day on which the decision is recorded.
+func (d *decision) today() civil.Date { return civil.Of(d.now) }
+
+// filedAt sets when the command was filed and, until causedOn says otherwise, when its fact arose.
+func (d *decision) filedAt(t time.Time) {
+	if t.IsZero() {
+		t = d.now
+	}
+	d.filed, d.caused = t, t
+}
+
+// emit stores one event under the rules that made it so.
+func (d *decision) emit(body events.Body, rules ...string) {
+	e := events.New(body, rules...)
+	if !d.filed.IsZero() {
+		e.FiledMs = d.filed.UnixMilli()
+	}
+	if d.caused.IsZero() {
+		d.caused = d.now
+	}
+	e.CausedMs = d.caused.UnixMilli()
+	e.RecordedMs = d.now.UnixMilli()
+	first := len(d.events) == 0
+	d.events = append(d.events, e)
+	if first {
+		d.state = cloneState(d.state)
+		d.state.Revision++
+	}
+	evolve(d.state, e, uint32(len(d.events)-1))
+}
+
+// factRefused records a fact that changes nothing, and why.
+func (d *decision) factRefused(fact, why string) {
+	d.emit(&events.FactRefused{Fact: fact, Why: why})
+}

@@ -1,0 +1,355 @@
+package lifecycle
+
+import (
+	"fmt"
+	"slices"
+
+	"shomei/events"
+)
+
+// Evolve folds one commit of a subscriber into the state before it, which it changes. Events that this version does
+// not know are passed over: what they mean for a decision came with a newer fold.
+func Evolve(s *events.SubscriberState, c *events.Commit) {
+	s.Revision = c.Revision
+	for i, e := range c.Events {
+		evolve(s, e, uint32(i))
+	}
+	s.Commands = remember(s.Commands, c.CommandId, c.Revision)
+}
+
+// evolve folds the event at index of the commit with revision s.Revision.
+func evolve(s *events.SubscriberState, e *events.Event, index uint32) {
+	s.RecordedMs = e.RecordedMs
+	f := &fold{s, e, index}
+	switch b := events.BodyOf(e).(type) {
+	case *events.ApplicationAccepted, *events.ApplicationRefused, *events.InquiryLetterDue,
+		*events.InquiryLetterMailed, *events.ApplicationWithdrawn, *events.Delivered, *events.UnblockAuthorized,
+		*events.PinUnblocked, *events.CommandFailed:
+		f.procedure(b)
+	case *events.KeysRecorded, *events.IssueAuthorized, *events.IssueAbandoned, *events.CertificateIssued,
+		*events.CertificateWritten, *events.CardWriteFailed, *events.CertificateDiscarded:
+		f.issue(b)
+	case *events.CertificateRevoked, *events.CertificateSuspended, *events.CertificateExpired, *events.WindowOpened:
+		f.certificate(b)
+	case *events.CardAssigned, *events.CardHandedOver, *events.CardVoided, *events.CardExpired, *events.CardSuspended,
+		*events.CardTermExtended, *events.CardTakenIntoCustody, *events.CardReturned, *events.CardFound:
+		f.card(b)
+	case *events.ResidentRecorded, *events.ResidentRecordChanged, *events.DeadlineSet, *events.DeadlineMet,
+		*events.DeadlineMissed:
+		f.resident(b)
+	case *events.NoticeDue, *events.NoticeSent, *events.NoticeFailed, *events.NoticeSuppressed:
+		f.notice(b)
+	case *events.ContactRecorded, *events.SpecialCircumstancesGranted, *events.FeeCollected, *events.LossReported,
+		*events.PinBlocked, *events.FactRefused, *events.KeyDestroyed, *events.SubscriberAliased, *events.ErasureOrdered,
+		*events.RequestRefused, *events.ReissueOrdered:
+		// History only: no later decision depends on them.
+	}
+}
+
+// fold is one event on its way into the state.
+type fold struct {
+	s     *events.SubscriberState
+	e     *events.Event
+	index uint32
+}
+
+// owe adds an obligation; its id is the place of the event that made it.
+func (f *fold) owe(kind events.ObligationKind, target string) {
+	o := &events.Obligation{
+		Id: fmt.Sprintf("%d.%d", f.s.Revision, f.index), Kind: kind, Target: target, SinceMs: f.e.RecordedMs,
+	}
+	if p := f.s.Procedure; p != nil {
+		o.Counter = p.Counter
+	}
+	f.s.Obligations = append(f.s.Obligations, o)
+}
+
+// settle removes what is owed of a kind to a target; an empty target means all of the kind.
+func (f *fold) settle(kind events.ObligationKind, target string) {
+	f.s.Obligations = slices.DeleteFunc(f.s.Obligations, func(o *events.Obligation) bool {
+		return o.Kind == kind && (target == "" || o.Target == target)
+	})
+}
+
+// settleProcedure removes everything still owed to the counter for a procedure that has ended.
+func (f *fold) settleProcedure(id string) {
+	for _, kind := range []events.ObligationKind{
+		events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS, events.ObligationKind_OBLIGATION_KIND_WRITE_CARD,
+		events.ObligationKind_OBLIGATION_KIND_UNBLOCK_PIN, events.ObligationKind_OBLIGATION_KIND_SIGN,
+	} {
+		f.settle(kind, id)
+	}
+}
+
+func (f *fold) procedure(body events.Body) {
+	switch b := body.(type) {
+	case *events.ApplicationAccepted:
+		f.accepted(b)
+	case *events.ApplicationRefused:
+		f.dropLetters(b.Procedure)
+	case *events.InquiryLetterDue:
+		f.s.Letters = append(f.s.Letters, &events.Letter{Id: b.Letter, Procedure: b.Procedure})
+		f.owe(events.ObligationKind_OBLIGATION_KIND_MAIL_INQUIRY, b.Letter)
+	case *events.InquiryLetterMailed:
+		f.settle(events.ObligationKind_OBLIGATION_KIND_MAIL_INQUIRY, b.Letter)
+		for _, l := range f.s.Letters {
+			l.Mailed = l.Mailed || l.Id == b.Letter
+		}
+	case *events.ApplicationWithdrawn:
+		f.endProcedure(b.Procedure)
+	case *events.UnblockAuthorized:
+		f.owe(events.ObligationKind_OBLIGATION_KIND_UNBLOCK_PIN, b.Procedure)
+	case *events.PinUnblocked:
+		f.settle(events.ObligationKind_OBLIGATION_KIND_UNBLOCK_PIN, b.Procedure)
+		f.step(b.Procedure, stepWritten)
+	case *events.CommandFailed:
+		f.s.Obligations = slices.DeleteFunc(f.s.Obligations, func(o *events.Obligation) bool { return o.Id == b.Obligation })
+	case *events.Delivered:
+		for _, serial := range b.Serials {
+			if c := certificate(f.s, serial); c != nil && c.Status == issued {
+				c.Status = valid
+			}
+		}
+		f.endProcedure(b.Procedure)
+	}
+}
+
+func (f *fold) accepted(b *events.ApplicationAccepted) {
+	f.dropLetters(b.Procedure)
+	if b.Operation == events.Operation_OPERATION_REVOKE || b.Operation == events.Operation_OPERATION_RETURN_CARD ||
+		b.Operation == events.Operation_OPERATION_CONTINUE_USE || b.Operation == events.Operation_OPERATION_EXTEND_CARD {
+		return // carried out in the same commit
+	}
+	p := &events.Procedure{
+		Id: b.Procedure, Operation: b.Operation, Channel: b.Channel, Kinds: b.Kinds, Card: b.Card, CardKind: b.CardKind,
+		Planned: b.Planned, Step: stepAccepted, Pins: b.Pins, Cause: b.Cause, Attempt: 1, Municipality: b.Municipality,
+		CardLastDay: b.CardLastDay,
+	}
+	for _, item := range b.Fee {
+		p.FeeYen += item.Yen
+	}
+	f.s.Procedure = p
+	if len(b.Planned) > 0 {
+		f.owe(events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS, b.Procedure)
+	}
+}
+
+func (f *fold) dropLetters(procedure string) {
+	f.s.Letters = slices.DeleteFunc(f.s.Letters, func(l *events.Letter) bool { return l.Procedure == procedure })
+}
+
+func (f *fold) endProcedure(id string) {
+	f.settleProcedure(id)
+	f.dropLetters(id)
+	if f.s.Procedure.GetId() == id {
+		f.s.Procedure = nil
+	}
+}
+
+func (f *fold) step(procedure, step string) {
+	if f.s.Procedure.GetId() == procedure {
+		f.s.Procedure.Step = step
+	}
+}
+
+func (f *fold) issue(body events.Body) {
+	switch b := body.(type) {
+	case *events.KeysRecorded:
+		f.settle(events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS, b.Procedure)
+		f.step(b.Procedure, stepKeys)
+	case *events.IssueAuthorized:
+		f.authorized(b)
+	case *events.IssueAbandoned:
+		f.end(b.Serial, abandoned, events.RevocationReason_REVOCATION_REASON_CRL_UNSPECIFIED)
+	case *events.CertificateIssued:
+		f.issued(b)
+	case *events.CertificateWritten:
+		f.settle(events.ObligationKind_OBLIGATION_KIND_WRITE_CARD, b.Procedure)
+		for _, serial := range b.Serials {
+			if c := certificate(f.s, serial); c != nil {
+				c.Written = true
+			}
+		}
+		f.step(b.Procedure, stepWritten)
+		if p := f.s.Procedure; p.GetId() == b.Procedure && p.Operation == events.Operation_OPERATION_FACTORY_ISSUE {
+			f.s.Procedure = nil
+		}
+	case *events.CardWriteFailed:
+		f.writeFailed(b)
+	case *events.CertificateDiscarded:
+		f.end(b.Serial, revoked, events.RevocationReason_REVOCATION_REASON_CRL_UNSPECIFIED)
+	}
+}
+
+func (f *fold) authorized(b *events.IssueAuthorized) {
+	f.s.Certificates = append(f.s.Certificates, &events.Certificate{
+		Serial: b.Serial, Kind: b.Kind, Regime: b.Regime, Status: authorized, Authority: b.Authority, LastDay: b.LastDay,
+		WindowOpens: b.WindowOpens, NotBeforeMs: b.NotBeforeMs, Card: b.Card, Replaces: b.Replaces,
+		SpkiSha256: b.SpkiSha256, TbsSha256: b.TbsSha256, Procedure: b.Procedure,
+	})
+	f.settle(events.ObligationKind_OBLIGATION_KIND_SIGN, b.Procedure)
+	f.owe(events.ObligationKind_OBLIGATION_KIND_SIGN, b.Procedure)
+}
+
+func (f *fold) issued(b *events.CertificateIssued) {
+	c := certificate(f.s, b.Serial)
+	if c == nil {
+		return
+	}
+	c.Status, c.CertificateSha256, c.TbsSha256 = issued, b.CertificateSha256, nil
+	f.step(b.Procedure, stepIssued)
+	f.settle(events.ObligationKind_OBLIGATION_KIND_SIGN, b.Procedure)
+	f.settle(events.ObligationKind_OBLIGATION_KIND_WRITE_CARD, b.Procedure)
+	f.owe(events.ObligationKind_OBLIGATION_KIND_WRITE_CARD, b.Procedure)
+}
+
+// writeFailed owes the same work again when the card can still do it.
+func (f *fold) writeFailed(b *events.CardWriteFailed) {
+	kind := events.ObligationKind_OBLIGATION_KIND_WRITE_CARD
+	if f.s.Procedure.GetStep() == stepAccepted {
+		kind = events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS
+	}
+	f.settle(kind, b.Procedure)
+	if b.Repairable && f.s.Procedure.GetId() == b.Procedure {
+		f.s.Procedure.Attempt++
+		f.owe(kind, b.Procedure)
+	}
+}
+
+// end closes a certificate for good and forgets what was owed for it.
+func (f *fold) end(serial uint64, status events.CertificateStatus, reason events.RevocationReason) {
+	c := certificate(f.s, serial)
+	if c == nil {
+		return
+	}
+	c.Status, c.Reason, c.EndedMs, c.TbsSha256 = status, reason, f.e.RecordedMs, nil
+	f.forgetEnded()
+}
+
+// keepEnded is how many ended certificates the state remembers; the history knows the rest.
+const keepEnded = 4
+
+func (f *fold) forgetEnded() {
+	ended := 0
+	for i := len(f.s.Certificates) - 1; i >= 0; i-- {
+		if !hasEnded(f.s.Certificates[i]) {
+			continue
+		}
+		if ended++; ended > keepEnded {
+			f.s.Certificates = slices.Delete(f.s.Certificates, i, i+1)
+		}
+	}
+}
+
+func (f *fold) certificate(body events.Body) {
+	switch b := body.(type) {
+	case *events.CertificateRevoked:
+		f.end(b.Serial, revoked, b.Reason)
+	case *events.CertificateSuspended:
+		if c := certificate(f.s, b.Serial); c != nil {
+			c.Status, c.SuspendedMs = suspended, f.e.RecordedMs
+		}
+	case *events.CertificateExpired:
+		f.end(b.Serial, expired, 0)
+	case *events.WindowOpened:
+		if c := certificate(f.s, b.Serial); c != nil {
+			c.WindowOpened = true
+		}
+	}
+}
+
+func (f *fold) card(body events.Body) {
+	switch b := body.(type) {
+	case *events.CardAssigned:
+		if f.s.Card != nil && f.s.Card.Card != b.Card {
+			f.s.OldCard = f.s.Card
+		}
+		f.s.Card = &events.HeldCard{Card: b.Card, Kind: b.Kind, Status: events.CardStatus_CARD_STATUS_ASSIGNED, LastDay: b.LastDay}
+	case *events.CardHandedOver:
+		f.setCard(b.Card, events.CardStatus_CARD_STATUS_HELD)
+	case *events.CardVoided:
+		f.setCard(b.Card, events.CardStatus_CARD_STATUS_VOID)
+		f.owe(events.ObligationKind_OBLIGATION_KIND_RETIRE_CARD, b.Card)
+		f.settle(events.ObligationKind_OBLIGATION_KIND_RETIRE_CARD, b.Card) // the card aggregate follows; nothing is owed at a counter
+	case *events.CardExpired:
+		f.setCard(b.Card, events.CardStatus_CARD_STATUS_EXPIRED)
+	case *events.CardSuspended:
+		f.setCard(b.Card, events.CardStatus_CARD_STATUS_SUSPENDED)
+	case *events.CardTermExtended:
+		if f.s.Card.GetCard() == b.Card {
+			f.s.Card.LastDay = b.LastDay
+		}
+	case *events.CardTakenIntoCustody:
+		f.setCard(b.Card, events.CardStatus_CARD_STATUS_CUSTODY)
+	case *events.CardReturned:
+		f.setCard(b.Card, events.CardStatus_CARD_STATUS_VOID)
+	case *events.CardFound:
+		if f.s.Card.GetStatus() == events.CardStatus_CARD_STATUS_SUSPENDED {
+			f.setCard(b.Card, events.CardStatus_CARD_STATUS_HELD)
+		}
+	}
+}
+
+func (f *fold) setCard(card string, status events.CardStatus) {
+	for _, held := range []*events.HeldCard{f.s.Card, f.s.OldCard} {
+		if held.GetCard() == card && held != nil {
+			held.Status = status
+		}
+	}
+	if f.s.OldCard.GetStatus() == events.CardStatus_CARD_STATUS_VOID {
+		f.s.OldCard = nil
+	}
+}
+
+func (f *fold) resident(body events.Body) {
+	switch b := body.(type) {
+	case *events.ResidentRecorded:
+		f.s.Municipality = b.Municipality
+	case *events.ResidentRecordChanged:
+		f.recordChanged(b)
+	case *events.DeadlineSet:
+		f.dropDeadline(b.Kind)
+		f.s.Deadlines = append(f.s.Deadlines, &events.Deadline{Kind: b.Kind, LastDay: b.LastDay})
+	case *events.DeadlineMet:
+		f.dropDeadline(b.Kind)
+	case *events.DeadlineMissed:
+		f.dropDeadline(b.Kind)
+	}
+}
+
+func (f *fold) recordChanged(b *events.ResidentRecordChanged) {
+	switch b.Change {
+	case events.RecordChange_RECORD_CHANGE_MOVE_OUT:
+		f.s.MovedOut = true
+	case events.RecordChange_RECORD_CHANGE_MOVE_IN:
+		f.s.MovedOut, f.s.Overseas, f.s.Municipality, f.s.MovedOn = false, false, b.Municipality, b.CausedOn
+	case events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS:
+		f.s.Overseas = true
+	case events.RecordChange_RECORD_CHANGE_DEATH, events.RecordChange_RECORD_CHANGE_DELETED,
+		events.RecordChange_RECORD_CHANGE_OUT_OF_SCOPE:
+		f.s.Ended, f.s.Deadlines = true, nil
+	}
+}
+
+func (f *fold) dropDeadline(kind events.DeadlineKind) {
+	f.s.Deadlines = slices.DeleteFunc(f.s.Deadlines, func(d *events.Deadline) bool { return d.Kind == kind })
+}
+
+func (f *fold) notice(body events.Body) {
+	switch b := body.(type) {
+	case *events.NoticeDue:
+		f.s.Notices = append(f.s.Notices, &events.PendingNotice{Id: b.Notice, Kind: b.Kind, LastDay: b.LastDay})
+		f.owe(events.ObligationKind_OBLIGATION_KIND_SEND_NOTICE, b.Notice)
+	case *events.NoticeSent:
+		f.noticeDone(b.Notice)
+	case *events.NoticeFailed:
+		f.noticeDone(b.Notice)
+	case *events.NoticeSuppressed:
+		f.noticeDone(b.Notice)
+	}
+}
+
+func (f *fold) noticeDone(notice string) {
+	f.settle(events.ObligationKind_OBLIGATION_KIND_SEND_NOTICE, notice)
+	f.s.Notices = slices.DeleteFunc(f.s.Notices, func(n *events.PendingNotice) bool { return n.Id == notice })
+}

@@ -1,0 +1,98 @@
+package lifecycle
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"shomei/events"
+)
+
+// The kinds of aggregate.
+const (
+	Subscriber = "subscriber"
+	Card       = "card"
+	Office     = "office"
+	Authority  = "authority"
+	Access     = "access"
+	Quarantine = "quarantine"
+)
+
+// FoldVersion is the version of every fold of this package. It grows when a fold changes its meaning; states of an
+// older version are then folded again from the history.
+const FoldVersion = 1
+
+// Fold is how the commits of one kind of aggregate become a state.
+type Fold struct {
+	// Apply folds a commit into the encoded state before it (nil before the first) and gives the encoded state after.
+	Apply func(state []byte, c *events.Commit) ([]byte, error)
+	// Remembered gives the revision at which a command was answered, if the state still knows it.
+	Remembered func(state []byte, commandID string) (uint64, bool)
+}
+
+// Folds gives the fold of every kind of aggregate.
+func Folds() map[string]Fold {
+	return map[string]Fold{
+		Subscriber: foldOf(func() *events.SubscriberState { return &events.SubscriberState{} }, Evolve),
+		Card:       foldOf(func() *events.CardState { return &events.CardState{} }, evolveCard),
+		Office:     foldOf(func() *events.OfficeState { return &events.OfficeState{} }, evolveOffice),
+		Authority:  foldOf(func() *events.AuthorityState { return &events.AuthorityState{} }, evolveAuthority),
+		Access:     foldOf(func() *events.QuarantineState { return &events.QuarantineState{} }, evolvePlain),
+		Quarantine: foldOf(func() *events.QuarantineState { return &events.QuarantineState{} }, evolvePlain),
+	}
+}
+
+// state is what all folded states have in common.
+type state interface {
+	proto.Message
+	GetCommands() []*events.RememberedCommand
+}
+
+func foldOf[S state](empty func() S, evolve func(S, *events.Commit)) Fold {
+	decode := func(raw []byte) (S, error) {
+		s := empty()
+		if err := proto.Unmarshal(raw, s); err != nil {
+			return s, fmt.Errorf("reading a folded state: %w", err)
+		}
+		return s, nil
+	}
+	return Fold{
+		Apply: func(raw []byte, c *events.Commit) ([]byte, error) {
+			s, err := decode(raw)
+			if err != nil {
+				return nil, err
+			}
+			evolve(s, c)
+			return proto.MarshalOptions{Deterministic: true}.Marshal(s)
+		},
+		Remembered: func(raw []byte, commandID string) (uint64, bool) {
+			s, err := decode(raw)
+			if err != nil || commandID == "" {
+				return 0, false
+			}
+			return remembered(s.GetCommands(), commandID)
+		},
+	}
+}
+
+// DecodeSubscriber reads a folded subscriber; nil bytes are a subscriber of whom nothing is known.
+func DecodeSubscriber(raw []byte) (*events.SubscriberState, error) {
+	s := &events.SubscriberState{}
+	if err := proto.Unmarshal(raw, s); err != nil {
+		return nil, fmt.Errorf("reading the state of a subscriber: %w", err)
+	}
+	return s, nil
+}
+
+// evolvePlain folds aggregates whose decisions depend on nothing but their own commands.
+func evolvePlain(s *events.QuarantineState, c *events.Commit) {
+	s.Revision, s.RecordedMs = c.Revision, recorded(c)
+	s.Commands = remember(s.Commands, c.CommandId, c.Revision)
+}
+
+func recorded(c *events.Commit) int64 {
+	if len(c.Events) == 0 {
+		return 0
+	}
+	return c.Events[len(c.Events)-1].RecordedMs
+}

@@ -1,0 +1,65 @@
+package lifecycle
+
+import (
+	"fmt"
+	"slices"
+
+	"shomei/events"
+)
+
+// oweNotice makes one notice about the certificates; its id is where it stands in the log.
+func (d *decision) oweNotice(kind events.NoticeKind, about []*events.Certificate, rules ...string) {
+	due := &events.NoticeDue{Kind: kind, LastDay: about[0].LastDay, Regime: about[0].Regime}
+	for _, c := range about {
+		due.Serials = append(due.Serials, c.Serial)
+	}
+	revision := d.state.Revision
+	if len(d.events) == 0 {
+		revision++
+	}
+	due.Notice = fmt.Sprintf("%d.%d", revision, len(d.events))
+	d.emit(due, rules...)
+}
+
+// suppressPending explains every expiry notice still owed that has nothing left to remind of.
+func (d *decision) suppressPending(ended []*events.Certificate, reason string) {
+	for _, n := range slices.Clone(d.state.Notices) {
+		if n.Kind != events.NoticeKind_NOTICE_KIND_EXPIRY || d.stillReminds(n) {
+			continue
+		}
+		if slices.ContainsFunc(ended, func(c *events.Certificate) bool { return c.LastDay == n.LastDay }) {
+			d.emit(&events.NoticeSuppressed{Notice: n.Id, Reason: reason})
+		}
+	}
+}
+
+func (d *decision) stillReminds(n *events.PendingNotice) bool {
+	return slices.ContainsFunc(d.state.Certificates, func(c *events.Certificate) bool {
+		return c.LastDay == n.LastDay && c.WindowOpened && (c.Status == valid || c.Status == issued)
+	})
+}
+
+// recordNotice notes what became of a notice, once; a second outcome of the same notice changes nothing.
+func (d *decision) recordNotice(c RecordNotice) {
+	owed := slices.ContainsFunc(d.state.Notices, func(n *events.PendingNotice) bool { return n.Id == c.Notice })
+	if !owed {
+		return
+	}
+	switch c.Outcome {
+	case NoticeSent:
+		d.emit(&events.NoticeSent{Notice: c.Notice, Medium: c.Medium, MessageId: c.MessageID})
+	case NoticeFailed:
+		d.emit(&events.NoticeFailed{Notice: c.Notice, Medium: c.Medium, Code: c.Detail})
+	case NoticeSuppressed:
+		d.emit(&events.NoticeSuppressed{Notice: c.Notice, Reason: c.Detail})
+	}
+}
+
+func (d *decision) recordLetterMailed(c RecordLetterMailed) {
+	for _, l := range d.state.Letters {
+		if l.Id == c.Letter && !l.Mailed {
+			d.emit(&events.InquiryLetterMailed{Procedure: l.Procedure, Letter: l.Id})
+			return
+		}
+	}
+}

@@ -1,0 +1,168 @@
+package lifecycle
+
+import (
+	"shomei/events"
+	"shomei/pkg/civil"
+	"shomei/pkg/regime"
+)
+
+// plan works out the last day of everything the application would issue, with all candidates, in the order of issue.
+func (a *application) plan() error {
+	if !a.issues() {
+		return a.planExtension()
+	}
+	if a.day.IsZero() || !a.ruling.Accepted() && !a.knowsBirthDate() {
+		return nil
+	}
+	if err := a.planCard(); err != nil {
+		return err
+	}
+	terms := terms{application: a}
+	for _, k := range a.kinds {
+		planned, err := terms.plan(k)
+		if err != nil {
+			return err
+		}
+		if planned != nil {
+			a.planned = append(a.planned, planned)
+		}
+	}
+	return nil
+}
+
+func (a *application) knowsBirthDate() bool {
+	return a.regime == regime.Juki || a.Person.BirthDate.Valid()
+}
+
+// planCard works out the term of a card that is issued together with the certificates. A juki card's term is not kept
+// here: it does not end the certificate (domain.md 1.3.1).
+func (a *application) planCard() error {
+	if !a.newCard || a.regime == regime.Juki {
+		return nil
+	}
+	in := regime.CardValidityIn{
+		Applied: a.day, Issued: a.day, BirthDate: a.Person.BirthDate, StayUntil: a.Person.StayUntil,
+	}
+	if a.Operation == events.Operation_OPERATION_RENEW {
+		in.CurrentLastDay = day(a.state.Card.GetLastDay())
+	}
+	return a.setCardTerm(in)
+}
+
+// planExtension works out the card's new end when the period of stay was extended.
+func (a *application) planExtension() error {
+	if a.Operation != events.Operation_OPERATION_EXTEND_CARD || a.state.Card == nil {
+		return nil
+	}
+	return a.setCardTerm(regime.CardValidityIn{
+		Applied: a.day, Issued: a.day, BirthDate: a.Person.BirthDate, StayUntil: a.Person.StayUntil,
+		CurrentLastDay: day(a.state.Card.LastDay), Extension: true,
+	})
+}
+
+func (a *application) setCardTerm(in regime.CardValidityIn) error {
+	term, err := a.Switches.CardValidity(in)
+	if err != nil {
+		return err
+	}
+	a.judge(term.Ruling)
+	a.cardTerm = &term
+	return nil
+}
+
+// cardLastDay is the end of the card that the certificates will be on; zero when no card caps them.
+func (a *application) cardLastDay() civil.Date {
+	switch {
+	case a.cardTerm != nil:
+		return a.cardTerm.LastDay
+	case a.regime == regime.Juki && !a.Switches.JukiCardCaps:
+		return civil.Date{}
+	}
+	return day(a.state.Card.GetLastDay())
+}
+
+// terms plans one certificate after another; the authentication certificate's end caps the signature certificate's.
+type terms struct {
+	*application
+	auth civil.Date
+}
+
+func (t *terms) plan(k events.CertificateKind) (*events.PlannedCertificate, error) {
+	in := regime.ValidityIn{
+		Regime: t.regime, Kind: lawKind(k), Issued: t.day, BirthDate: t.Person.BirthDate, CardLastDay: t.cardLastDay(),
+	}
+	if k == kindSign {
+		in.AuthLastDay = t.authLastDay()
+	}
+	planned := &events.PlannedCertificate{Kind: k}
+	old := t.live(k)
+	if old != nil && t.Operation != events.Operation_OPERATION_ISSUE {
+		planned.Replaces = old.Serial
+	}
+	term, err := t.term(in, old)
+	if err != nil || term == nil {
+		return nil, err
+	}
+	planned.LastDay, planned.Candidates = term.LastDay.String(), logCandidates(*term)
+	if k == kindAuth {
+		t.auth = term.LastDay
+	}
+	return planned, nil
+}
+
+// term is how long the certificate will be valid. A renewal before its window is refused and gives, as alternative,
+// what revoking and issuing anew would.
+func (t *terms) term(in regime.ValidityIn, old *events.Certificate) (*regime.Validity, error) {
+	if t.Operation != events.Operation_OPERATION_RENEW {
+		term, err := t.Switches.Validity(in)
+		t.judge(term.Ruling)
+		return &term, err
+	}
+	if old == nil {
+		if c := t.lapsed(logKind(in.Kind)); c == nil {
+			t.refuseBy(regime.NothingHeld)
+			return nil, nil
+		}
+		term, err := t.Switches.Validity(in) // renewal after expiry is a new issue (domain.md 1.4.3)
+		t.judge(term.Ruling)
+		return &term, err
+	}
+	in.CurrentLastDay = day(old.LastDay)
+	renewal, err := t.Switches.Renewal(in)
+	if err != nil {
+		return nil, err
+	}
+	t.judge(renewal.Ruling)
+	if !renewal.Alternative {
+		return &renewal.Validity, nil
+	}
+	t.alternative = append(t.alternative, &events.PlannedCertificate{
+		Kind: logKind(in.Kind), LastDay: renewal.Validity.LastDay.String(),
+		Candidates: logCandidates(renewal.Validity), Replaces: old.Serial,
+	})
+	if in.Kind == regime.Auth {
+		t.auth = renewal.Validity.LastDay
+	}
+	return nil, nil
+}
+
+// lapsed is a remembered certificate of the kind that has ended by its term.
+func (t *terms) lapsed(kind events.CertificateKind) *events.Certificate {
+	for _, c := range t.state.Certificates {
+		if c.Kind == kind && (c.Status == expired || !hasEnded(c) && day(c.LastDay).Before(t.day)) {
+			return c
+		}
+	}
+	return nil
+}
+
+// authLastDay is the end of the authentication certificate that will be held beside the signature certificate.
+func (t *terms) authLastDay() civil.Date {
+	if !t.auth.IsZero() {
+		return t.auth
+	}
+	if c := t.live(kindAuth); c != nil && c.Status != suspended {
+		return day(c.LastDay)
+	}
+	return civil.Date{}
+}

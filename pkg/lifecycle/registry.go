@@ -1,0 +1,131 @@
+package lifecycle
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+
+	"shomei/events"
+)
+
+// ErrCardClaimed says that a card is another subscriber's, or out of use.
+var ErrCardClaimed = errors.New("the card is claimed by another subscriber or retired")
+
+// ClaimCard makes a physical card one subscriber's, before it is used. Claiming it again for the same one says nothing
+// new.
+func ClaimCard(raw []byte, subscriber string, kind events.CardKind) ([]*events.Event, error) {
+	s := &events.CardState{}
+	if err := proto.Unmarshal(raw, s); err != nil {
+		return nil, fmt.Errorf("reading the state of a card: %w", err)
+	}
+	switch {
+	case s.Subscriber == subscriber && !s.Retired:
+		return nil, nil
+	case s.Subscriber != "" || s.Retired:
+		return nil, ErrCardClaimed
+	}
+	return []*events.Event{events.New(&events.CardClaimed{Subscriber: subscriber, Kind: kind})}, nil
+}
+
+func evolveCard(s *events.CardState, c *events.Commit) {
+	for _, e := range c.Events {
+		switch b := events.BodyOf(e).(type) {
+		case *events.CardClaimed:
+			s.Subscriber, s.Kind = b.Subscriber, b.Kind
+		case *events.CardReleased:
+			s.Subscriber = ""
+		case *events.CardRetired:
+			s.Retired = true
+		}
+	}
+	s.Revision, s.RecordedMs = c.Revision, recorded(c)
+	s.Commands = remember(s.Commands, c.CommandId, c.Revision)
+}
+
+// DecodeOffice reads a folded office.
+func DecodeOffice(raw []byte) (*events.OfficeState, error) {
+	s := &events.OfficeState{}
+	if err := proto.Unmarshal(raw, s); err != nil {
+		return nil, fmt.Errorf("reading the state of an office: %w", err)
+	}
+	return s, nil
+}
+
+func evolveOffice(s *events.OfficeState, c *events.Commit) {
+	for _, e := range c.Events {
+		switch b := events.BodyOf(e).(type) {
+		case *events.OfficeDefined:
+			s.Municipality = b.Municipality
+		case *events.CounterEnrolled:
+			s.Counters = slices.DeleteFunc(s.Counters, func(k *events.EnrolledCounter) bool { return k.Counter == b.Counter })
+			s.Counters = append(s.Counters, &events.EnrolledCounter{
+				Counter: b.Counter, PublicKey: b.PublicKey, SealKey: b.SealKey, Role: b.Role, CounterCode: b.CounterCode,
+			})
+		case *events.CounterRetired:
+			for _, k := range s.Counters {
+				k.Retired = k.Retired || k.Counter == b.Counter
+			}
+		}
+	}
+	s.Revision, s.RecordedMs = c.Revision, recorded(c)
+	s.Commands = remember(s.Commands, c.CommandId, c.Revision)
+}
+
+// DecodeAuthority reads a folded authority.
+func DecodeAuthority(raw []byte) (*events.AuthorityState, error) {
+	s := &events.AuthorityState{}
+	if err := proto.Unmarshal(raw, s); err != nil {
+		return nil, fmt.Errorf("reading the state of an authority: %w", err)
+	}
+	return s, nil
+}
+
+// LeaseBlock leases the next size serials of the deployment to a registration authority process.
+func LeaseBlock(s *events.AuthorityState, lessee string, size uint64) ([]*events.Event, error) {
+	if size == 0 || s.LastSerial+size < s.LastSerial {
+		return nil, fmt.Errorf("leasing %d serials after %d: the block is empty or leaves 64 bits", size, s.LastSerial)
+	}
+	return []*events.Event{events.New(&events.BlockLeased{First: s.LastSerial + 1, Last: s.LastSerial + size, Lessee: lessee})}, nil
+}
+
+// ActivateGeneration puts a new key of an authority into service, once.
+func ActivateGeneration(s *events.AuthorityState, g *events.GenerationActivated) []*events.Event {
+	known := slices.ContainsFunc(s.Generations, func(k *events.KnownGeneration) bool { return slices.Equal(k.KeyId, g.KeyId) })
+	if known {
+		return nil
+	}
+	return []*events.Event{events.New(g)}
+}
+
+// OpenLog marks what kind of log this is. A simulated log stays one for ever; asking for the other kind is an error.
+func OpenLog(s *events.AuthorityState, simulated bool, streams uint32) ([]*events.Event, error) {
+	if !s.Opened {
+		return []*events.Event{events.New(&events.LogOpened{Simulated: simulated, Streams: streams})}, nil
+	}
+	if s.Simulated != simulated {
+		return nil, ErrSimulatedLog
+	}
+	return nil, nil
+}
+
+// ErrSimulatedLog says that a log made with a settable clock is opened without one, or the other way round.
+var ErrSimulatedLog = errors.New("this log was started with another kind of clock: a simulated log never serves, and a real one is never played with")
+
+func evolveAuthority(s *events.AuthorityState, c *events.Commit) {
+	for _, e := range c.Events {
+		switch b := events.BodyOf(e).(type) {
+		case *events.LogOpened:
+			s.Opened, s.Simulated = true, b.Simulated
+		case *events.BlockLeased:
+			s.LastSerial = b.Last
+		case *events.GenerationActivated:
+			s.Generations = append(s.Generations, &events.KnownGeneration{Number: b.Number, KeyId: b.KeyId})
+		case *events.CrlPublished:
+			s.CrlNumber, s.CrlNextUpdateMs = max(s.CrlNumber, b.Number), b.NextUpdateMs
+		}
+	}
+	s.Revision, s.RecordedMs = c.Revision, recorded(c)
+	s.Commands = remember(s.Commands, c.CommandId, c.Revision)
+}

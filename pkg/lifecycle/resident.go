@@ -1,0 +1,203 @@
+package lifecycle
+
+import (
+	"fmt"
+	"slices"
+
+	"shomei/events"
+	"shomei/pkg/civil"
+	"shomei/pkg/regime"
+)
+
+// recordEvents are what a change of the resident record is to the law of certificates.
+var recordEvents = map[events.RecordChange]regime.Event{
+	events.RecordChange_RECORD_CHANGE_NAME:              regime.EvName,
+	events.RecordChange_RECORD_CHANGE_SEX:               regime.EvSex,
+	events.RecordChange_RECORD_CHANGE_ADDRESS:           regime.EvAddress,
+	events.RecordChange_RECORD_CHANGE_BIRTH_DATE:        regime.EvBirthDate,
+	events.RecordChange_RECORD_CHANGE_MINOR:             regime.EvMinor,
+	events.RecordChange_RECORD_CHANGE_MOVE_OUT:          regime.EvMoveOut,
+	events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS:     regime.EvOverseas,
+	events.RecordChange_RECORD_CHANGE_DEATH:             regime.EvDeath,
+	events.RecordChange_RECORD_CHANGE_DELETED:           regime.EvRecordDeleted,
+	events.RecordChange_RECORD_CHANGE_INDIVIDUAL_NUMBER: regime.EvNumberChanged,
+	events.RecordChange_RECORD_CHANGE_RESIDENT_CODE:     regime.EvCodeCorrected,
+	events.RecordChange_RECORD_CHANGE_OUT_OF_SCOPE:      regime.EvOutOfScope,
+}
+
+// changeRecord notes a change of the resident record and ends what it ends, in every regime in which something is
+// held. A move starts the chains of deadlines.
+func (d *decision) changeRecord(c ChangeRecord) error {
+	d.filedAt(c.Filed)
+	on, err := civil.Parse(c.CausedOn)
+	if err != nil {
+		return fmt.Errorf("changing the resident record: %w", err)
+	}
+	if !on.IsZero() {
+		d.caused = on.StartInstant()
+	}
+	leftAgain := c.Change == events.RecordChange_RECORD_CHANGE_MOVE_OUT && d.owesCard()
+	d.emit(&events.ResidentRecordChanged{
+		Change: c.Change, CausedOn: c.CausedOn, PlannedOn: c.PlannedOn, Municipality: c.Municipality,
+		FromMunicipality: d.state.Municipality, KeepUsing: c.KeepUsing, PeriodOfStay: c.StayUntil,
+	})
+	if err := d.changeEnds(c, leftAgain); err != nil {
+		return err
+	}
+	switch c.Change {
+	case events.RecordChange_RECORD_CHANGE_MOVE_OUT:
+		return d.movedOut(c)
+	case events.RecordChange_RECORD_CHANGE_MOVE_IN:
+		return d.movedIn(c, on)
+	}
+	return nil
+}
+
+// owesCard tells whether the card has yet to be submitted after the last move.
+func (d *decision) owesCard() bool { return d.deadline(events.DeadlineKind_DEADLINE_KIND_CARD_90) != nil }
+
+func (d *decision) deadline(kind events.DeadlineKind) *events.Deadline {
+	i := slices.IndexFunc(d.state.Deadlines, func(e *events.Deadline) bool { return e.Kind == kind })
+	if i < 0 {
+		return nil
+	}
+	return d.state.Deadlines[i]
+}
+
+// changeEnds ends what the change itself ends. Moving on before the card was submitted ends it like a missed deadline.
+func (d *decision) changeEnds(c ChangeRecord, leftAgain bool) error {
+	event, ends := recordEvents[c.Change]
+	if !ends {
+		return nil
+	}
+	for _, r := range d.regimesHeld() {
+		if err := d.end(consequence{event: event, regime: r, keepUse: c.KeepUsing, switches: c.Switches}); err != nil {
+			return err
+		}
+	}
+	if leftAgain {
+		d.emit(&events.DeadlineMissed{
+			Kind: events.DeadlineKind_DEADLINE_KIND_CARD_90, LastDay: d.deadline(events.DeadlineKind_DEADLINE_KIND_CARD_90).LastDay,
+		})
+		return d.end(consequence{event: regime.EvCardNotSubmitted, regime: regime.MyNumber, switches: c.Switches})
+	}
+	return nil
+}
+
+// regimesHeld are the regimes under which the person holds a live certificate or a card.
+func (d *decision) regimesHeld() []regime.Regime {
+	var held []regime.Regime
+	add := func(r regime.Regime) {
+		if !slices.Contains(held, r) {
+			held = append(held, r)
+		}
+	}
+	for _, c := range d.state.Certificates {
+		if !hasEnded(c) {
+			add(lawRegime(c.Regime))
+		}
+	}
+	if c := d.state.Card; c != nil && c.Status != events.CardStatus_CARD_STATUS_VOID {
+		add(cardRegime(c.Kind))
+	}
+	return held
+}
+
+// holdsMyNumber tells whether the chains of deadlines have a card to be about.
+func (d *decision) holdsMyNumber() bool {
+	c := d.state.Card
+	return c != nil && c.Kind == events.CardKind_CARD_KIND_MYNUMBER && c.Status != events.CardStatus_CARD_STATUS_VOID &&
+		c.Status != events.CardStatus_CARD_STATUS_EXPIRED
+}
+
+// movedOut starts the 30 days for the move-in notification, counted from the planned day.
+func (d *decision) movedOut(c ChangeRecord) error {
+	if !d.holdsMyNumber() {
+		return nil
+	}
+	planned, err := civil.Parse(c.PlannedOn)
+	if err != nil || planned.IsZero() {
+		planned = civil.Of(d.filed)
+	}
+	d.setDeadline(events.DeadlineKind_DEADLINE_KIND_MOVE_IN_30, planned, c.Switches.MoveInWithin30Days(planned, c.Office.Office))
+	return nil
+}
+
+func (d *decision) setDeadline(kind events.DeadlineKind, starts civil.Date, law regime.Deadline) {
+	d.emit(&events.DeadlineSet{
+		Kind: kind, StartsOn: starts.String(), Statutory: law.Counted.String(), LastDay: law.LastDay.String(),
+	}, law.Rules...)
+}
+
+// movedIn meets or misses the chains that the move-out started, and starts the 90 days for submitting the card unless
+// it came with the notification.
+func (d *decision) movedIn(c ChangeRecord, moved civil.Date) error {
+	if moved.IsZero() {
+		moved = civil.Of(d.filed)
+	}
+	filed := civil.Of(d.filed)
+	if chain := d.deadline(events.DeadlineKind_DEADLINE_KIND_MOVE_IN_30); chain != nil {
+		if filed.After(day(chain.LastDay)) {
+			return d.missDeadlines(Tick{Switches: c.Switches})
+		}
+		d.emit(&events.DeadlineMet{Kind: chain.Kind}, regime.WithinDeadline)
+	}
+	if !d.holdsMyNumber() {
+		return nil
+	}
+	if law := c.Switches.MoveInWithin14Days(moved, c.Office.Office); filed.After(law.LastDay) {
+		d.emit(&events.DeadlineMissed{Kind: events.DeadlineKind_DEADLINE_KIND_MOVE_IN_14, LastDay: law.LastDay.String()}, law.Rules...)
+		return d.end(consequence{event: regime.EvLateMoveIn, regime: regime.MyNumber, switches: c.Switches})
+	}
+	if !c.KeepUsing {
+		d.setDeadline(events.DeadlineKind_DEADLINE_KIND_CARD_90, filed, c.Switches.CardWithin90Days(filed, c.Office.Office))
+	}
+	return nil
+}
+
+// reportLoss suspends everything at once when it comes by telephone, day and night; at the counter it revokes.
+func (d *decision) reportLoss(c ReportLoss) error {
+	d.filedAt(c.Filed)
+	d.emit(&events.LossReported{By: c.By, Card: d.state.Card.GetCard()})
+	for _, r := range d.regimesHeld() {
+		event := regime.EvLossReport
+		if c.By == "telephone" && r == regime.MyNumber {
+			event = regime.EvPhoneLoss
+		}
+		if err := d.end(consequence{event: event, regime: r, switches: c.Switches}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *decision) reportFound(c ReportFound) error {
+	d.filedAt(c.Filed)
+	if d.state.Card.GetCard() != c.Card || d.state.Card.GetStatus() != events.CardStatus_CARD_STATUS_SUSPENDED {
+		d.factRefused("CardFound", "the card is not suspended")
+		return nil
+	}
+	return d.end(consequence{event: regime.EvFound, regime: cardRegime(d.state.Card.Kind), switches: c.Switches})
+}
+
+// orderByAuthority revokes what the authority itself found wrong.
+func (d *decision) orderByAuthority(c OrderByAuthority) error {
+	d.filedAt(c.Filed)
+	event := regime.EvCertificateError
+	if c.Reason == events.RevocationReason_REVOCATION_REASON_CA_COMPROMISE {
+		event = regime.EvCACompromise
+	}
+	for _, serial := range c.Serials {
+		held := certificate(d.state, serial)
+		if held == nil || hasEnded(held) {
+			continue
+		}
+		err := d.end(consequence{
+			event: event, regime: lawRegime(held.Regime), chosen: []events.CertificateKind{held.Kind}, serial: serial, switches: c.Switches,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

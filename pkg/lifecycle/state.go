@@ -1,0 +1,154 @@
+package lifecycle
+
+import (
+	"crypto/sha256"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+
+	"shomei/events"
+	"shomei/pkg/civil"
+	"shomei/pkg/regime"
+)
+
+// The steps of an open procedure.
+const (
+	stepAccepted = "accepted" // rules passed, keys to be generated
+	stepKeys     = "keys"     // keys generated, certificates authorised
+	stepIssued   = "issued"   // certificates signed
+	stepWritten  = "written"  // card ready to be handed over
+)
+
+const (
+	authorized = events.CertificateStatus_CERTIFICATE_STATUS_AUTHORIZED
+	issued     = events.CertificateStatus_CERTIFICATE_STATUS_ISSUED
+	valid      = events.CertificateStatus_CERTIFICATE_STATUS_VALID
+	suspended  = events.CertificateStatus_CERTIFICATE_STATUS_SUSPENDED
+	revoked    = events.CertificateStatus_CERTIFICATE_STATUS_REVOKED
+	expired    = events.CertificateStatus_CERTIFICATE_STATUS_EXPIRED
+	abandoned  = events.CertificateStatus_CERTIFICATE_STATUS_ABANDONED
+
+	kindSign = events.CertificateKind_CERTIFICATE_KIND_SIGN
+	kindAuth = events.CertificateKind_CERTIFICATE_KIND_AUTH
+)
+
+func cloneState(s *events.SubscriberState) *events.SubscriberState {
+	return proto.Clone(s).(*events.SubscriberState)
+}
+
+// certificate finds a remembered certificate by serial; nil when there is none.
+func certificate(s *events.SubscriberState, serial uint64) *events.Certificate {
+	for _, c := range s.Certificates {
+		if c.Serial == serial {
+			return c
+		}
+	}
+	return nil
+}
+
+func hasEnded(c *events.Certificate) bool {
+	return c.Status == revoked || c.Status == expired || c.Status == abandoned
+}
+
+// Live gives the certificate of a kind under a regime that is in force or on its way, suspended ones included; nil when
+// there is none. At most one exists at any time.
+func Live(s *events.SubscriberState, r events.Regime, kind events.CertificateKind) *events.Certificate {
+	for _, c := range s.Certificates {
+		if c.Kind == kind && c.Regime == r && !hasEnded(c) {
+			return c
+		}
+	}
+	return nil
+}
+
+// liveOn is Live without a certificate whose last day has passed: expiry needs no record to take effect.
+func liveOn(s *events.SubscriberState, r events.Regime, kind events.CertificateKind, today civil.Date) *events.Certificate {
+	c := Live(s, r, kind)
+	if c == nil || day(c.LastDay).Before(today) {
+		return nil
+	}
+	return c
+}
+
+// rememberedCommands is how many command ids the state carries with their answers.
+const rememberedCommands = 16
+
+func commandDigest(id string) []byte {
+	sum := sha256.Sum256([]byte(id))
+	return sum[:12]
+}
+
+func remember(commands []*events.RememberedCommand, id string, revision uint64) []*events.RememberedCommand {
+	if id == "" {
+		return commands
+	}
+	commands = append(commands, &events.RememberedCommand{Digest: commandDigest(id), Revision: revision})
+	return commands[max(0, len(commands)-rememberedCommands):]
+}
+
+func remembered(commands []*events.RememberedCommand, id string) (uint64, bool) {
+	digest := commandDigest(id)
+	i := slices.IndexFunc(commands, func(c *events.RememberedCommand) bool { return slices.Equal(c.Digest, digest) })
+	if i < 0 {
+		return 0, false
+	}
+	return commands[i].Revision, true
+}
+
+// day reads a civil date of the log; dates there were written by this package, so a bad one is absent.
+func day(s string) civil.Date {
+	d, err := civil.Parse(s)
+	if err != nil {
+		return civil.Date{}
+	}
+	return d
+}
+
+func lawKind(k events.CertificateKind) regime.Kind {
+	if k == kindAuth {
+		return regime.Auth
+	}
+	return regime.Sign
+}
+
+func logKind(k regime.Kind) events.CertificateKind {
+	if k == regime.Auth {
+		return kindAuth
+	}
+	return kindSign
+}
+
+func lawRegime(r events.Regime) regime.Regime {
+	if r == events.Regime_REGIME_JUKI {
+		return regime.Juki
+	}
+	return regime.MyNumber
+}
+
+func logRegime(r regime.Regime) events.Regime {
+	if r == regime.Juki {
+		return events.Regime_REGIME_JUKI
+	}
+	return events.Regime_REGIME_MYNUMBER
+}
+
+// cardRegime is the law a card lives under.
+func cardRegime(k events.CardKind) regime.Regime {
+	if k == events.CardKind_CARD_KIND_JUKI {
+		return regime.Juki
+	}
+	return regime.MyNumber
+}
+
+func logReason(r regime.CRLReason) events.RevocationReason { return events.RevocationReason(r + 1) }
+
+// CRLReason gives the RFC 5280 number of a reason of the log.
+func CRLReason(r events.RevocationReason) regime.CRLReason { return regime.CRLReason(r - 1) }
+
+func logCandidates(v regime.Validity) []*events.Candidate {
+	list := make([]*events.Candidate, len(v.Candidates))
+	for i, c := range v.Candidates {
+		list[i] = &events.Candidate{RuleId: c.Rule, Day: c.Day.String(), Binds: c.Rule == v.Binds}
+	}
+	return list
+}
