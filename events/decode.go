@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/nats-io/nkeys"
 	"google.golang.org/protobuf/proto"
@@ -17,8 +18,6 @@ const (
 	MaxStored = 1 << 20
 	// MaxEvents bounds the events of one commit.
 	MaxEvents = 256
-	// MaxSubject bounds an aggregate's id, in bytes; it becomes a token of a subject.
-	MaxSubject = 128
 )
 
 var (
@@ -34,7 +33,7 @@ var (
 // its generations, and there are few of them.
 func StateLimit(kind string) int {
 	switch kind {
-	case "office", "authority":
+	case KindOffice, KindAuthority:
 		return 64 << 10
 	default:
 		return 2 << 10
@@ -111,10 +110,10 @@ func checkStored(s *Stored) error {
 func checkCommit(c *Commit) error {
 	hash := len(c.GetPreviousHash())
 	switch {
-	case c.GetKind() == "" || c.GetId() == "":
-		return malformed("commit", "kind or id is missing")
-	case len(c.GetKind()) > MaxSubject || len(c.GetId()) > MaxSubject:
-		return malformed("commit", "kind or id is longer than %d bytes", MaxSubject)
+	case !slices.Contains(Kinds, c.GetKind()):
+		return malformed("commit", "%.60q is no kind of aggregate", c.GetKind())
+	case !ValidID(c.GetId()):
+		return malformed("commit", "%.80q is no id of an aggregate", c.GetId())
 	case c.GetRevision() == 0:
 		return malformed("commit", "%s/%s has no revision", c.GetKind(), c.GetId())
 	case c.GetRevision() == 1 && hash != 0, c.GetRevision() > 1 && hash != sha256.Size:

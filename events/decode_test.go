@@ -64,9 +64,11 @@ func TestDecodeNamesWhatIsWrong(t *testing.T) {
 		change func(*Commit)
 		says   string
 	}{
-		{"no kind", func(c *Commit) { c.Kind = "" }, "kind or id is missing"},
-		{"no id", func(c *Commit) { c.Id = "" }, "kind or id is missing"},
-		{"long id", func(c *Commit) { c.Id = strings.Repeat("a", MaxSubject+1) }, "longer than 128"},
+		{"no kind", func(c *Commit) { c.Kind = "" }, "no kind of aggregate"},
+		{"other kind", func(c *Commit) { c.Kind = "person" }, "no kind of aggregate"},
+		{"no id", func(c *Commit) { c.Id = "" }, "no id of an aggregate"},
+		{"id with a dot", func(c *Commit) { c.Id = "a.b" }, "no id of an aggregate"},
+		{"long id", func(c *Commit) { c.Id = strings.Repeat("a", 65) }, "no id of an aggregate"},
 		{"no revision", func(c *Commit) { c.Revision = 0 }, "no revision"},
 		{"first with a previous", func(c *Commit) { c.Revision = 1 }, "previous hash of 32 bytes"},
 		{"second without a previous", func(c *Commit) { c.PreviousHash = nil }, "previous hash of 0 bytes"},
