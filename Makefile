@@ -128,8 +128,9 @@ format: ## write the formatting that lint asks for
 	@git ls-files -co --exclude-standard '*.go' | grep -v '\.pb\.go$$' | xargs $(TOOL) gofumpt -w
 
 .PHONY: generate
-generate: ## Go code from events/*.proto
+generate: ## Go code and the AsyncAPI document from events/*.proto
 	@$(TOOL) buf generate
+	@$(GO) generate ./events
 
 .PHONY: generated
 generated: generate
