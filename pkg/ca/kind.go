@@ -1,8 +1,8 @@
 // Package ca knows how certificates of this system look and how they are made: certificate profiles, the
-// generations of each authority, signing keys, serial blocks, revocation lists, and reading certificates back.
+// generations of each authority, serial blocks, revocation lists, and reading certificates back.
 //
-// Everything here is pure apart from the key file: time, serial numbers and keys come in as arguments. The
-// complete to-be-signed bytes exist before a key is used ([BuildTBS]); signing the same bytes again gives the
+// Everything here is pure: time, serial numbers and keys come in as arguments, a key as a [crypto.Signer] (package
+// keyfile has one). The complete to-be-signed bytes exist before a key is used ([BuildTBS]); signing the same bytes again gives the
 // same certificate ([SignTBS]), because RSASSA-PKCS1-v1_5 draws no random numbers (RFC 8017 section 8.2).
 //
 // No certificate made here can pass for one of the real JPKI: names, hosts and object identifiers are our own,

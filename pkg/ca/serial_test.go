@@ -1,8 +1,11 @@
 package ca
 
 import (
+	"bytes"
+	"encoding/asn1"
 	"errors"
 	"math"
+	"math/big"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -41,4 +44,18 @@ func TestBlockEdges(t *testing.T) {
 			t.Errorf("block %v after %v: %v", bad[1], bad[0], b)
 		}
 	}
+}
+
+// TestIntegerBytes: the serial in the authority key identifier is DER, also where a sign octet is needed.
+func TestIntegerBytes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.OneOf(rapid.Uint64(), rapid.SampledFrom([]uint64{0, 1, 0x7f, 0x80, 0xff, 0x100, 0x8000, math.MaxUint64})).Draw(t, "n")
+		want, err := asn1.Marshal(new(big.Int).SetUint64(n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := integerBytes(n); !bytes.Equal(got, want[2:]) {
+			t.Fatalf("%d: got %x, want %x", n, got, want[2:])
+		}
+	})
 }

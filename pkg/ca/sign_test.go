@@ -9,6 +9,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"shomei/pkg/civil"
+
+	"pgregory.net/rapid"
 )
 
 // forge builds to-be-signed bytes without the checks of BuildTBS, as somebody who controls the log could.
@@ -190,6 +194,37 @@ func TestFaultySignatureNeverLeaves(t *testing.T) {
 	if der, err := SignTBS(g, faulty{testKey(t, "authority")}, mustTBS(t, testInput(t, g))); err == nil || der != nil {
 		t.Errorf("a wrong signature came out: %d bytes, %v", len(der), err)
 	}
+}
+
+// TestWhatIsBuiltIsSigned: whatever input BuildTBS takes, the check before signing takes its bytes.
+func TestWhatIsBuiltIsSigned(t *testing.T) {
+	generations := everyGeneration(t)
+	bases := map[Kind]Input{Sign: testInput(t, generations[Sign]), Auth: testInput(t, generations[Auth]), Juki: testInput(t, generations[Juki])}
+	rapid.Check(t, func(t *rapid.T) {
+		in := bases[rapid.SampledFrom([]Kind{Sign, Auth, Juki}).Draw(t, "kind")]
+		g := in.Generation
+		in.Serial = rapid.Uint64Range(1, 1<<63).Filter(func(n uint64) bool { return n != g.Serial }).Draw(t, "serial")
+		begin := rapid.Int64Range(0, 3*365*86400).Draw(t, "begin")
+		in.NotBefore = g.NotBefore.Add(time.Duration(begin) * time.Second)
+		in.LastDay = civil.Of(in.NotBefore).AddDays(rapid.IntRange(0, 6*365).Draw(t, "days"))
+		in.Sequence = rapid.IntRange(0, 999).Draw(t, "sequence")
+		in.Counter = rapid.StringMatching(`[0-9]{5}[0-9A-Z]{4}`).Draw(t, "counter")
+		in.Office.City = rapid.StringMatching(`[A-Za-z' -]{1,64}`).Draw(t, "city")
+		if g.Kind != Juki {
+			in.Office.Prefecture = rapid.SampledFrom(prefectures).Draw(t, "prefecture").Romaji
+		}
+		tbs, err := BuildTBS(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cert, err := CheckTBS(g, tbs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cert.SerialNumber.Uint64() != in.Serial || !cert.NotBefore.Equal(in.NotBefore) || civil.Of(cert.NotAfter) != in.LastDay {
+			t.Fatalf("serial %v, %v to %v", cert.SerialNumber, cert.NotBefore, cert.NotAfter)
+		}
+	})
 }
 
 func BenchmarkBuildTBS(b *testing.B) {

@@ -1,4 +1,6 @@
-package ca
+// Package keyfile keeps an authority's private key in a file. It stands apart from the certificate profiles so that a
+// process which only reads certificates, like the agent at a counter, can be seen not to reach for a signing key.
+package keyfile
 
 import (
 	"crypto"
@@ -11,24 +13,26 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"shomei/pkg/ca"
 )
 
-// KeyFile opens an authority's private key at path (PKCS#8 as PEM, mode 0600), and makes an RSA-2048 key there when
+// OpenOrCreate opens an authority's private key at path (PKCS#8 as PEM, mode 0600), and makes an RSA-2048 key there when
 // the file does not exist. The key is on the disk before it is given out, a file is never overwritten, and of two
 // processes that begin at once both get the same key. A file that others may read is refused.
-func KeyFile(path string) (crypto.Signer, error) {
-	signer, err := OpenKeyFile(path)
+func OpenOrCreate(path string) (crypto.Signer, error) {
+	signer, err := Open(path)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return signer, err
 	}
-	if err := createKeyFile(path); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := create(path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("making an authority's key: %w", err)
 	}
-	return OpenKeyFile(path)
+	return Open(path)
 }
 
-// OpenKeyFile opens an authority's private key as [KeyFile] does but never makes one.
-func OpenKeyFile(path string) (crypto.Signer, error) {
+// Open opens an authority's private key as [OpenOrCreate] does but never makes one.
+func Open(path string) (crypto.Signer, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening an authority's key: %w", err)
@@ -52,14 +56,14 @@ func OpenKeyFile(path string) (crypto.Signer, error) {
 	}
 	rsaKey, ok := key.(*rsa.PrivateKey)
 	if !ok {
-		return nil, fmt.Errorf("opening an authority's key: %w: %s holds %T, not RSA", ErrKey, path, key)
+		return nil, fmt.Errorf("opening an authority's key: %w: %s holds %T, not RSA", ca.ErrKey, path, key)
 	}
 	return rsaKey, nil
 }
 
-// createKeyFile writes a new key to a temporary file, syncs it and links it into place: link fails when the name is
+// create writes a new key to a temporary file, syncs it and links it into place: link fails when the name is
 // taken, so a key that may have signed something is never lost.
-func createKeyFile(path string) error {
+func create(path string) error {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return err
