@@ -1,0 +1,144 @@
+package ops
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/renameio/v2"
+)
+
+var (
+	// ErrBackwards says that a clock was asked to go back.
+	ErrBackwards = errors.New("a settable clock never goes back")
+	// ErrNotSettable says that the system clock was asked to move.
+	ErrNotSettable = errors.New("the system clock is not ours to set")
+)
+
+// Clock gives the time of a process: the system's, or one file's. A settable
+// clock stands still between calls of Advance, is shared by every process that
+// opens the same file, and marks the log simulated (design.md, "Clock").
+type Clock struct {
+	file    string
+	mu      sync.Mutex
+	latest  time.Time
+	changed chan struct{}
+}
+
+// SystemClock is the clock of production.
+func SystemClock() *Clock { return &Clock{} }
+
+// OpenClock opens the settable clock in the file at path, which holds one
+// instant in RFC 3339. An absent file is made with the instant begin.
+func OpenClock(path string, begin time.Time) (*Clock, error) {
+	c := &Clock{file: path, changed: make(chan struct{})}
+	at, err := readInstant(path)
+	if errors.Is(err, os.ErrNotExist) {
+		at, err = begin, writeInstant(path, begin)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening the settable clock: %w", err)
+	}
+	c.latest = at
+	return c, nil
+}
+
+// Simulated tells whether this is a settable clock.
+func (c *Clock) Simulated() bool { return c.file != "" }
+
+// Now returns the time. A settable clock's file is read each time, and a file
+// that is unreadable or was set back gives the latest instant seen.
+func (c *Clock) Now() time.Time {
+	if c.file == "" {
+		return time.Now()
+	}
+	at, err := readInstant(c.file)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err == nil && at.After(c.latest) {
+		c.move(at)
+	}
+	return c.latest
+}
+
+// Advance moves a settable clock forward to the instant to, for every process
+// that shares its file. It fails with ErrBackwards or ErrNotSettable.
+func (c *Clock) Advance(to time.Time) error {
+	if c.file == "" {
+		return ErrNotSettable
+	}
+	if now := c.Now(); to.Before(now) {
+		return fmt.Errorf("%w: it is %s, asked for %s", ErrBackwards, now.Format(time.RFC3339), to.Format(time.RFC3339))
+	}
+	if err := writeInstant(c.file, to); err != nil {
+		return fmt.Errorf("advancing the clock: %w", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.move(to)
+	return nil
+}
+
+// move is called with the lock held.
+func (c *Clock) move(to time.Time) {
+	if to.After(c.latest) {
+		c.latest = to
+		close(c.changed)
+		c.changed = make(chan struct{})
+	}
+}
+
+// otherProcess is how often a waiting settable clock looks whether another process moved it.
+const otherProcess = 50 * time.Millisecond
+
+// WaitUntil returns nil once Now is at or after t, or ctx's error.
+func (c *Clock) WaitUntil(ctx context.Context, t time.Time) error {
+	for {
+		now := c.Now()
+		if !now.Before(t) {
+			return nil
+		}
+		wait, changed := c.patience(t.Sub(now))
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-timer.C:
+		case <-changed:
+			timer.Stop()
+		}
+	}
+}
+
+// patience is a minute at most on the system clock, because a timer runs on
+// monotonic time and the wall clock may be set meanwhile.
+func (c *Clock) patience(left time.Duration) (time.Duration, <-chan struct{}) {
+	if c.file == "" {
+		return min(left, time.Minute), nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return otherProcess, c.changed
+}
+
+func readInstant(path string) (time.Time, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return time.Time{}, err
+	}
+	at, err := time.Parse(time.RFC3339Nano, strings.TrimSpace(string(text)))
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%s holds no RFC 3339 instant: %w", path, err)
+	}
+	return at, nil
+}
+
+// writeInstant replaces the file whole, so that a reader in another process never sees half of it.
+func writeInstant(path string, at time.Time) error {
+	return renameio.WriteFile(path, []byte(at.Format(time.RFC3339Nano)+"\n"), 0o644)
+}
