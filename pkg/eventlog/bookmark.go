@@ -1,0 +1,121 @@
+package eventlog
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"shomei/events"
+)
+
+// bookmark is what the log keeps for a follower. Losing it costs time, nothing else: handling twice equals once.
+type bookmark struct {
+	Sequences Positions        `json:"sequences"`
+	Parked    map[string]place `json:"parked,omitempty"`
+}
+
+// place is the first commit of an aggregate that a follower could not take.
+type place struct {
+	Stream   string `json:"stream"`
+	Sequence uint64 `json:"sequence"`
+	Reason   string `json:"reason"`
+}
+
+const (
+	positionStream  = "shomei-positions"
+	positionSubject = "shomei.position."
+)
+
+// restore reads a follower's bookmark.
+func (l *Log) restore(ctx context.Context, f Follower) (bookmark, error) {
+	kept := bookmark{Sequences: Positions{}, Parked: map[string]place{}}
+	stream, err := l.positions(ctx)
+	if err != nil {
+		return kept, err
+	}
+	message, err := stream.GetLastMsgForSubject(ctx, positionSubject+f.Name)
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+	case err != nil:
+		return kept, err
+	default:
+		if err := json.Unmarshal(message.Data, &kept); err != nil {
+			l.config.Logger.Warn("position of follower can't be read, starting at the beginning", "follower", f.Name, "error", err)
+			kept = bookmark{}
+		}
+	}
+	if kept.Parked == nil {
+		kept.Parked = map[string]place{}
+	}
+	if f.From != nil || kept.Sequences == nil {
+		kept.Sequences = Positions{}
+		maps.Copy(kept.Sequences, f.From)
+	}
+	return kept, nil
+}
+
+// positions is the stream of bookmarks: the last one of each follower.
+func (l *Log) positions(ctx context.Context) (jetstream.Stream, error) {
+	stream, err := l.js.Stream(ctx, positionStream)
+	if !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return stream, err
+	}
+	return l.js.CreateStream(ctx, jetstream.StreamConfig{
+		Name: positionStream, Subjects: []string{positionSubject + "*"}, Description: "Shomei: how far followers of the log have come.",
+		MaxMsgsPerSubject: 1, Storage: jetstream.FileStorage, Replicas: l.config.Replicas, MaxMsgs: -1, MaxBytes: -1, MaxMsgSize: -1, MaxConsumers: -1,
+	})
+}
+
+func (w *following) save(ctx context.Context) error {
+	if !w.unsaved {
+		return nil
+	}
+	encoded, err := json.Marshal(w.saved)
+	if err != nil {
+		return fmt.Errorf("encoding the position of %s: %w", w.follower.Name, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, w.log.config.PublishTimeout)
+	defer cancel()
+	if _, err := w.log.js.Publish(ctx, positionSubject+w.follower.Name, encoded); err != nil {
+		return fmt.Errorf("saving the position of %s: %w", w.follower.Name, err)
+	}
+	w.unsaved = false
+	return nil
+}
+
+var errStillUnreadable = errors.New("still not readable")
+
+// between reads the commits of a parked aggregate that others have passed.
+func (l *Log) between(ctx context.Context, key string, from place, to uint64, unverified bool) ([]Record, error) {
+	kind, id, _ := strings.Cut(key, "/")
+	s, subject := l.streams[events.StreamOfShard(events.Shard(id), len(l.streams))], events.LogSubject(kind, id)
+	if s.name != from.Stream {
+		return nil, fmt.Errorf("%s was parked in stream %s, which is no longer its own: %w", key, from.Stream, errStillUnreadable)
+	}
+	var records []Record
+	for sequence := from.Sequence; sequence <= to; sequence++ {
+		message, err := s.handle.GetMsg(ctx, sequence, jetstream.WithGetMsgSubject(subject))
+		if errors.Is(err, jetstream.ErrMsgNotFound) || err == nil && message.Sequence > to {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading parked %s: %w", key, err)
+		}
+		writers := *l.trust.Load()
+		record, err := writers.read(message.Subject, message.Data, s.name, message.Sequence, message.Time)
+		if err == nil && !unverified {
+			err = writers.verify(record)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", errStillUnreadable, err)
+		}
+		records = append(records, record)
+		sequence = message.Sequence
+	}
+	return records, nil
+}

@@ -1,0 +1,203 @@
+package eventlog
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"shomei/events"
+)
+
+// Head is the end of one aggregate: what a decision is made on.
+type Head struct {
+	// Revision of the last commit; 0 when there is none.
+	Revision uint64
+	// State is the encoded state after it, nil when there is none. It must not be changed.
+	State []byte
+	// Now is the clock or the last recorded time, whichever is later, in whole milliseconds, UTC.
+	Now time.Time
+}
+
+// Load gives the verified end of an aggregate. Errors are ErrForged, ErrDamaged, ErrBehindMark and ErrNewerState when
+// it may not be believed.
+func (l *Log) Load(ctx context.Context, kind, id string) (Head, error) {
+	t, err := l.target(kind, id)
+	if err != nil {
+		return Head{}, err
+	}
+	if err := l.serve(ctx, t.stream); err != nil {
+		return Head{}, err
+	}
+	h, err := l.load(ctx, t)
+	if err != nil {
+		return Head{}, err
+	}
+	return l.facing(h), nil
+}
+
+func (l *Log) facing(h head) Head {
+	now := max(l.config.Clock().UnixMilli(), h.recordedMS)
+	return Head{Revision: h.revision, State: h.state, Now: time.UnixMilli(now).UTC()}
+}
+
+// load asks the leader for the last message of a subject and verifies it, unless it is the one verified before.
+func (l *Log) load(ctx context.Context, t target) (head, error) {
+	const tries = 5
+	for try := 1; ; try++ {
+		message, err := l.last(ctx, t)
+		if err != nil || message == nil {
+			return head{}, err
+		}
+		hash := events.Hash(message.Data)
+		if known, ok := l.cache.get(t.subject); ok && known.sequence == message.Sequence && bytes.Equal(known.hash, hash) {
+			return known, nil
+		}
+		record, err := l.believe(t, message)
+		if err != nil {
+			return head{}, err
+		}
+		count, err := l.count(ctx, t)
+		if err != nil {
+			return head{}, err
+		}
+		// Nothing is ever deleted, so the last revision is the number of messages. An old commit that an administrator
+		// of the server published once more is genuine, but makes one too many.
+		if count == record.Commit.GetRevision() {
+			return l.head(ctx, t, record, hash)
+		}
+		if try == tries {
+			return head{}, fmt.Errorf("%s/%s has %d commits, the last says it is revision %d (%s sequence %d); someone else wrote to the stream, run fsck: %w",
+				t.kind, t.id, count, record.Commit.GetRevision(), t.stream.name, record.Sequence, ErrForged)
+		}
+	}
+}
+
+func (l *Log) last(ctx context.Context, t target) (*jetstream.RawStreamMsg, error) {
+	message, err := t.stream.handle.GetLastMsgForSubject(ctx, t.subject)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		// A message that can't be read any more is answered like one that never was.
+		if count, err := l.count(ctx, t); err != nil || count == 0 {
+			return nil, err
+		}
+		return nil, fmt.Errorf("%s/%s has commits, but the last can't be read from %s; restore the stream from a copy: %w", t.kind, t.id, t.stream.name, ErrDamaged)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("loading %s/%s: %w", t.kind, t.id, err)
+	}
+	return message, nil
+}
+
+func (l *Log) believe(t target, message *jetstream.RawStreamMsg) (Record, error) {
+	writers := *l.trust.Load()
+	record, err := writers.read(message.Subject, message.Data, t.stream.name, message.Sequence, message.Time)
+	if err != nil {
+		return record, err
+	}
+	return record, writers.verify(record)
+}
+
+// count gives the number of messages of a subject.
+func (l *Log) count(ctx context.Context, t target) (uint64, error) {
+	info, err := t.stream.handle.Info(ctx, jetstream.WithSubjectFilter(t.subject))
+	if err != nil {
+		return 0, fmt.Errorf("counting the commits of %s/%s: %w", t.kind, t.id, err)
+	}
+	return info.State.Subjects[t.subject], nil
+}
+
+// head takes the carried state, or folds it again when an older version made it.
+func (l *Log) head(ctx context.Context, t target, record Record, hash []byte) (head, error) {
+	version, state, err := record.State()
+	if err != nil {
+		return head{}, err
+	}
+	if version > t.fold.Version {
+		return head{}, fmt.Errorf("%s/%s revision %d carries a state of version %d, this program folds version %d; update it: %w",
+			t.kind, t.id, record.Commit.GetRevision(), version, t.fold.Version, ErrNewerState)
+	}
+	if version < t.fold.Version {
+		if state, err = l.refold(ctx, t, record.Commit.GetRevision()); err != nil {
+			return head{}, err
+		}
+	}
+	h := head{revision: record.Commit.GetRevision(), sequence: record.Sequence, hash: hash, state: state, recordedMS: recordedMS(record.Commit)}
+	l.cache.put(t.subject, h)
+	return h, nil
+}
+
+func (l *Log) refold(ctx context.Context, t target, revision uint64) ([]byte, error) {
+	records, err := l.history(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	var state []byte
+	for _, r := range records {
+		if r.Commit.GetRevision() > revision {
+			break
+		}
+		if state, err = t.fold.Apply(state, r.Commit); err != nil {
+			return nil, fmt.Errorf("folding %s/%s revision %d: %w", t.kind, t.id, r.Commit.GetRevision(), err)
+		}
+	}
+	return state, nil
+}
+
+// History gives all commits of an aggregate in order, with every signature and the whole chain verified; none when
+// there are none.
+func (l *Log) History(ctx context.Context, kind, id string) ([]Record, error) {
+	t, err := l.target(kind, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.serve(ctx, t.stream); err != nil {
+		return nil, err
+	}
+	return l.history(ctx, t)
+}
+
+func (l *Log) history(ctx context.Context, t target) ([]Record, error) {
+	end, err := l.last(ctx, t)
+	if err != nil || end == nil {
+		return nil, err
+	}
+	var records []Record
+	var previous *Record
+	for sequence := uint64(1); sequence <= end.Sequence; {
+		message, err := t.stream.handle.GetMsg(ctx, sequence, jetstream.WithGetMsgSubject(t.subject))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return nil, fmt.Errorf("%s/%s: a commit from sequence %d on can't be read from %s: %w", t.kind, t.id, sequence, t.stream.name, ErrDamaged)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading the history of %s/%s: %w", t.kind, t.id, err)
+		}
+		record, err := l.believe(t, message)
+		if err != nil {
+			return nil, err
+		}
+		if err := record.follows(previous); err != nil {
+			return nil, err
+		}
+		records = append(records, record)
+		previous = &record
+		sequence = record.Sequence + 1
+	}
+	return records, nil
+}
+
+// find gives the commit that answered a command, or nil.
+func (l *Log) find(ctx context.Context, t target, match func(*events.Commit) bool) (*events.Commit, error) {
+	records, err := l.history(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range records {
+		if match(r.Commit) {
+			return r.Commit, nil
+		}
+	}
+	return nil, nil
+}

@@ -1,0 +1,143 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"shomei/events"
+)
+
+const (
+	pullHeartbeat = 2 * time.Second
+	pullExpiry    = 30 * time.Second
+	reopenWait    = 100 * time.Millisecond
+	// idleLife is how long the server keeps a consumer nobody pulls from.
+	idleLife = 5 * time.Minute
+)
+
+// readOn reads one stream from after a position, for as long as ctx lives. The consumer is one that the server may
+// forget at any time; the position is ours, so a new one goes on where the old one ended.
+func (l *Log) readOn(ctx context.Context, s *stream, after uint64, f Follower, out chan<- read) error {
+	r := &reader{log: l, stream: s, next: after + 1, follower: f, out: out}
+	for {
+		err := r.pass(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if errors.Is(err, ErrBehindMark) || errors.Is(err, ErrDamaged) {
+			return err
+		}
+		l.config.Logger.Info("reading a stream anew", "follower", f.Name, "stream", s.name, "sequence", r.next, "reason", err)
+		timer := time.NewTimer(reopenWait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		}
+	}
+}
+
+// reader is one stream being read.
+type reader struct {
+	log      *Log
+	stream   *stream
+	next     uint64
+	follower Follower
+	out      chan<- read
+	// missing is the sequence that a fresh consumer did not give; when the next one does not either, it is gone.
+	missing uint64
+}
+
+// pass reads with one consumer until something is wrong with it.
+func (r *reader) pass(ctx context.Context) error {
+	if err := r.log.serve(ctx, r.stream); err != nil {
+		return err
+	}
+	info, err := r.stream.handle.Info(ctx)
+	if err != nil {
+		return err
+	}
+	if info.State.LastSeq+1 < r.next {
+		return fmt.Errorf("follower %s has handled sequence %d of stream %s, which ends at %d; commits are lost: stop, restore from a copy: %w",
+			r.follower.Name, r.next-1, r.stream.name, info.State.LastSeq, ErrBehindMark)
+	}
+	consumer, err := r.log.consumer(ctx, r.stream, r.next)
+	if err != nil {
+		return err
+	}
+	messages, err := consumer.Messages(jetstream.PullMaxMessages(max(r.follower.Batch, 100)),
+		jetstream.PullHeartbeat(pullHeartbeat), jetstream.PullExpiry(pullExpiry))
+	if err != nil {
+		return err
+	}
+	defer messages.Stop()
+	defer context.AfterFunc(ctx, messages.Stop)()
+	for {
+		message, err := messages.Next()
+		if err != nil {
+			return err
+		}
+		if err := r.accept(ctx, message); err != nil {
+			return err
+		}
+	}
+}
+
+// consumer makes a consumer without acknowledgements, kept in memory: it costs no fsync, and nothing when lost.
+func (l *Log) consumer(ctx context.Context, s *stream, from uint64) (jetstream.Consumer, error) {
+	return s.handle.CreateConsumer(ctx, jetstream.ConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from, AckPolicy: jetstream.AckNonePolicy,
+		MemoryStorage: true, Replicas: 1, InactiveThreshold: idleLife,
+	})
+}
+
+var errGap = errors.New("messages were lost on the way")
+
+// accept takes the next message in order. The whole stream is read, whatever kinds are wanted, because only who reads
+// everything sees a hole.
+func (r *reader) accept(ctx context.Context, message jetstream.Msg) error {
+	meta, err := message.Metadata()
+	if err != nil {
+		return err
+	}
+	sequence := meta.Sequence.Stream
+	if sequence < r.next {
+		return nil
+	}
+	if sequence > r.next {
+		if r.missing == r.next {
+			return fmt.Errorf("stream %s gives sequence %d after %d, what is between can't be read; stop, restore from a copy that is whole: %w",
+				r.stream.name, sequence, r.next-1, ErrDamaged)
+		}
+		r.missing = r.next
+		return fmt.Errorf("sequence %d came after %d: %w", sequence, r.next-1, errGap)
+	}
+	select {
+	case r.out <- r.decode(message, sequence, meta.Timestamp):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	r.next++
+	return nil
+}
+
+func (r *reader) decode(message jetstream.Msg, sequence uint64, at time.Time) read {
+	if kinds := r.follower.Kinds; len(kinds) > 0 {
+		kind, id, err := events.ParseLogSubject(message.Subject())
+		if err == nil && !slices.Contains(kinds, kind) {
+			return read{record: Record{Kind: kind, ID: id, Stored: message.Data(), Stream: r.stream.name, Sequence: sequence}, skip: true}
+		}
+	}
+	writers := *r.log.trust.Load()
+	record, err := writers.read(message.Subject(), message.Data(), r.stream.name, sequence, at)
+	if err == nil && !r.follower.Unverified {
+		err = writers.verify(record)
+	}
+	return read{record: record, err: err}
+}

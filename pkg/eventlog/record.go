@@ -1,0 +1,122 @@
+package eventlog
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nkeys"
+	"google.golang.org/protobuf/proto"
+
+	"shomei/events"
+)
+
+// Record is one commit as it stands in the log.
+type Record struct {
+	// Kind and ID come from the subject. They are set even when the rest could not be read.
+	Kind, ID string
+	// Commit is the decision; nil when it could not be read.
+	Commit *events.Commit
+	// Stored is the message's payload: what the next commit's previous hash covers. It must not be changed.
+	Stored []byte
+	// Writer is the public nkey that signed, Role what that key is trusted with.
+	Writer string
+	Role   Role
+	// Stream and Sequence say where it stands today. They change when shards move: never store them as an identity.
+	Stream   string
+	Sequence uint64
+	// Time is when the server stored it. Decisions go by the events' recorded time, not by this.
+	Time time.Time
+
+	envelope *events.Stored
+}
+
+// trust is the set of writers that are believed.
+type trust map[string]trusted
+
+type trusted struct {
+	key  ed25519.PublicKey
+	role Role
+}
+
+func newTrust(writers map[string]Role) (trust, error) {
+	set := make(trust, len(writers))
+	for public, role := range writers {
+		if kindsOfRole[role] == nil {
+			return nil, fmt.Errorf("writer %s has the unknown role %q: %w", public, role, ErrConfig)
+		}
+		raw, err := nkeys.Decode(nkeys.PrefixByteUser, []byte(public))
+		if err != nil {
+			return nil, fmt.Errorf("writer %q is not a public user nkey (U…): %w", public, ErrConfig)
+		}
+		set[public] = trusted{key: raw, role: role}
+	}
+	return set, nil
+}
+
+// read decodes one message of the log. The record is usable for naming the place even when err is set.
+func (t trust) read(subject string, data []byte, stream string, sequence uint64, at time.Time) (Record, error) {
+	r := Record{Stored: data, Stream: stream, Sequence: sequence, Time: at}
+	var err error
+	if r.Kind, r.ID, err = events.ParseLogSubject(subject); err != nil {
+		return r, fmt.Errorf("reading %s sequence %d: %w (%v)", stream, sequence, ErrForged, err)
+	}
+	if r.envelope, r.Commit, err = events.Decode(data); err != nil {
+		r.Commit = nil
+		return r, fmt.Errorf("reading %s/%s at %s sequence %d: %w", r.Kind, r.ID, stream, sequence, err)
+	}
+	r.Writer = r.envelope.GetWriter()
+	r.Role = t[r.Writer].role
+	if r.Commit.GetKind() != r.Kind || r.Commit.GetId() != r.ID {
+		return r, fmt.Errorf("%s sequence %d holds a commit of %s/%s on the subject of %s/%s: %w", stream, sequence,
+			r.Commit.GetKind(), r.Commit.GetId(), r.Kind, r.ID, ErrForged)
+	}
+	return r, nil
+}
+
+// verify checks who wrote a record: a signature that holds, by a trusted key, whose role may write the kind.
+func (t trust) verify(r Record) error {
+	writer, known := t[r.Writer]
+	where := fmt.Sprintf("%s/%s revision %d (%s sequence %d)", r.Kind, r.ID, r.Commit.GetRevision(), r.Stream, r.Sequence)
+	switch {
+	case !known:
+		return fmt.Errorf("%s is signed by %s, who is not a trusted writer: %w", where, r.Writer, ErrForged)
+	case !ed25519.Verify(writer.key, events.SigningInput(r.envelope.GetCommit(), r.envelope.GetState()), r.envelope.GetSignature()):
+		return fmt.Errorf("%s: the signature of %s does not hold: %w", where, r.Writer, ErrForged)
+	case !writer.role.MayWrite(r.Kind):
+		return fmt.Errorf("%s is signed by %s, whose role %s may not write %s: %w", where, r.Writer, writer.role, r.Kind, ErrForged)
+	}
+	return nil
+}
+
+// follows checks that a record is the next revision after previous (nil: the first) on its aggregate.
+func (r Record) follows(previous *Record) error {
+	var revision uint64
+	var hash []byte
+	if previous != nil {
+		revision, hash = previous.Commit.GetRevision(), events.Hash(previous.Stored)
+	}
+	if r.Commit.GetRevision() != revision+1 || !bytes.Equal(r.Commit.GetPreviousHash(), hash) {
+		return fmt.Errorf("%s/%s: revision %d at %s sequence %d does not continue revision %d; run fsck and restore the stream from a copy that is whole: %w",
+			r.Kind, r.ID, r.Commit.GetRevision(), r.Stream, r.Sequence, revision, ErrDamaged)
+	}
+	return nil
+}
+
+// State gives the state carried behind the commit and the version of the fold that made it.
+func (r Record) State() (version uint32, state []byte, err error) {
+	var framed events.StateBytes
+	if err := proto.Unmarshal(r.envelope.GetState(), &framed); err != nil {
+		return 0, nil, fmt.Errorf("reading the state of %s/%s: %w", r.Kind, r.ID, err)
+	}
+	return framed.GetVersion(), framed.GetState(), nil
+}
+
+// recordedMS is the recorded time of a commit's last event, in milliseconds since the Unix epoch.
+func recordedMS(c *events.Commit) int64 {
+	if n := len(c.GetEvents()); n > 0 {
+		return c.GetEvents()[n-1].GetRecordedMs()
+	}
+	return 0
+}

@@ -1,0 +1,40 @@
+package eventlog
+
+import (
+	"slices"
+
+	"shomei/events"
+)
+
+// Role is what a writer is trusted with.
+type Role string
+
+// The roles of writers. RoleHub is the one process that is all services together.
+const (
+	RoleHub        Role = "hub"
+	RoleRA         Role = "ra"
+	RoleIssuer     Role = "issuer"
+	RoleDispatcher Role = "dispatcher"
+	RoleExpiry     Role = "expiry"
+	RoleNotifier   Role = "notifier"
+	RoleValidation Role = "validation"
+	RoleConsole    Role = "console"
+	RoleOperator   Role = "operator"
+)
+
+// kindsOfRole is who may write which kind of aggregate. A key that leaks is worth no more than its row.
+var kindsOfRole = map[Role][]string{
+	RoleHub:      events.Kinds,
+	RoleOperator: events.Kinds,
+	RoleRA: {events.KindSubscriber, events.KindCard, events.KindOffice, events.KindAuthority,
+		events.KindQuarantine},
+	RoleIssuer:     {events.KindSubscriber, events.KindAuthority},
+	RoleDispatcher: {events.KindSubscriber, events.KindCard},
+	RoleExpiry:     {events.KindSubscriber, events.KindCard, events.KindOffice},
+	RoleNotifier:   {events.KindSubscriber},
+	RoleValidation: {events.KindAuthority},
+	RoleConsole:    {events.KindAccess, events.KindQuarantine},
+}
+
+// MayWrite reports whether commits of this kind are believed from a writer of this role.
+func (r Role) MayWrite(kind string) bool { return slices.Contains(kindsOfRole[r], kind) }

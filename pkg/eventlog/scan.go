@@ -1,0 +1,100 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Streams gives the names of the log's streams, in order of the shards they own.
+func (l *Log) Streams() []string {
+	names := make([]string, len(l.streams))
+	for i, s := range l.streams {
+		names[i] = s.name
+	}
+	return names
+}
+
+// LastSequences gives the ends of all streams now. The difference to a follower's Positions is its lag in commits.
+func (l *Log) LastSequences(ctx context.Context) (Positions, error) {
+	ends := make(Positions, len(l.streams))
+	for _, s := range l.streams {
+		info, err := s.handle.Info(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("reading the end of stream %s: %w", s.name, err)
+		}
+		ends[s.name] = info.State.LastSeq
+	}
+	return ends, nil
+}
+
+// Positions gives how far the follower of this name has come, as last saved (at most a second ago while it runs);
+// empty when it never ran.
+func (l *Log) Positions(ctx context.Context, follower string) (Positions, error) {
+	kept, err := l.restore(ctx, Follower{Name: follower})
+	if err != nil {
+		return nil, fmt.Errorf("reading the position of %s: %w", follower, err)
+	}
+	return kept.Sequences, nil
+}
+
+// Verify checks that a record was signed by a trusted writer whose role may write its kind. The error is ErrForged.
+func (l *Log) Verify(r Record) error {
+	if r.Commit == nil {
+		return fmt.Errorf("%s/%s at %s sequence %d can't be read: %w", r.Kind, r.ID, r.Stream, r.Sequence, ErrForged)
+	}
+	return (*l.trust.Load()).verify(r)
+}
+
+// Scan gives fn every record that stands in the log when it is called, stream by stream and in order in each; after
+// holds the positions to start behind (nil: everything). Signatures are not verified (Verify does it), and a record
+// that can't be read has a nil Commit and its reason in err. An error of fn ends the scan and comes back.
+func (l *Log) Scan(ctx context.Context, after Positions, fn func(r Record, err error) error) error {
+	ends, err := l.LastSequences(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range l.streams {
+		if ends[s.name] <= after[s.name] {
+			continue
+		}
+		if err := l.scanStream(ctx, s, after[s.name], ends[s.name], fn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *Log) scanStream(ctx context.Context, s *stream, after, end uint64, fn func(Record, error) error) error {
+	const batch = 2000
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	group, ctx := errgroup.WithContext(ctx)
+	records := make(chan read, batch)
+	group.Go(func() error {
+		return l.readOn(ctx, s, after, Follower{Name: "scan", Batch: batch, Unverified: true}, records)
+	})
+	group.Go(func() error {
+		for {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case next := <-records:
+				if err := fn(next.record, next.err); err != nil {
+					return err
+				}
+				if next.record.Sequence >= end {
+					return errScanned
+				}
+			}
+		}
+	})
+	if err := group.Wait(); !errors.Is(err, errScanned) {
+		return err
+	}
+	return nil
+}
+
+var errScanned = errors.New("scanned to the end")

@@ -1,0 +1,205 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"shomei/events"
+)
+
+// stream is one JetStream stream with the shards it owns.
+type stream struct {
+	name   string
+	handle jetstream.Stream
+	mark   *mark
+
+	mu sync.Mutex
+	// checked is the connection's number of reconnects, plus one, at which the stream was last compared with its mark:
+	// a server that restarted may have lost what it had.
+	checked uint64
+	// broken is why the stream may not be served; nil when it may.
+	broken error
+}
+
+func (l *Log) openStreams(ctx context.Context) error {
+	if err := l.openMarks(); err != nil {
+		return err
+	}
+	if err := l.checkLayout(ctx); err != nil {
+		return err
+	}
+	for i, s := range l.streams {
+		if err := l.openStream(ctx, i, s); err != nil {
+			return err
+		}
+	}
+	return l.Check(ctx)
+}
+
+func (l *Log) openMarks() error {
+	var err error
+	if l.config.Marks != "" {
+		if l.lock, err = lockMarks(l.config.Marks); err != nil {
+			return err
+		}
+	}
+	for i := range l.config.Streams {
+		s := &stream{name: events.StreamName(i, l.config.Streams), mark: new(mark)}
+		if l.config.Marks != "" {
+			if s.mark, err = openMark(l.markPath(s.name)); err != nil {
+				return err
+			}
+		}
+		l.streams = append(l.streams, s)
+	}
+	return nil
+}
+
+// checkLayout refuses to add streams beside others that own the same shards.
+func (l *Log) checkLayout(ctx context.Context) error {
+	names := l.js.StreamNames(ctx)
+	for name := range names.Name() {
+		if strings.HasPrefix(name, events.StreamPrefix) &&
+			!slices.ContainsFunc(l.streams, func(s *stream) bool { return s.name == name }) {
+			return fmt.Errorf("stream %s exists, which a log of %d streams does not have; set the number of streams it was made with: %w",
+				name, l.config.Streams, ErrLayout)
+		}
+	}
+	if err := names.Err(); err != nil {
+		return fmt.Errorf("listing streams: %w", err)
+	}
+	return nil
+}
+
+func (l *Log) openStream(ctx context.Context, i int, s *stream) error {
+	want := l.streamConfig(i)
+	handle, err := l.js.Stream(ctx, s.name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		if sequence, _ := s.mark.get(); sequence > 0 {
+			return fmt.Errorf("stream %s is gone, sequence %d was seen in it; restore it from a copy, or move its mark %s away after deciding that the loss is accepted: %w",
+				s.name, sequence, l.markPath(s.name), ErrBehindMark)
+		}
+		if l.config.Writer == nil {
+			return fmt.Errorf("stream %s does not exist, and a log opened for reading makes none: %w", s.name, ErrLayout)
+		}
+		handle, err = l.js.CreateStream(ctx, want)
+	}
+	if err == nil && l.config.Writer != nil && !sameRules(handle.CachedInfo().Config, want) {
+		l.config.Logger.Warn("stream was configured differently, setting it right", "stream", s.name)
+		handle, err = l.js.UpdateStream(ctx, want)
+	}
+	if err != nil {
+		return fmt.Errorf("opening stream %s: %w", s.name, err)
+	}
+	s.handle = handle
+	return nil
+}
+
+// streamConfig is how a stream of the log is kept: nothing leaves it, a full one refuses, and it is never read from a
+// replica that may be late (AllowDirect).
+func (l *Log) streamConfig(i int) jetstream.StreamConfig {
+	limit := l.config.MaxBytes
+	if limit == 0 {
+		limit = -1
+	}
+	return jetstream.StreamConfig{
+		Name: events.StreamName(i, l.config.Streams), Subjects: events.StreamSubjects(i, l.config.Streams),
+		Description: "Shomei: the log of what happened. Never purge, never delete, never edit.",
+		Retention:   jetstream.LimitsPolicy, Discard: jetstream.DiscardNew, Storage: jetstream.FileStorage,
+		MaxBytes: limit, MaxMsgs: -1, MaxMsgsPerSubject: -1, MaxConsumers: -1, MaxMsgSize: -1,
+		Replicas: l.config.Replicas, DenyDelete: true, DenyPurge: true, AllowDirect: false,
+	}
+}
+
+// sameRules compares what someone with rights on the server could have changed to our harm.
+func sameRules(got, want jetstream.StreamConfig) bool {
+	return got.MaxBytes == want.MaxBytes && got.Replicas == want.Replicas && got.AllowDirect == want.AllowDirect &&
+		got.Discard == want.Discard && got.MaxAge == want.MaxAge && got.MaxMsgs == want.MaxMsgs &&
+		got.MaxMsgsPerSubject == want.MaxMsgsPerSubject && got.DenyDelete == want.DenyDelete &&
+		got.DenyPurge == want.DenyPurge && !got.AllowRollup && slices.Equal(got.Subjects, want.Subjects)
+}
+
+// Check compares every stream with its high-water mark now and says what may not be served, for start-up, health
+// pages and fsck. Errors are ErrBehindMark and ErrDamaged.
+func (l *Log) Check(ctx context.Context) error {
+	var errs []error
+	for _, s := range l.streams {
+		s.mu.Lock()
+		s.checked = 0
+		s.mu.Unlock()
+		errs = append(errs, l.serve(ctx, s))
+	}
+	return errors.Join(errs...)
+}
+
+// serve reports whether a stream may be served, comparing it with its mark after each reconnection.
+func (l *Log) serve(ctx context.Context, s *stream) error {
+	reconnects := l.config.Conn.Stats().Reconnects + 1
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.checked == reconnects {
+		return s.broken
+	}
+	err := l.compare(ctx, s)
+	if err != nil && !errors.Is(err, ErrBehindMark) && !errors.Is(err, ErrDamaged) {
+		return fmt.Errorf("comparing stream %s with its high-water mark: %w", s.name, err)
+	}
+	if err != nil {
+		l.cache.clear()
+	}
+	s.checked, s.broken = reconnects, err
+	return err
+}
+
+func (l *Log) compare(ctx context.Context, s *stream) error {
+	sequence, hash := s.mark.get()
+	info, err := s.handle.Info(ctx)
+	if errors.Is(err, jetstream.ErrStreamNotFound) && sequence > 0 {
+		return fmt.Errorf("stream %s is gone, sequence %d was seen in it; stop, and restore it from a copy: %w", s.name, sequence, ErrBehindMark)
+	}
+	if err != nil {
+		return err
+	}
+	state := info.State
+	if state.LastSeq < sequence {
+		return fmt.Errorf("stream %s ends at sequence %d, but %d was seen in it; commits are lost: stop, keep the store as it is, restore from a copy that reaches sequence %d: %w",
+			s.name, state.LastSeq, sequence, sequence, ErrBehindMark)
+	}
+	if state.LastSeq > 0 && (state.FirstSeq > 1 || state.NumDeleted > 0 || state.Msgs != state.LastSeq) {
+		return fmt.Errorf("stream %s holds %d of the %d messages from sequence 1 to %d; commits are lost inside it: stop, keep the store as it is, restore from a copy that is whole: %w",
+			s.name, state.Msgs, state.LastSeq, state.LastSeq, ErrDamaged)
+	}
+	if sequence == 0 {
+		return nil
+	}
+	message, err := s.handle.GetMsg(ctx, sequence)
+	if err != nil && !isAnswer(err) {
+		return err
+	}
+	if err != nil || string(events.Hash(message.Data)) != string(hash[:]) {
+		return fmt.Errorf("stream %s holds something else at sequence %d than was seen there; an old copy was put back and written to: stop, restore the copy that was in use: %w",
+			s.name, sequence, ErrBehindMark)
+	}
+	return nil
+}
+
+// isAnswer reports whether the server answered, if only to refuse.
+func isAnswer(err error) bool {
+	var answer jetstream.JetStreamError
+	return errors.As(err, &answer) && answer.APIError() != nil
+}
+
+// condemn stops serving a stream until the server has been restarted on a store that is whole.
+func (l *Log) condemn(s *stream, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.broken = err
+	l.cache.clear()
+	l.config.Logger.Error("stream is no longer served", "stream", s.name, "error", err)
+}
