@@ -1,0 +1,35 @@
+// Draws every <div class="chart" data-table="ID"> from the table with that id: the first column names the categories,
+// each numeric column is a series. Without script, or without ECharts, the table stands alone and says the same.
+"use strict";
+for (const place of document.querySelectorAll(".chart[data-table]")) {
+  const table = document.getElementById(place.dataset.table);
+  if (!table || !window.echarts || table.tBodies[0].rows.length === 0 || table.tBodies[0].rows[0].cells.length < 2) {
+    place.remove();
+    continue;
+  }
+  const heads = [...table.tHead.rows[0].cells];
+  const rows = [...table.tBodies[0].rows];
+  const number = (cell) => Number(cell.textContent.replaceAll(",", ""));
+  const series = heads.flatMap((head, i) => !head.classList.contains("number") ? [] : [{
+    name: head.textContent.trim(), type: "bar", stack: "all", data: rows.map((row) => number(row.cells[i])),
+  }]);
+  const motion = !window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const chart = window.echarts.init(place, null, { renderer: "canvas", locale: document.documentElement.lang === "en" ? "EN" : "JA" });
+  chart.setOption({
+    animation: motion && !("still" in place.dataset),
+    aria: { enabled: true, decal: { show: true } },
+    color: ["#0017c1", "#008299", "#c2410c", "#6a1b9a", "#626264"],
+    grid: { left: 8, right: 8, bottom: 8, top: 48, containLabel: true },
+    legend: { top: 0 },
+    textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
+    tooltip: { trigger: "axis", renderMode: "richText" },
+    xAxis: { type: "category", data: rows.map((row) => row.cells[0].textContent.trim()) },
+    yAxis: { type: "value", minInterval: 1 },
+    series,
+  });
+  // ECharts describes the drawing; the table's caption names it.
+  place.setAttribute("role", "img");
+  place.setAttribute("aria-label", table.caption.textContent.trim());
+  window.addEventListener("resize", () => chart.resize());
+  place.dataset.drawn = String(series.length);
+}

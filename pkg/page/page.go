@@ -1,0 +1,191 @@
+// Package page is the look that all pages of Shomei share: a layout on the
+// Digital Agency's design tokens, tables, an error summary, Japanese first and
+// English by switch, and a browser policy under which no page loads anything
+// from another host or runs inline script. Services bring their own templates
+// and words; nothing here knows about certificates.
+package page
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+)
+
+//go:embed layout/*.html
+var layouts embed.FS
+
+// Set is a service's pages, parsed once for each language.
+type Set struct {
+	words Catalogue
+	pages map[Language]map[string]*template.Template
+}
+
+// View is what one page shows.
+type View struct {
+	// Title is the catalogue key of the page's title, which says the task first.
+	Title string
+	// Errors come first on the page, each linked to its field.
+	Errors []FieldError
+	// Scripts are file names under /assets/, loaded deferred ("vendor/htmx.min.js", "live.js").
+	Scripts []string
+	// Data is what the service's own template sees as .Data.
+	Data any
+}
+
+// FieldError is one line of the error summary.
+type FieldError struct {
+	// Field is the id of the element to go to; "" for an error of the whole form.
+	Field string
+	// Text is in the reader's language already.
+	Text string
+}
+
+// Table is a table with a caption and headed columns, drawn by {{template "table" .}}.
+type Table struct {
+	// ID, when set, lets a chart find its table (ECharts draws from the very rows shown).
+	ID      string
+	Caption string
+	Columns []Column
+	Rows    [][]Cell
+	// Empty stands in place of the rows when there are none.
+	Empty string
+}
+
+// Column heads one column; numbers are set right.
+type Column struct {
+	Label   string
+	Numeric bool
+}
+
+// Cell is one field; with Href it is a link.
+type Cell struct {
+	Text string
+	Href string
+}
+
+// shown is what the layout's templates see.
+type shown struct {
+	View
+	Lang     Language
+	OtherURL string
+	Partial  bool
+}
+
+// New parses every *.html of files, each of which defines "content" and may
+// define partials of its own. Words that a template asks for by {{t "key"}}
+// and the catalogue lacks, and words without one of their two texts, are
+// errors, all named at once.
+func New(files fs.FS, words Catalogue) (*Set, error) {
+	words = words.with(layoutWords)
+	if err := words.complete(); err != nil {
+		return nil, err
+	}
+	names, err := fs.Glob(files, "*.html")
+	if err != nil {
+		return nil, fmt.Errorf("listing pages: %w", err)
+	}
+	set := &Set{words: words, pages: map[Language]map[string]*template.Template{}}
+	var wrong []error
+	for _, lang := range Languages {
+		set.pages[lang] = map[string]*template.Template{}
+		for _, name := range names {
+			page, err := parsePage(files, name, lang, words)
+			if err != nil {
+				wrong = append(wrong, err)
+				continue
+			}
+			set.pages[lang][strings.TrimSuffix(path.Base(name), ".html")] = page
+		}
+	}
+	return set, errors.Join(wrong...)
+}
+
+func parsePage(files fs.FS, name string, lang Language, words Catalogue) (*template.Template, error) {
+	page := template.New("layout").Funcs(template.FuncMap{
+		"t":    func(key string, args ...any) (string, error) { return words.say(lang, key, args...) },
+		"dict": dict,
+	})
+	page, err := page.ParseFS(layouts, "layout/*.html")
+	if err != nil {
+		return nil, fmt.Errorf("parsing the layout: %w", err)
+	}
+	if page, err = page.ParseFS(files, name); err != nil {
+		return nil, fmt.Errorf("parsing page %s: %w", name, err)
+	}
+	return page, words.coversTemplates(name, page)
+}
+
+// dict lets a template hand several values to another: {{template "x" dict "a" 1 "b" 2}}.
+func dict(pairs ...any) (map[string]any, error) {
+	if len(pairs)%2 != 0 {
+		return nil, errors.New("dict wants pairs of key and value")
+	}
+	m := make(map[string]any, len(pairs)/2)
+	for i := 0; i < len(pairs); i += 2 {
+		m[fmt.Sprint(pairs[i])] = pairs[i+1]
+	}
+	return m, nil
+}
+
+// Say returns the text of a key in the reader's language, for titles, cells
+// and errors made in Go. An unknown key shows as itself.
+func (s *Set) Say(lang Language, key string, args ...any) string {
+	text, err := s.words.say(lang, key, args...)
+	if err != nil {
+		return key
+	}
+	return text
+}
+
+// Render writes the page of that name with the status, in the language of the
+// request. A request that htmx made (HX-Request) gets the content alone,
+// without the layout around it. Nothing is written when the template fails.
+func (s *Set) Render(w http.ResponseWriter, r *http.Request, status int, name string, view View) error {
+	lang := LanguageOf(r)
+	page, ok := s.pages[lang][name]
+	if !ok {
+		return fmt.Errorf("no page named %q", name)
+	}
+	partial := r.Header.Get("HX-Request") == "true"
+	root := "layout"
+	if partial {
+		root = "partial"
+	}
+	var out bytes.Buffer
+	err := page.ExecuteTemplate(&out, root, shown{View: view, Lang: lang, OtherURL: otherURL(r.URL, lang), Partial: partial})
+	if err != nil {
+		return fmt.Errorf("rendering page %s: %w", name, err)
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Vary", "Cookie, HX-Request")
+	w.WriteHeader(status)
+	_, err = out.WriteTo(w)
+	return err
+}
+
+// Fragment renders one named partial of a page, for server-sent events.
+func (s *Set) Fragment(lang Language, name, partial string, data any) (string, error) {
+	page, ok := s.pages[lang][name]
+	if !ok {
+		return "", fmt.Errorf("no page named %q", name)
+	}
+	var out bytes.Buffer
+	if err := page.ExecuteTemplate(&out, partial, data); err != nil {
+		return "", fmt.Errorf("rendering %s of page %s: %w", partial, name, err)
+	}
+	return out.String(), nil
+}
+
+// otherURL is the same address in the other language: the address bar holds the whole state.
+func otherURL(u *url.URL, lang Language) string {
+	query := u.Query()
+	query.Set("lang", string(lang.Other()))
+	return u.EscapedPath() + "?" + query.Encode()
+}
