@@ -1,0 +1,202 @@
+package regime
+
+import (
+	"slices"
+	"time"
+
+	"shomei/pkg/civil"
+)
+
+// Application is a whole application as it stands at the counter, for judging
+// it without a log behind it. Zero values are absent.
+type Application struct {
+	Regime    Regime // empty: the one that governs on the day of receipt
+	Operation Operation
+	Kinds     []Kind // empty: every kind the regime's card carries
+	At        time.Time
+	Office    Office
+	Person    Person
+	Channel   Channel // empty: self
+	Shown     []Shown
+	Letter    string // the letter of inquiry that was posted
+	PINsMatch bool
+	NoCard    bool
+	Clerk     string
+	GrantedBy string // the second officer who granted special circumstances
+	Cause     Cause  // empty: follows from the operation and the certificates held
+	Card      bool   // a new card is issued as well
+	Express   bool
+	// SignLastDay and AuthLastDay are those of the certificates held now.
+	SignLastDay, AuthLastDay civil.Date
+	CardLastDay              civil.Date
+}
+
+// KindValidity is the validity of one of the certificates applied for.
+type KindValidity struct {
+	Kind Kind
+	Validity
+}
+
+// Decision is how an application is judged, complete enough to be read out.
+type Decision struct {
+	Ruling
+	Regime      Regime
+	Next        time.Time // when the office was closed: its next opening
+	Documents   Documents
+	Fee         Fee
+	Validities  []KindValidity // authentication first
+	Alternative bool           // the validities are those of revoking and issuing anew
+}
+
+// Apply judges a whole application: regime, office, person, documents, validity
+// and fee, in the order in which a clerk meets them. All refusals are listed. A
+// value that is missing or impossible is a *FieldError.
+func (s Switches) Apply(a Application) (Decision, error) {
+	if a.At.IsZero() {
+		return Decision{}, missing("at")
+	}
+	day := civil.Of(a.At)
+	out := Decision{Regime: a.Regime}
+	if out.Regime == "" {
+		r, ruling := Governs(a.Operation, day)
+		if !ruling.Accepted() {
+			out.merge(ruling)
+			return out, nil
+		}
+		out.Regime = r
+	}
+	receipt := a.Office.Receives(out.Regime, a.Operation, a.At)
+	out.merge(receipt.Ruling)
+	out.Next = receipt.Next
+	if !Allows(out.Regime, a.Operation, day).Accepted() {
+		return out, nil
+	}
+	if err := s.judgeApplication(a, day, &out); err != nil {
+		return Decision{}, err
+	}
+	out.Fee = s.Fee(FeeIn{Regime: out.Regime, Operation: a.Operation, Cause: a.cause(day), On: day,
+		Card: a.Card, Certificates: true, Express: a.Express})
+	out.merge(out.Fee.Ruling)
+	return out, nil
+}
+
+// judgeApplication judges person, documents and certificates.
+func (s Switches) judgeApplication(a Application, day civil.Date, out *Decision) error {
+	kinds := a.kinds(out.Regime)
+	if slices.Contains(issuing, a.Operation) {
+		for _, k := range kinds {
+			out.merge(s.Eligible(EligibilityIn{Regime: out.Regime, Kind: k, On: day, Office: a.Office, Person: a.Person,
+				Clerk: a.Clerk, GrantedBy: a.GrantedBy, ByRepresentative: a.Channel == ChannelRepresentative}))
+		}
+	}
+	docs, err := s.Documents(DocumentsIn{Regime: out.Regime, Operation: a.Operation, Channel: a.channel(), On: day,
+		Shown: a.Shown, Letter: a.Letter, PINsMatch: a.PINsMatch, NoCard: a.NoCard})
+	if err != nil {
+		return err
+	}
+	out.Documents = docs
+	out.merge(docs.Ruling)
+	switch a.Operation {
+	case OpNew, OpReissue, OpRenew:
+		return s.judgeCertificates(a, day, kinds, out)
+	case OpRevoke, OpUnblock:
+		if !slices.ContainsFunc(kinds, func(k Kind) bool { return a.holds(k, day) }) {
+			out.refuse(NothingHeld)
+		}
+	}
+	return nil
+}
+
+// judgeCertificates works out what would be issued, authentication first, so
+// that the new one caps the signature certificate.
+func (s Switches) judgeCertificates(a Application, day civil.Date, kinds []Kind, out *Decision) error {
+	in := ValidityIn{Regime: out.Regime, Issued: day, BirthDate: a.Person.BirthDate,
+		AuthLastDay: a.AuthLastDay, CardLastDay: a.CardLastDay}
+	if len(kinds) > 1 {
+		out.apply(AuthFirst)
+	}
+	for _, kind := range []Kind{Auth, Sign} {
+		if !slices.Contains(kinds, kind) || out.Regime == Juki && kind == Auth {
+			continue
+		}
+		in.Kind = kind
+		v, err := s.judgeOne(a, in, out)
+		if err != nil {
+			return err
+		}
+		out.Validities = append(out.Validities, KindValidity{kind, v})
+		if kind == Auth {
+			in.AuthLastDay = v.LastDay
+		}
+	}
+	return nil
+}
+
+// judgeOne judges the issue or renewal of one certificate.
+func (s Switches) judgeOne(a Application, in ValidityIn, out *Decision) (Validity, error) {
+	held := a.lastDay(in.Kind)
+	switch {
+	case a.Operation == OpRenew && held.IsZero():
+		out.refuse(NothingHeld)
+	case a.Operation == OpRenew:
+		in.CurrentLastDay = held
+		renewal, err := s.Renewal(in)
+		out.merge(renewal.Ruling)
+		out.Alternative = out.Alternative || renewal.Alternative
+		return renewal.Validity, err
+	case a.Operation == OpNew && a.holds(in.Kind, in.Issued):
+		out.refuse(DoubleIssue)
+	}
+	v, err := s.Validity(in)
+	out.merge(v.Ruling)
+	return v, err
+}
+
+func (a Application) kinds(r Regime) []Kind {
+	switch {
+	case len(a.Kinds) > 0:
+		return a.Kinds
+	case r == Juki:
+		return []Kind{Sign}
+	default:
+		return []Kind{Auth, Sign}
+	}
+}
+
+func (a Application) channel() Channel {
+	if a.Channel == "" {
+		return ChannelSelf
+	}
+	return a.Channel
+}
+
+// lastDay is the last day of the certificate of a kind held now, or zero.
+func (a Application) lastDay(k Kind) civil.Date {
+	if k == Auth {
+		return a.AuthLastDay
+	}
+	return a.SignLastDay
+}
+
+// holds reports whether a certificate of the kind is in force on the day.
+func (a Application) holds(k Kind, day civil.Date) bool {
+	last := a.lastDay(k)
+	return !last.IsZero() && !day.After(last)
+}
+
+// cause is why something is issued, when the application does not say.
+func (a Application) cause(day civil.Date) Cause {
+	expired := !a.SignLastDay.IsZero() && !a.holds(Sign, day) || !a.AuthLastDay.IsZero() && !a.holds(Auth, day)
+	switch {
+	case a.Cause != "":
+		return a.Cause
+	case expired:
+		return CauseExpired
+	case a.Operation == OpRenew:
+		return CauseRenewal
+	case a.Operation == OpReissue:
+		return CauseLoss
+	default:
+		return CauseFirst
+	}
+}
