@@ -12,25 +12,39 @@ import (
 	"time"
 )
 
-// Reader is the card's side of one virtual reader of pcscd (vpcd, domain.md
-// 3.6). Cards are inserted and ejected while it runs.
-type Reader struct {
-	log *slog.Logger
+// Dial opens a connection to vpcd.
+type Dial func(ctx context.Context) (net.Conn, error)
 
-	mu   sync.Mutex
-	card *Card
-	// absence is due: pcscd has not yet seen the slot empty since the last
-	// card left. Without it a quick swap would pass for the same card.
-	absence bool
-	seen    chan struct{} // closed and renewed whenever pcscd asked for the ATR
+// Reader is the card's side of one slot of vpcd, pcscd's virtual reader
+// (domain.md 3.6). It is connected while a card is in it: to vpcd an open
+// connection is a card, and a closed one no card. (vpcd's other ways do not
+// work in version 3.3: it waits for ever after an empty answer, and in reversed
+// mode it aborts the whole pcscd when a connection ends.)
+type Reader struct {
+	dial Dial
+	log  *slog.Logger
+
+	mu      sync.Mutex
+	card    *Card
+	conn    net.Conn
+	changed chan struct{} // closed and renewed at each Insert and Eject
 }
 
-// NewReader makes a reader without card. A nil log discards.
-func NewReader(log *slog.Logger) *Reader {
+// NewReader makes a reader without card for the vpcd that dial reaches. A nil
+// log discards.
+func NewReader(dial Dial, log *slog.Logger) *Reader {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Reader{log: log, seen: make(chan struct{})}
+	return &Reader{dial: dial, log: log, changed: make(chan struct{})}
+}
+
+// DialVPCD is the Dial for a vpcd that listens on host:port.
+func DialVPCD(address string) Dial {
+	return func(ctx context.Context) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "tcp", address)
+	}
 }
 
 // Insert puts a card in; a card that is in there is ejected first, and pcscd
@@ -38,27 +52,15 @@ func NewReader(log *slog.Logger) *Reader {
 func (r *Reader) Insert(c *Card) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.card != nil {
-		r.absence = true
-		r.card.Reset()
-	}
-	c.Reset()
-	r.card = c
+	r.swap(c)
 }
 
 // Eject pulls the card out and returns it, or nil when there was none.
 func (r *Reader) Eject() *Card {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.eject()
-}
-
-func (r *Reader) eject() *Card {
 	c := r.card
-	if c != nil {
-		c.Reset()
-		r.card, r.absence = nil, true
-	}
+	r.swap(nil)
 	return c
 }
 
@@ -69,21 +71,105 @@ func (r *Reader) Card() *Card {
 	return r.card
 }
 
-// Settled waits until pcscd has looked at the slot since the last Insert or
-// Eject, so that the next look finds what is there now.
-func (r *Reader) Settled(ctx context.Context) error {
-	for {
+func (r *Reader) swap(next *Card) {
+	for _, c := range []*Card{r.card, next} {
+		if c != nil {
+			c.Reset()
+		}
+	}
+	if r.conn != nil {
+		r.conn.Close()
+		r.conn = nil
+	}
+	r.card = next
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+const redialAfter = 300 * time.Millisecond
+
+// Run connects each card that is inserted, until ctx ends. It comes back by
+// itself when vpcd goes away; only when the first connection fails it is an error.
+func (r *Reader) Run(ctx context.Context) error {
+	for reached := false; ctx.Err() == nil; {
 		r.mu.Lock()
-		due, seen := r.absence, r.seen
+		c, changed := r.card, r.changed
 		r.mu.Unlock()
+		var again <-chan time.Time
+		if c != nil {
+			err := r.connect(ctx, c)
+			if err != nil && !reached && ctx.Err() == nil {
+				return err
+			}
+			if err != nil {
+				r.log.Warn("virtual reader is not connected, trying again", "error", err)
+			}
+			reached, again = true, time.After(redialAfter)
+		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for pcscd to look at the virtual reader: %w", ctx.Err())
-		case <-seen:
-			if !due {
-				return nil
-			}
+		case <-changed:
+		case <-again:
 		}
+	}
+	return nil
+}
+
+// connect serves one connection for the card until it or the card is gone.
+func (r *Reader) connect(ctx context.Context, c *Card) error {
+	conn, err := r.dial(ctx)
+	if err != nil {
+		return fmt.Errorf("connecting to vpcd: %w", err)
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	r.mu.Lock()
+	if r.card != c {
+		r.mu.Unlock()
+		return nil
+	}
+	r.conn = conn
+	r.mu.Unlock()
+	err = r.serve(conn, c)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.card != c || ctx.Err() != nil {
+		return nil // ejected or ended, which closed the connection
+	}
+	r.conn = nil
+	return err
+}
+
+// serve answers vpcd until the connection ends. A card that a fault pulls out
+// leaves the reader.
+func (r *Reader) serve(conn net.Conn, c *Card) error {
+	for {
+		message, err := readMessage(conn)
+		if err != nil {
+			return fmt.Errorf("reading from vpcd: %w", err)
+		}
+		reply, err := answer(c, message)
+		clear(message) // it may hold a PIN
+		if err != nil {
+			r.log.Info("card pulled out of the virtual reader", "card", c.ID(), "why", err)
+			r.pulled(c)
+			return nil
+		}
+		if reply == nil {
+			continue
+		}
+		if _, err := conn.Write(frame(reply)); err != nil {
+			return fmt.Errorf("writing to vpcd: %w", err)
+		}
+	}
+}
+
+func (r *Reader) pulled(c *Card) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.card == c {
+		r.swap(nil)
 	}
 }
 
@@ -95,124 +181,18 @@ const (
 	vpcdATR   = 0x04
 )
 
-// Serve answers vpcd on one connection until it closes or ctx ends, which is
-// no error.
-func (r *Reader) Serve(ctx context.Context, conn net.Conn) error {
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	defer stop()
-	defer conn.Close()
-	for {
-		message, err := readMessage(conn)
-		switch {
-		case errors.Is(err, io.EOF), err != nil && ctx.Err() != nil:
-			return nil
-		case err != nil:
-			return fmt.Errorf("reading from vpcd: %w", err)
-		}
-		reply, answered := r.handle(message)
-		clear(message) // it may hold a PIN
-		if !answered {
-			continue
-		}
-		if _, err := conn.Write(frame(reply)); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			return fmt.Errorf("writing to vpcd: %w", err)
-		}
-	}
-}
-
-func (r *Reader) handle(message []byte) (reply []byte, answered bool) {
+// answer gives the reply to one message, or nil when vpcd expects none.
+func answer(c *Card, message []byte) ([]byte, error) {
 	if len(message) != 1 {
-		return r.transmit(message), true
+		return c.Transmit(message)
 	}
 	switch message[0] {
 	case vpcdATR:
-		return r.atr(), true
+		return ATR, nil
 	case vpcdOff, vpcdOn, vpcdReset:
-		if c := r.Card(); c != nil {
-			c.Reset()
-		}
+		c.Reset()
 	}
-	return nil, false
-}
-
-// atr is vpcd's poll for presence: no bytes mean no card.
-func (r *Reader) atr() []byte {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	close(r.seen)
-	r.seen = make(chan struct{})
-	if r.absence || r.card == nil {
-		r.absence = false
-		return nil
-	}
-	return ATR
-}
-
-// transmit hands a command to the card; no bytes tell vpcd that it is gone. A
-// card that was pulled by a fault leaves the reader.
-func (r *Reader) transmit(apdu []byte) []byte {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.absence || r.card == nil {
-		return nil
-	}
-	resp, err := r.card.Transmit(apdu)
-	if err != nil {
-		r.log.Info("card pulled out of the virtual reader", "card", r.card.ID(), "why", err)
-		r.eject()
-		return nil
-	}
-	return resp
-}
-
-// Listen serves vpcd in its reversed mode, in which pcscd connects to us, until
-// ctx ends; it closes the listener. One connection is served at a time: a
-// reader has one slot.
-func (r *Reader) Listen(ctx context.Context, l net.Listener) error {
-	stop := context.AfterFunc(ctx, func() { l.Close() })
-	defer stop()
-	defer l.Close()
-	for {
-		conn, err := l.Accept()
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("waiting for pcscd on %s: %w", l.Addr(), err)
-		}
-		if err := r.Serve(ctx, conn); err != nil {
-			r.log.Warn("connection of the virtual reader broke, waiting for the next", "error", err)
-		}
-	}
-}
-
-const redialAfter = 500 * time.Millisecond
-
-// Dial serves a vpcd that listens at address until ctx ends, and comes back
-// when the connection breaks. The first connection has to succeed.
-func (r *Reader) Dial(ctx context.Context, address string) error {
-	var d net.Dialer
-	for first := true; ; first = false {
-		conn, err := d.DialContext(ctx, "tcp", address)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil && first:
-			return fmt.Errorf("connecting to vpcd: %w", err)
-		case err == nil:
-			if err := r.Serve(ctx, conn); err != nil {
-				r.log.Warn("connection to vpcd broke, trying again", "error", err)
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(redialAfter):
-		}
-	}
+	return nil, nil
 }
 
 // readMessage reads a message: two bytes of length, big-endian, and the body.

@@ -36,70 +36,77 @@ type Config struct {
 	// Dir gets the socket, the reader configuration and pcscd's log. It is made
 	// when missing; its path must fit a socket's name (about 90 bytes).
 	Dir string
-	// Readers is the number of virtual readers, 1 when zero, at most 16.
-	Readers int
 	// Log gets what happens to the readers; nil discards.
 	Log *slog.Logger
 }
 
+// Slots is the number of virtual readers a Service has: vpcd's driver always
+// makes two slots.
+const Slots = 2
+
+// Names are what PC/SC clients see the readers as.
+var Names = [Slots]string{"Shomei virtual reader 00 00", "Shomei virtual reader 00 01"}
+
 // Service is a running pcscd with its virtual readers.
 type Service struct {
-	// Readers are the slots to insert cards into, in the order of Names.
-	Readers []*softcard.Reader
+	// Readers are there to insert cards into, in the order of Names. They are empty at first.
+	Readers [Slots]*softcard.Reader
 
 	dir    string
 	cancel context.CancelFunc
 	wait   sync.WaitGroup
 
-	mu     sync.Mutex
-	daemon *exec.Cmd
-	ended  chan struct{} // closed when daemon has ended
+	mu      sync.Mutex
+	daemon  *exec.Cmd
+	ended   chan struct{} // closed when daemon has ended
+	network *os.File      // the network namespace of daemon; nil while it is not ready
 }
 
 const (
 	driver     = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so"
 	socketName = "pcscd.comm"
 	logName    = "pcscd.log"
-	maxReaders = 16 // of pcscd
 	maxSocket  = 107
+	port       = 35963 // and the next one, for the second slot
 )
 
-// Start runs pcscd until Close. It returns when pcscd accepts clients and has
-// connected to all virtual readers. It needs root, for a mount namespace, and
-// Debian's pcscd and vsmartcard-vpcd; without them the error is
-// ErrCannotIsolate and says what to do.
+// Start runs pcscd until Close, and returns when it accepts clients. It needs
+// root, for namespaces of its own (mounts and network), and Debian's pcscd and
+// vsmartcard-vpcd; without them the error is ErrCannotIsolate and says what to
+// do. The pcscd ends with this process, however it ends.
 func Start(ctx context.Context, c Config) (*Service, error) {
-	if c.Readers == 0 {
-		c.Readers = 1
-	}
 	if err := check(&c); err != nil {
 		return nil, err
 	}
+	s := &Service{dir: c.Dir}
+	if err := s.writeConfig(); err != nil {
+		return nil, err
+	}
 	run, cancel := context.WithCancel(context.Background())
-	s := &Service{dir: c.Dir, cancel: cancel}
-	conf, err := s.listen(run, c)
-	if err == nil {
-		err = s.writeConfig(conf)
+	s.cancel = cancel
+	for i := range s.Readers {
+		s.Readers[i] = softcard.NewReader(s.dial(i), c.Log)
+		s.wait.Go(func() { s.serve(run, i, c.Log) })
 	}
-	if err == nil {
-		err = s.launch()
-	}
-	if err == nil {
-		err = s.ready(ctx)
-	}
-	if err != nil {
+	if err := s.Restart(ctx); err != nil {
 		s.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func check(c *Config) error {
-	if c.Readers < 1 || c.Readers > maxReaders {
-		return fmt.Errorf("%d virtual readers: pcscd takes 1 to %d", c.Readers, maxReaders)
+// serve keeps a reader running; pcscd may be away for a while.
+func (s *Service) serve(ctx context.Context, i int, log *slog.Logger) {
+	for ctx.Err() == nil {
+		if err := s.Readers[i].Run(ctx); err != nil && log != nil {
+			log.Warn("virtual reader, trying again", "reader", Names[i], "error", err)
+		}
 	}
+}
+
+func check(c *Config) error {
 	if os.Geteuid() != 0 {
-		return fmt.Errorf("%w: it needs a mount namespace of its own; run as root, or use the machine's pcscd with \"shomei-agent softcard --vpcd HOST:PORT\"", ErrCannotIsolate)
+		return fmt.Errorf("%w: it needs namespaces of its own; run as root, or use the machine's pcscd with \"shomei-agent softcard --vpcd HOST:PORT\"", ErrCannotIsolate)
 	}
 	for _, tool := range []string{"pcscd", "unshare"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -120,28 +127,11 @@ func check(c *Config) error {
 	return nil
 }
 
-// listen opens one loopback port per reader and returns reader.conf.
-func (s *Service) listen(ctx context.Context, c Config) (string, error) {
-	var conf strings.Builder
-	for i := range c.Readers {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return "", fmt.Errorf("opening virtual reader %d: %w", i+1, err)
-		}
-		reader := softcard.NewReader(c.Log)
-		s.Readers = append(s.Readers, reader)
-		s.wait.Go(func() {
-			if err := reader.Listen(ctx, l); err != nil && c.Log != nil {
-				c.Log.Error("virtual reader ended", "reader", i+1, "error", err)
-			}
-		})
-		fmt.Fprintf(&conf, "FRIENDLYNAME \"Shomei virtual reader %d\"\nDEVICENAME %s\nLIBPATH %s\nCHANNELID 0x%X\n\n",
-			i+1, l.Addr(), driver, l.Addr().(*net.TCPAddr).Port)
-	}
-	return conf.String(), nil
-}
+// conf lets the driver listen on its two default ports; in a network of its
+// own nobody else can reach them (by itself it listens on all interfaces).
+var conf = fmt.Sprintf("FRIENDLYNAME \"Shomei virtual reader\"\nDEVICENAME /dev/null:0x%X\nLIBPATH %s\nCHANNELID 0x%X\n", port, driver, port)
 
-func (s *Service) writeConfig(conf string) error {
+func (s *Service) writeConfig() error {
 	if err := os.MkdirAll(filepath.Join(s.dir, "reader.conf.d"), 0o755); err != nil {
 		return fmt.Errorf("directory of the virtual reader: %w", err)
 	}
@@ -169,7 +159,7 @@ func (s *Service) launch() error {
 			return fmt.Errorf("clearing what an earlier pcscd left: %w", err)
 		}
 	}
-	cmd := exec.Command("unshare", "--mount", "--propagation", "private", "sh", "-c", isolate, "sh", s.dir)
+	cmd := exec.Command("unshare", "--mount", "--propagation", "private", "--net", "sh", "-c", isolate, "sh", s.dir)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	if err := cmd.Start(); err != nil {
@@ -188,7 +178,7 @@ const (
 	lookEvery   = 20 * time.Millisecond
 )
 
-// ready waits for the socket and for pcscd's first look at each reader.
+// ready waits for pcscd's socket, which it opens after the readers.
 func (s *Service) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyWithin)
 	defer cancel()
@@ -208,12 +198,7 @@ func (s *Service) ready(ctx context.Context) error {
 		case <-ticker.C:
 		}
 	}
-	for _, r := range s.Readers {
-		if err := r.Settled(ctx); err != nil {
-			return fmt.Errorf("%w; pcscd's log says: %s", err, s.logTail())
-		}
-	}
-	return nil
+	return s.openNetwork()
 }
 
 func (s *Service) logTail() string {
@@ -236,8 +221,8 @@ func (s *Service) Env() string { return SocketEnv + "=" + s.Socket() }
 // PC/SC in the process.
 func (s *Service) Use() error { return os.Setenv(SocketEnv, s.Socket()) }
 
-// Restart kills pcscd and starts it again with the same readers and socket,
-// as an update of the machine's packages would.
+// Restart kills pcscd and starts it again with the same readers, cards and
+// socket, as an update of the machine's packages would.
 func (s *Service) Restart(ctx context.Context) error {
 	s.kill()
 	if err := s.launch(); err != nil {
@@ -249,6 +234,10 @@ func (s *Service) Restart(ctx context.Context) error {
 func (s *Service) kill() {
 	s.mu.Lock()
 	daemon, ended := s.daemon, s.ended
+	if s.network != nil {
+		s.network.Close()
+		s.network = nil
+	}
 	s.mu.Unlock()
 	if daemon == nil {
 		return
