@@ -1,0 +1,128 @@
+package hubserver
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nkeys"
+)
+
+// User is a client that may connect, known by its public nkey (U…).
+type User struct {
+	Key string
+	// Publish and Subscribe are the subjects allowed. Both empty: everything (the hub's own writers).
+	Publish, Subscribe []string
+}
+
+// Monitor is a user that may look at JetStream and change nothing: it reads no message.
+func Monitor(key string) User {
+	return User{Key: key,
+		Publish: []string{"$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.STREAM.LIST", "$JS.API.STREAM.NAMES",
+			"$JS.API.CONSUMER.INFO.*.*", "$JS.API.CONSUMER.LIST.*", "$JS.API.CONSUMER.NAMES.*"},
+		Subscribe: []string{"_INBOX.>", "$JS.EVENT.ADVISORY.>"},
+	}
+}
+
+func nkeyUsers(users []User) ([]*server.NkeyUser, error) {
+	list := make([]*server.NkeyUser, 0, len(users))
+	for _, u := range users {
+		if !nkeys.IsValidPublicUserKey(u.Key) {
+			return nil, fmt.Errorf("%.60q is not a public user nkey (U…): %w", u.Key, ErrConfig)
+		}
+		user := &server.NkeyUser{Nkey: u.Key}
+		if len(u.Publish)+len(u.Subscribe) > 0 {
+			user.Permissions = &server.Permissions{Publish: only(u.Publish), Subscribe: only(u.Subscribe)}
+		}
+		list = append(list, user)
+	}
+	return list, nil
+}
+
+// only allows the subjects given; none given denies all, which the server would take for everything.
+func only(subjects []string) *server.SubjectPermission {
+	if len(subjects) == 0 {
+		return &server.SubjectPermission{Deny: []string{">"}}
+	}
+	return &server.SubjectPermission{Allow: subjects}
+}
+
+const defaultReserve = 256 << 20
+
+// maxPayload leaves room for headers beside the largest commit.
+const maxPayload = 2 << 20
+
+func (c Config) options() (*server.Options, error) {
+	if c.StoreDir == "" {
+		return nil, fmt.Errorf("StoreDir is required: %w", ErrConfig)
+	}
+	host := c.Host
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	if ip := net.ParseIP(host); len(c.Users) == 0 && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return nil, fmt.Errorf("listening on %s without users would let anyone write; name users or listen on 127.0.0.1: %w", host, ErrConfig)
+	}
+	users, err := nkeyUsers(c.Users)
+	if err != nil {
+		return nil, err
+	}
+	limit, err := c.storeLimit()
+	if err != nil {
+		return nil, err
+	}
+	name := c.Name
+	if name == "" {
+		name = "shomei"
+	}
+	options := &server.Options{
+		ServerName: name, Host: host, Port: c.Port, NoSigs: true, NoLog: false, MaxPayload: maxPayload,
+		JetStream: true, StoreDir: c.StoreDir, JetStreamMaxStore: limit, JetStreamMaxMemory: 256 << 20,
+		SyncAlways: true, Nkeys: users, TLSConfig: c.TLS, TLS: c.TLS != nil, DisableJetStreamBanner: true,
+	}
+	if c.TLS != nil {
+		options.TLSTimeout = 5
+	}
+	if c.Cluster != nil {
+		options.Cluster = server.ClusterOpts{Name: c.Cluster.Name, Host: c.Cluster.Host, Port: c.Cluster.Port, TLSConfig: c.Cluster.TLS, TLSTimeout: 5}
+		options.Routes = c.Cluster.Routes
+	}
+	return options, nil
+}
+
+// storeLimit is what JetStream may use: what it uses already plus what is free, without the reserve.
+func (c Config) storeLimit() (int64, error) {
+	if c.MaxStore > 0 {
+		return c.MaxStore, nil
+	}
+	reserve := c.Reserve
+	if reserve == 0 {
+		reserve = defaultReserve
+	}
+	if err := os.MkdirAll(c.StoreDir, 0o700); err != nil {
+		return 0, fmt.Errorf("making the store of the NATS server: %w", err)
+	}
+	free, err := freeBytes(c.StoreDir)
+	if err != nil {
+		return 0, err
+	}
+	used, err := usedBytes(c.StoreDir)
+	if err != nil {
+		return 0, err
+	}
+	limit := used + free - max(reserve, 0)
+	if limit <= 0 {
+		return 0, fmt.Errorf("the disk of %s has %d MB free, %d MB are kept in reserve; make space: %w", c.StoreDir, free>>20, reserve>>20, ErrConfig)
+	}
+	return limit, nil
+}
+
+func freeBytes(dir string) (int64, error) {
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(dir, &fs); err != nil {
+		return 0, fmt.Errorf("asking for the free space of %s: %w", dir, err)
+	}
+	return int64(fs.Bavail) * fs.Bsize, nil
+}

@@ -1,0 +1,211 @@
+// Package hubserver runs a NATS server with JetStream inside the process, for `shomei all`: file storage, every write
+// synced before it is acknowledged, users by nkey, and a restart when a write error has frozen a stream.
+package hubserver
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// Config is how the server is run. StoreDir is required.
+type Config struct {
+	// Name of the server; unique in a cluster. "shomei" when empty.
+	Name string
+	// Host and Port to listen on; 127.0.0.1 when empty, any free port when -1, 4222 when zero.
+	Host string
+	Port int
+	// StoreDir holds JetStream's files.
+	StoreDir string
+	// MaxStore limits what JetStream may store, in bytes; zero takes what the disk has free beyond Reserve.
+	MaxStore int64
+	// Reserve is what is kept free of the disk, in bytes: JetStream stops before the disk is full, because a stream that
+	// hits a full disk freezes. 256 MB when zero, nothing when negative.
+	Reserve int64
+	// Users by public nkey. Without any, everyone may do everything: only on a loopback address.
+	Users []User
+	// TLS of the client port; nil is plain.
+	TLS *tls.Config
+	// Cluster joins other servers; nil stands alone.
+	Cluster *Cluster
+	// Logger takes the server's warnings and errors; slog.Default when nil.
+	Logger *slog.Logger
+	// CheckEvery is how often the server's health is looked at (1 s when zero).
+	CheckEvery time.Duration
+}
+
+// Cluster is a server's place among others. Use TLS on routes that leave the machine.
+type Cluster struct {
+	Name   string
+	Host   string
+	Port   int
+	Routes []*url.URL
+	TLS    *tls.Config
+}
+
+// Server is a running server. Its URL stays the same when it is restarted.
+type Server struct {
+	config  Config
+	options *server.Options
+
+	mu      sync.Mutex
+	running *server.Server
+	health  error
+
+	stop    chan struct{}
+	stopped sync.WaitGroup
+}
+
+// startWithin bounds how long a server may take to recover its streams, before it listens.
+const startWithin = 2 * time.Minute
+
+var (
+	// ErrConfig says that the configuration can't be run.
+	ErrConfig = errors.New("bad configuration of the embedded NATS server")
+	// ErrUnhealthy says that the server runs but does not serve all streams.
+	ErrUnhealthy = errors.New("embedded NATS server is not healthy")
+)
+
+// Start runs a server and returns when clients can connect. It goes on until Shutdown.
+func Start(ctx context.Context, config Config) (*Server, error) {
+	if config.Logger == nil {
+		config.Logger = slog.Default()
+	}
+	if config.CheckEvery == 0 {
+		config.CheckEvery = time.Second
+	}
+	options, err := config.options()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{config: config, options: options, stop: make(chan struct{})}
+	if err := s.start(ctx); err != nil {
+		return nil, err
+	}
+	s.stopped.Go(s.supervise)
+	return s, nil
+}
+
+func (s *Server) start(ctx context.Context) error {
+	options := s.options.Clone()
+	running, err := server.NewServer(options)
+	if err != nil {
+		return fmt.Errorf("making the NATS server: %w", err)
+	}
+	running.SetLoggerV2(serverLog{s.config.Logger.With("part", "nats")}, false, false, false)
+	running.Start()
+	if err := waitReady(ctx, running); err != nil {
+		running.Shutdown()
+		running.WaitForShutdown()
+		return err
+	}
+	if address, ok := running.Addr().(*net.TCPAddr); ok {
+		s.options.Port = address.Port // a restart keeps the port that clients know
+	}
+	s.mu.Lock()
+	s.running, s.health = running, nil
+	s.mu.Unlock()
+	return nil
+}
+
+func waitReady(ctx context.Context, running *server.Server) error {
+	deadline := time.Now().Add(startWithin)
+	for !running.ReadyForConnections(50 * time.Millisecond) {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("starting the NATS server: %w", err)
+		}
+		if time.Now().After(deadline) || !running.Running() {
+			return fmt.Errorf("the NATS server at %s did not start; see its messages above: %w", running.Addr(), ErrUnhealthy)
+		}
+	}
+	return nil
+}
+
+// URL is where clients connect.
+func (s *Server) URL() string {
+	scheme := "nats"
+	if s.config.TLS != nil {
+		scheme = "tls"
+	}
+	return fmt.Sprintf("%s://%s", scheme, net.JoinHostPort(s.options.Host, fmt.Sprint(s.options.Port)))
+}
+
+// InProcessConn connects without a socket (nats.InProcessServer). It reaches the server that runs now, so a client
+// finds its way back after a restart.
+func (s *Server) InProcessConn() (net.Conn, error) {
+	s.mu.Lock()
+	running := s.running
+	s.mu.Unlock()
+	if running == nil {
+		return nil, fmt.Errorf("connecting: the server is stopped: %w", ErrUnhealthy)
+	}
+	return running.InProcessConn()
+}
+
+// NATS gives the server that runs now, for tests of clusters; nil while it is being restarted.
+func (s *Server) NATS() *server.Server {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.running
+}
+
+// Health says whether all streams are served: nil, or ErrUnhealthy with the reason.
+func (s *Server) Health() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running == nil {
+		return fmt.Errorf("the server is being restarted: %w", ErrUnhealthy)
+	}
+	return s.health
+}
+
+// Restart stops the server in order and starts it on the same store and port.
+func (s *Server) Restart(ctx context.Context) error {
+	s.halt()
+	return s.start(ctx)
+}
+
+// SetUsers replaces the users, without a restart: those that are gone are disconnected.
+func (s *Server) SetUsers(users []User) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	options := s.options.Clone()
+	nkeys, err := nkeyUsers(users)
+	if err != nil {
+		return err
+	}
+	options.Nkeys = nkeys
+	if s.running != nil {
+		if err := s.running.ReloadOptions(options.Clone()); err != nil {
+			return fmt.Errorf("setting the users of the NATS server: %w", err)
+		}
+	}
+	s.options = options
+	return nil
+}
+
+// Shutdown stops the server in order: what was acknowledged is on disk.
+func (s *Server) Shutdown() {
+	close(s.stop)
+	s.stopped.Wait()
+	s.halt()
+}
+
+func (s *Server) halt() {
+	s.mu.Lock()
+	running := s.running
+	s.running = nil
+	s.mu.Unlock()
+	if running != nil {
+		running.Shutdown()
+		running.WaitForShutdown()
+	}
+}

@@ -1,0 +1,119 @@
+package hubserver
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// supervise looks at the server's health, and restarts it when a stream is frozen by a write error and the disk has
+// space again: the server itself never tries again.
+func (s *Server) supervise() {
+	ticker := time.NewTicker(s.config.CheckEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-ticker.C:
+		}
+		s.look()
+	}
+}
+
+func (s *Server) look() {
+	s.mu.Lock()
+	running, before := s.running, s.health
+	s.mu.Unlock()
+	if running == nil {
+		s.revive("a start that failed")
+		return
+	}
+	err := frozen(running)
+	s.mu.Lock()
+	s.health = err
+	s.mu.Unlock()
+	if err == nil {
+		return
+	}
+	if before == nil {
+		s.config.Logger.Error("a stream is frozen by a write error; the server is restarted as soon as the disk has space", "error", err)
+	}
+	if s.hasSpace() {
+		s.revive(err.Error())
+	}
+}
+
+func (s *Server) revive(reason string) {
+	s.config.Logger.Warn("restarting the NATS server", "reason", reason)
+	ctx, cancel := context.WithTimeout(context.Background(), startWithin)
+	defer cancel()
+	if err := s.Restart(ctx); err != nil {
+		s.config.Logger.Error("the NATS server did not come back, trying again", "error", err)
+	}
+}
+
+// frozen gives the write error that stopped a stream, if one did.
+func frozen(running *server.Server) error {
+	status := running.Healthz(&server.HealthzOptions{})
+	if status == nil || status.StatusCode == 0 || status.StatusCode == 200 || status.Error == "" {
+		return streamErrors(running, status)
+	}
+	return fmt.Errorf("%s: %w", status.Error, ErrUnhealthy)
+}
+
+func streamErrors(_ *server.Server, status *server.HealthStatus) error {
+	if status == nil || len(status.Errors) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s %s: %w", status.Errors[0].Stream, status.Errors[0].Error, ErrUnhealthy)
+}
+
+// hasSpace tries the disk itself: free bytes may belong to root alone, or quotas may bind.
+func (s *Server) hasSpace() bool {
+	const probe = 1 << 20
+	file, err := os.CreateTemp(s.config.StoreDir, "space-*")
+	if err != nil {
+		return false
+	}
+	defer os.Remove(file.Name())
+	defer file.Close()
+	if _, err := file.Write(make([]byte, probe)); err != nil {
+		return false
+	}
+	return file.Sync() == nil
+}
+
+func usedBytes(dir string) (int64, error) {
+	var used int64
+	err := filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil {
+			used += info.Size()
+		}
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("measuring the store of the NATS server: %w", err)
+	}
+	return used, nil
+}
+
+// serverLog passes the server's messages on; notices are for debugging only.
+type serverLog struct{ logger *slog.Logger }
+
+func (l serverLog) Noticef(format string, v ...any) { l.logger.Debug(fmt.Sprintf(format, v...)) }
+func (l serverLog) Warnf(format string, v ...any)   { l.logger.Warn(fmt.Sprintf(format, v...)) }
+func (l serverLog) Fatalf(format string, v ...any)  { l.logger.Error(fmt.Sprintf(format, v...)) }
+func (l serverLog) Errorf(format string, v ...any)  { l.logger.Error(fmt.Sprintf(format, v...)) }
+func (l serverLog) Debugf(format string, v ...any)  { l.logger.Debug(fmt.Sprintf(format, v...)) }
+func (l serverLog) Tracef(format string, v ...any)  { l.logger.Debug(fmt.Sprintf(format, v...)) }

@@ -1,0 +1,116 @@
+// Package natstest runs real NATS servers inside the test process: file storage in the test's own directory, every
+// write synced, alone or three as a cluster.
+package natstest
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/url"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"shomei/pkg/hubserver"
+)
+
+// Start runs one server until the test ends.
+func Start(t testing.TB) *hubserver.Server {
+	t.Helper()
+	return StartIn(t, t.TempDir())
+}
+
+// StartIn runs one server on a given store until the test ends or it is shut down.
+func StartIn(t testing.TB, dir string) *hubserver.Server {
+	t.Helper()
+	return StartWith(t, hubserver.Config{StoreDir: dir, Port: -1, Reserve: -1})
+}
+
+// StartWith runs one server until the test ends. Its messages are dropped unless the config has a logger.
+func StartWith(t testing.TB, config hubserver.Config) *hubserver.Server {
+	t.Helper()
+	if config.Logger == nil {
+		config.Logger = Quiet()
+	}
+	s, err := hubserver.Start(t.Context(), config)
+	if err != nil {
+		t.Fatalf("starting a NATS server: %v", err)
+	}
+	t.Cleanup(s.Shutdown)
+	return s
+}
+
+// Cluster runs three servers as one cluster until the test ends, and returns when they have elected a leader.
+func Cluster(t testing.TB) []*hubserver.Server {
+	t.Helper()
+	const size = 3
+	ports, routes := freePorts(t, size), []*url.URL(nil)
+	for _, port := range ports {
+		routes = append(routes, &url.URL{Scheme: "nats", Host: fmt.Sprintf("127.0.0.1:%d", port)})
+	}
+	servers := make([]*hubserver.Server, size)
+	dir := t.TempDir()
+	for i := range servers {
+		name := fmt.Sprintf("n%d", i+1)
+		servers[i] = StartWith(t, hubserver.Config{Name: name, StoreDir: filepath.Join(dir, name), Port: -1, Reserve: -1,
+			Cluster: &hubserver.Cluster{Name: "natstest", Host: "127.0.0.1", Port: ports[i], Routes: routes}})
+	}
+	Wait(t, 30*time.Second, "a leader of the cluster", func() bool {
+		for _, s := range servers {
+			if n := s.NATS(); n != nil && n.JetStreamIsLeader() {
+				return len(n.JetStreamClusterPeers()) == size
+			}
+		}
+		return false
+	})
+	return servers
+}
+
+// Connect opens a connection that goes on trying when the server is away, closed when the test ends.
+func Connect(t testing.TB, urls string, options ...nats.Option) *nats.Conn {
+	t.Helper()
+	options = append([]nats.Option{nats.MaxReconnects(-1), nats.ReconnectWait(20 * time.Millisecond),
+		nats.ReconnectJitter(10*time.Millisecond, 10*time.Millisecond)}, options...)
+	conn, err := nats.Connect(urls, options...)
+	if err != nil {
+		t.Fatalf("connecting to %s: %v", urls, err)
+	}
+	t.Cleanup(conn.Close)
+	return conn
+}
+
+// Wait polls until done, and ends the test when that takes longer than limit.
+func Wait(t testing.TB, limit time.Duration, what string, done func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(limit)
+	defer deadline.Stop()
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for !done() {
+		select {
+		case <-ticker.C:
+		case <-deadline.C:
+			t.Fatalf("waited %v in vain for %s", limit, what)
+		}
+	}
+}
+
+// Quiet is a logger that drops everything: servers that a test stops on purpose complain at length.
+func Quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+
+func freePorts(t testing.TB, n int) []int {
+	t.Helper()
+	ports := make([]int, n)
+	for i := range ports {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatalf("finding a free port: %v", err)
+		}
+		defer listener.Close()
+		ports[i] = listener.Addr().(*net.TCPAddr).Port
+	}
+	return ports
+}
