@@ -1,0 +1,253 @@
+// Package vault keeps the keys under which personal data stands in the log: one per person and record class. Destroying
+// a key destroys, everywhere and in every backup of the log, whatever was sealed under it (design.md "Personal data",
+// domain.md 1.6).
+//
+// Keys stand in 16 bbolt files, spread by SHA-256 of the person's id as the log is, each wrapped by a master key that
+// lives in a file of its own, best on another disk than the data. One process at a time opens a vault.
+package vault
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"shomei/events"
+)
+
+// The record classes: each person has one key for each, erased each by itself (domain.md 1.6).
+const (
+	// Identity is the facts of the resident record.
+	Identity = "identity"
+	// Certificate is certificates and what was signed to make them: a signature certificate is personal data.
+	Certificate = "certificate"
+	// Contact is where the person wants to be reached.
+	Contact = "contact"
+)
+
+// Classes lists every record class.
+var Classes = []string{Identity, Certificate, Contact}
+
+var (
+	// ErrErased says that the key was destroyed: what it sealed is gone for ever, and nothing new is sealed.
+	ErrErased = errors.New("erased")
+	// ErrBinding says that sealed bytes are not what was sealed for this person, id, revision and field.
+	ErrBinding = errors.New("sealed data does not belong here")
+	// ErrNoKey says that there never was a key: the person is unknown, or the vault is older than the log.
+	ErrNoKey = errors.New("no key")
+	// ErrMasterKey says that the master key is missing, readable by others, damaged or of another vault.
+	ErrMasterKey = errors.New("master key")
+	// ErrInUse says that another process has the vault open.
+	ErrInUse = errors.New("vault is in use by another process")
+)
+
+// shards is how many files a vault has: the first four bits of SHA-256 of the person's id choose one.
+const shards = 16
+
+// Config says where a vault is.
+type Config struct {
+	// Dir holds the key files; it is made with mode 0700 if missing.
+	Dir string
+	// MasterKey is the path of the master key file. It is made, with mode 0600, only where there is no vault yet.
+	MasterKey string
+	// CacheSize is how many unwrapped keys are kept in memory; zero means 4096.
+	CacheSize int
+	// Logger is told of erasures that a crash left unfinished; nil means slog.Default.
+	Logger *slog.Logger
+}
+
+// Vault seals and opens personal data. Its methods are safe for concurrent use.
+type Vault struct {
+	dir    string
+	lock   *os.File
+	master *masterKeys
+	shards [shards]*shard
+	cache  *cache
+	log    *slog.Logger
+
+	rewrapping sync.Mutex
+}
+
+// Open opens a vault, or makes one where there is none, and finishes any erasure that a crash interrupted.
+// Errors are ErrMasterKey and ErrInUse, or those of the file system.
+func Open(cfg Config) (*Vault, error) {
+	v := &Vault{dir: cfg.Dir, cache: newCache(cfg.CacheSize), log: cfg.Logger}
+	if v.log == nil {
+		v.log = slog.Default()
+	}
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("making the vault: %w", err)
+	}
+	if err := v.open(cfg); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening vault %s: %w", cfg.Dir, err), v.Close())
+	}
+	return v, nil
+}
+
+func (v *Vault) open(cfg Config) error {
+	var err error
+	if v.lock, err = lockDir(cfg.Dir); err != nil {
+		return err
+	}
+	existing, err := filepath.Glob(filepath.Join(cfg.Dir, "keys-*.db"))
+	if err != nil {
+		return err
+	}
+	if v.master, err = openMaster(cfg.MasterKey, len(existing) == 0); err != nil {
+		return err
+	}
+	for i := range v.shards {
+		path := filepath.Join(cfg.Dir, fmt.Sprintf("keys-%02d.db", i))
+		if v.shards[i], err = openShard(path, v.master, v.log); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lockDir takes the vault for this process. The bbolt files have locks of their own, but compaction swaps the files.
+func lockDir(dir string) (*os.File, error) {
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		lock.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, ErrInUse
+		}
+		return nil, fmt.Errorf("locking: %w", err)
+	}
+	return lock, nil
+}
+
+// Close closes the files and clears the keys in memory.
+func (v *Vault) Close() error {
+	var errs []error
+	for _, s := range v.shards {
+		if s != nil {
+			errs = append(errs, s.close())
+		}
+	}
+	v.cache.clear()
+	if v.master != nil {
+		v.master.clear()
+	}
+	if v.lock != nil {
+		errs = append(errs, v.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Seal seals plaintext under the person's key for a record class, for one place in the log only. The person's keys are
+// made, durably, when there are none yet. Errors: ErrErased once the class was erased.
+func (v *Vault) Seal(person, class string, binding Binding, plaintext []byte) (*events.Sealed, error) {
+	keys, release, err := v.keys(person, class, true)
+	if err != nil {
+		return nil, fmt.Errorf("sealing %s of %s: %w", binding.Field, person, err)
+	}
+	defer release()
+	return keys.seal(class, binding, plaintext)
+}
+
+// Open opens what Seal sealed, in the same place and for the same person. Errors: ErrErased, ErrBinding, ErrNoKey.
+func (v *Vault) Open(person string, binding Binding, s *events.Sealed) ([]byte, error) {
+	keys, release, err := v.keys(person, s.GetRecordClass(), false)
+	if err != nil {
+		return nil, fmt.Errorf("opening %s of %s: %w", binding.Field, person, err)
+	}
+	defer release()
+	plaintext, err := keys.open(binding, s)
+	if err != nil {
+		return nil, fmt.Errorf("opening %s of %s: %w", binding.Field, person, err)
+	}
+	return plaintext, nil
+}
+
+// keys gives the derived keys and holds off erasure until release is called, so that nothing is sealed or opened once
+// Erase has returned.
+func (v *Vault) keys(person, class string, create bool) (keys derived, release func(), err error) {
+	name, err := keyName(person, class)
+	if err != nil {
+		return derived{}, nil, err
+	}
+	s := v.shardOf(person)
+	s.swap.RLock()
+	if keys, err = v.lookUp(s, name, person, create); err != nil {
+		s.swap.RUnlock()
+		return derived{}, nil, err
+	}
+	return keys, s.swap.RUnlock, nil
+}
+
+func (v *Vault) lookUp(s *shard, name, person string, create bool) (derived, error) {
+	if keys, ok := v.cache.get(name); ok {
+		return keys, nil
+	}
+	value, err := s.read(name)
+	if err != nil {
+		return derived{}, err
+	}
+	if value == nil && create {
+		if value, err = v.create(s, name, person); err != nil {
+			return derived{}, err
+		}
+	}
+	if value == nil {
+		return derived{}, ErrNoKey
+	}
+	key, err := v.master.unwrap(name, value)
+	if err != nil {
+		return derived{}, err
+	}
+	defer clear(key)
+	keys, err := derive(key)
+	if err != nil {
+		return derived{}, err
+	}
+	v.cache.put(name, keys)
+	return keys, nil
+}
+
+// create makes the keys of all record classes of a person at once: one fsync instead of one for each.
+func (v *Vault) create(s *shard, name, person string) ([]byte, error) {
+	var fresh []record
+	for _, class := range Classes {
+		n, err := keyName(person, class)
+		if err != nil {
+			return nil, err
+		}
+		value, err := v.master.wrapNew(n)
+		if err != nil {
+			return nil, err
+		}
+		fresh = append(fresh, record{n, value})
+	}
+	if err := s.create(fresh); err != nil {
+		return nil, fmt.Errorf("storing new keys: %w", err)
+	}
+	return s.read(name)
+}
+
+func (v *Vault) shardOf(person string) *shard {
+	sum := sha256.Sum256([]byte(person))
+	return v.shards[sum[0]>>4]
+}
+
+// keyName names the key of a person's record class inside a file.
+func keyName(person, class string) (string, error) {
+	if !events.ValidID(person) {
+		return "", fmt.Errorf("%.80q is no id of a person", person)
+	}
+	for _, known := range Classes {
+		if class == known {
+			return person + "\x00" + class, nil
+		}
+	}
+	return "", fmt.Errorf("%.40q is no record class: identity, certificate and contact are", class)
+}
