@@ -1,6 +1,7 @@
 package civil
 
 import (
+	"strings"
 	"sync"
 	"time"
 
@@ -25,10 +26,11 @@ type Holiday struct {
 	NameEN string
 }
 
-// The years for which holidays are known. Outside them HolidayOn finds none:
-// the rules before 1990 and the equinoxes after 2099 are not Shomei's concern.
+// The years for which holidays are known; outside them HolidayOn finds none.
+// The library has no rules for the years before the juki regime (the happy
+// Mondays of 2000 and 2003), and the equinoxes are not fixed so far ahead.
 const (
-	firstHolidayYear = 1990
+	firstHolidayYear = 2004
 	lastHolidayYear  = 2099
 )
 
@@ -64,7 +66,7 @@ func computeHolidays() map[Date]Holiday {
 func nationalHolidays(year int) []Holiday {
 	var list []Holiday
 	for _, h := range jp.Holidays {
-		if citizensByLibrary(h.Name) {
+		if citizensByLibrary(h.Name, year) {
 			continue
 		}
 		actual, _ := h.Calc(year)
@@ -77,10 +79,12 @@ func nationalHolidays(year int) []Holiday {
 	return list
 }
 
-// citizensByLibrary recognises the days that the library lists one by one and
-// that addCitizensDays derives for every year.
-func citizensByLibrary(name string) bool {
-	return len(name) > 24 && (name[:24] == "National holiday between" || name[:24] == "National Holiday Between")
+// citizensByLibrary recognises the days that the library lists as holidays of
+// their own and that addCitizensDays derives: those between two holidays, and
+// 4 May before it became みどりの日 in 2007.
+func citizensByLibrary(name string, year int) bool {
+	return strings.HasPrefix(strings.ToLower(name), "national holiday between") ||
+		name == "Greenery Day" && year < 2007
 }
 
 // addSubstitutes gives a holiday that falls on a Sunday its substitute: until
