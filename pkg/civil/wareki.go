@@ -99,10 +99,12 @@ func ParseWareki(s string) (Date, error) {
 	return Date{}, fmt.Errorf("reading %q: %w", s, ErrWareki)
 }
 
+// halfWidthDigits turns U+FF10–FF19, as typed on Japanese forms, into 0–9.
 func halfWidthDigits(s string) string {
+	const fullZero, fullNine = '\uFF10', '\uFF19'
 	return strings.Map(func(r rune) rune {
-		if r >= '0' && r <= '9' {
-			return r - '0' + '0'
+		if r >= fullZero && r <= fullNine {
+			return r - fullZero + '0'
 		}
 		return r
 	}, s)
