@@ -550,7 +550,9 @@ type ResidentRecord struct {
 	// period_of_stay is its last day, empty for none.
 	PeriodOfStay string `protobuf:"bytes,11,opt,name=period_of_stay,json=periodOfStay,proto3" json:"period_of_stay,omitempty"`
 	// overseas: kept in the 附票 after moving abroad (from 2024-05-27).
-	Overseas      bool `protobuf:"varint,12,opt,name=overseas,proto3" json:"overseas,omitempty"`
+	Overseas bool `protobuf:"varint,12,opt,name=overseas,proto3" json:"overseas,omitempty"`
+	// overseas_on is the day of the move-out abroad.
+	OverseasOn    string `protobuf:"bytes,13,opt,name=overseas_on,json=overseasOn,proto3" json:"overseas_on,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -667,6 +669,13 @@ func (x *ResidentRecord) GetOverseas() bool {
 		return x.Overseas
 	}
 	return false
+}
+
+func (x *ResidentRecord) GetOverseasOn() string {
+	if x != nil {
+		return x.OverseasOn
+	}
+	return ""
 }
 
 type Contact struct {
@@ -2483,7 +2492,7 @@ const file_claim_proto_rawDesc = "" +
 	"\x04fact\"s\n" +
 	"\bPersonal\x125\n" +
 	"\x06record\x18\x01 \x01(\v2\x1d.shomei.events.ResidentRecordR\x06record\x120\n" +
-	"\acontact\x18\x02 \x01(\v2\x16.shomei.events.ContactR\acontact\"\xe9\x02\n" +
+	"\acontact\x18\x02 \x01(\v2\x16.shomei.events.ContactR\acontact\"\x8a\x03\n" +
 	"\x0eResidentRecord\x12#\n" +
 	"\rresident_code\x18\x01 \x01(\tR\fresidentCode\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
@@ -2501,7 +2510,9 @@ const file_claim_proto_rawDesc = "" +
 	"\aforeign\x18\n" +
 	" \x01(\bR\aforeign\x12$\n" +
 	"\x0eperiod_of_stay\x18\v \x01(\tR\fperiodOfStay\x12\x1a\n" +
-	"\boverseas\x18\f \x01(\bR\boverseas\"\x81\x01\n" +
+	"\boverseas\x18\f \x01(\bR\boverseas\x12\x1f\n" +
+	"\voverseas_on\x18\r \x01(\tR\n" +
+	"overseasOn\"\x81\x01\n" +
 	"\aContact\x12\x12\n" +
 	"\x04mail\x18\x01 \x01(\tR\x04mail\x12\x1f\n" +
 	"\vpostal_code\x18\x02 \x01(\tR\n" +
