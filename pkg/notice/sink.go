@@ -1,0 +1,135 @@
+package notice
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/emersion/go-smtp"
+	"github.com/google/renameio/v2"
+)
+
+// maxMail is far above any notice.
+const maxMail = 1 << 20
+
+// Sink is a small real SMTP server that keeps every mail as a file, for trying
+// Shomei out and for stories: what people would find in their mailboxes.
+type Sink struct {
+	dir    string
+	server *smtp.Server
+	listen net.Listener
+	mu     sync.Mutex
+	count  int // the number of the last mail
+	done   chan error
+}
+
+// ListenSink listens on addr ("127.0.0.1:0" takes any free port) and writes
+// each mail to dir as 000001.eml, 000002.eml and so on, after those that are
+// there already. A mail is answered 250 when its file is durable.
+func ListenSink(addr, dir string) (*Sink, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("making the mail folder: %w", err)
+	}
+	last, err := lastNumber(dir)
+	if err != nil {
+		return nil, err
+	}
+	listen, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listening for mail: %w", err)
+	}
+	s := &Sink{dir: dir, listen: listen, count: last, done: make(chan error, 1)}
+	s.server = smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &delivery{sink: s}, nil }))
+	s.server.Domain = "localhost"
+	s.server.MaxMessageBytes = maxMail
+	s.server.MaxRecipients = 10
+	s.server.ReadTimeout, s.server.WriteTimeout = time.Minute, time.Minute
+	go func() { s.done <- s.server.Serve(listen) }()
+	return s, nil
+}
+
+// lastNumber is the highest number among the kept mails, 0 without any.
+func lastNumber(dir string) (int, error) {
+	kept, err := filepath.Glob(filepath.Join(dir, "*.eml"))
+	if err != nil {
+		return 0, fmt.Errorf("looking at the mail folder: %w", err)
+	}
+	last := 0
+	for _, path := range kept {
+		if n, err := strconv.Atoi(strings.TrimSuffix(filepath.Base(path), ".eml")); err == nil {
+			last = max(last, n)
+		}
+	}
+	return last, nil
+}
+
+// Addr is the host and port that the sink listens on.
+func (s *Sink) Addr() string { return s.listen.Addr().String() }
+
+// Port is the port that the sink listens on.
+func (s *Sink) Port() int { return s.listen.Addr().(*net.TCPAddr).Port }
+
+// Count is the number of the last mail kept.
+func (s *Sink) Count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.count
+}
+
+// Close ends the server; mails that were answered stay.
+func (s *Sink) Close() error {
+	if err := s.server.Close(); err != nil && !errors.Is(err, smtp.ErrServerClosed) {
+		return fmt.Errorf("closing the mail sink: %w", err)
+	}
+	if err := <-s.done; err != nil && !errors.Is(err, smtp.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("serving mail: %w", err)
+	}
+	return nil
+}
+
+func (s *Sink) keep(mail []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	path := filepath.Join(s.dir, fmt.Sprintf("%06d.eml", s.count+1))
+	if err := renameio.WriteFile(path, mail, 0o600); err != nil {
+		return err
+	}
+	s.count++
+	return nil
+}
+
+// delivery is one SMTP session.
+type delivery struct {
+	sink *Sink
+	from string
+}
+
+func (d *delivery) Mail(from string, _ *smtp.MailOptions) error {
+	d.from = from
+	return nil
+}
+
+func (d *delivery) Rcpt(string, *smtp.RcptOptions) error { return nil }
+
+func (d *delivery) Data(r io.Reader) error {
+	mail := bytes.NewBufferString("Return-Path: <" + d.from + ">\r\n")
+	if _, err := io.Copy(mail, r); err != nil {
+		return err
+	}
+	if err := d.sink.keep(mail.Bytes()); err != nil {
+		return &smtp.SMTPError{Code: 452, EnhancedCode: smtp.EnhancedCode{4, 3, 1}, Message: "mail folder can't be written"}
+	}
+	return nil
+}
+
+func (d *delivery) Reset() { d.from = "" }
+
+func (d *delivery) Logout() error { return nil }
