@@ -763,7 +763,9 @@ type ApplicationReceived struct {
 	// notice_answer: the answer form of the expiry notice was brought, with the PINs inside (domain.md 1.4.8).
 	NoticeAnswer bool `protobuf:"varint,12,opt,name=notice_answer,json=noticeAnswer,proto3" json:"notice_answer,omitempty"`
 	// taken_back is the old card given in exchange.
-	TakenBack     string `protobuf:"bytes,13,opt,name=taken_back,json=takenBack,proto3" json:"taken_back,omitempty"`
+	TakenBack string `protobuf:"bytes,13,opt,name=taken_back,json=takenBack,proto3" json:"taken_back,omitempty"`
+	// pins_match: the PINs inside the notice's sealed envelope opened the card.
+	PinsMatch     bool `protobuf:"varint,14,opt,name=pins_match,json=pinsMatch,proto3" json:"pins_match,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -887,6 +889,13 @@ func (x *ApplicationReceived) GetTakenBack() string {
 		return x.TakenBack
 	}
 	return ""
+}
+
+func (x *ApplicationReceived) GetPinsMatch() bool {
+	if x != nil {
+		return x.PinsMatch
+	}
+	return false
 }
 
 type KeysGenerated struct {
@@ -2518,7 +2527,7 @@ const file_claim_proto_rawDesc = "" +
 	"\vpostal_code\x18\x02 \x01(\tR\n" +
 	"postalCode\x12%\n" +
 	"\x0epostal_address\x18\x03 \x01(\tR\rpostalAddress\x12\x1a\n" +
-	"\blanguage\x18\x04 \x01(\tR\blanguage\"\x8a\x04\n" +
+	"\blanguage\x18\x04 \x01(\tR\blanguage\"\xa9\x04\n" +
 	"\x13ApplicationReceived\x126\n" +
 	"\toperation\x18\x01 \x01(\x0e2\x18.shomei.events.OperationR\toperation\x120\n" +
 	"\achannel\x18\x02 \x01(\x0e2\x16.shomei.events.ChannelR\achannel\x124\n" +
@@ -2534,7 +2543,9 @@ const file_claim_proto_rawDesc = "" +
 	"\x06letter\x18\v \x01(\tR\x06letter\x12#\n" +
 	"\rnotice_answer\x18\f \x01(\bR\fnoticeAnswer\x12\x1d\n" +
 	"\n" +
-	"taken_back\x18\r \x01(\tR\ttakenBack\"r\n" +
+	"taken_back\x18\r \x01(\tR\ttakenBack\x12\x1d\n" +
+	"\n" +
+	"pins_match\x18\x0e \x01(\bR\tpinsMatch\"r\n" +
 	"\rKeysGenerated\x12\x1e\n" +
 	"\n" +
 	"obligation\x18\x01 \x01(\tR\n" +

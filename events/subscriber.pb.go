@@ -230,7 +230,10 @@ type ApplicationAccepted struct {
 	// pins are the PINs to be reset by an UNBLOCK application.
 	Pins []PinKind `protobuf:"varint,16,rep,packed,name=pins,proto3,enum=shomei.events.PinKind" json:"pins,omitempty"`
 	// cause is why (loss, damage, expiry, changed-record…), the id of the consequence or fee cause in pkg/regime.
-	Cause         string `protobuf:"bytes,17,opt,name=cause,proto3" json:"cause,omitempty"`
+	Cause string `protobuf:"bytes,17,opt,name=cause,proto3" json:"cause,omitempty"`
+	// office and counter are where the procedure goes on.
+	Office        string `protobuf:"bytes,18,opt,name=office,proto3" json:"office,omitempty"`
+	Counter       string `protobuf:"bytes,19,opt,name=counter,proto3" json:"counter,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -380,6 +383,20 @@ func (x *ApplicationAccepted) GetPins() []PinKind {
 func (x *ApplicationAccepted) GetCause() string {
 	if x != nil {
 		return x.Cause
+	}
+	return ""
+}
+
+func (x *ApplicationAccepted) GetOffice() string {
+	if x != nil {
+		return x.Office
+	}
+	return ""
+}
+
+func (x *ApplicationAccepted) GetCounter() string {
+	if x != nil {
+		return x.Counter
 	}
 	return ""
 }
@@ -3526,7 +3543,7 @@ const file_subscriber_proto_rawDesc = "" +
 	"\breplaces\x18\x04 \x01(\x04R\breplaces\"4\n" +
 	"\aFeeItem\x12\x17\n" +
 	"\arule_id\x18\x01 \x01(\tR\x06ruleId\x12\x10\n" +
-	"\x03yen\x18\x02 \x01(\rR\x03yen\"\xed\x05\n" +
+	"\x03yen\x18\x02 \x01(\rR\x03yen\"\x9f\x06\n" +
 	"\x13ApplicationAccepted\x12\x1c\n" +
 	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x126\n" +
 	"\toperation\x18\x02 \x01(\x0e2\x18.shomei.events.OperationR\toperation\x120\n" +
@@ -3545,7 +3562,9 @@ const file_subscriber_proto_rawDesc = "" +
 	"\x15special_circumstances\x18\x0e \x01(\bR\x14specialCircumstances\x12\x18\n" +
 	"\aexpress\x18\x0f \x01(\bR\aexpress\x12*\n" +
 	"\x04pins\x18\x10 \x03(\x0e2\x16.shomei.events.PinKindR\x04pins\x12\x14\n" +
-	"\x05cause\x18\x11 \x01(\tR\x05cause\"\xa2\x03\n" +
+	"\x05cause\x18\x11 \x01(\tR\x05cause\x12\x16\n" +
+	"\x06office\x18\x12 \x01(\tR\x06office\x12\x18\n" +
+	"\acounter\x18\x13 \x01(\tR\acounter\"\xa2\x03\n" +
 	"\x12ApplicationRefused\x12\x1c\n" +
 	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x126\n" +
 	"\toperation\x18\x02 \x01(\x0e2\x18.shomei.events.OperationR\toperation\x120\n" +

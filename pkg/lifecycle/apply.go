@@ -117,6 +117,8 @@ func (a *application) judgePerson() {
 func (a *application) judgeCard() {
 	held := a.state.Card
 	switch {
+	case a.CardTaken:
+		a.refuseBy(regime.CardClaimedByOther)
 	case a.Operation == events.Operation_OPERATION_FACTORY_ISSUE:
 		a.newCard = true
 	case a.Operation == events.Operation_OPERATION_HAND_OVER:
@@ -357,7 +359,7 @@ func (a *application) accept() error {
 		Procedure: a.Procedure, Operation: a.Operation, Channel: logChannel(a.Channel), Regime: logRegime(a.regime),
 		Kinds: a.kinds, Planned: a.planned, Card: a.Card, CardKind: a.CardKind, Municipality: municipality(a.Office),
 		SpecialCircumstances: a.GrantedBy != "", Express: a.Express, Pins: a.pins(), Cause: string(a.cause()),
-		CardLastDay: a.state.Card.GetLastDay(),
+		CardLastDay: a.state.Card.GetLastDay(), Office: a.OfficeID, Counter: a.Counter,
 	}
 	for _, s := range a.Shown {
 		accepted.Documents = append(accepted.Documents, string(s.Document))

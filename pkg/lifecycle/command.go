@@ -26,7 +26,10 @@ type Apply struct {
 	Clerk     string
 	GrantedBy string // the second officer who granted special circumstances; empty: none claimed
 	PINsMatch bool   // the PINs in the expiry notice's envelope opened the card
+	CardTaken bool   // the card presented is claimed by another subscriber
 	Factory   bool   // from the card factory: no desk, no hours, no documents
+	OfficeID  string // where the procedure goes on
+	Counter   string
 	Office    regime.Office
 	Person    regime.Person
 	Filed     time.Time

@@ -123,7 +123,7 @@ func (f *fold) accepted(b *events.ApplicationAccepted) {
 	p := &events.Procedure{
 		Id: b.Procedure, Operation: b.Operation, Channel: b.Channel, Kinds: b.Kinds, Card: b.Card, CardKind: b.CardKind,
 		Planned: b.Planned, Step: stepAccepted, Pins: b.Pins, Cause: b.Cause, Attempt: 1, Municipality: b.Municipality,
-		CardLastDay: b.CardLastDay,
+		CardLastDay: b.CardLastDay, Office: b.Office, Counter: b.Counter,
 	}
 	for _, item := range b.Fee {
 		p.FeeYen += item.Yen
