@@ -55,6 +55,7 @@ func (v *Vault) Rewrap() error {
 	if err := v.master.rotate(); err != nil {
 		return err
 	}
+	pointRotated.Hit()
 	for _, s := range v.shards {
 		if err := s.exclusively(func() error { return s.rewrap(v.master) }); err != nil {
 			return fmt.Errorf("rewrapping %s: %w", s.path, err)

@@ -3,12 +3,15 @@ package vault
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"shomei/pkg/crashpoint"
 )
 
 var (
@@ -19,6 +22,18 @@ var (
 	masterEntry = []byte("master")
 	// dueEntry stands while the file still holds bytes that must go: it has to be compacted.
 	dueEntry = []byte("compaction due")
+)
+
+// Where a crash test may end the process: between every two durable steps.
+var (
+	pointCreated    = crashpoint.Register("vault.keys.created")
+	pointTombstoned = crashpoint.Register("vault.erase.tombstoned")
+	pointCopied     = crashpoint.Register("vault.compact.copied")
+	pointLinked     = crashpoint.Register("vault.replace.linked")
+	pointReplaced   = crashpoint.Register("vault.replace.replaced")
+	pointShredded   = crashpoint.Register("vault.replace.shredded")
+	pointRotated    = crashpoint.Register("vault.rewrap.rotated")
+	pointRewrapped  = crashpoint.Register("vault.rewrap.rewrapped")
 )
 
 // compactionStep bounds one transaction of a compaction, in bytes.
@@ -160,6 +175,7 @@ func (s *shard) create(records []record) error {
 	s.waiting = nil
 	s.queue.Unlock()
 	err := s.db.Update(func(tx *bbolt.Tx) error { return putMissing(tx.Bucket(keysBucket), batch) })
+	pointCreated.Hit()
 	for _, served := range batch {
 		served.done, served.err = true, err
 	}
@@ -203,9 +219,13 @@ func (s *shard) bury(names []string) error {
 	if err != nil {
 		return fmt.Errorf("writing tombstones: %w", err)
 	}
+	pointTombstoned.Hit()
 	due, err := s.compactionDue()
-	if err != nil || !due {
+	if err != nil {
 		return err
+	}
+	if !due {
+		return finishShredding(s.path)
 	}
 	return s.compact()
 }
@@ -227,17 +247,17 @@ func (s *shard) compact() error {
 	if err := s.copyLive(s.path + freshSuffix); err != nil {
 		return fmt.Errorf("compacting %s: %w", s.path, err)
 	}
-	if err := swapIn(s.path); err != nil {
-		return fmt.Errorf("compacting %s: %w", s.path, err)
-	}
-	if err := s.db.Close(); err != nil {
-		return err
-	}
+	pointCopied.Hit()
+	swapErr := swapIn(s.path)
+	// Whether it failed before or after the rename: what stands under the path now is what is used from here on.
+	closeErr := s.db.Close()
 	db, err := openFile(s.path)
-	if err != nil {
-		return fmt.Errorf("after compacting: %w", err)
+	if err == nil {
+		s.db = db
 	}
-	s.db = db
+	if err := errors.Join(swapErr, closeErr, err); err != nil {
+		return fmt.Errorf("replacing %s: %w", s.path, err)
+	}
 	if err := finishShredding(s.path); err != nil {
 		return fmt.Errorf("shredding what %s was: %w", s.path, err)
 	}
@@ -281,6 +301,7 @@ func (s *shard) rewrap(master *masterKeys) error {
 	if err != nil {
 		return err
 	}
+	pointRewrapped.Hit()
 	return s.compact()
 }
 

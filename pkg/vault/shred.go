@@ -39,9 +39,11 @@ func swapIn(path string) error {
 	if err := os.Link(path, path+shredSuffix); err != nil {
 		return err
 	}
+	pointLinked.Hit()
 	if err := os.Rename(path+freshSuffix, path); err != nil {
 		return err
 	}
+	pointReplaced.Hit()
 	return syncDir(filepath.Dir(path))
 }
 
@@ -60,6 +62,7 @@ func finishShredding(path string) error {
 				return fmt.Errorf("overwriting %s: %w", left, err)
 			}
 		}
+		pointShredded.Hit()
 		// The same file under a second name is the live one: only the name goes.
 		if err := os.Remove(left); err != nil {
 			return err
