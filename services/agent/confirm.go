@@ -1,0 +1,206 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"shomei/events"
+	"shomei/pkg/card"
+	"shomei/pkg/regime"
+)
+
+// PINs are what the resident typed, by kind. They exist in memory only.
+type PINs map[events.PinKind][]byte
+
+// wipe overwrites every PIN.
+func (p PINs) wipe() {
+	for _, pin := range p {
+		clear(pin)
+	}
+}
+
+// PINRefusal says which PIN can't be taken and by which rules, without the PIN. It unwraps to ErrPINRefused.
+type PINRefusal struct {
+	Kind  events.PinKind
+	Rules []regime.ID
+}
+
+func (e *PINRefusal) Error() string {
+	rules := make([]string, len(e.Rules))
+	for i, id := range e.Rules {
+		rules[i] = string(id)
+	}
+	return fmt.Sprintf("%s PIN refused: %s", slotOfPIN(e.Kind), strings.Join(rules, ", "))
+}
+
+// Unwrap makes errors.Is work with ErrPINRefused.
+func (e *PINRefusal) Unwrap() error { return ErrPINRefused }
+
+// waiting is a command that waits for the resident.
+type waiting struct {
+	ask    Confirmation
+	answer chan PINs
+}
+
+// Confirm is the resident's consent on their own page, with the PINs they typed. It releases the command that waits. The
+// PINs are taken over and wiped here, whatever comes out; the caller keeps no copy. Errors: ErrNotWaiting, *PINRefusal.
+func (c *Counter) Confirm(procedure string, typed PINs) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.procedures[procedure]
+	if p == nil || p.wait == nil {
+		typed.wipe()
+		return fmt.Errorf("procedure %s: %w", procedure, ErrNotWaiting)
+	}
+	if err := checkPINs(p.wait.ask, typed); err != nil {
+		typed.wipe()
+		return err
+	}
+	wait := p.wait
+	p.wait, p.status.Waiting = nil, nil
+	wait.answer <- typed // buffered: one answer for one question
+	return nil
+}
+
+func checkPINs(ask Confirmation, typed PINs) error {
+	for _, kind := range ask.PINs {
+		if len(typed[kind]) == 0 {
+			return &PINRefusal{Kind: kind, Rules: refusalsOf(ask.Regime, kind, nil)}
+		}
+	}
+	for kind, pin := range typed {
+		if !slices.Contains(ask.PINs, kind) && !slices.Contains(ask.Optional, kind) {
+			return fmt.Errorf("a PIN for the %s slot, which was not asked for: %w", slotOfPIN(kind), ErrPINRefused)
+		}
+		if refused := refusalsOf(ask.Regime, kind, pin); len(refused) > 0 {
+			return &PINRefusal{Kind: kind, Rules: refused}
+		}
+	}
+	return nil
+}
+
+func refusalsOf(r events.Regime, kind events.PinKind, pin []byte) []regime.ID {
+	return regime.CheckPIN(regimeOf(r), pinOf(kind), pin).Refused
+}
+
+var errDeadline = errors.New("the deadline of the command has passed")
+
+// await asks the resident and waits for the answer, for the deadline or for ctx.
+func (c *Counter) await(ctx context.Context, w *work, ask Confirmation) (PINs, error) {
+	wait := &waiting{ask: ask, answer: make(chan PINs, 1)}
+	id := w.down.GetProcedure()
+	c.mu.Lock()
+	p := c.procedure(id)
+	p.wait, p.status.Waiting = wait, &wait.ask
+	p.status.Stage, p.status.Percent = StageConfirm, 10
+	p.status.Message = Message{"申請者の確認と暗証番号の入力を待っています。", "Waiting for the resident to confirm and to set the PIN."}
+	c.tell(p)
+	c.mu.Unlock()
+	defer c.endWait(id, wait)
+	select {
+	case pins := <-wait.answer:
+		return pins, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+func (c *Counter) endWait(procedure string, wait *waiting) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p := c.procedures[procedure]; p.wait == wait {
+		p.wait, p.status.Waiting = nil, nil
+	}
+	select {
+	case pins := <-wait.answer: // confirmed in the very moment in which it was given up
+		pins.wipe()
+	default:
+	}
+}
+
+const (
+	deadlineCheck = 250 * time.Millisecond
+	// cardPatience is how long a card that was begun on is waited for beyond the deadline.
+	cardPatience = 10 * time.Minute
+)
+
+// untilDeadline ends with errDeadline when the counter's clock, which may be a settable one, passes the command's
+// deadline. A command that was begun gets longer: its card may hold more than the hub knows.
+func (c *Counter) untilDeadline(ctx context.Context, w *work) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	c.mu.Lock()
+	w.cancel = cancel
+	c.mu.Unlock()
+	since := c.cfg.Now()
+	go func() {
+		ticker := time.NewTicker(deadlineCheck)
+		defer ticker.Stop()
+		for {
+			if c.overdue(w, since) {
+				cancel(errDeadline)
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+		}
+	}()
+	return ctx, func() { cancel(context.Canceled) }
+}
+
+func (c *Counter) overdue(w *work, since time.Time) bool {
+	if w.down.GetDeadlineMs() == 0 {
+		return false
+	}
+	c.mu.Lock()
+	begun := w.begun != nil
+	c.mu.Unlock()
+	limit := time.UnixMilli(w.down.GetDeadlineMs())
+	if begun && since.After(limit) {
+		limit = since
+	}
+	if begun {
+		limit = limit.Add(cardPatience)
+	}
+	return c.cfg.Now().After(limit)
+}
+
+func slotOf(k events.CertificateKind) card.Slot {
+	if k == events.CertificateKind_CERTIFICATE_KIND_AUTH {
+		return card.Auth
+	}
+	return card.Sign
+}
+
+func slotOfPIN(k events.PinKind) card.Slot {
+	if k == events.PinKind_PIN_KIND_AUTH {
+		return card.Auth
+	}
+	return card.Sign
+}
+
+func pinKindOf(s card.Slot) events.PinKind {
+	if s == card.Auth {
+		return events.PinKind_PIN_KIND_AUTH
+	}
+	return events.PinKind_PIN_KIND_SIGN
+}
+
+func pinOf(k events.PinKind) regime.PIN {
+	if k == events.PinKind_PIN_KIND_AUTH {
+		return regime.PINAuth
+	}
+	return regime.PINSign
+}
+
+func regimeOf(r events.Regime) regime.Regime {
+	if r == events.Regime_REGIME_JUKI {
+		return regime.Juki
+	}
+	return regime.MyNumber
+}

@@ -1,0 +1,284 @@
+package agent
+
+import (
+	"context"
+	"crypto/hpke"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+	"google.golang.org/protobuf/proto"
+
+	"shomei/events"
+	"shomei/pkg/card"
+	"shomei/pkg/counterlink"
+	"shomei/pkg/crashpoint"
+)
+
+// What a page can tell the clerk.
+var (
+	// ErrUnknownProcedure: this counter knows of no such procedure.
+	ErrUnknownProcedure = errors.New("no such procedure at this counter")
+	// ErrNotWaiting: nothing waits for the resident's confirmation in this procedure.
+	ErrNotWaiting = errors.New("the procedure does not wait for the resident")
+	// ErrPINRefused: a PIN has not the form that the law asks for, or one is missing; PINRefusal says which.
+	ErrPINRefused = errors.New("the PIN can't be taken")
+	// ErrNotYet: the procedure is not at the stage for this.
+	ErrNotYet = errors.New("the procedure is not that far")
+)
+
+// Reader is the card reader of the counter. pkg/card/pcsc has one, and a card in software is one in tests.
+type Reader interface {
+	// Await waits until a card is in the reader (present) or none is, and returns nil then.
+	Await(ctx context.Context, present bool) error
+	// Connect takes the card in the reader exclusively. card.ErrRemoved when there is none. Close it to give it back.
+	Connect() (Connection, error)
+}
+
+// Connection is a card held exclusively.
+type Connection interface {
+	card.Transmitter
+	Close() error
+}
+
+// Config is what a counter needs. Conn may be nil: then the counter works offline. Reader may be nil for sources of
+// claims that have none (register, telephone desk).
+type Config struct {
+	Counter, Office string
+	// Key signs claims, SealKey opens what the hub sends.
+	Key     nkeys.KeyPair
+	SealKey hpke.PrivateKey
+	// HubSealKey is the hub's public key for personal data; HubWriters are the public nkeys that it signs with.
+	HubSealKey hpke.PublicKey
+	HubWriters []string
+	Conn       *nats.Conn
+	StorePath  string
+	Reader     Reader
+	// AdminKey gives the administrative key of a card (card.AdminKey).
+	AdminKey func(cardID string) ([]byte, error)
+	// Now is the counter's clock; ClockEvidence says how it stands: synchronised, unsynchronised or simulated.
+	Now           func() time.Time
+	ClockEvidence func() string
+	// Alarm gets what needs a person (counterlink.LinkConfig); it may be nil.
+	Alarm  func(error)
+	Logger *slog.Logger
+}
+
+// Counter is the behaviour of one counter. Its methods are safe for use by several goroutines.
+type Counter struct {
+	cfg   Config
+	store *Store
+	link  *counterlink.Link // nil when offline by configuration
+
+	cards sync.Mutex // held while the card in the reader is being used
+
+	mu         sync.Mutex
+	procedures map[string]*procedure
+	works      map[string]*work
+	order      []string // ids of works, oldest first
+	claims     map[uint64]*events.Claim
+	watchers   map[int]*watcher
+	nextWatch  int
+	start      func(*work) // nil before Run
+}
+
+var crashStored = crashpoint.Register("agent.claim.stored")
+
+// Open opens the counter's store and takes up everything that is unfinished in it. Errors: ErrTampered, ErrStoreBusy.
+func Open(cfg Config) (*Counter, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	store, err := OpenStore(cfg.StorePath, cfg.Counter, cfg.Key)
+	if err != nil {
+		return nil, err
+	}
+	c := &Counter{cfg: cfg, store: store, procedures: map[string]*procedure{}, works: map[string]*work{},
+		claims: map[uint64]*events.Claim{}, watchers: map[int]*watcher{}}
+	if err := c.recall(); err != nil {
+		store.Close()
+		return nil, err
+	}
+	if cfg.Conn == nil {
+		return c, nil
+	}
+	c.link, err = counterlink.NewLink(counterlink.LinkConfig{
+		Conn: cfg.Conn, Counter: cfg.Counter, Outbox: store, SealKey: cfg.SealKey, Writers: cfg.HubWriters,
+		Received: c.received, Alarm: c.alarm, Changed: c.linkChanged, Logger: cfg.Logger,
+	})
+	if err != nil {
+		store.Close()
+		return nil, err
+	}
+	store.notify = c.link.Kick
+	return c, nil
+}
+
+// Close gives the store free; Run has returned.
+func (c *Counter) Close() error { return c.store.Close() }
+
+// Run keeps the link up and executes commands until ctx ends.
+func (c *Counter) Run(ctx context.Context) error {
+	var running sync.WaitGroup
+	defer running.Wait()
+	c.mu.Lock()
+	c.start = func(w *work) { running.Go(func() { c.execute(ctx, w) }) }
+	for _, id := range c.order {
+		if w := c.works[id]; w.done == nil && w.down.GetAnswer() == nil {
+			c.start(w)
+		}
+	}
+	c.mu.Unlock()
+	defer c.stopStarting()
+	if c.link == nil {
+		<-ctx.Done()
+		return nil
+	}
+	return c.link.Run(ctx)
+}
+
+func (c *Counter) stopStarting() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.start = nil
+}
+
+// Link tells how the counter stands to the hub; always Away when it works offline.
+func (c *Counter) Link() counterlink.LinkState {
+	if c.link == nil {
+		return counterlink.Away
+	}
+	return c.link.State()
+}
+
+// Outbox is the number of claims that are not at the hub yet.
+func (c *Counter) Outbox() int { return c.store.Outbox() }
+
+// Application is what the clerk records at the desk.
+type Application struct {
+	// Procedure goes on with a procedure that waits (a letter of inquiry was brought back); empty begins a new one.
+	Procedure string
+	// Subscriber as the hub told it; empty on first contact.
+	Subscriber             string
+	Officer, SecondOfficer string
+	Received               *events.ApplicationReceived
+	// Personal is sealed to the hub before it is stored.
+	Personal *events.Personal
+	// Filed is the instant of receipt; zero means now.
+	Filed       time.Time
+	Traceparent string
+}
+
+// Receive files an application. When it returns, the application is durable here (仮); Status tells when the hub has it
+// (受付済). The result is the claim's id, which is the procedure's as well when it began one.
+func (c *Counter) Receive(_ context.Context, a Application) (claimID string, err error) {
+	claim := c.newClaim(a.Procedure, a.Officer, a.SecondOfficer)
+	claim.Fact = &events.Claim_ApplicationReceived{ApplicationReceived: a.Received}
+	claim.Subscriber, claim.Traceparent = a.Subscriber, a.Traceparent
+	if claim.Procedure == "" {
+		claim.Procedure = claim.Id
+	}
+	if !a.Filed.IsZero() {
+		claim.FiledMs = a.Filed.UnixMilli()
+	}
+	return claim.Id, c.file(claim, a.Personal)
+}
+
+// UnblockPIN files an application to set PINs anew; the hub's command then waits for Confirm as any other.
+func (c *Counter) UnblockPIN(ctx context.Context, a Application, pins ...events.PinKind) (claimID string, err error) {
+	received := &events.ApplicationReceived{}
+	if a.Received != nil {
+		received = proto.CloneOf(a.Received)
+	}
+	received.Operation, received.Pins = events.Operation_OPERATION_UNBLOCK, pins
+	a.Received = received
+	return c.Receive(ctx, a)
+}
+
+// Report files any other fact that was seen here: a change of the resident record, a loss told by telephone, an order of
+// the authority. Id, office, procedure (when empty: a new one), filed time and clock evidence are filled in.
+func (c *Counter) Report(_ context.Context, claim *events.Claim, personal *events.Personal) (claimID string, err error) {
+	claim = proto.CloneOf(claim)
+	fresh := c.newClaim(claim.GetProcedure(), "", "")
+	claim.Id, claim.Office, claim.ClockEvidence = fresh.Id, fresh.Office, fresh.ClockEvidence
+	if claim.FiledMs == 0 {
+		claim.FiledMs = fresh.FiledMs
+	}
+	if claim.CausedMs == 0 {
+		claim.CausedMs = claim.FiledMs
+	}
+	if claim.Procedure == "" {
+		claim.Procedure = claim.Id
+	}
+	return claim.Id, c.file(claim, personal)
+}
+
+// HandOver records that the card and, if wanted, the paper copy were handed over and the fee was collected. It is
+// ErrNotYet before the card was written and read back (domain.md 5.2).
+func (c *Counter) HandOver(_ context.Context, procedure, officer string, paper bool) error {
+	status, err := c.Status(procedure)
+	if err != nil {
+		return err
+	}
+	if status.Stage != StageWritten {
+		return fmt.Errorf("handing over in stage %q: %w", status.Stage, ErrNotYet)
+	}
+	claim := c.newClaim(procedure, officer, "")
+	claim.Subscriber = status.Subscriber
+	claim.Fact = &events.Claim_HandedOver{HandedOver: &events.HandedOver{FeeYen: status.FeeYen, PaperCopy: paper, Card: status.Card}}
+	return c.file(claim, nil)
+}
+
+// Drop ends a procedure that the applicant gives up. Keys on the card that are not in force stay until the next
+// procedure clears them.
+func (c *Counter) Drop(_ context.Context, procedure, officer, why string) error {
+	status, err := c.Status(procedure)
+	if err != nil {
+		return err
+	}
+	claim := c.newClaim(procedure, officer, "")
+	claim.Subscriber = status.Subscriber
+	claim.Fact = &events.Claim_ApplicationDropped{ApplicationDropped: &events.ApplicationDropped{Why: why}}
+	if err := c.file(claim, nil); err != nil {
+		return err
+	}
+	c.withdraw(procedure)
+	return nil
+}
+
+func (c *Counter) newClaim(procedure, officer, second string) *events.Claim {
+	now := c.cfg.Now().UnixMilli()
+	return &events.Claim{
+		Id: uuid.Must(uuid.NewV7()).String(), Office: c.cfg.Office, Officer: officer, SecondOfficer: second,
+		CausedMs: now, FiledMs: now, ClockEvidence: c.cfg.ClockEvidence(), Procedure: procedure,
+	}
+}
+
+// file seals the personal part, stores the claim and tells the watchers.
+func (c *Counter) file(claim *events.Claim, personal *events.Personal) error {
+	if personal != nil {
+		sealed, err := counterlink.SealPersonal(c.cfg.HubSealKey, claim.Id, personal)
+		if err != nil {
+			return err
+		}
+		claim.Sealed = sealed
+	}
+	if err := c.store.Record(func(tx *Tx) error { return tx.Claim(claim) }); err != nil {
+		return err
+	}
+	crashStored.Hit()
+	c.learnClaim(claim)
+	return nil
+}
+
+func (c *Counter) alarm(err error) {
+	c.cfg.Logger.Error("the counter needs a person", "counter", c.cfg.Counter, "error", err)
+	if c.cfg.Alarm != nil {
+		c.cfg.Alarm(err)
+	}
+}

@@ -1,0 +1,326 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"shomei/events"
+	"shomei/pkg/card"
+	"shomei/pkg/crashpoint"
+)
+
+var (
+	crashBegun     = crashpoint.Register("agent.work.begun")
+	crashDiscarded = crashpoint.Register("agent.staging.discarded")
+	crashKey       = crashpoint.Register("agent.key.generated")
+	crashKeyNoted  = crashpoint.Register("agent.key.noted")
+	crashPINs      = crashpoint.Register("agent.pins.set")
+	crashStaged    = crashpoint.Register("agent.certificate.staged")
+	crashWritten   = crashpoint.Register("agent.certificates.noted")
+	crashActivated = crashpoint.Register("agent.card.activated")
+	crashDone      = crashpoint.Register("agent.work.done")
+)
+
+// Reasons of ConfirmationFailed: why a command was not begun.
+const (
+	ReasonDeadline = "deadline"
+	ReasonRetired  = "card retired"
+	ReasonNoReader = "no reader"
+	ReasonDropped  = "dropped"
+	ReasonCard     = "card refused"
+	ReasonVersion  = "command of a newer version"
+	ReasonLastDay  = "last day of the card unknown"
+)
+
+var reasonsJA = map[string]string{
+	ReasonDeadline: "期限切れ", ReasonRetired: "廃止されたカード", ReasonNoReader: "カードリーダーなし",
+	ReasonVersion: "新しい版の指示", ReasonDropped: "取りやめ", ReasonCard: "カードが応じない", ReasonLastDay: "カードの有効期間が不明",
+}
+
+// execute runs one command to its outcome. Whatever stops it without an outcome is taken up by the next process.
+func (c *Counter) execute(ctx context.Context, w *work) {
+	pause := time.Second
+	for ctx.Err() == nil {
+		err := c.attempt(ctx, w)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		c.cfg.Logger.Error("a command could not be executed, trying again", "id", w.down.GetId(), "error", err)
+		pauseFor(ctx, pause)
+		pause = min(2*pause, time.Minute)
+	}
+}
+
+// attempt returns nil when the outcome is recorded, and an error when the store failed.
+func (c *Counter) attempt(ctx context.Context, w *work) error {
+	ctx, cancel := c.untilDeadline(ctx, w)
+	defer cancel()
+	outcome, err := c.run(ctx, w)
+	var lost *unsettled
+	switch {
+	case errors.As(err, &lost):
+		return err
+	case errors.Is(err, errDeadline), errors.Is(err, errWithdrawn):
+		outcome = c.late(w, err)
+	case err != nil && ctx.Err() != nil:
+		return context.Cause(ctx) // stopped: taken up by the next process
+	case err != nil:
+		outcome = failed(w, err)
+	}
+	return c.finish(w, outcome)
+}
+
+func (c *Counter) run(ctx context.Context, w *work) (*events.Claim, error) {
+	if c.cfg.Reader == nil {
+		return confirmationFailed(w, ReasonNoReader), nil
+	}
+	if status, err := c.Status(w.down.GetProcedure()); err == nil && status.Stage == StageDropped && w.begun == nil {
+		return nil, errWithdrawn
+	}
+	switch w.down.GetBody().(type) {
+	case *events.Downlink_GenerateKeys:
+		return c.generate(ctx, w)
+	case *events.Downlink_WriteCertificates:
+		return c.write(ctx, w)
+	case *events.Downlink_UnblockPins:
+		return c.unblock(ctx, w)
+	case *events.Downlink_RetireCard:
+		return c.retire(ctx, w)
+	}
+	return confirmationFailed(w, ReasonVersion), nil
+}
+
+// unsettled marks what went wrong with the counter's own disk or reader: it says nothing about the command, which is
+// tried again.
+type unsettled struct{ err error }
+
+func (e *unsettled) Error() string { return e.err.Error() }
+func (e *unsettled) Unwrap() error { return e.err }
+
+// enter writes a step of a command to the journal.
+func (c *Counter) enter(w *work, e Entry) error {
+	e.AtMS, e.ID, e.Procedure = c.cfg.Now().UnixMilli(), w.down.GetId(), w.down.GetProcedure()
+	if err := c.store.Record(func(tx *Tx) error { return tx.Enter(e) }); err != nil {
+		return &unsettled{err}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w.note(e)
+	return nil
+}
+
+// begin writes the intent, once.
+func (c *Counter) begin(w *work, cardID string, pins []events.PinKind) error {
+	if w.begun != nil {
+		return nil
+	}
+	if err := c.enter(w, Entry{Step: StepBegun, Card: cardID, PINs: pins}); err != nil {
+		return err
+	}
+	crashBegun.Hit()
+	return nil
+}
+
+// finish stores the outcome's claim and the end of the command in one step.
+func (c *Counter) finish(w *work, outcome *events.Claim) error {
+	claim := c.newClaim(w.down.GetProcedure(), "", "")
+	claim.Subscriber, claim.Fact = w.down.GetSubscriber(), outcome.GetFact()
+	e := Entry{AtMS: c.cfg.Now().UnixMilli(), Step: StepDone, ID: w.down.GetId(), Procedure: w.down.GetProcedure()}
+	err := c.store.Record(func(tx *Tx) error {
+		if err := tx.Claim(claim); err != nil {
+			return err
+		}
+		e.Claim = claim.GetNumber()
+		return tx.Enter(e)
+	})
+	if err != nil {
+		return err
+	}
+	crashDone.Hit()
+	c.mu.Lock()
+	w.note(e)
+	c.keepOutcome(claim)
+	c.mu.Unlock()
+	c.learnClaim(claim)
+	return nil
+}
+
+func confirmationFailed(w *work, reason string) *events.Claim {
+	return &events.Claim{Fact: &events.Claim_ConfirmationFailed{ConfirmationFailed: &events.ConfirmationFailed{
+		Obligation: w.down.GetId(), Reason: reason}}}
+}
+
+func writeFailed(w *work, cardID, stage, reason string, repairable bool) *events.Claim {
+	return &events.Claim{Fact: &events.Claim_WriteFailed{WriteFailed: &events.WriteFailed{
+		Obligation: w.down.GetId(), Card: cardID, Stage: stage, Reason: reason, Repairable: repairable}}}
+}
+
+// late is the outcome of a command whose deadline passed or whose procedure was dropped: not begun, or begun on a card
+// that did not come back.
+func (c *Counter) late(w *work, why error) *events.Claim {
+	reason := ReasonDeadline
+	if errors.Is(why, errWithdrawn) {
+		reason = ReasonDropped
+	}
+	if d := w.down.GetWriteCertificates(); d != nil && w.begun != nil {
+		return writeFailed(w, d.GetCard(), stageNow(w), reason, true)
+	}
+	return confirmationFailed(w, reason)
+}
+
+// failed is the outcome when the card refused the work.
+func failed(w *work, err error) *events.Claim {
+	if d := w.down.GetWriteCertificates(); d != nil {
+		return writeFailed(w, d.GetCard(), stageNow(w), reasonOf(err), repairable(err))
+	}
+	return confirmationFailed(w, reasonOf(err))
+}
+
+func stageNow(w *work) string {
+	for _, step := range []Step{StepActivated, StepWritten, StepBegun} {
+		if _, ok := w.steps[step]; ok {
+			return string(step)
+		}
+	}
+	return "not begun"
+}
+
+// causes are the card errors in the words of a claim; repairable ones may succeed in another attempt with this card.
+var causes = []struct {
+	err        error
+	reason     string
+	repairable bool
+}{
+	{errKeysGone, "keys not on the card", false},
+	{errTerminated, ReasonRetired, false},
+	{errNoLastDay, ReasonLastDay, false},
+	{card.ErrReadBack, "read back differs", true},
+	{card.ErrMemory, "card memory", true},
+	{card.ErrForeignStaging, "foreign staging", false},
+	{card.ErrAdminKey, "administrative key", false},
+	{card.ErrUnsupported, "command unknown to the card", false},
+	{card.ErrConditions, "card state", true},
+}
+
+func reasonOf(err error) string {
+	for _, cause := range causes {
+		if errors.Is(err, cause.err) {
+			return cause.reason
+		}
+	}
+	return ReasonCard
+}
+
+func repairable(err error) bool {
+	for _, cause := range causes {
+		if errors.Is(err, cause.err) {
+			return cause.repairable
+		}
+	}
+	return true
+}
+
+var (
+	errKeysGone   = errors.New("the keys of these certificates are not on the card")
+	errTerminated = errors.New("the card has been retired")
+	errNoLastDay  = errors.New("the card is new and the hub has not told its last day")
+	errWithdrawn  = errors.New("the procedure was dropped")
+)
+
+// withCard runs do with the commanded card, as often as it takes: a card that is pulled out is waited for, another
+// person's card is refused and waited away. It gives up with ctx, or with what the card answers.
+func (c *Counter) withCard(ctx context.Context, w *work, cardID string, do func(*card.Session) error) error {
+	id := w.down.GetProcedure()
+	c.progress(id, StageCard, 5, Message{"申請者のカードをリーダーに置いてください。", "Please put the applicant's card on the reader."})
+	for {
+		if err := c.cfg.Reader.Await(ctx, true); err != nil {
+			return causeOf(ctx, err)
+		}
+		err := c.once(cardID, do)
+		switch {
+		case errors.Is(err, card.ErrRemoved):
+			c.progress(id, StageCard, 0, Message{"カードが離れました。同じカードをもう一度かざしてください。", "The card was removed. Please put the same card back."})
+			pauseFor(ctx, contactTime) // a card that is held badly comes and goes
+		case errors.Is(err, card.ErrForeignCard):
+			c.progress(id, StageCard, 0, Message{"別のカードです。申請者のカードをかざしてください。", "This is another card. Please use the applicant's card."})
+			if err := c.cfg.Reader.Await(ctx, false); err != nil {
+				return causeOf(ctx, err)
+			}
+		default:
+			return err
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func causeOf(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return &unsettled{fmt.Errorf("waiting for the card: %w", err)}
+}
+
+const contactTime = 100 * time.Millisecond
+
+func pauseFor(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+func (c *Counter) once(cardID string, do func(*card.Session) error) error {
+	c.cards.Lock()
+	defer c.cards.Unlock()
+	conn, err := c.cfg.Reader.Connect()
+	if errors.Is(err, card.ErrRemoved) {
+		return err
+	}
+	if err != nil {
+		return &unsettled{fmt.Errorf("taking the card in the reader: %w", err)}
+	}
+	defer conn.Close()
+	session := card.NewSession(conn)
+	key, err := c.cfg.AdminKey(cardID)
+	if err != nil {
+		return &unsettled{err}
+	}
+	defer clear(key)
+	if err := session.Authenticate(cardID, key); err != nil {
+		return err
+	}
+	return do(session)
+}
+
+// ReadCard tells what the card in the reader says of itself without any PIN. card.ErrRemoved when there is none.
+func (c *Counter) ReadCard() (card.Identity, error) {
+	if c.cfg.Reader == nil {
+		return card.Identity{}, fmt.Errorf("this counter has no reader: %w", card.ErrRemoved)
+	}
+	c.cards.Lock()
+	defer c.cards.Unlock()
+	conn, err := c.cfg.Reader.Connect()
+	if err != nil {
+		return card.Identity{}, err
+	}
+	defer conn.Close()
+	return card.NewSession(conn).Identify()
+}
+
+// withdraw ends what waits for the resident in a dropped procedure.
+func (c *Counter) withdraw(procedure string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, id := range slices.Backward(c.order) {
+		if w := c.works[id]; w.down.GetProcedure() == procedure && w.done == nil && w.cancel != nil {
+			w.cancel(errWithdrawn)
+		}
+	}
+}

@@ -1,0 +1,238 @@
+package agent
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"time"
+
+	"shomei/events"
+	"shomei/pkg/card"
+)
+
+// generate makes the key pairs of GenerateKeys in the staging slots: the resident confirms, the intent is written down,
+// keys are made and their requests signed, PINs are laid down. Old keys and PINs live on until the certificates are
+// activated (design.md "Point of no return").
+func (c *Counter) generate(ctx context.Context, w *work) (*events.Claim, error) {
+	d := w.down.GetGenerateKeys()
+	identity, err := c.identify(ctx, w, d.GetCard())
+	if err != nil {
+		return nil, err
+	}
+	if identity.LifeCycle == card.Initialised && c.lastDay(w) == "" {
+		return nil, errNoLastDay
+	}
+	kinds := slotsFirst(d.GetKinds())
+	var typed PINs
+	defer func() { typed.wipe() }()
+	if w.begun == nil {
+		if typed, err = c.await(ctx, w, c.askFor(w, d.GetRegime(), identity, kinds)); err != nil {
+			return nil, err
+		}
+		if err := c.begin(w, d.GetCard(), kindsOf(typed)); err != nil {
+			return nil, err
+		}
+	}
+	var keys []*events.KeyRequest
+	for {
+		missing := false
+		err := c.withCard(ctx, w, d.GetCard(), func(s *card.Session) error {
+			c.progress(w.down.GetProcedure(), StageCard, 20, Message{"カードの中で新しい鍵を作っています。カードを動かさないでください。", "Making new keys on the card. Please leave it where it is."})
+			var err error
+			if keys, err = c.makeKeys(w, s, kinds); err != nil {
+				return err
+			}
+			missing, err = c.layPINs(w, s, typed)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		if !missing {
+			break
+		}
+		// A restart lost the PINs, as it must; only the resident has them.
+		if typed, err = c.await(ctx, w, c.askAgain(w, d.GetRegime())); err != nil {
+			return nil, err
+		}
+	}
+	return &events.Claim{Fact: &events.Claim_KeysGenerated{KeysGenerated: &events.KeysGenerated{
+		Obligation: w.down.GetId(), Card: d.GetCard(), Keys: keys}}}, nil
+}
+
+// identify waits for the commanded card and asks it how it stands.
+func (c *Counter) identify(ctx context.Context, w *work, cardID string) (id card.Identity, err error) {
+	err = c.withCard(ctx, w, cardID, func(s *card.Session) (err error) {
+		id, err = s.Identify()
+		return err
+	})
+	if err == nil && id.LifeCycle == card.Terminated {
+		err = errTerminated
+	}
+	return id, err
+}
+
+// askFor says which PINs the resident types: a new card needs them, one in use keeps what it has unless told otherwise.
+func (c *Counter) askFor(w *work, r events.Regime, id card.Identity, kinds []events.CertificateKind) Confirmation {
+	ask := Confirmation{Obligation: w.down.GetId(), Regime: r, FeeYen: w.down.GetGenerateKeys().GetFeeYen()}
+	if ms := w.down.GetDeadlineMs(); ms > 0 {
+		ask.Deadline = time.UnixMilli(ms)
+	}
+	for _, kind := range kinds {
+		pin := pinKindOf(slotOf(kind))
+		if id.LifeCycle == card.Initialised {
+			ask.PINs = append(ask.PINs, pin)
+		} else {
+			ask.Optional = append(ask.Optional, pin)
+		}
+	}
+	return ask
+}
+
+func (c *Counter) askAgain(w *work, r events.Regime) Confirmation {
+	ask := Confirmation{Obligation: w.down.GetId(), Regime: r, PINs: w.begun.PINs, FeeYen: w.down.GetGenerateKeys().GetFeeYen()}
+	if ms := w.down.GetDeadlineMs(); ms > 0 {
+		ask.Deadline = time.UnixMilli(ms)
+	}
+	return ask
+}
+
+// makeKeys makes the staged key pairs, or finds those that it made before a crash or a torn-out card. Unfinished keys of
+// an earlier command are cleared: the hub has given that one up, or it would not have sent this one.
+func (c *Counter) makeKeys(w *work, s *card.Session, kinds []events.CertificateKind) ([]*events.KeyRequest, error) {
+	op := card.OperationOf(w.down.GetId())
+	if err := c.clearStaging(w, s, op); err != nil {
+		return nil, err
+	}
+	var requests []*events.KeyRequest
+	for _, kind := range kinds {
+		generated, err := s.GenerateStaged(slotOf(kind), op)
+		if err != nil {
+			return nil, err
+		}
+		crashKey.Hit()
+		digest := sha256.Sum256(generated.PublicKey)
+		if !slices.Equal(w.keys[kind], digest[:]) {
+			if err := c.enter(w, Entry{Step: StepKeyMade, Kind: kind, Digest: digest[:]}); err != nil {
+				return nil, err
+			}
+			crashKeyNoted.Hit()
+		}
+		requests = append(requests, &events.KeyRequest{Kind: kind, Request: generated.Request})
+	}
+	return requests, nil
+}
+
+func (c *Counter) clearStaging(w *work, s *card.Session, op card.Operation) error {
+	inventory, err := s.Inventory()
+	if err != nil {
+		return err
+	}
+	for slot, state := range inventory.Slots {
+		// The zero operation: a PIN was laid down and no key.
+		if state.Staged.Operation == op || (state.Staged.PublicKey == nil && !state.Staged.PIN) {
+			continue
+		}
+		if err := s.Discard(slot); err != nil {
+			return err
+		}
+		crashDiscarded.Hit()
+		note := fmt.Sprintf("staging of the %s slot held operation %s", slot, state.Staged.Operation)
+		if err := c.enter(w, Entry{Step: StepDiscarded, Note: note}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// layPINs hands the PINs to the card and wipes them. It tells that PINs are missing when the resident had typed some and
+// neither this process nor the card has them.
+func (c *Counter) layPINs(w *work, s *card.Session, typed PINs) (missing bool, err error) {
+	inventory, err := s.Inventory()
+	if err != nil {
+		return false, err
+	}
+	fresh := inventory.LifeCycle == card.Initialised
+	for _, kind := range w.begun.PINs {
+		if len(typed[kind]) == 0 && (fresh || !inventory.Slots[slotOfPIN(kind)].Staged.PIN && !c.pinsAreSet(w)) {
+			return true, nil
+		}
+	}
+	switch {
+	case len(typed) == 0 && !fresh:
+		return false, nil
+	case fresh:
+		err = c.setUp(w, s, inventory.Kind, typed)
+	default:
+		for kind, pin := range typed {
+			if err = s.StagePIN(slotOfPIN(kind), pin); err != nil {
+				break
+			}
+		}
+	}
+	if err != nil {
+		return false, err // the PINs are kept: a card that was pulled out is asked again
+	}
+	crashPINs.Hit()
+	typed.wipe()
+	clear(typed)
+	return false, c.enter(w, Entry{Step: StepPINsSet})
+}
+
+func (c *Counter) pinsAreSet(w *work) bool {
+	_, ok := w.steps[StepPINsSet]
+	return ok
+}
+
+// setUp makes a new card operational. A slot for which the law gives this holder no certificate gets a PIN that nobody
+// knows.
+func (c *Counter) setUp(w *work, s *card.Session, kind card.Kind, typed PINs) error {
+	pins := map[card.Slot][]byte{}
+	for _, slot := range kind.Slots() {
+		if pins[slot] = typed[pinKindOf(slot)]; len(pins[slot]) == 0 {
+			unknown := unknownPIN(slot)
+			defer clear(unknown)
+			pins[slot] = unknown
+		}
+	}
+	return s.SetUp(c.lastDay(w), pins)
+}
+
+// unknownPIN has the form of the slot's PIN (domain.md 1.4.4).
+func unknownPIN(slot card.Slot) []byte {
+	if slot == card.Auth {
+		pin := make([]byte, 4)
+		rand.Read(pin)
+		for i := range pin {
+			pin[i] = '0' + pin[i]%10
+		}
+		return pin
+	}
+	text := []byte(rand.Text()[:14])
+	return append(text, 'A', '0')
+}
+
+// lastDay is the card's last day as the hub told it with its answer to the application; empty when it did not.
+func (c *Counter) lastDay(w *work) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.procedure(w.down.GetProcedure()).status.Answer.GetCardLastDay()
+}
+
+// slotsFirst orders kinds as keys are made: authentication first (domain.md 6, point 6).
+func slotsFirst(kinds []events.CertificateKind) []events.CertificateKind {
+	sorted := slices.Clone(kinds)
+	slices.SortFunc(sorted, func(a, b events.CertificateKind) int { return int(slotOf(a)) - int(slotOf(b)) })
+	return sorted
+}
+
+func kindsOf(typed PINs) []events.PinKind {
+	var kinds []events.PinKind
+	for kind := range typed {
+		kinds = append(kinds, kind)
+	}
+	slices.Sort(kinds)
+	return kinds
+}

@@ -1,0 +1,308 @@
+package agent
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"shomei/events"
+	"shomei/pkg/counterlink"
+)
+
+// Stage is how far a procedure is, as the counter sees it.
+type Stage string
+
+// The stages. Only Received and later ones are a promise to the applicant (受付済).
+const (
+	// StagePending: stored here, not yet at the hub (仮).
+	StagePending Stage = "pending"
+	// StageReceived: at the hub, no answer yet (受付済).
+	StageReceived Stage = "received"
+	// StageRefused: the hub refused; Answer holds the rules and what would be accepted.
+	StageRefused Stage = "refused"
+	// StageDeferred: a letter of inquiry is posted first.
+	StageDeferred Stage = "deferred"
+	// StageAccepted: the hub accepted; nothing to do at the counter yet, or ever.
+	StageAccepted Stage = "accepted"
+	// StageConfirm: the resident's page waits for confirmation and PINs.
+	StageConfirm Stage = "confirm"
+	// StageCard: the card is being worked on, or waited for.
+	StageCard Stage = "card"
+	// StageIssuing: the new keys are told to the hub, the certificates are awaited.
+	StageIssuing Stage = "issuing"
+	// StageWritten: certificates are on the card, read back and in force; fee and hand-over are next.
+	StageWritten Stage = "written"
+	// StageUnblocked: the PINs are set anew.
+	StageUnblocked Stage = "unblocked"
+	// StageHandedOver: done.
+	StageHandedOver Stage = "handed over"
+	// StageFailed: the work on the card failed; Failure says how, the hub decides what next.
+	StageFailed Stage = "failed"
+	// StageDropped: given up by the applicant.
+	StageDropped Stage = "dropped"
+)
+
+// Message is a sentence for people.
+type Message struct{ JA, EN string }
+
+// Status is what a page shows of a procedure.
+type Status struct {
+	Procedure  string
+	Subscriber string
+	Stage      Stage
+	// AtHub: every claim of the procedure is at the hub.
+	AtHub bool
+	// Application as it was recorded; nil for other facts.
+	Application *events.ApplicationReceived
+	Officer     string
+	Filed       time.Time
+	// Answer is the hub's newest answer, nil before.
+	Answer *events.Answer
+	Card   string
+	FeeYen uint32
+	// Waiting is what the resident must confirm in StageConfirm.
+	Waiting *Confirmation
+	// Percent and Message are those of the newest progress.
+	Percent int
+	Message Message
+	Failure *events.WriteFailed
+}
+
+// Confirmation is what the resident's page asks.
+type Confirmation struct {
+	Obligation string
+	// PINs must be typed (each twice, on the page); Optional ones may be: without one the card keeps the PIN it has.
+	PINs, Optional []events.PinKind
+	Regime         events.Regime
+	FeeYen         uint32
+	// Deadline after which it is too late; zero for none.
+	Deadline time.Time
+}
+
+// Update is one step of live progress of a procedure.
+type Update struct {
+	Procedure string
+	Stage     Stage
+	// Percent of the work at the counter.
+	Percent int
+	Message Message
+	// Link and Outbox go with every update, so that one subscription serves a page.
+	Link   counterlink.LinkState
+	Outbox int
+}
+
+// procedure is what the counter remembers; the application is guarded by Counter.mu.
+type procedure struct {
+	status Status
+	// last is the number of the newest claim, to know when the hub has all.
+	last uint64
+	// opened is the id of the claim whose answer decides the stage.
+	opened string
+	wait   *waiting
+}
+
+type watcher struct {
+	procedure string
+	ch        chan Update
+}
+
+// Status tells how far a procedure is. ErrUnknownProcedure.
+func (c *Counter) Status(procedure string) (Status, error) {
+	delivered := c.store.Delivered().Number
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.procedures[procedure]
+	if p == nil {
+		return Status{}, fmt.Errorf("procedure %q: %w", procedure, ErrUnknownProcedure)
+	}
+	return p.snapshot(delivered), nil
+}
+
+// Procedures lists what this counter remembers, the newest first.
+func (c *Counter) Procedures() []Status {
+	delivered := c.store.Delivered().Number
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := make([]Status, 0, len(c.procedures))
+	for _, p := range c.procedures {
+		all = append(all, p.snapshot(delivered))
+	}
+	slices.SortFunc(all, func(a, b Status) int {
+		return cmp.Or(b.Filed.Compare(a.Filed), cmp.Compare(b.Procedure, a.Procedure))
+	})
+	return all
+}
+
+func (p *procedure) snapshot(delivered uint64) Status {
+	s := p.status
+	s.AtHub = p.last <= delivered
+	if s.Stage == StagePending && s.AtHub {
+		s.Stage = StageReceived
+	}
+	return s
+}
+
+// Progress subscribes to the updates of one procedure, or of all when it is empty. The newest state comes first. A
+// reader that is slow misses steps in between, never the newest. The channel is closed when ctx ends.
+func (c *Counter) Progress(ctx context.Context, procedure string) <-chan Update {
+	w := &watcher{procedure: procedure, ch: make(chan Update, 16)}
+	c.mu.Lock()
+	id := c.nextWatch
+	c.nextWatch++
+	c.watchers[id] = w
+	if p := c.procedures[procedure]; p != nil {
+		w.offer(c.updateOf(p))
+	}
+	c.mu.Unlock()
+	context.AfterFunc(ctx, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.watchers, id)
+		close(w.ch)
+	})
+	return w.ch
+}
+
+// offer puts an update in, and throws the oldest away when nobody reads.
+func (w *watcher) offer(u Update) {
+	for {
+		select {
+		case w.ch <- u:
+			return
+		default:
+		}
+		select {
+		case <-w.ch:
+		default:
+		}
+	}
+}
+
+// updateOf and tell are called with mu held.
+func (c *Counter) updateOf(p *procedure) Update {
+	s := p.snapshot(c.store.Delivered().Number)
+	return Update{Procedure: s.Procedure, Stage: s.Stage, Percent: s.Percent, Message: s.Message, Link: c.Link(), Outbox: c.store.Outbox()}
+}
+
+func (c *Counter) tell(p *procedure) {
+	u := c.updateOf(p)
+	for _, w := range c.watchers {
+		if w.procedure == "" || w.procedure == u.Procedure {
+			w.offer(u)
+		}
+	}
+}
+
+func (c *Counter) linkChanged(counterlink.LinkState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, w := range c.watchers {
+		if p := c.procedures[w.procedure]; p != nil {
+			w.offer(c.updateOf(p))
+			continue
+		}
+		w.offer(Update{Procedure: w.procedure, Link: c.Link(), Outbox: c.store.Outbox()})
+	}
+}
+
+// progress moves a procedure to a stage and tells the watchers.
+func (c *Counter) progress(procedure string, stage Stage, percent int, m Message) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.procedure(procedure)
+	p.status.Stage, p.status.Percent, p.status.Message = stage, percent, m
+	if stage != StageConfirm {
+		p.status.Waiting = nil
+	}
+	c.tell(p)
+}
+
+// procedure is called with mu held.
+func (c *Counter) procedure(id string) *procedure {
+	p := c.procedures[id]
+	if p == nil {
+		p = &procedure{status: Status{Procedure: id, Stage: StageAccepted}}
+		c.procedures[id] = p
+	}
+	return p
+}
+
+var recordedHere = Message{"この端末に記録しました（仮）。", "Recorded at this counter (pending)."}
+
+func (c *Counter) learnClaim(claim *events.Claim) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.apply(claim)
+	c.tell(c.procedure(claim.GetProcedure()))
+}
+
+// apply folds a claim of this counter into its procedure, both when it is made and when the store is read again.
+func (c *Counter) apply(claim *events.Claim) {
+	p := c.procedure(claim.GetProcedure())
+	p.last = max(p.last, claim.GetNumber())
+	s := &p.status
+	s.Subscriber = cmp.Or(s.Subscriber, claim.GetSubscriber())
+	if s.Filed.IsZero() {
+		s.Filed, s.Officer, s.Stage, p.opened = time.UnixMilli(claim.GetFiledMs()), claim.GetOfficer(), StagePending, claim.GetId()
+		s.Message = recordedHere
+	}
+	switch fact := claim.GetFact().(type) {
+	case *events.Claim_ApplicationReceived:
+		s.Stage, s.Application, s.Answer, p.opened = StagePending, fact.ApplicationReceived, nil, claim.GetId()
+		s.Card, s.Message = fact.ApplicationReceived.GetCard(), recordedHere
+	case *events.Claim_KeysGenerated:
+		s.Stage, s.Percent, s.Card = StageIssuing, 50, fact.KeysGenerated.GetCard()
+		s.Message = Message{"新しい鍵を作りました。電子証明書の発行を待っています。", "New keys are made. Waiting for the certificates."}
+	case *events.Claim_CardWritten:
+		s.Stage, s.Percent, s.Card = StageWritten, 100, fact.CardWritten.GetCard()
+		s.Message = Message{"カードに書き込み、読み戻して確かめました。", "Written to the card, read back and checked."}
+	case *events.Claim_WriteFailed:
+		s.Stage, s.Failure = StageFailed, fact.WriteFailed
+		s.Message = Message{"カードへの書込みができませんでした。窓口の指示をお待ちください。", "The card could not be written. Please wait for instructions."}
+	case *events.Claim_PinsUnblocked:
+		s.Stage, s.Percent, s.Card = StageUnblocked, 100, fact.PinsUnblocked.GetCard()
+		s.Message = Message{"暗証番号を設定しました。", "The PIN has been set."}
+	case *events.Claim_HandedOver:
+		s.Stage = StageHandedOver
+		s.Message = Message{"交付しました。", "Handed over."}
+	case *events.Claim_ApplicationDropped:
+		s.Stage = StageDropped
+		s.Message = Message{"申請を取りやめました。", "The application was withdrawn."}
+	case *events.Claim_ConfirmationFailed:
+		if s.Stage == StageDropped {
+			break // it only says that the drop was heeded
+		}
+		s.Stage = StageFailed
+		s.Message = Message{"手続きを始められませんでした（" + reasonsJA[fact.ConfirmationFailed.GetReason()] + "）。", "Could not begin: " + fact.ConfirmationFailed.GetReason() + "."}
+	}
+	if s.Stage != StagePending && p.wait == nil {
+		s.Waiting = nil
+	}
+}
+
+// learnAnswer folds an answer of the hub; called with mu held.
+func (c *Counter) learnAnswer(d *events.Downlink) {
+	p := c.procedure(d.GetProcedure())
+	a := d.GetAnswer()
+	s := &p.status
+	s.Answer, s.Subscriber = proto.CloneOf(a), cmp.Or(d.GetSubscriber(), s.Subscriber)
+	s.FeeYen = 0
+	for _, item := range a.GetFee() {
+		s.FeeYen += item.GetYen()
+	}
+	if s.Stage != StagePending || a.GetClaim() != p.opened {
+		return // it does not take the procedure back
+	}
+	switch {
+	case a.GetDeferred():
+		s.Stage, s.Message = StageDeferred, Message{"照会書を郵送します。", "A letter of inquiry is posted first."}
+	case a.GetAccepted():
+		s.Stage, s.Message = StageAccepted, Message{"受理されました。", "Accepted."}
+	default:
+		s.Stage, s.Message = StageRefused, Message{"受理できません。", "Refused."}
+	}
+}

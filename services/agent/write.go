@@ -1,0 +1,205 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"fmt"
+
+	"shomei/events"
+	"shomei/pkg/card"
+)
+
+// wanted is one certificate of WriteCertificates with what must be on the card for it.
+type wanted struct {
+	slot            card.Slot
+	serial          uint64
+	der, issuer     []byte
+	digest, keyHash []byte
+}
+
+func wantedOf(d *events.WriteCertificates) ([]wanted, error) {
+	var all []wanted
+	for _, cert := range d.GetCertificates() {
+		parsed, err := x509.ParseCertificate(cert.GetCertificate())
+		if err != nil {
+			return nil, fmt.Errorf("certificate %d to be written: %w", cert.GetSerial(), err)
+		}
+		all = append(all, wanted{slot: slotOf(cert.GetKind()), serial: cert.GetSerial(), der: cert.GetCertificate(),
+			issuer: cert.GetIssuerCertificate(), digest: events.Hash(cert.GetCertificate()), keyHash: events.Hash(parsed.RawSubjectPublicKeyInfo)})
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("the command names no certificate: %w", card.ErrBadData)
+	}
+	return all, nil
+}
+
+// write puts the certificates beside their keys in staging, reads them back, tries the keys, and puts all in force
+// together. What the card holds already after a restart is not written again.
+func (c *Counter) write(ctx context.Context, w *work) (*events.Claim, error) {
+	d := w.down.GetWriteCertificates()
+	certs, err := wantedOf(d)
+	if err != nil {
+		return nil, err
+	}
+	err = c.withCard(ctx, w, d.GetCard(), func(s *card.Session) error {
+		if err := c.begin(w, d.GetCard(), nil); err != nil {
+			return err
+		}
+		return c.writeAll(w, s, certs)
+	})
+	if err != nil {
+		return nil, err
+	}
+	written := &events.CardWritten{Obligation: w.down.GetId(), Card: d.GetCard()}
+	for _, cert := range certs {
+		written.Serials = append(written.Serials, cert.serial)
+		written.CertificatesSha256 = append(written.CertificatesSha256, cert.digest)
+	}
+	return &events.Claim{Fact: &events.Claim_CardWritten{CardWritten: written}}, nil
+}
+
+func (c *Counter) writeAll(w *work, s *card.Session, certs []wanted) error {
+	inventory, err := s.Inventory()
+	if err != nil {
+		return err
+	}
+	op, err := operationOn(inventory, certs)
+	if err != nil {
+		return err
+	}
+	intent := card.Intent{CardID: inventory.CardID, Operation: op, Slots: map[card.Slot]card.Wanted{}}
+	slots := make([]card.Slot, 0, len(certs))
+	for _, cert := range certs {
+		intent.Slots[cert.slot] = card.Wanted{PublicKey: cert.keyHash, Certificate: cert.digest}
+		slots = append(slots, cert.slot)
+	}
+	switch found := card.Classify(inventory, intent); found.State {
+	case card.Complete:
+		return nil // it was put in force before the crash; only the report is missing
+	case card.NotBegun:
+		return errKeysGone
+	case card.Foreign:
+		return fmt.Errorf("%s: %w", found.Reason, card.ErrForeignStaging)
+	}
+	if err := c.stage(w, s, certs); err != nil {
+		return err
+	}
+	if err := s.Activate(op, slots...); err != nil {
+		return err
+	}
+	crashActivated.Hit()
+	if inventory, err = s.Inventory(); err != nil {
+		return err
+	}
+	if found := card.Classify(inventory, intent); found.State != card.Complete {
+		return fmt.Errorf("after activation the card is %q: %w", found.State, card.ErrReadBack)
+	}
+	return c.enter(w, Entry{Step: StepActivated})
+}
+
+// operationOn finds by the keys themselves which operation staged them, or put them in force already.
+func operationOn(inventory card.Inventory, certs []wanted) (card.Operation, error) {
+	var op card.Operation
+	for _, cert := range certs {
+		state := inventory.Slots[cert.slot]
+		var of card.Operation
+		switch {
+		case bytes.Equal(state.Staged.PublicKey, cert.keyHash):
+			of = state.Staged.Operation
+		case bytes.Equal(state.Live.PublicKey, cert.keyHash):
+			of = state.Live.Operation
+		default:
+			return op, fmt.Errorf("certificate %d: %w", cert.serial, errKeysGone)
+		}
+		if op != (card.Operation{}) && op != of {
+			return op, fmt.Errorf("certificate %d belongs to another operation than the one before it: %w", cert.serial, card.ErrForeignStaging)
+		}
+		op = of
+	}
+	return op, nil
+}
+
+func (c *Counter) stage(w *work, s *card.Session, certs []wanted) error {
+	id := w.down.GetProcedure()
+	for i, cert := range certs {
+		c.progress(id, StageCard, 60+10*i, Message{"電子証明書をカードに書き込んでいます。カードを動かさないでください。", "Writing the certificates. Please leave the card where it is."})
+		if err := s.WriteStaged(cert.slot, cert.der, cert.issuer); err != nil {
+			return err
+		}
+		crashStaged.Hit()
+	}
+	c.progress(id, StageCard, 85, Message{"読み戻して確かめています。", "Reading back and checking."})
+	for _, cert := range certs {
+		if err := s.ReadBack(cert.slot, cert.der, cert.issuer); err != nil {
+			return err
+		}
+		if err := s.TestSign(cert.slot); err != nil {
+			return err
+		}
+	}
+	if err := c.enter(w, Entry{Step: StepWritten}); err != nil {
+		return err
+	}
+	crashWritten.Hit()
+	return nil
+}
+
+// unblock sets PINs anew as UnblockPins commands: the resident types them, the card gives back all tries. A new card is
+// set up by it.
+func (c *Counter) unblock(ctx context.Context, w *work) (*events.Claim, error) {
+	d := w.down.GetUnblockPins()
+	identity, err := c.identify(ctx, w, d.GetCard())
+	if err != nil {
+		return nil, err
+	}
+	if identity.LifeCycle == card.Initialised && c.lastDay(w) == "" {
+		return nil, errNoLastDay
+	}
+	ask := Confirmation{Obligation: w.down.GetId(), PINs: d.GetPins(), Regime: d.GetRegime()}
+	typed, err := c.await(ctx, w, ask)
+	defer func() { typed.wipe() }()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.begin(w, d.GetCard(), d.GetPins()); err != nil {
+		return nil, err
+	}
+	err = c.withCard(ctx, w, d.GetCard(), func(s *card.Session) error {
+		c.progress(w.down.GetProcedure(), StageCard, 50, Message{"暗証番号を設定しています。", "Setting the PIN."})
+		inventory, err := s.Inventory() // asked anew: it may have been torn out after it was set up
+		if err != nil {
+			return err
+		}
+		if inventory.LifeCycle == card.Initialised {
+			return c.setUp(w, s, inventory.Kind, typed)
+		}
+		for kind, pin := range typed {
+			if err := s.ResetPIN(slotOfPIN(kind), pin); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	crashPINs.Hit()
+	return &events.Claim{Fact: &events.Claim_PinsUnblocked{PinsUnblocked: &events.PinsUnblocked{
+		Obligation: w.down.GetId(), Pins: d.GetPins(), Card: d.GetCard()}}}, nil
+}
+
+// retire ends a card for ever; the counter keeps it.
+func (c *Counter) retire(ctx context.Context, w *work) (*events.Claim, error) {
+	cardID := w.down.GetRetireCard().GetCard()
+	err := c.withCard(ctx, w, cardID, func(s *card.Session) error {
+		if err := c.begin(w, cardID, nil); err != nil {
+			return err
+		}
+		return s.Retire()
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &events.Claim{Fact: &events.Claim_CustodyTaken{CustodyTaken: &events.CustodyTaken{Card: cardID}}}, nil
+}
