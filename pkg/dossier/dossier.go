@@ -1,0 +1,153 @@
+// Package dossier seals and opens the personal data that stands in one subscriber's history: the resident record, the
+// contact, the to-be-signed bytes and the certificates. It alone knows which field of which event holds what.
+package dossier
+
+import (
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"shomei/events"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/vault"
+)
+
+// ErrNotFound says that the history holds nothing of the kind.
+var ErrNotFound = errors.New("not in the history")
+
+// Sealer seals for one commit about to be made.
+type Sealer struct {
+	Vault      *vault.Vault
+	Subscriber string
+	Revision   uint64
+}
+
+func (s Sealer) seal(class, field string, plaintext []byte) (*events.Sealed, error) {
+	binding := vault.Binding{ID: s.Subscriber, Revision: s.Revision, Field: field}
+	return s.Vault.Seal(s.Subscriber, class, binding, plaintext)
+}
+
+func (s Sealer) sealMessage(class, field string, m proto.Message) (*events.Sealed, error) {
+	plaintext, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("sealing %s: %w", field, err)
+	}
+	return s.seal(class, field, plaintext)
+}
+
+const (
+	identityField = "identity"
+	contactField  = "contact"
+)
+
+func tbsField(serial uint64) string         { return fmt.Sprintf("tbs/%d", serial) }
+func certificateField(serial uint64) string { return fmt.Sprintf("certificate/%d", serial) }
+
+// Identity seals a resident record, without the resident-record code, which is never stored.
+func (s Sealer) Identity(r *events.ResidentRecord) (*events.Sealed, error) {
+	kept := proto.Clone(r).(*events.ResidentRecord)
+	kept.ResidentCode = ""
+	return s.sealMessage(vault.Identity, identityField, kept)
+}
+
+// Contact seals where the person wants to be reached.
+func (s Sealer) Contact(c *events.Contact) (*events.Sealed, error) {
+	return s.sealMessage(vault.Contact, contactField, c)
+}
+
+// TBS seals the to-be-signed bytes of the certificate with this serial.
+func (s Sealer) TBS(serial uint64, tbs []byte) (*events.Sealed, error) {
+	return s.seal(vault.Certificate, tbsField(serial), tbs)
+}
+
+// Certificate seals a certificate's DER.
+func (s Sealer) Certificate(serial uint64, der []byte) (*events.Sealed, error) {
+	return s.seal(vault.Certificate, certificateField(serial), der)
+}
+
+// Dossier opens what one subscriber's history holds.
+type Dossier struct {
+	vault      *vault.Vault
+	subscriber string
+	history    []eventlog.Record
+}
+
+// Of gives the dossier of a subscriber, from the verified history.
+func Of(v *vault.Vault, subscriber string, history []eventlog.Record) Dossier {
+	return Dossier{v, subscriber, history}
+}
+
+// last walks the events from the newest back until found says so; sealed is what it found.
+func (d Dossier) last(found func(events.Body) *events.Sealed) (sealed *events.Sealed, revision uint64) {
+	for i := len(d.history) - 1; i >= 0; i-- {
+		list := d.history[i].Commit.GetEvents()
+		for j := len(list) - 1; j >= 0; j-- {
+			if sealed := found(events.BodyOf(list[j])); sealed != nil {
+				return sealed, d.history[i].Commit.GetRevision()
+			}
+		}
+	}
+	return nil, 0
+}
+
+func (d Dossier) open(field string, found func(events.Body) *events.Sealed) ([]byte, error) {
+	sealed, revision := d.last(found)
+	if sealed == nil {
+		return nil, fmt.Errorf("%s of subscriber %s: %w", field, d.subscriber, ErrNotFound)
+	}
+	return d.vault.Open(d.subscriber, vault.Binding{ID: d.subscriber, Revision: revision, Field: field}, sealed)
+}
+
+func (d Dossier) openMessage(field string, into proto.Message, found func(events.Body) *events.Sealed) error {
+	plaintext, err := d.open(field, found)
+	if err != nil {
+		return err
+	}
+	return proto.Unmarshal(plaintext, into)
+}
+
+// Identity gives the resident record as last recorded.
+func (d Dossier) Identity() (*events.ResidentRecord, error) {
+	r := &events.ResidentRecord{}
+	return r, d.openMessage(identityField, r, func(b events.Body) *events.Sealed {
+		switch b := b.(type) {
+		case *events.ResidentRecorded:
+			return b.Identity
+		case *events.ResidentRecordChanged:
+			return b.Identity
+		}
+		return nil
+	})
+}
+
+// Contact gives where the person wants to be reached, as last recorded.
+func (d Dossier) Contact() (*events.Contact, error) {
+	c := &events.Contact{}
+	return c, d.openMessage(contactField, c, func(b events.Body) *events.Sealed {
+		if b, ok := b.(*events.ContactRecorded); ok {
+			return b.Contact
+		}
+		return nil
+	})
+}
+
+// TBS gives the to-be-signed bytes authorised under a serial.
+func (d Dossier) TBS(serial uint64) ([]byte, error) {
+	return d.open(tbsField(serial), func(b events.Body) *events.Sealed {
+		if b, ok := b.(*events.IssueAuthorized); ok && b.Serial == serial {
+			return b.Tbs
+		}
+		return nil
+	})
+}
+
+// Certificate gives the DER of an issued certificate.
+func (d Dossier) Certificate(serial uint64) ([]byte, error) {
+	return d.open(certificateField(serial), func(b events.Body) *events.Sealed {
+		if b, ok := b.(*events.CertificateIssued); ok && b.Serial == serial {
+			return b.Certificate
+		}
+		return nil
+	})
+}

@@ -1,0 +1,93 @@
+package ra
+
+import (
+	"shomei/events"
+	"shomei/pkg/civil"
+	"shomei/pkg/lifecycle"
+	"shomei/pkg/regime"
+)
+
+// maySay is what each kind of source may claim. A stolen terminal can lie about its own work only.
+func maySay(role string, c *events.Claim) bool {
+	switch c.Fact.(type) {
+	case *events.Claim_ApplicationReceived, *events.Claim_KeysGenerated, *events.Claim_CardWritten, *events.Claim_WriteFailed,
+		*events.Claim_ConfirmationFailed, *events.Claim_CustodyTaken, *events.Claim_ApplicationDropped:
+		return role == "counter" || role == "factory"
+	case *events.Claim_HandedOver, *events.Claim_PinsUnblocked, *events.Claim_PinsBlocked, *events.Claim_CardFoundNotified:
+		return role == "counter"
+	case *events.Claim_LossNotified:
+		return role == "counter" || role == "telephone"
+	case *events.Claim_RecordChangeNotified:
+		return role == "counter" || role == "register"
+	case *events.Claim_AuthorityOrder:
+		return role == "operator"
+	}
+	return false
+}
+
+// command translates every claim that needs nothing but itself.
+func (a *attempt) command() (lifecycle.Command, error) {
+	c := a.claim
+	switch fact := c.Fact.(type) {
+	case *events.Claim_CardWritten:
+		f := fact.CardWritten
+		return lifecycle.RecordWritten{
+			Procedure: c.Procedure, Obligation: ObligationOf(f.Obligation), Card: f.Card, Serials: f.Serials,
+			SHA256: f.CertificatesSha256, Filed: a.filed,
+		}, nil
+	case *events.Claim_WriteFailed:
+		f := fact.WriteFailed
+		return lifecycle.RecordWriteFailed{
+			Procedure: c.Procedure, Obligation: ObligationOf(f.Obligation), Card: f.Card, Stage: f.Stage, Reason: f.Reason,
+			Repairable: f.Repairable, Filed: a.filed, Switches: a.Switches,
+		}, nil
+	case *events.Claim_HandedOver:
+		f := fact.HandedOver
+		return lifecycle.RecordHandOver{
+			Procedure: c.Procedure, Card: f.Card, Yen: f.FeeYen, PaperCopy: f.PaperCopy, Filed: a.filed, Switches: a.Switches,
+		}, nil
+	case *events.Claim_PinsUnblocked:
+		f := fact.PinsUnblocked
+		return lifecycle.RecordUnblocked{
+			Procedure: c.Procedure, Obligation: ObligationOf(f.Obligation), Card: f.Card, Pins: f.Pins, Filed: a.filed,
+		}, nil
+	case *events.Claim_PinsBlocked:
+		return lifecycle.RecordPinsBlocked{Card: fact.PinsBlocked.Card, Pins: fact.PinsBlocked.Pins, Filed: a.filed}, nil
+	case *events.Claim_ConfirmationFailed:
+		f := fact.ConfirmationFailed
+		return lifecycle.RecordConfirmationFailed{Obligation: ObligationOf(f.Obligation), Reason: f.Reason, Filed: a.filed}, nil
+	case *events.Claim_CustodyTaken:
+		return lifecycle.RecordCustody{Procedure: c.Procedure, Card: fact.CustodyTaken.Card, Filed: a.filed}, nil
+	case *events.Claim_ApplicationDropped:
+		return lifecycle.DropApplication{Procedure: c.Procedure, Filed: a.filed, Switches: a.Switches}, nil
+	case *events.Claim_LossNotified:
+		return lifecycle.ReportLoss{By: fact.LossNotified.By, Filed: a.filed, Switches: a.Switches}, nil
+	case *events.Claim_CardFoundNotified:
+		return lifecycle.ReportFound{Card: fact.CardFoundNotified.Card, Filed: a.filed, Switches: a.Switches}, nil
+	case *events.Claim_AuthorityOrder:
+		f := fact.AuthorityOrder
+		return lifecycle.OrderByAuthority{Serials: f.Serials, Reason: f.Reason, Filed: a.filed, Switches: a.Switches}, nil
+	case *events.Claim_RecordChangeNotified:
+		return a.changeRecord(fact.RecordChangeNotified)
+	}
+	return nil, unfit("no fact that this version knows: %T", c.Fact)
+}
+
+func (a *attempt) changeRecord(f *events.RecordChangeNotified) (lifecycle.Command, error) {
+	record := a.personal.GetRecord()
+	if _, err := civil.ParsePartial(record.GetBirthDate()); err != nil {
+		return nil, unfit("resident record: the birth date is not a date")
+	}
+	// Without an office of its own the chains roll over the calendar of every office: weekends and holidays.
+	office := regime.Office{Municipality: record.GetMunicipality()}
+	if a.claim.Office != "" {
+		known, err := a.Directory.Office(a.claim.Office, civil.Of(a.filed))
+		if err == nil {
+			office = known
+		}
+	}
+	return lifecycle.ChangeRecord{
+		Change: f.Change, CausedOn: f.CausedOn, PlannedOn: f.PlannedOn, Municipality: record.GetMunicipality(),
+		KeepUsing: f.KeepUsing, StayUntil: record.GetPeriodOfStay(), Office: office, Filed: a.filed, Switches: a.Switches,
+	}, nil
+}

@@ -1,0 +1,217 @@
+package ra
+
+import (
+	"context"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"shomei/events"
+	"shomei/pkg/ca"
+	"shomei/pkg/civil"
+	"shomei/pkg/directory"
+	"shomei/pkg/dossier"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/lifecycle"
+)
+
+// errMoved says that the history has grown since the identity was read from it.
+var errMoved = errors.New("the history has moved on")
+
+// keys authorises certificates for the keys a card has generated. The serials are taken before the decision and given
+// back if it does not use them.
+func (a *attempt) keys(ctx context.Context, fact *events.KeysGenerated) error {
+	made, err := a.generated(fact)
+	if err != nil {
+		return err
+	}
+	for _, k := range made.keys {
+		serial, err := a.serials.take(ctx)
+		if err != nil {
+			return err
+		}
+		made.serials[k.Kind] = serial
+	}
+	defer made.giveBack(a.serials)
+	for {
+		outcome, err := a.authorize(ctx, fact, made)
+		if !errors.Is(err, errMoved) {
+			made.used(outcome)
+			return err
+		}
+	}
+}
+
+// generatedKeys are the keys of one claim, with the serials they would be certified under.
+type generatedKeys struct {
+	keys    []*events.GeneratedKey
+	public  map[string]*rsa.PublicKey // by SHA-256 of the SubjectPublicKeyInfo
+	serials map[events.CertificateKind]uint64
+}
+
+func (g *generatedKeys) giveBack(s *serials) {
+	for _, serial := range g.serials {
+		s.giveBack(serial)
+	}
+}
+
+// used keeps the serials that the stored commit has authorised. On any doubt nothing is given back.
+func (g *generatedKeys) used(o eventlog.Outcome) {
+	if o.Commit == nil || o.Repeated {
+		return
+	}
+	for _, e := range o.Commit.Events {
+		if b := e.GetIssueAuthorized(); b != nil {
+			delete(g.serials, b.Kind)
+		}
+	}
+}
+
+// generated reads the requests: each must be signed by the key it names.
+func (a *attempt) generated(fact *events.KeysGenerated) (*generatedKeys, error) {
+	g := &generatedKeys{public: make(map[string]*rsa.PublicKey), serials: make(map[events.CertificateKind]uint64)}
+	for _, k := range fact.Keys {
+		kind := ca.Sign
+		if k.Kind == events.CertificateKind_CERTIFICATE_KIND_AUTH {
+			kind = ca.Auth
+		}
+		public, err := ca.ParseRequest(kind, k.Request)
+		if err != nil {
+			return nil, unfit("the request for the %s key: %v", kind, err)
+		}
+		spki, err := x509.MarshalPKIXPublicKey(public)
+		if err != nil {
+			return nil, unfit("the %s key: %v", kind, err)
+		}
+		sum := sha256.Sum256(spki)
+		g.keys = append(g.keys, &events.GeneratedKey{Kind: k.Kind, SpkiSha256: sum[:]})
+		g.public[string(sum[:])] = public
+	}
+	return g, nil
+}
+
+func (a *attempt) authorize(ctx context.Context, fact *events.KeysGenerated, made *generatedKeys) (eventlog.Outcome, error) {
+	history, err := a.Log.History(ctx, events.KindSubscriber, a.subscriber)
+	if err != nil {
+		return eventlog.Outcome{}, err
+	}
+	record, err := dossier.Of(a.Vault, a.subscriber, history).Identity()
+	if err != nil {
+		return eventlog.Outcome{}, unfit("keys of a subscriber without a resident record: %v", err)
+	}
+	person, err := lawPerson(record)
+	if err != nil {
+		return eventlog.Outcome{}, unfit("resident record: %v", err)
+	}
+	a.made, a.identity = made, record
+	return a.update(ctx, func(h eventlog.Head, state *events.SubscriberState) (lifecycle.Command, error) {
+		if h.Revision != uint64(len(history)) {
+			return nil, errMoved
+		}
+		signing, err := a.signing(state.GetProcedure(), made, h.Now)
+		if err != nil {
+			return nil, err
+		}
+		return lifecycle.RecordKeys{
+			Procedure: a.claim.Procedure, Obligation: ObligationOf(fact.Obligation), Card: fact.Card, Keys: made.keys,
+			Claim: a.received.Signed, Signing: signing, Person: person, Filed: a.filed, Switches: a.Switches,
+		}, nil
+	})
+}
+
+// signing names serial, authority and generation for each kind.
+func (a *attempt) signing(p *events.Procedure, made *generatedKeys, now time.Time) (map[events.CertificateKind]lifecycle.Signing, error) {
+	signing := make(map[events.CertificateKind]lifecycle.Signing, len(made.serials))
+	law := events.Regime_REGIME_MYNUMBER
+	if p.GetCardKind() == events.CardKind_CARD_KIND_JUKI {
+		law = events.Regime_REGIME_JUKI
+	}
+	for kind, serial := range made.serials {
+		authority, prefecture := directory.AuthorityOf(law, kind, p.GetMunicipality())
+		g, err := a.Directory.Generations().At(authority, prefecture, now)
+		if err != nil {
+			return nil, err
+		}
+		signing[kind] = lifecycle.Signing{
+			Serial: serial, Authority: directory.AuthorityID(authority, prefecture), Generation: g.KeyID,
+		}
+	}
+	return signing, nil
+}
+
+// buildTBS makes the bytes to be signed and seals them into the authorisation.
+func (a *attempt) buildTBS(sealer dossier.Sealer, b *events.IssueAuthorized) error {
+	g, err := a.Directory.Generations().ByKeyID(b.Generation)
+	if err != nil {
+		return err
+	}
+	input, err := a.input(g, b)
+	if err != nil {
+		return err
+	}
+	tbs, err := ca.BuildTBS(input)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(tbs)
+	b.TbsSha256 = sum[:]
+	b.Tbs, err = sealer.TBS(b.Serial, tbs)
+	return err
+}
+
+func (a *attempt) input(g *ca.Generation, b *events.IssueAuthorized) (ca.Input, error) {
+	last, err := civil.Parse(b.LastDay)
+	if err != nil {
+		return ca.Input{}, err
+	}
+	notBefore := time.UnixMilli(b.NotBeforeMs)
+	office, err := a.Directory.Definition(a.claim.Office, civil.Of(notBefore))
+	if err != nil {
+		return ca.Input{}, err
+	}
+	counter, ok := a.Directory.Counter(a.claim.Counter)
+	if !ok {
+		return ca.Input{}, fmt.Errorf("counter %s: %w", a.claim.Counter, directory.ErrNoOffice)
+	}
+	in := ca.Input{
+		Generation: g, Serial: b.Serial, NotBefore: notBefore, LastDay: last, PublicKey: a.made.public[string(b.SpkiSha256)],
+		Office:  ca.Municipality{Prefecture: office.PrefectureRomaji, City: office.MunicipalityRomaji},
+		Counter: counter.Code, Sequence: int(b.Serial % 1000),
+	}
+	if g.Kind != ca.Auth {
+		in.Holder, err = holder(a.identity)
+	}
+	return in, err
+}
+
+// holder is the person as a signature certificate names them (domain.md 2.4): a foreign resident by the alias, if one
+// is recorded.
+func holder(r *events.ResidentRecord) (*ca.Holder, error) {
+	birth, err := civil.ParsePartial(r.BirthDate)
+	if err != nil {
+		return nil, fmt.Errorf("the birth date of the resident record is not a date")
+	}
+	name := r.Name
+	if r.Alias != "" {
+		name = r.Alias
+	}
+	return &ca.Holder{Name: name, BirthDate: birth, Sex: ca.Sex(r.Sex), Address: r.Address}, nil
+}
+
+// ObligationOf gives the obligation's id within its subscriber from the id a command went out under
+// (<subscriber>/<revision>.<index>, and the attempt behind another slash).
+func ObligationOf(id string) string {
+	parts := strings.Split(id, "/")
+	for _, p := range parts {
+		revision, index, ok := strings.Cut(p, ".")
+		if _, err := strconv.ParseUint(revision, 10, 64); ok && err == nil && index != "" {
+			return p
+		}
+	}
+	return id
+}

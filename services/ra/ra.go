@@ -1,0 +1,256 @@
+// Package ra is the registration authority: it takes the claims of counters, registers, telephone desks and factories,
+// and decides. Each claim becomes one command, each command one commit; what is to be signed is made and sealed in the
+// commit that authorises it. Nothing is done here beside deciding: others follow the log.
+package ra
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/hpke"
+	"crypto/sha256"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"shomei/events"
+	"shomei/pkg/counterlink"
+	"shomei/pkg/crashpoint"
+	"shomei/pkg/directory"
+	"shomei/pkg/dossier"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/lifecycle"
+	"shomei/pkg/regime"
+	"shomei/pkg/vault"
+)
+
+// Config is what the registration authority needs; all fields are required.
+type Config struct {
+	Log       *eventlog.Log
+	Hub       *counterlink.Hub
+	Directory *directory.Directory
+	Vault     *vault.Vault
+	// SealKey opens the personal part of claims.
+	SealKey hpke.PrivateKey
+	// Secret makes subscriber ids from resident-record codes; at least 32 bytes, the same for the life of a deployment.
+	Secret   []byte
+	Switches regime.Switches
+	// Name tells this process from others in the lease of serial blocks.
+	Name   string
+	Clock  func() time.Time
+	Logger *slog.Logger
+}
+
+// RA decides.
+type RA struct {
+	Config
+	serials *serials
+}
+
+// New makes a registration authority.
+func New(c Config) (*RA, error) {
+	if len(c.Secret) < 32 {
+		return nil, fmt.Errorf("registration authority: the deployment secret has %d bytes, at least 32 are needed", len(c.Secret))
+	}
+	return &RA{Config: c, serials: newSerials(c.Log, c.Name)}, nil
+}
+
+// Run takes claims until ctx ends.
+func (r *RA) Run(ctx context.Context) error { return r.Hub.Claims(ctx, r.handle) }
+
+var crashDecided = crashpoint.Register("ra.decided")
+
+// handle decides on one claim. A claim that can't be attributed goes to quarantine, whole, and is answered from there.
+func (r *RA) handle(ctx context.Context, received counterlink.Received) error {
+	a := &attempt{RA: r, received: received, claim: received.Claim}
+	err := a.decide(ctx)
+	crashDecided.Hit()
+	var unfit *unfitError
+	if errors.As(err, &unfit) {
+		return Quarantine(ctx, r.Log, counterlink.Quarantined{
+			ID: received.Claim.Id, Counter: received.Claim.Counter, Number: received.Claim.Number, Signed: received.Signed, Why: err,
+		})
+	}
+	if err != nil {
+		r.Logger.Error("claim could not be decided, it will come again", "claim", received.Claim.Id, "counter", received.Claim.Counter, "error", err)
+	}
+	return err
+}
+
+// Quarantine keeps a claim that can't be believed or attributed, whole, under an id that is the same each time.
+func Quarantine(ctx context.Context, log *eventlog.Log, q counterlink.Quarantined) error {
+	env := eventlog.Envelope{
+		CommandID: q.ID, Counter: q.Counter, Redelivered: true,
+		Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "ra"},
+	}
+	sum := sha256.Sum256([]byte(q.ID))
+	id := encode(sum[:15])
+	_, err := log.Update(ctx, events.KindQuarantine, id, env, func(h eventlog.Head) ([]*events.Event, error) {
+		if h.Revision > 0 {
+			return nil, nil
+		}
+		return []*events.Event{events.New(&events.FactQuarantined{
+			Counter: q.Counter, Number: q.Number, Why: q.Why.Error(), Claim: q.Signed,
+		})}, nil
+	})
+	if err != nil {
+		return fmt.Errorf("putting a claim of counter %s into quarantine: %w", q.Counter, err)
+	}
+	return nil
+}
+
+// unfitError says why a believed claim can't be attributed or may not come from where it came.
+type unfitError struct{ why string }
+
+func (e *unfitError) Error() string { return e.why }
+
+func unfit(format string, args ...any) error { return &unfitError{fmt.Sprintf(format, args...)} }
+
+// SubscriberID is the id of the person with a resident-record code (design.md "The log"): two counters give one person
+// one id, and the id tells nothing about the code without the deployment's secret.
+func SubscriberID(secret []byte, residentCode string) string {
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte(residentCode))
+	return encode(mac.Sum(nil)[:15])
+}
+
+func encode(b []byte) string {
+	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b))
+}
+
+// attempt is one claim on its way to a decision.
+type attempt struct {
+	*RA
+	received   counterlink.Received
+	claim      *events.Claim
+	personal   *events.Personal
+	subscriber string
+	filed      time.Time
+	// made and identity are what certificates are built of, when the claim tells of keys.
+	made     *generatedKeys
+	identity *events.ResidentRecord
+}
+
+func (a *attempt) decide(ctx context.Context) error {
+	personal, err := counterlink.OpenPersonal(a.SealKey, a.claim)
+	if err != nil {
+		return unfit("the personal part does not open: %v", err)
+	}
+	a.personal = personal
+	if err := a.attribute(); err != nil {
+		return err
+	}
+	if !maySay(a.received.Enrolment.Role, a.claim) {
+		return unfit("a %s may not claim %T", a.received.Enrolment.Role, a.claim.Fact)
+	}
+	a.filed = time.UnixMilli(a.claim.FiledMs)
+	if now := a.Clock(); a.filed.After(now) {
+		a.filed = now // a counter's clock that runs ahead gives nobody later hours
+	}
+	switch fact := a.claim.Fact.(type) {
+	case *events.Claim_ApplicationReceived:
+		return a.application(ctx, fact.ApplicationReceived)
+	case *events.Claim_KeysGenerated:
+		return a.keys(ctx, fact.KeysGenerated)
+	default:
+		command, err := a.command()
+		if err != nil {
+			return err
+		}
+		_, err = a.update(ctx, func(eventlog.Head, *events.SubscriberState) (lifecycle.Command, error) { return command, nil })
+		return err
+	}
+}
+
+// attribute finds whose claim this is.
+func (a *attempt) attribute() error {
+	a.subscriber = a.claim.Subscriber
+	if code := a.personal.GetRecord().GetResidentCode(); code != "" {
+		id := SubscriberID(a.Secret, code)
+		if a.subscriber != "" && a.subscriber != id {
+			return unfit("the claim names another subscriber than its resident record does")
+		}
+		a.subscriber = id
+	}
+	if !events.ValidID(a.subscriber) {
+		return unfit("the claim names no subscriber and carries no resident record")
+	}
+	return nil
+}
+
+// update decides by lifecycle.Decide and stores the outcome, sealed where it is personal.
+func (a *attempt) update(ctx context.Context, command func(eventlog.Head, *events.SubscriberState) (lifecycle.Command, error)) (eventlog.Outcome, error) {
+	return a.Log.Update(ctx, events.KindSubscriber, a.subscriber, a.envelope(), func(h eventlog.Head) ([]*events.Event, error) {
+		state, err := lifecycle.DecodeSubscriber(h.State)
+		if err != nil {
+			return nil, err
+		}
+		cmd, err := command(h, state)
+		if err != nil {
+			return nil, err
+		}
+		decided, err := lifecycle.Decide(state, cmd, h.Now)
+		if err != nil || len(decided) == 0 {
+			return decided, err
+		}
+		return a.complete(h, decided)
+	})
+}
+
+func (a *attempt) envelope() eventlog.Envelope {
+	c := a.claim
+	env := eventlog.Envelope{
+		CommandID: c.Id, CausationID: c.Id, CorrelationID: c.Procedure, Office: c.Office, Counter: c.Counter,
+		Traceparent: c.Traceparent, Redelivered: a.received.Redelivered,
+		Actor: &events.Actor{Kind: actorKinds[a.received.Enrolment.Role], Id: c.Officer},
+	}
+	if c.SecondOfficer != "" {
+		env.SecondOfficer = &events.Actor{Kind: events.ActorKind_ACTOR_KIND_CLERK, Id: c.SecondOfficer}
+	}
+	return env
+}
+
+var actorKinds = map[string]events.ActorKind{
+	"counter": events.ActorKind_ACTOR_KIND_CLERK, "factory": events.ActorKind_ACTOR_KIND_FACTORY,
+	"register": events.ActorKind_ACTOR_KIND_REGISTER, "telephone": events.ActorKind_ACTOR_KIND_TELEPHONE,
+	"operator": events.ActorKind_ACTOR_KIND_OPERATOR,
+}
+
+// complete fills in what a pure decision can't hold: sealed personal data and the bytes to be signed.
+func (a *attempt) complete(h eventlog.Head, decided []*events.Event) ([]*events.Event, error) {
+	sealer := dossier.Sealer{Vault: a.Vault, Subscriber: a.subscriber, Revision: h.Revision + 1}
+	for _, e := range decided {
+		if err := a.completeEvent(sealer, h.Now, e); err != nil {
+			return nil, err
+		}
+	}
+	if contact := a.personal.GetContact(); contact != nil {
+		sealed, err := sealer.Contact(contact)
+		if err != nil {
+			return nil, err
+		}
+		e := events.New(&events.ContactRecorded{Contact: sealed})
+		e.CausedMs, e.FiledMs = decided[0].CausedMs, decided[0].FiledMs
+		decided = append(decided, e)
+	}
+	return decided, nil
+}
+
+func (a *attempt) completeEvent(sealer dossier.Sealer, now time.Time, e *events.Event) (err error) {
+	record := a.personal.GetRecord()
+	switch b := events.BodyOf(e).(type) {
+	case *events.ResidentRecorded:
+		if record != nil {
+			b.Identity, err = sealer.Identity(record)
+		}
+	case *events.ResidentRecordChanged:
+		if record != nil && record.BirthDate != "" {
+			b.Identity, err = sealer.Identity(record)
+		}
+	case *events.IssueAuthorized:
+		err = a.buildTBS(sealer, b)
+	}
+	return err
+}
