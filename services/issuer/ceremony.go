@@ -1,0 +1,156 @@
+package issuer
+
+import (
+	"context"
+	"crypto"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"shomei/events"
+	"shomei/pkg/ca"
+	"shomei/pkg/ca/keyfile"
+	"shomei/pkg/directory"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/lifecycle"
+
+	"github.com/google/uuid"
+)
+
+// signers are the private keys of the generations, by key file; read once.
+type signers struct {
+	folder string
+	mu     sync.Mutex
+	open   map[string]crypto.Signer
+}
+
+func keyName(kind ca.Kind, prefecture string, number int) string {
+	return fmt.Sprintf("%s-%02d.key", directory.AuthorityID(kind, prefecture), number)
+}
+
+// of gives the key of a generation; it must be the one the generation's certificate names.
+func (s *signers) of(g *ca.Generation) (crypto.Signer, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	name := keyName(g.Kind, g.Prefecture.Code, g.Number)
+	if signer, ok := s.open[name]; ok {
+		return signer, nil
+	}
+	signer, err := keyfile.Open(filepath.Join(s.folder, name))
+	if err != nil {
+		return nil, fmt.Errorf("opening the key of authority %s: %w", g, err)
+	}
+	if public, ok := signer.Public().(*rsa.PublicKey); !ok || !public.Equal(g.PublicKey()) {
+		return nil, fmt.Errorf("key file %s is not the key of authority %s: put the right file back", name, g)
+	}
+	if s.open == nil {
+		s.open = make(map[string]crypto.Signer)
+	}
+	s.open[name] = signer
+	return signer, nil
+}
+
+// HoldCeremonies puts every generation into service whose time has come (domain.md 2.1): the key is made, certified by
+// itself under the next serial, and recorded. Doing it again changes nothing.
+func (i *Issuer) HoldCeremonies(ctx context.Context, prefectures []string) error {
+	type authority struct {
+		kind       ca.Kind
+		prefecture string
+	}
+	authorities := []authority{{ca.Sign, ""}, {ca.Auth, ""}}
+	for _, p := range prefectures {
+		authorities = append(authorities, authority{ca.Juki, p})
+	}
+	for _, a := range authorities {
+		plans, err := ca.Plans(a.kind, a.prefecture)
+		if err != nil {
+			return err
+		}
+		for _, plan := range plans {
+			if now := i.Clock(); now.Before(plan.NotBefore) || now.After(plan.NotAfter) || i.activated(plan) {
+				continue
+			}
+			if err := i.activate(ctx, plan); err != nil {
+				return fmt.Errorf("key ceremony of authority %s %02d: %w", directory.AuthorityID(plan.Kind, plan.Prefecture), plan.Number, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (i *Issuer) activated(plan ca.Plan) bool {
+	for _, g := range i.Directory.Generations() {
+		if g.Kind == plan.Kind && g.Prefecture.Code == plan.Prefecture && g.Number == plan.Number {
+			return true
+		}
+	}
+	return false
+}
+
+// activate makes a generation. The key file survives a crash and is used again; so does the serial, once recorded.
+func (i *Issuer) activate(ctx context.Context, plan ca.Plan) error {
+	signer, err := keyfile.OpenOrCreate(filepath.Join(i.Keys, keyName(plan.Kind, plan.Prefecture, plan.Number)))
+	if err != nil {
+		return err
+	}
+	public, ok := signer.Public().(*rsa.PublicKey)
+	if !ok {
+		return errors.New("the key file holds no RSA key")
+	}
+	serial, err := i.authoritySerial(ctx)
+	if err != nil {
+		return err
+	}
+	tbs, err := ca.BuildAuthorityTBS(plan, serial, public)
+	if err != nil {
+		return err
+	}
+	g, err := ca.SelfSign(plan, signer, tbs)
+	if err != nil {
+		return err
+	}
+	return i.recordGeneration(ctx, g)
+}
+
+// authoritySerial takes the next number of the one counter of the deployment.
+func (i *Issuer) authoritySerial(ctx context.Context) (uint64, error) {
+	outcome, err := i.updateAuthority(ctx, logAuthority, func(s *events.AuthorityState) ([]*events.Event, error) {
+		return lifecycle.LeaseBlock(s, i.Name, 1)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return outcome.Commit.Events[0].GetBlockLeased().First, nil
+}
+
+// logAuthority counts the serials of the whole deployment.
+const logAuthority = "log"
+
+func (i *Issuer) recordGeneration(ctx context.Context, g *ca.Generation) error {
+	id := directory.AuthorityID(g.Kind, g.Prefecture.Code)
+	outcome, err := i.updateAuthority(ctx, id, func(s *events.AuthorityState) ([]*events.Event, error) {
+		return lifecycle.ActivateGeneration(s, &events.GenerationActivated{
+			Number: uint32(g.Number), KeyId: g.KeyID, Serial: g.Serial, NotBeforeMs: g.NotBefore.UnixMilli(),
+			NotAfterMs: g.NotAfter.UnixMilli(), Certificate: g.DER,
+		}), nil
+	})
+	if err != nil {
+		return err
+	}
+	return i.Directory.Learn(events.KindAuthority, id, outcome.Commit)
+}
+
+func (i *Issuer) updateAuthority(ctx context.Context, id string, decide func(*events.AuthorityState) ([]*events.Event, error)) (eventlog.Outcome, error) {
+	env := eventlog.Envelope{
+		CommandID: uuid.Must(uuid.NewV7()).String(), Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "issuer"},
+	}
+	return i.Log.Update(ctx, events.KindAuthority, id, env, func(h eventlog.Head) ([]*events.Event, error) {
+		state, err := lifecycle.DecodeAuthority(h.State)
+		if err != nil {
+			return nil, err
+		}
+		return decide(state)
+	})
+}

@@ -1,0 +1,281 @@
+// Package issuer signs what the log has authorised, and nothing else: it follows the log, verifies who authorised and
+// on whose claim, signs the bytes that stand sealed in the log, and records what it signed. It also holds the key
+// ceremonies of the authorities and publishes their revocation lists.
+package issuer
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/sha256"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"shomei/events"
+	"shomei/pkg/ca"
+	"shomei/pkg/counterlink"
+	"shomei/pkg/crashpoint"
+	"shomei/pkg/directory"
+	"shomei/pkg/dossier"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/lifecycle"
+	"shomei/pkg/regime"
+	"shomei/pkg/vault"
+)
+
+// Config is what the issuer needs; all fields are required.
+type Config struct {
+	Log       *eventlog.Log
+	Directory *directory.Directory
+	Vault     *vault.Vault
+	// Keys is the folder of the authorities' private keys.
+	Keys     string
+	Switches regime.Switches
+	Clock    func() time.Time
+	Logger   *slog.Logger
+	// Name tells this process from others in the lease of serials.
+	Name string
+}
+
+// Issuer signs.
+type Issuer struct {
+	Config
+	signers signers
+	lists   *lists
+}
+
+// New makes an issuer.
+func New(c Config) *Issuer {
+	return &Issuer{Config: c, signers: signers{folder: c.Keys}, lists: newLists()}
+}
+
+// Run signs what falls due until ctx ends.
+func (i *Issuer) Run(ctx context.Context) error {
+	return i.Log.Follow(ctx, eventlog.Follower{
+		Name: "issuer", Kinds: []string{events.KindSubscriber}, Handle: i.handle,
+		Parked: func(r eventlog.Record, err error) {
+			i.Logger.Error("a subscriber's commits are set aside: look at them with shomei log", "subscriber", r.ID, "error", err)
+		},
+	})
+}
+
+func (i *Issuer) handle(ctx context.Context, records []eventlog.Record) error {
+	for _, r := range records {
+		if !authorises(r.Commit) {
+			continue
+		}
+		if err := i.Settle(ctx, r.ID); err != nil {
+			if errors.Is(err, ErrNotBelieved) {
+				return &eventlog.ParkError{Kind: r.Kind, ID: r.ID, Err: err}
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+func authorises(c *events.Commit) bool {
+	return slices.ContainsFunc(c.GetEvents(), func(e *events.Event) bool { return e.GetIssueAuthorized() != nil })
+}
+
+// ErrNotBelieved says that an authorisation stands in the log which the issuer will not sign.
+var ErrNotBelieved = errors.New("the authorisation is not to be believed")
+
+var (
+	crashSigned   = crashpoint.Register("issuer.signed")
+	crashRecorded = crashpoint.Register("issuer.recorded")
+)
+
+// Settle signs what a subscriber is still owed, if anything. It may be called at any time and any number of times:
+// the same bytes are signed again to the same certificate, and recorded once.
+func (i *Issuer) Settle(ctx context.Context, subscriber string) error {
+	history, err := i.Log.History(ctx, events.KindSubscriber, subscriber)
+	if err != nil {
+		return err
+	}
+	owed, procedure, err := i.owed(ctx, subscriber)
+	if err != nil || len(owed) == 0 {
+		return err
+	}
+	file := dossier.Of(i.Vault, subscriber, history)
+	signed := make(map[uint64][]byte, len(owed))
+	for _, c := range owed {
+		if signed[c.Serial], err = i.sign(file, history, c); err != nil {
+			return fmt.Errorf("signing serial %d of subscriber %s: %w", c.Serial, subscriber, err)
+		}
+	}
+	crashSigned.Hit()
+	err = i.record(ctx, subscriber, procedure, owed, signed)
+	crashRecorded.Hit()
+	return err
+}
+
+// owed are the authorised certificates of the newest state.
+func (i *Issuer) owed(ctx context.Context, subscriber string) ([]*events.Certificate, string, error) {
+	head, err := i.Log.Load(ctx, events.KindSubscriber, subscriber)
+	if err != nil {
+		return nil, "", err
+	}
+	state, err := lifecycle.DecodeSubscriber(head.State)
+	if err != nil {
+		return nil, "", err
+	}
+	owed := slices.DeleteFunc(state.Certificates, func(c *events.Certificate) bool {
+		return c.Status != events.CertificateStatus_CERTIFICATE_STATUS_AUTHORIZED
+	})
+	return owed, state.GetProcedure().GetId(), nil
+}
+
+// sign verifies everything that led to the authorisation and signs its bytes.
+func (i *Issuer) sign(file dossier.Dossier, history []eventlog.Record, c *events.Certificate) ([]byte, error) {
+	authorized, err := i.authorisation(history, c.Serial)
+	if err != nil {
+		return nil, err
+	}
+	tbs, err := file.TBS(c.Serial)
+	if err != nil {
+		return nil, err
+	}
+	if sum := sha256.Sum256(tbs); !bytes.Equal(sum[:], authorized.TbsSha256) || !bytes.Equal(sum[:], c.TbsSha256) {
+		return nil, fmt.Errorf("the bytes to be signed are not those that were authorised: %w", ErrNotBelieved)
+	}
+	g, err := i.Directory.Generations().ByKeyID(authorized.Generation)
+	if err != nil {
+		return nil, err
+	}
+	content, err := ca.CheckTBS(g, tbs)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotBelieved, err)
+	}
+	if err := matches(content, authorized); err != nil {
+		return nil, err
+	}
+	signer, err := i.signers.of(g)
+	if err != nil {
+		return nil, err
+	}
+	return ca.SignTBS(g, signer, tbs)
+}
+
+// matches compares what would be signed with what the authorisation says in the open.
+func matches(content *x509.Certificate, a *events.IssueAuthorized) error {
+	spki := sha256.Sum256(content.RawSubjectPublicKeyInfo)
+	switch {
+	case !content.SerialNumber.IsUint64() || content.SerialNumber.Uint64() != a.Serial:
+		return fmt.Errorf("serial %v in the bytes, %d in the authorisation: %w", content.SerialNumber, a.Serial, ErrNotBelieved)
+	case !bytes.Equal(spki[:], a.SpkiSha256):
+		return fmt.Errorf("another key in the bytes than in the authorisation: %w", ErrNotBelieved)
+	case content.NotBefore.UnixMilli() != a.NotBeforeMs || content.NotAfter.UnixMilli() != a.NotAfterMs:
+		return fmt.Errorf("another validity in the bytes than in the authorisation: %w", ErrNotBelieved)
+	}
+	return nil
+}
+
+// authorisation finds the authorisation of a serial and checks that a registration authority made it, on the claim of
+// an enrolled counter that holds a request for this very key (design.md: whoever merely controls NATS gets nothing
+// signed). The commits' own signatures were verified with the history.
+func (i *Issuer) authorisation(history []eventlog.Record, serial uint64) (*events.IssueAuthorized, error) {
+	for _, r := range history {
+		for _, e := range r.Commit.GetEvents() {
+			a := e.GetIssueAuthorized()
+			if a.GetSerial() != serial || a == nil {
+				continue
+			}
+			if r.Role != eventlog.RoleRA && r.Role != eventlog.RoleHub {
+				return nil, fmt.Errorf("authorised by a writer of role %q: %w", r.Role, ErrNotBelieved)
+			}
+			return a, i.checkClaim(r.Commit, a)
+		}
+	}
+	return nil, fmt.Errorf("no authorisation of serial %d in the history: %w", serial, ErrNotBelieved)
+}
+
+func (i *Issuer) checkClaim(c *events.Commit, a *events.IssueAuthorized) error {
+	for _, e := range c.GetEvents() {
+		k := e.GetKeysRecorded()
+		if k == nil {
+			continue
+		}
+		counter, ok := i.Directory.Counter(c.GetCounter())
+		if !ok {
+			return fmt.Errorf("counter %q is not enrolled: %w", c.GetCounter(), ErrNotBelieved)
+		}
+		claim, _, err := counterlink.VerifyClaim(counter.PublicKey, k.Claim)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrNotBelieved, err)
+		}
+		return requested(claim, a)
+	}
+	return fmt.Errorf("no counter's claim stands with the authorisation: %w", ErrNotBelieved)
+}
+
+// requested checks that the counter's claim holds a request, signed by the key itself, for the key authorised.
+func requested(claim *events.Claim, a *events.IssueAuthorized) error {
+	for _, k := range claim.GetKeysGenerated().GetKeys() {
+		request, err := x509.ParseCertificateRequest(k.Request)
+		if err != nil || k.Kind != a.Kind {
+			continue
+		}
+		spki := sha256.Sum256(request.RawSubjectPublicKeyInfo)
+		if bytes.Equal(spki[:], a.SpkiSha256) && request.CheckSignature() == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("the counter's claim holds no request for this key: %w", ErrNotBelieved)
+}
+
+// record stores the certificates, sealed, in the commit that ends what they replace.
+func (i *Issuer) record(ctx context.Context, subscriber, procedure string, owed []*events.Certificate, signed map[uint64][]byte) error {
+	command := lifecycle.RecordIssued{Procedure: procedure, Switches: i.Switches}
+	for _, c := range owed {
+		sum := sha256.Sum256(signed[c.Serial])
+		command.Signed = append(command.Signed, lifecycle.SignedCertificate{Serial: c.Serial, SHA256: sum[:]})
+	}
+	env := eventlog.Envelope{
+		CommandID: fmt.Sprintf("issue/%s/%d", subscriber, owed[0].Serial), CorrelationID: procedure, Redelivered: false,
+		Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "issuer"},
+	}
+	_, err := i.Log.Update(ctx, events.KindSubscriber, subscriber, env, func(h eventlog.Head) ([]*events.Event, error) {
+		state, err := lifecycle.DecodeSubscriber(h.State)
+		if err != nil {
+			return nil, err
+		}
+		decided, err := lifecycle.Decide(state, command, h.Now)
+		if err != nil {
+			return nil, err
+		}
+		sealer := dossier.Sealer{Vault: i.Vault, Subscriber: subscriber, Revision: h.Revision + 1}
+		for _, e := range decided {
+			if b := e.GetCertificateIssued(); b != nil {
+				if b.Certificate, err = sealer.Certificate(b.Serial, signed[b.Serial]); err != nil {
+					return nil, err
+				}
+			}
+		}
+		return decided, nil
+	})
+	return err
+}
+
+// Healthy tells whether the issuer could sign now: its keys for every authority in force answer. The registration
+// authority asks before keys are generated (design.md "Point of no return").
+func (i *Issuer) Healthy(context.Context) error {
+	probe := sha256.Sum256([]byte("health"))
+	for _, g := range i.Directory.Generations() {
+		if i.Clock().After(g.NotAfter) {
+			continue
+		}
+		signer, err := i.signers.of(g)
+		if err != nil {
+			return err
+		}
+		if _, err := signer.Sign(nil, probe[:], crypto.SHA256); err != nil {
+			return fmt.Errorf("the key of authority %s does not sign: %w", g, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,175 @@
+package issuer
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"sync"
+	"time"
+
+	"encoding/pem"
+
+	"github.com/google/renameio/v2"
+
+	"shomei/events"
+	"shomei/pkg/ca"
+	"shomei/pkg/civil"
+	"shomei/pkg/directory"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/lifecycle"
+)
+
+// lists holds, for each authority, what its revocation list names. It is folded from the log and holds nothing else.
+type lists struct {
+	mu        sync.Mutex
+	positions eventlog.Positions
+	// byAuthority and then by serial.
+	byAuthority map[string]map[uint64]ca.Revocation
+	// lastDays of certificates, which say until when a revocation is listed.
+	lastDays map[uint64]string
+}
+
+func newLists() *lists {
+	return &lists{byAuthority: make(map[string]map[uint64]ca.Revocation), lastDays: make(map[uint64]string)}
+}
+
+// catchUp folds what the log holds beyond what is already folded.
+func (l *lists) catchUp(ctx context.Context, log *eventlog.Log) error {
+	ends, err := log.LastSequences(ctx)
+	if err != nil {
+		return err
+	}
+	err = log.Scan(ctx, l.positions, func(r eventlog.Record, err error) error {
+		if r.Kind != events.KindSubscriber {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := log.Verify(r); err != nil {
+			return err
+		}
+		l.take(r.Commit)
+		return nil
+	})
+	if err == nil {
+		l.positions = ends
+	}
+	return err
+}
+
+func (l *lists) take(c *events.Commit) {
+	for _, e := range c.GetEvents() {
+		switch b := events.BodyOf(e).(type) {
+		case *events.IssueAuthorized:
+			l.lastDays[b.Serial] = b.LastDay
+		case *events.CertificateRevoked:
+			l.add(b.Authority, b.Serial, e.RecordedMs, ca.Reason(lifecycle.CRLReason(b.Reason)))
+		case *events.CertificateSuspended:
+			l.add(b.Authority, b.Serial, e.RecordedMs, ca.Reason(lifecycle.CRLReason(events.RevocationReason_REVOCATION_REASON_CERTIFICATE_HOLD)))
+		case *events.IssueAbandoned:
+			l.add(b.Authority, b.Serial, e.RecordedMs, 0)
+		case *events.CertificateDiscarded:
+			l.add(b.Authority, b.Serial, e.RecordedMs, 0)
+		}
+	}
+}
+
+func (l *lists) add(authority string, serial uint64, recordedMs int64, reason ca.Reason) {
+	if l.byAuthority[authority] == nil {
+		l.byAuthority[authority] = make(map[uint64]ca.Revocation)
+	}
+	last, _ := civil.Parse(l.lastDays[serial])
+	l.byAuthority[authority][serial] = ca.Revocation{
+		Serial: serial, RevokedAt: time.UnixMilli(recordedMs).UTC(), Reason: reason, Expires: last.EndInstant(),
+	}
+}
+
+// entries are what an authority's list names at an instant, by serial: what has not yet reached its scheduled end
+// (domain.md 1.6).
+func (l *lists) entries(authority string, at time.Time) []ca.Revocation {
+	var entries []ca.Revocation
+	for _, r := range l.byAuthority[authority] {
+		if !r.Expires.Before(at) {
+			entries = append(entries, r)
+		}
+	}
+	sort.Slice(entries, func(a, b int) bool { return entries[a].Serial < entries[b].Serial })
+	return entries
+}
+
+// PublishLists makes a full revocation list for every authority and each of its keys in force, and writes them to the
+// folder as <authority>.crl, PEM, the newest key first. The number and the digest stand in the log before the file.
+func (i *Issuer) PublishLists(ctx context.Context, folder string) error {
+	i.lists.mu.Lock()
+	defer i.lists.mu.Unlock()
+	if err := i.lists.catchUp(ctx, i.Log); err != nil {
+		return fmt.Errorf("publishing revocation lists: %w", err)
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return fmt.Errorf("publishing revocation lists: %w", err)
+	}
+	done := make(map[string]bool)
+	for _, g := range i.Directory.Generations() {
+		id := directory.AuthorityID(g.Kind, g.Prefecture.Code)
+		if done[id] {
+			continue
+		}
+		done[id] = true
+		if err := i.publish(ctx, folder, id, g); err != nil {
+			return fmt.Errorf("publishing the revocation list of authority %s: %w", id, err)
+		}
+	}
+	return nil
+}
+
+func (i *Issuer) publish(ctx context.Context, folder, id string, any *ca.Generation) error {
+	now := i.Clock().UTC().Truncate(time.Second)
+	var number uint64
+	head, err := i.Log.Load(ctx, events.KindAuthority, id)
+	if err != nil {
+		return err
+	}
+	state, err := lifecycle.DecodeAuthority(head.State)
+	if err != nil {
+		return err
+	}
+	number = state.CrlNumber + 1
+	var file []byte
+	var published []*events.Event
+	for _, g := range i.Directory.Generations().InForce(any.Kind, any.Prefecture.Code, now) {
+		signer, err := i.signers.of(g)
+		if err != nil {
+			return err
+		}
+		entries := i.lists.entries(id, now)
+		der, err := ca.BuildCRL(signer, ca.CRLInput{
+			Generation: g, Number: number, ThisUpdate: now, NextUpdate: now.Add(ca.CRLPeriod), Entries: entries,
+		})
+		if err != nil {
+			return err
+		}
+		sum := sha256.Sum256(der)
+		published = append(published, events.New(&events.CrlPublished{
+			Number: number, ThisUpdateMs: now.UnixMilli(), NextUpdateMs: now.Add(ca.CRLPeriod).UnixMilli(),
+			Entries: uint32(len(entries)), Sha256: sum[:], KeyId: g.KeyID,
+		}))
+		file = append(file, pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der})...)
+	}
+	if len(published) == 0 {
+		return nil
+	}
+	_, err = i.updateAuthority(ctx, id, func(s *events.AuthorityState) ([]*events.Event, error) {
+		if s.CrlNumber >= number {
+			return nil, nil // another issuer was faster
+		}
+		return published, nil
+	})
+	if err != nil {
+		return err
+	}
+	return renameio.WriteFile(filepath.Join(folder, id+".crl"), file, 0o644)
+}
