@@ -22,17 +22,27 @@ type Exception struct {
 // Error returns the engine's text.
 func (e *Exception) Error() string { return e.Text }
 
-var exceptionCode = regexp.MustCompile(`^[Cc]ode: (\d+)[.,]`)
+// exceptionCode finds the error code; the engine writes its texts in two ways.
+var exceptionCode = regexp.MustCompile(`^(?:Code: (\d+)\. |code: (\d+), message: )`)
 
+// exception makes an error of a text of the engine, in a server's wording;
+// nil for no text.
 func exception(text string) error {
 	if text == "" {
 		return nil
 	}
-	e := &Exception{Text: text}
-	if m := exceptionCode.FindStringSubmatch(text); m != nil {
-		e.Code, _ = strconv.Atoi(m[1])
+	m := exceptionCode.FindStringSubmatch(text)
+	if m == nil {
+		return &Exception{Text: text}
 	}
-	return e
+	if m[2] != "" {
+		text = "Code: " + m[2] + ". DB::Exception: " + text[len(m[0]):]
+	}
+	code, err := strconv.Atoi(m[1] + m[2])
+	if err != nil {
+		return &Exception{Text: text}
+	}
+	return &Exception{Code: code, Text: text}
 }
 
 // statement is one thing for the engine to do. With an insertFormat the rows

@@ -1,0 +1,79 @@
+package warehouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"shomei/pkg/civil"
+)
+
+// ErrPeriod says that a forecast was asked by something else than month, week
+// or day.
+var ErrPeriod = errors.New("unknown period; use month, week or day")
+
+// ForecastQuery asks how many certificates end, and how many renewal windows
+// open, in each period.
+type ForecastQuery struct {
+	By     string     // month, week (from Monday) or day
+	Office string     // an office id, or a five-digit municipality code; empty: everywhere
+	From   civil.Date // first day counted; zero: no limit
+	To     civil.Date // last day counted; zero: no limit
+	At     time.Time  // the instant at which the certificates are looked at
+}
+
+// Bucket is one period of a forecast for one kind of certificate.
+type Bucket struct {
+	Starts   civil.Date `json:"starts"` // first day of the period
+	Regime   string     `json:"regime"`
+	Kind     string     `json:"kind"`
+	Expiring uint64     `json:"expiring"` // certificates whose last day lies in it
+	Opening  uint64     `json:"opening"`  // certificates whose renewal window opens in it
+}
+
+var periodStart = map[string]string{
+	"month": "toDate32(toStartOfMonth(d))", "week": "toDate32(toMonday(d))", "day": "d",
+}
+
+// Forecast counts the certificates in force at q.At (issued, valid or
+// suspended) by the period of their last day and of their window's first day.
+// Periods in which nothing happens are left out.
+func (w *Warehouse) Forecast(ctx context.Context, q ForecastQuery) ([]Bucket, error) {
+	start, ok := periodStart[q.By]
+	if !ok {
+		return nil, fmt.Errorf("%w: %q", ErrPeriod, q.By)
+	}
+	from, to := q.From, q.To
+	if from.IsZero() {
+		from = civil.New(1971, time.January, 1)
+	}
+	if to.IsZero() {
+		to = civil.New(2199, time.December, 31)
+	}
+	var rows []struct {
+		Starts   time.Time `ch:"starts"`
+		Regime   string    `ch:"regime"`
+		Kind     string    `ch:"kind"`
+		Expiring uint64    `ch:"expiring"`
+		Opening  uint64    `ch:"opening"`
+	}
+	err := w.query(ctx, &rows, "a forecast", withInstant+`
+		SELECT `+start+` AS starts, regime, kind, countIf(which = 1) AS expiring, countIf(which = 2) AS opening
+		FROM (SELECT regime, kind, last_day, window_opens, `+statusAt+` AS status FROM {certificates} FINAL
+			WHERE authorized <= t AND ({office:String} = '' OR office = {office:String} OR municipality = {office:String}))
+		ARRAY JOIN [last_day, window_opens] AS d, [1, 2] AS which
+		WHERE status IN ('issued', 'valid', 'suspended') AND d BETWEEN toDate32({from:String}) AND toDate32({to:String})
+		GROUP BY starts, regime, kind ORDER BY starts, regime, kind`,
+		at("at", q.At), param("office", q.Office), param("from", from.String()), param("to", to.String()))
+	buckets := make([]Bucket, len(rows))
+	for i, r := range rows {
+		buckets[i] = Bucket{dateOf(r.Starts), r.Regime, r.Kind, r.Expiring, r.Opening}
+	}
+	return buckets, err
+}
+
+// ExpiriesByMonth is the forecast by month, everywhere, from a day on.
+func (w *Warehouse) ExpiriesByMonth(ctx context.Context, instant time.Time) ([]Bucket, error) {
+	return w.Forecast(ctx, ForecastQuery{By: "month", From: civil.Of(instant), At: instant})
+}

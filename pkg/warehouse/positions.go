@@ -1,0 +1,80 @@
+package warehouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// ErrRebuilt says that the tables were swapped for rebuilt ones since
+// Positions was asked: ask again and follow from there. Nothing is lost.
+var ErrRebuilt = errors.New("the tables were rebuilt meanwhile; follow again from Positions")
+
+// Positions returns the last applied sequence of each stream and remembers
+// which generation of the tables they belong to. Followers start from them.
+func (w *Warehouse) Positions(ctx context.Context) (map[string]uint64, error) {
+	var rows []struct {
+		Generation uint64 `ch:"generation"`
+		Stream     string `ch:"stream"`
+		Sequence   uint64 `ch:"sequence"`
+	}
+	err := w.query(ctx, &rows, "positions", `
+		SELECT generation, stream, sequence FROM {positions} FINAL
+		WHERE generation = (SELECT max(generation) FROM {positions})`)
+	if err != nil {
+		return nil, err
+	}
+	positions := map[string]uint64{}
+	for _, r := range rows {
+		w.setGeneration(r.Generation)
+		if r.Stream != "" {
+			positions[r.Stream] = r.Sequence
+		}
+	}
+	return positions, nil
+}
+
+// SetPosition records that everything of a stream up to sequence has been
+// applied; call it after Apply. It fails with ErrRebuilt when the tables have
+// been swapped since Positions.
+func (w *Warehouse) SetPosition(ctx context.Context, stream string, sequence uint64) error {
+	if err := w.writePosition(ctx, stream, sequence); err != nil {
+		return err
+	}
+	newest, err := w.newestGeneration(ctx)
+	if err != nil {
+		return err
+	}
+	if newest != w.ownGeneration() {
+		return ErrRebuilt
+	}
+	return nil
+}
+
+func (w *Warehouse) writePosition(ctx context.Context, stream string, sequence uint64) error {
+	err := w.insert(ctx, "positions", 1, []column{
+		{"generation", []uint64{w.ownGeneration()}}, {"stream", []string{stream}}, {"sequence", []uint64{sequence}},
+	})
+	if err != nil {
+		return fmt.Errorf("recording the position of %s: %w", stream, err)
+	}
+	return nil
+}
+
+func (w *Warehouse) newestGeneration(ctx context.Context) (uint64, error) {
+	var newest uint64
+	err := w.conn.QueryRow(ctx, w.expand("SELECT max(generation) FROM {positions}")).Scan(&newest)
+	return newest, wrap("the generation of the tables", err)
+}
+
+func (w *Warehouse) ownGeneration() uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.generation
+}
+
+func (w *Warehouse) setGeneration(g uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.generation = g
+}

@@ -1,0 +1,175 @@
+package warehouse
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"shomei/events"
+)
+
+// nextSuffix marks the tables of a rebuild that is under way.
+const nextSuffix = "_next"
+
+// Target takes the log during a rebuild; it writes into tables beside the
+// live ones.
+type Target struct {
+	next     *Warehouse
+	commits  atomic.Uint64
+	progress func(commits uint64)
+}
+
+// Apply is Warehouse.Apply for the new tables, and tells the progress.
+func (t *Target) Apply(ctx context.Context, commits []*events.Commit) error {
+	if err := t.next.Apply(ctx, commits); err != nil {
+		return err
+	}
+	if done := t.commits.Add(uint64(len(commits))); t.progress != nil {
+		t.progress(done)
+	}
+	return nil
+}
+
+// SetPosition records how far a stream stands in the new tables.
+func (t *Target) SetPosition(ctx context.Context, stream string, sequence uint64) error {
+	return t.next.writePosition(ctx, stream, sequence)
+}
+
+// TableChange is how many rows a table had before a rebuild and has after it.
+type TableChange struct {
+	Table         string
+	Before, After uint64
+}
+
+// Rebuild makes all tables anew from the log and swaps them in. Readers and
+// the follower keep using the old tables until the swap; then the follower
+// meets ErrRebuilt and goes on from the positions that source recorded.
+// source gives the whole log to the target, with positions; progress (may be
+// nil) hears how many commits have been applied. When source fails the live
+// tables stay as they were, and the next rebuild starts afresh.
+func (w *Warehouse) Rebuild(ctx context.Context, source func(context.Context, *Target) error, progress func(commits uint64)) ([]TableChange, error) {
+	next, err := w.makeNext(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := source(ctx, &Target{next: next, progress: progress}); err != nil {
+		return nil, fmt.Errorf("rebuilding from the log: %w", err)
+	}
+	changes, err := w.compare(ctx, next)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.planSwap(ctx); err != nil {
+		return nil, err
+	}
+	return changes, w.finishSwap(ctx)
+}
+
+// makeNext makes empty tables beside the live ones, one generation later.
+func (w *Warehouse) makeNext(ctx context.Context) (*Warehouse, error) {
+	newest, err := w.newestGeneration(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.dropNext(ctx); err != nil {
+		return nil, err
+	}
+	all, err := migrations()
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range all {
+		for _, statement := range m.statements(w.config.Database, w.config.Cluster, nextSuffix) {
+			if err := w.conn.Exec(ctx, statement); err != nil {
+				return nil, fmt.Errorf("making the tables of a rebuild (%s): %w", m.file, err)
+			}
+		}
+	}
+	next := &Warehouse{
+		config: w.config, conn: w.conn, suffix: nextSuffix, generation: newest + 1,
+		layouts: map[string][]clickhouse.ColumnNameAndType{},
+	}
+	return next, next.writePosition(ctx, "", 0)
+}
+
+func (w *Warehouse) dropNext(ctx context.Context) error {
+	names, err := tables()
+	if err != nil {
+		return err
+	}
+	for _, table := range names {
+		err := w.conn.Exec(ctx, "DROP TABLE IF EXISTS "+w.own(table+nextSuffix)+onCluster(w.config.Cluster)+" SYNC")
+		if err != nil {
+			return fmt.Errorf("dropping the old %s: %w", table, err)
+		}
+	}
+	return nil
+}
+
+func (w *Warehouse) compare(ctx context.Context, next *Warehouse) ([]TableChange, error) {
+	names, err := tables()
+	if err != nil {
+		return nil, err
+	}
+	changes := make([]TableChange, len(names))
+	for i, table := range names {
+		changes[i].Table = table
+		row := w.conn.QueryRow(ctx, "SELECT (SELECT count() FROM "+w.name(table)+" FINAL), (SELECT count() FROM "+next.name(table)+" FINAL)")
+		if err := row.Scan(&changes[i].Before, &changes[i].After); err != nil {
+			return nil, wrap("the rows of "+table, err)
+		}
+	}
+	return changes, nil
+}
+
+// planSwap writes down which tables are to become the live ones, by their
+// UUIDs: an exchange interrupted between two tables is finished at the next
+// start, and none is exchanged twice.
+func (w *Warehouse) planSwap(ctx context.Context) error {
+	err := w.conn.Exec(ctx, "CREATE TABLE IF NOT EXISTS "+w.own("swap_plan")+onCluster(w.config.Cluster)+
+		" (table String, uuid UUID) ENGINE = "+replicated(w.config.Cluster)+
+		"MergeTree ORDER BY table SETTINGS fsync_after_insert = 1, fsync_part_directory = 1")
+	if err != nil {
+		return fmt.Errorf("making the swap plan: %w", err)
+	}
+	err = w.conn.Exec(ctx, "INSERT INTO "+w.own("swap_plan")+
+		" SELECT substring(name, 1, length(name) - {cut:UInt8}), uuid FROM system.tables WHERE database = {db:String} AND endsWith(name, {suffix:String})",
+		param("cut", len(nextSuffix)), param("db", w.config.Database), param("suffix", nextSuffix))
+	if err != nil {
+		return fmt.Errorf("writing the swap plan: %w", err)
+	}
+	return nil
+}
+
+// finishSwap exchanges what the plan names and is not live yet, then drops
+// the plan and the old tables. Without a plan it does nothing. Positions go last: until then a follower of the old
+// generation counts what it applies in the old positions, and applies it again afterwards.
+func (w *Warehouse) finishSwap(ctx context.Context) error {
+	var planned uint64
+	err := w.conn.QueryRow(ctx, "SELECT count() FROM system.tables WHERE database = {db:String} AND name = 'swap_plan'",
+		param("db", w.config.Database)).Scan(&planned)
+	if err != nil || planned == 0 {
+		return wrap("a swap plan", err)
+	}
+	var waiting []struct {
+		Table string `ch:"table"`
+	}
+	err = w.query(ctx, &waiting, "the swap plan", "SELECT table FROM "+w.own("swap_plan")+
+		" WHERE uuid IN (SELECT uuid FROM system.tables WHERE database = {db:String} AND endsWith(name, {suffix:String})) ORDER BY table = 'positions'",
+		param("db", w.config.Database), param("suffix", nextSuffix))
+	if err != nil {
+		return err
+	}
+	for _, row := range waiting {
+		err := w.conn.Exec(ctx, "EXCHANGE TABLES "+w.own(row.Table)+" AND "+w.own(row.Table+nextSuffix)+onCluster(w.config.Cluster))
+		if err != nil {
+			return fmt.Errorf("swapping in the rebuilt %s: %w", row.Table, err)
+		}
+	}
+	if err := w.conn.Exec(ctx, "DROP TABLE "+w.own("swap_plan")+onCluster(w.config.Cluster)+" SYNC"); err != nil {
+		return fmt.Errorf("dropping the swap plan: %w", err)
+	}
+	return w.dropNext(ctx)
+}

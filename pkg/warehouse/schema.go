@@ -1,0 +1,191 @@
+package warehouse
+
+import (
+	"context"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"regexp"
+	"strings"
+)
+
+//go:embed tables/*.sql
+var tableFiles embed.FS
+
+// ErrChanged says that a table file was edited after it had been applied.
+// Files are only ever added; a table can be made anew by a rebuild.
+var ErrChanged = errors.New("a table file was changed after it had been applied")
+
+// migration is one numbered file: NNN_table.sql makes a table, and
+// NNN_table.what.sql changes it later.
+type migration struct {
+	file, table, text, checksum string
+}
+
+func migrations() ([]migration, error) {
+	names, err := fs.Glob(tableFiles, "tables/*.sql")
+	if err != nil {
+		return nil, fmt.Errorf("listing the table files: %w", err)
+	}
+	all := make([]migration, 0, len(names))
+	for _, name := range names {
+		text, err := tableFiles.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("reading %s: %w", name, err)
+		}
+		sum := sha256.Sum256(text)
+		_, rest, _ := strings.Cut(strings.TrimPrefix(name, "tables/"), "_")
+		table, _, _ := strings.Cut(rest, ".")
+		all = append(all, migration{name, table, string(text), hex.EncodeToString(sum[:])})
+	}
+	return all, nil
+}
+
+// tables returns the names of all tables that follow the log, in the order
+// of their files.
+func tables() ([]string, error) {
+	all, err := migrations()
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	seen := map[string]bool{}
+	for _, m := range all {
+		if !seen[m.table] {
+			seen[m.table] = true
+			names = append(names, m.table)
+		}
+	}
+	return names, nil
+}
+
+// statements returns the file's statements for a database, cluster and suffix.
+func (m migration) statements(database, cluster, suffix string) []string {
+	replicated := ""
+	if cluster != "" {
+		replicated = "Replicated"
+	}
+	text := strings.NewReplacer(
+		"{name}", quoteName(database)+"."+quoteName(m.table+suffix),
+		"{on_cluster}", strings.TrimSpace(onCluster(cluster)),
+		"{replicated}", replicated,
+	).Replace(comment.ReplaceAllString(m.text, ""))
+	var all []string
+	for statement := range strings.SplitSeq(text, ";") {
+		if statement = strings.TrimSpace(statement); statement != "" {
+			all = append(all, statement)
+		}
+	}
+	return all
+}
+
+var comment = regexp.MustCompile(`(?m)^--.*$`)
+
+// DDL returns the statements that make the database and its tables on a
+// ClickHouse server, or on the named cluster, for operators who make tables
+// themselves. Open runs the same ones.
+func DDL(database, cluster string) ([]string, error) {
+	all, err := migrations()
+	if err != nil {
+		return nil, err
+	}
+	ddl := []string{"CREATE DATABASE IF NOT EXISTS " + quoteName(database) + onCluster(cluster) + " ENGINE = Atomic"}
+	for _, m := range all {
+		ddl = append(ddl, m.statements(database, cluster, "")...)
+	}
+	return ddl, nil
+}
+
+// migrate applies the files that have not been applied yet. Every statement
+// can run twice, so a crash between a file and its record does no harm.
+func (w *Warehouse) migrate(ctx context.Context) error {
+	err := w.conn.Exec(ctx, "CREATE TABLE IF NOT EXISTS "+w.own("table_files")+onCluster(w.config.Cluster)+
+		" (file String, checksum String, applied DateTime64(3) DEFAULT now64(3)) ENGINE = "+replicated(w.config.Cluster)+
+		"ReplacingMergeTree(applied) ORDER BY file SETTINGS fsync_after_insert = 1, fsync_part_directory = 1")
+	if err != nil {
+		return fmt.Errorf("making the record of table files: %w", err)
+	}
+	applied, err := w.appliedFiles(ctx)
+	if err != nil {
+		return err
+	}
+	all, err := migrations()
+	if err != nil {
+		return err
+	}
+	for _, m := range all {
+		switch sum, done := applied[m.file]; {
+		case !done:
+			if err := w.apply(ctx, m); err != nil {
+				return err
+			}
+		case sum != m.checksum:
+			return fmt.Errorf("%w: %s; add a new file instead, or drop the database %s and run `shomei rebuild`",
+				ErrChanged, m.file, w.config.Database)
+		}
+	}
+	return nil
+}
+
+func (w *Warehouse) appliedFiles(ctx context.Context) (map[string]string, error) {
+	var rows []struct {
+		File     string `ch:"file"`
+		Checksum string `ch:"checksum"`
+	}
+	if err := w.query(ctx, &rows, "applied table files", "SELECT file, checksum FROM "+w.own("table_files")+" FINAL"); err != nil {
+		return nil, err
+	}
+	applied := make(map[string]string, len(rows))
+	for _, r := range rows {
+		applied[r.File] = r.Checksum
+	}
+	return applied, nil
+}
+
+func (w *Warehouse) apply(ctx context.Context, m migration) error {
+	for _, statement := range m.statements(w.config.Database, w.config.Cluster, "") {
+		if err := w.conn.Exec(ctx, statement); err != nil {
+			return fmt.Errorf("applying %s: %w", m.file, err)
+		}
+	}
+	err := w.conn.Exec(ctx, "INSERT INTO "+w.own("table_files")+" (file, checksum) VALUES ({file:String}, {sum:String})",
+		param("file", m.file), param("sum", m.checksum))
+	if err != nil {
+		return fmt.Errorf("recording %s: %w", m.file, err)
+	}
+	w.config.Logger.Info("table file applied", "file", m.file)
+	return nil
+}
+
+// own names a table of the warehouse's own keeping, which is not rebuilt.
+func (w *Warehouse) own(table string) string {
+	return quoteName(w.config.Database) + "." + quoteName(table)
+}
+
+var tablePlace = regexp.MustCompile(`\{(\w+)\}`)
+
+// expand puts the full names of tables in place of {table}.
+func (w *Warehouse) expand(sql string) string {
+	return tablePlace.ReplaceAllStringFunc(sql, func(place string) string { return w.name(strings.Trim(place, "{}")) })
+}
+
+func onCluster(cluster string) string {
+	if cluster == "" {
+		return ""
+	}
+	return " ON CLUSTER " + quoteName(cluster)
+}
+
+func replicated(cluster string) string {
+	if cluster == "" {
+		return ""
+	}
+	return "Replicated"
+}
+
+func quoteName(s string) string {
+	return "`" + strings.NewReplacer("\\", "\\\\", "`", "\\`").Replace(s) + "`"
+}

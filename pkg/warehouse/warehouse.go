@@ -1,0 +1,138 @@
+// Package warehouse keeps what is true now and what is coming in ClickHouse:
+// tables that follow the log of events, and the questions they answer. It
+// writes tables and does nothing else; every row comes from a commit, applying
+// a commit twice equals applying it once, and any table can be rebuilt.
+//
+// One code path serves the embedded engine (pkg/warehouse/engine) and a
+// ClickHouse server: clickhouse-go, by whatever the DSN says.
+package warehouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+)
+
+// ErrUnavailable says that ClickHouse can't be reached; a process that can do
+// nothing without it exits with 69.
+var ErrUnavailable = errors.New("ClickHouse can't be reached")
+
+// ErrNotFound says that nothing in the tables answers the question.
+var ErrNotFound = errors.New("nothing known under this id")
+
+// Config says where the tables are.
+type Config struct {
+	DSN      string // as clickhouse.ParseDSN takes it: http://… or clickhouse://…
+	Database string // empty: shomei
+	Cluster  string // name of a ClickHouse cluster; empty: one server or the embedded engine
+	Logger   *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	if c.Database == "" {
+		c.Database = "shomei"
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return c
+}
+
+// Warehouse is a connection to the tables. It is safe for concurrent use,
+// except that each stream has one follower that applies and moves its
+// position.
+type Warehouse struct {
+	config Config
+	conn   driver.Conn
+	suffix string // "_next" for the tables of a rebuild
+
+	mu         sync.Mutex
+	layouts    map[string][]clickhouse.ColumnNameAndType
+	generation uint64
+}
+
+// Open connects and brings the tables up to date. It fails with
+// ErrUnavailable when ClickHouse does not answer, and with ErrChanged when a
+// table was made from another text than this program holds.
+func Open(ctx context.Context, c Config) (*Warehouse, error) {
+	c = c.withDefaults()
+	options, err := clickhouse.ParseDSN(c.DSN)
+	if err != nil {
+		return nil, errors.New("reading the ClickHouse DSN: it is malformed; expected http://user:password@host:port/database")
+	}
+	options.MaxOpenConns, options.MaxIdleConns = 12, 12
+	options.ConnMaxLifetime = time.Hour
+	conn, err := clickhouse.Open(options)
+	if err != nil {
+		return nil, fmt.Errorf("opening ClickHouse: %w", err)
+	}
+	w := &Warehouse{config: c, conn: conn, layouts: map[string][]clickhouse.ColumnNameAndType{}}
+	if err := w.Ping(ctx); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	if err := w.prepare(ctx); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return w, nil
+}
+
+func (w *Warehouse) prepare(ctx context.Context) error {
+	if err := w.conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+quoteName(w.config.Database)+onCluster(w.config.Cluster)+" ENGINE = Atomic"); err != nil {
+		return fmt.Errorf("making the database %s: %w", w.config.Database, err)
+	}
+	if err := w.finishSwap(ctx); err != nil {
+		return err
+	}
+	return w.migrate(ctx)
+}
+
+// Ping asks for an answer; it fails with ErrUnavailable.
+func (w *Warehouse) Ping(ctx context.Context) error {
+	if err := w.conn.Ping(ctx); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return nil
+}
+
+// Close ends the connections.
+func (w *Warehouse) Close() error { return w.conn.Close() }
+
+// name returns the quoted full name of a table of this warehouse.
+func (w *Warehouse) name(table string) string {
+	return quoteName(w.config.Database) + "." + quoteName(table+w.suffix)
+}
+
+// query fills dest, a pointer to a slice of structs with ch tags, with the
+// answer to sql; {table} stands for the table's full name.
+func (w *Warehouse) query(ctx context.Context, dest any, what, sql string, params ...any) error {
+	return wrap(what, w.conn.Select(ctx, dest, w.expand(sql), params...))
+}
+
+// param is a query parameter, sent beside the query and never put into it.
+func param(name string, value any) any { return clickhouse.Named(name, value) }
+
+// at is an instant as a parameter for fromUnixTimestamp64Milli.
+func at(name string, t time.Time) any { return param(name, t.UnixMilli()) }
+
+// farFuture stands for "no limit in time".
+var farFuture = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func orFarFuture(t time.Time) time.Time {
+	if t.IsZero() {
+		return farFuture
+	}
+	return t
+}
+
+func wrap(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("asking ClickHouse for %s: %w", what, err)
+}

@@ -1,0 +1,357 @@
+package warehouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sort"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"shomei/events"
+	"shomei/pkg/civil"
+)
+
+func applied(t *testing.T, commits []*events.Commit) *Warehouse {
+	t.Helper()
+	w := open(t)
+	if err := w.Apply(t.Context(), commits); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func tokyo(s string) time.Time {
+	at, err := time.ParseInLocation("2006-01-02 15:04", s, civil.Tokyo)
+	if err != nil {
+		panic(err)
+	}
+	return at
+}
+
+func TestStateAtAnyInstant(t *testing.T) {
+	w := applied(t, life().commits)
+	id := life().id
+	for _, c := range []struct {
+		at, want string
+	}{
+		{"2016-01-12 10:02", "1 authorized"},
+		{"2016-01-12 10:04", "1 issued, 2 authorized"},
+		{"2016-01-13 00:00", "1 valid, 2 valid"},
+		{"2017-05-08 09:02", "1 valid, 2 revoked affiliation-changed name-changed, 3 authorized"},
+		{"2017-05-09 00:00", "1 valid, 2 revoked affiliation-changed name-changed, 3 revoked unspecified write-failed"},
+		{"2020-04-02 00:00", "1 suspended, 2 revoked affiliation-changed name-changed, 3 revoked unspecified write-failed"},
+		{"2020-06-18 23:59", "1 suspended, 2 revoked affiliation-changed name-changed, 3 revoked unspecified write-failed"},
+		{"2020-06-19 00:00", "1 expired, 2 revoked affiliation-changed name-changed, 3 revoked unspecified write-failed"},
+	} {
+		certificates, err := w.State(t.Context(), id, tokyo(c.at))
+		if err != nil {
+			t.Fatalf("%s: %v", c.at, err)
+		}
+		if got := summary(certificates); got != c.want {
+			t.Errorf("%s:\n got %s\nwant %s", c.at, got, c.want)
+		}
+	}
+	for _, key := range []string{"nobody", "99"} {
+		if _, err := w.State(t.Context(), key, tokyo("2021-01-01 00:00")); !errors.Is(err, ErrNotFound) {
+			t.Errorf("%s: got %v, want ErrNotFound", key, err)
+		}
+	}
+	if _, err := w.State(t.Context(), id, tokyo("2016-01-11 00:00")); !errors.Is(err, ErrNotFound) {
+		t.Errorf("before anything: got %v, want ErrNotFound", err)
+	}
+}
+
+func summary(certificates []Certificate) string {
+	parts := make([]string, len(certificates))
+	for i, c := range certificates {
+		parts[i] = strings.TrimSpace(fmt.Sprintf("%d %s %s %s", c.Serial, c.Status, c.Reason, c.Cause))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func TestOneCertificateInFull(t *testing.T) {
+	w := applied(t, life().commits)
+	got, err := w.State(t.Context(), "1", tokyo("2021-01-01 00:00"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	minute := func(n int) time.Time { return handedOver.Add(time.Duration(n) * time.Minute) }
+	want := []Certificate{{
+		Serial: 1, Kind: "auth", Regime: "mynumber", Status: "expired", Subscriber: life().id, Office: "12237-main",
+		Municipality: "12237", Card: "card-1", Authority: "auth", Procedure: "p1",
+		NotBefore: minute(2), NotAfter: tokyo("2020-06-18 23:59").Add(59 * time.Second),
+		LastDay: civil.New(2020, 6, 18), WindowOpens: civil.New(2020, 3, 19),
+		Authorized: minute(2), Issued: minute(3), Written: minute(6), Delivered: minute(7),
+		WindowOpened: tokyo("2020-03-19 09:01"), Suspended: tokyo("2020-04-01 09:01"), Expired: tokyo("2020-06-19 00:01"),
+		SuspendCause: "loss", Revision: 16,
+	}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("certificate (-want +got):\n%s", diff)
+	}
+}
+
+func TestHistories(t *testing.T) {
+	w := applied(t, life().commits)
+	entries, err := w.History(t.Context(), life().id, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	events := 0
+	for _, c := range life().commits {
+		events += len(c.Events)
+	}
+	if len(entries) != events || entries[0].Event != "ApplicationAccepted" || entries[0].Rules[0] != "mynumber.validity.sixth-birthday" {
+		t.Errorf("history: %d of %d events, first %+v", len(entries), events, entries[0])
+	}
+	until, err := w.History(t.Context(), life().id, tokyo("2017-01-01 00:00"))
+	if err != nil || len(until) != 10 {
+		t.Errorf("history until 2017: %d events, %v; want 10", len(until), err)
+	}
+	occurrences, err := w.CertificateHistory(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, o := range occurrences {
+		names = append(names, o.Event)
+	}
+	want := "IssueAuthorized CertificateIssued CertificateWritten Delivered WindowOpened NoticeDue CertificateSuspended CertificateExpired"
+	if got := strings.Join(names, " "); got != want {
+		t.Errorf("certificate's history:\n got %s\nwant %s", got, want)
+	}
+}
+
+func TestApplicationsCardsAndNotices(t *testing.T) {
+	w := applied(t, life().commits)
+	applications, err := w.Applications(t.Context(), life().id)
+	if err != nil || len(applications) != 1 {
+		t.Fatalf("applications: %v, %v", applications, err)
+	}
+	if a := applications[0]; a.Operation != "issue" || a.Kinds != "sign auth" || a.FeeYen != 1000 || a.PaidYen != 1000 || a.Delivered.Year() != 2016 {
+		t.Errorf("application: %+v", a)
+	}
+	cards, err := w.CardOperations(t.Context(), life().id)
+	if err != nil || len(cards) != 5 || cards[0].Event != "CardAssigned" || cards[4].Event != "LossReported" {
+		t.Errorf("card operations: %+v, %v", cards, err)
+	}
+	notices, err := w.Notices(t.Context(), life().id)
+	if err != nil || len(notices) != 1 || notices[0].Kind != "expiry" || notices[0].Outcome != "sent" || notices[0].Serial != 1 {
+		t.Errorf("notices: %+v, %v", notices, err)
+	}
+}
+
+func TestForecastAndCounts(t *testing.T) {
+	var commits []*events.Commit
+	for i, day := range []string{"2021-03-01", "2021-03-31", "2021-04-01", "2021-04-01"} {
+		s := newStory(fmt.Sprintf("person-%d", i), handedOver)
+		s.issue(uint64(i+1), sign, day, "2021-01-01")
+		if i == 3 {
+			s.revoke(4, sign, day, "moved-overseas")
+		}
+		commits = append(commits, s.commits...)
+	}
+	w := applied(t, commits)
+	for _, c := range []struct{ by, want string }{
+		{"month", "2021-01-01 0/3, 2021-03-01 2/0, 2021-04-01 1/0"},
+		{"week", "2020-12-28 0/3, 2021-03-01 1/0, 2021-03-29 2/0"},
+		{"day", "2021-01-01 0/3, 2021-03-01 1/0, 2021-03-31 1/0, 2021-04-01 1/0"},
+	} {
+		for _, office := range []string{"", "12237-main", "12237"} {
+			got, err := w.Forecast(t.Context(), ForecastQuery{By: c.by, Office: office, At: tokyo("2016-02-01 00:00")})
+			if err != nil || buckets(got) != c.want {
+				t.Errorf("by %s at %q: got %s (%v), want %s", c.by, office, buckets(got), err, c.want)
+			}
+		}
+	}
+	elsewhere, err := w.Forecast(t.Context(), ForecastQuery{By: "day", Office: "13101", At: tokyo("2016-02-01 00:00")})
+	if err != nil || len(elsewhere) != 0 {
+		t.Errorf("elsewhere: %v, %v", elsewhere, err)
+	}
+	if _, err := w.Forecast(t.Context(), ForecastQuery{By: "year"}); !errors.Is(err, ErrPeriod) {
+		t.Errorf("by year: %v", err)
+	}
+	counts, err := w.CountsByStatus(t.Context(), tokyo("2021-03-15 00:00"))
+	want := []StatusCount{{"mynumber", "sign", "expired", 1}, {"mynumber", "sign", "issued", 2}, {"mynumber", "sign", "revoked", 1}}
+	if diff := cmp.Diff(want, counts); err != nil || diff != "" {
+		t.Errorf("counts (%v):\n%s", err, diff)
+	}
+	months, err := w.ExpiriesByMonth(t.Context(), tokyo("2021-03-15 00:00"))
+	if err != nil || buckets(months) != "2021-03-01 1/0, 2021-04-01 1/0" {
+		t.Errorf("by month from now on: %s, %v", buckets(months), err)
+	}
+}
+
+func buckets(all []Bucket) string {
+	parts := make([]string, len(all))
+	for i, b := range all {
+		parts[i] = fmt.Sprintf("%s %d/%d", b.Starts, b.Expiring, b.Opening)
+	}
+	return strings.Join(parts, ", ")
+}
+
+func TestDue(t *testing.T) {
+	begun := func(id string, more ...events.Body) []*events.Commit {
+		s := newStory(id, handedOver)
+		serial := uint64(id[0])
+		s.commit(&events.CardAssigned{Card: "card-" + id, Kind: events.CardKind_CARD_KIND_MYNUMBER, LastDay: "2020-06-18"})
+		s.issue(serial, sign, "2020-06-18", "2020-03-19")
+		s.commit(&events.DeadlineSet{Kind: events.DeadlineKind_DEADLINE_KIND_CARD_90, LastDay: "2020-05-01"})
+		for _, body := range more {
+			s.commit(body)
+		}
+		return s.commits
+	}
+	w := applied(t, append(append(begun("a"),
+		begun("b", &events.WindowOpened{Serial: 'b', Kind: sign}, &events.DeadlineMet{Kind: events.DeadlineKind_DEADLINE_KIND_CARD_90})...),
+		begun("c", &events.CertificateExpired{Serial: 'c', Kind: sign}, &events.CardExpired{Card: "card-c", LastDay: "2020-06-18"},
+			&events.DeadlineMissed{Kind: events.DeadlineKind_DEADLINE_KIND_CARD_90, LastDay: "2020-05-01"})...))
+	for _, c := range []struct{ day, want string }{
+		{"2020-03-18", ""},
+		{"2020-03-19", "a window 2020-03-19"},
+		{"2020-05-01", "a window 2020-03-19"},
+		{"2020-05-02", "a window 2020-03-19, a deadline 2020-05-01"},
+		{"2020-06-18", "a window 2020-03-19, a deadline 2020-05-01"},
+		{"2020-06-19", "a deadline 2020-05-01, a card 2020-06-18, a expiry 2020-06-18, b card 2020-06-18, b expiry 2020-06-18"},
+	} {
+		today, _ := civil.Parse(c.day)
+		due, err := w.Due(t.Context(), today, "", 100)
+		var parts []string
+		for _, d := range due {
+			parts = append(parts, fmt.Sprintf("%s %s %s", d.Subscriber, d.What, d.Day))
+		}
+		if got := strings.Join(parts, ", "); err != nil || got != c.want {
+			t.Errorf("%s: got %q (%v), want %q", c.day, got, err, c.want)
+		}
+	}
+	after, err := w.Due(t.Context(), civil.New(2020, 6, 19), "a", 1)
+	if err != nil || len(after) != 1 || after[0].Subscriber != "b" || after[0].Target != "card-b" {
+		t.Errorf("second page: %+v, %v", after, err)
+	}
+}
+
+// contents is every row of every table that follows the log, as text.
+func contents(t *testing.T, w *Warehouse) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	names, err := tables()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range names {
+		if table == "positions" {
+			continue
+		}
+		var rows []struct {
+			Row string `ch:"row"`
+		}
+		if err := w.query(t.Context(), &rows, table, "SELECT toString(tuple(*)) AS row FROM {"+table+"} FINAL"); err != nil {
+			t.Fatal(err)
+		}
+		lines := make([]string, len(rows))
+		for i, r := range rows {
+			lines[i] = r.Row
+		}
+		sort.Strings(lines)
+		all[table] = strings.Join(lines, "\n")
+	}
+	return all
+}
+
+func TestTwiceEqualsOnceInAnyCutOfTheLog(t *testing.T) {
+	round := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		round++
+		commits := append(population(rt, rapid.IntRange(1, 6).Draw(rt, "people")), life().commits...)
+		once := openNamed(t, fmt.Sprintf("once_%d", round))
+		twice := openNamed(t, fmt.Sprintf("twice_%d", round))
+		if err := once.Apply(t.Context(), commits); err != nil {
+			rt.Fatal(err)
+		}
+		for from := 0; from < len(commits); {
+			to := min(len(commits), from+rapid.IntRange(1, 20).Draw(rt, "batch"))
+			if err := twice.Apply(t.Context(), commits[from:to]); err != nil {
+				rt.Fatal(err)
+			}
+			from = to - rapid.IntRange(0, min(3, to-from-1)).Draw(rt, "again")
+			if to == len(commits) {
+				break
+			}
+		}
+		if err := twice.Apply(t.Context(), commits); err != nil {
+			rt.Fatal(err)
+		}
+		if diff := cmp.Diff(contents(t, once), contents(t, twice)); diff != "" {
+			rt.Fatalf("applied twice differs (-once +twice):\n%s", diff)
+		}
+		for _, w := range []*Warehouse{once, twice} {
+			if err := w.conn.Exec(context.Background(), "DROP DATABASE "+quoteName(w.config.Database)); err != nil {
+				rt.Fatal(err)
+			}
+		}
+	})
+}
+
+// TestInForceAgainstThePlainCount compares the signed rows with a count over
+// the commits themselves, at random instants of both axes.
+func TestInForceAgainstThePlainCount(t *testing.T) {
+	round := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		round++
+		commits := population(rt, rapid.IntRange(1, 8).Draw(rt, "people"))
+		w := openNamed(t, fmt.Sprintf("force_%d", round))
+		for _, c := range commits { // one by one: discards find their facts in the table
+			if err := w.Apply(t.Context(), []*events.Commit{c}); err != nil {
+				rt.Fatal(err)
+			}
+		}
+		for range 5 {
+			effective := handedOver.Add(time.Duration(rapid.IntRange(0, 2200*24).Draw(rt, "effective")) * time.Hour)
+			known := handedOver.Add(time.Duration(rapid.IntRange(0, 100*24).Draw(rt, "known")) * time.Hour)
+			got, err := w.InForce(t.Context(), effective, known)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			var sum int64
+			for _, row := range got {
+				sum += row.Count
+			}
+			if want := plainCount(commits, effective, known); sum != want {
+				rt.Fatalf("in force at %s as known at %s: %d, want %d", effective, known, sum, want)
+			}
+		}
+		if err := w.conn.Exec(context.Background(), "DROP DATABASE "+quoteName(w.config.Database)); err != nil {
+			rt.Fatal(err)
+		}
+	})
+}
+
+func plainCount(commits []*events.Commit, effective, known time.Time) int64 {
+	inForce := map[uint64]bool{}
+	for _, c := range commits {
+		for _, e := range c.Events {
+			if e.RecordedMs > known.UnixMilli() {
+				continue
+			}
+			switch b := events.BodyOf(e).(type) {
+			case *events.CertificateIssued:
+				inForce[b.Serial] = b.NotBeforeMs <= effective.UnixMilli() && effective.UnixMilli() < b.NotAfterMs+1000
+			case *events.CertificateRevoked:
+				inForce[b.Serial] = inForce[b.Serial] && effective.UnixMilli() < e.RecordedMs
+			case *events.CertificateDiscarded:
+				inForce[b.Serial] = inForce[b.Serial] && effective.UnixMilli() < e.RecordedMs
+			}
+		}
+	}
+	n := int64(0)
+	for _, is := range inForce {
+		if is {
+			n++
+		}
+	}
+	return n
+}
