@@ -23,7 +23,7 @@ func open(t *testing.T) *Warehouse {
 	return openNamed(t, "t_"+name)
 }
 
-func openNamed(t *testing.T, database string) *Warehouse {
+func openNamed(t testing.TB, database string) *Warehouse {
 	t.Helper()
 	w, err := Open(t.Context(), Config{
 		DSN: enginetest.Start(t).DSN(), Database: database, Logger: slog.New(slog.DiscardHandler),
@@ -150,7 +150,7 @@ func population(t *rapid.T, n int) []*events.Commit {
 	return all
 }
 
-func dsnOf(t *testing.T) string {
+func dsnOf(t testing.TB) string {
 	t.Helper()
 	return enginetest.Start(t).DSN()
 }

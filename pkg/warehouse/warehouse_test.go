@@ -1,7 +1,6 @@
 package warehouse
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"sort"
@@ -262,70 +261,70 @@ func contents(t *testing.T, w *Warehouse) map[string]string {
 	return all
 }
 
+// cuts draws batches that cover n commits in order, some commits twice.
+func cuts(t *rapid.T, n int) [][2]int {
+	var all [][2]int
+	for from := 0; from < n; {
+		to := min(n, from+rapid.IntRange(1, n/3).Draw(t, "batch"))
+		all = append(all, [2]int{from, to})
+		if from = to; to < n {
+			from -= rapid.IntRange(0, min(3, all[len(all)-1][1]-all[len(all)-1][0]-1)).Draw(t, "again")
+		}
+	}
+	return all
+}
+
 func TestTwiceEqualsOnceInAnyCutOfTheLog(t *testing.T) {
-	round := 0
-	rapid.Check(t, func(rt *rapid.T) {
-		round++
-		commits := append(population(rt, rapid.IntRange(1, 6).Draw(rt, "people")), life().commits...)
-		once := openNamed(t, fmt.Sprintf("once_%d", round))
-		twice := openNamed(t, fmt.Sprintf("twice_%d", round))
-		if err := once.Apply(t.Context(), commits); err != nil {
-			rt.Fatal(err)
-		}
-		for from := 0; from < len(commits); {
-			to := min(len(commits), from+rapid.IntRange(1, 20).Draw(rt, "batch"))
-			if err := twice.Apply(t.Context(), commits[from:to]); err != nil {
-				rt.Fatal(err)
-			}
-			from = to - rapid.IntRange(0, min(3, to-from-1)).Draw(rt, "again")
-			if to == len(commits) {
-				break
-			}
-		}
-		if err := twice.Apply(t.Context(), commits); err != nil {
-			rt.Fatal(err)
-		}
-		if diff := cmp.Diff(contents(t, once), contents(t, twice)); diff != "" {
-			rt.Fatalf("applied twice differs (-once +twice):\n%s", diff)
-		}
-		for _, w := range []*Warehouse{once, twice} {
-			if err := w.conn.Exec(context.Background(), "DROP DATABASE "+quoteName(w.config.Database)); err != nil {
-				rt.Fatal(err)
-			}
-		}
+	type draw struct {
+		commits []*events.Commit
+		batches [][2]int
+	}
+	draws := rapid.Custom(func(rt *rapid.T) draw {
+		commits := append(population(rt, rapid.IntRange(1, 30).Draw(rt, "people")), life().commits...)
+		return draw{commits, cuts(rt, len(commits))}
 	})
+	for seed := range 8 {
+		t.Run(fmt.Sprintf("seed_%d", seed), func(t *testing.T) {
+			d := draws.Example(seed)
+			once, twice := openNamed(t, fmt.Sprintf("once_%d", seed)), openNamed(t, fmt.Sprintf("twice_%d", seed))
+			if err := once.Apply(t.Context(), d.commits); err != nil {
+				t.Fatal(err)
+			}
+			for _, cut := range append(d.batches, [2]int{0, len(d.commits)}) {
+				if err := twice.Apply(t.Context(), d.commits[cut[0]:cut[1]]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if diff := cmp.Diff(contents(t, once), contents(t, twice)); diff != "" {
+				t.Errorf("applied again in %v differs (-once +again):\n%.3000s", d.batches, diff)
+			}
+		})
+	}
 }
 
 // TestInForceAgainstThePlainCount compares the signed rows with a count over
 // the commits themselves, at random instants of both axes.
 func TestInForceAgainstThePlainCount(t *testing.T) {
-	round := 0
+	commits := rapid.Custom(func(rt *rapid.T) []*events.Commit { return population(rt, 150) }).Example(3)
+	w := open(t)
+	for from := 0; from < len(commits); from += 37 { // discards find their facts in the batch or in the table
+		if err := w.Apply(t.Context(), commits[from:min(from+37, len(commits))]); err != nil {
+			t.Fatal(err)
+		}
+	}
 	rapid.Check(t, func(rt *rapid.T) {
-		round++
-		commits := population(rt, rapid.IntRange(1, 8).Draw(rt, "people"))
-		w := openNamed(t, fmt.Sprintf("force_%d", round))
-		for _, c := range commits { // one by one: discards find their facts in the table
-			if err := w.Apply(t.Context(), []*events.Commit{c}); err != nil {
-				rt.Fatal(err)
-			}
-		}
-		for range 5 {
-			effective := handedOver.Add(time.Duration(rapid.IntRange(0, 2200*24).Draw(rt, "effective")) * time.Hour)
-			known := handedOver.Add(time.Duration(rapid.IntRange(0, 100*24).Draw(rt, "known")) * time.Hour)
-			got, err := w.InForce(t.Context(), effective, known)
-			if err != nil {
-				rt.Fatal(err)
-			}
-			var sum int64
-			for _, row := range got {
-				sum += row.Count
-			}
-			if want := plainCount(commits, effective, known); sum != want {
-				rt.Fatalf("in force at %s as known at %s: %d, want %d", effective, known, sum, want)
-			}
-		}
-		if err := w.conn.Exec(context.Background(), "DROP DATABASE "+quoteName(w.config.Database)); err != nil {
+		effective := handedOver.Add(time.Duration(rapid.IntRange(0, 2200*24).Draw(rt, "effective")) * time.Hour)
+		known := handedOver.Add(time.Duration(rapid.IntRange(0, 100*24).Draw(rt, "known")) * time.Hour)
+		got, err := w.InForce(t.Context(), effective, known)
+		if err != nil {
 			rt.Fatal(err)
+		}
+		var sum int64
+		for _, row := range got {
+			sum += row.Count
+		}
+		if want := plainCount(commits, effective, known); sum != want {
+			rt.Fatalf("in force at %s as known at %s: %d, want %d", effective, known, sum, want)
 		}
 	})
 }
