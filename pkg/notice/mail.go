@@ -31,24 +31,35 @@ type Message struct {
 // automatically (RFC 3834). date stands in its Date field. A wrong from or to
 // is ErrAddress.
 func Compose(n Notice, text Text, from, to string, date time.Time) (Message, error) {
-	m := mail.NewMsg(mail.WithCharset(mail.CharsetUTF8), mail.WithEncoding(mail.EncodingB64), mail.WithNoDefaultUserAgent())
-	if err := m.From(from); err != nil {
-		return Message{}, fmt.Errorf("composing notice %s: sender: %w", n.ID, ErrAddress)
-	}
-	if err := m.To(to); err != nil {
-		return Message{}, fmt.Errorf("composing notice %s: recipient: %w", n.ID, ErrAddress)
-	}
 	id, err := MessageID(n, from)
 	if err != nil {
 		return Message{}, err
 	}
+	return compose(envelope{"notice " + n.ID, id, from, to, n.language(), date}, text)
+}
+
+// envelope is what stands around a text.
+type envelope struct {
+	what, id, from, to string
+	language           Language
+	date               time.Time
+}
+
+func compose(e envelope, text Text) (Message, error) {
+	m := mail.NewMsg(mail.WithCharset(mail.CharsetUTF8), mail.WithEncoding(mail.EncodingB64), mail.WithNoDefaultUserAgent())
+	if err := m.From(e.from); err != nil {
+		return Message{}, fmt.Errorf("composing %s: sender: %w", e.what, ErrAddress)
+	}
+	if err := m.To(e.to); err != nil {
+		return Message{}, fmt.Errorf("composing %s: recipient: %w", e.what, ErrAddress)
+	}
 	m.Subject(text.Subject)
-	m.SetDateWithValue(date)
-	m.SetMessageIDWithValue(id)
+	m.SetDateWithValue(e.date)
+	m.SetMessageIDWithValue(e.id)
 	m.SetGenHeader("Auto-Submitted", "auto-generated")
-	m.SetGenHeader("Content-Language", string(n.language()))
+	m.SetGenHeader("Content-Language", string(e.language))
 	m.SetBodyString(mail.TypeTextPlain, text.Body)
-	return Message{ID: id, msg: m}, nil
+	return Message{ID: e.id, msg: m}, nil
 }
 
 // MessageID is the id that every mail of this notice has when sent by from.

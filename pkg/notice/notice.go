@@ -180,8 +180,10 @@ func day(l Language, d civil.Date) string {
 	if l == English {
 		return fmt.Sprintf("%d %s %d", d.Day, d.Month, d.Year)
 	}
+	// Both calendars, as public bodies write them: 令和8年（2026年）12月22日（火曜日）.
+	year := strings.TrimSuffix(d.Wareki(), shortDay(l, d))
 	weekday := []string{"日", "月", "火", "水", "木", "金", "土"}[d.Weekday()]
-	return fmt.Sprintf("%s（%d年）%s曜日", d.Wareki(), d.Year, weekday)
+	return fmt.Sprintf("%s（%d年）%s（%s曜日）", year, d.Year, shortDay(l, d), weekday)
 }
 
 func shortDay(l Language, d civil.Date) string {

@@ -71,7 +71,7 @@ func TestNoticesSayWhatAndWhen(t *testing.T) {
 	}{
 		"renew in the window": {
 			sample(expiry, mynumber, Japanese), "〔山武市〕電子証明書の有効期間が12月22日に満了します",
-			[]string{"利用者証明用電子証明書・署名用電子証明書", "令和8年12月22日（2026年）火曜日", "令和8年9月23日（2026年）水曜日から", "手数料は無料", "暗証番号"},
+			[]string{"利用者証明用電子証明書・署名用電子証明書", "令和8年（2026年）12月22日（火曜日）", "令和8年（2026年）9月23日（水曜日）から", "手数料は無料", "暗証番号"},
 			[]string{"円"},
 		},
 		"in English": {
@@ -91,7 +91,7 @@ func TestNoticesSayWhatAndWhen(t *testing.T) {
 			[]string{"発行と更新は終わっています", "マイナンバーカードをお申し込みください"},
 			[]string{"更新の手続き"},
 		},
-		"revoked":   {sample(revoked, mynumber, Japanese), "〔山武市〕電子証明書が11月5日に失効しました", []string{"令和8年11月5日"}, nil},
+		"revoked":   {sample(revoked, mynumber, Japanese), "〔山武市〕電子証明書が11月5日に失効しました", []string{"令和8年（2026年）11月5日（木曜日）"}, nil},
 		"suspended": {sample(suspended, mynumber, Japanese), "〔山武市〕電子証明書を11月5日に一時停止しました", []string{"解除されません"}, nil},
 		"expired":   {sample(expired, mynumber, Japanese), "〔山武市〕電子証明書の有効期間が12月22日に満了しました", []string{"新しい電子証明書"}, nil},
 	}

@@ -1,0 +1,65 @@
+package notice
+
+import (
+	"fmt"
+	netmail "net/mail"
+	"strings"
+	"time"
+
+	"shomei/pkg/civil"
+)
+
+// Inquiry is a letter of inquiry with its answer form (照会書兼回答書), posted to the registered address because identity
+// or will could not be shown at the desk (seed page; domain.md 1.3.2).
+type Inquiry struct {
+	// Letter is the number printed on both halves; the answer is accepted with this number only.
+	Letter string
+	// Name and Address are those of the resident record: the letter goes there and nowhere else.
+	Name, Address string
+	Office        Office
+	Date          time.Time
+}
+
+const inquiryBody = `%s
+%s 様
+
+電子証明書新規発行/更新照会書
+
+                                        %s
+                                        %s
+
+あなた様の電子証明書について、当市区町村の窓口に申請がありました。
+申請がご本人の意思によるものであるときは、下の回答書に記入し、窓口にお持ちください。
+心当たりがないときは、このお手紙の番号を添えて窓口にお知らせください。
+
+照会書番号  %s
+
+--------------------------------- 切り取り線 ---------------------------------
+
+電子証明書新規発行/更新回答書
+
+照会書番号  %s
+
+申請は私の意思によるものに相違ありません。
+
+回答年月日        年    月    日
+
+氏名(自署)
+
+`
+
+// ComposeInquiry makes the letter as a mail to the print desk, which puts it into an envelope for the registered
+// address. The letter's number stands in the subject; name and address in the body only.
+func ComposeInquiry(i Inquiry, from, printDesk string) (Message, error) {
+	sender, err := netmail.ParseAddress(from)
+	if err != nil {
+		return Message{}, fmt.Errorf("composing letter %s: sender: %w", i.Letter, ErrAddress)
+	}
+	day := civil.Of(i.Date)
+	text := Text{
+		Subject: fmt.Sprintf("〔%s〕照会書兼回答書 %s", i.Office.Municipality, i.Letter),
+		Body:    fmt.Sprintf(inquiryBody, i.Address, i.Name, day, i.Office.Municipality, i.Letter, i.Letter),
+	}
+	id := "inquiry-" + i.Letter + sender.Address[strings.LastIndex(sender.Address, "@"):]
+	return compose(envelope{"letter " + i.Letter, id, from, printDesk, Japanese, i.Date}, text)
+}

@@ -1,0 +1,70 @@
+package dispatcher
+
+import (
+	"context"
+
+	"shomei/events"
+	"shomei/pkg/eventlog"
+)
+
+// answer is what the counter is told about the claim behind a commit: how it was decided, and how the person's
+// certificates stand now.
+func (d dispatcher) answer(r eventlog.Record, state *events.SubscriberState) *events.Downlink {
+	c := r.Commit
+	a := &events.Answer{Claim: c.CommandId, Accepted: true, CardLastDay: state.GetCard().GetLastDay()}
+	for _, e := range c.Events {
+		take(a, e)
+	}
+	for _, held := range state.Certificates {
+		a.Certificates = append(a.Certificates, &events.CertificateState{
+			Serial: held.Serial, Kind: held.Kind, Regime: held.Regime, Status: held.Status, LastDay: held.LastDay,
+			WindowOpens: held.WindowOpens,
+		})
+	}
+	return &events.Downlink{
+		Id: "answer/" + c.CommandId, Counter: c.Counter, Procedure: c.CorrelationId, Subscriber: r.ID,
+		IssuedMs: d.Clock().UnixMilli(), Body: &events.Downlink_Answer{Answer: a},
+	}
+}
+
+// take puts what one event says into the answer.
+func take(a *events.Answer, e *events.Event) {
+	a.RuleIds = append(a.RuleIds, e.RuleIds...)
+	switch b := events.BodyOf(e).(type) {
+	case *events.ApplicationAccepted:
+		a.Fee, a.Planned, a.CardCandidates = b.Fee, b.Planned, b.CardCandidates
+		if b.CardLastDay != "" {
+			a.CardLastDay = b.CardLastDay
+		}
+	case *events.ApplicationRefused:
+		a.Accepted, a.Refusals = false, b.Refusals
+		a.Alternative, a.AlternativePlanned = b.Alternative, b.AlternativePlanned
+	case *events.InquiryLetterDue:
+		a.Deferred, a.Letter = true, b.Letter
+	case *events.RequestRefused:
+		a.Accepted, a.Refusals = false, b.Refusals
+	case *events.FactRefused:
+		a.Accepted = false
+	}
+}
+
+// quarantined is what a counter reads out about a claim that was put aside.
+const quarantined = "claim.quarantined"
+
+// answerQuarantined tells a counter that its claim was not believed or not attributed, so that nobody waits for it.
+func (d dispatcher) answerQuarantined(ctx context.Context, c *events.Commit) error {
+	if c.GetCounter() == "" {
+		return nil
+	}
+	for _, e := range c.Events {
+		q := e.GetFactQuarantined()
+		if q == nil {
+			continue
+		}
+		return d.Hub.Send(ctx, &events.Downlink{
+			Id: "answer/" + c.CommandId, Counter: c.Counter, IssuedMs: d.Clock().UnixMilli(),
+			Body: &events.Downlink_Answer{Answer: &events.Answer{Claim: c.CommandId, Refusals: []string{quarantined}}},
+		})
+	}
+	return nil
+}

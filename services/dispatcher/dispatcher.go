@@ -1,0 +1,185 @@
+// Package dispatcher tells counters what the log has decided: an answer to every claim, and a command for every
+// obligation that a counter must fulfil. It follows the log and writes nothing into it; what it sends twice is dropped
+// by the counter, which knows each message by its id.
+package dispatcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"shomei/events"
+	"shomei/pkg/counterlink"
+	"shomei/pkg/crashpoint"
+	"shomei/pkg/directory"
+	"shomei/pkg/dossier"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/lifecycle"
+	"shomei/pkg/vault"
+)
+
+// Config is what the dispatcher needs; all fields are required.
+type Config struct {
+	Log       *eventlog.Log
+	Hub       *counterlink.Hub
+	Directory *directory.Directory
+	Vault     *vault.Vault
+	// Patience is how long a counter may wait before it begins a command; after that the command is not begun any more.
+	Patience time.Duration
+	// Ready tells whether the issuer could sign now. Before keys are generated it is asked, because generating them may be
+	// a point of no return; nil answers always yes.
+	Ready  func(context.Context) error
+	Clock  func() time.Time
+	Logger *slog.Logger
+}
+
+// Run sends until ctx ends.
+func Run(ctx context.Context, c Config) error {
+	d := dispatcher{c}
+	return c.Log.Follow(ctx, eventlog.Follower{
+		Name: "dispatcher", Kinds: []string{events.KindSubscriber, events.KindQuarantine}, Batch: 64, Handle: d.handle,
+		Parked: func(r eventlog.Record, err error) {
+			c.Logger.Error("an aggregate's commits are set aside: look at them with shomei log", "kind", r.Kind, "id", r.ID, "error", err)
+		},
+	})
+}
+
+type dispatcher struct{ Config }
+
+var crashSent = crashpoint.Register("dispatcher.sent")
+
+func (d dispatcher) handle(ctx context.Context, records []eventlog.Record) error {
+	for _, r := range records {
+		var err error
+		if r.Kind == events.KindQuarantine {
+			err = d.answerQuarantined(ctx, r.Commit)
+		} else {
+			err = d.subscriber(ctx, r)
+		}
+		crashSent.Hit()
+		if errors.Is(err, counterlink.ErrNotEnrolled) {
+			d.Logger.Warn("nobody to tell: the counter is not enrolled any more", "counter", r.Commit.GetCounter(), "kind", r.Kind, "id", r.ID)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// subscriber answers the claim that led to a commit and sends what is still owed to counters.
+func (d dispatcher) subscriber(ctx context.Context, r eventlog.Record) error {
+	head, err := d.Log.Load(ctx, events.KindSubscriber, r.ID)
+	if err != nil {
+		return err
+	}
+	state, err := lifecycle.DecodeSubscriber(head.State)
+	if err != nil {
+		return err
+	}
+	if r.Commit.GetCounter() != "" {
+		if err := d.Hub.Send(ctx, d.answer(r, state)); err != nil {
+			return err
+		}
+	}
+	for _, o := range state.Obligations {
+		if err := d.fulfil(ctx, r.ID, state, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fulfil sends the command for one obligation, if a counter is to fulfil it.
+func (d dispatcher) fulfil(ctx context.Context, subscriber string, state *events.SubscriberState, o *events.Obligation) error {
+	p := state.GetProcedure()
+	if p.GetId() != o.Target || p.GetCounter() == "" {
+		return nil
+	}
+	now := d.Clock()
+	link := &events.Downlink{
+		Id: fmt.Sprintf("%s/%s", subscriber, o.Id), Counter: p.Counter, Procedure: p.Id, Subscriber: subscriber,
+		IssuedMs: now.UnixMilli(), DeadlineMs: now.Add(d.Patience).UnixMilli(),
+	}
+	switch o.Kind {
+	case events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS:
+		if d.Ready != nil {
+			if err := d.Ready(ctx); err != nil {
+				return fmt.Errorf("keys are not generated while nothing could be signed: %w", err)
+			}
+		}
+		link.Body = &events.Downlink_GenerateKeys{GenerateKeys: generateKeys(p)}
+	case events.ObligationKind_OBLIGATION_KIND_WRITE_CARD:
+		command, err := d.writeCertificates(ctx, subscriber, state)
+		if err != nil {
+			return err
+		}
+		link.Body = &events.Downlink_WriteCertificates{WriteCertificates: command}
+	case events.ObligationKind_OBLIGATION_KIND_UNBLOCK_PIN:
+		link.Body = &events.Downlink_UnblockPins{UnblockPins: &events.UnblockPins{Card: p.Card, Pins: p.Pins, Regime: cardRegime(p)}}
+	default:
+		return nil
+	}
+	return d.Hub.Send(ctx, link)
+}
+
+func generateKeys(p *events.Procedure) *events.GenerateKeys {
+	command := &events.GenerateKeys{Card: p.Card, CardKind: p.CardKind, Regime: cardRegime(p), FeeYen: p.FeeYen}
+	for _, planned := range p.Planned {
+		command.Kinds = append(command.Kinds, planned.Kind)
+	}
+	return command
+}
+
+func cardRegime(p *events.Procedure) events.Regime {
+	if p.CardKind == events.CardKind_CARD_KIND_JUKI {
+		return events.Regime_REGIME_JUKI
+	}
+	return events.Regime_REGIME_MYNUMBER
+}
+
+// writeCertificates gathers the certificates of the open procedure, each with its issuer's.
+func (d dispatcher) writeCertificates(ctx context.Context, subscriber string, state *events.SubscriberState) (*events.WriteCertificates, error) {
+	history, err := d.Log.History(ctx, events.KindSubscriber, subscriber)
+	if err != nil {
+		return nil, err
+	}
+	file := dossier.Of(d.Vault, subscriber, history)
+	p := state.Procedure
+	command := &events.WriteCertificates{Card: p.Card, CardLastDay: p.CardLastDay}
+	for _, c := range state.Certificates {
+		if c.Procedure != p.Id || c.CertificateSha256 == nil || c.Written {
+			continue
+		}
+		der, err := file.Certificate(c.Serial)
+		if err != nil {
+			return nil, err
+		}
+		issuer, err := d.issuerOf(history, c.Serial)
+		if err != nil {
+			return nil, err
+		}
+		command.Certificates = append(command.Certificates, &events.CertificateToWrite{
+			Serial: c.Serial, Kind: c.Kind, Certificate: der, IssuerCertificate: issuer,
+		})
+	}
+	return command, nil
+}
+
+func (d dispatcher) issuerOf(history []eventlog.Record, serial uint64) ([]byte, error) {
+	for _, r := range history {
+		for _, e := range r.Commit.GetEvents() {
+			if a := e.GetIssueAuthorized(); a != nil && a.Serial == serial {
+				g, err := d.Directory.Generations().ByKeyID(a.Generation)
+				if err != nil {
+					return nil, err
+				}
+				return g.DER, nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("issuer of serial %d: %w", serial, dossier.ErrNotFound)
+}

@@ -1,0 +1,107 @@
+// Package expiry acts when dates arrive: windows open, notices fall due, statutory deadlines pass, certificates and
+// cards expire. The tables hint at whom to look at; lifecycle.Decide judges what the day really brings, so a hint too
+// many does nothing and a hint too late is caught up.
+package expiry
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"shomei/events"
+	"shomei/pkg/civil"
+	"shomei/pkg/crashpoint"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/lifecycle"
+	"shomei/pkg/regime"
+	"shomei/pkg/warehouse"
+)
+
+// Config is what the service needs; all fields are required.
+type Config struct {
+	Log       *eventlog.Log
+	Warehouse *warehouse.Warehouse
+	Switches  regime.Switches
+	Clock     func() time.Time
+	// Every is how often the tables are asked.
+	Every  time.Duration
+	Logger *slog.Logger
+}
+
+// Expiry acts when dates arrive.
+type Expiry struct{ Config }
+
+// Run looks after the day until ctx ends. While the tables are away nothing is lost: the next look finds it all.
+func (x *Expiry) Run(ctx context.Context) error {
+	ticker := time.NewTicker(x.Every)
+	defer ticker.Stop()
+	for {
+		if _, err := x.Tick(ctx); err != nil && ctx.Err() == nil {
+			x.Logger.Error("what the day brings could not be recorded, it is tried again", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+var crashTicked = crashpoint.Register("expiry.ticked")
+
+// page is how many hints are asked for at once.
+const page = 1000
+
+// Tick records what has come by now for every subscriber that the tables name, and tells for how many something was
+// recorded.
+func (x *Expiry) Tick(ctx context.Context) (int, error) {
+	today := civil.Of(x.Clock())
+	recorded, after := 0, ""
+	for {
+		due, err := x.Warehouse.Due(ctx, today, after, page)
+		if err != nil {
+			return recorded, fmt.Errorf("asking what is due on %s: %w", today, err)
+		}
+		for _, hint := range due {
+			done, err := x.tick(ctx, hint.Subscriber, today)
+			if err != nil {
+				return recorded, err
+			}
+			crashTicked.Hit()
+			if done {
+				recorded++
+			}
+			after = hint.Subscriber
+		}
+		if len(due) < page {
+			return recorded, nil
+		}
+	}
+}
+
+// tick decides for one subscriber. The command id names the day, so that a repeat on the same day is the same command
+// only where nothing was left to do.
+func (x *Expiry) tick(ctx context.Context, subscriber string, today civil.Date) (bool, error) {
+	var revision uint64
+	for {
+		env := eventlog.Envelope{
+			CommandID: fmt.Sprintf("tick/%s/%s/%d", subscriber, today, revision),
+			Actor:     &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "expiry"},
+		}
+		outcome, err := x.Log.Update(ctx, events.KindSubscriber, subscriber, env, func(h eventlog.Head) ([]*events.Event, error) {
+			state, err := lifecycle.DecodeSubscriber(h.State)
+			if err != nil {
+				return nil, err
+			}
+			return lifecycle.Decide(state, lifecycle.Tick{Switches: x.Switches}, h.Now)
+		})
+		if err != nil {
+			return false, fmt.Errorf("recording what %s brings to subscriber %s: %w", today, subscriber, err)
+		}
+		if !outcome.Repeated {
+			return outcome.Commit != nil, nil
+		}
+		revision = outcome.Commit.Revision // today's tick was answered before; something new may have come since
+	}
+}
