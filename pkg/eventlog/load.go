@@ -46,45 +46,53 @@ func (l *Log) facing(h head) Head {
 
 // load asks the leader for the last message of a subject and verifies it, unless it is the one verified before.
 func (l *Log) load(ctx context.Context, t target) (head, error) {
-	const tries = 5
-	for try := 1; ; try++ {
+	if known, ok := l.cache.get(t.subject); ok {
 		message, err := l.last(ctx, t)
-		if err != nil || message == nil {
-			return head{}, err
-		}
-		hash := events.Hash(message.Data)
-		if known, ok := l.cache.get(t.subject); ok && known.sequence == message.Sequence && bytes.Equal(known.hash, hash) {
+		if err == nil && message.Sequence == known.sequence && bytes.Equal(events.Hash(message.Data), known.hash) {
 			return known, nil
 		}
-		record, err := l.believe(t, message)
-		if err != nil {
+		l.cache.drop(t.subject)
+	}
+	const tries = 5 // a new leader may be a moment behind the one that was asked before
+	for try := 0; ; try++ {
+		h, err := l.loadOnce(ctx, t)
+		if err == nil || try == tries || !errors.Is(err, ErrDamaged) {
+			return h, err
+		}
+		if err := backOff(ctx, 4+try); err != nil {
 			return head{}, err
-		}
-		count, err := l.count(ctx, t)
-		if err != nil {
-			return head{}, err
-		}
-		// Nothing is ever deleted, so the last revision is the number of messages. An old commit that an administrator
-		// of the server published once more is genuine, but makes one too many.
-		if count == record.Commit.GetRevision() {
-			return l.head(ctx, t, record, hash)
-		}
-		if try == tries {
-			return head{}, fmt.Errorf("%s/%s has %d commits, the last says it is revision %d (%s sequence %d); someone else wrote to the stream, run fsck: %w",
-				t.kind, t.id, count, record.Commit.GetRevision(), t.stream.name, record.Sequence, ErrForged)
 		}
 	}
 }
 
+// loadOnce counts the messages of the subject and then reads the last. Nothing is ever deleted, so the last revision
+// is at least the count: an old commit that an administrator of the server published once more is genuine, but makes
+// one too many.
+func (l *Log) loadOnce(ctx context.Context, t target) (head, error) {
+	count, err := l.count(ctx, t)
+	if err != nil || count == 0 {
+		return head{}, err
+	}
+	message, err := l.last(ctx, t)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return head{}, fmt.Errorf("%s/%s has %d commits, but the last can't be read from %s; restore the stream from a copy: %w", t.kind, t.id, count, t.stream.name, ErrDamaged)
+	}
+	if err != nil {
+		return head{}, err
+	}
+	record, err := l.believe(t, message)
+	if err != nil {
+		return head{}, err
+	}
+	if record.Commit.GetRevision() < count {
+		return head{}, fmt.Errorf("%s/%s has %d commits, the last says it is revision %d (%s sequence %d); an old commit was put in again, run fsck: %w: %w",
+			t.kind, t.id, count, record.Commit.GetRevision(), t.stream.name, record.Sequence, ErrForged, ErrDamaged)
+	}
+	return l.head(ctx, t, record, events.Hash(message.Data))
+}
+
 func (l *Log) last(ctx context.Context, t target) (*jetstream.RawStreamMsg, error) {
 	message, err := t.stream.handle.GetLastMsgForSubject(ctx, t.subject)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		// A message that can't be read any more is answered like one that never was.
-		if count, err := l.count(ctx, t); err != nil || count == 0 {
-			return nil, err
-		}
-		return nil, fmt.Errorf("%s/%s has commits, but the last can't be read from %s; restore the stream from a copy: %w", t.kind, t.id, t.stream.name, ErrDamaged)
-	}
 	if err != nil {
 		return nil, fmt.Errorf("loading %s/%s: %w", t.kind, t.id, err)
 	}
@@ -160,8 +168,12 @@ func (l *Log) History(ctx context.Context, kind, id string) ([]Record, error) {
 }
 
 func (l *Log) history(ctx context.Context, t target) ([]Record, error) {
+	count, err := l.count(ctx, t)
+	if err != nil || count == 0 {
+		return nil, err
+	}
 	end, err := l.last(ctx, t)
-	if err != nil || end == nil {
+	if err != nil {
 		return nil, err
 	}
 	var records []Record

@@ -27,7 +27,7 @@ func Monitor(key string) User {
 }
 
 func nkeyUsers(users []User) ([]*server.NkeyUser, error) {
-	list := make([]*server.NkeyUser, 0, len(users))
+	var list []*server.NkeyUser // nil, not empty, when everyone may connect
 	for _, u := range users {
 		if !nkeys.IsValidPublicUserKey(u.Key) {
 			return nil, fmt.Errorf("%.60q is not a public user nkey (U…): %w", u.Key, ErrConfig)

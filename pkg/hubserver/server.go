@@ -56,6 +56,9 @@ type Server struct {
 	config  Config
 	options *server.Options
 
+	// life is held while the server is stopped or started, by whoever does it.
+	life sync.Mutex
+
 	mu      sync.Mutex
 	running *server.Server
 	health  error
@@ -122,8 +125,8 @@ func waitReady(ctx context.Context, running *server.Server) error {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("starting the NATS server: %w", err)
 		}
-		if time.Now().After(deadline) || !running.Running() {
-			return fmt.Errorf("the NATS server at %s did not start; see its messages above: %w", running.Addr(), ErrUnhealthy)
+		if time.Now().After(deadline) {
+			return fmt.Errorf("the NATS server did not listen within %v; see its messages above: %w", startWithin, ErrUnhealthy)
 		}
 	}
 	return nil
@@ -169,12 +172,21 @@ func (s *Server) Health() error {
 
 // Restart stops the server in order and starts it on the same store and port.
 func (s *Server) Restart(ctx context.Context) error {
+	s.life.Lock()
+	defer s.life.Unlock()
+	return s.restart(ctx)
+}
+
+func (s *Server) restart(ctx context.Context) error {
 	s.halt()
 	return s.start(ctx)
 }
 
 // SetUsers replaces the users, without a restart: those that are gone are disconnected.
 func (s *Server) SetUsers(users []User) error {
+	if len(users) == 0 || len(s.config.Users) == 0 {
+		return fmt.Errorf("users can be changed, not taken away or introduced, while the server runs: %w", ErrConfig)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	options := s.options.Clone()
@@ -196,6 +208,8 @@ func (s *Server) SetUsers(users []User) error {
 func (s *Server) Shutdown() {
 	close(s.stop)
 	s.stopped.Wait()
+	s.life.Lock()
+	defer s.life.Unlock()
 	s.halt()
 }
 

@@ -2,11 +2,13 @@ package hubserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -23,7 +25,10 @@ func (s *Server) supervise() {
 			return
 		case <-ticker.C:
 		}
-		s.look()
+		if s.life.TryLock() { // otherwise someone is restarting it already
+			s.look()
+			s.life.Unlock()
+		}
 	}
 }
 
@@ -35,18 +40,18 @@ func (s *Server) look() {
 		s.revive("a start that failed")
 		return
 	}
-	err := frozen(running)
+	health, frozen := judge(running)
 	s.mu.Lock()
-	s.health = err
+	s.health = health
 	s.mu.Unlock()
-	if err == nil {
+	if !frozen {
 		return
 	}
 	if before == nil {
-		s.config.Logger.Error("a stream is frozen by a write error; the server is restarted as soon as the disk has space", "error", err)
+		s.config.Logger.Error("a stream is frozen by a write error; the server is restarted as soon as the disk has space", "error", health)
 	}
 	if s.hasSpace() {
-		s.revive(err.Error())
+		s.revive(health.Error())
 	}
 }
 
@@ -54,25 +59,24 @@ func (s *Server) revive(reason string) {
 	s.config.Logger.Warn("restarting the NATS server", "reason", reason)
 	ctx, cancel := context.WithTimeout(context.Background(), startWithin)
 	defer cancel()
-	if err := s.Restart(ctx); err != nil {
+	if err := s.restart(ctx); err != nil {
 		s.config.Logger.Error("the NATS server did not come back, trying again", "error", err)
 	}
 }
 
-// frozen gives the write error that stopped a stream, if one did.
-func frozen(running *server.Server) error {
-	status := running.Healthz(&server.HealthzOptions{})
-	if status == nil || status.StatusCode == 0 || status.StatusCode == 200 || status.Error == "" {
-		return streamErrors(running, status)
+// judge gives what the server says is wrong, and whether only a restart ends it. A stream that catches up or has no
+// leader yet is unhealthy too, and gets over it. The server gives write errors no code, only this text.
+func judge(running *server.Server) (health error, frozen bool) {
+	status := running.Healthz(&server.HealthzOptions{Details: true})
+	if status == nil {
+		return nil, false
 	}
-	return fmt.Errorf("%s: %w", status.Error, ErrUnhealthy)
-}
-
-func streamErrors(_ *server.Server, status *server.HealthStatus) error {
-	if status == nil || len(status.Errors) == 0 {
-		return nil
+	var errs []error
+	for _, e := range status.Errors {
+		errs = append(errs, fmt.Errorf("%s: %w", e.Error, ErrUnhealthy))
+		frozen = frozen || strings.Contains(e.Error, "write error")
 	}
-	return fmt.Errorf("%s %s: %w", status.Errors[0].Stream, status.Errors[0].Error, ErrUnhealthy)
+	return errors.Join(errs...), frozen
 }
 
 // hasSpace tries the disk itself: free bytes may belong to root alone, or quotas may bind.
