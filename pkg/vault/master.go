@@ -106,6 +106,7 @@ func makeMaster(path string) error {
 	if err := os.Link(fresh, path); err != nil {
 		return err
 	}
+	pointMade.Hit()
 	if err := os.Remove(fresh); err != nil {
 		return err
 	}

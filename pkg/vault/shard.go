@@ -26,6 +26,7 @@ var (
 
 // Where a crash test may end the process: between every two durable steps.
 var (
+	pointMade       = crashpoint.Register("vault.master.made")
 	pointCreated    = crashpoint.Register("vault.keys.created")
 	pointTombstoned = crashpoint.Register("vault.erase.tombstoned")
 	pointCopied     = crashpoint.Register("vault.compact.copied")
@@ -109,10 +110,18 @@ func (s *shard) close() error {
 
 // recognise notes the master key in a new file and compares it in an old one.
 func (s *shard) recognise(master *masterKeys) error {
-	return s.db.Update(func(tx *bbolt.Tx) error {
-		if meta := tx.Bucket(metaBucket); meta != nil {
-			return checkMaster(meta.Get(masterEntry), master, s.path)
+	fresh := false
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		meta := tx.Bucket(metaBucket)
+		if fresh = meta == nil; fresh {
+			return nil
 		}
+		return checkMaster(meta.Get(masterEntry), master, s.path)
+	})
+	if err != nil || !fresh {
+		return err
+	}
+	return s.db.Update(func(tx *bbolt.Tx) error {
 		if _, err := tx.CreateBucket(keysBucket); err != nil {
 			return err
 		}
