@@ -1,0 +1,209 @@
+package regime
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// bring lists documents that are as they should be.
+func bring(docs ...Document) []Shown {
+	var list []Shown
+	for _, d := range docs {
+		list = append(list, Shown{Document: d, AddressCurrent: d == DocPhotoID, RegisteredSeal: d == DocMandate})
+	}
+	return list
+}
+
+func withLetter(list []Shown, letter string) []Shown {
+	return append(list, Shown{Document: DocInquiryAnswer, Letter: letter})
+}
+
+func TestDocuments(t *testing.T) {
+	juki := DocumentsIn{Regime: Juki, Operation: OpNew, On: day("2012-12-03")}
+	my := DocumentsIn{Regime: MyNumber, Operation: OpRenew, On: day("2020-03-19")}
+	with := func(in DocumentsIn, c Channel, letter string, shown []Shown) DocumentsIn {
+		in.Channel, in.Letter, in.Shown = c, letter, shown
+		return in
+	}
+	proxyPapers := []Document{DocForm, DocCard, DocMandate, DocSealCertificate, DocProxyPhotoID}
+	for _, c := range []struct {
+		name        string
+		in          DocumentsIn
+		refused     []ID
+		sameDay     bool
+		letterFirst bool
+	}{
+		{"juki self", with(juki, ChannelSelf, "", bring(DocForm, DocCard, DocPhotoID)), nil, true, false},
+		{"juki self with nothing", with(juki, ChannelSelf, "", nil), []ID{"juki.documents.form", "juki.documents.card", "juki.documents.photo-id"}, true, false},
+		{"juki old address", with(juki, ChannelSelf, "", append(bring(DocForm, DocCard), Shown{Document: DocPhotoID})), []ID{"juki.documents.photo-id-address"}, true, false},
+		{"juki no photo, first visit", with(juki, ChannelSelfNoPhoto, "", bring(DocForm, DocCard, DocOtherID)), []ID{"juki.documents.letter-first"}, false, true},
+		{"juki no photo, second visit", with(juki, ChannelSelfNoPhoto, "L1", withLetter(bring(DocForm, DocCard, DocOtherID), "L1")), nil, false, false},
+		{"juki answer forgotten", with(juki, ChannelSelfNoPhoto, "L1", bring(DocForm, DocCard, DocOtherID)), []ID{"juki.documents.inquiry-answer"}, false, false},
+		{"juki another letter", with(juki, ChannelSelfNoPhoto, "L2", withLetter(bring(DocForm, DocCard, DocOtherID), "L1")), []ID{"juki.documents.inquiry-answer-other"}, false, false},
+		{"juki insurance card forgotten", with(juki, ChannelSelfNoPhoto, "L1", withLetter(bring(DocForm, DocCard), "L1")), []ID{"juki.documents.other-id"}, false, false},
+		{"juki proxy, first visit", with(juki, ChannelProxy, "", bring(proxyPapers...)), []ID{"juki.documents.letter-first"}, false, true},
+		{"juki proxy", with(juki, ChannelProxy, "L1", withLetter(bring(proxyPapers...), "L1")), nil, false, false},
+		{"juki proxy with nothing", with(juki, ChannelProxy, "L1", withLetter(nil, "L1")),
+			[]ID{"juki.documents.form", "juki.documents.card", "juki.documents.mandate", "juki.documents.seal-certificate", "juki.documents.proxy-photo-id"}, false, false},
+		{"juki other seal", with(juki, ChannelProxy, "L1", withLetter(append(bring(DocForm, DocCard, DocSealCertificate, DocProxyPhotoID), Shown{Document: DocMandate}), "L1")),
+			[]ID{"juki.documents.mandate-seal"}, false, false},
+		{"juki representative", with(juki, ChannelRepresentative, "", bring(DocForm, DocCard, DocProxyPhotoID)), []ID{"juki.documents.proof-of-representation"}, true, false},
+
+		{"self", with(my, ChannelSelf, "", bring(DocForm, DocCard, DocPhotoID)), nil, true, false},
+		{"self with nothing", with(my, ChannelSelf, "", nil), []ID{"mynumber.documents.form", "mynumber.documents.card", "mynumber.documents.photo-id"}, true, false},
+		{"card as photo ID", with(my, ChannelSelf, "", append(bring(DocForm), Shown{Document: DocCard, AddressCurrent: true})), nil, true, false},
+		{"old address", with(my, ChannelSelf, "", append(bring(DocForm, DocCard), Shown{Document: DocPhotoID})), []ID{"mynumber.documents.photo-id-address"}, true, false},
+		{"no photo, first visit", with(my, ChannelSelfNoPhoto, "", bring(DocForm, DocCard, DocOtherID)), []ID{"mynumber.documents.letter-first"}, false, true},
+		{"answer forgotten", with(my, ChannelSelfNoPhoto, "L1", bring(DocForm, DocCard, DocOtherID)), []ID{"mynumber.documents.inquiry-answer"}, false, false},
+		{"another letter", with(my, ChannelSelfNoPhoto, "L2", withLetter(bring(DocForm, DocCard, DocOtherID), "L1")), []ID{"mynumber.documents.inquiry-answer-other"}, false, false},
+		{"insurance card forgotten", with(my, ChannelSelfNoPhoto, "L1", withLetter(bring(DocForm, DocCard), "L1")), []ID{"mynumber.documents.other-id"}, false, false},
+		{"proxy", with(my, ChannelProxy, "L1", withLetter(bring(proxyPapers...), "L1")), nil, false, false},
+		{"proxy with nothing", with(my, ChannelProxy, "L1", withLetter(nil, "L1")),
+			[]ID{"mynumber.documents.form", "mynumber.documents.card", "mynumber.documents.mandate", "mynumber.documents.seal-certificate", "mynumber.documents.proxy-photo-id"}, false, false},
+		{"other seal", with(my, ChannelProxy, "L1", withLetter(append(bring(DocForm, DocCard, DocSealCertificate, DocProxyPhotoID), Shown{Document: DocMandate}), "L1")),
+			[]ID{"mynumber.documents.mandate-seal"}, false, false},
+		{"representative", with(my, ChannelRepresentative, "", bring(DocForm, DocCard, DocRepresentation, DocProxyPhotoID)), nil, true, false},
+		{"representative without proof", with(my, ChannelRepresentative, "", bring(DocForm, DocCard, DocProxyPhotoID)), []ID{"mynumber.documents.proof-of-representation"}, true, false},
+		{"notice without its form", with(my, ChannelNotice, "", bring(DocForm, DocCard, DocProxyPhotoID)), []ID{"mynumber.documents.notice-answer"}, false, false},
+		{"notice, other PINs", with(my, ChannelNotice, "", bring(DocForm, DocCard, DocNoticeAnswer, DocProxyPhotoID)), []ID{"mynumber.documents.notice-pins-differ"}, false, true},
+	} {
+		got, err := Switches{}.Documents(c.in)
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if diff := cmp.Diff(c.refused, got.Refused); diff != "" {
+			t.Errorf("%s: %s", c.name, diff)
+		}
+		if got.SameDay != c.sameDay || got.LetterFirst != c.letterFirst {
+			t.Errorf("%s: same day %v, letter first %v", c.name, got.SameDay, got.LetterFirst)
+		}
+	}
+	got, _ := Switches{}.Documents(with(my, ChannelSelf, "", append(bring(DocForm), Shown{Document: DocCard, AddressCurrent: true})))
+	mustHold(t, "card as ID", got.Applied, "mynumber.documents.card-is-photo-id")
+	got, _ = Switches{}.Documents(with(juki, ChannelProxy, "L1", withLetter(bring(proxyPapers...), "L1")))
+	mustHold(t, "juki proxy", got.Applied, "juki.documents.not-same-day")
+	got, _ = Switches{}.Documents(with(my, ChannelProxy, "L1", withLetter(bring(proxyPapers...), "L1")))
+	mustHold(t, "proxy", got.Applied, "mynumber.documents.not-same-day")
+}
+
+func TestDocumentsByOperation(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		in   DocumentsIn
+		want []Document
+	}{
+		{"revocation needs no card", DocumentsIn{Regime: MyNumber, Operation: OpRevoke, Channel: ChannelSelf}, []Document{DocForm, DocPhotoID}},
+		{"application for a card", DocumentsIn{Regime: MyNumber, Operation: OpCard, Channel: ChannelSelf}, []Document{DocForm, DocPhotoID}},
+		{"lost card", DocumentsIn{Regime: MyNumber, Operation: OpReissue, Channel: ChannelSelf, NoCard: true}, []Document{DocForm, DocPhotoID}},
+		{"unblocking", DocumentsIn{Regime: Juki, Operation: OpUnblock, Channel: ChannelSelf}, []Document{DocForm, DocCard, DocPhotoID}},
+		{"hand-over", DocumentsIn{Regime: MyNumber, Operation: OpHandOver, Channel: ChannelSelf}, []Document{DocHandOverNotice, DocPhotoID}},
+		{"telephone", DocumentsIn{Regime: MyNumber, Operation: OpSuspend}, nil},
+		{"notification", DocumentsIn{Regime: MyNumber, Operation: OpResidentRecord}, nil},
+	} {
+		got, err := Switches{}.Documents(c.in)
+		var docs []Document
+		for _, r := range got.Required {
+			docs = append(docs, r.Document)
+		}
+		if diff := cmp.Diff(c.want, docs); diff != "" || err != nil {
+			t.Errorf("%s: %v %s", c.name, err, diff)
+		}
+	}
+	got, _ := Switches{}.Documents(DocumentsIn{Regime: MyNumber, Operation: OpHandOver, Channel: ChannelSelf})
+	mustHold(t, "hand-over", got.Refused, "mynumber.documents.handover-notice")
+	in := DocumentsIn{Regime: MyNumber, Operation: OpRenew, Channel: ChannelNotice, PINsMatch: true, Shown: bring(DocForm, DocCard, DocNoticeAnswer, DocProxyPhotoID)}
+	if got, err := (Switches{}).Documents(in); err != nil || !got.Accepted() || !got.SameDay {
+		t.Errorf("proxy with the expiry notice: %+v, %v", got, err)
+	}
+	in.Operation = OpNew
+	got, _ = Switches{}.Documents(in)
+	mustHold(t, "notice for a new issue", got.Refused, "mynumber.documents.notice-renewal-only")
+	for _, in := range []DocumentsIn{
+		{Regime: Juki, Operation: OpRenew, Channel: ChannelNotice},
+		{Regime: MyNumber, Operation: OpRenew, Channel: "fax"},
+		{Regime: "passport", Operation: OpRenew, Channel: ChannelSelf},
+	} {
+		var bad *FieldError
+		if _, err := (Switches{}).Documents(in); !errors.As(err, &bad) {
+			t.Errorf("%+v: %v", in, err)
+		}
+	}
+}
+
+// Showing one more document never makes anything missing.
+func TestMoreDocumentsNeverHurt(t *testing.T) {
+	all := []Document{DocForm, DocCard, DocPhotoID, DocOtherID, DocMandate, DocSealCertificate, DocProxyPhotoID, DocRepresentation, DocHandOverNotice}
+	rapid.Check(t, func(t *rapid.T) {
+		in := DocumentsIn{
+			Regime:    rapid.SampledFrom([]Regime{Juki, MyNumber}).Draw(t, "regime"),
+			Operation: rapid.SampledFrom(operations).Draw(t, "operation"),
+			Channel:   rapid.SampledFrom([]Channel{ChannelSelf, ChannelSelfNoPhoto, ChannelProxy, ChannelRepresentative}).Draw(t, "channel"),
+			Shown:     bring(rapid.SliceOfDistinct(rapid.SampledFrom(all), rapid.ID).Draw(t, "shown")...),
+		}
+		before, err := Switches{}.Documents(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in.Shown = append(in.Shown, bring(rapid.SampledFrom(all).Draw(t, "more"))...)
+		after, _ := Switches{}.Documents(in)
+		if len(after.Missing) > len(before.Missing) {
+			t.Fatalf("missing %v, then %v", before.Missing, after.Missing)
+		}
+		if len(after.Missing) != len(after.Refused) {
+			t.Fatalf("missing %v but refused %v", after.Missing, after.Refused)
+		}
+	})
+}
+
+func TestFees(t *testing.T) {
+	my := func(op Operation, cause Cause, on string, card, express bool) FeeIn {
+		return FeeIn{Regime: MyNumber, Operation: op, Cause: cause, On: day(on), Card: card, Certificates: true, Express: express}
+	}
+	for _, c := range []struct {
+		name    string
+		in      FeeIn
+		yen     int
+		items   []ID
+		refused []ID
+	}{
+		{"juki new", FeeIn{Regime: Juki, Operation: OpNew}, 500, []ID{"juki.fee.new"}, nil},
+		{"juki re-issue", FeeIn{Regime: Juki, Operation: OpReissue}, 500, []ID{"juki.fee.new"}, nil},
+		{"juki renewal", FeeIn{Regime: Juki, Operation: OpRenew}, 500, []ID{"juki.fee.renewal"}, nil},
+		{"juki revocation", FeeIn{Regime: Juki, Operation: OpRevoke}, 0, []ID{"juki.fee.none"}, nil},
+		{"first", my(OpNew, CauseFirst, "2016-01-12", true, false), 0, []ID{"mynumber.fee.first-waived"}, nil},
+		{"renewal", my(OpRenew, CauseRenewal, "2020-03-19", false, false), 0, []ID{"mynumber.fee.renewal-waived"}, nil},
+		{"after expiry", my(OpNew, CauseExpired, "2020-06-19", false, false), 0, []ID{"mynumber.fee.expired-waived"}, nil},
+		{"after a change of name", my(OpNew, CauseRecordChange, "2017-05-10", false, false), 0, []ID{"mynumber.fee.record-change-waived"}, nil},
+		{"fault", my(OpReissue, CauseFault, "2017-05-10", true, false), 0, []ID{"mynumber.fee.fault-waived"}, nil},
+		{"loss", my(OpReissue, CauseLoss, "2021-09-01", true, false), 1000, []ID{"mynumber.fee.reissue-card", "mynumber.fee.reissue-certificates"}, nil},
+		{"damage", my(OpReissue, CauseDamage, "2021-09-01", true, false), 1000, []ID{"mynumber.fee.reissue-card", "mynumber.fee.reissue-certificates"}, nil},
+		{"own wish, certificates only", my(OpReissue, CauseWish, "2021-09-01", false, false), 200, []ID{"mynumber.fee.reissue-certificates"}, nil},
+		{"express loss", my(OpReissue, CauseLoss, "2024-12-02", true, true), 2000, []ID{"mynumber.fee.express-card", "mynumber.fee.express-certificates"}, nil},
+		{"express first", my(OpCard, CauseFirst, "2024-12-02", true, true), 0, []ID{"mynumber.fee.first-waived"}, nil},
+		{"express too early", my(OpReissue, CauseLoss, "2024-12-01", true, true), 1000, []ID{"mynumber.fee.reissue-card", "mynumber.fee.reissue-certificates"}, []ID{"mynumber.fee.express-not-yet"}},
+		{"revocation", my(OpRevoke, CauseWish, "2021-09-01", false, false), 0, []ID{"mynumber.fee.none"}, nil},
+		{"hand-over", my(OpHandOver, CauseFirst, "2016-01-12", true, false), 0, []ID{"mynumber.fee.none"}, nil},
+	} {
+		got := Switches{}.Fee(c.in)
+		var items []ID
+		sum := 0
+		for _, i := range got.Items {
+			items, sum = append(items, i.Rule), sum+i.Yen
+		}
+		if got.Yen != c.yen || sum != c.yen || cmp.Diff(c.items, items) != "" || cmp.Diff(c.refused, got.Refused) != "" {
+			t.Errorf("%s: %+v", c.name, got)
+		}
+	}
+	got := Switches{EndFeeWaiver: true}.Fee(my(OpRenew, CauseRenewal, "2030-01-07", false, false))
+	if got.Yen != 200 {
+		t.Errorf("without the waiver: %+v", got)
+	}
+	mustHold(t, "without the waiver", got.Applied, "mynumber.fee.waiver-ended")
+	if got = (Switches{EndFeeWaiver: true}).Fee(my(OpReissue, CauseFault, "2030-01-07", true, false)); got.Yen != 0 {
+		t.Errorf("a fault without the waiver: %+v", got)
+	}
+}
