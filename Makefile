@@ -128,9 +128,10 @@ format: ## write the formatting that lint asks for
 	@git ls-files -co --exclude-standard '*.go' | grep -v '\.pb\.go$$' | xargs $(TOOL) gofumpt -w
 
 .PHONY: generate
-generate: ## Go code and the AsyncAPI document from events/*.proto
+generate: ## Go code, the AsyncAPI document and missing goldens from events/*.proto
 	@$(TOOL) buf generate
 	@$(GO) generate ./events
+	@$(GO) test ./events -run Golden -goldens
 
 .PHONY: generated
 generated: generate
