@@ -160,11 +160,11 @@ func (s Switches) nthBirthday(birth, issued civil.Date, n int, ruling *Ruling) c
 func (s Switches) birthdayIn(birth civil.Date, year int) civil.Date {
 	if birth.Month == time.February && birth.Day == 29 && !civil.IsLeap(year) {
 		if s.LeapBirthdayOnMarch1 {
-			return civil.New(year, time.March, 1)
+			return civil.Date{Year: year, Month: time.March, Day: 1}
 		}
-		return civil.New(year, time.February, 28)
+		return civil.Date{Year: year, Month: time.February, Day: 28}
 	}
-	return civil.New(year, birth.Month, birth.Day)
+	return civil.Date{Year: year, Month: birth.Month, Day: birth.Day}
 }
 
 // add enters a candidate; one without a day is absent.

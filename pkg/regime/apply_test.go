@@ -1,0 +1,115 @@
+package regime
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"shomei/pkg/civil"
+)
+
+// resident is an adult who lives where here is.
+var (
+	here         = Office{Municipality: "122131"}
+	resident1980 = Person{BirthDate: day("1980-06-18"), Registered: true, Municipality: "122131"}
+)
+
+func TestApplyStories(t *testing.T) {
+	papers := bring(DocForm, DocCard, DocPhotoID)
+	for _, c := range []struct {
+		name     string
+		in       Application
+		refused  []ID
+		lastDays []string // authentication first
+		yen      int
+	}{
+		{"juki, Monday", Application{Operation: OpNew, At: tokyo("2012-12-03 10:00:00"), Shown: papers}, nil, []string{"2015-12-02"}, 500},
+		{"juki, renewed early", Application{Operation: OpRenew, At: tokyo("2015-11-30 10:00:00"), Shown: papers, SignLastDay: day("2015-12-02")}, nil, []string{"2018-11-29"}, 500},
+		{"juki, second certificate", Application{Operation: OpNew, At: tokyo("2014-12-01 10:00:00"), Shown: papers, SignLastDay: day("2015-12-02")}, []ID{"application.double-issue"}, []string{"2017-11-30"}, 500},
+		{"juki, nothing to renew", Application{Operation: OpRenew, At: tokyo("2014-12-01 10:00:00"), Shown: papers}, []ID{"application.nothing-held"}, []string{"2017-11-30"}, 500},
+		{"juki, after the end", Application{Operation: OpNew, At: tokyo("2015-12-24 10:00:00"), Shown: papers}, []ID{"juki.regime.issue-ended", "juki.regime.gap"}, nil, 0},
+		{"juki, renewal in the run-off", Application{Regime: Juki, Operation: OpRenew, At: tokyo("2016-02-01 10:00:00"), Shown: papers, SignLastDay: day("2018-01-01")}, []ID{"juki.regime.issue-ended"}, nil, 0},
+		{"juki, revocation in the run-off", Application{Regime: Juki, Operation: OpRevoke, At: tokyo("2018-12-21 10:00:00"), Shown: papers, SignLastDay: day("2018-12-21")}, nil, nil, 0},
+		{"juki, revocation of nothing", Application{Regime: Juki, Operation: OpRevoke, At: tokyo("2018-12-21 10:00:00"), Shown: papers}, []ID{"application.nothing-held"}, nil, 0},
+		{"window closed on Wednesday", Application{Operation: OpRenew, At: tokyo("2020-03-18 10:00:00"), Shown: papers,
+			SignLastDay: day("2020-06-18"), AuthLastDay: day("2020-06-18"), CardLastDay: day("2025-06-18")},
+			[]ID{"mynumber.renewal.before-window", "mynumber.renewal.before-window"}, []string{"2024-06-18", "2024-06-18"}, 0},
+		{"window open on Thursday", Application{Operation: OpRenew, At: tokyo("2020-03-19 10:00:00"), Shown: papers,
+			SignLastDay: day("2020-06-18"), AuthLastDay: day("2020-06-18"), CardLastDay: day("2025-06-18")},
+			nil, []string{"2025-06-18", "2025-06-18"}, 0},
+		{"signature after a change of name", Application{Operation: OpNew, Kinds: []Kind{Sign}, Cause: CauseRecordChange, At: tokyo("2017-05-10 10:00:00"), Shown: papers,
+			AuthLastDay: day("2020-06-18"), CardLastDay: day("2025-06-18")}, nil, []string{"2020-06-18"}, 0},
+		{"lost", Application{Operation: OpReissue, Card: true, NoCard: true, At: tokyo("2021-09-01 10:00:00"), Shown: bring(DocForm, DocPhotoID), CardLastDay: day("2031-06-18")},
+			nil, []string{"2026-06-18", "2026-06-18"}, 1000},
+		{"after expiry", Application{Operation: OpRenew, At: tokyo("2020-06-19 10:00:00"), Shown: papers, SignLastDay: day("2020-06-18"), AuthLastDay: day("2020-06-18"), CardLastDay: day("2025-06-18")},
+			nil, []string{"2025-06-18", "2025-06-18"}, 0},
+		{"closed and papers missing", Application{Operation: OpNew, At: tokyo("2020-06-20 10:00:00"), Shown: bring(DocForm, DocCard)},
+			[]ID{"office.closed.saturday", "mynumber.documents.photo-id"}, []string{"2025-06-18", "2025-06-18"}, 0},
+	} {
+		c.in.Office, c.in.Person = here, resident1980
+		got, err := Switches{}.Apply(c.in)
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if diff := cmp.Diff(c.refused, got.Refused); diff != "" || got.Accepted() != (c.refused == nil) {
+			t.Errorf("%s: refused %s", c.name, diff)
+		}
+		var days []string
+		for _, v := range got.Validities {
+			days = append(days, v.LastDay.String())
+		}
+		if diff := cmp.Diff(c.lastDays, days); diff != "" {
+			t.Errorf("%s: last days %s", c.name, diff)
+		}
+		if got.Fee.Yen != c.yen {
+			t.Errorf("%s: %d yen, want %d", c.name, got.Fee.Yen, c.yen)
+		}
+	}
+}
+
+// The new authentication certificate caps the new signature certificate, not the old one.
+func TestAuthenticationFirst(t *testing.T) {
+	in := Application{Operation: OpRenew, At: tokyo("2020-03-19 10:00:00"), Office: here, Person: resident1980, Shown: bring(DocForm, DocCard, DocPhotoID),
+		SignLastDay: day("2020-06-18"), AuthLastDay: day("2020-06-18")}
+	got, err := Switches{}.Apply(in)
+	if err != nil || len(got.Validities) != 2 || got.Validities[0].Kind != Auth {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	want := []Candidate{{"mynumber.validity.sixth-birthday", day("2025-06-18")}, {"mynumber.validity.auth-caps-sign", day("2025-06-18")}}
+	if diff := cmp.Diff(want, got.Validities[1].Candidates, cmpopts.EquateEmpty()); diff != "" {
+		t.Error(diff)
+	}
+	mustHold(t, "order", got.Applied, "mynumber.issue.authentication-first")
+	in.Kinds = []Kind{Sign}
+	if got, err = (Switches{}).Apply(in); err != nil || got.Validities[0].LastDay != day("2020-06-18") {
+		t.Errorf("signature alone is capped by the old one: %+v, %v", got.Validities, err)
+	}
+}
+
+func TestApplyForAChild(t *testing.T) {
+	child := Person{BirthDate: day("2006-02-01"), Registered: true, Municipality: "122131"}
+	in := Application{Operation: OpNew, Channel: ChannelRepresentative, At: tokyo("2020-03-19 10:00:00"), Office: here, Person: child,
+		Shown: bring(DocForm, DocCard, DocRepresentation, DocProxyPhotoID), Kinds: []Kind{Auth}}
+	got, err := Switches{}.Apply(in)
+	if err != nil || !got.Accepted() {
+		t.Errorf("authentication: %+v, %v", got.Ruling, err)
+	}
+	in.Kinds = nil
+	got, err = Switches{}.Apply(in)
+	if err != nil || got.Accepted() {
+		t.Errorf("both: %+v, %v", got.Ruling, err)
+	}
+	mustHold(t, "both", got.Refused, "mynumber.eligibility.under-15-signature")
+}
+
+func TestOpeningRulesAreInTheTable(t *testing.T) {
+	for _, id := range []civil.RuleID{civil.OpenHours, civil.OpenExtra, civil.ClosedSaturday, civil.ClosedSunday, civil.ClosedWeekday,
+		civil.ClosedHoliday, civil.ClosedCitizens, civil.ClosedYearEnd, civil.ClosedBefore, civil.ClosedAfter, civil.ClosedGap,
+		civil.ClosedException, civil.ClosedMaintenance, civil.ClosedEnded, civil.ClosedNotBegun} {
+		if _, ok := Lookup(id); !ok {
+			t.Errorf("no sentence for %s", id)
+		}
+	}
+}
