@@ -27,6 +27,7 @@ type Reader struct {
 	mu      sync.Mutex
 	card    *Card
 	conn    net.Conn
+	emptied bool          // a card left, and pcscd has not seen the slot without it yet
 	changed chan struct{} // closed and renewed at each Insert and Eject
 }
 
@@ -81,6 +82,7 @@ func (r *Reader) swap(next *Card) {
 		r.conn.Close()
 		r.conn = nil
 	}
+	r.emptied = r.emptied || r.card != nil
 	r.card = next
 	close(r.changed)
 	r.changed = make(chan struct{})
@@ -93,26 +95,73 @@ const redialAfter = 300 * time.Millisecond
 func (r *Reader) Run(ctx context.Context) error {
 	for reached := false; ctx.Err() == nil; {
 		r.mu.Lock()
-		c, changed := r.card, r.changed
+		c, emptied, changed := r.card, r.emptied, r.changed
 		r.mu.Unlock()
-		var again <-chan time.Time
-		if c != nil {
-			err := r.connect(ctx, c)
-			if err != nil && !reached && ctx.Err() == nil {
-				return err
+		var err error
+		switch {
+		case emptied:
+			err = r.showEmpty(ctx)
+		case c != nil:
+			err = r.connect(ctx, c)
+		default:
+			select {
+			case <-ctx.Done():
+			case <-changed:
 			}
-			if err != nil {
-				r.log.Warn("virtual reader is not connected, trying again", "error", err)
-			}
-			reached, again = true, time.After(redialAfter)
+			continue
 		}
+		if err == nil {
+			reached = true
+			continue
+		}
+		if !reached && ctx.Err() == nil {
+			return err
+		}
+		r.log.Warn("virtual reader is not connected, trying again", "error", err)
 		select {
 		case <-ctx.Done():
-		case <-changed:
-		case <-again:
+		case <-time.After(redialAfter):
 		}
 	}
 	return nil
+}
+
+// pollGap is less than the 400 ms between two polls of pcscd and more than a
+// client takes to reset a card that just failed it.
+const pollGap = 300 * time.Millisecond
+
+// showEmpty lets pcscd's poll find the slot empty. pcscd can miss that a card
+// left, when a command that failed closed the connection between two polls, and
+// would then miss the next card too. What comes first may be a client's reset,
+// which nothing tells from a poll; what comes pollGap later is a poll.
+func (r *Reader) showEmpty(ctx context.Context) error {
+	first, err := r.hangUp(ctx)
+	for last := first; err == nil && last.Sub(first) < pollGap; {
+		last, err = r.hangUp(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.emptied = false
+	return nil
+}
+
+// hangUp connects and hangs up at the first message, which is how a slot
+// without card looks; it tells when that was.
+func (r *Reader) hangUp(ctx context.Context) (time.Time, error) {
+	conn, err := r.dial(ctx)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("connecting to vpcd: %w", err)
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	if _, err := readMessage(conn); err != nil {
+		return time.Time{}, fmt.Errorf("waiting for pcscd to look at the empty reader: %w", err)
+	}
+	return time.Now(), nil
 }
 
 // connect serves one connection for the card until it or the card is gone.
