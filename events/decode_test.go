@@ -213,7 +213,14 @@ func FuzzDecode(f *testing.F) {
 }
 
 func BenchmarkDecode(b *testing.B) {
-	stored := mustEncode(b, testStored(b, 2))
+	commit := testCommit(2)
+	commit.Events = []*Event{New(&CertificateIssued{Procedure: "p", Serial: 7, CertificateSha256: Hash(nil), LastDay: "2020-06-18",
+		Certificate: &Sealed{Suite: 1, KeyVersion: 1, RecordClass: "certificate", Ciphertext: make([]byte, 1500), Digest: Hash(nil)}})}
+	s, err := Sign(commit, make([]byte, 1000), testWriter(b))
+	if err != nil {
+		b.Fatal(err)
+	}
+	stored := mustEncode(b, s)
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, _, err := Decode(stored); err != nil {

@@ -163,6 +163,8 @@ func viewEnum(enum protoreflect.EnumDescriptor, number protoreflect.EnumNumber) 
 	}
 	zero := string(enum.Values().ByNumber(0).Name())
 	word := strings.TrimPrefix(string(value.Name()), strings.TrimSuffix(zero, "UNSPECIFIED"))
+	// RevocationReason calls RFC 5280's "unspecified" CRL_UNSPECIFIED, because its own zero is "absent".
+	word = strings.TrimPrefix(word, "CRL_")
 	return strings.ReplaceAll(strings.ToLower(word), "_", "-")
 }
 

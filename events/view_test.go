@@ -73,6 +73,19 @@ func TestJSONShowsLongBytesByHash(t *testing.T) {
 	}
 }
 
+func TestJSONNamesReasonsAsRFC5280Does(t *testing.T) {
+	for reason, want := range map[RevocationReason]string{
+		RevocationReason_REVOCATION_REASON_CRL_UNSPECIFIED:        `"unspecified"`,
+		RevocationReason_REVOCATION_REASON_CESSATION_OF_OPERATION: `"cessation-of-operation"`,
+		RevocationReason_REVOCATION_REASON_CERTIFICATE_HOLD:       `"certificate-hold"`,
+	} {
+		line, err := EventJSON(New(&CertificateRevoked{Reason: reason}))
+		if err != nil || !strings.Contains(string(line), `"reason":`+want) {
+			t.Errorf("%v shows as %s (%v), want %s", reason, line, err, want)
+		}
+	}
+}
+
 func TestAnEnumValueOfANewerVersionShowsAsItsNumber(t *testing.T) {
 	line, err := EventJSON(New(&PinBlocked{Pin: PinKind(99)}))
 	if err != nil {
