@@ -10,47 +10,47 @@ import (
 type Event string
 
 const (
-	EvName             Event = "name-correction"       // name corrected or changed
-	EvSex              Event = "sex-correction"        // sex corrected or changed
-	EvAddress          Event = "address-correction"    // address corrected, or move inside the municipality (転居)
-	EvBirthDate        Event = "birth-date-correction" // birth date corrected
-	EvMinor            Event = "minor-correction"      // characters, renaming of districts, lot or house numbering
-	EvMoveOut          Event = "move-out"              // 転出届 to another municipality
-	EvNoMoveIn         Event = "no-move-in"            // no 転入届 within 30 days of the planned day
-	EvLateMoveIn       Event = "late-move-in"          // 転入届 later than 14 days after the move
-	EvCardNotSubmitted Event = "card-not-submitted"    // card not submitted within 90 days, or moved again first
-	EvDeath            Event = "death"
-	EvOutOfScope       Event = "out-of-scope"   // no longer in the scope of the Juki Act
-	EvRecordDeleted    Event = "record-deleted" // record deleted ex officio
-	EvOverseas         Event = "overseas-move"  // move overseas
-	EvNumberChanged    Event = "individual-number-changed"
-	EvCodeCorrected    Event = "resident-code-corrected"
-	EvCardReturned     Event = "card-returned"
-	EvCardVoid         Event = "card-void"          // the card becomes void for any other reason
-	EvApplication      Event = "holder-application" // 失効申請
-	EvKeyLeak          Event = "key-leak"           // 秘密鍵の漏えい等届出
-	EvLossReport       Event = "loss-report"        // loss reported at the counter or in writing
-	EvUnusable         Event = "medium-unusable"    // damage of the card, unusable medium
-	EvPhoneLoss        Event = "phone-loss-report"  // loss reported by telephone: suspension
-	EvFound            Event = "card-found"         // found again after a suspension
-	EvCertificateError Event = "certificate-error"  // the authority finds an error in the certificate
-	EvCACompromise     Event = "ca-compromise"      // the authority's key is compromised
-	EvTerm             Event = "term-ended"         // the legal term is over
-	EvCardTerm         Event = "card-term-ended"    // the card's own term is over
-	EvRenewed          Event = "renewed"            // replaced by renewal
-	EvReissued         Event = "reissued"           // replaced by a re-issue while still in force
-	EvDiscarded        Event = "discarded"          // discarded before delivery to the holder
-	EvMyNumberHandOver Event = "mynumber-handover"  // a My Number card is handed over: the juki card is taken back
-	EvStayEnded        Event = "stay-ended"         // the period of stay ended without extension
+	EvName             Event = "name-correction"           // name corrected or changed
+	EvSex              Event = "sex-correction"            // sex corrected or changed
+	EvAddress          Event = "address-correction"        // address corrected, or move inside the municipality (転居)
+	EvBirthDate        Event = "birth-date-correction"     // birth date corrected
+	EvMinor            Event = "minor-correction"          // characters, renaming of districts, lot or house numbering
+	EvMoveOut          Event = "move-out"                  // 転出届 to another municipality
+	EvNoMoveIn         Event = "no-move-in"                // no 転入届 within 30 days of the planned day
+	EvLateMoveIn       Event = "late-move-in"              // 転入届 later than 14 days after the move
+	EvCardNotSubmitted Event = "card-not-submitted"        // card not submitted within 90 days, or moved again first
+	EvDeath            Event = "death"                     // the person has died
+	EvOutOfScope       Event = "out-of-scope"              // no longer in the scope of the Juki Act
+	EvRecordDeleted    Event = "record-deleted"            // record deleted ex officio
+	EvOverseas         Event = "overseas-move"             // move overseas
+	EvNumberChanged    Event = "individual-number-changed" // the Individual Number (個人番号) changed
+	EvCodeCorrected    Event = "resident-code-corrected"   // the resident-record code (住民票コード) was corrected
+	EvCardReturned     Event = "card-returned"             // the holder gave the card back (返納)
+	EvCardVoid         Event = "card-void"                 // the card becomes void for any other reason
+	EvApplication      Event = "holder-application"        // 失効申請
+	EvKeyLeak          Event = "key-leak"                  // 秘密鍵の漏えい等届出
+	EvLossReport       Event = "loss-report"               // loss reported at the counter or in writing
+	EvUnusable         Event = "medium-unusable"           // damage of the card, unusable medium
+	EvPhoneLoss        Event = "phone-loss-report"         // loss reported by telephone: suspension
+	EvFound            Event = "card-found"                // found again after a suspension
+	EvCertificateError Event = "certificate-error"         // the authority finds an error in the certificate
+	EvCACompromise     Event = "ca-compromise"             // the authority's key is compromised
+	EvTerm             Event = "term-ended"                // the legal term is over
+	EvCardTerm         Event = "card-term-ended"           // the card's own term is over
+	EvRenewed          Event = "renewed"                   // replaced by renewal
+	EvReissued         Event = "reissued"                  // replaced by a re-issue while still in force
+	EvDiscarded        Event = "discarded"                 // discarded before delivery to the holder
+	EvMyNumberHandOver Event = "mynumber-handover"         // a My Number card is handed over: the juki card is taken back
+	EvStayEnded        Event = "stay-ended"                // the period of stay ended without extension
 )
 
 // Target is what an event acts on.
 type Target string
 
 const (
-	TargetSign Target = "sign"
-	TargetAuth Target = "auth"
-	TargetCard Target = "card"
+	TargetSign Target = "sign" // the signature certificate
+	TargetAuth Target = "auth" // the authentication certificate
+	TargetCard Target = "card" // the card
 )
 
 // Effect is what becomes of a target.

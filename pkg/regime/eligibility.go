@@ -60,15 +60,6 @@ func (s Switches) Eligible(in EligibilityIn) Ruling {
 	return ruling
 }
 
-// sameMunicipality compares codes with or without their check digit (domain.md 4.1).
-func sameMunicipality(a, b string) bool {
-	const unchecked = 5
-	if len(a) > unchecked && len(b) > unchecked {
-		return a == b
-	}
-	return a != "" && a[:min(len(a), unchecked)] == b[:min(len(b), unchecked)]
-}
-
 // rulesOfEligibility are the rules that both regimes know under their own source.
 type rulesOfEligibility struct {
 	resident, notRegistered, elsewhere, under15, ward, special ID

@@ -1,0 +1,33 @@
+package regime
+
+// MunicipalityCode reports whether code is a local government code of six
+// digits whose last digit is its check digit: the first five times 6, 5, 4, 3,
+// 2 summed to s give (11 − s mod 11) mod 10 (domain.md 4.1). Codes are strings,
+// because they may begin with 0.
+func MunicipalityCode(code string) bool {
+	const digits = 6
+	if len(code) != digits {
+		return false
+	}
+	sum := 0
+	for i := range digits {
+		if !isDigit(code[i]) {
+			return false
+		}
+		if i < digits-1 {
+			sum += int(code[i]-'0') * (digits - i)
+		}
+	}
+	return int(code[digits-1]-'0') == (11-sum%11)%10
+}
+
+// sameMunicipality compares codes with or without their check digit; certificates
+// and many systems carry the first five digits only (domain.md 4.1). An empty
+// code is no municipality.
+func sameMunicipality(a, b string) bool {
+	const unchecked = 5
+	if len(a) > unchecked && len(b) > unchecked {
+		return a == b
+	}
+	return a != "" && a[:min(len(a), unchecked)] == b[:min(len(b), unchecked)]
+}
