@@ -114,7 +114,7 @@ func (r *applicationRows) columns() []column {
 }
 
 // Application is one application as it stands now. Instants of what has not
-// happened are the epoch (1970-01-01).
+// happened are zero.
 type Application struct {
 	Subscriber   string    `ch:"subscriber" json:"subscriber"`
 	Procedure    string    `ch:"procedure" json:"procedure"`
@@ -128,16 +128,16 @@ type Application struct {
 	Refusal      string    `ch:"refusal" json:"refusal"` // id of the first rule that refused
 	FeeYen       uint32    `ch:"fee_yen" json:"fee_yen"`
 	PaidYen      uint32    `ch:"paid_yen" json:"paid_yen"`
-	Filed        time.Time `ch:"filed" json:"filed"`
-	Letter       time.Time `ch:"letter" json:"letter"`
-	Accepted     time.Time `ch:"accepted" json:"accepted"`
-	Refused      time.Time `ch:"refused" json:"refused"`
-	Withdrawn    time.Time `ch:"withdrawn" json:"withdrawn"`
-	Keys         time.Time `ch:"keys" json:"keys"`
-	Issued       time.Time `ch:"issued" json:"issued"`
-	Written      time.Time `ch:"written" json:"written"`
-	Failed       time.Time `ch:"failed" json:"failed"`
-	Delivered    time.Time `ch:"delivered" json:"delivered"`
+	Filed        time.Time `ch:"filed" json:"filed,omitzero"`
+	Letter       time.Time `ch:"letter" json:"letter,omitzero"`
+	Accepted     time.Time `ch:"accepted" json:"accepted,omitzero"`
+	Refused      time.Time `ch:"refused" json:"refused,omitzero"`
+	Withdrawn    time.Time `ch:"withdrawn" json:"withdrawn,omitzero"`
+	Keys         time.Time `ch:"keys" json:"keys,omitzero"`
+	Issued       time.Time `ch:"issued" json:"issued,omitzero"`
+	Written      time.Time `ch:"written" json:"written,omitzero"`
+	Failed       time.Time `ch:"failed" json:"failed,omitzero"`
+	Delivered    time.Time `ch:"delivered" json:"delivered,omitzero"`
 }
 
 // Applications returns a subscriber's applications in the order of their
@@ -147,5 +147,9 @@ func (w *Warehouse) Applications(ctx context.Context, subscriber string) ([]Appl
 	err := w.query(ctx, &rows, "applications", `
 		SELECT * FROM {applications} FINAL WHERE subscriber = {id:String} ORDER BY filed, procedure`,
 		param("id", subscriber))
+	for i := range rows {
+		a := &rows[i]
+		clearAbsent(&a.Filed, &a.Letter, &a.Accepted, &a.Refused, &a.Withdrawn, &a.Keys, &a.Issued, &a.Written, &a.Failed, &a.Delivered)
+	}
 	return rows, err
 }

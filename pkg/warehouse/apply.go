@@ -72,9 +72,11 @@ func (b *batch) tables() []filled {
 // Apply writes the rows of commits into the tables, and returns when they are
 // on disk. Order inside an aggregate must be that of the log over all calls;
 // applying a commit again changes nothing. When it fails, some tables may
-// hold the rows and others not: apply the same commits again.
+// hold the rows and others not: apply the same commits again. ErrUnavailable
+// says that this may help.
 func (w *Warehouse) Apply(ctx context.Context, commits []*events.Commit) error {
 	var b batch
+	b.log.rows = make([]source, 0, len(commits)*2)
 	for _, c := range commits {
 		b.add(c)
 	}

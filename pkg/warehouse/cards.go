@@ -67,8 +67,8 @@ func (r *cardRows) columns() []column {
 	}
 }
 
-// CardOperation is one thing that was done to a card. A LastDay of
-// 1970-01-01 means that the event says nothing about the card's term.
+// CardOperation is one thing that was done to a card. A zero
+// LastDay means that the event says nothing about the card's term.
 type CardOperation struct {
 	Kind      string    `ch:"kind" json:"kind"` // subscriber or card: whose event it is
 	ID        string    `ch:"id" json:"id"`
@@ -77,7 +77,7 @@ type CardOperation struct {
 	Card      string    `ch:"card" json:"card"`
 	Event     string    `ch:"event" json:"event"`
 	CardKind  string    `ch:"card_kind" json:"card_kind"`
-	LastDay   time.Time `ch:"last_day" json:"last_day"`
+	LastDay   time.Time `ch:"last_day" json:"last_day,omitzero"`
 	Ends      bool      `ch:"ends" json:"ends"`
 	Filed     time.Time `ch:"filed" json:"filed"`
 	Recorded  time.Time `ch:"recorded" json:"recorded"`
@@ -94,5 +94,8 @@ func (w *Warehouse) CardOperations(ctx context.Context, subscriber string) ([]Ca
 	err := w.query(ctx, &rows, "card operations", `
 		SELECT * FROM {card_operations} FINAL WHERE kind = 'subscriber' AND id = {id:String} ORDER BY revision, index`,
 		param("id", subscriber))
+	for i := range rows {
+		clearAbsent(&rows[i].LastDay)
+	}
 	return rows, err
 }

@@ -134,34 +134,34 @@ const withInstant = `WITH fromUnixTimestamp64Milli({at:Int64}, 'Asia/Tokyo') AS 
 // happened by then are zero, as are absent dates. Words are those of
 // events.JSON; Reason is RFC 5280's (5.3.1) in lower case with hyphens.
 type Certificate struct {
-	Serial       uint64
-	Kind         string // sign or auth
-	Regime       string // juki or mynumber
-	Status       string // authorized, issued, valid, suspended, revoked, expired, abandoned
-	Subscriber   string
-	Office       string // where it was applied for
-	Municipality string
-	Card         string
-	Authority    string
-	Procedure    string
-	Replaces     uint64
-	NotBefore    time.Time
-	NotAfter     time.Time
-	LastDay      civil.Date
-	WindowOpens  civil.Date
-	Authorized   time.Time
-	Issued       time.Time
-	Written      time.Time
-	Delivered    time.Time
-	WindowOpened time.Time
-	Suspended    time.Time
-	Revoked      time.Time
-	Expired      time.Time
-	Abandoned    time.Time
-	Reason       string
-	Cause        string
-	SuspendCause string
-	Revision     uint64 // of the newest commit that touched it
+	Serial       uint64     `json:"serial"`
+	Kind         string     `json:"kind"`   // sign or auth
+	Regime       string     `json:"regime"` // juki or mynumber
+	Status       string     `json:"status"` // authorized, issued, valid, suspended, revoked, expired, abandoned
+	Subscriber   string     `json:"subscriber"`
+	Office       string     `json:"office"` // where it was applied for
+	Municipality string     `json:"municipality"`
+	Card         string     `json:"card"`
+	Authority    string     `json:"authority"`
+	Procedure    string     `json:"procedure"`
+	Replaces     uint64     `json:"replaces"`
+	NotBefore    time.Time  `json:"not_before,omitzero"`
+	NotAfter     time.Time  `json:"not_after,omitzero"`
+	LastDay      civil.Date `json:"last_day,omitzero"`
+	WindowOpens  civil.Date `json:"window_opens,omitzero"`
+	Authorized   time.Time  `json:"authorized,omitzero"`
+	Issued       time.Time  `json:"issued,omitzero"`
+	Written      time.Time  `json:"written,omitzero"`
+	Delivered    time.Time  `json:"delivered,omitzero"`
+	WindowOpened time.Time  `json:"window_opened,omitzero"`
+	Suspended    time.Time  `json:"suspended,omitzero"`
+	Revoked      time.Time  `json:"revoked,omitzero"`
+	Expired      time.Time  `json:"expired,omitzero"`
+	Abandoned    time.Time  `json:"abandoned,omitzero"`
+	Reason       string     `json:"reason"`
+	Cause        string     `json:"cause"`
+	SuspendCause string     `json:"suspend_cause"`
+	Revision     uint64     `json:"revision"` // of the newest commit that touched it
 }
 
 // certificateRecord is a row of certificates as it is read.
@@ -226,6 +226,13 @@ func present(t, limit time.Time) time.Time {
 	return t
 }
 
+// clearAbsent makes the instants zero that stand for "not".
+func clearAbsent(all ...*time.Time) {
+	for _, t := range all {
+		*t = present(*t, farFuture)
+	}
+}
+
 func dateOf(t time.Time) civil.Date {
 	if t.Unix() == 0 {
 		return civil.Date{}
@@ -253,6 +260,28 @@ func (w *Warehouse) State(ctx context.Context, key string, instant time.Time) ([
 		certificates[i] = r.asOf(instant)
 	}
 	return certificates, err
+}
+
+// EachCertificate calls each with every certificate, in the order of serials,
+// as they stood at an instant, until each fails.
+func (w *Warehouse) EachCertificate(ctx context.Context, instant time.Time, each func(Certificate) error) error {
+	const what = "asking ClickHouse for all certificates"
+	rows, err := w.conn.Query(ctx, w.expand(withInstant+"SELECT *, "+statusAt+
+		" AS status FROM {certificates} FINAL WHERE authorized <= t ORDER BY serial"), at("at", instant))
+	if err != nil {
+		return wrap(what, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var r certificateRecord
+		if err := rows.ScanStruct(&r); err != nil {
+			return wrap(what, err)
+		}
+		if err := each(r.asOf(instant)); err != nil {
+			return err
+		}
+	}
+	return wrap(what, rows.Err())
 }
 
 // StatusCount is how many certificates of a kind have a status.

@@ -121,17 +121,17 @@ func (w *Warehouse) Heads(ctx context.Context, each func(Head) error) error {
 		SELECT kind, id, max(revision) AS last, uniqExact(revision) AS commits, uniqExact(revision, index) AS rows
 		FROM {log} GROUP BY kind, id ORDER BY kind, id`))
 	if err != nil {
-		return wrap("the heads of all histories", err)
+		return wrap("asking ClickHouse for the heads of all histories", err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var h Head
 		if err := rows.ScanStruct(&h); err != nil {
-			return wrap("the heads of all histories", err)
+			return wrap("asking ClickHouse for the heads of all histories", err)
 		}
 		if err := each(h); err != nil {
 			return err
 		}
 	}
-	return wrap("the heads of all histories", rows.Err())
+	return wrap("asking ClickHouse for the heads of all histories", rows.Err())
 }

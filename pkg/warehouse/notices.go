@@ -55,19 +55,19 @@ func (r *noticeRows) columns() []column {
 }
 
 // Notice is one notice as it stands now. Instants of what has not happened
-// are the epoch (1970-01-01); an empty Outcome means that it is still owed.
+// are zero; an empty Outcome means that it is still owed.
 type Notice struct {
 	Subscriber string    `ch:"subscriber" json:"subscriber"`
 	Notice     string    `ch:"notice" json:"notice"`
 	Kind       string    `ch:"kind" json:"kind"`
 	Serial     uint64    `ch:"serial" json:"serial"` // the first certificate it is about
-	LastDay    time.Time `ch:"last_day" json:"last_day"`
+	LastDay    time.Time `ch:"last_day" json:"last_day,omitzero"`
 	Medium     string    `ch:"medium" json:"medium"`
 	Outcome    string    `ch:"outcome" json:"outcome"`
-	Due        time.Time `ch:"due" json:"due"`
-	Sent       time.Time `ch:"sent" json:"sent"`
-	Failed     time.Time `ch:"failed" json:"failed"`
-	Suppressed time.Time `ch:"suppressed" json:"suppressed"`
+	Due        time.Time `ch:"due" json:"due,omitzero"`
+	Sent       time.Time `ch:"sent" json:"sent,omitzero"`
+	Failed     time.Time `ch:"failed" json:"failed,omitzero"`
+	Suppressed time.Time `ch:"suppressed" json:"suppressed,omitzero"`
 }
 
 // Notices returns a subscriber's notices in the order in which they fell due.
@@ -75,5 +75,9 @@ func (w *Warehouse) Notices(ctx context.Context, subscriber string) ([]Notice, e
 	var rows []Notice
 	err := w.query(ctx, &rows, "notices", `
 		SELECT * FROM {notices} FINAL WHERE subscriber = {id:String} ORDER BY due, notice`, param("id", subscriber))
+	for i := range rows {
+		n := &rows[i]
+		clearAbsent(&n.LastDay, &n.Due, &n.Sent, &n.Failed, &n.Suppressed)
+	}
 	return rows, err
 }

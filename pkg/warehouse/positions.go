@@ -64,7 +64,7 @@ func (w *Warehouse) writePosition(ctx context.Context, stream string, sequence u
 func (w *Warehouse) newestGeneration(ctx context.Context) (uint64, error) {
 	var newest uint64
 	err := w.conn.QueryRow(ctx, w.expand("SELECT max(generation) FROM {positions}")).Scan(&newest)
-	return newest, wrap("the generation of the tables", err)
+	return newest, wrap("asking ClickHouse for the generation of the tables", err)
 }
 
 func (w *Warehouse) ownGeneration() uint64 {

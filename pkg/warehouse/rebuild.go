@@ -118,7 +118,7 @@ func (w *Warehouse) compare(ctx context.Context, next *Warehouse) ([]TableChange
 		changes[i].Table = table
 		row := w.conn.QueryRow(ctx, "SELECT (SELECT count() FROM "+w.name(table)+" FINAL), (SELECT count() FROM "+next.name(table)+" FINAL)")
 		if err := row.Scan(&changes[i].Before, &changes[i].After); err != nil {
-			return nil, wrap("the rows of "+table, err)
+			return nil, wrap("asking ClickHouse for the rows of "+table, err)
 		}
 	}
 	return changes, nil
@@ -151,7 +151,7 @@ func (w *Warehouse) finishSwap(ctx context.Context) error {
 	err := w.conn.QueryRow(ctx, "SELECT count() FROM system.tables WHERE database = {db:String} AND name = 'swap_plan'",
 		param("db", w.config.Database)).Scan(&planned)
 	if err != nil || planned == 0 {
-		return wrap("a swap plan", err)
+		return wrap("asking ClickHouse for a swap plan", err)
 	}
 	var waiting []struct {
 		Table string `ch:"table"`

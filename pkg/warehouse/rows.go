@@ -52,7 +52,7 @@ func (w *Warehouse) insert(ctx context.Context, table string, n int, columns []c
 	ctx = clickhouse.Context(ctx, clickhouse.WithColumnNamesAndTypes(pick(layout, columns)))
 	batch, err := w.conn.PrepareBatch(ctx, "INSERT INTO "+w.name(table)+" ("+strings.Join(names, ", ")+")")
 	if err != nil {
-		return fmt.Errorf("preparing %d rows of %s: %w", n, table, err)
+		return wrap(fmt.Sprintf("preparing %d rows of %s", n, table), err)
 	}
 	defer batch.Close()
 	for i, c := range columns {
@@ -60,10 +60,7 @@ func (w *Warehouse) insert(ctx context.Context, table string, n int, columns []c
 			return fmt.Errorf("filling column %s of %s: %w", c.name, table, err)
 		}
 	}
-	if err := batch.Send(); err != nil {
-		return fmt.Errorf("writing %d rows of %s: %w", n, table, err)
-	}
-	return nil
+	return wrap(fmt.Sprintf("writing %d rows of %s", n, table), batch.Send())
 }
 
 func pick(layout []clickhouse.ColumnNameAndType, columns []column) []clickhouse.ColumnNameAndType {

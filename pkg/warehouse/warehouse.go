@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"sync"
 	"time"
 
@@ -111,7 +112,7 @@ func (w *Warehouse) name(table string) string {
 // query fills dest, a pointer to a slice of structs with ch tags, with the
 // answer to sql; {table} stands for the table's full name.
 func (w *Warehouse) query(ctx context.Context, dest any, what, sql string, params ...any) error {
-	return wrap(what, w.conn.Select(ctx, dest, w.expand(sql), params...))
+	return wrap("asking ClickHouse for "+what, w.conn.Select(ctx, dest, w.expand(sql), params...))
 }
 
 // param is a query parameter, sent beside the query and never put into it.
@@ -130,9 +131,19 @@ func orFarFuture(t time.Time) time.Time {
 	return t
 }
 
+// wrap says what was asked for, and tells an answer of ClickHouse that is an
+// error from no answer at all, which is ErrUnavailable: the same call may
+// succeed later.
 func wrap(what string, err error) error {
-	if err == nil {
+	var answered *clickhouse.Exception
+	var status *clickhouse.HTTPError
+	switch {
+	case err == nil:
 		return nil
+	case errors.As(err, &answered), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded),
+		errors.As(err, &status) && status.StatusCode != http.StatusServiceUnavailable:
+		return fmt.Errorf("%s: %w", what, err)
+	default:
+		return fmt.Errorf("%s: %w: %w", what, ErrUnavailable, err)
 	}
-	return fmt.Errorf("asking ClickHouse for %s: %w", what, err)
 }

@@ -38,19 +38,23 @@ func newPool(size int, log *slog.Logger, open func() (*lane, error)) (*pool, err
 	return p, nil
 }
 
-// run executes s on a free lane. A lane that fails otherwise than by an
-// exception of the statement is replaced.
+// run executes s on a free lane. A lane whose statement ended otherwise than
+// by an answer or an exception is replaced: what it still does is unknown.
 func (p *pool) run(ctx context.Context, s statement, emit func([]byte) error) (uint64, error) {
 	l, err := p.take(ctx)
 	if err != nil {
 		return 0, err
 	}
+	sound := false
+	defer func() { // also when emit panics, or the pool would shrink
+		if !sound {
+			l = p.replace(l)
+		}
+		p.free <- l
+	}()
 	rows, err := l.run(ctx, s, emit)
 	var e *Exception
-	if err != nil && !errors.As(err, &e) {
-		l = p.replace(l)
-	}
-	p.free <- l
+	sound = err == nil || errors.As(err, &e)
 	return rows, err
 }
 
