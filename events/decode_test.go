@@ -214,8 +214,10 @@ func FuzzDecode(f *testing.F) {
 
 func BenchmarkDecode(b *testing.B) {
 	commit := testCommit(2)
-	commit.Events = []*Event{New(&CertificateIssued{Procedure: "p", Serial: 7, CertificateSha256: Hash(nil), LastDay: "2020-06-18",
-		Certificate: &Sealed{Suite: 1, KeyVersion: 1, RecordClass: "certificate", Ciphertext: make([]byte, 1500), Digest: Hash(nil)}})}
+	commit.Events = []*Event{New(&CertificateIssued{
+		Procedure: "p", Serial: 7, CertificateSha256: Hash(nil), LastDay: "2020-06-18",
+		Certificate: &Sealed{Suite: 1, KeyVersion: 1, RecordClass: "certificate", Ciphertext: make([]byte, 1500), Digest: Hash(nil)},
+	})}
 	s, err := Sign(commit, make([]byte, 1000), testWriter(b))
 	if err != nil {
 		b.Fatal(err)
