@@ -55,5 +55,8 @@ func KeepUntil(record Record, from civil.Date) (civil.Date, ID, error) {
 	if !ok {
 		return civil.Date{}, "", unknown("record", "issue, revocation, revocation-file, application, card-application")
 	}
-	return from.AddYearsClamped(r.years), r.rule, nil
+	if r.years == 0 {
+		return from, r.rule, nil
+	}
+	return termEnd(from.AddDays(1), r.years), r.rule, nil
 }

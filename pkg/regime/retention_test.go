@@ -10,6 +10,8 @@ func TestKeepUntil(t *testing.T) {
 	}{
 		{RecordIssue, "2015-12-02", "2025-12-02", "retention.issue-record"},
 		{RecordIssue, "2016-02-29", "2026-02-28", "retention.issue-record"},
+		{RecordIssue, "2022-02-28", "2032-02-29", "retention.issue-record"},
+		{RecordIssue, "2024-02-28", "2034-02-28", "retention.issue-record"},
 		{RecordRevocation, "2015-12-02", "2015-12-02", "retention.revocation-information"},
 		{RecordRevocationFile, "2013-01-07", "2023-01-07", "retention.revocation-file"},
 		{RecordApplication, "2012-12-03", "2027-12-03", "retention.application-forms"},

@@ -6,6 +6,9 @@ import (
 	"shomei/pkg/civil"
 )
 
+// jukiYears is the term of a juki certificate (Act2013 Art 5).
+const jukiYears = 3
+
 // ValidityIn is what the validity of a certificate depends on. Zero dates are absent.
 type ValidityIn struct {
 	Regime Regime
@@ -93,7 +96,7 @@ func unknown(field, known string) error {
 // jukiValidity is three years from the day of issue (Act2013 Art 5).
 func (s Switches) jukiValidity(in ValidityIn) Validity {
 	var v Validity
-	v.add(Candidate{jukiThreeYears, jukiLastDay(in.Issued)})
+	v.add(Candidate{jukiThreeYears, termEnd(in.Issued, jukiYears)})
 	switch {
 	case s.JukiCardCaps:
 		v.add(Candidate{jukiCardCap, in.CardLastDay})
@@ -104,11 +107,12 @@ func (s Switches) jukiValidity(in ValidityIn) Validity {
 	return v
 }
 
-// jukiLastDay is the day before the corresponding day three years on; when that
-// month has no such day the term ends with the month (Civil Code Art 143, D2).
-func jukiLastDay(issued civil.Date) civil.Date {
-	day := issued.AddYearsClamped(3)
-	if day.Day != issued.Day {
+// termEnd is the last day of a term of years whose first day is given: the day
+// before the corresponding day; when that month has no such day the term ends
+// with the month (Civil Code Art 143(2), D2).
+func termEnd(first civil.Date, years int) civil.Date {
+	day := first.AddYearsClamped(years)
+	if day.Day != first.Day {
 		return day
 	}
 	return day.AddDays(-1)
