@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -81,9 +82,11 @@ type Link struct {
 }
 
 const (
-	answerTime   = 5 * time.Second
-	retryTime    = 2 * time.Second
-	redeliveries = 30 * time.Second
+	answerTime = 5 * time.Second
+	// An attempt that failed is repeated after a twentieth of a second, then ever more slowly.
+	shortestRetry = 50 * time.Millisecond
+	retryTime     = 2 * time.Second
+	redeliveries  = 30 * time.Second
 )
 
 // NewLink makes the counter's end. Nothing is sent before Run.
@@ -128,10 +131,14 @@ func (l *Link) Run(ctx context.Context) error {
 	}()
 	defer func() { <-done }()
 	var alarmed string
+	wait := shortestRetry
 	for ctx.Err() == nil {
 		err := l.serve(ctx)
 		if ctx.Err() != nil {
 			break
+		}
+		if l.State() == Up {
+			wait = shortestRetry // it worked until now
 		}
 		if needsPerson(err) {
 			l.enter(Mismatched)
@@ -143,7 +150,8 @@ func (l *Link) Run(ctx context.Context) error {
 			l.enter(Away)
 			l.cfg.Logger.Info("counter link is down, claims wait", "counter", l.cfg.Counter, "why", err)
 		}
-		l.pause(ctx)
+		l.pause(ctx, wait)
+		wait = min(2*wait, retryTime)
 	}
 	l.enter(Away)
 	return nil
@@ -153,11 +161,12 @@ func needsPerson(err error) bool {
 	return errors.Is(err, ErrHeadMismatch) || errors.Is(err, events.ErrSignature) || errors.Is(err, events.ErrMalformed)
 }
 
-// pause waits until another attempt makes sense: connected anew, or some time has passed.
-func (l *Link) pause(ctx context.Context) {
+// pause waits until another attempt makes sense: connected anew, or a time of about that length has passed. Counters that
+// lost the hub in the same moment do not all come back in the same moment.
+func (l *Link) pause(ctx context.Context, about time.Duration) {
 	connected := l.cfg.Conn.StatusChanged(nats.CONNECTED)
 	defer l.cfg.Conn.RemoveStatusListener(connected)
-	timer := time.NewTimer(retryTime)
+	timer := time.NewTimer(about/2 + rand.N(about))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
@@ -168,26 +177,33 @@ func (l *Link) pause(ctx context.Context) {
 
 // serve is one link-up: compare, then send until something is in doubt.
 func (l *Link) serve(ctx context.Context) error {
+	lost := l.cfg.Conn.StatusChanged(nats.DISCONNECTED, nats.RECONNECTING, nats.CLOSED)
+	defer l.cfg.Conn.RemoveStatusListener(lost)
 	if !l.cfg.Conn.IsConnected() {
 		return nats.ErrDisconnected
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() { // an answer that was on its way when the line broke never comes
+		select {
+		case <-lost:
+			cancel(nats.ErrDisconnected)
+		case <-ctx.Done():
+		}
+	}()
 	l.enter(Comparing)
 	expected, err := l.linkUp(ctx)
 	if err != nil {
 		return err
 	}
 	l.enter(Up)
-	lost := l.cfg.Conn.StatusChanged(nats.DISCONNECTED, nats.RECONNECTING, nats.CLOSED)
-	defer l.cfg.Conn.RemoveStatusListener(lost)
 	for {
 		if expected, err = l.drain(ctx, expected); err != nil {
 			return err
 		}
 		select {
 		case <-ctx.Done():
-			return nil
-		case <-lost:
-			return nats.ErrDisconnected
+			return context.Cause(ctx)
 		case <-l.kick:
 		}
 	}
@@ -259,7 +275,7 @@ func (l *Link) receive(ctx context.Context) {
 	for ctx.Err() == nil {
 		if err := l.consume(ctx); err != nil && ctx.Err() == nil {
 			l.cfg.Logger.Info("commands can't be taken from the hub", "counter", l.cfg.Counter, "why", err)
-			l.pause(ctx)
+			l.pause(ctx, retryTime)
 		}
 	}
 }

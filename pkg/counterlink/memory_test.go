@@ -1,0 +1,357 @@
+package counterlink_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/hpke"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nkeys"
+
+	"shomei/events"
+	"shomei/pkg/counterlink"
+	"shomei/pkg/natstest"
+)
+
+// memory is an outbox that forgets with the process: what the link needs of one, without a disk.
+type memory struct {
+	key     nkeys.KeyPair
+	counter string
+	epoch   string
+
+	mu        sync.Mutex
+	signed    [][]byte
+	hashes    [][]byte
+	delivered uint64
+}
+
+func newMemory(t testing.TB, key nkeys.KeyPair, counter, epoch string) *memory {
+	t.Helper()
+	return &memory{key: key, counter: counter, epoch: epoch}
+}
+
+// add appends a claim of a harmless kind.
+func (m *memory) add(t testing.TB) []byte {
+	t.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := uint64(len(m.signed) + 1)
+	claim := &events.Claim{Id: fmt.Sprintf("%s-%s-%d", m.counter, m.epoch, n), Counter: m.counter, StoreEpoch: m.epoch, Number: n,
+		Fact: &events.Claim_CustodyTaken{CustodyTaken: &events.CustodyTaken{Card: "C1"}}}
+	if n > 1 {
+		claim.PreviousHash = m.hashes[n-2]
+	}
+	signed, hash, err := counterlink.SignClaim(m.key, claim)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.signed, m.hashes = append(m.signed, signed), append(m.hashes, hash)
+	return signed
+}
+
+func (m *memory) head(n uint64) counterlink.Head {
+	h := counterlink.Head{Epoch: m.epoch, Number: n}
+	if n > 0 {
+		h.Hash = m.hashes[n-1]
+	}
+	return h
+}
+
+func (m *memory) Last() counterlink.Head {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.head(uint64(len(m.signed)))
+}
+
+func (m *memory) Delivered() counterlink.Head {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.head(m.delivered)
+}
+
+func (m *memory) Claim(n uint64) (signed, hash []byte, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if n == 0 || n > uint64(len(m.signed)) {
+		return nil, nil, errors.New("no such claim")
+	}
+	return m.signed[n-1], m.hashes[n-1], nil
+}
+
+func (m *memory) MarkDelivered(n uint64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.delivered = max(m.delivered, n)
+	return nil
+}
+
+// world is a hub on a real server with enrolled counters.
+type world struct {
+	t      testing.TB
+	url    string
+	conn   *nats.Conn
+	js     jetstream.JetStream
+	writer nkeys.KeyPair
+	public string
+
+	mu          sync.Mutex
+	enrolled    map[string]counterlink.Enrolment
+	handled     []string // ids, in order, with repetitions
+	quarantined []counterlink.Quarantined
+	mismatches  []error
+	refuse      error // what handle answers
+	changed     chan struct{}
+}
+
+func newWorld(t testing.TB, url string) *world {
+	t.Helper()
+	w := &world{t: t, url: url, writer: userKey(t), enrolled: map[string]counterlink.Enrolment{}, changed: make(chan struct{})}
+	w.public, _ = w.writer.PublicKey()
+	w.conn = natstest.Connect(t, url)
+	js, err := jetstream.New(w.conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.js = js
+	if err := counterlink.EnsureStreams(t.Context(), js, counterlink.StreamLimits{}); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func userKey(t testing.TB) nkeys.KeyPair {
+	t.Helper()
+	key, err := nkeys.CreateUser()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func sealKey(t testing.TB) hpke.PrivateKey {
+	t.Helper()
+	key, err := counterlink.NewSealKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func (w *world) enrol(counter string, key nkeys.KeyPair, seal hpke.PrivateKey) {
+	public, err := key.PublicKey()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.enrolled[counter] = counterlink.Enrolment{PublicKey: public, SealKey: seal.PublicKey().Bytes(), Role: "counter"}
+}
+
+func (w *world) note(do func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	do()
+	close(w.changed)
+	w.changed = make(chan struct{})
+}
+
+// until waits for what the hub's callbacks have seen.
+func (w *world) until(what string, done func() bool) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
+	defer cancel()
+	for {
+		w.mu.Lock()
+		ok, changed := done(), w.changed
+		w.mu.Unlock()
+		if ok {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.t.Fatalf("waited in vain for %s; handled %d: %v, quarantined %d, mismatches %v", what, len(w.handled), w.handled, len(w.quarantined), w.mismatches)
+		}
+	}
+}
+
+// hub runs the hub's end until stop is called or the test ends.
+func (w *world) hub(conn *nats.Conn) (hub *counterlink.Hub, stop func()) {
+	w.t.Helper()
+	hub, err := counterlink.NewHub(w.t.Context(), counterlink.HubConfig{
+		Conn: conn, Writer: w.writer, Logger: quiet(),
+		Enrolled: func(_ context.Context, counter string) (counterlink.Enrolment, error) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			e, ok := w.enrolled[counter]
+			if !ok {
+				return e, counterlink.ErrNotEnrolled
+			}
+			return e, nil
+		},
+		Quarantine: func(_ context.Context, q counterlink.Quarantined) error {
+			w.note(func() { w.quarantined = append(w.quarantined, q) })
+			return nil
+		},
+		Mismatch: func(_ string, err error) { w.note(func() { w.mismatches = append(w.mismatches, err) }) },
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := hub.Claims(ctx, w.handle); err != nil {
+			w.t.Errorf("Claims: %v", err)
+		}
+	}()
+	stop = func() { cancel(); <-done }
+	w.t.Cleanup(stop)
+	return hub, stop
+}
+
+func (w *world) handle(_ context.Context, r counterlink.Received) error {
+	var err error
+	w.note(func() {
+		if err = w.refuse; err == nil {
+			w.handled = append(w.handled, r.Claim.GetId())
+		}
+	})
+	return err
+}
+
+// store puts bytes on a counter's subject as anyone with its NATS user could.
+func (w *world) store(counter string, data []byte) {
+	w.t.Helper()
+	if _, err := w.js.Publish(w.t.Context(), counterlink.ClaimSubject(counter), data); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// link runs a counter's end until stop is called or the test ends.
+func (w *world) link(cfg counterlink.LinkConfig) (link *counterlink.Link, stop func()) {
+	w.t.Helper()
+	cfg.Writers, cfg.Logger = []string{w.public}, quiet()
+	if cfg.Received == nil {
+		cfg.Received = func(context.Context, *events.Downlink, []byte) error { return nil }
+	}
+	if cfg.SealKey == nil {
+		cfg.SealKey = sealKey(w.t)
+	}
+	link, err := counterlink.NewLink(cfg)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := link.Run(ctx); err != nil {
+			w.t.Errorf("Run: %v", err)
+		}
+	}()
+	stop = func() { cancel(); <-done }
+	w.t.Cleanup(stop)
+	return link, stop
+}
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// proxy is a TCP line that can be cut, and that can swallow what comes back from the server.
+type proxy struct {
+	listener net.Listener
+	target   string
+
+	mu    sync.Mutex
+	conns []net.Conn
+	mute  []byte // answers holding this are dropped, and the line is cut with them
+	eaten int    // how many were
+}
+
+func newProxy(t testing.TB, target string) *proxy {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &proxy{listener: l, target: target}
+	t.Cleanup(func() { l.Close(); p.cut() })
+	go p.accept()
+	return p
+}
+
+func (p *proxy) url() string { return "nats://" + p.listener.Addr().String() }
+
+func (p *proxy) accept() {
+	for {
+		in, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		out, err := net.Dial("tcp", p.target)
+		if err != nil {
+			in.Close()
+			continue
+		}
+		p.mu.Lock()
+		p.conns = append(p.conns, in, out)
+		p.mu.Unlock()
+		go func() { io.Copy(out, in); out.Close() }()
+		go p.answers(in, out)
+	}
+}
+
+func (p *proxy) answers(in, out net.Conn) {
+	defer in.Close()
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := out.Read(buf)
+		p.mu.Lock()
+		swallow := p.mute != nil && bytes.Contains(buf[:n], p.mute)
+		if swallow {
+			p.mute = nil
+			p.eaten++
+		}
+		p.mu.Unlock()
+		if swallow {
+			out.Close()
+			return
+		}
+		if _, werr := in.Write(buf[:n]); err != nil || werr != nil {
+			return
+		}
+	}
+}
+
+// swallow drops the next answer that holds these bytes, and cuts the line then.
+func (p *proxy) swallow(what string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mute = []byte(what)
+}
+
+func (p *proxy) swallowed() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.eaten
+}
+
+func (p *proxy) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.conns {
+		c.Close()
+	}
+	p.conns = nil
+}
