@@ -1,7 +1,9 @@
 package civil
 
 import (
+	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -81,6 +83,24 @@ func TestPartialDates(t *testing.T) {
 		if c.ok && p.String() != c.in {
 			t.Errorf("%q prints as %q", c.in, p)
 		}
+	}
+}
+
+func TestPartialDateJSON(t *testing.T) {
+	var p PartialDate
+	if err := json.Unmarshal([]byte(`"1950-05-00"`), &p); err != nil || p.String() != "1950-05-00" {
+		t.Errorf("%v, %v", p, err)
+	}
+	if text, err := json.Marshal(p); err != nil || string(text) != `"1950-05-00"` {
+		t.Errorf("%s, %v", text, err)
+	}
+	// What does not fit must not be repeated: a date of birth is personal data.
+	err := json.Unmarshal([]byte(`"1950-05-99"`), &p)
+	if !errors.Is(err, ErrDate) || strings.Contains(err.Error(), "1950") {
+		t.Errorf("got %v", err)
+	}
+	if p := Partial(New(1950, time.May, 17)); !p.Known() || p.Latest() != New(1950, time.May, 17) {
+		t.Errorf("%v", p)
 	}
 }
 

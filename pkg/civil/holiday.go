@@ -87,16 +87,16 @@ func citizensByLibrary(name string, year int) bool {
 		name == "Greenery Day" && year < 2007
 }
 
-// addSubstitutes gives a holiday that falls on a Sunday its substitute: until
-// 2006 the Monday after, from 2007 the next day that is no national holiday
-// (Holidays Act Art 3(2) and its amendment of 2005).
+// addSubstitutes gives a holiday that falls on a Sunday its substitute, the next
+// day that is no national holiday (Holidays Act Art 3(2)). Until 2006 it was
+// always the Monday; from 2004 that made no difference.
 func addSubstitutes(days map[Date]Holiday, national []Date) {
 	for _, d := range national {
 		if d.Weekday() != time.Sunday {
 			continue
 		}
 		sub := d.AddDays(1)
-		for days[sub].Kind == NationalHoliday && d.Year >= 2007 {
+		for days[sub].Kind == NationalHoliday {
 			sub = sub.AddDays(1)
 		}
 		if _, taken := days[sub]; !taken {
@@ -106,15 +106,12 @@ func addSubstitutes(days map[Date]Holiday, national []Date) {
 }
 
 // addCitizensDays makes a day between two national holidays a holiday when it
-// is none itself; until 2006 not on a Sunday or a substitute day either
-// (Holidays Act Art 3(3)).
+// is none itself (Holidays Act Art 3(3)). Until 2006 Sundays and substitute days
+// were left out; from 2004 that made no difference.
 func addCitizensDays(days map[Date]Holiday, national []Date) {
 	for _, d := range national {
 		between := d.AddDays(1)
 		if _, taken := days[between]; taken || days[d.AddDays(2)].Kind != NationalHoliday {
-			continue
-		}
-		if between.Year < 2007 && between.Weekday() == time.Sunday {
 			continue
 		}
 		days[between] = Holiday{between, CitizensDay, "国民の休日", "Citizens' holiday"}
