@@ -65,6 +65,7 @@ type Card struct {
 	store *store
 	fault func(n int, command card.Command) Fault
 	count int
+	keys  keyCache
 
 	// Volatile, lost when the card leaves the field or is reset.
 	app       application
@@ -93,7 +94,7 @@ func Open(c Config) (*Card, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	opened := &Card{log: c.Log, file: f, store: s}
+	opened := &Card{log: c.Log, file: f, store: s, keys: keyCache{}}
 	opened.reset()
 	return opened, nil
 }

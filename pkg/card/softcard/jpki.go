@@ -183,11 +183,11 @@ func (c *Card) sign(cmd card.Command) ([]byte, uint16) {
 	case !c.verified[slot]:
 		return nil, swSecurity
 	}
-	return signWith(c.store.Slots[slot.String()].Live, cmd.Data)
+	return c.signWith(c.store.Slots[slot.String()].Live, cmd.Data)
 }
 
-func signWith(pair keyPair, info []byte) ([]byte, uint16) {
-	key, err := pair.privateKey()
+func (c *Card) signWith(pair keyPair, info []byte) ([]byte, uint16) {
+	key, err := c.keys.of(pair)
 	if err != nil {
 		return nil, swDataNotFound
 	}

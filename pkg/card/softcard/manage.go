@@ -116,12 +116,12 @@ func (c *Card) slotTemplate(cmd card.Command) ([]byte, uint16) {
 		return nil, swDataNotFound
 	}
 	var b cryptobyte.Builder
-	addDigest(&b, card.TagLivePublicKey, spkiOf(s.Live))
+	addDigest(&b, card.TagLivePublicKey, c.spkiOf(s.Live))
 	addDigest(&b, card.TagLiveCertificate, s.Live.Certificate)
 	if s.Live.Operation != nil {
 		add(&b, card.TagLiveOperation, s.Live.Operation)
 	}
-	addDigest(&b, card.TagStagedPublicKey, spkiOf(s.Staged))
+	addDigest(&b, card.TagStagedPublicKey, c.spkiOf(s.Staged))
 	addDigest(&b, card.TagStagedCertificate, whole(s.Staged.Certificate))
 	addDigest(&b, card.TagStagedCA, whole(s.Staged.CA))
 	if s.Staged.Operation != nil {
@@ -148,8 +148,8 @@ func whole(content []byte) []byte {
 	return content
 }
 
-func spkiOf(pair keyPair) []byte {
-	key, err := pair.privateKey()
+func (c *Card) spkiOf(pair keyPair) []byte {
+	key, err := c.keys.of(pair)
 	if err != nil {
 		return nil
 	}
@@ -168,7 +168,7 @@ func (c *Card) generate(cmd card.Command) ([]byte, uint16) {
 		return nil, swBadP1P2
 	}
 	if cmd.P1 == 0x81 {
-		key, err := s.Staged.privateKey()
+		key, err := c.keys.of(s.Staged)
 		if err != nil {
 			return nil, swDataNotFound
 		}
@@ -186,6 +186,7 @@ func (c *Card) generate(cmd card.Command) ([]byte, uint16) {
 	if err != nil {
 		return nil, swMemory
 	}
+	c.keys[string(der)] = key
 	s.Staged = keyPair{Key: der, Operation: op[:], PIN: s.Staged.PIN}
 	if sw := c.putSlot(slot, s); sw != swOK {
 		return nil, sw
@@ -198,7 +199,7 @@ func (c *Card) signStaged(cmd card.Command) ([]byte, uint16) {
 	if !ok || cmd.P1 != 0x9E {
 		return nil, swBadP1P2
 	}
-	return signWith(s.Staged, cmd.Data)
+	return c.signWith(s.Staged, cmd.Data)
 }
 
 func (c *Card) resetRetryCounter(cmd card.Command) uint16 {

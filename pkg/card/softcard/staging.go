@@ -86,7 +86,7 @@ func (c *Card) activate(cmd card.Command) uint16 {
 		return swBadP1P2
 	}
 	for _, slot := range slots {
-		if !complete(c.store.Slots[slot.String()].Staged) {
+		if !c.complete(c.store.Slots[slot.String()].Staged) {
 			return swConditions
 		}
 	}
@@ -102,8 +102,8 @@ func (c *Card) activate(cmd card.Command) uint16 {
 }
 
 // complete tells whether a certificate of the staged key and a CA are there.
-func complete(pair keyPair) bool {
-	key, err := pair.privateKey()
+func (c *Card) complete(pair keyPair) bool {
+	key, err := c.keys.of(pair)
 	if err != nil || whole(pair.CA) == nil || whole(pair.Certificate) == nil {
 		return false
 	}

@@ -50,19 +50,32 @@ var errForeignWriter = errors.New("the card's file was changed by somebody else 
 
 func (s *store) kind() (card.Kind, error) { return card.ParseKind(s.Kind) }
 
-func (k keyPair) privateKey() (*rsa.PrivateKey, error) {
-	if k.Key == nil {
+// keyCache keeps parsed keys by their DER: parsing one checks it at length.
+type keyCache map[string]*rsa.PrivateKey
+
+const cachedKeys = 8 // live and staged of two slots, and as many that went
+
+// of returns the key of a place, or card.ErrNotFound.
+func (cache keyCache) of(pair keyPair) (*rsa.PrivateKey, error) {
+	if pair.Key == nil {
 		return nil, card.ErrNotFound
 	}
-	key, err := x509.ParsePKCS8PrivateKey(k.Key)
+	if key := cache[string(pair.Key)]; key != nil {
+		return key, nil
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(pair.Key)
 	if err != nil {
 		return nil, fmt.Errorf("parsing the card's key: %w", err)
 	}
-	rsaKey, ok := key.(*rsa.PrivateKey)
+	key, ok := parsed.(*rsa.PrivateKey)
 	if !ok {
-		return nil, fmt.Errorf("the card's key is a %T, not RSA", key)
+		return nil, fmt.Errorf("the card's key is a %T, not RSA", parsed)
 	}
-	return rsaKey, nil
+	if len(cache) >= cachedKeys {
+		clear(cache)
+	}
+	cache[string(pair.Key)] = key
+	return key, nil
 }
 
 func decodeStore(raw []byte) (*store, error) {
