@@ -61,5 +61,5 @@ func ComposeInquiry(i Inquiry, from, printDesk string) (Message, error) {
 		Body:    fmt.Sprintf(inquiryBody, i.Address, i.Name, day, i.Office.Municipality, i.Letter, i.Letter),
 	}
 	id := "inquiry-" + i.Letter + sender.Address[strings.LastIndex(sender.Address, "@"):]
-	return compose(envelope{"letter " + i.Letter, id, from, printDesk, Japanese, i.Date}, text)
+	return assemble(envelope{"letter " + i.Letter, id, from, printDesk, Japanese, i.Date}, text)
 }

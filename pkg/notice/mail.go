@@ -35,7 +35,7 @@ func Compose(n Notice, text Text, from, to string, date time.Time) (Message, err
 	if err != nil {
 		return Message{}, err
 	}
-	return compose(envelope{"notice " + n.ID, id, from, to, n.language(), date}, text)
+	return assemble(envelope{"notice " + n.ID, id, from, to, n.language(), date}, text)
 }
 
 // envelope is what stands around a text.
@@ -45,7 +45,7 @@ type envelope struct {
 	date               time.Time
 }
 
-func compose(e envelope, text Text) (Message, error) {
+func assemble(e envelope, text Text) (Message, error) {
 	m := mail.NewMsg(mail.WithCharset(mail.CharsetUTF8), mail.WithEncoding(mail.EncodingB64), mail.WithNoDefaultUserAgent())
 	if err := m.From(e.from); err != nil {
 		return Message{}, fmt.Errorf("composing %s: sender: %w", e.what, ErrAddress)

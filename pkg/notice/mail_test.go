@@ -242,6 +242,18 @@ func TestAServerThatCannotBeUsedIsTemporary(t *testing.T) {
 	}
 }
 
+func TestASinkClosedAtOnceEnds(t *testing.T) {
+	for range 200 {
+		sink, err := ListenSink("127.0.0.1:0", t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := sink.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestSinkThatCannotWriteAnswersTemporary(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "mail")
 	sink, err := ListenSink("127.0.0.1:0", dir)

@@ -89,6 +89,8 @@ func (s *Sink) Close() error {
 	if err := s.server.Close(); err != nil && !errors.Is(err, smtp.ErrServerClosed) {
 		return fmt.Errorf("closing the mail sink: %w", err)
 	}
+	// A server closed before it began to serve forgets its listener, which would wait for ever.
+	_ = s.listen.Close()
 	if err := <-s.done; err != nil && !errors.Is(err, smtp.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("serving mail: %w", err)
 	}
