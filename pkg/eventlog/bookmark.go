@@ -99,7 +99,7 @@ func (l *Log) between(ctx context.Context, key string, from place, to uint64, un
 	}
 	var records []Record
 	for sequence := from.Sequence; sequence <= to; sequence++ {
-		message, err := s.handle.GetMsg(ctx, sequence, jetstream.WithGetMsgSubject(subject))
+		message, err := l.message(ctx, s, sequence, subject)
 		if errors.Is(err, jetstream.ErrMsgNotFound) || err == nil && message.Sequence > to {
 			break
 		}

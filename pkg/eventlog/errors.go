@@ -40,6 +40,8 @@ const (
 	codeStoreFailed               jetstream.ErrorCode = 10077
 	codeInsufficientResources     jetstream.ErrorCode = 10023
 	codeStorageExceeded           jetstream.ErrorCode = 10047
+	codeClusterNotAvailable       jetstream.ErrorCode = 10008
+	codeClusterNotLeader          jetstream.ErrorCode = 10009
 )
 
 // hasCode reports whether err is an answer of the JetStream API with one of the codes.
@@ -68,11 +70,11 @@ func isFull(err error) bool {
 // isAway reports whether the request was surely not served: nobody was there to take it.
 func isAway(err error) bool {
 	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse) ||
-		errors.Is(err, nats.ErrReconnectBufExceeded)
+		errors.Is(err, nats.ErrReconnectBufExceeded) || hasCode(err, codeClusterNotAvailable, codeClusterNotLeader)
 }
 
 // isSilent reports whether a request may have been served although no answer came.
 func isSilent(err error) bool {
-	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) ||
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.Is(err, nats.ErrTimeout) ||
 		errors.Is(err, nats.ErrDisconnected) || errors.Is(err, nats.ErrConnectionReconnecting)
 }

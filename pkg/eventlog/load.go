@@ -29,14 +29,32 @@ func (l *Log) Load(ctx context.Context, kind, id string) (Head, error) {
 	if err != nil {
 		return Head{}, err
 	}
-	if err := l.serve(ctx, t.stream); err != nil {
-		return Head{}, err
-	}
-	h, err := l.load(ctx, t)
+	var h head
+	err = l.patiently(ctx, func() error {
+		if err := l.serve(ctx, t.stream); err != nil {
+			return err
+		}
+		h, err = l.load(ctx, t)
+		return err
+	})
 	if err != nil {
 		return Head{}, err
 	}
 	return l.facing(h), nil
+}
+
+// patiently repeats a read while the server is away, restarts or elects a leader.
+func (l *Log) patiently(ctx context.Context, read func() error) error {
+	started := time.Now()
+	for attempt := 0; ; attempt++ {
+		err := read()
+		if err == nil || ctx.Err() != nil || !isAway(err) && !isSilent(err) || time.Since(started) > l.config.Patience {
+			return err
+		}
+		if backOff(ctx, attempt) != nil {
+			return err
+		}
+	}
 }
 
 func (l *Log) facing(h head) Head {
@@ -74,9 +92,6 @@ func (l *Log) loadOnce(ctx context.Context, t target) (head, error) {
 		return head{}, err
 	}
 	message, err := l.last(ctx, t)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return head{}, fmt.Errorf("%s/%s has %d commits, but the last can't be read from %s; restore the stream from a copy: %w", t.kind, t.id, count, t.stream.name, ErrDamaged)
-	}
 	if err != nil {
 		return head{}, err
 	}
@@ -91,8 +106,15 @@ func (l *Log) loadOnce(ctx context.Context, t target) (head, error) {
 	return l.head(ctx, t, record, events.Hash(message.Data))
 }
 
+// last reads the last message of a subject that has some. One that can't be read any more is answered by the server
+// like one that never was.
 func (l *Log) last(ctx context.Context, t target) (*jetstream.RawStreamMsg, error) {
+	ctx, cancel := l.asking(ctx)
+	defer cancel()
 	message, err := t.stream.handle.GetLastMsgForSubject(ctx, t.subject)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil, fmt.Errorf("%s/%s has commits, but the last can't be read from %s; restore the stream from a copy: %w", t.kind, t.id, t.stream.name, ErrDamaged)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("loading %s/%s: %w", t.kind, t.id, err)
 	}
@@ -110,6 +132,8 @@ func (l *Log) believe(t target, message *jetstream.RawStreamMsg) (Record, error)
 
 // count gives the number of messages of a subject.
 func (l *Log) count(ctx context.Context, t target) (uint64, error) {
+	ctx, cancel := l.asking(ctx)
+	defer cancel()
 	info, err := t.stream.handle.Info(ctx, jetstream.WithSubjectFilter(t.subject))
 	if err != nil {
 		return 0, fmt.Errorf("counting the commits of %s/%s: %w", t.kind, t.id, err)
@@ -138,7 +162,7 @@ func (l *Log) head(ctx context.Context, t target, record Record, hash []byte) (h
 }
 
 func (l *Log) refold(ctx context.Context, t target, revision uint64) ([]byte, error) {
-	records, err := l.history(ctx, t)
+	records, err := l.history(ctx, t, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -161,13 +185,19 @@ func (l *Log) History(ctx context.Context, kind, id string) ([]Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := l.serve(ctx, t.stream); err != nil {
-		return nil, err
-	}
-	return l.history(ctx, t)
+	var records []Record
+	err = l.patiently(ctx, func() error {
+		if err := l.serve(ctx, t.stream); err != nil {
+			return err
+		}
+		records, err = l.history(ctx, t, 1)
+		return err
+	})
+	return records, err
 }
 
-func (l *Log) history(ctx context.Context, t target) ([]Record, error) {
+// history reads the commits from a sequence on; the chain is verified from the first one read.
+func (l *Log) history(ctx context.Context, t target, from uint64) ([]Record, error) {
 	count, err := l.count(ctx, t)
 	if err != nil || count == 0 {
 		return nil, err
@@ -178,8 +208,8 @@ func (l *Log) history(ctx context.Context, t target) ([]Record, error) {
 	}
 	var records []Record
 	var previous *Record
-	for sequence := uint64(1); sequence <= end.Sequence; {
-		message, err := t.stream.handle.GetMsg(ctx, sequence, jetstream.WithGetMsgSubject(t.subject))
+	for sequence := from; sequence <= end.Sequence; {
+		message, err := l.message(ctx, t.stream, sequence, t.subject)
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			return nil, fmt.Errorf("%s/%s: a commit from sequence %d on can't be read from %s: %w", t.kind, t.id, sequence, t.stream.name, ErrDamaged)
 		}
@@ -190,8 +220,10 @@ func (l *Log) history(ctx context.Context, t target) ([]Record, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := record.follows(previous); err != nil {
-			return nil, err
+		if from == 1 || previous != nil {
+			if err := record.follows(previous); err != nil {
+				return nil, err
+			}
 		}
 		records = append(records, record)
 		previous = &record
@@ -200,16 +232,23 @@ func (l *Log) history(ctx context.Context, t target) ([]Record, error) {
 	return records, nil
 }
 
-// find gives the commit that answered a command, or nil.
-func (l *Log) find(ctx context.Context, t target, match func(*events.Commit) bool) (*events.Commit, error) {
-	records, err := l.history(ctx, t)
+// find gives the commit that answered a command, at or after a sequence, or nil.
+func (l *Log) find(ctx context.Context, t target, from uint64, command string) (*events.Commit, error) {
+	records, err := l.history(ctx, t, from)
 	if err != nil {
 		return nil, err
 	}
 	for _, r := range records {
-		if match(r.Commit) {
+		if r.Commit.GetCommandId() == command {
 			return r.Commit, nil
 		}
 	}
 	return nil, nil
+}
+
+// message reads the first message of a subject at or after a sequence.
+func (l *Log) message(ctx context.Context, s *stream, sequence uint64, subject string) (*jetstream.RawStreamMsg, error) {
+	ctx, cancel := l.asking(ctx)
+	defer cancel()
+	return s.handle.GetMsg(ctx, sequence, jetstream.WithGetMsgSubject(subject))
 }

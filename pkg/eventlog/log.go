@@ -76,6 +76,8 @@ type Log struct {
 	public  string
 	role    Role
 	metrics *metrics
+	link    atomic.Pointer[link]
+	changes chan nats.Status
 	lock    *os.File
 	stop    chan struct{}
 	stopped sync.WaitGroup
@@ -89,6 +91,7 @@ func Open(ctx context.Context, config Config) (*Log, error) {
 	}
 	l := &Log{config: config, cache: newHeadCache(config.CacheBytes), metrics: newMetrics(), stop: make(chan struct{})}
 	l.locks.held = make(map[string]*subjectLock)
+	l.link.Store(newLink())
 	if err := l.SetWriters(config.Writers); err != nil {
 		return nil, err
 	}
@@ -103,7 +106,39 @@ func Open(ctx context.Context, config Config) (*Log, error) {
 		return nil, errors.Join(err, l.Close())
 	}
 	l.stopped.Go(l.syncMarks)
+	l.changes = config.Conn.StatusChanged(nats.RECONNECTING, nats.DISCONNECTED)
+	l.stopped.Go(func() { l.watchLink(l.changes) })
 	return l, nil
+}
+
+// link is one stay on a server. When it ends, answers that were waited for will not come.
+type link struct {
+	ended context.Context
+	end   context.CancelFunc
+}
+
+func newLink() *link {
+	ended, end := context.WithCancel(context.Background())
+	return &link{ended: ended, end: end}
+}
+
+// asking bounds one question to the server: by the time-out, and by the connection it is asked on.
+func (l *Log) asking(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(ctx, l.config.PublishTimeout)
+	unhook := context.AfterFunc(l.link.Load().ended, cancel)
+	return ctx, func() { unhook(); cancel() }
+}
+
+// watchLink ends the link when the connection does.
+func (l *Log) watchLink(changes chan nats.Status) {
+	for {
+		select {
+		case <-l.stop:
+			return
+		case <-changes:
+			l.link.Swap(newLink()).end()
+		}
+	}
 }
 
 func (c *Config) complete() error {
@@ -177,6 +212,10 @@ func (l *Log) SetWriters(writers map[string]Role) error {
 func (l *Log) Close() error {
 	close(l.stop)
 	l.stopped.Wait()
+	if l.changes != nil {
+		l.config.Conn.RemoveStatusListener(l.changes)
+	}
+	l.link.Load().end()
 	var errs []error
 	for _, s := range l.streams {
 		errs = append(errs, s.mark.close())

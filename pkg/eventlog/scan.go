@@ -21,11 +21,16 @@ func (l *Log) Streams() []string {
 func (l *Log) LastSequences(ctx context.Context) (Positions, error) {
 	ends := make(Positions, len(l.streams))
 	for _, s := range l.streams {
-		info, err := s.handle.Info(ctx)
+		err := l.patiently(ctx, func() error {
+			info, err := s.handle.Info(ctx)
+			if err == nil {
+				ends[s.name] = info.State.LastSeq
+			}
+			return err
+		})
 		if err != nil {
 			return nil, fmt.Errorf("reading the end of stream %s: %w", s.name, err)
 		}
-		ends[s.name] = info.State.LastSeq
 	}
 	return ends, nil
 }

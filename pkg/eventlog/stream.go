@@ -159,6 +159,8 @@ func (l *Log) serve(ctx context.Context, s *stream) error {
 
 func (l *Log) compare(ctx context.Context, s *stream) error {
 	sequence, hash := s.mark.get()
+	ctx, cancel := l.asking(ctx)
+	defer cancel()
 	info, err := s.handle.Info(ctx)
 	if errors.Is(err, jetstream.ErrStreamNotFound) && sequence > 0 {
 		return fmt.Errorf("stream %s is gone, sequence %d was seen in it; stop, and restore it from a copy: %w", s.name, sequence, ErrBehindMark)

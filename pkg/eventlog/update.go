@@ -87,6 +87,7 @@ type update struct {
 type sentCommit struct {
 	commit *events.Commit
 	hash   []byte
+	after  uint64 // the sequence it was to follow
 }
 
 // errAgain asks run for another attempt.
@@ -180,12 +181,11 @@ func (u *update) answered(ctx context.Context, h head) (Outcome, bool, error) {
 			return outcome, found, err
 		}
 	}
-	match := func(c *events.Commit) bool { return c.GetCommandId() == u.env.CommandID }
 	_, remembered := u.target.fold.Remembered(h.state, u.env.CommandID)
 	if !remembered && (!u.env.Redelivered || u.searched || h.revision == 0) {
 		return Outcome{}, false, nil
 	}
-	commit, err := u.log.find(ctx, u.target, match)
+	commit, err := u.log.find(ctx, u.target, 1, u.env.CommandID)
 	if err != nil {
 		return Outcome{}, false, err
 	}
@@ -210,7 +210,7 @@ func (u *update) settle(ctx context.Context, h head) (Outcome, bool, error) {
 	if h.revision < u.sent[0].commit.GetRevision() {
 		return Outcome{}, false, nil
 	}
-	commit, err := u.log.find(ctx, u.target, func(c *events.Commit) bool { return c.GetCommandId() == u.env.CommandID })
+	commit, err := u.log.find(ctx, u.target, u.sent[0].after+1, u.env.CommandID)
 	if err != nil {
 		return Outcome{}, false, err
 	}
@@ -234,7 +234,7 @@ func (u *update) store(ctx context.Context, h head, now time.Time, decided []*ev
 	sequence, err := l.publish(ctx, t, payload, h.sequence)
 	if err != nil {
 		l.cache.drop(t.subject)
-		return Outcome{}, u.failed(ctx, err, sentCommit{commit: commit, hash: hash})
+		return Outcome{}, u.failed(ctx, err, sentCommit{commit: commit, hash: hash, after: h.sequence})
 	}
 	if sequence <= seen {
 		err := fmt.Errorf("stream %s gave sequence %d to a new commit, but %d was seen in it; commits are lost: stop, restore from a copy: %w", t.stream.name, sequence, seen, ErrBehindMark)
@@ -289,7 +289,7 @@ func (l *Log) sign(t target, before []byte, commit *events.Commit) (state, paylo
 
 // publish stores a payload if the subject still ends at the sequence the decision was made on.
 func (l *Log) publish(ctx context.Context, t target, payload []byte, after uint64) (sequence uint64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, l.config.PublishTimeout)
+	ctx, cancel := l.asking(ctx)
 	defer cancel()
 	ack, err := l.js.PublishMsg(ctx, &nats.Msg{Subject: t.subject, Data: payload},
 		jetstream.WithExpectLastSequencePerSubject(after), jetstream.WithExpectStream(t.stream.name), jetstream.WithRetryAttempts(0))

@@ -172,10 +172,10 @@ func TestLeaderStepsDown(t *testing.T) {
 	servers := natstest.Cluster(t)
 	stop := make(chan struct{})
 	var group sync.WaitGroup
+	defer group.Wait()
+	defer close(stop)
 	group.Go(func() { stepDownUntil(t, servers, stop) })
 	manyWriters(t, func(i int) string { return servers[i%len(servers)].URL() }, 2, 8, 40, 4, 3, 1)
-	close(stop)
-	group.Wait()
 }
 
 func stepDownUntil(t *testing.T, servers []*hubserver.Server, stop chan struct{}) {
@@ -205,10 +205,17 @@ func TestServerRestartsDuringUpdates(t *testing.T) {
 	done := make(chan struct{})
 	var group sync.WaitGroup
 	restarts := 0
+	defer func() {
+		close(done)
+		group.Wait()
+		if restarts == 0 {
+			t.Error("the server was never restarted")
+		}
+	}()
 	group.Go(func() {
-		ticker := time.NewTicker(200 * time.Millisecond)
+		ticker := time.NewTicker(150 * time.Millisecond)
 		defer ticker.Stop()
-		for {
+		for restarts < 10 {
 			select {
 			case <-done:
 				return
@@ -221,10 +228,5 @@ func TestServerRestartsDuringUpdates(t *testing.T) {
 			restarts++
 		}
 	})
-	manyWriters(t, func(int) string { return s.URL() }, 2, 8, 300, 8, 1, 1)
-	close(done)
-	group.Wait()
-	if restarts == 0 {
-		t.Error("the server was never restarted")
-	}
+	manyWriters(t, func(int) string { return s.URL() }, 2, 8, 150, 8, 1, 1)
 }

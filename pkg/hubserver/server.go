@@ -63,6 +63,7 @@ type Server struct {
 	running *server.Server
 	health  error
 
+	ending  sync.Once
 	stop    chan struct{}
 	stopped sync.WaitGroup
 }
@@ -204,9 +205,9 @@ func (s *Server) SetUsers(users []User) error {
 	return nil
 }
 
-// Shutdown stops the server in order: what was acknowledged is on disk.
+// Shutdown stops the server in order: what was acknowledged is on disk. It may be called again.
 func (s *Server) Shutdown() {
-	close(s.stop)
+	s.ending.Do(func() { close(s.stop) })
 	s.stopped.Wait()
 	s.life.Lock()
 	defer s.life.Unlock()
