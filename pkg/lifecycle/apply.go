@@ -1,11 +1,8 @@
 package lifecycle
 
 import (
-	"crypto/sha256"
-	"encoding/base32"
 	"fmt"
 	"slices"
-	"strings"
 
 	"shomei/events"
 	"shomei/pkg/civil"
@@ -31,7 +28,15 @@ type application struct {
 
 func (d *decision) apply(c Apply) error {
 	d.filedAt(c.Filed)
-	a := &application{Apply: c, decision: d, regime: cardRegime(c.CardKind), day: civil.Of(d.filed)}
+	if d.state.Procedure.GetId() == c.Procedure && c.Procedure != "" {
+		d.factRefused("ApplicationReceived", "this procedure is already open")
+		return nil
+	}
+	a := &application{Apply: c, decision: d, day: civil.Of(d.filed)}
+	if err := a.missPassedDeadlines(); err != nil {
+		return err
+	}
+	a.fillIn()
 	a.judgeReceipt()
 	a.judgePerson()
 	a.judgeCard()
@@ -50,11 +55,36 @@ func (d *decision) apply(c Apply) error {
 	case !a.ruling.Accepted():
 		a.refuse()
 	case letterFirst:
-		a.defer_()
+		a.postpone()
 	default:
 		return a.accept()
 	}
 	return nil
+}
+
+// missPassedDeadlines catches up with deadlines that had passed when the application was filed, even if no Tick has
+// come since: what they ended is not there any more (domain.md 6 (8)).
+func (a *application) missPassedDeadlines() error {
+	filed, caused := a.filed, a.caused
+	defer func() { a.filed, a.caused = filed, caused }()
+	return a.missDeadlines(a.day, a.Switches)
+}
+
+// fillIn completes what the counter left open from what is known: the card held and its kind, and for the factory,
+// which belongs to no municipality, that of the holder.
+func (a *application) fillIn() {
+	if held := a.state.Card; held != nil {
+		if a.Card == "" {
+			a.Card = held.Card
+		}
+		if a.CardKind == events.CardKind_CARD_KIND_UNSPECIFIED {
+			a.CardKind = held.Kind
+		}
+	}
+	if a.Factory {
+		a.Office.Municipality = a.Person.Municipality
+	}
+	a.regime = cardRegime(a.CardKind)
 }
 
 // lawOperation is the operation as the law's calendar and document lists know it.
@@ -113,61 +143,6 @@ func (a *application) judgePerson() {
 	}
 }
 
-// judgeCard asks whether the card presented fits what is known of the holder's cards.
-func (a *application) judgeCard() {
-	held := a.state.Card
-	switch {
-	case a.CardTaken:
-		a.refuseBy(regime.CardClaimedByOther)
-	case a.Operation == events.Operation_OPERATION_FACTORY_ISSUE:
-		a.newCard = true
-	case a.Operation == events.Operation_OPERATION_HAND_OVER:
-		if held == nil || held.Card != a.Card || held.Status != events.CardStatus_CARD_STATUS_ASSIGNED || !a.factoryDone() {
-			a.refuseBy(regime.NoCardReady)
-		}
-	case held == nil:
-		a.newCard = a.issues()
-	case held.Card != a.Card && a.Card != "":
-		a.judgeOtherCard(held)
-	case a.needsUsableCard() && unusable(held):
-		a.refuseBy(regime.CardNotUsable)
-	}
-}
-
-// judgeOtherCard accepts another card only where one is to be issued: by a re-issue, with a renewal, or when the one
-// known is void or of the former regime.
-func (a *application) judgeOtherCard(held *events.HeldCard) {
-	replaces := a.Operation == events.Operation_OPERATION_REISSUE || a.Operation == events.Operation_OPERATION_RENEW ||
-		a.Operation == events.Operation_OPERATION_ISSUE && (unusable(held) || held.Kind != a.CardKind)
-	if replaces {
-		a.newCard = true
-		return
-	}
-	if a.state.OldCard.GetCard() == a.Card && a.Operation == events.Operation_OPERATION_REVOKE {
-		return
-	}
-	a.refuseBy(regime.OtherCard)
-}
-
-func (a *application) needsUsableCard() bool {
-	return a.Operation != events.Operation_OPERATION_REVOKE && a.Operation != events.Operation_OPERATION_RETURN_CARD
-}
-
-func unusable(c *events.HeldCard) bool {
-	return c.Status == events.CardStatus_CARD_STATUS_VOID || c.Status == events.CardStatus_CARD_STATUS_EXPIRED ||
-		c.Status == events.CardStatus_CARD_STATUS_SUSPENDED
-}
-
-// factoryDone tells whether the card's certificates, if any were wanted, are written.
-func (a *application) factoryDone() bool {
-	for _, c := range a.state.Certificates {
-		if c.Card == a.Card && !hasEnded(c) && !c.Written {
-			return false
-		}
-	}
-	return true
-}
-
 // regimeKinds are the kinds of certificate a card of the regime carries, in the order of issue.
 func (a *application) regimeKinds() []events.CertificateKind {
 	if a.regime == regime.Juki {
@@ -185,8 +160,7 @@ func (a *application) chooseKinds() {
 			}
 			continue
 		}
-		live := a.live(k) != nil
-		if !a.issues() && live || a.issues() && (a.Operation != events.Operation_OPERATION_RENEW || live) {
+		if a.means(k) {
 			a.kinds = append(a.kinds, k)
 		}
 	}
@@ -196,6 +170,16 @@ func (a *application) chooseKinds() {
 	if a.regime == regime.MyNumber && len(a.kinds) == 2 && a.issues() {
 		a.ruling.Applied = append(a.ruling.Applied, regime.AuthFirst)
 	}
+}
+
+// means tells whether an application that names no kinds is about this one: everything, for an issue; what is held,
+// otherwise; and a renewal after everything has expired is about what had been held.
+func (a *application) means(k events.CertificateKind) bool {
+	if a.issues() && a.Operation != events.Operation_OPERATION_RENEW || a.live(k) != nil {
+		return true
+	}
+	renewsLapsed := a.Operation == events.Operation_OPERATION_RENEW && a.live(kindAuth) == nil && a.live(kindSign) == nil
+	return renewsLapsed && a.lapsed(k) != nil
 }
 
 // live is the certificate of a kind in force on the day of filing, under this application's regime.
@@ -215,9 +199,9 @@ func (a *application) judgeKinds() {
 			Regime: a.regime, Kind: lawKind(k), On: a.day, Office: a.Office, Person: a.Person, Clerk: a.Clerk,
 			GrantedBy: a.GrantedBy, ByRepresentative: a.Channel == regime.ChannelRepresentative || a.Factory,
 		})
-		if a.Factory && !ruling.Accepted() && len(a.kinds) > 1 && k == kindSign {
+		if (a.Factory || len(a.Kinds) == 0) && !ruling.Accepted() && len(a.kinds) > 1 && k == kindSign {
 			a.ruling.Applied = append(a.ruling.Applied, ruling.Refused...)
-			continue // a card leaves the factory without the certificate its holder may not have (domain.md 1.4.1)
+			continue // nobody asked for the certificate this person may not have (domain.md 1.4.1, 1.4.6)
 		}
 		a.judge(ruling)
 		a.judgeDouble(k)
@@ -249,7 +233,15 @@ func (a *application) judgeHeld() {
 			a.refuseBy(regime.NothingHeld)
 		}
 		a.kinds = held
-	case events.Operation_OPERATION_CONTINUE_USE, events.Operation_OPERATION_RETURN_CARD, events.Operation_OPERATION_EXTEND_CARD:
+	case events.Operation_OPERATION_CONTINUE_USE:
+		if a.deadline(events.DeadlineKind_DEADLINE_KIND_CARD_90) == nil {
+			a.refuseBy(regime.NothingHeld)
+		}
+	case events.Operation_OPERATION_EXTEND_CARD:
+		if a.state.Card.GetLastDay() == "" {
+			a.refuseBy(regime.NothingHeld)
+		}
+	case events.Operation_OPERATION_RETURN_CARD:
 		if a.state.Card == nil {
 			a.refuseBy(regime.NothingHeld)
 		}
@@ -264,25 +256,41 @@ func (a *application) judgeDocuments() (letterFirst bool, err error) {
 	}
 	documents, err := a.Switches.Documents(regime.DocumentsIn{
 		Regime: a.regime, Operation: a.lawOperation(), Channel: a.Channel, On: a.day, Shown: a.Shown,
-		Letter: a.postedLetter(), PINsMatch: a.PINsMatch,
+		Letter: a.postedLetter(), PINsMatch: a.PINsMatch, NoCard: a.noCard(),
 	})
 	if err != nil {
 		return false, err
 	}
-	if documents.LetterFirst && a.postedLetter() == "" {
+	if documents.LetterFirst && a.letter() == nil {
 		a.ruling.Applied = append(a.ruling.Applied, documents.Applied...)
+		if len(documents.Applied) == 0 {
+			a.ruling.Applied = append(a.ruling.Applied, documents.Refused...)
+		}
 		return true, nil
 	}
 	a.judge(documents.Ruling)
 	return false, nil
 }
 
-// postedLetter is the letter of inquiry that was posted for this procedure; empty when none was.
-func (a *application) postedLetter() string {
+// noCard tells that no former card can be shown: it was lost or destroyed, or there has been none.
+func (a *application) noCard() bool {
+	return a.newCard && a.regime == regime.MyNumber && a.Operation != events.Operation_OPERATION_RENEW
+}
+
+// letter is the letter of inquiry that waits for this procedure, posted or not; nil when there is none.
+func (a *application) letter() *events.Letter {
 	for _, l := range a.state.Letters {
 		if l.Procedure == a.Procedure {
-			return l.Id
+			return l
 		}
+	}
+	return nil
+}
+
+// postedLetter is the letter of inquiry that was posted for this procedure; empty when none was yet.
+func (a *application) postedLetter() string {
+	if l := a.letter(); l.GetMailed() {
+		return l.Id
 	}
 	return ""
 }
@@ -313,122 +321,33 @@ func (a *application) cause() regime.Cause {
 		}
 		return regime.CauseWish
 	}
-	for _, k := range a.kinds {
-		for _, c := range a.state.Certificates {
-			if c.Kind == k && c.Status == revoked && c.Reason == events.RevocationReason_REVOCATION_REASON_AFFILIATION_CHANGED {
-				return regime.CauseRecordChange
-			}
-			if c.Kind == k && c.Status == expired {
-				return regime.CauseExpired
-			}
-		}
-	}
-	return regime.CauseFirst
+	return a.causeOfEnd()
 }
 
-func (a *application) refuse() {
-	a.emit(&events.ApplicationRefused{
-		Procedure: a.Procedure, Operation: a.Operation, Channel: logChannel(a.Channel), Kinds: a.kinds,
-		Refusals: a.ruling.Refused, Municipality: municipality(a.Office), AlternativePlanned: a.alternative,
-		Alternative: a.alternativeOperation(),
-	}, a.ruling.Rules()...)
-}
-
-func (a *application) alternativeOperation() events.Operation {
-	if len(a.alternative) > 0 {
-		return events.Operation_OPERATION_REISSUE
-	}
-	return events.Operation_OPERATION_UNSPECIFIED
-}
-
-// defer_ posts a letter of inquiry; the application is judged again when the answer is brought.
-func (a *application) defer_() {
-	sum := sha256.Sum256([]byte(a.Procedure))
-	letter := strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:5]))
-	a.emit(&events.InquiryLetterDue{
-		Procedure: a.Procedure, Letter: letter, Operation: a.Operation, Channel: logChannel(a.Channel), Kinds: a.kinds,
-		Municipality: municipality(a.Office),
-	}, a.ruling.Rules()...)
-}
-
-func (a *application) accept() error {
-	if a.GrantedBy != "" {
-		a.emit(&events.SpecialCircumstancesGranted{Procedure: a.Procedure}, a.ruling.Applied...)
-	}
-	accepted := &events.ApplicationAccepted{
-		Procedure: a.Procedure, Operation: a.Operation, Channel: logChannel(a.Channel), Regime: logRegime(a.regime),
-		Kinds: a.kinds, Planned: a.planned, Card: a.Card, CardKind: a.CardKind, Municipality: municipality(a.Office),
-		SpecialCircumstances: a.GrantedBy != "", Express: a.Express, Pins: a.pins(), Cause: string(a.cause()),
-		CardLastDay: a.state.Card.GetLastDay(), Office: a.OfficeID, Counter: a.Counter,
-	}
-	for _, s := range a.Shown {
-		accepted.Documents = append(accepted.Documents, string(s.Document))
-	}
-	for _, item := range a.fee.Items {
-		accepted.Fee = append(accepted.Fee, &events.FeeItem{RuleId: item.Rule, Yen: uint32(item.Yen)})
-	}
-	if a.cardTerm != nil {
-		accepted.CardLastDay, accepted.CardCandidates = a.cardTerm.LastDay.String(), logCandidates(*a.cardTerm)
-	}
-	a.emit(accepted, a.ruling.Applied...)
-	if a.newCard && !a.swapsCard() {
-		a.assignCard()
-	}
-	return a.carryOut()
-}
-
-// swapsCard tells whether the new card takes the place of one still held: it does so when it is handed over.
-func (a *application) swapsCard() bool { return a.state.Card != nil && a.regime == regime.MyNumber && !a.Factory }
-
-// assignCard makes the card the holder's, from now on or, from the factory, until it is handed over.
-func (a *application) assignCard() {
-	card := &events.CardAssigned{Card: a.Card, Kind: a.CardKind}
-	if a.cardTerm != nil {
-		card.LastDay, card.Candidates = a.cardTerm.LastDay.String(), logCandidates(*a.cardTerm)
-	}
-	a.emit(card, a.ruling.Applied...)
-}
-
-// carryOut does what is done with the acceptance itself.
-func (a *application) carryOut() error {
-	switch a.Operation {
-	case events.Operation_OPERATION_REVOKE:
-		return a.end(consequence{event: regime.EvApplication, chosen: a.kinds, regime: a.regime, switches: a.Switches})
-	case events.Operation_OPERATION_RETURN_CARD:
-		return a.end(consequence{event: regime.EvCardReturned, regime: a.regime, switches: a.Switches})
-	case events.Operation_OPERATION_CONTINUE_USE:
-		a.emit(&events.DeadlineMet{Kind: events.DeadlineKind_DEADLINE_KIND_CARD_90}, regime.WithinDeadline)
-	case events.Operation_OPERATION_UNBLOCK, events.Operation_OPERATION_HAND_OVER:
-		if len(a.pins()) > 0 {
-			a.emit(&events.UnblockAuthorized{Procedure: a.Procedure, Pins: a.pins(), Card: a.Card}, a.ruling.Applied...)
-		}
-	}
-	return nil
-}
-
-// pins are the PINs that the holder sets in this procedure, apart from those set with new keys.
-func (a *application) pins() []events.PinKind {
-	if a.Operation != events.Operation_OPERATION_UNBLOCK && a.Operation != events.Operation_OPERATION_HAND_OVER {
-		return nil
-	}
-	if len(a.Pins) > 0 {
-		return a.Pins
-	}
-	var pins []events.PinKind
+// causeOfEnd is why there is none any more of what is issued: how the latest of its kinds under this regime ended.
+func (a *application) causeOfEnd() regime.Cause {
+	var latest *events.Certificate
 	for _, c := range a.state.Certificates {
-		if c.Card == a.Card && !hasEnded(c) {
-			pins = append(pins, events.PinKind(c.Kind))
+		if hasEnded(c) && c.Status != abandoned && c.Regime == logRegime(a.regime) && slices.Contains(a.kinds, c.Kind) &&
+			c.EndedMs >= latest.GetEndedMs() {
+			latest = c
 		}
 	}
-	slices.Sort(pins)
-	return pins
-}
-
-// recordResidence notes the register's facts with the application; ra puts the sealed identity into the event.
-func (a *application) recordResidence() {
-	if m := a.Person.Municipality; m != "" {
-		a.emit(&events.ResidentRecorded{Municipality: m})
+	switch {
+	case latest == nil:
+		return regime.CauseFirst
+	case latest.Status == expired:
+		return regime.CauseExpired
 	}
+	switch latest.Reason {
+	case events.RevocationReason_REVOCATION_REASON_AFFILIATION_CHANGED:
+		return regime.CauseRecordChange
+	case events.RevocationReason_REVOCATION_REASON_KEY_COMPROMISE:
+		return regime.CauseLoss
+	case events.RevocationReason_REVOCATION_REASON_CRL_UNSPECIFIED, events.RevocationReason_REVOCATION_REASON_CA_COMPROMISE:
+		return regime.CauseFault
+	}
+	return regime.CauseWish
 }
 
 func municipality(o regime.Office) string {

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"shomei/events"
+	"shomei/pkg/civil"
 	"shomei/pkg/regime"
 )
 
@@ -14,13 +15,18 @@ type consequence struct {
 	chosen   []events.CertificateKind // for events that mean some certificates; none: both
 	serial   uint64                   // one certificate only, when set
 	keepUse  bool
-	reason   events.RevocationReason // set by the authority itself
+	onCard   string     // certificates on one card only, when set
+	spare    string     // certificates on this card are not meant
+	on       civil.Date // day that the law asks about; zero: the day of recording
 	switches regime.Switches
 }
 
 // end asks the law what the event ends and records it: certificates first, then the card, then who must be told.
 func (d *decision) end(c consequence) error {
-	in := regime.ConsequenceIn{Regime: c.regime, Event: c.event, On: d.today(), ContinuedUse: c.keepUse}
+	in := regime.ConsequenceIn{Regime: c.regime, Event: c.event, On: c.on, ContinuedUse: c.keepUse}
+	if in.On.IsZero() {
+		in.On = d.today()
+	}
 	for _, k := range c.chosen {
 		in.Chosen = append(in.Chosen, lawKind(k))
 	}
@@ -33,40 +39,30 @@ func (d *decision) end(c consequence) error {
 		ended = append(ended, d.endKind(c, kind, law.Of(lawKind(kind)))...)
 	}
 	d.endCard(c, law.Card)
-	d.tellEnded(c, ended)
-	d.endEmptyProcedure()
+	d.tellEnded(c, law, ended)
 	return nil
-}
-
-// endEmptyProcedure withdraws a procedure whose authorised certificates have all been abandoned: nothing is left to sign.
-func (d *decision) endEmptyProcedure() {
-	p := d.state.Procedure
-	if p.GetStep() != stepKeys {
-		return
-	}
-	left := slices.ContainsFunc(d.state.Certificates, func(c *events.Certificate) bool {
-		return c.Procedure == p.Id && c.Status == authorized
-	})
-	if !left {
-		d.emit(&events.ApplicationWithdrawn{Procedure: p.Id}, regime.BeforeHandOver)
-	}
 }
 
 // endKind applies what the law says to the certificates of one kind and gives those it changed.
 func (d *decision) endKind(c consequence, kind events.CertificateKind, law regime.Consequence) []*events.Certificate {
 	var changed []*events.Certificate
 	for _, held := range slices.Clone(d.state.Certificates) {
-		if held.Kind != kind || hasEnded(held) || lawRegime(held.Regime) != c.regime || c.serial != 0 && held.Serial != c.serial {
-			continue
-		}
-		if len(c.chosen) > 0 && !slices.Contains(c.chosen, kind) {
-			continue
-		}
-		if d.endOne(c, held, law) {
+		if held.Kind == kind && c.means(held) && d.endOne(c, held, law) {
 			changed = append(changed, held)
 		}
 	}
 	return changed
+}
+
+// means tells whether the consequence is about this certificate, which may not have ended before.
+func (c consequence) means(held *events.Certificate) bool {
+	switch {
+	case hasEnded(held), lawRegime(held.Regime) != c.regime, c.serial != 0 && held.Serial != c.serial:
+		return false
+	case c.onCard != "" && held.Card != c.onCard, c.spare != "" && held.Card == c.spare:
+		return false
+	}
+	return len(c.chosen) == 0 || slices.Contains(c.chosen, held.Kind)
 }
 
 // endOne applies one consequence to one certificate and tells whether that changed it.
@@ -77,22 +73,18 @@ func (d *decision) endOne(c consequence, held *events.Certificate, law regime.Co
 			d.emit(&events.IssueAbandoned{Serial: held.Serial, Kind: held.Kind, Authority: held.Authority, Cause: string(c.event)}, law.Rule)
 			return true
 		}
-		reason := logReason(law.Reason)
-		if c.reason != 0 {
-			reason = c.reason
-		}
 		d.emit(&events.CertificateRevoked{
-			Serial: held.Serial, Kind: held.Kind, Reason: reason, Cause: string(c.event), Authority: held.Authority,
+			Serial: held.Serial, Kind: held.Kind, Reason: logReason(law.Reason), Cause: string(c.event), Authority: held.Authority,
 			LastDay: held.LastDay, Municipality: d.state.Municipality,
-		}, law.Rule)
+		}, law.Rule, law.Reason.Rule())
 		return true
 	case regime.Suspend:
 		if held.Status == suspended || held.Status == authorized {
-			return false
+			return false // what is not signed yet is abandoned with its procedure (endHopeless)
 		}
 		d.emit(&events.CertificateSuspended{
 			Serial: held.Serial, Kind: held.Kind, Cause: string(c.event), Authority: held.Authority,
-		}, law.Rule)
+		}, law.Rule, law.Reason.Rule())
 		return true
 	}
 	return false
@@ -100,8 +92,8 @@ func (d *decision) endOne(c consequence, held *events.Certificate, law regime.Co
 
 // endCard applies what the law says to the card under the event's regime.
 func (d *decision) endCard(c consequence, law regime.Consequence) {
-	held := d.state.Card
-	if held == nil || cardRegime(held.Kind) != c.regime || held.Status == events.CardStatus_CARD_STATUS_VOID || c.serial != 0 {
+	held := cardOf(d.state, c.regime)
+	if held == nil || held.Status == events.CardStatus_CARD_STATUS_VOID || c.serial != 0 || c.onCard != "" {
 		return
 	}
 	switch law.Effect {
@@ -128,17 +120,20 @@ func (d *decision) endCard(c consequence, law regime.Consequence) {
 
 // tellEnded owes a notice for what ended without the holder standing at a counter, and explains every notice about a
 // certificate that has ended before it was sent.
-func (d *decision) tellEnded(c consequence, ended []*events.Certificate) {
+func (d *decision) tellEnded(c consequence, law regime.Consequences, ended []*events.Certificate) {
+	if c.event == regime.EvDeath {
+		d.suppressAll(suppression(c.event), law.Rules...)
+	}
 	if len(ended) == 0 {
 		return
 	}
-	d.suppressPending(ended, suppression(c.event))
+	d.suppressPending(ended, suppression(c.event), law.Rules...)
 	if !silent(c.event) {
 		kind := events.NoticeKind_NOTICE_KIND_REVOKED
 		if c.event == regime.EvPhoneLoss {
 			kind = events.NoticeKind_NOTICE_KIND_SUSPENDED
 		}
-		d.oweNotice(kind, ended)
+		d.oweNotices(kind, ended, law.Rules...)
 	}
 }
 

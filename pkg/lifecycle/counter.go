@@ -9,18 +9,39 @@ import (
 func (d *decision) recordUnblocked(c RecordUnblocked) {
 	d.filedAt(c.Filed)
 	p := d.state.Procedure
-	if p.GetId() != c.Procedure || !d.owes(events.ObligationKind_OBLIGATION_KIND_UNBLOCK_PIN, c.Procedure) {
+	waits := p != nil && p.Id == c.Procedure && waitsFor(p) == events.ObligationKind_OBLIGATION_KIND_UNBLOCK_PIN
+	if !waits || otherCard(p, c.Card) || d.stale(p, c.Obligation) {
 		d.factRefused("PinsUnblocked", "no procedure waits for PINs on this card")
 		return
 	}
 	d.emit(&events.PinUnblocked{Procedure: c.Procedure, Pins: c.Pins, Card: c.Card})
 }
 
-func (d *decision) owes(kind events.ObligationKind, target string) bool {
+// waitsFor is the work at the counter that an open procedure waits for; unspecified when it waits for none.
+func waitsFor(p *events.Procedure) events.ObligationKind {
+	switch {
+	case p.GetStep() == stepAccepted && len(p.Planned) > 0:
+		return events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS
+	case p.GetStep() == stepAccepted && len(p.Pins) > 0:
+		return events.ObligationKind_OBLIGATION_KIND_UNBLOCK_PIN
+	case p.GetStep() == stepIssued:
+		return events.ObligationKind_OBLIGATION_KIND_WRITE_CARD
+	}
+	return events.ObligationKind_OBLIGATION_KIND_UNSPECIFIED
+}
+
+// stale tells that a fact answers an earlier command than the one that is owed now.
+func (d *decision) stale(p *events.Procedure, obligation string) bool {
+	if obligation == "" {
+		return false
+	}
 	return slices.ContainsFunc(d.state.Obligations, func(o *events.Obligation) bool {
-		return o.Kind == kind && o.Target == target
+		return o.Target == p.GetId() && o.Kind == waitsFor(p) && o.Id != obligation
 	})
 }
+
+// otherCard tells that a fact is about another card than the procedure's.
+func otherCard(p *events.Procedure, card string) bool { return card != "" && card != p.GetCard() }
 
 func (d *decision) recordPinsBlocked(c RecordPinsBlocked) {
 	d.filedAt(c.Filed)
@@ -46,19 +67,18 @@ func (d *decision) recordCustody(c RecordCustody) {
 }
 
 // dropApplication withdraws the open application. What was already made for it is discarded.
-func (d *decision) dropApplication(c DropApplication) error {
+func (d *decision) dropApplication(c DropApplication) {
 	d.filedAt(c.Filed)
 	p := d.state.Procedure
 	waiting := slices.ContainsFunc(d.state.Letters, func(l *events.Letter) bool { return l.Procedure == c.Procedure })
 	switch {
 	case waiting:
 		d.emit(&events.ApplicationWithdrawn{Procedure: c.Procedure})
-	case p.GetId() != c.Procedure:
+	case p == nil || p.Id != c.Procedure:
 		d.factRefused("ApplicationDropped", "no such procedure is open")
 	case p.Step == stepAccepted || p.Operation == events.Operation_OPERATION_UNBLOCK || p.Operation == events.Operation_OPERATION_HAND_OVER:
 		d.emit(&events.ApplicationWithdrawn{Procedure: c.Procedure})
 	default:
-		return d.discard(c.Procedure, c.Switches)
+		d.discard(p)
 	}
-	return nil
 }

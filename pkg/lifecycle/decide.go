@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"shomei/events"
@@ -26,7 +27,7 @@ func Decide(s *events.SubscriberState, cmd Command, now time.Time) ([]*events.Ev
 	case RecordWritten:
 		d.recordWritten(c)
 	case RecordWriteFailed:
-		err = d.recordWriteFailed(c)
+		d.recordWriteFailed(c)
 	case RecordHandOver:
 		err = d.recordHandOver(c)
 	case RecordUnblocked:
@@ -38,7 +39,7 @@ func Decide(s *events.SubscriberState, cmd Command, now time.Time) ([]*events.Ev
 	case RecordCustody:
 		d.recordCustody(c)
 	case DropApplication:
-		err = d.dropApplication(c)
+		d.dropApplication(c)
 	case ChangeRecord:
 		err = d.changeRecord(c)
 	case ReportLoss:
@@ -58,6 +59,9 @@ func Decide(s *events.SubscriberState, cmd Command, now time.Time) ([]*events.Ev
 	}
 	if err != nil {
 		return nil, fmt.Errorf("deciding on a subscriber: %w", err)
+	}
+	if len(d.events) > 0 {
+		d.endHopeless()
 	}
 	return d.events, nil
 }
@@ -85,7 +89,7 @@ func (d *decision) filedAt(t time.Time) {
 
 // emit stores one event under the rules that made it so.
 func (d *decision) emit(body events.Body, rules ...string) {
-	e := events.New(body, rules...)
+	e := events.New(body, distinct(rules)...)
 	if !d.filed.IsZero() {
 		e.FiledMs = d.filed.UnixMilli()
 	}
@@ -101,6 +105,17 @@ func (d *decision) emit(body events.Body, rules ...string) {
 		d.state.Revision++
 	}
 	evolve(d.state, e, uint32(len(d.events)-1))
+}
+
+// distinct gives the rule ids in a slice of its own, each once, in the order of their first mention.
+func distinct(rules []string) []string {
+	var once []string
+	for _, id := range rules {
+		if !slices.Contains(once, id) {
+			once = append(once, id)
+		}
+	}
+	return once
 }
 
 // factRefused records a fact that changes nothing, and why.

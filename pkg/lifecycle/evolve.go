@@ -22,8 +22,8 @@ func evolve(s *events.SubscriberState, e *events.Event, index uint32) {
 	s.RecordedMs = e.RecordedMs
 	f := &fold{s, e, index}
 	switch b := events.BodyOf(e).(type) {
-	case *events.ApplicationAccepted, *events.ApplicationRefused, *events.InquiryLetterDue,
-		*events.InquiryLetterMailed, *events.ApplicationWithdrawn, *events.Delivered, *events.UnblockAuthorized,
+	case *events.ApplicationAccepted, *events.InquiryLetterDue, *events.InquiryLetterMailed,
+		*events.ApplicationWithdrawn, *events.Delivered, *events.UnblockAuthorized,
 		*events.PinUnblocked, *events.CommandFailed:
 		f.procedure(b)
 	case *events.KeysRecorded, *events.IssueAuthorized, *events.IssueAbandoned, *events.CertificateIssued,
@@ -39,7 +39,7 @@ func evolve(s *events.SubscriberState, e *events.Event, index uint32) {
 		f.resident(b)
 	case *events.NoticeDue, *events.NoticeSent, *events.NoticeFailed, *events.NoticeSuppressed:
 		f.notice(b)
-	case *events.ContactRecorded, *events.SpecialCircumstancesGranted, *events.FeeCollected, *events.LossReported,
+	case *events.ApplicationRefused, *events.ContactRecorded, *events.SpecialCircumstancesGranted, *events.FeeCollected, *events.LossReported,
 		*events.PinBlocked, *events.FactRefused, *events.KeyDestroyed, *events.SubscriberAliased, *events.ErasureOrdered,
 		*events.RequestRefused, *events.ReissueOrdered:
 		// History only: no later decision depends on them.
@@ -64,10 +64,10 @@ func (f *fold) owe(kind events.ObligationKind, target string) {
 	f.s.Obligations = append(f.s.Obligations, o)
 }
 
-// settle removes what is owed of a kind to a target; an empty target means all of the kind.
+// settle removes what is owed of a kind to a target.
 func (f *fold) settle(kind events.ObligationKind, target string) {
 	f.s.Obligations = slices.DeleteFunc(f.s.Obligations, func(o *events.Obligation) bool {
-		return o.Kind == kind && (target == "" || o.Target == target)
+		return o.Kind == kind && o.Target == target
 	})
 }
 
@@ -85,8 +85,6 @@ func (f *fold) procedure(body events.Body) {
 	switch b := body.(type) {
 	case *events.ApplicationAccepted:
 		f.accepted(b)
-	case *events.ApplicationRefused:
-		f.dropLetters(b.Procedure)
 	case *events.InquiryLetterDue:
 		f.s.Letters = append(f.s.Letters, &events.Letter{Id: b.Letter, Procedure: b.Procedure})
 		f.owe(events.ObligationKind_OBLIGATION_KIND_MAIL_INQUIRY, b.Letter)
@@ -135,6 +133,11 @@ func (f *fold) accepted(b *events.ApplicationAccepted) {
 }
 
 func (f *fold) dropLetters(procedure string) {
+	for _, l := range f.s.Letters {
+		if l.Procedure == procedure {
+			f.settle(events.ObligationKind_OBLIGATION_KIND_MAIL_INQUIRY, l.Id)
+		}
+	}
 	f.s.Letters = slices.DeleteFunc(f.s.Letters, func(l *events.Letter) bool { return l.Procedure == procedure })
 }
 
@@ -160,7 +163,7 @@ func (f *fold) issue(body events.Body) {
 	case *events.IssueAuthorized:
 		f.authorized(b)
 	case *events.IssueAbandoned:
-		f.end(b.Serial, abandoned, events.RevocationReason_REVOCATION_REASON_CRL_UNSPECIFIED)
+		f.abandon(b.Serial)
 	case *events.CertificateIssued:
 		f.issued(b)
 	case *events.CertificateWritten:
@@ -197,21 +200,50 @@ func (f *fold) issued(b *events.CertificateIssued) {
 		return
 	}
 	c.Status, c.CertificateSha256, c.TbsSha256 = issued, b.CertificateSha256, nil
+	if f.unsigned(b.Procedure) {
+		return // the rest is still owed by the issuer
+	}
 	f.step(b.Procedure, stepIssued)
 	f.settle(events.ObligationKind_OBLIGATION_KIND_SIGN, b.Procedure)
 	f.settle(events.ObligationKind_OBLIGATION_KIND_WRITE_CARD, b.Procedure)
 	f.owe(events.ObligationKind_OBLIGATION_KIND_WRITE_CARD, b.Procedure)
 }
 
+// unsigned tells whether the procedure has a certificate that is authorised and not yet signed.
+func (f *fold) unsigned(procedure string) bool {
+	return slices.ContainsFunc(f.s.Certificates, func(c *events.Certificate) bool {
+		return c.Procedure == procedure && c.Status == authorized
+	})
+}
+
+// abandon closes an authorisation. When it was the last one unsigned and others were signed, the card can be written.
+func (f *fold) abandon(serial uint64) {
+	procedure := certificate(f.s, serial).GetProcedure()
+	f.end(serial, abandoned, events.RevocationReason_REVOCATION_REASON_CRL_UNSPECIFIED)
+	p := f.s.Procedure
+	if p == nil || p.Id != procedure || p.Step != stepKeys || f.unsigned(procedure) {
+		return
+	}
+	f.settle(events.ObligationKind_OBLIGATION_KIND_SIGN, procedure)
+	signed := slices.ContainsFunc(f.s.Certificates, func(c *events.Certificate) bool {
+		return c.Procedure == procedure && c.Status == issued
+	})
+	if signed {
+		f.step(procedure, stepIssued)
+		f.owe(events.ObligationKind_OBLIGATION_KIND_WRITE_CARD, procedure)
+	}
+}
+
 // writeFailed owes the same work again when the card can still do it.
 func (f *fold) writeFailed(b *events.CardWriteFailed) {
-	kind := events.ObligationKind_OBLIGATION_KIND_WRITE_CARD
-	if f.s.Procedure.GetStep() == stepAccepted {
-		kind = events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS
+	p := f.s.Procedure
+	if p.GetId() != b.Procedure {
+		return
 	}
+	kind := waitsFor(p)
 	f.settle(kind, b.Procedure)
-	if b.Repairable && f.s.Procedure.GetId() == b.Procedure {
-		f.s.Procedure.Attempt++
+	if b.Repairable {
+		p.Attempt++
 		f.owe(kind, b.Procedure)
 	}
 }
@@ -222,7 +254,10 @@ func (f *fold) end(serial uint64, status events.CertificateStatus, reason events
 	if c == nil {
 		return
 	}
-	c.Status, c.Reason, c.EndedMs, c.TbsSha256 = status, reason, f.e.RecordedMs, nil
+	c.Status, c.Reason, c.EndedMs = status, reason, f.e.RecordedMs
+	// What no later decision asks of an ended certificate would only make the state grow.
+	c.WindowOpens, c.WindowOpened, c.Written, c.Replaces, c.NotBeforeMs = "", false, false, 0, 0
+	c.SpkiSha256, c.CertificateSha256, c.TbsSha256 = nil, nil, nil
 	f.forgetEnded()
 }
 
@@ -261,7 +296,7 @@ func (f *fold) certificate(body events.Body) {
 func (f *fold) card(body events.Body) {
 	switch b := body.(type) {
 	case *events.CardAssigned:
-		if f.s.Card != nil && f.s.Card.Card != b.Card {
+		if f.s.Card != nil && f.s.Card.Card != b.Card && f.s.Card.Status != events.CardStatus_CARD_STATUS_VOID {
 			f.s.OldCard = f.s.Card
 		}
 		f.s.Card = &events.HeldCard{Card: b.Card, Kind: b.Kind, Status: events.CardStatus_CARD_STATUS_ASSIGNED, LastDay: b.LastDay}
@@ -269,8 +304,6 @@ func (f *fold) card(body events.Body) {
 		f.setCard(b.Card, events.CardStatus_CARD_STATUS_HELD)
 	case *events.CardVoided:
 		f.setCard(b.Card, events.CardStatus_CARD_STATUS_VOID)
-		f.owe(events.ObligationKind_OBLIGATION_KIND_RETIRE_CARD, b.Card)
-		f.settle(events.ObligationKind_OBLIGATION_KIND_RETIRE_CARD, b.Card) // the card aggregate follows; nothing is owed at a counter
 	case *events.CardExpired:
 		f.setCard(b.Card, events.CardStatus_CARD_STATUS_EXPIRED)
 	case *events.CardSuspended:
@@ -280,12 +313,19 @@ func (f *fold) card(body events.Body) {
 			f.s.Card.LastDay = b.LastDay
 		}
 	case *events.CardTakenIntoCustody:
-		f.setCard(b.Card, events.CardStatus_CARD_STATUS_CUSTODY)
+		f.keep(b.Card)
 	case *events.CardReturned:
 		f.setCard(b.Card, events.CardStatus_CARD_STATUS_VOID)
 	case *events.CardFound:
-		if f.s.Card.GetStatus() == events.CardStatus_CARD_STATUS_SUSPENDED {
-			f.setCard(b.Card, events.CardStatus_CARD_STATUS_HELD)
+		f.setCard(b.Card, events.CardStatus_CARD_STATUS_HELD)
+	}
+}
+
+// keep notes that a card lies at the office. A card that is out of use stays so, wherever it lies.
+func (f *fold) keep(card string) {
+	for _, held := range []*events.HeldCard{f.s.Card, f.s.OldCard} {
+		if held != nil && held.Card == card && !unusable(held) {
+			held.Status = events.CardStatus_CARD_STATUS_CUSTODY
 		}
 	}
 }
@@ -322,12 +362,14 @@ func (f *fold) recordChanged(b *events.ResidentRecordChanged) {
 	case events.RecordChange_RECORD_CHANGE_MOVE_OUT:
 		f.s.MovedOut = true
 	case events.RecordChange_RECORD_CHANGE_MOVE_IN:
-		f.s.MovedOut, f.s.Overseas, f.s.Municipality, f.s.MovedOn = false, false, b.Municipality, b.CausedOn
+		// Whoever is notified as moving in stands in a register, also after a deletion ex officio.
+		f.s.MovedOut, f.s.Overseas, f.s.Ended = false, false, false
+		f.s.Municipality, f.s.MovedOn = b.Municipality, b.CausedOn
 	case events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS:
 		f.s.Overseas = true
 	case events.RecordChange_RECORD_CHANGE_DEATH, events.RecordChange_RECORD_CHANGE_DELETED,
 		events.RecordChange_RECORD_CHANGE_OUT_OF_SCOPE:
-		f.s.Ended, f.s.Deadlines = true, nil
+		f.s.Ended = true
 	}
 }
 

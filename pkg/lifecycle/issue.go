@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"shomei/events"
 	"shomei/pkg/civil"
@@ -14,18 +15,23 @@ import (
 func (d *decision) recordKeys(c RecordKeys) error {
 	d.filedAt(c.Filed)
 	p := d.state.Procedure
-	if p.GetId() != c.Procedure || p.Step != stepAccepted || p.Card != c.Card {
+	waits := p != nil && p.Id == c.Procedure && waitsFor(p) == events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS
+	if !waits || p.Card != c.Card || d.stale(p, c.Obligation) {
 		d.factRefused("KeysGenerated", "no procedure waits for keys on this card")
-		return nil
+		return d.endOverwritten(c)
 	}
 	if missing := missingKeys(p, c); missing != "" {
 		d.factRefused("KeysGenerated", missing)
-		return nil
+		return d.endOverwritten(c)
 	}
 	d.emit(&events.KeysRecorded{Procedure: c.Procedure, Card: c.Card, Keys: c.Keys, Claim: c.Claim})
-	a, err := d.planAgain(p, c)
-	if err != nil {
+	if err := d.endOverwritten(c); err != nil {
 		return err
+	}
+	a := d.planAgain(p, c)
+	if !a.ruling.Accepted() {
+		d.emit(&events.ApplicationWithdrawn{Procedure: p.Id}, a.ruling.Refused...)
+		return nil
 	}
 	for _, planned := range a.planned {
 		if err := d.authorize(a, c, planned); err != nil {
@@ -35,12 +41,42 @@ func (d *decision) recordKeys(c RecordKeys) error {
 	return nil
 }
 
+// endOverwritten ends certificates whose keys are gone: a PIV card has no staging slots, so a new key destroys the old
+// one, whatever becomes of the procedure (design.md "Point of no return").
+func (d *decision) endOverwritten(c RecordKeys) error {
+	if d.state.Card.GetCard() != c.Card || d.state.Card.GetKind() != events.CardKind_CARD_KIND_PIV {
+		return nil
+	}
+	for _, held := range slices.Clone(d.state.Certificates) {
+		key := keyOf(c.Keys, held.Kind)
+		if key == nil || hasEnded(held) || held.Card != c.Card || held.Status == authorized || bytes.Equal(key.SpkiSha256, held.SpkiSha256) {
+			continue
+		}
+		event := regime.EvUnusable
+		if replacedBy(d.state.Procedure, held) {
+			event = d.replacementEvent(held)
+		}
+		err := d.end(consequence{
+			event: event, chosen: []events.CertificateKind{held.Kind}, serial: held.Serial,
+			regime: lawRegime(held.Regime), switches: c.Switches,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func replacedBy(p *events.Procedure, held *events.Certificate) bool {
+	return slices.ContainsFunc(p.GetPlanned(), func(c *events.PlannedCertificate) bool { return c.Replaces == held.Serial })
+}
+
 func missingKeys(p *events.Procedure, c RecordKeys) string {
 	for _, planned := range p.Planned {
 		if keyOf(c.Keys, planned.Kind) == nil {
 			return fmt.Sprintf("no key of kind %s among those generated", lawKind(planned.Kind))
 		}
-		if _, ok := c.Signing[planned.Kind]; !ok {
+		if c.Signing[planned.Kind].Serial == 0 {
 			return fmt.Sprintf("no serial for kind %s", lawKind(planned.Kind))
 		}
 	}
@@ -56,31 +92,32 @@ func keyOf(keys []*events.GeneratedKey, kind events.CertificateKind) *events.Gen
 	return nil
 }
 
-// planAgain plans the accepted procedure on the day of issue. A renewal whose window has closed over night is carried
-// through with the term it was accepted with (received in time goes on).
-func (d *decision) planAgain(p *events.Procedure, c RecordKeys) (*application, error) {
+// planAgain plans the accepted procedure on the day of issue. What was received in time goes on: where the window, the
+// term of the old certificate or the regime itself has closed over night, the terms it was accepted with hold.
+func (d *decision) planAgain(p *events.Procedure, c RecordKeys) *application {
 	a := &application{
 		Apply:    Apply{Procedure: p.Id, Operation: p.Operation, Card: p.Card, CardKind: p.CardKind, Person: c.Person, Switches: c.Switches},
 		decision: d, regime: cardRegime(p.CardKind), day: d.today(),
-	}
-	for _, planned := range p.Planned {
-		a.kinds = append(a.kinds, planned.Kind)
 	}
 	if last := day(p.CardLastDay); !last.IsZero() {
 		a.cardTerm = &regime.Validity{LastDay: last}
 	}
 	fresh := terms{application: a}
 	for _, accepted := range p.Planned {
-		planned, err := fresh.plan(accepted.Kind)
-		if err != nil {
-			return nil, err
-		}
-		if planned == nil {
+		a.kinds = append(a.kinds, accepted.Kind)
+		planned, err := fresh.next(accepted.Kind)
+		if err != nil || planned == nil || planned.Replaces != accepted.Replaces {
 			planned = accepted
+		}
+		if planned.Kind == kindAuth {
+			fresh.auth = day(planned.LastDay)
+		}
+		if day(planned.LastDay).Before(a.day) {
+			a.refuseBy(regime.CardNotUsable)
 		}
 		a.planned = append(a.planned, planned)
 	}
-	return a, nil
+	return a
 }
 
 func (d *decision) authorize(a *application, c RecordKeys, planned *events.PlannedCertificate) error {
@@ -90,7 +127,10 @@ func (d *decision) authorize(a *application, c RecordKeys, planned *events.Plann
 	}
 	s := c.Signing[planned.Kind]
 	window := a.Switches.Window(a.regime, last)
-	rules := a.ruling.Applied
+	rules := slices.Clone(window.Rules)
+	if planned.Kind == kindAuth && len(a.planned) > 1 {
+		rules = append(rules, regime.AuthFirst)
+	}
 	for _, candidate := range planned.Candidates {
 		rules = append(rules, candidate.RuleId)
 	}
@@ -119,7 +159,7 @@ func (d *decision) recordIssued(c RecordIssued) error {
 			return err
 		}
 	}
-	if err := d.replaceRest(fresh, c); err != nil {
+	if err := d.replaceRest(c); err != nil {
 		return err
 	}
 	for _, signed := range c.Signed {
@@ -140,19 +180,18 @@ func (d *decision) replace(held *events.Certificate, switches regime.Switches) e
 	})
 }
 
-// replaceRest ends what else was on a card that a re-issue takes out of use.
-func (d *decision) replaceRest(fresh []*events.Certificate, c RecordIssued) error {
-	p := d.state.Procedure
-	if p.GetId() != c.Procedure || p.Operation != events.Operation_OPERATION_REISSUE || p.Card == d.state.Card.GetCard() {
+// replaceRest ends what else is on a card that a new card takes out of use.
+func (d *decision) replaceRest(c RecordIssued) error {
+	p, held := d.state.Procedure, d.state.Card
+	if p == nil || p.Id != c.Procedure || held == nil || p.Card == held.Card || p.CardKind != held.Kind {
 		return nil
 	}
-	for _, kind := range []events.CertificateKind{kindAuth, kindSign} {
-		old := Live(d.state, logRegime(cardRegime(p.CardKind)), kind)
-		if old == nil || old.Card == p.Card || old.Status == authorized {
+	for _, old := range slices.Clone(d.state.Certificates) {
+		if hasEnded(old) || old.Card != held.Card {
 			continue
 		}
 		err := d.end(consequence{
-			event: d.replacementEvent(old), chosen: []events.CertificateKind{kind}, serial: old.Serial,
+			event: d.replacementEvent(old), chosen: []events.CertificateKind{old.Kind}, serial: old.Serial,
 			regime: lawRegime(old.Regime), switches: c.Switches,
 		})
 		if err != nil {
@@ -187,7 +226,20 @@ func (d *decision) issue(procedure string, signed SignedCertificate) {
 		Authority: held.Authority, LastDay: held.LastDay, Card: held.Card, NotBeforeMs: held.NotBeforeMs,
 		NotAfterMs: day(held.LastDay).EndInstant().UnixMilli(), WindowOpens: held.WindowOpens,
 		Municipality: d.state.Procedure.GetMunicipality(),
-	})
+	}, plannedRules(d.state.Procedure, held.Kind)...)
+}
+
+// plannedRules are the rules that set the term of the certificate of a kind.
+func plannedRules(p *events.Procedure, kind events.CertificateKind) []string {
+	var rules []string
+	for _, planned := range p.GetPlanned() {
+		for _, candidate := range planned.Candidates {
+			if planned.Kind == kind {
+				rules = append(rules, candidate.RuleId)
+			}
+		}
+	}
+	return rules
 }
 
 // abandonIssue closes an authorisation without a signature; the serial goes on the CRL.
@@ -196,61 +248,112 @@ func (d *decision) abandonIssue(c AbandonIssue) {
 	if held == nil || held.Status != authorized {
 		return
 	}
-	d.emit(&events.IssueAbandoned{Serial: held.Serial, Kind: held.Kind, Authority: held.Authority, Cause: c.Cause})
+	d.emit(&events.IssueAbandoned{Serial: held.Serial, Kind: held.Kind, Authority: held.Authority, Cause: c.Cause}, regime.BeforeHandOver)
 }
 
 func (d *decision) recordWritten(c RecordWritten) {
 	d.filedAt(c.Filed)
 	p := d.state.Procedure
-	if p.GetId() != c.Procedure || p.Step != stepIssued || p.Card != c.Card {
+	if p == nil || p.Id != c.Procedure || p.Step != stepIssued || p.Card != c.Card || d.stale(p, c.Obligation) {
 		d.factRefused("CardWritten", "no procedure waits for this card to be written")
 		return
 	}
-	for i, serial := range c.Serials {
-		held := certificate(d.state, serial)
-		if held == nil || i >= len(c.SHA256) || !bytes.Equal(held.CertificateSha256, c.SHA256[i]) {
-			d.factRefused("CardWritten", fmt.Sprintf("what was read back for serial %d is not what was issued", serial))
-			return
-		}
+	if why := d.misread(c); why != "" {
+		d.factRefused("CardWritten", why)
+		return
 	}
 	d.emit(&events.CertificateWritten{Procedure: c.Procedure, Card: c.Card, Serials: c.Serials})
 }
 
+// misread compares what was read back with what the procedure issued; "" when all that is still in force is there.
+// A certificate that was revoked while the card was being written is no matter any more.
+func (d *decision) misread(c RecordWritten) string {
+	for _, held := range d.state.Certificates {
+		if held.Procedure != c.Procedure || hasEnded(held) {
+			continue
+		}
+		i := slices.Index(c.Serials, held.Serial)
+		if i < 0 || i >= len(c.SHA256) || !bytes.Equal(held.CertificateSha256, c.SHA256[i]) {
+			return fmt.Sprintf("what was read back for serial %d is not what was issued", held.Serial)
+		}
+	}
+	return ""
+}
+
 // recordWriteFailed lets the counter try again where the card still can, and otherwise discards what was made.
-func (d *decision) recordWriteFailed(c RecordWriteFailed) error {
+func (d *decision) recordWriteFailed(c RecordWriteFailed) {
 	d.filedAt(c.Filed)
 	p := d.state.Procedure
-	if p.GetId() != c.Procedure || p.Card != c.Card || p.Step == stepWritten {
+	waits := p != nil && p.Id == c.Procedure && waitsFor(p) != events.ObligationKind_OBLIGATION_KIND_UNSPECIFIED
+	if !waits || p.Card != c.Card || d.stale(p, c.Obligation) {
 		d.factRefused("WriteFailed", "no procedure waits for this card")
-		return nil
+		return
 	}
 	d.emit(&events.CardWriteFailed{
 		Procedure: c.Procedure, Card: c.Card, Stage: c.Stage, Reason: c.Reason, Repairable: c.Repairable,
 	})
 	if c.Repairable {
-		return nil
+		return
 	}
-	return d.discard(c.Procedure, c.Switches)
+	d.discard(p)
+	d.emit(&events.CardTakenIntoCustody{Card: c.Card, Procedure: c.Procedure}, regime.BeforeHandOver)
 }
 
-// discard ends the open procedure and whatever certificates it has made but not handed over; the card is kept.
-func (d *decision) discard(procedure string, switches regime.Switches) error {
-	card := d.state.Procedure.GetCard()
-	for _, held := range append([]*events.Certificate(nil), d.state.Certificates...) {
-		if held.Procedure != procedure || hasEnded(held) || held.Status == valid {
+// discard ends a procedure and whatever certificates it has made but not handed over; an undelivered card from the
+// factory that turns out broken takes its certificates with it.
+func (d *decision) discard(p *events.Procedure, rules ...string) {
+	rules = append(rules, regime.BeforeHandOver)
+	for _, held := range slices.Clone(d.state.Certificates) {
+		ours := held.Procedure == p.Id || p.Operation == events.Operation_OPERATION_HAND_OVER && held.Card == p.Card
+		if !ours || hasEnded(held) || held.Status == valid {
 			continue
 		}
 		if held.Status == authorized {
-			d.abandonIssue(AbandonIssue{Serial: held.Serial, Cause: "procedure ended"})
+			d.emit(&events.IssueAbandoned{Serial: held.Serial, Kind: held.Kind, Authority: held.Authority, Cause: "procedure-ended"}, rules...)
 			continue
 		}
 		d.emit(&events.CertificateDiscarded{
 			Serial: held.Serial, Kind: held.Kind, Authority: held.Authority, Cause: string(regime.EvDiscarded),
-		}, regime.BeforeHandOver)
+		}, rules...)
 	}
-	d.emit(&events.CardTakenIntoCustody{Card: card, Procedure: procedure}, regime.BeforeHandOver)
-	d.emit(&events.ApplicationWithdrawn{Procedure: procedure}, regime.BeforeHandOver)
-	return nil
+	d.emit(&events.ApplicationWithdrawn{Procedure: p.Id}, rules...)
+}
+
+// endHopeless ends an open procedure that can't be carried through any more, and letters that nobody can answer: the
+// record has ended, the card is out of use, or nothing that the procedure made is left.
+func (d *decision) endHopeless() {
+	for _, l := range slices.Clone(d.state.Letters) {
+		if d.state.Ended {
+			d.emit(&events.ApplicationWithdrawn{Procedure: l.Procedure}, regime.RecordEnded)
+		}
+	}
+	p := d.state.Procedure
+	switch {
+	case p == nil:
+	case d.state.Ended:
+		d.discard(p, regime.RecordEnded)
+	case d.cardLost(p):
+		d.discard(p, regime.CardNotUsable)
+	case (p.Step == stepKeys || p.Step == stepIssued || p.Step == stepWritten) && len(p.Planned) > 0 && !d.hasMade(p):
+		d.discard(p)
+	}
+}
+
+// cardLost tells that the procedure's card has gone out of use meanwhile.
+func (d *decision) cardLost(p *events.Procedure) bool {
+	for _, c := range []*events.HeldCard{d.state.Card, d.state.OldCard} {
+		if c != nil && c.Card == p.Card {
+			return unusable(c)
+		}
+	}
+	return false
+}
+
+// hasMade tells whether a certificate that the procedure made is still on its way.
+func (d *decision) hasMade(p *events.Procedure) bool {
+	return slices.ContainsFunc(d.state.Certificates, func(c *events.Certificate) bool {
+		return c.Procedure == p.Id && (c.Status == authorized || c.Status == issued)
+	})
 }
 
 // recordHandOver ends the procedure: fee, paper copy, card. From now on the certificates are in force in the holder's
@@ -258,7 +361,7 @@ func (d *decision) discard(procedure string, switches regime.Switches) error {
 func (d *decision) recordHandOver(c RecordHandOver) error {
 	d.filedAt(c.Filed)
 	p := d.state.Procedure
-	if p.GetId() != c.Procedure || !readyToHandOver(p) {
+	if p == nil || p.Id != c.Procedure || !readyToHandOver(p) || otherCard(p, c.Card) {
 		d.factRefused("HandedOver", "no procedure waits for this hand-over")
 		return nil
 	}
@@ -285,43 +388,43 @@ func readyToHandOver(p *events.Procedure) bool {
 	return p.Step == stepWritten
 }
 
-// handCardOver gives the holder a new card, where the procedure made one, and takes the old one out of use.
+// handCardOver gives the holder the card, where it is not in hand already, and takes the one it replaces out of use.
 func (d *decision) handCardOver(p *events.Procedure, switches regime.Switches) error {
-	held := d.state.Card
-	swapped := held != nil && held.Card != p.Card
-	if swapped {
-		d.emit(&events.CardAssigned{Card: p.Card, Kind: p.CardKind, LastDay: p.CardLastDay})
-		if old := d.state.OldCard; old != nil && old.Kind == p.CardKind && old.Status != events.CardStatus_CARD_STATUS_VOID {
-			d.emit(&events.CardVoided{Card: old.Card, Cause: string(regime.EvReissued)})
-		}
+	if p.Card == d.state.OldCard.GetCard() && d.state.OldCard != nil {
+		return nil // work on a juki card beside a My Number card that still waits
 	}
-	if d.state.Card.GetStatus() != events.CardStatus_CARD_STATUS_HELD {
-		handed := &events.CardHandedOver{Card: p.Card}
-		if old := d.state.OldCard; old != nil {
-			handed.TakenBack = old.Card
-		}
-		d.emit(handed)
+	if d.state.Card != nil && d.state.Card.Card != p.Card {
+		d.emit(&events.CardAssigned{Card: p.Card, Kind: p.CardKind, LastDay: p.CardLastDay}, d.assignment(p)...)
 	}
-	return d.takeBackJuki(p, switches)
-}
-
-// takeBackJuki ends the juki card and its certificate when a My Number card is handed over (domain.md 1.2).
-func (d *decision) takeBackJuki(p *events.Procedure, switches regime.Switches) error {
-	if p.CardKind != events.CardKind_CARD_KIND_MYNUMBER {
+	if d.state.Card.GetStatus() == events.CardStatus_CARD_STATUS_HELD {
 		return nil
 	}
-	for _, held := range append([]*events.Certificate(nil), d.state.Certificates...) {
-		if held.Regime == events.Regime_REGIME_JUKI && !hasEnded(held) {
-			err := d.end(consequence{
-				event: regime.EvMyNumberHandOver, regime: regime.Juki, serial: held.Serial, switches: switches,
-			})
-			if err != nil {
-				return err
-			}
-		}
+	handed := &events.CardHandedOver{Card: p.Card, TakenBack: d.state.OldCard.GetCard()}
+	d.emit(handed)
+	if d.deadline(events.DeadlineKind_DEADLINE_KIND_CARD_90) != nil {
+		d.emit(&events.DeadlineMet{Kind: events.DeadlineKind_DEADLINE_KIND_CARD_90}, regime.WithinDeadline)
 	}
-	if old := d.state.OldCard; old != nil && old.Kind == events.CardKind_CARD_KIND_JUKI {
-		d.emit(&events.CardVoided{Card: old.Card, Cause: string(regime.EvMyNumberHandOver)})
+	return d.takeBack(p, switches)
+}
+
+// assignment is the rule by which a card takes the place of another.
+func (d *decision) assignment(p *events.Procedure) []string {
+	return append(plannedRules(p, kindAuth), plannedRules(p, kindSign)...)
+}
+
+// takeBack ends the card that was given in exchange: a juki card when the first My Number card is handed over
+// (domain.md 1.2), otherwise the one of the same kind that the new card replaces.
+func (d *decision) takeBack(p *events.Procedure, switches regime.Switches) error {
+	old := d.state.OldCard
+	juki := Live(d.state, events.Regime_REGIME_JUKI, kindSign)
+	switch {
+	case cardRegime(p.CardKind) == regime.MyNumber && (juki != nil || old != nil && old.Kind == events.CardKind_CARD_KIND_JUKI):
+		return d.end(consequence{event: regime.EvMyNumberHandOver, regime: regime.Juki, switches: switches})
+	case old == nil:
+		return nil
+	case p.Operation == events.Operation_OPERATION_RENEW:
+		return d.voidCard(old, regime.EvRenewed, switches)
+	default:
+		return d.voidCard(old, regime.EvReissued, switches)
 	}
-	return nil
 }

@@ -7,6 +7,17 @@ import (
 	"shomei/events"
 )
 
+// oweNotices makes one notice for the certificates that share a last day.
+func (d *decision) oweNotices(kind events.NoticeKind, about []*events.Certificate, rules ...string) {
+	for len(about) > 0 {
+		last := about[0].LastDay
+		same := func(c *events.Certificate) bool { return c.LastDay == last }
+		other := func(c *events.Certificate) bool { return c.LastDay != last }
+		d.oweNotice(kind, slices.DeleteFunc(slices.Clone(about), other), rules...)
+		about = slices.DeleteFunc(slices.Clone(about), same)
+	}
+}
+
 // oweNotice makes one notice about the certificates; its id is where it stands in the log.
 func (d *decision) oweNotice(kind events.NoticeKind, about []*events.Certificate, rules ...string) {
 	due := &events.NoticeDue{Kind: kind, LastDay: about[0].LastDay, Regime: about[0].Regime}
@@ -21,14 +32,21 @@ func (d *decision) oweNotice(kind events.NoticeKind, about []*events.Certificate
 	d.emit(due, rules...)
 }
 
+// suppressAll explains every notice still owed when nobody is left to be written to.
+func (d *decision) suppressAll(reason string, rules ...string) {
+	for _, n := range slices.Clone(d.state.Notices) {
+		d.emit(&events.NoticeSuppressed{Notice: n.Id, Reason: reason}, rules...)
+	}
+}
+
 // suppressPending explains every expiry notice still owed that has nothing left to remind of.
-func (d *decision) suppressPending(ended []*events.Certificate, reason string) {
+func (d *decision) suppressPending(ended []*events.Certificate, reason string, rules ...string) {
 	for _, n := range slices.Clone(d.state.Notices) {
 		if n.Kind != events.NoticeKind_NOTICE_KIND_EXPIRY || d.stillReminds(n) {
 			continue
 		}
 		if slices.ContainsFunc(ended, func(c *events.Certificate) bool { return c.LastDay == n.LastDay }) {
-			d.emit(&events.NoticeSuppressed{Notice: n.Id, Reason: reason})
+			d.emit(&events.NoticeSuppressed{Notice: n.Id, Reason: reason}, rules...)
 		}
 	}
 }

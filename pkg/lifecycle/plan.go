@@ -7,19 +7,26 @@ import (
 )
 
 // plan works out the last day of everything the application would issue, with all candidates, in the order of issue.
+// For what is refused already it is tried for the sake of further refusals; there the law may have no answer.
 func (a *application) plan() error {
+	refused := !a.ruling.Accepted()
+	err := a.planTerms()
+	if err != nil && refused {
+		return nil
+	}
+	return err
+}
+
+func (a *application) planTerms() error {
 	if !a.issues() {
 		return a.planExtension()
-	}
-	if a.day.IsZero() || !a.ruling.Accepted() && !a.knowsBirthDate() {
-		return nil
 	}
 	if err := a.planCard(); err != nil {
 		return err
 	}
-	terms := terms{application: a}
+	t := terms{application: a}
 	for _, k := range a.kinds {
-		planned, err := terms.plan(k)
+		planned, err := t.next(k)
 		if err != nil {
 			return err
 		}
@@ -28,10 +35,6 @@ func (a *application) plan() error {
 		}
 	}
 	return nil
-}
-
-func (a *application) knowsBirthDate() bool {
-	return a.regime == regime.Juki || a.Person.BirthDate.Valid()
 }
 
 // planCard works out the term of a card that is issued together with the certificates. A juki card's term is not kept
@@ -44,7 +47,7 @@ func (a *application) planCard() error {
 		Applied: a.day, Issued: a.day, BirthDate: a.Person.BirthDate, StayUntil: a.Person.StayUntil,
 	}
 	if a.Operation == events.Operation_OPERATION_RENEW {
-		in.CurrentLastDay = day(a.state.Card.GetLastDay())
+		in.CurrentLastDay = lastDayOf(a.state.Card)
 	}
 	return a.setCardTerm(in)
 }
@@ -78,7 +81,7 @@ func (a *application) cardLastDay() civil.Date {
 	case a.regime == regime.Juki && !a.Switches.JukiCardCaps:
 		return civil.Date{}
 	}
-	return day(a.state.Card.GetLastDay())
+	return lastDayOf(a.state.Card)
 }
 
 // terms plans one certificate after another; the authentication certificate's end caps the signature certificate's.
@@ -87,7 +90,7 @@ type terms struct {
 	auth civil.Date
 }
 
-func (t *terms) plan(k events.CertificateKind) (*events.PlannedCertificate, error) {
+func (t *terms) next(k events.CertificateKind) (*events.PlannedCertificate, error) {
 	in := regime.ValidityIn{
 		Regime: t.regime, Kind: lawKind(k), Issued: t.day, BirthDate: t.Person.BirthDate, CardLastDay: t.cardLastDay(),
 	}
@@ -146,10 +149,11 @@ func (t *terms) term(in regime.ValidityIn, old *events.Certificate) (*regime.Val
 	return nil, nil
 }
 
-// lapsed is a remembered certificate of the kind that has ended by its term.
-func (t *terms) lapsed(kind events.CertificateKind) *events.Certificate {
-	for _, c := range t.state.Certificates {
-		if c.Kind == kind && (c.Status == expired || !hasEnded(c) && day(c.LastDay).Before(t.day)) {
+// lapsed is a remembered certificate of the kind, under this regime, that has ended by its term.
+func (a *application) lapsed(kind events.CertificateKind) *events.Certificate {
+	for _, c := range a.state.Certificates {
+		over := c.Status == expired || !hasEnded(c) && day(c.LastDay).Before(a.day)
+		if c.Kind == kind && c.Regime == logRegime(a.regime) && over {
 			return c
 		}
 	}

@@ -29,6 +29,19 @@ func ClaimCard(raw []byte, subscriber string, kind events.CardKind) ([]*events.E
 	return []*events.Event{events.New(&events.CardClaimed{Subscriber: subscriber, Kind: kind})}, nil
 }
 
+// RetireCard takes a physical card out of use for good, once. Whoever follows the log does so for every CardVoided and
+// CardReturned; doing it again says nothing new, so nothing about it is owed in the subscriber's state.
+func RetireCard(raw []byte, cause string) ([]*events.Event, error) {
+	s := &events.CardState{}
+	if err := proto.Unmarshal(raw, s); err != nil {
+		return nil, fmt.Errorf("reading the state of a card: %w", err)
+	}
+	if s.Retired {
+		return nil, nil
+	}
+	return []*events.Event{events.New(&events.CardRetired{Cause: cause})}, nil
+}
+
 func evolveCard(s *events.CardState, c *events.Commit) {
 	for _, e := range c.Events {
 		switch b := events.BodyOf(e).(type) {

@@ -54,7 +54,9 @@ func (d *decision) changeRecord(c ChangeRecord) error {
 }
 
 // owesCard tells whether the card has yet to be submitted after the last move.
-func (d *decision) owesCard() bool { return d.deadline(events.DeadlineKind_DEADLINE_KIND_CARD_90) != nil }
+func (d *decision) owesCard() bool {
+	return d.deadline(events.DeadlineKind_DEADLINE_KIND_CARD_90) != nil
+}
 
 func (d *decision) deadline(kind events.DeadlineKind) *events.Deadline {
 	i := slices.IndexFunc(d.state.Deadlines, func(e *events.Deadline) bool { return e.Kind == kind })
@@ -71,17 +73,41 @@ func (d *decision) changeEnds(c ChangeRecord, leftAgain bool) error {
 		return nil
 	}
 	for _, r := range d.regimesHeld() {
-		if err := d.end(consequence{event: event, regime: r, keepUse: c.KeepUsing, switches: c.Switches}); err != nil {
+		if r == regime.Juki && event == regime.EvNumberChanged {
+			continue // juki cards carry no Individual Number, and that law's tables do not know the event
+		}
+		err := d.end(consequence{event: event, regime: r, keepUse: c.KeepUsing, on: lawDay(event, c), switches: c.Switches})
+		if err != nil {
 			return err
 		}
 	}
+	d.withdrawOutdated(event, c.Switches)
 	if leftAgain {
-		d.emit(&events.DeadlineMissed{
-			Kind: events.DeadlineKind_DEADLINE_KIND_CARD_90, LastDay: d.deadline(events.DeadlineKind_DEADLINE_KIND_CARD_90).LastDay,
-		})
-		return d.end(consequence{event: regime.EvCardNotSubmitted, regime: regime.MyNumber, switches: c.Switches})
+		return d.miss(events.DeadlineKind_DEADLINE_KIND_CARD_90,
+			d.deadline(events.DeadlineKind_DEADLINE_KIND_CARD_90).LastDay, c.Switches)
 	}
 	return nil
+}
+
+// lawDay is the day that decides: for a move overseas that of the move, otherwise (zero) that of the recording.
+func lawDay(event regime.Event, c ChangeRecord) civil.Date {
+	if event == regime.EvOverseas {
+		return day(c.CausedOn)
+	}
+	return civil.Date{}
+}
+
+// withdrawOutdated withdraws an application for a signature certificate that no longer says what the record says: it
+// would put the former name or address into a new certificate.
+func (d *decision) withdrawOutdated(event regime.Event, switches regime.Switches) {
+	p := d.state.Procedure
+	if p.GetStep() != stepAccepted || !slices.ContainsFunc(p.Planned, func(c *events.PlannedCertificate) bool { return c.Kind == kindSign }) {
+		return
+	}
+	law, err := switches.Consequences(regime.ConsequenceIn{Regime: cardRegime(p.CardKind), Event: event, On: d.today()})
+	if err == nil && law.Sign.Effect == regime.Revoke {
+		d.emit(&events.ApplicationWithdrawn{Procedure: p.Id}, law.Sign.Rule)
+	}
 }
 
 // regimesHeld are the regimes under which the person holds a live certificate or a card.
@@ -97,8 +123,10 @@ func (d *decision) regimesHeld() []regime.Regime {
 			add(lawRegime(c.Regime))
 		}
 	}
-	if c := d.state.Card; c != nil && c.Status != events.CardStatus_CARD_STATUS_VOID {
-		add(cardRegime(c.Kind))
+	for _, c := range []*events.HeldCard{d.state.Card, d.state.OldCard} {
+		if c != nil && c.Status != events.CardStatus_CARD_STATUS_VOID {
+			add(cardRegime(c.Kind))
+		}
 	}
 	return held
 }
@@ -138,7 +166,7 @@ func (d *decision) movedIn(c ChangeRecord, moved civil.Date) error {
 	filed := civil.Of(d.filed)
 	if chain := d.deadline(events.DeadlineKind_DEADLINE_KIND_MOVE_IN_30); chain != nil {
 		if filed.After(day(chain.LastDay)) {
-			return d.missDeadlines(Tick{Switches: c.Switches})
+			return d.missDeadlines(filed, c.Switches)
 		}
 		d.emit(&events.DeadlineMet{Kind: chain.Kind}, regime.WithinDeadline)
 	}
@@ -146,8 +174,7 @@ func (d *decision) movedIn(c ChangeRecord, moved civil.Date) error {
 		return nil
 	}
 	if law := c.Switches.MoveInWithin14Days(moved, c.Office.Office); filed.After(law.LastDay) {
-		d.emit(&events.DeadlineMissed{Kind: events.DeadlineKind_DEADLINE_KIND_MOVE_IN_14, LastDay: law.LastDay.String()}, law.Rules...)
-		return d.end(consequence{event: regime.EvLateMoveIn, regime: regime.MyNumber, switches: c.Switches})
+		return d.miss(events.DeadlineKind_DEADLINE_KIND_MOVE_IN_14, law.LastDay.String(), c.Switches, law.Rules...)
 	}
 	if !c.KeepUsing {
 		d.setDeadline(events.DeadlineKind_DEADLINE_KIND_CARD_90, filed, c.Switches.CardWithin90Days(filed, c.Office.Office))
@@ -155,16 +182,24 @@ func (d *decision) movedIn(c ChangeRecord, moved civil.Date) error {
 	return nil
 }
 
-// reportLoss suspends everything at once when it comes by telephone, day and night; at the counter it revokes.
+// reportLoss suspends by telephone, day and night, where the regime knows that, and revokes at the counter. It is about
+// what the holder has in hand: a card that still waits at an office can't have been lost.
 func (d *decision) reportLoss(c ReportLoss) error {
 	d.filedAt(c.Filed)
+	event := regime.EvLossReport
+	if c.By == "telephone" {
+		event = regime.EvPhoneLoss
+	}
 	d.emit(&events.LossReported{By: c.By, Card: d.state.Card.GetCard()})
+	coming := d.state.Procedure.GetCard()
+	if coming == d.state.Card.GetCard() || coming == d.state.OldCard.GetCard() {
+		coming = ""
+	}
 	for _, r := range d.regimesHeld() {
-		event := regime.EvLossReport
-		if c.By == "telephone" && r == regime.MyNumber {
-			event = regime.EvPhoneLoss
+		if held := cardOf(d.state, r); held != nil && waitsAtOffice(held) {
+			continue
 		}
-		if err := d.end(consequence{event: event, regime: r, switches: c.Switches}); err != nil {
+		if err := d.end(consequence{event: event, regime: r, spare: coming, switches: c.Switches}); err != nil {
 			return err
 		}
 	}

@@ -50,15 +50,20 @@ func hasEnded(c *events.Certificate) bool {
 	return c.Status == revoked || c.Status == expired || c.Status == abandoned
 }
 
-// Live gives the certificate of a kind under a regime that is in force or on its way, suspended ones included; nil when
-// there is none. At most one exists at any time.
+// Live gives the certificate of a kind under a regime that is in force, suspended ones included, or, when none is, one
+// that is authorised and on its way; nil when there is neither. At most one is in force at any time.
 func Live(s *events.SubscriberState, r events.Regime, kind events.CertificateKind) *events.Certificate {
+	var coming *events.Certificate
 	for _, c := range s.Certificates {
-		if c.Kind == kind && c.Regime == r && !hasEnded(c) {
+		switch {
+		case c.Kind != kind || c.Regime != r || hasEnded(c):
+		case c.Status == authorized:
+			coming = c
+		default:
 			return c
 		}
 	}
-	return nil
+	return coming
 }
 
 // liveOn is Live without a certificate whose last day has passed: expiry needs no record to take effect.

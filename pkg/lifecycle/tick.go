@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"shomei/events"
+	"shomei/pkg/civil"
 	"shomei/pkg/regime"
 )
 
@@ -11,7 +12,7 @@ import (
 // and certificates expire. What was missed while nobody looked is caught up in the same commit.
 func (d *decision) tick(c Tick) error {
 	d.openWindows(c)
-	if err := d.missDeadlines(c); err != nil {
+	if err := d.missDeadlines(d.today(), c.Switches); err != nil {
 		return err
 	}
 	if err := d.expire(c); err != nil {
@@ -30,34 +31,40 @@ func (d *decision) openWindows(c Tick) {
 		}
 		opened = append(opened, held)
 	}
+	var rules []string
 	for _, held := range opened {
 		d.caused = day(held.WindowOpens).StartInstant()
 		window := c.Switches.Window(lawRegime(held.Regime), day(held.LastDay))
+		rules = append(rules, window.Rules...)
 		d.emit(&events.WindowOpened{Serial: held.Serial, Kind: held.Kind, LastDay: held.LastDay}, window.Rules...)
 	}
-	for len(opened) > 0 {
-		last := opened[0].LastDay
-		same := func(held *events.Certificate) bool { return held.LastDay == last }
-		d.oweNotice(events.NoticeKind_NOTICE_KIND_EXPIRY, slices.DeleteFunc(slices.Clone(opened), func(held *events.Certificate) bool { return !same(held) }))
-		opened = slices.DeleteFunc(opened, same)
-	}
+	d.oweNotices(events.NoticeKind_NOTICE_KIND_EXPIRY, opened, rules...)
 }
 
-// missDeadlines ends what a statutory deadline ends once it has passed (domain.md 1.4.7).
-func (d *decision) missDeadlines(c Tick) error {
+// missDeadlines ends what a statutory deadline ends once it has passed before a day (domain.md 1.4.7).
+func (d *decision) missDeadlines(before civil.Date, switches regime.Switches) error {
 	for _, deadline := range slices.Clone(d.state.Deadlines) {
 		last := day(deadline.LastDay)
-		if !last.Before(d.today()) {
+		if !last.Before(before) {
 			continue
 		}
 		d.caused = last.AddDays(1).StartInstant()
-		d.emit(&events.DeadlineMissed{Kind: deadline.Kind, LastDay: deadline.LastDay})
-		err := d.end(consequence{event: missedEvent(deadline.Kind), regime: regime.MyNumber, switches: c.Switches})
-		if err != nil {
+		if err := d.miss(deadline.Kind, deadline.LastDay, switches); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// miss records that a deadline passed, or can't be kept any more, and ends what that ends.
+func (d *decision) miss(kind events.DeadlineKind, lastDay string, switches regime.Switches, rules ...string) error {
+	event := missedEvent(kind)
+	law, err := switches.Consequences(regime.ConsequenceIn{Regime: regime.MyNumber, Event: event, On: d.today()})
+	if err != nil {
+		return err
+	}
+	d.emit(&events.DeadlineMissed{Kind: kind, LastDay: lastDay}, append(rules, law.Card.Rule)...)
+	return d.end(consequence{event: event, regime: regime.MyNumber, switches: switches})
 }
 
 func missedEvent(kind events.DeadlineKind) regime.Event {
@@ -74,6 +81,7 @@ func missedEvent(kind events.DeadlineKind) regime.Event {
 // expire records the end of the term. The effect does not wait for it: whoever asks on a later day reads the last day.
 func (d *decision) expire(c Tick) error {
 	var ended []*events.Certificate
+	var rules []string
 	for _, held := range slices.Clone(d.state.Certificates) {
 		if hasEnded(held) || held.Status == authorized || !day(held.LastDay).Before(d.today()) {
 			continue
@@ -86,14 +94,11 @@ func (d *decision) expire(c Tick) error {
 		}
 		d.caused = day(held.LastDay).AddDays(1).StartInstant()
 		d.emit(&events.CertificateExpired{Serial: held.Serial, Kind: held.Kind, LastDay: held.LastDay}, law.Of(lawKind(held.Kind)).Rule)
-		ended = append(ended, held)
+		ended, rules = append(ended, held), append(rules, law.Of(lawKind(held.Kind)).Rule)
 	}
-	if len(ended) > 0 {
-		d.suppressPending(ended, "expired")
-		if slices.ContainsFunc(ended, func(c *events.Certificate) bool { return c.Status == valid }) {
-			d.oweNotice(events.NoticeKind_NOTICE_KIND_EXPIRED, ended)
-		}
-	}
+	d.suppressPending(ended, "expired", rules...)
+	unrenewed := slices.DeleteFunc(ended, func(c *events.Certificate) bool { return c.Status != valid })
+	d.oweNotices(events.NoticeKind_NOTICE_KIND_EXPIRED, unrenewed, rules...)
 	return nil
 }
 

@@ -1,0 +1,147 @@
+package lifecycle
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"slices"
+	"strings"
+
+	"shomei/events"
+	"shomei/pkg/regime"
+)
+
+func (a *application) refuse() {
+	a.emit(&events.ApplicationRefused{
+		Procedure: a.Procedure, Operation: a.Operation, Channel: logChannel(a.Channel), Kinds: a.kinds,
+		Refusals: a.ruling.Refused, Municipality: municipality(a.Office), AlternativePlanned: a.alternative,
+		Alternative: a.alternativeOperation(),
+	}, a.ruling.Rules()...)
+}
+
+func (a *application) alternativeOperation() events.Operation {
+	if len(a.alternative) > 0 {
+		return events.Operation_OPERATION_REISSUE
+	}
+	return events.Operation_OPERATION_UNSPECIFIED
+}
+
+// postpone posts a letter of inquiry; the application is judged again when the answer is brought.
+func (a *application) postpone() {
+	for _, waiting := range slices.Clone(a.state.Letters) {
+		a.emit(&events.ApplicationWithdrawn{Procedure: waiting.Procedure}, regime.OneAtATime)
+	}
+	sum := sha256.Sum256([]byte(a.Procedure))
+	letter := strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:5]))
+	a.emit(&events.InquiryLetterDue{
+		Procedure: a.Procedure, Letter: letter, Operation: a.Operation, Channel: logChannel(a.Channel), Kinds: a.kinds,
+		Municipality: municipality(a.Office),
+	}, a.ruling.Rules()...)
+}
+
+func (a *application) accept() error {
+	if a.GrantedBy != "" {
+		a.emit(&events.SpecialCircumstancesGranted{Procedure: a.Procedure}, a.ruling.Applied...)
+	}
+	accepted := &events.ApplicationAccepted{
+		Procedure: a.Procedure, Operation: a.Operation, Channel: logChannel(a.Channel), Regime: logRegime(a.regime),
+		Kinds: a.kinds, Planned: a.planned, Card: a.Card, CardKind: a.CardKind, Municipality: municipality(a.Office),
+		SpecialCircumstances: a.GrantedBy != "", Express: a.Express, Pins: a.pins(), Cause: string(a.cause()),
+		CardLastDay: a.state.Card.GetLastDay(), Office: a.OfficeID, Counter: a.Counter,
+	}
+	for _, s := range a.Shown {
+		accepted.Documents = append(accepted.Documents, string(s.Document))
+	}
+	for _, item := range a.fee.Items {
+		accepted.Fee = append(accepted.Fee, &events.FeeItem{RuleId: item.Rule, Yen: uint32(item.Yen)})
+	}
+	if a.cardTerm != nil {
+		accepted.CardLastDay, accepted.CardCandidates = a.cardTerm.LastDay.String(), logCandidates(*a.cardTerm)
+	}
+	a.emit(accepted, a.ruling.Applied...)
+	if a.newCard && !a.swapsCard() {
+		if err := a.assignCard(); err != nil {
+			return err
+		}
+	}
+	return a.carryOut()
+}
+
+// swapsCard tells whether the new card takes the place of one still held: it does so when it is handed over.
+func (a *application) swapsCard() bool { return a.state.Card != nil && !a.Factory }
+
+// assignCard makes the card the holder's, from now on or, from the factory, until it is handed over. A card that was
+// assigned before and never reached the holder gives way.
+func (a *application) assignCard() error {
+	if held := a.state.Card; held != nil && waitsAtOffice(held) && held.Kind == a.CardKind {
+		if err := a.voidCard(held, regime.EvReissued, a.Switches); err != nil {
+			return err
+		}
+	}
+	card := &events.CardAssigned{Card: a.Card, Kind: a.CardKind}
+	if a.cardTerm != nil {
+		card.LastDay, card.Candidates = a.cardTerm.LastDay.String(), logCandidates(*a.cardTerm)
+	}
+	a.emit(card, a.ruling.Applied...)
+	return nil
+}
+
+// carryOut does what is done with the acceptance itself.
+func (a *application) carryOut() error {
+	switch a.Operation {
+	case events.Operation_OPERATION_REVOKE:
+		return a.end(consequence{event: a.revocationEvent(), chosen: a.kinds, regime: a.regime, switches: a.Switches})
+	case events.Operation_OPERATION_RETURN_CARD:
+		return a.end(consequence{event: regime.EvCardReturned, regime: a.regime, switches: a.Switches})
+	case events.Operation_OPERATION_CONTINUE_USE:
+		a.emit(&events.DeadlineMet{Kind: events.DeadlineKind_DEADLINE_KIND_CARD_90}, regime.WithinDeadline)
+	case events.Operation_OPERATION_EXTEND_CARD:
+		a.emit(&events.CardTermExtended{
+			Card: a.state.Card.GetCard(), LastDay: a.cardTerm.LastDay.String(), Candidates: logCandidates(*a.cardTerm),
+		}, a.cardTerm.Applied...)
+	case events.Operation_OPERATION_UNBLOCK, events.Operation_OPERATION_HAND_OVER:
+		if len(a.pins()) > 0 {
+			a.emit(&events.UnblockAuthorized{Procedure: a.Procedure, Pins: a.pins(), Card: a.Card}, a.ruling.Applied...)
+		}
+	}
+	return nil
+}
+
+// revocationEvent is what the holder's application to revoke means: a wish, or the report of a loss, a leaked key or a
+// broken card that comes on the same form (Act2013 Arts 9, 10; domain.md 1.3.4, 2.5).
+func (a *application) revocationEvent() regime.Event {
+	switch a.Cause {
+	case regime.CauseLoss:
+		return regime.EvLossReport
+	case regime.CauseDamage:
+		return regime.EvUnusable
+	case regime.Cause(regime.EvKeyLeak):
+		return regime.EvKeyLeak
+	default:
+		return regime.EvApplication
+	}
+}
+
+// pins are the PINs that the holder sets in this procedure, apart from those set with new keys.
+func (a *application) pins() []events.PinKind {
+	if a.Operation != events.Operation_OPERATION_UNBLOCK && a.Operation != events.Operation_OPERATION_HAND_OVER {
+		return nil
+	}
+	if len(a.Pins) > 0 {
+		return a.Pins
+	}
+	var pins []events.PinKind
+	for _, c := range a.state.Certificates {
+		if c.Card == a.Card && !hasEnded(c) {
+			pins = append(pins, events.PinKind(c.Kind))
+		}
+	}
+	slices.Sort(pins)
+	return pins
+}
+
+// recordResidence notes the register's facts with the application; ra puts the sealed identity into the event.
+func (a *application) recordResidence() {
+	if m := a.Person.Municipality; m != "" {
+		a.emit(&events.ResidentRecorded{Municipality: m})
+	}
+}

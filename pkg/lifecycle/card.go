@@ -1,0 +1,107 @@
+package lifecycle
+
+import (
+	"shomei/events"
+	"shomei/pkg/civil"
+	"shomei/pkg/regime"
+)
+
+// judgeCard asks whether the card presented fits what is known of the holder's cards.
+func (a *application) judgeCard() {
+	held := a.state.Card
+	switch {
+	case a.CardTaken:
+		a.refuseBy(regime.CardClaimedByOther)
+	case a.Operation == events.Operation_OPERATION_FACTORY_ISSUE:
+		a.newCard = true
+	case a.Operation == events.Operation_OPERATION_HAND_OVER:
+		if held == nil || held.Card != a.Card || !waitsAtOffice(held) || a.isOver(held) || !a.factoryDone() {
+			a.refuseBy(regime.NoCardReady)
+		}
+	case a.issues() && a.Card == "":
+		a.refuseBy(regime.NoCardReady)
+	case held == nil:
+		a.newCard = a.issues()
+	case held.Card != a.Card:
+		a.judgeOtherCard(held)
+	case a.isOver(held) && !a.endsThings(), !a.endsThings() && !a.issues() && held.Status == events.CardStatus_CARD_STATUS_ASSIGNED:
+		a.refuseBy(regime.CardNotUsable)
+	}
+}
+
+// judgeOtherCard accepts another card only where one is to be issued: by a re-issue, with a renewal, or when the one
+// known is void or of the former regime. A juki card beside an undelivered My Number card is still the holder's.
+func (a *application) judgeOtherCard(held *events.HeldCard) {
+	replaces := a.Operation == events.Operation_OPERATION_REISSUE || a.Operation == events.Operation_OPERATION_RENEW ||
+		a.Operation == events.Operation_OPERATION_ISSUE && (a.isOver(held) || held.Kind != a.CardKind)
+	old := a.state.OldCard
+	switch {
+	case old.GetCard() == a.Card && !a.issues():
+		if a.isOver(old) && !a.endsThings() {
+			a.refuseBy(regime.CardNotUsable)
+		}
+	case old.GetCard() == a.Card || !replaces:
+		a.refuseBy(regime.OtherCard)
+	default:
+		a.newCard = true
+	}
+}
+
+// endsThings tells that the operation only ends what is there, for which any state of the card is good enough.
+func (a *application) endsThings() bool {
+	return a.Operation == events.Operation_OPERATION_REVOKE || a.Operation == events.Operation_OPERATION_RETURN_CARD
+}
+
+// isOver tells whether a card can't be used on the day of filing. The end of its term needs no record to take effect.
+func (a *application) isOver(c *events.HeldCard) bool {
+	last := day(c.LastDay)
+	return unusable(c) || !last.IsZero() && last.Before(a.day)
+}
+
+func unusable(c *events.HeldCard) bool {
+	return c.Status == events.CardStatus_CARD_STATUS_VOID || c.Status == events.CardStatus_CARD_STATUS_EXPIRED ||
+		c.Status == events.CardStatus_CARD_STATUS_SUSPENDED
+}
+
+// waitsAtOffice tells that a card has been assigned and has not reached its holder.
+func waitsAtOffice(c *events.HeldCard) bool {
+	return c.Status == events.CardStatus_CARD_STATUS_ASSIGNED || c.Status == events.CardStatus_CARD_STATUS_CUSTODY
+}
+
+// factoryDone tells whether the card's certificates, if any were wanted, are written.
+func (a *application) factoryDone() bool {
+	for _, c := range a.state.Certificates {
+		if c.Card == a.Card && !hasEnded(c) && !c.Written {
+			return false
+		}
+	}
+	return true
+}
+
+// cardOf is the card in the person's name under a regime: the one held or the one that it replaces; nil when neither is.
+func cardOf(s *events.SubscriberState, r regime.Regime) *events.HeldCard {
+	for _, c := range []*events.HeldCard{s.Card, s.OldCard} {
+		if c != nil && cardRegime(c.Kind) == r {
+			return c
+		}
+	}
+	return nil
+}
+
+// voidCard takes one card out of use, as the event says, with whatever is still in force on it.
+func (d *decision) voidCard(card *events.HeldCard, event regime.Event, switches regime.Switches) error {
+	if card.Status == events.CardStatus_CARD_STATUS_VOID {
+		return nil
+	}
+	law, err := switches.Consequences(regime.ConsequenceIn{
+		Regime: cardRegime(card.Kind), Event: event, On: d.today(), CardChosen: true,
+	})
+	if err != nil {
+		return err
+	}
+	d.emit(&events.CardVoided{Card: card.Card, Cause: string(event)}, law.Card.Rule)
+	return d.end(consequence{event: regime.EvCardVoid, regime: cardRegime(card.Kind), onCard: card.Card, switches: switches})
+}
+
+// lastDayOf is a card's last day; zero when it is not kept here.
+func lastDayOf(c *events.HeldCard) civil.Date { return day(c.GetLastDay()) }

@@ -1,0 +1,147 @@
+package lifecycle
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	"shomei/events"
+	"shomei/pkg/civil"
+)
+
+// decisions are the events that only a rule can make: each must name one.
+var decisions = []string{
+	"ApplicationAccepted", "ApplicationRefused", "InquiryLetterDue", "UnblockAuthorized", "IssueAuthorized", "IssueAbandoned",
+	"CertificateIssued", "CertificateRevoked", "CertificateSuspended", "CertificateExpired", "CertificateDiscarded",
+	"WindowOpened", "DeadlineSet", "DeadlineMet", "DeadlineMissed", "CardAssigned", "CardVoided", "CardExpired",
+	"CardSuspended", "CardTermExtended", "CardReturned", "CardFound", "NoticeDue", "SpecialCircumstancesGranted",
+}
+
+// liveness is the second, naive way to know what is in force: by events alone, and never two of a regime and kind.
+func (p *player) liveness(e *events.Event, _ *events.SubscriberState) {
+	p.t.Helper()
+	switch b := events.BodyOf(e).(type) {
+	case *events.CertificateIssued:
+		mine := fmt.Sprintf("%v %v", b.Regime, b.Kind)
+		for serial, other := range p.model {
+			if other == mine {
+				p.t.Fatalf("%d is issued while %d is in force (%s)", b.Serial, serial, mine)
+			}
+		}
+		p.model[b.Serial] = mine
+	case *events.CertificateRevoked:
+		p.leaves(b.Serial)
+	case *events.CertificateExpired:
+		p.leaves(b.Serial)
+	case *events.CertificateDiscarded:
+		p.leaves(b.Serial)
+	case *events.IssueAuthorized:
+		p.capped(b)
+	}
+	if slices.Contains(decisions, events.Name(e)) && len(e.RuleIds) == 0 {
+		p.t.Fatalf("%s names no rule", events.Name(e))
+	}
+	if strings.Contains(strings.Join(e.RuleIds, " ")+" ", "  ") {
+		p.t.Fatalf("%s names an empty rule: %q", events.Name(e), e.RuleIds)
+	}
+	if e.RecordedMs == 0 || e.CausedMs == 0 {
+		p.t.Fatalf("%s has no times", events.Name(e))
+	}
+}
+
+func (p *player) leaves(serial uint64) {
+	p.t.Helper()
+	if _, ok := p.model[serial]; !ok {
+		p.t.Fatalf("%d ends and was not in force", serial)
+	}
+	delete(p.model, serial)
+}
+
+// capped checks a term against the day of issue, the binding candidate and the caps.
+func (p *player) capped(b *events.IssueAuthorized) {
+	p.t.Helper()
+	last, today := day(b.LastDay), civil.Of(p.now)
+	if last.Before(today) {
+		p.t.Fatalf("authorised on %s with the last day %s", today, last)
+	}
+	for _, c := range b.Candidates {
+		if day(c.Day).Before(last) || c.Binds && c.Day != b.LastDay {
+			p.t.Fatalf("the last day %s passes its candidate %v", last, c)
+		}
+	}
+}
+
+// invariants are what must hold after every commit.
+func (p *player) invariants(cmd Command) {
+	p.t.Helper()
+	fail := func(format string, args ...any) {
+		p.t.Helper()
+		p.t.Fatalf("after %T: %s\n%v", cmd, fmt.Sprintf(format, args...), p.state)
+	}
+	live := 0
+	for _, c := range p.state.Certificates {
+		inForce := c.Status == issued || c.Status == valid || c.Status == suspended
+		if inForce {
+			live++
+		}
+		if _, ok := p.model[c.Serial]; ok != inForce {
+			fail("serial %d: status %v, by events in force: %t", c.Serial, c.Status, ok)
+		}
+	}
+	if live != len(p.model) {
+		fail("%d in force by state, %d by events", live, len(p.model))
+	}
+	for _, o := range p.state.Obligations {
+		if !p.stands(o) {
+			fail("%v is owed to something that does not stand any more", o)
+		}
+	}
+	p.wayForward(fail)
+	raw, err := proto.Marshal(p.state)
+	if err != nil || len(raw) > events.StateLimit("subscriber")-8 {
+		fail("state of %d bytes: %v", len(raw), err)
+	}
+	if strings.Contains(string(raw), p.person.BirthDate.String()) {
+		fail("the birth date stands in the state")
+	}
+}
+
+// stands tells whether what an obligation names is still there and waits for just this.
+func (p *player) stands(o *events.Obligation) bool {
+	open := p.state.Procedure
+	switch o.Kind {
+	case events.ObligationKind_OBLIGATION_KIND_MAIL_INQUIRY:
+		return slices.ContainsFunc(p.state.Letters, func(l *events.Letter) bool { return l.Id == o.Target && !l.Mailed })
+	case events.ObligationKind_OBLIGATION_KIND_SEND_NOTICE:
+		return slices.ContainsFunc(p.state.Notices, func(n *events.PendingNotice) bool { return n.Id == o.Target })
+	case events.ObligationKind_OBLIGATION_KIND_SIGN:
+		return open.GetId() == o.Target && open.Step == stepKeys
+	default:
+		return open.GetId() == o.Target && waitsFor(open) == o.Kind
+	}
+}
+
+// wayForward checks that an open procedure can go on: something is owed for it, or the counter hands over or drops it;
+// and that nothing it made is left when there is none.
+func (p *player) wayForward(fail func(string, ...any)) {
+	p.t.Helper()
+	open := p.state.Procedure
+	for _, c := range p.state.Certificates {
+		if c.Status == authorized && (open == nil || c.Procedure != open.Id || open.Step != stepKeys) {
+			fail("serial %d waits to be signed for nothing", c.Serial)
+		}
+	}
+	if open == nil {
+		return
+	}
+	if p.state.Ended {
+		fail("a procedure is open for somebody whose record has ended")
+	}
+	if open.Step == stepKeys && !slices.ContainsFunc(p.state.Obligations, func(o *events.Obligation) bool {
+		return o.Kind == events.ObligationKind_OBLIGATION_KIND_SIGN
+	}) {
+		fail("a procedure waits for signatures that nobody owes")
+	}
+}
