@@ -8,112 +8,8 @@ import (
 	"shomei/events"
 )
 
-// applicationRow is what one event adds to the row of an application.
-type applicationRow struct {
-	subscriber, procedure               string
-	operation, channel, regime, kinds   string
-	office, municipality, card, refusal string
-	feeYen, paidYen                     uint32
-	filed, letter, accepted, refused    int64
-	withdrawn, keys, issued, written    int64
-	failed, delivered                   int64
-}
-
-type applicationRows struct{ rows []applicationRow }
-
-// add makes the row of an event that belongs to a procedure.
-func (r *applicationRows) add(s source) {
-	procedure := procedureOf(s.body)
-	if procedure == "" {
-		return
-	}
-	row := applicationRow{subscriber: s.commit.Id, procedure: procedure}
-	if row.fill(s) {
-		r.rows = append(r.rows, row)
-	}
-}
-
-func (row *applicationRow) fill(s source) bool {
-	recorded := s.event.RecordedMs
-	switch b := s.body.(type) {
-	case *events.ApplicationAccepted:
-		row.accept(s, b)
-	case *events.ApplicationRefused:
-		row.refused, row.filed, row.office = recorded, s.event.FiledMs, s.commit.Office
-		row.operation, row.channel, row.kinds = word(b.Operation), word(b.Channel), kindsOf(b.Kinds)
-		row.municipality = b.Municipality
-		if len(b.Refusals) > 0 {
-			row.refusal = b.Refusals[0]
-		}
-	case *events.InquiryLetterDue:
-		row.letter, row.filed, row.office = recorded, s.event.FiledMs, s.commit.Office
-		row.operation, row.channel, row.kinds = word(b.Operation), word(b.Channel), kindsOf(b.Kinds)
-		row.municipality = b.Municipality
-	case *events.ApplicationWithdrawn:
-		row.withdrawn = recorded
-	case *events.KeysRecorded:
-		row.keys, row.card = recorded, b.Card
-	case *events.CertificateIssued:
-		row.issued, row.regime = recorded, word(b.Regime)
-	case *events.CertificateWritten:
-		row.written = recorded
-	case *events.CardWriteFailed:
-		row.failed = recorded
-	case *events.Delivered:
-		row.delivered = recorded
-	case *events.FeeCollected:
-		row.paidYen = b.Yen
-	default:
-		return false
-	}
-	return true
-}
-
-func (row *applicationRow) accept(s source, b *events.ApplicationAccepted) {
-	row.accepted, row.filed, row.office = s.event.RecordedMs, s.event.FiledMs, s.commit.Office
-	row.operation, row.channel, row.regime = word(b.Operation), word(b.Channel), word(b.Regime)
-	row.kinds, row.municipality, row.card = kindsOf(b.Kinds), b.Municipality, b.Card
-	for _, item := range b.Fee {
-		row.feeYen += item.Yen
-	}
-}
-
-func kindsOf(kinds []events.CertificateKind) string {
-	all := make([]string, len(kinds))
-	for i, kind := range kinds {
-		all[i] = word(kind)
-	}
-	return strings.Join(all, " ")
-}
-
-func (r *applicationRows) columns() []column {
-	return []column{
-		gather("subscriber", r.rows, func(a *applicationRow) string { return a.subscriber }),
-		gather("procedure", r.rows, func(a *applicationRow) string { return a.procedure }),
-		gather("operation", r.rows, func(a *applicationRow) string { return a.operation }),
-		gather("channel", r.rows, func(a *applicationRow) string { return a.channel }),
-		gather("regime", r.rows, func(a *applicationRow) string { return a.regime }),
-		gather("kinds", r.rows, func(a *applicationRow) string { return a.kinds }),
-		gather("office", r.rows, func(a *applicationRow) string { return a.office }),
-		gather("municipality", r.rows, func(a *applicationRow) string { return a.municipality }),
-		gather("card", r.rows, func(a *applicationRow) string { return a.card }),
-		gather("refusal", r.rows, func(a *applicationRow) string { return a.refusal }),
-		gather("fee_yen", r.rows, func(a *applicationRow) uint32 { return a.feeYen }),
-		gather("paid_yen", r.rows, func(a *applicationRow) uint32 { return a.paidYen }),
-		gather("filed", r.rows, func(a *applicationRow) int64 { return a.filed }),
-		gather("letter", r.rows, func(a *applicationRow) int64 { return a.letter }),
-		gather("accepted", r.rows, func(a *applicationRow) int64 { return a.accepted }),
-		gather("refused", r.rows, func(a *applicationRow) int64 { return a.refused }),
-		gather("withdrawn", r.rows, func(a *applicationRow) int64 { return a.withdrawn }),
-		gather("keys", r.rows, func(a *applicationRow) int64 { return a.keys }),
-		gather("issued", r.rows, func(a *applicationRow) int64 { return a.issued }),
-		gather("written", r.rows, func(a *applicationRow) int64 { return a.written }),
-		gather("failed", r.rows, func(a *applicationRow) int64 { return a.failed }),
-		gather("delivered", r.rows, func(a *applicationRow) int64 { return a.delivered }),
-	}
-}
-
-// Application is one application as it stands now. Instants of what has not
+// Application is one application as it stands now; of one event, what it
+// adds. Instants of what has not
 // happened are zero.
 type Application struct {
 	Subscriber   string    `ch:"subscriber" json:"subscriber"`
@@ -140,16 +36,67 @@ type Application struct {
 	Delivered    time.Time `ch:"delivered" json:"delivered,omitzero"`
 }
 
+// applicationOf makes the row of an event that belongs to a procedure.
+func applicationOf(s source) (Application, bool) {
+	a := Application{Subscriber: s.commit.Id, Procedure: procedureOf(s.body)}
+	recorded := instant(s.event.RecordedMs)
+	switch b := s.body.(type) {
+	case *events.ApplicationAccepted:
+		a.received(s, b)
+		a.Accepted, a.Regime, a.Card = recorded, word(b.Regime), b.Card
+		for _, item := range b.Fee {
+			a.FeeYen += item.Yen
+		}
+	case *events.ApplicationRefused:
+		a.received(s, b)
+		a.Refused = recorded
+		if len(b.Refusals) > 0 {
+			a.Refusal = b.Refusals[0]
+		}
+	case *events.InquiryLetterDue:
+		a.received(s, b)
+		a.Letter = recorded
+	case *events.ApplicationWithdrawn:
+		a.Withdrawn = recorded
+	case *events.KeysRecorded:
+		a.Keys, a.Card = recorded, b.Card
+	case *events.CertificateIssued:
+		a.Issued, a.Regime = recorded, word(b.Regime)
+	case *events.CertificateWritten:
+		a.Written = recorded
+	case *events.CardWriteFailed:
+		a.Failed = recorded
+	case *events.Delivered:
+		a.Delivered = recorded
+	case *events.FeeCollected:
+		a.PaidYen = b.Yen
+	default:
+		return a, false
+	}
+	return a, a.Procedure != ""
+}
+
+// received fills what the counter took in, whatever was decided on it.
+func (a *Application) received(s source, b interface {
+	GetOperation() events.Operation
+	GetChannel() events.Channel
+	GetKinds() []events.CertificateKind
+	GetMunicipality() string
+},
+) {
+	a.Filed, a.Office = instant(s.event.FiledMs), s.commit.Office
+	a.Operation, a.Channel, a.Municipality = word(b.GetOperation()), word(b.GetChannel()), b.GetMunicipality()
+	kinds := make([]string, len(b.GetKinds()))
+	for i, kind := range b.GetKinds() {
+		kinds[i] = word(kind)
+	}
+	a.Kinds = strings.Join(kinds, " ")
+}
+
 // Applications returns a subscriber's applications in the order of their
 // receipt.
 func (w *Warehouse) Applications(ctx context.Context, subscriber string) ([]Application, error) {
-	var rows []Application
-	err := w.query(ctx, &rows, "applications", `
+	return ask[Application](ctx, w, "applications", `
 		SELECT * FROM {applications} FINAL WHERE subscriber = {id:String} ORDER BY filed, procedure`,
 		param("id", subscriber))
-	for i := range rows {
-		a := &rows[i]
-		clearAbsent(&a.Filed, &a.Letter, &a.Accepted, &a.Refused, &a.Withdrawn, &a.Keys, &a.Issued, &a.Written, &a.Failed, &a.Delivered)
-	}
-	return rows, err
 }

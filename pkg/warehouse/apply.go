@@ -18,14 +18,14 @@ const parallelInserts = 3
 
 // batch is the rows of some commits, by table.
 type batch struct {
-	log          logRows
+	log          []Entry
 	certificates certificateRows
-	history      historyRows
-	applications applicationRows
-	cards        cardRows
-	notices      noticeRows
+	history      []Occurrence
+	applications []Application
+	cards        []CardOperation
+	notices      []Notice
 	deltas       deltaRows
-	deadlines    deadlineRows
+	deadlines    []deadline
 }
 
 func (b *batch) add(c *events.Commit) {
@@ -34,38 +34,28 @@ func (b *batch) add(c *events.Commit) {
 		if s.body == nil {
 			s.name = unknown
 		}
-		b.log.add(s)
-		if c.Kind != events.KindSubscriber {
-			b.cards.add(s)
-			continue
+		b.log = append(b.log, entryOf(s))
+		if operation, ok := cardOperationOf(s); ok {
+			b.cards = append(b.cards, operation)
 		}
-		b.history.add(s)
-		b.certificates.add(s)
-		b.applications.add(s)
-		b.cards.add(s)
-		b.notices.add(s)
-		b.deltas.add(s)
-		b.deadlines.add(s)
+		if c.Kind == events.KindSubscriber {
+			b.addSubscriber(s)
+		}
 	}
 }
 
-// filled is the rows of one table.
-type filled struct {
-	name    string
-	rows    int
-	columns func() []column
-}
-
-func (b *batch) tables() []filled {
-	return []filled{
-		{"log", len(b.log.rows), b.log.columns},
-		{"certificates", len(b.certificates.rows), b.certificates.columns},
-		{"certificate_history", len(b.history.rows), b.history.columns},
-		{"applications", len(b.applications.rows), b.applications.columns},
-		{"card_operations", len(b.cards.rows), b.cards.columns},
-		{"notices", len(b.notices.rows), b.notices.columns},
-		{"certificate_deltas", len(b.deltas.rows), b.deltas.columns},
-		{"deadlines", len(b.deadlines.rows), b.deadlines.columns},
+func (b *batch) addSubscriber(s source) {
+	b.history = append(b.history, occurrencesOf(s)...)
+	b.certificates.add(s)
+	b.deltas.add(s)
+	if a, ok := applicationOf(s); ok {
+		b.applications = append(b.applications, a)
+	}
+	if n, ok := noticeOf(s); ok {
+		b.notices = append(b.notices, n)
+	}
+	if d, ok := deadlineOf(s); ok {
+		b.deadlines = append(b.deadlines, d)
 	}
 }
 
@@ -75,8 +65,7 @@ func (b *batch) tables() []filled {
 // hold the rows and others not: apply the same commits again. ErrUnavailable
 // says that this may help.
 func (w *Warehouse) Apply(ctx context.Context, commits []*events.Commit) error {
-	var b batch
-	b.log.rows = make([]source, 0, len(commits)*2)
+	b := batch{log: make([]Entry, 0, len(commits))}
 	for _, c := range commits {
 		b.add(c)
 	}
@@ -85,10 +74,13 @@ func (w *Warehouse) Apply(ctx context.Context, commits []*events.Commit) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallelInserts)
-	for _, t := range b.tables() {
-		if t.rows > 0 {
-			group.Go(func() error { return w.insert(ctx, t.name, t.rows, t.columns()) })
-		}
-	}
+	group.Go(func() error { return insert(ctx, w, "log", b.log) })
+	group.Go(func() error { return insert(ctx, w, "certificates", b.certificates.rows) })
+	group.Go(func() error { return insert(ctx, w, "certificate_history", b.history) })
+	group.Go(func() error { return insert(ctx, w, "applications", b.applications) })
+	group.Go(func() error { return insert(ctx, w, "card_operations", b.cards) })
+	group.Go(func() error { return insert(ctx, w, "notices", b.notices) })
+	group.Go(func() error { return insert(ctx, w, "certificate_deltas", b.deltas.rows) })
+	group.Go(func() error { return insert(ctx, w, "deadlines", b.deadlines) })
 	return group.Wait()
 }

@@ -8,38 +8,33 @@ import (
 	"shomei/pkg/civil"
 )
 
-// deadlineRow is what one event says of a statutory deadline.
-type deadlineRow struct {
-	source
-	deadline, lastDay string
+// deadline is what one event says of a statutory deadline.
+type deadline struct {
+	Subscriber string    `ch:"subscriber"`
+	Deadline   string    `ch:"deadline"`
+	Version    uint64    `ch:"version"`
+	Event      string    `ch:"event"`
+	LastDay    Date      `ch:"last_day"`
+	Recorded   time.Time `ch:"recorded"`
 }
 
-type deadlineRows struct{ rows []deadlineRow }
-
-func (r *deadlineRows) add(s source) {
-	row := deadlineRow{source: s}
+// deadlineOf makes the row of an event of a deadline.
+func deadlineOf(s source) (deadline, bool) {
+	d := deadline{
+		Subscriber: s.commit.Id, Version: s.commit.Revision<<16 | uint64(s.index), Event: s.name,
+		Recorded: instant(s.event.RecordedMs),
+	}
 	switch b := s.body.(type) {
 	case *events.DeadlineSet:
-		row.deadline, row.lastDay = word(b.Kind), b.LastDay
+		d.Deadline, d.LastDay = word(b.Kind), day(b.LastDay)
 	case *events.DeadlineMet:
-		row.deadline = word(b.Kind)
+		d.Deadline = word(b.Kind)
 	case *events.DeadlineMissed:
-		row.deadline, row.lastDay = word(b.Kind), b.LastDay
+		d.Deadline, d.LastDay = word(b.Kind), day(b.LastDay)
 	default:
-		return
+		return d, false
 	}
-	r.rows = append(r.rows, row)
-}
-
-func (r *deadlineRows) columns() []column {
-	return []column{
-		gather("subscriber", r.rows, func(d *deadlineRow) string { return d.commit.Id }),
-		gather("deadline", r.rows, func(d *deadlineRow) string { return d.deadline }),
-		gather("version", r.rows, func(d *deadlineRow) uint64 { return d.commit.Revision<<16 | uint64(d.index) }),
-		gather("event", r.rows, func(d *deadlineRow) string { return d.name }),
-		gather("last_day", r.rows, func(d *deadlineRow) time.Time { return day(d.lastDay) }),
-		gather("recorded", r.rows, func(d *deadlineRow) int64 { return d.event.RecordedMs }),
-	}
+	return d, true
 }
 
 // What may be due on a day.
@@ -52,11 +47,11 @@ const (
 
 // Due is a date that has arrived for a subscriber and is not recorded.
 type Due struct {
-	What       string
-	Subscriber string
-	Serial     uint64     // window, expiry
-	Target     string     // the card, or the kind of deadline
-	Day        civil.Date // the date that has arrived: the window's first day, or the last day that is over
+	What       string `ch:"what"`
+	Subscriber string `ch:"subscriber"`
+	Serial     uint64 `ch:"serial"`  // window, expiry
+	Target     string `ch:"target"`  // the card, or the kind of deadline
+	Day        Date   `ch:"due_day"` // the date that has arrived: the window's first day, or the last day that is over
 }
 
 // dueSQL finds what is due on a day. Certificates count while the log has not
@@ -82,17 +77,5 @@ SELECT * FROM (
 // for subscribers with ids after the one given (empty: all), at most limit
 // rows in the order of ids: a hint for the expiry service.
 func (w *Warehouse) Due(ctx context.Context, today civil.Date, after string, limit int) ([]Due, error) {
-	var rows []struct {
-		What       string    `ch:"what"`
-		Subscriber string    `ch:"subscriber"`
-		Serial     uint64    `ch:"serial"`
-		Target     string    `ch:"target"`
-		Day        time.Time `ch:"due_day"`
-	}
-	err := w.query(ctx, &rows, "what is due", dueSQL, param("day", today.String()), param("after", after), param("limit", limit))
-	due := make([]Due, len(rows))
-	for i, r := range rows {
-		due[i] = Due{r.What, r.Subscriber, r.Serial, r.Target, dateOf(r.Day)}
-	}
-	return due, err
+	return ask[Due](ctx, w, "what is due", dueSQL, param("day", today.String()), param("after", after), param("limit", limit))
 }

@@ -6,19 +6,22 @@ import (
 	"time"
 
 	"shomei/events"
-	"shomei/pkg/civil"
 )
 
 // deltaRow is +1 or -1 certificate in force from an instant on.
 type deltaRow struct {
-	source
-	part         uint8
-	sign         int8
-	effective    int64
-	serial       uint64
-	kind, regime string
-	municipality string
-	lastDay      string
+	ID           string    `ch:"id"`
+	Revision     uint64    `ch:"revision"`
+	Index        uint16    `ch:"index"`
+	Part         uint8     `ch:"part"`
+	Sign         int8      `ch:"sign"`
+	Effective    time.Time `ch:"effective"`
+	Recorded     time.Time `ch:"recorded"`
+	Serial       uint64    `ch:"serial"`
+	Kind         string    `ch:"certificate_kind"`
+	Regime       string    `ch:"regime"`
+	Municipality string    `ch:"municipality"`
+	LastDay      Date      `ch:"last_day"`
 }
 
 // deltaRows makes the signed rows. Discarding a certificate names neither its
@@ -32,29 +35,31 @@ type deltaRows struct {
 
 // certificateFacts is what never changes about an issued certificate.
 type certificateFacts struct {
-	lastDay, municipality string
+	Serial       uint64    `ch:"serial"`
+	LastDay      Date      `ch:"last_day"`
+	Municipality string    `ch:"municipality"`
+	Issued       time.Time `ch:"issued"`
 }
 
 func (r *deltaRows) add(s source) {
+	row := deltaRow{ID: s.commit.Id, Revision: s.commit.Revision, Index: s.index, Recorded: instant(s.event.RecordedMs)}
 	switch b := s.body.(type) {
 	case *events.CertificateIssued:
-		row := deltaRow{
-			source: s, serial: b.Serial, kind: word(b.Kind), regime: word(b.Regime),
-			municipality: b.Municipality, lastDay: b.LastDay,
-		}
-		r.put(row, 0, +1, b.NotBeforeMs)
-		r.put(row, 1, -1, endOf(b.LastDay))
+		row.Serial, row.Kind, row.Regime = b.Serial, word(b.Kind), word(b.Regime)
+		row.Municipality, row.LastDay = b.Municipality, day(b.LastDay)
+		r.put(row, 0, +1, instant(b.NotBeforeMs))
+		r.put(row, 1, -1, endOf(row.LastDay))
 		if r.facts == nil {
 			r.facts = map[uint64]certificateFacts{}
 		}
-		r.facts[b.Serial] = certificateFacts{b.LastDay, b.Municipality}
+		r.facts[b.Serial] = certificateFacts{LastDay: row.LastDay, Municipality: b.Municipality}
 	case *events.CertificateRevoked:
-		r.end(deltaRow{
-			source: s, serial: b.Serial, kind: word(b.Kind), regime: regimeOf(b.Authority),
-			municipality: b.Municipality, lastDay: b.LastDay,
-		})
+		row.Serial, row.Kind, row.Regime = b.Serial, word(b.Kind), regimeOf(b.Authority)
+		row.Municipality, row.LastDay = b.Municipality, day(b.LastDay)
+		r.end(row)
 	case *events.CertificateDiscarded:
-		r.open = append(r.open, deltaRow{source: s, serial: b.Serial, kind: word(b.Kind), regime: regimeOf(b.Authority)})
+		row.Serial, row.Kind, row.Regime = b.Serial, word(b.Kind), regimeOf(b.Authority)
+		r.open = append(r.open, row)
 	}
 }
 
@@ -62,26 +67,24 @@ func (r *deltaRows) add(s source) {
 // back what the issue planned to take at its last day; nothing when that day
 // was over already.
 func (r *deltaRows) end(row deltaRow) {
-	recorded, planned := row.event.RecordedMs, endOf(row.lastDay)
-	if recorded < planned {
-		r.put(row, 0, -1, recorded)
+	if planned := endOf(row.LastDay); row.Recorded.Before(planned) {
+		r.put(row, 0, -1, row.Recorded)
 		r.put(row, 1, +1, planned)
 	}
 }
 
-func (r *deltaRows) put(row deltaRow, part uint8, sign int8, effective int64) {
-	row.part, row.sign, row.effective = part, sign, effective
+func (r *deltaRows) put(row deltaRow, part uint8, sign int8, effective time.Time) {
+	row.Part, row.Sign, row.Effective = part, sign, effective
 	r.rows = append(r.rows, row)
 }
 
 // endOf is the first instant at which a certificate with this last day is no
-// longer in force (domain.md 1.5.1 D5), in milliseconds.
-func endOf(lastDay string) int64 {
-	d, err := civil.Parse(lastDay)
-	if err != nil || d.IsZero() {
-		return 0
+// longer in force (domain.md 1.5.1 D5).
+func endOf(lastDay Date) time.Time {
+	if lastDay.IsZero() {
+		return time.Time{}
 	}
-	return d.AddDays(1).StartInstant().UnixMilli()
+	return lastDay.AddDays(1).StartInstant()
 }
 
 // regimeOf is the regime of an authority's certificates: authorities of the
@@ -98,8 +101,8 @@ func regimeOf(authority string) string {
 func (w *Warehouse) completeDeltas(ctx context.Context, r *deltaRows) error {
 	var missing []uint64
 	for _, row := range r.open {
-		if _, ok := r.facts[row.serial]; !ok {
-			missing = append(missing, row.serial)
+		if _, ok := r.facts[row.Serial]; !ok {
+			missing = append(missing, row.Serial)
 		}
 	}
 	facts := r.facts
@@ -114,8 +117,8 @@ func (w *Warehouse) completeDeltas(ctx context.Context, r *deltaRows) error {
 		}
 	}
 	for _, row := range r.open {
-		if f, ok := facts[row.serial]; ok { // otherwise it was never issued, so never in force
-			row.lastDay, row.municipality = f.lastDay, f.municipality
+		if f, ok := facts[row.Serial]; ok { // otherwise it was never issued, so never in force
+			row.LastDay, row.Municipality = f.LastDay, f.Municipality
 			r.end(row)
 		}
 	}
@@ -124,42 +127,16 @@ func (w *Warehouse) completeDeltas(ctx context.Context, r *deltaRows) error {
 }
 
 func (w *Warehouse) storedFacts(ctx context.Context, serials []uint64) (map[uint64]certificateFacts, error) {
-	var rows []struct {
-		Serial       uint64    `ch:"serial"`
-		LastDay      time.Time `ch:"last_day"`
-		Municipality string    `ch:"municipality"`
-		Issued       time.Time `ch:"issued"`
-	}
-	err := w.query(ctx, &rows, "the terms of discarded certificates", `
+	rows, err := ask[certificateFacts](ctx, w, "the terms of discarded certificates", `
 		SELECT serial, last_day, municipality, issued FROM {certificates} FINAL
 		WHERE serial IN {serials:Array(UInt64)}`, param("serials", serials))
-	if err != nil {
-		return nil, err
-	}
 	facts := make(map[uint64]certificateFacts, len(rows))
 	for _, f := range rows {
-		if f.Issued.UnixMilli() > 0 {
-			facts[f.Serial] = certificateFacts{f.LastDay.Format(time.DateOnly), f.Municipality}
+		if !f.Issued.IsZero() {
+			facts[f.Serial] = f
 		}
 	}
-	return facts, nil
-}
-
-func (r *deltaRows) columns() []column {
-	return []column{
-		gather("id", r.rows, func(d *deltaRow) string { return d.commit.Id }),
-		gather("revision", r.rows, func(d *deltaRow) uint64 { return d.commit.Revision }),
-		gather("index", r.rows, func(d *deltaRow) uint16 { return d.index }),
-		gather("part", r.rows, func(d *deltaRow) uint8 { return d.part }),
-		gather("sign", r.rows, func(d *deltaRow) int8 { return d.sign }),
-		gather("effective", r.rows, func(d *deltaRow) int64 { return d.effective }),
-		gather("recorded", r.rows, func(d *deltaRow) int64 { return d.event.RecordedMs }),
-		gather("serial", r.rows, func(d *deltaRow) uint64 { return d.serial }),
-		gather("certificate_kind", r.rows, func(d *deltaRow) string { return d.kind }),
-		gather("regime", r.rows, func(d *deltaRow) string { return d.regime }),
-		gather("municipality", r.rows, func(d *deltaRow) string { return d.municipality }),
-		gather("last_day", r.rows, func(d *deltaRow) time.Time { return day(d.lastDay) }),
-	}
+	return facts, err
 }
 
 // InForce is how many certificates were in force in a municipality.
@@ -174,12 +151,10 @@ type InForce struct {
 // count) at the instant effective, as it was known at the instant known:
 // "how many expire from under us on 1 April, by what we knew last June".
 func (w *Warehouse) InForce(ctx context.Context, effective, known time.Time) ([]InForce, error) {
-	var rows []InForce
-	err := w.query(ctx, &rows, "certificates in force", `
+	return ask[InForce](ctx, w, "certificates in force", `
 		SELECT municipality, regime, certificate_kind, sum(toInt64(sign)) AS n
 		FROM {certificate_deltas} FINAL
 		WHERE effective <= fromUnixTimestamp64Milli({effective:Int64}) AND recorded <= fromUnixTimestamp64Milli({known:Int64})
 		GROUP BY municipality, regime, certificate_kind HAVING n != 0
 		ORDER BY municipality, regime, certificate_kind`, at("effective", effective), at("known", known))
-	return rows, err
 }

@@ -25,11 +25,11 @@ type ForecastQuery struct {
 
 // Bucket is one period of a forecast for one kind of certificate.
 type Bucket struct {
-	Starts   civil.Date `json:"starts"` // first day of the period
-	Regime   string     `json:"regime"`
-	Kind     string     `json:"kind"`
-	Expiring uint64     `json:"expiring"` // certificates whose last day lies in it
-	Opening  uint64     `json:"opening"`  // certificates whose renewal window opens in it
+	Starts   Date   `ch:"starts" json:"starts"` // first day of the period
+	Regime   string `ch:"regime" json:"regime"`
+	Kind     string `ch:"kind" json:"kind"`
+	Expiring uint64 `ch:"expiring" json:"expiring"` // certificates whose last day lies in it
+	Opening  uint64 `ch:"opening" json:"opening"`   // certificates whose renewal window opens in it
 }
 
 var periodStart = map[string]string{
@@ -51,14 +51,7 @@ func (w *Warehouse) Forecast(ctx context.Context, q ForecastQuery) ([]Bucket, er
 	if to.IsZero() {
 		to = civil.New(2199, time.December, 31)
 	}
-	var rows []struct {
-		Starts   time.Time `ch:"starts"`
-		Regime   string    `ch:"regime"`
-		Kind     string    `ch:"kind"`
-		Expiring uint64    `ch:"expiring"`
-		Opening  uint64    `ch:"opening"`
-	}
-	err := w.query(ctx, &rows, "a forecast", withInstant+`
+	return ask[Bucket](ctx, w, "a forecast", withInstant+`
 		SELECT `+start+` AS starts, regime, kind, countIf(which = 1) AS expiring, countIf(which = 2) AS opening
 		FROM (SELECT regime, kind, last_day, window_opens, `+statusAt+` AS status FROM {certificates} FINAL
 			WHERE authorized <= t AND ({office:String} = '' OR office = {office:String} OR municipality = {office:String}))
@@ -66,11 +59,6 @@ func (w *Warehouse) Forecast(ctx context.Context, q ForecastQuery) ([]Bucket, er
 		WHERE status IN ('issued', 'valid', 'suspended') AND d BETWEEN toDate32({from:String}) AND toDate32({to:String})
 		GROUP BY starts, regime, kind ORDER BY starts, regime, kind`,
 		at("at", q.At), param("office", q.Office), param("from", from.String()), param("to", to.String()))
-	buckets := make([]Bucket, len(rows))
-	for i, r := range rows {
-		buckets[i] = Bucket{dateOf(r.Starts), r.Regime, r.Kind, r.Expiring, r.Opening}
-	}
-	return buckets, err
 }
 
 // ExpiriesByMonth is the forecast by month, everywhere, from a day on.

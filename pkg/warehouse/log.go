@@ -7,34 +7,6 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// logRows makes one row of each event.
-type logRows struct{ rows []source }
-
-func (r *logRows) add(s source) { r.rows = append(r.rows, s) }
-
-func (r *logRows) columns() []column {
-	return []column{
-		gather("kind", r.rows, func(s *source) string { return s.commit.Kind }),
-		gather("id", r.rows, func(s *source) string { return s.commit.Id }),
-		gather("revision", r.rows, func(s *source) uint64 { return s.commit.Revision }),
-		gather("index", r.rows, func(s *source) uint16 { return s.index }),
-		gather("event", r.rows, func(s *source) string { return s.name }),
-		gather("rules", r.rows, func(s *source) []string { return s.event.RuleIds }),
-		gather("caused", r.rows, func(s *source) int64 { return s.event.CausedMs }),
-		gather("filed", r.rows, func(s *source) int64 { return s.event.FiledMs }),
-		gather("recorded", r.rows, func(s *source) int64 { return s.event.RecordedMs }),
-		gather("office", r.rows, func(s *source) string { return s.commit.Office }),
-		gather("counter", r.rows, func(s *source) string { return s.commit.Counter }),
-		gather("actor_kind", r.rows, func(s *source) string { return word(s.commit.GetActor().GetKind()) }),
-		gather("actor", r.rows, func(s *source) string { return s.commit.GetActor().GetId() }),
-		gather("correlation", r.rows, func(s *source) string { return s.commit.CorrelationId }),
-		gather("procedure", r.rows, func(s *source) string { return procedureOf(s.body) }),
-		gather("card", r.rows, func(s *source) string { return cardOf(s.body) }),
-		gather("municipality", r.rows, func(s *source) string { return municipalityOf(s.body) }),
-		gather("serials", r.rows, func(s *source) []uint64 { return serialsOf(s.body) }),
-	}
-}
-
 // What several events have in common is found by its getter.
 
 func procedureOf(body proto.Message) string {
@@ -76,8 +48,8 @@ type Entry struct {
 	Index        uint16    `ch:"index" json:"index"`
 	Event        string    `ch:"event" json:"event"`
 	Rules        []string  `ch:"rules" json:"rules"`
-	Caused       time.Time `ch:"caused" json:"caused"`
-	Filed        time.Time `ch:"filed" json:"filed"`
+	Caused       time.Time `ch:"caused" json:"caused,omitzero"`
+	Filed        time.Time `ch:"filed" json:"filed,omitzero"`
 	Recorded     time.Time `ch:"recorded" json:"recorded"`
 	Office       string    `ch:"office" json:"office"`
 	Counter      string    `ch:"counter" json:"counter"`
@@ -90,14 +62,28 @@ type Entry struct {
 	Serials      []uint64  `ch:"serials" json:"serials"`
 }
 
+// entryOf makes the row of one event.
+func entryOf(s source) Entry {
+	c := s.commit
+	return Entry{
+		Kind: c.Kind, ID: c.Id, Revision: c.Revision, Index: s.index, Event: s.name, Rules: s.event.RuleIds,
+		Caused: instant(s.event.CausedMs), Filed: instant(s.event.FiledMs), Recorded: instant(s.event.RecordedMs),
+		Office: c.Office, Counter: c.Counter, ActorKind: word(c.GetActor().GetKind()), Actor: c.GetActor().GetId(),
+		Correlation: c.CorrelationId, Procedure: procedureOf(s.body), Card: cardOf(s.body),
+		Municipality: municipalityOf(s.body), Serials: serialsOf(s.body),
+	}
+}
+
 // History returns the events of a subscriber in order, at most those recorded
-// up to at (a zero at means all); ErrNotFound when there are none.
+// up to an instant (zero: all); ErrNotFound when there are none.
 func (w *Warehouse) History(ctx context.Context, subscriber string, until time.Time) ([]Entry, error) {
-	var entries []Entry
-	err := w.query(ctx, &entries, "a history", `
+	if until.IsZero() {
+		until = farFuture
+	}
+	entries, err := ask[Entry](ctx, w, "a history", `
 		SELECT * FROM {log} FINAL
 		WHERE kind = 'subscriber' AND id = {id:String} AND recorded <= fromUnixTimestamp64Milli({until:Int64})
-		ORDER BY revision, index`, param("id", subscriber), at("until", orFarFuture(until)))
+		ORDER BY revision, index`, param("id", subscriber), at("until", until))
 	if err == nil && len(entries) == 0 {
 		err = ErrNotFound
 	}

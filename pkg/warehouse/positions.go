@@ -3,22 +3,23 @@ package warehouse
 import (
 	"context"
 	"errors"
-	"fmt"
 )
 
 // ErrRebuilt says that the tables were swapped for rebuilt ones since
 // Positions was asked: ask again and follow from there. Nothing is lost.
 var ErrRebuilt = errors.New("the tables were rebuilt meanwhile; follow again from Positions")
 
+// position is how far a stream has been applied to a generation of tables.
+type position struct {
+	Generation uint64 `ch:"generation"`
+	Stream     string `ch:"stream"`
+	Sequence   uint64 `ch:"sequence"`
+}
+
 // Positions returns the last applied sequence of each stream and remembers
 // which generation of the tables they belong to. Followers start from them.
 func (w *Warehouse) Positions(ctx context.Context) (map[string]uint64, error) {
-	var rows []struct {
-		Generation uint64 `ch:"generation"`
-		Stream     string `ch:"stream"`
-		Sequence   uint64 `ch:"sequence"`
-	}
-	err := w.query(ctx, &rows, "positions", `
+	rows, err := ask[position](ctx, w, "positions", `
 		SELECT generation, stream, sequence FROM {positions} FINAL
 		WHERE generation = (SELECT max(generation) FROM {positions})`)
 	if err != nil {
@@ -52,13 +53,7 @@ func (w *Warehouse) SetPosition(ctx context.Context, stream string, sequence uin
 }
 
 func (w *Warehouse) writePosition(ctx context.Context, stream string, sequence uint64) error {
-	err := w.insert(ctx, "positions", 1, []column{
-		{"generation", []uint64{w.ownGeneration()}}, {"stream", []string{stream}}, {"sequence", []uint64{sequence}},
-	})
-	if err != nil {
-		return fmt.Errorf("recording the position of %s: %w", stream, err)
-	}
-	return nil
+	return insert(ctx, w, "positions", []position{{w.ownGeneration(), stream, sequence}})
 }
 
 func (w *Warehouse) newestGeneration(ctx context.Context) (uint64, error) {

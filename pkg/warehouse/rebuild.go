@@ -147,16 +147,16 @@ func (w *Warehouse) planSwap(ctx context.Context) error {
 // the plan and the old tables. Without a plan it does nothing. Positions go last: until then a follower of the old
 // generation counts what it applies in the old positions, and applies it again afterwards.
 func (w *Warehouse) finishSwap(ctx context.Context) error {
-	var planned uint64
+	var plans uint64
 	err := w.conn.QueryRow(ctx, "SELECT count() FROM system.tables WHERE database = {db:String} AND name = 'swap_plan'",
-		param("db", w.config.Database)).Scan(&planned)
-	if err != nil || planned == 0 {
+		param("db", w.config.Database)).Scan(&plans)
+	if err != nil || plans == 0 {
 		return wrap("asking ClickHouse for a swap plan", err)
 	}
-	var waiting []struct {
+	type planned struct {
 		Table string `ch:"table"`
 	}
-	err = w.query(ctx, &waiting, "the swap plan", "SELECT table FROM "+w.own("swap_plan")+
+	waiting, err := ask[planned](ctx, w, "the swap plan", "SELECT table FROM "+w.own("swap_plan")+
 		" WHERE uuid IN (SELECT uuid FROM system.tables WHERE database = {db:String} AND endsWith(name, {suffix:String})) ORDER BY table = 'positions'",
 		param("db", w.config.Database), param("suffix", nextSuffix))
 	if err != nil {

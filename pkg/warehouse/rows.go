@@ -3,6 +3,8 @@ package warehouse
 import (
 	"context"
 	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"shomei/events"
+	"shomei/pkg/civil"
 )
 
 // source is one event in its place: what a projection makes its rows of.
@@ -21,38 +24,125 @@ type source struct {
 	name   string
 }
 
+// Date is a civil day of a table; zero when absent.
+type Date struct{ civil.Date }
+
+// Scan reads a day as the driver gives it.
+func (d *Date) Scan(value any) error {
+	t, ok := value.(time.Time)
+	if !ok {
+		return fmt.Errorf("reading a day: %T is no date", value)
+	}
+	if d.Date = (civil.Date{}); t.Unix() != 0 {
+		d.Date = civil.Date{Year: t.Year(), Month: t.Month(), Day: t.Day()}
+	}
+	return nil
+}
+
+// day reads an ISO 8601 date of an event; absent or malformed is zero, since
+// a projection records what the log holds and judges nothing.
+func day(s string) Date {
+	d, err := civil.Parse(s)
+	if err != nil {
+		return Date{}
+	}
+	return Date{d}
+}
+
+// instant reads an instant of an event, in milliseconds; zero is absent.
+func instant(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
+}
+
+// epoch is how absent instants and days stand in a table.
+var epoch = time.Unix(0, 0).UTC()
+
 // column is one column of rows to insert: a name of the table and a slice.
 type column struct {
 	name   string
 	values any
 }
 
-// gather makes a column of one thing of each row.
-func gather[R, T any](name string, rows []R, get func(*R) T) column {
-	values := make([]T, len(rows))
-	for i := range rows {
-		values[i] = get(&rows[i])
+// columnsOf turns rows, structs with ch tags, into columns.
+func columnsOf[R any](rows []R) []column {
+	kind, values := reflect.TypeFor[R](), reflect.ValueOf(rows)
+	columns := make([]column, 0, kind.NumField())
+	for i := range kind.NumField() {
+		field := kind.Field(i)
+		var cells any
+		switch field.Type {
+		case reflect.TypeFor[time.Time]():
+			cells = timesOf(values, i, func(t *time.Time) time.Time { return *t })
+		case reflect.TypeFor[Date]():
+			cells = timesOf(values, i, func(d *Date) time.Time {
+				if d.IsZero() {
+					return epoch
+				}
+				return time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, time.UTC)
+			})
+		default:
+			slice := reflect.MakeSlice(reflect.SliceOf(field.Type), len(rows), len(rows))
+			for row := range rows {
+				slice.Index(row).Set(values.Index(row).Field(i))
+			}
+			cells = slice.Interface()
+		}
+		columns = append(columns, column{field.Tag.Get("ch"), cells})
 	}
-	return column{name, values}
+	return columns
 }
 
-// insert writes columns of equal length n into a table, as one block.
-func (w *Warehouse) insert(ctx context.Context, table string, n int, columns []column) error {
-	if n == 0 {
+// timesOf takes one field of all rows as instants.
+func timesOf[T any](rows reflect.Value, field int, get func(*T) time.Time) []time.Time {
+	times := make([]time.Time, rows.Len())
+	for i := range times {
+		if times[i] = get(rows.Index(i).Field(field).Addr().Interface().(*T)); times[i].IsZero() {
+			times[i] = epoch
+		}
+	}
+	return times
+}
+
+// clearAbsent makes those instants of rows zero that stand for "absent".
+func clearAbsent[R any](rows []R) {
+	kind, values := reflect.TypeFor[R](), reflect.ValueOf(rows)
+	for i := range kind.NumField() {
+		if kind.Field(i).Type != reflect.TypeFor[time.Time]() {
+			continue
+		}
+		for row := range rows {
+			if t := values.Index(row).Field(i).Addr().Interface().(*time.Time); t.UnixMilli() == 0 {
+				*t = time.Time{}
+			}
+		}
+	}
+}
+
+// insert writes rows into a table, as one block. Fields that the table lacks
+// are answers only and are left out.
+func insert[R any](ctx context.Context, w *Warehouse, table string, rows []R) error {
+	if len(rows) == 0 {
 		return nil
 	}
 	layout, err := w.layout(ctx, table)
 	if err != nil {
 		return err
 	}
-	names := make([]string, len(columns))
-	for i, c := range columns {
-		names[i] = quoteName(c.name)
+	var names []string
+	var types []clickhouse.ColumnNameAndType
+	var columns []column
+	for _, c := range columnsOf(rows) {
+		if at := slices.IndexFunc(layout, func(l clickhouse.ColumnNameAndType) bool { return l.Name == c.name }); at >= 0 {
+			names, types, columns = append(names, quoteName(c.name)), append(types, layout[at]), append(columns, c)
+		}
 	}
-	ctx = clickhouse.Context(ctx, clickhouse.WithColumnNamesAndTypes(pick(layout, columns)))
+	ctx = clickhouse.Context(ctx, clickhouse.WithColumnNamesAndTypes(types))
 	batch, err := w.conn.PrepareBatch(ctx, "INSERT INTO "+w.name(table)+" ("+strings.Join(names, ", ")+")")
 	if err != nil {
-		return wrap(fmt.Sprintf("preparing %d rows of %s", n, table), err)
+		return wrap(fmt.Sprintf("preparing %d rows of %s", len(rows), table), err)
 	}
 	defer batch.Close()
 	for i, c := range columns {
@@ -60,19 +150,7 @@ func (w *Warehouse) insert(ctx context.Context, table string, n int, columns []c
 			return fmt.Errorf("filling column %s of %s: %w", c.name, table, err)
 		}
 	}
-	return wrap(fmt.Sprintf("writing %d rows of %s", n, table), batch.Send())
-}
-
-func pick(layout []clickhouse.ColumnNameAndType, columns []column) []clickhouse.ColumnNameAndType {
-	picked := make([]clickhouse.ColumnNameAndType, 0, len(columns))
-	for _, c := range columns {
-		for _, l := range layout {
-			if l.Name == c.name {
-				picked = append(picked, l)
-			}
-		}
-	}
-	return picked
+	return wrap(fmt.Sprintf("writing %d rows of %s", len(rows), table), batch.Send())
 }
 
 // plain is a column's type as rows are sent: the engine turns strings into
@@ -86,11 +164,12 @@ func (w *Warehouse) layout(ctx context.Context, table string) ([]clickhouse.Colu
 	if known, ok := w.layouts[table]; ok {
 		return known, nil
 	}
-	var rows []struct {
+	type definition struct {
 		Name string `ch:"name"`
 		Type string `ch:"type"`
 	}
-	err := w.query(ctx, &rows, "the columns of "+table, "SELECT name, type FROM system.columns WHERE database = {db:String} AND table = {t:String} ORDER BY position",
+	rows, err := ask[definition](ctx, w, "the columns of "+table,
+		"SELECT name, type FROM system.columns WHERE database = {db:String} AND table = {t:String} ORDER BY position",
 		param("db", w.config.Database), param("t", table+w.suffix))
 	if err != nil {
 		return nil, err
@@ -105,22 +184,6 @@ func (w *Warehouse) layout(ctx context.Context, table string) ([]clickhouse.Colu
 	}
 	w.layouts[table] = layout
 	return layout, nil
-}
-
-// noDay is how an absent date stands in a table.
-var noDay = time.Unix(0, 0).UTC()
-
-// day reads an ISO 8601 date of an event; absent or malformed is noDay, since
-// a projection records what the log holds and judges nothing.
-func day(s string) time.Time {
-	if len(s) != len(time.DateOnly) {
-		return noDay
-	}
-	t, err := time.Parse(time.DateOnly, s)
-	if err != nil {
-		return noDay
-	}
-	return t
 }
 
 var words = wordsOf((*events.Event)(nil).ProtoReflect().Descriptor().ParentFile(),

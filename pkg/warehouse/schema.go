@@ -131,11 +131,12 @@ func (w *Warehouse) migrate(ctx context.Context) error {
 }
 
 func (w *Warehouse) appliedFiles(ctx context.Context) (map[string]string, error) {
-	var rows []struct {
+	type record struct {
 		File     string `ch:"file"`
 		Checksum string `ch:"checksum"`
 	}
-	if err := w.query(ctx, &rows, "applied table files", "SELECT file, checksum FROM "+w.own("table_files")+" FINAL"); err != nil {
+	rows, err := ask[record](ctx, w, "the applied table files", "SELECT file, checksum FROM "+w.own("table_files")+" FINAL")
+	if err != nil {
 		return nil, err
 	}
 	applied := make(map[string]string, len(rows))

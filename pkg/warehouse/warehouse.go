@@ -109,10 +109,15 @@ func (w *Warehouse) name(table string) string {
 	return quoteName(w.config.Database) + "." + quoteName(table+w.suffix)
 }
 
-// query fills dest, a pointer to a slice of structs with ch tags, with the
-// answer to sql; {table} stands for the table's full name.
-func (w *Warehouse) query(ctx context.Context, dest any, what, sql string, params ...any) error {
-	return wrap("asking ClickHouse for "+what, w.conn.Select(ctx, dest, w.expand(sql), params...))
+// ask returns the answer to sql as structs with ch tags; {table} in it stands
+// for the table's full name. Absent instants are zero.
+func ask[R any](ctx context.Context, w *Warehouse, what, sql string, params ...any) ([]R, error) {
+	var rows []R
+	if err := w.conn.Select(ctx, &rows, w.expand(sql), params...); err != nil {
+		return nil, wrap("asking ClickHouse for "+what, err)
+	}
+	clearAbsent(rows)
+	return rows, nil
 }
 
 // param is a query parameter, sent beside the query and never put into it.
@@ -123,13 +128,6 @@ func at(name string, t time.Time) any { return param(name, t.UnixMilli()) }
 
 // farFuture stands for "no limit in time".
 var farFuture = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
-
-func orFarFuture(t time.Time) time.Time {
-	if t.IsZero() {
-		return farFuture
-	}
-	return t
-}
 
 // wrap says what was asked for, and tells an answer of ClickHouse that is an
 // error from no answer at all, which is ErrUnavailable: the same call may

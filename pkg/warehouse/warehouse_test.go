@@ -84,7 +84,7 @@ func TestOneCertificateInFull(t *testing.T) {
 		Serial: 1, Kind: "auth", Regime: "mynumber", Status: "expired", Subscriber: life().id, Office: "12237-main",
 		Municipality: "12237", Card: "card-1", Authority: "auth", Procedure: "p1",
 		NotBefore: minute(2), NotAfter: tokyo("2020-06-18 23:59").Add(59 * time.Second),
-		LastDay: civil.New(2020, 6, 18), WindowOpens: civil.New(2020, 3, 19),
+		LastDay: Date{civil.New(2020, 6, 18)}, WindowOpens: Date{civil.New(2020, 3, 19)},
 		Authorized: minute(2), Issued: minute(3), Written: minute(6), Delivered: minute(7),
 		WindowOpened: tokyo("2020-03-19 09:01"), Suspended: tokyo("2020-04-01 09:01"), Expired: tokyo("2020-06-19 00:01"),
 		SuspendCause: "loss", Revision: 16,
@@ -245,10 +245,11 @@ func contents(t *testing.T, w *Warehouse) map[string]string {
 		if table == "positions" {
 			continue
 		}
-		var rows []struct {
+		type line struct {
 			Row string `ch:"row"`
 		}
-		if err := w.query(t.Context(), &rows, table, "SELECT toString(tuple(*)) AS row FROM {"+table+"} FINAL"); err != nil {
+		rows, err := ask[line](t.Context(), w, table, "SELECT toString(tuple(*)) AS row FROM {"+table+"} FINAL")
+		if err != nil {
 			t.Fatal(err)
 		}
 		lines := make([]string, len(rows))
