@@ -1,0 +1,108 @@
+// Command shomei-agent is the counter's program: it talks to cards over PC/SC.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"shomei/pkg/card/pcsc"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// Exit codes, the same in every command of Shomei.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitFound       = 3
+	exitUnreachable = 69
+	exitInterrupted = 130
+)
+
+// errUsage marks a command line that cannot be understood, errFound a check
+// that ran and found something (it has been printed already).
+var (
+	errUsage = errors.New("usage")
+	errFound = errors.New("the check found something")
+)
+
+// language is what people read: Japanese, or English by --lang en.
+type language struct{ english bool }
+
+// say picks the text in the user's language.
+func (l *language) say(japanese, english string) string {
+	if l.english {
+		return english
+	}
+	return japanese
+}
+
+// Set, String and Type make it a flag.
+func (l *language) Set(s string) error {
+	if s != "ja" && s != "en" {
+		return fmt.Errorf("%q: ja or en", s)
+	}
+	l.english = s == "en"
+	return nil
+}
+
+func (l *language) String() string { return l.say("ja", "en") }
+
+// Type names the value in the usage text.
+func (l *language) Type() string { return "ja|en" }
+
+// run is the whole program apart from the process around it.
+func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
+	lang := &language{}
+	root := &cobra.Command{
+		Use: "shomei-agent", Short: "窓口端末のカード処理 (the counter's program for cards)",
+		SilenceErrors: true, SilenceUsage: true,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.PersistentFlags().Var(lang, "lang", "表示の言語 (language of the output)")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
+	root.AddCommand(showCommand(lang), checkCommand(lang))
+	root.AddCommand(platformCommands(lang)...)
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errs)
+	err := root.ExecuteContext(ctx)
+	if err != nil && !errors.Is(err, errFound) && !errors.Is(err, context.Canceled) {
+		fmt.Fprintf(errs, "shomei-agent: %v\n", err)
+	}
+	return exitCode(err)
+}
+
+func exitCode(err error) int {
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, errUsage), strings.HasPrefix(err.Error(), "unknown command"), strings.HasPrefix(err.Error(), "required flag"):
+		return exitUsage
+	case errors.Is(err, errFound):
+		return exitFound
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case errors.Is(err, pcsc.ErrNoService), errors.Is(err, pcsc.ErrNoReader), errors.Is(err, errUnreachable):
+		return exitUnreachable
+	}
+	return exitFailed
+}
+
+// errUnreachable marks something outside this program that does not answer.
+var errUnreachable = errors.New("not reachable")

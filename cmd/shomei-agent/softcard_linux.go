@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"shomei/pkg/card"
+	"shomei/pkg/card/softcard"
+	"shomei/pkg/card/vreader"
+)
+
+// platformCommands are those that only Linux has: vpcd is a driver of pcscd.
+func platformCommands(lang *language) []*cobra.Command {
+	return []*cobra.Command{softcardCommand(lang)}
+}
+
+type softcardFlags struct {
+	store, vpcd, dir string
+}
+
+func softcardCommand(lang *language) *cobra.Command {
+	var f softcardFlags
+	cmd := &cobra.Command{
+		Use:   "softcard --store FILE (--vpcd HOST:PORT | --virtual-reader DIR)",
+		Short: "ソフトウェアのカードを仮想リーダーに挿入する (put a card in software into a virtual reader)",
+		Long: `Puts the card of FILE into a virtual reader of pcscd until the program ends.
+
+  --vpcd HOST:PORT       the machine's pcscd with Debian's vsmartcard-vpcd, usually 127.0.0.1:35963.
+                         vpcd listens on all interfaces without asking who comes: keep its port behind a firewall.
+  --virtual-reader DIR   an own pcscd with its socket in DIR, reachable from this machine alone (needs root).
+                         Programs find it by the environment variable that is printed.
+
+SIGHUP takes the card out, reads FILE again and puts it back in.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runSoftcard(cmd, lang, f) },
+	}
+	cmd.Flags().StringVar(&f.store, "store", "", "カードのファイル (the card's file)")
+	cmd.Flags().StringVar(&f.vpcd, "vpcd", "", "vpcd の HOST:PORT (address of vpcd)")
+	cmd.Flags().StringVar(&f.dir, "virtual-reader", "", "専用の pcscd のディレクトリ (directory of an own pcscd)")
+	cmd.MarkFlagRequired("store")
+	cmd.AddCommand(newCardCommand(lang))
+	return cmd
+}
+
+func runSoftcard(cmd *cobra.Command, lang *language, f softcardFlags) error {
+	if (f.vpcd == "") == (f.dir == "") {
+		return fmt.Errorf("%w: give either --vpcd or --virtual-reader", errUsage)
+	}
+	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+	c, err := softcard.Open(softcard.Config{Path: f.store, Log: log})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(cmd.Context())
+	defer cancel()
+	var reader *softcard.Reader
+	ended := make(chan error, 1)
+	if f.dir != "" {
+		service, err := vreader.Start(ctx, vreader.Config{Dir: f.dir, Log: log})
+		if err != nil {
+			return err
+		}
+		defer service.Close()
+		reader = service.Readers[0]
+		fmt.Fprintln(cmd.OutOrStdout(), service.Env())
+	} else {
+		reader = softcard.NewReader(softcard.DialVPCD(f.vpcd), log)
+		go func() { ended <- reader.Run(ctx) }()
+	}
+	reader.Insert(c)
+	fmt.Fprintf(cmd.OutOrStdout(), lang.say("カード %s を挿入しました。Ctrl-C で終わります。\n", "Card %s is in the reader. Ctrl-C ends.\n"), c.ID())
+	return reloadUntil(ctx, reader, ended, f.store, log)
+}
+
+// reloadUntil puts the card in anew at each SIGHUP, until ctx or the reader ends.
+func reloadUntil(ctx context.Context, reader *softcard.Reader, ended <-chan error, store string, log *slog.Logger) error {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-ended:
+			return fmt.Errorf("%w: is vsmartcard-vpcd installed and pcscd running? %w", errUnreachable, err)
+		case <-hangups:
+			c, err := softcard.Open(softcard.Config{Path: store, Log: log})
+			if err != nil {
+				log.Error("the card stays as it was", "error", err)
+				continue
+			}
+			reader.Insert(c)
+		}
+	}
+}
+
+func newCardCommand(lang *language) *cobra.Command {
+	var store, id, kind, keyFile string
+	cmd := &cobra.Command{
+		Use:   "new --store FILE --card-id ID --master-key-file FILE [--kind mynumber|juki]",
+		Short: "工場出荷状態のカードを作る (make a card as it leaves the factory)",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := newCard(store, id, kind, keyFile); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), lang.say("カード %s を %s に作りました。\n", "Card %s is in %s.\n"), id, store)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&store, "store", "", "作るファイル (the file to make)")
+	cmd.Flags().StringVar(&id, "card-id", "", "カードの番号 (number of the card)")
+	cmd.Flags().StringVar(&kind, "kind", "mynumber", "mynumber, juki")
+	cmd.Flags().StringVar(&keyFile, "master-key-file", "", "カード管理の親鍵、16進 (master key of the cards, hexadecimal)")
+	for _, name := range []string{"store", "card-id", "master-key-file"} {
+		cmd.MarkFlagRequired(name)
+	}
+	return cmd
+}
+
+func newCard(store, id, kindName, keyFile string) error {
+	kind, err := card.ParseKind(kindName)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
+	text, err := os.ReadFile(keyFile)
+	if err != nil {
+		return fmt.Errorf("master key of the cards: %w", err)
+	}
+	master, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil {
+		return fmt.Errorf("master key of the cards in %s is not hexadecimal: %w", keyFile, err)
+	}
+	adminKey, err := card.AdminKey(master, id)
+	if err != nil {
+		return err
+	}
+	return softcard.Personalise(softcard.Blank{Path: store, CardID: id, Kind: kind, AdminKey: adminKey})
+}
