@@ -28,6 +28,16 @@ type batch struct {
 	deadlines    []deadline
 }
 
+// newBatch makes room for commits of about one event each, most of them about
+// certificates.
+func newBatch(commits int) *batch {
+	return &batch{
+		log:          make([]Entry, 0, commits),
+		certificates: certificateRows{make([]Certificate, 0, commits)},
+		history:      make([]Occurrence, 0, commits),
+	}
+}
+
 func (b *batch) add(c *events.Commit) {
 	for i, e := range c.Events {
 		s := source{commit: c, index: uint16(i), event: e, body: events.BodyOf(e), name: events.Name(e)}
@@ -45,7 +55,9 @@ func (b *batch) add(c *events.Commit) {
 }
 
 func (b *batch) addSubscriber(s source) {
-	b.history = append(b.history, occurrencesOf(s)...)
+	for _, serial := range serialsOf(s.body) {
+		b.history = append(b.history, occurrenceOf(s, serial))
+	}
 	b.certificates.add(s)
 	b.deltas.add(s)
 	if a, ok := applicationOf(s); ok {
@@ -65,7 +77,7 @@ func (b *batch) addSubscriber(s source) {
 // hold the rows and others not: apply the same commits again. ErrUnavailable
 // says that this may help.
 func (w *Warehouse) Apply(ctx context.Context, commits []*events.Commit) error {
-	b := batch{log: make([]Entry, 0, len(commits))}
+	b := newBatch(len(commits))
 	for _, c := range commits {
 		b.add(c)
 	}

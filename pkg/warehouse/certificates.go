@@ -138,29 +138,29 @@ func (r *certificateRows) put(s source, serial uint64, c Certificate) {
 // State returns a certificate by its serial (decimal), or all certificates of
 // a subscriber by id, oldest first, as they stood at an instant.
 // ErrNotFound when there was none by then.
-func (w *Warehouse) State(ctx context.Context, key string, instant time.Time) ([]Certificate, error) {
+func (w *Warehouse) State(ctx context.Context, key string, when time.Time) ([]Certificate, error) {
 	where, who := "serial IN (SELECT serial FROM {certificate_history} WHERE kind = 'subscriber' AND id = {id:String})", param("id", key)
 	if serial, err := strconv.ParseUint(key, 10, 64); err == nil {
 		where, who = "serial = {serial:UInt64}", param("serial", serial)
 	}
 	certificates, err := ask[Certificate](ctx, w, "certificates", withInstant+"SELECT *, "+statusAt+
 		" AS status FROM {certificates} FINAL WHERE "+where+" AND authorized <= t ORDER BY authorized, serial",
-		at("at", instant), who)
+		at("at", when), who)
 	if err == nil && len(certificates) == 0 {
 		err = ErrNotFound
 	}
 	for i, c := range certificates {
-		certificates[i] = c.asOf(instant)
+		certificates[i] = c.asOf(when)
 	}
 	return certificates, err
 }
 
 // EachCertificate calls each with every certificate, in the order of serials,
 // as they stood at an instant, until each fails.
-func (w *Warehouse) EachCertificate(ctx context.Context, instant time.Time, each func(Certificate) error) error {
+func (w *Warehouse) EachCertificate(ctx context.Context, when time.Time, each func(Certificate) error) error {
 	const what = "asking ClickHouse for all certificates"
 	rows, err := w.conn.Query(ctx, w.expand(withInstant+"SELECT *, "+statusAt+
-		" AS status FROM {certificates} FINAL WHERE authorized <= t ORDER BY serial"), at("at", instant))
+		" AS status FROM {certificates} FINAL WHERE authorized <= t ORDER BY serial"), at("at", when))
 	if err != nil {
 		return wrap(what, err)
 	}
@@ -171,7 +171,7 @@ func (w *Warehouse) EachCertificate(ctx context.Context, instant time.Time, each
 			return wrap(what, err)
 		}
 		clearAbsent(c[:])
-		if err := each(c[0].asOf(instant)); err != nil {
+		if err := each(c[0].asOf(when)); err != nil {
 			return err
 		}
 	}
@@ -188,8 +188,8 @@ type StatusCount struct {
 
 // CountsByStatus counts all certificates by regime, kind and status at an
 // instant, as it was known then.
-func (w *Warehouse) CountsByStatus(ctx context.Context, instant time.Time) ([]StatusCount, error) {
+func (w *Warehouse) CountsByStatus(ctx context.Context, when time.Time) ([]StatusCount, error) {
 	return ask[StatusCount](ctx, w, "counts by status", withInstant+"SELECT regime, kind, "+statusAt+` AS status, count() AS n
 		FROM {certificates} FINAL WHERE authorized <= t GROUP BY regime, kind, status ORDER BY regime, kind, status`,
-		at("at", instant))
+		at("at", when))
 }

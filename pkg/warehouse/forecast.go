@@ -62,6 +62,6 @@ func (w *Warehouse) Forecast(ctx context.Context, q ForecastQuery) ([]Bucket, er
 }
 
 // ExpiriesByMonth is the forecast by month, everywhere, from a day on.
-func (w *Warehouse) ExpiriesByMonth(ctx context.Context, instant time.Time) ([]Bucket, error) {
-	return w.Forecast(ctx, ForecastQuery{By: "month", From: civil.Of(instant), At: instant})
+func (w *Warehouse) ExpiriesByMonth(ctx context.Context, when time.Time) ([]Bucket, error) {
+	return w.Forecast(ctx, ForecastQuery{By: "month", From: civil.Of(when), At: when})
 }

@@ -41,17 +41,14 @@ type Occurrence struct {
 	Cause    string    `ch:"cause" json:"cause"`
 }
 
-// occurrencesOf makes one row for each certificate that an event touches.
-func occurrencesOf(s source) []Occurrence {
-	var rows []Occurrence
-	for _, serial := range serialsOf(s.body) {
-		rows = append(rows, Occurrence{
-			Kind: s.commit.Kind, ID: s.commit.Id, Revision: s.commit.Revision, Index: s.index, Serial: serial, Event: s.name,
-			Caused: instant(s.event.CausedMs), Filed: instant(s.event.FiledMs), Recorded: instant(s.event.RecordedMs),
-			Office: s.commit.Office, Reason: revocationReasonOf(s.body), Cause: causeOf(s.body),
-		})
+// occurrenceOf makes the row of an event and one of the certificates it
+// touches.
+func occurrenceOf(s source, serial uint64) Occurrence {
+	return Occurrence{
+		Kind: s.commit.Kind, ID: s.commit.Id, Revision: s.commit.Revision, Index: s.index, Serial: serial, Event: s.name,
+		Caused: instant(s.event.CausedMs), Filed: instant(s.event.FiledMs), Recorded: instant(s.event.RecordedMs),
+		Office: s.commit.Office, Reason: revocationReasonOf(s.body), Cause: causeOf(s.body),
 	}
-	return rows
 }
 
 // CertificateHistory returns the events of one certificate in order;
