@@ -102,6 +102,9 @@ func WaitRemoved(ctx context.Context, reader string) error {
 	return err
 }
 
+// errNothing: the reader is there, and what was waited for did not come.
+var errNothing = errors.New("nothing happened in the reader")
+
 const retryAfter = 250 * time.Millisecond
 
 // wait watches the readers until found says so.
@@ -144,8 +147,11 @@ func watch(ctx context.Context, reader string, found func([]scard.ReaderState) (
 	}
 	for {
 		err := service.GetStatusChange(states, lostCancel)
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil && len(states) == 1:
 			return "", ErrNoReader
+		case ctx.Err() != nil:
+			return "", errNothing
 		}
 		if err != nil && !errors.Is(err, scard.ErrTimeout) {
 			return "", explain("watching the card readers", err)
