@@ -58,10 +58,12 @@ type Table struct {
 	Empty string
 }
 
-// Column heads one column; numbers are set right.
+// Column heads one column; numbers are set right, and drawn when Series is set
+// and a chart names the table.
 type Column struct {
 	Label   string
 	Numeric bool
+	Series  bool
 }
 
 // Cell is one field; with Href it is a link.

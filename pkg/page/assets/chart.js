@@ -1,5 +1,5 @@
 // Draws every <div class="chart" data-table="ID"> from the table with that id: the first column names the categories,
-// each numeric column is a series. Without script, or without ECharts, the table stands alone and says the same.
+// each column headed with data-series is a series. Without script, or without ECharts, the table stands alone and says the same.
 "use strict";
 for (const place of document.querySelectorAll(".chart[data-table]")) {
   const table = document.getElementById(place.dataset.table);
@@ -10,7 +10,7 @@ for (const place of document.querySelectorAll(".chart[data-table]")) {
   const heads = [...table.tHead.rows[0].cells];
   const rows = [...table.tBodies[0].rows];
   const number = (cell) => Number(cell.textContent.replaceAll(",", ""));
-  const series = heads.flatMap((head, i) => !head.classList.contains("number") ? [] : [{
+  const series = heads.flatMap((head, i) => !("series" in head.dataset) ? [] : [{
     name: head.textContent.trim(), type: "bar", stack: "all", data: rows.map((row) => number(row.cells[i])),
   }]);
   const motion = !window.matchMedia("(prefers-reduced-motion: reduce)").matches;

@@ -1,0 +1,243 @@
+package console
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"shomei/events"
+	"shomei/pkg/civil"
+	"shomei/pkg/warehouse"
+	"shomei/pkg/warehouse/enginetest"
+)
+
+func TestMain(m *testing.M) { enginetest.Main(m) }
+
+var now = time.Date(2026, 11, 22, 14, 5, 0, 0, civil.Tokyo)
+
+// town fills a warehouse of its own with the certificates of forty people over
+// three years: each a signature and an authentication certificate, every
+// fourth signature certificate revoked in 2026, every tenth person suspended.
+func town(t *testing.T) *warehouse.Warehouse {
+	t.Helper()
+	w, err := warehouse.Open(t.Context(), warehouse.Config{
+		DSN: enginetest.Start(t).DSN(), Database: "console_" + t.Name(), Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.Close() })
+	var commits []*events.Commit
+	for i := range 40 {
+		commits = append(commits, person(i)...)
+	}
+	if err := w.Apply(t.Context(), commits); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func subscriber(i int) string { return fmt.Sprintf("person%018d", i) }
+
+func person(i int) []*events.Commit {
+	issued := time.Date(2022, 1, 5, 10, 0, 0, 0, civil.Tokyo).AddDate(0, 0, i*25)
+	last := civil.Of(issued).AddMonthsClamped(60).AddDays(-1)
+	l := life{id: subscriber(i)}
+	for k, kind := range []events.CertificateKind{events.CertificateKind_CERTIFICATE_KIND_AUTH, events.CertificateKind_CERTIFICATE_KIND_SIGN} {
+		serial := uint64(1000 + i*2 + k)
+		l.at(issued, &events.IssueAuthorized{
+			Procedure: "p1", Serial: serial, Kind: kind, Regime: events.Regime_REGIME_MYNUMBER, NotBeforeMs: issued.UnixMilli(),
+			NotAfterMs: last.EndInstant().UnixMilli(), LastDay: last.String(), Municipality: "12237", WindowOpens: last.AddMonthsClamped(-3).AddDays(1).String(),
+		})
+		l.at(issued.Add(time.Minute), &events.CertificateIssued{
+			Procedure: "p1", Serial: serial, Kind: kind, Regime: events.Regime_REGIME_MYNUMBER, NotBeforeMs: issued.UnixMilli(),
+			NotAfterMs: last.EndInstant().UnixMilli(), LastDay: last.String(), Municipality: "12237", WindowOpens: last.AddMonthsClamped(-3).AddDays(1).String(),
+		})
+	}
+	l.at(issued.Add(10*time.Minute), &events.Delivered{Procedure: "p1", Serials: []uint64{uint64(1000 + i*2), uint64(1001 + i*2)}})
+	if i%4 == 0 {
+		l.at(time.Date(2026, 4, 1, 9, 0, 0, 0, civil.Tokyo), &events.CertificateRevoked{
+			Serial: uint64(1001 + i*2), Kind: events.CertificateKind_CERTIFICATE_KIND_SIGN, Cause: "name-changed", LastDay: last.String(),
+			Reason: events.RevocationReason_REVOCATION_REASON_AFFILIATION_CHANGED, Municipality: "12237",
+		})
+	}
+	if i%10 == 1 {
+		l.at(time.Date(2026, 8, 1, 9, 0, 0, 0, civil.Tokyo), &events.CertificateSuspended{
+			Serial: uint64(1000 + i*2), Kind: events.CertificateKind_CERTIFICATE_KIND_AUTH, Cause: "loss",
+		})
+	}
+	return l.commits
+}
+
+type life struct {
+	id      string
+	commits []*events.Commit
+}
+
+func (l *life) at(t time.Time, bodies ...events.Body) {
+	c := &events.Commit{Kind: events.KindSubscriber, Id: l.id, Revision: uint64(len(l.commits) + 1), Office: "12237-main", Counter: "12237-main-1"}
+	for _, body := range bodies {
+		e := events.New(body, "mynumber.validity.sixth-birthday")
+		e.RecordedMs, e.FiledMs, e.CausedMs = t.UnixMilli(), t.UnixMilli(), t.UnixMilli()
+		c.Events = append(c.Events, e)
+	}
+	l.commits = append(l.commits, c)
+}
+
+func open(t *testing.T) http.Handler {
+	t.Helper()
+	c, err := New(Config{
+		Warehouse: town(t), Now: func() time.Time { return now }, Logger: slog.New(slog.DiscardHandler),
+		Behind: func(context.Context) (uint64, error) { return 3, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.Handler()
+}
+
+func get(handler http.Handler, target string) (int, string) {
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, httptest.NewRequest("GET", target, nil))
+	return w.Code, w.Body.String()
+}
+
+func TestPageAnswersForAnyDay(t *testing.T) {
+	handler := open(t)
+	tests := map[string]struct {
+		target string
+		status int
+		want   []string
+		not    []string
+	}{
+		"now": {"/", 200, []string{
+			"状態別の件数（全80件）", "2026-11-22 14:05:00 現在（未反映の記録 3件）",
+			`<th scope="row">有効</th><td class="number">30</td><td class="number">36</td><td class="number">0</td><td class="number">66</td>`,
+			`<th scope="row">一時保留</th><td class="number">0</td><td class="number">4</td>`,
+			`<th scope="row">失効</th><td class="number">10</td>`,
+			`<th scope="row">2027-01</th>`, `data-table="expiries"`,
+		}, []string{"history-title", "未対応"}},
+		"before the revocations": {"/?at=2026-03-31", 200, []string{
+			`value="2026-03-31"`, "2026-03-31 23:59:59 現在", `<th scope="row">失効</th><td class="number">0</td>`,
+			`<th scope="row">有効</th><td class="number">40</td><td class="number">40</td>`,
+		}, nil},
+		"before everything": {"/?at=2020-01-01", 200, []string{"全0件", "ありません"}, nil},
+		"a history by serial": {"/?q=1001", 200, []string{
+			"利用者 " + subscriber(0) + " の履歴", "affiliation-changed / name-changed", "証明書が失効", "mynumber.validity.sixth-birthday", "2026-04-01 09:00:00",
+		}, nil},
+		"the same before it ended": {"/?at=2026-03-31&q=" + subscriber(0), 200, []string{"交付", `href="/?at=2026-03-31&amp;q=1001#history"`}, []string{"name-changed"}},
+		"in English":               {"/?lang=en&q=1001", 200, []string{"Certificate revoked", "As of 2026-11-22 14:05:00"}, []string{"証明書が失効"}},
+		"an unknown number":        {"/?q=999999", 404, []string{`<a href="#q">この番号の記録は`, "全80件"}, nil},
+		"no day":                   {"/?at=tomorrow", 400, []string{`<a href="#at">基準日は`}, []string{"全80件"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			status, body := get(handler, test.target)
+			if status != test.status {
+				t.Errorf("status %d, want %d", status, test.status)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(body, want) {
+					t.Errorf("no %s in\n%s", want, body)
+				}
+			}
+			for _, unwanted := range test.not {
+				if strings.Contains(body, unwanted) {
+					t.Errorf("%s stands in\n%s", unwanted, body)
+				}
+			}
+		})
+	}
+}
+
+func TestAPISaysTheSameAsThePage(t *testing.T) {
+	handler := open(t)
+	status, body := get(handler, "/api/status")
+	var got struct {
+		SchemaVersion int
+		Freshness     struct {
+			AsOf   string `json:"as_of"`
+			Behind int
+		}
+		Data []warehouse.StatusCount
+	}
+	if err := json.Unmarshal([]byte(body), &got); err != nil || status != 200 {
+		t.Fatalf("%d %v %s", status, err, body)
+	}
+	want := []warehouse.StatusCount{
+		{Regime: "mynumber", Kind: "auth", Status: "suspended", Count: 4}, {Regime: "mynumber", Kind: "auth", Status: "valid", Count: 36},
+		{Regime: "mynumber", Kind: "sign", Status: "revoked", Count: 10}, {Regime: "mynumber", Kind: "sign", Status: "valid", Count: 30},
+	}
+	if diff := cmp.Diff(want, got.Data); diff != "" || got.SchemaVersion != 1 || got.Freshness.AsOf != "2026-11-22T14:05:00+09:00" || got.Freshness.Behind != 3 {
+		t.Errorf("%+v\n%s", got, diff)
+	}
+	for target, want := range map[string][]string{
+		"/api/expiries":         {`"starts":"2027-01-01"`, `"expiring":`},
+		"/api/history?q=1001":   {`"subscriber":"` + subscriber(0) + `"`, `"event":"CertificateRevoked"`, `"status":"revoked"`},
+		"/api/status?at=x":      {`"status":400`, "YYYY-MM-DD"},
+		"/api/history":          {`"status":400`, "serial number"},
+		"/api/history?q=nobody": {`"status":404`, "nothing known"},
+		// Before the first issue there is nothing, and nothing is a list.
+		"/api/status?at=2020-01-01": {`"data":[]`},
+	} {
+		_, body := get(handler, target)
+		for _, part := range want {
+			if !strings.Contains(body, part) {
+				t.Errorf("%s: no %s in %s", target, part, body)
+			}
+		}
+	}
+}
+
+func TestPageSaysWhenTheTablesAreAway(t *testing.T) {
+	w := town(t)
+	c, err := New(Config{Warehouse: w, Now: func() time.Time { return now }, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	status, body := get(c.Handler(), "/")
+	if status < 500 || !strings.Contains(body, "集計のデータベースが応答しません") || strings.Contains(body, "clickhouse") {
+		t.Errorf("%d %s", status, body)
+	}
+	if status, body := get(c.Handler(), "/api/status"); status < 500 || strings.Contains(body, "127.0.0.1") {
+		t.Errorf("%d %s", status, body)
+	}
+}
+
+// TestEveryEventOfASubscriberHasItsWords walks the contract.
+func TestEveryEventOfASubscriberHasItsWords(t *testing.T) {
+	const others = 100 // from this field number on, events of other aggregates
+	bodies := (&events.Event{}).ProtoReflect().Descriptor().Oneofs().Get(0).Fields()
+	seen := 0
+	for i := range bodies.Len() {
+		if field := bodies.Get(i); field.Number() < others {
+			seen++
+			if _, ok := words["event."+string(field.Message().Name())]; !ok {
+				t.Errorf("no words for %s", field.Message().Name())
+			}
+		}
+	}
+	if seen < 40 {
+		t.Errorf("only %d events found in the contract", seen)
+	}
+}
+
+func TestNumbersAreGrouped(t *testing.T) {
+	for n, want := range map[uint64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567"} {
+		if got := number(n); got != want {
+			t.Errorf("number(%d) is %q, want %q", n, got, want)
+		}
+	}
+}
+

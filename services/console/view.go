@@ -1,0 +1,280 @@
+package console
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"shomei/pkg/civil"
+	"shomei/pkg/page"
+	"shomei/pkg/warehouse"
+)
+
+// view is what the page's template sees.
+type view struct {
+	At, Key  string
+	Fresh    string
+	Total    uint64
+	Counts   page.Table
+	Expiries page.Table
+	History  *historyView
+	Away     bool // the tables can't be asked now
+}
+
+type historyView struct {
+	Subscriber   string
+	Certificates page.Table
+	Events       page.Table
+}
+
+// reader makes texts and links in one reader's language.
+type reader struct {
+	pages *page.Set
+	lang  page.Language
+	at    civil.Date
+}
+
+func (r reader) say(key string, args ...any) string { return r.pages.Say(r.lang, key, args...) }
+
+// link is the page about a key, on the day that the reader looks at.
+func (r reader) link(key string) string {
+	query := url.Values{"q": {key}}
+	if !r.at.IsZero() {
+		query.Set("at", r.at.String())
+	}
+	return "/?" + query.Encode() + "#history"
+}
+
+func (c *Console) servePage(w http.ResponseWriter, r *http.Request) {
+	show := page.View{Title: "console.title", Scripts: []string{"vendor/echarts.min.js", "chart.js"}}
+	status := http.StatusOK
+	q, err := c.ask(r.URL.Query())
+	read := reader{c.pages, page.LanguageOf(r), q.at}
+	data := view{At: r.URL.Query().Get("at"), Key: q.key}
+	if err != nil {
+		status = http.StatusBadRequest
+		show.Errors = []page.FieldError{{Field: "at", Text: read.say("console.error.day")}}
+	} else if status, err = c.fill(r.Context(), q, read, &data); err != nil {
+		show.Errors = read.errors(status)
+		data.Away = status >= http.StatusInternalServerError
+	}
+	if status >= http.StatusInternalServerError {
+		c.Logger.ErrorContext(r.Context(), "showing the console", "err", err)
+	}
+	show.Data = data
+	if err := c.pages.Render(w, r, status, "console", show); err != nil {
+		c.Logger.ErrorContext(r.Context(), "writing the console's page", "err", err)
+	}
+}
+
+func (r reader) errors(status int) []page.FieldError {
+	if status == http.StatusNotFound {
+		return []page.FieldError{{Field: "q", Text: r.say("console.error.unknown")}}
+	}
+	return []page.FieldError{{Text: r.say("console.error.away")}}
+}
+
+// fill asks the tables for everything on the page.
+func (c *Console) fill(ctx context.Context, q question, read reader, data *view) (int, error) {
+	counts, err := c.Warehouse.CountsByStatus(ctx, q.instant)
+	if err != nil {
+		status, _ := statusOf(err)
+		return status, err
+	}
+	buckets, err := c.Warehouse.ExpiriesByMonth(ctx, q.instant)
+	if err != nil {
+		status, _ := statusOf(err)
+		return status, err
+	}
+	data.Fresh = read.fresh(c.freshness(ctx, q))
+	data.Counts, data.Total = read.counts(counts)
+	data.Expiries = read.expiries(buckets)
+	if q.key == "" {
+		return http.StatusOK, nil
+	}
+	found, err := c.history(ctx, q)
+	if err != nil {
+		status, _ := statusOf(err)
+		return status, err
+	}
+	data.History = &historyView{found.Subscriber, read.certificates(found.Certificates), read.events(found.Events)}
+	return http.StatusOK, nil
+}
+
+func (r reader) fresh(f freshness) string {
+	at := r.instant(f.AsOf)
+	if f.Behind == nil {
+		return r.say("console.fresh", at)
+	}
+	return r.say("console.fresh.behind", at, *f.Behind)
+}
+
+// group is one column of numbers: the juki regime has one kind of certificate, mynumber two.
+type group struct{ regime, kind string }
+
+var groups = []group{{"mynumber", "sign"}, {"mynumber", "auth"}, {"juki", "sign"}}
+
+func (r reader) group(g group) string { return r.say("console.group." + g.regime + "." + g.kind) }
+
+// statuses in the order of a life.
+var statuses = []string{"authorized", "issued", "valid", "suspended", "revoked", "expired", "abandoned"}
+
+func (r reader) counts(counts []warehouse.StatusCount) (page.Table, uint64) {
+	n := map[string]map[group]uint64{}
+	var total uint64
+	for _, c := range counts {
+		if n[c.Status] == nil {
+			n[c.Status] = map[group]uint64{}
+		}
+		n[c.Status][group{c.Regime, c.Kind}] += c.Count
+		total += c.Count
+	}
+	table := page.Table{ID: "counts", Caption: r.say("console.counts"), Columns: r.columns("console.status", false), Empty: r.say("console.nothing")}
+	for _, status := range statuses {
+		table.Rows = append(table.Rows, row(r.say("console.status."+status), n[status]))
+	}
+	return table, total
+}
+
+// columns are a heading, one number for each group, and their sum.
+func (r reader) columns(first string, series bool) []page.Column {
+	columns := []page.Column{{Label: r.say(first)}}
+	for _, g := range groups {
+		columns = append(columns, page.Column{Label: r.group(g), Numeric: true, Series: series})
+	}
+	return append(columns, page.Column{Label: r.say("console.sum"), Numeric: true})
+}
+
+func row(first string, n map[group]uint64) []page.Cell {
+	cells := []page.Cell{{Text: first}}
+	var sum uint64
+	for _, g := range groups {
+		cells = append(cells, page.Cell{Text: number(n[g])})
+		sum += n[g]
+	}
+	return append(cells, page.Cell{Text: number(sum)})
+}
+
+// number groups digits by three: 1,234,567.
+func number(n uint64) string {
+	digits := strconv.FormatUint(n, 10)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}
+
+// expiries fills the months in which nothing ends with zeros, so that the chart's axis is time.
+func (r reader) expiries(buckets []warehouse.Bucket) page.Table {
+	table := page.Table{ID: "expiries", Caption: r.say("console.expiries"), Columns: r.columns("console.month", true), Empty: r.say("console.nothing")}
+	n := map[civil.Date]map[group]uint64{}
+	var months []civil.Date
+	for _, b := range buckets {
+		if b.Expiring == 0 {
+			continue // only a window opens in it
+		}
+		month := b.Starts.Date
+		if n[month] == nil {
+			n[month] = map[group]uint64{}
+			months = append(months, month)
+		}
+		n[month][group{b.Regime, b.Kind}] += b.Expiring
+	}
+	if len(months) == 0 {
+		return table
+	}
+	first, last := slices.MinFunc(months, civil.Date.Compare), slices.MaxFunc(months, civil.Date.Compare)
+	for month := first; !month.After(last); month = month.AddMonthsClamped(1) {
+		table.Rows = append(table.Rows, row(month.String()[:len("2006-01")], n[month]))
+	}
+	return table
+}
+
+func (r reader) certificates(list []warehouse.Certificate) page.Table {
+	table := page.Table{Caption: r.say("console.certificates"), Empty: r.say("console.nothing"), Columns: []page.Column{
+		{Label: r.say("console.serial")},
+		{Label: r.say("console.kind")},
+		{Label: r.say("console.status")},
+		{Label: r.say("console.issued")},
+		{Label: r.say("console.lastday")},
+		{Label: r.say("console.window")},
+		{Label: r.say("console.ended")},
+		{Label: r.say("console.reason")},
+	}}
+	for _, c := range list {
+		serial := strconv.FormatUint(c.Serial, 10)
+		table.Rows = append(table.Rows, []page.Cell{
+			{Text: serial, Href: r.link(serial)},
+			{Text: r.group(group{c.Regime, c.Kind})},
+			{Text: r.say("console.status." + c.Status)},
+			{Text: r.instant(c.Issued)},
+			{Text: c.LastDay.String()},
+			{Text: c.WindowOpens.String()},
+			{Text: r.instant(ended(c))},
+			{Text: reason(c)},
+		})
+	}
+	return table
+}
+
+func ended(c warehouse.Certificate) time.Time {
+	for _, t := range []time.Time{c.Revoked, c.Abandoned, c.Expired, c.Suspended} {
+		if !t.IsZero() {
+			return t
+		}
+	}
+	return time.Time{}
+}
+
+// reason is the CRL's reason and, where one is recorded, what led to it.
+func reason(c warehouse.Certificate) string {
+	why, cause := c.Reason, c.Cause
+	if c.Status == "suspended" {
+		cause = c.SuspendCause
+	}
+	return strings.Trim(why+" / "+cause, " /")
+}
+
+func (r reader) events(entries []warehouse.Entry) page.Table {
+	table := page.Table{Caption: r.say("console.events"), Empty: r.say("console.nothing"), Columns: []page.Column{
+		{Label: r.say("console.recorded")},
+		{Label: r.say("console.event")},
+		{Label: r.say("console.serial")},
+		{Label: r.say("console.rules")},
+		{Label: r.say("console.where")},
+		{Label: r.say("console.revision"), Numeric: true},
+	}}
+	for _, e := range entries {
+		var serials []string
+		for _, s := range e.Serials {
+			serials = append(serials, strconv.FormatUint(s, 10))
+		}
+		table.Rows = append(table.Rows, []page.Cell{
+			{Text: r.instant(e.Recorded)},
+			{Text: r.say("event." + e.Event)},
+			{Text: strings.Join(serials, ", ")},
+			{Text: strings.Join(e.Rules, ", ")},
+			{Text: where(e)},
+			{Text: strconv.FormatUint(e.Revision, 10)},
+		})
+	}
+	return table
+}
+
+func where(e warehouse.Entry) string {
+	if e.Counter != "" {
+		return e.Counter
+	}
+	return e.Office
+}
+
+func (r reader) instant(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.In(civil.Tokyo).Format("2006-01-02 15:04:05")
+}
