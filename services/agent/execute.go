@@ -242,19 +242,34 @@ func (c *Counter) withCard(ctx context.Context, w *work, cardID string, do func(
 		err := c.once(cardID, do)
 		switch {
 		case errors.Is(err, card.ErrRemoved):
-			c.progress(id, StageCard, 0, Message{"カードが離れました。同じカードをもう一度かざしてください。", "The card was removed. Please put the same card back."})
+			c.tellOnce(id, Message{"カードが離れました。同じカードをもう一度かざしてください。", "The card was removed. Please put the same card back."})
 			pauseFor(ctx, contactTime) // a card that is held badly comes and goes
 		case errors.Is(err, card.ErrForeignCard):
-			c.progress(id, StageCard, 0, Message{"別のカードです。申請者のカードをかざしてください。", "This is another card. Please use the applicant's card."})
-			if err := c.cfg.Reader.Await(ctx, false); err != nil {
-				return causeOf(ctx, err)
-			}
+			c.tellOnce(id, Message{"別のカードです。申請者のカードをかざしてください。", "This is another card. Please use the applicant's card."})
+			c.awaitSwap(ctx)
 		default:
 			return err
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
+	}
+}
+
+// tellOnce shows what the person at the desk should do, unless it stands there already.
+func (c *Counter) tellOnce(procedure string, m Message) {
+	if status, err := c.Status(procedure); err == nil && status.Message != m {
+		c.progress(procedure, StageCard, 0, m)
+	}
+}
+
+// awaitSwap waits until the card is taken away, or long enough that another may have taken its place unseen: asking a
+// card for its number costs nothing.
+func (c *Counter) awaitSwap(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, swapTime)
+	defer cancel()
+	if err := c.cfg.Reader.Await(ctx, false); err != nil && ctx.Err() == nil {
+		pauseFor(ctx, swapTime)
 	}
 }
 
@@ -265,7 +280,10 @@ func causeOf(ctx context.Context, err error) error {
 	return &unsettled{fmt.Errorf("waiting for the card: %w", err)}
 }
 
-const contactTime = 100 * time.Millisecond
+const (
+	contactTime = 100 * time.Millisecond
+	swapTime    = time.Second
+)
 
 func pauseFor(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)

@@ -1,0 +1,409 @@
+package agent_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"shomei/events"
+	"shomei/pkg/card"
+	"shomei/pkg/card/softcard"
+	"shomei/pkg/counterlink"
+	"shomei/pkg/natstest"
+	"shomei/services/agent"
+)
+
+func TestAnApplicationFromDeskToHandOver(t *testing.T) {
+	for name, makeCard := range map[string]func(testing.TB, string) *softcard.Card{"on a new card": newCard, "on a card in use": usedCard} {
+		t.Run(name, func(t *testing.T) {
+			centre := newCentre(t)
+			centre.auto = true
+			chip := makeCard(t, centre.cardID)
+			counter, _ := centre.counter(centre.config(storePath(t), newSlot(chip)))
+			procedure, err := counter.Receive(t.Context(), application(centre.cardID))
+			must(t, err)
+			status := reach(t, counter, procedure, agent.StageConfirm)
+			if status.Waiting == nil || len(status.Waiting.PINs)+len(status.Waiting.Optional) != 2 || status.FeeYen != 200 || !status.AtHub {
+				t.Errorf("at confirmation: %+v", status)
+			}
+			if err := counter.HandOver(t.Context(), procedure, "017", true); !errors.Is(err, agent.ErrNotYet) {
+				t.Errorf("handing over before the card is written: %v", err)
+			}
+			typed := pins()
+			kept := slices.Collect(func(yield func([]byte) bool) {
+				for _, pin := range typed {
+					yield(pin)
+				}
+			})
+			must(t, counter.Confirm(procedure, typed))
+			reach(t, counter, procedure, agent.StageWritten)
+			for _, pin := range kept {
+				if !bytes.Equal(pin, make([]byte, len(pin))) {
+					t.Error("a PIN is still in memory")
+				}
+			}
+			must(t, counter.HandOver(t.Context(), procedure, "017", true))
+			handed := centre.claim("HandedOver")
+			if h := handed.GetHandedOver(); h.GetFeeYen() != 200 || !h.GetPaperCopy() || h.GetCard() != centre.cardID || handed.GetSubscriber() != "subscriber-1" {
+				t.Errorf("handed over: %v", handed)
+			}
+			want := []string{"ApplicationReceived", "KeysGenerated", "CardWritten", "HandedOver"}
+			if got := factsOf(centre.claims); !slices.Equal(got, want) {
+				t.Errorf("claims %v, want %v", got, want)
+			}
+			centre.checkCard(chip)
+		})
+	}
+}
+
+func TestAClaimIsAPromiseOnlyAtTheHub(t *testing.T) {
+	centre := newCentre(t)
+	store := storePath(t)
+	offline, err := agent.Open(centre.config(store, nil))
+	must(t, err)
+	application := application(centre.cardID)
+	application.Personal = &events.Personal{Record: &events.ResidentRecord{ResidentCode: "00000000001", Name: "証明花子"}}
+	procedure, err := offline.Receive(t.Context(), application)
+	must(t, err)
+	status, err := offline.Status(procedure)
+	must(t, err)
+	if status.Stage != agent.StagePending || status.AtHub || offline.Outbox() != 1 || offline.Link() != counterlink.Away {
+		t.Errorf("offline: %+v, outbox %d, link %v", status, offline.Outbox(), offline.Link())
+	}
+	must(t, offline.Close())
+	raw, err := os.ReadFile(store)
+	must(t, err)
+	if bytes.Contains(raw, []byte("証明花子")) || bytes.Contains(raw, []byte("00000000001")) {
+		t.Error("the store holds personal data in the clear")
+	}
+	if !bytes.Contains(raw, []byte(centre.cardID)) {
+		t.Error("the scan does not find what is there")
+	}
+
+	counter, _ := centre.counter(centre.config(store, nil))
+	status = reach(t, counter, procedure, agent.StageReceived)
+	if !status.AtHub || counter.Outbox() != 0 || counter.Link() != counterlink.Up {
+		t.Errorf("online: %+v, outbox %d, link %v", status, counter.Outbox(), counter.Link())
+	}
+	personal, err := counterlink.OpenPersonal(centre.seal, centre.claim("ApplicationReceived"))
+	if err != nil || personal.GetRecord().GetName() != "証明花子" {
+		t.Errorf("at the hub: %v, %v", personal, err)
+	}
+}
+
+func TestPINsAreJudgedAndWiped(t *testing.T) {
+	centre := newCentre(t)
+	centre.auto = true
+	counter, _ := centre.counter(centre.config(storePath(t), newSlot(newCard(t, centre.cardID))))
+	if err := counter.Confirm("nothing", pins()); !errors.Is(err, agent.ErrNotWaiting) {
+		t.Errorf("nothing waits: %v", err)
+	}
+	procedure, err := counter.Receive(t.Context(), application(centre.cardID))
+	must(t, err)
+	reach(t, counter, procedure, agent.StageConfirm)
+	for name, typed := range map[string]agent.PINs{
+		"none typed":       {},
+		"one missing":      {events.PinKind_PIN_KIND_SIGN: []byte(signPIN)},
+		"letters only":     {events.PinKind_PIN_KIND_SIGN: []byte("ABCDEF"), events.PinKind_PIN_KIND_AUTH: []byte(authPIN)},
+		"five digits":      {events.PinKind_PIN_KIND_SIGN: []byte(signPIN), events.PinKind_PIN_KIND_AUTH: []byte("12345")},
+		"one of no kind":   {events.PinKind_PIN_KIND_UNSPECIFIED: []byte("1234")},
+		"lower-case typed": {events.PinKind_PIN_KIND_SIGN: []byte("abc123"), events.PinKind_PIN_KIND_AUTH: []byte(authPIN)},
+	} {
+		err := counter.Confirm(procedure, typed)
+		if !errors.Is(err, agent.ErrPINRefused) {
+			t.Errorf("%s: %v", name, err)
+		}
+		for kind, pin := range typed {
+			if !bytes.Equal(pin, make([]byte, len(pin))) {
+				t.Errorf("%s: the %v PIN was not wiped", name, kind)
+			}
+			if err != nil && len(pin) > 0 && bytes.Contains([]byte(err.Error()), []byte("ABC")) {
+				t.Errorf("%s: the error repeats the PIN", name)
+			}
+		}
+	}
+	must(t, counter.Confirm(procedure, pins()))
+	reach(t, counter, procedure, agent.StageWritten)
+	if err := counter.Confirm(procedure, pins()); !errors.Is(err, agent.ErrNotWaiting) {
+		t.Errorf("confirmed twice: %v", err)
+	}
+}
+
+func TestWithoutAPINACardInUseKeepsItsOwn(t *testing.T) {
+	centre := newCentre(t)
+	centre.auto = true
+	chip := usedCard(t, centre.cardID)
+	counter, _ := centre.counter(centre.config(storePath(t), newSlot(chip)))
+	procedure, err := counter.Receive(t.Context(), application(centre.cardID))
+	must(t, err)
+	reach(t, counter, procedure, agent.StageConfirm)
+	must(t, counter.Confirm(procedure, agent.PINs{}))
+	reach(t, counter, procedure, agent.StageWritten)
+	if err := card.NewSession(chip).Verify(card.Sign, []byte("OLD123")); err != nil {
+		t.Errorf("the PIN it had: %v", err)
+	}
+}
+
+func TestACardPulledOutIsWaitedForAndAnotherRefused(t *testing.T) {
+	centre := newCentre(t)
+	centre.auto = true
+	chip, other := usedCard(t, centre.cardID), usedCard(t, "CARD-2")
+	reader := newSlot(other)
+	counter, _ := centre.counter(centre.config(storePath(t), reader))
+	updates := counter.Progress(t.Context(), "")
+	procedure, err := counter.Receive(t.Context(), application(centre.cardID))
+	must(t, err)
+	told := func(what string) {
+		t.Helper()
+		limit := time.After(waitLimit)
+		for {
+			select {
+			case u := <-updates:
+				if bytes.Contains([]byte(u.Message.EN), []byte(what)) && u.Message.JA != "" {
+					return
+				}
+			case <-limit:
+				t.Fatalf("nobody was told %q", what)
+			}
+		}
+	}
+	told("another card")
+	reader.put(nil)
+	reader.put(chip)
+	reach(t, counter, procedure, agent.StageConfirm)
+	pulled := false
+	chip.SetFault(func(_ int, cmd card.Command) softcard.Fault {
+		if cmd.INS == 0x47 && cmd.P1 == 0x80 && !pulled { // GENERATE: the effect stays, the answer is lost
+			pulled = true
+			return softcard.RemoveAfter
+		}
+		return softcard.NoFault
+	})
+	must(t, counter.Confirm(procedure, pins()))
+	told("removed")
+	reader.put(other)
+	told("another card")
+	reader.put(nil)
+	reader.put(chip)
+	reach(t, counter, procedure, agent.StageWritten)
+	centre.checkCard(chip)
+	if inv := centre.inventory(other); inv.Slots[card.Sign].Staged.PublicKey != nil || inv.Slots[card.Sign].Live.PublicKey != nil {
+		t.Error("the other person's card was changed")
+	}
+}
+
+func TestACommandThatCannotBeginSaysSo(t *testing.T) {
+	start := time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC)
+	generate := func(d *events.Downlink) {
+		d.Body = &events.Downlink_GenerateKeys{GenerateKeys: &events.GenerateKeys{Card: "CARD-1", Regime: events.Regime_REGIME_MYNUMBER, Kinds: both}}
+		d.DeadlineMs = start.Add(time.Minute).UnixMilli()
+	}
+	t.Run("the deadline passes before the resident confirms", func(t *testing.T) {
+		centre := newCentre(t)
+		at := &clock{at: start}
+		cfg := centre.config(storePath(t), newSlot(usedCard(t, centre.cardID)))
+		cfg.Now = at.now
+		counter, _ := centre.counter(cfg)
+		must(t, centre.send(t.Context(), "p1", "keys", generate))
+		reach(t, counter, "p1", agent.StageConfirm)
+		at.set(start.Add(2 * time.Minute))
+		if got := centre.claim("ConfirmationFailed").GetConfirmationFailed(); got.GetReason() != agent.ReasonDeadline || got.GetObligation() != "p1-keys" {
+			t.Errorf("got %v", got)
+		}
+		if err := counter.Confirm("p1", pins()); !errors.Is(err, agent.ErrNotWaiting) {
+			t.Errorf("too late: %v", err)
+		}
+	})
+	t.Run("it came too late", func(t *testing.T) {
+		centre := newCentre(t)
+		cfg := centre.config(storePath(t), newSlot(usedCard(t, centre.cardID)))
+		cfg.Now = (&clock{at: start.Add(time.Hour)}).now
+		centre.counter(cfg)
+		must(t, centre.send(t.Context(), "p1", "keys", generate))
+		if got := centre.claim("ConfirmationFailed").GetConfirmationFailed(); got.GetReason() != agent.ReasonDeadline {
+			t.Errorf("got %v", got)
+		}
+	})
+	t.Run("the applicant gives up", func(t *testing.T) {
+		centre := newCentre(t)
+		centre.auto = true
+		chip := usedCard(t, centre.cardID)
+		counter, _ := centre.counter(centre.config(storePath(t), newSlot(chip)))
+		procedure, err := counter.Receive(t.Context(), application(centre.cardID))
+		must(t, err)
+		reach(t, counter, procedure, agent.StageConfirm)
+		must(t, counter.Drop(t.Context(), procedure, "017", "gave up"))
+		if got := centre.claim("ConfirmationFailed").GetConfirmationFailed(); got.GetReason() != agent.ReasonDropped {
+			t.Errorf("got %v", got)
+		}
+		if status, err := counter.Status(procedure); err != nil || status.Stage != agent.StageDropped {
+			t.Errorf("status %+v, %v", status, err)
+		}
+		if centre.inventory(chip).Slots[card.Sign].Staged.PublicKey != nil {
+			t.Error("keys were made")
+		}
+	})
+	t.Run("there is no reader", func(t *testing.T) {
+		centre := newCentre(t)
+		centre.counter(centre.config(storePath(t), nil))
+		must(t, centre.send(t.Context(), "p1", "keys", generate))
+		if got := centre.claim("ConfirmationFailed").GetConfirmationFailed(); got.GetReason() != agent.ReasonNoReader {
+			t.Errorf("got %v", got)
+		}
+	})
+	t.Run("the certificates are for keys that are not there", func(t *testing.T) {
+		centre := newCentre(t)
+		chip, elsewhere := usedCard(t, centre.cardID), usedCard(t, centre.cardID)
+		centre.counter(centre.config(storePath(t), newSlot(chip)))
+		key, err := adminKey(centre.cardID)
+		must(t, err)
+		s := card.NewSession(elsewhere)
+		must(t, s.Authenticate(centre.cardID, key))
+		generated, err := s.GenerateStaged(card.Sign, card.OperationOf("x"))
+		must(t, err)
+		must(t, centre.sendCertificates(t.Context(), "p1", "write", []*events.KeyRequest{{Kind: sign, Request: generated.Request}}))
+		if got := centre.claim("WriteFailed").GetWriteFailed(); got.GetRepairable() || got.GetReason() != "keys not on the card" || got.GetObligation() != "p1-write" {
+			t.Errorf("got %v", got)
+		}
+	})
+}
+
+// A new card can't be set up before the hub has told its last day.
+func TestANewCardWaitsForItsLastDay(t *testing.T) {
+	centre := newCentre(t)
+	centre.counter(centre.config(storePath(t), newSlot(newCard(t, centre.cardID))))
+	must(t, centre.send(t.Context(), "p1", "keys", func(d *events.Downlink) {
+		d.Body = &events.Downlink_GenerateKeys{GenerateKeys: &events.GenerateKeys{Card: centre.cardID, Kinds: both}}
+	}))
+	if got := centre.claim("ConfirmationFailed").GetConfirmationFailed(); got.GetReason() != agent.ReasonLastDay {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestACommandRunsOnceHoweverOftenItComes(t *testing.T) {
+	centre := newCentre(t)
+	chip := usedCard(t, centre.cardID)
+	store := storePath(t)
+	counter, stop := centre.counter(centre.config(store, newSlot(chip)))
+	unblock := func(d *events.Downlink) {
+		d.Body = &events.Downlink_UnblockPins{UnblockPins: &events.UnblockPins{Card: centre.cardID, Regime: events.Regime_REGIME_MYNUMBER,
+			Pins: []events.PinKind{events.PinKind_PIN_KIND_AUTH}}}
+	}
+	for range 3 { // block it
+		if err := card.NewSession(chip).Verify(card.Auth, []byte("0000")); err == nil {
+			t.Fatal("a wrong PIN passed")
+		}
+	}
+	must(t, centre.send(t.Context(), "p1", "unblock", unblock))
+	reach(t, counter, "p1", agent.StageConfirm)
+	must(t, counter.Confirm("p1", agent.PINs{events.PinKind_PIN_KIND_AUTH: []byte(authPIN)}))
+	first := centre.claim("PinsUnblocked")
+	if tries, err := card.NewSession(chip).Tries(card.Auth); err != nil || tries != 3 {
+		t.Errorf("tries left %d, %v", tries, err)
+	}
+	must(t, card.NewSession(chip).Verify(card.Auth, []byte(authPIN)))
+
+	// The server delivers it again, to a counter that was started again: nothing happens.
+	stop()
+	must(t, centre.js.DeleteConsumer(t.Context(), counterlink.CommandStream, desk))
+	counter, _ = centre.counter(centre.config(store, newSlot(chip)))
+	must(t, centre.send(t.Context(), "p2", "unblock", unblock))
+	reach(t, counter, "p2", agent.StageConfirm)
+	if status, err := counter.Status("p1"); err != nil || status.Stage != agent.StageUnblocked {
+		t.Errorf("after a redelivery: %+v, %v", status, err)
+	}
+	if got := factsOf(centre.claims); len(got) != 1 {
+		t.Errorf("claims after a redelivery: %v", got)
+	}
+
+	// The hub asks again: it hears the first outcome again, and the card is left alone.
+	forgetIDs(t, centre)
+	must(t, centre.send(t.Context(), "p1", "unblock", unblock))
+	claims := centre.until("the first outcome again", func(c []*events.Claim) bool { return len(c) == 2 })
+	if again := claims[1]; again.GetPinsUnblocked().GetObligation() != "p1-unblock" || again.GetId() == first.GetId() || again.GetFiledMs() != first.GetFiledMs() {
+		t.Errorf("again: %v, first: %v", again, first)
+	}
+}
+
+// forgetIDs makes the server forget which ids it has seen, as it does after ten minutes.
+func forgetIDs(t *testing.T, c *centre) {
+	t.Helper()
+	stream, err := c.js.Stream(t.Context(), counterlink.CommandStream)
+	must(t, err)
+	cfg := stream.CachedInfo().Config
+	cfg.Duplicates = 100 * time.Millisecond
+	_, err = c.js.UpdateStream(t.Context(), cfg)
+	must(t, err)
+	_, err = c.js.Publish(t.Context(), counterlink.CommandSubject("nobody"), []byte("x"), jetstream.WithMsgID("newest"))
+	must(t, err)
+	natstest.Wait(t, waitLimit, "the server to forget the ids it has seen", func() bool {
+		ack, err := c.js.Publish(t.Context(), counterlink.CommandSubject("nobody"), []byte("x"), jetstream.WithMsgID("newest"))
+		return err == nil && !ack.Duplicate
+	})
+}
+
+func TestRetiringACardEndsIt(t *testing.T) {
+	centre := newCentre(t)
+	chip := usedCard(t, centre.cardID)
+	counter, _ := centre.counter(centre.config(storePath(t), newSlot(chip)))
+	if id, err := counter.ReadCard(); err != nil || id.CardID != centre.cardID || id.Tries[card.Sign] != 5 {
+		t.Errorf("read %+v, %v", id, err)
+	}
+	must(t, centre.send(t.Context(), "p1", "retire", func(d *events.Downlink) {
+		d.Body = &events.Downlink_RetireCard{RetireCard: &events.RetireCard{Card: centre.cardID}}
+	}))
+	centre.claim("CustodyTaken")
+	if id, err := counter.ReadCard(); err != nil || id.LifeCycle != card.Terminated {
+		t.Errorf("read %+v, %v", id, err)
+	}
+}
+
+func TestTheRegisterReportsWithoutAReader(t *testing.T) {
+	centre := newCentre(t)
+	counter, _ := centre.counter(centre.config(storePath(t), nil))
+	caused := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	id, err := counter.Report(t.Context(), &events.Claim{Subscriber: "s", CausedMs: caused.UnixMilli(), Fact: &events.Claim_RecordChangeNotified{
+		RecordChangeNotified: &events.RecordChangeNotified{Change: events.RecordChange_RECORD_CHANGE_ADDRESS}}}, nil)
+	must(t, err)
+	claim := centre.claim("RecordChangeNotified")
+	if claim.GetId() != id || claim.GetProcedure() != id || claim.GetCausedMs() != caused.UnixMilli() || claim.GetFiledMs() == 0 ||
+		claim.GetClockEvidence() != "synchronised" || claim.GetOffice() != "12237-main" {
+		t.Errorf("got %v", claim)
+	}
+}
+
+func TestAnUnblockApplicationNamesItsPINs(t *testing.T) {
+	centre := newCentre(t)
+	counter, _ := centre.counter(centre.config(storePath(t), nil))
+	_, err := counter.UnblockPIN(t.Context(), application(centre.cardID), events.PinKind_PIN_KIND_SIGN)
+	must(t, err)
+	got := centre.claim("ApplicationReceived").GetApplicationReceived()
+	if got.GetOperation() != events.Operation_OPERATION_UNBLOCK || !slices.Equal(got.GetPins(), []events.PinKind{events.PinKind_PIN_KIND_SIGN}) {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestTwoAgentsDoNotShareAStore(t *testing.T) {
+	centre := newCentre(t)
+	store := storePath(t)
+	first, err := agent.Open(centre.config(store, nil))
+	must(t, err)
+	defer first.Close()
+	if _, err := agent.Open(centre.config(store, nil)); !errors.Is(err, agent.ErrStoreBusy) {
+		t.Errorf("second agent: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	updates := first.Progress(ctx, "")
+	cancel()
+	for range updates { // ends with ctx
+	}
+	if _, err := first.Status("nothing"); !errors.Is(err, agent.ErrUnknownProcedure) {
+		t.Errorf("status of nothing: %v", err)
+	}
+}

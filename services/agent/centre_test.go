@@ -1,0 +1,484 @@
+package agent_test
+
+import (
+	"context"
+	"crypto"
+	"crypto/hpke"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nkeys"
+
+	"shomei/events"
+	"shomei/pkg/card"
+	"shomei/pkg/card/softcard"
+	"shomei/pkg/counterlink"
+	"shomei/pkg/natstest"
+	"shomei/services/agent"
+)
+
+const (
+	desk      = "12237-main-1"
+	waitLimit = 60 * time.Second
+	signPIN   = "ABC123"
+	authPIN   = "1234"
+	cardEnds  = "2035-06-18"
+)
+
+var (
+	sign  = events.CertificateKind_CERTIFICATE_KIND_SIGN
+	auth  = events.CertificateKind_CERTIFICATE_KIND_AUTH
+	both  = []events.CertificateKind{sign, auth}
+	noLog = slog.New(slog.DiscardHandler)
+)
+
+// centre is a hub on a real server. It answers every application, and leads it through keys and certificates when auto
+// is set; it signs with an authority of the test's own.
+type centre struct {
+	t      testing.TB
+	url    string
+	conn   *nats.Conn
+	js     jetstream.JetStream
+	hub    *counterlink.Hub
+	writer nkeys.KeyPair
+	seal   hpke.PrivateKey
+	key    nkeys.KeyPair // the counter's
+	own    hpke.PrivateKey
+	ca     *x509.Certificate
+	caKey  *rsa.PrivateKey
+	auto   bool
+	cardID string
+
+	mu      sync.Mutex
+	claims  []*events.Claim
+	issued  map[events.CertificateKind][]byte
+	changed chan struct{}
+}
+
+func newCentre(t testing.TB) *centre {
+	t.Helper()
+	c := &centre{t: t, url: natstest.Start(t).URL(), issued: map[events.CertificateKind][]byte{}, changed: make(chan struct{}), cardID: "CARD-1"}
+	c.writer, c.key, c.seal, c.own = userKey(t), userKey(t), sealKey(t), sealKey(t)
+	c.conn = natstest.Connect(t, c.url)
+	var err error
+	c.js, err = jetstream.New(c.conn)
+	must(t, err)
+	must(t, counterlink.EnsureStreams(t.Context(), c.js, counterlink.StreamLimits{}))
+	c.makeAuthority()
+	public, _ := c.key.PublicKey()
+	c.hub, err = counterlink.NewHub(t.Context(), counterlink.HubConfig{
+		Conn: c.conn, Writer: c.writer, Logger: noLog,
+		Enrolled: func(_ context.Context, counter string) (counterlink.Enrolment, error) {
+			if counter != desk {
+				return counterlink.Enrolment{}, counterlink.ErrNotEnrolled
+			}
+			return counterlink.Enrolment{PublicKey: public, SealKey: c.own.PublicKey().Bytes(), Role: "counter"}, nil
+		},
+		Quarantine: func(_ context.Context, q counterlink.Quarantined) error {
+			t.Errorf("quarantined: %v", q.Why)
+			return nil
+		},
+		Mismatch: func(counter string, err error) { t.Errorf("mismatch: %v", err) },
+	})
+	must(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := c.hub.Claims(ctx, c.handle); err != nil {
+			t.Errorf("Claims: %v", err)
+		}
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+	return c
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func userKey(t testing.TB) nkeys.KeyPair {
+	t.Helper()
+	key, err := nkeys.CreateUser()
+	must(t, err)
+	return key
+}
+
+func sealKey(t testing.TB) hpke.PrivateKey {
+	t.Helper()
+	key, err := counterlink.NewSealKey()
+	must(t, err)
+	return key
+}
+
+func (c *centre) makeAuthority() {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	must(c.t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority of a test"},
+		NotBefore: time.Now(), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	must(c.t, err)
+	c.caKey = key
+	c.ca, err = x509.ParseCertificate(der)
+	must(c.t, err)
+}
+
+// handle is the centre's whole mind.
+func (c *centre) handle(ctx context.Context, r counterlink.Received) error {
+	c.mu.Lock()
+	c.claims = append(c.claims, r.Claim)
+	close(c.changed)
+	c.changed = make(chan struct{})
+	c.mu.Unlock()
+	if !c.auto {
+		return nil
+	}
+	switch fact := r.Claim.GetFact().(type) {
+	case *events.Claim_ApplicationReceived:
+		if err := c.answer(ctx, r.Claim); err != nil {
+			return err
+		}
+		return c.send(ctx, r.Claim.GetProcedure(), "keys", func(d *events.Downlink) {
+			d.Body = &events.Downlink_GenerateKeys{GenerateKeys: &events.GenerateKeys{Card: c.cardID, Regime: events.Regime_REGIME_MYNUMBER, Kinds: both, FeeYen: 200}}
+		})
+	case *events.Claim_KeysGenerated:
+		return c.sendCertificates(ctx, r.Claim.GetProcedure(), "write", fact.KeysGenerated.GetKeys())
+	}
+	return nil
+}
+
+func (c *centre) answer(ctx context.Context, claim *events.Claim) error {
+	return c.hub.Send(ctx, &events.Downlink{Id: claim.GetId(), Counter: desk, Procedure: claim.GetProcedure(), Subscriber: "subscriber-1",
+		Body: &events.Downlink_Answer{Answer: &events.Answer{Claim: claim.GetId(), Accepted: true, CardLastDay: cardEnds,
+			Fee: []*events.FeeItem{{RuleId: "fee", Yen: 200}}}}})
+}
+
+// send sends a command; its id is that of the procedure and a suffix, the deadline an hour away.
+func (c *centre) send(ctx context.Context, procedure, suffix string, body func(*events.Downlink)) error {
+	d := &events.Downlink{Id: procedure + "-" + suffix, Counter: desk, Procedure: procedure, Subscriber: "subscriber-1",
+		IssuedMs: time.Now().UnixMilli(), DeadlineMs: time.Now().Add(time.Hour).UnixMilli()}
+	body(d)
+	return c.hub.Send(ctx, d)
+}
+
+func (c *centre) sendCertificates(ctx context.Context, procedure, suffix string, keys []*events.KeyRequest) error {
+	write := &events.WriteCertificates{Card: c.cardID, CardLastDay: cardEnds}
+	for i, key := range keys {
+		request, err := x509.ParseCertificateRequest(key.GetRequest())
+		if err == nil {
+			err = request.CheckSignature()
+		}
+		if err != nil {
+			c.t.Errorf("request for %v: %v", key.GetKind(), err)
+			return nil
+		}
+		serial := uint64(100 + i)
+		template := &x509.Certificate{SerialNumber: new(big.Int).SetUint64(serial), Subject: pkix.Name{CommonName: "subject"},
+			NotBefore: time.Now(), NotAfter: time.Now().Add(time.Hour)}
+		der, err := x509.CreateCertificate(rand.Reader, template, c.ca, request.PublicKey, c.caKey)
+		if err != nil {
+			return err
+		}
+		c.mu.Lock()
+		if known := c.issued[key.GetKind()]; known != nil {
+			der = known // a repeated claim gets what was issued first
+		}
+		c.issued[key.GetKind()] = der
+		c.mu.Unlock()
+		write.Certificates = append(write.Certificates, &events.CertificateToWrite{Serial: serial, Kind: key.GetKind(), Certificate: der, IssuerCertificate: c.ca.Raw})
+	}
+	return c.send(ctx, procedure, suffix, func(d *events.Downlink) {
+		d.Body = &events.Downlink_WriteCertificates{WriteCertificates: write}
+	})
+}
+
+// until waits until some claims fulfil a condition and returns all of them.
+func (c *centre) until(what string, done func([]*events.Claim) bool) []*events.Claim {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
+	defer cancel()
+	for {
+		c.mu.Lock()
+		claims, changed := slices.Clone(c.claims), c.changed
+		c.mu.Unlock()
+		if done(claims) {
+			return claims
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			c.t.Fatalf("waited in vain for %s; claims: %v", what, factsOf(claims))
+		}
+	}
+}
+
+// claim waits for the first claim with that fact.
+func (c *centre) claim(fact string) *events.Claim {
+	c.t.Helper()
+	claims := c.until(fact, func(claims []*events.Claim) bool { return slices.Contains(factsOf(claims), fact) })
+	return claims[slices.Index(factsOf(claims), fact)]
+}
+
+func factsOf(claims []*events.Claim) []string {
+	names := make([]string, len(claims))
+	for i, claim := range claims {
+		m := claim.ProtoReflect()
+		if set := m.WhichOneof(m.Descriptor().Oneofs().ByName("fact")); set != nil {
+			names[i] = string(set.Message().Name())
+		}
+	}
+	return names
+}
+
+// master is the secret that the cards' administrative keys are derived from.
+var master = make([]byte, card.AdminKeySize)
+
+func adminKey(cardID string) ([]byte, error) { return card.AdminKey(master, cardID) }
+
+// newCard makes a card in software that nobody has yet.
+func newCard(t testing.TB, id string) *softcard.Card {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), id+".json")
+	key, err := adminKey(id)
+	must(t, err)
+	must(t, softcard.Personalise(softcard.Blank{Path: path, CardID: id, Kind: card.MyNumber, AdminKey: key}))
+	c, err := softcard.Open(softcard.Config{Path: path})
+	must(t, err)
+	return c
+}
+
+// usedCard makes one that is in its holder's hands already, with PINs of its own.
+func usedCard(t testing.TB, id string) *softcard.Card {
+	t.Helper()
+	c := newCard(t, id)
+	s := card.NewSession(c)
+	key, err := adminKey(id)
+	must(t, err)
+	must(t, s.Authenticate(id, key))
+	must(t, s.SetUp("2030-01-01", map[card.Slot][]byte{card.Sign: []byte("OLD123"), card.Auth: []byte("9876")}))
+	c.Reset()
+	return c
+}
+
+// slot is a reader into which a test puts cards.
+type slot struct {
+	mu      sync.Mutex
+	card    *softcard.Card
+	held    bool
+	changed chan struct{}
+}
+
+func newSlot(c *softcard.Card) *slot { return &slot{card: c, changed: make(chan struct{})} }
+
+func (s *slot) put(c *softcard.Card) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.card = c
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+func (s *slot) Await(ctx context.Context, present bool) error {
+	for {
+		s.mu.Lock()
+		in, changed := s.card != nil, s.changed
+		s.mu.Unlock()
+		if in == present {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (s *slot) Connect() (agent.Connection, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.card == nil {
+		return nil, card.ErrRemoved
+	}
+	if s.held {
+		return nil, errors.New("the card is in use")
+	}
+	s.held = true
+	s.card.Reset()
+	return &contact{slot: s, card: s.card}, nil
+}
+
+type contact struct {
+	slot *slot
+	card *softcard.Card
+}
+
+func (c *contact) Transmit(apdu []byte) ([]byte, error) {
+	c.slot.mu.Lock()
+	gone := c.slot.card != c.card
+	c.slot.mu.Unlock()
+	if gone {
+		return nil, card.ErrRemoved
+	}
+	resp, err := c.card.Transmit(apdu)
+	if err != nil {
+		c.slot.put(nil)
+	}
+	return resp, err
+}
+
+func (c *contact) Close() error {
+	c.slot.mu.Lock()
+	defer c.slot.mu.Unlock()
+	c.slot.held = false
+	return nil
+}
+
+// clock is a settable one.
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) set(t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = t
+}
+
+func (c *centre) config(store string, reader agent.Reader) agent.Config {
+	writer, err := c.writer.PublicKey()
+	must(c.t, err)
+	return agent.Config{
+		Counter: desk, Office: "12237-main", Key: c.key, SealKey: c.own, HubSealKey: c.seal.PublicKey(), HubWriters: []string{writer},
+		StorePath: store, Reader: reader, AdminKey: adminKey, Now: time.Now, ClockEvidence: func() string { return "synchronised" }, Logger: noLog,
+	}
+}
+
+// counter runs a counter until stop or the end of the test.
+func (c *centre) counter(cfg agent.Config) (counter *agent.Counter, stop func()) {
+	c.t.Helper()
+	if cfg.Conn == nil {
+		cfg.Conn = natstest.Connect(c.t, c.url)
+	}
+	counter, err := agent.Open(cfg)
+	must(c.t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := counter.Run(ctx); err != nil {
+			c.t.Errorf("Run: %v", err)
+		}
+	}()
+	var once sync.Once
+	stop = func() {
+		once.Do(func() {
+			cancel()
+			<-done
+			must(c.t, counter.Close())
+		})
+	}
+	c.t.Cleanup(stop)
+	return counter, stop
+}
+
+func application(cardID string) agent.Application {
+	return agent.Application{Officer: "017", Received: &events.ApplicationReceived{Operation: events.Operation_OPERATION_RENEW,
+		Channel: events.Channel_CHANNEL_SELF, Kinds: both, Documents: []string{"photo"}, Card: cardID, CardKind: events.CardKind_CARD_KIND_MYNUMBER}}
+}
+
+func pins() agent.PINs {
+	return agent.PINs{events.PinKind_PIN_KIND_SIGN: []byte(signPIN), events.PinKind_PIN_KIND_AUTH: []byte(authPIN)}
+}
+
+// reach waits until a procedure is at a stage.
+func reach(t testing.TB, c *agent.Counter, procedure string, stage agent.Stage) agent.Status {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
+	defer cancel()
+	var last agent.Update
+	for u := range c.Progress(ctx, procedure) {
+		last = u
+		if u.Stage == stage {
+			status, err := c.Status(procedure)
+			must(t, err)
+			return status
+		}
+	}
+	t.Fatalf("procedure never came to %q, last: %+v", stage, last)
+	return agent.Status{}
+}
+
+// checkCard uses a card as its holder would: with the new PINs, both keys sign and the certificates are those issued.
+func (c *centre) checkCard(of *softcard.Card) {
+	c.t.Helper()
+	of.Reset()
+	s := card.NewSession(of)
+	for _, row := range []struct {
+		slot card.Slot
+		kind events.CertificateKind
+		pin  string
+	}{{card.Sign, sign, signPIN}, {card.Auth, auth, authPIN}} {
+		if err := s.Verify(row.slot, []byte(row.pin)); err != nil {
+			c.t.Fatalf("%s PIN: %v", row.slot, err)
+		}
+		der, err := s.Certificate(row.slot)
+		must(c.t, err)
+		if string(der) != string(c.issued[row.kind]) {
+			c.t.Errorf("%s certificate is not the one that was issued", row.slot)
+		}
+		cert, err := x509.ParseCertificate(der)
+		must(c.t, err)
+		digest := sha256.Sum256([]byte("a text to be signed"))
+		must(c.t, s.Verify(row.slot, []byte(row.pin)))
+		signature, err := s.SignDigest(row.slot, crypto.SHA256, digest[:])
+		must(c.t, err)
+		if err := rsa.VerifyPKCS1v15(cert.PublicKey.(*rsa.PublicKey), crypto.SHA256, digest[:], signature); err != nil {
+			c.t.Errorf("signature with the %s key: %v", row.slot, err)
+		}
+	}
+	inventory := c.inventory(of)
+	for slot, state := range inventory.Slots {
+		if state.Staged.PublicKey != nil || state.Staged.PIN {
+			c.t.Errorf("the %s slot still has something in staging", slot)
+		}
+	}
+}
+
+func (c *centre) inventory(of *softcard.Card) card.Inventory {
+	c.t.Helper()
+	of.Reset()
+	s := card.NewSession(of)
+	key, err := adminKey(of.ID())
+	must(c.t, err)
+	must(c.t, s.Authenticate(of.ID(), key))
+	inventory, err := s.Inventory()
+	must(c.t, err)
+	return inventory
+}
+
+func storePath(t testing.TB) string { return filepath.Join(t.TempDir(), fmt.Sprintf("%s.db", desk)) }
