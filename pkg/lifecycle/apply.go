@@ -65,9 +65,7 @@ func (d *decision) apply(c Apply) error {
 // missPassedDeadlines catches up with deadlines that had passed when the application was filed, even if no Tick has
 // come since: what they ended is not there any more (domain.md 6 (8)).
 func (a *application) missPassedDeadlines() error {
-	filed, caused := a.filed, a.caused
-	defer func() { a.filed, a.caused = filed, caused }()
-	return a.missDeadlines(a.day, a.Switches)
+	return a.catchUp(func() error { return a.missDeadlines(a.day, a.Switches) })
 }
 
 // fillIn completes what the counter left open from what is known: the card held and its kind, and for the factory,

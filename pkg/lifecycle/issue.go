@@ -154,6 +154,9 @@ func (d *decision) recordIssued(c RecordIssued) error {
 	if len(fresh) == 0 {
 		return nil // signed again after a crash: the log has it
 	}
+	if err := d.catchUp(func() error { return d.expire(Tick{Switches: c.Switches}) }); err != nil {
+		return err // what has run out meanwhile is not replaced, and not there beside the new either
+	}
 	for _, held := range fresh {
 		if err := d.replace(held, c.Switches); err != nil {
 			return err

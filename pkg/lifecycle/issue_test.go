@@ -219,7 +219,9 @@ func TestLossByTelephoneAndReissue(t *testing.T) {
 	p.at("2021-09-01 10:00")
 	p.refused(regime.CardNotUsable, opRenew)
 	p.refused(regime.CardNotUsable, opReissue)
-	withoutCard := func(a *Apply) { a.Shown = []regime.Shown{{Document: regime.DocForm}, {Document: regime.DocPhotoID, AddressCurrent: true}} }
+	withoutCard := func(a *Apply) {
+		a.Shown = []regime.Shown{{Document: regime.DocForm}, {Document: regime.DocPhotoID, AddressCurrent: true}}
+	}
 	accepted := p.apply(opReissue, card("card-2"), withoutCard)
 	equal(t, "fee", accepted.Fee, []*events.FeeItem{{RuleId: "mynumber.fee.reissue-card", Yen: 800}, {RuleId: "mynumber.fee.reissue-certificates", Yen: 200}})
 	p.keys()

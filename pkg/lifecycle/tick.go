@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"slices"
+	"time"
 
 	"shomei/events"
 	"shomei/pkg/civil"
@@ -19,6 +20,14 @@ func (d *decision) tick(c Tick) error {
 		return err
 	}
 	return d.expireCard(c)
+}
+
+// catchUp does something that days gone by have brought, and then takes the times of the command up again.
+func (d *decision) catchUp(do func() error) error {
+	filed, caused := d.filed, d.caused
+	defer func() { d.filed, d.caused = filed, caused }()
+	d.filed = time.Time{}
+	return do()
 }
 
 // openWindows opens the renewal windows that have come and owes one notice for certificates that end together.

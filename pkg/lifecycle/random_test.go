@@ -1,0 +1,279 @@
+package lifecycle
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"shomei/events"
+	"shomei/pkg/civil"
+	"shomei/pkg/regime"
+)
+
+// life draws commands of all kinds, in any order and at any time, about a few cards, procedures and serials.
+type life struct {
+	*player
+	t *rapid.T
+}
+
+func pick[T any](t *rapid.T, what string, from ...T) T { return rapid.SampledFrom(from).Draw(t, what) }
+
+func (l life) flip(what string) bool { return rapid.Bool().Draw(l.t, what) }
+
+func (l life) anyCard() string {
+	return pick(l.t, "card", "card-1", "card-2", "card-3", "juki-1", "juki-2", "")
+}
+
+func (l life) cardKind() events.CardKind {
+	return pick(l.t, "card kind", events.CardKind_CARD_KIND_JUKI, events.CardKind_CARD_KIND_MYNUMBER, events.CardKind_CARD_KIND_PIV,
+		events.CardKind_CARD_KIND_MYNUMBER, events.CardKind_CARD_KIND_UNSPECIFIED)
+}
+
+// procedure is mostly the open one.
+func (l life) procedure() string {
+	if id := l.state.Procedure.GetId(); id != "" && rapid.IntRange(0, 4).Draw(l.t, "open") > 0 {
+		return id
+	}
+	if len(l.state.Letters) > 0 {
+		return l.state.Letters[0].Procedure
+	}
+	return pick(l.t, "procedure", "procedure-of-nobody", "")
+}
+
+func (l life) obligation(kind events.ObligationKind) string {
+	for _, o := range l.state.Obligations {
+		if o.Kind == kind {
+			return pick(l.t, "obligation", o.Id, o.Id, o.Id, "0.0", "")
+		}
+	}
+	return ""
+}
+
+func (l life) cardOfProcedure() string {
+	if p := l.state.Procedure; p != nil && rapid.IntRange(0, 9).Draw(l.t, "its card") > 0 {
+		return p.Card
+	}
+	return l.anyCard()
+}
+
+func (l life) apply() Command {
+	shown := slices.Concat(photo(), []regime.Shown{{Document: regime.DocOtherID}, {Document: regime.DocSealCertificate},
+		{Document: regime.DocMandate, RegisteredSeal: true}, {Document: regime.DocProxyPhotoID}, {Document: regime.DocNoticeAnswer},
+		{Document: regime.DocRepresentation}})
+	a := l.application(events.Operation(rapid.IntRange(1, 10).Draw(l.t, "operation")))
+	if len(l.state.Letters) > 0 && l.flip("with the answer") {
+		a.Procedure = l.state.Letters[0].Procedure
+		shown = append(shown, regime.Shown{Document: regime.DocInquiryAnswer, Letter: l.state.Letters[0].Id})
+	}
+	if p := l.state.Procedure; p != nil && rapid.IntRange(0, 9).Draw(l.t, "again") == 0 {
+		a.Procedure = p.Id
+	}
+	a.Shown, a.Card, a.CardKind = shown, l.anyCard(), l.cardKind()
+	if held := l.state.Card; held != nil && l.flip("the card held") {
+		a.Card, a.CardKind = held.Card, held.Kind
+	}
+	a.Channel = pick(l.t, "channel", regime.ChannelSelf, regime.ChannelSelf, regime.ChannelSelfNoPhoto, regime.ChannelProxy, regime.ChannelRepresentative)
+	a.Kinds = pick(l.t, "kinds", nil, nil, []events.CertificateKind{kindSign}, []events.CertificateKind{kindAuth})
+	a.Cause = pick[regime.Cause](l.t, "cause", "", "", regime.CauseLoss, regime.CauseDamage, regime.CauseFault)
+	a.Factory = a.Operation == opFactory
+	return a
+}
+
+func (l life) recordKeys() Command {
+	c := RecordKeys{Procedure: l.procedure(), Card: l.cardOfProcedure(), Person: l.person, Filed: l.now, Signing: map[events.CertificateKind]Signing{}}
+	c.Obligation = l.obligation(events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS)
+	if rapid.IntRange(0, 9).Draw(l.t, "nobody known") == 0 {
+		c.Person = regime.Person{}
+	}
+	for _, k := range pick(l.t, "keys", []events.CertificateKind{kindAuth, kindSign}, []events.CertificateKind{kindAuth, kindSign}, []events.CertificateKind{kindSign}) {
+		l.serial++
+		c.Keys = append(c.Keys, &events.GeneratedKey{Kind: k, SpkiSha256: spki(l.serial)})
+		c.Signing[k] = Signing{Serial: l.serial, Authority: "authority", Generation: spki(0)[:20]}
+	}
+	return c
+}
+
+// recordIssued signs all, some or nothing of what is authorised.
+func (l life) recordIssued() Command {
+	c := RecordIssued{Procedure: l.state.Procedure.GetId()}
+	for _, held := range l.state.Certificates {
+		if held.Status == authorized && rapid.IntRange(0, 4).Draw(l.t, "signed") > 0 {
+			c.Signed = append(c.Signed, SignedCertificate{Serial: held.Serial, SHA256: der(held.Serial)})
+		}
+	}
+	return c
+}
+
+func (l life) abandonIssue() Command {
+	for _, held := range l.state.Certificates {
+		if held.Status == authorized {
+			return AbandonIssue{Serial: held.Serial, Cause: "generation-over"}
+		}
+	}
+	return AbandonIssue{Serial: l.serial, Cause: "generation-over"}
+}
+
+func (l life) recordWritten() Command {
+	c := l.written()
+	c.Obligation = l.obligation(events.ObligationKind_OBLIGATION_KIND_WRITE_CARD)
+	c.Card = l.cardOfProcedure()
+	if len(c.SHA256) > 0 && rapid.IntRange(0, 9).Draw(l.t, "misread") == 0 {
+		c.SHA256[0] = spki(0)
+	}
+	return c
+}
+
+func (l life) fails() Command {
+	return RecordWriteFailed{
+		Procedure: l.procedure(), Card: l.cardOfProcedure(), Stage: "write", Reason: "torn", Repairable: l.flip("repairable"),
+		Filed: l.now, Obligation: l.obligation(events.ObligationKind_OBLIGATION_KIND_WRITE_CARD),
+	}
+}
+
+func (l life) changes() Command {
+	c := ChangeRecord{
+		Change: events.RecordChange(rapid.IntRange(1, 14).Draw(l.t, "change")), KeepUsing: l.flip("keep"), Office: l.office, Filed: l.now,
+		Municipality: "12237",
+	}
+	c.CausedOn = civil.Of(l.now).AddDays(-rapid.IntRange(0, 40).Draw(l.t, "days ago")).String()
+	return c
+}
+
+// command draws one of all kinds; what carries a procedure on comes more often than the rest.
+func (l life) command() Command {
+	p := l.state.Procedure
+	onward := []func() Command{
+		l.apply, l.apply, l.apply, l.recordKeys, l.recordKeys, l.recordIssued, l.recordIssued, l.recordWritten, l.recordWritten,
+		func() Command {
+			return RecordHandOver{Procedure: l.procedure(), Card: l.cardOfProcedure(), Yen: p.GetFeeYen(), Filed: l.now}
+		},
+		func() Command {
+			return RecordUnblocked{Procedure: l.procedure(), Card: l.cardOfProcedure(), Pins: p.GetPins(), Filed: l.now}
+		},
+		func() Command { return Tick{} },
+	}
+	if p != nil && rapid.IntRange(0, 2).Draw(l.t, "in order") > 0 {
+		return l.inOrder(p)
+	}
+	if rapid.IntRange(0, 2).Draw(l.t, "onward") > 0 {
+		return pick(l.t, "step", onward...)()
+	}
+	return pick(l.t, "event", l.abandonIssue, l.fails, l.changes, l.changes,
+		func() Command { return RecordPinsBlocked{Card: l.anyCard(), Pins: []events.PinKind{1}, Filed: l.now} },
+		func() Command {
+			return RecordConfirmationFailed{Obligation: l.obligation(pick(l.t, "failed", events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS,
+				events.ObligationKind_OBLIGATION_KIND_WRITE_CARD, events.ObligationKind_OBLIGATION_KIND_UNBLOCK_PIN)), Filed: l.now}
+		},
+		func() Command { return RecordCustody{Procedure: l.procedure(), Card: l.anyCard(), Filed: l.now} },
+		func() Command { return DropApplication{Procedure: l.procedure(), Filed: l.now} },
+		func() Command { return ReportLoss{By: pick(l.t, "by", "telephone", "counter"), Filed: l.now} },
+		func() Command { return ReportFound{Card: l.anyCard(), Filed: l.now} },
+		func() Command {
+			return OrderByAuthority{Serials: []uint64{l.serial, l.serial - 1}, Filed: l.now,
+				Reason: pick(l.t, "reason", events.RevocationReason_REVOCATION_REASON_CA_COMPROMISE, events.RevocationReason_REVOCATION_REASON_AFFILIATION_CHANGED)}
+		},
+		func() Command {
+			letter := "none"
+			if len(l.state.Letters) > 0 {
+				letter = l.state.Letters[0].Id
+			}
+			return RecordLetterMailed{Letter: letter}
+		},
+		func() Command {
+			notice := "0.0"
+			if len(l.state.Notices) > 0 {
+				notice = l.state.Notices[0].Id
+			}
+			return RecordNotice{Notice: notice, Outcome: NoticeOutcome(rapid.IntRange(1, 3).Draw(l.t, "outcome"))}
+		},
+	)()
+}
+
+// inOrder is what an orderly counter would do next about the open procedure.
+func (l life) inOrder(p *events.Procedure) Command {
+	switch {
+	case waitsFor(p) == events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS:
+		return l.recordKeys()
+	case waitsFor(p) == events.ObligationKind_OBLIGATION_KIND_UNBLOCK_PIN:
+		return RecordUnblocked{Procedure: p.Id, Card: p.Card, Pins: p.Pins, Filed: l.now}
+	case p.Step == stepKeys:
+		return l.recordIssued()
+	case p.Step == stepIssued:
+		return l.written()
+	default:
+		return RecordHandOver{Procedure: p.Id, Card: p.Card, Yen: p.FeeYen, Filed: l.now}
+	}
+}
+
+// later moves the clock: mostly within the day, at times by months or years, and to an open hour of an open day.
+func (l life) later() {
+	for _, c := range l.state.Certificates {
+		opens := day(c.WindowOpens)
+		if c.Status == valid && opens.After(civil.Of(l.now)) && rapid.IntRange(0, 9).Draw(l.t, "to the window") == 0 {
+			l.now = opens.AddDays(1).StartInstant().Add(10 * time.Hour)
+			return
+		}
+	}
+	hop := pick(l.t, "hop", 0, 0, 0, 0, 0, 1, 7, 40, 100, 400, 1500)
+	on := civil.Of(l.now).AddDays(hop)
+	if open, ok := l.office.NextOpenDay(regime.OpNew, on); ok && hop > 0 {
+		l.now = open.StartInstant().Add(10 * time.Hour)
+		return
+	}
+	l.now = l.now.Add(time.Second)
+}
+
+func TestAnyLife(t *testing.T) {
+	reached := map[string]int{}
+	rapid.Check(t, func(t *rapid.T) {
+		start := pick(t, "start", "2012-12-03 10:00", "2015-12-01 10:00", "2016-01-12 10:00", "2024-05-01 10:00")
+		l := life{newPlayer(t, start), t}
+		l.person.BirthDate = civil.New(1950+rapid.IntRange(0, 65).Draw(t, "born"), 6, 18)
+		for range rapid.IntRange(1, 80).Draw(t, "length") {
+			cmd := l.command()
+			for _, e := range l.do(cmd) {
+				reached[fmt.Sprintf("%T %s", cmd, events.Name(e))]++
+			}
+			l.later()
+		}
+	})
+	for _, must := range []string{"lifecycle.RecordHandOver Delivered", "lifecycle.RecordWriteFailed CardTakenIntoCustody",
+		"lifecycle.DropApplication IssueAbandoned", "lifecycle.Tick WindowOpened", "lifecycle.Apply InquiryLetterDue",
+		"lifecycle.ChangeRecord IssueAbandoned", "lifecycle.RecordHandOver CardVoided"} {
+		if reached[must] == 0 {
+			t.Errorf("no life drawn has seen %q; the drawing is too poor to prove anything", must)
+		}
+	}
+}
+
+// Any life ends: when everything owed is done or failed and time passes, nothing stays owed or open.
+func TestEveryLifeComesToRest(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l := life{newPlayer(t, "2016-01-12 10:00"), t}
+		for range rapid.IntRange(1, 40).Draw(t, "length") {
+			l.do(l.command())
+			l.later()
+		}
+		l.rest()
+		if len(l.state.Obligations) > 0 || l.state.Procedure != nil || len(l.model) > 0 {
+			t.Fatalf("not at rest: %v", l.state)
+		}
+	})
+}
+
+// rest does what the services and the counter would do: drop what is open, send what is owed, let the years pass.
+func (l life) rest() {
+	if p := l.state.Procedure; p != nil {
+		l.do(DropApplication{Procedure: p.Id, Filed: l.now})
+	}
+	l.at("2060-01-05 10:00").do(Tick{})
+	for _, letter := range l.state.Letters {
+		l.do(RecordLetterMailed{Letter: letter.Id})
+	}
+	for len(l.state.Notices) > 0 {
+		l.do(RecordNotice{Notice: l.state.Notices[0].Id, Outcome: NoticeSent})
+	}
+}

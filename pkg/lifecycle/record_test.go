@@ -1,0 +1,300 @@
+package lifecycle
+
+import (
+	"testing"
+
+	"shomei/events"
+	"shomei/pkg/civil"
+	"shomei/pkg/regime"
+)
+
+// Every row of domain.md 1.4.7 that the register, the telephone or the authority tells, and what it leaves.
+func TestWhatEndsWhatUnderMyNumber(t *testing.T) {
+	changed := func(c events.RecordChange, keep bool) func(*player) {
+		return func(p *player) { p.change(c, func(r *ChangeRecord) { r.KeepUsing = keep }) }
+	}
+	order := func(reason events.RevocationReason) func(*player) {
+		return func(p *player) { p.do(OrderByAuthority{Serials: []uint64{1, 2, 99}, Reason: reason, Filed: p.now}) }
+	}
+	const (
+		held, void, suspendedCard, expiredCard = events.CardStatus_CARD_STATUS_HELD, events.CardStatus_CARD_STATUS_VOID,
+			events.CardStatus_CARD_STATUS_SUSPENDED, events.CardStatus_CARD_STATUS_EXPIRED
+		affiliation = events.RevocationReason_REVOCATION_REASON_AFFILIATION_CHANGED
+		cessation   = events.RevocationReason_REVOCATION_REASON_CESSATION_OF_OPERATION
+	)
+	for _, c := range []struct {
+		name       string
+		at         string
+		act        func(*player)
+		sign, auth events.CertificateStatus
+		card       events.CardStatus
+		reason     events.RevocationReason // of the signature certificate
+	}{
+		{"name", "", changed(events.RecordChange_RECORD_CHANGE_NAME, false), revoked, valid, held, affiliation},
+		{"sex", "", changed(events.RecordChange_RECORD_CHANGE_SEX, false), revoked, valid, held, affiliation},
+		{"address", "", changed(events.RecordChange_RECORD_CHANGE_ADDRESS, false), revoked, valid, held, affiliation},
+		{"birth date", "", changed(events.RecordChange_RECORD_CHANGE_BIRTH_DATE, false), revoked, valid, held, affiliation},
+		{"minor", "", changed(events.RecordChange_RECORD_CHANGE_MINOR, false), valid, valid, held, 0},
+		{"move out", "", changed(events.RecordChange_RECORD_CHANGE_MOVE_OUT, false), revoked, valid, held, affiliation},
+		{"death", "", changed(events.RecordChange_RECORD_CHANGE_DEATH, false), revoked, revoked, void, cessation},
+		{"out of scope", "", changed(events.RecordChange_RECORD_CHANGE_OUT_OF_SCOPE, false), revoked, revoked, void, cessation},
+		{"deleted", "", changed(events.RecordChange_RECORD_CHANGE_DELETED, false), revoked, revoked, void, cessation},
+		{"overseas before", "2019-05-07 10:00", changed(events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS, true), revoked, revoked, void, cessation},
+		{"number", "", changed(events.RecordChange_RECORD_CHANGE_INDIVIDUAL_NUMBER, false), revoked, revoked, void, cessation},
+		{"code", "", changed(events.RecordChange_RECORD_CHANGE_RESIDENT_CODE, false), revoked, revoked, void, cessation},
+		{"period of stay", "", changed(events.RecordChange_RECORD_CHANGE_PERIOD_OF_STAY, false), valid, valid, held, 0},
+		{"returned", "", func(p *player) { p.apply(opReturn) }, revoked, revoked, void, cessation},
+		{"application", "", func(p *player) { p.apply(opRevoke) }, revoked, revoked, held, cessation},
+		{"telephone", "", func(p *player) { p.do(ReportLoss{By: "telephone", Filed: p.now}) }, suspended, suspended, suspendedCard, 0},
+		{"loss at the counter", "", func(p *player) { p.do(ReportLoss{By: "counter", Filed: p.now}) }, revoked, revoked, suspendedCard,
+			events.RevocationReason_REVOCATION_REASON_KEY_COMPROMISE},
+		{"error", "", order(events.RevocationReason_REVOCATION_REASON_AFFILIATION_CHANGED), revoked, revoked, held, affiliation},
+		{"authority's key", "", order(events.RevocationReason_REVOCATION_REASON_CA_COMPROMISE), revoked, revoked, held,
+			events.RevocationReason_REVOCATION_REASON_CA_COMPROMISE},
+		{"legal term", "2020-06-19 00:05", func(p *player) { p.tick() }, expired, expired, held, 0},
+		{"card's term", "2026-06-19 00:05", func(p *player) { p.tick() }, expired, expired, expiredCard, 0},
+	} {
+		p := fromFactory(t)
+		p.at("2017-05-08 10:00")
+		if c.at != "" {
+			p.at(c.at)
+		}
+		c.act(p)
+		if got := p.wantStatus(underMyNumber, kindSign, c.sign); got.Reason != c.reason {
+			t.Errorf("%s: reason %v, want %v", c.name, got.Reason, c.reason)
+		}
+		p.wantStatus(underMyNumber, kindAuth, c.auth)
+		if p.state.Card.Status != c.card {
+			t.Errorf("%s: card %v, want %v", c.name, p.state.Card.Status, c.card)
+		}
+	}
+}
+
+// Every row of domain.md 1.3.4.
+func TestWhatEndsWhatUnderJuki(t *testing.T) {
+	changed := func(c events.RecordChange) func(*player) { return func(p *player) { p.change(c) } }
+	for _, c := range []struct {
+		name string
+		act  func(*player)
+		want events.CertificateStatus
+	}{
+		{"name", changed(events.RecordChange_RECORD_CHANGE_NAME), revoked},
+		{"sex", changed(events.RecordChange_RECORD_CHANGE_SEX), revoked},
+		{"address", changed(events.RecordChange_RECORD_CHANGE_ADDRESS), revoked},
+		{"birth date", changed(events.RecordChange_RECORD_CHANGE_BIRTH_DATE), revoked},
+		{"minor", changed(events.RecordChange_RECORD_CHANGE_MINOR), valid},
+		{"move out", changed(events.RecordChange_RECORD_CHANGE_MOVE_OUT), revoked},
+		{"overseas", changed(events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS), revoked},
+		{"death", changed(events.RecordChange_RECORD_CHANGE_DEATH), revoked},
+		{"deleted", changed(events.RecordChange_RECORD_CHANGE_DELETED), revoked},
+		{"code", changed(events.RecordChange_RECORD_CHANGE_RESIDENT_CODE), revoked},
+		{"number", changed(events.RecordChange_RECORD_CHANGE_INDIVIDUAL_NUMBER), valid},
+		{"application", func(p *player) { p.apply(opRevoke, juki) }, revoked},
+		{"returned", func(p *player) { p.apply(opReturn, juki) }, revoked},
+		{"loss", func(p *player) { p.do(ReportLoss{By: "counter", Filed: p.now}) }, revoked},
+		{"telephone", func(p *player) { p.do(ReportLoss{By: "telephone", Filed: p.now}) }, valid},
+		{"leak", func(p *player) { p.apply(opRevoke, juki, cause(regime.Cause(regime.EvKeyLeak))) }, revoked},
+		{"error", func(p *player) { p.do(OrderByAuthority{Serials: []uint64{1}, Filed: p.now}) }, revoked},
+		{"term", func(p *player) { p.at("2015-12-03 00:05").tick() }, expired},
+	} {
+		p := newPlayer(t, "2012-12-03 10:00")
+		p.carried(opIssue, juki)
+		c.act(p)
+		if got := p.heldUnder(underJuki, kindSign).Status; got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+func TestOverseasWithContinuedUse(t *testing.T) {
+	for _, c := range []struct {
+		day  string
+		auth events.CertificateStatus
+	}{{"2024-05-26", revoked}, {"2024-05-27", valid}} {
+		p := fromFactory(t)
+		p.at("2020-03-19 10:00").carried(opRenew)
+		p.at("2024-05-28 10:00") // recorded after the move, which decides
+		p.change(events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS, func(r *ChangeRecord) { r.CausedOn, r.KeepUsing = c.day, true })
+		p.wantStatus(underMyNumber, kindSign, revoked)
+		p.wantStatus(underMyNumber, kindAuth, c.auth)
+		if c.auth == valid {
+			p.person.Overseas = day(c.day)
+			p.carried(opIssue, kinds(kindSign))
+		}
+	}
+}
+
+func TestChainsOfAMove(t *testing.T) {
+	moveOut := func(p *player, planned string) {
+		p.change(events.RecordChange_RECORD_CHANGE_MOVE_OUT, func(c *ChangeRecord) { c.PlannedOn = planned })
+	}
+	moveIn := func(p *player, moved string, submitted bool) []*events.Event {
+		return p.change(events.RecordChange_RECORD_CHANGE_MOVE_IN, func(c *ChangeRecord) { c.CausedOn, c.KeepUsing = moved, submitted })
+	}
+	start := func() *player {
+		p := fromFactory(t).at("2017-05-08 10:00")
+		moveOut(p, "2017-05-11") // 30 days end on Saturday 2017-06-10 and roll to Monday
+		equal(t, "rolled", p.state.Deadlines[0].LastDay, "2017-06-12")
+		return p
+	}
+	ended := func(p *player) {
+		t.Helper()
+		p.wantStatus(underMyNumber, kindAuth, revoked)
+		equal(t, "card", p.state.Card.Status, events.CardStatus_CARD_STATUS_VOID)
+	}
+	p := start().at("2017-06-12 23:59")
+	equal(t, "the last day is in time", len(p.tick()), 0)
+	p.at("2017-06-13 00:05").tick()
+	ended(p)
+
+	p = start().at("2017-05-25 10:00") // 14 days from 05-11 end today
+	moveIn(p, "2017-05-11", true)
+	p.wantStatus(underMyNumber, kindAuth, valid)
+	equal(t, "nothing is left to keep", len(p.state.Deadlines), 0)
+
+	p = start().at("2017-05-26 10:00")
+	moveIn(p, "2017-05-11", true)
+	ended(p)
+
+	p = start().at("2017-05-12 10:00")
+	moveIn(p, "2017-05-11", false)
+	equal(t, "90 days with the day of filing", p.state.Deadlines[0].LastDay, "2017-08-09")
+	p.apply(opContinue)
+	p.wantStatus(underMyNumber, kindAuth, valid)
+	p.refused(regime.NothingHeld, opContinue)
+
+	p = start().at("2017-05-12 10:00")
+	moveIn(p, "2017-05-11", false)
+	p.at("2017-08-10 10:00") // no Tick has come, and yet the day has passed
+	p.refused(regime.NothingHeld, opContinue)
+	ended(p)
+
+	p = start().at("2017-05-12 10:00")
+	moveIn(p, "2017-05-11", false)
+	moveOut(p.at("2017-06-01 10:00"), "2017-06-02")
+	ended(p)
+	equal(t, "no chain without a card", len(p.state.Deadlines), 0)
+
+	p = start().at("2017-06-13 10:00") // late for the 30 days, before any Tick
+	moveIn(p, "2017-06-10", true)
+	ended(p)
+
+	p = start().at("2017-05-12 10:00")
+	moveIn(p, "2017-05-11", false)
+	p.do(ReportLoss{By: "counter", Filed: p.now})
+	p.carried(opReissue, card("card-2"))
+	p.at("2017-12-01 00:05").tick()
+	p.wantStatus(underMyNumber, kindAuth, valid) // a new card need not be submitted
+}
+
+func TestReturnToTheRegisterAfterDeletion(t *testing.T) {
+	p := fromFactory(t).at("2017-05-08 10:00")
+	p.change(events.RecordChange_RECORD_CHANGE_DELETED)
+	p.refused(regime.RecordEnded, opIssue, card("card-2"))
+	p.change(events.RecordChange_RECORD_CHANGE_MOVE_IN)
+	p.carried(opIssue, card("card-2"))
+}
+
+// A change of the record at every step of a procedure: nothing stays owed, and nothing with the old data reaches the
+// holder in force.
+func TestRecordChangeInTheMiddle(t *testing.T) {
+	steps := []func(*player){
+		func(*player) {}, func(p *player) { p.keys() }, func(p *player) { p.sign() }, func(p *player) { p.write() },
+	}
+	changes := []events.RecordChange{
+		events.RecordChange_RECORD_CHANGE_NAME, events.RecordChange_RECORD_CHANGE_MOVE_OUT, events.RecordChange_RECORD_CHANGE_DEATH,
+		events.RecordChange_RECORD_CHANGE_INDIVIDUAL_NUMBER, events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS,
+	}
+	for _, change := range changes {
+		for upTo := range steps {
+			for _, only := range [][]events.CertificateKind{nil, {kindSign}, {kindAuth}} {
+				p := fromFactory(t).at("2020-03-19 10:00")
+				p.apply(opRenew, kinds(only...))
+				for _, step := range steps[:upTo+1] {
+					step(p)
+				}
+				p.change(change)
+				for p.state.Procedure != nil {
+					switch p.state.Procedure.Step {
+					case stepAccepted:
+						p.keys()
+					case stepKeys:
+						p.sign()
+					case stepIssued:
+						p.write()
+					default:
+						p.handOver()
+					}
+				}
+				if c := Live(p.state, underMyNumber, kindSign); c != nil {
+					t.Errorf("%v at step %d of %v: %v is in force", change, upTo, only, c)
+				}
+			}
+		}
+	}
+}
+
+func TestTickCatchesUpOnce(t *testing.T) {
+	p := fromFactory(t)
+	p.at("2020-03-18 23:59")
+	equal(t, "the day before", len(p.tick()), 0)
+	decided := p.at("2020-03-19 00:05").tick()
+	equal(t, "opened", names(decided), []string{"WindowOpened", "WindowOpened", "NoticeDue"})
+	equal(t, "caused", decided[0].CausedMs, civil.New(2020, 3, 19).StartInstant().UnixMilli())
+	equal(t, "again", len(p.tick()), 0)
+	decided = p.at("2020-06-19 00:05").tick()
+	equal(t, "ended", names(decided), []string{"CertificateExpired", "CertificateExpired", "NoticeSuppressed", "NoticeDue"})
+	equal(t, "again", len(p.tick()), 0)
+
+	q := fromFactory(t).at("2031-01-01 00:05")
+	equal(t, "all at once", names(q.tick()), []string{"CertificateExpired", "CertificateExpired", "NoticeDue", "CardExpired"})
+	equal(t, "again", len(q.tick()), 0)
+
+	s := fromFactory(t)
+	s.do(ReportLoss{By: "telephone", Filed: s.now})
+	equal(t, "suspended ones", names(s.at("2020-06-19 00:05").tick()), []string{"CertificateExpired", "CertificateExpired"})
+	equal(t, "suspended since", s.held(kindAuth).SuspendedMs != 0, true)
+}
+
+func TestNoticeHasOneOutcome(t *testing.T) {
+	due := func() (*player, string) {
+		p := fromFactory(t).at("2020-03-19 00:05")
+		return p, find[*events.NoticeDue](p.tick()).Notice
+	}
+	outcomes := func(p *player, id string) (n int) {
+		for _, e := range p.all() {
+			switch b := events.BodyOf(e).(type) {
+			case *events.NoticeSent:
+				n += map[bool]int{true: 1}[b.Notice == id]
+			case *events.NoticeFailed:
+				n += map[bool]int{true: 1}[b.Notice == id]
+			case *events.NoticeSuppressed:
+				n += map[bool]int{true: 1}[b.Notice == id]
+			}
+		}
+		return n
+	}
+	for name, act := range map[string]func(*player, string){
+		"sent":   func(p *player, id string) { p.do(RecordNotice{Notice: id, Outcome: NoticeSent, Medium: "mail"}) },
+		"failed": func(p *player, id string) { p.do(RecordNotice{Notice: id, Outcome: NoticeFailed, Detail: "5.1.1"}) },
+		"none": func(p *player, id string) {
+			p.do(RecordNotice{Notice: id, Outcome: NoticeSuppressed, Detail: "no-contact"})
+		},
+		"renewed": func(p *player, _ string) { p.at("2020-03-19 10:00").carried(opRenew) },
+		"revoked": func(p *player, _ string) { p.at("2020-03-19 10:00").apply(opRevoke) },
+		"died":    func(p *player, _ string) { p.change(events.RecordChange_RECORD_CHANGE_DEATH) },
+		"expired": func(p *player, _ string) { p.at("2020-06-19 00:05").tick() },
+	} {
+		p, id := due()
+		act(p, id)
+		p.do(RecordNotice{Notice: id, Outcome: NoticeSent, Medium: "mail"})
+		if n := outcomes(p, id); n != 1 {
+			t.Errorf("%s: %d outcomes", name, n)
+		}
+	}
+	p, id := due()
+	p.at("2020-03-19 10:00").carried(opRenew, kinds(kindAuth))
+	if n := outcomes(p, id); n != 0 {
+		t.Errorf("the signature certificate still ends on that day: %d outcomes", n)
+	}
+}
