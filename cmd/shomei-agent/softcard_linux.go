@@ -61,6 +61,9 @@ func runSoftcard(cmd *cobra.Command, lang *language, f softcardFlags) error {
 	}
 	ctx, cancel := context.WithCancel(cmd.Context())
 	defer cancel()
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	var reader *softcard.Reader
 	ended := make(chan error, 1)
 	if f.dir != "" {
@@ -77,29 +80,29 @@ func runSoftcard(cmd *cobra.Command, lang *language, f softcardFlags) error {
 	}
 	reader.Insert(c)
 	fmt.Fprintf(cmd.OutOrStdout(), lang.say("カード %s を挿入しました。Ctrl-C で終わります。\n", "Card %s is in the reader. Ctrl-C ends.\n"), c.ID())
-	return reloadUntil(ctx, reader, ended, f.store, log)
-}
-
-// reloadUntil puts the card in anew at each SIGHUP, until ctx or the reader ends.
-func reloadUntil(ctx context.Context, reader *softcard.Reader, ended <-chan error, store string, log *slog.Logger) error {
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case err := <-ended:
+			if err == nil {
+				return nil
+			}
 			return fmt.Errorf("%w: is vsmartcard-vpcd installed and pcscd running? %w", errUnreachable, err)
 		case <-hangups:
-			c, err := softcard.Open(softcard.Config{Path: store, Log: log})
-			if err != nil {
-				log.Error("the card stays as it was", "error", err)
-				continue
-			}
-			reader.Insert(c)
+			reload(reader, f.store, log)
 		}
 	}
+}
+
+// reload puts the card in anew from its file; a bad file leaves it as it was.
+func reload(reader *softcard.Reader, store string, log *slog.Logger) {
+	c, err := softcard.Open(softcard.Config{Path: store, Log: log})
+	if err != nil {
+		log.Error("the card stays as it was", "error", err)
+		return
+	}
+	reader.Insert(c)
 }
 
 func newCardCommand(lang *language) *cobra.Command {

@@ -118,8 +118,41 @@ func TestOpenSCSigns(t *testing.T) {
 	}
 }
 
-// TestOpenSCRefusesBadCard shows the judge failing: a certificate file that is
-// not the DER its header promises, and a PIN file that answers 9000.
+// TestOpenSCReadsHalfCard gives the judge the card of someone under fifteen: an
+// authentication certificate and none for signatures (domain.md 1.4.6).
+func TestOpenSCReadsHalfCard(t *testing.T) {
+	t.Parallel()
+	c := cardtest.New(t, card.MyNumber, "C1")
+	session := cardtest.Session(t, c, "C1")
+	intent := cardtest.Intent("C1", card.MyNumber, "first")
+	delete(intent.Slots, card.Sign)
+	if err := session.Install(intent, cardtest.CA().Issuer(card.MyNumber)); err != nil {
+		t.Fatal(err)
+	}
+	if err := session.SetUp(cardtest.LastDay, cardtest.PINs); err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, c)
+	if read := must(t, s, "pkcs15-tool", "--read-certificate", "1"); !strings.Contains(read, "BEGIN CERTIFICATE") {
+		t.Errorf("authentication certificate:\n%s", read)
+	}
+	if out, err := tool(t, s, "pkcs15-tool", "--read-certificate", "2", "--verify-pin", "--auth-id", "2", "--pin", "ABC123"); err == nil {
+		t.Errorf("a signature certificate that is not there:\n%s", out)
+	}
+}
+
+// TestOpenSCRefusesJukiCard: the driver wants the authentication PIN, which
+// the juki card has not.
+func TestOpenSCRefusesJukiCard(t *testing.T) {
+	t.Parallel()
+	s := start(t, cardtest.Ready(t, card.Juki, "J1"))
+	if out, err := tool(t, s, "pkcs15-tool", "--dump"); err == nil || !strings.Contains(out, "Unsupported card") {
+		t.Errorf("a juki card: %v\n%s", err, out)
+	}
+}
+
+// TestOpenSCRefusesBadCard shows the judge failing: a certificate file that
+// ends before the length in its header.
 func TestOpenSCRefusesBadCard(t *testing.T) {
 	t.Parallel()
 	c := cardtest.New(t, card.MyNumber, "C1") // certificate files are empty: FF FF FF FF
