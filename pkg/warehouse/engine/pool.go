@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+
+	"shomei/pkg/warehouse/engine/chdb"
 )
 
 // errClosed says that the engine is shutting down.
@@ -15,15 +17,15 @@ var errClosed = errors.New("the engine is shutting down; try again")
 // them: the engine is made to start once in a process, and it stops with its
 // last connection.
 type pool struct {
-	open   func() (*lane, error)
-	anchor *lane
-	free   chan *lane
+	open   func() (*chdb.Conn, error)
+	anchor *chdb.Conn
+	free   chan *chdb.Conn
 	size   int
 	log    *slog.Logger
 }
 
-func newPool(size int, log *slog.Logger, open func() (*lane, error)) (*pool, error) {
-	p := &pool{open: open, free: make(chan *lane, size), size: size, log: log}
+func newPool(size int, log *slog.Logger, open func() (*chdb.Conn, error)) (*pool, error) {
+	p := &pool{open: open, free: make(chan *chdb.Conn, size), size: size, log: log}
 	var err error
 	if p.anchor, err = open(); err != nil {
 		return nil, err
@@ -40,7 +42,7 @@ func newPool(size int, log *slog.Logger, open func() (*lane, error)) (*pool, err
 
 // run executes s on a free lane. A lane whose statement ended otherwise than
 // by an answer or an exception is replaced: what it still does is unknown.
-func (p *pool) run(ctx context.Context, s statement, emit func([]byte) error) (uint64, error) {
+func (p *pool) run(ctx context.Context, s chdb.Statement, emit func([]byte) error) (uint64, error) {
 	l, err := p.take(ctx)
 	if err != nil {
 		return 0, err
@@ -52,19 +54,19 @@ func (p *pool) run(ctx context.Context, s statement, emit func([]byte) error) (u
 		}
 		p.free <- l
 	}()
-	rows, err := l.run(ctx, s, emit)
-	var e *Exception
-	sound = err == nil || errors.As(err, &e)
+	rows, err := l.Run(ctx, s, emit)
+	var e *chdb.Exception
+	sound = err == nil || errors.As(err, &e) && !errors.Is(err, chdb.ErrTainted)
 	return rows, err
 }
 
-func (p *pool) take(ctx context.Context) (*lane, error) {
+func (p *pool) take(ctx context.Context) (*chdb.Conn, error) {
 	select {
 	case l := <-p.free:
-		if l.box != nil {
+		if !l.Closed() {
 			return l, nil
 		}
-		if l = p.replace(l); l.box == nil {
+		if l = p.replace(l); l.Closed() {
 			p.free <- l
 			return nil, errClosed
 		}
@@ -76,8 +78,8 @@ func (p *pool) take(ctx context.Context) (*lane, error) {
 
 // replace closes old and opens another; when that fails the closed lane goes
 // back and the next statement tries again.
-func (p *pool) replace(old *lane) *lane {
-	old.close()
+func (p *pool) replace(old *chdb.Conn) *chdb.Conn {
+	old.Close()
 	fresh, err := p.open()
 	if err != nil {
 		p.log.Error("engine connection not reopened", "error", err)
@@ -91,19 +93,19 @@ func (p *pool) close(ctx context.Context) error {
 	for range p.size {
 		select {
 		case l := <-p.free:
-			l.close()
+			l.Close()
 		case <-ctx.Done():
 			return fmt.Errorf("closing the engine: a statement is still running: %w", ctx.Err())
 		}
 	}
-	p.anchor.close()
+	p.anchor.Close()
 	return nil
 }
 
 // describe asks the engine for its name, version and time zone.
 func (p *pool) describe(ctx context.Context) (hello, error) {
 	var text strings.Builder
-	_, err := p.run(ctx, statement{sql: "SELECT displayName(), version(), timezone()", format: "TabSeparated"},
+	_, err := p.run(ctx, chdb.Statement{SQL: "SELECT displayName(), version(), timezone()", Format: "TabSeparated"},
 		func(b []byte) error { text.Write(b); return nil })
 	if err != nil {
 		return hello{}, fmt.Errorf("asking the engine who it is: %w", err)

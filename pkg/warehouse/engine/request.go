@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/ClickHouse/ch-go/compress"
+
+	"shomei/pkg/warehouse/engine/chdb"
 )
 
 // maxStatement bounds the SQL text of a request; rows to insert are not
@@ -38,33 +40,33 @@ var (
 // parseRequest turns one HTTP request into a statement. The SQL stands in the
 // parameter query, in the body, or begins in the one and ends in the other;
 // an INSERT with a FORMAT at the end of the parameter takes the body as rows.
-func parseRequest(r *http.Request) (statement, error) {
+func parseRequest(r *http.Request) (chdb.Statement, error) {
 	query := r.URL.Query()
 	body, err := requestBody(r, query)
 	if err != nil {
-		return statement{}, err
+		return chdb.Statement{}, err
 	}
-	s := statement{
-		sql: query.Get("query"), database: query.Get("database"), format: query.Get("default_format"),
-		params: map[string]string{}, settings: map[string]string{},
+	s := chdb.Statement{
+		SQL: query.Get("query"), Database: query.Get("database"), Format: query.Get("default_format"),
+		Params: map[string]string{}, Settings: map[string]string{},
 	}
-	if s.format == "" {
-		s.format = "TabSeparated"
+	if s.Format == "" {
+		s.Format = "TabSeparated"
 	}
 	for name := range query {
 		if param, ok := strings.CutPrefix(name, "param_"); ok {
-			s.params[param] = query.Get(name)
+			s.Params[param] = query.Get(name)
 		} else if !reserved[name] {
-			s.settings[name] = query.Get(name)
+			s.Settings[name] = query.Get(name)
 		}
 	}
 	return withBody(s, body)
 }
 
-func withBody(s statement, body io.Reader) (statement, error) {
-	if m := formatAtEnd.FindStringSubmatchIndex(s.sql); m != nil && insertInto.MatchString(s.sql) {
-		s.insertFormat, s.body = s.sql[m[2]:m[3]], body
-		s.sql = s.sql[:m[0]]
+func withBody(s chdb.Statement, body io.Reader) (chdb.Statement, error) {
+	if m := formatAtEnd.FindStringSubmatchIndex(s.SQL); m != nil && insertInto.MatchString(s.SQL) {
+		s.InsertFormat, s.Body = s.SQL[m[2]:m[3]], body
+		s.SQL = s.SQL[:m[0]]
 		return s, nil
 	}
 	text, err := io.ReadAll(io.LimitReader(body, maxStatement+1))
@@ -72,17 +74,17 @@ func withBody(s statement, body io.Reader) (statement, error) {
 		return s, fmt.Errorf("reading the statement: %w", err)
 	}
 	if len(text) > maxStatement {
-		return s, &Exception{Code: queryTooLarge, Text: fmt.Sprintf(
+		return s, &chdb.Exception{Code: queryTooLarge, Text: fmt.Sprintf(
 			"Code: %d. DB::Exception: the statement is longer than %d bytes; send rows with INSERT … FORMAT in the parameter query", queryTooLarge, maxStatement)}
 	}
-	if s.sql == "" {
-		s.sql = string(text)
+	if s.SQL == "" {
+		s.SQL = string(text)
 	} else if len(text) > 0 {
-		s.sql += "\n" + string(text)
+		s.SQL += "\n" + string(text)
 	}
-	if !insertInto.MatchString(s.sql) {
-		if m := formatInWords.FindStringSubmatch(s.sql); m != nil {
-			s.format = m[1]
+	if !insertInto.MatchString(s.SQL) {
+		if m := formatInWords.FindStringSubmatch(s.SQL); m != nil {
+			s.Format = m[1]
 		}
 	}
 	return s, nil
@@ -113,7 +115,7 @@ func requestBody(r *http.Request, query url.Values) (io.Reader, error) {
 		}
 		return body, nil
 	default:
-		return nil, &Exception{Code: unknownCompression, Text: fmt.Sprintf(
+		return nil, &chdb.Exception{Code: unknownCompression, Text: fmt.Sprintf(
 			"Code: %d. DB::Exception: body encoding %q is not offered here; use gzip, lz4, zstd or none. (UNKNOWN_COMPRESSION_METHOD)", unknownCompression, encoding)}
 	}
 }

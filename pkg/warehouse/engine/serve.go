@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"shomei/pkg/warehouse/engine/chdb"
 )
 
 // PasswordEnv names the environment variable that hands the engine the
@@ -104,16 +106,16 @@ func Serve(ctx context.Context, c ServeConfig) error {
 		return err
 	}
 	defer lock.Close()
-	lib, err := loadLibrary(path)
+	lib, err := chdb.Load(path)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w; run `make engine` again", ErrNoLibrary, err)
 	}
 	return c.answer(ctx, listener, lib)
 }
 
-func (c ServeConfig) answer(ctx context.Context, listener net.Listener, lib *library) error {
-	lanes, err := newPool(c.Lanes, c.Logger, func() (*lane, error) {
-		return openLane(lib, c.Path, c.sessionSettings(), c.serverSettings())
+func (c ServeConfig) answer(ctx context.Context, listener net.Listener, lib *chdb.Library) error {
+	lanes, err := newPool(c.Lanes, c.Logger, func() (*chdb.Conn, error) {
+		return lib.Open(c.Path, c.sessionSettings(), c.serverSettings())
 	})
 	if err != nil {
 		return err
@@ -164,9 +166,10 @@ func (c ServeConfig) serverSettings() []string {
 
 // sessionSettings hold for each connection. The query profiler's signals
 // would land in Go's handlers; asynchronous inserts would answer before the
-// rows are in a part.
+// rows are in a part; a statement without SELECT is an error on a server.
 func (c ServeConfig) sessionSettings() map[string]string {
 	return map[string]string{
+		"implicit_select":                                        "0",
 		"async_insert":                                           "0",
 		"query_profiler_real_time_period_ns":                     "0",
 		"query_profiler_cpu_time_period_ns":                      "0",

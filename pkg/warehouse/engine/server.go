@@ -16,6 +16,8 @@ import (
 	chproto "github.com/ClickHouse/ch-go/proto"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/column"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/proto"
+
+	"shomei/pkg/warehouse/engine/chdb"
 )
 
 // server is the HTTP face: ClickHouse's HTTP interface over a pool of lanes.
@@ -34,7 +36,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !s.admitted(r) {
-		s.refuse(w, http.StatusUnauthorized, &Exception{Code: authenticationFailed, Text: fmt.Sprintf(
+		s.refuse(w, http.StatusUnauthorized, &chdb.Exception{Code: authenticationFailed, Text: fmt.Sprintf(
 			"Code: %d. DB::Exception: wrong password for the embedded engine. (AUTHENTICATION_FAILED)", authenticationFailed)})
 		return
 	}
@@ -46,7 +48,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if id := r.URL.Query().Get("query_id"); id != "" {
 		w.Header().Set("X-ClickHouse-Query-Id", id)
 	}
-	if revision, ok := asksHello(r, query.sql); ok {
+	if revision, ok := asksHello(r, query.SQL); ok {
 		s.greet(w, r, revision)
 		return
 	}
@@ -66,10 +68,10 @@ func (s *server) admitted(r *http.Request) bool {
 
 // answer runs the statement. Nothing is sent before the engine has given its
 // first block or its error, so an early error has its proper status.
-func (s *server) answer(w http.ResponseWriter, r *http.Request, query statement) {
+func (s *server) answer(w http.ResponseWriter, r *http.Request, query chdb.Statement) {
 	started := time.Now()
 	w.Header().Set("Content-Type", "application/octet-stream")
-	w.Header().Set("X-ClickHouse-Format", query.format)
+	w.Header().Set("X-ClickHouse-Format", query.Format)
 	var out responseWriter
 	sent := false
 	rows, err := s.pool.run(r.Context(), query, func(p []byte) error {
@@ -79,7 +81,7 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request, query statement)
 		_, err := out.Write(p)
 		return err
 	})
-	s.log.Debug("engine statement", "bytes", len(query.sql), "rows_written", rows, "took", time.Since(started), "error", err)
+	s.log.Debug("engine statement", "bytes", len(query.SQL), "rows_written", rows, "took", time.Since(started), "error", err)
 	switch {
 	case err == nil && sent:
 		err = out.finish()
@@ -108,7 +110,7 @@ func (s *server) breakOff(out responseWriter, err error) {
 }
 
 func (s *server) refuse(w http.ResponseWriter, status int, err error) {
-	var e *Exception
+	var e *chdb.Exception
 	if errors.As(err, &e) && e.Code > 0 {
 		w.Header().Set("X-ClickHouse-Exception-Code", strconv.Itoa(e.Code))
 	}
@@ -118,7 +120,7 @@ func (s *server) refuse(w http.ResponseWriter, status int, err error) {
 }
 
 func statusOf(err error) int {
-	var e *Exception
+	var e *chdb.Exception
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, errClosed):
 		return http.StatusServiceUnavailable
@@ -177,6 +179,6 @@ func (s *server) greet(w http.ResponseWriter, r *http.Request, revision uint64) 
 // drainLimit bounds what is read of a refused body.
 const drainLimit = 256 << 20
 
-// drain reads what a client is still sending after its statement was refused,
+// drain reads what a client is still sending after its chdb.Statement was refused,
 // so that it sees the reason and not a broken connection.
 func drain(body io.Reader) { _, _ = io.CopyN(io.Discard, body, drainLimit) }

@@ -1,66 +1,19 @@
-package engine
+// Package chdb is a thin binding of libchdb, the ClickHouse engine as a
+// library: connections to one data directory, statements, streams of rows in
+// and out. It exists because chdb-go keeps one session for a process and
+// leaves the engine's signal handlers in place.
+package chdb
 
 import (
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"runtime"
 	"unsafe"
 
 	"github.com/ebitengine/purego"
 )
 
-// LibraryEnv names the environment variable that holds the path of
-// libchdb.so when it lies elsewhere than FindLibrary looks by itself.
-const LibraryEnv = "SHOMEI_CHDB_LIB"
-
-// ErrNoLibrary says that libchdb.so is absent or can't be loaded; a process
-// that meets it exits with 78 (bad configuration).
-var ErrNoLibrary = errors.New("the ClickHouse engine's library is missing")
-
-const npmLibrary = "deploy/node/node_modules/@chdb/lib-linux-x64-gnu/libchdb.so"
-
-// FindLibrary returns the path of libchdb.so: explicit if given, then
-// SHOMEI_CHDB_LIB, then engine/libchdb.so beside the executable, then
-// out/engine or the npm folder in the working directory or one above it.
-// It fails with ErrNoLibrary and the places it looked at.
-func FindLibrary(explicit string) (string, error) {
-	places := libraryPlaces(explicit)
-	for _, place := range places {
-		if info, err := os.Stat(place); err == nil && info.Mode().IsRegular() {
-			return place, nil
-		}
-	}
-	return "", fmt.Errorf("%w: looked at %q; run `make engine`, or set %s to the path of libchdb.so",
-		ErrNoLibrary, places, LibraryEnv)
-}
-
-func libraryPlaces(explicit string) []string {
-	if explicit != "" {
-		return []string{explicit}
-	}
-	if env := os.Getenv(LibraryEnv); env != "" {
-		return []string{env}
-	}
-	var places []string
-	if exe, err := os.Executable(); err == nil {
-		dir := filepath.Dir(exe)
-		places = append(places, filepath.Join(dir, "engine", "libchdb.so"), filepath.Join(dir, "..", "engine", "libchdb.so"))
-	}
-	dir, err := os.Getwd()
-	for err == nil {
-		places = append(places, filepath.Join(dir, "out", "engine", "libchdb.so"), filepath.Join(dir, npmLibrary))
-		if dir == filepath.Dir(dir) {
-			break
-		}
-		dir = filepath.Dir(dir)
-	}
-	return places
-}
-
-// library is libchdb's C interface (chdb.h of chdb-core 26.7).
-type library struct {
+// Library is libchdb's C interface (chdb.h of chdb-core 26.7), loaded.
+type Library struct {
 	connect       func(argc int32, argv unsafe.Pointer) unsafe.Pointer
 	closeConn     func(conn unsafe.Pointer)
 	query         func(conn, sql unsafe.Pointer, sqlLen uintptr, format unsafe.Pointer, formatLen uintptr, names, nameLens, values, valueLens unsafe.Pointer, count uintptr) unsafe.Pointer
@@ -80,23 +33,24 @@ type library struct {
 	destroyInsert func(stream unsafe.Pointer)
 }
 
-func loadLibrary(path string) (*library, error) {
+// Load opens libchdb.so. It runs nothing of the engine yet.
+func Load(path string) (*Library, error) {
 	handle, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)
 	if err != nil {
-		return nil, fmt.Errorf("%w: loading %s: %v; run `make engine` again", ErrNoLibrary, path, err)
+		return nil, fmt.Errorf("loading %s: %w", path, err)
 	}
-	lib := new(library)
+	lib := new(Library)
 	for name, fn := range lib.symbols() {
 		address, err := purego.Dlsym(handle, name)
 		if err != nil {
-			return nil, fmt.Errorf("%w: %s has no %s; `make engine` installs the version that has", ErrNoLibrary, path, name)
+			return nil, fmt.Errorf("%s has no %s: another version of the library: %w", path, name, err)
 		}
 		purego.RegisterFunc(fn, address)
 	}
 	return lib, nil
 }
 
-func (l *library) symbols() map[string]any {
+func (l *Library) symbols() map[string]any {
 	return map[string]any{
 		"chdb_connect":                     &l.connect,
 		"chdb_close_conn":                  &l.closeConn,
@@ -120,7 +74,7 @@ func (l *library) symbols() map[string]any {
 
 // bytesOf returns what the engine wrote into result, still in its memory:
 // valid until the result is destroyed.
-func (l *library) bytesOf(result unsafe.Pointer) []byte {
+func (l *Library) bytesOf(result unsafe.Pointer) []byte {
 	n := l.resultLength(result)
 	if n == 0 {
 		return nil

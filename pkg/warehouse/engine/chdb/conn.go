@@ -1,4 +1,4 @@
-package engine
+package chdb
 
 import (
 	"context"
@@ -45,32 +45,34 @@ func exception(text string) error {
 	return &Exception{Code: code, Text: text}
 }
 
-// statement is one thing for the engine to do. With an insertFormat the rows
-// come from body and sql is the INSERT without its FORMAT clause.
-type statement struct {
-	sql          string
-	format       string
-	insertFormat string
-	database     string
-	params       map[string]string
-	settings     map[string]string
-	body         io.Reader
+// Statement is one thing for the engine to do.
+type Statement struct {
+	SQL          string
+	Format       string            // of the output, such as Native
+	InsertFormat string            // not empty: the rows come from Body, and SQL is an INSERT without FORMAT
+	Database     string            // empty: the connection's last one
+	Params       map[string]string // for {name:Type}, written as fields of TSV
+	Settings     map[string]string // for this statement only
+	Body         io.Reader
 }
 
-// lane is one connection; it runs one statement at a time, because while a
+// Conn is one connection; it runs one statement at a time, because while a
 // stream is open the engine answers nothing else on its connection.
-type lane struct {
-	lib      *library
+type Conn struct {
+	lib      *Library
 	box      unsafe.Pointer
 	database string
 	base     map[string]string
 }
 
-// openLane connects to the data directory with base as its settings.
-func openLane(lib *library, path string, base map[string]string, server []string) (*lane, error) {
+// Open connects to a data directory: session are the settings of this
+// connection, server the command line options of the engine, which count for
+// the first connection of the process. A process has one data directory; its
+// engine runs until the last connection is closed.
+func (l *Library) Open(path string, session map[string]string, server []string) (*Conn, error) {
 	args := append([]string{"shomei", "--path=" + path}, server...)
-	for _, name := range sortedKeys(base) {
-		args = append(args, "--"+name+"="+base[name])
+	for _, name := range sortedKeys(session) {
+		args = append(args, "--"+name+"="+session[name])
 	}
 	pins := new(parameters)
 	defer pins.release()
@@ -78,58 +80,65 @@ func openLane(lib *library, path string, base map[string]string, server []string
 	for i, arg := range args {
 		argv[i] = pins.text(arg)
 	}
-	l := &lane{lib: lib, base: base, database: "default"}
+	c := &Conn{lib: l, base: session, database: "default"}
 	err := keepSignals(func() error {
-		l.box = lib.connect(int32(len(args)), pins.keep(&argv[0]))
-		if l.box == nil {
+		if c.box = l.connect(int32(len(args)), pins.keep(&argv[0])); c.box == nil {
 			return fmt.Errorf("opening the engine on %s: no connection came back; look at free disk space and at the directory's owner", path)
 		}
 		return nil
 	})
-	return l, err
+	return c, err
 }
 
-func (l *lane) close() {
-	if l.box != nil {
-		l.lib.closeConn(l.box)
-		l.box = nil
+// Closed tells whether Close was called.
+func (c *Conn) Closed() bool { return c.box == nil }
+
+// Close ends the connection; closing twice is harmless.
+func (c *Conn) Close() {
+	if c.box != nil {
+		c.lib.closeConn(c.box)
+		c.box = nil
 	}
 }
 
-func (l *lane) handle() unsafe.Pointer { return *(*unsafe.Pointer)(l.box) }
+func (c *Conn) handle() unsafe.Pointer { return *(*unsafe.Pointer)(c.box) }
 
-// run executes s and hands its output to emit in pieces that are valid only
+// Run executes s and hands its output to emit in pieces that are valid only
 // during the call. It returns the number of rows written.
-func (l *lane) run(ctx context.Context, s statement, emit func([]byte) error) (rows uint64, err error) {
-	if err := l.prepare(s); err != nil {
-		return 0, errors.Join(err, l.restore(s))
+func (c *Conn) Run(ctx context.Context, s Statement, emit func([]byte) error) (rows uint64, err error) {
+	if err := c.prepare(s); err != nil {
+		return 0, errors.Join(err, c.restore(s))
 	}
 	defer func() {
-		if restoreErr := l.restore(s); restoreErr != nil && err == nil {
+		if restoreErr := c.restore(s); restoreErr != nil && err == nil {
 			err = restoreErr
 		}
 	}()
 	switch {
-	case s.insertFormat != "":
-		return l.insertRows(ctx, s)
-	case s.format == "Native" && readsOnly(s.sql):
-		if err := l.stream(ctx, s, emit); !isUnstreamable(err) {
+	case s.InsertFormat != "":
+		return c.insertRows(ctx, s)
+	case s.Format == "Native" && readsOnly(s.SQL):
+		if err := c.stream(ctx, s, emit); !isUnstreamable(err) {
 			return 0, err
 		}
 	}
-	return l.execute(s, emit)
+	return c.execute(s, emit)
 }
 
+// ErrTainted says that a connection could not be brought back to its base
+// settings: it must be closed.
+var ErrTainted = errors.New("the connection keeps settings of an earlier statement")
+
 // prepare puts the connection into the statement's database and settings.
-func (l *lane) prepare(s statement) error {
-	if s.database != "" && s.database != l.database {
-		if err := l.command("USE " + quoteName(s.database)); err != nil {
+func (c *Conn) prepare(s Statement) error {
+	if s.Database != "" && s.Database != c.database {
+		if err := c.command("USE " + quoteName(s.Database)); err != nil {
 			return err
 		}
-		l.database = s.database
+		c.database = s.Database
 	}
-	for _, name := range sortedKeys(s.settings) {
-		if err := l.command("SET " + quoteName(name) + " = " + quoteText(s.settings[name])); err != nil {
+	for _, name := range sortedKeys(s.Settings) {
+		if err := c.command("SET " + quoteName(name) + " = " + quoteText(s.Settings[name])); err != nil {
 			return err
 		}
 	}
@@ -138,18 +147,18 @@ func (l *lane) prepare(s statement) error {
 
 // restore undoes the settings of prepare, so that the next statement on this
 // connection starts from the base settings.
-func (l *lane) restore(s statement) error {
+func (c *Conn) restore(s Statement) error {
 	var failed error
-	for name := range s.settings {
-		value, isBase := l.base[name]
+	for name := range s.Settings {
+		value, isBase := c.base[name]
 		text := "DEFAULT"
 		if isBase {
 			text = quoteText(value)
 		}
 		var e *Exception
-		err := l.command("SET " + quoteName(name) + " = " + text)
+		err := c.command("SET " + quoteName(name) + " = " + text)
 		if err != nil && !(errors.As(err, &e) && e.Code == unknownSetting) {
-			failed = fmt.Errorf("restoring setting %s: %w", name, err)
+			failed = fmt.Errorf("%w: %s: %w", ErrTainted, name, err)
 		}
 	}
 	return failed
@@ -158,50 +167,50 @@ func (l *lane) restore(s statement) error {
 // unknownSetting is ClickHouse's UNKNOWN_SETTING.
 const unknownSetting = 115
 
-func (l *lane) command(sql string) error {
-	_, err := l.execute(statement{sql: sql, format: "Null"}, func([]byte) error { return nil })
+func (c *Conn) command(sql string) error {
+	_, err := c.execute(Statement{SQL: sql, Format: "Null"}, func([]byte) error { return nil })
 	return err
 }
 
 type cFunction = func(conn, sql unsafe.Pointer, sqlLen uintptr, format unsafe.Pointer, formatLen uintptr, names, nameLens, values, valueLens unsafe.Pointer, count uintptr) unsafe.Pointer
 
-func (l *lane) call(fn cFunction, sql, format string, params map[string]string) unsafe.Pointer {
+func (c *Conn) call(fn cFunction, sql, format string, params map[string]string) unsafe.Pointer {
 	p := pinParameters(params)
 	defer p.release()
-	return fn(l.handle(), p.text(sql), uintptr(len(sql)), p.text(format), uintptr(len(format)),
+	return fn(c.handle(), p.text(sql), uintptr(len(sql)), p.text(format), uintptr(len(format)),
 		p.names, p.nameLens, p.values, p.valueLens, p.count)
 }
 
 // execute runs a statement whose whole output stands in memory at once.
-func (l *lane) execute(s statement, emit func([]byte) error) (uint64, error) {
-	result := l.call(l.lib.query, s.sql, s.format, s.params)
-	defer l.lib.destroyResult(result)
-	if err := exception(l.lib.resultError(result)); err != nil {
+func (c *Conn) execute(s Statement, emit func([]byte) error) (uint64, error) {
+	result := c.call(c.lib.query, s.SQL, s.Format, s.Params)
+	defer c.lib.destroyResult(result)
+	if err := exception(c.lib.resultError(result)); err != nil {
 		return 0, err
 	}
-	if out := l.lib.bytesOf(result); len(out) > 0 {
+	if out := c.lib.bytesOf(result); len(out) > 0 {
 		if err := emit(out); err != nil {
 			return 0, err
 		}
 	}
-	return l.lib.rowsWritten(result), nil
+	return c.lib.rowsWritten(result), nil
 }
 
 // stream runs a reading statement block by block; a cancelled context ends it
 // at the next block.
-func (l *lane) stream(ctx context.Context, s statement, emit func([]byte) error) error {
-	stream := l.call(l.lib.streamQuery, s.sql, s.format, s.params)
-	defer l.lib.destroyResult(stream)
-	if err := exception(l.lib.resultError(stream)); err != nil {
+func (c *Conn) stream(ctx context.Context, s Statement, emit func([]byte) error) error {
+	stream := c.call(c.lib.streamQuery, s.SQL, s.Format, s.Params)
+	defer c.lib.destroyResult(stream)
+	if err := exception(c.lib.resultError(stream)); err != nil {
 		return err
 	}
 	for {
-		more, err := l.fetch(stream, emit)
+		more, err := c.fetch(stream, emit)
 		if err == nil && more {
 			err = ctx.Err()
 		}
 		if err != nil {
-			l.lib.streamCancel(l.handle(), stream)
+			c.lib.streamCancel(c.handle(), stream)
 			return err
 		}
 		if !more {
@@ -210,16 +219,16 @@ func (l *lane) stream(ctx context.Context, s statement, emit func([]byte) error)
 	}
 }
 
-func (l *lane) fetch(stream unsafe.Pointer, emit func([]byte) error) (bool, error) {
-	chunk := l.lib.streamFetch(l.handle(), stream)
+func (c *Conn) fetch(stream unsafe.Pointer, emit func([]byte) error) (bool, error) {
+	chunk := c.lib.streamFetch(c.handle(), stream)
 	if chunk == nil {
 		return false, errors.New("fetching from the engine: the stream broke off")
 	}
-	defer l.lib.destroyResult(chunk)
-	if err := exception(l.lib.resultError(chunk)); err != nil {
+	defer c.lib.destroyResult(chunk)
+	if err := exception(c.lib.resultError(chunk)); err != nil {
 		return false, err
 	}
-	out := l.lib.bytesOf(chunk)
+	out := c.lib.bytesOf(chunk)
 	if len(out) == 0 {
 		return false, nil
 	}
@@ -231,33 +240,33 @@ const insertChunk = 1 << 20
 
 // insertRows streams the body into an INSERT. A body that breaks off, or a
 // cancelled context, cancels the insert: rows not yet in a part are dropped.
-func (l *lane) insertRows(ctx context.Context, s statement) (uint64, error) {
-	stream := l.call(l.lib.insert, s.sql, s.insertFormat, s.params)
-	defer l.lib.destroyInsert(stream)
-	if err := exception(l.lib.insertError(stream)); err != nil {
+func (c *Conn) insertRows(ctx context.Context, s Statement) (uint64, error) {
+	stream := c.call(c.lib.insert, s.SQL, s.InsertFormat, s.Params)
+	defer c.lib.destroyInsert(stream)
+	if err := exception(c.lib.insertError(stream)); err != nil {
 		return 0, err
 	}
-	if err := l.appendBody(ctx, stream, s.body); err != nil {
-		l.lib.insertCancel(stream)
+	if err := c.appendBody(ctx, stream, s.Body); err != nil {
+		c.lib.insertCancel(stream)
 		return 0, err
 	}
-	result := l.lib.insertDone(stream)
-	defer l.lib.destroyResult(result)
-	if err := exception(l.lib.resultError(result)); err != nil {
+	result := c.lib.insertDone(stream)
+	defer c.lib.destroyResult(result)
+	if err := exception(c.lib.resultError(result)); err != nil {
 		return 0, err
 	}
-	return l.lib.rowsWritten(result), nil
+	return c.lib.rowsWritten(result), nil
 }
 
-func (l *lane) appendBody(ctx context.Context, stream unsafe.Pointer, body io.Reader) error {
+func (c *Conn) appendBody(ctx context.Context, stream unsafe.Pointer, body io.Reader) error {
 	buf := make([]byte, insertChunk)
 	for {
 		n, err := fill(body, buf)
 		if err != nil && err != io.EOF {
 			return fmt.Errorf("reading the rows to insert: %w", err)
 		}
-		if n > 0 && l.lib.insertAppend(stream, unsafe.Pointer(&buf[0]), uintptr(n)) != 0 {
-			return insertFailure(l.lib, stream)
+		if n > 0 && c.lib.insertAppend(stream, unsafe.Pointer(&buf[0]), uintptr(n)) != 0 {
+			return insertFailure(c.lib, stream)
 		}
 		if err == io.EOF || ctx.Err() != nil {
 			return ctx.Err()
@@ -276,7 +285,7 @@ func fill(r io.Reader, buf []byte) (n int, err error) {
 	return n, err
 }
 
-func insertFailure(lib *library, stream unsafe.Pointer) error {
+func insertFailure(lib *Library, stream unsafe.Pointer) error {
 	if err := exception(lib.insertError(stream)); err != nil {
 		return err
 	}
