@@ -134,6 +134,19 @@ func (d *Directory) Counter(id string) (Counter, bool) {
 	return c, ok && !c.Retired
 }
 
+// Counters gives every counter that is enrolled and not retired.
+func (d *Directory) Counters() []Counter {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	var all []Counter
+	for _, c := range d.counters {
+		if !c.Retired {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
 // Definition gives what is in force of an office on a day: the definition recorded last among those effective by then.
 func (d *Directory) Definition(id string, on civil.Date) (*events.OfficeDefined, error) {
 	d.mu.RLock()

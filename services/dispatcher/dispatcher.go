@@ -20,7 +20,7 @@ import (
 	"shomei/pkg/vault"
 )
 
-// Config is what the dispatcher needs; all fields are required.
+// Config is what the dispatcher needs; all fields without a remark are required.
 type Config struct {
 	Log       *eventlog.Log
 	Hub       *counterlink.Hub
@@ -33,13 +33,15 @@ type Config struct {
 	Ready  func(context.Context) error
 	Clock  func() time.Time
 	Logger *slog.Logger
+	// Handled, when set, is told how far the log has been followed.
+	Handled func(eventlog.Positions)
 }
 
 // Run sends until ctx ends.
 func Run(ctx context.Context, c Config) error {
 	d := dispatcher{c}
 	return c.Log.Follow(ctx, eventlog.Follower{
-		Name: "dispatcher", Kinds: []string{events.KindSubscriber, events.KindQuarantine}, Batch: 64, Handle: d.handle,
+		Name: "dispatcher", Kinds: []string{events.KindSubscriber, events.KindQuarantine}, Batch: 64, Handle: d.handle, Handled: d.Handled,
 		Parked: func(r eventlog.Record, err error) {
 			c.Logger.Error("an aggregate's commits are set aside: look at them with shomei log", "kind", r.Kind, "id", r.ID, "error", err)
 		},

@@ -27,7 +27,7 @@ import (
 	"shomei/pkg/vault"
 )
 
-// Config is what the issuer needs; all fields are required.
+// Config is what the issuer needs; all fields without a remark are required.
 type Config struct {
 	Log       *eventlog.Log
 	Directory *directory.Directory
@@ -39,6 +39,8 @@ type Config struct {
 	Logger   *slog.Logger
 	// Name tells this process from others in the lease of serials.
 	Name string
+	// Handled, when set, is told how far the log has been followed.
+	Handled func(eventlog.Positions)
 }
 
 // Issuer signs.
@@ -56,7 +58,7 @@ func New(c Config) *Issuer {
 // Run signs what falls due until ctx ends.
 func (i *Issuer) Run(ctx context.Context) error {
 	return i.Log.Follow(ctx, eventlog.Follower{
-		Name: "issuer", Kinds: []string{events.KindSubscriber}, Handle: i.handle,
+		Name: "issuer", Kinds: []string{events.KindSubscriber}, Handle: i.handle, Handled: i.Handled,
 		Parked: func(r eventlog.Record, err error) {
 			i.Logger.Error("a subscriber's commits are set aside: look at them with shomei log", "subscriber", r.ID, "error", err)
 		},

@@ -23,7 +23,7 @@ import (
 	"shomei/pkg/vault"
 )
 
-// Config is what the notifier needs; all fields are required.
+// Config is what the notifier needs; all fields without a remark are required.
 type Config struct {
 	Log       *eventlog.Log
 	Directory *directory.Directory
@@ -36,6 +36,8 @@ type Config struct {
 	Logger          *slog.Logger
 	// Retry is how long a mail that could not be sent waits for the next try.
 	Retry time.Duration
+	// Handled, when set, is told how far the log has been followed.
+	Handled func(eventlog.Positions)
 }
 
 // Notifier writes to people.
@@ -44,7 +46,7 @@ type Notifier struct{ Config }
 // Run sends what falls due until ctx ends. While the mail server is away, everything waits in order.
 func (n *Notifier) Run(ctx context.Context) error {
 	return n.Log.Follow(ctx, eventlog.Follower{
-		Name: "notifier", Kinds: []string{events.KindSubscriber}, Batch: 64, Handle: n.handle,
+		Name: "notifier", Kinds: []string{events.KindSubscriber}, Batch: 64, Handle: n.handle, Handled: n.Handled,
 		Parked: func(r eventlog.Record, err error) {
 			n.Logger.Error("a subscriber's notices are set aside: look at them with shomei log", "subscriber", r.ID, "error", err)
 		},

@@ -1,0 +1,159 @@
+package hub
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"os"
+
+	"github.com/google/renameio/v2"
+	"github.com/google/uuid"
+	"github.com/nats-io/nkeys"
+	"github.com/pelletier/go-toml/v2"
+
+	"shomei/events"
+	"shomei/pkg/counterlink"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/hubserver"
+	"shomei/pkg/lifecycle"
+	"shomei/services/ra"
+)
+
+// Bundle is what a counter gets from the hub once: where to connect, who it is, and whom to believe. It is the file
+// counter.toml of a folder that also holds the counter's two keys.
+type Bundle struct {
+	Counter string `toml:"counter"`
+	Office  string `toml:"office"`
+	Role    string `toml:"role"`
+	// Hub is the URL to connect to; CA the PEM of the certificate it is believed by.
+	Hub string `toml:"hub"`
+	CA  string `toml:"ca"`
+	// HubSealKey is the hub's public HPKE key, in hex; HubWriters are the writers whose commands are believed.
+	HubSealKey string   `toml:"hub_seal_key"`
+	HubWriters []string `toml:"hub_writers"`
+	// Key and SealKey are the counter's own secrets: file names beside this file.
+	Key     string `toml:"key_file"`
+	SealKey string `toml:"seal_key_file"`
+	// Clock is the file of the settable clock that the hub runs by; empty: the system's.
+	Clock string `toml:"clock,omitempty"`
+}
+
+func (h *Hub) serverTLS() *tls.Config {
+	return &tls.Config{Certificates: []tls.Certificate{h.keys.tls}, MinVersion: tls.VersionTLS13}
+}
+
+func (h *Hub) clientTLS() *tls.Config {
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(h.keys.caPEM)
+	return &tls.Config{RootCAs: roots, ServerName: "localhost", MinVersion: tls.VersionTLS13}
+}
+
+// markLog says, in the first commit, what kind of log this is, and refuses the other kind of clock for ever after.
+func (h *Hub) markLog(ctx context.Context) error {
+	_, err := h.Log.Update(ctx, events.KindAuthority, ra.LogAuthority, h.envelope(), func(head eventlog.Head) ([]*events.Event, error) {
+		state, err := lifecycle.DecodeAuthority(head.State)
+		if err != nil {
+			return nil, err
+		}
+		return lifecycle.OpenLog(state, h.Clock.Simulated(), uint32(max(h.Streams, 1)))
+	})
+	return err
+}
+
+// envelope is that of an act of this hub's operator.
+func (h *Hub) envelope() eventlog.Envelope {
+	return eventlog.Envelope{
+		CommandID: uuid.Must(uuid.NewV7()).String(),
+		Actor:     &events.Actor{Kind: events.ActorKind_ACTOR_KIND_OPERATOR, Id: "hub"},
+	}
+}
+
+// DefineOffice records what holds of an office from its effective date on.
+func (h *Hub) DefineOffice(ctx context.Context, id string, def *events.OfficeDefined) error {
+	return h.office(ctx, id, def)
+}
+
+func (h *Hub) office(ctx context.Context, id string, body events.Body) error {
+	outcome, err := h.Log.Update(ctx, events.KindOffice, id, h.envelope(), func(eventlog.Head) ([]*events.Event, error) {
+		return []*events.Event{events.New(body)}, nil
+	})
+	if err != nil {
+		return fmt.Errorf("recording office %s: %w", id, err)
+	}
+	return h.Directory.Learn(events.KindOffice, id, outcome.Commit)
+}
+
+// EnrolCounter makes a counter's keys and bundle under Data/counters/<counter> and gives it its voice. A counter that is
+// enrolled already keeps its keys; its bundle is written anew, because the hub's address may have changed.
+func (h *Hub) EnrolCounter(ctx context.Context, office, counter, role, code string) (folder string, err error) {
+	folder = h.path("counters", counter)
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return "", err
+	}
+	seed, err := secretFile(h.path("counters", counter, "counter.nk"), newWriterSeed)
+	if err != nil {
+		return "", err
+	}
+	pair, err := nkeys.FromSeed(seed)
+	if err != nil {
+		return "", err
+	}
+	public, err := pair.PublicKey()
+	if err != nil {
+		return "", err
+	}
+	secret, err := secretFile(h.path("counters", counter, "seal.key"), newSealSecret)
+	if err != nil {
+		return "", err
+	}
+	seal, err := counterlink.ParseSealKey(secret)
+	if err != nil {
+		return "", err
+	}
+	if known, ok := h.Directory.Counter(counter); !ok || known.PublicKey != public {
+		err := h.office(ctx, office, &events.CounterEnrolled{
+			Counter: counter, PublicKey: public, SealKey: seal.PublicKey().Bytes(), Role: role, CounterCode: code,
+		})
+		if err != nil {
+			return "", err
+		}
+	}
+	if err := h.admitCounters(); err != nil {
+		return "", err
+	}
+	return folder, h.writeBundle(Bundle{
+		Counter: counter, Office: office, Role: role, Hub: h.URL(), CA: string(h.keys.caPEM),
+		HubSealKey: hex.EncodeToString(h.keys.seal.PublicKey().Bytes()), HubWriters: []string{h.keys.public},
+		Key: "counter.nk", SealKey: "seal.key", Clock: h.Config.Clock,
+	})
+}
+
+func (h *Hub) writeBundle(b Bundle) error {
+	text, err := toml.Marshal(b)
+	if err != nil {
+		return err
+	}
+	return renameio.WriteFile(h.path("counters", b.Counter, "counter.toml"), text, 0o600)
+}
+
+// admitCounters lets exactly the enrolled counters connect, each to its own subjects.
+func (h *Hub) admitCounters() error {
+	users := []hubserver.User{{Key: h.keys.public}}
+	for _, c := range h.Directory.Counters() {
+		users = append(users, hubserver.User{
+			Key: c.PublicKey, Publish: counterlink.CounterMayPublish(c.ID), Subscribe: counterlink.CounterMaySubscribe(c.ID),
+		})
+	}
+	return h.server.SetUsers(users)
+}
+
+// enrolled looks a counter up for the wire.
+func (h *Hub) enrolled(_ context.Context, counter string) (counterlink.Enrolment, error) {
+	c, ok := h.Directory.Counter(counter)
+	if !ok {
+		return counterlink.Enrolment{}, fmt.Errorf("counter %s: %w", counter, counterlink.ErrNotEnrolled)
+	}
+	return counterlink.Enrolment{Office: c.Office, PublicKey: c.PublicKey, SealKey: c.SealKey, Role: c.Role}, nil
+}

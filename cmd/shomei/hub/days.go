@@ -1,0 +1,98 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"shomei/pkg/civil"
+	"shomei/pkg/regime"
+)
+
+// followDays does what days bring while the hub runs: key ceremonies, expiry, revocation lists. With ExpiryEvery below
+// zero only Advance does it, so that a story decides itself when a day begins.
+func (h *Hub) followDays(ctx context.Context) error {
+	if h.ExpiryEvery < 0 {
+		<-ctx.Done()
+		return nil
+	}
+	ticker := time.NewTicker(h.ExpiryEvery)
+	defer ticker.Stop()
+	for {
+		if err := h.bringDay(ctx); err != nil && ctx.Err() == nil {
+			h.Logger.Error("what the day brings could not be done, it is tried again", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+func (h *Hub) bringDay(ctx context.Context) error {
+	if err := h.HoldCeremonies(ctx); err != nil {
+		return err
+	}
+	if _, err := h.Expiry.Tick(ctx); err != nil {
+		return err
+	}
+	return h.PublishLists(ctx)
+}
+
+// HoldCeremonies puts the authorities' keys into service whose time has come, the prefectures' only while the juki
+// regime and its run-off last.
+func (h *Hub) HoldCeremonies(ctx context.Context) error {
+	var prefectures []string
+	if !civil.Of(h.Clock.Now()).After(regime.JukiRunOffDay) {
+		for _, o := range h.Directory.Offices() {
+			if p := o.Municipality[:2]; !slices.Contains(prefectures, p) {
+				prefectures = append(prefectures, p)
+			}
+		}
+	}
+	return h.Issuer.HoldCeremonies(ctx, prefectures)
+}
+
+// PublishLists writes the revocation lists into Data/crl.
+func (h *Hub) PublishLists(ctx context.Context) error {
+	return h.Issuer.PublishLists(ctx, h.path("crl"))
+}
+
+// Advance sets the clock forward to an instant, stopping on every day that brings something: what happens then is
+// recorded on that day and followed to its end before the next.
+func (h *Hub) Advance(ctx context.Context, to time.Time) error {
+	for {
+		if err := h.Settle(ctx); err != nil {
+			return err
+		}
+		today := civil.Of(h.Clock.Now())
+		next, err := h.Warehouse.NextDue(ctx, today)
+		if err != nil {
+			return fmt.Errorf("setting the clock forward: %w", err)
+		}
+		if morning := next.At(civil.Clock(3, 0)); !next.IsZero() && morning.Before(to) {
+			if err := h.setClock(ctx, morning); err != nil {
+				return err
+			}
+			continue
+		}
+		return h.setClock(ctx, to)
+	}
+}
+
+func (h *Hub) setClock(ctx context.Context, to time.Time) error {
+	if to.After(h.Clock.Now()) {
+		if err := h.Clock.Advance(to); err != nil {
+			return err
+		}
+	}
+	if err := h.HoldCeremonies(ctx); err != nil {
+		return err
+	}
+	if _, err := h.Expiry.Tick(ctx); err != nil {
+		return err
+	}
+	return h.Settle(ctx)
+}

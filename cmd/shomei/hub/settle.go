@@ -1,0 +1,92 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"shomei/pkg/eventlog"
+)
+
+// followers are those whose work can lead to another commit.
+var followers = []string{"issuer", "dispatcher", "notifier"}
+
+// settled is how often Settle looks.
+const settled = 20 * time.Millisecond
+
+// Settle waits until every follower has handled all the log holds and the tables show it.
+func (h *Hub) Settle(ctx context.Context) error {
+	ticker := time.NewTicker(settled)
+	defer ticker.Stop()
+	for {
+		quiet, err := h.quiet(ctx)
+		if err != nil {
+			return fmt.Errorf("waiting for the followers: %w", err)
+		}
+		if quiet {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for the followers: %w", ctx.Err())
+		case <-ticker.C:
+		}
+	}
+}
+
+func (h *Hub) quiet(ctx context.Context) (bool, error) {
+	ends, err := h.Log.LastSequences(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, name := range followers {
+		at, err := h.handledBy(ctx, name)
+		if err != nil || !reached(at, ends) {
+			return false, err
+		}
+	}
+	if err := h.Projector.CaughtUp(ctx); err != nil {
+		return false, err
+	}
+	after, err := h.Log.LastSequences(ctx)
+	return maps.Equal(ends, after), err
+}
+
+// progress is how far each follower has come since the start.
+type progress struct {
+	mu      sync.Mutex
+	handled map[string]eventlog.Positions
+}
+
+func (p *progress) note(follower string) func(eventlog.Positions) {
+	return func(at eventlog.Positions) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.handled == nil {
+			p.handled = make(map[string]eventlog.Positions)
+		}
+		p.handled[follower] = at
+	}
+}
+
+// handledBy is how far a follower has come: what it said since the start, else what it had saved before.
+func (h *Hub) handledBy(ctx context.Context, follower string) (eventlog.Positions, error) {
+	h.progress.mu.Lock()
+	at, ok := h.progress.handled[follower]
+	h.progress.mu.Unlock()
+	if ok {
+		return at, nil
+	}
+	return h.Log.Positions(ctx, follower)
+}
+
+func reached(at, ends eventlog.Positions) bool {
+	for stream, end := range ends {
+		if at[stream] < end {
+			return false
+		}
+	}
+	return true
+}
