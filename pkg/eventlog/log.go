@@ -79,6 +79,7 @@ type Log struct {
 	link    atomic.Pointer[link]
 	changes chan nats.Status
 	lock    *os.File
+	closing sync.Once
 	stop    chan struct{}
 	stopped sync.WaitGroup
 }
@@ -208,8 +209,15 @@ func (l *Log) SetWriters(writers map[string]Role) error {
 	return nil
 }
 
-// Close syncs the high-water marks and lets their directory go. The connection stays open.
+// Close syncs the high-water marks and lets their directory go. The connection stays open. A
+// second call does nothing.
 func (l *Log) Close() error {
+	var err error
+	l.closing.Do(func() { err = l.close() })
+	return err
+}
+
+func (l *Log) close() error {
 	close(l.stop)
 	l.stopped.Wait()
 	if l.changes != nil {

@@ -138,6 +138,9 @@ func (l *Log) Check(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// lateLeaderTries, at up to half a second each, let a new leader apply what it has before it is called behind.
+const lateLeaderTries = 8
+
 // serve reports whether a stream may be served, comparing it with its mark after each reconnection.
 func (l *Log) serve(ctx context.Context, s *stream) error {
 	reconnects := l.config.Conn.Stats().Reconnects + 1
@@ -147,6 +150,12 @@ func (l *Log) serve(ctx context.Context, s *stream) error {
 		return s.broken
 	}
 	err := l.compare(ctx, s)
+	for try := 0; errors.Is(err, ErrBehindMark) && l.config.Replicas > 1 && try < lateLeaderTries; try++ {
+		if backOff(ctx, 10) != nil {
+			break
+		}
+		err = l.compare(ctx, s)
+	}
 	if err != nil && !errors.Is(err, ErrBehindMark) && !errors.Is(err, ErrDamaged) {
 		return fmt.Errorf("comparing stream %s with its high-water mark: %w", s.name, err)
 	}
@@ -181,7 +190,7 @@ func (l *Log) compare(ctx context.Context, s *stream) error {
 		return nil
 	}
 	message, err := s.handle.GetMsg(ctx, sequence)
-	if err != nil && !isAnswer(err) {
+	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
 		return err
 	}
 	if err != nil || string(events.Hash(message.Data)) != string(hash[:]) {
@@ -189,12 +198,6 @@ func (l *Log) compare(ctx context.Context, s *stream) error {
 			s.name, sequence, ErrBehindMark)
 	}
 	return nil
-}
-
-// isAnswer reports whether the server answered, if only to refuse.
-func isAnswer(err error) bool {
-	var answer jetstream.JetStreamError
-	return errors.As(err, &answer) && answer.APIError() != nil
 }
 
 // condemn stops serving a stream until the server has been restarted on a store that is whole.

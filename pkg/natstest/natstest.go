@@ -69,11 +69,13 @@ func Cluster(t testing.TB) []*hubserver.Server {
 	return servers
 }
 
-// Connect opens a connection that goes on trying when the server is away, closed when the test ends.
+// Connect opens a connection that goes on trying when the server is away, closed when the test ends. Errors of the
+// connection itself are not printed: tests that cut it expect them.
 func Connect(t testing.TB, urls string, options ...nats.Option) *nats.Conn {
 	t.Helper()
 	options = append([]nats.Option{nats.MaxReconnects(-1), nats.ReconnectWait(20 * time.Millisecond),
-		nats.ReconnectJitter(10*time.Millisecond, 10*time.Millisecond)}, options...)
+		nats.ReconnectJitter(10*time.Millisecond, 10*time.Millisecond),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})}, options...)
 	conn, err := nats.Connect(urls, options...)
 	if err != nil {
 		t.Fatalf("connecting to %s: %v", urls, err)
