@@ -58,12 +58,12 @@ type Table struct {
 	Empty string
 }
 
-// Column heads one column; numbers are set right, and drawn when Series is set
-// and a chart names the table.
+// Column heads one column.
 type Column struct {
 	Label   string
-	Numeric bool
-	Series  bool
+	Numeric bool // set right
+	Series  bool // drawn, when a chart names the table
+	Short   bool // never broken over lines: days, numbers, single words
 }
 
 // Cell is one field; with Href it is a link.

@@ -173,8 +173,10 @@ func TestAPISaysTheSameAsThePage(t *testing.T) {
 		t.Fatalf("%d %v %s", status, err, body)
 	}
 	want := []warehouse.StatusCount{
-		{Regime: "mynumber", Kind: "auth", Status: "suspended", Count: 4}, {Regime: "mynumber", Kind: "auth", Status: "valid", Count: 36},
-		{Regime: "mynumber", Kind: "sign", Status: "revoked", Count: 10}, {Regime: "mynumber", Kind: "sign", Status: "valid", Count: 30},
+		{Regime: "mynumber", Kind: "auth", Status: "suspended", Count: 4},
+		{Regime: "mynumber", Kind: "auth", Status: "valid", Count: 36},
+		{Regime: "mynumber", Kind: "sign", Status: "revoked", Count: 10},
+		{Regime: "mynumber", Kind: "sign", Status: "valid", Count: 30},
 	}
 	if diff := cmp.Diff(want, got.Data); diff != "" || got.SchemaVersion != 1 || got.Freshness.AsOf != "2026-11-22T14:05:00+09:00" || got.Freshness.Behind != 3 {
 		t.Errorf("%+v\n%s", got, diff)
@@ -240,4 +242,3 @@ func TestNumbersAreGrouped(t *testing.T) {
 		}
 	}
 }
-

@@ -196,13 +196,13 @@ func (r reader) expiries(buckets []warehouse.Bucket) page.Table {
 
 func (r reader) certificates(list []warehouse.Certificate) page.Table {
 	table := page.Table{Caption: r.say("console.certificates"), Empty: r.say("console.nothing"), Columns: []page.Column{
-		{Label: r.say("console.serial")},
-		{Label: r.say("console.kind")},
-		{Label: r.say("console.status")},
-		{Label: r.say("console.issued")},
-		{Label: r.say("console.lastday")},
-		{Label: r.say("console.window")},
-		{Label: r.say("console.ended")},
+		{Label: r.say("console.serial"), Short: true},
+		{Label: r.say("console.kind"), Short: true},
+		{Label: r.say("console.status"), Short: true},
+		{Label: r.say("console.issued"), Short: true},
+		{Label: r.say("console.lastday"), Short: true},
+		{Label: r.say("console.window"), Short: true},
+		{Label: r.say("console.ended"), Short: true},
 		{Label: r.say("console.reason")},
 	}}
 	for _, c := range list {
@@ -241,11 +241,11 @@ func reason(c warehouse.Certificate) string {
 
 func (r reader) events(entries []warehouse.Entry) page.Table {
 	table := page.Table{Caption: r.say("console.events"), Empty: r.say("console.nothing"), Columns: []page.Column{
-		{Label: r.say("console.recorded")},
-		{Label: r.say("console.event")},
-		{Label: r.say("console.serial")},
+		{Label: r.say("console.recorded"), Short: true},
+		{Label: r.say("console.event"), Short: true},
+		{Label: r.say("console.serial"), Short: true},
 		{Label: r.say("console.rules")},
-		{Label: r.say("console.where")},
+		{Label: r.say("console.where"), Short: true},
 		{Label: r.say("console.revision"), Numeric: true},
 	}}
 	for _, e := range entries {

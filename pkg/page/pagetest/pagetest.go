@@ -1,0 +1,150 @@
+// Package pagetest judges pages in a real browser: Chromium looks at them,
+// axe-core checks WCAG 2.2 A and AA. Imported by tests only.
+package pagetest
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// axePath is where npm puts axe-core, below the module's root.
+const axePath = "deploy/node/node_modules/axe-core/axe.min.js"
+
+// patience limits one look at a page.
+const patience = time.Minute
+
+// Browser is one tab of Chromium, which ends with its test. Actions of
+// chromedp run in its Context.
+type Browser struct {
+	Context context.Context
+	axe     string
+	mu      sync.Mutex
+	said    []string // errors in the browser's console since the last look
+}
+
+// Open starts Chromium. Without it, or without axe-core, the test fails and
+// says what to install.
+func Open(t testing.TB, width, height int) *Browser {
+	t.Helper()
+	chromium, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Fatal("no chromium: run make deps-test")
+	}
+	axe, err := os.ReadFile(upwards(t, axePath))
+	if err != nil {
+		t.Fatalf("no axe-core: run make assets (%v)", err)
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.WindowSize(width, height), chromedp.Flag("lang", "ja"))
+	allocator, endAllocator := chromedp.NewExecAllocator(context.Background(), options...)
+	b := &Browser{axe: string(axe)}
+	ctx, endTab := chromedp.NewContext(allocator, chromedp.WithListener(b.listen))
+	t.Cleanup(func() { endTab(); endAllocator() })
+	b.Context = ctx
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(int64(width), int64(height))); err != nil {
+		t.Fatalf("starting chromium: %v", err)
+	}
+	return b
+}
+
+// upwards finds a file below the working directory or one above it.
+func upwards(t testing.TB, name string) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil || dir == filepath.Dir(dir) {
+			return filepath.Join(dir, name)
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+// listen keeps what the console calls an error: refused by the page's policy,
+// not found, thrown.
+func (b *Browser) listen(event any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch e := event.(type) {
+	case *log.EventEntryAdded:
+		if e.Entry.Level == log.EntryLevelError {
+			b.said = append(b.said, "console: "+e.Entry.Text+" "+e.Entry.URL)
+		}
+	case *runtime.EventExceptionThrown:
+		b.said = append(b.said, "script: "+e.ExceptionDetails.Text)
+	}
+}
+
+// Visit opens a page, waits until it is loaded and takes the steps that follow.
+func (b *Browser) Visit(t testing.TB, url string, then ...chromedp.Action[chromedp.Void]) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(b.Context, patience)
+	defer cancel()
+	steps := append([]chromedp.Action[chromedp.Void]{chromedp.Navigate(url)}, then...)
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		t.Fatalf("visiting %s: %v", url, err)
+	}
+}
+
+// Ask evaluates an expression of JavaScript whose value is a text, in the page
+// that stands in the tab.
+func (b *Browser) Ask(t testing.TB, expression string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(b.Context, patience)
+	defer cancel()
+	text, err := chromedp.Run(ctx, chromedp.Evaluate[string](expression, chromedp.EvalAwaitPromise))
+	if err != nil {
+		t.Fatalf("asking the page: %v", err)
+	}
+	return text
+}
+
+// judge runs axe-core on WCAG 2.2 A and AA and its own best practices.
+const judge = `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(r =>
+	JSON.stringify(r.violations.flatMap(v => v.nodes.map(n => v.id + ": " + v.help + " at " + n.target.join(" ")))))`
+
+// Violations judges the page that stands in the tab and returns what axe-core
+// found, and what the browser's console called an error since the last call.
+// Empty means nothing to object to.
+func (b *Browser) Violations(t testing.TB) []string {
+	t.Helper()
+	b.Ask(t, b.axe+`; "loaded"`)
+	var found []string
+	if err := json.Unmarshal([]byte(b.Ask(t, judge)), &found); err != nil {
+		t.Fatalf("reading axe's answer: %v", err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	found = append(found, b.said...)
+	b.said = nil
+	return found
+}
+
+// Screenshot writes the whole page as PNG into the test's artifact folder
+// (go test -artifacts -outputdir DIR keeps it).
+func (b *Browser) Screenshot(t *testing.T, name string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(b.Context, patience)
+	defer cancel()
+	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	if err != nil {
+		t.Fatalf("taking a picture: %v", err)
+	}
+	path := filepath.Join(t.ArtifactDir(), strings.ReplaceAll(name, "/", "-")+".png")
+	if err := os.WriteFile(path, png, 0o600); err != nil {
+		t.Fatalf("keeping the picture: %v", err)
+	}
+}
