@@ -105,9 +105,10 @@ func (d *decision) planAgain(p *events.Procedure, c RecordKeys) *application {
 	fresh := terms{application: a}
 	for _, accepted := range p.Planned {
 		a.kinds = append(a.kinds, accepted.Kind)
+		before := a.ruling
 		planned, err := fresh.next(accepted.Kind)
 		if err != nil || planned == nil || planned.Replaces != accepted.Replaces {
-			planned = accepted
+			planned, a.ruling = accepted, before
 		}
 		if planned.Kind == kindAuth {
 			fresh.auth = day(planned.LastDay)

@@ -232,7 +232,7 @@ func TestAnyLife(t *testing.T) {
 		start := pick(t, "start", "2012-12-03 10:00", "2015-12-01 10:00", "2016-01-12 10:00", "2024-05-01 10:00")
 		l := life{newPlayer(t, start), t}
 		l.person.BirthDate = civil.New(1950+rapid.IntRange(0, 65).Draw(t, "born"), 6, 18)
-		for range rapid.IntRange(1, 80).Draw(t, "length") {
+		for range rapid.IntRange(20, 120).Draw(t, "length") {
 			cmd := l.command()
 			for _, e := range l.do(cmd) {
 				reached[fmt.Sprintf("%T %s", cmd, events.Name(e))]++
