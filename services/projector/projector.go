@@ -1,0 +1,219 @@
+// Package projector follows the log into the tables of the warehouse, and does nothing else: no mail, no command. It
+// keeps its position with the tables, so it goes on after a crash where they stand; what it applies twice changes
+// nothing. It also rebuilds the tables beside the live ones, and checks the whole world (fsck).
+package projector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"sync"
+	"time"
+
+	"shomei/events"
+	"shomei/pkg/crashpoint"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/warehouse"
+)
+
+// Config is what the projector needs; all fields are required.
+type Config struct {
+	Log       *eventlog.Log
+	Warehouse *warehouse.Warehouse
+	Logger    *slog.Logger
+}
+
+// Projector keeps the tables up to date.
+type Projector struct {
+	Config
+	mu      sync.Mutex
+	applied eventlog.Positions
+	changed chan struct{}
+}
+
+// New makes a projector; Run starts it.
+func New(c Config) *Projector { return &Projector{Config: c, changed: make(chan struct{})} }
+
+// batch is how many commits are applied at once: an insert costs the same for one row and for thousands.
+const batch = 20000
+
+// retry is how long the tables may be away before they are asked again.
+const retry = time.Second
+
+var (
+	crashApplied    = crashpoint.Register("projector.applied")
+	crashPositioned = crashpoint.Register("projector.positioned")
+)
+
+// Run follows the log until ctx ends. While the tables are away it waits; when they were swapped it goes on from the
+// positions of the new ones.
+func (p *Projector) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		err := p.follow(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, warehouse.ErrRebuilt):
+			continue
+		case errors.Is(err, warehouse.ErrUnavailable):
+			p.Logger.Warn("the tables are away, commits wait in the log", "error", err)
+			p.pause(ctx)
+		default:
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Projector) pause(ctx context.Context) {
+	timer := time.NewTimer(retry)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// follow applies commits from where the tables stand until something stops it.
+func (p *Projector) follow(ctx context.Context) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	from, err := p.Warehouse.Positions(ctx)
+	if err != nil {
+		return err
+	}
+	p.reached(from)
+	err = p.Log.Follow(ctx, eventlog.Follower{
+		Name: "projector", From: from, Batch: batch, Unverified: true,
+		Handle: func(ctx context.Context, records []eventlog.Record) error {
+			err := p.apply(ctx, records)
+			if errors.Is(err, warehouse.ErrRebuilt) {
+				stop(err) // following on from here would write into tables that are gone
+			}
+			return err
+		},
+		Handled: p.reached,
+		Parked: func(r eventlog.Record, err error) {
+			p.Logger.Error("an aggregate is missing from the tables: look at it with shomei log", "kind", r.Kind, "id", r.ID, "error", err)
+		},
+	})
+	if cause := context.Cause(ctx); errors.Is(cause, warehouse.ErrRebuilt) {
+		return cause
+	}
+	return err
+}
+
+// apply writes a batch into the tables and then, per stream, how far it came.
+func (p *Projector) apply(ctx context.Context, records []eventlog.Record) error {
+	commits := make([]*events.Commit, len(records))
+	ends := make(map[string]uint64)
+	for i, r := range records {
+		commits[i] = r.Commit
+		ends[r.Stream] = r.Sequence
+	}
+	if err := p.Warehouse.Apply(ctx, commits); err != nil {
+		return err
+	}
+	crashApplied.Hit()
+	for stream, sequence := range ends {
+		if err := p.Warehouse.SetPosition(ctx, stream, sequence); err != nil {
+			return err
+		}
+	}
+	crashPositioned.Hit()
+	return nil
+}
+
+func (p *Projector) reached(at eventlog.Positions) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.applied = maps.Clone(at)
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// Applied is how far the tables are known to stand.
+func (p *Projector) Applied() eventlog.Positions {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.applied)
+}
+
+// CaughtUp waits until the tables show everything that the log held when it was called.
+func (p *Projector) CaughtUp(ctx context.Context) error {
+	ends, err := p.Log.LastSequences(ctx)
+	if err != nil {
+		return err
+	}
+	for {
+		p.mu.Lock()
+		behind, changed := lag(p.applied, ends), p.changed
+		p.mu.Unlock()
+		if behind == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for the tables, %d commits behind: %w", behind, ctx.Err())
+		case <-changed:
+		}
+	}
+}
+
+func lag(at, ends eventlog.Positions) uint64 {
+	var behind uint64
+	for stream, end := range ends {
+		if at[stream] < end {
+			behind += end - at[stream]
+		}
+	}
+	return behind
+}
+
+// Lag is how many commits the tables are behind the log.
+func (p *Projector) Lag(ctx context.Context) (uint64, error) {
+	ends, err := p.Log.LastSequences(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return lag(p.Applied(), ends), nil
+}
+
+// Rebuild makes the tables anew from the whole log, beside the live ones, and swaps them in. progress hears how many
+// commits have been applied.
+func (p *Projector) Rebuild(ctx context.Context, progress func(uint64)) ([]warehouse.TableChange, error) {
+	return p.Warehouse.Rebuild(ctx, func(ctx context.Context, t *warehouse.Target) error {
+		ends := make(map[string]uint64)
+		pending := make([]*events.Commit, 0, batch)
+		flush := func() error {
+			err := t.Apply(ctx, pending)
+			pending = pending[:0]
+			return err
+		}
+		err := p.Log.Scan(ctx, nil, func(r eventlog.Record, err error) error {
+			ends[r.Stream] = r.Sequence
+			if err != nil {
+				p.Logger.Error("an aggregate is missing from the tables: look at it with shomei log", "kind", r.Kind, "id", r.ID, "error", err)
+				return nil
+			}
+			if pending = append(pending, r.Commit); len(pending) < batch {
+				return nil
+			}
+			return flush()
+		})
+		if err != nil {
+			return err
+		}
+		if err := flush(); err != nil {
+			return err
+		}
+		for stream, sequence := range ends {
+			if err := t.SetPosition(ctx, stream, sequence); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, progress)
+}
