@@ -65,7 +65,6 @@ func runSoftcard(cmd *cobra.Command, lang *language, f softcardFlags) error {
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
 	var reader *softcard.Reader
-	ended := make(chan error, 1)
 	if f.dir != "" {
 		service, err := vreader.Start(ctx, vreader.Config{Dir: f.dir, Log: log})
 		if err != nil {
@@ -75,8 +74,9 @@ func runSoftcard(cmd *cobra.Command, lang *language, f softcardFlags) error {
 		reader = service.Readers[0]
 		fmt.Fprintln(cmd.OutOrStdout(), service.Env())
 	} else {
-		reader = softcard.NewReader(softcard.DialVPCD(f.vpcd), log)
-		go func() { ended <- reader.Run(ctx) }()
+		if reader, err = onMachine(ctx, f.vpcd, log); err != nil {
+			return err
+		}
 	}
 	reader.Insert(c)
 	fmt.Fprintf(cmd.OutOrStdout(), lang.say("カード %s を挿入しました。Ctrl-C で終わります。\n", "Card %s is in the reader. Ctrl-C ends.\n"), c.ID())
@@ -84,15 +84,23 @@ func runSoftcard(cmd *cobra.Command, lang *language, f softcardFlags) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case err := <-ended:
-			if err == nil {
-				return nil
-			}
-			return fmt.Errorf("%w: is vsmartcard-vpcd installed and pcscd running? %w", errUnreachable, err)
 		case <-hangups:
 			reload(reader, f.store, log)
 		}
 	}
+}
+
+// onMachine runs a reader for a vpcd that must be there.
+func onMachine(ctx context.Context, vpcd string, log *slog.Logger) (*softcard.Reader, error) {
+	dial := softcard.DialVPCD(vpcd)
+	conn, err := dial(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("vpcd: %w; is vsmartcard-vpcd installed and pcscd running? %w", errUnreachable, err)
+	}
+	conn.Close()
+	reader := softcard.NewReader(dial, log)
+	go reader.Run(ctx)
+	return reader, nil
 }
 
 // reload puts the card in anew from its file; a bad file leaves it as it was.

@@ -42,7 +42,6 @@
 //	00 D6 <offset> <data>              UPDATE BINARY; offset 0 empties the file first; no gaps
 //	00 B0 <offset> <Le>                READ BINARY
 //	00 2C 02 <slot> <PIN>              RESET RETRY COUNTER with a new PIN, at once (unblocking)
-//	00 2C 03 <slot>                    RESET RETRY COUNTER, the PIN stays
 //	00 2C 02 <80+slot> <PIN>           a new PIN into staging, in force from ACTIVATE on
 //	00 44 00 <mask>                    ACTIVATE: staging becomes live for all slots of the mask or for none. 6985
 //	                                   unless each has a key, a whole certificate of that very key and a whole CA

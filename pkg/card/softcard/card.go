@@ -59,6 +59,7 @@ const (
 // goroutines; there is still only one card behind them.
 type Card struct {
 	log *slog.Logger
+	id  string
 
 	mu    sync.Mutex
 	file  file
@@ -94,13 +95,13 @@ func Open(c Config) (*Card, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	opened := &Card{log: c.Log, file: f, store: s, keys: keyCache{}}
+	opened := &Card{log: c.Log, id: s.CardID, file: f, store: s, keys: keyCache{}}
 	opened.reset()
 	return opened, nil
 }
 
 // ID is the number of the card.
-func (c *Card) ID() string { return c.store.CardID }
+func (c *Card) ID() string { return c.id }
 
 // Path is the card's file.
 func (c *Card) Path() string { return c.file.path }

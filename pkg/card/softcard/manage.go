@@ -202,27 +202,14 @@ func (c *Card) signStaged(cmd card.Command) ([]byte, uint16) {
 	return c.signWith(s.Staged, cmd.Data)
 }
 
+// resetRetryCounter sets a PIN anew, at once or with the next ACTIVATE.
 func (c *Card) resetRetryCounter(cmd card.Command) uint16 {
 	const stagedReference = 0x80
-	staged := cmd.P2&stagedReference != 0
 	slot, _, ok := c.slotNamed(cmd.P2 &^ stagedReference)
-	if !ok {
+	if !ok || cmd.P1 != 0x02 {
 		return swBadP1P2
 	}
-	c.verified[slot] = false
-	switch {
-	case cmd.P1 == 0x02:
-		return c.putPIN(slot, cmd.Data, staged)
-	case cmd.P1 != 0x03 || staged:
-		return swBadP1P2
-	}
-	p := c.store.PINs[slot.String()]
-	if !p.set() {
-		return swConditions
-	}
-	p.Left = p.Max
-	c.store.PINs[slot.String()] = p
-	return c.commit()
+	return c.putPIN(slot, cmd.Data, cmd.P2&stagedReference != 0)
 }
 
 func (c *Card) putLastDay(cmd card.Command) uint16 {

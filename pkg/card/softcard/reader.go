@@ -91,9 +91,9 @@ func (r *Reader) swap(next *Card) {
 const redialAfter = 300 * time.Millisecond
 
 // Run connects each card that is inserted, until ctx ends. It comes back by
-// itself when vpcd goes away; only when the first connection fails it is an error.
-func (r *Reader) Run(ctx context.Context) error {
-	for reached := false; ctx.Err() == nil; {
+// itself when vpcd goes away or is not there yet, and logs that.
+func (r *Reader) Run(ctx context.Context) {
+	for ctx.Err() == nil {
 		r.mu.Lock()
 		c, emptied, changed := r.card, r.emptied, r.changed
 		r.mu.Unlock()
@@ -108,14 +108,9 @@ func (r *Reader) Run(ctx context.Context) error {
 			case <-ctx.Done():
 			case <-changed:
 			}
-			continue
 		}
-		if err == nil {
-			reached = true
+		if err == nil || ctx.Err() != nil {
 			continue
-		}
-		if !reached && ctx.Err() == nil {
-			return err
 		}
 		r.log.Warn("virtual reader is not connected, trying again", "error", err)
 		select {
@@ -123,7 +118,6 @@ func (r *Reader) Run(ctx context.Context) error {
 		case <-time.After(redialAfter):
 		}
 	}
-	return nil
 }
 
 // pollGap is less than the 400 ms between two polls of pcscd and more than a

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -86,22 +87,13 @@ func Start(ctx context.Context, c Config) (*Service, error) {
 	s.cancel = cancel
 	for i := range s.Readers {
 		s.Readers[i] = softcard.NewReader(s.dial(i), c.Log)
-		s.wait.Go(func() { s.serve(run, i, c.Log) })
+		s.wait.Go(func() { s.Readers[i].Run(run) })
 	}
 	if err := s.Restart(ctx); err != nil {
 		s.Close()
 		return nil, err
 	}
 	return s, nil
-}
-
-// serve keeps a reader running; pcscd may be away for a while.
-func (s *Service) serve(ctx context.Context, i int, log *slog.Logger) {
-	for ctx.Err() == nil {
-		if err := s.Readers[i].Run(ctx); err != nil && log != nil {
-			log.Warn("virtual reader, trying again", "reader", Names[i], "error", err)
-		}
-	}
 }
 
 func check(c *Config) error {
@@ -162,11 +154,22 @@ func (s *Service) launch() error {
 	cmd := exec.Command("unshare", "--mount", "--propagation", "private", "--net", "sh", "-c", isolate, "sh", s.dir)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
-	if err := cmd.Start(); err != nil {
+	started, ended := make(chan error), make(chan struct{})
+	go func() {
+		// Pdeathsig strikes when the thread that started pcscd ends, so the
+		// thread is kept until pcscd has ended.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		defer close(ended)
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			cmd.Wait() // how it ended stands in its log
+		}
+	}()
+	if err := <-started; err != nil {
 		return fmt.Errorf("starting pcscd: %w", err)
 	}
-	ended := make(chan struct{})
-	go func() { cmd.Wait(); close(ended) }()
 	s.mu.Lock()
 	s.daemon, s.ended = cmd, ended
 	s.mu.Unlock()
