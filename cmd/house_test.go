@@ -89,7 +89,7 @@ var rules = []rule{
 	},
 	{
 		reason: "the engine's library changes signal handlers, so one package loads it, in a process of its own",
-		of:     []string{"shomei/..."}, but: []string{"shomei/pkg/warehouse/engine"}, never: []string{"github.com/ebitengine/purego/..."},
+		of:     []string{"shomei/..."}, but: []string{"shomei/pkg/warehouse/engine/..."}, never: []string{"github.com/ebitengine/purego/..."},
 	},
 	{
 		reason: "mail is pkg/notice's: one place decides what may stand in it",

@@ -120,14 +120,14 @@ func TestPageAnswersForAnyDay(t *testing.T) {
 	}{
 		"now": {"/", 200, []string{
 			"状態別の件数（全80件）", "2026-11-22 14:05:00 現在（未反映の記録 3件）",
-			`<th scope="row">有効</th><td class="number">30</td><td class="number">36</td><td class="number">0</td><td class="number">66</td>`,
-			`<th scope="row">一時保留</th><td class="number">0</td><td class="number">4</td>`,
-			`<th scope="row">失効</th><td class="number">10</td>`,
-			`<th scope="row">2027-01</th>`, `data-table="expiries"`,
+			`<th scope="row" class="short">有効</th><td class="number">30</td><td class="number">36</td><td class="number">0</td><td class="number">66</td>`,
+			`<th scope="row" class="short">一時保留</th><td class="number">0</td><td class="number">4</td>`,
+			`<th scope="row" class="short">失効</th><td class="number">10</td>`,
+			`<th scope="row" class="short">2027-01</th>`, `data-table="expiries"`,
 		}, []string{"history-title", "未対応"}},
 		"before the revocations": {"/?at=2026-03-31", 200, []string{
-			`value="2026-03-31"`, "2026-03-31 23:59:59 現在", `<th scope="row">失効</th><td class="number">0</td>`,
-			`<th scope="row">有効</th><td class="number">40</td><td class="number">40</td>`,
+			`value="2026-03-31"`, "2026-03-31 23:59:59 現在", `<th scope="row" class="short">失効</th><td class="number">0</td>`,
+			`<th scope="row" class="short">有効</th><td class="number">40</td><td class="number">40</td>`,
 		}, nil},
 		"before everything": {"/?at=2020-01-01", 200, []string{"全0件", "ありません"}, nil},
 		"a history by serial": {"/?q=1001", 200, []string{

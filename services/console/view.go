@@ -142,7 +142,7 @@ func (r reader) counts(counts []warehouse.StatusCount) (page.Table, uint64) {
 
 // columns are a heading, one number for each group, and their sum.
 func (r reader) columns(first string, series bool) []page.Column {
-	columns := []page.Column{{Label: r.say(first)}}
+	columns := []page.Column{{Label: r.say(first), Short: true}}
 	for _, g := range groups {
 		columns = append(columns, page.Column{Label: r.group(g), Numeric: true, Series: series})
 	}
