@@ -133,7 +133,7 @@ func population(t *rapid.T, n int) []*events.Commit {
 		begin := handedOver.Add(time.Duration(rapid.IntRange(0, 100_000).Draw(t, "begins")) * time.Minute)
 		s := newStory(fmt.Sprintf("person%018d", i), begin)
 		for j := range rapid.IntRange(1, 3).Draw(t, "certificates") {
-			serial := uint64(i*10 + j + 1)
+			serial := uint64(1000 + i*10 + j)
 			day := civil.Of(begin).AddDays(rapid.IntRange(30, 2000).Draw(t, "days"))
 			s.issue(serial, sign, day.String(), day.AddDays(-90).String())
 			switch rapid.IntRange(0, 3).Draw(t, "end") {
