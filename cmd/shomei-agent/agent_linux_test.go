@@ -132,7 +132,7 @@ func TestShowGuardsTries(t *testing.T) {
 	if code != exitFailed {
 		t.Errorf("last try: exit %d", code)
 	}
-	contains(t, errs, "blocked")
+	contains(t, errs, "ロックされています", "blocked")
 	code, out, _ := agent(t, nil, "check")
 	if code != exitFound {
 		t.Errorf("check of a blocked card: exit %d", code)
@@ -157,6 +157,21 @@ func TestCheck(t *testing.T) {
 		t.Errorf("good card: exit %d, %s", code, errs)
 	}
 	contains(t, out, "OK  住民基本台帳カード、番号 J1")
+	eject(t)
+	insert(t, cardtest.New(t, card.MyNumber, "C1"))
+	_, out, _ = agent(t, nil, "check")
+	contains(t, out, "OK  交付前のカードです")
+	eject(t)
+	retired := cardtest.Ready(t, card.MyNumber, "C2")
+	if err := cardtest.Session(t, retired, "C2").Retire(); err != nil {
+		t.Fatal(err)
+	}
+	insert(t, retired)
+	code, out, _ = agent(t, nil, "check")
+	if code != exitFound {
+		t.Errorf("retired card: exit %d", code)
+	}
+	contains(t, out, "NG  廃止されたカードです")
 }
 
 func TestExitCodes(t *testing.T) {

@@ -72,6 +72,10 @@ func checkState(line func(bool, string, string), lang *language, id card.Identit
 		line(false, "廃止されたカードです。", "The card has been retired.")
 		well = false
 	}
+	if id.LifeCycle == card.Initialised {
+		line(true, "交付前のカードです（暗証番号は未設定）。", "The card has not been handed over yet (no PINs are set).")
+		return nil
+	}
 	for _, slot := range id.Kind.Slots() {
 		left, told := id.Tries[slot]
 		if told && left == 0 {
@@ -118,7 +122,7 @@ func cardLine(lang *language, id card.Identity) string {
 		parts = append(parts, lang.say("有効期限 ", "last day ")+id.LastDay)
 	}
 	for _, slot := range id.Kind.Slots() {
-		if left, told := id.Tries[slot]; told {
+		if left, told := id.Tries[slot]; told && id.LifeCycle != card.Initialised {
 			parts = append(parts, fmt.Sprintf(lang.say("%sの暗証番号 残り%d回", "%s PIN: %d tries left"), slotName(lang, slot), left))
 		}
 	}

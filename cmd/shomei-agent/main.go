@@ -83,7 +83,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	root.SetErr(errs)
 	err := root.ExecuteContext(ctx)
 	if err != nil && !errors.Is(err, errFound) && !errors.Is(err, context.Canceled) {
-		fmt.Fprintf(errs, "shomei-agent: %v\n", err)
+		fmt.Fprintf(errs, "shomei-agent: %s\n", explain(lang, err))
 	}
 	return exitCode(err)
 }
