@@ -113,18 +113,21 @@ type Outcome struct {
 
 // Mailer sends by one SMTP server.
 type Mailer struct {
-	Host string
-	Port int
+	Host string `toml:"host"`
+	Port int    `toml:"port"`
 	// TLS is mandatory, opportunistic or none; "" means mandatory.
-	TLS string
-	// Username and Password log in when Username is not "".
-	Username, Password string
+	TLS string `toml:"tls"`
+	// Username and Password log in when Username is not "". PasswordFile names
+	// a file that holds the password; the configuration loader reads it.
+	Username     string `toml:"username"`
+	Password     string `toml:"password"`
+	PasswordFile string `toml:"password_file"`
 	// HELO is the name given to the server; "" means this host's name.
-	HELO string
+	HELO string `toml:"helo"`
 	// Timeout limits each step; 0 means 30 seconds.
-	Timeout time.Duration
+	Timeout time.Duration `toml:"-"`
 	// TLSConfig overrides the system's trusted roots; nil uses them.
-	TLSConfig *tls.Config
+	TLSConfig *tls.Config `toml:"-"`
 }
 
 // Check connects, greets and logs in, for health checks.

@@ -38,7 +38,7 @@ func NewLogger(w io.Writer, cfg LogConfig) (*slog.Logger, error) {
 		return nil, fmt.Errorf("%w: log.format %q: use text or json", ErrConfig, cfg.Format)
 	}
 	if text {
-		return slog.New(tint.NewHandler(w, &tint.Options{
+		return slog.New(tint.NewTextHandler(w, &tint.Options{
 			Level: level, TimeFormat: time.TimeOnly, ReplaceAttr: Redact, NoColor: !isTerminal(w) || os.Getenv("NO_COLOR") != "",
 		})), nil
 	}

@@ -1,0 +1,59 @@
+package cmd_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// exposure is the most that systemd's own judgement of a unit's isolation may
+// come to, of 100; a unit without any comes to 96.
+const exposure = "20"
+
+var execStart = regexp.MustCompile(`(?m)^ExecStart=\S+`)
+
+// judgeUnit asks systemd about a unit whose program is installed nowhere yet.
+func judgeUnit(t *testing.T, name, text string) []string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(execStart.ReplaceAllString(text, "ExecStart=/bin/true")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var objections []string
+	for _, arguments := range [][]string{
+		{"verify", "--man=no", path}, {"security", "--offline=yes", "--threshold=" + exposure, path},
+	} {
+		out, err := exec.Command("systemd-analyze", arguments...).CombinedOutput()
+		said := strings.TrimSpace(string(out))
+		if err != nil || arguments[0] == "verify" && said != "" {
+			objections = append(objections, "systemd-analyze "+arguments[0]+": "+said)
+		}
+	}
+	return objections
+}
+
+func TestSystemdJudgesABadUnit(t *testing.T) {
+	const bad = "[Unit]\nDescription=bad\n[Service]\nExecStart=/usr/bin/x\nProtectSytem=strict\n"
+	if found := judgeUnit(t, "bad.service", bad); len(found) != 2 || !strings.Contains(found[0], "ProtectSytem") {
+		t.Errorf("objections: %q", found)
+	}
+}
+
+func TestUnitsPassSystemdsJudgement(t *testing.T) {
+	units, err := filepath.Glob("../deploy/systemd/*.service")
+	if err != nil || len(units) < 2 {
+		t.Fatalf("found units %v: %v", units, err)
+	}
+	for _, unit := range units {
+		text, err := os.ReadFile(unit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, objection := range judgeUnit(t, filepath.Base(unit), string(text)) {
+			t.Errorf("%s: %s", unit, objection)
+		}
+	}
+}
