@@ -11,4 +11,8 @@
 //   - 2026-11-22: the folded state is the protobuf message of events/state.proto itself, not a second set of structs.
 //   - 2026-11-22: REISSUE is also "revoke and issue anew" outside the renewal window; what it replaces ends in the
 //     commit that issues, so the double-issue ban (Act 2013 Art 6, Act 2016 Arts 6, 25) holds at every instant.
+//   - 2026-11-22: an application is withdrawn by itself when it can't be carried through any more ([Decide] looks after
+//     every command), so that nothing stays owed for ever.
+//   - 2026-11-22: retiring a card's own aggregate is no obligation of the subscriber: followers do it for CardVoided and
+//     CardReturned by [RetireCard], which can be repeated.
 package lifecycle

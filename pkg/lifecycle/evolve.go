@@ -258,6 +258,7 @@ func (f *fold) end(serial uint64, status events.CertificateStatus, reason events
 	// What no later decision asks of an ended certificate would only make the state grow.
 	c.WindowOpens, c.WindowOpened, c.Written, c.Replaces, c.NotBeforeMs = "", false, false, 0, 0
 	c.SpkiSha256, c.CertificateSha256, c.TbsSha256 = nil, nil, nil
+	c.Authority, c.Card, c.Procedure = "", "", ""
 	f.forgetEnded()
 }
 

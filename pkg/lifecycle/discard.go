@@ -1,0 +1,65 @@
+package lifecycle
+
+import (
+	"slices"
+
+	"shomei/events"
+	"shomei/pkg/regime"
+)
+
+// discard ends a procedure and whatever certificates it has made but not handed over; an undelivered card from the
+// factory that turns out broken takes its certificates with it.
+func (d *decision) discard(p *events.Procedure, rules ...string) {
+	rules = append(rules, regime.BeforeHandOver)
+	for _, held := range slices.Clone(d.state.Certificates) {
+		ours := held.Procedure == p.Id || p.Operation == events.Operation_OPERATION_HAND_OVER && held.Card == p.Card
+		if !ours || hasEnded(held) || held.Status == valid {
+			continue
+		}
+		if held.Status == authorized {
+			d.emit(&events.IssueAbandoned{Serial: held.Serial, Kind: held.Kind, Authority: held.Authority, Cause: "procedure-ended"}, rules...)
+			continue
+		}
+		d.emit(&events.CertificateDiscarded{
+			Serial: held.Serial, Kind: held.Kind, Authority: held.Authority, Cause: string(regime.EvDiscarded),
+		}, rules...)
+	}
+	d.emit(&events.ApplicationWithdrawn{Procedure: p.Id}, rules...)
+}
+
+// endHopeless ends an open procedure that can't be carried through any more, and letters that nobody can answer: the
+// record has ended, the card is out of use, or nothing that the procedure made is left.
+func (d *decision) endHopeless() {
+	for _, l := range slices.Clone(d.state.Letters) {
+		if d.state.Ended {
+			d.emit(&events.ApplicationWithdrawn{Procedure: l.Procedure}, regime.RecordEnded)
+		}
+	}
+	p := d.state.Procedure
+	switch {
+	case p == nil:
+	case d.state.Ended:
+		d.discard(p, regime.RecordEnded)
+	case d.cardLost(p):
+		d.discard(p, regime.CardNotUsable)
+	case (p.Step == stepKeys || p.Step == stepIssued || p.Step == stepWritten) && len(p.Planned) > 0 && !d.hasMade(p):
+		d.discard(p)
+	}
+}
+
+// cardLost tells that the procedure's card has gone out of use meanwhile.
+func (d *decision) cardLost(p *events.Procedure) bool {
+	for _, c := range []*events.HeldCard{d.state.Card, d.state.OldCard} {
+		if c != nil && c.Card == p.Card {
+			return unusable(c)
+		}
+	}
+	return false
+}
+
+// hasMade tells whether a certificate that the procedure made is still on its way.
+func (d *decision) hasMade(p *events.Procedure) bool {
+	return slices.ContainsFunc(d.state.Certificates, func(c *events.Certificate) bool {
+		return c.Procedure == p.Id && (c.Status == authorized || c.Status == issued)
+	})
+}

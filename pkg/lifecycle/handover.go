@@ -1,0 +1,79 @@
+package lifecycle
+
+import (
+	"shomei/events"
+	"shomei/pkg/regime"
+)
+
+// recordHandOver ends the procedure: fee, paper copy, card. From now on the certificates are in force in the holder's
+// hands; a card taken back in exchange ends with its certificates.
+func (d *decision) recordHandOver(c RecordHandOver) error {
+	d.filedAt(c.Filed)
+	p := d.state.Procedure
+	if p == nil || p.Id != c.Procedure || !readyToHandOver(p) || otherCard(p, c.Card) {
+		d.factRefused("HandedOver", "no procedure waits for this hand-over")
+		return nil
+	}
+	if c.Yen > 0 {
+		d.emit(&events.FeeCollected{Procedure: c.Procedure, Yen: c.Yen})
+	}
+	if err := d.handCardOver(p, c.Switches); err != nil {
+		return err
+	}
+	delivered := &events.Delivered{Procedure: c.Procedure, PaperCopy: c.PaperCopy, Card: p.Card}
+	for _, held := range d.state.Certificates {
+		if held.Card == p.Card && held.Status == issued {
+			delivered.Serials = append(delivered.Serials, held.Serial)
+		}
+	}
+	d.emit(delivered)
+	return nil
+}
+
+func readyToHandOver(p *events.Procedure) bool {
+	if p.Operation == events.Operation_OPERATION_UNBLOCK || p.Operation == events.Operation_OPERATION_HAND_OVER {
+		return p.Step == stepWritten || len(p.Pins) == 0
+	}
+	return p.Step == stepWritten
+}
+
+// handCardOver gives the holder the card, where it is not in hand already, and takes the one it replaces out of use.
+func (d *decision) handCardOver(p *events.Procedure, switches regime.Switches) error {
+	if p.Card == d.state.OldCard.GetCard() && d.state.OldCard != nil {
+		return nil // work on a juki card beside a My Number card that still waits
+	}
+	if d.state.Card != nil && d.state.Card.Card != p.Card {
+		d.emit(&events.CardAssigned{Card: p.Card, Kind: p.CardKind, LastDay: p.CardLastDay}, d.assignment(p)...)
+	}
+	if d.state.Card.GetStatus() == events.CardStatus_CARD_STATUS_HELD {
+		return nil
+	}
+	handed := &events.CardHandedOver{Card: p.Card, TakenBack: d.state.OldCard.GetCard()}
+	d.emit(handed)
+	if d.deadline(events.DeadlineKind_DEADLINE_KIND_CARD_90) != nil {
+		d.emit(&events.DeadlineMet{Kind: events.DeadlineKind_DEADLINE_KIND_CARD_90}, regime.WithinDeadline)
+	}
+	return d.takeBack(p, switches)
+}
+
+// assignment is the rule by which a card takes the place of another.
+func (d *decision) assignment(p *events.Procedure) []string {
+	return append(plannedRules(p, kindAuth), plannedRules(p, kindSign)...)
+}
+
+// takeBack ends the card that was given in exchange: a juki card when the first My Number card is handed over
+// (domain.md 1.2), otherwise the one of the same kind that the new card replaces.
+func (d *decision) takeBack(p *events.Procedure, switches regime.Switches) error {
+	old := d.state.OldCard
+	juki := Live(d.state, events.Regime_REGIME_JUKI, kindSign)
+	switch {
+	case cardRegime(p.CardKind) == regime.MyNumber && (juki != nil || old != nil && old.Kind == events.CardKind_CARD_KIND_JUKI):
+		return d.end(consequence{event: regime.EvMyNumberHandOver, regime: regime.Juki, switches: switches})
+	case old == nil:
+		return nil
+	case p.Operation == events.Operation_OPERATION_RENEW:
+		return d.voidCard(old, regime.EvRenewed, switches)
+	default:
+		return d.voidCard(old, regime.EvReissued, switches)
+	}
+}

@@ -1,0 +1,47 @@
+package lifecycle
+
+import (
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"shomei/events"
+)
+
+// A crowded life with ids as long as they come stays under the limit: juki card in hand beside a re-issue under way,
+// full memory of commands and ended certificates, deadlines, a letter and notices waiting.
+func TestStateStaysSmall(t *testing.T) {
+	long := func(id string) string { return id + strings.Repeat("f", 36-len(id)) }
+	places := func(cardID string) func(*Apply) {
+		return func(a *Apply) {
+			a.Card, a.Procedure, a.OfficeID, a.Counter = long(cardID), long(a.Procedure), "12237-main", "12237-main-10"
+		}
+	}
+	p := newPlayer(t, "2014-12-03 10:00")
+	p.serial = 1 << 62
+	p.carried(opIssue, juki, places("juki-1"))
+	p.at("2016-01-05 02:29").carried(opFactory, factory, places("card-1"))
+	p.at("2016-01-12 10:00").apply(opHandOver, places("card-1"))
+	p.unblocked()
+	p.handOver()
+	p.at("2018-05-10 10:00").carried(opReissue, places("card-1"))
+	p.carried(opReissue, places("card-1"))
+	p.change(events.RecordChange_RECORD_CHANGE_MOVE_OUT)
+	p.do(p.application(opIssue, places("card-1"), channel("self-no-photo"), withLetter("")))
+	p.at("2018-05-14 10:00").change(events.RecordChange_RECORD_CHANGE_MOVE_IN)
+	p.do(ReportLoss{By: "telephone", Filed: p.now})
+	for range 16 {
+		p.change(events.RecordChange_RECORD_CHANGE_MINOR)
+	}
+	p.apply(opReissue, places("card-2"))
+	p.keys()
+	for _, c := range p.state.Certificates {
+		c.TbsSha256 = spki(0) // which ra fills in with the sealed bytes
+	}
+	raw, err := proto.Marshal(p.state)
+	if err != nil || len(raw) > events.StateLimit(Subscriber)-8 {
+		t.Fatalf("%d bytes: %v", len(raw), err)
+	}
+	t.Logf("%d bytes of %d", len(raw), events.StateLimit(Subscriber))
+}
