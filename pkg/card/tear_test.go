@@ -96,6 +96,9 @@ func tear(t *testing.T, path string, nth int, fault softcard.Fault, old map[card
 	if progress.State == card.Foreign {
 		t.Errorf("%s: %s", where, progress.Reason)
 	}
+	if fault == softcard.RemoveBefore && nth%8 != 1 {
+		return true, progress.State // the other sweep goes on from this very state: after command nth-1
+	}
 	if err := renew(again); err != nil {
 		t.Errorf("%s: going on: %v", where, err)
 	}
