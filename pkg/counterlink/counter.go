@@ -86,7 +86,7 @@ const (
 	// An attempt that failed is repeated after a twentieth of a second, then ever more slowly.
 	shortestRetry = 50 * time.Millisecond
 	retryTime     = 2 * time.Second
-	redeliveries  = 30 * time.Second
+	redeliveries  = 5 * time.Second
 )
 
 // NewLink makes the counter's end. Nothing is sent before Run.

@@ -407,3 +407,57 @@ func TestTwoAgentsDoNotShareAStore(t *testing.T) {
 		t.Errorf("status of nothing: %v", err)
 	}
 }
+
+// Sealed parts of claims and commands must not stay on a counter's disk for ever; what is unfinished stays.
+func TestWhatIsFinishedAndOldLeavesTheStore(t *testing.T) {
+	centre := newCentre(t)
+	at := &clock{at: time.Now()}
+	store := storePath(t)
+	cfg := centre.config(store, newSlot(usedCard(t, centre.cardID)))
+	cfg.Now = at.now
+	counter, stop := centre.counter(cfg)
+	retire := func(d *events.Downlink) {
+		d.Body = &events.Downlink_RetireCard{RetireCard: &events.RetireCard{Card: centre.cardID}}
+		d.DeadlineMs = 0
+	}
+	must(t, centre.send(t.Context(), "old-and-done", "retire", retire))
+	centre.claim("CustodyTaken")
+	for range 2 {
+		_, err := counter.Receive(t.Context(), application(centre.cardID))
+		must(t, err)
+	}
+	centre.until("three claims", func(all []*events.Claim) bool { return len(all) == 3 })
+	natstest.Wait(t, waitLimit, "the counter to know it", func() bool { return counter.Outbox() == 0 })
+	stop()
+	holds := func(what string) bool {
+		raw, err := os.ReadFile(store)
+		must(t, err)
+		return bytes.Contains(raw, []byte(what))
+	}
+	if !holds("old-and-done-retire") {
+		t.Error("the scan does not find what is there")
+	}
+
+	at.set(at.now().Add(agent.Keep + time.Hour))
+	cfg.Conn = nil
+	again, err := agent.Open(cfg)
+	must(t, err)
+	must(t, again.Close())
+	if holds("old-and-done") {
+		t.Error("a finished command is still in the file")
+	}
+	s, err := agent.OpenStore(store, desk, cfg.Key)
+	must(t, err)
+	if _, _, err := s.Claim(2); err == nil {
+		t.Error("an old claim is still there")
+	}
+	if _, _, err := s.Claim(3); err != nil {
+		t.Errorf("the newest delivered claim is needed to compare heads: %v", err)
+	}
+	must(t, s.Close())
+
+	counter, _ = centre.counter(cfg)
+	_, err = counter.Receive(t.Context(), application(centre.cardID))
+	must(t, err)
+	centre.until("a claim that continues the chain", func(all []*events.Claim) bool { return len(all) == 4 })
+}

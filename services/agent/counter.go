@@ -89,12 +89,13 @@ type Counter struct {
 
 var crashStored = crashpoint.Register("agent.claim.stored")
 
-// Open opens the counter's store and takes up everything that is unfinished in it. Errors: ErrTampered, ErrStoreBusy.
+// Open opens the counter's store, clears what is finished and older than [Keep] out of it, and takes up everything that
+// is unfinished. Errors: ErrTampered, ErrStoreBusy.
 func Open(cfg Config) (*Counter, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	store, err := OpenStore(cfg.StorePath, cfg.Counter, cfg.Key)
+	store, err := openPruned(cfg, cfg.Now().Add(-Keep))
 	if err != nil {
 		return nil, err
 	}

@@ -322,6 +322,11 @@ func (c *Counter) ReadCard() (card.Identity, error) {
 	if c.cfg.Reader == nil {
 		return card.Identity{}, fmt.Errorf("this counter has no reader: %w", card.ErrRemoved)
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), swapTime)
+	defer cancel()
+	if err := c.cfg.Reader.Await(ctx, true); err != nil {
+		return card.Identity{}, fmt.Errorf("no card is in the reader: %w", card.ErrRemoved)
+	}
 	c.cards.Lock()
 	defer c.cards.Unlock()
 	conn, err := c.cfg.Reader.Connect()

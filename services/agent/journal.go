@@ -19,6 +19,8 @@ type Entry struct {
 	Procedure string `json:"procedure,omitempty"`
 	// Signed is the SealedDownlink as it came (Received).
 	Signed []byte `json:"signed,omitempty"`
+	// Answer: the downlink is an answer, there is nothing to execute (Received).
+	Answer bool `json:"answer,omitempty"`
 	// Card is the card that is going to be changed (Begun).
 	Card string `json:"card,omitempty"`
 	// PINs are the kinds that the resident typed a PIN for (Begun).

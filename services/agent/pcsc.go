@@ -1,26 +1,51 @@
 package agent
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"sync"
 
+	"shomei/pkg/card"
 	"shomei/pkg/card/pcsc"
 )
 
-// PCSC is the reader of that name behind the machine's PC/SC service; an empty name takes the first that has a card.
-func PCSC(name string) Reader { return pcscReader{name} }
+// PCSC is the reader of that name behind the machine's PC/SC service; an empty name takes the one that has a card.
+func PCSC(name string) Reader { return &pcscReader{name: name} }
 
-type pcscReader struct{ name string }
+type pcscReader struct {
+	name string
 
-func (r pcscReader) Await(ctx context.Context, present bool) error {
-	if present {
-		_, err := pcsc.WaitCard(ctx, r.name)
-		return err
-	}
-	return pcsc.WaitRemoved(ctx, r.name)
+	mu   sync.Mutex
+	last string // the reader in which a card was seen
 }
 
-func (r pcscReader) Connect() (Connection, error) {
-	conn, err := pcsc.Connect(r.name)
+func (r *pcscReader) Await(ctx context.Context, present bool) error {
+	if !present {
+		return pcsc.WaitRemoved(ctx, r.current())
+	}
+	name, err := pcsc.WaitCard(ctx, r.name)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last = name
+	return nil
+}
+
+func (r *pcscReader) current() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return cmp.Or(r.last, r.name)
+}
+
+func (r *pcscReader) Connect() (Connection, error) {
+	name := r.current()
+	if name == "" {
+		return nil, fmt.Errorf("no card was put on a reader yet: %w", card.ErrRemoved)
+	}
+	conn, err := pcsc.Connect(name)
 	if err != nil {
 		return nil, err
 	}

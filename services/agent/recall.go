@@ -86,7 +86,7 @@ func (c *Counter) received(_ context.Context, d *events.Downlink, signed []byte)
 	if known != nil {
 		return c.repeated(known, signed)
 	}
-	e := Entry{AtMS: c.cfg.Now().UnixMilli(), Step: StepReceived, ID: d.GetId(), Procedure: d.GetProcedure(), Signed: signed}
+	e := Entry{AtMS: c.cfg.Now().UnixMilli(), Step: StepReceived, ID: d.GetId(), Procedure: d.GetProcedure(), Signed: signed, Answer: d.GetAnswer() != nil}
 	if err := c.store.Record(func(tx *Tx) error { return tx.Enter(e) }); err != nil {
 		return err
 	}

@@ -278,28 +278,3 @@ func (s *Store) Outbox() int {
 	defer s.mu.Unlock()
 	return int(s.claims.Number - s.delivered.Number)
 }
-
-// eachClaim and eachEntry hand on what the store holds, oldest first.
-func (s *Store) eachClaim(do func(*events.Claim) error) error {
-	return s.db.View(func(tx *bolt.Tx) error {
-		return tx.Bucket(bucketClaims).ForEach(func(_, v []byte) error {
-			c, _, err := counterlink.ParseClaim(v)
-			if err != nil {
-				return err
-			}
-			return do(c)
-		})
-	})
-}
-
-func (s *Store) eachEntry(do func(Entry) error) error {
-	return s.db.View(func(tx *bolt.Tx) error {
-		return tx.Bucket(bucketJournal).ForEach(func(_, v []byte) error {
-			var e Entry
-			if err := json.Unmarshal(v, &e); err != nil {
-				return fmt.Errorf("journal entry: %w: %w", err, ErrTampered)
-			}
-			return do(e)
-		})
-	})
-}
