@@ -173,7 +173,7 @@ func TestAssetsAreServedOnceAndOnlyFromHere(t *testing.T) {
 	if missing := Missing(); len(missing) > 0 {
 		t.Fatalf("this build lacks %v; run make assets", missing)
 	}
-	for _, name := range append([]string{"shomei.css", "chart.js", "live.js"}, vendored...) {
+	for _, name := range append([]string{"shomei.css", "chart.js", "errors.js", "live.js"}, vendored...) {
 		w := httptest.NewRecorder()
 		Assets().ServeHTTP(w, httptest.NewRequest("GET", "/assets/"+name, nil))
 		tag := w.Header().Get("ETag")

@@ -12,9 +12,7 @@ for (const part of document.querySelectorAll("[data-live]")) {
   for (const place of part.querySelectorAll("[id]")) source.addEventListener(place.id, show);
   if (part.id) source.addEventListener(part.id, show);
   // "go" sends the reader on, to an address of this host only.
-  source.addEventListener("go", (event) => { if (/^\/(?!\/)/.test(event.data)) { source.close(); location.assign(event.data); } });
+  source.addEventListener("go", (event) => { if (/^\/(?![\/\\])/.test(event.data)) { source.close(); location.assign(event.data); } });
   source.addEventListener("end", () => source.close());
   window.addEventListener("pagehide", () => source.close());
 }
-// After a refused form the reader is taken to the summary of what is wrong.
-document.querySelector(".errors")?.focus();

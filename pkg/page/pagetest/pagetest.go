@@ -91,11 +91,16 @@ func (b *Browser) listen(event any) {
 // Visit opens a page, waits until it is loaded and takes the steps that follow.
 func (b *Browser) Visit(t testing.TB, url string, then ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
+	b.Wait(t, append([]chromedp.Action[chromedp.Void]{chromedp.Navigate(url)}, then...)...)
+}
+
+// Wait takes steps in the page that stands in the tab, a minute at most.
+func (b *Browser) Wait(t testing.TB, steps ...chromedp.Action[chromedp.Void]) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(b.Context, patience)
 	defer cancel()
-	steps := append([]chromedp.Action[chromedp.Void]{chromedp.Navigate(url)}, then...)
 	if err := chromedp.Do(ctx, steps...); err != nil {
-		t.Fatalf("visiting %s: %v", url, err)
+		t.Fatalf("in the browser: %v", err)
 	}
 }
 
