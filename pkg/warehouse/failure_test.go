@@ -76,27 +76,6 @@ func TestTheEngineKilledWhileApplying(t *testing.T) {
 	}
 }
 
-// TestDDLForAServerParses lets the engine's own parser read what an operator
-// of a cluster gets.
-func TestDDLForAServerParses(t *testing.T) {
-	w := open(t)
-	for _, cluster := range []string{"", "tokyo"} {
-		ddl, err := DDL("shomei", cluster)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, statement := range ddl {
-			var formatted string
-			if err := w.conn.QueryRow(t.Context(), "SELECT formatQuery({q:String})", param("q", statement)).Scan(&formatted); err != nil {
-				t.Errorf("%s\n%v", statement, err)
-			}
-			if strings.Contains(formatted, "ON CLUSTER tokyo") != (cluster != "") {
-				t.Errorf("cluster %q: %s", cluster, formatted)
-			}
-		}
-	}
-}
-
 // personal are the names of columns that would hold personal data.
 var personal = []string{"name", "address", "birth", "sex", "mail", "phone", "sealed", "contact", "identity"}
 
