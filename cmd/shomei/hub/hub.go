@@ -129,17 +129,24 @@ func (h *Hub) defaults() {
 	}
 }
 
+// step is one thing to start.
+type step struct {
+	name string
+	run  func(context.Context) error
+}
+
 func (h *Hub) start(ctx context.Context) error {
-	for _, step := range []struct {
-		name string
-		run  func(context.Context) error
-	}{
+	return h.take(ctx, []step{
 		{"clock", h.openClock}, {"keys", h.openKeys}, {"engine", h.startEngine}, {"NATS", h.startServer}, {"log", h.openLog},
 		{"vault", h.openVault}, {"tables", h.openWarehouse}, {"mail", h.startMail}, {"counters", h.openCounters},
-		{"services", h.startServices},
-	} {
-		if err := step.run(ctx); err != nil {
-			return fmt.Errorf("starting the hub: %s: %w", step.name, err)
+		{"services", h.startServices}, {"address", h.leaveAddress},
+	})
+}
+
+func (h *Hub) take(ctx context.Context, steps []step) error {
+	for _, s := range steps {
+		if err := s.run(ctx); err != nil {
+			return fmt.Errorf("starting the hub: %s: %w", s.name, err)
 		}
 	}
 	return nil
@@ -199,9 +206,12 @@ func (h *Hub) startServer(ctx context.Context) (err error) {
 		return err
 	}
 	h.atEnd(func() error { h.server.Shutdown(); return nil })
-	h.conn, err = nats.Connect(h.server.URL(), nats.Name("hub"), nats.InProcessServer(h.server), h.nkey(), nats.MaxReconnects(-1),
-		nats.ReconnectWait(200*time.Millisecond), nats.TLSHandshakeFirst(), nats.Secure(h.clientTLS()))
-	if err != nil {
+	return h.connect(h.server.URL(), nats.InProcessServer(h.server))
+}
+
+func (h *Hub) connect(url string, more ...nats.Option) (err error) {
+	options := append(more, nats.Name("hub"), h.nkey(), nats.MaxReconnects(-1), nats.ReconnectWait(200*time.Millisecond))
+	if h.conn, err = nats.Connect(url, options...); err != nil {
 		return err
 	}
 	h.atEnd(func() error { h.conn.Close(); return nil })
@@ -212,20 +222,24 @@ func (h *Hub) nkey() nats.Option {
 	return nats.Nkey(h.keys.public, func(nonce []byte) ([]byte, error) { return h.keys.writer.Sign(nonce) })
 }
 
-func (h *Hub) openLog(ctx context.Context) (err error) {
+func (h *Hub) openLog(ctx context.Context) error {
+	if err := h.openLogWith(ctx, eventlog.Config{Writer: h.keys.writer, Marks: h.path("marks")}); err != nil {
+		return err
+	}
+	return h.markLog(ctx)
+}
+
+func (h *Hub) openLogWith(ctx context.Context, c eventlog.Config) (err error) {
 	folds := make(map[string]eventlog.Fold)
 	for kind, f := range lifecycle.Folds() {
 		folds[kind] = eventlog.Fold{Version: lifecycle.FoldVersion, Apply: f.Apply, Remembered: f.Remembered}
 	}
-	h.Log, err = eventlog.Open(ctx, eventlog.Config{
-		Conn: h.conn, Writer: h.keys.writer, Writers: map[string]eventlog.Role{h.keys.public: eventlog.RoleHub}, Folds: folds,
-		Streams: h.Streams, Marks: h.path("marks"), Clock: h.Clock.Now, Logger: h.Logger,
-	})
-	if err != nil {
-		return err
+	c.Conn, c.Folds, c.Streams, c.Clock, c.Logger = h.conn, folds, h.Streams, h.Clock.Now, h.Logger
+	c.Writers = map[string]eventlog.Role{h.keys.public: eventlog.RoleHub}
+	if h.Log, err = eventlog.Open(ctx, c); err == nil {
+		h.atEnd(h.Log.Close)
 	}
-	h.atEnd(h.Log.Close)
-	return h.markLog(ctx)
+	return err
 }
 
 func (h *Hub) openVault(context.Context) (err error) {
@@ -236,8 +250,10 @@ func (h *Hub) openVault(context.Context) (err error) {
 	return err
 }
 
-func (h *Hub) openWarehouse(ctx context.Context) (err error) {
-	h.Warehouse, err = warehouse.Open(ctx, warehouse.Config{DSN: h.engine.DSN(), Logger: h.Logger})
+func (h *Hub) openWarehouse(ctx context.Context) error { return h.openTables(ctx, h.engine.DSN()) }
+
+func (h *Hub) openTables(ctx context.Context, dsn string) (err error) {
+	h.Warehouse, err = warehouse.Open(ctx, warehouse.Config{DSN: dsn, Logger: h.Logger})
 	if err == nil {
 		h.atEnd(h.Warehouse.Close)
 	}
@@ -352,7 +368,7 @@ func (h *Hub) Close() error {
 	return errors.Join(errs...)
 }
 
-// URL is where counters connect; Mails is the folder of the mail sink, empty when there is none.
+// URL is where counters connect.
 func (h *Hub) URL() string { return h.server.URL() }
 
 // EngineDSN is where the tables can be asked directly.

@@ -1,0 +1,310 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+
+	"shomei/cmd/shomei/hub"
+	"shomei/events"
+	"shomei/pkg/civil"
+	"shomei/pkg/crashpoint"
+	"shomei/pkg/dossier"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/regime"
+	"shomei/pkg/warehouse"
+)
+
+// logCommand shows the history of one aggregate, one line an event.
+func (a *app) logCommand() *cobra.Command {
+	var open, asJSON bool
+	cmd := &cobra.Command{
+		Use: "log KIND/ID", Short: "show the history of one subscriber, card, office or authority, with rule ids", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			kind, id, ok := strings.Cut(args[0], "/")
+			if !ok {
+				return usage("%q is not KIND/ID: for example subscriber/abc… or authority/sign", args[0])
+			}
+			h, err := a.attach(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer h.Close()
+			history, err := h.Log.History(cmd.Context(), kind, id)
+			if err != nil {
+				return err
+			}
+			if len(history) == 0 {
+				return fmt.Errorf("the log holds no %s %s", kind, id)
+			}
+			if err := printHistory(cmd.OutOrStdout(), history, asJSON); err != nil || !open {
+				return err
+			}
+			return openSealed(cmd, h, id, history)
+		},
+	}
+	cmd.Flags().BoolVar(&open, "open", false, "open sealed fields as well (needs the hub's keys, and that no hub runs on them)")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a commit")
+	return cmd
+}
+
+func printHistory(out io.Writer, history []eventlog.Record, asJSON bool) error {
+	for _, r := range history {
+		line, err := events.JSON(r.Stored)
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			fmt.Fprintf(out, "%s\n", line)
+			continue
+		}
+		for _, e := range r.Commit.Events {
+			at := time.UnixMilli(e.RecordedMs).In(civil.Tokyo).Format("2006-01-02 15:04:05")
+			fmt.Fprintf(out, "%4d  %s  %-26s %s\n", r.Commit.Revision, at, events.Name(e), strings.Join(e.RuleIds, " "))
+			body, err := events.EventJSON(e)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(out, "      %s\n", body)
+		}
+	}
+	return nil
+}
+
+// openSealed prints what is sealed in a subscriber's history, for a holder of the keys.
+func openSealed(cmd *cobra.Command, h *hub.Hub, subscriber string, history []eventlog.Record) error {
+	if err := h.OpenVault(cmd.Context()); err != nil {
+		return err
+	}
+	file := dossier.Of(h.Vault, subscriber, history)
+	show := func(what string, value any, err error) error {
+		if errors.Is(err, dossier.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		text, err := json.Marshal(value)
+		fmt.Fprintf(cmd.OutOrStdout(), "%s  %s\n", what, text)
+		return err
+	}
+	record, err := file.Identity()
+	if err := show("identity", record, err); err != nil {
+		return err
+	}
+	contact, err := file.Contact()
+	return show("contact", contact, err)
+}
+
+// stateCommand shows certificates as they stood at an instant.
+func (a *app) stateCommand() *cobra.Command {
+	var at string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "state SERIAL|SUBSCRIBER", Short: "show a certificate, or all of a subscriber, now or at an instant", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			h, err := a.attach(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer h.Close()
+			when, err := instant(h, at)
+			if err != nil {
+				return err
+			}
+			list, err := h.Warehouse.State(cmd.Context(), args[0], when)
+			if err != nil {
+				return err
+			}
+			return printCertificates(cmd.OutOrStdout(), list, asJSON)
+		},
+	}
+	cmd.Flags().StringVar(&at, "at", "", "instant (RFC 3339) or day (its end); default now")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a certificate")
+	return cmd
+}
+
+func instant(h *hub.Hub, at string) (time.Time, error) {
+	if at == "" {
+		return h.Clock.Now(), nil
+	}
+	if day, err := civil.Parse(at); err == nil {
+		return day.EndInstant(), nil
+	}
+	t, err := time.Parse(time.RFC3339, at)
+	if err != nil {
+		return t, usage("--at %q is neither a day (2020-06-18) nor an instant (2020-06-18T09:00:00+09:00)", at)
+	}
+	return t, nil
+}
+
+func printCertificates(out io.Writer, list []warehouse.Certificate, asJSON bool) error {
+	if asJSON {
+		encoder := json.NewEncoder(out)
+		for _, c := range list {
+			if err := encoder.Encode(c); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	t := table.NewWriter()
+	t.SetOutputMirror(out)
+	t.AppendHeader(table.Row{"serial", "kind", "regime", "status", "issued", "last day", "window opens", "reason", "card", "office"})
+	for _, c := range list {
+		t.AppendRow(table.Row{c.Serial, c.Kind, c.Regime, c.Status, c.NotBefore.In(civil.Tokyo).Format("2006-01-02 15:04:05"), c.LastDay, c.WindowOpens, c.Reason, c.Card, c.Office})
+	}
+	t.Render()
+	return nil
+}
+
+// forecastCommand shows how many certificates end, and how many windows open, in each period.
+func (a *app) forecastCommand() *cobra.Command {
+	var q warehouse.ForecastQuery
+	var from, to, at string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "forecast", Short: "show how many certificates end in each month, week or day", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if q.By != "month" && q.By != "week" && q.By != "day" {
+				return usage("--by %q: use month, week or day", q.By)
+			}
+			var err error
+			if q.From, err = civil.Parse(from); err != nil {
+				return usage("--from: %v", err)
+			}
+			if q.To, err = civil.Parse(to); err != nil {
+				return usage("--to: %v", err)
+			}
+			h, err := a.attach(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer h.Close()
+			if q.At, err = instant(h, at); err != nil {
+				return err
+			}
+			buckets, err := h.Warehouse.Forecast(cmd.Context(), q)
+			if err != nil {
+				return err
+			}
+			return printForecast(cmd.OutOrStdout(), buckets, asJSON)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&q.By, "by", "month", "month, week (from Monday) or day")
+	flags.StringVar(&q.Office, "office", "", "office id or five-digit municipality code; default everywhere")
+	flags.StringVar(&from, "from", "", "first day counted")
+	flags.StringVar(&to, "to", "", "last day counted")
+	flags.StringVar(&at, "at", "", "look from this instant or day; default now")
+	flags.BoolVar(&asJSON, "json", false, "one JSON object a row")
+	return cmd
+}
+
+func printForecast(out io.Writer, buckets []warehouse.Bucket, asJSON bool) error {
+	if asJSON {
+		encoder := json.NewEncoder(out)
+		for _, b := range buckets {
+			if err := encoder.Encode(b); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	t := table.NewWriter()
+	t.SetOutputMirror(out)
+	t.AppendHeader(table.Row{"from", "regime", "kind", "ending", "windows opening"})
+	for _, b := range buckets {
+		t.AppendRow(table.Row{b.Starts, b.Regime, b.Kind, b.Expiring, b.Opening})
+	}
+	t.Render()
+	return nil
+}
+
+// rebuildCommand makes the tables anew from the log, beside the live ones, and swaps them in.
+func (a *app) rebuildCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "rebuild", Short: "make the tables anew from the log beside the live ones, then swap", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			h, err := a.attach(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer h.Close()
+			begin := time.Now()
+			last := begin
+			changes, err := h.Projector.Rebuild(cmd.Context(), func(n uint64) {
+				if time.Since(last) > time.Second {
+					last = time.Now()
+					fmt.Fprintf(cmd.ErrOrStderr(), "%d commits, %.0f a second\n", n, float64(n)/time.Since(begin).Seconds())
+				}
+			})
+			if err != nil {
+				return err
+			}
+			t := table.NewWriter()
+			t.SetOutputMirror(cmd.OutOrStdout())
+			t.AppendHeader(table.Row{"table", "rows before", "rows after"})
+			for _, c := range changes {
+				t.AppendRow(table.Row{c.Table, c.Before, c.After})
+			}
+			t.Render()
+			return nil
+		},
+	}
+}
+
+// rulesCommand answers questions about the law, one JSON object a line.
+func (a *app) rulesCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "rules validity|window|open|apply|list", Short: "ask the rules: one JSON object a line from standard input, one a line out; list prints every rule",
+		Args: cobra.ExactArgs(1), ValidArgs: []string{"validity", "window", "open", "apply", "list"},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if args[0] == "list" {
+				return a.listRules(cmd.OutOrStdout())
+			}
+			failed, err := regime.AnswerLines(args[0], cmd.InOrStdin(), cmd.OutOrStdout())
+			if errors.Is(err, regime.ErrUnknownQuestion) {
+				return usage("%v", err)
+			}
+			if err == nil && failed > 0 {
+				return &exitError{exitItemsFailed, fmt.Errorf("%d lines could not be answered; each says why", failed)}
+			}
+			return err
+		},
+	}
+	return cmd
+}
+
+func (a *app) listRules(out io.Writer) error {
+	for _, r := range regime.Rules() {
+		sentence, next := r.JA, r.NextJA
+		if a.lang == "en" {
+			sentence, next = r.EN, r.NextEN
+		}
+		span := r.From.String() + "…" + r.Until.String()
+		if _, err := fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\n", r.ID, span, r.Source, sentence, next); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// crashpointsCommand prints where a process can be killed between two durable steps.
+func crashpointsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "crashpoints", Short: "list the named places between two durable steps (for tests with " + crashpoint.Variable + ")", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			for _, name := range crashpoint.List() {
+				fmt.Fprintln(cmd.OutOrStdout(), name)
+			}
+			return nil
+		},
+	}
+}
