@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"shomei/events"
@@ -130,16 +132,55 @@ func (l *Log) believe(t target, message *jetstream.RawStreamMsg) (Record, error)
 	return record, writers.verify(record)
 }
 
-// count gives the number of messages of a subject.
+// count gives the number of messages of a subject. It asks by hand, because the answer repeats the stream's
+// configuration, up to 4,096 subjects long, which the library decodes in full each time.
 func (l *Log) count(ctx context.Context, t target) (uint64, error) {
 	ctx, cancel := l.asking(ctx)
 	defer cancel()
-	info, err := t.stream.handle.Info(ctx, jetstream.WithSubjectFilter(t.subject))
+	answer, err := l.config.Conn.RequestWithContext(ctx, "$JS.API.STREAM.INFO."+t.stream.name, fmt.Appendf(nil, `{"subjects_filter":%q}`, t.subject))
 	if err != nil {
 		return 0, fmt.Errorf("counting the commits of %s/%s: %w", t.kind, t.id, err)
 	}
-	return info.State.Subjects[t.subject], nil
+	count, err := countIn(answer.Data, t.subject)
+	if err != nil {
+		return 0, fmt.Errorf("counting the commits of %s/%s: %w", t.kind, t.id, err)
+	}
+	return count, nil
 }
+
+// countIn reads the count of one subject out of an answer to STREAM.INFO, passing over the rest.
+func countIn(answer []byte, subject string) (uint64, error) {
+	var state struct {
+		Subjects map[string]uint64 `json:"subjects"`
+	}
+	decoder := jsontext.NewDecoder(bytes.NewBuffer(answer))
+	if _, err := decoder.ReadToken(); err != nil {
+		return 0, err
+	}
+	for decoder.PeekKind() == '"' {
+		name, err := decoder.ReadToken()
+		if err != nil {
+			return 0, err
+		}
+		switch name.String() {
+		case "error":
+			refusal := new(jetstream.APIError)
+			if err := json.UnmarshalDecode(decoder, refusal); err != nil {
+				return 0, err
+			}
+			return 0, refusal
+		case "state":
+			err = json.UnmarshalDecode(decoder, &state)
+			return state.Subjects[subject], err
+		}
+		if err := decoder.SkipValue(); err != nil {
+			return 0, err
+		}
+	}
+	return 0, errNoState
+}
+
+var errNoState = errors.New("the answer of JetStream holds no state of the stream")
 
 // head takes the carried state, or folds it again when an older version made it.
 func (l *Log) head(ctx context.Context, t target, record Record, hash []byte) (head, error) {

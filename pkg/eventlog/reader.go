@@ -56,6 +56,7 @@ type reader struct {
 
 // pass reads with one consumer until something is wrong with it.
 func (r *reader) pass(ctx context.Context) error {
+	connection := r.log.link.Load().ended
 	if err := r.log.serve(ctx, r.stream); err != nil {
 		return err
 	}
@@ -78,6 +79,7 @@ func (r *reader) pass(ctx context.Context) error {
 	}
 	defer messages.Stop()
 	defer context.AfterFunc(ctx, messages.Stop)()
+	defer context.AfterFunc(connection, messages.Stop)()
 	for {
 		message, err := messages.Next()
 		if err != nil {

@@ -159,7 +159,7 @@ func TestSixteenWritersOnOnePerson(t *testing.T) {
 
 func TestSixteenWritersOnOneServer(t *testing.T) {
 	s := natstest.Start(t)
-	manyWriters(t, func(int) string { return s.URL() }, 4, 16, 500, 40, 1, 3)
+	manyWriters(t, func(int) string { return s.URL() }, 4, 16, 500, 200, 1, 3)
 }
 
 func TestSixteenWritersOnACluster(t *testing.T) {
