@@ -55,10 +55,10 @@ func TestStateEqualsTheFold(t *testing.T) {
 func foldedLines(s *events.SubscriberState) map[uint64]string {
 	lines := map[uint64]string{}
 	for _, c := range s.Certificates {
-		lines[c.Serial] = fmt.Sprintf("%s %s %s %s %s %s suspended=%d ended=%d",
-			word(c.Status), word(c.Kind), word(c.Regime), c.LastDay, c.Card, reasonWord(c.Reason), c.SuspendedMs, c.EndedMs)
+		lines[c.Serial] = fmt.Sprintf("%s %s %s ended=%d", word(c.Status), word(c.Kind), reasonWord(c.Reason), c.EndedMs)
 		if c.EndedMs == 0 {
-			lines[c.Serial] += fmt.Sprintf(" %s %d %t", c.WindowOpens, c.NotBeforeMs, c.WindowOpened)
+			lines[c.Serial] += fmt.Sprintf(" %s %s %s %s %d %t suspended=%d", word(c.Regime), c.LastDay, c.WindowOpens, c.Card,
+				c.NotBeforeMs, c.WindowOpened, c.SuspendedMs)
 		}
 	}
 	return lines
@@ -75,10 +75,10 @@ func storedLine(c Certificate) string {
 	if !c.Suspended.IsZero() {
 		suspended = c.Suspended.UnixMilli()
 	}
-	line := fmt.Sprintf("%s %s %s %s %s %s suspended=%d ended=%d",
-		c.Status, c.Kind, c.Regime, c.LastDay, c.Card, c.Reason, suspended, ended)
+	line := fmt.Sprintf("%s %s %s ended=%d", c.Status, c.Kind, c.Reason, ended)
 	if ended == 0 {
-		line += fmt.Sprintf(" %s %d %t", c.WindowOpens, c.NotBefore.UnixMilli(), !c.WindowOpened.IsZero())
+		line += fmt.Sprintf(" %s %s %s %s %d %t suspended=%d", c.Regime, c.LastDay, c.WindowOpens, c.Card,
+			c.NotBefore.UnixMilli(), !c.WindowOpened.IsZero(), suspended)
 	}
 	return line
 }
