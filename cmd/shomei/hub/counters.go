@@ -7,11 +7,11 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/google/renameio/v2"
 	"github.com/google/uuid"
 	"github.com/nats-io/nkeys"
-	"github.com/pelletier/go-toml/v2"
 
 	"shomei/events"
 	"shomei/pkg/counterlink"
@@ -20,25 +20,6 @@ import (
 	"shomei/pkg/lifecycle"
 	"shomei/services/ra"
 )
-
-// Bundle is what a counter gets from the hub once: where to connect, who it is, and whom to believe. It is the file
-// counter.toml of a folder that also holds the counter's two keys.
-type Bundle struct {
-	Counter string `toml:"counter"`
-	Office  string `toml:"office"`
-	Role    string `toml:"role"`
-	// Hub is the URL to connect to; CA the PEM of the certificate it is believed by.
-	Hub string `toml:"hub"`
-	CA  string `toml:"ca"`
-	// HubSealKey is the hub's public HPKE key, in hex; HubWriters are the writers whose commands are believed.
-	HubSealKey string   `toml:"hub_seal_key"`
-	HubWriters []string `toml:"hub_writers"`
-	// Key and SealKey are the counter's own secrets: file names beside this file.
-	Key     string `toml:"key_file"`
-	SealKey string `toml:"seal_key_file"`
-	// Clock is the file of the settable clock that the hub runs by; empty: the system's.
-	Clock string `toml:"clock,omitempty"`
-}
 
 func (h *Hub) serverTLS() *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{h.keys.tls}, MinVersion: tls.VersionTLS13}
@@ -123,19 +104,20 @@ func (h *Hub) EnrolCounter(ctx context.Context, office, counter, role, code stri
 	if err := h.admitCounters(); err != nil {
 		return "", err
 	}
-	return folder, h.writeBundle(Bundle{
+	clock := h.Config.Clock
+	if clock != "" {
+		if clock, err = filepath.Abs(clock); err != nil { // the counter runs in a folder of its own
+			return "", err
+		}
+	}
+	if err := renameio.WriteFile(h.path("counters", counter, "cards.key"), h.keys.cards, 0o600); err != nil {
+		return "", err
+	}
+	return folder, counterlink.Bundle{
 		Counter: counter, Office: office, Role: role, Hub: h.URL(), CA: string(h.keys.caPEM),
 		HubSealKey: hex.EncodeToString(h.keys.seal.PublicKey().Bytes()), HubWriters: []string{h.keys.public},
-		Key: "counter.nk", SealKey: "seal.key", Clock: h.Config.Clock,
-	})
-}
-
-func (h *Hub) writeBundle(b Bundle) error {
-	text, err := toml.Marshal(b)
-	if err != nil {
-		return err
-	}
-	return renameio.WriteFile(h.path("counters", b.Counter, "counter.toml"), text, 0o600)
+		Key: "counter.nk", SealKey: "seal.key", CardKey: "cards.key", Clock: clock,
+	}.Write(folder)
 }
 
 // admitCounters lets exactly the enrolled counters connect, each to its own subjects.

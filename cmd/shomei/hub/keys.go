@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -30,13 +31,14 @@ type keys struct {
 	public string
 	seal   hpke.PrivateKey
 	secret []byte
+	cards  []byte // master key of the cards' administrative keys, in hex
 	tls    tls.Certificate
 	caPEM  []byte
 }
 
 func openKeys(dir string) (keys, error) {
 	var k keys
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(dir, "ca"), 0o700); err != nil {
 		return k, err
 	}
 	seed, err := secretFile(filepath.Join(dir, "hub.nk"), newWriterSeed)
@@ -57,6 +59,9 @@ func openKeys(dir string) (keys, error) {
 		return k, err
 	}
 	if k.secret, err = secretFile(filepath.Join(dir, "subscriber-ids.key"), newRandomSecret); err != nil {
+		return k, err
+	}
+	if k.cards, err = secretFile(filepath.Join(dir, "cards.key"), newCardMaster); err != nil {
 		return k, err
 	}
 	return k, k.openTLS(dir)
@@ -88,6 +93,11 @@ func newSealSecret() ([]byte, error) {
 		return nil, err
 	}
 	return key.Bytes()
+}
+
+func newCardMaster() ([]byte, error) {
+	master, err := newRandomSecret()
+	return []byte(hex.EncodeToString(master) + "\n"), err
 }
 
 func newRandomSecret() ([]byte, error) {
