@@ -2,6 +2,7 @@ package eventlog_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -140,6 +141,31 @@ func TestFlippedBits(t *testing.T) {
 				w.wantRefused(t, eventlog.ErrBehindMark, eventlog.ErrDamaged, eventlog.ErrForged, events.ErrMalformed)
 			})
 		}
+	}
+}
+
+// A follower that meets a flipped bit says so: it stops, or parks the aggregate, and never passes over it in silence.
+func TestFollowMeetsAFlippedBit(t *testing.T) {
+	w := newWorld(t)
+	w.write(t, 0, 60)
+	block, err := os.ReadFile(w.blocks(t)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	block[len(block)/2] ^= 0x10
+	w.damage(t, block, true)
+	err = w.run(t, func(l *eventlog.Log, _ *hubserver.Server) {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		c := new(collector)
+		err := l.Follow(ctx, eventlog.Follower{Name: "x", Handle: c.handle, Parked: func(r eventlog.Record, err error) { c.park(r, err); cancel() }})
+		if len(c.parked) == 0 && !errors.Is(err, eventlog.ErrDamaged) && !errors.Is(err, eventlog.ErrBehindMark) {
+			t.Errorf("%d of 60 commits were handled, and then: %v", c.len(), err)
+		}
+		t.Logf("parked %v, %v", c.parked, err)
+	})
+	if err != nil && !errors.Is(err, eventlog.ErrDamaged) && !errors.Is(err, eventlog.ErrBehindMark) {
+		t.Error(err)
 	}
 }
 
