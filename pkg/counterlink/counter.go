@@ -13,6 +13,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nkeys"
 	"github.com/nats-io/nuid"
 	"google.golang.org/protobuf/proto"
 
@@ -88,6 +89,20 @@ const (
 	retryTime     = 2 * time.Second
 	redeliveries  = 5 * time.Second
 )
+
+// ConnectOptions are those of a counter's connection: its nkey, an inbox of its own, and never giving up. Callers add
+// nats.Secure for TLS.
+func ConnectOptions(counter string, key nkeys.KeyPair) ([]nats.Option, error) {
+	public, err := key.PublicKey()
+	if err != nil {
+		return nil, fmt.Errorf("public key of counter %s: %w", counter, err)
+	}
+	return []nats.Option{
+		nats.Name(counter), nats.Nkey(public, key.Sign), nats.CustomInboxPrefix(InboxPrefix(counter)),
+		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(time.Second),
+		nats.ReconnectJitter(time.Second, 2*time.Second), nats.PingInterval(10 * time.Second), nats.MaxPingsOutstanding(2),
+	}, nil
+}
 
 // NewLink makes the counter's end. Nothing is sent before Run.
 func NewLink(cfg LinkConfig) (*Link, error) {

@@ -442,6 +442,45 @@ func TestCommandsComeDownOnceSealedAndSigned(t *testing.T) {
 	}
 }
 
+// A restart of the server forgets the counters' consumers, which are kept in memory.
+func TestTheLinkSurvivesARestartOfTheServer(t *testing.T) {
+	server := natstest.Start(t)
+	w := newWorld(t, server.URL())
+	key, seal := userKey(t), sealKey(t)
+	w.enrol(desk, key, seal)
+	box := newMemory(t, key, desk, "E1")
+	hub, _ := w.hub(w.conn)
+	got := make(chan string, 10)
+	link, _ := w.link(counterlink.LinkConfig{Conn: natstest.Connect(t, server.URL()), Counter: desk, Outbox: box, SealKey: seal,
+		Received: func(_ context.Context, d *events.Downlink, _ []byte) error { got <- d.GetId(); return nil }})
+	for round := range 2 {
+		box.add(t)
+		link.Kick()
+		w.until("the claim", func() bool { return len(w.handled) == round+1 })
+		id := fmt.Sprint("o", round)
+		natstest.Wait(t, waitLimit, "the server to take a command", func() bool {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			return hub.Send(ctx, &events.Downlink{Id: id, Counter: desk}) == nil
+		})
+		for last := ""; last != id; { // after the restart the old one comes again: the agent drops it by its id
+			select {
+			case last = <-got:
+			case <-time.After(waitLimit):
+				t.Fatalf("command %s did not come", id)
+			}
+		}
+		if round == 0 {
+			if err := server.Restart(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if want := idsOf(box); !slices.Equal(w.handled, want) || len(w.quarantined)+len(w.mismatches) > 0 {
+		t.Errorf("handled %v, quarantined %v, mismatches %v", w.handled, w.quarantined, w.mismatches)
+	}
+}
+
 func TestAForgedHeadIsNotBelieved(t *testing.T) {
 	w, box := start(t)
 	box.add(t)

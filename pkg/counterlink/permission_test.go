@@ -45,8 +45,12 @@ func TestACounterNeedsNoMoreRightsAndHasNone(t *testing.T) {
 	hub, _ := w.hub(hubConn)
 
 	violations := make(chan error, 10)
-	conn := natstest.Connect(t, server.URL(), asUser(deskKey), nats.CustomInboxPrefix(counterlink.InboxPrefix(desk)),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { violations <- err }))
+	options, err := counterlink.ConnectOptions(desk, deskKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn := natstest.Connect(t, server.URL(), append(options,
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { violations <- err }))...)
 	box := newMemory(t, deskKey, desk, "E1")
 	box.add(t)
 	got := make(chan string, 1)

@@ -135,6 +135,44 @@ func TestPINsAreJudgedAndWiped(t *testing.T) {
 	}
 }
 
+// Answers to later claims carry no fee: they must not make the hand-over free. One about a claim that was put aside names
+// no procedure.
+func TestLaterAnswersDoNotTakeTheFirstBack(t *testing.T) {
+	centre := newCentre(t)
+	store := storePath(t)
+	counter, stop := centre.counter(centre.config(store, nil))
+	procedure, err := counter.Receive(t.Context(), application(centre.cardID))
+	must(t, err)
+	must(t, centre.answer(t.Context(), centre.claim("ApplicationReceived")))
+	reach(t, counter, procedure, agent.StageAccepted)
+	later, err := counter.Report(t.Context(), &events.Claim{Procedure: procedure, Fact: &events.Claim_CustodyTaken{
+		CustodyTaken: &events.CustodyTaken{Card: centre.cardID}}}, nil)
+	must(t, err)
+	send := func(id, procedure string, a *events.Answer) {
+		must(t, centre.hub.Send(t.Context(), &events.Downlink{Id: id, Counter: desk, Procedure: procedure, Body: &events.Downlink_Answer{Answer: a}}))
+	}
+	send("answer/1", procedure, &events.Answer{Claim: "command of a service", Accepted: true, CardLastDay: "2036-01-01",
+		Certificates: []*events.CertificateState{{Serial: 7}}})
+	send("answer/2", "", &events.Answer{Claim: later, Refusals: []string{"claim.quarantined"}})
+	check := func(counter *agent.Counter) {
+		t.Helper()
+		natstest.Wait(t, waitLimit, "the refusal", func() bool {
+			status, err := counter.Status(procedure)
+			return err == nil && slices.Equal(status.Refusals, []string{"claim.quarantined"})
+		})
+		status, err := counter.Status(procedure)
+		must(t, err)
+		if status.Stage != agent.StageAccepted || status.FeeYen != 200 || !status.Answer.GetAccepted() ||
+			status.Answer.GetCardLastDay() != "2036-01-01" || len(status.Answer.GetCertificates()) != 1 {
+			t.Errorf("status %+v", status)
+		}
+	}
+	check(counter)
+	stop()
+	again, _ := centre.counter(centre.config(store, nil))
+	check(again)
+}
+
 func TestWithoutAPINACardInUseKeepsItsOwn(t *testing.T) {
 	centre := newCentre(t)
 	centre.auto = true

@@ -81,7 +81,8 @@ type Counter struct {
 	procedures map[string]*procedure
 	works      map[string]*work
 	order      []string // ids of works, oldest first
-	claims     map[uint64]*events.Claim
+	claims     map[uint64]*events.Claim // the outcomes of commands
+	owners     map[string]string        // claim id to procedure
 	watchers   map[int]*watcher
 	nextWatch  int
 	start      func(*work) // nil before Run
@@ -100,7 +101,7 @@ func Open(cfg Config) (*Counter, error) {
 		return nil, err
 	}
 	c := &Counter{cfg: cfg, store: store, procedures: map[string]*procedure{}, works: map[string]*work{},
-		claims: map[uint64]*events.Claim{}, watchers: map[int]*watcher{}}
+		claims: map[uint64]*events.Claim{}, owners: map[string]string{}, watchers: map[int]*watcher{}}
 	if err := c.recall(); err != nil {
 		store.Close()
 		return nil, err

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 
@@ -94,7 +95,7 @@ func (c *Counter) received(_ context.Context, d *events.Downlink, signed []byte)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	w := c.learn(d, e)
-	c.tell(c.procedure(d.GetProcedure()))
+	c.tell(c.procedure(cmp.Or(d.GetProcedure(), c.owners[d.GetAnswer().GetClaim()])))
 	if d.GetAnswer() == nil && c.start != nil {
 		c.start(w)
 	}

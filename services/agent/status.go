@@ -60,8 +60,10 @@ type Status struct {
 	Application *events.ApplicationReceived
 	Officer     string
 	Filed       time.Time
-	// Answer is the hub's newest answer, nil before.
+	// Answer is the hub's answer to the application, nil before; certificates and the card's last day are the newest told.
 	Answer *events.Answer
+	// Refusals are the rules by which the hub refused a later claim of the procedure.
+	Refusals []string
 	Card   string
 	FeeYen uint32
 	// Waiting is what the resident must confirm in StageConfirm.
@@ -244,6 +246,7 @@ func (c *Counter) learnClaim(claim *events.Claim) {
 func (c *Counter) apply(claim *events.Claim) {
 	p := c.procedure(claim.GetProcedure())
 	p.last = max(p.last, claim.GetNumber())
+	c.owners[claim.GetId()] = claim.GetProcedure()
 	s := &p.status
 	s.Subscriber = cmp.Or(s.Subscriber, claim.GetSubscriber())
 	if s.Filed.IsZero() {
@@ -284,17 +287,22 @@ func (c *Counter) apply(claim *events.Claim) {
 	}
 }
 
-// learnAnswer folds an answer of the hub; called with mu held.
+// learnAnswer folds an answer of the hub; called with mu held. The answer to the application decides the stage and stays;
+// answers to later claims bring news about the certificates and the card.
 func (c *Counter) learnAnswer(d *events.Downlink) {
-	p := c.procedure(d.GetProcedure())
 	a := d.GetAnswer()
+	p := c.procedure(cmp.Or(d.GetProcedure(), c.owners[a.GetClaim()]))
 	s := &p.status
-	s.Answer, s.Subscriber = proto.CloneOf(a), cmp.Or(d.GetSubscriber(), s.Subscriber)
-	s.FeeYen = 0
+	s.Subscriber = cmp.Or(d.GetSubscriber(), s.Subscriber)
+	if a.GetClaim() != p.opened {
+		c.learnNews(p, a)
+		return
+	}
+	s.Answer, s.FeeYen = proto.CloneOf(a), 0
 	for _, item := range a.GetFee() {
 		s.FeeYen += item.GetYen()
 	}
-	if s.Stage != StagePending || a.GetClaim() != p.opened {
+	if s.Stage != StagePending {
 		return // it does not take the procedure back
 	}
 	switch {
@@ -304,5 +312,18 @@ func (c *Counter) learnAnswer(d *events.Downlink) {
 		s.Stage, s.Message = StageAccepted, Message{"受理されました。", "Accepted."}
 	default:
 		s.Stage, s.Message = StageRefused, Message{"受理できません。", "Refused."}
+	}
+}
+
+func (c *Counter) learnNews(p *procedure, a *events.Answer) {
+	s := &p.status
+	if s.Answer == nil {
+		s.Answer = &events.Answer{}
+	}
+	s.Answer.Certificates = proto.CloneOf(a).GetCertificates()
+	s.Answer.CardLastDay = cmp.Or(a.GetCardLastDay(), s.Answer.GetCardLastDay())
+	if !a.GetAccepted() && c.owners[a.GetClaim()] != "" {
+		s.Refusals = a.GetRefusals()
+		s.Message = Message{"センターはこの報告を手続きに使いませんでした。職員の確認が必要です。", "The centre did not use this report. A clerk must look into it."}
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"syscall"
 
 	"github.com/google/renameio/v2"
-	"github.com/nats-io/nats.go"
 
 	"shomei/pkg/directory"
 	"shomei/pkg/eventlog"
@@ -59,9 +58,7 @@ func Attach(ctx context.Context, c Config) (*Hub, error) {
 	steps := []step{{"clock", h.openClock}, {"keys", h.openKeys}}
 	if at, ok := h.runsAt(); ok {
 		steps = append(steps,
-			step{"NATS", func(context.Context) error {
-				return h.connect(at.URL, nats.TLSHandshakeFirst(), nats.Secure(h.clientTLS()))
-			}},
+			step{"NATS", func(context.Context) error { return h.connect(at.URL) }},
 			step{"tables", func(ctx context.Context) error { return h.openTables(ctx, at.Engine) }},
 			step{"log", func(ctx context.Context) error { return h.openLogWith(ctx, eventlog.Config{}) }})
 	} else {

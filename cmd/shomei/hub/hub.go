@@ -206,12 +206,14 @@ func (h *Hub) startServer(ctx context.Context) (err error) {
 		return err
 	}
 	h.atEnd(func() error { h.server.Shutdown(); return nil })
-	return h.connect(h.server.URL(), nats.InProcessServer(h.server))
+	return h.connect(h.server.URL())
 }
 
-func (h *Hub) connect(url string, more ...nats.Option) (err error) {
-	options := append(more, nats.Name("hub"), h.nkey(), nats.MaxReconnects(-1), nats.ReconnectWait(200*time.Millisecond))
-	if h.conn, err = nats.Connect(url, options...); err != nil {
+// connect is an ordinary client's TLS connection, also to the server in this process: one path for every case.
+func (h *Hub) connect(url string) (err error) {
+	h.conn, err = nats.Connect(url, nats.Name("hub"), h.nkey(), nats.MaxReconnects(-1), nats.ReconnectWait(200*time.Millisecond),
+		nats.Secure(h.clientTLS()))
+	if err != nil {
 		return err
 	}
 	h.atEnd(func() error { h.conn.Close(); return nil })
