@@ -57,7 +57,7 @@ type Due struct {
 // dueSQL finds what is due on a day. Certificates count while the log has not
 // ended them; whether the expiry of one is right is for Decide to judge.
 const dueSQL = `WITH toDate32({day:String}) AS today, toDateTime64(0, 3) AS never, toDate32('1970-01-01') AS no_day
-SELECT * FROM (
+SELECT * FROM (SELECT * FROM (
 	SELECT if(last_day < today, 'expiry', 'window') AS what, subscriber, serial, '' AS target,
 		if(last_day < today, last_day, window_opens) AS due_day
 	FROM {certificates} FINAL
@@ -71,11 +71,12 @@ SELECT * FROM (
 	UNION ALL
 	SELECT 'deadline' AS what, subscriber, 0 AS serial, deadline AS target, last_day AS due_day
 	FROM {deadlines} FINAL WHERE event = 'DeadlineSet' AND last_day < today
-) WHERE subscriber > {after:String} ORDER BY subscriber, due_day, what, serial LIMIT {limit:UInt32}`
+) WHERE subscriber > {after:String} ORDER BY subscriber LIMIT {limit:UInt32} WITH TIES) ORDER BY subscriber, due_day, what, serial`
 
 // Due returns what has arrived by the morning of a day and is not recorded,
-// for subscribers with ids after the one given (empty: all), at most limit
-// rows in the order of ids: a hint for the expiry service.
+// for subscribers with ids after the one given (empty: all), in the order of
+// ids: a hint for the expiry service. It stops after the subscriber with whom
+// limit rows are reached, never in the middle of one.
 func (w *Warehouse) Due(ctx context.Context, today civil.Date, after string, limit int) ([]Due, error) {
 	return ask[Due](ctx, w, "what is due", dueSQL, param("day", today.String()), param("after", after), param("limit", limit))
 }

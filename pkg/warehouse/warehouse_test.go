@@ -228,7 +228,7 @@ func TestDue(t *testing.T) {
 		}
 	}
 	after, err := w.Due(t.Context(), civil.New(2020, 6, 19), "a", 1)
-	if err != nil || len(after) != 1 || after[0].Subscriber != "b" || after[0].Target != "card-b" {
+	if err != nil || len(after) != 2 || after[0].Subscriber != "b" || after[0].Target != "card-b" {
 		t.Errorf("second page: %+v, %v", after, err)
 	}
 }
