@@ -80,7 +80,7 @@ type Counter struct {
 	mu         sync.Mutex
 	procedures map[string]*procedure
 	works      map[string]*work
-	order      []string // ids of works, oldest first
+	order      []string                 // ids of works, oldest first
 	claims     map[uint64]*events.Claim // the outcomes of commands
 	owners     map[string]string        // claim id to procedure
 	watchers   map[int]*watcher
@@ -221,13 +221,13 @@ func (c *Counter) Report(_ context.Context, claim *events.Claim, personal *event
 }
 
 // HandOver records that the card and, if wanted, the paper copy were handed over and the fee was collected. It is
-// ErrNotYet before the card was written and read back (domain.md 5.2).
+// ErrNotYet before ReadyToHandOver.
 func (c *Counter) HandOver(_ context.Context, procedure, officer string, paper bool) error {
 	status, err := c.Status(procedure)
 	if err != nil {
 		return err
 	}
-	if status.Stage != StageWritten {
+	if !status.ReadyToHandOver() {
 		return fmt.Errorf("handing over in stage %q: %w", status.Stage, ErrNotYet)
 	}
 	claim := c.newClaim(procedure, officer, "")

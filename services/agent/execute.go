@@ -230,6 +230,12 @@ var (
 	errWithdrawn  = errors.New("the procedure was dropped")
 )
 
+// What the person at the desk must mend while a command works on the card; a page may show these more loudly.
+var (
+	CardRemoved = Message{"カードが離れました。同じカードをもう一度かざしてください。", "The card was removed. Please put the same card back."}
+	OtherCard   = Message{"別のカードです。申請者のカードをかざしてください。", "This is another card. Please use the applicant's card."}
+)
+
 // withCard runs do with the commanded card, as often as it takes: a card that is pulled out is waited for, another
 // person's card is refused and waited away. It gives up with ctx, or with what the card answers.
 func (c *Counter) withCard(ctx context.Context, w *work, cardID string, do func(*card.Session) error) error {
@@ -242,10 +248,10 @@ func (c *Counter) withCard(ctx context.Context, w *work, cardID string, do func(
 		err := c.once(cardID, do)
 		switch {
 		case errors.Is(err, card.ErrRemoved):
-			c.tellOnce(id, Message{"カードが離れました。同じカードをもう一度かざしてください。", "The card was removed. Please put the same card back."})
+			c.tellOnce(id, CardRemoved)
 			pauseFor(ctx, contactTime) // a card that is held badly comes and goes
 		case errors.Is(err, card.ErrForeignCard):
-			c.tellOnce(id, Message{"別のカードです。申請者のカードをかざしてください。", "This is another card. Please use the applicant's card."})
+			c.tellOnce(id, OtherCard)
 			c.awaitSwap(ctx)
 		default:
 			return err
@@ -318,23 +324,12 @@ func (c *Counter) once(cardID string, do func(*card.Session) error) error {
 }
 
 // ReadCard tells what the card in the reader says of itself without any PIN. card.ErrRemoved when there is none.
-func (c *Counter) ReadCard() (card.Identity, error) {
-	if c.cfg.Reader == nil {
-		return card.Identity{}, fmt.Errorf("this counter has no reader: %w", card.ErrRemoved)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), swapTime)
-	defer cancel()
-	if err := c.cfg.Reader.Await(ctx, true); err != nil {
-		return card.Identity{}, fmt.Errorf("no card is in the reader: %w", card.ErrRemoved)
-	}
-	c.cards.Lock()
-	defer c.cards.Unlock()
-	conn, err := c.cfg.Reader.Connect()
-	if err != nil {
-		return card.Identity{}, err
-	}
-	defer conn.Close()
-	return card.NewSession(conn).Identify()
+func (c *Counter) ReadCard() (identity card.Identity, err error) {
+	err = c.Look(context.Background(), func(s *card.Session) error {
+		identity, err = s.Identify()
+		return err
+	})
+	return identity, err
 }
 
 // withdraw ends what waits for the resident in a dropped procedure.

@@ -20,6 +20,7 @@ var crashCommand = crashpoint.Register("agent.command.stored")
 func (c *Counter) recall() error {
 	err := c.store.eachClaim(func(claim *events.Claim) error {
 		c.keepOutcome(claim)
+		c.owners[claim.GetId()] = claim.GetProcedure()
 		if claim.GetApplicationReceived() != nil || c.procedures[claim.GetProcedure()] == nil {
 			c.apply(claim)
 		}

@@ -64,8 +64,8 @@ type Status struct {
 	Answer *events.Answer
 	// Refusals are the rules by which the hub refused a later claim of the procedure.
 	Refusals []string
-	Card   string
-	FeeYen uint32
+	Card     string
+	FeeYen   uint32
 	// Waiting is what the resident must confirm in StageConfirm.
 	Waiting *Confirmation
 	// Percent and Message are those of the newest progress.
@@ -320,7 +320,9 @@ func (c *Counter) learnNews(p *procedure, a *events.Answer) {
 	if s.Answer == nil {
 		s.Answer = &events.Answer{}
 	}
-	s.Answer.Certificates = proto.CloneOf(a).GetCertificates()
+	if len(a.GetCertificates()) > 0 {
+		s.Answer.Certificates = proto.CloneOf(a).GetCertificates()
+	}
 	s.Answer.CardLastDay = cmp.Or(a.GetCardLastDay(), s.Answer.GetCardLastDay())
 	if !a.GetAccepted() && c.owners[a.GetClaim()] != "" {
 		s.Refusals = a.GetRefusals()

@@ -1,0 +1,164 @@
+// Package desk is the face of a counter: the clerk's pages, the resident's own page for PINs, and the same as JSON
+// (design.md "Counters", "Pages"). It answers on loopback only, because there is no sign-in: whoever sits at the
+// machine is the clerk.
+//
+// Names, addresses and PINs pass through; nothing of them is kept, logged or put into an address.
+package desk
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"shomei/pkg/page"
+	"shomei/pkg/regime"
+	"shomei/services/agent"
+)
+
+// Config is what the desk needs; all but Tray is required.
+type Config struct {
+	Counter *agent.Counter
+	// Name is the counter's id, Office its office's, as the pages show them.
+	Name, Office string
+	// Now and ClockEvidence are the counter's clock (agent.Config).
+	Now           func() time.Time
+	ClockEvidence func() string
+	Switches      regime.Switches
+	// Tray puts cards in software into a virtual reader; nil at a real counter.
+	Tray   *Tray
+	Logger *slog.Logger
+}
+
+// Desk answers the pages and the API of one counter.
+type Desk struct {
+	Config
+	pages *page.Set
+
+	mu     sync.Mutex
+	reader ReaderState
+	told   chan struct{} // closed and made anew when reader changes
+}
+
+// hosts are the names the desk answers to.
+var hosts = []string{"localhost", "127.0.0.1", "::1"}
+
+//go:embed pages/*.html
+var files embed.FS
+
+// New returns the desk; it fails when a template or phrase is missing.
+func New(c Config) (*Desk, error) {
+	folder, err := fs.Sub(files, "pages")
+	if err != nil {
+		return nil, fmt.Errorf("opening the counter's pages: %w", err)
+	}
+	pages, err := page.New(folder, words)
+	if err != nil {
+		return nil, fmt.Errorf("reading the counter's pages: %w", err)
+	}
+	return &Desk{Config: c, pages: pages, reader: ReaderAway, told: make(chan struct{})}, nil
+}
+
+// Handler serves the pages, the API under /api/ and the assets.
+func (d *Desk) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /assets/", page.Assets())
+	d.routePages(mux)
+	d.routeAPI(mux)
+	return page.Protect(mux, hosts...)
+}
+
+// ReaderState is what the desk knows of its card reader.
+type ReaderState string
+
+// The states of the reader.
+const (
+	ReaderAway  ReaderState = "away"  // none is connected, or the PC/SC service does not answer
+	ReaderEmpty ReaderState = "empty" // waits for a card
+	ReaderCard  ReaderState = "card"  // a card is in it
+)
+
+const (
+	// readerWatch is how long one question to the reader waits for a change.
+	readerWatch = time.Second
+	readerPause = 200 * time.Millisecond
+)
+
+// Run keeps the reader's state up to date until ctx ends.
+func (d *Desk) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		d.watchReader(ctx)
+	}
+	return nil
+}
+
+// watchReader asks once for the change that is possible now.
+func (d *Desk) watchReader(ctx context.Context) {
+	within, cancel := context.WithTimeout(ctx, readerWatch)
+	defer cancel()
+	inside := d.Reader() == ReaderCard
+	err := d.Counter.AwaitCard(within, !inside)
+	switch {
+	case ctx.Err() != nil:
+		return
+	case err == nil && !inside:
+		d.setReader(ReaderCard)
+	case err == nil, onlyPatience(err) && !inside:
+		d.setReader(ReaderEmpty)
+	case onlyPatience(err):
+		return // the card is still there
+	default:
+		d.setReader(ReaderAway)
+	}
+	if within.Err() == nil { // answered at once: a failing reader must not be asked without pause
+		pause(ctx, readerPause)
+	}
+}
+
+// onlyPatience tells that nothing but the time limit ended the wait. A reader that is away gives its own reason as well.
+func onlyPatience(err error) bool {
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
+	_, several := err.(interface{ Unwrap() []error })
+	return !several
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// Reader tells how the card reader stands.
+func (d *Desk) Reader() ReaderState {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.reader
+}
+
+func (d *Desk) setReader(s ReaderState) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.reader == s {
+		return
+	}
+	d.reader = s
+	close(d.told)
+	d.told = make(chan struct{})
+}
+
+// readerChanged is closed when the reader's state is another than now.
+func (d *Desk) readerChanged() <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.told
+}

@@ -1,0 +1,83 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+
+	"shomei/events"
+	"shomei/pkg/card"
+)
+
+// Look lets do speak with the card in the reader while no command works on it. Nothing on the card may be changed by it.
+// It is card.ErrRemoved when no card is there.
+func (c *Counter) Look(ctx context.Context, do func(*card.Session) error) error {
+	if c.cfg.Reader == nil {
+		return fmt.Errorf("this counter has no reader: %w", card.ErrRemoved)
+	}
+	waiting, cancel := context.WithTimeout(ctx, swapTime)
+	defer cancel()
+	if err := c.cfg.Reader.Await(waiting, true); err != nil {
+		return fmt.Errorf("no card is in the reader: %w", card.ErrRemoved)
+	}
+	c.cards.Lock()
+	defer c.cards.Unlock()
+	conn, err := c.cfg.Reader.Connect()
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return do(card.NewSession(conn))
+}
+
+// AwaitCard waits until a card is in the reader (present) or none is. card.ErrRemoved when this counter has no reader.
+func (c *Counter) AwaitCard(ctx context.Context, present bool) error {
+	if c.cfg.Reader == nil {
+		return fmt.Errorf("this counter has no reader: %w", card.ErrRemoved)
+	}
+	return c.cfg.Reader.Await(ctx, present)
+}
+
+// Certificates are those (DER) that a procedure put on the card, for the paper copy at the hand-over: ErrNotYet before
+// they were written and read back, and once the store has forgotten the command ([Keep]).
+func (c *Counter) Certificates(procedure string) ([][]byte, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := len(c.order) - 1; i >= 0; i-- {
+		w := c.works[c.order[i]]
+		d := w.down.GetWriteCertificates()
+		if d == nil || w.down.GetProcedure() != procedure || w.done == nil || c.claims[w.done.Claim].GetCardWritten() == nil {
+			continue
+		}
+		var all [][]byte
+		for _, cert := range d.GetCertificates() {
+			all = append(all, cert.GetCertificate())
+		}
+		return all, nil
+	}
+	return nil, fmt.Errorf("certificates of procedure %s: %w", procedure, ErrNotYet)
+}
+
+// ReadyToHandOver tells whether fee, paper copy and hand-over are next: the certificates are written and read back, the
+// PINs are set, or a card without certificates was accepted for its hand-over (domain.md 5.2).
+func (s Status) ReadyToHandOver() bool {
+	switch s.Stage {
+	case StageWritten, StageUnblocked:
+		return true
+	case StageAccepted:
+		return s.Application.GetOperation() == events.Operation_OPERATION_HAND_OVER && !hasLive(s.Answer)
+	}
+	return false
+}
+
+// hasLive tells whether the hub knows a certificate of the holder that has not ended.
+func hasLive(a *events.Answer) bool {
+	for _, cert := range a.GetCertificates() {
+		switch cert.GetStatus() {
+		case events.CertificateStatus_CERTIFICATE_STATUS_REVOKED, events.CertificateStatus_CERTIFICATE_STATUS_EXPIRED,
+			events.CertificateStatus_CERTIFICATE_STATUS_ABANDONED:
+		default:
+			return true
+		}
+	}
+	return false
+}
