@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -164,12 +165,8 @@ func engineCommand() *cobra.Command {
 		Use: "engine", Short: "the embedded ClickHouse engine in its own process (the hub starts it)", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return engine.Serve(cmd.Context(), c) },
 	}
-	flags := cmd.Flags()
-	flags.StringVar(&c.Path, "path", "", "data folder")
-	flags.StringVar(&c.Listen, "listen", "127.0.0.1:0", "loopback address, or fd:N")
-	flags.StringVar(&c.Library, "library", "", "libchdb.so; empty looks for it")
-	flags.IntVar(&c.Lanes, "lanes", 0, "statements at a time")
-	flags.IntVar(&c.MemoryMB, "memory", 0, "memory limit in MiB")
-	flags.BoolVar(&c.Lifeline, "lifeline", false, "stop when standard input ends")
+	flags := flag.NewFlagSet("engine", flag.ContinueOnError)
+	c.Bind(flags)
+	cmd.Flags().AddGoFlagSet(flags)
 	return cmd
 }

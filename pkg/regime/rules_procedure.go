@@ -71,4 +71,10 @@ var (
 	WithinDeadline = rule(Rule{ID: "mynumber.deadline.met", From: MyNumberFirstDay, Source: "MyNoOrd2016 Art 14; domain.md 1.4.7",
 		JA: "期限内に届出またはカードの提出がありました。",
 		EN: "The notification or the card was submitted within its deadline."})
+	// ClaimQuarantined answers a counter whose claim was not believed or could not be attributed.
+	ClaimQuarantined = rule(Rule{ID: "claim.quarantined", Source: "design.md Counters",
+		JA:     "センターがこの内容を確かめられなかったため、保留にしました。",
+		EN:     "The centre could not verify this and has set it aside.",
+		NextJA: "上席者に報告し、センターからの連絡をお待ちください。",
+		NextEN: "Report it to a superior and wait for the centre."})
 )

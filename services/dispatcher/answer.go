@@ -5,6 +5,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/eventlog"
+	"shomei/pkg/regime"
 )
 
 // answer is what the counter is told about the claim behind a commit: how it was decided, and how the person's
@@ -48,9 +49,6 @@ func take(a *events.Answer, e *events.Event) {
 	}
 }
 
-// quarantined is what a counter reads out about a claim that was put aside.
-const quarantined = "claim.quarantined"
-
 // answerQuarantined tells a counter that its claim was not believed or not attributed, so that nobody waits for it.
 func (d dispatcher) answerQuarantined(ctx context.Context, c *events.Commit) error {
 	if c.GetCounter() == "" {
@@ -63,7 +61,7 @@ func (d dispatcher) answerQuarantined(ctx context.Context, c *events.Commit) err
 		}
 		return d.Hub.Send(ctx, &events.Downlink{
 			Id: "answer/" + c.CommandId, Counter: c.Counter, IssuedMs: d.Clock().UnixMilli(),
-			Body: &events.Downlink_Answer{Answer: &events.Answer{Claim: c.CommandId, Refusals: []string{quarantined}}},
+			Body: &events.Downlink_Answer{Answer: &events.Answer{Claim: c.CommandId, Refusals: []string{regime.ClaimQuarantined}}},
 		})
 	}
 	return nil

@@ -1,6 +1,6 @@
-// Package dispatcher tells counters what the log has decided: an answer to every claim, and a command for every
-// obligation that a counter must fulfil. It follows the log and writes nothing into it; what it sends twice is dropped
-// by the counter, which knows each message by its id.
+// Package dispatcher tells others what the log has decided about a subscriber: counters, by an answer to every claim and
+// a command for every obligation that a counter must fulfil, and the card aggregate, when a card is out of use. What it
+// sends twice is dropped by the counter, which knows each message by its id; retiring a card twice says nothing new.
 package dispatcher
 
 import (
@@ -17,6 +17,7 @@ import (
 	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
+	"shomei/pkg/regime"
 	"shomei/pkg/vault"
 )
 
@@ -87,9 +88,36 @@ func (d dispatcher) subscriber(ctx context.Context, r eventlog.Record) error {
 			return err
 		}
 	}
+	if err := d.retireCards(ctx, r); err != nil {
+		return err
+	}
 	for _, o := range state.Obligations {
 		if err := d.fulfil(ctx, r.ID, state, o); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// retireCards takes the cards that a commit has voided out of use for everybody.
+func (d dispatcher) retireCards(ctx context.Context, r eventlog.Record) error {
+	for _, e := range r.Commit.Events {
+		card, cause := e.GetCardVoided().GetCard(), e.GetCardVoided().GetCause()
+		if returned := e.GetCardReturned(); returned != nil {
+			card, cause = returned.Card, string(regime.EvCardReturned)
+		}
+		if card == "" {
+			continue
+		}
+		env := eventlog.Envelope{
+			CommandID: "retire/" + card, CausationID: r.Commit.CommandId, Redelivered: true,
+			Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "dispatcher"},
+		}
+		_, err := d.Log.Update(ctx, events.KindCard, card, env, func(h eventlog.Head) ([]*events.Event, error) {
+			return lifecycle.RetireCard(h.State, cause)
+		})
+		if err != nil {
+			return fmt.Errorf("retiring card %s: %w", card, err)
 		}
 	}
 	return nil

@@ -88,6 +88,17 @@ func (l *lists) add(authority string, serial uint64, recordedMs int64, reason ca
 	}
 }
 
+// newest is when the last revocation of an authority was recorded.
+func (l *lists) newest(authority string) time.Time {
+	var newest time.Time
+	for _, r := range l.byAuthority[authority] {
+		if r.RevokedAt.After(newest) {
+			newest = r.RevokedAt
+		}
+	}
+	return newest
+}
+
 // entries are what an authority's list names at an instant, by serial: what has not yet reached its scheduled end
 // (domain.md 1.6).
 func (l *lists) entries(authority string, at time.Time) []ca.Revocation {
@@ -101,9 +112,26 @@ func (l *lists) entries(authority string, at time.Time) []ca.Revocation {
 	return entries
 }
 
+// PublishDue publishes the lists of the authorities that have something new to say, or whose list is about to run out
+// (domain.md 2.5: daily).
+func (i *Issuer) PublishDue(ctx context.Context, folder string) error {
+	return i.publishLists(ctx, folder, func(state *events.AuthorityState, newest time.Time) bool {
+		next := time.UnixMilli(state.CrlNextUpdateMs)
+		made := next.Add(-ca.CRLPeriod)
+		return state.CrlNumber == 0 || newest.After(made) || i.Clock().Add(early).After(next)
+	})
+}
+
+// early is how long before a list runs out the next one is made.
+const early = time.Hour
+
 // PublishLists makes a full revocation list for every authority and each of its keys in force, and writes them to the
 // folder as <authority>.crl, PEM, the newest key first. The number and the digest stand in the log before the file.
 func (i *Issuer) PublishLists(ctx context.Context, folder string) error {
+	return i.publishLists(ctx, folder, func(*events.AuthorityState, time.Time) bool { return true })
+}
+
+func (i *Issuer) publishLists(ctx context.Context, folder string, due func(*events.AuthorityState, time.Time) bool) error {
 	i.lists.mu.Lock()
 	defer i.lists.mu.Unlock()
 	if err := i.lists.catchUp(ctx, i.Log); err != nil {
@@ -119,16 +147,15 @@ func (i *Issuer) PublishLists(ctx context.Context, folder string) error {
 			continue
 		}
 		done[id] = true
-		if err := i.publish(ctx, folder, id, g); err != nil {
+		if err := i.publish(ctx, folder, id, g, due); err != nil {
 			return fmt.Errorf("publishing the revocation list of authority %s: %w", id, err)
 		}
 	}
 	return nil
 }
 
-func (i *Issuer) publish(ctx context.Context, folder, id string, any *ca.Generation) error {
+func (i *Issuer) publish(ctx context.Context, folder, id string, any *ca.Generation, due func(*events.AuthorityState, time.Time) bool) error {
 	now := i.Clock().UTC().Truncate(time.Second)
-	var number uint64
 	head, err := i.Log.Load(ctx, events.KindAuthority, id)
 	if err != nil {
 		return err
@@ -137,7 +164,10 @@ func (i *Issuer) publish(ctx context.Context, folder, id string, any *ca.Generat
 	if err != nil {
 		return err
 	}
-	number = state.CrlNumber + 1
+	if !due(state, i.lists.newest(id)) {
+		return nil
+	}
+	number := state.CrlNumber + 1
 	var file []byte
 	var published []*events.Event
 	for _, g := range i.Directory.Generations().InForce(any.Kind, any.Prefecture.Code, now) {

@@ -38,7 +38,7 @@ func (h *Hub) bringDay(ctx context.Context) error {
 	if _, err := h.Expiry.Tick(ctx); err != nil {
 		return err
 	}
-	return h.PublishLists(ctx)
+	return h.Issuer.PublishDue(ctx, h.path("crl"))
 }
 
 // HoldCeremonies puts the authorities' keys into service whose time has come, the prefectures' only while the juki
