@@ -73,8 +73,8 @@ bench: build ## measure against floors taken in the same run, and print the tabl
 .PHONY: build
 build: deps engine assets ## out/bin/shomei (hub) and out/bin/shomei-agent (counter)
 	@mkdir -p out/bin
-	@$(GO) build -trimpath -o out/bin/shomei ./cmd/shomei
-	@$(GO) build -trimpath -o out/bin/shomei-agent ./cmd/shomei-agent
+	@echo "go build: out/bin/shomei, out/bin/shomei-agent (minutes the first time, then seconds)"
+	@$(GO) build -trimpath -o out/bin/ ./cmd/shomei ./cmd/shomei-agent
 
 .PHONY: deps
 deps: ## Debian packages that the programs need, only those that are missing
