@@ -3,7 +3,6 @@ package counterlink
 import (
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -15,10 +14,7 @@ import (
 	"shomei/pkg/crashpoint"
 )
 
-var (
-	crashHandled = crashpoint.Register("counterlink.claim.handled")
-	crashSaved   = crashpoint.Register("counterlink.head.saved")
-)
+var crashHandled = crashpoint.Register("counterlink.claim.handled")
 
 // lane is one counter at the hub: what waits to be handled, in order, and the head.
 //
@@ -233,151 +229,4 @@ func (l *lane) enrolment(ctx context.Context) (Enrolment, error) {
 		return Enrolment{}, fmt.Errorf("looking up counter %s: %w", l.counter, err)
 	}
 	return enrolment, nil
-}
-
-// nextOf reads the first message of a counter from a sequence on, nil when there is none.
-func (h *Hub) nextOf(ctx context.Context, counter string, from uint64) (*message, error) {
-	raw, err := h.claims.GetMsg(ctx, from, jetstream.WithGetMsgSubject(ClaimSubject(counter)))
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading the claims of counter %s from %d: %w", counter, from, err)
-	}
-	return &message{sequence: raw.Sequence, data: raw.Data}, nil
-}
-
-// storedHead is the head once everything that the stream holds of the counter will have been handled, and the last
-// sequence on its subject.
-func (h *Hub) storedHead(ctx context.Context, counter string, enrolment Enrolment) (Head, uint64, error) {
-	l := h.lane(counter)
-	l.headMu.Lock()
-	err := l.load(ctx)
-	head := l.head
-	l.headMu.Unlock()
-	if err != nil {
-		return Head{}, 0, err
-	}
-	last, err := h.lastOf(ctx, counter)
-	for err == nil && head.Sequence < last {
-		var m *message
-		if m, err = h.nextOf(ctx, counter, head.Sequence+1); err != nil || m == nil {
-			break
-		}
-		if claim, hash, verdict, why := judge(head, counter, enrolment, m.data); why == nil && verdict == Next {
-			head = head.Advance(claim, hash)
-		}
-		head.Sequence = m.sequence
-	}
-	return head, last, err
-}
-
-// lastOf is the last sequence on a counter's subject, 0 when nothing of it is stored (any more).
-func (h *Hub) lastOf(ctx context.Context, counter string) (uint64, error) {
-	raw, err := h.claims.GetLastMsgForSubject(ctx, ClaimSubject(counter))
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("last claim of counter %s: %w", counter, err)
-	}
-	return raw.Sequence, nil
-}
-
-// load reads the saved head once.
-func (l *lane) load(ctx context.Context) error {
-	if l.loaded {
-		return nil
-	}
-	saved, revision, err := l.hub.savedHead(ctx, l.counter)
-	if err != nil {
-		return err
-	}
-	l.head, l.revision, l.loaded = saved, revision, true
-	return nil
-}
-
-// reload takes over what another process saved in the meantime.
-func (l *lane) reload(ctx context.Context) error {
-	saved, revision, err := l.hub.savedHead(ctx, l.counter)
-	if err != nil {
-		return err
-	}
-	l.revision = revision
-	if saved.Sequence > l.head.Sequence {
-		l.head, l.dirty = saved, false
-	}
-	return nil
-}
-
-func (h *Hub) savedHead(ctx context.Context, counter string) (Head, uint64, error) {
-	raw, err := h.heads.GetLastMsgForSubject(ctx, headPrefix+counter)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return Head{}, 0, nil
-	}
-	if err != nil {
-		return Head{}, 0, fmt.Errorf("head of counter %s: %w", counter, err)
-	}
-	var head Head
-	if err := json.Unmarshal(raw.Data, &head); err != nil {
-		return Head{}, 0, fmt.Errorf("head of counter %s: %w: %w", counter, err, events.ErrMalformed)
-	}
-	return head, raw.Sequence, nil
-}
-
-// save stores the head unless another process stored one since; then the greater of both is kept.
-func (l *lane) save(ctx context.Context) error {
-	for attempt := 0; l.dirty && attempt < 3; attempt++ {
-		data, err := json.Marshal(l.head)
-		if err != nil {
-			return fmt.Errorf("encoding the head of counter %s: %w", l.counter, err)
-		}
-		ack, err := l.hub.js.Publish(ctx, headPrefix+l.counter, data,
-			jetstream.WithExpectStream(HeadStream), jetstream.WithExpectLastSequencePerSubject(l.revision))
-		if err == nil {
-			crashSaved.Hit()
-			l.revision, l.dirty = ack.Sequence, false
-			return nil
-		}
-		if err := l.reload(ctx); err != nil {
-			return err
-		}
-	}
-	if l.dirty {
-		return fmt.Errorf("saving the head of counter %s: other processes keep changing it", l.counter)
-	}
-	return nil
-}
-
-// keepHeads saves what changed, once a second.
-func (h *Hub) keepHeads(ctx context.Context) {
-	ticker := time.NewTicker(saveEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			h.saveHeads(ctx)
-		}
-	}
-}
-
-func (h *Hub) saveHeads(ctx context.Context) {
-	h.mu.Lock()
-	lanes := make([]*lane, 0, len(h.lanes))
-	for _, l := range h.lanes {
-		lanes = append(lanes, l)
-	}
-	h.mu.Unlock()
-	for _, l := range lanes {
-		ctx, cancel := context.WithTimeout(ctx, answerTime)
-		l.headMu.Lock()
-		err := l.save(ctx)
-		l.headMu.Unlock()
-		cancel()
-		if err != nil && ctx.Err() == nil {
-			h.cfg.Logger.Warn("the head of a counter is not saved yet", "counter", l.counter, "error", err)
-		}
-	}
 }
