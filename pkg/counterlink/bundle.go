@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/google/renameio/v2"
 	"github.com/nats-io/nats.go"
@@ -122,25 +121,19 @@ func (b Bundle) read(name string, into *[]byte) (err error) {
 	return err
 }
 
-// reconnectWait is the pause between two attempts to reach the hub.
-const reconnectWait = time.Second
-
 // Dial opens the connection to the hub, over TLS and with the counter's own key. It comes back by itself for ever, also
 // when the hub is away at the first attempt; more options are for the caller's logging.
 func (b Bundle) Dial(key nkeys.KeyPair, more ...nats.Option) (*nats.Conn, error) {
-	public, err := key.PublicKey()
+	options, err := ConnectOptions(b.Counter, key)
 	if err != nil {
-		return nil, fmt.Errorf("key of counter %s: %w", b.Counter, err)
+		return nil, err
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM([]byte(b.CA)) {
 		return nil, fmt.Errorf("%w: ca holds no certificate in PEM", ErrBundle)
 	}
-	options := append([]nats.Option{
-		nats.Name("counter " + b.Counter), nats.Nkey(public, key.Sign), nats.TLSHandshakeFirst(),
-		nats.Secure(&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13}),
-		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(reconnectWait), nats.IgnoreAuthErrorAbort(),
-	}, more...)
+	options = append(options, nats.TLSHandshakeFirst(), nats.Secure(&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13}))
+	options = append(options, more...)
 	conn, err := nats.Connect(b.Hub, options...)
 	if err != nil {
 		return nil, fmt.Errorf("connecting counter %s to %s: %w", b.Counter, b.Hub, err)

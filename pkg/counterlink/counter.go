@@ -98,8 +98,8 @@ func ConnectOptions(counter string, key nkeys.KeyPair) ([]nats.Option, error) {
 		return nil, fmt.Errorf("public key of counter %s: %w", counter, err)
 	}
 	return []nats.Option{
-		nats.Name(counter), nats.Nkey(public, key.Sign), nats.CustomInboxPrefix(InboxPrefix(counter)),
-		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(time.Second),
+		nats.Name("counter " + counter), nats.Nkey(public, key.Sign), nats.CustomInboxPrefix(InboxPrefix(counter)),
+		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(), nats.ReconnectWait(time.Second),
 		nats.ReconnectJitter(time.Second, 2*time.Second), nats.PingInterval(10 * time.Second), nats.MaxPingsOutstanding(2),
 	}, nil
 }
