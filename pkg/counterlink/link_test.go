@@ -367,7 +367,7 @@ func TestACounterComesBackAfterItsClaimsHaveAged(t *testing.T) {
 		info, err := stream.Info(t.Context())
 		return err == nil && info.State.Msgs == 0
 	})
-	if err := counterlink.EnsureStreams(t.Context(), w.js, counterlink.StreamLimits{}); err != nil {
+	if err := counterlink.EnsureStreams(t.Context(), w.conn, counterlink.StreamLimits{}); err != nil {
 		t.Fatal(err)
 	}
 	w.hub(w.conn)

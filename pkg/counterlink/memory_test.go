@@ -121,7 +121,7 @@ func newWorld(t testing.TB, url string) *world {
 		t.Fatal(err)
 	}
 	w.js = js
-	if err := counterlink.EnsureStreams(t.Context(), js, counterlink.StreamLimits{}); err != nil {
+	if err := counterlink.EnsureStreams(t.Context(), w.conn, counterlink.StreamLimits{}); err != nil {
 		t.Fatal(err)
 	}
 	return w

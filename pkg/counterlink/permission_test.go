@@ -35,7 +35,7 @@ func TestACounterNeedsNoMoreRightsAndHasNone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := counterlink.EnsureStreams(t.Context(), js, counterlink.StreamLimits{}); err != nil {
+	if err := counterlink.EnsureStreams(t.Context(), hubConn, counterlink.StreamLimits{}); err != nil {
 		t.Fatal(err)
 	}
 	w := &world{t: t, writer: hubKey, public: hubPublic, conn: hubConn, js: js,

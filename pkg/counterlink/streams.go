@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -79,7 +80,11 @@ func (l StreamLimits) config(name, subject string) jetstream.StreamConfig {
 
 // EnsureStreams makes the three streams, or brings their limits up to date. The hub calls it before anything is
 // published; counters have no right to.
-func EnsureStreams(ctx context.Context, js jetstream.JetStream, limits StreamLimits) error {
+func EnsureStreams(ctx context.Context, conn *nats.Conn, limits StreamLimits) error {
+	js, err := jetstream.New(conn)
+	if err != nil {
+		return fmt.Errorf("making the streams of claims and commands: %w", err)
+	}
 	heads := limits.config(HeadStream, headPrefix+"*")
 	heads.MaxAge, heads.MaxMsgsPerSubject, heads.Discard, heads.DenyPurge = 0, 1, jetstream.DiscardOld, false
 	for _, cfg := range []jetstream.StreamConfig{

@@ -77,7 +77,7 @@ func newCentre(t testing.TB) *centre {
 	var err error
 	c.js, err = jetstream.New(c.conn)
 	must(t, err)
-	must(t, counterlink.EnsureStreams(t.Context(), c.js, counterlink.StreamLimits{}))
+	must(t, counterlink.EnsureStreams(t.Context(), c.conn, counterlink.StreamLimits{}))
 	c.makeAuthority()
 	public, _ := c.key.PublicKey()
 	c.hub, err = counterlink.NewHub(t.Context(), counterlink.HubConfig{

@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
 	"shomei/pkg/counterlink"
@@ -280,11 +279,7 @@ func (h *Hub) openCounters(ctx context.Context) (err error) {
 	if h.Directory, err = directory.Open(ctx, h.Log); err != nil {
 		return err
 	}
-	js, err := jetstream.New(h.conn)
-	if err != nil {
-		return err
-	}
-	if err := counterlink.EnsureStreams(ctx, js, counterlink.StreamLimits{}); err != nil {
+	if err := counterlink.EnsureStreams(ctx, h.conn, counterlink.StreamLimits{}); err != nil {
 		return err
 	}
 	if err := h.admitCounters(); err != nil {

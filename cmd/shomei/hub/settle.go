@@ -47,6 +47,9 @@ func (h *Hub) quiet(ctx context.Context) (bool, error) {
 			return false, err
 		}
 	}
+	if drained, err := h.Links.Drained(ctx); err != nil || !drained {
+		return false, err
+	}
 	if err := h.Projector.CaughtUp(ctx); err != nil {
 		return false, err
 	}

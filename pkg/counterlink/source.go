@@ -1,0 +1,95 @@
+package counterlink
+
+import (
+	"context"
+	"crypto/hpke"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nkeys"
+
+	"shomei/events"
+)
+
+// Source is a claimant without a counter: the resident register, the telephone desk, the authority's operator. It is
+// always on line, so it keeps no store of its own: its chain of claims is what the hub's stream holds, and a claim
+// counts when the stream has it. All fields are required.
+type Source struct {
+	Conn            *nats.Conn
+	Counter, Office string
+	Key             nkeys.KeyPair
+	// HubSealKey is the hub's public key, to which personal data is sealed.
+	HubSealKey hpke.PublicKey
+	Now        func() time.Time
+	// ClockEvidence is synchronised, unsynchronised or simulated.
+	ClockEvidence string
+}
+
+// Report signs a claim, with the personal data sealed to the hub, and stores it in the stream of claims; it gives the
+// claim's id. The caller fills in the fact and, where the fact arose at another time, caused_ms. A nil error means that
+// the hub has it.
+func (s *Source) Report(ctx context.Context, claim *events.Claim, personal *events.Personal) (string, error) {
+	js, err := jetstream.New(s.Conn)
+	if err != nil {
+		return "", err
+	}
+	claim.Id, claim.Counter, claim.Office = uuid.Must(uuid.NewV7()).String(), s.Counter, s.Office
+	claim.FiledMs, claim.ClockEvidence = s.Now().UnixMilli(), s.ClockEvidence
+	if claim.CausedMs == 0 {
+		claim.CausedMs = claim.FiledMs
+	}
+	if personal != nil {
+		if claim.Sealed, err = SealPersonal(s.HubSealKey, claim.Id, personal); err != nil {
+			return "", err
+		}
+	}
+	sequence, err := s.chain(ctx, js, claim)
+	if err != nil {
+		return "", fmt.Errorf("reporting from %s: %w", s.Counter, err)
+	}
+	signed, _, err := SignClaim(s.Key, claim)
+	if err != nil {
+		return "", err
+	}
+	_, err = js.Publish(ctx, ClaimSubject(s.Counter), signed, jetstream.WithExpectLastSequencePerSubject(sequence))
+	return claim.Id, err
+}
+
+// chain puts the claim behind the last one that the stream holds of this source.
+func (s *Source) chain(ctx context.Context, js jetstream.JetStream, claim *events.Claim) (sequence uint64, err error) {
+	stream, err := js.Stream(ctx, ClaimStream)
+	if err != nil {
+		return 0, err
+	}
+	last, err := stream.GetLastMsgForSubject(ctx, ClaimSubject(s.Counter))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		claim.StoreEpoch, claim.Number = uuid.NewString(), 1
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	before, hash, err := ParseClaim(last.Data)
+	if err != nil {
+		return 0, err
+	}
+	claim.StoreEpoch, claim.Number, claim.PreviousHash = before.StoreEpoch, before.Number+1, hash
+	return last.Sequence, nil
+}
+
+// Drained tells whether every claim that the stream holds has been handled.
+func (h *Hub) Drained(ctx context.Context) (bool, error) {
+	consumer, err := h.js.Consumer(ctx, ClaimStream, consumerName)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("asking how many claims wait: %w", err)
+	}
+	info := consumer.CachedInfo()
+	return info.NumPending == 0 && info.NumAckPending == 0, nil
+}
