@@ -265,13 +265,15 @@ func TestAHubThatDiedWithClaimsInItsHands(t *testing.T) {
 
 func TestTwoHubsOnOneStreamKeepTheOrder(t *testing.T) {
 	w, box := start(t)
-	w.hub(w.conn)
-	w.hub(natstest.Connect(t, w.url))
+	_, stopOne := w.hub(w.conn)
+	_, stopOther := w.hub(natstest.Connect(t, w.url))
 	const claims = 100
 	for range claims {
 		w.store(desk, box.add(t))
 	}
 	w.until("all claims", func() bool { return len(slices.Compact(slices.Sorted(slices.Values(w.handled)))) == claims })
+	stopOne()
+	stopOther()
 	seen := map[string]bool{}
 	var first []string
 	for _, id := range w.handled {
