@@ -72,7 +72,7 @@ func eject(t *testing.T) {
 	}
 }
 
-func agent(t *testing.T, in io.Reader, args ...string) (code int, out, errs string) {
+func invoke(t *testing.T, in io.Reader, args ...string) (code int, out, errs string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	code = run(t.Context(), args, in, &stdout, &stderr)
@@ -91,7 +91,7 @@ func contains(t *testing.T, text string, wants ...string) {
 func TestShow(t *testing.T) {
 	c := cardtest.Ready(t, card.MyNumber, "C1")
 	insert(t, c)
-	code, out, errs := agent(t, nil, "show")
+	code, out, errs := invoke(t, nil, "show")
 	if code != exitDone {
 		t.Fatalf("exit %d: %s", code, errs)
 	}
@@ -99,13 +99,13 @@ func TestShow(t *testing.T) {
 	if strings.Contains(out, cardtest.Holder.Name) || strings.Contains(out, "署名用電子証明書") {
 		t.Errorf("the signature certificate without being asked for:\n%s", out)
 	}
-	code, out, errs = agent(t, strings.NewReader("ABC123\n"), "show", "--sign", "--pin-file", "-")
+	code, out, errs = invoke(t, strings.NewReader("ABC123\n"), "show", "--sign", "--pin-file", "-")
 	if code != exitDone {
 		t.Fatalf("exit %d: %s", code, errs)
 	}
 	contains(t, errs, "署名用の暗証番号: 残り5回")
 	contains(t, out, "署名用電子証明書", "氏名: "+cardtest.Holder.Name, "生年月日: 1980-06-18", "性別: 女", "住所: "+cardtest.Holder.Address)
-	_, out, _ = agent(t, nil, "show", "--lang", "en")
+	_, out, _ = invoke(t, nil, "show", "--lang", "en")
 	contains(t, out, "My Number card, number C1", "Certificate for user authentication", "Last day: 2030-06-18\n")
 }
 
@@ -117,23 +117,23 @@ func TestShowGuardsTries(t *testing.T) {
 		t.Fatal(err)
 	}
 	for left := 4; left >= 1; left-- {
-		code, _, errs := agent(t, nil, "show", "--sign", "--pin-file", wrong)
+		code, _, errs := invoke(t, nil, "show", "--sign", "--pin-file", wrong)
 		if code != exitFailed {
 			t.Errorf("wrong PIN: exit %d", code)
 		}
 		contains(t, errs, fmt.Sprintf("tries left: %d", left))
 	}
-	code, _, errs := agent(t, nil, "show", "--sign", "--pin-file", wrong)
+	code, _, errs := invoke(t, nil, "show", "--sign", "--pin-file", wrong)
 	if code != exitFailed {
 		t.Errorf("last try without confirmation: exit %d", code)
 	}
 	contains(t, errs, "残り1回", "--last-try")
-	code, _, errs = agent(t, nil, "show", "--sign", "--pin-file", wrong, "--last-try")
+	code, _, errs = invoke(t, nil, "show", "--sign", "--pin-file", wrong, "--last-try")
 	if code != exitFailed {
 		t.Errorf("last try: exit %d", code)
 	}
 	contains(t, errs, "ロックされています", "blocked")
-	code, out, _ := agent(t, nil, "check")
+	code, out, _ := invoke(t, nil, "check")
 	if code != exitFound {
 		t.Errorf("check of a blocked card: exit %d", code)
 	}
@@ -141,25 +141,25 @@ func TestShowGuardsTries(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	code, out, _ := agent(t, nil, "check")
+	code, out, _ := invoke(t, nil, "check")
 	if code != exitFound {
 		t.Errorf("empty reader: exit %d", code)
 	}
 	contains(t, out, "OK  PC/SC", "NG  カードが入っていません")
-	code, out, _ = agent(t, nil, "check", "--reader", "none", "--lang", "en")
+	code, out, _ = invoke(t, nil, "check", "--reader", "none", "--lang", "en")
 	if code != exitFound {
 		t.Errorf("no such reader: exit %d", code)
 	}
 	contains(t, out, "NG  No such reader")
 	insert(t, cardtest.Ready(t, card.Juki, "J1"))
-	code, out, errs := agent(t, nil, "check")
+	code, out, errs := invoke(t, nil, "check")
 	if code != exitDone {
 		t.Errorf("good card: exit %d, %s", code, errs)
 	}
 	contains(t, out, "OK  住民基本台帳カード、番号 J1")
 	eject(t)
 	insert(t, cardtest.New(t, card.MyNumber, "C1"))
-	_, out, _ = agent(t, nil, "check")
+	_, out, _ = invoke(t, nil, "check")
 	contains(t, out, "OK  交付前のカードです")
 	eject(t)
 	retired := cardtest.Ready(t, card.MyNumber, "C2")
@@ -167,7 +167,7 @@ func TestCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	insert(t, retired)
-	code, out, _ = agent(t, nil, "check")
+	code, out, _ = invoke(t, nil, "check")
 	if code != exitFound {
 		t.Errorf("retired card: exit %d", code)
 	}
@@ -189,7 +189,7 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"softcard", "--store", cardtest.New(t, card.Juki, "J1").Path(), "--vpcd", "127.0.0.1:1"}, exitUnreachable},
 		{[]string{"show", "--wait", "300ms"}, exitFailed},
 	} {
-		if code, _, errs := agent(t, nil, test.args...); code != test.code {
+		if code, _, errs := invoke(t, nil, test.args...); code != test.code {
 			t.Errorf("%v: exit %d, expected %d: %s", test.args, code, test.code, errs)
 		}
 	}
@@ -202,7 +202,7 @@ func TestNewCard(t *testing.T) {
 		t.Fatal(err)
 	}
 	args := []string{"softcard", "new", "--store", store, "--card-id", "C9", "--master-key-file", key}
-	if code, _, errs := agent(t, nil, args...); code != exitDone {
+	if code, _, errs := invoke(t, nil, args...); code != exitDone {
 		t.Fatalf("exit %d: %s", code, errs)
 	}
 	adminKey, err := card.AdminKey(bytes.Repeat([]byte{0x0F}, 32), "C9")
@@ -212,7 +212,7 @@ func TestNewCard(t *testing.T) {
 	if err := card.NewSession(cardtest.Open(t, store)).Authenticate("C9", adminKey); err != nil {
 		t.Error(err)
 	}
-	if code, _, _ := agent(t, nil, args...); code != exitFailed {
+	if code, _, _ := invoke(t, nil, args...); code != exitFailed {
 		t.Errorf("the same file twice: exit %d", code)
 	}
 }

@@ -14,6 +14,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"shomei/pkg/card/pcsc"
+	"shomei/pkg/counterlink"
+	"shomei/pkg/ops"
+	"shomei/services/agent"
 )
 
 func main() {
@@ -29,6 +32,8 @@ const (
 	exitUsage       = 2
 	exitFound       = 3
 	exitUnreachable = 69
+	exitTryLater    = 75
+	exitConfig      = 78
 	exitInterrupted = 130
 )
 
@@ -75,7 +80,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	}
 	root.PersistentFlags().Var(lang, "lang", "表示の言語 (language of the output)")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
-	root.AddCommand(showCommand(lang), checkCommand(lang))
+	root.AddCommand(runCommand(lang), showCommand(lang), checkCommand(lang))
 	root.AddCommand(platformCommands(lang)...)
 	root.SetArgs(args)
 	root.SetIn(in)
@@ -100,6 +105,10 @@ func exitCode(err error) int {
 		return exitInterrupted
 	case errors.Is(err, pcsc.ErrNoService), errors.Is(err, pcsc.ErrNoReader), errors.Is(err, errUnreachable):
 		return exitUnreachable
+	case errors.Is(err, agent.ErrStoreBusy):
+		return exitTryLater
+	case errors.Is(err, counterlink.ErrBundle), errors.Is(err, ops.ErrConfig):
+		return exitConfig
 	}
 	return exitFailed
 }

@@ -6,6 +6,9 @@ import (
 
 	"shomei/pkg/card"
 	"shomei/pkg/card/pcsc"
+	"shomei/pkg/counterlink"
+	"shomei/pkg/ops"
+	"shomei/services/agent"
 )
 
 // sentences say in Japanese what happened and what to do next; the first that
@@ -23,6 +26,10 @@ var sentences = []struct {
 	{pcsc.ErrNoReader, "リーダーがありません。接続と名前を確かめてください。"},
 	{pcsc.ErrInUse, "ほかのプログラムがカードを使っています。終わらせてからやり直してください。"},
 	{card.ErrRemoved, "カードが抜かれました。入れ直してやり直してください。"},
+	{counterlink.ErrBundle, "端末のフォルダー（--bundle）が使えません。センターで登録したときのフォルダーを指定してください。"},
+	{agent.ErrStoreBusy, "この端末の記録は、ほかの shomei-agent が使っています。それを終わらせてください。"},
+	{agent.ErrTampered, "この端末の記録が外から書き換えられています。ファイルを保全し、管理者に連絡してください。"},
+	{ops.ErrConfig, "設定が使えません。"},
 	{errUnreachable, "接続できません。相手が動いているか確かめてください。"},
 }
 

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"time"
 
+	"shomei/pkg/card"
+	"shomei/pkg/card/pcsc"
 	"shomei/pkg/page"
 	"shomei/pkg/regime"
 	"shomei/services/agent"
@@ -106,27 +108,16 @@ func (d *Desk) watchReader(ctx context.Context) {
 	switch {
 	case ctx.Err() != nil:
 		return
+	case errors.Is(err, pcsc.ErrNoReader), errors.Is(err, pcsc.ErrNoService), errors.Is(err, card.ErrRemoved):
+		d.setReader(ReaderAway)
 	case err == nil && !inside:
 		d.setReader(ReaderCard)
-	case err == nil, onlyPatience(err) && !inside:
+	case err == nil, !inside:
 		d.setReader(ReaderEmpty)
-	case onlyPatience(err):
-		return // the card is still there
-	default:
-		d.setReader(ReaderAway)
 	}
 	if within.Err() == nil { // answered at once: a failing reader must not be asked without pause
 		pause(ctx, readerPause)
 	}
-}
-
-// onlyPatience tells that nothing but the time limit ended the wait. A reader that is away gives its own reason as well.
-func onlyPatience(err error) bool {
-	if !errors.Is(err, context.DeadlineExceeded) {
-		return false
-	}
-	_, several := err.(interface{ Unwrap() []error })
-	return !several
 }
 
 func pause(ctx context.Context, d time.Duration) {

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/spf13/cobra"
+
+	"shomei/pkg/card"
+	"shomei/pkg/counterlink"
+	"shomei/pkg/ops"
+	"shomei/services/agent"
+	"shomei/services/agent/desk"
+)
+
+type runFlags struct {
+	bundle, listen, store, reader, virtual string
+	log                                    ops.LogConfig
+}
+
+func runCommand(lang *language) *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run --bundle DIR",
+		Short: "窓口の画面を動かす (serve the pages of a counter)",
+		Long: `Runs a counter: its pages and their JSON twins on loopback, the link to the hub, the work on cards.
+
+  --bundle DIR           the folder that the hub made when the counter was enrolled (counter.toml and keys).
+  --virtual-reader DIR   instead of the machine's PC/SC service an own pcscd with cards in software in DIR
+                         (needs root; for demonstrations and stories).
+
+The first line of output is the address of the pages. Health is told under /livez, /readyz and /healthz?verbose.
+Ctrl-C stops in order; what was received is kept in the store and goes up with the next start.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runCounter(cmd, lang, f) },
+	}
+	cmd.Flags().StringVar(&f.bundle, "bundle", "", "端末のフォルダー (folder of the counter's bundle)")
+	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:0", "画面の HOST:PORT、ループバックのみ (address of the pages, loopback only)")
+	cmd.Flags().StringVar(&f.store, "store", "", "端末の記録のファイル (the counter's store; default: counter.db in the bundle)")
+	cmd.Flags().StringVar(&f.reader, "reader", "", "リーダーの名前 (name of the reader; empty: the one with a card)")
+	cmd.Flags().StringVar(&f.virtual, "virtual-reader", "", "仮想リーダーのディレクトリ (directory of a virtual reader)")
+	cmd.Flags().StringVar(&f.log.Level, "log-level", "info", "debug, info, warn, error")
+	cmd.Flags().StringVar(&f.log.Format, "log-format", "", "text, json")
+	cmd.MarkFlagRequired("bundle")
+	cmd.MarkFlagsMutuallyExclusive("reader", "virtual-reader")
+	return cmd
+}
+
+// station is a counter that is being started: everything opened, nothing running yet.
+type station struct {
+	bundle  counterlink.Bundle
+	clock   *ops.Clock
+	conn    *nats.Conn
+	counter *agent.Counter
+	desk    *desk.Desk
+	health  *ops.Health
+	logger  *slog.Logger
+}
+
+func runCounter(cmd *cobra.Command, lang *language, f runFlags) (err error) {
+	logger, err := ops.NewLogger(cmd.ErrOrStderr(), f.log)
+	if err != nil {
+		return err
+	}
+	listener, err := listenLoopback(f.listen)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	s := &station{logger: logger}
+	if s.bundle, err = counterlink.ReadBundle(f.bundle); err != nil {
+		return err
+	}
+	secrets, err := s.bundle.Secrets()
+	if err != nil {
+		return err
+	}
+	adminKey := func(id string) ([]byte, error) { return card.AdminKey(secrets.CardMaster, id) }
+	tray, closeTray, err := openTray(cmd.Context(), &f, adminKey, logger)
+	if err != nil {
+		return err
+	}
+	defer closeTray()
+	if err := s.open(f, secrets, adminKey, tray); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	fmt.Fprintf(cmd.OutOrStdout(), "http://%s/\n", listener.Addr())
+	fmt.Fprintf(cmd.OutOrStdout(), lang.say("端末 %s の画面です。Ctrl-C で終わります。\n", "Pages of counter %s. Ctrl-C ends.\n"), s.bundle.Counter)
+	return s.run(cmd.Context(), listener)
+}
+
+// listenLoopback opens the pages' port; without sign-in they must not leave the machine.
+func listenLoopback(address string) (net.Listener, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, fmt.Errorf("%w: --listen: %w", errUsage, err)
+	}
+	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+		return nil, fmt.Errorf("%w: --listen %s is not a loopback address: pages without sign-in stay on this machine", errUsage, address)
+	}
+	return net.Listen("tcp", address)
+}
+
+func (s *station) open(f runFlags, secrets counterlink.Secrets, adminKey func(string) ([]byte, error), tray *desk.Tray) (err error) {
+	if s.clock, err = openClock(s.bundle.Clock); err != nil {
+		return err
+	}
+	if s.conn, err = s.bundle.Dial(secrets.Key, s.connectionLog()...); err != nil {
+		return err
+	}
+	store := f.store
+	if store == "" {
+		store = filepath.Join(f.bundle, "counter.db")
+	}
+	s.counter, err = agent.Open(agent.Config{
+		Counter: s.bundle.Counter, Office: s.bundle.Office, Key: secrets.Key, SealKey: secrets.SealKey, HubSealKey: secrets.HubSealKey,
+		HubWriters: s.bundle.HubWriters, Conn: s.conn, StorePath: store, Reader: agent.PCSC(f.reader), AdminKey: adminKey,
+		Now: s.clock.Now, ClockEvidence: s.clockEvidence, Logger: s.logger,
+	})
+	if err != nil {
+		s.conn.Close()
+		return err
+	}
+	s.desk, err = desk.New(desk.Config{
+		Counter: s.counter, Name: s.bundle.Counter, Office: s.bundle.Office, Now: s.clock.Now, ClockEvidence: s.clockEvidence,
+		Tray: tray, Logger: s.logger,
+	})
+	if err != nil {
+		return errors.Join(err, s.close())
+	}
+	s.checks()
+	return nil
+}
+
+// openClock is the system's clock, or the settable one that the hub runs by.
+func openClock(path string) (*ops.Clock, error) {
+	if path == "" {
+		return ops.SystemClock(), nil
+	}
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("%w: settable clock of the bundle: %w; start the hub first", ops.ErrConfig, err)
+	}
+	return ops.OpenClock(path, time.Time{})
+}
+
+// clockEvidence says how the clock stands that a claim is filed by.
+func (s *station) clockEvidence() string {
+	if s.clock.Simulated() {
+		return "simulated"
+	}
+	if ok, err := ops.Synchronised(); err != nil || !ok {
+		return "unsynchronised"
+	}
+	return "synchronised"
+}
+
+func (s *station) connectionLog() []nats.Option {
+	return []nats.Option{
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { s.logger.Info("the hub is away, claims wait", "error", err) }),
+		nats.ReconnectHandler(func(*nats.Conn) { s.logger.Info("the hub is back") }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			s.logger.Warn("the connection to the hub", "error", err)
+		}),
+	}
+}
+
+func (s *station) checks() {
+	s.health = ops.NewHealth(s.clock.Now)
+	s.health.Add(ops.Check{Name: "link", Hint: "is the hub running, and the network cable in?", Run: func(context.Context) error {
+		if state := s.counter.Link(); state != counterlink.Up {
+			return fmt.Errorf("the link to the hub is %s, %d claims wait", state, s.counter.Outbox())
+		}
+		return nil
+	}})
+	s.health.Add(ops.Check{Name: "reader", Hint: "connect a card reader; is pcscd running?", Run: func(context.Context) error {
+		if s.desk.Reader() == desk.ReaderAway {
+			return errors.New("no card reader")
+		}
+		return nil
+	}})
+}
+
+// run serves until ctx ends, and stops pages first, then the work on cards, then the connection.
+func (s *station) run(ctx context.Context, listener net.Listener) error {
+	mux := http.NewServeMux()
+	mux.Handle("/", s.desk.Handler())
+	for _, path := range []string{"/livez", "/readyz", "/healthz"} {
+		mux.Handle("GET "+path, s.health.Handler())
+	}
+	return ops.RunParts(ctx, s.logger,
+		ops.Part{Name: "counter", Run: func(ctx context.Context, ready func()) error { ready(); return s.counter.Run(ctx) }},
+		ops.Part{Name: "reader", Run: func(ctx context.Context, ready func()) error { ready(); return s.desk.Run(ctx) }},
+		ops.Part{Name: "pages", Run: func(ctx context.Context, ready func()) error { ready(); return serve(ctx, listener, mux) }},
+	)
+}
+
+func (s *station) close() error {
+	err := s.counter.Close()
+	s.conn.Close()
+	return err
+}
+
+// serve answers until ctx ends; live pages end with it.
+func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
+	stop := context.AfterFunc(ctx, func() {
+		last, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		if server.Shutdown(last) != nil {
+			_ = server.Close() // who still reads after that is cut off
+		}
+	})
+	defer stop()
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}

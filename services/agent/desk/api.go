@@ -1,0 +1,377 @@
+package desk
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"shomei/events"
+	"shomei/pkg/civil"
+	"shomei/services/agent"
+)
+
+// bodyLimit is far more than any request needs.
+const bodyLimit = 64 << 10
+
+func (d *Desk) routeAPI(mux *http.ServeMux) {
+	mux.HandleFunc("POST /api/applications", d.api(d.apiApply))
+	mux.HandleFunc("GET /api/procedures/{id}", d.api(d.apiProcedure))
+	mux.HandleFunc("GET /api/procedures/{id}/events", d.apiEvents)
+	mux.HandleFunc("POST /api/procedures/{id}/confirm", d.api(d.apiConfirm))
+	mux.HandleFunc("POST /api/procedures/{id}/hand-over", d.api(d.apiHandOver))
+	mux.HandleFunc("POST /api/procedures/{id}/drop", d.api(d.apiDrop))
+	mux.HandleFunc("GET /api/status", d.api(d.apiStatus))
+	mux.HandleFunc("GET /api/card", d.api(d.apiCard))
+	mux.HandleFunc("POST /api/card", d.api(d.apiCard))
+	mux.HandleFunc("POST /api/reader/cards", d.api(d.apiMakeCard))
+	mux.HandleFunc("POST /api/reader/insert", d.api(d.apiInsert))
+	mux.HandleFunc("POST /api/reader/eject", d.api(d.apiEject))
+}
+
+// call is one request to the API: its body is read whole and wiped at the end, because it may hold a PIN.
+type call struct {
+	*http.Request
+	body []byte
+}
+
+func (c call) decode(into any) error {
+	if len(c.body) == 0 {
+		return badRequest("the body is empty")
+	}
+	return decode(c.body, into)
+}
+
+// api answers with what do returns, as JSON.
+func (d *Desk) api(do func(call) (status int, value any, err error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyLimit))
+		defer func() { clear(body) }()
+		if err != nil {
+			d.fail(w, badRequest("the body is too long or broke off"))
+			return
+		}
+		status, value, err := do(call{r, body})
+		if err != nil {
+			d.fail(w, err)
+			return
+		}
+		d.respond(w, status, value)
+	}
+}
+
+func (d *Desk) apiApply(c call) (int, any, error) {
+	var r request
+	if err := c.decode(&r); err != nil {
+		return 0, nil, err
+	}
+	application, err := d.application(c.Context(), r)
+	if err != nil {
+		return 0, nil, err
+	}
+	application.Traceparent = c.Header.Get("Traceparent")
+	claim, err := d.Counter.Receive(c.Context(), application)
+	if err != nil {
+		return 0, nil, err
+	}
+	procedure := application.Procedure
+	if procedure == "" {
+		procedure = claim
+	}
+	return http.StatusAccepted, map[string]string{"procedure": procedure, "claim": claim}, nil
+}
+
+func (d *Desk) apiProcedure(c call) (int, any, error) {
+	status, err := d.Counter.Status(c.PathValue("id"))
+	if err != nil {
+		return 0, nil, err
+	}
+	value, err := tell(status)
+	return http.StatusOK, value, err
+}
+
+// apiEvents sends the procedure's state whenever it changes, as server-sent events.
+func (d *Desk) apiEvents(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("id")
+	if _, err := d.Counter.Status(id); err != nil {
+		d.fail(w, err)
+		return
+	}
+	stream := openStream(w)
+	for range d.Counter.Progress(r.Context(), id) {
+		status, err := d.Counter.Status(id)
+		if err != nil {
+			return
+		}
+		value, err := tell(status)
+		if err != nil {
+			d.Logger.Error("a state could not be encoded", "error", err)
+			return
+		}
+		text, err := json.Marshal(value)
+		if err != nil || stream.send("", text) != nil {
+			return // the reader has gone
+		}
+	}
+}
+
+// stream is a response of server-sent events.
+type stream struct {
+	w  http.ResponseWriter
+	rc *http.ResponseController
+}
+
+func openStream(w http.ResponseWriter) stream {
+	w.Header().Set("Content-Type", "text/event-stream")
+	return stream{w, http.NewResponseController(w)}
+}
+
+// send writes one event; data of several lines stay one event.
+func (s stream) send(name string, data []byte) error {
+	var out bytes.Buffer
+	if name != "" {
+		fmt.Fprintf(&out, "event: %s\n", name)
+	}
+	for line := range bytes.Lines(data) {
+		fmt.Fprintf(&out, "data: %s\n", bytes.TrimRight(line, "\r\n"))
+	}
+	out.WriteByte('\n')
+	if _, err := out.WriteTo(s.w); err != nil {
+		return err
+	}
+	return s.rc.Flush()
+}
+
+// secret is a PIN in a JSON body: its bytes are taken out of the body, which is wiped, and never become a string. A text
+// with escapes is taken as it stands; no PIN that the law allows needs one.
+type secret []byte
+
+// UnmarshalJSON copies what stands between the quotes.
+func (s *secret) UnmarshalJSON(text []byte) error {
+	if len(text) < 2 || text[0] != '"' {
+		return badRequest("a PIN is a text")
+	}
+	*s = bytes.Clone(text[1 : len(text)-1])
+	return nil
+}
+
+func (d *Desk) apiConfirm(c call) (int, any, error) {
+	var r struct {
+		PINs map[string]secret `json:"pins"`
+	}
+	typed := agent.PINs{}
+	err := c.decode(&r)
+	for word, pin := range r.PINs {
+		kind, known := pinKinds[word]
+		if !known {
+			clear(pin)
+			err = badRequest("pins are sign and auth")
+			continue
+		}
+		typed[kind] = pin
+	}
+	if err != nil {
+		wipe(typed)
+		return 0, nil, err
+	}
+	if err := d.confirm(c.PathValue("id"), typed); err != nil {
+		return 0, nil, err
+	}
+	return d.apiProcedure(c)
+}
+
+// confirm hands PINs to the counter, which wipes them whatever comes out. An unknown procedure is told as such.
+func (d *Desk) confirm(procedure string, typed agent.PINs) error {
+	if _, err := d.Counter.Status(procedure); err != nil {
+		wipe(typed)
+		return err
+	}
+	return d.Counter.Confirm(procedure, typed)
+}
+
+func wipe(typed agent.PINs) {
+	for _, pin := range typed {
+		clear(pin)
+	}
+}
+
+func (d *Desk) apiHandOver(c call) (int, any, error) {
+	var r struct {
+		FeeYen    *uint32 `json:"fee_yen"`
+		PaperCopy bool    `json:"paper_copy"`
+		Clerk     string  `json:"clerk"`
+	}
+	if err := c.decode(&r); err != nil {
+		return 0, nil, err
+	}
+	if err := d.handOver(c.Context(), c.PathValue("id"), r.FeeYen, r.PaperCopy, r.Clerk); err != nil {
+		return 0, nil, err
+	}
+	return d.apiProcedure(c)
+}
+
+// handOver records fee, paper copy and hand-over. A fee that is told must be the one that the hub set; an empty clerk is
+// the one who took the application.
+func (d *Desk) handOver(ctx context.Context, procedure string, fee *uint32, paper bool, clerk string) error {
+	status, err := d.Counter.Status(procedure)
+	if err != nil {
+		return err
+	}
+	if !status.ReadyToHandOver() {
+		return fmt.Errorf("handing over in stage %q: %w", status.Stage, agent.ErrNotYet)
+	}
+	if fee != nil && *fee != status.FeeYen {
+		return errFee
+	}
+	if clerk == "" {
+		clerk = status.Officer
+	}
+	return d.Counter.HandOver(ctx, procedure, clerk, paper)
+}
+
+func (d *Desk) apiDrop(c call) (int, any, error) {
+	r := struct {
+		Why   string `json:"why"`
+		Clerk string `json:"clerk"`
+	}{}
+	if len(c.body) > 0 {
+		if err := c.decode(&r); err != nil {
+			return 0, nil, err
+		}
+	}
+	if err := d.drop(c.Context(), c.PathValue("id"), r.Why, r.Clerk); err != nil {
+		return 0, nil, err
+	}
+	return d.apiProcedure(c)
+}
+
+func (d *Desk) drop(ctx context.Context, procedure, why, clerk string) error {
+	status, err := d.Counter.Status(procedure)
+	if err != nil {
+		return err
+	}
+	if status.Stage == agent.StageHandedOver || status.Stage == agent.StageDropped {
+		return fmt.Errorf("dropping in stage %q: %w", status.Stage, agent.ErrNotYet)
+	}
+	if clerk == "" {
+		clerk = status.Officer
+	}
+	return d.Counter.Drop(ctx, procedure, clerk, why)
+}
+
+// deskStatus is how the counter itself stands.
+type deskStatus struct {
+	Counter       string      `json:"counter"`
+	Office        string      `json:"office"`
+	Link          string      `json:"link"`
+	Reader        ReaderState `json:"reader"`
+	Outbox        int         `json:"outbox"`
+	Clock         string      `json:"clock"`
+	ClockEvidence string      `json:"clock_evidence"`
+}
+
+func (d *Desk) status() deskStatus {
+	return deskStatus{
+		Counter: d.Name, Office: d.Office, Link: d.Counter.Link().String(), Reader: d.Reader(), Outbox: d.Counter.Outbox(),
+		Clock: d.Now().In(civil.Tokyo).Format(time.RFC3339), ClockEvidence: d.ClockEvidence(),
+	}
+}
+
+func (d *Desk) apiStatus(call) (int, any, error) { return http.StatusOK, d.status(), nil }
+
+// errNoTray says that this counter has a real reader.
+var errNoTray = &Problem{Code: "real-reader", JA: "この端末には仮想リーダーがありません。", EN: "This counter has no virtual reader.",
+	NextJA: "shomei-agent run --virtual-reader で起動してください。", NextEN: "Start it with shomei-agent run --virtual-reader.", status: http.StatusNotFound}
+
+func (d *Desk) apiMakeCard(c call) (int, any, error) {
+	r := struct {
+		ID      string `json:"id"`
+		Kind    string `json:"kind"`
+		LastDay string `json:"last_day"`
+	}{Kind: "mynumber"}
+	if d.Tray == nil {
+		return 0, nil, errNoTray
+	}
+	if err := c.decode(&r); err != nil {
+		return 0, nil, err
+	}
+	kind, err := oneOf(trayKinds, "kind", r.Kind)
+	if err != nil {
+		return 0, nil, err
+	}
+	lastDay, err := civil.Parse(r.LastDay)
+	if err != nil {
+		return 0, nil, badRequest("last_day is a day written YYYY-MM-DD")
+	}
+	path, err := d.Tray.Make(r.ID, kind, lastDay)
+	if err != nil {
+		return 0, nil, err
+	}
+	return http.StatusCreated, map[string]string{"id": r.ID, "file": path}, nil
+}
+
+func (d *Desk) apiInsert(c call) (int, any, error) {
+	var r struct {
+		ID string `json:"id"`
+	}
+	if d.Tray == nil {
+		return 0, nil, errNoTray
+	}
+	if err := c.decode(&r); err != nil {
+		return 0, nil, err
+	}
+	if err := d.eject(c.Context()); err != nil {
+		return 0, nil, err
+	}
+	if err := d.Tray.Insert(r.ID); err != nil {
+		return 0, nil, err
+	}
+	if err := d.seen(c.Context(), true); err != nil {
+		return 0, nil, err
+	}
+	return http.StatusOK, d.status(), nil
+}
+
+func (d *Desk) apiEject(c call) (int, any, error) {
+	if d.Tray == nil {
+		return 0, nil, errNoTray
+	}
+	if err := d.eject(c.Context()); err != nil {
+		return 0, nil, err
+	}
+	return http.StatusOK, d.status(), nil
+}
+
+func (d *Desk) eject(ctx context.Context) error {
+	if !d.Tray.Eject() {
+		return nil
+	}
+	return d.seen(ctx, false)
+}
+
+// seenWithin is how long PC/SC may take to notice a card in software.
+const seenWithin = 20 * time.Second
+
+// seen waits until the reader sees what was done to it.
+func (d *Desk) seen(ctx context.Context, present bool) error {
+	ctx, cancel := context.WithTimeout(ctx, seenWithin)
+	defer cancel()
+	if err := d.Counter.AwaitCard(ctx, present); err != nil {
+		return errors.Join(errors.New("the virtual reader does not follow"), err)
+	}
+	if present {
+		d.setReader(ReaderCard)
+	} else {
+		d.setReader(ReaderEmpty)
+	}
+	return nil
+}
+
+var pinNames = map[events.PinKind]agent.Message{
+	events.PinKind_PIN_KIND_SIGN: {JA: "署名用の暗証番号", EN: "PIN for signatures"},
+	events.PinKind_PIN_KIND_AUTH: {JA: "利用者証明用の暗証番号", EN: "PIN for authentication"},
+}

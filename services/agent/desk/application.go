@@ -1,0 +1,237 @@
+package desk
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"shomei/events"
+	"shomei/pkg/card"
+	"shomei/services/agent"
+)
+
+// request is an application as the API takes it.
+type request struct {
+	Procedure            string   `json:"procedure"`
+	Operation            string   `json:"operation"`
+	Channel              string   `json:"channel"`
+	Kinds                []string `json:"kinds"`
+	Documents            []string `json:"documents"`
+	Card                 string   `json:"card"`
+	CardKind             string   `json:"card_kind"`
+	Clerk                string   `json:"clerk"`
+	SecondOfficer        string   `json:"second_officer"`
+	SpecialCircumstances string   `json:"special_circumstances"`
+	Express              bool     `json:"express"`
+	Cause                string   `json:"cause"`
+	PINs                 []string `json:"pins"`
+	NoticeAnswer         bool     `json:"notice_answer"`
+	PINsMatch            bool     `json:"pins_match"`
+	TakenBack            string   `json:"taken_back"`
+	Person               person   `json:"person"`
+	Contact              contact  `json:"contact"`
+}
+
+// person is the resident record as the clerk's terminal shows it.
+type person struct {
+	ResidentCode string `json:"resident_code"`
+	Name         string `json:"name"`
+	Alias        string `json:"alias"`
+	BirthDate    string `json:"birth_date"`
+	Sex          sex    `json:"sex"`
+	Address      string `json:"address"`
+	Registered   bool   `json:"registered"`
+	Municipality string `json:"municipality"`
+	AdultWard    bool   `json:"adult_ward"`
+	Foreign      bool   `json:"foreign"`
+	PeriodOfStay string `json:"period_of_stay"`
+	Overseas     bool   `json:"overseas"`
+	OverseasOn   string `json:"overseas_on"`
+}
+
+type contact struct {
+	Mail          string `json:"mail"`
+	PostalCode    string `json:"postal_code"`
+	PostalAddress string `json:"postal_address"`
+	Language      string `json:"language"`
+}
+
+// sex is 1 male, 2 female, 3 unknown (domain.md 2.4); in JSON the number or a word.
+type sex uint32
+
+var sexes = map[string]sex{"": 0, "1": 1, "2": 2, "3": 3, "male": 1, "female": 2, "unknown": 3, "男": 1, "女": 2, "不明": 3}
+
+// UnmarshalJSON reads a number or a word.
+func (s *sex) UnmarshalJSON(text []byte) error {
+	value, ok := sexes[string(bytes.Trim(text, `"`))]
+	if !ok {
+		return errors.New("sex is 1 (male), 2 (female) or 3 (unknown)")
+	}
+	*s = value
+	return nil
+}
+
+var (
+	operations = map[string]events.Operation{
+		"issue": events.Operation_OPERATION_ISSUE, "renew": events.Operation_OPERATION_RENEW, "reissue": events.Operation_OPERATION_REISSUE,
+		"revoke": events.Operation_OPERATION_REVOKE, "unblock": events.Operation_OPERATION_UNBLOCK,
+		"factory-issue": events.Operation_OPERATION_FACTORY_ISSUE, "hand-over": events.Operation_OPERATION_HAND_OVER,
+		"continue-use": events.Operation_OPERATION_CONTINUE_USE, "extend-card": events.Operation_OPERATION_EXTEND_CARD,
+		"return-card": events.Operation_OPERATION_RETURN_CARD,
+	}
+	channels = map[string]events.Channel{
+		"self": events.Channel_CHANNEL_SELF, "proxy": events.Channel_CHANNEL_PROXY,
+		"legal-representative": events.Channel_CHANNEL_LEGAL_REPRESENTATIVE,
+	}
+	kinds = map[string]events.CertificateKind{
+		"sign": events.CertificateKind_CERTIFICATE_KIND_SIGN, "auth": events.CertificateKind_CERTIFICATE_KIND_AUTH,
+	}
+	pinKinds  = map[string]events.PinKind{"sign": events.PinKind_PIN_KIND_SIGN, "auth": events.PinKind_PIN_KIND_AUTH}
+	cardKinds = map[string]events.CardKind{
+		"": events.CardKind_CARD_KIND_UNSPECIFIED, "juki": events.CardKind_CARD_KIND_JUKI, "mynumber": events.CardKind_CARD_KIND_MYNUMBER,
+	}
+)
+
+// nameOf finds the word of the API for a value.
+func nameOf[V comparable](words map[string]V, value V) string {
+	for word, v := range words {
+		if v == value {
+			return word
+		}
+	}
+	return ""
+}
+
+// decode reads JSON strictly: a misspelt field is an error and not a silent nothing. Errors name fields, never values.
+func decode(body []byte, into any) error {
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields()
+	err := decoder.Decode(into)
+	var mistyped *json.UnmarshalTypeError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &mistyped):
+		return badRequest(fmt.Sprintf("%s must be %s", mistyped.Field, mistyped.Type))
+	case strings.HasPrefix(err.Error(), "json: unknown field"), strings.HasPrefix(err.Error(), "sex is"):
+		return badRequest(strings.TrimPrefix(err.Error(), "json: "))
+	}
+	return badRequest("not the JSON that is asked for")
+}
+
+func oneOf[V any](words map[string]V, field, word string) (V, error) {
+	value, ok := words[word]
+	if !ok {
+		return value, badRequest(field + " must be one of " + strings.Trim(strings.Join(slices.Sorted(maps.Keys(words)), ", "), ", "))
+	}
+	return value, nil
+}
+
+func listOf[V any](words map[string]V, field string, list []string) ([]V, error) {
+	var values []V
+	for _, word := range list {
+		value, err := oneOf(words, field, word)
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, value)
+	}
+	return values, nil
+}
+
+// application translates a request; the card is the one on the reader when none is named.
+func (d *Desk) application(ctx context.Context, r request) (agent.Application, error) {
+	received, err := r.received()
+	if err != nil {
+		return agent.Application{}, err
+	}
+	if received.Card == "" && cardOnReader(received.Operation) {
+		d.presented(ctx, received)
+	}
+	return agent.Application{
+		Procedure: r.Procedure, Officer: r.Clerk, SecondOfficer: r.SecondOfficer, Received: received, Personal: r.personal(),
+	}, nil
+}
+
+func (r request) received() (*events.ApplicationReceived, error) {
+	if r.Clerk == "" {
+		return nil, badRequest("clerk is missing: the officer's number")
+	}
+	operation, err := oneOf(operations, "operation", r.Operation)
+	if err != nil {
+		return nil, err
+	}
+	channel, err := oneOf(channels, "channel", r.Channel)
+	if err != nil {
+		return nil, err
+	}
+	certificates, err := listOf(kinds, "kinds", r.Kinds)
+	if err != nil {
+		return nil, err
+	}
+	pins, err := listOf(pinKinds, "pins", r.PINs)
+	if err != nil {
+		return nil, err
+	}
+	cardKind, err := oneOf(cardKinds, "card_kind", r.CardKind)
+	if err != nil {
+		return nil, err
+	}
+	return &events.ApplicationReceived{
+		Operation: operation, Channel: channel, Kinds: certificates, Documents: r.Documents, Card: r.Card, CardKind: cardKind,
+		SpecialCircumstances: r.SpecialCircumstances, Express: r.Express, Cause: r.Cause, Pins: pins, Letter: letterOf(r.Documents),
+		NoticeAnswer: r.NoticeAnswer, TakenBack: r.TakenBack, PinsMatch: r.PINsMatch,
+	}, nil
+}
+
+func (r request) personal() *events.Personal {
+	p, c := r.Person, r.Contact
+	personal := &events.Personal{Record: &events.ResidentRecord{
+		ResidentCode: p.ResidentCode, Name: p.Name, Alias: p.Alias, BirthDate: p.BirthDate, Sex: uint32(p.Sex), Address: p.Address,
+		Registered: p.Registered, Municipality: p.Municipality, AdultWard: p.AdultWard, Foreign: p.Foreign,
+		PeriodOfStay: p.PeriodOfStay, Overseas: p.Overseas, OverseasOn: p.OverseasOn,
+	}}
+	if c != (contact{}) {
+		personal.Contact = &events.Contact{Mail: c.Mail, PostalCode: c.PostalCode, PostalAddress: c.PostalAddress, Language: c.Language}
+	}
+	return personal
+}
+
+// letterOf is the number of the letter of inquiry among the documents: inquiry-answer:<letter>.
+func letterOf(documents []string) string {
+	for _, document := range documents {
+		if letter, ok := strings.CutPrefix(document, "inquiry-answer:"); ok {
+			return letter
+		}
+	}
+	return ""
+}
+
+// cardOnReader tells whether the operation is about the card that lies on the reader. A revocation is about whatever the
+// holder has, also a card that is lost, so a card left on the reader must not slip in.
+func cardOnReader(op events.Operation) bool { return op != events.Operation_OPERATION_REVOKE }
+
+// presented fills in the card on the reader. An empty reader is no error: the hub knows the card that is held.
+func (d *Desk) presented(ctx context.Context, received *events.ApplicationReceived) {
+	if d.Reader() != ReaderCard {
+		return
+	}
+	var identity card.Identity
+	err := d.Counter.Look(ctx, func(s *card.Session) (err error) {
+		identity, err = s.Identify()
+		return err
+	})
+	if err != nil {
+		d.Logger.Info("the card on the reader does not say its number", "error", err)
+		return
+	}
+	received.Card = identity.CardID
+	if received.CardKind == events.CardKind_CARD_KIND_UNSPECIFIED {
+		received.CardKind = cardKinds[identity.Kind.String()]
+	}
+}

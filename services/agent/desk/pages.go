@@ -1,0 +1,5 @@
+package desk
+
+import "net/http"
+
+func (d *Desk) routePages(*http.ServeMux) {}

@@ -1,0 +1,134 @@
+package desk
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"shomei/events"
+	"shomei/pkg/regime"
+	"shomei/services/agent"
+)
+
+// state is a procedure as the API tells it.
+type state struct {
+	Procedure string `json:"procedure"`
+	State     string `json:"state"`
+	// AtHub: everything the counter saw of it is at the hub (受付済); false is 仮.
+	AtHub    bool            `json:"at_hub"`
+	Card     string          `json:"card,omitempty"`
+	FeeYen   uint32          `json:"fee_yen"`
+	Answer   json.RawMessage `json:"answer,omitempty"`
+	Progress []step          `json:"progress"`
+	// PINs are what the resident must type in waiting-confirmation, Optional what they may.
+	PINs     []string `json:"pins,omitempty"`
+	Optional []string `json:"optional_pins,omitempty"`
+	Error    *Problem `json:"error,omitempty"`
+}
+
+type step struct {
+	Step    string `json:"step"`
+	Percent int    `json:"percent"`
+	JA      string `json:"ja"`
+	EN      string `json:"en"`
+}
+
+// states are the API's words for the counter's stages.
+var states = map[agent.Stage]string{
+	agent.StagePending: "pending", agent.StageReceived: "received", agent.StageRefused: "refused", agent.StageDeferred: "deferred",
+	agent.StageAccepted: "accepted", agent.StageConfirm: "waiting-confirmation", agent.StageCard: "working", agent.StageIssuing: "working",
+	agent.StageWritten: "ready", agent.StageUnblocked: "ready", agent.StageHandedOver: "done", agent.StageFailed: "failed",
+	agent.StageDropped: "dropped",
+}
+
+// stateOf is how far a procedure is. What is done here and not at the hub yet is still being worked on.
+func stateOf(s agent.Status) string {
+	word := states[s.Stage]
+	switch {
+	case s.ReadyToHandOver():
+		return "ready"
+	case s.Stage == agent.StageHandedOver && !s.AtHub:
+		return "working"
+	}
+	return word
+}
+
+func tell(s agent.Status) (state, error) {
+	out := state{
+		Procedure: s.Procedure, State: stateOf(s), AtHub: s.AtHub, Card: s.Card, FeeYen: s.FeeYen,
+		Progress: []step{{string(s.Stage), s.Percent, s.Message.JA, s.Message.EN}}, Error: wrong(s),
+	}
+	if s.Answer != nil {
+		text, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(s.Answer)
+		if err != nil {
+			return out, err
+		}
+		out.Answer = text
+	}
+	if s.Waiting != nil {
+		out.PINs, out.Optional = pinWords(s.Waiting.PINs), pinWords(s.Waiting.Optional)
+	}
+	return out, nil
+}
+
+func pinWords(list []events.PinKind) []string {
+	var words []string
+	for _, pin := range list {
+		words = append(words, nameOf(pinKinds, pin))
+	}
+	return words
+}
+
+// wrong is what stands in the way of a procedure: why it was refused, or what failed.
+func wrong(s agent.Status) *Problem {
+	switch s.Stage {
+	case agent.StageRefused:
+		return refusal(s.Answer.GetRefusals())
+	case agent.StageFailed:
+		return failure(s)
+	}
+	return nil
+}
+
+// refusal is what a clerk reads out: the sentences of the rules and what to do next.
+func refusal(rules []string) *Problem {
+	p := &Problem{Code: "refused", Rules: rules, status: http.StatusOK}
+	var ja, en, nextJA, nextEN []string
+	for _, id := range rules {
+		rule, ok := regime.Lookup(id)
+		if !ok { // a rule of a newer hub
+			rule = regime.Rule{JA: "この端末の版が知らない規則です（" + id + "）。", EN: "A rule that this version does not know (" + id + ")."}
+		}
+		ja, en = append(ja, rule.JA), append(en, rule.EN)
+		nextJA, nextEN = appendNew(nextJA, rule.NextJA), appendNew(nextEN, rule.NextEN)
+	}
+	p.JA, p.EN = strings.Join(ja, ""), strings.Join(en, " ")
+	p.NextJA, p.NextEN = strings.Join(nextJA, ""), strings.Join(nextEN, " ")
+	return p
+}
+
+func appendNew(list []string, text string) []string {
+	for _, known := range list {
+		if known == text {
+			return list
+		}
+	}
+	if text == "" {
+		return list
+	}
+	return append(list, text)
+}
+
+func failure(s agent.Status) *Problem {
+	p := &Problem{Code: "failed", JA: s.Message.JA, EN: s.Message.EN, status: http.StatusOK,
+		NextJA: "申請を取りやめて、もう一度受け付けてください。", NextEN: "Drop the application and take it again."}
+	switch {
+	case s.Failure != nil && s.Failure.GetRepairable():
+		p.NextJA, p.NextEN = "そのままお待ちください。センターから次の指示が届きます。", "Please wait: the centre sends the next command."
+	case s.Failure != nil:
+		p.NextJA, p.NextEN = "カードを預かり、新しいカードで受け付けてください。", "Take the card into custody and use a new one."
+	}
+	return p
+}

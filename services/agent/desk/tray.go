@@ -1,0 +1,121 @@
+package desk
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+
+	"shomei/pkg/card"
+	"shomei/pkg/card/softcard"
+	"shomei/pkg/civil"
+)
+
+// Tray is a stack of cards in software beside a virtual reader, for demonstrations, stories and tests.
+type Tray struct {
+	// Dir holds one file for each card, <id>.json.
+	Dir string
+	// Reader is the virtual reader that cards are put into.
+	Reader *softcard.Reader
+	// AdminKey gives the administrative key of a card (card.AdminKey).
+	AdminKey func(cardID string) ([]byte, error)
+
+	mu    sync.Mutex
+	cards map[string]*softcard.Card
+}
+
+var (
+	errNoSuchCard = errors.New("no such card in software")
+	errCardExists = errors.New("a card in software of that number exists")
+)
+
+var trayKinds = map[string]card.Kind{"juki": card.Juki, "mynumber": card.MyNumber}
+
+// cardNumber keeps a number a plain file name.
+var cardNumber = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,31}$`)
+
+func (t *Tray) path(id string) (string, error) {
+	if !cardNumber.MatchString(id) {
+		return "", badRequest("id is a card's number: letters, digits and hyphens, at most 32")
+	}
+	return filepath.Join(t.Dir, id+".json"), nil
+}
+
+// Make makes the file of a card as it leaves the factory. Its last day is written onto it unless it is zero.
+func (t *Tray) Make(id string, kind card.Kind, lastDay civil.Date) (path string, err error) {
+	if path, err = t.path(id); err != nil {
+		return "", err
+	}
+	if _, err := os.Stat(path); err == nil {
+		return "", errCardExists
+	}
+	key, err := t.AdminKey(id)
+	if err != nil {
+		return "", err
+	}
+	defer clear(key)
+	if err := softcard.Personalise(softcard.Blank{Path: path, CardID: id, Kind: kind, AdminKey: key}); err != nil {
+		return "", fmt.Errorf("making card %s: %w", id, err)
+	}
+	if lastDay.IsZero() {
+		return path, nil
+	}
+	return path, t.setLastDay(id, key, lastDay)
+}
+
+func (t *Tray) setLastDay(id string, key []byte, lastDay civil.Date) error {
+	chip, err := t.open(id)
+	if err != nil {
+		return err
+	}
+	defer chip.Reset()
+	if err := card.NewSession(chip).Authenticate(id, key); err != nil {
+		return fmt.Errorf("last day of card %s: %w", id, err)
+	}
+	digits := strings.ReplaceAll(lastDay.String(), "-", "")
+	if _, err := card.Send(chip, card.Command{INS: 0xDA, P1: 0x01, P2: byte(card.TagLastDay), Data: []byte(digits)}); err != nil {
+		return fmt.Errorf("last day of card %s: %w", id, err)
+	}
+	return nil
+}
+
+// open takes a card from its file, once: a file belongs to one card in this process.
+func (t *Tray) open(id string) (*softcard.Card, error) {
+	path, err := t.path(id)
+	if err != nil {
+		return nil, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if chip := t.cards[id]; chip != nil {
+		return chip, nil
+	}
+	chip, err := softcard.Open(softcard.Config{Path: path})
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, errNoSuchCard
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening card %s: %w", id, err)
+	}
+	if t.cards == nil {
+		t.cards = map[string]*softcard.Card{}
+	}
+	t.cards[id] = chip
+	return chip, nil
+}
+
+// Insert puts a card into the reader.
+func (t *Tray) Insert(id string) error {
+	chip, err := t.open(id)
+	if err != nil {
+		return err
+	}
+	t.Reader.Insert(chip)
+	return nil
+}
+
+// Eject takes the card out of the reader; false when there was none.
+func (t *Tray) Eject() bool { return t.Reader.Eject() != nil }

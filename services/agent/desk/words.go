@@ -1,0 +1,5 @@
+package desk
+
+import "shomei/pkg/page"
+
+var words = page.Catalogue{}
