@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,6 +38,7 @@ func (a *app) allCommand() *cobra.Command {
 	flags.IntVar(&c.Port, "port", 4222, "port that counters connect to; 0 takes any free one")
 	flags.IntVar(&c.Streams, "streams", 1, "number of streams of a new log")
 	flags.StringVar(&c.Clock, "clock", "", "file of a settable clock, for trying out; marks the log as simulated for ever")
+	flags.BoolVar(&c.AnyClock, "any-clock", false, "let dates drive acts although no time service keeps the clock, for trying out")
 	flags.StringVar(&page, "console", "127.0.0.1:8471", "loopback address of the console's page")
 	return cmd
 }
@@ -54,7 +56,13 @@ func (a *app) start(ctx context.Context, c hub.Config, page string) (*hub.Hub, e
 	}
 	pages, err := console.New(console.Config{Warehouse: h.Warehouse, Now: h.Clock.Now, Logger: logger, Behind: h.Projector.Lag})
 	if err == nil {
-		err = h.Serve(page, pages.Handler())
+		mux := http.NewServeMux()
+		mux.Handle("/", pages.Handler())
+		operations := h.Operations()
+		for _, path := range []string{"/livez", "/readyz", "/healthz", "/metrics"} {
+			mux.Handle(path, operations)
+		}
+		err = h.Serve(page, mux)
 	}
 	if err != nil {
 		return nil, errors.Join(err, h.Close())
@@ -87,7 +95,7 @@ func (a *app) upCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "up", Short: "try everything out on this machine: hub, console, one counter with a virtual card reader, a mail sink", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			h, err := a.start(cmd.Context(), hub.Config{}, page)
+			h, err := a.start(cmd.Context(), hub.Config{AnyClock: true}, page)
 			if err != nil {
 				return err
 			}

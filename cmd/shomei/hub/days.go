@@ -2,11 +2,14 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"shomei/pkg/civil"
+	"shomei/pkg/ops"
 	"shomei/pkg/regime"
 )
 
@@ -17,10 +20,17 @@ func (h *Hub) followDays(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
+	if !h.Clock.Simulated() {
+		go ops.WatchJumps(ctx, time.Second, jumpTolerance, h.clock.jumped)
+	}
 	ticker := time.NewTicker(h.ExpiryEvery)
 	defer ticker.Stop()
 	for {
-		if err := h.bringDay(ctx); err != nil && ctx.Err() == nil {
+		err := h.trustClock()
+		if err == nil {
+			err = h.bringDay(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
 			h.Logger.Error("what the day brings could not be done, it is tried again", "error", err)
 		}
 		select {
@@ -29,6 +39,47 @@ func (h *Hub) followDays(ctx context.Context) error {
 		case <-ticker.C:
 		}
 	}
+}
+
+// jumpTolerance is how far the system's clock may be set before dates drive nothing any more.
+const jumpTolerance = 30 * time.Second
+
+// clockWatch remembers that the system's clock has jumped.
+type clockWatch struct {
+	mu sync.Mutex
+	by time.Duration
+}
+
+func (w *clockWatch) jumped(by time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.by += by
+}
+
+// ErrClock says that the system's clock can't be trusted to say what day it is.
+var ErrClock = errors.New("the clock can't be trusted")
+
+// trustClock stops acts that dates drive while the clock has jumped away or nobody keeps it. Claims are still taken:
+// they are judged again when it is right. A jump back to where the clock was makes it trusted again; otherwise a person
+// looks at the clock and starts the hub anew.
+func (h *Hub) trustClock() error {
+	if h.Clock.Simulated() {
+		return nil
+	}
+	h.clock.mu.Lock()
+	by := h.clock.by
+	h.clock.mu.Unlock()
+	if by.Abs() > jumpTolerance {
+		return fmt.Errorf("%w: it jumped by %v since the start; set it right, or start the hub again if it is right now", ErrClock, by.Round(time.Second))
+	}
+	if h.AnyClock {
+		return nil
+	}
+	kept, err := ops.Synchronised()
+	if err == nil && !kept {
+		err = fmt.Errorf("%w: no time service keeps it; start chrony or systemd-timesyncd", ErrClock)
+	}
+	return err
 }
 
 func (h *Hub) bringDay(ctx context.Context) error {

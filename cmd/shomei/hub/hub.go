@@ -52,6 +52,8 @@ type Config struct {
 	// Host and Port are where counters connect; 127.0.0.1 and any free port when empty and zero.
 	Host string `toml:"host"`
 	Port int    `toml:"port"`
+	// AnyClock lets dates drive acts although no time service keeps the system's clock: for trying out only.
+	AnyClock bool `toml:"any_clock"`
 	// Streams of the log; 1 when zero.
 	Streams int `toml:"streams"`
 	// Mail is the server that notices go through; an empty Host starts a sink that keeps mails under Data/mail.
@@ -82,6 +84,7 @@ type Hub struct {
 	Expiry    *expiry.Expiry
 	Links     *counterlink.Hub
 
+	clock    clockWatch
 	progress progress
 	keys     keys
 	server   *hubserver.Server
