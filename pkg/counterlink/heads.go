@@ -91,7 +91,12 @@ func (l *lane) reload(ctx context.Context) error {
 }
 
 func (h *Hub) savedHead(ctx context.Context, counter string) (Head, uint64, error) {
-	raw, err := h.heads.GetLastMsgForSubject(ctx, headPrefix+counter)
+	return readHead(ctx, h.heads, counter)
+}
+
+// readHead reads the saved head of a counter and its place in HeadStream; nothing saved is the zero Head.
+func readHead(ctx context.Context, heads jetstream.Stream, counter string) (Head, uint64, error) {
+	raw, err := heads.GetLastMsgForSubject(ctx, headPrefix+counter)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return Head{}, 0, nil
 	}

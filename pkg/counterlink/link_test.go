@@ -354,6 +354,11 @@ func TestACounterComesBackAfterItsClaimsHaveAged(t *testing.T) {
 	_, stop := w.link(counterlink.LinkConfig{Conn: w.conn, Counter: desk, Outbox: box})
 	w.until("the first claim", func() bool { return len(w.handled) == 1 })
 	natstest.Wait(t, waitLimit, "the counter to know it", func() bool { return box.Delivered().Number == 1 })
+	register := w.source("register")
+	if _, err := register.Report(t.Context(), custody(), nil); err != nil {
+		t.Fatal(err)
+	}
+	w.until("the register's claim", func() bool { return len(w.handled) == 2 })
 	stop()
 	stopHub()
 	stream, err := w.js.Stream(t.Context(), counterlink.ClaimStream)
@@ -375,7 +380,29 @@ func TestACounterComesBackAfterItsClaimsHaveAged(t *testing.T) {
 	w.hub(w.conn)
 	box.add(t)
 	w.link(counterlink.LinkConfig{Conn: w.conn, Counter: desk, Outbox: box})
-	w.until("the second claim", func() bool { return len(w.handled) == 2 })
+	w.until("the second claim", func() bool { return len(w.handled) == 3 })
+	for n := range 2 {
+		if _, err := register.Report(t.Context(), custody(), nil); err != nil {
+			t.Fatal(err)
+		}
+		w.until("the register's next claim", func() bool { return len(w.handled) == 4+n })
+	}
+	if len(w.quarantined) > 0 {
+		t.Errorf("quarantined %v", w.quarantined)
+	}
+}
+
+// source is an enrolled claimant without a counter.
+func (w *world) source(id string) *counterlink.Source {
+	w.t.Helper()
+	key := userKey(w.t)
+	w.enrol(id, key, sealKey(w.t))
+	return &counterlink.Source{Conn: w.conn, Counter: id, Office: "12237-main", Key: key, HubSealKey: sealKey(w.t).PublicKey(),
+		Now: time.Now, ClockEvidence: "synchronised"}
+}
+
+func custody() *events.Claim {
+	return &events.Claim{Fact: &events.Claim_CustodyTaken{CustodyTaken: &events.CustodyTaken{Card: "C1"}}}
 }
 
 func TestCommandsComeDownOnceSealedAndSigned(t *testing.T) {

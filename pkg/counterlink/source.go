@@ -67,8 +67,7 @@ func (s *Source) chain(ctx context.Context, js jetstream.JetStream, claim *event
 	}
 	last, err := stream.GetLastMsgForSubject(ctx, ClaimSubject(s.Counter))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		claim.StoreEpoch, claim.Number = uuid.NewString(), 1
-		return 0, nil
+		return 0, s.afterSilence(ctx, js, claim)
 	}
 	if err != nil {
 		return 0, err
@@ -79,6 +78,23 @@ func (s *Source) chain(ctx context.Context, js jetstream.JetStream, claim *event
 	}
 	claim.StoreEpoch, claim.Number, claim.PreviousHash = before.StoreEpoch, before.Number+1, hash
 	return last.Sequence, nil
+}
+
+// afterSilence puts the claim behind the head that the hub remembers: the stream forgets after 30 days, the hub does not.
+func (s *Source) afterSilence(ctx context.Context, js jetstream.JetStream, claim *events.Claim) error {
+	heads, err := js.Stream(ctx, HeadStream)
+	if err != nil {
+		return err
+	}
+	head, _, err := readHead(ctx, heads, s.Counter)
+	if err != nil {
+		return err
+	}
+	if head.Epoch == "" {
+		head.Epoch = uuid.NewString()
+	}
+	claim.StoreEpoch, claim.Number, claim.PreviousHash = head.Epoch, head.Number+1, head.Hash
+	return nil
 }
 
 // Drained tells whether every claim that the stream holds has been handled.
