@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"shomei/cmd/shomei/hub"
 	"shomei/pkg/warehouse/engine"
@@ -20,27 +21,50 @@ import (
 
 // allCommand runs the whole hub: NATS and the engine embedded, every service, the console's page.
 func (a *app) allCommand() *cobra.Command {
-	var c hub.Config
-	var page string
+	file, flagged := "", defaults()
 	cmd := &cobra.Command{
 		Use: "all", Short: "run every service of the hub in one process, with NATS and ClickHouse embedded", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			h, err := a.start(cmd.Context(), c, page)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(cmd.ErrOrStderr(), "hub %s, console http://%s/ — Ctrl-C stops\n", h.URL(), page)
-			return waitAndClose(cmd.Context(), h)
-		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&c.Host, "host", "127.0.0.1", "address that counters connect to")
-	flags.IntVar(&c.Port, "port", 4222, "port that counters connect to; 0 takes any free one")
-	flags.IntVar(&c.Streams, "streams", 1, "number of streams of a new log")
-	flags.StringVar(&c.Clock, "clock", "", "file of a settable clock, for trying out; marks the log as simulated for ever")
-	flags.BoolVar(&c.AnyClock, "any-clock", false, "let dates drive acts although no time service keeps the clock, for trying out")
-	flags.StringVar(&page, "console", "127.0.0.1:8471", "loopback address of the console's page")
+	flags.StringVarP(&file, "config", "c", "", "configuration file (TOML); flags win over it")
+	hubFlags(flags, &flagged)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c := defaults()
+		if err := c.load(file); err != nil {
+			return err
+		}
+		// The flags given are read once more, over what the file and the environment say.
+		given := pflag.NewFlagSet("given", pflag.ContinueOnError)
+		hubFlags(given, &c)
+		var err error
+		flags.Visit(func(f *pflag.Flag) {
+			if given.Lookup(f.Name) != nil {
+				err = errors.Join(err, given.Set(f.Name, f.Value.String()))
+			}
+		})
+		if err != nil {
+			return err
+		}
+		if file == "" || cmd.Flags().Changed("data") {
+			c.Hub.Data = a.data
+		}
+		h, err := a.start(cmd.Context(), c.Hub, c.Console)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(cmd.ErrOrStderr(), "hub %s, console http://%s/ — Ctrl-C stops\n", h.URL(), c.Console)
+		return waitAndClose(cmd.Context(), h)
+	}
 	return cmd
+}
+
+func hubFlags(flags *pflag.FlagSet, c *config) {
+	flags.StringVar(&c.Hub.Host, "host", c.Hub.Host, "address that counters connect to")
+	flags.IntVar(&c.Hub.Port, "port", c.Hub.Port, "port that counters connect to; 0 takes any free one")
+	flags.IntVar(&c.Hub.Streams, "streams", c.Hub.Streams, "number of streams of a new log")
+	flags.StringVar(&c.Hub.Clock, "clock", c.Hub.Clock, "file of a settable clock, for trying out; marks the log as simulated for ever")
+	flags.BoolVar(&c.Hub.AnyClock, "any-clock", c.Hub.AnyClock, "let dates drive acts although no time service keeps the clock, for trying out")
+	flags.StringVar(&c.Console, "console", c.Console, "loopback address of the console's page")
 }
 
 // start starts the hub and the console's page on it.
@@ -49,7 +73,7 @@ func (a *app) start(ctx context.Context, c hub.Config, page string) (*hub.Hub, e
 	if err != nil {
 		return nil, err
 	}
-	c.Data, c.Logger = a.data, logger
+	c.Logger = logger
 	h, err := hub.Start(ctx, c)
 	if err != nil {
 		return nil, err
@@ -95,7 +119,7 @@ func (a *app) upCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "up", Short: "try everything out on this machine: hub, console, one counter with a virtual card reader, a mail sink", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			h, err := a.start(cmd.Context(), hub.Config{AnyClock: true}, page)
+			h, err := a.start(cmd.Context(), hub.Config{Data: a.data, AnyClock: true}, page)
 			if err != nil {
 				return err
 			}
