@@ -1,0 +1,158 @@
+package story
+
+import (
+	"time"
+
+	"shomei/events"
+)
+
+// Story is a life written down: what happens, in order, and what must be true after each act.
+type Story struct {
+	// File is the name the story was read under; Title what its first statement calls it.
+	File, Title string
+	Steps       []Step
+}
+
+// Step is one statement: an act and what must be true after it.
+type Step struct {
+	Line   int
+	Text   string
+	Act    Act
+	Expect []Expectation
+}
+
+// Act is what happens in a step: *SetClock, *Wait, *Office, *Facts, *Application, *Finish, *Change, *Report, *Order,
+// *Block or *Look.
+type Act interface{ act() }
+
+// SetClock sets the clock forward to an instant.
+type SetClock struct{ To time.Time }
+
+// Wait sets the clock forward by a time; the time of day stays.
+type Wait struct{ Years, Months, Days int }
+
+// Office says what holds of an office from its effective date on.
+type Office struct {
+	// ID is the office's id in the log: municipality code and name.
+	ID         string
+	Definition *events.OfficeDefined
+}
+
+// Facts is what is said of a person without a procedure: nobody is told of it before the next act.
+type Facts struct{ Person Resident }
+
+// Resident is a person as the resident record knows them, and where they want to be reached. Dates are YYYY-MM-DD; empty
+// ones are absent.
+type Resident struct {
+	// Nick is the person's name in the story.
+	Nick string
+	// Code is the resident-record code.
+	Code               string
+	Name, Alias        string
+	BirthDate          string // may be partly unknown: 1950-00-00
+	Sex                uint32 // 1 male, 2 female, 3 unknown (domain.md 2.4)
+	Address            string
+	Registered         bool
+	Municipality       string // five digits
+	AdultWard, Foreign bool
+	PeriodOfStay       string // its last day
+	OverseasOn         string
+	Mail, Language     string
+}
+
+// Application is an application at a counter, or the order for a card at the factory.
+type Application struct {
+	Person               Resident
+	Office               string // id; empty: the factory
+	Operation            events.Operation
+	Channel              events.Channel
+	Kinds                []events.CertificateKind
+	Documents            []string // as a counter writes them; inquiry-answer without a number gets the one posted
+	Card                 string
+	CardKind             events.CardKind
+	TakenBack            string
+	Clerk, SecondOfficer string
+	SpecialCircumstances string
+	Cause                string
+	Express              bool
+	Pins                 []events.PinKind
+	NoticeAnswer         bool
+	PINsMatch            bool
+	ReturnsLetter        bool // goes on with the application that waits for the letter
+	PaperCopy            bool
+	SignPIN, AuthPIN     string // typed by the resident; empty: those of every story
+	Until                Stage  // how far it goes by itself
+	ReceivedAt           time.Time
+}
+
+// Stage is how far an application goes by itself.
+type Stage string
+
+// The stages an application can be left at. Handed is the end and needs not be said.
+const (
+	Accepted Stage = "accepted" // the resident has not confirmed yet
+	Written  Stage = "written"  // on the card, not handed over
+	Handed   Stage = ""
+)
+
+// Finish goes on with an application that was left: confirm, hand over or drop.
+type Finish struct {
+	Person    Resident
+	Step      FinishStep
+	PaperCopy bool
+}
+
+// FinishStep is how an application that was left goes on.
+type FinishStep string
+
+// What can be done with an application that was left.
+const (
+	Confirm FinishStep = "confirm"
+	HandOut FinishStep = "hand-out"
+	Drop    FinishStep = "drop"
+)
+
+// Change is a change of the resident record. Person is what the record says after it.
+type Change struct {
+	Person              Resident
+	Change              events.RecordChange
+	CausedOn, PlannedOn string
+	KeepUsing           bool
+	Office              string // where it was filed; empty: the register itself tells
+}
+
+// Report is a loss told by telephone or at an office, or a card that was found.
+type Report struct {
+	Person Resident
+	Found  bool
+	Office string // empty: by telephone
+}
+
+// Order is the authority's: an error in a certificate, or its own key compromised.
+type Order struct {
+	Person Resident
+	Kinds  []string // sign, auth, juki; none: all that were ever issued and have not ended
+	Reason events.RevocationReason
+}
+
+// Block spends PIN tries of the person's card until the PINs are blocked.
+type Block struct {
+	Person Resident
+	Pins   []events.PinKind
+	Office string
+}
+
+// Look does nothing: its expectations are what it is for.
+type Look struct{ Person Resident }
+
+func (*SetClock) act()    {}
+func (*Wait) act()        {}
+func (*Office) act()      {}
+func (*Facts) act()       {}
+func (*Application) act() {}
+func (*Finish) act()      {}
+func (*Change) act()      {}
+func (*Report) act()      {}
+func (*Order) act()       {}
+func (*Block) act()       {}
+func (*Look) act()        {}

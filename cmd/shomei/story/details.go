@@ -1,0 +1,263 @@
+package story
+
+import (
+	"strings"
+
+	"shomei/events"
+	"shomei/pkg/ca"
+	"shomei/pkg/civil"
+)
+
+// officeReading is an office being defined.
+type officeReading struct{ definition *events.OfficeDefined }
+
+func officeDetails() []entry[*officeReading] {
+	return []entry[*officeReading]{
+		{"municipality", "市区町村", "CODE NAME ROMAJI", "5桁の市区町村コードと名称。/ Five-digit code, name, romaji (Sammu-shi).", readMunicipality},
+		{"branch", "支所", "", "本庁ではなく支所である。/ It is a branch, not the main office.", func(_ *words, o *officeReading) { o.definition.Branch = true }},
+		{"effective", "適用日", "DATE", "この定めの適用日。/ The day from which this definition holds.", func(w *words, o *officeReading) {
+			o.definition.EffectiveFrom = w.date("the effective date").String()
+		}},
+		{"hours", "開庁時間", "HH:MM-HH:MM… [WEEKDAY…] [for OPERATION…] [from DATE] [until DATE]", "毎週の開庁時間。なければ月~金 09:00-17:00。/ Weekly hours; without any, Monday to Friday 09:00-17:00.", readHours},
+		{"closed", "閉庁", "DATE [HH:MM] until DATE [HH:MM] [for OPERATION…]", "臨時の閉庁。/ Closed against the rule.", func(w *words, o *officeReading) { readException(w, o, false) }},
+		{"open", "臨時開庁", "DATE [HH:MM] until DATE [HH:MM] [for OPERATION…]", "臨時の開庁。/ Open against the rule.", func(w *words, o *officeReading) { readException(w, o, true) }},
+		{"does", "取扱い", "OPERATION… [from DATE [HH:MM]] [until DATE [HH:MM]]", "取扱期間。untilの時刻からは扱わない。/ Does these operations from, and no longer from until.", readTerm},
+		{"last-acceptance", "最終受付", "DATE HH:MM", "住基カードの最終受付。/ Juki applications end here at this instant.", func(w *words, o *officeReading) {
+			o.definition.LastAcceptanceMs = w.instant("the last acceptance", civil.Clock(17, 0)).UnixMilli()
+		}},
+		{"telephone", "電話", "NUMBER", "問合せ先。/ Its telephone number.", func(w *words, o *officeReading) { o.definition.Telephone = w.next("a number") }},
+	}
+}
+
+func readMunicipality(w *words, o *officeReading) {
+	code := w.next("a municipality code")
+	if w.err == nil && (len(code) != 5 || strings.Trim(code, "0123456789") != "") {
+		w.fail("write its five digits, without the check digit", "%q is no municipality code", code)
+		return
+	}
+	if w.err != nil {
+		return
+	}
+	prefecture, err := ca.PrefectureByCode(code[:2])
+	if err != nil {
+		w.fail("codes begin with 01 to 47", "%q is no municipality code", code)
+	}
+	b := o.definition
+	b.Municipality, b.Prefecture, b.PrefectureRomaji = code, prefecture.Japanese, prefecture.Romaji
+	b.Name, b.MunicipalityRomaji = w.next("the name"), w.next("the name in romaji")
+}
+
+func readHours(w *words, o *officeReading) {
+	h := &events.Hours{}
+	for len(w.peek()) == 11 && w.peek()[5] == '-' && isClock(w.peek()[:5]) {
+		span := w.next("opening hours")
+		var from, to civil.TimeOfDay
+		if from.UnmarshalText([]byte(span[:5])) != nil || to.UnmarshalText([]byte(span[6:])) != nil || to <= from {
+			w.fail("write them like 09:00-17:00", "%q are no opening hours", span)
+			return
+		}
+		h.Spans = append(h.Spans, &events.Span{OpensMinute: uint32(from), ClosesMinute: uint32(to)})
+	}
+	if len(h.Spans) == 0 {
+		w.fail("write them like 09:00-17:00", "the hours are missing")
+	}
+	for day, known := weekdays[w.peek()]; known; day, known = weekdays[w.peek()] {
+		h.Weekdays = append(h.Weekdays, uint32(day))
+		w.next("a weekday")
+	}
+	h.Operations = forOperations(w)
+	if w.accept("from", "から") {
+		h.From = w.date("the first day").String()
+	}
+	if w.accept("until", "まで") {
+		h.Until = w.date("the last day").String()
+	}
+	o.definition.Hours = append(o.definition.Hours, h)
+}
+
+func forOperations(w *words) []string {
+	if !w.accept("for", "対象") {
+		return nil
+	}
+	return readWorkings(w)
+}
+
+func readWorkings(w *words) []string {
+	var list []string
+	for _, op := range some(w, "an operation", workings) {
+		list = append(list, string(op))
+	}
+	return list
+}
+
+func readException(w *words, o *officeReading, open bool) {
+	from := w.instant("the beginning", 0)
+	if !w.accept("until", "まで") {
+		w.fail("add: until DATE [HH:MM]", "the end is missing")
+	}
+	until := w.instant("the end", civil.Clock(24, 0))
+	operations := forOperations(w)
+	if w.err == nil && !until.After(from) {
+		w.fail("turn them round", "the end is not after the beginning")
+	}
+	o.definition.Exceptions = append(o.definition.Exceptions, &events.HoursException{
+		FromMs: from.UnixMilli(), UntilMs: until.UnixMilli(), Open: open, Operations: operations,
+	})
+}
+
+func readTerm(w *words, o *officeReading) {
+	t := &events.Term{Operations: readWorkings(w)}
+	if w.accept("from", "から") {
+		t.BeginsMs = w.instant("the beginning", 0).UnixMilli()
+	}
+	if w.accept("until", "まで") {
+		t.EndsMs = w.instant("the end", 0).UnixMilli()
+	}
+	o.definition.Terms = append(o.definition.Terms, t)
+}
+
+// personDetails are the facts of a person; those of a change as well.
+func personDetails() []entry[*Resident] {
+	return []entry[*Resident]{
+		{"name", "氏名", "FAMILY GIVEN", "住民票の氏名。/ The name on the resident record.", func(w *words, p *Resident) { p.Name = strings.Join(w.rest("a name"), "\u3000") }},
+		{"alias", "通称", "ALIAS…", "住民票の通称。/ An alias on the resident record.", func(w *words, p *Resident) { p.Alias = strings.Join(w.rest("an alias"), "\u3000") }},
+		{"birth", "生年月日", "DATE", "生年月日(1950-00-00のように不明な月日は00)。/ Birth date; unknown parts are 00.", readBirth},
+		{"sex", "性別", "male|female|unknown", "性別。/ Sex: " + inWords(sexes) + ".", func(w *words, p *Resident) { p.Sex = pick(w, "a sex", sexes) }},
+		{"address", "住所", "ADDRESS", "住所(都道府県から)。/ Address, from the prefecture on.", func(w *words, p *Resident) { p.Address = strings.Join(w.rest("an address"), "\u3000") }},
+		{"lives-in", "住所地", "CODE", "住民票のある市区町村のコード。/ Code of the municipality that keeps the record.", readLivesIn},
+		{"registered", "登録", "yes|no", "住民基本台帳に記録されている。/ Stands in the resident register.", func(w *words, p *Resident) { p.Registered = yes(w) }},
+		{"adult-ward", "成年被後見人", "yes|no", "成年被後見人である。/ Is an adult ward.", func(w *words, p *Resident) { p.AdultWard = yes(w) }},
+		{"foreign", "外国籍", "yes|no", "外国人住民である。/ Is a foreign resident.", func(w *words, p *Resident) { p.Foreign = yes(w) }},
+		{"stay-until", "在留期限", "DATE|none", "在留期間の満了日。/ Last day of the period of stay.", readStay},
+		{"overseas-on", "国外転出日", "DATE", "国外へ転出した日。/ Day of moving abroad.", func(w *words, p *Resident) { p.OverseasOn = w.date("the day").String() }},
+		{"mail", "電子メール", "ADDRESS", "通知の宛先。なければ通知は送れない。/ Where notices go; without one they can't be sent.", readMail},
+		{"language", "言語", "ja|en", "通知の言語。/ Language of notices.", func(w *words, p *Resident) {
+			p.Language = pick(w, "a language", []term[string]{{"ja", "日本語", "ja"}, {"en", "英語", "en"}})
+		}},
+		{"code", "住民票コード", "DIGITS", "住民票コード。なければ物語が決める。/ Resident-record code; otherwise the story makes one.", func(w *words, p *Resident) { p.Code = w.next("a code") }},
+	}
+}
+
+func yes(w *words) bool {
+	return pick(w, "yes or no", []term[bool]{{"yes", "はい", true}, {"no", "いいえ", false}})
+}
+
+func readBirth(w *words, p *Resident) {
+	if partial, err := civil.ParsePartial(w.peek()); err == nil && !partial.IsZero() && !partial.Known() {
+		p.BirthDate = w.next("a birth date")
+		return
+	}
+	p.BirthDate = w.date("the birth date").String()
+}
+
+func readLivesIn(w *words, p *Resident) {
+	code := w.next("a municipality code")
+	if w.err == nil && (len(code) != 5 || strings.Trim(code, "0123456789") != "") {
+		w.fail("write its five digits, without the check digit", "%q is no municipality code", code)
+	}
+	p.Municipality = code
+}
+
+func readStay(w *words, p *Resident) {
+	if w.accept("none", "なし") {
+		p.PeriodOfStay = ""
+		return
+	}
+	p.PeriodOfStay = w.date("the last day of the stay").String()
+}
+
+func readMail(w *words, p *Resident) {
+	p.Mail = w.next("an address")
+	if w.err == nil && (strings.Count(p.Mail, "@") != 1 || !strings.HasSuffix(p.Mail, ".example")) {
+		w.fail("write one like hanako@mail.example: names that end in .example are nobody's", "%q is no mail address for a story", p.Mail)
+	}
+}
+
+func applicationDetails() []entry[*Application] {
+	return append(factoryDetails(), []entry[*Application]{
+		{"shows", "提示", "DOCUMENT…", "示した書類。/ What is shown: " + inWords(documents) + ".", func(w *words, a *Application) {
+			a.Documents = append(a.Documents, some(w, "a document", documents)...)
+		}},
+		{"by", "申請者", "self|proxy|legal-representative", "誰が来たか。/ Who comes: " + inWords(channels) + ".", func(w *words, a *Application) { a.Channel = pick(w, "who comes", channels) }},
+		{"card", "カード", "CARD [juki|mynumber]", "使うカード。新しいカードなら種類も。/ The card; its kind when it is new.", readCard},
+		{"takes-back", "引換え", "CARD", "引換えに受け取る旧カード。/ The old card given in exchange.", func(w *words, a *Application) { a.TakenBack = cardID(w) }},
+		{"clerk", "受付職員", "NAME", "受付の職員。/ The clerk who takes it in.", func(w *words, a *Application) { a.Clerk = w.next("a clerk") }},
+		{"special-circumstances", "特別な事情", "granted-by OFFICER", "特別な事情を認めた職員。/ Special circumstances, and who granted them.", readSpecial},
+		{"because", "理由", "CAUSE", "理由。/ Why: " + inWords(causes) + ".", func(w *words, a *Application) { a.Cause = string(pick(w, "a cause", causes)) }},
+		{"express", "特急", "", "特急発行。/ Express issue.", func(_ *words, a *Application) { a.Express = true }},
+		{"pins", "暗証番号", "PIN…", "設定し直す暗証番号。/ The PINs to be set anew: " + inWords(pins) + ".", func(w *words, a *Application) { a.Pins = some(w, "a PIN", pins) }},
+		{"types", "入力", "PIN VALUE", "本人が入れる暗証番号(なければABC123と1234)。/ What the resident types (otherwise ABC123 and 1234).", readTypes},
+		{"notice-pins", "通知書の暗証番号", "match|differ", "有効期限通知書に封入された暗証番号。/ The PINs inside the expiry notice's envelope.", readNoticePINs},
+		{"returns-letter", "回答書持参", "", "照会書兼回答書を持参し、待たせた申請を続ける。/ Goes on with the application that waits for the letter.", func(_ *words, a *Application) { a.ReturnsLetter = true }},
+		{"paper-copy", "写し", "", "電子証明書の写しを渡す。/ The paper copy is handed over.", func(_ *words, a *Application) { a.PaperCopy = true }},
+		{"received", "受付時刻", "DATE HH:MM", "受付の時刻(今より前)。/ The instant of receipt, before now.", func(w *words, a *Application) { a.ReceivedAt = w.instant("the receipt", 0) }},
+		{"until", "途中まで", "accepted|written", "受理または書込みまでで止める。/ Stops there instead of going through to the hand-over.", func(w *words, a *Application) {
+			a.Until = pick(w, "where to stop", []term[Stage]{{"accepted", "受理", Accepted}, {"written", "書込み", Written}})
+		}},
+	}...)
+}
+
+func factoryDetails() []entry[*Application] {
+	return []entry[*Application]{
+		{"kinds", "種類", "KIND…", "電子証明書の種類。なければ法の許すすべて。/ Kinds of certificate: " + inWords(kinds) + "; otherwise all that the law allows.", func(w *words, a *Application) {
+			a.Kinds = some(w, "a kind of certificate", kinds)
+		}},
+	}
+}
+
+func cardID(w *words) string {
+	id := w.next("the number of a card")
+	if w.err == nil && (!events.ValidID(id) || len(id) > 32) {
+		w.fail("write at most 32 letters, digits and -", "%q is no number of a card", id)
+	}
+	return id
+}
+
+func readCard(w *words, a *Application) {
+	a.Card = cardID(w)
+	if !w.empty() {
+		a.CardKind = pick(w, "a kind of card", cardKinds)
+	}
+}
+
+func readSpecial(w *words, a *Application) {
+	if !w.accept("granted-by", "承認") {
+		w.fail("add: granted-by OFFICER", "nobody has granted the special circumstances")
+	}
+	a.SecondOfficer = w.next("an officer")
+	a.SpecialCircumstances = "granted"
+}
+
+func readTypes(w *words, a *Application) {
+	which := pick(w, "a PIN", pins)
+	value := w.next("what is typed")
+	if which == events.PinKind_PIN_KIND_SIGN {
+		a.SignPIN = value
+	} else {
+		a.AuthPIN = value
+	}
+}
+
+func readNoticePINs(w *words, a *Application) {
+	a.NoticeAnswer = true
+	a.PINsMatch = pick(w, "whether they match", []term[bool]{{"match", "一致", true}, {"differ", "不一致", false}})
+}
+
+func finishDetails() []entry[*Finish] {
+	return []entry[*Finish]{
+		{"paper-copy", "写し", "", "電子証明書の写しを渡す。/ The paper copy is handed over.", func(_ *words, f *Finish) { f.PaperCopy = true }},
+	}
+}
+
+// changeDetails are what can be said of a change: when, and what the record says after it.
+func changeDetails() []entry[*Change] {
+	list := []entry[*Change]{
+		{"happened", "異動日", "DATE", "異動の日。なければ届出の日。/ The day of the change; otherwise that of the filing.", func(w *words, c *Change) { c.CausedOn = w.date("the day").String() }},
+		{"planned", "予定日", "DATE", "転出の予定日。/ The planned day of a move.", func(w *words, c *Change) { c.PlannedOn = w.date("the planned day").String() }},
+		{"keeps-using", "継続利用", "", "カードを添えて届け、使い続ける(転入・国外転出)。/ The card goes with it and stays in use.", func(_ *words, c *Change) { c.KeepUsing = true }},
+	}
+	for _, d := range personDetails() {
+		list = append(list, entry[*Change]{d.en, d.ja, d.form, d.help, func(w *words, c *Change) { d.read(w, &c.Person) }})
+	}
+	return list
+}

@@ -1,0 +1,235 @@
+package story
+
+import (
+	"slices"
+	"time"
+
+	"shomei/events"
+)
+
+// Certificate is one certificate of a person as the log tells it.
+type Certificate struct {
+	Serial uint64
+	// Kind is sign, auth or juki.
+	Kind   string
+	Regime string
+	// Status is authorized, issued, valid, suspended, revoked, expired or abandoned.
+	Status                 string
+	LastDay, Window        string
+	Candidates             []*events.Candidate
+	NotBefore, NotAfter    time.Time
+	RevokedAt, SuspendedAt time.Time
+	// Reason is RFC 5280's (5.3.1), empty while none was given.
+	Reason     string
+	Authority  string
+	Generation []byte // key id of the issuer
+	Card       string
+}
+
+// Card is a person's card as the log tells it.
+type Card struct {
+	ID, Status, LastDay string
+	Candidates          []*events.Candidate
+}
+
+// Notice is one notice owed to a person and what became of it.
+type Notice struct {
+	ID, Kind, Outcome, Detail, LastDay string
+}
+
+// Deadline is a statutory deadline; Outcome is empty while it runs.
+type Deadline struct{ LastDay, Outcome string }
+
+// Life is everything the log tells of one person, nothing forgotten. The zero Life is that of somebody unknown.
+type Life struct {
+	Subscriber   string
+	Certificates []*Certificate // in the order of authorisation
+	Cards        []*Card        // in the order of assignment
+	Notices      []*Notice
+	Deadlines    map[string]Deadline
+	Letters      map[string]string // procedure → letter
+}
+
+// Read folds commits, the oldest first, into a Life.
+func Read(subscriber string, commits []*events.Commit) *Life {
+	l := &Life{Subscriber: subscriber, Deadlines: make(map[string]Deadline), Letters: make(map[string]string)}
+	for _, c := range commits {
+		for _, e := range c.GetEvents() {
+			l.certificateEvent(e)
+			l.cardEvent(e)
+			l.otherEvent(e)
+		}
+	}
+	return l
+}
+
+// Newest is the certificate of a kind that was authorised last but skip; nil when there are not so many.
+func (l *Life) Newest(kind string, skip int) *Certificate {
+	for _, c := range slices.Backward(l.Certificates) {
+		if c.Kind != kind {
+			continue
+		}
+		if skip == 0 {
+			return c
+		}
+		skip--
+	}
+	return nil
+}
+
+// BySerial finds a certificate; nil when the person has none of that serial.
+func (l *Life) BySerial(serial uint64) *Certificate {
+	for _, c := range l.Certificates {
+		if c.Serial == serial {
+			return c
+		}
+	}
+	return nil
+}
+
+// kindOf names the kind that expectations speak of.
+func kindOf(kind events.CertificateKind, regime events.Regime) string {
+	switch {
+	case regime == events.Regime_REGIME_JUKI:
+		return jukiKind
+	case kind == events.CertificateKind_CERTIFICATE_KIND_AUTH:
+		return authKind
+	}
+	return signKind
+}
+
+func (l *Life) certificateEvent(e *events.Event) {
+	at := time.UnixMilli(e.GetRecordedMs())
+	switch b := events.BodyOf(e).(type) {
+	case *events.IssueAuthorized:
+		l.Certificates = append(l.Certificates, &Certificate{
+			Serial: b.Serial, Kind: kindOf(b.Kind, b.Regime), Regime: word(b.Regime), Status: "authorized", LastDay: b.LastDay, Window: b.WindowOpens,
+			Candidates: b.Candidates, NotBefore: time.UnixMilli(b.NotBeforeMs), NotAfter: time.UnixMilli(b.NotAfterMs),
+			Authority: b.Authority, Generation: b.Generation, Card: b.Card,
+		})
+	case *events.CertificateIssued:
+		l.turn(b.Serial, "issued", "", at)
+	case *events.Delivered:
+		for _, serial := range b.Serials {
+			l.turn(serial, "valid", "", at)
+		}
+	case *events.CertificateSuspended:
+		l.turn(b.Serial, "suspended", "certificate-hold", at)
+	case *events.CertificateRevoked:
+		l.turn(b.Serial, "revoked", word(b.Reason), at)
+	case *events.CertificateDiscarded:
+		l.turn(b.Serial, "revoked", "unspecified", at)
+	case *events.IssueAbandoned:
+		l.turn(b.Serial, "abandoned", "unspecified", at)
+	case *events.CertificateExpired:
+		l.turn(b.Serial, "expired", "", at)
+	}
+}
+
+func (l *Life) turn(serial uint64, status, reason string, at time.Time) {
+	c := l.BySerial(serial)
+	if c == nil {
+		return
+	}
+	c.Status = status
+	if reason != "" {
+		c.Reason = reason
+	}
+	switch status {
+	case "suspended":
+		c.SuspendedAt = at
+	case "revoked", "abandoned":
+		c.RevokedAt = at
+	}
+}
+
+func (l *Life) cardEvent(e *events.Event) {
+	switch b := events.BodyOf(e).(type) {
+	case *events.CardAssigned:
+		l.assign(b)
+	case *events.CardHandedOver:
+		l.card(b.Card).Status = "held"
+	case *events.CardSuspended:
+		l.card(b.Card).Status = "suspended"
+	case *events.CardFound:
+		l.card(b.Card).Status = "held"
+	case *events.CardVoided:
+		l.card(b.Card).Status = "void"
+	case *events.CardReturned:
+		l.card(b.Card).Status = "void"
+	case *events.CardExpired:
+		l.card(b.Card).Status = "expired"
+	case *events.CardTermExtended:
+		c := l.card(b.Card)
+		c.LastDay, c.Candidates = b.LastDay, b.Candidates
+	case *events.CardTakenIntoCustody:
+		if c := l.card(b.Card); c.Status == "assigned" || c.Status == "held" {
+			c.Status = "custody"
+		}
+	case *events.ApplicationAccepted:
+		if len(b.CardCandidates) > 0 && b.CardLastDay != "" {
+			c := l.card(b.Card)
+			c.LastDay, c.Candidates = b.CardLastDay, b.CardCandidates
+		}
+	}
+}
+
+// assign makes a card the person's newest, keeping what its application told of its term.
+func (l *Life) assign(b *events.CardAssigned) {
+	c := l.card(b.Card)
+	c.Status = "assigned"
+	if b.LastDay != "" {
+		c.LastDay = b.LastDay
+	}
+	if len(b.Candidates) > 0 {
+		c.Candidates = b.Candidates
+	}
+	l.Cards = append(slices.DeleteFunc(l.Cards, func(other *Card) bool { return other == c }), c)
+}
+
+// card finds a card by its number, or begins to know it.
+func (l *Life) card(id string) *Card {
+	for _, c := range l.Cards {
+		if c.ID == id {
+			return c
+		}
+	}
+	c := &Card{ID: id, Status: "none"}
+	l.Cards = append(l.Cards, c)
+	return c
+}
+
+func (l *Life) otherEvent(e *events.Event) {
+	switch b := events.BodyOf(e).(type) {
+	case *events.NoticeDue:
+		l.Notices = append(l.Notices, &Notice{ID: b.Notice, Kind: word(b.Kind), Outcome: "pending", LastDay: b.LastDay})
+	case *events.NoticeSent:
+		l.noticeDone(b.Notice, "sent", b.Medium)
+	case *events.NoticeFailed:
+		l.noticeDone(b.Notice, "failed", b.Code)
+	case *events.NoticeSuppressed:
+		l.noticeDone(b.Notice, "suppressed", b.Reason)
+	case *events.DeadlineSet:
+		l.Deadlines[word(b.Kind)] = Deadline{LastDay: b.LastDay}
+	case *events.DeadlineMet:
+		l.deadlineDone(word(b.Kind), "met")
+	case *events.DeadlineMissed:
+		l.Deadlines[word(b.Kind)] = Deadline{LastDay: b.LastDay, Outcome: "missed"}
+	case *events.InquiryLetterDue:
+		l.Letters[b.Procedure] = b.Letter
+	}
+}
+
+func (l *Life) noticeDone(id, outcome, detail string) {
+	for _, n := range l.Notices {
+		if n.ID == id {
+			n.Outcome, n.Detail = outcome, detail
+		}
+	}
+}
+
+func (l *Life) deadlineDone(kind, outcome string) {
+	d := l.Deadlines[kind]
+	d.Outcome = outcome
+	l.Deadlines[kind] = d
+}

@@ -1,0 +1,173 @@
+// Package story plays lives that are written as plain text: a city official can read them and object. Parse reads the
+// language, Help describes it, Play plays a story on a real centre and real counters and says what came out otherwise
+// than the story expects.
+package story
+
+import (
+	"fmt"
+	"hash/fnv"
+	"io"
+	"strings"
+)
+
+// entry is a word of the language: a statement, or what may stand under one.
+type entry[T any] struct {
+	en, ja string
+	form   string // what follows the word
+	help   string // what it says, Japanese and English
+	read   func(*words, T)
+}
+
+// parser remembers what the story has said so far.
+type parser struct {
+	file    string
+	persons map[string]Resident
+	offices map[string]string // name in the story → id
+	title   string
+}
+
+// Parse reads a story. The name stands in the messages; a mistake is an *Error that names file and line, what is wrong
+// and how to mend it. Only the first mistake is told.
+func Parse(r io.Reader, name string) (*Story, error) {
+	blocks, err := scan(r, name)
+	if err != nil {
+		return nil, err
+	}
+	p := &parser{file: name, persons: make(map[string]Resident), offices: make(map[string]string)}
+	s := &Story{File: name}
+	for i, b := range blocks {
+		step, err := p.statement(b)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case i == 0 && p.title == "":
+			return nil, &Error{name, b.number, "the story does not begin with its title", "begin with: story TITLE"}
+		case step.Act != nil:
+			s.Steps = append(s.Steps, step)
+		}
+	}
+	if s.Title = p.title; s.Title == "" {
+		return nil, &Error{name, 1, "the file holds no story", "begin with: story TITLE"}
+	}
+	return s, nil
+}
+
+func (p *parser) statement(b block) (Step, error) {
+	w := &words{file: p.file, line: b.line, left: b.words}
+	word := w.next("a statement")
+	step := Step{Line: b.number, Text: b.text}
+	for _, e := range statements() {
+		if word != e.en && word != e.ja {
+			continue
+		}
+		reading := &reading{parser: p, block: b, step: &step}
+		e.read(w, reading)
+		if err := w.done(); err != nil {
+			return step, err
+		}
+		return step, reading.err
+	}
+	w.fail("the statements are: "+names(statements()), "%q begins no statement", word)
+	return step, w.err
+}
+
+func names[T any](list []entry[T]) string {
+	var text []string
+	for _, e := range list {
+		text = append(text, e.en)
+	}
+	return strings.Join(text, ", ")
+}
+
+// reading is one statement being read.
+type reading struct {
+	*parser
+	block block
+	step  *Step
+	err   error
+}
+
+// under reads the indented lines of a statement: what the table knows, and expectations about the person, where the
+// statement can have them.
+func under[T any](r *reading, table []entry[T], into T, person string) {
+	for _, l := range r.block.details {
+		if r.err != nil {
+			return
+		}
+		w := &words{file: r.file, line: l, left: l.words}
+		if w.accept("expect", "確認") {
+			r.expect(w, person)
+		} else {
+			detail(w, table, into)
+		}
+		r.err = w.done()
+	}
+}
+
+func detail[T any](w *words, table []entry[T], into T) {
+	word := w.next("a word")
+	for _, e := range table {
+		if word == e.en || word == e.ja {
+			e.read(w, into)
+			return
+		}
+	}
+	known := names(table)
+	if known == "" {
+		known = "nothing but expect"
+	}
+	w.fail("here may stand: "+known, "%q has no meaning under %q", word, w.line.text)
+}
+
+// expect reads one expectation. Under a statement that is about nobody the person stands first.
+func (r *reading) expect(w *words, person string) {
+	if person == "" {
+		person = r.person(w).Nick
+	}
+	e := Expectation{Line: w.line.number, Text: strings.TrimSpace(strings.TrimPrefix(w.line.text, w.line.words[0])), Person: person}
+	word := w.next("what is expected")
+	for _, known := range expectations() {
+		if word == known.en || word == known.ja {
+			known.read(w, &e)
+			r.step.Expect = append(r.step.Expect, e)
+			return
+		}
+	}
+	w.fail("what can be expected is: "+names(expectations()), "%q can't be expected", word)
+}
+
+// person takes the name of a person that the story has introduced.
+func (p *parser) person(w *words) Resident {
+	name := w.next("the name of a person")
+	who, ok := p.persons[name]
+	if !ok {
+		w.fail("introduce them first with: person "+name, "the story knows no person %q", name)
+	}
+	return who
+}
+
+// office takes the name of an office that the story has introduced and gives its id.
+func (p *parser) office(w *words) string {
+	name := w.next("the name of an office")
+	id, ok := p.offices[name]
+	if !ok {
+		w.fail("introduce it first with: office "+name, "the story knows no office %q", name)
+	}
+	return id
+}
+
+// at takes "at OFFICE" when it stands next.
+func (p *parser) at(w *words) (string, bool) {
+	if !w.accept("at", "で") {
+		return "", false
+	}
+	return p.office(w), true
+}
+
+// residentCode makes an eleven-digit code for a person of whom the story gives none: the same in every run.
+func residentCode(file, nick string) string {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%s\x00%s", file, nick)
+	return fmt.Sprintf("%011d", h.Sum64()%100_000_000_000)
+}

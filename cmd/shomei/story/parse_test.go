@@ -1,0 +1,187 @@
+package story
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"shomei/events"
+)
+
+func parse(t *testing.T, text string) *Story {
+	t.Helper()
+	s, err := Parse(strings.NewReader(text), "test.story")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+const someone = `story S
+office main
+  municipality 12237 山武市 Sammu-shi
+person A
+  name 山武 花子
+  birth 1980-06-18
+  address 千葉県山武市殿台296番地
+  lives-in 12237
+`
+
+func TestTheHelpSaysEverything(t *testing.T) {
+	help := Help()
+	check := func(en, ja, form, text string) {
+		if !strings.Contains(help, "  "+en+" ("+ja+")") || !strings.Contains(help, text) || !strings.Contains(help, form) {
+			t.Errorf("the help says nothing of %q", en)
+		}
+		if !strings.Contains(text, " / ") && !strings.Contains(text, "/ ") {
+			t.Errorf("%q is not explained in both languages", en)
+		}
+	}
+	for _, e := range statements() {
+		check(e.en, e.ja, e.form, e.help)
+	}
+	for _, e := range officeDetails() {
+		check(e.en, e.ja, e.form, e.help)
+	}
+	for _, e := range applicationDetails() {
+		check(e.en, e.ja, e.form, e.help)
+	}
+	for _, e := range changeDetails() {
+		check(e.en, e.ja, e.form, e.help)
+	}
+	for _, e := range expectations() {
+		check(e.en, e.ja, e.form, e.help)
+	}
+	for _, e := range certificateFields() {
+		check(e.en, e.ja, e.form, e.help)
+	}
+	for _, list := range []string{inWords(operations), inWords(workings), inWords(documents), inWords(causes), inWords(changes), inWords(orders),
+		inWords(statuses), inWords(cardStatuses), inWords(reasons), inWords(deadlines), inWords(noticeKinds), inWords(noticeOutcomes),
+		inWords(kinds), inWords(pins), inWords(channels), inWords(sexes), inWords(cardKinds), inWords(deadlineOutcomes)} {
+		if !strings.Contains(help, list) {
+			t.Errorf("the help does not list: %s", list)
+		}
+	}
+}
+
+func TestTheExampleOfTheHelpParses(t *testing.T) {
+	s := parse(t, example)
+	if len(s.Steps) != 7 {
+		t.Fatalf("the example has %d steps, want 7", len(s.Steps))
+	}
+	last := s.Steps[6]
+	a, ok := last.Act.(*Application)
+	if !ok || a.Operation != events.Operation_OPERATION_RENEW || a.Office != "12237-sammu-honcho" || len(last.Expect) != 4 {
+		t.Errorf("the Japanese statement was read as %+v", last)
+	}
+	want := []string{"application-form", "card", "photo-id:current-address"}
+	if strings.Join(a.Documents, " ") != strings.Join(want, " ") {
+		t.Errorf("documents %q, want %q", a.Documents, want)
+	}
+}
+
+func TestMistakesNameTheirPlaceAndCure(t *testing.T) {
+	for _, c := range []struct{ name, text, line, what, mend string }{
+		{"empty", "", "1", "no story", "story TITLE"},
+		{"no title", "at 2012-11-30", "1", "does not begin with its title", "story TITLE"},
+		{"unknown statement", "story S\nplay A", "2", `"play" begins no statement`, "apply"},
+		{"weekday", "story S\nat 2012-11-30(木)", "2", "2012-11-30 is no", "Friday"},
+		{"weekday word", "story S\nat 2012-12-01 Mon 10:00", "2", "2012-12-01 is no", "Saturday"},
+		{"no such day", "story S\nat 2015-02-29", "2", "is no date", "2012-11-30"},
+		{"too much", "story S\nat 2015-02-28 10:00 sharp", "2", `"sharp" is too much`, "--help"},
+		{"orphan", "  name X", "1", "before any statement", "left edge"},
+		{"quotation", "story 「S", "1", "not closed", "same line"},
+		{"stranger", "story S\nlook B", "2", `no person "B"`, "person B"},
+		{"no office", someone + "apply A issue", "9", "at which office", "at OFFICE"},
+		{"unknown office", someone + "apply A issue at branch", "9", `no office "branch"`, "office branch"},
+		{"document", someone + "apply A issue at main\n  shows passport", "10", `"passport"`, "photo-id"},
+		{"rule", someone + "look A\n  expect refused juki.no-such-rule", "10", "no rule", "rules list"},
+		{"expectation", someone + "look A\n  expect joy", "10", `"joy" can't be expected`, "accepted"},
+		{"event", someone + "look A\n  expect event Nothing", "10", "no event", "events/*.proto"},
+		{"person incomplete", "story S\nperson B\n  name X", "2", "no birth date", "birth DATE"},
+		{"mail", someone + "person A\n  mail a@b.com", "10", "no mail address for a story", ".example"},
+		{"municipality", "story S\noffice m\n  municipality 99999 X Y", "3", "no municipality code", "01 to 47"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := Parse(strings.NewReader(c.text), "test.story")
+			var mistake *Error
+			if !errors.As(err, &mistake) {
+				t.Fatalf("got %v, want an *Error", err)
+			}
+			text := err.Error()
+			if !strings.HasPrefix(text, "test.story:"+c.line+": ") || !strings.Contains(mistake.What, c.what) || !strings.Contains(mistake.Mend, c.mend) {
+				t.Errorf("got %q, want line %s, %q, %q", text, c.line, c.what, c.mend)
+			}
+		})
+	}
+}
+
+func TestFactsAccumulate(t *testing.T) {
+	s := parse(t, someone+`person A
+  mail a@mail.example
+change A move-in at main
+  happened 2018-04-01
+  lives-in 12213
+  keeps-using
+look A
+`)
+	facts := s.Steps[2].Act.(*Facts).Person
+	if facts.Mail != "a@mail.example" || facts.Name != "山武\u3000花子" {
+		t.Errorf("facts said later replace others: %+v", facts)
+	}
+	look := s.Steps[4].Act.(*Look).Person
+	if look.Municipality != "12213" || look.Code != facts.Code || len(look.Code) != 11 {
+		t.Errorf("a change is not kept: %+v", look)
+	}
+}
+
+func stories(t testing.TB) []string {
+	t.Helper()
+	files, err := filepath.Glob("../../../deploy/stories/*.story")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no stories in deploy/stories: %v", err)
+	}
+	return files
+}
+
+// TestTheStoriesParse also checks every weekday they name.
+func TestTheStoriesParse(t *testing.T) {
+	for _, file := range stories(t) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := Parse(strings.NewReader(string(text)), filepath.Base(file))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		expected := 0
+		for _, step := range s.Steps {
+			expected += len(step.Expect)
+		}
+		if expected == 0 {
+			t.Errorf("%s expects nothing", file)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(example)
+	f.Add(someone + "change A move-out\n  planned 2018-04-01 (日)\n  expect deadline move-in-30 2018-05-01")
+	f.Add("story S\nwait 3 months\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := Parse(strings.NewReader(text), "fuzz.story")
+		var mistake *Error
+		switch {
+		case err == nil && s.Title == "":
+			t.Error("a story without a title was taken")
+		case err != nil && !errors.As(err, &mistake):
+			t.Errorf("not a mistake with its place: %v", err)
+		case err != nil && (mistake.Line < 1 || mistake.What == "" || mistake.Mend == ""):
+			t.Errorf("incomplete: %#v", mistake)
+		}
+	})
+}

@@ -1,0 +1,131 @@
+package story
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Error is a mistake in a story: where it stands, what is wrong, and how to mend it.
+type Error struct {
+	File string
+	Line int
+	What string
+	Mend string
+}
+
+// Error gives "file:line: what; how to mend it".
+func (e *Error) Error() string { return fmt.Sprintf("%s:%d: %s; %s", e.File, e.Line, e.What, e.Mend) }
+
+// Limits of a story: far above any life, and below what would make reading one a burden.
+const (
+	maxLine  = 4096  // bytes
+	maxLines = 20000 // lines
+)
+
+// line is one line with something on it, cut into words.
+type line struct {
+	number   int
+	text     string
+	indented bool
+	words    []string
+}
+
+// block is a statement: its first line, and the indented lines under it.
+type block struct {
+	line
+	details []line
+}
+
+// scan reads a text into blocks. Comments and empty lines are gone after it.
+func scan(r io.Reader, file string) ([]block, error) {
+	var blocks []block
+	lines := bufio.NewScanner(r)
+	lines.Buffer(make([]byte, maxLine), maxLine)
+	number := 0
+	fail := func(what, mend string) error { return &Error{file, number, what, mend} }
+	for lines.Scan() {
+		number++
+		text := strings.TrimPrefix(lines.Text(), "\ufeff")
+		if number > maxLines {
+			return nil, fail(fmt.Sprintf("the story has more than %d lines", maxLines), "cut it into several files")
+		}
+		if !utf8.ValidString(text) {
+			return nil, fail("the line is not UTF-8", "save the file as UTF-8")
+		}
+		words, err := cut(text)
+		if err != nil {
+			return nil, fail(err.Error(), "close it on the same line")
+		}
+		if len(words) == 0 {
+			continue
+		}
+		l := line{number, strings.TrimSpace(text), unicode.IsSpace(first(text)), words}
+		switch {
+		case !l.indented:
+			blocks = append(blocks, block{line: l})
+		case len(blocks) == 0:
+			return nil, fail("an indented line stands before any statement", "begin the statement it belongs to at the left edge")
+		default:
+			last := &blocks[len(blocks)-1]
+			last.details = append(last.details, l)
+		}
+	}
+	number++
+	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+		return nil, fail(fmt.Sprintf("the line has more than %d bytes", maxLine), "make it shorter")
+	} else if err != nil {
+		return nil, fmt.Errorf("reading story %s: %w", file, err)
+	}
+	return blocks, nil
+}
+
+func first(text string) rune {
+	r, _ := utf8.DecodeRuneInString(text)
+	return r
+}
+
+// closing gives the mark that ends what an opening mark begins.
+var closing = map[rune]rune{'「': '」', '"': '"'}
+
+// cut splits a line into words at white space and commas (also the Japanese ones). What stands in 「」 or "" is one
+// word; from # on, at the beginning of a word, it is a comment.
+func cut(text string) ([]string, error) {
+	var words []string
+	var word strings.Builder
+	inside, until := false, rune(0)
+	end := func() {
+		if inside {
+			words = append(words, word.String())
+		}
+		word.Reset()
+		inside = false
+	}
+	for _, r := range text {
+		switch {
+		case until != 0 && r == until:
+			until = 0
+			end()
+		case until != 0:
+			word.WriteRune(r)
+		case !inside && r == '#':
+			return words, nil
+		case !inside && closing[r] != 0:
+			inside, until = true, closing[r]
+		case unicode.IsSpace(r) || r == ',' || r == '、':
+			end()
+		default:
+			inside = true
+			word.WriteRune(r)
+		}
+	}
+	if until != 0 {
+		return nil, fmt.Errorf("a quotation is not closed by %c", until)
+	}
+	end()
+	return words, nil
+}

@@ -1,0 +1,21 @@
+package story
+
+import (
+	"strings"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// word gives a value of the log's vocabularies as events.JSON writes it: "key-compromise" for
+// REVOCATION_REASON_KEY_COMPROMISE, and "" for the zero of a vocabulary, which means absent.
+func word(e protoreflect.Enum) string {
+	values := e.Descriptor().Values()
+	value := values.ByNumber(e.Number())
+	if value == nil || e.Number() == 0 {
+		return ""
+	}
+	prefix := strings.TrimSuffix(string(values.ByNumber(0).Name()), "UNSPECIFIED")
+	text := strings.TrimPrefix(string(value.Name()), prefix)
+	text = strings.TrimPrefix(text, "CRL_") // RFC 5280's unspecified, which is no absence
+	return strings.ReplaceAll(strings.ToLower(text), "_", "-")
+}

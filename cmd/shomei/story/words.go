@@ -1,0 +1,206 @@
+package story
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"shomei/pkg/civil"
+)
+
+// words are those of one line, on their way to be understood. The first mistake is kept and ends the reading.
+type words struct {
+	file string
+	line line
+	left []string
+	err  error
+}
+
+// fail notes the first mistake.
+func (w *words) fail(mend, what string, args ...any) {
+	if w.err == nil {
+		w.err = &Error{w.file, w.line.number, fmt.Sprintf(what, args...), mend}
+	}
+}
+
+func (w *words) empty() bool { return w.err != nil || len(w.left) == 0 }
+
+// peek is the next word; empty when there is none.
+func (w *words) peek() string {
+	if w.empty() {
+		return ""
+	}
+	return w.left[0]
+}
+
+// accept takes the next word when it is the one given, in English or Japanese.
+func (w *words) accept(en, ja string) bool {
+	if next := w.peek(); next == "" || next != en && next != ja {
+		return false
+	}
+	w.left = w.left[1:]
+	return true
+}
+
+// next takes a word; what says which, for the message when none is left.
+func (w *words) next(what string) string {
+	if w.err != nil {
+		return ""
+	}
+	if len(w.left) == 0 {
+		w.fail("add "+what, "%s is missing after %q", what, w.line.text)
+		return ""
+	}
+	word := w.left[0]
+	w.left = w.left[1:]
+	return word
+}
+
+// rest takes all that is left, at least one word.
+func (w *words) rest(what string) []string {
+	list := []string{w.next(what)}
+	if w.err != nil {
+		return nil
+	}
+	list = append(list, w.left...)
+	w.left = nil
+	return list
+}
+
+// done finds words that nobody asked for.
+func (w *words) done() error {
+	if w.err == nil && len(w.left) > 0 {
+		w.fail("take it away, or see shomei story --help for what may stand here", "%q is too much", w.left[0])
+	}
+	return w.err
+}
+
+// number takes a whole number from 0 to most.
+func (w *words) number(what string, most int) int {
+	text := w.next(what)
+	n := 0
+	for _, r := range text {
+		if r < '0' || r > '9' || n > most {
+			w.fail("write it in digits", "%q is no number for %s", text, what)
+			return 0
+		}
+		n = 10*n + int(r-'0')
+	}
+	if n > most {
+		w.fail(fmt.Sprintf("the greatest is %d", most), "%q is too great for %s", text, what)
+	}
+	return n
+}
+
+// date takes a day: 2012-11-30 or 平成24年11月30日. A weekday may follow, glued in brackets or as a word of its
+// own, and must be right.
+func (w *words) date(what string) civil.Date {
+	text := w.next(what)
+	if w.err != nil {
+		return civil.Date{}
+	}
+	day, weekday := text, ""
+	if i := strings.IndexAny(text, "(\uff08"); i > 0 {
+		day, weekday = text[:i], strings.Trim(text[i:], "()\uff08\uff09")
+	}
+	d, err := civil.Parse(day)
+	if err != nil || d.IsZero() {
+		d, err = civil.ParseWareki(day)
+	}
+	if err != nil || d.IsZero() || d.Year < 1868 || d.Year > 2199 {
+		w.fail("write it like 2012-11-30 or 平成24年11月30日", "%q is no date for %s", text, what)
+		return civil.Date{}
+	}
+	if weekday == "" {
+		if _, named := weekdays[w.peek()]; named {
+			weekday = w.next("a weekday")
+		}
+	}
+	if said, known := weekdays[weekday]; weekday != "" && (!known || said != d.Weekday()) {
+		w.fail(fmt.Sprintf("%s is a %s", d, d.Weekday()), "%s is no %q", d, weekday)
+	}
+	return d
+}
+
+var weekdays = map[string]time.Weekday{
+	"Sun": 0, "Mon": 1, "Tue": 2, "Wed": 3, "Thu": 4, "Fri": 5, "Sat": 6,
+	"日": 0, "月": 1, "火": 2, "水": 3, "木": 4, "金": 5, "土": 6,
+}
+
+// isClock tells whether a word has the form of a time of day.
+func isClock(word string) bool { return len(word) == 5 && word[2] == ':' }
+
+// clock takes a time of day, HH:MM.
+func (w *words) clock(what string) civil.TimeOfDay {
+	text := w.next(what)
+	var t civil.TimeOfDay
+	if err := t.UnmarshalText([]byte(text)); err != nil && w.err == nil {
+		w.fail("write it like 09:30", "%q is no time of day for %s", text, what)
+	}
+	return t
+}
+
+// instant takes a date and, if it is there, a time of day; without one it is that given.
+func (w *words) instant(what string, otherwise civil.TimeOfDay) time.Time {
+	d := w.date(what)
+	if isClock(w.peek()) {
+		otherwise = w.clock(what)
+	}
+	if w.err != nil {
+		return time.Time{}
+	}
+	return d.At(otherwise)
+}
+
+// term is a word of the language for a value, in English and Japanese.
+type term[T any] struct {
+	en, ja string
+	value  T
+}
+
+// pick takes a word that must be one of the list.
+func pick[T any](w *words, what string, list []term[T]) T {
+	var none T
+	text := w.next(what)
+	if w.err != nil {
+		return none
+	}
+	for _, t := range list {
+		if text == t.en || text == t.ja {
+			return t.value
+		}
+	}
+	w.fail("write one of: "+inWords(list), "%q is not known as %s", text, what)
+	return none
+}
+
+// some takes words of the list as long as they come, at least one.
+func some[T any](w *words, what string, list []term[T]) []T {
+	values := []T{pick(w, what, list)}
+	for !w.empty() && knows(list, w.peek()) {
+		values = append(values, pick(w, what, list))
+	}
+	return values
+}
+
+func knows[T any](list []term[T], word string) bool {
+	for _, t := range list {
+		if word == t.en || word == t.ja {
+			return true
+		}
+	}
+	return false
+}
+
+// inWords shows a list as people may write it: "issue (新規), renew (更新)".
+func inWords[T any](list []term[T]) string {
+	var text []string
+	for _, t := range list {
+		word := t.en
+		if t.ja != "" {
+			word += " (" + t.ja + ")"
+		}
+		text = append(text, word)
+	}
+	return strings.Join(text, ", ")
+}
