@@ -84,6 +84,8 @@ func (c Config) options() (*server.Options, error) {
 	}
 	if c.TLS != nil {
 		options.TLSTimeout = 5
+		// Nothing of the server is told before the handshake; tools that expect its greeting first get it a little later.
+		options.TLSHandshakeFirst, options.TLSHandshakeFirstFallback = true, server.DEFAULT_TLS_HANDSHAKE_FIRST_FALLBACK_DELAY
 	}
 	if c.Cluster != nil {
 		options.Cluster = server.ClusterOpts{Name: c.Cluster.Name, Host: c.Cluster.Host, Port: c.Cluster.Port, TLSConfig: c.Cluster.TLS, TLSTimeout: 5}

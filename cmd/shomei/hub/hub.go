@@ -214,7 +214,7 @@ func (h *Hub) startServer(ctx context.Context) (err error) {
 // connect is an ordinary client's TLS connection, also to the server in this process: one path for every case.
 func (h *Hub) connect(url string) (err error) {
 	h.conn, err = nats.Connect(url, nats.Name("hub"), h.nkey(), nats.MaxReconnects(-1), nats.ReconnectWait(200*time.Millisecond),
-		nats.Secure(h.clientTLS()))
+		nats.TLSHandshakeFirst(), nats.Secure(h.clientTLS()))
 	if err != nil {
 		return err
 	}
