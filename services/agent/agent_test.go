@@ -326,6 +326,7 @@ func TestANewCardWaitsForItsLastDay(t *testing.T) {
 
 func TestACommandRunsOnceHoweverOftenItComes(t *testing.T) {
 	centre := newCentre(t)
+	shortMemory(t, centre)
 	chip := usedCard(t, centre.cardID)
 	store := storePath(t)
 	counter, stop := centre.counter(centre.config(store, newSlot(chip)))
@@ -361,7 +362,7 @@ func TestACommandRunsOnceHoweverOftenItComes(t *testing.T) {
 	}
 
 	// The hub asks again: it hears the first outcome again, and the card is left alone.
-	forgetIDs(t, centre)
+	forgotten(t, centre)
 	must(t, centre.send(t.Context(), "p1", "unblock", unblock))
 	claims := centre.until("the first outcome again", func(c []*events.Claim) bool { return len(c) == 2 })
 	if again := claims[1]; again.GetPinsUnblocked().GetObligation() != "p1-unblock" || again.GetId() == first.GetId() || again.GetFiledMs() != first.GetFiledMs() {
@@ -369,8 +370,8 @@ func TestACommandRunsOnceHoweverOftenItComes(t *testing.T) {
 	}
 }
 
-// forgetIDs makes the server forget which ids it has seen, as it does after ten minutes.
-func forgetIDs(t *testing.T, c *centre) {
+// shortMemory makes the server forget the ids it has seen after a moment instead of ten minutes; forgotten waits for it.
+func shortMemory(t *testing.T, c *centre) {
 	t.Helper()
 	stream, err := c.js.Stream(t.Context(), counterlink.CommandStream)
 	must(t, err)
@@ -378,12 +379,17 @@ func forgetIDs(t *testing.T, c *centre) {
 	cfg.Duplicates = 100 * time.Millisecond
 	_, err = c.js.UpdateStream(t.Context(), cfg)
 	must(t, err)
-	_, err = c.js.Publish(t.Context(), counterlink.CommandSubject("nobody"), []byte("x"), jetstream.WithMsgID("newest"))
-	must(t, err)
-	natstest.Wait(t, waitLimit, "the server to forget the ids it has seen", func() bool {
+}
+
+func forgotten(t *testing.T, c *centre) {
+	t.Helper()
+	put := func() *jetstream.PubAck {
 		ack, err := c.js.Publish(t.Context(), counterlink.CommandSubject("nobody"), []byte("x"), jetstream.WithMsgID("newest"))
-		return err == nil && !ack.Duplicate
-	})
+		must(t, err)
+		return ack
+	}
+	put()
+	natstest.Wait(t, waitLimit, "the server to forget the ids it has seen", func() bool { return !put().Duplicate })
 }
 
 func TestRetiringACardEndsIt(t *testing.T) {
