@@ -3,9 +3,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -14,64 +11,14 @@ import (
 
 	"shomei/cmd/shomei/hub"
 	"shomei/pkg/ops"
-	"shomei/pkg/warehouse"
-	"shomei/pkg/warehouse/engine"
 )
-
-// Exit codes (README "Exit codes").
-const (
-	exitFailed      = 1
-	exitUsage       = 2
-	exitFound       = 3
-	exitItemsFailed = 4
-	exitUnreachable = 69
-	exitConfig      = 78
-	exitInterrupted = 130
-)
-
-// exitError carries an exit code; a nil cause has said what there is to say already.
-type exitError struct {
-	code  int
-	cause error
-}
-
-func (e *exitError) Error() string {
-	if e.cause == nil {
-		return ""
-	}
-	return e.cause.Error()
-}
-
-func (e *exitError) Unwrap() error { return e.cause }
 
 func main() {
 	ctx, stop := ops.Signals(context.Background())
 	defer stop()
-	root := newRoot()
-	err := root.ExecuteContext(ctx)
-	os.Exit(exitCode(ctx, err, os.Stderr))
-}
-
-// exitCode says why a command failed, once, and gives the code that scripts go by.
-func exitCode(ctx context.Context, err error, out io.Writer) int {
-	if err == nil {
-		return 0
-	}
-	if text := err.Error(); text != "" {
-		fmt.Fprintln(out, "shomei:", text)
-	}
-	var exit *exitError
-	switch {
-	case errors.As(err, &exit):
-		return exit.code
-	case ctx.Err() != nil:
-		return exitInterrupted
-	case errors.Is(err, engine.ErrNoLibrary), errors.Is(err, warehouse.ErrUnavailable):
-		return exitUnreachable
-	case errors.Is(err, ops.ErrConfig), errors.Is(err, hub.ErrNoData):
-		return exitConfig
-	}
-	return exitFailed
+	a := &app{}
+	cmd, err := a.root().ExecuteContextC(ctx)
+	os.Exit(a.outcome(ctx, cmd, err, os.Stderr))
 }
 
 // app is what every command shares.
@@ -79,22 +26,47 @@ type app struct {
 	data     string
 	logLevel string
 	lang     string
+	// begun says that the command line was understood.
+	begun bool
 }
 
-func newRoot() *cobra.Command {
-	a := &app{}
+// root is the whole command line.
+func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
-		Use: "shomei", Short: "証明 — certificates on smart cards, from the municipal counter to expiry",
+		Use: "shomei", Short: "証明 — カードに載る電子証明書の一生 (certificates on smart cards, from the municipal counter to expiry)",
 		SilenceErrors: true, SilenceUsage: true,
 	}
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.data, "data", "out/data", "folder that holds the hub's keys, log and tables")
+	flags.StringVar(&a.data, "data", "out/data", "データのフォルダー (folder of the hub's keys, log and tables)")
 	flags.StringVar(&a.logLevel, "log-level", "warn", "debug, info, warn or error")
-	flags.StringVar(&a.lang, "lang", defaultLang(), "language of what people read: ja or en")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{exitUsage, err} })
+	flags.StringVar(&a.lang, "lang", defaultLang(), "表示の言語 ja か en (language of what people read)")
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		if a.lang != "ja" && a.lang != "en" {
+			return usage("--lang %q: use ja or en", a.lang)
+		}
+		a.begun = true
+		return nil
+	}
 	root.AddCommand(a.allCommand(), a.upCommand(), engineCommand(), a.logCommand(), a.stateCommand(), a.forecastCommand(),
-		a.rebuildCommand(), a.rulesCommand(), crashpointsCommand())
+		a.rebuildCommand(), a.rulesCommand(), crashpointsCommand(), a.versionCommand())
+	mendCompletion(root)
 	return root
+}
+
+// mendCompletion makes `completion` refuse a shell that it does not know, as every other command does.
+func mendCompletion(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		switch cmd.Name() {
+		case "help":
+			cmd.Short = "コマンドの説明 (help about any command)"
+		case "completion":
+			cmd.Short = "シェルの補完 (completion for bash, zsh, fish, PowerShell)"
+			cmd.Args = cobra.NoArgs
+			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
 }
 
 func defaultLang() string {
@@ -120,9 +92,4 @@ func (a *app) attach(ctx context.Context) (*hub.Hub, error) {
 		return nil, err
 	}
 	return hub.Attach(ctx, hub.Config{Data: a.data, Logger: logger})
-}
-
-// usage makes a misuse of a command an exit code of its own.
-func usage(format string, args ...any) error {
-	return &exitError{exitUsage, fmt.Errorf(format, args...)}
 }

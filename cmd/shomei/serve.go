@@ -23,7 +23,7 @@ import (
 func (a *app) allCommand() *cobra.Command {
 	file, flagged := "", defaults()
 	cmd := &cobra.Command{
-		Use: "all", Short: "run every service of the hub in one process, with NATS and ClickHouse embedded", Args: cobra.NoArgs,
+		Use: "all", Short: "センター全体をひとつのプロセスで動かす (every service of the hub, with NATS and ClickHouse embedded)", Args: cobra.NoArgs,
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&file, "config", "c", "", "configuration file (TOML); flags win over it")
@@ -117,7 +117,7 @@ const (
 func (a *app) upCommand() *cobra.Command {
 	var page, desk string
 	cmd := &cobra.Command{
-		Use: "up", Short: "try everything out on this machine: hub, console, one counter with a virtual card reader, a mail sink", Args: cobra.NoArgs,
+		Use: "up", Short: "この機械ですべてを試す (hub, console, one counter with a virtual card reader, a mail sink)", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			h, err := a.start(cmd.Context(), hub.Config{Data: a.data, AnyClock: true}, page)
 			if err != nil {
@@ -194,7 +194,7 @@ Then look at the console, and at shomei state, shomei forecast --by month, shome
 func engineCommand() *cobra.Command {
 	var c engine.ServeConfig
 	cmd := &cobra.Command{
-		Use: "engine", Short: "the embedded ClickHouse engine in its own process (the hub starts it)", Args: cobra.NoArgs,
+		Use: "engine", Short: "組み込みの ClickHouse エンジン (in its own process; the hub starts it)", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return engine.Serve(cmd.Context(), c) },
 	}
 	flags := flag.NewFlagSet("engine", flag.ContinueOnError)

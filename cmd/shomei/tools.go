@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,11 +26,11 @@ import (
 func (a *app) logCommand() *cobra.Command {
 	var open, asJSON bool
 	cmd := &cobra.Command{
-		Use: "log KIND/ID", Short: "show the history of one subscriber, card, office or authority, with rule ids", Args: cobra.ExactArgs(1),
+		Use: "log KIND/ID", Short: "ひとつの履歴を規則の番号とともに見る (the history of one subscriber, card, office or authority)", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			kind, id, ok := strings.Cut(args[0], "/")
-			if !ok {
-				return usage("%q is not KIND/ID: for example subscriber/abc… or authority/sign", args[0])
+			if !ok || !slices.Contains(events.Kinds, kind) {
+				return usage("%q is not KIND/ID: KIND is one of %s, for example authority/sign", args[0], strings.Join(events.Kinds, ", "))
 			}
 			h, err := a.attach(cmd.Context())
 			if err != nil {
@@ -41,7 +42,7 @@ func (a *app) logCommand() *cobra.Command {
 				return err
 			}
 			if len(history) == 0 {
-				return fmt.Errorf("the log holds no %s %s", kind, id)
+				return fmt.Errorf("the log holds no %s %s: look its id up with shomei state SERIAL, or on the console", kind, id)
 			}
 			if err := printHistory(cmd.OutOrStdout(), history, asJSON); err != nil || !open {
 				return err
@@ -107,7 +108,7 @@ func (a *app) stateCommand() *cobra.Command {
 	var at string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "state SERIAL|SUBSCRIBER", Short: "show a certificate, or all of a subscriber, now or at an instant", Args: cobra.ExactArgs(1),
+		Use: "state SERIAL|SUBSCRIBER", Short: "電子証明書の状態を見る (a certificate, or all of a subscriber, now or at an instant)", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			h, err := a.attach(cmd.Context())
 			if err != nil {
@@ -170,7 +171,7 @@ func (a *app) forecastCommand() *cobra.Command {
 	var from, to, at string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "forecast", Short: "show how many certificates end in each month, week or day", Args: cobra.NoArgs,
+		Use: "forecast", Short: "満了と更新期間の予測 (how many certificates end, and windows open, by month, week or day)", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if q.By != "month" && q.By != "week" && q.By != "day" {
 				return usage("--by %q: use month, week or day", q.By)
@@ -230,7 +231,7 @@ func printForecast(out io.Writer, buckets []warehouse.Bucket, asJSON bool) error
 // rebuildCommand makes the tables anew from the log, beside the live ones, and swaps them in.
 func (a *app) rebuildCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "rebuild", Short: "make the tables anew from the log beside the live ones, then swap", Args: cobra.NoArgs,
+		Use: "rebuild", Short: "表を記録から作り直す (make the tables anew from the log beside the live ones, then swap)", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			h, err := a.attach(cmd.Context())
 			if err != nil {
@@ -260,30 +261,58 @@ func (a *app) rebuildCommand() *cobra.Command {
 	}
 }
 
+const rulesHelp = `1行に1つの JSON を標準入力に書くと、1行に1つの JSON で答えます。空の文字列は「なし」です。
+答えられない行には {"error":{…}} を返し、ほかの行には答えます(終了コード 4)。
+
+One JSON object a line on standard input, one a line out. An empty string means absent. A line that can't be answered
+gets an error object; the others are answered all the same (exit code 4).
+
+  validity  いつまで有効か  regime kind issued birth_date current_last_day auth_last_day card_last_day
+  window    更新はいつから  regime last_day on
+  open      受付中か        regime operation at office{municipality,branch,hours,…}
+  apply     申請の審査      regime operation kinds at office person{…} channel shown[{document,…}] letter pins_match
+                            no_card clerk granted_by cause card express sign_last_day auth_last_day card_last_day
+  list      規則の一覧: 番号、効力の期間、出典、文、次にすること (tab-separated; --json for objects)
+
+  regime: juki | mynumber      kind: sign | auth      days: 2017-02-28      instants: 2012-11-30T17:01:00+09:00
+  operation: new renew reissue revoke suspend unblock card handover resident-record`
+
 // rulesCommand answers questions about the law, one JSON object a line.
 func (a *app) rulesCommand() *cobra.Command {
+	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "rules validity|window|open|apply|list", Short: "ask the rules: one JSON object a line from standard input, one a line out; list prints every rule",
+		Use: "rules validity|window|open|apply|list", Short: "法令の規則に問う (ask the rules, one JSON object a line; list prints every rule)",
+		Long: rulesHelp,
 		Args: cobra.ExactArgs(1), ValidArgs: []string{"validity", "window", "open", "apply", "list"},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if args[0] == "list" {
-				return a.listRules(cmd.OutOrStdout())
+				return a.listRules(cmd.OutOrStdout(), asJSON)
 			}
 			failed, err := regime.AnswerLines(args[0], cmd.InOrStdin(), cmd.OutOrStdout())
 			if errors.Is(err, regime.ErrUnknownQuestion) {
 				return usage("%v", err)
 			}
 			if err == nil && failed > 0 {
-				return &exitError{exitItemsFailed, fmt.Errorf("%d lines could not be answered; each says why", failed)}
+				return &exitError{exitItemsFailed, fmt.Errorf("lines that could not be answered: %d; each says why in its place", failed)}
 			}
 			return err
 		},
+		Example: `  echo '{"regime":"mynumber","kind":"sign","issued":"2017-02-28","birth_date":"1980-02-29"}' | shomei rules validity`,
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "list: one JSON object a rule, in both languages")
 	return cmd
 }
 
-func (a *app) listRules(out io.Writer) error {
+func (a *app) listRules(out io.Writer, asJSON bool) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
 	for _, r := range regime.Rules() {
+		if asJSON {
+			if err := encoder.Encode(ruleLine{r.ID, r.From, r.Until, r.Source, r.JA, r.EN, r.NextJA, r.NextEN}); err != nil {
+				return err
+			}
+			continue
+		}
 		sentence, next := r.JA, r.NextJA
 		if a.lang == "en" {
 			sentence, next = r.EN, r.NextEN
@@ -296,10 +325,22 @@ func (a *app) listRules(out io.Writer) error {
 	return nil
 }
 
+// ruleLine is a rule on a line of `shomei rules list --json`. An absent day leaves that end of its range open.
+type ruleLine struct {
+	ID     regime.ID  `json:"id"`
+	From   civil.Date `json:"from,omitzero"`
+	Until  civil.Date `json:"until,omitzero"`
+	Source string     `json:"source"`
+	JA     string     `json:"ja"`
+	EN     string     `json:"en"`
+	NextJA string     `json:"next_ja,omitempty"`
+	NextEN string     `json:"next_en,omitempty"`
+}
+
 // crashpointsCommand prints where a process can be killed between two durable steps.
 func crashpointsCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "crashpoints", Short: "list the named places between two durable steps (for tests with " + crashpoint.Variable + ")", Args: cobra.NoArgs,
+		Use: "crashpoints", Short: "試験用の停止点の一覧 (places between two durable steps, for tests with " + crashpoint.Variable + ")", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, name := range crashpoint.List() {
 				fmt.Fprintln(cmd.OutOrStdout(), name)

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"shomei/cmd/shomei/hub"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/hubserver"
+	"shomei/pkg/lifecycle"
+	"shomei/pkg/ops"
+	"shomei/pkg/vault"
+	"shomei/pkg/warehouse"
+	"shomei/pkg/warehouse/engine"
+)
+
+// Exit codes (README "Exit codes").
+const (
+	exitFailed      = 1
+	exitUsage       = 2
+	exitFound       = 3
+	exitItemsFailed = 4
+	exitUnreachable = 69
+	exitTryLater    = 75
+	exitConfig      = 78
+	exitInterrupted = 130
+)
+
+// exitError carries an exit code; a nil cause has said what there is to say already.
+type exitError struct {
+	code  int
+	cause error
+}
+
+func (e *exitError) Error() string {
+	if e.cause == nil {
+		return ""
+	}
+	return e.cause.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.cause }
+
+// usage makes a misuse of a command an exit code of its own.
+func usage(format string, args ...any) error {
+	return &exitError{exitUsage, fmt.Errorf(format, args...)}
+}
+
+// known are the failures that an operator can do something about: the exit code that scripts go by, and what happened
+// and what to do next in Japanese. The first that fits counts.
+var known = []struct {
+	err      error
+	code     int
+	japanese string
+}{
+	{hub.ErrNoData, exitConfig, "このフォルダーにはセンターのデータがありません。--data で場所を指定するか、make run で始めてください。"},
+	{engine.ErrNoLibrary, exitConfig, "ClickHouse エンジンのライブラリーがありません。make engine を実行してください。"},
+	{ops.ErrConfig, exitConfig, "設定に誤りがあります。示された箇所を直してください。"},
+	{hubserver.ErrConfig, exitConfig, "NATS の設定に誤りがあります。示された箇所を直してください。"},
+	{eventlog.ErrLayout, exitConfig, "ストリームの数が記録と合いません。始めたときと同じ --streams を指定してください。"},
+	{lifecycle.ErrSimulatedLog, exitConfig, "この記録は別の種類の時計で始められました。別の --data フォルダーを使ってください。"},
+	{vault.ErrMasterKey, exitConfig, "マスター鍵が合いません。keys/master.key をバックアップから戻してください。"},
+	{vault.ErrInUse, exitTryLater, "センターが動いている間は鍵を開けません。止めてからやり直してください。"},
+	{eventlog.ErrFull, exitTryLater, "記録する場所がありません。ディスクを空けてからやり直してください。"},
+	{warehouse.ErrUnavailable, exitUnreachable, "ClickHouse につながりません。データフォルダーの engine.log をご覧ください。"},
+	{warehouse.ErrNotFound, exitFailed, "その番号の電子証明書も利用者もありません。番号は shomei log で確かめられます。"},
+	{eventlog.ErrBehindMark, exitFailed, "記録の末尾が失われています。サービスは始めません。バックアップから戻してください。"},
+	{eventlog.ErrDamaged, exitFailed, "記録が壊れています。shomei fsck で箇所を調べ、バックアップから戻してください。"},
+	{eventlog.ErrForged, exitFailed, "信頼できない書き込みが記録にあります。shomei fsck で箇所を調べてください。"},
+}
+
+// outcome says why a command failed, once, and gives its exit code. Whatever failed before the command itself began was a
+// misuse of it.
+func (a *app) outcome(ctx context.Context, cmd *cobra.Command, err error, out io.Writer) int {
+	if err == nil {
+		return 0
+	}
+	code, japanese := a.judge(ctx, err)
+	switch text := strings.Join(strings.Fields(err.Error()), " "); {
+	case text == "":
+	case japanese != "" && a.lang != "en":
+		fmt.Fprintf(out, "shomei: %s (%s)\n", japanese, text)
+	default:
+		fmt.Fprintln(out, "shomei:", text)
+	}
+	if code == exitUsage {
+		fmt.Fprintln(out, a.say("使い方:", "usage:"), cmd.CommandPath(), "--help")
+	}
+	return code
+}
+
+func (a *app) judge(ctx context.Context, err error) (code int, japanese string) {
+	var exit *exitError
+	if !errors.As(err, &exit) && !a.begun {
+		exit = &exitError{code: exitUsage}
+	}
+	for _, k := range known {
+		if exit == nil && errors.Is(err, k.err) {
+			return k.code, k.japanese
+		}
+	}
+	switch {
+	case exit != nil && exit.code == exitUsage:
+		return exitUsage, "コマンドの使い方が違います。"
+	case exit != nil && exit.code == exitItemsFailed:
+		return exitItemsFailed, "一部ができませんでした。"
+	case exit != nil:
+		return exit.code, ""
+	case ctx.Err() != nil:
+		return exitInterrupted, "中断しました。"
+	}
+	return exitFailed, "できませんでした。"
+}
+
+// say picks the text in the user's language.
+func (a *app) say(japanese, english string) string {
+	if a.lang == "en" {
+		return english
+	}
+	return japanese
+}
