@@ -25,6 +25,9 @@ import (
 var service *vreader.Service
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "engine" {
+		os.Exit(serveEngine(os.Args[2:]))
+	}
 	if os.Getenv("SHOMEI_AGENT_MAIN") != "" {
 		main() // the test binary plays the program
 	}

@@ -166,6 +166,7 @@ func (s *station) clockEvidence() string {
 func (s *station) connectionLog() []nats.Option {
 	return []nats.Option{
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { s.logger.Info("the hub is away, claims wait", "error", err) }),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { s.logger.Info("the hub can't be reached, trying again", "error", err) }),
 		nats.ReconnectHandler(func(*nats.Conn) { s.logger.Info("the hub is back") }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			s.logger.Warn("the connection to the hub", "error", err)
