@@ -2,6 +2,7 @@ package dispatcher
 
 import (
 	"context"
+	"slices"
 
 	"shomei/events"
 	"shomei/pkg/eventlog"
@@ -30,7 +31,11 @@ func (d dispatcher) answer(r eventlog.Record, state *events.SubscriberState) *ev
 
 // take puts what one event says into the answer.
 func take(a *events.Answer, e *events.Event) {
-	a.RuleIds = append(a.RuleIds, e.RuleIds...)
+	for _, id := range e.RuleIds {
+		if !slices.Contains(a.RuleIds, id) {
+			a.RuleIds = append(a.RuleIds, id)
+		}
+	}
 	switch b := events.BodyOf(e).(type) {
 	case *events.ApplicationAccepted:
 		a.Fee, a.Planned, a.CardCandidates = b.Fee, b.Planned, b.CardCandidates

@@ -88,7 +88,7 @@ func (d dispatcher) subscriber(ctx context.Context, r eventlog.Record) error {
 			return err
 		}
 	}
-	if err := d.retireCards(ctx, r); err != nil {
+	if err := RetireCards(ctx, d.Log, r); err != nil {
 		return err
 	}
 	for _, o := range state.Obligations {
@@ -99,8 +99,8 @@ func (d dispatcher) subscriber(ctx context.Context, r eventlog.Record) error {
 	return nil
 }
 
-// retireCards takes the cards that a commit has voided out of use for everybody.
-func (d dispatcher) retireCards(ctx context.Context, r eventlog.Record) error {
+// RetireCards takes the cards that a commit has voided out of use for everybody. Doing it again says nothing new.
+func RetireCards(ctx context.Context, log *eventlog.Log, r eventlog.Record) error {
 	for _, e := range r.Commit.Events {
 		card, cause := e.GetCardVoided().GetCard(), e.GetCardVoided().GetCause()
 		if returned := e.GetCardReturned(); returned != nil {
@@ -113,7 +113,7 @@ func (d dispatcher) retireCards(ctx context.Context, r eventlog.Record) error {
 			CommandID: "retire/" + card, CausationID: r.Commit.CommandId, Redelivered: true,
 			Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "dispatcher"},
 		}
-		_, err := d.Log.Update(ctx, events.KindCard, card, env, func(h eventlog.Head) ([]*events.Event, error) {
+		_, err := log.Update(ctx, events.KindCard, card, env, func(h eventlog.Head) ([]*events.Event, error) {
 			return lifecycle.RetireCard(h.State, cause)
 		})
 		if err != nil {
