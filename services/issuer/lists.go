@@ -3,20 +3,22 @@ package issuer
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
+	"math/big"
 	"os"
 	"path/filepath"
 	"sort"
 	"sync"
 	"time"
 
-	"encoding/pem"
-
 	"github.com/google/renameio/v2"
 
 	"shomei/events"
 	"shomei/pkg/ca"
 	"shomei/pkg/civil"
+	"shomei/pkg/crashpoint"
 	"shomei/pkg/directory"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
@@ -84,7 +86,8 @@ func (l *lists) add(authority string, serial uint64, recordedMs int64, reason ca
 	}
 	last, _ := civil.Parse(l.lastDays[serial])
 	l.byAuthority[authority][serial] = ca.Revocation{
-		Serial: serial, RevokedAt: time.UnixMilli(recordedMs).UTC(), Reason: reason, Expires: last.EndInstant(),
+		// Lists count in whole seconds, and so does the instant of the next list.
+		Serial: serial, RevokedAt: time.UnixMilli(recordedMs).UTC().Truncate(time.Second), Reason: reason, Expires: last.EndInstant(),
 	}
 }
 
@@ -99,12 +102,12 @@ func (l *lists) newest(authority string) time.Time {
 	return newest
 }
 
-// entries are what an authority's list names at an instant, by serial: what has not yet reached its scheduled end
-// (domain.md 1.6).
+// entries are what an authority's list names at an instant, by serial: what has not been over for a whole period, so
+// that each stands on one list made after its scheduled end (domain.md 1.6, RFC 5280 section 3.3).
 func (l *lists) entries(authority string, at time.Time) []ca.Revocation {
 	var entries []ca.Revocation
 	for _, r := range l.byAuthority[authority] {
-		if !r.Expires.Before(at) {
+		if !r.Expires.Before(at.Add(-ca.CRLPeriod)) {
 			entries = append(entries, r)
 		}
 	}
@@ -115,12 +118,28 @@ func (l *lists) entries(authority string, at time.Time) []ca.Revocation {
 // PublishDue publishes the lists of the authorities that have something new to say, or whose list is about to run out
 // (domain.md 2.5: daily).
 func (i *Issuer) PublishDue(ctx context.Context, folder string) error {
-	return i.publishLists(ctx, folder, func(state *events.AuthorityState, newest time.Time) bool {
+	return i.publishLists(ctx, folder, func(id string, state *events.AuthorityState) bool {
 		next := time.UnixMilli(state.CrlNextUpdateMs)
 		made := next.Add(-ca.CRLPeriod)
-		return state.CrlNumber == 0 || newest.After(made) || i.Clock().Add(early).After(next)
+		newest := i.lists.newest(id) // of the very second of the list: it may have come after
+		return state.CrlNumber == 0 || !newest.Before(made) || i.Clock().Add(early).After(next) || stale(folder, id, state.CrlNumber)
 	})
 }
+
+// stale tells whether the folder lacks the list of a number, which is in the log before it is in the folder.
+func stale(folder, id string, number uint64) bool {
+	text, err := os.ReadFile(listFile(folder, id))
+	block, _ := pem.Decode(text)
+	if err != nil || block == nil {
+		return true
+	}
+	list, err := x509.ParseRevocationList(block.Bytes)
+	return err != nil || list.Number.Cmp(new(big.Int).SetUint64(number)) < 0
+}
+
+func listFile(folder, id string) string { return filepath.Join(folder, id+".crl") }
+
+var crashListed = crashpoint.Register("issuer.list-recorded")
 
 // early is how long before a list runs out the next one is made.
 const early = time.Hour
@@ -128,10 +147,10 @@ const early = time.Hour
 // PublishLists makes a full revocation list for every authority and each of its keys in force, and writes them to the
 // folder as <authority>.crl, PEM, the newest key first. The number and the digest stand in the log before the file.
 func (i *Issuer) PublishLists(ctx context.Context, folder string) error {
-	return i.publishLists(ctx, folder, func(*events.AuthorityState, time.Time) bool { return true })
+	return i.publishLists(ctx, folder, func(string, *events.AuthorityState) bool { return true })
 }
 
-func (i *Issuer) publishLists(ctx context.Context, folder string, due func(*events.AuthorityState, time.Time) bool) error {
+func (i *Issuer) publishLists(ctx context.Context, folder string, due func(string, *events.AuthorityState) bool) error {
 	i.lists.mu.Lock()
 	defer i.lists.mu.Unlock()
 	if err := i.lists.catchUp(ctx, i.Log); err != nil {
@@ -154,7 +173,7 @@ func (i *Issuer) publishLists(ctx context.Context, folder string, due func(*even
 	return nil
 }
 
-func (i *Issuer) publish(ctx context.Context, folder, id string, any *ca.Generation, due func(*events.AuthorityState, time.Time) bool) error {
+func (i *Issuer) publish(ctx context.Context, folder, id string, any *ca.Generation, due func(string, *events.AuthorityState) bool) error {
 	now := i.Clock().UTC().Truncate(time.Second)
 	head, err := i.Log.Load(ctx, events.KindAuthority, id)
 	if err != nil {
@@ -164,7 +183,7 @@ func (i *Issuer) publish(ctx context.Context, folder, id string, any *ca.Generat
 	if err != nil {
 		return err
 	}
-	if !due(state, i.lists.newest(id)) {
+	if !due(id, state) {
 		return nil
 	}
 	number := state.CrlNumber + 1
@@ -192,14 +211,15 @@ func (i *Issuer) publish(ctx context.Context, folder, id string, any *ca.Generat
 	if len(published) == 0 {
 		return nil
 	}
-	_, err = i.updateAuthority(ctx, id, func(s *events.AuthorityState) ([]*events.Event, error) {
+	outcome, err := i.updateAuthority(ctx, id, func(s *events.AuthorityState) ([]*events.Event, error) {
 		if s.CrlNumber >= number {
 			return nil, nil // another issuer was faster
 		}
 		return published, nil
 	})
-	if err != nil {
+	if err != nil || outcome.Commit == nil {
 		return err
 	}
-	return renameio.WriteFile(filepath.Join(folder, id+".crl"), file, 0o644)
+	crashListed.Hit()
+	return renameio.WriteFile(listFile(folder, id), file, 0o644)
 }

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"shomei/pkg/eventlog"
+)
+
+// fsckCommand checks the whole world and lists what differs.
+func (a *app) fsckCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "fsck", Short: "check the log, the tables and the revocation lists against each other; exit 3 and a list when something differs", Args: cobra.NoArgs,
+		Long: `Check the log in itself (chain, signatures, times, carried states, obligations, serials), the tables against the log,
+and the revocation lists against the log. One line for each thing found: where, what, and what to do next.
+
+Exit codes: 0 nothing differs, 3 something does, 1 the check could not be made.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			found, err := a.fsck(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+			if err == nil && found > 0 {
+				return &exitError{exitFound, fmt.Errorf("%d findings", found)}
+			}
+			return err
+		},
+	}
+}
+
+func (a *app) fsck(ctx context.Context, out, progress io.Writer) (found uint64, err error) {
+	h, err := a.attach(ctx)
+	if errors.Is(err, eventlog.ErrBehindMark) || errors.Is(err, eventlog.ErrDamaged) || errors.Is(err, eventlog.ErrForged) {
+		fmt.Fprintln(out, err) // a log that may not be opened is what was looked for
+		return 1, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer h.Close()
+	report, err := h.Fsck(ctx, tell(progress))
+	if err != nil {
+		return 0, err
+	}
+	for _, f := range report.Findings {
+		fmt.Fprintln(out, f)
+	}
+	if report.More > 0 {
+		fmt.Fprintf(out, "and %d more\n", report.More)
+	}
+	if len(report.Findings) == 0 {
+		fmt.Fprintf(out, "%d commits, %d aggregates: nothing differs\n", report.Commits, report.Aggregates)
+	}
+	return uint64(len(report.Findings)) + report.More, nil
+}
+
+// tell says every few seconds how far a long check has come.
+func tell(out io.Writer) func(commits uint64) {
+	begin := time.Now()
+	last := begin
+	return func(commits uint64) {
+		if time.Since(last) > 2*time.Second {
+			last = time.Now()
+			fmt.Fprintf(out, "%d commits, %.0f a second\n", commits, float64(commits)/time.Since(begin).Seconds())
+		}
+	}
+}

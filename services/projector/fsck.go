@@ -1,0 +1,163 @@
+package projector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"shomei/events"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/lifecycle"
+)
+
+// Finding is one thing that is not as it should be: where, what, and what to do next.
+type Finding struct{ Where, What, Next string }
+
+// String puts a finding on one line, without line breaks of what it quotes.
+func (f Finding) String() string {
+	return strings.ReplaceAll(fmt.Sprintf("%s: %s; %s", f.Where, f.What, f.Next), "\n", " ")
+}
+
+// Report is what a check found.
+type Report struct {
+	// Commits and Aggregates are how many were looked at.
+	Commits, Aggregates uint64
+	Findings            []Finding
+	// More is how many findings beyond the first thousand were only counted.
+	More uint64
+}
+
+// maxFindings bounds a report: whoever has a thousand findings needs a copy of the log, not a longer list.
+const maxFindings = 1000
+
+func (r *Report) add(where, next, what string, args ...any) {
+	if len(r.Findings) >= maxFindings {
+		r.More++
+		return
+	}
+	r.Findings = append(r.Findings, Finding{Where: where, What: fmt.Sprintf(what, args...), Next: next})
+}
+
+// What to do about a finding.
+const (
+	nextRestore = "stop the hub, keep the store as it is, and restore it from a copy that is whole"
+	nextForged  = "find out who could write here, retire that key, and restore the log from a copy before it"
+	nextRebuild = "shomei rebuild makes the tables anew from the log"
+	nextPublish = "the hub publishes the next list by itself; until then hand out no list from this folder"
+	nextService = "look at the service's log and start it again"
+	nextProgram = "a decision went wrong: keep the log and report it with shomei log"
+)
+
+// FsckConfig is what a check is told.
+type FsckConfig struct {
+	// Lists is the folder of the revocation lists, <authority>.crl in PEM; empty leaves them unchecked.
+	Lists string
+	// Now judges what is owed for too long.
+	Now time.Time
+	// Progress, when set, hears how many commits have been looked at.
+	Progress func(commits uint64)
+}
+
+// Fsck checks the log in itself (chain, signatures, times, carried states, obligations, serials), the tables against
+// the log, and the revocation lists against the log. It reads stream by stream and keeps one stream's aggregates in
+// memory at a time (design.md: under 500,000 a stream), beside one bit for each serial. It may run while the hub does.
+func (p *Projector) Fsck(ctx context.Context, config FsckConfig) (*Report, error) {
+	c := &check{p: p, config: config, report: &Report{}, folds: lifecycle.Folds(), aggregates: make(map[string]*aggregate)}
+	if err := p.Log.Check(ctx); err != nil {
+		if !damaged(err) {
+			return nil, fmt.Errorf("checking the log: %w", err)
+		}
+		c.report.add("log", nextRestore, "%v", err)
+	}
+	if err := c.readLists(); err != nil {
+		return nil, fmt.Errorf("reading the revocation lists: %w", err)
+	}
+	whole, err := c.scan(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("checking the log: %w", err)
+	}
+	if !whole {
+		return c.report, nil // what follows compares with a log that could not be read to its end
+	}
+	if err := c.checkLeases(ctx); err != nil {
+		return nil, fmt.Errorf("checking the serials: %w", err)
+	}
+	if err := c.checkLists(ctx); err != nil {
+		return nil, fmt.Errorf("checking the revocation lists: %w", err)
+	}
+	if err := c.checkTables(ctx); err != nil {
+		return nil, fmt.Errorf("checking the tables: %w", err)
+	}
+	return c.report, nil
+}
+
+// check is one Fsck on its way.
+type check struct {
+	p      *Projector
+	config FsckConfig
+	report *Report
+	folds  map[string]lifecycle.Fold
+	// aggregates of the stream being read, by kind and id.
+	aggregates map[string]*aggregate
+	stream     string
+	serials    serials
+	leases     leases
+	// authorities have generations or lists.
+	authorities []string
+	lists       []*list
+	logged      tally
+}
+
+func damaged(err error) bool {
+	return errors.Is(err, eventlog.ErrDamaged) || errors.Is(err, eventlog.ErrBehindMark) || errors.Is(err, eventlog.ErrForged)
+}
+
+// scan reads the whole log; false when a stream can't be read to its end.
+func (c *check) scan(ctx context.Context) (whole bool, err error) {
+	err = c.p.Log.Scan(ctx, nil, func(r eventlog.Record, err error) error {
+		if r.Stream != c.stream {
+			c.finishStream()
+			c.stream = r.Stream
+		}
+		c.take(r, err)
+		if c.report.Commits++; c.config.Progress != nil && c.report.Commits%1000 == 0 {
+			c.config.Progress(c.report.Commits)
+		}
+		return nil
+	})
+	if damaged(err) {
+		c.report.add("log", nextRestore, "%v", err)
+		return false, nil
+	}
+	c.finishStream()
+	return err == nil, err
+}
+
+// aggregateOf gives the aggregate a record belongs to.
+func (c *check) aggregateOf(r eventlog.Record) *aggregate {
+	key := r.Kind + "/" + r.ID
+	a := c.aggregates[key]
+	if a == nil {
+		a = &aggregate{place: place{kind: r.Kind, id: r.ID}}
+		c.aggregates[key] = a
+		c.report.Aggregates++
+		if r.Kind == events.KindAuthority {
+			c.authorities = append(c.authorities, r.ID)
+		}
+	}
+	return a
+}
+
+// finishStream judges the aggregates of the stream read, which no later stream holds, and forgets them.
+func (c *check) finishStream() {
+	for _, a := range c.aggregates {
+		c.finish(a)
+		c.logged.addAll(&a.place)
+		for _, held := range a.certificates {
+			c.compareLists(held)
+		}
+	}
+	clear(c.aggregates)
+}

@@ -1,0 +1,274 @@
+package projector
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"shomei/events"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/lifecycle"
+)
+
+// aggregate is one history on its way through a check.
+type aggregate struct {
+	place
+	last     uint64 // revision
+	hash     []byte // of the last message
+	recorded int64
+	state    []byte
+	// adopt takes the next carried state as it is, because what came before could not be read.
+	adopt bool
+	// unsigned are serials authorised and neither issued nor abandoned; told counts what is due (1) and done (2) once.
+	unsigned map[uint64]bool
+	told     map[string]int8
+}
+
+// take checks one record against what came before it on its aggregate.
+func (c *check) take(r eventlog.Record, readErr error) {
+	a := c.aggregateOf(r)
+	where := fmt.Sprintf("%s/%s revision %d", r.Kind, r.ID, a.last+1)
+	if r.Commit == nil {
+		c.report.add(where, nextRestore, "can't be read: %v", readErr)
+		a.last, a.hash, a.adopt = a.last+1, events.Hash(r.Stored), true
+		return
+	}
+	if readErr != nil {
+		c.report.add(where, nextForged, "%v", readErr)
+	} else if err := c.p.Log.Verify(r); err != nil {
+		c.report.add(where, nextForged, "%v", err)
+	}
+	c.checkChain(a, r, where)
+	c.checkTimes(a, r, where)
+	c.checkState(a, r, where)
+	a.place.take(r.Commit)
+	for _, e := range r.Commit.Events {
+		c.account(a, e, where)
+	}
+}
+
+func (c *check) checkChain(a *aggregate, r eventlog.Record, where string) {
+	if r.Commit.Revision != a.last+1 || !bytes.Equal(r.Commit.PreviousHash, a.hash) {
+		c.report.add(where, nextRestore, "revision %d at %s sequence %d does not continue revision %d", r.Commit.Revision, r.Stream, r.Sequence, a.last)
+		a.adopt = a.adopt || r.Commit.Revision != a.last+1
+	}
+	a.last, a.hash = r.Commit.Revision, events.Hash(r.Stored)
+}
+
+func (c *check) checkTimes(a *aggregate, r eventlog.Record, where string) {
+	for i, e := range r.Commit.Events {
+		if e.RecordedMs < a.recorded {
+			c.report.add(where, nextProgram, "event %d was recorded at %s, before %s of an earlier one", i, stamp(e.RecordedMs), stamp(a.recorded))
+		}
+		a.recorded = max(a.recorded, e.RecordedMs)
+	}
+}
+
+func stamp(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339Nano) }
+
+// checkState compares the state carried behind a commit with the fold of everything up to it.
+func (c *check) checkState(a *aggregate, r eventlog.Record, where string) {
+	version, carried, err := r.State()
+	if err != nil {
+		c.report.add(where, nextRestore, "%v", err)
+		a.adopt = true
+		return
+	}
+	if version > lifecycle.FoldVersion {
+		c.report.add(where, "use a program at least as new", "the state was folded by version %d, this program knows %d", version, lifecycle.FoldVersion)
+		a.adopt = true
+		return
+	}
+	if a.adopt && version == lifecycle.FoldVersion {
+		a.state, a.adopt = carried, false
+		return
+	}
+	fold, ok := c.folds[r.Kind]
+	if !ok {
+		c.report.add(where, nextForged, "there is no kind of aggregate %q", r.Kind)
+		return
+	}
+	folded, err := fold.Apply(a.state, r.Commit)
+	switch {
+	case err != nil:
+		c.report.add(where, nextProgram, "can't be folded: %v", err)
+		a.adopt = true
+		return
+	case version == lifecycle.FoldVersion && !sameState(r.Kind, folded, carried):
+		c.report.add(where, nextForged, "the carried state is not the fold of the history")
+		folded = carried // one finding for what goes on from here
+	}
+	a.state = folded
+	if r.Kind == events.KindSubscriber {
+		c.checkLive(folded, where)
+	}
+}
+
+// sameState compares states by their bytes and, should another build have ordered them differently, by their content.
+func sameState(kind string, a, b []byte) bool {
+	if bytes.Equal(a, b) {
+		return true
+	}
+	of := map[string]func() proto.Message{
+		events.KindSubscriber: func() proto.Message { return &events.SubscriberState{} },
+		events.KindCard:       func() proto.Message { return &events.CardState{} },
+		events.KindOffice:     func() proto.Message { return &events.OfficeState{} },
+		events.KindAuthority:  func() proto.Message { return &events.AuthorityState{} },
+	}[kind]
+	if of == nil {
+		of = func() proto.Message { return &events.QuarantineState{} }
+	}
+	first, second := of(), of()
+	return proto.Unmarshal(a, first) == nil && proto.Unmarshal(b, second) == nil && proto.Equal(first, second)
+}
+
+// checkLive looks for two certificates of a kind in force at a time (domain.md 1.4: double issue).
+func (c *check) checkLive(state []byte, where string) {
+	s, err := lifecycle.DecodeSubscriber(state)
+	if err != nil {
+		c.report.add(where, nextRestore, "%v", err)
+		return
+	}
+	live := make(map[[2]int32]uint64)
+	for _, held := range s.Certificates {
+		if !slices.Contains(inForce, held.Status) {
+			continue
+		}
+		key := [2]int32{int32(held.Regime), int32(held.Kind)}
+		if other, ok := live[key]; ok {
+			c.report.add(where, nextProgram, "serials %d and %d of one kind are live at a time", other, held.Serial)
+		}
+		live[key] = held.Serial
+	}
+}
+
+var inForce = []events.CertificateStatus{
+	events.CertificateStatus_CERTIFICATE_STATUS_ISSUED, events.CertificateStatus_CERTIFICATE_STATUS_VALID,
+	events.CertificateStatus_CERTIFICATE_STATUS_SUSPENDED,
+}
+
+// account keeps the books of what falls due and what becomes of it, without asking the fold.
+func (c *check) account(a *aggregate, e *events.Event, where string) {
+	switch b := events.BodyOf(e).(type) {
+	case *events.IssueAuthorized:
+		c.spend(b.Serial, where)
+		if a.unsigned == nil {
+			a.unsigned = make(map[uint64]bool)
+		}
+		a.unsigned[b.Serial] = true
+	case *events.CertificateIssued:
+		c.close(a, b.Serial, "issued", where)
+	case *events.IssueAbandoned:
+		c.close(a, b.Serial, "abandoned", where)
+	case *events.NoticeDue:
+		c.due(a, "notice "+b.Notice, where)
+	case *events.NoticeSent:
+		c.done(a, "notice "+b.Notice, where)
+	case *events.NoticeFailed:
+		c.done(a, "notice "+b.Notice, where)
+	case *events.NoticeSuppressed:
+		c.done(a, "notice "+b.Notice, where)
+	case *events.InquiryLetterDue:
+		c.due(a, "letter "+b.Letter, where)
+	case *events.InquiryLetterMailed:
+		c.done(a, "letter "+b.Letter, where)
+	case *events.BlockLeased:
+		c.leases.add(b, where, c.report)
+	case *events.GenerationActivated:
+		c.spend(b.Serial, where)
+	}
+}
+
+func (c *check) spend(serial uint64, where string) {
+	if !c.serials.add(serial) {
+		c.report.add(where, nextProgram, "serial %d is used a second time", serial)
+	}
+}
+
+func (c *check) close(a *aggregate, serial uint64, how, where string) {
+	if !a.unsigned[serial] {
+		c.report.add(where, nextProgram, "serial %d is %s without standing authorised", serial, how)
+	}
+	delete(a.unsigned, serial)
+}
+
+func (c *check) due(a *aggregate, what, where string) {
+	if a.told == nil {
+		a.told = make(map[string]int8)
+	}
+	if a.told[what] != 0 {
+		c.report.add(where, nextProgram, "%s falls due a second time", what)
+	}
+	a.told[what] = 1
+}
+
+func (c *check) done(a *aggregate, what, where string) {
+	if a.told[what] != 1 {
+		c.report.add(where, nextProgram, "%s has an outcome without being due, or a second one", what)
+		return
+	}
+	a.told[what] = 2
+}
+
+// How long something may be owed by a service of the hub. What a counter owes waits for people.
+const (
+	signPatience   = time.Hour
+	noticePatience = 24 * time.Hour
+)
+
+// finish judges what a subscriber's history leaves open: it must be owed in the state, and not for too long.
+func (c *check) finish(a *aggregate) {
+	if a.kind != events.KindSubscriber {
+		return
+	}
+	where := a.kind + "/" + a.id
+	state, err := lifecycle.DecodeSubscriber(a.state)
+	if err != nil {
+		c.report.add(where, nextRestore, "%v", err)
+		return
+	}
+	for serial := range a.unsigned {
+		if !owesSignature(state, serial) {
+			c.report.add(where, nextProgram, "serial %d is authorised, and neither issued, abandoned nor owed", serial)
+		}
+	}
+	for what, step := range a.told {
+		if notice, ok := bytes.CutPrefix([]byte(what), []byte("notice ")); ok && step == 1 && !owes(state, noticeOwed, string(notice)) {
+			c.report.add(where, nextProgram, "%s is due, and has neither an outcome nor is it owed", what)
+		}
+	}
+	for _, o := range state.Obligations {
+		c.checkPatience(o, where)
+	}
+}
+
+const noticeOwed = events.ObligationKind_OBLIGATION_KIND_SEND_NOTICE
+
+func owes(s *events.SubscriberState, kind events.ObligationKind, target string) bool {
+	return slices.ContainsFunc(s.Obligations, func(o *events.Obligation) bool { return o.Kind == kind && o.Target == target })
+}
+
+func owesSignature(s *events.SubscriberState, serial uint64) bool {
+	return slices.ContainsFunc(s.Certificates, func(held *events.Certificate) bool {
+		return held.Serial == serial && held.Status == events.CertificateStatus_CERTIFICATE_STATUS_AUTHORIZED &&
+			owes(s, events.ObligationKind_OBLIGATION_KIND_SIGN, held.Procedure)
+	})
+}
+
+func (c *check) checkPatience(o *events.Obligation, where string) {
+	patience, who := time.Duration(0), ""
+	switch o.Kind {
+	case events.ObligationKind_OBLIGATION_KIND_SIGN:
+		patience, who = signPatience, "the issuer"
+	case noticeOwed, events.ObligationKind_OBLIGATION_KIND_MAIL_INQUIRY:
+		patience, who = noticePatience, "the notifier"
+	default:
+		return
+	}
+	if c.config.Now.Sub(time.UnixMilli(o.SinceMs)) > patience {
+		c.report.add(where, nextService, "%s has owed %s (obligation %s) since %s", who, o.Target, o.Id, stamp(o.SinceMs))
+	}
+}

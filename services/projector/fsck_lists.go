@@ -1,0 +1,226 @@
+package projector
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"shomei/events"
+	"shomei/pkg/ca"
+	"shomei/pkg/civil"
+)
+
+// list is one revocation list as it stands in the folder. entries shrinks to what the log does not know.
+type list struct {
+	authority string
+	der       []byte
+	crl       *x509.RevocationList
+	entries   map[uint64]x509.RevocationListEntry
+}
+
+// readLists reads the folder before the log is read: the log then holds everything the lists can know.
+func (c *check) readLists() error {
+	if c.config.Lists == "" {
+		return nil
+	}
+	files, err := filepath.Glob(filepath.Join(c.config.Lists, "*.crl"))
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		rest, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		authority := strings.TrimSuffix(filepath.Base(file), ".crl")
+		found := 0
+		for block, rest := pem.Decode(rest); block != nil; block, rest = pem.Decode(rest) {
+			crl, err := x509.ParseRevocationList(block.Bytes)
+			if err != nil {
+				c.report.add(listName(authority), nextPublish, "can't be read: %v", err)
+				continue
+			}
+			c.lists = append(c.lists, newList(authority, block.Bytes, crl))
+			found++
+		}
+		if found == 0 {
+			c.report.add(listName(authority), nextPublish, "holds no list that can be read")
+		}
+	}
+	return nil
+}
+
+func listName(authority string) string { return "revocation list " + authority + ".crl" }
+
+func newList(authority string, der []byte, crl *x509.RevocationList) *list {
+	l := &list{authority: authority, der: der, crl: crl, entries: make(map[uint64]x509.RevocationListEntry, len(crl.RevokedCertificateEntries))}
+	for _, entry := range crl.RevokedCertificateEntries {
+		if entry.SerialNumber.IsUint64() {
+			l.entries[entry.SerialNumber.Uint64()] = entry
+		}
+	}
+	return l
+}
+
+// compareLists checks one certificate against the lists of its authority, as each stood when it was made.
+func (c *check) compareLists(held *certificate) {
+	for _, l := range c.lists {
+		if l.authority != held.authority {
+			continue
+		}
+		entry, listed := l.entries[held.serial]
+		delete(l.entries, held.serial)
+		want, must, same := held.expected(l.crl.ThisUpdate)
+		switch {
+		case same: // within the second in which the list was made either is right
+		case must && !listed:
+			c.report.add(listName(l.authority), nextPublish, "number %v leaves out serial %d, ended at %s", l.crl.Number, held.serial, want.RevocationTime.Format(time.RFC3339))
+		case !must && listed:
+			c.report.add(listName(l.authority), nextPublish, "number %v names serial %d, which had not ended or was long over", l.crl.Number, held.serial)
+		case must && (!entry.RevocationTime.Equal(want.RevocationTime) || entry.ReasonCode != want.ReasonCode):
+			c.report.add(listName(l.authority), nextPublish, "number %v names serial %d at %s for reason %d, the log at %s for reason %d", l.crl.Number, held.serial,
+				entry.RevocationTime.Format(time.RFC3339), entry.ReasonCode, want.RevocationTime.Format(time.RFC3339), want.ReasonCode)
+		}
+	}
+}
+
+// expected is what a list made at an instant must say of a certificate: whether it must stand there, and whether what
+// ended it fell into the very second of the list.
+func (held *certificate) expected(at time.Time) (entry x509.RevocationListEntry, must, same bool) {
+	ended, suspended := second(max(held.revoked, held.abandoned)), second(held.suspended)
+	same = ended.Equal(at) || suspended.Equal(at)
+	switch {
+	case !ended.IsZero() && !ended.After(at):
+		entry.RevocationTime, entry.ReasonCode, must = ended, held.crlReason, true
+	case !suspended.IsZero() && !suspended.After(at):
+		entry.RevocationTime, entry.ReasonCode, must = suspended, int(ca.CertificateHold), true
+	}
+	if last, err := civil.Parse(held.lastDay); err == nil && last.EndInstant().Before(at.Add(-ca.CRLPeriod)) {
+		must = false
+	}
+	return entry, must, same
+}
+
+func second(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC().Truncate(time.Second)
+}
+
+// checkLists compares the lists with what the log says was published, and names entries that the log does not know.
+func (c *check) checkLists(ctx context.Context) error {
+	if c.config.Lists == "" {
+		return nil
+	}
+	for _, authority := range c.authorities {
+		p, err := c.publishedBy(ctx, authority)
+		if err != nil {
+			return err
+		}
+		if !c.replaced(authority, p.number) {
+			c.checkPublished(authority, p)
+		}
+	}
+	for _, l := range c.lists {
+		if !slices.Contains(c.authorities, l.authority) {
+			c.report.add(listName(l.authority), nextPublish, "the log knows no such authority")
+		}
+		for serial := range l.entries {
+			c.report.add(listName(l.authority), nextPublish, "number %v names serial %d, which the log does not know", l.crl.Number, serial)
+		}
+	}
+	return nil
+}
+
+// replaced tells whether a running hub has published a newer list since the folder was read; what was read is then
+// neither in the folder any more nor the newest in the log.
+func (c *check) replaced(authority string, newest uint64) bool {
+	for _, l := range c.lists {
+		if l.authority == authority && l.crl.Number.Cmp(new(big.Int).SetUint64(newest)) >= 0 {
+			return false
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(c.config.Lists, authority+".crl"))
+	block, _ := pem.Decode(text)
+	if err != nil || block == nil {
+		return false
+	}
+	crl, err := x509.ParseRevocationList(block.Bytes)
+	return err == nil && crl.Number.Cmp(new(big.Int).SetUint64(newest)) >= 0
+}
+
+// published is what the log says of an authority's keys and its newest lists.
+type published struct {
+	number uint64
+	byKey  map[string]*events.CrlPublished // of the newest number
+	keys   map[string]*x509.Certificate
+}
+
+func (c *check) publishedBy(ctx context.Context, authority string) (published, error) {
+	p := published{keys: make(map[string]*x509.Certificate)}
+	history, err := c.p.Log.History(ctx, events.KindAuthority, authority)
+	if damaged(err) {
+		return p, nil // found and named on the way through the log
+	}
+	if err != nil {
+		return p, err
+	}
+	for _, r := range history {
+		for _, e := range r.Commit.Events {
+			switch b := events.BodyOf(e).(type) {
+			case *events.GenerationActivated:
+				if p.keys[hex.EncodeToString(b.KeyId)], err = x509.ParseCertificate(b.Certificate); err != nil {
+					return p, fmt.Errorf("reading generation %d of authority %s: %w", b.Number, authority, err)
+				}
+			case *events.CrlPublished:
+				if b.Number > p.number {
+					p.number, p.byKey = b.Number, make(map[string]*events.CrlPublished)
+				}
+				p.byKey[hex.EncodeToString(b.KeyId)] = b
+			}
+		}
+	}
+	return p, nil
+}
+
+func (c *check) checkPublished(authority string, p published) {
+	seen := make(map[string]bool)
+	for _, l := range c.lists {
+		if l.authority != authority {
+			continue
+		}
+		key := hex.EncodeToString(l.crl.AuthorityKeyId)
+		seen[key] = true
+		c.checkOne(l, p.keys[key], p.byKey[key], p.number)
+	}
+	for key, b := range p.byKey {
+		if !seen[key] {
+			c.report.add(listName(authority), nextPublish, "list number %d of key %s was published and is not there", b.Number, key)
+		}
+	}
+}
+
+func (c *check) checkOne(l *list, key *x509.Certificate, b *events.CrlPublished, newest uint64) {
+	where := listName(l.authority)
+	switch sum := sha256.Sum256(l.der); {
+	case key == nil:
+		c.report.add(where, nextPublish, "a list is signed by key %x, which the log does not know", l.crl.AuthorityKeyId)
+	case l.crl.CheckSignatureFrom(key) != nil:
+		c.report.add(where, nextPublish, "the signature of list number %v does not hold", l.crl.Number)
+	case b == nil || !l.crl.Number.IsUint64() || l.crl.Number.Uint64() != newest:
+		c.report.add(where, nextPublish, "list number %v stands there, the log published %d", l.crl.Number, newest)
+	case !bytes.Equal(sum[:], b.Sha256) || len(l.crl.RevokedCertificateEntries) != int(b.Entries):
+		c.report.add(where, nextPublish, "list number %d is not the one that was published", newest)
+	}
+}
