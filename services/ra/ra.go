@@ -58,12 +58,13 @@ func New(c Config) (*RA, error) {
 }
 
 // Run takes claims until ctx ends.
-func (r *RA) Run(ctx context.Context) error { return r.Hub.Claims(ctx, r.handle) }
+func (r *RA) Run(ctx context.Context) error { return r.Hub.Claims(ctx, r.Handle) }
 
 var crashDecided = crashpoint.Register("ra.decided")
 
-// handle decides on one claim. A claim that can't be attributed goes to quarantine, whole, and is answered from there.
-func (r *RA) handle(ctx context.Context, received counterlink.Received) error {
+// Handle decides on one claim whose signature and place in its counter's chain hold. A claim that can't be attributed
+// goes to quarantine, whole, and is answered from there.
+func (r *RA) Handle(ctx context.Context, received counterlink.Received) error {
 	a := &attempt{RA: r, received: received, claim: received.Claim}
 	err := a.decide(ctx)
 	crashDecided.Hit()
