@@ -81,7 +81,7 @@ type shown struct {
 }
 
 // New parses every *.html of files, each of which defines "content" and may
-// define partials of its own. Words that a template asks for by {{t "key"}}
+// define partials of its own; those in files named _*.html all pages have. Words that a template asks for by {{t "key"}}
 // and the catalogue lacks, and words without one of their two texts, are
 // errors, all named at once.
 func New(files fs.FS, words Catalogue) (*Set, error) {
@@ -98,6 +98,9 @@ func New(files fs.FS, words Catalogue) (*Set, error) {
 	for _, lang := range Languages {
 		set.pages[lang] = map[string]*template.Template{}
 		for _, name := range names {
+			if strings.HasPrefix(path.Base(name), sharedPrefix) {
+				continue
+			}
 			page, err := parsePage(files, name, lang, words)
 			if err != nil {
 				wrong = append(wrong, err)
@@ -109,6 +112,9 @@ func New(files fs.FS, words Catalogue) (*Set, error) {
 	return set, errors.Join(wrong...)
 }
 
+// sharedPrefix begins the names of files whose partials all pages of a service have.
+const sharedPrefix = "_"
+
 func parsePage(files fs.FS, name string, lang Language, words Catalogue) (*template.Template, error) {
 	page := template.New("layout").Funcs(template.FuncMap{
 		"t":    func(key string, args ...any) (string, error) { return words.say(lang, key, args...) },
@@ -118,7 +124,11 @@ func parsePage(files fs.FS, name string, lang Language, words Catalogue) (*templ
 	if err != nil {
 		return nil, fmt.Errorf("parsing the layout: %w", err)
 	}
-	if page, err = page.ParseFS(files, name); err != nil {
+	shared, err := fs.Glob(files, sharedPrefix+"*.html")
+	if err != nil {
+		return nil, fmt.Errorf("listing partials: %w", err)
+	}
+	if page, err = page.ParseFS(files, append(shared, name)...); err != nil {
 		return nil, fmt.Errorf("parsing page %s: %w", name, err)
 	}
 	return page, words.coversTemplates(name, page)
