@@ -21,7 +21,7 @@ type Step struct {
 	Expect []Expectation
 }
 
-// Act is what happens in a step: *SetClock, *Wait, *Office, *Facts, *Application, *Finish, *Change, *Report, *Order,
+// Act is what happens in a step: *SetClock, *Wait, *Office, *Facts, *Application, *Finish, *Change, *Notification, *Order,
 // *Block or *Look.
 type Act interface{ act() }
 
@@ -82,7 +82,6 @@ type Application struct {
 	PaperCopy            bool
 	SignPIN, AuthPIN     string // typed by the resident; empty: those of every story
 	Until                Stage  // how far it goes by itself
-	ReceivedAt           time.Time
 }
 
 // Stage is how far an application goes by itself.
@@ -121,8 +120,8 @@ type Change struct {
 	Office              string // where it was filed; empty: the register itself tells
 }
 
-// Report is a loss told by telephone or at an office, or a card that was found.
-type Report struct {
+// Notification is a loss told by telephone or at an office, or a card that was found.
+type Notification struct {
 	Person Resident
 	Found  bool
 	Office string // empty: by telephone
@@ -145,14 +144,14 @@ type Block struct {
 // Look does nothing: its expectations are what it is for.
 type Look struct{ Person Resident }
 
-func (*SetClock) act()    {}
-func (*Wait) act()        {}
-func (*Office) act()      {}
-func (*Facts) act()       {}
-func (*Application) act() {}
-func (*Finish) act()      {}
-func (*Change) act()      {}
-func (*Report) act()      {}
-func (*Order) act()       {}
-func (*Block) act()       {}
-func (*Look) act()        {}
+func (*SetClock) act()     {}
+func (*Wait) act()         {}
+func (*Office) act()       {}
+func (*Facts) act()        {}
+func (*Application) act()  {}
+func (*Finish) act()       {}
+func (*Change) act()       {}
+func (*Notification) act() {}
+func (*Order) act()        {}
+func (*Block) act()        {}
+func (*Look) act()         {}

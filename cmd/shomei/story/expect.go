@@ -15,6 +15,7 @@ type Expectation struct {
 	Line   int
 	Text   string
 	Person string // name in the story
+	lists  bool   // it needs the revocation lists
 	judge  judgement
 }
 

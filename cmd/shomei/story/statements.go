@@ -180,7 +180,7 @@ func readChange(w *words, r *reading) {
 
 func readLose(w *words, r *reading) {
 	who := r.person(w)
-	report := &Report{Person: who}
+	report := &Notification{Person: who}
 	report.Office, _ = r.at(w)
 	under[any](r, nil, nil, who.Nick)
 	r.step.Act = report
@@ -193,7 +193,7 @@ func readFind(w *words, r *reading) {
 		w.fail("add: at OFFICE", "nobody knows at which office")
 	}
 	under[any](r, nil, nil, who.Nick)
-	r.step.Act = &Report{Person: who, Found: true, Office: office}
+	r.step.Act = &Notification{Person: who, Found: true, Office: office}
 }
 
 func readOrder(w *words, r *reading) {

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"shomei/cmd/shomei/story"
+)
+
+// storyCommand plays lives written as plain text on a centre and counters of their own.
+func (a *app) storyCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "story", Short: "play a life written as plain text, and say what came out otherwise than it expects", Long: story.Help(),
+		Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	var out, data, agent string
+	run := &cobra.Command{
+		Use: "run FILE…", Short: "play stories, each in a data folder of its own; exit code 3 when an expectation fails", Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, files []string) error {
+			return a.runStories(cmd.Context(), files, stage{out: out, data: data, agent: agent}, cmd.OutOrStdout())
+		},
+	}
+	run.Flags().StringVar(&out, "out", "", "leave certificates, lists, cards, mails, events and report in OUT/<story>/")
+	run.Flags().StringVar(&data, "keep", "", "keep the data folders in KEEP/<story>/ instead of throwing them away")
+	run.Flags().StringVar(&agent, "agent", "", "the counter's program (default: shomei-agent beside this one)")
+	check := &cobra.Command{
+		Use: "check FILE…", Short: "read stories without playing them", Args: cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, files []string) error {
+			_, err := readStories(files)
+			return err
+		},
+	}
+	cmd.AddCommand(run, check)
+	return cmd
+}
+
+// stage says where stories are played and what they leave.
+type stage struct{ out, data, agent string }
+
+func readStories(files []string) ([]*story.Story, error) {
+	var all []*story.Story
+	for _, name := range files {
+		file, err := os.Open(name)
+		if err != nil {
+			return nil, usage("opening a story: %w", err)
+		}
+		s, err := story.Parse(file, name)
+		file.Close()
+		if err != nil {
+			return nil, usage("%w", err)
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+func (a *app) runStories(ctx context.Context, files []string, at stage, out io.Writer) error {
+	all, err := readStories(files)
+	if err != nil {
+		return err
+	}
+	if at.agent == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		at.agent = filepath.Join(filepath.Dir(self), "shomei-agent")
+	}
+	var failed []string
+	for _, s := range all {
+		report, err := a.playStory(ctx, s, at, out)
+		if err != nil {
+			return err
+		}
+		failed = append(failed, failures(report)...)
+	}
+	if len(failed) > 0 {
+		fmt.Fprintf(out, "\n%d expectations failed:\n%s\n", len(failed), strings.Join(failed, "\n"))
+		return &exitError{exitFound, nil}
+	}
+	return nil
+}
+
+// nameOf is what a story's folder is called: its file's name without the extension.
+func nameOf(file string) string { return strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)) }
+
+func (a *app) playStory(ctx context.Context, s *story.Story, at stage, out io.Writer) (report *story.Report, err error) {
+	logger, err := a.logger()
+	if err != nil {
+		return nil, err
+	}
+	folder := filepath.Join(at.data, nameOf(s.File))
+	if at.data == "" {
+		if folder, err = os.MkdirTemp("", "story"); err != nil {
+			return nil, err
+		}
+		defer os.RemoveAll(folder)
+	} else if _, err := os.Stat(folder); err == nil {
+		return nil, usage("%s exists: a story begins with nothing, so give another folder", folder)
+	}
+	w, err := story.Build(ctx, folder, at.agent, s.Begin(), logger)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	report, err = story.Play(ctx, s, w, out)
+	if err == nil && at.out != "" {
+		err = w.Export(ctx, filepath.Join(at.out, nameOf(s.File)), report)
+	}
+	if err == nil {
+		fmt.Fprintf(out, "\n%s: %d steps, %d of %d expectations met, %d ms\n", s.File, len(report.Steps),
+			report.Expected-report.Failed, report.Expected, report.Milliseconds)
+	}
+	return report, err
+}
+
+// failures names each failed expectation with its place, what was expected and what was seen.
+func failures(r *story.Report) []string {
+	var list []string
+	for _, step := range r.Steps {
+		for _, e := range step.Expectations {
+			if !e.OK {
+				list = append(list, fmt.Sprintf("  %s:%d: expected %s; seen %s", r.Story, e.Line, e.Expected, e.Seen))
+			}
+		}
+	}
+	return list
+}

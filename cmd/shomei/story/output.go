@@ -1,0 +1,219 @@
+package story
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"shomei/events"
+	"shomei/pkg/dossier"
+	"shomei/pkg/eventlog"
+)
+
+// indexed is one line of certs/index.json. Absent instants and reasons are empty.
+type indexed struct {
+	Serial      uint64 `json:"serial"`
+	Kind        string `json:"kind"`
+	Subscriber  string `json:"subscriber"`
+	Regime      string `json:"regime"`
+	NotBefore   string `json:"not_before"`
+	NotAfter    string `json:"not_after"`
+	LastDay     string `json:"last_day"`
+	Status      string `json:"status"`
+	RevokedAt   string `json:"revoked_at"`
+	SuspendedAt string `json:"suspended_at"`
+	Reason      string `json:"reason"`
+}
+
+// Export leaves what a story made in a folder: ca/*.pem, certs/<serial>.pem and certs/index.json, crl/<kind>.crl,
+// card/<card>.json, mail/*.eml, events.jsonl and report.json. A folder of an earlier run is replaced.
+func (w *World) Export(ctx context.Context, folder string, r *Report) error {
+	for _, part := range []string{"ca", "certs", "crl", "card", "mail"} {
+		if err := errors.Join(os.RemoveAll(filepath.Join(folder, part)), os.MkdirAll(filepath.Join(folder, part), 0o755)); err != nil {
+			return err
+		}
+	}
+	for _, step := range []struct {
+		what string
+		do   func(context.Context, string) error
+	}{
+		{"authorities", w.exportAuthorities}, {"revocation lists", w.exportLists}, {"cards", w.exportCards}, {"mails", w.exportMails},
+		{"certificates", w.exportCertificates}, {"log", w.exportLog},
+	} {
+		if err := step.do(ctx, folder); err != nil {
+			return fmt.Errorf("writing out the %s: %w", step.what, err)
+		}
+	}
+	return writeJSON(filepath.Join(folder, "report.json"), r)
+}
+
+func writeJSON(file string, value any) error {
+	text, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, append(text, '\n'), 0o644)
+}
+
+func writeCertificate(file string, der []byte) error {
+	return os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644)
+}
+
+func (w *World) exportAuthorities(_ context.Context, folder string) error {
+	for _, g := range w.generations() {
+		name := strings.ReplaceAll(g.String(), " ", "-") + ".pem"
+		if err := writeCertificate(filepath.Join(folder, "ca", name), g.Certificate().Raw); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// exportLists writes one file for each kind: the lists of the prefectures' authorities are one kind.
+func (w *World) exportLists(ctx context.Context, folder string) error {
+	if err := w.Hub.PublishLists(ctx); err != nil {
+		return err
+	}
+	for _, kind := range []string{signKind, authKind, jukiKind} {
+		files, err := filepath.Glob(filepath.Join(w.Hub.Data, "crl", kind+"*.crl"))
+		if err != nil {
+			return err
+		}
+		var all bytes.Buffer
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				return err
+			}
+			all.Write(text)
+		}
+		if all.Len() == 0 {
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(folder, "crl", kind+".crl"), all.Bytes(), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *World) exportCards(_ context.Context, folder string) error {
+	for id, at := range w.cards {
+		if err := copyFile(w.desks[at].file(id), filepath.Join(folder, "card", id+".json"), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *World) exportMails(_ context.Context, folder string) error {
+	files, err := filepath.Glob(filepath.Join(w.Hub.Data, "mail", "*.eml"))
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		if err := copyFile(file, filepath.Join(folder, "mail", filepath.Base(file)), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func copyFile(from, to string, mode os.FileMode) error {
+	content, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, content, mode)
+}
+
+// exportCertificates opens every certificate that the log holds and says in the index how it stands.
+func (w *World) exportCertificates(ctx context.Context, folder string) error {
+	index := []indexed{}
+	histories, err := w.subscribers(ctx)
+	if err != nil {
+		return err
+	}
+	for subscriber, history := range histories {
+		var commits []*events.Commit
+		for _, r := range history {
+			commits = append(commits, r.Commit)
+		}
+		file := dossier.Of(w.Hub.Vault, subscriber, history)
+		for _, c := range Read(subscriber, commits).Certificates {
+			index = append(index, c.indexed(subscriber))
+			der, err := file.Certificate(c.Serial)
+			if errors.Is(err, dossier.ErrNotFound) {
+				continue // abandoned before it was signed
+			}
+			if err != nil {
+				return err
+			}
+			if err := writeCertificate(filepath.Join(folder, "certs", fmt.Sprintf("%d.pem", c.Serial)), der); err != nil {
+				return err
+			}
+		}
+	}
+	slices.SortFunc(index, func(a, b indexed) int { return int(int64(a.Serial) - int64(b.Serial)) })
+	return writeJSON(filepath.Join(folder, "certs", "index.json"), index)
+}
+
+func (c *Certificate) indexed(subscriber string) indexed {
+	kind := c.Kind
+	if kind == jukiKind {
+		kind = signKind // the regime says which
+	}
+	return indexed{
+		Serial: c.Serial, Kind: kind, Subscriber: subscriber, Regime: c.Regime, NotBefore: stamp(c.NotBefore), NotAfter: stamp(c.NotAfter),
+		LastDay: c.LastDay, Status: c.Status, RevokedAt: stamp(c.RevokedAt), SuspendedAt: stamp(c.SuspendedAt), Reason: c.Reason,
+	}
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+func (w *World) subscribers(ctx context.Context) (map[string][]eventlog.Record, error) {
+	all := make(map[string][]eventlog.Record)
+	err := w.Hub.Log.Scan(ctx, nil, func(r eventlog.Record, err error) error {
+		if err == nil && r.Kind == events.KindSubscriber {
+			all[r.ID] = append(all[r.ID], r)
+		}
+		return err
+	})
+	return all, err
+}
+
+// exportLog writes the whole log as JSON, in order, one commit a line; what is sealed shows as its digest.
+func (w *World) exportLog(ctx context.Context, folder string) error {
+	file, err := os.Create(filepath.Join(folder, "events.jsonl"))
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	out := bufio.NewWriter(file)
+	err = w.Hub.Log.Scan(ctx, nil, func(r eventlog.Record, err error) error {
+		if err != nil {
+			return err
+		}
+		text, err := events.JSON(r.Stored)
+		if err != nil {
+			return err
+		}
+		_, err = out.Write(append(text, '\n'))
+		return err
+	})
+	return errors.Join(err, out.Flush())
+}

@@ -1,0 +1,411 @@
+package story
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"shomei/events"
+	"shomei/pkg/card"
+	"shomei/pkg/card/softcard"
+	"shomei/pkg/civil"
+)
+
+// outcome is what a step's application came to.
+type outcome struct {
+	answer  *events.Answer
+	trouble string
+}
+
+// performance is one story being played.
+type performance struct {
+	world *World
+	// people are the persons as the story last described them, by name; order is that of their introduction.
+	people map[string]Resident
+	order  []string
+	// hand is the card each person has, waiting the one made for them by the factory.
+	hand, waiting map[string]string
+	// left are applications that were left before their end, letters those that wait for an answer, by person.
+	left, letters map[string]leftAt
+}
+
+// leftAt is where an application goes on.
+type leftAt struct {
+	desk        string
+	procedure   string
+	application *Application
+}
+
+func newPerformance(w *World) *performance {
+	return &performance{world: w, people: make(map[string]Resident), hand: make(map[string]string), waiting: make(map[string]string),
+		left: make(map[string]leftAt), letters: make(map[string]leftAt)}
+}
+
+// meet notes how a person now stands in the story.
+func (p *performance) meet(who Resident) {
+	if _, known := p.people[who.Nick]; !known {
+		p.order = append(p.order, who.Nick)
+	}
+	p.people[who.Nick] = who
+}
+
+// perform does one act. The error is of the machinery; what the centre or a counter objects is part of the outcome.
+func (p *performance) perform(ctx context.Context, act Act) (outcome, error) {
+	var out outcome
+	var err error
+	switch a := act.(type) {
+	case *SetClock:
+		err = p.world.Advance(ctx, a.To)
+	case *Wait:
+		err = p.world.Advance(ctx, a.After(p.world.Now()))
+	case *Office:
+		err = p.world.Define(ctx, a)
+	case *Facts:
+		p.meet(a.Person)
+	case *Look:
+	case *Application:
+		p.meet(a.Person)
+		out, err = p.apply(ctx, a)
+	case *Finish:
+		out, err = p.finish(ctx, a)
+	case *Change:
+		p.meet(a.Person)
+		err = p.change(ctx, a)
+	case *Notification:
+		err = p.report(ctx, a)
+	case *Order:
+		err = p.command(ctx, a)
+	case *Block:
+		err = p.block(ctx, a)
+	}
+	var objection *problem
+	if errors.As(err, &objection) {
+		out.trouble, err = objection.Error(), nil
+	}
+	if err != nil {
+		return out, err
+	}
+	return out, p.world.Hub.Settle(ctx)
+}
+
+// apply files an application and, when it is accepted, leads it as far as the story wants.
+func (p *performance) apply(ctx context.Context, a *Application) (outcome, error) {
+	d, name, err := p.deskFor(ctx, a)
+	if err != nil {
+		return outcome{}, err
+	}
+	presented := p.presented(a)
+	if err := p.layDown(ctx, d, name, a, presented); err != nil {
+		return outcome{}, err
+	}
+	waits, ok := p.letters[a.Person.Nick]
+	if a.ReturnsLetter && !ok {
+		return outcome{trouble: "no application of this person waits for a letter"}, nil
+	}
+	letter, err := p.posted(ctx, a.Person, waits.procedure)
+	if err != nil {
+		return outcome{}, err
+	}
+	request := newRequest(a, presented, letter)
+	if a.ReturnsLetter {
+		request.Procedure = waits.procedure
+	}
+	var accepted struct{ Procedure string }
+	if err := d.call(ctx, "POST", "/api/applications", request, &accepted); err != nil {
+		return outcome{}, err
+	}
+	return p.follow(ctx, d, leftAt{name, accepted.Procedure, a})
+}
+
+// posted is the number of the letter of inquiry that was posted for a procedure; empty when there is none.
+func (p *performance) posted(ctx context.Context, who Resident, procedure string) (string, error) {
+	if procedure == "" {
+		return "", nil
+	}
+	commits, err := p.world.Commits(ctx, p.world.Subscriber(who))
+	return Read("", commits).Letters[procedure], err
+}
+
+func (p *performance) deskFor(ctx context.Context, a *Application) (*desk, string, error) {
+	if a.Office != "" {
+		return p.world.desk(ctx, a.Office, "counter")
+	}
+	office, err := p.world.mainOffice(a.Person.Municipality)
+	if err != nil {
+		return nil, "", err
+	}
+	return p.world.desk(ctx, office, "factory")
+}
+
+// presented is the card the application is about: the one the story names, else the one waiting or in hand.
+func (p *performance) presented(a *Application) string {
+	nick := a.Person.Nick
+	switch {
+	case a.Card != "":
+		return a.Card
+	case a.Operation == events.Operation_OPERATION_HAND_OVER:
+		return p.waiting[nick]
+	case a.Operation == events.Operation_OPERATION_REVOKE && !slices.Contains(a.Documents, "card"):
+		return ""
+	}
+	return p.hand[nick]
+}
+
+// layDown puts the card onto the reader, or makes sure that nobody else's lies there.
+func (p *performance) layDown(ctx context.Context, d *desk, name string, a *Application, card string) error {
+	if card == "" {
+		return d.eject(ctx)
+	}
+	return p.world.bring(ctx, d, name, card, a.CardKind)
+}
+
+// follow leads an application from its receipt to where it is to go.
+func (p *performance) follow(ctx context.Context, d *desk, at leftAt) (outcome, error) {
+	a, nick := at.application, at.application.Person.Nick
+	states := []string{"refused", "deferred", "failed", "waiting-confirmation", "ready", "done"}
+	if !worksOnCard(a.Operation) {
+		states = append(states, "accepted")
+	}
+	state, err := d.until(ctx, at.procedure, states...)
+	if err != nil {
+		return outcome{}, err
+	}
+	answer, err := state.answer()
+	if err != nil {
+		return outcome{}, err
+	}
+	out := outcome{answer: answer}
+	switch state.State {
+	case "refused":
+		return out, nil
+	case "deferred":
+		p.letters[nick] = at
+		return out, nil
+	case "failed":
+		out.trouble = state.trouble()
+		p.left[nick] = at
+		return out, nil
+	case "accepted", "done":
+		return out, nil
+	}
+	delete(p.letters, nick)
+	if a.Until == Accepted {
+		p.left[nick] = at
+		return out, nil
+	}
+	return p.carryThrough(ctx, d, at, state, out)
+}
+
+// worksOnCard tells whether an accepted application goes on at the card.
+func worksOnCard(op events.Operation) bool {
+	switch op {
+	case events.Operation_OPERATION_REVOKE, events.Operation_OPERATION_CONTINUE_USE, events.Operation_OPERATION_EXTEND_CARD,
+		events.Operation_OPERATION_RETURN_CARD:
+		return false
+	}
+	return true
+}
+
+// carryThrough confirms, waits for the card and hands over, as far as the story lets it go.
+func (p *performance) carryThrough(ctx context.Context, d *desk, at leftAt, state *procedure, out outcome) (outcome, error) {
+	a, nick := at.application, at.application.Person.Nick
+	if state.State == "waiting-confirmation" {
+		if err := d.call(ctx, "POST", "/api/procedures/"+at.procedure+"/confirm", map[string]any{"pins": typed(a, state)}, nil); err != nil {
+			return out, err
+		}
+		var err error
+		if state, err = d.until(ctx, at.procedure, "ready", "failed"); err != nil {
+			return out, err
+		}
+	}
+	p.left[nick] = at
+	if state.State == "failed" {
+		out.trouble = state.trouble()
+		return out, nil
+	}
+	if a.Office == "" {
+		delete(p.left, nick)
+		p.waiting[nick] = a.Card
+		return out, nil
+	}
+	if a.Until == Written {
+		return out, nil
+	}
+	return out, p.handOut(ctx, d, at, state, a.PaperCopy)
+}
+
+// The PINs of every story; they open nothing but cards in software.
+const (
+	storySignPIN = "ABC123"
+	storyAuthPIN = "1234"
+)
+
+// typed are the PINs that the resident types: those that must be, and those that the story says.
+func typed(a *Application, state *procedure) map[string]string {
+	all := make(map[string]string)
+	for _, kind := range state.PINs {
+		all[kind] = map[string]string{"sign": storySignPIN, "auth": storyAuthPIN}[kind]
+	}
+	if a.SignPIN != "" {
+		all["sign"] = a.SignPIN
+	}
+	if a.AuthPIN != "" {
+		all["auth"] = a.AuthPIN
+	}
+	return all
+}
+
+// handOut takes the fee and gives card and, under the juki regime always, the paper copy (domain.md 1.1, 1.4.1).
+func (p *performance) handOut(ctx context.Context, d *desk, at leftAt, state *procedure, paper bool) error {
+	card := p.presented(at.application)
+	paper = paper || p.world.kinds[card] == events.CardKind_CARD_KIND_JUKI
+	body := map[string]any{"fee_yen": state.FeeYen, "paper_copy": paper}
+	if err := d.call(ctx, "POST", "/api/procedures/"+at.procedure+"/hand-over", body, nil); err != nil {
+		return err
+	}
+	if _, err := d.until(ctx, at.procedure, "done"); err != nil {
+		return err
+	}
+	nick := at.application.Person.Nick
+	delete(p.left, nick)
+	if p.hand[nick] = card; p.waiting[nick] == card {
+		delete(p.waiting, nick)
+	}
+	return d.eject(ctx)
+}
+
+// finish goes on with an application that was left.
+func (p *performance) finish(ctx context.Context, f *Finish) (outcome, error) {
+	at, ok := p.left[f.Person.Nick]
+	if letter, waits := p.letters[f.Person.Nick]; !ok && waits && f.Step == Drop {
+		at, ok = letter, true
+	}
+	if !ok {
+		return outcome{trouble: "no application of this person was left"}, nil
+	}
+	d := p.world.desks[at.desk]
+	if f.Step == Drop {
+		delete(p.left, f.Person.Nick)
+		delete(p.letters, f.Person.Nick)
+		return outcome{}, d.call(ctx, "POST", "/api/procedures/"+at.procedure+"/drop", map[string]string{"why": "applicant"}, nil)
+	}
+	at.application.PaperCopy = at.application.PaperCopy || f.PaperCopy
+	state, err := d.until(ctx, at.procedure, "waiting-confirmation", "ready", "failed", "done", "dropped")
+	if err != nil {
+		return outcome{}, err
+	}
+	answer, err := state.answer()
+	out := outcome{answer: answer}
+	switch {
+	case err != nil:
+		return out, err
+	case f.Step == Confirm && state.State == "waiting-confirmation":
+		at.application.Until = Written
+		return p.carryThrough(ctx, d, at, state, out)
+	case f.Step == HandOut && state.State == "ready":
+		return out, p.handOut(ctx, d, at, state, at.application.PaperCopy)
+	}
+	out.trouble = "the application is " + state.State
+	return out, nil
+}
+
+// change tells a change of the resident record, from where it was filed or from the register itself.
+func (p *performance) change(ctx context.Context, c *Change) error {
+	office := c.Office
+	if office == "" {
+		var err error
+		if office, err = p.world.mainOffice(c.Person.Municipality); err != nil {
+			return err
+		}
+	}
+	caused := c.CausedOn
+	if caused == "" {
+		caused = civil.Of(p.world.Now()).String()
+	}
+	claim := &events.Claim{Fact: &events.Claim_RecordChangeNotified{RecordChangeNotified: &events.RecordChangeNotified{
+		Change: c.Change, CausedOn: caused, PlannedOn: c.PlannedOn, KeepUsing: c.KeepUsing,
+	}}}
+	return p.world.Tell(ctx, office, "register", claim, c.Person)
+}
+
+// report tells a loss by telephone or at an office, or a card that was found.
+func (p *performance) report(ctx context.Context, r *Notification) error {
+	who := p.people[r.Person.Nick]
+	office, role, by := r.Office, "counter", "counter"
+	if office == "" {
+		role, by = "telephone", "telephone"
+		var err error
+		if office, err = p.world.mainOffice(who.Municipality); err != nil {
+			return err
+		}
+	}
+	claim := &events.Claim{Fact: &events.Claim_LossNotified{LossNotified: &events.LossNotified{By: by}}}
+	if r.Found {
+		claim.Fact = &events.Claim_CardFoundNotified{CardFoundNotified: &events.CardFoundNotified{Card: p.hand[who.Nick]}}
+	}
+	return p.world.Tell(ctx, office, role, claim, who)
+}
+
+// command gives the authority's order about certificates that have not ended.
+func (p *performance) command(ctx context.Context, o *Order) error {
+	who := p.people[o.Person.Nick]
+	office, err := p.world.mainOffice(who.Municipality)
+	if err != nil {
+		return err
+	}
+	commits, err := p.world.Commits(ctx, p.world.Subscriber(who))
+	if err != nil {
+		return err
+	}
+	fact := &events.AuthorityOrder{Reason: o.Reason}
+	for _, c := range Read("", commits).Certificates {
+		ended := c.Status == "revoked" || c.Status == "expired" || c.Status == "abandoned"
+		if !ended && (len(o.Kinds) == 0 || slices.Contains(o.Kinds, c.Kind)) {
+			fact.Serials = append(fact.Serials, c.Serial)
+		}
+	}
+	return p.world.Tell(ctx, office, "operator", &events.Claim{Fact: &events.Claim_AuthorityOrder{AuthorityOrder: fact}}, who)
+}
+
+// block types wrong PINs into the person's card until it is blocked, and tells what the counter saw.
+func (p *performance) block(ctx context.Context, b *Block) error {
+	who := p.people[b.Person.Nick]
+	id := p.hand[who.Nick]
+	d := p.world.desks[p.world.cards[id]]
+	if d == nil {
+		return fmt.Errorf("%s has no card whose PIN could be blocked", who.Nick)
+	}
+	if err := d.eject(ctx); err != nil {
+		return err
+	}
+	if err := spendTries(d.file(id), b.Pins); err != nil {
+		return err
+	}
+	d.gone[id] = true // the counter's program must read the card anew
+	return p.world.Tell(ctx, b.Office, "counter", &events.Claim{Fact: &events.Claim_PinsBlocked{PinsBlocked: &events.PinsBlocked{Pins: b.Pins, Card: id}}}, who)
+}
+
+func spendTries(file string, pins []events.PinKind) error {
+	chip, err := softcard.Open(softcard.Config{Path: file})
+	if err != nil {
+		return err
+	}
+	defer chip.Reset()
+	session := card.NewSession(chip)
+	for _, pin := range pins {
+		slot, wrong := card.Sign, []byte("WRONG000")
+		if pin == events.PinKind_PIN_KIND_AUTH {
+			slot, wrong = card.Auth, []byte("0000")
+		}
+		for range 10 { // no PIN has so many tries (domain.md 1.4.4)
+			if err = session.Verify(slot, wrong); errors.Is(err, card.ErrBlocked) {
+				break
+			}
+		}
+		if !errors.Is(err, card.ErrBlocked) {
+			return fmt.Errorf("blocking the PIN of the %s slot: %w", slot, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,156 @@
+package story
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"shomei/events"
+	"shomei/pkg/civil"
+	"shomei/pkg/regime"
+)
+
+// Report is how a story went; report.json holds it.
+type Report struct {
+	Story        string       `json:"story"`
+	Title        string       `json:"title"`
+	Steps        []StepReport `json:"steps"`
+	Expected     int          `json:"expected"`
+	Failed       int          `json:"failed"`
+	Milliseconds int64        `json:"milliseconds"`
+}
+
+// StepReport is one step: when the story's clock showed what, what came out, and what was expected.
+type StepReport struct {
+	Line         int                 `json:"line"`
+	Text         string              `json:"text"`
+	At           time.Time           `json:"at"`
+	Rules        []string            `json:"rules,omitempty"`
+	Expectations []ExpectationReport `json:"expectations,omitempty"`
+	Milliseconds int64               `json:"milliseconds"`
+}
+
+// ExpectationReport is one expectation and what was seen.
+type ExpectationReport struct {
+	Line     int    `json:"line"`
+	Expected string `json:"expected"`
+	Seen     string `json:"seen"`
+	OK       bool   `json:"ok"`
+}
+
+// Begin is the instant at which the story's clock starts: its first "at".
+func (s *Story) Begin() time.Time {
+	for _, step := range s.Steps {
+		if at, ok := step.Act.(*SetClock); ok {
+			return at.To
+		}
+	}
+	return civil.New(2016, time.January, 4).At(civil.Clock(10, 0))
+}
+
+// Play plays a story and writes what happens, step by step with the rules behind it. A failed expectation stands in the
+// report and the story goes on; the error is of the machinery alone.
+func Play(ctx context.Context, s *Story, w *World, out io.Writer) (*Report, error) {
+	p := newPerformance(w)
+	report := &Report{Story: s.File, Title: s.Title}
+	begin := time.Now()
+	fmt.Fprintf(out, "%s: %s\n", s.File, s.Title)
+	for _, step := range s.Steps {
+		done, err := p.play(ctx, step, out)
+		report.Steps = append(report.Steps, done)
+		for _, e := range done.Expectations {
+			report.Expected++
+			if !e.OK {
+				report.Failed++
+			}
+		}
+		if err != nil {
+			return report, fmt.Errorf("%s:%d: %s: %w", s.File, step.Line, step.Text, err)
+		}
+	}
+	report.Milliseconds = time.Since(begin).Milliseconds()
+	return report, nil
+}
+
+func (p *performance) play(ctx context.Context, step Step, out io.Writer) (StepReport, error) {
+	begin := time.Now()
+	done := StepReport{Line: step.Line, Text: step.Text}
+	before, err := p.revisions(ctx)
+	if err != nil {
+		return done, err
+	}
+	result, err := p.perform(ctx, step.Act)
+	done.At = p.world.Now()
+	fmt.Fprintf(out, "\n%s  %s\n", minute(done.At), step.Text)
+	if err != nil {
+		return done, err
+	}
+	after, err := p.fresh(ctx, before, out)
+	if err != nil {
+		return done, err
+	}
+	done.Rules = after
+	tellRules(out, result, after)
+	done.Expectations, err = p.check(ctx, step, before, result, out)
+	done.Milliseconds = time.Since(begin).Milliseconds()
+	return done, err
+}
+
+// fresh prints what the step recorded, of everybody, and gives the rules behind it.
+func (p *performance) fresh(ctx context.Context, before map[string]int, out io.Writer) ([]string, error) {
+	var rules []string
+	for _, nick := range p.order {
+		commits, err := p.world.Commits(ctx, p.world.Subscriber(p.people[nick]))
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range commits[min(before[nick], len(commits)):] {
+			for _, e := range c.GetEvents() {
+				fmt.Fprintf(out, "    %s %s %s\n", minute(time.UnixMilli(e.GetRecordedMs())), nick, events.Name(e))
+				for _, id := range e.GetRuleIds() {
+					if !slices.Contains(rules, id) {
+						rules = append(rules, id)
+					}
+				}
+			}
+		}
+	}
+	return rules, nil
+}
+
+// tellRules prints each rule once, with the sentence a clerk reads out.
+func tellRules(out io.Writer, result outcome, rules []string) {
+	if result.trouble != "" {
+		fmt.Fprintf(out, "    ! %s\n", result.trouble)
+	}
+	for _, id := range rules {
+		r, _ := regime.Lookup(id)
+		fmt.Fprintf(out, "    [%s] %s / %s\n", id, r.JA, r.EN)
+	}
+}
+
+// check compares the expectations of a step with what is seen.
+func (p *performance) check(ctx context.Context, step Step, before map[string]int, result outcome, out io.Writer) ([]ExpectationReport, error) {
+	var reports []ExpectationReport
+	seen := make(map[string]*Seen)
+	lists := slices.ContainsFunc(step.Expect, func(e Expectation) bool { return e.lists })
+	for _, e := range step.Expect {
+		if seen[e.Person] == nil {
+			s, err := p.observe(ctx, p.people[e.Person], before[e.Person], result, lists)
+			if err != nil {
+				return reports, err
+			}
+			seen[e.Person] = s
+		}
+		was, ok := e.Judge(seen[e.Person])
+		reports = append(reports, ExpectationReport{e.Line, e.Text, was, ok})
+		if ok {
+			fmt.Fprintf(out, "    ✓ %s\n", e.Text)
+		} else {
+			fmt.Fprintf(out, "    ✗ line %d: %s\n      seen: %s\n", e.Line, e.Text, was)
+		}
+	}
+	return reports, nil
+}

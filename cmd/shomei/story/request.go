@@ -1,0 +1,75 @@
+package story
+
+// request is an application as the counter's HTTP interface takes it.
+type request struct {
+	Procedure            string   `json:"procedure,omitempty"`
+	Operation            string   `json:"operation"`
+	Channel              string   `json:"channel"`
+	Kinds                []string `json:"kinds,omitempty"`
+	Documents            []string `json:"documents,omitempty"`
+	Card                 string   `json:"card,omitempty"`
+	CardKind             string   `json:"card_kind,omitempty"`
+	Clerk                string   `json:"clerk"`
+	SecondOfficer        string   `json:"second_officer,omitempty"`
+	SpecialCircumstances string   `json:"special_circumstances,omitempty"`
+	Express              bool     `json:"express,omitempty"`
+	Cause                string   `json:"cause,omitempty"`
+	PINs                 []string `json:"pins,omitempty"`
+	NoticeAnswer         bool     `json:"notice_answer,omitempty"`
+	PINsMatch            bool     `json:"pins_match,omitempty"`
+	TakenBack            string   `json:"taken_back,omitempty"`
+	Person               person   `json:"person"`
+	Contact              contact  `json:"contact"`
+}
+
+type person struct {
+	ResidentCode string `json:"resident_code"`
+	Name         string `json:"name"`
+	Alias        string `json:"alias,omitempty"`
+	BirthDate    string `json:"birth_date"`
+	Sex          uint32 `json:"sex"`
+	Address      string `json:"address"`
+	Registered   bool   `json:"registered"`
+	Municipality string `json:"municipality"`
+	AdultWard    bool   `json:"adult_ward,omitempty"`
+	Foreign      bool   `json:"foreign,omitempty"`
+	PeriodOfStay string `json:"period_of_stay,omitempty"`
+	Overseas     bool   `json:"overseas,omitempty"`
+	OverseasOn   string `json:"overseas_on,omitempty"`
+}
+
+type contact struct {
+	Mail     string `json:"mail,omitempty"`
+	Language string `json:"language,omitempty"`
+}
+
+// request writes an application as the clerk's page would.
+func newRequest(a *Application, presented, letter string) request {
+	r := a.Person
+	out := request{
+		Operation: word(a.Operation), Channel: word(a.Channel), Card: presented, CardKind: word(a.CardKind), Clerk: a.Clerk,
+		SecondOfficer: a.SecondOfficer, SpecialCircumstances: a.SpecialCircumstances, Express: a.Express, Cause: a.Cause,
+		NoticeAnswer: a.NoticeAnswer, PINsMatch: a.PINsMatch, TakenBack: a.TakenBack,
+		Person: person{
+			ResidentCode: r.Code, Name: r.Name, Alias: r.Alias, BirthDate: r.BirthDate, Sex: r.Sex, Address: r.Address,
+			Registered: r.Registered, Municipality: r.Municipality, AdultWard: r.AdultWard, Foreign: r.Foreign,
+			PeriodOfStay: r.PeriodOfStay, Overseas: r.OverseasOn != "", OverseasOn: r.OverseasOn,
+		},
+	}
+	if r.Mail != "" {
+		out.Contact = contact{r.Mail, r.Language}
+	}
+	for _, kind := range a.Kinds {
+		out.Kinds = append(out.Kinds, word(kind))
+	}
+	for _, pin := range a.Pins {
+		out.PINs = append(out.PINs, word(pin))
+	}
+	for _, d := range a.Documents {
+		if d == "inquiry-answer" && letter != "" {
+			d += ":" + letter
+		}
+		out.Documents = append(out.Documents, d)
+	}
+	return out
+}
