@@ -106,6 +106,9 @@ func Serve(ctx context.Context, c ServeConfig) error {
 		return err
 	}
 	defer lock.Close()
+	if c.Path, err = filepath.Abs(c.Path); err != nil { // the library joins a relative one to itself and finds nothing there
+		return fmt.Errorf("finding the engine's data directory: %w", err)
+	}
 	lib, err := chdb.Load(path)
 	if err != nil {
 		return fmt.Errorf("%w: %w; run `make engine` again", ErrNoLibrary, err)
