@@ -1,0 +1,264 @@
+package projector_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nkeys"
+
+	"shomei/events"
+	"shomei/pkg/ca"
+	"shomei/pkg/eventlog"
+	"shomei/services/projector"
+)
+
+// damages are ways in which a part of the world can come apart, and what fsck must say of each.
+type damages map[string]struct {
+	damage func(*world)
+	want   string
+}
+
+var logDamages = damages{
+	"forged by a stranger": {func(w *world) {
+		stranger, err := nkeys.CreateUser()
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		w.raw(stranger, func(*events.Commit, *events.StateBytes) {})
+	}, "not a trusted writer"},
+	"chain broken": {func(w *world) {
+		w.raw(w.key, func(c *events.Commit, _ *events.StateBytes) { c.PreviousHash[0] ^= 1 })
+	}, "does not continue revision"},
+	"revision left out": {func(w *world) {
+		w.raw(w.key, func(c *events.Commit, _ *events.StateBytes) { c.Revision++ })
+	}, "does not continue revision"},
+	"state altered": {func(w *world) {
+		w.raw(w.key, func(_ *events.Commit, s *events.StateBytes) {
+			state := &events.SubscriberState{Revision: 1, Municipality: "12237"}
+			s.State, _ = events.Encode(state)
+		})
+	}, "not the fold of the history"},
+	"state of a later program": {func(w *world) {
+		w.raw(w.key, func(_ *events.Commit, s *events.StateBytes) { s.Version = 99 })
+	}, "folded by version 99"},
+	"time goes back": {func(w *world) {
+		w.raw(w.key, func(c *events.Commit, _ *events.StateBytes) { c.Events[0].RecordedMs = begin.UnixMilli() })
+	}, "was recorded at"},
+	"cut off": {func(w *world) {
+		w.put(events.LogSubject(events.KindSubscriber, "alpha"), []byte{0x0a, 0x40, 0x01})
+	}, "can't be read"},
+	"two live": {func(w *world) {
+		w.update(events.KindSubscriber, "beta", authorized(20, sign))
+		w.update(events.KindSubscriber, "beta", issued(20, sign))
+	}, "are live at a time"},
+	"serial twice": {func(w *world) {
+		w.update(events.KindSubscriber, "gamma", authorized(5, sign), &events.IssueAbandoned{Serial: 5, Kind: sign, Authority: "sign"})
+	}, "serial 5 is used a second time"},
+	"serial of no block": {func(w *world) {
+		w.update(events.KindSubscriber, "gamma", authorized(700, sign), &events.IssueAbandoned{Serial: 700, Kind: sign, Authority: "sign"})
+	}, "serial 700 is used and was never leased"},
+	"overlapping blocks": {func(w *world) {
+		w.update(events.KindAuthority, "log", &events.BlockLeased{First: 90, Last: 120, Lessee: "t"})
+	}, "overlaps"},
+	"never authorised": {func(w *world) {
+		w.update(events.KindSubscriber, "gamma", issued(30, sign))
+	}, "serial 30 is issued without standing authorised"},
+	"issuer that never answers": {func(w *world) {
+		w.update(events.KindSubscriber, "gamma", authorized(30, sign))
+		w.now = w.now.Add(2 * time.Hour)
+	}, "the issuer has owed"},
+	"notifier that never answers": {func(w *world) { w.now = w.now.Add(48 * time.Hour) }, "the notifier has owed n1"},
+	"notice answered twice": {func(w *world) {
+		w.update(events.KindSubscriber, "alpha", &events.NoticeFailed{Notice: "n1", Medium: "mail"})
+	}, "a second one"},
+	"notice due twice": {func(w *world) {
+		w.update(events.KindSubscriber, "alpha", &events.NoticeDue{Notice: "n1"}, &events.NoticeSuppressed{Notice: "n1"})
+	}, "due a second time"},
+	"notice forgotten": {func(w *world) {
+		w.update(events.KindSubscriber, "beta", &events.CommandFailed{Obligation: "5.1"})
+	}, "has neither an outcome nor is it owed"},
+	"signature forgotten": {func(w *world) {
+		w.update(events.KindSubscriber, "gamma", authorized(30, sign))
+		w.update(events.KindSubscriber, "gamma", &events.CommandFailed{Obligation: "1.0"})
+	}, "serial 30 is authorised, and neither issued"},
+}
+
+var tableDamages = damages{
+	"row deleted": {func(w *world) {
+		w.sql("ALTER TABLE DB.certificates DELETE WHERE serial = 6 SETTINGS mutations_sync = 2")
+	}, "tables, certificate 6: missing"},
+	"row altered": {func(w *world) {
+		w.sql("INSERT INTO DB.certificates (serial, revoked, reason) VALUES (6, '2024-07-01 00:00:00', 'superseded')")
+	}, "tables, certificate 6: the log says"},
+	"row invented": {func(w *world) {
+		w.sql("INSERT INTO DB.certificates (serial, subscriber, authorized) VALUES (77, 'nobody', '2024-07-01 00:00:00')")
+	}, "tables, certificate 77: not in the log"},
+	"history lost": {func(w *world) {
+		w.sql("ALTER TABLE DB.log DELETE WHERE id = 'alpha' AND revision = 3 SETTINGS mutations_sync = 2")
+	}, "tables, subscriber/alpha: the log says"},
+	"tables emptied": {func(w *world) {
+		w.sql("TRUNCATE TABLE DB.log")
+		w.sql("TRUNCATE TABLE DB.certificates")
+	}, "tables, subscriber/beta: missing"},
+}
+
+var listDamages = damages{
+	"list lost": {func(w *world) {
+		if err := os.Remove(filepath.Join(w.lists(), "sign.crl")); err != nil {
+			w.t.Fatal(err)
+		}
+	}, "was published and is not there"},
+	"list altered": {func(w *world) {
+		der, _ := w.list(w.number, w.named...)
+		der[len(der)-5] ^= 1
+		w.writeList(der)
+	}, "does not hold"},
+	"list that is no list": {func(w *world) { w.writeList([]byte("nothing")) }, "can't be read"},
+	"another list of the number": {func(w *world) {
+		der, _ := w.list(w.number, w.named...)
+		w.writeList(der)
+	}, "not the one that was published"},
+	"old list": {func(w *world) {
+		der, at := w.list(w.number+1, w.named...)
+		w.record(der, at, 2)
+	}, "stands there, the log published"},
+	"list leaves one out": {func(w *world) { w.publish(w.named[0]) }, "leaves out serial 15"},
+	"list names a live one": {func(w *world) {
+		w.publish(append(slices.Clone(w.named), ca.Revocation{Serial: 6, RevokedAt: begin, Reason: 4, Expires: end})...)
+	}, "names serial 6, which had not ended"},
+	"list names a stranger": {func(w *world) {
+		w.publish(append(slices.Clone(w.named), ca.Revocation{Serial: 88, RevokedAt: begin, Reason: 4, Expires: end})...)
+	}, "names serial 88, which the log does not know"},
+	"list with another reason": {func(w *world) {
+		entries := slices.Clone(w.named)
+		entries[0].Reason = ca.Superseded
+		w.publish(entries...)
+	}, "for reason 4"},
+}
+
+func TestFsckFindsEveryDamageOfTheLog(t *testing.T) {
+	for name, row := range logDamages {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.silent()
+			row.damage(w)
+			w.finds(row.want)
+		})
+	}
+}
+
+// TestFsckFindsEveryDamageOfTheTables mends each as fsck advises.
+func TestFsckFindsEveryDamageOfTheTables(t *testing.T) {
+	w := newWorld(t)
+	for name, row := range tableDamages {
+		w.silent()
+		row.damage(w)
+		w.finds(row.want)
+		if _, err := w.projector.Rebuild(t.Context(), func(uint64) {}); err != nil {
+			t.Fatalf("rebuilding after %s: %v", name, err)
+		}
+	}
+	w.silent()
+}
+
+func TestFsckFindsEveryDamageOfTheLists(t *testing.T) {
+	w := newWorld(t)
+	for _, row := range listDamages {
+		w.silent()
+		row.damage(w)
+		w.finds(row.want)
+		w.publish(w.named...)
+	}
+	w.silent()
+}
+
+func (w *world) silent() {
+	w.t.Helper()
+	report := w.fsck()
+	if len(report.Findings) > 0 || report.Commits < 15 || report.Aggregates != 4 {
+		w.t.Fatalf("undamaged: %d commits, %d aggregates, %v", report.Commits, report.Aggregates, report.Findings)
+	}
+}
+
+func (w *world) finds(want string) {
+	w.t.Helper()
+	if report := w.fsck(); !mentions(report, want) {
+		w.t.Errorf("want %q among %q", want, report.Findings)
+	}
+}
+
+func mentions(report *projector.Report, want string) bool {
+	for _, f := range report.Findings {
+		if strings.Contains(f.String(), want) && f.Next != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// TestAFlippedBitInTheStoreIsFound flips one bit of a message on the disk of a stopped server: either the log refuses
+// to open, saying why, or fsck names it.
+func TestAFlippedBitInTheStoreIsFound(t *testing.T) {
+	w := newWorld(t)
+	if report := w.fsck(); len(report.Findings) > 0 {
+		t.Fatal(report.Findings)
+	}
+	w.stop()
+	w.conn.Close()
+	w.server.Shutdown()
+	flipped := 0
+	err := filepath.WalkDir(w.dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".blk") {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		at := bytes.Index(content, []byte("CARD-1"))
+		if err != nil || at < 0 {
+			return err
+		}
+		content[at] ^= 1
+		flipped++
+		return os.WriteFile(path, content, 0o600)
+	})
+	if err != nil || flipped == 0 {
+		t.Fatalf("flipped %d bits: %v", flipped, err)
+	}
+	err = w.reopen()
+	if errors.Is(err, eventlog.ErrBehindMark) || errors.Is(err, eventlog.ErrDamaged) {
+		t.Log(err)
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report := w.fsck(); len(report.Findings) == 0 {
+		t.Error("a flipped bit was not found")
+	}
+}
+
+func TestARunningHubIsNoFinding(t *testing.T) {
+	w := newWorld(t)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for serial := uint64(30); serial < 60; serial++ {
+			w.update(events.KindSubscriber, "busy", authorized(serial, sign), &events.IssueAbandoned{Serial: serial, Kind: sign, Authority: "sign"})
+		}
+	}()
+	for {
+		if report := w.fsckAt(begin.Add(time.Hour)); len(report.Findings) > 0 {
+			t.Fatal(report.Findings)
+		}
+		select {
+		case <-done:
+			return
+		default:
+		}
+	}
+}
