@@ -15,7 +15,7 @@ import (
 // fsckCommand checks the whole world and lists what differs.
 func (a *app) fsckCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "fsck", Short: "check the log, the tables and the revocation lists against each other; exit 3 and a list when something differs", Args: cobra.NoArgs,
+		Use: "fsck", Short: "記録、表、失効リストを突き合わせる (check them against each other; exit 3 and a list when something differs)", Args: cobra.NoArgs,
 		Long: `Check the log in itself (chain, signatures, times, carried states, obligations, serials), the tables against the log,
 and the revocation lists against the log. One line for each thing found: where, what, and what to do next.
 

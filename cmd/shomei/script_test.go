@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"shomei/pkg/warehouse/engine"
+)
+
+// patience limits each wait of a script; a key pair on a card in software takes a second or two.
+const patience = 90 * time.Second
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"shomei": main})
+}
+
+// TestScripts plays testdata/*.txt: what a command prints, on which stream, and its exit code.
+func TestScripts(t *testing.T) {
+	library, err := engine.FindLibrary("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata", RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv(engine.LibraryEnv, library)
+			env.Setenv("LANG", "ja_JP.UTF-8")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "free": free, "agent": buildAgent, "issue": issue, "eventually": eventually, "jsonlines": jsonLines,
+			"field": field,
+		},
+	})
+}
+
+// exits CODE COMMAND… runs a command that must end with that exit code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND…")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	if exit, ok := err.(*exec.ExitError); ok {
+		code = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("exit code %d, want %s", code, args[0])
+	}
+}
+
+// free NAME… sets each environment variable to a free address on loopback.
+func free(ts *testscript.TestScript, _ bool, names []string) {
+	for _, name := range names {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		ts.Check(err)
+		ts.Setenv(name, l.Addr().String())
+		ts.Check(l.Close())
+	}
+}
+
+// agent builds the counter's program beside the hub's, as `make build` does.
+func buildAgent(ts *testscript.TestScript, _ bool, _ []string) {
+	bin, _, _ := strings.Cut(ts.Getenv("PATH"), string(os.PathListSeparator))
+	out, err := exec.Command("go", "build", "-o", filepath.Join(bin, "shomei-agent"), "shomei/cmd/shomei-agent").CombinedOutput()
+	if err != nil {
+		ts.Fatalf("building the counter's program: %v\n%s", err, out)
+	}
+}
+
+// eventually PATTERN COMMAND… runs a command until it succeeds and its output matches.
+func eventually(ts *testscript.TestScript, _ bool, args []string) {
+	pattern := regexp.MustCompile(args[0])
+	ok := await(func() bool {
+		err := ts.Exec(args[1], args[2:]...)
+		return err == nil && pattern.MatchString(ts.ReadFile("stdout"))
+	})
+	if !ok {
+		ts.Fatalf("no match for %s\n%s%s", pattern, ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+	}
+}
+
+// jsonlines [FIELD…] wants standard output to be one JSON object a line, each with these fields.
+func jsonLines(ts *testscript.TestScript, _ bool, fields []string) {
+	text := strings.TrimSpace(ts.ReadFile("stdout"))
+	for line := range strings.Lines(text) {
+		var object map[string]any
+		ts.Check(json.Unmarshal([]byte(line), &object))
+		for _, field := range fields {
+			if _, ok := object[field]; !ok {
+				ts.Fatalf("no %q in %s", field, line)
+			}
+		}
+	}
+	if text == "" {
+		ts.Fatalf("standard output is empty")
+	}
+}
+
+// field NAME FIELD sets an environment variable to a text field of the JSON object on the first line of standard output.
+func field(ts *testscript.TestScript, _ bool, args []string) {
+	var object map[string]any
+	ts.Check(json.NewDecoder(strings.NewReader(ts.ReadFile("stdout"))).Decode(&object))
+	value, ok := object[args[1]].(string)
+	if !ok {
+		ts.Fatalf("%s is no text in %v", args[1], object)
+	}
+	ts.Setenv(args[0], value)
+}
+
+// await asks until the answer is yes or patience ends.
+func await(done func() bool) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for !done() {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-ticker.C:
+		}
+	}
+	return true
+}
+
+// issue ADDRESS plays a first issue at a counter's pages: a new card, an application, the resident's PINs, the hand-over.
+// It sets SERIAL to a serial number that was issued.
+func issue(ts *testscript.TestScript, _ bool, args []string) {
+	d := desk{ts, "http://" + args[0]}
+	if !await(func() bool { return d.status("/api/status") == http.StatusOK }) {
+		ts.Fatalf("the counter does not answer")
+	}
+	d.post("/api/reader/cards", `{"id":"CARD-1","kind":"mynumber"}`)
+	d.post("/api/reader/insert", `{"id":"CARD-1"}`)
+	procedure := fmt.Sprint(d.post("/api/applications", `{"operation":"issue","channel":"self","clerk":"017",
+		"documents":["application-form","card","photo-id:current-address"],
+		"person":{"resident_code":"00000000123","name":"証明　花子","birth_date":"1990-06-18","sex":2,
+			"address":"千葉県山武市殿台296番地","registered":true,"municipality":"12237"}}`)["procedure"])
+	d.reach(procedure, "waiting-confirmation")
+	d.post("/api/procedures/"+procedure+"/confirm", `{"pins":{"sign":"ABC123","auth":"1234"}}`)
+	ready := d.reach(procedure, "ready")
+	d.post("/api/procedures/"+procedure+"/hand-over", fmt.Sprintf(`{"fee_yen":%v,"paper_copy":true}`, ready["fee_yen"]))
+	answer, _ := d.reach(procedure, "done")["answer"].(map[string]any)
+	certificates, _ := answer["certificates"].([]any)
+	if len(certificates) != 2 {
+		ts.Fatalf("certificates issued: %v", certificates)
+	}
+	ts.Setenv("SERIAL", fmt.Sprint(certificates[0].(map[string]any)["serial"]))
+}
+
+// desk is a clerk who uses the JSON twins of a counter's pages.
+type desk struct {
+	ts  *testscript.TestScript
+	url string
+}
+
+func (d desk) status(path string) int {
+	response, err := http.Get(d.url + path)
+	if err != nil {
+		return 0
+	}
+	defer response.Body.Close()
+	return response.StatusCode
+}
+
+func (d desk) post(path, body string) map[string]any {
+	response, err := http.Post(d.url+path, "application/json", strings.NewReader(body))
+	d.ts.Check(err)
+	return d.read(path, response)
+}
+
+func (d desk) read(path string, response *http.Response) map[string]any {
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	d.ts.Check(err)
+	if response.StatusCode >= 300 {
+		d.ts.Fatalf("%s: %s: %s", path, response.Status, text)
+	}
+	var answer map[string]any
+	d.ts.Check(json.Unmarshal(text, &answer))
+	return answer
+}
+
+func (d desk) reach(procedure, state string) (at map[string]any) {
+	ok := await(func() bool {
+		response, err := http.Get(d.url + "/api/procedures/" + procedure)
+		d.ts.Check(err)
+		at = d.read(procedure, response)
+		return at["state"] == state
+	})
+	if !ok {
+		d.ts.Fatalf("the procedure never came to %s: %v", state, at)
+	}
+	return at
+}
