@@ -30,12 +30,16 @@ type lists struct {
 	positions eventlog.Positions
 	// byAuthority and then by serial.
 	byAuthority map[string]map[uint64]ca.Revocation
+	// unlisted are the authorities about which something was folded since their last list of this process.
+	unlisted map[string]bool
 	// lastDays of certificates, which say until when a revocation is listed.
 	lastDays map[uint64]string
 }
 
 func newLists() *lists {
-	return &lists{byAuthority: make(map[string]map[uint64]ca.Revocation), lastDays: make(map[uint64]string)}
+	return &lists{
+		byAuthority: make(map[string]map[uint64]ca.Revocation), unlisted: make(map[string]bool), lastDays: make(map[uint64]string),
+	}
 }
 
 // catchUp folds what the log holds beyond what is already folded.
@@ -84,6 +88,7 @@ func (l *lists) add(authority string, serial uint64, recordedMs int64, reason ca
 	if l.byAuthority[authority] == nil {
 		l.byAuthority[authority] = make(map[uint64]ca.Revocation)
 	}
+	l.unlisted[authority] = true
 	last, _ := civil.Parse(l.lastDays[serial])
 	l.byAuthority[authority][serial] = ca.Revocation{
 		// Lists count in whole seconds, and so does the instant of the next list.
@@ -121,8 +126,9 @@ func (i *Issuer) PublishDue(ctx context.Context, folder string) error {
 	return i.publishLists(ctx, folder, func(id string, state *events.AuthorityState) bool {
 		next := time.UnixMilli(state.CrlNextUpdateMs)
 		made := next.Add(-ca.CRLPeriod)
-		newest := i.lists.newest(id) // of the very second of the list: it may have come after
-		return state.CrlNumber == 0 || !newest.Before(made) || i.Clock().Add(early).After(next) || stale(folder, id, state.CrlNumber)
+		// What was revoked in the very second of the list may have come after it.
+		news := i.lists.unlisted[id] && !i.lists.newest(id).Before(made)
+		return state.CrlNumber == 0 || news || i.Clock().Add(early).After(next) || stale(folder, id, state.CrlNumber)
 	})
 }
 
@@ -221,5 +227,6 @@ func (i *Issuer) publish(ctx context.Context, folder, id string, any *ca.Generat
 		return err
 	}
 	crashListed.Hit()
+	i.lists.unlisted[id] = false
 	return renameio.WriteFile(listFile(folder, id), file, 0o644)
 }
