@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -282,94 +281,6 @@ func (d *Desk) status() deskStatus {
 }
 
 func (d *Desk) apiStatus(call) (int, any, error) { return http.StatusOK, d.status(), nil }
-
-// errNoTray says that this counter has a real reader.
-var errNoTray = &Problem{Code: "real-reader", JA: "この端末には仮想リーダーがありません。", EN: "This counter has no virtual reader.",
-	NextJA: "shomei-agent run --virtual-reader で起動してください。", NextEN: "Start it with shomei-agent run --virtual-reader.", status: http.StatusNotFound}
-
-func (d *Desk) apiMakeCard(c call) (int, any, error) {
-	r := struct {
-		ID      string `json:"id"`
-		Kind    string `json:"kind"`
-		LastDay string `json:"last_day"`
-	}{Kind: "mynumber"}
-	if d.Tray == nil {
-		return 0, nil, errNoTray
-	}
-	if err := c.decode(&r); err != nil {
-		return 0, nil, err
-	}
-	kind, err := oneOf(trayKinds, "kind", r.Kind)
-	if err != nil {
-		return 0, nil, err
-	}
-	lastDay, err := civil.Parse(r.LastDay)
-	if err != nil {
-		return 0, nil, badRequest("last_day is a day written YYYY-MM-DD")
-	}
-	path, err := d.Tray.Make(r.ID, kind, lastDay)
-	if err != nil {
-		return 0, nil, err
-	}
-	return http.StatusCreated, map[string]string{"id": r.ID, "file": path}, nil
-}
-
-func (d *Desk) apiInsert(c call) (int, any, error) {
-	var r struct {
-		ID string `json:"id"`
-	}
-	if d.Tray == nil {
-		return 0, nil, errNoTray
-	}
-	if err := c.decode(&r); err != nil {
-		return 0, nil, err
-	}
-	if err := d.eject(c.Context()); err != nil {
-		return 0, nil, err
-	}
-	if err := d.Tray.Insert(r.ID); err != nil {
-		return 0, nil, err
-	}
-	if err := d.seen(c.Context(), true); err != nil {
-		return 0, nil, err
-	}
-	return http.StatusOK, d.status(), nil
-}
-
-func (d *Desk) apiEject(c call) (int, any, error) {
-	if d.Tray == nil {
-		return 0, nil, errNoTray
-	}
-	if err := d.eject(c.Context()); err != nil {
-		return 0, nil, err
-	}
-	return http.StatusOK, d.status(), nil
-}
-
-func (d *Desk) eject(ctx context.Context) error {
-	if !d.Tray.Eject() {
-		return nil
-	}
-	return d.seen(ctx, false)
-}
-
-// seenWithin is how long PC/SC may take to notice a card in software.
-const seenWithin = 20 * time.Second
-
-// seen waits until the reader sees what was done to it.
-func (d *Desk) seen(ctx context.Context, present bool) error {
-	ctx, cancel := context.WithTimeout(ctx, seenWithin)
-	defer cancel()
-	if err := d.Counter.AwaitCard(ctx, present); err != nil {
-		return errors.Join(errors.New("the virtual reader does not follow"), err)
-	}
-	if present {
-		d.setReader(ReaderCard)
-	} else {
-		d.setReader(ReaderEmpty)
-	}
-	return nil
-}
 
 var pinNames = map[events.PinKind]agent.Message{
 	events.PinKind_PIN_KIND_SIGN: {JA: "署名用の暗証番号", EN: "PIN for signatures"},

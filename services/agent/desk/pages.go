@@ -1,5 +1,276 @@
 package desk
 
-import "net/http"
+import (
+	"fmt"
+	"net/http"
+	"strings"
 
-func (d *Desk) routePages(*http.ServeMux) {}
+	"shomei/pkg/civil"
+	"shomei/pkg/counterlink"
+	"shomei/pkg/page"
+	"shomei/services/agent"
+)
+
+func (d *Desk) routePages(mux *http.ServeMux) {
+	mux.HandleFunc("GET /{$}", d.page(d.showStart))
+	mux.HandleFunc("GET /live", d.serveLive)
+	mux.HandleFunc("GET /apply", d.page(d.showApply))
+	mux.HandleFunc("POST /apply", d.page(d.postApply))
+	mux.HandleFunc("GET /procedures/{id}", d.page(d.showProcedure))
+	mux.HandleFunc("POST /procedures/{id}/hand-over", d.page(d.postHandOver))
+	mux.HandleFunc("POST /procedures/{id}/drop", d.page(d.postDrop))
+	mux.HandleFunc("GET /procedures/{id}/copy", d.page(d.showCopy))
+	mux.HandleFunc("GET /procedures/{id}/pin", d.page(d.showPIN))
+	mux.HandleFunc("POST /procedures/{id}/pin", d.page(d.postPIN))
+	mux.HandleFunc("GET /resident", d.page(d.showResident))
+	mux.HandleFunc("GET /resident/live", d.serveResident)
+	mux.HandleFunc("GET /card", d.page(d.showCard))
+	mux.HandleFunc("POST /card", d.page(d.postCard))
+	mux.HandleFunc("POST /tray", d.page(d.postTray))
+}
+
+// answer is the page that a request gets: a template with its view, or the address to go to.
+type answer struct {
+	status int
+	name   string
+	view   page.View
+	goTo   string
+}
+
+// show is the ordinary answer.
+func show(name string, view page.View) answer {
+	return answer{status: http.StatusOK, name: name, view: view}
+}
+
+// goTo sends the browser on after something was done, so that reloading does not do it again.
+func goTo(address string) answer { return answer{goTo: address} }
+
+// page renders what do answers; an error becomes a page that says what to do next.
+func (d *Desk) page(do func(*http.Request, page.Language) (answer, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		lang := page.LanguageOf(r)
+		if r.Method == http.MethodPost {
+			r.Body = http.MaxBytesReader(w, r.Body, bodyLimit)
+		}
+		out, err := do(r, lang)
+		if err != nil {
+			out = d.problemPage(err, lang)
+		}
+		if out.goTo != "" {
+			http.Redirect(w, r, out.goTo, http.StatusSeeOther)
+			return
+		}
+		if err := d.pages.Render(w, r, out.status, out.name, out.view); err != nil {
+			d.Logger.Error("a page could not be shown", "page", out.name, "error", err)
+			http.Error(w, "画面を表示できません / the page can't be shown", http.StatusInternalServerError)
+		}
+	}
+}
+
+type problemView struct {
+	station
+	What, Next string
+}
+
+func (d *Desk) problemPage(err error, lang page.Language) answer {
+	p := problemOf(err)
+	if p.status >= http.StatusInternalServerError {
+		d.Logger.Error("a page could not be answered", "code", p.Code, "error", err)
+	}
+	view := problemView{station: d.station(lang, "")}
+	view.What, view.Next = p.in(lang)
+	if p.Left != nil {
+		view.What += " " + d.pages.Say(lang, "card.left", *p.Left)
+	}
+	return answer{status: p.status, name: "problem", view: page.View{Title: "problem.title", Data: view}}
+}
+
+// station is how the counter itself stands, always in sight.
+type station struct {
+	Live                            string
+	Name, Reader, Link, Clock       string
+	ReaderAway, LinkAway, Simulated bool
+	Outbox                          int
+}
+
+// scripts of pages that change by themselves; all of them work without, by loading them again.
+var scripts = []string{"vendor/htmx.min.js", "live.js"}
+
+func (d *Desk) station(lang page.Language, procedure string) station {
+	now := d.Now().In(civil.Tokyo)
+	s := station{
+		Live: "/live", Name: d.Name, Outbox: d.Counter.Outbox(), Reader: d.pages.Say(lang, "station.reader."+string(d.Reader())),
+		Link: d.pages.Say(lang, "station.link."+d.Counter.Link().String()), Clock: now.Format("2006-01-02 15:04"),
+		ReaderAway: d.Reader() == ReaderAway, LinkAway: d.Counter.Link() != counterlink.Up, Simulated: d.ClockEvidence() == "simulated",
+	}
+	if procedure != "" {
+		s.Live += "?procedure=" + procedure
+	}
+	return s
+}
+
+// serveLive sends the station's state, and that of one procedure, whenever they change.
+func (d *Desk) serveLive(w http.ResponseWriter, r *http.Request) {
+	id, lang := r.URL.Query().Get("procedure"), page.LanguageOf(r)
+	live := liveParts{desk: d, lang: lang, procedure: id, stream: openStream(w), sent: map[string]string{}}
+	updates := d.Counter.Progress(r.Context(), id)
+	for live.send() == nil {
+		changed := d.readerChanged()
+		select {
+		case _, open := <-updates:
+			if !open {
+				return
+			}
+		case <-changed:
+		case <-r.Context().Done():
+			return
+		}
+	}
+}
+
+// liveParts are the changing parts of one open page.
+type liveParts struct {
+	desk      *Desk
+	lang      page.Language
+	procedure string
+	stream    stream
+	sent      map[string]string
+}
+
+// send sends each part that is another than the last time, so that nobody's typing is swept away for nothing.
+func (l *liveParts) send() error {
+	html, err := l.desk.pages.Fragment(l.lang, "start", "station", l.desk.station(l.lang, ""))
+	if err == nil {
+		err = l.part("station", html)
+	}
+	if err != nil || l.procedure == "" {
+		return err
+	}
+	status, err := l.desk.Counter.Status(l.procedure)
+	if err != nil {
+		return err
+	}
+	view := l.desk.procedureView(status, l.lang)
+	if err := l.part("say", view.Message); err != nil {
+		return err
+	}
+	if html, err = l.desk.pages.Fragment(l.lang, "procedure", "procedure", view); err != nil {
+		return err
+	}
+	return l.part("procedure", html)
+}
+
+func (l *liveParts) part(name, html string) error {
+	if l.sent[name] == html {
+		return nil
+	}
+	l.sent[name] = html
+	return l.stream.send(name, []byte(strings.TrimSpace(html)))
+}
+
+type startView struct {
+	station
+	Operations []link
+	Procedures page.Table
+	Tray       *trayView
+}
+
+// link is a way to go on; Key is its shortcut.
+type link struct{ Text, Href, Key string }
+
+// choice is one of several, in a list or as a box to tick.
+type choice struct {
+	Value, Text string
+	Chosen      bool
+}
+
+// startOperations are what clerks do, the frequent first, each with a shortcut.
+var startOperations = []struct{ operation, key string }{
+	{"issue", "n"}, {"renew", "r"}, {"reissue", "s"}, {"revoke", "v"}, {"unblock", "u"}, {"hand-over", "h"},
+	{"continue-use", "c"}, {"extend-card", "e"}, {"return-card", "b"},
+}
+
+func (d *Desk) showStart(_ *http.Request, lang page.Language) (answer, error) {
+	view := startView{station: d.station(lang, ""), Procedures: d.procedureTable(lang), Tray: d.trayView()}
+	for _, o := range startOperations {
+		view.Operations = append(view.Operations, link{d.pages.Say(lang, "operation."+o.operation), "/apply?operation=" + o.operation, o.key})
+	}
+	return show("start", page.View{Title: "start.title", Scripts: scripts, Data: view}), nil
+}
+
+// startRows is how many procedures the start page lists.
+const startRows = 30
+
+func (d *Desk) procedureTable(lang page.Language) page.Table {
+	say := func(key string) string { return d.pages.Say(lang, key) }
+	table := page.Table{ID: "procedures", Caption: say("start.procedures"), Empty: say("start.none"), Columns: []page.Column{
+		{Label: say("start.receipt")}, {Label: say("start.filed"), Short: true}, {Label: say("start.operation")}, {Label: say("start.state")},
+	}}
+	for _, s := range d.Counter.Procedures() {
+		if s.Application == nil {
+			continue
+		}
+		if len(table.Rows) == startRows {
+			break
+		}
+		table.Rows = append(table.Rows, []page.Cell{
+			{Text: receipt(s.Procedure), Href: "/procedures/" + s.Procedure}, {Text: s.Filed.In(civil.Tokyo).Format("01-02 15:04")},
+			{Text: say("operation." + nameOf(operations, s.Application.GetOperation()))}, {Text: d.stateText(s, lang)},
+		})
+	}
+	return table
+}
+
+func (d *Desk) stateText(s agent.Status, lang page.Language) string {
+	text := d.pages.Say(lang, "state."+stateOf(s))
+	if !s.AtHub {
+		text += d.pages.Say(lang, "state.kari")
+	}
+	return text
+}
+
+// receipt is the short form of a procedure's number that is printed and read out.
+func receipt(procedure string) string {
+	if len(procedure) <= 8 {
+		return procedure
+	}
+	return procedure[len(procedure)-8:]
+}
+
+type trayView struct{ Cards []choice }
+
+func (d *Desk) trayView() *trayView {
+	if d.Tray == nil {
+		return nil
+	}
+	view := &trayView{}
+	inside := ""
+	if chip := d.Tray.Reader.Card(); chip != nil {
+		inside = chip.ID()
+	}
+	for _, id := range d.Tray.List() {
+		view.Cards = append(view.Cards, choice{Value: id, Text: id, Chosen: id == inside})
+	}
+	return view
+}
+
+// postTray makes, inserts and ejects cards in software.
+func (d *Desk) postTray(r *http.Request, _ page.Language) (answer, error) {
+	if d.Tray == nil {
+		return answer{}, errNoTray
+	}
+	var err error
+	switch r.PostFormValue("do") {
+	case "new":
+		var kind = r.PostFormValue("kind")
+		id := fmt.Sprintf("DEMO-%03d", len(d.Tray.List())+1)
+		if _, err = d.Tray.Make(id, trayKinds[kind], civil.Date{}); err == nil {
+			err = d.insert(r.Context(), id)
+		}
+	case "insert":
+		err = d.insert(r.Context(), r.PostFormValue("card"))
+	case "eject":
+		err = d.eject(r.Context())
+	}
+	return goTo("/"), err
+}

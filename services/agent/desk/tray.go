@@ -119,3 +119,16 @@ func (t *Tray) Insert(id string) error {
 
 // Eject takes the card out of the reader; false when there was none.
 func (t *Tray) Eject() bool { return t.Reader.Eject() != nil }
+
+// List names the cards of the folder in order.
+func (t *Tray) List() []string {
+	files, err := filepath.Glob(filepath.Join(t.Dir, "*.json"))
+	if err != nil {
+		return nil // the pattern is a constant and a path of our own
+	}
+	var ids []string
+	for _, file := range files {
+		ids = append(ids, strings.TrimSuffix(filepath.Base(file), ".json"))
+	}
+	return ids
+}

@@ -1,0 +1,68 @@
+package desk
+
+import (
+	"encoding/hex"
+	"io"
+	"net/http"
+)
+
+// form is a form that may hold PINs: it is read into bytes that can be wiped, never into strings. A field may come
+// several times.
+type form struct {
+	body   []byte
+	fields map[string][][]byte
+}
+
+// readForm reads application/x-www-form-urlencoded. The caller wipes it.
+func readForm(r *http.Request) (form, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		clear(body)
+		return form{}, badRequest("the form is too long or broke off")
+	}
+	f := form{body: body, fields: map[string][][]byte{}}
+	var name []byte
+	start := 0
+	for i := 0; i <= len(body); i++ {
+		switch {
+		case i < len(body) && body[i] == '=' && name == nil:
+			name, start = body[start:i], i+1
+		case i == len(body) || body[i] == '&':
+			if name != nil {
+				key := string(unescape(name))
+				f.fields[key] = append(f.fields[key], unescape(body[start:i]))
+			}
+			name, start = nil, i+1
+		}
+	}
+	return f, nil
+}
+
+// unescape decodes in place; a broken escape is left as it stands.
+func unescape(text []byte) []byte {
+	out := text[:0]
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		switch {
+		case c == '+':
+			c = ' '
+		case c == '%' && i+2 < len(text):
+			var decoded [1]byte
+			if _, err := hex.Decode(decoded[:], text[i+1:i+3]); err == nil {
+				c, i = decoded[0], i+2
+			}
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// first is the first value of a field, nil when it did not come. It lives in the form and is wiped with it.
+func (f form) first(name string) []byte {
+	if values := f.fields[name]; len(values) > 0 {
+		return values[0]
+	}
+	return nil
+}
+
+func (f form) wipe() { clear(f.body) }

@@ -1,0 +1,269 @@
+package desk
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"shomei/pkg/civil"
+	"shomei/pkg/page"
+	"shomei/pkg/regime"
+)
+
+// applyView is the form for an application. The choices decide which documents are asked for; they stand in the address,
+// the person's data never does.
+type applyView struct {
+	station
+	Form      url.Values
+	Operation []choice
+	Way       []choice
+	CardKind  []choice
+	Title     string
+	Documents []documentBox
+	Causes    []choice
+	Kinds     []choice
+	Sexes     []choice
+	// Missing is what is not there yet; the clerk may file all the same, and the hub decides.
+	Missing []alarm
+	Unblock bool
+}
+
+// documentBox is one document to be ticked.
+type documentBox struct {
+	ID, Value, Text string
+	Ticked          bool
+	// Qualifier, when set, is what the clerk must have seen of it: a box of its own, or a number to type in (Letter).
+	Qualifier, QualifierText string
+	Qualified                bool
+	Letter                   bool
+	Number                   string
+}
+
+// ways are how an application reaches the desk, as the law's document lists know it, with the channel that a claim names.
+var ways = []struct {
+	law     regime.Channel
+	channel string
+	notice  bool
+}{
+	{regime.ChannelSelf, "self", false}, {regime.ChannelSelfNoPhoto, "self", false}, {regime.ChannelProxy, "proxy", false},
+	{regime.ChannelRepresentative, "legal-representative", false}, {regime.ChannelNotice, "proxy", true},
+}
+
+// qualifiers are what is looked for on a document.
+var qualifiers = map[regime.Document]string{
+	regime.DocPhotoID: "current-address", regime.DocProxyPhotoID: "current-address", regime.DocMandate: "registered-seal",
+}
+
+var causes = []regime.Cause{
+	"", regime.CauseFirst, regime.CauseExpired, regime.CauseRecordChange, regime.CauseLoss, regime.CauseDamage, regime.CauseWish, regime.CauseFault,
+}
+
+func (d *Desk) showApply(r *http.Request, lang page.Language) (answer, error) {
+	form := r.URL.Query()
+	for _, personal := range personFields {
+		form.Del(personal) // nobody's data from an address
+	}
+	form.Set("registered", "1")
+	if code, _, ok := strings.Cut(d.Office, "-"); ok {
+		form.Set("municipality", code)
+	}
+	view, err := d.applyView(form, lang)
+	if err != nil {
+		return answer{}, err
+	}
+	return show("apply", page.View{Title: "apply.title", Scripts: scripts, Data: view}), nil
+}
+
+// personFields are the fields that hold personal data.
+var personFields = []string{
+	"resident_code", "name", "alias", "birth_date", "sex", "address", "mail", "postal_code", "postal_address", "period_of_stay", "overseas_on",
+}
+
+func (d *Desk) applyView(form url.Values, lang page.Language) (*applyView, error) {
+	say := func(key string) string { return d.pages.Say(lang, key) }
+	if form.Get("operation") == "" {
+		form.Set("operation", "issue")
+	}
+	if form.Get("way") == "" {
+		form.Set("way", string(regime.ChannelSelf))
+	}
+	if form.Get("card_kind") == "" {
+		form.Set("card_kind", d.usualCard())
+	}
+	v := &applyView{station: d.station(lang, ""), Form: form, Title: say("operation." + form.Get("operation"))}
+	for _, o := range startOperations {
+		v.Operation = append(v.Operation, choice{o.operation, say("operation." + o.operation), o.operation == form.Get("operation")})
+	}
+	for _, w := range ways {
+		v.Way = append(v.Way, choice{string(w.law), say("way." + string(w.law)), string(w.law) == form.Get("way")})
+	}
+	for _, k := range []string{"mynumber", "juki"} {
+		v.CardKind = append(v.CardKind, choice{k, say("card.kind." + k), k == form.Get("card_kind")})
+	}
+	for _, c := range causes {
+		v.Causes = append(v.Causes, choice{string(c), say("cause." + string(c)), string(c) == form.Get("cause")})
+	}
+	for _, k := range []string{"sign", "auth"} {
+		v.Kinds = append(v.Kinds, choice{k, say("kind." + k), slices.Contains(form["kinds"], k)})
+	}
+	for _, s := range []string{"1", "2", "3"} {
+		v.Sexes = append(v.Sexes, choice{s, say("sex." + s), s == form.Get("sex")})
+	}
+	v.Unblock = form.Get("operation") == "unblock"
+	required, err := d.documents(form, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, need := range required.Required {
+		v.Documents = append(v.Documents, d.documentBox(need, form, lang))
+	}
+	return v, nil
+}
+
+// usualCard is the card of the regime that holds today.
+func (d *Desk) usualCard() string {
+	if civil.Of(d.Now()).Before(regime.MyNumberFirstDay) {
+		return "juki"
+	}
+	return "mynumber"
+}
+
+func (d *Desk) documentBox(need regime.Requirement, form url.Values, lang page.Language) documentBox {
+	name := string(need.Document)
+	box := documentBox{ID: "document-" + name, Value: name, Text: d.pages.Say(lang, "document."+name), Ticked: slices.Contains(form["document"], name)}
+	if qualifier := qualifiers[need.Document]; qualifier != "" {
+		box.Qualifier, box.QualifierText = name+":"+qualifier, d.pages.Say(lang, "qualifier."+qualifier)
+		box.Qualified = slices.Contains(form["qualifier"], box.Qualifier)
+	}
+	if need.Document == regime.DocInquiryAnswer {
+		box.Letter, box.Number = true, form.Get("letter")
+	}
+	return box
+}
+
+// lawOperations are the operations as the law's document lists know them.
+var lawOperations = map[string]regime.Operation{
+	"issue": regime.OpNew, "renew": regime.OpRenew, "reissue": regime.OpReissue, "revoke": regime.OpRevoke, "unblock": regime.OpUnblock,
+	"hand-over": regime.OpHandOver, "continue-use": regime.OpResidentRecord, "extend-card": regime.OpResidentRecord, "return-card": regime.OpRevoke,
+}
+
+// documents asks the law what must be shown, and what of it is missing. The letter of inquiry that was posted is known to
+// the hub alone, so its number counts as right here.
+func (d *Desk) documents(form url.Values, shown []regime.Shown) (regime.Documents, error) {
+	operation, ok := lawOperations[form.Get("operation")]
+	if !ok {
+		return regime.Documents{}, badRequest("operation is none that this counter knows")
+	}
+	in := regime.DocumentsIn{
+		Regime: regime.Regime(form.Get("card_kind")), Operation: operation, Channel: regime.Channel(form.Get("way")), On: civil.Of(d.Now()),
+		Shown: shown, Letter: form.Get("letter"), PINsMatch: form.Get("pins_match") != "", NoCard: form.Get("operation") == "reissue",
+	}
+	out, err := d.Switches.Documents(in)
+	if err != nil {
+		return out, badRequest(err.Error())
+	}
+	return out, nil
+}
+
+// shownOf are the documents ticked, as the law and as a claim write them.
+func shownOf(form url.Values) (law []regime.Shown, claim []string) {
+	for _, name := range form["document"] {
+		s, text := regime.Shown{Document: regime.Document(name)}, name
+		qualifier := name + ":" + qualifiers[s.Document]
+		switch {
+		case s.Document == regime.DocInquiryAnswer:
+			s.Letter, text = form.Get("letter"), name+":"+form.Get("letter")
+		case slices.Contains(form["qualifier"], qualifier):
+			s.AddressCurrent, s.RegisteredSeal, text = s.Document != regime.DocMandate, s.Document == regime.DocMandate, qualifier
+		}
+		law, claim = append(law, s), append(claim, text)
+	}
+	return law, claim
+}
+
+func (d *Desk) postApply(r *http.Request, lang page.Language) (answer, error) {
+	if err := r.ParseForm(); err != nil {
+		return answer{}, badRequest("the form is too long or broke off")
+	}
+	form := r.PostForm
+	view, err := d.applyView(form, lang)
+	if err != nil {
+		return answer{}, err
+	}
+	law, claim := shownOf(form)
+	judged, err := d.documents(form, law)
+	if err != nil {
+		return answer{}, err
+	}
+	for _, missing := range judged.Missing {
+		view.Missing = append(view.Missing, ruleAlarm(missing.Rule, lang))
+	}
+	wrong := d.wrongFields(form, lang)
+	if len(wrong) > 0 || len(view.Missing) > 0 && form.Get("file") != "anyway" {
+		out := show("apply", page.View{Title: "apply.title", Errors: wrong, Scripts: scripts, Data: view})
+		out.status = http.StatusUnprocessableEntity
+		return out, nil
+	}
+	application, err := d.application(r.Context(), requestOf(form, claim))
+	if err != nil {
+		return answer{}, err
+	}
+	procedure, err := d.Counter.Receive(r.Context(), application)
+	if application.Procedure != "" {
+		procedure = application.Procedure
+	}
+	return goTo("/procedures/" + procedure), err
+}
+
+func ruleAlarm(id regime.ID, lang page.Language) alarm {
+	what, next := refusal([]string{id}).in(lang)
+	return alarm{what, next}
+}
+
+// wrongFields are the fields that can't be read; what they mean is the hub's to judge.
+func (d *Desk) wrongFields(form url.Values, lang page.Language) []page.FieldError {
+	var wrong []page.FieldError
+	bad := func(field, key string) {
+		wrong = append(wrong, page.FieldError{Field: field, Text: d.pages.Say(lang, key)})
+	}
+	for _, field := range []string{"clerk", "resident_code", "name", "birth_date", "address", "municipality"} {
+		if strings.TrimSpace(form.Get(field)) == "" {
+			bad(field, "wrong.empty."+field)
+		}
+	}
+	if _, err := civil.ParsePartial(form.Get("birth_date")); form.Get("birth_date") != "" && err != nil {
+		bad("birth_date", "wrong.birth")
+	}
+	for _, field := range []string{"period_of_stay", "overseas_on"} {
+		if _, err := civil.Parse(form.Get(field)); err != nil {
+			bad(field, "wrong.day."+field)
+		}
+	}
+	if form.Get("special_circumstances") != "" && form.Get("second_officer") == "" {
+		bad("second_officer", "wrong.second")
+	}
+	return wrong
+}
+
+func requestOf(form url.Values, documents []string) request {
+	r := request{
+		Procedure: form.Get("procedure"), Operation: form.Get("operation"), Kinds: form["kinds"], Documents: documents, Card: form.Get("card"),
+		CardKind: form.Get("card_kind"), Clerk: form.Get("clerk"), SecondOfficer: form.Get("second_officer"),
+		SpecialCircumstances: form.Get("special_circumstances"), Express: form.Get("express") != "", Cause: form.Get("cause"),
+		PINs: form["pins"], PINsMatch: form.Get("pins_match") != "", TakenBack: form.Get("taken_back"),
+		Person: person{
+			ResidentCode: form.Get("resident_code"), Name: form.Get("name"), Alias: form.Get("alias"), BirthDate: form.Get("birth_date"),
+			Sex: sexes[form.Get("sex")], Address: form.Get("address"), Registered: form.Get("registered") != "",
+			Municipality: form.Get("municipality"), AdultWard: form.Get("adult_ward") != "", Foreign: form.Get("foreign") != "",
+			PeriodOfStay: form.Get("period_of_stay"), Overseas: form.Get("overseas_on") != "", OverseasOn: form.Get("overseas_on"),
+		},
+		Contact: contact{Mail: form.Get("mail"), PostalCode: form.Get("postal_code"), PostalAddress: form.Get("postal_address")},
+	}
+	for _, w := range ways {
+		if string(w.law) == form.Get("way") {
+			r.Channel, r.NoticeAnswer = w.channel, w.notice
+		}
+	}
+	return r
+}

@@ -1,0 +1,85 @@
+package desk
+
+import (
+	"net/http"
+	"strconv"
+
+	"shomei/pkg/page"
+)
+
+// shownCertificate is a certificate as 証明書表示 shows it.
+type shownCertificate struct {
+	Title string
+	Rows  []row
+}
+
+type row struct{ Label, Text string }
+
+func (d *Desk) showCertificate(c certificate, lang page.Language) shownCertificate {
+	say := func(key string) string { return d.pages.Say(lang, key) }
+	title := say("certificate.auth")
+	if c.Holder != nil || c.Kind == "sign" {
+		title = say("certificate.sign")
+	}
+	out := shownCertificate{Title: title, Rows: []row{
+		{say("certificate.origin"), c.Origin}, {say("certificate.serial"), c.Serial}, {say("certificate.subject"), c.Subject},
+		{say("certificate.issuer"), c.Issuer}, {say("certificate.from"), day(lang, c.From.String())},
+		{say("certificate.last"), day(lang, c.LastDay.String())},
+	}}
+	if h := c.Holder; h != nil {
+		out.Rows = append(out.Rows, row{say("person.name"), h.Name}, row{say("person.birth"), h.BirthDate},
+			row{say("person.sex"), say("sex." + h.Sex)}, row{say("person.address"), h.Address})
+		if h.Substitutes {
+			out.Rows = append(out.Rows, row{say("certificate.note"), say("certificate.substitutes")})
+		}
+	}
+	return out
+}
+
+// cardView is 証明書表示: what the card on the reader holds.
+type cardView struct {
+	station
+	Facts        []row
+	Certificates []shownCertificate
+	// AskPIN: the signature certificate can be shown with its PIN; Left are its tries, LastTry asks to confirm the last.
+	AskPIN  bool
+	Left    int
+	LastTry bool
+	Blocked bool
+}
+
+func (d *Desk) showCard(r *http.Request, lang page.Language) (answer, error) {
+	return d.card(r, lang, nil, false)
+}
+
+func (d *Desk) postCard(r *http.Request, lang page.Language) (answer, error) {
+	fields, err := readForm(r)
+	defer fields.wipe()
+	if err != nil {
+		return answer{}, err
+	}
+	return d.card(r, lang, fields.first("pin"), len(fields.first("last_try")) > 0)
+}
+
+func (d *Desk) card(r *http.Request, lang page.Language, pin []byte, lastTry bool) (answer, error) {
+	read, err := d.readCard(r, pin, lastTry)
+	if err != nil {
+		return answer{}, err
+	}
+	say := func(key string) string { return d.pages.Say(lang, key) }
+	view := cardView{station: d.station(lang, ""), Facts: []row{
+		{say("card.number"), read.Card}, {say("card.kind"), say("card.kind." + read.Kind)}, {say("card.cycle"), say("card.cycle." + read.LifeCycle)},
+		{say("card.last"), day(lang, read.LastDay)},
+	}}
+	for _, slot := range []string{"sign", "auth"} {
+		if left, ok := read.Tries[slot]; ok {
+			view.Facts = append(view.Facts, row{say("card.tries." + slot), strconv.Itoa(left)})
+		}
+	}
+	for _, c := range read.Certificates {
+		view.Certificates = append(view.Certificates, d.showCertificate(c, lang))
+	}
+	left, has := read.Tries["sign"]
+	view.AskPIN, view.Left, view.LastTry, view.Blocked = has && left > 0 && len(pin) == 0, left, left == 1, has && left == 0 && read.LifeCycle == "operational"
+	return show("card", page.View{Title: "card.title", Data: view}), nil
+}

@@ -1,0 +1,238 @@
+package desk
+
+import (
+	"net/http"
+
+	"shomei/events"
+	"shomei/pkg/civil"
+	"shomei/pkg/page"
+	"shomei/pkg/regime"
+	"shomei/services/agent"
+)
+
+// procedureView is one procedure on the clerk's page.
+type procedureView struct {
+	station
+	ID, Receipt, Operation, State, Message string
+	Steps                                  []stepBox
+	Percent                                int
+	// Kari: the promise is not given yet; Calm says so without alarm.
+	Kari     string
+	Alarm    *alarm
+	Read     []alarm // sentences of a refusal, to be read out
+	Offer    *offer
+	Letter   string
+	Planned  []page.Table
+	Fees     *page.Table
+	FeeYen   uint32
+	Card     string
+	Confirm  bool
+	HandOver bool
+	Copy     bool
+	Done     bool
+	Drop     bool
+}
+
+// stepBox is one box of the stepper.
+type stepBox struct {
+	Text    string
+	Current bool
+}
+
+// alarm is a sentence and what to do next.
+type alarm struct{ What, Next string }
+
+// offer is what would be accepted instead of what was refused.
+type offer struct {
+	Operation, Href string
+	Planned         []page.Table
+}
+
+// stages of the stepper: 受付 → 審査 → 本人の確認 → カード → 交付 → 完了.
+var stages = []string{"received", "judged", "confirm", "card", "hand-over", "done"}
+
+var stageOf = map[agent.Stage]int{
+	agent.StagePending: 0, agent.StageReceived: 0, agent.StageAccepted: 1, agent.StageRefused: 1, agent.StageDeferred: 1,
+	agent.StageConfirm: 2, agent.StageCard: 3, agent.StageIssuing: 3, agent.StageFailed: 3, agent.StageWritten: 4, agent.StageUnblocked: 4,
+	agent.StageHandedOver: 5, agent.StageDropped: 5,
+}
+
+func (d *Desk) showProcedure(r *http.Request, lang page.Language) (answer, error) {
+	status, err := d.Counter.Status(r.PathValue("id"))
+	if err != nil {
+		return answer{}, err
+	}
+	view := d.procedureView(status, lang)
+	view.station = d.station(lang, status.Procedure)
+	return show("procedure", page.View{Title: "procedure.title", Scripts: scripts, Data: view}), nil
+}
+
+func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
+	say := func(key string, args ...any) string { return d.pages.Say(lang, key, args...) }
+	v := procedureView{
+		ID: s.Procedure, Receipt: receipt(s.Procedure), State: d.stateText(s, lang), Message: pick(lang, s.Message), Percent: s.Percent,
+		Operation: say("operation." + nameOf(operations, s.Application.GetOperation())), Card: s.Card, FeeYen: s.FeeYen,
+		Confirm: s.Stage == agent.StageConfirm, HandOver: s.ReadyToHandOver(), Done: s.Stage == agent.StageHandedOver,
+		Copy: s.Stage == agent.StageWritten || s.Stage == agent.StageHandedOver,
+		Drop: s.Stage != agent.StageHandedOver && s.Stage != agent.StageDropped && s.Stage != agent.StageRefused,
+	}
+	for i, name := range stages {
+		v.Steps = append(v.Steps, stepBox{say("step." + name), i == stageOf[s.Stage]})
+	}
+	if s.Percent == 0 {
+		v.Percent = 100 * stageOf[s.Stage] / (len(stages) - 1)
+	}
+	if !s.AtHub {
+		v.Kari = say("procedure.kari")
+	}
+	d.tellAnswer(&v, s, lang)
+	v.Alarm = d.alarmOf(s, lang)
+	return v
+}
+
+func pick(lang page.Language, m agent.Message) string {
+	if lang == page.English {
+		return m.EN
+	}
+	return m.JA
+}
+
+// alarmOf is what a person must mend now.
+func (d *Desk) alarmOf(s agent.Status, lang page.Language) *alarm {
+	switch {
+	case s.Stage == agent.StageCard && s.Message == agent.CardRemoved:
+		return &alarm{pick(lang, s.Message), d.pages.Say(lang, "procedure.removed")}
+	case s.Stage == agent.StageCard && s.Message == agent.OtherCard:
+		return &alarm{pick(lang, s.Message), d.pages.Say(lang, "procedure.other")}
+	case s.Stage == agent.StageFailed:
+		what, next := failure(s).in(lang)
+		return &alarm{what, next}
+	}
+	return nil
+}
+
+// tellAnswer puts the hub's answer into words.
+func (d *Desk) tellAnswer(v *procedureView, s agent.Status, lang page.Language) {
+	a := s.Answer
+	if a == nil {
+		return
+	}
+	if s.Stage == agent.StageRefused {
+		for _, id := range a.GetRefusals() {
+			what, next := refusal([]string{id}).in(lang)
+			v.Read = append(v.Read, alarm{what, next})
+		}
+		v.Offer = d.offer(a, lang)
+		return
+	}
+	if a.GetDeferred() {
+		v.Letter = d.pages.Say(lang, "procedure.letter", a.GetLetter())
+	}
+	v.Planned = d.plannedTables(a.GetPlanned(), lang)
+	if len(a.GetCardCandidates()) > 0 {
+		v.Planned = append(v.Planned, d.candidateTable(d.pages.Say(lang, "planned.card", day(lang, a.GetCardLastDay())), a.GetCardCandidates(), lang))
+	}
+	if len(a.GetFee()) > 0 {
+		table := d.feeTable(a.GetFee(), lang)
+		v.Fees = &table
+	}
+}
+
+func (d *Desk) offer(a *events.Answer, lang page.Language) *offer {
+	if a.GetAlternative() == events.Operation_OPERATION_UNSPECIFIED {
+		return nil
+	}
+	word := nameOf(operations, a.GetAlternative())
+	return &offer{d.pages.Say(lang, "operation."+word), "/apply?operation=" + word, d.plannedTables(a.GetAlternativePlanned(), lang)}
+}
+
+func (d *Desk) plannedTables(planned []*events.PlannedCertificate, lang page.Language) []page.Table {
+	var tables []page.Table
+	for _, p := range planned {
+		caption := d.pages.Say(lang, "planned."+nameOf(kinds, p.GetKind()), day(lang, p.GetLastDay()))
+		tables = append(tables, d.candidateTable(caption, p.GetCandidates(), lang))
+	}
+	return tables
+}
+
+// candidateTable shows every candidate of a last day and the one that binds (domain.md 1.5).
+func (d *Desk) candidateTable(caption string, candidates []*events.Candidate, lang page.Language) page.Table {
+	say := func(key string) string { return d.pages.Say(lang, key) }
+	table := page.Table{Caption: caption, Empty: say("planned.none"), Columns: []page.Column{
+		{Label: say("planned.day"), Short: true}, {Label: say("planned.binds"), Short: true}, {Label: say("planned.rule")},
+	}}
+	for _, c := range candidates {
+		binds := ""
+		if c.GetBinds() {
+			binds = say("planned.this")
+		}
+		table.Rows = append(table.Rows, []page.Cell{{Text: day(lang, c.GetDay())}, {Text: binds}, {Text: ruleText(lang, c.GetRuleId())}})
+	}
+	return table
+}
+
+func (d *Desk) feeTable(items []*events.FeeItem, lang page.Language) page.Table {
+	say := func(key string, args ...any) string { return d.pages.Say(lang, key, args...) }
+	table := page.Table{Caption: say("fee.title"), Columns: []page.Column{{Label: say("fee.why")}, {Label: say("fee.yen"), Numeric: true}}}
+	for _, item := range items {
+		table.Rows = append(table.Rows, []page.Cell{{Text: ruleText(lang, item.GetRuleId())}, {Text: say("fee.amount", item.GetYen())}})
+	}
+	return table
+}
+
+func ruleText(lang page.Language, id regime.ID) string {
+	rule, ok := regime.Lookup(id)
+	switch {
+	case !ok:
+		return id
+	case lang == page.English:
+		return rule.EN
+	}
+	return rule.JA
+}
+
+// day writes a civil date in ISO form, in Japanese by era as well.
+func day(lang page.Language, text string) string {
+	date, err := civil.Parse(text)
+	if err != nil || date.IsZero() || lang == page.English {
+		return text
+	}
+	return text + " (" + date.Wareki() + ")"
+}
+
+func (d *Desk) postHandOver(r *http.Request, _ page.Language) (answer, error) {
+	id := r.PathValue("id")
+	err := d.handOver(r.Context(), id, nil, r.PostFormValue("paper_copy") != "", "")
+	return goTo("/procedures/" + id), err
+}
+
+func (d *Desk) postDrop(r *http.Request, _ page.Language) (answer, error) {
+	id := r.PathValue("id")
+	return goTo("/procedures/" + id), d.drop(r.Context(), id, "", "")
+}
+
+// copyView is the 電子証明書の写し that is handed over with the card (domain.md 1.3.2).
+type copyView struct {
+	ID, Receipt, Office, Printed string
+	Certificates                 []shownCertificate
+}
+
+func (d *Desk) showCopy(r *http.Request, lang page.Language) (answer, error) {
+	id := r.PathValue("id")
+	if _, err := d.Counter.Status(id); err != nil {
+		return answer{}, err
+	}
+	all, err := d.Counter.Certificates(id)
+	if err != nil {
+		return answer{}, err
+	}
+	view := copyView{ID: id, Receipt: receipt(id), Office: d.Office, Printed: day(lang, civil.Of(d.Now()).String())}
+	for _, der := range all {
+		c, err := describe("", der)
+		if err != nil {
+			return answer{}, err
+		}
+		view.Certificates = append(view.Certificates, d.showCertificate(c, lang))
+	}
+	return show("copy", page.View{Title: "copy.title", Data: view}), nil
+}
