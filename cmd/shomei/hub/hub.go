@@ -108,6 +108,9 @@ func Start(ctx context.Context, c Config) (*Hub, error) {
 }
 
 func (h *Hub) defaults() {
+	if whole, err := filepath.Abs(h.Data); err == nil {
+		h.Data = whole // the engine works in a folder of its own
+	}
 	if h.Host == "" {
 		h.Host = "127.0.0.1"
 	}
@@ -238,7 +241,10 @@ func (h *Hub) openLogWith(ctx context.Context, c eventlog.Config) (err error) {
 	for kind, f := range lifecycle.Folds() {
 		folds[kind] = eventlog.Fold{Version: lifecycle.FoldVersion, Apply: f.Apply, Remembered: f.Remembered}
 	}
-	c.Conn, c.Folds, c.Streams, c.Clock, c.Logger = h.conn, folds, h.Streams, h.Clock.Now, h.Logger
+	c.Conn, c.Folds, c.Streams, c.Logger = h.conn, folds, h.Streams, h.Logger
+	if c.Clock == nil {
+		c.Clock = h.Clock.Now
+	}
 	c.Writers = map[string]eventlog.Role{h.keys.public: eventlog.RoleHub}
 	if h.Log, err = eventlog.Open(ctx, c); err == nil {
 		h.atEnd(h.Log.Close)

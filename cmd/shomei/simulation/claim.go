@@ -1,0 +1,73 @@
+package simulation
+
+import (
+	"fmt"
+	"slices"
+
+	"shomei/cmd/shomei/population"
+	"shomei/events"
+)
+
+// claim is what the source of an act says of it. Its id follows from person and instant.
+func (l *lane) claim(p *population.Person, s *events.SubscriberState, act population.Act) (*events.Claim, *events.Personal) {
+	open := s.Procedure
+	c := &events.Claim{
+		Id: fmt.Sprintf("simulated-%d-%d-%d", p.Index, act.At.UnixMilli(), act.What), Counter: act.Source, Office: act.Office,
+		Officer: "simulated-clerk", FiledMs: act.At.UnixMilli(), CausedMs: act.At.UnixMilli(), ClockEvidence: "simulated",
+		Procedure: open.GetId(),
+	}
+	switch act.What {
+	case population.Apply:
+		c.Procedure = fmt.Sprintf("simulated-%d-%d", p.Index, act.At.Unix())
+		c.Fact = &events.Claim_ApplicationReceived{ApplicationReceived: act.Application}
+		return c, &events.Personal{Record: p.Record(act.At)}
+	case population.Changed:
+		c.Fact = &events.Claim_RecordChangeNotified{RecordChangeNotified: act.Change}
+		return c, &events.Personal{Record: p.Record(act.At)}
+	case population.Lost:
+		c.Fact = &events.Claim_LossNotified{LossNotified: &events.LossNotified{By: "telephone"}}
+	case population.Keys:
+		c.Fact = &events.Claim_KeysGenerated{KeysGenerated: l.keys(p, s)}
+	case population.Written:
+		c.Fact = &events.Claim_CardWritten{CardWritten: written(s)}
+	case population.Unblocked:
+		c.Fact = &events.Claim_PinsUnblocked{PinsUnblocked: &events.PinsUnblocked{
+			Obligation: obligation(s, events.ObligationKind_OBLIGATION_KIND_UNBLOCK_PIN), Pins: open.Pins, Card: open.Card,
+		}}
+	case population.HandedOver:
+		c.Fact = &events.Claim_HandedOver{HandedOver: &events.HandedOver{FeeYen: open.FeeYen, PaperCopy: true, Card: open.Card}}
+	}
+	return c, nil
+}
+
+// keys are requests out of the pool, another for each certificate of a person.
+func (l *lane) keys(p *population.Person, s *events.SubscriberState) *events.KeysGenerated {
+	fact := &events.KeysGenerated{
+		Obligation: obligation(s, events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS), Card: s.Procedure.Card,
+	}
+	for i, planned := range s.Procedure.Planned {
+		request := l.requests[(p.Index+int(s.Revision)+i)%len(l.requests)]
+		fact.Keys = append(fact.Keys, &events.KeyRequest{Kind: planned.Kind, Request: request})
+	}
+	return fact
+}
+
+func written(s *events.SubscriberState) *events.CardWritten {
+	fact := &events.CardWritten{Obligation: obligation(s, events.ObligationKind_OBLIGATION_KIND_WRITE_CARD), Card: s.Procedure.Card}
+	for _, c := range s.Certificates {
+		if c.Procedure == s.Procedure.Id && c.Status == events.CertificateStatus_CERTIFICATE_STATUS_ISSUED && !c.Written {
+			fact.Serials = append(fact.Serials, c.Serial)
+			fact.CertificatesSha256 = append(fact.CertificatesSha256, c.CertificateSha256)
+		}
+	}
+	return fact
+}
+
+// obligation is the id of what the open application is owed, as a command would carry it.
+func obligation(s *events.SubscriberState, kind events.ObligationKind) string {
+	i := slices.IndexFunc(s.Obligations, func(o *events.Obligation) bool { return o.Kind == kind && o.Target == s.Procedure.Id })
+	if i < 0 {
+		return ""
+	}
+	return s.Obligations[i].Id
+}

@@ -1,0 +1,62 @@
+package simulation
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/google/renameio/v2"
+)
+
+// PoolSize is how many subscriber key pairs a simulation has. They stand for the keys that cards would make: a card is
+// what a simulated person lacks, and making a key for each would take longer than everything else.
+const PoolSize = 24
+
+// Requests reads, or makes, the pool of subscriber keys in a folder and gives a certificate request of each, signed by
+// the key (PKCS#10, DER). The files are private keys of certificates that are really issued: they stay in the folder.
+func Requests(folder string) ([][]byte, error) {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, fmt.Errorf("making the pool of subscriber keys: %w", err)
+	}
+	requests := make([][]byte, PoolSize)
+	for i := range requests {
+		key, err := poolKey(filepath.Join(folder, fmt.Sprintf("subscriber-%02d.pem", i)))
+		if err != nil {
+			return nil, fmt.Errorf("making the pool of subscriber keys: %w", err)
+		}
+		template := &x509.CertificateRequest{SignatureAlgorithm: x509.SHA256WithRSA}
+		if requests[i], err = x509.CreateCertificateRequest(rand.Reader, template, key); err != nil {
+			return nil, fmt.Errorf("signing a certificate request: %w", err)
+		}
+	}
+	return requests, nil
+}
+
+func poolKey(path string) (*rsa.PrivateKey, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return newPoolKey(path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, fmt.Errorf("%s holds no PEM: remove it, and another key is made", path)
+	}
+	return x509.ParsePKCS1PrivateKey(block.Bytes)
+}
+
+func newPoolKey(path string) (*rsa.PrivateKey, error) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return nil, err
+	}
+	block := &pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}
+	return key, renameio.WriteFile(path, pem.EncodeToMemory(block), 0o600)
+}
