@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"shomei/cmd/shomei/hub"
+	"shomei/pkg/ops"
 	"shomei/pkg/warehouse/engine"
 	"shomei/services/console"
 )
@@ -26,7 +27,7 @@ func (a *app) allCommand() *cobra.Command {
 		Use: "all", Short: "センター全体をひとつのプロセスで動かす (every service of the hub, with NATS and ClickHouse embedded)", Args: cobra.NoArgs,
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&file, "config", "c", "", "configuration file (TOML); flags win over it")
+	flags.StringVarP(&file, "config", "c", "", "設定ファイル (configuration file in TOML; flags win over it)")
 	hubFlags(flags, &flagged)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c := defaults()
@@ -45,8 +46,14 @@ func (a *app) allCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if file == "" || cmd.Flags().Changed("data") {
+		if flags.Changed("data") {
 			c.Hub.Data = a.data
+		}
+		if flags.Changed("log-level") {
+			c.Log.Level = a.logLevel
+		}
+		if c.Hub.Logger, err = ops.NewLogger(os.Stderr, c.Log); err != nil {
+			return err
 		}
 		h, err := a.start(cmd.Context(), c.Hub, c.Console)
 		if err != nil {
@@ -69,16 +76,11 @@ func hubFlags(flags *pflag.FlagSet, c *config) {
 
 // start starts the hub and the console's page on it.
 func (a *app) start(ctx context.Context, c hub.Config, page string) (*hub.Hub, error) {
-	logger, err := a.logger()
-	if err != nil {
-		return nil, err
-	}
-	c.Logger = logger
 	h, err := hub.Start(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	pages, err := console.New(console.Config{Warehouse: h.Warehouse, Now: h.Clock.Now, Logger: logger, Behind: h.Projector.Lag})
+	pages, err := console.New(console.Config{Warehouse: h.Warehouse, Now: h.Clock.Now, Logger: c.Logger, Behind: h.Projector.Lag})
 	if err == nil {
 		mux := http.NewServeMux()
 		mux.Handle("/", pages.Handler())
@@ -119,7 +121,11 @@ func (a *app) upCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "up", Short: "この機械ですべてを試す (hub, console, one counter with a virtual card reader, a mail sink)", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			h, err := a.start(cmd.Context(), hub.Config{Data: a.data, AnyClock: true}, page)
+			logger, err := a.logger()
+			if err != nil {
+				return err
+			}
+			h, err := a.start(cmd.Context(), hub.Config{Data: a.data, AnyClock: true, Logger: logger}, page)
 			if err != nil {
 				return err
 			}

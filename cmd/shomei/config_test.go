@@ -1,0 +1,54 @@
+package main
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"shomei/pkg/ops"
+)
+
+const example = "../../deploy/shomei.toml"
+
+func TestTheExampleConfigurationLoads(t *testing.T) {
+	c := defaults()
+	if err := c.load(example); err != nil {
+		t.Fatal(err)
+	}
+	if c.Hub.Data != "/var/lib/shomei" || c.Hub.Port != 4222 || c.Hub.Mail.Host != "mail.shomei.example" || c.Log.Level != "info" {
+		t.Errorf("loaded: data %q, port %d, mail host %q, log level %q", c.Hub.Data, c.Hub.Port, c.Hub.Mail.Host, c.Log.Level)
+	}
+}
+
+// Each key stands in the example, in force or behind a #, under its own table.
+func TestTheExampleConfigurationIsComplete(t *testing.T) {
+	text, err := os.ReadFile(example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := map[string]bool{}
+	table := ""
+	key := regexp.MustCompile(`^(?:# )?([a-z_]+) = `)
+	for line := range strings.Lines(string(text)) {
+		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "["); ok {
+			table = strings.TrimSuffix(name, "]") + "."
+		} else if m := key.FindStringSubmatch(line); m != nil {
+			shown[table+m[1]] = true
+		}
+	}
+	c := defaults()
+	origins, err := ops.Load("", nil, &c)
+	if err != nil || len(origins) < 10 {
+		t.Fatalf("%d keys: %v", len(origins), err)
+	}
+	for _, o := range origins {
+		if !shown[o.Key] {
+			t.Errorf("%s does not show %s", example, o.Key)
+		}
+		delete(shown, o.Key)
+	}
+	for name := range shown {
+		t.Errorf("%s shows %s, which is no key", example, name)
+	}
+}
