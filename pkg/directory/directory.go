@@ -4,9 +4,12 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,31 +23,45 @@ import (
 // ErrNoOffice says that no office of that id is defined for the day.
 var ErrNoOffice = errors.New("no such office")
 
-// Counter is an enrolled counter, or another source of claims.
-type Counter struct {
-	ID, Office string
-	// PublicKey is its public nkey, SealKey its public HPKE key.
-	PublicKey string
-	SealKey   []byte
-	// Role is counter, factory, register, telephone or operator.
-	Role string
-	// Code is the nine-character counter id of certificate subjects (domain.md 2.2).
-	Code    string
-	Retired bool
-}
-
 // Directory answers look-ups. Its methods may be called from many goroutines.
 type Directory struct {
 	mu          sync.RWMutex
-	offices     map[string][]*events.OfficeDefined // in the order they were recorded
-	counters    map[string]Counter
+	taken       map[commit]struct{}
+	offices     map[string][]definition // by revision
+	counters    map[string][]enrolment  // by time
+	retired     map[string][]retirement
 	generations ca.Generations
+	positions   eventlog.Positions
+}
+
+// commit names what was taken already: the same commit comes by scan, by follower and from the process that wrote it.
+type commit struct {
+	kind, id string
+	revision uint64
+}
+
+// definition is an office as one commit defines it.
+type definition struct {
+	*events.OfficeDefined
+	revision uint64
 }
 
 // Open reads what the log holds now.
 func Open(ctx context.Context, log *eventlog.Log) (*Directory, error) {
-	d := &Directory{offices: make(map[string][]*events.OfficeDefined), counters: make(map[string]Counter)}
-	err := log.Scan(ctx, nil, func(r eventlog.Record, err error) error {
+	d := &Directory{
+		taken: make(map[commit]struct{}), offices: make(map[string][]definition), counters: make(map[string][]enrolment),
+		retired: make(map[string][]retirement),
+	}
+	return d, d.Refresh(ctx, log)
+}
+
+// Refresh reads what the log has got beyond what is known, for whoever can't wait for the follower.
+func (d *Directory) Refresh(ctx context.Context, log *eventlog.Log) error {
+	ends, err := log.LastSequences(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the directory: %w", err)
+	}
+	err = log.Scan(ctx, d.reached(), func(r eventlog.Record, err error) error {
 		if r.Kind != events.KindOffice && r.Kind != events.KindAuthority {
 			return nil
 		}
@@ -56,17 +73,38 @@ func Open(ctx context.Context, log *eventlog.Log) (*Directory, error) {
 		}
 		return d.take(r)
 	})
-	return d, err
+	if err == nil {
+		d.reach(ends)
+	}
+	return err
 }
 
-// Follow keeps the directory up to date until ctx ends.
+func (d *Directory) reached() eventlog.Positions {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return maps.Clone(d.positions)
+}
+
+// reach notes how far the log is known; it never goes back.
+func (d *Directory) reach(at eventlog.Positions) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.positions == nil {
+		d.positions = make(eventlog.Positions)
+	}
+	for stream, sequence := range at {
+		d.positions[stream] = max(d.positions[stream], sequence)
+	}
+}
+
+// Follow keeps the directory up to date until ctx ends, from where Open stopped.
 func (d *Directory) Follow(ctx context.Context, log *eventlog.Log, follower string) error {
 	return log.Follow(ctx, eventlog.Follower{
-		Name: follower, Kinds: []string{events.KindOffice, events.KindAuthority}, From: eventlog.Positions{},
+		Name: follower, Kinds: []string{events.KindOffice, events.KindAuthority}, From: d.reached(), Handled: d.reach,
 		Handle: func(_ context.Context, records []eventlog.Record) error {
 			for _, r := range records {
 				if err := d.take(r); err != nil {
-					return err
+					return &eventlog.ParkError{Kind: r.Kind, ID: r.ID, Err: err}
 				}
 			}
 			return nil
@@ -82,28 +120,38 @@ func (d *Directory) Learn(kind, id string, c *events.Commit) error {
 	return d.take(eventlog.Record{Kind: kind, ID: id, Commit: c})
 }
 
+// take learns from a commit, once, in whatever order commits come.
 func (d *Directory) take(r eventlog.Record) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, e := range r.Commit.GetEvents() {
+	key := commit{r.Kind, r.ID, r.Commit.GetRevision()}
+	if _, known := d.taken[key]; known {
+		return nil
+	}
+	for i, e := range r.Commit.GetEvents() {
+		at := place{ms: e.RecordedMs, revision: key.revision, index: uint64(i)}
 		switch b := events.BodyOf(e).(type) {
 		case *events.OfficeDefined:
-			d.offices[r.ID] = append(d.offices[r.ID], b)
+			d.define(r.ID, definition{b, key.revision})
 		case *events.CounterEnrolled:
-			d.counters[b.Counter] = Counter{
-				ID: b.Counter, Office: r.ID, PublicKey: b.PublicKey, SealKey: b.SealKey, Role: b.Role, Code: b.CounterCode,
-			}
+			d.enrol(r.ID, b, at)
 		case *events.CounterRetired:
-			c := d.counters[b.Counter]
-			c.Retired = true
-			d.counters[b.Counter] = c
+			d.retire(r.ID, b.Counter, at)
 		case *events.GenerationActivated:
 			if err := d.takeGeneration(r.ID, b); err != nil {
 				return err
 			}
+		default:
+			continue
 		}
+		d.taken[key] = struct{}{}
 	}
 	return nil
+}
+
+func (d *Directory) define(office string, b definition) {
+	d.offices[office] = append(d.offices[office], b)
+	slices.SortStableFunc(d.offices[office], func(a, b definition) int { return cmp.Compare(a.revision, b.revision) })
 }
 
 func (d *Directory) takeGeneration(authority string, b *events.GenerationActivated) error {
@@ -126,27 +174,6 @@ func (d *Directory) Generations() ca.Generations {
 	return append(ca.Generations(nil), d.generations...)
 }
 
-// Counter gives an enrolled counter; false when there is none of that id or it was retired.
-func (d *Directory) Counter(id string) (Counter, bool) {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	c, ok := d.counters[id]
-	return c, ok && !c.Retired
-}
-
-// Counters gives every counter that is enrolled and not retired.
-func (d *Directory) Counters() []Counter {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	var all []Counter
-	for _, c := range d.counters {
-		if !c.Retired {
-			all = append(all, c)
-		}
-	}
-	return all
-}
-
 // Definition gives what is in force of an office on a day: the definition recorded last among those effective by then.
 func (d *Directory) Definition(id string, on civil.Date) (*events.OfficeDefined, error) {
 	d.mu.RLock()
@@ -158,7 +185,7 @@ func (d *Directory) Definition(id string, on civil.Date) (*events.OfficeDefined,
 			return nil, fmt.Errorf("office %s: %w", id, err)
 		}
 		if !from.After(on) {
-			found = b
+			found = b.OfficeDefined
 		}
 	}
 	if found == nil {
@@ -173,7 +200,7 @@ func (d *Directory) Offices() map[string]*events.OfficeDefined {
 	defer d.mu.RUnlock()
 	all := make(map[string]*events.OfficeDefined, len(d.offices))
 	for id, list := range d.offices {
-		all[id] = list[len(list)-1]
+		all[id] = list[len(list)-1].OfficeDefined
 	}
 	return all
 }

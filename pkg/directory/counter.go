@@ -1,0 +1,130 @@
+package directory
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"shomei/events"
+)
+
+// Counter is an enrolled counter, or another source of claims.
+type Counter struct {
+	ID, Office string
+	// PublicKey is its public nkey, SealKey its public HPKE key.
+	PublicKey string
+	SealKey   []byte
+	// Role is counter, factory, register, telephone or operator.
+	Role string
+	// Code is the nine-character counter id of certificate subjects (domain.md 2.2).
+	Code string
+}
+
+// enrolment is one stay of a counter at an office, with one key. It ends when the office retires the counter, or when
+// the counter is enrolled anew.
+type enrolment struct {
+	Counter
+	from, until place
+}
+
+// place orders what offices recorded: by time, and within one office by revision and index.
+type place struct {
+	ms              int64
+	revision, index uint64
+}
+
+func (p place) compare(q place) int {
+	return cmp.Or(cmp.Compare(p.ms, q.ms), cmp.Compare(p.revision, q.revision), cmp.Compare(p.index, q.index))
+}
+
+func (d *Directory) enrol(office string, b *events.CounterEnrolled, at place) {
+	d.counters[b.Counter] = append(d.counters[b.Counter], enrolment{from: at, Counter: Counter{
+		ID: b.Counter, Office: office, PublicKey: b.PublicKey, SealKey: b.SealKey, Role: b.Role, Code: b.CounterCode,
+	}})
+	d.order(b.Counter)
+}
+
+func (d *Directory) retire(office, counter string, at place) {
+	d.retired[counter] = append(d.retired[counter], retirement{office, at})
+	d.order(counter)
+}
+
+// retirement is what an office says of a counter that is no longer its own.
+type retirement struct {
+	office string
+	at     place
+}
+
+// order works out when each enrolment of a counter ended, in whatever order the log told of it.
+func (d *Directory) order(counter string) {
+	list := d.counters[counter]
+	slices.SortFunc(list, func(a, b enrolment) int { return a.from.compare(b.from) })
+	for i := range list {
+		e := &list[i]
+		e.until = place{}
+		if i+1 < len(list) {
+			e.until = list[i+1].from
+		}
+		for _, r := range d.retired[counter] {
+			if r.office == e.Office && r.at.compare(e.from) > 0 && (e.until == place{} || r.at.compare(e.until) < 0) {
+				e.until = r.at
+			}
+		}
+	}
+}
+
+// Counter gives an enrolled counter; false when there is none of that id or it was retired.
+func (d *Directory) Counter(id string) (Counter, bool) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.current(id)
+}
+
+func (d *Directory) current(id string) (Counter, bool) {
+	list := d.counters[id]
+	if len(list) == 0 || list[len(list)-1].until != (place{}) {
+		return Counter{}, false
+	}
+	return list[len(list)-1].Counter, true
+}
+
+// Counters gives every counter that is enrolled and not retired, by id.
+func (d *Directory) Counters() []Counter {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	var all []Counter
+	for _, id := range slices.Sorted(maps.Keys(d.counters)) {
+		if c, ok := d.current(id); ok {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// grace is how far the commit on a claim may lie beside the enrolment that the claim was taken under: a claim is
+// decided a moment after it is taken.
+const grace = time.Minute
+
+// CounterAt gives what a counter was enrolled as at an instant, the newest first: more than one when it was enrolled
+// anew just then, none when it was not enrolled. Retired counters are found for the time before.
+func (d *Directory) CounterAt(id string, at time.Time) []Counter {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	var found []Counter
+	for _, e := range slices.Backward(d.counters[id]) {
+		ended := e.until != (place{}) && time.UnixMilli(e.until.ms).Add(grace).Before(at)
+		if !ended && !time.UnixMilli(e.from.ms).Add(-grace).After(at) {
+			found = append(found, e.Counter)
+		}
+	}
+	return found
+}
+
+// Belonged tells whether a counter is or was ever enrolled at an office: offices merge, and what a counter queued
+// before may arrive after.
+func (d *Directory) Belonged(counter, office string) bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return slices.ContainsFunc(d.counters[counter], func(e enrolment) bool { return e.Office == office })
+}
