@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"shomei/events"
@@ -13,29 +14,41 @@ import (
 	"shomei/pkg/regime"
 )
 
-// application decides on an application. A card that the log does not know as this person's is claimed first: whoever
-// holds the claim holds the card, whatever two counters do at once.
+// application decides on an application. A card that the log does not know as this person's is claimed before an
+// application is accepted with it: whoever holds the claim holds the card, whatever two counters do at once. A refused
+// application leaves the card as it was, so a blank one is there for the next person.
 func (a *attempt) application(ctx context.Context, fact *events.ApplicationReceived) error {
 	command, err := a.apply(fact)
 	if err != nil {
+		return err
+	}
+	a.unclaimed = fact.Card != "" && needsCard(fact.Operation)
+	_, err = a.update(ctx, constantly(&command))
+	if !errors.Is(err, errUnclaimed) {
 		return err
 	}
 	claimed, err := a.claimCard(ctx, fact)
 	if err != nil {
 		return err
 	}
-	command.CardTaken = !claimed
-	_, err = a.update(ctx, func(_ eventlog.Head, _ *events.SubscriberState) (lifecycle.Command, error) {
-		return command, nil
-	})
+	command.CardTaken, a.unclaimed = !claimed, false
+	_, err = a.update(ctx, constantly(&command))
 	return err
+}
+
+// errUnclaimed says that an application would be accepted with a card that is not claimed yet.
+var errUnclaimed = errors.New("the card is not claimed")
+
+func constantly(command *lifecycle.Apply) func(eventlog.Head, *events.SubscriberState) (lifecycle.Command, error) {
+	return func(eventlog.Head, *events.SubscriberState) (lifecycle.Command, error) { return *command, nil }
+}
+
+func accepts(decided []*events.Event) bool {
+	return slices.ContainsFunc(decided, func(e *events.Event) bool { return e.GetApplicationAccepted() != nil })
 }
 
 // claimCard makes the presented card this subscriber's; false when it is another's or retired.
 func (a *attempt) claimCard(ctx context.Context, fact *events.ApplicationReceived) (bool, error) {
-	if fact.Card == "" || !needsCard(fact.Operation) {
-		return true, nil
-	}
 	env := a.envelope()
 	_, err := a.Log.Update(ctx, events.KindCard, fact.Card, env, func(h eventlog.Head) ([]*events.Event, error) {
 		return lifecycle.ClaimCard(h.State, a.subscriber, fact.CardKind)
@@ -56,6 +69,9 @@ func needsCard(op events.Operation) bool {
 }
 
 func (a *attempt) apply(fact *events.ApplicationReceived) (lifecycle.Apply, error) {
+	if fact.Card != "" && !events.ValidID(fact.Card) {
+		return lifecycle.Apply{}, unfit("card: not a card's id")
+	}
 	shown, err := parseShown(fact.Documents)
 	if err != nil {
 		return lifecycle.Apply{}, unfit("documents: %v", err)
@@ -115,11 +131,11 @@ func lawPerson(r *events.ResidentRecord) (regime.Person, error) {
 	}
 	stay, err := civil.Parse(r.GetPeriodOfStay())
 	if err != nil {
-		return regime.Person{}, fmt.Errorf("the period of stay: %w", err)
+		return regime.Person{}, fmt.Errorf("the period of stay is not a date")
 	}
 	overseas, err := civil.Parse(r.GetOverseasOn())
 	if err != nil {
-		return regime.Person{}, fmt.Errorf("the day of moving abroad: %w", err)
+		return regime.Person{}, fmt.Errorf("the day of moving abroad is not a date")
 	}
 	return regime.Person{
 		BirthDate: birth.Latest(), Registered: r.GetRegistered(), Municipality: r.GetMunicipality(), AdultWard: r.GetAdultWard(),

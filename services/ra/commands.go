@@ -61,7 +61,11 @@ func (a *attempt) command() (lifecycle.Command, error) {
 	case *events.Claim_ApplicationDropped:
 		return lifecycle.DropApplication{Procedure: c.Procedure, Filed: a.filed, Switches: a.Switches}, nil
 	case *events.Claim_LossNotified:
-		return lifecycle.ReportLoss{By: fact.LossNotified.By, Filed: a.filed, Switches: a.Switches}, nil
+		by := fact.LossNotified.By
+		if role := a.received.Enrolment.Role; role != "counter" {
+			by = role // only a counter has seen who reports, and revokes
+		}
+		return lifecycle.ReportLoss{By: by, Filed: a.filed, Switches: a.Switches}, nil
 	case *events.Claim_CardFoundNotified:
 		return lifecycle.ReportFound{Card: fact.CardFoundNotified.Card, Filed: a.filed, Switches: a.Switches}, nil
 	case *events.Claim_AuthorityOrder:

@@ -18,6 +18,7 @@ import (
 	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
+	"shomei/pkg/vault"
 )
 
 // errMoved says that the history has grown since the identity was read from it.
@@ -40,10 +41,11 @@ func (a *attempt) keys(ctx context.Context, fact *events.KeysGenerated) error {
 	defer made.giveBack(a.serials)
 	for {
 		outcome, err := a.authorize(ctx, fact, made)
-		if !errors.Is(err, errMoved) {
-			made.used(outcome)
-			return err
+		if errors.Is(err, errMoved) {
+			continue
 		}
+		made.used(outcome, err)
+		return err
 	}
 }
 
@@ -60,9 +62,12 @@ func (g *generatedKeys) giveBack(s *serials) {
 	}
 }
 
-// used keeps the serials that the stored commit has authorised. On any doubt nothing is given back.
-func (g *generatedKeys) used(o eventlog.Outcome) {
-	if o.Commit == nil || o.Repeated {
+// used keeps the serials that the stored commit has authorised. What is in doubt is lost, never given back.
+func (g *generatedKeys) used(o eventlog.Outcome, err error) {
+	if errors.Is(err, eventlog.ErrUnknownOutcome) || errors.Is(err, eventlog.ErrFull) || errors.Is(err, eventlog.ErrBehindMark) {
+		clear(g.serials)
+	}
+	if err != nil || o.Commit == nil || o.Repeated {
 		return
 	}
 	for _, e := range o.Commit.Events {
@@ -72,14 +77,21 @@ func (g *generatedKeys) used(o eventlog.Outcome) {
 	}
 }
 
+// authorityKinds are the kinds of key a card makes, and the profile each must fit.
+var authorityKinds = map[events.CertificateKind]ca.Kind{
+	events.CertificateKind_CERTIFICATE_KIND_SIGN: ca.Sign, events.CertificateKind_CERTIFICATE_KIND_AUTH: ca.Auth,
+}
+
 // generated reads the requests: each must be signed by the key it names.
 func (a *attempt) generated(fact *events.KeysGenerated) (*generatedKeys, error) {
 	g := &generatedKeys{public: make(map[string]*rsa.PublicKey), serials: make(map[events.CertificateKind]uint64)}
+	asked := make(map[events.CertificateKind]struct{})
 	for _, k := range fact.Keys {
-		kind := ca.Sign
-		if k.Kind == events.CertificateKind_CERTIFICATE_KIND_AUTH {
-			kind = ca.Auth
+		kind, known := authorityKinds[k.Kind]
+		if _, twice := asked[k.Kind]; twice || !known {
+			return nil, unfit("two keys of one kind, or a key of an unknown one")
 		}
+		asked[k.Kind] = struct{}{}
 		public, err := ca.ParseRequest(kind, k.Request)
 		if err != nil {
 			return nil, unfit("the request for the %s key: %v", kind, err)
@@ -101,8 +113,11 @@ func (a *attempt) authorize(ctx context.Context, fact *events.KeysGenerated, mad
 		return eventlog.Outcome{}, err
 	}
 	record, err := dossier.Of(a.Vault, a.subscriber, history).Identity()
-	if err != nil {
+	if errors.Is(err, dossier.ErrNotFound) || errors.Is(err, vault.ErrErased) {
 		return eventlog.Outcome{}, unfit("keys of a subscriber without a resident record: %v", err)
+	}
+	if err != nil {
+		return eventlog.Outcome{}, err
 	}
 	person, err := lawPerson(record)
 	if err != nil {
@@ -156,7 +171,7 @@ func (a *attempt) buildTBS(sealer dossier.Sealer, b *events.IssueAuthorized) err
 	}
 	tbs, err := ca.BuildTBS(input)
 	if err != nil {
-		return err
+		return unfit("no certificate can be made of this: %v", err) // the same at every try
 	}
 	sum := sha256.Sum256(tbs)
 	b.TbsSha256 = sum[:]

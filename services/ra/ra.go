@@ -69,7 +69,7 @@ func (r *RA) Handle(ctx context.Context, received counterlink.Received) error {
 	err := a.decide(ctx)
 	crashDecided.Hit()
 	var unfit *unfitError
-	if errors.As(err, &unfit) {
+	if errors.As(err, &unfit) || eventlog.Unreadable(err) || errors.Is(err, vault.ErrErased) {
 		return Quarantine(ctx, r.Log, counterlink.Quarantined{
 			ID: received.Claim.Id, Counter: received.Claim.Counter, Number: received.Claim.Number, Signed: received.Signed, Why: err,
 		})
@@ -129,12 +129,17 @@ type attempt struct {
 	personal   *events.Personal
 	subscriber string
 	filed      time.Time
+	// unclaimed: the card of an application is still to be claimed before the application is accepted.
+	unclaimed bool
 	// made and identity are what certificates are built of, when the claim tells of keys.
 	made     *generatedKeys
 	identity *events.ResidentRecord
 }
 
 func (a *attempt) decide(ctx context.Context) error {
+	if err := a.admissible(); err != nil {
+		return err
+	}
 	personal, err := counterlink.OpenPersonal(a.SealKey, a.claim)
 	if err != nil {
 		return unfit("the personal part does not open: %v", err)
@@ -142,9 +147,6 @@ func (a *attempt) decide(ctx context.Context) error {
 	a.personal = personal
 	if err := a.attribute(); err != nil {
 		return err
-	}
-	if !maySay(a.received.Enrolment.Role, a.claim) {
-		return unfit("a %s may not claim %T", a.received.Enrolment.Role, a.claim.Fact)
 	}
 	a.filed = time.UnixMilli(a.claim.FiledMs)
 	if now := a.Clock(); a.filed.After(now) {
@@ -163,6 +165,21 @@ func (a *attempt) decide(ctx context.Context) error {
 		_, err = a.update(ctx, func(eventlog.Head, *events.SubscriberState) (lifecycle.Command, error) { return command, nil })
 		return err
 	}
+}
+
+// admissible checks what a source may say at all: of its own office, under an id that no service uses for a command of
+// its own (those have a slash), and of its own work.
+func (a *attempt) admissible() error {
+	c, enrolment := a.claim, a.received.Enrolment
+	switch {
+	case !events.ValidID(c.Id):
+		return unfit("the claim's id is not an id")
+	case c.Office != enrolment.Office && !a.Directory.Belonged(c.Counter, c.Office):
+		return unfit("the claim names an office that its counter never belonged to")
+	case !maySay(enrolment.Role, c):
+		return unfit("a %s may not claim %T", enrolment.Role, c.Fact)
+	}
+	return nil
 }
 
 // attribute finds whose claim this is.
@@ -193,8 +210,13 @@ func (a *attempt) update(ctx context.Context, command func(eventlog.Head, *event
 			return nil, err
 		}
 		decided, err := lifecycle.Decide(state, cmd, h.Now)
-		if err != nil || len(decided) == 0 {
-			return decided, err
+		switch {
+		case err != nil:
+			return nil, unfit("no decision is possible: %v", err) // the same at every try
+		case a.unclaimed && accepts(decided):
+			return nil, errUnclaimed
+		case len(decided) == 0:
+			return nil, nil
 		}
 		return a.complete(h, decided)
 	})
@@ -229,6 +251,9 @@ func (a *attempt) complete(h eventlog.Head, decided []*events.Event) ([]*events.
 	}
 	if contact := a.personal.GetContact(); contact != nil {
 		sealed, err := sealer.Contact(contact)
+		if errors.Is(err, vault.ErrErased) {
+			return decided, nil // whoever had the address erased is not written to any more
+		}
 		if err != nil {
 			return nil, err
 		}
