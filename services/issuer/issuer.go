@@ -74,7 +74,7 @@ func (i *Issuer) handle(ctx context.Context, records []eventlog.Record) error {
 			if errors.Is(err, ErrNotBelieved) {
 				return &eventlog.ParkError{Kind: r.Kind, ID: r.ID, Err: err}
 			}
-			return err
+			return eventlog.Park(r.Kind, r.ID, err)
 		}
 	}
 	return nil
@@ -95,18 +95,19 @@ var (
 // Settle signs what a subscriber is still owed, if anything. It may be called at any time and any number of times:
 // the same bytes are signed again to the same certificate, and recorded once.
 func (i *Issuer) Settle(ctx context.Context, subscriber string) error {
-	history, err := i.Log.History(ctx, events.KindSubscriber, subscriber)
-	if err != nil {
-		return err
-	}
 	owed, procedure, err := i.owed(ctx, subscriber)
 	if err != nil || len(owed) == 0 {
+		return err
+	}
+	// Read after the state, so that it holds the authorisation of everything that is owed.
+	history, err := i.Log.History(ctx, events.KindSubscriber, subscriber)
+	if err != nil {
 		return err
 	}
 	file := dossier.Of(i.Vault, subscriber, history)
 	signed := make(map[uint64][]byte, len(owed))
 	for _, c := range owed {
-		if signed[c.Serial], err = i.sign(file, history, c); err != nil {
+		if signed[c.Serial], err = i.sign(ctx, file, history, c); err != nil {
 			return fmt.Errorf("signing serial %d of subscriber %s: %w", c.Serial, subscriber, err)
 		}
 	}
@@ -133,19 +134,22 @@ func (i *Issuer) owed(ctx context.Context, subscriber string) ([]*events.Certifi
 }
 
 // sign verifies everything that led to the authorisation and signs its bytes.
-func (i *Issuer) sign(file dossier.Dossier, history []eventlog.Record, c *events.Certificate) ([]byte, error) {
-	authorized, err := i.authorisation(history, c.Serial)
+func (i *Issuer) sign(ctx context.Context, file dossier.Dossier, history []eventlog.Record, c *events.Certificate) ([]byte, error) {
+	authorized, err := i.authorisation(ctx, history, c.Serial)
 	if err != nil {
 		return nil, err
 	}
 	tbs, err := file.TBS(c.Serial)
+	if errors.Is(err, vault.ErrBinding) || errors.Is(err, vault.ErrErased) || errors.Is(err, vault.ErrNoKey) || errors.Is(err, dossier.ErrNotFound) {
+		return nil, fmt.Errorf("%w: %w", ErrNotBelieved, err)
+	}
 	if err != nil {
 		return nil, err
 	}
 	if sum := sha256.Sum256(tbs); !bytes.Equal(sum[:], authorized.TbsSha256) || !bytes.Equal(sum[:], c.TbsSha256) {
 		return nil, fmt.Errorf("the bytes to be signed are not those that were authorised: %w", ErrNotBelieved)
 	}
-	g, err := i.Directory.Generations().ByKeyID(authorized.Generation)
+	g, err := i.generation(ctx, authorized)
 	if err != nil {
 		return nil, err
 	}
@@ -161,6 +165,28 @@ func (i *Issuer) sign(file dossier.Dossier, history []eventlog.Record, c *events
 		return nil, err
 	}
 	return ca.SignTBS(g, signer, tbs)
+}
+
+// generation finds the key that the authorisation names, and checks that it is one of the authority it names, for
+// certificates of its kind.
+func (i *Issuer) generation(ctx context.Context, a *events.IssueAuthorized) (*ca.Generation, error) {
+	g, err := i.Directory.Generations().ByKeyID(a.Generation)
+	if errors.Is(err, ca.ErrNoGeneration) {
+		if err := i.Directory.Refresh(ctx, i.Log); err != nil {
+			return nil, err
+		}
+		if g, err = i.Directory.Generations().ByKeyID(a.Generation); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrNotBelieved, err)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	authentication := a.Kind == events.CertificateKind_CERTIFICATE_KIND_AUTH
+	if directory.AuthorityID(g.Kind, g.Prefecture.Code) != a.Authority || (g.Kind == ca.Auth) != authentication {
+		return nil, fmt.Errorf("authorised for authority %s, kind %v, with a key of authority %s: %w", a.Authority, a.Kind, g, ErrNotBelieved)
+	}
+	return g, nil
 }
 
 // matches compares what would be signed with what the authorisation says in the open.
@@ -180,7 +206,7 @@ func matches(content *x509.Certificate, a *events.IssueAuthorized) error {
 // authorisation finds the authorisation of a serial and checks that a registration authority made it, on the claim of
 // an enrolled counter that holds a request for this very key (design.md: whoever merely controls NATS gets nothing
 // signed). The commits' own signatures were verified with the history.
-func (i *Issuer) authorisation(history []eventlog.Record, serial uint64) (*events.IssueAuthorized, error) {
+func (i *Issuer) authorisation(ctx context.Context, history []eventlog.Record, serial uint64) (*events.IssueAuthorized, error) {
 	for _, r := range history {
 		for _, e := range r.Commit.GetEvents() {
 			a := e.GetIssueAuthorized()
@@ -190,33 +216,56 @@ func (i *Issuer) authorisation(history []eventlog.Record, serial uint64) (*event
 			if r.Role != eventlog.RoleRA && r.Role != eventlog.RoleHub {
 				return nil, fmt.Errorf("authorised by a writer of role %q: %w", r.Role, ErrNotBelieved)
 			}
-			return a, i.checkClaim(r.Commit, a)
+			return a, i.checkClaim(ctx, r.Commit, a)
 		}
 	}
 	return nil, fmt.Errorf("no authorisation of serial %d in the history: %w", serial, ErrNotBelieved)
 }
 
-func (i *Issuer) checkClaim(c *events.Commit, a *events.IssueAuthorized) error {
+func (i *Issuer) checkClaim(ctx context.Context, c *events.Commit, a *events.IssueAuthorized) error {
 	for _, e := range c.GetEvents() {
 		k := e.GetKeysRecorded()
 		if k == nil {
 			continue
 		}
-		counter, ok := i.Directory.Counter(c.GetCounter())
-		if !ok {
-			return fmt.Errorf("counter %q is not enrolled: %w", c.GetCounter(), ErrNotBelieved)
-		}
-		claim, _, err := counterlink.VerifyClaim(counter.PublicKey, k.Claim)
+		claim, err := i.claim(ctx, c, k.Claim, time.UnixMilli(e.RecordedMs))
 		if err != nil {
-			return fmt.Errorf("%w: %w", ErrNotBelieved, err)
+			return err
+		}
+		if s := claim.GetSubscriber(); s != "" && s != c.GetId() || claim.GetId() != c.GetCommandId() {
+			return fmt.Errorf("the counter's claim is another's, or was used before: %w", ErrNotBelieved)
 		}
 		return requested(claim, a)
 	}
 	return fmt.Errorf("no counter's claim stands with the authorisation: %w", ErrNotBelieved)
 }
 
+// claim verifies a signed claim with a key that its counter had when the commit was recorded; the counter may have been
+// retired since.
+func (i *Issuer) claim(ctx context.Context, c *events.Commit, signed []byte, recorded time.Time) (*events.Claim, error) {
+	enrolled := i.Directory.CounterAt(c.GetCounter(), recorded)
+	if len(enrolled) == 0 {
+		if err := i.Directory.Refresh(ctx, i.Log); err != nil {
+			return nil, err
+		}
+		enrolled = i.Directory.CounterAt(c.GetCounter(), recorded)
+	}
+	err := fmt.Errorf("counter %q was not enrolled: %w", c.GetCounter(), ErrNotBelieved)
+	for _, counter := range enrolled {
+		claim, _, wrong := counterlink.VerifyClaim(counter.PublicKey, signed)
+		if wrong == nil && claim.GetCounter() == counter.ID {
+			return claim, nil
+		}
+		err = fmt.Errorf("the claim is not one of counter %s (%v): %w", counter.ID, wrong, ErrNotBelieved)
+	}
+	return nil, err
+}
+
 // requested checks that the counter's claim holds a request, signed by the key itself, for the key authorised.
 func requested(claim *events.Claim, a *events.IssueAuthorized) error {
+	if claim.GetKeysGenerated().GetCard() != a.Card || claim.GetProcedure() != a.Procedure {
+		return fmt.Errorf("the counter's claim is about another card or procedure: %w", ErrNotBelieved)
+	}
 	for _, k := range claim.GetKeysGenerated().GetKeys() {
 		request, err := x509.ParseCertificateRequest(k.Request)
 		if err != nil || k.Kind != a.Kind {
@@ -267,6 +316,7 @@ func (i *Issuer) record(ctx context.Context, subscriber, procedure string, owed 
 // authority asks before keys are generated (design.md "Point of no return").
 func (i *Issuer) Healthy(context.Context) error {
 	probe := sha256.Sum256([]byte("health"))
+	inForce := 0
 	for _, g := range i.Directory.Generations() {
 		if i.Clock().After(g.NotAfter) {
 			continue
@@ -278,6 +328,10 @@ func (i *Issuer) Healthy(context.Context) error {
 		if _, err := signer.Sign(nil, probe[:], crypto.SHA256); err != nil {
 			return fmt.Errorf("the key of authority %s does not sign: %w", g, err)
 		}
+		inForce++
+	}
+	if inForce == 0 {
+		return fmt.Errorf("no authority is in force: hold a key ceremony first: %w", ca.ErrNoGeneration)
 	}
 	return nil
 }

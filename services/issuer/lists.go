@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -43,7 +44,7 @@ func newLists() *lists {
 }
 
 // catchUp folds what the log holds beyond what is already folded.
-func (l *lists) catchUp(ctx context.Context, log *eventlog.Log) error {
+func (l *lists) catchUp(ctx context.Context, log *eventlog.Log, logger *slog.Logger) error {
 	ends, err := log.LastSequences(ctx)
 	if err != nil {
 		return err
@@ -52,10 +53,14 @@ func (l *lists) catchUp(ctx context.Context, log *eventlog.Log) error {
 		if r.Kind != events.KindSubscriber {
 			return nil
 		}
-		if err != nil {
-			return err
+		if err == nil {
+			err = log.Verify(r)
 		}
-		if err := log.Verify(r); err != nil {
+		if eventlog.Unreadable(err) {
+			logger.Error("a commit that can't be believed is on no revocation list: look at it with shomei log", "subscriber", r.ID, "error", err)
+			return nil // one forged commit must not keep every list from being made
+		}
+		if err != nil {
 			return err
 		}
 		l.take(r.Commit)
@@ -159,7 +164,7 @@ func (i *Issuer) PublishLists(ctx context.Context, folder string) error {
 func (i *Issuer) publishLists(ctx context.Context, folder string, due func(string, *events.AuthorityState) bool) error {
 	i.lists.mu.Lock()
 	defer i.lists.mu.Unlock()
-	if err := i.lists.catchUp(ctx, i.Log); err != nil {
+	if err := i.lists.catchUp(ctx, i.Log, i.Logger); err != nil {
 		return fmt.Errorf("publishing revocation lists: %w", err)
 	}
 	if err := os.MkdirAll(folder, 0o755); err != nil {
