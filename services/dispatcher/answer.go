@@ -1,10 +1,11 @@
 package dispatcher
 
 import (
-	"context"
 	"slices"
+	"time"
 
 	"shomei/events"
+	"shomei/pkg/counterlink"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/regime"
 )
@@ -54,20 +55,24 @@ func take(a *events.Answer, e *events.Event) {
 	}
 }
 
-// answerQuarantined tells a counter that its claim was not believed or not attributed, so that nobody waits for it.
-func (d dispatcher) answerQuarantined(ctx context.Context, c *events.Commit) error {
-	if c.GetCounter() == "" {
-		return nil
-	}
-	for _, e := range c.Events {
+// answerQuarantined tells a counter that its claim was not believed or not attributed, so that nobody waits for it; nil
+// when there is nobody to tell. A claim that the counter did sign is named by its own id.
+func (d dispatcher) answerQuarantined(c *events.Commit) *events.Downlink {
+	for _, e := range c.GetEvents() {
 		q := e.GetFactQuarantined()
-		if q == nil {
+		if q == nil || c.GetCounter() == "" || d.forgotten(c) {
 			continue
 		}
-		return d.Hub.Send(ctx, &events.Downlink{
-			Id: "answer/" + c.CommandId, Counter: c.Counter, IssuedMs: d.Clock().UnixMilli(),
-			Body: &events.Downlink_Answer{Answer: &events.Answer{Claim: c.CommandId, Refusals: []string{regime.ClaimQuarantined}}},
-		})
+		id := c.CommandId
+		for _, counter := range d.Directory.CounterAt(c.Counter, time.UnixMilli(e.RecordedMs)) {
+			if claim, _, err := counterlink.VerifyClaim(counter.PublicKey, q.Claim); err == nil && claim.GetCounter() == c.Counter {
+				id = claim.Id
+			}
+		}
+		return &events.Downlink{
+			Id: "answer/" + id, Counter: c.Counter, IssuedMs: d.Clock().UnixMilli(),
+			Body: &events.Downlink_Answer{Answer: &events.Answer{Claim: id, Refusals: []string{regime.ClaimQuarantined}}},
+		}
 	}
 	return nil
 }

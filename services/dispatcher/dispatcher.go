@@ -53,24 +53,38 @@ type dispatcher struct{ Config }
 
 var crashSent = crashpoint.Register("dispatcher.sent")
 
+// handle takes every record before it reports what failed, so that nobody waits for an answer because keys can't be
+// generated for somebody else just now.
 func (d dispatcher) handle(ctx context.Context, records []eventlog.Record) error {
+	var failed error
 	for _, r := range records {
 		var err error
 		if r.Kind == events.KindQuarantine {
-			err = d.answerQuarantined(ctx, r.Commit)
+			err = d.tell(ctx, d.answerQuarantined(r.Commit))
 		} else {
 			err = d.subscriber(ctx, r)
 		}
 		crashSent.Hit()
-		if errors.Is(err, counterlink.ErrNotEnrolled) {
-			d.Logger.Warn("nobody to tell: the counter is not enrolled any more", "counter", r.Commit.GetCounter(), "kind", r.Kind, "id", r.ID)
-			continue
+		var park *eventlog.ParkError
+		if err = eventlog.Park(r.Kind, r.ID, err); errors.As(err, &park) {
+			return err // the others come again without it
 		}
-		if err != nil {
-			return err
-		}
+		failed = errors.Join(failed, err)
 	}
-	return nil
+	return failed
+}
+
+// tell sends a message, if there is one, unless its counter is there no more.
+func (d dispatcher) tell(ctx context.Context, link *events.Downlink) error {
+	if link == nil {
+		return nil
+	}
+	err := d.Hub.Send(ctx, link)
+	if errors.Is(err, counterlink.ErrNotEnrolled) {
+		d.Logger.Warn("nobody to tell: the counter is not enrolled any more", "counter", link.Counter, "message", link.Id)
+		return nil
+	}
+	return err
 }
 
 // subscriber answers the claim that led to a commit and sends what is still owed to counters.
@@ -83,8 +97,8 @@ func (d dispatcher) subscriber(ctx context.Context, r eventlog.Record) error {
 	if err != nil {
 		return err
 	}
-	if r.Commit.GetCounter() != "" {
-		if err := d.Hub.Send(ctx, d.answer(r, state)); err != nil {
+	if r.Commit.GetCounter() != "" && !d.forgotten(r.Commit) {
+		if err := d.tell(ctx, d.answer(r, state)); err != nil {
 			return err
 		}
 	}
@@ -97,6 +111,13 @@ func (d dispatcher) subscriber(ctx context.Context, r eventlog.Record) error {
 		}
 	}
 	return nil
+}
+
+// forgotten tells that a commit is so old that its claim has aged out of the counters' wire: when the position is lost
+// and everything comes again, nobody waits for those answers.
+func (d dispatcher) forgotten(c *events.Commit) bool {
+	list := c.GetEvents()
+	return len(list) > 0 && d.Clock().Sub(time.UnixMilli(list[len(list)-1].RecordedMs)) > counterlink.Retention
 }
 
 // RetireCards takes the cards that a commit has voided out of use for everybody. Doing it again says nothing new.
@@ -153,7 +174,7 @@ func (d dispatcher) fulfil(ctx context.Context, subscriber string, state *events
 	default:
 		return nil
 	}
-	return d.Hub.Send(ctx, link)
+	return d.tell(ctx, link)
 }
 
 func generateKeys(p *events.Procedure) *events.GenerateKeys {
@@ -181,7 +202,7 @@ func (d dispatcher) writeCertificates(ctx context.Context, subscriber string, st
 	p := state.Procedure
 	command := &events.WriteCertificates{Card: p.Card, CardLastDay: p.CardLastDay}
 	for _, c := range state.Certificates {
-		if c.Procedure != p.Id || c.CertificateSha256 == nil || c.Written {
+		if c.Procedure != p.Id || c.Status != events.CertificateStatus_CERTIFICATE_STATUS_ISSUED || c.Written {
 			continue
 		}
 		der, err := file.Certificate(c.Serial)
