@@ -64,7 +64,14 @@ func (x *Expiry) Tick(ctx context.Context) (int, error) {
 			return recorded, fmt.Errorf("asking what is due on %s: %w", today, err)
 		}
 		for _, hint := range due {
+			if hint.Subscriber == after {
+				continue // several things are due for one person, and one decision brings them all
+			}
 			done, err := x.tick(ctx, hint.Subscriber, today)
+			if eventlog.Unreadable(err) {
+				x.Logger.Error("a subscriber can't be read, the others go on: look at it with shomei log", "subscriber", hint.Subscriber, "error", err)
+				err = nil
+			}
 			if err != nil {
 				return recorded, err
 			}
