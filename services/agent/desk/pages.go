@@ -222,7 +222,11 @@ func (d *Desk) procedureTable(lang page.Language) page.Table {
 }
 
 func (d *Desk) stateText(s agent.Status, lang page.Language) string {
-	text := d.pages.Say(lang, "state."+stateOf(s))
+	word := stateOf(s)
+	if s.Stage == agent.StageHandedOver {
+		word = "done" // for the people at the desk it is, whether the centre knows or not
+	}
+	text := d.pages.Say(lang, "state."+word)
 	if !s.AtHub {
 		text += d.pages.Say(lang, "state.kari")
 	}

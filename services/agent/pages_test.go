@@ -1,0 +1,301 @@
+package agent_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"shomei/events"
+	"shomei/pkg/page"
+	"shomei/pkg/page/pagetest"
+	"shomei/pkg/regime"
+	"shomei/services/agent"
+	pages "shomei/services/agent/desk"
+)
+
+// openDesk serves the pages of a counter.
+func openDesk(t testing.TB, counter *agent.Counter) (url string) {
+	t.Helper()
+	served, err := pages.New(pages.Config{Counter: counter, Name: "12237-main-1", Office: "12237-main", Now: time.Now,
+		ClockEvidence: func() string { return "synchronised" }, Logger: noLog})
+	must(t, err)
+	server := httptest.NewServer(served.Handler())
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- served.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		must(t, <-done)
+		server.CloseClientConnections()
+		server.Close()
+	})
+	return server.URL
+}
+
+// visit gets a page, or posts a form to it, and follows where it leads.
+func visit(t testing.TB, address string, form url.Values) (status int, where, text string) {
+	t.Helper()
+	var response *http.Response
+	var err error
+	if form == nil {
+		response, err = http.Get(address)
+	} else {
+		response, err = http.PostForm(address, form)
+	}
+	must(t, err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	must(t, err)
+	return response.StatusCode, response.Request.URL.String(), string(body)
+}
+
+// filled is the form for a new issue with everything that is needed.
+func filled() url.Values {
+	return url.Values{
+		"operation": {"issue"}, "way": {"self"}, "card_kind": {"mynumber"}, "document": {"application-form", "card", "photo-id"},
+		"qualifier": {"photo-id:current-address"}, "resident_code": {"00000000123"}, "name": {"証明　花子"}, "birth_date": {"1990-06-18"},
+		"sex": {"2"}, "address": {"千葉県山武市殿台296番地"}, "municipality": {"12237"}, "registered": {"1"}, "clerk": {"017"}, "card": {"CARD-1"},
+	}
+}
+
+func want(t testing.TB, text string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			t.Errorf("the page lacks %q", part)
+		}
+	}
+}
+
+func TestAnApplicationOverThePagesWithoutScript(t *testing.T) {
+	centre := newCentre(t)
+	centre.auto = true
+	chip := newCard(t, centre.cardID)
+	counter, _ := centre.counter(centre.config(storePath(t), newSlot(chip)))
+	at := openDesk(t, counter)
+
+	_, _, text := visit(t, at+"/apply?operation=issue&name=leak", nil)
+	want(t, text, "写真付きの本人確認書類", "申請書")
+	if strings.Contains(text, `value="leak"`) {
+		t.Error("a name was taken from the address")
+	}
+	form := filled()
+	form.Del("clerk")
+	status, _, text := visit(t, at+"/apply", form)
+	if status != http.StatusUnprocessableEntity {
+		t.Errorf("without a clerk: %d", status)
+	}
+	want(t, text, "受付者の番号を入力してください", "証明　花子")
+	form = filled()
+	form["document"] = []string{"application-form"}
+	status, _, text = visit(t, at+"/apply", form)
+	if status != http.StatusUnprocessableEntity || len(counter.Procedures()) != 0 {
+		t.Errorf("with documents missing: %d, %d procedures", status, len(counter.Procedures()))
+	}
+	want(t, text, "足りないものがあります", "マイナンバーカードが必要です", "足りないまま受け付ける")
+
+	_, where, _ := visit(t, at+"/apply", filled())
+	procedure := where[strings.LastIndex(where, "/")+1:]
+	reach(t, counter, procedure, agent.StageConfirm)
+	_, _, text = visit(t, at+"/procedures/"+procedure, nil)
+	want(t, text, "申請者の確認待ち", "200円", "/pin")
+	_, where, text = visit(t, at+"/resident", nil)
+	if !strings.HasSuffix(where, procedure+"/pin") {
+		t.Errorf("the resident's screen shows %s", where)
+	}
+	want(t, text, "4桁", "もう一度同じ暗証番号")
+
+	pinPage := at + "/procedures/" + procedure + "/pin"
+	for name, row := range map[string]struct {
+		typed url.Values
+		want  string
+	}{
+		"two that differ": {url.Values{"sign": {signPIN}, "sign_again": {"ABC124"}, "auth": {authPIN}, "auth_again": {authPIN}}, "2回の入力が違います"},
+		"a bad form":      {url.Values{"sign": {"ABCDEF"}, "sign_again": {"ABCDEF"}, "auth": {authPIN}, "auth_again": {authPIN}}, "署名用の暗証番号:"},
+		"one missing":     {url.Values{"sign": {signPIN}, "sign_again": {signPIN}}, "利用者証明用の暗証番号:"},
+	} {
+		status, _, text := visit(t, pinPage, row.typed)
+		if status != http.StatusUnprocessableEntity || strings.Contains(text, signPIN) || strings.Contains(text, "ABCDEF") {
+			t.Errorf("%s: %d, or a PIN came back", name, status)
+		}
+		want(t, text, row.want)
+	}
+	_, where, text = visit(t, pinPage, url.Values{"sign": {signPIN}, "sign_again": {signPIN}, "auth": {authPIN}, "auth_again": {authPIN}})
+	if !strings.Contains(where, "/resident") {
+		t.Errorf("after the PIN: %s", where)
+	}
+	want(t, text, "確認しました")
+
+	reach(t, counter, procedure, agent.StageWritten)
+	_, _, text = visit(t, at+"/procedures/"+procedure, nil)
+	want(t, text, "手数料 200円", "電子証明書の写し")
+	_, _, text = visit(t, at+"/procedures/"+procedure+"/copy", nil)
+	want(t, text, "シリアル番号", "100", "101")
+	_, _, text = visit(t, at+"/procedures/"+procedure+"/hand-over", url.Values{"paper_copy": {"1"}})
+	want(t, text, "交付済")
+	handed := centre.claim("HandedOver").GetHandedOver()
+	if !handed.GetPaperCopy() || handed.GetFeeYen() != 200 {
+		t.Errorf("handed over: %v", handed)
+	}
+	received := centre.claim("ApplicationReceived").GetApplicationReceived()
+	if got := strings.Join(received.GetDocuments(), " "); got != "application-form card photo-id:current-address" {
+		t.Errorf("documents of the claim: %s", got)
+	}
+	centre.checkCard(chip)
+}
+
+// TestTheAnswerIsToldWithWhatToDoNext sends each kind of answer.
+func TestTheAnswerIsToldWithWhatToDoNext(t *testing.T) {
+	centre := newCentre(t)
+	counter, _ := centre.counter(centre.config(storePath(t), nil))
+	at := openDesk(t, counter)
+	for name, row := range answers {
+		t.Run(name, func(t *testing.T) {
+			procedure := answered(t, centre, counter, row.answer, row.stage)
+			for _, lang := range []string{"ja", "en"} {
+				_, _, text := visit(t, at+"/procedures/"+procedure+"?lang="+lang, nil)
+				want(t, text, row.want[lang]...)
+			}
+		})
+	}
+}
+
+var answers = map[string]struct {
+	answer *events.Answer
+	stage  agent.Stage
+	want   map[string][]string
+}{
+	"accepted": {&events.Answer{Accepted: true, CardLastDay: "2030-06-18", Fee: []*events.FeeItem{{RuleId: "fee", Yen: 200}},
+		Planned: []*events.PlannedCertificate{{Kind: sign, LastDay: "2020-06-18", Candidates: []*events.Candidate{
+			{RuleId: "mynumber.validity.fifth-birthday", Day: "2022-02-28"}, {RuleId: "mynumber.validity.sixth-birthday", Day: "2020-06-18", Binds: true}}}}},
+		agent.StageAccepted, map[string][]string{"ja": {"2022-02-28", "令和2年6月18日", "この日", "200円"}, "en": {"2022-02-28", "this one", "200 yen"}}},
+	"refused": {&events.Answer{Refusals: []string{"mynumber.documents.card"}, Alternative: events.Operation_OPERATION_REISSUE,
+		AlternativePlanned: []*events.PlannedCertificate{{Kind: auth, LastDay: "2025-06-18"}}},
+		agent.StageRefused, map[string][]string{"ja": {"読み上げてください", "マイナンバーカードが必要です", "次にすること", "代わりにできること: 再交付", "令和7年6月18日"},
+			"en": {"read this out", "The My Number card is needed", "What to do next", "Re-issue"}}},
+	"deferred": {&events.Answer{Deferred: true, Letter: "L-77"}, agent.StageDeferred, map[string][]string{"ja": {"L-77", "照会書の回答待ち"}, "en": {"L-77"}}},
+}
+
+func answered(t *testing.T, centre *centre, counter *agent.Counter, a *events.Answer, stage agent.Stage) string {
+	t.Helper()
+	procedure, err := counter.Receive(t.Context(), application(centre.cardID))
+	must(t, err)
+	reach(t, counter, procedure, agent.StageReceived)
+	a.Claim = procedure
+	must(t, centre.hub.Send(t.Context(), &events.Downlink{Id: procedure, Counter: "12237-main-1", Procedure: procedure, Body: &events.Downlink_Answer{Answer: a}}))
+	reach(t, counter, procedure, stage)
+	return procedure
+}
+
+func TestTheRulesNamedHereExist(t *testing.T) {
+	for _, row := range answers {
+		for _, id := range row.answer.GetRefusals() {
+			if _, ok := regime.Lookup(id); !ok {
+				t.Errorf("no rule %s", id)
+			}
+		}
+	}
+}
+
+func TestErrorsAndOfflineAreToldCalmly(t *testing.T) {
+	centre := newCentre(t)
+	counter, err := agent.Open(centre.config(storePath(t), newSlot(nil)))
+	must(t, err)
+	t.Cleanup(func() { must(t, counter.Close()) })
+	at := openDesk(t, counter)
+	_, where, text := visit(t, at+"/apply", filled())
+	want(t, text, "仮の受付です", "（仮）", "つながっていません")
+	if !strings.Contains(where, "/procedures/") {
+		t.Errorf("an application without link led to %s", where)
+	}
+	for path, status := range map[string]int{"/procedures/none": 404, "/procedures/none/pin": 404, "/card": 409, "/procedures/none/copy": 404} {
+		got, _, text := visit(t, at+path, nil)
+		if got != status {
+			t.Errorf("%s: %d, want %d", path, got, status)
+		}
+		want(t, text, "できませんでした")
+	}
+	request, err := http.NewRequestWithContext(t.Context(), "GET", at+"/", nil)
+	must(t, err)
+	request.Host = "evil.example"
+	response, err := http.DefaultClient.Do(request)
+	must(t, err)
+	response.Body.Close()
+	if response.StatusCode != http.StatusMisdirectedRequest {
+		t.Errorf("under another host name: %s", response.Status)
+	}
+}
+
+// TestThePagesAreAccessibleInABrowser lets axe-core judge every page in every state that a person meets.
+func TestThePagesAreAccessibleInABrowser(t *testing.T) {
+	if missing := page.Missing(); len(missing) > 0 {
+		t.Fatalf("this build lacks %v; run make assets", missing)
+	}
+	centre := newCentre(t)
+	centre.auto = true
+	reader := newSlot(newCard(t, centre.cardID))
+	counter, _ := centre.counter(centre.config(storePath(t), reader))
+	at := openDesk(t, counter)
+	wide, narrow := pagetest.Open(t, 1200, 900), pagetest.Open(t, 320, 640)
+	look := func(name, path string) {
+		t.Helper()
+		for size, browser := range map[string]*pagetest.Browser{"": wide, "-narrow": narrow} {
+			browser.Visit(t, at+path)
+			for _, violation := range browser.Violations(t) {
+				if !strings.Contains(violation, "status of 4") { // the browser calls an error page's status an error
+					t.Errorf("%s%s: %s", name, size, violation)
+				}
+			}
+			browser.Screenshot(t, name+size)
+		}
+		if wider := narrow.Ask(t, `String(document.documentElement.scrollWidth)`); wider != "320" {
+			t.Errorf("%s is %s px wide on a narrow screen", name, wider)
+		}
+	}
+	look("start", "/")
+	look("apply", "/apply?operation=issue")
+	look("apply-proxy", "/apply?operation=renew&way=proxy&lang=en")
+	look("resident-waits", "/resident?lang=ja")
+	look("card-new", "/card")
+	look("problem", "/procedures/none")
+
+	procedure, err := counter.Receive(t.Context(), application(centre.cardID))
+	must(t, err)
+	reach(t, counter, procedure, agent.StageConfirm)
+	look("confirm", "/procedures/"+procedure)
+	look("pin", "/procedures/"+procedure+"/pin")
+	small := narrow.Ask(t, `[...document.querySelectorAll(".resident input, .resident button")].filter(e => e.getBoundingClientRect().height < 64).map(e => e.id || e.textContent).join()`)
+	if small != "" {
+		t.Errorf("targets under 64 px on the resident's page: %s", small)
+	}
+
+	// The clerk's page follows by itself while the resident types and the card is written.
+	wide.Visit(t, at+"/procedures/"+procedure)
+	narrow.Visit(t, at+"/procedures/"+procedure+"/pin", typeInto("#sign", signPIN), typeInto("#sign_again", signPIN), typeInto("#auth", authPIN),
+		typeInto("#auth_again", authPIN), chromedp.Click(chromedp.CSS("form.resident button")), chromedp.WaitVisible(chromedp.CSS(".notice.good")))
+	ctx, cancel := context.WithTimeout(wide.Context, waitLimit)
+	defer cancel()
+	must(t, chromedp.Do(ctx, chromedp.WaitVisible(chromedp.CSS(`input[name="paper_copy"]`))))
+	wide.Screenshot(t, "written-live")
+	look("written", "/procedures/"+procedure)
+	look("copy", "/procedures/"+procedure+"/copy")
+	look("card", "/card")
+	wide.Visit(t, at+"/procedures/"+procedure, chromedp.Click(chromedp.CSS(`form[action$="hand-over"] button`)), chromedp.WaitVisible(chromedp.CSS(".notice.good")))
+	look("done", "/procedures/"+procedure)
+
+	centre.auto = false
+	for name, row := range answers {
+		look(name, "/procedures/"+answered(t, centre, counter, row.answer, row.stage))
+	}
+}
+
+func typeInto(selector, text string) chromedp.Action[chromedp.Void] {
+	return chromedp.SendKeys(chromedp.CSS(selector), text)
+}
