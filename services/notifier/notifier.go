@@ -7,12 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/mail"
 	"slices"
 	"strings"
 	"time"
 
 	"shomei/events"
-	"shomei/pkg/civil"
 	"shomei/pkg/crashpoint"
 	"shomei/pkg/directory"
 	"shomei/pkg/dossier"
@@ -43,26 +43,70 @@ type Config struct {
 // Notifier writes to people.
 type Notifier struct{ Config }
 
-// Run sends what falls due until ctx ends. While the mail server is away, everything waits in order.
+// Run sends what falls due until ctx ends. While the mail server is away, everything waits in order. An error at once
+// means that the configuration names no sender or no print desk.
 func (n *Notifier) Run(ctx context.Context) error {
+	for what, address := range map[string]string{"sender": n.From, "print desk": n.PrintDesk} {
+		if _, err := mail.ParseAddress(address); err != nil {
+			return fmt.Errorf("notices: the address of the %s is not one: mend it in the configuration: %w", what, err)
+		}
+	}
 	return n.Log.Follow(ctx, eventlog.Follower{
-		Name: "notifier", Kinds: []string{events.KindSubscriber}, Batch: 64, Handle: n.handle, Handled: n.Handled,
+		Name: "notifier", Kinds: []string{events.KindSubscriber}, Batch: 1000, Handle: n.handle, Handled: n.Handled,
 		Parked: func(r eventlog.Record, err error) {
 			n.Logger.Error("a subscriber's notices are set aside: look at them with shomei log", "subscriber", r.ID, "error", err)
 		},
 	})
 }
 
+// handle settles everybody whom a batch makes owed something. Those whose mail is put off are tried again together, so
+// that the others wait for one round of tries and no longer.
 func (n *Notifier) handle(ctx context.Context, records []eventlog.Record) error {
+	var waiting []string
 	for _, r := range records {
-		if !owes(r.Commit) {
-			continue
-		}
-		if err := n.Settle(ctx, r.ID); err != nil {
-			return err
+		if owes(r.Commit) && !slices.Contains(waiting, r.ID) {
+			waiting = append(waiting, r.ID)
 		}
 	}
-	return nil
+	tries := make(deferrals)
+	for {
+		var err error
+		if waiting, err = n.round(ctx, waiting, tries); err != nil || len(waiting) == 0 {
+			return err
+		}
+		timer := time.NewTimer(n.Retry)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-timer.C:
+		}
+	}
+}
+
+// round tries everybody once and gives those who are to be tried again. While the server is away nobody else is tried.
+func (n *Notifier) round(ctx context.Context, waiting []string, tries deferrals) (again []string, err error) {
+	for i, id := range waiting {
+		switch err := n.settle(ctx, id, tries); {
+		case errors.Is(err, errAway):
+			return append(again, waiting[i:]...), nil
+		case errors.Is(err, errDeferred):
+			again = append(again, id)
+		case err != nil:
+			return nil, setAside(id, err)
+		}
+	}
+	return again, nil
+}
+
+// setAside parks a subscriber whom nothing can be sent to, whatever the mail server says.
+func setAside(id string, err error) error {
+	for _, hopeless := range []error{ErrPrintDesk, dossier.ErrNotFound, vault.ErrErased, vault.ErrBinding, vault.ErrNoKey, notice.ErrAddress} {
+		if errors.Is(err, hopeless) {
+			return &eventlog.ParkError{Kind: events.KindSubscriber, ID: id, Err: err}
+		}
+	}
+	return eventlog.Park(events.KindSubscriber, id, err)
 }
 
 func owes(c *events.Commit) bool {
@@ -76,11 +120,28 @@ var (
 	crashRecorded = crashpoint.Register("notifier.recorded")
 )
 
-// errAgain says that a mail could not be sent now and will be tried again.
-var errAgain = errors.New("the mail waits for another try")
+var (
+	// errAway says that the mail server takes nothing from us now.
+	errAway = errors.New("the mail server is away")
+	// errDeferred says that the server has put off this one mail.
+	errDeferred = errors.New("the mail was put off")
+	// ErrPrintDesk says that a letter of inquiry was refused for good.
+	ErrPrintDesk = errors.New("the print desk refuses the letter: mend its address in the configuration")
+)
 
-// Settle sends everything a subscriber is still owed and records what became of it. It may be called at any time.
+// deferrals counts how often the server has put off each mail, by Message-ID.
+type deferrals map[string]int
+
+// maxDeferrals is how often a server may put off one mail before the notice counts as failed.
+const maxDeferrals = 5
+
+// Settle sends what a subscriber is still owed, once each, and records what became of it. It may be called at any time;
+// an error says what has to wait.
 func (n *Notifier) Settle(ctx context.Context, subscriber string) error {
+	return n.settle(ctx, subscriber, make(deferrals))
+}
+
+func (n *Notifier) settle(ctx context.Context, subscriber string, tries deferrals) error {
 	head, err := n.Log.Load(ctx, events.KindSubscriber, subscriber)
 	if err != nil {
 		return err
@@ -96,20 +157,10 @@ func (n *Notifier) Settle(ctx context.Context, subscriber string) error {
 	if err != nil {
 		return err
 	}
-	s := settlement{Notifier: n, subscriber: subscriber, state: state, history: history, file: dossier.Of(n.Vault, subscriber, history)}
-	for _, pending := range state.Notices {
-		if err := s.send(ctx, pending); err != nil {
-			return err
-		}
+	s := settlement{
+		Notifier: n, subscriber: subscriber, state: state, history: history, file: dossier.Of(n.Vault, subscriber, history), tries: tries,
 	}
-	for _, l := range state.Letters {
-		if unposted(l) {
-			if err := s.post(ctx, l); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return s.all(ctx)
 }
 
 func unposted(l *events.Letter) bool { return !l.Mailed }
@@ -121,6 +172,30 @@ type settlement struct {
 	state      *events.SubscriberState
 	history    []eventlog.Record
 	file       dossier.Dossier
+	tries      deferrals
+}
+
+// all sends every notice and letter; one that is put off holds up no other.
+func (s settlement) all(ctx context.Context) error {
+	var deferred error
+	for _, pending := range s.state.Notices {
+		if err := s.send(ctx, pending); errors.Is(err, errDeferred) {
+			deferred = err
+		} else if err != nil {
+			return err
+		}
+	}
+	for _, l := range s.state.Letters {
+		if !unposted(l) {
+			continue
+		}
+		if err := s.post(ctx, l); errors.Is(err, errDeferred) {
+			deferred = err
+		} else if err != nil {
+			return err
+		}
+	}
+	return deferred
 }
 
 // send mails one notice. Whoever left no address gets none, and the log says so.
@@ -153,99 +228,31 @@ func (s settlement) send(ctx context.Context, pending *events.PendingNotice) err
 	return err
 }
 
-// maxDeferrals is how often a server may put off one recipient before the notice counts as failed.
-const maxDeferrals = 5
-
-// deliver sends until the server has answered for the mail or refused it for good. An absent server is waited for; one
-// that keeps putting off this mail is not, because everybody else's wait behind it.
+// deliver tries once. Sent and refused for good are outcomes; everything else comes again, for ever when it is the
+// server's matter and maxDeferrals times when it is this mail's.
 func (s settlement) deliver(ctx context.Context, message notice.Message) (notice.Outcome, error) {
-	for deferrals := 0; ; {
-		outcome, err := s.Mailer.Send(ctx, message)
-		if outcome.Result == notice.Sent || outcome.Result == notice.Permanent {
-			return outcome, nil
-		}
-		if outcome.Result == notice.Temporary && strings.HasPrefix(outcome.Code, "4.") {
-			if deferrals++; deferrals >= maxDeferrals {
-				outcome.Result = notice.Permanent
-				return outcome, nil
-			}
-		}
-		s.Logger.Warn("a mail could not be sent and is tried again", "notice", message.ID, "code", outcome.Code, "error", err)
-		timer := time.NewTimer(s.Retry)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return outcome, fmt.Errorf("%w: %w", errAgain, ctx.Err())
-		case <-timer.C:
-		}
+	outcome, err := s.Mailer.Send(ctx, message)
+	switch {
+	case outcome.Result == notice.Sent || outcome.Result == notice.Permanent:
+		return outcome, nil
+	case ctx.Err() != nil:
+		return outcome, ctx.Err()
 	}
+	s.Logger.Warn("a mail could not be sent and is tried again", "mail", message.ID, "code", outcome.Code, "error", err)
+	if !ofOneMail(outcome) {
+		return outcome, errAway
+	}
+	if s.tries[message.ID]++; s.tries[message.ID] < maxDeferrals {
+		return outcome, errDeferred
+	}
+	outcome.Result = notice.Permanent
+	return outcome, nil
 }
 
-func (s settlement) compose(pending *events.PendingNotice, contact *events.Contact) (notice.Message, error) {
-	due, revision := s.due(pending.Id)
-	if due == nil {
-		return notice.Message{}, fmt.Errorf("notice %s of subscriber %s: %w", pending.Id, s.subscriber, dossier.ErrNotFound)
-	}
-	last, err := civil.Parse(due.LastDay)
-	if err != nil {
-		return notice.Message{}, err
-	}
-	now := s.Clock()
-	law := regime.MyNumber
-	if due.Regime == events.Regime_REGIME_JUKI {
-		law = regime.Juki
-	}
-	n := notice.Notice{
-		ID: s.subscriber + "/" + pending.Id, Kind: due.Kind, Regime: due.Regime, LastDay: last,
-		WindowOpens: s.Switches.Window(law, last).Opens, EndedOn: civil.Of(revision),
-		Renewable: regime.Allows(law, regime.OpRenew, civil.Of(now)).Accepted(), Language: notice.Language(contact.Language),
-		FeeYen: s.Switches.Fee(regime.FeeIn{Regime: law, Operation: regime.OpRenew, Cause: regime.CauseRenewal, On: civil.Of(now), Certificates: true}).Yen,
-	}
-	for _, serial := range due.Serials {
-		if kind := s.kindOf(serial); kind != 0 && !slices.Contains(n.Certificates, kind) {
-			n.Certificates = append(n.Certificates, kind)
-		}
-	}
-	text, err := notice.Write(n, s.office())
-	if err != nil {
-		return notice.Message{}, err
-	}
-	return notice.Compose(n, text, s.From, contact.Mail, now)
-}
-
-// due finds the notice in the history and when it was recorded.
-func (s settlement) due(id string) (*events.NoticeDue, time.Time) {
-	for _, r := range s.history {
-		for _, e := range r.Commit.GetEvents() {
-			if b := e.GetNoticeDue(); b != nil && b.Notice == id {
-				return b, time.UnixMilli(e.RecordedMs)
-			}
-		}
-	}
-	return nil, time.Time{}
-}
-
-func (s settlement) kindOf(serial uint64) events.CertificateKind {
-	for _, r := range s.history {
-		for _, e := range r.Commit.GetEvents() {
-			if b := e.GetIssueAuthorized(); b != nil && b.Serial == serial {
-				return b.Kind
-			}
-		}
-	}
-	return 0
-}
-
-// office is the municipality the notice speaks for: the one that keeps the person's record now.
-func (s settlement) office() notice.Office {
-	for _, o := range s.Directory.Offices() {
-		if o.Municipality == s.state.Municipality && !o.Branch {
-			return notice.Office{
-				Municipality: o.Name, MunicipalityEN: o.MunicipalityRomaji, Desk: "窓口", DeskEN: "the residents' desk", Phone: o.Telephone,
-			}
-		}
-	}
-	return notice.Office{Municipality: "市区町村", MunicipalityEN: "your municipality", Desk: "窓口", DeskEN: "the residents' desk"}
+// ofOneMail tells a mail that was put off from a server that takes none: RFC 3463 has 4.3 for the state of the mail
+// system, and RFC 5321 has 421 for a server that closes.
+func ofOneMail(o notice.Outcome) bool {
+	return o.Result == notice.Temporary && strings.HasPrefix(o.Code, "4") && !strings.HasPrefix(o.Code, "4.3.") && o.Code != "421"
 }
 
 func (s settlement) record(ctx context.Context, c lifecycle.RecordNotice) error {
@@ -285,7 +292,7 @@ func (s settlement) post(ctx context.Context, l *events.Letter) error {
 		return err
 	}
 	if outcome.Result == notice.Permanent {
-		return fmt.Errorf("the print desk refuses letters (%s): mend its address in the configuration", outcome.Code)
+		return fmt.Errorf("%w (%s)", ErrPrintDesk, outcome.Code)
 	}
 	crashSent.Hit()
 	return s.update(ctx, "letter/"+s.subscriber+"/"+l.Id, lifecycle.RecordLetterMailed{Letter: l.Id})
