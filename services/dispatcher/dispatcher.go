@@ -202,7 +202,7 @@ func (d dispatcher) writeCertificates(ctx context.Context, subscriber string, st
 	p := state.Procedure
 	command := &events.WriteCertificates{Card: p.Card, CardLastDay: p.CardLastDay}
 	for _, c := range state.Certificates {
-		if c.Procedure != p.Id || c.Status != events.CertificateStatus_CERTIFICATE_STATUS_ISSUED || c.Written {
+		if c.Procedure != p.Id || c.CertificateSha256 == nil || c.Written || ended(c.Status) {
 			continue
 		}
 		der, err := file.Certificate(c.Serial)
@@ -218,6 +218,11 @@ func (d dispatcher) writeCertificates(ctx context.Context, subscriber string, st
 		})
 	}
 	return command, nil
+}
+
+// ended tells that nobody needs a certificate on a card any more: it was revoked while it was on its way.
+func ended(s events.CertificateStatus) bool {
+	return s == events.CertificateStatus_CERTIFICATE_STATUS_REVOKED || s == events.CertificateStatus_CERTIFICATE_STATUS_EXPIRED
 }
 
 func (d dispatcher) issuerOf(history []eventlog.Record, serial uint64) ([]byte, error) {
