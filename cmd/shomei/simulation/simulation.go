@@ -202,15 +202,15 @@ func (s *Simulation) month(ctx context.Context, end civil.Date) error {
 	return s.hub.Clock.Advance(end.StartInstant())
 }
 
-// finish brings the tables up to date and publishes the revocation lists.
+// finish publishes the revocation lists and brings the tables up to date.
 func (s *Simulation) finish(ctx context.Context) error {
 	if err := s.hub.HoldCeremonies(ctx); err != nil {
 		return err
 	}
-	if err := s.hub.Projector.CaughtUp(ctx); err != nil {
+	if err := s.hub.PublishLists(ctx); err != nil {
 		return err
 	}
-	return s.hub.PublishLists(ctx)
+	return s.hub.Projector.CaughtUp(ctx)
 }
 
 func (s *Simulation) progress(ctx context.Context, day civil.Date) (Progress, error) {
