@@ -51,6 +51,18 @@ func FormatOf(r Regime, p PIN) (PINFormat, bool) {
 	return f, ok
 }
 
+// Rules are the rules of a PIN's form, for whoever explains it before one is typed.
+func (f PINFormat) Rules() []ID {
+	rules := []ID{f.Format}
+	if f.chars != f.Format {
+		rules = append(rules, f.chars)
+	}
+	if f.mixed {
+		rules = append(rules, signPINMixed)
+	}
+	return rules
+}
+
 // CheckPIN judges the form of a PIN. The PIN is neither kept nor echoed: the
 // ruling names rules only. Full-width characters are refused, not converted,
 // because the card compares bytes and what the resident believes to have typed

@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +14,8 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"shomei/events"
+	"shomei/pkg/card"
+	"shomei/pkg/card/softcard"
 	"shomei/pkg/page"
 	"shomei/pkg/page/pagetest"
 	"shomei/pkg/regime"
@@ -110,7 +113,7 @@ func TestAnApplicationOverThePagesWithoutScript(t *testing.T) {
 	if !strings.HasSuffix(where, procedure+"/pin") {
 		t.Errorf("the resident's screen shows %s", where)
 	}
-	want(t, text, "4桁", "もう一度同じ暗証番号")
+	want(t, text, "4桁", "6文字以上16文字以下", "数字", "もう一度同じ暗証番号")
 
 	pinPage := at + "/procedures/" + procedure + "/pin"
 	for name, row := range map[string]struct {
@@ -180,7 +183,7 @@ var answers = map[string]struct {
 		AlternativePlanned: []*events.PlannedCertificate{{Kind: auth, LastDay: "2025-06-18"}}},
 		agent.StageRefused, map[string][]string{"ja": {"読み上げてください", "マイナンバーカードが必要です", "次にすること", "代わりにできること: 再交付", "令和7年6月18日"},
 			"en": {"read this out", "The My Number card is needed", "What to do next", "Re-issue"}}},
-	"deferred": {&events.Answer{Deferred: true, Letter: "L-77"}, agent.StageDeferred, map[string][]string{"ja": {"L-77", "照会書の回答待ち"}, "en": {"L-77"}}},
+	"deferred": {&events.Answer{Deferred: true, Letter: "L-77"}, agent.StageDeferred, map[string][]string{"ja": {"L-77", "照会書の回答待ち", "照会書の回答を受け付ける", "self-no-photo"}, "en": {"L-77"}}},
 }
 
 func answered(t *testing.T, centre *centre, counter *agent.Counter, a *events.Answer, stage agent.Stage) string {
@@ -192,6 +195,71 @@ func answered(t *testing.T, centre *centre, counter *agent.Counter, a *events.An
 	must(t, centre.hub.Send(t.Context(), &events.Downlink{Id: procedure, Counter: "12237-main-1", Procedure: procedure, Body: &events.Downlink_Answer{Answer: a}}))
 	reach(t, counter, procedure, stage)
 	return procedure
+}
+
+// TestACardTornOutWhileItIsWrittenIsAScreenOfItsOwn pulls the card in the middle and puts it back.
+func TestACardTornOutWhileItIsWrittenIsAScreenOfItsOwn(t *testing.T) {
+	centre := newCentre(t)
+	centre.auto = true
+	chip := newCard(t, centre.cardID)
+	reader := newSlot(chip)
+	counter, _ := centre.counter(centre.config(storePath(t), reader))
+	at := openDesk(t, counter)
+	procedure, err := counter.Receive(t.Context(), application(centre.cardID))
+	must(t, err)
+	reach(t, counter, procedure, agent.StageConfirm)
+	chip.SetFault(func(_ int, c card.Command) softcard.Fault {
+		if c.INS == 0x44 { // ACTIVATE: the last moment
+			return softcard.RemoveBefore
+		}
+		return softcard.NoFault
+	})
+	must(t, counter.Confirm(procedure, pins()))
+	until(t, counter, procedure, func(s agent.Status) bool { return s.Message == agent.CardRemoved })
+	_, _, text := visit(t, at+"/procedures/"+procedure, nil)
+	want(t, text, "カードが離れました", "前の電子証明書はそのまま使えます")
+	reader.put(newCard(t, "CARD-2"))
+	until(t, counter, procedure, func(s agent.Status) bool { return s.Message == agent.OtherCard })
+	_, _, text = visit(t, at+"/procedures/"+procedure, nil)
+	want(t, text, "別のカードです", "何も書き込んでいません")
+	chip.SetFault(nil)
+	reader.put(chip)
+	reach(t, counter, procedure, agent.StageWritten)
+	centre.checkCard(chip)
+}
+
+// until waits until a procedure fulfils a condition.
+func until(t testing.TB, counter *agent.Counter, procedure string, done func(agent.Status) bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
+	defer cancel()
+	for range counter.Progress(ctx, procedure) {
+		status, err := counter.Status(procedure)
+		must(t, err)
+		if done(status) {
+			return
+		}
+	}
+	t.Fatal("waited in vain")
+}
+
+// TestABlockedPINLeadsToItsApplication blocks the PIN for signatures over the page.
+func TestABlockedPINLeadsToItsApplication(t *testing.T) {
+	centre := newCentre(t)
+	counter, _ := centre.counter(centre.config(storePath(t), newSlot(usedCard(t, centre.cardID))))
+	at := openDesk(t, counter)
+	for left := 4; left >= 1; left-- {
+		_, _, text := visit(t, at+"/card", url.Values{"pin": {"WRONG9"}})
+		want(t, text, "暗証番号が違います", fmt.Sprintf("残り %d 回", left))
+	}
+	_, _, text := visit(t, at+"/card", url.Values{"pin": {"WRONG9"}})
+	want(t, text, "あと1回です")
+	_, _, text = visit(t, at+"/card", nil)
+	want(t, text, "最後の1回です")
+	_, _, text = visit(t, at+"/card", url.Values{"pin": {"WRONG9"}, "last_try": {"1"}})
+	want(t, text, "ロックされています")
+	_, _, text = visit(t, at+"/card", nil)
+	want(t, text, "ロックされています", "/apply?operation=unblock")
 }
 
 func TestTheRulesNamedHereExist(t *testing.T) {

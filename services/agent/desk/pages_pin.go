@@ -22,10 +22,11 @@ type pinView struct {
 
 // pinField asks for one PIN, twice.
 type pinField struct {
-	Name, Label, Format string
-	Optional, Digits    bool
-	Min, Max            int
-	Wrong               bool
+	Name, Label      string
+	Format           []string // sentences
+	Optional, Digits bool
+	Min, Max         int
+	Wrong            bool
 }
 
 func (d *Desk) showPIN(r *http.Request, lang page.Language) (answer, error) {
@@ -64,7 +65,10 @@ func (d *Desk) pinField(kind events.PinKind, of events.Regime, optional bool, la
 	name := nameOf(pinKinds, kind)
 	f := pinField{Name: name, Label: d.pages.Say(lang, "pin."+name), Optional: optional, Digits: kind == events.PinKind_PIN_KIND_AUTH}
 	if format, ok := regime.FormatOf(lawRegime(of), lawPIN(kind)); ok {
-		f.Format, f.Min, f.Max = ruleText(lang, format.Format), format.Min, format.Max
+		f.Min, f.Max = format.Min, format.Max
+		for _, rule := range format.Rules() {
+			f.Format = append(f.Format, ruleText(lang, rule))
+		}
 	}
 	return f
 }

@@ -2,6 +2,7 @@ package desk
 
 import (
 	"net/http"
+	"net/url"
 
 	"shomei/events"
 	"shomei/pkg/civil"
@@ -17,20 +18,21 @@ type procedureView struct {
 	Steps                                  []stepBox
 	Percent                                int
 	// Kari: the promise is not given yet; Calm says so without alarm.
-	Kari     string
-	Alarm    *alarm
-	Read     []alarm // sentences of a refusal, to be read out
-	Offer    *offer
-	Letter   string
-	Planned  []page.Table
-	Fees     *page.Table
-	FeeYen   uint32
-	Card     string
-	Confirm  bool
-	HandOver bool
-	Copy     bool
-	Done     bool
-	Drop     bool
+	Kari  string
+	Alarm *alarm
+	Read  []alarm // sentences of a refusal, to be read out
+	Offer *offer
+	// Letter is posted first; Answer is where its answer form is taken.
+	Letter, Answer string
+	Planned        []page.Table
+	Fees           *page.Table
+	FeeYen         uint32
+	Card           string
+	Confirm        bool
+	HandOver       bool
+	Copy           bool
+	Done           bool
+	Drop           bool
 }
 
 // stepBox is one box of the stepper.
@@ -76,11 +78,19 @@ func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
 		Copy: s.Stage == agent.StageWritten || s.Stage == agent.StageHandedOver,
 		Drop: s.Stage != agent.StageHandedOver && s.Stage != agent.StageDropped && s.Stage != agent.StageRefused,
 	}
+	at := stageOf[s.Stage]
+	if settled(s) {
+		at, v.Done, v.Drop = len(stages)-1, true, false
+	}
 	for i, name := range stages {
-		v.Steps = append(v.Steps, stepBox{say("step." + name), i == stageOf[s.Stage]})
+		v.Steps = append(v.Steps, stepBox{say("step." + name), i == at})
 	}
 	if s.Percent == 0 {
-		v.Percent = 100 * stageOf[s.Stage] / (len(stages) - 1)
+		v.Percent = 100 * at / (len(stages) - 1)
+	}
+	if s.Stage == agent.StageDeferred {
+		v.Answer = "/apply?" + url.Values{"procedure": {s.Procedure}, "operation": {nameOf(operations, s.Application.GetOperation())},
+			"way": {answerWay(s.Application.GetChannel())}}.Encode()
 	}
 	if !s.AtHub {
 		v.Kari = say("procedure.kari")
@@ -88,6 +98,24 @@ func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
 	d.tellAnswer(&v, s, lang)
 	v.Alarm = d.alarmOf(s, lang)
 	return v
+}
+
+// settled tells that the acceptance itself was all: no keys, no card, no hand-over follow.
+func settled(s agent.Status) bool {
+	switch s.Application.GetOperation() {
+	case events.Operation_OPERATION_REVOKE, events.Operation_OPERATION_RETURN_CARD, events.Operation_OPERATION_CONTINUE_USE,
+		events.Operation_OPERATION_EXTEND_CARD:
+		return s.Stage == agent.StageAccepted
+	}
+	return false
+}
+
+// answerWay is how the one comes back who got a letter of inquiry.
+func answerWay(c events.Channel) string {
+	if c == events.Channel_CHANNEL_PROXY {
+		return string(regime.ChannelProxy)
+	}
+	return string(regime.ChannelSelfNoPhoto)
 }
 
 func pick(lang page.Language, m agent.Message) string {

@@ -167,6 +167,7 @@ var procedureWords = page.Catalogue{
 	"procedure.progress":         {JA: "進み具合", EN: "Progress"},
 	"procedure.kari":             {JA: "センターへはまだ届いていません。仮の受付です。回線が戻ると自動で送ります。発行・更新・失効の確定は、センターの受付後になります。", EN: "Not at the centre yet: pending. It is sent by itself when the link is back. Issue, renewal and revocation take effect only after the centre has it."},
 	"procedure.letter":           {JA: "照会書をご住所へ郵送します。届いた照会書兼回答書をお持ちください。照会書の番号: %s", EN: "A letter of inquiry is mailed to the registered address; its answer form is to be brought. Number of the letter: %s"},
+	"procedure.answer":           {JA: "照会書の回答を受け付ける", EN: "Take the letter's answer"},
 	"procedure.read":             {JA: "次の文を読み上げてください", EN: "Please read this out"},
 	"procedure.next":             {JA: "次にすること:", EN: "What to do next:"},
 	"procedure.offer":            {JA: "代わりにできること: %s", EN: "What is possible instead: %s"},
