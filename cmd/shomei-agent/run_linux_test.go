@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -311,6 +312,82 @@ func TestBadRequestsAreToldWhatIsWrong(t *testing.T) {
 		if problem["code"] != row.code || problem["ja"] == "" || problem["en"] == "" || problem["next_ja"] == "" || problem["next_en"] == "" {
 			t.Errorf("%s: %v", name, answer)
 		}
+	}
+}
+
+// TestTheTrayPutsANewCardOnTheReader is what a newcomer does first on the start page.
+func TestTheTrayPutsANewCardOnTheReader(t *testing.T) {
+	_, bundle := centre(t, civil.New(2024, time.June, 3))
+	c := startCounter(t, bundle)
+	for _, form := range []url.Values{{"do": {"new"}, "kind": {"mynumber"}}, {"do": {"eject"}}, {"do": {"insert"}, "card": {"DEMO-001"}}} {
+		response, err := http.PostForm(c.url+"/tray", form)
+		if err != nil {
+			t.Fatal(err)
+		}
+		page, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		if err != nil || response.StatusCode != http.StatusOK || !strings.Contains(string(page), "DEMO-001") {
+			t.Fatalf("%v: %s, %v", form, response.Status, err)
+		}
+		want := "card"
+		if form.Get("do") == "eject" {
+			want = "empty"
+		}
+		if status := c.call("GET", "/api/status", "", http.StatusOK); status["reader"] != want {
+			t.Errorf("after %s: %v", form.Get("do"), status)
+		}
+	}
+	if card := c.call("GET", "/api/card", "", http.StatusOK); card["card"] != "DEMO-001" || card["life_cycle"] != "initialised" {
+		t.Errorf("the new card: %v", card)
+	}
+}
+
+// TestACounterWorksWhileTheHubIsAway files an application with no hub there, and another process's hub gets it.
+func TestACounterWorksWhileTheHubIsAway(t *testing.T) {
+	dir, begin := t.TempDir(), civil.New(2024, time.June, 3).At(civil.Clock(10, 0))
+	config := hub.Config{Data: dir, Clock: filepath.Join(dir, "clock"), Begin: begin, ExpiryEvery: -1, Logger: slog.New(slog.DiscardHandler)}
+	first, err := hub.Start(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bundle, err := first.TryOut(t.Context(), testOffice, testCounter)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, err := url.Parse(first.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if config.Port, err = strconv.Atoi(at.Port()); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	c := startCounter(t, bundle)
+	c.call("POST", "/api/reader/cards", `{"id":"CARD-1"}`, http.StatusCreated)
+	c.call("POST", "/api/reader/insert", `{"id":"CARD-1"}`, http.StatusOK)
+	procedure := c.call("POST", "/api/applications", application("issue", ""), http.StatusAccepted)["procedure"].(string)
+	told := c.call("GET", "/api/procedures/"+procedure, "", http.StatusOK)
+	if told["state"] != "pending" || told["at_hub"] != false {
+		t.Errorf("without a hub: %v", told)
+	}
+	if status := c.call("GET", "/api/status", "", http.StatusOK); status["outbox"] != 1.0 || status["link"] != "away" {
+		t.Errorf("without a hub: %v", status)
+	}
+	second, err := hub.Start(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := second.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	c.until(procedure, "waiting-confirmation")
+	if dropped := c.call("POST", "/api/procedures/"+procedure+"/drop", `{"why":"the applicant left"}`, http.StatusOK); dropped["state"] != "dropped" {
+		t.Errorf("dropped: %v", dropped)
 	}
 }
 
