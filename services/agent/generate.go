@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -21,7 +22,7 @@ func (c *Counter) generate(ctx context.Context, w *work) (*events.Claim, error) 
 	if err != nil {
 		return nil, err
 	}
-	if identity.LifeCycle == card.Initialised && c.lastDay(w) == "" {
+	if identity.LifeCycle == card.Initialised && c.lastDay(w, identity) == "" {
 		return nil, errNoLastDay
 	}
 	kinds := slotsFirst(d.GetKinds())
@@ -197,7 +198,11 @@ func (c *Counter) setUp(w *work, s *card.Session, kind card.Kind, typed PINs) er
 			pins[slot] = unknown
 		}
 	}
-	return s.SetUp(c.lastDay(w), pins)
+	identity, err := s.Identify()
+	if err != nil {
+		return err
+	}
+	return s.SetUp(c.lastDay(w, identity), pins)
 }
 
 // unknownPIN has the form of the slot's PIN (domain.md 1.4.4).
@@ -214,11 +219,12 @@ func unknownPIN(slot card.Slot) []byte {
 	return append(text, 'A', '0')
 }
 
-// lastDay is the card's last day as the hub told it with its answer to the application; empty when it did not.
-func (c *Counter) lastDay(w *work) string {
+// lastDay is the card's last day as the hub told it with its answer to the application. A juki card's term is its
+// municipality's, which wrote it onto the card: the hub keeps none (domain.md 1.3.1). Empty when neither says one.
+func (c *Counter) lastDay(w *work, identity card.Identity) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.procedure(w.down.GetProcedure()).status.Answer.GetCardLastDay()
+	return cmp.Or(c.procedure(w.down.GetProcedure()).status.Answer.GetCardLastDay(), identity.LastDay)
 }
 
 // slotsFirst orders kinds as keys are made: authentication first (domain.md 6, point 6).

@@ -153,7 +153,7 @@ func (c *Counter) unblock(ctx context.Context, w *work) (*events.Claim, error) {
 	if err != nil {
 		return nil, err
 	}
-	if identity.LifeCycle == card.Initialised && c.lastDay(w) == "" {
+	if identity.LifeCycle == card.Initialised && c.lastDay(w, identity) == "" {
 		return nil, errNoLastDay
 	}
 	ask := Confirmation{Obligation: w.down.GetId(), PINs: d.GetPins(), Regime: d.GetRegime()}

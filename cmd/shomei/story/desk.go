@@ -32,7 +32,7 @@ type desk struct {
 }
 
 // patience limits each answer of a counter; making RSA keys in a card in software takes seconds.
-const patience = 2 * time.Minute
+const patience = 30 * time.Second
 
 // openDesk starts a counter. Its card folder lies at a short path, because a socket's name is short.
 func openDesk(ctx context.Context, program, bundle, log string) (*desk, error) {

@@ -32,6 +32,6 @@ at 2020-03-19(木) 10:00
 申請 花子 更新 で sammu-honcho
   提示 申請書、カード、写真付き本人確認書類
   確認 受理 mynumber.renewal.in-window
-  確認 利用者証明用 最終日 2025-06-18 根拠 mynumber.validity.sixth-birthday 候補 2026-06-18 mynumber.validity.card-caps
+  確認 利用者証明用 最終日 2025-06-18 根拠 mynumber.validity.sixth-birthday 候補 2025-06-18 mynumber.validity.card-caps
   確認 利用者証明用 前の 状態 失効
   確認 利用者証明用 前の 失効理由 取替え

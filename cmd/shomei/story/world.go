@@ -39,6 +39,9 @@ type definedOffice struct {
 
 // Build starts a centre in the folder, with a settable clock that stands at the beginning.
 func Build(ctx context.Context, folder, agent string, begin time.Time, logger *slog.Logger) (*World, error) {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, err
+	}
 	h, err := hub.Start(ctx, hub.Config{
 		Data: folder, Clock: filepath.Join(folder, "clock"), Begin: begin, ExpiryEvery: -1, Patience: 12 * time.Hour, Logger: logger,
 	})
