@@ -238,10 +238,32 @@ func TestANewIssueThroughThePagesTwins(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	c.shows("/procedures/"+procedure, "交付済", "この日", "5回目の誕生日", "手数料")
+	c.shows("/procedures/"+procedure+"?lang=en", "handed over", "this one")
+	c.shows("/procedures/"+procedure+"/copy", "署名用電子証明書", "証明　花子", "2028-06-18", "令和10年6月18日", "実在の公的個人認証サービスではありません")
 	c.readsTheCard()
 	c.keepsSecrets(bundle)
 	if code := c.stop(); code != exitDone {
 		t.Errorf("stopped with code %d:\n%s", code, c.log())
+	}
+}
+
+// shows gets a page and looks for what must stand on it.
+func (c *counter) shows(path string, parts ...string) {
+	c.t.Helper()
+	response, err := http.Get(c.url + path)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for _, part := range parts {
+		if !bytes.Contains(text, []byte(part)) {
+			c.t.Errorf("%s lacks %q", path, part)
+		}
 	}
 }
 

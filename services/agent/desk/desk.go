@@ -2,6 +2,21 @@
 // (design.md "Counters", "Pages"). It answers on loopback only, because there is no sign-in: whoever sits at the
 // machine is the clerk.
 //
+// The API answers in JSON:
+//
+//	POST /api/applications                   an application ([request]); 202 {"procedure","claim"}
+//	GET  /api/procedures/{id}                how far it is ([state])
+//	GET  /api/procedures/{id}/events         the same as server-sent events, one with each change
+//	POST /api/procedures/{id}/confirm        {"pins":{"sign","auth"}} of the resident
+//	POST /api/procedures/{id}/hand-over      {"fee_yen","paper_copy","clerk"}; fee_yen, when given, must be the hub's
+//	POST /api/procedures/{id}/drop           {"why","clerk"}, both optional
+//	GET  /api/card, POST /api/card           what the card on the reader tells; with {"pin","last_try"} the signature certificate too
+//	GET  /api/status                         link, reader, outbox and clock
+//	POST /api/reader/cards|insert|eject      cards in software, with a virtual reader only
+//
+// Every error is {"error": [Problem]} with a code, what happened and what to do next in both languages: 400 for what can't
+// be read, 404 for what is not there, 409 for what can't be done now, 422 for a PIN of the wrong form, 503 without a reader.
+//
 // Names, addresses and PINs pass through; nothing of them is kept, logged or put into an address.
 package desk
 

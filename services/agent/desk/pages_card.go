@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"shomei/pkg/ca"
 	"shomei/pkg/page"
 )
 
@@ -18,11 +19,11 @@ type row struct{ Label, Text string }
 func (d *Desk) showCertificate(c certificate, lang page.Language) shownCertificate {
 	say := func(key string) string { return d.pages.Say(lang, key) }
 	title := say("certificate.auth")
-	if c.Holder != nil || c.Kind == "sign" {
+	if c.Holder != nil || c.Kind == string(ca.Sign) || c.Kind == string(ca.Juki) {
 		title = say("certificate.sign")
 	}
 	out := shownCertificate{Title: title, Rows: []row{
-		{say("certificate.origin"), c.Origin}, {say("certificate.serial"), c.Serial}, {say("certificate.subject"), c.Subject},
+		{say("certificate.origin"), say("origin." + c.Origin)}, {say("certificate.serial"), c.Serial}, {say("certificate.subject"), c.Subject},
 		{say("certificate.issuer"), c.Issuer}, {say("certificate.from"), day(lang, c.From.String())},
 		{say("certificate.last"), day(lang, c.LastDay.String())},
 	}}

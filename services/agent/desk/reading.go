@@ -122,10 +122,14 @@ func (r *reading) add(s *card.Session, slot card.Slot) error {
 	return nil
 }
 
+// describe puts a certificate into words; kind is the slot it was read from, empty when the certificate alone must say.
 func describe(kind string, der []byte) (certificate, error) {
 	c, err := ca.Describe(der)
 	if err != nil {
 		return certificate{}, fmt.Errorf("reading a certificate: %w", err)
+	}
+	if kind == "" {
+		kind = string(c.Kind)
 	}
 	out := certificate{Kind: kind, Origin: string(c.Origin), Serial: c.Serial.String(), Subject: c.Subject, Issuer: c.Issuer,
 		From: civil.Of(c.NotBefore), LastDay: c.LastDay, NotAfter: c.NotAfter.UTC().Format("2006-01-02T15:04:05Z"), DER: der}

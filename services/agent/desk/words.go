@@ -264,6 +264,11 @@ var cardWords = page.Catalogue{
 	"certificate.issuer":      {JA: "発行者", EN: "Issuer"},
 	"certificate.from":        {JA: "有効期間の開始", EN: "Valid from"},
 	"certificate.last":        {JA: "有効期間の満了日", EN: "Last day"},
+	"origin.shomei":           {JA: "証明（Shomei、実在の公的個人認証サービスではありません）", EN: "Shomei (not the real JPKI)"},
+	"origin.jpki":             {JA: "公的個人認証サービス", EN: "the real JPKI"},
+	"origin.jpki-smartphone":  {JA: "公的個人認証サービス（スマートフォン用）", EN: "the real JPKI (smartphone)"},
+	"origin.jpki-test":        {JA: "公的個人認証サービス（試験用）", EN: "the real JPKI (test)"},
+	"origin.":                 {JA: "不明", EN: "unknown"},
 	"certificate.note":        {JA: "注", EN: "Note"},
 	"certificate.substitutes": {JA: "代替文字を含みます。", EN: "Some characters are substitutes."},
 }
