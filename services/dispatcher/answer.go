@@ -65,7 +65,7 @@ func (d dispatcher) answerQuarantined(c *events.Commit) *events.Downlink {
 		}
 		id := c.CommandId
 		for _, counter := range d.Directory.CounterAt(c.Counter, time.UnixMilli(e.RecordedMs)) {
-			if claim, _, err := counterlink.VerifyClaim(counter.PublicKey, q.Claim); err == nil && claim.GetCounter() == c.Counter {
+			if claim, _, err := counterlink.VerifyClaim(counter.PublicKey, q.Claim); err == nil && claim.GetCounter() == c.Counter && claim.GetId() != "" {
 				id = claim.Id
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"crypto/hpke"
 	"crypto/sha256"
 	"encoding/base32"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -71,7 +72,7 @@ func (r *RA) Handle(ctx context.Context, received counterlink.Received) error {
 	var unfit *unfitError
 	if errors.As(err, &unfit) || eventlog.Unreadable(err) || errors.Is(err, vault.ErrErased) {
 		return Quarantine(ctx, r.Log, counterlink.Quarantined{
-			ID: received.Claim.Id, Counter: received.Claim.Counter, Number: received.Claim.Number, Signed: received.Signed, Why: err,
+			ID: hex.EncodeToString(events.Hash(received.Signed)), Counter: received.Claim.Counter, Number: received.Claim.Number, Signed: received.Signed, Why: err,
 		})
 	}
 	if err != nil {

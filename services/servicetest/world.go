@@ -1,0 +1,297 @@
+// Package servicetest is a small centre for the tests of services: a real NATS server, log, vault, directory, counter
+// link, registration authority and issuer, a clock that the test sets, and counters that sign claims without a card.
+// Imported by tests only.
+package servicetest
+
+import (
+	"crypto/hpke"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+
+	"shomei/events"
+	"shomei/pkg/civil"
+	"shomei/pkg/counterlink"
+	"shomei/pkg/directory"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/hubserver"
+	"shomei/pkg/lifecycle"
+	"shomei/pkg/natstest"
+	"shomei/pkg/vault"
+	"shomei/services/issuer"
+	"shomei/services/ra"
+)
+
+// World is the centre of one test.
+type World struct {
+	T         testing.TB
+	Dir       string
+	Clock     *Clock
+	Server    *hubserver.Server
+	Conn      *nats.Conn
+	Writer    nkeys.KeyPair
+	Writers   map[string]eventlog.Role
+	Log       *eventlog.Log
+	Directory *directory.Directory
+	Vault     *vault.Vault
+	Links     *counterlink.Hub
+	RA        *ra.RA
+	Issuer    *issuer.Issuer
+	Logged    *Lines
+
+	seal   hpke.PrivateKey
+	secret []byte
+}
+
+// Clock is a clock that only the test moves.
+type Clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+// Now gives the time.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+// Set sets the clock by a civil time in Japan, "2016-01-12 10:00".
+func (c *Clock) Set(at string) {
+	when, err := time.ParseInLocation("2006-01-02 15:04", at, civil.Tokyo)
+	if err != nil {
+		panic(err)
+	}
+	c.SetTo(when)
+}
+
+// SetTo sets the clock to an instant.
+func (c *Clock) SetTo(at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = at.UTC()
+}
+
+// Office is where the tests' counters stand. It is always open.
+const Office = "12237-main"
+
+// New makes a centre whose clock stands at a civil time in Japan, with one office and the authorities of the day.
+func New(t testing.TB, at string) *World {
+	t.Helper()
+	w := &World{T: t, Dir: t.TempDir(), Clock: &Clock{}, Writer: NewKey(t), Logged: &Lines{}}
+	w.Clock.Set(at)
+	w.seal, w.secret = must(counterlink.NewSealKey())(t), []byte("a secret of thirty-two bytes, so")
+	w.Writers = map[string]eventlog.Role{Public(t, w.Writer): eventlog.RoleHub}
+	w.Server = natstest.StartIn(t, filepath.Join(w.Dir, "nats"))
+	w.Conn = natstest.Connect(t, w.Server.URL())
+	w.Log = w.OpenLog(w.Conn, w.Writer, "marks")
+	w.Vault = must(vault.Open(vault.Config{Dir: filepath.Join(w.Dir, "vault"), MasterKey: filepath.Join(w.Dir, "master.key"), Logger: w.Logger()}))(t)
+	t.Cleanup(func() { Check(t, w.Vault.Close()) })
+	w.Directory = must(directory.Open(t.Context(), w.Log))(t)
+	w.DefineOffice(Office, &events.OfficeDefined{Telephone: "0475-80-1141"})
+	Check(t, counterlink.EnsureStreams(t.Context(), w.Conn, counterlink.StreamLimits{MaxBytes: 64 << 20}))
+	w.Links = w.NewLinks(w.Conn)
+	w.RA = w.NewRA(w.Log, "hub")
+	w.Issuer = w.NewIssuer(w.Log)
+	Check(t, w.Issuer.HoldCeremonies(t.Context(), nil))
+	return w
+}
+
+// OpenLog opens the log once more, as another process would, with its own marks.
+func (w *World) OpenLog(conn *nats.Conn, writer nkeys.KeyPair, marks string) *eventlog.Log {
+	w.T.Helper()
+	folds := make(map[string]eventlog.Fold)
+	for kind, f := range lifecycle.Folds() {
+		folds[kind] = eventlog.Fold{Version: lifecycle.FoldVersion, Apply: f.Apply, Remembered: f.Remembered}
+	}
+	log := must(eventlog.Open(w.T.Context(), eventlog.Config{
+		Conn: conn, Writer: writer, Writers: maps.Clone(w.Writers), Folds: folds, Marks: filepath.Join(w.Dir, marks),
+		Clock: w.Clock.Now, Logger: w.Logger(), PublishTimeout: time.Second, Patience: 20 * time.Second,
+	}))(w.T)
+	w.T.Cleanup(func() { Check(w.T, log.Close()) })
+	return log
+}
+
+// Trust makes a writer of a role that every log opened so far and later believes.
+func (w *World) Trust(role eventlog.Role) nkeys.KeyPair {
+	key := NewKey(w.T)
+	w.Writers[Public(w.T, key)] = role
+	Check(w.T, w.Log.SetWriters(maps.Clone(w.Writers)))
+	return key
+}
+
+// NewLinks makes another hub's end of the counter link.
+func (w *World) NewLinks(conn *nats.Conn) *counterlink.Hub {
+	return must(counterlink.NewHub(w.T.Context(), counterlink.HubConfig{
+		Conn: conn, Writer: w.Writer, Logger: w.Logger(), Enrolled: w.Enrolled, Mismatch: func(string, error) {},
+		Quarantine: w.quarantine,
+	}))(w.T)
+}
+
+// NewRA makes another registration authority, as another process would be.
+func (w *World) NewRA(log *eventlog.Log, name string) *ra.RA {
+	return must(ra.New(ra.Config{
+		Log: log, Hub: w.Links, Directory: w.Directory, Vault: w.Vault, SealKey: w.seal, Secret: w.secret, Name: name,
+		Clock: w.Clock.Now, Logger: w.Logger(),
+	}))(w.T)
+}
+
+// NewIssuer makes another issuer on the same key files.
+func (w *World) NewIssuer(log *eventlog.Log) *issuer.Issuer {
+	keys := filepath.Join(w.Dir, "ca")
+	Check(w.T, os.MkdirAll(keys, 0o700))
+	authorityKeys.into(w.T, keys)
+	w.T.Cleanup(func() { authorityKeys.outOf(w.T, keys) })
+	return issuer.New(issuer.Config{
+		Log: log, Directory: w.Directory, Vault: w.Vault, Keys: keys, Clock: w.Clock.Now, Logger: w.Logger(), Name: "issuer",
+	})
+}
+
+// authorityKeys are made once for a test binary: making them is the slowest thing a test does.
+var authorityKeys keyFiles
+
+type keyFiles struct {
+	mu    sync.Mutex
+	files map[string][]byte
+}
+
+func (k *keyFiles) into(t testing.TB, folder string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for name, b := range k.files {
+		Check(t, os.WriteFile(filepath.Join(folder, name), b, 0o600))
+	}
+}
+
+func (k *keyFiles) outOf(t testing.TB, folder string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	paths := must(filepath.Glob(filepath.Join(folder, "*.key")))(t)
+	for _, path := range paths {
+		if k.files == nil {
+			k.files = make(map[string][]byte)
+		}
+		k.files[filepath.Base(path)] = must(os.ReadFile(path))(t)
+	}
+}
+
+// DefineOffice records an office; what the definition leaves empty is that of a town that never closes.
+func (w *World) DefineOffice(id string, def *events.OfficeDefined) {
+	w.T.Helper()
+	def.Municipality, def.Prefecture, def.Name = id[:5], id[:2], "山武市"
+	def.PrefectureRomaji, def.MunicipalityRomaji = "Chiba-ken", "Sammu-shi"
+	if def.EffectiveFrom == "" {
+		def.EffectiveFrom = "2000-01-01"
+	}
+	if def.Exceptions == nil && def.Hours == nil {
+		const forEver = 253402268400000 // 9999-12-31
+		def.Exceptions = []*events.HoursException{{FromMs: 1, UntilMs: forEver, Open: true}}
+	}
+	w.Record(events.KindOffice, id, def)
+}
+
+// Record stores an event about an office or an authority, as an operator does, and has the directory learn it.
+func (w *World) Record(kind, id string, body events.Body) {
+	w.T.Helper()
+	env := eventlog.Envelope{CommandID: uuid.NewString(), Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_OPERATOR, Id: "test"}}
+	outcome, err := w.Log.Update(w.T.Context(), kind, id, env, func(eventlog.Head) ([]*events.Event, error) {
+		return []*events.Event{events.New(body)}, nil
+	})
+	Check(w.T, err)
+	Check(w.T, w.Directory.Learn(kind, id, outcome.Commit))
+}
+
+// State gives a subscriber's newest state.
+func (w *World) State(subscriber string) *events.SubscriberState {
+	w.T.Helper()
+	head, err := w.Log.Load(w.T.Context(), events.KindSubscriber, subscriber)
+	Check(w.T, err)
+	return must(lifecycle.DecodeSubscriber(head.State))(w.T)
+}
+
+// History gives every commit of an aggregate.
+func (w *World) History(kind, id string) []eventlog.Record {
+	w.T.Helper()
+	return must(w.Log.History(w.T.Context(), kind, id))(w.T)
+}
+
+// Events gives the names of all events of a subscriber, in order.
+func (w *World) Events(subscriber string) []string {
+	w.T.Helper()
+	var names []string
+	for _, r := range w.History(events.KindSubscriber, subscriber) {
+		for _, e := range r.Commit.Events {
+			names = append(names, events.Name(e))
+		}
+	}
+	return names
+}
+
+// Count tells how often an event of that name stands in a subscriber's history.
+func (w *World) Count(subscriber, name string) int {
+	w.T.Helper()
+	n := 0
+	for _, e := range w.Events(subscriber) {
+		if e == name {
+			n++
+		}
+	}
+	return n
+}
+
+// Quarantined gives the reasons of everything in quarantine, sorted.
+func (w *World) Quarantined() []string {
+	w.T.Helper()
+	var why []string
+	Check(w.T, w.Log.Scan(w.T.Context(), nil, func(r eventlog.Record, err error) error {
+		for _, e := range r.Commit.GetEvents() {
+			if q := e.GetFactQuarantined(); q != nil {
+				why = append(why, q.Why)
+			}
+		}
+		return err
+	}))
+	slices.Sort(why)
+	return why
+}
+
+// Forge puts bytes on a subject of the log as whoever controls the NATS server can.
+func (w *World) Forge(kind, id string, payload []byte) {
+	w.T.Helper()
+	Check(w.T, w.Conn.Publish(events.LogSubject(kind, id), payload))
+	Check(w.T, w.Conn.Flush())
+}
+
+// NewKey makes a user nkey.
+func NewKey(t testing.TB) nkeys.KeyPair { t.Helper(); return must(nkeys.CreateUser())(t) }
+
+// Public gives the public part of a key.
+func Public(t testing.TB, key nkeys.KeyPair) string { t.Helper(); return must(key.PublicKey())(t) }
+
+// Check ends the test when err is not nil.
+func Check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		Check(t, err)
+		return v
+	}
+}
+
+// Logger writes into Logged.
+func (w *World) Logger() *slog.Logger { return slog.New(slog.NewTextHandler(w.Logged, nil)) }
