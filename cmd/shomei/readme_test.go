@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"shomei/cmd/shomei/story"
 	"shomei/events"
 	"shomei/pkg/regime"
 )
@@ -37,6 +38,17 @@ func TestWhatTheDocumentsNameIsThere(t *testing.T) {
 				t.Errorf("%s: there is no rule %s", name, id)
 			}
 		}
+	}
+}
+
+func TestTheStoryInTheReadmeIsOne(t *testing.T) {
+	_, text, found := strings.Cut(document(t, "README.md"), "```\nstory ")
+	text, _, ended := strings.Cut(text, "```")
+	if !found || !ended {
+		t.Fatal("the README shows no story")
+	}
+	if _, err := story.Parse(strings.NewReader("story "+text), "README.md"); err != nil {
+		t.Error(err)
 	}
 }
 

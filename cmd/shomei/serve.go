@@ -7,9 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -106,94 +103,6 @@ func waitAndClose(ctx context.Context, h *hub.Hub) error {
 	case err = <-failed:
 	}
 	return errors.Join(err, h.Close())
-}
-
-// The office and counter that `shomei up` tries things out with.
-const (
-	tryOffice  = "12237-main"
-	tryCounter = "12237-main-1"
-)
-
-// upCommand runs everything on one machine for trying out: the hub, one counter on a virtual reader with a card in
-// software, a mail sink.
-func (a *app) upCommand() *cobra.Command {
-	var page, desk string
-	cmd := &cobra.Command{
-		Use: "up", Short: "この機械ですべてを試す (hub, console, one counter with a virtual card reader, a mail sink)", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			logger, err := a.logger()
-			if err != nil {
-				return err
-			}
-			h, err := a.start(cmd.Context(), hub.Config{Data: a.data, AnyClock: true, Logger: logger}, page)
-			if err != nil {
-				return err
-			}
-			bundle, err := h.TryOut(cmd.Context(), tryOffice, tryCounter)
-			if err != nil {
-				return errors.Join(err, h.Close())
-			}
-			stop, err := startAgent(cmd.Context(), bundle, desk, filepath.Join(a.data, "cards"))
-			if err != nil {
-				return errors.Join(err, h.Close())
-			}
-			a.greet(cmd, page, desk)
-			return errors.Join(waitAndClose(cmd.Context(), h), stop())
-		},
-	}
-	cmd.Flags().StringVar(&page, "console", "127.0.0.1:8471", "loopback address of the console's page")
-	cmd.Flags().StringVar(&desk, "counter", "127.0.0.1:8472", "loopback address of the counter's pages")
-	return cmd
-}
-
-// startAgent starts the counter's own program beside this one; stop ends it and waits for it.
-func startAgent(ctx context.Context, bundle, listen, cards string) (stop func() error, err error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	agent := exec.CommandContext(ctx, filepath.Join(filepath.Dir(self), "shomei-agent"), "run", "--bundle", bundle,
-		"--listen", listen, "--virtual-reader", cards)
-	agent.Stdout, agent.Stderr = os.Stderr, os.Stderr
-	agent.Cancel = func() error { return agent.Process.Signal(os.Interrupt) }
-	agent.WaitDelay = 15 * time.Second
-	if err := agent.Start(); err != nil {
-		return nil, fmt.Errorf("starting the counter's program: %w; build it with make build", err)
-	}
-	return func() error {
-		_ = agent.Process.Signal(os.Interrupt)
-		err := agent.Wait()
-		var exit *exec.ExitError
-		if errors.As(err, &exit) || errors.Is(err, context.Canceled) {
-			return nil // it ended because it was asked to
-		}
-		return err
-	}, nil
-}
-
-func (a *app) greet(cmd *cobra.Command, page, desk string) {
-	out := cmd.OutOrStdout()
-	if a.lang == "en" {
-		fmt.Fprintf(out, `Shomei runs. Ctrl-C stops everything; the data stay in %s.
-
-  counter (clerk and resident)  http://%s/
-  console (counts, forecast)    http://%s/?lang=en
-  mails                         %s
-
-Try first: at the counter, make a card (新しいカード), apply for a new issue, set the PINs ABC123 and 1234.
-Then look at the console, and at shomei state, shomei forecast --by month, shomei fsck.
-`, a.data, desk, page, filepath.Join(a.data, "mail"))
-		return
-	}
-	fmt.Fprintf(out, `証明(Shomei)が動いています。Ctrl-C ですべて止まります。データは %s に残ります。
-
-  窓口(職員と住民の画面)  http://%s/
-  集計(件数と予測)        http://%s/
-  送ったメール            %s
-
-まず試すこと: 窓口の画面で新しいカードを作り、新規発行を申請し、暗証番号 ABC123 と 1234 を設定してください。
-そのあと集計の画面と、shomei state、shomei forecast --by month、shomei fsck をご覧ください。
-`, a.data, desk, page, filepath.Join(a.data, "mail"))
 }
 
 // engineCommand is the ClickHouse engine in its own process; the hub starts it.

@@ -44,6 +44,11 @@ func (a *app) logCommand() *cobra.Command {
 			if len(history) == 0 {
 				return fmt.Errorf("the log holds no %s %s: look its id up with shomei state SERIAL, or on the console", kind, id)
 			}
+			if open { // before anything is printed: it may be refused
+				if err := h.OpenVault(cmd.Context()); err != nil {
+					return err
+				}
+			}
 			if err := printHistory(cmd.OutOrStdout(), history, asJSON); err != nil || !open {
 				return err
 			}
@@ -80,9 +85,6 @@ func printHistory(out io.Writer, history []eventlog.Record, asJSON bool) error {
 
 // openSealed prints what is sealed in a subscriber's history, for a holder of the keys.
 func openSealed(cmd *cobra.Command, h *hub.Hub, subscriber string, history []eventlog.Record) error {
-	if err := h.OpenVault(cmd.Context()); err != nil {
-		return err
-	}
 	file := dossier.Of(h.Vault, subscriber, history)
 	show := func(what string, value any, err error) error {
 		if errors.Is(err, dossier.ErrNotFound) {

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"shomei/cmd/shomei/hub"
+)
+
+// The office and counter that `shomei up` tries things out with.
+const (
+	tryOffice  = "12237-main"
+	tryCounter = "12237-main-1"
+)
+
+// upCommand runs everything on one machine for trying out: the hub, one counter on a virtual reader with a card in
+// software, a mail sink.
+func (a *app) upCommand() *cobra.Command {
+	var page, desk string
+	cmd := &cobra.Command{
+		Use: "up", Short: "この機械ですべてを試す (hub, console, one counter with a virtual card reader, a mail sink)", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.up(cmd, page, desk) },
+	}
+	cmd.Flags().StringVar(&page, "console", "127.0.0.1:8471", "集計画面の場所 (loopback address of the console's page)")
+	cmd.Flags().StringVar(&desk, "counter", "127.0.0.1:8472", "窓口画面の場所 (loopback address of the counter's pages)")
+	return cmd
+}
+
+func (a *app) up(cmd *cobra.Command, page, desk string) error {
+	logger, err := a.logger()
+	if err != nil {
+		return err
+	}
+	h, err := a.start(cmd.Context(), hub.Config{Data: a.data, AnyClock: true, Logger: logger}, page)
+	if err != nil {
+		return err
+	}
+	bundle, err := h.TryOut(cmd.Context(), tryOffice, tryCounter)
+	if err != nil {
+		return errors.Join(err, h.Close())
+	}
+	counter, err := startCounter(cmd.Context(), bundle, desk, filepath.Join(a.data, "cards"))
+	if err != nil {
+		return errors.Join(err, h.Close())
+	}
+	a.greet(cmd, page, desk)
+	ctx, cancel := context.WithCancel(cmd.Context())
+	defer cancel()
+	go func() { <-counter.ended; cancel() }()
+	err = waitAndClose(ctx, h)
+	return errors.Join(err, counter.stop(cmd.Context()))
+}
+
+// counterProgram is the counter's own program, started beside this one.
+type counterProgram struct {
+	cmd   *exec.Cmd
+	ended chan struct{}
+	err   error // how it ended
+}
+
+// startCounter returns once the counter listens.
+func startCounter(ctx context.Context, bundle, listen, cards string) (*counterProgram, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	c := &counterProgram{ended: make(chan struct{})}
+	c.cmd = exec.CommandContext(ctx, filepath.Join(filepath.Dir(self), "shomei-agent"), "run", "--bundle", bundle,
+		"--listen", listen, "--virtual-reader", cards)
+	c.cmd.Stderr = os.Stderr
+	c.cmd.Cancel = func() error { return c.cmd.Process.Signal(os.Interrupt) }
+	c.cmd.WaitDelay = 15 * time.Second
+	out, err := c.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting the counter's program: %w; build it with make build", err)
+	}
+	lines := bufio.NewReader(out)
+	if _, err := lines.ReadString('\n'); err != nil { // its first line is the address it listens on
+		return nil, fmt.Errorf("starting the counter's program: %w; it says above why", errors.Join(c.cmd.Wait(), ctx.Err()))
+	}
+	go func() {
+		_, _ = io.Copy(io.Discard, lines)
+		c.err = c.cmd.Wait()
+		close(c.ended)
+	}()
+	return c, nil
+}
+
+// stop ends it and waits for it. It is an error when it had ended although nobody asked it to, which ctx tells.
+func (c *counterProgram) stop(ctx context.Context) error {
+	select {
+	case <-c.ended:
+		if ctx.Err() == nil {
+			return fmt.Errorf("the counter's program ended by itself (%v); it says above why", c.err)
+		}
+	default:
+		_ = c.cmd.Process.Signal(os.Interrupt)
+		<-c.ended
+	}
+	return nil
+}
+
+func (a *app) greet(cmd *cobra.Command, page, desk string) {
+	out := cmd.OutOrStdout()
+	if a.lang == "en" {
+		fmt.Fprintf(out, `Shomei runs. Ctrl-C stops everything; the data stay in %s.
+
+  counter (clerk and resident)  http://%s/
+  console (counts, forecast)    http://%s/?lang=en
+  mails                         %s
+
+Try first: at the counter, make a card (新しいカード), apply for a new issue, set the PINs ABC123 and 1234.
+Then look at the console, and at shomei state, shomei forecast --by month, shomei fsck.
+`, a.data, desk, page, filepath.Join(a.data, "mail"))
+		return
+	}
+	fmt.Fprintf(out, `証明(Shomei)が動いています。Ctrl-C ですべて止まります。データは %s に残ります。
+
+  窓口(職員と住民の画面)  http://%s/
+  集計(件数と予測)        http://%s/
+  送ったメール            %s
+
+まず試すこと: 窓口の画面で新しいカードを作り、新規発行を申請し、暗証番号 ABC123 と 1234 を設定してください。
+そのあと集計の画面と、shomei state、shomei forecast --by month、shomei fsck をご覧ください。
+`, a.data, desk, page, filepath.Join(a.data, "mail"))
+}
