@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"shomei/events"
 	"shomei/pkg/card"
@@ -64,20 +65,21 @@ func (s Status) ReadyToHandOver() bool {
 	case StageWritten, StageUnblocked:
 		return true
 	case StageAccepted:
-		return s.Application.GetOperation() == events.Operation_OPERATION_HAND_OVER && !hasLive(s.Answer)
+		return s.Application.GetOperation() == events.Operation_OPERATION_HAND_OVER && !hasLive(s.Answer, s.Application.GetCardKind())
 	}
 	return false
 }
 
-// hasLive tells whether the hub knows a certificate of the holder that has not ended.
-func hasLive(a *events.Answer) bool {
-	for _, cert := range a.GetCertificates() {
-		switch cert.GetStatus() {
-		case events.CertificateStatus_CERTIFICATE_STATUS_REVOKED, events.CertificateStatus_CERTIFICATE_STATUS_EXPIRED,
-			events.CertificateStatus_CERTIFICATE_STATUS_ABANDONED:
-		default:
-			return true
-		}
-	}
-	return false
+// hasLive tells whether the hub knows a certificate of the holder that has not ended and that a card of the kind can hold:
+// its PINs are set before the card is handed over.
+func hasLive(a *events.Answer, kind events.CardKind) bool {
+	return slices.ContainsFunc(a.GetCertificates(), func(c *events.CertificateState) bool {
+		other := kind == events.CardKind_CARD_KIND_MYNUMBER && c.GetRegime() == events.Regime_REGIME_JUKI
+		return !other && !slices.Contains(ended, c.GetStatus())
+	})
+}
+
+var ended = []events.CertificateStatus{
+	events.CertificateStatus_CERTIFICATE_STATUS_REVOKED, events.CertificateStatus_CERTIFICATE_STATUS_EXPIRED,
+	events.CertificateStatus_CERTIFICATE_STATUS_ABANDONED,
 }

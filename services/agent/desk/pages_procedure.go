@@ -74,7 +74,7 @@ func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
 	v := procedureView{
 		ID: s.Procedure, Receipt: receipt(s.Procedure), State: d.stateText(s, lang), Message: pick(lang, s.Message), Percent: s.Percent,
 		Operation: say("operation." + nameOf(operations, s.Application.GetOperation())), Card: s.Card, FeeYen: s.FeeYen,
-		Confirm: s.Stage == agent.StageConfirm, HandOver: s.ReadyToHandOver(), Done: s.Stage == agent.StageHandedOver,
+		Confirm: s.Waiting != nil, HandOver: s.ReadyToHandOver(), Done: s.Stage == agent.StageHandedOver,
 		Copy: s.Stage == agent.StageWritten || s.Stage == agent.StageHandedOver,
 		Drop: s.Stage != agent.StageHandedOver && s.Stage != agent.StageDropped && s.Stage != agent.StageRefused,
 	}

@@ -51,6 +51,8 @@ func stateOf(s agent.Status) string {
 		return "ready"
 	case s.Stage == agent.StageHandedOver && !s.AtHub:
 		return "working"
+	case s.Stage == agent.StageConfirm && s.Waiting == nil:
+		return "working" // confirmed this moment
 	}
 	return word
 }

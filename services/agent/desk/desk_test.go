@@ -1,0 +1,181 @@
+package desk
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"shomei/events"
+	"shomei/pkg/civil"
+	"shomei/pkg/counterlink"
+	"shomei/pkg/regime"
+	"shomei/services/agent"
+)
+
+// TestEveryWordThatIsComposedExists finds the phrases whose keys are put together at run time.
+func TestEveryWordThatIsComposedExists(t *testing.T) {
+	var keys []string
+	add := func(prefix string, words ...string) {
+		for _, word := range words {
+			keys = append(keys, prefix+word)
+		}
+	}
+	add("operation.", slices.Collect(maps.Keys(operations))...)
+	add("kind.", slices.Collect(maps.Keys(kinds))...)
+	add("planned.", slices.Collect(maps.Keys(kinds))...)
+	add("pin.", slices.Collect(maps.Keys(pinKinds))...)
+	add("card.tries.", slices.Collect(maps.Keys(pinKinds))...)
+	add("card.kind.", slices.Collect(maps.Keys(trayKinds))...)
+	add("card.cycle.", "initialised", "operational", "terminated")
+	add("sex.", "1", "2", "3")
+	add("step.", stages...)
+	add("state.", slices.Collect(maps.Values(states))...)
+	add("station.reader.", string(ReaderAway), string(ReaderEmpty), string(ReaderCard))
+	for _, w := range ways {
+		add("way.", string(w.law))
+	}
+	for _, c := range causes {
+		add("cause.", string(c))
+	}
+	for _, s := range []counterlink.LinkState{counterlink.Away, counterlink.Comparing, counterlink.Up, counterlink.Mismatched} {
+		add("station.link.", s.String())
+	}
+	for _, q := range qualifiers {
+		add("qualifier.", q)
+	}
+	for _, d := range everyDocument(t) {
+		add("document.", string(d))
+	}
+	for _, key := range keys {
+		if _, ok := words[key]; !ok {
+			t.Errorf("no words for %q", key)
+		}
+	}
+}
+
+// everyDocument asks the law for the lists of all operations and ways.
+func everyDocument(t *testing.T) []regime.Document {
+	t.Helper()
+	seen := map[regime.Document]bool{}
+	for _, operation := range lawOperations {
+		for _, w := range ways {
+			out, err := regime.Switches{}.Documents(regime.DocumentsIn{Regime: regime.MyNumber, Operation: operation, Channel: w.law, On: civil.New(2024, 6, 3)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, need := range out.Required {
+				seen[need.Document] = true
+			}
+		}
+	}
+	if len(seen) < 8 {
+		t.Fatalf("the law asks for %d kinds of documents only", len(seen))
+	}
+	return slices.Collect(maps.Keys(seen))
+}
+
+func TestAFormIsReadAsTheStandardLibraryReadsIt(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		values := url.Values(rapid.MapOf(rapid.StringMatching(`[a-z_&=%+ é暗]{1,6}`), rapid.SliceOfN(rapid.String(), 1, 3)).Draw(t, "values"))
+		f, err := readForm(httptest.NewRequest("POST", "/", strings.NewReader(values.Encode())))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := url.Values{}
+		for name, all := range f.fields {
+			for _, value := range all {
+				got.Add(name, string(value))
+			}
+		}
+		if diff := cmp.Diff(values, got); diff != "" {
+			t.Fatal(diff)
+		}
+	})
+}
+
+func TestAFormForgetsItsPINs(t *testing.T) {
+	f, err := readForm(httptest.NewRequest("POST", "/", strings.NewReader("sign=ABC123&sign_again=ABC%31%323")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	once, again := f.first("sign"), f.first("sign_again")
+	if string(once) != "ABC123" || string(again) != "ABC123" || f.first("auth") != nil {
+		t.Errorf("read %d and %d bytes", len(once), len(again))
+	}
+	f.wipe()
+	if !bytes.Equal(once, make([]byte, len(once))) || !bytes.Equal(again, make([]byte, len(again))) {
+		t.Error("a PIN is still there")
+	}
+}
+
+func TestASecretOwnsItsBytes(t *testing.T) {
+	body := []byte(`{"pin":"ABC123"}`)
+	var r struct {
+		PIN secret `json:"pin"`
+	}
+	if err := json.Unmarshal(body, &r); err != nil {
+		t.Fatal(err)
+	}
+	clear(body)
+	if string(r.PIN) != "ABC123" {
+		t.Error("the PIN went with the body")
+	}
+	if err := json.Unmarshal([]byte(`{"pin":1234}`), &r); err == nil {
+		t.Error("a number was taken for a PIN")
+	}
+}
+
+// TestAMistakeIsNamedWithoutItsValue: a misplaced name must not come back in an error, which may be logged.
+func TestAMistakeIsNamedWithoutItsValue(t *testing.T) {
+	for _, body := range []string{
+		`{"person":{"sex":"花子"}}`, `{"person":"花子"}`, `{"express":"花子"}`, `花子`, `{"operation":"花子","channel":"self","clerk":"1"}`,
+		`{"operation":"issue","channel":"花子","clerk":"1"}`, `{"operation":"issue","channel":"self","clerk":"1","kinds":["花子"]}`,
+	} {
+		var r request
+		err := decode([]byte(body), &r)
+		if err == nil {
+			_, err = r.received()
+		}
+		if err == nil || strings.Contains(fmt.Sprint(err, problemOf(err)), "花子") {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+}
+
+func TestTheAPIsWordForEachStage(t *testing.T) {
+	handOver := &events.ApplicationReceived{Operation: events.Operation_OPERATION_HAND_OVER}
+	live := &events.Answer{Certificates: []*events.CertificateState{{Status: events.CertificateStatus_CERTIFICATE_STATUS_VALID}}}
+	newCard := &events.ApplicationReceived{Operation: events.Operation_OPERATION_HAND_OVER, CardKind: events.CardKind_CARD_KIND_MYNUMBER}
+	juki := &events.Answer{Certificates: []*events.CertificateState{{Status: events.CertificateStatus_CERTIFICATE_STATUS_VALID, Regime: events.Regime_REGIME_JUKI}}}
+	for _, row := range []struct {
+		status agent.Status
+		want   string
+	}{
+		{agent.Status{Stage: agent.StagePending}, "pending"},
+		{agent.Status{Stage: agent.StageConfirm, Waiting: &agent.Confirmation{}}, "waiting-confirmation"},
+		{agent.Status{Stage: agent.StageConfirm}, "working"},
+		{agent.Status{Stage: agent.StageCard}, "working"},
+		{agent.Status{Stage: agent.StageWritten}, "ready"},
+		{agent.Status{Stage: agent.StageUnblocked}, "ready"},
+		{agent.Status{Stage: agent.StageHandedOver}, "working"},
+		{agent.Status{Stage: agent.StageHandedOver, AtHub: true}, "done"},
+		{agent.Status{Stage: agent.StageAccepted}, "accepted"},
+		{agent.Status{Stage: agent.StageAccepted, Application: handOver}, "ready"},
+		{agent.Status{Stage: agent.StageAccepted, Application: handOver, Answer: live}, "accepted"},
+		{agent.Status{Stage: agent.StageAccepted, Application: newCard, Answer: juki}, "ready"},
+		{agent.Status{Stage: agent.StageDropped}, "dropped"},
+	} {
+		if got := stateOf(row.status); got != row.want {
+			t.Errorf("%+v: %s, want %s", row.status, got, row.want)
+		}
+	}
+}
