@@ -13,13 +13,13 @@ import (
 // come to, of 100; a unit without any comes to 96.
 const exposure = "20"
 
-var execStart = regexp.MustCompile(`(?m)^ExecStart=\S+`)
+var execStart = regexp.MustCompile(`(?m)^ExecStart=\S*/(\S+)(.*)`)
 
 // judgeUnit asks systemd about a unit whose program is installed nowhere yet.
 func judgeUnit(t *testing.T, name, text string) []string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(path, []byte(execStart.ReplaceAllString(text, "ExecStart=/bin/true")), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(execStart.ReplaceAllString(text, "ExecStart=/bin/true$2")), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var objections []string
@@ -54,6 +54,33 @@ func TestUnitsPassSystemdsJudgement(t *testing.T) {
 		}
 		for _, objection := range judgeUnit(t, filepath.Base(unit), string(text)) {
 			t.Errorf("%s: %s", unit, objection)
+		}
+	}
+}
+
+// A unit that starts a command with a flag it does not have would end with exit code 2 on its first boot.
+func TestUnitsStartCommandsAsTheyAreSpelt(t *testing.T) {
+	units, err := filepath.Glob("../deploy/systemd/*.service")
+	if err != nil || len(units) < 2 {
+		t.Fatalf("found units %v: %v", units, err)
+	}
+	bin := t.TempDir()
+	for _, unit := range units {
+		text, err := os.ReadFile(unit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := execStart.FindSubmatch(text)
+		program := filepath.Join(bin, string(start[1]))
+		if out, err := exec.Command("go", "build", "-o", program, "./"+string(start[1])).CombinedOutput(); err != nil {
+			t.Fatalf("building %s: %v\n%s", start[1], err, out)
+		}
+		arguments := append(strings.Fields(string(start[2])), "--help")
+		if out, err := exec.Command(program, arguments...).CombinedOutput(); err != nil {
+			t.Errorf("%s: %s %q: %v\n%s", unit, start[1], arguments, err, out)
+		}
+		if _, err := exec.Command(program, "all", "--no-such-flag", "--help").CombinedOutput(); err == nil {
+			t.Errorf("%s takes any flag, so this test proves nothing", start[1])
 		}
 	}
 }

@@ -38,7 +38,7 @@ func (a *app) simulateCommand() *cobra.Command {
 	var plan simulation.Plan
 	var from, to string
 	cmd := &cobra.Command{
-		Use: "simulate", Short: "write the history of an invented population into a data folder of its own", Args: cobra.NoArgs,
+		Use: "simulate", Short: "架空の住民の歴史を書く (write the history of an invented population into a data folder of its own)", Args: cobra.NoArgs,
 		Long: fmt.Sprintf(simulateHelp, simulation.PoolSize),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !cmd.Flags().Changed("data") {

@@ -17,12 +17,12 @@ import (
 // storyCommand plays lives written as plain text on a centre and counters of their own.
 func (a *app) storyCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "story", Short: "play a life written as plain text, and say what came out otherwise than it expects", Long: story.Help(),
+		Use: "story", Short: "物語を演じる (play a life written as plain text, and say what came out otherwise than it expects)", Long: story.Help(),
 		Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var out, data, agent string
 	run := &cobra.Command{
-		Use: "run FILE…", Short: "play stories, each in a data folder of its own; exit code 3 when an expectation fails", Args: cobra.MinimumNArgs(1),
+		Use: "run FILE…", Short: "物語を実際の部品で演じる (each in a data folder of its own; exit code 3 when an expectation fails)", Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			return a.runStories(cmd.Context(), files, stage{out: out, data: data, agent: agent}, cmd.OutOrStdout())
 		},
@@ -31,7 +31,7 @@ func (a *app) storyCommand() *cobra.Command {
 	run.Flags().StringVar(&data, "keep", "", "keep the data folders in KEEP/<story>/ instead of throwing them away")
 	run.Flags().StringVar(&agent, "agent", "", "the counter's program (default: shomei-agent beside this one)")
 	check := &cobra.Command{
-		Use: "check FILE…", Short: "read stories without playing them", Args: cobra.MinimumNArgs(1),
+		Use: "check FILE…", Short: "物語を読むだけで確かめる (read stories without playing them)", Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, files []string) error {
 			_, err := readStories(files)
 			return err
