@@ -154,7 +154,8 @@ apply 転出 issue at togane
 
 # --- 電話による一時停止の制度はない。窓口の届出で失効する。
 lose 紛失
-  expect rule juki.ends.phone-loss-report
+  expect event LossReported
+  expect no-event CertificateSuspended
   expect juki status valid
 lose 紛失 at sammu
   expect rule juki.ends.loss-report

@@ -64,7 +64,7 @@ look 次郎
 at 2012-03-30(金) 16:59
 apply 次郎 renew at matsuo
   shows application-form, card, photo-id
-  expect accepted juki.renewal.after-expiry
+  expect accepted juki.validity.three-years
   expect fee 500
   expect juki last-day 2015-03-29 by juki.validity.three-years
   expect juki status valid
@@ -98,7 +98,7 @@ apply 花子 issue at sammu
   expect fee 500 juki.fee.new
   expect juki last-day 2015-12-02 by juki.validity.three-years
   expect juki status valid
-  expect juki generation 1
+  expect juki generation 2
   expect juki on-card yes
   expect juki listed no
   expect event Delivered

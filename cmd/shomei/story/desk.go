@@ -134,11 +134,11 @@ func (d *desk) call(ctx context.Context, method, path string, body, into any) er
 	}
 	defer response.Body.Close()
 	if response.StatusCode >= 400 {
-		p := &problem{EN: response.Status}
-		if json.NewDecoder(response.Body).Decode(p) != nil {
-			p.EN = response.Status
+		objection := struct{ Error *problem }{&problem{EN: response.Status}}
+		if json.NewDecoder(response.Body).Decode(&objection) != nil || objection.Error == nil {
+			return fmt.Errorf("asking the counter: %s %s: %s", method, path, response.Status)
 		}
-		return p
+		return objection.Error
 	}
 	if into == nil {
 		return nil

@@ -16,6 +16,7 @@ type Expectation struct {
 	Text   string
 	Person string // name in the story
 	lists  bool   // it needs the revocation lists
+	about  string // answer or trouble: it says what becomes of the application itself
 	judge  judgement
 }
 
@@ -47,13 +48,19 @@ type Seen struct {
 func expectations() []entry[*Expectation] {
 	list := []entry[*Expectation]{
 		{"accepted", "受理", "[RULE…]", "受理され、これらの規則が適用された。/ Accepted, and these rules were applied.", func(w *words, e *Expectation) {
-			e.judge = judgeAnswer("accepted", rules(w, 0), (*events.Answer).GetRuleIds)
+			e.about, e.judge = aboutAnswer, judgeAnswer("accepted", rules(w, 0), (*events.Answer).GetRuleIds)
 		}},
 		{"refused", "不受理", "RULE…", "これらの規則により受理されなかった。/ Refused by these rules.", func(w *words, e *Expectation) {
-			e.judge = judgeAnswer("refused", rules(w, 1), (*events.Answer).GetRefusals)
+			e.about, e.judge = aboutAnswer, judgeAnswer("refused", rules(w, 1), (*events.Answer).GetRefusals)
 		}},
 		{"deferred", "照会", "[RULE…]", "照会書兼回答書を先に郵送する。/ A letter of inquiry goes first.", func(w *words, e *Expectation) {
-			e.judge = judgeAnswer("deferred", rules(w, 0), (*events.Answer).GetRuleIds)
+			e.about, e.judge = aboutAnswer, judgeAnswer("deferred", rules(w, 0), (*events.Answer).GetRuleIds)
+		}},
+		{"counter-says", "窓口表示", "TEXT…", "窓口の端末がこの文言を示し、先へ進めない。/ The counter objects with this text.", func(w *words, e *Expectation) {
+			text := strings.Join(w.rest("a text"), " ")
+			e.about, e.judge = aboutTrouble, func(s *Seen) (string, bool) {
+				return s.Trouble, s.Trouble != "" && strings.Contains(s.Trouble, text)
+			}
 		}},
 		{"alternative", "代替案", "KIND DATE [by RULE]", "失効と新規発行なら得られる最終日。/ What revoking and issuing anew would give.", readAlternative},
 		{"fee", "手数料", "YEN [RULE…]", "手数料の合計と根拠。/ The fee in all, and its rules.", readFee},
@@ -93,6 +100,12 @@ func rules(w *words, least int) []string {
 	return ids
 }
 
+// What an expectation can say of an application: if none does, it is to be accepted and carried through.
+const (
+	aboutAnswer  = "answer"
+	aboutTrouble = "trouble"
+)
+
 func judgeAnswer(verdict string, expected []string, of func(*events.Answer) []string) judgement {
 	return func(s *Seen) (string, bool) {
 		seen, all := verdictOf(s), of(s.Answer)
@@ -108,7 +121,7 @@ func judgeAnswer(verdict string, expected []string, of func(*events.Answer) []st
 // verdictOf is the hub's answer in a line: the verdict and the rules behind it.
 func verdictOf(s *Seen) string {
 	switch a := s.Answer; {
-	case s.Trouble != "":
+	case a == nil && s.Trouble != "":
 		return "no answer: " + s.Trouble
 	case a == nil:
 		return "no application in this step"

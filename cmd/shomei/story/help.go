@@ -53,6 +53,7 @@ A story is the life of somebody's certificates, written so that an official can 
   An accepted application goes through to the hand-over by itself, unless it says until accepted or until written.
   expect の行は、すぐ上の行為の後に成り立つべきことです。at, wait, office の下では人物名を先に書きます。
   A line with expect says what must be true after the act above it. Under at and wait the person's name stands first.
+  何も書かない申請は、受理され最後まで進むことが期待されます。An application of which nothing is said is expected to be carried through.
   間違った expect は報告され、物語は続きます。A failed expectation is reported and the story goes on; exit code 3.
   暗証番号は ABC123(署名用)と 1234(利用者証明用)です。The PINs are ABC123 (signature) and 1234 (authentication).
 `

@@ -210,6 +210,7 @@ func worksOnCard(op events.Operation) bool {
 // carryThrough confirms, waits for the card and hands over, as far as the story lets it go.
 func (p *performance) carryThrough(ctx context.Context, d *desk, at leftAt, state *procedure, out outcome) (outcome, error) {
 	a, nick := at.application, at.application.Person.Nick
+	p.left[nick] = at
 	if state.State == "waiting-confirmation" {
 		if err := d.call(ctx, "POST", "/api/procedures/"+at.procedure+"/confirm", map[string]any{"pins": typed(a, state)}, nil); err != nil {
 			return out, err
@@ -219,7 +220,6 @@ func (p *performance) carryThrough(ctx context.Context, d *desk, at leftAt, stat
 			return out, err
 		}
 	}
-	p.left[nick] = at
 	if state.State == "failed" {
 		out.trouble = state.trouble()
 		return out, nil

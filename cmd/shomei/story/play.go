@@ -146,11 +146,30 @@ func (p *performance) check(ctx context.Context, step Step, before map[string]in
 		}
 		was, ok := e.Judge(seen[e.Person])
 		reports = append(reports, ExpectationReport{e.Line, e.Text, was, ok})
-		if ok {
-			fmt.Fprintf(out, "    ✓ %s\n", e.Text)
+	}
+	reports = append(reports, unsaid(step, result)...)
+	for _, r := range reports {
+		if r.OK {
+			fmt.Fprintf(out, "    ✓ %s\n", r.Expected)
 		} else {
-			fmt.Fprintf(out, "    ✗ line %d: %s\n      seen: %s\n", e.Line, e.Text, was)
+			fmt.Fprintf(out, "    ✗ line %d: %s\n      seen: %s\n", r.Line, r.Expected, r.Seen)
 		}
 	}
 	return reports, nil
+}
+
+// unsaid is what a story expects without saying so: that an application is accepted and that no counter objects. A story
+// that goes wrong where it expects nothing must not pass.
+func unsaid(step Step, result outcome) []ExpectationReport {
+	var failed []ExpectationReport
+	about := func(what string) bool {
+		return slices.ContainsFunc(step.Expect, func(e Expectation) bool { return e.about == what })
+	}
+	if result.trouble != "" && !about(aboutTrouble) {
+		failed = append(failed, ExpectationReport{step.Line, "the act is carried through", result.trouble, false})
+	}
+	if a := result.answer; a != nil && !a.Accepted && !about(aboutAnswer) {
+		failed = append(failed, ExpectationReport{step.Line, "the application is accepted", verdictOf(&Seen{Answer: a}), false})
+	}
+	return failed
 }
