@@ -53,25 +53,23 @@ type dispatcher struct{ Config }
 
 var crashSent = crashpoint.Register("dispatcher.sent")
 
+// atOnce is how many subscribers are served at a time; each message waits for the disk.
+const atOnce = 32
+
 // handle takes every record before it reports what failed, so that nobody waits for an answer because keys can't be
 // generated for somebody else just now.
 func (d dispatcher) handle(ctx context.Context, records []eventlog.Record) error {
-	var failed error
-	for _, r := range records {
-		var err error
-		if r.Kind == events.KindQuarantine {
-			err = d.tell(ctx, d.answerQuarantined(r.Commit))
-		} else {
-			err = d.subscriber(ctx, r)
-		}
-		crashSent.Hit()
-		var park *eventlog.ParkError
-		if err = eventlog.Park(r.Kind, r.ID, err); errors.As(err, &park) {
-			return err // the others come again without it
-		}
-		failed = errors.Join(failed, err)
+	return eventlog.Spread(ctx, records, atOnce, d.handleOne)
+}
+
+func (d dispatcher) handleOne(ctx context.Context, r eventlog.Record) (err error) {
+	if r.Kind == events.KindQuarantine {
+		err = d.tell(ctx, d.answerQuarantined(r.Commit))
+	} else {
+		err = d.subscriber(ctx, r)
 	}
-	return failed
+	crashSent.Hit()
+	return eventlog.Park(r.Kind, r.ID, err)
 }
 
 // tell sends a message, if there is one, unless its counter is there no more.

@@ -65,19 +65,22 @@ func (i *Issuer) Run(ctx context.Context) error {
 	})
 }
 
+// atOnce is how many subscribers are signed for at a time: a signature needs a core, the commit that records it the disk.
+const atOnce = 16
+
 func (i *Issuer) handle(ctx context.Context, records []eventlog.Record) error {
-	for _, r := range records {
-		if !authorises(r.Commit) {
-			continue
-		}
-		if err := i.Settle(ctx, r.ID); err != nil {
-			if errors.Is(err, ErrNotBelieved) {
-				return &eventlog.ParkError{Kind: r.Kind, ID: r.ID, Err: err}
-			}
-			return eventlog.Park(r.Kind, r.ID, err)
-		}
+	return eventlog.Spread(ctx, records, atOnce, i.handleOne)
+}
+
+func (i *Issuer) handleOne(ctx context.Context, r eventlog.Record) error {
+	if !authorises(r.Commit) {
+		return nil
 	}
-	return nil
+	err := i.Settle(ctx, r.ID)
+	if errors.Is(err, ErrNotBelieved) {
+		return &eventlog.ParkError{Kind: r.Kind, ID: r.ID, Err: err}
+	}
+	return eventlog.Park(r.Kind, r.ID, err)
 }
 
 func authorises(c *events.Commit) bool {
