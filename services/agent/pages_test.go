@@ -364,6 +364,27 @@ func TestThePagesAreAccessibleInABrowser(t *testing.T) {
 	}
 }
 
+// TestTheDocumentsFollowTheChoiceWithoutLosingWhatWasTyped is htmx at work: the list changes, the person's data stay where
+// they are and never reach the address.
+func TestTheDocumentsFollowTheChoiceWithoutLosingWhatWasTyped(t *testing.T) {
+	centre := newCentre(t)
+	counter, _ := centre.counter(centre.config(storePath(t), nil))
+	at := openDesk(t, counter)
+	browser := pagetest.Open(t, 1200, 900)
+	browser.Visit(t, at+"/apply?operation=issue", typeInto("#name", "KEPT"))
+	browser.Ask(t, `document.getElementById("way").value = "proxy"`)
+	ctx, cancel := context.WithTimeout(browser.Context, waitLimit)
+	defer cancel()
+	must(t, chromedp.Do(ctx, chromedp.Click(chromedp.CSS("#choices button")), chromedp.WaitVisible(chromedp.CSS("#document-mandate"))))
+	got := browser.Ask(t, `[document.getElementById("name").value, document.querySelector("#documents input[name=way]").value, location.search].join()`)
+	if got != "KEPT,proxy,?operation=issue" {
+		t.Errorf("after the choice: %s", got)
+	}
+	for _, violation := range browser.Violations(t) {
+		t.Error(violation)
+	}
+}
+
 func typeInto(selector, text string) chromedp.Action[chromedp.Void] {
 	return chromedp.SendKeys(chromedp.CSS(selector), text)
 }
