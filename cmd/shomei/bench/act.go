@@ -1,0 +1,259 @@
+package bench
+
+import (
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"shomei/cmd/shomei/hub"
+	"shomei/cmd/shomei/simulation"
+	"shomei/events"
+	"shomei/pkg/civil"
+	"shomei/pkg/counterlink"
+)
+
+// desks is how many counters work at a time.
+const desks = 16
+
+const benchOffice = "12237-main"
+
+// acts measures whole issues of two certificates to people at counters, over the real wire: four claims, six commits,
+// two signatures, six commands and answers. The floor publishes as many messages of the same sizes to three streams of the
+// same server and makes two signatures with an RSA key, in the same order, without us.
+func acts(ctx context.Context, o Options) (figures []Figure, err error) {
+	folder, remove, err := o.scratch()
+	if err != nil {
+		return nil, err
+	}
+	defer remove()
+	h, err := hub.Start(ctx, hub.Config{
+		Data: folder, Clock: filepath.Join(folder, "clock"), Begin: civil.New(2019, 6, 3).At(civil.Clock(10, 0)), ExpiryEvery: -1, Logger: silent,
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, h.Close()) }()
+	a, err := newActing(ctx, h, folder)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := turn(desks, o.Span/2, a.act); err != nil { // first contact with everything
+		return nil, err
+	}
+	sizes, err := a.sizes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var mine, floors []sample
+	for n := range o.Turns {
+		f, err := turn(desks, o.Span, func(_ int, i int64) error { return a.floor(ctx, sizes, i) })
+		if err != nil {
+			return nil, err
+		}
+		m, err := turn(desks, o.Span, a.act)
+		if err != nil {
+			return nil, err
+		}
+		o.say("acts, turn %d: %.1f/s, floor %.1f/s", n+1, m.perSecond, f.perSecond)
+		mine, floors = append(mine, m), append(floors, f)
+	}
+	ours, floor := medians(mine), medians(floors)
+	return []Figure{
+		{Part: "acts", Name: fmt.Sprintf("%d counters, two certificates each", desks), Value: ours.perSecond, Unit: "acts/s", Floor: floor.perSecond, OfFloor: 0.6, Why: whyActs},
+		{Name: "half of them within", Value: ours.p50, Unit: "ms", Floor: floor.p50},
+		{Name: "99 of 100 within", Value: ours.p99, Unit: "ms", Floor: floor.p99},
+	}, nil
+}
+
+// acting is a hub with counters at it.
+type acting struct {
+	ctx      context.Context
+	hub      *hub.Hub
+	desks    []*hub.Desk
+	requests [][]byte
+	js       jetstream.JetStream
+	key      *rsa.PrivateKey
+	acts     atomic.Int64
+}
+
+func newActing(ctx context.Context, h *hub.Hub, folder string) (*acting, error) {
+	a := &acting{ctx: ctx, hub: h}
+	err := h.DefineOffice(ctx, benchOffice, &events.OfficeDefined{
+		Municipality: benchOffice[:5], Prefecture: "12", Name: "山武市", PrefectureRomaji: "Chiba-ken", MunicipalityRomaji: "Sammu-shi", EffectiveFrom: "2000-01-01",
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i := range desks {
+		d, err := h.Desk(ctx, benchOffice, fmt.Sprintf("%s-%d", benchOffice, i+1), fmt.Sprintf("%sB%03d", benchOffice[:5], i+1))
+		if err != nil {
+			return nil, err
+		}
+		a.desks = append(a.desks, d)
+	}
+	if a.requests, err = simulation.Requests(filepath.Join(folder, "requests")); err != nil {
+		return nil, err
+	}
+	if a.key, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
+		return nil, err
+	}
+	if a.js, err = jetstream.New(h.Conn()); err != nil {
+		return nil, err
+	}
+	for _, name := range floorStreams {
+		_, err := a.js.CreateStream(ctx, jetstream.StreamConfig{Name: name, Subjects: []string{"floor." + name + ".*"}, Storage: jetstream.FileStorage})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// act is one issue at one counter, from the application to the hand-over.
+func (a *acting) act(desk int, _ int64) error {
+	n := a.acts.Add(1)
+	v := visit{acting: a, desk: a.desks[desk], n: n, procedure: fmt.Sprintf("act-%d", n), card: fmt.Sprintf("bench-card-%d", n)}
+	if err := v.through(); err != nil {
+		return fmt.Errorf("act %d: %w", n, err)
+	}
+	return nil
+}
+
+// visit is one person at one counter.
+type visit struct {
+	*acting
+	desk            *hub.Desk
+	n               int64
+	procedure, card string
+	subscriber      string
+}
+
+func (v *visit) through() error {
+	record := &events.ResidentRecord{
+		ResidentCode: fmt.Sprintf("8%010d", v.n), Name: "測定　花子", BirthDate: "1980-06-18", Sex: 2, Address: "千葉県山武市殿台296番地",
+		Registered: true, Municipality: benchOffice[:5],
+	}
+	err := v.report(&events.Claim{Fact: &events.Claim_ApplicationReceived{ApplicationReceived: &events.ApplicationReceived{
+		Operation: events.Operation_OPERATION_ISSUE, Channel: events.Channel_CHANNEL_SELF, Card: v.card, CardKind: events.CardKind_CARD_KIND_MYNUMBER,
+		Documents: []string{"application-form", "card", "photo-id:current-address"},
+	}}}, &events.Personal{Record: record})
+	if err != nil {
+		return err
+	}
+	down, err := v.wait(func(d *events.Downlink) bool { return d.GetGenerateKeys() != nil })
+	if err != nil {
+		return err
+	}
+	v.subscriber = down.Subscriber
+	made := &events.KeysGenerated{Obligation: down.Id, Card: v.card}
+	for i, kind := range down.GetGenerateKeys().Kinds {
+		made.Keys = append(made.Keys, &events.KeyRequest{Kind: kind, Request: v.requests[(int(v.n)+i)%len(v.requests)]})
+	}
+	if err := v.report(&events.Claim{Fact: &events.Claim_KeysGenerated{KeysGenerated: made}}, nil); err != nil {
+		return err
+	}
+	if down, err = v.wait(func(d *events.Downlink) bool { return d.GetWriteCertificates() != nil }); err != nil {
+		return err
+	}
+	written := &events.CardWritten{Obligation: down.Id, Card: v.card}
+	for _, c := range down.GetWriteCertificates().Certificates {
+		sum := sha256.Sum256(c.Certificate)
+		written.Serials, written.CertificatesSha256 = append(written.Serials, c.Serial), append(written.CertificatesSha256, sum[:])
+	}
+	if err := v.answered(&events.Claim{Fact: &events.Claim_CardWritten{CardWritten: written}}); err != nil {
+		return err
+	}
+	return v.answered(&events.Claim{Fact: &events.Claim_HandedOver{HandedOver: &events.HandedOver{Card: v.card, PaperCopy: true}}})
+}
+
+func (v *visit) report(claim *events.Claim, personal *events.Personal) error {
+	now := v.hub.Clock.Now().UnixMilli()
+	claim.Procedure, claim.Subscriber, claim.Officer = v.procedure, v.subscriber, "bench"
+	claim.FiledMs, claim.CausedMs, claim.ClockEvidence = now, now, "simulated"
+	return v.desk.Report(v.ctx, claim, personal)
+}
+
+// answered reports a claim and waits until the hub has accepted it.
+func (v *visit) answered(claim *events.Claim) error {
+	if err := v.report(claim, nil); err != nil {
+		return err
+	}
+	_, err := v.wait(func(d *events.Downlink) bool { return d.GetAnswer().GetClaim() == claim.Id })
+	return err
+}
+
+// wait gives the next message down that fits; a refusal ends the visit.
+func (v *visit) wait(fits func(*events.Downlink) bool) (*events.Downlink, error) {
+	timer := time.NewTimer(30 * time.Second)
+	defer timer.Stop()
+	for {
+		select {
+		case d := <-v.desk.Down:
+			switch answer := d.GetAnswer(); {
+			case answer != nil && !answer.Accepted:
+				return nil, fmt.Errorf("the hub refused: %v", answer.Refusals)
+			case d.Procedure == v.procedure && fits(d):
+				return d, nil
+			}
+		case <-timer.C:
+			return nil, errors.New("no answer for 30 s")
+		case <-v.ctx.Done():
+			return nil, v.ctx.Err()
+		}
+	}
+}
+
+// floorStreams take the messages of the floor, one for each stream of ours.
+var floorStreams = []string{"FLOOR_CLAIMS", "FLOOR_LOG", "FLOOR_COMMANDS"}
+
+// traffic is what one act publishes on one stream.
+type traffic struct {
+	messages int
+	size     int
+}
+
+// sizes asks what an act has published on the average so far.
+func (a *acting) sizes(ctx context.Context) ([]traffic, error) {
+	if err := a.hub.Settle(ctx); err != nil {
+		return nil, err
+	}
+	names := []string{counterlink.ClaimStream, a.hub.Log.Streams()[0], counterlink.CommandStream}
+	var list []traffic
+	for _, name := range names {
+		stream, err := a.js.Stream(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		state := stream.CachedInfo().State
+		list = append(list, traffic{int(state.Msgs) / int(a.acts.Load()), int(state.Bytes / max(state.Msgs, 1))})
+	}
+	return list, nil
+}
+
+// floor publishes what an act publishes, and signs what it signs, with nothing in between.
+func (a *acting) floor(ctx context.Context, list []traffic, i int64) error {
+	for n, t := range list {
+		payload := make([]byte, t.size)
+		for m := range t.messages {
+			if _, err := a.js.Publish(ctx, fmt.Sprintf("floor.%s.%d", floorStreams[n], (i+int64(m))%persons), payload); err != nil {
+				return err
+			}
+		}
+	}
+	for range 2 {
+		sum := sha256.Sum256(fmt.Append(nil, i))
+		if _, err := rsa.SignPKCS1v15(rand.Reader, a.key, crypto.SHA256, sum[:]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
