@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
 	"shomei/cmd/shomei/hub"
@@ -68,6 +69,7 @@ var known = []struct {
 	{vault.ErrInUse, exitTryLater, "センターが動いている間は鍵を開けません。止めてからやり直してください。"},
 	{eventlog.ErrFull, exitTryLater, "記録する場所がありません。ディスクを空けてからやり直してください。"},
 	{warehouse.ErrUnavailable, exitUnreachable, "ClickHouse につながりません。データフォルダーの engine.log をご覧ください。"},
+	{nats.ErrNoServers, exitUnreachable, "センターにつながりません。動いていなければ、データフォルダーに残った running.json を消してください。"},
 	{warehouse.ErrNotFound, exitFailed, "その番号の電子証明書も利用者もありません。番号と --at の日を確かめてください。"},
 	{eventlog.ErrBehindMark, exitFailed, "記録の末尾が失われています。サービスは始めません。バックアップから戻してください。"},
 	{eventlog.ErrDamaged, exitFailed, "記録が壊れています。shomei fsck で箇所を調べ、バックアップから戻してください。"},
