@@ -380,6 +380,12 @@ func TestTheDocumentsFollowTheChoiceWithoutLosingWhatWasTyped(t *testing.T) {
 	if got != "KEPT,proxy,?operation=issue" {
 		t.Errorf("after the choice: %s", got)
 	}
+	for _, want := range []string{"rgba(0, 0, 0, 0)", "rgb(26, 26, 26)"} { // hidden by F2, shown by the next
+		color := browser.Ask(t, `document.dispatchEvent(new KeyboardEvent("keydown", {key: "F2"})), getComputedStyle(document.getElementById("name")).color`)
+		if color != want {
+			t.Errorf("after F2 the name is %s, want %s", color, want)
+		}
+	}
 	for _, violation := range browser.Violations(t) {
 		t.Error(violation)
 	}

@@ -3,6 +3,7 @@ package desk
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"shomei/pkg/civil"
@@ -95,6 +96,9 @@ type station struct {
 
 // scripts of pages that change by themselves; all of them work without, by loading them again.
 var scripts = []string{"vendor/htmx.min.js", "live.js"}
+
+// personalScripts are those of pages that show personal data, which F2 hides.
+var personalScripts = append(slices.Clone(scripts), "privacy.js")
 
 func (d *Desk) station(lang page.Language, procedure string) station {
 	now := d.Now().In(civil.Tokyo)

@@ -72,7 +72,7 @@ func (d *Desk) showApply(r *http.Request, lang page.Language) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return show("apply", page.View{Title: "apply.title", Scripts: scripts, Data: view}), nil
+	return show("apply", page.View{Title: "apply.title", Scripts: personalScripts, Data: view}), nil
 }
 
 // personFields are the fields that hold personal data.
@@ -201,7 +201,7 @@ func (d *Desk) postApply(r *http.Request, lang page.Language) (answer, error) {
 	}
 	wrong := d.wrongFields(form, lang)
 	if len(wrong) > 0 || len(view.Missing) > 0 && form.Get("file") != "anyway" {
-		out := show("apply", page.View{Title: "apply.title", Errors: wrong, Scripts: scripts, Data: view})
+		out := show("apply", page.View{Title: "apply.title", Errors: wrong, Scripts: personalScripts, Data: view})
 		out.status = http.StatusUnprocessableEntity
 		return out, nil
 	}

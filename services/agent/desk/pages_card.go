@@ -10,8 +10,9 @@ import (
 
 // shownCertificate is a certificate as 証明書表示 shows it.
 type shownCertificate struct {
-	Title string
-	Rows  []row
+	Title    string
+	Rows     []row
+	Personal bool // names its holder
 }
 
 type row struct{ Label, Text string }
@@ -22,7 +23,7 @@ func (d *Desk) showCertificate(c certificate, lang page.Language) shownCertifica
 	if c.Holder != nil || c.Kind == string(ca.Sign) || c.Kind == string(ca.Juki) {
 		title = say("certificate.sign")
 	}
-	out := shownCertificate{Title: title, Rows: []row{
+	out := shownCertificate{Title: title, Personal: c.Holder != nil, Rows: []row{
 		{say("certificate.origin"), say("origin." + c.Origin)}, {say("certificate.serial"), c.Serial}, {say("certificate.subject"), c.Subject},
 		{say("certificate.issuer"), c.Issuer}, {say("certificate.from"), day(lang, c.From.String())},
 		{say("certificate.last"), day(lang, c.LastDay.String())},
@@ -82,5 +83,5 @@ func (d *Desk) card(r *http.Request, lang page.Language, pin []byte, lastTry boo
 	}
 	left, has := read.Tries["sign"]
 	view.AskPIN, view.Left, view.LastTry, view.Blocked = has && left > 0 && len(pin) == 0, left, left == 1, has && left == 0 && read.LifeCycle == "operational"
-	return show("card", page.View{Title: "card.title", Data: view}), nil
+	return show("card", page.View{Title: "card.title", Scripts: personalScripts, Data: view}), nil
 }

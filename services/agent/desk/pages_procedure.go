@@ -262,5 +262,5 @@ func (d *Desk) showCopy(r *http.Request, lang page.Language) (answer, error) {
 		}
 		view.Certificates = append(view.Certificates, d.showCertificate(c, lang))
 	}
-	return show("copy", page.View{Title: "copy.title", Data: view}), nil
+	return show("copy", page.View{Title: "copy.title", Scripts: []string{"privacy.js"}, Data: view}), nil
 }

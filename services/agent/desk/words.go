@@ -30,6 +30,7 @@ var stationWords = page.Catalogue{
 	"station.claims":          {JA: "%d件", EN: "%d"},
 	"station.clock":           {JA: "時刻", EN: "Time"},
 	"station.simulated":       {JA: "（模擬の時計）", EN: "(simulated clock)"},
+	"page.privacy":            {JA: "F2 キーで、個人の情報を隠したり表示したりできます。", EN: "F2 hides and shows personal data."},
 	"page.again":              {JA: "最新の状態を表示", EN: "Show the newest state"},
 	"page.start":              {JA: "はじめの画面へ", EN: "To the start page"},
 	"page.back":               {JA: "手続きの画面へ", EN: "Back to the procedure"},
