@@ -156,6 +156,9 @@ func (h *Hub) saveHeads(ctx context.Context) {
 	}
 	h.mu.Unlock()
 	for _, l := range lanes {
+		l.stillWorking()
+	}
+	for _, l := range lanes {
 		ctx, cancel := context.WithTimeout(ctx, answerTime)
 		l.headMu.Lock()
 		err := l.save(ctx)

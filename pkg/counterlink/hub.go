@@ -134,7 +134,9 @@ func (h *Hub) wrap(enrolment Enrolment, d *events.Downlink) ([]byte, error) {
 }
 
 const (
-	claimWait   = time.Minute
+	// claimWait is how long a claim that was given to a hub that died waits before it is given out again; a resident
+	// stands at that counter. A hub that lives says so for each claim that it has not settled yet, at every saveEvery.
+	claimWait   = 6 * time.Second
 	maxPending  = 10_000
 	saveEvery   = time.Second
 	fetchExpiry = 15 * time.Second

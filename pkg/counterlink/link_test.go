@@ -237,7 +237,7 @@ func TestARestartedHubGoesOnWhereItWas(t *testing.T) {
 func TestAHubThatDiedWithClaimsInItsHands(t *testing.T) {
 	w, box := start(t)
 	consumer, err := w.js.CreateOrUpdateConsumer(t.Context(), counterlink.ClaimStream, jetstream.ConsumerConfig{
-		Durable: "claims", AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Minute, MaxAckPending: 10_000})
+		Durable: "claims", AckPolicy: jetstream.AckExplicitPolicy, AckWait: 6 * time.Second, MaxAckPending: 10_000})
 	if err != nil {
 		t.Fatal(err)
 	}
