@@ -165,7 +165,11 @@ func (s *station) clockEvidence() string {
 
 func (s *station) connectionLog() []nats.Option {
 	return []nats.Option{
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { s.logger.Info("the hub is away, claims wait", "error", err) }),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil { // nil when we close it ourselves
+				s.logger.Info("the hub is away, claims wait", "error", err)
+			}
+		}),
 		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { s.logger.Info("the hub can't be reached, trying again", "error", err) }),
 		nats.ReconnectHandler(func(*nats.Conn) { s.logger.Info("the hub is back") }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {

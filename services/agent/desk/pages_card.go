@@ -74,7 +74,7 @@ func (d *Desk) card(r *http.Request, lang page.Language, pin []byte, lastTry boo
 		{say("card.last"), day(lang, read.LastDay)},
 	}}
 	for _, slot := range []string{"sign", "auth"} {
-		if left, ok := read.Tries[slot]; ok {
+		if left, ok := read.Tries[slot]; ok && read.LifeCycle == "operational" { // a new card has no PIN yet
 			view.Facts = append(view.Facts, row{say("card.tries." + slot), strconv.Itoa(left)})
 		}
 	}
