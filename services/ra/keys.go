@@ -170,6 +170,9 @@ func (a *attempt) buildTBS(sealer dossier.Sealer, b *events.IssueAuthorized) err
 		return err
 	}
 	tbs, err := ca.BuildTBS(input)
+	if errors.Is(err, ca.ErrOutsideAuthority) {
+		return err // until the next key ceremony
+	}
 	if err != nil {
 		return unfit("no certificate can be made of this: %v", err) // the same at every try
 	}
