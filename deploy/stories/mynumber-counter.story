@@ -128,7 +128,7 @@ apply 無縁 revoke at sammu
 apply 無縁 renew at sammu
   shows application-form, card, photo-id
   expect accepted office.open.hours mynumber.renewal.in-window
-  expect auth last-day 2029-12-20 by mynumber.validity.card-caps not 2029-12-20 mynumber.validity.sixth-birthday
+  expect auth last-day 2029-12-20 by mynumber.validity.sixth-birthday not 2029-12-20 mynumber.validity.card-caps
 
 # --- 代理人: 通知書の暗証番号が合えばその日のうちに、合わなければ照会書を郵送して二度目の来庁
 at 2024-10-15(火) 13:00

@@ -8,6 +8,7 @@ import (
 	"hash/fnv"
 	"io"
 	"strings"
+	"time"
 )
 
 // entry is a word of the language: a statement, or what may stand under one.
@@ -24,6 +25,7 @@ type parser struct {
 	persons map[string]Resident
 	offices map[string]string // name in the story → id
 	title   string
+	now     time.Time // what the clock will show
 }
 
 // Parse reads a story. The name stands in the messages; a mistake is an *Error that names file and line, what is wrong

@@ -90,6 +90,8 @@ func TestMistakesNameTheirPlaceAndCure(t *testing.T) {
 		{"weekday", "story S\nat 2012-11-30(木)", "2", "2012-11-30 is no", "Friday"},
 		{"weekday word", "story S\nat 2012-12-01 Mon 10:00", "2", "2012-12-01 is no", "Saturday"},
 		{"no such day", "story S\nat 2015-02-29", "2", "is no date", "2012-11-30"},
+		{"backwards", "story S\nat 2015-02-28 10:00\nat 2015-02-28 09:59", "3", "never goes back", "2015-02-28 10:00"},
+		{"wait for nothing", "story S\nwait 3 days", "2", "from when on", "at DATE"},
 		{"too much", "story S\nat 2015-02-28 10:00 sharp", "2", `"sharp" is too much`, "--help"},
 		{"orphan", "  name X", "1", "before any statement", "left edge"},
 		{"quotation", "story 「S", "1", "not closed", "same line"},
@@ -171,7 +173,7 @@ func TestTheStoriesParse(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add(example)
 	f.Add(someone + "change A move-out\n  planned 2018-04-01 (日)\n  expect deadline move-in-30 2018-05-01")
-	f.Add("story S\nwait 3 months\n")
+	f.Add("story S\nat 2015-11-30\nwait 3 months\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		s, err := Parse(strings.NewReader(text), "fuzz.story")
 		var mistake *Error

@@ -74,7 +74,12 @@ func Play(ctx context.Context, s *Story, w *World, out io.Writer) (*Report, erro
 	return report, nil
 }
 
+// stepTime bounds one step: decades may pass in it, but not a coffee break.
+const stepTime = 5 * time.Minute
+
 func (p *performance) play(ctx context.Context, step Step, out io.Writer) (StepReport, error) {
+	ctx, cancel := context.WithTimeout(ctx, stepTime)
+	defer cancel()
 	begin := time.Now()
 	done := StepReport{Line: step.Line, Text: step.Text}
 	before, err := p.revisions(ctx)

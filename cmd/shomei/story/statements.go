@@ -43,7 +43,12 @@ func readStory(w *words, r *reading) {
 }
 
 func readAt(w *words, r *reading) {
-	r.step.Act = &SetClock{w.instant("the day", civil.Clock(10, 0))}
+	to := w.instant("the day", civil.Clock(10, 0))
+	if w.err == nil && to.Before(r.now) {
+		w.fail("the clock stands at "+minute(r.now)+" here: put the statement where its time comes", "the clock never goes back")
+	}
+	r.now = to
+	r.step.Act = &SetClock{to}
 	under[any](r, nil, nil, "")
 }
 
@@ -55,7 +60,12 @@ var spans = []term[[3]int]{
 func readWait(w *words, r *reading) {
 	n := w.number("how long", 100*366)
 	span := pick(w, "a span of time", spans)
-	r.step.Act = &Wait{n * span[0], n * span[1], n * span[2]}
+	wait := &Wait{n * span[0], n * span[1], n * span[2]}
+	if r.now.IsZero() {
+		w.fail("say first when the story begins: at DATE", "nobody knows from when on")
+	}
+	r.now = wait.After(r.now)
+	r.step.Act = wait
 	under[any](r, nil, nil, "")
 }
 
@@ -77,6 +87,9 @@ func readOffice(w *words, r *reading) {
 		w.fail("add a line: municipality CODE NAME ROMAJI", "office %s has no municipality", name)
 	case !validName(name) || !events.ValidID(b.Municipality+"-"+name):
 		w.fail("write it in a-z, 0-9 and -", "%q is no name for an office", name)
+	}
+	if b.Telephone == "" {
+		b.Telephone = "0000-00-0000" // notices name a number
 	}
 	if len(b.Hours) == 0 {
 		b.Hours = []*events.Hours{{Spans: []*events.Span{{OpensMinute: 9 * 60, ClosesMinute: 17 * 60}}}}

@@ -1,0 +1,171 @@
+package story
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"shomei/pkg/warehouse/engine"
+)
+
+// agentProgram is the counter's program, built once for all tests here.
+var agentProgram string
+
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "engine" {
+		os.Exit(serveEngine(os.Args[2:])) // the test binary plays the engine, as cmd/shomei does
+	}
+	os.Exit(withAgent(m))
+}
+
+func serveEngine(args []string) int {
+	c := engine.ServeConfig{Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+	flags := flag.NewFlagSet("engine", flag.ExitOnError)
+	c.Bind(flags)
+	_ = flags.Parse(args) // ExitOnError
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	if err := engine.Serve(ctx, c); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func withAgent(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "agent")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	agentProgram = filepath.Join(dir, "shomei-agent")
+	if out, err := exec.Command("go", "build", "-o", agentProgram, "shomei/cmd/shomei-agent").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "building the counter's program: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// play plays a story on a world of its own and leaves what it made in the folder that comes back.
+func play(t *testing.T, s *Story) (*Report, string, string) {
+	t.Helper()
+	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+	w, err := Build(t.Context(), t.TempDir(), agentProgram, s.Begin(), logger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	var out bytes.Buffer
+	report, err := Play(t.Context(), s, w, &out)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	folder := t.TempDir()
+	if err := w.Export(t.Context(), folder, report); err != nil {
+		t.Fatal(err)
+	}
+	return report, out.String(), folder
+}
+
+// TestTheStoriesComeTrue plays every story of deploy/stories: they are the acceptance tests.
+func TestTheStoriesComeTrue(t *testing.T) {
+	for _, file := range stories(t) {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".story"), func(t *testing.T) {
+			t.Parallel()
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := Parse(bytes.NewReader(text), filepath.Base(file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			report, _, _ := play(t, s)
+			for _, step := range report.Steps {
+				for _, e := range step.Expectations {
+					if !e.OK {
+						t.Errorf("%s:%d: expected %s; seen %s", report.Story, e.Line, e.Expected, e.Seen)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestFailuresAreFound plays the example of the help, in which everything comes true, with expectations that can't: each
+// must be reported, none may end the story.
+func TestFailuresAreFound(t *testing.T) {
+	planted := []string{
+		"  expect refused application.double-issue", "  expect auth status revoked", "  expect auth last-day 2020-06-17",
+		"  expect auth last-day 2020-06-18 by mynumber.validity.card-caps", "  expect auth on-card no", "  expect fee 500",
+		"  expect card status void", "  expect notice expiry sent", "  expect mail 満了", "  expect auth generation 9",
+		"  expect auth listed superseded", "  expect deadline card-90 missed", "  expect event CertificateRevoked",
+		"  expect rule mynumber.ends.name", "  expect counter-says x", "  expect sign window 2020-03-18", "  expect deferred",
+		"  expect auth reason superseded", "  expect auth revoked-at 2016-01-12 10:00", "  expect notices expiry 1",
+		"  expect alternative auth 2020-06-18", "  expect no-event Delivered",
+	}
+	before, after, _ := strings.Cut(example, "  expect fee 0\n")
+	s := parse(t, before+strings.Join(planted, "\n")+"\n"+after+"\nlook 花子\n  expect auth status valid\n")
+	report, out, folder := play(t, s)
+	if report.Failed != len(planted) {
+		t.Errorf("%d expectations failed, %d were planted\n%s", report.Failed, len(planted), out)
+	}
+	if last := report.Steps[len(report.Steps)-1]; len(last.Expectations) != 1 || !last.Expectations[0].OK {
+		t.Errorf("the story did not go on to its end: %+v", last)
+	}
+	checkExport(t, folder)
+}
+
+// checkExport looks whether everything that a story leaves is there and can be read.
+func checkExport(t *testing.T, folder string) {
+	t.Helper()
+	var index []map[string]any
+	text, err := os.ReadFile(filepath.Join(folder, "certs", "index.json"))
+	if err != nil || json.Unmarshal(text, &index) != nil || len(index) != 4 {
+		t.Fatalf("certs/index.json: %v, %d certificates", err, len(index))
+	}
+	for _, field := range []string{"serial", "kind", "subscriber", "regime", "not_before", "not_after", "last_day", "status", "revoked_at", "suspended_at", "reason"} {
+		if _, ok := index[0][field]; !ok {
+			t.Errorf("certs/index.json lacks %s", field)
+		}
+	}
+	for _, one := range index {
+		file := filepath.Join(folder, "certs", fmt.Sprintf("%.0f.pem", one["serial"]))
+		if _, err := os.Stat(file); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, pattern := range []string{"ca/*.pem", "crl/sign.crl", "crl/auth.crl", "card/MN-0001.json", "mail/*.eml", "events.jsonl", "report.json"} {
+		if found, err := filepath.Glob(filepath.Join(folder, pattern)); err != nil || len(found) == 0 {
+			t.Errorf("%s is missing", pattern)
+		}
+	}
+	log, err := os.ReadFile(filepath.Join(folder, "events.jsonl"))
+	if err != nil || !bytes.Contains(log, []byte(`"CertificateIssued"`)) || bytes.Contains(log, []byte("花子")) {
+		t.Errorf("events.jsonl: %v; it must hold the events and no name", err)
+	}
+}
+
+// TestAnActThatFailsUnsaidFails: nothing was expected, and the application is refused all the same.
+func TestAnActThatFailsUnsaidFails(t *testing.T) {
+	s := parse(t, someone+"at 2016-02-01(月) 10:00\napply A collect at main\n  shows photo-id\n")
+	report, out, _ := play(t, s)
+	if report.Failed != 1 || report.Expected != 1 {
+		t.Errorf("%d of %d expectations failed, want 1 of 1\n%s", report.Failed, report.Expected, out)
+	}
+}
