@@ -377,11 +377,16 @@ func LawChannel(c events.Channel, shown []regime.Shown, noticeAnswer bool) (regi
 	case events.Channel_CHANNEL_LEGAL_REPRESENTATIVE:
 		return regime.ChannelRepresentative, nil
 	case events.Channel_CHANNEL_SELF:
-		photo := slices.ContainsFunc(shown, func(s regime.Shown) bool { return s.Document == regime.DocPhotoID })
-		if photo {
+		if slices.ContainsFunc(shown, identifies) {
 			return regime.ChannelSelf, nil
 		}
 		return regime.ChannelSelfNoPhoto, nil
 	}
 	return "", fmt.Errorf("no such channel: %v", c)
+}
+
+// identifies tells whether a document can stand for a photo ID: a My Number card with the current address is one itself.
+// Whether it does in this regime is for the law's document list to say.
+func identifies(s regime.Shown) bool {
+	return s.Document == regime.DocPhotoID || s.Document == regime.DocCard && s.AddressCurrent
 }
