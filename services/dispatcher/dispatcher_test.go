@@ -1,0 +1,329 @@
+package dispatcher_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"shomei/events"
+	"shomei/pkg/counterlink"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/natstest"
+	"shomei/pkg/regime"
+	"shomei/services/dispatcher"
+	"shomei/services/servicetest"
+)
+
+const (
+	opIssue = events.Operation_OPERATION_ISSUE
+	limit   = 20 * time.Second
+	morning = "2020-01-15 10:00"
+)
+
+// runner runs a dispatcher and tells how far it has come.
+type runner struct {
+	w       *servicetest.World
+	config  dispatcher.Config
+	cancel  context.CancelFunc
+	done    chan error
+	mu      sync.Mutex
+	handled eventlog.Positions
+}
+
+func start(t *testing.T, w *servicetest.World, change func(*dispatcher.Config)) *runner {
+	t.Helper()
+	r := &runner{w: w, done: make(chan error, 1)}
+	r.config = dispatcher.Config{
+		Log: w.Log, Hub: w.Links, Directory: w.Directory, Vault: w.Vault, Patience: time.Hour, Clock: w.Clock.Now, Logger: w.Logger(),
+		Handled: func(at eventlog.Positions) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.handled = at
+		},
+	}
+	if change != nil {
+		change(&r.config)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	r.cancel = cancel
+	go func() { r.done <- dispatcher.Run(ctx, r.config) }()
+	return r
+}
+
+// stop ends the dispatcher; its position is saved.
+func (r *runner) stop(t *testing.T) {
+	t.Helper()
+	r.cancel()
+	servicetest.Check(t, <-r.done)
+}
+
+// settled waits until everything in the log, what this led to included, was handled.
+func (r *runner) settled(t *testing.T) {
+	t.Helper()
+	natstest.Wait(t, limit, "the dispatcher", func() bool {
+		ends, err := r.w.Log.LastSequences(t.Context())
+		servicetest.Check(t, err)
+		saved, err := r.w.Log.Positions(t.Context(), "dispatcher")
+		servicetest.Check(t, err)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for stream, end := range ends {
+			if max(r.handled[stream], saved[stream]) < end {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// ids gives the ids of messages, sorted.
+func ids(told []*events.Downlink) []string {
+	var list []string
+	for _, d := range told {
+		list = append(list, d.Id)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// commandLast orders what was told: the two go out at the same time.
+func commandLast(told []*events.Downlink) []*events.Downlink {
+	slices.SortStableFunc(told, func(a, b *events.Downlink) int {
+		if a.GetAnswer() != nil && b.GetAnswer() == nil {
+			return -1
+		}
+		return 0
+	})
+	return told
+}
+
+func TestEachClaimIsAnsweredAndEachObligationSent(t *testing.T) {
+	w := servicetest.New(t, morning)
+	d := w.Enrol(servicetest.Office, "c1", "counter")
+	r := start(t, w, nil)
+	l := d.Apply(opIssue, "100", "card-100")
+	r.settled(t)
+	told := commandLast(d.Told())
+	if len(told) != 2 || told[0].GetAnswer() == nil || told[1].GetGenerateKeys() == nil {
+		t.Fatalf("told after the application: %v", told)
+	}
+	if a := told[0].GetAnswer(); !a.Accepted || len(a.Fee) == 0 || len(a.Planned) != 2 || len(a.RuleIds) == 0 {
+		t.Errorf("the answer: %v", a)
+	}
+	command := told[1]
+	if command.Subscriber != l.Subscriber || command.Procedure != l.Procedure || command.GetGenerateKeys().Card != l.Card ||
+		command.DeadlineMs-command.IssuedMs != time.Hour.Milliseconds() || !strings.HasPrefix(command.Id, l.Subscriber+"/") {
+		t.Errorf("the command: %v", command)
+	}
+	l.Decide(l.Keys(0))
+	servicetest.Check(t, w.Issuer.Settle(t.Context(), l.Subscriber))
+	r.settled(t)
+	told = commandLast(d.Told())
+	write := told[len(told)-1].GetWriteCertificates()
+	if len(told) != 2 || len(write.GetCertificates()) != 2 {
+		t.Fatalf("told after the keys: %v", ids(told))
+	}
+	for _, c := range write.Certificates {
+		if !slices.Equal(c.Certificate, l.Certificate(c.Serial)) || len(c.IssuerCertificate) == 0 {
+			t.Errorf("serial %d is not what was issued", c.Serial)
+		}
+	}
+	l.Decide(l.Written())
+	l.Decide(l.HandedOver())
+	r.settled(t)
+	if told := d.Told(); len(told) != 2 || told[0].GetAnswer() == nil || told[1].GetAnswer() == nil {
+		t.Errorf("told at the end: %v", ids(told))
+	}
+	r.stop(t)
+}
+
+// TestRestartsSendNothingNew: what was sent is not sent again, and what is owed still goes out under its old id.
+func TestRestartsSendNothingNew(t *testing.T) {
+	w := servicetest.New(t, morning)
+	d := w.Enrol(servicetest.Office, "c1", "counter")
+	d.Hold("100")
+	open := d.Apply(opIssue, "101", "card-101")
+	r := start(t, w, nil)
+	r.settled(t)
+	r.stop(t)
+	first := ids(d.Told())
+	r = start(t, w, nil)
+	r.settled(t)
+	r.stop(t)
+	if again := d.Told(); len(again) != 0 {
+		t.Errorf("told again although the position was saved: %v", ids(again))
+	}
+	// Another commit of the same procedure, handled by a process that remembers nothing.
+	d.Decide(d.Claim(open.Procedure, open.Subscriber, func(c *events.Claim) {
+		c.Fact = &events.Claim_CustodyTaken{CustodyTaken: &events.CustodyTaken{Card: open.Card}}
+	}, nil))
+	r = start(t, w, nil)
+	r.settled(t)
+	r.stop(t)
+	for _, again := range d.Told() { // the command is owed still: the same id, which the counter and the stream drop
+		if again.GetAnswer() == nil && !slices.Contains(first, again.Id) {
+			t.Errorf("another command for the same obligation: %s, before %v", again.Id, first)
+		}
+	}
+	if n := len(slices.Compact(slices.Clone(first))); n != len(first) {
+		t.Errorf("ids told twice: %v", first)
+	}
+}
+
+// TestNothingIsSentThatIsNotOwedAnyMore: the application was dropped before the dispatcher came to it.
+func TestNothingIsSentThatIsNotOwedAnyMore(t *testing.T) {
+	w := servicetest.New(t, morning)
+	d := w.Enrol(servicetest.Office, "c1", "counter")
+	l := d.Apply(opIssue, "100", "card-100")
+	d.Decide(d.Claim(l.Procedure, l.Subscriber, func(c *events.Claim) {
+		c.Fact = &events.Claim_ApplicationDropped{ApplicationDropped: &events.ApplicationDropped{Why: "left"}}
+	}, nil))
+	d.Hold("101")
+	r := start(t, w, nil)
+	r.settled(t)
+	r.stop(t)
+	for _, told := range d.Told() {
+		if told.GetAnswer() == nil {
+			t.Errorf("a command that nothing asks for any more: %v", told)
+		}
+	}
+}
+
+func TestQuarantinedClaimsAreAnswered(t *testing.T) {
+	w := servicetest.New(t, morning)
+	d := w.Enrol(servicetest.Office, "c1", "counter")
+	c := d.Claim("p1", "", servicetest.Applied(opIssue, "card-1"), servicetest.Resident("100"))
+	c.Office = "13101-main"
+	d.Decide(c)
+	r := start(t, w, nil)
+	r.settled(t)
+	r.stop(t)
+	told := d.Told()
+	if len(told) != 1 || told[0].GetAnswer().GetClaim() != c.Id || !slices.Contains(told[0].GetAnswer().GetRefusals(), regime.ClaimQuarantined) {
+		t.Errorf("told of a quarantined claim: %v", told)
+	}
+}
+
+func TestVoidedCardsAreRetiredOnce(t *testing.T) {
+	w := servicetest.New(t, morning)
+	d := w.Enrol(servicetest.Office, "c1", "counter")
+	l := d.Hold("100")
+	d.Decide(d.Claim("p9", "", servicetest.Applied(events.Operation_OPERATION_RETURN_CARD, l.Card), servicetest.Resident("100")))
+	for range 2 {
+		for _, r := range w.History(events.KindSubscriber, l.Subscriber) {
+			servicetest.Check(t, dispatcher.RetireCards(t.Context(), w.Log, r))
+		}
+	}
+	retired := 0
+	for _, r := range w.History(events.KindCard, l.Card) {
+		for _, e := range r.Commit.Events {
+			if e.GetCardRetired() != nil {
+				retired++
+			}
+		}
+	}
+	if retired != 1 {
+		t.Errorf("the returned card was retired %d times: %v", retired, w.Events(l.Subscriber))
+	}
+	if again := d.Apply(opIssue, "101", l.Card); w.Count(again.Subscriber, "ApplicationRefused") != 1 {
+		t.Errorf("somebody else with the returned card: %v", w.Events(again.Subscriber))
+	}
+}
+
+// TestARetiredCounterHoldsUpNobody: its own messages are dropped with a warning; its card is retired all the same, and
+// the other counter's come.
+func TestARetiredCounterHoldsUpNobody(t *testing.T) {
+	w := servicetest.New(t, morning)
+	gone, d := w.Enrol(servicetest.Office, "c1", "counter"), w.Enrol(servicetest.Office, "c2", "counter")
+	l := gone.Hold("100")
+	gone.Decide(gone.Claim("p9", "", servicetest.Applied(events.Operation_OPERATION_RETURN_CARD, l.Card), servicetest.Resident("100")))
+	w.Record(events.KindOffice, servicetest.Office, &events.CounterRetired{Counter: "c1"})
+	d.Apply(opIssue, "101", "card-101")
+	r := start(t, w, nil)
+	r.settled(t)
+	r.stop(t)
+	if told := gone.Told(); len(told) != 0 {
+		t.Errorf("the retired counter was told %v", ids(told))
+	}
+	if told := d.Told(); len(told) != 2 {
+		t.Errorf("the other counter was told %v, want an answer and a command", ids(told))
+	}
+	w.Logged.Await(t, "not enrolled any more")
+	if n := len(w.History(events.KindCard, l.Card)); n != 2 {
+		t.Errorf("the returned card has %d commits, want claimed and retired", n)
+	}
+}
+
+// TestKeysWaitForTheIssuerAndAnswersDoNot.
+func TestKeysWaitForTheIssuerAndAnswersDoNot(t *testing.T) {
+	w := servicetest.New(t, morning)
+	d := w.Enrol(servicetest.Office, "c1", "counter")
+	var healthy atomic.Bool
+	for i := range 3 {
+		d.Apply(opIssue, fmt.Sprint(i), fmt.Sprintf("card-%d", i))
+	}
+	r := start(t, w, func(c *dispatcher.Config) {
+		c.Ready = func(context.Context) error {
+			if healthy.Load() {
+				return nil
+			}
+			return errors.New("the device that signs is away")
+		}
+	})
+	w.Logged.Await(t, "the device that signs is away")
+	var told []*events.Downlink
+	natstest.Wait(t, limit, "three answers", func() bool { told = append(told, d.Told()...); return len(told) >= 3 })
+	if len(told) != 3 || slices.ContainsFunc(told, func(d *events.Downlink) bool { return d.GetAnswer() == nil }) {
+		t.Errorf("told while nothing can be signed: %v, want three answers", ids(told))
+	}
+	healthy.Store(true)
+	r.settled(t)
+	commands := 0
+	for _, again := range d.Told() {
+		if again.GetGenerateKeys() != nil {
+			commands++
+		}
+	}
+	if commands != 3 {
+		t.Errorf("%d commands once the issuer was back, want 3", commands)
+	}
+	r.stop(t)
+}
+
+// TestAForgedCommitSetsOneSubscriberAside.
+func TestAForgedCommitSetsOneSubscriberAside(t *testing.T) {
+	w := servicetest.New(t, morning)
+	d := w.Enrol(servicetest.Office, "c1", "counter")
+	bad := d.Apply(opIssue, "100", "card-100")
+	w.Forge(events.KindSubscriber, bad.Subscriber, []byte("not a commit"))
+	good := d.Apply(opIssue, "101", "card-101")
+	r := start(t, w, nil)
+	r.settled(t)
+	r.stop(t)
+	w.Logged.Await(t, "set aside")
+	for _, told := range d.Told() {
+		if told.Subscriber != good.Subscriber {
+			t.Errorf("told of a subscriber whose history is forged: %v", told)
+		}
+	}
+}
+
+func TestOldAnswersAreNotSentAgain(t *testing.T) {
+	w := servicetest.New(t, morning)
+	d := w.Enrol(servicetest.Office, "c1", "counter")
+	d.Hold("100")
+	w.Clock.SetTo(w.Clock.Now().Add(counterlink.Retention + time.Hour))
+	d.Apply(opIssue, "101", "card-101")
+	r := start(t, w, nil)
+	r.settled(t)
+	r.stop(t)
+	if told := d.Told(); len(told) != 2 {
+		t.Errorf("told %v, want the answer and the command of today only", ids(told))
+	}
+}
