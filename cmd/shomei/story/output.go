@@ -83,10 +83,15 @@ func (w *World) exportLists(ctx context.Context, folder string) error {
 	if err := w.Hub.PublishLists(ctx); err != nil {
 		return err
 	}
-	for _, kind := range []string{signKind, authKind, jukiKind} {
-		files, err := filepath.Glob(filepath.Join(w.Hub.Data, "crl", kind+"*.crl"))
-		if err != nil {
-			return err
+	// A juki certificate is a signature certificate too: whoever looks for its kind finds its list behind the other.
+	for kind, authorities := range map[string][]string{signKind: {signKind, jukiKind}, authKind: {authKind}, jukiKind: {jukiKind}} {
+		var files []string
+		for _, authority := range authorities {
+			found, err := filepath.Glob(filepath.Join(w.Hub.Data, "crl", authority+"*.crl"))
+			if err != nil {
+				return err
+			}
+			files = append(files, found...)
 		}
 		var all bytes.Buffer
 		for _, file := range files {
