@@ -40,7 +40,7 @@ type Config struct {
 
 // Run sends until ctx ends.
 func Run(ctx context.Context, c Config) error {
-	d := dispatcher{c}
+	d := dispatcher{c, newMemory()}
 	return c.Log.Follow(ctx, eventlog.Follower{
 		Name: "dispatcher", Kinds: []string{events.KindSubscriber, events.KindQuarantine}, Batch: 64, Handle: d.handle, Handled: d.Handled,
 		Parked: func(r eventlog.Record, err error) {
@@ -49,7 +49,10 @@ func Run(ctx context.Context, c Config) error {
 	})
 }
 
-type dispatcher struct{ Config }
+type dispatcher struct {
+	Config
+	memory *memory
+}
 
 var crashSent = crashpoint.Register("dispatcher.sent")
 
@@ -148,17 +151,19 @@ func (d dispatcher) fulfil(ctx context.Context, subscriber string, state *events
 	if p.GetId() != o.Target || p.GetCounter() == "" {
 		return nil
 	}
+	id := fmt.Sprintf("%s/%s", subscriber, o.Id)
+	if d.memory.sent(id) {
+		return nil
+	}
 	now := d.Clock()
 	link := &events.Downlink{
-		Id: fmt.Sprintf("%s/%s", subscriber, o.Id), Counter: p.Counter, Procedure: p.Id, Subscriber: subscriber,
+		Id: id, Counter: p.Counter, Procedure: p.Id, Subscriber: subscriber,
 		IssuedMs: now.UnixMilli(), DeadlineMs: now.Add(d.Patience).UnixMilli(),
 	}
 	switch o.Kind {
 	case events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS:
-		if d.Ready != nil {
-			if err := d.Ready(ctx); err != nil {
-				return fmt.Errorf("keys are not generated while nothing could be signed: %w", err)
-			}
+		if err := d.memory.able(ctx, d.Ready); err != nil {
+			return fmt.Errorf("keys are not generated while nothing could be signed: %w", err)
 		}
 		link.Body = &events.Downlink_GenerateKeys{GenerateKeys: generateKeys(p)}
 	case events.ObligationKind_OBLIGATION_KIND_WRITE_CARD:
@@ -172,7 +177,11 @@ func (d dispatcher) fulfil(ctx context.Context, subscriber string, state *events
 	default:
 		return nil
 	}
-	return d.tell(ctx, link)
+	if err := d.tell(ctx, link); err != nil {
+		return err
+	}
+	d.memory.note(id)
+	return nil
 }
 
 func generateKeys(p *events.Procedure) *events.GenerateKeys {

@@ -85,10 +85,13 @@ func (p *Projector) follow(ctx context.Context) error {
 		return err
 	}
 	p.reached(from)
+	var pace pace
 	err = p.Log.Follow(ctx, eventlog.Follower{
 		Name: "projector", From: from, Batch: batch, Unverified: true,
 		Handle: func(ctx context.Context, records []eventlog.Record) error {
+			pace.wait(ctx)
 			err := p.apply(ctx, records)
+			pace.done(len(records))
 			if errors.Is(err, warehouse.ErrRebuilt) {
 				stop(err) // following on from here would write into tables that are gone
 			}
@@ -124,6 +127,35 @@ func (p *Projector) apply(ctx context.Context, records []eventlog.Record) error 
 	}
 	crashPositioned.Hit()
 	return nil
+}
+
+// pace keeps small batches apart by as long as the last one took, up to longestRest: an insert costs the same for one
+// row and for thousands, and whoever decides meanwhile needs cores and disk, too.
+type pace struct{ began, next time.Time }
+
+const (
+	smallBatch  = 1000
+	longestRest = 200 * time.Millisecond
+)
+
+// wait rests until the next batch may begin.
+func (p *pace) wait(ctx context.Context) {
+	if left := time.Until(p.next); left > 0 {
+		timer := time.NewTimer(left)
+		defer timer.Stop()
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+	}
+	p.began = time.Now()
+}
+
+func (p *pace) done(records int) {
+	p.next = time.Time{}
+	if records < smallBatch {
+		p.next = time.Now().Add(min(time.Since(p.began), longestRest))
+	}
 }
 
 func (p *Projector) reached(at eventlog.Positions) {
