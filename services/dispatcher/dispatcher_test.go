@@ -159,6 +159,19 @@ func TestRestartsSendNothingNew(t *testing.T) {
 	if again := d.Told(); len(again) != 0 {
 		t.Errorf("told again although the position was saved: %v", ids(again))
 	}
+	w.Forget("dispatcher") // and when the position is lost, everything goes out under the ids it had
+	r = start(t, w, nil)
+	r.settled(t)
+	r.stop(t)
+	again := d.Told()
+	for _, told := range again {
+		if !slices.Contains(first, told.Id) {
+			t.Errorf("after the loss of the position something new was told: %s, before %v", told.Id, first)
+		}
+	}
+	if len(again) != len(first) {
+		t.Errorf("after the loss of the position %d messages, want the %d of before", len(again), len(first))
+	}
 	// Another commit of the same procedure, handled by a process that remembers nothing.
 	d.Decide(d.Claim(open.Procedure, open.Subscriber, func(c *events.Claim) {
 		c.Fact = &events.Claim_CustodyTaken{CustodyTaken: &events.CustodyTaken{Card: open.Card}}

@@ -271,6 +271,13 @@ func (w *World) Forge(kind, id string, payload []byte) {
 	Check(w.T, w.Conn.Flush())
 }
 
+// Forget loses the saved position of a follower that is not running.
+func (w *World) Forget(follower string) {
+	w.T.Helper()
+	Check(w.T, w.Conn.Publish("shomei.position."+follower, []byte("lost")))
+	Check(w.T, w.Conn.Flush())
+}
+
 // NewKey makes a user nkey.
 func NewKey(t testing.TB) nkeys.KeyPair { t.Helper(); return must(nkeys.CreateUser())(t) }
 

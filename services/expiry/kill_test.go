@@ -1,0 +1,14 @@
+package expiry_test
+
+import (
+	"syscall"
+	"testing"
+
+	"shomei/services/servicetest"
+)
+
+// kill ends a process without a word.
+func kill(t *testing.T, pid int) {
+	t.Helper()
+	servicetest.Check(t, syscall.Kill(pid, syscall.SIGKILL))
+}
