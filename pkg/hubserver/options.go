@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nkeys"
@@ -85,7 +86,9 @@ func (c Config) options() (*server.Options, error) {
 	if c.TLS != nil {
 		options.TLSTimeout = 5
 		// Nothing of the server is told before the handshake; tools that expect its greeting first get it a little later.
-		options.TLSHandshakeFirst, options.TLSHandshakeFirstFallback = true, server.DEFAULT_TLS_HANDSHAKE_FIRST_FALLBACK_DELAY
+		// The server's own 50 ms are too few on a busy machine: a client that was slow to begin gets a greeting that it can't
+		// take for a handshake.
+		options.TLSHandshakeFirst, options.TLSHandshakeFirstFallback = true, 500*time.Millisecond
 	}
 	if c.Cluster != nil {
 		options.Cluster = server.ClusterOpts{Name: c.Cluster.Name, Host: c.Cluster.Host, Port: c.Cluster.Port, TLSConfig: c.Cluster.TLS, TLSTimeout: 5}

@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"sync"
 	"syscall"
@@ -103,6 +104,7 @@ func orders(h *hub.Hub) http.Handler {
 		})
 	}
 	order("POST /counter", func(ctx context.Context, _ *http.Request) (any, error) { return h.TryOut(ctx, office, counterName) })
+	order("POST /second-counter", func(ctx context.Context, _ *http.Request) (any, error) { return h.TryOut(ctx, office, office+"-2") })
 	order("POST /advance", func(ctx context.Context, r *http.Request) (any, error) {
 		to, err := time.Parse(time.RFC3339, r.FormValue("to"))
 		if err == nil && to.After(h.Clock.Now()) {
@@ -153,6 +155,25 @@ func orders(h *hub.Hub) http.Handler {
 		return source.Report(ctx, claim, nil)
 	})
 	return mux
+}
+
+var spawner = sync.OnceValue(func() chan<- func() {
+	jobs := make(chan func())
+	go func() {
+		runtime.LockOSThread() // the death signal comes when the thread that started the child ends
+		for job := range jobs {
+			job()
+		}
+	}()
+	return jobs
+})
+
+// startChild starts a process that does not outlive this one, whatever ends it.
+func startChild(process *exec.Cmd) error {
+	process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	done := make(chan error, 1)
+	spawner() <- func() { done <- process.Start() }
+	return <-done
 }
 
 // centre is a hub in a process of its own, started again whenever it dies.
@@ -208,7 +229,7 @@ func (c *centre) startLocked(crash string) {
 	process.Stderr = log
 	out, err := process.StdoutPipe()
 	if err == nil {
-		err = process.Start()
+		err = startChild(process)
 	}
 	if err != nil {
 		c.t.Errorf("starting the centre: %v", err)

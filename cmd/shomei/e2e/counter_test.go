@@ -65,7 +65,7 @@ func (k *counter) startLocked(crash string) {
 	process.Stderr = log
 	out, err := process.StdoutPipe()
 	if err == nil {
-		err = process.Start()
+		err = startChild(process)
 	}
 	if err != nil {
 		k.t.Errorf("starting the counter: %v", err)

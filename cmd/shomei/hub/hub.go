@@ -214,10 +214,18 @@ func (h *Hub) startServer(ctx context.Context) (err error) {
 	return h.connect(h.server.URL())
 }
 
+// connectTries is how often the first connection is tried: on a busy machine a handshake can come too late.
+const connectTries = 5
+
 // connect is an ordinary client's TLS connection, also to the server in this process: one path for every case.
 func (h *Hub) connect(url string) (err error) {
-	h.conn, err = nats.Connect(url, nats.Name("hub"), h.nkey(), nats.MaxReconnects(-1), nats.ReconnectWait(200*time.Millisecond),
-		nats.TLSHandshakeFirst(), nats.Secure(h.clientTLS()))
+	for range connectTries {
+		h.conn, err = nats.Connect(url, nats.Name("hub"), h.nkey(), nats.MaxReconnects(-1), nats.ReconnectWait(200*time.Millisecond),
+			nats.TLSHandshakeFirst(), nats.Secure(h.clientTLS()))
+		if err == nil {
+			break
+		}
+	}
 	if err != nil {
 		return err
 	}
