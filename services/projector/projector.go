@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"shomei/events"
 	"shomei/pkg/crashpoint"
 	"shomei/pkg/eventlog"
@@ -216,36 +218,62 @@ func (p *Projector) Lag(ctx context.Context) (uint64, error) {
 // Rebuild makes the tables anew from the whole log, beside the live ones, and swaps them in. progress hears how many
 // commits have been applied.
 func (p *Projector) Rebuild(ctx context.Context, progress func(uint64)) ([]warehouse.TableChange, error) {
-	return p.Warehouse.Rebuild(ctx, func(ctx context.Context, t *warehouse.Target) error {
-		ends := make(map[string]uint64)
-		pending := make([]*events.Commit, 0, batch)
-		flush := func() error {
-			err := t.Apply(ctx, pending)
-			pending = pending[:0]
-			return err
-		}
-		err := p.Log.Scan(ctx, nil, func(r eventlog.Record, err error) error {
-			ends[r.Stream] = r.Sequence
-			if err != nil {
-				p.Logger.Error("an aggregate is missing from the tables: look at it with shomei log", "kind", r.Kind, "id", r.ID, "error", err)
-				return nil
-			}
-			if pending = append(pending, r.Commit); len(pending) < batch {
-				return nil
-			}
-			return flush()
-		})
-		if err != nil {
-			return err
-		}
-		if err := flush(); err != nil {
-			return err
-		}
-		for stream, sequence := range ends {
-			if err := t.SetPosition(ctx, stream, sequence); err != nil {
+	return p.Warehouse.Rebuild(ctx, p.replay, progress)
+}
+
+// replay applies the whole log; while some commits are written into the tables, the next are read.
+func (p *Projector) replay(ctx context.Context, t *warehouse.Target) error {
+	group, together := errgroup.WithContext(ctx)
+	batches := make(chan []*events.Commit, 1)
+	ends := make(map[string]uint64)
+	group.Go(func() error {
+		defer close(batches)
+		return p.read(together, ends, batches)
+	})
+	group.Go(func() error {
+		for commits := range batches {
+			if err := t.Apply(together, commits); err != nil {
 				return err
 			}
 		}
 		return nil
-	}, progress)
+	})
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for stream, sequence := range ends {
+		if err := t.SetPosition(ctx, stream, sequence); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// read gives the commits of the whole log in batches, and where each stream ended.
+func (p *Projector) read(ctx context.Context, ends map[string]uint64, batches chan<- []*events.Commit) error {
+	pending := make([]*events.Commit, 0, batch)
+	flush := func() error {
+		select {
+		case batches <- pending:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		pending = make([]*events.Commit, 0, batch)
+		return nil
+	}
+	err := p.Log.Scan(ctx, nil, func(r eventlog.Record, err error) error {
+		ends[r.Stream] = r.Sequence
+		if err != nil {
+			p.Logger.Error("an aggregate is missing from the tables: look at it with shomei log", "kind", r.Kind, "id", r.ID, "error", err)
+			return nil
+		}
+		if pending = append(pending, r.Commit); len(pending) < batch {
+			return nil
+		}
+		return flush()
+	})
+	if err != nil {
+		return err
+	}
+	return flush()
 }
