@@ -41,8 +41,10 @@ type rule struct {
 }
 
 // testParts are packages that only tests import.
-var testParts = []string{"shomei/pkg/natstest", "shomei/pkg/warehouse/enginetest", "shomei/pkg/card/cardtest", "shomei/pkg/page/pagetest",
-	"shomei/services/servicetest"}
+var testParts = []string{
+	"shomei/pkg/natstest", "shomei/pkg/warehouse/enginetest", "shomei/pkg/card/cardtest", "shomei/pkg/page/pagetest",
+	"shomei/services/servicetest",
+}
 
 var rules = []rule{
 	{

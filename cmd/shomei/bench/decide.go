@@ -68,8 +68,10 @@ func medians(samples []sample) sample {
 		}
 		return median(values)
 	}
-	return sample{pick(func(s sample) float64 { return s.perSecond }), pick(func(s sample) float64 { return s.p50 }),
-		pick(func(s sample) float64 { return s.p99 })}
+	return sample{
+		pick(func(s sample) float64 { return s.perSecond }), pick(func(s sample) float64 { return s.p50 }),
+		pick(func(s sample) float64 { return s.p99 }),
+	}
 }
 
 // store is a NATS server with nothing in it.

@@ -15,8 +15,10 @@ const farBehind = 100_000
 func (h *Hub) Operations() http.Handler {
 	health := ops.NewHealth(h.Clock.Now)
 	for _, check := range []ops.Check{
-		{Name: "nats", Hint: "look at the disk: a stream freezes on a write error; the server restarts by itself", Vital: true,
-			Run: func(context.Context) error { return h.server.Health() }},
+		{
+			Name: "nats", Hint: "look at the disk: a stream freezes on a write error; the server restarts by itself", Vital: true,
+			Run: func(context.Context) error { return h.server.Health() },
+		},
 		{Name: "log", Hint: "commits are lost or changed: stop, keep the folder as it is, restore from a copy", Run: h.Log.Check},
 		{Name: "engine", Hint: "the engine restarts by itself; see engine.log in the data folder", Run: h.Warehouse.Ping},
 		{Name: "tables", Hint: "shomei rebuild makes the tables anew", Run: h.tablesNear},

@@ -142,9 +142,17 @@ type step struct {
 
 func (h *Hub) start(ctx context.Context) error {
 	return h.take(ctx, []step{
-		{"clock", h.openClock}, {"keys", h.openKeys}, {"engine", h.startEngine}, {"NATS", h.startServer}, {"log", h.openLog},
-		{"vault", h.openVault}, {"tables", h.openWarehouse}, {"mail", h.startMail}, {"counters", h.openCounters},
-		{"services", h.startServices}, {"address", h.leaveAddress},
+		{"clock", h.openClock},
+		{"keys", h.openKeys},
+		{"engine", h.startEngine},
+		{"NATS", h.startServer},
+		{"log", h.openLog},
+		{"vault", h.openVault},
+		{"tables", h.openWarehouse},
+		{"mail", h.startMail},
+		{"counters", h.openCounters},
+		{"services", h.startServices},
+		{"address", h.leaveAddress},
 	})
 }
 

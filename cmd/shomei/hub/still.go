@@ -29,8 +29,15 @@ func StartStill(ctx context.Context, c Config) (*Hub, error) {
 	h := &Hub{Config: c}
 	h.defaults()
 	err := h.take(ctx, []step{
-		{"clock", h.openClock}, {"keys", h.openKeys}, {"engine", h.startEngine}, {"NATS", h.startServer}, {"log", h.openLog},
-		{"vault", h.openVault}, {"tables", h.openWarehouse}, {"counters", h.openCounters}, {"services", h.startStill},
+		{"clock", h.openClock},
+		{"keys", h.openKeys},
+		{"engine", h.startEngine},
+		{"NATS", h.startServer},
+		{"log", h.openLog},
+		{"vault", h.openVault},
+		{"tables", h.openWarehouse},
+		{"counters", h.openCounters},
+		{"services", h.startStill},
 		{"address", h.leaveAddress},
 	})
 	if err != nil {

@@ -16,9 +16,21 @@ type cohort struct {
 }
 
 var cohorts = []cohort{
-	{civil.New(2016, 1, 5), 10}, {civil.New(2016, 3, 1), 13}, {civil.New(2016, 6, 1), 9}, {civil.New(2016, 10, 1), 4}, {civil.New(2017, 1, 1), 2},
-	{civil.New(2019, 10, 1), 4}, {civil.New(2020, 5, 1), 7}, {civil.New(2020, 12, 1), 15}, {civil.New(2021, 3, 1), 25}, {civil.New(2021, 6, 1), 10},
-	{civil.New(2022, 1, 1), 11}, {civil.New(2022, 6, 30), 20}, {civil.New(2022, 10, 1), 32}, {civil.New(2023, 3, 1), 18}, {civil.New(2023, 6, 1), 5},
+	{civil.New(2016, 1, 5), 10},
+	{civil.New(2016, 3, 1), 13},
+	{civil.New(2016, 6, 1), 9},
+	{civil.New(2016, 10, 1), 4},
+	{civil.New(2017, 1, 1), 2},
+	{civil.New(2019, 10, 1), 4},
+	{civil.New(2020, 5, 1), 7},
+	{civil.New(2020, 12, 1), 15},
+	{civil.New(2021, 3, 1), 25},
+	{civil.New(2021, 6, 1), 10},
+	{civil.New(2022, 1, 1), 11},
+	{civil.New(2022, 6, 30), 20},
+	{civil.New(2022, 10, 1), 32},
+	{civil.New(2023, 3, 1), 18},
+	{civil.New(2023, 6, 1), 5},
 	{civil.New(2024, 1, 1), 4},
 }
 

@@ -58,8 +58,10 @@ func (p Place) Source(role string) string { return p.Office + "-simulated-" + ro
 // CounterCode is the counter id in certificate subjects (domain.md 2.2).
 func (p Place) CounterCode() string { return p.Code + "S001" }
 
-var families = []string{"佐藤", "鈴木", "高橋", "田中", "伊藤", "渡辺", "山本", "中村", "小林", "加藤", "吉田", "山田", "佐々木", "山口", "松本",
-	"井上", "木村", "林", "斎藤", "清水", "山崎", "森", "池田", "橋本", "阿部", "石川", "山下", "中島", "石井", "小川"}
+var families = []string{
+	"佐藤", "鈴木", "高橋", "田中", "伊藤", "渡辺", "山本", "中村", "小林", "加藤", "吉田", "山田", "佐々木", "山口", "松本",
+	"井上", "木村", "林", "斎藤", "清水", "山崎", "森", "池田", "橋本", "阿部", "石川", "山下", "中島", "石井", "小川",
+}
 
 var givens = [2][]string{
 	{"翔太", "大輔", "健一", "誠", "拓也", "茂", "清", "直樹", "亮", "剛", "蓮", "湊", "進", "博", "修"},

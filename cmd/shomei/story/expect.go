@@ -81,8 +81,10 @@ func expectations() []entry[*Expectation] {
 		{"no-event", "記録なし", "EVENT", "この行為では記録されなかった。/ The event was not recorded in this act.", readNoEvent},
 	}
 	for _, kind := range certificateKinds {
-		list = append(list, entry[*Expectation]{kind.en, kind.ja, "[former] status|last-day|reason|revoked-at|suspended-at|issued-on|window|generation|on-card|listed …",
-			kind.ja + "電子証明書について。/ About the newest certificate of the kind, or the one before it.", func(w *words, e *Expectation) { readCertificate(w, e, kind.value) }})
+		list = append(list, entry[*Expectation]{
+			kind.en, kind.ja, "[former] status|last-day|reason|revoked-at|suspended-at|issued-on|window|generation|on-card|listed …",
+			kind.ja + "電子証明書について。/ About the newest certificate of the kind, or the one before it.", func(w *words, e *Expectation) { readCertificate(w, e, kind.value) },
+		})
 	}
 	return list
 }

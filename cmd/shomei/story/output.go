@@ -46,8 +46,12 @@ func (w *World) Export(ctx context.Context, folder string, r *Report) error {
 		what string
 		do   func(context.Context, string) error
 	}{
-		{"authorities", w.exportAuthorities}, {"revocation lists", w.exportLists}, {"cards", w.exportCards}, {"mails", w.exportMails},
-		{"certificates", w.exportCertificates}, {"log", w.exportLog},
+		{"authorities", w.exportAuthorities},
+		{"revocation lists", w.exportLists},
+		{"cards", w.exportCards},
+		{"mails", w.exportMails},
+		{"certificates", w.exportCertificates},
+		{"log", w.exportLog},
 	} {
 		if err := step.do(ctx, folder); err != nil {
 			return fmt.Errorf("writing out the %s: %w", step.what, err)

@@ -57,9 +57,11 @@ func TestTheHelpSaysEverything(t *testing.T) {
 	for _, e := range certificateFields() {
 		check(e.en, e.ja, e.form, e.help)
 	}
-	for _, list := range []string{inWords(operations), inWords(workings), inWords(documents), inWords(causes), inWords(changes), inWords(orders),
+	for _, list := range []string{
+		inWords(operations), inWords(workings), inWords(documents), inWords(causes), inWords(changes), inWords(orders),
 		inWords(statuses), inWords(cardStatuses), inWords(reasons), inWords(deadlines), inWords(noticeKinds), inWords(noticeOutcomes),
-		inWords(kinds), inWords(pins), inWords(channels), inWords(sexes), inWords(cardKinds), inWords(deadlineOutcomes)} {
+		inWords(kinds), inWords(pins), inWords(channels), inWords(sexes), inWords(cardKinds), inWords(deadlineOutcomes),
+	} {
 		if !strings.Contains(help, list) {
 			t.Errorf("the help does not list: %s", list)
 		}

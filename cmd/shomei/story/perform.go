@@ -38,8 +38,10 @@ type leftAt struct {
 }
 
 func newPerformance(w *World) *performance {
-	return &performance{world: w, people: make(map[string]Resident), hand: make(map[string]string), waiting: make(map[string]string),
-		left: make(map[string]leftAt), letters: make(map[string]leftAt)}
+	return &performance{
+		world: w, people: make(map[string]Resident), hand: make(map[string]string), waiting: make(map[string]string),
+		left: make(map[string]leftAt), letters: make(map[string]leftAt),
+	}
 }
 
 // meet notes how a person now stands in the story.

@@ -53,8 +53,14 @@ func readAt(w *words, r *reading) {
 }
 
 var spans = []term[[3]int]{
-	{"days", "日", [3]int{0, 0, 1}}, {"day", "日間", [3]int{0, 0, 1}}, {"weeks", "週", [3]int{0, 0, 7}}, {"week", "週間", [3]int{0, 0, 7}},
-	{"months", "か月", [3]int{0, 1, 0}}, {"month", "月", [3]int{0, 1, 0}}, {"years", "年", [3]int{1, 0, 0}}, {"year", "年間", [3]int{1, 0, 0}},
+	{"days", "日", [3]int{0, 0, 1}},
+	{"day", "日間", [3]int{0, 0, 1}},
+	{"weeks", "週", [3]int{0, 0, 7}},
+	{"week", "週間", [3]int{0, 0, 7}},
+	{"months", "か月", [3]int{0, 1, 0}},
+	{"month", "月", [3]int{0, 1, 0}},
+	{"years", "年", [3]int{1, 0, 0}},
+	{"year", "年間", [3]int{1, 0, 0}},
 }
 
 func readWait(w *words, r *reading) {
@@ -146,8 +152,10 @@ func readApply(w *words, r *reading) {
 
 func readFactory(w *words, r *reading) {
 	who := r.person(w)
-	a := &Application{Person: who, Operation: events.Operation_OPERATION_FACTORY_ISSUE, Clerk: "factory",
-		Channel: events.Channel_CHANNEL_SELF, CardKind: events.CardKind_CARD_KIND_MYNUMBER}
+	a := &Application{
+		Person: who, Operation: events.Operation_OPERATION_FACTORY_ISSUE, Clerk: "factory",
+		Channel: events.Channel_CHANNEL_SELF, CardKind: events.CardKind_CARD_KIND_MYNUMBER,
+	}
 	if !w.accept("card", "カード") {
 		w.fail("add: card CARD", "nobody knows which card the factory makes")
 	}

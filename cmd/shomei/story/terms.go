@@ -20,9 +20,14 @@ var operations = []term[events.Operation]{
 
 // workings are the operations as an office's calendar names them (pkg/regime).
 var workings = []term[civil.Operation]{
-	{"new", "新規", regime.OpNew}, {"renew", "更新", regime.OpRenew}, {"reissue", "再発行", regime.OpReissue},
-	{"revoke", "失効", regime.OpRevoke}, {"unblock", "初期化", regime.OpUnblock}, {"card", "カード", regime.OpCard},
-	{"handover", "交付", regime.OpHandOver}, {"resident-record", "異動届", regime.OpResidentRecord},
+	{"new", "新規", regime.OpNew},
+	{"renew", "更新", regime.OpRenew},
+	{"reissue", "再発行", regime.OpReissue},
+	{"revoke", "失効", regime.OpRevoke},
+	{"unblock", "初期化", regime.OpUnblock},
+	{"card", "カード", regime.OpCard},
+	{"handover", "交付", regime.OpHandOver},
+	{"resident-record", "異動届", regime.OpResidentRecord},
 }
 
 var channels = []term[events.Channel]{
@@ -76,9 +81,15 @@ var documents = []term[string]{
 }
 
 var causes = []term[regime.Cause]{
-	{"first", "初回", regime.CauseFirst}, {"renewal", "更新", regime.CauseRenewal}, {"expired", "満了", regime.CauseExpired},
-	{"record-change", "記載変更", regime.CauseRecordChange}, {"loss", "紛失", regime.CauseLoss}, {"damage", "破損", regime.CauseDamage},
-	{"wish", "希望", regime.CauseWish}, {"fault", "行政側の不備", regime.CauseFault}, {"key-leak", "漏えい", regime.Cause(regime.EvKeyLeak)},
+	{"first", "初回", regime.CauseFirst},
+	{"renewal", "更新", regime.CauseRenewal},
+	{"expired", "満了", regime.CauseExpired},
+	{"record-change", "記載変更", regime.CauseRecordChange},
+	{"loss", "紛失", regime.CauseLoss},
+	{"damage", "破損", regime.CauseDamage},
+	{"wish", "希望", regime.CauseWish},
+	{"fault", "行政側の不備", regime.CauseFault},
+	{"key-leak", "漏えい", regime.Cause(regime.EvKeyLeak)},
 }
 
 var changes = []term[events.RecordChange]{
@@ -106,20 +117,34 @@ var orders = []term[events.RevocationReason]{
 }
 
 var statuses = []term[string]{
-	{"none", "なし", "none"}, {"authorized", "発行待ち", "authorized"}, {"issued", "交付前", "issued"}, {"valid", "有効", "valid"},
-	{"suspended", "一時停止", "suspended"}, {"revoked", "失効", "revoked"}, {"expired", "満了", "expired"}, {"abandoned", "取止め", "abandoned"},
+	{"none", "なし", "none"},
+	{"authorized", "発行待ち", "authorized"},
+	{"issued", "交付前", "issued"},
+	{"valid", "有効", "valid"},
+	{"suspended", "一時停止", "suspended"},
+	{"revoked", "失効", "revoked"},
+	{"expired", "満了", "expired"},
+	{"abandoned", "取止め", "abandoned"},
 }
 
 var cardStatuses = []term[string]{
-	{"none", "なし", "none"}, {"assigned", "交付前", "assigned"}, {"held", "所持", "held"}, {"suspended", "一時停止", "suspended"},
-	{"custody", "預かり", "custody"}, {"void", "失効", "void"}, {"expired", "満了", "expired"},
+	{"none", "なし", "none"},
+	{"assigned", "交付前", "assigned"},
+	{"held", "所持", "held"},
+	{"suspended", "一時停止", "suspended"},
+	{"custody", "預かり", "custody"},
+	{"void", "失効", "void"},
+	{"expired", "満了", "expired"},
 }
 
 // reasons are those of RFC 5280 section 5.3.1, as the log and the lists give them.
 var reasons = []term[string]{
-	{"unspecified", "不特定", "unspecified"}, {"key-compromise", "秘密鍵の危殆化", "key-compromise"},
-	{"ca-compromise", "認証局の危殆化", "ca-compromise"}, {"affiliation-changed", "記載事項の変更", "affiliation-changed"},
-	{"superseded", "取替え", "superseded"}, {"cessation-of-operation", "利用終了", "cessation-of-operation"},
+	{"unspecified", "不特定", "unspecified"},
+	{"key-compromise", "秘密鍵の危殆化", "key-compromise"},
+	{"ca-compromise", "認証局の危殆化", "ca-compromise"},
+	{"affiliation-changed", "記載事項の変更", "affiliation-changed"},
+	{"superseded", "取替え", "superseded"},
+	{"cessation-of-operation", "利用終了", "cessation-of-operation"},
 	{"certificate-hold", "一時停止", "certificate-hold"},
 }
 

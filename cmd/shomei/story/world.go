@@ -52,8 +52,10 @@ func Build(ctx context.Context, folder, agent string, begin time.Time, logger *s
 	if err != nil {
 		return nil, errors.Join(err, h.Close())
 	}
-	return &World{Hub: h, Agent: agent, secret: secret, desks: make(map[string]*desk), cards: make(map[string]string),
-		kinds: make(map[string]events.CardKind)}, nil
+	return &World{
+		Hub: h, Agent: agent, secret: secret, desks: make(map[string]*desk), cards: make(map[string]string),
+		kinds: make(map[string]events.CardKind),
+	}, nil
 }
 
 // Close ends the counters, then the centre.
