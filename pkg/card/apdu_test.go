@@ -33,8 +33,10 @@ func TestCommandBytes(t *testing.T) {
 func TestCommandRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := rapid.Byte()
-		c := card.Command{CLA: b.Draw(t, "cla"), INS: b.Draw(t, "ins"), P1: b.Draw(t, "p1"), P2: b.Draw(t, "p2"),
-			Le: rapid.IntRange(0, 256).Draw(t, "le")}
+		c := card.Command{
+			CLA: b.Draw(t, "cla"), INS: b.Draw(t, "ins"), P1: b.Draw(t, "p1"), P2: b.Draw(t, "p2"),
+			Le: rapid.IntRange(0, 256).Draw(t, "le"),
+		}
 		if data := rapid.SliceOfN(b, 0, 255).Draw(t, "data"); len(data) > 0 {
 			c.Data = data
 		}

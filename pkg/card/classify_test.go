@@ -16,8 +16,10 @@ func TestClassify(t *testing.T) {
 	keyOnly := card.KeyPair{PublicKey: key, Operation: ours}
 	noCA := card.KeyPair{PublicKey: key, Certificate: cert, Operation: ours}
 	both := func(auth, sign card.SlotState) card.Inventory {
-		return card.Inventory{Identity: card.Identity{CardID: "C1", Kind: card.MyNumber, LifeCycle: card.Operational},
-			Slots: map[card.Slot]card.SlotState{card.Auth: auth, card.Sign: sign}}
+		return card.Inventory{
+			Identity: card.Identity{CardID: "C1", Kind: card.MyNumber, LifeCycle: card.Operational},
+			Slots:    map[card.Slot]card.SlotState{card.Auth: auth, card.Sign: sign},
+		}
 	}
 	same := func(s card.SlotState) card.Inventory { return both(s, s) }
 	before := card.SlotState{Live: old}

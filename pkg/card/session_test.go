@@ -22,8 +22,10 @@ func TestIdentify(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := card.Identity{CardID: "C1", Kind: kind, Label: label, LifeCycle: card.Operational,
-				LastDay: cardtest.LastDay, Tries: map[card.Slot]int{card.Sign: 5}}
+			want := card.Identity{
+				CardID: "C1", Kind: kind, Label: label, LifeCycle: card.Operational,
+				LastDay: cardtest.LastDay, Tries: map[card.Slot]int{card.Sign: 5},
+			}
 			if kind == card.MyNumber {
 				want.Tries[card.Auth] = 3
 			}

@@ -53,7 +53,8 @@ func runHub(told []string) error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() { io.Copy(io.Discard, os.Stdin); cancel() }()
-	hub, err := counterlink.NewHub(ctx, counterlink.HubConfig{Conn: conn, Writer: writer, Logger: quiet(),
+	hub, err := counterlink.NewHub(ctx, counterlink.HubConfig{
+		Conn: conn, Writer: writer, Logger: quiet(),
 		Enrolled: func(context.Context, string) (counterlink.Enrolment, error) {
 			return counterlink.Enrolment{PublicKey: public}, nil
 		},

@@ -138,8 +138,10 @@ func TestWhatIsNotTheNextClaimGoesToQuarantine(t *testing.T) {
 	if want := idsOf(box); !slices.Equal(w.handled, want) {
 		t.Errorf("handled %v, want %v", w.handled, want)
 	}
-	wants := []error{events.ErrSignature, counterlink.ErrGap, counterlink.ErrFork, counterlink.ErrMisaddressed,
-		counterlink.ErrEpoch, events.ErrMalformed}
+	wants := []error{
+		events.ErrSignature, counterlink.ErrGap, counterlink.ErrFork, counterlink.ErrMisaddressed,
+		counterlink.ErrEpoch, events.ErrMalformed,
+	}
 	var stranger int
 	for _, q := range w.quarantined {
 		if q.Counter == "99999-x-1" && errors.Is(q.Why, counterlink.ErrNotEnrolled) {
@@ -171,10 +173,12 @@ func TestOneCounterWaitsAndTheOthersGoOn(t *testing.T) {
 	key := userKey(t)
 	w.enrol("12237-main-2", key, sealKey(t))
 	second := newMemory(t, key, "12237-main-2", "E1")
-	hub, err := counterlink.NewHub(t.Context(), counterlink.HubConfig{Conn: w.conn, Writer: w.writer, Logger: quiet(),
+	hub, err := counterlink.NewHub(t.Context(), counterlink.HubConfig{
+		Conn: w.conn, Writer: w.writer, Logger: quiet(),
 		Enrolled: func(_ context.Context, counter string) (counterlink.Enrolment, error) {
 			return w.enrolled[counter], nil
-		}})
+		},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,7 +241,8 @@ func TestARestartedHubGoesOnWhereItWas(t *testing.T) {
 func TestAHubThatDiedWithClaimsInItsHands(t *testing.T) {
 	w, box := start(t)
 	consumer, err := w.js.CreateOrUpdateConsumer(t.Context(), counterlink.ClaimStream, jetstream.ConsumerConfig{
-		Durable: "claims", AckPolicy: jetstream.AckExplicitPolicy, AckWait: 6 * time.Second, MaxAckPending: 10_000})
+		Durable: "claims", AckPolicy: jetstream.AckExplicitPolicy, AckWait: 6 * time.Second, MaxAckPending: 10_000,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -397,8 +402,10 @@ func (w *world) source(id string) *counterlink.Source {
 	w.t.Helper()
 	key := userKey(w.t)
 	w.enrol(id, key, sealKey(w.t))
-	return &counterlink.Source{Conn: w.conn, Counter: id, Office: "12237-main", Key: key, HubSealKey: sealKey(w.t).PublicKey(),
-		Now: time.Now, ClockEvidence: "synchronised"}
+	return &counterlink.Source{
+		Conn: w.conn, Counter: id, Office: "12237-main", Key: key, HubSealKey: sealKey(w.t).PublicKey(),
+		Now: time.Now, ClockEvidence: "synchronised",
+	}
 }
 
 func custody() *events.Claim {
@@ -414,7 +421,8 @@ func TestCommandsComeDownOnceSealedAndSigned(t *testing.T) {
 	alarms := make(chan error, 10)
 	refused := make(chan struct{}, 1)
 	refused <- struct{}{}
-	w.link(counterlink.LinkConfig{Conn: w.conn, Counter: desk, Outbox: box, SealKey: seal,
+	w.link(counterlink.LinkConfig{
+		Conn: w.conn, Counter: desk, Outbox: box, SealKey: seal,
 		Alarm: func(err error) { alarms <- err },
 		Received: func(_ context.Context, d *events.Downlink, _ []byte) error {
 			select {
@@ -424,7 +432,8 @@ func TestCommandsComeDownOnceSealedAndSigned(t *testing.T) {
 			}
 			got <- d
 			return nil
-		}})
+		},
+	})
 	d := &events.Downlink{Id: "o1", Counter: desk, Procedure: "p", Body: &events.Downlink_RetireCard{RetireCard: &events.RetireCard{Card: "C1"}}}
 	for range 3 {
 		if err := hub.Send(t.Context(), d); err != nil {
@@ -480,8 +489,10 @@ func TestTheLinkSurvivesARestartOfTheServer(t *testing.T) {
 	box := newMemory(t, key, desk, "E1")
 	hub, _ := w.hub(w.conn)
 	got := make(chan string, 10)
-	link, _ := w.link(counterlink.LinkConfig{Conn: natstest.Connect(t, server.URL()), Counter: desk, Outbox: box, SealKey: seal,
-		Received: func(_ context.Context, d *events.Downlink, _ []byte) error { got <- d.GetId(); return nil }})
+	link, _ := w.link(counterlink.LinkConfig{
+		Conn: natstest.Connect(t, server.URL()), Counter: desk, Outbox: box, SealKey: seal,
+		Received: func(_ context.Context, d *events.Downlink, _ []byte) error { got <- d.GetId(); return nil },
+	})
 	for round := range 2 {
 		box.add(t)
 		link.Kick()
@@ -514,8 +525,10 @@ func TestAForgedHeadIsNotBelieved(t *testing.T) {
 	w, box := start(t)
 	box.add(t)
 	sub, err := w.conn.Subscribe(counterlink.HelloSubject(desk), func(m *nats.Msg) {
-		m.RespondMsg(&nats.Msg{Header: nats.Header{"Shomei-Epoch": {"E1"}, "Shomei-Number": {"1"}, "Shomei-Writer": {w.public},
-			"Shomei-Hash": {fmt.Sprintf("%x", box.head(1).Hash)}, "Shomei-Expected": {"0"}, "Shomei-Signature": {"00"}}})
+		m.RespondMsg(&nats.Msg{Header: nats.Header{
+			"Shomei-Epoch": {"E1"}, "Shomei-Number": {"1"}, "Shomei-Writer": {w.public},
+			"Shomei-Hash": {fmt.Sprintf("%x", box.head(1).Hash)}, "Shomei-Expected": {"0"}, "Shomei-Signature": {"00"},
+		}})
 	})
 	if err != nil {
 		t.Fatal(err)

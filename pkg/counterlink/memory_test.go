@@ -44,8 +44,10 @@ func (m *memory) add(t testing.TB) []byte {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n := uint64(len(m.signed) + 1)
-	claim := &events.Claim{Id: fmt.Sprintf("%s-%s-%d", m.counter, m.epoch, n), Counter: m.counter, StoreEpoch: m.epoch, Number: n,
-		Fact: &events.Claim_CustodyTaken{CustodyTaken: &events.CustodyTaken{Card: "C1"}}}
+	claim := &events.Claim{
+		Id: fmt.Sprintf("%s-%s-%d", m.counter, m.epoch, n), Counter: m.counter, StoreEpoch: m.epoch, Number: n,
+		Fact: &events.Claim_CustodyTaken{CustodyTaken: &events.CustodyTaken{Card: "C1"}},
+	}
 	if n > 1 {
 		claim.PreviousHash = m.hashes[n-2]
 	}

@@ -38,8 +38,10 @@ func TestACounterNeedsNoMoreRightsAndHasNone(t *testing.T) {
 	if err := counterlink.EnsureStreams(t.Context(), hubConn, counterlink.StreamLimits{}); err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, writer: hubKey, public: hubPublic, conn: hubConn, js: js,
-		enrolled: map[string]counterlink.Enrolment{}, changed: make(chan struct{})}
+	w := &world{
+		t: t, writer: hubKey, public: hubPublic, conn: hubConn, js: js,
+		enrolled: map[string]counterlink.Enrolment{}, changed: make(chan struct{}),
+	}
 	seal := sealKey(t)
 	w.enrol(desk, deskKey, seal)
 	hub, _ := w.hub(hubConn)
@@ -54,8 +56,10 @@ func TestACounterNeedsNoMoreRightsAndHasNone(t *testing.T) {
 	box := newMemory(t, deskKey, desk, "E1")
 	box.add(t)
 	got := make(chan string, 1)
-	w.link(counterlink.LinkConfig{Conn: conn, Counter: desk, Outbox: box, SealKey: seal,
-		Received: func(_ context.Context, d *events.Downlink, _ []byte) error { got <- d.GetId(); return nil }})
+	w.link(counterlink.LinkConfig{
+		Conn: conn, Counter: desk, Outbox: box, SealKey: seal,
+		Received: func(_ context.Context, d *events.Downlink, _ []byte) error { got <- d.GetId(); return nil },
+	})
 	w.until("the claim", func() bool { return len(w.handled) == 1 })
 	if err := hub.Send(t.Context(), &events.Downlink{Id: "o1", Counter: desk}); err != nil {
 		t.Fatal(err)

@@ -74,8 +74,10 @@ func BenchmarkRawPublish(b *testing.B) {
 				b.Fatal(err)
 			}
 			for i := range streams {
-				if _, err := js.CreateStream(b.Context(), jetstream.StreamConfig{Name: events.StreamName(i, streams),
-					Subjects: events.StreamSubjects(i, streams), Storage: jetstream.FileStorage}); err != nil {
+				if _, err := js.CreateStream(b.Context(), jetstream.StreamConfig{
+					Name:     events.StreamName(i, streams),
+					Subjects: events.StreamSubjects(i, streams), Storage: jetstream.FileStorage,
+				}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -122,13 +124,15 @@ func BenchmarkFollow(b *testing.B) {
 			for b.Loop() {
 				ctx, cancel := context.WithCancel(context.Background())
 				got := 0
-				err := l.Follow(ctx, eventlog.Follower{Name: "bench", From: eventlog.Positions{}, Batch: 4000, Unverified: unverified,
+				err := l.Follow(ctx, eventlog.Follower{
+					Name: "bench", From: eventlog.Positions{}, Batch: 4000, Unverified: unverified,
 					Handle: func(_ context.Context, batch []eventlog.Record) error {
 						if got += len(batch); got >= benchRecords {
 							cancel()
 						}
 						return nil
-					}})
+					},
+				})
 				cancel()
 				if err != nil || got != benchRecords {
 					b.Fatalf("%d records, %v", got, err)

@@ -128,8 +128,10 @@ func public(t testing.TB, key nkeys.KeyPair) string {
 
 // config is a log with one writer of its own that everything is trusted to.
 func config(t testing.TB, conn *nats.Conn, key nkeys.KeyPair) eventlog.Config {
-	return eventlog.Config{Conn: conn, Writer: key, Writers: map[string]eventlog.Role{public(t, key): eventlog.RoleHub},
-		Folds: toyFolds(1), Marks: t.TempDir(), Logger: natstest.Quiet()}
+	return eventlog.Config{
+		Conn: conn, Writer: key, Writers: map[string]eventlog.Role{public(t, key): eventlog.RoleHub},
+		Folds: toyFolds(1), Marks: t.TempDir(), Logger: natstest.Quiet(),
+	}
 }
 
 func open(t testing.TB, c eventlog.Config) *eventlog.Log {

@@ -117,8 +117,10 @@ func TestFollowFromGivenPositionsAndKinds(t *testing.T) {
 	}
 	c := new(collector)
 	var reached eventlog.Positions
-	stop := follow(t, l, eventlog.Follower{Name: "projector", From: eventlog.Positions{l.Streams()[0]: 10}, Kinds: []string{events.KindAuthority},
-		Handle: c.handle, Handled: func(p eventlog.Positions) { c.mu.Lock(); reached = p; c.mu.Unlock() }})
+	stop := follow(t, l, eventlog.Follower{
+		Name: "projector", From: eventlog.Positions{l.Streams()[0]: 10}, Kinds: []string{events.KindAuthority},
+		Handle: c.handle, Handled: func(p eventlog.Positions) { c.mu.Lock(); reached = p; c.mu.Unlock() },
+	})
 	natstest.Wait(t, 10*time.Second, "the end", func() bool { c.mu.Lock(); defer c.mu.Unlock(); return reached[l.Streams()[0]] == 20 })
 	if err := stop(); err != nil {
 		t.Fatal(err)

@@ -26,8 +26,10 @@ const (
 var kindsOfRole = map[Role][]string{
 	RoleHub:      events.Kinds,
 	RoleOperator: events.Kinds,
-	RoleRA: {events.KindSubscriber, events.KindCard, events.KindOffice, events.KindAuthority,
-		events.KindQuarantine},
+	RoleRA: {
+		events.KindSubscriber, events.KindCard, events.KindOffice, events.KindAuthority,
+		events.KindQuarantine,
+	},
 	RoleIssuer:     {events.KindSubscriber, events.KindAuthority},
 	RoleDispatcher: {events.KindSubscriber, events.KindCard},
 	RoleExpiry:     {events.KindSubscriber, events.KindCard, events.KindOffice},

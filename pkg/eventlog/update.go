@@ -279,8 +279,10 @@ func (l *Log) sign(t target, before []byte, commit *events.Commit) (state, paylo
 	if err != nil {
 		return nil, nil, err
 	}
-	payload, err = events.Encode(&events.Stored{Commit: encoded, Writer: l.public, State: framed,
-		Signature: ed25519.Sign(l.signer, events.SigningInput(encoded, framed))})
+	payload, err = events.Encode(&events.Stored{
+		Commit: encoded, Writer: l.public, State: framed,
+		Signature: ed25519.Sign(l.signer, events.SigningInput(encoded, framed)),
+	})
 	if err == nil && len(payload) > events.MaxStored {
 		err = fmt.Errorf("commit %s/%s revision %d has %d bytes, %d are allowed: %w", t.kind, t.id, commit.GetRevision(), len(payload), events.MaxStored, ErrConfig)
 	}

@@ -18,8 +18,10 @@ import (
 func TestUpdate(t *testing.T) {
 	s := natstest.Start(t)
 	l := open(t, config(t, natstest.Connect(t, s.URL()), newKey(t)))
-	env := eventlog.Envelope{CommandID: "c1", CausationID: "claim", CorrelationID: "procedure", Office: "12237-main", Counter: "12237-main-1",
-		Traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_CLERK, Id: "o-7"}}
+	env := eventlog.Envelope{
+		CommandID: "c1", CausationID: "claim", CorrelationID: "procedure", Office: "12237-main", Counter: "12237-main-1",
+		Traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_CLERK, Id: "o-7"},
+	}
 	outcome, err := l.Update(t.Context(), events.KindSubscriber, "p", env, reissue(1))
 	if err != nil || outcome.Commit.GetRevision() != 1 || outcome.Repeated {
 		t.Fatalf("first update: %+v, %v", outcome, err)

@@ -20,9 +20,12 @@ type User struct {
 
 // Monitor is a user that may look at JetStream and change nothing: it reads no message.
 func Monitor(key string) User {
-	return User{Key: key,
-		Publish: []string{"$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.STREAM.LIST", "$JS.API.STREAM.NAMES",
-			"$JS.API.CONSUMER.INFO.*.*", "$JS.API.CONSUMER.LIST.*", "$JS.API.CONSUMER.NAMES.*"},
+	return User{
+		Key: key,
+		Publish: []string{
+			"$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.STREAM.LIST", "$JS.API.STREAM.NAMES",
+			"$JS.API.CONSUMER.INFO.*.*", "$JS.API.CONSUMER.LIST.*", "$JS.API.CONSUMER.NAMES.*",
+		},
 		Subscribe: []string{"_INBOX.>", "$JS.EVENT.ADVISORY.>"},
 	}
 }

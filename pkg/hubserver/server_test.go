@@ -52,8 +52,11 @@ func TestUsers(t *testing.T) {
 	hub, hubLogin := newUser(t)
 	counter, counterLogin := newUser(t)
 	monitor, monitorLogin := newUser(t)
-	users := []hubserver.User{{Key: hub}, hubserver.Monitor(monitor),
-		{Key: counter, Publish: []string{"shomei.counter.c1"}, Subscribe: []string{"_INBOX_c1.>"}}}
+	users := []hubserver.User{
+		{Key: hub},
+		hubserver.Monitor(monitor),
+		{Key: counter, Publish: []string{"shomei.counter.c1"}, Subscribe: []string{"_INBOX_c1.>"}},
+	}
 	s := natstest.StartWith(t, hubserver.Config{StoreDir: t.TempDir(), Port: -1, Reserve: -1, Users: users})
 	js := connect(t, s, hubLogin)
 	stream(t, js, "CLAIMS", "shomei.counter.*")

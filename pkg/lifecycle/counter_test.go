@@ -168,11 +168,18 @@ func TestRepeatedFactsChangeNothing(t *testing.T) {
 	p.handOver()
 	before := proto.Clone(p.state).(*events.SubscriberState)
 	for _, c := range []Command{
-		RecordKeys{Procedure: id, Card: "card-1", Filed: p.now}, written, RecordHandOver{Procedure: id, Filed: p.now},
-		RecordWriteFailed{Procedure: id, Card: "card-1", Filed: p.now}, RecordUnblocked{Procedure: id, Filed: p.now},
-		RecordConfirmationFailed{Obligation: "1.1", Filed: p.now}, DropApplication{Procedure: id, Filed: p.now},
+		RecordKeys{Procedure: id, Card: "card-1", Filed: p.now},
+		written,
+		RecordHandOver{Procedure: id, Filed: p.now},
+		RecordWriteFailed{Procedure: id, Card: "card-1", Filed: p.now},
+		RecordUnblocked{Procedure: id, Filed: p.now},
+		RecordConfirmationFailed{Obligation: "1.1", Filed: p.now},
+		DropApplication{Procedure: id, Filed: p.now},
 		RecordPinsBlocked{Card: "card-1", Pins: []events.PinKind{1}, Filed: p.now},
-		RecordWritten{Filed: p.now}, RecordHandOver{Filed: p.now}, RecordUnblocked{Filed: p.now}, RecordKeys{Filed: p.now}, // of no procedure
+		RecordWritten{Filed: p.now},
+		RecordHandOver{Filed: p.now},
+		RecordUnblocked{Filed: p.now},
+		RecordKeys{Filed: p.now}, // of no procedure
 	} {
 		p.do(c)
 		before.Revision, before.Commands, before.RecordedMs = p.state.Revision, p.state.Commands, p.state.RecordedMs

@@ -127,8 +127,12 @@ func (p *player) all() []*events.Event {
 
 // photo are the documents of a person with photo ID.
 func photo() []regime.Shown {
-	return []regime.Shown{{Document: regime.DocForm}, {Document: regime.DocCard}, {Document: regime.DocPhotoID, AddressCurrent: true},
-		{Document: regime.DocHandOverNotice}}
+	return []regime.Shown{
+		{Document: regime.DocForm},
+		{Document: regime.DocCard},
+		{Document: regime.DocPhotoID, AddressCurrent: true},
+		{Document: regime.DocHandOverNotice},
+	}
 }
 
 // application is an Apply by the person with photo ID, changed as the test wants.

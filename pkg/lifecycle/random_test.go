@@ -60,9 +60,14 @@ func (l life) cardOfProcedure() string {
 }
 
 func (l life) apply() Command {
-	shown := slices.Concat(photo(), []regime.Shown{{Document: regime.DocOtherID}, {Document: regime.DocSealCertificate},
-		{Document: regime.DocMandate, RegisteredSeal: true}, {Document: regime.DocProxyPhotoID}, {Document: regime.DocNoticeAnswer},
-		{Document: regime.DocRepresentation}})
+	shown := slices.Concat(photo(), []regime.Shown{
+		{Document: regime.DocOtherID},
+		{Document: regime.DocSealCertificate},
+		{Document: regime.DocMandate, RegisteredSeal: true},
+		{Document: regime.DocProxyPhotoID},
+		{Document: regime.DocNoticeAnswer},
+		{Document: regime.DocRepresentation},
+	})
 	a := l.application(events.Operation(rapid.IntRange(1, 10).Draw(l.t, "operation")))
 	if len(l.state.Letters) > 0 && l.flip("with the answer") {
 		a.Procedure = l.state.Letters[0].Procedure
@@ -172,8 +177,10 @@ func (l life) command() Command {
 		func() Command { return ReportLoss{By: pick(l.t, "by", "telephone", "counter"), Filed: l.now} },
 		func() Command { return ReportFound{Card: l.anyCard(), Filed: l.now} },
 		func() Command {
-			return OrderByAuthority{Serials: []uint64{l.serial, l.serial - 1}, Filed: l.now,
-				Reason: pick(l.t, "reason", events.RevocationReason_REVOCATION_REASON_CA_COMPROMISE, events.RevocationReason_REVOCATION_REASON_AFFILIATION_CHANGED)}
+			return OrderByAuthority{
+				Serials: []uint64{l.serial, l.serial - 1}, Filed: l.now,
+				Reason: pick(l.t, "reason", events.RevocationReason_REVOCATION_REASON_CA_COMPROMISE, events.RevocationReason_REVOCATION_REASON_AFFILIATION_CHANGED),
+			}
 		},
 		func() Command {
 			letter := "none"
@@ -252,9 +259,11 @@ func live(t *rapid.T, reached map[string]int) {
 
 // unseen is something that the lives drawn must have led to and have not; "" when there is none.
 func unseen(reached map[string]int) string {
-	for _, must := range []string{"lifecycle.RecordHandOver Delivered", "lifecycle.RecordWriteFailed CardTakenIntoCustody",
+	for _, must := range []string{
+		"lifecycle.RecordHandOver Delivered", "lifecycle.RecordWriteFailed CardTakenIntoCustody",
 		"lifecycle.DropApplication IssueAbandoned", "lifecycle.Tick WindowOpened", "lifecycle.Apply InquiryLetterDue",
-		"lifecycle.ChangeRecord IssueAbandoned", "lifecycle.RecordHandOver CardVoided"} {
+		"lifecycle.ChangeRecord IssueAbandoned", "lifecycle.RecordHandOver CardVoided",
+	} {
 		if reached[must] == 0 {
 			return must
 		}

@@ -46,11 +46,15 @@ func TestWhatEndsWhatUnderMyNumber(t *testing.T) {
 		{"returned", "", func(p *player) { p.apply(opReturn) }, revoked, revoked, void, cessation},
 		{"application", "", func(p *player) { p.apply(opRevoke) }, revoked, revoked, held, cessation},
 		{"telephone", "", func(p *player) { p.do(ReportLoss{By: "telephone", Filed: p.now}) }, suspended, suspended, suspendedCard, 0},
-		{"loss at the counter", "", func(p *player) { p.do(ReportLoss{By: "counter", Filed: p.now}) }, revoked, revoked, suspendedCard,
-			events.RevocationReason_REVOCATION_REASON_KEY_COMPROMISE},
+		{
+			"loss at the counter", "", func(p *player) { p.do(ReportLoss{By: "counter", Filed: p.now}) }, revoked, revoked, suspendedCard,
+			events.RevocationReason_REVOCATION_REASON_KEY_COMPROMISE,
+		},
 		{"error", "", order(events.RevocationReason_REVOCATION_REASON_AFFILIATION_CHANGED), revoked, revoked, held, affiliation},
-		{"authority's key", "", order(events.RevocationReason_REVOCATION_REASON_CA_COMPROMISE), revoked, revoked, held,
-			events.RevocationReason_REVOCATION_REASON_CA_COMPROMISE},
+		{
+			"authority's key", "", order(events.RevocationReason_REVOCATION_REASON_CA_COMPROMISE), revoked, revoked, held,
+			events.RevocationReason_REVOCATION_REASON_CA_COMPROMISE,
+		},
 		{"legal term", "2020-06-19 00:05", func(p *player) { p.tick() }, expired, expired, held, 0},
 		{"card's term", "2026-06-19 00:05", func(p *player) { p.tick() }, expired, expired, expiredCard, 0},
 	} {

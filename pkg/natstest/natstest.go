@@ -55,8 +55,10 @@ func Cluster(t testing.TB) []*hubserver.Server {
 	dir := t.TempDir()
 	for i := range servers {
 		name := fmt.Sprintf("n%d", i+1)
-		servers[i] = StartWith(t, hubserver.Config{Name: name, StoreDir: filepath.Join(dir, name), Port: -1, Reserve: -1,
-			Cluster: &hubserver.Cluster{Name: "natstest", Host: "127.0.0.1", Port: ports[i], Routes: routes}})
+		servers[i] = StartWith(t, hubserver.Config{
+			Name: name, StoreDir: filepath.Join(dir, name), Port: -1, Reserve: -1,
+			Cluster: &hubserver.Cluster{Name: "natstest", Host: "127.0.0.1", Port: ports[i], Routes: routes},
+		})
 	}
 	Wait(t, 30*time.Second, "a leader of the cluster", func() bool {
 		for _, s := range servers {
@@ -73,9 +75,11 @@ func Cluster(t testing.TB) []*hubserver.Server {
 // connection itself are not printed: tests that cut it expect them.
 func Connect(t testing.TB, urls string, options ...nats.Option) *nats.Conn {
 	t.Helper()
-	options = append([]nats.Option{nats.MaxReconnects(-1), nats.ReconnectWait(20 * time.Millisecond),
+	options = append([]nats.Option{
+		nats.MaxReconnects(-1), nats.ReconnectWait(20 * time.Millisecond),
 		nats.ReconnectJitter(10*time.Millisecond, 10*time.Millisecond),
-		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})}, options...)
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}),
+	}, options...)
 	conn, err := nats.Connect(urls, options...)
 	if err != nil {
 		t.Fatalf("connecting to %s: %v", urls, err)

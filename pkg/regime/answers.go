@@ -79,8 +79,10 @@ func answerOf(v Validity) validityAnswer {
 func (s Switches) answerValidity(f fields) (any, error) {
 	var in ValidityIn
 	var birth civil.PartialDate
-	err := f.into(map[string]any{"regime": &in.Regime, "kind": &in.Kind, "issued": &in.Issued, "birth_date": &birth,
-		"current_last_day": &in.CurrentLastDay, "auth_last_day": &in.AuthLastDay, "card_last_day": &in.CardLastDay})
+	err := f.into(map[string]any{
+		"regime": &in.Regime, "kind": &in.Kind, "issued": &in.Issued, "birth_date": &birth,
+		"current_last_day": &in.CurrentLastDay, "auth_last_day": &in.AuthLastDay, "card_last_day": &in.CardLastDay,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -238,8 +240,10 @@ func (s Switches) answerApply(f fields) (any, error) {
 
 // answer puts a decision into the shape that stands on a line.
 func (d Decision) answer() applyAnswer {
-	out := applyAnswer{Accepted: d.Accepted(), Regime: d.Regime, Refused: sentences(d.Refused), SameDay: d.Documents.SameDay,
-		LetterFirst: d.Documents.LetterFirst, Alternative: d.Alternative, NextOpening: d.Next, Rules: once(d.Rules())}
+	out := applyAnswer{
+		Accepted: d.Accepted(), Regime: d.Regime, Refused: sentences(d.Refused), SameDay: d.Documents.SameDay,
+		LetterFirst: d.Documents.LetterFirst, Alternative: d.Alternative, NextOpening: d.Next, Rules: once(d.Rules()),
+	}
 	for _, m := range d.Documents.Missing {
 		out.Missing = append(out.Missing, missingAnswer{m.Document, sentenceOf(m.Rule)})
 	}

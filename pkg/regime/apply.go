@@ -74,8 +74,10 @@ func (s Switches) Apply(a Application) (Decision, error) {
 	if err := s.judgeApplication(a, day, &out); err != nil {
 		return Decision{}, err
 	}
-	out.Fee = s.Fee(FeeIn{Regime: out.Regime, Operation: a.Operation, Cause: a.cause(day), On: day,
-		Card: a.Card, Certificates: true, Express: a.Express})
+	out.Fee = s.Fee(FeeIn{
+		Regime: out.Regime, Operation: a.Operation, Cause: a.cause(day), On: day,
+		Card: a.Card, Certificates: true, Express: a.Express,
+	})
 	out.merge(out.Fee.Ruling)
 	return out, nil
 }
@@ -85,12 +87,16 @@ func (s Switches) judgeApplication(a Application, day civil.Date, out *Decision)
 	kinds := a.kinds(out.Regime)
 	if slices.Contains(issuing, a.Operation) {
 		for _, k := range kinds {
-			out.merge(s.Eligible(EligibilityIn{Regime: out.Regime, Kind: k, On: day, Office: a.Office, Person: a.Person,
-				Clerk: a.Clerk, GrantedBy: a.GrantedBy, ByRepresentative: a.Channel == ChannelRepresentative}))
+			out.merge(s.Eligible(EligibilityIn{
+				Regime: out.Regime, Kind: k, On: day, Office: a.Office, Person: a.Person,
+				Clerk: a.Clerk, GrantedBy: a.GrantedBy, ByRepresentative: a.Channel == ChannelRepresentative,
+			}))
 		}
 	}
-	docs, err := s.Documents(DocumentsIn{Regime: out.Regime, Operation: a.Operation, Channel: a.channel(), On: day,
-		Shown: a.Shown, Letter: a.Letter, PINsMatch: a.PINsMatch, NoCard: a.NoCard})
+	docs, err := s.Documents(DocumentsIn{
+		Regime: out.Regime, Operation: a.Operation, Channel: a.channel(), On: day,
+		Shown: a.Shown, Letter: a.Letter, PINsMatch: a.PINsMatch, NoCard: a.NoCard,
+	})
 	if err != nil {
 		return err
 	}
@@ -110,8 +116,10 @@ func (s Switches) judgeApplication(a Application, day civil.Date, out *Decision)
 // judgeCertificates works out what would be issued, authentication first, so
 // that the new one caps the signature certificate.
 func (s Switches) judgeCertificates(a Application, day civil.Date, kinds []Kind, out *Decision) error {
-	in := ValidityIn{Regime: out.Regime, Issued: day, BirthDate: a.Person.BirthDate,
-		AuthLastDay: a.AuthLastDay, CardLastDay: a.CardLastDay}
+	in := ValidityIn{
+		Regime: out.Regime, Issued: day, BirthDate: a.Person.BirthDate,
+		AuthLastDay: a.AuthLastDay, CardLastDay: a.CardLastDay,
+	}
 	if len(kinds) > 1 {
 		out.apply(AuthFirst)
 	}

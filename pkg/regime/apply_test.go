@@ -32,20 +32,51 @@ func TestApplyStories(t *testing.T) {
 		{"juki, renewal in the run-off", Application{Regime: Juki, Operation: OpRenew, At: tokyo("2016-02-01 10:00:00"), Shown: papers, SignLastDay: day("2018-01-01")}, []ID{"juki.regime.issue-ended"}, nil, 0},
 		{"juki, revocation in the run-off", Application{Regime: Juki, Operation: OpRevoke, At: tokyo("2018-12-21 10:00:00"), Shown: papers, SignLastDay: day("2018-12-21")}, nil, nil, 0},
 		{"juki, revocation of nothing", Application{Regime: Juki, Operation: OpRevoke, At: tokyo("2018-12-21 10:00:00"), Shown: papers}, []ID{"application.nothing-held"}, nil, 0},
-		{"window closed on Wednesday", Application{Operation: OpRenew, At: tokyo("2020-03-18 10:00:00"), Shown: papers,
-			SignLastDay: day("2020-06-18"), AuthLastDay: day("2020-06-18"), CardLastDay: day("2025-06-18")},
-			[]ID{"mynumber.renewal.before-window", "mynumber.renewal.before-window"}, []string{"2024-06-18", "2024-06-18"}, 0},
-		{"window open on Thursday", Application{Operation: OpRenew, At: tokyo("2020-03-19 10:00:00"), Shown: papers,
-			SignLastDay: day("2020-06-18"), AuthLastDay: day("2020-06-18"), CardLastDay: day("2025-06-18")},
-			nil, []string{"2025-06-18", "2025-06-18"}, 0},
-		{"signature after a change of name", Application{Operation: OpNew, Kinds: []Kind{Sign}, Cause: CauseRecordChange, At: tokyo("2017-05-10 10:00:00"), Shown: papers,
-			AuthLastDay: day("2020-06-18"), CardLastDay: day("2025-06-18")}, nil, []string{"2020-06-18"}, 0},
-		{"lost", Application{Operation: OpReissue, Card: true, NoCard: true, At: tokyo("2021-09-01 10:00:00"), Shown: bring(DocForm, DocPhotoID), CardLastDay: day("2031-06-18")},
-			nil, []string{"2026-06-18", "2026-06-18"}, 1000},
-		{"after expiry", Application{Operation: OpRenew, At: tokyo("2020-06-19 10:00:00"), Shown: papers, SignLastDay: day("2020-06-18"), AuthLastDay: day("2020-06-18"), CardLastDay: day("2025-06-18")},
-			nil, []string{"2025-06-18", "2025-06-18"}, 0},
-		{"closed and papers missing", Application{Operation: OpNew, At: tokyo("2020-06-20 10:00:00"), Shown: bring(DocForm, DocCard)},
-			[]ID{"office.closed.saturday", "mynumber.documents.photo-id"}, []string{"2025-06-18", "2025-06-18"}, 0},
+		{
+			"window closed on Wednesday",
+			Application{
+				Operation: OpRenew, At: tokyo("2020-03-18 10:00:00"), Shown: papers,
+				SignLastDay: day("2020-06-18"), AuthLastDay: day("2020-06-18"), CardLastDay: day("2025-06-18"),
+			},
+			[]ID{"mynumber.renewal.before-window", "mynumber.renewal.before-window"},
+			[]string{"2024-06-18", "2024-06-18"},
+			0,
+		},
+		{
+			"window open on Thursday",
+			Application{
+				Operation: OpRenew, At: tokyo("2020-03-19 10:00:00"), Shown: papers,
+				SignLastDay: day("2020-06-18"), AuthLastDay: day("2020-06-18"), CardLastDay: day("2025-06-18"),
+			},
+			nil,
+			[]string{"2025-06-18", "2025-06-18"},
+			0,
+		},
+		{"signature after a change of name", Application{
+			Operation: OpNew, Kinds: []Kind{Sign}, Cause: CauseRecordChange, At: tokyo("2017-05-10 10:00:00"), Shown: papers,
+			AuthLastDay: day("2020-06-18"), CardLastDay: day("2025-06-18"),
+		}, nil, []string{"2020-06-18"}, 0},
+		{
+			"lost",
+			Application{Operation: OpReissue, Card: true, NoCard: true, At: tokyo("2021-09-01 10:00:00"), Shown: bring(DocForm, DocPhotoID), CardLastDay: day("2031-06-18")},
+			nil,
+			[]string{"2026-06-18", "2026-06-18"},
+			1000,
+		},
+		{
+			"after expiry",
+			Application{Operation: OpRenew, At: tokyo("2020-06-19 10:00:00"), Shown: papers, SignLastDay: day("2020-06-18"), AuthLastDay: day("2020-06-18"), CardLastDay: day("2025-06-18")},
+			nil,
+			[]string{"2025-06-18", "2025-06-18"},
+			0,
+		},
+		{
+			"closed and papers missing",
+			Application{Operation: OpNew, At: tokyo("2020-06-20 10:00:00"), Shown: bring(DocForm, DocCard)},
+			[]ID{"office.closed.saturday", "mynumber.documents.photo-id"},
+			[]string{"2025-06-18", "2025-06-18"},
+			0,
+		},
 	} {
 		c.in.Office, c.in.Person = here, resident1980
 		got, err := Switches{}.Apply(c.in)
@@ -71,8 +102,10 @@ func TestApplyStories(t *testing.T) {
 
 // The new authentication certificate caps the new signature certificate, not the old one.
 func TestAuthenticationFirst(t *testing.T) {
-	in := Application{Operation: OpRenew, At: tokyo("2020-03-19 10:00:00"), Office: here, Person: resident1980, Shown: bring(DocForm, DocCard, DocPhotoID),
-		SignLastDay: day("2020-06-18"), AuthLastDay: day("2020-06-18")}
+	in := Application{
+		Operation: OpRenew, At: tokyo("2020-03-19 10:00:00"), Office: here, Person: resident1980, Shown: bring(DocForm, DocCard, DocPhotoID),
+		SignLastDay: day("2020-06-18"), AuthLastDay: day("2020-06-18"),
+	}
 	got, err := Switches{}.Apply(in)
 	if err != nil || len(got.Validities) != 2 || got.Validities[0].Kind != Auth {
 		t.Fatalf("%+v, %v", got, err)
@@ -90,8 +123,10 @@ func TestAuthenticationFirst(t *testing.T) {
 
 func TestApplyForAChild(t *testing.T) {
 	child := Person{BirthDate: day("2006-02-01"), Registered: true, Municipality: "122131"}
-	in := Application{Operation: OpNew, Channel: ChannelRepresentative, At: tokyo("2020-03-19 10:00:00"), Office: here, Person: child,
-		Shown: bring(DocForm, DocCard, DocRepresentation, DocProxyPhotoID), Kinds: []Kind{Auth}}
+	in := Application{
+		Operation: OpNew, Channel: ChannelRepresentative, At: tokyo("2020-03-19 10:00:00"), Office: here, Person: child,
+		Shown: bring(DocForm, DocCard, DocRepresentation, DocProxyPhotoID), Kinds: []Kind{Auth},
+	}
 	got, err := Switches{}.Apply(in)
 	if err != nil || !got.Accepted() {
 		t.Errorf("authentication: %+v, %v", got.Ruling, err)
@@ -105,9 +140,11 @@ func TestApplyForAChild(t *testing.T) {
 }
 
 func TestOpeningRulesAreInTheTable(t *testing.T) {
-	for _, id := range []civil.RuleID{civil.OpenHours, civil.OpenExtra, civil.ClosedSaturday, civil.ClosedSunday, civil.ClosedWeekday,
+	for _, id := range []civil.RuleID{
+		civil.OpenHours, civil.OpenExtra, civil.ClosedSaturday, civil.ClosedSunday, civil.ClosedWeekday,
 		civil.ClosedHoliday, civil.ClosedCitizens, civil.ClosedYearEnd, civil.ClosedBefore, civil.ClosedAfter, civil.ClosedGap,
-		civil.ClosedException, civil.ClosedMaintenance, civil.ClosedEnded, civil.ClosedNotBegun} {
+		civil.ClosedException, civil.ClosedMaintenance, civil.ClosedEnded, civil.ClosedNotBegun,
+	} {
 		if _, ok := Lookup(id); !ok {
 			t.Errorf("no sentence for %s", id)
 		}

@@ -81,10 +81,14 @@ type docRules struct {
 }
 
 var documentRules = map[Regime]docRules{
-	Juki: {jukiDocForm, jukiDocCard, jukiDocPhotoID, jukiDocPhotoAddress, jukiDocLetterFirst, jukiDocAnswer, jukiDocAnswerOther, jukiDocOtherID,
-		jukiDocMandate, jukiDocMandateSeal, jukiDocSealCertificate, jukiDocProxyID, jukiDocNotSameDay, jukiDocRepresentation},
-	MyNumber: {myDocForm, myDocCard, myDocPhotoID, myDocPhotoAddress, myDocLetterFirst, myDocAnswer, myDocAnswerOther, myDocOtherID,
-		myDocMandate, myDocMandateSeal, myDocSealCertificate, myDocProxyID, myDocNotSameDay, myDocRepresentation},
+	Juki: {
+		jukiDocForm, jukiDocCard, jukiDocPhotoID, jukiDocPhotoAddress, jukiDocLetterFirst, jukiDocAnswer, jukiDocAnswerOther, jukiDocOtherID,
+		jukiDocMandate, jukiDocMandateSeal, jukiDocSealCertificate, jukiDocProxyID, jukiDocNotSameDay, jukiDocRepresentation,
+	},
+	MyNumber: {
+		myDocForm, myDocCard, myDocPhotoID, myDocPhotoAddress, myDocLetterFirst, myDocAnswer, myDocAnswerOther, myDocOtherID,
+		myDocMandate, myDocMandateSeal, myDocSealCertificate, myDocProxyID, myDocNotSameDay, myDocRepresentation,
+	},
 }
 
 // Documents judges what was shown (domain.md 1.1, 1.3.2, 1.4.8). The list is

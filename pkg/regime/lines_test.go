@@ -103,8 +103,10 @@ func TestBadLines(t *testing.T) {
 	} {
 		other := good
 		if c.cmd != "validity" {
-			other = map[string]string{"window": `{"last_day":"2020-06-18"}`, "open": `{"operation":"new","at":"2012-12-03 10:00"}`,
-				"apply": `{"operation":"suspend","at":"2021-08-10 10:00"}`}[c.cmd]
+			other = map[string]string{
+				"window": `{"last_day":"2020-06-18"}`, "open": `{"operation":"new","at":"2012-12-03 10:00"}`,
+				"apply": `{"operation":"suspend","at":"2021-08-10 10:00"}`,
+			}[c.cmd]
 		}
 		answers, failed := ask(t, c.cmd, other, c.line, other)
 		if failed != 1 || len(answers) != 3 {

@@ -29,12 +29,16 @@ type PINFormat struct {
 
 var pinFormats = map[Regime]map[PIN]PINFormat{
 	Juki: {
-		PINSign: {Min: 4, Max: 16, Tries: 5, Format: jukiPINLength, Limit: jukiPINTries, chars: jukiPINChars,
-			allowed: func(b byte) bool { return isUpper(b) || isDigit(b) || b >= 'a' && b <= 'z' }},
+		PINSign: {
+			Min: 4, Max: 16, Tries: 5, Format: jukiPINLength, Limit: jukiPINTries, chars: jukiPINChars,
+			allowed: func(b byte) bool { return isUpper(b) || isDigit(b) || b >= 'a' && b <= 'z' },
+		},
 	},
 	MyNumber: {
-		PINSign: {Min: 6, Max: 16, Tries: 5, Format: signPINLength, Limit: signPINTries, chars: signPINChars,
-			allowed: func(b byte) bool { return isUpper(b) || isDigit(b) }, mixed: true},
+		PINSign: {
+			Min: 6, Max: 16, Tries: 5, Format: signPINLength, Limit: signPINTries, chars: signPINChars,
+			allowed: func(b byte) bool { return isUpper(b) || isDigit(b) }, mixed: true,
+		},
 		PINAuth:     {Min: 4, Max: 4, Tries: 3, Format: fourDigits, Limit: authPINTries, chars: fourDigits, allowed: isDigit},
 		PINResident: {Min: 4, Max: 4, Tries: 3, Format: fourDigits, Limit: otherPINTries, chars: fourDigits, allowed: isDigit},
 		PINFace:     {Min: 4, Max: 4, Tries: 3, Format: fourDigits, Limit: otherPINTries, chars: fourDigits, allowed: isDigit},

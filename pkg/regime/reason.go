@@ -19,34 +19,48 @@ var reasons = [...]struct {
 	name string
 	rule ID
 }{
-	Unspecified: {"unspecified", rule(Rule{ID: "reason.unspecified", Source: reasonSource,
+	Unspecified: {"unspecified", rule(Rule{
+		ID: "reason.unspecified", Source: reasonSource,
 		JA:     "本人への交付前に廃棄した電子証明書です。",
 		EN:     "The certificate was discarded before it was delivered to the holder.",
-		NextJA: "カードをお預かりし、新しい電子証明書を作り直します。", NextEN: "The card is kept and a new certificate is made."})},
-	KeyCompromise: {"keyCompromise", rule(Rule{ID: "reason.key-compromise", Source: reasonSource,
+		NextJA: "カードをお預かりし、新しい電子証明書を作り直します。", NextEN: "The card is kept and a new certificate is made.",
+	})},
+	KeyCompromise: {"keyCompromise", rule(Rule{
+		ID: "reason.key-compromise", Source: reasonSource,
 		JA:     "秘密鍵の漏えい、またはカードの紛失による失効です。",
 		EN:     "Revoked because the key leaked or the card was lost.",
-		NextJA: "再発行を申請してください。", NextEN: "Apply for a re-issue."})},
-	CACompromise: {"cACompromise", rule(Rule{ID: "reason.ca-compromise", Source: reasonSource,
+		NextJA: "再発行を申請してください。", NextEN: "Apply for a re-issue.",
+	})},
+	CACompromise: {"cACompromise", rule(Rule{
+		ID: "reason.ca-compromise", Source: reasonSource,
 		JA:     "認証局の秘密鍵の危殆化による失効です。",
 		EN:     "Revoked because the authority's own key is compromised.",
-		NextJA: "発行者からの案内をお待ちください。", NextEN: "Wait for the authority's announcement."})},
-	AffiliationChanged: {"affiliationChanged", rule(Rule{ID: "reason.affiliation-changed", Source: reasonSource,
+		NextJA: "発行者からの案内をお待ちください。", NextEN: "Wait for the authority's announcement.",
+	})},
+	AffiliationChanged: {"affiliationChanged", rule(Rule{
+		ID: "reason.affiliation-changed", Source: reasonSource,
 		JA:     "氏名・住所など、記載内容の変更による失効です。",
 		EN:     "Revoked because recorded content such as name or address changed.",
-		NextJA: "新しい内容の電子証明書を申請してください。", NextEN: "Apply for a certificate with the new content."})},
-	Superseded: {"superseded", rule(Rule{ID: "reason.superseded", Source: reasonSource,
+		NextJA: "新しい内容の電子証明書を申請してください。", NextEN: "Apply for a certificate with the new content.",
+	})},
+	Superseded: {"superseded", rule(Rule{
+		ID: "reason.superseded", Source: reasonSource,
 		JA:     "更新により、新しい電子証明書に置き換わりました。",
 		EN:     "Replaced by a new certificate.",
-		NextJA: "新しい電子証明書をお使いください。", NextEN: "Use the new certificate."})},
-	CessationOfOperation: {"cessationOfOperation", rule(Rule{ID: "reason.cessation", Source: reasonSource,
+		NextJA: "新しい電子証明書をお使いください。", NextEN: "Use the new certificate.",
+	})},
+	CessationOfOperation: {"cessationOfOperation", rule(Rule{
+		ID: "reason.cessation", Source: reasonSource,
 		JA:     "本人の希望、死亡、カードの失効などにより、使われなくなりました。",
 		EN:     "No longer needed: the holder's wish, death, or the card void.",
-		NextJA: "必要になったときは、新規の発行を申請してください。", NextEN: "Apply for a new issue if it is needed again."})},
-	CertificateHold: {"certificateHold", rule(Rule{ID: "reason.hold", From: MyNumberFirstDay, Source: "Reg2016 Art 65; " + reasonSource,
+		NextJA: "必要になったときは、新規の発行を申請してください。", NextEN: "Apply for a new issue if it is needed again.",
+	})},
+	CertificateHold: {"certificateHold", rule(Rule{
+		ID: "reason.hold", From: MyNumberFirstDay, Source: "Reg2016 Art 65; " + reasonSource,
 		JA:     "一時停止中です。カードの電子証明書の一時停止は解除されません。",
 		EN:     "Suspended; the suspension of a certificate on a card is never lifted.",
-		NextJA: "カードが見つかった場合も、失効と再発行を申請してください。", NextEN: "Even when the card is found, apply for revocation and re-issue."})},
+		NextJA: "カードが見つかった場合も、失効と再発行を申請してください。", NextEN: "Even when the card is found, apply for revocation and re-issue.",
+	})},
 }
 
 const reasonSource = "CPS 4.9.9 (p8n); domain.md 2.5"

@@ -18,26 +18,36 @@ var retentions = map[Record]struct {
 	years int
 	rule  ID
 }{
-	RecordIssue: {10, rule(Rule{ID: "retention.issue-record", Source: "Ord2013, Ord2016 Arts 2–7; domain.md 1.6",
+	RecordIssue: {10, rule(Rule{
+		ID: "retention.issue-record", Source: "Ord2013, Ord2016 Arts 2–7; domain.md 1.6",
 		JA:     "発行記録は、有効期間満了の日の翌日から10年間保存します。",
 		EN:     "Issue records are kept until ten years have passed from the day after expiry.",
-		NextJA: keepJA, NextEN: keepEN})},
-	RecordRevocation: {0, rule(Rule{ID: "retention.revocation-information", Source: "Ord2013, Ord2016; domain.md 1.6",
+		NextJA: keepJA, NextEN: keepEN,
+	})},
+	RecordRevocation: {0, rule(Rule{
+		ID: "retention.revocation-information", Source: "Ord2013, Ord2016; domain.md 1.6",
 		JA:     "失効情報は、電子証明書の本来の有効期間が終わる日まで保存します。",
 		EN:     "Revocation information is kept until the certificate's scheduled expiry.",
-		NextJA: keepJA, NextEN: keepEN})},
-	RecordRevocationFile: {10, rule(Rule{ID: "retention.revocation-file", Source: "Ord2013, Ord2016; domain.md 1.6",
+		NextJA: keepJA, NextEN: keepEN,
+	})},
+	RecordRevocationFile: {10, rule(Rule{
+		ID: "retention.revocation-file", Source: "Ord2013, Ord2016; domain.md 1.6",
 		JA:     "失効情報ファイルは10年間保存します。",
 		EN:     "Revocation-information files are kept for ten years.",
-		NextJA: keepJA, NextEN: keepEN})},
-	RecordApplication: {15, rule(Rule{ID: "retention.application-forms", Source: "Reg2016 Art 80; domain.md 1.6",
+		NextJA: keepJA, NextEN: keepEN,
+	})},
+	RecordApplication: {15, rule(Rule{
+		ID: "retention.application-forms", Source: "Reg2016 Art 80; domain.md 1.6",
 		JA:     "申請書と本人確認書類の写しは15年間保存します。",
 		EN:     "Application forms and copies of ID are kept for fifteen years.",
-		NextJA: keepJA, NextEN: keepEN})},
-	RecordCardApplication: {15, rule(Rule{ID: "retention.card-application", Source: "CardReg2016; domain.md 1.6",
+		NextJA: keepJA, NextEN: keepEN,
+	})},
+	RecordCardApplication: {15, rule(Rule{
+		ID: "retention.card-application", Source: "CardReg2016; domain.md 1.6",
 		JA:     "カードの申請書類は15年間保存します。",
 		EN:     "Card application papers are kept for fifteen years.",
-		NextJA: keepJA, NextEN: keepEN})},
+		NextJA: keepJA, NextEN: keepEN,
+	})},
 }
 
 const (

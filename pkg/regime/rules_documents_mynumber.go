@@ -2,116 +2,154 @@ package regime
 
 // What must be shown under the My Number regime.
 var (
-	myDocForm = rule(Rule{ID: "mynumber.documents.form", From: MyNumberFirstDay,
+	myDocForm = rule(Rule{
+		ID: "mynumber.documents.form", From: MyNumberFirstDay,
 		Source: "Act2016 Arts 3, 22; muni pages; domain.md 1.4.1, 1.4.8",
 		JA:     "申請書が必要です。",
 		EN:     "The application form is needed.",
 		NextJA: "窓口にある申請書に記入してください。",
-		NextEN: "Fill in the form at the counter."})
-	myDocCard = rule(Rule{ID: "mynumber.documents.card", From: MyNumberFirstDay,
+		NextEN: "Fill in the form at the counter.",
+	})
+	myDocCard = rule(Rule{
+		ID: "mynumber.documents.card", From: MyNumberFirstDay,
 		Source: "Act2016 Arts 3, 22; muni pages; domain.md 1.4.1, 1.4.8",
 		JA:     "マイナンバーカードが必要です。",
 		EN:     "The My Number card is needed.",
 		NextJA: "カードをお持ちください。紛失したときは、紛失の届出と再発行の手続きをご案内します。",
-		NextEN: "Bring the card. If it is lost, report the loss and apply for a new one."})
-	myDocPhotoID = rule(Rule{ID: "mynumber.documents.photo-id", From: MyNumberFirstDay,
+		NextEN: "Bring the card. If it is lost, report the loss and apply for a new one.",
+	})
+	myDocPhotoID = rule(Rule{
+		ID: "mynumber.documents.photo-id", From: MyNumberFirstDay,
 		Source: "Act2016 Arts 3, 22; muni pages; domain.md 1.4.1, 1.4.8",
 		JA:     "本人確認のため、写真付きの公的な本人確認書類が必要です。",
 		EN:     "An official photo ID is needed.",
 		NextJA: "写真付きの書類がないときは、照会書兼回答書をご住所へ郵送します。届いたら記入してお持ちください。",
-		NextEN: "Without photo ID a letter of inquiry is mailed to the registered address; bring its answer form."})
-	myDocPhotoAddress = rule(Rule{ID: "mynumber.documents.photo-id-address", From: MyNumberFirstDay,
+		NextEN: "Without photo ID a letter of inquiry is mailed to the registered address; bring its answer form.",
+	})
+	myDocPhotoAddress = rule(Rule{
+		ID: "mynumber.documents.photo-id-address", From: MyNumberFirstDay,
 		Source: "Act2016 Arts 3, 22; muni pages; domain.md 1.4.1, 1.4.8",
 		JA:     "写真付きの本人確認書類の住所が、最新の住所ではありません。",
 		EN:     "The address on the photo ID is not the current one.",
 		NextJA: "住所を書き換えてからお持ちいただくか、照会書兼回答書による確認をお選びください。",
-		NextEN: "Have the ID's address updated, or choose the check by letter of inquiry."})
-	myDocLetterFirst = rule(Rule{ID: "mynumber.documents.letter-first", From: MyNumberFirstDay,
+		NextEN: "Have the ID's address updated, or choose the check by letter of inquiry.",
+	})
+	myDocLetterFirst = rule(Rule{
+		ID: "mynumber.documents.letter-first", From: MyNumberFirstDay,
 		Source: "Act2016 Arts 3, 22; muni pages; domain.md 1.4.1, 1.4.8",
 		JA:     "照会書兼回答書をご住所へ郵送してからの手続きになります。当日の発行はできません。",
 		EN:     "A letter of inquiry must be mailed to the registered address first; issue on the same day is not possible.",
 		NextJA: "郵送する照会書兼回答書に記入し、あらためてお越しください。",
-		NextEN: "Fill in the answer form that will be mailed and come again."})
-	myDocAnswer = rule(Rule{ID: "mynumber.documents.inquiry-answer", From: MyNumberFirstDay,
+		NextEN: "Fill in the answer form that will be mailed and come again.",
+	})
+	myDocAnswer = rule(Rule{
+		ID: "mynumber.documents.inquiry-answer", From: MyNumberFirstDay,
 		Source: "Act2016 Arts 3, 22; muni pages; domain.md 1.4.1, 1.4.8",
 		JA:     "郵送した照会書兼回答書が必要です。",
 		EN:     "The answer form of the letter of inquiry is needed.",
 		NextJA: "届いた照会書兼回答書に記入してお持ちください。",
-		NextEN: "Bring the answer form, filled in."})
-	myDocAnswerOther = rule(Rule{ID: "mynumber.documents.inquiry-answer-other", From: MyNumberFirstDay,
+		NextEN: "Bring the answer form, filled in.",
+	})
+	myDocAnswerOther = rule(Rule{
+		ID: "mynumber.documents.inquiry-answer-other", From: MyNumberFirstDay,
 		Source: "Act2016 Arts 3, 22; muni pages; domain.md 1.4.1, 1.4.8",
 		JA:     "お持ちの照会書兼回答書は、ご住所へ郵送したものと一致しません。",
 		EN:     "The answer form is not the one that was mailed to the registered address.",
 		NextJA: "最後に届いた照会書兼回答書をお持ちください。届いていないときは、もう一度郵送します。",
-		NextEN: "Bring the form that arrived last; if none arrived, another is mailed."})
-	myDocOtherID = rule(Rule{ID: "mynumber.documents.other-id", From: MyNumberFirstDay,
+		NextEN: "Bring the form that arrived last; if none arrived, another is mailed.",
+	})
+	myDocOtherID = rule(Rule{
+		ID: "mynumber.documents.other-id", From: MyNumberFirstDay,
 		Source: "Act2016 Arts 3, 22; muni pages; domain.md 1.4.1, 1.4.8",
 		JA:     "照会書兼回答書とあわせて、健康保険証などの本人確認書類が必要です。",
 		EN:     "A health-insurance card or the like is needed with the answer form.",
 		NextJA: "健康保険証などをお持ちください。",
-		NextEN: "Bring a health-insurance card or the like."})
-	myDocMandate = rule(Rule{ID: "mynumber.documents.mandate", From: MyNumberFirstDay,
+		NextEN: "Bring a health-insurance card or the like.",
+	})
+	myDocMandate = rule(Rule{
+		ID: "mynumber.documents.mandate", From: MyNumberFirstDay,
 		Source: "Act2016 Arts 3, 22; muni pages; domain.md 1.4.1, 1.4.8",
 		JA:     "本人が自筆した委任状が必要です。",
 		EN:     "A mandate in the principal's own hand is needed.",
 		NextJA: "委任状を本人に書いてもらってください。",
-		NextEN: "Have the principal write the mandate."})
-	myDocMandateSeal = rule(Rule{ID: "mynumber.documents.mandate-seal", From: MyNumberFirstDay,
+		NextEN: "Have the principal write the mandate.",
+	})
+	myDocMandateSeal = rule(Rule{
+		ID: "mynumber.documents.mandate-seal", From: MyNumberFirstDay,
 		Source: "Act2016 Arts 3, 22; muni pages; domain.md 1.4.1, 1.4.8",
 		JA:     "委任状に実印が押されていません。",
 		EN:     "The mandate does not bear the registered seal.",
 		NextJA: "本人の実印を押した委任状をお持ちください。",
-		NextEN: "Bring a mandate sealed with the principal's registered seal."})
-	myDocSealCertificate = rule(Rule{ID: "mynumber.documents.seal-certificate", From: MyNumberFirstDay,
+		NextEN: "Bring a mandate sealed with the principal's registered seal.",
+	})
+	myDocSealCertificate = rule(Rule{
+		ID: "mynumber.documents.seal-certificate", From: MyNumberFirstDay,
 		Source: "Act2016 Arts 3, 22; muni pages; domain.md 1.4.1, 1.4.8",
 		JA:     "本人の印鑑登録証明書が必要です。",
 		EN:     "The principal's seal certificate is needed.",
 		NextJA: "印鑑登録証明書をお持ちください。",
-		NextEN: "Bring the seal certificate."})
-	myDocProxyID = rule(Rule{ID: "mynumber.documents.proxy-photo-id", From: MyNumberFirstDay,
+		NextEN: "Bring the seal certificate.",
+	})
+	myDocProxyID = rule(Rule{
+		ID: "mynumber.documents.proxy-photo-id", From: MyNumberFirstDay,
 		Source: "Act2016 Arts 3, 22; muni pages; domain.md 1.4.1, 1.4.8",
 		JA:     "代理人の写真付き本人確認書類が必要です。",
 		EN:     "The representative's own photo ID is needed.",
 		NextJA: "代理人ご自身の運転免許証などをお持ちください。",
-		NextEN: "Bring the representative's own photo ID."})
-	myDocNotSameDay = rule(Rule{ID: "mynumber.documents.not-same-day", From: MyNumberFirstDay,
+		NextEN: "Bring the representative's own photo ID.",
+	})
+	myDocNotSameDay = rule(Rule{
+		ID: "mynumber.documents.not-same-day", From: MyNumberFirstDay,
 		Source: "Act2016 Arts 3, 22; muni pages; domain.md 1.4.1, 1.4.8",
 		JA:     "この申請方法では、当日の発行はできません。",
 		EN:     "Issue on the day of the first visit is not possible in this way.",
 		NextJA: "照会書兼回答書が届いてから、あらためてお越しください。",
-		NextEN: "Come again when the answer form has arrived."})
-	myDocRepresentation = rule(Rule{ID: "mynumber.documents.proof-of-representation", From: MyNumberFirstDay,
+		NextEN: "Come again when the answer form has arrived.",
+	})
+	myDocRepresentation = rule(Rule{
+		ID: "mynumber.documents.proof-of-representation", From: MyNumberFirstDay,
 		Source: "muni:Nabari, muni:Hagi; domain.md 1.4.6",
 		JA:     "法定代理人であることを示す書類(戸籍全部事項証明書、登記事項証明書など)が必要です。",
 		EN:     "Proof that the representative is the legal representative is needed.",
 		NextJA: "戸籍や登記の証明書をお持ちください。本籍地がこの市区町村であれば省略できる場合があります。",
-		NextEN: "Bring an extract of the family register or of the register of guardianship."})
-	myDocCardIsID = rule(Rule{ID: "mynumber.documents.card-is-photo-id", From: MyNumberFirstDay,
+		NextEN: "Bring an extract of the family register or of the register of guardianship.",
+	})
+	myDocCardIsID = rule(Rule{
+		ID: "mynumber.documents.card-is-photo-id", From: MyNumberFirstDay,
 		Source: "own knowledge, unverified: the card bears photo and address",
 		JA:     "マイナンバーカードを写真付きの本人確認書類として確認しました。",
-		EN:     "The My Number card itself was taken as photo ID."})
-	myDocHandOverNotice = rule(Rule{ID: "mynumber.documents.handover-notice", From: MyNumberFirstDay,
+		EN:     "The My Number card itself was taken as photo ID.",
+	})
+	myDocHandOverNotice = rule(Rule{
+		ID: "mynumber.documents.handover-notice", From: MyNumberFirstDay,
 		Source: "muni:Kitakyushu, muni:Hagi; domain.md 1.4.1",
 		JA:     "交付通知書(はがき)が必要です。",
 		EN:     "The hand-over notice (postcard) is needed.",
 		NextJA: "届いた交付通知書をお持ちください。なくしたときは本人確認書類を追加でお持ちください。",
-		NextEN: "Bring the postcard; if it is lost, ask the counter."})
-	myDocNoticeAnswer = rule(Rule{ID: "mynumber.documents.notice-answer", From: MyNumberFirstDay,
+		NextEN: "Bring the postcard; if it is lost, ask the counter.",
+	})
+	myDocNoticeAnswer = rule(Rule{
+		ID: "mynumber.documents.notice-answer", From: MyNumberFirstDay,
 		Source: "muni:Yokohama; domain.md 1.4.8",
 		JA:     "有効期限通知書に同封の照会書兼回答書(暗証番号を封入したもの)が必要です。",
 		EN:     "The answer form enclosed with the expiry notice, with the PINs sealed inside, is needed.",
 		NextJA: "同封の照会書兼回答書に本人が記入し、封をしてお持ちください。",
-		NextEN: "Have the holder fill in the enclosed form, seal it and bring it."})
-	myDocNoticePINs = rule(Rule{ID: "mynumber.documents.notice-pins-differ", From: MyNumberFirstDay,
+		NextEN: "Have the holder fill in the enclosed form, seal it and bring it.",
+	})
+	myDocNoticePINs = rule(Rule{
+		ID: "mynumber.documents.notice-pins-differ", From: MyNumberFirstDay,
 		Source: "muni:Yokohama; domain.md 1.4.8",
 		JA:     "封入された暗証番号がカードの暗証番号と一致しません。",
 		EN:     "The PINs in the envelope do not match the card.",
 		NextJA: "あらためて照会書兼回答書を郵送します。届いたら記入して、もう一度お越しください。",
-		NextEN: "A new letter of inquiry is mailed; a second visit is needed."})
-	myDocNoticeRenewal = rule(Rule{ID: "mynumber.documents.notice-renewal-only", From: MyNumberFirstDay,
+		NextEN: "A new letter of inquiry is mailed; a second visit is needed.",
+	})
+	myDocNoticeRenewal = rule(Rule{
+		ID: "mynumber.documents.notice-renewal-only", From: MyNumberFirstDay,
 		Source: "domain.md 1.4.8",
 		JA:     "有効期限通知書による代理人の当日の手続きは、更新に限ります。",
 		EN:     "The same-day way with the expiry notice is for renewals only.",
 		NextJA: "委任状による代理申請の方法をご案内します。",
-		NextEN: "Apply as an agent by mandate instead."})
+		NextEN: "Apply as an agent by mandate instead.",
+	})
 )

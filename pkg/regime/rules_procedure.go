@@ -3,78 +3,104 @@ package regime
 // The order of things at the counter, which package lifecycle applies.
 var (
 	// DoubleIssue refuses a second certificate of a kind while one is in force.
-	DoubleIssue = rule(Rule{ID: "application.double-issue",
+	DoubleIssue = rule(Rule{
+		ID:     "application.double-issue",
 		Source: "Act2013 Art 6; Act2016 Arts 6, 25; domain.md 1.3.1, 1.4.3",
 		JA:     "同じ種類の有効な電子証明書をすでにお持ちのため、重ねて発行することはできません。",
 		EN:     "A certificate of this kind is already in force, and a second one must not be issued.",
 		NextJA: "更新期間内であれば更新を、紛失や破損の場合は再発行をお申し込みください。",
-		NextEN: "Apply for a renewal inside the window, or for a re-issue after loss or damage."})
+		NextEN: "Apply for a renewal inside the window, or for a re-issue after loss or damage.",
+	})
 	// NothingHeld refuses to renew, revoke or unblock what is not there.
-	NothingHeld = rule(Rule{ID: "application.nothing-held", Source: "domain.md 1.3.4, 1.4.3",
+	NothingHeld = rule(Rule{
+		ID: "application.nothing-held", Source: "domain.md 1.3.4, 1.4.3",
 		JA:     "この手続の対象となる電子証明書がありません。",
 		EN:     "There is no certificate that this procedure could be about.",
 		NextJA: "電子証明書が必要な場合は、新規発行をお申し込みください。",
-		NextEN: "Apply for a new issue if a certificate is wanted."})
+		NextEN: "Apply for a new issue if a certificate is wanted.",
+	})
 	// OneAtATime refuses a second application while one is open.
-	OneAtATime = rule(Rule{ID: "application.one-at-a-time", Source: "domain.md 6 (3)",
+	OneAtATime = rule(Rule{
+		ID: "application.one-at-a-time", Source: "domain.md 6 (3)",
 		JA:     "別の手続が途中です。先にその手続を終えるか、取り下げてください。",
 		EN:     "Another procedure is still open; it must be finished or withdrawn first.",
 		NextJA: "途中の手続を窓口で続けるか、取下げを申し出てください。",
-		NextEN: "Carry the open procedure on at its counter, or withdraw it."})
+		NextEN: "Carry the open procedure on at its counter, or withdraw it.",
+	})
 	// OtherCard refuses a card that is not the applicant's.
-	OtherCard = rule(Rule{ID: "card.not-the-holders", Source: "domain.md 6 (10)",
+	OtherCard = rule(Rule{
+		ID: "card.not-the-holders", Source: "domain.md 6 (10)",
 		JA:     "このカードは申請された方のカードではありません。",
 		EN:     "This card is not the applicant's.",
 		NextJA: "ご本人のカードを読取機に置いてください。",
-		NextEN: "Place the applicant's own card on the reader."})
+		NextEN: "Place the applicant's own card on the reader.",
+	})
 	// CardClaimedByOther refuses a card that the log knows as somebody else's.
-	CardClaimedByOther = rule(Rule{ID: "card.claimed-by-another", Source: "design.md The log",
+	CardClaimedByOther = rule(Rule{
+		ID: "card.claimed-by-another", Source: "design.md The log",
 		JA:     "このカードは別の方のカードとして登録されています。",
 		EN:     "This card is registered as another person's.",
 		NextJA: "カードを取り違えていないか確かめ、分からないときは上席者に報告してください。",
-		NextEN: "Check whether cards were mixed up; if that is not clear, report it to a superior."})
+		NextEN: "Check whether cards were mixed up; if that is not clear, report it to a superior.",
+	})
 	// CardNotUsable refuses work on a card that is void, expired or suspended.
-	CardNotUsable = rule(Rule{ID: "card.not-usable", Source: "MyNoOrd2016 Art 14; domain.md 1.4.7",
+	CardNotUsable = rule(Rule{
+		ID: "card.not-usable", Source: "MyNoOrd2016 Art 14; domain.md 1.4.7",
 		JA:     "カードが失効しているか一時停止中のため、この手続はできません。",
 		EN:     "The card is void, expired or suspended, so this can't be done with it.",
 		NextJA: "カードの再交付と電子証明書の再発行をお申し込みください。",
-		NextEN: "Apply for the card and the certificates again."})
+		NextEN: "Apply for the card and the certificates again.",
+	})
 	// NoCardReady refuses to hand over a card that is not there, or not finished.
-	NoCardReady = rule(Rule{ID: "card.none-to-hand-over", Source: "domain.md 1.4.1",
+	NoCardReady = rule(Rule{
+		ID: "card.none-to-hand-over", Source: "domain.md 1.4.1",
 		JA:     "お渡しできるカードがまだ届いていません。",
 		EN:     "No card is ready to be handed over.",
 		NextJA: "交付通知書が届いてからお越しください。",
-		NextEN: "Come when the hand-over notice has arrived."})
+		NextEN: "Come when the hand-over notice has arrived.",
+	})
 	// RecordEnded refuses applications for a person whose record has ended.
-	RecordEnded = rule(Rule{ID: "application.record-ended", Source: "Reg2016 Art 20; domain.md 1.4.7",
+	RecordEnded = rule(Rule{
+		ID: "application.record-ended", Source: "Reg2016 Art 20; domain.md 1.4.7",
 		JA:     "住民票が消除されているため、申請を受け付けられません。",
 		EN:     "The resident record has been deleted, so nothing can be applied for.",
 		NextJA: "住民票の記録について、市民課にお尋ねください。",
-		NextEN: "Ask the residents' desk about the record."})
+		NextEN: "Ask the residents' desk about the record.",
+	})
 	// NoSuchKind refuses a kind of certificate that the regime's card does not carry.
-	NoSuchKind = rule(Rule{ID: "juki.kind.signature-only", Until: JukiRunOffDay, Source: "Act2013; domain.md 1.2",
+	NoSuchKind = rule(Rule{
+		ID: "juki.kind.signature-only", Until: JukiRunOffDay, Source: "Act2013; domain.md 1.2",
 		JA:     "住民基本台帳カードに入るのは署名用の電子証明書だけです。",
 		EN:     "A juki card carries a signature certificate only.",
 		NextJA: "署名用の電子証明書としてお申し込みください。",
-		NextEN: "Apply for the signature certificate."})
+		NextEN: "Apply for the signature certificate.",
+	})
 	// AuthFirst is the order inside one issue: the authentication certificate first, because it caps the other.
-	AuthFirst = rule(Rule{ID: "mynumber.issue.authentication-first", From: MyNumberFirstDay, Source: "Reg2016 Art 13; domain.md 1.4.2",
+	AuthFirst = rule(Rule{
+		ID: "mynumber.issue.authentication-first", From: MyNumberFirstDay, Source: "Reg2016 Art 13; domain.md 1.4.2",
 		JA: "署名用の有効期間は利用者証明用を超えられないため、利用者証明用を先に発行します。",
-		EN: "The authentication certificate is issued first, because it caps the signature certificate's term."})
+		EN: "The authentication certificate is issued first, because it caps the signature certificate's term.",
+	})
 	// BeforeHandOver discards what was made but can't be handed over.
-	BeforeHandOver = rule(Rule{ID: "application.discarded-before-delivery", Source: "CPS 4.9.9; domain.md 2.5",
+	BeforeHandOver = rule(Rule{
+		ID: "application.discarded-before-delivery", Source: "CPS 4.9.9; domain.md 2.5",
 		JA:     "交付前に使えないことが分かった電子証明書は、廃棄として失効します。",
 		EN:     "A certificate found unusable before it is handed over is discarded and revoked.",
 		NextJA: "カードをお預かりし、新しい申請で作り直します。",
-		NextEN: "The card is kept; a new application makes it again."})
+		NextEN: "The card is kept; a new application makes it again.",
+	})
 	// WithinDeadline is what is met by acting in time.
-	WithinDeadline = rule(Rule{ID: "mynumber.deadline.met", From: MyNumberFirstDay, Source: "MyNoOrd2016 Art 14; domain.md 1.4.7",
+	WithinDeadline = rule(Rule{
+		ID: "mynumber.deadline.met", From: MyNumberFirstDay, Source: "MyNoOrd2016 Art 14; domain.md 1.4.7",
 		JA: "期限内に届出またはカードの提出がありました。",
-		EN: "The notification or the card was submitted within its deadline."})
+		EN: "The notification or the card was submitted within its deadline.",
+	})
 	// ClaimQuarantined answers a counter whose claim was not believed or could not be attributed.
-	ClaimQuarantined = rule(Rule{ID: "claim.quarantined", Source: "design.md Counters",
+	ClaimQuarantined = rule(Rule{
+		ID: "claim.quarantined", Source: "design.md Counters",
 		JA:     "センターがこの内容を確かめられなかったため、保留にしました。",
 		EN:     "The centre could not verify this and has set it aside.",
 		NextJA: "上席者に報告し、センターからの連絡をお待ちください。",
-		NextEN: "Report it to a superior and wait for the centre."})
+		NextEN: "Report it to a superior and wait for the centre.",
+	})
 )

@@ -25,7 +25,8 @@ func day(s string) civil.Date {
 func mustHold(t interface {
 	Helper()
 	Errorf(string, ...any)
-}, what string, rules []ID, want ...ID) {
+}, what string, rules []ID, want ...ID,
+) {
 	t.Helper()
 	for _, id := range want {
 		if !slices.Contains(rules, id) {
@@ -94,8 +95,10 @@ func TestRenewalGoldenVectors(t *testing.T) {
 		{"2026-06-15", "2032-06-15", "mynumber.validity.sixth-birthday", "mynumber.renewal.in-window", true, false, false},
 		{"2026-06-16", "2031-06-15", "mynumber.validity.fifth-birthday", "mynumber.renewal.after-expiry", true, false, true},
 	} {
-		r, err := Switches{}.Renewal(ValidityIn{Regime: MyNumber, Kind: Auth, Issued: day(c.filed),
-			BirthDate: day("1980-06-15"), CurrentLastDay: day("2026-06-15")})
+		r, err := Switches{}.Renewal(ValidityIn{
+			Regime: MyNumber, Kind: Auth, Issued: day(c.filed),
+			BirthDate: day("1980-06-15"), CurrentLastDay: day("2026-06-15"),
+		})
 		if err != nil || r.Validity.LastDay.String() != c.want || r.Validity.Binds != c.binds || r.Accepted() != c.accepted ||
 			r.Alternative != c.alternative || r.AfterExpiry != c.afterExpiry {
 			t.Errorf("filed %s: %+v, %v", c.filed, r, err)
@@ -139,8 +142,10 @@ func TestSwitchesOfValidity(t *testing.T) {
 
 // Caps: the earliest candidate binds, every candidate is shown.
 func TestCaps(t *testing.T) {
-	in := ValidityIn{Regime: MyNumber, Kind: Sign, Issued: day("2023-09-10"), BirthDate: day("1980-06-15"),
-		AuthLastDay: day("2025-06-15"), CardLastDay: day("2030-06-15")}
+	in := ValidityIn{
+		Regime: MyNumber, Kind: Sign, Issued: day("2023-09-10"), BirthDate: day("1980-06-15"),
+		AuthLastDay: day("2025-06-15"), CardLastDay: day("2030-06-15"),
+	}
 	v, err := Switches{}.Validity(in)
 	if err != nil {
 		t.Fatal(err)

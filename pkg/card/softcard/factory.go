@@ -1,10 +1,9 @@
 package softcard
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
-
-	"encoding/json"
 
 	"shomei/pkg/card"
 )

@@ -140,8 +140,10 @@ func TestPINMachine(t *testing.T) {
 		if err := cardtest.Session(t, c, "C1").SetUp(cardtest.LastDay, cardtest.PINs); err != nil {
 			r.Fatal(err)
 		}
-		m := &pinMachine{t: t, path: c.Path(), card: c, left: map[card.Slot]int{card.Auth: 3, card.Sign: 5},
-			value: map[card.Slot]string{card.Auth: "1234", card.Sign: "ABC123"}}
+		m := &pinMachine{
+			t: t, path: c.Path(), card: c, left: map[card.Slot]int{card.Auth: 3, card.Sign: 5},
+			value: map[card.Slot]string{card.Auth: "1234", card.Sign: "ABC123"},
+		}
 		m.enter(r)
 		r.Repeat(rapid.StateMachineActions(m))
 	})
