@@ -146,13 +146,16 @@ func TestLaterAnswersDoNotTakeTheFirstBack(t *testing.T) {
 	must(t, centre.answer(t.Context(), centre.claim("ApplicationReceived")))
 	reach(t, counter, procedure, agent.StageAccepted)
 	later, err := counter.Report(t.Context(), &events.Claim{Procedure: procedure, Fact: &events.Claim_CustodyTaken{
-		CustodyTaken: &events.CustodyTaken{Card: centre.cardID}}}, nil)
+		CustodyTaken: &events.CustodyTaken{Card: centre.cardID},
+	}}, nil)
 	must(t, err)
 	send := func(id, procedure string, a *events.Answer) {
 		must(t, centre.hub.Send(t.Context(), &events.Downlink{Id: id, Counter: desk, Procedure: procedure, Body: &events.Downlink_Answer{Answer: a}}))
 	}
-	send("answer/1", procedure, &events.Answer{Claim: "command of a service", Accepted: true, CardLastDay: "2036-01-01",
-		Certificates: []*events.CertificateState{{Serial: 7}}})
+	send("answer/1", procedure, &events.Answer{
+		Claim: "command of a service", Accepted: true, CardLastDay: "2036-01-01",
+		Certificates: []*events.CertificateState{{Serial: 7}},
+	})
 	send("answer/2", "", &events.Answer{Claim: later, Refusals: []string{"claim.quarantined"}})
 	check := func(counter *agent.Counter) {
 		t.Helper()
@@ -331,8 +334,10 @@ func TestACommandRunsOnceHoweverOftenItComes(t *testing.T) {
 	store := storePath(t)
 	counter, stop := centre.counter(centre.config(store, newSlot(chip)))
 	unblock := func(d *events.Downlink) {
-		d.Body = &events.Downlink_UnblockPins{UnblockPins: &events.UnblockPins{Card: centre.cardID, Regime: events.Regime_REGIME_MYNUMBER,
-			Pins: []events.PinKind{events.PinKind_PIN_KIND_AUTH}}}
+		d.Body = &events.Downlink_UnblockPins{UnblockPins: &events.UnblockPins{
+			Card: centre.cardID, Regime: events.Regime_REGIME_MYNUMBER,
+			Pins: []events.PinKind{events.PinKind_PIN_KIND_AUTH},
+		}}
 	}
 	for range 3 { // block it
 		if err := card.NewSession(chip).Verify(card.Auth, []byte("0000")); err == nil {
@@ -413,7 +418,8 @@ func TestTheRegisterReportsWithoutAReader(t *testing.T) {
 	counter, _ := centre.counter(centre.config(storePath(t), nil))
 	caused := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	id, err := counter.Report(t.Context(), &events.Claim{Subscriber: "s", CausedMs: caused.UnixMilli(), Fact: &events.Claim_RecordChangeNotified{
-		RecordChangeNotified: &events.RecordChangeNotified{Change: events.RecordChange_RECORD_CHANGE_ADDRESS}}}, nil)
+		RecordChangeNotified: &events.RecordChangeNotified{Change: events.RecordChange_RECORD_CHANGE_ADDRESS},
+	}}, nil)
 	must(t, err)
 	claim := centre.claim("RecordChangeNotified")
 	if claim.GetId() != id || claim.GetProcedure() != id || claim.GetCausedMs() != caused.UnixMilli() || claim.GetFiledMs() == 0 ||

@@ -131,8 +131,10 @@ func sealKey(t testing.TB) hpke.PrivateKey {
 func (c *centre) makeAuthority() {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	must(c.t, err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority of a test"},
-		NotBefore: time.Now(), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority of a test"},
+		NotBefore: time.Now(), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	must(c.t, err)
 	c.caKey = key
@@ -165,15 +167,21 @@ func (c *centre) handle(ctx context.Context, r counterlink.Received) error {
 }
 
 func (c *centre) answer(ctx context.Context, claim *events.Claim) error {
-	return c.hub.Send(ctx, &events.Downlink{Id: claim.GetId(), Counter: desk, Procedure: claim.GetProcedure(), Subscriber: "subscriber-1",
-		Body: &events.Downlink_Answer{Answer: &events.Answer{Claim: claim.GetId(), Accepted: true, CardLastDay: cardEnds,
-			Fee: []*events.FeeItem{{RuleId: "fee", Yen: 200}}}}})
+	return c.hub.Send(ctx, &events.Downlink{
+		Id: claim.GetId(), Counter: desk, Procedure: claim.GetProcedure(), Subscriber: "subscriber-1",
+		Body: &events.Downlink_Answer{Answer: &events.Answer{
+			Claim: claim.GetId(), Accepted: true, CardLastDay: cardEnds,
+			Fee: []*events.FeeItem{{RuleId: "fee", Yen: 200}},
+		}},
+	})
 }
 
 // send sends a command; its id is that of the procedure and a suffix, the deadline an hour away.
 func (c *centre) send(ctx context.Context, procedure, suffix string, body func(*events.Downlink)) error {
-	d := &events.Downlink{Id: procedure + "-" + suffix, Counter: desk, Procedure: procedure, Subscriber: "subscriber-1",
-		IssuedMs: time.Now().UnixMilli(), DeadlineMs: time.Now().Add(time.Hour).UnixMilli()}
+	d := &events.Downlink{
+		Id: procedure + "-" + suffix, Counter: desk, Procedure: procedure, Subscriber: "subscriber-1",
+		IssuedMs: time.Now().UnixMilli(), DeadlineMs: time.Now().Add(time.Hour).UnixMilli(),
+	}
 	body(d)
 	return c.hub.Send(ctx, d)
 }
@@ -190,8 +198,10 @@ func (c *centre) sendCertificates(ctx context.Context, procedure, suffix string,
 			return nil
 		}
 		serial := uint64(100 + i)
-		template := &x509.Certificate{SerialNumber: new(big.Int).SetUint64(serial), Subject: pkix.Name{CommonName: "subject"},
-			NotBefore: time.Now(), NotAfter: time.Now().Add(time.Hour)}
+		template := &x509.Certificate{
+			SerialNumber: new(big.Int).SetUint64(serial), Subject: pkix.Name{CommonName: "subject"},
+			NotBefore: time.Now(), NotAfter: time.Now().Add(time.Hour),
+		}
 		der, err := x509.CreateCertificate(rand.Reader, template, c.ca, request.PublicKey, c.caKey)
 		if err != nil {
 			return err
@@ -407,8 +417,10 @@ func (c *centre) counter(cfg agent.Config) (counter *agent.Counter, stop func())
 }
 
 func application(cardID string) agent.Application {
-	return agent.Application{Officer: "017", Received: &events.ApplicationReceived{Operation: events.Operation_OPERATION_RENEW,
-		Channel: events.Channel_CHANNEL_SELF, Kinds: both, Documents: []string{"photo"}, Card: cardID, CardKind: events.CardKind_CARD_KIND_MYNUMBER}}
+	return agent.Application{Officer: "017", Received: &events.ApplicationReceived{
+		Operation: events.Operation_OPERATION_RENEW,
+		Channel:   events.Channel_CHANNEL_SELF, Kinds: both, Documents: []string{"photo"}, Card: cardID, CardKind: events.CardKind_CARD_KIND_MYNUMBER,
+	}}
 }
 
 func pins() agent.PINs {

@@ -111,8 +111,10 @@ func Open(cfg Config) (*Counter, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Counter{cfg: cfg, store: store, procedures: map[string]*procedure{}, works: map[string]*work{},
-		claims: map[uint64]*events.Claim{}, owners: map[string]string{}, watchers: map[int]*watcher{}}
+	c := &Counter{
+		cfg: cfg, store: store, procedures: map[string]*procedure{}, works: map[string]*work{},
+		claims: map[uint64]*events.Claim{}, owners: map[string]string{}, watchers: map[int]*watcher{},
+	}
 	if err := c.recall(); err != nil {
 		store.Close()
 		return nil, err

@@ -107,8 +107,10 @@ func (c child) config() (cfg agent.Config, err error) {
 	if err != nil {
 		return cfg, err
 	}
-	return agent.Config{Counter: desk, Office: "12237-main", Key: key, SealKey: seal, HubSealKey: hub, HubWriters: []string{c.Writer}, Conn: conn,
-		StorePath: c.Store, Reader: newSlot(chip), AdminKey: adminKey, Now: time.Now, ClockEvidence: func() string { return "synchronised" }, Logger: noLog}, nil
+	return agent.Config{
+		Counter: desk, Office: "12237-main", Key: key, SealKey: seal, HubSealKey: hub, HubWriters: []string{c.Writer}, Conn: conn,
+		StorePath: c.Store, Reader: newSlot(chip), AdminKey: adminKey, Now: time.Now, ClockEvidence: func() string { return "synchronised" }, Logger: noLog,
+	}, nil
 }
 
 // process is a started agent.
@@ -127,8 +129,10 @@ func (c *centre) start(t *testing.T, store, cardPath, crashAt string) *process {
 	must(t, err)
 	writer, err := c.writer.PublicKey()
 	must(t, err)
-	told, err := json.Marshal(child{URL: c.url, Store: store, Card: cardPath, Seed: string(seed), Seal: hex.EncodeToString(seal),
-		HubPublic: hex.EncodeToString(c.seal.PublicKey().Bytes()), Writer: writer, CardID: c.cardID})
+	told, err := json.Marshal(child{
+		URL: c.url, Store: store, Card: cardPath, Seed: string(seed), Seal: hex.EncodeToString(seal),
+		HubPublic: hex.EncodeToString(c.seal.PublicKey().Bytes()), Writer: writer, CardID: c.cardID,
+	})
 	must(t, err)
 	p := &process{cmd: exec.Command(os.Args[0]), ended: make(chan error, 1)}
 	p.cmd.Env = append(os.Environ(), childVariable+"="+string(told), crashpoint.Variable+"="+crashAt)

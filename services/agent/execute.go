@@ -150,12 +150,14 @@ func (c *Counter) finish(w *work, outcome *events.Claim) error {
 
 func confirmationFailed(w *work, reason string) *events.Claim {
 	return &events.Claim{Fact: &events.Claim_ConfirmationFailed{ConfirmationFailed: &events.ConfirmationFailed{
-		Obligation: w.down.GetId(), Reason: reason}}}
+		Obligation: w.down.GetId(), Reason: reason,
+	}}}
 }
 
 func writeFailed(w *work, cardID, stage, reason string, repairable bool) *events.Claim {
 	return &events.Claim{Fact: &events.Claim_WriteFailed{WriteFailed: &events.WriteFailed{
-		Obligation: w.down.GetId(), Card: cardID, Stage: stage, Reason: reason, Repairable: repairable}}}
+		Obligation: w.down.GetId(), Card: cardID, Stage: stage, Reason: reason, Repairable: repairable,
+	}}}
 }
 
 // late is the outcome of a command whose deadline passed or whose procedure was dropped: not begun, or begun on a card

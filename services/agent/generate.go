@@ -60,7 +60,8 @@ func (c *Counter) generate(ctx context.Context, w *work) (*events.Claim, error) 
 		}
 	}
 	return &events.Claim{Fact: &events.Claim_KeysGenerated{KeysGenerated: &events.KeysGenerated{
-		Obligation: w.down.GetId(), Card: d.GetCard(), Keys: keys}}}, nil
+		Obligation: w.down.GetId(), Card: d.GetCard(), Keys: keys,
+	}}}, nil
 }
 
 // identify waits for the commanded card and asks it how it stands.

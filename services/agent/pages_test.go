@@ -26,8 +26,10 @@ import (
 // openDesk serves the pages of a counter.
 func openDesk(t testing.TB, counter *agent.Counter) (url string) {
 	t.Helper()
-	served, err := pages.New(pages.Config{Counter: counter, Name: "12237-main-1", Office: "12237-main", Now: time.Now,
-		ClockEvidence: func() string { return "synchronised" }, Logger: noLog})
+	served, err := pages.New(pages.Config{
+		Counter: counter, Name: "12237-main-1", Office: "12237-main", Now: time.Now,
+		ClockEvidence: func() string { return "synchronised" }, Logger: noLog,
+	})
 	must(t, err)
 	server := httptest.NewServer(served.Handler())
 	ctx, cancel := context.WithCancel(context.Background())
@@ -175,14 +177,27 @@ var answers = map[string]struct {
 	stage  agent.Stage
 	want   map[string][]string
 }{
-	"accepted": {&events.Answer{Accepted: true, CardLastDay: "2030-06-18", Fee: []*events.FeeItem{{RuleId: "fee", Yen: 200}},
-		Planned: []*events.PlannedCertificate{{Kind: sign, LastDay: "2020-06-18", Candidates: []*events.Candidate{
-			{RuleId: "mynumber.validity.fifth-birthday", Day: "2022-02-28"}, {RuleId: "mynumber.validity.sixth-birthday", Day: "2020-06-18", Binds: true}}}}},
-		agent.StageAccepted, map[string][]string{"ja": {"2022-02-28", "令和2年6月18日", "この日", "200円"}, "en": {"2022-02-28", "this one", "200 yen"}}},
-	"refused": {&events.Answer{Refusals: []string{"mynumber.documents.card"}, Alternative: events.Operation_OPERATION_REISSUE,
-		AlternativePlanned: []*events.PlannedCertificate{{Kind: auth, LastDay: "2025-06-18"}}},
-		agent.StageRefused, map[string][]string{"ja": {"読み上げてください", "マイナンバーカードが必要です", "次にすること", "代わりにできること: 再交付", "令和7年6月18日"},
-			"en": {"read this out", "The My Number card is needed", "What to do next", "Re-issue"}}},
+	"accepted": {
+		&events.Answer{
+			Accepted: true, CardLastDay: "2030-06-18", Fee: []*events.FeeItem{{RuleId: "fee", Yen: 200}},
+			Planned: []*events.PlannedCertificate{{Kind: sign, LastDay: "2020-06-18", Candidates: []*events.Candidate{
+				{RuleId: "mynumber.validity.fifth-birthday", Day: "2022-02-28"}, {RuleId: "mynumber.validity.sixth-birthday", Day: "2020-06-18", Binds: true},
+			}}},
+		},
+		agent.StageAccepted,
+		map[string][]string{"ja": {"2022-02-28", "令和2年6月18日", "この日", "200円"}, "en": {"2022-02-28", "this one", "200 yen"}},
+	},
+	"refused": {
+		&events.Answer{
+			Refusals: []string{"mynumber.documents.card"}, Alternative: events.Operation_OPERATION_REISSUE,
+			AlternativePlanned: []*events.PlannedCertificate{{Kind: auth, LastDay: "2025-06-18"}},
+		},
+		agent.StageRefused,
+		map[string][]string{
+			"ja": {"読み上げてください", "マイナンバーカードが必要です", "次にすること", "代わりにできること: 再交付", "令和7年6月18日"},
+			"en": {"read this out", "The My Number card is needed", "What to do next", "Re-issue"},
+		},
+	},
 	"deferred": {&events.Answer{Deferred: true, Letter: "L-77"}, agent.StageDeferred, map[string][]string{"ja": {"L-77", "照会書の回答待ち", "照会書の回答を受け付ける", "self-no-photo"}, "en": {"L-77"}}},
 }
 

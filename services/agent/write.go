@@ -25,8 +25,10 @@ func wantedOf(d *events.WriteCertificates) ([]wanted, error) {
 		if err != nil {
 			return nil, fmt.Errorf("certificate %d to be written: %w", cert.GetSerial(), err)
 		}
-		all = append(all, wanted{slot: slotOf(cert.GetKind()), serial: cert.GetSerial(), der: cert.GetCertificate(),
-			issuer: cert.GetIssuerCertificate(), digest: events.Hash(cert.GetCertificate()), keyHash: events.Hash(parsed.RawSubjectPublicKeyInfo)})
+		all = append(all, wanted{
+			slot: slotOf(cert.GetKind()), serial: cert.GetSerial(), der: cert.GetCertificate(),
+			issuer: cert.GetIssuerCertificate(), digest: events.Hash(cert.GetCertificate()), keyHash: events.Hash(parsed.RawSubjectPublicKeyInfo),
+		})
 	}
 	if len(all) == 0 {
 		return nil, fmt.Errorf("the command names no certificate: %w", card.ErrBadData)
@@ -186,7 +188,8 @@ func (c *Counter) unblock(ctx context.Context, w *work) (*events.Claim, error) {
 	}
 	crashPINs.Hit()
 	return &events.Claim{Fact: &events.Claim_PinsUnblocked{PinsUnblocked: &events.PinsUnblocked{
-		Obligation: w.down.GetId(), Pins: d.GetPins(), Card: d.GetCard()}}}, nil
+		Obligation: w.down.GetId(), Pins: d.GetPins(), Card: d.GetCard(),
+	}}}, nil
 }
 
 // retire ends a card for ever; the counter keeps it.

@@ -100,8 +100,10 @@ func forge(t *testing.T, w *servicetest.World, l *servicetest.Life, serial uint6
 	sealed, err := dossier.Sealer{Vault: w.Vault, Subscriber: l.Subscriber, Revision: head.Revision + 1}.TBS(serial, tbs)
 	servicetest.Check(t, err)
 	return forgery{
-		keys: &events.KeysRecorded{Procedure: l.Procedure, Card: l.Card, Claim: claimed.Received(c).Signed,
-			Keys: []*events.GeneratedKey{{Kind: auth, SpkiSha256: sum[:]}}},
+		keys: &events.KeysRecorded{
+			Procedure: l.Procedure, Card: l.Card, Claim: claimed.Received(c).Signed,
+			Keys: []*events.GeneratedKey{{Kind: auth, SpkiSha256: sum[:]}},
+		},
 		authorized: &events.IssueAuthorized{
 			Procedure: l.Procedure, Serial: serial, Kind: auth, Regime: events.Regime_REGIME_MYNUMBER, Authority: "auth",
 			Generation: g.KeyID, NotBeforeMs: now.UnixMilli(), NotAfterMs: last.EndInstant().UnixMilli(), LastDay: last.String(),

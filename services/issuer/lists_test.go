@@ -95,8 +95,10 @@ func TestRevocationListsAcrossGenerations(t *testing.T) {
 		name, want string
 		life       *servicetest.Life
 	}{
-		{"first generation, good", "OK", good}, {"first generation, revoked", "certificate revoked", revoked},
-		{"second generation, good", "OK", later}, {"second generation, on hold", "certificate revoked", held},
+		{"first generation, good", "OK", good},
+		{"first generation, revoked", "certificate revoked", revoked},
+		{"second generation, good", "OK", later},
+		{"second generation, on hold", "certificate revoked", held},
 		{"third generation, good", "OK", newest},
 	} {
 		for _, kind := range []events.CertificateKind{sign, auth} {

@@ -101,7 +101,8 @@ func (p *place) takeEnd(e *events.Event) {
 func word(e interface {
 	protoreflect.Enum
 	String() string
-}) string {
+},
+) string {
 	zero := string(e.Descriptor().Values().ByNumber(0).Name())
 	value := strings.TrimPrefix(e.String(), strings.TrimSuffix(zero, "UNSPECIFIED"))
 	return strings.ReplaceAll(strings.ToLower(value), "_", "-")
@@ -142,9 +143,17 @@ func (held *certificate) says() string {
 		name string
 		at   int64
 	}{
-		{"not before", held.notBefore}, {"not after", held.notAfter}, {"authorized", held.authorized}, {"issued", held.issued},
-		{"written", held.written}, {"delivered", held.delivered}, {"window opened", held.opened}, {"suspended", held.suspended},
-		{"revoked", held.revoked}, {"expired", held.expired}, {"abandoned", held.abandoned},
+		{"not before", held.notBefore},
+		{"not after", held.notAfter},
+		{"authorized", held.authorized},
+		{"issued", held.issued},
+		{"written", held.written},
+		{"delivered", held.delivered},
+		{"window opened", held.opened},
+		{"suspended", held.suspended},
+		{"revoked", held.revoked},
+		{"expired", held.expired},
+		{"abandoned", held.abandoned},
 	} {
 		if milestone.at != 0 {
 			fmt.Fprintf(&b, ", %s %s", milestone.name, stamp(milestone.at))

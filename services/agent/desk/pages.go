@@ -190,8 +190,15 @@ type choice struct {
 
 // startOperations are what clerks do, the frequent first, each with a shortcut.
 var startOperations = []struct{ operation, key string }{
-	{"issue", "n"}, {"renew", "r"}, {"reissue", "s"}, {"revoke", "v"}, {"unblock", "u"}, {"hand-over", "h"},
-	{"continue-use", "c"}, {"extend-card", "e"}, {"return-card", "b"},
+	{"issue", "n"},
+	{"renew", "r"},
+	{"reissue", "s"},
+	{"revoke", "v"},
+	{"unblock", "u"},
+	{"hand-over", "h"},
+	{"continue-use", "c"},
+	{"extend-card", "e"},
+	{"return-card", "b"},
 }
 
 func (d *Desk) showStart(_ *http.Request, lang page.Language) (answer, error) {
@@ -218,8 +225,10 @@ func (d *Desk) procedureTable(lang page.Language) page.Table {
 			break
 		}
 		table.Rows = append(table.Rows, []page.Cell{
-			{Text: receipt(s.Procedure), Href: "/procedures/" + s.Procedure}, {Text: s.Filed.In(civil.Tokyo).Format("01-02 15:04")},
-			{Text: say("operation." + nameOf(operations, s.Application.GetOperation()))}, {Text: d.stateText(s, lang)},
+			{Text: receipt(s.Procedure), Href: "/procedures/" + s.Procedure},
+			{Text: s.Filed.In(civil.Tokyo).Format("01-02 15:04")},
+			{Text: say("operation." + nameOf(operations, s.Application.GetOperation()))},
+			{Text: d.stateText(s, lang)},
 		})
 	}
 	return table
@@ -270,7 +279,7 @@ func (d *Desk) postTray(r *http.Request, _ page.Language) (answer, error) {
 	var err error
 	switch r.PostFormValue("do") {
 	case "new":
-		var kind = r.PostFormValue("kind")
+		kind := r.PostFormValue("kind")
 		id := fmt.Sprintf("DEMO-%03d", len(d.Tray.List())+1)
 		if _, err = d.Tray.Make(id, trayKinds[kind], civil.Date{}); err == nil {
 			err = d.insert(r.Context(), id)

@@ -46,8 +46,11 @@ var ways = []struct {
 	channel string
 	notice  bool
 }{
-	{regime.ChannelSelf, "self", false}, {regime.ChannelSelfNoPhoto, "self", false}, {regime.ChannelProxy, "proxy", false},
-	{regime.ChannelRepresentative, "legal-representative", false}, {regime.ChannelNotice, "proxy", true},
+	{regime.ChannelSelf, "self", false},
+	{regime.ChannelSelfNoPhoto, "self", false},
+	{regime.ChannelProxy, "proxy", false},
+	{regime.ChannelRepresentative, "legal-representative", false},
+	{regime.ChannelNotice, "proxy", true},
 }
 
 // qualifiers are what is looked for on a document.

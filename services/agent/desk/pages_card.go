@@ -24,8 +24,11 @@ func (d *Desk) showCertificate(c certificate, lang page.Language) shownCertifica
 		title = say("certificate.sign")
 	}
 	out := shownCertificate{Title: title, Personal: c.Holder != nil, Rows: []row{
-		{say("certificate.origin"), say("origin." + c.Origin)}, {say("certificate.serial"), c.Serial}, {say("certificate.subject"), c.Subject},
-		{say("certificate.issuer"), c.Issuer}, {say("certificate.from"), day(lang, c.From.String())},
+		{say("certificate.origin"), say("origin." + c.Origin)},
+		{say("certificate.serial"), c.Serial},
+		{say("certificate.subject"), c.Subject},
+		{say("certificate.issuer"), c.Issuer},
+		{say("certificate.from"), day(lang, c.From.String())},
 		{say("certificate.last"), day(lang, c.LastDay.String())},
 	}}
 	if h := c.Holder; h != nil {
@@ -70,7 +73,9 @@ func (d *Desk) card(r *http.Request, lang page.Language, pin []byte, lastTry boo
 	}
 	say := func(key string) string { return d.pages.Say(lang, key) }
 	view := cardView{station: d.station(lang, ""), Facts: []row{
-		{say("card.number"), read.Card}, {say("card.kind"), say("card.kind." + read.Kind)}, {say("card.cycle"), say("card.cycle." + read.LifeCycle)},
+		{say("card.number"), read.Card},
+		{say("card.kind"), say("card.kind." + read.Kind)},
+		{say("card.cycle"), say("card.cycle." + read.LifeCycle)},
 		{say("card.last"), day(lang, read.LastDay)},
 	}}
 	for _, slot := range []string{"sign", "auth"} {

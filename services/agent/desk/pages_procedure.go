@@ -89,8 +89,10 @@ func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
 		v.Percent = 100 * at / (len(stages) - 1)
 	}
 	if s.Stage == agent.StageDeferred {
-		v.Answer = "/apply?" + url.Values{"procedure": {s.Procedure}, "operation": {nameOf(operations, s.Application.GetOperation())},
-			"way": {answerWay(s.Application.GetChannel())}}.Encode()
+		v.Answer = "/apply?" + url.Values{
+			"procedure": {s.Procedure}, "operation": {nameOf(operations, s.Application.GetOperation())},
+			"way": {answerWay(s.Application.GetChannel())},
+		}.Encode()
 	}
 	if !s.AtHub {
 		v.Kari = say("procedure.kari")

@@ -35,8 +35,10 @@ func (p *Problem) in(l page.Language) (what, next string) {
 
 // badRequest is a request that can't be read; what is a text for programmers, without any value of the request.
 func badRequest(what string) *Problem {
-	return &Problem{Code: "bad-request", JA: "送られた内容を読み取れません: " + what, EN: "The request can't be read: " + what,
-		NextJA: "内容を直して、もう一度送ってください。", NextEN: "Correct it and send it again.", status: http.StatusBadRequest}
+	return &Problem{
+		Code: "bad-request", JA: "送られた内容を読み取れません: " + what, EN: "The request can't be read: " + what,
+		NextJA: "内容を直して、もう一度送ってください。", NextEN: "Correct it and send it again.", status: http.StatusBadRequest,
+	}
 }
 
 // failures are the errors of the counter as people read them.
@@ -44,36 +46,66 @@ var failures = []struct {
 	err error
 	Problem
 }{
-	{agent.ErrUnknownProcedure, Problem{Code: "unknown-procedure", JA: "この端末にその手続きはありません。", EN: "This counter knows of no such procedure.",
-		NextJA: "受付番号を確かめてください。", NextEN: "Check the receipt number.", status: http.StatusNotFound}},
-	{agent.ErrNotWaiting, Problem{Code: "not-waiting", JA: "この手続きは、申請者の確認を待っていません。", EN: "The procedure does not wait for the resident.",
-		NextJA: "手続きの画面で今の段階をご覧ください。", NextEN: "See on its page how far the procedure is.", status: http.StatusConflict}},
-	{agent.ErrNotYet, Problem{Code: "not-yet", JA: "まだこの段階ではありません。", EN: "The procedure is not that far yet.",
-		NextJA: "手続きの画面で今の段階をご覧ください。", NextEN: "See on its page how far the procedure is.", status: http.StatusConflict}},
-	{errFee, Problem{Code: "other-fee", JA: "手数料の額が違います。", EN: "The fee is another one.",
-		NextJA: "手続きの画面に示された額を受け取ってください。", NextEN: "Take the fee that the procedure's page shows.", status: http.StatusConflict}},
-	{card.ErrBlocked, Problem{Code: "pin-blocked", JA: "暗証番号がロックされています。", EN: "The PIN is blocked.",
-		NextJA: "暗証番号の再設定（ロック解除）の申請を受け付けてください。", NextEN: "Take an application to unblock the PIN.", status: http.StatusConflict}},
-	{card.ErrWrongPIN, Problem{Code: "wrong-pin", JA: "暗証番号が違います。", EN: "The PIN is wrong.",
-		NextJA: "残りの回数を確かめてから、もう一度入力してください。", NextEN: "Look at the tries left before typing it again.", status: http.StatusConflict}},
-	{errLastTry, Problem{Code: "last-try", JA: "照合できるのは、あと1回です。まちがえるとロックされます。", EN: "One try is left; a wrong PIN blocks the card.",
-		NextJA: "確かな暗証番号のときだけ、確認のうえ照合してください。", NextEN: "Confirm (last_try) only if the PIN is certain.", status: http.StatusConflict}},
-	{pcsc.ErrNoReader, Problem{Code: "no-reader", JA: "カードリーダーがつながっていません。", EN: "No card reader is connected.",
-		NextJA: "ケーブルを確かめてください。", NextEN: "Check its cable.", status: http.StatusServiceUnavailable}},
-	{pcsc.ErrNoService, Problem{Code: "no-service", JA: "カードリーダーのサービスが応答しません。", EN: "The card reader's service does not answer.",
-		NextJA: "サービス（pcscd）の再起動を管理者に依頼してください。", NextEN: "Ask the administrator to restart it (pcscd).", status: http.StatusServiceUnavailable}},
-	{pcsc.ErrInUse, Problem{Code: "card-in-use", JA: "ほかのプログラムがカードを使っています。", EN: "Another program is using the card.",
-		NextJA: "そのプログラムを終わらせてください。", NextEN: "End that program.", status: http.StatusConflict}},
-	{card.ErrRemoved, Problem{Code: "no-card", JA: "リーダーにカードがありません。", EN: "No card is in the reader.",
-		NextJA: "カードをリーダーに置いてください。", NextEN: "Put the card on the reader.", status: http.StatusConflict}},
-	{card.ErrForeignCard, Problem{Code: "foreign-card", JA: "対象外のカードです。", EN: "This card is of another kind.",
-		NextJA: "個人番号カードか住民基本台帳カードを置いてください。", NextEN: "Use a My Number card or a juki card.", status: http.StatusConflict}},
-	{card.ErrNotFound, Problem{Code: "no-certificate", JA: "その電子証明書はカードにありません。", EN: "That certificate is not on the card.",
-		NextJA: "新規発行の申請が必要です。", NextEN: "A new issue is needed.", status: http.StatusNotFound}},
-	{errNoSuchCard, Problem{Code: "no-such-card", JA: "その番号の仮想カードはありません。", EN: "No card in software has that number.",
-		NextJA: "先にカードを作ってください。", NextEN: "Make the card first.", status: http.StatusNotFound}},
-	{errCardExists, Problem{Code: "card-exists", JA: "その番号の仮想カードはもうあります。", EN: "A card in software has that number already.",
-		NextJA: "別の番号にするか、そのカードを挿入してください。", NextEN: "Choose another number, or insert that card.", status: http.StatusConflict}},
+	{agent.ErrUnknownProcedure, Problem{
+		Code: "unknown-procedure", JA: "この端末にその手続きはありません。", EN: "This counter knows of no such procedure.",
+		NextJA: "受付番号を確かめてください。", NextEN: "Check the receipt number.", status: http.StatusNotFound,
+	}},
+	{agent.ErrNotWaiting, Problem{
+		Code: "not-waiting", JA: "この手続きは、申請者の確認を待っていません。", EN: "The procedure does not wait for the resident.",
+		NextJA: "手続きの画面で今の段階をご覧ください。", NextEN: "See on its page how far the procedure is.", status: http.StatusConflict,
+	}},
+	{agent.ErrNotYet, Problem{
+		Code: "not-yet", JA: "まだこの段階ではありません。", EN: "The procedure is not that far yet.",
+		NextJA: "手続きの画面で今の段階をご覧ください。", NextEN: "See on its page how far the procedure is.", status: http.StatusConflict,
+	}},
+	{errFee, Problem{
+		Code: "other-fee", JA: "手数料の額が違います。", EN: "The fee is another one.",
+		NextJA: "手続きの画面に示された額を受け取ってください。", NextEN: "Take the fee that the procedure's page shows.", status: http.StatusConflict,
+	}},
+	{card.ErrBlocked, Problem{
+		Code: "pin-blocked", JA: "暗証番号がロックされています。", EN: "The PIN is blocked.",
+		NextJA: "暗証番号の再設定（ロック解除）の申請を受け付けてください。", NextEN: "Take an application to unblock the PIN.", status: http.StatusConflict,
+	}},
+	{card.ErrWrongPIN, Problem{
+		Code: "wrong-pin", JA: "暗証番号が違います。", EN: "The PIN is wrong.",
+		NextJA: "残りの回数を確かめてから、もう一度入力してください。", NextEN: "Look at the tries left before typing it again.", status: http.StatusConflict,
+	}},
+	{errLastTry, Problem{
+		Code: "last-try", JA: "照合できるのは、あと1回です。まちがえるとロックされます。", EN: "One try is left; a wrong PIN blocks the card.",
+		NextJA: "確かな暗証番号のときだけ、確認のうえ照合してください。", NextEN: "Confirm (last_try) only if the PIN is certain.", status: http.StatusConflict,
+	}},
+	{pcsc.ErrNoReader, Problem{
+		Code: "no-reader", JA: "カードリーダーがつながっていません。", EN: "No card reader is connected.",
+		NextJA: "ケーブルを確かめてください。", NextEN: "Check its cable.", status: http.StatusServiceUnavailable,
+	}},
+	{pcsc.ErrNoService, Problem{
+		Code: "no-service", JA: "カードリーダーのサービスが応答しません。", EN: "The card reader's service does not answer.",
+		NextJA: "サービス（pcscd）の再起動を管理者に依頼してください。", NextEN: "Ask the administrator to restart it (pcscd).", status: http.StatusServiceUnavailable,
+	}},
+	{pcsc.ErrInUse, Problem{
+		Code: "card-in-use", JA: "ほかのプログラムがカードを使っています。", EN: "Another program is using the card.",
+		NextJA: "そのプログラムを終わらせてください。", NextEN: "End that program.", status: http.StatusConflict,
+	}},
+	{card.ErrRemoved, Problem{
+		Code: "no-card", JA: "リーダーにカードがありません。", EN: "No card is in the reader.",
+		NextJA: "カードをリーダーに置いてください。", NextEN: "Put the card on the reader.", status: http.StatusConflict,
+	}},
+	{card.ErrForeignCard, Problem{
+		Code: "foreign-card", JA: "対象外のカードです。", EN: "This card is of another kind.",
+		NextJA: "個人番号カードか住民基本台帳カードを置いてください。", NextEN: "Use a My Number card or a juki card.", status: http.StatusConflict,
+	}},
+	{card.ErrNotFound, Problem{
+		Code: "no-certificate", JA: "その電子証明書はカードにありません。", EN: "That certificate is not on the card.",
+		NextJA: "新規発行の申請が必要です。", NextEN: "A new issue is needed.", status: http.StatusNotFound,
+	}},
+	{errNoSuchCard, Problem{
+		Code: "no-such-card", JA: "その番号の仮想カードはありません。", EN: "No card in software has that number.",
+		NextJA: "先にカードを作ってください。", NextEN: "Make the card first.", status: http.StatusNotFound,
+	}},
+	{errCardExists, Problem{
+		Code: "card-exists", JA: "その番号の仮想カードはもうあります。", EN: "A card in software has that number already.",
+		NextJA: "別の番号にするか、そのカードを挿入してください。", NextEN: "Choose another number, or insert that card.", status: http.StatusConflict,
+	}},
 }
 
 var (
@@ -100,16 +132,20 @@ func problemOf(err error) *Problem {
 			return &p
 		}
 	}
-	return &Problem{Code: "internal", JA: "処理できませんでした。", EN: "It could not be done.", status: http.StatusInternalServerError,
-		NextJA: "もう一度試し、続くときは管理者に連絡してください。", NextEN: "Try again; if it goes on, tell the administrator."}
+	return &Problem{
+		Code: "internal", JA: "処理できませんでした。", EN: "It could not be done.", status: http.StatusInternalServerError,
+		NextJA: "もう一度試し、続くときは管理者に連絡してください。", NextEN: "Try again; if it goes on, tell the administrator.",
+	}
 }
 
 // Error makes a Problem an error.
 func (p *Problem) Error() string { return p.Code + ": " + p.EN }
 
 func pinProblem(refused *agent.PINRefusal) *Problem {
-	p := &Problem{Code: "pin-refused", JA: "暗証番号の形が決まりに合いません。", EN: "The PIN has not the form that is asked for.",
-		NextJA: "説明の形で、もう一度入力してください。", NextEN: "Type one of the form described.", Rules: refused.Rules, status: http.StatusUnprocessableEntity}
+	p := &Problem{
+		Code: "pin-refused", JA: "暗証番号の形が決まりに合いません。", EN: "The PIN has not the form that is asked for.",
+		NextJA: "説明の形で、もう一度入力してください。", NextEN: "Type one of the form described.", Rules: refused.Rules, status: http.StatusUnprocessableEntity,
+	}
 	if len(refused.Rules) > 0 {
 		if rule, ok := regime.Lookup(refused.Rules[0]); ok {
 			p.JA, p.EN = rule.JA, rule.EN

@@ -86,8 +86,10 @@ func (d *Desk) readCard(r *http.Request, pin []byte, lastTry bool) (reading, err
 }
 
 func readingOf(id card.Identity) reading {
-	out := reading{Card: id.CardID, Kind: id.Kind.String(), LifeCycle: id.LifeCycle.String(), LastDay: id.LastDay,
-		Tries: map[string]int{}, Certificates: []certificate{}}
+	out := reading{
+		Card: id.CardID, Kind: id.Kind.String(), LifeCycle: id.LifeCycle.String(), LastDay: id.LastDay,
+		Tries: map[string]int{}, Certificates: []certificate{},
+	}
 	for slot, left := range id.Tries {
 		out.Tries[slot.String()] = left
 	}
@@ -131,8 +133,10 @@ func describe(kind string, der []byte) (certificate, error) {
 	if kind == "" {
 		kind = string(c.Kind)
 	}
-	out := certificate{Kind: kind, Origin: string(c.Origin), Serial: c.Serial.String(), Subject: c.Subject, Issuer: c.Issuer,
-		From: civil.Of(c.NotBefore), LastDay: c.LastDay, NotAfter: c.NotAfter.UTC().Format("2006-01-02T15:04:05Z"), DER: der}
+	out := certificate{
+		Kind: kind, Origin: string(c.Origin), Serial: c.Serial.String(), Subject: c.Subject, Issuer: c.Issuer,
+		From: civil.Of(c.NotBefore), LastDay: c.LastDay, NotAfter: c.NotAfter.UTC().Format("2006-01-02T15:04:05Z"), DER: der,
+	}
 	if h := c.Holder; h != nil {
 		out.Holder = &holder{h.Name, h.BirthDate.String(), fmt.Sprint(h.Sex), h.Address, hasSubstitute(h.NameFlags) || hasSubstitute(h.AddressFlags)}
 	}

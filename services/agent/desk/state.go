@@ -124,8 +124,10 @@ func appendNew(list []string, text string) []string {
 }
 
 func failure(s agent.Status) *Problem {
-	p := &Problem{Code: "failed", JA: s.Message.JA, EN: s.Message.EN, status: http.StatusOK,
-		NextJA: "申請を取りやめて、もう一度受け付けてください。", NextEN: "Drop the application and take it again."}
+	p := &Problem{
+		Code: "failed", JA: s.Message.JA, EN: s.Message.EN, status: http.StatusOK,
+		NextJA: "申請を取りやめて、もう一度受け付けてください。", NextEN: "Drop the application and take it again.",
+	}
 	switch {
 	case s.Failure != nil && s.Failure.GetRepairable():
 		p.NextJA, p.NextEN = "そのままお待ちください。センターから次の指示が届きます。", "Please wait: the centre sends the next command."
