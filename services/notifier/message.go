@@ -1,6 +1,7 @@
 package notifier
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -73,9 +74,13 @@ func (s settlement) office() notice.Office {
 	for _, o := range s.Directory.Offices() {
 		if o.Municipality == s.state.Municipality && !o.Branch {
 			return notice.Office{
-				Municipality: o.Name, MunicipalityEN: o.MunicipalityRomaji, Desk: "窓口", DeskEN: "the residents' desk", Phone: o.Telephone,
+				Municipality: o.Name, MunicipalityEN: o.MunicipalityRomaji, Desk: "窓口", DeskEN: "the residents' desk", Phone: cmp.Or(o.Telephone, unknownPhone),
 			}
 		}
 	}
-	return notice.Office{Municipality: "市区町村", MunicipalityEN: "your municipality", Desk: "窓口", DeskEN: "the residents' desk"}
+	return notice.Office{Municipality: "市区町村", MunicipalityEN: "your municipality", Desk: "窓口", DeskEN: "the residents' desk", Phone: unknownPhone}
 }
+
+// unknownPhone stands where the log knows no office of the person's municipality, or no number of it: who moved to a
+// municipality that is not here is written to all the same.
+const unknownPhone = "代表電話 / main number"
