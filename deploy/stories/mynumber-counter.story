@@ -48,7 +48,7 @@ apply 太郎 collect at sammu
 apply 花子 unblock at sammu
   shows application-form, card, photo-id
   card CT-0003
-  expect refused card.claimed-by-another
+  expect refused card.not-the-holders
 
 # --- 暗証番号のロックと初期化。形式の合わない暗証番号は受け付けない。
 block-pin 太郎 sign auth at sammu
