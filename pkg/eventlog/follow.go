@@ -64,7 +64,7 @@ func (l *Log) Follow(ctx context.Context, f Follower) error {
 	setDefault(&f.Batch, 1000)
 	saved, err := l.restore(ctx, f)
 	if err != nil {
-		return fmt.Errorf("restoring the position of %s: %w", f.Name, err)
+		return ended(ctx, fmt.Errorf("restoring the position of %s: %w", f.Name, err))
 	}
 	following := &following{log: l, follower: f, saved: saved, records: make(chan read, 2*f.Batch)}
 	if err := following.unpark(ctx); err != nil {
