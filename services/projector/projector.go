@@ -249,16 +249,19 @@ func (p *Projector) replay(ctx context.Context, t *warehouse.Target) error {
 	return nil
 }
 
+// replayed is how many commits a rebuild applies at once; nobody waits for one of them.
+const replayed = 50000
+
 // read gives the commits of the whole log in batches, and where each stream ended.
 func (p *Projector) read(ctx context.Context, ends map[string]uint64, batches chan<- []*events.Commit) error {
-	pending := make([]*events.Commit, 0, batch)
+	pending := make([]*events.Commit, 0, replayed)
 	flush := func() error {
 		select {
 		case batches <- pending:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		pending = make([]*events.Commit, 0, batch)
+		pending = make([]*events.Commit, 0, replayed)
 		return nil
 	}
 	err := p.Log.Scan(ctx, nil, func(r eventlog.Record, err error) error {
@@ -267,7 +270,7 @@ func (p *Projector) read(ctx context.Context, ends map[string]uint64, batches ch
 			p.Logger.Error("an aggregate is missing from the tables: look at it with shomei log", "kind", r.Kind, "id", r.ID, "error", err)
 			return nil
 		}
-		if pending = append(pending, r.Commit); len(pending) < batch {
+		if pending = append(pending, r.Commit); len(pending) < replayed {
 			return nil
 		}
 		return flush()
