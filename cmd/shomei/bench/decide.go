@@ -133,12 +133,12 @@ func loss(ctx context.Context, log *eventlog.Log, i int64) error {
 // decisions measures Update with lifecycle.Decide against publishing as many bytes to as many streams.
 func decisions(ctx context.Context, o Options) ([]Figure, error) {
 	var figures []Figure
-	for _, streams := range []int{1, 4} {
-		ours, floor, err := decide(ctx, o, streams)
+	for _, c := range []struct{ writers, streams int }{{1, 1}, {writers, 1}, {writers, 4}} {
+		ours, floor, err := decide(ctx, o, c.writers, c.streams)
 		if err != nil {
 			return nil, err
 		}
-		name := fmt.Sprintf("%d writers, %d streams", writers, streams)
+		name := fmt.Sprintf("writers: %d, streams: %d", c.writers, c.streams)
 		figures = append(figures,
 			Figure{Part: "decisions", Name: name, Value: ours.perSecond, Unit: "decisions/s, durable", Floor: floor.perSecond, OfFloor: 0.6, Why: whyDecisions},
 			Figure{Part: "", Name: "half of them within", Value: ours.p50, Unit: "ms", Floor: floor.p50},
@@ -147,7 +147,7 @@ func decisions(ctx context.Context, o Options) ([]Figure, error) {
 	return figures, nil
 }
 
-func decide(ctx context.Context, o Options, streams int) (ours, floor sample, err error) {
+func decide(ctx context.Context, o Options, writers, streams int) (ours, floor sample, err error) {
 	folder, remove, err := o.scratch()
 	if err != nil {
 		return ours, floor, err
@@ -190,7 +190,7 @@ func decide(ctx context.Context, o Options, streams int) (ours, floor sample, er
 		if err != nil {
 			return ours, floor, err
 		}
-		o.say("decisions, %d streams, turn %d: %.0f/s, floor %.0f/s", streams, n+1, m.perSecond, f.perSecond)
+		o.say("decisions, writers %d, streams %d, turn %d: %.0f/s, floor %.0f/s", writers, streams, n+1, m.perSecond, f.perSecond)
 		mine, floors = append(mine, m), append(floors, f)
 	}
 	return medians(mine), medians(floors), nil

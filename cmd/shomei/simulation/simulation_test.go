@@ -123,4 +123,3 @@ func TestAnotherPlanIsRefused(t *testing.T) {
 		t.Errorf("kept is %v, %v, %v", kept, found, err)
 	}
 }
-
