@@ -42,7 +42,7 @@ func newCounter(t *testing.T, c *centre) *counter {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(k.cards) })
-	agentProgram(t)
+	programs(t)
 	t.Cleanup(k.stop)
 	return k
 }

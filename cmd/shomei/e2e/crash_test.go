@@ -48,6 +48,7 @@ func TestKilledAtEveryPointOfAnAct(t *testing.T) {
 	l.days()
 	l.killedTwice()
 	l.once()
+	c.leaks(t, k, l.all...)
 }
 
 // killedTwice kills the counter again while it clears a card of keys that a dropped application left there.
@@ -79,6 +80,7 @@ type lives struct {
 	count int
 	// people whose windows open one after the other.
 	people []person
+	all    []person
 }
 
 func (l *lives) inCounter(point string) bool {
@@ -107,9 +109,11 @@ func (l *lives) died(point string, before, times int) {
 // next invents a person and a card.
 func (l *lives) next(birth string) (person, string) {
 	l.count++
-	return person{
-		fmt.Sprintf("%011d", 5000+l.count), "試験　" + strings.Repeat("永", l.count%9+1), birth, "千葉県山武市殿台二百九十六番地", fmt.Sprintf("p%d@mail.example", l.count),
-	}, fmt.Sprintf("CARD-%d", l.count)
+	p := person{
+		fmt.Sprintf("%011d", 5000+l.count), "試験　" + strings.Repeat("永", l.count%5+4), birth, "千葉県山武市殿台二百九十六番地", fmt.Sprintf("p%d@mail.example", l.count),
+	}
+	l.all = append(l.all, p)
+	return p, fmt.Sprintf("CARD-%d", l.count)
 }
 
 // issue plays a new issue to its end and sees what came of it.
@@ -197,6 +201,7 @@ func TestKilledAtRandom(t *testing.T) {
 	}
 	c.whole()
 	l.once()
+	c.leaks(t, k, l.all...)
 }
 
 func number(variable string, otherwise int) int {

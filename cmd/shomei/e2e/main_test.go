@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"sync"
 	"syscall"
 	"testing"
@@ -54,20 +53,20 @@ var program struct {
 	err  error
 }
 
-// agentProgram builds shomei-agent once for a test run.
-func agentProgram(t *testing.T) string {
+// programs builds shomei and shomei-agent once for a test run and gives their folder.
+func programs(t *testing.T) string {
 	t.Helper()
 	program.once.Do(func() {
 		if program.dir, program.err = os.MkdirTemp("", "shomei-e2e-"); program.err != nil {
 			return
 		}
-		out, err := exec.Command("go", "build", "-o", program.dir+"/", "shomei/cmd/shomei-agent").CombinedOutput()
+		out, err := exec.Command("go", "build", "-o", program.dir+"/", "shomei/cmd/shomei", "shomei/cmd/shomei-agent").CombinedOutput()
 		if err != nil {
-			program.err = fmt.Errorf("building shomei-agent: %w\n%s", err, out)
+			program.err = fmt.Errorf("building the programs: %w\n%s", err, out)
 		}
 	})
 	if program.err != nil {
 		t.Fatal(program.err)
 	}
-	return filepath.Join(program.dir, "shomei-agent")
+	return program.dir
 }
