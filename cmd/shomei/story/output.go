@@ -183,7 +183,7 @@ func (c *Certificate) indexed(subscriber string) indexed {
 	}
 	return indexed{
 		Serial: c.Serial, Kind: kind, Subscriber: subscriber, Regime: c.Regime, NotBefore: stamp(c.NotBefore), NotAfter: stamp(c.NotAfter),
-		LastDay: c.LastDay, Status: c.Status, RevokedAt: stamp(c.RevokedAt), SuspendedAt: stamp(c.SuspendedAt), Reason: c.Reason,
+		LastDay: c.LastDay, Status: c.Status, RevokedAt: stamp(c.RevokedAt), SuspendedAt: stamp(c.SuspendedAt), Reason: asn1Name(c.Reason),
 	}
 }
 
@@ -225,4 +225,17 @@ func (w *World) exportLog(ctx context.Context, folder string) error {
 		return err
 	})
 	return errors.Join(err, out.Flush())
+}
+
+// asn1Name gives the name that RFC 5280 section 5.3.1 itself writes for a reason of the log: keyCompromise for
+// key-compromise.
+func asn1Name(reason string) string {
+	if reason == "ca-compromise" {
+		return "cACompromise"
+	}
+	words := strings.Split(reason, "-")
+	for i, w := range words[1:] {
+		words[i+1] = strings.ToUpper(w[:1]) + w[1:]
+	}
+	return strings.Join(words, "")
 }
