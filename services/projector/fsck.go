@@ -54,7 +54,7 @@ const (
 type FsckConfig struct {
 	// Lists is the folder of the revocation lists, <authority>.crl in PEM; empty leaves them unchecked.
 	Lists string
-	// Now judges what is owed for too long.
+	// Now judges what is owed for too long; zero takes the newest instant of the log, for a log whose clock is not here.
 	Now time.Time
 	// Progress, when set, hears how many commits have been looked at.
 	Progress func(commits uint64)
@@ -81,6 +81,7 @@ func (p *Projector) Fsck(ctx context.Context, config FsckConfig) (*Report, error
 	if !whole {
 		return c.report, nil // what follows compares with a log that could not be read to its end
 	}
+	c.checkPatience()
 	if err := c.checkLeases(ctx); err != nil {
 		return nil, fmt.Errorf("checking the serials: %w", err)
 	}
@@ -108,6 +109,8 @@ type check struct {
 	authorities []string
 	lists       []*list
 	logged      tally
+	newest      int64 // of all recorded times
+	owed        []owed
 }
 
 func damaged(err error) bool {

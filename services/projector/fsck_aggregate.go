@@ -65,6 +65,7 @@ func (c *check) checkTimes(a *aggregate, r eventlog.Record, where string) {
 		}
 		a.recorded = max(a.recorded, e.RecordedMs)
 	}
+	c.newest = max(c.newest, a.recorded)
 }
 
 func stamp(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339Nano) }
@@ -213,13 +214,12 @@ func (c *check) done(a *aggregate, what, where string) {
 	a.told[what] = 2
 }
 
-// How long something may be owed by a service of the hub. What a counter owes waits for people.
 const (
 	signPatience   = time.Hour
 	noticePatience = 24 * time.Hour
 )
 
-// finish judges what a subscriber's history leaves open: it must be owed in the state, and not for too long.
+// finish judges what a subscriber's history leaves open: it must be owed in the state.
 func (c *check) finish(a *aggregate) {
 	if a.kind != events.KindSubscriber {
 		return
@@ -241,8 +241,27 @@ func (c *check) finish(a *aggregate) {
 		}
 	}
 	for _, o := range state.Obligations {
-		c.checkPatience(o, where)
+		if len(c.owed) < 10*maxFindings && patience(o.Kind) > 0 {
+			c.owed = append(c.owed, owed{where, o})
+		}
 	}
+}
+
+// owed is what a service of the hub has still to do.
+type owed struct {
+	where      string
+	obligation *events.Obligation
+}
+
+// patience is how long something may be owed by a service of the hub; zero for what a counter owes: that waits for people.
+func patience(kind events.ObligationKind) time.Duration {
+	switch kind {
+	case events.ObligationKind_OBLIGATION_KIND_SIGN:
+		return signPatience
+	case noticeOwed, events.ObligationKind_OBLIGATION_KIND_MAIL_INQUIRY:
+		return noticePatience
+	}
+	return 0
 }
 
 const noticeOwed = events.ObligationKind_OBLIGATION_KIND_SEND_NOTICE
@@ -258,17 +277,20 @@ func owesSignature(s *events.SubscriberState, serial uint64) bool {
 	})
 }
 
-func (c *check) checkPatience(o *events.Obligation, where string) {
-	patience, who := time.Duration(0), ""
-	switch o.Kind {
-	case events.ObligationKind_OBLIGATION_KIND_SIGN:
-		patience, who = signPatience, "the issuer"
-	case noticeOwed, events.ObligationKind_OBLIGATION_KIND_MAIL_INQUIRY:
-		patience, who = noticePatience, "the notifier"
-	default:
-		return
+// checkPatience names what the services of the hub have not done in time.
+func (c *check) checkPatience() {
+	now := c.config.Now
+	if now.IsZero() {
+		now = time.UnixMilli(c.newest)
 	}
-	if c.config.Now.Sub(time.UnixMilli(o.SinceMs)) > patience {
-		c.report.add(where, nextService, "%s has owed %s (obligation %s) since %s", who, o.Target, o.Id, stamp(o.SinceMs))
+	for _, o := range c.owed {
+		if now.Sub(time.UnixMilli(o.obligation.SinceMs)) <= patience(o.obligation.Kind) {
+			continue
+		}
+		who := "the notifier"
+		if o.obligation.Kind == events.ObligationKind_OBLIGATION_KIND_SIGN {
+			who = "the issuer"
+		}
+		c.report.add(o.where, nextService, "%s has owed %s (obligation %s) since %s", who, o.obligation.Target, o.obligation.Id, stamp(o.obligation.SinceMs))
 	}
 }

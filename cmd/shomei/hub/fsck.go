@@ -2,12 +2,32 @@ package hub
 
 import (
 	"context"
+	"time"
 
+	"shomei/events"
+	"shomei/pkg/lifecycle"
 	"shomei/services/projector"
+	"shomei/services/ra"
 )
 
 // Fsck checks the log, the tables and the revocation lists against each other, of a hub that was started or attached.
 // progress, when set, hears how many commits have been looked at.
 func (h *Hub) Fsck(ctx context.Context, progress func(commits uint64)) (*projector.Report, error) {
-	return h.Projector.Fsck(ctx, projector.FsckConfig{Lists: h.path("crl"), Now: h.Clock.Now(), Progress: progress})
+	return h.Projector.Fsck(ctx, projector.FsckConfig{Lists: h.path("crl"), Now: h.judgingTime(ctx), Progress: progress})
+}
+
+// judgingTime is the clock; zero for a simulated log that is looked at without its clock.
+func (h *Hub) judgingTime(ctx context.Context) time.Time {
+	if h.Clock.Simulated() {
+		return h.Clock.Now()
+	}
+	head, err := h.Log.Load(ctx, events.KindAuthority, ra.LogAuthority)
+	if err != nil {
+		return time.Time{} // the check itself will say what is wrong with it
+	}
+	state, err := lifecycle.DecodeAuthority(head.State)
+	if err != nil || state.Simulated {
+		return time.Time{}
+	}
+	return h.Clock.Now()
 }
