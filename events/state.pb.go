@@ -379,11 +379,13 @@ func (x *Certificate) GetProcedure() string {
 }
 
 type HeldCard struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Card          string                 `protobuf:"bytes,1,opt,name=card,proto3" json:"card,omitempty"`
-	Kind          CardKind               `protobuf:"varint,2,opt,name=kind,proto3,enum=shomei.events.CardKind" json:"kind,omitempty"`
-	Status        CardStatus             `protobuf:"varint,3,opt,name=status,proto3,enum=shomei.events.CardStatus" json:"status,omitempty"`
-	LastDay       string                 `protobuf:"bytes,4,opt,name=last_day,json=lastDay,proto3" json:"last_day,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Card    string                 `protobuf:"bytes,1,opt,name=card,proto3" json:"card,omitempty"`
+	Kind    CardKind               `protobuf:"varint,2,opt,name=kind,proto3,enum=shomei.events.CardKind" json:"kind,omitempty"`
+	Status  CardStatus             `protobuf:"varint,3,opt,name=status,proto3,enum=shomei.events.CardStatus" json:"status,omitempty"`
+	LastDay string                 `protobuf:"bytes,4,opt,name=last_day,json=lastDay,proto3" json:"last_day,omitempty"`
+	// issued_on is the card's own day of issue, from which its birthdays are counted.
+	IssuedOn      string `protobuf:"bytes,5,opt,name=issued_on,json=issuedOn,proto3" json:"issued_on,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -442,6 +444,13 @@ func (x *HeldCard) GetStatus() CardStatus {
 func (x *HeldCard) GetLastDay() string {
 	if x != nil {
 		return x.LastDay
+	}
+	return ""
+}
+
+func (x *HeldCard) GetIssuedOn() string {
+	if x != nil {
+		return x.IssuedOn
 	}
 	return ""
 }
@@ -1423,12 +1432,13 @@ const file_state_proto_rawDesc = "" +
 	"\x12certificate_sha256\x18\x11 \x01(\fR\x11certificateSha256\x12\x1d\n" +
 	"\n" +
 	"tbs_sha256\x18\x12 \x01(\fR\ttbsSha256\x12\x1c\n" +
-	"\tprocedure\x18\x13 \x01(\tR\tprocedure\"\x99\x01\n" +
+	"\tprocedure\x18\x13 \x01(\tR\tprocedure\"\xb6\x01\n" +
 	"\bHeldCard\x12\x12\n" +
 	"\x04card\x18\x01 \x01(\tR\x04card\x12+\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x17.shomei.events.CardKindR\x04kind\x121\n" +
 	"\x06status\x18\x03 \x01(\x0e2\x19.shomei.events.CardStatusR\x06status\x12\x19\n" +
-	"\blast_day\x18\x04 \x01(\tR\alastDay\"\xc5\x04\n" +
+	"\blast_day\x18\x04 \x01(\tR\alastDay\x12\x1b\n" +
+	"\tissued_on\x18\x05 \x01(\tR\bissuedOn\"\xc5\x04\n" +
 	"\tProcedure\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x126\n" +
 	"\toperation\x18\x02 \x01(\x0e2\x18.shomei.events.OperationR\toperation\x120\n" +

@@ -189,14 +189,12 @@ func (a *application) live(kind events.CertificateKind) *events.Certificate {
 func (a *application) judgeKinds() {
 	if !a.issues() {
 		a.judgeHeld()
+		a.judgeHolder()
 		return
 	}
 	eligible := a.kinds[:0:0]
 	for _, k := range a.kinds {
-		ruling := a.Switches.Eligible(regime.EligibilityIn{
-			Regime: a.regime, Kind: lawKind(k), On: a.day, Office: a.Office, Person: a.Person, Clerk: a.Clerk,
-			GrantedBy: a.GrantedBy, ByRepresentative: a.Channel == regime.ChannelRepresentative || a.Factory,
-		})
+		ruling := a.Switches.Eligible(a.eligibility(k))
 		if (a.Factory || len(a.Kinds) == 0) && !ruling.Accepted() && len(a.kinds) > 1 && k == kindSign {
 			a.ruling.Applied = append(a.ruling.Applied, ruling.Refused...)
 			continue // nobody asked for the certificate this person may not have (domain.md 1.4.1, 1.4.6)
@@ -208,6 +206,29 @@ func (a *application) judgeKinds() {
 	a.kinds = eligible
 	if len(a.kinds) == 0 && a.ruling.Accepted() {
 		a.refuseBy(regime.NothingHeld)
+	}
+}
+
+func (a *application) eligibility(k events.CertificateKind) regime.EligibilityIn {
+	return regime.EligibilityIn{
+		Regime: a.regime, Kind: lawKind(k), On: a.day, Office: a.Office, Person: a.Person, Clerk: a.Clerk,
+		GrantedBy: a.GrantedBy, ByRepresentative: a.Channel == regime.ChannelRepresentative || a.Factory,
+	}
+}
+
+// judgeHolder asks, for work on a My Number card that issues nothing, whether this is the holder's own window and who
+// sets the PINs. Revoking and returning ask neither: what ends a certificate is never sent away.
+func (a *application) judgeHolder() {
+	if a.regime != regime.MyNumber {
+		return
+	}
+	in := a.eligibility(kindAuth)
+	switch a.Operation {
+	case events.Operation_OPERATION_HAND_OVER, events.Operation_OPERATION_UNBLOCK:
+		a.judge(in.Residence())
+		a.judge(a.Switches.SetsPINs(in))
+	case events.Operation_OPERATION_CONTINUE_USE, events.Operation_OPERATION_EXTEND_CARD:
+		a.judge(in.Residence())
 	}
 }
 
@@ -311,6 +332,8 @@ func (a *application) cause() regime.Cause {
 		return a.Cause
 	}
 	switch {
+	case a.Operation == events.Operation_OPERATION_RENEW && a.allLapsed():
+		return regime.CauseExpired
 	case a.Operation == events.Operation_OPERATION_RENEW:
 		return regime.CauseRenewal
 	case a.Operation == events.Operation_OPERATION_REISSUE:
@@ -320,6 +343,11 @@ func (a *application) cause() regime.Cause {
 		return regime.CauseWish
 	}
 	return a.causeOfEnd()
+}
+
+// allLapsed tells whether everything that would be renewed has expired, so that the renewal is a new issue.
+func (a *application) allLapsed() bool {
+	return !slices.ContainsFunc(a.kinds, func(k events.CertificateKind) bool { return a.live(k) != nil })
 }
 
 // causeOfEnd is why there is none any more of what is issued: how the latest of its kinds under this regime ended.

@@ -3,8 +3,10 @@ package lifecycle
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"shomei/events"
+	"shomei/pkg/civil"
 )
 
 // Evolve folds one commit of a subscriber into the state before it, which it changes. Events that this version does
@@ -300,7 +302,10 @@ func (f *fold) card(body events.Body) {
 		if f.s.Card != nil && f.s.Card.Card != b.Card && f.s.Card.Status != events.CardStatus_CARD_STATUS_VOID {
 			f.s.OldCard = f.s.Card
 		}
-		f.s.Card = &events.HeldCard{Card: b.Card, Kind: b.Kind, Status: events.CardStatus_CARD_STATUS_ASSIGNED, LastDay: b.LastDay}
+		f.s.Card = &events.HeldCard{
+			Card: b.Card, Kind: b.Kind, Status: events.CardStatus_CARD_STATUS_ASSIGNED, LastDay: b.LastDay,
+			IssuedOn: civil.Of(time.UnixMilli(f.e.RecordedMs)).String(),
+		}
 	case *events.CardHandedOver:
 		f.setCard(b.Card, events.CardStatus_CARD_STATUS_HELD)
 	case *events.CardVoided:

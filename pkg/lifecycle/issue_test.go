@@ -177,6 +177,14 @@ func TestRenewalAfterExpiryIsANewIssue(t *testing.T) {
 	accepted := p.apply(opRenew)
 	equal(t, "last day", accepted.Planned[0].LastDay, "2025-06-18")
 	equal(t, "rule", accepted.Planned[0].Candidates[0].RuleId, "mynumber.validity.fifth-birthday")
+	equal(t, "fee", accepted.Fee[0].RuleId, "mynumber.fee.expired-waived")
+	all := p.all()
+	rules := all[len(all)-1].RuleIds
+	for _, want := range []string{"mynumber.renewal.after-expiry", "mynumber.fee.expired-waived"} {
+		if !slices.Contains(rules, want) {
+			t.Errorf("%s is not among the rules of the acceptance: %v", want, rules)
+		}
+	}
 }
 
 // A renewal received on the last day goes on the next day with the terms it was accepted with.
@@ -312,6 +320,27 @@ func TestMinorGetsAuthenticationOnly(t *testing.T) {
 	equal(t, "kinds", accepted.Kinds, []events.CertificateKind{kindAuth})
 }
 
+// A child's card is handed over to, and unblocked by, who sets its PINs (domain.md 1.4.6), at the window of residence
+// (1.4.4).
+func TestWhoSetsThePINsAndWhere(t *testing.T) {
+	p := newPlayer(t, "2021-02-01 02:29")
+	p.person.BirthDate = day("2006-08-20")
+	p.carried(opFactory, factory)
+	p.at("2021-03-01 10:00")
+	represented := func(a *Apply) {
+		a.Channel, a.Shown = regime.ChannelRepresentative, append(photo(), regime.Shown{Document: regime.DocRepresentation}, regime.Shown{Document: regime.DocProxyPhotoID})
+	}
+	elsewhere := func(a *Apply) { a.Office.Municipality = "12213" }
+	p.refused("mynumber.eligibility.representative-needed", opHandOver)
+	p.refused("mynumber.eligibility.other-municipality", opHandOver, represented, elsewhere)
+	p.apply(opHandOver, represented)
+	p.unblocked()
+	p.handOver()
+	p.refused("mynumber.eligibility.representative-needed", opUnblock)
+	p.refused("mynumber.eligibility.other-municipality", opUnblock, represented, elsewhere)
+	p.apply(opUnblock, represented)
+}
+
 func TestPeriodOfStay(t *testing.T) {
 	p := newPlayer(t, "2018-04-10 10:00")
 	p.person.Foreign, p.person.Alias, p.person.StayUntil = true, true, day("2019-10-01")
@@ -327,4 +356,16 @@ func TestPeriodOfStay(t *testing.T) {
 	p.at("2022-10-03 10:00").tick()
 	equal(t, "card", p.state.Card.Status, events.CardStatus_CARD_STATUS_EXPIRED)
 	p.refused("mynumber.card.extension-too-late", opExtend)
+}
+
+// Who may stay for ever has the card until the birthday counted from its own issue, not from the extension.
+func TestPermanentResidence(t *testing.T) {
+	p := newPlayer(t, "2018-04-10 10:00")
+	p.person.Foreign, p.person.StayUntil = true, day("2022-10-01")
+	p.carried(opIssue)
+	p.at("2022-04-11 10:00")
+	p.change(events.RecordChange_RECORD_CHANGE_PERIOD_OF_STAY)
+	p.person.StayUntil = day("")
+	p.apply(opExtend)
+	equal(t, "card", p.state.Card.LastDay, "2027-06-18")
 }

@@ -58,7 +58,7 @@ func (a *application) planExtension() error {
 		return nil
 	}
 	return a.setCardTerm(regime.CardValidityIn{
-		Applied: a.day, Issued: a.day, BirthDate: a.Person.BirthDate, StayUntil: a.Person.StayUntil,
+		Applied: a.day, Issued: day(a.state.Card.IssuedOn), BirthDate: a.Person.BirthDate, StayUntil: a.Person.StayUntil,
 		CurrentLastDay: day(a.state.Card.LastDay), Extension: true,
 	})
 }
@@ -122,15 +122,12 @@ func (t *terms) term(in regime.ValidityIn, old *events.Certificate) (*regime.Val
 		return &term, err
 	}
 	if old == nil {
-		if c := t.lapsed(logKind(in.Kind)); c == nil {
+		if old = t.lapsed(logKind(in.Kind)); old == nil {
 			t.refuseBy(regime.NothingHeld)
 			return nil, nil
 		}
-		term, err := t.Switches.Validity(in) // renewal after expiry is a new issue (domain.md 1.4.3)
-		t.judge(term.Ruling)
-		return &term, err
 	}
-	in.CurrentLastDay = day(old.LastDay)
+	in.CurrentLastDay = day(old.LastDay) // renewal after expiry is a new issue (domain.md 1.4.3)
 	renewal, err := t.Switches.Renewal(in)
 	if err != nil {
 		return nil, err

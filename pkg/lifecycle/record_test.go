@@ -302,3 +302,13 @@ func TestNoticeHasOneOutcome(t *testing.T) {
 		t.Errorf("the signature certificate still ends on that day: %d outcomes", n)
 	}
 }
+
+// A juki certificate can't be suspended by telephone; who calls must hear that.
+func TestLossOfAJukiCardByTelephone(t *testing.T) {
+	p := newPlayer(t, "2014-03-03 10:00")
+	p.carried(opIssue, juki)
+	decided := p.at("2014-05-07 23:00").do(ReportLoss{By: "telephone", Filed: p.now})
+	equal(t, "events", names(decided), []string{"LossReported"})
+	equal(t, "rules", decided[0].RuleIds, []string{"juki.ends.phone-loss-report"})
+	p.wantStatus(underJuki, kindSign, valid)
+}

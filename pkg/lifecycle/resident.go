@@ -190,7 +190,7 @@ func (d *decision) reportLoss(c ReportLoss) error {
 	if c.By == "telephone" {
 		event = regime.EvPhoneLoss
 	}
-	d.emit(&events.LossReported{By: c.By, Card: d.state.Card.GetCard()})
+	d.emit(&events.LossReported{By: c.By, Card: d.state.Card.GetCard()}, d.withoutEffect(event, c.Switches)...)
 	coming := d.state.Procedure.GetCard()
 	if coming == d.state.Card.GetCard() || coming == d.state.OldCard.GetCard() {
 		coming = ""
@@ -204,6 +204,19 @@ func (d *decision) reportLoss(c ReportLoss) error {
 		}
 	}
 	return nil
+}
+
+// withoutEffect are the rules by which an event leaves everything as it is: what the person who tells it must hear, as
+// that a juki certificate can't be suspended by telephone (domain.md 1.3.4).
+func (d *decision) withoutEffect(event regime.Event, switches regime.Switches) []string {
+	var rules []string
+	for _, r := range d.regimesHeld() {
+		law, err := switches.Consequences(regime.ConsequenceIn{Regime: r, Event: event, On: d.today()})
+		if err == nil && law.Sign.Effect == regime.Keep && law.Auth.Effect == regime.Keep && law.Card.Effect == regime.Keep {
+			rules = append(rules, law.Rules...)
+		}
+	}
+	return rules
 }
 
 func (d *decision) reportFound(c ReportFound) error {

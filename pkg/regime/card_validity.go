@@ -58,7 +58,11 @@ func (in CardValidityIn) check() error {
 // cardTerm is the card's own birthday, before the cap by the period of stay.
 func (s Switches) cardTerm(in CardValidityIn, ruling *Ruling) Candidate {
 	adult, age := 20, adultAt20
-	if !in.Applied.Before(adultAt18Day) {
+	applied := in.Applied
+	if in.Extension {
+		applied = in.Issued // the card was applied for then; the extension makes no new one
+	}
+	if !applied.Before(adultAt18Day) {
 		adult, age = 18, adultAt18
 	}
 	ruling.apply(age)

@@ -41,6 +41,19 @@ type EligibilityIn struct {
 // Eligible judges whether the person may have the certificate from this office
 // (seed page; domain.md 1.3.2, 1.4.6). All refusals are listed.
 func (s Switches) Eligible(in EligibilityIn) Ruling {
+	ruling := in.Residence()
+	if in.Regime == Juki && in.Kind == Auth {
+		ruling.refuse(NoSuchKind)
+	}
+	ruling.merge(in.foreign())
+	ruling.merge(in.overseas())
+	ruling.merge(s.capacity(in))
+	return ruling
+}
+
+// Residence judges whether this office is the window for the person: that of
+// the municipality which keeps the record (domain.md 1.4.1, 1.4.4).
+func (in EligibilityIn) Residence() Ruling {
 	var ruling Ruling
 	rules := eligibilityRules(in.Regime)
 	switch {
@@ -51,13 +64,18 @@ func (s Switches) Eligible(in EligibilityIn) Ruling {
 	default:
 		ruling.apply(rules.resident)
 	}
-	if in.Regime == Juki && in.Kind == Auth {
-		ruling.refuse(NoSuchKind)
-	}
-	ruling.merge(in.foreign())
-	ruling.merge(in.overseas())
-	ruling.merge(s.capacity(in))
 	return ruling
+}
+
+// SetsPINs judges who may set the PINs of a My Number card that is handed over
+// or unblocked: at under 15, and for an adult ward, the legal representative
+// (domain.md 1.4.6). A juki card's PIN is the holder's own.
+func (s Switches) SetsPINs(in EligibilityIn) Ruling {
+	if in.Regime != MyNumber {
+		return Ruling{}
+	}
+	in.Kind = Auth
+	return s.capacity(in)
 }
 
 // rulesOfEligibility are the rules that both regimes know under their own source.
