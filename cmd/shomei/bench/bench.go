@@ -184,7 +184,7 @@ func Print(out io.Writer, figures []Figure) {
 	t.Render()
 	for _, f := range figures {
 		if !f.Reached() && f.Why != "" {
-			fmt.Fprintf(out, "%s, %s: %s\n", f.Part, f.Name, f.Why)
+			fmt.Fprintf(out, "%s: %s.\n", f.Name, f.Why)
 		}
 	}
 }
