@@ -1,0 +1,182 @@
+package projector_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"shomei/events"
+	"shomei/pkg/civil"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/natstest"
+	"shomei/pkg/warehouse"
+	"shomei/pkg/warehouse/enginetest"
+	"shomei/services/projector"
+	"shomei/services/servicetest"
+)
+
+// tables opens an empty warehouse on the engine of this test binary.
+func tables(t *testing.T) *warehouse.Warehouse {
+	t.Helper()
+	name := strings.NewReplacer("/", "_", "#", "_").Replace(t.Name())
+	house, err := warehouse.Open(t.Context(), warehouse.Config{
+		DSN: enginetest.Start(t).DSN(), Database: fmt.Sprintf("p_%s_%d", name, time.Now().UnixNano()), Logger: slog.New(slog.DiscardHandler),
+	})
+	servicetest.Check(t, err)
+	t.Cleanup(func() { house.Close() })
+	return house
+}
+
+// follow runs a projector until the returned function is called.
+func follow(t *testing.T, w *servicetest.World, house *warehouse.Warehouse) (p *projector.Projector, stop func()) {
+	t.Helper()
+	p = projector.New(projector.Config{Log: w.Log, Warehouse: house, Logger: w.Logger()})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx) }()
+	return p, func() { t.Helper(); cancel(); servicetest.Check(t, <-done) }
+}
+
+func caughtUp(t *testing.T, p *projector.Projector) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	servicetest.Check(t, p.CaughtUp(ctx))
+	if lag, err := p.Lag(ctx); err != nil || lag != 0 {
+		t.Errorf("caught up with a lag of %d, %v", lag, err)
+	}
+}
+
+// shown is what the tables say of a day far ahead, and of one subscriber.
+func shown(t *testing.T, house *warehouse.Warehouse) []warehouse.Due {
+	t.Helper()
+	due, err := house.Due(t.Context(), civil.New(2045, 1, 1), "", 1000)
+	servicetest.Check(t, err)
+	return due
+}
+
+// sizes are the rows of every table after a rebuild, and of those that had another number before.
+func sizes(t *testing.T, p *projector.Projector) (rows uint64, differ []warehouse.TableChange) {
+	t.Helper()
+	changes, err := p.Rebuild(t.Context(), nil)
+	servicetest.Check(t, err)
+	for _, c := range changes {
+		rows += c.After
+		if c.Table != "positions" && c.Before != c.After { // each set of tables has its own
+			differ = append(differ, c)
+		}
+	}
+	return rows, differ
+}
+
+func TestApplyingAgainAndRebuildingChangeNothing(t *testing.T) {
+	w := servicetest.New(t, "2020-01-15 10:00")
+	d := w.Enrol(servicetest.Office, "c1", "counter")
+	for i := range 5 {
+		d.Hold(fmt.Sprint(i))
+	}
+	house := tables(t)
+	p, stop := follow(t, w, house)
+	caughtUp(t, p)
+	before := shown(t, house)
+	if len(before) != 15 { // each of five people has two certificates and a card that end
+		t.Errorf("%d things are due by 2045, want 15", len(before))
+	}
+	stop()
+	var commits []*events.Commit
+	servicetest.Check(t, w.Log.Scan(t.Context(), nil, func(r eventlog.Record, err error) error {
+		commits = append(commits, r.Commit)
+		return err
+	}))
+	servicetest.Check(t, house.Apply(t.Context(), commits))
+	if diff := cmp.Diff(before, shown(t, house)); diff != "" {
+		t.Errorf("applied again (-once +twice):\n%s", diff)
+	}
+	rows, differ := sizes(t, projector.New(projector.Config{Log: w.Log, Warehouse: house, Logger: w.Logger()}))
+	if len(differ) > 0 || rows == 0 {
+		t.Errorf("a rebuild makes %d rows, and other numbers in %+v", rows, differ)
+	}
+	if diff := cmp.Diff(before, shown(t, house)); diff != "" {
+		t.Errorf("rebuilt (-incremental +rebuilt):\n%s", diff)
+	}
+}
+
+// TestARebuildWhileFollowing: the follower goes on with the new tables, and misses nothing.
+func TestARebuildWhileFollowing(t *testing.T) {
+	w := servicetest.New(t, "2020-01-15 10:00")
+	d := w.Enrol(servicetest.Office, "c1", "counter")
+	house := tables(t)
+	p, stop := follow(t, w, house)
+	for i := range 6 {
+		d.Hold(fmt.Sprint(i))
+		if i%2 == 1 {
+			_, err := p.Rebuild(t.Context(), nil)
+			servicetest.Check(t, err)
+		}
+	}
+	caughtUp(t, p)
+	if n := len(shown(t, house)); n != 18 {
+		t.Errorf("%d things are due after rebuilds under way, want 18", n)
+	}
+	stop()
+	if _, differ := sizes(t, p); len(differ) > 0 {
+		t.Errorf("a rebuild of quiet tables finds other numbers: %+v", differ)
+	}
+}
+
+// TestTheEngineIsKilled: commits wait in the log while the engine is away and are applied when it is back.
+func TestTheEngineIsKilled(t *testing.T) {
+	w := servicetest.New(t, "2020-01-15 10:00")
+	d := w.Enrol(servicetest.Office, "c1", "counter")
+	house, engine := tables(t), enginetest.Start(t)
+	p, stop := follow(t, w, house)
+	for i := range 3 {
+		d.Hold(fmt.Sprint(i))
+		restarts := engine.Restarts()
+		servicetest.Check(t, syscall.Kill(engine.PID(), syscall.SIGKILL))
+		d.Apply(events.Operation_OPERATION_ISSUE, fmt.Sprint(10+i), fmt.Sprintf("card-%d", 10+i))
+		natstest.Wait(t, 20*time.Second, "the engine to be back", func() bool { return engine.Restarts() > restarts })
+		caughtUp(t, p)
+	}
+	stop()
+	if n := len(shown(t, house)); n < 9 {
+		t.Errorf("%d things are due, want those of three people at least", n)
+	}
+	if _, differ := sizes(t, p); len(differ) > 0 {
+		t.Errorf("after three kills a rebuild finds other numbers: %+v", differ)
+	}
+}
+
+// TestCaughtUpSaysWhatIsMissing: without a projector that runs it ends with its context.
+func TestCaughtUpSaysWhatIsMissing(t *testing.T) {
+	w := servicetest.New(t, "2020-01-15 10:00")
+	p := projector.New(projector.Config{Log: w.Log, Warehouse: tables(t), Logger: w.Logger()})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := p.CaughtUp(ctx); err == nil {
+		t.Error("tables that nobody fills count as caught up")
+	}
+}
+
+// TestAForgedCommitIsPassedOver: one aggregate is missing from the tables, with an alarm; the others are there.
+func TestAForgedCommitIsPassedOver(t *testing.T) {
+	w := servicetest.New(t, "2020-01-15 10:00")
+	d := w.Enrol(servicetest.Office, "c1", "counter")
+	d.Hold("0")
+	w.Forge(events.KindSubscriber, w.Subscriber("1"), []byte("not a commit"))
+	d.Hold("2")
+	house := tables(t)
+	p, stop := follow(t, w, house)
+	caughtUp(t, p)
+	stop()
+	w.Logged.Await(t, "missing from the tables")
+	if n := len(shown(t, house)); n != 6 {
+		t.Errorf("%d things are due, want those of the two others", n)
+	}
+}
