@@ -155,12 +155,12 @@ func openClock(path string) (*ops.Clock, error) {
 // clockEvidence says how the clock stands that a claim is filed by.
 func (s *station) clockEvidence() string {
 	if s.clock.Simulated() {
-		return "simulated"
+		return agent.Simulated
 	}
 	if ok, err := ops.Synchronised(); err != nil || !ok {
-		return "unsynchronised"
+		return agent.Unsynchronised
 	}
-	return "synchronised"
+	return agent.Synchronised
 }
 
 func (s *station) connectionLog() []nats.Option {
@@ -214,19 +214,23 @@ func (s *station) close() error {
 	return err
 }
 
-// serve answers until ctx ends; live pages end with it.
+// serve answers until ctx ends; live pages end with it. When it returns, no answer is under way any more, and the store
+// may be closed.
 func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
+	ended := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
 		last, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
 		if server.Shutdown(last) != nil {
 			_ = server.Close() // who still reads after that is cut off
 		}
 	})
-	defer stop()
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		stop()
 		return err
 	}
+	<-ended // Serve returns when Shutdown begins
 	return nil
 }

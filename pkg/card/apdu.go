@@ -65,7 +65,7 @@ func ParseCommand(apdu []byte) (Command, error) {
 	case n > 0 && len(body) == 2+n:
 		c.Data, c.Le = body[1:1+n], leOf(body[1+n])
 	default:
-		return Command{}, fmt.Errorf("Lc %d with %d bytes after it: %w", n, len(body)-1, ErrMalformedAPDU)
+		return Command{}, fmt.Errorf("length byte Lc %d with %d bytes after it: %w", n, len(body)-1, ErrMalformedAPDU)
 	}
 	return c, nil
 }

@@ -144,7 +144,7 @@ func (l *Log) watchLink(changes chan nats.Status) {
 
 func (c *Config) complete() error {
 	if c.Conn == nil || c.Folds == nil {
-		return fmt.Errorf("Conn and Folds are required: %w", ErrConfig)
+		return fmt.Errorf("the configuration needs Conn and Folds: %w", ErrConfig)
 	}
 	setDefault(&c.Streams, 1)
 	setDefault(&c.Replicas, 1)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nats-io/nkeys"
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"shomei/events"
 	"shomei/pkg/counterlink"
@@ -67,7 +68,7 @@ type link struct {
 // ErrStoreBusy.
 func OpenStore(path, counter string, key nkeys.KeyPair) (*Store, error) {
 	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: openWait})
-	if errors.Is(err, bolt.ErrTimeout) {
+	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("opening %s: %w; stop that one first", path, ErrStoreBusy)
 	}
 	if err != nil {

@@ -194,7 +194,7 @@ func (a *attempt) input(g *ca.Generation, b *events.IssueAuthorized) (ca.Input, 
 	}
 	counter, ok := a.Directory.Counter(a.claim.Counter)
 	if !ok {
-		return ca.Input{}, fmt.Errorf("counter %s: %w", a.claim.Counter, directory.ErrNoOffice)
+		return ca.Input{}, unfit("counter %s is not enrolled any more", a.claim.Counter)
 	}
 	in := ca.Input{
 		Generation: g, Serial: b.Serial, NotBefore: notBefore, LastDay: last, PublicKey: a.made.public[string(b.SpkiSha256)],

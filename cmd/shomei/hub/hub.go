@@ -222,23 +222,26 @@ func (h *Hub) startServer(ctx context.Context) (err error) {
 	return h.connect(h.server.URL())
 }
 
+func (h *Hub) connect(url string) (err error) {
+	h.conn, err = h.dial(url)
+	return err
+}
+
 // connectTries is how often the first connection is tried: on a busy machine a handshake can come too late.
 const connectTries = 5
 
-// connect is an ordinary client's TLS connection, also to the server in this process: one path for every case.
-func (h *Hub) connect(url string) (err error) {
+// dial is an ordinary client's TLS connection, also to the server in this process: one path for every case. Close ends
+// it.
+func (h *Hub) dial(url string) (conn *nats.Conn, err error) {
 	for range connectTries {
-		h.conn, err = nats.Connect(url, nats.Name("hub"), h.nkey(), nats.MaxReconnects(-1), nats.ReconnectWait(200*time.Millisecond),
+		conn, err = nats.Connect(url, nats.Name("hub"), h.nkey(), nats.MaxReconnects(-1), nats.ReconnectWait(200*time.Millisecond),
 			nats.TLSHandshakeFirst(), nats.Secure(h.clientTLS()))
 		if err == nil {
-			break
+			h.atEnd(func() error { conn.Close(); return nil })
+			return conn, nil
 		}
 	}
-	if err != nil {
-		return err
-	}
-	h.atEnd(func() error { h.conn.Close(); return nil })
-	return nil
+	return nil, err
 }
 
 func (h *Hub) nkey() nats.Option {
@@ -253,19 +256,24 @@ func (h *Hub) openLog(ctx context.Context) error {
 }
 
 func (h *Hub) openLogWith(ctx context.Context, c eventlog.Config) (err error) {
-	folds := make(map[string]eventlog.Fold)
-	for kind, f := range lifecycle.Folds() {
-		folds[kind] = eventlog.Fold{Version: lifecycle.FoldVersion, Apply: f.Apply, Remembered: f.Remembered}
-	}
-	c.Conn, c.Folds, c.Streams, c.Logger = h.conn, folds, h.Streams, h.Logger
-	if c.Clock == nil {
-		c.Clock = h.Clock.Now
-	}
-	c.Writers = map[string]eventlog.Role{h.keys.public: eventlog.RoleHub}
-	if h.Log, err = eventlog.Open(ctx, c); err == nil {
-		h.atEnd(h.Log.Close)
-	}
+	c.Conn, c.Clock = h.conn, h.Clock.Now
+	h.Log, err = h.logWith(ctx, c)
 	return err
+}
+
+// logWith opens the log over the connection, with the clock and the rights that c names; Close ends it.
+func (h *Hub) logWith(ctx context.Context, c eventlog.Config) (*eventlog.Log, error) {
+	c.Folds = make(map[string]eventlog.Fold)
+	for kind, f := range lifecycle.Folds() {
+		c.Folds[kind] = eventlog.Fold{Version: lifecycle.FoldVersion, Apply: f.Apply, Remembered: f.Remembered}
+	}
+	c.Streams, c.Logger = h.Streams, h.Logger
+	c.Writers = map[string]eventlog.Role{h.keys.public: eventlog.RoleHub}
+	log, err := eventlog.Open(ctx, c)
+	if err == nil {
+		h.atEnd(log.Close)
+	}
+	return log, err
 }
 
 func (h *Hub) openVault(context.Context) (err error) {
@@ -408,17 +416,22 @@ func Listen(addr string) (net.Listener, error) {
 	return net.Listen("tcp", addr)
 }
 
-// serve runs an HTTP server until ctx ends.
+// serve runs an HTTP server until ctx ends. When it returns, no answer is under way any more.
 func serve(ctx context.Context, l net.Listener, handler http.Handler) error {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	ended := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
 		last, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
-		_ = server.Shutdown(last)
+		if server.Shutdown(last) != nil {
+			_ = server.Close() // who still reads after that is cut off
+		}
 	})
-	defer stop()
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		stop()
 		return err
 	}
+	<-ended // Serve returns when Shutdown begins
 	return nil
 }

@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
 	"golang.org/x/sync/errgroup"
 
@@ -82,7 +81,6 @@ type Lane struct {
 	now    atomic.Int64
 	epoch  string
 	chains map[string]*counterlink.Head
-	conn   *nats.Conn
 }
 
 // Lane makes a lane; its number keeps lanes of one hub apart. The hub closes it.
@@ -90,20 +88,20 @@ func (h *Hub) Lane(ctx context.Context, number int) (*Lane, error) {
 	name := fmt.Sprintf("lane-%02d", number)
 	l := &Lane{hub: h, epoch: fmt.Sprintf("%s-%d", name, time.Now().UnixNano()), chains: make(map[string]*counterlink.Head)}
 	l.SetTime(h.Clock.Now())
-	conn, log := h.conn, h.Log
-	defer func() { h.conn, h.Log = conn, log }()
-	if err := h.connect(h.server.URL()); err != nil {
+	conn, err := h.dial(h.server.URL())
+	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", name, err)
 	}
 	marks := h.path("simulate", name)
 	if err := os.MkdirAll(marks, 0o700); err != nil {
 		return nil, fmt.Errorf("opening %s: %w", name, err)
 	}
-	err := h.openLogWith(ctx, eventlog.Config{Writer: h.keys.writer, Marks: marks, CacheBytes: 4 << 20, Clock: l.Now})
+	l.Log, err = h.logWith(ctx, eventlog.Config{
+		Conn: conn, Writer: h.keys.writer, Marks: marks, CacheBytes: 4 << 20, Clock: l.Now,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", name, err)
 	}
-	l.Log = h.Log
 	l.RA, err = ra.New(ra.Config{
 		Log: l.Log, Hub: h.Links, Directory: h.Directory, Vault: h.Vault, SealKey: h.keys.seal, Secret: h.keys.secret,
 		Switches: h.Switches, Name: name, Clock: l.Now, Logger: h.Logger,
