@@ -12,11 +12,13 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"shomei/pkg/card"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/ops"
+	"shomei/pkg/page"
 	"shomei/services/agent"
 	"shomei/services/agent/desk"
 )
@@ -37,7 +39,7 @@ func runCommand(lang *language) *cobra.Command {
   --virtual-reader DIR   instead of the machine's PC/SC service an own pcscd with cards in software in DIR
                          (needs root; for demonstrations and stories).
 
-The first line of output is the address of the pages. Health is told under /livez, /readyz and /healthz?verbose.
+The first line of output is the address of the pages. Health is told under /livez, /readyz and /healthz?verbose, figures under /metrics.
 Ctrl-C stops in order; what was received is kept in the store and goes up with the next start.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runCounter(cmd, lang, f) },
@@ -130,6 +132,9 @@ func (s *station) open(f runFlags, secrets counterlink.Secrets, adminKey func(st
 		s.conn.Close()
 		return err
 	}
+	if missing := page.Missing(); len(missing) > 0 {
+		s.logger.Warn("this build's pages lack their looks: build it by make build", "missing", missing)
+	}
 	s.desk, err = desk.New(desk.Config{
 		Counter: s.counter, Name: s.bundle.Counter, Office: s.bundle.Office, Now: s.clock.Now, ClockEvidence: s.clockEvidence,
 		Tray: tray, Logger: s.logger,
@@ -194,6 +199,25 @@ func (s *station) checks() {
 	}})
 }
 
+// metrics are the process's own and how the counter stands to the hub.
+func (s *station) metrics() *prometheus.Registry {
+	registry := ops.NewRegistry()
+	registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "shomei_counter_claims_waiting", Help: "Claims that are stored here and not yet at the hub.",
+		}, func() float64 { return float64(s.counter.Outbox()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "shomei_counter_link_up", Help: "1 while the link to the hub is up, else 0.",
+		}, func() float64 {
+			if s.counter.Link() == counterlink.Up {
+				return 1
+			}
+			return 0
+		}),
+	)
+	return registry
+}
+
 // run serves until ctx ends, and stops pages first, then the work on cards, then the connection.
 func (s *station) run(ctx context.Context, listener net.Listener) error {
 	mux := http.NewServeMux()
@@ -201,6 +225,7 @@ func (s *station) run(ctx context.Context, listener net.Listener) error {
 	for _, path := range []string{"/livez", "/readyz", "/healthz"} {
 		mux.Handle("GET "+path, s.health.Handler())
 	}
+	mux.Handle("GET /metrics", ops.MetricsHandler(s.metrics()))
 	return ops.RunParts(ctx, s.logger,
 		ops.Part{Name: "counter", Run: func(ctx context.Context, ready func()) error { ready(); return s.counter.Run(ctx) }},
 		ops.Part{Name: "reader", Run: func(ctx context.Context, ready func()) error { ready(); return s.desk.Run(ctx) }},

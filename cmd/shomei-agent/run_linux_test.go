@@ -164,6 +164,21 @@ func (c *counter) call(method, path, body string, want int) map[string]any {
 	return answer
 }
 
+// figures are the counter's metrics.
+func (c *counter) figures() string {
+	c.t.Helper()
+	response, err := http.Get(c.url + "/metrics")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return string(text)
+}
+
 // until follows a procedure's events until it is in a state.
 func (c *counter) until(procedure, state string) map[string]any {
 	c.t.Helper()
@@ -397,6 +412,9 @@ func TestACounterWorksWhileTheHubIsAway(t *testing.T) {
 	}
 	if status := c.call("GET", "/api/status", "", http.StatusOK); status["outbox"] != 1.0 || status["link"] != "away" {
 		t.Errorf("without a hub: %v", status)
+	}
+	if figures := c.figures(); !strings.Contains(figures, "shomei_counter_claims_waiting 1\n") || !strings.Contains(figures, "shomei_counter_link_up 0\n") {
+		t.Errorf("without a hub: %s", figures)
 	}
 	second, err := hub.Start(t.Context(), config)
 	if err != nil {

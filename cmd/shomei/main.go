@@ -48,7 +48,7 @@ func (a *app) root() *cobra.Command {
 		return nil
 	}
 	root.AddCommand(a.allCommand(), a.upCommand(), engineCommand(), a.logCommand(), a.stateCommand(), a.forecastCommand(),
-		a.rebuildCommand(), a.fsckCommand(), a.rulesCommand(), a.storyCommand(), a.simulateCommand(), a.benchCommand(), crashpointsCommand(), a.versionCommand())
+		a.rebuildCommand(), a.fsckCommand(), a.ddlCommand(), a.rulesCommand(), a.storyCommand(), a.simulateCommand(), a.benchCommand(), crashpointsCommand(), a.versionCommand())
 	mendCompletion(root)
 	return root
 }

@@ -13,6 +13,7 @@ import (
 
 	"shomei/cmd/shomei/hub"
 	"shomei/pkg/ops"
+	"shomei/pkg/page"
 	"shomei/pkg/warehouse/engine"
 	"shomei/services/console"
 )
@@ -72,12 +73,18 @@ func hubFlags(flags *pflag.FlagSet, c *config) {
 }
 
 // start starts the hub and the console's page on it.
-func (a *app) start(ctx context.Context, c hub.Config, page string) (*hub.Hub, error) {
+func (a *app) start(ctx context.Context, c hub.Config, at string) (*hub.Hub, error) {
 	h, err := hub.Start(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	pages, err := console.New(console.Config{Warehouse: h.Warehouse, Now: h.Clock.Now, Logger: c.Logger, Behind: h.Projector.Lag})
+	if missing := page.Missing(); len(missing) > 0 {
+		h.Logger.Warn("this build's pages lack looks and charts: build it by make build", "missing", missing)
+	}
+	pages, err := console.New(console.Config{
+		Warehouse: h.Warehouse, Now: h.Clock.Now, Logger: h.Logger, Behind: h.Projector.Lag,
+		Hosts: []string{"localhost", "127.0.0.1", "::1"},
+	})
 	if err == nil {
 		mux := http.NewServeMux()
 		mux.Handle("/", pages.Handler())
@@ -85,7 +92,7 @@ func (a *app) start(ctx context.Context, c hub.Config, page string) (*hub.Hub, e
 		for _, path := range []string{"/livez", "/readyz", "/healthz", "/metrics"} {
 			mux.Handle(path, operations)
 		}
-		err = h.Serve(page, mux)
+		err = h.Serve(at, mux)
 	}
 	if err != nil {
 		return nil, errors.Join(err, h.Close())
