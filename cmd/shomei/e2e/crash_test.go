@@ -81,6 +81,9 @@ type lives struct {
 	// people whose windows open one after the other.
 	people []person
 	all    []person
+	// acts counts what was done beside issuing; revoked is the newest person.
+	acts    int
+	revoked bool
 }
 
 func (l *lives) inCounter(point string) bool {
@@ -176,7 +179,7 @@ func TestTheFirstStartSurvivesACrash(t *testing.T) {
 	}
 }
 
-// TestKilledAtRandom kills the centre or the counter at random moments of new issues.
+// TestKilledAtRandom kills the centre or the counter at random moments of new issues, PINs set anew and revocations.
 func TestKilledAtRandom(t *testing.T) {
 	kills, seed := number("SHOMEI_RANDOM_KILLS", 4), uint64(number("SHOMEI_SEED", int(time.Now().UnixNano()%1e9)))
 	t.Logf("SHOMEI_SEED=%d SHOMEI_RANDOM_KILLS=%d", seed, kills)
@@ -193,7 +196,7 @@ func TestKilledAtRandom(t *testing.T) {
 		t.Logf("kill the %s after %v", name, after)
 		before := c.died() + k.died()
 		timer := time.AfterFunc(after, victim)
-		l.issue("1990-06-18")
+		l.act(random.IntN(4))
 		if timer.Stop() {
 			victim() // the act was faster
 		}
@@ -202,6 +205,28 @@ func TestKilledAtRandom(t *testing.T) {
 	c.whole()
 	l.once()
 	c.leaks(t, k, l.all...)
+}
+
+// act plays something on the newest living card, or issues a new one.
+func (l *lives) act(which int) {
+	l.t.Helper()
+	p, card := l.all[len(l.all)-1], fmt.Sprintf("CARD-%d", l.count)
+	switch {
+	case which == 0 && !l.revoked:
+		l.acts++
+		id := fmt.Sprintf("unblock-%d", l.acts)
+		l.k.apply(p, id, "unblock", map[string]any{"pins": []string{"auth"}})
+		l.k.drive(id, "done")
+		expect(l.t, l.c, p, "auth valid", "sign valid")
+	case which == 1 && !l.revoked:
+		l.revoked = true
+		l.k.apply(p, "revoke-"+card, "revoke", nil)
+		l.k.drive("revoke-"+card, "done", "ready", "accepted")
+		expect(l.t, l.c, p, "auth revoked cessation-of-operation", "sign revoked cessation-of-operation")
+	default:
+		l.revoked = false
+		l.issue("1990-06-18")
+	}
 }
 
 func number(variable string, otherwise int) int {
