@@ -66,6 +66,7 @@ var cardKinds = []term[events.CardKind]{
 var documents = []term[string]{
 	{"application-form", "申請書", "application-form"},
 	{"card", "カード", "card"},
+	{"card-with-current-address", "現住所のカード", "card:current-address"}, // a My Number card is a photo ID itself
 	{"photo-id", "写真付き本人確認書類", "photo-id:current-address"},
 	{"photo-id-with-old-address", "旧住所の写真付き本人確認書類", "photo-id"},
 	{"other-id", "その他の本人確認書類", "other-id"},

@@ -55,6 +55,7 @@ var ways = []struct {
 
 // qualifiers are what is looked for on a document.
 var qualifiers = map[regime.Document]string{
+	regime.DocCard:    "current-address", // a My Number card is a photo ID itself
 	regime.DocPhotoID: "current-address", regime.DocProxyPhotoID: "current-address", regime.DocMandate: "registered-seal",
 }
 
