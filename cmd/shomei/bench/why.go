@@ -3,7 +3,7 @@ package bench
 // What the time goes into, for the figures that can fall short: seen in profiles of these very runs
 // (shomei bench --profile) and in timings of the single steps.
 const (
-	whyDecisions = "the hub spends its time in Ed25519, in folding and in the server's fsync, in that order"
+	whyDecisions = "the server's fsync is most of it on both sides; of what is ours, two fifths are the Ed25519 signature of the commit, the rest is deciding, folding and encoding"
 
 	whyActs = "the hub is on a core for less than half of the time. An act reads the log about thirty times (heads, counts, three histories), " +
 		"and the server keeps the stream's lock while it syncs, so each read waits about as long as a write. Followers take the log in " +
