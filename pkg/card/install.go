@@ -1,7 +1,6 @@
 package card
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"maps"
 	"slices"
@@ -52,10 +51,4 @@ func (s *Session) installSlot(slot Slot, op Operation, issue Issue) error {
 		return err
 	}
 	return s.TestSign(slot)
-}
-
-// Digest is the form in which a card and a journal name keys and certificates.
-func Digest(content []byte) []byte {
-	sum := sha256.Sum256(content)
-	return sum[:]
 }

@@ -26,17 +26,6 @@ func (s Slot) String() string {
 	return fmt.Sprintf("slot %d", byte(s))
 }
 
-// ParseSlot reads what String writes.
-func ParseSlot(s string) (Slot, error) {
-	switch s {
-	case "auth":
-		return Auth, nil
-	case "sign":
-		return Sign, nil
-	}
-	return 0, fmt.Errorf("key slot %q: it is auth or sign", s)
-}
-
 // Kind is the sort of card.
 type Kind byte
 

@@ -61,9 +61,6 @@ func (p Point) Hit() {
 	}
 }
 
-// Hit is [Point.Hit] for a point by name; the name is registered with Register elsewhere.
-func Hit(name string) { Point(name).Hit() }
-
 func kill() {
 	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL) // nothing can be done when the kernel refuses to kill us
 	select {}

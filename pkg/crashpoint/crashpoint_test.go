@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 		first.Hit()
 		os.Stdout.WriteString("first passed\n")
 	}
-	crashpoint.Hit("test.second")
+	crashpoint.Point("test.second").Hit()
 	os.Stdout.WriteString("second passed\n")
 }
 

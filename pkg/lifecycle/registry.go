@@ -57,15 +57,6 @@ func evolveCard(s *events.CardState, c *events.Commit) {
 	s.Commands = remember(s.Commands, c.CommandId, c.Revision)
 }
 
-// DecodeOffice reads a folded office.
-func DecodeOffice(raw []byte) (*events.OfficeState, error) {
-	s := &events.OfficeState{}
-	if err := proto.Unmarshal(raw, s); err != nil {
-		return nil, fmt.Errorf("reading the state of an office: %w", err)
-	}
-	return s, nil
-}
-
 func evolveOffice(s *events.OfficeState, c *events.Commit) {
 	for _, e := range c.Events {
 		switch b := events.BodyOf(e).(type) {

@@ -135,12 +135,8 @@ type deferrals map[string]int
 // maxDeferrals is how often a server may put off one mail before the notice counts as failed.
 const maxDeferrals = 5
 
-// Settle sends what a subscriber is still owed, once each, and records what became of it. It may be called at any time;
+// settle sends what a subscriber is still owed, once each, and records what became of it. It may be called at any time;
 // an error says what has to wait.
-func (n *Notifier) Settle(ctx context.Context, subscriber string) error {
-	return n.settle(ctx, subscriber, make(deferrals))
-}
-
 func (n *Notifier) settle(ctx context.Context, subscriber string, tries deferrals) error {
 	head, err := n.Log.Load(ctx, events.KindSubscriber, subscriber)
 	if err != nil {

@@ -13,7 +13,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
-	"google.golang.org/protobuf/proto"
 
 	"shomei/events"
 	"shomei/pkg/counterlink"
@@ -225,13 +224,6 @@ func (l *Life) Serial(kind events.CertificateKind) uint64 {
 		}
 	}
 	return serial
-}
-
-// Again is a copy of a claim under a new id.
-func Again(c *events.Claim) *events.Claim {
-	again := proto.Clone(c).(*events.Claim)
-	again.Id = uuid.NewString()
-	return again
 }
 
 var pool struct {
