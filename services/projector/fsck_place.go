@@ -18,6 +18,7 @@ type place struct {
 	kind, id                 string
 	revision, commits, count uint64
 	certificates             map[uint64]*certificate
+	notices                  map[string]*warehouse.Notice
 }
 
 // certificate is one certificate with its milestones in milliseconds; zero is "not".
@@ -42,6 +43,7 @@ func (p *place) take(c *events.Commit) {
 	for _, e := range c.Events {
 		p.takeCertificate(e)
 		p.takeEnd(e)
+		p.takeNotice(e)
 	}
 }
 
@@ -97,12 +99,45 @@ func (p *place) takeEnd(e *events.Event) {
 	}
 }
 
-// word is an enum value of the log in the words of the tables.
+func (p *place) takeNotice(e *events.Event) {
+	at := time.UnixMilli(e.RecordedMs)
+	switch b := events.BodyOf(e).(type) {
+	case *events.NoticeDue:
+		n := p.notice(b.Notice)
+		n.Kind, n.Due = word(b.Kind), at
+	case *events.NoticeSent:
+		n := p.notice(b.Notice)
+		n.Medium, n.Outcome, n.Sent = b.Medium, "sent", at
+	case *events.NoticeFailed:
+		n := p.notice(b.Notice)
+		n.Medium, n.Outcome, n.Failed = b.Medium, "failed: "+b.Code, at
+	case *events.NoticeSuppressed:
+		n := p.notice(b.Notice)
+		n.Outcome, n.Suppressed = "suppressed: "+b.Reason, at
+	}
+}
+
+func (p *place) notice(id string) *warehouse.Notice {
+	if p.notices == nil {
+		p.notices = make(map[string]*warehouse.Notice)
+	}
+	n := p.notices[id]
+	if n == nil {
+		n = &warehouse.Notice{Subscriber: p.id, Notice: id}
+		p.notices[id] = n
+	}
+	return n
+}
+
+// word is an enum value of the log in the words of the tables; nothing for the zero value.
 func word(e interface {
 	protoreflect.Enum
 	String() string
 },
 ) string {
+	if e.Number() == 0 {
+		return ""
+	}
 	zero := string(e.Descriptor().Values().ByNumber(0).Name())
 	value := strings.TrimPrefix(e.String(), strings.TrimSuffix(zero, "UNSPECIFIED"))
 	return strings.ReplaceAll(strings.ToLower(value), "_", "-")
@@ -123,6 +158,17 @@ func (p *place) facts(fn func(fact)) {
 	for _, held := range p.certificates {
 		fn(fact{shard, fmt.Sprintf("certificate %d", held.serial), held.says()})
 	}
+	for _, n := range p.notices {
+		fn(noticeFact(*n))
+	}
+}
+
+func noticeFact(n warehouse.Notice) fact {
+	says := fmt.Sprintf("%s %s by %s", n.Kind, n.Outcome, n.Medium)
+	for _, at := range []time.Time{n.Due, n.Sent, n.Failed, n.Suppressed} {
+		says += fmt.Sprintf(" %d", millis(at))
+	}
+	return fact{int(events.Shard(n.Subscriber)), fmt.Sprintf("notice %s of %s", n.Notice, n.Subscriber), says}
 }
 
 func headFact(shard int, h warehouse.Head) fact {

@@ -131,8 +131,15 @@ func (c *check) storedFacts(ctx context.Context, fn func(fact)) error {
 	if err != nil {
 		return err
 	}
-	return c.p.Warehouse.EachCertificate(ctx, forEver, func(row warehouse.Certificate) error {
+	err = c.p.Warehouse.EachCertificate(ctx, forEver, func(row warehouse.Certificate) error {
 		fn(certificateFact(row))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return c.p.Warehouse.EachNotice(ctx, func(row warehouse.Notice) error {
+		fn(noticeFact(row))
 		return nil
 	})
 }

@@ -99,6 +99,9 @@ var tableDamages = damages{
 	"row invented": {func(w *world) {
 		w.sql("INSERT INTO DB.certificates (serial, subscriber, authorized) VALUES (77, 'nobody', '2024-07-01 00:00:00')")
 	}, "tables, certificate 77: not in the log"},
+	"notice answered in the tables alone": {func(w *world) {
+		w.sql("INSERT INTO DB.notices (subscriber, notice, outcome, sent) VALUES ('beta', 'n1', 'sent', '2024-07-01 00:00:00')")
+	}, "tables, notice n1 of beta: the log says"},
 	"history lost": {func(w *world) {
 		w.sql("ALTER TABLE DB.log DELETE WHERE id = 'alpha' AND revision = 3 SETTINGS mutations_sync = 2")
 	}, "tables, subscriber/alpha: the log says"},
