@@ -88,10 +88,10 @@ func TestEachThingOnce(t *testing.T) {
 		at   string
 		want map[string]int
 	}{
-		{civil0(held.WindowOpens).AddDays(-1).String(), map[string]int{}},
+		{dateOf(held.WindowOpens).AddDays(-1).String(), map[string]int{}},
 		{held.WindowOpens, map[string]int{"WindowOpened": 2, "NoticeDue": 1}},
 		{held.LastDay, map[string]int{"WindowOpened": 2, "NoticeDue": 1}},
-		{civil0(held.LastDay).AddDays(1).String(), map[string]int{"WindowOpened": 2, "NoticeDue": 2, "CertificateExpired": 2}},
+		{dateOf(held.LastDay).AddDays(1).String(), map[string]int{"WindowOpened": 2, "NoticeDue": 2, "CertificateExpired": 2}},
 	} {
 		w.Clock.Set(step.at + " 00:00")
 		h.show(t)
@@ -108,7 +108,7 @@ func TestEachThingOnce(t *testing.T) {
 	}
 }
 
-func civil0(s string) civil.Date {
+func dateOf(s string) civil.Date {
 	d, err := civil.Parse(s)
 	if err != nil {
 		panic(err)
