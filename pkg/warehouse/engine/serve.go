@@ -213,8 +213,9 @@ func listen(address, password string) (net.Listener, error) {
 	return listener, nil
 }
 
-// lockWait is how long a new engine waits for the one before it to let go.
-const lockWait = 15 * time.Second
+// lockWait is how long a new engine waits for the one before it to let go: longer than that one may take to stop, also
+// when its hub was killed and started again at once.
+const lockWait = shutdownGrace + 10*time.Second
 
 // lockDirectory makes the data directory and takes its lock, waiting for a
 // predecessor that is just stopping.
