@@ -184,7 +184,7 @@ func (i *Issuer) publishLists(ctx context.Context, folder string, due func(strin
 	return nil
 }
 
-func (i *Issuer) publish(ctx context.Context, folder, id string, any *ca.Generation, due func(string, *events.AuthorityState) bool) error {
+func (i *Issuer) publish(ctx context.Context, folder, id string, one *ca.Generation, due func(string, *events.AuthorityState) bool) error {
 	now := i.Clock().UTC().Truncate(time.Second)
 	head, err := i.Log.Load(ctx, events.KindAuthority, id)
 	if err != nil {
@@ -200,7 +200,7 @@ func (i *Issuer) publish(ctx context.Context, folder, id string, any *ca.Generat
 	number := state.CrlNumber + 1
 	var file []byte
 	var published []*events.Event
-	for _, g := range i.Directory.Generations().InForce(any.Kind, any.Prefecture.Code, now) {
+	for _, g := range i.Directory.Generations().InForce(one.Kind, one.Prefecture.Code, now) {
 		signer, err := i.signers.of(g)
 		if err != nil {
 			return err

@@ -80,12 +80,6 @@ func (s *mailServer) mailer() notice.Mailer {
 	return m
 }
 
-func (s *mailServer) set(answer func(to string, try int) error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.answer = answer
-}
-
 // of gives the mails that the server took for a recipient.
 func (s *mailServer) of(to string) []taken {
 	s.mu.Lock()

@@ -61,7 +61,6 @@ func (l *lives) badClaims(p person, card string) {
 type mouth struct {
 	t      *testing.T
 	bundle counterlink.Bundle
-	key    nkeys.KeyPair
 	seal   counterlink.Secrets
 	number uint64
 	hash   []byte

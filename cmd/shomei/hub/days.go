@@ -8,7 +8,10 @@ import (
 	"sync"
 	"time"
 
+	"shomei/events"
+	"shomei/pkg/ca"
 	"shomei/pkg/civil"
+	"shomei/pkg/directory"
 	"shomei/pkg/ops"
 	"shomei/pkg/regime"
 )
@@ -98,7 +101,8 @@ func (h *Hub) HoldCeremonies(ctx context.Context) error {
 	var prefectures []string
 	if !civil.Of(h.Clock.Now()).After(regime.JukiRunOffDay) {
 		for _, o := range h.Directory.Offices() {
-			if p := o.Municipality[:2]; !slices.Contains(prefectures, p) {
+			kind, p := directory.AuthorityOf(events.Regime_REGIME_JUKI, events.CertificateKind_CERTIFICATE_KIND_SIGN, o.Municipality)
+			if kind == ca.Juki && !slices.Contains(prefectures, p) {
 				prefectures = append(prefectures, p)
 			}
 		}
