@@ -176,7 +176,7 @@ func readMail(w *words, p *Resident) {
 func applicationDetails() []entry[*Application] {
 	return append(factoryDetails(), []entry[*Application]{
 		{"shows", "提示", "DOCUMENT…", "示した書類。/ What is shown: " + inWords(documents) + ".", func(w *words, a *Application) {
-			a.Documents = append(a.Documents, some(w, "a document", documents)...)
+			a.Documents = append(a.Documents, each(w, "a document", documents)...)
 		}},
 		{"by", "申請者", "self|proxy|legal-representative", "誰が来たか。/ Who comes: " + inWords(channels) + ".", func(w *words, a *Application) { a.Channel = pick(w, "who comes", channels) }},
 		{"card", "カード", "CARD [juki|mynumber]", "使うカード。新しいカードなら種類も。/ The card; its kind when it is new.", readCard},
@@ -185,7 +185,7 @@ func applicationDetails() []entry[*Application] {
 		{"special-circumstances", "特別な事情", "granted-by OFFICER", "特別な事情を認めた職員。/ Special circumstances, and who granted them.", readSpecial},
 		{"because", "理由", "CAUSE", "理由。/ Why: " + inWords(causes) + ".", func(w *words, a *Application) { a.Cause = string(pick(w, "a cause", causes)) }},
 		{"express", "特急", "", "特急発行。/ Express issue.", func(_ *words, a *Application) { a.Express = true }},
-		{"pins", "暗証番号", "PIN…", "設定し直す暗証番号。/ The PINs to be set anew: " + inWords(pins) + ".", func(w *words, a *Application) { a.Pins = some(w, "a PIN", pins) }},
+		{"pins", "暗証番号", "PIN…", "設定し直す暗証番号。/ The PINs to be set anew: " + inWords(pins) + ".", func(w *words, a *Application) { a.Pins = each(w, "a PIN", pins) }},
 		{"types", "入力", "PIN VALUE", "本人が入れる暗証番号(なければABC123と1234)。/ What the resident types (otherwise ABC123 and 1234).", readTypes},
 		{"notice-pins", "通知書の暗証番号", "match|differ", "有効期限通知書に封入された暗証番号。/ The PINs inside the expiry notice's envelope.", readNoticePINs},
 		{"returns-letter", "回答書持参", "", "照会書兼回答書を持参し、待たせた申請を続ける。/ Goes on with the application that waits for the letter.", func(_ *words, a *Application) { a.ReturnsLetter = true }},
@@ -199,7 +199,7 @@ func applicationDetails() []entry[*Application] {
 func factoryDetails() []entry[*Application] {
 	return []entry[*Application]{
 		{"kinds", "種類", "KIND…", "電子証明書の種類。なければ法の許すすべて。/ Kinds of certificate: " + inWords(kinds) + "; otherwise all that the law allows.", func(w *words, a *Application) {
-			a.Kinds = some(w, "a kind of certificate", kinds)
+			a.Kinds = each(w, "a kind of certificate", kinds)
 		}},
 	}
 }

@@ -47,8 +47,9 @@ A story is the life of somebody's certificates, written so that an official can 
   見出し語は英語でも日本語でもかまいません。Every word may be written in English or in Japanese.
   日付は 2012-11-30 または 平成24年11月30日。続けて曜日 (2012-11-30(金), 2012-11-30 Fri) を書くと、正しいか確かめます。
   Dates are days in Japan. A weekday after a date is checked.
-  時計は at と wait でだけ進みます。その間に来る日(更新期間の開始、満了、法定期限)は、その日の午前3時に処理されます。
-  The clock moves by at and wait only; what the days between bring is done at three in the morning of its day.
+  時計は at と wait でだけ進みます。その間に来る日(更新期間の開始、満了、法定期限)は、その日の午前3時(at がそれより早ければその時刻)に処理されます。
+  The clock moves by at and wait only; what the days between bring is done at three in the morning of its day, or at
+  the time of an at that comes before three.
   申請は、受理されれば、本人の確認、鍵の生成、発行、書込み、手数料、交付まで進みます (until で途中まで)。
   An accepted application goes through to the hand-over by itself, unless it says until accepted or until written.
   expect の行は、すぐ上の行為の後に成り立つべきことです。at, wait, office の下では人物名を先に書きます。

@@ -101,6 +101,7 @@ func TestMistakesNameTheirPlaceAndCure(t *testing.T) {
 		{"no office", someone + "apply A issue", "9", "at which office", "at OFFICE"},
 		{"unknown office", someone + "apply A issue at branch", "9", `no office "branch"`, "office branch"},
 		{"document", someone + "apply A issue at main\n  shows passport", "10", `"passport"`, "photo-id"},
+		{"second document", someone + "apply A issue at main\n  shows card, passport", "10", `"passport" is not known as a document`, "photo-id"},
 		{"rule", someone + "look A\n  expect refused juki.no-such-rule", "10", "no rule", "rules list"},
 		{"expectation", someone + "look A\n  expect joy", "10", `"joy" can't be expected`, "accepted"},
 		{"event", someone + "look A\n  expect event Nothing", "10", "no event", "events/*.proto"},

@@ -221,7 +221,7 @@ func readOrder(w *words, r *reading) {
 	who := r.person(w)
 	o := &Order{Person: who, Reason: pick(w, "an order", orders)}
 	if !w.empty() {
-		o.Kinds = some(w, "a kind of certificate", certificateKinds)
+		o.Kinds = each(w, "a kind of certificate", certificateKinds)
 	}
 	under[any](r, nil, nil, who.Nick)
 	r.step.Act = o

@@ -183,6 +183,15 @@ func some[T any](w *words, what string, list []term[T]) []T {
 	return values
 }
 
+// each takes the rest of the line as words of the list, at least one.
+func each[T any](w *words, what string, list []term[T]) []T {
+	values := []T{pick(w, what, list)}
+	for w.err == nil && !w.empty() {
+		values = append(values, pick(w, what, list))
+	}
+	return values
+}
+
 func knows[T any](list []term[T], word string) bool {
 	for _, t := range list {
 		if word == t.en || word == t.ja {
