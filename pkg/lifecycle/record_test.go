@@ -251,7 +251,9 @@ func TestTickCatchesUpOnce(t *testing.T) {
 	equal(t, "again", len(p.tick()), 0)
 
 	q := fromFactory(t).at("2031-01-01 00:05")
-	equal(t, "all at once", names(q.tick()), []string{"CertificateExpired", "CertificateExpired", "NoticeDue", "CardExpired"})
+	equal(t, "all at once", names(q.tick()), []string{
+		"WindowOpened", "WindowOpened", "NoticeDue", "CertificateExpired", "CertificateExpired", "NoticeSuppressed", "NoticeDue", "CardExpired",
+	})
 	equal(t, "again", len(q.tick()), 0)
 
 	s := fromFactory(t)

@@ -30,12 +30,14 @@ func (d *decision) catchUp(do func() error) error {
 	return do()
 }
 
-// openWindows opens the renewal windows that have come and owes one notice for certificates that end together.
+// openWindows opens the renewal windows that have come and owes one notice for certificates that end together. A window
+// that opened and closed while nobody looked is opened all the same: its notice is suppressed by the expiry that follows
+// in the same commit, so that every certificate that nears its end has one explained outcome.
 func (d *decision) openWindows(c Tick) {
 	var opened []*events.Certificate
 	for _, held := range d.state.Certificates {
 		opens := day(held.WindowOpens)
-		if held.WindowOpened || opens.IsZero() || d.today().Before(opens) || held.Status != valid || day(held.LastDay).Before(d.today()) {
+		if held.WindowOpened || opens.IsZero() || d.today().Before(opens) || held.Status != valid {
 			continue
 		}
 		opened = append(opened, held)
@@ -89,7 +91,7 @@ func missedEvent(kind events.DeadlineKind) regime.Event {
 
 // expire records the end of the term. The effect does not wait for it: whoever asks on a later day reads the last day.
 func (d *decision) expire(c Tick) error {
-	var ended []*events.Certificate
+	var ended, unrenewed []*events.Certificate
 	var rules []string
 	for _, held := range slices.Clone(d.state.Certificates) {
 		if hasEnded(held) || held.Status == authorized || !day(held.LastDay).Before(d.today()) {
@@ -101,12 +103,14 @@ func (d *decision) expire(c Tick) error {
 		if err != nil {
 			return err
 		}
+		if held.Status == valid {
+			unrenewed = append(unrenewed, held)
+		}
 		d.caused = day(held.LastDay).AddDays(1).StartInstant()
 		d.emit(&events.CertificateExpired{Serial: held.Serial, Kind: held.Kind, LastDay: held.LastDay}, law.Of(lawKind(held.Kind)).Rule)
 		ended, rules = append(ended, held), append(rules, law.Of(lawKind(held.Kind)).Rule)
 	}
 	d.suppressPending(ended, "expired", rules...)
-	unrenewed := slices.DeleteFunc(ended, func(c *events.Certificate) bool { return c.Status != valid })
 	d.oweNotices(events.NoticeKind_NOTICE_KIND_EXPIRED, unrenewed, rules...)
 	return nil
 }
