@@ -37,13 +37,17 @@ type definedOffice struct {
 	branch           bool
 }
 
+// leftWaiting is how long an application may be left at accepted before its card work can't begin any more: longer than
+// any office keeps one, so that what comes of it is for the law to say and not for the clock of a reader.
+const leftWaiting = 90 * 24 * time.Hour
+
 // Build starts a centre in the folder, with a settable clock that stands at the beginning.
 func Build(ctx context.Context, folder, agent string, begin time.Time, logger *slog.Logger) (*World, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, err
 	}
 	h, err := hub.Start(ctx, hub.Config{
-		Data: folder, Clock: filepath.Join(folder, "clock"), Begin: begin, ExpiryEvery: -1, Patience: 12 * time.Hour, Logger: logger,
+		Data: folder, Clock: filepath.Join(folder, "clock"), Begin: begin, ExpiryEvery: -1, Patience: leftWaiting, Logger: logger,
 	})
 	if err != nil {
 		return nil, err
