@@ -85,13 +85,19 @@ func (s Switches) Apply(a Application) (Decision, error) {
 // judgeApplication judges person, documents and certificates.
 func (s Switches) judgeApplication(a Application, day civil.Date, out *Decision) error {
 	kinds := a.kinds(out.Regime)
-	if slices.Contains(issuing, a.Operation) {
+	person := EligibilityIn{
+		Regime: out.Regime, On: day, Office: a.Office, Person: a.Person,
+		Clerk: a.Clerk, GrantedBy: a.GrantedBy, ByRepresentative: a.Channel == ChannelRepresentative,
+	}
+	switch {
+	case slices.Contains(issuing, a.Operation):
 		for _, k := range kinds {
-			out.merge(s.Eligible(EligibilityIn{
-				Regime: out.Regime, Kind: k, On: day, Office: a.Office, Person: a.Person,
-				Clerk: a.Clerk, GrantedBy: a.GrantedBy, ByRepresentative: a.Channel == ChannelRepresentative,
-			}))
+			person.Kind = k
+			out.merge(s.Eligible(person))
 		}
+	case a.Operation == OpUnblock && out.Regime == MyNumber:
+		out.merge(person.Residence())
+		out.merge(s.SetsPINs(person))
 	}
 	docs, err := s.Documents(DocumentsIn{
 		Regime: out.Regime, Operation: a.Operation, Channel: a.channel(), On: day,

@@ -188,3 +188,29 @@ func TestApplyLine(t *testing.T) {
 		t.Errorf("fee %v", got["fee"])
 	}
 }
+
+// A child's card is unblocked where the child lives, by the representative (domain.md 1.4.4, 1.4.6).
+func TestApplyToUnblockAChildsCard(t *testing.T) {
+	for _, c := range []struct {
+		municipality string
+		channel      Channel
+		shown        []Shown
+		refused      []ID
+	}{
+		{"122131", ChannelSelf, bring(DocForm, DocCard, DocPhotoID), []ID{"mynumber.eligibility.representative-needed"}},
+		{"122378", ChannelRepresentative, bring(DocForm, DocCard, DocRepresentation, DocProxyPhotoID), []ID{"mynumber.eligibility.other-municipality"}},
+		{"122131", ChannelRepresentative, bring(DocForm, DocCard, DocRepresentation, DocProxyPhotoID), nil},
+	} {
+		got, err := Switches{}.Apply(Application{
+			Operation: OpUnblock, At: tokyo("2019-05-20 10:00:00"), Office: here, Channel: c.channel, Shown: c.shown,
+			AuthLastDay: day("2023-09-15"),
+			Person:      Person{BirthDate: day("2010-09-15"), Registered: true, Municipality: c.municipality},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(c.refused, got.Refused, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("lives in %s, %s: refused %s", c.municipality, c.channel, diff)
+		}
+	}
+}
