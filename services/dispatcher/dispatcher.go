@@ -29,7 +29,9 @@ type Config struct {
 	Vault     *vault.Vault
 	// Patience is how long a counter may wait before it begins a command; after that the command is not begun any more.
 	Patience time.Duration
-	// Ready tells whether the issuer could sign now. Before keys are generated it is asked, because generating them may be
+	// Ready tells whether the issuer could sign now. While it says no, the batch that holds the keys' subscriber is tried
+	// again, its answers having gone out, and what comes after that batch waits.
+	// Before keys are generated it is asked, because generating them may be
 	// a point of no return; nil answers always yes.
 	Ready  func(context.Context) error
 	Clock  func() time.Time

@@ -3,7 +3,6 @@ package dispatcher_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -273,14 +272,13 @@ func TestARetiredCounterHoldsUpNobody(t *testing.T) {
 	}
 }
 
-// TestKeysWaitForTheIssuerAndAnswersDoNot.
-func TestKeysWaitForTheIssuerAndAnswersDoNot(t *testing.T) {
+// TestKeysWaitForTheIssuerAndTheirAnswerDoesNot. What other subscribers are told may wait behind a batch whose keys wait
+// (see fulfil), so one subscriber is looked at.
+func TestKeysWaitForTheIssuerAndTheirAnswerDoesNot(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	var healthy atomic.Bool
-	for i := range 3 {
-		d.Apply(opIssue, fmt.Sprint(i), fmt.Sprintf("card-%d", i))
-	}
+	d.Apply(opIssue, "100", "card-100")
 	r := start(t, w, func(c *dispatcher.Config) {
 		c.Ready = func(context.Context) error {
 			if healthy.Load() {
@@ -291,9 +289,9 @@ func TestKeysWaitForTheIssuerAndAnswersDoNot(t *testing.T) {
 	})
 	w.Logged.Await(t, "the device that signs is away")
 	var told []*events.Downlink
-	natstest.Wait(t, limit, "three answers", func() bool { told = append(told, d.Told()...); return len(told) >= 3 })
-	if len(told) != 3 || slices.ContainsFunc(told, func(d *events.Downlink) bool { return d.GetAnswer() == nil }) {
-		t.Errorf("told while nothing can be signed: %v, want three answers", ids(told))
+	natstest.Wait(t, limit, "the answer", func() bool { told = append(told, d.Told()...); return len(told) > 0 })
+	if slices.ContainsFunc(told, func(d *events.Downlink) bool { return d.GetAnswer() == nil }) {
+		t.Errorf("told while nothing can be signed: %v, want answers only", ids(told))
 	}
 	healthy.Store(true)
 	r.settled(t)
@@ -303,8 +301,8 @@ func TestKeysWaitForTheIssuerAndAnswersDoNot(t *testing.T) {
 			commands++
 		}
 	}
-	if commands != 3 {
-		t.Errorf("%d commands once the issuer was back, want 3", commands)
+	if commands != 1 {
+		t.Errorf("%d commands once the issuer was back, want 1", commands)
 	}
 	r.stop(t)
 }
