@@ -267,15 +267,20 @@ func (w *World) Quarantined() []string {
 // Forge puts bytes on a subject of the log as whoever controls the NATS server can.
 func (w *World) Forge(kind, id string, payload []byte) {
 	w.T.Helper()
-	Check(w.T, w.Conn.Publish(events.LogSubject(kind, id), payload))
-	Check(w.T, w.Conn.Flush())
+	w.put(events.LogSubject(kind, id), payload)
+}
+
+// put publishes past the log and waits for the stream's answer: a flushed publish need not be stored yet.
+func (w *World) put(subject string, payload []byte) {
+	w.T.Helper()
+	_, err := w.Conn.Request(subject, payload, 5*time.Second)
+	Check(w.T, err)
 }
 
 // Forget loses the saved position of a follower that is not running.
 func (w *World) Forget(follower string) {
 	w.T.Helper()
-	Check(w.T, w.Conn.Publish("shomei.position."+follower, []byte("lost")))
-	Check(w.T, w.Conn.Flush())
+	w.put("shomei.position."+follower, []byte("lost"))
 }
 
 // NewKey makes a user nkey.
