@@ -250,7 +250,7 @@ func TestCardIsClaimedAndRetiredOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		if len(list) > 0 {
-			if raw, err = folds[Card].Apply(raw, &events.Commit{Revision: 1, Events: list}); err != nil {
+			if raw, err = folds[events.KindCard].Apply(raw, &events.Commit{Revision: 1, Events: list}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -270,7 +270,7 @@ func TestCardIsClaimedAndRetiredOnce(t *testing.T) {
 }
 
 func TestCommandsAreRemembered(t *testing.T) {
-	fold := Folds()[Subscriber]
+	fold := Folds()[events.KindSubscriber]
 	var raw []byte
 	var err error
 	for i := range 20 {

@@ -8,16 +8,6 @@ import (
 	"shomei/events"
 )
 
-// The kinds of aggregate.
-const (
-	Subscriber = "subscriber"
-	Card       = "card"
-	Office     = "office"
-	Authority  = "authority"
-	Access     = "access"
-	Quarantine = "quarantine"
-)
-
 // FoldVersion is the version of every fold of this package. It grows when a fold changes its meaning; states of an
 // older version are then folded again from the history.
 const FoldVersion = 2
@@ -33,12 +23,12 @@ type Fold struct {
 // Folds gives the fold of every kind of aggregate.
 func Folds() map[string]Fold {
 	return map[string]Fold{
-		Subscriber: foldOf(func() *events.SubscriberState { return &events.SubscriberState{} }, Evolve),
-		Card:       foldOf(func() *events.CardState { return &events.CardState{} }, evolveCard),
-		Office:     foldOf(func() *events.OfficeState { return &events.OfficeState{} }, evolveOffice),
-		Authority:  foldOf(func() *events.AuthorityState { return &events.AuthorityState{} }, evolveAuthority),
-		Access:     foldOf(func() *events.QuarantineState { return &events.QuarantineState{} }, evolvePlain),
-		Quarantine: foldOf(func() *events.QuarantineState { return &events.QuarantineState{} }, evolvePlain),
+		events.KindSubscriber: foldOf(func() *events.SubscriberState { return &events.SubscriberState{} }, Evolve),
+		events.KindCard:       foldOf(func() *events.CardState { return &events.CardState{} }, evolveCard),
+		events.KindOffice:     foldOf(func() *events.OfficeState { return &events.OfficeState{} }, evolveOffice),
+		events.KindAuthority:  foldOf(func() *events.AuthorityState { return &events.AuthorityState{} }, evolveAuthority),
+		events.KindAccess:     foldOf(func() *events.QuarantineState { return &events.QuarantineState{} }, evolvePlain),
+		events.KindQuarantine: foldOf(func() *events.QuarantineState { return &events.QuarantineState{} }, evolvePlain),
 	}
 }
 

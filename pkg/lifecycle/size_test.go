@@ -40,8 +40,8 @@ func TestStateStaysSmall(t *testing.T) {
 		c.TbsSha256 = spki(0) // which ra fills in with the sealed bytes
 	}
 	raw, err := proto.Marshal(p.state)
-	if err != nil || len(raw) > events.StateLimit(Subscriber)-8 {
+	if err != nil || len(raw) > events.StateLimit(events.KindSubscriber)-8 {
 		t.Fatalf("%d bytes: %v", len(raw), err)
 	}
-	t.Logf("%d bytes of %d", len(raw), events.StateLimit(Subscriber))
+	t.Logf("%d bytes of %d", len(raw), events.StateLimit(events.KindSubscriber))
 }

@@ -84,7 +84,7 @@ func checkPINs(ask Confirmation, typed PINs) error {
 }
 
 func refusalsOf(r events.Regime, kind events.PinKind, pin []byte) []regime.ID {
-	return regime.CheckPIN(regimeOf(r), pinOf(kind), pin).Refused
+	return regime.CheckPIN(LawRegime(r), LawPIN(kind), pin).Refused
 }
 
 var errDeadline = errors.New("the deadline of the command has passed")
@@ -191,14 +191,16 @@ func pinKindOf(s card.Slot) events.PinKind {
 	return events.PinKind_PIN_KIND_SIGN
 }
 
-func pinOf(k events.PinKind) regime.PIN {
+// LawPIN is a PIN of the wire as the law names it.
+func LawPIN(k events.PinKind) regime.PIN {
 	if k == events.PinKind_PIN_KIND_AUTH {
 		return regime.PINAuth
 	}
 	return regime.PINSign
 }
 
-func regimeOf(r events.Regime) regime.Regime {
+// LawRegime is a regime of the wire as the law names it; what is not juki is the My Number card's.
+func LawRegime(r events.Regime) regime.Regime {
 	if r == events.Regime_REGIME_JUKI {
 		return regime.Juki
 	}

@@ -116,7 +116,7 @@ func (i *Issuer) activate(ctx context.Context, plan ca.Plan) error {
 
 // authoritySerial takes the next number of the one counter of the deployment.
 func (i *Issuer) authoritySerial(ctx context.Context) (uint64, error) {
-	outcome, err := i.updateAuthority(ctx, logAuthority, func(s *events.AuthorityState) ([]*events.Event, error) {
+	outcome, err := i.updateAuthority(ctx, events.AuthorityLog, func(s *events.AuthorityState) ([]*events.Event, error) {
 		return lifecycle.LeaseBlock(s, i.Name, 1)
 	})
 	if err != nil {
@@ -124,9 +124,6 @@ func (i *Issuer) authoritySerial(ctx context.Context) (uint64, error) {
 	}
 	return outcome.Commit.Events[0].GetBlockLeased().First, nil
 }
-
-// logAuthority counts the serials of the whole deployment.
-const logAuthority = "log"
 
 func (i *Issuer) recordGeneration(ctx context.Context, g *ca.Generation) error {
 	id := directory.AuthorityID(g.Kind, g.Prefecture.Code)

@@ -71,7 +71,7 @@ func TestSerialsAreNeverDoubledAndGoOnInTheBlock(t *testing.T) {
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	leases := func() int {
 		n := 0
-		for _, r := range w.History(events.KindAuthority, ra.LogAuthority) {
+		for _, r := range w.History(events.KindAuthority, events.AuthorityLog) {
 			for _, e := range r.Commit.Events {
 				if e.GetBlockLeased().GetLessee() == "hub" {
 					n++

@@ -14,10 +14,6 @@ import (
 	"shomei/pkg/lifecycle"
 )
 
-// LogAuthority is the authority aggregate that counts the serials of the whole deployment, for every kind of
-// certificate, so that a serial names one certificate.
-const LogAuthority = "log"
-
 // blockSize is how many serials are leased at a time. What a process that ends has not used is lost, as in any block
 // scheme: an authorised serial always ends issued or abandoned, a leased one need not be authorised.
 const blockSize = 256
@@ -66,7 +62,7 @@ func Lease(ctx context.Context, log *eventlog.Log, name string, size uint64) (ca
 	env := eventlog.Envelope{
 		CommandID: uuid.Must(uuid.NewV7()).String(), Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: name},
 	}
-	outcome, err := log.Update(ctx, events.KindAuthority, LogAuthority, env, func(h eventlog.Head) ([]*events.Event, error) {
+	outcome, err := log.Update(ctx, events.KindAuthority, events.AuthorityLog, env, func(h eventlog.Head) ([]*events.Event, error) {
 		state, err := lifecycle.DecodeAuthority(h.State)
 		if err != nil {
 			return nil, err

@@ -18,7 +18,6 @@ import (
 	"shomei/pkg/eventlog"
 	"shomei/pkg/hubserver"
 	"shomei/pkg/lifecycle"
-	"shomei/services/ra"
 )
 
 func (h *Hub) serverTLS() *tls.Config {
@@ -33,7 +32,7 @@ func (h *Hub) clientTLS() *tls.Config {
 
 // markLog says, in the first commit, what kind of log this is, and refuses the other kind of clock for ever after.
 func (h *Hub) markLog(ctx context.Context) error {
-	_, err := h.Log.Update(ctx, events.KindAuthority, ra.LogAuthority, h.envelope(), func(head eventlog.Head) ([]*events.Event, error) {
+	_, err := h.Log.Update(ctx, events.KindAuthority, events.AuthorityLog, h.envelope(), func(head eventlog.Head) ([]*events.Event, error) {
 		state, err := lifecycle.DecodeAuthority(head.State)
 		if err != nil {
 			return nil, err

@@ -7,7 +7,6 @@ import (
 	"shomei/events"
 	"shomei/pkg/lifecycle"
 	"shomei/services/projector"
-	"shomei/services/ra"
 )
 
 // Fsck checks the log, the tables and the revocation lists against each other, of a hub that was started or attached.
@@ -21,7 +20,7 @@ func (h *Hub) judgingTime(ctx context.Context) time.Time {
 	if h.Clock.Simulated() {
 		return h.Clock.Now()
 	}
-	head, err := h.Log.Load(ctx, events.KindAuthority, ra.LogAuthority)
+	head, err := h.Log.Load(ctx, events.KindAuthority, events.AuthorityLog)
 	if err != nil {
 		return time.Time{} // the check itself will say what is wrong with it
 	}

@@ -64,27 +64,13 @@ func (d *Desk) pin(id string, lang page.Language, wrong []page.FieldError) (answ
 func (d *Desk) pinField(kind events.PinKind, of events.Regime, optional bool, lang page.Language) pinField {
 	name := nameOf(pinKinds, kind)
 	f := pinField{Name: name, Label: d.pages.Say(lang, "pin."+name), Optional: optional, Digits: kind == events.PinKind_PIN_KIND_AUTH}
-	if format, ok := regime.FormatOf(lawRegime(of), lawPIN(kind)); ok {
+	if format, ok := regime.FormatOf(agent.LawRegime(of), agent.LawPIN(kind)); ok {
 		f.Min, f.Max = format.Min, format.Max
 		for _, rule := range format.Rules() {
 			f.Format = append(f.Format, ruleText(lang, rule))
 		}
 	}
 	return f
-}
-
-func lawRegime(r events.Regime) regime.Regime {
-	if r == events.Regime_REGIME_JUKI {
-		return regime.Juki
-	}
-	return regime.MyNumber
-}
-
-func lawPIN(k events.PinKind) regime.PIN {
-	if k == events.PinKind_PIN_KIND_AUTH {
-		return regime.PINAuth
-	}
-	return regime.PINSign
 }
 
 func (d *Desk) postPIN(r *http.Request, lang page.Language) (answer, error) {
