@@ -74,7 +74,7 @@ func (w world) write(t *testing.T, name, kind string, list ...[]byte) {
 func run(t *testing.T, name string, args ...string) (int, string) {
 	t.Helper()
 	if _, err := exec.LookPath(name); err != nil {
-		t.Fatalf("this test is judged by %s: apt-get install openssl gnutls-bin (%v)", name, err)
+		t.Fatalf("this test is judged by %s: apt-get install openssl gnutls-bin libnss3-tools (%v)", name, err)
 	}
 	cmd := exec.Command(name, args...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "TZ=UTC")
