@@ -1,6 +1,10 @@
 package regime
 
-import "shomei/pkg/civil"
+import (
+	"slices"
+
+	"shomei/pkg/civil"
+)
 
 // Channel is how an application reaches the counter.
 type Channel string
@@ -71,7 +75,10 @@ type Documents struct {
 	Required    []Requirement
 	Missing     []Requirement // Rule is the reason: missing, or shown but unfit
 	LetterFirst bool          // a letter of inquiry must be posted and answered first
-	SameDay     bool          // this way can be finished on the day of the first visit
+	// Now is what the first visit lacks although a letter comes first: the letter asks the principal whether they want
+	// it, and proves nothing about who asks for them (seed page; domain.md 1.1, 1.3.2: the letter is mailed after the request).
+	Now     []ID
+	SameDay bool // this way can be finished on the day of the first visit
 }
 
 // docRules are the rules that both regimes know under their own source.
@@ -112,6 +119,9 @@ func (s Switches) Documents(in DocumentsIn) (Documents, error) {
 	for _, req := range list {
 		if reason := in.lacks(req, rules); reason != "" {
 			out.Missing = append(out.Missing, Requirement{req.Document, reason})
+			if slices.Contains(ofProxy, req.Document) {
+				out.Now = append(out.Now, reason)
+			}
 			out.refuse(reason)
 		} else {
 			out.apply(in.satisfied(req))
@@ -126,6 +136,9 @@ func (s Switches) Documents(in DocumentsIn) (Documents, error) {
 	in.judgeNotice(&out)
 	return out, nil
 }
+
+// ofProxy is what makes somebody the proxy of the principal.
+var ofProxy = []Document{DocMandate, DocSealCertificate, DocProxyPhotoID}
 
 // byLetter reports whether the identity check goes through a mailed letter.
 func (in DocumentsIn) byLetter() bool {

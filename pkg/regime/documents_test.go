@@ -94,7 +94,12 @@ func TestDocuments(t *testing.T) {
 			t.Errorf("%s: same day %v, letter first %v", c.name, got.SameDay, got.LetterFirst)
 		}
 	}
-	got, _ := Switches{}.Documents(with(my, ChannelSelf, "", append(bring(DocForm), Shown{Document: DocCard, AddressCurrent: true})))
+	unsealed := append(bring(DocForm, DocCard, DocSealCertificate), Shown{Document: DocMandate})
+	got, _ := Switches{}.Documents(with(juki, ChannelProxy, "", unsealed))
+	if want := []ID{"juki.documents.mandate-seal", "juki.documents.proxy-photo-id"}; !got.LetterFirst || cmp.Diff(want, got.Now) != "" {
+		t.Errorf("an unsealed mandate on the first visit: letter first %v, now %v", got.LetterFirst, got.Now)
+	}
+	got, _ = Switches{}.Documents(with(my, ChannelSelf, "", append(bring(DocForm), Shown{Document: DocCard, AddressCurrent: true})))
 	mustHold(t, "card as ID", got.Applied, "mynumber.documents.card-is-photo-id")
 	got, _ = Switches{}.Documents(with(juki, ChannelProxy, "L1", withLetter(bring(proxyPapers...), "L1")))
 	mustHold(t, "juki proxy", got.Applied, "juki.documents.not-same-day")
@@ -190,6 +195,7 @@ func TestFees(t *testing.T) {
 		{"renewal", my(OpRenew, CauseRenewal, "2020-03-19", false, false), 0, []ID{"mynumber.fee.renewal-waived"}, nil},
 		{"after expiry", my(OpNew, CauseExpired, "2020-06-19", false, false), 0, []ID{"mynumber.fee.expired-waived"}, nil},
 		{"after a change of name", my(OpNew, CauseRecordChange, "2017-05-10", false, false), 0, []ID{"mynumber.fee.record-change-waived"}, nil},
+		{"after an error in the certificate", my(OpNew, CauseError, "2020-05-12", false, false), 0, []ID{"mynumber.fee.certificate-error-waived"}, nil},
 		{"fault", my(OpReissue, CauseFault, "2017-05-10", true, false), 0, []ID{"mynumber.fee.fault-waived"}, nil},
 		{"loss", my(OpReissue, CauseLoss, "2021-09-01", true, false), 1000, []ID{"mynumber.fee.reissue-card", "mynumber.fee.reissue-certificates"}, nil},
 		{"damage", my(OpReissue, CauseDamage, "2021-09-01", true, false), 1000, []ID{"mynumber.fee.reissue-card", "mynumber.fee.reissue-certificates"}, nil},
@@ -215,7 +221,9 @@ func TestFees(t *testing.T) {
 		t.Errorf("without the waiver: %+v", got)
 	}
 	mustHold(t, "without the waiver", got.Applied, "mynumber.fee.waiver-ended")
-	if got = (Switches{EndFeeWaiver: true}).Fee(my(OpReissue, CauseFault, "2030-01-07", true, false)); got.Yen != 0 {
-		t.Errorf("a fault without the waiver: %+v", got)
+	for _, cause := range []Cause{CauseFault, CauseError} {
+		if got = (Switches{EndFeeWaiver: true}).Fee(my(OpReissue, cause, "2030-01-07", true, false)); got.Yen != 0 {
+			t.Errorf("%s without the waiver: %+v", cause, got)
+		}
 	}
 }

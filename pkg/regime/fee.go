@@ -14,6 +14,7 @@ const (
 	CauseRenewal      Cause = "renewal"       // in the renewal window
 	CauseExpired      Cause = "expired"       // the former one has expired
 	CauseRecordChange Cause = "record-change" // the former one ended with a change of the resident record
+	CauseError        Cause = "error"         // the former one ended for an error that the authority found in it
 	CauseLoss         Cause = "loss"          // lost, stolen, destroyed
 	CauseDamage       Cause = "damage"        // broken by the holder
 	CauseWish         Cause = "wish"          // the holder gave the former one up
@@ -55,7 +56,7 @@ const (
 // waivers are the rules by which an issue is free for a cause.
 var waivers = map[Cause]ID{
 	CauseFirst: feeFirst, CauseRenewal: feeRenewal, CauseExpired: feeExpired,
-	CauseRecordChange: feeRecordChange, CauseFault: feeFault,
+	CauseRecordChange: feeRecordChange, CauseError: feeError, CauseFault: feeFault,
 }
 
 // Fee answers what is to be paid (seed page; domain.md 1.4.5). A cause that no
@@ -91,7 +92,7 @@ func (s Switches) myNumberFee(f *Fee, in FeeIn) {
 		in.Express = false
 	}
 	waiver, waived := waivers[in.Cause]
-	standing := in.Cause != CauseFault // a fault is not charged even without the waiver
+	standing := in.Cause != CauseFault && in.Cause != CauseError // a fault is not charged even without the waiver
 	if waived && !(standing && s.EndFeeWaiver) {
 		f.add(waiver, 0)
 		return

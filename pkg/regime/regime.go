@@ -80,9 +80,6 @@ type Switches struct {
 	// SubmissionFromNextDay counts the 90 days for submitting the card from the
 	// day after the filing. Default: the day of filing is the first day.
 	SubmissionFromNextDay bool
-	// NoticeAfterOpening is the number of days from the opening of the renewal
-	// window to the day on which the expiry notice is due. Default 0: the same day.
-	NoticeAfterOpening int
 	// PlanBirthdayMonth applies the draft of the next-generation card, by which
 	// certificates issued from PlanFrom on run to the tenth birthday plus one
 	// month. Default: off; the plan is no law (domain.md 1.2).

@@ -39,6 +39,11 @@ var (
 		Source: "derived from domain.md 1.4.2, 1.4.5: no loss by the holder",
 		JA:     "住民票の記載の変更で失効した電子証明書の発行は、当分の間無料です。", EN: "Issue after a certificate ended with a change of the resident record is free for the time being.",
 	})
+	feeError = rule(Rule{
+		ID: "mynumber.fee.certificate-error-waived", From: MyNumberFirstDay,
+		Source: "derived from domain.md 1.4.5, 1.4.7: an error of the authority, no loss by the holder",
+		JA:     "記録の誤りで失効した電子証明書に代わる発行は無料です。", EN: "Issue in place of a certificate that was revoked for an error in it is free.",
+	})
 	feeFault = rule(Rule{
 		ID: "mynumber.fee.fault-waived", From: MyNumberFirstDay,
 		Source: "derived from domain.md 1.4.5: no loss by the holder",

@@ -95,6 +95,24 @@ var (
 		JA: "期限内に届出またはカードの提出がありました。",
 		EN: "The notification or the card was submitted within its deadline.",
 	})
+	// NothingToRemind is why an expiry notice that was due is not sent.
+	NothingToRemind = rule(Rule{
+		ID: "notice.nothing-to-remind", Source: "domain.md 6 (15)",
+		JA: "お知らせする電子証明書がもう有効ではないため、有効期限の通知は送りません。",
+		EN: "The certificate to be reminded of is no longer in force, so the expiry notice is not sent.",
+	})
+	// NoticeTooLate is why an expiry notice is not sent when its whole window has passed unseen.
+	NoticeTooLate = rule(Rule{
+		ID: "notice.window-passed", Source: "domain.md 6 (8), (15)",
+		JA: "更新できる期間が過ぎてから記録したため、有効期限の通知は送らず、満了のお知らせに代えます。",
+		EN: "The renewal window had passed before it was recorded, so the expiry notice is not sent; the notice of the end takes its place.",
+	})
+	// NobodyToNotify is why nothing more is sent after a death.
+	NobodyToNotify = rule(Rule{
+		ID: "notice.holder-died", Source: "domain.md 1.4.7, 6 (15)",
+		JA: "ご本人が亡くなられたため、通知は送りません。",
+		EN: "The holder has died, so no notice is sent.",
+	})
 	// ClaimQuarantined answers a counter whose claim was not believed or could not be attributed.
 	ClaimQuarantined = rule(Rule{
 		ID: "claim.quarantined", Source: "design.md Counters",

@@ -18,7 +18,7 @@ const (
 type Window struct {
 	LastDay   civil.Date
 	Opens     civil.Date // first day; zero when the regime has no window
-	NoticeDue civil.Date // day on which the expiry notice is due; zero under the juki regime
+	NoticeDue civil.Date // day on which the expiry notice is due: that of the opening; zero under the juki regime
 	Rules     []ID
 }
 
@@ -37,7 +37,7 @@ func (s Switches) Window(r Regime, last civil.Date) Window {
 		w.Opens, w.Rules = opensBack(last, windowMonths), []ID{windowBack}
 	}
 	if r == MyNumber {
-		w.NoticeDue = w.Opens.AddDays(s.NoticeAfterOpening)
+		w.NoticeDue = w.Opens
 		w.Rules = append(w.Rules, noticeDue)
 	}
 	return w

@@ -70,7 +70,7 @@ func TestWindowStates(t *testing.T) {
 			t.Errorf("%s: %s, want %s", on, got, want)
 		}
 	}
-	if got := (Switches{NoticeAfterOpening: 20}).NoticeDue(MyNumber, day("2020-06-18")); got != day("2020-04-08") {
+	if got := (Switches{}).NoticeDue(MyNumber, day("2020-06-18")); got != day("2020-03-19") {
 		t.Errorf("notice due %v", got)
 	}
 	if got := (Switches{}).NoticeDue(Juki, day("2015-12-02")); !got.IsZero() {
