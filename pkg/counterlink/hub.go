@@ -134,8 +134,8 @@ func (h *Hub) wrap(enrolment Enrolment, d *events.Downlink) ([]byte, error) {
 }
 
 const (
-	// claimWait is how long a claim that was given to a hub that died waits before it is given out again; a resident
-	// stands at that counter. A hub that lives says so for each claim that it has not settled yet, at every saveEvery.
+	// claimWait is how long a claim that was given to a hub that died waits before it is given out again, unless its
+	// counter links up before that. A hub that lives says so for each claim that it has not settled yet, at every saveEvery.
 	claimWait   = 6 * time.Second
 	maxPending  = 10_000
 	saveEvery   = time.Second
@@ -146,7 +146,7 @@ const (
 // ends; then it returns nil. When handle returns an error that counter waits and its claim is tried again, the others go
 // on. A claim may be handed on again after a crash: handle answers it by its id. It also answers the counters' link-ups.
 func (h *Hub) Claims(ctx context.Context, handle func(context.Context, Received) error) error {
-	sub, err := h.cfg.Conn.QueueSubscribe(claimPrefix+"*"+helloSuffix, consumerName, func(m *nats.Msg) { go h.greet(ctx, m) })
+	sub, err := h.cfg.Conn.QueueSubscribe(claimPrefix+"*"+helloSuffix, consumerName, func(m *nats.Msg) { go h.greet(ctx, m, handle) })
 	if err != nil {
 		return fmt.Errorf("listening for link-ups: %w", err)
 	}
@@ -203,8 +203,9 @@ func (h *Hub) lane(counter string) *lane {
 	return l
 }
 
-// greet answers one link-up.
-func (h *Hub) greet(ctx context.Context, m *nats.Msg) {
+// greet answers one link-up, and goes on with what the stream holds of that counter and nobody has handled: a process that
+// died may have been given it, and a resident stands at that counter.
+func (h *Hub) greet(ctx context.Context, m *nats.Msg, handle func(context.Context, Received) error) {
 	counter := strings.TrimSuffix(strings.TrimPrefix(m.Subject, claimPrefix), helloSuffix)
 	header, err := h.answer(ctx, counter, m.Header)
 	if err != nil {
@@ -213,6 +214,11 @@ func (h *Hub) greet(ctx context.Context, m *nats.Msg) {
 	}
 	if err := m.RespondMsg(&nats.Msg{Header: header}); err != nil {
 		h.cfg.Logger.Error("a link-up could not be answered, the counter will ask again", "counter", counter, "error", err)
+	}
+	h.slots <- struct{}{}
+	defer func() { <-h.slots }()
+	if err := h.lane(counter).resume(ctx, handle); err != nil && ctx.Err() == nil {
+		h.cfg.Logger.Error("a claim waits and is tried again", "counter", counter, "error", err)
 	}
 }
 

@@ -144,22 +144,46 @@ func (l *lane) settleUpTo(ctx context.Context, enrolment Enrolment, m message, h
 		if err := l.reload(ctx); err != nil {
 			return err
 		}
-		for l.head.Sequence < m.sequence {
-			next, err := l.hub.nextOf(ctx, l.counter, l.head.Sequence+1)
-			if err != nil {
-				return err
-			}
-			if next == nil || next.sequence >= m.sequence {
-				break
-			}
-			next.redelivered = true
-			if err := l.settle(ctx, enrolment, *next, handle); err != nil {
-				return err
-			}
+		if err := l.settleStored(ctx, enrolment, m.sequence, handle); err != nil {
+			return err
 		}
 		l.walked = true
 	}
 	return l.settle(ctx, enrolment, m, handle)
+}
+
+// settleStored settles what the stream holds of the counter between the head and a sequence, which stays for the caller.
+func (l *lane) settleStored(ctx context.Context, enrolment Enrolment, before uint64, handle func(context.Context, Received) error) error {
+	for l.head.Sequence < before {
+		next, err := l.hub.nextOf(ctx, l.counter, l.head.Sequence+1)
+		if err != nil || next == nil || next.sequence >= before {
+			return err
+		}
+		next.redelivered = true
+		if err := l.settle(ctx, enrolment, *next, handle); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// resume settles everything that the stream holds of the counter beyond the head. What is delivered of it later is
+// recognised.
+func (l *lane) resume(ctx context.Context, handle func(context.Context, Received) error) error {
+	l.headMu.Lock()
+	defer l.headMu.Unlock()
+	if err := l.load(ctx); err != nil {
+		return err
+	}
+	enrolment, err := l.enrolment(ctx)
+	if err != nil {
+		return err
+	}
+	last, err := l.hub.lastOf(ctx, l.counter)
+	if err != nil || last <= l.head.Sequence {
+		return err
+	}
+	return l.settleStored(ctx, enrolment, last+1, handle)
 }
 
 func (l *lane) continues(enrolment Enrolment, m message) bool {
