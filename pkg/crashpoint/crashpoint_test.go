@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -35,17 +36,21 @@ func TestAnArmedPointKillsAtItsVisit(t *testing.T) {
 		passed int
 		killed bool
 	}{
-		"":              {4, false},
-		"test.first":    {0, true},
-		"test.first:1":  {0, true},
-		"test.first:3":  {2, true},
-		"test.first:4":  {4, false},
-		"test.second":   {3, true},
-		"test.nowhere":  {4, false},
-		"test.first:no": {0, true},
+		"":                           {4, false},
+		"test.first":                 {0, true},
+		"test.first:1":               {0, true},
+		"test.first:3":               {2, true},
+		"test.first:4":               {4, false},
+		"test.second":                {3, true},
+		"test.nowhere":               {4, false},
+		"test.first:no":              {0, true},
+		"test.nowhere,test.second":   {3, true},
+		"test.second,test.first:2":   {1, true},
+		",test.first:9,,test.second": {3, true},
 	} {
+		report := filepath.Join(t.TempDir(), "report")
 		child := exec.Command(os.Args[0])
-		child.Env = append(os.Environ(), "CRASHPOINT_TEST_CHILD=1", crashpoint.Variable+"="+armed)
+		child.Env = append(os.Environ(), "CRASHPOINT_TEST_CHILD=1", crashpoint.Variable+"="+armed, crashpoint.ReportVariable+"="+report)
 		out, err := child.Output()
 		if passed := strings.Count(string(out), "passed"); passed != row.passed {
 			t.Errorf("%q: %d points were passed, want %d", armed, passed, row.passed)
@@ -54,6 +59,13 @@ func TestAnArmedPointKillsAtItsVisit(t *testing.T) {
 		killed := exit != nil && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL
 		if killed != row.killed {
 			t.Errorf("%q: killed %v (%v), want %v", armed, killed, err, row.killed)
+		}
+		want := ""
+		if row.killed {
+			want = map[bool]string{true: "test.second\n", false: "test.first\n"}[row.passed == 3]
+		}
+		if told, err := os.ReadFile(report); string(told) != want || (want != "") != (err == nil) {
+			t.Errorf("%q: the report says %q (%v), want %q", armed, told, err, want)
 		}
 	}
 }
