@@ -15,6 +15,7 @@ import (
 
 	"shomei/pkg/card/pcsc"
 	"shomei/pkg/counterlink"
+	"shomei/pkg/crashpoint"
 	"shomei/pkg/ops"
 	"shomei/services/agent"
 )
@@ -80,7 +81,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	}
 	root.PersistentFlags().Var(lang, "lang", "表示の言語 (language of the output)")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
-	root.AddCommand(runCommand(lang), showCommand(lang), checkCommand(lang))
+	root.AddCommand(runCommand(lang), showCommand(lang), checkCommand(lang), crashpointsCommand())
 	root.AddCommand(platformCommands(lang)...)
 	root.SetArgs(args)
 	root.SetIn(in)
@@ -91,6 +92,19 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 		fmt.Fprintf(errs, "shomei-agent: %s\n", explain(lang, err))
 	}
 	return exitCode(err)
+}
+
+// crashpointsCommand prints where the counter's program can be killed between two durable steps.
+func crashpointsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "crashpoints", Short: "試験用の停止点の一覧 (places between two durable steps, for tests with " + crashpoint.Variable + ")", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			for _, name := range crashpoint.List() {
+				fmt.Fprintln(cmd.OutOrStdout(), name)
+			}
+			return nil
+		},
+	}
 }
 
 func exitCode(err error) int {
