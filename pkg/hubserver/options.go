@@ -84,7 +84,7 @@ func (c Config) options() (*server.Options, error) {
 	options := &server.Options{
 		ServerName: name, Host: host, Port: c.Port, NoSigs: true, NoLog: false, MaxPayload: maxPayload,
 		JetStream: true, StoreDir: c.StoreDir, JetStreamMaxStore: limit, JetStreamMaxMemory: 256 << 20,
-		SyncAlways: true, Nkeys: users, TLSConfig: c.TLS, TLS: c.TLS != nil, DisableJetStreamBanner: true,
+		SyncAlways: !c.SyncAtEnd, Nkeys: users, TLSConfig: c.TLS, TLS: c.TLS != nil, DisableJetStreamBanner: true,
 	}
 	if c.TLS != nil {
 		options.TLSTimeout = 5

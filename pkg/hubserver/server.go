@@ -7,9 +7,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/url"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -40,6 +43,10 @@ type Config struct {
 	Logger *slog.Logger
 	// CheckEvery is how often the server's health is looked at (1 s when zero).
 	CheckEvery time.Duration
+	// SyncAtEnd acknowledges what is written and not yet synced; Shutdown syncs everything. What was acknowledged then
+	// survives the death of the process and not that of the machine: only for a history that is made up and promised to
+	// nobody (`shomei simulate`). Such a store may be opened without it afterwards.
+	SyncAtEnd bool
 }
 
 // Cluster is a server's place among others. Use TLS on routes that leave the machine.
@@ -212,6 +219,25 @@ func (s *Server) Shutdown() {
 	s.life.Lock()
 	defer s.life.Unlock()
 	s.halt()
+	if s.config.SyncAtEnd {
+		if err := syncFiles(s.config.StoreDir); err != nil {
+			s.config.Logger.Error("the store of the NATS server is not synced: a power failure now would lose a part of it", "error", err)
+		}
+	}
+}
+
+// syncFiles makes every file under a folder durable.
+func syncFiles(folder string) error {
+	return filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.IsDir() && !entry.Type().IsRegular() {
+			return err
+		}
+		file, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		return errors.Join(file.Sync(), file.Close())
+	})
 }
 
 func (s *Server) halt() {

@@ -84,6 +84,8 @@ type Hub struct {
 	Expiry    *expiry.Expiry
 	Links     *counterlink.Hub
 
+	// still: nothing happens by itself, and nothing is promised to anybody (StartStill).
+	still    bool
 	clock    clockWatch
 	progress progress
 	keys     keys
@@ -214,6 +216,7 @@ func (h *Hub) startEngine(ctx context.Context) (err error) {
 func (h *Hub) startServer(ctx context.Context) (err error) {
 	h.server, err = hubserver.Start(ctx, hubserver.Config{
 		Host: h.Host, Port: h.Port, StoreDir: h.path("nats"), Logger: h.Logger, TLS: h.serverTLS(), Users: []hubserver.User{{Key: h.keys.public}},
+		SyncAtEnd: h.still,
 	})
 	if err != nil {
 		return err

@@ -210,7 +210,7 @@ func (s *Simulation) finish(ctx context.Context) error {
 	if err := s.hub.PublishLists(ctx); err != nil {
 		return err
 	}
-	return s.hub.Projector.CaughtUp(ctx)
+	return s.hub.Project(ctx)
 }
 
 func (s *Simulation) progress(ctx context.Context, day civil.Date) (Progress, error) {
