@@ -101,6 +101,9 @@ type Claim struct {
 	// sealed is personal data under HPKE to the hub's key (ResidentRecord, Contact).
 	Sealed      []byte `protobuf:"bytes,14,opt,name=sealed,proto3" json:"sealed,omitempty"`
 	Traceparent string `protobuf:"bytes,15,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
+	// entered_ms is the counter's clock when a clerk entered filed_ms by hand, because a paper was received earlier that
+	// day; 0: filed_ms is what the clock showed. clock_evidence is about it.
+	EnteredMs int64 `protobuf:"varint,16,opt,name=entered_ms,json=enteredMs,proto3" json:"entered_ms,omitempty"`
 	// Types that are valid to be assigned to Fact:
 	//
 	//	*Claim_ApplicationReceived
@@ -255,6 +258,13 @@ func (x *Claim) GetTraceparent() string {
 		return x.Traceparent
 	}
 	return ""
+}
+
+func (x *Claim) GetEnteredMs() int64 {
+	if x != nil {
+		return x.EnteredMs
+	}
+	return 0
 }
 
 func (x *Claim) GetFact() isClaim_Fact {
@@ -1277,8 +1287,11 @@ func (x *PinsUnblocked) GetCard() string {
 }
 
 type CustodyTaken struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Card          string                 `protobuf:"bytes,1,opt,name=card,proto3" json:"card,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Card  string                 `protobuf:"bytes,1,opt,name=card,proto3" json:"card,omitempty"`
+	// obligation is the RetireCard that this answers; retired: the chip was made unusable before the card was kept.
+	Obligation    string `protobuf:"bytes,2,opt,name=obligation,proto3" json:"obligation,omitempty"`
+	Retired       bool   `protobuf:"varint,3,opt,name=retired,proto3" json:"retired,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1318,6 +1331,20 @@ func (x *CustodyTaken) GetCard() string {
 		return x.Card
 	}
 	return ""
+}
+
+func (x *CustodyTaken) GetObligation() string {
+	if x != nil {
+		return x.Obligation
+	}
+	return ""
+}
+
+func (x *CustodyTaken) GetRetired() bool {
+	if x != nil {
+		return x.Retired
+	}
+	return false
 }
 
 type RecordChangeNotified struct {
@@ -1938,8 +1965,11 @@ type Answer struct {
 	Certificates       []*CertificateState   `protobuf:"bytes,11,rep,name=certificates,proto3" json:"certificates,omitempty"`
 	CardLastDay        string                `protobuf:"bytes,12,opt,name=card_last_day,json=cardLastDay,proto3" json:"card_last_day,omitempty"`
 	CardCandidates     []*Candidate          `protobuf:"bytes,13,rep,name=card_candidates,json=cardCandidates,proto3" json:"card_candidates,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// endings are what this decision did to certificates and the card, deadlines what it started.
+	Endings       []*Ending      `protobuf:"bytes,14,rep,name=endings,proto3" json:"endings,omitempty"`
+	Deadlines     []*DeadlineSet `protobuf:"bytes,15,rep,name=deadlines,proto3" json:"deadlines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Answer) Reset() {
@@ -2063,6 +2093,105 @@ func (x *Answer) GetCardCandidates() []*Candidate {
 	return nil
 }
 
+func (x *Answer) GetEndings() []*Ending {
+	if x != nil {
+		return x.Endings
+	}
+	return nil
+}
+
+func (x *Answer) GetDeadlines() []*DeadlineSet {
+	if x != nil {
+		return x.Deadlines
+	}
+	return nil
+}
+
+// Ending is what became of one certificate or, with serial 0, of the card, and by which rules.
+type Ending struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Serial        uint64                 `protobuf:"varint,1,opt,name=serial,proto3" json:"serial,omitempty"`
+	Kind          CertificateKind        `protobuf:"varint,2,opt,name=kind,proto3,enum=shomei.events.CertificateKind" json:"kind,omitempty"`
+	Status        CertificateStatus      `protobuf:"varint,3,opt,name=status,proto3,enum=shomei.events.CertificateStatus" json:"status,omitempty"`
+	Card          string                 `protobuf:"bytes,4,opt,name=card,proto3" json:"card,omitempty"`
+	CardStatus    CardStatus             `protobuf:"varint,5,opt,name=card_status,json=cardStatus,proto3,enum=shomei.events.CardStatus" json:"card_status,omitempty"`
+	RuleIds       []string               `protobuf:"bytes,6,rep,name=rule_ids,json=ruleIds,proto3" json:"rule_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Ending) Reset() {
+	*x = Ending{}
+	mi := &file_claim_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Ending) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Ending) ProtoMessage() {}
+
+func (x *Ending) ProtoReflect() protoreflect.Message {
+	mi := &file_claim_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Ending.ProtoReflect.Descriptor instead.
+func (*Ending) Descriptor() ([]byte, []int) {
+	return file_claim_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *Ending) GetSerial() uint64 {
+	if x != nil {
+		return x.Serial
+	}
+	return 0
+}
+
+func (x *Ending) GetKind() CertificateKind {
+	if x != nil {
+		return x.Kind
+	}
+	return CertificateKind_CERTIFICATE_KIND_UNSPECIFIED
+}
+
+func (x *Ending) GetStatus() CertificateStatus {
+	if x != nil {
+		return x.Status
+	}
+	return CertificateStatus_CERTIFICATE_STATUS_UNSPECIFIED
+}
+
+func (x *Ending) GetCard() string {
+	if x != nil {
+		return x.Card
+	}
+	return ""
+}
+
+func (x *Ending) GetCardStatus() CardStatus {
+	if x != nil {
+		return x.CardStatus
+	}
+	return CardStatus_CARD_STATUS_UNSPECIFIED
+}
+
+func (x *Ending) GetRuleIds() []string {
+	if x != nil {
+		return x.RuleIds
+	}
+	return nil
+}
+
 type CertificateState struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Serial        uint64                 `protobuf:"varint,1,opt,name=serial,proto3" json:"serial,omitempty"`
@@ -2077,7 +2206,7 @@ type CertificateState struct {
 
 func (x *CertificateState) Reset() {
 	*x = CertificateState{}
-	mi := &file_claim_proto_msgTypes[23]
+	mi := &file_claim_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2089,7 +2218,7 @@ func (x *CertificateState) String() string {
 func (*CertificateState) ProtoMessage() {}
 
 func (x *CertificateState) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[23]
+	mi := &file_claim_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2102,7 +2231,7 @@ func (x *CertificateState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertificateState.ProtoReflect.Descriptor instead.
 func (*CertificateState) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{23}
+	return file_claim_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *CertificateState) GetSerial() uint64 {
@@ -2160,7 +2289,7 @@ type GenerateKeys struct {
 
 func (x *GenerateKeys) Reset() {
 	*x = GenerateKeys{}
-	mi := &file_claim_proto_msgTypes[24]
+	mi := &file_claim_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2172,7 +2301,7 @@ func (x *GenerateKeys) String() string {
 func (*GenerateKeys) ProtoMessage() {}
 
 func (x *GenerateKeys) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[24]
+	mi := &file_claim_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2185,7 +2314,7 @@ func (x *GenerateKeys) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GenerateKeys.ProtoReflect.Descriptor instead.
 func (*GenerateKeys) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{24}
+	return file_claim_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *GenerateKeys) GetCard() string {
@@ -2234,7 +2363,7 @@ type WriteCertificates struct {
 
 func (x *WriteCertificates) Reset() {
 	*x = WriteCertificates{}
-	mi := &file_claim_proto_msgTypes[25]
+	mi := &file_claim_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2246,7 +2375,7 @@ func (x *WriteCertificates) String() string {
 func (*WriteCertificates) ProtoMessage() {}
 
 func (x *WriteCertificates) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[25]
+	mi := &file_claim_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2259,7 +2388,7 @@ func (x *WriteCertificates) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteCertificates.ProtoReflect.Descriptor instead.
 func (*WriteCertificates) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{25}
+	return file_claim_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *WriteCertificates) GetCard() string {
@@ -2295,7 +2424,7 @@ type CertificateToWrite struct {
 
 func (x *CertificateToWrite) Reset() {
 	*x = CertificateToWrite{}
-	mi := &file_claim_proto_msgTypes[26]
+	mi := &file_claim_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2307,7 +2436,7 @@ func (x *CertificateToWrite) String() string {
 func (*CertificateToWrite) ProtoMessage() {}
 
 func (x *CertificateToWrite) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[26]
+	mi := &file_claim_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2320,7 +2449,7 @@ func (x *CertificateToWrite) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertificateToWrite.ProtoReflect.Descriptor instead.
 func (*CertificateToWrite) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{26}
+	return file_claim_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *CertificateToWrite) GetSerial() uint64 {
@@ -2362,7 +2491,7 @@ type UnblockPins struct {
 
 func (x *UnblockPins) Reset() {
 	*x = UnblockPins{}
-	mi := &file_claim_proto_msgTypes[27]
+	mi := &file_claim_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2374,7 +2503,7 @@ func (x *UnblockPins) String() string {
 func (*UnblockPins) ProtoMessage() {}
 
 func (x *UnblockPins) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[27]
+	mi := &file_claim_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2387,7 +2516,7 @@ func (x *UnblockPins) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnblockPins.ProtoReflect.Descriptor instead.
 func (*UnblockPins) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{27}
+	return file_claim_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *UnblockPins) GetCard() string {
@@ -2420,7 +2549,7 @@ type RetireCard struct {
 
 func (x *RetireCard) Reset() {
 	*x = RetireCard{}
-	mi := &file_claim_proto_msgTypes[28]
+	mi := &file_claim_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2432,7 +2561,7 @@ func (x *RetireCard) String() string {
 func (*RetireCard) ProtoMessage() {}
 
 func (x *RetireCard) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[28]
+	mi := &file_claim_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2445,7 +2574,7 @@ func (x *RetireCard) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetireCard.ProtoReflect.Descriptor instead.
 func (*RetireCard) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{28}
+	return file_claim_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *RetireCard) GetCard() string {
@@ -2462,7 +2591,7 @@ const file_claim_proto_rawDesc = "" +
 	"\vclaim.proto\x12\rshomei.events\x1a\x10subscriber.proto\x1a\vterms.proto\"A\n" +
 	"\vSignedClaim\x12\x14\n" +
 	"\x05claim\x18\x01 \x01(\fR\x05claim\x12\x1c\n" +
-	"\tsignature\x18\x02 \x01(\fR\tsignature\"\xde\v\n" +
+	"\tsignature\x18\x02 \x01(\fR\tsignature\"\xfd\v\n" +
 	"\x05Claim\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\acounter\x18\x02 \x01(\tR\acounter\x12\x16\n" +
@@ -2482,7 +2611,9 @@ const file_claim_proto_rawDesc = "" +
 	"subscriber\x18\r \x01(\tR\n" +
 	"subscriber\x12\x16\n" +
 	"\x06sealed\x18\x0e \x01(\fR\x06sealed\x12 \n" +
-	"\vtraceparent\x18\x0f \x01(\tR\vtraceparent\x12W\n" +
+	"\vtraceparent\x18\x0f \x01(\tR\vtraceparent\x12\x1d\n" +
+	"\n" +
+	"entered_ms\x18\x10 \x01(\x03R\tenteredMs\x12W\n" +
 	"\x14application_received\x18\x1e \x01(\v2\".shomei.events.ApplicationReceivedH\x00R\x13applicationReceived\x12E\n" +
 	"\x0ekeys_generated\x18\x1f \x01(\v2\x1c.shomei.events.KeysGeneratedH\x00R\rkeysGenerated\x12?\n" +
 	"\fcard_written\x18  \x01(\v2\x1a.shomei.events.CardWrittenH\x00R\vcardWritten\x12?\n" +
@@ -2584,9 +2715,13 @@ const file_claim_proto_rawDesc = "" +
 	"obligation\x18\x01 \x01(\tR\n" +
 	"obligation\x12*\n" +
 	"\x04pins\x18\x02 \x03(\x0e2\x16.shomei.events.PinKindR\x04pins\x12\x12\n" +
-	"\x04card\x18\x03 \x01(\tR\x04card\"\"\n" +
+	"\x04card\x18\x03 \x01(\tR\x04card\"\\\n" +
 	"\fCustodyTaken\x12\x12\n" +
-	"\x04card\x18\x01 \x01(\tR\x04card\"\xa6\x01\n" +
+	"\x04card\x18\x01 \x01(\tR\x04card\x12\x1e\n" +
+	"\n" +
+	"obligation\x18\x02 \x01(\tR\n" +
+	"obligation\x12\x18\n" +
+	"\aretired\x18\x03 \x01(\bR\aretired\"\xa6\x01\n" +
 	"\x14RecordChangeNotified\x123\n" +
 	"\x06change\x18\x01 \x01(\x0e2\x1b.shomei.events.RecordChangeR\x06change\x12\x1b\n" +
 	"\tcaused_on\x18\x02 \x01(\tR\bcausedOn\x12\x1d\n" +
@@ -2632,7 +2767,7 @@ const file_claim_proto_rawDesc = "" +
 	"\x0eSealedDownlink\x12\x16\n" +
 	"\x06sealed\x18\x01 \x01(\fR\x06sealed\x12\x16\n" +
 	"\x06writer\x18\x02 \x01(\tR\x06writer\x12\x1c\n" +
-	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xc8\x04\n" +
+	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xb3\x05\n" +
 	"\x06Answer\x12\x14\n" +
 	"\x05claim\x18\x01 \x01(\tR\x05claim\x12\x1a\n" +
 	"\baccepted\x18\x02 \x01(\bR\baccepted\x12\x1a\n" +
@@ -2647,7 +2782,17 @@ const file_claim_proto_rawDesc = "" +
 	" \x01(\tR\x06letter\x12C\n" +
 	"\fcertificates\x18\v \x03(\v2\x1f.shomei.events.CertificateStateR\fcertificates\x12\"\n" +
 	"\rcard_last_day\x18\f \x01(\tR\vcardLastDay\x12A\n" +
-	"\x0fcard_candidates\x18\r \x03(\v2\x18.shomei.events.CandidateR\x0ecardCandidates\"\x85\x02\n" +
+	"\x0fcard_candidates\x18\r \x03(\v2\x18.shomei.events.CandidateR\x0ecardCandidates\x12/\n" +
+	"\aendings\x18\x0e \x03(\v2\x15.shomei.events.EndingR\aendings\x128\n" +
+	"\tdeadlines\x18\x0f \x03(\v2\x1a.shomei.events.DeadlineSetR\tdeadlines\"\xf9\x01\n" +
+	"\x06Ending\x12\x16\n" +
+	"\x06serial\x18\x01 \x01(\x04R\x06serial\x122\n" +
+	"\x04kind\x18\x02 \x01(\x0e2\x1e.shomei.events.CertificateKindR\x04kind\x128\n" +
+	"\x06status\x18\x03 \x01(\x0e2 .shomei.events.CertificateStatusR\x06status\x12\x12\n" +
+	"\x04card\x18\x04 \x01(\tR\x04card\x12:\n" +
+	"\vcard_status\x18\x05 \x01(\x0e2\x19.shomei.events.CardStatusR\n" +
+	"cardStatus\x12\x19\n" +
+	"\brule_ids\x18\x06 \x03(\tR\aruleIds\"\x85\x02\n" +
 	"\x10CertificateState\x12\x16\n" +
 	"\x06serial\x18\x01 \x01(\x04R\x06serial\x122\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1e.shomei.events.CertificateKindR\x04kind\x12-\n" +
@@ -2690,7 +2835,7 @@ func file_claim_proto_rawDescGZIP() []byte {
 	return file_claim_proto_rawDescData
 }
 
-var file_claim_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_claim_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_claim_proto_goTypes = []any{
 	(*SignedClaim)(nil),          // 0: shomei.events.SignedClaim
 	(*Claim)(nil),                // 1: shomei.events.Claim
@@ -2715,24 +2860,27 @@ var file_claim_proto_goTypes = []any{
 	(*Downlink)(nil),             // 20: shomei.events.Downlink
 	(*SealedDownlink)(nil),       // 21: shomei.events.SealedDownlink
 	(*Answer)(nil),               // 22: shomei.events.Answer
-	(*CertificateState)(nil),     // 23: shomei.events.CertificateState
-	(*GenerateKeys)(nil),         // 24: shomei.events.GenerateKeys
-	(*WriteCertificates)(nil),    // 25: shomei.events.WriteCertificates
-	(*CertificateToWrite)(nil),   // 26: shomei.events.CertificateToWrite
-	(*UnblockPins)(nil),          // 27: shomei.events.UnblockPins
-	(*RetireCard)(nil),           // 28: shomei.events.RetireCard
-	(Operation)(0),               // 29: shomei.events.Operation
-	(Channel)(0),                 // 30: shomei.events.Channel
-	(CertificateKind)(0),         // 31: shomei.events.CertificateKind
-	(CardKind)(0),                // 32: shomei.events.CardKind
-	(PinKind)(0),                 // 33: shomei.events.PinKind
-	(RecordChange)(0),            // 34: shomei.events.RecordChange
-	(RevocationReason)(0),        // 35: shomei.events.RevocationReason
-	(*FeeItem)(nil),              // 36: shomei.events.FeeItem
-	(*PlannedCertificate)(nil),   // 37: shomei.events.PlannedCertificate
-	(*Candidate)(nil),            // 38: shomei.events.Candidate
-	(Regime)(0),                  // 39: shomei.events.Regime
-	(CertificateStatus)(0),       // 40: shomei.events.CertificateStatus
+	(*Ending)(nil),               // 23: shomei.events.Ending
+	(*CertificateState)(nil),     // 24: shomei.events.CertificateState
+	(*GenerateKeys)(nil),         // 25: shomei.events.GenerateKeys
+	(*WriteCertificates)(nil),    // 26: shomei.events.WriteCertificates
+	(*CertificateToWrite)(nil),   // 27: shomei.events.CertificateToWrite
+	(*UnblockPins)(nil),          // 28: shomei.events.UnblockPins
+	(*RetireCard)(nil),           // 29: shomei.events.RetireCard
+	(Operation)(0),               // 30: shomei.events.Operation
+	(Channel)(0),                 // 31: shomei.events.Channel
+	(CertificateKind)(0),         // 32: shomei.events.CertificateKind
+	(CardKind)(0),                // 33: shomei.events.CardKind
+	(PinKind)(0),                 // 34: shomei.events.PinKind
+	(RecordChange)(0),            // 35: shomei.events.RecordChange
+	(RevocationReason)(0),        // 36: shomei.events.RevocationReason
+	(*FeeItem)(nil),              // 37: shomei.events.FeeItem
+	(*PlannedCertificate)(nil),   // 38: shomei.events.PlannedCertificate
+	(*Candidate)(nil),            // 39: shomei.events.Candidate
+	(*DeadlineSet)(nil),          // 40: shomei.events.DeadlineSet
+	(CertificateStatus)(0),       // 41: shomei.events.CertificateStatus
+	(CardStatus)(0),              // 42: shomei.events.CardStatus
+	(Regime)(0),                  // 43: shomei.events.Regime
 }
 var file_claim_proto_depIdxs = []int32{
 	5,  // 0: shomei.events.Claim.application_received:type_name -> shomei.events.ApplicationReceived
@@ -2751,43 +2899,48 @@ var file_claim_proto_depIdxs = []int32{
 	19, // 13: shomei.events.Claim.confirmation_failed:type_name -> shomei.events.ConfirmationFailed
 	3,  // 14: shomei.events.Personal.record:type_name -> shomei.events.ResidentRecord
 	4,  // 15: shomei.events.Personal.contact:type_name -> shomei.events.Contact
-	29, // 16: shomei.events.ApplicationReceived.operation:type_name -> shomei.events.Operation
-	30, // 17: shomei.events.ApplicationReceived.channel:type_name -> shomei.events.Channel
-	31, // 18: shomei.events.ApplicationReceived.kinds:type_name -> shomei.events.CertificateKind
-	32, // 19: shomei.events.ApplicationReceived.card_kind:type_name -> shomei.events.CardKind
-	33, // 20: shomei.events.ApplicationReceived.pins:type_name -> shomei.events.PinKind
+	30, // 16: shomei.events.ApplicationReceived.operation:type_name -> shomei.events.Operation
+	31, // 17: shomei.events.ApplicationReceived.channel:type_name -> shomei.events.Channel
+	32, // 18: shomei.events.ApplicationReceived.kinds:type_name -> shomei.events.CertificateKind
+	33, // 19: shomei.events.ApplicationReceived.card_kind:type_name -> shomei.events.CardKind
+	34, // 20: shomei.events.ApplicationReceived.pins:type_name -> shomei.events.PinKind
 	7,  // 21: shomei.events.KeysGenerated.keys:type_name -> shomei.events.KeyRequest
-	31, // 22: shomei.events.KeyRequest.kind:type_name -> shomei.events.CertificateKind
-	33, // 23: shomei.events.PinsUnblocked.pins:type_name -> shomei.events.PinKind
-	34, // 24: shomei.events.RecordChangeNotified.change:type_name -> shomei.events.RecordChange
-	35, // 25: shomei.events.AuthorityOrder.reason:type_name -> shomei.events.RevocationReason
-	33, // 26: shomei.events.PinsBlocked.pins:type_name -> shomei.events.PinKind
+	32, // 22: shomei.events.KeyRequest.kind:type_name -> shomei.events.CertificateKind
+	34, // 23: shomei.events.PinsUnblocked.pins:type_name -> shomei.events.PinKind
+	35, // 24: shomei.events.RecordChangeNotified.change:type_name -> shomei.events.RecordChange
+	36, // 25: shomei.events.AuthorityOrder.reason:type_name -> shomei.events.RevocationReason
+	34, // 26: shomei.events.PinsBlocked.pins:type_name -> shomei.events.PinKind
 	22, // 27: shomei.events.Downlink.answer:type_name -> shomei.events.Answer
-	24, // 28: shomei.events.Downlink.generate_keys:type_name -> shomei.events.GenerateKeys
-	25, // 29: shomei.events.Downlink.write_certificates:type_name -> shomei.events.WriteCertificates
-	27, // 30: shomei.events.Downlink.unblock_pins:type_name -> shomei.events.UnblockPins
-	28, // 31: shomei.events.Downlink.retire_card:type_name -> shomei.events.RetireCard
-	36, // 32: shomei.events.Answer.fee:type_name -> shomei.events.FeeItem
-	37, // 33: shomei.events.Answer.planned:type_name -> shomei.events.PlannedCertificate
-	29, // 34: shomei.events.Answer.alternative:type_name -> shomei.events.Operation
-	37, // 35: shomei.events.Answer.alternative_planned:type_name -> shomei.events.PlannedCertificate
-	23, // 36: shomei.events.Answer.certificates:type_name -> shomei.events.CertificateState
-	38, // 37: shomei.events.Answer.card_candidates:type_name -> shomei.events.Candidate
-	31, // 38: shomei.events.CertificateState.kind:type_name -> shomei.events.CertificateKind
-	39, // 39: shomei.events.CertificateState.regime:type_name -> shomei.events.Regime
-	40, // 40: shomei.events.CertificateState.status:type_name -> shomei.events.CertificateStatus
-	32, // 41: shomei.events.GenerateKeys.card_kind:type_name -> shomei.events.CardKind
-	39, // 42: shomei.events.GenerateKeys.regime:type_name -> shomei.events.Regime
-	31, // 43: shomei.events.GenerateKeys.kinds:type_name -> shomei.events.CertificateKind
-	26, // 44: shomei.events.WriteCertificates.certificates:type_name -> shomei.events.CertificateToWrite
-	31, // 45: shomei.events.CertificateToWrite.kind:type_name -> shomei.events.CertificateKind
-	33, // 46: shomei.events.UnblockPins.pins:type_name -> shomei.events.PinKind
-	39, // 47: shomei.events.UnblockPins.regime:type_name -> shomei.events.Regime
-	48, // [48:48] is the sub-list for method output_type
-	48, // [48:48] is the sub-list for method input_type
-	48, // [48:48] is the sub-list for extension type_name
-	48, // [48:48] is the sub-list for extension extendee
-	0,  // [0:48] is the sub-list for field type_name
+	25, // 28: shomei.events.Downlink.generate_keys:type_name -> shomei.events.GenerateKeys
+	26, // 29: shomei.events.Downlink.write_certificates:type_name -> shomei.events.WriteCertificates
+	28, // 30: shomei.events.Downlink.unblock_pins:type_name -> shomei.events.UnblockPins
+	29, // 31: shomei.events.Downlink.retire_card:type_name -> shomei.events.RetireCard
+	37, // 32: shomei.events.Answer.fee:type_name -> shomei.events.FeeItem
+	38, // 33: shomei.events.Answer.planned:type_name -> shomei.events.PlannedCertificate
+	30, // 34: shomei.events.Answer.alternative:type_name -> shomei.events.Operation
+	38, // 35: shomei.events.Answer.alternative_planned:type_name -> shomei.events.PlannedCertificate
+	24, // 36: shomei.events.Answer.certificates:type_name -> shomei.events.CertificateState
+	39, // 37: shomei.events.Answer.card_candidates:type_name -> shomei.events.Candidate
+	23, // 38: shomei.events.Answer.endings:type_name -> shomei.events.Ending
+	40, // 39: shomei.events.Answer.deadlines:type_name -> shomei.events.DeadlineSet
+	32, // 40: shomei.events.Ending.kind:type_name -> shomei.events.CertificateKind
+	41, // 41: shomei.events.Ending.status:type_name -> shomei.events.CertificateStatus
+	42, // 42: shomei.events.Ending.card_status:type_name -> shomei.events.CardStatus
+	32, // 43: shomei.events.CertificateState.kind:type_name -> shomei.events.CertificateKind
+	43, // 44: shomei.events.CertificateState.regime:type_name -> shomei.events.Regime
+	41, // 45: shomei.events.CertificateState.status:type_name -> shomei.events.CertificateStatus
+	33, // 46: shomei.events.GenerateKeys.card_kind:type_name -> shomei.events.CardKind
+	43, // 47: shomei.events.GenerateKeys.regime:type_name -> shomei.events.Regime
+	32, // 48: shomei.events.GenerateKeys.kinds:type_name -> shomei.events.CertificateKind
+	27, // 49: shomei.events.WriteCertificates.certificates:type_name -> shomei.events.CertificateToWrite
+	32, // 50: shomei.events.CertificateToWrite.kind:type_name -> shomei.events.CertificateKind
+	34, // 51: shomei.events.UnblockPins.pins:type_name -> shomei.events.PinKind
+	43, // 52: shomei.events.UnblockPins.regime:type_name -> shomei.events.Regime
+	53, // [53:53] is the sub-list for method output_type
+	53, // [53:53] is the sub-list for method input_type
+	53, // [53:53] is the sub-list for extension type_name
+	53, // [53:53] is the sub-list for extension extendee
+	0,  // [0:53] is the sub-list for field type_name
 }
 
 func init() { file_claim_proto_init() }
@@ -2826,7 +2979,7 @@ func file_claim_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_claim_proto_rawDesc), len(file_claim_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   29,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

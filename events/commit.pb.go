@@ -436,6 +436,8 @@ type Event struct {
 	FiledMs int64 `protobuf:"varint,3,opt,name=filed_ms,json=filedMs,proto3" json:"filed_ms,omitempty"`
 	// recorded is when the hub recorded it; effect is judged by it. It never decreases on an aggregate.
 	RecordedMs int64 `protobuf:"varint,4,opt,name=recorded_ms,json=recordedMs,proto3" json:"recorded_ms,omitempty"`
+	// entered is the counter's clock when a clerk entered filed by hand; 0: filed is what that clock showed.
+	EnteredMs int64 `protobuf:"varint,5,opt,name=entered_ms,json=enteredMs,proto3" json:"entered_ms,omitempty"`
 	// Types that are valid to be assigned to Body:
 	//
 	//	*Event_ApplicationAccepted
@@ -563,6 +565,13 @@ func (x *Event) GetFiledMs() int64 {
 func (x *Event) GetRecordedMs() int64 {
 	if x != nil {
 		return x.RecordedMs
+	}
+	return 0
+}
+
+func (x *Event) GetEnteredMs() int64 {
+	if x != nil {
+		return x.EnteredMs
 	}
 	return 0
 }
@@ -1602,13 +1611,15 @@ const file_commit_proto_rawDesc = "" +
 	"\x06events\x18\x0e \x03(\v2\x14.shomei.events.EventR\x06events\"E\n" +
 	"\x05Actor\x12,\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x18.shomei.events.ActorKindR\x04kind\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\"\xcf'\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"\xee'\n" +
 	"\x05Event\x12\x19\n" +
 	"\brule_ids\x18\x01 \x03(\tR\aruleIds\x12\x1b\n" +
 	"\tcaused_ms\x18\x02 \x01(\x03R\bcausedMs\x12\x19\n" +
 	"\bfiled_ms\x18\x03 \x01(\x03R\afiledMs\x12\x1f\n" +
 	"\vrecorded_ms\x18\x04 \x01(\x03R\n" +
-	"recordedMs\x12W\n" +
+	"recordedMs\x12\x1d\n" +
+	"\n" +
+	"entered_ms\x18\x05 \x01(\x03R\tenteredMs\x12W\n" +
 	"\x14application_accepted\x18\n" +
 	" \x01(\v2\".shomei.events.ApplicationAcceptedH\x00R\x13applicationAccepted\x12T\n" +
 	"\x13application_refused\x18\v \x01(\v2!.shomei.events.ApplicationRefusedH\x00R\x12applicationRefused\x12O\n" +

@@ -211,8 +211,10 @@ type Certificate struct {
 	CertificateSha256 []byte                 `protobuf:"bytes,17,opt,name=certificate_sha256,json=certificateSha256,proto3" json:"certificate_sha256,omitempty"`
 	TbsSha256         []byte                 `protobuf:"bytes,18,opt,name=tbs_sha256,json=tbsSha256,proto3" json:"tbs_sha256,omitempty"`
 	Procedure         string                 `protobuf:"bytes,19,opt,name=procedure,proto3" json:"procedure,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// cause is what revoked it, the id of the event in pkg/regime.
+	Cause         string `protobuf:"bytes,20,opt,name=cause,proto3" json:"cause,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Certificate) Reset() {
@@ -378,6 +380,13 @@ func (x *Certificate) GetProcedure() string {
 	return ""
 }
 
+func (x *Certificate) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
 type HeldCard struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Card    string                 `protobuf:"bytes,1,opt,name=card,proto3" json:"card,omitempty"`
@@ -474,6 +483,7 @@ type Procedure struct {
 	Attempt       uint32    `protobuf:"varint,14,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	Municipality  string    `protobuf:"bytes,15,opt,name=municipality,proto3" json:"municipality,omitempty"`
 	CardLastDay   string    `protobuf:"bytes,16,opt,name=card_last_day,json=cardLastDay,proto3" json:"card_last_day,omitempty"`
+	TakenBack     string    `protobuf:"bytes,17,opt,name=taken_back,json=takenBack,proto3" json:"taken_back,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -616,6 +626,13 @@ func (x *Procedure) GetMunicipality() string {
 func (x *Procedure) GetCardLastDay() string {
 	if x != nil {
 		return x.CardLastDay
+	}
+	return ""
+}
+
+func (x *Procedure) GetTakenBack() string {
+	if x != nil {
+		return x.TakenBack
 	}
 	return ""
 }
@@ -1409,7 +1426,7 @@ const file_state_proto_rawDesc = "" +
 	"\x05ended\x18\r \x01(\bR\x05ended\x12/\n" +
 	"\aletters\x18\x0e \x03(\v2\x15.shomei.events.LetterR\aletters\x126\n" +
 	"\anotices\x18\x0f \x03(\v2\x1c.shomei.events.PendingNoticeR\anotices\x12\x19\n" +
-	"\bmoved_on\x18\x10 \x01(\tR\amovedOn\"\xb5\x05\n" +
+	"\bmoved_on\x18\x10 \x01(\tR\amovedOn\"\xcb\x05\n" +
 	"\vCertificate\x12\x16\n" +
 	"\x06serial\x18\x01 \x01(\x04R\x06serial\x122\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1e.shomei.events.CertificateKindR\x04kind\x12-\n" +
@@ -1432,13 +1449,14 @@ const file_state_proto_rawDesc = "" +
 	"\x12certificate_sha256\x18\x11 \x01(\fR\x11certificateSha256\x12\x1d\n" +
 	"\n" +
 	"tbs_sha256\x18\x12 \x01(\fR\ttbsSha256\x12\x1c\n" +
-	"\tprocedure\x18\x13 \x01(\tR\tprocedure\"\xb6\x01\n" +
+	"\tprocedure\x18\x13 \x01(\tR\tprocedure\x12\x14\n" +
+	"\x05cause\x18\x14 \x01(\tR\x05cause\"\xb6\x01\n" +
 	"\bHeldCard\x12\x12\n" +
 	"\x04card\x18\x01 \x01(\tR\x04card\x12+\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x17.shomei.events.CardKindR\x04kind\x121\n" +
 	"\x06status\x18\x03 \x01(\x0e2\x19.shomei.events.CardStatusR\x06status\x12\x19\n" +
 	"\blast_day\x18\x04 \x01(\tR\alastDay\x12\x1b\n" +
-	"\tissued_on\x18\x05 \x01(\tR\bissuedOn\"\xc5\x04\n" +
+	"\tissued_on\x18\x05 \x01(\tR\bissuedOn\"\xe4\x04\n" +
 	"\tProcedure\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x126\n" +
 	"\toperation\x18\x02 \x01(\x0e2\x18.shomei.events.OperationR\toperation\x120\n" +
@@ -1456,7 +1474,9 @@ const file_state_proto_rawDesc = "" +
 	"\x05cause\x18\r \x01(\tR\x05cause\x12\x18\n" +
 	"\aattempt\x18\x0e \x01(\rR\aattempt\x12\"\n" +
 	"\fmunicipality\x18\x0f \x01(\tR\fmunicipality\x12\"\n" +
-	"\rcard_last_day\x18\x10 \x01(\tR\vcardLastDay\"\x9c\x01\n" +
+	"\rcard_last_day\x18\x10 \x01(\tR\vcardLastDay\x12\x1d\n" +
+	"\n" +
+	"taken_back\x18\x11 \x01(\tR\ttakenBack\"\x9c\x01\n" +
 	"\n" +
 	"Obligation\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x121\n" +

@@ -232,8 +232,10 @@ type ApplicationAccepted struct {
 	// cause is why (loss, damage, expiry, changed-record…), the id of the consequence or fee cause in pkg/regime.
 	Cause string `protobuf:"bytes,17,opt,name=cause,proto3" json:"cause,omitempty"`
 	// office and counter are where the procedure goes on.
-	Office        string `protobuf:"bytes,18,opt,name=office,proto3" json:"office,omitempty"`
-	Counter       string `protobuf:"bytes,19,opt,name=counter,proto3" json:"counter,omitempty"`
+	Office  string `protobuf:"bytes,18,opt,name=office,proto3" json:"office,omitempty"`
+	Counter string `protobuf:"bytes,19,opt,name=counter,proto3" json:"counter,omitempty"`
+	// taken_back is the card that the clerk takes in exchange, when they told its number.
+	TakenBack     string `protobuf:"bytes,20,opt,name=taken_back,json=takenBack,proto3" json:"taken_back,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -397,6 +399,13 @@ func (x *ApplicationAccepted) GetOffice() string {
 func (x *ApplicationAccepted) GetCounter() string {
 	if x != nil {
 		return x.Counter
+	}
+	return ""
+}
+
+func (x *ApplicationAccepted) GetTakenBack() string {
+	if x != nil {
+		return x.TakenBack
 	}
 	return ""
 }
@@ -2861,9 +2870,11 @@ func (x *CardTermExtended) GetCandidates() []*Candidate {
 }
 
 type CardTakenIntoCustody struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Card          string                 `protobuf:"bytes,1,opt,name=card,proto3" json:"card,omitempty"`
-	Procedure     string                 `protobuf:"bytes,2,opt,name=procedure,proto3" json:"procedure,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Card      string                 `protobuf:"bytes,1,opt,name=card,proto3" json:"card,omitempty"`
+	Procedure string                 `protobuf:"bytes,2,opt,name=procedure,proto3" json:"procedure,omitempty"`
+	// retired: the chip was made unusable before the card was kept.
+	Retired       bool `protobuf:"varint,3,opt,name=retired,proto3" json:"retired,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2910,6 +2921,13 @@ func (x *CardTakenIntoCustody) GetProcedure() string {
 		return x.Procedure
 	}
 	return ""
+}
+
+func (x *CardTakenIntoCustody) GetRetired() bool {
+	if x != nil {
+		return x.Retired
+	}
+	return false
 }
 
 type CardReturned struct {
@@ -3543,7 +3561,7 @@ const file_subscriber_proto_rawDesc = "" +
 	"\breplaces\x18\x04 \x01(\x04R\breplaces\"4\n" +
 	"\aFeeItem\x12\x17\n" +
 	"\arule_id\x18\x01 \x01(\tR\x06ruleId\x12\x10\n" +
-	"\x03yen\x18\x02 \x01(\rR\x03yen\"\x9f\x06\n" +
+	"\x03yen\x18\x02 \x01(\rR\x03yen\"\xbe\x06\n" +
 	"\x13ApplicationAccepted\x12\x1c\n" +
 	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x126\n" +
 	"\toperation\x18\x02 \x01(\x0e2\x18.shomei.events.OperationR\toperation\x120\n" +
@@ -3564,7 +3582,9 @@ const file_subscriber_proto_rawDesc = "" +
 	"\x04pins\x18\x10 \x03(\x0e2\x16.shomei.events.PinKindR\x04pins\x12\x14\n" +
 	"\x05cause\x18\x11 \x01(\tR\x05cause\x12\x16\n" +
 	"\x06office\x18\x12 \x01(\tR\x06office\x12\x18\n" +
-	"\acounter\x18\x13 \x01(\tR\acounter\"\xa2\x03\n" +
+	"\acounter\x18\x13 \x01(\tR\acounter\x12\x1d\n" +
+	"\n" +
+	"taken_back\x18\x14 \x01(\tR\ttakenBack\"\xa2\x03\n" +
 	"\x12ApplicationRefused\x12\x1c\n" +
 	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x126\n" +
 	"\toperation\x18\x02 \x01(\x0e2\x18.shomei.events.OperationR\toperation\x120\n" +
@@ -3765,10 +3785,11 @@ const file_subscriber_proto_rawDesc = "" +
 	"\blast_day\x18\x02 \x01(\tR\alastDay\x128\n" +
 	"\n" +
 	"candidates\x18\x03 \x03(\v2\x18.shomei.events.CandidateR\n" +
-	"candidates\"H\n" +
+	"candidates\"b\n" +
 	"\x14CardTakenIntoCustody\x12\x12\n" +
 	"\x04card\x18\x01 \x01(\tR\x04card\x12\x1c\n" +
-	"\tprocedure\x18\x02 \x01(\tR\tprocedure\"\"\n" +
+	"\tprocedure\x18\x02 \x01(\tR\tprocedure\x12\x18\n" +
+	"\aretired\x18\x03 \x01(\bR\aretired\"\"\n" +
 	"\fCardReturned\x12\x12\n" +
 	"\x04card\x18\x01 \x01(\tR\x04card\"J\n" +
 	"\n" +

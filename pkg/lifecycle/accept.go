@@ -13,7 +13,7 @@ import (
 func (a *application) refuse() {
 	a.emit(&events.ApplicationRefused{
 		Procedure: a.Procedure, Operation: a.Operation, Channel: logChannel(a.Channel), Kinds: a.kinds,
-		Refusals: a.ruling.Refused, Municipality: municipality(a.Office), AlternativePlanned: a.alternative,
+		Refusals: distinct(a.ruling.Refused), Municipality: municipality(a.Office), AlternativePlanned: a.alternative,
 		Alternative: a.alternativeOperation(),
 	}, a.ruling.Rules()...)
 }
@@ -46,7 +46,7 @@ func (a *application) accept() error {
 		Procedure: a.Procedure, Operation: a.Operation, Channel: logChannel(a.Channel), Regime: logRegime(a.regime),
 		Kinds: a.kinds, Planned: a.planned, Card: a.Card, CardKind: a.CardKind, Municipality: municipality(a.Office),
 		SpecialCircumstances: a.GrantedBy != "", Express: a.Express, Pins: a.pins(), Cause: string(a.cause()),
-		CardLastDay: a.state.Card.GetLastDay(), Office: a.OfficeID, Counter: a.Counter,
+		CardLastDay: a.state.Card.GetLastDay(), Office: a.OfficeID, Counter: a.Counter, TakenBack: a.TakenBack,
 	}
 	for _, s := range a.Shown {
 		accepted.Documents = append(accepted.Documents, string(s.Document))

@@ -28,6 +28,7 @@ type application struct {
 
 func (d *decision) apply(c Apply) error {
 	d.filedAt(c.Filed)
+	d.entered = c.Entered
 	if d.state.Procedure.GetId() == c.Procedure && c.Procedure != "" {
 		d.factRefused("ApplicationReceived", "this procedure is already open")
 		return nil
@@ -268,7 +269,7 @@ func (a *application) judgeHeld() {
 }
 
 // judgeDocuments compares what was shown with what is required. A letter of inquiry comes first where the channel
-// wants one and none was answered yet; then what is missing besides the answer is not held against the applicant.
+// wants one and none was answered yet; then only what makes somebody a proxy must be there on the first visit.
 func (a *application) judgeDocuments() (letterFirst bool, err error) {
 	if a.Factory {
 		return false, nil
@@ -285,6 +286,7 @@ func (a *application) judgeDocuments() (letterFirst bool, err error) {
 		if len(documents.Applied) == 0 {
 			a.ruling.Applied = append(a.ruling.Applied, documents.Refused...)
 		}
+		a.ruling.Refused = append(a.ruling.Refused, documents.Now...)
 		return true, nil
 	}
 	a.judge(documents.Ruling)
@@ -336,16 +338,15 @@ func (a *application) cause() regime.Cause {
 		return regime.CauseExpired
 	case a.Operation == events.Operation_OPERATION_RENEW:
 		return regime.CauseRenewal
-	case a.Operation == events.Operation_OPERATION_REISSUE:
-		if c := a.state.Card; c.GetStatus() == events.CardStatus_CARD_STATUS_SUSPENDED {
-			return regime.CauseLoss
-		}
+	case a.Operation == events.Operation_OPERATION_REISSUE && a.state.Card.GetStatus() == events.CardStatus_CARD_STATUS_SUSPENDED:
+		return regime.CauseLoss
+	case a.Operation == events.Operation_OPERATION_REISSUE && (a.newCard || !a.allLapsed()):
 		return regime.CauseWish
 	}
 	return a.causeOfEnd()
 }
 
-// allLapsed tells whether everything that would be renewed has expired, so that the renewal is a new issue.
+// allLapsed tells whether nothing that would be renewed or issued again is in force any more, so that it is a new issue.
 func (a *application) allLapsed() bool {
 	return !slices.ContainsFunc(a.kinds, func(k events.CertificateKind) bool { return a.live(k) != nil })
 }
@@ -367,6 +368,9 @@ func (a *application) causeOfEnd() regime.Cause {
 	}
 	switch latest.Reason {
 	case events.RevocationReason_REVOCATION_REASON_AFFILIATION_CHANGED:
+		if regime.Event(latest.Cause) == regime.EvCertificateError {
+			return regime.CauseError
+		}
 		return regime.CauseRecordChange
 	case events.RevocationReason_REVOCATION_REASON_KEY_COMPROMISE:
 		return regime.CauseLoss

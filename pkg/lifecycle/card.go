@@ -27,6 +27,19 @@ func (a *application) judgeCard() {
 	case a.isOver(held) && !a.endsThings(), !a.endsThings() && !a.issues() && held.Status == events.CardStatus_CARD_STATUS_ASSIGNED:
 		a.refuseBy(regime.CardNotUsable)
 	}
+	a.judgeTakenBack()
+}
+
+// judgeTakenBack refuses to take another card in exchange than the one that the log knows as the holder's. A card that
+// it never knew, as one that never held a certificate, is taken as the clerk says.
+func (a *application) judgeTakenBack() {
+	old := a.state.OldCard
+	if old == nil && a.newCard {
+		old = a.state.Card
+	}
+	if a.TakenBack != "" && old != nil && old.Card != a.TakenBack {
+		a.refuseBy(regime.OtherCard)
+	}
 }
 
 // judgeOtherCard accepts another card only where one is to be issued: by a re-issue, with a renewal, or when the one

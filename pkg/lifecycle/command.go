@@ -33,6 +33,7 @@ type Apply struct {
 	Office    regime.Office
 	Person    regime.Person
 	Filed     time.Time
+	Entered   time.Time // the counter's clock when a clerk entered Filed by hand; zero: Filed is that clock's
 	Switches  regime.Switches
 }
 
@@ -135,6 +136,7 @@ type RecordConfirmationFailed struct {
 type RecordCustody struct {
 	Procedure string
 	Card      string
+	Retired   bool // the chip was made unusable before
 	Filed     time.Time
 }
 
@@ -153,7 +155,6 @@ type ChangeRecord struct {
 	Municipality string // after the change
 	KeepUsing    bool
 	StayUntil    string // new last day of the period of stay
-	BirthDate    string // for the card's new term when the period of stay changes
 	Office       regime.Office
 	Filed        time.Time
 	Switches     regime.Switches

@@ -63,7 +63,7 @@ func (d *decision) recordConfirmationFailed(c RecordConfirmationFailed) {
 
 func (d *decision) recordCustody(c RecordCustody) {
 	d.filedAt(c.Filed)
-	d.emit(&events.CardTakenIntoCustody{Card: c.Card, Procedure: c.Procedure})
+	d.emit(&events.CardTakenIntoCustody{Card: c.Card, Procedure: c.Procedure, Retired: c.Retired})
 }
 
 // dropApplication withdraws the open application. What was already made for it is discarded.

@@ -73,7 +73,9 @@ type decision struct {
 	now    time.Time
 	filed  time.Time
 	caused time.Time
-	events []*events.Event
+	// entered is when filed was entered by hand; zero when it was not.
+	entered time.Time
+	events  []*events.Event
 }
 
 // today is the civil day on which the decision is recorded.
@@ -92,6 +94,9 @@ func (d *decision) emit(body events.Body, rules ...string) {
 	e := events.New(body, distinct(rules)...)
 	if !d.filed.IsZero() {
 		e.FiledMs = d.filed.UnixMilli()
+		if !d.entered.IsZero() {
+			e.EnteredMs = d.entered.UnixMilli()
+		}
 	}
 	if d.caused.IsZero() {
 		d.caused = d.now
@@ -119,6 +124,6 @@ func distinct(rules []string) []string {
 }
 
 // factRefused records a fact that changes nothing, and why.
-func (d *decision) factRefused(fact, why string) {
-	d.emit(&events.FactRefused{Fact: fact, Why: why})
+func (d *decision) factRefused(fact, why string, rules ...string) {
+	d.emit(&events.FactRefused{Fact: fact, Why: why}, rules...)
 }

@@ -123,7 +123,7 @@ func (f *fold) accepted(b *events.ApplicationAccepted) {
 	p := &events.Procedure{
 		Id: b.Procedure, Operation: b.Operation, Channel: b.Channel, Kinds: b.Kinds, Card: b.Card, CardKind: b.CardKind,
 		Planned: b.Planned, Step: stepAccepted, Pins: b.Pins, Cause: b.Cause, Attempt: 1, Municipality: b.Municipality,
-		CardLastDay: b.CardLastDay, Office: b.Office, Counter: b.Counter,
+		CardLastDay: b.CardLastDay, Office: b.Office, Counter: b.Counter, TakenBack: b.TakenBack,
 	}
 	for _, item := range b.Fee {
 		p.FeeYen += item.Yen
@@ -283,6 +283,9 @@ func (f *fold) certificate(body events.Body) {
 	switch b := body.(type) {
 	case *events.CertificateRevoked:
 		f.end(b.Serial, revoked, b.Reason)
+		if c := certificate(f.s, b.Serial); c != nil {
+			c.Cause = b.Cause
+		}
 	case *events.CertificateSuspended:
 		if c := certificate(f.s, b.Serial); c != nil {
 			c.Status, c.SuspendedMs = suspended, f.e.RecordedMs

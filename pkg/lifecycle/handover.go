@@ -1,6 +1,8 @@
 package lifecycle
 
 import (
+	"cmp"
+
 	"shomei/events"
 	"shomei/pkg/regime"
 )
@@ -48,8 +50,7 @@ func (d *decision) handCardOver(p *events.Procedure, switches regime.Switches) e
 	if d.state.Card.GetStatus() == events.CardStatus_CARD_STATUS_HELD {
 		return nil
 	}
-	handed := &events.CardHandedOver{Card: p.Card, TakenBack: d.state.OldCard.GetCard()}
-	d.emit(handed)
+	d.emit(&events.CardHandedOver{Card: p.Card, TakenBack: cmp.Or(d.state.OldCard.GetCard(), p.TakenBack)})
 	if d.deadline(events.DeadlineKind_DEADLINE_KIND_CARD_90) != nil {
 		d.emit(&events.DeadlineMet{Kind: events.DeadlineKind_DEADLINE_KIND_CARD_90}, regime.WithinDeadline)
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"shomei/events"
+	"shomei/pkg/regime"
 )
 
 // oweNotices makes one notice for the certificates that share a last day.
@@ -35,7 +36,7 @@ func (d *decision) oweNotice(kind events.NoticeKind, about []*events.Certificate
 // suppressAll explains every notice still owed when nobody is left to be written to.
 func (d *decision) suppressAll(reason string, rules ...string) {
 	for _, n := range slices.Clone(d.state.Notices) {
-		d.emit(&events.NoticeSuppressed{Notice: n.Id, Reason: reason}, rules...)
+		d.emit(&events.NoticeSuppressed{Notice: n.Id, Reason: reason}, append([]string{regime.NobodyToNotify}, rules...)...)
 	}
 }
 
@@ -46,9 +47,18 @@ func (d *decision) suppressPending(ended []*events.Certificate, reason string, r
 			continue
 		}
 		if slices.ContainsFunc(ended, func(c *events.Certificate) bool { return c.LastDay == n.LastDay }) {
-			d.emit(&events.NoticeSuppressed{Notice: n.Id, Reason: reason}, rules...)
+			d.emit(&events.NoticeSuppressed{Notice: n.Id, Reason: reason}, append([]string{d.whySuppressed(n)}, rules...)...)
 		}
 	}
+}
+
+// whySuppressed is the sentence for a notice that is not sent: what it was about has ended, or, when it fell due in this
+// very commit, its time has gone by unseen (a stop or a leap of the clock over the whole window).
+func (d *decision) whySuppressed(n *events.PendingNotice) string {
+	if slices.ContainsFunc(d.events, func(e *events.Event) bool { return e.GetNoticeDue().GetNotice() == n.Id }) {
+		return regime.NoticeTooLate
+	}
+	return regime.NothingToRemind
 }
 
 func (d *decision) stillReminds(n *events.PendingNotice) bool {

@@ -222,7 +222,7 @@ func (d *decision) withoutEffect(event regime.Event, switches regime.Switches) [
 func (d *decision) reportFound(c ReportFound) error {
 	d.filedAt(c.Filed)
 	if d.state.Card.GetCard() != c.Card || d.state.Card.GetStatus() != events.CardStatus_CARD_STATUS_SUSPENDED {
-		d.factRefused("CardFound", "the card is not suspended")
+		d.factRefused("CardFound", "the card is not suspended", regime.CardNotSuspended)
 		return nil
 	}
 	return d.end(consequence{event: regime.EvFound, regime: cardRegime(d.state.Card.Kind), switches: c.Switches})

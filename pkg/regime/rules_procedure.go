@@ -51,6 +51,14 @@ var (
 		NextJA: "カードの再交付と電子証明書の再発行をお申し込みください。",
 		NextEN: "Apply for the card and the certificates again.",
 	})
+	// CardNotSuspended is why a card that was found again stays as it is.
+	CardNotSuspended = rule(Rule{
+		ID: "card.not-suspended", Source: "domain.md 1.4.7",
+		JA:     "このカードは一時停止されていないため、解除するものがありません。",
+		EN:     "This card is not suspended, so there is nothing to release.",
+		NextJA: "カードの番号を確かめてください。失効したカードは使えません。再交付をお申し込みください。",
+		NextEN: "Check the card's number. A void card can't be used again: apply for a new one.",
+	})
 	// NoCardReady refuses to hand over a card that is not there, or not finished.
 	NoCardReady = rule(Rule{
 		ID: "card.none-to-hand-over", Source: "domain.md 1.4.1",

@@ -57,7 +57,7 @@ func (a *attempt) command() (lifecycle.Command, error) {
 		f := fact.ConfirmationFailed
 		return lifecycle.RecordConfirmationFailed{Obligation: ObligationOf(f.Obligation), Reason: f.Reason, Filed: a.filed}, nil
 	case *events.Claim_CustodyTaken:
-		return lifecycle.RecordCustody{Procedure: c.Procedure, Card: fact.CustodyTaken.Card, Filed: a.filed}, nil
+		return lifecycle.RecordCustody{Procedure: c.Procedure, Card: fact.CustodyTaken.Card, Retired: fact.CustodyTaken.Retired, Filed: a.filed}, nil
 	case *events.Claim_ApplicationDropped:
 		return lifecycle.DropApplication{Procedure: c.Procedure, Filed: a.filed, Switches: a.Switches}, nil
 	case *events.Claim_LossNotified:

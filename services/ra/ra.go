@@ -16,7 +16,10 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"shomei/events"
+	"shomei/pkg/civil"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/crashpoint"
 	"shomei/pkg/directory"
@@ -146,13 +149,10 @@ func (a *attempt) decide(ctx context.Context) error {
 		return unfit("the personal part does not open: %v", err)
 	}
 	a.personal = personal
-	if err := a.attribute(); err != nil {
+	if err := a.attribute(ctx); err != nil {
 		return err
 	}
-	a.filed = time.UnixMilli(a.claim.FiledMs)
-	if now := a.Clock(); a.filed.After(now) {
-		a.filed = now // a counter's clock that runs ahead gives nobody later hours
-	}
+	a.filed = a.receipt()
 	switch fact := a.claim.Fact.(type) {
 	case *events.Claim_ApplicationReceived:
 		return a.application(ctx, fact.ApplicationReceived)
@@ -183,8 +183,30 @@ func (a *attempt) admissible() error {
 	return nil
 }
 
-// attribute finds whose claim this is.
-func (a *attempt) attribute() error {
+// receipt is when the claim was filed: as a clerk entered it by hand where that can be (earlier on the same day),
+// otherwise by the counter's clock, which gives nobody later hours when it runs ahead.
+func (a *attempt) receipt() time.Time {
+	filed := time.UnixMilli(a.claim.FiledMs)
+	if entered := a.entered(); !entered.IsZero() && (filed.After(entered) || civil.Of(filed) != civil.Of(entered)) {
+		filed = entered
+	}
+	if now := a.Clock(); filed.After(now) {
+		filed = now
+	}
+	return filed
+}
+
+// entered is the counter's clock when the receipt time was entered by hand; zero when it was not.
+func (a *attempt) entered() time.Time {
+	if a.claim.EnteredMs == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(a.claim.EnteredMs)
+}
+
+// attribute finds whose claim this is: by the resident record, by the subscriber that the hub told the counter, or, for
+// what was seen of a card alone, by the card.
+func (a *attempt) attribute(ctx context.Context) error {
 	a.subscriber = a.claim.Subscriber
 	if code := a.personal.GetRecord().GetResidentCode(); code != "" {
 		id := SubscriberID(a.Secret, code)
@@ -193,10 +215,43 @@ func (a *attempt) attribute() error {
 		}
 		a.subscriber = id
 	}
+	if card := cardSeen(a.claim); a.subscriber == "" && events.ValidID(card) {
+		holder, err := a.holderOf(ctx, card)
+		if err != nil {
+			return err
+		}
+		a.subscriber = holder
+	}
 	if !events.ValidID(a.subscriber) {
-		return unfit("the claim names no subscriber and carries no resident record")
+		return unfit("the claim names no subscriber and carries no resident record, and no card that somebody holds")
 	}
 	return nil
+}
+
+// cardSeen is the card that a fact is about, for facts that need nothing else to be known of the holder.
+func cardSeen(c *events.Claim) string {
+	switch fact := c.Fact.(type) {
+	case *events.Claim_CustodyTaken:
+		return fact.CustodyTaken.Card
+	case *events.Claim_CardFoundNotified:
+		return fact.CardFoundNotified.Card
+	case *events.Claim_PinsBlocked:
+		return fact.PinsBlocked.Card
+	}
+	return ""
+}
+
+// holderOf is the subscriber whose card this is; empty when the log knows none.
+func (a *attempt) holderOf(ctx context.Context, id string) (string, error) {
+	head, err := a.Log.Load(ctx, events.KindCard, id)
+	if err != nil {
+		return "", fmt.Errorf("asking whose card it is: %w", err)
+	}
+	state := &events.CardState{}
+	if err := proto.Unmarshal(head.State, state); err != nil {
+		return "", fmt.Errorf("reading the state of a card: %w", err)
+	}
+	return state.Subscriber, nil
 }
 
 // update decides by lifecycle.Decide and stores the outcome, sealed where it is personal.
