@@ -27,11 +27,11 @@ type Holiday struct {
 }
 
 // The years for which holidays are known; outside them HolidayOn finds none.
-// The library has no rules for the years before the juki regime (the happy
-// Mondays of 2000 and 2003), and the equinoxes are not fixed so far ahead.
+// They begin with the first happy Mondays, four years before the juki regime;
+// the library computes the equinoxes to the end of the century.
 const (
-	firstHolidayYear = 2004
-	lastHolidayYear  = 2099
+	FirstHolidayYear = 2000
+	LastHolidayYear  = 2099
 )
 
 // holidays is computed once: the library's vernal equinox writes to a shared
@@ -47,8 +47,8 @@ func HolidayOn(d Date) (Holiday, bool) {
 // computeHolidays takes the national holidays from the library and adds the
 // days that follow from them.
 func computeHolidays() map[Date]Holiday {
-	days := make(map[Date]Holiday, 20*(lastHolidayYear-firstHolidayYear+1))
-	for year := firstHolidayYear; year <= lastHolidayYear; year++ {
+	days := make(map[Date]Holiday, 20*(LastHolidayYear-FirstHolidayYear+1))
+	for year := FirstHolidayYear; year <= LastHolidayYear; year++ {
 		for _, h := range nationalHolidays(year) {
 			days[h.Day] = h
 		}
@@ -73,10 +73,23 @@ func nationalHolidays(year int) []Holiday {
 		if actual.IsZero() {
 			continue
 		}
-		day := at(actual)
+		day := beforeHappyMonday(h.Name, at(actual))
 		list = append(list, Holiday{day, NationalHoliday, japaneseName(h.Name, day), h.Name})
 	}
 	return list
+}
+
+// beforeHappyMonday puts back the two holidays that the library has on a Monday
+// in every year and the law only from 2003 (2001 amendment of the Act).
+func beforeHappyMonday(name string, day Date) Date {
+	switch {
+	case day.Year >= 2003:
+	case name == "Marine Day":
+		return Date{day.Year, time.July, 20}
+	case name == "Respect for the Aged Day":
+		return Date{day.Year, time.September, 15}
+	}
+	return day
 }
 
 // citizensByLibrary recognises the days that the library lists as holidays of
@@ -89,7 +102,7 @@ func citizensByLibrary(name string, year int) bool {
 
 // addSubstitutes gives a holiday that falls on a Sunday its substitute, the next
 // day that is no national holiday (Holidays Act Art 3(2)). Until 2006 it was
-// always the Monday; from 2004 that made no difference.
+// always the Monday; from 2000 that made no difference.
 func addSubstitutes(days map[Date]Holiday, national []Date) {
 	for _, d := range national {
 		if d.Weekday() != time.Sunday {
@@ -107,11 +120,12 @@ func addSubstitutes(days map[Date]Holiday, national []Date) {
 
 // addCitizensDays makes a day between two national holidays a holiday when it
 // is none itself (Holidays Act Art 3(3)). Until 2006 Sundays and substitute days
-// were left out; from 2004 that made no difference.
+// were left out; from 2000 that makes a difference for one Sunday of 2003.
 func addCitizensDays(days map[Date]Holiday, national []Date) {
 	for _, d := range national {
 		between := d.AddDays(1)
-		if _, taken := days[between]; taken || days[d.AddDays(2)].Kind != NationalHoliday {
+		if _, taken := days[between]; taken || days[d.AddDays(2)].Kind != NationalHoliday ||
+			between.Year < 2007 && between.Weekday() == time.Sunday {
 			continue
 		}
 		days[between] = Holiday{between, CitizensDay, "国民の休日", "Citizens' holiday"}
