@@ -136,3 +136,13 @@ func TestReceiptEnteredByHand(t *testing.T) {
 	equal(t, "filed, entered, recorded", []int64{e.FiledMs, e.EnteredMs, e.RecordedMs},
 		[]int64{late.Filed.UnixMilli(), late.Entered.UnixMilli(), p.now.UnixMilli()})
 }
+
+// A change that ends nothing is told with the rule that says so.
+func TestAMinorCorrectionSaysThatNothingEnds(t *testing.T) {
+	p := fromFactory(t).at("2017-05-10 10:00")
+	decided := p.change(events.RecordChange_RECORD_CHANGE_MINOR)
+	equal(t, "events", names(decided), []string{"ResidentRecordChanged"})
+	equal(t, "rules", decided[0].RuleIds, []string{"mynumber.ends.minor-correction"})
+	decided = p.change(events.RecordChange_RECORD_CHANGE_NAME)
+	equal(t, "rules of the change itself", len(decided[0].RuleIds), 0)
+}

@@ -40,7 +40,7 @@ func (d *decision) changeRecord(c ChangeRecord) error {
 	d.emit(&events.ResidentRecordChanged{
 		Change: c.Change, CausedOn: c.CausedOn, PlannedOn: c.PlannedOn, Municipality: c.Municipality,
 		FromMunicipality: d.state.Municipality, KeepUsing: c.KeepUsing, PeriodOfStay: c.StayUntil,
-	})
+	}, d.withoutEffect(recordEvents[c.Change], c.Switches)...)
 	if err := d.changeEnds(c, leftAgain); err != nil {
 		return err
 	}
@@ -207,7 +207,7 @@ func (d *decision) reportLoss(c ReportLoss) error {
 }
 
 // withoutEffect are the rules by which an event leaves everything as it is: what the person who tells it must hear, as
-// that a juki certificate can't be suspended by telephone (domain.md 1.3.4).
+// that a minor correction ends nothing, or that a juki certificate can't be suspended by telephone (domain.md 1.3.4, 1.4.7).
 func (d *decision) withoutEffect(event regime.Event, switches regime.Switches) []string {
 	var rules []string
 	for _, r := range d.regimesHeld() {

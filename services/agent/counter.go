@@ -30,6 +30,8 @@ var (
 	ErrPINRefused = errors.New("the PIN can't be taken")
 	// ErrNotYet: the procedure is not at the stage for this.
 	ErrNotYet = errors.New("the procedure is not that far")
+	// ErrReceiptTime: a receipt time that was entered by hand lies in the future or on another day.
+	ErrReceiptTime = errors.New("a receipt time entered by hand is one of today, and past")
 )
 
 // What ClockEvidence says of the counter's clock, as it stands in every claim (Claim.clock_evidence).
@@ -184,13 +186,13 @@ type Application struct {
 	Received               *events.ApplicationReceived
 	// Personal is sealed to the hub before it is stored.
 	Personal *events.Personal
-	// Filed is the instant of receipt; zero means now.
+	// Filed is the instant of receipt when a clerk enters it by hand, earlier today; zero means now.
 	Filed       time.Time
 	Traceparent string
 }
 
 // Receive files an application. When it returns, the application is durable here (仮); Status tells when the hub has it
-// (受付済). The result is the claim's id, which is the procedure's as well when it began one.
+// (受付済). The result is the claim's id, which is the procedure's as well when it began one. ErrReceiptTime.
 func (c *Counter) Receive(_ context.Context, a Application) (claimID string, err error) {
 	claim := c.newClaim(a.Procedure, a.Officer, a.SecondOfficer)
 	claim.Fact = &events.Claim_ApplicationReceived{ApplicationReceived: a.Received}
@@ -198,8 +200,8 @@ func (c *Counter) Receive(_ context.Context, a Application) (claimID string, err
 	if claim.Procedure == "" {
 		claim.Procedure = claim.Id
 	}
-	if !a.Filed.IsZero() {
-		claim.FiledMs = a.Filed.UnixMilli()
+	if err := enterReceipt(claim, a.Filed); err != nil {
+		return "", err
 	}
 	return claim.Id, c.file(claim, a.Personal)
 }
@@ -213,24 +215,6 @@ func (c *Counter) UnblockPIN(ctx context.Context, a Application, pins ...events.
 	received.Operation, received.Pins = events.Operation_OPERATION_UNBLOCK, pins
 	a.Received = received
 	return c.Receive(ctx, a)
-}
-
-// Report files any other fact that was seen here: a change of the resident record, a loss told by telephone, an order of
-// the authority. Id, office, procedure (when empty: a new one), filed time and clock evidence are filled in.
-func (c *Counter) Report(_ context.Context, claim *events.Claim, personal *events.Personal) (claimID string, err error) {
-	claim = proto.CloneOf(claim)
-	fresh := c.newClaim(claim.GetProcedure(), "", "")
-	claim.Id, claim.Office, claim.ClockEvidence = fresh.Id, fresh.Office, fresh.ClockEvidence
-	if claim.FiledMs == 0 {
-		claim.FiledMs = fresh.FiledMs
-	}
-	if claim.CausedMs == 0 {
-		claim.CausedMs = claim.FiledMs
-	}
-	if claim.Procedure == "" {
-		claim.Procedure = claim.Id
-	}
-	return claim.Id, c.file(claim, personal)
 }
 
 // HandOver records that the card and, if wanted, the paper copy were handed over and the fee was collected. It is

@@ -58,8 +58,12 @@ type Status struct {
 	AtHub bool
 	// Application as it was recorded; nil for other facts.
 	Application *events.ApplicationReceived
-	Officer     string
-	Filed       time.Time
+	// Report is the claim of another fact that opened the procedure, without its sealed part; nil for applications.
+	Report  *events.Claim
+	Officer string
+	Filed   time.Time
+	// Entered is when a clerk entered Filed by hand; zero when the clock gave it.
+	Entered time.Time
 	// Answer is the hub's answer to the application, nil before; certificates and the card's last day are the newest told.
 	Answer *events.Answer
 	// Refusals are the rules by which the hub refused a later claim of the procedure.
@@ -250,13 +254,15 @@ func (c *Counter) apply(claim *events.Claim) {
 	s := &p.status
 	s.Subscriber = cmp.Or(s.Subscriber, claim.GetSubscriber())
 	if s.Filed.IsZero() {
-		s.Filed, s.Officer, s.Stage, p.opened = time.UnixMilli(claim.GetFiledMs()), claim.GetOfficer(), StagePending, claim.GetId()
-		s.Message = recordedHere
+		s.Officer, s.Stage, p.opened = claim.GetOfficer(), StagePending, claim.GetId()
+		s.Message, s.Report = recordedHere, reported(claim)
+		s.learnReceipt(claim)
 	}
 	switch fact := claim.GetFact().(type) {
 	case *events.Claim_ApplicationReceived:
 		s.Stage, s.Application, s.Answer, p.opened = StagePending, fact.ApplicationReceived, nil, claim.GetId()
-		s.Card, s.Message = fact.ApplicationReceived.GetCard(), recordedHere
+		s.Card, s.Message, s.Report = fact.ApplicationReceived.GetCard(), recordedHere, nil
+		s.learnReceipt(claim)
 	case *events.Claim_KeysGenerated:
 		s.Stage, s.Percent, s.Card = StageIssuing, 50, fact.KeysGenerated.GetCard()
 		s.Message = Message{"新しい鍵を作りました。電子証明書の発行を待っています。", "New keys are made. Waiting for the certificates."}
@@ -287,6 +293,14 @@ func (c *Counter) apply(claim *events.Claim) {
 	}
 }
 
+// learnReceipt takes the receipt time of the claim that opened the procedure, or opened it anew.
+func (s *Status) learnReceipt(claim *events.Claim) {
+	s.Filed, s.Entered = time.UnixMilli(claim.GetFiledMs()), time.Time{}
+	if ms := claim.GetEnteredMs(); ms > 0 {
+		s.Entered = time.UnixMilli(ms)
+	}
+}
+
 // learnAnswer folds an answer of the hub; called with mu held. The answer to the application decides the stage and stays;
 // answers to later claims bring news about the certificates and the card.
 func (c *Counter) learnAnswer(d *events.Downlink) {
@@ -306,6 +320,8 @@ func (c *Counter) learnAnswer(d *events.Downlink) {
 		return // it does not take the procedure back
 	}
 	switch {
+	case s.Report != nil:
+		s.learnReport(a)
 	case a.GetDeferred():
 		s.Stage, s.Message = StageDeferred, Message{"照会書を郵送します。", "A letter of inquiry is posted first."}
 	case a.GetAccepted():

@@ -192,7 +192,7 @@ func (c *Counter) unblock(ctx context.Context, w *work) (*events.Claim, error) {
 	}}}, nil
 }
 
-// retire ends a card for ever; the counter keeps it.
+// retire ends a card for ever; the counter keeps it. That the card was made unusable stands in the claim of its custody.
 func (c *Counter) retire(ctx context.Context, w *work) (*events.Claim, error) {
 	cardID := w.down.GetRetireCard().GetCard()
 	err := c.withCard(ctx, w, cardID, func(s *card.Session) error {
@@ -204,5 +204,7 @@ func (c *Counter) retire(ctx context.Context, w *work) (*events.Claim, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &events.Claim{Fact: &events.Claim_CustodyTaken{CustodyTaken: &events.CustodyTaken{Card: cardID}}}, nil
+	return &events.Claim{Fact: &events.Claim_CustodyTaken{CustodyTaken: &events.CustodyTaken{
+		Card: cardID, Obligation: w.down.GetId(), Retired: true,
+	}}}, nil
 }

@@ -11,7 +11,7 @@ import (
 
 // answer is the frame of every JSON answer; fields are added, never changed.
 type answer struct {
-	SchemaVersion int       `json:"schemaVersion"`
+	SchemaVersion int       `json:"schema_version"`
 	Freshness     freshness `json:"freshness"`
 	Data          any       `json:"data"`
 }

@@ -37,7 +37,13 @@ func take(a *events.Answer, e *events.Event) {
 			a.RuleIds = append(a.RuleIds, id)
 		}
 	}
+	if ending := endingOf(e); ending != nil {
+		ending.RuleIds = e.RuleIds
+		a.Endings = append(a.Endings, ending)
+	}
 	switch b := events.BodyOf(e).(type) {
+	case *events.DeadlineSet:
+		a.Deadlines = append(a.Deadlines, b)
 	case *events.ApplicationAccepted:
 		a.Fee, a.Planned, a.CardCandidates = b.Fee, b.Planned, b.CardCandidates
 		if b.CardLastDay != "" {
@@ -53,6 +59,31 @@ func take(a *events.Answer, e *events.Event) {
 	case *events.FactRefused:
 		a.Accepted = false
 	}
+}
+
+// endingOf is what an event did to a certificate in force or to the card, so that the clerk can say it; nil when nothing.
+func endingOf(e *events.Event) *events.Ending {
+	switch b := events.BodyOf(e).(type) {
+	case *events.CertificateRevoked:
+		return &events.Ending{Serial: b.Serial, Kind: b.Kind, Status: events.CertificateStatus_CERTIFICATE_STATUS_REVOKED}
+	case *events.CertificateSuspended:
+		return &events.Ending{Serial: b.Serial, Kind: b.Kind, Status: events.CertificateStatus_CERTIFICATE_STATUS_SUSPENDED}
+	case *events.CertificateExpired:
+		return &events.Ending{Serial: b.Serial, Kind: b.Kind, Status: events.CertificateStatus_CERTIFICATE_STATUS_EXPIRED}
+	case *events.CardVoided:
+		return &events.Ending{Card: b.Card, CardStatus: events.CardStatus_CARD_STATUS_VOID}
+	case *events.CardReturned:
+		return &events.Ending{Card: b.Card, CardStatus: events.CardStatus_CARD_STATUS_VOID}
+	case *events.CardSuspended:
+		return &events.Ending{Card: b.Card, CardStatus: events.CardStatus_CARD_STATUS_SUSPENDED}
+	case *events.CardExpired:
+		return &events.Ending{Card: b.Card, CardStatus: events.CardStatus_CARD_STATUS_EXPIRED}
+	case *events.CardTakenIntoCustody:
+		return &events.Ending{Card: b.Card, CardStatus: events.CardStatus_CARD_STATUS_CUSTODY}
+	case *events.CardFound:
+		return &events.Ending{Card: b.Card, CardStatus: events.CardStatus_CARD_STATUS_HELD}
+	}
+	return nil
 }
 
 // answerQuarantined tells a counter that its claim was not believed or not attributed, so that nobody waits for it; nil

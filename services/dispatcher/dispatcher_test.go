@@ -338,3 +338,37 @@ func TestOldAnswersAreNotSentAgain(t *testing.T) {
 		t.Errorf("told %v, want the answer and the command of today only", ids(told))
 	}
 }
+
+// The counter that reports a fact hears what it ended, and by which rule.
+func TestAnAnswerNamesWhatEnded(t *testing.T) {
+	w := servicetest.New(t, morning)
+	d := w.Enrol(servicetest.Office, "c1", "counter")
+	l := d.Hold("100")
+	r := start(t, w, nil)
+	r.settled(t)
+	d.Told()
+	d.Decide(d.Claim("p-loss", "", func(c *events.Claim) {
+		c.Fact = &events.Claim_LossNotified{LossNotified: &events.LossNotified{By: "counter"}}
+	}, servicetest.Resident("100")))
+	r.settled(t)
+	told := d.Told()
+	if len(told) != 1 {
+		t.Fatalf("told after the report: %v", ids(told))
+	}
+	got := map[string]bool{}
+	for _, e := range told[0].GetAnswer().GetEndings() {
+		if !slices.Contains(e.RuleIds, "mynumber.ends.loss-report") {
+			t.Errorf("%v does not name its rule", e)
+		}
+		got[e.Kind.String()+" "+e.Status.String()+" "+e.CardStatus.String()] = true
+	}
+	for _, want := range []string{
+		"CERTIFICATE_KIND_SIGN CERTIFICATE_STATUS_REVOKED CARD_STATUS_UNSPECIFIED",
+		"CERTIFICATE_KIND_AUTH CERTIFICATE_STATUS_REVOKED CARD_STATUS_UNSPECIFIED",
+		"CERTIFICATE_KIND_UNSPECIFIED CERTIFICATE_STATUS_UNSPECIFIED CARD_STATUS_SUSPENDED",
+	} {
+		if !got[want] || len(got) != 3 {
+			t.Errorf("of %s: %v, want %s among three", l.Subscriber, got, want)
+		}
+	}
+}

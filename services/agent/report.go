@@ -1,0 +1,76 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"shomei/events"
+	"shomei/pkg/civil"
+)
+
+// Report files any other fact that was seen here: a change of the resident record, a loss told by telephone, an order of
+// the authority. Id, office, procedure (when empty: a new one), filed time and clock evidence are filled in.
+func (c *Counter) Report(_ context.Context, claim *events.Claim, personal *events.Personal) (claimID string, err error) {
+	claim = proto.CloneOf(claim)
+	fresh := c.newClaim(claim.GetProcedure(), "", "")
+	claim.Id, claim.Office, claim.ClockEvidence = fresh.Id, fresh.Office, fresh.ClockEvidence
+	if claim.FiledMs == 0 {
+		claim.FiledMs = fresh.FiledMs
+	}
+	if claim.CausedMs == 0 {
+		claim.CausedMs = claim.FiledMs
+	}
+	if claim.Procedure == "" {
+		claim.Procedure = claim.Id
+	}
+	return claim.Id, c.file(claim, personal)
+}
+
+// ReportBlocked files that PINs of a card were seen to block here: the last try was spent at this counter. Whose card it
+// is, the hub knows.
+func (c *Counter) ReportBlocked(ctx context.Context, cardID string, pins ...events.PinKind) (claimID string, err error) {
+	return c.Report(ctx, &events.Claim{Fact: &events.Claim_PinsBlocked{PinsBlocked: &events.PinsBlocked{Card: cardID, Pins: pins}}}, nil)
+}
+
+// enterReceipt puts the receipt time that a clerk entered into a claim, and the counter's clock beside it as evidence. A
+// paper that came in at 16:59 and is typed in at 17:10 counts by its receipt; yesterday's does not. A zero time leaves
+// the claim as it is.
+func enterReceipt(claim *events.Claim, filed time.Time) error {
+	if filed.IsZero() {
+		return nil
+	}
+	now := time.UnixMilli(claim.FiledMs)
+	if filed.After(now) || civil.Of(filed) != civil.Of(now) {
+		return fmt.Errorf("receipt at %s, entered at %s: %w", filed.In(civil.Tokyo).Format(time.DateTime), now.In(civil.Tokyo).Format(time.DateTime), ErrReceiptTime)
+	}
+	claim.EnteredMs, claim.FiledMs, claim.CausedMs = claim.FiledMs, filed.UnixMilli(), filed.UnixMilli()
+	return nil
+}
+
+// reported is a claim that opened a procedure without being an application, as a page shows it: without the sealed part.
+func reported(claim *events.Claim) *events.Claim {
+	switch claim.GetFact().(type) {
+	case *events.Claim_RecordChangeNotified, *events.Claim_LossNotified, *events.Claim_CardFoundNotified, *events.Claim_CustodyTaken,
+		*events.Claim_PinsBlocked:
+		shown := proto.CloneOf(claim)
+		shown.Sealed = nil
+		return shown
+	}
+	return nil
+}
+
+// learnReport folds the answer to a report: it is recorded, whatever it changed. Only what the hub could not believe is
+// refused.
+func (s *Status) learnReport(a *events.Answer) {
+	switch {
+	case len(a.GetRefusals()) > 0:
+		s.Stage, s.Message = StageRefused, Message{"センターはこの届出を確かめられませんでした。", "The centre could not verify this report."}
+	case a.GetAccepted():
+		s.Stage, s.Message = StageAccepted, Message{"届出をセンターに記録しました。", "The centre has recorded the report."}
+	default:
+		s.Stage, s.Message = StageAccepted, Message{"届出をセンターに記録しました。変わるものはありません。", "The centre has recorded the report; it changes nothing."}
+	}
+}
