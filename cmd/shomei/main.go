@@ -40,7 +40,10 @@ func (a *app) root() *cobra.Command {
 	flags.StringVar(&a.data, "data", "out/data", "データのフォルダー (folder of the hub's keys, log and tables)")
 	flags.StringVar(&a.logLevel, "log-level", "warn", "debug, info, warn or error")
 	flags.StringVar(&a.lang, "lang", defaultLang(), "表示の言語 ja か en (language of what people read)")
-	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if err := cmd.ValidateRequiredFlags(); err != nil { // cobra asks only after this
+			return err
+		}
 		if a.lang != "ja" && a.lang != "en" {
 			return usage("--lang %q: use ja or en", a.lang)
 		}
@@ -48,7 +51,7 @@ func (a *app) root() *cobra.Command {
 		return nil
 	}
 	root.AddCommand(a.allCommand(), a.upCommand(), engineCommand(), a.logCommand(), a.stateCommand(), a.forecastCommand(),
-		a.rebuildCommand(), a.fsckCommand(), a.ddlCommand(), a.rulesCommand(), a.storyCommand(), a.simulateCommand(), a.benchCommand(), crashpointsCommand(), a.versionCommand())
+		a.rebuildCommand(), a.fsckCommand(), a.ddlCommand(), a.rulesCommand(), a.officeCommand(), a.counterCommand(), a.storyCommand(), a.simulateCommand(), a.benchCommand(), crashpointsCommand(), a.versionCommand())
 	mendCompletion(root)
 	return root
 }
@@ -85,11 +88,25 @@ func (a *app) logger() (*slog.Logger, error) {
 	return ops.NewLogger(os.Stderr, ops.LogConfig{Level: a.logLevel})
 }
 
-// attach opens the data folder for looking at it.
+// attach opens the data folder for looking at its log and tables.
 func (a *app) attach(ctx context.Context) (*hub.Hub, error) {
-	logger, err := a.logger()
+	c, err := a.looking()
 	if err != nil {
 		return nil, err
 	}
-	return hub.Attach(ctx, hub.Config{Data: a.data, Logger: logger})
+	return hub.Attach(ctx, c)
+}
+
+// attachLog opens the data folder for looking at its log, which needs no engine.
+func (a *app) attachLog(ctx context.Context) (*hub.Hub, error) {
+	c, err := a.looking()
+	if err != nil {
+		return nil, err
+	}
+	return hub.AttachLog(ctx, c)
+}
+
+func (a *app) looking() (hub.Config, error) {
+	logger, err := a.logger()
+	return hub.Config{Data: a.data, Logger: logger}, err
 }

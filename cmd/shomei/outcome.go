@@ -10,7 +10,9 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
+	"shomei/cmd/shomei/control"
 	"shomei/cmd/shomei/hub"
+	"shomei/pkg/directory/officefile"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/hubserver"
 	"shomei/pkg/lifecycle"
@@ -60,6 +62,10 @@ var known = []struct {
 	japanese string
 }{
 	{hub.ErrNoData, exitConfig, "このフォルダーにはセンターのデータがありません。--data で場所を指定するか、make run で始めてください。"},
+	{control.ErrNotRunning, exitUnreachable, "センターが動いていません。shomei all で始めてから、もう一度命じてください。"},
+	{hub.ErrRefused, exitFailed, "センターはこれを受け付けません。"},
+	{officefile.ErrFile, exitConfig, "役所の定めに誤りがあります。示された行を直してください。書き方は shomei office define --help にあります。"},
+	{errNoOffice, exitFailed, "その役所はありません。shomei office list で確かめてください。"},
 	{engine.ErrNoLibrary, exitConfig, "ClickHouse エンジンのライブラリーがありません。make engine を実行してください。"},
 	{ops.ErrConfig, exitConfig, "設定に誤りがあります。示された箇所を直してください。"},
 	{hubserver.ErrConfig, exitConfig, "NATS の設定に誤りがあります。示された箇所を直してください。"},
@@ -75,6 +81,9 @@ var known = []struct {
 	{eventlog.ErrDamaged, exitFailed, "記録が壊れています。shomei fsck で箇所を調べ、バックアップから戻してください。"},
 	{eventlog.ErrForged, exitFailed, "信頼できない書き込みが記録にあります。shomei fsck で箇所を調べてください。"},
 }
+
+// errNoOffice says that the log knows no office of an id.
+var errNoOffice = errors.New("there is no office")
 
 // outcome says why a command failed, once, and gives its exit code. Whatever failed before the command itself began was a
 // misuse of it.

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"shomei/cmd/shomei/control"
 	"shomei/cmd/shomei/hub"
 	"shomei/pkg/ops"
 	"shomei/pkg/page"
@@ -53,11 +54,11 @@ func (a *app) allCommand() *cobra.Command {
 		if c.Hub.Logger, err = ops.NewLogger(os.Stderr, c.Log); err != nil {
 			return err
 		}
-		h, err := a.start(cmd.Context(), c.Hub, c.Console)
+		h, page, err := a.start(cmd.Context(), c.Hub, c.Console)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "hub %s, console http://%s/ — Ctrl-C stops\n", h.URL(), c.Console)
+		fmt.Fprintf(cmd.ErrOrStderr(), "hub %s, console http://%s/ — Ctrl-C stops\n", h.URL(), page)
 		return waitAndClose(cmd.Context(), h)
 	}
 	return cmd
@@ -72,12 +73,21 @@ func hubFlags(flags *pflag.FlagSet, c *config) {
 	flags.StringVar(&c.Console, "console", c.Console, "loopback address of the console's page")
 }
 
-// start starts the hub and the console's page on it.
-func (a *app) start(ctx context.Context, c hub.Config, at string) (*hub.Hub, error) {
-	h, err := hub.Start(ctx, c)
-	if err != nil {
-		return nil, err
+// start starts the hub, the console's page on it and the way in for operators' commands. It gives the page's address.
+func (a *app) start(ctx context.Context, c hub.Config, at string) (h *hub.Hub, page string, err error) {
+	if h, err = hub.Start(ctx, c); err != nil {
+		return nil, "", err
 	}
+	if page, err = servePages(h, at); err == nil {
+		err = control.Serve(h)
+	}
+	if err != nil {
+		return nil, "", errors.Join(err, h.Close())
+	}
+	return h, page, nil
+}
+
+func servePages(h *hub.Hub, at string) (string, error) {
 	if missing := page.Missing(); len(missing) > 0 {
 		h.Logger.Warn("this build's pages lack looks and charts: build it by make build", "missing", missing)
 	}
@@ -85,19 +95,16 @@ func (a *app) start(ctx context.Context, c hub.Config, at string) (*hub.Hub, err
 		Warehouse: h.Warehouse, Now: h.Clock.Now, Logger: h.Logger, Behind: h.Projector.Lag,
 		Hosts: []string{"localhost", "127.0.0.1", "::1"},
 	})
-	if err == nil {
-		mux := http.NewServeMux()
-		mux.Handle("/", pages.Handler())
-		operations := h.Operations()
-		for _, path := range []string{"/livez", "/readyz", "/healthz", "/metrics"} {
-			mux.Handle(path, operations)
-		}
-		err = h.Serve(at, mux)
-	}
 	if err != nil {
-		return nil, errors.Join(err, h.Close())
+		return "", err
 	}
-	return h, nil
+	mux := http.NewServeMux()
+	mux.Handle("/", pages.Handler())
+	operations := h.Operations()
+	for _, path := range []string{"/livez", "/readyz", "/healthz", "/metrics"} {
+		mux.Handle(path, operations)
+	}
+	return h.Serve(at, mux)
 }
 
 // waitAndClose keeps the hub running until it is asked to stop or a service fails, and stops it in order.

@@ -32,7 +32,7 @@ func (a *app) logCommand() *cobra.Command {
 			if !ok || !slices.Contains(events.Kinds, kind) {
 				return usage("%q is not KIND/ID: KIND is one of %s, for example authority/sign", args[0], strings.Join(events.Kinds, ", "))
 			}
-			h, err := a.attach(cmd.Context())
+			h, err := a.attachLog(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -40,7 +40,7 @@ func (a *app) up(cmd *cobra.Command, page, desk string) error {
 	if err != nil {
 		return err
 	}
-	h, err := a.start(cmd.Context(), hub.Config{Data: a.data, AnyClock: true, Logger: logger}, page)
+	h, page, err := a.start(cmd.Context(), hub.Config{Data: a.data, AnyClock: true, Logger: logger}, page)
 	if err != nil {
 		return err
 	}

@@ -102,6 +102,27 @@ func (d *Directory) Counters() []Counter {
 	return all
 }
 
+// Known tells whether a counter of that id is or was ever enrolled.
+func (d *Directory) Known(id string) bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return len(d.counters[id]) > 0
+}
+
+// Codes gives every counter code that was ever given, of retired counters too: they stand in certificates.
+func (d *Directory) Codes() []string {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	given := make(map[string]bool)
+	for _, list := range d.counters {
+		for _, e := range list {
+			given[e.Code] = true
+		}
+	}
+	delete(given, "")
+	return slices.Sorted(maps.Keys(given))
+}
+
 // grace is how far the commit on a claim may lie beside the enrolment that the claim was taken under: a claim is
 // decided a moment after it is taken.
 const grace = time.Minute

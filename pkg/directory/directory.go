@@ -194,6 +194,17 @@ func (d *Directory) Definition(id string, on civil.Date) (*events.OfficeDefined,
 	return found, nil
 }
 
+// Definitions gives everything that was recorded of an office, in the order of recording; empty when there is none.
+func (d *Directory) Definitions(id string) []*events.OfficeDefined {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	var all []*events.OfficeDefined
+	for _, b := range d.offices[id] {
+		all = append(all, b.OfficeDefined)
+	}
+	return all
+}
+
 // Offices gives the ids of all offices, with the definition recorded last.
 func (d *Directory) Offices() map[string]*events.OfficeDefined {
 	d.mu.RLock()

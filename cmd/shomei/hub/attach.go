@@ -1,11 +1,13 @@
 package hub
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/google/renameio/v2"
@@ -17,15 +19,17 @@ import (
 
 // address is where a running hub can be reached, as it leaves it in its data folder.
 type address struct {
-	PID    int    `json:"pid"`
-	URL    string `json:"url"`
-	Engine string `json:"engine"`
+	PID int `json:"pid"`
+	// Started tells this process from a later one that got the same number; empty where the system does not tell.
+	Started string `json:"started,omitempty"`
+	URL     string `json:"url"`
+	Engine  string `json:"engine"`
 }
 
 const addressFile = "running.json"
 
 func (h *Hub) leaveAddress(context.Context) error {
-	text, err := json.Marshal(address{os.Getpid(), h.URL(), h.EngineDSN()})
+	text, err := json.Marshal(address{os.Getpid(), startOf(os.Getpid()), h.URL(), h.EngineDSN()})
 	if err != nil {
 		return err
 	}
@@ -34,14 +38,37 @@ func (h *Hub) leaveAddress(context.Context) error {
 }
 
 // runsAt reads where the hub of this data folder runs; false when none does. A file left by one that was killed does
-// not count.
+// not count, also when another program runs under its number since.
 func (h *Hub) runsAt() (address, bool) {
 	var a address
 	text, err := os.ReadFile(h.path(addressFile))
 	if err != nil || json.Unmarshal(text, &a) != nil {
 		return a, false
 	}
+	if now := startOf(a.PID); a.Started != "" && now != a.Started {
+		return a, false
+	}
 	return a, syscall.Kill(a.PID, 0) == nil
+}
+
+// startOf tells when a process started, as proc(5) does: the boot, and the clock ticks since. It is empty when there is
+// no such process or the system does not tell.
+func startOf(pid int) string {
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return ""
+	}
+	// The program's name, the second field, may hold blanks and parentheses; what counts is behind the last one.
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	const starttime = 22 - 3 // of the fields from the third on
+	if len(fields) <= starttime {
+		return ""
+	}
+	return strings.TrimSpace(string(boot)) + "/" + fields[starttime]
 }
 
 // ErrNoData says that a data folder holds no hub.
@@ -50,28 +77,43 @@ var ErrNoData = errors.New("no hub's data here")
 // Attach opens a hub's log and tables for looking at them: those of the hub that runs on the data folder or, when none
 // does, its own for as long as it is open. Nothing is decided and no service runs.
 func Attach(ctx context.Context, c Config) (*Hub, error) {
+	h, err := attach(ctx, c, true)
+	if err == nil {
+		h.Projector = projector.New(projector.Config{Log: h.Log, Warehouse: h.Warehouse, Logger: h.Logger})
+	}
+	return h, err
+}
+
+// AttachLog is [Attach] without the tables: it needs no engine.
+func AttachLog(ctx context.Context, c Config) (*Hub, error) { return attach(ctx, c, false) }
+
+func attach(ctx context.Context, c Config, tables bool) (*Hub, error) {
 	h := &Hub{Config: c}
 	h.defaults()
 	if _, err := os.Stat(h.path("keys", "hub.nk")); err != nil {
 		return nil, fmt.Errorf("%s: %w: give the folder with --data", c.Data, ErrNoData)
 	}
 	steps := []step{{"clock", h.openClock}, {"keys", h.openKeys}}
-	if at, ok := h.runsAt(); ok {
-		steps = append(steps,
-			step{"NATS", func(context.Context) error { return h.connect(at.URL) }},
-			step{"tables", func(ctx context.Context) error { return h.openTables(ctx, at.Engine) }},
-			step{"log", func(ctx context.Context) error { return h.openLogWith(ctx, eventlog.Config{}) }})
-	} else {
-		steps = append(steps, step{"engine", h.startEngine}, step{"NATS", h.startServer}, step{"tables", h.openWarehouse},
-			step{"log", func(ctx context.Context) error {
-				return h.openLogWith(ctx, eventlog.Config{Writer: h.keys.writer, Marks: h.path("marks")})
-			}})
+	at, runs := h.runsAt()
+	switch {
+	case runs:
+		steps = append(steps, step{"NATS", func(context.Context) error { return h.connect(at.URL) }})
+		if tables {
+			steps = append(steps, step{"tables", func(ctx context.Context) error { return h.openTables(ctx, at.Engine) }})
+		}
+		steps = append(steps, step{"log", func(ctx context.Context) error { return h.openLogWith(ctx, eventlog.Config{}) }})
+	default:
+		if tables {
+			steps = append(steps, step{"engine", h.startEngine}, step{"tables", h.openWarehouse})
+		}
+		steps = append(steps, step{"NATS", h.startServer}, step{"log", func(ctx context.Context) error {
+			return h.openLogWith(ctx, eventlog.Config{Writer: h.keys.writer, Marks: h.path("marks")})
+		}})
 	}
 	steps = append(steps, step{"directory", h.openDirectory})
 	if err := h.take(ctx, steps); err != nil {
 		return nil, errors.Join(err, h.Close())
 	}
-	h.Projector = projector.New(projector.Config{Log: h.Log, Warehouse: h.Warehouse, Logger: h.Logger})
 	return h, nil
 }
 

@@ -4,10 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/hex"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/google/renameio/v2"
 	"github.com/google/uuid"
@@ -52,11 +50,11 @@ func (h *Hub) envelope() eventlog.Envelope {
 
 // DefineOffice records what holds of an office from its effective date on.
 func (h *Hub) DefineOffice(ctx context.Context, id string, def *events.OfficeDefined) error {
-	return h.office(ctx, id, def)
+	return h.recordOffice(ctx, h.envelope(), id, def)
 }
 
-func (h *Hub) office(ctx context.Context, id string, body events.Body) error {
-	outcome, err := h.Log.Update(ctx, events.KindOffice, id, h.envelope(), func(eventlog.Head) ([]*events.Event, error) {
+func (h *Hub) recordOffice(ctx context.Context, env eventlog.Envelope, id string, body events.Body) error {
+	outcome, err := h.Log.Update(ctx, events.KindOffice, id, env, func(eventlog.Head) ([]*events.Event, error) {
 		return []*events.Event{events.New(body)}, nil
 	})
 	if err != nil {
@@ -93,7 +91,7 @@ func (h *Hub) EnrolCounter(ctx context.Context, office, counter, role, code stri
 		return "", err
 	}
 	if known, ok := h.Directory.Counter(counter); !ok || known.PublicKey != public {
-		err := h.office(ctx, office, &events.CounterEnrolled{
+		err := h.recordOffice(ctx, h.envelope(), office, &events.CounterEnrolled{
 			Counter: counter, PublicKey: public, SealKey: seal.PublicKey().Bytes(), Role: role, CounterCode: code,
 		})
 		if err != nil {
@@ -103,20 +101,12 @@ func (h *Hub) EnrolCounter(ctx context.Context, office, counter, role, code stri
 	if err := h.admitCounters(); err != nil {
 		return "", err
 	}
-	clock := h.Config.Clock
-	if clock != "" {
-		if clock, err = filepath.Abs(clock); err != nil { // the counter runs in a folder of its own
-			return "", err
-		}
-	}
 	if err := renameio.WriteFile(h.path("counters", counter, "cards.key"), h.keys.cards, 0o600); err != nil {
 		return "", err
 	}
-	return folder, counterlink.Bundle{
-		Counter: counter, Office: office, Role: role, Hub: h.URL(), CA: string(h.keys.caPEM),
-		HubSealKey: hex.EncodeToString(h.keys.seal.PublicKey().Bytes()), HubWriters: []string{h.keys.public},
-		Key: "counter.nk", SealKey: "seal.key", CardKey: "cards.key", Clock: clock,
-	}.Write(folder)
+	bundle := h.bundle(counter, office, role)
+	bundle.Key, bundle.SealKey, bundle.CardKey = "counter.nk", "seal.key", "cards.key"
+	return folder, bundle.Write(folder)
 }
 
 // admitCounters lets exactly the enrolled counters connect, each to its own subjects.

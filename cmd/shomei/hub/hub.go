@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -88,15 +89,17 @@ type Hub struct {
 	still    bool
 	clock    clockWatch
 	progress progress
-	keys     keys
-	server   *hubserver.Server
-	conn     *nats.Conn
-	engine   *engine.Process
-	sink     *notice.Sink
-	mailer   notice.Mailer
-	cancel   context.CancelFunc
-	running  *errgroup.Group
-	closers  []func() error
+	// enrolling is held while a counter is enrolled, so that no two get one id or code.
+	enrolling sync.Mutex
+	keys      keys
+	server    *hubserver.Server
+	conn      *nats.Conn
+	engine    *engine.Process
+	sink      *notice.Sink
+	mailer    notice.Mailer
+	cancel    context.CancelFunc
+	running   *errgroup.Group
+	closers   []func() error
 }
 
 // Start starts a centre and returns when it serves. Whatever had started is stopped again when something fails.
@@ -112,6 +115,9 @@ func Start(ctx context.Context, c Config) (*Hub, error) {
 func (h *Hub) defaults() {
 	if whole, err := filepath.Abs(h.Data); err == nil {
 		h.Data = whole // the engine works in a folder of its own
+	}
+	if whole, err := filepath.Abs(h.Config.Clock); err == nil && h.Config.Clock != "" {
+		h.Config.Clock = whole // so do counters
 	}
 	if h.Host == "" {
 		h.Host = "127.0.0.1"
@@ -404,14 +410,23 @@ func (h *Hub) Close() error {
 // URL is where counters connect.
 func (h *Hub) URL() string { return h.server.URL() }
 
+// everywhere tells whether counters can connect at every address of this machine, so that none of them is the hub's.
+func (h *Hub) everywhere() bool {
+	ip := net.ParseIP(h.Host)
+	return ip != nil && ip.IsUnspecified()
+}
+
 // EngineDSN is where the tables can be asked directly.
 func (h *Hub) EngineDSN() string { return h.engine.DSN() }
 
-// Listen opens a loopback listener for pages; port 0 takes any free one.
+// Listen opens a loopback listener for pages; port 0 takes any free one, and ":0" or ":8471" is one of 127.0.0.1.
 func Listen(addr string) (net.Listener, error) {
-	host, _, err := net.SplitHostPort(addr)
+	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, err
+	}
+	if host == "" {
+		host, addr = "127.0.0.1", net.JoinHostPort("127.0.0.1", port)
 	}
 	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
 		return nil, fmt.Errorf("%s is not a loopback address: pages without sign-in stay on this machine", addr)

@@ -2,22 +2,28 @@ package hub
 
 import (
 	"context"
+	"net"
 	"net/http"
 
 	"shomei/events"
 )
 
-// Serve serves pages on a loopback address until Close.
-func (h *Hub) Serve(addr string, handler http.Handler) error {
+// Serve serves pages on a loopback address until Close, and gives the address with the port that was taken.
+func (h *Hub) Serve(addr string, handler http.Handler) (string, error) {
 	l, err := Listen(addr)
 	if err != nil {
-		return err
+		return "", err
 	}
+	h.ServeOn(l, handler)
+	return l.Addr().String(), nil
+}
+
+// ServeOn serves on a listener until Close.
+func (h *Hub) ServeOn(l net.Listener, handler http.Handler) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- serve(ctx, l, handler) }()
 	h.atEnd(func() error { cancel(); return <-done })
-	return nil
 }
 
 // TryOut defines an office with long hours and enrols one counter in it, so that things can be tried at any time; it

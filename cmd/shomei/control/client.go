@@ -1,0 +1,95 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"shomei/cmd/shomei/hub"
+	"shomei/events"
+)
+
+// Client gives orders to the hub that runs on a data folder, in the name of one officer. Its errors are ErrNotRunning,
+// hub.ErrNoData, hub.ErrRefused with the hub's words, and those of the hub.
+type Client struct {
+	officer string
+	http    http.Client
+}
+
+// Open makes a client; nothing is connected before the first order.
+func Open(data, officer string) *Client {
+	return &Client{officer: officer, http: http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, data) },
+	}}}
+}
+
+// Close hangs up.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// DefineOffice has an office defined; false when the log says so already.
+func (c *Client) DefineOffice(ctx context.Context, id string, definition *events.OfficeDefined) (changed bool, err error) {
+	text, err := protojson.Marshal(definition)
+	if err != nil {
+		return false, err
+	}
+	var out Outcome
+	err = send(ctx, c, "/offices", DefineOffice{id, text}, &out)
+	return out.Changed, err
+}
+
+// Enrol has a counter enrolled.
+func (c *Client) Enrol(ctx context.Context, e hub.Enrolment) (hub.Enrolled, error) {
+	var out hub.Enrolled
+	err := send(ctx, c, "/counters", e, &out)
+	return out, err
+}
+
+// Retire takes a counter's voice away.
+func (c *Client) Retire(ctx context.Context, counter string) error {
+	return send(ctx, c, "/counters/"+url.PathEscape(counter)+"/retire", struct{}{}, &Outcome{})
+}
+
+// send gives one order and reads its outcome.
+func send[In, Out any](ctx context.Context, c *Client, path string, what In, out *Out) error {
+	body, err := json.Marshal(Order[In]{c.officer, what})
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://hub"+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return unwrapped(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode == http.StatusOK {
+		return json.NewDecoder(response.Body).Decode(out)
+	}
+	var why refusal
+	if err := json.NewDecoder(response.Body).Decode(&why); err != nil {
+		return fmt.Errorf("the hub answered %s", response.Status)
+	}
+	if response.StatusCode == http.StatusConflict {
+		return fmt.Errorf("%w: %s", hub.ErrRefused, strings.TrimPrefix(why.Error, hub.ErrRefused.Error()+": "))
+	}
+	return errors.New(why.Error)
+}
+
+// unwrapped takes off what net/http puts around an error: no address there means anything to people.
+func unwrapped(err error) error {
+	var outer *url.Error
+	if errors.As(err, &outer) {
+		return outer.Err
+	}
+	return err
+}

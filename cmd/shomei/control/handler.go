@@ -1,0 +1,100 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"shomei/cmd/shomei/hub"
+	"shomei/events"
+)
+
+// maxOrder bounds an order, in bytes: an office's calendar is the largest.
+const maxOrder = 1 << 20
+
+// Order is who orders, and what.
+type Order[T any] struct {
+	// Officer is the number of the officer, never a name.
+	Officer string `json:"officer"`
+	What    T      `json:"what"`
+}
+
+// DefineOffice is the order to define an office; Definition is events.OfficeDefined in protobuf's JSON.
+type DefineOffice struct {
+	ID         string          `json:"id"`
+	Definition json.RawMessage `json:"definition"`
+}
+
+// Outcome tells whether an order changed anything.
+type Outcome struct {
+	Changed bool `json:"changed"`
+}
+
+// refusal is the answer to an order that was not carried out.
+type refusal struct {
+	Error string `json:"error"`
+}
+
+// Handler takes the orders of the hub's own user.
+func Handler(h *hub.Hub) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /offices", order(h, defineOffice))
+	mux.HandleFunc("POST /counters", order(h, func(ctx context.Context, o hub.Operator, _ *http.Request, what hub.Enrolment) (hub.Enrolled, error) {
+		return o.Enrol(ctx, what)
+	}))
+	mux.HandleFunc("POST /counters/{counter}/retire", order(h, func(ctx context.Context, o hub.Operator, r *http.Request, _ struct{}) (Outcome, error) {
+		return Outcome{true}, o.Retire(ctx, r.PathValue("counter"))
+	}))
+	return mux
+}
+
+func defineOffice(ctx context.Context, o hub.Operator, _ *http.Request, what DefineOffice) (Outcome, error) {
+	definition := &events.OfficeDefined{}
+	if err := protojson.Unmarshal(what.Definition, definition); err != nil {
+		return Outcome{}, fmt.Errorf("%w: the definition of office %.60q: %w", hub.ErrRefused, what.ID, err)
+	}
+	changed, err := o.DefineOffice(ctx, what.ID, definition)
+	return Outcome{changed}, err
+}
+
+// order reads an order, has it carried out and tells the outcome.
+func order[In, Out any](h *hub.Hub, do func(context.Context, hub.Operator, *http.Request, In) (Out, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var given Order[In]
+		decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxOrder))
+		decoder.DisallowUnknownFields()
+		if err := decoder.Decode(&given); err != nil {
+			answer(w, http.StatusBadRequest, refusal{"the order can't be read: " + err.Error()})
+			return
+		}
+		officer, err := h.By(given.Officer)
+		if err != nil {
+			fail(w, err)
+			return
+		}
+		out, err := do(r.Context(), officer, r, given.What)
+		if err != nil {
+			fail(w, err)
+			return
+		}
+		answer(w, http.StatusOK, out)
+	}
+}
+
+func fail(w http.ResponseWriter, err error) {
+	status := http.StatusInternalServerError
+	if errors.Is(err, hub.ErrRefused) {
+		status = http.StatusConflict
+	}
+	answer(w, status, refusal{err.Error()})
+}
+
+func answer(w http.ResponseWriter, status int, what any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(what) // whoever asked has hung up
+}

@@ -1,0 +1,11 @@
+//go:build !linux
+
+package control
+
+import (
+	"net"
+	"os"
+)
+
+// peer trusts the modes of the data folder and the socket: only Linux is asked who is at the other end.
+func peer(net.Conn) (uid int, err error) { return os.Geteuid(), nil }

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/google/renameio/v2"
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/nats-io/nkeys"
+	"github.com/spf13/cobra"
+
+	"shomei/cmd/shomei/control"
+	"shomei/cmd/shomei/hub"
+	"shomei/pkg/counterlink"
+)
+
+// Files of a counter's bundle beside counterlink.BundleFile.
+const (
+	counterKeyFile = "counter.nk"
+	sealKeyFile    = "seal.key"
+	cardKeyFile    = "cards.key"
+)
+
+// counterCommand enrols counters and retires them.
+func (a *app) counterCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "counter enrol|list|retire|adopt", Short: "窓口端末を登録する、やめる (enrol a counter, list counters, retire one, adopt one's store)",
+		Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(a.enrolCommand(), a.listCountersCommand(), a.retireCommand())
+	return cmd
+}
+
+const enrolHelp = `窓口端末を役所に登録し、その端末のフォルダーを DIR に作ります。フォルダーごと端末へ移し、
+shomei-agent run --bundle DIR で動かしてください。秘密鍵はこのフォルダーの中だけにあり、センターは持ちません。
+同じ DIR でもう一度呼ぶと、同じ鍵のまま作り直します。
+
+Enrols a counter at an office and makes its bundle in DIR. Move the folder to the counter's machine and run
+shomei-agent run --bundle DIR there. The secret keys are in this folder only, the hub has none of them. Called again
+with the same DIR, it makes the bundle anew with the same keys.
+
+  --role   counter 窓口, factory カード工場, register 住民基本台帳, telephone 電話受付, operator 認証局の運用`
+
+func (a *app) enrolCommand() *cobra.Command {
+	var officer, dir string
+	var e hub.Enrolment
+	cmd := &cobra.Command{
+		Use: "enrol OFFICE --out DIR", Short: "窓口端末を登録する (enrol a counter and make its bundle)", Long: enrolHelp, Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			e.Office = args[0]
+			orders := control.Open(a.data, officer)
+			defer orders.Close()
+			enrolled, err := enrolInto(dir, func(b bundleKeys) (hub.Enrolled, error) {
+				e.PublicKey, e.SealKey = b.public, b.seal
+				if e.Counter == "" {
+					e.Counter = b.counter
+				}
+				return orders.Enrol(cmd.Context(), e)
+			})
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), a.say("%s を登録しました。フォルダー %s を端末へ移し、shomei-agent run --bundle で動かしてください。\n",
+				"%s is enrolled. Move the folder %s to its machine and run shomei-agent run --bundle there.\n"), enrolled.Bundle.Counter, dir)
+			return nil
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&dir, "out", "", "端末のフォルダー (folder of the bundle)")
+	flags.StringVar(&e.Role, "role", "counter", "counter, factory, register, telephone か operator")
+	flags.StringVar(&e.Counter, "counter", "", "端末の名前。なければ次の番号 (its id; default: the office's next)")
+	flags.StringVar(&e.Code, "code", "", "証明書に載る9文字の番号。なければ次の番号 (counter id in certificates; default: the municipality's next)")
+	flags.StringVar(&e.Hub, "hub", "", "端末からつなぐ場所、tls://HOST:PORT (where the counter reaches the hub; default: where it listens)")
+	officerFlag(cmd, &officer, operator)
+	_ = cmd.MarkFlagRequired("out") // the flag was made above
+	return cmd
+}
+
+// bundleKeys are what a bundle's folder holds before the counter is enrolled.
+type bundleKeys struct {
+	public  string
+	seal    []byte
+	counter string // as it was enrolled from this folder before; empty at the first time
+}
+
+// enrolInto makes the keys of a counter in a folder, or takes those that are there, has them enrolled and completes the
+// bundle. Whatever is interrupted is finished by doing it again.
+func enrolInto(dir string, enrol func(bundleKeys) (hub.Enrolled, error)) (hub.Enrolled, error) {
+	keys, err := openBundle(dir)
+	if err != nil {
+		return hub.Enrolled{}, fmt.Errorf("making the counter's keys: %w", err)
+	}
+	enrolled, err := enrol(keys)
+	if err != nil {
+		return hub.Enrolled{}, err
+	}
+	if err := renameio.WriteFile(filepath.Join(dir, cardKeyFile), enrolled.Cards, 0o600); err != nil {
+		return hub.Enrolled{}, fmt.Errorf("completing the bundle: %w", err)
+	}
+	b := enrolled.Bundle
+	b.Key, b.SealKey, b.CardKey = counterKeyFile, sealKeyFile, cardKeyFile
+	return enrolled, b.Write(dir)
+}
+
+func openBundle(dir string) (keys bundleKeys, err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return keys, err
+	}
+	if before, err := counterlink.ReadBundle(dir); err == nil {
+		keys.counter = before.Counter
+	}
+	seed, err := kept(filepath.Join(dir, counterKeyFile), func() ([]byte, error) {
+		pair, err := nkeys.CreateUser()
+		if err != nil {
+			return nil, err
+		}
+		return pair.Seed()
+	})
+	if err != nil {
+		return keys, err
+	}
+	defer clear(seed)
+	pair, err := nkeys.FromSeed(seed)
+	if err == nil {
+		keys.public, err = pair.PublicKey()
+	}
+	if err != nil {
+		return keys, fmt.Errorf("%s: %w", counterKeyFile, err)
+	}
+	secret, err := kept(filepath.Join(dir, sealKeyFile), func() ([]byte, error) {
+		key, err := counterlink.NewSealKey()
+		if err != nil {
+			return nil, err
+		}
+		return key.Bytes()
+	})
+	if err != nil {
+		return keys, err
+	}
+	defer clear(secret)
+	seal, err := counterlink.ParseSealKey(secret)
+	if err != nil {
+		return keys, fmt.Errorf("%s: %w", sealKeyFile, err)
+	}
+	keys.seal = seal.PublicKey().Bytes()
+	return keys, nil
+}
+
+// kept reads a secret, or makes it where there is none.
+func kept(path string, create func() ([]byte, error)) ([]byte, error) {
+	b, err := os.ReadFile(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return b, err
+	}
+	if b, err = create(); err != nil {
+		return nil, err
+	}
+	return b, renameio.WriteFile(path, b, 0o600)
+}
+
+// counterLine is a counter in a list.
+type counterLine struct {
+	Counter string `json:"counter"`
+	Office  string `json:"office"`
+	Role    string `json:"role"`
+	Code    string `json:"code,omitempty"`
+}
+
+func (a *app) listCountersCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "list", Short: "登録されている窓口端末の一覧 (every counter that is enrolled)", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			h, err := a.attachLog(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer h.Close()
+			var lines []counterLine
+			for _, c := range h.Directory.Counters() {
+				lines = append(lines, counterLine{c.ID, c.Office, c.Role, c.Code})
+			}
+			return printCounters(cmd.OutOrStdout(), lines, asJSON)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a counter")
+	return cmd
+}
+
+func printCounters(out io.Writer, lines []counterLine, asJSON bool) error {
+	if asJSON {
+		return printLines(out, lines)
+	}
+	t := table.NewWriter()
+	t.SetOutputMirror(out)
+	t.AppendHeader(table.Row{"counter", "office", "role", "code"})
+	for _, c := range lines {
+		t.AppendRow(table.Row{c.Counter, c.Office, c.Role, c.Code})
+	}
+	t.Render()
+	return nil
+}
+
+func (a *app) retireCommand() *cobra.Command {
+	var officer string
+	cmd := &cobra.Command{
+		Use: "retire COUNTER", Short: "窓口端末の登録をやめる (take a counter's voice away, at once and for good)", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			orders := control.Open(a.data, officer)
+			defer orders.Close()
+			if err := orders.Retire(cmd.Context(), args[0]); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), a.say("%s の登録をやめました。この端末からは何も受け付けません。\n", "%s is retired. Nothing is taken from it any more.\n"), args[0])
+			return nil
+		},
+	}
+	officerFlag(cmd, &officer, operator)
+	return cmd
+}

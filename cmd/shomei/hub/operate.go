@@ -1,0 +1,220 @@
+package hub
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+
+	"github.com/nats-io/nkeys"
+	"google.golang.org/protobuf/proto"
+
+	"shomei/events"
+	"shomei/pkg/civil"
+	"shomei/pkg/counterlink"
+	"shomei/pkg/directory/officefile"
+	"shomei/pkg/eventlog"
+)
+
+// ErrRefused says that an order of an operator is not carried out; the text says why and what to do.
+var ErrRefused = errors.New("refused")
+
+func refuse(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{ErrRefused}, args...)...)
+}
+
+// Operator is an officer who operates a hub: what they order stands in the log under their number.
+type Operator struct {
+	hub     *Hub
+	officer string
+}
+
+// By gives the hub's orders to an officer. The number is an id, never a name: it stands in the log for ever.
+func (h *Hub) By(officer string) (Operator, error) {
+	if !events.ValidID(officer) {
+		return Operator{}, refuse("the officer %.40q is no number: write 1 to 64 of A-Z a-z 0-9 _ -, and no name", officer)
+	}
+	return Operator{h, officer}, nil
+}
+
+func (o Operator) envelope() eventlog.Envelope {
+	env := o.hub.envelope()
+	env.Actor.Id = o.officer
+	return env
+}
+
+// DefineOffice records what holds of an office from its effective date on; false when the log says so already. An office
+// that is defined can't be defined anew for days that have passed: what was decided on them stands.
+func (o Operator) DefineOffice(ctx context.Context, id string, def *events.OfficeDefined) (changed bool, err error) {
+	if err := officefile.CheckID(id); err != nil {
+		return false, refuse("%v", err)
+	}
+	effective, err := civil.Parse(def.GetEffectiveFrom())
+	if err != nil || effective.IsZero() {
+		return false, refuse("office %s: the effective date %q is no day", id, def.GetEffectiveFrom())
+	}
+	before, err := o.hub.Directory.Definition(id, effective)
+	if err == nil && proto.Equal(before, def) {
+		return false, nil
+	}
+	_, known := o.hub.Directory.Offices()[id]
+	if today := civil.Of(o.hub.Clock.Now()); known && effective.Before(today) {
+		return false, refuse("office %s is defined already, and %s has passed: make the change effective from %s or later", id, effective, today)
+	}
+	return true, o.hub.recordOffice(ctx, o.envelope(), id, def)
+}
+
+// Enrolment is what a counter is to be enrolled as. Its secret keys stay with whoever made them.
+type Enrolment struct {
+	Office string `json:"office"`
+	// Counter is its id; empty: the next free one of the office.
+	Counter string `json:"counter,omitempty"`
+	// Role is counter, factory, register, telephone or operator.
+	Role string `json:"role"`
+	// Code is the nine-character counter id of certificate subjects (domain.md 2.2); empty: the next free one of the
+	// municipality. Only counters and factories have one.
+	Code string `json:"code,omitempty"`
+	// Hub is the URL at which the counter reaches the hub; empty: where the hub listens.
+	Hub string `json:"hub,omitempty"`
+	// PublicKey is its public nkey, SealKey its public HPKE key.
+	PublicKey string `json:"public_key"`
+	SealKey   []byte `json:"seal_key"`
+}
+
+// Enrolled is what a counter gets: its bundle without the names of its own key files, and the master key of the cards'
+// administrative keys, in hex.
+type Enrolled struct {
+	Bundle counterlink.Bundle `json:"bundle"`
+	Cards  []byte             `json:"cards"`
+	Code   string             `json:"code,omitempty"`
+}
+
+var roles = []string{"counter", "factory", "register", "telephone", "operator"}
+
+var codeForm = regexp.MustCompile(`^[0-9]{5}[0-9A-Z]{4}$`)
+
+// Enrol gives a counter its voice. Enrolling the same key again for the same counter changes nothing and gives the bundle
+// anew.
+func (o Operator) Enrol(ctx context.Context, e Enrolment) (Enrolled, error) {
+	o.hub.enrolling.Lock()
+	defer o.hub.enrolling.Unlock()
+	if err := o.complete(&e); err != nil {
+		return Enrolled{}, err
+	}
+	known, ok := o.hub.Directory.Counter(e.Counter)
+	if !ok {
+		err := o.hub.recordOffice(ctx, o.envelope(), e.Office, &events.CounterEnrolled{
+			Counter: e.Counter, PublicKey: e.PublicKey, SealKey: e.SealKey, Role: e.Role, CounterCode: e.Code,
+		})
+		if err != nil {
+			return Enrolled{}, err
+		}
+		if err := o.hub.admitCounters(); err != nil {
+			return Enrolled{}, err
+		}
+	} else {
+		e.Code = known.Code
+	}
+	bundle := o.hub.bundle(e.Counter, e.Office, e.Role)
+	if e.Hub != "" {
+		bundle.Hub = e.Hub
+	}
+	return Enrolled{Bundle: bundle, Cards: o.hub.keys.cards, Code: e.Code}, nil
+}
+
+// bundle is what a counter is told of itself and the hub.
+func (h *Hub) bundle(counter, office, role string) counterlink.Bundle {
+	return counterlink.Bundle{
+		Counter: counter, Office: office, Role: role, Hub: h.URL(), CA: string(h.keys.caPEM),
+		HubSealKey: hex.EncodeToString(h.keys.seal.PublicKey().Bytes()), HubWriters: []string{h.keys.public},
+		Clock: h.Config.Clock,
+	}
+}
+
+// complete checks an enrolment and fills in what it leaves open.
+func (o Operator) complete(e *Enrolment) error {
+	office, defined := o.hub.Directory.Offices()[e.Office]
+	switch {
+	case !defined:
+		return refuse("there is no office %s: shomei office list shows them, shomei office define FILE defines one", e.Office)
+	case !slices.Contains(roles, e.Role):
+		return refuse("%q is no role: there are %v", e.Role, roles)
+	case !nkeys.IsValidPublicUserKey(e.PublicKey):
+		return refuse("the counter's public key is no nkey of a user")
+	}
+	if _, err := counterlink.ParseSealPublicKey(e.SealKey); err != nil {
+		return refuse("the counter's seal key: %v", err)
+	}
+	if e.Hub == "" && o.hub.everywhere() {
+		return refuse("the hub listens on every address of this machine: say with --hub which one the counter shall use, such as tls://hub.example:4222")
+	}
+	if e.Counter == "" {
+		e.Counter = o.hub.nextCounter(e.Office, e.Role)
+	}
+	if err := officefile.CheckID(e.Counter); err != nil {
+		return refuse("%v", err)
+	}
+	if known, ok := o.hub.Directory.Counter(e.Counter); ok && (known.PublicKey != e.PublicKey || known.Office != e.Office || known.Role != e.Role) {
+		return refuse("counter %s is enrolled already, at %s as %s: leave --counter out for a new id, or retire it first", e.Counter, known.Office, known.Role)
+	} else if ok {
+		return nil
+	}
+	return o.completeCode(e, office.Municipality)
+}
+
+// completeCode gives those that work on cards the id that stands in certificates.
+func (o Operator) completeCode(e *Enrolment, municipality string) error {
+	if e.Role != "counter" && e.Role != "factory" {
+		if e.Code != "" {
+			return refuse("a %s makes no certificates and has no code", e.Role)
+		}
+		return nil
+	}
+	taken := o.hub.Directory.Codes()
+	if e.Code == "" {
+		for n := 1; e.Code == "" || slices.Contains(taken, e.Code); n++ {
+			e.Code = fmt.Sprintf("%.5sA%03d", municipality, n)
+		}
+	}
+	switch {
+	case !codeForm.MatchString(e.Code) || e.Code[:5] != municipality[:5]:
+		return refuse("%q is no counter code: it is the municipality's %.5s and four of 0-9 A-Z, such as %.5sA001", e.Code, municipality, municipality)
+	case slices.Contains(taken, e.Code):
+		return refuse("the code %s was given to a counter before: leave --code out for the next free one", e.Code)
+	}
+	return nil
+}
+
+// nextCounter is an id that no counter has had: the office's with a number or, for sources without a desk, the role.
+func (h *Hub) nextCounter(office, role string) string {
+	first := office + "-1"
+	if role != "counter" {
+		first = office + "-" + role
+	}
+	for n := 1; ; n++ {
+		id := first
+		if n > 1 {
+			id = fmt.Sprintf("%s-%d", office, n)
+			if role != "counter" {
+				id = fmt.Sprintf("%s-%s-%d", office, role, n)
+			}
+		}
+		if !h.Directory.Known(id) {
+			return id
+		}
+	}
+}
+
+// Retire takes a counter's voice away, at once and for good.
+func (o Operator) Retire(ctx context.Context, counter string) error {
+	known, ok := o.hub.Directory.Counter(counter)
+	if !ok {
+		return refuse("no counter %s is enrolled: shomei counter list shows them", counter)
+	}
+	if err := o.hub.recordOffice(ctx, o.envelope(), known.Office, &events.CounterRetired{Counter: counter}); err != nil {
+		return err
+	}
+	return o.hub.admitCounters()
+}
