@@ -16,37 +16,50 @@ const unknown = "Unknown"
 // has four lanes, and readers need one.
 const parallelInserts = 3
 
-// batch is the rows of some commits, by table.
-type batch struct {
-	log          []Entry
+// Batch is the rows that some commits add to the tables. It holds nothing of
+// the commits themselves, and can be used again after Write. Not safe for
+// concurrent use.
+type Batch struct {
+	commits      int
+	log          *block[Entry]
 	certificates certificateRows
-	history      []Occurrence
-	applications []Application
-	cards        []CardOperation
-	notices      []Notice
+	history      *block[Occurrence]
+	applications *block[Application]
+	cards        *block[CardOperation]
+	notices      *block[Notice]
 	deltas       deltaRows
-	deadlines    []deadline
+	deadlines    *block[deadline]
 }
 
-// newBatch makes room for commits of about one event each, most of them about
-// certificates.
-func newBatch(commits int) *batch {
-	return &batch{
-		log:          make([]Entry, 0, commits),
-		certificates: certificateRows{make([]Certificate, 0, commits)},
-		history:      make([]Occurrence, 0, commits),
+// NewBatch makes a batch without rows.
+func NewBatch() *Batch {
+	return &Batch{
+		log:          newBlock[Entry]("log"),
+		certificates: certificateRows{newBlock[Certificate]("certificates")},
+		history:      newBlock[Occurrence]("certificate_history"),
+		applications: newBlock[Application]("applications"),
+		cards:        newBlock[CardOperation]("card_operations"),
+		notices:      newBlock[Notice]("notices"),
+		deltas:       deltaRows{block: newBlock[deltaRow]("certificate_deltas")},
+		deadlines:    newBlock[deadline]("deadlines"),
 	}
 }
 
-func (b *batch) add(c *events.Commit) {
+// Commits is how many commits have been added.
+func (b *Batch) Commits() int { return b.commits }
+
+// Add makes the rows of a commit. Order inside an aggregate must be that of
+// the log, over all batches.
+func (b *Batch) Add(c *events.Commit) {
+	b.commits++
 	for i, e := range c.Events {
 		s := source{commit: c, index: uint16(i), event: e, body: events.BodyOf(e), name: events.Name(e)}
 		if s.body == nil {
 			s.name = unknown
 		}
-		b.log = append(b.log, entryOf(s))
+		b.log.add(entryOf(s))
 		if operation, ok := cardOperationOf(s); ok {
-			b.cards = append(b.cards, operation)
+			b.cards.add(operation)
 		}
 		if c.Kind == events.KindSubscriber {
 			b.addSubscriber(s)
@@ -54,45 +67,68 @@ func (b *batch) add(c *events.Commit) {
 	}
 }
 
-func (b *batch) addSubscriber(s source) {
+func (b *Batch) addSubscriber(s source) {
 	for _, serial := range serialsOf(s.body) {
-		b.history = append(b.history, occurrenceOf(s, serial))
+		b.history.add(occurrenceOf(s, serial))
 	}
-	b.certificates.add(s)
-	b.deltas.add(s)
+	b.certificates.addOf(s)
+	b.deltas.addOf(s)
 	if a, ok := applicationOf(s); ok {
-		b.applications = append(b.applications, a)
+		b.applications.add(a)
 	}
 	if n, ok := noticeOf(s); ok {
-		b.notices = append(b.notices, n)
+		b.notices.add(n)
 	}
 	if d, ok := deadlineOf(s); ok {
-		b.deadlines = append(b.deadlines, d)
+		b.deadlines.add(d)
 	}
 }
 
-// Apply writes the rows of commits into the tables, and returns when they are
-// on disk. Order inside an aggregate must be that of the log over all calls;
-// applying a commit again changes nothing. When it fails, some tables may
-// hold the rows and others not: apply the same commits again. ErrUnavailable
-// says that this may help.
-func (w *Warehouse) Apply(ctx context.Context, commits []*events.Commit) error {
-	b := newBatch(len(commits))
-	for _, c := range commits {
-		b.add(c)
+// tableRows is the rows of one table, whatever they look like.
+type tableRows interface {
+	insert(ctx context.Context, w *Warehouse) error
+	reset()
+}
+
+func (b *Batch) tables() []tableRows {
+	return []tableRows{
+		b.log, b.certificates.block, b.history, b.applications, b.cards, b.notices, b.deltas.block, b.deadlines,
 	}
+}
+
+func (b *Batch) reset() {
+	b.commits = 0
+	for _, t := range b.tables() {
+		t.reset()
+	}
+	b.deltas.facts = nil
+}
+
+// Write writes the rows of a batch into the tables, returns when they are on
+// disk, and empties the batch. Writing the same rows again changes nothing.
+// When it fails, some tables may hold the rows and others not, and the batch
+// is as it was: write it again. ErrUnavailable says that this may help.
+func (w *Warehouse) Write(ctx context.Context, b *Batch) error {
 	if err := w.completeDeltas(ctx, &b.deltas); err != nil {
 		return err
 	}
-	group, ctx := errgroup.WithContext(ctx)
+	group, together := errgroup.WithContext(ctx)
 	group.SetLimit(parallelInserts)
-	group.Go(func() error { return insert(ctx, w, "log", b.log) })
-	group.Go(func() error { return insert(ctx, w, "certificates", b.certificates.rows) })
-	group.Go(func() error { return insert(ctx, w, "certificate_history", b.history) })
-	group.Go(func() error { return insert(ctx, w, "applications", b.applications) })
-	group.Go(func() error { return insert(ctx, w, "card_operations", b.cards) })
-	group.Go(func() error { return insert(ctx, w, "notices", b.notices) })
-	group.Go(func() error { return insert(ctx, w, "certificate_deltas", b.deltas.rows) })
-	group.Go(func() error { return insert(ctx, w, "deadlines", b.deadlines) })
-	return group.Wait()
+	for _, t := range b.tables() {
+		group.Go(func() error { return t.insert(together, w) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	b.reset()
+	return nil
+}
+
+// Apply writes the rows of commits into the tables, as Write does of a batch.
+func (w *Warehouse) Apply(ctx context.Context, commits []*events.Commit) error {
+	b := NewBatch()
+	for _, c := range commits {
+		b.Add(c)
+	}
+	return w.Write(ctx, b)
 }

@@ -78,10 +78,10 @@ func (c Certificate) asOf(t time.Time) Certificate {
 
 // certificateRows makes, of each event, what it adds to the rows of
 // certificates: the columns it knows, and the milestone it is.
-type certificateRows struct{ rows []Certificate }
+type certificateRows struct{ *block[Certificate] }
 
 // add makes the rows of one event of a subscriber; most events have none.
-func (r *certificateRows) add(s source) {
+func (r certificateRows) addOf(s source) {
 	recorded := instant(s.event.RecordedMs)
 	switch b := s.body.(type) {
 	case *events.IssueAuthorized:
@@ -116,7 +116,7 @@ func (r *certificateRows) add(s source) {
 }
 
 // addEnd makes the row of an event that ends a certificate.
-func (r *certificateRows) addEnd(s source, recorded time.Time) {
+func (r certificateRows) addEnd(s source, recorded time.Time) {
 	unspecified := reasonWord(events.RevocationReason_REVOCATION_REASON_CRL_UNSPECIFIED)
 	switch b := s.body.(type) {
 	case *events.CertificateRevoked:
@@ -130,9 +130,9 @@ func (r *certificateRows) addEnd(s source, recorded time.Time) {
 	}
 }
 
-func (r *certificateRows) put(s source, serial uint64, c Certificate) {
+func (r certificateRows) put(s source, serial uint64, c Certificate) {
 	c.Serial, c.Subscriber, c.Revision = serial, s.commit.Id, s.commit.Revision
-	r.rows = append(r.rows, c)
+	r.add(c)
 }
 
 // State returns a certificate by its serial (decimal), or all certificates of

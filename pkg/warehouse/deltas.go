@@ -28,7 +28,7 @@ type deltaRow struct {
 // last day nor its municipality; such events wait in open until the facts of
 // their certificates are known.
 type deltaRows struct {
-	rows  []deltaRow
+	*block[deltaRow]
 	facts map[uint64]certificateFacts // of certificates issued in this batch
 	open  []deltaRow
 }
@@ -41,7 +41,7 @@ type certificateFacts struct {
 	Issued       time.Time `ch:"issued"`
 }
 
-func (r *deltaRows) add(s source) {
+func (r *deltaRows) addOf(s source) {
 	row := deltaRow{ID: s.commit.Id, Revision: s.commit.Revision, Index: s.index, Recorded: instant(s.event.RecordedMs)}
 	switch b := s.body.(type) {
 	case *events.CertificateIssued:
@@ -75,7 +75,7 @@ func (r *deltaRows) end(row deltaRow) {
 
 func (r *deltaRows) put(row deltaRow, part uint8, sign int8, effective time.Time) {
 	row.Part, row.Sign, row.Effective = part, sign, effective
-	r.rows = append(r.rows, row)
+	r.add(row)
 }
 
 // endOf is the first instant at which a certificate with this last day is no

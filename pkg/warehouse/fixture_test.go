@@ -35,6 +35,14 @@ func openNamed(t testing.TB, database string) *Warehouse {
 	return w
 }
 
+func batchOf(commits []*events.Commit) *Batch {
+	b := NewBatch()
+	for _, c := range commits {
+		b.Add(c)
+	}
+	return b
+}
+
 // story writes commits of one subscriber, a millisecond-precise clock in hand.
 type story struct {
 	id       string

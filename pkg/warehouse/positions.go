@@ -53,7 +53,9 @@ func (w *Warehouse) SetPosition(ctx context.Context, stream string, sequence uin
 }
 
 func (w *Warehouse) writePosition(ctx context.Context, stream string, sequence uint64) error {
-	return insert(ctx, w, "positions", []position{{w.ownGeneration(), stream, sequence}})
+	b := newBlock[position]("positions")
+	b.add(position{w.ownGeneration(), stream, sequence})
+	return b.insert(ctx, w)
 }
 
 func (w *Warehouse) newestGeneration(ctx context.Context) (uint64, error) {

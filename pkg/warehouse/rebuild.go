@@ -6,8 +6,6 @@ import (
 	"sync/atomic"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
-
-	"shomei/events"
 )
 
 // nextSuffix marks the tables of a rebuild that is under way.
@@ -21,12 +19,13 @@ type Target struct {
 	progress func(commits uint64)
 }
 
-// Apply is Warehouse.Apply for the new tables, and tells the progress.
-func (t *Target) Apply(ctx context.Context, commits []*events.Commit) error {
-	if err := t.next.Apply(ctx, commits); err != nil {
+// Write is Warehouse.Write for the new tables, and tells the progress.
+func (t *Target) Write(ctx context.Context, b *Batch) error {
+	commits := uint64(b.Commits())
+	if err := t.next.Write(ctx, b); err != nil {
 		return err
 	}
-	if done := t.commits.Add(uint64(len(commits))); t.progress != nil {
+	if done := t.commits.Add(commits); t.progress != nil {
 		t.progress(done)
 	}
 	return nil

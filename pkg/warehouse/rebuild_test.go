@@ -30,10 +30,10 @@ func TestRebuildEqualsIncremental(t *testing.T) {
 	var heard []uint64
 	changes, err := w.Rebuild(t.Context(), func(ctx context.Context, target *Target) error {
 		half := len(commits) / 2
-		if err := target.Apply(ctx, commits[:half]); err != nil {
+		if err := target.Write(ctx, batchOf(commits[:half])); err != nil {
 			return err
 		}
-		if err := target.Apply(ctx, commits[half:]); err != nil {
+		if err := target.Write(ctx, batchOf(commits[half:])); err != nil {
 			return err
 		}
 		return target.SetPosition(ctx, "LOG0", uint64(len(commits)-3))
@@ -77,7 +77,7 @@ func TestAFailedRebuildLeavesTheTablesAlone(t *testing.T) {
 	before := contents(t, w)
 	broken := errors.New("the log ran away")
 	_, err := w.Rebuild(t.Context(), func(ctx context.Context, target *Target) error {
-		return errors.Join(target.Apply(ctx, life().commits[:3]), broken)
+		return errors.Join(target.Write(ctx, batchOf(life().commits[:3])), broken)
 	}, nil)
 	if !errors.Is(err, broken) {
 		t.Fatalf("got %v", err)

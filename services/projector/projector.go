@@ -221,20 +221,27 @@ func (p *Projector) Rebuild(ctx context.Context, progress func(uint64)) ([]wareh
 	return p.Warehouse.Rebuild(ctx, p.replay, progress)
 }
 
-// replay applies the whole log; while some commits are written into the tables, the next are read.
+// replayed is how many commits a rebuild applies at once; nobody waits for one of them.
+const replayed = 50000
+
+// replay applies the whole log. There are two batches: while one is written into the tables, the other takes what is
+// read next.
 func (p *Projector) replay(ctx context.Context, t *warehouse.Target) error {
 	group, together := errgroup.WithContext(ctx)
-	batches := make(chan []*events.Commit, 1)
+	empty, full := make(chan *warehouse.Batch, 2), make(chan *warehouse.Batch, 2)
+	empty <- warehouse.NewBatch()
+	empty <- warehouse.NewBatch()
 	ends := make(map[string]uint64)
 	group.Go(func() error {
-		defer close(batches)
-		return p.read(together, ends, batches)
+		defer close(full)
+		return p.read(together, ends, empty, full)
 	})
 	group.Go(func() error {
-		for commits := range batches {
-			if err := t.Apply(together, commits); err != nil {
+		for batch := range full {
+			if err := t.Write(together, batch); err != nil {
 				return err
 			}
+			empty <- batch
 		}
 		return nil
 	})
@@ -249,34 +256,29 @@ func (p *Projector) replay(ctx context.Context, t *warehouse.Target) error {
 	return nil
 }
 
-// replayed is how many commits a rebuild applies at once; nobody waits for one of them.
-const replayed = 50000
-
-// read gives the commits of the whole log in batches, and where each stream ended.
-func (p *Projector) read(ctx context.Context, ends map[string]uint64, batches chan<- []*events.Commit) error {
-	pending := make([]*events.Commit, 0, replayed)
-	flush := func() error {
-		select {
-		case batches <- pending:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		pending = make([]*events.Commit, 0, replayed)
-		return nil
-	}
+// read makes batches of the whole log, and notes where each stream ended.
+func (p *Projector) read(ctx context.Context, ends map[string]uint64, empty <-chan *warehouse.Batch, full chan<- *warehouse.Batch) error {
+	batch := <-empty
 	err := p.Log.Scan(ctx, nil, func(r eventlog.Record, err error) error {
 		ends[r.Stream] = r.Sequence
 		if err != nil {
 			p.Logger.Error("an aggregate is missing from the tables: look at it with shomei log", "kind", r.Kind, "id", r.ID, "error", err)
 			return nil
 		}
-		if pending = append(pending, r.Commit); len(pending) < replayed {
+		if batch.Add(r.Commit); batch.Commits() < replayed {
 			return nil
 		}
-		return flush()
+		full <- batch
+		select {
+		case batch = <-empty:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	})
 	if err != nil {
 		return err
 	}
-	return flush()
+	full <- batch
+	return nil
 }

@@ -1,0 +1,264 @@
+package warehouse
+
+import (
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+)
+
+// block is rows of one table, kept as columns while they are collected: a
+// batch of tens of thousands of commits is then a few large slices without
+// pointers, where structs would be millions of objects for the collector to
+// look at, and each column goes to the driver as it stands.
+type block[R any] struct {
+	table   string
+	row     R // the row being added; the columns read their fields from here
+	columns []namedColumn
+	rows    int
+}
+
+type namedColumn struct {
+	name string
+	column
+}
+
+// column collects one field of the rows of a block. Columns in which nothing
+// stands take no room and are not sent where the table's default is the same.
+type column interface {
+	take()                            // adds the field of the row being added
+	absent() bool                     // nothing but zero values so far
+	fill(to driver.BatchColumn) error // gives all to the driver
+	reset()
+}
+
+// newBlock makes a block without rows. R is a struct of which every field has
+// a ch tag, the name of its column.
+func newBlock[R any](table string) *block[R] {
+	b := &block[R]{table: table}
+	row := reflect.ValueOf(&b.row).Elem()
+	for i := range row.NumField() {
+		b.columns = append(b.columns, namedColumn{row.Type().Field(i).Tag.Get("ch"), columnOf(row.Field(i).Addr().Interface(), &b.rows)})
+	}
+	return b
+}
+
+// columnOf makes the column of a field; rows is how many rows stand before
+// the one being added.
+func columnOf(field any, rows *int) column {
+	switch from := field.(type) {
+	case *string:
+		return &textColumn{from: from, rows: rows}
+	case *uint64:
+		return &plainColumn[uint64]{from: from, rows: rows}
+	case *uint32:
+		return &plainColumn[uint32]{from: from, rows: rows}
+	case *uint16:
+		return &plainColumn[uint16]{from: from, rows: rows}
+	case *uint8:
+		return &plainColumn[uint8]{from: from, rows: rows}
+	case *int8:
+		return &plainColumn[int8]{from: from, rows: rows}
+	case *bool:
+		return &plainColumn[bool]{from: from, rows: rows}
+	case *time.Time:
+		return &instantColumn{from: from, rows: rows}
+	case *Date:
+		return &dayColumn{from: from, rows: rows}
+	case *[]string:
+		return &textListColumn{from: from, rows: rows}
+	case *[]uint64:
+		return &numberListColumn{from: from, rows: rows}
+	}
+	panic(fmt.Sprintf("no kind of column for a field of type %T", field))
+}
+
+func (b *block[R]) add(row R) {
+	b.row = row
+	for _, c := range b.columns {
+		c.take()
+	}
+	b.rows++
+}
+
+// reset forgets the rows and keeps their room.
+func (b *block[R]) reset() {
+	for _, c := range b.columns {
+		c.reset()
+	}
+	b.rows = 0
+}
+
+// padded is values with zeros for the rows in which nothing stood.
+func padded[T any](values []T, rows int) []T {
+	if missing := rows - len(values); missing > 0 {
+		values = append(values, make([]T, missing)...)
+	}
+	return values
+}
+
+// plainColumn is numbers and truths, as they are.
+type plainColumn[T comparable] struct {
+	from *T
+	rows *int
+	all  []T
+}
+
+func (c *plainColumn[T]) take() {
+	var zero T
+	if *c.from != zero || len(c.all) > 0 {
+		c.all = append(padded(c.all, *c.rows), *c.from)
+	}
+}
+
+func (c *plainColumn[T]) absent() bool                     { return len(c.all) == 0 }
+func (c *plainColumn[T]) fill(to driver.BatchColumn) error { return to.Append(c.all) }
+func (c *plainColumn[T]) reset()                           { c.all = c.all[:0] }
+
+// instantColumn is instants in Unix milliseconds; absent ones are the epoch.
+type instantColumn struct {
+	from *time.Time
+	rows *int
+	all  []int64
+}
+
+func (c *instantColumn) take() {
+	var ms int64
+	if !c.from.IsZero() {
+		ms = c.from.UnixMilli()
+	}
+	if ms != 0 || len(c.all) > 0 {
+		c.all = append(padded(c.all, *c.rows), ms)
+	}
+}
+
+func (c *instantColumn) absent() bool                     { return len(c.all) == 0 }
+func (c *instantColumn) fill(to driver.BatchColumn) error { return to.Append(c.all) }
+func (c *instantColumn) reset()                           { c.all = c.all[:0] }
+
+// dayColumn is civil days; absent ones are the epoch. It is always sent,
+// since a Date32 that nobody gives is 1900-01-01.
+type dayColumn struct {
+	from *Date
+	rows *int
+	all  []Date
+}
+
+func (c *dayColumn) take() {
+	if !c.from.IsZero() || len(c.all) > 0 {
+		c.all = append(padded(c.all, *c.rows), *c.from)
+	}
+}
+
+func (c *dayColumn) absent() bool { return false }
+func (c *dayColumn) reset()       { c.all = c.all[:0] }
+
+func (c *dayColumn) fill(to driver.BatchColumn) error {
+	days := make([]time.Time, *c.rows)
+	for i := range days {
+		days[i] = epoch
+		if i < len(c.all) && !c.all[i].IsZero() {
+			d := c.all[i]
+			days[i] = time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, time.UTC)
+		}
+	}
+	return to.Append(days)
+}
+
+// texts is strings, one behind the other.
+type texts struct {
+	bytes []byte
+	ends  []int
+}
+
+func (t *texts) add(s string) {
+	t.bytes = append(t.bytes, s...)
+	t.ends = append(t.ends, len(t.bytes))
+}
+
+// all gives the strings as parts of one.
+func (t *texts) all() []string {
+	whole, begin := string(t.bytes), 0
+	all := make([]string, len(t.ends))
+	for i, end := range t.ends {
+		all[i], begin = whole[begin:end], end
+	}
+	return all
+}
+
+func (t *texts) reset() { t.bytes, t.ends = t.bytes[:0], t.ends[:0] }
+
+// textColumn is strings.
+type textColumn struct {
+	from *string
+	rows *int
+	texts
+}
+
+func (c *textColumn) take() {
+	if *c.from != "" || len(c.ends) > 0 {
+		c.ends = padded(c.ends, *c.rows)
+		c.add(*c.from)
+	}
+}
+
+func (c *textColumn) absent() bool                     { return len(c.ends) == 0 }
+func (c *textColumn) fill(to driver.BatchColumn) error { return to.Append(c.all()) }
+
+// textListColumn is lists of strings.
+type textListColumn struct {
+	from *[]string
+	rows *int
+	texts
+	lists []int // where each list ends
+}
+
+func (c *textListColumn) take() {
+	if len(*c.from) == 0 && len(c.lists) == 0 {
+		return
+	}
+	for _, s := range *c.from {
+		c.add(s)
+	}
+	c.lists = append(padded(c.lists, *c.rows), len(c.ends))
+}
+
+func (c *textListColumn) absent() bool { return len(c.lists) == 0 }
+func (c *textListColumn) fill(to driver.BatchColumn) error { return fillLists(to, c.all(), c.lists) }
+
+func (c *textListColumn) reset() { c.texts.reset(); c.lists = c.lists[:0] }
+
+// numberListColumn is lists of numbers.
+type numberListColumn struct {
+	from  *[]uint64
+	rows  *int
+	all   []uint64
+	lists []int
+}
+
+func (c *numberListColumn) take() {
+	if len(*c.from) == 0 && len(c.lists) == 0 {
+		return
+	}
+	c.all = append(c.all, *c.from...)
+	c.lists = append(padded(c.lists, *c.rows), len(c.all))
+}
+
+func (c *numberListColumn) absent() bool { return len(c.lists) == 0 }
+func (c *numberListColumn) fill(to driver.BatchColumn) error { return fillLists(to, c.all, c.lists) }
+
+func (c *numberListColumn) reset() { c.all, c.lists = c.all[:0], c.lists[:0] }
+
+// fillLists gives lists one by one: given all at once, the driver would take
+// each apart by reflection.
+func fillLists[T any](to driver.BatchColumn, values []T, ends []int) error {
+	begin := 0
+	for _, end := range ends {
+		if err := to.AppendRow(values[begin:end]); err != nil {
+			return err
+		}
+		begin = end
+	}
+	return nil
+}

@@ -1,0 +1,77 @@
+package warehouse
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+)
+
+// insert writes the rows into the table, as one block. Fields that the table
+// lacks are answers only and are left out.
+func (b *block[R]) insert(ctx context.Context, w *Warehouse) error {
+	if b.rows == 0 {
+		return nil
+	}
+	layout, err := w.layout(ctx, b.table)
+	if err != nil {
+		return err
+	}
+	var names []string
+	var types []clickhouse.ColumnNameAndType
+	var columns []namedColumn
+	for _, c := range b.columns {
+		at := slices.IndexFunc(layout, func(l clickhouse.ColumnNameAndType) bool { return l.Name == c.name })
+		if at < 0 || c.absent() {
+			continue
+		}
+		names, types, columns = append(names, quoteName(c.name)), append(types, layout[at]), append(columns, c)
+	}
+	ctx = clickhouse.Context(ctx, clickhouse.WithColumnNamesAndTypes(types))
+	batch, err := w.conn.PrepareBatch(ctx, "INSERT INTO "+w.name(b.table)+" ("+strings.Join(names, ", ")+")")
+	if err != nil {
+		return wrap(fmt.Sprintf("preparing %d rows of %s", b.rows, b.table), err)
+	}
+	defer batch.Close()
+	for i, c := range columns {
+		if err := c.fill(batch.Column(i)); err != nil {
+			return fmt.Errorf("filling column %s of %s: %w", c.name, b.table, err)
+		}
+	}
+	return wrap(fmt.Sprintf("writing %d rows of %s", b.rows, b.table), batch.Send())
+}
+
+// plain is a column's type as rows are sent: the engine turns strings into
+// dictionaries faster than the driver does.
+var plain = strings.NewReplacer("LowCardinality(String)", "String")
+
+// layout returns the columns of a table, asked for once.
+func (w *Warehouse) layout(ctx context.Context, table string) ([]clickhouse.ColumnNameAndType, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if known, ok := w.layouts[table]; ok {
+		return known, nil
+	}
+	type definition struct {
+		Name string `ch:"name"`
+		Type string `ch:"type"`
+	}
+	rows, err := ask[definition](ctx, w, "the columns of "+table,
+		"SELECT name, type FROM system.columns WHERE database = {db:String} AND table = {t:String} ORDER BY position",
+		param("db", w.config.Database), param("t", table+w.suffix))
+	if err != nil {
+		return nil, err
+	}
+	layout := make([]clickhouse.ColumnNameAndType, len(rows))
+	for i, r := range rows {
+		sent := plain.Replace(r.Type)
+		if inner, ok := strings.CutPrefix(sent, "SimpleAggregateFunction(max, "); ok {
+			sent = strings.TrimSuffix(inner, ")")
+		}
+		layout[i] = clickhouse.ColumnNameAndType{Name: r.Name, Type: sent}
+	}
+	w.layouts[table] = layout
+	return layout, nil
+}
