@@ -497,6 +497,7 @@ type Event struct {
 	//	*Event_CounterRetired
 	//	*Event_DayClosed
 	//	*Event_StockCounted
+	//	*Event_CounterHeadAdopted
 	//	*Event_LogOpened
 	//	*Event_GenerationActivated
 	//	*Event_BlockLeased
@@ -1096,6 +1097,15 @@ func (x *Event) GetStockCounted() *StockCounted {
 	return nil
 }
 
+func (x *Event) GetCounterHeadAdopted() *CounterHeadAdopted {
+	if x != nil {
+		if x, ok := x.Body.(*Event_CounterHeadAdopted); ok {
+			return x.CounterHeadAdopted
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetLogOpened() *LogOpened {
 	if x != nil {
 		if x, ok := x.Body.(*Event_LogOpened); ok {
@@ -1409,6 +1419,10 @@ type Event_StockCounted struct {
 	StockCounted *StockCounted `protobuf:"bytes,124,opt,name=stock_counted,json=stockCounted,proto3,oneof"`
 }
 
+type Event_CounterHeadAdopted struct {
+	CounterHeadAdopted *CounterHeadAdopted `protobuf:"bytes,125,opt,name=counter_head_adopted,json=counterHeadAdopted,proto3,oneof"`
+}
+
 type Event_LogOpened struct {
 	LogOpened *LogOpened `protobuf:"bytes,140,opt,name=log_opened,json=logOpened,proto3,oneof"`
 }
@@ -1559,6 +1573,8 @@ func (*Event_DayClosed) isEvent_Body() {}
 
 func (*Event_StockCounted) isEvent_Body() {}
 
+func (*Event_CounterHeadAdopted) isEvent_Body() {}
+
 func (*Event_LogOpened) isEvent_Body() {}
 
 func (*Event_GenerationActivated) isEvent_Body() {}
@@ -1611,7 +1627,7 @@ const file_commit_proto_rawDesc = "" +
 	"\x06events\x18\x0e \x03(\v2\x14.shomei.events.EventR\x06events\"E\n" +
 	"\x05Actor\x12,\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x18.shomei.events.ActorKindR\x04kind\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\"\xee'\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"\xc5(\n" +
 	"\x05Event\x12\x19\n" +
 	"\brule_ids\x18\x01 \x03(\tR\aruleIds\x12\x1b\n" +
 	"\tcaused_ms\x18\x02 \x01(\x03R\bcausedMs\x12\x19\n" +
@@ -1683,7 +1699,8 @@ const file_commit_proto_rawDesc = "" +
 	"\x0fcounter_retired\x18z \x01(\v2\x1d.shomei.events.CounterRetiredH\x00R\x0ecounterRetired\x129\n" +
 	"\n" +
 	"day_closed\x18{ \x01(\v2\x18.shomei.events.DayClosedH\x00R\tdayClosed\x12B\n" +
-	"\rstock_counted\x18| \x01(\v2\x1b.shomei.events.StockCountedH\x00R\fstockCounted\x12:\n" +
+	"\rstock_counted\x18| \x01(\v2\x1b.shomei.events.StockCountedH\x00R\fstockCounted\x12U\n" +
+	"\x14counter_head_adopted\x18} \x01(\v2!.shomei.events.CounterHeadAdoptedH\x00R\x12counterHeadAdopted\x12:\n" +
 	"\n" +
 	"log_opened\x18\x8c\x01 \x01(\v2\x18.shomei.events.LogOpenedH\x00R\tlogOpened\x12X\n" +
 	"\x14generation_activated\x18\x8d\x01 \x01(\v2\".shomei.events.GenerationActivatedH\x00R\x13generationActivated\x12@\n" +
@@ -1782,15 +1799,16 @@ var file_commit_proto_goTypes = []any{
 	(*CounterRetired)(nil),              // 60: shomei.events.CounterRetired
 	(*DayClosed)(nil),                   // 61: shomei.events.DayClosed
 	(*StockCounted)(nil),                // 62: shomei.events.StockCounted
-	(*LogOpened)(nil),                   // 63: shomei.events.LogOpened
-	(*GenerationActivated)(nil),         // 64: shomei.events.GenerationActivated
-	(*BlockLeased)(nil),                 // 65: shomei.events.BlockLeased
-	(*CrlPublished)(nil),                // 66: shomei.events.CrlPublished
-	(*WriterEnrolled)(nil),              // 67: shomei.events.WriterEnrolled
-	(*WriterRetired)(nil),               // 68: shomei.events.WriterRetired
-	(*RecordOpened)(nil),                // 69: shomei.events.RecordOpened
-	(*FactQuarantined)(nil),             // 70: shomei.events.FactQuarantined
-	(*QuarantineResolved)(nil),          // 71: shomei.events.QuarantineResolved
+	(*CounterHeadAdopted)(nil),          // 63: shomei.events.CounterHeadAdopted
+	(*LogOpened)(nil),                   // 64: shomei.events.LogOpened
+	(*GenerationActivated)(nil),         // 65: shomei.events.GenerationActivated
+	(*BlockLeased)(nil),                 // 66: shomei.events.BlockLeased
+	(*CrlPublished)(nil),                // 67: shomei.events.CrlPublished
+	(*WriterEnrolled)(nil),              // 68: shomei.events.WriterEnrolled
+	(*WriterRetired)(nil),               // 69: shomei.events.WriterRetired
+	(*RecordOpened)(nil),                // 70: shomei.events.RecordOpened
+	(*FactQuarantined)(nil),             // 71: shomei.events.FactQuarantined
+	(*QuarantineResolved)(nil),          // 72: shomei.events.QuarantineResolved
 }
 var file_commit_proto_depIdxs = []int32{
 	4,  // 0: shomei.events.Commit.actor:type_name -> shomei.events.Actor
@@ -1854,20 +1872,21 @@ var file_commit_proto_depIdxs = []int32{
 	60, // 58: shomei.events.Event.counter_retired:type_name -> shomei.events.CounterRetired
 	61, // 59: shomei.events.Event.day_closed:type_name -> shomei.events.DayClosed
 	62, // 60: shomei.events.Event.stock_counted:type_name -> shomei.events.StockCounted
-	63, // 61: shomei.events.Event.log_opened:type_name -> shomei.events.LogOpened
-	64, // 62: shomei.events.Event.generation_activated:type_name -> shomei.events.GenerationActivated
-	65, // 63: shomei.events.Event.block_leased:type_name -> shomei.events.BlockLeased
-	66, // 64: shomei.events.Event.crl_published:type_name -> shomei.events.CrlPublished
-	67, // 65: shomei.events.Event.writer_enrolled:type_name -> shomei.events.WriterEnrolled
-	68, // 66: shomei.events.Event.writer_retired:type_name -> shomei.events.WriterRetired
-	69, // 67: shomei.events.Event.record_opened:type_name -> shomei.events.RecordOpened
-	70, // 68: shomei.events.Event.fact_quarantined:type_name -> shomei.events.FactQuarantined
-	71, // 69: shomei.events.Event.quarantine_resolved:type_name -> shomei.events.QuarantineResolved
-	70, // [70:70] is the sub-list for method output_type
-	70, // [70:70] is the sub-list for method input_type
-	70, // [70:70] is the sub-list for extension type_name
-	70, // [70:70] is the sub-list for extension extendee
-	0,  // [0:70] is the sub-list for field type_name
+	63, // 61: shomei.events.Event.counter_head_adopted:type_name -> shomei.events.CounterHeadAdopted
+	64, // 62: shomei.events.Event.log_opened:type_name -> shomei.events.LogOpened
+	65, // 63: shomei.events.Event.generation_activated:type_name -> shomei.events.GenerationActivated
+	66, // 64: shomei.events.Event.block_leased:type_name -> shomei.events.BlockLeased
+	67, // 65: shomei.events.Event.crl_published:type_name -> shomei.events.CrlPublished
+	68, // 66: shomei.events.Event.writer_enrolled:type_name -> shomei.events.WriterEnrolled
+	69, // 67: shomei.events.Event.writer_retired:type_name -> shomei.events.WriterRetired
+	70, // 68: shomei.events.Event.record_opened:type_name -> shomei.events.RecordOpened
+	71, // 69: shomei.events.Event.fact_quarantined:type_name -> shomei.events.FactQuarantined
+	72, // 70: shomei.events.Event.quarantine_resolved:type_name -> shomei.events.QuarantineResolved
+	71, // [71:71] is the sub-list for method output_type
+	71, // [71:71] is the sub-list for method input_type
+	71, // [71:71] is the sub-list for extension type_name
+	71, // [71:71] is the sub-list for extension extendee
+	0,  // [0:71] is the sub-list for field type_name
 }
 
 func init() { file_commit_proto_init() }
@@ -1938,6 +1957,7 @@ func file_commit_proto_init() {
 		(*Event_CounterRetired)(nil),
 		(*Event_DayClosed)(nil),
 		(*Event_StockCounted)(nil),
+		(*Event_CounterHeadAdopted)(nil),
 		(*Event_LogOpened)(nil),
 		(*Event_GenerationActivated)(nil),
 		(*Event_BlockLeased)(nil),

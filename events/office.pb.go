@@ -560,6 +560,110 @@ func (x *CounterRetired) GetCounter() string {
 	return ""
 }
 
+// CounterHeadAdopted: hub and counter disagreed about the counter's claims, and a person decided where they go on.
+type CounterHeadAdopted struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Counter string                 `protobuf:"bytes,1,opt,name=counter,proto3" json:"counter,omitempty"`
+	// epoch, number and hash are the counter's last claim, from which its claims go on.
+	Epoch  string `protobuf:"bytes,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Number uint64 `protobuf:"varint,3,opt,name=number,proto3" json:"number,omitempty"`
+	Hash   []byte `protobuf:"bytes,4,opt,name=hash,proto3" json:"hash,omitempty"`
+	// hub_epoch, hub_number and hub_hash are the last claim that the hub had taken.
+	HubEpoch  string `protobuf:"bytes,5,opt,name=hub_epoch,json=hubEpoch,proto3" json:"hub_epoch,omitempty"`
+	HubNumber uint64 `protobuf:"varint,6,opt,name=hub_number,json=hubNumber,proto3" json:"hub_number,omitempty"`
+	HubHash   []byte `protobuf:"bytes,7,opt,name=hub_hash,json=hubHash,proto3" json:"hub_hash,omitempty"`
+	// why is what the person wrote, without names.
+	Why           string `protobuf:"bytes,8,opt,name=why,proto3" json:"why,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CounterHeadAdopted) Reset() {
+	*x = CounterHeadAdopted{}
+	mi := &file_office_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CounterHeadAdopted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CounterHeadAdopted) ProtoMessage() {}
+
+func (x *CounterHeadAdopted) ProtoReflect() protoreflect.Message {
+	mi := &file_office_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CounterHeadAdopted.ProtoReflect.Descriptor instead.
+func (*CounterHeadAdopted) Descriptor() ([]byte, []int) {
+	return file_office_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *CounterHeadAdopted) GetCounter() string {
+	if x != nil {
+		return x.Counter
+	}
+	return ""
+}
+
+func (x *CounterHeadAdopted) GetEpoch() string {
+	if x != nil {
+		return x.Epoch
+	}
+	return ""
+}
+
+func (x *CounterHeadAdopted) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *CounterHeadAdopted) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
+func (x *CounterHeadAdopted) GetHubEpoch() string {
+	if x != nil {
+		return x.HubEpoch
+	}
+	return ""
+}
+
+func (x *CounterHeadAdopted) GetHubNumber() uint64 {
+	if x != nil {
+		return x.HubNumber
+	}
+	return 0
+}
+
+func (x *CounterHeadAdopted) GetHubHash() []byte {
+	if x != nil {
+		return x.HubHash
+	}
+	return nil
+}
+
+func (x *CounterHeadAdopted) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
 type DayClosed struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Day           string                 `protobuf:"bytes,1,opt,name=day,proto3" json:"day,omitempty"`
@@ -571,7 +675,7 @@ type DayClosed struct {
 
 func (x *DayClosed) Reset() {
 	*x = DayClosed{}
-	mi := &file_office_proto_msgTypes[7]
+	mi := &file_office_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -583,7 +687,7 @@ func (x *DayClosed) String() string {
 func (*DayClosed) ProtoMessage() {}
 
 func (x *DayClosed) ProtoReflect() protoreflect.Message {
-	mi := &file_office_proto_msgTypes[7]
+	mi := &file_office_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -596,7 +700,7 @@ func (x *DayClosed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DayClosed.ProtoReflect.Descriptor instead.
 func (*DayClosed) Descriptor() ([]byte, []int) {
-	return file_office_proto_rawDescGZIP(), []int{7}
+	return file_office_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *DayClosed) GetDay() string {
@@ -629,7 +733,7 @@ type StockCounted struct {
 
 func (x *StockCounted) Reset() {
 	*x = StockCounted{}
-	mi := &file_office_proto_msgTypes[8]
+	mi := &file_office_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -641,7 +745,7 @@ func (x *StockCounted) String() string {
 func (*StockCounted) ProtoMessage() {}
 
 func (x *StockCounted) ProtoReflect() protoreflect.Message {
-	mi := &file_office_proto_msgTypes[8]
+	mi := &file_office_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -654,7 +758,7 @@ func (x *StockCounted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockCounted.ProtoReflect.Descriptor instead.
 func (*StockCounted) Descriptor() ([]byte, []int) {
-	return file_office_proto_rawDescGZIP(), []int{8}
+	return file_office_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *StockCounted) GetCards() uint32 {
@@ -721,7 +825,17 @@ const file_office_proto_rawDesc = "" +
 	"\x04role\x18\x04 \x01(\tR\x04role\x12!\n" +
 	"\fcounter_code\x18\x05 \x01(\tR\vcounterCode\"*\n" +
 	"\x0eCounterRetired\x12\x18\n" +
-	"\acounter\x18\x01 \x01(\tR\acounter\"C\n" +
+	"\acounter\x18\x01 \x01(\tR\acounter\"\xd9\x01\n" +
+	"\x12CounterHeadAdopted\x12\x18\n" +
+	"\acounter\x18\x01 \x01(\tR\acounter\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\tR\x05epoch\x12\x16\n" +
+	"\x06number\x18\x03 \x01(\x04R\x06number\x12\x12\n" +
+	"\x04hash\x18\x04 \x01(\fR\x04hash\x12\x1b\n" +
+	"\thub_epoch\x18\x05 \x01(\tR\bhubEpoch\x12\x1d\n" +
+	"\n" +
+	"hub_number\x18\x06 \x01(\x04R\thubNumber\x12\x19\n" +
+	"\bhub_hash\x18\a \x01(\fR\ahubHash\x12\x10\n" +
+	"\x03why\x18\b \x01(\tR\x03why\"C\n" +
 	"\tDayClosed\x12\x10\n" +
 	"\x03day\x18\x01 \x01(\tR\x03day\x12\x12\n" +
 	"\x04acts\x18\x02 \x01(\rR\x04acts\x12\x10\n" +
@@ -741,17 +855,18 @@ func file_office_proto_rawDescGZIP() []byte {
 	return file_office_proto_rawDescData
 }
 
-var file_office_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_office_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_office_proto_goTypes = []any{
-	(*OfficeDefined)(nil),   // 0: shomei.events.OfficeDefined
-	(*Hours)(nil),           // 1: shomei.events.Hours
-	(*Span)(nil),            // 2: shomei.events.Span
-	(*HoursException)(nil),  // 3: shomei.events.HoursException
-	(*Term)(nil),            // 4: shomei.events.Term
-	(*CounterEnrolled)(nil), // 5: shomei.events.CounterEnrolled
-	(*CounterRetired)(nil),  // 6: shomei.events.CounterRetired
-	(*DayClosed)(nil),       // 7: shomei.events.DayClosed
-	(*StockCounted)(nil),    // 8: shomei.events.StockCounted
+	(*OfficeDefined)(nil),      // 0: shomei.events.OfficeDefined
+	(*Hours)(nil),              // 1: shomei.events.Hours
+	(*Span)(nil),               // 2: shomei.events.Span
+	(*HoursException)(nil),     // 3: shomei.events.HoursException
+	(*Term)(nil),               // 4: shomei.events.Term
+	(*CounterEnrolled)(nil),    // 5: shomei.events.CounterEnrolled
+	(*CounterRetired)(nil),     // 6: shomei.events.CounterRetired
+	(*CounterHeadAdopted)(nil), // 7: shomei.events.CounterHeadAdopted
+	(*DayClosed)(nil),          // 8: shomei.events.DayClosed
+	(*StockCounted)(nil),       // 9: shomei.events.StockCounted
 }
 var file_office_proto_depIdxs = []int32{
 	1, // 0: shomei.events.OfficeDefined.hours:type_name -> shomei.events.Hours
@@ -776,7 +891,7 @@ func file_office_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_office_proto_rawDesc), len(file_office_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

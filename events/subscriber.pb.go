@@ -3139,6 +3139,7 @@ func (x *FactRefused) GetWhy() string {
 	return ""
 }
 
+// KeyDestroyed: what ErasureOrdered ordered is done.
 type KeyDestroyed struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	RecordClass   string                 `protobuf:"bytes,1,opt,name=record_class,json=recordClass,proto3" json:"record_class,omitempty"`
@@ -3281,9 +3282,12 @@ func (x *SubscriberAliased) GetTo() string {
 	return ""
 }
 
+// ErasureOrdered: no retention period runs any more, and the key of this record class is to be destroyed.
 type ErasureOrdered struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	RecordClass   string                 `protobuf:"bytes,1,opt,name=record_class,json=recordClass,proto3" json:"record_class,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	RecordClass string                 `protobuf:"bytes,1,opt,name=record_class,json=recordClass,proto3" json:"record_class,omitempty"`
+	// order is the number or mark of the written order, without names.
+	Order         string `protobuf:"bytes,2,opt,name=order,proto3" json:"order,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3321,6 +3325,13 @@ func (*ErasureOrdered) Descriptor() ([]byte, []int) {
 func (x *ErasureOrdered) GetRecordClass() string {
 	if x != nil {
 		return x.RecordClass
+	}
+	return ""
+}
+
+func (x *ErasureOrdered) GetOrder() string {
+	if x != nil {
+		return x.Order
 	}
 	return ""
 }
@@ -3811,9 +3822,10 @@ const file_subscriber_proto_rawDesc = "" +
 	"obligation\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"#\n" +
 	"\x11SubscriberAliased\x12\x0e\n" +
-	"\x02to\x18\x01 \x01(\tR\x02to\"3\n" +
+	"\x02to\x18\x01 \x01(\tR\x02to\"I\n" +
 	"\x0eErasureOrdered\x12!\n" +
-	"\frecord_class\x18\x01 \x01(\tR\vrecordClass\"F\n" +
+	"\frecord_class\x18\x01 \x01(\tR\vrecordClass\x12\x14\n" +
+	"\x05order\x18\x02 \x01(\tR\x05order\"F\n" +
 	"\x0eRequestRefused\x12\x18\n" +
 	"\arequest\x18\x01 \x01(\tR\arequest\x12\x1a\n" +
 	"\brefusals\x18\x02 \x03(\tR\brefusals\"B\n" +

@@ -13,8 +13,8 @@ import (
 
 // elsewhere are events of the other aggregates, which their own folds know.
 var elsewhere = []string{
-	"CardClaimed", "CardReleased", "CardRetired", "OfficeDefined", "CounterEnrolled", "CounterRetired", "DayClosed", "StockCounted",
-	"LogOpened", "GenerationActivated", "BlockLeased", "CrlPublished", "WriterEnrolled", "WriterRetired", "RecordOpened",
+	"CardClaimed", "CardReleased", "CardRetired", "OfficeDefined", "CounterEnrolled", "CounterRetired", "CounterHeadAdopted", "DayClosed",
+	"StockCounted", "LogOpened", "GenerationActivated", "BlockLeased", "CrlPublished", "WriterEnrolled", "WriterRetired", "RecordOpened",
 	"FactQuarantined", "QuarantineResolved",
 }
 
