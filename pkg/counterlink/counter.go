@@ -88,6 +88,7 @@ const (
 	shortestRetry = 50 * time.Millisecond
 	retryTime     = 2 * time.Second
 	redeliveries  = 5 * time.Second
+	longestReturn = 4 * time.Second
 )
 
 // ConnectOptions are those of a counter's connection: its nkey, an inbox of its own, and never giving up. Callers add
@@ -99,9 +100,16 @@ func ConnectOptions(counter string, key nkeys.KeyPair) ([]nats.Option, error) {
 	}
 	return []nats.Option{
 		nats.Name("counter " + counter), nats.Nkey(public, key.Sign), nats.CustomInboxPrefix(InboxPrefix(counter)),
-		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(), nats.ReconnectWait(time.Second),
-		nats.ReconnectJitter(time.Second, 2*time.Second), nats.PingInterval(10 * time.Second), nats.MaxPingsOutstanding(2),
+		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(),
+		nats.CustomReconnectDelay(comeBack), nats.PingInterval(10 * time.Second), nats.MaxPingsOutstanding(2),
 	}, nil
+}
+
+// comeBack is how long to wait before the next attempt to connect: soon at first, because somebody stands at the counter,
+// then ever later and never all counters at once.
+func comeBack(attempts int) time.Duration {
+	longest := min(200*time.Millisecond<<min(attempts, 5), longestReturn)
+	return longest/4 + rand.N(longest)
 }
 
 // NewLink makes the counter's end. Nothing is sent before Run.
@@ -192,20 +200,11 @@ func (l *Link) pause(ctx context.Context, about time.Duration) {
 
 // serve is one link-up: compare, then send until something is in doubt.
 func (l *Link) serve(ctx context.Context) error {
-	lost := l.cfg.Conn.StatusChanged(nats.DISCONNECTED, nats.RECONNECTING, nats.CLOSED)
-	defer l.cfg.Conn.RemoveStatusListener(lost)
-	if !l.cfg.Conn.IsConnected() {
-		return nats.ErrDisconnected
+	ctx, cancel := l.whileConnected(ctx)
+	defer cancel()
+	if err := context.Cause(ctx); err != nil {
+		return err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	go func() { // an answer that was on its way when the line broke never comes
-		select {
-		case <-lost:
-			cancel(nats.ErrDisconnected)
-		case <-ctx.Done():
-		}
-	}()
 	l.enter(Comparing)
 	expected, err := l.linkUp(ctx)
 	if err != nil {
@@ -222,6 +221,24 @@ func (l *Link) serve(ctx context.Context) error {
 		case <-l.kick:
 		}
 	}
+}
+
+// whileConnected is a context that ends when the line breaks: an answer that was on its way then never comes.
+func (l *Link) whileConnected(ctx context.Context) (context.Context, context.CancelFunc) {
+	lost := l.cfg.Conn.StatusChanged(nats.DISCONNECTED, nats.RECONNECTING, nats.CLOSED)
+	connected, cancel := context.WithCancelCause(ctx)
+	if !l.cfg.Conn.IsConnected() {
+		cancel(nats.ErrDisconnected)
+	}
+	go func() {
+		defer l.cfg.Conn.RemoveStatusListener(lost)
+		select {
+		case <-lost:
+			cancel(nats.ErrDisconnected)
+		case <-connected.Done():
+		}
+	}()
+	return connected, func() { cancel(nil) }
 }
 
 // linkUp compares heads both ways and returns the sequence that the next publish must expect.
@@ -296,9 +313,15 @@ func (l *Link) receive(ctx context.Context) {
 }
 
 func (l *Link) consume(ctx context.Context) error {
-	setup, cancel := context.WithTimeout(ctx, answerTime)
+	connected, broken := l.whileConnected(ctx)
+	defer broken()
+	if err := context.Cause(connected); err != nil {
+		return err
+	}
+	setup, cancel := context.WithTimeout(connected, answerTime)
 	defer cancel()
-	// A consumer in memory: when it is lost everything of the last 30 days comes again, and what was seen is dropped.
+	// A consumer in memory: when it is lost everything of the last 30 days comes again, and what was seen is dropped. A hub
+	// that was started again has lost it, so a line that broke is not waited for here.
 	consumer, err := l.js.CreateOrUpdateConsumer(setup, CommandStream, jetstream.ConsumerConfig{
 		Durable: l.cfg.Counter, FilterSubject: CommandSubject(l.cfg.Counter), AckPolicy: jetstream.AckExplicitPolicy,
 		AckWait: redeliveries, MemoryStorage: true, InactiveThreshold: Retention,
@@ -310,7 +333,7 @@ func (l *Link) consume(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading the commands of counter %s: %w", l.cfg.Counter, err)
 	}
-	stop := context.AfterFunc(ctx, messages.Stop)
+	stop := context.AfterFunc(connected, messages.Stop)
 	defer stop()
 	defer messages.Stop()
 	for {
