@@ -1,9 +1,9 @@
 package regime
 
 import (
-	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"shomei/pkg/civil"
@@ -76,18 +76,22 @@ func answerOf(v Validity) validityAnswer {
 	return validityAnswer{v.LastDay, v.NotAfter, v.WindowOpens, once(v.Rules()), v.Binds, v.Candidates}
 }
 
-func (s Switches) answerValidity(f fields) (any, error) {
-	var in ValidityIn
-	var birth civil.PartialDate
-	err := f.into(map[string]any{
-		"regime": &in.Regime, "kind": &in.Kind, "issued": &in.Issued, "birth_date": &birth,
-		"current_last_day": &in.CurrentLastDay, "auth_last_day": &in.AuthLastDay, "card_last_day": &in.CardLastDay,
+// askedValidity is a line of the question validity.
+type askedValidity struct {
+	Regime         Regime            `json:"regime"`
+	Kind           Kind              `json:"kind"`
+	Issued         civil.Date        `json:"issued"`
+	BirthDate      civil.PartialDate `json:"birth_date"`
+	CurrentLastDay civil.Date        `json:"current_last_day"`
+	AuthLastDay    civil.Date        `json:"auth_last_day"`
+	CardLastDay    civil.Date        `json:"card_last_day"`
+}
+
+func (s Switches) answerValidity(in askedValidity) (any, error) {
+	v, err := s.Validity(ValidityIn{
+		Regime: in.Regime, Kind: in.Kind, Issued: in.Issued, BirthDate: in.BirthDate.Latest(),
+		CurrentLastDay: in.CurrentLastDay, AuthLastDay: in.AuthLastDay, CardLastDay: in.CardLastDay,
 	})
-	if err != nil {
-		return nil, err
-	}
-	in.BirthDate = birth.Latest()
-	v, err := s.Validity(in)
 	if err != nil {
 		return nil, err
 	}
@@ -103,8 +107,7 @@ func noTimeLeft(v Validity) error {
 	if v.Binds == authCap {
 		field = "auth_last_day"
 	}
-	r, _ := Lookup(v.Refused[0])
-	return &FieldError{field, r.JA, r.EN}
+	return against(field, v.Refused[0])
 }
 
 type windowAnswer struct {
@@ -115,27 +118,45 @@ type windowAnswer struct {
 	Rules       []ID        `json:"rules"`
 }
 
-func (s Switches) answerWindow(f fields) (any, error) {
-	r := MyNumber
-	var last, on civil.Date
-	if err := f.into(map[string]any{"regime": &r, "last_day": &last, "on": &on}); err != nil {
-		return nil, err
+// askedWindow is a line of the question window.
+type askedWindow struct {
+	Regime  Regime     `json:"regime"`
+	LastDay civil.Date `json:"last_day"`
+	On      civil.Date `json:"on"`
+}
+
+func (s Switches) answerWindow(in askedWindow) (any, error) {
+	if in.Regime == "" {
+		in.Regime = MyNumber
 	}
-	if r != Juki && r != MyNumber {
-		return nil, unknown("regime", "juki, mynumber")
-	}
-	if last.IsZero() {
+	if in.LastDay.IsZero() {
 		return nil, missing("last_day")
 	}
-	w := s.Window(r, last)
-	out := windowAnswer{LastDay: last, WindowOpens: w.Opens, NoticeDue: w.NoticeDue, Rules: w.Rules}
-	if !on.IsZero() {
-		out.State = w.On(on)
-		rules := renewalRules(r)
-		out.Rules = append(out.Rules, map[WindowState]ID{WindowNotYet: rules.before, WindowOpen: rules.in, WindowExpired: rules.after}[out.State])
+	w := s.Window(in.Regime, in.LastDay)
+	out := windowAnswer{LastDay: in.LastDay, WindowOpens: w.Opens, NoticeDue: w.NoticeDue, Rules: w.Rules}
+	if !in.On.IsZero() {
+		state, rule := w.renewable(in.Regime, in.On)
+		out.State, out.Rules = state, append(out.Rules, rule)
 	}
 	out.Rules = once(out.Rules)
 	return out, nil
+}
+
+// WindowEnded is the state of a window on a day on which its regime renews nothing any more.
+const WindowEnded WindowState = "ended"
+
+// renewable tells where the day lies and by which rule, with regard to the
+// time in which the regime renews at all.
+func (w Window) renewable(r Regime, on civil.Date) (WindowState, ID) {
+	rules := renewalRules(r)
+	switch ruling := Allows(r, OpRenew, on); {
+	case !ruling.Accepted() && on.Before(MyNumberFirstDay) && (r == MyNumber || on.Before(JukiFirstDay)):
+		return WindowNotYet, ruling.Refused[0]
+	case !ruling.Accepted():
+		return WindowEnded, ruling.Refused[0]
+	}
+	state := w.On(on)
+	return state, map[WindowState]ID{WindowNotYet: rules.before, WindowOpen: rules.in, WindowExpired: rules.after}[state]
 }
 
 type openAnswer struct {
@@ -152,39 +173,36 @@ var operations = []Operation{OpNew, OpRenew, OpReissue, OpRevoke, OpSuspend, OpU
 // checkOperation finds an operation that the law does not know and an office that can't be used.
 func checkOperation(op Operation, office Office) error {
 	if !slices.Contains(operations, op) {
-		return unknown("operation", fmt.Sprint(operations))
+		return unknown("operation", strings.Join(operationWords, ", "))
 	}
 	if err := office.Check(); err != nil {
-		return &FieldError{"office", "窓口の記述に誤りがあります。", err.Error()}
+		return &FieldError{Field: "office", JA: "窓口の受付時間に誤りがあります。終わりは始まりより後にしてください。", EN: err.Error()}
 	}
 	return nil
 }
 
-func checkRegime(r Regime) error {
-	if r != "" && r != Juki && r != MyNumber {
-		return unknown("regime", "juki, mynumber")
-	}
-	return nil
+// askedOpen is a line of the question open.
+type askedOpen struct {
+	Operation Operation `json:"operation"`
+	At        time.Time `json:"at"`
+	Regime    Regime    `json:"regime"`
+	Office    Office    `json:"office"`
 }
 
-func (s Switches) answerOpen(f fields) (any, error) {
-	var r Regime
-	var op Operation
-	var office Office
-	var at instant
-	err := f.into(map[string]any{"regime": &r, "office": &office, "operation": &op, "at": &at})
-	if err = errors.Join(err, checkOperation(op, office), checkRegime(r)); err != nil {
+func (s Switches) answerOpen(in askedOpen) (any, error) {
+	if err := checkOperation(in.Operation, in.Office); err != nil {
 		return nil, err
 	}
-	if at.at.IsZero() {
+	if in.At.IsZero() {
 		return nil, missing("at")
 	}
+	r := in.Regime
 	receipt := Receipt{}
 	if r == "" {
-		r, receipt.Ruling = Governs(op, civil.Of(at.at))
+		r, receipt.Ruling = Governs(in.Operation, civil.Of(in.At))
 	}
 	if receipt.Accepted() {
-		receipt = office.Receives(r, op, at.at)
+		receipt = in.Office.Receives(r, in.Operation, in.At)
 	}
 	out := openAnswer{Open: receipt.Accepted(), Regime: r, NextOpening: receipt.Next, Rules: once(receipt.Rules())}
 	out.sentence = sentenceOf(out.Rules[0])
@@ -218,20 +236,47 @@ type applyAnswer struct {
 	Rules       []ID            `json:"rules"`
 }
 
-func (s Switches) answerApply(f fields) (any, error) {
-	var a Application
-	var at instant
-	err := f.into(map[string]any{
-		"regime": &a.Regime, "operation": &a.Operation, "kinds": &a.Kinds, "at": &at, "office": &a.Office,
-		"person": &a.Person, "channel": &a.Channel, "shown": &a.Shown, "letter": &a.Letter, "pins_match": &a.PINsMatch,
-		"no_card": &a.NoCard, "clerk": &a.Clerk, "granted_by": &a.GrantedBy, "cause": &a.Cause, "card": &a.Card,
-		"express": &a.Express, "sign_last_day": &a.SignLastDay, "auth_last_day": &a.AuthLastDay, "card_last_day": &a.CardLastDay,
-	})
-	if err = errors.Join(err, checkOperation(a.Operation, a.Office), checkRegime(a.Regime)); err != nil {
+// askedApply is a line of the question apply.
+type askedApply struct {
+	Regime    Regime      `json:"regime"`
+	Operation Operation   `json:"operation"`
+	Kinds     []Kind      `json:"kinds"`
+	At        time.Time   `json:"at"`
+	Office    Office      `json:"office"`
+	Person    askedPerson `json:"person"`
+	Channel   Channel     `json:"channel"`
+	Shown     []Shown     `json:"shown"`
+	Letter    string      `json:"letter"`
+	PINsMatch bool        `json:"pins_match"`
+	NoCard    bool        `json:"no_card"`
+	Clerk     string      `json:"clerk"`
+	GrantedBy string      `json:"granted_by"`
+	Cause     Cause       `json:"cause"`
+	Card      bool        `json:"card"`
+	Express   bool        `json:"express"`
+
+	SignLastDay civil.Date `json:"sign_last_day"`
+	AuthLastDay civil.Date `json:"auth_last_day"`
+	CardLastDay civil.Date `json:"card_last_day"`
+}
+
+// askedPerson is a person whose birth date may be known in part.
+type askedPerson struct {
+	Person
+	BirthDate civil.PartialDate `json:"birth_date"`
+}
+
+func (s Switches) answerApply(in askedApply) (any, error) {
+	if err := checkOperation(in.Operation, in.Office); err != nil {
 		return nil, err
 	}
-	a.At = at.at
-	d, err := s.Apply(a)
+	in.Person.Person.BirthDate = in.Person.BirthDate.Latest()
+	d, err := s.Apply(Application{
+		Regime: in.Regime, Operation: in.Operation, Kinds: in.Kinds, At: in.At, Office: in.Office, Person: in.Person.Person,
+		Channel: in.Channel, Shown: in.Shown, Letter: in.Letter, PINsMatch: in.PINsMatch, NoCard: in.NoCard,
+		Clerk: in.Clerk, GrantedBy: in.GrantedBy, Cause: in.Cause, Card: in.Card, Express: in.Express,
+		SignLastDay: in.SignLastDay, AuthLastDay: in.AuthLastDay, CardLastDay: in.CardLastDay,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -75,7 +75,7 @@ func (s Switches) Apply(a Application) (Decision, error) {
 		return Decision{}, err
 	}
 	out.Fee = s.Fee(FeeIn{
-		Regime: out.Regime, Operation: a.Operation, Cause: a.cause(day), On: day,
+		Regime: out.Regime, Operation: a.Operation, Cause: a.cause(a.kinds(out.Regime), day), On: day,
 		Card: a.Card, Certificates: true, Express: a.Express,
 	})
 	out.merge(out.Fee.Ruling)
@@ -84,6 +84,9 @@ func (s Switches) Apply(a Application) (Decision, error) {
 
 // judgeApplication judges person, documents and certificates.
 func (s Switches) judgeApplication(a Application, day civil.Date, out *Decision) error {
+	if err := a.check(out.Regime, day); err != nil {
+		return err
+	}
 	kinds := a.kinds(out.Regime)
 	person := EligibilityIn{
 		Regime: out.Regime, On: day, Office: a.Office, Person: a.Person,
@@ -95,9 +98,13 @@ func (s Switches) judgeApplication(a Application, day civil.Date, out *Decision)
 			person.Kind = k
 			out.merge(s.Eligible(person))
 		}
+		out.merge(s.Represented(person))
 	case a.Operation == OpUnblock && out.Regime == MyNumber:
 		out.merge(person.Residence())
 		out.merge(s.SetsPINs(person))
+		out.merge(s.Represented(person))
+	case out.Regime == Juki && slices.Contains(kinds, Auth):
+		out.refuse(NoSuchKind)
 	}
 	docs, err := s.Documents(DocumentsIn{
 		Regime: out.Regime, Operation: a.Operation, Channel: a.channel(), On: day,
@@ -166,6 +173,20 @@ func (s Switches) judgeOne(a Application, in ValidityIn, out *Decision) (Validit
 	return v, err
 }
 
+// check finds a value without which the application can't be judged under
+// regime r, or that can't be.
+func (a Application) check(r Regime, day civil.Date) error {
+	switch issues := slices.Contains(issuing, a.Operation); {
+	case issues && a.Person.BirthDate.IsZero():
+		return missing("person.birth_date")
+	case a.Person.BirthDate.After(day):
+		return bornLater("person.birth_date")
+	case issues && r == Juki && a.Express:
+		return against("express", expressNotYet)
+	}
+	return nil
+}
+
 func (a Application) kinds(r Regime) []Kind {
 	switch {
 	case len(a.Kinds) > 0:
@@ -198,9 +219,9 @@ func (a Application) holds(k Kind, day civil.Date) bool {
 	return !last.IsZero() && !day.After(last)
 }
 
-// cause is why something is issued, when the application does not say.
-func (a Application) cause(day civil.Date) Cause {
-	expired := !a.SignLastDay.IsZero() && !a.holds(Sign, day) || !a.AuthLastDay.IsZero() && !a.holds(Auth, day)
+// cause is why the kinds are issued, when the application does not say.
+func (a Application) cause(kinds []Kind, day civil.Date) Cause {
+	expired := slices.ContainsFunc(kinds, func(k Kind) bool { return !a.lastDay(k).IsZero() && !a.holds(k, day) })
 	switch {
 	case a.Cause != "":
 		return a.Cause

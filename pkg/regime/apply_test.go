@@ -214,3 +214,63 @@ func TestApplyToUnblockAChildsCard(t *testing.T) {
 		}
 	}
 }
+
+// What an application must not get through, found by asking a second implementation the same.
+func TestApplyRefuses(t *testing.T) {
+	representative := bring(DocForm, DocCard, DocRepresentation, DocProxyPhotoID)
+	with := func(change func(*Person)) Person {
+		p := resident1980
+		change(&p)
+		return p
+	}
+	for _, c := range []struct {
+		name    string
+		in      Application
+		person  Person
+		refused []ID
+	}{
+		{"an adult's representative, juki", Application{Operation: OpNew, Channel: ChannelRepresentative, At: tokyo("2012-12-03 10:00:00"), Shown: representative}, resident1980, []ID{"juki.eligibility.no-representative"}},
+		{"an adult's representative", Application{Operation: OpRenew, Kinds: []Kind{Auth}, Channel: ChannelRepresentative, At: tokyo("2020-03-19 10:00:00"), Shown: representative, AuthLastDay: day("2020-06-18")}, resident1980, []ID{"mynumber.eligibility.no-representative"}},
+		{"an adult's representative unblocks", Application{Operation: OpUnblock, Channel: ChannelRepresentative, At: tokyo("2020-03-19 10:00:00"), Shown: representative, AuthLastDay: day("2020-06-18")}, resident1980, []ID{"mynumber.eligibility.no-representative"}},
+		{"at 19, in 2022-03", Application{Operation: OpNew, Channel: ChannelRepresentative, At: tokyo("2022-03-31 10:00:00"), Shown: representative}, with(func(p *Person) { p.BirthDate = day("2002-04-02") }), nil},
+		{"at 19, in 2022-04", Application{Operation: OpNew, Channel: ChannelRepresentative, At: tokyo("2022-04-01 10:00:00"), Shown: representative}, with(func(p *Person) { p.BirthDate = day("2002-04-02") }), []ID{"mynumber.eligibility.no-representative"}},
+		{"a ward's representative", Application{Operation: OpNew, Kinds: []Kind{Auth}, Channel: ChannelRepresentative, At: tokyo("2020-03-19 10:00:00"), Shown: representative}, with(func(p *Person) { p.AdultWard = true }), nil},
+		{"revoking what a juki card never has", Application{Regime: Juki, Operation: OpRevoke, Kinds: []Kind{Auth}, At: tokyo("2016-02-29 10:00:00"), Shown: bring(DocForm, DocPhotoID), AuthLastDay: day("2016-07-15")}, resident1980, []ID{"juki.kind.signature-only"}},
+		{"overseas, elsewhere", Application{Operation: OpNew, At: tokyo("2024-05-27 10:00:00"), Shown: bring(DocForm, DocCard, DocPhotoID)}, with(func(p *Person) { p.Overseas, p.Municipality = day("2024-01-01"), "122378" }), []ID{"mynumber.eligibility.other-municipality"}},
+		{"overseas, too early", Application{Operation: OpNew, Kinds: []Kind{Auth}, At: tokyo("2024-05-24 10:00:00"), Shown: bring(DocForm, DocCard, DocPhotoID)}, with(func(p *Person) { p.Overseas = day("2024-01-01") }), []ID{"mynumber.eligibility.overseas-not-yet"}},
+	} {
+		c.in.Office, c.in.Person = here, c.person
+		got, err := Switches{}.Apply(c.in)
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if diff := cmp.Diff(c.refused, once(got.Refused), cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s: refused %s", c.name, diff)
+		}
+	}
+}
+
+// Why something is issued follows from the certificates asked for, not from the others.
+func TestCauseFollowsFromWhatIsAskedFor(t *testing.T) {
+	for _, c := range []struct {
+		in  Application
+		yen int
+	}{
+		{Application{Operation: OpReissue, Kinds: []Kind{Auth}, SignLastDay: day("2021-06-18"), AuthLastDay: day("2024-06-18")}, 200}, // the lost one was in force
+		{Application{Operation: OpReissue, Kinds: []Kind{Auth}, AuthLastDay: day("2021-06-18")}, 0},                                   // it had expired
+		{Application{Operation: OpReissue, AuthLastDay: day("2024-06-18"), SignLastDay: day("2024-06-18")}, 200},
+	} {
+		c.in.Office, c.in.Person, c.in.At, c.in.Shown = here, resident1980, tokyo("2021-09-01 10:00:00"), bring(DocForm, DocCard, DocPhotoID)
+		if got, err := (Switches{}).Apply(c.in); err != nil || got.Fee.Yen != c.yen {
+			t.Errorf("%v: %d yen, want %d; %v", c.in.Kinds, got.Fee.Yen, c.yen, err)
+		}
+	}
+}
+
+func TestExpressIsNotForTheJukiCard(t *testing.T) {
+	answers, failed := ask(t, "apply", `{"operation":"new","at":"2012-12-03 10:00","person":{"birth_date":"1980-06-18"},"express":true}`)
+	if bad, _ := answers[0]["error"].(map[string]any); failed != 1 || bad["field"] != "express" || bad["rule"] != "mynumber.fee.express-not-yet" {
+		t.Errorf("%v", answers)
+	}
+}

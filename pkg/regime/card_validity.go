@@ -48,7 +48,7 @@ func (in CardValidityIn) check() error {
 	case in.BirthDate.IsZero():
 		return missing("birth_date")
 	case in.BirthDate.After(in.Issued):
-		return &FieldError{"birth_date", "生年月日が発行日より後です。", "the birth date lies after the day of issue"}
+		return bornLater("birth_date")
 	case in.Extension && in.CurrentLastDay.IsZero():
 		return missing("current_last_day")
 	}

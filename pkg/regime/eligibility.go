@@ -42,11 +42,13 @@ type EligibilityIn struct {
 // (seed page; domain.md 1.3.2, 1.4.6). All refusals are listed.
 func (s Switches) Eligible(in EligibilityIn) Ruling {
 	ruling := in.Residence()
+	if moved := in.Person.Overseas; !moved.IsZero() && !in.On.Before(moved) {
+		ruling = in.overseas()
+	}
 	if in.Regime == Juki && in.Kind == Auth {
 		ruling.refuse(NoSuchKind)
 	}
 	ruling.merge(in.foreign())
-	ruling.merge(in.overseas())
 	ruling.merge(s.capacity(in))
 	return ruling
 }
@@ -78,16 +80,31 @@ func (s Switches) SetsPINs(in EligibilityIn) Ruling {
 	return s.capacity(in)
 }
 
+// Represented judges whether the person can have a legal representative at all:
+// a minor and an adult ward have one, nobody else (Civil Code Arts 4, 8, 824,
+// 859; domain.md 1.4.6). Without it an agent by mandate would only have to call
+// themselves a representative to be spared the letter of inquiry.
+func (s Switches) Represented(in EligibilityIn) Ruling {
+	age := 20
+	if !in.On.Before(adultAt18Day) {
+		age = 18
+	}
+	if !in.ByRepresentative || in.Person.AdultWard || in.Person.BirthDate.IsZero() || civil.AgeDuring(in.Person.BirthDate, in.On) < age {
+		return Ruling{}
+	}
+	return Ruling{Refused: []ID{eligibilityRules(in.Regime).noRepresentative}}
+}
+
 // rulesOfEligibility are the rules that both regimes know under their own source.
 type rulesOfEligibility struct {
-	resident, notRegistered, elsewhere, under15, ward, special ID
+	resident, notRegistered, elsewhere, under15, ward, special, noRepresentative ID
 }
 
 func eligibilityRules(r Regime) rulesOfEligibility {
 	if r == Juki {
-		return rulesOfEligibility{jukiResident, jukiNotRegistered, jukiElsewhere, jukiUnder15, jukiWard, jukiSpecial}
+		return rulesOfEligibility{jukiResident, jukiNotRegistered, jukiElsewhere, jukiUnder15, jukiWard, jukiSpecial, jukiNoRepresentative}
 	}
-	return rulesOfEligibility{resident, notRegistered, elsewhere, under15, ward, special}
+	return rulesOfEligibility{resident, notRegistered, elsewhere, under15, ward, special, noRepresentative}
 }
 
 // foreign judges nationality and period of stay.
@@ -107,18 +124,17 @@ func (in EligibilityIn) foreign() Ruling {
 	return ruling
 }
 
-// overseas judges a person who has moved abroad.
+// overseas judges a person who has moved abroad: none but the municipality of
+// the supplementary family register is their window (domain.md 1.2).
 func (in EligibilityIn) overseas() Ruling {
-	var ruling Ruling
-	moved := in.Person.Overseas
+	ruling := in.Residence()
 	switch {
-	case moved.IsZero() || in.On.Before(moved):
 	case in.Regime == Juki:
-		ruling.refuse(jukiNotRegistered)
+		return Ruling{Refused: []ID{jukiNotRegistered}}
 	case in.On.Before(overseasDay):
-		ruling.refuse(overseasNotYet)
-	default:
-		ruling.apply(overseasWindow)
+		return Ruling{Refused: []ID{overseasNotYet}}
+	case ruling.Accepted():
+		return Ruling{Applied: []ID{overseasWindow}}
 	}
 	return ruling
 }

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
+	"unicode/utf8"
 )
 
 // maxLine bounds one line of input, in bytes.
@@ -21,6 +21,7 @@ type lineError struct {
 	Error struct {
 		Line      int    `json:"line"`
 		Field     string `json:"field,omitempty"`
+		Rule      ID     `json:"rule,omitempty"`
 		MessageJA string `json:"message_ja"`
 		MessageEN string `json:"message_en"`
 	} `json:"error"`
@@ -33,14 +34,13 @@ func AnswerLines(cmd string, in io.Reader, out io.Writer) (failed int, err error
 }
 
 // AnswerLines answers the question named by cmd (validity, window, open, apply)
-// for each line of in that is not blank. A line that can't be answered gets an
-// object {"error":{"line","field","message_ja","message_en"}} and is counted in
-// failed; the other lines are answered all the same. The error is
-// ErrUnknownQuestion, or one of reading or writing.
+// for each line of in, in order. A line that can't be answered, an empty one
+// too, gets an object {"error":{"line","field","rule","message_ja","message_en"}}
+// and is counted in failed; the other lines are answered all the same, so the
+// nth line out answers the nth line in. Question.Help defines every field. The
+// error is ErrUnknownQuestion, or one of reading or writing.
 func (s Switches) AnswerLines(cmd string, in io.Reader, out io.Writer) (failed int, err error) {
-	answer, ok := map[string]func(fields) (any, error){
-		"validity": s.answerValidity, "window": s.answerWindow, "open": s.answerOpen, "apply": s.answerApply,
-	}[cmd]
+	question, ok := questionNamed(cmd)
 	if !ok {
 		return 0, fmt.Errorf("answering %q: %w", cmd, ErrUnknownQuestion)
 	}
@@ -52,8 +52,11 @@ func (s Switches) AnswerLines(cmd string, in io.Reader, out io.Writer) (failed i
 		if readErr != nil && readErr != io.EOF && !errors.Is(readErr, errLineTooLong) {
 			return failed, errors.Join(fmt.Errorf("reading line %d: %w", line, readErr), writer.Flush())
 		}
-		if len(bytes.TrimSpace(text)) > 0 || errors.Is(readErr, errLineTooLong) {
-			result, bad := answerLine(answer, text, readErr)
+		if len(text) > 0 || readErr != io.EOF {
+			if line == 1 {
+				text = bytes.TrimPrefix(text, []byte("\ufeff")) // as editors on Windows begin a file
+			}
+			result, bad := s.answerLine(question, text, readErr)
 			if bad != nil {
 				failed++
 				result = asLineError(line, bad)
@@ -75,15 +78,35 @@ func (s Switches) AnswerLines(cmd string, in io.Reader, out io.Writer) (failed i
 }
 
 // answerLine answers one line that was read with readErr.
-func answerLine(answer func(fields) (any, error), text []byte, readErr error) (any, error) {
+func (s Switches) answerLine(q Question, text []byte, readErr error) (any, error) {
 	if errors.Is(readErr, errLineTooLong) {
-		return nil, &FieldError{"", "行が長すぎます(上限1MiB)。", readErr.Error()}
+		return nil, &FieldError{JA: "行が長すぎます(上限1MiB)。", EN: readErr.Error()}
 	}
-	f, err := parseFields(text)
+	checked, err := q.read(text)
 	if err != nil {
 		return nil, err
 	}
-	return answer(f)
+	return q.answer(s, checked)
+}
+
+// read checks a line by the fields of the question and gives it back with
+// absent values left out and instants as RFC 3339.
+func (q Question) read(text []byte) ([]byte, error) {
+	switch {
+	case len(bytes.TrimSpace(text)) == 0:
+		return nil, &FieldError{JA: "空の行です。1行に1つのJSONオブジェクトを書いてください。", EN: "the line is empty; write one JSON object on it"}
+	case !utf8.Valid(text):
+		return nil, &FieldError{JA: "UTF-8の文字ではありません。UTF-8で書いてください。", EN: "the line is not UTF-8; write it in UTF-8"}
+	case !json.Valid(text) || bytes.TrimSpace(text)[0] != '{':
+		return nil, &FieldError{JA: "1行に1つのJSONオブジェクトを書いてください。", EN: "expected one JSON object on the line"}
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	object, err := q.asks.read(decoder, "")
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(object)
 }
 
 func asLineError(line int, err error) lineError {
@@ -91,9 +114,9 @@ func asLineError(line int, err error) lineError {
 	out.Error.Line = line
 	var bad *FieldError
 	if !errors.As(err, &bad) {
-		bad = &FieldError{"", "この行には答えられません。", err.Error()}
+		bad = &FieldError{JA: "この行には答えられません。", EN: err.Error()}
 	}
-	out.Error.Field, out.Error.MessageJA, out.Error.MessageEN = bad.Field, bad.JA, bad.EN
+	out.Error.Field, out.Error.Rule, out.Error.MessageJA, out.Error.MessageEN = bad.Field, bad.Rule, bad.JA, bad.EN
 	return out
 }
 
@@ -122,37 +145,4 @@ func readLine(r *bufio.Reader) ([]byte, error) {
 			return line, err
 		}
 	}
-}
-
-// fields are the values of one JSON object by name.
-type fields map[string]json.RawMessage
-
-func parseFields(text []byte) (fields, error) {
-	var f fields
-	if err := json.Unmarshal(text, &f); err != nil || f == nil {
-		return nil, &FieldError{"", "1行に1つのJSONオブジェクトを書いてください。", "expected one JSON object on the line"}
-	}
-	return f, nil
-}
-
-// into reads each named field into its pointer. Unknown names and values that
-// don't fit are *FieldError; absent names and nulls leave the pointer's value.
-func (f fields) into(targets map[string]any) error {
-	names := make([]string, 0, len(f))
-	for name := range f {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		target, ok := targets[name]
-		if !ok {
-			return &FieldError{name, "知らない項目です。", "unknown field"}
-		}
-		decoder := json.NewDecoder(bytes.NewReader(f[name]))
-		decoder.DisallowUnknownFields()
-		if err := decoder.Decode(target); err != nil {
-			return &FieldError{name, "値を読み取れません。日付はYYYY-MM-DD、日時は2012-11-30T17:01:00+09:00の形で書いてください。", err.Error()}
-		}
-	}
-	return nil
 }

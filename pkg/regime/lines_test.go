@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -48,7 +49,6 @@ func TestValidityLines(t *testing.T) {
 		`{"regime":"mynumber","kind":"sign","issued":"2017-02-28","birth_date":"1980-02-29","current_last_day":"","auth_last_day":"","card_last_day":""}`,
 		`{"regime":"mynumber","kind":"auth","issued":"2026-03-16","birth_date":"1980-06-15","current_last_day":"2026-06-15"}`,
 		`{"regime":"juki","kind":"sign","issued":"2012-12-03"}`,
-		``,
 		`{"regime":"mynumber","kind":"sign","issued":"2016-01-09","birth_date":"1950-05-00"}`,
 	)
 	want := []map[string]any{
@@ -76,6 +76,11 @@ func TestBadLines(t *testing.T) {
 	for _, c := range []struct{ cmd, line, field string }{
 		{"validity", `not JSON`, ""},
 		{"validity", `null`, ""},
+		{"validity", ``, ""},
+		{"validity", " \t\r", ""},
+		{"validity", "{\"regime\":\"\x93\xfa\"}", ""}, // Shift_JIS
+		{"validity", `{"regime":"juki",}`, ""},
+		{"validity", "\ufeff" + good, ""}, // not at the beginning of the file
 		{"validity", `[]`, ""},
 		{"validity", `{"regime":"juki"} {}`, ""},
 		{"validity", `{"regime":"juki","kind":"sign","issued":"2012-02-30"}`, "issued"},
@@ -96,7 +101,7 @@ func TestBadLines(t *testing.T) {
 		{"open", `{"operation":"new"}`, "at"},
 		{"open", `{"operation":"new","at":"yesterday"}`, "at"},
 		{"open", `{"operation":"new","at":"2012-12-03T10:00:00+09:00","office":{"hours":[{"spans":[{"from":"17:00","to":"09:00"}]}]}}`, "office"},
-		{"open", `{"operation":"new","at":"2012-12-03T10:00:00+09:00","office":{"bransh":true}}`, "office"},
+		{"open", `{"operation":"new","at":"2012-12-03T10:00:00+09:00","office":{"bransh":true}}`, "office.bransh"},
 		{"apply", `{"operation":"renew","regime":"tax","at":"2020-03-19 10:00"}`, "regime"},
 		{"apply", `{"operation":"renew"}`, "at"},
 		{"apply", `{"operation":"renew","at":"2020-03-19 10:00","channel":"fax"}`, "channel"},
@@ -129,6 +134,18 @@ func TestLongLastLine(t *testing.T) {
 	answers, failed := ask(t, "validity", strings.Repeat("x", 3*maxLine))
 	if failed != 1 || len(answers) != 1 {
 		t.Errorf("%d failed, %v", failed, answers)
+	}
+}
+
+// Files from Windows begin with a byte-order mark and end their lines with CR LF; the last line may lack its end.
+func TestLineEndings(t *testing.T) {
+	line := `{"regime":"juki","kind":"sign","issued":"2012-12-03"}`
+	for text, lines := range map[string]int{
+		"": 0, line: 1, line + "\n": 1, line + "\r\n": 1, "\ufeff" + line + "\r\n" + line + "\r\n": 2, line + "\n" + line: 2,
+	} {
+		if answers, failed := ask(t, "validity", text); failed != 0 || len(answers) != lines {
+			t.Errorf("%q: %d failed, %d answers", text, failed, len(answers))
+		}
 	}
 }
 
@@ -178,6 +195,25 @@ func TestAnswersComeAtOnce(t *testing.T) {
 	ask.Close()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// A window is only worth something while its regime renews at all.
+func TestWindowOutsideItsRegime(t *testing.T) {
+	for _, c := range []struct{ line, state, rule string }{
+		{`{"regime":"juki","last_day":"2018-12-21","on":"2015-12-22"}`, "open", "juki.renewal.unused-time-lost"},
+		{`{"regime":"juki","last_day":"2018-12-21","on":"2015-12-23"}`, "ended", "juki.regime.issue-ended"},
+		{`{"regime":"juki","last_day":"2015-12-02","on":"2016-05-01"}`, "ended", "juki.regime.issue-ended"},
+		{`{"regime":"juki","last_day":"2007-01-28","on":"2004-01-28"}`, "not-yet", "juki.regime.not-begun"},
+		{`{"regime":"mynumber","last_day":"2020-06-18","on":"2015-12-31"}`, "not-yet", "mynumber.regime.not-begun"},
+		{`{"regime":"mynumber","last_day":"2020-06-18","on":"2016-01-01"}`, "not-yet", "mynumber.renewal.before-window"},
+		{`{"last_day":"2020-06-18","on":"2020-06-18"}`, "open", "mynumber.renewal.in-window"},
+	} {
+		answers, _ := ask(t, "window", c.line)
+		rules, _ := answers[0]["rules"].([]any)
+		if answers[0]["state"] != c.state || !slices.Contains(rules, any(c.rule)) {
+			t.Errorf("%s: %v, want %s by %s", c.line, answers[0], c.state, c.rule)
+		}
 	}
 }
 

@@ -89,11 +89,18 @@ type Switches struct {
 }
 
 // FieldError says which input value makes an answer impossible and why, in
-// words for a clerk. Field is the JSON name of the value.
+// words for a clerk. Field is the JSON path of the value; Rule is the rule that
+// does not allow it, if it is a matter of the law.
 type FieldError struct {
-	Field string
-	JA    string
-	EN    string
+	Field  string
+	JA, EN string
+	Rule   ID
+}
+
+// against is the error for a value that a rule does not allow.
+func against(field string, rule ID) error {
+	r, _ := Lookup(rule)
+	return &FieldError{Field: field, JA: r.JA, EN: r.EN, Rule: rule}
 }
 
 // Error returns the field and the English sentence.

@@ -42,6 +42,14 @@ var (
 		NextJA: "特別な事情がある場合は、その事情をお話しください。別の職員が判断します。",
 		NextEN: "Tell us about any special circumstances; a second officer decides on them.",
 	})
+	jukiNoRepresentative = rule(Rule{
+		ID: "juki.eligibility.no-representative", From: JukiFirstDay, Until: JukiLastDay,
+		Source: "Civil Code Arts 4, 8, 824, 859; domain.md 1.3.2 (an agent by mandate: never the same day)",
+		JA:     "成年の方には、成年被後見人である場合を除き法定代理人がいないため、法定代理人としての申請は受け付けられません。",
+		EN:     "A person of full age who is no adult ward has no legal representative.",
+		NextJA: "本人が申請するか、委任状による代理の申請をお選びください。",
+		NextEN: "Apply in person, or through an agent by mandate.",
+	})
 	jukiSpecial = rule(Rule{
 		ID: "juki.eligibility.special-circumstances", From: JukiFirstDay, Until: JukiLastDay, Published: seedPublished,
 		Source: "seed page; domain.md 1.7",
@@ -107,6 +115,14 @@ var (
 		EN:     "A signature certificate is in principle not issued to an adult ward.",
 		NextJA: "利用者証明用電子証明書は、法定代理人を通じて申請できます。",
 		NextEN: "An authentication certificate can be applied for through the legal representative.",
+	})
+	noRepresentative = rule(Rule{
+		ID: "mynumber.eligibility.no-representative", From: MyNumberFirstDay,
+		Source: "Civil Code Arts 4, 8, 824, 859; domain.md 1.2 (full age 18 from 2022-04-01), 1.4.6",
+		JA:     "成年の方には、成年被後見人である場合を除き法定代理人がいないため、法定代理人としての申請は受け付けられません。",
+		EN:     "A person of full age who is no adult ward has no legal representative.",
+		NextJA: "本人が申請するか、委任状による代理の申請をお選びください。",
+		NextEN: "Apply in person, or through an agent by mandate.",
 	})
 	special = rule(Rule{
 		ID: "mynumber.eligibility.special-circumstances", From: MyNumberFirstDay,

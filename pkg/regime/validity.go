@@ -71,26 +71,29 @@ func (in ValidityIn) check() error {
 	case in.Kind != Sign && in.Kind != Auth:
 		return unknown("kind", "sign, auth")
 	case in.Regime == Juki && in.Kind == Auth:
-		return &FieldError{"kind", "住民基本台帳カードには利用者証明用電子証明書がありません。", "a juki card has no authentication certificate"}
+		return against("kind", NoSuchKind)
 	case in.Issued.IsZero():
 		return missing("issued")
 	case !Allows(in.Regime, OpNew, in.Issued).Accepted():
-		r, _ := Lookup(Allows(in.Regime, OpNew, in.Issued).Refused[0])
-		return &FieldError{"issued", r.JA, r.EN}
+		return against("issued", Allows(in.Regime, OpNew, in.Issued).Refused[0])
 	case in.Regime == MyNumber && in.BirthDate.IsZero():
 		return missing("birth_date")
 	case in.BirthDate.After(in.Issued):
-		return &FieldError{"birth_date", "生年月日が発行日より後です。", "the birth date lies after the day of issue"}
+		return bornLater("birth_date")
 	}
 	return nil
 }
 
 func missing(field string) error {
-	return &FieldError{field, "値が必要です。", "a value is needed"}
+	return &FieldError{Field: field, JA: "値が必要です。", EN: "a value is needed"}
 }
 
 func unknown(field, known string) error {
-	return &FieldError{field, "値が正しくありません。使える値: " + known, "not a known value; known: " + known}
+	return &FieldError{Field: field, JA: "値が正しくありません。使える値: " + known, EN: "not a known value; known: " + known}
+}
+
+func bornLater(field string) error {
+	return &FieldError{Field: field, JA: "生年月日が発行日より後です。", EN: "the birth date lies after the day of issue"}
 }
 
 // jukiValidity is three years from the day of issue (Act2013 Art 5).
