@@ -407,7 +407,9 @@ func TestRetiringACardEndsIt(t *testing.T) {
 	must(t, centre.send(t.Context(), "p1", "retire", func(d *events.Downlink) {
 		d.Body = &events.Downlink_RetireCard{RetireCard: &events.RetireCard{Card: centre.cardID}}
 	}))
-	centre.claim("CustodyTaken")
+	if kept := centre.claim("CustodyTaken").GetCustodyTaken(); !kept.GetRetired() || kept.GetObligation() != "p1-retire" || kept.GetCard() != centre.cardID {
+		t.Errorf("the claim says %v", kept)
+	}
 	if id, err := counter.ReadCard(); err != nil || id.LifeCycle != card.Terminated {
 		t.Errorf("read %+v, %v", id, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -275,6 +276,15 @@ func TestABlockedPINLeadsToItsApplication(t *testing.T) {
 	want(t, text, "ロックされています")
 	_, _, text = visit(t, at+"/card", nil)
 	want(t, text, "ロックされています", "/apply?operation=unblock")
+	told := centre.claim("PinsBlocked").GetPinsBlocked()
+	if told.GetCard() != centre.cardID || !slices.Equal(told.GetPins(), []events.PinKind{events.PinKind_PIN_KIND_SIGN}) {
+		t.Errorf("the centre was told %v", told)
+	}
+	_, _, text = visit(t, at+"/card", url.Values{"pin": {"WRONG9"}})
+	want(t, text, "ロックされています")
+	if n := len(counter.Procedures()); n != 1 {
+		t.Errorf("a PIN that is blocked already was told %d times", n)
+	}
 }
 
 func TestTheRulesNamedHereExist(t *testing.T) {
@@ -345,6 +355,10 @@ func TestThePagesAreAccessibleInABrowser(t *testing.T) {
 	look("start", "/")
 	look("apply", "/apply?operation=issue")
 	look("apply-proxy", "/apply?operation=renew&way=proxy&lang=en")
+	look("report-loss", "/report?what=loss&lang=ja")
+	look("report-name", "/report?what=name")
+	look("report-move-out", "/report?what=move-out&lang=en")
+	look("report-found", "/report?what=found&lang=ja")
 	look("resident-waits", "/resident?lang=ja")
 	look("card-new", "/card")
 	look("problem", "/procedures/none")
@@ -374,6 +388,13 @@ func TestThePagesAreAccessibleInABrowser(t *testing.T) {
 	look("done", "/procedures/"+procedure)
 
 	centre.auto = false
+	lost, err := counter.Report(t.Context(), &events.Claim{Officer: "017", Fact: &events.Claim_LossNotified{LossNotified: &events.LossNotified{By: "counter"}}}, nil)
+	must(t, err)
+	decideReport(t, centre, counter, lost, &events.Answer{Accepted: true, Endings: []*events.Ending{
+		{Serial: 100, Kind: sign, Status: events.CertificateStatus_CERTIFICATE_STATUS_REVOKED, RuleIds: []string{"mynumber.ends.loss-report"}},
+		{Card: centre.cardID, CardStatus: events.CardStatus_CARD_STATUS_SUSPENDED, RuleIds: []string{"mynumber.ends.loss-report"}},
+	}})
+	look("report-recorded", "/procedures/"+lost)
 	for name, row := range answers {
 		look(name, "/procedures/"+answered(t, centre, counter, row.answer, row.stage))
 	}

@@ -19,6 +19,7 @@ const bodyLimit = 64 << 10
 
 func (d *Desk) routeAPI(mux *http.ServeMux) {
 	mux.HandleFunc("POST /api/applications", d.api(d.apiApply))
+	mux.HandleFunc("POST /api/reports", d.api(d.apiReport))
 	mux.HandleFunc("GET /api/procedures/{id}", d.api(d.apiProcedure))
 	mux.HandleFunc("GET /api/procedures/{id}/events", d.apiEvents)
 	mux.HandleFunc("POST /api/procedures/{id}/confirm", d.api(d.apiConfirm))

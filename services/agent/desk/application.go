@@ -9,9 +9,11 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"shomei/events"
 	"shomei/pkg/card"
+	"shomei/pkg/civil"
 	"shomei/services/agent"
 )
 
@@ -33,8 +35,10 @@ type request struct {
 	NoticeAnswer         bool     `json:"notice_answer"`
 	PINsMatch            bool     `json:"pins_match"`
 	TakenBack            string   `json:"taken_back"`
-	Person               person   `json:"person"`
-	Contact              contact  `json:"contact"`
+	// ReceivedAt is when the paper was received, HH:MM of today, when the clerk types it in later; empty: now.
+	ReceivedAt string  `json:"received_at"`
+	Person     person  `json:"person"`
+	Contact    contact `json:"contact"`
 }
 
 // person is the resident record as the clerk's terminal shows it.
@@ -150,12 +154,33 @@ func (d *Desk) application(ctx context.Context, r request) (agent.Application, e
 	if err != nil {
 		return agent.Application{}, err
 	}
+	filed, err := d.receivedAt(r.ReceivedAt)
+	if err != nil {
+		return agent.Application{}, err
+	}
 	if received.Card == "" && cardOnReader(received.Operation) {
 		d.presented(ctx, received)
 	}
 	return agent.Application{
-		Procedure: r.Procedure, Officer: r.Clerk, SecondOfficer: r.SecondOfficer, Received: received, Personal: r.personal(),
+		Procedure: r.Procedure, Officer: r.Clerk, SecondOfficer: r.SecondOfficer, Received: received, Personal: r.personal(), Filed: filed,
 	}, nil
+}
+
+// receivedAt is the instant of receipt that a clerk entered, HH:MM of the counter's day; zero for an empty text.
+func (d *Desk) receivedAt(text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	clock, err := time.Parse("15:04", text)
+	if err != nil {
+		return time.Time{}, badRequest("received_at is a time of today written HH:MM")
+	}
+	now := d.Now()
+	at := civil.Of(now).StartInstant().Add(time.Duration(clock.Hour())*time.Hour + time.Duration(clock.Minute())*time.Minute)
+	if at.After(now) {
+		return time.Time{}, agent.ErrReceiptTime
+	}
+	return at, nil
 }
 
 func (r request) received() (*events.ApplicationReceived, error) {

@@ -5,6 +5,7 @@
 // The API answers in JSON:
 //
 //	POST /api/applications                   an application ([request]); 202 {"procedure","claim"}
+//	POST /api/reports                        a loss, a found card, a change of the record ([report]); 202 {"procedure","claim"}
 //	GET  /api/procedures/{id}                how far it is ([state])
 //	GET  /api/procedures/{id}/events         the same as server-sent events, one with each change
 //	POST /api/procedures/{id}/confirm        {"pins":{"sign","auth"}} of the resident

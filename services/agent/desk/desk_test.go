@@ -38,7 +38,30 @@ func TestEveryWordThatIsComposedExists(t *testing.T) {
 	add("card.cycle.", "initialised", "operational", "terminated")
 	add("sex.", "1", "2", "3")
 	add("step.", stages...)
+	add("step.", reportStages...)
 	add("state.", slices.Collect(maps.Values(states))...)
+	add("state.", "recorded")
+	for _, k := range reportKinds {
+		add("report.", k.what)
+		if k.keep {
+			add("report.keep.", k.what)
+		}
+	}
+	for _, s := range reportShortcuts {
+		add("report.", s.what)
+	}
+	add("report.", "pins-blocked", "other", "by.counter", "by.telephone")
+	add("ending.target.", string(regime.TargetSign), string(regime.TargetAuth), string(regime.TargetCard))
+	for _, e := range []regime.Effect{regime.Keep, regime.Revoke, regime.Suspend, regime.Void, regime.Expire, regime.Release} {
+		add("ending.effect.", string(e))
+	}
+	add("ending.certificate.", "revoked", "suspended", "expired")
+	add("ending.card.", "void", "suspended", "expired", "custody", "held")
+	for _, k := range events.DeadlineKind_name {
+		if word := strings.ToLower(strings.TrimPrefix(k, "DEADLINE_KIND_")); word != "unspecified" {
+			add("deadline.", word)
+		}
+	}
 	add("station.reader.", string(ReaderAway), string(ReaderEmpty), string(ReaderCard))
 	for _, w := range ways {
 		add("way.", string(w.law))

@@ -17,6 +17,8 @@ func (d *Desk) routePages(mux *http.ServeMux) {
 	mux.HandleFunc("GET /live", d.serveLive)
 	mux.HandleFunc("GET /apply", d.page(d.showApply))
 	mux.HandleFunc("POST /apply", d.page(d.postApply))
+	mux.HandleFunc("GET /report", d.page(d.showReport))
+	mux.HandleFunc("POST /report", d.page(d.postReport))
 	mux.HandleFunc("GET /procedures/{id}", d.page(d.showProcedure))
 	mux.HandleFunc("POST /procedures/{id}/hand-over", d.page(d.postHandOver))
 	mux.HandleFunc("POST /procedures/{id}/drop", d.page(d.postDrop))
@@ -175,6 +177,7 @@ func (l *liveParts) part(name, html string) error {
 type startView struct {
 	station
 	Operations []link
+	Reports    []link
 	Procedures page.Table
 	Tray       *trayView
 }
@@ -206,6 +209,9 @@ func (d *Desk) showStart(_ *http.Request, lang page.Language) (answer, error) {
 	for _, o := range startOperations {
 		view.Operations = append(view.Operations, link{d.pages.Say(lang, "operation."+o.operation), "/apply?operation=" + o.operation, o.key})
 	}
+	for _, o := range reportShortcuts {
+		view.Reports = append(view.Reports, link{d.pages.Say(lang, "report."+o.what), "/report?what=" + o.what, o.key})
+	}
 	return show("start", page.View{Title: "start.title", Scripts: scripts, Data: view}), nil
 }
 
@@ -218,7 +224,7 @@ func (d *Desk) procedureTable(lang page.Language) page.Table {
 		{Label: say("start.receipt")}, {Label: say("start.filed"), Short: true}, {Label: say("start.operation")}, {Label: say("start.state")},
 	}}
 	for _, s := range d.Counter.Procedures() {
-		if s.Application == nil {
+		if s.Application == nil && s.Report == nil {
 			continue
 		}
 		if len(table.Rows) == startRows {
@@ -227,11 +233,19 @@ func (d *Desk) procedureTable(lang page.Language) page.Table {
 		table.Rows = append(table.Rows, []page.Cell{
 			{Text: receipt(s.Procedure), Href: "/procedures/" + s.Procedure},
 			{Text: s.Filed.In(civil.Tokyo).Format("01-02 15:04")},
-			{Text: say("operation." + nameOf(operations, s.Application.GetOperation()))},
+			{Text: d.operationText(s, lang)},
 			{Text: d.stateText(s, lang)},
 		})
 	}
 	return table
+}
+
+// operationText is what a procedure is about.
+func (d *Desk) operationText(s agent.Status, lang page.Language) string {
+	if s.Report != nil {
+		return d.pages.Say(lang, "report."+wordOf(s.Report))
+	}
+	return d.pages.Say(lang, "operation."+nameOf(operations, s.Application.GetOperation()))
 }
 
 func (d *Desk) stateText(s agent.Status, lang page.Language) string {

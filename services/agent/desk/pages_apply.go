@@ -227,11 +227,29 @@ func ruleAlarm(id regime.ID, lang page.Language) alarm {
 
 // wrongFields are the fields that can't be read; what they mean is the hub's to judge.
 func (d *Desk) wrongFields(form url.Values, lang page.Language) []page.FieldError {
+	needed := []string{"clerk", "resident_code", "name", "birth_date", "address", "municipality"}
+	wrong := d.wrongIn(form, needed, []string{"period_of_stay", "overseas_on"}, lang)
+	bad := func(field, key string) {
+		wrong = append(wrong, page.FieldError{Field: field, Text: d.pages.Say(lang, key)})
+	}
+	if form.Get("special_circumstances") != "" && form.Get("second_officer") == "" {
+		bad("second_officer", "wrong.second")
+	}
+	if form.Get("received_at") != "" {
+		if _, err := d.receivedAt(form.Get("received_at")); err != nil {
+			bad("received_at", "wrong.received")
+		}
+	}
+	return wrong
+}
+
+// wrongIn are the needed fields that are empty, and the days that are none.
+func (d *Desk) wrongIn(form url.Values, needed, days []string, lang page.Language) []page.FieldError {
 	var wrong []page.FieldError
 	bad := func(field, key string) {
 		wrong = append(wrong, page.FieldError{Field: field, Text: d.pages.Say(lang, key)})
 	}
-	for _, field := range []string{"clerk", "resident_code", "name", "birth_date", "address", "municipality"} {
+	for _, field := range needed {
 		if strings.TrimSpace(form.Get(field)) == "" {
 			bad(field, "wrong.empty."+field)
 		}
@@ -239,15 +257,21 @@ func (d *Desk) wrongFields(form url.Values, lang page.Language) []page.FieldErro
 	if _, err := civil.ParsePartial(form.Get("birth_date")); form.Get("birth_date") != "" && err != nil {
 		bad("birth_date", "wrong.birth")
 	}
-	for _, field := range []string{"period_of_stay", "overseas_on"} {
+	for _, field := range days {
 		if _, err := civil.Parse(form.Get(field)); err != nil {
 			bad(field, "wrong.day."+field)
 		}
 	}
-	if form.Get("special_circumstances") != "" && form.Get("second_officer") == "" {
-		bad("second_officer", "wrong.second")
-	}
 	return wrong
+}
+
+func personOf(form url.Values) person {
+	return person{
+		ResidentCode: form.Get("resident_code"), Name: form.Get("name"), Alias: form.Get("alias"), BirthDate: form.Get("birth_date"),
+		Sex: sexes[form.Get("sex")], Address: form.Get("address"), Registered: form.Get("registered") != "",
+		Municipality: form.Get("municipality"), AdultWard: form.Get("adult_ward") != "", Foreign: form.Get("foreign") != "",
+		PeriodOfStay: form.Get("period_of_stay"), Overseas: form.Get("overseas_on") != "", OverseasOn: form.Get("overseas_on"),
+	}
 }
 
 func requestOf(form url.Values, documents []string) request {
@@ -256,12 +280,7 @@ func requestOf(form url.Values, documents []string) request {
 		CardKind: form.Get("card_kind"), Clerk: form.Get("clerk"), SecondOfficer: form.Get("second_officer"),
 		SpecialCircumstances: form.Get("special_circumstances"), Express: form.Get("express") != "", Cause: form.Get("cause"),
 		PINs: form["pins"], PINsMatch: form.Get("pins_match") != "", TakenBack: form.Get("taken_back"),
-		Person: person{
-			ResidentCode: form.Get("resident_code"), Name: form.Get("name"), Alias: form.Get("alias"), BirthDate: form.Get("birth_date"),
-			Sex: sexes[form.Get("sex")], Address: form.Get("address"), Registered: form.Get("registered") != "",
-			Municipality: form.Get("municipality"), AdultWard: form.Get("adult_ward") != "", Foreign: form.Get("foreign") != "",
-			PeriodOfStay: form.Get("period_of_stay"), Overseas: form.Get("overseas_on") != "", OverseasOn: form.Get("overseas_on"),
-		},
+		ReceivedAt: form.Get("received_at"), Person: personOf(form),
 		Contact: contact{Mail: form.Get("mail"), PostalCode: form.Get("postal_code"), PostalAddress: form.Get("postal_address")},
 	}
 	for _, w := range ways {

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 
@@ -24,15 +25,20 @@ type procedureView struct {
 	Offer *offer
 	// Letter is posted first; Answer is where its answer form is taken.
 	Letter, Answer string
-	Planned        []page.Table
-	Fees           *page.Table
-	FeeYen         uint32
-	Card           string
-	Confirm        bool
-	HandOver       bool
-	Copy           bool
-	Done           bool
-	Drop           bool
+	// Endings are what this ended or suspended, Deadlines what it started, Kept why nothing ended, Next what to do.
+	Endings               *page.Table
+	Deadlines, Kept, Next []string
+	// Filed is the receipt, with the time of typing when it was entered by hand.
+	Filed    string
+	Planned  []page.Table
+	Fees     *page.Table
+	FeeYen   uint32
+	Card     string
+	Confirm  bool
+	HandOver bool
+	Copy     bool
+	Done     bool
+	Drop     bool
 }
 
 // stepBox is one box of the stepper.
@@ -52,6 +58,9 @@ type offer struct {
 
 // stages of the stepper: 受付 → 審査 → 本人の確認 → カード → 交付 → 完了.
 var stages = []string{"received", "judged", "confirm", "card", "hand-over", "done"}
+
+// reportStages are those of a report: 受付 → 記録.
+var reportStages = []string{"received", "recorded"}
 
 var stageOf = map[agent.Stage]int{
 	agent.StagePending: 0, agent.StageReceived: 0, agent.StageAccepted: 1, agent.StageRefused: 1, agent.StageDeferred: 1,
@@ -73,20 +82,23 @@ func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
 	say := func(key string, args ...any) string { return d.pages.Say(lang, key, args...) }
 	v := procedureView{
 		ID: s.Procedure, Receipt: receipt(s.Procedure), State: d.stateText(s, lang), Message: pick(lang, s.Message), Percent: s.Percent,
-		Operation: say("operation." + nameOf(operations, s.Application.GetOperation())), Card: s.Card, FeeYen: s.FeeYen,
+		Operation: d.operationText(s, lang), Card: cmp.Or(s.Card, cardOf(s.Report)), FeeYen: s.FeeYen, Filed: d.filedText(s, lang),
 		Confirm: s.Waiting != nil, HandOver: s.ReadyToHandOver(), Done: s.Stage == agent.StageHandedOver,
 		Copy: s.Stage == agent.StageWritten || s.Stage == agent.StageHandedOver,
 		Drop: s.Stage != agent.StageHandedOver && s.Stage != agent.StageDropped && s.Stage != agent.StageRefused,
 	}
-	at := stageOf[s.Stage]
-	if settled(s) {
+	at, steps := stageOf[s.Stage], stages
+	switch {
+	case s.Report != nil:
+		at, steps, v.Drop, v.Done = min(at, 1), reportStages, false, recorded(s)
+	case settled(s):
 		at, v.Done, v.Drop = len(stages)-1, true, false
 	}
-	for i, name := range stages {
+	for i, name := range steps {
 		v.Steps = append(v.Steps, stepBox{say("step." + name), i == at})
 	}
 	if s.Percent == 0 {
-		v.Percent = 100 * at / (len(stages) - 1)
+		v.Percent = 100 * at / (len(steps) - 1)
 	}
 	if s.Stage == agent.StageDeferred {
 		v.Answer = "/apply?" + url.Values{
@@ -100,6 +112,18 @@ func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
 	d.tellAnswer(&v, s, lang)
 	v.Alarm = d.alarmOf(s, lang)
 	return v
+}
+
+// filedText is when the procedure was received; a time that a clerk entered by hand is marked as such.
+func (d *Desk) filedText(s agent.Status, lang page.Language) string {
+	if s.Filed.IsZero() {
+		return ""
+	}
+	filed := s.Filed.In(civil.Tokyo).Format("2006-01-02 15:04")
+	if s.Entered.IsZero() {
+		return filed
+	}
+	return filed + d.pages.Say(lang, "procedure.entered", s.Entered.In(civil.Tokyo).Format("15:04"))
 }
 
 // settled tells that the acceptance itself was all: no keys, no card, no hand-over follow.
@@ -154,6 +178,13 @@ func (d *Desk) tellAnswer(v *procedureView, s agent.Status, lang page.Language) 
 		}
 		v.Offer = d.offer(a, lang)
 		return
+	}
+	d.tellEndings(v, a, lang)
+	if recorded(s) && v.Endings == nil {
+		for _, id := range a.GetRuleIds() {
+			v.Kept = append(v.Kept, ruleText(lang, id))
+		}
+		v.addNext(a.GetRuleIds(), lang)
 	}
 	if a.GetDeferred() {
 		v.Letter = d.pages.Say(lang, "procedure.letter", a.GetLetter())

@@ -58,6 +58,10 @@ var failures = []struct {
 		Code: "not-yet", JA: "まだこの段階ではありません。", EN: "The procedure is not that far yet.",
 		NextJA: "手続きの画面で今の段階をご覧ください。", NextEN: "See on its page how far the procedure is.", status: http.StatusConflict,
 	}},
+	{agent.ErrReceiptTime, Problem{
+		Code: "receipt-time", JA: "受付時刻が正しくありません。", EN: "The receipt time can't be right.",
+		NextJA: "今日の、今より前の時刻を入力してください。", NextEN: "Enter a time of today that has passed.", status: http.StatusUnprocessableEntity,
+	}},
 	{errFee, Problem{
 		Code: "other-fee", JA: "手数料の額が違います。", EN: "The fee is another one.",
 		NextJA: "手続きの画面に示された額を受け取ってください。", NextEN: "Take the fee that the procedure's page shows.", status: http.StatusConflict,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"shomei/events"
 	"shomei/pkg/ca"
 	"shomei/pkg/card"
 	"shomei/pkg/civil"
@@ -61,6 +62,7 @@ func (d *Desk) apiCard(c call) (int, any, error) {
 
 func (d *Desk) readCard(r *http.Request, pin []byte, lastTry bool) (reading, error) {
 	var out reading
+	spent := false
 	err := d.Counter.Look(r.Context(), func(s *card.Session) error {
 		identity, err := s.Identify()
 		if err != nil {
@@ -73,6 +75,7 @@ func (d *Desk) readCard(r *http.Request, pin []byte, lastTry bool) (reading, err
 					continue
 				}
 				if err := present(s, identity.Tries[slot], pin, lastTry); err != nil {
+					spent = blocked(err)
 					return err
 				}
 			}
@@ -82,7 +85,18 @@ func (d *Desk) readCard(r *http.Request, pin []byte, lastTry bool) (reading, err
 		}
 		return nil
 	})
+	if spent {
+		if _, told := d.Counter.ReportBlocked(r.Context(), out.Card, events.PinKind_PIN_KIND_SIGN); told != nil {
+			d.Logger.Error("a blocked PIN could not be recorded", "error", told)
+		}
+	}
 	return out, err
+}
+
+// blocked tells that the try which was just spent was the last one.
+func blocked(err error) bool {
+	var wrong *card.PINError
+	return errors.As(err, &wrong) && wrong.Left == 0
 }
 
 func readingOf(id card.Identity) reading {

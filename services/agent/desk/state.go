@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
 
@@ -17,7 +18,12 @@ type state struct {
 	Procedure string `json:"procedure"`
 	State     string `json:"state"`
 	// AtHub: everything the counter saw of it is at the hub (受付済); false is 仮.
-	AtHub    bool            `json:"at_hub"`
+	AtHub bool `json:"at_hub"`
+	// Filed is the receipt; Entered is when a clerk entered that time by hand.
+	Filed   time.Time `json:"filed,omitzero"`
+	Entered time.Time `json:"entered,omitzero"`
+	// Report is what was reported, when the procedure is no application.
+	Report   string          `json:"report,omitempty"`
 	Card     string          `json:"card,omitempty"`
 	FeeYen   uint32          `json:"fee_yen"`
 	Answer   json.RawMessage `json:"answer,omitempty"`
@@ -51,6 +57,8 @@ func stateOf(s agent.Status) string {
 		return "ready"
 	case s.Stage == agent.StageHandedOver && !s.AtHub:
 		return "working"
+	case recorded(s):
+		return "recorded"
 	case s.Stage == agent.StageConfirm && s.Waiting == nil:
 		return "working" // confirmed this moment
 	}
@@ -59,8 +67,11 @@ func stateOf(s agent.Status) string {
 
 func tell(s agent.Status) (state, error) {
 	out := state{
-		Procedure: s.Procedure, State: stateOf(s), AtHub: s.AtHub, Card: s.Card, FeeYen: s.FeeYen,
+		Procedure: s.Procedure, State: stateOf(s), AtHub: s.AtHub, Filed: s.Filed, Entered: s.Entered, Card: s.Card, FeeYen: s.FeeYen,
 		Progress: []step{{string(s.Stage), s.Percent, s.Message.JA, s.Message.EN}}, Error: wrong(s),
+	}
+	if s.Report != nil {
+		out.Report = wordOf(s.Report)
 	}
 	if s.Answer != nil {
 		text, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(s.Answer)

@@ -9,7 +9,7 @@ import (
 // words are all phrases of the counter's pages.
 var words = func() page.Catalogue {
 	all := page.Catalogue{}
-	for _, part := range []page.Catalogue{stationWords, startWords, applyWords, personWords, documentWords, procedureWords, residentWords, cardWords} {
+	for _, part := range []page.Catalogue{stationWords, startWords, applyWords, personWords, documentWords, procedureWords, residentWords, cardWords, reportWords} {
 		maps.Copy(all, part)
 	}
 	return all
@@ -40,6 +40,8 @@ var stationWords = page.Catalogue{
 var startWords = page.Catalogue{
 	"start.title":             {JA: "窓口", EN: "Counter"},
 	"start.begin":             {JA: "申請を受け付ける", EN: "Take an application"},
+	"start.reports":           {JA: "届出を受け付ける", EN: "Take a report"},
+	"start.others":            {JA: "そのほかの届出", EN: "Other reports"},
 	"start.resident":          {JA: "申請者用の画面を開く（別の画面へ）", EN: "Open the resident's screen (on another display)"},
 	"start.procedures":        {JA: "この端末の手続き", EN: "Procedures at this counter"},
 	"start.none":              {JA: "まだありません。", EN: "None yet."},
@@ -86,6 +88,12 @@ var applyWords = page.Catalogue{
 	"apply.card":                {JA: "カードの番号", EN: "Card number"},
 	"apply.card.hint":           {JA: "空なら読取機のカード", EN: "empty: the card on the reader"},
 	"apply.taken":               {JA: "引き取る旧カードの番号", EN: "Number of the old card taken back"},
+	"apply.received":            {JA: "受付時刻", EN: "Received at"},
+	"apply.received.hint":       {JA: "先に書類を受け取ったときだけ入力", EN: "only when the paper came in earlier today"},
+	"wrong.received":            {JA: "受付時刻は、今日の今より前の時刻を入力してください。", EN: "Give a receipt time of today that has passed."},
+	"wrong.empty.caused_on":     {JA: "異動の日を入力してください。", EN: "Give the day of the change."},
+	"wrong.day.caused_on":       {JA: "異動の日は 2027-03-31 の形で入力してください。", EN: "Write the day of the change as 2027-03-31."},
+	"wrong.day.planned_on":      {JA: "転出予定日は 2027-03-31 の形で入力してください。", EN: "Write the planned day as 2027-03-31."},
 	"apply.express":             {JA: "特急発行", EN: "Express"},
 	"apply.pinsmatch":           {JA: "通知書の封筒の暗証番号を照合できた", EN: "The PINs in the notice's envelope opened the card"},
 	"apply.pins":                {JA: "設定し直す暗証番号", EN: "PINs to set anew"},
@@ -164,6 +172,8 @@ var procedureWords = page.Catalogue{
 	"procedure.receipt":          {JA: "受付番号", EN: "Receipt"},
 	"procedure.operation":        {JA: "手続き", EN: "Operation"},
 	"procedure.state":            {JA: "状態", EN: "State"},
+	"procedure.filed":            {JA: "受付時刻", EN: "Received"},
+	"procedure.entered":          {JA: "（%s に手入力）", EN: " (typed in at %s)"},
 	"procedure.card":             {JA: "カード", EN: "Card"},
 	"procedure.progress":         {JA: "進み具合", EN: "Progress"},
 	"procedure.kari":             {JA: "センターへはまだ届いていません。仮の受付です。回線が戻ると自動で送ります。発行・更新・失効の確定は、センターの受付後になります。", EN: "Not at the centre yet: pending. It is sent by itself when the link is back. Issue, renewal and revocation take effect only after the centre has it."},
@@ -178,6 +188,7 @@ var procedureWords = page.Catalogue{
 	"procedure.removed":          {JA: "書込みは途中です。前の電子証明書はそのまま使えます。同じカードを置くと、続きから始まります。", EN: "The writing is not finished; the former certificates are still usable. Put the same card back and it goes on."},
 	"procedure.other":            {JA: "このカードには何も書き込んでいません。", EN: "Nothing was written to this card."},
 	"step.received":              {JA: "受付", EN: "Received"},
+	"step.recorded":              {JA: "記録", EN: "Recorded"},
 	"step.judged":                {JA: "審査", EN: "Judged"},
 	"step.confirm":               {JA: "本人の確認", EN: "Confirmed"},
 	"step.card":                  {JA: "カード", EN: "Card"},
@@ -185,6 +196,7 @@ var procedureWords = page.Catalogue{
 	"step.done":                  {JA: "完了", EN: "Done"},
 	"state.pending":              {JA: "受付", EN: "recorded"},
 	"state.received":             {JA: "受付済", EN: "received"},
+	"state.recorded":             {JA: "記録済", EN: "recorded at the centre"},
 	"state.accepted":             {JA: "受理", EN: "accepted"},
 	"state.deferred":             {JA: "照会書の回答待ち", EN: "waits for the letter's answer"},
 	"state.refused":              {JA: "受理できません", EN: "refused"},

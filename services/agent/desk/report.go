@@ -1,0 +1,195 @@
+package desk
+
+import (
+	"context"
+	"net/http"
+	"slices"
+
+	"shomei/events"
+	"shomei/pkg/card"
+	"shomei/pkg/civil"
+	"shomei/pkg/regime"
+	"shomei/services/agent"
+)
+
+// report is a fact other than an application as the API takes it: a loss, a found card, a change of the resident record.
+type report struct {
+	What string `json:"what"`
+	// By is counter (the holder, or who speaks for them, stands here) or telephone; of a loss only.
+	By        string `json:"by"`
+	Card      string `json:"card"`
+	CausedOn  string `json:"caused_on"`
+	PlannedOn string `json:"planned_on"`
+	KeepUsing bool   `json:"keep_using"`
+	Clerk     string `json:"clerk"`
+	Person    person `json:"person"`
+}
+
+// reportKind is what can be reported, and what the clerk must write down for it.
+type reportKind struct {
+	what string
+	// change is that of a resident record, event what it is to the law of certificates; both empty where there is none.
+	change events.RecordChange
+	event  regime.Event
+	// card: which card it is; record: the record after the change; planned: the planned day of a move-out; keep: the card
+	// is submitted with the notification, or will be used on abroad.
+	card, record, planned, keep bool
+}
+
+// reportKinds are in the order in which the page offers them, the frequent first (domain.md 1.3.4, 1.4.7).
+var reportKinds = []reportKind{
+	{what: "loss", event: regime.EvLossReport},
+	{what: "found", event: regime.EvFound, card: true},
+	{what: "custody", card: true},
+	{what: "name", change: events.RecordChange_RECORD_CHANGE_NAME, event: regime.EvName, record: true},
+	{what: "address", change: events.RecordChange_RECORD_CHANGE_ADDRESS, event: regime.EvAddress, record: true},
+	{what: "sex", change: events.RecordChange_RECORD_CHANGE_SEX, event: regime.EvSex, record: true},
+	{what: "birth-date", change: events.RecordChange_RECORD_CHANGE_BIRTH_DATE, event: regime.EvBirthDate, record: true},
+	{what: "minor", change: events.RecordChange_RECORD_CHANGE_MINOR, event: regime.EvMinor, record: true},
+	{what: "move-out", change: events.RecordChange_RECORD_CHANGE_MOVE_OUT, event: regime.EvMoveOut, planned: true},
+	{what: "move-in", change: events.RecordChange_RECORD_CHANGE_MOVE_IN, record: true, keep: true},
+	{what: "move-overseas", change: events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS, event: regime.EvOverseas, keep: true},
+	{what: "death", change: events.RecordChange_RECORD_CHANGE_DEATH, event: regime.EvDeath},
+	{what: "deleted", change: events.RecordChange_RECORD_CHANGE_DELETED, event: regime.EvRecordDeleted},
+	{what: "out-of-scope", change: events.RecordChange_RECORD_CHANGE_OUT_OF_SCOPE, event: regime.EvOutOfScope},
+	{what: "period-of-stay", change: events.RecordChange_RECORD_CHANGE_PERIOD_OF_STAY, record: true},
+	{what: "individual-number", change: events.RecordChange_RECORD_CHANGE_INDIVIDUAL_NUMBER, event: regime.EvNumberChanged},
+	{what: "resident-code", change: events.RecordChange_RECORD_CHANGE_RESIDENT_CODE, event: regime.EvCodeCorrected},
+}
+
+func reportKindOf(what string) (reportKind, bool) {
+	i := slices.IndexFunc(reportKinds, func(k reportKind) bool { return k.what == what })
+	if i < 0 {
+		return reportKind{}, false
+	}
+	return reportKinds[i], true
+}
+
+// wordOf is the word of the API for a report that was filed.
+func wordOf(claim *events.Claim) string {
+	switch fact := claim.GetFact().(type) {
+	case *events.Claim_LossNotified:
+		return "loss"
+	case *events.Claim_CardFoundNotified:
+		return "found"
+	case *events.Claim_CustodyTaken:
+		return "custody"
+	case *events.Claim_PinsBlocked:
+		return "pins-blocked"
+	case *events.Claim_RecordChangeNotified:
+		for _, k := range reportKinds {
+			if k.change == fact.RecordChangeNotified.GetChange() {
+				return k.what
+			}
+		}
+	}
+	return "other"
+}
+
+// cardOf is the card that a report names; empty when it names none.
+func cardOf(claim *events.Claim) string {
+	switch fact := claim.GetFact().(type) {
+	case *events.Claim_CardFoundNotified:
+		return fact.CardFoundNotified.GetCard()
+	case *events.Claim_CustodyTaken:
+		return fact.CustodyTaken.GetCard()
+	case *events.Claim_PinsBlocked:
+		return fact.PinsBlocked.GetCard()
+	}
+	return ""
+}
+
+func (d *Desk) apiReport(c call) (int, any, error) {
+	var r report
+	if err := c.decode(&r); err != nil {
+		return 0, nil, err
+	}
+	id, err := d.file(c.Context(), r)
+	if err != nil {
+		return 0, nil, err
+	}
+	return http.StatusAccepted, map[string]string{"procedure": id, "claim": id}, nil
+}
+
+// file files a report as a claim; its id is the procedure's.
+func (d *Desk) file(ctx context.Context, r report) (string, error) {
+	kind, ok := reportKindOf(r.What)
+	switch {
+	case !ok:
+		return "", badRequest("what is none that can be reported here")
+	case r.Clerk == "":
+		return "", badRequest("clerk is missing: the officer's number")
+	case !kind.card && r.Person.ResidentCode == "":
+		return "", badRequest("person.resident_code is missing: who it is about")
+	case kind.record && (r.Person.Name == "" || r.Person.BirthDate == "" || r.Person.Address == "" || r.Person.Municipality == ""):
+		return "", badRequest("person is incomplete: the whole record after the change is needed")
+	}
+	for field, day := range map[string]string{"caused_on": r.CausedOn, "planned_on": r.PlannedOn, "person.period_of_stay": r.Person.PeriodOfStay} {
+		if _, err := civil.Parse(day); err != nil {
+			return "", badRequest(field + " is a day written YYYY-MM-DD")
+		}
+	}
+	if _, err := civil.ParsePartial(r.Person.BirthDate); err != nil {
+		return "", badRequest("person.birth_date is a day written YYYY-MM-DD, with 00 for what is unknown")
+	}
+	claim := &events.Claim{Officer: r.Clerk}
+	if err := d.fact(ctx, claim, kind, r); err != nil {
+		return "", err
+	}
+	return d.Counter.Report(ctx, claim, r.personal(kind))
+}
+
+// fact fills in what was reported.
+func (d *Desk) fact(ctx context.Context, claim *events.Claim, kind reportKind, r report) error {
+	if kind.card && r.Card == "" {
+		on, err := d.cardThere(ctx)
+		if err != nil {
+			return err
+		}
+		r.Card = on
+	}
+	switch kind.what {
+	case "loss":
+		by, err := oneOf(reporters, "by", r.By)
+		if err != nil {
+			return err
+		}
+		claim.Fact = &events.Claim_LossNotified{LossNotified: &events.LossNotified{By: by}}
+	case "found":
+		claim.Fact = &events.Claim_CardFoundNotified{CardFoundNotified: &events.CardFoundNotified{Card: r.Card}}
+	case "custody":
+		claim.Fact = &events.Claim_CustodyTaken{CustodyTaken: &events.CustodyTaken{Card: r.Card}}
+	default:
+		claim.Fact = &events.Claim_RecordChangeNotified{RecordChangeNotified: &events.RecordChangeNotified{
+			Change: kind.change, CausedOn: r.CausedOn, PlannedOn: r.PlannedOn, KeepUsing: r.KeepUsing && kind.keep,
+		}}
+	}
+	return nil
+}
+
+// reporters are who reports a loss, and as whom the claim names them.
+var reporters = map[string]string{"": "counter", "counter": "counter", "telephone": "telephone"}
+
+// personal is what is sealed: the whole record after a change of it, otherwise only whose it is.
+func (r report) personal(kind reportKind) *events.Personal {
+	if r.Person.ResidentCode == "" {
+		return nil
+	}
+	if !kind.record {
+		return &events.Personal{Record: &events.ResidentRecord{ResidentCode: r.Person.ResidentCode, Municipality: r.Person.Municipality}}
+	}
+	return request{Person: r.Person}.personal()
+}
+
+// cardThere is the number of the card on the reader.
+func (d *Desk) cardThere(ctx context.Context) (string, error) {
+	var identity card.Identity
+	err := d.Counter.Look(ctx, func(s *card.Session) (err error) {
+		identity, err = s.Identify()
+		return err
+	})
+	return identity.CardID, err
+}
+
+// recorded tells that a report is in the log; nothing more follows for it.
+func recorded(s agent.Status) bool { return s.Report != nil && s.Stage == agent.StageAccepted }

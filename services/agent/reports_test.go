@@ -1,0 +1,200 @@
+package agent_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"shomei/events"
+	"shomei/pkg/civil"
+	"shomei/pkg/counterlink"
+	"shomei/services/agent"
+)
+
+// A report goes up with the new record sealed, and its page shows what the centre made of it, rule by rule.
+func TestReportsOverThePages(t *testing.T) {
+	centre := newCentre(t)
+	counter, _ := centre.counter(centre.config(storePath(t), nil))
+	at := openDesk(t, counter)
+	_, _, text := visit(t, at+"/report?what=name&resident_code=99", nil)
+	want(t, text, "氏名の変更", "変更後の住民票の記載", "署名用電子証明書", "失効は元に戻せません")
+	if strings.Contains(text, `value="99"`) {
+		t.Error("a resident-record code was taken from the address")
+	}
+	form := url.Values{"what": {"name"}, "clerk": {"017"}, "caused_on": {"2026-11-20"}, "name": {"証明　百合"}}
+	status, _, text := visit(t, at+"/report", form)
+	if status != http.StatusUnprocessableEntity || len(counter.Procedures()) != 0 {
+		t.Errorf("incomplete: %d, %d procedures", status, len(counter.Procedures()))
+	}
+	want(t, text, "住民票コードを入力してください", "住所を入力してください", "証明　百合")
+
+	for field, value := range map[string]string{
+		"resident_code": "00000000123", "birth_date": "1990-06-18", "sex": "2", "address": "千葉県山武市殿台296番地", "municipality": "12237", "registered": "1",
+	} {
+		form.Set(field, value)
+	}
+	_, where, text := visit(t, at+"/report", form)
+	want(t, text, "氏名の変更", "受付時刻")
+	claim := centre.claim("RecordChangeNotified")
+	personal, err := counterlink.OpenPersonal(centre.seal, claim)
+	must(t, err)
+	if r := personal.GetRecord(); r.GetName() != "証明　百合" || r.GetAddress() == "" || r.GetSex() != 2 || !r.GetRegistered() {
+		t.Errorf("the sealed record: %v", r)
+	}
+	raw, err := proto.Marshal(claim)
+	must(t, err)
+	if bytes.Contains(raw, []byte("証明")) || claim.GetRecordChangeNotified().GetCausedOn() != "2026-11-20" || claim.GetOfficer() != "017" {
+		t.Errorf("the claim: %v", claim)
+	}
+
+	procedure := where[strings.LastIndex(where, "/")+1:]
+	decideReport(t, centre, counter, procedure, &events.Answer{Accepted: true, Endings: []*events.Ending{{
+		Serial: 100, Kind: sign, Status: events.CertificateStatus_CERTIFICATE_STATUS_REVOKED, RuleIds: []string{"mynumber.ends.name"},
+	}}})
+	_, _, text = visit(t, where, nil)
+	want(t, text, "記録済", "署名用電子証明書（100）", "失効", "氏名", "次にすること")
+	if strings.Contains(text, "取りやめる") {
+		t.Error("a report that is recorded can't be withdrawn")
+	}
+	_, _, text = visit(t, at+"/", nil)
+	want(t, text, "氏名の変更")
+}
+
+func decideReport(t *testing.T, centre *centre, counter *agent.Counter, procedure string, a *events.Answer) {
+	t.Helper()
+	reach(t, counter, procedure, agent.StageReceived)
+	a.Claim = procedure
+	must(t, centre.hub.Send(t.Context(), &events.Downlink{Id: "answer/" + procedure, Counter: desk, Procedure: procedure, Body: &events.Downlink_Answer{Answer: a}}))
+	natural := agent.StageAccepted
+	if len(a.Refusals) > 0 {
+		natural = agent.StageRefused
+	}
+	reach(t, counter, procedure, natural)
+}
+
+// post sends JSON to the API and gives the status and what came back.
+func post(t *testing.T, address, body string) (int, map[string]any) {
+	t.Helper()
+	response, err := http.Post(address, "application/json", strings.NewReader(body))
+	must(t, err)
+	defer response.Body.Close()
+	raw, err := io.ReadAll(response.Body)
+	must(t, err)
+	out := map[string]any{}
+	must(t, json.Unmarshal(raw, &out))
+	return response.StatusCode, out
+}
+
+// TestReportsOverTheAPI files each kind; what the hub could not use, and what changed nothing, are told apart.
+func TestReportsOverTheAPI(t *testing.T) {
+	centre := newCentre(t)
+	counter, _ := centre.counter(centre.config(storePath(t), newSlot(usedCard(t, centre.cardID))))
+	at := openDesk(t, counter)
+	record := `"person":{"resident_code":"00000000123","name":"証明　花子","birth_date":"1990-06-18","sex":2,"address":"千葉県山武市殿台1","municipality":"12237"}`
+	code := `"person":{"resident_code":"00000000123"}`
+	for what, body := range map[string]string{
+		"loss": `"by":"telephone",` + code, "found": `"card":"CARD-9"`, "custody": `"card":""`, "name": record, "address": record, "sex": record,
+		"birth-date": record, "minor": record, "move-out": `"caused_on":"2026-11-20","planned_on":"2026-12-01",` + code, "move-in": `"keep_using":true,` + record,
+		"move-overseas": code, "death": `"caused_on":"2026-11-20",` + code, "deleted": code, "out-of-scope": code, "period-of-stay": record,
+		"individual-number": code, "resident-code": code,
+	} {
+		status, out := post(t, at+"/api/reports", `{"what":"`+what+`","clerk":"017",`+body+`}`)
+		id, _ := out["procedure"].(string)
+		if status != http.StatusAccepted || id == "" {
+			t.Errorf("%s: %d %v", what, status, out)
+			continue
+		}
+		shown, err := counter.Status(id)
+		must(t, err)
+		if shown.Report == nil || shown.Report.GetSealed() != nil {
+			t.Errorf("%s: the counter shows %v", what, shown.Report)
+		}
+		response, err := http.Get(at + "/api/procedures/" + id)
+		must(t, err)
+		var state struct{ Report, State string }
+		must(t, json.NewDecoder(response.Body).Decode(&state))
+		response.Body.Close()
+		if state.Report != what {
+			t.Errorf("%s is told as %q", what, state.Report)
+		}
+	}
+	if by := centre.claim("LossNotified").GetLossNotified().GetBy(); by != "telephone" {
+		t.Errorf("lost: told by %q", by)
+	}
+	if on := centre.claim("CustodyTaken").GetCustodyTaken().GetCard(); on != centre.cardID {
+		t.Errorf("into custody went %q, on the reader is %q", on, centre.cardID)
+	}
+	for name, body := range map[string]string{
+		"no such report": `{"what":"theft","clerk":"017"}`, "nobody": `{"what":"death","clerk":"017"}`, "no clerk": `{"what":"loss",` + code + `}`,
+		"half a record": `{"what":"name","clerk":"017",` + code + `}`, "no day": `{"what":"death","clerk":"017","caused_on":"11/20",` + code + `}`,
+		"by letter": `{"what":"loss","by":"letter","clerk":"017",` + code + `}`, "misspelt": `{"what":"loss","clark":"017"}`,
+	} {
+		if status, out := post(t, at+"/api/reports", body); status != http.StatusBadRequest {
+			t.Errorf("%s: %d %v", name, status, out)
+		}
+	}
+
+	nothing, err := counter.Report(t.Context(), &events.Claim{Officer: "017", Fact: &events.Claim_CardFoundNotified{CardFoundNotified: &events.CardFoundNotified{Card: "CARD-9"}}}, nil)
+	must(t, err)
+	decideReport(t, centre, counter, nothing, &events.Answer{RuleIds: []string{"card.not-suspended"}})
+	_, _, text := visit(t, at+"/procedures/"+nothing, nil)
+	want(t, text, "カードの発見", "変わるものはありません", "一時停止されていない", "カードの番号を確かめてください")
+
+	strange, err := counter.Report(t.Context(), &events.Claim{Officer: "017", Fact: &events.Claim_CustodyTaken{CustodyTaken: &events.CustodyTaken{Card: "X"}}}, nil)
+	must(t, err)
+	decideReport(t, centre, counter, strange, &events.Answer{Refusals: []string{"claim.quarantined"}})
+	_, _, text = visit(t, at+"/procedures/"+strange, nil)
+	want(t, text, "カードの預かり", "センターがこの内容を確かめられなかった")
+}
+
+// What was received before closing time and typed in after it counts by its receipt, with the clock's word beside it.
+func TestAReceiptTimeEnteredByHand(t *testing.T) {
+	centre := newCentre(t)
+	cfg := centre.config(storePath(t), nil)
+	typed := civil.New(2026, time.November, 20).StartInstant().Add(17*time.Hour + 10*time.Minute)
+	cfg.Now = func() time.Time { return typed }
+	counter, stop := centre.counter(cfg)
+	for name, filed := range map[string]time.Time{"in the future": typed.Add(time.Minute), "yesterday": typed.AddDate(0, 0, -1)} {
+		a := application(centre.cardID)
+		a.Filed = filed
+		if _, err := counter.Receive(t.Context(), a); !errors.Is(err, agent.ErrReceiptTime) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	a := application(centre.cardID)
+	a.Filed = typed.Add(-11 * time.Minute)
+	procedure, err := counter.Receive(t.Context(), a)
+	must(t, err)
+	claim := centre.claim("ApplicationReceived")
+	if claim.GetFiledMs() != a.Filed.UnixMilli() || claim.GetEnteredMs() != typed.UnixMilli() || claim.GetClockEvidence() == "" {
+		t.Errorf("filed %d, entered %d, by a clock %q", claim.GetFiledMs(), claim.GetEnteredMs(), claim.GetClockEvidence())
+	}
+	stop()
+	again, _ := centre.counter(cfg)
+	at := openDesk(t, again)
+	_, _, text := visit(t, at+"/procedures/"+procedure, nil)
+	want(t, text, "2026-11-20 16:59", "17:10 に手入力")
+
+	form := filled()
+	form.Set("received_at", "25:00")
+	status, _, text := visit(t, at+"/apply", form)
+	if status != http.StatusUnprocessableEntity {
+		t.Errorf("25:00: %d", status)
+	}
+	want(t, text, "受付時刻は")
+	body := `{"operation":"issue","channel":"self","clerk":"017","received_at":"` + time.Now().In(civil.Tokyo).Format("15:04") + `"}`
+	if status, out := post(t, at+"/api/applications", body); status != http.StatusUnprocessableEntity {
+		t.Errorf("a day that is not the counter's: %d %v", status, out)
+	}
+	if status, out := post(t, at+"/api/applications", strings.Replace(body, `"received_at":"`, `"received_at":"noon `, 1)); status != http.StatusBadRequest {
+		t.Errorf("noon: %d %v", status, out)
+	}
+}
