@@ -31,7 +31,7 @@ func (a *app) counterCommand() *cobra.Command {
 		Use: "counter enrol|list|retire|adopt", Short: "窓口端末を登録する、やめる (enrol a counter, list counters, retire one, adopt one's store)",
 		Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.enrolCommand(), a.listCountersCommand(), a.retireCommand())
+	cmd.AddCommand(a.enrolCommand(), a.listCountersCommand(), a.retireCommand(), a.adoptCommand())
 	return cmd
 }
 
@@ -221,4 +221,56 @@ func (a *app) retireCommand() *cobra.Command {
 	}
 	officerFlag(cmd, &officer, operator)
 	return cmd
+}
+
+const adoptHelp = `端末とセンターで届け出の記録が食い違うと、センターはその端末から何も受け付けません。--yes なしでは両方の末尾を
+示します。端末の記憶装置を取り替えたなど、理由が分かったときだけ、--yes --officer --why で端末の末尾から続けます。
+古い控えを戻したなら、まず正しい記憶を戻してください。隔離されたものはそのまま記録に残ります。
+
+When a counter and the hub disagree about the counter's claims, nothing is taken from it. Without --yes both ends are
+shown (exit code 3). Only when the reason is known, such as a new disk, --yes --officer --why goes on from the counter's
+end. If an old copy was put back, put the right store back instead. What is in quarantine stays on record.`
+
+func (a *app) adoptCommand() *cobra.Command {
+	var officer, why string
+	var yes bool
+	cmd := &cobra.Command{
+		Use: "adopt COUNTER", Short: "食い違った端末の記録を認める (after a mismatch: show both ends, go on from the counter's)", Long: adoptHelp,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if yes && (why == "" || !cmd.Flags().Changed("officer")) {
+				return usage("--yes needs --officer and --why: who decided, and why, stay in the log")
+			}
+			orders := control.Open(a.data, officer)
+			defer orders.Close()
+			heads, err := orders.Heads(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			a.printHeads(cmd.OutOrStdout(), args[0], heads)
+			if !yes {
+				return &exitError{exitFound, fmt.Errorf("%s", a.say("食い違っています。認めるなら --yes --officer --why を付けてください",
+					"the ends differ: to go on from the counter's, add --yes --officer --why"))}
+			}
+			if err := orders.Adopt(cmd.Context(), args[0], hub.Adoption{Seen: heads, Why: why}); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), a.say("%s の届け出を、端末の末尾から続けます。\n", "Claims of %s go on from the counter's end.\n"), args[0])
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&yes, "yes", false, "端末の末尾から続ける (go on from the counter's end)")
+	cmd.Flags().StringVar(&why, "why", "", "理由。氏名は書かない (why; it stays in the log, so no names)")
+	officerFlag(cmd, &officer, operator)
+	return cmd
+}
+
+func (a *app) printHeads(out io.Writer, counter string, h hub.Heads) {
+	t := table.NewWriter()
+	t.SetOutputMirror(out)
+	t.AppendHeader(table.Row{counter, "store", "claims", "last"})
+	t.AppendRow(table.Row{a.say("センター", "hub"), h.Hub.Epoch, h.Hub.Number, fmt.Sprintf("%.8x", h.Hub.Hash)})
+	t.AppendRow(table.Row{a.say("端末", "counter"), h.Counter.Epoch, h.Counter.Number, fmt.Sprintf("%.8x", h.Counter.Hash)})
+	t.Render()
+	fmt.Fprintln(out, h.Why)
 }

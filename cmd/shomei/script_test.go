@@ -43,7 +43,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "free": free, "agent": buildAgent, "issue": issue, "eventually": eventually, "jsonlines": jsonLines,
-			"field": field,
+			"field": field, "get": get, "eventually-exits": eventuallyExits,
 		},
 	})
 }
@@ -53,16 +53,28 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits CODE COMMAND…")
 	}
-	err := ts.Exec(args[1], args[2:]...)
+	if code := exitCode(ts, args[1:]); code != args[0] {
+		ts.Fatalf("exit code %s, want %s", code, args[0])
+	}
+}
+
+// eventually-exits CODE COMMAND… runs a command until it ends with that exit code.
+func eventuallyExits(ts *testscript.TestScript, _ bool, args []string) {
+	if !await(func() bool { return exitCode(ts, args[1:]) == args[0] }) {
+		ts.Fatalf("never exit code %s\n%s%s", args[0], ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+	}
+}
+
+// exitCode runs a command and gives its exit code.
+func exitCode(ts *testscript.TestScript, command []string) string {
+	err := ts.Exec(command[0], command[1:]...)
 	code := 0
 	if exit, ok := err.(*exec.ExitError); ok {
 		code = exit.ExitCode()
 	} else if err != nil {
 		ts.Fatalf("%v", err)
 	}
-	if strconv.Itoa(code) != args[0] {
-		ts.Fatalf("exit code %d, want %s", code, args[0])
-	}
+	return strconv.Itoa(code)
 }
 
 // free NAME… sets each environment variable to a free address on loopback.
@@ -93,6 +105,24 @@ func eventually(ts *testscript.TestScript, _ bool, args []string) {
 	})
 	if !ok {
 		ts.Fatalf("no match for %s\n%s%s", pattern, ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+	}
+}
+
+// get PATTERN URL asks for a page until it matches.
+func get(ts *testscript.TestScript, _ bool, args []string) {
+	pattern := regexp.MustCompile(args[0])
+	var text []byte
+	ok := await(func() bool {
+		response, err := http.Get(args[1])
+		if err != nil {
+			return false
+		}
+		defer response.Body.Close()
+		text, err = io.ReadAll(response.Body)
+		return err == nil && pattern.Match(text)
+	})
+	if !ok {
+		ts.Fatalf("%s: no match for %s\n%s", args[1], pattern, text)
 	}
 }
 

@@ -76,6 +76,8 @@ type Hub struct {
 
 	mu    sync.Mutex
 	lanes map[string]*lane
+
+	mismatches mismatches
 }
 
 // NewHub makes the hub's end. The streams exist already (EnsureStreams).
@@ -241,27 +243,11 @@ func (h *Hub) answer(ctx context.Context, counter string, question nats.Header) 
 		return nil, err
 	}
 	differs := compareAtHub(head, asked.head)
+	h.mismatches.note(counter, head, asked.head, differs)
 	if differs != nil && h.cfg.Mismatch != nil {
 		h.cfg.Mismatch(counter, differs)
 	}
 	return welcome{head: head, expected: last}.header(h.cfg.Writer, counter, asked.nonce, differs)
-}
-
-// Adopt sets the head of a counter by a person's decision, after a mismatch was looked into: a new store (epoch, number
-// 0), or a gap that is accepted. Claims go on from there.
-func (h *Hub) Adopt(ctx context.Context, counter string, head Head) error {
-	l := h.lane(counter)
-	l.headMu.Lock()
-	defer l.headMu.Unlock()
-	if err := l.load(ctx); err != nil {
-		return err
-	}
-	head.Sequence, head.Recent = l.head.Sequence, nil
-	if head.Number > 0 && len(head.Hash) >= prefixSize {
-		head.Recent = [][]byte{head.Hash[:prefixSize]}
-	}
-	l.head, l.dirty = head, true
-	return l.save(ctx)
 }
 
 func waitOr(ctx context.Context, d time.Duration) {

@@ -342,11 +342,18 @@ func TestHeadsThatDifferStopTheLink(t *testing.T) {
 				return
 			}
 			w.until("the alarm at the hub", func() bool { return len(w.mismatches) > 0 && errors.Is(w.mismatches[0], counterlink.ErrHeadMismatch) })
-			if err := hub.Adopt(t.Context(), desk, row.adopt(box)); err != nil {
+			differs, ok := hub.Mismatch(desk)
+			if !ok || differs.Hub.Number != 3 || differs.Counter.Epoch != row.adopt(box).Epoch || differs.Counter.Number != row.adopt(box).Number {
+				t.Fatalf("what a person is shown: %+v, %v", differs, ok)
+			}
+			if err := hub.Adopt(t.Context(), desk, differs.Counter); err != nil {
 				t.Fatal(err)
 			}
 			box.add(t)
 			w.until("the next claim after a person decided", func() bool { return len(w.handled) >= 4 })
+			if differs, ok := hub.Mismatch(desk); ok {
+				t.Errorf("still different: %+v", differs)
+			}
 		})
 	}
 }

@@ -54,8 +54,23 @@ func (c *Client) Enrol(ctx context.Context, e hub.Enrolment) (hub.Enrolled, erro
 
 // Retire takes a counter's voice away.
 func (c *Client) Retire(ctx context.Context, counter string) error {
-	return send(ctx, c, "/counters/"+url.PathEscape(counter)+"/retire", struct{}{}, &Outcome{})
+	return send(ctx, c, of(counter, "retire"), struct{}{}, &Outcome{})
 }
+
+// Heads gives the two ends of a counter's claims where they differ.
+func (c *Client) Heads(ctx context.Context, counter string) (hub.Heads, error) {
+	var out hub.Heads
+	err := send(ctx, c, of(counter, "heads"), struct{}{}, &out)
+	return out, err
+}
+
+// Adopt has a counter's claims go on from its own end.
+func (c *Client) Adopt(ctx context.Context, counter string, a hub.Adoption) error {
+	return send(ctx, c, of(counter, "adopt"), a, &Outcome{})
+}
+
+// of is the path of an order about one counter.
+func of(counter, order string) string { return "/counters/" + url.PathEscape(counter) + "/" + order }
 
 // send gives one order and reads its outcome.
 func send[In, Out any](ctx context.Context, c *Client, path string, what In, out *Out) error {

@@ -49,6 +49,12 @@ func Handler(h *hub.Hub) http.Handler {
 	mux.HandleFunc("POST /counters/{counter}/retire", order(h, func(ctx context.Context, o hub.Operator, r *http.Request, _ struct{}) (Outcome, error) {
 		return Outcome{true}, o.Retire(ctx, r.PathValue("counter"))
 	}))
+	mux.HandleFunc("POST /counters/{counter}/heads", order(h, func(_ context.Context, o hub.Operator, r *http.Request, _ struct{}) (hub.Heads, error) {
+		return o.Heads(r.PathValue("counter"))
+	}))
+	mux.HandleFunc("POST /counters/{counter}/adopt", order(h, func(ctx context.Context, o hub.Operator, r *http.Request, what hub.Adoption) (Outcome, error) {
+		return Outcome{true}, o.Adopt(ctx, r.PathValue("counter"), what)
+	}))
 	return mux
 }
 

@@ -331,7 +331,7 @@ func (h *Hub) openCounters(ctx context.Context) (err error) {
 		Conn: h.conn, Writer: h.keys.writer, Logger: h.Logger, Enrolled: h.enrolled,
 		Quarantine: func(ctx context.Context, q counterlink.Quarantined) error { return ra.Quarantine(ctx, h.Log, q) },
 		Mismatch: func(counter string, err error) {
-			h.Logger.Error("a counter remembers another history than the hub, nothing is taken from it: enrol it under a new id, keep its store for the inquiry", "counter", counter, "error", err)
+			h.Logger.Error("a counter remembers another history than the hub, nothing is taken from it: shomei counter adopt shows both ends and what can be done", "counter", counter, "error", err)
 		},
 	})
 	return err

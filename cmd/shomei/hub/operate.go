@@ -1,12 +1,17 @@
 package hub
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/nats-io/nkeys"
 	"google.golang.org/protobuf/proto"
@@ -217,4 +222,73 @@ func (o Operator) Retire(ctx context.Context, counter string) error {
 		return err
 	}
 	return o.hub.admitCounters()
+}
+
+// Heads are the two ends of a counter's claims where they differ: the last that the hub took, and the last that the
+// counter knows to have delivered.
+type Heads struct {
+	Hub     counterlink.Head `json:"hub"`
+	Counter counterlink.Head `json:"counter"`
+	Since   time.Time        `json:"since"`
+	Why     string           `json:"why"`
+}
+
+// Heads gives the ends of a counter whose claims the hub does not take because they differ.
+func (o Operator) Heads(counter string) (Heads, error) {
+	if _, ok := o.hub.Directory.Counter(counter); !ok {
+		return Heads{}, refuse("no counter %s is enrolled: shomei counter list shows them", counter)
+	}
+	m, ok := o.hub.Links.Mismatch(counter)
+	if !ok {
+		return Heads{}, refuse("there is nothing to adopt: counter %s agrees with the hub, or has not linked up since the hub began", counter)
+	}
+	m.Hub.Recent, m.Counter.Recent = nil, nil
+	return Heads{m.Hub, m.Counter, m.Since, m.Why.Error()}, nil
+}
+
+// Adoption is an officer's decision that a counter's claims go on from its own end.
+type Adoption struct {
+	// Seen are the ends that the officer has looked at.
+	Seen Heads `json:"seen"`
+	// Why is what stands in the log for ever, so it holds no name.
+	Why string `json:"why"`
+}
+
+// Adopt records the decision and takes the counter's claims from its own end on. The record comes first: when the rest
+// fails, the order is given again. What went to quarantine stays there.
+func (o Operator) Adopt(ctx context.Context, counter string, a Adoption) error {
+	now, err := o.Heads(counter)
+	if err != nil {
+		return err
+	}
+	if !sameHead(now.Hub, a.Seen.Hub) || !sameHead(now.Counter, a.Seen.Counter) {
+		return refuse("counter %s has told another end since: look again", counter)
+	}
+	if err := checkRemark("--why", a.Why); err != nil {
+		return err
+	}
+	known, _ := o.hub.Directory.Counter(counter)
+	err = o.hub.recordOffice(ctx, o.envelope(), known.Office, &events.CounterHeadAdopted{
+		Counter: counter, Epoch: now.Counter.Epoch, Number: now.Counter.Number, Hash: now.Counter.Hash,
+		HubEpoch: now.Hub.Epoch, HubNumber: now.Hub.Number, HubHash: now.Hub.Hash, Why: a.Why,
+	})
+	if err != nil {
+		return err
+	}
+	return o.hub.Links.Adopt(ctx, counter, now.Counter)
+}
+
+func sameHead(a, b counterlink.Head) bool {
+	return a.Epoch == b.Epoch && a.Number == b.Number && bytes.Equal(a.Hash, b.Hash)
+}
+
+// maxRemark bounds what a person writes into the log, in characters.
+const maxRemark = 200
+
+// checkRemark refuses what is empty, too long or no single line.
+func checkRemark(flag, text string) error {
+	if strings.TrimSpace(text) == "" || utf8.RuneCountInString(text) > maxRemark || strings.ContainsFunc(text, unicode.IsControl) {
+		return refuse("%s: write one line of at most %d characters, and no name: it stays in the log", flag, maxRemark)
+	}
+	return nil
 }
