@@ -18,7 +18,6 @@ import (
 	"shomei/pkg/crashpoint"
 	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
-	"shomei/pkg/regime"
 	"shomei/pkg/warehouse"
 )
 
@@ -261,82 +260,6 @@ func (a *app) rebuildCommand() *cobra.Command {
 			return nil
 		},
 	}
-}
-
-const rulesHelp = `1行に1つの JSON を標準入力に書くと、1行に1つの JSON で答えます。空の文字列は「なし」です。
-答えられない行には {"error":{…}} を返し、ほかの行には答えます(終了コード 4)。
-
-One JSON object a line on standard input, one a line out. An empty string means absent. A line that can't be answered
-gets an error object; the others are answered all the same (exit code 4).
-
-  validity  いつまで有効か  regime kind issued birth_date current_last_day auth_last_day card_last_day
-  window    更新はいつから  regime last_day on
-  open      受付中か        regime operation at office{municipality,branch,hours,…}
-  apply     申請の審査      regime operation kinds at office person{…} channel shown[{document,…}] letter pins_match
-                            no_card clerk granted_by cause card express sign_last_day auth_last_day card_last_day
-  list      規則の一覧: 番号、効力の期間、出典、文、次にすること (tab-separated; --json for objects)
-
-  regime: juki | mynumber      kind: sign | auth      days: 2017-02-28      instants: 2012-11-30T17:01:00+09:00
-  operation: new renew reissue revoke suspend unblock card handover resident-record`
-
-// rulesCommand answers questions about the law, one JSON object a line.
-func (a *app) rulesCommand() *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use: "rules validity|window|open|apply|list", Short: "法令の規則に問う (ask the rules, one JSON object a line; list prints every rule)",
-		Long: rulesHelp,
-		Args: cobra.ExactArgs(1), ValidArgs: []string{"validity", "window", "open", "apply", "list"},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if args[0] == "list" {
-				return a.listRules(cmd.OutOrStdout(), asJSON)
-			}
-			failed, err := regime.AnswerLines(args[0], cmd.InOrStdin(), cmd.OutOrStdout())
-			if errors.Is(err, regime.ErrUnknownQuestion) {
-				return usage("%v", err)
-			}
-			if err == nil && failed > 0 {
-				return &exitError{exitItemsFailed, fmt.Errorf("lines that could not be answered: %d; each says why in its place", failed)}
-			}
-			return err
-		},
-		Example: `  echo '{"regime":"mynumber","kind":"sign","issued":"2017-02-28","birth_date":"1980-02-29"}' | shomei rules validity`,
-	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "list: one JSON object a rule, in both languages")
-	return cmd
-}
-
-func (a *app) listRules(out io.Writer, asJSON bool) error {
-	encoder := json.NewEncoder(out)
-	encoder.SetEscapeHTML(false)
-	for _, r := range regime.Rules() {
-		if asJSON {
-			if err := encoder.Encode(ruleLine{r.ID, r.From, r.Until, r.Source, r.JA, r.EN, r.NextJA, r.NextEN}); err != nil {
-				return err
-			}
-			continue
-		}
-		sentence, next := r.JA, r.NextJA
-		if a.lang == "en" {
-			sentence, next = r.EN, r.NextEN
-		}
-		span := r.From.String() + "…" + r.Until.String()
-		if _, err := fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\n", r.ID, span, r.Source, sentence, next); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// ruleLine is a rule on a line of `shomei rules list --json`. An absent day leaves that end of its range open.
-type ruleLine struct {
-	ID     regime.ID  `json:"id"`
-	From   civil.Date `json:"from,omitzero"`
-	Until  civil.Date `json:"until,omitzero"`
-	Source string     `json:"source"`
-	JA     string     `json:"ja"`
-	EN     string     `json:"en"`
-	NextJA string     `json:"next_ja,omitempty"`
-	NextEN string     `json:"next_en,omitempty"`
 }
 
 // crashpointsCommand prints where a process can be killed between two durable steps.

@@ -20,6 +20,7 @@ const (
 	asDay          // YYYY-MM-DD
 	asBirth        // YYYY-MM-DD, 00 for what is not known
 	asMoment       // RFC 3339; without an offset Japan time
+	asUTC          // RFC 3339 in UTC, in answers only
 	asClock        // HH:MM
 	asFlag         // true or false
 	asWeekday      // 0 Sunday … 6 Saturday

@@ -35,7 +35,7 @@ var ruleList = field{name: "rules", form: asRule, list: true, ja: "適用した�
 // termAnswers is how long a certificate is valid.
 var termAnswers = []field{
 	{name: "last_day", form: asDay, ja: "最終日。その日を含む", en: "the last day, included"},
-	{name: "not_after", form: asMoment, ja: "証明書の notAfter: 最終日の日本時間 23:59:59(UTC で表示)", en: "notAfter of the certificate: 23:59:59 Japan time of the last day, in UTC"},
+	{name: "not_after", form: asUTC, ja: "証明書の notAfter: 最終日の日本時間 23:59:59(UTC で表示)", en: "notAfter of the certificate: 23:59:59 Japan time of the last day, in UTC"},
 	{name: "window_opens", form: asDay, ja: "次の更新の受付が始まる日。juki にはない", en: "first day of the renewal window; juki has none"},
 	ruleList,
 	{name: "binds", form: asRule, ja: "最終日を決めた規則", en: "the rule that decided the last day"},
@@ -123,7 +123,7 @@ var sentenceAnswers = []field{
 	{name: "next_en", form: asText, ja: "次にすること(英語)", en: "what to do next, in English"},
 }
 
-var nextOpening = field{name: "next_opening", form: asMoment, ja: "閉庁のとき、次に受け付ける日時(UTC、400日以内)", en: "when closed: the next opening, in UTC, within 400 days"}
+var nextOpening = field{name: "next_opening", form: asUTC, ja: "閉庁のとき、次に受け付ける日時(UTC、400日以内)", en: "when closed: the next opening, in UTC, within 400 days"}
 
 var openAnswers = slices.Concat(
 	[]field{{name: "open", form: asFlag, ja: "受け付けるか", en: "whether it is taken in"}},
