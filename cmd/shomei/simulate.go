@@ -5,30 +5,38 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
+	"shomei/cmd/shomei/census"
 	"shomei/cmd/shomei/hub"
 	"shomei/cmd/shomei/simulation"
 	"shomei/pkg/civil"
 )
 
-// lanes is how many lives are lived at a time: enough to keep the disk busy while others sign.
+// lanes is how many lives are lived at a time: enough to keep every core busy while others wait for the log.
 const lanes = 12
 
 const simulateHelp = `Writes the history of an invented population into a data folder of its own, through the real rules, the real log
-and the real vault: applications, hand-overs, renewals, moves, changes of name, losses, deaths, expiries.
+and the real vault: applications of every kind, by people, parents, guardians and proxies, with letters of inquiry and
+refusals; hand-overs, renewals, moves, also overseas and back, changes of name, losses, blocked PINs, cards that can't
+be written, deaths, expiries. A range that begins before 2016 begins with juki cards.
 
 What is real: every decision, rule id, seal and signature; the authority's certificates and revocation lists; thirteen
 municipalities with their codes. What is made up: the people, and what the world outside does to them. There are no
 cards: %d subscriber key pairs are made once in the data folder and used for everybody. The sources of the claims are
 enrolled under names that say "simulated", and the log is marked simulated for ever.
 
-Running it again goes on where it stopped. The first Ctrl-C finishes the month that has begun. Afterwards:
+At the end stands a table of what the history holds, beside the figures known of the country. Exit 3: one of them is
+out of its range.
+
+The same seed and range make the same lives, apart from keys, serials and signatures. Running it again goes on where it
+stopped, also after kill -9. Ctrl-C finishes what is being done and says how to go on. The log is synced at the end and
+not at each decision, because nobody waits for one: after a power failure the folder may be refused; then remove it.
+
+Afterwards:
 
   shomei forecast --data DIR --by month --at 2023-01-01
   shomei all --data DIR --clock DIR/clock`
@@ -90,58 +98,92 @@ func (a *app) simulate(cmd *cobra.Command, plan simulation.Plan) (err error) {
 		return err
 	}
 	begin := time.Now()
-	report := newReport(cmd.ErrOrStderr(), begin)
-	done, err := s.Run(ctx, cmd.Context().Done(), report.hear)
+	quiet := reportProgress(cmd.ErrOrStderr(), s)
+	done, err := s.Run(ctx, cmd.Context().Done())
+	quiet()
 	if err != nil {
 		return err
 	}
-	printSimulated(cmd.OutOrStdout(), s.Counts(), report)
+	at := s.Progress()
 	if !done {
-		return &exitError{exitInterrupted, fmt.Errorf("stopped at %s; run the same again to go on", report.last.Day)}
+		return &exitError{exitInterrupted, fmt.Errorf("%s までで止めました。同じ指定でもう一度実行すると続きから始まります。 (stopped at %s; run the same command again to go on)", at.Day, at.Day)}
 	}
-	return nil
+	return a.printSimulated(cmd, s, time.Since(begin))
 }
 
-// simulationReport says how far a simulation has come, at most twice a second.
-type simulationReport struct {
-	out         io.Writer
-	begin, said time.Time
-	first, last simulation.Progress
+// reportProgress says twice a second how far a simulation has come, until the function that it gives is called.
+func reportProgress(out io.Writer, s *simulation.Simulation) (quiet func()) {
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	begin, first := time.Now(), s.Progress()
+	go func() {
+		defer close(stopped)
+		ticker := time.NewTicker(500 * time.Millisecond)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-ticker.C:
+				fmt.Fprintln(out, progressLine(first, s.Progress(), time.Since(begin)))
+			}
+		}
+	}()
+	return func() { close(stop); <-stopped }
 }
 
-func newReport(out io.Writer, begin time.Time) *simulationReport {
-	return &simulationReport{out: out, begin: begin}
-}
-
-func (r *simulationReport) hear(p simulation.Progress) {
-	if r.first.Day.IsZero() {
-		r.first = p
-	}
-	r.last = p
-	if time.Since(r.said) < 500*time.Millisecond {
-		return
-	}
-	r.said = time.Now()
-	spent := r.said.Sub(r.begin)
+func progressLine(first, now simulation.Progress, spent time.Duration) string {
 	left := "?"
-	if gained := p.Done - r.first.Done; gained > 0.001 {
-		left = time.Duration(float64(spent) * (1 - p.Done) / gained).Round(time.Second).String()
+	if gained := now.Done - first.Done; gained > 0.001 {
+		left = time.Duration(float64(spent) * (1 - now.Done) / gained).Round(time.Second).String()
 	}
-	fmt.Fprintf(r.out, "%s  %d persons  %d commits  %.0f commits/s  %.0f %%  %s left\n", p.Day, p.Persons, p.Commits,
-		float64(p.Commits-r.first.Commits)/spent.Seconds(), 100*p.Done, left)
+	return fmt.Sprintf("%s  %d persons  %.0f acts/s  %.0f %%  %s left", now.Day, now.Persons, float64(now.Acts)/spent.Seconds(), 100*now.Done, left)
 }
 
-func printSimulated(out io.Writer, counts map[string]int, r *simulationReport) {
-	spent := time.Since(r.begin)
+// printSimulated prints what the history holds and what of it is not believable.
+func (a *app) printSimulated(cmd *cobra.Command, s *simulation.Simulation, spent time.Duration) error {
+	c, err := s.Census(cmd.Context())
+	if err != nil {
+		return err
+	}
+	out := cmd.OutOrStdout()
 	t := table.NewWriter()
 	t.SetOutputMirror(out)
-	t.AppendHeader(table.Row{"in this run", "number"})
-	for _, name := range slices.Sorted(maps.Keys(counts)) {
-		t.AppendRow(table.Row{name, counts[name]})
+	t.AppendHeader(table.Row{"happened", "times"})
+	for _, line := range c.Happened() {
+		t.AppendRow(table.Row{line.What, line.Times})
 	}
-	t.AppendFooter(table.Row{"commits in the log", r.last.Commits})
-	t.AppendFooter(table.Row{"persons", r.last.Persons})
-	t.AppendFooter(table.Row{"persons a second", fmt.Sprintf("%.0f", float64(r.last.Persons)/spent.Seconds())})
+	at := s.Progress()
+	t.AppendFooter(table.Row{"persons", at.Persons})
+	t.AppendFooter(table.Row{"acts in this run", at.Acts})
 	t.AppendFooter(table.Row{"seconds", fmt.Sprintf("%.1f", spent.Seconds())})
+	t.AppendFooter(table.Row{"persons a second", fmt.Sprintf("%.0f", float64(at.Persons)/spent.Seconds())})
 	t.Render()
+	return printFigures(out, c, s.Plan)
+}
+
+// enoughPeople is from how many on shares are more than chance.
+const enoughPeople = 500
+
+func printFigures(out io.Writer, c *census.Census, plan simulation.Plan) error {
+	t := table.NewWriter()
+	t.SetOutputMirror(out)
+	t.AppendHeader(table.Row{"figure", "here", "believable", "known", "source"})
+	outside := 0
+	for _, f := range c.Figures(plan.From, plan.To) {
+		known := ""
+		if f.Known != 0 {
+			known = fmt.Sprintf("%.3f", f.Known)
+		}
+		here := fmt.Sprintf("%.3f", f.Value)
+		if !f.Within() {
+			outside++
+			here += " !"
+		}
+		t.AppendRow(table.Row{f.Name, here, fmt.Sprintf("%.3f–%.3f", f.Low, f.High), known, f.Source})
+	}
+	t.Render()
+	if outside > 0 && plan.Subscribers >= enoughPeople {
+		return &exitError{exitFound, fmt.Errorf("%d figures of this population are out of their range (marked with !)", outside)}
+	}
+	return nil
 }

@@ -11,38 +11,56 @@ import (
 // What is the kind of an act.
 type What int
 
-// What can happen next. Keys to HandedOver go on with the open application; Issue is the authority's part of it.
+// What can happen next. Keys to Dropped go on with the open application; Issue is the authority's part of it. Tick,
+// Notice and Letter are what the centre does by itself.
 const (
 	Apply What = iota + 1
 	Keys
 	Issue
 	Written
+	WriteFailed
 	Unblocked
 	HandedOver
+	Dropped
 	Changed
 	Lost
+	Found
+	Blocked
 	Tick
 	Notice
+	Letter
 )
 
-// Act is what happens next to a person: a claim of a source, or what the hub does by itself (Issue, Tick, Notice).
+// Act is what happens next to a person: a claim of a source, or what the hub does by itself (Issue, Tick, Notice, Letter).
 type Act struct {
 	At   time.Time
 	What What
 	// Source is the id of the source that claims it; empty for what the hub does.
 	Source, Office string
-	Application    *events.ApplicationReceived
-	Change         *events.RecordChangeNotified
-	// Notice is the id of the notice that has been posted.
-	Notice string
+	// Procedure is the id of the application, also of one that was put off until a letter of inquiry is answered.
+	Procedure   string
+	Application *events.ApplicationReceived
+	Change      *events.RecordChangeNotified
+	// Notice is the id of the notice or letter that has been posted, Undelivered says that it came back.
+	Notice      string
+	Undelivered bool
+	// Pins are those that are blocked.
+	Pins []events.PinKind
+	// Repairable says that a card that could not be written may be tried again.
+	Repairable bool
+
+	// Abroad: what a person may also ask for who lives overseas.
+	Abroad bool
 }
 
 const (
 	held      = events.CardStatus_CARD_STATUS_HELD
+	suspended = events.CardStatus_CARD_STATUS_SUSPENDED
 	valid     = events.CertificateStatus_CERTIFICATE_STATUS_VALID
-	suspended = events.CertificateStatus_CERTIFICATE_STATUS_SUSPENDED
+	onHold    = events.CertificateStatus_CERTIFICATE_STATUS_SUSPENDED
 	kindSign  = events.CertificateKind_CERTIFICATE_KIND_SIGN
 	kindAuth  = events.CertificateKind_CERTIFICATE_KIND_AUTH
+	myNumber  = events.CardKind_CARD_KIND_MYNUMBER
 )
 
 // Next gives what happens to the person after an instant, as the log stands; false when nothing does before the end.
@@ -53,37 +71,52 @@ func (p *Person) Next(s *events.SubscriberState, now time.Time) (Act, bool) {
 		return p.goOn(s), true
 	}
 	next := Act{}
-	for _, plan := range []Act{p.notice(s), p.tick(s, now), p.fate(s, now), p.plan(s, now)} {
+	for _, plan := range []Act{p.notice(s), p.letter(s), p.tick(s, now), p.fate(s, now), p.plan(s, now)} {
 		if plan.At.After(now) && (next.At.IsZero() || plan.At.Before(next.At)) {
 			next = plan
 		}
 	}
-	return next, !next.At.IsZero() && civil.Of(next.At).Before(p.until)
+	return next, !next.At.IsZero() && civil.Of(next.At).Before(p.of.To)
 }
 
-// goOn is the next step of the open application, minutes after the last.
+// What goes wrong at counters, by share of writings and of applications; ours.
+const (
+	writeRepairable = 0.012
+	writeBroken     = 0.004
+	droppedShare    = 0.002
+)
+
+// goOn is the next step of the open application, minutes after the last: a hand-over takes about half an hour
+// (domain.md 4.5).
 func (p *Person) goOn(s *events.SubscriberState) Act {
 	open, now := s.Procedure, time.UnixMilli(s.RecordedMs)
-	dice := p.dice(open.Id+open.Step, 0)
+	dice := p.dice(open.Id+open.Step, int64(open.Attempt))
 	act := p.from(now, Counter)
-	seconds := 60 + dice.IntN(180)
+	factory := open.Operation == events.Operation_OPERATION_FACTORY_ISSUE
+	if factory {
+		act.Source = p.Place(now).Source(Factory)
+	}
+	seconds, luck := 60+dice.IntN(180), dice.Float64()
 	switch {
+	case open.Step == "accepted" && len(open.Planned) > 0 && luck < droppedShare && !factory:
+		act.What = Dropped
 	case open.Step == "accepted" && len(open.Planned) > 0:
-		act.What, seconds = Keys, 120+dice.IntN(300)
+		act.What, seconds = Keys, 180+dice.IntN(600)
 	case open.Step == "accepted" && len(open.Pins) > 0:
-		act.What = Unblocked
+		act.What, seconds = Unblocked, 300+dice.IntN(900)
 	case open.Step == "keys":
 		act = Act{What: Issue}
 		seconds = 1 + dice.IntN(3)
+	case open.Step == "issued" && open.Attempt < 2 && luck < writeRepairable:
+		act.What, act.Repairable = WriteFailed, true
+	case open.Step == "issued" && luck > 1-writeBroken && !factory:
+		act.What = WriteFailed
 	case open.Step == "issued":
 		act.What = Written
 	default:
 		act.What = HandedOver
 	}
-	if open.Operation == events.Operation_OPERATION_FACTORY_ISSUE && act.Source != "" {
-		act.Source = p.Place(now).Source(Factory)
-	}
-	act.At = now.Add(time.Duration(seconds) * time.Second)
+	act.Procedure, act.At = open.Id, now.Add(time.Duration(seconds)*time.Second)
 	return act
 }
 
@@ -92,38 +125,31 @@ func (p *Person) from(at time.Time, role string) Act {
 	return Act{At: at, Source: place.Source(role), Office: place.Office}
 }
 
-// notice is when a notice that is owed has gone by post.
+// notice is when a notice that is owed has gone out; one in a hundred letters comes back.
 func (p *Person) notice(s *events.SubscriberState) Act {
 	if len(s.Notices) == 0 {
 		return Act{}
 	}
 	id := s.Notices[0].Id
-	return Act{At: time.UnixMilli(s.RecordedMs).Add(time.Duration(3600+p.dice(id, 0).IntN(3*3600)) * time.Second), What: Notice, Notice: id}
+	dice := p.dice(id, 0)
+	at := time.UnixMilli(s.RecordedMs).Add(time.Duration(3600+dice.IntN(3*3600)) * time.Second)
+	return Act{At: at, What: Notice, Notice: id, Undelivered: !p.Mail && dice.Float64() < 0.01}
+}
+
+// letter is when a letter of inquiry that is owed has been posted.
+func (p *Person) letter(s *events.SubscriberState) Act {
+	for _, l := range s.Letters {
+		if !l.Mailed {
+			at := time.UnixMilli(s.RecordedMs).Add(time.Duration(1800+p.dice(l.Id, 0).IntN(2*3600)) * time.Second)
+			return Act{At: at, What: Letter, Notice: l.Id}
+		}
+	}
+	return Act{}
 }
 
 // tick is the next morning on which a date brings something by itself, by the same conditions as lifecycle.Tick.
 func (p *Person) tick(s *events.SubscriberState, now time.Time) Act {
-	var due civil.Date
-	on := func(d civil.Date) {
-		if !d.IsZero() && (due.IsZero() || d.Before(due)) {
-			due = d
-		}
-	}
-	for _, c := range s.Certificates {
-		live := c.Status == valid || c.Status == suspended || c.Status == events.CertificateStatus_CERTIFICATE_STATUS_ISSUED
-		if c.Status == valid && !c.WindowOpened {
-			on(date(c.WindowOpens))
-		}
-		if live {
-			on(date(c.LastDay).AddDays(1))
-		}
-	}
-	for _, d := range s.Deadlines {
-		on(date(d.LastDay).AddDays(1))
-	}
-	if c := s.Card; c.GetLastDay() != "" && c.Status != events.CardStatus_CARD_STATUS_VOID && c.Status != events.CardStatus_CARD_STATUS_EXPIRED {
-		on(date(c.LastDay).AddDays(1))
-	}
+	due := dueOn(s)
 	if due.IsZero() {
 		return Act{}
 	}
@@ -137,26 +163,91 @@ func (p *Person) tick(s *events.SubscriberState, now time.Time) Act {
 	return Act{At: at, What: Tick}
 }
 
-// fate is the next thing that happens to the person whatever they do; a card that is not held can't be lost or blocked.
+// dueOn is the first day on which a window opens or something has ended; zero when nothing is due.
+func dueOn(s *events.SubscriberState) (due civil.Date) {
+	on := func(d civil.Date) {
+		if !d.IsZero() && (due.IsZero() || d.Before(due)) {
+			due = d
+		}
+	}
+	for _, c := range s.Certificates {
+		live := c.Status == valid || c.Status == onHold || c.Status == events.CertificateStatus_CERTIFICATE_STATUS_ISSUED
+		if c.Status == valid && !c.WindowOpened {
+			on(date(c.WindowOpens))
+		}
+		if live {
+			on(date(c.LastDay).AddDays(1))
+		}
+	}
+	for _, d := range s.Deadlines {
+		on(date(d.LastDay).AddDays(1))
+	}
+	if c := s.Card; c.GetLastDay() != "" && c.Status != events.CardStatus_CARD_STATUS_VOID && c.Status != events.CardStatus_CARD_STATUS_EXPIRED {
+		on(date(c.LastDay).AddDays(1))
+	}
+	return due
+}
+
+// fate is the next thing that happens to the person whatever they plan.
 func (p *Person) fate(s *events.SubscriberState, now time.Time) Act {
-	if s.Ended || s.Revision == 0 {
+	if s.Ended && !p.comesBack(now) || s.Revision == 0 {
 		return Act{}
 	}
 	for _, c := range p.changes {
-		if !c.at.After(now) || (c.loss || c.blocked) && (s.Card.GetStatus() != held || p.living(s, kindAuth) == nil) {
+		if !c.at.After(now) {
 			continue
 		}
-		if c.loss {
-			act := p.from(c.at, Telephone)
-			act.What = Lost
+		if c.visit == 0 {
+			return p.changed(c)
+		}
+		if act := p.incident(s, c); act.What != 0 {
 			return act
 		}
-		if c.blocked {
-			return p.apply(c.at, &events.ApplicationReceived{Operation: events.Operation_OPERATION_UNBLOCK, Card: s.Card.Card, CardKind: s.Card.Kind})
-		}
-		return p.changed(c)
 	}
 	return Act{}
+}
+
+// comesBack tells whether a move-in still lies ahead of somebody whose record has ended.
+func (p *Person) comesBack(now time.Time) bool {
+	for _, c := range p.changes {
+		if c.at.After(now) && c.what == events.RecordChange_RECORD_CHANGE_MOVE_IN {
+			return true
+		}
+	}
+	return false
+}
+
+// incident is what becomes of an incident as things stand: a card that is not held can't be lost or blocked, and only a
+// lost one is found.
+func (p *Person) incident(s *events.SubscriberState, c change) Act {
+	holds := s.Card.GetStatus() == held && s.Card.GetKind() == myNumber && p.living(s, kindAuth) != nil
+	switch {
+	case c.visit == found && s.Card.GetStatus() == suspended:
+		act := p.from(c.at, Counter)
+		act.What = Found
+		return act
+	case c.visit == found || !holds:
+		return Act{}
+	case c.visit == lost:
+		act := p.from(c.at, Telephone)
+		act.What = Lost
+		return act
+	case c.visit == blocked:
+		act := p.from(c.at, Counter)
+		act.What, act.Pins = Blocked, p.forgotten(s, c.at)
+		return act
+	case c.visit == returned:
+		return p.apply(s, c.at, &events.ApplicationReceived{Operation: events.Operation_OPERATION_RETURN_CARD, Card: s.Card.Card, CardKind: s.Card.Kind})
+	}
+	return p.apply(s, c.at, &events.ApplicationReceived{
+		Operation: events.Operation_OPERATION_REVOKE, Card: s.Card.Card, CardKind: s.Card.Kind, Kinds: p.livingKinds(s),
+	})
+}
+
+// forgotten draws the PINs that a person has blocked.
+func (p *Person) forgotten(s *events.SubscriberState, at time.Time) []events.PinKind {
+	kinds := p.livingKinds(s)
+	return []events.PinKind{events.PinKind(kinds[p.dice("forgotten", at.Unix()).IntN(len(kinds))])}
 }
 
 func (p *Person) changed(c change) Act {
@@ -173,22 +264,6 @@ func (p *Person) changed(c change) Act {
 	return act
 }
 
-// apply is an application of the person, or for a child of the parent, with all that has to be shown.
-func (p *Person) apply(at time.Time, a *events.ApplicationReceived) Act {
-	act := p.from(at, Counter)
-	act.What, act.Application = Apply, a
-	a.Channel = events.Channel_CHANNEL_SELF
-	a.Documents = append(a.Documents, "application-form", "photo-id:current-address", "handover-notice")
-	if civil.CompletedAge(p.Birth, civil.Of(at)) < 15 {
-		a.Channel = events.Channel_CHANNEL_LEGAL_REPRESENTATIVE
-		a.Documents = append(a.Documents, "proof-of-representation", "proxy-photo-id")
-	}
-	if a.Cause != "loss" {
-		a.Documents = append(a.Documents, "card")
-	}
-	return act
-}
-
 // living is the certificate of a kind on the My Number card that is in force and not suspended.
 func (p *Person) living(s *events.SubscriberState, kind events.CertificateKind) *events.Certificate {
 	for _, c := range s.Certificates {
@@ -199,15 +274,17 @@ func (p *Person) living(s *events.SubscriberState, kind events.CertificateKind) 
 	return nil
 }
 
-// newCard names a card by its holder and the day it was applied for.
-func (p *Person) newCard(at time.Time) string {
-	return fmt.Sprintf("simulated-%d-%s", p.Index, at.In(civil.Tokyo).Format("20060102"))
+func (p *Person) livingKinds(s *events.SubscriberState) []events.CertificateKind {
+	var kinds []events.CertificateKind
+	for _, kind := range []events.CertificateKind{kindAuth, kindSign} {
+		if p.living(s, kind) != nil {
+			kinds = append(kinds, kind)
+		}
+	}
+	return kinds
 }
 
-func date(text string) civil.Date {
-	d, err := civil.Parse(text)
-	if err != nil {
-		return civil.Date{}
-	}
-	return d
+// procedure is the id of an application that the person makes at an instant.
+func (p *Person) procedure(at time.Time) string {
+	return fmt.Sprintf("simulated-%d-%d", p.Index, at.Unix())
 }

@@ -8,8 +8,9 @@ import (
 )
 
 const (
-	opIssue = events.Operation_OPERATION_ISSUE
-	opRenew = events.Operation_OPERATION_RENEW
+	opIssue   = events.Operation_OPERATION_ISSUE
+	opRenew   = events.Operation_OPERATION_RENEW
+	opReissue = events.Operation_OPERATION_REISSUE
 )
 
 // plan is what the person will go to a counter for next, as things stand.
@@ -17,71 +18,107 @@ func (p *Person) plan(s *events.SubscriberState, now time.Time) Act {
 	if s.Ended || s.MovedOut {
 		return Act{}
 	}
+	visits := p.visits(s)
 	next := Act{}
-	for _, plan := range []func(*events.SubscriberState) Act{
-		p.firstJuki, p.renewJuki, p.firstCard, p.collect, p.renew, p.lapsed, p.signAgain, p.afterLoss, p.continueUse, p.extendCard, p.newAfterEnd,
-	} {
-		act := plan(s)
+	consider := func(act Act) {
 		if act.At.After(now) && (next.At.IsZero() || act.At.Before(next.At)) {
 			next = act
 		}
 	}
+	for _, visit := range visits {
+		consider(visit)
+		consider(p.slip(visit))
+	}
+	consider(p.answer(s, visits, now))
 	return next
 }
 
+// visits are all the visits that the state gives reason for, also those that lie behind. Who lives overseas has reason
+// for few.
+func (p *Person) visits(s *events.SubscriberState) []Act {
+	var visits []Act
+	for _, plan := range []func(*events.SubscriberState) Act{
+		p.firstJuki, p.renewJuki, p.firstCard, p.collect, p.tooEarly, p.renew, p.lapsed, p.signAgain, p.signGrown, p.afterLoss,
+		p.afterFound, p.afterFault, p.afterBlock, p.continueUse, p.extendCard, p.newAfterEnd,
+	} {
+		if act := plan(s); act.What != 0 && (!s.Overseas || act.Abroad) {
+			visits = append(visits, act)
+		}
+	}
+	return visits
+}
+
 func (p *Person) firstJuki(s *events.SubscriberState) Act {
-	if p.Juki.IsZero() || s.Revision > 0 {
+	if p.Juki.IsZero() || s.Card != nil {
 		return Act{}
 	}
 	at := arrival(p.dice("juki", 0), p.Juki)
-	return p.apply(at, &events.ApplicationReceived{Operation: opIssue, Card: p.newCard(at) + "-juki", CardKind: events.CardKind_CARD_KIND_JUKI})
+	return p.apply(s, at, &events.ApplicationReceived{Operation: opIssue, Card: p.newCard(at) + "-juki", CardKind: events.CardKind_CARD_KIND_JUKI})
 }
+
+// renewingJuki is the share of juki certificates that are renewed; ours: most were let go.
+const renewingJuki = 0.5
 
 func (p *Person) renewJuki(s *events.SubscriberState) Act {
 	for _, c := range s.Certificates {
 		if c.Regime != events.Regime_REGIME_JUKI || c.Status != valid || s.Card.GetKind() != events.CardKind_CARD_KIND_JUKI {
 			continue
 		}
-		last := date(c.LastDay)
 		dice := p.dice("renew juki "+c.LastDay, 0)
-		if dice.Float64() > 0.5 {
+		if dice.Float64() > renewingJuki {
 			return Act{}
 		}
-		at := arrival(dice, last.AddDays(-35+dice.IntN(25)))
-		return p.apply(at, &events.ApplicationReceived{Operation: opRenew, Card: s.Card.Card, CardKind: s.Card.Kind})
+		at := arrival(dice, date(c.LastDay).AddDays(-35+dice.IntN(25)))
+		return p.apply(s, at, &events.ApplicationReceived{Operation: opRenew, Card: s.Card.Card, CardKind: s.Card.Kind})
 	}
 	return Act{}
 }
 
 // firstCard is the factory's work of one night on the first My Number card.
 func (p *Person) firstCard(s *events.SubscriberState) Act {
-	if p.First.IsZero() || s.Card.GetKind() == events.CardKind_CARD_KIND_MYNUMBER {
+	if p.First.IsZero() || s.Card.GetKind() == myNumber {
 		return Act{}
 	}
 	dice := p.dice("factory", 0)
 	at := p.First.At(civil.Clock(0, 30)).Add(time.Duration(dice.IntN(2*3600)) * time.Second)
 	act := p.from(at, Factory)
-	act.What = Apply
+	act.What, act.Procedure = Apply, p.procedure(at)
 	act.Application = &events.ApplicationReceived{
-		Operation: events.Operation_OPERATION_FACTORY_ISSUE, Channel: events.Channel_CHANNEL_SELF, Card: p.newCard(at),
-		CardKind: events.CardKind_CARD_KIND_MYNUMBER,
+		Operation: events.Operation_OPERATION_FACTORY_ISSUE, Channel: events.Channel_CHANNEL_SELF, Card: p.newCard(at), CardKind: myNumber,
 	}
 	return act
 }
 
-// collect is the hand-over at the office, some weeks after the factory's work.
+// collect is the hand-over at the office, some weeks after the factory's work; who missed the day comes a month later.
 func (p *Person) collect(s *events.SubscriberState) Act {
-	if s.Card.GetStatus() != events.CardStatus_CARD_STATUS_ASSIGNED || p.First.IsZero() {
+	if s.Card.GetStatus() != events.CardStatus_CARD_STATUS_ASSIGNED || s.Card.GetKind() != myNumber || p.First.IsZero() {
 		return Act{}
 	}
 	dice := p.dice("collect", 0)
-	return p.apply(arrival(dice, p.First.AddDays(18+dice.IntN(30))), &events.ApplicationReceived{
-		Operation: events.Operation_OPERATION_HAND_OVER, Card: s.Card.Card, CardKind: s.Card.Kind,
-	})
+	at := arrival(dice, p.First.AddDays(18+dice.IntN(30)))
+	if s.RecordedMs > at.UnixMilli() && len(s.Letters) == 0 {
+		at = arrival(dice, civil.Of(at).AddDays(28+dice.IntN(20)))
+	}
+	return p.apply(s, at, &events.ApplicationReceived{Operation: events.Operation_OPERATION_HAND_OVER, Card: s.Card.Card, CardKind: s.Card.Kind})
 }
 
-// renewing is the share that renews inside the window, lateness the share of the others that comes afterwards.
-const renewing, lateness = 0.83, 0.55
+// renewing is the share that renews inside the window, lateness the share of the others that comes afterwards, eager the
+// share that comes before it; ours.
+const renewing, lateness, eager = 0.83, 0.55, 0.02
+
+// tooEarly is a renewal that is asked for before the window opens (domain.md 1.4.3).
+func (p *Person) tooEarly(s *events.SubscriberState) Act {
+	c := p.living(s, kindAuth)
+	if c == nil || c.WindowOpened || s.Card.GetStatus() != held {
+		return Act{}
+	}
+	dice := p.dice("early "+c.LastDay, 0)
+	if dice.Float64() > eager {
+		return Act{}
+	}
+	at := arrival(dice, date(c.WindowOpens).AddDays(-10-dice.IntN(60)))
+	return p.apply(s, at, &events.ApplicationReceived{Operation: opRenew, Card: s.Card.Card, CardKind: s.Card.Kind})
+}
 
 // renew is the renewal inside the window: most come within weeks of the notice. A card that ends with its certificates
 // is renewed with them.
@@ -97,20 +134,18 @@ func (p *Person) renew(s *events.SubscriberState) Act {
 	opens, last := date(c.WindowOpens), date(c.LastDay)
 	days := min(8+int(dice.ExpFloat64()*25), max(1, opens.DaysUntil(last)-4))
 	at := arrival(dice, opens.AddDays(days))
-	return p.apply(at, p.renewal(s, at, c.LastDay))
-}
-
-func (p *Person) renewal(s *events.SubscriberState, at time.Time, last string) *events.ApplicationReceived {
 	a := &events.ApplicationReceived{Operation: opRenew, Card: s.Card.Card, CardKind: s.Card.Kind}
-	if s.Card.LastDay == last {
+	if s.Card.LastDay == c.LastDay {
 		a.Card, a.TakenBack = p.newCard(at), s.Card.Card
 	}
-	return a
+	act := p.apply(s, at, a)
+	act.Abroad = !civil.Of(at).Before(abroadInRegister)
+	return act
 }
 
 // lapsed is the renewal after the last day, on a card that lives on.
 func (p *Person) lapsed(s *events.SubscriberState) Act {
-	if p.living(s, kindAuth) != nil || s.Card.GetStatus() != held || s.Card.GetKind() != events.CardKind_CARD_KIND_MYNUMBER {
+	if p.living(s, kindAuth) != nil || s.Card.GetStatus() != held || s.Card.GetKind() != myNumber {
 		return Act{}
 	}
 	for _, c := range s.Certificates {
@@ -122,12 +157,13 @@ func (p *Person) lapsed(s *events.SubscriberState) Act {
 			continue
 		}
 		at := arrival(dice, date(c.LastDay).AddDays(2+int(dice.ExpFloat64()*90)))
-		return p.apply(at, &events.ApplicationReceived{Operation: opRenew, Card: s.Card.Card, CardKind: s.Card.Kind})
+		return p.apply(s, at, &events.ApplicationReceived{Operation: opRenew, Card: s.Card.Card, CardKind: s.Card.Kind})
 	}
 	return Act{}
 }
 
-// signAgain is the new signature certificate after a change of name or address took the old one: mostly on the same day.
+// signAgain is the new signature certificate after a change of name or address took the old one: mostly on the same day,
+// from overseas whenever one is needed.
 func (p *Person) signAgain(s *events.SubscriberState) Act {
 	if p.living(s, kindSign) != nil || p.living(s, kindAuth) == nil || s.Card.GetStatus() != held {
 		return Act{}
@@ -144,29 +180,36 @@ func (p *Person) signAgain(s *events.SubscriberState) Act {
 		if s.MovedOn != "" && date(s.MovedOn).After(ended) {
 			ended = date(s.MovedOn)
 		}
-		return p.apply(arrival(dice, ended.AddDays(dice.IntN(12))), &events.ApplicationReceived{
-			Operation: opIssue, Card: s.Card.Card, CardKind: s.Card.Kind, Kinds: []events.CertificateKind{kindSign},
-		})
+		act := p.sign(s, arrival(dice, ended.AddDays(dice.IntN(12))))
+		act.Abroad = !ended.Before(abroadInRegister)
+		return act
 	}
 	return Act{}
 }
 
-// afterLoss is the new card and certificates for a card that was reported lost.
-func (p *Person) afterLoss(s *events.SubscriberState) Act {
-	if s.Card.GetStatus() != events.CardStatus_CARD_STATUS_SUSPENDED {
+// sign asks for a signature certificate beside the authentication certificate that is there.
+func (p *Person) sign(s *events.SubscriberState, at time.Time) Act {
+	return p.apply(s, at, &events.ApplicationReceived{
+		Operation: opIssue, Card: s.Card.Card, CardKind: s.Card.Kind, Kinds: []events.CertificateKind{kindSign},
+	})
+}
+
+// signGrown is the first signature certificate of some who turn fifteen; nothing issues it by itself (domain.md 1.4.6).
+func (p *Person) signGrown(s *events.SubscriberState) Act {
+	if p.Ward || p.living(s, kindSign) != nil || p.living(s, kindAuth) == nil || s.Card.GetStatus() != held {
 		return Act{}
 	}
 	for _, c := range s.Certificates {
-		if c.SuspendedMs == 0 {
-			continue
+		if c.Kind == kindSign {
+			return Act{}
 		}
-		dice := p.dice("after loss", c.SuspendedMs)
-		at := arrival(dice, civil.Of(time.UnixMilli(c.SuspendedMs)).AddDays(10+dice.IntN(30)))
-		return p.apply(at, &events.ApplicationReceived{
-			Operation: events.Operation_OPERATION_REISSUE, Card: p.newCard(at), CardKind: s.Card.Kind, Cause: "loss",
-		})
 	}
-	return Act{}
+	dice := p.dice("grown", 0)
+	grown := p.Birth.AddYearsClamped(15)
+	if dice.Float64() > 0.2 || !grown.After(p.First) {
+		return Act{}
+	}
+	return p.sign(s, arrival(dice, grown.AddDays(1+dice.IntN(300))))
 }
 
 // continueUse brings the card to the new municipality before the ninety days are over; one in ten forgets.
@@ -176,7 +219,7 @@ func (p *Person) continueUse(s *events.SubscriberState) Act {
 		if d.Kind != events.DeadlineKind_DEADLINE_KIND_CARD_90 || s.Card.GetStatus() != held || dice.Float64() > 0.9 {
 			continue
 		}
-		return p.apply(arrival(dice, date(d.LastDay).AddDays(-80+dice.IntN(70))), &events.ApplicationReceived{
+		return p.apply(s, arrival(dice, date(d.LastDay).AddDays(-80+dice.IntN(70))), &events.ApplicationReceived{
 			Operation: events.Operation_OPERATION_CONTINUE_USE, Card: s.Card.Card, CardKind: s.Card.Kind,
 		})
 	}
@@ -185,7 +228,7 @@ func (p *Person) continueUse(s *events.SubscriberState) Act {
 
 // extendCard gives the card of a foreign resident the end of the new period of stay.
 func (p *Person) extendCard(s *events.SubscriberState) Act {
-	if !p.Foreign || s.Card.GetStatus() != held || s.Card.GetKind() != events.CardKind_CARD_KIND_MYNUMBER {
+	if !p.Foreign || s.Card.GetStatus() != held || s.Card.GetKind() != myNumber {
 		return Act{}
 	}
 	for _, c := range p.changes {
@@ -196,28 +239,9 @@ func (p *Person) extendCard(s *events.SubscriberState) Act {
 		if civil.Of(at).After(date(s.Card.LastDay)) || at.UnixMilli() <= s.RecordedMs {
 			continue
 		}
-		return p.apply(at, &events.ApplicationReceived{
+		return p.apply(s, at, &events.ApplicationReceived{
 			Operation: events.Operation_OPERATION_EXTEND_CARD, Card: s.Card.Card, CardKind: s.Card.Kind,
 		})
 	}
 	return Act{}
-}
-
-// newAfterEnd is another card, months after the last one ended without being renewed.
-func (p *Person) newAfterEnd(s *events.SubscriberState) Act {
-	status := s.Card.GetStatus()
-	if status != events.CardStatus_CARD_STATUS_VOID && status != events.CardStatus_CARD_STATUS_EXPIRED ||
-		s.Card.GetKind() != events.CardKind_CARD_KIND_MYNUMBER || p.Foreign {
-		return Act{}
-	}
-	var ended int64
-	for _, c := range s.Certificates {
-		ended = max(ended, c.EndedMs)
-	}
-	dice := p.dice("after end", ended)
-	if ended == 0 || dice.Float64() > 0.6 {
-		return Act{}
-	}
-	at := arrival(dice, civil.Of(time.UnixMilli(ended)).AddDays(20+int(dice.ExpFloat64()*120)))
-	return p.apply(at, &events.ApplicationReceived{Operation: opIssue, Card: p.newCard(at), CardKind: s.Card.Kind})
 }

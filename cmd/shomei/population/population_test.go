@@ -17,7 +17,7 @@ var from, to = civil.New(2012, 1, 4), civil.New(2026, 4, 1)
 func TestASeedAlwaysMakesTheSamePeople(t *testing.T) {
 	other := 0
 	for i := range 200 {
-		a, b := New(7, i, from, to), New(7, i, from, to)
+		a, b := Of(7, from, to).Person(i), Of(7, from, to).Person(i)
 		at := civil.New(2022, 6, 1).StartInstant()
 		if diff := cmp.Diff(a.Record(at), b.Record(at), protocmp.Transform()); diff != "" {
 			t.Fatalf("person %d differs: %s", i, diff)
@@ -26,7 +26,7 @@ func TestASeedAlwaysMakesTheSamePeople(t *testing.T) {
 		if diff := cmp.Diff(first, second, protocmp.Transform()); diff != "" {
 			t.Fatalf("what happens first to person %d differs: %s", i, diff)
 		}
-		if New(8, i, from, to).Birth != a.Birth {
+		if Of(8, from, to).Person(i).Birth != a.Birth {
 			other++
 		}
 	}
@@ -74,7 +74,7 @@ func TestCodesOfMunicipalities(t *testing.T) {
 func TestNobodyComesToAClosedOffice(t *testing.T) {
 	morning, mondays, all := 0, 0, 0
 	for i := range 4000 {
-		dice := (&Person{Index: i, seed: 3}).dice("arrival", 0)
+		dice := (&Person{Index: i, of: &Population{Seed: 3}}).dice("arrival", 0)
 		at := arrival(dice, civil.New(2019, 1, 1).AddDays(i%730)).In(civil.Tokyo)
 		if opening := office.Open("", at); !opening.Open {
 			t.Fatalf("somebody comes at %s: %s", at, opening.Rule)
@@ -96,9 +96,9 @@ func TestNobodyComesToAClosedOffice(t *testing.T) {
 }
 
 func TestCardsAreAppliedForInWaves(t *testing.T) {
-	byYear := map[int]int{}
+	byYear, of := map[int]int{}, Of(1, from, to)
 	for i := range 3000 {
-		if p := New(1, i, from, to); !p.First.IsZero() {
+		if p := of.Person(i); !p.First.IsZero() {
 			byYear[p.First.Year]++
 			if p.First.Before(cohorts[0].from) || !p.First.Before(to) {
 				t.Fatalf("a card is applied for on %s", p.First)
@@ -127,9 +127,9 @@ func TestPlansLieAhead(t *testing.T) {
 			},
 		},
 	}
-	acts := 0
+	acts, of := 0, Of(5, civil.New(2016, 1, 5), to)
 	for i := range 50 {
-		p := New(5, i, civil.New(2016, 1, 5), to)
+		p := of.Person(i)
 		now := time.UnixMilli(state.RecordedMs)
 		for {
 			act, more := p.Next(state, now)

@@ -25,7 +25,7 @@ func BenchmarkLives(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := s.Run(b.Context(), nil, func(Progress) {}); err != nil {
+		if _, err := s.Run(b.Context(), nil); err != nil {
 			b.Fatal(err)
 		}
 		if err := h.Close(); err != nil {

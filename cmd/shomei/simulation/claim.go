@@ -10,26 +10,48 @@ import (
 
 // claim is what the source of an act says of it. Its id follows from person and instant.
 func (l *lane) claim(p *population.Person, s *events.SubscriberState, act population.Act) (*events.Claim, *events.Personal) {
-	open := s.Procedure
 	c := &events.Claim{
 		Id: fmt.Sprintf("simulated-%d-%d-%d", p.Index, act.At.UnixMilli(), act.What), Counter: act.Source, Office: act.Office,
 		Officer: "simulated-clerk", FiledMs: act.At.UnixMilli(), CausedMs: act.At.UnixMilli(), ClockEvidence: "simulated",
-		Procedure: open.GetId(),
+		Procedure: act.Procedure,
 	}
 	switch act.What {
 	case population.Apply:
-		c.Procedure = fmt.Sprintf("simulated-%d-%d", p.Index, act.At.Unix())
 		c.Fact = &events.Claim_ApplicationReceived{ApplicationReceived: act.Application}
-		return c, &events.Personal{Record: p.Record(act.At)}
+		personal := &events.Personal{Record: p.Record(act.At)}
+		if act.Application.Operation == events.Operation_OPERATION_HAND_OVER {
+			personal.Contact = p.Contact()
+		}
+		return c, personal
 	case population.Changed:
 		c.Fact = &events.Claim_RecordChangeNotified{RecordChangeNotified: act.Change}
 		return c, &events.Personal{Record: p.Record(act.At)}
+	}
+	l.atCounter(c, p, s, act)
+	return c, nil
+}
+
+// atCounter is what is claimed without anything personal: about the card, mostly.
+func (l *lane) atCounter(c *events.Claim, p *population.Person, s *events.SubscriberState, act population.Act) {
+	open := s.Procedure
+	switch act.What {
 	case population.Lost:
 		c.Fact = &events.Claim_LossNotified{LossNotified: &events.LossNotified{By: "telephone"}}
+	case population.Found:
+		c.Fact = &events.Claim_CardFoundNotified{CardFoundNotified: &events.CardFoundNotified{Card: s.Card.Card}}
+	case population.Blocked:
+		c.Fact = &events.Claim_PinsBlocked{PinsBlocked: &events.PinsBlocked{Pins: act.Pins, Card: s.Card.Card}}
+	case population.Dropped:
+		c.Fact = &events.Claim_ApplicationDropped{ApplicationDropped: &events.ApplicationDropped{Why: "resident-left"}}
 	case population.Keys:
 		c.Fact = &events.Claim_KeysGenerated{KeysGenerated: l.keys(p, s)}
 	case population.Written:
 		c.Fact = &events.Claim_CardWritten{CardWritten: written(s)}
+	case population.WriteFailed:
+		c.Fact = &events.Claim_WriteFailed{WriteFailed: &events.WriteFailed{
+			Obligation: obligation(s, events.ObligationKind_OBLIGATION_KIND_WRITE_CARD), Card: open.Card, Stage: "write",
+			Reason: "simulated", Repairable: act.Repairable,
+		}}
 	case population.Unblocked:
 		c.Fact = &events.Claim_PinsUnblocked{PinsUnblocked: &events.PinsUnblocked{
 			Obligation: obligation(s, events.ObligationKind_OBLIGATION_KIND_UNBLOCK_PIN), Pins: open.Pins, Card: open.Card,
@@ -37,7 +59,6 @@ func (l *lane) claim(p *population.Person, s *events.SubscriberState, act popula
 	case population.HandedOver:
 		c.Fact = &events.Claim_HandedOver{HandedOver: &events.HandedOver{FeeYen: open.FeeYen, PaperCopy: true, Card: open.Card}}
 	}
-	return c, nil
 }
 
 // keys are requests out of the pool, another for each certificate of a person.

@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"shomei/cmd/shomei/hub"
@@ -19,7 +20,6 @@ type lane struct {
 	*Simulation
 	*hub.Lane
 	waiting timetable
-	counts  map[string]int
 }
 
 // appointment is when something happens next to the person of an index.
@@ -41,10 +41,6 @@ func (t *timetable) Pop() any {
 	return last
 }
 
-func (l *lane) person(index int) *population.Person {
-	return population.New(l.Seed, index, l.From, l.To)
-}
-
 func (l *lane) state(ctx context.Context, subscriber string) (*events.SubscriberState, error) {
 	head, err := l.Log.Load(ctx, events.KindSubscriber, subscriber)
 	if err != nil {
@@ -53,9 +49,10 @@ func (l *lane) state(ctx context.Context, subscriber string) (*events.Subscriber
 	return lifecycle.DecodeSubscriber(head.State)
 }
 
-// enter finds out where a person's life stands and what comes next.
+// enter finds out where a person's life stands and what comes next. It may stand in the middle of a day, or of an
+// application, where a simulation was interrupted or its process killed.
 func (l *lane) enter(ctx context.Context, index int) error {
-	p := l.person(index)
+	p := l.people.Person(index)
 	s, err := l.state(ctx, l.hub.SubscriberID(p.Code))
 	if err != nil {
 		return err
@@ -71,19 +68,22 @@ func (l *lane) enter(ctx context.Context, index int) error {
 }
 
 // until lives everything that happens before an instant.
-func (l *lane) until(ctx context.Context, end time.Time) error {
+func (l *lane) until(ctx context.Context, end time.Time, stop <-chan struct{}) error {
 	for len(l.waiting) > 0 && l.waiting[0].at.Before(end) {
-		next := heap.Pop(&l.waiting).(appointment)
-		if err := l.meet(ctx, next); err != nil {
+		if closed(stop) {
+			return nil
+		}
+		if err := l.meet(ctx, heap.Pop(&l.waiting).(appointment)); err != nil {
 			return err
 		}
 	}
+	l.ended(end)
 	return nil
 }
 
 // meet does what happens to one person, and an application to its end.
 func (l *lane) meet(ctx context.Context, a appointment) error {
-	p := l.person(a.index)
+	p := l.people.Person(a.index)
 	subscriber := l.hub.SubscriberID(p.Code)
 	s, err := l.state(ctx, subscriber)
 	if err != nil {
@@ -110,25 +110,40 @@ func (l *lane) meet(ctx context.Context, a appointment) error {
 	}
 }
 
-// after gives the state after an act. Steps of an application must change it, or the life would stand still.
+// after gives the state after an act. Every act must change it, or the life would stand still.
 func (l *lane) after(ctx context.Context, subscriber string, before *events.SubscriberState, act population.Act) (*events.SubscriberState, error) {
+	if n := l.acts.Add(1); l.onAct != nil {
+		l.onAct(n)
+	}
 	s, err := l.state(ctx, subscriber)
 	if err != nil {
 		return nil, err
 	}
-	stuck := before.Procedure != nil && s.Procedure.GetId() == before.Procedure.Id && s.Procedure.Step == before.Procedure.Step
+	stuck := before.Procedure != nil && s.Procedure.GetId() == before.Procedure.Id && s.Procedure.Step == before.Procedure.Step &&
+		s.Procedure.Attempt == before.Procedure.Attempt
 	if stuck || s.Revision == before.Revision {
 		return nil, fmt.Errorf("act %d of %s changed nothing that it should have: a bug of the simulation", act.What, subscriber)
 	}
-	if cards(before) != cards(s) {
+	if outOfUse(before, s) {
 		err = l.retire(ctx, subscriber, s.Revision)
 	}
-	l.count(before, s, act)
 	return s, err
 }
 
-func cards(s *events.SubscriberState) string {
-	return fmt.Sprint(s.Card.GetCard(), s.Card.GetStatus(), s.OldCard.GetCard(), s.OldCard.GetStatus())
+// outOfUse tells whether a card that a state knew has been voided or is not known any more.
+func outOfUse(before, after *events.SubscriberState) bool {
+	for _, was := range []*events.HeldCard{before.Card, before.OldCard} {
+		if was == nil || was.Status == events.CardStatus_CARD_STATUS_VOID {
+			continue
+		}
+		kept := slices.ContainsFunc([]*events.HeldCard{after.Card, after.OldCard}, func(c *events.HeldCard) bool {
+			return c.GetCard() == was.Card && c.GetStatus() != events.CardStatus_CARD_STATUS_VOID
+		})
+		if !kept {
+			return true
+		}
+	}
+	return false
 }
 
 // retire does what the dispatcher does in a running centre: voided cards go out of use for everybody.
@@ -140,45 +155,6 @@ func (l *lane) retire(ctx context.Context, subscriber string, revision uint64) e
 	return dispatcher.RetireCards(ctx, l.Log, history[revision-1])
 }
 
-func (l *lane) count(before, after *events.SubscriberState, act population.Act) {
-	switch act.What {
-	case population.Apply:
-		name := act.Application.Operation.String()
-		if after.Procedure == nil && act.Application.Operation < events.Operation_OPERATION_CONTINUE_USE {
-			name = "refused " + name
-		}
-		l.counts[name]++
-	case population.Changed:
-		l.counts[act.Change.Change.String()]++
-	case population.Lost:
-		l.counts["LOSS_REPORTED"]++
-	case population.Notice:
-		l.counts["NOTICE_POSTED"]++
-	case population.Issue:
-		for _, c := range after.Certificates {
-			if c.Procedure == before.Procedure.GetId() && c.CertificateSha256 != nil {
-				l.counts["certificates issued"]++
-			}
-		}
-	case population.Tick:
-		l.countTick(before, after)
-	}
-}
-
-func (l *lane) countTick(before, after *events.SubscriberState) {
-	for _, c := range after.Certificates {
-		for _, was := range before.Certificates {
-			switch {
-			case was.Serial != c.Serial:
-			case was.Status != c.Status && c.Status == events.CertificateStatus_CERTIFICATE_STATUS_EXPIRED:
-				l.counts["certificates expired"]++
-			case !was.WindowOpened && c.WindowOpened:
-				l.counts["windows opened"]++
-			}
-		}
-	}
-}
-
 // do makes one act true.
 func (l *lane) do(ctx context.Context, p *population.Person, subscriber string, s *events.SubscriberState, act population.Act) error {
 	switch act.What {
@@ -187,13 +163,25 @@ func (l *lane) do(ctx context.Context, p *population.Person, subscriber string, 
 	case population.Tick:
 		return l.decide(ctx, "expiry", fmt.Sprintf("tick/%s/%d", subscriber, act.At.Unix()), subscriber, lifecycle.Tick{Switches: l.hub.Switches})
 	case population.Notice:
-		return l.decide(ctx, "notifier", "notice/"+subscriber+"/"+act.Notice, subscriber, lifecycle.RecordNotice{
-			Notice: act.Notice, Outcome: lifecycle.NoticeSent, Medium: "letter", MessageID: "simulated",
-		})
+		return l.decide(ctx, "notifier", "notice/"+subscriber+"/"+act.Notice, subscriber, posted(p, act))
+	case population.Letter:
+		return l.decide(ctx, "notifier", "letter/"+subscriber+"/"+act.Notice, subscriber, lifecycle.RecordLetterMailed{Letter: act.Notice})
 	}
 	claim, personal := l.claim(p, s, act)
 	claim.Subscriber = subscriber
 	return l.Claim(ctx, l.voices[act.Source], claim, personal)
+}
+
+// posted is what became of a notice: sent by mail to who has left an address, as a letter to everybody else.
+func posted(p *population.Person, act population.Act) lifecycle.RecordNotice {
+	n := lifecycle.RecordNotice{Notice: act.Notice, Outcome: lifecycle.NoticeSent, Medium: "letter", MessageID: "simulated"}
+	switch {
+	case act.Undelivered:
+		n.Outcome, n.MessageID, n.Detail = lifecycle.NoticeFailed, "", "addressee-unknown"
+	case p.Mail:
+		n.Medium = "mail"
+	}
+	return n
 }
 
 // decide is a decision of the hub's own services.

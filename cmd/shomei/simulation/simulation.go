@@ -5,97 +5,46 @@ package simulation
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"maps"
-	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
-	"github.com/go-json-experiment/json"
-	"github.com/google/renameio/v2"
 	"golang.org/x/sync/errgroup"
 
+	"shomei/cmd/shomei/census"
 	"shomei/cmd/shomei/hub"
 	"shomei/cmd/shomei/population"
+	"shomei/events"
+	"shomei/pkg/ca"
 	"shomei/pkg/civil"
+	"shomei/pkg/eventlog"
 )
-
-// Plan says what is simulated; the same plan gives the same history, apart from keys, serials and signatures.
-type Plan struct {
-	Subscribers int        `json:"subscribers"`
-	From        civil.Date `json:"from"`
-	// To is the first day that is not simulated any more.
-	To   civil.Date `json:"to"`
-	Seed uint64     `json:"seed"`
-}
-
-// ErrPlan says that a data folder holds the simulation of another plan.
-var ErrPlan = errors.New("the data folder holds another simulation")
-
-// Progress is how far a simulation has come.
-type Progress struct {
-	Day     civil.Date
-	Persons int // whose life has begun
-	Commits uint64
-	// Done is the share of all that happens, between 0 and 1, by the days and the people in them.
-	Done float64
-}
 
 // Simulation is one simulation on a hub that stands still.
 type Simulation struct {
 	Plan
 	hub      *hub.Hub
+	people   *population.Population
 	voices   map[string]hub.Voice
 	requests [][]byte
 	lanes    []*lane
+	acts     atomic.Uint64
+	// onAct, when set, is told of every act that was lived, by its number.
+	onAct func(uint64)
 	// begins counts, by month, the lives that begin in it.
 	begins map[civil.Date]int
 }
 
-// planFile keeps the plan in the data folder, so that a second run goes on with it and not with another.
-const planFile = "simulation.json"
-
 // Clock is the settable clock of a simulated data folder.
 func Clock(data string) string { return filepath.Join(data, "clock") }
 
-// ReadPlan gives the plan of a data folder, false when it holds none.
-func ReadPlan(data string) (Plan, bool, error) {
-	var p Plan
-	text, err := os.ReadFile(filepath.Join(data, planFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return p, false, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(text, &p)
-	}
-	return p, err == nil, err
-}
-
-// Keep writes the plan into the data folder, or checks that it is the one that stands there (ErrPlan).
-func (p Plan) Keep(data string) error {
-	old, found, err := ReadPlan(data)
-	if err != nil {
-		return fmt.Errorf("reading the plan of the simulation: %w", err)
-	}
-	if found && old != p {
-		return fmt.Errorf("%s: %w: %d subscribers, %s to %s, seed %d; give the same, or another folder with --data",
-			data, ErrPlan, old.Subscribers, old.From, old.To, old.Seed)
-	}
-	text, err := json.Marshal(p)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(data, 0o700); err != nil {
-		return err
-	}
-	return renameio.WriteFile(filepath.Join(data, planFile), text, 0o600)
-}
-
 // New prepares offices, sources, subscriber keys and lanes, and finds out how far every life has come.
 func New(ctx context.Context, h *hub.Hub, plan Plan, lanes int) (*Simulation, error) {
-	s := &Simulation{Plan: plan, hub: h, voices: make(map[string]hub.Voice), begins: make(map[civil.Date]int)}
+	s := &Simulation{
+		Plan: plan, hub: h, people: population.Of(plan.Seed, plan.From, plan.To),
+		voices: make(map[string]hub.Voice), begins: make(map[civil.Date]int),
+	}
 	if err := s.enrol(ctx); err != nil {
 		return nil, err
 	}
@@ -111,7 +60,7 @@ func New(ctx context.Context, h *hub.Hub, plan Plan, lanes int) (*Simulation, er
 		if err != nil {
 			return nil, err
 		}
-		s.lanes = append(s.lanes, &lane{Simulation: s, Lane: l, counts: make(map[string]int)})
+		s.lanes = append(s.lanes, &lane{Simulation: s, Lane: l})
 	}
 	return s, s.enterAll(ctx)
 }
@@ -136,8 +85,7 @@ func (s *Simulation) enrol(ctx context.Context) error {
 
 func (s *Simulation) enterAll(ctx context.Context) error {
 	for i := range s.Subscribers {
-		p := population.New(s.Seed, i, s.From, s.To)
-		if begin := p.Begins(); !begin.IsZero() {
+		if begin := s.people.Person(i).Begins(); !begin.IsZero() {
 			s.begins[civil.New(begin.Year, begin.Month, 1)]++
 		}
 	}
@@ -155,93 +103,134 @@ func (s *Simulation) enterAll(ctx context.Context) error {
 	return group.Wait()
 }
 
-// Run simulates month by month until the end, or until stop is closed: then the month that has begun is finished. Each
-// month's end is written into the clock. progress hears of each month; true when the end was reached.
-func (s *Simulation) Run(ctx context.Context, stop <-chan struct{}, progress func(Progress)) (bool, error) {
-	for day := s.monthOf(s.hub.Clock.Now()); day.Before(s.To); {
-		select {
-		case <-stop:
-			return false, nil
-		default:
-		}
-		next := civil.New(day.Year, day.Month, 1).AddMonthsClamped(1)
-		if next.After(s.To) {
-			next = s.To
-		}
-		if err := s.month(ctx, next); err != nil {
+// Run simulates until the end, or until stop is closed: then every lane finishes the act that has begun. Either way the
+// tables and revocation lists show what was lived. True when the end was reached.
+func (s *Simulation) Run(ctx context.Context, stop <-chan struct{}) (done bool, err error) {
+	for day := civil.Of(s.hub.Clock.Now()); day.Before(s.To) && !closed(stop); {
+		if day, err = s.stage(ctx, day, stop); err != nil {
 			return false, err
 		}
-		p, err := s.progress(ctx, next)
-		if err != nil {
-			return false, err
-		}
-		progress(p)
-		day = next
 	}
-	return true, s.finish(ctx)
+	done = !civil.Of(s.hub.Clock.Now()).Before(s.To)
+	return done, s.finish(ctx, done)
 }
 
-func (s *Simulation) monthOf(now time.Time) civil.Date {
-	if day := civil.Of(now); day.After(s.From) {
-		return day
+func closed(stop <-chan struct{}) bool {
+	select {
+	case <-stop:
+		return true
+	default:
+		return false
 	}
-	return s.From
 }
 
-func (s *Simulation) month(ctx context.Context, end civil.Date) error {
+// stage lives until the next day on which an authority gets another key, at most a year. Its end is written into the
+// clock when every lane has come there.
+func (s *Simulation) stage(ctx context.Context, day civil.Date, stop <-chan struct{}) (civil.Date, error) {
 	if err := s.hub.HoldCeremonies(ctx); err != nil {
-		return err
+		return day, err
+	}
+	end, err := s.stageEnd(day)
+	if err != nil {
+		return day, err
 	}
 	group, ctx2 := errgroup.WithContext(ctx)
 	for _, l := range s.lanes {
-		group.Go(func() error { return l.until(ctx2, end.StartInstant()) })
+		group.Go(func() error { return l.until(ctx2, end.StartInstant(), stop) })
 	}
-	if err := group.Wait(); err != nil {
-		return err
+	if err := group.Wait(); err != nil || closed(stop) {
+		return day, err
 	}
-	return s.hub.Clock.Advance(end.StartInstant())
+	return end, s.hub.Clock.Advance(end.StartInstant())
 }
 
-// finish publishes the revocation lists and brings the tables up to date.
-func (s *Simulation) finish(ctx context.Context) error {
-	if err := s.hub.HoldCeremonies(ctx); err != nil {
-		return err
+func (s *Simulation) stageEnd(day civil.Date) (civil.Date, error) {
+	end := civil.New(day.Year+1, 1, 1)
+	for _, kind := range []ca.Kind{ca.Sign, ca.Auth} {
+		plans, err := ca.Plans(kind, "")
+		if err != nil {
+			return end, err
+		}
+		for _, plan := range plans {
+			if ceremony := civil.Of(plan.NotBefore).AddDays(1); ceremony.After(day) && ceremony.Before(end) {
+				end = ceremony
+			}
+		}
 	}
-	if err := s.hub.PublishLists(ctx); err != nil {
-		return err
+	if end.After(s.To) {
+		end = s.To
+	}
+	return end, nil
+}
+
+// finish brings the tables up to date and, at the end, publishes the revocation lists.
+func (s *Simulation) finish(ctx context.Context, done bool) error {
+	if done {
+		if err := s.hub.HoldCeremonies(ctx); err != nil {
+			return err
+		}
+		if err := s.hub.PublishLists(ctx); err != nil {
+			return err
+		}
 	}
 	return s.hub.Project(ctx)
 }
 
-func (s *Simulation) progress(ctx context.Context, day civil.Date) (Progress, error) {
-	p := Progress{Day: day}
-	ends, err := s.hub.Log.LastSequences(ctx)
-	if err != nil {
-		return p, err
+// Progress is how far a simulation has come.
+type Progress struct {
+	// Day is where the slowest lane is.
+	Day     civil.Date
+	Persons int // whose life has begun by then
+	Acts    uint64
+	// Done is the share of all that happens, between 0 and 1, by the days and the people in them.
+	Done float64
+}
+
+// Progress may be asked at any time.
+func (s *Simulation) Progress() Progress {
+	day, sum := s.To, 0.0
+	for _, l := range s.lanes {
+		at := civil.Of(l.Now())
+		if at.Before(day) {
+			day = at
+		}
+		_, share := s.lived(at)
+		sum += share
 	}
-	for _, end := range ends {
-		p.Commits += end
-	}
+	persons, _ := s.lived(day)
+	return Progress{Day: day, Persons: persons, Acts: s.acts.Load(), Done: sum / float64(len(s.lanes))}
+}
+
+// lived is how many lives have begun by a day, and the share of all that happens that has happened by then.
+func (s *Simulation) lived(day civil.Date) (persons int, share float64) {
 	done, all := 0, 0
 	for month, n := range s.begins {
 		// The first weeks of a life hold as much as its next five years.
-		all += n * (1000 + month.DaysUntil(s.To))
+		const firstWeeks = 1800
+		all += n * (firstWeeks + month.DaysUntil(s.To))
 		if month.Before(day) {
-			p.Persons += n
-			done += n * (1000 + month.DaysUntil(day))
+			persons += n
+			done += n * (firstWeeks + month.DaysUntil(day))
 		}
 	}
-	p.Done = float64(done) / float64(max(all, 1))
-	return p, nil
+	return persons, float64(done) / float64(max(all, 1))
 }
 
-// Counts is how often each thing happened in this run.
-func (s *Simulation) Counts() map[string]int {
-	sum := make(map[string]int)
-	for _, l := range s.lanes {
-		for name := range maps.Keys(l.counts) {
-			sum[name] += l.counts[name]
-		}
+// ended lets progress show the end, also for lanes in which nothing happens any more.
+func (l *lane) ended(at time.Time) {
+	if l.Now().Before(at) {
+		l.SetTime(at)
 	}
-	return sum
+}
+
+// Census counts the whole log: what was lived in this run and in those before.
+func (s *Simulation) Census(ctx context.Context) (*census.Census, error) {
+	c := census.New()
+	err := s.hub.Log.Scan(ctx, nil, func(r eventlog.Record, err error) error {
+		if err == nil && r.Kind == events.KindSubscriber {
+			c.Count(r.ID, r.Commit)
+		}
+		return err
+	})
+	return c, err
 }

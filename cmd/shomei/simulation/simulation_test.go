@@ -1,31 +1,72 @@
 package simulation
 
 import (
+	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"os/exec"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"shomei/cmd/shomei/hub"
-	"shomei/cmd/shomei/population"
 	"shomei/events"
 	"shomei/pkg/civil"
 	"shomei/pkg/warehouse/enginetest"
 )
 
-func TestMain(m *testing.M) { enginetest.Main(m) }
+// killedIn makes the test binary a simulation in the folder that it names, to be killed.
+const killedIn = "SHOMEI_SIMULATION_TO_BE_KILLED"
 
-var plan = Plan{Subscribers: 12, From: civil.New(2020, 5, 1), To: civil.New(2022, 3, 1), Seed: 11}
+func TestMain(m *testing.M) {
+	if data := os.Getenv(killedIn); data != "" && len(os.Args) == 1 {
+		if err := beKilled(data); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	enginetest.Main(m)
+}
 
-// live simulates in a folder, and stops after some months (0: not at all). It gives the histories at the end, by person.
-func live(t *testing.T, data string, months int) (histories map[int][]string, done bool) {
-	t.Helper()
-	h, err := hub.StartStill(t.Context(), hub.Config{
+var plan = Plan{Subscribers: 25, From: civil.New(2020, 5, 1), To: civil.New(2022, 3, 1), Seed: 11}
+
+func still(ctx context.Context, data string, plan Plan) (*hub.Hub, error) {
+	return hub.StartStill(ctx, hub.Config{
 		Data: data, Clock: Clock(data), Begin: plan.From.StartInstant(), ExpiryEvery: -1, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
+}
+
+// beKilled simulates and says again and again how many there were, until somebody kills it.
+func beKilled(data string) error {
+	h, err := still(context.Background(), data, plan)
+	if err != nil {
+		return err
+	}
+	s, err := New(context.Background(), h, plan, 4)
+	if err != nil {
+		return err
+	}
+	ticker := time.NewTicker(2 * time.Millisecond)
+	go func() {
+		for range ticker.C {
+			fmt.Println(s.Progress().Acts)
+		}
+	}()
+	_, err = s.Run(context.Background(), nil)
+	return errors.Join(err, h.Close())
+}
+
+// live simulates in a folder, and stops after some acts (0: at the end). It gives the histories, by person.
+func live(t *testing.T, data string, acts uint64) (histories map[int][]string, done bool) {
+	t.Helper()
+	h, err := still(t.Context(), data, plan)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,25 +80,23 @@ func live(t *testing.T, data string, months int) (histories map[int][]string, do
 		t.Fatal(err)
 	}
 	stop := make(chan struct{})
-	seen := 0
-	done, err = s.Run(t.Context(), stop, func(Progress) {
-		if seen++; seen == months {
+	s.onAct = func(n uint64) {
+		if n == acts {
 			close(stop)
 		}
-	})
-	if err != nil {
+	}
+	if done, err = s.Run(t.Context(), stop); err != nil {
 		t.Fatal(err)
 	}
-	return tell(t, h), done
+	return tell(t, h, s), done
 }
 
 // tell writes down what the log says of everybody, without what differs from run to run: keys, serials, hashes.
-func tell(t *testing.T, h *hub.Hub) map[int][]string {
+func tell(t *testing.T, h *hub.Hub, s *Simulation) map[int][]string {
 	t.Helper()
 	histories := make(map[int][]string)
-	for i := range plan.Subscribers {
-		p := population.New(plan.Seed, i, plan.From, plan.To)
-		history, err := h.Log.History(t.Context(), events.KindSubscriber, h.SubscriberID(p.Code))
+	for i := range s.Subscribers {
+		history, err := h.Log.History(t.Context(), events.KindSubscriber, h.SubscriberID(s.people.Person(i).Code))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,31 +117,100 @@ func TestAnInterruptedSimulationEndsInTheSameHistory(t *testing.T) {
 	names := map[string]int{}
 	for _, history := range whole {
 		for _, line := range history {
-			var at int64
-			var name string
-			if _, err := fmt.Sscan(line, &at, &name); err != nil {
-				t.Fatal(err)
-			}
-			names[name]++
+			names[strings.Fields(line)[1]]++
 		}
 	}
 	if names["ApplicationAccepted"] < plan.Subscribers || names["CertificateIssued"] < plan.Subscribers || names["Delivered"] == 0 {
 		t.Errorf("too little happens: %v", names)
 	}
-	data := t.TempDir()
-	part, done := live(t, data, 6)
-	if done {
-		t.Fatal("it was stopped and says that it is done")
+
+	t.Run("stopped", func(t *testing.T) {
+		data := t.TempDir()
+		if part, done := live(t, data, 90); done || cmp.Equal(part, whole) {
+			t.Fatalf("nothing was left to do after the interruption; done: %v", done)
+		}
+		rest, done := live(t, data, 0)
+		if diff := cmp.Diff(whole, rest); diff != "" || !done {
+			t.Errorf("done: %v; the interrupted simulation (-whole +interrupted):\n%s", done, diff)
+		}
+	})
+	t.Run("killed", func(t *testing.T) {
+		data := t.TempDir()
+		for _, acts := range []int{1, 40, 60} {
+			kill(t, data, acts)
+		}
+		rest, done := live(t, data, 0)
+		if diff := cmp.Diff(whole, rest); diff != "" || !done {
+			t.Errorf("done: %v; the killed simulation (-whole +killed):\n%s", done, diff)
+		}
+	})
+}
+
+// kill starts the simulation in a process of its own and kills that, without warning, once it has lived some acts.
+func kill(t *testing.T, data string, acts int) {
+	t.Helper()
+	child := exec.CommandContext(t.Context(), os.Args[0])
+	child.Env = append(os.Environ(), killedIn+"="+data)
+	var complaint strings.Builder
+	child.Stderr = &complaint
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
 	}
-	if cmp.Equal(part, whole) {
-		t.Fatal("nothing was left to do after the interruption")
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
 	}
-	rest, done := live(t, data, 0)
-	if !done {
-		t.Fatal("it did not come to an end")
+	lived := 0
+	for lines := bufio.NewScanner(out); lived < acts && lines.Scan(); {
+		fmt.Sscan(lines.Text(), &lived)
 	}
-	if diff := cmp.Diff(whole, rest); diff != "" {
-		t.Errorf("the interrupted simulation (-whole +interrupted):\n%s", diff)
+	if err := child.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Wait(); err == nil || lived < acts {
+		t.Fatalf("it ended by itself after %d acts: %v %s", lived, err, complaint.String())
+	}
+}
+
+// TestABelievablePopulation lives ten years of some hundred people: what is made keeps within what is known of the
+// country, and everything that can be checked in the folder holds.
+func TestABelievablePopulation(t *testing.T) {
+	plan := Plan{Subscribers: 600, From: civil.New(2016, 1, 5), To: civil.New(2026, 4, 1), Seed: 7}
+	h, err := still(t.Context(), t.TempDir(), plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	s, err := New(t.Context(), h, plan, 12)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if done, err := s.Run(t.Context(), nil); err != nil || !done {
+		t.Fatalf("done: %v, %v", done, err)
+	}
+	c, err := s.Census(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	figures := c.Figures(plan.From, plan.To)
+	if len(figures) < 18 {
+		t.Errorf("only %d figures of the population", len(figures))
+	}
+	for _, f := range figures {
+		if !f.Within() {
+			t.Errorf("%s: %.3f, believable is %.3f to %.3f (%s)", f.Name, f.Value, f.Low, f.High, f.Source)
+		}
+	}
+	report, err := h.Fsck(t.Context(), func(uint64) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, finding := range report.Findings {
+		t.Errorf("fsck: %v", finding)
 	}
 }
 
