@@ -20,6 +20,9 @@ const (
 	RoleValidation Role = "validation"
 	RoleConsole    Role = "console"
 	RoleOperator   Role = "operator"
+	// RoleSimulator makes up histories (`shomei simulate`): it stands for the ra, the issuer and their followers at once. Its
+	// key is trusted in a log that is marked simulated, and nowhere else.
+	RoleSimulator Role = "simulator"
 )
 
 // kindsOfRole is who may write which kind of aggregate. A key that leaks is worth no more than its row.
@@ -36,7 +39,11 @@ var kindsOfRole = map[Role][]string{
 	RoleNotifier:   {events.KindSubscriber},
 	RoleValidation: {events.KindAuthority},
 	RoleConsole:    {events.KindAccess, events.KindQuarantine},
+	RoleSimulator:  {events.KindSubscriber, events.KindCard, events.KindAuthority, events.KindQuarantine},
 }
+
+// MayAuthorize reports whether certificates that a writer of this role has authorised are signed.
+func (r Role) MayAuthorize() bool { return r == RoleRA || r == RoleHub || r == RoleSimulator }
 
 // MayWrite reports whether commits of this kind are believed from a writer of this role.
 func (r Role) MayWrite(kind string) bool { return slices.Contains(kindsOfRole[r], kind) }

@@ -216,7 +216,7 @@ func (i *Issuer) authorisation(ctx context.Context, history []eventlog.Record, s
 			if a.GetSerial() != serial || a == nil {
 				continue
 			}
-			if r.Role != eventlog.RoleRA && r.Role != eventlog.RoleHub {
+			if !r.Role.MayAuthorize() {
 				return nil, fmt.Errorf("authorised by a writer of role %q: %w", r.Role, ErrNotBelieved)
 			}
 			return a, i.checkClaim(ctx, r.Commit, a)

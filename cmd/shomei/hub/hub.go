@@ -261,7 +261,14 @@ func (h *Hub) openLog(ctx context.Context) error {
 	if err := h.openLogWith(ctx, eventlog.Config{Writer: h.keys.writer, Marks: h.path("marks")}); err != nil {
 		return err
 	}
-	return h.markLog(ctx)
+	if err := h.markLog(ctx); err != nil || h.Clock.Simulated() {
+		return err
+	}
+	writers, err := h.keys.writers(false)
+	if err != nil {
+		return err
+	}
+	return h.Log.SetWriters(writers)
 }
 
 func (h *Hub) openLogWith(ctx context.Context, c eventlog.Config) (err error) {
@@ -277,7 +284,10 @@ func (h *Hub) logWith(ctx context.Context, c eventlog.Config) (*eventlog.Log, er
 		c.Folds[kind] = eventlog.Fold{Version: lifecycle.FoldVersion, Apply: f.Apply, Remembered: f.Remembered}
 	}
 	c.Streams, c.Logger = h.Streams, h.Logger
-	c.Writers = map[string]eventlog.Role{h.keys.public: eventlog.RoleHub}
+	var err error
+	if c.Writers, err = h.keys.writers(true); err != nil {
+		return nil, err
+	}
 	log, err := eventlog.Open(ctx, c)
 	if err == nil {
 		h.atEnd(log.Close)

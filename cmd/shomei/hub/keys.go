@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/hpke"
@@ -22,6 +23,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"shomei/pkg/counterlink"
+	"shomei/pkg/eventlog"
 )
 
 // keys are the secrets of one hub. Each lives in a file of its own under keys/, readable by its owner only, and is made
@@ -34,6 +36,8 @@ type keys struct {
 	cards  []byte // master key of the cards' administrative keys, in hex
 	tls    tls.Certificate
 	caPEM  []byte
+	// simulator signs what is made up; nil where nothing is.
+	simulator nkeys.KeyPair
 }
 
 func openKeys(dir string) (keys, error) {
@@ -64,7 +68,40 @@ func openKeys(dir string) (keys, error) {
 	if k.cards, err = secretFile(filepath.Join(dir, "cards.key"), newCardMaster); err != nil {
 		return k, err
 	}
+	if seed, err = os.ReadFile(filepath.Join(dir, simulatorFile)); err == nil {
+		if k.simulator, err = nkeys.FromSeed(seed); err != nil {
+			return k, fmt.Errorf("reading the simulator's writer key: %w", err)
+		}
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return k, err
+	}
 	return k, k.openTLS(dir)
+}
+
+// simulatorFile exists only in data folders that a simulation has written into.
+const simulatorFile = "simulator.nk"
+
+// makeSimulator makes the key that what is made up is signed with, and reads the keys again.
+func (h *Hub) makeSimulator(context.Context) (err error) {
+	if _, err = secretFile(h.path("keys", simulatorFile), newWriterSeed); err != nil {
+		return err
+	}
+	h.keys, err = openKeys(h.path("keys"))
+	return err
+}
+
+// writers are the keys whose commits are believed. The simulator's is one of them until it is known that the log is not
+// a simulated one (openLog).
+func (k keys) writers(simulated bool) (map[string]eventlog.Role, error) {
+	writers := map[string]eventlog.Role{k.public: eventlog.RoleHub}
+	if k.simulator != nil && simulated {
+		public, err := k.simulator.PublicKey()
+		if err != nil {
+			return nil, err
+		}
+		writers[public] = eventlog.RoleSimulator
+	}
+	return writers, nil
 }
 
 // secretFile reads a secret, or makes it where there is none.

@@ -35,6 +35,7 @@ func StartStill(ctx context.Context, c Config) (*Hub, error) {
 	err := h.take(ctx, []step{
 		{"clock", h.openClock},
 		{"keys", h.openKeys},
+		{"simulator", h.makeSimulator},
 		{"engine", h.startEngine},
 		{"NATS", h.startServer},
 		{"log", h.openLog},
@@ -88,7 +89,7 @@ func (h *Hub) newIssuer(log *eventlog.Log, now func() time.Time, name string) *i
 }
 
 // Lane is one worker of a simulation: a registration authority and an issuer that decide at the lane's own instant. It
-// writes as the hub does. Everything about one subscriber goes through one lane.
+// writes as the simulator. Everything about one subscriber goes through one lane.
 type Lane struct {
 	Log    *eventlog.Log
 	RA     *ra.RA
@@ -113,7 +114,7 @@ func (h *Hub) Lane(ctx context.Context, number int) (*Lane, error) {
 		return nil, fmt.Errorf("opening %s: %w", name, err)
 	}
 	l.Log, err = h.logWith(ctx, eventlog.Config{
-		Conn: conn, Writer: h.keys.writer, Marks: marks, CacheBytes: 4 << 20, Clock: l.Now,
+		Conn: conn, Writer: h.keys.simulator, Marks: marks, CacheBytes: 4 << 20, Clock: l.Now,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", name, err)

@@ -1,0 +1,38 @@
+package hub
+
+import (
+	"path/filepath"
+	"testing"
+
+	"shomei/pkg/eventlog"
+)
+
+// A simulator's key is believed until the log turns out to be a real one; without the key nobody is.
+func TestTheSimulatorIsBelievedInSimulatedLogsOnly(t *testing.T) {
+	h := &Hub{Config: Config{Data: t.TempDir()}}
+	if err := h.openKeys(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if writers, err := h.keys.writers(true); err != nil || len(writers) != 1 {
+		t.Errorf("nobody has simulated here, and believed are %v, %v", writers, err)
+	}
+	if err := h.makeSimulator(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := openKeys(filepath.Join(h.Data, "keys"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := kept.simulator.PublicKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	simulated, err := kept.writers(true)
+	if err != nil || simulated[public] != eventlog.RoleSimulator || simulated[kept.public] != eventlog.RoleHub {
+		t.Errorf("in a simulated log believed are %v, %v", simulated, err)
+	}
+	real, err := kept.writers(false)
+	if err != nil || len(real) != 1 || real[kept.public] != eventlog.RoleHub {
+		t.Errorf("in a real log believed are %v, %v", real, err)
+	}
+}
