@@ -31,8 +31,8 @@ func TestTheSimulatorIsBelievedInSimulatedLogsOnly(t *testing.T) {
 	if err != nil || simulated[public] != eventlog.RoleSimulator || simulated[kept.public] != eventlog.RoleHub {
 		t.Errorf("in a simulated log believed are %v, %v", simulated, err)
 	}
-	real, err := kept.writers(false)
-	if err != nil || len(real) != 1 || real[kept.public] != eventlog.RoleHub {
-		t.Errorf("in a real log believed are %v, %v", real, err)
+	genuine, err := kept.writers(false)
+	if err != nil || len(genuine) != 1 || genuine[kept.public] != eventlog.RoleHub {
+		t.Errorf("in a real log believed are %v, %v", genuine, err)
 	}
 }
