@@ -196,12 +196,10 @@ func (s Switches) answerOpen(in askedOpen) (any, error) {
 	if in.At.IsZero() {
 		return nil, missing("at")
 	}
-	r := in.Regime
-	receipt := Receipt{}
+	r, receipt := in.Regime, Receipt{}
 	if r == "" {
-		r, receipt.Ruling = Governs(in.Operation, civil.Of(in.At))
-	}
-	if receipt.Accepted() {
+		r, receipt = in.Office.receivesGoverned(in.Operation, in.At)
+	} else {
 		receipt = in.Office.Receives(r, in.Operation, in.At)
 	}
 	out := openAnswer{Open: receipt.Accepted(), Regime: r, NextOpening: receipt.Next, Rules: once(receipt.Rules())}

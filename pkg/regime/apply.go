@@ -57,17 +57,17 @@ func (s Switches) Apply(a Application) (Decision, error) {
 	}
 	day := civil.Of(a.At)
 	out := Decision{Regime: a.Regime}
+	var receipt Receipt
 	if out.Regime == "" {
-		r, ruling := Governs(a.Operation, day)
-		if !ruling.Accepted() {
-			out.merge(ruling)
-			return out, nil
-		}
-		out.Regime = r
+		out.Regime, receipt = a.Office.receivesGoverned(a.Operation, a.At)
+	} else {
+		receipt = a.Office.Receives(out.Regime, a.Operation, a.At)
 	}
-	receipt := a.Office.Receives(out.Regime, a.Operation, a.At)
 	out.merge(receipt.Ruling)
 	out.Next = receipt.Next
+	if out.Regime == "" {
+		return out, nil
+	}
 	if !Allows(out.Regime, a.Operation, day).Accepted() {
 		return out, nil
 	}

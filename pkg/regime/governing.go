@@ -58,7 +58,7 @@ func Allows(r Regime, op Operation, on civil.Date) Ruling {
 // Receipt is the outcome of an office receiving something at an instant.
 type Receipt struct {
 	Ruling
-	Next time.Time // when refused: the next opening for this operation, in UTC; zero: none
+	Next time.Time // when refused: the next opening for this operation, or the first of a regime to come, in UTC; zero: none
 }
 
 // Receives judges whether the office takes in the operation under regime r at
@@ -68,6 +68,9 @@ func (o Office) Receives(r Regime, op Operation, at time.Time) Receipt {
 	day := civil.Of(at)
 	out := Receipt{Ruling: Allows(r, op, day)}
 	if !out.Accepted() {
+		if first := firstDays[r]; day.Before(first) {
+			out.Next = o.opensFrom(op, first.StartInstant())
+		}
 		return out
 	}
 	if rule := o.ceased(r, op, at); rule != "" {
@@ -84,6 +87,33 @@ func (o Office) Receives(r Regime, op Operation, at time.Time) Receipt {
 		out.Next = next
 	}
 	return out
+}
+
+// firstDays are the days on which the regimes begin.
+var firstDays = map[Regime]civil.Date{Juki: JukiFirstDay, MyNumber: MyNumberFirstDay}
+
+// opensFrom is the first opening of the office at or after the instant, in UTC; zero: none.
+func (o Office) opensFrom(op Operation, at time.Time) time.Time {
+	opening := o.Office.Open(op, at)
+	if opening.Open {
+		return at
+	}
+	return opening.Next
+}
+
+// receivesGoverned judges a receipt by the regime that governs on its day. Where none does, it is refused and the
+// next opening is that under the regime to come.
+func (o Office) receivesGoverned(op Operation, at time.Time) (Regime, Receipt) {
+	day := civil.Of(at)
+	r, ruling := Governs(op, day)
+	if ruling.Accepted() {
+		return r, o.Receives(r, op, at)
+	}
+	coming := MyNumber
+	if day.Before(JukiFirstDay) {
+		coming = Juki
+	}
+	return "", Receipt{Ruling: ruling, Next: o.Receives(coming, op, at).Next}
 }
 
 // ceased returns the rule by which this office no longer does juki work at the instant, or "".

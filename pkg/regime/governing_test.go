@@ -94,7 +94,7 @@ func TestReceives(t *testing.T) {
 		rule   ID // the first that refuses, or the last applied
 		next   string
 	}{
-		{"too early in history", main, Juki, OpNew, "2004-01-28 10:00:00", "juki.regime.not-begun", ""},
+		{"too early in history", main, Juki, OpNew, "2004-01-28 10:00:00", "juki.regime.not-begun", "2004-01-29 09:00:00"},
 		{"Friday 17:01", main, Juki, OpNew, "2012-11-30 17:01:00", "office.closed.after-hours", "2012-12-03 09:00:00"},
 		{"Friday 16:59:59", main, Juki, OpNew, "2012-11-30 16:59:59", "office.open.hours", ""},
 		{"Saturday", main, Juki, OpNew, "2012-12-01 10:00:00", "office.closed.saturday", "2012-12-03 09:00:00"},
@@ -112,7 +112,7 @@ func TestReceives(t *testing.T) {
 		{"before own last acceptance", early, Juki, OpNew, "2015-12-18 16:29:59", "office.open.hours", ""},
 		{"revocation after own last acceptance", early, Juki, OpRevoke, "2015-12-21 10:00:00", "office.open.hours", ""},
 		{"last acceptance is capped nationally", late, Juki, OpNew, "2015-12-24 10:00:00", "juki.regime.issue-ended", ""},
-		{"gap", main, MyNumber, OpNew, "2015-12-28 10:00:00", "mynumber.regime.not-begun", ""},
+		{"gap", main, MyNumber, OpNew, "2015-12-28 10:00:00", "mynumber.regime.not-begun", "2016-01-04 09:00:00"},
 		{"New Year", main, MyNumber, OpNew, "2016-01-01 10:00:00", "office.closed.year-end", "2016-01-04 09:00:00"},
 	} {
 		got := c.office.Receives(c.regime, c.op, tokyo(c.at))

@@ -236,7 +236,7 @@ func TestWindowAndOpenLines(t *testing.T) {
 	want := []map[string]any{
 		{"open": false, "rule": "office.closed.after-hours", "next_opening": "2012-12-03T00:00:00Z"},
 		{"open": true, "rule": "office.open.hours"},
-		{"open": false, "rule": "juki.regime.issue-ended"},
+		{"open": false, "rule": "juki.regime.issue-ended", "next_opening": "2016-01-04T00:00:00Z"},
 		{"open": false, "rule": "juki.office.branch-ceased"},
 		{"open": true, "rule": "office.open.hours"},
 		{"open": true, "rule": "office.open.hours"},
