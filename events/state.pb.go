@@ -820,10 +820,12 @@ func (x *RememberedCommand) GetRevision() uint64 {
 }
 
 type Letter struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Procedure     string                 `protobuf:"bytes,2,opt,name=procedure,proto3" json:"procedure,omitempty"`
-	Mailed        bool                   `protobuf:"varint,3,opt,name=mailed,proto3" json:"mailed,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Id        string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Procedure string                 `protobuf:"bytes,2,opt,name=procedure,proto3" json:"procedure,omitempty"`
+	Mailed    bool                   `protobuf:"varint,3,opt,name=mailed,proto3" json:"mailed,omitempty"`
+	// The day on which it was posted; an answer can't come back before the next.
+	MailedOn      string `protobuf:"bytes,4,opt,name=mailed_on,json=mailedOn,proto3" json:"mailed_on,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -877,6 +879,13 @@ func (x *Letter) GetMailed() bool {
 		return x.Mailed
 	}
 	return false
+}
+
+func (x *Letter) GetMailedOn() string {
+	if x != nil {
+		return x.MailedOn
+	}
+	return ""
 }
 
 type PendingNotice struct {
@@ -1489,11 +1498,12 @@ const file_state_proto_rawDesc = "" +
 	"\blast_day\x18\x02 \x01(\tR\alastDay\"G\n" +
 	"\x11RememberedCommand\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\fR\x06digest\x12\x1a\n" +
-	"\brevision\x18\x02 \x01(\x04R\brevision\"N\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\"k\n" +
 	"\x06Letter\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
 	"\tprocedure\x18\x02 \x01(\tR\tprocedure\x12\x16\n" +
-	"\x06mailed\x18\x03 \x01(\bR\x06mailed\"i\n" +
+	"\x06mailed\x18\x03 \x01(\bR\x06mailed\x12\x1b\n" +
+	"\tmailed_on\x18\x04 \x01(\tR\bmailedOn\"i\n" +
 	"\rPendingNotice\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12-\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x19.shomei.events.NoticeKindR\x04kind\x12\x19\n" +

@@ -84,6 +84,9 @@ func (a *application) fillIn() {
 		a.Office.Municipality = a.Person.Municipality
 	}
 	a.regime = cardRegime(a.CardKind)
+	if a.CardKind == events.CardKind_CARD_KIND_UNSPECIFIED && a.day.Before(regime.MyNumberFirstDay) {
+		a.regime = regime.Juki // no card was named: the day says which there can have been
+	}
 }
 
 // lawOperation is the operation as the law's calendar and document lists know it.
@@ -276,16 +279,13 @@ func (a *application) judgeDocuments() (letterFirst bool, err error) {
 	}
 	documents, err := a.Switches.Documents(regime.DocumentsIn{
 		Regime: a.regime, Operation: a.lawOperation(), Channel: a.Channel, On: a.day, Shown: a.Shown,
-		Letter: a.postedLetter(), PINsMatch: a.PINsMatch, NoCard: a.noCard(),
+		Letter: a.postedLetter(), Posted: day(a.letter().GetMailedOn()), PINsMatch: a.PINsMatch, NoCard: a.noCard(),
 	})
 	if err != nil {
 		return false, err
 	}
 	if documents.LetterFirst && a.letter() == nil {
-		a.ruling.Applied = append(a.ruling.Applied, documents.Applied...)
-		if len(documents.Applied) == 0 {
-			a.ruling.Applied = append(a.ruling.Applied, documents.Refused...)
-		}
+		a.ruling.Applied = append(append(a.ruling.Applied, documents.Applied...), documents.Because)
 		a.ruling.Refused = append(a.ruling.Refused, documents.Now...)
 		return true, nil
 	}

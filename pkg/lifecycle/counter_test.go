@@ -33,6 +33,7 @@ func TestLetterOfInquiry(t *testing.T) {
 	p.refused("juki.documents.letter-first", opIssue, juki, noPhoto, withLetter(due.Letter), same) // not posted yet
 	equal(t, "posted", names(p.do(RecordLetterMailed{Letter: due.Letter})), []string{"InquiryLetterMailed"})
 	equal(t, "posted again", len(p.do(RecordLetterMailed{Letter: due.Letter})), 0)
+	p.refused("juki.documents.not-same-day", opIssue, juki, noPhoto, withLetter(due.Letter), same) // it can't have come yet
 	p.at("2012-12-10 10:00")
 	p.refused("juki.documents.inquiry-answer-other", opIssue, juki, noPhoto, withLetter("another"), same)
 	p.apply(opIssue, juki, noPhoto, withLetter(due.Letter), same)

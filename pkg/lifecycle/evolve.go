@@ -93,7 +93,9 @@ func (f *fold) procedure(body events.Body) {
 	case *events.InquiryLetterMailed:
 		f.settle(events.ObligationKind_OBLIGATION_KIND_MAIL_INQUIRY, b.Letter)
 		for _, l := range f.s.Letters {
-			l.Mailed = l.Mailed || l.Id == b.Letter
+			if l.Id == b.Letter && !l.Mailed {
+				l.Mailed, l.MailedOn = true, civil.Of(time.UnixMilli(f.e.RecordedMs)).String()
+			}
 		}
 	case *events.ApplicationWithdrawn:
 		f.endProcedure(b.Procedure)

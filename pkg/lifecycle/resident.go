@@ -176,6 +176,7 @@ func (d *decision) movedIn(c ChangeRecord, moved civil.Date) error {
 	if law := c.Switches.MoveInWithin14Days(moved, c.Office.Office); filed.After(law.LastDay) {
 		return d.miss(events.DeadlineKind_DEADLINE_KIND_MOVE_IN_14, law.LastDay.String(), c.Switches, law.Rules...)
 	}
+	d.emit(&events.DeadlineMet{Kind: events.DeadlineKind_DEADLINE_KIND_MOVE_IN_14}, regime.WithinDeadline)
 	if !c.KeepUsing {
 		d.setDeadline(events.DeadlineKind_DEADLINE_KIND_CARD_90, filed, c.Switches.CardWithin90Days(filed, c.Office.Office))
 	}

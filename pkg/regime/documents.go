@@ -56,6 +56,10 @@ type DocumentsIn struct {
 	// Letter is the number of the letter of inquiry that was posted to the
 	// registered address; empty: none was posted yet.
 	Letter string
+	// Posted is the day on which that letter was posted; zero: not known. An
+	// answer brought on that day answers another letter: this way is never
+	// finished on one day (seed page; domain.md 1.1, 1.3.2).
+	Posted civil.Date
 	// PINsMatch says that the PINs inside the sealed envelope of the expiry
 	// notice opened the card (domain.md 1.4.8).
 	PINsMatch bool
@@ -75,6 +79,7 @@ type Documents struct {
 	Required    []Requirement
 	Missing     []Requirement // Rule is the reason: missing, or shown but unfit
 	LetterFirst bool          // a letter of inquiry must be posted and answered first
+	Because     ID            // when LetterFirst: the rule that wants the letter
 	// Now is what the first visit lacks although a letter comes first: the letter asks the principal whether they want
 	// it, and proves nothing about who asks for them (seed page; domain.md 1.1, 1.3.2: the letter is mailed after the request).
 	Now     []ID
@@ -128,9 +133,9 @@ func (s Switches) Documents(in DocumentsIn) (Documents, error) {
 		}
 	}
 	if in.byLetter() && in.Letter == "" {
-		out.LetterFirst = true
+		out.LetterFirst, out.Because = true, rules.letterFirst
 	}
-	if !out.SameDay && in.byLetter() {
+	if !out.SameDay && in.byLetter() && !slices.Contains(out.Refused, rules.notSameDay) {
 		out.apply(rules.notSameDay)
 	}
 	in.judgeNotice(&out)
@@ -206,6 +211,8 @@ func (in DocumentsIn) lacks(req Requirement, r docRules) ID {
 		return r.photoAddress
 	case req.Document == DocInquiryAnswer && doc.Letter != in.Letter:
 		return r.answerOther
+	case req.Document == DocInquiryAnswer && !in.Posted.IsZero() && !in.On.After(in.Posted):
+		return r.notSameDay
 	case req.Document == DocMandate && !doc.RegisteredSeal:
 		return r.mandateSeal
 	}
@@ -237,6 +244,6 @@ func (in DocumentsIn) judgeNotice(out *Documents) {
 	}
 	if _, ok := in.shown(DocNoticeAnswer); ok && !in.PINsMatch {
 		out.refuse(myDocNoticePINs)
-		out.LetterFirst = true
+		out.LetterFirst, out.Because = true, myDocNoticePINs
 	}
 }

@@ -28,6 +28,10 @@ func TestDocuments(t *testing.T) {
 		in.Channel, in.Letter, in.Shown = c, letter, shown
 		return in
 	}
+	posted := func(in DocumentsIn, on string) DocumentsIn {
+		in.Posted = day(on)
+		return in
+	}
 	proxyPapers := []Document{DocForm, DocCard, DocMandate, DocSealCertificate, DocProxyPhotoID}
 	for _, c := range []struct {
 		name        string
@@ -43,6 +47,8 @@ func TestDocuments(t *testing.T) {
 		{"juki no photo, second visit", with(juki, ChannelSelfNoPhoto, "L1", withLetter(bring(DocForm, DocCard, DocOtherID), "L1")), nil, false, false},
 		{"juki answer forgotten", with(juki, ChannelSelfNoPhoto, "L1", bring(DocForm, DocCard, DocOtherID)), []ID{"juki.documents.inquiry-answer"}, false, false},
 		{"juki another letter", with(juki, ChannelSelfNoPhoto, "L2", withLetter(bring(DocForm, DocCard, DocOtherID), "L1")), []ID{"juki.documents.inquiry-answer-other"}, false, false},
+		{"juki answer on the day of the letter", posted(with(juki, ChannelSelfNoPhoto, "L1", withLetter(bring(DocForm, DocCard, DocOtherID), "L1")), "2012-12-03"), []ID{"juki.documents.not-same-day"}, false, false},
+		{"juki answer on the day after", posted(with(juki, ChannelSelfNoPhoto, "L1", withLetter(bring(DocForm, DocCard, DocOtherID), "L1")), "2012-12-02"), nil, false, false},
 		{"juki insurance card forgotten", with(juki, ChannelSelfNoPhoto, "L1", withLetter(bring(DocForm, DocCard), "L1")), []ID{"juki.documents.other-id"}, false, false},
 		{"juki proxy, first visit", with(juki, ChannelProxy, "", bring(proxyPapers...)), []ID{"juki.documents.letter-first"}, false, true},
 		{"juki proxy", with(juki, ChannelProxy, "L1", withLetter(bring(proxyPapers...), "L1")), nil, false, false},
