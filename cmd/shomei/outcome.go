@@ -12,6 +12,7 @@ import (
 
 	"shomei/cmd/shomei/control"
 	"shomei/cmd/shomei/hub"
+	"shomei/cmd/shomei/story"
 	"shomei/pkg/directory/officefile"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/hubserver"
@@ -116,6 +117,8 @@ func (a *app) judge(ctx context.Context, err error) (code int, japanese string) 
 		}
 	}
 	switch {
+	case exit != nil && exit.code == exitUsage && errors.As(err, new(*story.Error)):
+		return exitUsage, "物語に読めないところがあります。示された行を直してください。書き方は shomei story --help にあります。"
 	case exit != nil && exit.code == exitUsage:
 		return exitUsage, "コマンドの使い方が違います。"
 	case exit != nil && exit.code == exitItemsFailed:

@@ -74,15 +74,25 @@ func (a *app) runStories(ctx context.Context, files []string, at stage, out io.W
 		at.agent = filepath.Join(filepath.Dir(self), "shomei-agent")
 	}
 	var failed []string
+	var broken []error
 	for _, s := range all {
 		report, err := a.playStory(ctx, s, at, out)
-		if err != nil {
+		if ctx.Err() != nil {
 			return err
+		}
+		if err != nil {
+			broken = append(broken, err) // the other stories are played all the same
+			continue
 		}
 		failed = append(failed, failures(report)...)
 	}
 	if len(failed) > 0 {
 		fmt.Fprintf(out, "\n%d expectations failed:\n%s\n", len(failed), strings.Join(failed, "\n"))
+	}
+	switch {
+	case len(broken) > 0:
+		return errors.Join(broken...)
+	case len(failed) > 0:
 		return &exitError{exitFound, nil}
 	}
 	return nil

@@ -96,9 +96,10 @@ const (
 
 // Finish goes on with an application that was left: confirm, hand over or drop.
 type Finish struct {
-	Person    Resident
-	Step      FinishStep
-	PaperCopy bool
+	Person           Resident
+	Step             FinishStep
+	PaperCopy        bool
+	SignPIN, AuthPIN string // typed by the resident who confirms; empty: those of every story
 }
 
 // FinishStep is how an application that was left goes on.

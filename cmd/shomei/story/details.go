@@ -18,8 +18,9 @@ func officeDetails() []entry[*officeReading] {
 		{"effective", "適用日", "DATE", "この定めの適用日。/ The day from which this definition holds.", func(w *words, o *officeReading) {
 			o.definition.EffectiveFrom = w.date("the effective date").String()
 		}},
-		{"hours", "開庁時間", "HH:MM-HH:MM… [WEEKDAY…] [for OPERATION…] [from DATE] [until DATE]", "毎週の開庁時間。なければ月~金 09:00-17:00。/ Weekly hours; without any, Monday to Friday 09:00-17:00.", readHours},
+		{"hours", "開庁時間", "HH:MM-HH:MM… [WEEKDAY…] [for OPERATION…] [from DATE] [until DATE]", "毎週の開庁時間。なければ月~金 09:00-17:00。曜日は月…日またはMon…Sun。/ Weekly hours; without any, Monday to Friday 09:00-17:00. Weekdays are Mon…Sun or 月…日.", readHours},
 		{"closed", "閉庁", "DATE [HH:MM] until DATE [HH:MM] [for OPERATION…]", "臨時の閉庁。/ Closed against the rule.", func(w *words, o *officeReading) { readException(w, o, false) }},
+		{"maintenance", "保守", "DATE [HH:MM] until DATE [HH:MM] [for OPERATION…]", "システムの保守による停止。/ Work stopped for maintenance of the system.", readMaintenance},
 		{"open", "臨時開庁", "DATE [HH:MM] until DATE [HH:MM] [for OPERATION…]", "臨時の開庁。/ Open against the rule.", func(w *words, o *officeReading) { readException(w, o, true) }},
 		{"does", "取扱い", "OPERATION… [from DATE [HH:MM]] [until DATE [HH:MM]]", "取扱期間。untilの時刻からは扱わない。/ Does these operations from, and no longer from until.", readTerm},
 		{"last-acceptance", "最終受付", "DATE HH:MM", "住基カードの最終受付。/ Juki applications end here at this instant.", func(w *words, o *officeReading) {
@@ -105,6 +106,11 @@ func readException(w *words, o *officeReading, open bool) {
 	})
 }
 
+func readMaintenance(w *words, o *officeReading) {
+	readException(w, o, false)
+	o.definition.Exceptions[len(o.definition.Exceptions)-1].RuleId = string(civil.ClosedMaintenance)
+}
+
 func readTerm(w *words, o *officeReading) {
 	t := &events.Term{Operations: readWorkings(w)}
 	if w.accept("from", "から") {
@@ -120,7 +126,7 @@ func readTerm(w *words, o *officeReading) {
 func personDetails() []entry[*Resident] {
 	return []entry[*Resident]{
 		{"name", "氏名", "FAMILY GIVEN", "住民票の氏名。/ The name on the resident record.", func(w *words, p *Resident) { p.Name = strings.Join(w.rest("a name"), "\u3000") }},
-		{"alias", "通称", "ALIAS…", "住民票の通称。/ An alias on the resident record.", func(w *words, p *Resident) { p.Alias = strings.Join(w.rest("an alias"), "\u3000") }},
+		{"alias", "通称", "ALIAS…|none", "住民票の通称。なくなればnone。/ An alias on the resident record; none when it is taken away.", readAlias},
 		{"birth", "生年月日", "DATE", "生年月日(1950-00-00のように不明な月日は00)。/ Birth date; unknown parts are 00.", readBirth},
 		{"sex", "性別", "male|female|unknown", "性別。/ Sex: " + inWords(sexes) + ".", func(w *words, p *Resident) { p.Sex = pick(w, "a sex", sexes) }},
 		{"address", "住所", "ADDRESS", "住所(都道府県から)。/ Address, from the prefecture on.", func(w *words, p *Resident) { p.Address = strings.Join(w.rest("an address"), "\u3000") }},
@@ -134,7 +140,7 @@ func personDetails() []entry[*Resident] {
 		{"language", "言語", "ja|en", "通知の言語。/ Language of notices.", func(w *words, p *Resident) {
 			p.Language = pick(w, "a language", []term[string]{{"ja", "日本語", "ja"}, {"en", "英語", "en"}})
 		}},
-		{"code", "住民票コード", "DIGITS", "住民票コード。なければ物語が決める。/ Resident-record code; otherwise the story makes one.", func(w *words, p *Resident) { p.Code = w.next("a code") }},
+		{"code", "住民票コード", "DIGITS", "住民票コード。なければ物語が決める。/ Resident-record code; otherwise the story makes one.", readCode},
 	}
 }
 
@@ -148,6 +154,21 @@ func readBirth(w *words, p *Resident) {
 		return
 	}
 	p.BirthDate = w.date("the birth date").String()
+}
+
+func readAlias(w *words, p *Resident) {
+	if w.accept("none", "なし") {
+		p.Alias = ""
+		return
+	}
+	p.Alias = strings.Join(w.rest("an alias"), "\u3000")
+}
+
+func readCode(w *words, p *Resident) {
+	p.Code = w.next("a code")
+	if w.err == nil && (len(p.Code) != 11 || strings.Trim(p.Code, "0123456789") != "") {
+		w.fail("write its eleven digits", "%q is no resident-record code", p.Code)
+	}
 }
 
 func readLivesIn(w *words, p *Resident) {
@@ -186,7 +207,7 @@ func applicationDetails() []entry[*Application] {
 		{"because", "理由", "CAUSE", "理由。/ Why: " + inWords(causes) + ".", func(w *words, a *Application) { a.Cause = string(pick(w, "a cause", causes)) }},
 		{"express", "特急", "", "特急発行。/ Express issue.", func(_ *words, a *Application) { a.Express = true }},
 		{"pins", "暗証番号", "PIN…", "設定し直す暗証番号。/ The PINs to be set anew: " + inWords(pins) + ".", func(w *words, a *Application) { a.Pins = each(w, "a PIN", pins) }},
-		{"types", "入力", "PIN VALUE", "本人が入れる暗証番号(なければABC123と1234)。/ What the resident types (otherwise ABC123 and 1234).", readTypes},
+		{"types", "入力", "PIN VALUE", "本人が入れる暗証番号(なければABC123と1234)。/ What the resident types (otherwise ABC123 and 1234).", func(w *words, a *Application) { readTypes(w, &a.SignPIN, &a.AuthPIN) }},
 		{"notice-pins", "通知書の暗証番号", "match|differ", "有効期限通知書に封入された暗証番号。/ The PINs inside the expiry notice's envelope.", readNoticePINs},
 		{"returns-letter", "回答書持参", "", "照会書兼回答書を持参し、待たせた申請を続ける。/ Goes on with the application that waits for the letter.", func(_ *words, a *Application) { a.ReturnsLetter = true }},
 		{"paper-copy", "写し", "", "電子証明書の写しを渡す。/ The paper copy is handed over.", func(_ *words, a *Application) { a.PaperCopy = true }},
@@ -227,14 +248,12 @@ func readSpecial(w *words, a *Application) {
 	a.SpecialCircumstances = "granted"
 }
 
-func readTypes(w *words, a *Application) {
-	which := pick(w, "a PIN", pins)
-	value := w.next("what is typed")
-	if which == events.PinKind_PIN_KIND_SIGN {
-		a.SignPIN = value
-	} else {
-		a.AuthPIN = value
+func readTypes(w *words, sign, auth *string) {
+	into := auth
+	if pick(w, "a PIN", pins) == events.PinKind_PIN_KIND_SIGN {
+		into = sign
 	}
+	*into = w.next("what is typed")
 }
 
 func readNoticePINs(w *words, a *Application) {
@@ -245,6 +264,7 @@ func readNoticePINs(w *words, a *Application) {
 func finishDetails() []entry[*Finish] {
 	return []entry[*Finish]{
 		{"paper-copy", "写し", "", "電子証明書の写しを渡す。/ The paper copy is handed over.", func(_ *words, f *Finish) { f.PaperCopy = true }},
+		{"types", "入力", "PIN VALUE", "本人が入れる暗証番号(なければABC123と1234)。/ What the resident types (otherwise ABC123 and 1234).", func(w *words, f *Finish) { readTypes(w, &f.SignPIN, &f.AuthPIN) }},
 	}
 }
 

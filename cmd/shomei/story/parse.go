@@ -9,6 +9,9 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"shomei/events"
+	"shomei/pkg/civil"
 )
 
 // entry is a word of the language: a statement, or what may stand under one.
@@ -23,7 +26,8 @@ type entry[T any] struct {
 type parser struct {
 	file    string
 	persons map[string]Resident
-	offices map[string]string // name in the story → id
+	offices map[string]string          // name in the story → id
+	cards   map[string]events.CardKind // as first named
 	title   string
 	now     time.Time // what the clock will show
 }
@@ -35,7 +39,9 @@ func Parse(r io.Reader, name string) (*Story, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &parser{file: name, persons: make(map[string]Resident), offices: make(map[string]string)}
+	p := &parser{
+		file: name, persons: make(map[string]Resident), offices: make(map[string]string), cards: make(map[string]events.CardKind),
+	}
 	s := &Story{File: name}
 	for i, b := range blocks {
 		step, err := p.statement(b)
@@ -146,6 +152,9 @@ func (p *parser) person(w *words) Resident {
 	if !ok {
 		w.fail("introduce them first with: person "+name, "the story knows no person %q", name)
 	}
+	if w.err == nil && !p.now.IsZero() && who.BirthDate > civil.Of(p.now).String() {
+		w.fail("mend the birth date, or tell this later", "%q is born on %s, after %s", name, who.BirthDate, minute(p.now))
+	}
 	return who
 }
 
@@ -165,6 +174,23 @@ func (p *parser) at(w *words) (string, bool) {
 		return "", false
 	}
 	return p.office(w), true
+}
+
+// kindOf remembers of which kind a card is: what was said when it was first named holds from then on.
+func (p *parser) kindOf(w *words, card string, said events.CardKind) events.CardKind {
+	known := p.cards[card]
+	switch {
+	case card == "" || w.err != nil:
+	case known == events.CardKind_CARD_KIND_UNSPECIFIED && said == events.CardKind_CARD_KIND_UNSPECIFIED:
+		w.fail("say its kind: card "+card+" juki, or card "+card+" mynumber", "card %s is new in the story", card)
+	case known == events.CardKind_CARD_KIND_UNSPECIFIED:
+		p.cards[card] = said
+	case said != events.CardKind_CARD_KIND_UNSPECIFIED && said != known:
+		w.fail("give the other card a number of its own", "card %s was %s before", card, word(known))
+	default:
+		return known
+	}
+	return said
 }
 
 // residentCode makes an eleven-digit code for a person of whom the story gives none: the same in every run.

@@ -107,6 +107,11 @@ func TestMistakesNameTheirPlaceAndCure(t *testing.T) {
 		{"event", someone + "look A\n  expect event Nothing", "10", "no event", "events/*.proto"},
 		{"person incomplete", "story S\nperson B\n  name X", "2", "no birth date", "birth DATE"},
 		{"mail", someone + "person A\n  mail a@b.com", "10", "no mail address for a story", ".example"},
+		{"second title", someone + "story T", "9", "a second story", "file of its own"},
+		{"not born", someone + "at 1980-06-17 10:00\nlook A", "10", "born on 1980-06-18", "birth date"},
+		{"code", "story S\nperson B\n  code 123", "3", "no resident-record code", "eleven digits"},
+		{"card without a kind", someone + "apply A issue at main\n  card X-1", "9", "X-1 is new", "card X-1 juki"},
+		{"card of two kinds", someone + "factory A card X-1\napply A issue at main\n  card X-1 juki", "10", "was mynumber before", "number of its own"},
 		{"municipality", "story S\noffice m\n  municipality 99999 X Y", "3", "no municipality code", "01 to 47"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -139,6 +144,13 @@ look A
 	look := s.Steps[4].Act.(*Look).Person
 	if look.Municipality != "12213" || look.Code != facts.Code || len(look.Code) != 11 {
 		t.Errorf("a change is not kept: %+v", look)
+	}
+}
+
+func TestACardKeepsTheKindItWasIntroducedWith(t *testing.T) {
+	s := parse(t, someone+"apply A issue at main\n  card X-1 juki\napply A issue at main\n  card X-1\n")
+	if kind := s.Steps[3].Act.(*Application).CardKind; kind != events.CardKind_CARD_KIND_JUKI {
+		t.Errorf("the card is %v the second time", kind)
 	}
 }
 

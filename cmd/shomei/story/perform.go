@@ -293,6 +293,7 @@ func (p *performance) finish(ctx context.Context, f *Finish) (outcome, error) {
 		return outcome{}, d.call(ctx, "POST", "/api/procedures/"+at.procedure+"/drop", map[string]string{"why": "applicant"}, nil)
 	}
 	at.application.PaperCopy = at.application.PaperCopy || f.PaperCopy
+	at.application.SignPIN, at.application.AuthPIN = f.SignPIN, f.AuthPIN
 	state, err := d.until(ctx, at.procedure, "waiting-confirmation", "ready", "failed", "done", "dropped")
 	if err != nil {
 		return outcome{}, err
@@ -376,7 +377,7 @@ func (p *performance) block(ctx context.Context, b *Block) error {
 	id := p.hand[who.Nick]
 	d := p.world.desks[p.world.cards[id]]
 	if d == nil {
-		return fmt.Errorf("%s has no card whose PIN could be blocked", who.Nick)
+		return &problem{JA: "ロックする暗証番号の入ったカードを本人が持っていません。", EN: "this person has no card whose PIN could be blocked"}
 	}
 	if err := d.eject(ctx); err != nil {
 		return err

@@ -31,6 +31,9 @@ func statements() []entry[*reading] {
 }
 
 func readStory(w *words, r *reading) {
+	if r.title != "" {
+		w.fail("write it into a file of its own", "a second story begins here")
+	}
 	for i, word := range w.rest("a title") {
 		if i > 0 {
 			r.title += " "
@@ -147,6 +150,9 @@ func readApply(w *words, r *reading) {
 	if w.err == nil {
 		under(r, applicationDetails(), a, who.Nick)
 	}
+	if r.err == nil {
+		a.CardKind = r.kindOf(w, a.Card, a.CardKind)
+	}
 	r.step.Act = a
 }
 
@@ -163,6 +169,7 @@ func readFactory(w *words, r *reading) {
 	if w.err == nil {
 		under(r, factoryDetails(), a, who.Nick)
 	}
+	r.kindOf(w, a.Card, a.CardKind)
 	r.step.Act = a
 }
 
