@@ -34,13 +34,13 @@ type Batch struct {
 // NewBatch makes a batch without rows.
 func NewBatch() *Batch {
 	return &Batch{
-		log:          newBlock[Entry]("log"),
+		log:          eventBlock[Entry]("log"),
 		certificates: certificateRows{newBlock[Certificate]("certificates")},
-		history:      newBlock[Occurrence]("certificate_history"),
+		history:      eventBlock[Occurrence]("certificate_history"),
 		applications: newBlock[Application]("applications"),
-		cards:        newBlock[CardOperation]("card_operations"),
+		cards:        eventBlock[CardOperation]("card_operations"),
 		notices:      newBlock[Notice]("notices"),
-		deltas:       deltaRows{block: newBlock[deltaRow]("certificate_deltas")},
+		deltas:       deltaRows{block: eventBlock[deltaRow]("certificate_deltas")},
 		deadlines:    newBlock[deadline]("deadlines"),
 	}
 }

@@ -14,7 +14,8 @@ import (
 // look at, and each column goes to the driver as it stands.
 type block[R any] struct {
 	table   string
-	row     R // the row being added; the columns read their fields from here
+	apart   bool // its table has a row for each event, so no two rows of a block are about the same thing
+	row     R    // the row being added; the columns read their fields from here
 	columns []namedColumn
 	rows    int
 }
@@ -41,6 +42,13 @@ func newBlock[R any](table string) *block[R] {
 	for i := range row.NumField() {
 		b.columns = append(b.columns, namedColumn{row.Type().Field(i).Tag.Get("ch"), columnOf(row.Field(i).Addr().Interface(), &b.rows)})
 	}
+	return b
+}
+
+// eventBlock makes a block for a table with a row for each event.
+func eventBlock[R any](table string) *block[R] {
+	b := newBlock[R](table)
+	b.apart = true
 	return b
 }
 
@@ -224,7 +232,7 @@ func (c *textListColumn) take() {
 	c.lists = append(padded(c.lists, *c.rows), len(c.ends))
 }
 
-func (c *textListColumn) absent() bool { return len(c.lists) == 0 }
+func (c *textListColumn) absent() bool                     { return len(c.lists) == 0 }
 func (c *textListColumn) fill(to driver.BatchColumn) error { return fillLists(to, c.all(), c.lists) }
 
 func (c *textListColumn) reset() { c.texts.reset(); c.lists = c.lists[:0] }
@@ -245,7 +253,7 @@ func (c *numberListColumn) take() {
 	c.lists = append(padded(c.lists, *c.rows), len(c.all))
 }
 
-func (c *numberListColumn) absent() bool { return len(c.lists) == 0 }
+func (c *numberListColumn) absent() bool                     { return len(c.lists) == 0 }
 func (c *numberListColumn) fill(to driver.BatchColumn) error { return fillLists(to, c.all, c.lists) }
 
 func (c *numberListColumn) reset() { c.all, c.lists = c.all[:0], c.lists[:0] }

@@ -29,7 +29,7 @@ func (b *block[R]) insert(ctx context.Context, w *Warehouse) error {
 		}
 		names, types, columns = append(names, quoteName(c.name)), append(types, layout[at]), append(columns, c)
 	}
-	ctx = clickhouse.Context(ctx, clickhouse.WithColumnNamesAndTypes(types))
+	ctx = clickhouse.Context(ctx, clickhouse.WithColumnNamesAndTypes(types), clickhouse.WithSettings(b.settings()))
 	batch, err := w.conn.PrepareBatch(ctx, "INSERT INTO "+w.name(b.table)+" ("+strings.Join(names, ", ")+")")
 	if err != nil {
 		return wrap(fmt.Sprintf("preparing %d rows of %s", b.rows, b.table), err)
@@ -41,6 +41,17 @@ func (b *block[R]) insert(ctx context.Context, w *Warehouse) error {
 		}
 	}
 	return wrap(fmt.Sprintf("writing %d rows of %s", b.rows, b.table), batch.Send())
+}
+
+// settings of an insert. Before it writes a block the engine merges the rows
+// of it that are about the same thing. That keeps the tables small which show
+// how things stand; where each row is another event it finds nothing, and
+// costs as much as everything else about the insert.
+func (b *block[R]) settings() clickhouse.Settings {
+	if b.apart {
+		return clickhouse.Settings{"optimize_on_insert": 0}
+	}
+	return nil
 }
 
 // plain is a column's type as rows are sent: the engine turns strings into

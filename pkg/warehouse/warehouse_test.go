@@ -3,6 +3,7 @@ package warehouse
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -296,8 +297,16 @@ func TestTwiceEqualsOnceInAnyCutOfTheLog(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if diff := cmp.Diff(contents(t, once), contents(t, twice)); diff != "" {
+			want := contents(t, once)
+			if diff := cmp.Diff(want, contents(t, twice)); diff != "" {
 				t.Errorf("applied again in %v differs (-once +again):\n%.3000s", d.batches, diff)
+			}
+			together := openNamed(t, fmt.Sprintf("together_%d", seed))
+			if err := together.Apply(t.Context(), slices.Concat(d.commits, d.commits)); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, contents(t, together)); diff != "" {
+				t.Errorf("twice in one batch differs (-once +together):\n%.3000s", diff)
 			}
 		})
 	}
