@@ -130,8 +130,10 @@ func (s Switches) judgeApplication(a Application, day civil.Date, out *Decision)
 // that the new one caps the signature certificate.
 func (s Switches) judgeCertificates(a Application, day civil.Date, kinds []Kind, out *Decision) error {
 	in := ValidityIn{
-		Regime: out.Regime, Issued: day, BirthDate: a.Person.BirthDate,
-		AuthLastDay: a.AuthLastDay, CardLastDay: a.CardLastDay,
+		Regime: out.Regime, Issued: day, BirthDate: a.Person.BirthDate, CardLastDay: a.CardLastDay,
+	}
+	if a.holds(Auth, day) { // one that has expired is not held any more and caps nothing (Reg2016 Art 13)
+		in.AuthLastDay = a.AuthLastDay
 	}
 	if len(kinds) > 1 {
 		out.apply(AuthFirst)

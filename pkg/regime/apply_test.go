@@ -56,6 +56,10 @@ func TestApplyStories(t *testing.T) {
 			Operation: OpNew, Kinds: []Kind{Sign}, Cause: CauseRecordChange, At: tokyo("2017-05-10 10:00:00"), Shown: papers,
 			AuthLastDay: day("2020-06-18"), CardLastDay: day("2025-06-18"),
 		}, nil, []string{"2020-06-18"}, 0},
+		{"signature alone after both have expired", Application{
+			Operation: OpNew, Kinds: []Kind{Sign}, At: tokyo("2020-06-19 10:00:00"), Shown: papers,
+			SignLastDay: day("2020-06-18"), AuthLastDay: day("2020-06-18"), CardLastDay: day("2025-06-18"),
+		}, nil, []string{"2025-06-18"}, 0},
 		{
 			"lost",
 			Application{Operation: OpReissue, Card: true, NoCard: true, At: tokyo("2021-09-01 10:00:00"), Shown: bring(DocForm, DocPhotoID), CardLastDay: day("2031-06-18")},
