@@ -63,6 +63,7 @@ var known = []struct {
 	japanese string
 }{
 	{hub.ErrNoData, exitConfig, "このフォルダーにはセンターのデータがありません。--data で場所を指定するか、make run で始めてください。"},
+	{hub.ErrHeld, exitTryLater, "別のプログラムがこのデータを使っています。それが終わってから、やり直してください。"},
 	{control.ErrNotRunning, exitUnreachable, "センターが動いていません。shomei all で始めてから、もう一度命じてください。"},
 	{hub.ErrRefused, exitFailed, "センターはこれを受け付けません。"},
 	{officefile.ErrFile, exitConfig, "役所の定めに誤りがあります。示された行を直してください。書き方は shomei office define --help にあります。"},

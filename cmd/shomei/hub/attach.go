@@ -94,7 +94,10 @@ func attach(ctx context.Context, c Config, tables bool) (*Hub, error) {
 		return nil, fmt.Errorf("%s: %w: give the folder with --data", c.Data, ErrNoData)
 	}
 	steps := []step{{"clock", h.openClock}, {"keys", h.openKeys}}
-	at, runs := h.runsAt()
+	at, runs, err := h.find(ctx)
+	if err != nil {
+		return nil, err
+	}
 	switch {
 	case runs:
 		steps = append(steps, step{"NATS", func(context.Context) error { return h.connect(at.URL) }})
@@ -115,6 +118,18 @@ func attach(ctx context.Context, c Config, tables bool) (*Hub, error) {
 		return nil, errors.Join(err, h.Close())
 	}
 	return h, nil
+}
+
+// find tells where the hub of this folder runs. When none does the folder is this process's; one that is being started or
+// stopped is waited for.
+func (h *Hub) find(ctx context.Context) (at address, runs bool, err error) {
+	err = h.await(ctx, func() (bool, error) {
+		if at, runs = h.runsAt(); runs {
+			return true, nil
+		}
+		return h.tryHold()
+	})
+	return at, runs, err
 }
 
 func (h *Hub) openDirectory(ctx context.Context) (err error) {

@@ -150,6 +150,7 @@ type step struct {
 
 func (h *Hub) start(ctx context.Context) error {
 	return h.take(ctx, []step{
+		{"data folder", h.hold},
 		{"clock", h.openClock},
 		{"keys", h.openKeys},
 		{"engine", h.startEngine},

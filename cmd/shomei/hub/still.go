@@ -33,6 +33,7 @@ func StartStill(ctx context.Context, c Config) (*Hub, error) {
 	h := &Hub{Config: c, still: true}
 	h.defaults()
 	err := h.take(ctx, []step{
+		{"data folder", h.hold},
 		{"clock", h.openClock},
 		{"keys", h.openKeys},
 		{"simulator", h.makeSimulator},
