@@ -83,10 +83,10 @@ func (a *application) fillIn() {
 	if a.Factory {
 		a.Office.Municipality = a.Person.Municipality
 	}
-	a.regime = cardRegime(a.CardKind)
 	if a.CardKind == events.CardKind_CARD_KIND_UNSPECIFIED && a.day.Before(regime.MyNumberFirstDay) {
-		a.regime = regime.Juki // no card was named: the day says which there can have been
+		a.CardKind = events.CardKind_CARD_KIND_JUKI // no card was named: the day says which there can have been
 	}
+	a.regime = cardRegime(a.CardKind)
 }
 
 // lawOperation is the operation as the law's calendar and document lists know it.

@@ -10,6 +10,8 @@ import (
 func (a *application) judgeCard() {
 	held := a.state.Card
 	switch {
+	case a.state.Ended: // that is refused already, and no card would help
+		return
 	case a.CardTaken:
 		a.refuseBy(regime.CardClaimedByOther)
 	case a.Operation == events.Operation_OPERATION_FACTORY_ISSUE:
