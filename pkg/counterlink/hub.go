@@ -82,7 +82,7 @@ type Hub struct {
 
 // NewHub makes the hub's end. The streams exist already (EnsureStreams).
 func NewHub(ctx context.Context, cfg HubConfig) (*Hub, error) {
-	js, err := jetstream.New(cfg.Conn)
+	js, err := jetstream.New(cfg.Conn, jetstream.WithPublishAsyncTimeout(answerTime))
 	if err != nil {
 		return nil, fmt.Errorf("hub's end of the counter link: %w", err)
 	}
@@ -97,6 +97,9 @@ func NewHub(ctx context.Context, cfg HubConfig) (*Hub, error) {
 	if cfg.Workers == 0 {
 		cfg.Workers = 32
 	}
+	if cfg.Writer, err = derive(cfg.Writer); err != nil {
+		return nil, fmt.Errorf("hub's end of the counter link: %w", err)
+	}
 	return &Hub{cfg: cfg, js: js, claims: claims, heads: heads, slots: make(chan struct{}, cfg.Workers), lanes: map[string]*lane{}}, nil
 }
 
@@ -104,19 +107,42 @@ func NewHub(ctx context.Context, cfg HubConfig) (*Hub, error) {
 // same id sent again within ten minutes is stored once; later the counter drops it. ErrNotEnrolled when there is no such
 // counter.
 func (h *Hub) Send(ctx context.Context, d *events.Downlink) error {
-	enrolment, err := h.cfg.Enrolled(ctx, d.GetCounter())
-	if err != nil {
-		return fmt.Errorf("sending %s to counter %s: %w", d.GetId(), d.GetCounter(), err)
-	}
-	data, err := h.wrap(enrolment, d)
+	stored, err := h.Begin(ctx, d)
 	if err != nil {
 		return err
 	}
-	if _, err := h.js.Publish(ctx, CommandSubject(d.GetCounter()), data,
-		jetstream.WithExpectStream(CommandStream), jetstream.WithMsgID(d.GetId())); err != nil {
+	return stored(ctx)
+}
+
+// Begin sends as Send does, without waiting: what was begun first is stored first. The function it gives waits until
+// the message is durable, and must be called.
+func (h *Hub) Begin(ctx context.Context, d *events.Downlink) (stored func(context.Context) error, err error) {
+	failed := func(err error) error {
 		return fmt.Errorf("sending %s to counter %s: %w", d.GetId(), d.GetCounter(), err)
 	}
-	return nil
+	enrolment, err := h.cfg.Enrolled(ctx, d.GetCounter())
+	if err != nil {
+		return nil, failed(err)
+	}
+	data, err := h.wrap(enrolment, d)
+	if err != nil {
+		return nil, err
+	}
+	future, err := h.js.PublishAsync(CommandSubject(d.GetCounter()), data,
+		jetstream.WithExpectStream(CommandStream), jetstream.WithMsgID(d.GetId()))
+	if err != nil {
+		return nil, failed(err)
+	}
+	return func(ctx context.Context) error {
+		select {
+		case <-future.Ok():
+			return nil
+		case err := <-future.Err():
+			return failed(err)
+		case <-ctx.Done():
+			return failed(ctx.Err())
+		}
+	}, nil
 }
 
 func (h *Hub) wrap(enrolment Enrolment, d *events.Downlink) ([]byte, error) {

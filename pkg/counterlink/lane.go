@@ -140,7 +140,7 @@ type message struct {
 // settleUpTo settles a message and everything of the counter between the head and it. Messages come in the stream's
 // order unless some were delivered before to a process that died; those are read from the stream.
 func (l *lane) settleUpTo(ctx context.Context, enrolment Enrolment, m message, handle func(context.Context, Received) error) error {
-	if m.sequence > l.head.Sequence && (!l.walked || !l.continues(enrolment, m)) {
+	if m.sequence > l.head.Sequence && (!l.walked || !l.continues(m)) {
 		if err := l.reload(ctx); err != nil {
 			return err
 		}
@@ -186,8 +186,14 @@ func (l *lane) resume(ctx context.Context, handle func(context.Context, Received
 	return l.settleStored(ctx, enrolment, last+1, handle)
 }
 
-func (l *lane) continues(enrolment Enrolment, m message) bool {
-	_, _, verdict, err := l.judge(enrolment, m.data)
+// continues tells whether a message says that it is the next one. Whether it is to be believed is looked at when it is
+// settled.
+func (l *lane) continues(m message) bool {
+	claim, hash, err := ParseClaim(m.data)
+	if err != nil {
+		return false
+	}
+	verdict, err := l.head.Judge(claim, hash)
 	return err == nil && verdict == Next
 }
 
@@ -197,14 +203,15 @@ func (l *lane) judge(enrolment Enrolment, data []byte) (claim *events.Claim, has
 }
 
 func judge(head Head, counter string, enrolment Enrolment, data []byte) (claim *events.Claim, hash []byte, verdict Verdict, err error) {
-	if claim, hash, err = ParseClaim(data); err != nil {
+	outer, claim, hash, err := parseClaim(data)
+	if err != nil {
 		return nil, nil, 0, err
 	}
 	if enrolment.PublicKey == "" {
 		return claim, hash, 0, fmt.Errorf("counter %s: %w", counter, ErrNotEnrolled)
 	}
-	if _, _, err := VerifyClaim(enrolment.PublicKey, data); err != nil {
-		return claim, hash, 0, err
+	if err := outer.Verify(enrolment.PublicKey); err != nil {
+		return claim, hash, 0, fmt.Errorf("claim %s of counter %s: %w", claim.GetId(), claim.GetCounter(), err)
 	}
 	if claim.GetCounter() != counter {
 		return claim, hash, 0, fmt.Errorf("claim of counter %q on the subject of %q: %w", claim.GetCounter(), counter, ErrMisaddressed)

@@ -2,10 +2,12 @@ package counterlink
 
 import (
 	"crypto/ecdh"
+	"crypto/ed25519"
 	"crypto/hpke"
 	"errors"
 	"fmt"
 
+	"github.com/nats-io/nkeys"
 	"google.golang.org/protobuf/proto"
 
 	"shomei/events"
@@ -107,3 +109,33 @@ func OpenDownlink(key hpke.PrivateKey, counter string, sealed []byte) (*events.D
 }
 
 func downlinkInfo(counter string) []byte { return []byte("shomei downlink 1\x00" + counter) }
+
+// derivedKey is a key pair that is derived from its seed once. Those of nkeys are derived at each signature, which costs
+// as much again.
+type derivedKey struct {
+	nkeys.KeyPair
+	private ed25519.PrivateKey
+	public  string
+}
+
+func derive(key nkeys.KeyPair) (nkeys.KeyPair, error) {
+	public, err := key.PublicKey()
+	if err != nil {
+		return nil, fmt.Errorf("reading the writer's public key: %w", err)
+	}
+	seed, err := key.Seed()
+	if err != nil {
+		return nil, fmt.Errorf("reading the writer's seed: %w", err)
+	}
+	_, raw, err := nkeys.DecodeSeed(seed)
+	if err != nil {
+		return nil, fmt.Errorf("decoding the writer's seed: %w", err)
+	}
+	return derivedKey{key, ed25519.NewKeyFromSeed(raw), public}, nil
+}
+
+// PublicKey gives the encoded public key.
+func (k derivedKey) PublicKey() (string, error) { return k.public, nil }
+
+// Sign gives the Ed25519 signature over the input.
+func (k derivedKey) Sign(input []byte) ([]byte, error) { return ed25519.Sign(k.private, input), nil }

@@ -23,16 +23,20 @@ type Follower struct {
 	Name string
 	// Kinds wanted; all when empty.
 	Kinds []string
-	// Batch is the most records given to Handle at once (1,000 when zero).
+	// Batch is the most records read, and without Lanes given to Handle, at once (1,000 when zero).
 	Batch int
+	// Lanes, when above zero, has Handle called for up to so many aggregates at the same time, each call with records of
+	// one aggregate. An aggregate that must be tried again holds up no other, until thousands wait.
+	Lanes int
 	// From are positions that the follower keeps itself, beside what it writes; nil has the log keep them under Name.
 	From Positions
 	// Unverified leaves signatures unchecked. Only for rebuilding tables that fsck checks, where 20,000 commits a second
 	// and core are too few; whoever acts on a commit needs it checked.
 	Unverified bool
-	// Handle takes records, in order within each stream. It is called by one goroutine at a time, and again with the same
-	// records until it returns nil; after a crash, or when the kept position is lost, records come again, so handling a
-	// record twice must equal handling it once. A *ParkError sets an aggregate aside.
+	// Handle takes records, in order within each stream, or within each aggregate when there are Lanes. It is called by one
+	// goroutine at a time (with Lanes: for each aggregate), and again with the same records until it returns nil; after a
+	// crash, or when the kept position is lost, records come again, so handling a record twice must equal handling it once.
+	// A *ParkError sets an aggregate aside.
 	Handle func(context.Context, []Record) error
 	// Handled, when set, is told how far every stream was handled, after each batch that was.
 	Handled func(Positions)
@@ -74,7 +78,11 @@ func (l *Log) Follow(ctx context.Context, f Follower) error {
 	for _, s := range l.streams {
 		group.Go(func() error { return l.readOn(ctx2, s, saved.Sequences[s.name], f, following.records) })
 	}
-	group.Go(func() error { return following.run(ctx2) })
+	run := following.run
+	if f.Lanes > 0 {
+		run = newLanes(following).run
+	}
+	group.Go(func() error { return run(ctx2) })
 	err = group.Wait()
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.config.PublishTimeout)
 	defer cancel()
@@ -113,9 +121,7 @@ func (w *following) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-ticker.C:
-			if err := w.save(ctx); err != nil {
-				w.log.config.Logger.Warn("position of follower is not saved, going on", "follower", w.follower.Name, "error", err)
-			}
+			w.saveOrWarn(ctx)
 		case first := <-w.records:
 			if err := w.take(ctx, first); err != nil {
 				return err
@@ -124,29 +130,46 @@ func (w *following) run(ctx context.Context) error {
 	}
 }
 
-// take handles what has arrived, up to a batch.
-func (w *following) take(ctx context.Context, next read) error {
-	batch := make([]Record, 0, min(w.follower.Batch, 1+len(w.records)))
-	reached := make(map[string]Record, 1)
-	for n := 0; ; {
-		reached[next.record.Stream] = next.record
-		if w.wanted(next) {
-			batch = append(batch, next.record)
-		}
-		if n++; n >= w.follower.Batch {
-			break
-		}
+func (w *following) saveOrWarn(ctx context.Context) {
+	if err := w.save(ctx); err != nil {
+		w.log.config.Logger.Warn("position of follower is not saved, going on", "follower", w.follower.Name, "error", err)
+	}
+}
+
+// arrived is what there is to take now, up to a batch, beginning with next.
+func (w *following) arrived(next read) []read {
+	list := append(make([]read, 0, min(w.follower.Batch, 1+len(w.records))), next)
+	for len(list) < w.follower.Batch {
 		select {
 		case next = <-w.records:
-			continue
+			list = append(list, next)
 		default:
+			return list
 		}
-		break
+	}
+	return list
+}
+
+// take handles what has arrived, up to a batch.
+func (w *following) take(ctx context.Context, next read) error {
+	arrived := w.arrived(next)
+	if err := w.raise(arrived); err != nil {
+		return err
+	}
+	batch := make([]Record, 0, len(arrived))
+	for _, r := range arrived {
+		if w.wanted(r) {
+			batch = append(batch, r.record)
+		}
 	}
 	if err := w.handle(ctx, batch); err != nil {
 		return err
 	}
-	return w.reach(reached)
+	for _, r := range arrived {
+		w.saved.Sequences[r.record.Stream] = r.record.Sequence
+	}
+	w.moved()
+	return nil
 }
 
 func (w *following) wanted(r read) bool {
@@ -174,10 +197,27 @@ func (w *following) park(r Record, reason error) {
 	}
 }
 
+// A record that could not be handled is tried again after firstWait, then less and less often.
+const (
+	firstWait   = 50 * time.Millisecond
+	longestWait = 10 * time.Second
+)
+
+// rest waits for about that long. The error is that of ctx.
+func rest(ctx context.Context, wait time.Duration) error {
+	timer := time.NewTimer(wait/2 + rand.N(wait/2))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // handle calls Handle until it succeeds, waiting longer each time.
 func (w *following) handle(ctx context.Context, batch []Record) error {
-	const first, longest = 50 * time.Millisecond, 10 * time.Second
-	for wait := first; len(batch) > 0; wait = min(2*wait, longest) {
+	for wait := firstWait; len(batch) > 0; wait = min(2*wait, longestWait) {
 		err := w.follower.Handle(ctx, batch)
 		if err == nil {
 			w.log.metrics.followed.WithLabelValues(w.follower.Name).Add(float64(len(batch)))
@@ -189,16 +229,12 @@ func (w *following) handle(ctx context.Context, batch []Record) error {
 		var park *ParkError
 		if errors.As(err, &park) {
 			batch = w.setAside(batch, park)
-			wait = first
+			wait = firstWait
 			continue
 		}
 		w.log.config.Logger.Warn("follower could not handle commits, trying again", "follower", w.follower.Name, "records", len(batch), "error", err)
-		timer := time.NewTimer(wait/2 + rand.N(wait/2))
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
+		if err := rest(ctx, wait); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -214,23 +250,30 @@ func (w *following) setAside(batch []Record, park *ParkError) []Record {
 	return slices.DeleteFunc(slices.Clone(batch), of)
 }
 
-// reach notes how far the streams were handled. What was seen once must never be missing, so the marks rise too.
-func (w *following) reach(reached map[string]Record) error {
-	for name, r := range reached {
-		w.saved.Sequences[name] = r.Sequence
-		for _, s := range w.log.streams {
-			if seen, _ := s.mark.get(); s.name == name && r.Sequence > seen {
-				if err := s.mark.advance(r.Sequence, events.Hash(r.Stored)); err != nil {
-					return err
-				}
-			}
+// raise lifts the high-water marks to what has come: what was seen once must never be missing.
+func (w *following) raise(arrived []read) error {
+	last := make(map[string]Record, 1)
+	for _, r := range arrived {
+		last[r.record.Stream] = r.record
+	}
+	for _, s := range w.log.streams {
+		r, ok := last[s.name]
+		if seen, _ := s.mark.get(); !ok || r.Sequence <= seen {
+			continue
+		}
+		if err := s.mark.advance(r.Sequence, events.Hash(r.Stored)); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// moved tells that positions have changed.
+func (w *following) moved() {
 	w.unsaved = true
 	if w.follower.Handled != nil {
 		w.follower.Handled(maps.Clone(w.saved.Sequences))
 	}
-	return nil
 }
 
 // unpark tries again what an earlier program of this name could not read, from the commit that stopped it to where

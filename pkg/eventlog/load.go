@@ -66,12 +66,15 @@ func (l *Log) facing(h head) Head {
 
 // load asks the leader for the last message of a subject and verifies it, unless it is the one verified before.
 func (l *Log) load(ctx context.Context, t target) (head, error) {
-	if known, ok := l.cache.get(t.subject); ok {
+	if known, ok := l.memory.heads.get(t.subject); ok && known.revision > 0 {
+		asked := time.Now()
 		message, err := l.last(ctx, t)
 		if err == nil && message.Sequence == known.sequence && bytes.Equal(events.Hash(message.Data), known.hash) {
+			known.at = asked
+			l.memory.heads.put(t.subject, known)
 			return known, nil
 		}
-		l.cache.drop(t.subject)
+		l.memory.drop(t.subject)
 	}
 	const tries = 5 // a new leader may be a moment behind the one that was asked before
 	for try := 0; ; try++ {
@@ -89,7 +92,11 @@ func (l *Log) load(ctx context.Context, t target) (head, error) {
 // is at least the count: an old commit that an administrator of the server published once more is genuine, but makes
 // one too many.
 func (l *Log) loadOnce(ctx context.Context, t target) (head, error) {
+	asked := time.Now()
 	count, err := l.count(ctx, t)
+	if err == nil && count == 0 {
+		l.memory.heads.put(t.subject, head{at: asked})
+	}
 	if err != nil || count == 0 {
 		return head{}, err
 	}
@@ -105,7 +112,12 @@ func (l *Log) loadOnce(ctx context.Context, t target) (head, error) {
 		return head{}, fmt.Errorf("%s/%s has %d commits, the last says it is revision %d (%s sequence %d); an old commit was put in again, run fsck: %w: %w",
 			t.kind, t.id, count, record.Commit.GetRevision(), t.stream.name, record.Sequence, ErrForged, ErrDamaged)
 	}
-	return l.head(ctx, t, record, events.Hash(message.Data))
+	h, err := l.head(ctx, t, record, events.Hash(message.Data))
+	if err == nil {
+		h.at = asked
+		l.memory.heads.put(t.subject, h)
+	}
+	return h, err
 }
 
 // last reads the last message of a subject that has some. One that can't be read any more is answered by the server
@@ -129,7 +141,7 @@ func (l *Log) believe(t target, message *jetstream.RawStreamMsg) (Record, error)
 	if err != nil {
 		return record, err
 	}
-	return record, writers.verify(record)
+	return record, writers.check(record)
 }
 
 // count gives the number of messages of a subject. It asks by hand, because the answer repeats the stream's
@@ -197,9 +209,7 @@ func (l *Log) head(ctx context.Context, t target, record Record, hash []byte) (h
 			return head{}, err
 		}
 	}
-	h := head{revision: record.Commit.GetRevision(), sequence: record.Sequence, hash: hash, state: state, recordedMS: recordedMS(record.Commit)}
-	l.cache.put(t.subject, h)
-	return h, nil
+	return head{revision: record.Commit.GetRevision(), sequence: record.Sequence, hash: hash, state: state, recordedMS: recordedMS(record.Commit)}, nil
 }
 
 func (l *Log) refold(ctx context.Context, t target, revision uint64) ([]byte, error) {
@@ -234,6 +244,9 @@ func (l *Log) History(ctx context.Context, kind, id string) ([]Record, error) {
 		records, err = l.history(ctx, t, 1)
 		return err
 	})
+	if err == nil {
+		l.keep(t, records)
+	}
 	return records, err
 }
 

@@ -60,7 +60,8 @@ type Config struct {
 	// PublishTimeout is how long one answer is waited for (5 s when zero), Patience how long Update goes on while the
 	// server is away (30 s when zero). The context ends both earlier.
 	PublishTimeout, Patience time.Duration
-	// CacheBytes bounds the memory for recent heads (16 MB when zero, none when negative).
+	// CacheBytes bounds the memory for recent heads, and as much again that for recent histories (16 MB when zero, none when
+	// negative).
 	CacheBytes int
 }
 
@@ -70,7 +71,7 @@ type Log struct {
 	js      jetstream.JetStream
 	trust   atomic.Pointer[trust]
 	streams []*stream
-	cache   *headCache
+	memory  memory
 	locks   subjectLocks
 	signer  ed25519.PrivateKey
 	public  string
@@ -90,7 +91,7 @@ func Open(ctx context.Context, config Config) (*Log, error) {
 	if err := config.complete(); err != nil {
 		return nil, err
 	}
-	l := &Log{config: config, cache: newHeadCache(config.CacheBytes), metrics: newMetrics(), stop: make(chan struct{})}
+	l := &Log{config: config, memory: newMemory(config.CacheBytes), metrics: newMetrics(), stop: make(chan struct{})}
 	l.locks.held = make(map[string]*subjectLock)
 	l.link.Store(newLink())
 	if err := l.SetWriters(config.Writers); err != nil {
@@ -182,7 +183,7 @@ func (l *Log) takeWriter() error {
 	if err != nil {
 		return fmt.Errorf("reading the writer's public key: %w", err)
 	}
-	known, ok := (*l.trust.Load())[public]
+	known, ok := l.trust.Load().writers[public]
 	if !ok {
 		return fmt.Errorf("this process signs as %s, which is not among the trusted writers; enrol it first: %w", public, ErrConfig)
 	}
@@ -205,7 +206,7 @@ func (l *Log) SetWriters(writers map[string]Role) error {
 		return err
 	}
 	l.trust.Store(&set)
-	l.cache.clear()
+	l.memory.clear()
 	return nil
 }
 

@@ -139,7 +139,8 @@ func (r *reader) decode(message jetstream.Msg, sequence uint64, at time.Time) re
 	writers := *r.log.trust.Load()
 	record, err := writers.read(message.Subject(), message.Data(), r.stream.name, sequence, at)
 	if err == nil && !r.follower.Unverified {
-		err = writers.verify(record)
+		err = writers.check(record)
 	}
+	record.verified = err == nil && !r.follower.Unverified
 	return read{record: record, err: err}
 }

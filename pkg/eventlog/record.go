@@ -3,6 +3,7 @@ package eventlog
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"fmt"
 	"time"
 
@@ -30,10 +31,15 @@ type Record struct {
 	Time time.Time
 
 	envelope *events.Stored
+	// verified: signed by a writer who was trusted with it, as far as Follow has looked.
+	verified bool
 }
 
-// trust is the set of writers that are believed.
-type trust map[string]trusted
+// trust is the set of writers that are believed, and the commits that were found to be theirs last.
+type trust struct {
+	writers  map[string]trusted
+	believed *believed
+}
 
 type trusted struct {
 	key  ed25519.PublicKey
@@ -41,16 +47,16 @@ type trusted struct {
 }
 
 func newTrust(writers map[string]Role) (trust, error) {
-	set := make(trust, len(writers))
+	set := trust{writers: make(map[string]trusted, len(writers)), believed: newBelieved()}
 	for public, role := range writers {
 		if kindsOfRole[role] == nil {
-			return nil, fmt.Errorf("writer %s has the unknown role %q: %w", public, role, ErrConfig)
+			return trust{}, fmt.Errorf("writer %s has the unknown role %q: %w", public, role, ErrConfig)
 		}
 		raw, err := nkeys.Decode(nkeys.PrefixByteUser, []byte(public))
 		if err != nil {
-			return nil, fmt.Errorf("writer %q is not a public user nkey (U…): %w", public, ErrConfig)
+			return trust{}, fmt.Errorf("writer %q is not a public user nkey (U…): %w", public, ErrConfig)
 		}
-		set[public] = trusted{key: raw, role: role}
+		set.writers[public] = trusted{key: raw, role: role}
 	}
 	return set, nil
 }
@@ -67,7 +73,7 @@ func (t trust) read(subject string, data []byte, stream string, sequence uint64,
 		return r, fmt.Errorf("reading %s/%s at %s sequence %d: %w", r.Kind, r.ID, stream, sequence, err)
 	}
 	r.Writer = r.envelope.GetWriter()
-	r.Role = t[r.Writer].role
+	r.Role = t.writers[r.Writer].role
 	if r.Commit.GetKind() != r.Kind || r.Commit.GetId() != r.ID {
 		return r, fmt.Errorf("%s sequence %d holds a commit of %s/%s on the subject of %s/%s: %w", stream, sequence,
 			r.Commit.GetKind(), r.Commit.GetId(), r.Kind, r.ID, ErrForged)
@@ -75,9 +81,22 @@ func (t trust) read(subject string, data []byte, stream string, sequence uint64,
 	return r, nil
 }
 
+// check is verify for a record as it was read, unless the very same message was verified a while ago.
+func (t trust) check(r Record) error {
+	hash := sha256.Sum256(r.Stored)
+	if t.believed.has(hash) {
+		return nil
+	}
+	if err := t.verify(r); err != nil {
+		return err
+	}
+	t.believed.add(hash)
+	return nil
+}
+
 // verify checks who wrote a record: a signature that holds, by a trusted key, whose role may write the kind.
 func (t trust) verify(r Record) error {
-	writer, known := t[r.Writer]
+	writer, known := t.writers[r.Writer]
 	where := fmt.Sprintf("%s/%s revision %d (%s sequence %d)", r.Kind, r.ID, r.Commit.GetRevision(), r.Stream, r.Sequence)
 	switch {
 	case !known:

@@ -160,7 +160,7 @@ func (l *Log) serve(ctx context.Context, s *stream) error {
 		return fmt.Errorf("comparing stream %s with its high-water mark: %w", s.name, err)
 	}
 	if err != nil {
-		l.cache.clear()
+		l.memory.clear()
 	}
 	s.checked, s.broken = reconnects, err
 	return err
@@ -205,6 +205,6 @@ func (l *Log) condemn(s *stream, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.broken = err
-	l.cache.clear()
+	l.memory.clear()
 	l.config.Logger.Error("stream is no longer served", "stream", s.name, "error", err)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -140,7 +141,7 @@ func (u *update) attempt(ctx context.Context) (Outcome, error) {
 	if err := l.serve(ctx, t.stream); err != nil {
 		return Outcome{}, u.retryable(ctx, err)
 	}
-	h, cached := l.cache.get(t.subject)
+	h, cached := l.memory.heads.get(t.subject)
 	if !cached {
 		var err error
 		if h, err = l.load(ctx, t); err != nil {
@@ -154,7 +155,7 @@ func (u *update) attempt(ctx context.Context) (Outcome, error) {
 	decided, err := u.decide(facing)
 	if cached && (err != nil || len(decided) == 0) {
 		// Nothing would be stored, so no server would tell us that the head was old.
-		l.cache.drop(t.subject)
+		l.memory.drop(t.subject)
 		return u.attempt(ctx)
 	}
 	if err != nil || len(decided) == 0 {
@@ -230,10 +231,11 @@ func (u *update) store(ctx context.Context, h head, now time.Time, decided []*ev
 		return Outcome{}, err
 	}
 	hash := events.Hash(payload)
+	l.trust.Load().believed.add([sha256.Size]byte(hash)) // followers may be given it before we hear that it is stored
 	seen, _ := t.stream.mark.get()
 	sequence, err := l.publish(ctx, t, payload, h.sequence)
 	if err != nil {
-		l.cache.drop(t.subject)
+		l.memory.drop(t.subject)
 		return Outcome{}, u.failed(ctx, err, sentCommit{commit: commit, hash: hash, after: h.sequence})
 	}
 	if sequence <= seen {
@@ -241,7 +243,7 @@ func (u *update) store(ctx context.Context, h head, now time.Time, decided []*ev
 		l.condemn(t.stream, err)
 		return Outcome{}, err
 	}
-	l.cache.put(t.subject, head{revision: commit.GetRevision(), sequence: sequence, hash: hash, state: state, recordedMS: now.UnixMilli()})
+	l.took(t, head{revision: commit.GetRevision(), sequence: sequence, hash: hash, state: state, recordedMS: now.UnixMilli()}, payload)
 	if err := t.stream.mark.advance(sequence, hash); err != nil {
 		return Outcome{}, fmt.Errorf("commit %s/%s revision %d is stored: %w: %w", t.kind, t.id, commit.GetRevision(), err, ErrUnknownOutcome)
 	}

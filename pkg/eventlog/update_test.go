@@ -177,7 +177,7 @@ func TestLeaderStepsDown(t *testing.T) {
 	defer group.Wait()
 	defer close(stop)
 	group.Go(func() { stepDownUntil(t, servers, stop) })
-	manyWriters(t, func(i int) string { return servers[i%len(servers)].URL() }, 2, 8, 40, 4, 3, 1)
+	manyWriters(t, func(i int) string { return servers[i%len(servers)].URL() }, 2, 8, 100, 4, 3, 1)
 }
 
 func stepDownUntil(t *testing.T, servers []*hubserver.Server, stop chan struct{}) {

@@ -29,10 +29,9 @@ type Config struct {
 	Vault     *vault.Vault
 	// Patience is how long a counter may wait before it begins a command; after that the command is not begun any more.
 	Patience time.Duration
-	// Ready tells whether the issuer could sign now. While it says no, the batch that holds the keys' subscriber is tried
-	// again, its answers having gone out, and what comes after that batch waits.
-	// Before keys are generated it is asked, because generating them may be
-	// a point of no return; nil answers always yes.
+	// Ready tells whether the issuer could sign now. Before keys are generated it is asked, because generating them may be
+	// a point of no return; nil answers always yes. While it says no, the commits of those who wait for keys are tried again,
+	// their answers having gone out; everybody else's go on.
 	Ready  func(context.Context) error
 	Clock  func() time.Time
 	Logger *slog.Logger
@@ -44,7 +43,7 @@ type Config struct {
 func Run(ctx context.Context, c Config) error {
 	d := dispatcher{c, newMemory()}
 	return c.Log.Follow(ctx, eventlog.Follower{
-		Name: "dispatcher", Kinds: []string{events.KindSubscriber, events.KindQuarantine}, Batch: 64, Handle: d.handle, Handled: d.Handled,
+		Name: "dispatcher", Kinds: []string{events.KindSubscriber, events.KindQuarantine}, Lanes: atOnce, Handle: d.handle, Handled: d.Handled,
 		Parked: func(r eventlog.Record, err error) {
 			c.Logger.Error("an aggregate's commits are set aside: look at them with shomei log", "kind", r.Kind, "id", r.ID, "error", err)
 		},
@@ -61,10 +60,15 @@ var crashSent = crashpoint.Register("dispatcher.sent")
 // atOnce is how many subscribers are served at a time; each message waits for the disk.
 const atOnce = 32
 
-// handle takes every record before it reports what failed, so that nobody waits for an answer because keys can't be
-// generated for somebody else just now.
+// handle takes records of one aggregate in order. What comes after one that has to be tried again waits with it, but for
+// the answers.
 func (d dispatcher) handle(ctx context.Context, records []eventlog.Record) error {
-	return eventlog.Spread(ctx, records, atOnce, d.handleOne)
+	for _, r := range records {
+		if err := d.handleOne(ctx, r); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (d dispatcher) handleOne(ctx context.Context, r eventlog.Record) (err error) {
@@ -77,22 +81,17 @@ func (d dispatcher) handleOne(ctx context.Context, r eventlog.Record) (err error
 	return eventlog.Park(r.Kind, r.ID, err)
 }
 
-// tell sends a message, if there is one, unless its counter is there no more.
-func (d dispatcher) tell(ctx context.Context, link *events.Downlink) error {
-	if link == nil {
-		return nil
-	}
-	err := d.Hub.Send(ctx, link)
-	if errors.Is(err, counterlink.ErrNotEnrolled) {
-		d.Logger.Warn("nobody to tell: the counter is not enrolled any more", "counter", link.Counter, "message", link.Id)
-		return nil
-	}
-	return err
+// forgotten tells that a commit is so old that its claim has aged out of the counters' wire: when the position is lost
+// and everything comes again, nobody waits for those answers.
+func (d dispatcher) forgotten(c *events.Commit) bool {
+	list := c.GetEvents()
+	return len(list) > 0 && d.Clock().Sub(time.UnixMilli(list[len(list)-1].RecordedMs)) > counterlink.Retention
 }
 
-// subscriber answers the claim that led to a commit and sends what is still owed to counters.
+// subscriber answers the claim that led to a commit and sends what is still owed to counters. What can't be sent yet holds
+// up nothing that can: the answers have gone out when the error comes back.
 func (d dispatcher) subscriber(ctx context.Context, r eventlog.Record) error {
-	head, err := d.Log.Load(ctx, events.KindSubscriber, r.ID)
+	head, err := d.Log.LoadSince(ctx, r)
 	if err != nil {
 		return err
 	}
@@ -100,27 +99,45 @@ func (d dispatcher) subscriber(ctx context.Context, r eventlog.Record) error {
 	if err != nil {
 		return err
 	}
+	var list []*events.Downlink
 	if r.Commit.GetCounter() != "" && !d.forgotten(r.Commit) {
-		if err := d.tell(ctx, d.answer(r, state)); err != nil {
-			return err
-		}
+		list = append(list, d.answer(r, state))
 	}
-	if err := RetireCards(ctx, d.Log, r); err != nil {
-		return err
-	}
+	var waits error
 	for _, o := range state.Obligations {
-		if err := d.fulfil(ctx, r.ID, state, o); err != nil {
-			return err
-		}
+		link, err := d.command(ctx, r, state, o)
+		list, waits = append(list, link), errors.Join(waits, err)
 	}
-	return nil
+	return errors.Join(d.tell(ctx, list...), RetireCards(ctx, d.Log, r), waits)
 }
 
-// forgotten tells that a commit is so old that its claim has aged out of the counters' wire: when the position is lost
-// and everything comes again, nobody waits for those answers.
-func (d dispatcher) forgotten(c *events.Commit) bool {
-	list := c.GetEvents()
-	return len(list) > 0 && d.Clock().Sub(time.UnixMilli(list[len(list)-1].RecordedMs)) > counterlink.Retention
+// tell sends messages, those that there are and were not sent just now, in this order, but for those to a counter that is
+// there no more. All of them are stored when nil comes back.
+func (d dispatcher) tell(ctx context.Context, list ...*events.Downlink) error {
+	var failed error
+	begun := make(map[string]func(context.Context) error, len(list))
+	for _, link := range list {
+		if link == nil || d.memory.sent(link.Id) {
+			continue
+		}
+		stored, err := d.Hub.Begin(ctx, link)
+		switch {
+		case errors.Is(err, counterlink.ErrNotEnrolled):
+			d.Logger.Warn("nobody to tell: the counter is not enrolled any more", "counter", link.Counter, "message", link.Id)
+		case err != nil:
+			failed = errors.Join(failed, err)
+		default:
+			begun[link.Id] = stored
+		}
+	}
+	for id, stored := range begun {
+		err := stored(ctx)
+		if err == nil {
+			d.memory.note(id)
+		}
+		failed = errors.Join(failed, err)
+	}
+	return failed
 }
 
 // RetireCards takes the cards that a commit has voided out of use for everybody. Doing it again says nothing new.
@@ -147,43 +164,38 @@ func RetireCards(ctx context.Context, log *eventlog.Log, r eventlog.Record) erro
 	return nil
 }
 
-// fulfil sends the command for one obligation, if a counter is to fulfil it.
-func (d dispatcher) fulfil(ctx context.Context, subscriber string, state *events.SubscriberState, o *events.Obligation) error {
+// command makes the message for one obligation; nil when no counter is to fulfil it.
+func (d dispatcher) command(ctx context.Context, r eventlog.Record, state *events.SubscriberState, o *events.Obligation) (*events.Downlink, error) {
 	p := state.GetProcedure()
 	if p.GetId() != o.Target || p.GetCounter() == "" {
-		return nil
-	}
-	id := fmt.Sprintf("%s/%s", subscriber, o.Id)
-	if d.memory.sent(id) {
-		return nil
+		return nil, nil
 	}
 	now := d.Clock()
 	link := &events.Downlink{
-		Id: id, Counter: p.Counter, Procedure: p.Id, Subscriber: subscriber,
+		Id: fmt.Sprintf("%s/%s", r.ID, o.Id), Counter: p.Counter, Procedure: p.Id, Subscriber: r.ID,
 		IssuedMs: now.UnixMilli(), DeadlineMs: now.Add(d.Patience).UnixMilli(),
+	}
+	if d.memory.sent(link.Id) {
+		return nil, nil
 	}
 	switch o.Kind {
 	case events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS:
 		if err := d.memory.able(ctx, d.Ready); err != nil {
-			return fmt.Errorf("keys are not generated while nothing could be signed: %w", err)
+			return nil, fmt.Errorf("keys are not generated while nothing could be signed: %w", err)
 		}
 		link.Body = &events.Downlink_GenerateKeys{GenerateKeys: generateKeys(p)}
 	case events.ObligationKind_OBLIGATION_KIND_WRITE_CARD:
-		command, err := d.writeCertificates(ctx, subscriber, state)
+		command, err := d.writeCertificates(ctx, r, state)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		link.Body = &events.Downlink_WriteCertificates{WriteCertificates: command}
 	case events.ObligationKind_OBLIGATION_KIND_UNBLOCK_PIN:
 		link.Body = &events.Downlink_UnblockPins{UnblockPins: &events.UnblockPins{Card: p.Card, Pins: p.Pins, Regime: cardRegime(p)}}
 	default:
-		return nil
+		return nil, nil
 	}
-	if err := d.tell(ctx, link); err != nil {
-		return err
-	}
-	d.memory.note(id)
-	return nil
+	return link, nil
 }
 
 func generateKeys(p *events.Procedure) *events.GenerateKeys {
@@ -202,12 +214,12 @@ func cardRegime(p *events.Procedure) events.Regime {
 }
 
 // writeCertificates gathers the certificates of the open procedure, each with its issuer's.
-func (d dispatcher) writeCertificates(ctx context.Context, subscriber string, state *events.SubscriberState) (*events.WriteCertificates, error) {
-	history, err := d.Log.History(ctx, events.KindSubscriber, subscriber)
+func (d dispatcher) writeCertificates(ctx context.Context, r eventlog.Record, state *events.SubscriberState) (*events.WriteCertificates, error) {
+	history, err := d.Log.HistorySince(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	file := dossier.Of(d.Vault, subscriber, history)
+	file := dossier.Of(d.Vault, r.ID, history)
 	p := state.Procedure
 	command := &events.WriteCertificates{Card: p.Card, CardLastDay: p.CardLastDay}
 	for _, c := range state.Certificates {

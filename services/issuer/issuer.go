@@ -58,7 +58,7 @@ func New(c Config) *Issuer {
 // Run signs what falls due until ctx ends.
 func (i *Issuer) Run(ctx context.Context) error {
 	return i.Log.Follow(ctx, eventlog.Follower{
-		Name: "issuer", Kinds: []string{events.KindSubscriber}, Handle: i.handle, Handled: i.Handled,
+		Name: "issuer", Kinds: []string{events.KindSubscriber}, Lanes: atOnce, Handle: i.handle, Handled: i.Handled,
 		Parked: func(r eventlog.Record, err error) {
 			i.Logger.Error("a subscriber's commits are set aside: look at them with shomei log", "subscriber", r.ID, "error", err)
 		},
@@ -68,19 +68,19 @@ func (i *Issuer) Run(ctx context.Context) error {
 // atOnce is how many subscribers are signed for at a time: a signature needs a core, the commit that records it the disk.
 const atOnce = 16
 
+// handle takes records of one subscriber. What the last authorisation among them is settled by settles them all.
 func (i *Issuer) handle(ctx context.Context, records []eventlog.Record) error {
-	return eventlog.Spread(ctx, records, atOnce, i.handleOne)
-}
-
-func (i *Issuer) handleOne(ctx context.Context, r eventlog.Record) error {
-	if !authorises(r.Commit) {
-		return nil
+	for _, r := range slices.Backward(records) {
+		if !authorises(r.Commit) {
+			continue
+		}
+		err := i.settleSince(ctx, r)
+		if errors.Is(err, ErrNotBelieved) {
+			return &eventlog.ParkError{Kind: r.Kind, ID: r.ID, Err: err}
+		}
+		return eventlog.Park(r.Kind, r.ID, err)
 	}
-	err := i.Settle(ctx, r.ID)
-	if errors.Is(err, ErrNotBelieved) {
-		return &eventlog.ParkError{Kind: r.Kind, ID: r.ID, Err: err}
-	}
-	return eventlog.Park(r.Kind, r.ID, err)
+	return nil
 }
 
 func authorises(c *events.Commit) bool {
@@ -98,19 +98,37 @@ var (
 // Settle signs what a subscriber is still owed, if anything. It may be called at any time and any number of times:
 // the same bytes are signed again to the same certificate, and recorded once.
 func (i *Issuer) Settle(ctx context.Context, subscriber string) error {
-	owed, procedure, err := i.owed(ctx, subscriber)
+	return i.settle(ctx, subscriber,
+		func() (eventlog.Head, error) { return i.Log.Load(ctx, events.KindSubscriber, subscriber) },
+		func() ([]eventlog.Record, error) { return i.Log.History(ctx, events.KindSubscriber, subscriber) })
+}
+
+// settleSince is Settle for whoever follows the log and has come to a record.
+func (i *Issuer) settleSince(ctx context.Context, r eventlog.Record) error {
+	return i.settle(ctx, r.ID,
+		func() (eventlog.Head, error) { return i.Log.LoadSince(ctx, r) },
+		func() ([]eventlog.Record, error) { return i.Log.HistorySince(ctx, r) })
+}
+
+func (i *Issuer) settle(ctx context.Context, subscriber string, load func() (eventlog.Head, error), read func() ([]eventlog.Record, error)) error {
+	head, err := load()
+	if err != nil {
+		return err
+	}
+	owed, procedure, err := owed(head)
 	if err != nil || len(owed) == 0 {
 		return err
 	}
 	// Read after the state, so that it holds the authorisation of everything that is owed.
-	history, err := i.Log.History(ctx, events.KindSubscriber, subscriber)
+	history, err := read()
 	if err != nil {
 		return err
 	}
 	file := dossier.Of(i.Vault, subscriber, history)
+	checked := make(claims)
 	signed := make(map[uint64][]byte, len(owed))
 	for _, c := range owed {
-		if signed[c.Serial], err = i.sign(ctx, file, history, c); err != nil {
+		if signed[c.Serial], err = i.sign(ctx, file, history, checked, c); err != nil {
 			return fmt.Errorf("signing serial %d of subscriber %s: %w", c.Serial, subscriber, err)
 		}
 	}
@@ -120,12 +138,8 @@ func (i *Issuer) Settle(ctx context.Context, subscriber string) error {
 	return err
 }
 
-// owed are the authorised certificates of the newest state.
-func (i *Issuer) owed(ctx context.Context, subscriber string) ([]*events.Certificate, string, error) {
-	head, err := i.Log.Load(ctx, events.KindSubscriber, subscriber)
-	if err != nil {
-		return nil, "", err
-	}
+// owed are the authorised certificates of a state.
+func owed(head eventlog.Head) ([]*events.Certificate, string, error) {
 	state, err := lifecycle.DecodeSubscriber(head.State)
 	if err != nil {
 		return nil, "", err
@@ -137,8 +151,8 @@ func (i *Issuer) owed(ctx context.Context, subscriber string) ([]*events.Certifi
 }
 
 // sign verifies everything that led to the authorisation and signs its bytes.
-func (i *Issuer) sign(ctx context.Context, file dossier.Dossier, history []eventlog.Record, c *events.Certificate) ([]byte, error) {
-	authorized, err := i.authorisation(ctx, history, c.Serial)
+func (i *Issuer) sign(ctx context.Context, file dossier.Dossier, history []eventlog.Record, checked claims, c *events.Certificate) ([]byte, error) {
+	authorized, err := i.authorisation(ctx, history, checked, c.Serial)
 	if err != nil {
 		return nil, err
 	}
@@ -209,7 +223,7 @@ func matches(content *x509.Certificate, a *events.IssueAuthorized) error {
 // authorisation finds the authorisation of a serial and checks that a registration authority made it, on the claim of
 // an enrolled counter that holds a request for this very key (design.md: whoever merely controls NATS gets nothing
 // signed). The commits' own signatures were verified with the history.
-func (i *Issuer) authorisation(ctx context.Context, history []eventlog.Record, serial uint64) (*events.IssueAuthorized, error) {
+func (i *Issuer) authorisation(ctx context.Context, history []eventlog.Record, checked claims, serial uint64) (*events.IssueAuthorized, error) {
 	for _, r := range history {
 		for _, e := range r.Commit.GetEvents() {
 			a := e.GetIssueAuthorized()
@@ -219,13 +233,24 @@ func (i *Issuer) authorisation(ctx context.Context, history []eventlog.Record, s
 			if !r.Role.MayAuthorize() {
 				return nil, fmt.Errorf("authorised by a writer of role %q: %w", r.Role, ErrNotBelieved)
 			}
-			return a, i.checkClaim(ctx, r.Commit, a)
+			claim, err := i.checkedClaim(ctx, checked, r.Commit)
+			if err != nil {
+				return nil, err
+			}
+			return a, requested(claim, a)
 		}
 	}
 	return nil, fmt.Errorf("no authorisation of serial %d in the history: %w", serial, ErrNotBelieved)
 }
 
-func (i *Issuer) checkClaim(ctx context.Context, c *events.Commit, a *events.IssueAuthorized) error {
+// claims are the counters' claims of one history that were verified, by the revision that holds them: the certificates
+// of one application are authorised by one claim.
+type claims map[uint64]*events.Claim
+
+func (i *Issuer) checkedClaim(ctx context.Context, checked claims, c *events.Commit) (*events.Claim, error) {
+	if claim, ok := checked[c.GetRevision()]; ok {
+		return claim, nil
+	}
 	for _, e := range c.GetEvents() {
 		k := e.GetKeysRecorded()
 		if k == nil {
@@ -233,14 +258,15 @@ func (i *Issuer) checkClaim(ctx context.Context, c *events.Commit, a *events.Iss
 		}
 		claim, err := i.claim(ctx, c, k.Claim, time.UnixMilli(e.RecordedMs))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if s := claim.GetSubscriber(); s != "" && s != c.GetId() || claim.GetId() != c.GetCommandId() {
-			return fmt.Errorf("the counter's claim is another's, or was used before: %w", ErrNotBelieved)
+			return nil, fmt.Errorf("the counter's claim is another's, or was used before: %w", ErrNotBelieved)
 		}
-		return requested(claim, a)
+		checked[c.GetRevision()] = claim
+		return claim, nil
 	}
-	return fmt.Errorf("no counter's claim stands with the authorisation: %w", ErrNotBelieved)
+	return nil, fmt.Errorf("no counter's claim stands with the authorisation: %w", ErrNotBelieved)
 }
 
 // claim verifies a signed claim with a key that its counter had when the commit was recorded; the counter may have been
@@ -270,8 +296,11 @@ func requested(claim *events.Claim, a *events.IssueAuthorized) error {
 		return fmt.Errorf("the counter's claim is about another card or procedure: %w", ErrNotBelieved)
 	}
 	for _, k := range claim.GetKeysGenerated().GetKeys() {
+		if k.Kind != a.Kind {
+			continue
+		}
 		request, err := x509.ParseCertificateRequest(k.Request)
-		if err != nil || k.Kind != a.Kind {
+		if err != nil {
 			continue
 		}
 		spki := sha256.Sum256(request.RawSubjectPublicKeyInfo)

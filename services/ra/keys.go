@@ -39,9 +39,11 @@ func (a *attempt) keys(ctx context.Context, fact *events.KeysGenerated) error {
 		made.serials[k.Kind] = serial
 	}
 	defer made.giveBack(a.serials)
+	read := a.Log.HistorySince // what is remembered may be late, then the decision says so
 	for {
-		outcome, err := a.authorize(ctx, fact, made)
+		outcome, err := a.authorize(ctx, fact, made, read)
 		if errors.Is(err, errMoved) {
+			read = a.history
 			continue
 		}
 		made.used(outcome, err)
@@ -107,8 +109,12 @@ func (a *attempt) generated(fact *events.KeysGenerated) (*generatedKeys, error) 
 	return g, nil
 }
 
-func (a *attempt) authorize(ctx context.Context, fact *events.KeysGenerated, made *generatedKeys) (eventlog.Outcome, error) {
-	history, err := a.Log.History(ctx, events.KindSubscriber, a.subscriber)
+func (a *attempt) history(ctx context.Context, r eventlog.Record) ([]eventlog.Record, error) {
+	return a.Log.History(ctx, r.Kind, r.ID)
+}
+
+func (a *attempt) authorize(ctx context.Context, fact *events.KeysGenerated, made *generatedKeys, read func(context.Context, eventlog.Record) ([]eventlog.Record, error)) (eventlog.Outcome, error) {
+	history, err := read(ctx, eventlog.Record{Kind: events.KindSubscriber, ID: a.subscriber})
 	if err != nil {
 		return eventlog.Outcome{}, err
 	}
