@@ -142,7 +142,7 @@ func (s Switches) Consequences(in ConsequenceIn) (Consequences, error) {
 		out.Card.Effect = Keep
 	}
 	if row.ends() {
-		out.Rules = append(out.Rules, row.reason.Rule())
+		out.Rules = append(out.Rules, atRecording, row.reason.Rule())
 	}
 	return out, nil
 }

@@ -1,6 +1,7 @@
 package regime
 
 import (
+	"slices"
 	"testing"
 
 	"shomei/pkg/civil"
@@ -86,6 +87,9 @@ func TestConsequences(t *testing.T) {
 		ends := c.sign == Revoke || c.sign == Suspend
 		if ends && (got.Sign.Reason != c.reason || got.Rules[len(got.Rules)-1] != c.reason.Rule()) {
 			t.Errorf("%s %s: reason %v, want %v; %v", c.regime, c.event, got.Sign.Reason, c.reason, got.Rules)
+		}
+		if slices.Contains(got.Rules, "reason.effect-at-recording") != (ends || c.auth == Revoke) {
+			t.Errorf("%s %s: when effect is lost: %v", c.regime, c.event, got.Rules)
 		}
 		if got.Of(Sign) != got.Sign || got.Of(Auth) != got.Auth {
 			t.Errorf("%s %s: Of mixes kinds up", c.regime, c.event)

@@ -63,6 +63,15 @@ var reasons = [...]struct {
 	})},
 }
 
+// atRecording says when a certificate that is revoked or suspended loses effect.
+var atRecording = rule(Rule{
+	ID: "reason.effect-at-recording", Source: "Act2013 Art 15; domain.md 1.3.4, 6 (1)",
+	JA:     "電子証明書は、原因が生じた時ではなく、失効または一時停止が記録された時に効力を失います。",
+	EN:     "A certificate loses effect when its revocation or suspension is recorded, not when the cause arose.",
+	NextJA: "記録された時刻は、履歴で確かめられます。",
+	NextEN: "The history shows when it was recorded.",
+})
+
 const reasonSource = "CPS 4.9.9 (p8n); domain.md 2.5"
 
 // known reports whether the reason is one that Shomei uses.

@@ -28,7 +28,7 @@ var (
 	})
 	myDocPhotoAddress = rule(Rule{
 		ID: "mynumber.documents.photo-id-address", From: MyNumberFirstDay,
-		Source: "Act2016 Arts 3, 22; muni pages; domain.md 1.4.1, 1.4.8",
+		Source: byAnalogy,
 		JA:     "写真付きの本人確認書類の住所が、最新の住所ではありません。",
 		EN:     "The address on the photo ID is not the current one.",
 		NextJA: "住所を書き換えてからお持ちいただくか、照会書兼回答書による確認をお選びください。",
@@ -36,7 +36,7 @@ var (
 	})
 	myDocLetterFirst = rule(Rule{
 		ID: "mynumber.documents.letter-first", From: MyNumberFirstDay,
-		Source: "Act2016 Arts 3, 22; muni pages; domain.md 1.4.1, 1.4.8",
+		Source: byAnalogy,
 		JA:     "照会書兼回答書をご住所へ郵送してからの手続きになります。当日の発行はできません。",
 		EN:     "A letter of inquiry must be mailed to the registered address first; issue on the same day is not possible.",
 		NextJA: "郵送する照会書兼回答書に記入し、あらためてお越しください。",
@@ -44,7 +44,7 @@ var (
 	})
 	myDocAnswer = rule(Rule{
 		ID: "mynumber.documents.inquiry-answer", From: MyNumberFirstDay,
-		Source: "Act2016 Arts 3, 22; muni pages; domain.md 1.4.1, 1.4.8",
+		Source: byAnalogy,
 		JA:     "郵送した照会書兼回答書が必要です。",
 		EN:     "The answer form of the letter of inquiry is needed.",
 		NextJA: "届いた照会書兼回答書に記入してお持ちください。",
@@ -52,7 +52,7 @@ var (
 	})
 	myDocAnswerOther = rule(Rule{
 		ID: "mynumber.documents.inquiry-answer-other", From: MyNumberFirstDay,
-		Source: "Act2016 Arts 3, 22; muni pages; domain.md 1.4.1, 1.4.8",
+		Source: byAnalogy,
 		JA:     "お持ちの照会書兼回答書は、ご住所へ郵送したものと一致しません。",
 		EN:     "The answer form is not the one that was mailed to the registered address.",
 		NextJA: "最後に届いた照会書兼回答書をお持ちください。届いていないときは、もう一度郵送します。",
@@ -60,7 +60,7 @@ var (
 	})
 	myDocOtherID = rule(Rule{
 		ID: "mynumber.documents.other-id", From: MyNumberFirstDay,
-		Source: "Act2016 Arts 3, 22; muni pages; domain.md 1.4.1, 1.4.8",
+		Source: byAnalogy,
 		JA:     "照会書兼回答書とあわせて、健康保険証などの本人確認書類が必要です。",
 		EN:     "A health-insurance card or the like is needed with the answer form.",
 		NextJA: "健康保険証などをお持ちください。",
@@ -68,7 +68,7 @@ var (
 	})
 	myDocMandate = rule(Rule{
 		ID: "mynumber.documents.mandate", From: MyNumberFirstDay,
-		Source: "Act2016 Arts 3, 22; muni pages; domain.md 1.4.1, 1.4.8",
+		Source: byAnalogy,
 		JA:     "本人が自筆した委任状が必要です。",
 		EN:     "A mandate in the principal's own hand is needed.",
 		NextJA: "委任状を本人に書いてもらってください。",
@@ -76,7 +76,7 @@ var (
 	})
 	myDocMandateSeal = rule(Rule{
 		ID: "mynumber.documents.mandate-seal", From: MyNumberFirstDay,
-		Source: "Act2016 Arts 3, 22; muni pages; domain.md 1.4.1, 1.4.8",
+		Source: byAnalogy,
 		JA:     "委任状に実印が押されていません。",
 		EN:     "The mandate does not bear the registered seal.",
 		NextJA: "本人の実印を押した委任状をお持ちください。",
@@ -84,7 +84,7 @@ var (
 	})
 	myDocSealCertificate = rule(Rule{
 		ID: "mynumber.documents.seal-certificate", From: MyNumberFirstDay,
-		Source: "Act2016 Arts 3, 22; muni pages; domain.md 1.4.1, 1.4.8",
+		Source: byAnalogy,
 		JA:     "本人の印鑑登録証明書が必要です。",
 		EN:     "The principal's seal certificate is needed.",
 		NextJA: "印鑑登録証明書をお持ちください。",
@@ -92,7 +92,7 @@ var (
 	})
 	myDocProxyID = rule(Rule{
 		ID: "mynumber.documents.proxy-photo-id", From: MyNumberFirstDay,
-		Source: "Act2016 Arts 3, 22; muni pages; domain.md 1.4.1, 1.4.8",
+		Source: byAnalogy,
 		JA:     "代理人の写真付き本人確認書類が必要です。",
 		EN:     "The representative's own photo ID is needed.",
 		NextJA: "代理人ご自身の運転免許証などをお持ちください。",
@@ -100,7 +100,7 @@ var (
 	})
 	myDocNotSameDay = rule(Rule{
 		ID: "mynumber.documents.not-same-day", From: MyNumberFirstDay,
-		Source: "Act2016 Arts 3, 22; muni pages; domain.md 1.4.1, 1.4.8",
+		Source: byAnalogy,
 		JA:     "この申請方法では、当日の発行はできません。",
 		EN:     "Issue on the day of the first visit is not possible in this way.",
 		NextJA: "照会書兼回答書が届いてから、あらためてお越しください。",
@@ -153,3 +153,6 @@ var (
 		NextEN: "Apply as an agent by mandate instead.",
 	})
 )
+
+// byAnalogy is the source of what no page on the new card spells out: the juki card's lists went on.
+const byAnalogy = "Act2016 Arts 3, 22; by analogy with Reg2013 Arts 5, 6 and the seed page (domain.md 1.3.2); domain.md 1.4.8"

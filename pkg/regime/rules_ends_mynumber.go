@@ -98,7 +98,7 @@ var myNumberEndings = []ending{
 		ID: "mynumber.ends.overseas-continued", From: overseasDay, Source: "Act Arts 3の2, 12 (iuris); muni pages; domain.md 1.4.7",
 		JA:     "国外転出後の継続利用により、カードと利用者証明用電子証明書は引き続き使えます。署名用電子証明書は転出の日に失効します。",
 		EN:     "With continued use overseas the card and the authentication certificate live on; the signature certificate ends on the day of the move.",
-		NextJA: "署名用電子証明書は、本籍地の市区町村または在外公館を通じて新しく申請できます。",
+		NextJA: "署名用電子証明書は、本籍地の市区町村に新しく申請できます。",
 		NextEN: "Apply for a new signature certificate to the municipality of the family register.",
 	})},
 	{event: EvNumberChanged, sign: Revoke, auth: Revoke, card: Void, reason: CessationOfOperation, rule: rule(Rule{

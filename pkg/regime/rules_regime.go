@@ -112,7 +112,13 @@ var _ = []ID{
 	closed(civil.ClosedGap, "domain.md 4.2; muni:Kasugai", "昼休みのため受け付けていません。", "The office is closed over lunch."),
 	closed(civil.ClosedException, "domain.md 4.2", "臨時に閉庁しています。", "The office is closed out of the usual."),
 	closed(civil.ClosedMaintenance, "domain.md 4.2", "システムの保守のため、この手続は停止しています。", "This work is stopped for maintenance of the system."),
-	closed(civil.ClosedEnded, "domain.md 1.3.6", "この窓口では、この手続の受付を終了しました。", "This office no longer does this work."),
+	rule(Rule{
+		ID: civil.ClosedEnded, Source: "domain.md 1.3.6",
+		JA:     "この窓口では、この手続の受付を終了しました。",
+		EN:     "This office no longer does this work.",
+		NextJA: "この手続を扱っている窓口へお越しください。場所はこの窓口でご案内します。",
+		NextEN: "Go to an office that does it; this one tells you where.",
+	}),
 	closed(civil.ClosedNotBegun, "domain.md 5.1", "この窓口では、この手続をまだ始めていません。", "This office does not do this work yet."),
 }
 
