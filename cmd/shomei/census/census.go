@@ -36,7 +36,7 @@ const (
 	outOfUse   series = "out of use"
 	signatures series = "signature certificates"
 	logins     series = "authentication certificates"
-	pins       series = "pins"
+	unblocked  series = "unblocked"
 )
 
 type dueDay struct {
@@ -93,8 +93,11 @@ func (c *Census) application(e *events.Event, day civil.Date, clerk bool) {
 	switch b := events.BodyOf(e).(type) {
 	case *events.ApplicationAccepted:
 		c.happened["accepted: "+plain(b.Operation.String(), "OPERATION_")]++
-		if b.Operation == events.Operation_OPERATION_FACTORY_ISSUE {
+		switch b.Operation {
+		case events.Operation_OPERATION_FACTORY_ISSUE:
 			c.on(applied, day)
+		case events.Operation_OPERATION_UNBLOCK:
+			c.on(unblocked, day)
 		}
 		if clerk {
 			c.happened["came: "+plain(b.Channel.String(), "CHANNEL_")]++
@@ -188,8 +191,7 @@ func (c *Census) card(e *events.Event, day civil.Date) {
 	case *events.PinBlocked:
 		c.happened["PINs blocked"]++
 	case *events.PinUnblocked:
-		c.happened["PINs set anew"]++
-		c.on(pins, day)
+		c.happened["PINs set"]++
 	case *events.DeadlineMissed:
 		c.happened["deadlines missed after a move"]++
 	}

@@ -63,7 +63,7 @@ var figures = []figure{
 		return float64(c.dueIn(fiscal)), float64(c.held(advent))
 	}},
 	{Figure{"PINs set anew 2020-05-07…13, for each card held", 0, 0.005, 0.065, 0.03, "110,000 to 135,000 a day; 4.5"}, decade, func(c *Census) (float64, float64) {
-		return float64(c.between(pins, rush.from, rush.until)), float64(c.held(rush.from))
+		return float64(c.between(unblocked, rush.from, rush.until)), float64(c.held(rush.from))
 	}},
 	{Figure{"visits between 09:30 and 12:00", 0, 0.5, 0.75, 0, "daily peak; 4.5"}, anytime, func(c *Census) (float64, float64) {
 		return float64(c.morning), float64(c.allVisits())
