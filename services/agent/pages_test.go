@@ -124,7 +124,7 @@ func TestAnApplicationOverThePagesWithoutScript(t *testing.T) {
 		want  string
 	}{
 		"two that differ": {url.Values{"sign": {signPIN}, "sign_again": {"ABC124"}, "auth": {authPIN}, "auth_again": {authPIN}}, "2回の入力が違います"},
-		"a bad form":      {url.Values{"sign": {"ABCDEF"}, "sign_again": {"ABCDEF"}, "auth": {authPIN}, "auth_again": {authPIN}}, "署名用の暗証番号:"},
+		"a bad form":      {url.Values{"sign": {"ABCDEF"}, "sign_again": {"ABCDEF"}, "auth": {authPIN}, "auth_again": {authPIN}}, "<a href=\"#sign\">署名用の暗証番号には"},
 		"one missing":     {url.Values{"sign": {signPIN}, "sign_again": {signPIN}}, "利用者証明用の暗証番号:"},
 	} {
 		status, _, text := visit(t, pinPage, row.typed)
@@ -192,10 +192,14 @@ var answers = map[string]struct {
 		&events.Answer{
 			Refusals: []string{"mynumber.documents.card"}, Alternative: events.Operation_OPERATION_REISSUE,
 			AlternativePlanned: []*events.PlannedCertificate{{Kind: auth, LastDay: "2025-06-18"}},
+			Certificates: []*events.CertificateState{
+				{Serial: 1, Kind: sign, Status: events.CertificateStatus_CERTIFICATE_STATUS_REVOKED, LastDay: "2019-01-31"},
+				{Serial: 2, Kind: auth, Status: events.CertificateStatus_CERTIFICATE_STATUS_VALID, LastDay: "2020-06-18", WindowOpens: "2020-03-19"},
+			},
 		},
 		agent.StageRefused,
 		map[string][]string{
-			"ja": {"読み上げてください", "マイナンバーカードが必要です", "次にすること", "代わりにできること: 再交付", "令和7年6月18日"},
+			"ja": {"読み上げてください", "マイナンバーカードが必要です", "次にすること", "代わりにできること: 再発行", "令和7年6月18日", "お持ちの電子証明書", "令和2年3月19日"},
 			"en": {"read this out", "The My Number card is needed", "What to do next", "Re-issue"},
 		},
 	},
@@ -273,7 +277,7 @@ func TestABlockedPINLeadsToItsApplication(t *testing.T) {
 	_, _, text = visit(t, at+"/card", nil)
 	want(t, text, "最後の1回です")
 	_, _, text = visit(t, at+"/card", url.Values{"pin": {"WRONG9"}, "last_try": {"1"}})
-	want(t, text, "ロックされています")
+	want(t, text, "ロックされています", `href="/card"`, "/apply?operation=unblock")
 	_, _, text = visit(t, at+"/card", nil)
 	want(t, text, "ロックされています", "/apply?operation=unblock")
 	told := centre.claim("PinsBlocked").GetPinsBlocked()

@@ -198,3 +198,31 @@ func TestAReceiptTimeEnteredByHand(t *testing.T) {
 		t.Errorf("noon: %d %v", status, out)
 	}
 }
+
+// Who is refused because another procedure is open finds it from there.
+func TestAnOpenProcedureIsFoundFromTheRefusal(t *testing.T) {
+	centre := newCentre(t)
+	counter, _ := centre.counter(centre.config(storePath(t), nil))
+	at := openDesk(t, counter)
+	tell := func(a *events.Answer, stage agent.Stage) string {
+		t.Helper()
+		id, err := counter.Receive(t.Context(), application(centre.cardID))
+		must(t, err)
+		reach(t, counter, id, agent.StageReceived)
+		a.Claim = id
+		must(t, centre.hub.Send(t.Context(), &events.Downlink{
+			Id: "answer/" + id, Counter: desk, Procedure: id, Subscriber: "subscriber-1", Body: &events.Downlink_Answer{Answer: a},
+		}))
+		reach(t, counter, id, stage)
+		return id
+	}
+	open := tell(&events.Answer{Accepted: true}, agent.StageAccepted)
+	refused := tell(&events.Answer{Refusals: []string{"application.one-at-a-time"}}, agent.StageRefused)
+	_, _, text := visit(t, at+"/procedures/"+refused, nil)
+	want(t, text, "別の手続が途中です", `href="/procedures/`+open+`"`, "途中の手続きを開く")
+	must(t, counter.Drop(t.Context(), open, "017", ""))
+	_, _, text = visit(t, at+"/procedures/"+refused, nil)
+	if strings.Contains(text, "途中の手続きを開く") {
+		t.Error("a procedure that was given up is still offered")
+	}
+}

@@ -39,6 +39,10 @@ func TestEveryWordThatIsComposedExists(t *testing.T) {
 	add("sex.", "1", "2", "3")
 	add("step.", stages...)
 	add("step.", reportStages...)
+	add("step.", settlingStages...)
+	add("held.", slices.Collect(maps.Values(heldStates))...)
+	add("handover.do.", "back", "paid", "free")
+	add("state.", "ready-back", "done-back")
 	add("state.", slices.Collect(maps.Values(states))...)
 	add("state.", "recorded")
 	for _, k := range reportKinds {

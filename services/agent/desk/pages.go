@@ -1,11 +1,14 @@
 package desk
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 
+	"shomei/events"
+	"shomei/pkg/card"
 	"shomei/pkg/civil"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/page"
@@ -57,7 +60,7 @@ func (d *Desk) page(do func(*http.Request, page.Language) (answer, error)) http.
 		}
 		out, err := do(r, lang)
 		if err != nil {
-			out = d.problemPage(err, lang)
+			out = d.problemPage(err, r.URL.Path, lang)
 		}
 		if out.goTo != "" {
 			http.Redirect(w, r, out.goTo, http.StatusSeeOther)
@@ -73,14 +76,31 @@ func (d *Desk) page(do func(*http.Request, page.Language) (answer, error)) http.
 type problemView struct {
 	station
 	What, Next string
+	// Back is the page that it can be tried again from; Unblock: the way on is an application to unblock the PIN.
+	Back    string
+	Unblock bool
 }
 
-func (d *Desk) problemPage(err error, lang page.Language) answer {
+// backFrom is the page that leads to an address, empty when that is the start page.
+func backFrom(path string) string {
+	if path == "/card" {
+		return path
+	}
+	if parts := strings.Split(path, "/"); len(parts) == 4 && parts[1] == "procedures" {
+		return strings.Join(parts[:3], "/")
+	}
+	return ""
+}
+
+func (d *Desk) problemPage(err error, path string, lang page.Language) answer {
 	p := problemOf(err)
 	if p.status >= http.StatusInternalServerError {
 		d.Logger.Error("a page could not be answered", "code", p.Code, "error", err)
 	}
-	view := problemView{station: d.station(lang, "")}
+	view := problemView{station: d.station(lang, ""), Unblock: errors.Is(err, card.ErrBlocked)}
+	if p.status != http.StatusNotFound {
+		view.Back = backFrom(path)
+	}
 	view.What, view.Next = p.in(lang)
 	if p.Left != nil {
 		view.What += " " + d.pages.Say(lang, "card.left", *p.Left)
@@ -253,11 +273,19 @@ func (d *Desk) stateText(s agent.Status, lang page.Language) string {
 	if s.Stage == agent.StageHandedOver {
 		word = "done" // for the people at the desk it is, whether the centre knows or not
 	}
+	if givesBack(s) && (word == "ready" || word == "done") {
+		word += "-back"
+	}
 	text := d.pages.Say(lang, "state."+word)
 	if !s.AtHub {
 		text += d.pages.Say(lang, "state.kari")
 	}
 	return text
+}
+
+// givesBack tells that the holder's own card goes back, rather than a new one being handed over.
+func givesBack(s agent.Status) bool {
+	return s.Application.GetOperation() == events.Operation_OPERATION_UNBLOCK
 }
 
 // receipt is the short form of a procedure's number that is printed and read out.

@@ -227,7 +227,7 @@ func ruleAlarm(id regime.ID, lang page.Language) alarm {
 
 // wrongFields are the fields that can't be read; what they mean is the hub's to judge.
 func (d *Desk) wrongFields(form url.Values, lang page.Language) []page.FieldError {
-	needed := []string{"clerk", "resident_code", "name", "birth_date", "address", "municipality"}
+	needed := []string{"clerk", "resident_code", "name", "birth_date", "sex", "address", "municipality"}
 	wrong := d.wrongIn(form, needed, []string{"period_of_stay", "overseas_on"}, lang)
 	bad := func(field, key string) {
 		wrong = append(wrong, page.FieldError{Field: field, Text: d.pages.Say(lang, key)})

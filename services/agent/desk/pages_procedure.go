@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"shomei/events"
 	"shomei/pkg/civil"
@@ -22,12 +23,17 @@ type procedureView struct {
 	Kari  string
 	Alarm *alarm
 	Read  []alarm // sentences of a refusal, to be read out
+	// Held is what a refused applicant holds, Open the page of the procedure that stands in the way.
+	Held  *page.Table
+	Open  string
 	Offer *offer
 	// Letter is posted first; Answer is where its answer form is taken.
 	Letter, Answer string
 	// Endings are what this ended or suspended, Deadlines what it started, Kept why nothing ended, Next what to do.
 	Endings               *page.Table
 	Deadlines, Kept, Next []string
+	// HandOverText is what the clerk confirms when the card goes to its holder.
+	HandOverText string
 	// Filed is the receipt, with the time of typing when it was entered by hand.
 	Filed    string
 	Planned  []page.Table
@@ -58,6 +64,9 @@ type offer struct {
 
 // stages of the stepper: 受付 → 審査 → 本人の確認 → カード → 交付 → 完了.
 var stages = []string{"received", "judged", "confirm", "card", "hand-over", "done"}
+
+// settlingStages are those of what ends with its acceptance: 受付 → 審査 → 完了.
+var settlingStages = []string{"received", "judged", "done"}
 
 // reportStages are those of a report: 受付 → 記録.
 var reportStages = []string{"received", "recorded"}
@@ -91,15 +100,20 @@ func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
 	switch {
 	case s.Report != nil:
 		at, steps, v.Drop, v.Done = min(at, 1), reportStages, false, recorded(s)
-	case settled(s):
-		at, v.Done, v.Drop = len(stages)-1, true, false
+	case settles(s.Application.GetOperation()):
+		at, steps = min(at, 1), settlingStages
+		if s.Stage == agent.StageAccepted {
+			at, v.Done, v.Drop = len(steps)-1, true, false
+		}
 	}
 	for i, name := range steps {
 		v.Steps = append(v.Steps, stepBox{say("step." + name), i == at})
 	}
-	if s.Percent == 0 {
-		v.Percent = 100 * at / (len(steps) - 1)
+	v.Percent = 100 * at / (len(steps) - 1)
+	if s.Stage == agent.StageCard || s.Stage == agent.StageIssuing {
+		v.Percent += s.Percent / (len(steps) - 1) // how far the work on the card is, as part of the whole
 	}
+	v.HandOverText = say("handover.do." + handOverWord(s))
 	if s.Stage == agent.StageDeferred {
 		v.Answer = "/apply?" + url.Values{
 			"procedure": {s.Procedure}, "operation": {nameOf(operations, s.Application.GetOperation())},
@@ -126,14 +140,24 @@ func (d *Desk) filedText(s agent.Status, lang page.Language) string {
 	return filed + d.pages.Say(lang, "procedure.entered", s.Entered.In(civil.Tokyo).Format("15:04"))
 }
 
-// settled tells that the acceptance itself was all: no keys, no card, no hand-over follow.
-func settled(s agent.Status) bool {
-	switch s.Application.GetOperation() {
+// settles tells that the acceptance of the operation is all: no keys, no card, no hand-over follow.
+func settles(op events.Operation) bool {
+	switch op {
 	case events.Operation_OPERATION_REVOKE, events.Operation_OPERATION_RETURN_CARD, events.Operation_OPERATION_CONTINUE_USE,
 		events.Operation_OPERATION_EXTEND_CARD:
-		return s.Stage == agent.StageAccepted
+		return true
 	}
 	return false
+}
+
+func handOverWord(s agent.Status) string {
+	switch {
+	case givesBack(s):
+		return "back"
+	case s.FeeYen > 0:
+		return "paid"
+	}
+	return "free"
 }
 
 // answerWay is how the one comes back who got a letter of inquiry.
@@ -176,7 +200,10 @@ func (d *Desk) tellAnswer(v *procedureView, s agent.Status, lang page.Language) 
 			what, next := refusal([]string{id}).in(lang)
 			v.Read = append(v.Read, alarm{what, next})
 		}
-		v.Offer = d.offer(a, lang)
+		v.Offer, v.Held = d.offer(a, lang), d.heldTable(a, lang)
+		if slices.Contains(a.GetRefusals(), regime.OneAtATime) {
+			v.Open = d.openOf(s)
+		}
 		return
 	}
 	d.tellEndings(v, a, lang)
@@ -197,48 +224,6 @@ func (d *Desk) tellAnswer(v *procedureView, s agent.Status, lang page.Language) 
 		table := d.feeTable(a.GetFee(), lang)
 		v.Fees = &table
 	}
-}
-
-func (d *Desk) offer(a *events.Answer, lang page.Language) *offer {
-	if a.GetAlternative() == events.Operation_OPERATION_UNSPECIFIED {
-		return nil
-	}
-	word := nameOf(operations, a.GetAlternative())
-	return &offer{d.pages.Say(lang, "operation."+word), "/apply?operation=" + word, d.plannedTables(a.GetAlternativePlanned(), lang)}
-}
-
-func (d *Desk) plannedTables(planned []*events.PlannedCertificate, lang page.Language) []page.Table {
-	var tables []page.Table
-	for _, p := range planned {
-		caption := d.pages.Say(lang, "planned."+nameOf(kinds, p.GetKind()), day(lang, p.GetLastDay()))
-		tables = append(tables, d.candidateTable(caption, p.GetCandidates(), lang))
-	}
-	return tables
-}
-
-// candidateTable shows every candidate of a last day and the one that binds (domain.md 1.5).
-func (d *Desk) candidateTable(caption string, candidates []*events.Candidate, lang page.Language) page.Table {
-	say := func(key string) string { return d.pages.Say(lang, key) }
-	table := page.Table{Caption: caption, Empty: say("planned.none"), Columns: []page.Column{
-		{Label: say("planned.day"), Short: true}, {Label: say("planned.binds"), Short: true}, {Label: say("planned.rule")},
-	}}
-	for _, c := range candidates {
-		binds := ""
-		if c.GetBinds() {
-			binds = say("planned.this")
-		}
-		table.Rows = append(table.Rows, []page.Cell{{Text: day(lang, c.GetDay())}, {Text: binds}, {Text: ruleText(lang, c.GetRuleId())}})
-	}
-	return table
-}
-
-func (d *Desk) feeTable(items []*events.FeeItem, lang page.Language) page.Table {
-	say := func(key string, args ...any) string { return d.pages.Say(lang, key, args...) }
-	table := page.Table{Caption: say("fee.title"), Columns: []page.Column{{Label: say("fee.why")}, {Label: say("fee.yen"), Numeric: true}}}
-	for _, item := range items {
-		table.Rows = append(table.Rows, []page.Cell{{Text: ruleText(lang, item.GetRuleId())}, {Text: say("fee.amount", item.GetYen())}})
-	}
-	return table
 }
 
 func ruleText(lang page.Language, id regime.ID) string {

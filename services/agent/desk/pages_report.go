@@ -136,7 +136,7 @@ func (d *Desk) wrongInReport(form url.Values, kind reportKind, lang page.Languag
 		needed = append(needed, "resident_code")
 	}
 	if kind.record {
-		needed = append(needed, "name", "birth_date", "address", "municipality")
+		needed = append(needed, "name", "birth_date", "sex", "address", "municipality")
 	}
 	if kind.change != 0 {
 		needed = append(needed, "caused_on")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"shomei/pkg/card"
 	"shomei/pkg/card/pcsc"
@@ -156,7 +157,12 @@ func pinProblem(refused *agent.PINRefusal) *Problem {
 		}
 	}
 	name := pinNames[refused.Kind]
-	p.JA, p.EN = name.JA+": "+p.JA, name.EN+": "+p.EN
+	if !strings.HasPrefix(p.JA, name.JA) { // the sentences of some rules name the PIN themselves
+		p.JA = name.JA + ": " + p.JA
+	}
+	if !strings.HasPrefix(p.EN, name.EN) {
+		p.EN = name.EN + ": " + p.EN
+	}
 	return p
 }
 

@@ -121,7 +121,7 @@ func (d *Desk) file(ctx context.Context, r report) (string, error) {
 		return "", badRequest("clerk is missing: the officer's number")
 	case !kind.card && r.Person.ResidentCode == "":
 		return "", badRequest("person.resident_code is missing: who it is about")
-	case kind.record && (r.Person.Name == "" || r.Person.BirthDate == "" || r.Person.Address == "" || r.Person.Municipality == ""):
+	case kind.record && (r.Person.Name == "" || r.Person.BirthDate == "" || r.Person.Sex == 0 || r.Person.Address == "" || r.Person.Municipality == ""):
 		return "", badRequest("person is incomplete: the whole record after the change is needed")
 	}
 	for field, day := range map[string]string{"caused_on": r.CausedOn, "planned_on": r.PlannedOn, "person.period_of_stay": r.Person.PeriodOfStay} {
