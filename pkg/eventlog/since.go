@@ -1,0 +1,102 @@
+package eventlog
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"shomei/events"
+)
+
+// LoadSince gives the end of the aggregate that a follower's record belongs to, at least as new as the record: from
+// memory when this process knew it for the end within the last two seconds, otherwise as Load does.
+//
+// What holds, as for Load (2026-11-23): whatever is given was signed by a trusted writer and continues the chain,
+// because it was verified when it was read, or was written here and acknowledged; a stream that is behind its mark or
+// damaged gives nothing; a record that stands behind the known end without continuing it, such as an old commit that was
+// put in again, is looked into at the server, which finds it out. What does not hold: that nothing newer stands in the
+// log. Another process may have written within those two seconds, as it may between any Load and what follows from it.
+// So it is for whoever asks what is still owed, and either records the outcome by Update, where the server compares
+// sequences, or sends what the receiver knows by its id and the hub judges again when it is answered.
+func (l *Log) LoadSince(ctx context.Context, r Record) (Head, error) {
+	t, err := l.target(r.Kind, r.ID)
+	if err != nil {
+		return Head{}, err
+	}
+	h, ok := l.recent(t, r)
+	if !ok {
+		return l.Load(ctx, r.Kind, r.ID)
+	}
+	if err := l.serve(ctx, t.stream); err != nil {
+		return Head{}, err
+	}
+	return l.facing(h), nil
+}
+
+// recent is the end as this process knows it, if it may stand for the end that r belongs to. A follower can be given a
+// commit before its writer has heard that it is stored: then the commit itself says how the known end goes on.
+func (l *Log) recent(t target, r Record) (head, bool) {
+	h, ok := l.memory.heads.get(t.subject)
+	if !ok || h.known(r) {
+		return h, ok
+	}
+	if time.Since(h.at) > fresh || !h.continuedBy(r) {
+		return head{}, false
+	}
+	version, state, err := r.State()
+	if err != nil || version != t.fold.Version {
+		return head{}, false
+	}
+	h = head{revision: h.revision + 1, sequence: r.Sequence, hash: events.Hash(r.Stored), state: state, recordedMS: recordedMS(r.Commit), at: h.at}
+	l.memory.grow(t.subject, h, stored{r.Sequence, r.Time, r.Stored})
+	return h, true
+}
+
+// HistorySince gives all commits of the aggregate that a record belongs to, up to the record at least, under the
+// conditions of LoadSince; what is not in memory is read and verified as by History. A record of which only Kind and ID
+// are set asks for what there is.
+func (l *Log) HistorySince(ctx context.Context, r Record) ([]Record, error) {
+	t, err := l.target(r.Kind, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	h, ok := l.recent(t, r)
+	p, _ := l.memory.pasts.get(t.subject)
+	if !ok || uint64(len(p)) < h.revision || len(p) == 0 {
+		return l.History(ctx, r.Kind, r.ID)
+	}
+	if err := l.serve(ctx, t.stream); err != nil {
+		return nil, err
+	}
+	return l.recall(t, p)
+}
+
+// recall decodes commits that were verified before.
+func (l *Log) recall(t target, p past) ([]Record, error) {
+	writers := *l.trust.Load()
+	records := make([]Record, len(p))
+	for i, s := range p {
+		var err error
+		if records[i], err = writers.read(t.subject, s.data, t.stream.name, s.sequence, s.at); err != nil {
+			return nil, fmt.Errorf("recalling %s/%s: %w", t.kind, t.id, err)
+		}
+	}
+	return records, nil
+}
+
+// keep remembers a history that was read to its end.
+func (l *Log) keep(t target, records []Record) {
+	p := make(past, len(records))
+	for i, r := range records {
+		p[i] = stored{r.Sequence, r.Time, r.Stored}
+	}
+	if p.size() <= longestPast {
+		l.memory.pasts.put(t.subject, p)
+	}
+}
+
+// took remembers what the server has just taken from this process.
+func (l *Log) took(t target, h head, data []byte) {
+	h.at = time.Now()
+	l.memory.grow(t.subject, h, stored{h.sequence, h.at, data})
+}
