@@ -176,17 +176,26 @@ func TestLaterAnswersDoNotTakeTheFirstBack(t *testing.T) {
 	check(again)
 }
 
-func TestWithoutAPINACardInUseKeepsItsOwn(t *testing.T) {
+// A slot keeps its PIN when none is typed. One that never held a certificate has a PIN that nobody knows: it needs one.
+func TestWithoutAPINASlotInUseKeepsItsOwn(t *testing.T) {
 	centre := newCentre(t)
 	centre.auto = true
 	chip := usedCard(t, centre.cardID)
 	counter, _ := centre.counter(centre.config(storePath(t), newSlot(chip)))
-	procedure, err := counter.Receive(t.Context(), application(centre.cardID))
+	first, err := counter.Receive(t.Context(), application(centre.cardID))
 	must(t, err)
-	reach(t, counter, procedure, agent.StageConfirm)
-	must(t, counter.Confirm(procedure, agent.PINs{}))
-	reach(t, counter, procedure, agent.StageWritten)
-	if err := card.NewSession(chip).Verify(card.Sign, []byte("OLD123")); err != nil {
+	reach(t, counter, first, agent.StageConfirm)
+	if err := counter.Confirm(first, agent.PINs{}); !errors.Is(err, agent.ErrPINRefused) {
+		t.Errorf("no PIN for slots that never held a certificate: %v", err)
+	}
+	must(t, counter.Confirm(first, pins()))
+	reach(t, counter, first, agent.StageWritten)
+	second, err := counter.Receive(t.Context(), application(centre.cardID))
+	must(t, err)
+	reach(t, counter, second, agent.StageConfirm)
+	must(t, counter.Confirm(second, agent.PINs{}))
+	reach(t, counter, second, agent.StageWritten)
+	if err := card.NewSession(chip).Verify(card.Sign, []byte(signPIN)); err != nil {
 		t.Errorf("the PIN it had: %v", err)
 	}
 }

@@ -18,18 +18,18 @@ import (
 // activated (design.md "Point of no return").
 func (c *Counter) generate(ctx context.Context, w *work) (*events.Claim, error) {
 	d := w.down.GetGenerateKeys()
-	identity, err := c.identify(ctx, w, d.GetCard())
+	inventory, err := c.inventory(ctx, w, d.GetCard())
 	if err != nil {
 		return nil, err
 	}
-	if identity.LifeCycle == card.Initialised && c.lastDay(w, identity) == "" {
+	if inventory.LifeCycle == card.Initialised && c.lastDay(w, inventory.Identity) == "" {
 		return nil, errNoLastDay
 	}
 	kinds := slotsFirst(d.GetKinds())
 	var typed PINs
 	defer func() { typed.wipe() }()
 	if w.begun == nil {
-		if typed, err = c.await(ctx, w, c.askFor(w, d.GetRegime(), identity, kinds)); err != nil {
+		if typed, err = c.await(ctx, w, c.askFor(w, d.GetRegime(), inventory, kinds)); err != nil {
 			return nil, err
 		}
 		if err := c.begin(w, d.GetCard(), kindsOf(typed)); err != nil {
@@ -76,15 +76,30 @@ func (c *Counter) identify(ctx context.Context, w *work, cardID string) (id card
 	return id, err
 }
 
+// inventory waits for the commanded card and asks it what it holds.
+func (c *Counter) inventory(ctx context.Context, w *work, cardID string) (held card.Inventory, err error) {
+	id, err := c.identify(ctx, w, cardID)
+	if err != nil {
+		return held, err
+	}
+	err = c.withCard(ctx, w, cardID, func(s *card.Session) (err error) {
+		held, err = s.Inventory()
+		return err
+	})
+	held.Identity = id
+	return held, err
+}
+
 // askFor says which PINs the resident types: a new card needs them, one in use keeps what it has unless told otherwise.
-func (c *Counter) askFor(w *work, r events.Regime, id card.Identity, kinds []events.CertificateKind) Confirmation {
+// A slot that has never held a certificate has a PIN that nobody knows (setUp): a child who has turned 15, an adult ward.
+func (c *Counter) askFor(w *work, r events.Regime, held card.Inventory, kinds []events.CertificateKind) Confirmation {
 	ask := Confirmation{Obligation: w.down.GetId(), Regime: r, FeeYen: w.down.GetGenerateKeys().GetFeeYen()}
 	if ms := w.down.GetDeadlineMs(); ms > 0 {
 		ask.Deadline = time.UnixMilli(ms)
 	}
 	for _, kind := range kinds {
 		pin := pinKindOf(slotOf(kind))
-		if id.LifeCycle == card.Initialised {
+		if held.LifeCycle == card.Initialised || held.Slots[slotOf(kind)].Live.Certificate == nil {
 			ask.PINs = append(ask.PINs, pin)
 		} else {
 			ask.Optional = append(ask.Optional, pin)
