@@ -71,9 +71,14 @@ func (l *logBuffer) String() string {
 
 func start(t *testing.T, dir string) (*Process, *logBuffer) {
 	t.Helper()
+	return startBy(t, dir, os.Args[0], "engine")
+}
+
+func startBy(t *testing.T, dir string, command ...string) (*Process, *logBuffer) {
+	t.Helper()
 	log := new(logBuffer)
 	p, err := Start(t.Context(), Config{
-		Command: []string{os.Args[0], "engine"}, Path: dir, Stderr: log,
+		Command: command, Path: dir, Stderr: log,
 		Logger: slog.New(slog.NewTextHandler(log, nil)),
 	})
 	if err != nil {

@@ -63,20 +63,39 @@ func Start(ctx context.Context, c Config) (*Process, error) {
 	if err := p.listen(); err != nil {
 		return nil, err
 	}
-	p.mu.Lock()
-	err = p.spawn()
-	p.mu.Unlock()
-	if err != nil {
-		return nil, errors.Join(err, p.listener.Close())
-	}
 	ctx, cancel := context.WithTimeout(ctx, c.Patience)
 	defer cancel()
-	if err := p.awaitAnswer(ctx); err != nil {
-		p.kill()
+	if err := p.first(ctx); err != nil {
 		return nil, errors.Join(err, p.listener.Close())
 	}
 	go p.supervise()
 	return p, nil
+}
+
+// startTries is how often a process that is killed before it answers is started again: what ends it from outside says
+// nothing about its data, what it says itself does.
+const startTries = 3
+
+// first starts the process and waits until it answers.
+func (p *Process) first(ctx context.Context) error {
+	for try := 1; ; try++ {
+		p.mu.Lock()
+		err := p.spawn()
+		p.mu.Unlock()
+		if err != nil {
+			return err
+		}
+		if err = p.awaitAnswer(ctx); err == nil {
+			return nil
+		}
+		p.kill()
+		child, _ := p.current()
+		status, ok := child.ProcessState.Sys().(syscall.WaitStatus)
+		if !ok || !status.Signaled() || ctx.Err() != nil || try == startTries {
+			return err
+		}
+		p.config.Logger.Warn("engine was killed at its start, starting it again", "ended", child.ProcessState.String())
+	}
 }
 
 func (c Config) withDefaults() (Config, error) {

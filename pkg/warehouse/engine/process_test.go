@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -39,6 +41,31 @@ func TestKilledMidInsertItComesBack(t *testing.T) {
 	}
 	if p.Restarts() != 3 {
 		t.Errorf("restarts: %d, want 3", p.Restarts())
+	}
+}
+
+// dies is a command that is killed the given number of times before it is the engine.
+func dies(t *testing.T, times int) []string {
+	left := filepath.Join(t.TempDir(), "left")
+	if err := os.WriteFile(left, []byte(strings.Repeat("x", times)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	script := `if [ -s "$0" ]; then truncate -s -1 "$0"; kill -9 $$; fi; exec "$@"`
+	return []string{"sh", "-c", script, left, os.Args[0], "engine"}
+}
+
+func TestKilledAtItsStartItIsStartedAgain(t *testing.T) {
+	p, log := startBy(t, t.TempDir(), dies(t, startTries-1)...)
+	run(t, dial(t, p, nil), "SELECT 1")
+	if n := strings.Count(log.String(), "killed at its start"); n != startTries-1 {
+		t.Errorf("started again %d times:\n%s", n, log)
+	}
+}
+
+func TestKilledAtEveryStartItIsGivenUp(t *testing.T) {
+	_, err := Start(t.Context(), Config{Command: dies(t, startTries), Path: t.TempDir(), Stderr: io.Discard, Logger: slog.New(slog.DiscardHandler)})
+	if err == nil || !strings.Contains(err.Error(), "signal: killed") {
+		t.Errorf("%v, want that it was killed", err)
 	}
 }
 
