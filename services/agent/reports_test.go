@@ -226,3 +226,18 @@ func TestAnOpenProcedureIsFoundFromTheRefusal(t *testing.T) {
 		t.Error("a procedure that was given up is still offered")
 	}
 }
+
+// A loss that can't reach the centre is told with the way that works now.
+func TestALossWithoutALinkNamesTheTelephone(t *testing.T) {
+	centre := newCentre(t)
+	counter, err := agent.Open(centre.config(storePath(t), newSlot(nil)))
+	must(t, err)
+	t.Cleanup(func() { must(t, counter.Close()) })
+	at := openDesk(t, counter)
+	_, _, text := visit(t, at+"/report", url.Values{"what": {"loss"}, "clerk": {"017"}, "resident_code": {"00000000123"}})
+	want(t, text, "（仮）", "仮の受付です", "0120-95-0178")
+	_, _, text = visit(t, at+"/report", url.Values{"what": {"death"}, "clerk": {"017"}, "caused_on": {"2026-11-20"}, "resident_code": {"00000000123"}})
+	if strings.Contains(text, "0120-95-0178") {
+		t.Error("only a loss is for the telephone")
+	}
+}

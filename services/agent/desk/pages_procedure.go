@@ -122,6 +122,9 @@ func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
 	}
 	if !s.AtHub {
 		v.Kari = say("procedure.kari")
+		if s.Report.GetLossNotified() != nil && d.usualCard() == "mynumber" {
+			v.Kari += say("procedure.kari.loss") // what is lost must not wait for a line
+		}
 	}
 	d.tellAnswer(&v, s, lang)
 	v.Alarm = d.alarmOf(s, lang)

@@ -42,6 +42,8 @@ var reportWords = page.Catalogue{
 	"report.resident-code":      {JA: "住民票コードの変更", EN: "Resident-record code corrected"},
 	"report.other":              {JA: "その他の届出", EN: "Another report"},
 
+	"procedure.kari.loss": {JA: "急いで止めるときは、0120-95-0178（24時間）へ電話するようご案内ください。", EN: " To have it suspended at once, ask the holder to call 0120-95-0178 (day and night)."},
+
 	"ending.title":                 {JA: "この手続きで変わったもの", EN: "What this changed"},
 	"ending.what":                  {JA: "対象", EN: "What"},
 	"ending.effect":                {JA: "取扱い", EN: "Becomes"},
