@@ -11,6 +11,9 @@ import (
 )
 
 func (a *application) refuse() {
+	if slices.ContainsFunc(a.ruling.Refused, func(id regime.ID) bool { return !slices.Contains(a.early, id) }) {
+		a.alternative = nil // it would be refused as well
+	}
 	a.emit(&events.ApplicationRefused{
 		Procedure: a.Procedure, Operation: a.Operation, Channel: logChannel(a.Channel), Kinds: a.kinds,
 		Refusals: distinct(a.ruling.Refused), Municipality: municipality(a.Office), AlternativePlanned: a.alternative,

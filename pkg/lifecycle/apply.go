@@ -22,8 +22,10 @@ type application struct {
 	ruling   regime.Ruling
 	planned  []*events.PlannedCertificate
 	fee      regime.Fee
-	// alternative is what would be issued by revoking and issuing anew.
+	// alternative is what would be issued by revoking and issuing anew, where nothing refuses but early: the rules by which
+	// it is too early to renew.
 	alternative []*events.PlannedCertificate
+	early       []regime.ID
 }
 
 func (d *decision) apply(c Apply) error {

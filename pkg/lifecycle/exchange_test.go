@@ -146,3 +146,19 @@ func TestAMinorCorrectionSaysThatNothingEnds(t *testing.T) {
 	decided = p.change(events.RecordChange_RECORD_CHANGE_NAME)
 	equal(t, "rules of the change itself", len(decided[0].RuleIds), 0)
 }
+
+// What is offered instead of a renewal that comes too early would be accepted now, and nothing else is offered.
+func TestTheAlternativeWouldBeAccepted(t *testing.T) {
+	p := fromFactory(t).at("2020-03-18 10:00")
+	early := find[*events.ApplicationRefused](p.do(p.application(opRenew)))
+	equal(t, "offered", early.Alternative, opReissue)
+	papers := find[*events.ApplicationRefused](p.do(p.application(opRenew, func(a *Apply) { a.Shown = a.Shown[:1] })))
+	equal(t, "without papers", papers.Alternative, events.Operation_OPERATION_UNSPECIFIED)
+	equal(t, "planned without papers", len(papers.AlternativePlanned), 0)
+	p.do(ReportLoss{By: "telephone", Filed: p.now})
+	lost := find[*events.ApplicationRefused](p.do(p.application(opRenew)))
+	equal(t, "with a suspended card", lost.Alternative, events.Operation_OPERATION_UNSPECIFIED)
+	q := fromFactory(t).at("2020-03-18 10:00")
+	q.do(q.application(opRenew))
+	q.apply(opReissue)
+}

@@ -140,6 +140,7 @@ func (t *terms) term(in regime.ValidityIn, old *events.Certificate) (*regime.Val
 		Kind: logKind(in.Kind), LastDay: renewal.Validity.LastDay.String(),
 		Candidates: logCandidates(renewal.Validity), Replaces: old.Serial,
 	})
+	t.early = append(t.early, renewal.Refused[0])
 	if in.Kind == regime.Auth {
 		t.auth = renewal.Validity.LastDay
 	}
