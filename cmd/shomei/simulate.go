@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -84,6 +85,7 @@ func (a *app) simulate(cmd *cobra.Command, plan simulation.Plan) (err error) {
 		}
 		return err
 	}
+	debug.SetGCPercent(400) // a short time with little in memory: what is saved in collecting is lived
 	// What has begun is finished after the first Ctrl-C; so the work itself does not end with it.
 	ctx := context.WithoutCancel(cmd.Context())
 	h, err := hub.StartStill(ctx, hub.Config{

@@ -74,7 +74,7 @@ func (i *Issuer) handle(ctx context.Context, records []eventlog.Record) error {
 		if !authorises(r.Commit) {
 			continue
 		}
-		err := i.settleSince(ctx, r)
+		err := i.SettleSince(ctx, r)
 		if errors.Is(err, ErrNotBelieved) {
 			return &eventlog.ParkError{Kind: r.Kind, ID: r.ID, Err: err}
 		}
@@ -103,8 +103,9 @@ func (i *Issuer) Settle(ctx context.Context, subscriber string) error {
 		func() ([]eventlog.Record, error) { return i.Log.History(ctx, events.KindSubscriber, subscriber) })
 }
 
-// settleSince is Settle for whoever follows the log and has come to a record.
-func (i *Issuer) settleSince(ctx context.Context, r eventlog.Record) error {
+// SettleSince is Settle for whoever follows the log and has come to a record, or is the only one who writes about the
+// subscriber (a record of which only Kind and ID are set): what this process remembers need not be read again.
+func (i *Issuer) SettleSince(ctx context.Context, r eventlog.Record) error {
 	return i.settle(ctx, r.ID,
 		func() (eventlog.Head, error) { return i.Log.LoadSince(ctx, r) },
 		func() ([]eventlog.Record, error) { return i.Log.HistorySince(ctx, r) })

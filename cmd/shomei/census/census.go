@@ -132,6 +132,7 @@ func (c *Census) certificate(subscriber string, e *events.Event, day civil.Date)
 	case *events.CertificateIssued:
 		c.happened["certificates issued"]++
 		if b.Regime == events.Regime_REGIME_JUKI {
+			c.happened["juki certificates issued"]++
 			return
 		}
 		if b.Kind == events.CertificateKind_CERTIFICATE_KIND_AUTH {

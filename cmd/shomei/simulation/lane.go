@@ -41,10 +41,14 @@ func (t *timetable) Pop() any {
 	return last
 }
 
+// state is how a subscriber stands: nobody but this lane writes about them, so what its log remembers is what holds.
 func (l *lane) state(ctx context.Context, subscriber string) (*events.SubscriberState, error) {
-	head, err := l.Log.Load(ctx, events.KindSubscriber, subscriber)
-	if err != nil {
-		return nil, err
+	head, known := l.Log.Recent(events.KindSubscriber, subscriber)
+	if !known {
+		var err error
+		if head, err = l.Log.Load(ctx, events.KindSubscriber, subscriber); err != nil {
+			return nil, err
+		}
 	}
 	return lifecycle.DecodeSubscriber(head.State)
 }
@@ -148,7 +152,7 @@ func outOfUse(before, after *events.SubscriberState) bool {
 
 // retire does what the dispatcher does in a running centre: voided cards go out of use for everybody.
 func (l *lane) retire(ctx context.Context, subscriber string, revision uint64) error {
-	history, err := l.Log.History(ctx, events.KindSubscriber, subscriber)
+	history, err := l.Log.HistorySince(ctx, eventlog.Record{Kind: events.KindSubscriber, ID: subscriber})
 	if err != nil || uint64(len(history)) < revision {
 		return err
 	}
@@ -159,7 +163,7 @@ func (l *lane) retire(ctx context.Context, subscriber string, revision uint64) e
 func (l *lane) do(ctx context.Context, p *population.Person, subscriber string, s *events.SubscriberState, act population.Act) error {
 	switch act.What {
 	case population.Issue:
-		return l.Issuer.Settle(ctx, subscriber)
+		return l.Issuer.SettleSince(ctx, eventlog.Record{Kind: events.KindSubscriber, ID: subscriber})
 	case population.Tick:
 		return l.decide(ctx, "expiry", fmt.Sprintf("tick/%s/%d", subscriber, act.At.Unix()), subscriber, lifecycle.Tick{Switches: l.hub.Switches})
 	case population.Notice:

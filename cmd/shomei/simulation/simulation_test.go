@@ -15,7 +15,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"shomei/cmd/shomei/census"
 	"shomei/cmd/shomei/hub"
+	"shomei/cmd/shomei/population"
 	"shomei/events"
 	"shomei/pkg/civil"
 	"shomei/pkg/warehouse/enginetest"
@@ -172,10 +174,9 @@ func kill(t *testing.T, data string, acts int) {
 	}
 }
 
-// TestABelievablePopulation lives ten years of some hundred people: what is made keeps within what is known of the
-// country, and everything that can be checked in the folder holds.
-func TestABelievablePopulation(t *testing.T) {
-	plan := Plan{Subscribers: 600, From: civil.New(2016, 1, 5), To: civil.New(2026, 4, 1), Seed: 7}
+// lifeOf lives a plan to its end, has the folder checked and gives what the history holds.
+func lifeOf(t *testing.T, plan Plan) (figures []census.Figure, happened map[string]int) {
+	t.Helper()
 	h, err := still(t.Context(), t.TempDir(), plan)
 	if err != nil {
 		t.Fatal(err)
@@ -196,7 +197,24 @@ func TestABelievablePopulation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	figures := c.Figures(plan.From, plan.To)
+	report, err := h.Fsck(t.Context(), func(uint64) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, finding := range report.Findings {
+		t.Errorf("fsck: %v", finding)
+	}
+	happened = make(map[string]int)
+	for _, line := range c.Happened() {
+		happened[line.What] = line.Times
+	}
+	return c.Figures(plan.From, plan.To), happened
+}
+
+// TestABelievablePopulation lives ten years of some hundred people: what is made keeps within what is known of the
+// country, and nothing that the law knows is missing from so many lives.
+func TestABelievablePopulation(t *testing.T) {
+	figures, happened := lifeOf(t, Plan{Subscribers: 600, From: civil.New(2016, 1, 5), To: civil.New(2026, 4, 1), Seed: 7})
 	if len(figures) < 18 {
 		t.Errorf("only %d figures of the population", len(figures))
 	}
@@ -205,12 +223,34 @@ func TestABelievablePopulation(t *testing.T) {
 			t.Errorf("%s: %.3f, believable is %.3f to %.3f (%s)", f.Name, f.Value, f.Low, f.High, f.Source)
 		}
 	}
-	report, err := h.Fsck(t.Context(), func(uint64) {})
-	if err != nil {
-		t.Fatal(err)
+	for _, what := range []string{
+		"accepted: unblock", "accepted: reissue", "accepted: continue use", "accepted: extend card", "came: proxy",
+		"came: legal representative", "letter of inquiry first", "lost", "found again", "writings failed", "record: name",
+		"record: move overseas", "record: death", "record: period of stay", "deadlines missed after a move", "PINs blocked",
+		"notices by mail", "notices by letter", "refused: office.closed.after-hours", "refused: mynumber.renewal.before-window",
+		"refused: mynumber.eligibility.other-municipality", "refused: mynumber.documents.photo-id-address",
+	} {
+		if happened[what] == 0 {
+			t.Errorf("nobody of so many: %s", what)
+		}
 	}
-	for _, finding := range report.Findings {
-		t.Errorf("fsck: %v", finding)
+}
+
+// TestJukiHoldersMoveOn lives the last years of the juki regime with people of whom many had such a certificate.
+func TestJukiHoldersMoveOn(t *testing.T) {
+	plan := Plan{Subscribers: 30, From: civil.New(2012, 1, 4), To: civil.New(2017, 6, 1), Seed: 2163}
+	holders := 0
+	for i := range plan.Subscribers {
+		if !population.Of(plan.Seed, plan.From, plan.To).Person(i).Juki.IsZero() {
+			holders++
+		}
+	}
+	_, happened := lifeOf(t, plan)
+	if holders < 4 || happened["juki certificates issued"] < holders || happened["revoked: cessation of operation"] == 0 {
+		t.Errorf("%d holders: %v", holders, happened)
+	}
+	if happened["accepted: factory issue"] != plan.Subscribers {
+		t.Errorf("%d of %d got a My Number card", happened["accepted: factory issue"], plan.Subscribers)
 	}
 }
 
