@@ -182,7 +182,8 @@ func issue(ts *testscript.TestScript, _ bool, args []string) {
 	procedure := fmt.Sprint(d.post("/api/applications", `{"operation":"issue","channel":"self","clerk":"017",
 		"documents":["application-form","card","photo-id:current-address"],
 		"person":{"resident_code":"00000000123","name":"証明　花子","birth_date":"1990-06-18","sex":2,
-			"address":"千葉県山武市殿台296番地","registered":true,"municipality":"12237"}}`)["procedure"])
+			"address":"千葉県山武市殿台296番地","registered":true,"municipality":"12237"},
+		"contact":{"mail":"hanako@mail.example"}}`)["procedure"])
 	d.reach(procedure, "waiting-confirmation")
 	d.post("/api/procedures/"+procedure+"/confirm", `{"pins":{"sign":"ABC123","auth":"1234"}}`)
 	ready := d.reach(procedure, "ready")

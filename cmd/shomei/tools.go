@@ -18,6 +18,7 @@ import (
 	"shomei/pkg/crashpoint"
 	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
+	"shomei/pkg/vault"
 	"shomei/pkg/warehouse"
 )
 
@@ -88,6 +89,10 @@ func openSealed(cmd *cobra.Command, h *hub.Hub, subscriber string, history []eve
 	show := func(what string, value any, err error) error {
 		if errors.Is(err, dossier.ErrNotFound) {
 			return nil
+		}
+		if errors.Is(err, vault.ErrErased) {
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s  消去済み erased\n", what)
+			return err
 		}
 		if err != nil {
 			return err

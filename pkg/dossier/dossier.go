@@ -96,7 +96,23 @@ func (d Dossier) open(field string, found func(events.Body) *events.Sealed) ([]b
 	if sealed == nil {
 		return nil, fmt.Errorf("%s of subscriber %s: %w", field, d.subscriber, ErrNotFound)
 	}
+	if d.ordered(sealed.GetRecordClass(), revision) {
+		return nil, fmt.Errorf("%s of subscriber %s: %w", field, d.subscriber, vault.ErrErased)
+	}
 	return d.vault.Open(d.subscriber, vault.Binding{ID: d.subscriber, Revision: revision, Field: field}, sealed)
+}
+
+// ordered tells whether the history orders, after a revision, that a record class be erased: what was sealed by then is
+// not read any more, whatever keys an old copy of the vault has brought back.
+func (d Dossier) ordered(class string, revision uint64) bool {
+	for _, r := range d.history {
+		for _, e := range r.Commit.GetEvents() {
+			if b := e.GetErasureOrdered(); b != nil && b.RecordClass == class && r.Commit.Revision >= revision {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (d Dossier) openMessage(field string, into proto.Message, found func(events.Body) *events.Sealed) error {

@@ -137,3 +137,23 @@ func TestEachClassIsErasedByItself(t *testing.T) {
 		t.Errorf("the identity went with the contact: %v", err)
 	}
 }
+
+// An order counts although the key is still there, as after an old copy of the vault was put back.
+func TestWhatIsOrderedToBeErasedIsNotRead(t *testing.T) {
+	v := open(t)
+	ok := sealed(t)
+	at := func(revision uint64) dossier.Sealer {
+		return dossier.Sealer{Vault: v, Subscriber: person, Revision: revision}
+	}
+	d := dossier.Of(v, person, history(
+		&events.ResidentRecorded{Identity: ok(at(1).Identity(&events.ResidentRecord{Name: "試験"}))},
+		&events.ContactRecorded{Contact: ok(at(2).Contact(&events.Contact{Mail: "one@mail.example"}))},
+		&events.ErasureOrdered{RecordClass: vault.Contact},
+	))
+	if _, err := d.Contact(); !errors.Is(err, vault.ErrErased) {
+		t.Errorf("the contact: %v", err)
+	}
+	if _, err := d.Identity(); err != nil {
+		t.Errorf("the identity went with the contact: %v", err)
+	}
+}

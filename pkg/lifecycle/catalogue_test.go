@@ -27,7 +27,7 @@ func TestEveryEventIsFolded(t *testing.T) {
 	}
 	top := casesOf(file, "evolve")
 	parts := map[string]bool{}
-	for _, part := range []string{"procedure", "issue", "certificate", "card", "resident", "notice"} {
+	for _, part := range []string{"procedure", "issue", "certificate", "card", "resident", "notice", "erasure"} {
 		maps.Copy(parts, casesOf(file, part))
 	}
 	fields := (&events.Event{}).ProtoReflect().Descriptor().Oneofs().ByName("body").Fields()

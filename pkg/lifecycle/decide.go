@@ -54,6 +54,10 @@ func Decide(s *events.SubscriberState, cmd Command, now time.Time) ([]*events.Ev
 		d.recordLetterMailed(c)
 	case RecordNotice:
 		d.recordNotice(c)
+	case OrderErasure:
+		err = d.orderErasure(c)
+	case RecordKeyDestroyed:
+		d.recordKeyDestroyed(c)
 	default:
 		return nil, fmt.Errorf("deciding on a subscriber: no such command: %T", cmd)
 	}

@@ -41,9 +41,10 @@ func evolve(s *events.SubscriberState, e *events.Event, index uint32) {
 		f.resident(b)
 	case *events.NoticeDue, *events.NoticeSent, *events.NoticeFailed, *events.NoticeSuppressed:
 		f.notice(b)
+	case *events.ErasureOrdered, *events.KeyDestroyed:
+		f.erasure(b)
 	case *events.ApplicationRefused, *events.ContactRecorded, *events.SpecialCircumstancesGranted, *events.FeeCollected, *events.LossReported,
-		*events.PinBlocked, *events.FactRefused, *events.KeyDestroyed, *events.SubscriberAliased, *events.ErasureOrdered,
-		*events.RequestRefused, *events.ReissueOrdered:
+		*events.PinBlocked, *events.FactRefused, *events.SubscriberAliased, *events.RequestRefused, *events.ReissueOrdered:
 		// History only: no later decision depends on them.
 	}
 }
@@ -405,4 +406,14 @@ func (f *fold) notice(body events.Body) {
 func (f *fold) noticeDone(notice string) {
 	f.settle(events.ObligationKind_OBLIGATION_KIND_SEND_NOTICE, notice)
 	f.s.Notices = slices.DeleteFunc(f.s.Notices, func(n *events.PendingNotice) bool { return n.Id == notice })
+}
+
+// erasure folds what is owed of an erasure.
+func (f *fold) erasure(body events.Body) {
+	switch b := body.(type) {
+	case *events.ErasureOrdered:
+		f.owe(events.ObligationKind_OBLIGATION_KIND_DESTROY_KEY, b.RecordClass)
+	case *events.KeyDestroyed:
+		f.settle(events.ObligationKind_OBLIGATION_KIND_DESTROY_KEY, b.RecordClass)
+	}
 }

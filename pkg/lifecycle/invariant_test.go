@@ -118,9 +118,26 @@ func (p *player) stands(o *events.Obligation) bool {
 		return slices.ContainsFunc(p.state.Notices, func(n *events.PendingNotice) bool { return n.Id == o.Target })
 	case events.ObligationKind_OBLIGATION_KIND_SIGN:
 		return open.GetId() == o.Target && open.Step == stepKeys
+	case events.ObligationKind_OBLIGATION_KIND_DESTROY_KEY:
+		return p.ordered(o.Target) == 1
 	default:
 		return open.GetId() == o.Target && waitsFor(open) == o.Kind
 	}
+}
+
+// ordered counts the orders to erase a class that are not carried out.
+func (p *player) ordered(class string) (n int) {
+	for _, c := range p.history {
+		for _, e := range c.Events {
+			if b := e.GetErasureOrdered(); b != nil && b.RecordClass == class {
+				n++
+			}
+			if b := e.GetKeyDestroyed(); b != nil && b.RecordClass == class {
+				n--
+			}
+		}
+	}
+	return n
 }
 
 // wayForward checks that an open procedure can go on: something is owed for it, or the counter hands over or drops it;

@@ -196,7 +196,19 @@ func (l life) command() Command {
 			}
 			return RecordNotice{Notice: notice, Outcome: NoticeOutcome(rapid.IntRange(1, 3).Draw(l.t, "outcome"))}
 		},
+		l.erase,
+		func() Command {
+			return RecordKeyDestroyed{Class: pick(l.t, "destroyed", "identity", "certificate", "contact")}
+		},
 	)()
+}
+
+func (l life) erase() Command {
+	c, err := PrepareErasure(l.history, pick(l.t, "class", "identity", "certificate", "contact"), "order-1")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return c
 }
 
 // inOrder is what an orderly counter would do next about the open procedure.
@@ -263,6 +275,7 @@ func unseen(reached map[string]int) string {
 		"lifecycle.RecordHandOver Delivered", "lifecycle.RecordWriteFailed CardTakenIntoCustody",
 		"lifecycle.DropApplication IssueAbandoned", "lifecycle.Tick WindowOpened", "lifecycle.Apply InquiryLetterDue",
 		"lifecycle.ChangeRecord IssueAbandoned", "lifecycle.RecordHandOver CardVoided",
+		"lifecycle.OrderErasure ErasureOrdered", "lifecycle.OrderErasure RequestRefused", "lifecycle.RecordKeyDestroyed KeyDestroyed",
 	} {
 		if reached[must] == 0 {
 			return must
@@ -294,6 +307,9 @@ func (l life) rest() {
 	l.at("2060-01-05 10:00").do(Tick{})
 	for _, letter := range l.state.Letters {
 		l.do(RecordLetterMailed{Letter: letter.Id})
+	}
+	for _, class := range []string{"identity", "certificate", "contact"} {
+		l.do(RecordKeyDestroyed{Class: class})
 	}
 	for len(l.state.Notices) > 0 {
 		l.do(RecordNotice{Notice: l.state.Notices[0].Id, Outcome: NoticeSent})

@@ -56,6 +56,8 @@ type FsckConfig struct {
 	Lists string
 	// Now judges what is owed for too long; zero takes the newest instant of the log, for a log whose clock is not here.
 	Now time.Time
+	// Holds, when set, tells whether there is a key of a person's record class; where it was destroyed there must be none.
+	Holds func(subscriber, class string) (bool, error)
 	// Progress, when set, hears how many commits have been looked at.
 	Progress func(commits uint64)
 }
@@ -82,6 +84,9 @@ func (p *Projector) Fsck(ctx context.Context, config FsckConfig) (*Report, error
 		return c.report, nil // what follows compares with a log that could not be read to its end
 	}
 	c.checkPatience()
+	if err := c.checkErased(); err != nil {
+		return nil, fmt.Errorf("checking the vault: %w", err)
+	}
 	if err := c.checkLeases(ctx); err != nil {
 		return nil, fmt.Errorf("checking the serials: %w", err)
 	}
@@ -111,6 +116,7 @@ type check struct {
 	logged      tally
 	newest      int64 // of all recorded times
 	owed        []owed
+	erased      []erased
 }
 
 func damaged(err error) bool {

@@ -176,6 +176,10 @@ func (c *check) account(a *aggregate, e *events.Event, where string) {
 		c.due(a, "letter "+b.Letter, where)
 	case *events.InquiryLetterMailed:
 		c.done(a, "letter "+b.Letter, where)
+	case *events.ErasureOrdered:
+		c.due(a, erasure+b.RecordClass, where)
+	case *events.KeyDestroyed:
+		c.done(a, erasure+b.RecordClass, where)
 	case *events.BlockLeased:
 		c.leases.add(b, where, c.report)
 	case *events.GenerationActivated:
@@ -240,6 +244,7 @@ func (c *check) finish(a *aggregate) {
 			c.report.add(where, nextProgram, "%s is due, and has neither an outcome nor is it owed", what)
 		}
 	}
+	c.finishErasures(a, state, where)
 	for _, o := range state.Obligations {
 		if len(c.owed) < 10*maxFindings && patience(o.Kind) > 0 {
 			c.owed = append(c.owed, owed{where, o})
@@ -256,7 +261,7 @@ type owed struct {
 // patience is how long something may be owed by a service of the hub; zero for what a counter owes: that waits for people.
 func patience(kind events.ObligationKind) time.Duration {
 	switch kind {
-	case events.ObligationKind_OBLIGATION_KIND_SIGN:
+	case events.ObligationKind_OBLIGATION_KIND_SIGN, destroyOwed:
 		return signPatience
 	case noticeOwed, events.ObligationKind_OBLIGATION_KIND_MAIL_INQUIRY:
 		return noticePatience
@@ -290,6 +295,8 @@ func (c *check) checkPatience() {
 		who := "the notifier"
 		if o.obligation.Kind == events.ObligationKind_OBLIGATION_KIND_SIGN {
 			who = "the issuer"
+		} else if o.obligation.Kind == destroyOwed {
+			who = "the eraser"
 		}
 		c.report.add(o.where, nextService, "%s has owed %s (obligation %s) since %s", who, o.obligation.Target, o.obligation.Id, stamp(o.obligation.SinceMs))
 	}

@@ -87,6 +87,17 @@ var logDamages = damages{
 		w.update(events.KindSubscriber, "gamma", authorized(30, sign))
 		w.update(events.KindSubscriber, "gamma", &events.CommandFailed{Obligation: "1.0"})
 	}, "serial 30 is authorised, and neither issued"},
+	"eraser that never answers": {func(w *world) {
+		w.update(events.KindSubscriber, "gamma", &events.ErasureOrdered{RecordClass: "contact"})
+		w.now = w.now.Add(2 * time.Hour)
+	}, "the eraser has owed"},
+	"erasure forgotten": {func(w *world) {
+		w.update(events.KindSubscriber, "gamma", &events.ErasureOrdered{RecordClass: "contact"})
+		w.update(events.KindSubscriber, "gamma", &events.CommandFailed{Obligation: "1.0"})
+	}, "neither done nor owed"},
+	"erased without an order": {func(w *world) {
+		w.update(events.KindSubscriber, "gamma", &events.KeyDestroyed{RecordClass: "contact"})
+	}, "erasure of contact has an outcome without being due"},
 }
 
 var tableDamages = damages{
@@ -262,6 +273,26 @@ func TestARunningHubIsNoFinding(t *testing.T) {
 		case <-done:
 			return
 		default:
+		}
+	}
+}
+
+// A key that was destroyed by order and is there again is found, wherever it came from.
+func TestAKeyThatCameBackIsFound(t *testing.T) {
+	w := newWorld(t)
+	w.update(events.KindSubscriber, "gamma", &events.ErasureOrdered{RecordClass: "contact"})
+	w.update(events.KindSubscriber, "gamma", &events.KeyDestroyed{RecordClass: "contact"})
+	asked := 0
+	for _, held := range []bool{false, true} {
+		report, err := w.projector.Fsck(t.Context(), projector.FsckConfig{Now: w.now, Holds: func(subscriber, class string) (bool, error) {
+			asked++
+			return held && subscriber == "gamma" && class == "contact", nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if mentions(report, "the key of contact was destroyed by order and is there again") != held || asked == 0 {
+			t.Errorf("held %v, asked %d times: %v", held, asked, report.Findings)
 		}
 	}
 }

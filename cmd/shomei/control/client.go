@@ -69,6 +69,19 @@ func (c *Client) Adopt(ctx context.Context, counter string, a hub.Adoption) erro
 	return send(ctx, c, of(counter, "adopt"), a, &Outcome{})
 }
 
+// Erase orders an erasure.
+func (c *Client) Erase(ctx context.Context, subscriber string, e hub.Erasure) (hub.Erased, error) {
+	var out hub.Erased
+	err := send(ctx, c, "/subscribers/"+url.PathEscape(subscriber)+"/erase", e, &out)
+	return out, err
+}
+
+// Holds tells whether the hub's vault holds a key of a person's record class.
+func (c *Client) Holds(ctx context.Context, subscriber, class string) (held bool, err error) {
+	err = send(ctx, c, "/subscribers/"+url.PathEscape(subscriber)+"/holds", class, &held)
+	return held, err
+}
+
 // of is the path of an order about one counter.
 func of(counter, order string) string { return "/counters/" + url.PathEscape(counter) + "/" + order }
 

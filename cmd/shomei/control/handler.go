@@ -55,6 +55,12 @@ func Handler(h *hub.Hub) http.Handler {
 	mux.HandleFunc("POST /counters/{counter}/adopt", order(h, func(ctx context.Context, o hub.Operator, r *http.Request, what hub.Adoption) (Outcome, error) {
 		return Outcome{true}, o.Adopt(ctx, r.PathValue("counter"), what)
 	}))
+	mux.HandleFunc("POST /subscribers/{subscriber}/erase", order(h, func(ctx context.Context, o hub.Operator, r *http.Request, what hub.Erasure) (hub.Erased, error) {
+		return o.Erase(ctx, r.PathValue("subscriber"), what)
+	}))
+	mux.HandleFunc("POST /subscribers/{subscriber}/holds", order(h, func(_ context.Context, _ hub.Operator, r *http.Request, class string) (bool, error) {
+		return h.Holds(r.PathValue("subscriber"), class)
+	}))
 	return mux
 }
 

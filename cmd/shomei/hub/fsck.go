@@ -12,7 +12,11 @@ import (
 // Fsck checks the log, the tables and the revocation lists against each other, of a hub that was started or attached.
 // progress, when set, hears how many commits have been looked at.
 func (h *Hub) Fsck(ctx context.Context, progress func(commits uint64)) (*projector.Report, error) {
-	return h.Projector.Fsck(ctx, projector.FsckConfig{Lists: h.path("crl"), Now: h.judgingTime(ctx), Progress: progress})
+	holds := h.AskVault
+	if holds == nil && h.Vault != nil {
+		holds = h.Holds
+	}
+	return h.Projector.Fsck(ctx, projector.FsckConfig{Lists: h.path("crl"), Now: h.judgingTime(ctx), Holds: holds, Progress: progress})
 }
 
 // judgingTime is the clock; zero for a simulated log that is looked at without its clock.

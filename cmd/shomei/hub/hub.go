@@ -4,6 +4,7 @@
 //	counters ─claims→ ra ─commits→ log ─┬→ issuer ──────→ log
 //	                                    ├→ dispatcher ──→ counters
 //	                                    ├→ notifier ────→ mail, log
+//	                                    ├→ eraser ──────→ vault, log
 //	                                    ├→ projector ───→ ClickHouse ─hints→ expiry ─→ log
 //	                                    └→ directory (offices, counters, generations)
 package hub
@@ -84,6 +85,8 @@ type Hub struct {
 	Issuer    *issuer.Issuer
 	Expiry    *expiry.Expiry
 	Links     *counterlink.Hub
+	// AskVault, when set, is asked by Fsck instead of Vault, which another process may hold.
+	AskVault func(subscriber, class string) (bool, error)
 
 	// still: nothing happens by itself, and nothing is promised to anybody (StartStill).
 	still    bool
@@ -97,6 +100,7 @@ type Hub struct {
 	engine    *engine.Process
 	sink      *notice.Sink
 	mailer    notice.Mailer
+	eraser    *ra.Eraser
 	cancel    context.CancelFunc
 	running   *errgroup.Group
 	closers   []func() error
@@ -157,6 +161,7 @@ func (h *Hub) start(ctx context.Context) error {
 		{"NATS", h.startServer},
 		{"log", h.openLog},
 		{"vault", h.openVault},
+		{"erasures", h.catchUpErasures},
 		{"tables", h.openWarehouse},
 		{"mail", h.startMail},
 		{"counters", h.openCounters},
@@ -304,6 +309,12 @@ func (h *Hub) openVault(context.Context) (err error) {
 	return err
 }
 
+// catchUpErasures brings the vault, which may be an old copy, to what the log orders, before anything uses its keys.
+func (h *Hub) catchUpErasures(ctx context.Context) error {
+	h.eraser = &ra.Eraser{Log: h.Log, Vault: h.Vault, Logger: h.Logger, Handled: h.progress.note("eraser")}
+	return h.eraser.CatchUp(ctx)
+}
+
 func (h *Hub) openWarehouse(ctx context.Context) error { return h.openTables(ctx, h.engine.DSN()) }
 
 func (h *Hub) openTables(ctx context.Context, dsn string) (err error) {
@@ -381,6 +392,7 @@ func (h *Hub) startServices(ctx context.Context) error {
 		"issuer":     h.Issuer.Run,
 		"dispatcher": func(ctx context.Context) error { return dispatcher.Run(ctx, h.dispatcherConfig()) },
 		"notifier":   mails.Run,
+		"eraser":     h.eraser.Run,
 		"projector":  h.Projector.Run,
 		"days":       h.followDays,
 	} {

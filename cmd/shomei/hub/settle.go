@@ -11,7 +11,7 @@ import (
 )
 
 // followers are those whose work can lead to another commit.
-var followers = []string{"issuer", "dispatcher", "notifier"}
+var followers = []string{"issuer", "dispatcher", "notifier", "eraser"}
 
 // settled is how often Settle looks.
 const settled = 20 * time.Millisecond

@@ -41,6 +41,7 @@ func StartStill(ctx context.Context, c Config) (*Hub, error) {
 		{"NATS", h.startServer},
 		{"log", h.openLog},
 		{"vault", h.openVault},
+		{"erasures", h.catchUpErasures},
 		{"tables", h.openWarehouse},
 		{"counters", h.openCounters},
 		{"services", h.startStill},

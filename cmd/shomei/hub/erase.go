@@ -1,0 +1,110 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"shomei/events"
+	"shomei/pkg/lifecycle"
+	"shomei/pkg/regime"
+	"shomei/pkg/vault"
+	"shomei/services/ra"
+)
+
+// Erasure is an order to erase what is sealed of a person under one record class.
+type Erasure struct {
+	// Class is identity, certificate or contact.
+	Class string `json:"class"`
+	// Order is the number or mark of the written order, never a name.
+	Order string `json:"order"`
+}
+
+// Erased is what became of an order.
+type Erased struct {
+	// Ordered: it stands in the log, now or since before. Otherwise a retention period still runs, and the refusal does.
+	Ordered bool `json:"ordered"`
+	Before  bool `json:"before,omitempty"`
+	// Destroyed: the key is gone. When it is not yet, the hub destroys it as soon as it can.
+	Destroyed bool `json:"destroyed,omitempty"`
+	// Kept are the retention periods that still run.
+	Kept []Kept `json:"kept,omitempty"`
+}
+
+// Kept is a retention period that runs up to and including a day.
+type Kept struct {
+	Rule  regime.ID `json:"rule"`
+	Until string    `json:"until"`
+}
+
+// erasurePatience is how long an order waits to see the key destroyed.
+const erasurePatience = 10 * time.Second
+
+// Erase orders an erasure, and waits a while for its end.
+func (o Operator) Erase(ctx context.Context, subscriber string, e Erasure) (Erased, error) {
+	if !slices.Contains(vault.Classes, e.Class) {
+		return Erased{}, refuse("%.40q is no record class: there are identity, certificate and contact", e.Class)
+	}
+	if !events.ValidID(subscriber) {
+		return Erased{}, refuse("%.80q is no id of a subscriber", subscriber)
+	}
+	if err := checkRemark("--order", e.Order); err != nil {
+		return Erased{}, err
+	}
+	ordered, err := ra.OrderErasure(ctx, o.hub.Log, ra.Erasure{Subscriber: subscriber, Class: e.Class, Order: e.Order, Envelope: o.envelope()})
+	if errors.Is(err, ra.ErrNobody) {
+		return Erased{}, refuse("the log holds no subscriber %s: look the id up with shomei state SERIAL", subscriber)
+	}
+	if err != nil {
+		return Erased{}, err
+	}
+	out := Erased{Ordered: ordered.New || ordered.Before, Before: ordered.Before}
+	if !out.Ordered {
+		return Erased{Kept: running(ordered.Retentions, o.hub.Clock.Now())}, nil
+	}
+	out.Destroyed, err = o.hub.awaitErasure(ctx, subscriber, e.Class)
+	return out, err
+}
+
+func running(list []lifecycle.Retention, now time.Time) []Kept {
+	var kept []Kept
+	for _, r := range list {
+		if !r.Last.EndInstant().Before(now) {
+			kept = append(kept, Kept{r.Rule, r.Last.String()})
+		}
+	}
+	return kept
+}
+
+// awaitErasure waits until nothing is owed of an erasure any more; false when that takes longer.
+func (h *Hub) awaitErasure(ctx context.Context, subscriber, class string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, erasurePatience)
+	defer cancel()
+	ticker := time.NewTicker(settled)
+	defer ticker.Stop()
+	for {
+		head, err := h.Log.Load(ctx, events.KindSubscriber, subscriber)
+		if err != nil {
+			return false, err
+		}
+		state, err := lifecycle.DecodeSubscriber(head.State)
+		if err != nil {
+			return false, err
+		}
+		owed := slices.ContainsFunc(state.Obligations, func(o *events.Obligation) bool {
+			return o.Kind == events.ObligationKind_OBLIGATION_KIND_DESTROY_KEY && o.Target == class
+		})
+		if !owed {
+			return true, nil
+		}
+		select {
+		case <-ctx.Done():
+			return false, nil
+		case <-ticker.C:
+		}
+	}
+}
+
+// Holds tells whether the hub's vault holds a key of a person's record class. The vault must be open.
+func (h *Hub) Holds(subscriber, class string) (bool, error) { return h.Vault.Holds(subscriber, class) }

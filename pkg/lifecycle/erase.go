@@ -1,0 +1,155 @@
+package lifecycle
+
+import (
+	"fmt"
+	"time"
+
+	"shomei/events"
+	"shomei/pkg/civil"
+	"shomei/pkg/regime"
+)
+
+// OrderErasure asks that what is sealed of a person under one record class be erased for good. [PrepareErasure] makes it.
+type OrderErasure struct {
+	Class string
+	Order string // number or mark of the written order
+	Kept  []Kept
+	// Ordered tells that it was ordered before.
+	Ordered bool
+}
+
+// RecordKeyDestroyed tells that the key of a record class was destroyed, as was ordered.
+type RecordKeyDestroyed struct{ Class string }
+
+func (OrderErasure) command()       {}
+func (RecordKeyDestroyed) command() {}
+
+// Kept is a record that a retention period protects: From is the certificate's last day for an issue record, and the
+// record's own day for the others.
+type Kept struct {
+	Record regime.Record
+	From   civil.Date
+}
+
+// classRecords are the records of domain.md 1.6 that can't be read any more once the key of a class is gone. The contact
+// is in none of them: where somebody wants to be written to may be erased at any time. What revoked a certificate, and
+// the file of it, stand in the log unsealed.
+var classRecords = map[string][]regime.Record{
+	"identity":    {regime.RecordIssue, regime.RecordApplication, regime.RecordCardApplication},
+	"certificate": {regime.RecordIssue},
+	"contact":     nil,
+}
+
+// PrepareErasure gathers from the whole history what protects a record class. An unknown class is an error.
+func PrepareErasure(history []*events.Commit, class, order string) (OrderErasure, error) {
+	records, known := classRecords[class]
+	if !known {
+		return OrderErasure{}, fmt.Errorf("%.40q is no record class: there are identity, certificate and contact", class)
+	}
+	c := OrderErasure{Class: class, Order: order}
+	for _, commit := range history {
+		for _, e := range commit.GetEvents() {
+			if b := e.GetErasureOrdered(); b != nil && b.RecordClass == class {
+				c.Ordered = true
+			}
+			for _, record := range records {
+				if from := keptFrom(record, e); !from.IsZero() {
+					c.Kept = append(c.Kept, Kept{record, from})
+				}
+			}
+		}
+	}
+	return c, nil
+}
+
+// keptFrom is the day from which an event's record must be kept; zero when the event makes no such record.
+func keptFrom(record regime.Record, e *events.Event) civil.Date {
+	switch b := events.BodyOf(e).(type) {
+	case *events.IssueAuthorized:
+		if record == regime.RecordIssue {
+			return day(b.LastDay)
+		}
+	case *events.ApplicationAccepted, *events.ApplicationRefused, *events.InquiryLetterDue:
+		if record == regime.RecordApplication {
+			return filedOn(e)
+		}
+	case *events.CardAssigned:
+		if record == regime.RecordCardApplication {
+			return filedOn(e)
+		}
+	}
+	return civil.Date{}
+}
+
+func filedOn(e *events.Event) civil.Date {
+	if e.FiledMs != 0 {
+		return civil.Of(time.UnixMilli(e.FiledMs))
+	}
+	return civil.Of(time.UnixMilli(e.RecordedMs))
+}
+
+// Retention is the last day on which something must still be kept, and the rule that says so.
+type Retention struct {
+	Rule regime.ID
+	Last civil.Date
+}
+
+// Retentions gives, for each rule that protects the record class, the last day on which it does. An order on a later day
+// than all of them is carried out.
+func (c OrderErasure) Retentions() ([]Retention, error) {
+	var list []Retention
+	at := make(map[regime.ID]int)
+	for _, k := range c.Kept {
+		last, rule, err := regime.KeepUntil(k.Record, k.From)
+		if err != nil {
+			return nil, err
+		}
+		i, known := at[rule]
+		if !known {
+			at[rule] = len(list)
+			list = append(list, Retention{rule, last})
+		} else if last.After(list[i].Last) {
+			list[i].Last = last
+		}
+	}
+	return list, nil
+}
+
+// orderErasure orders that a key be destroyed, once, unless a retention period of domain.md 1.6 still runs.
+func (d *decision) orderErasure(c OrderErasure) error {
+	if _, known := classRecords[c.Class]; !known {
+		return fmt.Errorf("%.40q is no record class", c.Class)
+	}
+	if c.Ordered {
+		return nil
+	}
+	retentions, err := c.Retentions()
+	if err != nil {
+		return err
+	}
+	var ended, running []string
+	for _, r := range retentions {
+		if d.today().After(r.Last) {
+			ended = append(ended, r.Rule)
+		} else {
+			running = append(running, r.Rule)
+		}
+	}
+	if len(running) > 0 {
+		d.emit(&events.RequestRefused{Request: "erasure of " + c.Class, Refusals: running}, running...)
+		return nil
+	}
+	d.emit(&events.ErasureOrdered{RecordClass: c.Class, Order: c.Order}, ended...)
+	return nil
+}
+
+// recordKeyDestroyed records the end of an erasure. A key that is destroyed once more, after an old copy of the vault was
+// put back, is nothing new.
+func (d *decision) recordKeyDestroyed(c RecordKeyDestroyed) {
+	for _, o := range d.state.Obligations {
+		if o.Kind == events.ObligationKind_OBLIGATION_KIND_DESTROY_KEY && o.Target == c.Class {
+			d.emit(&events.KeyDestroyed{RecordClass: c.Class})
+			return
+		}
+	}
+}

@@ -1,0 +1,290 @@
+package ra
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"shomei/events"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/lifecycle"
+	"shomei/pkg/vault"
+)
+
+// ErrNobody says that the log knows no subscriber of an id.
+var ErrNobody = errors.New("no such subscriber")
+
+// Erasure is an officer's order to erase what is sealed of a person under one record class.
+type Erasure struct {
+	Subscriber string
+	// Class is a record class of pkg/vault.
+	Class string
+	// Order is the number or mark of the written order. It stays in the log, so it holds no name.
+	Order string
+	// Envelope says who ordered.
+	Envelope eventlog.Envelope
+}
+
+// Ordered is what became of an order.
+type Ordered struct {
+	// New: it was ordered now. Before: it had been ordered before. Neither: a retention period still runs.
+	New, Before bool
+	// Retentions are the periods that protect the class, with the last day of each.
+	Retentions []lifecycle.Retention
+}
+
+// OrderErasure decides on an order. What it decides is a commit, a refusal too; the key is destroyed by the [Eraser], after
+// it. Errors are ErrNobody, those of the log, and one for an unknown class.
+func OrderErasure(ctx context.Context, log *eventlog.Log, e Erasure) (Ordered, error) {
+	for {
+		ordered, err := orderErasure(ctx, log, e)
+		if !errors.Is(err, errMoved) {
+			return ordered, err
+		}
+	}
+}
+
+func orderErasure(ctx context.Context, log *eventlog.Log, e Erasure) (Ordered, error) {
+	history, err := log.History(ctx, events.KindSubscriber, e.Subscriber)
+	if err != nil {
+		return Ordered{}, err
+	}
+	if len(history) == 0 {
+		return Ordered{}, fmt.Errorf("%w: %s", ErrNobody, e.Subscriber)
+	}
+	commits := make([]*events.Commit, len(history))
+	for i, r := range history {
+		commits[i] = r.Commit
+	}
+	command, err := lifecycle.PrepareErasure(commits, e.Class, e.Order)
+	if err != nil {
+		return Ordered{}, err
+	}
+	retentions, err := command.Retentions()
+	if err != nil {
+		return Ordered{}, err
+	}
+	outcome, err := decide(ctx, log, e.Subscriber, e.Envelope, func(h eventlog.Head) (lifecycle.Command, error) {
+		if h.Revision != uint64(len(history)) {
+			return nil, errMoved
+		}
+		return command, nil
+	})
+	if err != nil {
+		return Ordered{}, err
+	}
+	ordered := Ordered{Before: command.Ordered, Retentions: retentions}
+	for _, event := range outcome.Commit.GetEvents() {
+		ordered.New = ordered.New || event.GetErasureOrdered() != nil
+	}
+	return ordered, nil
+}
+
+// decide stores what a command of the hub itself makes of a subscriber.
+func decide(ctx context.Context, log *eventlog.Log, subscriber string, env eventlog.Envelope, command func(eventlog.Head) (lifecycle.Command, error)) (eventlog.Outcome, error) {
+	return log.Update(ctx, events.KindSubscriber, subscriber, env, func(h eventlog.Head) ([]*events.Event, error) {
+		state, err := lifecycle.DecodeSubscriber(h.State)
+		if err != nil {
+			return nil, err
+		}
+		cmd, err := command(h)
+		if err != nil {
+			return nil, err
+		}
+		return lifecycle.Decide(state, cmd, h.Now)
+	})
+}
+
+// Eraser follows the log and destroys the keys that it orders destroyed. How far it has come stands in the vault itself:
+// an old copy of the vault brings an old position with it, and everything ordered since is done again.
+type Eraser struct {
+	Log    *eventlog.Log
+	Vault  *vault.Vault
+	Logger *slog.Logger
+	// Handled, when set, is told how far every stream was handled.
+	Handled func(eventlog.Positions)
+
+	mu sync.Mutex
+	at eventlog.Positions
+}
+
+// CatchUp destroys whatever was ordered and is not destroyed in this vault. It is called before anything else opens or
+// seals: keys that a copy has brought back must not be used.
+func (e *Eraser) CatchUp(ctx context.Context) error {
+	from, err := e.applied(ctx)
+	if err != nil {
+		return fmt.Errorf("reading how far erasures are applied: %w", err)
+	}
+	ends, err := e.Log.LastSequences(ctx)
+	if err != nil {
+		return fmt.Errorf("applying erasures: %w", err)
+	}
+	var found []eventlog.Record
+	err = e.Log.Scan(ctx, from, func(r eventlog.Record, _ error) error {
+		if orders(r) {
+			found = append(found, r)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("applying erasures: %w", err)
+	}
+	if len(found) > 0 {
+		e.Logger.Info("erasures that the log orders are applied to the vault", "orders", len(found))
+	}
+	if err := e.erase(ctx, found); err != nil {
+		return fmt.Errorf("applying erasures: %w", err)
+	}
+	e.reach(ends)
+	return e.mark()
+}
+
+// markEvery bounds how much of the log the next start looks at.
+const markEvery = 10 * time.Minute
+
+// Run destroys keys as they are ordered, until ctx ends. CatchUp has been called.
+func (e *Eraser) Run(ctx context.Context) error {
+	marked := time.Now()
+	e.reach(nil)
+	err := e.Log.Follow(ctx, eventlog.Follower{
+		Name: "eraser", Kinds: []string{events.KindSubscriber}, From: e.reached(), Unverified: true,
+		Handle: func(ctx context.Context, records []eventlog.Record) error {
+			var found []eventlog.Record
+			for _, r := range records {
+				if orders(r) {
+					found = append(found, r)
+				}
+			}
+			return e.erase(ctx, found)
+		},
+		Handled: func(at eventlog.Positions) {
+			e.reach(at)
+			if time.Since(marked) > markEvery {
+				marked = time.Now()
+				if err := e.mark(); err != nil {
+					e.Logger.Warn("how far erasures are applied is not marked yet", "error", err)
+				}
+			}
+		},
+	})
+	return errors.Join(err, e.mark())
+}
+
+// orders tells whether a record orders an erasure.
+func orders(r eventlog.Record) bool {
+	for _, event := range r.Commit.GetEvents() {
+		if event.GetErasureOrdered() != nil {
+			return r.Kind == events.KindSubscriber
+		}
+	}
+	return false
+}
+
+// erase destroys the keys that records order destroyed, and then records it. A record that nobody trusted has signed
+// destroys nothing.
+func (e *Eraser) erase(ctx context.Context, records []eventlog.Record) error {
+	var list []vault.Erasure
+	for _, r := range records {
+		if err := e.Log.Verify(r); err != nil {
+			e.Logger.Error("an order to erase is not believed: shomei fsck says more", "subscriber", r.ID, "error", err)
+			continue
+		}
+		for _, event := range r.Commit.Events {
+			if b := event.GetErasureOrdered(); b != nil {
+				list = append(list, vault.Erasure{Person: r.ID, Class: b.RecordClass})
+			}
+		}
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	if err := e.Vault.EraseAll(list); err != nil {
+		return err
+	}
+	for _, done := range list {
+		if err := e.record(ctx, done); err != nil {
+			return fmt.Errorf("recording that the key of %s is destroyed: %w", done.Person, err)
+		}
+	}
+	return nil
+}
+
+// record ends the obligation; after an old copy of the vault was put back there is none, and nothing is recorded.
+func (e *Eraser) record(ctx context.Context, done vault.Erasure) error {
+	env := eventlog.Envelope{
+		CommandID: "erased/" + done.Person + "/" + done.Class, Redelivered: true,
+		Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "eraser"},
+	}
+	_, err := decide(ctx, e.Log, done.Person, env, func(eventlog.Head) (lifecycle.Command, error) {
+		return lifecycle.RecordKeyDestroyed{Class: done.Class}, nil
+	})
+	return err
+}
+
+// applied is how far the erasures of the log are applied to every file of the vault. Where the log itself is an older
+// copy and ends before that, all of it is looked at.
+func (e *Eraser) applied(ctx context.Context) (eventlog.Positions, error) {
+	marks, err := e.Vault.Marks()
+	if err != nil {
+		return nil, err
+	}
+	var least eventlog.Positions
+	for i, mark := range marks {
+		var at eventlog.Positions
+		if mark != nil {
+			if err := json.Unmarshal(mark, &at); err != nil {
+				return nil, fmt.Errorf("the mark of file %d: %w", i, err)
+			}
+		}
+		if i == 0 {
+			least = at
+		}
+		for stream := range least {
+			least[stream] = min(least[stream], at[stream])
+		}
+	}
+	ends, err := e.Log.LastSequences(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for stream, at := range least {
+		if at > ends[stream] {
+			delete(least, stream)
+		}
+	}
+	return least, nil
+}
+
+// reach notes how far the log is handled, and tells it.
+func (e *Eraser) reach(at eventlog.Positions) {
+	e.mu.Lock()
+	if at != nil {
+		e.at = at
+	}
+	at = e.at
+	e.mu.Unlock()
+	if e.Handled != nil {
+		e.Handled(at)
+	}
+}
+
+func (e *Eraser) reached() eventlog.Positions {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.at
+}
+
+func (e *Eraser) mark() error {
+	text, err := json.Marshal(e.reached())
+	if err == nil {
+		err = e.Vault.SetMark(text)
+	}
+	if err != nil {
+		return fmt.Errorf("marking how far erasures are applied: %w", err)
+	}
+	return nil
+}

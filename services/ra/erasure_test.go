@@ -1,0 +1,184 @@
+package ra_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"shomei/events"
+	"shomei/pkg/dossier"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/natstest"
+	"shomei/pkg/vault"
+	"shomei/services/ra"
+	"shomei/services/servicetest"
+)
+
+// eraser is one of a vault, which has caught up.
+func eraser(w *servicetest.World, v *vault.Vault) *ra.Eraser {
+	w.T.Helper()
+	e := &ra.Eraser{Log: w.Log, Vault: v, Logger: w.Logger()}
+	servicetest.Check(w.T, e.CatchUp(w.T.Context()))
+	return e
+}
+
+// follow runs an eraser until the end of the test.
+func follow(w *servicetest.World, e *ra.Eraser) {
+	ctx, cancel := context.WithCancel(w.T.Context())
+	done := make(chan error, 1)
+	go func() { done <- e.Run(ctx) }()
+	w.T.Cleanup(func() { cancel(); servicetest.Check(w.T, <-done) })
+}
+
+func order(w *servicetest.World, subscriber, class string) ra.Ordered {
+	w.T.Helper()
+	ordered, err := ra.OrderErasure(w.T.Context(), w.Log, ra.Erasure{
+		Subscriber: subscriber, Class: class, Order: "order-12",
+		Envelope: eventlog.Envelope{CommandID: uuid.NewString(), Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_OPERATOR, Id: "0042"}},
+	})
+	servicetest.Check(w.T, err)
+	return ordered
+}
+
+func holds(w *servicetest.World, v *vault.Vault, subscriber, class string) bool {
+	w.T.Helper()
+	held, err := v.Holds(subscriber, class)
+	servicetest.Check(w.T, err)
+	return held
+}
+
+// copyVault gives the vault as it is now, as a copy of its folder holds it.
+func copyVault(w *servicetest.World) *vault.Vault {
+	w.T.Helper()
+	folder := filepath.Join(w.Dir, uuid.NewString())
+	servicetest.Check(w.T, os.CopyFS(folder, os.DirFS(filepath.Join(w.Dir, "vault"))))
+	v, err := vault.Open(vault.Config{Dir: folder, MasterKey: filepath.Join(w.Dir, "master.key"), Logger: w.Logger()})
+	servicetest.Check(w.T, err)
+	w.T.Cleanup(func() { servicetest.Check(w.T, v.Close()) })
+	return v
+}
+
+func TestAnErasureIsACommitFirstAndTheEndOfTheKeyAfter(t *testing.T) {
+	w := servicetest.New(t, morning)
+	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
+	follow(w, eraser(w, w.Vault))
+	refused := order(w, l.Subscriber, vault.Identity)
+	if refused.New || refused.Before || len(refused.Retentions) != 3 || w.Count(l.Subscriber, "RequestRefused") != 1 {
+		t.Fatalf("while every period runs: %+v, %v", refused, w.Events(l.Subscriber))
+	}
+	for _, r := range refused.Retentions {
+		if want := map[string]string{
+			"retention.application-forms": "2035-01-15", "retention.card-application": "2035-01-15", "retention.issue-record": "2034-06-18",
+		}[r.Rule]; r.Last.String() != want {
+			t.Errorf("%s until %s, want %s", r.Rule, r.Last, want)
+		}
+	}
+	w.Clock.Set("2035-01-16 10:00")
+	if done := order(w, l.Subscriber, vault.Identity); !done.New {
+		t.Fatalf("when every period is over: %+v", done)
+	}
+	natstest.Wait(t, 20*time.Second, "the end of the key", func() bool { return w.Count(l.Subscriber, "KeyDestroyed") == 1 })
+	if holds(w, w.Vault, l.Subscriber, vault.Identity) || !holds(w, w.Vault, l.Subscriber, vault.Certificate) {
+		t.Error("the wrong key is gone")
+	}
+	if len(w.State(l.Subscriber).Obligations) > 0 {
+		t.Errorf("still owed: %v", w.State(l.Subscriber).Obligations)
+	}
+	if again := order(w, l.Subscriber, vault.Identity); again.New || !again.Before || w.Count(l.Subscriber, "ErasureOrdered") != 1 {
+		t.Errorf("ordered again: %+v", again)
+	}
+	commit := w.History(events.KindSubscriber, l.Subscriber)
+	i := slices.IndexFunc(commit, func(r eventlog.Record) bool { return r.Commit.Events[0].GetErasureOrdered() != nil })
+	if c := commit[i].Commit; c.Actor.Id != "0042" || c.Events[0].GetErasureOrdered().Order != "order-12" {
+		t.Errorf("the order stands as %v", c)
+	}
+}
+
+func TestOrdersThatMakeNoSense(t *testing.T) {
+	w := servicetest.New(t, morning)
+	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
+	for _, e := range []ra.Erasure{{Subscriber: "nobody", Class: vault.Contact}, {Subscriber: l.Subscriber, Class: "diary"}} {
+		e.Envelope.CommandID = uuid.NewString()
+		_, err := ra.OrderErasure(t.Context(), w.Log, e)
+		if err == nil || errors.Is(err, ra.ErrNobody) != (e.Subscriber == "nobody") {
+			t.Errorf("%s of %s: %v", e.Class, e.Subscriber, err)
+		}
+	}
+}
+
+// Killed after the order, or after the key's end: the next start does the rest.
+func TestAnErasureThatACrashInterruptedIsFinished(t *testing.T) {
+	for name, before := range map[string]func(*servicetest.World, string){
+		"after the order": func(*servicetest.World, string) {},
+		"after the key's end": func(w *servicetest.World, subscriber string) {
+			servicetest.Check(t, w.Vault.Erase(subscriber, vault.Contact))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := servicetest.New(t, morning)
+			l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
+			eraser(w, w.Vault)
+			order(w, l.Subscriber, vault.Contact)
+			before(w, l.Subscriber)
+			eraser(w, w.Vault)
+			eraser(w, w.Vault)
+			if holds(w, w.Vault, l.Subscriber, vault.Contact) || w.Count(l.Subscriber, "KeyDestroyed") != 1 {
+				t.Errorf("events %v", w.Events(l.Subscriber))
+			}
+		})
+	}
+}
+
+// An old copy of the vault brings the key back: nothing is read with it, and the next start destroys it again.
+func TestAnOldCopyOfTheVaultBringsNothingBack(t *testing.T) {
+	w := servicetest.New(t, morning)
+	d := w.Enrol(servicetest.Office, "c1", "counter")
+	l, other := d.Hold("100"), d.Hold("200")
+	eraser(w, w.Vault)
+	old := copyVault(w)
+	order(w, l.Subscriber, vault.Contact)
+	eraser(w, w.Vault)
+	if holds(w, w.Vault, l.Subscriber, vault.Contact) || !holds(w, old, l.Subscriber, vault.Contact) {
+		t.Fatal("the copy was not made before the erasure")
+	}
+	history := w.History(events.KindSubscriber, l.Subscriber)
+	if _, err := dossier.Of(old, l.Subscriber, history).Contact(); !errors.Is(err, vault.ErrErased) {
+		t.Errorf("the old copy reads %v", err)
+	}
+	eraser(w, old)
+	if holds(w, old, l.Subscriber, vault.Contact) || !holds(w, old, other.Subscriber, vault.Contact) {
+		t.Error("the old copy is not brought up to date")
+	}
+	if w.Count(l.Subscriber, "KeyDestroyed") != 1 {
+		t.Errorf("recorded again: %v", w.Events(l.Subscriber))
+	}
+}
+
+// Where the log is an older copy than the vault says, all of it is looked at.
+func TestAMarkBeyondTheLogIsNotBelieved(t *testing.T) {
+	w := servicetest.New(t, morning)
+	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
+	order(w, l.Subscriber, vault.Contact)
+	servicetest.Check(t, w.Vault.SetMark([]byte(`{"`+w.Log.Streams()[0]+`":1000000}`)))
+	eraser(w, w.Vault)
+	if holds(w, w.Vault, l.Subscriber, vault.Contact) {
+		t.Error("the order was passed over")
+	}
+}
+
+// An order that nobody trusted has signed destroys nothing.
+func TestAForgedOrderDestroysNothing(t *testing.T) {
+	w := servicetest.New(t, morning)
+	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
+	w.Append(servicetest.NewKey(t), l.Subscriber, "forged", "c1", events.New(&events.ErasureOrdered{RecordClass: vault.Contact}))
+	eraser(w, w.Vault)
+	if !holds(w, w.Vault, l.Subscriber, vault.Contact) {
+		t.Error("the key is gone")
+	}
+}
