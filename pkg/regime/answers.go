@@ -245,6 +245,7 @@ type askedApply struct {
 	Channel   Channel     `json:"channel"`
 	Shown     []Shown     `json:"shown"`
 	Letter    string      `json:"letter"`
+	Posted    civil.Date  `json:"letter_posted"`
 	PINsMatch bool        `json:"pins_match"`
 	NoCard    bool        `json:"no_card"`
 	Clerk     string      `json:"clerk"`
@@ -271,7 +272,7 @@ func (s Switches) answerApply(in askedApply) (any, error) {
 	in.Person.Person.BirthDate = in.Person.BirthDate.Latest()
 	d, err := s.Apply(Application{
 		Regime: in.Regime, Operation: in.Operation, Kinds: in.Kinds, At: in.At, Office: in.Office, Person: in.Person.Person,
-		Channel: in.Channel, Shown: in.Shown, Letter: in.Letter, PINsMatch: in.PINsMatch, NoCard: in.NoCard,
+		Channel: in.Channel, Shown: in.Shown, Letter: in.Letter, Posted: in.Posted, PINsMatch: in.PINsMatch, NoCard: in.NoCard,
 		Clerk: in.Clerk, GrantedBy: in.GrantedBy, Cause: in.Cause, Card: in.Card, Express: in.Express,
 		SignLastDay: in.SignLastDay, AuthLastDay: in.AuthLastDay, CardLastDay: in.CardLastDay,
 	})

@@ -18,7 +18,8 @@ type Application struct {
 	Person    Person
 	Channel   Channel // empty: self
 	Shown     []Shown
-	Letter    string // the letter of inquiry that was posted
+	Letter    string     // the letter of inquiry that was posted
+	Posted    civil.Date // day on which it was posted; zero: before today
 	PINsMatch bool
 	NoCard    bool
 	Clerk     string
@@ -108,7 +109,7 @@ func (s Switches) judgeApplication(a Application, day civil.Date, out *Decision)
 	}
 	docs, err := s.Documents(DocumentsIn{
 		Regime: out.Regime, Operation: a.Operation, Channel: a.channel(), On: day,
-		Shown: a.Shown, Letter: a.Letter, PINsMatch: a.PINsMatch, NoCard: a.NoCard,
+		Shown: a.Shown, Letter: a.Letter, Posted: a.Posted, PINsMatch: a.PINsMatch, NoCard: a.NoCard,
 	})
 	if err != nil {
 		return err

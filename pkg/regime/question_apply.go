@@ -44,6 +44,7 @@ var applyAsks = []field{
 	},
 	shownField,
 	{name: "letter", form: asText, ja: "登録住所へ郵送した照会書兼回答書の番号。なし: まだ郵送していない", en: "number of the letter of inquiry that was mailed; absent: none was yet"},
+	{name: "letter_posted", form: asDay, ja: "それを郵送した日。その日のうちの回答は受け付けない。なし: 前日まで", en: "day on which it was mailed: an answer on that very day is refused; absent: an earlier day"},
 	{name: "pins_match", form: asFlag, ja: "notice-letter: 封入された暗証番号がカードと一致した", en: "notice-letter: the PINs in the sealed envelope opened the card"},
 	{name: "no_card", form: asFlag, ja: "カードを示せない(紛失など)", en: "the card can't be shown: lost, destroyed, not made yet"},
 	{name: "clerk", form: asText, ja: "受け付けた職員", en: "the officer who takes it in"},

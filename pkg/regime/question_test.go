@@ -157,6 +157,18 @@ func TestErrorsNameTheirPlace(t *testing.T) {
 	}
 }
 
+// A letter can't have been mailed and answered on one day.
+func TestALetterIsNotAnsweredOnItsOwnDay(t *testing.T) {
+	line := `{"operation":"new","at":"2012-12-03 10:00","channel":"self-no-photo","letter":"7","letter_posted":"POSTED","office":{"municipality":"12213"},` +
+		`"person":{"birth_date":"1980-06-18","registered":true,"municipality":"12213"},` +
+		`"shown":[{"document":"application-form"},{"document":"card"},{"document":"other-id"},{"document":"inquiry-answer","letter":"7"}]}`
+	for posted, accepted := range map[string]bool{"": true, "2012-12-02": true, "2012-12-03": false} {
+		if answers, _ := ask(t, "apply", strings.Replace(line, "POSTED", posted, 1)); answers[0]["accepted"] != accepted {
+			t.Errorf("mailed on %q: %v", posted, answers[0])
+		}
+	}
+}
+
 // A value that the law does not allow names the rule.
 func TestErrorsNameTheirRule(t *testing.T) {
 	for line, rule := range map[string]ID{

@@ -7,8 +7,8 @@ var (
 	jukiThreeYears = rule(Rule{
 		ID: "juki.validity.three-years", From: JukiFirstDay, Until: JukiLastDay, Published: seedPublished,
 		Source: "Act2013 Art 5; Civil Code Art 143; seed page; domain.md 1.3.1, D2",
-		JA:     "電子証明書の有効期間は、手続きの日から起算して3年間です。3年後の応当日の前日が最終日になります。",
-		EN:     "The certificate is valid for three years counted from the day of the procedure, so it ends on the day before the corresponding day three years on.",
+		JA:     "電子証明書の有効期間は、手続きの日から起算して3年間です。3年後の応当日の前日が最終日になります。応当日がないときは、その月の末日が最終日です。",
+		EN:     "The certificate is valid for three years counted from the day of the procedure, so it ends on the day before the corresponding day three years on, or with that month when it has no such day.",
 	})
 	jukiCardApart = rule(Rule{
 		ID: "juki.validity.card-term-apart", From: JukiFirstDay, Until: JukiRunOffDay, Published: seedPublished,
@@ -143,7 +143,7 @@ var (
 		Source: "domain.md 1.4.2",
 		JA:     "カードの有効期間が過ぎているため、延長できません。",
 		EN:     "The card has already expired and can't be extended.",
-		NextJA: "新しいカードの申請をしてください。",
+		NextJA: "新しいカードを申請してください。",
 		NextEN: "Apply for a new card.",
 	})
 )
