@@ -210,6 +210,7 @@ func (a *application) judgeKinds() {
 		eligible = append(eligible, k)
 	}
 	a.kinds = eligible
+	a.judgeRepresentative()
 	if len(a.kinds) == 0 && a.ruling.Accepted() {
 		a.refuseBy(regime.NothingHeld)
 	}
@@ -233,8 +234,17 @@ func (a *application) judgeHolder() {
 	case events.Operation_OPERATION_HAND_OVER, events.Operation_OPERATION_UNBLOCK:
 		a.judge(in.Residence())
 		a.judge(a.Switches.SetsPINs(in))
+		a.judgeRepresentative()
 	case events.Operation_OPERATION_CONTINUE_USE, events.Operation_OPERATION_EXTEND_CARD:
 		a.judge(in.Residence())
+	}
+}
+
+// judgeRepresentative refuses a legal representative of somebody who can't have one: a mandate and its letter are not to
+// be got round by another name.
+func (a *application) judgeRepresentative() {
+	if a.Channel == regime.ChannelRepresentative && !a.Factory {
+		a.judge(a.Switches.Represented(a.eligibility(kindAuth)))
 	}
 }
 

@@ -341,6 +341,18 @@ func TestWhoSetsThePINsAndWhere(t *testing.T) {
 	p.apply(opUnblock, represented)
 }
 
+// Nobody but a minor or a ward has a legal representative, so a mandate and its letter are not got round by another name.
+func TestAnAdultHasNoLegalRepresentative(t *testing.T) {
+	p := newPlayer(t, "2019-05-13 10:00")
+	represented := func(a *Apply) {
+		a.Channel, a.Shown = regime.ChannelRepresentative, append(photo(), regime.Shown{Document: regime.DocRepresentation}, regime.Shown{Document: regime.DocProxyPhotoID})
+	}
+	p.refused("mynumber.eligibility.no-representative", opIssue, represented)
+	p.carried(opIssue)
+	p.refused("mynumber.eligibility.no-representative", opUnblock, represented)
+	p.apply(opRevoke, represented) // what ends a certificate is never sent away
+}
+
 func TestPeriodOfStay(t *testing.T) {
 	p := newPlayer(t, "2018-04-10 10:00")
 	p.person.Foreign, p.person.Alias, p.person.StayUntil = true, true, day("2019-10-01")
