@@ -30,8 +30,8 @@ municipalities with their codes. What is made up: the people, and what the world
 cards: %d subscriber key pairs are made once in the data folder and used for everybody. The sources of the claims are
 enrolled under names that say "simulated", and the log is marked simulated for ever.
 
-At the end stands a table of what the history holds, beside the figures known of the country. Exit 3: one of them is
-out of its range.
+At the end stands what the history holds, beside the figures known of the country; what is out of its range is marked.
+With %d people and %d years or more that is more than chance, and the command ends with exit code 3.
 
 The same seed and range make the same lives, apart from keys, serials and signatures. Running it again goes on where it
 stopped, also after kill -9. Ctrl-C finishes what is being done and says how to go on. The log is synced at the end and
@@ -48,7 +48,7 @@ func (a *app) simulateCommand() *cobra.Command {
 	var from, to string
 	cmd := &cobra.Command{
 		Use: "simulate", Short: "架空の住民の歴史を書く (write the history of an invented population into a data folder of its own)", Args: cobra.NoArgs,
-		Long: fmt.Sprintf(simulateHelp, simulation.PoolSize),
+		Long: fmt.Sprintf(simulateHelp, simulation.PoolSize, enoughPeople, enoughYears),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !cmd.Flags().Changed("data") {
 				a.data = "out/simulated"
@@ -160,11 +160,30 @@ func (a *app) printSimulated(cmd *cobra.Command, s *simulation.Simulation, spent
 	t.AppendFooter(table.Row{"seconds", fmt.Sprintf("%.1f", spent.Seconds())})
 	t.AppendFooter(table.Row{"persons a second", fmt.Sprintf("%.0f", float64(at.Persons)/spent.Seconds())})
 	t.Render()
+	printWhen(out, c)
 	return printFigures(out, c, s.Plan)
 }
 
-// enoughPeople is from how many on shares are more than chance.
-const enoughPeople = 500
+// printWhen prints on which weekdays and in which months people came.
+func printWhen(out io.Writer, c *census.Census) {
+	for _, lines := range [][]census.Line{c.Weekdays(), c.Months()} {
+		names, times := table.Row{"visits on"}, table.Row{""}
+		for _, line := range lines {
+			names, times = append(names, line.What[:3]), append(times, line.Times)
+		}
+		t := table.NewWriter()
+		t.SetOutputMirror(out)
+		t.AppendHeader(names)
+		t.AppendRow(times)
+		t.Render()
+	}
+}
+
+// enoughPeople and enoughYears are from where on the figures are more than chance.
+const (
+	enoughPeople = 1500
+	enoughYears  = 5
+)
 
 func printFigures(out io.Writer, c *census.Census, plan simulation.Plan) error {
 	t := table.NewWriter()
@@ -184,7 +203,7 @@ func printFigures(out io.Writer, c *census.Census, plan simulation.Plan) error {
 		t.AppendRow(table.Row{f.Name, here, fmt.Sprintf("%.3f–%.3f", f.Low, f.High), known, f.Source})
 	}
 	t.Render()
-	if outside > 0 && plan.Subscribers >= enoughPeople {
+	if outside > 0 && plan.Subscribers >= enoughPeople && !plan.From.AddYearsClamped(enoughYears).After(plan.To) {
 		return &exitError{exitFound, fmt.Errorf("%d figures of this population are out of their range (marked with !)", outside)}
 	}
 	return nil

@@ -18,6 +18,7 @@ type Census struct {
 	happened map[string]int
 	days     map[series]map[civil.Date]int
 	visits   map[time.Weekday]int
+	months   map[time.Month]int
 	morning  int
 	kinds    map[string]events.CardKind
 	holders  map[string]struct{}
@@ -48,7 +49,8 @@ type dueDay struct {
 func New() *Census {
 	return &Census{
 		happened: make(map[string]int), days: make(map[series]map[civil.Date]int), visits: make(map[time.Weekday]int),
-		kinds: make(map[string]events.CardKind), holders: make(map[string]struct{}), windows: make(map[uint64]civil.Date),
+		months: make(map[time.Month]int),
+		kinds:  make(map[string]events.CardKind), holders: make(map[string]struct{}), windows: make(map[uint64]civil.Date),
 		renewed: make(map[uint64]struct{}), due: make(map[dueDay]struct{}),
 	}
 }
@@ -122,6 +124,7 @@ func (c *Census) application(e *events.Event, day civil.Date, clerk bool) {
 
 func (c *Census) visit(at time.Time) {
 	c.visits[at.Weekday()]++
+	c.months[at.Month()]++
 	if minute := at.Hour()*60 + at.Minute(); minute >= 9*60+30 && minute < 12*60 {
 		c.morning++
 	}

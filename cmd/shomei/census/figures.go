@@ -123,8 +123,25 @@ func (c *Census) allVisits() (n int) {
 	return n
 }
 
-// Weekdays is how many visits fell on each weekday.
-func (c *Census) Weekdays() map[time.Weekday]int { return c.visits }
+// Weekdays tells how many visits fell on each day of the week.
+func (c *Census) Weekdays() []Line {
+	var lines []Line
+	for day := time.Sunday; day <= time.Saturday; day++ {
+		if n := c.visits[day]; n > 0 {
+			lines = append(lines, Line{day.String(), n})
+		}
+	}
+	return lines
+}
+
+// Months tells how many visits fell into each month of the year.
+func (c *Census) Months() []Line {
+	var lines []Line
+	for month := time.January; month <= time.December; month++ {
+		lines = append(lines, Line{month.String(), c.months[month]})
+	}
+	return lines
+}
 
 // openDays are the open days of a weekday in an ordinary year: holidays fall on Mondays most (domain.md 4.2).
 var openDays = map[time.Weekday]float64{

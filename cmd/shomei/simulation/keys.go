@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"github.com/google/renameio/v2"
+	"golang.org/x/sync/errgroup"
 )
 
 // PoolSize is how many subscriber key pairs a simulation has. They stand for the keys that cards would make: a card is
@@ -24,17 +26,27 @@ func Requests(folder string) ([][]byte, error) {
 		return nil, fmt.Errorf("making the pool of subscriber keys: %w", err)
 	}
 	requests := make([][]byte, PoolSize)
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i := range requests {
-		key, err := poolKey(filepath.Join(folder, fmt.Sprintf("subscriber-%02d.pem", i)))
-		if err != nil {
-			return nil, fmt.Errorf("making the pool of subscriber keys: %w", err)
-		}
-		template := &x509.CertificateRequest{SignatureAlgorithm: x509.SHA256WithRSA}
-		if requests[i], err = x509.CreateCertificateRequest(rand.Reader, template, key); err != nil {
-			return nil, fmt.Errorf("signing a certificate request: %w", err)
-		}
+		group.Go(func() (err error) {
+			requests[i], err = request(filepath.Join(folder, fmt.Sprintf("subscriber-%02d.pem", i)))
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, fmt.Errorf("making the pool of subscriber keys: %w", err)
 	}
 	return requests, nil
+}
+
+// request is a certificate request of the key in a file, which is made if there is none.
+func request(path string) ([]byte, error) {
+	key, err := poolKey(path)
+	if err != nil {
+		return nil, err
+	}
+	return x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{SignatureAlgorithm: x509.SHA256WithRSA}, key)
 }
 
 func poolKey(path string) (*rsa.PrivateKey, error) {
