@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"os"
@@ -37,7 +38,7 @@ func (a *app) root() *cobra.Command {
 		SilenceErrors: true, SilenceUsage: true,
 	}
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.data, "data", "out/data", "データのフォルダー (folder of the hub's keys, log and tables)")
+	flags.StringVar(&a.data, "data", defaultData(), "データのフォルダー (folder of the hub's keys, log and tables; also from "+dataVariable+")")
 	flags.StringVar(&a.logLevel, "log-level", "warn", "debug, info, warn or error")
 	flags.StringVar(&a.lang, "lang", defaultLang(), "表示の言語 ja か en (language of what people read)")
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
@@ -71,6 +72,11 @@ func mendCompletion(root *cobra.Command) {
 		}
 	}
 }
+
+// dataVariable names the data folder for every command, as it does for the configuration of the hub.
+const dataVariable = ops.EnvPrefix + "HUB_DATA"
+
+func defaultData() string { return cmp.Or(os.Getenv(dataVariable), "out/data") }
 
 func defaultLang() string {
 	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {

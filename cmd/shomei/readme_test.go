@@ -21,7 +21,7 @@ func TestWhatTheDocumentsNameIsThere(t *testing.T) {
 	path := regexp.MustCompile("`((?:events|pkg|services|cmd|deploy)/[a-z0-9_./]*)`")
 	command := regexp.MustCompile(`(?m)(?:^|\x60)shomei ([a-z]+)`)
 	rule := regexp.MustCompile(`(?:juki|mynumber)\.[a-z]+\.[a-z-]+`)
-	for _, name := range []string{"README.md", "CHANGELOG.md", "deploy/DECISIONS.md"} {
+	for _, name := range []string{"README.md", "CHANGELOG.md", "deploy/DECISIONS.md", "deploy/runbook.md"} {
 		text := document(t, name)
 		for _, m := range path.FindAllStringSubmatch(text, -1) {
 			if _, err := os.Stat(filepath.Join("../..", m[1])); err != nil {

@@ -43,7 +43,8 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "free": free, "agent": buildAgent, "issue": issue, "eventually": eventually, "jsonlines": jsonLines,
-			"field": field, "get": get, "eventually-exits": eventuallyExits,
+			"field": field, "get": get, "eventually-exits": eventuallyExits, "block": block, "writes": writes,
+			"refused": refused,
 		},
 	})
 }
@@ -194,6 +195,17 @@ func issue(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("certificates issued: %v", certificates)
 	}
 	ts.Setenv("SERIAL", fmt.Sprint(certificates[0].(map[string]any)["serial"]))
+}
+
+// refused ADDRESS has an application made at a counter that its office is not open for, or the person has no need of.
+func refused(ts *testscript.TestScript, _ bool, args []string) {
+	d := desk{ts, "http://" + args[0]}
+	d.post("/api/reader/insert", `{"id":"CARD-1"}`)
+	procedure := fmt.Sprint(d.post("/api/applications", `{"operation":"issue","channel":"self","clerk":"017",
+		"documents":["application-form","card","photo-id:current-address"],
+		"person":{"resident_code":"00000000124","name":"証明　太郎","birth_date":"1990-06-18","sex":1,
+			"address":"千葉県山武市殿台296番地","registered":true,"municipality":"12237"}}`)["procedure"])
+	d.reach(procedure, "refused")
 }
 
 // desk is a clerk who uses the JSON twins of a counter's pages.
