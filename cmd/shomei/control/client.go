@@ -69,6 +69,13 @@ func (c *Client) Adopt(ctx context.Context, counter string, a hub.Adoption) erro
 	return send(ctx, c, of(counter, "adopt"), a, &Outcome{})
 }
 
+// Report tells a fact that no counter tells.
+func (c *Client) Report(ctx context.Context, r hub.Report) (hub.Reported, error) {
+	var out hub.Reported
+	err := send(ctx, c, "/reports", r, &out)
+	return out, err
+}
+
 // Erase orders an erasure.
 func (c *Client) Erase(ctx context.Context, subscriber string, e hub.Erasure) (hub.Erased, error) {
 	var out hub.Erased

@@ -55,6 +55,9 @@ func Handler(h *hub.Hub) http.Handler {
 	mux.HandleFunc("POST /counters/{counter}/adopt", order(h, func(ctx context.Context, o hub.Operator, r *http.Request, what hub.Adoption) (Outcome, error) {
 		return Outcome{true}, o.Adopt(ctx, r.PathValue("counter"), what)
 	}))
+	mux.HandleFunc("POST /reports", order(h, func(ctx context.Context, o hub.Operator, _ *http.Request, what hub.Report) (hub.Reported, error) {
+		return o.Report(ctx, what)
+	}))
 	mux.HandleFunc("POST /subscribers/{subscriber}/erase", order(h, func(ctx context.Context, o hub.Operator, r *http.Request, what hub.Erasure) (hub.Erased, error) {
 		return o.Erase(ctx, r.PathValue("subscriber"), what)
 	}))

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -192,24 +193,18 @@ func (o Operator) completeCode(e *Enrolment, municipality string) error {
 	return nil
 }
 
-// nextCounter is an id that no counter has had: the office's with a number or, for sources without a desk, the role.
+// nextCounter is an id that no counter has had: the office's with a number, and the role of sources without a desk. Those
+// without a number are the hub's own (Source).
 func (h *Hub) nextCounter(office, role string) string {
-	first := office + "-1"
+	prefix := office + "-"
 	if role != "counter" {
-		first = office + "-" + role
+		prefix += role + "-"
 	}
-	for n := 1; ; n++ {
-		id := first
-		if n > 1 {
-			id = fmt.Sprintf("%s-%d", office, n)
-			if role != "counter" {
-				id = fmt.Sprintf("%s-%s-%d", office, role, n)
-			}
-		}
-		if !h.Directory.Known(id) {
-			return id
-		}
+	n := 1
+	for h.Directory.Known(prefix + strconv.Itoa(n)) {
+		n++
 	}
+	return prefix + strconv.Itoa(n)
 }
 
 // Retire takes a counter's voice away, at once and for good.

@@ -1,0 +1,138 @@
+package hub
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"shomei/events"
+	"shomei/pkg/civil"
+	"shomei/pkg/eventlog"
+)
+
+// Report is a fact that no counter tells: a loss told by telephone, a change that the resident register notifies, an
+// order of the authority itself.
+type Report struct {
+	// Role is who tells it: telephone, register or operator.
+	Role string `json:"role"`
+	// Office is where it was told.
+	Office     string `json:"office"`
+	Subscriber string `json:"subscriber"`
+	// Fact is an events.Claim with nothing but its fact, in protobuf's JSON.
+	Fact []byte `json:"fact"`
+	// Record is the resident record after a change, an events.ResidentRecord in protobuf's JSON; empty: unchanged.
+	Record []byte `json:"record,omitempty"`
+}
+
+// Reported is what became of a report.
+type Reported struct {
+	Claim string `json:"claim"`
+	// Events are what was decided; none when that has not happened yet.
+	Events []ReportedEvent `json:"events"`
+}
+
+// ReportedEvent is one event, with its rules.
+type ReportedEvent struct {
+	Name  string   `json:"name"`
+	Rules []string `json:"rules,omitempty"`
+}
+
+// reportable are the roles whose voice the hub itself has; factories and counters have their own.
+var reportable = []string{"telephone", "register", "operator"}
+
+// Report claims a fact in the voice of its source, as if that had come over the wire, and waits a while for the decision.
+func (o Operator) Report(ctx context.Context, r Report) (Reported, error) {
+	claim, personal := &events.Claim{}, (*events.Personal)(nil)
+	if err := protojson.Unmarshal(r.Fact, claim); err != nil {
+		return Reported{}, refuse("the fact: %v", err)
+	}
+	if len(r.Record) > 0 {
+		personal = &events.Personal{Record: &events.ResidentRecord{}}
+		if err := protojson.Unmarshal(r.Record, personal.Record); err != nil {
+			return Reported{}, refuse("the resident record can't be read: it is one JSON object with the fields of events.ResidentRecord")
+		}
+	}
+	if err := o.mayReport(ctx, r); err != nil {
+		return Reported{}, err
+	}
+	o.hub.enrolling.Lock() // one voice for a role, and its claims one after the other
+	source, err := o.hub.Source(ctx, r.Office, r.Role)
+	if err != nil {
+		o.hub.enrolling.Unlock()
+		return Reported{}, err
+	}
+	told := &events.Claim{Fact: claim.Fact, Officer: o.officer, Subscriber: r.Subscriber, CausedMs: causedMs(claim)}
+	id, err := source.Report(ctx, told, personal)
+	o.hub.enrolling.Unlock()
+	if err != nil {
+		return Reported{}, err
+	}
+	decided, err := o.hub.awaitDecision(ctx, r.Subscriber, id)
+	return Reported{Claim: id, Events: decided}, err
+}
+
+func (o Operator) mayReport(ctx context.Context, r Report) error {
+	if !slices.Contains(reportable, r.Role) {
+		return refuse("%q reports nothing here: there are %v", r.Role, reportable)
+	}
+	if _, defined := o.hub.Directory.Offices()[r.Office]; !defined {
+		return refuse("there is no office %s: shomei office list shows them", r.Office)
+	}
+	if !events.ValidID(r.Subscriber) {
+		return refuse("%.80q is no id of a subscriber", r.Subscriber)
+	}
+	head, err := o.hub.Log.Load(ctx, events.KindSubscriber, r.Subscriber)
+	if err == nil && head.Revision == 0 {
+		return refuse("the log holds no subscriber %s: look the id up with shomei state SERIAL", r.Subscriber)
+	}
+	return err
+}
+
+// causedMs is the beginning of the day on which a change came about; 0 for what comes about by being told.
+func causedMs(c *events.Claim) int64 {
+	on, err := civil.Parse(c.GetRecordChangeNotified().GetCausedOn())
+	if err != nil || on.IsZero() {
+		return 0
+	}
+	return on.StartInstant().UnixMilli()
+}
+
+// awaitDecision waits until the log holds what was decided on a claim.
+func (h *Hub) awaitDecision(ctx context.Context, subscriber, claim string) ([]ReportedEvent, error) {
+	ctx, cancel := context.WithTimeout(ctx, erasurePatience)
+	defer cancel()
+	ticker := time.NewTicker(settled)
+	defer ticker.Stop()
+	for {
+		history, err := h.Log.History(ctx, events.KindSubscriber, subscriber)
+		if ctx.Err() != nil {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		i := slices.IndexFunc(history, func(r eventlog.Record) bool { return r.Commit.GetCommandId() == claim })
+		if i >= 0 {
+			return reported(history[i].Commit), nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, nil
+		case <-ticker.C:
+		}
+	}
+}
+
+func reported(c *events.Commit) []ReportedEvent {
+	list := make([]ReportedEvent, len(c.Events))
+	for i, e := range c.Events {
+		list[i] = ReportedEvent{events.Name(e), e.RuleIds}
+	}
+	return list
+}
+
+// FactJSON encodes a claim's fact for a Report.
+func FactJSON(fact proto.Message) ([]byte, error) { return protojson.Marshal(fact) }
