@@ -28,7 +28,11 @@ func (d *decision) recordHandOver(c RecordHandOver) error {
 			delivered.Serials = append(delivered.Serials, held.Serial)
 		}
 	}
-	d.emit(delivered)
+	var rules []regime.ID
+	if c.PaperCopy {
+		rules = append(rules, regime.PaperCopy(cardRegime(p.CardKind)))
+	}
+	d.emit(delivered, rules...)
 	return nil
 }
 

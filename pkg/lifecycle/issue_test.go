@@ -341,6 +341,21 @@ func TestWhoSetsThePINsAndWhere(t *testing.T) {
 	p.apply(opUnblock, represented)
 }
 
+// The paper copy that goes with a certificate names the rule of its regime.
+func TestThePaperCopyNamesItsRule(t *testing.T) {
+	for _, c := range []struct {
+		at, rule string
+		change   []func(*Apply)
+	}{
+		{"2012-12-03 10:00", "juki.handover.paper-copy", []func(*Apply){juki}},
+		{"2019-05-13 10:00", "mynumber.handover.paper-copy", nil},
+	} {
+		all := newPlayer(t, c.at).carried(opIssue, c.change...)
+		delivered := all[slices.IndexFunc(all, func(e *events.Event) bool { return events.Name(e) == "Delivered" })]
+		equal(t, "rules of the delivery at "+c.at, delivered.RuleIds, []string{c.rule})
+	}
+}
+
 // Nobody but a minor or a ward has a legal representative, so a mandate and its letter are not got round by another name.
 func TestAnAdultHasNoLegalRepresentative(t *testing.T) {
 	p := newPlayer(t, "2019-05-13 10:00")

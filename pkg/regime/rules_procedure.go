@@ -89,6 +89,17 @@ var (
 		JA: "署名用の有効期間は利用者証明用を超えられないため、利用者証明用を先に発行します。",
 		EN: "The authentication certificate is issued first, because it caps the signature certificate's term.",
 	})
+	jukiPaperCopy = rule(Rule{
+		ID: "juki.handover.paper-copy", From: JukiFirstDay, Until: JukiLastDay, Published: seedPublished,
+		Source: "seed page; domain.md 1.1, 1.4.1",
+		JA:     "電子証明書の写しをお渡しします。有効期間は写しで確かめられます。",
+		EN:     "A paper copy of the certificate is handed over; its term can be checked there.",
+	})
+	paperCopy = rule(Rule{
+		ID: "mynumber.handover.paper-copy", From: MyNumberFirstDay, Source: "Act2016, Reg2016; domain.md 1.4.1",
+		JA: "ご希望により、電子証明書の写しをお渡しします。",
+		EN: "A paper copy of the certificate is handed over on request.",
+	})
 	// BeforeHandOver discards what was made but can't be handed over.
 	BeforeHandOver = rule(Rule{
 		ID: "application.discarded-before-delivery", Source: "CPS 4.9.9; domain.md 2.5",
@@ -130,3 +141,12 @@ var (
 		NextEN: "Report it to a superior and wait for the centre.",
 	})
 )
+
+// PaperCopy is the rule by which a paper copy goes with a certificate that is handed over: always under the juki regime,
+// on request under the My Number regime (domain.md 1.4.1).
+func PaperCopy(r Regime) ID {
+	if r == Juki {
+		return jukiPaperCopy
+	}
+	return paperCopy
+}
