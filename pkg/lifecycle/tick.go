@@ -122,5 +122,18 @@ func (d *decision) expireCard(c Tick) error {
 		return nil
 	}
 	d.caused = day(held.LastDay).AddDays(1).StartInstant()
-	return d.end(consequence{event: regime.EvCardTerm, regime: cardRegime(held.Kind), switches: c.Switches})
+	if err := d.end(consequence{event: regime.EvCardTerm, regime: cardRegime(held.Kind), switches: c.Switches}); err != nil {
+		return err
+	}
+	return d.endOutliving(held, c.Switches)
+}
+
+// endOutliving revokes what would outlive an expired card, where the law ends it with the card. It was issued to a later
+// day because the card's term was longer then: the period of stay has become shorter since (domain.md 1.4.2, 1.4.7).
+func (d *decision) endOutliving(card *events.HeldCard, switches regime.Switches) error {
+	law, err := switches.Consequences(regime.ConsequenceIn{Regime: cardRegime(card.Kind), Event: regime.EvCardTerm, On: d.today()})
+	if err != nil || law.Sign.Effect != regime.Expire {
+		return err
+	}
+	return d.end(consequence{event: regime.EvCardVoid, regime: cardRegime(card.Kind), onCard: card.Card, switches: switches})
 }
