@@ -315,7 +315,19 @@ func (h *Hub) catchUpErasures(ctx context.Context) error {
 	return h.eraser.CatchUp(ctx)
 }
 
-func (h *Hub) openWarehouse(ctx context.Context) error { return h.openTables(ctx, h.engine.DSN()) }
+// openTries is how often the tables of the embedded engine are asked for: it may die once it has answered, and is started
+// again at the same address, where questions wait for it.
+const openTries = 5
+
+func (h *Hub) openWarehouse(ctx context.Context) (err error) {
+	for range openTries {
+		if err = h.openTables(ctx, h.engine.DSN()); !errors.Is(err, warehouse.ErrUnavailable) || ctx.Err() != nil {
+			return err
+		}
+		h.Logger.Warn("the tables are away, they are asked for again", "error", err)
+	}
+	return err
+}
 
 func (h *Hub) openTables(ctx context.Context, dsn string) (err error) {
 	h.Warehouse, err = warehouse.Open(ctx, warehouse.Config{DSN: dsn, Logger: h.Logger})
