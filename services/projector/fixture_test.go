@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -33,6 +34,9 @@ import (
 )
 
 func TestMain(m *testing.M) { enginetest.Main(m) }
+
+// patience is how long anything may take before a test gives up.
+const patience = 2 * time.Minute
 
 // world is a small log with its tables and lists, whole until a test damages it.
 type world struct {
@@ -58,7 +62,7 @@ var begin = time.Date(2024, 6, 3, 1, 0, 0, 0, time.UTC)
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), now: begin, name: "f_" + regexp.MustCompile(`\W`).ReplaceAllString(t.Name(), "_")}
+	w := emptyWorld(t)
 	var err error
 	if w.key, err = nkeys.CreateUser(); err != nil {
 		t.Fatal(err)
@@ -66,6 +70,31 @@ func newWorld(t *testing.T) *world {
 	w.open()
 	w.populate()
 	return w
+}
+
+func emptyWorld(t *testing.T) *world {
+	t.Helper()
+	return &world{t: t, dir: t.TempDir(), now: begin, name: "f_" + regexp.MustCompile(`\W`).ReplaceAllString(t.Name(), "_")}
+}
+
+// close stops everything; the folder stays.
+func (w *world) close() {
+	w.stop()
+	w.conn.Close()
+	w.server.Shutdown()
+}
+
+// copyFor opens a copy of a closed world, with tables of its own. Making a log costs more syncs than copying one.
+func (w *world) copyFor(t *testing.T) *world {
+	t.Helper()
+	c := emptyWorld(t)
+	c.key, c.issuer, c.now, c.named, c.number = w.key, w.issuer, w.now, slices.Clone(w.named), w.number
+	c.clock.Store(w.clock.Load())
+	if err := os.CopyFS(c.dir, os.DirFS(w.dir)); err != nil {
+		t.Fatal(err)
+	}
+	c.open()
+	return c
 }
 
 func (w *world) open() {
@@ -91,6 +120,7 @@ func (w *world) reopen() error {
 	w.log, err = eventlog.Open(w.t.Context(), eventlog.Config{
 		Conn: w.conn, Writer: w.key, Writers: map[string]eventlog.Role{public: eventlog.RoleHub}, Folds: folds, Streams: 2,
 		Marks: filepath.Join(w.dir, "marks"), Clock: func() time.Time { return time.UnixMilli(w.clock.Load()) }, Logger: natstest.Quiet(),
+		PublishTimeout: patience, // on a busy machine, with the race detector, making a stream was seen to take longer than the usual 5 s
 	})
 	if err != nil {
 		return err
@@ -295,7 +325,7 @@ func (w *world) raw(key nkeys.KeyPair, bend func(*events.Commit, *events.StateBy
 // put stores a message as an administrator of NATS can.
 func (w *world) put(subject string, message []byte) {
 	w.t.Helper()
-	answer, err := w.conn.Request(subject, message, 5*time.Second)
+	answer, err := w.conn.Request(subject, message, patience)
 	if err != nil || strings.Contains(string(answer.Data), `"error"`) {
 		w.t.Fatalf("storing by hand: %v %s", err, answer.Data)
 	}

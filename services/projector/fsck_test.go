@@ -157,9 +157,13 @@ var listDamages = damages{
 }
 
 func TestFsckFindsEveryDamageOfTheLog(t *testing.T) {
+	whole := newWorld(t)
+	whole.silent()
+	whole.close()
 	for name, row := range logDamages {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
+			t.Parallel()
+			w := whole.copyFor(t)
 			w.silent()
 			row.damage(w)
 			w.finds(row.want)
@@ -223,9 +227,7 @@ func TestAFlippedBitInTheStoreIsFound(t *testing.T) {
 	if report := w.fsck(); len(report.Findings) > 0 {
 		t.Fatal(report.Findings)
 	}
-	w.stop()
-	w.conn.Close()
-	w.server.Shutdown()
+	w.close()
 	flipped := 0
 	err := filepath.WalkDir(w.dir, func(path string, d os.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, ".blk") {

@@ -45,7 +45,7 @@ func follow(t *testing.T, w *servicetest.World, house *warehouse.Warehouse) (p *
 
 func caughtUp(t *testing.T, p *projector.Projector) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	servicetest.Check(t, p.CaughtUp(ctx))
 	if lag, err := p.Lag(ctx); err != nil || lag != 0 {
@@ -141,7 +141,7 @@ func TestTheEngineIsKilled(t *testing.T) {
 		restarts := engine.Restarts()
 		servicetest.Check(t, syscall.Kill(engine.PID(), syscall.SIGKILL))
 		d.Apply(events.Operation_OPERATION_ISSUE, fmt.Sprint(10+i), fmt.Sprintf("card-%d", 10+i))
-		natstest.Wait(t, 20*time.Second, "the engine to be back", func() bool { return engine.Restarts() > restarts })
+		natstest.Wait(t, patience, "the engine to be back", func() bool { return engine.Restarts() > restarts })
 		caughtUp(t, p)
 	}
 	stop()
