@@ -80,12 +80,44 @@ func (r *reader) pass(ctx context.Context) error {
 	defer messages.Stop()
 	defer context.AfterFunc(ctx, messages.Stop)()
 	defer context.AfterFunc(connection, messages.Stop)()
-	for {
-		message, err := messages.Next()
-		if err != nil {
-			return err
+	return r.receive(ctx, messages)
+}
+
+// receive takes what the server sends, and what this process itself has stored as soon as it is its turn.
+func (r *reader) receive(ctx context.Context, messages jetstream.MessagesContext) error {
+	sent := make(chan jetstream.Msg, 64)
+	ended := make(chan error, 1)
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		for {
+			message, err := messages.Next()
+			if err != nil {
+				ended <- err
+				return
+			}
+			select {
+			case sent <- message:
+			case <-done:
+				return
+			}
 		}
-		if err := r.accept(ctx, message); err != nil {
+	}()
+	for {
+		own, ok, grown := r.stream.tail.at(r.next)
+		if ok {
+			if err := r.give(ctx, own.subject, own.data, own.sequence, own.at); err != nil {
+				return err
+			}
+			continue
+		}
+		select {
+		case message := <-sent:
+			if err := r.accept(ctx, message); err != nil {
+				return err
+			}
+		case <-grown:
+		case err := <-ended:
 			return err
 		}
 	}
@@ -120,8 +152,13 @@ func (r *reader) accept(ctx context.Context, message jetstream.Msg) error {
 		r.missing = r.next
 		return fmt.Errorf("sequence %d came after %d: %w", sequence, r.next-1, errGap)
 	}
+	return r.give(ctx, message.Subject(), message.Data(), sequence, meta.Timestamp)
+}
+
+// give hands on the commit whose turn it is.
+func (r *reader) give(ctx context.Context, subject string, data []byte, sequence uint64, at time.Time) error {
 	select {
-	case r.out <- r.decode(message, sequence, meta.Timestamp):
+	case r.out <- r.decode(subject, data, sequence, at):
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -129,15 +166,15 @@ func (r *reader) accept(ctx context.Context, message jetstream.Msg) error {
 	return nil
 }
 
-func (r *reader) decode(message jetstream.Msg, sequence uint64, at time.Time) read {
+func (r *reader) decode(subject string, data []byte, sequence uint64, at time.Time) read {
 	if kinds := r.follower.Kinds; len(kinds) > 0 {
-		kind, id, err := events.ParseLogSubject(message.Subject())
+		kind, id, err := events.ParseLogSubject(subject)
 		if err == nil && !slices.Contains(kinds, kind) {
-			return read{record: Record{Kind: kind, ID: id, Stored: message.Data(), Stream: r.stream.name, Sequence: sequence}, skip: true}
+			return read{record: Record{Kind: kind, ID: id, Stored: data, Stream: r.stream.name, Sequence: sequence}, skip: true}
 		}
 	}
 	writers := *r.log.trust.Load()
-	record, err := writers.read(message.Subject(), message.Data(), r.stream.name, sequence, at)
+	record, err := writers.read(subject, data, r.stream.name, sequence, at)
 	if err == nil && !r.follower.Unverified {
 		err = writers.check(record)
 	}

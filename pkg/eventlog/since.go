@@ -98,5 +98,7 @@ func (l *Log) keep(t target, records []Record) {
 // took remembers what the server has just taken from this process.
 func (l *Log) took(t target, h head, data []byte) {
 	h.at = time.Now()
-	l.memory.grow(t.subject, h, stored{h.sequence, h.at, data})
+	s := stored{h.sequence, h.at, data}
+	l.memory.grow(t.subject, h, s)
+	t.stream.tail.put(t.subject, s)
 }

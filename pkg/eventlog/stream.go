@@ -18,6 +18,7 @@ type stream struct {
 	name   string
 	handle jetstream.Stream
 	mark   *mark
+	tail   *tail
 
 	mu sync.Mutex
 	// checked is the connection's number of reconnects, plus one, at which the stream was last compared with its mark:
@@ -50,7 +51,7 @@ func (l *Log) openMarks() error {
 		}
 	}
 	for i := range l.config.Streams {
-		s := &stream{name: events.StreamName(i, l.config.Streams), mark: new(mark)}
+		s := &stream{name: events.StreamName(i, l.config.Streams), mark: new(mark), tail: newTail()}
 		if l.config.Marks != "" {
 			if s.mark, err = openMark(l.markPath(s.name)); err != nil {
 				return err
@@ -161,6 +162,7 @@ func (l *Log) serve(ctx context.Context, s *stream) error {
 	}
 	if err != nil {
 		l.memory.clear()
+		s.tail.clear()
 	}
 	s.checked, s.broken = reconnects, err
 	return err
@@ -206,5 +208,6 @@ func (l *Log) condemn(s *stream, err error) {
 	defer s.mu.Unlock()
 	s.broken = err
 	l.memory.clear()
+	s.tail.clear()
 	l.config.Logger.Error("stream is no longer served", "stream", s.name, "error", err)
 }

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"shomei/events"
 	"shomei/pkg/civil"
+	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/regime"
@@ -27,13 +29,23 @@ func (a *attempt) application(ctx context.Context, fact *events.ApplicationRecei
 	if !errors.Is(err, errUnclaimed) {
 		return err
 	}
+	var meanwhile sync.WaitGroup
+	meanwhile.Go(a.makeKeys)
 	claimed, err := a.claimCard(ctx, fact)
+	meanwhile.Wait()
 	if err != nil {
 		return err
 	}
 	command.CardTaken, a.unclaimed = !claimed, false
 	_, err = a.update(ctx, constantly(&command))
 	return err
+}
+
+// makeKeys has the vault make the keys of a person who has none yet, on disk, while the card is being claimed: the
+// application will be accepted or refused with them. What fails here fails again when something is sealed for the log.
+func (a *attempt) makeKeys() {
+	sealer := dossier.Sealer{Vault: a.Vault, Subscriber: a.subscriber}
+	_, _ = sealer.Identity(&events.ResidentRecord{})
 }
 
 // errUnclaimed says that an application would be accepted with a card that is not claimed yet.
