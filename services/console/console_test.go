@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -131,7 +132,7 @@ func TestPageAnswersForAnyDay(t *testing.T) {
 		}, nil},
 		"before everything": {"/?at=2020-01-01", 200, []string{"全0件", "ありません"}, nil},
 		"a history by serial": {"/?q=1001", 200, []string{
-			"利用者 " + subscriber(0) + " の履歴", "affiliation-changed / name-changed", "証明書が失効", "mynumber.validity.sixth-birthday", "2026-04-01 09:00:00",
+			"利用者 " + subscriber(0) + " の履歴", "affiliation-changed / name-changed", "証明書が失効", "6回目の誕生日", "（mynumber.validity.sixth-birthday）", "2026-04-01 09:00:00",
 		}, nil},
 		"the same before it ended": {"/?at=2026-03-31&q=" + subscriber(0), 200, []string{"交付", `href="/?at=2026-03-31&amp;q=1001#history"`}, []string{"name-changed"}},
 		"in English":               {"/?lang=en&q=1001", 200, []string{"Certificate revoked", "As of 2026-11-22 14:05:00"}, []string{"証明書が失効"}},
@@ -162,7 +163,7 @@ func TestAPISaysTheSameAsThePage(t *testing.T) {
 	handler := open(t)
 	status, body := get(handler, "/api/status")
 	var got struct {
-		SchemaVersion int
+		SchemaVersion int `json:"schema_version"`
 		Freshness     struct {
 			AsOf   string `json:"as_of"`
 			Behind int
@@ -191,6 +192,9 @@ func TestAPISaysTheSameAsThePage(t *testing.T) {
 		"/api/status?at=2020-01-01": {`"data":[]`},
 	} {
 		_, body := get(handler, target)
+		if odd := regexp.MustCompile(`"[a-z0-9_]*[A-Z][A-Za-z0-9_]*":`).FindString(body); odd != "" {
+			t.Errorf("%s: the field %s is not spelt like the others", target, odd)
+		}
 		for _, part := range want {
 			if !strings.Contains(body, part) {
 				t.Errorf("%s: no %s in %s", target, part, body)

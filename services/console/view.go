@@ -11,6 +11,7 @@ import (
 
 	"shomei/pkg/civil"
 	"shomei/pkg/page"
+	"shomei/pkg/regime"
 	"shomei/pkg/warehouse"
 )
 
@@ -257,12 +258,28 @@ func (r reader) events(entries []warehouse.Entry) page.Table {
 			{Text: r.instant(e.Recorded)},
 			{Text: r.say("event." + e.Event)},
 			{Text: strings.Join(serials, ", ")},
-			{Text: strings.Join(e.Rules, ", ")},
+			{Text: r.rules(e.Rules)},
 			{Text: where(e)},
 			{Text: strconv.FormatUint(e.Revision, 10)},
 		})
 	}
 	return table
+}
+
+// rules gives the sentence of the first rule, which is why the event came to be, and the ids of all.
+func (r reader) rules(ids []string) string {
+	all := strings.Join(ids, ", ")
+	if len(ids) == 0 {
+		return ""
+	}
+	rule, known := regime.Lookup(ids[0])
+	switch {
+	case !known:
+		return all
+	case r.lang == page.English:
+		return rule.EN + " (" + all + ")"
+	}
+	return rule.JA + "（" + all + "）"
 }
 
 func where(e warehouse.Entry) string {
