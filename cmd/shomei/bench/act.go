@@ -46,10 +46,14 @@ func acts(ctx context.Context, o Options) (figures []Figure, err error) {
 	if err != nil {
 		return nil, err
 	}
+	before, err := a.stored(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if _, err := turn(desks, o.Span/2, a.act); err != nil { // first contact with everything
 		return nil, err
 	}
-	sizes, err := a.sizes(ctx)
+	sizes, err := a.sizes(ctx, before)
 	if err != nil {
 		return nil, err
 	}
@@ -221,20 +225,34 @@ type traffic struct {
 	size     int
 }
 
-// sizes asks what an act has published on the average so far.
-func (a *acting) sizes(ctx context.Context) ([]traffic, error) {
+// stored asks what the streams that an act publishes to hold now.
+func (a *acting) stored(ctx context.Context) ([]jetstream.StreamState, error) {
 	if err := a.hub.Settle(ctx); err != nil {
 		return nil, err
 	}
-	names := []string{counterlink.ClaimStream, a.hub.Log.Streams()[0], counterlink.CommandStream}
-	var list []traffic
-	for _, name := range names {
+	var list []jetstream.StreamState
+	for _, name := range []string{counterlink.ClaimStream, a.hub.Log.Streams()[0], counterlink.CommandStream} {
 		stream, err := a.js.Stream(ctx, name)
 		if err != nil {
 			return nil, err
 		}
-		state := stream.CachedInfo().State
-		list = append(list, traffic{int(state.Msgs) / int(a.acts.Load()), int(state.Bytes / max(state.Msgs, 1))})
+		list = append(list, stream.CachedInfo().State)
+	}
+	return list, nil
+}
+
+// sizes asks what an act has published on the average since before. The lease of a block of serials, one in 128 acts,
+// rounds away.
+func (a *acting) sizes(ctx context.Context, before []jetstream.StreamState) ([]traffic, error) {
+	after, err := a.stored(ctx)
+	if err != nil {
+		return nil, err
+	}
+	acts := uint64(a.acts.Load())
+	var list []traffic
+	for i, state := range after {
+		messages := state.Msgs - before[i].Msgs
+		list = append(list, traffic{int((messages + acts/2) / acts), int((state.Bytes - before[i].Bytes) / max(messages, 1))})
 	}
 	return list, nil
 }
