@@ -97,8 +97,15 @@ func (q Question) read(text []byte) ([]byte, error) {
 		return nil, &FieldError{JA: "空の行です。1行に1つのJSONオブジェクトを書いてください。", EN: "the line is empty; write one JSON object on it"}
 	case !utf8.Valid(text):
 		return nil, &FieldError{JA: "UTF-8の文字ではありません。UTF-8で書いてください。", EN: "the line is not UTF-8; write it in UTF-8"}
-	case !json.Valid(text) || bytes.TrimSpace(text)[0] != '{':
+	case bytes.TrimSpace(text)[0] != '{':
 		return nil, &FieldError{JA: "1行に1つのJSONオブジェクトを書いてください。", EN: "expected one JSON object on the line"}
+	}
+	var syntax *json.SyntaxError
+	if err := json.Unmarshal(text, new(json.RawMessage)); errors.As(err, &syntax) {
+		return nil, &FieldError{
+			JA: fmt.Sprintf("JSONとして読めません(%dバイト目)。1行に1つのJSONオブジェクトを書いてください。", syntax.Offset),
+			EN: fmt.Sprintf("not JSON from byte %d on: expected one JSON object on the line", syntax.Offset),
+		}
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()

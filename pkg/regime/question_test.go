@@ -119,6 +119,9 @@ func TestErrorsNameTheirPlace(t *testing.T) {
 		{"validity", `{"birth_date":"1867-12-31"}`, "birth_date", "1868"},
 		{"validity", `{"kind":true}`, "kind", "sign, auth"},
 		{"validity", `{"issued":{}}`, "issued", "YYYY-MM-DD"},
+		{"validity", `{"regime":"juki","kind":sign}`, "", "not JSON from byte 25"},
+		{"validity", `{"regime":"juki"`, "", "not JSON from byte 16"},
+		{"validity", `{"regime":"juki"} {}`, "", "not JSON from byte 19"},
 		{"window", `{"last_day":"2100-01-01"}`, "last_day", "2099"},
 		{"open", `{"at":"1999-12-31T23:59:59+09:00"}`, "at", "2000 to 2099"},
 		{"open", `{"at":"9999-12-31T20:00:00+09:00"}`, "at", "2000 to 2099"},
@@ -151,7 +154,8 @@ func TestErrorsNameTheirPlace(t *testing.T) {
 	} {
 		answers, failed := ask(t, c.cmd, c.line)
 		bad, _ := answers[0]["error"].(map[string]any)
-		if failed != 1 || bad["field"] != c.field || !strings.Contains(bad["message_en"].(string), c.en) || bad["message_ja"] == "" {
+		field, _ := bad["field"].(string)
+		if failed != 1 || field != c.field || !strings.Contains(bad["message_en"].(string), c.en) || bad["message_ja"] == "" {
 			t.Errorf("%s %s: %v, want %s: … %s", c.cmd, c.line, answers[0], c.field, c.en)
 		}
 	}
