@@ -75,8 +75,8 @@ func (a *app) reachVault(ctx context.Context, h *hub.Hub) error {
 		return err
 	}
 	orders := control.Open(a.data, operator)
-	h.AskVault = func(subscriber, class string) (bool, error) {
-		held, err := orders.Holds(ctx, subscriber, class)
+	h.AskVault = func(subscriber, class string, version uint32) (bool, error) {
+		held, err := orders.Holds(ctx, subscriber, class, version)
 		if errors.Is(err, control.ErrNotRunning) {
 			return false, nil
 		}

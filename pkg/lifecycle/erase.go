@@ -14,7 +14,7 @@ type OrderErasure struct {
 	Class string
 	Order string // number or mark of the written order
 	Kept  []Kept
-	// Ordered tells that it was ordered before.
+	// Ordered tells that it was ordered before, and nothing new was sealed since.
 	Ordered bool
 }
 
@@ -47,10 +47,16 @@ func PrepareErasure(history []*events.Commit, class, order string) (OrderErasure
 		return OrderErasure{}, fmt.Errorf("%.40q is no record class: there are identity, certificate and contact", class)
 	}
 	c := OrderErasure{Class: class, Order: order}
+	done := false
 	for _, commit := range history {
 		for _, e := range commit.GetEvents() {
-			if b := e.GetErasureOrdered(); b != nil && b.RecordClass == class {
-				c.Ordered = true
+			switch {
+			case e.GetErasureOrdered().GetRecordClass() == class:
+				c.Ordered, done = true, false
+			case e.GetKeyDestroyed().GetRecordClass() == class:
+				done = true
+			case done && sealsClass(e, class):
+				c.Ordered = false // the person came back
 			}
 			for _, record := range records {
 				if from := keptFrom(record, e); !from.IsZero() {
@@ -60,6 +66,24 @@ func PrepareErasure(history []*events.Commit, class, order string) (OrderErasure
 		}
 	}
 	return c, nil
+}
+
+// sealsClass tells whether an event holds something sealed under a record class.
+func sealsClass(e *events.Event, class string) bool {
+	var sealed *events.Sealed
+	switch b := events.BodyOf(e).(type) {
+	case *events.ResidentRecorded:
+		sealed = b.Identity
+	case *events.ResidentRecordChanged:
+		sealed = b.Identity
+	case *events.ContactRecorded:
+		sealed = b.Contact
+	case *events.IssueAuthorized:
+		sealed = b.Tbs
+	case *events.CertificateIssued:
+		sealed = b.Certificate
+	}
+	return sealed.GetRecordClass() == class
 }
 
 // keptFrom is the day from which an event's record must be kept; zero when the event makes no such record.

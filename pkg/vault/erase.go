@@ -7,14 +7,16 @@ type Erasure struct {
 	Person string
 	// Class is one of Classes.
 	Class string
+	// Version of the class's key, from 1; the second is made when the person comes back after the first was erased.
+	Version uint32
 }
 
-// Erase destroys the person's key for a record class: when it returns nil, the key's bytes are in no file of the vault
+// Erase destroys the first key of a person's record class: when it returns nil, the key's bytes are in no file of the vault
 // and nothing can be sealed or opened under it any more. A tombstone stays, so that no new key is ever made for it.
 // Whether the law allows it already (domain.md 1.6) is decided before, by whoever records ErasureOrdered.
 // An error leaves the class erased or not; calling again is safe and finishes what is unfinished.
 func (v *Vault) Erase(person, class string) error {
-	return v.EraseAll([]Erasure{{person, class}})
+	return v.EraseAll([]Erasure{{person, class, 1}})
 }
 
 // EraseAll destroys many keys with one compaction for each file. After any restore of the vault it is called with every
@@ -22,7 +24,7 @@ func (v *Vault) Erase(person, class string) error {
 func (v *Vault) EraseAll(erasures []Erasure) error {
 	names := map[*shard][]string{}
 	for _, e := range erasures {
-		name, err := keyName(e.Person, e.Class)
+		name, err := keyName(e.Person, e.Class, e.Version)
 		if err != nil {
 			return fmt.Errorf("erasing: %w", err)
 		}

@@ -37,7 +37,7 @@ func filesWith(t testing.TB, dir string, wanted []byte) []string {
 // storedKey gives the wrapped key of a record class as it stands in its file.
 func storedKey(t testing.TB, v *Vault, person, class string) []byte {
 	t.Helper()
-	name, err := keyName(person, class)
+	name, err := keyName(person, class, 1)
 	must(t, err)
 	value, err := v.shardOf(person).read(name)
 	must(t, err)
@@ -151,7 +151,7 @@ func TestErasuresAreAppliedAgainAfterARestore(t *testing.T) {
 	backup := t.TempDir()
 	must(t, os.CopyFS(backup, os.DirFS(cfg.Dir)))
 	v = mustOpen(t, cfg)
-	erasures := []Erasure{{person, Identity}, {"p1", Contact}, {"p2", Contact}}
+	erasures := []Erasure{{person, Identity, 1}, {"p1", Contact, 1}, {"p2", Contact, 1}}
 	must(t, v.EraseAll(erasures))
 	mustClose(t, v)
 
@@ -236,7 +236,7 @@ func (m *machine) Seal(t *rapid.T) {
 	plaintext := rapid.SliceOf(rapid.Byte()).Draw(t, "plaintext")
 	b := Binding{person, rapid.Uint64().Draw(t, "revision"), rapid.String().Draw(t, "field")}
 	s, err := m.v.Seal(person, class, b, plaintext)
-	if m.erased[Erasure{person, class}] {
+	if m.erased[Erasure{person, class, 1}] {
 		if !errors.Is(err, ErrErased) {
 			t.Fatalf("sealing under an erased class: got %v", err)
 		}
@@ -264,7 +264,7 @@ func (m *machine) OpenElsewhere(t *rapid.T) {
 func (m *machine) Erase(t *rapid.T) {
 	var all []Erasure
 	for range rapid.IntRange(1, 3).Draw(t, "erasures") {
-		all = append(all, Erasure{m.person(t), m.class(t)})
+		all = append(all, Erasure{m.person(t), m.class(t), 1})
 	}
 	if err := m.v.EraseAll(all); err != nil {
 		t.Fatal(err)
@@ -297,7 +297,7 @@ func (m *machine) Rewrap(t *rapid.T) {
 func (m *machine) Check(t *rapid.T) {
 	for _, h := range m.seals {
 		got, err := m.v.Open(h.person, h.binding, h.sealed)
-		if m.erased[Erasure{h.person, h.sealed.GetRecordClass()}] {
+		if m.erased[Erasure{h.person, h.sealed.GetRecordClass(), 1}] {
 			if !errors.Is(err, ErrErased) {
 				t.Fatalf("%s of %s is erased, opening gave %v", h.sealed.GetRecordClass(), h.person, err)
 			}

@@ -52,18 +52,18 @@ func TestAMarkLivesWithTheKeys(t *testing.T) {
 		must(err)
 	}
 	v = open()
-	if holds, err := v.Holds("person", vault.Contact); err != nil || !holds {
+	if holds, err := v.Holds("person", vault.Contact, 1); err != nil || !holds {
 		t.Errorf("before the erasure: holds %v, %v", holds, err)
 	}
-	if holds, err := v.Holds("nobody", vault.Contact); err != nil || holds {
+	if holds, err := v.Holds("nobody", vault.Contact, 1); err != nil || holds {
 		t.Errorf("somebody unknown: holds %v, %v", holds, err)
 	}
 	must(v.SetMark([]byte("two")))
 	must(v.Erase("person", vault.Contact))
-	if holds, err := v.Holds("person", vault.Contact); err != nil || holds {
+	if holds, err := v.Holds("person", vault.Contact, 1); err != nil || holds {
 		t.Errorf("after the erasure: holds %v, %v", holds, err)
 	}
-	if holds, err := v.Holds("person", vault.Identity); err != nil || !holds {
+	if holds, err := v.Holds("person", vault.Identity, 1); err != nil || !holds {
 		t.Errorf("another class: holds %v, %v", holds, err)
 	}
 	if got := marks(v); got["two"] != 16 {

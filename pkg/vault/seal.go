@@ -15,10 +15,7 @@ import (
 const (
 	// suiteGCM is AES-256-GCM with the random nonce in front of the ciphertext (sealed.proto).
 	suiteGCM = 1
-	// keyVersion is the version of a person's key; a person has had only one so far.
-	keyVersion = 1
-
-	keySize = 32
+	keySize  = 32
 )
 
 // Binding is the one place in the log where sealed data stands; opened anywhere else, it is refused.
@@ -49,21 +46,22 @@ func derive(key []byte) (derived, error) {
 	return keys, nil
 }
 
-func (k *derived) seal(class string, binding Binding, plaintext []byte) (*events.Sealed, error) {
+// seal seals under this version of the class's key.
+func (k *derived) seal(class string, version uint32, binding Binding, plaintext []byte) (*events.Sealed, error) {
 	gcm, err := newGCM(k.sealing[:])
 	if err != nil {
 		return nil, err
 	}
 	mac := hmac.New(sha256.New, k.digest[:])
 	mac.Write(plaintext)
-	s := &events.Sealed{Suite: suiteGCM, KeyVersion: keyVersion, RecordClass: class, Digest: mac.Sum(nil)}
+	s := &events.Sealed{Suite: suiteGCM, KeyVersion: version, RecordClass: class, Digest: mac.Sum(nil)}
 	s.Ciphertext = gcm.Seal(nil, nil, plaintext, additionalData(s, binding))
 	return s, nil
 }
 
 func (k *derived) open(binding Binding, s *events.Sealed) ([]byte, error) {
-	if s.GetSuite() != suiteGCM || s.GetKeyVersion() != keyVersion {
-		return nil, fmt.Errorf("suite %d with key version %d is of a newer version of this program", s.GetSuite(), s.GetKeyVersion())
+	if s.GetSuite() != suiteGCM {
+		return nil, fmt.Errorf("suite %d is of a newer version of this program", s.GetSuite())
 	}
 	gcm, err := newGCM(k.sealing[:])
 	if err != nil {

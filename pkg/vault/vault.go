@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -34,7 +35,7 @@ const (
 var Classes = []string{Identity, Certificate, Contact}
 
 var (
-	// ErrErased says that the key was destroyed: what it sealed is gone for ever, and nothing new is sealed.
+	// ErrErased says that the key was destroyed: what it sealed is gone for ever, and nothing new is sealed until Renew.
 	ErrErased = errors.New("erased")
 	// ErrBinding says that sealed bytes are not what was sealed for this person, id, revision and field.
 	ErrBinding = errors.New("sealed data does not belong here")
@@ -145,19 +146,39 @@ func (v *Vault) Close() error {
 }
 
 // Seal seals plaintext under the person's key for a record class, for one place in the log only. The person's keys are
-// made, durably, when there are none yet. Errors: ErrErased once the class was erased.
+// made, durably, when there are none yet. Errors: ErrErased once the class was erased, until Renew.
 func (v *Vault) Seal(person, class string, binding Binding, plaintext []byte) (*events.Sealed, error) {
-	keys, release, err := v.keys(person, class, true)
+	s := v.shardOf(person)
+	s.swap.RLock()
+	defer s.swap.RUnlock()
+	keys, version, err := v.newest(s, person, class)
 	if err != nil {
 		return nil, fmt.Errorf("sealing %s of %s: %w", binding.Field, person, err)
 	}
-	defer release()
-	return keys.seal(class, binding, plaintext)
+	return keys.seal(class, version, binding, plaintext)
+}
+
+// newest gives the key of a record class that is not erased, made if there has been none. The caller holds swap, so that
+// nothing is sealed once Erase has returned.
+func (v *Vault) newest(s *shard, person, class string) (keys derived, version uint32, err error) {
+	for version = 1; ; version++ {
+		name, err := keyName(person, class, version)
+		if err != nil {
+			return derived{}, 0, err
+		}
+		keys, err = v.lookUp(s, name, person, version == 1)
+		if errors.Is(err, ErrNoKey) {
+			err = ErrErased // all before it are
+		} else if errors.Is(err, ErrErased) {
+			continue
+		}
+		return keys, version, err
+	}
 }
 
 // Open opens what Seal sealed, in the same place and for the same person. Errors: ErrErased, ErrBinding, ErrNoKey.
 func (v *Vault) Open(person string, binding Binding, s *events.Sealed) ([]byte, error) {
-	keys, release, err := v.keys(person, s.GetRecordClass(), false)
+	keys, release, err := v.keys(person, s.GetRecordClass(), s.GetKeyVersion())
 	if err != nil {
 		return nil, fmt.Errorf("opening %s of %s: %w", binding.Field, person, err)
 	}
@@ -169,20 +190,50 @@ func (v *Vault) Open(person string, binding Binding, s *events.Sealed) ([]byte, 
 	return plaintext, nil
 }
 
-// keys gives the derived keys and holds off erasure until release is called, so that nothing is sealed or opened once
-// Erase has returned.
-func (v *Vault) keys(person, class string, create bool) (keys derived, release func(), err error) {
-	name, err := keyName(person, class)
+// keys gives the derived keys of one version and holds off erasure until release is called, so that nothing is opened
+// once Erase has returned.
+func (v *Vault) keys(person, class string, version uint32) (keys derived, release func(), err error) {
+	name, err := keyName(person, class, version)
 	if err != nil {
 		return derived{}, nil, err
 	}
 	s := v.shardOf(person)
 	s.swap.RLock()
-	if keys, err = v.lookUp(s, name, person, create); err != nil {
+	if keys, err = v.lookUp(s, name, person, false); err != nil {
 		s.swap.RUnlock()
 		return derived{}, nil, err
 	}
 	return keys, s.swap.RUnlock, nil
+}
+
+// Renew makes the next version of a record class's key where the newest was erased: for a person who comes back after
+// everything was erased. What was erased stays so. Where the class has a key, or never had one, nothing happens.
+func (v *Vault) Renew(person, class string) error {
+	s := v.shardOf(person)
+	s.swap.RLock()
+	defer s.swap.RUnlock()
+	for version := uint32(1); ; version++ {
+		name, err := keyName(person, class, version)
+		if err != nil {
+			return fmt.Errorf("renewing a key: %w", err)
+		}
+		value, err := s.read(name)
+		switch {
+		case err != nil:
+			return fmt.Errorf("renewing a key: %w", err)
+		case value == nil && version == 1, value != nil && value[0] != statusErased:
+			return nil
+		case value != nil:
+			continue
+		}
+		if value, err = v.master.wrapNew(name); err == nil {
+			err = s.create([]record{{name, value}})
+		}
+		if err != nil {
+			return fmt.Errorf("renewing a key: %w", err)
+		}
+		return nil
+	}
 }
 
 func (v *Vault) lookUp(s *shard, name, person string, create bool) (derived, error) {
@@ -218,7 +269,7 @@ func (v *Vault) lookUp(s *shard, name, person string, create bool) (derived, err
 func (v *Vault) create(s *shard, name, person string) ([]byte, error) {
 	var fresh []record
 	for _, class := range Classes {
-		n, err := keyName(person, class)
+		n, err := keyName(person, class, 1)
 		if err != nil {
 			return nil, err
 		}
@@ -239,15 +290,20 @@ func (v *Vault) shardOf(person string) *shard {
 	return v.shards[sum[0]>>4]
 }
 
-// keyName names the key of a person's record class inside a file.
-func keyName(person, class string) (string, error) {
+// keyName names one version of the key of a person's record class inside a file. The first has no number: it is the only
+// one, unless the class was erased and the person came back.
+func keyName(person, class string, version uint32) (string, error) {
 	if !events.ValidID(person) {
 		return "", fmt.Errorf("%.80q is no id of a person", person)
 	}
-	for _, known := range Classes {
-		if class == known {
-			return person + "\x00" + class, nil
-		}
+	if !slices.Contains(Classes, class) {
+		return "", fmt.Errorf("%.40q is no record class: identity, certificate and contact are", class)
 	}
-	return "", fmt.Errorf("%.40q is no record class: identity, certificate and contact are", class)
+	switch version {
+	case 0:
+		return "", errors.New("keys are numbered from 1")
+	case 1:
+		return person + "\x00" + class, nil
+	}
+	return fmt.Sprintf("%s\x00%s\x00%d", person, class, version), nil
 }

@@ -56,8 +56,9 @@ type FsckConfig struct {
 	Lists string
 	// Now judges what is owed for too long; zero takes the newest instant of the log, for a log whose clock is not here.
 	Now time.Time
-	// Holds, when set, tells whether there is a key of a person's record class; where it was destroyed there must be none.
-	Holds func(subscriber, class string) (bool, error)
+	// Holds, when set, tells whether there is a version of the key of a person's record class; the nth erasure of a class
+	// has destroyed the nth.
+	Holds func(subscriber, class string, version uint32) (bool, error)
 	// Progress, when set, hears how many commits have been looked at.
 	Progress func(commits uint64)
 }

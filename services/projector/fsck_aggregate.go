@@ -25,6 +25,8 @@ type aggregate struct {
 	// unsigned are serials authorised and neither issued nor abandoned; told counts what is due (1) and done (2) once.
 	unsigned map[uint64]bool
 	told     map[string]int8
+	// destroyed counts the keys of each record class that were destroyed by order.
+	destroyed map[string]uint32
 }
 
 // take checks one record against what came before it on its aggregate.
@@ -177,9 +179,9 @@ func (c *check) account(a *aggregate, e *events.Event, where string) {
 	case *events.InquiryLetterMailed:
 		c.done(a, "letter "+b.Letter, where)
 	case *events.ErasureOrdered:
-		c.due(a, erasure+b.RecordClass, where)
+		c.orderErased(a, b.RecordClass, where)
 	case *events.KeyDestroyed:
-		c.done(a, erasure+b.RecordClass, where)
+		c.keyDestroyed(a, b.RecordClass, where)
 	case *events.BlockLeased:
 		c.leases.add(b, where, c.report)
 	case *events.GenerationActivated:

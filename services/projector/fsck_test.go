@@ -286,9 +286,9 @@ func TestAKeyThatCameBackIsFound(t *testing.T) {
 	w.update(events.KindSubscriber, "gamma", &events.KeyDestroyed{RecordClass: "contact"})
 	asked := 0
 	for _, held := range []bool{false, true} {
-		report, err := w.projector.Fsck(t.Context(), projector.FsckConfig{Now: w.now, Holds: func(subscriber, class string) (bool, error) {
+		report, err := w.projector.Fsck(t.Context(), projector.FsckConfig{Now: w.now, Holds: func(subscriber, class string, version uint32) (bool, error) {
 			asked++
-			return held && subscriber == "gamma" && class == "contact", nil
+			return held && subscriber == "gamma" && class == "contact" && version == 1, nil
 		}})
 		if err != nil {
 			t.Fatal(err)

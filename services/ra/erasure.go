@@ -193,11 +193,15 @@ func (e *Eraser) erase(ctx context.Context, records []eventlog.Record) error {
 			e.Logger.Error("an order to erase is not believed: shomei fsck says more", "subscriber", r.ID, "error", err)
 			continue
 		}
-		for _, event := range r.Commit.Events {
-			if b := event.GetErasureOrdered(); b != nil {
-				list = append(list, vault.Erasure{Person: r.ID, Class: b.RecordClass})
-			}
+		history, err := e.Log.History(ctx, events.KindSubscriber, r.ID)
+		if eventlog.Unreadable(err) {
+			e.Logger.Error("an order to erase stands in a history that can't be read: shomei fsck says more", "subscriber", r.ID, "error", err)
+			continue
 		}
+		if err != nil {
+			return err
+		}
+		list = append(list, ordered(history, r)...)
 	}
 	if len(list) == 0 {
 		return nil
@@ -213,10 +217,30 @@ func (e *Eraser) erase(ctx context.Context, records []eventlog.Record) error {
 	return nil
 }
 
+// ordered gives what a record orders erased: the nth order about a class is about the nth version of its key, because the
+// next is made only after the one before was destroyed.
+func ordered(history []eventlog.Record, r eventlog.Record) []vault.Erasure {
+	var list []vault.Erasure
+	version := make(map[string]uint32)
+	for _, before := range history {
+		for _, event := range before.Commit.GetEvents() {
+			b := event.GetErasureOrdered()
+			if b == nil {
+				continue
+			}
+			version[b.RecordClass]++
+			if before.Commit.Revision == r.Commit.Revision {
+				list = append(list, vault.Erasure{Person: r.ID, Class: b.RecordClass, Version: version[b.RecordClass]})
+			}
+		}
+	}
+	return list
+}
+
 // record ends the obligation; after an old copy of the vault was put back there is none, and nothing is recorded.
 func (e *Eraser) record(ctx context.Context, done vault.Erasure) error {
 	env := eventlog.Envelope{
-		CommandID: "erased/" + done.Person + "/" + done.Class, Redelivered: true,
+		CommandID: fmt.Sprintf("erased/%s/%s/%d", done.Person, done.Class, done.Version), Redelivered: true,
 		Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "eraser"},
 	}
 	_, err := decide(ctx, e.Log, done.Person, env, func(eventlog.Head) (lifecycle.Command, error) {
@@ -235,7 +259,7 @@ func (e *Eraser) applied(ctx context.Context) (eventlog.Positions, error) {
 	var least eventlog.Positions
 	for i, mark := range marks {
 		var at eventlog.Positions
-		if mark != nil {
+		if len(mark) > 0 {
 			if err := json.Unmarshal(mark, &at); err != nil {
 				return nil, fmt.Errorf("the mark of file %d: %w", i, err)
 			}
@@ -285,6 +309,25 @@ func (e *Eraser) mark() error {
 	}
 	if err != nil {
 		return fmt.Errorf("marking how far erasures are applied: %w", err)
+	}
+	return nil
+}
+
+// cameBack tells whether a claim is of somebody who applies at a counter. Whose data were erased years ago is a person
+// like any other then, and gets new keys; what was erased stays so.
+func (a *attempt) cameBack() bool {
+	return a.claim.GetApplicationReceived() != nil || a.claim.GetKeysGenerated() != nil
+}
+
+// renewKeys makes new keys for the record classes that were erased.
+func (a *attempt) renewKeys() error {
+	for _, class := range vault.Classes {
+		if class == vault.Contact && a.personal.GetContact() == nil {
+			continue
+		}
+		if err := a.Vault.Renew(a.subscriber, class); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -48,7 +48,7 @@ func order(w *servicetest.World, subscriber, class string) ra.Ordered {
 
 func holds(w *servicetest.World, v *vault.Vault, subscriber, class string) bool {
 	w.T.Helper()
-	held, err := v.Holds(subscriber, class)
+	held, err := v.Holds(subscriber, class, 1)
 	servicetest.Check(w.T, err)
 	return held
 }
@@ -180,5 +180,73 @@ func TestAForgedOrderDestroysNothing(t *testing.T) {
 	eraser(w, w.Vault)
 	if !holds(w, w.Vault, l.Subscriber, vault.Contact) {
 		t.Error("the key is gone")
+	}
+}
+
+// Somebody whose data were erased applies again: a life like any other under new keys, and a second erasure in its time.
+func TestWhoComesBackAfterAnErasureIsServed(t *testing.T) {
+	w := servicetest.New(t, "2016-01-12 10:00")
+	d := w.Enrol(servicetest.Office, "c1", "counter")
+	l := d.Hold("100")
+	eraser(w, w.Vault)
+	w.Clock.Set("2031-01-16 10:00")
+	servicetest.Check(t, w.Issuer.HoldCeremonies(t.Context(), nil))
+	for _, class := range vault.Classes {
+		if !order(w, l.Subscriber, class).New {
+			t.Fatalf("%s is not erased", class)
+		}
+	}
+	eraser(w, w.Vault)
+	before := len(w.History(events.KindSubscriber, l.Subscriber))
+
+	again := d.Apply(opIssue, "100", "card-new").Finish()
+	if len(w.Quarantined()) > 0 || again.Subscriber != l.Subscriber || w.Count(l.Subscriber, "Delivered") != 2 {
+		t.Fatalf("quarantined %q; %v", w.Quarantined(), w.Events(l.Subscriber))
+	}
+	history := w.History(events.KindSubscriber, l.Subscriber)
+	if _, err := dossier.Of(w.Vault, l.Subscriber, history).Identity(); err != nil {
+		t.Errorf("the new identity: %v", err)
+	}
+	if _, err := dossier.Of(w.Vault, l.Subscriber, history[:before]).Identity(); !errors.Is(err, vault.ErrErased) {
+		t.Errorf("the old identity: %v", err)
+	}
+	if refused := order(w, l.Subscriber, vault.Identity); refused.New || refused.Before || len(refused.Retentions) == 0 {
+		t.Errorf("while the new periods run: %+v", refused)
+	}
+	if done := order(w, l.Subscriber, vault.Contact); !done.New {
+		t.Errorf("the new contact: %+v", done)
+	}
+	servicetest.Check(t, w.Vault.SetMark(nil)) // as if the vault were an old copy: everything is applied once more
+	eraser(w, w.Vault)
+	if _, err := dossier.Of(w.Vault, l.Subscriber, history).Identity(); err != nil {
+		t.Errorf("the new identity after everything was applied again: %v", err)
+	}
+	if held, err := w.Vault.Holds(l.Subscriber, vault.Contact, 2); err != nil || held {
+		t.Errorf("the new contact is still there: %v", err)
+	}
+	if n := w.Count(l.Subscriber, "KeyDestroyed"); n != 4 {
+		t.Errorf("%d ends of keys are recorded", n)
+	}
+}
+
+// The register goes on writing about somebody whose data were erased; nothing personal is gathered by that.
+func TestTheRegisterBringsNothingErasedBack(t *testing.T) {
+	w := servicetest.New(t, morning)
+	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
+	eraser(w, w.Vault)
+	w.Clock.Set("2036-01-16 10:00")
+	order(w, l.Subscriber, vault.Identity)
+	eraser(w, w.Vault)
+	register := w.Enrol(servicetest.Office, "register", "register")
+	register.Decide(register.Claim("", "", func(c *events.Claim) {
+		c.Fact = &events.Claim_RecordChangeNotified{RecordChangeNotified: &events.RecordChangeNotified{
+			Change: events.RecordChange_RECORD_CHANGE_DEATH, CausedOn: "2036-01-10",
+		}}
+	}, servicetest.Resident("100")))
+	if w.Count(l.Subscriber, "ResidentRecordChanged") != 1 || len(w.Quarantined()) > 0 {
+		t.Fatalf("quarantined %q; %v", w.Quarantined(), w.Events(l.Subscriber))
+	}
+	if held, err := w.Vault.Holds(l.Subscriber, vault.Identity, 2); err != nil || held {
+		t.Errorf("a new key was made: %v", err)
 	}
 }

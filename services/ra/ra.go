@@ -71,6 +71,12 @@ var crashDecided = crashpoint.Register("ra.decided")
 func (r *RA) Handle(ctx context.Context, received counterlink.Received) error {
 	a := &attempt{RA: r, received: received, claim: received.Claim}
 	err := a.decide(ctx)
+	if errors.Is(err, vault.ErrErased) && a.cameBack() {
+		if err = a.renewKeys(); err == nil {
+			a = &attempt{RA: r, received: received, claim: received.Claim}
+			err = a.decide(ctx)
+		}
+	}
 	crashDecided.Hit()
 	var unfit *unfitError
 	if errors.As(err, &unfit) || eventlog.Unreadable(err) || errors.Is(err, vault.ErrErased) {
@@ -307,8 +313,8 @@ func (a *attempt) complete(h eventlog.Head, decided []*events.Event) ([]*events.
 	}
 	if contact := a.personal.GetContact(); contact != nil {
 		sealed, err := sealer.Contact(contact)
-		if errors.Is(err, vault.ErrErased) {
-			return decided, nil // whoever had the address erased is not written to any more
+		if errors.Is(err, vault.ErrErased) && !a.cameBack() {
+			return decided, nil // whoever had the address erased is not written to any more, until they apply anew
 		}
 		if err != nil {
 			return nil, err
@@ -330,6 +336,9 @@ func (a *attempt) completeEvent(sealer dossier.Sealer, now time.Time, e *events.
 	case *events.ResidentRecordChanged:
 		if record != nil && record.BirthDate != "" {
 			b.Identity, err = sealer.Identity(record)
+		}
+		if errors.Is(err, vault.ErrErased) {
+			err = nil // what was erased is not gathered anew because the register writes
 		}
 	case *events.IssueAuthorized:
 		err = a.buildTBS(sealer, b)

@@ -83,9 +83,9 @@ func (c *Client) Erase(ctx context.Context, subscriber string, e hub.Erasure) (h
 	return out, err
 }
 
-// Holds tells whether the hub's vault holds a key of a person's record class.
-func (c *Client) Holds(ctx context.Context, subscriber, class string) (held bool, err error) {
-	err = send(ctx, c, "/subscribers/"+url.PathEscape(subscriber)+"/holds", class, &held)
+// Holds tells whether the hub's vault holds a version of the key of a person's record class.
+func (c *Client) Holds(ctx context.Context, subscriber, class string, version uint32) (held bool, err error) {
+	err = send(ctx, c, "/subscribers/"+url.PathEscape(subscriber)+"/holds", Key{class, version}, &held)
 	return held, err
 }
 

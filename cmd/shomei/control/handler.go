@@ -29,6 +29,12 @@ type DefineOffice struct {
 	Definition json.RawMessage `json:"definition"`
 }
 
+// Key names a version of the key of a record class.
+type Key struct {
+	Class   string `json:"class"`
+	Version uint32 `json:"version"`
+}
+
 // Outcome tells whether an order changed anything.
 type Outcome struct {
 	Changed bool `json:"changed"`
@@ -61,8 +67,8 @@ func Handler(h *hub.Hub) http.Handler {
 	mux.HandleFunc("POST /subscribers/{subscriber}/erase", order(h, func(ctx context.Context, o hub.Operator, r *http.Request, what hub.Erasure) (hub.Erased, error) {
 		return o.Erase(ctx, r.PathValue("subscriber"), what)
 	}))
-	mux.HandleFunc("POST /subscribers/{subscriber}/holds", order(h, func(_ context.Context, _ hub.Operator, r *http.Request, class string) (bool, error) {
-		return h.Holds(r.PathValue("subscriber"), class)
+	mux.HandleFunc("POST /subscribers/{subscriber}/holds", order(h, func(_ context.Context, _ hub.Operator, r *http.Request, what Key) (bool, error) {
+		return h.Holds(r.PathValue("subscriber"), what.Class, what.Version)
 	}))
 	return mux
 }

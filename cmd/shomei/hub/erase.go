@@ -106,5 +106,7 @@ func (h *Hub) awaitErasure(ctx context.Context, subscriber, class string) (bool,
 	}
 }
 
-// Holds tells whether the hub's vault holds a key of a person's record class. The vault must be open.
-func (h *Hub) Holds(subscriber, class string) (bool, error) { return h.Vault.Holds(subscriber, class) }
+// Holds tells whether the hub's vault holds a version of the key of a person's record class. The vault must be open.
+func (h *Hub) Holds(subscriber, class string, version uint32) (bool, error) {
+	return h.Vault.Holds(subscriber, class, version)
+}

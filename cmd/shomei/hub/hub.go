@@ -86,7 +86,7 @@ type Hub struct {
 	Expiry    *expiry.Expiry
 	Links     *counterlink.Hub
 	// AskVault, when set, is asked by Fsck instead of Vault, which another process may hold.
-	AskVault func(subscriber, class string) (bool, error)
+	AskVault func(subscriber, class string, version uint32) (bool, error)
 
 	// still: nothing happens by itself, and nothing is promised to anybody (StartStill).
 	still    bool
