@@ -121,6 +121,25 @@ func TestWriteFailures(t *testing.T) {
 	q.wantStatus(underMyNumber, kindAuth, valid) // nothing was made, nothing is lost
 }
 
+// A card that might work the next time, every time, counts as broken in the end.
+func TestACardIsNotTriedForEver(t *testing.T) {
+	p := fromFactory(t).at("2020-03-19 10:00")
+	p.apply(opRenew)
+	p.keys()
+	p.sign()
+	fail := func() []string {
+		return names(p.do(RecordWriteFailed{
+			Procedure: p.state.Procedure.GetId(), Card: "card-1", Stage: "write", Reason: "memory", Repairable: true, Filed: p.now,
+		}))
+	}
+	for range maxAttempts - 1 {
+		equal(t, "another attempt", fail(), []string{"CardWriteFailed"})
+		p.owed(events.ObligationKind_OBLIGATION_KIND_WRITE_CARD)
+	}
+	equal(t, "given up", fail(), []string{"CardWriteFailed", "CertificateDiscarded", "CertificateDiscarded", "ApplicationWithdrawn", "CardTakenIntoCustody"})
+	equal(t, "reason", p.held(kindSign).Reason, events.RevocationReason_REVOCATION_REASON_CRL_UNSPECIFIED)
+}
+
 func TestBrokenFactoryCard(t *testing.T) {
 	p := newPlayer(t, "2016-01-05 02:29")
 	p.carried(opFactory, factory)

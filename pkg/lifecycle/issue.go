@@ -284,6 +284,10 @@ func (d *decision) misread(c RecordWritten) string {
 	return ""
 }
 
+// maxAttempts is how often a card is told the same before it counts as broken: one that answers every time that it might
+// work the next time would be tried for ever.
+const maxAttempts = 5
+
 // recordWriteFailed lets the counter try again where the card still can, and otherwise discards what was made.
 func (d *decision) recordWriteFailed(c RecordWriteFailed) {
 	d.filedAt(c.Filed)
@@ -293,10 +297,11 @@ func (d *decision) recordWriteFailed(c RecordWriteFailed) {
 		d.factRefused("WriteFailed", "no procedure waits for this card")
 		return
 	}
+	again := c.Repairable && p.Attempt < maxAttempts
 	d.emit(&events.CardWriteFailed{
-		Procedure: c.Procedure, Card: c.Card, Stage: c.Stage, Reason: c.Reason, Repairable: c.Repairable,
+		Procedure: c.Procedure, Card: c.Card, Stage: c.Stage, Reason: c.Reason, Repairable: again,
 	})
-	if c.Repairable {
+	if again {
 		return
 	}
 	d.discard(p)
