@@ -80,6 +80,7 @@ type Application struct {
 	PINsMatch            bool
 	ReturnsLetter        bool // goes on with the application that waits for the letter
 	PaperCopy            bool
+	Worn                 bool   // the card takes no certificates
 	SignPIN, AuthPIN     string // typed by the resident; empty: those of every story
 	Until                Stage  // how far it goes by itself
 }

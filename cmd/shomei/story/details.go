@@ -211,6 +211,7 @@ func applicationDetails() []entry[*Application] {
 		{"notice-pins", "通知書の暗証番号", "match|differ", "有効期限通知書に封入された暗証番号。/ The PINs inside the expiry notice's envelope.", readNoticePINs},
 		{"returns-letter", "回答書持参", "", "照会書兼回答書を持参し、待たせた申請を続ける。/ Goes on with the application that waits for the letter.", func(_ *words, a *Application) { a.ReturnsLetter = true }},
 		{"paper-copy", "写し", "", "電子証明書の写しを渡す。/ The paper copy is handed over.", func(_ *words, a *Application) { a.PaperCopy = true }},
+		{"worn-card", "カード故障", "", "このカードには電子証明書を書き込めない。/ The chip of this card takes no certificates any more.", func(_ *words, a *Application) { a.Worn = true }},
 		{"until", "途中まで", "accepted|written", "受理または書込みまでで止める。/ Stops there instead of going through to the hand-over.", func(w *words, a *Application) {
 			a.Until = pick(w, "where to stop", []term[Stage]{{"accepted", "受理", Accepted}, {"written", "書込み", Written}})
 		}},

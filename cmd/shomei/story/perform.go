@@ -159,6 +159,16 @@ func (p *performance) layDown(ctx context.Context, d *desk, name string, a *Appl
 	if card == "" {
 		return d.eject(ctx)
 	}
+	if err := p.world.bring(ctx, d, name, card, a.CardKind); err != nil || !a.Worn {
+		return err
+	}
+	if err := d.eject(ctx); err != nil {
+		return err
+	}
+	if err := softcard.WearOut(d.file(card)); err != nil {
+		return err
+	}
+	d.gone[card] = true // the counter's program must read the card anew
 	return p.world.bring(ctx, d, name, card, a.CardKind)
 }
 

@@ -56,3 +56,14 @@ func emptySlots(kind card.Kind) (map[string]slotStore, map[string]pin) {
 	}
 	return slots, pins
 }
+
+// WearOut makes the card in a file one that takes no certificates any more, as chips do whose memory fails: keys are
+// still made, and writing answers 6581. The file must not be open as a card.
+func WearOut(path string) error {
+	f, s, err := openFile(path)
+	if err != nil {
+		return err
+	}
+	s.Worn = true
+	return f.save(s)
+}

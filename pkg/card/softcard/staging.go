@@ -48,6 +48,8 @@ func (c *Card) updateBinary(cmd card.Command) uint16 {
 	switch {
 	case s.Staged.Key == nil:
 		return swConditions // a certificate waits for its key
+	case c.store.Worn:
+		return swMemory
 	case off != 0 && off != len(*file), off+len(cmd.Data) > maxFile:
 		return swOffset
 	}

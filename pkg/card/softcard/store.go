@@ -27,6 +27,8 @@ type store struct {
 	AdminKey  []byte               `json:"admin_key"`
 	PINs      map[string]pin       `json:"pins"`
 	Slots     map[string]slotStore `json:"slots"`
+	// Worn says that the memory for certificates takes nothing any more.
+	Worn bool `json:"worn,omitempty"`
 }
 
 type slotStore struct {

@@ -255,3 +255,23 @@ func copyOf(t *testing.T, path string) string {
 	}
 	return to
 }
+
+// A worn card makes keys and takes no certificates; what it held before works on.
+func TestAWornCardTakesNoCertificates(t *testing.T) {
+	c := cardtest.Ready(t, card.MyNumber, "C1")
+	if err := softcard.WearOut(c.Path()); err != nil {
+		t.Fatal(err)
+	}
+	worn := cardtest.Open(t, c.Path())
+	s := cardtest.Session(t, worn, "C1")
+	err := s.Install(cardtest.Intent("C1", card.MyNumber, "second"), cardtest.CA().Issuer(card.MyNumber))
+	if !errors.Is(err, card.ErrMemory) {
+		t.Errorf("writing a certificate: %v", err)
+	}
+	if err := s.Verify(card.Auth, cardtest.PINs[card.Auth]); err != nil {
+		t.Errorf("the PIN it had: %v", err)
+	}
+	if err := softcard.WearOut(c.Path() + ".none"); err == nil {
+		t.Error("a card that is not there was worn out")
+	}
+}
