@@ -77,12 +77,12 @@ func (q Question) Help() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s。(%s)\n\n", q.JA, q.EN)
 	b.WriteString(`1行に1つの JSON オブジェクトを標準入力に書くと、同じ順に1行に1つの JSON で答えます。UTF-8、1行は1MiBまで。
-空の文字列と null は「なし」です。日付は日本の暦日で1868-01-01から2099-12-31まで、日時は西暦2000年から2099年まで(時差を省くと日本時間)。
+空の文字列と null は「なし」です。true | false の項目がなければ false とみなします。日付は日本の暦日で1868-01-01から2099-12-31まで、日時は西暦2000年から2099年まで(時差を省くと日本時間)。
 答えられない行には {"error":{…}} を返し、ほかの行には答えます(終了コード 4)。
 One JSON object a line on standard input, one a line out in the same order; UTF-8, at most 1 MiB a line. An empty string
-and null mean absent. Days are civil days in Japan, 1868-01-01 to 2099-12-31; instants lie in the years 2000 to 2099 and
-are Japan time without an offset. A line that can't be answered gets {"error":{…}} in its place, the others are answered
-all the same (exit code 4).
+and null mean absent; an absent true | false is false. Days are civil days in Japan, 1868-01-01 to 2099-12-31; instants
+lie in the years 2000 to 2099 and are Japan time without an offset. A line that can't be answered gets {"error":{…}} in its
+place, the others are answered all the same (exit code 4).
 
 問い (question):
 `)
