@@ -60,6 +60,8 @@ func replay(ctx context.Context, o Options) (figures []Figure, err error) {
 		{Name: "the same, every signature verified", Value: median(rates["follow"]), Unit: "commits/s", Floor: consume},
 		{Name: "read and written into all tables, floor: raw insert into one", Value: median(r.projected), Unit: "commits/s", Floor: insert, AtLeast: 100_000, Why: whyReplay},
 		{Name: "the same, counted and swapped in (shomei rebuild)", Value: median(rates["rebuild"]), Unit: "commits/s", Floor: insert},
+		{Name: "processor time of the hub for one of them", Value: median(r.cost.hub), Unit: "µs"},
+		{Name: "processor time of the engine for one of them", Value: median(r.cost.engine), Unit: "µs"},
 	}, nil
 }
 
@@ -75,6 +77,8 @@ type replaying struct {
 	entries   []warehouse.Entry
 	// projected are the rates of rebuilds up to the last commit applied.
 	projected []float64
+	engine    *engine.Process
+	cost      cost
 }
 
 func newReplaying(ctx context.Context, o Options, folder string) (*replaying, func(), error) {
@@ -101,17 +105,17 @@ func newReplaying(ctx context.Context, o Options, folder string) (*replaying, fu
 		return fail()
 	}
 	closers = append(closers, func() { _ = trace.Close() })
-	process, err := engine.Start(ctx, engine.Config{Path: filepath.Join(folder, "clickhouse"), Stderr: trace, Logger: silent})
+	r.engine, err = engine.Start(ctx, engine.Config{Path: filepath.Join(folder, "clickhouse"), Stderr: trace, Logger: silent})
 	if err != nil {
 		return fail()
 	}
-	closers = append(closers, func() { _ = process.Stop(context.WithoutCancel(ctx)) })
-	if r.warehouse, err = warehouse.Open(ctx, warehouse.Config{DSN: process.DSN(), Logger: silent}); err != nil {
+	closers = append(closers, func() { _ = r.engine.Stop(context.WithoutCancel(ctx)) })
+	if r.warehouse, err = warehouse.Open(ctx, warehouse.Config{DSN: r.engine.DSN(), Logger: silent}); err != nil {
 		return fail()
 	}
 	closers = append(closers, func() { _ = r.warehouse.Close() })
 	r.projector = projector.New(projector.Config{Log: r.log, Warehouse: r.warehouse, Logger: silent})
-	if r.raw, err = openRaw(ctx, process.DSN()); err != nil {
+	if r.raw, err = openRaw(ctx, r.engine.DSN()); err != nil {
 		return fail()
 	}
 	closers = append(closers, func() { _ = r.raw.Close() })
@@ -263,11 +267,17 @@ func (r *replaying) insert(ctx context.Context) error {
 	return nil
 }
 
-// rebuild makes all tables anew, and notes how long it took until they held everything.
+// rebuild makes all tables anew, and notes how long it took until they held everything, and what the whole cost.
 func (r *replaying) rebuild(ctx context.Context) error {
+	note, err := r.cost.meter(r.engine.PID(), r.Commits)
+	if err != nil {
+		return err
+	}
 	begin := time.Now()
 	last := begin
-	_, err := r.projector.Rebuild(ctx, func(uint64) { last = time.Now() })
+	if _, err := r.projector.Rebuild(ctx, func(uint64) { last = time.Now() }); err != nil {
+		return err
+	}
 	r.projected = append(r.projected, float64(r.Commits)/last.Sub(begin).Seconds())
-	return err
+	return note()
 }
