@@ -3,9 +3,12 @@ package warehouse
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/ch-go/proto"
+	driver "github.com/ClickHouse/clickhouse-go/v2/lib/column"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
@@ -152,4 +155,88 @@ func lines(t *testing.T, w *Warehouse, table string) []string {
 		all = append(all, r.Text)
 	}
 	return all
+}
+
+// typed is a column of the driver, of the type that a server names in the
+// native protocol; over HTTP some columns are sent as plainer types.
+type typed struct{ driver.Interface }
+
+func (c typed) Append(v any) error {
+	_, err := c.Interface.Append(v)
+	return err
+}
+
+// TestColumnsFitTheTypesThatAServerNames stands for the native protocol, for
+// which there is no server here: each column must fit the very type of its
+// table, and give back what was added.
+func TestColumnsFitTheTypesThatAServerNames(t *testing.T) {
+	w := open(t)
+	type definition struct {
+		Name string `ch:"name"`
+		Type string `ch:"type"`
+	}
+	b := NewBatch()
+	addFull(b)
+	addZeros(b)
+	fitted := 0
+	for table, columns := range namedColumns(b) {
+		types, err := ask[definition](t.Context(), w, table, "SELECT name, type FROM system.columns WHERE database = {db:String} AND table = {t:String}",
+			param("db", w.config.Database), param("t", table))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range types {
+			at := slices.IndexFunc(columns, func(c namedColumn) bool { return c.name == d.Name })
+			if at < 0 {
+				t.Errorf("%s.%s is filled by nothing", table, d.Name)
+				continue
+			}
+			back, err := wired(columns[at], d.Name, d.Type)
+			if err != nil || back.Rows() != 2 || reflect.DeepEqual(back.Row(0, false), back.Row(1, false)) {
+				t.Errorf("%s.%s, a %s: %v", table, d.Name, d.Type, err)
+			}
+			fitted++
+		}
+	}
+	if fitted < 100 {
+		t.Errorf("only %d columns were looked at", fitted)
+	}
+}
+
+// wired sends the two rows of a column as a type, and reads them again.
+func wired(c namedColumn, name, kind string) (driver.Interface, error) {
+	server := &driver.ServerContext{Timezone: time.UTC}
+	sent, err := driver.Type(kind).Column(name, server)
+	if err != nil {
+		return nil, err
+	}
+	back, err := driver.Type(kind).Column(name, server)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.fill(typed{sent}); err != nil {
+		return nil, err
+	}
+	var wire proto.Buffer
+	if prefixed, ok := sent.(driver.CustomSerialization); ok {
+		if err := prefixed.WriteStatePrefix(&wire); err != nil {
+			return nil, err
+		}
+	}
+	sent.Encode(&wire)
+	reader := proto.NewReader(&wire)
+	if prefixed, ok := back.(driver.CustomSerialization); ok {
+		if err := prefixed.ReadStatePrefix(reader); err != nil {
+			return nil, err
+		}
+	}
+	return back, back.Decode(reader, 2)
+}
+
+func namedColumns(b *Batch) map[string][]namedColumn {
+	return map[string][]namedColumn{
+		"log": b.log.columns, "certificates": b.certificates.columns, "certificate_history": b.history.columns,
+		"applications": b.applications.columns, "card_operations": b.cards.columns, "notices": b.notices.columns,
+		"certificate_deltas": b.deltas.columns, "deadlines": b.deadlines.columns,
+	}
 }
