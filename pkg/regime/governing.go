@@ -28,7 +28,8 @@ func Governs(op Operation, on civil.Date) (Regime, Ruling) {
 }
 
 // Allows judges whether regime r lets the operation be done on the day at all:
-// issue while the regime lasts, revocation and unblocking also in its run-off.
+// issue while the regime lasts, revocation and unblocking also in its run-off;
+// the juki regime suspends nothing.
 // Notifications to the resident record are no matter of a regime.
 func Allows(r Regime, op Operation, on civil.Date) Ruling {
 	var ruling Ruling
@@ -40,6 +41,8 @@ func Allows(r Regime, op Operation, on civil.Date) Ruling {
 		ruling.apply(myNumberBegun)
 	case on.Before(JukiFirstDay):
 		ruling.refuse(beforeJuki)
+	case op == OpSuspend:
+		ruling.refuse(jukiNoSuspension)
 	case !on.After(JukiLastDay):
 		ruling.apply(jukiBegun)
 	case slices.Contains(issuing, op):
@@ -71,6 +74,10 @@ func (o Office) Receives(r Regime, op Operation, at time.Time) Receipt {
 		if first := firstDays[r]; day.Before(first) {
 			out.Next = o.opensFrom(op, first.StartInstant())
 		}
+		return out
+	}
+	if op == OpSuspend { // by telephone, and no office's business
+		out.apply(dayAndNight)
 		return out
 	}
 	if rule := o.ceased(r, op, at); rule != "" {

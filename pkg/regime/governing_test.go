@@ -54,6 +54,8 @@ func TestRunOff(t *testing.T) {
 		{Juki, OpRevoke, "2018-12-21", "juki.regime.run-off", true},
 		{Juki, OpUnblock, "2018-12-21", "juki.regime.run-off", true},
 		{Juki, OpRevoke, "2018-12-22", "juki.regime.run-off-ended", false},
+		{Juki, OpSuspend, "2012-12-03", "juki.ends.phone-loss-report", false},
+		{Juki, OpSuspend, "2004-01-28", "juki.regime.not-begun", false},
 		{Juki, OpRenew, "2017-02-01", "juki.regime.issue-ended", false},
 		{MyNumber, OpNew, "2015-12-31", "mynumber.regime.not-begun", false},
 		{MyNumber, OpNew, "2016-01-01", "mynumber.regime.begun", true},
@@ -113,6 +115,8 @@ func TestReceives(t *testing.T) {
 		{"revocation after own last acceptance", early, Juki, OpRevoke, "2015-12-21 10:00:00", "office.open.hours", ""},
 		{"last acceptance is capped nationally", late, Juki, OpNew, "2015-12-24 10:00:00", "juki.regime.issue-ended", ""},
 		{"gap", main, MyNumber, OpNew, "2015-12-28 10:00:00", "mynumber.regime.not-begun", "2016-01-04 09:00:00"},
+		{"lost on a Sunday night", main, MyNumber, OpSuspend, "2021-08-08 03:00:00", "mynumber.suspend.day-and-night", ""},
+		{"lost, and no suspension", main, Juki, OpSuspend, "2012-12-03 10:00:00", "juki.ends.phone-loss-report", ""},
 		{"New Year", main, MyNumber, OpNew, "2016-01-01 10:00:00", "office.closed.year-end", "2016-01-04 09:00:00"},
 	} {
 		got := c.office.Receives(c.regime, c.op, tokyo(c.at))

@@ -143,13 +143,7 @@ var jukiEndings = []ending{
 		NextJA: applyAgainJA,
 		NextEN: applyAgainEN,
 	})},
-	{event: EvPhoneLoss, sign: Keep, auth: Keep, card: Keep, rule: rule(Rule{
-		ID: "juki.ends.phone-loss-report", From: JukiFirstDay, Source: "Act2013 knows no suspension; domain.md 1.3.4",
-		JA:     "住民基本台帳カードの電子証明書には、電話による一時停止の制度がありません。",
-		EN:     "The juki regime knows no suspension by telephone.",
-		NextJA: "窓口で秘密鍵の漏えい等届出書を提出してください。",
-		NextEN: "File the report of loss at the counter.",
-	})},
+	{event: EvPhoneLoss, sign: Keep, auth: Keep, card: Keep, rule: jukiNoSuspension},
 	{event: EvFound, sign: Keep, auth: Keep, card: Keep, rule: rule(Rule{
 		ID: "juki.ends.card-found", From: JukiFirstDay, Source: "Act2013 knows no suspension; domain.md 1.3.4",
 		JA:     "カードが見つかりました。失効した電子証明書は元に戻りません。",
@@ -221,6 +215,15 @@ var jukiEndings = []ending{
 		NextEN: "Use the certificates of the My Number card.",
 	})},
 }
+
+// jukiNoSuspension is why a report of loss by telephone changes nothing.
+var jukiNoSuspension = rule(Rule{
+	ID: "juki.ends.phone-loss-report", From: JukiFirstDay, Source: "Act2013 knows no suspension; domain.md 1.3.4",
+	JA:     "住民基本台帳カードの電子証明書には、電話による一時停止の制度がありません。",
+	EN:     "The juki regime knows no suspension by telephone.",
+	NextJA: "窓口で秘密鍵の漏えい等届出書を提出してください。",
+	NextEN: "File the report of loss at the counter.",
+})
 
 // What to do after a juki certificate has ended, read out in 2010 as in 2017.
 const (

@@ -56,6 +56,11 @@ var (
 		JA:     "平成28年1月1日から、マイナンバーカードに署名用と利用者証明用の電子証明書が発行されます。",
 		EN:     "From 2016-01-01 signature and authentication certificates are issued on the My Number card.",
 	})
+	dayAndNight = rule(Rule{
+		ID: "mynumber.suspend.day-and-night", From: MyNumberFirstDay, Source: "Reg2016 Art 65; jpkilost; domain.md 1.4.7",
+		JA: "紛失の届出は、電話(0120-95-0178)で土日祝日を含め24時間受け付け、一時停止します。",
+		EN: "A report of loss by telephone (0120-95-0178) is taken day and night, on closed days too, and suspends.",
+	})
 	myNumberNotBegun = rule(Rule{
 		ID: "mynumber.regime.not-begun", Until: MyNumberFirstDay.AddDays(-1),
 		Source: "Act2016; domain.md 1.2",
