@@ -137,6 +137,31 @@ func TestACommitIsLearntOnceInAnyOrder(t *testing.T) {
 	}
 }
 
+// Ids and codes that were given once are never given again: certificates name them.
+func TestWhatWasGivenOnceStaysKnown(t *testing.T) {
+	w := newWorld(t)
+	first, second := enrolled("c1", "UA"), enrolled("c2", "UB")
+	first.CounterCode, second.CounterCode = "12237A001", "12237A002"
+	w.record("12237-main", office("2000-01-01", "first"), first, second, enrolled("phone", "UC"), &events.CounterRetired{Counter: "c1"})
+	w.record("12237-main", office("2030-01-01", "second"))
+	d := w.open()
+	if diff := cmp.Diff([]string{"12237A001", "12237A002"}, d.Codes()); diff != "" {
+		t.Errorf("codes (-want +got):\n%s", diff)
+	}
+	for id, want := range map[string]bool{"c1": true, "c2": true, "phone": true, "c3": false} {
+		if d.Known(id) != want {
+			t.Errorf("%s is known: %v", id, !want)
+		}
+	}
+	var told []string
+	for _, def := range d.Definitions("12237-main") {
+		told = append(told, def.Telephone)
+	}
+	if diff := cmp.Diff([]string{"first", "second"}, told); diff != "" || len(d.Definitions("12237-branch")) > 0 {
+		t.Errorf("definitions (-want +got):\n%s", diff)
+	}
+}
+
 func TestCountersAsTheyWere(t *testing.T) {
 	w := newWorld(t)
 	at := func(hours int) time.Time { return begin.Add(time.Duration(hours) * time.Hour) }

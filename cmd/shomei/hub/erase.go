@@ -38,8 +38,8 @@ type Kept struct {
 	Until string    `json:"until"`
 }
 
-// erasurePatience is how long an order waits to see the key destroyed.
-const erasurePatience = 10 * time.Second
+// orderPatience is how long an order waits to see its outcome in the log.
+const orderPatience = 10 * time.Second
 
 // Erase orders an erasure, and waits a while for its end.
 func (o Operator) Erase(ctx context.Context, subscriber string, e Erasure) (Erased, error) {
@@ -79,7 +79,7 @@ func running(list []lifecycle.Retention, now time.Time) []Kept {
 
 // awaitErasure waits until nothing is owed of an erasure any more; false when that takes longer.
 func (h *Hub) awaitErasure(ctx context.Context, subscriber, class string) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, erasurePatience)
+	ctx, cancel := context.WithTimeout(ctx, orderPatience)
 	defer cancel()
 	ticker := time.NewTicker(settled)
 	defer ticker.Stop()

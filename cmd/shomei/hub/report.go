@@ -102,7 +102,7 @@ func causedMs(c *events.Claim) int64 {
 
 // awaitDecision waits until the log holds what was decided on a claim.
 func (h *Hub) awaitDecision(ctx context.Context, subscriber, claim string) ([]ReportedEvent, error) {
-	ctx, cancel := context.WithTimeout(ctx, erasurePatience)
+	ctx, cancel := context.WithTimeout(ctx, orderPatience)
 	defer cancel()
 	ticker := time.NewTicker(settled)
 	defer ticker.Stop()
