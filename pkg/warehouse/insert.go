@@ -43,12 +43,16 @@ func (b *block[R]) insert(ctx context.Context, w *Warehouse) error {
 	return wrap(fmt.Sprintf("writing %d rows of %s", b.rows, b.table), batch.Send())
 }
 
+// manyRows is from where on merging a block costs more than saying that it
+// need not be.
+const manyRows = 1000
+
 // settings of an insert. Before it writes a block the engine merges the rows
 // of it that are about the same thing. That keeps the tables small which show
 // how things stand; where each row is another event it finds nothing, and
 // costs as much as everything else about the insert.
 func (b *block[R]) settings() clickhouse.Settings {
-	if b.apart {
+	if b.apart && b.rows >= manyRows {
 		return clickhouse.Settings{"optimize_on_insert": 0}
 	}
 	return nil
