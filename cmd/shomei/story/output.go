@@ -2,8 +2,8 @@ package story
 
 import (
 	"bufio"
-	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -89,30 +89,68 @@ func (w *World) exportLists(ctx context.Context, folder string) error {
 	}
 	// A juki certificate is a signature certificate too: whoever looks for its kind finds its list behind the other.
 	for kind, authorities := range map[string][]string{signKind: {signKind, jukiKind}, authKind: {authKind}, jukiKind: {jukiKind}} {
-		var files []string
+		var lists []list
 		for _, authority := range authorities {
-			found, err := filepath.Glob(filepath.Join(w.Hub.Data, "crl", authority+"*.crl"))
+			found, err := readLists(filepath.Join(w.Hub.Data, "crl", authority+"*.crl"))
 			if err != nil {
 				return err
 			}
-			files = append(files, found...)
+			lists = append(lists, found...)
 		}
-		var all bytes.Buffer
-		for _, file := range files {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				return err
-			}
-			all.Write(text)
-		}
-		if all.Len() == 0 {
+		if len(lists) == 0 {
 			continue
 		}
-		if err := os.WriteFile(filepath.Join(folder, "crl", kind+".crl"), all.Bytes(), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(folder, "crl", kind+".crl"), together(lists, w.Now()), 0o644); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// list is a revocation list as it lies in the hub's folder.
+type list struct {
+	text       []byte
+	nextUpdate time.Time
+}
+
+func readLists(pattern string) ([]list, error) {
+	files, err := filepath.Glob(pattern)
+	if err != nil {
+		return nil, err
+	}
+	var lists []list
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		block, _ := pem.Decode(text)
+		if block == nil {
+			return nil, fmt.Errorf("%s holds no list in PEM", file)
+		}
+		parsed, err := x509.ParseRevocationList(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("reading %s: %w", file, err)
+		}
+		lists = append(lists, list{text, parsed.NextUpdate})
+	}
+	return lists, nil
+}
+
+// together puts lists into one file. An authority that has ended leaves the last list it signed: that one is given only
+// where no other authority of the kind still publishes.
+func together(lists []list, now time.Time) []byte {
+	var current, all []byte
+	for _, l := range lists {
+		all = append(all, l.text...)
+		if !l.nextUpdate.Before(now) {
+			current = append(current, l.text...)
+		}
+	}
+	if len(current) > 0 {
+		return current
+	}
+	return all
 }
 
 func (w *World) exportCards(_ context.Context, folder string) error {
