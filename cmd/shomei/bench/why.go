@@ -5,7 +5,7 @@ package bench
 const (
 	whyDecisions = "the server's fsync is most of it on both sides; of what is ours, two fifths are the Ed25519 signature of the commit, the rest is deciding, folding and encoding"
 
-	whyActs = "an act costs about ten milliseconds of a core in the hub and its counters beside the floor's five: two and a half are the two RSA " +
+	whyActs = "an act costs about eleven milliseconds of a core in the hub and its counters beside the floor's four: two and a half are the two RSA " +
 		"signatures of both sides, the rest is Ed25519 and HPKE of sixteen messages, five followers and deciding. On the disk it costs " +
 		"two or three syncs for a new person's keys beside the floor's sixteen, and while small batches are projected the engine syncs about as " +
 		"often as all of the hub"
