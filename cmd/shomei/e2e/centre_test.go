@@ -16,7 +16,7 @@ import (
 
 	"shomei/cmd/shomei/hub"
 	"shomei/events"
-	"shomei/pkg/crashpoint"
+	"shomei/pkg/lifecycle"
 	"shomei/pkg/notice"
 	"shomei/pkg/warehouse"
 )
@@ -94,6 +94,16 @@ func orders(h *hub.Hub) http.Handler {
 		})
 	}
 	order("POST /counter", func(ctx context.Context, _ *http.Request) (any, error) { return h.TryOut(ctx, office, counterName) })
+	order("POST /factory", func(ctx context.Context, _ *http.Request) (any, error) {
+		if _, err := h.TryOut(ctx, office, counterName); err != nil {
+			return nil, err
+		}
+		return h.EnrolCounter(ctx, office, office+"-factory", "factory", office[:5]+"F001")
+	})
+	order("POST /telephone", func(ctx context.Context, _ *http.Request) (any, error) {
+		_, err := h.Source(ctx, office, "telephone")
+		return nil, err
+	})
 	order("POST /second-counter", func(ctx context.Context, _ *http.Request) (any, error) { return h.TryOut(ctx, office, office+"-2") })
 	order("POST /advance", func(ctx context.Context, r *http.Request) (any, error) {
 		to, err := time.Parse(time.RFC3339, r.FormValue("to"))
@@ -134,8 +144,7 @@ func orders(h *hub.Hub) http.Handler {
 		return h.Warehouse.History(ctx, r.FormValue("subscriber"), time.Time{})
 	})
 	order("GET /clock", func(context.Context, *http.Request) (any, error) { return h.Clock.Now(), nil })
-	order("GET /crashpoints", func(context.Context, *http.Request) (any, error) { return crashpoint.List(), nil })
-	order("GET /engine", func(context.Context, *http.Request) (any, error) { return h.EngineDSN(), nil })
+	order("GET /owed", func(ctx context.Context, _ *http.Request) (any, error) { return stillOwed(ctx, h) })
 	order("POST /loss", func(ctx context.Context, r *http.Request) (any, error) {
 		source, err := h.Source(ctx, office, "telephone")
 		if err != nil {
@@ -145,4 +154,24 @@ func orders(h *hub.Hub) http.Handler {
 		return source.Report(ctx, claim, nil)
 	})
 	return mux
+}
+
+// stillOwed names every obligation that stands in the state of a subscriber.
+func stillOwed(ctx context.Context, h *hub.Hub) ([]string, error) {
+	owed := []string{}
+	err := h.Warehouse.Heads(ctx, func(head warehouse.Head) error {
+		if head.Kind != events.KindSubscriber {
+			return nil
+		}
+		at, err := h.Log.Load(ctx, head.Kind, head.ID)
+		if err != nil {
+			return err
+		}
+		state, err := lifecycle.DecodeSubscriber(at.State)
+		for _, o := range state.GetObligations() {
+			owed = append(owed, o.GetId()+" "+o.GetKind().String())
+		}
+		return err
+	})
+	return owed, err
 }

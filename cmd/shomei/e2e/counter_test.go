@@ -1,151 +1,47 @@
 package e2e
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
-	"time"
-
-	"shomei/pkg/crashpoint"
 )
 
-// counter is shomei-agent in a process of its own, with a virtual reader, started again whenever it dies.
+// counter is shomei-agent in a process of its own, with a virtual reader.
 type counter struct {
-	t      *testing.T
+	supervised
 	bundle string
 	cards  string
 	card   string // what lies on the reader
-
-	mu      sync.Mutex
-	process *exec.Cmd
-	url     string
-	deaths  int
-	stopped bool
-	ended   chan struct{}
 }
 
-func newCounter(t *testing.T, c *centre) *counter {
+// newCounter is the counter of the office, or its factory, as the order says that makes it.
+func newCounter(t *testing.T, c *centre, order string) *counter {
 	t.Helper()
-	k := &counter{t: t}
-	c.order("POST", "/counter", &k.bundle)
+	k := &counter{}
+	c.order("POST", order, &k.bundle)
 	var err error
 	if k.cards, err = os.MkdirTemp("", "vr"); err != nil { // a socket's name is short
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(k.cards) })
 	programs(t)
+	k.supervised = supervised{t: t, name: filepath.Base(k.bundle), log: filepath.Join(k.bundle, "agent.log"), command: k.program, crashes: c.crashes}
 	t.Cleanup(k.stop)
 	return k
 }
 
-func (k *counter) start(crash string) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.startLocked(crash)
-}
-
-func (k *counter) startLocked(crash string) {
-	log, err := os.OpenFile(k.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		k.t.Errorf("starting the counter: %v", err)
-		return
-	}
-	defer log.Close()
-	process := exec.Command(filepath.Join(program.dir, "shomei-agent"), "run", "--bundle", k.bundle, "--virtual-reader", k.cards)
-	process.Env = append(os.Environ(), crashpoint.Variable+"="+crash)
-	process.Stderr = log
-	out, err := process.StdoutPipe()
-	if err == nil {
-		err = startChild(process)
-	}
-	if err != nil {
-		k.t.Errorf("starting the counter: %v", err)
-		return
-	}
-	k.process, k.url, k.ended = process, "", make(chan struct{})
-	go k.watch(process, out, k.ended)
-}
-
-func (k *counter) logFile() string { return filepath.Join(filepath.Dir(k.bundle), "agent.log") }
-
-func (k *counter) watch(process *exec.Cmd, out io.Reader, ended chan struct{}) {
-	lines := bufio.NewReader(out)
-	line, _ := lines.ReadString('\n')
-	k.mu.Lock()
-	k.url = strings.TrimRight(line, "/\n")
-	k.mu.Unlock()
-	_, _ = io.Copy(io.Discard, lines)
-	_ = process.Wait()
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	close(ended)
-	k.url = ""
-	if k.stopped {
-		return
-	}
-	k.deaths++
-	if status, ok := process.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGKILL {
-		k.t.Errorf("the counter ended by itself: %v\n%s", process.ProcessState, k.tail())
-		k.stopped = true
-		return
-	}
-	k.startLocked("")
-}
-
-func (k *counter) tail() []byte {
-	text, _ := os.ReadFile(k.logFile())
-	return text[max(0, len(text)-3000):]
-}
-
-func (k *counter) kill() {
-	k.mu.Lock()
-	process := k.process
-	k.mu.Unlock()
-	_ = process.Process.Kill()
-}
-
-func (k *counter) stop() {
-	k.mu.Lock()
-	k.stopped = true
-	process, ended := k.process, k.ended
-	k.mu.Unlock()
-	if process == nil {
-		return
-	}
-	_ = process.Process.Signal(os.Interrupt)
-	timer := time.AfterFunc(30*time.Second, func() { _ = process.Process.Kill() })
-	defer timer.Stop()
-	<-ended
-}
-
-func (k *counter) restart(crash string) {
-	k.stop()
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.stopped = false
-	k.startLocked(crash)
-}
-
-func (k *counter) died() int {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.deaths
+func (k *counter) program() *exec.Cmd {
+	return exec.Command(filepath.Join(program.dir, "shomei-agent"), "run", "--bundle", k.bundle, "--virtual-reader", k.cards)
 }
 
 // try asks once.
 func (k *counter) try(method, path string, body, into any) error {
-	k.mu.Lock()
-	url := k.url
-	k.mu.Unlock()
+	url, _ := k.address()
 	if url == "" {
 		return errAway
 	}
@@ -182,6 +78,17 @@ func (k *counter) make(id string) {
 	k.insert(id)
 }
 
+// send carries a card to another counter.
+func (k *counter) send(card string, to *counter) {
+	k.t.Helper()
+	k.must("POST", "/api/reader/eject", struct{}{}, nil)
+	k.card = ""
+	if err := os.Rename(filepath.Join(k.cards, card+".json"), filepath.Join(to.cards, card+".json")); err != nil {
+		k.t.Fatal(err)
+	}
+	to.insert(card)
+}
+
 func (k *counter) insert(id string) {
 	k.t.Helper()
 	k.card = id
@@ -209,6 +116,9 @@ func (k *counter) apply(p person, procedure, operation string, more map[string]a
 	body := map[string]any{
 		"procedure": procedure, "operation": operation, "channel": "self", "clerk": "017", "person": p.record(),
 		"documents": []string{"application-form", "card", "photo-id:current-address"}, "contact": map[string]any{"mail": p.mail},
+	}
+	if operation != "revoke" { // which is about every card; a counter that was just started may not have seen its reader yet
+		body["card"] = k.card
 	}
 	for field, value := range more {
 		body[field] = value

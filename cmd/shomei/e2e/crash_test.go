@@ -1,254 +1,172 @@
 package e2e
 
 import (
-	"fmt"
-	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"shomei/pkg/civil"
-	"shomei/pkg/crashpoint"
 	"shomei/pkg/warehouse"
-	_ "shomei/services/agent" // its crash points are in the list
 )
 
-// elsewhere are points that no act of a counter comes by, and where they are killed at instead.
-var elsewhere = []string{
-	// Keys are destroyed, shards compacted and master keys changed by pkg/vault alone: its own tests kill it there.
-	"vault.compact.copied", "vault.erase.tombstoned", "vault.replace.linked", "vault.replace.replaced", "vault.replace.shredded",
-	"vault.rewrap.rewrapped", "vault.rewrap.rotated",
-	// Reached in the first start of a centre: TestTheFirstStartSurvivesACrash.
-	"vault.master.made",
-	// Reached when a dropped application left keys on a card: killedTwice.
-	"agent.staging.discarded",
-	// Reached when days pass or lists are made: days.
-	"expiry.ticked", "notifier.sent", "notifier.recorded", "issuer.list-recorded",
-}
-
-// TestKilledAtEveryPointOfAnAct kills the process that comes by a point during a new issue, and sees the issue go on to
-// its end, once, with everything whole.
-func TestKilledAtEveryPointOfAnAct(t *testing.T) {
-	c, k := world(t)
-	l := &lives{t: t, c: c, k: k}
-	for _, point := range crashpoint.List() {
-		if slices.Contains(elsewhere, point) {
-			continue
-		}
-		begun := time.Now()
-		before := l.arm(point)
-		l.issue("1990-06-18")
-		l.died(point, before, 1)
-		c.whole()
-		t.Logf("%-28s %v", point, time.Since(begun).Round(time.Millisecond))
-	}
-	l.days()
-	l.killedTwice()
-	l.once()
-	c.leaks(t, k, l.all...)
-}
-
-// killedTwice kills the counter again while it clears a card of keys that a dropped application left there.
-func (l *lives) killedTwice() {
-	l.t.Helper()
-	before := l.arm("agent.key.generated")
-	p, card := l.next("1990-06-18")
-	l.k.make(card)
-	l.k.apply(p, "left-"+card, "issue", nil)
-	l.k.drive("left-"+card, "waiting-confirmation")
-	poll(l.t, "the first death", func() bool {
-		_ = l.k.try("POST", "/api/procedures/left-"+card+"/confirm", map[string]any{"pins": map[string]string{"sign": signPIN, "auth": authPIN}}, nil)
-		return l.k.died() > before-l.c.died()
-	}, func() string { return string(l.k.tail()) })
-	l.k.driveWith("left-"+card, nil, "waiting-confirmation")
-	l.k.must("POST", "/api/procedures/left-"+card+"/drop", map[string]string{"why": "left"}, nil)
-	l.k.drive("left-"+card, "dropped")
-	l.k.restart("agent.staging.discarded")
-	l.play(p, card)
-	l.died("agent.staging.discarded", before, 2)
-	l.c.whole()
-}
-
-// lives plays one act after another, each with a person and a card of its own.
-type lives struct {
-	t     *testing.T
-	c     *centre
-	k     *counter
-	count int
-	// people whose windows open one after the other.
-	people []person
-	all    []person
-	// acts counts what was done beside issuing; revoked is the newest person.
-	acts    int
-	revoked bool
-}
-
-func (l *lives) inCounter(point string) bool {
-	return strings.HasPrefix(point, "agent.") || point == "counterlink.claim.published"
-}
-
-func (l *lives) arm(point string) (deaths int) {
-	l.t.Helper()
-	deaths = l.c.died() + l.k.died()
-	if l.inCounter(point) {
-		l.k.restart(point)
-	} else {
-		l.c.restart(point)
-	}
-	return deaths
-}
-
-// died sees that processes did die.
-func (l *lives) died(point string, before, times int) {
-	l.t.Helper()
-	if died := l.c.died() + l.k.died() - before; died != times {
-		l.t.Errorf("%s: killed %d times, want %d", point, died, times)
-	}
-}
-
-// next invents a person and a card.
-func (l *lives) next(birth string) (person, string) {
-	l.count++
-	p := person{
-		fmt.Sprintf("%011d", 5000+l.count), "試験　" + strings.Repeat("永", l.count%5+4), birth, "千葉県山武市殿台二百九十六番地", fmt.Sprintf("p%d@mail.example", l.count),
-	}
-	l.all = append(l.all, p)
-	return p, fmt.Sprintf("CARD-%d", l.count)
-}
-
-// issue plays a new issue to its end and sees what came of it.
-func (l *lives) issue(birth string) person {
-	l.t.Helper()
-	p, card := l.next(birth)
-	l.play(p, card)
-	return p
-}
-
-func (l *lives) play(p person, card string) {
-	l.t.Helper()
-	l.k.make(card)
-	l.k.apply(p, "issue-"+card, "issue", nil)
-	l.k.drive("issue-"+card, "done")
-	expect(l.t, l.c, p, "auth valid", "sign valid")
-}
-
-// days kills what days set in motion: windows that open, notices, lists. One mail may go out twice after a death between
-// the sending and the record of it, with the same Message-ID; the record says once.
-func (l *lives) days() {
-	l.t.Helper()
-	for _, day := range []struct{ point, birth string }{
-		{"expiry.ticked", "1991-06-19"}, {"notifier.sent", "1991-07-21"}, {"notifier.recorded", "1991-08-22"},
-	} {
-		p := l.issue(day.birth)
-		l.people = append(l.people, p)
-	}
-	for i, point := range []string{"expiry.ticked", "notifier.sent", "notifier.recorded"} {
-		p := l.people[i]
-		opens := l.c.certificates(l.c.subscriber(p.code))[0].WindowOpens
-		before := l.arm(point)
-		l.c.advance(opens.At(civil.Clock(10, 0)))
-		l.died(point, before, 1)
-		var notices []warehouse.Notice
-		l.c.order("POST", "/settle", nil)
-		l.c.order("GET", "/notices?subscriber="+l.c.subscriber(p.code), &notices)
-		if len(notices) != 1 || notices[0].Outcome != "sent" {
-			l.t.Errorf("%s: notices %+v", point, notices)
-		}
-		if n := l.c.mails(l.t, p.mail); n < 1 || n > 2 {
-			l.t.Errorf("%s: %d mails", point, n)
-		}
-		l.c.whole()
-	}
-	l.c.order("POST", "/loss?subscriber="+l.c.subscriber(l.people[0].code), nil)
-	expect(l.t, l.c, l.people[0], "auth suspended", "sign suspended")
-	before := l.arm("issuer.list-recorded")
-	l.c.order("POST", "/lists", nil)
-	l.died("issuer.list-recorded", before, 1)
-	l.c.whole()
-}
-
-func TestTheFirstStartSurvivesACrash(t *testing.T) {
+// realWorld is a centre that shomei all runs, with the office's counter, its factory and its telephone desk.
+func realWorld(t *testing.T, at *crashes) *lives {
+	t.Helper()
+	programs(t)
 	c := newCentre(t, opening)
-	c.start("vault.master.made")
+	c.crashes = at
+	c.start()
+	k, factory := newCounter(t, c, "/counter"), newCounter(t, c, "/factory")
+	c.order("POST", "/telephone", nil)
+	c.stop()
+	c.real = true
+	c.start()
+	k.start()
+	factory.start()
+	l := newLives(t, c, k)
+	l.factory = factory
+	return l
+}
+
+// firstStart is that of shomei all in an empty folder, which dies at every point that it comes by.
+func firstStart(t *testing.T, at *crashes, points []string) {
+	t.Helper()
+	c := newCentre(t, opening)
+	c.real, c.crashes = true, at
+	c.advance(opening)
+	at.arm("the first start", points...)
+	c.start()
+	poll(t, "the first day to be done", func() bool { return slices.Contains(at.at("the first start"), "issuer.list-recorded") }, func() string { return string(c.tail()) })
+	at.arm("")
+	c.restart()
 	c.whole()
-	if c.died() != 1 {
-		t.Errorf("killed %d times", c.died())
+	t.Logf("the first start: killed at %v", at.at("the first start"))
+}
+
+// restart starts every process anew, with the points armed that are.
+func (l *lives) restart() {
+	l.t.Helper()
+	l.k.restart()
+	l.factory.restart()
+	l.c.look()
+	l.c.restart()
+}
+
+// TestKilledAtEveryPointOfEveryAct arms every crash point during every act: the process that comes by one dies there and
+// is started again with the others armed, so that one act meets every point on its way, one after the other, some of
+// them while it recovers from the one before. The act goes on to its end, once, and everything is whole.
+func TestKilledAtEveryPointOfEveryAct(t *testing.T) {
+	points := pointsOf(t)
+	var all []*crashes
+	t.Run("in", func(t *testing.T) {
+		for _, world := range []struct {
+			name string
+			play func(*lives) []act
+		}{{"the first start", nil}, {"a life at the counter", atTheCounter}, {"cards lost and left", lostAndLeft}, {"a renewal", throughTheYears}} {
+			at := newCrashes(t, t.TempDir())
+			all = append(all, at)
+			t.Run(world.name, func(t *testing.T) {
+				t.Parallel()
+				if at.t = t; world.play == nil {
+					firstStart(t, at, points)
+					return
+				}
+				l := realWorld(t, at)
+				l.dieEverywhere(points, world.play(l))
+			})
+		}
+	})
+	complete(t, points, all)
+}
+
+// act is something that goes on while every crash point is armed.
+type act struct {
+	name string
+	play func()
+}
+
+func atTheCounter(l *lives) []act {
+	var p person
+	return []act{
+		{"new issue", func() { p = l.issue("1990-06-18") }},
+		{"PIN set anew", func() { l.unblock(p) }},
+		{"re-issue with revocation", func() { l.reissue(p) }},
+		{"revocation", func() { l.revoke(p) }},
 	}
 }
 
-// TestKilledAtRandom kills the centre or the counter at random moments of new issues, PINs set anew and revocations.
-func TestKilledAtRandom(t *testing.T) {
-	kills, seed := number("SHOMEI_RANDOM_KILLS", 4), uint64(number("SHOMEI_SEED", int(time.Now().UnixNano()%1e9)))
-	t.Logf("SHOMEI_SEED=%d SHOMEI_RANDOM_KILLS=%d", seed, kills)
-	random := rand.New(rand.NewPCG(seed, 0))
-	c, k := world(t)
-	l := &lives{t: t, c: c, k: k}
-	l.issue("1990-06-18")
-	for range kills {
-		victim, name := c.kill, "centre"
-		if random.IntN(2) == 0 {
-			victim, name = k.kill, "counter"
-		}
-		after := time.Duration(random.IntN(2000)) * time.Millisecond
-		t.Logf("kill the %s after %v", name, after)
-		before := c.died() + k.died()
-		timer := time.AfterFunc(after, victim)
-		l.act(random.IntN(4))
-		if timer.Stop() {
-			victim() // the act was faster
-		}
-		poll(t, "the death", func() bool { return c.died()+k.died() == before+1 }, func() string { return "" })
+func lostAndLeft(l *lives) []act {
+	var p person
+	return []act{
+		{"factory issue and hand-over", func() { p = l.collect("1991-06-19") }},
+		{"loss by telephone, then a list", func() { l.lose(p); l.c.restart() }},
+		{dropped, l.afterDropped},
 	}
-	c.whole()
+}
+
+func throughTheYears(l *lives) []act {
+	var p person
+	held := func() warehouse.Certificate { return l.c.certificates(l.c.subscriber(p.code))[0] }
+	return []act{
+		{"new issue of who will renew", func() { p = l.issue("1990-06-18") }},
+		{"the day the window opens", func() { l.c.advance(held().WindowOpens.At(civil.Clock(10, 0))); l.c.restart(); l.notified(p) }},
+		{"renewal", func() { l.renew(p) }},
+	}
+}
+
+// dieEverywhere plays acts, each with every point armed anew.
+func (l *lives) dieEverywhere(points []string, acts []act) {
+	l.t.Helper()
+	at := l.c.crashes
+	for _, act := range acts {
+		begun := time.Now()
+		at.arm(act.name, points...)
+		l.restart()
+		act.play()
+		took := time.Since(begun)
+		at.arm("")
+		l.restart()
+		l.c.whole()
+		l.t.Logf("%s: %v, then whole after %v, killed at %v", act.name, took.Round(time.Millisecond), (time.Since(begun) - took).Round(time.Millisecond), at.at(act.name))
+	}
 	l.once()
-	c.leaks(t, k, l.all...)
+	l.c.leaks(l.t, []*counter{l.k, l.factory}, l.all...)
 }
 
-// act plays something on the newest living card, or issues a new one.
-func (l *lives) act(which int) {
+// notified waits until a notice was sent, and sees that its record says once. One mail may go out again after a death
+// between the sending and the record of it, with the same Message-ID, by which whoever gets it knows it.
+func (l *lives) notified(p person) {
 	l.t.Helper()
-	p, card := l.all[len(l.all)-1], fmt.Sprintf("CARD-%d", l.count)
-	switch {
-	case which == 0 && !l.revoked:
-		l.acts++
-		id := fmt.Sprintf("unblock-%d", l.acts)
-		l.k.apply(p, id, "unblock", map[string]any{"pins": []string{"auth"}})
-		l.k.drive(id, "done")
-		expect(l.t, l.c, p, "auth valid", "sign valid")
-	case which == 1 && !l.revoked:
-		l.revoked = true
-		l.k.apply(p, "revoke-"+card, "revoke", nil)
-		l.k.drive("revoke-"+card, "done", "ready", "accepted")
-		expect(l.t, l.c, p, "auth revoked cessation-of-operation", "sign revoked cessation-of-operation")
-	default:
-		l.revoked = false
-		l.issue("1990-06-18")
+	subscriber := l.c.subscriber(p.code)
+	poll(l.t, "the notice to be sent", func() bool {
+		list := l.c.notices(subscriber)
+		return len(list) > 0 && list[0].Outcome == "sent"
+	}, func() string { return string(l.c.tail()) })
+	if list := l.c.notices(subscriber); len(list) != 1 {
+		l.t.Errorf("notices %+v", list)
+	}
+	if n := l.c.letters(l.t, p.mail); n != 1 {
+		l.t.Errorf("%d different mails", n)
 	}
 }
 
-func number(variable string, otherwise int) int {
-	if n, err := strconv.Atoi(os.Getenv(variable)); err == nil {
-		return n
-	}
-	return otherwise
-}
+const dropped = "an application dropped, and a new one"
 
-// once sees that nobody has more than was asked for.
-func (l *lives) once() {
+// afterDropped leaves keys on a card by an application that is dropped, and issues with the same card.
+func (l *lives) afterDropped() {
 	l.t.Helper()
-	for i := range l.count {
-		subscriber := l.c.subscriber(fmt.Sprintf("%011d", 5001+i))
-		live := map[string]int{}
-		for _, held := range l.c.certificates(subscriber) {
-			if held.Status == "valid" || held.Status == "issued" {
-				live[held.Kind]++
-			}
-		}
-		if live["sign"] > 1 || live["auth"] > 1 || len(live) == 1 {
-			l.t.Errorf("person %d holds %v", i+1, live)
-		}
-	}
+	p, card := l.next("1990-06-18")
+	id := l.id("left")
+	l.k.make(card)
+	l.k.apply(p, id, "issue", nil)
+	l.k.drive(id, "waiting-confirmation")
+	poll(l.t, "the counter to die with keys on the card", func() bool {
+		l.k.present()
+		_ = l.k.try("POST", "/api/procedures/"+id+"/confirm", map[string]any{"pins": map[string]string{"sign": signPIN, "auth": authPIN}}, nil)
+		return slices.Contains(l.c.crashes.at(dropped), "agent.key.generated")
+	}, func() string { return string(l.k.tail()) })
+	l.k.driveWith(id, nil, "waiting-confirmation")
+	l.k.must("POST", "/api/procedures/"+id+"/drop", map[string]string{"why": "left"}, nil)
+	l.k.drive(id, "dropped")
+	l.play(p, card)
 }

@@ -26,7 +26,7 @@ func (c *centre) fsck(t *testing.T) (code int, out string) {
 // TestTheCommandFsck runs it beside a centre, after the centre has stopped, and on damage.
 func TestTheCommandFsck(t *testing.T) {
 	c, k := world(t)
-	l := &lives{t: t, c: c, k: k}
+	l := newLives(t, c, k)
 	l.issue("1990-06-18")
 	c.whole()
 	if code, out := c.fsck(t); code != 0 || !strings.Contains(out, "nothing differs") {

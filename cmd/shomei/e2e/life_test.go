@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"net/mail"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,9 +26,9 @@ var (
 func world(t *testing.T) (*centre, *counter) {
 	t.Helper()
 	c := newCentre(t, opening)
-	c.start("")
-	k := newCounter(t, c)
-	k.start("")
+	c.start()
+	k := newCounter(t, c, "/counter")
+	k.start()
 	return c, k
 }
 
@@ -74,7 +75,7 @@ func TestAWholeLife(t *testing.T) {
 	}
 	c.whole()
 	k.card = "CARD-H"
-	c.leaks(t, k, hanako, taro, jiro)
+	c.leaks(t, []*counter{k}, hanako, taro, jiro)
 }
 
 func statuses(c *centre, p person) []string {
@@ -118,6 +119,31 @@ func countMails(t *testing.T, folder, address string) (n int) {
 		}
 	}
 	return n
+}
+
+// letters counts the different mails that the sink has for an address: those with a Message-ID of their own.
+func (c *centre) letters(t *testing.T, address string) int {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(c.data, "mail", "*.eml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	different := make(map[string]bool)
+	for _, file := range files {
+		text, err := os.Open(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		message, err := mail.ReadMessage(text)
+		text.Close()
+		if err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		if message.Header.Get("To") == "<"+address+">" {
+			different[message.Header.Get("Message-ID")] = true
+		}
+	}
+	return len(different)
 }
 
 // readByOpenSC lets OpenSC read the card on the reader: both certificates are there, and the one that may be read

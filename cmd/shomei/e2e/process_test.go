@@ -1,27 +1,24 @@
 package e2e
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
-
-	"shomei/pkg/crashpoint"
-	"shomei/pkg/warehouse"
-	"shomei/services/projector"
-	"shomei/services/ra"
 )
 
 var spawner = sync.OnceValue(func() chan<- func() {
@@ -43,114 +40,98 @@ func startChild(process *exec.Cmd) error {
 	return <-done
 }
 
-// centre is a hub in a process of its own, started again whenever it dies.
-type centre struct {
-	t          *testing.T
-	data       string
-	port, mail int
-	begin      time.Time
+// supervised is a process that is started again whenever it is killed; ending otherwise fails the test.
+type supervised struct {
+	t       *testing.T
+	name    string
+	log     string // file of what it says
+	command func() *exec.Cmd
+	crashes *crashes
 
 	mu      sync.Mutex
 	process *exec.Cmd
-	url     string
+	url     string // its first line of output
 	deaths  int
 	stopped bool
 	ended   chan struct{} // closed when the process that runs now has ended
-	said    *bytes.Buffer
 }
 
-func newCentre(t *testing.T, begin time.Time) *centre {
-	t.Helper()
-	c := &centre{t: t, data: t.TempDir(), port: freePort(t), begin: begin, said: new(bytes.Buffer)}
-	t.Cleanup(c.stop)
-	return c
+func (s *supervised) start() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = false
+	s.startLocked()
 }
 
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func (s *supervised) startLocked() {
+	log, err := os.OpenFile(s.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
-// start starts the process; crash, when not empty, is where it is to die. After that it is started again by itself,
-// without one.
-func (c *centre) start(crash string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.startLocked(crash)
-}
-
-func (c *centre) startLocked(crash string) {
-	log, err := os.OpenFile(filepath.Join(c.data, "centre.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		c.t.Errorf("starting the centre: %v", err)
+		s.t.Errorf("starting the %s: %v", s.name, err)
 		return
 	}
 	defer log.Close()
-	process := exec.Command(os.Args[0], "centre", "--data", c.data, "--port", strconv.Itoa(c.port), "--mail", strconv.Itoa(c.mail), "--begin", c.begin.Format(time.RFC3339))
-	process.Env = append(os.Environ(), crashpoint.Variable+"="+crash)
+	process := s.command()
+	process.Env = append(os.Environ(), s.crashes.environment()...)
 	process.Stderr = log
 	out, err := process.StdoutPipe()
 	if err == nil {
 		err = startChild(process)
 	}
 	if err != nil {
-		c.t.Errorf("starting the centre: %v", err)
+		s.t.Errorf("starting the %s: %v", s.name, err)
 		return
 	}
-	ended := make(chan struct{})
-	c.process, c.url, c.ended = process, "", ended
-	go c.watch(process, out, ended)
+	s.process, s.url, s.ended = process, "", make(chan struct{})
+	go s.watch(process, out, s.ended)
 }
 
-// watch learns the address, waits for the end and starts the next process unless the centre was stopped.
-func (c *centre) watch(process *exec.Cmd, out io.Reader, ended chan struct{}) {
-	var line [64]byte
-	n, _ := io.ReadAtLeast(out, line[:], 16)
-	c.mu.Lock()
-	c.url = string(bytes.TrimSpace(line[:n]))
-	c.mu.Unlock()
-	_, _ = io.Copy(io.Discard, out)
+// watch learns the address, waits for the end and starts the next process unless this one was stopped.
+func (s *supervised) watch(process *exec.Cmd, out io.Reader, ended chan struct{}) {
+	lines := bufio.NewReader(out)
+	line, _ := lines.ReadString('\n')
+	s.mu.Lock()
+	s.url = strings.TrimRight(line, "/\n")
+	s.mu.Unlock()
+	_, _ = io.Copy(io.Discard, lines)
 	_ = process.Wait()
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	close(ended)
-	c.url = ""
-	if !c.stopped {
-		c.deaths++
-		if status, ok := process.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGKILL {
-			c.t.Errorf("the centre ended by itself: %v\n%s", process.ProcessState, c.tail())
-			c.stopped = true
-			return
-		}
-		c.startLocked("")
+	s.url = ""
+	if s.stopped {
+		return
 	}
+	s.deaths++
+	if status, ok := process.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGKILL {
+		s.t.Errorf("the %s ended by itself: %v\n%s", s.name, process.ProcessState, s.tail())
+		s.stopped = true
+		return
+	}
+	s.crashes.note(s.name)
+	s.startLocked()
 }
 
-// tail is the end of what the centre wrote to its log.
-func (c *centre) tail() []byte {
-	text, _ := os.ReadFile(filepath.Join(c.data, "centre.log"))
+// tail is the end of what the process wrote to its log.
+func (s *supervised) tail() []byte {
+	text, _ := os.ReadFile(s.log)
 	return text[max(0, len(text)-3000):]
 }
 
-// kill ends the process as a power failure does; it starts again by itself.
-func (c *centre) kill() {
-	c.mu.Lock()
-	process := c.process
-	c.mu.Unlock()
-	_ = process.Process.Kill()
+func (s *supervised) running() *os.Process {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.process.Process
 }
 
+// kill ends the process as a power failure does; it starts again by itself.
+func (s *supervised) kill() { _ = s.running().Kill() }
+
 // stop ends the process in order.
-func (c *centre) stop() {
-	c.mu.Lock()
-	c.stopped = true
-	process, ended := c.process, c.ended
-	c.mu.Unlock()
+func (s *supervised) stop() {
+	s.mu.Lock()
+	s.stopped = true
+	process, ended := s.process, s.ended
+	s.mu.Unlock()
 	if process == nil {
 		return
 	}
@@ -160,42 +141,41 @@ func (c *centre) stop() {
 	<-ended
 }
 
-// restart stops the process in order and starts it with a crash point armed.
-func (c *centre) restart(crash string) {
-	c.stop()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.stopped = false
-	c.startLocked(crash)
+func (s *supervised) restart() {
+	s.stop()
+	s.start()
 }
 
-func (c *centre) died() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.deaths
+func (s *supervised) died() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.deaths
 }
 
-// order asks the centre, again and again while it is away or can't do it yet, and reads the answer.
-func (c *centre) order(method, path string, into any) {
-	c.t.Helper()
-	var last error
-	poll(c.t, "the centre to answer "+path, func() bool {
-		c.mu.Lock()
-		url, gone := c.url, c.stopped
-		c.mu.Unlock()
-		if gone {
-			c.t.Fatalf("%s: the centre has ended", path)
+// address is where the process answers; empty while it does not.
+func (s *supervised) address() (url string, stopped bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.url, s.stopped
+}
+
+// freePort finds a port below those that the system gives to outgoing connections, so that it is still free when a process
+// that was killed comes back to it.
+func freePort(t *testing.T) int {
+	t.Helper()
+	for range 100 {
+		port := 10000 + rand.IntN(20000)
+		if l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port)); err == nil {
+			l.Close()
+			return port
 		}
-		if url == "" {
-			return false
-		}
-		last = ask(c.t.Context(), method, url+path, nil, into)
-		return last == nil
-	}, func() string { return fmt.Sprintf("%v\n%s", last, c.tail()) })
+	}
+	t.Fatal("no port is free")
+	return 0
 }
 
 // ask is one request; into takes a JSON answer.
-func ask(ctx context.Context, method, url string, body any, into any) error {
+func ask(ctx context.Context, method, url string, body, into any) error {
 	var text []byte
 	if body != nil {
 		var err error
@@ -238,7 +218,7 @@ func (r *refused) Error() string { return fmt.Sprintf("%d %s", r.status, r.text)
 // poll waits for something that tells nobody when it happens.
 func poll(t *testing.T, what string, done func() bool, why func() string) {
 	t.Helper()
-	deadline := time.NewTimer(90 * time.Second)
+	deadline := time.NewTimer(120 * time.Second)
 	defer deadline.Stop()
 	ticker := time.NewTicker(25 * time.Millisecond)
 	defer ticker.Stop()
@@ -251,41 +231,4 @@ func poll(t *testing.T, what string, done func() bool, why func() string) {
 			t.Fatalf("waited in vain for %s: %s", what, why())
 		}
 	}
-}
-
-// subscriber is the id of a person by the resident-record code.
-func (c *centre) subscriber(code string) string {
-	c.t.Helper()
-	secret, err := os.ReadFile(filepath.Join(c.data, "keys", "subscriber-ids.key"))
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return ra.SubscriberID(secret, code)
-}
-
-func (c *centre) certificates(subscriber string) (list []warehouse.Certificate) {
-	c.t.Helper()
-	c.order("POST", "/settle", nil)
-	c.order("GET", "/certificates?subscriber="+subscriber, &list)
-	return list
-}
-
-// whole checks everything against everything.
-func (c *centre) whole() {
-	c.t.Helper()
-	c.order("POST", "/settle", nil)
-	c.order("POST", "/lists", nil)
-	var report projector.Report
-	c.order("GET", "/fsck", &report)
-	for _, f := range report.Findings {
-		c.t.Errorf("fsck: %s", f)
-	}
-	if report.Commits == 0 {
-		c.t.Error("fsck looked at nothing")
-	}
-}
-
-func (c *centre) advance(to time.Time) {
-	c.t.Helper()
-	c.order("POST", "/advance?to="+to.UTC().Format(time.RFC3339), nil)
 }

@@ -19,10 +19,10 @@ import (
 func TestTheMailServerIsAway(t *testing.T) {
 	c := newCentre(t, opening)
 	c.mail = freePort(t)
-	c.start("")
-	k := newCounter(t, c)
-	k.start("")
-	l := &lives{t: t, c: c, k: k}
+	c.start()
+	k := newCounter(t, c, "/counter")
+	k.start()
+	l := newLives(t, c, k)
 	p := l.issue("1990-06-18")
 	subscriber := c.subscriber(p.code)
 	opens := c.certificates(subscriber)[0].WindowOpens
@@ -65,11 +65,11 @@ func TestAFullDisk(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	c.start("")
-	k := newCounter(t, c)
-	k.start("")
+	c.start()
+	k := newCounter(t, c, "/counter")
+	k.start()
 	t.Cleanup(k.stop)
-	l := &lives{t: t, c: c, k: k}
+	l := newLives(t, c, k)
 	l.issue("1990-06-18")
 	p, card := l.next("1990-06-18")
 	k.make(card)
@@ -100,7 +100,7 @@ func TestAFullDisk(t *testing.T) {
 	l.issue("1990-06-18")
 	c.whole()
 	l.once()
-	c.leaks(t, k, l.all...)
+	c.leaks(t, []*counter{k}, l.all...)
 }
 
 func resize(t *testing.T, dir, size string) {
