@@ -118,6 +118,12 @@ func (l *lane) settleDelivery(ctx context.Context, msg jetstream.Msg, handle fun
 	if err != nil {
 		return fmt.Errorf("claim of counter %s: %w", l.counter, err)
 	}
+	m := message{meta.Sequence.Stream, msg.Data(), meta.NumDelivered > 1}
+	return l.settling(ctx, func(e Enrolment) error { return l.settleUpTo(ctx, e, m, handle) })
+}
+
+// settling runs do with the head held and read, and the counter's enrolment known.
+func (l *lane) settling(ctx context.Context, do func(Enrolment) error) error {
 	l.headMu.Lock()
 	defer l.headMu.Unlock()
 	if err := l.load(ctx); err != nil {
@@ -127,7 +133,7 @@ func (l *lane) settleDelivery(ctx context.Context, msg jetstream.Msg, handle fun
 	if err != nil {
 		return err
 	}
-	return l.settleUpTo(ctx, enrolment, message{meta.Sequence.Stream, msg.Data(), meta.NumDelivered > 1}, handle)
+	return do(enrolment)
 }
 
 // message is one stored message of the counter.
@@ -170,20 +176,13 @@ func (l *lane) settleStored(ctx context.Context, enrolment Enrolment, before uin
 // resume settles everything that the stream holds of the counter beyond the head. What is delivered of it later is
 // recognised.
 func (l *lane) resume(ctx context.Context, handle func(context.Context, Received) error) error {
-	l.headMu.Lock()
-	defer l.headMu.Unlock()
-	if err := l.load(ctx); err != nil {
-		return err
-	}
-	enrolment, err := l.enrolment(ctx)
-	if err != nil {
-		return err
-	}
-	last, err := l.hub.lastOf(ctx, l.counter)
-	if err != nil || last <= l.head.Sequence {
-		return err
-	}
-	return l.settleStored(ctx, enrolment, last+1, handle)
+	return l.settling(ctx, func(e Enrolment) error {
+		last, err := l.hub.lastOf(ctx, l.counter)
+		if err != nil || last <= l.head.Sequence {
+			return err
+		}
+		return l.settleStored(ctx, e, last+1, handle)
+	})
 }
 
 // continues tells whether a message says that it is the next one. Whether it is to be believed is looked at when it is

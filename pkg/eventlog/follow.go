@@ -205,14 +205,7 @@ const (
 
 // rest waits for about that long. The error is that of ctx.
 func rest(ctx context.Context, wait time.Duration) error {
-	timer := time.NewTimer(wait/2 + rand.N(wait/2))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return pause(ctx, wait/2+rand.N(wait/2))
 }
 
 // handle calls Handle until it succeeds, waiting longer each time.

@@ -126,7 +126,12 @@ func (u *update) blame(err error) error {
 // backOff waits a random time that grows with the attempts, up to half a second.
 func backOff(ctx context.Context, attempt int) error {
 	limit := min(time.Millisecond<<min(attempt, 10), 500*time.Millisecond)
-	timer := time.NewTimer(rand.N(limit) + limit/4)
+	return pause(ctx, rand.N(limit)+limit/4)
+}
+
+// pause waits. The error is that of ctx, when it ends first.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -65,7 +65,7 @@ func (p *Projector) Run(ctx context.Context) error {
 			continue
 		case errors.Is(err, warehouse.ErrUnavailable):
 			p.Logger.Warn("the tables are away, commits wait in the log", "error", err)
-			p.pause(ctx)
+			wait(ctx, retry, nil)
 		default:
 			return err
 		}
@@ -73,11 +73,13 @@ func (p *Projector) Run(ctx context.Context) error {
 	return nil
 }
 
-func (p *Projector) pause(ctx context.Context) {
-	timer := time.NewTimer(retry)
+// wait waits until a time has passed, wake says so, or ctx ends.
+func wait(ctx context.Context, d time.Duration, wake <-chan struct{}) {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
+	case <-wake:
 	case <-timer.C:
 	}
 }
@@ -95,7 +97,9 @@ func (p *Projector) follow(ctx context.Context) error {
 	err = p.Log.Follow(ctx, eventlog.Follower{
 		Name: "projector", From: from, Batch: batch, Unverified: true,
 		Handle: func(ctx context.Context, records []eventlog.Record) error {
-			p.rest(ctx, next)
+			if left := time.Until(next); left > 0 {
+				wait(ctx, left, p.wanted)
+			}
 			err := p.apply(ctx, records)
 			next = time.Time{}
 			if len(records) < smallBatch {
@@ -145,21 +149,6 @@ const (
 	smallBatch   = 1000
 	betweenSmall = time.Second
 )
-
-// rest waits until next, or until somebody waits for the tables.
-func (p *Projector) rest(ctx context.Context, next time.Time) {
-	left := time.Until(next)
-	if left <= 0 {
-		return
-	}
-	timer := time.NewTimer(left)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-p.wanted:
-	case <-timer.C:
-	}
-}
 
 // want ends the rest between small batches, this one or the next.
 func (p *Projector) want() {

@@ -46,15 +46,15 @@ func (o Operator) Erase(ctx context.Context, subscriber string, e Erasure) (Eras
 	if !slices.Contains(vault.Classes, e.Class) {
 		return Erased{}, refuse("%.40q is no record class: there are identity, certificate and contact", e.Class)
 	}
-	if !events.ValidID(subscriber) {
-		return Erased{}, refuse("%.80q is no id of a subscriber", subscriber)
+	if err := checkSubscriber(subscriber); err != nil {
+		return Erased{}, err
 	}
 	if err := checkRemark("--order", e.Order); err != nil {
 		return Erased{}, err
 	}
 	ordered, err := ra.OrderErasure(ctx, o.hub.Log, ra.Erasure{Subscriber: subscriber, Class: e.Class, Order: e.Order, Envelope: o.envelope()})
 	if errors.Is(err, ra.ErrNobody) {
-		return Erased{}, refuse("the log holds no subscriber %s: look the id up with shomei state SERIAL", subscriber)
+		return Erased{}, unknownSubscriber(subscriber)
 	}
 	if err != nil {
 		return Erased{}, err
@@ -81,9 +81,7 @@ func running(list []lifecycle.Retention, now time.Time) []Kept {
 func (h *Hub) awaitErasure(ctx context.Context, subscriber, class string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, orderPatience)
 	defer cancel()
-	ticker := time.NewTicker(settled)
-	defer ticker.Stop()
-	for {
+	err := until(ctx, func(ctx context.Context) (bool, error) {
 		head, err := h.Log.Load(ctx, events.KindSubscriber, subscriber)
 		if err != nil {
 			return false, err
@@ -92,18 +90,14 @@ func (h *Hub) awaitErasure(ctx context.Context, subscriber, class string) (bool,
 		if err != nil {
 			return false, err
 		}
-		owed := slices.ContainsFunc(state.Obligations, func(o *events.Obligation) bool {
+		return !slices.ContainsFunc(state.Obligations, func(o *events.Obligation) bool {
 			return o.Kind == events.ObligationKind_OBLIGATION_KIND_DESTROY_KEY && o.Target == class
-		})
-		if !owed {
-			return true, nil
-		}
-		select {
-		case <-ctx.Done():
-			return false, nil
-		case <-ticker.C:
-		}
+		}), nil
+	})
+	if err != nil && ctx.Err() != nil {
+		return false, nil
 	}
+	return err == nil, err
 }
 
 // Holds tells whether the hub's vault holds a version of the key of a person's record class. The vault must be open.

@@ -31,6 +31,21 @@ func refuse(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrRefused}, args...)...)
 }
 
+func notEnrolled(counter string) error {
+	return refuse("no counter %s is enrolled: shomei counter list shows them", counter)
+}
+
+func unknownSubscriber(id string) error {
+	return refuse("the log holds no subscriber %s: look the id up with shomei state SERIAL", id)
+}
+
+func checkSubscriber(id string) error {
+	if !events.ValidID(id) {
+		return refuse("%.80q is no id of a subscriber", id)
+	}
+	return nil
+}
+
 // Operator is an officer who operates a hub: what they order stands in the log under their number.
 type Operator struct {
 	hub     *Hub
@@ -211,7 +226,7 @@ func (h *Hub) nextCounter(office, role string) string {
 func (o Operator) Retire(ctx context.Context, counter string) error {
 	known, ok := o.hub.Directory.Counter(counter)
 	if !ok {
-		return refuse("no counter %s is enrolled: shomei counter list shows them", counter)
+		return notEnrolled(counter)
 	}
 	if err := o.hub.recordOffice(ctx, o.envelope(), known.Office, &events.CounterRetired{Counter: counter}); err != nil {
 		return err
@@ -231,7 +246,7 @@ type Heads struct {
 // Heads gives the ends of a counter whose claims the hub does not take because they differ.
 func (o Operator) Heads(counter string) (Heads, error) {
 	if _, ok := o.hub.Directory.Counter(counter); !ok {
-		return Heads{}, refuse("no counter %s is enrolled: shomei counter list shows them", counter)
+		return Heads{}, notEnrolled(counter)
 	}
 	m, ok := o.hub.Links.Mismatch(counter)
 	if !ok {

@@ -3,7 +3,6 @@ package hub
 import (
 	"context"
 	"slices"
-	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -81,12 +80,12 @@ func (o Operator) mayReport(ctx context.Context, r Report) error {
 	if _, defined := o.hub.Directory.Offices()[r.Office]; !defined {
 		return refuse("there is no office %s: shomei office list shows them", r.Office)
 	}
-	if !events.ValidID(r.Subscriber) {
-		return refuse("%.80q is no id of a subscriber", r.Subscriber)
+	if err := checkSubscriber(r.Subscriber); err != nil {
+		return err
 	}
 	head, err := o.hub.Log.Load(ctx, events.KindSubscriber, r.Subscriber)
 	if err == nil && head.Revision == 0 {
-		return refuse("the log holds no subscriber %s: look the id up with shomei state SERIAL", r.Subscriber)
+		return unknownSubscriber(r.Subscriber)
 	}
 	return err
 }
@@ -104,26 +103,22 @@ func causedMs(c *events.Claim) int64 {
 func (h *Hub) awaitDecision(ctx context.Context, subscriber, claim string) ([]ReportedEvent, error) {
 	ctx, cancel := context.WithTimeout(ctx, orderPatience)
 	defer cancel()
-	ticker := time.NewTicker(settled)
-	defer ticker.Stop()
-	for {
+	var decided []ReportedEvent
+	err := until(ctx, func(ctx context.Context) (bool, error) {
 		history, err := h.Log.History(ctx, events.KindSubscriber, subscriber)
-		if ctx.Err() != nil {
-			return nil, nil
-		}
 		if err != nil {
-			return nil, err
+			return false, err
 		}
 		i := slices.IndexFunc(history, func(r eventlog.Record) bool { return r.Commit.GetCommandId() == claim })
 		if i >= 0 {
-			return reported(history[i].Commit), nil
+			decided = reported(history[i].Commit)
 		}
-		select {
-		case <-ctx.Done():
-			return nil, nil
-		case <-ticker.C:
-		}
+		return i >= 0, nil
+	})
+	if ctx.Err() != nil {
+		return decided, nil
 	}
+	return decided, err
 }
 
 func reported(c *events.Commit) []ReportedEvent {

@@ -13,24 +13,28 @@ import (
 // followers are those whose work can lead to another commit.
 var followers = []string{"issuer", "dispatcher", "notifier", "eraser"}
 
-// settled is how often Settle looks.
+// settled is how often until looks.
 const settled = 20 * time.Millisecond
 
 // Settle waits until every follower has handled all the log holds and the tables show it.
 func (h *Hub) Settle(ctx context.Context) error {
+	if err := until(ctx, h.quiet); err != nil {
+		return fmt.Errorf("waiting for the followers: %w", err)
+	}
+	return nil
+}
+
+// until looks again and again until something holds. The error is that of looking, or of ctx when it ends first.
+func until(ctx context.Context, holds func(context.Context) (bool, error)) error {
 	ticker := time.NewTicker(settled)
 	defer ticker.Stop()
 	for {
-		quiet, err := h.quiet(ctx)
-		if err != nil {
-			return fmt.Errorf("waiting for the followers: %w", err)
-		}
-		if quiet {
-			return nil
+		if held, err := holds(ctx); err != nil || held {
+			return err
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for the followers: %w", ctx.Err())
+			return ctx.Err()
 		case <-ticker.C:
 		}
 	}
