@@ -51,7 +51,6 @@ type supervised struct {
 	mu      sync.Mutex
 	process *exec.Cmd
 	url     string // its first line of output
-	deaths  int
 	stopped bool
 	ended   chan struct{} // closed when the process that runs now has ended
 }
@@ -101,7 +100,6 @@ func (s *supervised) watch(process *exec.Cmd, out io.Reader, ended chan struct{}
 	if s.stopped {
 		return
 	}
-	s.deaths++
 	if status, ok := process.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGKILL {
 		s.t.Errorf("the %s ended by itself: %v\n%s", s.name, process.ProcessState, s.tail())
 		s.stopped = true
@@ -144,12 +142,6 @@ func (s *supervised) stop() {
 func (s *supervised) restart() {
 	s.stop()
 	s.start()
-}
-
-func (s *supervised) died() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.deaths
 }
 
 // address is where the process answers; empty while it does not.
