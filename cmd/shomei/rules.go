@@ -10,6 +10,7 @@ import (
 
 	"shomei/pkg/civil"
 	"shomei/pkg/regime"
+	"shomei/pkg/regime/question"
 )
 
 const rulesHelp = `法令の規則に問います。1行に1つの JSON を標準入力に書くと、同じ順に1行に1つの JSON で答えます。空の文字列は「なし」です。
@@ -41,12 +42,12 @@ func (a *app) rulesCommand() *cobra.Command {
 		Long: rulesHelp,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usage("%q: %w", args[0], regime.ErrUnknownQuestion)
+				return usage("%q: %w", args[0], question.ErrUnknown)
 			}
 			return cmd.Help()
 		},
 	}
-	for _, q := range regime.Questions() {
+	for _, q := range question.All() {
 		cmd.AddCommand(questionCommand(q))
 	}
 	cmd.AddCommand(a.listCommand())
@@ -54,7 +55,7 @@ func (a *app) rulesCommand() *cobra.Command {
 }
 
 // questionCommand asks one question for every line of standard input.
-func questionCommand(q regime.Question) *cobra.Command {
+func questionCommand(q question.Question) *cobra.Command {
 	examples := make([]string, len(q.Examples))
 	for i, line := range q.Examples {
 		examples[i] = fmt.Sprintf("  echo '%s' | shomei rules %s", line, q.Name)
@@ -63,7 +64,7 @@ func questionCommand(q regime.Question) *cobra.Command {
 		Use: q.Name, Short: fmt.Sprintf("%s (%s)", q.JA, q.EN), Long: strings.TrimSpace(q.Help()),
 		Example: strings.Join(examples, "\n"), Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			failed, err := regime.AnswerLines(q.Name, cmd.InOrStdin(), cmd.OutOrStdout())
+			failed, err := question.Answer(regime.Switches{}, q.Name, cmd.InOrStdin(), cmd.OutOrStdout())
 			if err == nil && failed > 0 {
 				return &exitError{exitItemsFailed, fmt.Errorf("lines that could not be answered: %d; each says why in its place", failed)}
 			}

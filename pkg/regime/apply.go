@@ -54,13 +54,13 @@ type Decision struct {
 // value that is missing or impossible is a *FieldError.
 func (s Switches) Apply(a Application) (Decision, error) {
 	if a.At.IsZero() {
-		return Decision{}, missing("at")
+		return Decision{}, Missing("at")
 	}
 	day := civil.Of(a.At)
 	out := Decision{Regime: a.Regime}
 	var receipt Receipt
 	if out.Regime == "" {
-		out.Regime, receipt = a.Office.receivesGoverned(a.Operation, a.At)
+		out.Regime, receipt = a.Office.ReceivesGoverned(a.Operation, a.At)
 	} else {
 		receipt = a.Office.Receives(out.Regime, a.Operation, a.At)
 	}
@@ -181,7 +181,7 @@ func (s Switches) judgeOne(a Application, in ValidityIn, out *Decision) (Validit
 func (a Application) check(r Regime, day civil.Date) error {
 	switch issues := slices.Contains(issuing, a.Operation); {
 	case issues && a.Person.BirthDate.IsZero():
-		return missing("person.birth_date")
+		return Missing("person.birth_date")
 	case a.Person.BirthDate.After(day):
 		return bornLater("person.birth_date")
 	case issues && r == Juki && a.Express:

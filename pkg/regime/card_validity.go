@@ -42,15 +42,15 @@ func (s Switches) CardValidity(in CardValidityIn) (Validity, error) {
 func (in CardValidityIn) check() error {
 	switch {
 	case in.Applied.IsZero():
-		return missing("applied")
+		return Missing("applied")
 	case in.Issued.IsZero():
-		return missing("issued")
+		return Missing("issued")
 	case in.BirthDate.IsZero():
-		return missing("birth_date")
+		return Missing("birth_date")
 	case in.BirthDate.After(in.Issued):
 		return bornLater("birth_date")
 	case in.Extension && in.CurrentLastDay.IsZero():
-		return missing("current_last_day")
+		return Missing("current_last_day")
 	}
 	return nil
 }

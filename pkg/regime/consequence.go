@@ -130,7 +130,7 @@ func cardCaps(s Switches, _ ConsequenceIn) bool  { return s.JukiCardCaps }
 func (s Switches) Consequences(in ConsequenceIn) (Consequences, error) {
 	row, ok := s.endingOf(in)
 	if !ok {
-		return Consequences{}, unknown("event", "an event of the "+string(in.Regime)+" regime")
+		return Consequences{}, Unknown("event", "an event of the "+string(in.Regime)+" regime")
 	}
 	out := Consequences{
 		Sign:  row.on(in, TargetSign, row.sign, Sign),

@@ -111,7 +111,7 @@ var documentRules = map[Regime]docRules{
 func (s Switches) Documents(in DocumentsIn) (Documents, error) {
 	rules, ok := documentRules[in.Regime]
 	if !ok {
-		return Documents{}, unknown("regime", "juki, mynumber")
+		return Documents{}, Unknown("regime", "juki, mynumber")
 	}
 	if in.Operation == OpSuspend || in.Operation == OpResidentRecord {
 		return Documents{SameDay: true}, nil
@@ -172,7 +172,7 @@ func (in DocumentsIn) required(r docRules) ([]Requirement, error) {
 			return append(list, Requirement{DocNoticeAnswer, myDocNoticeAnswer}, Requirement{DocProxyPhotoID, r.proxyID}), nil
 		}
 	}
-	return nil, unknown("channel", "self, self-no-photo, proxy, legal-representative; mynumber: notice-letter")
+	return nil, Unknown("channel", "self, self-no-photo, proxy, legal-representative; mynumber: notice-letter")
 }
 
 // base is what the operation asks for whoever comes.

@@ -108,9 +108,9 @@ func (o Office) opensFrom(op Operation, at time.Time) time.Time {
 	return opening.Next
 }
 
-// receivesGoverned judges a receipt by the regime that governs on its day. Where none does, it is refused and the
+// ReceivesGoverned judges a receipt by the regime that governs on its day. Where none does, it is refused and the
 // next opening is that under the regime to come.
-func (o Office) receivesGoverned(op Operation, at time.Time) (Regime, Receipt) {
+func (o Office) ReceivesGoverned(op Operation, at time.Time) (Regime, Receipt) {
 	day := civil.Of(at)
 	r, ruling := Governs(op, day)
 	if ruling.Accepted() {

@@ -7,11 +7,13 @@
 // names the rules it applied by id; Lookup gives the sentence for an id, its
 // source and the time in which it holds. A rule's id stands once, in the table
 // (rules_*.go), beside the variable that the code uses; so one search for the
-// id finds the rule and one more, for the variable, finds its effect.
+// id finds the rule and one more, for the variable, finds its effect. Package
+// question asks it from outside, one JSON object a line.
 package regime
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"shomei/pkg/civil"
@@ -47,6 +49,11 @@ const (
 	OpHandOver       Operation = "handover"        // handing over a card with its certificates
 	OpResidentRecord Operation = "resident-record" // move-in, move-out and other notifications
 )
+
+var operations = []Operation{OpNew, OpRenew, OpReissue, OpRevoke, OpSuspend, OpUnblock, OpCard, OpHandOver, OpResidentRecord}
+
+// Operations returns the operations that the law knows. The caller owns the slice.
+func Operations() []Operation { return slices.Clone(operations) }
 
 // Switches choose between readings of the law that its text leaves open
 // (domain.md 1.7). The zero value is the default reading, which gives every
@@ -95,6 +102,16 @@ type FieldError struct {
 	Field  string
 	JA, EN string
 	Rule   ID
+}
+
+// Missing is the *FieldError for a value that is needed and absent.
+func Missing(field string) error {
+	return &FieldError{Field: field, JA: "値が必要です。", EN: "a value is needed"}
+}
+
+// Unknown is the *FieldError for a value that is none of the known ones.
+func Unknown(field, known string) error {
+	return &FieldError{Field: field, JA: "値が正しくありません。使える値: " + known, EN: "not a known value; known: " + known}
 }
 
 // against is the error for a value that a rule does not allow.

@@ -63,7 +63,7 @@ const (
 func KeepUntil(record Record, from civil.Date) (civil.Date, ID, error) {
 	r, ok := retentions[record]
 	if !ok {
-		return civil.Date{}, "", unknown("record", "issue, revocation, revocation-file, application, card-application")
+		return civil.Date{}, "", Unknown("record", "issue, revocation, revocation-file, application, card-application")
 	}
 	if r.years == 0 {
 		return from, r.rule, nil

@@ -79,15 +79,19 @@ func TestPublishedIsNotEffective(t *testing.T) {
 	}
 }
 
-// literals collects the strings in a set of Go files.
+// literals collects the strings in the Go files of the law and of the questions about it.
 func literals(t *testing.T, test bool) map[string]int {
 	t.Helper()
 	names, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
+	asking, err := filepath.Glob("question/*.go")
+	if err != nil || len(asking) == 0 {
+		t.Fatalf("no files in question: %v", err)
+	}
 	found := map[string]int{}
-	for _, name := range names {
+	for _, name := range append(names, asking...) {
 		if strings.HasSuffix(name, "_test.go") != test {
 			continue
 		}

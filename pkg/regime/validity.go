@@ -63,33 +63,37 @@ func (s Switches) Validity(in ValidityIn) (Validity, error) {
 	return v, nil
 }
 
+// TimeLeft is nil for a certificate that would be valid for at least a day, and
+// otherwise the *FieldError that names the cap which lies before the issue.
+func (v Validity) TimeLeft() error {
+	switch {
+	case v.Accepted():
+		return nil
+	case v.Binds == authCap:
+		return against("auth_last_day", v.Refused[0])
+	}
+	return against("card_last_day", v.Refused[0])
+}
+
 // check finds the first value that is missing or impossible.
 func (in ValidityIn) check() error {
 	switch {
 	case in.Regime != Juki && in.Regime != MyNumber:
-		return unknown("regime", "juki, mynumber")
+		return Unknown("regime", "juki, mynumber")
 	case in.Kind != Sign && in.Kind != Auth:
-		return unknown("kind", "sign, auth")
+		return Unknown("kind", "sign, auth")
 	case in.Regime == Juki && in.Kind == Auth:
 		return against("kind", NoSuchKind)
 	case in.Issued.IsZero():
-		return missing("issued")
+		return Missing("issued")
 	case !Allows(in.Regime, OpNew, in.Issued).Accepted():
 		return against("issued", Allows(in.Regime, OpNew, in.Issued).Refused[0])
 	case in.Regime == MyNumber && in.BirthDate.IsZero():
-		return missing("birth_date")
+		return Missing("birth_date")
 	case in.BirthDate.After(in.Issued):
 		return bornLater("birth_date")
 	}
 	return nil
-}
-
-func missing(field string) error {
-	return &FieldError{Field: field, JA: "値が必要です。", EN: "a value is needed"}
-}
-
-func unknown(field, known string) error {
-	return &FieldError{Field: field, JA: "値が正しくありません。使える値: " + known, EN: "not a known value; known: " + known}
 }
 
 func bornLater(field string) error {

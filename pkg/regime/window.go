@@ -12,6 +12,7 @@ const (
 	WindowNotYet  WindowState = "not-yet" // before the window
 	WindowOpen    WindowState = "open"    // from the opening to the last day, both included
 	WindowExpired WindowState = "expired" // after the last day
+	WindowEnded   WindowState = "ended"   // whatever the window says, the regime renews nothing any more; of Renewable alone
 )
 
 // Window is the time in which the renewal of a certificate is accepted.
@@ -71,6 +72,20 @@ func (w Window) On(day civil.Date) WindowState {
 	}
 }
 
+// Renewable tells where the day lies and by which rule, with regard to the
+// time in which the regime renews at all.
+func (w Window) Renewable(r Regime, on civil.Date) (WindowState, ID) {
+	rules := renewalRules(r)
+	switch ruling := Allows(r, OpRenew, on); {
+	case !ruling.Accepted() && on.Before(MyNumberFirstDay) && (r == MyNumber || on.Before(JukiFirstDay)):
+		return WindowNotYet, ruling.Refused[0]
+	case !ruling.Accepted():
+		return WindowEnded, ruling.Refused[0]
+	}
+	state := w.On(on)
+	return state, map[WindowState]ID{WindowNotYet: rules.before, WindowOpen: rules.in, WindowExpired: rules.after}[state]
+}
+
 // Renewal is the outcome of asking for a renewal.
 type Renewal struct {
 	Ruling
@@ -90,7 +105,7 @@ type Renewal struct {
 // (domain.md 1.4.3). A missing value is a *FieldError.
 func (s Switches) Renewal(in ValidityIn) (Renewal, error) {
 	if in.CurrentLastDay.IsZero() {
-		return Renewal{}, missing("current_last_day")
+		return Renewal{}, Missing("current_last_day")
 	}
 	v, err := s.Validity(in)
 	if err != nil {

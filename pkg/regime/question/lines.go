@@ -1,4 +1,4 @@
-package regime
+package question
 
 import (
 	"bufio"
@@ -8,41 +8,37 @@ import (
 	"fmt"
 	"io"
 	"unicode/utf8"
+
+	"shomei/pkg/regime"
 )
 
 // maxLine bounds one line of input, in bytes.
 const maxLine = 1 << 20
 
-// ErrUnknownQuestion says that AnswerLines was asked something it does not know.
-var ErrUnknownQuestion = errors.New("unknown question (known: validity, window, open, apply)")
+// ErrUnknown says that Answer was asked something it does not know.
+var ErrUnknown = errors.New("unknown question (known: validity, window, open, apply)")
 
 // lineError is the answer to a line that can't be answered.
 type lineError struct {
 	Error struct {
-		Line      int    `json:"line"`
-		Field     string `json:"field,omitempty"`
-		Rule      ID     `json:"rule,omitempty"`
-		MessageJA string `json:"message_ja"`
-		MessageEN string `json:"message_en"`
+		Line      int       `json:"line"`
+		Field     string    `json:"field,omitempty"`
+		Rule      regime.ID `json:"rule,omitempty"`
+		MessageJA string    `json:"message_ja"`
+		MessageEN string    `json:"message_en"`
 	} `json:"error"`
 }
 
-// AnswerLines answers one JSON object a line with one JSON object a line, by
-// the default readings. See Switches.AnswerLines.
-func AnswerLines(cmd string, in io.Reader, out io.Writer) (failed int, err error) {
-	return Switches{}.AnswerLines(cmd, in, out)
-}
-
-// AnswerLines answers the question named by cmd (validity, window, open, apply)
-// for each line of in, in order. A line that can't be answered, an empty one
+// Answer answers the question of that name (validity, window, open, apply) for
+// each line of in, in order, by the readings of the law that s chooses. A line that can't be answered, an empty one
 // too, gets an object {"error":{"line","field","rule","message_ja","message_en"}}
 // and is counted in failed; the other lines are answered all the same, so the
 // nth line out answers the nth line in. Question.Help defines every field. The
-// error is ErrUnknownQuestion, or one of reading or writing.
-func (s Switches) AnswerLines(cmd string, in io.Reader, out io.Writer) (failed int, err error) {
-	question, ok := questionNamed(cmd)
+// error is ErrUnknown, or one of reading or writing.
+func Answer(s regime.Switches, name string, in io.Reader, out io.Writer) (failed int, err error) {
+	asked, ok := named(name)
 	if !ok {
-		return 0, fmt.Errorf("answering %q: %w", cmd, ErrUnknownQuestion)
+		return 0, fmt.Errorf("answering %q: %w", name, ErrUnknown)
 	}
 	reader, writer := bufio.NewReader(in), bufio.NewWriter(out)
 	encoder := json.NewEncoder(writer)
@@ -56,7 +52,7 @@ func (s Switches) AnswerLines(cmd string, in io.Reader, out io.Writer) (failed i
 			if line == 1 {
 				text = bytes.TrimPrefix(text, []byte("\ufeff")) // as editors on Windows begin a file
 			}
-			result, bad := s.answerLine(question, text, readErr)
+			result, bad := asked.answerLine(s, text, readErr)
 			if bad != nil {
 				failed++
 				result = asLineError(line, bad)
@@ -78,9 +74,9 @@ func (s Switches) AnswerLines(cmd string, in io.Reader, out io.Writer) (failed i
 }
 
 // answerLine answers one line that was read with readErr.
-func (s Switches) answerLine(q Question, text []byte, readErr error) (any, error) {
+func (q Question) answerLine(s regime.Switches, text []byte, readErr error) (any, error) {
 	if errors.Is(readErr, errLineTooLong) {
-		return nil, &FieldError{JA: "行が長すぎます(上限1MiB)。", EN: readErr.Error()}
+		return nil, &regime.FieldError{JA: "行が長すぎます(上限1MiB)。", EN: readErr.Error()}
 	}
 	checked, err := q.read(text)
 	if err != nil {
@@ -94,15 +90,15 @@ func (s Switches) answerLine(q Question, text []byte, readErr error) (any, error
 func (q Question) read(text []byte) ([]byte, error) {
 	switch {
 	case len(bytes.TrimSpace(text)) == 0:
-		return nil, &FieldError{JA: "空の行です。1行に1つのJSONオブジェクトを書いてください。", EN: "the line is empty; write one JSON object on it"}
+		return nil, &regime.FieldError{JA: "空の行です。1行に1つのJSONオブジェクトを書いてください。", EN: "the line is empty; write one JSON object on it"}
 	case !utf8.Valid(text):
-		return nil, &FieldError{JA: "UTF-8の文字ではありません。UTF-8で書いてください。", EN: "the line is not UTF-8; write it in UTF-8"}
+		return nil, &regime.FieldError{JA: "UTF-8の文字ではありません。UTF-8で書いてください。", EN: "the line is not UTF-8; write it in UTF-8"}
 	case bytes.TrimSpace(text)[0] != '{':
-		return nil, &FieldError{JA: "1行に1つのJSONオブジェクトを書いてください。", EN: "expected one JSON object on the line"}
+		return nil, &regime.FieldError{JA: "1行に1つのJSONオブジェクトを書いてください。", EN: "expected one JSON object on the line"}
 	}
 	var syntax *json.SyntaxError
 	if err := json.Unmarshal(text, new(json.RawMessage)); errors.As(err, &syntax) {
-		return nil, &FieldError{
+		return nil, &regime.FieldError{
 			JA: fmt.Sprintf("JSONとして読めません(%dバイト目)。1行に1つのJSONオブジェクトを書いてください。", syntax.Offset),
 			EN: fmt.Sprintf("not JSON from byte %d on: expected one JSON object on the line", syntax.Offset),
 		}
@@ -119,9 +115,9 @@ func (q Question) read(text []byte) ([]byte, error) {
 func asLineError(line int, err error) lineError {
 	var out lineError
 	out.Error.Line = line
-	var bad *FieldError
+	var bad *regime.FieldError
 	if !errors.As(err, &bad) {
-		bad = &FieldError{JA: "この行には答えられません。", EN: err.Error()}
+		bad = &regime.FieldError{JA: "この行には答えられません。", EN: err.Error()}
 	}
 	out.Error.Field, out.Error.Rule, out.Error.MessageJA, out.Error.MessageEN = bad.Field, bad.Rule, bad.JA, bad.EN
 	return out

@@ -1,4 +1,4 @@
-package regime
+package question
 
 import (
 	"bytes"
@@ -8,16 +8,20 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"shomei/pkg/civil"
+	"shomei/pkg/regime"
 )
 
 // ask answers lines and returns each answer as a map.
 func ask(t *testing.T, cmd string, lines ...string) ([]map[string]any, int) {
 	t.Helper()
 	var out bytes.Buffer
-	failed, err := AnswerLines(cmd, strings.NewReader(strings.Join(lines, "\n")), &out)
+	failed, err := Answer(regime.Switches{}, cmd, strings.NewReader(strings.Join(lines, "\n")), &out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +154,7 @@ func TestLineEndings(t *testing.T) {
 }
 
 func TestUnknownQuestion(t *testing.T) {
-	if _, err := AnswerLines("weather", strings.NewReader("{}"), io.Discard); !errors.Is(err, ErrUnknownQuestion) {
+	if _, err := Answer(regime.Switches{}, "weather", strings.NewReader("{}"), io.Discard); !errors.Is(err, ErrUnknown) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -164,10 +168,10 @@ func (brokenPipe) Read([]byte) (int, error)  { return 0, errPipe }
 func (brokenPipe) Write([]byte) (int, error) { return 0, errPipe }
 
 func TestBrokenPipes(t *testing.T) {
-	if _, err := AnswerLines("window", brokenPipe{}, io.Discard); !errors.Is(err, errPipe) {
+	if _, err := Answer(regime.Switches{}, "window", brokenPipe{}, io.Discard); !errors.Is(err, errPipe) {
 		t.Errorf("reading: %v", err)
 	}
-	if _, err := AnswerLines("window", strings.NewReader(`{"last_day":"2020-06-18"}`), brokenPipe{}); !errors.Is(err, errPipe) {
+	if _, err := Answer(regime.Switches{}, "window", strings.NewReader(`{"last_day":"2020-06-18"}`), brokenPipe{}); !errors.Is(err, errPipe) {
 		t.Errorf("writing: %v", err)
 	}
 }
@@ -178,7 +182,7 @@ func TestAnswersComeAtOnce(t *testing.T) {
 	answer, answers := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		_, err := AnswerLines("window", questions, answers)
+		_, err := Answer(regime.Switches{}, "window", questions, answers)
 		answers.Close()
 		done <- err
 	}()
@@ -188,7 +192,7 @@ func TestAnswersComeAtOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got windowAnswer
-		if err := decoder.Decode(&got); err != nil || got.WindowOpens != day("2020-03-19") || got.State != WindowOpen {
+		if err := decoder.Decode(&got); err != nil || got.WindowOpens != civil.New(2020, time.March, 19) || got.State != regime.WindowOpen {
 			t.Fatalf("%+v, %v", got, err)
 		}
 	}
@@ -253,6 +257,51 @@ func TestWindowAndOpenLines(t *testing.T) {
 		if a["ja"] == "" || a["en"] == "" {
 			t.Errorf("answer %d has no sentence", i+1)
 		}
+	}
+}
+
+// The renewal on the Wednesday before the window, as shomei rules apply answers it.
+func TestApplyLine(t *testing.T) {
+	answers, failed := ask(t, "apply", `{"operation":"renew","at":"2020-03-18 10:00","office":{"municipality":"122131"},`+
+		`"person":{"birth_date":"1980-06-18","registered":true,"municipality":"12213"},`+
+		`"shown":[{"document":"application-form"},{"document":"card"}],`+
+		`"sign_last_day":"2020-06-18","auth_last_day":"2020-06-18","card_last_day":"2025-06-18"}`)
+	if failed != 0 || len(answers) != 1 {
+		t.Fatalf("%d failed: %v", failed, answers)
+	}
+	got := answers[0]
+	want := map[string]any{"accepted": false, "regime": "mynumber", "same_day": true, "alternative": true}
+	if diff := cmp.Diff(want, only(got, "accepted", "regime", "same_day", "alternative", "next_opening")); diff != "" {
+		t.Error(diff)
+	}
+	var refused, missing, lastDays []any
+	for _, s := range got["refused"].([]any) {
+		refused = append(refused, s.(map[string]any)["rule"])
+	}
+	for _, s := range got["missing"].([]any) {
+		missing = append(missing, s.(map[string]any)["document"])
+	}
+	for _, s := range got["validity"].([]any) {
+		lastDays = append(lastDays, s.(map[string]any)["last_day"])
+	}
+	if diff := cmp.Diff([]any{"mynumber.documents.photo-id", "mynumber.renewal.before-window"}, refused); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]any{"photo-id"}, missing); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]any{"2024-06-18", "2024-06-18"}, lastDays); diff != "" {
+		t.Error(diff)
+	}
+	if fee, ok := got["fee"].(map[string]any); !ok || fee["yen"] != 0.0 {
+		t.Errorf("fee %v", got["fee"])
+	}
+}
+
+func TestExpressIsNotForTheJukiCard(t *testing.T) {
+	answers, failed := ask(t, "apply", `{"operation":"new","at":"2012-12-03 10:00","person":{"birth_date":"1980-06-18"},"express":true}`)
+	if bad, _ := answers[0]["error"].(map[string]any); failed != 1 || bad["field"] != "express" || bad["rule"] != "mynumber.fee.express-not-yet" {
+		t.Errorf("%v", answers)
 	}
 }
 

@@ -1,16 +1,20 @@
-package regime
+package question
 
-import "slices"
+import (
+	"slices"
+
+	"shomei/pkg/regime"
+)
 
 // The words of the questions.
 var (
-	regimeWords    = words(Juki, MyNumber)
-	kindWords      = words(Sign, Auth)
-	operationWords = words(operations...)
-	channelWords   = words(ChannelSelf, ChannelSelfNoPhoto, ChannelProxy, ChannelRepresentative, ChannelNotice)
-	causeWords     = words(CauseFirst, CauseRenewal, CauseExpired, CauseRecordChange, CauseError, CauseLoss, CauseDamage, CauseWish, CauseFault)
-	documentWords  = words(DocForm, DocCard, DocPhotoID, DocOtherID, DocInquiryAnswer, DocMandate, DocSealCertificate, DocProxyPhotoID,
-		DocRepresentation, DocNoticeAnswer, DocHandOverNotice)
+	regimeWords    = words(regime.Juki, regime.MyNumber)
+	kindWords      = words(regime.Sign, regime.Auth)
+	operationWords = words(regime.Operations()...)
+	channelWords   = words(regime.ChannelSelf, regime.ChannelSelfNoPhoto, regime.ChannelProxy, regime.ChannelRepresentative, regime.ChannelNotice)
+	causeWords     = words(regime.CauseFirst, regime.CauseRenewal, regime.CauseExpired, regime.CauseRecordChange, regime.CauseError, regime.CauseLoss, regime.CauseDamage, regime.CauseWish, regime.CauseFault)
+	documentWords  = words(regime.DocForm, regime.DocCard, regime.DocPhotoID, regime.DocOtherID, regime.DocInquiryAnswer, regime.DocMandate, regime.DocSealCertificate, regime.DocProxyPhotoID,
+		regime.DocRepresentation, regime.DocNoticeAnswer, regime.DocHandOverNotice)
 )
 
 // optionalRegime is the regime where it follows from the day.
@@ -58,7 +62,7 @@ var windowAnswers = []field{
 	{name: "window_opens", form: asDay, ja: "更新の受付が始まる日。juki にはない", en: "first day of the renewal window; juki has none"},
 	{name: "notice_due", form: asDay, ja: "有効期限通知書を送る日。juki にはない", en: "day on which the expiry notice is due; juki has none"},
 	{
-		name: "state", form: asWord, words: words(WindowNotYet, WindowOpen, WindowExpired, WindowEnded),
+		name: "state", form: asWord, words: words(regime.WindowNotYet, regime.WindowOpen, regime.WindowExpired, regime.WindowEnded),
 		ja: "on の日に: まだ、受付中、有効期間の後(新規の発行になる)、制度が終わって更新も発行もない",
 		en: "on that day: not yet, open, after the last day (a new issue then), or the regime has ended and neither renews nor issues",
 	},

@@ -1,4 +1,4 @@
-package regime
+package question
 
 import (
 	"encoding/json"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"shomei/pkg/civil"
+	"shomei/pkg/regime"
 )
 
 // form is how a value on a line is written.
@@ -87,7 +88,7 @@ func (f field) unfit(path string) error {
 	if f.list && !strings.HasSuffix(path, "]") {
 		ja, en = "リスト […] を書いてください。各要素: "+ja, "write a list […]; each element: "+en
 	}
-	return &FieldError{Field: path, JA: "値が正しくありません。" + ja, EN: "not a value that can stand here; " + en}
+	return &regime.FieldError{Field: path, JA: "値が正しくありません。" + ja, EN: "not a value that can stand here; " + en}
 }
 
 // read takes the next value from the line and checks it. An empty string and
@@ -130,7 +131,7 @@ func (f field) readList(d *json.Decoder, path string) (any, error) {
 			return nil, err
 		}
 		if value == nil {
-			return nil, missing(at)
+			return nil, regime.Missing(at)
 		}
 		list = append(list, value)
 	}
@@ -152,9 +153,9 @@ func (f field) readObject(d *json.Decoder, path string) (any, error) {
 		switch {
 		case i < 0:
 			known := f.names()
-			return nil, &FieldError{Field: at, JA: "知らない項目です。使える項目: " + known, EN: "unknown field; known: " + known}
+			return nil, &regime.FieldError{Field: at, JA: "知らない項目です。使える項目: " + known, EN: "unknown field; known: " + known}
 		case seen[name]:
-			return nil, &FieldError{Field: at, JA: "同じ項目が2回あります。1回だけ書いてください。", EN: "the field stands twice; write it once"}
+			return nil, &regime.FieldError{Field: at, JA: "同じ項目が2回あります。1回だけ書いてください。", EN: "the field stands twice; write it once"}
 		}
 		seen[name] = true
 		value, err := f.fields[i].read(d, at)
@@ -213,9 +214,9 @@ func (f field) text(s string) (any, bool) {
 		var t civil.TimeOfDay
 		return s, t.UnmarshalText([]byte(s)) == nil
 	case asCode:
-		return s, codeShape.MatchString(s) || MunicipalityCode(s)
+		return s, codeShape.MatchString(s) || regime.MunicipalityCode(s)
 	case asRule:
-		_, ok := Lookup(s)
+		_, ok := regime.Lookup(s)
 		return s, ok
 	}
 	return nil, false

@@ -1,10 +1,17 @@
-package regime
+// Package question is the language in which the law is asked from outside: one
+// JSON object a line, one answer a line. All names the questions, Answer answers
+// them by what package regime says, and Question.Help defines every field. The
+// same table of fields is what a line is read by, what refuses it and what the
+// help prints.
+package question
 
 import (
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
+
+	"shomei/pkg/regime"
 )
 
 // Question is something that the law can be asked, one JSON object a line.
@@ -14,13 +21,13 @@ type Question struct {
 	Examples []string // lines that can be asked
 	asks     field
 	answers  []field
-	answer   func(Switches, []byte) (any, error)
+	answer   func(regime.Switches, []byte) (any, error)
 }
 
-// Questions returns every question that AnswerLines knows. The caller owns the slice.
-func Questions() []Question { return slices.Clone(questions) }
+// All returns every question that Answer knows. The caller owns the slice.
+func All() []Question { return slices.Clone(questions) }
 
-func questionNamed(name string) (Question, bool) {
+func named(name string) (Question, bool) {
 	i := slices.IndexFunc(questions, func(q Question) bool { return q.Name == name })
 	if i < 0 {
 		return Question{}, false
@@ -29,8 +36,8 @@ func questionNamed(name string) (Question, bool) {
 }
 
 // asking answers a question whose checked line fills a T.
-func asking[T any](answer func(Switches, T) (any, error)) func(Switches, []byte) (any, error) {
-	return func(s Switches, line []byte) (any, error) {
+func asking[T any](answer func(regime.Switches, T) (any, error)) func(regime.Switches, []byte) (any, error) {
+	return func(s regime.Switches, line []byte) (any, error) {
 		var asked T
 		if err := json.Unmarshal(line, &asked); err != nil {
 			return nil, fmt.Errorf("reading a checked line: %w", err)
@@ -47,12 +54,12 @@ var questions = []Question{
 			`{"regime":"mynumber","kind":"auth","issued":"2026-03-16","birth_date":"1980-06-15","current_last_day":"2026-06-15","card_last_day":"2031-06-15"}`,
 			`{"regime":"juki","kind":"sign","issued":"2012-12-03"}`,
 		},
-		asks: field{form: asObject, fields: validityAsks}, answers: validityAnswers, answer: asking(Switches.answerValidity),
+		asks: field{form: asObject, fields: validityAsks}, answers: validityAnswers, answer: asking(answerValidity),
 	},
 	{
 		Name: "window", JA: "更新はいつから受け付けるか", EN: "from when renewal is accepted",
 		Examples: []string{`{"regime":"mynumber","last_day":"2020-06-18","on":"2020-03-18"}`},
-		asks:     field{form: asObject, fields: windowAsks}, answers: windowAnswers, answer: asking(Switches.answerWindow),
+		asks:     field{form: asObject, fields: windowAsks}, answers: windowAnswers, answer: asking(answerWindow),
 	},
 	{
 		Name: "open", JA: "窓口はその時刻に受け付けるか", EN: "whether an office takes something in at an instant",
@@ -60,14 +67,14 @@ var questions = []Question{
 			`{"operation":"new","at":"2012-11-30T17:01:00+09:00"}`,
 			`{"operation":"renew","at":"2026-06-03T18:30:00+09:00","office":{"municipality":"12237","hours":[{"spans":[{"from":"08:30","to":"17:15"}]},{"weekdays":[3],"spans":[{"from":"17:15","to":"19:00"}]}]}}`,
 		},
-		asks: field{form: asObject, fields: openAsks}, answers: openAnswers, answer: asking(Switches.answerOpen),
+		asks: field{form: asObject, fields: openAsks}, answers: openAnswers, answer: asking(answerOpen),
 	},
 	{
 		Name: "apply", JA: "申請を受け付けられるか", EN: "whether an application is accepted, with what, for how much and until when",
 		Examples: []string{
 			`{"operation":"new","at":"2012-12-03T10:00:00+09:00","office":{"municipality":"12237"},"person":{"birth_date":"1980-06-18","registered":true,"municipality":"12237"},"shown":[{"document":"application-form"},{"document":"card"},{"document":"photo-id","address_current":true}]}`,
 		},
-		asks: field{form: asObject, fields: applyAsks}, answers: applyAnswers, answer: asking(Switches.answerApply),
+		asks: field{form: asObject, fields: applyAsks}, answers: applyAnswers, answer: asking(answerApply),
 	},
 }
 

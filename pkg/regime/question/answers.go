@@ -1,4 +1,4 @@
-package regime
+package question
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"shomei/pkg/civil"
+	"shomei/pkg/regime"
 )
 
 // instant is a point in time as people write it: RFC 3339, or without an offset
@@ -32,19 +33,19 @@ func (i *instant) UnmarshalText(text []byte) error {
 
 // sentence is a rule as a clerk reads it out.
 type sentence struct {
-	Rule   ID     `json:"rule"`
-	JA     string `json:"ja"`
-	EN     string `json:"en"`
-	NextJA string `json:"next_ja,omitempty"`
-	NextEN string `json:"next_en,omitempty"`
+	Rule   regime.ID `json:"rule"`
+	JA     string    `json:"ja"`
+	EN     string    `json:"en"`
+	NextJA string    `json:"next_ja,omitempty"`
+	NextEN string    `json:"next_en,omitempty"`
 }
 
-func sentenceOf(id ID) sentence {
-	r, _ := Lookup(id)
+func sentenceOf(id regime.ID) sentence {
+	r, _ := regime.Lookup(id)
 	return sentence{id, r.JA, r.EN, r.NextJA, r.NextEN}
 }
 
-func sentences(ids []ID) []sentence {
+func sentences(ids []regime.ID) []sentence {
 	var list []sentence
 	for _, id := range once(ids) {
 		list = append(list, sentenceOf(id))
@@ -53,8 +54,8 @@ func sentences(ids []ID) []sentence {
 }
 
 // once drops repeated ids and keeps the order.
-func once(ids []ID) []ID {
-	list := make([]ID, 0, len(ids))
+func once(ids []regime.ID) []regime.ID {
+	list := make([]regime.ID, 0, len(ids))
 	for _, id := range ids {
 		if !slices.Contains(list, id) {
 			list = append(list, id)
@@ -64,22 +65,22 @@ func once(ids []ID) []ID {
 }
 
 type validityAnswer struct {
-	LastDay     civil.Date  `json:"last_day"`
-	NotAfter    time.Time   `json:"not_after"`
-	WindowOpens civil.Date  `json:"window_opens,omitzero"`
-	Rules       []ID        `json:"rules"`
-	Binds       ID          `json:"binds"`
-	Candidates  []Candidate `json:"candidates"`
+	LastDay     civil.Date         `json:"last_day"`
+	NotAfter    time.Time          `json:"not_after"`
+	WindowOpens civil.Date         `json:"window_opens,omitzero"`
+	Rules       []regime.ID        `json:"rules"`
+	Binds       regime.ID          `json:"binds"`
+	Candidates  []regime.Candidate `json:"candidates"`
 }
 
-func answerOf(v Validity) validityAnswer {
+func answerOf(v regime.Validity) validityAnswer {
 	return validityAnswer{v.LastDay, v.NotAfter, v.WindowOpens, once(v.Rules()), v.Binds, v.Candidates}
 }
 
 // askedValidity is a line of the question validity.
 type askedValidity struct {
-	Regime         Regime            `json:"regime"`
-	Kind           Kind              `json:"kind"`
+	Regime         regime.Regime     `json:"regime"`
+	Kind           regime.Kind       `json:"kind"`
 	Issued         civil.Date        `json:"issued"`
 	BirthDate      civil.PartialDate `json:"birth_date"`
 	CurrentLastDay civil.Date        `json:"current_last_day"`
@@ -87,118 +88,89 @@ type askedValidity struct {
 	CardLastDay    civil.Date        `json:"card_last_day"`
 }
 
-func (s Switches) answerValidity(in askedValidity) (any, error) {
-	v, err := s.Validity(ValidityIn{
+func answerValidity(s regime.Switches, in askedValidity) (any, error) {
+	v, err := s.Validity(regime.ValidityIn{
 		Regime: in.Regime, Kind: in.Kind, Issued: in.Issued, BirthDate: in.BirthDate.Latest(),
 		CurrentLastDay: in.CurrentLastDay, AuthLastDay: in.AuthLastDay, CardLastDay: in.CardLastDay,
 	})
 	if err != nil {
 		return nil, err
 	}
-	if !v.Accepted() {
-		return nil, noTimeLeft(v)
+	if err := v.TimeLeft(); err != nil {
+		return nil, err
 	}
 	return answerOf(v), nil
 }
 
-// noTimeLeft names the cap that lies before the issue.
-func noTimeLeft(v Validity) error {
-	field := "card_last_day"
-	if v.Binds == authCap {
-		field = "auth_last_day"
-	}
-	return against(field, v.Refused[0])
-}
-
 type windowAnswer struct {
-	LastDay     civil.Date  `json:"last_day"`
-	WindowOpens civil.Date  `json:"window_opens,omitzero"`
-	NoticeDue   civil.Date  `json:"notice_due,omitzero"`
-	State       WindowState `json:"state,omitempty"`
-	Rules       []ID        `json:"rules"`
+	LastDay     civil.Date         `json:"last_day"`
+	WindowOpens civil.Date         `json:"window_opens,omitzero"`
+	NoticeDue   civil.Date         `json:"notice_due,omitzero"`
+	State       regime.WindowState `json:"state,omitempty"`
+	Rules       []regime.ID        `json:"rules"`
 }
 
 // askedWindow is a line of the question window.
 type askedWindow struct {
-	Regime  Regime     `json:"regime"`
-	LastDay civil.Date `json:"last_day"`
-	On      civil.Date `json:"on"`
+	Regime  regime.Regime `json:"regime"`
+	LastDay civil.Date    `json:"last_day"`
+	On      civil.Date    `json:"on"`
 }
 
-func (s Switches) answerWindow(in askedWindow) (any, error) {
+func answerWindow(s regime.Switches, in askedWindow) (any, error) {
 	if in.Regime == "" {
-		in.Regime = MyNumber
+		in.Regime = regime.MyNumber
 	}
 	if in.LastDay.IsZero() {
-		return nil, missing("last_day")
+		return nil, regime.Missing("last_day")
 	}
 	w := s.Window(in.Regime, in.LastDay)
 	out := windowAnswer{LastDay: in.LastDay, WindowOpens: w.Opens, NoticeDue: w.NoticeDue, Rules: w.Rules}
 	if !in.On.IsZero() {
-		state, rule := w.renewable(in.Regime, in.On)
+		state, rule := w.Renewable(in.Regime, in.On)
 		out.State, out.Rules = state, append(out.Rules, rule)
 	}
 	out.Rules = once(out.Rules)
 	return out, nil
 }
 
-// WindowEnded is the state of a window on a day on which its regime renews nothing any more.
-const WindowEnded WindowState = "ended"
-
-// renewable tells where the day lies and by which rule, with regard to the
-// time in which the regime renews at all.
-func (w Window) renewable(r Regime, on civil.Date) (WindowState, ID) {
-	rules := renewalRules(r)
-	switch ruling := Allows(r, OpRenew, on); {
-	case !ruling.Accepted() && on.Before(MyNumberFirstDay) && (r == MyNumber || on.Before(JukiFirstDay)):
-		return WindowNotYet, ruling.Refused[0]
-	case !ruling.Accepted():
-		return WindowEnded, ruling.Refused[0]
-	}
-	state := w.On(on)
-	return state, map[WindowState]ID{WindowNotYet: rules.before, WindowOpen: rules.in, WindowExpired: rules.after}[state]
-}
-
 type openAnswer struct {
 	Open bool `json:"open"`
 	sentence
-	Regime      Regime    `json:"regime,omitempty"`
-	NextOpening time.Time `json:"next_opening,omitzero"`
-	Rules       []ID      `json:"rules"`
+	Regime      regime.Regime `json:"regime,omitempty"`
+	NextOpening time.Time     `json:"next_opening,omitzero"`
+	Rules       []regime.ID   `json:"rules"`
 }
 
-// operations are the operations that the law knows.
-var operations = []Operation{OpNew, OpRenew, OpReissue, OpRevoke, OpSuspend, OpUnblock, OpCard, OpHandOver, OpResidentRecord}
-
 // checkOperation finds an operation that the law does not know and an office that can't be used.
-func checkOperation(op Operation, office Office) error {
-	if !slices.Contains(operations, op) {
-		return unknown("operation", strings.Join(operationWords, ", "))
+func checkOperation(op regime.Operation, office regime.Office) error {
+	if !slices.Contains(operationWords, string(op)) {
+		return regime.Unknown("operation", strings.Join(operationWords, ", "))
 	}
 	if err := office.Check(); err != nil {
-		return &FieldError{Field: "office", JA: "窓口の受付時間に誤りがあります。終わりは始まりより後にしてください。", EN: err.Error()}
+		return &regime.FieldError{Field: "office", JA: "窓口の受付時間に誤りがあります。終わりは始まりより後にしてください。", EN: err.Error()}
 	}
 	return nil
 }
 
 // askedOpen is a line of the question open.
 type askedOpen struct {
-	Operation Operation `json:"operation"`
-	At        time.Time `json:"at"`
-	Regime    Regime    `json:"regime"`
-	Office    Office    `json:"office"`
+	Operation regime.Operation `json:"operation"`
+	At        time.Time        `json:"at"`
+	Regime    regime.Regime    `json:"regime"`
+	Office    regime.Office    `json:"office"`
 }
 
-func (s Switches) answerOpen(in askedOpen) (any, error) {
+func answerOpen(_ regime.Switches, in askedOpen) (any, error) {
 	if err := checkOperation(in.Operation, in.Office); err != nil {
 		return nil, err
 	}
 	if in.At.IsZero() {
-		return nil, missing("at")
+		return nil, regime.Missing("at")
 	}
-	r, receipt := in.Regime, Receipt{}
+	r, receipt := in.Regime, regime.Receipt{}
 	if r == "" {
-		r, receipt = in.Office.receivesGoverned(in.Operation, in.At)
+		r, receipt = in.Office.ReceivesGoverned(in.Operation, in.At)
 	} else {
 		receipt = in.Office.Receives(r, in.Operation, in.At)
 	}
@@ -211,48 +183,48 @@ func (s Switches) answerOpen(in askedOpen) (any, error) {
 }
 
 type missingAnswer struct {
-	Document Document `json:"document"`
+	Document regime.Document `json:"document"`
 	sentence
 }
 
 type kindAnswer struct {
-	Kind Kind `json:"kind"`
+	Kind regime.Kind `json:"kind"`
 	validityAnswer
 }
 
 type applyAnswer struct {
 	Accepted    bool            `json:"accepted"`
-	Regime      Regime          `json:"regime,omitempty"`
+	Regime      regime.Regime   `json:"regime,omitempty"`
 	Refused     []sentence      `json:"refused,omitempty"`
 	Missing     []missingAnswer `json:"missing,omitempty"`
 	SameDay     bool            `json:"same_day"`
 	LetterFirst bool            `json:"letter_first,omitempty"`
-	Fee         *Fee            `json:"fee,omitempty"`
+	Fee         *regime.Fee     `json:"fee,omitempty"`
 	Validity    []kindAnswer    `json:"validity,omitempty"`
 	Alternative bool            `json:"alternative,omitempty"`
 	NextOpening time.Time       `json:"next_opening,omitzero"`
-	Rules       []ID            `json:"rules"`
+	Rules       []regime.ID     `json:"rules"`
 }
 
 // askedApply is a line of the question apply.
 type askedApply struct {
-	Regime    Regime      `json:"regime"`
-	Operation Operation   `json:"operation"`
-	Kinds     []Kind      `json:"kinds"`
-	At        time.Time   `json:"at"`
-	Office    Office      `json:"office"`
-	Person    askedPerson `json:"person"`
-	Channel   Channel     `json:"channel"`
-	Shown     []Shown     `json:"shown"`
-	Letter    string      `json:"letter"`
-	Posted    civil.Date  `json:"letter_posted"`
-	PINsMatch bool        `json:"pins_match"`
-	NoCard    bool        `json:"no_card"`
-	Clerk     string      `json:"clerk"`
-	GrantedBy string      `json:"granted_by"`
-	Cause     Cause       `json:"cause"`
-	Card      bool        `json:"card"`
-	Express   bool        `json:"express"`
+	Regime    regime.Regime    `json:"regime"`
+	Operation regime.Operation `json:"operation"`
+	Kinds     []regime.Kind    `json:"kinds"`
+	At        time.Time        `json:"at"`
+	Office    regime.Office    `json:"office"`
+	Person    askedPerson      `json:"person"`
+	Channel   regime.Channel   `json:"channel"`
+	Shown     []regime.Shown   `json:"shown"`
+	Letter    string           `json:"letter"`
+	Posted    civil.Date       `json:"letter_posted"`
+	PINsMatch bool             `json:"pins_match"`
+	NoCard    bool             `json:"no_card"`
+	Clerk     string           `json:"clerk"`
+	GrantedBy string           `json:"granted_by"`
+	Cause     regime.Cause     `json:"cause"`
+	Card      bool             `json:"card"`
+	Express   bool             `json:"express"`
 
 	SignLastDay civil.Date `json:"sign_last_day"`
 	AuthLastDay civil.Date `json:"auth_last_day"`
@@ -261,16 +233,16 @@ type askedApply struct {
 
 // askedPerson is a person whose birth date may be known in part.
 type askedPerson struct {
-	Person
+	regime.Person
 	BirthDate civil.PartialDate `json:"birth_date"`
 }
 
-func (s Switches) answerApply(in askedApply) (any, error) {
+func answerApply(s regime.Switches, in askedApply) (any, error) {
 	if err := checkOperation(in.Operation, in.Office); err != nil {
 		return nil, err
 	}
 	in.Person.Person.BirthDate = in.Person.BirthDate.Latest()
-	d, err := s.Apply(Application{
+	d, err := s.Apply(regime.Application{
 		Regime: in.Regime, Operation: in.Operation, Kinds: in.Kinds, At: in.At, Office: in.Office, Person: in.Person.Person,
 		Channel: in.Channel, Shown: in.Shown, Letter: in.Letter, Posted: in.Posted, PINsMatch: in.PINsMatch, NoCard: in.NoCard,
 		Clerk: in.Clerk, GrantedBy: in.GrantedBy, Cause: in.Cause, Card: in.Card, Express: in.Express,
@@ -279,11 +251,11 @@ func (s Switches) answerApply(in askedApply) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.answer(), nil
+	return decided(d), nil
 }
 
-// answer puts a decision into the shape that stands on a line.
-func (d Decision) answer() applyAnswer {
+// decided puts a decision into the shape that stands on a line.
+func decided(d regime.Decision) applyAnswer {
 	out := applyAnswer{
 		Accepted: d.Accepted(), Regime: d.Regime, Refused: sentences(d.Refused), SameDay: d.Documents.SameDay,
 		LetterFirst: d.Documents.LetterFirst, Alternative: d.Alternative, NextOpening: d.Next, Rules: once(d.Rules()),

@@ -1,4 +1,4 @@
-package regime
+package question
 
 import (
 	"reflect"
@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"shomei/pkg/regime"
 )
 
 // jsonFields are the fields of a struct by the name they have on a line; an
@@ -72,7 +74,7 @@ func TestHelpDefinesEveryField(t *testing.T) {
 		"validity": {askedValidity{}, validityAnswer{}}, "window": {askedWindow{}, windowAnswer{}},
 		"open": {askedOpen{}, openAnswer{}}, "apply": {askedApply{}, applyAnswer{}},
 	}
-	for _, q := range Questions() {
+	for _, q := range All() {
 		sameFields(t, q.Name, q.asks.fields, reflect.TypeOf(types[q.Name][0]))
 		sameFields(t, q.Name+" answer", q.answers, reflect.TypeOf(types[q.Name][1]))
 		help := q.Help()
@@ -94,12 +96,12 @@ func TestHelpDefinesEveryField(t *testing.T) {
 }
 
 func TestExamplesAreAnswered(t *testing.T) {
-	for _, q := range Questions() {
+	for _, q := range All() {
 		if answers, failed := ask(t, q.Name, q.Examples...); failed != 0 || len(answers) != len(q.Examples) || len(answers) == 0 {
 			t.Errorf("%s: %d failed: %v", q.Name, failed, answers)
 		}
 	}
-	if Questions()[0].Name = "changed"; Questions()[0].Name == "changed" {
+	if All()[0].Name = "changed"; All()[0].Name == "changed" {
 		t.Error("the caller can change the questions")
 	}
 }
@@ -175,7 +177,7 @@ func TestALetterIsNotAnsweredOnItsOwnDay(t *testing.T) {
 
 // A value that the law does not allow names the rule.
 func TestErrorsNameTheirRule(t *testing.T) {
-	for line, rule := range map[string]ID{
+	for line, rule := range map[string]regime.ID{
 		`{"regime":"juki","kind":"sign","issued":"2004-01-28"}`:                                                            "juki.regime.not-begun",
 		`{"regime":"juki","kind":"sign","issued":"2015-12-23"}`:                                                            "juki.regime.issue-ended",
 		`{"regime":"juki","kind":"auth","issued":"2012-12-03"}`:                                                            "juki.kind.signature-only",
