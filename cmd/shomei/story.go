@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shomei/cmd/shomei/story"
+	"shomei/cmd/shomei/story/player"
 )
 
 // storyCommand plays lives written as plain text on a centre and counters of their own.
@@ -101,7 +102,7 @@ func (a *app) runStories(ctx context.Context, files []string, at stage, out io.W
 // nameOf is what a story's folder is called: its file's name without the extension.
 func nameOf(file string) string { return strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)) }
 
-func (a *app) playStory(ctx context.Context, s *story.Story, at stage, out io.Writer) (report *story.Report, err error) {
+func (a *app) playStory(ctx context.Context, s *story.Story, at stage, out io.Writer) (report *player.Report, err error) {
 	logger, err := a.logger()
 	if err != nil {
 		return nil, err
@@ -115,12 +116,12 @@ func (a *app) playStory(ctx context.Context, s *story.Story, at stage, out io.Wr
 	} else if _, err := os.Stat(folder); err == nil {
 		return nil, usage("%s exists: a story begins with nothing, so give another folder", folder)
 	}
-	w, err := story.Build(ctx, folder, at.agent, s.Begin(), logger)
+	w, err := player.Build(ctx, folder, at.agent, s.Begin(), logger)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
-	report, err = story.Play(ctx, s, w, out)
+	report, err = player.Play(ctx, s, w, out)
 	if err == nil && at.out != "" {
 		err = w.Export(ctx, filepath.Join(at.out, nameOf(s.File)), report)
 	}
@@ -132,7 +133,7 @@ func (a *app) playStory(ctx context.Context, s *story.Story, at stage, out io.Wr
 }
 
 // failures names each failed expectation with its place, what was expected and what was seen.
-func failures(r *story.Report) []string {
+func failures(r *player.Report) []string {
 	var list []string
 	for _, step := range r.Steps {
 		for _, e := range step.Expectations {

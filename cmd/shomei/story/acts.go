@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"shomei/events"
+	"shomei/pkg/civil"
 )
 
 // Story is a life written down: what happens, in order, and what must be true after each act.
@@ -11,6 +12,16 @@ type Story struct {
 	// File is the name the story was read under; Title what its first statement calls it.
 	File, Title string
 	Steps       []Step
+}
+
+// Begin is the instant at which the story's clock starts: its first "at".
+func (s *Story) Begin() time.Time {
+	for _, step := range s.Steps {
+		if at, ok := step.Act.(*SetClock); ok {
+			return at.To
+		}
+	}
+	return civil.New(2016, time.January, 4).At(civil.Clock(10, 0))
 }
 
 // Step is one statement: an act and what must be true after it.

@@ -15,8 +15,8 @@ type Expectation struct {
 	Line   int
 	Text   string
 	Person string // name in the story
-	lists  bool   // it needs the revocation lists
-	about  string // answer or trouble: it says what becomes of the application itself
+	Lists  bool   // it needs the revocation lists
+	About  string // AboutAnswer or AboutTrouble when it says what becomes of the application itself
 	judge  judgement
 }
 
@@ -48,17 +48,17 @@ type Seen struct {
 func expectations() []entry[*Expectation] {
 	list := []entry[*Expectation]{
 		{"accepted", "受理", "[RULE…]", "受理され、これらの規則が適用された。/ Accepted, and these rules were applied.", func(w *words, e *Expectation) {
-			e.about, e.judge = aboutAnswer, judgeAnswer("accepted", rules(w, 0), (*events.Answer).GetRuleIds)
+			e.About, e.judge = AboutAnswer, judgeAnswer("accepted", rules(w, 0), (*events.Answer).GetRuleIds)
 		}},
 		{"refused", "不受理", "RULE…", "これらの規則により受理されなかった。/ Refused by these rules.", func(w *words, e *Expectation) {
-			e.about, e.judge = aboutAnswer, judgeAnswer("refused", rules(w, 1), (*events.Answer).GetRefusals)
+			e.About, e.judge = AboutAnswer, judgeAnswer("refused", rules(w, 1), (*events.Answer).GetRefusals)
 		}},
 		{"deferred", "照会", "[RULE…]", "照会書兼回答書を先に郵送する。/ A letter of inquiry goes first.", func(w *words, e *Expectation) {
-			e.about, e.judge = aboutAnswer, judgeAnswer("deferred", rules(w, 0), (*events.Answer).GetRuleIds)
+			e.About, e.judge = AboutAnswer, judgeAnswer("deferred", rules(w, 0), (*events.Answer).GetRuleIds)
 		}},
 		{"counter-says", "窓口表示", "TEXT…", "窓口の端末がこの文言を示し、先へ進めない。/ The counter objects with this text.", func(w *words, e *Expectation) {
 			text := strings.Join(w.rest("a text"), " ")
-			e.about, e.judge = aboutTrouble, func(s *Seen) (string, bool) {
+			e.About, e.judge = AboutTrouble, func(s *Seen) (string, bool) {
 				return s.Trouble, s.Trouble != "" && strings.Contains(s.Trouble, text)
 			}
 		}},
@@ -104,13 +104,13 @@ func rules(w *words, least int) []string {
 
 // What an expectation can say of an application: if none does, it is to be accepted and carried through.
 const (
-	aboutAnswer  = "answer"
-	aboutTrouble = "trouble"
+	AboutAnswer  = "answer"
+	AboutTrouble = "trouble"
 )
 
 func judgeAnswer(verdict string, expected []string, of func(*events.Answer) []string) judgement {
 	return func(s *Seen) (string, bool) {
-		seen, all := verdictOf(s), of(s.Answer)
+		seen, all := s.Verdict(), of(s.Answer)
 		for _, id := range expected {
 			if !slices.Contains(all, id) {
 				return seen, false
@@ -120,8 +120,8 @@ func judgeAnswer(verdict string, expected []string, of func(*events.Answer) []st
 	}
 }
 
-// verdictOf is the hub's answer in a line: the verdict and the rules behind it.
-func verdictOf(s *Seen) string {
+// Verdict is the hub's answer in a line: the verdict and the rules behind it.
+func (s *Seen) Verdict() string {
 	switch a := s.Answer; {
 	case a == nil && s.Trouble != "":
 		return "no answer: " + s.Trouble
@@ -193,7 +193,7 @@ func readAlternative(w *words, e *Expectation) {
 				return term.judge(p.LastDay, p.Candidates)
 			}
 		}
-		return "no alternative for it: " + verdictOf(s), false
+		return "no alternative for it: " + s.Verdict(), false
 	}
 }
 

@@ -22,7 +22,7 @@ func readCertificate(w *words, e *Expectation, kind string) {
 	for _, f := range certificateFields() {
 		if field == f.en || field == f.ja {
 			judge := f.read(w)
-			e.lists = f.en == "listed"
+			e.Lists = f.en == "listed"
 			e.judge = func(s *Seen) (string, bool) {
 				if c := s.Life.Newest(kind, skip); c != nil {
 					return judge(s, c)

@@ -91,11 +91,11 @@ func (l *Life) BySerial(serial uint64) *Certificate {
 func kindOf(kind events.CertificateKind, regime events.Regime) string {
 	switch {
 	case regime == events.Regime_REGIME_JUKI:
-		return jukiKind
+		return JukiKind
 	case kind == events.CertificateKind_CERTIFICATE_KIND_AUTH:
-		return authKind
+		return AuthKind
 	}
-	return signKind
+	return SignKind
 }
 
 func (l *Life) certificateEvent(e *events.Event) {
@@ -103,7 +103,7 @@ func (l *Life) certificateEvent(e *events.Event) {
 	switch b := events.BodyOf(e).(type) {
 	case *events.IssueAuthorized:
 		l.Certificates = append(l.Certificates, &Certificate{
-			Serial: b.Serial, Kind: kindOf(b.Kind, b.Regime), Regime: word(b.Regime), Status: "authorized", LastDay: b.LastDay, Window: b.WindowOpens,
+			Serial: b.Serial, Kind: kindOf(b.Kind, b.Regime), Regime: Word(b.Regime), Status: "authorized", LastDay: b.LastDay, Window: b.WindowOpens,
 			Candidates: b.Candidates, NotBefore: time.UnixMilli(b.NotBeforeMs), NotAfter: time.UnixMilli(b.NotAfterMs),
 			Authority: b.Authority, Generation: b.Generation, Card: b.Card,
 		})
@@ -116,7 +116,7 @@ func (l *Life) certificateEvent(e *events.Event) {
 	case *events.CertificateSuspended:
 		l.turn(b.Serial, "suspended", "certificate-hold", at)
 	case *events.CertificateRevoked:
-		l.turn(b.Serial, "revoked", word(b.Reason), at)
+		l.turn(b.Serial, "revoked", Word(b.Reason), at)
 	case *events.CertificateDiscarded:
 		l.turn(b.Serial, "revoked", "unspecified", at)
 	case *events.IssueAbandoned:
@@ -202,7 +202,7 @@ func (l *Life) card(id string) *Card {
 func (l *Life) otherEvent(e *events.Event) {
 	switch b := events.BodyOf(e).(type) {
 	case *events.NoticeDue:
-		l.Notices = append(l.Notices, &Notice{ID: b.Notice, Kind: word(b.Kind), Outcome: "pending", LastDay: b.LastDay})
+		l.Notices = append(l.Notices, &Notice{ID: b.Notice, Kind: Word(b.Kind), Outcome: "pending", LastDay: b.LastDay})
 	case *events.NoticeSent:
 		l.noticeDone(b.Notice, "sent", b.Medium)
 	case *events.NoticeFailed:
@@ -210,11 +210,11 @@ func (l *Life) otherEvent(e *events.Event) {
 	case *events.NoticeSuppressed:
 		l.noticeDone(b.Notice, "suppressed", b.Reason)
 	case *events.DeadlineSet:
-		l.Deadlines[word(b.Kind)] = Deadline{LastDay: b.LastDay}
+		l.Deadlines[Word(b.Kind)] = Deadline{LastDay: b.LastDay}
 	case *events.DeadlineMet:
-		l.deadlineDone(word(b.Kind), "met")
+		l.deadlineDone(Word(b.Kind), "met")
 	case *events.DeadlineMissed:
-		l.Deadlines[word(b.Kind)] = Deadline{LastDay: b.LastDay, Outcome: "missed"}
+		l.Deadlines[Word(b.Kind)] = Deadline{LastDay: b.LastDay, Outcome: "missed"}
 	case *events.InquiryLetterDue:
 		l.Letters[b.Procedure] = b.Letter
 	}

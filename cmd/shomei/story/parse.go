@@ -1,6 +1,6 @@
-// Package story plays lives that are written as plain text: a city official can read them and object. Parse reads the
-// language, Help describes it, Play plays a story on a real centre and real counters and says what came out otherwise
-// than the story expects.
+// Package story is the language of lives that are written as plain text: a city official can read them and object. Parse
+// reads one into a Story, Help describes the whole language, and an Expectation judges what was Seen. It plays nothing:
+// package player does.
 package story
 
 import (
@@ -186,7 +186,7 @@ func (p *parser) kindOf(w *words, card string, said events.CardKind) events.Card
 	case known == events.CardKind_CARD_KIND_UNSPECIFIED:
 		p.cards[card] = said
 	case said != events.CardKind_CARD_KIND_UNSPECIFIED && said != known:
-		w.fail("give the other card a number of its own", "card %s was %s before", card, word(known))
+		w.fail("give the other card a number of its own", "card %s was %s before", card, Word(known))
 	default:
 		return known
 	}

@@ -48,13 +48,13 @@ var pins = []term[events.PinKind]{
 
 // The kinds of certificate that expectations speak of: the juki card's is one of its own.
 const (
-	signKind = "sign"
-	authKind = "auth"
-	jukiKind = "juki"
+	SignKind = "sign"
+	AuthKind = "auth"
+	JukiKind = "juki"
 )
 
 var certificateKinds = []term[string]{
-	{signKind, "署名用", signKind}, {authKind, "利用者証明用", authKind}, {jukiKind, "住基", jukiKind},
+	{SignKind, "署名用", SignKind}, {AuthKind, "利用者証明用", AuthKind}, {JukiKind, "住基", JukiKind},
 }
 
 var cardKinds = []term[events.CardKind]{

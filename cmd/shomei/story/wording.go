@@ -6,9 +6,9 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// word gives a value of the log's vocabularies as events.JSON writes it: "key-compromise" for
+// Word gives a value of the log's vocabularies as events.JSON writes it: "key-compromise" for
 // REVOCATION_REASON_KEY_COMPROMISE, and "" for the zero of a vocabulary, which means absent.
-func word(e protoreflect.Enum) string {
+func Word(e protoreflect.Enum) string {
 	values := e.Descriptor().Values()
 	value := values.ByNumber(e.Number())
 	if value == nil || e.Number() == 0 {

@@ -1,4 +1,4 @@
-package story
+package player
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"shomei/cmd/shomei/story"
 	"shomei/events"
 	"shomei/pkg/card"
 	"shomei/pkg/card/softcard"
@@ -22,7 +23,7 @@ type outcome struct {
 type performance struct {
 	world *World
 	// people are the persons as the story last described them, by name; order is that of their introduction.
-	people map[string]Resident
+	people map[string]story.Resident
 	order  []string
 	// hand is the card each person has, waiting the one made for them by the factory.
 	hand, waiting map[string]string
@@ -34,18 +35,18 @@ type performance struct {
 type leftAt struct {
 	desk        string
 	procedure   string
-	application *Application
+	application *story.Application
 }
 
 func newPerformance(w *World) *performance {
 	return &performance{
-		world: w, people: make(map[string]Resident), hand: make(map[string]string), waiting: make(map[string]string),
+		world: w, people: make(map[string]story.Resident), hand: make(map[string]string), waiting: make(map[string]string),
 		left: make(map[string]leftAt), letters: make(map[string]leftAt),
 	}
 }
 
 // meet notes how a person now stands in the story.
-func (p *performance) meet(who Resident) {
+func (p *performance) meet(who story.Resident) {
 	if _, known := p.people[who.Nick]; !known {
 		p.order = append(p.order, who.Nick)
 	}
@@ -53,32 +54,32 @@ func (p *performance) meet(who Resident) {
 }
 
 // perform does one act. The error is of the machinery; what the centre or a counter objects is part of the outcome.
-func (p *performance) perform(ctx context.Context, act Act) (outcome, error) {
+func (p *performance) perform(ctx context.Context, act story.Act) (outcome, error) {
 	var out outcome
 	var err error
 	switch a := act.(type) {
-	case *SetClock:
+	case *story.SetClock:
 		err = p.world.Advance(ctx, a.To)
-	case *Wait:
+	case *story.Wait:
 		err = p.world.Advance(ctx, a.After(p.world.Now()))
-	case *Office:
+	case *story.Office:
 		err = p.world.Define(ctx, a)
-	case *Facts:
+	case *story.Facts:
 		p.meet(a.Person)
-	case *Look:
-	case *Application:
+	case *story.Look:
+	case *story.Application:
 		p.meet(a.Person)
 		out, err = p.apply(ctx, a)
-	case *Finish:
+	case *story.Finish:
 		out, err = p.finish(ctx, a)
-	case *Change:
+	case *story.Change:
 		p.meet(a.Person)
 		err = p.change(ctx, a)
-	case *Notification:
+	case *story.Notification:
 		err = p.report(ctx, a)
-	case *Order:
+	case *story.Order:
 		err = p.command(ctx, a)
-	case *Block:
+	case *story.Block:
 		err = p.block(ctx, a)
 	}
 	var objection *problem
@@ -92,7 +93,7 @@ func (p *performance) perform(ctx context.Context, act Act) (outcome, error) {
 }
 
 // apply files an application and, when it is accepted, leads it as far as the story wants.
-func (p *performance) apply(ctx context.Context, a *Application) (outcome, error) {
+func (p *performance) apply(ctx context.Context, a *story.Application) (outcome, error) {
 	d, name, err := p.deskFor(ctx, a)
 	if err != nil {
 		return outcome{}, err
@@ -121,15 +122,15 @@ func (p *performance) apply(ctx context.Context, a *Application) (outcome, error
 }
 
 // posted is the number of the letter of inquiry that was posted for a procedure; empty when there is none.
-func (p *performance) posted(ctx context.Context, who Resident, procedure string) (string, error) {
+func (p *performance) posted(ctx context.Context, who story.Resident, procedure string) (string, error) {
 	if procedure == "" {
 		return "", nil
 	}
 	commits, err := p.world.Commits(ctx, p.world.Subscriber(who))
-	return Read("", commits).Letters[procedure], err
+	return story.Read("", commits).Letters[procedure], err
 }
 
-func (p *performance) deskFor(ctx context.Context, a *Application) (*desk, string, error) {
+func (p *performance) deskFor(ctx context.Context, a *story.Application) (*desk, string, error) {
 	if a.Office != "" {
 		return p.world.desk(ctx, a.Office, "counter")
 	}
@@ -141,7 +142,7 @@ func (p *performance) deskFor(ctx context.Context, a *Application) (*desk, strin
 }
 
 // presented is the card the application is about: the one the story names, else the one waiting or in hand.
-func (p *performance) presented(a *Application) string {
+func (p *performance) presented(a *story.Application) string {
 	nick := a.Person.Nick
 	switch {
 	case a.Card != "":
@@ -155,7 +156,7 @@ func (p *performance) presented(a *Application) string {
 }
 
 // layDown puts the card onto the reader, or makes sure that nobody else's lies there.
-func (p *performance) layDown(ctx context.Context, d *desk, name string, a *Application, card string) error {
+func (p *performance) layDown(ctx context.Context, d *desk, name string, a *story.Application, card string) error {
 	if card == "" {
 		return d.eject(ctx)
 	}
@@ -202,7 +203,7 @@ func (p *performance) follow(ctx context.Context, d *desk, at leftAt) (outcome, 
 		return out, nil
 	}
 	delete(p.letters, nick)
-	if a.Until == Accepted {
+	if a.Until == story.Accepted {
 		p.left[nick] = at
 		return out, nil
 	}
@@ -241,7 +242,7 @@ func (p *performance) carryThrough(ctx context.Context, d *desk, at leftAt, stat
 		p.waiting[nick] = a.Card
 		return out, nil
 	}
-	if a.Until == Written {
+	if a.Until == story.Written {
 		return out, nil
 	}
 	return out, p.handOut(ctx, d, at, state, a.PaperCopy)
@@ -254,7 +255,7 @@ const (
 )
 
 // typed are the PINs that the resident types: those that must be, and those that the story says.
-func typed(a *Application, state *procedure) map[string]string {
+func typed(a *story.Application, state *procedure) map[string]string {
 	all := make(map[string]string)
 	for _, kind := range state.PINs {
 		all[kind] = map[string]string{"sign": storySignPIN, "auth": storyAuthPIN}[kind]
@@ -288,16 +289,16 @@ func (p *performance) handOut(ctx context.Context, d *desk, at leftAt, state *pr
 }
 
 // finish goes on with an application that was left.
-func (p *performance) finish(ctx context.Context, f *Finish) (outcome, error) {
+func (p *performance) finish(ctx context.Context, f *story.Finish) (outcome, error) {
 	at, ok := p.left[f.Person.Nick]
-	if letter, waits := p.letters[f.Person.Nick]; !ok && waits && f.Step == Drop {
+	if letter, waits := p.letters[f.Person.Nick]; !ok && waits && f.Step == story.Drop {
 		at, ok = letter, true
 	}
 	if !ok {
 		return outcome{trouble: "no application of this person was left"}, nil
 	}
 	d := p.world.desks[at.desk]
-	if f.Step == Drop {
+	if f.Step == story.Drop {
 		delete(p.left, f.Person.Nick)
 		delete(p.letters, f.Person.Nick)
 		return outcome{}, d.call(ctx, "POST", "/api/procedures/"+at.procedure+"/drop", map[string]string{"why": "applicant"}, nil)
@@ -313,10 +314,10 @@ func (p *performance) finish(ctx context.Context, f *Finish) (outcome, error) {
 	switch {
 	case err != nil:
 		return out, err
-	case f.Step == Confirm && state.State == "waiting-confirmation":
-		at.application.Until = Written
+	case f.Step == story.Confirm && state.State == "waiting-confirmation":
+		at.application.Until = story.Written
 		return p.carryThrough(ctx, d, at, state, out)
-	case f.Step == HandOut && state.State == "ready":
+	case f.Step == story.HandOut && state.State == "ready":
 		return out, p.handOut(ctx, d, at, state, at.application.PaperCopy)
 	}
 	out.trouble = "the application is " + state.State
@@ -324,7 +325,7 @@ func (p *performance) finish(ctx context.Context, f *Finish) (outcome, error) {
 }
 
 // change tells a change of the resident record, from where it was filed or from the register itself.
-func (p *performance) change(ctx context.Context, c *Change) error {
+func (p *performance) change(ctx context.Context, c *story.Change) error {
 	office := c.Office
 	if office == "" {
 		var err error
@@ -343,7 +344,7 @@ func (p *performance) change(ctx context.Context, c *Change) error {
 }
 
 // report tells a loss by telephone or at an office, or a card that was found.
-func (p *performance) report(ctx context.Context, r *Notification) error {
+func (p *performance) report(ctx context.Context, r *story.Notification) error {
 	who := p.people[r.Person.Nick]
 	office, role, by := r.Office, "counter", "counter"
 	if office == "" {
@@ -361,7 +362,7 @@ func (p *performance) report(ctx context.Context, r *Notification) error {
 }
 
 // command gives the authority's order about certificates that have not ended.
-func (p *performance) command(ctx context.Context, o *Order) error {
+func (p *performance) command(ctx context.Context, o *story.Order) error {
 	who := p.people[o.Person.Nick]
 	office, err := p.world.mainOffice(who.Municipality)
 	if err != nil {
@@ -372,7 +373,7 @@ func (p *performance) command(ctx context.Context, o *Order) error {
 		return err
 	}
 	fact := &events.AuthorityOrder{Reason: o.Reason}
-	for _, c := range Read("", commits).Certificates {
+	for _, c := range story.Read("", commits).Certificates {
 		ended := c.Status == "revoked" || c.Status == "expired" || c.Status == "abandoned"
 		if !ended && (len(o.Kinds) == 0 || slices.Contains(o.Kinds, c.Kind)) {
 			fact.Serials = append(fact.Serials, c.Serial)
@@ -382,7 +383,7 @@ func (p *performance) command(ctx context.Context, o *Order) error {
 }
 
 // block types wrong PINs into the person's card until it is blocked, and tells what the counter saw.
-func (p *performance) block(ctx context.Context, b *Block) error {
+func (p *performance) block(ctx context.Context, b *story.Block) error {
 	who := p.people[b.Person.Nick]
 	id := p.hand[who.Nick]
 	d := p.world.desks[p.world.cards[id]]

@@ -1,4 +1,4 @@
-package story
+package player
 
 import (
 	"bufio"
@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"shomei/cmd/shomei/story"
 	"shomei/events"
 	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
@@ -88,7 +89,7 @@ func (w *World) exportLists(ctx context.Context, folder string) error {
 		return err
 	}
 	// A juki certificate is a signature certificate too: whoever looks for its kind finds its list behind the other.
-	for kind, authorities := range map[string][]string{signKind: {signKind, jukiKind}, authKind: {authKind}, jukiKind: {jukiKind}} {
+	for kind, authorities := range map[string][]string{story.SignKind: {story.SignKind, story.JukiKind}, story.AuthKind: {story.AuthKind}, story.JukiKind: {story.JukiKind}} {
 		var lists []list
 		for _, authority := range authorities {
 			found, err := readLists(filepath.Join(w.Hub.Data, "crl", authority+"*.crl"))
@@ -196,8 +197,8 @@ func (w *World) exportCertificates(ctx context.Context, folder string) error {
 			commits = append(commits, r.Commit)
 		}
 		file := dossier.Of(w.Hub.Vault, subscriber, history)
-		for _, c := range Read(subscriber, commits).Certificates {
-			index = append(index, c.indexed(subscriber))
+		for _, c := range story.Read(subscriber, commits).Certificates {
+			index = append(index, indexedOf(c, subscriber))
 			der, err := file.Certificate(c.Serial)
 			if errors.Is(err, dossier.ErrNotFound) {
 				continue // abandoned before it was signed
@@ -214,10 +215,10 @@ func (w *World) exportCertificates(ctx context.Context, folder string) error {
 	return writeJSON(filepath.Join(folder, "certs", "index.json"), index)
 }
 
-func (c *Certificate) indexed(subscriber string) indexed {
+func indexedOf(c *story.Certificate, subscriber string) indexed {
 	kind := c.Kind
-	if kind == jukiKind {
-		kind = signKind // the regime says which
+	if kind == story.JukiKind {
+		kind = story.SignKind // the regime says which
 	}
 	return indexed{
 		Serial: c.Serial, Kind: kind, Subscriber: subscriber, Regime: c.Regime, NotBefore: stamp(c.NotBefore), NotAfter: stamp(c.NotAfter),

@@ -1,4 +1,6 @@
-package story
+package player
+
+import "shomei/cmd/shomei/story"
 
 // request is an application as the counter's HTTP interface takes it.
 type request struct {
@@ -44,10 +46,10 @@ type contact struct {
 }
 
 // request writes an application as the clerk's page would.
-func newRequest(a *Application, presented, letter string) request {
+func newRequest(a *story.Application, presented, letter string) request {
 	r := a.Person
 	out := request{
-		Operation: word(a.Operation), Channel: word(a.Channel), Card: presented, CardKind: word(a.CardKind), Clerk: a.Clerk,
+		Operation: story.Word(a.Operation), Channel: story.Word(a.Channel), Card: presented, CardKind: story.Word(a.CardKind), Clerk: a.Clerk,
 		SecondOfficer: a.SecondOfficer, SpecialCircumstances: a.SpecialCircumstances, Express: a.Express, Cause: a.Cause,
 		NoticeAnswer: a.NoticeAnswer, PINsMatch: a.PINsMatch, TakenBack: a.TakenBack,
 		Person: person{
@@ -60,10 +62,10 @@ func newRequest(a *Application, presented, letter string) request {
 		out.Contact = contact{r.Mail, r.Language}
 	}
 	for _, kind := range a.Kinds {
-		out.Kinds = append(out.Kinds, word(kind))
+		out.Kinds = append(out.Kinds, story.Word(kind))
 	}
 	for _, pin := range a.Pins {
-		out.PINs = append(out.PINs, word(pin))
+		out.PINs = append(out.PINs, story.Word(pin))
 	}
 	for _, d := range a.Documents {
 		if d == "inquiry-answer" && letter != "" {

@@ -1,4 +1,4 @@
-package story
+package player
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"shomei/cmd/shomei/hub"
+	"shomei/cmd/shomei/story"
 	"shomei/events"
 	"shomei/pkg/ca"
 	"shomei/pkg/civil"
@@ -78,7 +79,7 @@ func (w *World) Now() time.Time { return w.Hub.Clock.Now() }
 func (w *World) Advance(ctx context.Context, to time.Time) error { return w.Hub.Advance(ctx, to) }
 
 // Define records what holds of an office.
-func (w *World) Define(ctx context.Context, o *Office) error {
+func (w *World) Define(ctx context.Context, o *story.Office) error {
 	w.offices = append(w.offices, definedOffice{o.ID, o.Definition.Municipality, o.Definition.Branch})
 	if err := w.Hub.DefineOffice(ctx, o.ID, o.Definition); err != nil {
 		return err
@@ -142,7 +143,7 @@ func (w *World) bring(ctx context.Context, d *desk, name, card string, kind even
 		if kind == events.CardKind_CARD_KIND_MYNUMBER {
 			lastDay = "" // the law sets it with the application
 		}
-		if err := d.make(ctx, card, word(kind), lastDay); err != nil {
+		if err := d.make(ctx, card, story.Word(kind), lastDay); err != nil {
 			return fmt.Errorf("making card %s: %w", card, err)
 		}
 		w.kinds[card] = kind
@@ -171,7 +172,7 @@ func (w *World) carry(ctx context.Context, card string, to *desk) error {
 }
 
 // Subscriber is the id under which the log knows a person.
-func (w *World) Subscriber(p Resident) string { return ra.SubscriberID(w.secret, p.Code) }
+func (w *World) Subscriber(p story.Resident) string { return ra.SubscriberID(w.secret, p.Code) }
 
 // Commits are all of a person's, the oldest first, verified.
 func (w *World) Commits(ctx context.Context, subscriber string) ([]*events.Commit, error) {
@@ -188,17 +189,17 @@ func (w *World) Commits(ctx context.Context, subscriber string) ([]*events.Commi
 
 // Tell reports a fact from a source that has no reader: the register, the telephone desk, the authority's operator, or
 // the clerk's own terminal.
-func (w *World) Tell(ctx context.Context, office, role string, claim *events.Claim, p Resident) error {
+func (w *World) Tell(ctx context.Context, office, role string, claim *events.Claim, p story.Resident) error {
 	source, err := w.Hub.Source(ctx, office, role)
 	if err != nil {
 		return err
 	}
-	_, err = source.Report(ctx, claim, &events.Personal{Record: p.record()})
+	_, err = source.Report(ctx, claim, &events.Personal{Record: recordOf(p)})
 	return err
 }
 
-// record is the resident record as the register would show it.
-func (p Resident) record() *events.ResidentRecord {
+// recordOf is the resident record as the register would show it.
+func recordOf(p story.Resident) *events.ResidentRecord {
 	return &events.ResidentRecord{
 		ResidentCode: p.Code, Name: p.Name, Alias: p.Alias, BirthDate: p.BirthDate, Sex: p.Sex, Address: p.Address,
 		Registered: p.Registered, Municipality: p.Municipality, AdultWard: p.AdultWard, Foreign: p.Foreign,

@@ -1,4 +1,5 @@
-package story
+// Package player plays stories on a real centre and real counters, and says what came out otherwise than they expect.
+package player
 
 import (
 	"context"
@@ -7,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"shomei/cmd/shomei/story"
 	"shomei/events"
 	"shomei/pkg/civil"
 	"shomei/pkg/regime"
@@ -40,19 +42,9 @@ type ExpectationReport struct {
 	OK       bool   `json:"ok"`
 }
 
-// Begin is the instant at which the story's clock starts: its first "at".
-func (s *Story) Begin() time.Time {
-	for _, step := range s.Steps {
-		if at, ok := step.Act.(*SetClock); ok {
-			return at.To
-		}
-	}
-	return civil.New(2016, time.January, 4).At(civil.Clock(10, 0))
-}
-
 // Play plays a story and writes what happens, step by step with the rules behind it. A failed expectation stands in the
 // report and the story goes on; the error is of the machinery alone.
-func Play(ctx context.Context, s *Story, w *World, out io.Writer) (*Report, error) {
+func Play(ctx context.Context, s *story.Story, w *World, out io.Writer) (*Report, error) {
 	p := newPerformance(w)
 	report := &Report{Story: s.File, Title: s.Title}
 	begin := time.Now()
@@ -77,7 +69,7 @@ func Play(ctx context.Context, s *Story, w *World, out io.Writer) (*Report, erro
 // stepTime bounds one step: decades may pass in it, but not a coffee break.
 const stepTime = 5 * time.Minute
 
-func (p *performance) play(ctx context.Context, step Step, out io.Writer) (StepReport, error) {
+func (p *performance) play(ctx context.Context, step story.Step, out io.Writer) (StepReport, error) {
 	ctx, cancel := context.WithTimeout(ctx, stepTime)
 	defer cancel()
 	begin := time.Now()
@@ -137,10 +129,10 @@ func tellRules(out io.Writer, result outcome, rules []string) {
 }
 
 // check compares the expectations of a step with what is seen.
-func (p *performance) check(ctx context.Context, step Step, before map[string]int, result outcome, out io.Writer) ([]ExpectationReport, error) {
+func (p *performance) check(ctx context.Context, step story.Step, before map[string]int, result outcome, out io.Writer) ([]ExpectationReport, error) {
 	var reports []ExpectationReport
-	seen := make(map[string]*Seen)
-	lists := slices.ContainsFunc(step.Expect, func(e Expectation) bool { return e.lists })
+	seen := make(map[string]*story.Seen)
+	lists := slices.ContainsFunc(step.Expect, func(e story.Expectation) bool { return e.Lists })
 	for _, e := range step.Expect {
 		if seen[e.Person] == nil {
 			s, err := p.observe(ctx, p.people[e.Person], before[e.Person], result, lists)
@@ -165,16 +157,18 @@ func (p *performance) check(ctx context.Context, step Step, before map[string]in
 
 // unsaid is what a story expects without saying so: that an application is accepted and that no counter objects. A story
 // that goes wrong where it expects nothing must not pass.
-func unsaid(step Step, result outcome) []ExpectationReport {
+func unsaid(step story.Step, result outcome) []ExpectationReport {
 	var failed []ExpectationReport
 	about := func(what string) bool {
-		return slices.ContainsFunc(step.Expect, func(e Expectation) bool { return e.about == what })
+		return slices.ContainsFunc(step.Expect, func(e story.Expectation) bool { return e.About == what })
 	}
-	if result.trouble != "" && !about(aboutTrouble) {
+	if result.trouble != "" && !about(story.AboutTrouble) {
 		failed = append(failed, ExpectationReport{step.Line, "the act is carried through", result.trouble, false})
 	}
-	if a := result.answer; a != nil && !a.Accepted && !about(aboutAnswer) {
-		failed = append(failed, ExpectationReport{step.Line, "the application is accepted", verdictOf(&Seen{Answer: a}), false})
+	if a := result.answer; a != nil && !a.Accepted && !about(story.AboutAnswer) {
+		failed = append(failed, ExpectationReport{step.Line, "the application is accepted", (&story.Seen{Answer: a}).Verdict(), false})
 	}
 	return failed
 }
+
+func minute(t time.Time) string { return t.In(civil.Tokyo).Format("2006-01-02 15:04") }

@@ -1,4 +1,4 @@
-package story
+package player
 
 import (
 	"bytes"
@@ -16,17 +16,18 @@ import (
 	"github.com/emersion/go-message"
 	_ "github.com/emersion/go-message/charset" // ISO-2022-JP and others in mails
 
+	"shomei/cmd/shomei/story"
 	"shomei/events"
 )
 
 // observe gathers what can be seen of a person: revision is the one before the step began.
-func (p *performance) observe(ctx context.Context, who Resident, revision int, out outcome, lists bool) (*Seen, error) {
+func (p *performance) observe(ctx context.Context, who story.Resident, revision int, out outcome, lists bool) (*story.Seen, error) {
 	id := p.world.Subscriber(who)
 	commits, err := p.world.Commits(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	s := &Seen{Life: Read(id, commits), Answer: out.answer, Trouble: out.trouble, Generation: p.generation}
+	s := &story.Seen{Life: story.Read(id, commits), Answer: out.answer, Trouble: out.trouble, Generation: p.generation}
 	for _, c := range commits[min(revision, len(commits)):] {
 		s.Fresh = append(s.Fresh, c.GetEvents()...)
 	}
@@ -51,7 +52,7 @@ func (p *performance) generation(keyID []byte) int {
 }
 
 // onCard reads which certificates the person's newest card holds, from the card's own memory.
-func (p *performance) onCard(l *Life) (map[string]uint64, error) {
+func (p *performance) onCard(l *story.Life) (map[string]uint64, error) {
 	held := make(map[string]uint64)
 	for _, c := range slices.Backward(l.Cards) {
 		if d := p.world.desks[p.world.cards[c.ID]]; d != nil {
@@ -85,8 +86,8 @@ func readCardFile(file string, held map[string]uint64) error {
 		if err != nil {
 			return fmt.Errorf("reading the certificate on a card: %w", err)
 		}
-		if memory.Kind == jukiKind {
-			slot = jukiKind
+		if memory.Kind == story.JukiKind {
+			slot = story.JukiKind
 		}
 		held[slot] = certificate.SerialNumber.Uint64()
 	}
@@ -179,7 +180,7 @@ func readList(file string, all map[uint64]string) error {
 			return err
 		}
 		for _, entry := range list.RevokedCertificateEntries {
-			all[entry.SerialNumber.Uint64()] = word(events.RevocationReason(entry.ReasonCode + 1))
+			all[entry.SerialNumber.Uint64()] = story.Word(events.RevocationReason(entry.ReasonCode + 1))
 		}
 	}
 }
