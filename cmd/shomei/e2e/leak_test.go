@@ -4,12 +4,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -22,8 +20,6 @@ import (
 	"github.com/nats-io/nkeys"
 	"go.etcd.io/bbolt"
 
-	"shomei/cmd/shomei/hub"
-	"shomei/cmd/shomei/story"
 	"shomei/events"
 	"shomei/pkg/counterlink"
 )
@@ -273,83 +269,4 @@ func TestEveryFormIsFound(t *testing.T) {
 	if found := m.in([]byte("証明　花太" + signPIN[1:])); len(found) > 0 {
 		t.Errorf("found what is not there: %v", found)
 	}
-}
-
-// TestTheStoriesLeaveNoTrace plays every story of deploy/stories and looks through what each leaves: tables, streams,
-// logs, stores and every other file.
-func TestTheStoriesLeaveNoTrace(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join("..", "..", "..", "deploy", "stories", "*.story"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no stories: %v", err)
-	}
-	programs(t)
-	for _, file := range files {
-		name := strings.TrimSuffix(filepath.Base(file), ".story")
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			kept := t.TempDir()
-			out, err := exec.CommandContext(t.Context(), filepath.Join(program.dir, "shomei"), "--log-level", "info", "story", "run", "--keep", kept, file).CombinedOutput()
-			if err != nil {
-				t.Fatalf("%v\n%s", err, out[max(0, len(out)-2000):])
-			}
-			searchStory(t, filepath.Join(kept, name), secretsOf(t, file))
-		})
-	}
-}
-
-// secretsOf are the secrets of everybody in a story, as they are at any time in it.
-func secretsOf(t *testing.T, file string) (list []string) {
-	t.Helper()
-	text, err := os.Open(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer text.Close()
-	s, err := story.Parse(text, filepath.Base(file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, step := range s.Steps {
-		var who story.Resident
-		switch a := step.Act.(type) {
-		case *story.Facts:
-			who = a.Person
-		case *story.Change:
-			who = a.Person
-		case *story.Application:
-			who = a.Person
-		}
-		list = append(list, of(who.Code, who.Name, who.BirthDate, who.Address, who.Mail)...)
-		if len(who.Alias) >= formHead {
-			list = append(list, who.Alias)
-		}
-	}
-	if len(list) == 0 {
-		t.Fatalf("%s has nobody", file)
-	}
-	return append(list, "ABC123") // the PIN of every story
-}
-
-func searchStory(t *testing.T, data string, secrets []string) {
-	t.Helper()
-	s := newSearch(t.Context(), secrets)
-	mails := filepath.Join(data, "mail")
-	allowed := func(path string) bool { return strings.HasPrefix(path, mails) }
-	if err := s.files(data, allowed); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.stores(data); err != nil {
-		t.Fatal(err)
-	}
-	h, err := hub.Attach(t.Context(), hub.Config{Data: data, Clock: filepath.Join(data, "clock"), Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Close()
-	for _, err := range []error{s.tables(h.EngineDSN()), s.streams(h.Conn())} {
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	s.judge(t, "table", "stream", "decoded", "file", "log", "store")
 }

@@ -146,10 +146,7 @@ func decodeMail(raw []byte) (text, to string, err error) {
 
 // listed publishes the revocation lists and reads them as anybody could.
 func (p *performance) listed(ctx context.Context) (map[uint64]string, error) {
-	if err := p.world.Hub.PublishLists(ctx); err != nil {
-		return nil, err
-	}
-	if err := p.world.Hub.Settle(ctx); err != nil {
+	if err := p.world.publish(ctx); err != nil {
 		return nil, err
 	}
 	files, err := filepath.Glob(filepath.Join(p.world.Hub.Data, "crl", "*.crl"))

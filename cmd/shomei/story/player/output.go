@@ -85,7 +85,7 @@ func (w *World) exportAuthorities(_ context.Context, folder string) error {
 
 // exportLists writes one file for each kind: the lists of the prefectures' authorities are one kind.
 func (w *World) exportLists(ctx context.Context, folder string) error {
-	if err := w.Hub.PublishLists(ctx); err != nil {
+	if err := w.publish(ctx); err != nil {
 		return err
 	}
 	// A juki certificate is a signature certificate too: whoever looks for its kind finds its list behind the other.

@@ -102,35 +102,6 @@ func play(t *testing.T, s *story.Story) (*Report, string, string) {
 	return report, out.String(), folder
 }
 
-// TestTheStoriesComeTrue plays every story of deploy/stories: they are the acceptance tests.
-func TestTheStoriesComeTrue(t *testing.T) {
-	files, err := filepath.Glob("../../../../deploy/stories/*.story")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no stories in deploy/stories: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".story"), func(t *testing.T) {
-			t.Parallel()
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s, err := story.Parse(bytes.NewReader(text), filepath.Base(file))
-			if err != nil {
-				t.Fatal(err)
-			}
-			report, _, _ := play(t, s)
-			for _, step := range report.Steps {
-				for _, e := range step.Expectations {
-					if !e.OK {
-						t.Errorf("%s:%d: expected %s; seen %s", report.Story, e.Line, e.Expected, e.Seen)
-					}
-				}
-			}
-		})
-	}
-}
-
 // TestFailuresAreFound plays the example of the help, in which everything comes true, with expectations that can't: each
 // must be reported, none may end the story.
 func TestFailuresAreFound(t *testing.T) {
