@@ -45,10 +45,13 @@ func (a *application) judgeTakenBack() {
 }
 
 // judgeOtherCard accepts another card only where one is to be issued: by a re-issue, with a renewal, or when the one
-// known is void or of the former regime. A juki card beside an undelivered My Number card is still the holder's.
+// known is void or of the former regime. Juki cards are given out and taken back elsewhere, as after a move: one that
+// bears no certificate any more gives way to another. A juki card beside an undelivered My Number card is still the
+// holder's.
 func (a *application) judgeOtherCard(held *events.HeldCard) {
+	gone := a.isOver(held) || held.Kind != a.CardKind || a.regime == regime.Juki && a.live(kindSign) == nil
 	replaces := a.Operation == events.Operation_OPERATION_REISSUE || a.Operation == events.Operation_OPERATION_RENEW ||
-		a.Operation == events.Operation_OPERATION_ISSUE && (a.isOver(held) || held.Kind != a.CardKind)
+		a.Operation == events.Operation_OPERATION_ISSUE && gone
 	old := a.state.OldCard
 	switch {
 	case old.GetCard() == a.Card && !a.issues():

@@ -92,13 +92,15 @@ func keyOf(keys []*events.GeneratedKey, kind events.CertificateKind) *events.Gen
 	return nil
 }
 
-// planAgain plans the accepted procedure on the day of issue. What was received in time goes on: where the window, the
-// term of the old certificate or the regime itself has closed over night, the terms it was accepted with hold.
+// planAgain plans the accepted procedure on the day of issue. What was received in time goes on: where the window or the
+// term of the old certificate has closed over night, the terms it was accepted with hold. Where the regime itself has
+// ended nothing is issued any more (domain.md 1.2: no certificate of either kind from 2015-12-23 to 2015-12-31).
 func (d *decision) planAgain(p *events.Procedure, c RecordKeys) *application {
 	a := &application{
 		Apply:    Apply{Procedure: p.Id, Operation: p.Operation, Card: p.Card, CardKind: p.CardKind, Person: c.Person, Switches: c.Switches},
 		decision: d, regime: cardRegime(p.CardKind), day: d.today(),
 	}
+	a.ruling.Refused = regime.Allows(a.regime, a.lawOperation(), a.day).Refused
 	if last := day(p.CardLastDay); !last.IsZero() {
 		a.cardTerm = &regime.Validity{LastDay: last}
 	}

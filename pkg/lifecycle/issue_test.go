@@ -199,8 +199,33 @@ func TestReceiptDecidesOverNight(t *testing.T) {
 
 	q := newPlayer(t, "2015-12-22 16:59")
 	q.apply(opIssue, juki)
-	q.at("2015-12-23 00:10").keys()
+	q.at("2015-12-22 23:59").keys()
 	equal(t, "last day", q.heldUnder(underJuki, kindSign).LastDay, "2018-12-21")
+}
+
+// From 2015-12-23 to 2015-12-31 no certificate of either kind can be issued (domain.md 1.2), whenever it was applied for.
+func TestNothingIsIssuedInTheGap(t *testing.T) {
+	p := newPlayer(t, "2015-12-22 16:59")
+	p.apply(opIssue, juki)
+	decided := p.at("2015-12-23 00:10").keys()
+	equal(t, "in one commit", names(decided), []string{"KeysRecorded", "ApplicationWithdrawn"})
+	equal(t, "rules", decided[1].RuleIds, []string{"juki.regime.issue-ended", "juki.regime.gap"})
+	if p.state.Procedure != nil {
+		t.Errorf("still open: %v", p.state.Procedure)
+	}
+}
+
+// Juki cards are given out elsewhere: after a move there is another one, once the former holds nothing in force.
+func TestAnotherJukiCardAfterAMove(t *testing.T) {
+	p := newPlayer(t, "2010-06-01 10:00")
+	p.carried(opIssue, juki)
+	p.at("2010-06-15 10:00")
+	p.refused("application.double-issue", opIssue, juki, card("juki-2"))
+	p.refused(regime.OtherCard, opIssue, juki, card("juki-2"))
+	p.change(events.RecordChange_RECORD_CHANGE_MOVE_OUT)
+	p.at("2010-07-06 10:00").carried(opIssue, juki, card("juki-2"))
+	equal(t, "card", p.state.Card.Card, "juki-2")
+	equal(t, "last day", p.heldUnder(underJuki, kindSign).LastDay, "2013-07-05")
 }
 
 func TestChangeOfNameAndIssueAgain(t *testing.T) {

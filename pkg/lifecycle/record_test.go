@@ -128,6 +128,23 @@ func TestOverseasWithContinuedUse(t *testing.T) {
 	}
 }
 
+// Who comes home has a new address: the signature certificate that was issued abroad ends (Reg2016 Art 20), the other
+// and the card stay.
+func TestReturnFromOverseasEndsTheSignatureCertificate(t *testing.T) {
+	p := fromFactory(t)
+	p.at("2020-03-19 10:00").carried(opRenew)
+	p.at("2024-05-28 10:00").change(events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS, func(r *ChangeRecord) { r.CausedOn, r.KeepUsing = "2024-05-28", true })
+	p.person.Overseas = day("2024-05-28")
+	p.carried(opIssue, kinds(kindSign))
+	p.at("2025-04-01 10:00").person.Overseas = civil.Date{}
+	decided := p.change(events.RecordChange_RECORD_CHANGE_MOVE_IN, func(r *ChangeRecord) { r.CausedOn, r.KeepUsing = "2025-03-28", true })
+	equal(t, "in one commit", names(decided), []string{"ResidentRecordChanged", "CertificateRevoked", "NoticeDue", "DeadlineMet"})
+	equal(t, "reason", find[*events.CertificateRevoked](decided).Reason, events.RevocationReason_REVOCATION_REASON_AFFILIATION_CHANGED)
+	p.wantStatus(underMyNumber, kindSign, revoked)
+	p.wantStatus(underMyNumber, kindAuth, valid)
+	p.carried(opIssue, kinds(kindSign))
+}
+
 func TestChainsOfAMove(t *testing.T) {
 	moveOut := func(p *player, planned string) {
 		p.change(events.RecordChange_RECORD_CHANGE_MOVE_OUT, func(c *ChangeRecord) { c.PlannedOn = planned })

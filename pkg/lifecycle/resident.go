@@ -17,6 +17,7 @@ var recordEvents = map[events.RecordChange]regime.Event{
 	events.RecordChange_RECORD_CHANGE_BIRTH_DATE:        regime.EvBirthDate,
 	events.RecordChange_RECORD_CHANGE_MINOR:             regime.EvMinor,
 	events.RecordChange_RECORD_CHANGE_MOVE_OUT:          regime.EvMoveOut,
+	events.RecordChange_RECORD_CHANGE_MOVE_IN:           regime.EvAddress, // a new address, also for who comes home from overseas
 	events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS:     regime.EvOverseas,
 	events.RecordChange_RECORD_CHANGE_DEATH:             regime.EvDeath,
 	events.RecordChange_RECORD_CHANGE_DELETED:           regime.EvRecordDeleted,
