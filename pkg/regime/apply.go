@@ -29,7 +29,7 @@ type Application struct {
 	Express   bool
 	// SignLastDay and AuthLastDay are those of the certificates held now.
 	SignLastDay, AuthLastDay civil.Date
-	CardLastDay              civil.Date
+	CardLastDay              civil.Date // of the card held now
 }
 
 // KindValidity is the validity of one of the certificates applied for.
@@ -45,6 +45,7 @@ type Decision struct {
 	Next        time.Time // when the office was closed: its next opening
 	Documents   Documents
 	Fee         Fee
+	Card        *Validity      // of the card that is issued as well; nil: none
 	Validities  []KindValidity // authentication first
 	Alternative bool           // the validities are those of revoking and issuing anew
 }
@@ -130,8 +131,12 @@ func (s Switches) judgeApplication(a Application, day civil.Date, out *Decision)
 // judgeCertificates works out what would be issued, authentication first, so
 // that the new one caps the signature certificate.
 func (s Switches) judgeCertificates(a Application, day civil.Date, kinds []Kind, out *Decision) error {
+	last, err := s.judgeCard(a, day, out)
+	if err != nil {
+		return err
+	}
 	in := ValidityIn{
-		Regime: out.Regime, Issued: day, BirthDate: a.Person.BirthDate, CardLastDay: a.CardLastDay,
+		Regime: out.Regime, Issued: day, BirthDate: a.Person.BirthDate, CardLastDay: last,
 	}
 	if a.holds(Auth, day) { // one that has expired is not held any more and caps nothing (Reg2016 Art 13)
 		in.AuthLastDay = a.AuthLastDay
@@ -154,6 +159,29 @@ func (s Switches) judgeCertificates(a Application, day civil.Date, kinds []Kind,
 		}
 	}
 	return nil
+}
+
+// judgeCard works out the end of the card that the certificates will be on: that of a new card, where one is issued as
+// well, or that of the card held, which for a foreign national is the period of stay where nothing else is said.
+func (s Switches) judgeCard(a Application, day civil.Date, out *Decision) (civil.Date, error) {
+	stay := a.Person.StayUntil
+	switch {
+	case out.Regime == Juki:
+		return a.CardLastDay, nil
+	case !a.Card && a.CardLastDay.IsZero() && !stay.IsZero():
+		out.apply(stayCap)
+		return stay, nil
+	case !a.Card:
+		return a.CardLastDay, nil
+	}
+	in := CardValidityIn{Applied: day, Issued: day, BirthDate: a.Person.BirthDate, StayUntil: stay}
+	if a.Operation == OpRenew {
+		in.CurrentLastDay = a.CardLastDay
+	}
+	card, err := s.CardValidity(in)
+	out.Card = &card
+	out.merge(card.Ruling)
+	return card.LastDay, err
 }
 
 // judgeOne judges the issue or renewal of one certificate.

@@ -18,11 +18,9 @@ func (i *instant) UnmarshalText(text []byte) error {
 	if len(text) == 0 {
 		return nil
 	}
-	if t, err := time.Parse(time.RFC3339, string(text)); err == nil {
-		i.at = t
-		return nil
-	}
-	for _, layout := range []string{"2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04"} {
+	for _, layout := range []string{
+		time.RFC3339, "2006-01-02T15:04Z07:00", "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04",
+	} {
 		if t, err := time.ParseInLocation(layout, string(text), civil.Tokyo); err == nil {
 			i.at = t
 			return nil
@@ -200,6 +198,7 @@ type applyAnswer struct {
 	SameDay     bool            `json:"same_day"`
 	LetterFirst bool            `json:"letter_first,omitempty"`
 	Fee         *regime.Fee     `json:"fee,omitempty"`
+	Card        *validityAnswer `json:"card,omitempty"`
 	Validity    []kindAnswer    `json:"validity,omitempty"`
 	Alternative bool            `json:"alternative,omitempty"`
 	NextOpening time.Time       `json:"next_opening,omitzero"`
@@ -265,6 +264,10 @@ func decided(d regime.Decision) applyAnswer {
 	}
 	if len(d.Fee.Items) > 0 {
 		out.Fee = &d.Fee
+	}
+	if d.Card != nil {
+		card := answerOf(*d.Card)
+		out.Card = &card
 	}
 	for _, v := range d.Validities {
 		out.Validity = append(out.Validity, kindAnswer{v.Kind, answerOf(v.Validity)})

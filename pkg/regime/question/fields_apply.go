@@ -58,7 +58,7 @@ var applyAsks = []field{
 	{name: "express", form: asFlag, ja: "特急発行(2024-12-02から)", en: "express issue, from 2024-12-02"},
 	{name: "sign_last_day", form: asDay, ja: "いま持っている署名用の最終日。なし: 持っていない", en: "last day of the signature certificate held; absent: none"},
 	{name: "auth_last_day", form: asDay, ja: "いま持っている利用者証明用の最終日。なし: 持っていない", en: "last day of the authentication certificate held; absent: none"},
-	{name: "card_last_day", form: asDay, ja: "カードの最終日", en: "last day of the card"},
+	{name: "card_last_day", form: asDay, ja: "いま持っているカードの最終日。なし: 在留期間の満了日があればその日", en: "last day of the card held; absent: that of the period of stay, where there is one"},
 }
 
 var applyAnswers = []field{
@@ -78,6 +78,7 @@ var applyAnswers = []field{
 			{name: "yen", form: asNumber, ja: "円", en: "in yen"},
 		}},
 	}},
+	{name: "card", form: asObject, ja: "あわせて発行されるマイナンバーカード", en: "the My Number card that is issued as well", fields: termAnswers},
 	{
 		name: "validity", form: asObject, list: true, ja: "発行されるもの。利用者証明用が先", en: "what would be issued, authentication first",
 		fields: slices.Concat([]field{{name: "kind", form: asWord, words: kindWords, ja: "種類", en: "the kind"}}, termAnswers),
