@@ -919,7 +919,9 @@ type GeneratedKey struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Kind  CertificateKind        `protobuf:"varint,1,opt,name=kind,proto3,enum=shomei.events.CertificateKind" json:"kind,omitempty"`
 	// spki_sha256 of the SubjectPublicKeyInfo.
-	SpkiSha256    []byte `protobuf:"bytes,2,opt,name=spki_sha256,json=spkiSha256,proto3" json:"spki_sha256,omitempty"`
+	SpkiSha256 []byte `protobuf:"bytes,2,opt,name=spki_sha256,json=spkiSha256,proto3" json:"spki_sha256,omitempty"`
+	// bits is the length of the RSA modulus; 0 in commits from before it was recorded.
+	Bits          uint32 `protobuf:"varint,3,opt,name=bits,proto3" json:"bits,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -966,6 +968,13 @@ func (x *GeneratedKey) GetSpkiSha256() []byte {
 		return x.SpkiSha256
 	}
 	return nil
+}
+
+func (x *GeneratedKey) GetBits() uint32 {
+	if x != nil {
+		return x.Bits
+	}
+	return 0
 }
 
 // IssueAuthorized: everything that will be signed is in the log before the key is used.
@@ -3629,11 +3638,12 @@ const file_subscriber_proto_rawDesc = "" +
 	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x12\x12\n" +
 	"\x04card\x18\x02 \x01(\tR\x04card\x12/\n" +
 	"\x04keys\x18\x03 \x03(\v2\x1b.shomei.events.GeneratedKeyR\x04keys\x12\x14\n" +
-	"\x05claim\x18\x04 \x01(\fR\x05claim\"c\n" +
+	"\x05claim\x18\x04 \x01(\fR\x05claim\"w\n" +
 	"\fGeneratedKey\x122\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1e.shomei.events.CertificateKindR\x04kind\x12\x1f\n" +
 	"\vspki_sha256\x18\x02 \x01(\fR\n" +
-	"spkiSha256\"\xe3\x04\n" +
+	"spkiSha256\x12\x12\n" +
+	"\x04bits\x18\x03 \x01(\rR\x04bits\"\xe3\x04\n" +
 	"\x0fIssueAuthorized\x12\x1c\n" +
 	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x12\x16\n" +
 	"\x06serial\x18\x02 \x01(\x04R\x06serial\x122\n" +

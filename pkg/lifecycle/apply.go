@@ -338,6 +338,9 @@ func (a *application) judgeFee() {
 		Card: replaced, Certificates: a.issues(),
 	})
 	a.judge(a.fee.Ruling)
+	if a.issues() {
+		a.ruling.Applied = append(a.ruling.Applied, regime.Usable(a.regime, a.cause())...)
+	}
 }
 
 // cause is why something is issued: what the clerk said or, failing that, what the state tells.
@@ -367,8 +370,13 @@ func (a *application) allLapsed() bool {
 func (a *application) causeOfEnd() regime.Cause {
 	var latest *events.Certificate
 	for _, c := range a.state.Certificates {
-		if hasEnded(c) && c.Status != abandoned && c.Regime == logRegime(a.regime) && slices.Contains(a.kinds, c.Kind) &&
-			c.EndedMs >= latest.GetEndedMs() {
+		if c.Regime != logRegime(a.regime) || !slices.Contains(a.kinds, c.Kind) || c.Status == abandoned {
+			continue
+		}
+		if a.isLapsed(c) && !hasEnded(c) {
+			return regime.CauseExpired // the end of a term needs no record to take effect
+		}
+		if hasEnded(c) && c.EndedMs >= latest.GetEndedMs() {
 			latest = c
 		}
 	}

@@ -28,7 +28,7 @@ func (d *decision) recordHandOver(c RecordHandOver) error {
 			delivered.Serials = append(delivered.Serials, held.Serial)
 		}
 	}
-	var rules []regime.ID
+	rules := regime.Usable(cardRegime(p.CardKind), regime.Cause(p.Cause))
 	if c.PaperCopy {
 		rules = append(rules, regime.PaperCopy(cardRegime(p.CardKind)))
 	}

@@ -24,11 +24,13 @@ func (d *decision) recordKeys(c RecordKeys) error {
 		d.factRefused("KeysGenerated", missing)
 		return d.endOverwritten(c)
 	}
-	d.emit(&events.KeysRecorded{Procedure: c.Procedure, Card: c.Card, Keys: c.Keys, Claim: c.Claim})
+	keys := keyLengths(cardRegime(p.CardKind), c.Keys)
+	d.emit(&events.KeysRecorded{Procedure: c.Procedure, Card: c.Card, Keys: c.Keys, Claim: c.Claim}, keys.Rules()...)
 	if err := d.endOverwritten(c); err != nil {
 		return err
 	}
 	a := d.planAgain(p, c)
+	a.judge(keys)
 	if !a.ruling.Accepted() {
 		d.emit(&events.ApplicationWithdrawn{Procedure: p.Id}, a.ruling.Refused...)
 		return nil
@@ -39,6 +41,17 @@ func (d *decision) recordKeys(c RecordKeys) error {
 		}
 	}
 	return nil
+}
+
+// keyLengths judges the length of every key.
+func keyLengths(r regime.Regime, keys []*events.GeneratedKey) regime.Ruling {
+	var ruling regime.Ruling
+	for _, k := range keys {
+		one := regime.KeyLength(r, int(k.Bits))
+		ruling.Applied = append(ruling.Applied, one.Applied...)
+		ruling.Refused = append(ruling.Refused, one.Refused...)
+	}
+	return ruling
 }
 
 // endOverwritten ends certificates whose keys are gone: a PIV card has no staging slots, so a new key destroys the old
@@ -134,6 +147,9 @@ func (d *decision) authorize(a *application, c RecordKeys, planned *events.Plann
 	if planned.Kind == kindAuth && len(a.planned) > 1 {
 		rules = append(rules, regime.AuthFirst)
 	}
+	if d.state.Procedure.Operation == events.Operation_OPERATION_FACTORY_ISSUE {
+		rules = append(rules, regime.FromManufacture)
+	}
 	for _, candidate := range planned.Candidates {
 		rules = append(rules, candidate.RuleId)
 	}
@@ -207,12 +223,14 @@ func (d *decision) replaceRest(c RecordIssued) error {
 	return nil
 }
 
-// replacementEvent is why the old certificate ends: replaced in order, or lost, or broken (domain.md 2.5).
+// replacementEvent is why the old certificate ends: replaced in order, or lost, or leaked, or broken (domain.md 2.5).
 func (d *decision) replacementEvent(old *events.Certificate) regime.Event {
 	p := d.state.Procedure
 	switch {
 	case old.Status == suspended || regime.Cause(p.GetCause()) == regime.CauseLoss:
 		return regime.EvLossReport
+	case regime.Cause(p.GetCause()) == regime.Cause(regime.EvKeyLeak):
+		return regime.EvKeyLeak
 	case p.GetOperation() == events.Operation_OPERATION_RENEW:
 		return regime.EvRenewed
 	case regime.Cause(p.GetCause()) == regime.CauseDamage:

@@ -54,6 +54,63 @@ func TestFactoryCardIsHandedOver(t *testing.T) {
 	p.refused(regime.DoubleIssue, opIssue)
 }
 
+// The term of a factory certificate is counted from its manufacture (domain.md 1.4.1); one made at a counter says no such
+// thing.
+func TestTheFactorysTermSaysWhereItIsCountedFrom(t *testing.T) {
+	p := newPlayer(t, "2016-01-05 02:29")
+	p.apply(opFactory, factory)
+	for _, e := range p.keys() {
+		if b := e.GetIssueAuthorized(); b != nil && !slices.Contains(e.RuleIds, regime.FromManufacture) {
+			t.Errorf("%v: %v", b.Kind, e.RuleIds)
+		}
+	}
+	q := fromFactory(t)
+	q.at("2020-03-19 10:00").apply(opRenew)
+	for _, e := range q.keys() {
+		if slices.Contains(e.RuleIds, regime.FromManufacture) {
+			t.Errorf("a renewal: %s: %v", events.Name(e), e.RuleIds)
+		}
+	}
+}
+
+// The length of a key is judged where it is recorded (Reg2013 Art 2; Reg2016); too short a key gets no certificate.
+func TestKeyLengthIsJudgedWhenKeysAreRecorded(t *testing.T) {
+	for _, c := range []struct {
+		start  string
+		change func(*Apply)
+		rule   string
+		least  uint32
+	}{
+		{"2014-12-03 10:00", juki, "juki.keys.rsa-1024", 1024},
+		{"2020-03-19 10:00", card("card-1"), "mynumber.keys.rsa-2048", 2048},
+	} {
+		for _, bits := range []uint32{c.least - 1, c.least} {
+			p := newPlayer(t, c.start)
+			p.bits = bits
+			p.apply(opIssue, c.change)
+			decided := p.keys()
+			equal(t, "recorded", decided[0].RuleIds, []string{c.rule})
+			withdrawn := find[*events.ApplicationWithdrawn](decided)
+			authorized := find[*events.IssueAuthorized](decided)
+			if (withdrawn != nil) != (bits < c.least) || (authorized != nil) != (bits >= c.least) {
+				t.Errorf("%d bits: %v", bits, names(decided))
+			}
+			if withdrawn != nil {
+				equal(t, "why", decided[1].RuleIds, []string{c.rule})
+			}
+		}
+	}
+}
+
+// At the hand-over the holder hears when the new state reaches those who ask for it (domain.md 1.4.8).
+func TestTheHandOverTellsWhenItCanBeUsed(t *testing.T) {
+	p := fromFactory(t)
+	decided := p.at("2020-03-19 10:00").carried(opRenew)
+	equal(t, "renewed", decided[len(decided)-1].RuleIds[0], "mynumber.handover.usable-in-an-hour")
+	decided = p.at("2025-06-19 10:00").carried(opIssue, card("card-2"))
+	equal(t, "after expiry", decided[len(decided)-1].RuleIds[0], "mynumber.handover.usable-in-a-day")
+}
+
 func TestHandOverTakesTheJukiCardBack(t *testing.T) {
 	p := newPlayer(t, "2014-12-03 10:00")
 	p.carried(opIssue, juki)
@@ -309,6 +366,16 @@ func TestReissueOfDamagedAndOnWish(t *testing.T) {
 	p.carried(opReissue, kinds(kindAuth))
 	p.wantStatus(underMyNumber, kindSign, valid)
 	equal(t, "reason", certificate(p.state, 3).Reason, events.RevocationReason_REVOCATION_REASON_SUPERSEDED)
+	p.carried(opReissue, kinds(kindAuth), cause(regime.Cause(regime.EvKeyLeak)))
+	equal(t, "reason", certificate(p.state, 5).Reason, events.RevocationReason_REVOCATION_REASON_KEY_COMPROMISE)
+}
+
+// An expiry that nobody has recorded yet is one all the same: what is issued after it is free as that.
+func TestIssueAfterAnUnrecordedExpiry(t *testing.T) {
+	p := fromFactory(t)
+	accepted := p.at("2020-06-19 10:00").apply(opIssue)
+	equal(t, "cause", accepted.Cause, string(regime.CauseExpired))
+	equal(t, "fee", accepted.Fee, []*events.FeeItem{{RuleId: "mynumber.fee.expired-waived"}})
 }
 
 func TestCardOfAnother(t *testing.T) {

@@ -150,12 +150,16 @@ func (t *terms) term(in regime.ValidityIn, old *events.Certificate) (*regime.Val
 // lapsed is a remembered certificate of the kind, under this regime, that has ended by its term.
 func (a *application) lapsed(kind events.CertificateKind) *events.Certificate {
 	for _, c := range a.state.Certificates {
-		over := c.Status == expired || !hasEnded(c) && day(c.LastDay).Before(a.day)
-		if c.Kind == kind && c.Regime == logRegime(a.regime) && over {
+		if c.Kind == kind && c.Regime == logRegime(a.regime) && a.isLapsed(c) {
 			return c
 		}
 	}
 	return nil
+}
+
+// isLapsed tells whether a certificate's term is over on the day of filing, recorded or not.
+func (a *application) isLapsed(c *events.Certificate) bool {
+	return c.Status == expired || !hasEnded(c) && day(c.LastDay).Before(a.day)
 }
 
 // authLastDay is the end of the authentication certificate that will be held beside the signature certificate.

@@ -32,10 +32,11 @@ type player struct {
 	person  regime.Person
 	office  regime.Office
 	n       int
+	bits    uint32 // length of the keys that cards make
 }
 
 func newPlayer(t failer, at string) *player {
-	p := &player{t: t, state: &events.SubscriberState{}, model: map[uint64]string{}}
+	p := &player{t: t, state: &events.SubscriberState{}, model: map[uint64]string{}, bits: 2048}
 	p.person = regime.Person{BirthDate: civil.New(1980, 6, 18), Registered: true, Municipality: "12237"}
 	p.office = regime.Office{Municipality: "12237"}
 	p.at(at)
@@ -206,7 +207,7 @@ func (p *player) keys() []*events.Event {
 	c.Obligation = p.owed(events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS).Id
 	for _, planned := range open.GetPlanned() {
 		p.serial++
-		c.Keys = append(c.Keys, &events.GeneratedKey{Kind: planned.Kind, SpkiSha256: spki(p.serial)})
+		c.Keys = append(c.Keys, &events.GeneratedKey{Kind: planned.Kind, SpkiSha256: spki(p.serial), Bits: p.bits})
 		c.Signing[planned.Kind] = Signing{Serial: p.serial, Authority: "sign", Generation: []byte("generation")}
 	}
 	return p.do(c)

@@ -95,7 +95,7 @@ func (l life) recordKeys() Command {
 	}
 	for _, k := range pick(l.t, "keys", []events.CertificateKind{kindAuth, kindSign}, []events.CertificateKind{kindAuth, kindSign}, []events.CertificateKind{kindSign}) {
 		l.serial++
-		c.Keys = append(c.Keys, &events.GeneratedKey{Kind: k, SpkiSha256: spki(l.serial)})
+		c.Keys = append(c.Keys, &events.GeneratedKey{Kind: k, SpkiSha256: spki(l.serial), Bits: 2048})
 		c.Signing[k] = Signing{Serial: l.serial, Authority: "authority", Generation: spki(0)[:20]}
 	}
 	return c

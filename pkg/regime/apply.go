@@ -81,6 +81,9 @@ func (s Switches) Apply(a Application) (Decision, error) {
 		Card: a.Card, Certificates: true, Express: a.Express,
 	})
 	out.merge(out.Fee.Ruling)
+	if slices.Contains(issuing, a.Operation) {
+		out.apply(Usable(out.Regime, a.cause(a.kinds(out.Regime), day))...)
+	}
 	return out, nil
 }
 

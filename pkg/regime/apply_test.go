@@ -126,6 +126,62 @@ func TestAuthenticationFirst(t *testing.T) {
 	}
 }
 
+// A new card caps what is issued on it, by its own term and by the period of stay; the old card's end counts for its
+// renewal only.
+func TestApplyWithANewCard(t *testing.T) {
+	foreigner := resident1980
+	foreigner.Foreign, foreigner.StayUntil = true, day("2027-01-31")
+	for _, c := range []struct {
+		name       string
+		in         Application
+		card, auth string
+		rule       ID
+	}{
+		{"lost", Application{Operation: OpReissue, At: tokyo("2021-09-01 10:00:00"), Card: true, CardLastDay: day("2022-06-18")}, "2031-06-18", "2026-06-18", "mynumber.card.tenth-birthday"},
+		{"renewed with its card", Application{Operation: OpRenew, At: tokyo("2025-04-01 10:00:00"), Card: true, CardLastDay: day("2025-06-18"), AuthLastDay: day("2025-06-18")}, "2035-06-18", "2030-06-18", "mynumber.card.eleventh-birthday"},
+		{"a period of stay, new card", Application{Operation: OpReissue, At: tokyo("2024-05-24 10:00:00"), Card: true, Person: foreigner}, "2027-01-31", "2027-01-31", "mynumber.card.stay-caps"},
+		{"a period of stay, card not told", Application{Operation: OpReissue, At: tokyo("2024-05-24 10:00:00"), Person: foreigner}, "", "2027-01-31", "mynumber.card.stay-caps"},
+		{"a period of stay, not yet on the card", Application{Operation: OpReissue, At: tokyo("2024-05-24 10:00:00"), Person: foreigner, CardLastDay: day("2024-06-30")}, "", "2024-06-30", "mynumber.validity.card-caps"},
+	} {
+		c.in.Office, c.in.Shown, c.in.Kinds = here, bring(DocForm, DocCard, DocPhotoID), []Kind{Auth}
+		if c.in.Person == (Person{}) {
+			c.in.Person = resident1980
+		}
+		got, err := Switches{}.Apply(c.in)
+		if err != nil || !got.Accepted() {
+			t.Fatalf("%s: %+v, %v", c.name, got, err)
+		}
+		if (got.Card != nil) != (c.card != "") || got.Card != nil && got.Card.LastDay != day(c.card) {
+			t.Errorf("%s: card %+v, want %s", c.name, got.Card, c.card)
+		}
+		if got.Validities[0].LastDay != day(c.auth) {
+			t.Errorf("%s: %s, want %s", c.name, got.Validities[0].LastDay, c.auth)
+		}
+		mustHold(t, c.name, got.Applied, c.rule)
+	}
+}
+
+// Who renews or comes after expiry hears when the new certificates can be used (domain.md 1.4.8).
+func TestApplyTellsWhenItCanBeUsed(t *testing.T) {
+	in := Application{
+		Operation: OpRenew, At: tokyo("2020-03-19 10:00:00"), Office: here, Person: resident1980, Shown: bring(DocForm, DocCard, DocPhotoID),
+		SignLastDay: day("2020-06-18"), AuthLastDay: day("2020-06-18"),
+	}
+	got, err := Switches{}.Apply(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustHold(t, "renewal", got.Applied, "mynumber.handover.usable-in-an-hour")
+	in.At = tokyo("2020-06-19 10:00:00")
+	if got, err = (Switches{}).Apply(in); err != nil {
+		t.Fatal(err)
+	}
+	mustHold(t, "after expiry", got.Applied, "mynumber.handover.usable-in-a-day")
+	if slices.Contains(got.Applied, "mynumber.handover.usable-in-an-hour") {
+		t.Error("after expiry it is no renewal")
+	}
+}
+
 func TestApplyForAChild(t *testing.T) {
 	child := Person{BirthDate: day("2006-02-01"), Registered: true, Municipality: "122131"}
 	in := Application{

@@ -138,6 +138,9 @@ func (s Switches) Documents(in DocumentsIn) (Documents, error) {
 	if !out.SameDay && in.byLetter() && !slices.Contains(out.Refused, rules.notSameDay) {
 		out.apply(rules.notSameDay)
 	}
+	if in.Channel == ChannelProxy && in.Regime == Juki && in.Operation != OpRevoke {
+		out.apply(jukiDocSealedPIN)
+	}
 	in.judgeNotice(&out)
 	return out, nil
 }

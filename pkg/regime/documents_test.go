@@ -2,6 +2,7 @@ package regime
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -182,6 +183,27 @@ func TestMoreDocumentsNeverHurt(t *testing.T) {
 	})
 }
 
+// An agent under the juki regime brings the PIN that is to be set, sealed in the answer form (domain.md 1.3.2).
+func TestAnAgentBringsThePINUnderASeal(t *testing.T) {
+	for _, c := range []struct {
+		regime Regime
+		op     Operation
+		by     Channel
+		told   bool
+	}{
+		{Juki, OpNew, ChannelProxy, true},
+		{Juki, OpUnblock, ChannelProxy, true},
+		{Juki, OpRevoke, ChannelProxy, false},
+		{Juki, OpNew, ChannelSelfNoPhoto, false},
+		{MyNumber, OpNew, ChannelProxy, false},
+	} {
+		got, err := Switches{}.Documents(DocumentsIn{Regime: c.regime, Operation: c.op, Channel: c.by, On: day("2012-12-03")})
+		if err != nil || slices.Contains(got.Applied, "juki.documents.pin-under-seal") != c.told {
+			t.Errorf("%+v: %v, %v", c, got.Applied, err)
+		}
+	}
+}
+
 func TestFees(t *testing.T) {
 	my := func(op Operation, cause Cause, on string, card, express bool) FeeIn {
 		return FeeIn{Regime: MyNumber, Operation: op, Cause: cause, On: day(on), Card: card, Certificates: true, Express: express}
@@ -222,6 +244,7 @@ func TestFees(t *testing.T) {
 			t.Errorf("%s: %+v", c.name, got)
 		}
 	}
+	mustHold(t, "express", Switches{}.Fee(my(OpReissue, CauseLoss, "2024-12-02", true, true)).Applied, "mynumber.express.fixed-cases")
 	got := Switches{EndFeeWaiver: true}.Fee(my(OpRenew, CauseRenewal, "2030-01-07", false, false))
 	if got.Yen != 200 {
 		t.Errorf("without the waiver: %+v", got)

@@ -91,6 +91,9 @@ func (s Switches) myNumberFee(f *Fee, in FeeIn) {
 		f.refuse(expressNotYet)
 		in.Express = false
 	}
+	if in.Express {
+		f.apply(expressCases)
+	}
 	waiver, waived := waivers[in.Cause]
 	standing := in.Cause != CauseFault && in.Cause != CauseError // a fault is not charged even without the waiver
 	if waived && !(standing && s.EndFeeWaiver) {

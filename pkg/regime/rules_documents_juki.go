@@ -106,6 +106,12 @@ var (
 		NextJA: "照会書兼回答書が届いてから、あらためてお越しください。",
 		NextEN: "Come again when the answer form has arrived.",
 	})
+	jukiDocSealedPIN = rule(Rule{
+		ID: "juki.documents.pin-under-seal", From: JukiFirstDay, Until: JukiRunOffDay,
+		Source: "muni:Kaminokawa 2009; domain.md 1.3.2",
+		JA:     "代理人の申請では、設定する暗証番号を本人が回答書に書き、目隠しシールを貼ります。",
+		EN:     "For an application by an agent the principal writes the PIN to be set into the answer form, under a masking seal.",
+	})
 	jukiDocRepresentation = rule(Rule{
 		ID: "juki.documents.proof-of-representation", From: JukiFirstDay, Until: JukiRunOffDay, Published: seedPublished,
 		Source: "seed page (special circumstances); by analogy with muni:Nabari",

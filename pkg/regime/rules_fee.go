@@ -75,6 +75,12 @@ var (
 		JA:     "特急発行は令和6年12月2日に始まります。", EN: "Express issue begins on 2024-12-02.",
 		NextJA: "通常の発行を申請してください。", NextEN: "Apply for ordinary issue.",
 	})
+	expressCases = rule(Rule{
+		ID: "mynumber.express.fixed-cases", From: expressDay,
+		Source: "muni pages; domain.md 1.4.5",
+		JA:     "特急発行を申請できるのは定められた場合だけで、多くは30日の申請期間があります。当てはまるかどうかは窓口で確かめます。",
+		EN:     "Express issue is for a fixed list of cases only, most with a window of 30 days to apply; the counter checks whether one of them is given.",
+	})
 	feeWaiverEnded = rule(Rule{
 		ID: "mynumber.fee.waiver-ended", From: MyNumberFirstDay,
 		Source: "domain.md 1.4.5, 1.7 (switch EndFeeWaiver)",

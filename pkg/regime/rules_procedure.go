@@ -89,6 +89,27 @@ var (
 		JA: "署名用の有効期間は利用者証明用を超えられないため、利用者証明用を先に発行します。",
 		EN: "The authentication certificate is issued first, because it caps the signature certificate's term.",
 	})
+	// FromManufacture is why the term of a factory certificate does not depend on the day of its hand-over.
+	FromManufacture = rule(Rule{
+		ID: "mynumber.validity.from-manufacture", From: MyNumberFirstDay,
+		Source: "c3lab; domain.md 1.4.1",
+		JA:     "工場で書き込まれた電子証明書の有効期間は、交付の日ではなく製造の日から数えます。",
+		EN:     "The validity of a certificate from the factory is counted from its manufacture, not from the hand-over.",
+	})
+	jukiKeyLength = rule(Rule{
+		ID: "juki.keys.rsa-1024", From: JukiFirstDay, Until: JukiLastDay, Source: "Reg2013 Art 2; domain.md 1.3.1",
+		JA:     "鍵は1024ビット以上のRSAでなければなりません。",
+		EN:     "The key must be RSA of at least 1024 bits.",
+		NextJA: "カードをお預かりし、別のカードで申請し直します。",
+		NextEN: "The card is kept; apply again with another one.",
+	})
+	keyLength = rule(Rule{
+		ID: "mynumber.keys.rsa-2048", From: MyNumberFirstDay, Source: "Reg2016; domain.md 1.3.1",
+		JA:     "鍵は2048ビット以上のRSAでなければなりません。",
+		EN:     "The key must be RSA of at least 2048 bits.",
+		NextJA: "カードをお預かりし、別のカードで申請し直します。",
+		NextEN: "The card is kept; apply again with another one.",
+	})
 	jukiPaperCopy = rule(Rule{
 		ID: "juki.handover.paper-copy", From: JukiFirstDay, Until: JukiLastDay, Published: seedPublished,
 		Source: "seed page; domain.md 1.1, 1.4.1",
@@ -99,6 +120,16 @@ var (
 		ID: "mynumber.handover.paper-copy", From: MyNumberFirstDay, Source: "Act2016, Reg2016; domain.md 1.4.1",
 		JA: "ご希望により、電子証明書の写しをお渡しします。",
 		EN: "A paper copy of the certificate is handed over on request.",
+	})
+	visibleInAnHour = rule(Rule{
+		ID: "mynumber.handover.usable-in-an-hour", From: MyNumberFirstDay, Source: "muni:Maebashi; domain.md 1.4.8, 5.4",
+		JA: "更新した電子証明書は、約1時間後から使えます。",
+		EN: "The renewed certificates can be used after about one hour.",
+	})
+	visibleInADay = rule(Rule{
+		ID: "mynumber.handover.usable-in-a-day", From: MyNumberFirstDay, Source: "muni:Maebashi; domain.md 1.4.8, 5.4",
+		JA: "有効期間の満了後に新しく発行した電子証明書は、約24時間後から使えます。",
+		EN: "Certificates issued after the former ones expired can be used after about 24 hours.",
 	})
 	// BeforeHandOver discards what was made but can't be handed over.
 	BeforeHandOver = rule(Rule{
@@ -149,4 +180,16 @@ func PaperCopy(r Regime) ID {
 		return jukiPaperCopy
 	}
 	return paperCopy
+}
+
+// Usable are the rules by which the holder is told when what was issued for the cause can be used: the new state takes its
+// time to reach whoever asks for it, and trying again at the counter does not help (domain.md 1.4.8, 5.4).
+func Usable(r Regime, c Cause) []ID {
+	switch {
+	case r == MyNumber && c == CauseRenewal:
+		return []ID{visibleInAnHour}
+	case r == MyNumber && c == CauseExpired:
+		return []ID{visibleInADay}
+	}
+	return nil
 }

@@ -102,7 +102,7 @@ func forge(t *testing.T, w *servicetest.World, l *servicetest.Life, serial uint6
 	return forgery{
 		keys: &events.KeysRecorded{
 			Procedure: l.Procedure, Card: l.Card, Claim: claimed.Received(c).Signed,
-			Keys: []*events.GeneratedKey{{Kind: auth, SpkiSha256: sum[:]}},
+			Keys: []*events.GeneratedKey{{Kind: auth, SpkiSha256: sum[:], Bits: 2048}},
 		},
 		authorized: &events.IssueAuthorized{
 			Procedure: l.Procedure, Serial: serial, Kind: auth, Regime: events.Regime_REGIME_MYNUMBER, Authority: "auth",

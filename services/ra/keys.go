@@ -103,7 +103,7 @@ func (a *attempt) generated(fact *events.KeysGenerated) (*generatedKeys, error) 
 			return nil, unfit("the %s key: %v", kind, err)
 		}
 		sum := sha256.Sum256(spki)
-		g.keys = append(g.keys, &events.GeneratedKey{Kind: k.Kind, SpkiSha256: sum[:]})
+		g.keys = append(g.keys, &events.GeneratedKey{Kind: k.Kind, SpkiSha256: sum[:], Bits: uint32(public.N.BitLen())})
 		g.public[string(sum[:])] = public
 	}
 	return g, nil

@@ -1,0 +1,19 @@
+package regime
+
+// Least lengths of an RSA modulus in bits (domain.md 1.3.1).
+const (
+	jukiKeyBits     = 1024
+	myNumberKeyBits = 2048
+)
+
+// KeyLength judges the length, in bits, of an RSA key that a certificate is to be issued for (Reg2013 Art 2; Reg2016).
+func KeyLength(r Regime, bits int) Ruling {
+	least, rule := myNumberKeyBits, keyLength
+	if r == Juki {
+		least, rule = jukiKeyBits, jukiKeyLength
+	}
+	if bits < least {
+		return Ruling{Refused: []ID{rule}}
+	}
+	return Ruling{Applied: []ID{rule}}
+}
