@@ -16,6 +16,7 @@ import (
 	"shomei/pkg/card/softcard"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/natstest"
+	"shomei/pkg/regime"
 	"shomei/services/agent"
 )
 
@@ -174,6 +175,47 @@ func TestLaterAnswersDoNotTakeTheFirstBack(t *testing.T) {
 	stop()
 	again, _ := centre.counter(centre.config(store, nil))
 	check(again)
+}
+
+// Keys that get no certificate any more, as when the regime has ended over night, end the procedure with the rules that
+// say why; a claim that was put aside is for people to mend.
+func TestKeysInVain(t *testing.T) {
+	for _, c := range []struct {
+		refusal string
+		want    agent.Stage
+	}{{regime.ClaimQuarantined, agent.StageIssuing}, {"juki.regime.issue-ended", agent.StageRefused}} {
+		centre := newCentre(t)
+		store := storePath(t)
+		counter, stop := centre.counter(centre.config(store, newSlot(newCard(t, centre.cardID))))
+		procedure, err := counter.Receive(t.Context(), application(centre.cardID))
+		must(t, err)
+		must(t, centre.answer(t.Context(), centre.claim("ApplicationReceived")))
+		must(t, centre.send(t.Context(), procedure, "keys", func(d *events.Downlink) {
+			d.Body = &events.Downlink_GenerateKeys{GenerateKeys: &events.GenerateKeys{Card: centre.cardID, Regime: events.Regime_REGIME_MYNUMBER, Kinds: both}}
+		}))
+		reach(t, counter, procedure, agent.StageConfirm)
+		must(t, counter.Confirm(procedure, pins()))
+		keys := centre.claim("KeysGenerated")
+		must(t, centre.send(t.Context(), procedure, "answer", func(d *events.Downlink) {
+			d.Body = &events.Downlink_Answer{Answer: &events.Answer{Claim: keys.GetId(), Refusals: []string{c.refusal}}}
+		}))
+		check := func(counter *agent.Counter) {
+			t.Helper()
+			natstest.Wait(t, waitLimit, "the refusal", func() bool {
+				status, err := counter.Status(procedure)
+				return err == nil && slices.Contains(slices.Concat(status.Refusals, status.Answer.GetRefusals()), c.refusal)
+			})
+			status, err := counter.Status(procedure)
+			must(t, err)
+			if status.Stage != c.want || status.Answer.GetAccepted() != (c.want == agent.StageIssuing) {
+				t.Errorf("%s: %+v", c.refusal, status)
+			}
+		}
+		check(counter)
+		stop()
+		again, _ := centre.counter(centre.config(store, nil))
+		check(again)
+	}
 }
 
 // A slot keeps its PIN when none is typed. One that never held a certificate has a PIN that nobody knows: it needs one.

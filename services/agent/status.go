@@ -11,6 +11,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/counterlink"
+	"shomei/pkg/regime"
 )
 
 // Stage is how far a procedure is, as the counter sees it.
@@ -108,7 +109,10 @@ type procedure struct {
 	last uint64
 	// opened is the id of the claim whose answer decides the stage.
 	opened string
-	wait   *waiting
+	// keys is the id of the claim that told of new keys, refused the newest answer that refused a claim after the first.
+	keys    string
+	refused *events.Answer
+	wait    *waiting
 }
 
 type watcher struct {
@@ -266,6 +270,8 @@ func (c *Counter) apply(claim *events.Claim) {
 	case *events.Claim_KeysGenerated:
 		s.Stage, s.Percent, s.Card = StageIssuing, 50, fact.KeysGenerated.GetCard()
 		s.Message = Message{"新しい鍵を作りました。電子証明書の発行を待っています。", "New keys are made. Waiting for the certificates."}
+		p.keys = claim.GetId()
+		p.endInVain()
 	case *events.Claim_CardWritten:
 		s.Stage, s.Percent, s.Card = StageWritten, 100, fact.CardWritten.GetCard()
 		s.Message = Message{"カードに書き込み、読み戻して確かめました。", "Written to the card, read back and checked."}
@@ -344,4 +350,19 @@ func (c *Counter) learnNews(p *procedure, a *events.Answer) {
 		s.Refusals = a.GetRefusals()
 		s.Message = Message{"センターはこの報告を手続きに使いませんでした。職員の確認が必要です。", "The centre did not use this report. A clerk must look into it."}
 	}
+	if len(a.GetRefusals()) > 0 && !slices.Contains(a.GetRefusals(), regime.ClaimQuarantined) { // that one people must mend
+		p.refused = a
+		p.endInVain()
+	}
+}
+
+// endInVain ends a procedure whose keys get no certificates any more; those of before stay in force. The answer that says
+// so may be read before the claim it is about.
+func (p *procedure) endInVain() {
+	s := &p.status
+	if s.Stage != StageIssuing || p.keys == "" || p.keys != p.refused.GetClaim() {
+		return
+	}
+	s.Stage, s.Answer.Accepted, s.Answer.Refusals = StageRefused, false, p.refused.GetRefusals()
+	s.Message = Message{"発行できなくなりました。", "It can't be issued any more."}
 }

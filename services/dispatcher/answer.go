@@ -18,6 +18,9 @@ func (d dispatcher) answer(r eventlog.Record, state *events.SubscriberState) *ev
 	for _, e := range c.Events {
 		take(a, e)
 	}
+	if why := inVain(c.Events); why != nil {
+		a.Accepted, a.Refusals = false, why
+	}
 	for _, held := range state.Certificates {
 		a.Certificates = append(a.Certificates, &events.CertificateState{
 			Serial: held.Serial, Kind: held.Kind, Regime: held.Regime, Status: held.Status, LastDay: held.LastDay,
@@ -59,6 +62,17 @@ func take(a *events.Answer, e *events.Event) {
 	case *events.FactRefused:
 		a.Accepted = false
 	}
+}
+
+// inVain are the rules by which the keys of a claim get no certificates any more; nil when they do, or it told of none.
+func inVain(list []*events.Event) []string {
+	made := slices.ContainsFunc(list, func(e *events.Event) bool { return e.GetKeysRecorded() != nil })
+	for _, e := range list {
+		if made && e.GetApplicationWithdrawn() != nil {
+			return e.RuleIds
+		}
+	}
+	return nil
 }
 
 // endingOf is what an event did to a certificate in force or to the card, so that the clerk can say it; nil when nothing.

@@ -387,3 +387,24 @@ func TestAnAnswerNamesWhatEnded(t *testing.T) {
 		}
 	}
 }
+
+// A counter whose keys get no certificate any more hears why, as when the card's term has ended before they were made.
+func TestTheCounterHearsThatKeysWereInVain(t *testing.T) {
+	w := servicetest.New(t, morning)
+	d := w.Enrol(servicetest.Office, "c1", "counter")
+	l := d.Apply(events.Operation_OPERATION_ISSUE, "100", "card-100")
+	r := start(t, w, nil)
+	r.settled(t)
+	d.Told()
+	w.Clock.Set("2029-06-19 10:00")
+	d.Decide(l.Keys(0))
+	r.settled(t)
+	told := d.Told()
+	if len(told) != 1 {
+		t.Fatalf("told after the keys: %v", ids(told))
+	}
+	answer := told[0].GetAnswer()
+	if answer.GetAccepted() || !slices.Contains(answer.GetRefusals(), regime.CardNotUsable) {
+		t.Errorf("answer: %v", answer)
+	}
+}
