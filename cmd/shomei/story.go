@@ -47,6 +47,7 @@ type stage struct{ out, data, agent string }
 
 func readStories(files []string) ([]*story.Story, error) {
 	var all []*story.Story
+	var wrong []error
 	for _, name := range files {
 		file, err := os.Open(name)
 		if err != nil {
@@ -55,9 +56,13 @@ func readStories(files []string) ([]*story.Story, error) {
 		s, err := story.Parse(file, name)
 		file.Close()
 		if err != nil {
-			return nil, usage("%w", err)
+			wrong = append(wrong, err)
+			continue
 		}
 		all = append(all, s)
+	}
+	if len(wrong) > 0 {
+		return nil, usage("%w", errors.Join(wrong...))
 	}
 	return all, nil
 }

@@ -68,6 +68,7 @@ type Resident struct {
 	AdultWard, Foreign bool
 	PeriodOfStay       string // its last day
 	OverseasOn         string
+	LeavesOn           string // planned day of a move-out: from then on in no register, until a move-in
 	Mail, Language     string
 }
 
@@ -93,6 +94,7 @@ type Application struct {
 	PaperCopy            bool
 	Worn                 bool   // the card takes no certificates
 	SignPIN, AuthPIN     string // typed by the resident; empty: those of every story
+	ReceivedAt           string // HH:MM of the day when a clerk enters the receipt by hand; empty: now
 	Until                Stage  // how far it goes by itself
 }
 

@@ -1,6 +1,7 @@
 package story
 
 import (
+	"fmt"
 	"strings"
 
 	"shomei/events"
@@ -50,10 +51,11 @@ func readMunicipality(w *words, o *officeReading) {
 
 func readHours(w *words, o *officeReading) {
 	h := &events.Hours{}
-	for len(w.peek()) == 11 && w.peek()[5] == '-' && isClock(w.peek()[:5]) {
+	for opens, closes, ok := strings.Cut(w.peek(), "-"); ok && isClock(opens); opens, closes, ok = strings.Cut(w.peek(), "-") {
 		span := w.next("opening hours")
-		var from, to civil.TimeOfDay
-		if from.UnmarshalText([]byte(span[:5])) != nil || to.UnmarshalText([]byte(span[6:])) != nil || to <= from {
+		from, err := timeOfDay(opens)
+		to, badEnd := timeOfDay(closes)
+		if err != nil || badEnd != nil || to <= from {
 			w.fail("write them like 09:00-17:00", "%q are no opening hours", span)
 			return
 		}
@@ -130,7 +132,7 @@ func personDetails() []entry[*Resident] {
 		{"birth", "生年月日", "DATE", "生年月日(1950-00-00のように不明な月日は00)。/ Birth date; unknown parts are 00.", readBirth},
 		{"sex", "性別", "male|female|unknown", "性別。/ Sex: " + inWords(sexes) + ".", func(w *words, p *Resident) { p.Sex = pick(w, "a sex", sexes) }},
 		{"address", "住所", "ADDRESS", "住所(都道府県から)。/ Address, from the prefecture on.", func(w *words, p *Resident) { p.Address = strings.Join(w.rest("an address"), "\u3000") }},
-		{"lives-in", "住所地", "CODE", "住民票のある市区町村のコード。/ Code of the municipality that keeps the record.", readLivesIn},
+		{"lives-in", "住所地", "CODE", "住民票のある市区町村のコード。転出すると予定日から、転入するまで、どこの住民でもない。/ Code of the municipality that keeps the record: none from the planned day of a move-out on, that of the office after a move-in.", readLivesIn},
 		{"registered", "登録", "yes|no", "住民基本台帳に記録されている。/ Stands in the resident register.", func(w *words, p *Resident) { p.Registered = yes(w) }},
 		{"adult-ward", "成年被後見人", "yes|no", "成年被後見人である。/ Is an adult ward.", func(w *words, p *Resident) { p.AdultWard = yes(w) }},
 		{"foreign", "外国籍", "yes|no", "外国人住民である。/ Is a foreign resident.", func(w *words, p *Resident) { p.Foreign = yes(w) }},
@@ -177,6 +179,9 @@ func readLivesIn(w *words, p *Resident) {
 		w.fail("write its five digits, without the check digit", "%q is no municipality code", code)
 	}
 	p.Municipality = code
+	if p.LeavesOn != "" {
+		p.LeavesOn, p.Registered = "", true
+	}
 }
 
 func readStay(w *words, p *Resident) {
@@ -203,6 +208,7 @@ func applicationDetails() []entry[*Application] {
 		{"card", "カード", "CARD [juki|mynumber]", "使うカード。新しいカードなら種類も。/ The card; its kind when it is new.", readCard},
 		{"takes-back", "引換え", "CARD", "引換えに受け取る旧カード。/ The old card given in exchange.", func(w *words, a *Application) { a.TakenBack = cardID(w) }},
 		{"clerk", "受付職員", "NAME", "受付の職員。/ The clerk who takes it in.", func(w *words, a *Application) { a.Clerk = w.next("a clerk") }},
+		{"received", "受付時刻", "HH:MM", "受け付けた時刻を後から入力する(その日のうち)。/ The time of receipt, entered by the clerk later on that day.", readReceived},
 		{"special-circumstances", "特別な事情", "granted-by OFFICER", "特別な事情を認めた職員。/ Special circumstances, and who granted them.", readSpecial},
 		{"because", "理由", "CAUSE", "理由。/ Why: " + inWords(causes) + ".", func(w *words, a *Application) { a.Cause = string(pick(w, "a cause", causes)) }},
 		{"express", "特急", "", "特急発行。/ Express issue.", func(_ *words, a *Application) { a.Express = true }},
@@ -238,6 +244,12 @@ func readCard(w *words, a *Application) {
 	a.Card = cardID(w)
 	if !w.empty() {
 		a.CardKind = pick(w, "a kind of card", cardKinds)
+	}
+}
+
+func readReceived(w *words, a *Application) {
+	if t := w.clock("the time of receipt"); w.err == nil {
+		a.ReceivedAt = fmt.Sprintf("%02d:%02d", int(t)/60, int(t)%60)
 	}
 }
 

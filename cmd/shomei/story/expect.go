@@ -48,13 +48,13 @@ type Seen struct {
 func expectations() []entry[*Expectation] {
 	list := []entry[*Expectation]{
 		{"accepted", "受理", "[RULE…]", "受理され、これらの規則が適用された。/ Accepted, and these rules were applied.", func(w *words, e *Expectation) {
-			e.About, e.judge = AboutAnswer, judgeAnswer("accepted", rules(w, 0), (*events.Answer).GetRuleIds)
+			e.About, e.judge = AboutAnswer, judgeAnswer("accepted", rules(w, 0), (*Seen).applied)
 		}},
 		{"refused", "不受理", "RULE…", "これらの規則により受理されなかった。/ Refused by these rules.", func(w *words, e *Expectation) {
-			e.About, e.judge = AboutAnswer, judgeAnswer("refused", rules(w, 1), (*events.Answer).GetRefusals)
+			e.About, e.judge = AboutAnswer, judgeAnswer("refused", rules(w, 1), func(s *Seen) []string { return s.Answer.GetRefusals() })
 		}},
 		{"deferred", "照会", "[RULE…]", "照会書兼回答書を先に郵送する。/ A letter of inquiry goes first.", func(w *words, e *Expectation) {
-			e.About, e.judge = AboutAnswer, judgeAnswer("deferred", rules(w, 0), (*events.Answer).GetRuleIds)
+			e.About, e.judge = AboutAnswer, judgeAnswer("deferred", rules(w, 0), func(s *Seen) []string { return s.Answer.GetRuleIds() })
 		}},
 		{"counter-says", "窓口表示", "TEXT…", "窓口の端末がこの文言を示し、先へ進めない。/ The counter objects with this text.", func(w *words, e *Expectation) {
 			text := strings.Join(w.rest("a text"), " ")
@@ -108,9 +108,9 @@ const (
 	AboutTrouble = "trouble"
 )
 
-func judgeAnswer(verdict string, expected []string, of func(*events.Answer) []string) judgement {
+func judgeAnswer(verdict string, expected []string, of func(*Seen) []string) judgement {
 	return func(s *Seen) (string, bool) {
-		seen, all := s.Verdict(), of(s.Answer)
+		seen, all := s.Verdict(), of(s)
 		for _, id := range expected {
 			if !slices.Contains(all, id) {
 				return seen, false
@@ -304,17 +304,25 @@ func judgeMail(text []string, wanted bool) judgement {
 	}
 }
 
-func judgeRules(expected []string) judgement {
-	return func(s *Seen) (string, bool) {
-		var all []string
-		for _, event := range s.Fresh {
-			for _, id := range event.GetRuleIds() {
-				if !slices.Contains(all, id) {
-					all = append(all, id)
-				}
+// applied are the rules of the answer and of all that the act went on to record, as those of the hand-over.
+func (s *Seen) applied() []string { return append(s.rules(), s.Answer.GetRuleIds()...) }
+
+// rules are those in what the act recorded of this person, each once.
+func (s *Seen) rules() []string {
+	var all []string
+	for _, event := range s.Fresh {
+		for _, id := range event.GetRuleIds() {
+			if !slices.Contains(all, id) {
+				all = append(all, id)
 			}
 		}
-		ok := true
+	}
+	return all
+}
+
+func judgeRules(expected []string) judgement {
+	return func(s *Seen) (string, bool) {
+		all, ok := s.rules(), true
 		for _, id := range expected {
 			ok = ok && slices.Contains(all, id)
 		}

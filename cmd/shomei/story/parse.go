@@ -155,6 +155,9 @@ func (p *parser) person(w *words) Resident {
 	if w.err == nil && !p.now.IsZero() && who.BirthDate > civil.Of(p.now).String() {
 		w.fail("mend the birth date, or tell this later", "%q is born on %s, after %s", name, who.BirthDate, minute(p.now))
 	}
+	if who.LeavesOn != "" && who.LeavesOn <= civil.Of(p.now).String() {
+		who.Registered = false
+	}
 	return who
 }
 

@@ -147,6 +147,87 @@ look A
 	}
 }
 
+// Who moves stands in no register from the planned day on, lives where they file the move-in, and abroad from the day of
+// the move.
+func TestAMoveChangesWhereSomebodyIsRegistered(t *testing.T) {
+	s := parse(t, someone+`office other
+  municipality 12213 東金市 Togane-shi
+at 2018-03-28 9:00
+change A move-out at main
+  planned 2018-04-01
+at 2018-03-31 10:00
+look A
+at 2018-04-01 10:00
+look A
+at 2018-04-03 10:00
+change A move-in at other
+  happened 2018-04-01
+look A
+at 2024-06-03 10:00
+change A move-overseas at other
+  planned 2024-06-10
+  keeps-using
+look A
+`)
+	var seen []Resident
+	for _, step := range s.Steps {
+		if look, ok := step.Act.(*Look); ok {
+			seen = append(seen, look.Person)
+		}
+	}
+	for i, want := range []struct {
+		registered             bool
+		municipality, overseas string
+	}{{true, "12237", ""}, {false, "12237", ""}, {true, "12213", ""}, {true, "12213", "2024-06-10"}} {
+		if got := seen[i]; got.Registered != want.registered || got.Municipality != want.municipality || got.OverseasOn != want.overseas {
+			t.Errorf("look %d: %+v, want %+v", i, got, want)
+		}
+	}
+	overseas := s.Steps[len(s.Steps)-2].Act.(*Change)
+	if overseas.CausedOn != "2024-06-10" {
+		t.Errorf("the planned day of a move overseas is the day that decides: %+v", overseas)
+	}
+}
+
+func TestTimesOfDay(t *testing.T) {
+	s := parse(t, someone+`office main
+  municipality 12237 山武市 Sammu-shi
+  hours 8:30-12:00 13:00-17:15 Wed
+at 2018-04-04 9:05
+apply A issue at main
+  card X-1 juki
+  received 8:45
+`)
+	hours := s.Steps[2].Act.(*Office).Definition.Hours[0]
+	if len(hours.Spans) != 2 || hours.Spans[0].OpensMinute != 8*60+30 || hours.Spans[1].ClosesMinute != 17*60+15 || len(hours.Weekdays) != 1 {
+		t.Errorf("hours %v", hours)
+	}
+	if at := s.Steps[3].Act.(*SetClock).To; minute(at) != "2018-04-04 09:05" {
+		t.Errorf("the clock shows %s", minute(at))
+	}
+	if a := s.Steps[4].Act.(*Application); a.ReceivedAt != "08:45" {
+		t.Errorf("received at %q", a.ReceivedAt)
+	}
+}
+
+// An acceptance names the rules of the answer and of everything that followed in the same act.
+func TestAcceptedRulesAreThoseOfTheWholeAct(t *testing.T) {
+	s := parse(t, someone+"apply A issue at main\n  card X-1 juki\n  expect accepted juki.fee.new juki.handover.paper-copy\n")
+	e := s.Steps[2].Expect[0]
+	seen := &Seen{Answer: &events.Answer{Accepted: true, RuleIds: []string{"juki.fee.new"}}}
+	if _, ok := e.Judge(seen); ok {
+		t.Error("a rule that nothing recorded is taken as applied")
+	}
+	seen.Fresh = []*events.Event{events.New(&events.Delivered{}, "juki.handover.paper-copy")}
+	if _, ok := e.Judge(seen); !ok {
+		t.Error("a rule of the hand-over is not seen")
+	}
+	seen.Answer.Accepted = false
+	if _, ok := e.Judge(seen); ok {
+		t.Error("a refusal is taken as an acceptance")
+	}
+}
+
 func TestACardKeepsTheKindItWasIntroducedWith(t *testing.T) {
 	s := parse(t, someone+"apply A issue at main\n  card X-1 juki\napply A issue at main\n  card X-1\n")
 	if kind := s.Steps[3].Act.(*Application).CardKind; kind != events.CardKind_CARD_KIND_JUKI {

@@ -1,6 +1,7 @@
 package story
 
 import (
+	"cmp"
 	"path"
 	"time"
 
@@ -12,13 +13,13 @@ import (
 func statements() []entry[*reading] {
 	return []entry[*reading]{
 		{"story", "物語", "TITLE…", "表題。最初の文。/ The title; the first statement.", readStory},
-		{"office", "役所", "NAME", "役所(本庁・支所)を定める。後で同じ名を書けば定め直す。/ Defines an office; said again it is redefined.", readOffice},
+		{"office", "役所", "NAME", "役所(本庁・支所)を定める。名は英小文字、数字、-。後で同じ名を書けば定め直す。/ Defines an office, named in a-z, 0-9 and -; said again it is redefined.", readOffice},
 		{"person", "人物", "NAME", "人物を紹介する。後で同じ名を書けば、書いた項目だけ改まる。/ Introduces a person; said again, what stands under it changes.", readPerson},
 		{"at", "日時", "DATE [HH:MM]", "その時まで時計を進める(時刻がなければ10:00)。/ Sets the clock forward (10:00 when no time stands there).", readAt},
 		{"wait", "経過", "N days|weeks|months|years", "時を経過させる(日・週・月・年)。/ Lets time pass; the time of day stays.", readWait},
 		{"apply", "申請", "PERSON OPERATION at OFFICE", "窓口での申請。/ An application at a counter: " + inWords(operations) + ".", readApply},
 		{"factory", "工場", "PERSON card CARD", "工場でカードと電子証明書を作る。/ The factory makes card and certificates.", readFactory},
-		{"confirm", "本人確認", "PERSON", "残した申請について本人が同意し暗証番号を入れる。/ The resident confirms an application that was left at accepted.", readConfirm},
+		{"confirm", "本人確認", "PERSON", "残した申請について本人が同意し暗証番号を入れる。書込みまで進む(手渡しは hand-out)。/ The resident confirms an application that was left at accepted; it goes on to written, then comes hand-out.", readConfirm},
 		{"hand-out", "手渡し", "PERSON", "残した申請のカードを手渡す。/ Hands over what was left at written.", readHandOut},
 		{"drop", "取下げ", "PERSON", "残した申請を取り下げる。/ Drops an application that was left.", readDrop},
 		{"change", "異動", "PERSON CHANGE [at OFFICE]", "住民票の異動。/ A change of the resident record: " + inWords(changes) + ".", readChange},
@@ -133,7 +134,7 @@ func readPerson(w *words, r *reading) {
 	case who.Address == "":
 		w.fail("add a line: address …", "person %s has no address", name)
 	case who.Municipality == "":
-		w.fail("add a line: lives-in OFFICE (or the code of the municipality)", "person %s lives in no municipality", name)
+		w.fail("add a line: lives-in CODE", "person %s lives in no municipality", name)
 	}
 	r.persons[name] = who
 	r.step.Act = &Facts{who}
@@ -196,14 +197,30 @@ func readChange(w *words, r *reading) {
 		events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS:
 		c.Person.Registered = c.Change == events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS
 	case events.RecordChange_RECORD_CHANGE_MOVE_IN:
-		c.Person.Registered, c.Person.OverseasOn = true, ""
+		c.Person.Registered, c.Person.OverseasOn, c.Person.LeavesOn = true, "", ""
+		if c.Office != "" {
+			c.Person.Municipality = c.Office[:5] // who moves in files where they live from now on
+		}
 	}
 	under(r, changeDetails(), c, who.Nick)
-	if c.Change == events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS && c.Person.OverseasOn == "" {
-		c.Person.OverseasOn = c.CausedOn
-	}
+	r.leaves(c)
 	r.persons[who.Nick] = c.Person
 	r.step.Act = c
+}
+
+// leaves notes from when on a person who moves stands in no register, or lives abroad.
+func (r *reading) leaves(c *Change) {
+	today := ""
+	if !r.now.IsZero() {
+		today = civil.Of(r.now).String()
+	}
+	switch c.Change {
+	case events.RecordChange_RECORD_CHANGE_MOVE_OUT:
+		c.Person.LeavesOn = cmp.Or(c.PlannedOn, today)
+	case events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS:
+		c.CausedOn = cmp.Or(c.CausedOn, c.PlannedOn)
+		c.Person.OverseasOn = cmp.Or(c.Person.OverseasOn, c.CausedOn, today)
+	}
 }
 
 func readLose(w *words, r *reading) {

@@ -128,13 +128,25 @@ var weekdays = map[string]time.Weekday{
 }
 
 // isClock tells whether a word has the form of a time of day.
-func isClock(word string) bool { return len(word) == 5 && word[2] == ':' }
+func isClock(word string) bool {
+	hour, minute, ok := strings.Cut(word, ":")
+	return ok && (len(hour) == 1 || len(hour) == 2) && len(minute) == 2
+}
+
+// timeOfDay reads HH:MM or H:MM.
+func timeOfDay(text string) (civil.TimeOfDay, error) {
+	if len(text) == len("9:00") {
+		text = "0" + text
+	}
+	var t civil.TimeOfDay
+	return t, t.UnmarshalText([]byte(text))
+}
 
 // clock takes a time of day, HH:MM.
 func (w *words) clock(what string) civil.TimeOfDay {
 	text := w.next(what)
-	var t civil.TimeOfDay
-	if err := t.UnmarshalText([]byte(text)); err != nil && w.err == nil {
+	t, err := timeOfDay(text)
+	if err != nil && w.err == nil {
 		w.fail("write it like 09:30", "%q is no time of day for %s", text, what)
 	}
 	return t

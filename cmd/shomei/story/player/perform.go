@@ -224,14 +224,19 @@ func worksOnCard(op events.Operation) bool {
 func (p *performance) carryThrough(ctx context.Context, d *desk, at leftAt, state *procedure, out outcome) (outcome, error) {
 	a, nick := at.application, at.application.Person.Nick
 	p.left[nick] = at
+	var err error
 	if state.State == "waiting-confirmation" {
-		if err := d.call(ctx, "POST", "/api/procedures/"+at.procedure+"/confirm", map[string]any{"pins": typed(a, state)}, nil); err != nil {
+		if err = d.call(ctx, "POST", "/api/procedures/"+at.procedure+"/confirm", map[string]any{"pins": typed(a, state)}, nil); err != nil {
 			return out, err
 		}
-		var err error
-		if state, err = d.until(ctx, at.procedure, "ready", "failed"); err != nil {
+		if state, err = d.until(ctx, at.procedure, "ready", "failed", "refused"); err != nil {
 			return out, err
 		}
+	}
+	if state.State == "refused" { // between the acceptance and the keys
+		delete(p.left, nick)
+		out.answer, err = state.answer()
+		return out, err
 	}
 	if state.State == "failed" {
 		out.trouble = state.trouble()
@@ -305,6 +310,9 @@ func (p *performance) finish(ctx context.Context, f *story.Finish) (outcome, err
 	}
 	at.application.PaperCopy = at.application.PaperCopy || f.PaperCopy
 	at.application.SignPIN, at.application.AuthPIN = f.SignPIN, f.AuthPIN
+	if err := p.bringAgain(ctx, d, at); err != nil {
+		return outcome{}, err
+	}
 	state, err := d.until(ctx, at.procedure, "waiting-confirmation", "ready", "failed", "done", "dropped")
 	if err != nil {
 		return outcome{}, err
@@ -322,6 +330,15 @@ func (p *performance) finish(ctx context.Context, f *story.Finish) (outcome, err
 	}
 	out.trouble = "the application is " + state.State
 	return out, nil
+}
+
+// bringAgain puts the card of an application that was left onto the reader: another may have lain there since.
+func (p *performance) bringAgain(ctx context.Context, d *desk, at leftAt) error {
+	card := p.presented(at.application)
+	if card == "" {
+		return nil
+	}
+	return p.world.bring(ctx, d, at.desk, card, at.application.CardKind)
 }
 
 // change tells a change of the resident record, from where it was filed or from the register itself.

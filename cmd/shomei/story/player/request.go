@@ -20,6 +20,7 @@ type request struct {
 	NoticeAnswer         bool     `json:"notice_answer,omitempty"`
 	PINsMatch            bool     `json:"pins_match,omitempty"`
 	TakenBack            string   `json:"taken_back,omitempty"`
+	ReceivedAt           string   `json:"received_at,omitempty"`
 	Person               person   `json:"person"`
 	Contact              contact  `json:"contact"`
 }
@@ -51,7 +52,7 @@ func newRequest(a *story.Application, presented, letter string) request {
 	out := request{
 		Operation: story.Word(a.Operation), Channel: story.Word(a.Channel), Card: presented, CardKind: story.Word(a.CardKind), Clerk: a.Clerk,
 		SecondOfficer: a.SecondOfficer, SpecialCircumstances: a.SpecialCircumstances, Express: a.Express, Cause: a.Cause,
-		NoticeAnswer: a.NoticeAnswer, PINsMatch: a.PINsMatch, TakenBack: a.TakenBack,
+		NoticeAnswer: a.NoticeAnswer, PINsMatch: a.PINsMatch, TakenBack: a.TakenBack, ReceivedAt: a.ReceivedAt,
 		Person: person{
 			ResidentCode: r.Code, Name: r.Name, Alias: r.Alias, BirthDate: r.BirthDate, Sex: r.Sex, Address: r.Address,
 			Registered: r.Registered, Municipality: r.Municipality, AdultWard: r.AdultWard, Foreign: r.Foreign,
