@@ -321,6 +321,12 @@ func (s *slot) Await(ctx context.Context, present bool) error {
 	}
 }
 
+func (s *slot) Present(context.Context) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.card != nil, nil
+}
+
 func (s *slot) Connect() (agent.Connection, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

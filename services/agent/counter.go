@@ -45,6 +45,9 @@ const (
 type Reader interface {
 	// Await waits until a card is in the reader (present) or none is, and returns nil then.
 	Await(ctx context.Context, present bool) error
+	// Present tells at once whether a card is in the reader. As long as ctx allows it waits for a reader that does not say:
+	// the error is then why.
+	Present(ctx context.Context) (bool, error)
 	// Connect takes the card in the reader exclusively. card.ErrRemoved when there is none. Close it to give it back.
 	Connect() (Connection, error)
 }

@@ -2,8 +2,10 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"shomei/events"
 	"shomei/pkg/card"
@@ -28,6 +30,33 @@ func (c *Counter) Look(ctx context.Context, do func(*card.Session) error) error 
 	}
 	defer conn.Close()
 	return do(card.NewSession(conn))
+}
+
+// sayWithin is how long a reader that is starting, or a card that was just put in, may take to say what it is.
+const sayWithin = 5 * time.Second
+
+// Presented is the card in the reader at this moment; the zero Identity when the reader says that it is empty, when this
+// counter has none, and for a card of another kind. Whatever else keeps the card from being known is an error.
+func (c *Counter) Presented(ctx context.Context) (card.Identity, error) {
+	if c.cfg.Reader == nil {
+		return card.Identity{}, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, sayWithin)
+	defer cancel()
+	for {
+		present, err := c.cfg.Reader.Present(ctx)
+		if err != nil || !present {
+			return card.Identity{}, err
+		}
+		identity, err := c.ReadCard()
+		switch {
+		case errors.Is(err, card.ErrForeignCard):
+			return card.Identity{}, nil
+		case !errors.Is(err, card.ErrRemoved) || ctx.Err() != nil:
+			return identity, err
+		}
+		pauseFor(ctx, contactTime) // a card that is held badly, or a service that was started again
+	}
 }
 
 // AwaitCard waits until a card is in the reader (present) or none is. card.ErrRemoved when this counter has no reader.

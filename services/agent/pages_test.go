@@ -24,13 +24,17 @@ import (
 	pages "shomei/services/agent/desk"
 )
 
+func deskConfig(counter *agent.Counter) pages.Config {
+	return pages.Config{
+		Counter: counter, Name: "12237-main-1", Office: "12237-main", Now: time.Now,
+		ClockEvidence: func() string { return "synchronised" }, Logger: noLog,
+	}
+}
+
 // openDesk serves the pages of a counter.
 func openDesk(t testing.TB, counter *agent.Counter) (url string) {
 	t.Helper()
-	served, err := pages.New(pages.Config{
-		Counter: counter, Name: "12237-main-1", Office: "12237-main", Now: time.Now,
-		ClockEvidence: func() string { return "synchronised" }, Logger: noLog,
-	})
+	served, err := pages.New(deskConfig(counter))
 	must(t, err)
 	server := httptest.NewServer(served.Handler())
 	ctx, cancel := context.WithCancel(context.Background())

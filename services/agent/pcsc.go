@@ -28,10 +28,23 @@ func (r *pcscReader) Await(ctx context.Context, present bool) error {
 	if err != nil {
 		return err
 	}
+	r.seen(name)
+	return nil
+}
+
+func (r *pcscReader) Present(ctx context.Context) (bool, error) {
+	name, err := pcsc.Present(ctx, r.name)
+	if err != nil || name == "" {
+		return false, err
+	}
+	r.seen(name)
+	return true, nil
+}
+
+func (r *pcscReader) seen(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.last = name
-	return nil
 }
 
 func (r *pcscReader) current() string {

@@ -37,6 +37,7 @@ var meaning = map[scard.Error]error{
 	scard.ErrServiceStopped:     ErrNoService,
 	scard.ErrInvalidHandle:      ErrNoService, // of a service that was restarted
 	scard.ErrCommError:          ErrNoService,
+	scard.ErrSecurityViolation:  ErrNoService, // libpcsclite's word for a service that hung up on a call, dying or by its policy
 	scard.ErrUnknownReader:      ErrNoReader,
 	scard.ErrNoReadersAvailable: ErrNoReader,
 	scard.ErrReaderUnavailable:  ErrNoReader,
@@ -89,6 +90,28 @@ func WaitCard(ctx context.Context, reader string) (string, error) {
 			return "", false
 		}
 		return states[i].Reader, true
+	})
+}
+
+// Present tells at once which reader has a card; an empty name when none has.
+// It waits only for a service that is away, and for a reader or a card that has
+// not said yet how it stands; the error is then ctx's, together with what stood
+// in the way last.
+func Present(ctx context.Context, reader string) (string, error) {
+	return wait(ctx, reader, func(states []scard.ReaderState) (string, bool) {
+		certain := true
+		for _, s := range states {
+			switch {
+			case s.Reader == pnp:
+			case s.EventState&scard.StatePresent == 0:
+				certain = certain && s.EventState&scard.StateEmpty != 0
+			case s.EventState&scard.StateMute != 0:
+				certain = false
+			default:
+				return s.Reader, true
+			}
+		}
+		return "", certain
 	})
 }
 
@@ -147,6 +170,9 @@ func watch(ctx context.Context, reader string, found func([]scard.ReaderState) (
 	}
 	for {
 		err := service.GetStatusChange(states, lostCancel)
+		if name, ok := found(states); ok && (err == nil || errors.Is(err, scard.ErrTimeout)) {
+			return name, nil // also when ctx has just ended: a card that is there must not be passed over
+		}
 		switch {
 		case ctx.Err() != nil && len(states) == 1:
 			return "", ErrNoReader
@@ -155,9 +181,6 @@ func watch(ctx context.Context, reader string, found func([]scard.ReaderState) (
 		}
 		if err != nil && !errors.Is(err, scard.ErrTimeout) {
 			return "", explain("watching the card readers", err)
-		}
-		if name, ok := found(states); ok {
-			return name, nil
 		}
 		if states[0].EventState&scard.StateChanged != 0 && err == nil && len(states) == 1 {
 			return "", ErrNoReader // readers came or went: look again

@@ -12,19 +12,20 @@ import (
 	"time"
 
 	"shomei/events"
-	"shomei/pkg/card"
 	"shomei/pkg/civil"
 	"shomei/services/agent"
 )
 
 // request is an application as the API takes it.
 type request struct {
-	Procedure            string   `json:"procedure"`
-	Operation            string   `json:"operation"`
-	Channel              string   `json:"channel"`
-	Kinds                []string `json:"kinds"`
-	Documents            []string `json:"documents"`
+	Procedure string   `json:"procedure"`
+	Operation string   `json:"operation"`
+	Channel   string   `json:"channel"`
+	Kinds     []string `json:"kinds"`
+	Documents []string `json:"documents"`
+	// Card is the one that it is about, when it is not the one on the reader; NoCard that there is none, whatever the reader says.
 	Card                 string   `json:"card"`
+	NoCard               bool     `json:"no_card"`
 	CardKind             string   `json:"card_kind"`
 	Clerk                string   `json:"clerk"`
 	SecondOfficer        string   `json:"second_officer"`
@@ -158,8 +159,10 @@ func (d *Desk) application(ctx context.Context, r request) (agent.Application, e
 	if err != nil {
 		return agent.Application{}, err
 	}
-	if received.Card == "" && cardOnReader(received.Operation) {
-		d.presented(ctx, received)
+	if received.Card == "" && !r.NoCard && cardOnReader(received.Operation) {
+		if err := d.presented(ctx, received); err != nil {
+			return agent.Application{}, &readerError{err}
+		}
 	}
 	return agent.Application{
 		Procedure: r.Procedure, Officer: r.Clerk, SecondOfficer: r.SecondOfficer, Received: received, Personal: r.personal(), Filed: filed,
@@ -241,22 +244,23 @@ func letterOf(documents []string) string {
 // holder has, also a card that is lost, so a card left on the reader must not slip in.
 func cardOnReader(op events.Operation) bool { return op != events.Operation_OPERATION_REVOKE }
 
-// presented fills in the card on the reader. An empty reader is no error: the hub knows the card that is held.
-func (d *Desk) presented(ctx context.Context, received *events.ApplicationReceived) {
-	if d.Reader() != ReaderCard {
-		return
-	}
-	var identity card.Identity
-	err := d.Counter.Look(ctx, func(s *card.Session) (err error) {
-		identity, err = s.Identify()
-		return err
-	})
+// readerError is why the card on the reader is not known. The clerk, who sees what lies there, may say it instead.
+type readerError struct{ err error }
+
+func (e *readerError) Error() string { return "asking the reader for its card: " + e.err.Error() }
+func (e *readerError) Unwrap() error { return e.err }
+
+// presented fills in the card on the reader. An empty reader is no error: the hub knows the card that is held. The reader
+// is asked, not the desk's watch, which may not have heard of it yet: a card that is there and not named would be refused
+// as missing.
+func (d *Desk) presented(ctx context.Context, received *events.ApplicationReceived) error {
+	identity, err := d.Counter.Presented(ctx)
 	if err != nil {
-		d.Logger.Info("the card on the reader does not say its number", "error", err)
-		return
+		return err
 	}
 	received.Card = identity.CardID
 	if received.CardKind == events.CardKind_CARD_KIND_UNSPECIFIED {
 		received.CardKind = cardKinds[identity.Kind.String()]
 	}
+	return nil
 }

@@ -60,6 +60,7 @@ type Desk struct {
 
 	mu     sync.Mutex
 	reader ReaderState
+	heard  int           // how often the reader's state was set
 	told   chan struct{} // closed and made anew when reader changes
 }
 
@@ -115,21 +116,23 @@ func (d *Desk) Run(ctx context.Context) error {
 	return nil
 }
 
-// watchReader asks once for the change that is possible now.
+// watchReader asks once for the change that is possible now. An answer on whose way the state was set otherwise is old.
 func (d *Desk) watchReader(ctx context.Context) {
 	within, cancel := context.WithTimeout(ctx, readerWatch)
 	defer cancel()
-	inside := d.Reader() == ReaderCard
+	d.mu.Lock()
+	inside, asked := d.reader == ReaderCard, d.heard
+	d.mu.Unlock()
 	err := d.Counter.AwaitCard(within, !inside)
 	switch {
 	case ctx.Err() != nil:
 		return
 	case errors.Is(err, pcsc.ErrNoReader), errors.Is(err, pcsc.ErrNoService), errors.Is(err, card.ErrRemoved):
-		d.setReader(ReaderAway)
+		d.learnReader(ReaderAway, asked)
 	case err == nil && !inside:
-		d.setReader(ReaderCard)
+		d.learnReader(ReaderCard, asked)
 	case err == nil, !inside:
-		d.setReader(ReaderEmpty)
+		d.learnReader(ReaderEmpty, asked)
 	}
 	if within.Err() == nil { // answered at once: a failing reader must not be asked without pause
 		pause(ctx, readerPause)
@@ -152,9 +155,25 @@ func (d *Desk) Reader() ReaderState {
 	return d.reader
 }
 
+// setReader notes what is certain about the reader now.
 func (d *Desk) setReader(s ReaderState) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.noteReader(s)
+}
+
+// learnReader notes what a question brought that was asked when the state had been set that often, unless it is old.
+func (d *Desk) learnReader(s ReaderState, asked int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.heard == asked {
+		d.noteReader(s)
+	}
+}
+
+// noteReader is called with mu held.
+func (d *Desk) noteReader(s ReaderState) {
+	d.heard++
 	if d.reader == s {
 		return
 	}

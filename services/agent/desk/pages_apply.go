@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -26,6 +27,8 @@ type applyView struct {
 	Sexes     []choice
 	// Missing is what is not there yet; the clerk may file all the same, and the hub decides.
 	Missing []alarm
+	// Silent is why the card on the reader is not known; the clerk may say that there is none.
+	Silent  []alarm
 	Unblock bool
 }
 
@@ -204,12 +207,20 @@ func (d *Desk) postApply(r *http.Request, lang page.Language) (answer, error) {
 		view.Missing = append(view.Missing, ruleAlarm(missing.Rule, lang))
 	}
 	wrong := d.wrongFields(form, lang)
-	if len(wrong) > 0 || len(view.Missing) > 0 && form.Get("file") != "anyway" {
+	again := func() (answer, error) {
 		out := show("apply", page.View{Title: "apply.title", Errors: wrong, Scripts: personalScripts, Data: view})
 		out.status = http.StatusUnprocessableEntity
 		return out, nil
 	}
+	if len(wrong) > 0 || len(view.Missing) > 0 && form.Get("file") != "anyway" && form.Get("file") != withoutCard {
+		return again()
+	}
 	application, err := d.application(r.Context(), requestOf(form, claim))
+	if reader := (*readerError)(nil); errors.As(err, &reader) {
+		what, next := problemOf(err).in(lang)
+		view.Missing, view.Silent = nil, []alarm{{what, next}}
+		return again()
+	}
 	if err != nil {
 		return answer{}, err
 	}
@@ -219,6 +230,9 @@ func (d *Desk) postApply(r *http.Request, lang page.Language) (answer, error) {
 	}
 	return goTo("/procedures/" + procedure), err
 }
+
+// withoutCard is the clerk's word that no card lies on a reader that does not say so itself.
+const withoutCard = "without-card"
 
 func ruleAlarm(id regime.ID, lang page.Language) alarm {
 	what, next := refusal([]string{id}).in(lang)
@@ -276,7 +290,7 @@ func personOf(form url.Values) person {
 
 func requestOf(form url.Values, documents []string) request {
 	r := request{
-		Procedure: form.Get("procedure"), Operation: form.Get("operation"), Kinds: form["kinds"], Documents: documents, Card: form.Get("card"),
+		Procedure: form.Get("procedure"), Operation: form.Get("operation"), Kinds: form["kinds"], Documents: documents, Card: form.Get("card"), NoCard: form.Get("file") == withoutCard,
 		CardKind: form.Get("card_kind"), Clerk: form.Get("clerk"), SecondOfficer: form.Get("second_officer"),
 		SpecialCircumstances: form.Get("special_circumstances"), Express: form.Get("express") != "", Cause: form.Get("cause"),
 		PINs: form["pins"], PINsMatch: form.Get("pins_match") != "", TakenBack: form.Get("taken_back"),

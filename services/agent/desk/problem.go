@@ -137,6 +137,13 @@ func problemOf(err error) *Problem {
 			return &p
 		}
 	}
+	if reader := (*readerError)(nil); errors.As(err, &reader) {
+		return &Problem{
+			Code: "reader-not-ready", JA: "カードリーダーがまだ答えません。", EN: "The card reader does not answer yet.",
+			NextJA: "カードを置き直し、少し待ってもう一度受け付けてください。続くときはカードの番号を入力してください。",
+			NextEN: "Put the card down again, wait a moment and take it once more; if it goes on, type the card's number.", status: http.StatusServiceUnavailable,
+		}
+	}
 	return &Problem{
 		Code: "internal", JA: "処理できませんでした。", EN: "It could not be done.", status: http.StatusInternalServerError,
 		NextJA: "もう一度試し、続くときは管理者に連絡してください。", NextEN: "Try again; if it goes on, tell the administrator.",

@@ -107,6 +107,7 @@ var applyWords = page.Catalogue{
 	"apply.special":             {JA: "特別の事情", EN: "Special circumstances"},
 	"apply.file":                {JA: "受け付ける", EN: "Take the application"},
 	"apply.anyway":              {JA: "足りないまま受け付ける（センターが判断）", EN: "Take it all the same (the centre decides)"},
+	"apply.nocard":              {JA: "カードなしで受け付ける", EN: "Take it without a card"},
 	"way.self":                  {JA: "本人（写真付きの本人確認書類あり）", EN: "The person, with photo ID"},
 	"way.self-no-photo":         {JA: "本人（写真付きの書類なし、照会書による）", EN: "The person, without photo ID (letter of inquiry)"},
 	"way.proxy":                 {JA: "任意代理人（照会書による）", EN: "A proxy (letter of inquiry)"},
