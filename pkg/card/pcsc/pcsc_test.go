@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 	"testing"
 	"time"
 
@@ -183,6 +184,55 @@ func TestServiceRestarts(t *testing.T) {
 	if _, err := card.NewSession(conn).Identify(); err != nil {
 		t.Errorf("after the restart: %v", err)
 	}
+}
+
+// TestServiceDies kills pcscd from outside: it is started again with the card that lies in the reader.
+func TestServiceDies(t *testing.T) {
+	service.Readers[0].Insert(cardtest.Ready(t, card.MyNumber, "C1"))
+	conn := connect(t)
+	if err := syscall.Kill(service.PID(), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	for err == nil { // until the death is felt
+		_, err = card.NewSession(conn).Identify()
+	}
+	if !errors.Is(err, card.ErrRemoved) {
+		t.Errorf("over the dead service: %v", err)
+	}
+	if err := conn.Close(); err != nil {
+		t.Errorf("closing over the dead service: %v", err)
+	}
+	conn = connect(t)
+	defer empty(t)
+	defer conn.Close()
+	if id, err := card.NewSession(conn).Identify(); err != nil || id.CardID != "C1" {
+		t.Errorf("after its death: %+v, %v", id, err)
+	}
+}
+
+// TestPresentIsCertain asks full and empty readers, by name and without.
+func TestPresentIsCertain(t *testing.T) {
+	present := func(reader, want string) {
+		t.Helper()
+		if got, err := pcsc.Present(within(t, 20*time.Second), reader); err != nil || got != want {
+			t.Errorf("in reader %q: %q, %v, want %q", reader, got, err, want)
+		}
+	}
+	empty(t)
+	present("", "")
+	present(vreader.Names[0], "")
+	service.Readers[1].Insert(cardtest.Ready(t, card.MyNumber, "C1"))
+	if _, err := pcsc.WaitCard(within(t, 20*time.Second), vreader.Names[1]); err != nil {
+		t.Fatal(err)
+	}
+	present("", vreader.Names[1])
+	present(vreader.Names[0], "")
+	service.Readers[1].Eject()
+	if err := pcsc.WaitRemoved(within(t, 20*time.Second), vreader.Names[1]); err != nil {
+		t.Fatal(err)
+	}
+	present("", "")
 }
 
 func TestWaitsAcrossRestart(t *testing.T) {

@@ -54,8 +54,12 @@ type Service struct {
 	Readers [Slots]*softcard.Reader
 
 	dir    string
+	log    *slog.Logger
+	run    context.Context // ends with Close
 	cancel context.CancelFunc
 	wait   sync.WaitGroup
+
+	starting sync.Mutex // held while pcscd is stopped and started
 
 	mu      sync.Mutex
 	daemon  *exec.Cmd
@@ -74,20 +78,23 @@ const (
 // Start runs pcscd until Close, and returns when it accepts clients. It needs
 // root, for namespaces of its own (mounts and network), and Debian's pcscd and
 // vsmartcard-vpcd; without them the error is ErrCannotIsolate and says what to
-// do. The pcscd ends with this process, however it ends.
+// do. The pcscd ends with this process, however it ends; when it ends by itself
+// it is started again, as systemd does with the machine's.
 func Start(ctx context.Context, c Config) (*Service, error) {
 	if err := check(&c); err != nil {
 		return nil, err
 	}
-	s := &Service{dir: c.Dir}
+	s := &Service{dir: c.Dir, log: c.Log}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
 	if err := s.writeConfig(); err != nil {
 		return nil, err
 	}
-	run, cancel := context.WithCancel(context.Background())
-	s.cancel = cancel
+	s.run, s.cancel = context.WithCancel(context.Background())
 	for i := range s.Readers {
-		s.Readers[i] = softcard.NewReader(s.dial(i), c.Log)
-		s.wait.Go(func() { s.Readers[i].Run(run) })
+		s.Readers[i] = softcard.NewReader(s.dial(i), s.log)
+		s.wait.Go(func() { s.Readers[i].Run(s.run) })
 	}
 	if err := s.Restart(ctx); err != nil {
 		s.Close()
@@ -178,6 +185,7 @@ func (s *Service) launch() error {
 
 const (
 	readyWithin = 20 * time.Second
+	startAfter  = time.Second // that a start failed
 	lookEvery   = 20 * time.Millisecond
 )
 
@@ -224,19 +232,71 @@ func (s *Service) Env() string { return SocketEnv + "=" + s.Socket() }
 // PC/SC in the process.
 func (s *Service) Use() error { return os.Setenv(SocketEnv, s.Socket()) }
 
+// PID is pcscd's process, 0 while there is none.
+func (s *Service) PID() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.daemon == nil {
+		return 0
+	}
+	return s.daemon.Process.Pid
+}
+
 // Restart kills pcscd and starts it again with the same readers, cards and
 // socket, as an update of the machine's packages would.
 func (s *Service) Restart(ctx context.Context) error {
+	s.starting.Lock()
+	defer s.starting.Unlock()
 	s.kill()
+	return s.begin(ctx)
+}
+
+// begin is called with starting held and no pcscd running.
+func (s *Service) begin(ctx context.Context) error {
+	if err := s.run.Err(); err != nil {
+		return fmt.Errorf("the virtual reader is closed: %w", err)
+	}
 	if err := s.launch(); err != nil {
 		return err
 	}
-	return s.ready(ctx)
+	if err := s.ready(ctx); err != nil {
+		return err
+	}
+	daemon, ended := s.daemon, s.ended
+	s.wait.Go(func() {
+		<-ended
+		s.again(daemon)
+	})
+	return nil
 }
 
+// again starts pcscd anew when this one ended by itself, until that succeeds.
+func (s *Service) again(ended *exec.Cmd) {
+	s.starting.Lock()
+	defer s.starting.Unlock()
+	if s.daemon != ended {
+		return // it was stopped here
+	}
+	for s.run.Err() == nil {
+		s.log.Warn("pcscd of the virtual reader has ended and is started again", "state", ended.ProcessState)
+		s.kill()
+		err := s.begin(s.run)
+		if err == nil {
+			return
+		}
+		s.log.Error("pcscd of the virtual reader does not start", "error", err)
+		select {
+		case <-s.run.Done():
+		case <-time.After(startAfter):
+		}
+	}
+}
+
+// kill leaves no pcscd running; it is called with starting held.
 func (s *Service) kill() {
 	s.mu.Lock()
 	daemon, ended := s.daemon, s.ended
+	s.daemon = nil
 	if s.network != nil {
 		s.network.Close()
 		s.network = nil
@@ -252,7 +312,9 @@ func (s *Service) kill() {
 
 // Close stops pcscd and the readers and waits until they have ended.
 func (s *Service) Close() {
-	s.kill()
 	s.cancel()
+	s.starting.Lock()
+	s.kill()
+	s.starting.Unlock()
 	s.wait.Wait()
 }
