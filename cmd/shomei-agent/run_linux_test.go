@@ -111,6 +111,12 @@ func startCounter(t *testing.T, bundle string) *counter {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(cards) })
+	return startCounterWith(t, bundle, cards)
+}
+
+// startCounterWith starts one whose cards lie in a folder.
+func startCounterWith(t *testing.T, bundle, cards string) *counter {
+	t.Helper()
 	c := &counter{t: t, cards: cards}
 	c.cmd = exec.Command(os.Args[0], "run", "--bundle", bundle, "--virtual-reader", cards)
 	c.cmd.Env = append(os.Environ(), "SHOMEI_AGENT_MAIN=1")
@@ -376,6 +382,33 @@ func TestTheTrayPutsANewCardOnTheReader(t *testing.T) {
 	}
 	if card := c.call("GET", "/api/card", "", http.StatusOK); card["card"] != "DEMO-001" || card["life_cycle"] != "initialised" {
 		t.Errorf("the new card: %v", card)
+	}
+}
+
+// TestAnApplicationRightAfterARestartHasItsCard kills the counter with a card in its reader: the card is still there in the
+// next process, and its very first application takes it along.
+func TestAnApplicationRightAfterARestartHasItsCard(t *testing.T) {
+	_, bundle := centre(t, civil.New(2024, time.June, 3))
+	c := startCounter(t, bundle)
+	c.call("POST", "/api/reader/cards", `{"id":"CARD-1"}`, http.StatusCreated)
+	c.call("POST", "/api/reader/insert", `{"id":"CARD-1"}`, http.StatusOK)
+	for n := range 3 {
+		if err := c.cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = c.cmd.Wait() // killed, as wanted
+		c = startCounterWith(t, bundle, c.cards)
+		procedure := fmt.Sprintf("restart-%d", n)
+		c.call("POST", "/api/applications", application("issue", `,"procedure":"`+procedure+`"`), http.StatusAccepted)
+		if told := c.call("GET", "/api/procedures/"+procedure, "", http.StatusOK); told["card"] != "CARD-1" {
+			t.Errorf("right after start %d: %v", n, told)
+		}
+	}
+	c.call("POST", "/api/reader/eject", "{}", http.StatusOK)
+	c.stop()
+	c = startCounterWith(t, bundle, c.cards)
+	if status := c.call("GET", "/api/status", "", http.StatusOK); status["reader"] == "card" {
+		t.Error("a card that was taken out is in the reader")
 	}
 }
 

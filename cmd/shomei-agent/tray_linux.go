@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"time"
 
+	"shomei/pkg/card/pcsc"
 	"shomei/pkg/card/vreader"
 	"shomei/services/agent/desk"
 )
@@ -30,5 +32,25 @@ func openTray(ctx context.Context, f *runFlags, adminKey func(string) ([]byte, e
 		return nil, nil, fmt.Errorf("virtual reader: %w", err)
 	}
 	f.reader = vreader.Names[0]
-	return &desk.Tray{Dir: dir, Reader: service.Readers[0], AdminKey: adminKey}, service.Close, nil
+	tray := &desk.Tray{Dir: dir, Reader: service.Readers[0], AdminKey: adminKey}
+	if err := putBack(ctx, tray, f.reader); err != nil {
+		service.Close()
+		return nil, nil, fmt.Errorf("virtual reader: %w", err)
+	}
+	return tray, service.Close, nil
+}
+
+// seenWithin is how long PC/SC may take to notice a card in software.
+const seenWithin = 20 * time.Second
+
+// putBack puts in the card that lay in the reader, and waits until PC/SC sees it, as it sees one of plastic from the start.
+func putBack(ctx context.Context, tray *desk.Tray, reader string) error {
+	returned, err := tray.Return()
+	if err != nil || !returned {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, seenWithin)
+	defer cancel()
+	_, err = pcsc.WaitCard(ctx, reader)
+	return err
 }

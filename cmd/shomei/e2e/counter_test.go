@@ -117,9 +117,6 @@ func (k *counter) apply(p person, procedure, operation string, more map[string]a
 		"procedure": procedure, "operation": operation, "channel": "self", "clerk": "017", "person": p.record(),
 		"documents": []string{"application-form", "card", "photo-id:current-address"}, "contact": map[string]any{"mail": p.mail},
 	}
-	if operation != "revoke" { // which is about every card; a counter that was just started may not have seen its reader yet
-		body["card"] = k.card
-	}
 	for field, value := range more {
 		body[field] = value
 	}

@@ -107,18 +107,45 @@ func (t *Tray) open(id string) (*softcard.Card, error) {
 	return chip, nil
 }
 
+// inReader is the file that names the card in the reader: a card in software stays in it when the program ends, as a card
+// of plastic does.
+const inReader = "in-the-reader"
+
 // Insert puts a card into the reader.
 func (t *Tray) Insert(id string) error {
 	chip, err := t.open(id)
 	if err != nil {
 		return err
 	}
+	if err := os.WriteFile(filepath.Join(t.Dir, inReader), []byte(id), 0o600); err != nil {
+		return fmt.Errorf("putting card %s into the reader: %w", id, err)
+	}
 	t.Reader.Insert(chip)
 	return nil
 }
 
+// Return puts the card back that lay in the reader when the program ended last; false when none did, or it is gone.
+func (t *Tray) Return() (bool, error) {
+	id, err := os.ReadFile(filepath.Join(t.Dir, inReader))
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("looking which card lay in the reader: %w", err)
+	}
+	err = t.Insert(string(id))
+	if errors.Is(err, errNoSuchCard) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // Eject takes the card out of the reader; false when there was none.
-func (t *Tray) Eject() bool { return t.Reader.Eject() != nil }
+func (t *Tray) Eject() bool {
+	out := t.Reader.Eject() != nil
+	_ = os.Remove(filepath.Join(t.Dir, inReader)) // is not there when no card was in the reader
+	return out
+}
 
 // List names the cards of the folder in order.
 func (t *Tray) List() []string {
