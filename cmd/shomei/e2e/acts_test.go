@@ -4,8 +4,10 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -108,9 +110,14 @@ func (l *lives) reissue(p person) {
 // unblock sets a PIN anew.
 func (l *lives) unblock(p person) {
 	l.t.Helper()
+	l.unblockPIN(p, "auth")
+}
+
+func (l *lives) unblockPIN(p person, kind string) {
+	l.t.Helper()
 	id := l.id("unblock")
 	l.k.insert(l.cards[p.code])
-	l.k.apply(p, id, "unblock", map[string]any{"pins": []string{"auth"}})
+	l.k.apply(p, id, "unblock", map[string]any{"pins": []string{kind}})
 	l.k.drive(id, "done")
 	l.settles(p, l.want[p.code]...)
 }
@@ -135,24 +142,39 @@ func (l *lives) lose(p person) {
 func (l *lives) collect(birth string) person {
 	l.t.Helper()
 	p, card := l.next(birth)
-	made, given := l.id("factory-issue"), l.id("hand-over")
+	l.manufacture(p, card)
+	l.handOver(p, card, nil)
+	l.settles(p, "auth valid", "sign valid")
+	return p
+}
+
+// manufacture has the factory make a person's card, and waits until it lies there written.
+func (l *lives) manufacture(p person, card string) {
+	l.t.Helper()
+	made := l.id("factory-issue")
 	l.factory.make(card)
-	l.factory.apply(p, made, "factory-issue", map[string]any{"documents": []string{}, "card": card, "card_kind": "mynumber"})
+	l.factory.apply(p, made, "factory-issue", map[string]any{"documents": []string{}, "card_kind": "mynumber"})
 	l.factory.drive(made, "ready")
-	l.settles(p, "auth issued", "sign issued")
+	l.settles(p, append(l.want[p.code], "auth issued", "sign issued")...)
 	l.c.ask("that the card came out of the factory", func(w *warehouse.Warehouse) error {
 		list, err := w.Applications(l.t.Context(), l.c.subscriber(p.code))
-		if err == nil && (len(list) == 0 || list[0].Written.Unix() <= 0) {
+		if err == nil && !slices.ContainsFunc(list, func(a warehouse.Application) bool { return a.Procedure == made && a.Written.Unix() > 0 }) {
 			err = errAbsent
 		}
 		return err
 	})
+}
+
+// handOver gives a card from the factory to its holder.
+func (l *lives) handOver(p person, card string, more map[string]any) {
+	l.t.Helper()
+	given := l.id("hand-over")
+	fields := map[string]any{"documents": []string{"handover-notice", "photo-id:current-address"}}
+	maps.Copy(fields, more)
 	l.factory.send(card, l.k)
-	l.k.apply(p, given, "hand-over", map[string]any{"documents": []string{"handover-notice", "photo-id:current-address"}})
+	l.k.apply(p, given, "hand-over", fields)
 	l.k.drive(given, "done")
 	l.cards[p.code] = card
-	l.settles(p, "auth valid", "sign valid")
-	return p
 }
 
 func replaced(list []string, old, by string) (changed []string) {

@@ -72,7 +72,13 @@ func (k *counter) must(method, path string, body, into any) {
 // make makes a new card and lays it on the reader.
 func (k *counter) make(id string) {
 	k.t.Helper()
-	if r := k.call("POST", "/api/reader/cards", map[string]string{"id": id, "kind": "mynumber"}, nil); r != nil && r.status != http.StatusConflict {
+	k.makeOf("mynumber", id, "")
+}
+
+// makeOf makes one of a kind; the last day is written onto it here or, when none is given, when the hub has told it.
+func (k *counter) makeOf(kind, id, lastDay string) {
+	k.t.Helper()
+	if r := k.call("POST", "/api/reader/cards", map[string]string{"id": id, "kind": kind, "last_day": lastDay}, nil); r != nil && r.status != http.StatusConflict {
 		k.t.Fatal(r)
 	}
 	k.insert(id)
@@ -150,6 +156,7 @@ func (k *counter) present() {
 // procedure is an application as the counter tells it.
 type procedure struct {
 	State    string `json:"state"`
+	Card     string `json:"card"`
 	AtHub    bool   `json:"at_hub"`
 	FeeYen   uint32 `json:"fee_yen"`
 	Progress []struct {

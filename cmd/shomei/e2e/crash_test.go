@@ -10,10 +10,10 @@ import (
 )
 
 // realWorld is a centre that shomei all runs, with the office's counter, its factory and its telephone desk.
-func realWorld(t *testing.T, at *crashes) *lives {
+func realWorld(t *testing.T, at *crashes, begin time.Time) *lives {
 	t.Helper()
 	programs(t)
-	c := newCentre(t, opening)
+	c := newCentre(t, begin)
 	c.crashes = at
 	c.start()
 	k, factory := newCounter(t, c, "/counter"), newCounter(t, c, "/factory")
@@ -60,9 +60,16 @@ func TestKilledAtEveryPointOfEveryAct(t *testing.T) {
 	var all []*crashes
 	t.Run("in", func(t *testing.T) {
 		for _, world := range []struct {
-			name string
-			play func(*lives) []act
-		}{{"the first start", nil}, {"a life at the counter", atTheCounter}, {"cards lost and left", lostAndLeft}, {"a renewal", throughTheYears}} {
+			name  string
+			begin time.Time
+			play  func(*lives) []act
+		}{
+			{"the first start", opening, nil},
+			{"a life at the counter", opening, atTheCounter},
+			{"cards lost and left", opening, lostAndLeft},
+			{"a renewal", opening, throughTheYears},
+			{"juki cards", jukiDays, withJukiCards},
+		} {
 			at := newCrashes(t, t.TempDir())
 			all = append(all, at)
 			t.Run(world.name, func(t *testing.T) {
@@ -71,7 +78,7 @@ func TestKilledAtEveryPointOfEveryAct(t *testing.T) {
 					firstStart(t, at, points)
 					return
 				}
-				l := realWorld(t, at)
+				l := realWorld(t, at, world.begin)
 				l.dieEverywhere(points, world.play(l))
 			})
 		}

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -28,6 +27,7 @@ func TestBadInputAndFaults(t *testing.T) {
 		{"another person's card", (*lives).foreignCard},
 		{"claims that lie, repeat or come out of order", (*lives).badClaims},
 		{"the engine dies", (*lives).engineDies},
+		{"pcscd dies", (*lives).readerDies},
 		{"the clock jumps ahead in the middle of an act", (*lives).clockAhead},
 		{"the clock is set back", (*lives).clockBack},
 	} {
@@ -131,17 +131,42 @@ func (l *lives) engineDies(person, string) {
 }
 
 // killEngine kills the engine of the centre; false when there is none at the moment.
-func (c *centre) killEngine() (killed bool) {
-	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", c.running().Pid))
-	for _, task := range tasks {
-		text, _ := os.ReadFile(task) // a thread that ended meanwhile has none
-		for _, word := range strings.Fields(string(text)) {
-			if child, err := strconv.Atoi(word); err == nil && syscall.Kill(child, syscall.SIGKILL) == nil {
-				killed = true
+func (c *centre) killEngine() (killed bool) { return c.signalEngine(syscall.SIGKILL) }
+
+func (c *centre) signalEngine(signal syscall.Signal) bool {
+	return signalChildren(c.running().Pid, "", signal)
+}
+
+// readerDies kills pcscd at each step of the work on a card that the clerk's page tells of.
+func (l *lives) readerDies(person, string) {
+	p, card := l.next("1990-06-18")
+	id := "service-" + card
+	l.k.make(card)
+	l.k.apply(p, id, "issue", nil)
+	l.k.drive(id, "waiting-confirmation")
+	deaths := map[string]bool{}
+	var state procedure
+	poll(l.t, "the card to be written while pcscd dies", func() bool {
+		state = procedure{}
+		if l.k.try("GET", "/api/procedures/"+id, nil, &state) != nil || len(state.Progress) == 0 {
+			return false
+		}
+		switch said := state.Progress[0].EN; state.State {
+		case "waiting-confirmation":
+			_ = l.k.try("POST", "/api/procedures/"+id+"/confirm", map[string]any{"pins": map[string]string{"sign": signPIN, "auth": authPIN}}, nil)
+		case "working":
+			if !deaths[said] && signalChildren(l.k.running().Pid, "pcscd", syscall.SIGKILL) {
+				deaths[said] = true
 			}
 		}
+		return state.State != "waiting-confirmation" && state.State != "working"
+	}, func() string { return fmt.Sprintf("%+v\n%s", state, l.k.tail()) })
+	if len(deaths) < 2 {
+		l.t.Errorf("pcscd died at %v only: the test proves little", deaths)
 	}
-	return killed
+	l.t.Logf("pcscd died at %d steps", len(deaths))
+	l.k.drive(id, "done")
+	expect(l.t, l.c, p, "auth valid", "sign valid")
 }
 
 // clockAhead moves the clock past every deadline while the resident hesitates.

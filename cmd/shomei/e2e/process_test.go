@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -52,6 +53,8 @@ type supervised struct {
 	process *exec.Cmd
 	url     string // its first line of output
 	stopped bool
+	failing bool          // it may end by itself: what it needs is away, and whoever supervises it starts it again
+	failed  int           // how often it did
 	ended   chan struct{} // closed when the process that runs now has ended
 }
 
@@ -100,7 +103,10 @@ func (s *supervised) watch(process *exec.Cmd, out io.Reader, ended chan struct{}
 	if s.stopped {
 		return
 	}
-	if status, ok := process.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGKILL {
+	status, ok := process.ProcessState.Sys().(syscall.WaitStatus)
+	if killed := ok && status.Signal() == syscall.SIGKILL; !killed && s.failing {
+		s.failed++
+	} else if !killed {
 		s.t.Errorf("the %s ended by itself: %v\n%s", s.name, process.ProcessState, s.tail())
 		s.stopped = true
 		return
@@ -123,6 +129,41 @@ func (s *supervised) running() *os.Process {
 
 // kill ends the process as a power failure does; it starts again by itself.
 func (s *supervised) kill() { _ = s.running().Kill() }
+
+// mayFail lets the process end by itself, or not any longer, and tells how often it did.
+func (s *supervised) mayFail(may bool) (did int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failing = may
+	return s.failed
+}
+
+// down kills the process, and it stays away until it is started.
+func (s *supervised) down() {
+	s.mu.Lock()
+	s.stopped = true
+	process, ended := s.process, s.ended
+	s.mu.Unlock()
+	_ = process.Process.Kill() // ended already is as good
+	<-ended
+}
+
+// signalChildren sends a signal to the children of a process that run a program, any when it is empty; false when there
+// are none at the moment.
+func signalChildren(parent int, program string, signal syscall.Signal) (sent bool) {
+	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", parent))
+	for _, task := range tasks {
+		text, _ := os.ReadFile(task) // a thread that ended meanwhile has none
+		for _, word := range strings.Fields(string(text)) {
+			name, _ := os.ReadFile(filepath.Join("/proc", word, "comm"))
+			child, err := strconv.Atoi(word)
+			if err == nil && (program == "" || program == strings.TrimSpace(string(name))) && syscall.Kill(child, signal) == nil {
+				sent = true
+			}
+		}
+	}
+	return sent
+}
 
 // stop ends the process in order.
 func (s *supervised) stop() {

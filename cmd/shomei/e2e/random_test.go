@@ -20,7 +20,7 @@ import (
 func TestKilledAtRandom(t *testing.T) {
 	kills, seed := number("SHOMEI_RANDOM_KILLS", 30), uint64(number("SHOMEI_SEED", int(time.Now().UnixNano()%1e9)))
 	t.Logf("SHOMEI_SEED=%d SHOMEI_RANDOM_KILLS=%d", seed, kills)
-	l := realWorld(t, newCrashes(t, t.TempDir()))
+	l := realWorld(t, newCrashes(t, t.TempDir()), opening)
 	l.issue("1990-06-18")
 	k := &killer{lives: l, kills: kills, random: rand.New(rand.NewPCG(seed, 1)), done: make(chan struct{}), end: make(chan struct{})}
 	k.during.Store("nothing")
