@@ -94,11 +94,11 @@ func (m *mark) advance(sequence uint64, hash []byte) error {
 	if m.file == nil {
 		return nil
 	}
-	m.slot = 1 - m.slot
-	if _, err := m.file.WriteAt(encodeSlot(m.sequence, m.hash), m.slot*slotSize); err != nil {
+	// A slot that a failed write may have torn is written again, and the other kept whole meanwhile.
+	if _, err := m.file.WriteAt(encodeSlot(m.sequence, m.hash), (1-m.slot)*slotSize); err != nil {
 		return fmt.Errorf("writing high-water mark: %w", err)
 	}
-	m.dirty = true
+	m.slot, m.dirty = 1-m.slot, true
 	return nil
 }
 
