@@ -3,6 +3,8 @@ package lifecycle
 import (
 	"crypto/sha256"
 	"slices"
+	"strconv"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -89,6 +91,13 @@ func remember(commands []*events.RememberedCommand, id string, revision uint64) 
 	}
 	commands = append(commands, &events.RememberedCommand{Digest: commandDigest(id), Revision: revision})
 	return commands[max(0, len(commands)-rememberedCommands):]
+}
+
+// OwedSince is the revision of the commit that an obligation arose from; 0 for an id that this package did not make.
+func OwedSince(o *events.Obligation) uint64 {
+	revision, _, _ := strings.Cut(o.GetId(), ".")
+	n, _ := strconv.ParseUint(revision, 10, 64) // 0 for anything else
+	return n
 }
 
 func remembered(commands []*events.RememberedCommand, id string) (uint64, bool) {

@@ -105,6 +105,9 @@ func (d dispatcher) subscriber(ctx context.Context, r eventlog.Record) error {
 	}
 	var waits error
 	for _, o := range state.Obligations {
+		if lifecycle.OwedSince(o) > r.Commit.GetRevision() {
+			continue // it goes out behind the answer of its own commit, which is still to come here
+		}
 		link, err := d.command(ctx, r, state, o)
 		list, waits = append(list, link), errors.Join(waits, err)
 	}

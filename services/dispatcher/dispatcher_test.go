@@ -408,3 +408,29 @@ func TestTheCounterHearsThatKeysWereInVain(t *testing.T) {
 		t.Errorf("answer: %v", answer)
 	}
 }
+
+// TestACommandNeverComesBeforeItsAnswer: who starts again behind the log meets older commits of a person whose newest
+// state owes a command. The command waits for its own commit, whose answer says what the counter needs for it, as the
+// last day of a new card.
+func TestACommandNeverComesBeforeItsAnswer(t *testing.T) {
+	w := servicetest.New(t, morning)
+	d := w.Enrol(servicetest.Office, "c1", "counter")
+	d.Hold("100")
+	open := d.Apply(events.Operation_OPERATION_REISSUE, "100", "card-new")
+	r := start(t, w, nil)
+	r.settled(t)
+	r.stop(t)
+	answer, command := -1, -1
+	for i, told := range d.Told() {
+		switch {
+		case told.Procedure != open.Procedure:
+		case told.GetAnswer() != nil:
+			answer = i
+		case told.GetGenerateKeys() != nil:
+			command = i
+		}
+	}
+	if answer < 0 || command < answer {
+		t.Errorf("the answer came as message %d, the command as %d", answer, command)
+	}
+}
