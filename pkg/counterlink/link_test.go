@@ -64,8 +64,8 @@ func (w *world) stored(counter string) (ids []string) {
 func TestClaimsGoUpExactlyOnceThroughABadLine(t *testing.T) {
 	w, box := start(t)
 	w.hub(w.conn)
-	line := newProxy(t, strings.TrimPrefix(w.url, "nats://"))
-	conn := natstest.Connect(t, line.url())
+	line := natstest.NewLine(t, strings.TrimPrefix(w.url, "nats://"))
+	conn := natstest.Connect(t, "nats://"+line.Addr())
 	delivered := make(chan struct{}, 1)
 	link, _ := w.link(counterlink.LinkConfig{Conn: conn, Counter: desk, Outbox: box, Changed: func(counterlink.LinkState) {
 		select {
@@ -82,9 +82,9 @@ func TestClaimsGoUpExactlyOnceThroughABadLine(t *testing.T) {
 		link.Kick()
 		switch random.IntN(12) {
 		case 0:
-			line.cut() // somewhere on the way up or down
+			line.Cut() // somewhere on the way up or down
 		case 1:
-			line.swallow(`"stream":"CLAIMS"`) // stored, but the acknowledgement is lost
+			line.LoseAnswer(`"stream":"CLAIMS"`) // stored, but the acknowledgement is lost
 			<-delivered
 		}
 		if n%50 == 49 {
@@ -100,7 +100,7 @@ func TestClaimsGoUpExactlyOnceThroughABadLine(t *testing.T) {
 	if !slices.Equal(w.handled, want) {
 		t.Errorf("handled %d claims, want %d in order", len(w.handled), len(want))
 	}
-	if line.swallowed() == 0 {
+	if line.Lost() == 0 {
 		t.Error("no acknowledgement was lost: the test proved nothing")
 	}
 	if len(w.quarantined) > 0 || len(w.mismatches) > 0 {
@@ -548,5 +548,49 @@ func TestAForgedHeadIsNotBelieved(t *testing.T) {
 	}
 	if box.Delivered().Number != 0 {
 		t.Error("a claim was believed to be at the hub")
+	}
+}
+
+// A command or answer that is sent over a bad line: it failed and is not there, or it failed and is there. Sent again
+// under its id, as every sender does, it is there once.
+func TestASentMessageFailsInBothWaysAndIsThereOnce(t *testing.T) {
+	w, box := start(t)
+	seal := sealKey(t)
+	w.enrol(desk, box.key, seal)
+	line := natstest.NewLine(t, strings.TrimPrefix(w.url, "nats://"))
+	hub, _ := w.hub(natstest.Connect(t, "nats://"+line.Addr()))
+	stream, err := w.js.Stream(t.Context(), counterlink.CommandStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages := func() uint64 {
+		info, err := stream.Info(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.State.Msgs
+	}
+	for _, fault := range []struct {
+		name  string
+		lose  func(string)
+		what  string
+		there uint64 // after the failure
+	}{
+		{"failed and not done", line.LoseRequest, counterlink.CommandSubject(desk), 0},
+		{"failed but done", line.LoseAnswer, `"stream":"` + counterlink.CommandStream + `"`, 1},
+	} {
+		before, lost := messages(), line.Lost()
+		fault.lose(fault.what)
+		message := &events.Downlink{Id: fault.name, Counter: desk}
+		if err := hub.Send(t.Context(), message); err == nil || line.Lost() != lost+1 {
+			t.Fatalf("%s: it did not fail: %v", fault.name, err)
+		}
+		if there := messages() - before; there != fault.there {
+			t.Errorf("%s: %d are there", fault.name, there)
+		}
+		natstest.Wait(t, waitLimit, "the line to be there again", func() bool { return hub.Send(t.Context(), message) == nil })
+		if there := messages() - before; there != 1 {
+			t.Errorf("%s, sent again: %d are there", fault.name, there)
+		}
 	}
 }

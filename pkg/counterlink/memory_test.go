@@ -1,14 +1,11 @@
 package counterlink_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/hpke"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"net"
 	"sync"
 	"testing"
 
@@ -269,91 +266,3 @@ func (w *world) link(cfg counterlink.LinkConfig) (link *counterlink.Link, stop f
 }
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
-
-// proxy is a TCP line that can be cut, and that can swallow what comes back from the server.
-type proxy struct {
-	listener net.Listener
-	target   string
-
-	mu    sync.Mutex
-	conns []net.Conn
-	mute  []byte // answers holding this are dropped, and the line is cut with them
-	eaten int    // how many were
-}
-
-func newProxy(t testing.TB, target string) *proxy {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &proxy{listener: l, target: target}
-	t.Cleanup(func() { l.Close(); p.cut() })
-	go p.accept()
-	return p
-}
-
-func (p *proxy) url() string { return "nats://" + p.listener.Addr().String() }
-
-func (p *proxy) accept() {
-	for {
-		in, err := p.listener.Accept()
-		if err != nil {
-			return
-		}
-		out, err := net.Dial("tcp", p.target)
-		if err != nil {
-			in.Close()
-			continue
-		}
-		p.mu.Lock()
-		p.conns = append(p.conns, in, out)
-		p.mu.Unlock()
-		go func() { io.Copy(out, in); out.Close() }()
-		go p.answers(in, out)
-	}
-}
-
-func (p *proxy) answers(in, out net.Conn) {
-	defer in.Close()
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := out.Read(buf)
-		p.mu.Lock()
-		swallow := p.mute != nil && bytes.Contains(buf[:n], p.mute)
-		if swallow {
-			p.mute = nil
-			p.eaten++
-		}
-		p.mu.Unlock()
-		if swallow {
-			out.Close()
-			return
-		}
-		if _, werr := in.Write(buf[:n]); err != nil || werr != nil {
-			return
-		}
-	}
-}
-
-// swallow drops the next answer that holds these bytes, and cuts the line then.
-func (p *proxy) swallow(what string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.mute = []byte(what)
-}
-
-func (p *proxy) swallowed() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.eaten
-}
-
-func (p *proxy) cut() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, c := range p.conns {
-		c.Close()
-	}
-	p.conns = nil
-}

@@ -251,7 +251,7 @@ func (r *refused) Error() string { return fmt.Sprintf("%d %s", r.status, r.text)
 // poll waits for something that tells nobody when it happens.
 func poll(t *testing.T, what string, done func() bool, why func() string) {
 	t.Helper()
-	deadline := time.NewTimer(120 * time.Second)
+	deadline := time.NewTimer(300 * time.Second) // an act can meet twenty deaths, and a start takes seconds on a busy machine
 	defer deadline.Stop()
 	ticker := time.NewTicker(25 * time.Millisecond)
 	defer ticker.Stop()

@@ -1,0 +1,113 @@
+package natstest
+
+import (
+	"bytes"
+	"net"
+	"sync"
+	"testing"
+)
+
+// Line is a TCP line to a server that fails in both ways: what is asked for never comes there, or it is done and the
+// answer is lost. It is cut with what it loses, and whoever calls again gets through.
+type Line struct {
+	listener net.Listener
+	target   string
+
+	mu       sync.Mutex
+	conns    []net.Conn
+	up, down []byte // what is lost next on the way to the server, and from it; nil for nothing
+	lost     int
+}
+
+// NewLine makes a line to host:port until the test ends.
+func NewLine(t testing.TB, target string) *Line {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &Line{listener: listener, target: target}
+	t.Cleanup(func() { listener.Close(); l.Cut() })
+	go l.accept()
+	return l
+}
+
+// Addr is where the line begins, host:port.
+func (l *Line) Addr() string { return l.listener.Addr().String() }
+
+// LoseRequest loses the next piece with this text on its way to the server: it failed, and was not done.
+func (l *Line) LoseRequest(text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.up = []byte(text)
+}
+
+// LoseAnswer loses the next piece with this text on its way from the server: it failed, but was done.
+func (l *Line) LoseAnswer(text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.down = []byte(text)
+}
+
+// Lost is how often something was lost by order.
+func (l *Line) Lost() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lost
+}
+
+// Cut ends every connection, whatever is on the way.
+func (l *Line) Cut() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range l.conns {
+		c.Close()
+	}
+	l.conns = nil
+}
+
+func (l *Line) accept() {
+	for {
+		in, err := l.listener.Accept()
+		if err != nil {
+			return
+		}
+		out, err := net.Dial("tcp", l.target)
+		if err != nil {
+			in.Close()
+			continue
+		}
+		l.mu.Lock()
+		l.conns = append(l.conns, in, out)
+		l.mu.Unlock()
+		go l.pass(out, in, &l.up)
+		go l.pass(in, out, &l.down)
+	}
+}
+
+// pass carries one direction; both ends are closed with it.
+func (l *Line) pass(to, from net.Conn, lose *[]byte) {
+	defer to.Close()
+	defer from.Close()
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(buffer)
+		if l.loses(buffer[:n], lose) {
+			return
+		}
+		if _, werr := to.Write(buffer[:n]); err != nil || werr != nil {
+			return
+		}
+	}
+}
+
+func (l *Line) loses(piece []byte, lose *[]byte) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if *lose == nil || !bytes.Contains(piece, *lose) {
+		return false
+	}
+	*lose = nil
+	l.lost++
+	return true
+}
