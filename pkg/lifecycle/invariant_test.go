@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -98,6 +99,7 @@ func (p *player) invariants(cmd Command) {
 			fail("%v is owed to something that does not stand any more", o)
 		}
 	}
+	p.reminders(fail)
 	p.wayForward(fail)
 	raw, err := proto.Marshal(p.state)
 	if err != nil || len(raw) > events.StateLimit("subscriber")-8 {
@@ -122,6 +124,48 @@ func (p *player) stands(o *events.Obligation) bool {
 		return p.ordered(o.Target) == 1
 	default:
 		return open.GetId() == o.Target && waitsFor(open) == o.Kind
+	}
+}
+
+// reminders checks, by events alone, that no kill can lose a reminder: a window opens in one commit with the notice about
+// it, so that there is nothing between the two to die at, and a notice that fell due is owed in the state until it has an
+// outcome. The expiry service keeps no position at all: it asks again what is due and not recorded. Who is never
+// reminded has no window that opened: what was revoked or rested when it came is not reminded of.
+func (p *player) reminders(fail func(string, ...any)) {
+	p.t.Helper()
+	owed := map[string]bool{}
+	for _, c := range p.history {
+		opened, about := map[uint64]bool{}, map[uint64]bool{}
+		for _, e := range c.Events {
+			switch b := events.BodyOf(e).(type) {
+			case *events.WindowOpened:
+				opened[b.Serial] = true
+			case *events.NoticeDue:
+				owed[b.Notice] = true
+				for _, serial := range b.Serials {
+					about[serial] = true
+				}
+			case *events.NoticeSent:
+				delete(owed, b.Notice)
+			case *events.NoticeFailed:
+				delete(owed, b.Notice)
+			case *events.NoticeSuppressed:
+				delete(owed, b.Notice)
+			}
+		}
+		for serial := range opened {
+			if !about[serial] {
+				fail("the window of %d opened in revision %d without a notice", serial, c.Revision)
+			}
+		}
+	}
+	for _, o := range p.state.Obligations {
+		if o.Kind == events.ObligationKind_OBLIGATION_KIND_SEND_NOTICE {
+			delete(owed, o.Target)
+		}
+	}
+	if len(owed) > 0 {
+		fail("notices %v have no outcome, and nobody owes them", slices.Collect(maps.Keys(owed)))
 	}
 }
 

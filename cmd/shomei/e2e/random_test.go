@@ -137,7 +137,9 @@ type play struct {
 	random *rand.Rand
 	killer *killer
 	phase  int
-	// reminded are those whose window opened while their certificates were valid, in the order of their coming.
+	// reminded are those whose window opened while their certificates were valid, in the order of their coming. Who was
+	// revoked before is not reminded, and rightly so; that no reminder of the others can be lost between window and notice is
+	// held by pkg/lifecycle (player.reminders): both are one commit.
 	reminded []person
 }
 
