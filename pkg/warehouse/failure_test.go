@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"shomei/events"
+	"shomei/pkg/natstest"
 	"shomei/pkg/warehouse/enginetest"
 )
 
@@ -166,5 +168,46 @@ func TestAMalformedDSNDoesNotLeakIt(t *testing.T) {
 	_, err := Open(t.Context(), Config{DSN: "http://user:secret@host:%zz/", Logger: slog.New(slog.DiscardHandler)})
 	if err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestAnInsertFailsInBothWays loses what is sent to the engine on the way there, and its answer on the way back, at every
+// insert in turn: it says that ClickHouse is away, and repeated it gives the same tables.
+func TestAnInsertFailsInBothWays(t *testing.T) {
+	commits := rapid.Custom(func(rt *rapid.T) []*events.Commit { return population(rt, 20) }).Example(7)
+	want := contents(t, applied(t, commits))
+	dsn, err := url.Parse(dsnOf(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := natstest.NewLine(t, dsn.Host)
+	dsn.Host = line.Addr()
+	for name, lose := range map[string]func(){
+		"not_done": func() { line.LoseRequest("INSERT") }, "but_done": func() { line.LoseAnswer("200 OK") },
+	} {
+		w, err := Open(t.Context(), Config{DSN: dsn.String(), Database: "pair_" + name, Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		failed, lost := 0, line.Lost()
+		for from := 0; from < len(commits); from += 25 {
+			lose()
+			persist(t, func() error {
+				err := w.Apply(t.Context(), commits[from:min(from+25, len(commits))])
+				if err != nil {
+					failed++
+				}
+				return err
+			})
+		}
+		if failed == 0 || line.Lost() == lost {
+			t.Errorf("%s: %d of the inserts failed, %d were lost", name, failed, line.Lost()-lost)
+		}
+		if diff := cmp.Diff(want, contents(t, w)); diff != "" {
+			t.Errorf("%s (-undisturbed +repeated):\n%.3000s", name, diff)
+		}
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"shomei/pkg/eventlog"
 	"shomei/pkg/natstest"
@@ -93,6 +94,7 @@ func TestEatenAcknowledgements(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	p := newProxy(t, w.Server.URL())
+	w.Unanswered = time.Second
 	w.RA = w.NewRA(w.OpenLog(natstest.Connect(t, p.url()), w.Writer, "marks-proxy"), "hub")
 	d.Apply(opIssue, "0", "card-0").Finish() // a block is leased
 	var lives []string
@@ -129,6 +131,7 @@ func TestSerialsInDoubtAreLost(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	p := newProxy(t, w.Server.URL())
+	w.Unanswered = time.Second
 	w.RA = w.NewRA(w.OpenLog(natstest.Connect(t, p.url()), w.Writer, "marks-proxy"), "hub")
 	d.Apply(opIssue, "0", "card-0").Finish() // a block is leased
 	one, two := d.Apply(opIssue, "1", "card-1"), d.Apply(opIssue, "2", "card-2")

@@ -47,6 +47,9 @@ type World struct {
 	RA        *ra.RA
 	Issuer    *issuer.Issuer
 	Logged    *Lines
+	// Unanswered is how long the logs opened from now on wait for an answer before they look what became of it. A test that
+	// loses answers makes it short; on a busy machine a good one was seen to take longer than the usual five seconds.
+	Unanswered time.Duration
 
 	seal   hpke.PrivateKey
 	secret []byte
@@ -87,7 +90,7 @@ const Office = "12237-main"
 // New makes a centre whose clock stands at a civil time in Japan, with one office and the authorities of the day.
 func New(t testing.TB, at string) *World {
 	t.Helper()
-	w := &World{T: t, Dir: t.TempDir(), Clock: &Clock{}, Writer: NewKey(t), Logged: &Lines{}}
+	w := &World{T: t, Dir: t.TempDir(), Clock: &Clock{}, Writer: NewKey(t), Logged: &Lines{}, Unanswered: 20 * time.Second}
 	w.Clock.Set(at)
 	w.seal, w.secret = must(counterlink.NewSealKey())(t), []byte("a secret of thirty-two bytes, so")
 	w.Writers = map[string]eventlog.Role{Public(t, w.Writer): eventlog.RoleHub}
@@ -115,7 +118,7 @@ func (w *World) OpenLog(conn *nats.Conn, writer nkeys.KeyPair, marks string) *ev
 	}
 	log := must(eventlog.Open(w.T.Context(), eventlog.Config{
 		Conn: conn, Writer: writer, Writers: maps.Clone(w.Writers), Folds: folds, Marks: filepath.Join(w.Dir, marks),
-		Clock: w.Clock.Now, Logger: w.Logger(), PublishTimeout: time.Second, Patience: 20 * time.Second,
+		Clock: w.Clock.Now, Logger: w.Logger(), PublishTimeout: w.Unanswered, Patience: 60 * time.Second,
 	}))(w.T)
 	w.T.Cleanup(func() { Check(w.T, log.Close()) })
 	return log
