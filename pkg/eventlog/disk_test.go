@@ -86,3 +86,40 @@ func fill(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 }
+
+// The commit is stored and its mark is not: the disk of the marks is full. The caller hears that the outcome is unknown,
+// and repeating the command with space again gives the first answer.
+func TestACommitWhoseMarkCannotBeWritten(t *testing.T) {
+	marks := t.TempDir()
+	if err := syscall.Mount("tmpfs", marks, "tmpfs", 0, "size=64k"); err != nil {
+		t.Fatalf("this test mounts a small disk and has to run as root: %v", err)
+	}
+	c := config(t, natstest.Connect(t, natstest.Start(t).URL()), newKey(t))
+	c.Marks = marks
+	l := open(t, c)
+	t.Cleanup(func() { // before the log is closed, which goes on with the file that it holds
+		if err := syscall.Unmount(marks, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	ballast := filepath.Join(marks, "ballast")
+	if err := os.WriteFile(ballast, make([]byte, 128<<10), 0o600); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("the disk is not full: %v", err)
+	}
+	_, err := l.Update(t.Context(), events.KindSubscriber, "p", eventlog.Envelope{CommandID: "c1"}, reissue(1))
+	if !errors.Is(err, eventlog.ErrUnknownOutcome) || !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("without room for the mark: %v", err)
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	outcome, err := l.Update(t.Context(), events.KindSubscriber, "p", eventlog.Envelope{CommandID: "c1", Redelivered: true}, reissue(1))
+	if err != nil || !outcome.Repeated || outcome.Commit.GetRevision() != 1 {
+		t.Errorf("repeated: %+v, %v", outcome, err)
+	}
+	mustUpdate(t, l, "p", "c2", 2)
+	wantWhole(t, l, []string{"p"}, 2)
+	if err := l.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
