@@ -63,6 +63,7 @@ var known = []struct {
 	japanese string
 }{
 	{hub.ErrNoData, exitConfig, "このフォルダーにはセンターのデータがありません。--data で場所を指定するか、make run で始めてください。"},
+	{hub.ErrRuns, exitTryLater, "このデータでは、センターがもう動いています。そのままお使いください。始め直すときは、先に止めてください。"},
 	{hub.ErrHeld, exitTryLater, "別のプログラムがこのデータを使っています。それが終わってから、やり直してください。"},
 	{control.ErrNotRunning, exitUnreachable, "センターが動いていません。shomei all で始めてから、もう一度命じてください。"},
 	{hub.ErrRefused, exitFailed, "センターはこれを受け付けません。"},
@@ -77,7 +78,7 @@ var known = []struct {
 	{vault.ErrInUse, exitTryLater, "センターが動いている間は鍵を開けません。止めてからやり直してください。"},
 	{eventlog.ErrFull, exitTryLater, "記録する場所がありません。ディスクを空けてからやり直してください。"},
 	{warehouse.ErrUnavailable, exitUnreachable, "ClickHouse につながりません。データフォルダーの engine.log をご覧ください。"},
-	{nats.ErrNoServers, exitUnreachable, "センターにつながりません。動いていなければ、データフォルダーに残った running.json を消してください。"},
+	{nats.ErrNoServers, exitUnreachable, "センターにつながりません。データフォルダーの running.json にあるプロセスを確かめ、応答しないままなら止めて、始め直してください。"},
 	{warehouse.ErrNotFound, exitFailed, "その番号の電子証明書も利用者もありません。番号と --at の日を確かめてください。"},
 	{eventlog.ErrBehindMark, exitFailed, "記録の末尾が失われています。サービスは始めません。バックアップから戻してください。"},
 	{eventlog.ErrDamaged, exitFailed, "記録が壊れています。shomei fsck で箇所を調べ、バックアップから戻してください。"},

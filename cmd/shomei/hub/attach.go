@@ -33,12 +33,15 @@ func (h *Hub) leaveAddress(context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.atEnd(func() error { return os.Remove(h.path(addressFile)) })
-	return renameio.WriteFile(h.path(addressFile), text, 0o600)
+	if err := renameio.WriteFile(h.path(addressFile), text, 0o600); err != nil {
+		return err
+	}
+	h.leave = func() error { return os.Remove(h.path(addressFile)) }
+	return nil
 }
 
-// runsAt reads where the hub of this data folder runs; false when none does. A file left by one that was killed does
-// not count, also when another program runs under its number since.
+// runsAt reads where the hub runs that holds this data folder; false when a tool holds it, or a hub that is being started
+// or stopped. A file left by one that was killed does not count, also when another program runs under its number since.
 func (h *Hub) runsAt() (address, bool) {
 	var a address
 	text, err := os.ReadFile(h.path(addressFile))
@@ -118,18 +121,6 @@ func attach(ctx context.Context, c Config, tables bool) (*Hub, error) {
 		return nil, errors.Join(err, h.Close())
 	}
 	return h, nil
-}
-
-// find tells where the hub of this folder runs. When none does the folder is this process's; one that is being started or
-// stopped is waited for.
-func (h *Hub) find(ctx context.Context) (at address, runs bool, err error) {
-	err = h.await(ctx, func() (bool, error) {
-		if at, runs = h.runsAt(); runs {
-			return true, nil
-		}
-		return h.tryHold()
-	})
-	return at, runs, err
 }
 
 func (h *Hub) openDirectory(ctx context.Context) (err error) {

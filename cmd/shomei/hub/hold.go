@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -14,6 +16,9 @@ import (
 // found none running.
 var ErrHeld = errors.New("another program works on this data folder")
 
+// ErrRuns says that a hub runs on the data folder already. It goes on until somebody stops it, so nothing waits for it.
+var ErrRuns = errors.New("a hub runs on this data folder already")
+
 const (
 	// holdWait is how long a start waits for whoever holds the folder: a little longer than a hub may take to stop.
 	holdWait  = 45 * time.Second
@@ -21,9 +26,28 @@ const (
 )
 
 // hold takes the data folder for this process until Close, so that no two ever run servers on the same files: a tool
-// that is called while the hub is being started again must not take the log for its own.
+// that is called while the hub is being started again must not take the log for its own. A hub that runs is not waited for.
 func (h *Hub) hold(ctx context.Context) error {
-	return h.await(ctx, h.tryHold)
+	at, runs, err := h.find(ctx)
+	if err == nil && runs {
+		err = fmt.Errorf("%s: %w: process %d, which counters reach at %s; go on with it, stop it first, or give another folder with --data",
+			h.Data, ErrRuns, at.PID, at.URL)
+	}
+	return err
+}
+
+// find tells where the hub of this folder runs. When none does the folder is this process's from now on; one that is being
+// started or stopped is waited for.
+func (h *Hub) find(ctx context.Context) (at address, runs bool, err error) {
+	err = h.await(ctx, func() (bool, error) {
+		held, err := h.tryHold()
+		if held || err != nil {
+			return held, err
+		}
+		at, runs = h.runsAt()
+		return runs, nil
+	})
+	return at, runs, err
 }
 
 // await asks until it is so, for as long as somebody may hold the folder.
@@ -39,12 +63,13 @@ func (h *Hub) await(ctx context.Context, so func() (bool, error)) error {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			return fmt.Errorf("%s: %w: wait until it has ended", h.Data, ErrHeld)
+			return fmt.Errorf("%s: %w: process %s; wait until it has ended", h.Data, ErrHeld, h.holder())
 		}
 	}
 }
 
-// tryHold takes the folder if nobody has it. The lock ends with the process, however that ends.
+// tryHold takes the folder if nobody has it. The lock ends with the process, however that ends, so whoever gets it knows that
+// no hub runs here: an address that is left was that of one that was killed.
 func (h *Hub) tryHold() (bool, error) {
 	if err := os.MkdirAll(h.Data, 0o700); err != nil {
 		return false, err
@@ -61,5 +86,23 @@ func (h *Hub) tryHold() (bool, error) {
 		return false, fmt.Errorf("locking %s: %w", lock.Name(), err)
 	}
 	h.atEnd(lock.Close)
-	return true, nil
+	if err := os.Remove(h.path(addressFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	return true, errors.Join(lock.Truncate(0), sign(lock))
+}
+
+// sign writes into the lock who has it, for people who wait.
+func sign(lock *os.File) error {
+	_, err := fmt.Fprintln(lock, os.Getpid())
+	return err
+}
+
+// holder is the number of the process that has the folder, as far as it has said.
+func (h *Hub) holder() string {
+	text, err := os.ReadFile(h.path("hub.lock"))
+	if number := strings.TrimSpace(string(text)); err == nil && number != "" {
+		return number
+	}
+	return "unknown"
 }

@@ -2,7 +2,12 @@ package hub
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
 	"testing"
 	"time"
 )
@@ -36,5 +41,58 @@ func TestOneProgramAtATimeHoldsAFolder(t *testing.T) {
 	}
 	if err := second.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestAHubThatRunsIsNotWaitedFor: a second start says at once who runs there. Before the first stops it takes its address
+// back, so that from then on it is waited for.
+func TestAHubThatRunsIsNotWaitedFor(t *testing.T) {
+	data := t.TempDir()
+	first, second := &Hub{Config: Config{Data: data}}, &Hub{Config: Config{Data: data}}
+	if err := first.hold(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	runs(t, first)
+	first.leave = func() error { return os.Remove(first.path(addressFile)) }
+	err := second.hold(t.Context())
+	if !errors.Is(err, ErrRuns) || !strings.Contains(err.Error(), fmt.Sprintf("process %d", os.Getpid())) {
+		t.Errorf("beside a hub that runs: %v", err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := second.hold(t.Context()); err != nil {
+		t.Errorf("after it has stopped: %v", err)
+	}
+	if err := second.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAnAddressThatWasLeftIsNotBelieved: whoever gets the folder's lock knows that the hub is dead whose address stands
+// there, also when this very number runs as another program by now.
+func TestAnAddressThatWasLeftIsNotBelieved(t *testing.T) {
+	h := &Hub{Config: Config{Data: t.TempDir()}}
+	runs(t, h)
+	if _, said, err := h.find(t.Context()); said || err != nil {
+		t.Errorf("said to run: %v, %v", said, err)
+	}
+	if _, err := os.Stat(h.path(addressFile)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("what the dead hub left: %v", err)
+	}
+	if err := h.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// runs leaves the address of a hub that runs in this process, as an older hub did that did not say since when.
+func runs(t *testing.T, h *Hub) {
+	t.Helper()
+	text, err := json.Marshal(address{PID: os.Getpid(), URL: "tls://127.0.0.1:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(h.path(addressFile), text, 0o600); err != nil {
+		t.Fatal(err)
 	}
 }

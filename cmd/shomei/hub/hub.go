@@ -104,6 +104,8 @@ type Hub struct {
 	cancel    context.CancelFunc
 	running   *errgroup.Group
 	closers   []func() error
+	// leave takes back that a hub runs here, before anything of it stops.
+	leave func() error
 }
 
 // Start starts a centre and returns when it serves. Whatever had started is stopped again when something fails.
@@ -431,6 +433,10 @@ func (h *Hub) Wait() error { return h.running.Wait() }
 // Close stops everything in order: services, then what they stand on, the last started first.
 func (h *Hub) Close() error {
 	var errs []error
+	if h.leave != nil {
+		errs = append(errs, h.leave())
+		h.leave = nil
+	}
 	if h.cancel != nil {
 		h.cancel()
 		errs = append(errs, h.running.Wait())
