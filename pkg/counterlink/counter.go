@@ -353,7 +353,9 @@ func (l *Link) take(ctx context.Context, msg jetstream.Msg) {
 		return
 	}
 	if err := l.cfg.Received(ctx, d, msg.Data()); err != nil {
-		l.cfg.Logger.Error("a command could not be stored, it will come again", "counter", l.cfg.Counter, "id", d.GetId(), "error", err)
+		if ctx.Err() == nil {
+			l.cfg.Logger.Error("a command could not be stored, it will come again", "counter", l.cfg.Counter, "id", d.GetId(), "error", err)
+		}
 		_ = msg.NakWithDelay(retryTime)
 		return
 	}

@@ -236,12 +236,14 @@ func (h *Hub) lane(counter string) *lane {
 func (h *Hub) greet(ctx context.Context, m *nats.Msg, handle func(context.Context, Received) error) {
 	counter := strings.TrimSuffix(strings.TrimPrefix(m.Subject, claimPrefix), helloSuffix)
 	header, err := h.answer(ctx, counter, m.Header)
-	if err != nil {
-		h.cfg.Logger.Error("a link-up could not be answered, the counter will ask again", "counter", counter, "error", err)
-		return
+	if err == nil {
+		err = m.RespondMsg(&nats.Msg{Header: header})
 	}
-	if err := m.RespondMsg(&nats.Msg{Header: header}); err != nil {
+	if err != nil && ctx.Err() == nil {
 		h.cfg.Logger.Error("a link-up could not be answered, the counter will ask again", "counter", counter, "error", err)
+	}
+	if header == nil {
+		return
 	}
 	h.slots <- struct{}{}
 	defer func() { <-h.slots }()

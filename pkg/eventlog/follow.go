@@ -130,8 +130,9 @@ func (w *following) run(ctx context.Context) error {
 	}
 }
 
+// saveOrWarn saves while there is more to come; what the end of ctx breaks off is saved once more by Follow.
 func (w *following) saveOrWarn(ctx context.Context) {
-	if err := w.save(ctx); err != nil {
+	if err := w.save(ctx); err != nil && ctx.Err() == nil {
 		w.log.config.Logger.Warn("position of follower is not saved, going on", "follower", w.follower.Name, "error", err)
 	}
 }

@@ -132,10 +132,11 @@ func (c *Console) freshness(ctx context.Context, q question) freshness {
 		return f
 	}
 	n, err := c.Behind(ctx)
-	if err != nil {
+	switch {
+	case err == nil:
+		f.Behind = &n
+	case ctx.Err() == nil: // otherwise the reader has gone, or the hub stops
 		c.Logger.WarnContext(ctx, "counting what the tables have not seen", "err", err)
-		return f
 	}
-	f.Behind = &n
 	return f
 }

@@ -84,7 +84,7 @@ func (r *RA) Handle(ctx context.Context, received counterlink.Received) error {
 			ID: hex.EncodeToString(events.Hash(received.Signed)), Counter: received.Claim.Counter, Number: received.Claim.Number, Signed: received.Signed, Why: err,
 		})
 	}
-	if err != nil {
+	if err != nil && ctx.Err() == nil {
 		r.Logger.Error("claim could not be decided, it will come again", "claim", received.Claim.Id, "counter", received.Claim.Counter, "error", err)
 	}
 	return err

@@ -312,7 +312,7 @@ func (s *Service) kill() {
 
 // Close stops pcscd and the readers and waits until they have ended.
 func (s *Service) Close() {
-	s.cancel()
+	s.cancel() // first: a reader whose service went away would try to come back, and say so
 	s.starting.Lock()
 	s.kill()
 	s.starting.Unlock()

@@ -1,0 +1,40 @@
+package eventlog
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"shomei/pkg/natstest"
+)
+
+// TestAnOrderlyStopWarnsOfNothing: a position that the end of a follower breaks off is saved once more by Follow, so nobody
+// is to be told; one that can't be saved while the follower goes on is told of.
+func TestAnOrderlyStopWarnsOfNothing(t *testing.T) {
+	js, err := jetstream.New(natstest.Connect(t, natstest.Start(t).URL()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines bytes.Buffer
+	w := &following{
+		log: &Log{js: js, config: Config{
+			Logger: slog.New(slog.NewTextHandler(&lines, &slog.HandlerOptions{Level: slog.LevelWarn})), PublishTimeout: 5 * time.Second,
+		}},
+		follower: Follower{Name: "notifier"}, unsaved: true,
+	}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	w.saveOrWarn(stopped)
+	if lines.Len() > 0 || !w.unsaved {
+		t.Errorf("at a stop: %q, unsaved %v", &lines, w.unsaved)
+	}
+	w.saveOrWarn(t.Context()) // no stream of positions is there
+	if !strings.Contains(lines.String(), "position of follower is not saved") {
+		t.Errorf("while it goes on: %q", &lines)
+	}
+}
