@@ -1966,8 +1966,10 @@ type Answer struct {
 	CardLastDay        string                `protobuf:"bytes,12,opt,name=card_last_day,json=cardLastDay,proto3" json:"card_last_day,omitempty"`
 	CardCandidates     []*Candidate          `protobuf:"bytes,13,rep,name=card_candidates,json=cardCandidates,proto3" json:"card_candidates,omitempty"`
 	// endings are what this decision did to certificates and the card, deadlines what it started.
-	Endings       []*Ending      `protobuf:"bytes,14,rep,name=endings,proto3" json:"endings,omitempty"`
-	Deadlines     []*DeadlineSet `protobuf:"bytes,15,rep,name=deadlines,proto3" json:"deadlines,omitempty"`
+	Endings   []*Ending      `protobuf:"bytes,14,rep,name=endings,proto3" json:"endings,omitempty"`
+	Deadlines []*DeadlineSet `protobuf:"bytes,15,rep,name=deadlines,proto3" json:"deadlines,omitempty"`
+	// on_file are the papers that the office keeps while the inquiry letter is under way; nobody is asked for them again.
+	OnFile        []string `protobuf:"bytes,16,rep,name=on_file,json=onFile,proto3" json:"on_file,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2103,6 +2105,13 @@ func (x *Answer) GetEndings() []*Ending {
 func (x *Answer) GetDeadlines() []*DeadlineSet {
 	if x != nil {
 		return x.Deadlines
+	}
+	return nil
+}
+
+func (x *Answer) GetOnFile() []string {
+	if x != nil {
+		return x.OnFile
 	}
 	return nil
 }
@@ -2767,7 +2776,7 @@ const file_claim_proto_rawDesc = "" +
 	"\x0eSealedDownlink\x12\x16\n" +
 	"\x06sealed\x18\x01 \x01(\fR\x06sealed\x12\x16\n" +
 	"\x06writer\x18\x02 \x01(\tR\x06writer\x12\x1c\n" +
-	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xb3\x05\n" +
+	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xcc\x05\n" +
 	"\x06Answer\x12\x14\n" +
 	"\x05claim\x18\x01 \x01(\tR\x05claim\x12\x1a\n" +
 	"\baccepted\x18\x02 \x01(\bR\baccepted\x12\x1a\n" +
@@ -2784,7 +2793,8 @@ const file_claim_proto_rawDesc = "" +
 	"\rcard_last_day\x18\f \x01(\tR\vcardLastDay\x12A\n" +
 	"\x0fcard_candidates\x18\r \x03(\v2\x18.shomei.events.CandidateR\x0ecardCandidates\x12/\n" +
 	"\aendings\x18\x0e \x03(\v2\x15.shomei.events.EndingR\aendings\x128\n" +
-	"\tdeadlines\x18\x0f \x03(\v2\x1a.shomei.events.DeadlineSetR\tdeadlines\"\xf9\x01\n" +
+	"\tdeadlines\x18\x0f \x03(\v2\x1a.shomei.events.DeadlineSetR\tdeadlines\x12\x17\n" +
+	"\aon_file\x18\x10 \x03(\tR\x06onFile\"\xf9\x01\n" +
 	"\x06Ending\x12\x16\n" +
 	"\x06serial\x18\x01 \x01(\x04R\x06serial\x122\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1e.shomei.events.CertificateKindR\x04kind\x128\n" +

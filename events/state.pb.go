@@ -825,7 +825,9 @@ type Letter struct {
 	Procedure string                 `protobuf:"bytes,2,opt,name=procedure,proto3" json:"procedure,omitempty"`
 	Mailed    bool                   `protobuf:"varint,3,opt,name=mailed,proto3" json:"mailed,omitempty"`
 	// The day on which it was posted; an answer can't come back before the next.
-	MailedOn      string `protobuf:"bytes,4,opt,name=mailed_on,json=mailedOn,proto3" json:"mailed_on,omitempty"`
+	MailedOn string `protobuf:"bytes,4,opt,name=mailed_on,json=mailedOn,proto3" json:"mailed_on,omitempty"`
+	// documents are the papers of the application that the office has already.
+	Documents     []string `protobuf:"bytes,5,rep,name=documents,proto3" json:"documents,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -886,6 +888,13 @@ func (x *Letter) GetMailedOn() string {
 		return x.MailedOn
 	}
 	return ""
+}
+
+func (x *Letter) GetDocuments() []string {
+	if x != nil {
+		return x.Documents
+	}
+	return nil
 }
 
 type PendingNotice struct {
@@ -1498,12 +1507,13 @@ const file_state_proto_rawDesc = "" +
 	"\blast_day\x18\x02 \x01(\tR\alastDay\"G\n" +
 	"\x11RememberedCommand\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\fR\x06digest\x12\x1a\n" +
-	"\brevision\x18\x02 \x01(\x04R\brevision\"k\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\"\x89\x01\n" +
 	"\x06Letter\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
 	"\tprocedure\x18\x02 \x01(\tR\tprocedure\x12\x16\n" +
 	"\x06mailed\x18\x03 \x01(\bR\x06mailed\x12\x1b\n" +
-	"\tmailed_on\x18\x04 \x01(\tR\bmailedOn\"i\n" +
+	"\tmailed_on\x18\x04 \x01(\tR\bmailedOn\x12\x1c\n" +
+	"\tdocuments\x18\x05 \x03(\tR\tdocuments\"i\n" +
 	"\rPendingNotice\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12-\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x19.shomei.events.NoticeKindR\x04kind\x12\x19\n" +

@@ -515,13 +515,15 @@ func (x *ApplicationRefused) GetMunicipality() string {
 
 // InquiryLetterDue: the same day is not possible; 照会書兼回答書 goes to the registered address.
 type InquiryLetterDue struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Procedure     string                 `protobuf:"bytes,1,opt,name=procedure,proto3" json:"procedure,omitempty"`
-	Letter        string                 `protobuf:"bytes,2,opt,name=letter,proto3" json:"letter,omitempty"`
-	Operation     Operation              `protobuf:"varint,3,opt,name=operation,proto3,enum=shomei.events.Operation" json:"operation,omitempty"`
-	Channel       Channel                `protobuf:"varint,4,opt,name=channel,proto3,enum=shomei.events.Channel" json:"channel,omitempty"`
-	Kinds         []CertificateKind      `protobuf:"varint,5,rep,packed,name=kinds,proto3,enum=shomei.events.CertificateKind" json:"kinds,omitempty"`
-	Municipality  string                 `protobuf:"bytes,6,opt,name=municipality,proto3" json:"municipality,omitempty"`
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Procedure    string                 `protobuf:"bytes,1,opt,name=procedure,proto3" json:"procedure,omitempty"`
+	Letter       string                 `protobuf:"bytes,2,opt,name=letter,proto3" json:"letter,omitempty"`
+	Operation    Operation              `protobuf:"varint,3,opt,name=operation,proto3,enum=shomei.events.Operation" json:"operation,omitempty"`
+	Channel      Channel                `protobuf:"varint,4,opt,name=channel,proto3,enum=shomei.events.Channel" json:"channel,omitempty"`
+	Kinds        []CertificateKind      `protobuf:"varint,5,rep,packed,name=kinds,proto3,enum=shomei.events.CertificateKind" json:"kinds,omitempty"`
+	Municipality string                 `protobuf:"bytes,6,opt,name=municipality,proto3" json:"municipality,omitempty"`
+	// documents are the ids of the papers that stay with the office until the answer is brought.
+	Documents     []string `protobuf:"bytes,7,rep,name=documents,proto3" json:"documents,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -596,6 +598,13 @@ func (x *InquiryLetterDue) GetMunicipality() string {
 		return x.Municipality
 	}
 	return ""
+}
+
+func (x *InquiryLetterDue) GetDocuments() []string {
+	if x != nil {
+		return x.Documents
+	}
+	return nil
 }
 
 type InquiryLetterMailed struct {
@@ -3613,14 +3622,15 @@ const file_subscriber_proto_rawDesc = "" +
 	"\valternative\x18\x05 \x01(\x0e2\x18.shomei.events.OperationR\valternative\x12R\n" +
 	"\x13alternative_planned\x18\x06 \x03(\v2!.shomei.events.PlannedCertificateR\x12alternativePlanned\x124\n" +
 	"\x05kinds\x18\a \x03(\x0e2\x1e.shomei.events.CertificateKindR\x05kinds\x12\"\n" +
-	"\fmunicipality\x18\b \x01(\tR\fmunicipality\"\x8c\x02\n" +
+	"\fmunicipality\x18\b \x01(\tR\fmunicipality\"\xaa\x02\n" +
 	"\x10InquiryLetterDue\x12\x1c\n" +
 	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x12\x16\n" +
 	"\x06letter\x18\x02 \x01(\tR\x06letter\x126\n" +
 	"\toperation\x18\x03 \x01(\x0e2\x18.shomei.events.OperationR\toperation\x120\n" +
 	"\achannel\x18\x04 \x01(\x0e2\x16.shomei.events.ChannelR\achannel\x124\n" +
 	"\x05kinds\x18\x05 \x03(\x0e2\x1e.shomei.events.CertificateKindR\x05kinds\x12\"\n" +
-	"\fmunicipality\x18\x06 \x01(\tR\fmunicipality\"K\n" +
+	"\fmunicipality\x18\x06 \x01(\tR\fmunicipality\x12\x1c\n" +
+	"\tdocuments\x18\a \x03(\tR\tdocuments\"K\n" +
 	"\x13InquiryLetterMailed\x12\x1c\n" +
 	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x12\x16\n" +
 	"\x06letter\x18\x02 \x01(\tR\x06letter\"4\n" +

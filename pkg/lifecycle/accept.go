@@ -35,10 +35,14 @@ func (a *application) postpone() {
 	}
 	sum := sha256.Sum256([]byte(a.Procedure))
 	letter := strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:5]))
-	a.emit(&events.InquiryLetterDue{
+	due := &events.InquiryLetterDue{
 		Procedure: a.Procedure, Letter: letter, Operation: a.Operation, Channel: logChannel(a.Channel), Kinds: a.kinds,
 		Municipality: municipality(a.Office),
-	}, a.ruling.Rules()...)
+	}
+	for _, paper := range regime.LeftWithOffice(a.Shown) {
+		due.Documents = append(due.Documents, string(paper))
+	}
+	a.emit(due, a.ruling.Rules()...)
 }
 
 func (a *application) accept() error {

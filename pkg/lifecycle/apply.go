@@ -142,7 +142,7 @@ func (a *application) judgePerson() {
 	if p := a.state.Procedure; p != nil && p.Id != a.Procedure {
 		a.refuseBy(regime.OneAtATime)
 	}
-	if a.state.Ended {
+	if a.state.Ended && a.Operation != events.Operation_OPERATION_RETURN_CARD {
 		a.refuseBy(regime.RecordEnded)
 	}
 }
@@ -292,6 +292,7 @@ func (a *application) judgeDocuments() (letterFirst bool, err error) {
 	documents, err := a.Switches.Documents(regime.DocumentsIn{
 		Regime: a.regime, Operation: a.lawOperation(), Channel: a.Channel, On: a.day, Shown: a.Shown,
 		Letter: a.postedLetter(), Posted: day(a.letter().GetMailedOn()), PINsMatch: a.PINsMatch, NoCard: a.noCard(),
+		OnFile: a.onFile(), Returned: a.Operation == events.Operation_OPERATION_RETURN_CARD,
 	})
 	if err != nil {
 		return false, err
@@ -318,6 +319,15 @@ func (a *application) letter() *events.Letter {
 		}
 	}
 	return nil
+}
+
+// onFile are the papers of this application that the office has since the letter of inquiry became due.
+func (a *application) onFile() []regime.Document {
+	var papers []regime.Document
+	for _, paper := range a.letter().GetDocuments() {
+		papers = append(papers, regime.Document(paper))
+	}
+	return papers
 }
 
 // postedLetter is the letter of inquiry that was posted for this procedure; empty when none was yet.

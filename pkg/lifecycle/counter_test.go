@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -38,6 +39,52 @@ func TestLetterOfInquiry(t *testing.T) {
 	p.refused("juki.documents.inquiry-answer-other", opIssue, juki, noPhoto, withLetter("another"), same)
 	p.apply(opIssue, juki, noPhoto, withLetter(due.Letter), same)
 	equal(t, "letters", len(p.state.Letters), 0)
+}
+
+// TestTheFormIsAskedForOnce: what the office has since the first visit is not missing on the second one.
+func TestTheFormIsAskedForOnce(t *testing.T) {
+	p := newPlayer(t, "2012-12-03 10:00")
+	noPhoto := channel(regime.ChannelSelfNoPhoto)
+	due := find[*events.InquiryLetterDue](p.do(p.application(opIssue, juki, noPhoto, withLetter(""))))
+	equal(t, "kept", due.Documents, []string{"application-form"})
+	p.do(RecordLetterMailed{Letter: due.Letter})
+	p.at("2012-12-10 10:00")
+	same := sameProcedure(due.Procedure)
+	answer := func(documents ...regime.Document) func(*Apply) {
+		return func(a *Apply) {
+			a.Shown = []regime.Shown{{Document: regime.DocInquiryAnswer, Letter: due.Letter}}
+			for _, document := range documents {
+				a.Shown = append(a.Shown, regime.Shown{Document: document})
+			}
+		}
+	}
+	refused := p.refused("juki.documents.other-id", opIssue, juki, noPhoto, answer(regime.DocCard), same)
+	equal(t, "refusals", refused.Refusals, []string{"juki.documents.other-id"})
+	decided := p.do(p.application(opIssue, juki, noPhoto, answer(regime.DocCard, regime.DocOtherID), same))
+	if find[*events.ApplicationAccepted](decided) == nil || !slices.Contains(decided[len(decided)-1].RuleIds, "juki.documents.form-on-file") {
+		t.Errorf("the second visit: %v", decided)
+	}
+}
+
+// TestNobodyWhoBringsBackACardIsSentAway, not even somebody who brings that of a person who has died.
+func TestNobodyWhoBringsBackACardIsSentAway(t *testing.T) {
+	bare := func(a *Apply) {
+		a.Channel, a.Shown = regime.ChannelSelfNoPhoto, []regime.Shown{{Document: regime.DocCard}}
+	}
+	p := fromFactory(t)
+	p.apply(opReturn, bare)
+	p.wantStatus(underMyNumber, kindSign, revoked)
+	p.wantStatus(underMyNumber, kindAuth, revoked)
+	equal(t, "card", p.state.Card.Status, events.CardStatus_CARD_STATUS_VOID)
+	equal(t, "letters", len(p.state.Letters), 0)
+
+	p = fromFactory(t)
+	refused := p.refused("mynumber.documents.card-returned", opReturn, bare, func(a *Apply) { a.Shown = nil })
+	equal(t, "without the card", refused.Refusals, []string{"mynumber.documents.card-returned"})
+	p.change(events.RecordChange_RECORD_CHANGE_DEATH)
+	p.apply(opReturn, bare)
+	equal(t, "ended", p.state.Ended, true)
+	p.refused(regime.RecordEnded, opIssue, card("card-2"))
 }
 
 func TestProxyNeverOnTheSameDay(t *testing.T) {

@@ -89,7 +89,7 @@ func (f *fold) procedure(body events.Body) {
 	case *events.ApplicationAccepted:
 		f.accepted(b)
 	case *events.InquiryLetterDue:
-		f.s.Letters = append(f.s.Letters, &events.Letter{Id: b.Letter, Procedure: b.Procedure})
+		f.s.Letters = append(f.s.Letters, &events.Letter{Id: b.Letter, Procedure: b.Procedure, Documents: b.Documents})
 		f.owe(events.ObligationKind_OBLIGATION_KIND_MAIL_INQUIRY, b.Letter)
 	case *events.InquiryLetterMailed:
 		f.settle(events.ObligationKind_OBLIGATION_KIND_MAIL_INQUIRY, b.Letter)

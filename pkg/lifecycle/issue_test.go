@@ -385,6 +385,22 @@ func TestCardOfAnother(t *testing.T) {
 	p.apply(opRevoke, card(""))
 }
 
+// TestARefusalSaysARuleOnce, however many certificates break it.
+func TestARefusalSaysARuleOnce(t *testing.T) {
+	p := fromFactory(t)
+	nothing := func(a *Apply) { a.Shown = nil }
+	elsewhere := func(a *Apply) { a.Person.Municipality = "01100" }
+	for _, op := range []events.Operation{opIssue, opRenew, opReissue} {
+		decided := p.do(p.application(op, nothing, elsewhere, kinds(kindAuth, kindSign)))
+		refused := find[*events.ApplicationRefused](decided)
+		if refused == nil || len(refused.Refusals) < 3 {
+			t.Fatalf("%v: %v", op, decided)
+		}
+		equal(t, "refusals", refused.Refusals, distinct(refused.Refusals))
+		equal(t, "rules", decided[len(decided)-1].RuleIds, distinct(decided[len(decided)-1].RuleIds))
+	}
+}
+
 func TestOneProcedureAtATime(t *testing.T) {
 	p := fromFactory(t)
 	p.apply(opUnblock)

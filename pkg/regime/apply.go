@@ -22,6 +22,7 @@ type Application struct {
 	Posted    civil.Date // day on which it was posted; zero: before today
 	PINsMatch bool
 	NoCard    bool
+	Returned  bool // with OpRevoke: the card is given back for good
 	Clerk     string
 	GrantedBy string // the second officer who granted special circumstances
 	Cause     Cause  // empty: follows from the operation and the certificates held
@@ -113,7 +114,7 @@ func (s Switches) judgeApplication(a Application, day civil.Date, out *Decision)
 	}
 	docs, err := s.Documents(DocumentsIn{
 		Regime: out.Regime, Operation: a.Operation, Channel: a.channel(), On: day,
-		Shown: a.Shown, Letter: a.Letter, Posted: a.Posted, PINsMatch: a.PINsMatch, NoCard: a.NoCard,
+		Shown: a.Shown, Letter: a.Letter, Posted: a.Posted, PINsMatch: a.PINsMatch, NoCard: a.NoCard, Returned: a.Returned,
 	})
 	if err != nil {
 		return err
@@ -124,7 +125,7 @@ func (s Switches) judgeApplication(a Application, day civil.Date, out *Decision)
 	case OpNew, OpReissue, OpRenew:
 		return s.judgeCertificates(a, day, kinds, out)
 	case OpRevoke, OpUnblock:
-		if !slices.ContainsFunc(kinds, func(k Kind) bool { return a.holds(k, day) }) {
+		if !a.Returned && !slices.ContainsFunc(kinds, func(k Kind) bool { return a.holds(k, day) }) {
 			out.refuse(NothingHeld)
 		}
 	}

@@ -39,7 +39,7 @@ func TestApplyStories(t *testing.T) {
 				Operation: OpRenew, At: tokyo("2020-03-18 10:00:00"), Shown: papers,
 				SignLastDay: day("2020-06-18"), AuthLastDay: day("2020-06-18"), CardLastDay: day("2025-06-18"),
 			},
-			[]ID{"mynumber.renewal.before-window", "mynumber.renewal.before-window"},
+			[]ID{"mynumber.renewal.before-window"},
 			[]string{"2024-06-18", "2024-06-18"},
 			0,
 		},
@@ -74,6 +74,11 @@ func TestApplyStories(t *testing.T) {
 			nil,
 			[]string{"2025-06-18", "2025-06-18"},
 			0,
+		},
+		{
+			"given back, with nothing else",
+			Application{Operation: OpRevoke, Returned: true, Channel: ChannelSelfNoPhoto, At: tokyo("2020-03-19 10:00:00"), Shown: bring(DocCard)},
+			nil, nil, 0,
 		},
 		{
 			"closed and papers missing",

@@ -34,6 +34,16 @@ const (
 	DocHandOverNotice  Document = "handover-notice"         // 交付通知書, the postcard
 )
 
+// Known tells whether the law's lists know the document.
+func (d Document) Known() bool {
+	switch d {
+	case DocForm, DocCard, DocPhotoID, DocOtherID, DocInquiryAnswer, DocMandate, DocSealCertificate, DocProxyPhotoID,
+		DocRepresentation, DocNoticeAnswer, DocHandOverNotice:
+		return true
+	}
+	return false
+}
+
 // Shown is a document as the clerk saw it.
 type Shown struct {
 	Document Document `json:"document"`
@@ -65,6 +75,10 @@ type DocumentsIn struct {
 	PINsMatch bool
 	// NoCard says that the card can't be shown: lost, destroyed, or not made yet.
 	NoCard bool
+	// OnFile are the papers of this application that the office has since an earlier visit (LeftWithOffice).
+	OnFile []Document
+	// Returned says that the card is given back for good (返納).
+	Returned bool
 }
 
 // Requirement is a document that must be shown, and the rule that asks for it.
@@ -89,24 +103,26 @@ type Documents struct {
 // docRules are the rules that both regimes know under their own source.
 type docRules struct {
 	form, card, photoID, photoAddress, letterFirst, answer, answerOther, otherID,
-	mandate, mandateSeal, sealCertificate, proxyID, notSameDay, representation ID
+	mandate, mandateSeal, sealCertificate, proxyID, notSameDay, representation, onFile, returned ID
 }
 
 var documentRules = map[Regime]docRules{
 	Juki: {
 		jukiDocForm, jukiDocCard, jukiDocPhotoID, jukiDocPhotoAddress, jukiDocLetterFirst, jukiDocAnswer, jukiDocAnswerOther, jukiDocOtherID,
 		jukiDocMandate, jukiDocMandateSeal, jukiDocSealCertificate, jukiDocProxyID, jukiDocNotSameDay, jukiDocRepresentation,
+		jukiDocOnFile, jukiDocReturned,
 	},
 	MyNumber: {
 		myDocForm, myDocCard, myDocPhotoID, myDocPhotoAddress, myDocLetterFirst, myDocAnswer, myDocAnswerOther, myDocOtherID,
 		myDocMandate, myDocMandateSeal, myDocSealCertificate, myDocProxyID, myDocNotSameDay, myDocRepresentation,
+		myDocOnFile, myDocReturned,
 	},
 }
 
 // Documents judges what was shown (domain.md 1.1, 1.3.2, 1.4.8). The list is
 // the same for issue, renewal and re-issue; revoking needs no card, a hand-over
-// needs the notice instead of form and card. A channel that the regime does not
-// know is a *FieldError. A report of loss by telephone and a notification to
+// needs the notice instead of form and card, giving the card back needs the card
+// alone. A channel that the regime does not know is a *FieldError. A report of loss by telephone and a notification to
 // the resident record need nothing from this list.
 func (s Switches) Documents(in DocumentsIn) (Documents, error) {
 	rules, ok := documentRules[in.Regime]
@@ -129,7 +145,7 @@ func (s Switches) Documents(in DocumentsIn) (Documents, error) {
 			}
 			out.refuse(reason)
 		} else {
-			out.apply(in.satisfied(req))
+			out.apply(in.satisfied(req, rules))
 		}
 	}
 	if in.byLetter() && in.Letter == "" {
@@ -145,20 +161,33 @@ func (s Switches) Documents(in DocumentsIn) (Documents, error) {
 	return out, nil
 }
 
+// LeftWithOffice gives, of what was shown when a letter of inquiry is to be posted, the papers that stay with the office
+// until its answer is brought: the application itself. Card and proofs of identity go home with whoever brought them, and
+// an agent shows each time that they are still the agent.
+func LeftWithOffice(shown []Shown) []Document {
+	if slices.ContainsFunc(shown, func(s Shown) bool { return s.Document == DocForm }) {
+		return []Document{DocForm}
+	}
+	return nil
+}
+
 // ofProxy is what makes somebody the proxy of the principal.
 var ofProxy = []Document{DocMandate, DocSealCertificate, DocProxyPhotoID}
 
 // byLetter reports whether the identity check goes through a mailed letter.
 func (in DocumentsIn) byLetter() bool {
-	return in.Channel == ChannelSelfNoPhoto || in.Channel == ChannelProxy
+	return !in.Returned && (in.Channel == ChannelSelfNoPhoto || in.Channel == ChannelProxy)
 }
 
 func (in DocumentsIn) sameDay() bool {
-	return !in.byLetter() && (in.Channel != ChannelNotice || in.PINsMatch)
+	return !in.byLetter() && (in.Channel != ChannelNotice || in.PINsMatch || in.Returned)
 }
 
 // required lists what the channel asks for.
 func (in DocumentsIn) required(r docRules) ([]Requirement, error) {
+	if in.Returned {
+		return []Requirement{{DocCard, r.returned}}, nil
+	}
 	list := in.base(r)
 	switch in.Channel {
 	case ChannelSelf:
@@ -208,6 +237,8 @@ func (in DocumentsIn) lacks(req Requirement, r docRules) ID {
 		return ""
 	case req.Document == DocInquiryAnswer && in.Letter == "":
 		return r.letterFirst
+	case !ok && slices.Contains(in.OnFile, req.Document):
+		return ""
 	case !ok:
 		return req.Rule
 	case req.Document == DocPhotoID && !doc.AddressCurrent:
@@ -229,16 +260,20 @@ func (in DocumentsIn) cardIsPhotoID() bool {
 }
 
 // satisfied is the rule that is applied for a requirement that is met.
-func (in DocumentsIn) satisfied(req Requirement) ID {
-	if _, ok := in.shown(req.Document); !ok {
-		return myDocCardIsID
+func (in DocumentsIn) satisfied(req Requirement, r docRules) ID {
+	_, ok := in.shown(req.Document)
+	switch {
+	case ok:
+		return req.Rule
+	case slices.Contains(in.OnFile, req.Document):
+		return r.onFile
 	}
-	return req.Rule
+	return myDocCardIsID
 }
 
 // judgeNotice adds what the way by the expiry notice asks for (domain.md 1.4.8).
 func (in DocumentsIn) judgeNotice(out *Documents) {
-	if in.Channel != ChannelNotice {
+	if in.Channel != ChannelNotice || in.Returned {
 		return
 	}
 	if in.Operation != OpRenew {

@@ -125,6 +125,7 @@ func TestDocumentsByOperation(t *testing.T) {
 		{"lost card", DocumentsIn{Regime: MyNumber, Operation: OpReissue, Channel: ChannelSelf, NoCard: true}, []Document{DocForm, DocPhotoID}},
 		{"unblocking", DocumentsIn{Regime: Juki, Operation: OpUnblock, Channel: ChannelSelf}, []Document{DocForm, DocCard, DocPhotoID}},
 		{"hand-over", DocumentsIn{Regime: MyNumber, Operation: OpHandOver, Channel: ChannelSelf}, []Document{DocHandOverNotice, DocPhotoID}},
+		{"a card given back", DocumentsIn{Regime: MyNumber, Operation: OpRevoke, Channel: ChannelSelfNoPhoto, Returned: true}, []Document{DocCard}},
 		{"telephone", DocumentsIn{Regime: MyNumber, Operation: OpSuspend}, nil},
 		{"notification", DocumentsIn{Regime: MyNumber, Operation: OpResidentRecord}, nil},
 	} {
@@ -154,6 +155,51 @@ func TestDocumentsByOperation(t *testing.T) {
 		var bad *FieldError
 		if _, err := (Switches{}).Documents(in); !errors.As(err, &bad) {
 			t.Errorf("%+v: %v", in, err)
+		}
+	}
+}
+
+// Whoever gives a card back is not sent away for want of a proof of identity (domain.md 1.4.7).
+func TestGivingACardBackNeedsTheCardAlone(t *testing.T) {
+	for law, id := range map[Regime]ID{Juki: "juki.documents.card-returned", MyNumber: "mynumber.documents.card-returned"} {
+		for _, c := range []Channel{ChannelSelf, ChannelSelfNoPhoto, ChannelProxy, ChannelRepresentative, ChannelNotice} {
+			in := DocumentsIn{Regime: law, Operation: OpRevoke, Channel: c, Returned: true, Shown: bring(DocCard)}
+			got, err := Switches{}.Documents(in)
+			if err != nil || !got.Accepted() || got.LetterFirst || !got.SameDay {
+				t.Errorf("%s, %s: %+v, %v", law, c, got, err)
+			}
+			mustHold(t, string(c), got.Applied, id)
+			in.Shown = bring(DocForm, DocPhotoID)
+			if got, _ := (Switches{}).Documents(in); cmp.Diff([]ID{id}, got.Refused) != "" || got.LetterFirst {
+				t.Errorf("%s, %s, no card: %+v", law, c, got)
+			}
+		}
+	}
+}
+
+// The application lies at the office while its letter of inquiry is under way; nothing else does.
+func TestTheFormIsOnFileAtTheSecondVisit(t *testing.T) {
+	for law, ids := range map[Regime][2]ID{
+		Juki:     {"juki.documents.form-on-file", "juki.documents.form"},
+		MyNumber: {"mynumber.documents.form-on-file", "mynumber.documents.form"},
+	} {
+		first := bring(DocForm, DocCard, DocOtherID, DocMandate, DocSealCertificate, DocProxyPhotoID)
+		second := DocumentsIn{
+			Regime: law, Operation: OpNew, Channel: ChannelSelfNoPhoto, Letter: "L1", OnFile: LeftWithOffice(first),
+			Shown: withLetter(bring(DocCard, DocOtherID), "L1"),
+		}
+		got, err := Switches{}.Documents(second)
+		if err != nil || !got.Accepted() {
+			t.Errorf("%s: %+v, %v", law, got, err)
+		}
+		mustHold(t, string(law), got.Applied, ids[0])
+		second.OnFile = LeftWithOffice(first[1:])
+		if got, _ := (Switches{}).Documents(second); cmp.Diff([]ID{ids[1]}, got.Refused) != "" {
+			t.Errorf("%s, a first visit without the form: %v", law, got.Refused)
+		}
+		second.OnFile, second.Shown = LeftWithOffice(first), withLetter(nil, "L1")
+		if got, _ := (Switches{}).Documents(second); len(got.Refused) != 2 {
+			t.Errorf("%s, card and proof of identity are shown each time: %v", law, got.Refused)
 		}
 	}
 }

@@ -123,7 +123,8 @@ func against(field string, rule ID) error {
 // Error returns the field and the English sentence.
 func (e *FieldError) Error() string { return fmt.Sprintf("%s: %s", e.Field, e.EN) }
 
-// Ruling is the outcome of judging something: accepted when nothing is refused.
+// Ruling is the outcome of judging something: accepted when nothing is refused. A rule stands in it once, however many
+// certificates it is broken for.
 type Ruling struct {
 	Applied []ID // the rules that were applied and let it pass
 	Refused []ID // the rules that refuse it, the first one first to be read out
@@ -135,8 +136,18 @@ func (r Ruling) Accepted() bool { return len(r.Refused) == 0 }
 // Rules returns the ids of all rules, those that refuse first.
 func (r Ruling) Rules() []ID { return append(append([]ID{}, r.Refused...), r.Applied...) }
 
-func (r *Ruling) apply(ids ...ID)  { r.Applied = append(r.Applied, ids...) }
-func (r *Ruling) refuse(ids ...ID) { r.Refused = append(r.Refused, ids...) }
+func (r *Ruling) apply(ids ...ID)  { r.Applied = with(r.Applied, ids) }
+func (r *Ruling) refuse(ids ...ID) { r.Refused = with(r.Refused, ids) }
+
+// with adds to a list what does not stand in it yet.
+func with(list, more []ID) []ID {
+	for _, id := range more {
+		if !slices.Contains(list, id) {
+			list = append(list, id)
+		}
+	}
+	return list
+}
 
 // merge takes over what another ruling applied and refused.
 func (r *Ruling) merge(other Ruling) {

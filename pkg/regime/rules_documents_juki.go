@@ -120,4 +120,18 @@ var (
 		NextJA: "戸籍や登記の証明書をお持ちください。本籍地がこの市区町村であれば省略できる場合があります。",
 		NextEN: "Bring an extract of the family register or of the register of guardianship.",
 	})
+	jukiDocOnFile = rule(Rule{
+		ID: "juki.documents.form-on-file", From: JukiFirstDay, Until: JukiRunOffDay,
+		Source: "seed page; domain.md 1.1, 1.3.2: the applicant returns with the answer form and proof of identity, and not with another application",
+		JA:     "申請書は、初めにお越しの際にお預かりしています。",
+		EN:     "The application form is at the office since the first visit.",
+	})
+	jukiDocReturned = rule(Rule{
+		ID: "juki.documents.card-returned", From: JukiFirstDay, Until: JukiRunOffDay,
+		Source: "domain.md 1.3.4, 1.4.7 by analogy: a card given back ends what is on it, whoever brings it",
+		JA:     "返納に必要なのは、返納するカードだけです。本人確認書類や照会書は要りません。",
+		EN:     "Giving the card back needs the card alone: no proof of identity and no letter of inquiry.",
+		NextJA: "カードを窓口にお渡しください。カードがお手元にないときは、紛失の届出をお願いします。",
+		NextEN: "Hand over the card at the counter. If it is not at hand, report its loss.",
+	})
 )

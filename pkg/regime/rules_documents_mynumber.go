@@ -152,6 +152,20 @@ var (
 		NextJA: "委任状による代理申請の方法をご案内します。",
 		NextEN: "Apply as an agent by mandate instead.",
 	})
+	myDocOnFile = rule(Rule{
+		ID: "mynumber.documents.form-on-file", From: MyNumberFirstDay,
+		Source: byAnalogy,
+		JA:     "申請書は、初めにお越しの際にお預かりしています。",
+		EN:     "The application form is at the office since the first visit.",
+	})
+	myDocReturned = rule(Rule{
+		ID: "mynumber.documents.card-returned", From: MyNumberFirstDay,
+		Source: "MyNoOrd2016 Art 14; domain.md 1.4.7: the card given back ends what is on it, whoever brings it",
+		JA:     "返納に必要なのは、返納するカードだけです。本人確認書類や照会書は要りません。",
+		EN:     "Giving the card back needs the card alone: no proof of identity and no letter of inquiry.",
+		NextJA: "カードを窓口にお渡しください。カードがお手元にないときは、紛失の届出をお願いします。",
+		NextEN: "Hand over the card at the counter. If it is not at hand, report its loss.",
+	})
 )
 
 // byAnalogy is the source of what no page on the new card spells out: the juki card's lists went on.

@@ -221,6 +221,60 @@ func answered(t *testing.T, centre *centre, counter *agent.Counter, a *events.An
 	return procedure
 }
 
+// TestTheSecondVisitAsksForNothingThatTheOfficeHas takes the answer of a letter of inquiry: the form of the first visit is not
+// asked for again, and after a refusal the same answer can be taken once more.
+func TestTheSecondVisitAsksForNothingThatTheOfficeHas(t *testing.T) {
+	centre := newCentre(t)
+	counter, _ := centre.counter(centre.config(storePath(t), nil))
+	at := openDesk(t, counter)
+	procedure := answered(t, centre, counter, &events.Answer{Deferred: true, Letter: "L-77", OnFile: []string{"application-form"}}, agent.StageDeferred)
+	answerPage := at + "/apply?operation=issue&way=self-no-photo&card_kind=mynumber&procedure=" + procedure
+	_, _, text := visit(t, answerPage, nil)
+	want(t, text, "申請書 <span class=\"hint\">（お預かりしています）", `id="document-inquiry-answer"`)
+	if strings.Contains(text, `id="document-application-form"`) || strings.Count(text, `name="procedure" value="`+procedure) != 2 {
+		t.Error("the form is to be ticked again, or one of the page's forms forgets the procedure")
+	}
+
+	form := filled()
+	form["document"], form["qualifier"] = []string{"card", "inquiry-answer", "other-id"}, nil
+	form["way"], form["procedure"], form["letter"] = []string{"self-no-photo"}, []string{procedure}, []string{"L-77"}
+	status, where, _ := visit(t, at+"/apply", form)
+	if status != http.StatusOK || !strings.HasSuffix(where, procedure) {
+		t.Fatalf("the answer was taken with %d at %s", status, where)
+	}
+	reach(t, counter, procedure, agent.StageReceived)
+	claims := centre.until("two applications", func(all []*events.Claim) bool { return len(all) == 2 })
+	refused := &events.Answer{Claim: claims[1].GetId(), Refusals: []string{"mynumber.documents.not-same-day"}}
+	must(t, centre.hub.Send(t.Context(), &events.Downlink{
+		Id: "refused", Counter: "12237-main-1", Procedure: procedure, Body: &events.Downlink_Answer{Answer: refused},
+	}))
+	reach(t, counter, procedure, agent.StageRefused)
+	_, _, text = visit(t, at+"/procedures/"+procedure, nil)
+	want(t, text, "当日の発行はできません", "照会書（番号: L-77）の回答を待っています", "照会書の回答を受け付ける", "取りやめる")
+	_, _, text = visit(t, answerPage, nil)
+	want(t, text, "（お預かりしています）")
+}
+
+// TestTheCardCanBeShownWhereItMayBeNeeded: of a re-issue the hub alone knows whether it is on the same card, and of a return
+// the card is all that is needed.
+func TestTheCardCanBeShownWhereItMayBeNeeded(t *testing.T) {
+	centre := newCentre(t)
+	counter, _ := centre.counter(centre.config(storePath(t), nil))
+	at := openDesk(t, counter)
+	_, _, text := visit(t, at+"/apply?operation=reissue", nil)
+	want(t, text, `id="document-card"`, "新しいカードにするときは不要")
+	form := filled()
+	form["operation"], form["document"] = []string{"reissue"}, []string{"application-form", "photo-id"}
+	if status, where, _ := visit(t, at+"/apply", form); status != http.StatusOK || !strings.Contains(where, "/procedures/") {
+		t.Errorf("a re-issue of a lost card: %d at %s", status, where)
+	}
+	_, _, text = visit(t, at+"/apply?operation=return-card&way=self-no-photo", nil)
+	want(t, text, `id="document-card"`)
+	if strings.Count(text, `name="document"`) != 1 {
+		t.Error("a return asks for more than the card")
+	}
+}
+
 // TestACardTornOutWhileItIsWrittenIsAScreenOfItsOwn pulls the card in the middle and puts it back.
 func TestACardTornOutWhileItIsWrittenIsAScreenOfItsOwn(t *testing.T) {
 	centre := newCentre(t)

@@ -67,6 +67,10 @@ type Status struct {
 	Entered time.Time
 	// Answer is the hub's answer to the application, nil before; certificates and the card's last day are the newest told.
 	Answer *events.Answer
+	// Letter is the letter of inquiry whose answer is waited for, OnFile what the office has of the application since it
+	// became due; both are empty when none is waited for.
+	Letter string
+	OnFile []string
 	// Refusals are the rules by which the hub refused a later claim of the procedure.
 	Refusals []string
 	Card     string
@@ -285,7 +289,7 @@ func (c *Counter) apply(claim *events.Claim) {
 		s.Stage = StageHandedOver
 		s.Message = Message{"交付しました。", "Handed over."}
 	case *events.Claim_ApplicationDropped:
-		s.Stage = StageDropped
+		s.Stage, s.Letter, s.OnFile = StageDropped, "", nil
 		s.Message = Message{"申請を取りやめました。", "The application was withdrawn."}
 	case *events.Claim_ConfirmationFailed:
 		if s.Stage == StageDropped {
@@ -330,8 +334,10 @@ func (c *Counter) learnAnswer(d *events.Downlink) {
 		s.learnReport(a)
 	case a.GetDeferred():
 		s.Stage, s.Message = StageDeferred, Message{"照会書を郵送します。", "A letter of inquiry is posted first."}
+		s.Letter, s.OnFile = a.GetLetter(), a.GetOnFile()
 	case a.GetAccepted():
 		s.Stage, s.Message = StageAccepted, Message{"受理されました。", "Accepted."}
+		s.Letter, s.OnFile = "", nil
 	default:
 		s.Stage, s.Message = StageRefused, Message{"受理できません。", "Refused."}
 	}

@@ -56,7 +56,7 @@ func take(a *events.Answer, e *events.Event) {
 		a.Accepted, a.Refusals = false, b.Refusals
 		a.Alternative, a.AlternativePlanned = b.Alternative, b.AlternativePlanned
 	case *events.InquiryLetterDue:
-		a.Deferred, a.Letter = true, b.Letter
+		a.Deferred, a.Letter, a.OnFile = true, b.Letter, b.Documents
 	case *events.RequestRefused:
 		a.Accepted, a.Refusals = false, b.Refusals
 	case *events.FactRefused:

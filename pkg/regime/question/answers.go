@@ -219,6 +219,7 @@ type askedApply struct {
 	Posted    civil.Date       `json:"letter_posted"`
 	PINsMatch bool             `json:"pins_match"`
 	NoCard    bool             `json:"no_card"`
+	Returned  bool             `json:"returned"`
 	Clerk     string           `json:"clerk"`
 	GrantedBy string           `json:"granted_by"`
 	Cause     regime.Cause     `json:"cause"`
@@ -243,7 +244,7 @@ func answerApply(s regime.Switches, in askedApply) (any, error) {
 	in.Person.Person.BirthDate = in.Person.BirthDate.Latest()
 	d, err := s.Apply(regime.Application{
 		Regime: in.Regime, Operation: in.Operation, Kinds: in.Kinds, At: in.At, Office: in.Office, Person: in.Person.Person,
-		Channel: in.Channel, Shown: in.Shown, Letter: in.Letter, Posted: in.Posted, PINsMatch: in.PINsMatch, NoCard: in.NoCard,
+		Channel: in.Channel, Shown: in.Shown, Letter: in.Letter, Posted: in.Posted, PINsMatch: in.PINsMatch, NoCard: in.NoCard, Returned: in.Returned,
 		Clerk: in.Clerk, GrantedBy: in.GrantedBy, Cause: in.Cause, Card: in.Card, Express: in.Express,
 		SignLastDay: in.SignLastDay, AuthLastDay: in.AuthLastDay, CardLastDay: in.CardLastDay,
 	})

@@ -47,6 +47,7 @@ var applyAsks = []field{
 	{name: "letter_posted", form: asDay, ja: "それを郵送した日。その日のうちの回答は受け付けない。なし: 前日まで", en: "day on which it was mailed: an answer on that very day is refused; absent: an earlier day"},
 	{name: "pins_match", form: asFlag, ja: "notice-letter: 封入された暗証番号がカードと一致した", en: "notice-letter: the PINs in the sealed envelope opened the card"},
 	{name: "no_card", form: asFlag, ja: "カードを示せない(紛失など)", en: "the card can't be shown: lost, destroyed, not made yet"},
+	{name: "returned", form: asFlag, ja: "revoke と: カードの返納。必要なのはカードだけ", en: "with revoke: the card is given back for good, which needs the card alone"},
 	{name: "clerk", form: asText, ja: "受け付けた職員", en: "the officer who takes it in"},
 	{name: "granted_by", form: asText, ja: "特別な事情を認めた別の職員。なし: 特別な事情の申出なし", en: "the second officer who granted special circumstances; absent: none claimed"},
 	{

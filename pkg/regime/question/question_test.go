@@ -190,3 +190,15 @@ func TestErrorsNameTheirRule(t *testing.T) {
 		}
 	}
 }
+
+// TestTheLawKnowsEveryDocumentThatCanBeSaid, and no other.
+func TestTheLawKnowsEveryDocumentThatCanBeSaid(t *testing.T) {
+	for _, word := range documentWords {
+		if !regime.Document(word).Known() {
+			t.Errorf("the law does not know %s", word)
+		}
+	}
+	if regime.Document("form").Known() {
+		t.Error("the law knows what no word names")
+	}
+}

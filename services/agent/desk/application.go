@@ -13,6 +13,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/civil"
+	"shomei/pkg/regime"
 	"shomei/services/agent"
 )
 
@@ -205,6 +206,11 @@ func (r request) received() (*events.ApplicationReceived, error) {
 	pins, err := listOf(pinKinds, "pins", r.PINs)
 	if err != nil {
 		return nil, err
+	}
+	for _, text := range r.Documents {
+		if name, _, _ := strings.Cut(text, ":"); !regime.Document(name).Known() {
+			return nil, badRequest("documents: one is none that the law knows; shomei rules apply --help lists them")
+		}
 	}
 	cardKind, err := oneOf(cardKinds, "card_kind", r.CardKind)
 	if err != nil {

@@ -41,6 +41,10 @@ type documentBox struct {
 	Qualified                bool
 	Letter                   bool
 	Number                   string
+	// OnFile: the office has it since an earlier visit, so there is nothing to tick.
+	OnFile bool
+	// Optional: only some applications of this kind need it, and the hub knows which.
+	Optional bool
 }
 
 // ways are how an application reaches the desk, as the law's document lists know it, with the channel that a claim names.
@@ -118,12 +122,20 @@ func (d *Desk) applyView(form url.Values, lang page.Language) (*applyView, error
 		v.Sexes = append(v.Sexes, choice{s, say("sex." + s), s == form.Get("sex")})
 	}
 	v.Unblock = form.Get("operation") == "unblock"
-	required, err := d.documents(form, nil)
+	in, err := d.documentsIn(form)
+	if err != nil {
+		return nil, err
+	}
+	in.NoCard = false
+	required, err := d.judgeDocuments(in)
 	if err != nil {
 		return nil, err
 	}
 	for _, need := range required.Required {
-		v.Documents = append(v.Documents, d.documentBox(need, form, lang))
+		box := d.documentBox(need, form, lang)
+		box.OnFile = slices.Contains(in.OnFile, need.Document)
+		box.Optional = need.Document == regime.DocCard && form.Get("operation") == "reissue"
+		v.Documents = append(v.Documents, box)
 	}
 	return v, nil
 }
@@ -155,17 +167,30 @@ var lawOperations = map[string]regime.Operation{
 	"hand-over": regime.OpHandOver, "continue-use": regime.OpResidentRecord, "extend-card": regime.OpResidentRecord, "return-card": regime.OpRevoke,
 }
 
-// documents asks the law what must be shown, and what of it is missing. The letter of inquiry that was posted is known to
-// the hub alone, so its number counts as right here.
-func (d *Desk) documents(form url.Values, shown []regime.Shown) (regime.Documents, error) {
+// documentsIn is what the form says of what must be shown and what was. The letter of inquiry that was posted is known to
+// the hub alone, so its number counts as right here; so does whether a re-issue is on a new card, so a card that was not
+// shown is not missing.
+func (d *Desk) documentsIn(form url.Values, shown ...regime.Shown) (regime.DocumentsIn, error) {
 	operation, ok := lawOperations[form.Get("operation")]
 	if !ok {
-		return regime.Documents{}, badRequest("operation is none that this counter knows")
+		return regime.DocumentsIn{}, badRequest("operation is none that this counter knows")
 	}
 	in := regime.DocumentsIn{
 		Regime: regime.Regime(form.Get("card_kind")), Operation: operation, Channel: regime.Channel(form.Get("way")), On: civil.Of(d.Now()),
-		Shown: shown, Letter: form.Get("letter"), PINsMatch: form.Get("pins_match") != "", NoCard: form.Get("operation") == "reissue",
+		Shown: shown, Letter: form.Get("letter"), PINsMatch: form.Get("pins_match") != "",
+		NoCard:   form.Get("operation") == "reissue" && !slices.Contains(form["document"], string(regime.DocCard)),
+		Returned: form.Get("operation") == "return-card",
 	}
+	if earlier, err := d.Counter.Status(form.Get("procedure")); err == nil {
+		for _, paper := range earlier.OnFile {
+			in.OnFile = append(in.OnFile, regime.Document(paper))
+		}
+	}
+	return in, nil
+}
+
+// judgeDocuments asks the law what must be shown, and what of it is missing.
+func (d *Desk) judgeDocuments(in regime.DocumentsIn) (regime.Documents, error) {
 	out, err := d.Switches.Documents(in)
 	if err != nil {
 		return out, badRequest(err.Error())
@@ -199,7 +224,11 @@ func (d *Desk) postApply(r *http.Request, lang page.Language) (answer, error) {
 		return answer{}, err
 	}
 	law, claim := shownOf(form)
-	judged, err := d.documents(form, law)
+	in, err := d.documentsIn(form, law...)
+	if err != nil {
+		return answer{}, err
+	}
+	judged, err := d.judgeDocuments(in)
 	if err != nil {
 		return answer{}, err
 	}

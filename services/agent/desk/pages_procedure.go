@@ -27,7 +27,7 @@ type procedureView struct {
 	Held  *page.Table
 	Open  string
 	Offer *offer
-	// Letter is posted first; Answer is where its answer form is taken.
+	// Letter is posted first, or its answer waited for still; Answer is where its answer form is taken.
 	Letter, Answer string
 	// Endings are what this ended or suspended, Deadlines what it started, Kept why nothing ended, Next what to do.
 	Endings               *page.Table
@@ -94,7 +94,7 @@ func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
 		Operation: d.operationText(s, lang), Card: cmp.Or(s.Card, cardOf(s.Report)), FeeYen: s.FeeYen, Filed: d.filedText(s, lang),
 		Confirm: s.Waiting != nil, HandOver: s.ReadyToHandOver(), Done: s.Stage == agent.StageHandedOver,
 		Copy: s.Stage == agent.StageWritten || s.Stage == agent.StageHandedOver,
-		Drop: s.Stage != agent.StageHandedOver && s.Stage != agent.StageDropped && s.Stage != agent.StageRefused,
+		Drop: s.Stage != agent.StageHandedOver && s.Stage != agent.StageDropped && (s.Stage != agent.StageRefused || s.Letter != ""),
 	}
 	at, steps := stageOf[s.Stage], stages
 	switch {
@@ -114,12 +114,7 @@ func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
 		v.Percent += s.Percent / (len(steps) - 1) // how far the work on the card is, as part of the whole
 	}
 	v.HandOverText = say("handover.do." + handOverWord(s))
-	if s.Stage == agent.StageDeferred {
-		v.Answer = "/apply?" + url.Values{
-			"procedure": {s.Procedure}, "operation": {nameOf(operations, s.Application.GetOperation())},
-			"way": {answerWay(s.Application.GetChannel())},
-		}.Encode()
-	}
+	d.tellLetter(&v, s, lang)
 	if !s.AtHub {
 		v.Kari = say("procedure.kari")
 		if s.Report.GetLossNotified() != nil && d.usualCard() == "mynumber" {
@@ -129,6 +124,23 @@ func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
 	d.tellAnswer(&v, s, lang)
 	v.Alarm = d.alarmOf(s, lang)
 	return v
+}
+
+// tellLetter says that a letter of inquiry is under way and where its answer is taken, also after an answer that was
+// refused: nobody is to begin anew with another letter.
+func (d *Desk) tellLetter(v *procedureView, s agent.Status, lang page.Language) {
+	switch {
+	case s.Stage == agent.StageDeferred:
+		v.Letter = d.pages.Say(lang, "procedure.letter", s.Answer.GetLetter())
+	case s.Stage == agent.StageRefused && s.Letter != "":
+		v.Letter = d.pages.Say(lang, "procedure.letter.waits", s.Letter)
+	default:
+		return
+	}
+	v.Answer = "/apply?" + url.Values{
+		"procedure": {s.Procedure}, "operation": {nameOf(operations, s.Application.GetOperation())},
+		"way": {answerWay(s.Application.GetChannel())}, "card_kind": {cmp.Or(nameOf(cardKinds, s.Application.GetCardKind()), d.usualCard())},
+	}.Encode()
 }
 
 // filedText is when the procedure was received; a time that a clerk entered by hand is marked as such.
@@ -215,9 +227,6 @@ func (d *Desk) tellAnswer(v *procedureView, s agent.Status, lang page.Language) 
 			v.Kept = append(v.Kept, ruleText(lang, id))
 		}
 		v.addNext(a.GetRuleIds(), lang)
-	}
-	if a.GetDeferred() {
-		v.Letter = d.pages.Say(lang, "procedure.letter", a.GetLetter())
 	}
 	v.Planned = d.plannedTables(a.GetPlanned(), lang)
 	if len(a.GetCardCandidates()) > 0 {

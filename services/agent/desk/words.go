@@ -168,6 +168,8 @@ var documentWords = page.Catalogue{
 	"document.proof-of-representation": {JA: "代理権を証する書類（戸籍・登記）", EN: "Proof of representation"},
 	"document.notice-answer":           {JA: "有効期限通知書の照会書兼回答書", EN: "Answer form of the expiry notice"},
 	"document.handover-notice":         {JA: "交付通知書", EN: "Hand-over notice"},
+	"document.on-file":                 {JA: "（お預かりしています）", EN: "(at the office already)"},
+	"document.if-at-hand":              {JA: "（新しいカードにするときは不要）", EN: "(not for a re-issue on a new card)"},
 	"qualifier.current-address":        {JA: "住所は最新", EN: "address is current"},
 	"qualifier.registered-seal":        {JA: "実印が押されている", EN: "bears the registered seal"},
 }
@@ -183,6 +185,7 @@ var procedureWords = page.Catalogue{
 	"procedure.progress":         {JA: "進み具合", EN: "Progress"},
 	"procedure.kari":             {JA: "センターへはまだ届いていません。仮の受付です。回線が戻ると自動で送ります。発行・更新・失効の確定は、センターの受付後になります。", EN: "Not at the centre yet: pending. It is sent by itself when the link is back. Issue, renewal and revocation take effect only after the centre has it."},
 	"procedure.letter":           {JA: "照会書をご住所へ郵送します。届いた照会書兼回答書をお持ちください。照会書の番号: %s", EN: "A letter of inquiry is mailed to the registered address; its answer form is to be brought. Number of the letter: %s"},
+	"procedure.letter.waits":     {JA: "照会書（番号: %s）の回答を待っています。足りないものがそろったら、同じ回答書をもう一度受け付けてください。", EN: "The answer to the letter of inquiry (number %s) is still waited for. When nothing is missing any more, take the same answer form again."},
 	"procedure.answer":           {JA: "照会書の回答を受け付ける", EN: "Take the letter's answer"},
 	"procedure.read":             {JA: "次の文を読み上げてください", EN: "Please read this out"},
 	"procedure.next":             {JA: "次にすること:", EN: "What to do next:"},
