@@ -66,10 +66,11 @@ type Column struct {
 	Short   bool // never broken over lines: days, numbers, single words
 }
 
-// Cell is one field; with Href it is a link.
+// Cell is one field; with Href it is a link, and with More there is something Folded away under that name.
 type Cell struct {
-	Text string
-	Href string
+	Text         string
+	Href         string
+	More, Folded string
 }
 
 // shown is what the layout's templates see.

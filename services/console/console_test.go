@@ -4,10 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +20,8 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/civil"
+	"shomei/pkg/page"
+	"shomei/pkg/regime"
 	"shomei/pkg/warehouse"
 	"shomei/pkg/warehouse/enginetest"
 )
@@ -66,13 +72,13 @@ func person(i int) []*events.Commit {
 	l.at(issued.Add(10*time.Minute), &events.Delivered{Procedure: "p1", Serials: []uint64{uint64(1000 + i*2), uint64(1001 + i*2)}})
 	if i%4 == 0 {
 		l.at(time.Date(2026, 4, 1, 9, 0, 0, 0, civil.Tokyo), &events.CertificateRevoked{
-			Serial: uint64(1001 + i*2), Kind: events.CertificateKind_CERTIFICATE_KIND_SIGN, Cause: "name-changed", LastDay: last.String(),
+			Serial: uint64(1001 + i*2), Kind: events.CertificateKind_CERTIFICATE_KIND_SIGN, Cause: string(regime.EvName), LastDay: last.String(),
 			Reason: events.RevocationReason_REVOCATION_REASON_AFFILIATION_CHANGED, Municipality: "12237",
 		})
 	}
 	if i%10 == 1 {
 		l.at(time.Date(2026, 8, 1, 9, 0, 0, 0, civil.Tokyo), &events.CertificateSuspended{
-			Serial: uint64(1000 + i*2), Kind: events.CertificateKind_CERTIFICATE_KIND_AUTH, Cause: "loss",
+			Serial: uint64(1000 + i*2), Kind: events.CertificateKind_CERTIFICATE_KIND_AUTH, Cause: string(regime.EvPhoneLoss),
 		})
 	}
 	return l.commits
@@ -122,7 +128,7 @@ func TestPageAnswersForAnyDay(t *testing.T) {
 		"now": {"/", 200, []string{
 			"状態別の件数（全80件）", "2026-11-22 14:05:00 現在（未反映の記録 3件）",
 			`<th scope="row" class="short">有効</th><td class="number">30</td><td class="number">36</td><td class="number">0</td><td class="number">66</td>`,
-			`<th scope="row" class="short">一時保留</th><td class="number">0</td><td class="number">4</td>`,
+			`<th scope="row" class="short">一時停止</th><td class="number">0</td><td class="number">4</td>`,
 			`<th scope="row" class="short">失効</th><td class="number">10</td>`,
 			`<th scope="row" class="short">2027-01</th>`, `data-table="expiries"`,
 		}, []string{"history-title", "未対応"}},
@@ -132,10 +138,10 @@ func TestPageAnswersForAnyDay(t *testing.T) {
 		}, nil},
 		"before everything": {"/?at=2020-01-01", 200, []string{"全0件", "ありません"}, nil},
 		"a history by serial": {"/?q=1001", 200, []string{
-			"利用者 " + subscriber(0) + " の履歴", "affiliation-changed / name-changed", "証明書が失効", "6回目の誕生日", "（mynumber.validity.sixth-birthday）", "2026-04-01 09:00:00",
+			"利用者 " + subscriber(0) + " の履歴", "記載内容の変更（氏名の変更）", "証明書が失効", "6回目の誕生日", "（mynumber.validity.sixth-birthday）", "2026-04-01 09:00:00",
 		}, nil},
-		"the same before it ended": {"/?at=2026-03-31&q=" + subscriber(0), 200, []string{"交付", `href="/?at=2026-03-31&amp;q=1001#history"`}, []string{"name-changed"}},
-		"in English":               {"/?lang=en&q=1001", 200, []string{"Certificate revoked", "As of 2026-11-22 14:05:00"}, []string{"証明書が失効"}},
+		"the same before it ended": {"/?at=2026-03-31&q=" + subscriber(0), 200, []string{"交付", `href="/?at=2026-03-31&amp;q=1001#history"`}, []string{"氏名の変更"}},
+		"in English":               {"/?lang=en&q=1001", 200, []string{"Certificate revoked", "Recorded content changed (name changed)", "As of 2026-11-22 14:05:00"}, []string{"証明書が失効"}},
 		"an unknown number":        {"/?q=999999", 404, []string{`<a href="#q">この番号の記録は`, "全80件"}, nil},
 		"no day":                   {"/?at=tomorrow", 400, []string{`<a href="#at">基準日は`}, []string{"全80件"}},
 	}
@@ -236,6 +242,61 @@ func TestEveryEventOfASubscriberHasItsWords(t *testing.T) {
 	}
 	if seen < 40 {
 		t.Errorf("only %d events found in the contract", seen)
+	}
+}
+
+// TestEveryReasonAndCauseHasItsWords walks the reasons of the contract and the events of the law that end something, as they
+// stand in its source, so that none is forgotten.
+func TestEveryReasonAndCauseHasItsWords(t *testing.T) {
+	keys := []string{"cause.procedure-ended"} // an issue that ended with its procedure is no event of the law
+	reasons := events.RevocationReason(0).Descriptor().Values()
+	for i := 1; i < reasons.Len(); i++ {
+		word := strings.TrimPrefix(string(reasons.Get(i).Name()), "REVOCATION_REASON_")
+		keys = append(keys, "reason."+strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(word, "CRL_")), "_", "-"))
+	}
+	source, err := parser.ParseFile(token.NewFileSet(), "../../pkg/regime/consequence.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(source, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok || fmt.Sprint(spec.Type) != "Event" {
+			return true
+		}
+		for _, value := range spec.Values {
+			text, err := strconv.Unquote(value.(*ast.BasicLit).Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			keys = append(keys, "cause."+text)
+		}
+		return true
+	})
+	if len(keys) < 38 {
+		t.Errorf("only %d reasons and causes found", len(keys))
+	}
+	for _, key := range keys {
+		if _, ok := words[key]; !ok {
+			t.Errorf("no words for %s", key)
+		}
+	}
+}
+
+// TestARowFoldsItsRulesAway: the sentence is read, the ids are looked up.
+func TestARowFoldsItsRulesAway(t *testing.T) {
+	c, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := reader{pages: c.pages, lang: page.Japanese}
+	want := page.Cell{Text: "申請書が必要です。", More: "規則の番号（2件）", Folded: "mynumber.documents.form, mynumber.documents.card"}
+	if diff := cmp.Diff(want, read.rules([]string{"mynumber.documents.form", "mynumber.documents.card"})); diff != "" {
+		t.Error(diff)
+	}
+	for value, want := range map[string]string{"": "", "of-a-newer-hub": "of-a-newer-hub", "renewed": "更新"} {
+		if got := read.word("cause.", value); got != want {
+			t.Errorf("the cause %q is said as %q", value, got)
+		}
 	}
 }
 

@@ -216,7 +216,7 @@ func (r reader) certificates(list []warehouse.Certificate) page.Table {
 			{Text: c.LastDay.String()},
 			{Text: c.WindowOpens.String()},
 			{Text: r.instant(ended(c))},
-			{Text: reason(c)},
+			{Text: r.reason(c)},
 		})
 	}
 	return table
@@ -232,12 +232,28 @@ func ended(c warehouse.Certificate) time.Time {
 }
 
 // reason is the CRL's reason and, where one is recorded, what led to it.
-func reason(c warehouse.Certificate) string {
+func (r reader) reason(c warehouse.Certificate) string {
 	why, cause := c.Reason, c.Cause
 	if c.Status == "suspended" {
 		cause = c.SuspendCause
 	}
-	return strings.Trim(why+" / "+cause, " /")
+	why, cause = r.word("reason.", why), r.word("cause.", cause)
+	switch {
+	case why == "" || cause == "":
+		return why + cause
+	case r.lang == page.English:
+		return why + " (" + cause + ")"
+	}
+	return why + "（" + cause + "）"
+}
+
+// word says a value of the log; one that a newer hub wrote stands as it is.
+func (r reader) word(prefix, value string) string {
+	text := r.say(prefix + value)
+	if value == "" || text == prefix+value {
+		return value
+	}
+	return text
 }
 
 func (r reader) events(entries []warehouse.Entry) page.Table {
@@ -258,7 +274,7 @@ func (r reader) events(entries []warehouse.Entry) page.Table {
 			{Text: r.instant(e.Recorded)},
 			{Text: r.say("event." + e.Event)},
 			{Text: strings.Join(serials, ", ")},
-			{Text: r.rules(e.Rules)},
+			r.rules(e.Rules),
 			{Text: where(e)},
 			{Text: strconv.FormatUint(e.Revision, 10)},
 		})
@@ -266,20 +282,28 @@ func (r reader) events(entries []warehouse.Entry) page.Table {
 	return table
 }
 
-// rules gives the sentence of the first rule, which is why the event came to be, and the ids of all.
-func (r reader) rules(ids []string) string {
-	all := strings.Join(ids, ", ")
+// rules gives the sentence of the first rule, which is why the event came to be, and the ids of all: folded away when there
+// are several.
+func (r reader) rules(ids []string) page.Cell {
 	if len(ids) == 0 {
-		return ""
+		return page.Cell{}
 	}
-	rule, known := regime.Lookup(ids[0])
+	sentence := ids[0]
+	if rule, known := regime.Lookup(ids[0]); known {
+		sentence = rule.JA
+		if r.lang == page.English {
+			sentence = rule.EN
+		}
+	}
 	switch {
-	case !known:
-		return all
+	case len(ids) > 1:
+		return page.Cell{Text: sentence, More: r.say("console.rules.all", len(ids)), Folded: strings.Join(ids, ", ")}
+	case sentence == ids[0]:
+		return page.Cell{Text: sentence}
 	case r.lang == page.English:
-		return rule.EN + " (" + all + ")"
+		return page.Cell{Text: sentence + " (" + ids[0] + ")"}
 	}
-	return rule.JA + "（" + all + "）"
+	return page.Cell{Text: sentence + "（" + ids[0] + "）"}
 }
 
 func where(e warehouse.Entry) string {
