@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
+	"syscall"
 
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
@@ -66,7 +68,7 @@ var known = []struct {
 	{hub.ErrRuns, exitTryLater, "このデータでは、センターがもう動いています。そのままお使いください。始め直すときは、先に止めてください。"},
 	{hub.ErrHeld, exitTryLater, "別のプログラムがこのデータを使っています。それが終わってから、やり直してください。"},
 	{control.ErrNotRunning, exitUnreachable, "センターが動いていません。shomei all で始めてから、もう一度命じてください。"},
-	{hub.ErrRefused, exitFailed, "センターはこれを受け付けません。"},
+	{hub.ErrRefused, exitFailed, "センターはこれを受け付けません。かっこ内の理由を確かめてください。"},
 	{officefile.ErrFile, exitConfig, "役所の定めに誤りがあります。示された行を直してください。書き方は shomei office define --help にあります。"},
 	{errNoOffice, exitFailed, "その役所はありません。shomei office list で確かめてください。"},
 	{engine.ErrNoLibrary, exitConfig, "ClickHouse エンジンのライブラリーがありません。make engine を実行してください。"},
@@ -80,10 +82,19 @@ var known = []struct {
 	{warehouse.ErrUnavailable, exitUnreachable, "ClickHouse につながりません。データフォルダーの engine.log をご覧ください。"},
 	{nats.ErrNoServers, exitUnreachable, "センターにつながりません。データフォルダーの running.json にあるプロセスを確かめ、応答しないままなら止めて、始め直してください。"},
 	{warehouse.ErrNotFound, exitFailed, "その番号の電子証明書も利用者もありません。番号と --at の日を確かめてください。"},
+	{errNotInLog, exitFailed, "その番号の記録はありません。番号を確かめてください。利用者の番号は、shomei state にシリアル番号を渡すか、集計の画面で分かります。"},
 	{eventlog.ErrBehindMark, exitFailed, "記録の末尾が失われています。サービスは始めません。バックアップから戻してください。"},
 	{eventlog.ErrDamaged, exitFailed, "記録が壊れています。shomei fsck で箇所を調べ、バックアップから戻してください。"},
 	{eventlog.ErrForged, exitFailed, "信頼できない書き込みが記録にあります。shomei fsck で箇所を調べてください。"},
+	{syscall.EADDRINUSE, exitTryLater, "その場所(アドレスとポート)は、別のプログラムが使っています。それを止めるか、別の場所を指定してください。"},
+	{fs.ErrPermission, exitFailed, "読み書きする権限がありません。持ち主の利用者で命じるか、場所を確かめてください。"},
+	{fs.ErrNotExist, exitFailed, noFile},
 }
+
+const noFile = "示されたファイルかフォルダーがありません。場所を確かめてください。"
+
+// errNotInLog says that the log holds no history of an id.
+var errNotInLog = errors.New("the log holds no")
 
 // errNoOffice says that the log knows no office of an id.
 var errNoOffice = errors.New("there is no office")
@@ -121,6 +132,8 @@ func (a *app) judge(ctx context.Context, err error) (code int, japanese string) 
 	switch {
 	case exit != nil && exit.code == exitUsage && errors.As(err, new(*story.Error)):
 		return exitUsage, "物語に読めないところがあります。示された行を直してください。書き方は shomei story --help にあります。"
+	case exit != nil && exit.code == exitUsage && errors.Is(err, fs.ErrNotExist):
+		return exitUsage, noFile
 	case exit != nil && exit.code == exitUsage:
 		return exitUsage, "コマンドの使い方が違います。"
 	case exit != nil && exit.code == exitItemsFailed:

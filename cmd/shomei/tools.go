@@ -42,7 +42,7 @@ func (a *app) logCommand() *cobra.Command {
 				return err
 			}
 			if len(history) == 0 {
-				return fmt.Errorf("the log holds no %s %s: look its id up with shomei state SERIAL, or on the console", kind, id)
+				return fmt.Errorf("%w %s %s: look its id up with shomei state SERIAL, or on the console", errNotInLog, kind, id)
 			}
 			if open { // before anything is printed: it may be refused
 				if err := h.OpenVault(cmd.Context()); err != nil {
@@ -127,7 +127,7 @@ func (a *app) stateCommand() *cobra.Command {
 			}
 			list, err := h.Warehouse.State(cmd.Context(), args[0], when)
 			if err != nil {
-				return err
+				return fmt.Errorf("%s: %w; check the number, and the day of --at", args[0], err)
 			}
 			return printCertificates(cmd.OutOrStdout(), list, asJSON)
 		},

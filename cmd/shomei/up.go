@@ -36,6 +36,11 @@ func (a *app) upCommand() *cobra.Command {
 }
 
 func (a *app) up(cmd *cobra.Command, page, desk string) error {
+	for _, flag := range [][2]string{{"--console", page}, {"--counter", desk}} {
+		if err := hub.Loopback(flag[1]); err != nil {
+			return usage("%s: %w", flag[0], err)
+		}
+	}
 	logger, err := a.logger()
 	if err != nil {
 		return err
@@ -48,7 +53,7 @@ func (a *app) up(cmd *cobra.Command, page, desk string) error {
 	if err != nil {
 		return errors.Join(err, h.Close())
 	}
-	counter, err := startCounter(cmd.Context(), bundle, desk, filepath.Join(a.data, "cards"))
+	counter, err := a.startCounter(cmd.Context(), bundle, desk)
 	if err != nil {
 		return errors.Join(err, h.Close())
 	}
@@ -68,14 +73,14 @@ type counterProgram struct {
 }
 
 // startCounter returns once the counter listens.
-func startCounter(ctx context.Context, bundle, listen, cards string) (*counterProgram, error) {
+func (a *app) startCounter(ctx context.Context, bundle, listen string) (*counterProgram, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	c := &counterProgram{ended: make(chan struct{})}
 	c.cmd = exec.CommandContext(ctx, filepath.Join(filepath.Dir(self), "shomei-agent"), "run", "--bundle", bundle,
-		"--listen", listen, "--virtual-reader", cards)
+		"--listen", listen, "--virtual-reader", filepath.Join(a.data, "cards"), "--lang", a.lang)
 	c.cmd.Stderr = os.Stderr
 	c.cmd.Cancel = func() error { return c.cmd.Process.Signal(os.Interrupt) }
 	c.cmd.WaitDelay = 15 * time.Second

@@ -462,17 +462,25 @@ func (h *Hub) EngineDSN() string { return h.engine.DSN() }
 
 // Listen opens a loopback listener for pages; port 0 takes any free one, and ":0" or ":8471" is one of 127.0.0.1.
 func Listen(addr string) (net.Listener, error) {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
+	if err := Loopback(addr); err != nil {
 		return nil, err
 	}
-	if host == "" {
-		host, addr = "127.0.0.1", net.JoinHostPort("127.0.0.1", port)
-	}
-	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
-		return nil, fmt.Errorf("%s is not a loopback address: pages without sign-in stay on this machine", addr)
+	if host, port, _ := net.SplitHostPort(addr); host == "" {
+		addr = net.JoinHostPort("127.0.0.1", port)
 	}
 	return net.Listen("tcp", addr)
+}
+
+// Loopback refuses an address at which pages could be reached from another machine, and what is no address.
+func Loopback(addr string) error {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return err
+	}
+	if ip := net.ParseIP(host); host != "" && !ip.IsLoopback() {
+		return fmt.Errorf("%s is not a loopback address: pages without sign-in stay on this machine", addr)
+	}
+	return nil
 }
 
 // serve runs an HTTP server until ctx ends. When it returns, no answer is under way any more.
