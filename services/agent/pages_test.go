@@ -270,7 +270,7 @@ func TestTheCardCanBeShownWhereItMayBeNeeded(t *testing.T) {
 	}
 	_, _, text = visit(t, at+"/apply?operation=return-card&way=self-no-photo", nil)
 	want(t, text, `id="document-card"`)
-	if strings.Count(text, `name="document"`) != 1 {
+	if strings.Count(text, `name="document"`) != 1 || strings.Contains(text, `name="qualifier"`) {
 		t.Error("a return asks for more than the card")
 	}
 }

@@ -151,7 +151,7 @@ func (d *Desk) usualCard() string {
 func (d *Desk) documentBox(need regime.Requirement, form url.Values, lang page.Language) documentBox {
 	name := string(need.Document)
 	box := documentBox{ID: "document-" + name, Value: name, Text: d.pages.Say(lang, "document."+name), Ticked: slices.Contains(form["document"], name)}
-	if qualifier := qualifiers[need.Document]; qualifier != "" {
+	if qualifier := qualifiers[need.Document]; qualifier != "" && form.Get("operation") != "return-card" {
 		box.Qualifier, box.QualifierText = name+":"+qualifier, d.pages.Say(lang, "qualifier."+qualifier)
 		box.Qualified = slices.Contains(form["qualifier"], box.Qualifier)
 	}
