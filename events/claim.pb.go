@@ -120,6 +120,8 @@ type Claim struct {
 	//	*Claim_PinsBlocked
 	//	*Claim_ApplicationDropped
 	//	*Claim_ConfirmationFailed
+	//	*Claim_PhoneApplicationReceived
+	//	*Claim_PhoneInstalled
 	Fact          isClaim_Fact `protobuf_oneof:"fact"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -400,6 +402,24 @@ func (x *Claim) GetConfirmationFailed() *ConfirmationFailed {
 	return nil
 }
 
+func (x *Claim) GetPhoneApplicationReceived() *PhoneApplicationReceived {
+	if x != nil {
+		if x, ok := x.Fact.(*Claim_PhoneApplicationReceived); ok {
+			return x.PhoneApplicationReceived
+		}
+	}
+	return nil
+}
+
+func (x *Claim) GetPhoneInstalled() *PhoneInstalled {
+	if x != nil {
+		if x, ok := x.Fact.(*Claim_PhoneInstalled); ok {
+			return x.PhoneInstalled
+		}
+	}
+	return nil
+}
+
 type isClaim_Fact interface {
 	isClaim_Fact()
 }
@@ -460,6 +480,14 @@ type Claim_ConfirmationFailed struct {
 	ConfirmationFailed *ConfirmationFailed `protobuf:"bytes,43,opt,name=confirmation_failed,json=confirmationFailed,proto3,oneof"`
 }
 
+type Claim_PhoneApplicationReceived struct {
+	PhoneApplicationReceived *PhoneApplicationReceived `protobuf:"bytes,44,opt,name=phone_application_received,json=phoneApplicationReceived,proto3,oneof"`
+}
+
+type Claim_PhoneInstalled struct {
+	PhoneInstalled *PhoneInstalled `protobuf:"bytes,45,opt,name=phone_installed,json=phoneInstalled,proto3,oneof"`
+}
+
 func (*Claim_ApplicationReceived) isClaim_Fact() {}
 
 func (*Claim_KeysGenerated) isClaim_Fact() {}
@@ -487,6 +515,10 @@ func (*Claim_PinsBlocked) isClaim_Fact() {}
 func (*Claim_ApplicationDropped) isClaim_Fact() {}
 
 func (*Claim_ConfirmationFailed) isClaim_Fact() {}
+
+func (*Claim_PhoneApplicationReceived) isClaim_Fact() {}
+
+func (*Claim_PhoneInstalled) isClaim_Fact() {}
 
 // Personal is what sealed holds.
 type Personal struct {
@@ -1416,8 +1448,10 @@ func (x *RecordChangeNotified) GetKeepUsing() bool {
 }
 
 type LossNotified struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	By            string                 `protobuf:"bytes,1,opt,name=by,proto3" json:"by,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	By    string                 `protobuf:"bytes,1,opt,name=by,proto3" json:"by,omitempty"`
+	// device is the smartphone that was lost; empty: the card.
+	Device        string `protobuf:"bytes,2,opt,name=device,proto3" json:"device,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1455,6 +1489,13 @@ func (*LossNotified) Descriptor() ([]byte, []int) {
 func (x *LossNotified) GetBy() string {
 	if x != nil {
 		return x.By
+	}
+	return ""
+}
+
+func (x *LossNotified) GetDevice() string {
+	if x != nil {
+		return x.Device
 	}
 	return ""
 }
@@ -1705,6 +1746,221 @@ func (x *ConfirmationFailed) GetReason() string {
 	return ""
 }
 
+// PhoneApplicationReceived is an application about a smartphone: from the phone itself, through the app gateway, with a
+// proof; or at a counter, where a clerk has seen who asks, without one.
+type PhoneApplicationReceived struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// application is the encoded PhoneApplication, exactly as signed.
+	Application []byte `protobuf:"bytes,1,opt,name=application,proto3" json:"application,omitempty"`
+	// proof is RSASSA-PKCS1-v1_5 with SHA-256 by the card's signature key over "shomei phone 1\x00" + application.
+	Proof         []byte `protobuf:"bytes,2,opt,name=proof,proto3" json:"proof,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PhoneApplicationReceived) Reset() {
+	*x = PhoneApplicationReceived{}
+	mi := &file_claim_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PhoneApplicationReceived) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PhoneApplicationReceived) ProtoMessage() {}
+
+func (x *PhoneApplicationReceived) ProtoReflect() protoreflect.Message {
+	mi := &file_claim_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PhoneApplicationReceived.ProtoReflect.Descriptor instead.
+func (*PhoneApplicationReceived) Descriptor() ([]byte, []int) {
+	return file_claim_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *PhoneApplicationReceived) GetApplication() []byte {
+	if x != nil {
+		return x.Application
+	}
+	return nil
+}
+
+func (x *PhoneApplicationReceived) GetProof() []byte {
+	if x != nil {
+		return x.Proof
+	}
+	return nil
+}
+
+// PhoneApplication is what the holder asks for.
+type PhoneApplication struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// operation is PHONE_ISSUE, PHONE_RELEASE or PHONE_REVOKE.
+	Operation Operation     `protobuf:"varint,1,opt,name=operation,proto3,enum=shomei.events.Operation" json:"operation,omitempty"`
+	Device    string        `protobuf:"bytes,2,opt,name=device,proto3" json:"device,omitempty"`
+	Platform  PhonePlatform `protobuf:"varint,3,opt,name=platform,proto3,enum=shomei.events.PhonePlatform" json:"platform,omitempty"`
+	// keys are requests signed by the keys that the phone has made, for PHONE_ISSUE.
+	Keys []*KeyRequest `protobuf:"bytes,4,rep,name=keys,proto3" json:"keys,omitempty"`
+	// made_ms is the phone's clock when the holder signed.
+	MadeMs int64 `protobuf:"varint,5,opt,name=made_ms,json=madeMs,proto3" json:"made_ms,omitempty"`
+	// procedure is that of the claim, so that a proof is good for one application.
+	Procedure     string `protobuf:"bytes,6,opt,name=procedure,proto3" json:"procedure,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PhoneApplication) Reset() {
+	*x = PhoneApplication{}
+	mi := &file_claim_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PhoneApplication) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PhoneApplication) ProtoMessage() {}
+
+func (x *PhoneApplication) ProtoReflect() protoreflect.Message {
+	mi := &file_claim_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PhoneApplication.ProtoReflect.Descriptor instead.
+func (*PhoneApplication) Descriptor() ([]byte, []int) {
+	return file_claim_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *PhoneApplication) GetOperation() Operation {
+	if x != nil {
+		return x.Operation
+	}
+	return Operation_OPERATION_UNSPECIFIED
+}
+
+func (x *PhoneApplication) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *PhoneApplication) GetPlatform() PhonePlatform {
+	if x != nil {
+		return x.Platform
+	}
+	return PhonePlatform_PHONE_PLATFORM_UNSPECIFIED
+}
+
+func (x *PhoneApplication) GetKeys() []*KeyRequest {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *PhoneApplication) GetMadeMs() int64 {
+	if x != nil {
+		return x.MadeMs
+	}
+	return 0
+}
+
+func (x *PhoneApplication) GetProcedure() string {
+	if x != nil {
+		return x.Procedure
+	}
+	return ""
+}
+
+// PhoneInstalled: a smartphone has the certificates.
+type PhoneInstalled struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Obligation string                 `protobuf:"bytes,1,opt,name=obligation,proto3" json:"obligation,omitempty"`
+	Device     string                 `protobuf:"bytes,2,opt,name=device,proto3" json:"device,omitempty"`
+	Serials    []uint64               `protobuf:"varint,3,rep,packed,name=serials,proto3" json:"serials,omitempty"`
+	// certificates_sha256 as installed, in the order of serials.
+	CertificatesSha256 [][]byte `protobuf:"bytes,4,rep,name=certificates_sha256,json=certificatesSha256,proto3" json:"certificates_sha256,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *PhoneInstalled) Reset() {
+	*x = PhoneInstalled{}
+	mi := &file_claim_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PhoneInstalled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PhoneInstalled) ProtoMessage() {}
+
+func (x *PhoneInstalled) ProtoReflect() protoreflect.Message {
+	mi := &file_claim_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PhoneInstalled.ProtoReflect.Descriptor instead.
+func (*PhoneInstalled) Descriptor() ([]byte, []int) {
+	return file_claim_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *PhoneInstalled) GetObligation() string {
+	if x != nil {
+		return x.Obligation
+	}
+	return ""
+}
+
+func (x *PhoneInstalled) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *PhoneInstalled) GetSerials() []uint64 {
+	if x != nil {
+		return x.Serials
+	}
+	return nil
+}
+
+func (x *PhoneInstalled) GetCertificatesSha256() [][]byte {
+	if x != nil {
+		return x.CertificatesSha256
+	}
+	return nil
+}
+
 // Downlink is one message on shomei.command.<counter>, sealed to the counter's key and signed by the hub.
 type Downlink struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1723,6 +1979,7 @@ type Downlink struct {
 	//	*Downlink_WriteCertificates
 	//	*Downlink_UnblockPins
 	//	*Downlink_RetireCard
+	//	*Downlink_InstallCertificates
 	Body          isDownlink_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1730,7 +1987,7 @@ type Downlink struct {
 
 func (x *Downlink) Reset() {
 	*x = Downlink{}
-	mi := &file_claim_proto_msgTypes[20]
+	mi := &file_claim_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1742,7 +1999,7 @@ func (x *Downlink) String() string {
 func (*Downlink) ProtoMessage() {}
 
 func (x *Downlink) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[20]
+	mi := &file_claim_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1755,7 +2012,7 @@ func (x *Downlink) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Downlink.ProtoReflect.Descriptor instead.
 func (*Downlink) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{20}
+	return file_claim_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Downlink) GetId() string {
@@ -1852,6 +2109,15 @@ func (x *Downlink) GetRetireCard() *RetireCard {
 	return nil
 }
 
+func (x *Downlink) GetInstallCertificates() *InstallCertificates {
+	if x != nil {
+		if x, ok := x.Body.(*Downlink_InstallCertificates); ok {
+			return x.InstallCertificates
+		}
+	}
+	return nil
+}
+
 type isDownlink_Body interface {
 	isDownlink_Body()
 }
@@ -1876,6 +2142,10 @@ type Downlink_RetireCard struct {
 	RetireCard *RetireCard `protobuf:"bytes,14,opt,name=retire_card,json=retireCard,proto3,oneof"`
 }
 
+type Downlink_InstallCertificates struct {
+	InstallCertificates *InstallCertificates `protobuf:"bytes,15,opt,name=install_certificates,json=installCertificates,proto3,oneof"`
+}
+
 func (*Downlink_Answer) isDownlink_Body() {}
 
 func (*Downlink_GenerateKeys) isDownlink_Body() {}
@@ -1885,6 +2155,8 @@ func (*Downlink_WriteCertificates) isDownlink_Body() {}
 func (*Downlink_UnblockPins) isDownlink_Body() {}
 
 func (*Downlink_RetireCard) isDownlink_Body() {}
+
+func (*Downlink_InstallCertificates) isDownlink_Body() {}
 
 type SealedDownlink struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1899,7 +2171,7 @@ type SealedDownlink struct {
 
 func (x *SealedDownlink) Reset() {
 	*x = SealedDownlink{}
-	mi := &file_claim_proto_msgTypes[21]
+	mi := &file_claim_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1911,7 +2183,7 @@ func (x *SealedDownlink) String() string {
 func (*SealedDownlink) ProtoMessage() {}
 
 func (x *SealedDownlink) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[21]
+	mi := &file_claim_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1924,7 +2196,7 @@ func (x *SealedDownlink) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealedDownlink.ProtoReflect.Descriptor instead.
 func (*SealedDownlink) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{21}
+	return file_claim_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *SealedDownlink) GetSealed() []byte {
@@ -1969,14 +2241,16 @@ type Answer struct {
 	Endings   []*Ending      `protobuf:"bytes,14,rep,name=endings,proto3" json:"endings,omitempty"`
 	Deadlines []*DeadlineSet `protobuf:"bytes,15,rep,name=deadlines,proto3" json:"deadlines,omitempty"`
 	// on_file are the papers that the office keeps while the inquiry letter is under way; nobody is asked for them again.
-	OnFile        []string `protobuf:"bytes,16,rep,name=on_file,json=onFile,proto3" json:"on_file,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	OnFile []string `protobuf:"bytes,16,rep,name=on_file,json=onFile,proto3" json:"on_file,omitempty"`
+	// phone_certificates are those on the person's smartphones; certificates are those of the card.
+	PhoneCertificates []*CertificateState `protobuf:"bytes,17,rep,name=phone_certificates,json=phoneCertificates,proto3" json:"phone_certificates,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_claim_proto_msgTypes[22]
+	mi := &file_claim_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1988,7 +2262,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[22]
+	mi := &file_claim_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2001,7 +2275,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{22}
+	return file_claim_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Answer) GetClaim() string {
@@ -2116,22 +2390,31 @@ func (x *Answer) GetOnFile() []string {
 	return nil
 }
 
+func (x *Answer) GetPhoneCertificates() []*CertificateState {
+	if x != nil {
+		return x.PhoneCertificates
+	}
+	return nil
+}
+
 // Ending is what became of one certificate or, with serial 0, of the card, and by which rules.
 type Ending struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Serial        uint64                 `protobuf:"varint,1,opt,name=serial,proto3" json:"serial,omitempty"`
-	Kind          CertificateKind        `protobuf:"varint,2,opt,name=kind,proto3,enum=shomei.events.CertificateKind" json:"kind,omitempty"`
-	Status        CertificateStatus      `protobuf:"varint,3,opt,name=status,proto3,enum=shomei.events.CertificateStatus" json:"status,omitempty"`
-	Card          string                 `protobuf:"bytes,4,opt,name=card,proto3" json:"card,omitempty"`
-	CardStatus    CardStatus             `protobuf:"varint,5,opt,name=card_status,json=cardStatus,proto3,enum=shomei.events.CardStatus" json:"card_status,omitempty"`
-	RuleIds       []string               `protobuf:"bytes,6,rep,name=rule_ids,json=ruleIds,proto3" json:"rule_ids,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Serial     uint64                 `protobuf:"varint,1,opt,name=serial,proto3" json:"serial,omitempty"`
+	Kind       CertificateKind        `protobuf:"varint,2,opt,name=kind,proto3,enum=shomei.events.CertificateKind" json:"kind,omitempty"`
+	Status     CertificateStatus      `protobuf:"varint,3,opt,name=status,proto3,enum=shomei.events.CertificateStatus" json:"status,omitempty"`
+	Card       string                 `protobuf:"bytes,4,opt,name=card,proto3" json:"card,omitempty"`
+	CardStatus CardStatus             `protobuf:"varint,5,opt,name=card_status,json=cardStatus,proto3,enum=shomei.events.CardStatus" json:"card_status,omitempty"`
+	RuleIds    []string               `protobuf:"bytes,6,rep,name=rule_ids,json=ruleIds,proto3" json:"rule_ids,omitempty"`
+	// device is the smartphone whose certificate it is.
+	Device        string `protobuf:"bytes,7,opt,name=device,proto3" json:"device,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Ending) Reset() {
 	*x = Ending{}
-	mi := &file_claim_proto_msgTypes[23]
+	mi := &file_claim_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2143,7 +2426,7 @@ func (x *Ending) String() string {
 func (*Ending) ProtoMessage() {}
 
 func (x *Ending) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[23]
+	mi := &file_claim_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2156,7 +2439,7 @@ func (x *Ending) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ending.ProtoReflect.Descriptor instead.
 func (*Ending) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{23}
+	return file_claim_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Ending) GetSerial() uint64 {
@@ -2201,21 +2484,83 @@ func (x *Ending) GetRuleIds() []string {
 	return nil
 }
 
-type CertificateState struct {
+func (x *Ending) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+// InstallCertificates are the signed certificates on their way to a smartphone.
+type InstallCertificates struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Serial        uint64                 `protobuf:"varint,1,opt,name=serial,proto3" json:"serial,omitempty"`
-	Kind          CertificateKind        `protobuf:"varint,2,opt,name=kind,proto3,enum=shomei.events.CertificateKind" json:"kind,omitempty"`
-	Regime        Regime                 `protobuf:"varint,3,opt,name=regime,proto3,enum=shomei.events.Regime" json:"regime,omitempty"`
-	Status        CertificateStatus      `protobuf:"varint,4,opt,name=status,proto3,enum=shomei.events.CertificateStatus" json:"status,omitempty"`
-	LastDay       string                 `protobuf:"bytes,5,opt,name=last_day,json=lastDay,proto3" json:"last_day,omitempty"`
-	WindowOpens   string                 `protobuf:"bytes,6,opt,name=window_opens,json=windowOpens,proto3" json:"window_opens,omitempty"`
+	Device        string                 `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"`
+	Certificates  []*CertificateToWrite  `protobuf:"bytes,2,rep,name=certificates,proto3" json:"certificates,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InstallCertificates) Reset() {
+	*x = InstallCertificates{}
+	mi := &file_claim_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InstallCertificates) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InstallCertificates) ProtoMessage() {}
+
+func (x *InstallCertificates) ProtoReflect() protoreflect.Message {
+	mi := &file_claim_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InstallCertificates.ProtoReflect.Descriptor instead.
+func (*InstallCertificates) Descriptor() ([]byte, []int) {
+	return file_claim_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *InstallCertificates) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *InstallCertificates) GetCertificates() []*CertificateToWrite {
+	if x != nil {
+		return x.Certificates
+	}
+	return nil
+}
+
+type CertificateState struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Serial      uint64                 `protobuf:"varint,1,opt,name=serial,proto3" json:"serial,omitempty"`
+	Kind        CertificateKind        `protobuf:"varint,2,opt,name=kind,proto3,enum=shomei.events.CertificateKind" json:"kind,omitempty"`
+	Regime      Regime                 `protobuf:"varint,3,opt,name=regime,proto3,enum=shomei.events.Regime" json:"regime,omitempty"`
+	Status      CertificateStatus      `protobuf:"varint,4,opt,name=status,proto3,enum=shomei.events.CertificateStatus" json:"status,omitempty"`
+	LastDay     string                 `protobuf:"bytes,5,opt,name=last_day,json=lastDay,proto3" json:"last_day,omitempty"`
+	WindowOpens string                 `protobuf:"bytes,6,opt,name=window_opens,json=windowOpens,proto3" json:"window_opens,omitempty"`
+	// device is the smartphone that holds it; empty for a card's.
+	Device        string `protobuf:"bytes,7,opt,name=device,proto3" json:"device,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CertificateState) Reset() {
 	*x = CertificateState{}
-	mi := &file_claim_proto_msgTypes[24]
+	mi := &file_claim_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2227,7 +2572,7 @@ func (x *CertificateState) String() string {
 func (*CertificateState) ProtoMessage() {}
 
 func (x *CertificateState) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[24]
+	mi := &file_claim_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2240,7 +2585,7 @@ func (x *CertificateState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertificateState.ProtoReflect.Descriptor instead.
 func (*CertificateState) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{24}
+	return file_claim_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *CertificateState) GetSerial() uint64 {
@@ -2285,6 +2630,13 @@ func (x *CertificateState) GetWindowOpens() string {
 	return ""
 }
 
+func (x *CertificateState) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
 type GenerateKeys struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Card          string                 `protobuf:"bytes,1,opt,name=card,proto3" json:"card,omitempty"`
@@ -2298,7 +2650,7 @@ type GenerateKeys struct {
 
 func (x *GenerateKeys) Reset() {
 	*x = GenerateKeys{}
-	mi := &file_claim_proto_msgTypes[25]
+	mi := &file_claim_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2310,7 +2662,7 @@ func (x *GenerateKeys) String() string {
 func (*GenerateKeys) ProtoMessage() {}
 
 func (x *GenerateKeys) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[25]
+	mi := &file_claim_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2323,7 +2675,7 @@ func (x *GenerateKeys) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GenerateKeys.ProtoReflect.Descriptor instead.
 func (*GenerateKeys) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{25}
+	return file_claim_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *GenerateKeys) GetCard() string {
@@ -2372,7 +2724,7 @@ type WriteCertificates struct {
 
 func (x *WriteCertificates) Reset() {
 	*x = WriteCertificates{}
-	mi := &file_claim_proto_msgTypes[26]
+	mi := &file_claim_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2384,7 +2736,7 @@ func (x *WriteCertificates) String() string {
 func (*WriteCertificates) ProtoMessage() {}
 
 func (x *WriteCertificates) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[26]
+	mi := &file_claim_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2397,7 +2749,7 @@ func (x *WriteCertificates) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteCertificates.ProtoReflect.Descriptor instead.
 func (*WriteCertificates) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{26}
+	return file_claim_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *WriteCertificates) GetCard() string {
@@ -2433,7 +2785,7 @@ type CertificateToWrite struct {
 
 func (x *CertificateToWrite) Reset() {
 	*x = CertificateToWrite{}
-	mi := &file_claim_proto_msgTypes[27]
+	mi := &file_claim_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2445,7 +2797,7 @@ func (x *CertificateToWrite) String() string {
 func (*CertificateToWrite) ProtoMessage() {}
 
 func (x *CertificateToWrite) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[27]
+	mi := &file_claim_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2458,7 +2810,7 @@ func (x *CertificateToWrite) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertificateToWrite.ProtoReflect.Descriptor instead.
 func (*CertificateToWrite) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{27}
+	return file_claim_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *CertificateToWrite) GetSerial() uint64 {
@@ -2500,7 +2852,7 @@ type UnblockPins struct {
 
 func (x *UnblockPins) Reset() {
 	*x = UnblockPins{}
-	mi := &file_claim_proto_msgTypes[28]
+	mi := &file_claim_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2512,7 +2864,7 @@ func (x *UnblockPins) String() string {
 func (*UnblockPins) ProtoMessage() {}
 
 func (x *UnblockPins) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[28]
+	mi := &file_claim_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2525,7 +2877,7 @@ func (x *UnblockPins) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnblockPins.ProtoReflect.Descriptor instead.
 func (*UnblockPins) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{28}
+	return file_claim_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *UnblockPins) GetCard() string {
@@ -2558,7 +2910,7 @@ type RetireCard struct {
 
 func (x *RetireCard) Reset() {
 	*x = RetireCard{}
-	mi := &file_claim_proto_msgTypes[29]
+	mi := &file_claim_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2570,7 +2922,7 @@ func (x *RetireCard) String() string {
 func (*RetireCard) ProtoMessage() {}
 
 func (x *RetireCard) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[29]
+	mi := &file_claim_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2583,7 +2935,7 @@ func (x *RetireCard) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetireCard.ProtoReflect.Descriptor instead.
 func (*RetireCard) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{29}
+	return file_claim_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *RetireCard) GetCard() string {
@@ -2600,7 +2952,7 @@ const file_claim_proto_rawDesc = "" +
 	"\vclaim.proto\x12\rshomei.events\x1a\x10subscriber.proto\x1a\vterms.proto\"A\n" +
 	"\vSignedClaim\x12\x14\n" +
 	"\x05claim\x18\x01 \x01(\fR\x05claim\x12\x1c\n" +
-	"\tsignature\x18\x02 \x01(\fR\tsignature\"\xfd\v\n" +
+	"\tsignature\x18\x02 \x01(\fR\tsignature\"\xb0\r\n" +
 	"\x05Claim\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\acounter\x18\x02 \x01(\tR\acounter\x12\x16\n" +
@@ -2637,7 +2989,9 @@ const file_claim_proto_rawDesc = "" +
 	"\x0fauthority_order\x18( \x01(\v2\x1d.shomei.events.AuthorityOrderH\x00R\x0eauthorityOrder\x12?\n" +
 	"\fpins_blocked\x18) \x01(\v2\x1a.shomei.events.PinsBlockedH\x00R\vpinsBlocked\x12T\n" +
 	"\x13application_dropped\x18* \x01(\v2!.shomei.events.ApplicationDroppedH\x00R\x12applicationDropped\x12T\n" +
-	"\x13confirmation_failed\x18+ \x01(\v2!.shomei.events.ConfirmationFailedH\x00R\x12confirmationFailedB\x06\n" +
+	"\x13confirmation_failed\x18+ \x01(\v2!.shomei.events.ConfirmationFailedH\x00R\x12confirmationFailed\x12g\n" +
+	"\x1aphone_application_received\x18, \x01(\v2'.shomei.events.PhoneApplicationReceivedH\x00R\x18phoneApplicationReceived\x12H\n" +
+	"\x0fphone_installed\x18- \x01(\v2\x1d.shomei.events.PhoneInstalledH\x00R\x0ephoneInstalledB\x06\n" +
 	"\x04fact\"s\n" +
 	"\bPersonal\x125\n" +
 	"\x06record\x18\x01 \x01(\v2\x1d.shomei.events.ResidentRecordR\x06record\x120\n" +
@@ -2737,9 +3091,10 @@ const file_claim_proto_rawDesc = "" +
 	"\n" +
 	"planned_on\x18\x03 \x01(\tR\tplannedOn\x12\x1d\n" +
 	"\n" +
-	"keep_using\x18\x04 \x01(\bR\tkeepUsing\"\x1e\n" +
+	"keep_using\x18\x04 \x01(\bR\tkeepUsing\"6\n" +
 	"\fLossNotified\x12\x0e\n" +
-	"\x02by\x18\x01 \x01(\tR\x02by\"'\n" +
+	"\x02by\x18\x01 \x01(\tR\x02by\x12\x16\n" +
+	"\x06device\x18\x02 \x01(\tR\x06device\"'\n" +
 	"\x11CardFoundNotified\x12\x12\n" +
 	"\x04card\x18\x01 \x01(\tR\x04card\"c\n" +
 	"\x0eAuthorityOrder\x12\x18\n" +
@@ -2754,7 +3109,24 @@ const file_claim_proto_rawDesc = "" +
 	"\n" +
 	"obligation\x18\x01 \x01(\tR\n" +
 	"obligation\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xff\x03\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"R\n" +
+	"\x18PhoneApplicationReceived\x12 \n" +
+	"\vapplication\x18\x01 \x01(\fR\vapplication\x12\x14\n" +
+	"\x05proof\x18\x02 \x01(\fR\x05proof\"\x82\x02\n" +
+	"\x10PhoneApplication\x126\n" +
+	"\toperation\x18\x01 \x01(\x0e2\x18.shomei.events.OperationR\toperation\x12\x16\n" +
+	"\x06device\x18\x02 \x01(\tR\x06device\x128\n" +
+	"\bplatform\x18\x03 \x01(\x0e2\x1c.shomei.events.PhonePlatformR\bplatform\x12-\n" +
+	"\x04keys\x18\x04 \x03(\v2\x19.shomei.events.KeyRequestR\x04keys\x12\x17\n" +
+	"\amade_ms\x18\x05 \x01(\x03R\x06madeMs\x12\x1c\n" +
+	"\tprocedure\x18\x06 \x01(\tR\tprocedure\"\x93\x01\n" +
+	"\x0ePhoneInstalled\x12\x1e\n" +
+	"\n" +
+	"obligation\x18\x01 \x01(\tR\n" +
+	"obligation\x12\x16\n" +
+	"\x06device\x18\x02 \x01(\tR\x06device\x12\x18\n" +
+	"\aserials\x18\x03 \x03(\x04R\aserials\x12/\n" +
+	"\x13certificates_sha256\x18\x04 \x03(\fR\x12certificatesSha256\"\xd8\x04\n" +
 	"\bDownlink\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\acounter\x18\x02 \x01(\tR\acounter\x12\x1c\n" +
@@ -2771,12 +3143,13 @@ const file_claim_proto_rawDesc = "" +
 	"\x12write_certificates\x18\f \x01(\v2 .shomei.events.WriteCertificatesH\x00R\x11writeCertificates\x12?\n" +
 	"\funblock_pins\x18\r \x01(\v2\x1a.shomei.events.UnblockPinsH\x00R\vunblockPins\x12<\n" +
 	"\vretire_card\x18\x0e \x01(\v2\x19.shomei.events.RetireCardH\x00R\n" +
-	"retireCardB\x06\n" +
+	"retireCard\x12W\n" +
+	"\x14install_certificates\x18\x0f \x01(\v2\".shomei.events.InstallCertificatesH\x00R\x13installCertificatesB\x06\n" +
 	"\x04body\"^\n" +
 	"\x0eSealedDownlink\x12\x16\n" +
 	"\x06sealed\x18\x01 \x01(\fR\x06sealed\x12\x16\n" +
 	"\x06writer\x18\x02 \x01(\tR\x06writer\x12\x1c\n" +
-	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xcc\x05\n" +
+	"\tsignature\x18\x03 \x01(\fR\tsignature\"\x9c\x06\n" +
 	"\x06Answer\x12\x14\n" +
 	"\x05claim\x18\x01 \x01(\tR\x05claim\x12\x1a\n" +
 	"\baccepted\x18\x02 \x01(\bR\baccepted\x12\x1a\n" +
@@ -2794,7 +3167,8 @@ const file_claim_proto_rawDesc = "" +
 	"\x0fcard_candidates\x18\r \x03(\v2\x18.shomei.events.CandidateR\x0ecardCandidates\x12/\n" +
 	"\aendings\x18\x0e \x03(\v2\x15.shomei.events.EndingR\aendings\x128\n" +
 	"\tdeadlines\x18\x0f \x03(\v2\x1a.shomei.events.DeadlineSetR\tdeadlines\x12\x17\n" +
-	"\aon_file\x18\x10 \x03(\tR\x06onFile\"\xf9\x01\n" +
+	"\aon_file\x18\x10 \x03(\tR\x06onFile\x12N\n" +
+	"\x12phone_certificates\x18\x11 \x03(\v2\x1f.shomei.events.CertificateStateR\x11phoneCertificates\"\x91\x02\n" +
 	"\x06Ending\x12\x16\n" +
 	"\x06serial\x18\x01 \x01(\x04R\x06serial\x122\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1e.shomei.events.CertificateKindR\x04kind\x128\n" +
@@ -2802,14 +3176,19 @@ const file_claim_proto_rawDesc = "" +
 	"\x04card\x18\x04 \x01(\tR\x04card\x12:\n" +
 	"\vcard_status\x18\x05 \x01(\x0e2\x19.shomei.events.CardStatusR\n" +
 	"cardStatus\x12\x19\n" +
-	"\brule_ids\x18\x06 \x03(\tR\aruleIds\"\x85\x02\n" +
+	"\brule_ids\x18\x06 \x03(\tR\aruleIds\x12\x16\n" +
+	"\x06device\x18\a \x01(\tR\x06device\"t\n" +
+	"\x13InstallCertificates\x12\x16\n" +
+	"\x06device\x18\x01 \x01(\tR\x06device\x12E\n" +
+	"\fcertificates\x18\x02 \x03(\v2!.shomei.events.CertificateToWriteR\fcertificates\"\x9d\x02\n" +
 	"\x10CertificateState\x12\x16\n" +
 	"\x06serial\x18\x01 \x01(\x04R\x06serial\x122\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1e.shomei.events.CertificateKindR\x04kind\x12-\n" +
 	"\x06regime\x18\x03 \x01(\x0e2\x15.shomei.events.RegimeR\x06regime\x128\n" +
 	"\x06status\x18\x04 \x01(\x0e2 .shomei.events.CertificateStatusR\x06status\x12\x19\n" +
 	"\blast_day\x18\x05 \x01(\tR\alastDay\x12!\n" +
-	"\fwindow_opens\x18\x06 \x01(\tR\vwindowOpens\"\xd6\x01\n" +
+	"\fwindow_opens\x18\x06 \x01(\tR\vwindowOpens\x12\x16\n" +
+	"\x06device\x18\a \x01(\tR\x06device\"\xd6\x01\n" +
 	"\fGenerateKeys\x12\x12\n" +
 	"\x04card\x18\x01 \x01(\tR\x04card\x124\n" +
 	"\tcard_kind\x18\x02 \x01(\x0e2\x17.shomei.events.CardKindR\bcardKind\x12-\n" +
@@ -2845,52 +3224,57 @@ func file_claim_proto_rawDescGZIP() []byte {
 	return file_claim_proto_rawDescData
 }
 
-var file_claim_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_claim_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_claim_proto_goTypes = []any{
-	(*SignedClaim)(nil),          // 0: shomei.events.SignedClaim
-	(*Claim)(nil),                // 1: shomei.events.Claim
-	(*Personal)(nil),             // 2: shomei.events.Personal
-	(*ResidentRecord)(nil),       // 3: shomei.events.ResidentRecord
-	(*Contact)(nil),              // 4: shomei.events.Contact
-	(*ApplicationReceived)(nil),  // 5: shomei.events.ApplicationReceived
-	(*KeysGenerated)(nil),        // 6: shomei.events.KeysGenerated
-	(*KeyRequest)(nil),           // 7: shomei.events.KeyRequest
-	(*CardWritten)(nil),          // 8: shomei.events.CardWritten
-	(*WriteFailed)(nil),          // 9: shomei.events.WriteFailed
-	(*HandedOver)(nil),           // 10: shomei.events.HandedOver
-	(*PinsUnblocked)(nil),        // 11: shomei.events.PinsUnblocked
-	(*CustodyTaken)(nil),         // 12: shomei.events.CustodyTaken
-	(*RecordChangeNotified)(nil), // 13: shomei.events.RecordChangeNotified
-	(*LossNotified)(nil),         // 14: shomei.events.LossNotified
-	(*CardFoundNotified)(nil),    // 15: shomei.events.CardFoundNotified
-	(*AuthorityOrder)(nil),       // 16: shomei.events.AuthorityOrder
-	(*PinsBlocked)(nil),          // 17: shomei.events.PinsBlocked
-	(*ApplicationDropped)(nil),   // 18: shomei.events.ApplicationDropped
-	(*ConfirmationFailed)(nil),   // 19: shomei.events.ConfirmationFailed
-	(*Downlink)(nil),             // 20: shomei.events.Downlink
-	(*SealedDownlink)(nil),       // 21: shomei.events.SealedDownlink
-	(*Answer)(nil),               // 22: shomei.events.Answer
-	(*Ending)(nil),               // 23: shomei.events.Ending
-	(*CertificateState)(nil),     // 24: shomei.events.CertificateState
-	(*GenerateKeys)(nil),         // 25: shomei.events.GenerateKeys
-	(*WriteCertificates)(nil),    // 26: shomei.events.WriteCertificates
-	(*CertificateToWrite)(nil),   // 27: shomei.events.CertificateToWrite
-	(*UnblockPins)(nil),          // 28: shomei.events.UnblockPins
-	(*RetireCard)(nil),           // 29: shomei.events.RetireCard
-	(Operation)(0),               // 30: shomei.events.Operation
-	(Channel)(0),                 // 31: shomei.events.Channel
-	(CertificateKind)(0),         // 32: shomei.events.CertificateKind
-	(CardKind)(0),                // 33: shomei.events.CardKind
-	(PinKind)(0),                 // 34: shomei.events.PinKind
-	(RecordChange)(0),            // 35: shomei.events.RecordChange
-	(RevocationReason)(0),        // 36: shomei.events.RevocationReason
-	(*FeeItem)(nil),              // 37: shomei.events.FeeItem
-	(*PlannedCertificate)(nil),   // 38: shomei.events.PlannedCertificate
-	(*Candidate)(nil),            // 39: shomei.events.Candidate
-	(*DeadlineSet)(nil),          // 40: shomei.events.DeadlineSet
-	(CertificateStatus)(0),       // 41: shomei.events.CertificateStatus
-	(CardStatus)(0),              // 42: shomei.events.CardStatus
-	(Regime)(0),                  // 43: shomei.events.Regime
+	(*SignedClaim)(nil),              // 0: shomei.events.SignedClaim
+	(*Claim)(nil),                    // 1: shomei.events.Claim
+	(*Personal)(nil),                 // 2: shomei.events.Personal
+	(*ResidentRecord)(nil),           // 3: shomei.events.ResidentRecord
+	(*Contact)(nil),                  // 4: shomei.events.Contact
+	(*ApplicationReceived)(nil),      // 5: shomei.events.ApplicationReceived
+	(*KeysGenerated)(nil),            // 6: shomei.events.KeysGenerated
+	(*KeyRequest)(nil),               // 7: shomei.events.KeyRequest
+	(*CardWritten)(nil),              // 8: shomei.events.CardWritten
+	(*WriteFailed)(nil),              // 9: shomei.events.WriteFailed
+	(*HandedOver)(nil),               // 10: shomei.events.HandedOver
+	(*PinsUnblocked)(nil),            // 11: shomei.events.PinsUnblocked
+	(*CustodyTaken)(nil),             // 12: shomei.events.CustodyTaken
+	(*RecordChangeNotified)(nil),     // 13: shomei.events.RecordChangeNotified
+	(*LossNotified)(nil),             // 14: shomei.events.LossNotified
+	(*CardFoundNotified)(nil),        // 15: shomei.events.CardFoundNotified
+	(*AuthorityOrder)(nil),           // 16: shomei.events.AuthorityOrder
+	(*PinsBlocked)(nil),              // 17: shomei.events.PinsBlocked
+	(*ApplicationDropped)(nil),       // 18: shomei.events.ApplicationDropped
+	(*ConfirmationFailed)(nil),       // 19: shomei.events.ConfirmationFailed
+	(*PhoneApplicationReceived)(nil), // 20: shomei.events.PhoneApplicationReceived
+	(*PhoneApplication)(nil),         // 21: shomei.events.PhoneApplication
+	(*PhoneInstalled)(nil),           // 22: shomei.events.PhoneInstalled
+	(*Downlink)(nil),                 // 23: shomei.events.Downlink
+	(*SealedDownlink)(nil),           // 24: shomei.events.SealedDownlink
+	(*Answer)(nil),                   // 25: shomei.events.Answer
+	(*Ending)(nil),                   // 26: shomei.events.Ending
+	(*InstallCertificates)(nil),      // 27: shomei.events.InstallCertificates
+	(*CertificateState)(nil),         // 28: shomei.events.CertificateState
+	(*GenerateKeys)(nil),             // 29: shomei.events.GenerateKeys
+	(*WriteCertificates)(nil),        // 30: shomei.events.WriteCertificates
+	(*CertificateToWrite)(nil),       // 31: shomei.events.CertificateToWrite
+	(*UnblockPins)(nil),              // 32: shomei.events.UnblockPins
+	(*RetireCard)(nil),               // 33: shomei.events.RetireCard
+	(Operation)(0),                   // 34: shomei.events.Operation
+	(Channel)(0),                     // 35: shomei.events.Channel
+	(CertificateKind)(0),             // 36: shomei.events.CertificateKind
+	(CardKind)(0),                    // 37: shomei.events.CardKind
+	(PinKind)(0),                     // 38: shomei.events.PinKind
+	(RecordChange)(0),                // 39: shomei.events.RecordChange
+	(RevocationReason)(0),            // 40: shomei.events.RevocationReason
+	(PhonePlatform)(0),               // 41: shomei.events.PhonePlatform
+	(*FeeItem)(nil),                  // 42: shomei.events.FeeItem
+	(*PlannedCertificate)(nil),       // 43: shomei.events.PlannedCertificate
+	(*Candidate)(nil),                // 44: shomei.events.Candidate
+	(*DeadlineSet)(nil),              // 45: shomei.events.DeadlineSet
+	(CertificateStatus)(0),           // 46: shomei.events.CertificateStatus
+	(CardStatus)(0),                  // 47: shomei.events.CardStatus
+	(Regime)(0),                      // 48: shomei.events.Regime
 }
 var file_claim_proto_depIdxs = []int32{
 	5,  // 0: shomei.events.Claim.application_received:type_name -> shomei.events.ApplicationReceived
@@ -2907,50 +3291,58 @@ var file_claim_proto_depIdxs = []int32{
 	17, // 11: shomei.events.Claim.pins_blocked:type_name -> shomei.events.PinsBlocked
 	18, // 12: shomei.events.Claim.application_dropped:type_name -> shomei.events.ApplicationDropped
 	19, // 13: shomei.events.Claim.confirmation_failed:type_name -> shomei.events.ConfirmationFailed
-	3,  // 14: shomei.events.Personal.record:type_name -> shomei.events.ResidentRecord
-	4,  // 15: shomei.events.Personal.contact:type_name -> shomei.events.Contact
-	30, // 16: shomei.events.ApplicationReceived.operation:type_name -> shomei.events.Operation
-	31, // 17: shomei.events.ApplicationReceived.channel:type_name -> shomei.events.Channel
-	32, // 18: shomei.events.ApplicationReceived.kinds:type_name -> shomei.events.CertificateKind
-	33, // 19: shomei.events.ApplicationReceived.card_kind:type_name -> shomei.events.CardKind
-	34, // 20: shomei.events.ApplicationReceived.pins:type_name -> shomei.events.PinKind
-	7,  // 21: shomei.events.KeysGenerated.keys:type_name -> shomei.events.KeyRequest
-	32, // 22: shomei.events.KeyRequest.kind:type_name -> shomei.events.CertificateKind
-	34, // 23: shomei.events.PinsUnblocked.pins:type_name -> shomei.events.PinKind
-	35, // 24: shomei.events.RecordChangeNotified.change:type_name -> shomei.events.RecordChange
-	36, // 25: shomei.events.AuthorityOrder.reason:type_name -> shomei.events.RevocationReason
-	34, // 26: shomei.events.PinsBlocked.pins:type_name -> shomei.events.PinKind
-	22, // 27: shomei.events.Downlink.answer:type_name -> shomei.events.Answer
-	25, // 28: shomei.events.Downlink.generate_keys:type_name -> shomei.events.GenerateKeys
-	26, // 29: shomei.events.Downlink.write_certificates:type_name -> shomei.events.WriteCertificates
-	28, // 30: shomei.events.Downlink.unblock_pins:type_name -> shomei.events.UnblockPins
-	29, // 31: shomei.events.Downlink.retire_card:type_name -> shomei.events.RetireCard
-	37, // 32: shomei.events.Answer.fee:type_name -> shomei.events.FeeItem
-	38, // 33: shomei.events.Answer.planned:type_name -> shomei.events.PlannedCertificate
-	30, // 34: shomei.events.Answer.alternative:type_name -> shomei.events.Operation
-	38, // 35: shomei.events.Answer.alternative_planned:type_name -> shomei.events.PlannedCertificate
-	24, // 36: shomei.events.Answer.certificates:type_name -> shomei.events.CertificateState
-	39, // 37: shomei.events.Answer.card_candidates:type_name -> shomei.events.Candidate
-	23, // 38: shomei.events.Answer.endings:type_name -> shomei.events.Ending
-	40, // 39: shomei.events.Answer.deadlines:type_name -> shomei.events.DeadlineSet
-	32, // 40: shomei.events.Ending.kind:type_name -> shomei.events.CertificateKind
-	41, // 41: shomei.events.Ending.status:type_name -> shomei.events.CertificateStatus
-	42, // 42: shomei.events.Ending.card_status:type_name -> shomei.events.CardStatus
-	32, // 43: shomei.events.CertificateState.kind:type_name -> shomei.events.CertificateKind
-	43, // 44: shomei.events.CertificateState.regime:type_name -> shomei.events.Regime
-	41, // 45: shomei.events.CertificateState.status:type_name -> shomei.events.CertificateStatus
-	33, // 46: shomei.events.GenerateKeys.card_kind:type_name -> shomei.events.CardKind
-	43, // 47: shomei.events.GenerateKeys.regime:type_name -> shomei.events.Regime
-	32, // 48: shomei.events.GenerateKeys.kinds:type_name -> shomei.events.CertificateKind
-	27, // 49: shomei.events.WriteCertificates.certificates:type_name -> shomei.events.CertificateToWrite
-	32, // 50: shomei.events.CertificateToWrite.kind:type_name -> shomei.events.CertificateKind
-	34, // 51: shomei.events.UnblockPins.pins:type_name -> shomei.events.PinKind
-	43, // 52: shomei.events.UnblockPins.regime:type_name -> shomei.events.Regime
-	53, // [53:53] is the sub-list for method output_type
-	53, // [53:53] is the sub-list for method input_type
-	53, // [53:53] is the sub-list for extension type_name
-	53, // [53:53] is the sub-list for extension extendee
-	0,  // [0:53] is the sub-list for field type_name
+	20, // 14: shomei.events.Claim.phone_application_received:type_name -> shomei.events.PhoneApplicationReceived
+	22, // 15: shomei.events.Claim.phone_installed:type_name -> shomei.events.PhoneInstalled
+	3,  // 16: shomei.events.Personal.record:type_name -> shomei.events.ResidentRecord
+	4,  // 17: shomei.events.Personal.contact:type_name -> shomei.events.Contact
+	34, // 18: shomei.events.ApplicationReceived.operation:type_name -> shomei.events.Operation
+	35, // 19: shomei.events.ApplicationReceived.channel:type_name -> shomei.events.Channel
+	36, // 20: shomei.events.ApplicationReceived.kinds:type_name -> shomei.events.CertificateKind
+	37, // 21: shomei.events.ApplicationReceived.card_kind:type_name -> shomei.events.CardKind
+	38, // 22: shomei.events.ApplicationReceived.pins:type_name -> shomei.events.PinKind
+	7,  // 23: shomei.events.KeysGenerated.keys:type_name -> shomei.events.KeyRequest
+	36, // 24: shomei.events.KeyRequest.kind:type_name -> shomei.events.CertificateKind
+	38, // 25: shomei.events.PinsUnblocked.pins:type_name -> shomei.events.PinKind
+	39, // 26: shomei.events.RecordChangeNotified.change:type_name -> shomei.events.RecordChange
+	40, // 27: shomei.events.AuthorityOrder.reason:type_name -> shomei.events.RevocationReason
+	38, // 28: shomei.events.PinsBlocked.pins:type_name -> shomei.events.PinKind
+	34, // 29: shomei.events.PhoneApplication.operation:type_name -> shomei.events.Operation
+	41, // 30: shomei.events.PhoneApplication.platform:type_name -> shomei.events.PhonePlatform
+	7,  // 31: shomei.events.PhoneApplication.keys:type_name -> shomei.events.KeyRequest
+	25, // 32: shomei.events.Downlink.answer:type_name -> shomei.events.Answer
+	29, // 33: shomei.events.Downlink.generate_keys:type_name -> shomei.events.GenerateKeys
+	30, // 34: shomei.events.Downlink.write_certificates:type_name -> shomei.events.WriteCertificates
+	32, // 35: shomei.events.Downlink.unblock_pins:type_name -> shomei.events.UnblockPins
+	33, // 36: shomei.events.Downlink.retire_card:type_name -> shomei.events.RetireCard
+	27, // 37: shomei.events.Downlink.install_certificates:type_name -> shomei.events.InstallCertificates
+	42, // 38: shomei.events.Answer.fee:type_name -> shomei.events.FeeItem
+	43, // 39: shomei.events.Answer.planned:type_name -> shomei.events.PlannedCertificate
+	34, // 40: shomei.events.Answer.alternative:type_name -> shomei.events.Operation
+	43, // 41: shomei.events.Answer.alternative_planned:type_name -> shomei.events.PlannedCertificate
+	28, // 42: shomei.events.Answer.certificates:type_name -> shomei.events.CertificateState
+	44, // 43: shomei.events.Answer.card_candidates:type_name -> shomei.events.Candidate
+	26, // 44: shomei.events.Answer.endings:type_name -> shomei.events.Ending
+	45, // 45: shomei.events.Answer.deadlines:type_name -> shomei.events.DeadlineSet
+	28, // 46: shomei.events.Answer.phone_certificates:type_name -> shomei.events.CertificateState
+	36, // 47: shomei.events.Ending.kind:type_name -> shomei.events.CertificateKind
+	46, // 48: shomei.events.Ending.status:type_name -> shomei.events.CertificateStatus
+	47, // 49: shomei.events.Ending.card_status:type_name -> shomei.events.CardStatus
+	31, // 50: shomei.events.InstallCertificates.certificates:type_name -> shomei.events.CertificateToWrite
+	36, // 51: shomei.events.CertificateState.kind:type_name -> shomei.events.CertificateKind
+	48, // 52: shomei.events.CertificateState.regime:type_name -> shomei.events.Regime
+	46, // 53: shomei.events.CertificateState.status:type_name -> shomei.events.CertificateStatus
+	37, // 54: shomei.events.GenerateKeys.card_kind:type_name -> shomei.events.CardKind
+	48, // 55: shomei.events.GenerateKeys.regime:type_name -> shomei.events.Regime
+	36, // 56: shomei.events.GenerateKeys.kinds:type_name -> shomei.events.CertificateKind
+	31, // 57: shomei.events.WriteCertificates.certificates:type_name -> shomei.events.CertificateToWrite
+	36, // 58: shomei.events.CertificateToWrite.kind:type_name -> shomei.events.CertificateKind
+	38, // 59: shomei.events.UnblockPins.pins:type_name -> shomei.events.PinKind
+	48, // 60: shomei.events.UnblockPins.regime:type_name -> shomei.events.Regime
+	61, // [61:61] is the sub-list for method output_type
+	61, // [61:61] is the sub-list for method input_type
+	61, // [61:61] is the sub-list for extension type_name
+	61, // [61:61] is the sub-list for extension extendee
+	0,  // [0:61] is the sub-list for field type_name
 }
 
 func init() { file_claim_proto_init() }
@@ -2975,13 +3367,16 @@ func file_claim_proto_init() {
 		(*Claim_PinsBlocked)(nil),
 		(*Claim_ApplicationDropped)(nil),
 		(*Claim_ConfirmationFailed)(nil),
+		(*Claim_PhoneApplicationReceived)(nil),
+		(*Claim_PhoneInstalled)(nil),
 	}
-	file_claim_proto_msgTypes[20].OneofWrappers = []any{
+	file_claim_proto_msgTypes[23].OneofWrappers = []any{
 		(*Downlink_Answer)(nil),
 		(*Downlink_GenerateKeys)(nil),
 		(*Downlink_WriteCertificates)(nil),
 		(*Downlink_UnblockPins)(nil),
 		(*Downlink_RetireCard)(nil),
+		(*Downlink_InstallCertificates)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2989,7 +3384,7 @@ func file_claim_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_claim_proto_rawDesc), len(file_claim_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   30,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

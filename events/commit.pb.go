@@ -37,6 +37,8 @@ const (
 	ActorKind_ACTOR_KIND_TELEPHONE   ActorKind = 4
 	ActorKind_ACTOR_KIND_FACTORY     ActorKind = 5
 	ActorKind_ACTOR_KIND_OPERATOR    ActorKind = 6
+	// PHONE: the holder, on a smartphone, through the app gateway.
+	ActorKind_ACTOR_KIND_PHONE ActorKind = 7
 )
 
 // Enum value maps for ActorKind.
@@ -49,6 +51,7 @@ var (
 		4: "ACTOR_KIND_TELEPHONE",
 		5: "ACTOR_KIND_FACTORY",
 		6: "ACTOR_KIND_OPERATOR",
+		7: "ACTOR_KIND_PHONE",
 	}
 	ActorKind_value = map[string]int32{
 		"ACTOR_KIND_UNSPECIFIED": 0,
@@ -58,6 +61,7 @@ var (
 		"ACTOR_KIND_TELEPHONE":   4,
 		"ACTOR_KIND_FACTORY":     5,
 		"ACTOR_KIND_OPERATOR":    6,
+		"ACTOR_KIND_PHONE":       7,
 	}
 )
 
@@ -489,6 +493,7 @@ type Event struct {
 	//	*Event_ReissueOrdered
 	//	*Event_CardSuspended
 	//	*Event_UnblockAuthorized
+	//	*Event_CertificateReleased
 	//	*Event_CardClaimed
 	//	*Event_CardReleased
 	//	*Event_CardRetired
@@ -1025,6 +1030,15 @@ func (x *Event) GetUnblockAuthorized() *UnblockAuthorized {
 	return nil
 }
 
+func (x *Event) GetCertificateReleased() *CertificateReleased {
+	if x != nil {
+		if x, ok := x.Body.(*Event_CertificateReleased); ok {
+			return x.CertificateReleased
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetCardClaimed() *CardClaimed {
 	if x != nil {
 		if x, ok := x.Body.(*Event_CardClaimed); ok {
@@ -1387,6 +1401,10 @@ type Event_UnblockAuthorized struct {
 	UnblockAuthorized *UnblockAuthorized `protobuf:"bytes,58,opt,name=unblock_authorized,json=unblockAuthorized,proto3,oneof"`
 }
 
+type Event_CertificateReleased struct {
+	CertificateReleased *CertificateReleased `protobuf:"bytes,59,opt,name=certificate_released,json=certificateReleased,proto3,oneof"`
+}
+
 type Event_CardClaimed struct {
 	CardClaimed *CardClaimed `protobuf:"bytes,100,opt,name=card_claimed,json=cardClaimed,proto3,oneof"`
 }
@@ -1557,6 +1575,8 @@ func (*Event_CardSuspended) isEvent_Body() {}
 
 func (*Event_UnblockAuthorized) isEvent_Body() {}
 
+func (*Event_CertificateReleased) isEvent_Body() {}
+
 func (*Event_CardClaimed) isEvent_Body() {}
 
 func (*Event_CardReleased) isEvent_Body() {}
@@ -1627,7 +1647,7 @@ const file_commit_proto_rawDesc = "" +
 	"\x06events\x18\x0e \x03(\v2\x14.shomei.events.EventR\x06events\"E\n" +
 	"\x05Actor\x12,\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x18.shomei.events.ActorKindR\x04kind\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\"\xc5(\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"\x9e)\n" +
 	"\x05Event\x12\x19\n" +
 	"\brule_ids\x18\x01 \x03(\tR\aruleIds\x12\x1b\n" +
 	"\tcaused_ms\x18\x02 \x01(\x03R\bcausedMs\x12\x19\n" +
@@ -1690,7 +1710,8 @@ const file_commit_proto_rawDesc = "" +
 	"\x0frequest_refused\x187 \x01(\v2\x1d.shomei.events.RequestRefusedH\x00R\x0erequestRefused\x12H\n" +
 	"\x0freissue_ordered\x188 \x01(\v2\x1d.shomei.events.ReissueOrderedH\x00R\x0ereissueOrdered\x12E\n" +
 	"\x0ecard_suspended\x189 \x01(\v2\x1c.shomei.events.CardSuspendedH\x00R\rcardSuspended\x12Q\n" +
-	"\x12unblock_authorized\x18: \x01(\v2 .shomei.events.UnblockAuthorizedH\x00R\x11unblockAuthorized\x12?\n" +
+	"\x12unblock_authorized\x18: \x01(\v2 .shomei.events.UnblockAuthorizedH\x00R\x11unblockAuthorized\x12W\n" +
+	"\x14certificate_released\x18; \x01(\v2\".shomei.events.CertificateReleasedH\x00R\x13certificateReleased\x12?\n" +
 	"\fcard_claimed\x18d \x01(\v2\x1a.shomei.events.CardClaimedH\x00R\vcardClaimed\x12B\n" +
 	"\rcard_released\x18e \x01(\v2\x1b.shomei.events.CardReleasedH\x00R\fcardReleased\x12?\n" +
 	"\fcard_retired\x18f \x01(\v2\x1a.shomei.events.CardRetiredH\x00R\vcardRetired\x12E\n" +
@@ -1711,7 +1732,7 @@ const file_commit_proto_rawDesc = "" +
 	"\rrecord_opened\x18\xa0\x01 \x01(\v2\x1b.shomei.events.RecordOpenedH\x00R\frecordOpened\x12L\n" +
 	"\x10fact_quarantined\x18\xb4\x01 \x01(\v2\x1e.shomei.events.FactQuarantinedH\x00R\x0ffactQuarantined\x12U\n" +
 	"\x13quarantine_resolved\x18\xb5\x01 \x01(\v2!.shomei.events.QuarantineResolvedH\x00R\x12quarantineResolvedB\x06\n" +
-	"\x04body*\xb9\x01\n" +
+	"\x04body*\xcf\x01\n" +
 	"\tActorKind\x12\x1a\n" +
 	"\x16ACTOR_KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10ACTOR_KIND_CLERK\x10\x01\x12\x16\n" +
@@ -1719,7 +1740,8 @@ const file_commit_proto_rawDesc = "" +
 	"\x13ACTOR_KIND_REGISTER\x10\x03\x12\x18\n" +
 	"\x14ACTOR_KIND_TELEPHONE\x10\x04\x12\x16\n" +
 	"\x12ACTOR_KIND_FACTORY\x10\x05\x12\x17\n" +
-	"\x13ACTOR_KIND_OPERATOR\x10\x06B\x0fZ\rshomei/eventsb\x06proto3"
+	"\x13ACTOR_KIND_OPERATOR\x10\x06\x12\x14\n" +
+	"\x10ACTOR_KIND_PHONE\x10\aB\x0fZ\rshomei/eventsb\x06proto3"
 
 var (
 	file_commit_proto_rawDescOnce sync.Once
@@ -1791,24 +1813,25 @@ var file_commit_proto_goTypes = []any{
 	(*ReissueOrdered)(nil),              // 52: shomei.events.ReissueOrdered
 	(*CardSuspended)(nil),               // 53: shomei.events.CardSuspended
 	(*UnblockAuthorized)(nil),           // 54: shomei.events.UnblockAuthorized
-	(*CardClaimed)(nil),                 // 55: shomei.events.CardClaimed
-	(*CardReleased)(nil),                // 56: shomei.events.CardReleased
-	(*CardRetired)(nil),                 // 57: shomei.events.CardRetired
-	(*OfficeDefined)(nil),               // 58: shomei.events.OfficeDefined
-	(*CounterEnrolled)(nil),             // 59: shomei.events.CounterEnrolled
-	(*CounterRetired)(nil),              // 60: shomei.events.CounterRetired
-	(*DayClosed)(nil),                   // 61: shomei.events.DayClosed
-	(*StockCounted)(nil),                // 62: shomei.events.StockCounted
-	(*CounterHeadAdopted)(nil),          // 63: shomei.events.CounterHeadAdopted
-	(*LogOpened)(nil),                   // 64: shomei.events.LogOpened
-	(*GenerationActivated)(nil),         // 65: shomei.events.GenerationActivated
-	(*BlockLeased)(nil),                 // 66: shomei.events.BlockLeased
-	(*CrlPublished)(nil),                // 67: shomei.events.CrlPublished
-	(*WriterEnrolled)(nil),              // 68: shomei.events.WriterEnrolled
-	(*WriterRetired)(nil),               // 69: shomei.events.WriterRetired
-	(*RecordOpened)(nil),                // 70: shomei.events.RecordOpened
-	(*FactQuarantined)(nil),             // 71: shomei.events.FactQuarantined
-	(*QuarantineResolved)(nil),          // 72: shomei.events.QuarantineResolved
+	(*CertificateReleased)(nil),         // 55: shomei.events.CertificateReleased
+	(*CardClaimed)(nil),                 // 56: shomei.events.CardClaimed
+	(*CardReleased)(nil),                // 57: shomei.events.CardReleased
+	(*CardRetired)(nil),                 // 58: shomei.events.CardRetired
+	(*OfficeDefined)(nil),               // 59: shomei.events.OfficeDefined
+	(*CounterEnrolled)(nil),             // 60: shomei.events.CounterEnrolled
+	(*CounterRetired)(nil),              // 61: shomei.events.CounterRetired
+	(*DayClosed)(nil),                   // 62: shomei.events.DayClosed
+	(*StockCounted)(nil),                // 63: shomei.events.StockCounted
+	(*CounterHeadAdopted)(nil),          // 64: shomei.events.CounterHeadAdopted
+	(*LogOpened)(nil),                   // 65: shomei.events.LogOpened
+	(*GenerationActivated)(nil),         // 66: shomei.events.GenerationActivated
+	(*BlockLeased)(nil),                 // 67: shomei.events.BlockLeased
+	(*CrlPublished)(nil),                // 68: shomei.events.CrlPublished
+	(*WriterEnrolled)(nil),              // 69: shomei.events.WriterEnrolled
+	(*WriterRetired)(nil),               // 70: shomei.events.WriterRetired
+	(*RecordOpened)(nil),                // 71: shomei.events.RecordOpened
+	(*FactQuarantined)(nil),             // 72: shomei.events.FactQuarantined
+	(*QuarantineResolved)(nil),          // 73: shomei.events.QuarantineResolved
 }
 var file_commit_proto_depIdxs = []int32{
 	4,  // 0: shomei.events.Commit.actor:type_name -> shomei.events.Actor
@@ -1864,29 +1887,30 @@ var file_commit_proto_depIdxs = []int32{
 	52, // 50: shomei.events.Event.reissue_ordered:type_name -> shomei.events.ReissueOrdered
 	53, // 51: shomei.events.Event.card_suspended:type_name -> shomei.events.CardSuspended
 	54, // 52: shomei.events.Event.unblock_authorized:type_name -> shomei.events.UnblockAuthorized
-	55, // 53: shomei.events.Event.card_claimed:type_name -> shomei.events.CardClaimed
-	56, // 54: shomei.events.Event.card_released:type_name -> shomei.events.CardReleased
-	57, // 55: shomei.events.Event.card_retired:type_name -> shomei.events.CardRetired
-	58, // 56: shomei.events.Event.office_defined:type_name -> shomei.events.OfficeDefined
-	59, // 57: shomei.events.Event.counter_enrolled:type_name -> shomei.events.CounterEnrolled
-	60, // 58: shomei.events.Event.counter_retired:type_name -> shomei.events.CounterRetired
-	61, // 59: shomei.events.Event.day_closed:type_name -> shomei.events.DayClosed
-	62, // 60: shomei.events.Event.stock_counted:type_name -> shomei.events.StockCounted
-	63, // 61: shomei.events.Event.counter_head_adopted:type_name -> shomei.events.CounterHeadAdopted
-	64, // 62: shomei.events.Event.log_opened:type_name -> shomei.events.LogOpened
-	65, // 63: shomei.events.Event.generation_activated:type_name -> shomei.events.GenerationActivated
-	66, // 64: shomei.events.Event.block_leased:type_name -> shomei.events.BlockLeased
-	67, // 65: shomei.events.Event.crl_published:type_name -> shomei.events.CrlPublished
-	68, // 66: shomei.events.Event.writer_enrolled:type_name -> shomei.events.WriterEnrolled
-	69, // 67: shomei.events.Event.writer_retired:type_name -> shomei.events.WriterRetired
-	70, // 68: shomei.events.Event.record_opened:type_name -> shomei.events.RecordOpened
-	71, // 69: shomei.events.Event.fact_quarantined:type_name -> shomei.events.FactQuarantined
-	72, // 70: shomei.events.Event.quarantine_resolved:type_name -> shomei.events.QuarantineResolved
-	71, // [71:71] is the sub-list for method output_type
-	71, // [71:71] is the sub-list for method input_type
-	71, // [71:71] is the sub-list for extension type_name
-	71, // [71:71] is the sub-list for extension extendee
-	0,  // [0:71] is the sub-list for field type_name
+	55, // 53: shomei.events.Event.certificate_released:type_name -> shomei.events.CertificateReleased
+	56, // 54: shomei.events.Event.card_claimed:type_name -> shomei.events.CardClaimed
+	57, // 55: shomei.events.Event.card_released:type_name -> shomei.events.CardReleased
+	58, // 56: shomei.events.Event.card_retired:type_name -> shomei.events.CardRetired
+	59, // 57: shomei.events.Event.office_defined:type_name -> shomei.events.OfficeDefined
+	60, // 58: shomei.events.Event.counter_enrolled:type_name -> shomei.events.CounterEnrolled
+	61, // 59: shomei.events.Event.counter_retired:type_name -> shomei.events.CounterRetired
+	62, // 60: shomei.events.Event.day_closed:type_name -> shomei.events.DayClosed
+	63, // 61: shomei.events.Event.stock_counted:type_name -> shomei.events.StockCounted
+	64, // 62: shomei.events.Event.counter_head_adopted:type_name -> shomei.events.CounterHeadAdopted
+	65, // 63: shomei.events.Event.log_opened:type_name -> shomei.events.LogOpened
+	66, // 64: shomei.events.Event.generation_activated:type_name -> shomei.events.GenerationActivated
+	67, // 65: shomei.events.Event.block_leased:type_name -> shomei.events.BlockLeased
+	68, // 66: shomei.events.Event.crl_published:type_name -> shomei.events.CrlPublished
+	69, // 67: shomei.events.Event.writer_enrolled:type_name -> shomei.events.WriterEnrolled
+	70, // 68: shomei.events.Event.writer_retired:type_name -> shomei.events.WriterRetired
+	71, // 69: shomei.events.Event.record_opened:type_name -> shomei.events.RecordOpened
+	72, // 70: shomei.events.Event.fact_quarantined:type_name -> shomei.events.FactQuarantined
+	73, // 71: shomei.events.Event.quarantine_resolved:type_name -> shomei.events.QuarantineResolved
+	72, // [72:72] is the sub-list for method output_type
+	72, // [72:72] is the sub-list for method input_type
+	72, // [72:72] is the sub-list for extension type_name
+	72, // [72:72] is the sub-list for extension extendee
+	0,  // [0:72] is the sub-list for field type_name
 }
 
 func init() { file_commit_proto_init() }
@@ -1949,6 +1973,7 @@ func file_commit_proto_init() {
 		(*Event_ReissueOrdered)(nil),
 		(*Event_CardSuspended)(nil),
 		(*Event_UnblockAuthorized)(nil),
+		(*Event_CertificateReleased)(nil),
 		(*Event_CardClaimed)(nil),
 		(*Event_CardReleased)(nil),
 		(*Event_CardRetired)(nil),

@@ -38,12 +38,17 @@ type SubscriberState struct {
 	Deadlines   []*Deadline          `protobuf:"bytes,9,rep,name=deadlines,proto3" json:"deadlines,omitempty"`
 	Commands    []*RememberedCommand `protobuf:"bytes,10,rep,name=commands,proto3" json:"commands,omitempty"`
 	// moved_out: between move-out and move-in.
-	MovedOut      bool             `protobuf:"varint,11,opt,name=moved_out,json=movedOut,proto3" json:"moved_out,omitempty"`
-	Overseas      bool             `protobuf:"varint,12,opt,name=overseas,proto3" json:"overseas,omitempty"`
-	Ended         bool             `protobuf:"varint,13,opt,name=ended,proto3" json:"ended,omitempty"`
-	Letters       []*Letter        `protobuf:"bytes,14,rep,name=letters,proto3" json:"letters,omitempty"`
-	Notices       []*PendingNotice `protobuf:"bytes,15,rep,name=notices,proto3" json:"notices,omitempty"`
-	MovedOn       string           `protobuf:"bytes,16,opt,name=moved_on,json=movedOn,proto3" json:"moved_on,omitempty"`
+	MovedOut bool             `protobuf:"varint,11,opt,name=moved_out,json=movedOut,proto3" json:"moved_out,omitempty"`
+	Overseas bool             `protobuf:"varint,12,opt,name=overseas,proto3" json:"overseas,omitempty"`
+	Ended    bool             `protobuf:"varint,13,opt,name=ended,proto3" json:"ended,omitempty"`
+	Letters  []*Letter        `protobuf:"bytes,14,rep,name=letters,proto3" json:"letters,omitempty"`
+	Notices  []*PendingNotice `protobuf:"bytes,15,rep,name=notices,proto3" json:"notices,omitempty"`
+	MovedOn  string           `protobuf:"bytes,16,opt,name=moved_on,json=movedOn,proto3" json:"moved_on,omitempty"`
+	// phones are the smartphones with certificates in force or on their way. Their certificates stand with them and not
+	// above, so that none of them is ever the certificate of a kind that a person holds.
+	Phones []*Phone `protobuf:"bytes,17,rep,name=phones,proto3" json:"phones,omitempty"`
+	// phone_made_ms is when the newest application from a smartphone was made; an older one is a repetition.
+	PhoneMadeMs   int64 `protobuf:"varint,18,opt,name=phone_made_ms,json=phoneMadeMs,proto3" json:"phone_made_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -190,6 +195,20 @@ func (x *SubscriberState) GetMovedOn() string {
 	return ""
 }
 
+func (x *SubscriberState) GetPhones() []*Phone {
+	if x != nil {
+		return x.Phones
+	}
+	return nil
+}
+
+func (x *SubscriberState) GetPhoneMadeMs() int64 {
+	if x != nil {
+		return x.PhoneMadeMs
+	}
+	return 0
+}
+
 type Certificate struct {
 	state             protoimpl.MessageState `protogen:"open.v1"`
 	Serial            uint64                 `protobuf:"varint,1,opt,name=serial,proto3" json:"serial,omitempty"`
@@ -212,7 +231,9 @@ type Certificate struct {
 	TbsSha256         []byte                 `protobuf:"bytes,18,opt,name=tbs_sha256,json=tbsSha256,proto3" json:"tbs_sha256,omitempty"`
 	Procedure         string                 `protobuf:"bytes,19,opt,name=procedure,proto3" json:"procedure,omitempty"`
 	// cause is what revoked it, the id of the event in pkg/regime.
-	Cause         string `protobuf:"bytes,20,opt,name=cause,proto3" json:"cause,omitempty"`
+	Cause string `protobuf:"bytes,20,opt,name=cause,proto3" json:"cause,omitempty"`
+	// parent is the card's certificate (serial) that one on a smartphone is bound to.
+	Parent        uint64 `protobuf:"varint,21,opt,name=parent,proto3" json:"parent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -387,6 +408,100 @@ func (x *Certificate) GetCause() string {
 	return ""
 }
 
+func (x *Certificate) GetParent() uint64 {
+	if x != nil {
+		return x.Parent
+	}
+	return 0
+}
+
+// Phone is a smartphone with its certificates.
+type Phone struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Device       string                 `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"`
+	Platform     PhonePlatform          `protobuf:"varint,2,opt,name=platform,proto3,enum=shomei.events.PhonePlatform" json:"platform,omitempty"`
+	Certificates []*Certificate         `protobuf:"bytes,3,rep,name=certificates,proto3" json:"certificates,omitempty"`
+	// procedure and counter of the application that is still on its way; empty when there is none.
+	Procedure string `protobuf:"bytes,4,opt,name=procedure,proto3" json:"procedure,omitempty"`
+	Counter   string `protobuf:"bytes,5,opt,name=counter,proto3" json:"counter,omitempty"`
+	// suspended: the phone was reported lost and not found again.
+	Suspended     bool `protobuf:"varint,6,opt,name=suspended,proto3" json:"suspended,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Phone) Reset() {
+	*x = Phone{}
+	mi := &file_state_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Phone) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Phone) ProtoMessage() {}
+
+func (x *Phone) ProtoReflect() protoreflect.Message {
+	mi := &file_state_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Phone.ProtoReflect.Descriptor instead.
+func (*Phone) Descriptor() ([]byte, []int) {
+	return file_state_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Phone) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *Phone) GetPlatform() PhonePlatform {
+	if x != nil {
+		return x.Platform
+	}
+	return PhonePlatform_PHONE_PLATFORM_UNSPECIFIED
+}
+
+func (x *Phone) GetCertificates() []*Certificate {
+	if x != nil {
+		return x.Certificates
+	}
+	return nil
+}
+
+func (x *Phone) GetProcedure() string {
+	if x != nil {
+		return x.Procedure
+	}
+	return ""
+}
+
+func (x *Phone) GetCounter() string {
+	if x != nil {
+		return x.Counter
+	}
+	return ""
+}
+
+func (x *Phone) GetSuspended() bool {
+	if x != nil {
+		return x.Suspended
+	}
+	return false
+}
+
 type HeldCard struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Card    string                 `protobuf:"bytes,1,opt,name=card,proto3" json:"card,omitempty"`
@@ -401,7 +516,7 @@ type HeldCard struct {
 
 func (x *HeldCard) Reset() {
 	*x = HeldCard{}
-	mi := &file_state_proto_msgTypes[2]
+	mi := &file_state_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -413,7 +528,7 @@ func (x *HeldCard) String() string {
 func (*HeldCard) ProtoMessage() {}
 
 func (x *HeldCard) ProtoReflect() protoreflect.Message {
-	mi := &file_state_proto_msgTypes[2]
+	mi := &file_state_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -426,7 +541,7 @@ func (x *HeldCard) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldCard.ProtoReflect.Descriptor instead.
 func (*HeldCard) Descriptor() ([]byte, []int) {
-	return file_state_proto_rawDescGZIP(), []int{2}
+	return file_state_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *HeldCard) GetCard() string {
@@ -490,7 +605,7 @@ type Procedure struct {
 
 func (x *Procedure) Reset() {
 	*x = Procedure{}
-	mi := &file_state_proto_msgTypes[3]
+	mi := &file_state_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -502,7 +617,7 @@ func (x *Procedure) String() string {
 func (*Procedure) ProtoMessage() {}
 
 func (x *Procedure) ProtoReflect() protoreflect.Message {
-	mi := &file_state_proto_msgTypes[3]
+	mi := &file_state_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -515,7 +630,7 @@ func (x *Procedure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Procedure.ProtoReflect.Descriptor instead.
 func (*Procedure) Descriptor() ([]byte, []int) {
-	return file_state_proto_rawDescGZIP(), []int{3}
+	return file_state_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Procedure) GetId() string {
@@ -651,7 +766,7 @@ type Obligation struct {
 
 func (x *Obligation) Reset() {
 	*x = Obligation{}
-	mi := &file_state_proto_msgTypes[4]
+	mi := &file_state_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -663,7 +778,7 @@ func (x *Obligation) String() string {
 func (*Obligation) ProtoMessage() {}
 
 func (x *Obligation) ProtoReflect() protoreflect.Message {
-	mi := &file_state_proto_msgTypes[4]
+	mi := &file_state_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -676,7 +791,7 @@ func (x *Obligation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Obligation.ProtoReflect.Descriptor instead.
 func (*Obligation) Descriptor() ([]byte, []int) {
-	return file_state_proto_rawDescGZIP(), []int{4}
+	return file_state_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Obligation) GetId() string {
@@ -724,7 +839,7 @@ type Deadline struct {
 
 func (x *Deadline) Reset() {
 	*x = Deadline{}
-	mi := &file_state_proto_msgTypes[5]
+	mi := &file_state_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -736,7 +851,7 @@ func (x *Deadline) String() string {
 func (*Deadline) ProtoMessage() {}
 
 func (x *Deadline) ProtoReflect() protoreflect.Message {
-	mi := &file_state_proto_msgTypes[5]
+	mi := &file_state_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -749,7 +864,7 @@ func (x *Deadline) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Deadline.ProtoReflect.Descriptor instead.
 func (*Deadline) Descriptor() ([]byte, []int) {
-	return file_state_proto_rawDescGZIP(), []int{5}
+	return file_state_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Deadline) GetKind() DeadlineKind {
@@ -777,7 +892,7 @@ type RememberedCommand struct {
 
 func (x *RememberedCommand) Reset() {
 	*x = RememberedCommand{}
-	mi := &file_state_proto_msgTypes[6]
+	mi := &file_state_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -789,7 +904,7 @@ func (x *RememberedCommand) String() string {
 func (*RememberedCommand) ProtoMessage() {}
 
 func (x *RememberedCommand) ProtoReflect() protoreflect.Message {
-	mi := &file_state_proto_msgTypes[6]
+	mi := &file_state_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -802,7 +917,7 @@ func (x *RememberedCommand) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RememberedCommand.ProtoReflect.Descriptor instead.
 func (*RememberedCommand) Descriptor() ([]byte, []int) {
-	return file_state_proto_rawDescGZIP(), []int{6}
+	return file_state_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *RememberedCommand) GetDigest() []byte {
@@ -834,7 +949,7 @@ type Letter struct {
 
 func (x *Letter) Reset() {
 	*x = Letter{}
-	mi := &file_state_proto_msgTypes[7]
+	mi := &file_state_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -846,7 +961,7 @@ func (x *Letter) String() string {
 func (*Letter) ProtoMessage() {}
 
 func (x *Letter) ProtoReflect() protoreflect.Message {
-	mi := &file_state_proto_msgTypes[7]
+	mi := &file_state_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -859,7 +974,7 @@ func (x *Letter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Letter.ProtoReflect.Descriptor instead.
 func (*Letter) Descriptor() ([]byte, []int) {
-	return file_state_proto_rawDescGZIP(), []int{7}
+	return file_state_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Letter) GetId() string {
@@ -908,7 +1023,7 @@ type PendingNotice struct {
 
 func (x *PendingNotice) Reset() {
 	*x = PendingNotice{}
-	mi := &file_state_proto_msgTypes[8]
+	mi := &file_state_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -920,7 +1035,7 @@ func (x *PendingNotice) String() string {
 func (*PendingNotice) ProtoMessage() {}
 
 func (x *PendingNotice) ProtoReflect() protoreflect.Message {
-	mi := &file_state_proto_msgTypes[8]
+	mi := &file_state_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -933,7 +1048,7 @@ func (x *PendingNotice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PendingNotice.ProtoReflect.Descriptor instead.
 func (*PendingNotice) Descriptor() ([]byte, []int) {
-	return file_state_proto_rawDescGZIP(), []int{8}
+	return file_state_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *PendingNotice) GetId() string {
@@ -971,7 +1086,7 @@ type CardState struct {
 
 func (x *CardState) Reset() {
 	*x = CardState{}
-	mi := &file_state_proto_msgTypes[9]
+	mi := &file_state_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -983,7 +1098,7 @@ func (x *CardState) String() string {
 func (*CardState) ProtoMessage() {}
 
 func (x *CardState) ProtoReflect() protoreflect.Message {
-	mi := &file_state_proto_msgTypes[9]
+	mi := &file_state_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -996,7 +1111,7 @@ func (x *CardState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CardState.ProtoReflect.Descriptor instead.
 func (*CardState) Descriptor() ([]byte, []int) {
-	return file_state_proto_rawDescGZIP(), []int{9}
+	return file_state_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *CardState) GetRevision() uint64 {
@@ -1054,7 +1169,7 @@ type OfficeState struct {
 
 func (x *OfficeState) Reset() {
 	*x = OfficeState{}
-	mi := &file_state_proto_msgTypes[10]
+	mi := &file_state_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1066,7 +1181,7 @@ func (x *OfficeState) String() string {
 func (*OfficeState) ProtoMessage() {}
 
 func (x *OfficeState) ProtoReflect() protoreflect.Message {
-	mi := &file_state_proto_msgTypes[10]
+	mi := &file_state_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1079,7 +1194,7 @@ func (x *OfficeState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OfficeState.ProtoReflect.Descriptor instead.
 func (*OfficeState) Descriptor() ([]byte, []int) {
-	return file_state_proto_rawDescGZIP(), []int{10}
+	return file_state_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *OfficeState) GetRevision() uint64 {
@@ -1131,7 +1246,7 @@ type EnrolledCounter struct {
 
 func (x *EnrolledCounter) Reset() {
 	*x = EnrolledCounter{}
-	mi := &file_state_proto_msgTypes[11]
+	mi := &file_state_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1143,7 +1258,7 @@ func (x *EnrolledCounter) String() string {
 func (*EnrolledCounter) ProtoMessage() {}
 
 func (x *EnrolledCounter) ProtoReflect() protoreflect.Message {
-	mi := &file_state_proto_msgTypes[11]
+	mi := &file_state_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1156,7 +1271,7 @@ func (x *EnrolledCounter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolledCounter.ProtoReflect.Descriptor instead.
 func (*EnrolledCounter) Descriptor() ([]byte, []int) {
-	return file_state_proto_rawDescGZIP(), []int{11}
+	return file_state_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *EnrolledCounter) GetCounter() string {
@@ -1218,7 +1333,7 @@ type AuthorityState struct {
 
 func (x *AuthorityState) Reset() {
 	*x = AuthorityState{}
-	mi := &file_state_proto_msgTypes[12]
+	mi := &file_state_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1230,7 +1345,7 @@ func (x *AuthorityState) String() string {
 func (*AuthorityState) ProtoMessage() {}
 
 func (x *AuthorityState) ProtoReflect() protoreflect.Message {
-	mi := &file_state_proto_msgTypes[12]
+	mi := &file_state_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1243,7 +1358,7 @@ func (x *AuthorityState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuthorityState.ProtoReflect.Descriptor instead.
 func (*AuthorityState) Descriptor() ([]byte, []int) {
-	return file_state_proto_rawDescGZIP(), []int{12}
+	return file_state_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *AuthorityState) GetRevision() uint64 {
@@ -1319,7 +1434,7 @@ type KnownGeneration struct {
 
 func (x *KnownGeneration) Reset() {
 	*x = KnownGeneration{}
-	mi := &file_state_proto_msgTypes[13]
+	mi := &file_state_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1331,7 +1446,7 @@ func (x *KnownGeneration) String() string {
 func (*KnownGeneration) ProtoMessage() {}
 
 func (x *KnownGeneration) ProtoReflect() protoreflect.Message {
-	mi := &file_state_proto_msgTypes[13]
+	mi := &file_state_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1344,7 +1459,7 @@ func (x *KnownGeneration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownGeneration.ProtoReflect.Descriptor instead.
 func (*KnownGeneration) Descriptor() ([]byte, []int) {
-	return file_state_proto_rawDescGZIP(), []int{13}
+	return file_state_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *KnownGeneration) GetNumber() uint32 {
@@ -1372,7 +1487,7 @@ type QuarantineState struct {
 
 func (x *QuarantineState) Reset() {
 	*x = QuarantineState{}
-	mi := &file_state_proto_msgTypes[14]
+	mi := &file_state_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1384,7 +1499,7 @@ func (x *QuarantineState) String() string {
 func (*QuarantineState) ProtoMessage() {}
 
 func (x *QuarantineState) ProtoReflect() protoreflect.Message {
-	mi := &file_state_proto_msgTypes[14]
+	mi := &file_state_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1397,7 +1512,7 @@ func (x *QuarantineState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuarantineState.ProtoReflect.Descriptor instead.
 func (*QuarantineState) Descriptor() ([]byte, []int) {
-	return file_state_proto_rawDescGZIP(), []int{14}
+	return file_state_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *QuarantineState) GetRevision() uint64 {
@@ -1425,7 +1540,7 @@ var File_state_proto protoreflect.FileDescriptor
 
 const file_state_proto_rawDesc = "" +
 	"\n" +
-	"\vstate.proto\x12\rshomei.events\x1a\x10subscriber.proto\x1a\vterms.proto\"\xd0\x05\n" +
+	"\vstate.proto\x12\rshomei.events\x1a\x10subscriber.proto\x1a\vterms.proto\"\xa2\x06\n" +
 	"\x0fSubscriberState\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x1f\n" +
 	"\vrecorded_ms\x18\x02 \x01(\x03R\n" +
@@ -1444,7 +1559,9 @@ const file_state_proto_rawDesc = "" +
 	"\x05ended\x18\r \x01(\bR\x05ended\x12/\n" +
 	"\aletters\x18\x0e \x03(\v2\x15.shomei.events.LetterR\aletters\x126\n" +
 	"\anotices\x18\x0f \x03(\v2\x1c.shomei.events.PendingNoticeR\anotices\x12\x19\n" +
-	"\bmoved_on\x18\x10 \x01(\tR\amovedOn\"\xcb\x05\n" +
+	"\bmoved_on\x18\x10 \x01(\tR\amovedOn\x12,\n" +
+	"\x06phones\x18\x11 \x03(\v2\x14.shomei.events.PhoneR\x06phones\x12\"\n" +
+	"\rphone_made_ms\x18\x12 \x01(\x03R\vphoneMadeMs\"\xe3\x05\n" +
 	"\vCertificate\x12\x16\n" +
 	"\x06serial\x18\x01 \x01(\x04R\x06serial\x122\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1e.shomei.events.CertificateKindR\x04kind\x12-\n" +
@@ -1468,7 +1585,15 @@ const file_state_proto_rawDesc = "" +
 	"\n" +
 	"tbs_sha256\x18\x12 \x01(\fR\ttbsSha256\x12\x1c\n" +
 	"\tprocedure\x18\x13 \x01(\tR\tprocedure\x12\x14\n" +
-	"\x05cause\x18\x14 \x01(\tR\x05cause\"\xb6\x01\n" +
+	"\x05cause\x18\x14 \x01(\tR\x05cause\x12\x16\n" +
+	"\x06parent\x18\x15 \x01(\x04R\x06parent\"\xef\x01\n" +
+	"\x05Phone\x12\x16\n" +
+	"\x06device\x18\x01 \x01(\tR\x06device\x128\n" +
+	"\bplatform\x18\x02 \x01(\x0e2\x1c.shomei.events.PhonePlatformR\bplatform\x12>\n" +
+	"\fcertificates\x18\x03 \x03(\v2\x1a.shomei.events.CertificateR\fcertificates\x12\x1c\n" +
+	"\tprocedure\x18\x04 \x01(\tR\tprocedure\x12\x18\n" +
+	"\acounter\x18\x05 \x01(\tR\acounter\x12\x1c\n" +
+	"\tsuspended\x18\x06 \x01(\bR\tsuspended\"\xb6\x01\n" +
 	"\bHeldCard\x12\x12\n" +
 	"\x04card\x18\x01 \x01(\tR\x04card\x12+\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x17.shomei.events.CardKindR\x04kind\x121\n" +
@@ -1577,74 +1702,79 @@ func file_state_proto_rawDescGZIP() []byte {
 	return file_state_proto_rawDescData
 }
 
-var file_state_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_state_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_state_proto_goTypes = []any{
 	(*SubscriberState)(nil),    // 0: shomei.events.SubscriberState
 	(*Certificate)(nil),        // 1: shomei.events.Certificate
-	(*HeldCard)(nil),           // 2: shomei.events.HeldCard
-	(*Procedure)(nil),          // 3: shomei.events.Procedure
-	(*Obligation)(nil),         // 4: shomei.events.Obligation
-	(*Deadline)(nil),           // 5: shomei.events.Deadline
-	(*RememberedCommand)(nil),  // 6: shomei.events.RememberedCommand
-	(*Letter)(nil),             // 7: shomei.events.Letter
-	(*PendingNotice)(nil),      // 8: shomei.events.PendingNotice
-	(*CardState)(nil),          // 9: shomei.events.CardState
-	(*OfficeState)(nil),        // 10: shomei.events.OfficeState
-	(*EnrolledCounter)(nil),    // 11: shomei.events.EnrolledCounter
-	(*AuthorityState)(nil),     // 12: shomei.events.AuthorityState
-	(*KnownGeneration)(nil),    // 13: shomei.events.KnownGeneration
-	(*QuarantineState)(nil),    // 14: shomei.events.QuarantineState
-	(CertificateKind)(0),       // 15: shomei.events.CertificateKind
-	(Regime)(0),                // 16: shomei.events.Regime
-	(CertificateStatus)(0),     // 17: shomei.events.CertificateStatus
-	(RevocationReason)(0),      // 18: shomei.events.RevocationReason
-	(CardKind)(0),              // 19: shomei.events.CardKind
-	(CardStatus)(0),            // 20: shomei.events.CardStatus
-	(Operation)(0),             // 21: shomei.events.Operation
-	(Channel)(0),               // 22: shomei.events.Channel
-	(*PlannedCertificate)(nil), // 23: shomei.events.PlannedCertificate
-	(PinKind)(0),               // 24: shomei.events.PinKind
-	(ObligationKind)(0),        // 25: shomei.events.ObligationKind
-	(DeadlineKind)(0),          // 26: shomei.events.DeadlineKind
-	(NoticeKind)(0),            // 27: shomei.events.NoticeKind
+	(*Phone)(nil),              // 2: shomei.events.Phone
+	(*HeldCard)(nil),           // 3: shomei.events.HeldCard
+	(*Procedure)(nil),          // 4: shomei.events.Procedure
+	(*Obligation)(nil),         // 5: shomei.events.Obligation
+	(*Deadline)(nil),           // 6: shomei.events.Deadline
+	(*RememberedCommand)(nil),  // 7: shomei.events.RememberedCommand
+	(*Letter)(nil),             // 8: shomei.events.Letter
+	(*PendingNotice)(nil),      // 9: shomei.events.PendingNotice
+	(*CardState)(nil),          // 10: shomei.events.CardState
+	(*OfficeState)(nil),        // 11: shomei.events.OfficeState
+	(*EnrolledCounter)(nil),    // 12: shomei.events.EnrolledCounter
+	(*AuthorityState)(nil),     // 13: shomei.events.AuthorityState
+	(*KnownGeneration)(nil),    // 14: shomei.events.KnownGeneration
+	(*QuarantineState)(nil),    // 15: shomei.events.QuarantineState
+	(CertificateKind)(0),       // 16: shomei.events.CertificateKind
+	(Regime)(0),                // 17: shomei.events.Regime
+	(CertificateStatus)(0),     // 18: shomei.events.CertificateStatus
+	(RevocationReason)(0),      // 19: shomei.events.RevocationReason
+	(PhonePlatform)(0),         // 20: shomei.events.PhonePlatform
+	(CardKind)(0),              // 21: shomei.events.CardKind
+	(CardStatus)(0),            // 22: shomei.events.CardStatus
+	(Operation)(0),             // 23: shomei.events.Operation
+	(Channel)(0),               // 24: shomei.events.Channel
+	(*PlannedCertificate)(nil), // 25: shomei.events.PlannedCertificate
+	(PinKind)(0),               // 26: shomei.events.PinKind
+	(ObligationKind)(0),        // 27: shomei.events.ObligationKind
+	(DeadlineKind)(0),          // 28: shomei.events.DeadlineKind
+	(NoticeKind)(0),            // 29: shomei.events.NoticeKind
 }
 var file_state_proto_depIdxs = []int32{
 	1,  // 0: shomei.events.SubscriberState.certificates:type_name -> shomei.events.Certificate
-	2,  // 1: shomei.events.SubscriberState.card:type_name -> shomei.events.HeldCard
-	2,  // 2: shomei.events.SubscriberState.old_card:type_name -> shomei.events.HeldCard
-	3,  // 3: shomei.events.SubscriberState.procedure:type_name -> shomei.events.Procedure
-	4,  // 4: shomei.events.SubscriberState.obligations:type_name -> shomei.events.Obligation
-	5,  // 5: shomei.events.SubscriberState.deadlines:type_name -> shomei.events.Deadline
-	6,  // 6: shomei.events.SubscriberState.commands:type_name -> shomei.events.RememberedCommand
-	7,  // 7: shomei.events.SubscriberState.letters:type_name -> shomei.events.Letter
-	8,  // 8: shomei.events.SubscriberState.notices:type_name -> shomei.events.PendingNotice
-	15, // 9: shomei.events.Certificate.kind:type_name -> shomei.events.CertificateKind
-	16, // 10: shomei.events.Certificate.regime:type_name -> shomei.events.Regime
-	17, // 11: shomei.events.Certificate.status:type_name -> shomei.events.CertificateStatus
-	18, // 12: shomei.events.Certificate.reason:type_name -> shomei.events.RevocationReason
-	19, // 13: shomei.events.HeldCard.kind:type_name -> shomei.events.CardKind
-	20, // 14: shomei.events.HeldCard.status:type_name -> shomei.events.CardStatus
-	21, // 15: shomei.events.Procedure.operation:type_name -> shomei.events.Operation
-	22, // 16: shomei.events.Procedure.channel:type_name -> shomei.events.Channel
-	15, // 17: shomei.events.Procedure.kinds:type_name -> shomei.events.CertificateKind
-	19, // 18: shomei.events.Procedure.card_kind:type_name -> shomei.events.CardKind
-	23, // 19: shomei.events.Procedure.planned:type_name -> shomei.events.PlannedCertificate
-	24, // 20: shomei.events.Procedure.pins:type_name -> shomei.events.PinKind
-	25, // 21: shomei.events.Obligation.kind:type_name -> shomei.events.ObligationKind
-	26, // 22: shomei.events.Deadline.kind:type_name -> shomei.events.DeadlineKind
-	27, // 23: shomei.events.PendingNotice.kind:type_name -> shomei.events.NoticeKind
-	19, // 24: shomei.events.CardState.kind:type_name -> shomei.events.CardKind
-	6,  // 25: shomei.events.CardState.commands:type_name -> shomei.events.RememberedCommand
-	6,  // 26: shomei.events.OfficeState.commands:type_name -> shomei.events.RememberedCommand
-	11, // 27: shomei.events.OfficeState.counters:type_name -> shomei.events.EnrolledCounter
-	6,  // 28: shomei.events.AuthorityState.commands:type_name -> shomei.events.RememberedCommand
-	13, // 29: shomei.events.AuthorityState.generations:type_name -> shomei.events.KnownGeneration
-	6,  // 30: shomei.events.QuarantineState.commands:type_name -> shomei.events.RememberedCommand
-	31, // [31:31] is the sub-list for method output_type
-	31, // [31:31] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	3,  // 1: shomei.events.SubscriberState.card:type_name -> shomei.events.HeldCard
+	3,  // 2: shomei.events.SubscriberState.old_card:type_name -> shomei.events.HeldCard
+	4,  // 3: shomei.events.SubscriberState.procedure:type_name -> shomei.events.Procedure
+	5,  // 4: shomei.events.SubscriberState.obligations:type_name -> shomei.events.Obligation
+	6,  // 5: shomei.events.SubscriberState.deadlines:type_name -> shomei.events.Deadline
+	7,  // 6: shomei.events.SubscriberState.commands:type_name -> shomei.events.RememberedCommand
+	8,  // 7: shomei.events.SubscriberState.letters:type_name -> shomei.events.Letter
+	9,  // 8: shomei.events.SubscriberState.notices:type_name -> shomei.events.PendingNotice
+	2,  // 9: shomei.events.SubscriberState.phones:type_name -> shomei.events.Phone
+	16, // 10: shomei.events.Certificate.kind:type_name -> shomei.events.CertificateKind
+	17, // 11: shomei.events.Certificate.regime:type_name -> shomei.events.Regime
+	18, // 12: shomei.events.Certificate.status:type_name -> shomei.events.CertificateStatus
+	19, // 13: shomei.events.Certificate.reason:type_name -> shomei.events.RevocationReason
+	20, // 14: shomei.events.Phone.platform:type_name -> shomei.events.PhonePlatform
+	1,  // 15: shomei.events.Phone.certificates:type_name -> shomei.events.Certificate
+	21, // 16: shomei.events.HeldCard.kind:type_name -> shomei.events.CardKind
+	22, // 17: shomei.events.HeldCard.status:type_name -> shomei.events.CardStatus
+	23, // 18: shomei.events.Procedure.operation:type_name -> shomei.events.Operation
+	24, // 19: shomei.events.Procedure.channel:type_name -> shomei.events.Channel
+	16, // 20: shomei.events.Procedure.kinds:type_name -> shomei.events.CertificateKind
+	21, // 21: shomei.events.Procedure.card_kind:type_name -> shomei.events.CardKind
+	25, // 22: shomei.events.Procedure.planned:type_name -> shomei.events.PlannedCertificate
+	26, // 23: shomei.events.Procedure.pins:type_name -> shomei.events.PinKind
+	27, // 24: shomei.events.Obligation.kind:type_name -> shomei.events.ObligationKind
+	28, // 25: shomei.events.Deadline.kind:type_name -> shomei.events.DeadlineKind
+	29, // 26: shomei.events.PendingNotice.kind:type_name -> shomei.events.NoticeKind
+	21, // 27: shomei.events.CardState.kind:type_name -> shomei.events.CardKind
+	7,  // 28: shomei.events.CardState.commands:type_name -> shomei.events.RememberedCommand
+	7,  // 29: shomei.events.OfficeState.commands:type_name -> shomei.events.RememberedCommand
+	12, // 30: shomei.events.OfficeState.counters:type_name -> shomei.events.EnrolledCounter
+	7,  // 31: shomei.events.AuthorityState.commands:type_name -> shomei.events.RememberedCommand
+	14, // 32: shomei.events.AuthorityState.generations:type_name -> shomei.events.KnownGeneration
+	7,  // 33: shomei.events.QuarantineState.commands:type_name -> shomei.events.RememberedCommand
+	34, // [34:34] is the sub-list for method output_type
+	34, // [34:34] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_state_proto_init() }
@@ -1660,7 +1790,7 @@ func file_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_state_proto_rawDesc), len(file_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

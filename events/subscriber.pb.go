@@ -92,7 +92,9 @@ type PlannedCertificate struct {
 	LastDay    string                 `protobuf:"bytes,2,opt,name=last_day,json=lastDay,proto3" json:"last_day,omitempty"`
 	Candidates []*Candidate           `protobuf:"bytes,3,rep,name=candidates,proto3" json:"candidates,omitempty"`
 	// replaces is the certificate (serial) that ends when this one is issued; zero for none.
-	Replaces      uint64 `protobuf:"varint,4,opt,name=replaces,proto3" json:"replaces,omitempty"`
+	Replaces uint64 `protobuf:"varint,4,opt,name=replaces,proto3" json:"replaces,omitempty"`
+	// parent is the card's certificate (serial) that one on a smartphone is bound to; zero for certificates on a card.
+	Parent        uint64 `protobuf:"varint,5,opt,name=parent,proto3" json:"parent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -151,6 +153,13 @@ func (x *PlannedCertificate) GetCandidates() []*Candidate {
 func (x *PlannedCertificate) GetReplaces() uint64 {
 	if x != nil {
 		return x.Replaces
+	}
+	return 0
+}
+
+func (x *PlannedCertificate) GetParent() uint64 {
+	if x != nil {
+		return x.Parent
 	}
 	return 0
 }
@@ -235,7 +244,14 @@ type ApplicationAccepted struct {
 	Office  string `protobuf:"bytes,18,opt,name=office,proto3" json:"office,omitempty"`
 	Counter string `protobuf:"bytes,19,opt,name=counter,proto3" json:"counter,omitempty"`
 	// taken_back is the card that the clerk takes in exchange, when they told its number.
-	TakenBack     string `protobuf:"bytes,20,opt,name=taken_back,json=takenBack,proto3" json:"taken_back,omitempty"`
+	TakenBack string `protobuf:"bytes,20,opt,name=taken_back,json=takenBack,proto3" json:"taken_back,omitempty"`
+	// device is the smartphone that the application is about; empty for one about a card.
+	Device   string        `protobuf:"bytes,21,opt,name=device,proto3" json:"device,omitempty"`
+	Platform PhonePlatform `protobuf:"varint,22,opt,name=platform,proto3,enum=shomei.events.PhonePlatform" json:"platform,omitempty"`
+	// made_ms is when an application from a smartphone was made, as signed; zero for one made at a counter.
+	MadeMs int64 `protobuf:"varint,23,opt,name=made_ms,json=madeMs,proto3" json:"made_ms,omitempty"`
+	// proved_by is the card's signature certificate (serial) whose key signed that application; zero at a counter.
+	ProvedBy      uint64 `protobuf:"varint,24,opt,name=proved_by,json=provedBy,proto3" json:"proved_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -410,6 +426,34 @@ func (x *ApplicationAccepted) GetTakenBack() string {
 	return ""
 }
 
+func (x *ApplicationAccepted) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *ApplicationAccepted) GetPlatform() PhonePlatform {
+	if x != nil {
+		return x.Platform
+	}
+	return PhonePlatform_PHONE_PLATFORM_UNSPECIFIED
+}
+
+func (x *ApplicationAccepted) GetMadeMs() int64 {
+	if x != nil {
+		return x.MadeMs
+	}
+	return 0
+}
+
+func (x *ApplicationAccepted) GetProvedBy() uint64 {
+	if x != nil {
+		return x.ProvedBy
+	}
+	return 0
+}
+
 // ApplicationRefused: 不受理, with all that is missing.
 type ApplicationRefused struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -423,8 +467,10 @@ type ApplicationRefused struct {
 	AlternativePlanned []*PlannedCertificate `protobuf:"bytes,6,rep,name=alternative_planned,json=alternativePlanned,proto3" json:"alternative_planned,omitempty"`
 	Kinds              []CertificateKind     `protobuf:"varint,7,rep,packed,name=kinds,proto3,enum=shomei.events.CertificateKind" json:"kinds,omitempty"`
 	Municipality       string                `protobuf:"bytes,8,opt,name=municipality,proto3" json:"municipality,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// device is the smartphone that the application is about; empty for one about a card.
+	Device        string `protobuf:"bytes,9,opt,name=device,proto3" json:"device,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ApplicationRefused) Reset() {
@@ -509,6 +555,13 @@ func (x *ApplicationRefused) GetKinds() []CertificateKind {
 func (x *ApplicationRefused) GetMunicipality() string {
 	if x != nil {
 		return x.Municipality
+	}
+	return ""
+}
+
+func (x *ApplicationRefused) GetDevice() string {
+	if x != nil {
+		return x.Device
 	}
 	return ""
 }
@@ -861,7 +914,9 @@ type KeysRecorded struct {
 	Card      string                 `protobuf:"bytes,2,opt,name=card,proto3" json:"card,omitempty"`
 	Keys      []*GeneratedKey        `protobuf:"bytes,3,rep,name=keys,proto3" json:"keys,omitempty"`
 	// claim is the counter's SignedClaim as received; it holds no personal data.
-	Claim         []byte `protobuf:"bytes,4,opt,name=claim,proto3" json:"claim,omitempty"`
+	Claim []byte `protobuf:"bytes,4,opt,name=claim,proto3" json:"claim,omitempty"`
+	// device is the smartphone that made the keys; then card is empty.
+	Device        string `protobuf:"bytes,5,opt,name=device,proto3" json:"device,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -922,6 +977,13 @@ func (x *KeysRecorded) GetClaim() []byte {
 		return x.Claim
 	}
 	return nil
+}
+
+func (x *KeysRecorded) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
 }
 
 type GeneratedKey struct {
@@ -1005,10 +1067,13 @@ type IssueAuthorized struct {
 	Municipality string       `protobuf:"bytes,12,opt,name=municipality,proto3" json:"municipality,omitempty"`
 	SpkiSha256   []byte       `protobuf:"bytes,13,opt,name=spki_sha256,json=spkiSha256,proto3" json:"spki_sha256,omitempty"`
 	// tbs is the sealed TBSCertificate (record class certificate).
-	Tbs           *Sealed `protobuf:"bytes,14,opt,name=tbs,proto3" json:"tbs,omitempty"`
-	TbsSha256     []byte  `protobuf:"bytes,15,opt,name=tbs_sha256,json=tbsSha256,proto3" json:"tbs_sha256,omitempty"`
-	Replaces      uint64  `protobuf:"varint,16,opt,name=replaces,proto3" json:"replaces,omitempty"`
-	WindowOpens   string  `protobuf:"bytes,17,opt,name=window_opens,json=windowOpens,proto3" json:"window_opens,omitempty"`
+	Tbs         *Sealed `protobuf:"bytes,14,opt,name=tbs,proto3" json:"tbs,omitempty"`
+	TbsSha256   []byte  `protobuf:"bytes,15,opt,name=tbs_sha256,json=tbsSha256,proto3" json:"tbs_sha256,omitempty"`
+	Replaces    uint64  `protobuf:"varint,16,opt,name=replaces,proto3" json:"replaces,omitempty"`
+	WindowOpens string  `protobuf:"bytes,17,opt,name=window_opens,json=windowOpens,proto3" json:"window_opens,omitempty"`
+	// device is the smartphone that the certificate is for, parent the card's certificate (serial) that it is bound to.
+	Device        string `protobuf:"bytes,18,opt,name=device,proto3" json:"device,omitempty"`
+	Parent        uint64 `protobuf:"varint,19,opt,name=parent,proto3" json:"parent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1162,13 +1227,29 @@ func (x *IssueAuthorized) GetWindowOpens() string {
 	return ""
 }
 
+func (x *IssueAuthorized) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *IssueAuthorized) GetParent() uint64 {
+	if x != nil {
+		return x.Parent
+	}
+	return 0
+}
+
 // IssueAbandoned: authorised and never signed; the serial goes on the CRL.
 type IssueAbandoned struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Serial        uint64                 `protobuf:"varint,1,opt,name=serial,proto3" json:"serial,omitempty"`
-	Kind          CertificateKind        `protobuf:"varint,2,opt,name=kind,proto3,enum=shomei.events.CertificateKind" json:"kind,omitempty"`
-	Authority     string                 `protobuf:"bytes,3,opt,name=authority,proto3" json:"authority,omitempty"`
-	Cause         string                 `protobuf:"bytes,4,opt,name=cause,proto3" json:"cause,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Serial    uint64                 `protobuf:"varint,1,opt,name=serial,proto3" json:"serial,omitempty"`
+	Kind      CertificateKind        `protobuf:"varint,2,opt,name=kind,proto3,enum=shomei.events.CertificateKind" json:"kind,omitempty"`
+	Authority string                 `protobuf:"bytes,3,opt,name=authority,proto3" json:"authority,omitempty"`
+	Cause     string                 `protobuf:"bytes,4,opt,name=cause,proto3" json:"cause,omitempty"`
+	// device is the smartphone that held it; empty for a card.
+	Device        string `protobuf:"bytes,5,opt,name=device,proto3" json:"device,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1231,6 +1312,13 @@ func (x *IssueAbandoned) GetCause() string {
 	return ""
 }
 
+func (x *IssueAbandoned) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
 type CertificateIssued struct {
 	state             protoimpl.MessageState `protogen:"open.v1"`
 	Procedure         string                 `protobuf:"bytes,1,opt,name=procedure,proto3" json:"procedure,omitempty"`
@@ -1248,6 +1336,8 @@ type CertificateIssued struct {
 	NotBeforeMs   int64  `protobuf:"varint,11,opt,name=not_before_ms,json=notBeforeMs,proto3" json:"not_before_ms,omitempty"`
 	NotAfterMs    int64  `protobuf:"varint,12,opt,name=not_after_ms,json=notAfterMs,proto3" json:"not_after_ms,omitempty"`
 	WindowOpens   string `protobuf:"bytes,13,opt,name=window_opens,json=windowOpens,proto3" json:"window_opens,omitempty"`
+	Device        string `protobuf:"bytes,14,opt,name=device,proto3" json:"device,omitempty"`
+	Parent        uint64 `protobuf:"varint,15,opt,name=parent,proto3" json:"parent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1373,11 +1463,27 @@ func (x *CertificateIssued) GetWindowOpens() string {
 	return ""
 }
 
+func (x *CertificateIssued) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *CertificateIssued) GetParent() uint64 {
+	if x != nil {
+		return x.Parent
+	}
+	return 0
+}
+
 type CertificateWritten struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Procedure     string                 `protobuf:"bytes,1,opt,name=procedure,proto3" json:"procedure,omitempty"`
-	Card          string                 `protobuf:"bytes,2,opt,name=card,proto3" json:"card,omitempty"`
-	Serials       []uint64               `protobuf:"varint,3,rep,packed,name=serials,proto3" json:"serials,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Procedure string                 `protobuf:"bytes,1,opt,name=procedure,proto3" json:"procedure,omitempty"`
+	Card      string                 `protobuf:"bytes,2,opt,name=card,proto3" json:"card,omitempty"`
+	Serials   []uint64               `protobuf:"varint,3,rep,packed,name=serials,proto3" json:"serials,omitempty"`
+	// device is the smartphone that holds them; then card is empty.
+	Device        string `protobuf:"bytes,4,opt,name=device,proto3" json:"device,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1431,6 +1537,13 @@ func (x *CertificateWritten) GetSerials() []uint64 {
 		return x.Serials
 	}
 	return nil
+}
+
+func (x *CertificateWritten) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
 }
 
 type CardWriteFailed struct {
@@ -1512,11 +1625,13 @@ func (x *CardWriteFailed) GetRepairable() bool {
 
 // CertificateDiscarded: ended before delivery; revoked with reason unspecified (CPS 4.9.9).
 type CertificateDiscarded struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Serial        uint64                 `protobuf:"varint,1,opt,name=serial,proto3" json:"serial,omitempty"`
-	Kind          CertificateKind        `protobuf:"varint,2,opt,name=kind,proto3,enum=shomei.events.CertificateKind" json:"kind,omitempty"`
-	Authority     string                 `protobuf:"bytes,3,opt,name=authority,proto3" json:"authority,omitempty"`
-	Cause         string                 `protobuf:"bytes,4,opt,name=cause,proto3" json:"cause,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Serial    uint64                 `protobuf:"varint,1,opt,name=serial,proto3" json:"serial,omitempty"`
+	Kind      CertificateKind        `protobuf:"varint,2,opt,name=kind,proto3,enum=shomei.events.CertificateKind" json:"kind,omitempty"`
+	Authority string                 `protobuf:"bytes,3,opt,name=authority,proto3" json:"authority,omitempty"`
+	Cause     string                 `protobuf:"bytes,4,opt,name=cause,proto3" json:"cause,omitempty"`
+	// device is the smartphone that held it; empty for a card.
+	Device        string `protobuf:"bytes,5,opt,name=device,proto3" json:"device,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1579,6 +1694,13 @@ func (x *CertificateDiscarded) GetCause() string {
 	return ""
 }
 
+func (x *CertificateDiscarded) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
 // Delivered: 交付. The holder has the card, and the paper copy if wanted (juki: always).
 type Delivered struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1586,6 +1708,7 @@ type Delivered struct {
 	Serials       []uint64               `protobuf:"varint,2,rep,packed,name=serials,proto3" json:"serials,omitempty"`
 	PaperCopy     bool                   `protobuf:"varint,3,opt,name=paper_copy,json=paperCopy,proto3" json:"paper_copy,omitempty"`
 	Card          string                 `protobuf:"bytes,4,opt,name=card,proto3" json:"card,omitempty"`
+	Device        string                 `protobuf:"bytes,5,opt,name=device,proto3" json:"device,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1644,6 +1767,13 @@ func (x *Delivered) GetPaperCopy() bool {
 func (x *Delivered) GetCard() string {
 	if x != nil {
 		return x.Card
+	}
+	return ""
+}
+
+func (x *Delivered) GetDevice() string {
+	if x != nil {
+		return x.Device
 	}
 	return ""
 }
@@ -1707,10 +1837,12 @@ type CertificateRevoked struct {
 	Kind   CertificateKind        `protobuf:"varint,2,opt,name=kind,proto3,enum=shomei.events.CertificateKind" json:"kind,omitempty"`
 	Reason RevocationReason       `protobuf:"varint,3,opt,name=reason,proto3,enum=shomei.events.RevocationReason" json:"reason,omitempty"`
 	// cause is the id of the consequence in pkg/regime or "superseded".
-	Cause         string `protobuf:"bytes,4,opt,name=cause,proto3" json:"cause,omitempty"`
-	Authority     string `protobuf:"bytes,5,opt,name=authority,proto3" json:"authority,omitempty"`
-	LastDay       string `protobuf:"bytes,6,opt,name=last_day,json=lastDay,proto3" json:"last_day,omitempty"`
-	Municipality  string `protobuf:"bytes,7,opt,name=municipality,proto3" json:"municipality,omitempty"`
+	Cause        string `protobuf:"bytes,4,opt,name=cause,proto3" json:"cause,omitempty"`
+	Authority    string `protobuf:"bytes,5,opt,name=authority,proto3" json:"authority,omitempty"`
+	LastDay      string `protobuf:"bytes,6,opt,name=last_day,json=lastDay,proto3" json:"last_day,omitempty"`
+	Municipality string `protobuf:"bytes,7,opt,name=municipality,proto3" json:"municipality,omitempty"`
+	// device is the smartphone that held it; empty for a card.
+	Device        string `protobuf:"bytes,8,opt,name=device,proto3" json:"device,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1794,13 +1926,22 @@ func (x *CertificateRevoked) GetMunicipality() string {
 	return ""
 }
 
-// CertificateSuspended: 一時停止. Never lifted for card certificates.
+func (x *CertificateRevoked) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+// CertificateSuspended: 一時停止. Never lifted for card certificates; see CertificateReleased.
 type CertificateSuspended struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Serial        uint64                 `protobuf:"varint,1,opt,name=serial,proto3" json:"serial,omitempty"`
-	Kind          CertificateKind        `protobuf:"varint,2,opt,name=kind,proto3,enum=shomei.events.CertificateKind" json:"kind,omitempty"`
-	Cause         string                 `protobuf:"bytes,3,opt,name=cause,proto3" json:"cause,omitempty"`
-	Authority     string                 `protobuf:"bytes,4,opt,name=authority,proto3" json:"authority,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Serial    uint64                 `protobuf:"varint,1,opt,name=serial,proto3" json:"serial,omitempty"`
+	Kind      CertificateKind        `protobuf:"varint,2,opt,name=kind,proto3,enum=shomei.events.CertificateKind" json:"kind,omitempty"`
+	Cause     string                 `protobuf:"bytes,3,opt,name=cause,proto3" json:"cause,omitempty"`
+	Authority string                 `protobuf:"bytes,4,opt,name=authority,proto3" json:"authority,omitempty"`
+	// device is the smartphone that held it; empty for a card.
+	Device        string `protobuf:"bytes,5,opt,name=device,proto3" json:"device,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1863,18 +2004,105 @@ func (x *CertificateSuspended) GetAuthority() string {
 	return ""
 }
 
+func (x *CertificateSuspended) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+// CertificateReleased: a suspension is lifted (removeFromCRL). The authentication certificate of a smartphone only.
+type CertificateReleased struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Serial    uint64                 `protobuf:"varint,1,opt,name=serial,proto3" json:"serial,omitempty"`
+	Kind      CertificateKind        `protobuf:"varint,2,opt,name=kind,proto3,enum=shomei.events.CertificateKind" json:"kind,omitempty"`
+	Cause     string                 `protobuf:"bytes,3,opt,name=cause,proto3" json:"cause,omitempty"`
+	Authority string                 `protobuf:"bytes,4,opt,name=authority,proto3" json:"authority,omitempty"`
+	// device is the smartphone that held it; empty for a card.
+	Device        string `protobuf:"bytes,5,opt,name=device,proto3" json:"device,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CertificateReleased) Reset() {
+	*x = CertificateReleased{}
+	mi := &file_subscriber_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CertificateReleased) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CertificateReleased) ProtoMessage() {}
+
+func (x *CertificateReleased) ProtoReflect() protoreflect.Message {
+	mi := &file_subscriber_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CertificateReleased.ProtoReflect.Descriptor instead.
+func (*CertificateReleased) Descriptor() ([]byte, []int) {
+	return file_subscriber_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *CertificateReleased) GetSerial() uint64 {
+	if x != nil {
+		return x.Serial
+	}
+	return 0
+}
+
+func (x *CertificateReleased) GetKind() CertificateKind {
+	if x != nil {
+		return x.Kind
+	}
+	return CertificateKind_CERTIFICATE_KIND_UNSPECIFIED
+}
+
+func (x *CertificateReleased) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
+func (x *CertificateReleased) GetAuthority() string {
+	if x != nil {
+		return x.Authority
+	}
+	return ""
+}
+
+func (x *CertificateReleased) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
 type CertificateExpired struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Serial        uint64                 `protobuf:"varint,1,opt,name=serial,proto3" json:"serial,omitempty"`
-	Kind          CertificateKind        `protobuf:"varint,2,opt,name=kind,proto3,enum=shomei.events.CertificateKind" json:"kind,omitempty"`
-	LastDay       string                 `protobuf:"bytes,3,opt,name=last_day,json=lastDay,proto3" json:"last_day,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Serial  uint64                 `protobuf:"varint,1,opt,name=serial,proto3" json:"serial,omitempty"`
+	Kind    CertificateKind        `protobuf:"varint,2,opt,name=kind,proto3,enum=shomei.events.CertificateKind" json:"kind,omitempty"`
+	LastDay string                 `protobuf:"bytes,3,opt,name=last_day,json=lastDay,proto3" json:"last_day,omitempty"`
+	// device is the smartphone that held it; empty for a card.
+	Device        string `protobuf:"bytes,4,opt,name=device,proto3" json:"device,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CertificateExpired) Reset() {
 	*x = CertificateExpired{}
-	mi := &file_subscriber_proto_msgTypes[23]
+	mi := &file_subscriber_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1886,7 +2114,7 @@ func (x *CertificateExpired) String() string {
 func (*CertificateExpired) ProtoMessage() {}
 
 func (x *CertificateExpired) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[23]
+	mi := &file_subscriber_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1899,7 +2127,7 @@ func (x *CertificateExpired) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertificateExpired.ProtoReflect.Descriptor instead.
 func (*CertificateExpired) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{23}
+	return file_subscriber_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *CertificateExpired) GetSerial() uint64 {
@@ -1923,6 +2151,13 @@ func (x *CertificateExpired) GetLastDay() string {
 	return ""
 }
 
+func (x *CertificateExpired) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
 type WindowOpened struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Serial        uint64                 `protobuf:"varint,1,opt,name=serial,proto3" json:"serial,omitempty"`
@@ -1934,7 +2169,7 @@ type WindowOpened struct {
 
 func (x *WindowOpened) Reset() {
 	*x = WindowOpened{}
-	mi := &file_subscriber_proto_msgTypes[24]
+	mi := &file_subscriber_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1946,7 +2181,7 @@ func (x *WindowOpened) String() string {
 func (*WindowOpened) ProtoMessage() {}
 
 func (x *WindowOpened) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[24]
+	mi := &file_subscriber_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1959,7 +2194,7 @@ func (x *WindowOpened) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WindowOpened.ProtoReflect.Descriptor instead.
 func (*WindowOpened) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{24}
+	return file_subscriber_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *WindowOpened) GetSerial() uint64 {
@@ -1998,7 +2233,7 @@ type NoticeDue struct {
 
 func (x *NoticeDue) Reset() {
 	*x = NoticeDue{}
-	mi := &file_subscriber_proto_msgTypes[25]
+	mi := &file_subscriber_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2010,7 +2245,7 @@ func (x *NoticeDue) String() string {
 func (*NoticeDue) ProtoMessage() {}
 
 func (x *NoticeDue) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[25]
+	mi := &file_subscriber_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2023,7 +2258,7 @@ func (x *NoticeDue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NoticeDue.ProtoReflect.Descriptor instead.
 func (*NoticeDue) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{25}
+	return file_subscriber_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *NoticeDue) GetNotice() string {
@@ -2074,7 +2309,7 @@ type NoticeSent struct {
 
 func (x *NoticeSent) Reset() {
 	*x = NoticeSent{}
-	mi := &file_subscriber_proto_msgTypes[26]
+	mi := &file_subscriber_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2086,7 +2321,7 @@ func (x *NoticeSent) String() string {
 func (*NoticeSent) ProtoMessage() {}
 
 func (x *NoticeSent) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[26]
+	mi := &file_subscriber_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2099,7 +2334,7 @@ func (x *NoticeSent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NoticeSent.ProtoReflect.Descriptor instead.
 func (*NoticeSent) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{26}
+	return file_subscriber_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *NoticeSent) GetNotice() string {
@@ -2135,7 +2370,7 @@ type NoticeFailed struct {
 
 func (x *NoticeFailed) Reset() {
 	*x = NoticeFailed{}
-	mi := &file_subscriber_proto_msgTypes[27]
+	mi := &file_subscriber_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2147,7 +2382,7 @@ func (x *NoticeFailed) String() string {
 func (*NoticeFailed) ProtoMessage() {}
 
 func (x *NoticeFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[27]
+	mi := &file_subscriber_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2160,7 +2395,7 @@ func (x *NoticeFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NoticeFailed.ProtoReflect.Descriptor instead.
 func (*NoticeFailed) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{27}
+	return file_subscriber_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *NoticeFailed) GetNotice() string {
@@ -2195,7 +2430,7 @@ type NoticeSuppressed struct {
 
 func (x *NoticeSuppressed) Reset() {
 	*x = NoticeSuppressed{}
-	mi := &file_subscriber_proto_msgTypes[28]
+	mi := &file_subscriber_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2207,7 +2442,7 @@ func (x *NoticeSuppressed) String() string {
 func (*NoticeSuppressed) ProtoMessage() {}
 
 func (x *NoticeSuppressed) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[28]
+	mi := &file_subscriber_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2220,7 +2455,7 @@ func (x *NoticeSuppressed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NoticeSuppressed.ProtoReflect.Descriptor instead.
 func (*NoticeSuppressed) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{28}
+	return file_subscriber_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *NoticeSuppressed) GetNotice() string {
@@ -2256,7 +2491,7 @@ type ResidentRecordChanged struct {
 
 func (x *ResidentRecordChanged) Reset() {
 	*x = ResidentRecordChanged{}
-	mi := &file_subscriber_proto_msgTypes[29]
+	mi := &file_subscriber_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2268,7 +2503,7 @@ func (x *ResidentRecordChanged) String() string {
 func (*ResidentRecordChanged) ProtoMessage() {}
 
 func (x *ResidentRecordChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[29]
+	mi := &file_subscriber_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2281,7 +2516,7 @@ func (x *ResidentRecordChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResidentRecordChanged.ProtoReflect.Descriptor instead.
 func (*ResidentRecordChanged) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{29}
+	return file_subscriber_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ResidentRecordChanged) GetChange() RecordChange {
@@ -2353,7 +2588,7 @@ type DeadlineSet struct {
 
 func (x *DeadlineSet) Reset() {
 	*x = DeadlineSet{}
-	mi := &file_subscriber_proto_msgTypes[30]
+	mi := &file_subscriber_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2365,7 +2600,7 @@ func (x *DeadlineSet) String() string {
 func (*DeadlineSet) ProtoMessage() {}
 
 func (x *DeadlineSet) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[30]
+	mi := &file_subscriber_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2378,7 +2613,7 @@ func (x *DeadlineSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadlineSet.ProtoReflect.Descriptor instead.
 func (*DeadlineSet) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{30}
+	return file_subscriber_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *DeadlineSet) GetKind() DeadlineKind {
@@ -2418,7 +2653,7 @@ type DeadlineMet struct {
 
 func (x *DeadlineMet) Reset() {
 	*x = DeadlineMet{}
-	mi := &file_subscriber_proto_msgTypes[31]
+	mi := &file_subscriber_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2430,7 +2665,7 @@ func (x *DeadlineMet) String() string {
 func (*DeadlineMet) ProtoMessage() {}
 
 func (x *DeadlineMet) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[31]
+	mi := &file_subscriber_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2443,7 +2678,7 @@ func (x *DeadlineMet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadlineMet.ProtoReflect.Descriptor instead.
 func (*DeadlineMet) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{31}
+	return file_subscriber_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *DeadlineMet) GetKind() DeadlineKind {
@@ -2463,7 +2698,7 @@ type DeadlineMissed struct {
 
 func (x *DeadlineMissed) Reset() {
 	*x = DeadlineMissed{}
-	mi := &file_subscriber_proto_msgTypes[32]
+	mi := &file_subscriber_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2475,7 +2710,7 @@ func (x *DeadlineMissed) String() string {
 func (*DeadlineMissed) ProtoMessage() {}
 
 func (x *DeadlineMissed) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[32]
+	mi := &file_subscriber_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2488,7 +2723,7 @@ func (x *DeadlineMissed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadlineMissed.ProtoReflect.Descriptor instead.
 func (*DeadlineMissed) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{32}
+	return file_subscriber_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *DeadlineMissed) GetKind() DeadlineKind {
@@ -2508,15 +2743,17 @@ func (x *DeadlineMissed) GetLastDay() string {
 type LossReported struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// by is telephone or counter.
-	By            string `protobuf:"bytes,1,opt,name=by,proto3" json:"by,omitempty"`
-	Card          string `protobuf:"bytes,2,opt,name=card,proto3" json:"card,omitempty"`
+	By   string `protobuf:"bytes,1,opt,name=by,proto3" json:"by,omitempty"`
+	Card string `protobuf:"bytes,2,opt,name=card,proto3" json:"card,omitempty"`
+	// device is the smartphone that was lost; then card is empty.
+	Device        string `protobuf:"bytes,3,opt,name=device,proto3" json:"device,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LossReported) Reset() {
 	*x = LossReported{}
-	mi := &file_subscriber_proto_msgTypes[33]
+	mi := &file_subscriber_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2528,7 +2765,7 @@ func (x *LossReported) String() string {
 func (*LossReported) ProtoMessage() {}
 
 func (x *LossReported) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[33]
+	mi := &file_subscriber_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2541,7 +2778,7 @@ func (x *LossReported) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LossReported.ProtoReflect.Descriptor instead.
 func (*LossReported) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{33}
+	return file_subscriber_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *LossReported) GetBy() string {
@@ -2558,6 +2795,13 @@ func (x *LossReported) GetCard() string {
 	return ""
 }
 
+func (x *LossReported) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
 type CardFound struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Card          string                 `protobuf:"bytes,1,opt,name=card,proto3" json:"card,omitempty"`
@@ -2567,7 +2811,7 @@ type CardFound struct {
 
 func (x *CardFound) Reset() {
 	*x = CardFound{}
-	mi := &file_subscriber_proto_msgTypes[34]
+	mi := &file_subscriber_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2579,7 +2823,7 @@ func (x *CardFound) String() string {
 func (*CardFound) ProtoMessage() {}
 
 func (x *CardFound) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[34]
+	mi := &file_subscriber_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2592,7 +2836,7 @@ func (x *CardFound) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CardFound.ProtoReflect.Descriptor instead.
 func (*CardFound) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{34}
+	return file_subscriber_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *CardFound) GetCard() string {
@@ -2614,7 +2858,7 @@ type CardAssigned struct {
 
 func (x *CardAssigned) Reset() {
 	*x = CardAssigned{}
-	mi := &file_subscriber_proto_msgTypes[35]
+	mi := &file_subscriber_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2626,7 +2870,7 @@ func (x *CardAssigned) String() string {
 func (*CardAssigned) ProtoMessage() {}
 
 func (x *CardAssigned) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[35]
+	mi := &file_subscriber_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2639,7 +2883,7 @@ func (x *CardAssigned) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CardAssigned.ProtoReflect.Descriptor instead.
 func (*CardAssigned) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{35}
+	return file_subscriber_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *CardAssigned) GetCard() string {
@@ -2681,7 +2925,7 @@ type CardHandedOver struct {
 
 func (x *CardHandedOver) Reset() {
 	*x = CardHandedOver{}
-	mi := &file_subscriber_proto_msgTypes[36]
+	mi := &file_subscriber_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2693,7 +2937,7 @@ func (x *CardHandedOver) String() string {
 func (*CardHandedOver) ProtoMessage() {}
 
 func (x *CardHandedOver) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[36]
+	mi := &file_subscriber_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2706,7 +2950,7 @@ func (x *CardHandedOver) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CardHandedOver.ProtoReflect.Descriptor instead.
 func (*CardHandedOver) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{36}
+	return file_subscriber_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *CardHandedOver) GetCard() string {
@@ -2733,7 +2977,7 @@ type CardVoided struct {
 
 func (x *CardVoided) Reset() {
 	*x = CardVoided{}
-	mi := &file_subscriber_proto_msgTypes[37]
+	mi := &file_subscriber_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2745,7 +2989,7 @@ func (x *CardVoided) String() string {
 func (*CardVoided) ProtoMessage() {}
 
 func (x *CardVoided) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[37]
+	mi := &file_subscriber_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2758,7 +3002,7 @@ func (x *CardVoided) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CardVoided.ProtoReflect.Descriptor instead.
 func (*CardVoided) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{37}
+	return file_subscriber_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *CardVoided) GetCard() string {
@@ -2785,7 +3029,7 @@ type CardExpired struct {
 
 func (x *CardExpired) Reset() {
 	*x = CardExpired{}
-	mi := &file_subscriber_proto_msgTypes[38]
+	mi := &file_subscriber_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2797,7 +3041,7 @@ func (x *CardExpired) String() string {
 func (*CardExpired) ProtoMessage() {}
 
 func (x *CardExpired) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[38]
+	mi := &file_subscriber_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2810,7 +3054,7 @@ func (x *CardExpired) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CardExpired.ProtoReflect.Descriptor instead.
 func (*CardExpired) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{38}
+	return file_subscriber_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *CardExpired) GetCard() string {
@@ -2838,7 +3082,7 @@ type CardTermExtended struct {
 
 func (x *CardTermExtended) Reset() {
 	*x = CardTermExtended{}
-	mi := &file_subscriber_proto_msgTypes[39]
+	mi := &file_subscriber_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2850,7 +3094,7 @@ func (x *CardTermExtended) String() string {
 func (*CardTermExtended) ProtoMessage() {}
 
 func (x *CardTermExtended) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[39]
+	mi := &file_subscriber_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2863,7 +3107,7 @@ func (x *CardTermExtended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CardTermExtended.ProtoReflect.Descriptor instead.
 func (*CardTermExtended) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{39}
+	return file_subscriber_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *CardTermExtended) GetCard() string {
@@ -2899,7 +3143,7 @@ type CardTakenIntoCustody struct {
 
 func (x *CardTakenIntoCustody) Reset() {
 	*x = CardTakenIntoCustody{}
-	mi := &file_subscriber_proto_msgTypes[40]
+	mi := &file_subscriber_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2911,7 +3155,7 @@ func (x *CardTakenIntoCustody) String() string {
 func (*CardTakenIntoCustody) ProtoMessage() {}
 
 func (x *CardTakenIntoCustody) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[40]
+	mi := &file_subscriber_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2924,7 +3168,7 @@ func (x *CardTakenIntoCustody) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CardTakenIntoCustody.ProtoReflect.Descriptor instead.
 func (*CardTakenIntoCustody) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{40}
+	return file_subscriber_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *CardTakenIntoCustody) GetCard() string {
@@ -2957,7 +3201,7 @@ type CardReturned struct {
 
 func (x *CardReturned) Reset() {
 	*x = CardReturned{}
-	mi := &file_subscriber_proto_msgTypes[41]
+	mi := &file_subscriber_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2969,7 +3213,7 @@ func (x *CardReturned) String() string {
 func (*CardReturned) ProtoMessage() {}
 
 func (x *CardReturned) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[41]
+	mi := &file_subscriber_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2982,7 +3226,7 @@ func (x *CardReturned) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CardReturned.ProtoReflect.Descriptor instead.
 func (*CardReturned) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{41}
+	return file_subscriber_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *CardReturned) GetCard() string {
@@ -3002,7 +3246,7 @@ type PinBlocked struct {
 
 func (x *PinBlocked) Reset() {
 	*x = PinBlocked{}
-	mi := &file_subscriber_proto_msgTypes[42]
+	mi := &file_subscriber_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3014,7 +3258,7 @@ func (x *PinBlocked) String() string {
 func (*PinBlocked) ProtoMessage() {}
 
 func (x *PinBlocked) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[42]
+	mi := &file_subscriber_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3027,7 +3271,7 @@ func (x *PinBlocked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PinBlocked.ProtoReflect.Descriptor instead.
 func (*PinBlocked) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{42}
+	return file_subscriber_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *PinBlocked) GetPin() PinKind {
@@ -3055,7 +3299,7 @@ type PinUnblocked struct {
 
 func (x *PinUnblocked) Reset() {
 	*x = PinUnblocked{}
-	mi := &file_subscriber_proto_msgTypes[43]
+	mi := &file_subscriber_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3067,7 +3311,7 @@ func (x *PinUnblocked) String() string {
 func (*PinUnblocked) ProtoMessage() {}
 
 func (x *PinUnblocked) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[43]
+	mi := &file_subscriber_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3080,7 +3324,7 @@ func (x *PinUnblocked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PinUnblocked.ProtoReflect.Descriptor instead.
 func (*PinUnblocked) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{43}
+	return file_subscriber_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *PinUnblocked) GetProcedure() string {
@@ -3115,7 +3359,7 @@ type FactRefused struct {
 
 func (x *FactRefused) Reset() {
 	*x = FactRefused{}
-	mi := &file_subscriber_proto_msgTypes[44]
+	mi := &file_subscriber_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3127,7 +3371,7 @@ func (x *FactRefused) String() string {
 func (*FactRefused) ProtoMessage() {}
 
 func (x *FactRefused) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[44]
+	mi := &file_subscriber_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3140,7 +3384,7 @@ func (x *FactRefused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FactRefused.ProtoReflect.Descriptor instead.
 func (*FactRefused) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{44}
+	return file_subscriber_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *FactRefused) GetFact() string {
@@ -3167,7 +3411,7 @@ type KeyDestroyed struct {
 
 func (x *KeyDestroyed) Reset() {
 	*x = KeyDestroyed{}
-	mi := &file_subscriber_proto_msgTypes[45]
+	mi := &file_subscriber_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3179,7 +3423,7 @@ func (x *KeyDestroyed) String() string {
 func (*KeyDestroyed) ProtoMessage() {}
 
 func (x *KeyDestroyed) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[45]
+	mi := &file_subscriber_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3192,7 +3436,7 @@ func (x *KeyDestroyed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyDestroyed.ProtoReflect.Descriptor instead.
 func (*KeyDestroyed) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{45}
+	return file_subscriber_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *KeyDestroyed) GetRecordClass() string {
@@ -3213,7 +3457,7 @@ type CommandFailed struct {
 
 func (x *CommandFailed) Reset() {
 	*x = CommandFailed{}
-	mi := &file_subscriber_proto_msgTypes[46]
+	mi := &file_subscriber_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3225,7 +3469,7 @@ func (x *CommandFailed) String() string {
 func (*CommandFailed) ProtoMessage() {}
 
 func (x *CommandFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[46]
+	mi := &file_subscriber_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3238,7 +3482,7 @@ func (x *CommandFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandFailed.ProtoReflect.Descriptor instead.
 func (*CommandFailed) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{46}
+	return file_subscriber_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *CommandFailed) GetObligation() string {
@@ -3265,7 +3509,7 @@ type SubscriberAliased struct {
 
 func (x *SubscriberAliased) Reset() {
 	*x = SubscriberAliased{}
-	mi := &file_subscriber_proto_msgTypes[47]
+	mi := &file_subscriber_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3277,7 +3521,7 @@ func (x *SubscriberAliased) String() string {
 func (*SubscriberAliased) ProtoMessage() {}
 
 func (x *SubscriberAliased) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[47]
+	mi := &file_subscriber_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3290,7 +3534,7 @@ func (x *SubscriberAliased) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscriberAliased.ProtoReflect.Descriptor instead.
 func (*SubscriberAliased) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{47}
+	return file_subscriber_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *SubscriberAliased) GetTo() string {
@@ -3312,7 +3556,7 @@ type ErasureOrdered struct {
 
 func (x *ErasureOrdered) Reset() {
 	*x = ErasureOrdered{}
-	mi := &file_subscriber_proto_msgTypes[48]
+	mi := &file_subscriber_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3324,7 +3568,7 @@ func (x *ErasureOrdered) String() string {
 func (*ErasureOrdered) ProtoMessage() {}
 
 func (x *ErasureOrdered) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[48]
+	mi := &file_subscriber_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3337,7 +3581,7 @@ func (x *ErasureOrdered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErasureOrdered.ProtoReflect.Descriptor instead.
 func (*ErasureOrdered) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{48}
+	return file_subscriber_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ErasureOrdered) GetRecordClass() string {
@@ -3365,7 +3609,7 @@ type RequestRefused struct {
 
 func (x *RequestRefused) Reset() {
 	*x = RequestRefused{}
-	mi := &file_subscriber_proto_msgTypes[49]
+	mi := &file_subscriber_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3377,7 +3621,7 @@ func (x *RequestRefused) String() string {
 func (*RequestRefused) ProtoMessage() {}
 
 func (x *RequestRefused) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[49]
+	mi := &file_subscriber_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3390,7 +3634,7 @@ func (x *RequestRefused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RequestRefused.ProtoReflect.Descriptor instead.
 func (*RequestRefused) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{49}
+	return file_subscriber_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *RequestRefused) GetRequest() string {
@@ -3417,7 +3661,7 @@ type ReissueOrdered struct {
 
 func (x *ReissueOrdered) Reset() {
 	*x = ReissueOrdered{}
-	mi := &file_subscriber_proto_msgTypes[50]
+	mi := &file_subscriber_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3429,7 +3673,7 @@ func (x *ReissueOrdered) String() string {
 func (*ReissueOrdered) ProtoMessage() {}
 
 func (x *ReissueOrdered) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[50]
+	mi := &file_subscriber_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3442,7 +3686,7 @@ func (x *ReissueOrdered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReissueOrdered.ProtoReflect.Descriptor instead.
 func (*ReissueOrdered) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{50}
+	return file_subscriber_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ReissueOrdered) GetProcedure() string {
@@ -3469,7 +3713,7 @@ type CardSuspended struct {
 
 func (x *CardSuspended) Reset() {
 	*x = CardSuspended{}
-	mi := &file_subscriber_proto_msgTypes[51]
+	mi := &file_subscriber_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3481,7 +3725,7 @@ func (x *CardSuspended) String() string {
 func (*CardSuspended) ProtoMessage() {}
 
 func (x *CardSuspended) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[51]
+	mi := &file_subscriber_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3494,7 +3738,7 @@ func (x *CardSuspended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CardSuspended.ProtoReflect.Descriptor instead.
 func (*CardSuspended) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{51}
+	return file_subscriber_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *CardSuspended) GetCard() string {
@@ -3523,7 +3767,7 @@ type UnblockAuthorized struct {
 
 func (x *UnblockAuthorized) Reset() {
 	*x = UnblockAuthorized{}
-	mi := &file_subscriber_proto_msgTypes[52]
+	mi := &file_subscriber_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3535,7 +3779,7 @@ func (x *UnblockAuthorized) String() string {
 func (*UnblockAuthorized) ProtoMessage() {}
 
 func (x *UnblockAuthorized) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[52]
+	mi := &file_subscriber_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3548,7 +3792,7 @@ func (x *UnblockAuthorized) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnblockAuthorized.ProtoReflect.Descriptor instead.
 func (*UnblockAuthorized) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{52}
+	return file_subscriber_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *UnblockAuthorized) GetProcedure() string {
@@ -3580,17 +3824,18 @@ const file_subscriber_proto_rawDesc = "" +
 	"\tCandidate\x12\x17\n" +
 	"\arule_id\x18\x01 \x01(\tR\x06ruleId\x12\x10\n" +
 	"\x03day\x18\x02 \x01(\tR\x03day\x12\x14\n" +
-	"\x05binds\x18\x03 \x01(\bR\x05binds\"\xb9\x01\n" +
+	"\x05binds\x18\x03 \x01(\bR\x05binds\"\xd1\x01\n" +
 	"\x12PlannedCertificate\x122\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1e.shomei.events.CertificateKindR\x04kind\x12\x19\n" +
 	"\blast_day\x18\x02 \x01(\tR\alastDay\x128\n" +
 	"\n" +
 	"candidates\x18\x03 \x03(\v2\x18.shomei.events.CandidateR\n" +
 	"candidates\x12\x1a\n" +
-	"\breplaces\x18\x04 \x01(\x04R\breplaces\"4\n" +
+	"\breplaces\x18\x04 \x01(\x04R\breplaces\x12\x16\n" +
+	"\x06parent\x18\x05 \x01(\x04R\x06parent\"4\n" +
 	"\aFeeItem\x12\x17\n" +
 	"\arule_id\x18\x01 \x01(\tR\x06ruleId\x12\x10\n" +
-	"\x03yen\x18\x02 \x01(\rR\x03yen\"\xbe\x06\n" +
+	"\x03yen\x18\x02 \x01(\rR\x03yen\"\xc6\a\n" +
 	"\x13ApplicationAccepted\x12\x1c\n" +
 	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x126\n" +
 	"\toperation\x18\x02 \x01(\x0e2\x18.shomei.events.OperationR\toperation\x120\n" +
@@ -3613,7 +3858,11 @@ const file_subscriber_proto_rawDesc = "" +
 	"\x06office\x18\x12 \x01(\tR\x06office\x12\x18\n" +
 	"\acounter\x18\x13 \x01(\tR\acounter\x12\x1d\n" +
 	"\n" +
-	"taken_back\x18\x14 \x01(\tR\ttakenBack\"\xa2\x03\n" +
+	"taken_back\x18\x14 \x01(\tR\ttakenBack\x12\x16\n" +
+	"\x06device\x18\x15 \x01(\tR\x06device\x128\n" +
+	"\bplatform\x18\x16 \x01(\x0e2\x1c.shomei.events.PhonePlatformR\bplatform\x12\x17\n" +
+	"\amade_ms\x18\x17 \x01(\x03R\x06madeMs\x12\x1b\n" +
+	"\tproved_by\x18\x18 \x01(\x04R\bprovedBy\"\xba\x03\n" +
 	"\x12ApplicationRefused\x12\x1c\n" +
 	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x126\n" +
 	"\toperation\x18\x02 \x01(\x0e2\x18.shomei.events.OperationR\toperation\x120\n" +
@@ -3622,7 +3871,8 @@ const file_subscriber_proto_rawDesc = "" +
 	"\valternative\x18\x05 \x01(\x0e2\x18.shomei.events.OperationR\valternative\x12R\n" +
 	"\x13alternative_planned\x18\x06 \x03(\v2!.shomei.events.PlannedCertificateR\x12alternativePlanned\x124\n" +
 	"\x05kinds\x18\a \x03(\x0e2\x1e.shomei.events.CertificateKindR\x05kinds\x12\"\n" +
-	"\fmunicipality\x18\b \x01(\tR\fmunicipality\"\xaa\x02\n" +
+	"\fmunicipality\x18\b \x01(\tR\fmunicipality\x12\x16\n" +
+	"\x06device\x18\t \x01(\tR\x06device\"\xaa\x02\n" +
 	"\x10InquiryLetterDue\x12\x1c\n" +
 	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x12\x16\n" +
 	"\x06letter\x18\x02 \x01(\tR\x06letter\x126\n" +
@@ -3643,17 +3893,18 @@ const file_subscriber_proto_rawDesc = "" +
 	"\acontact\x18\x01 \x01(\v2\x15.shomei.events.SealedR\acontact\"S\n" +
 	"\x1bSpecialCircumstancesGranted\x12\x1c\n" +
 	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x12\x16\n" +
-	"\x06ground\x18\x02 \x01(\tR\x06ground\"\x87\x01\n" +
+	"\x06ground\x18\x02 \x01(\tR\x06ground\"\x9f\x01\n" +
 	"\fKeysRecorded\x12\x1c\n" +
 	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x12\x12\n" +
 	"\x04card\x18\x02 \x01(\tR\x04card\x12/\n" +
 	"\x04keys\x18\x03 \x03(\v2\x1b.shomei.events.GeneratedKeyR\x04keys\x12\x14\n" +
-	"\x05claim\x18\x04 \x01(\fR\x05claim\"w\n" +
+	"\x05claim\x18\x04 \x01(\fR\x05claim\x12\x16\n" +
+	"\x06device\x18\x05 \x01(\tR\x06device\"w\n" +
 	"\fGeneratedKey\x122\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1e.shomei.events.CertificateKindR\x04kind\x12\x1f\n" +
 	"\vspki_sha256\x18\x02 \x01(\fR\n" +
 	"spkiSha256\x12\x12\n" +
-	"\x04bits\x18\x03 \x01(\rR\x04bits\"\xe3\x04\n" +
+	"\x04bits\x18\x03 \x01(\rR\x04bits\"\x93\x05\n" +
 	"\x0fIssueAuthorized\x12\x1c\n" +
 	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x12\x16\n" +
 	"\x06serial\x18\x02 \x01(\x04R\x06serial\x122\n" +
@@ -3679,12 +3930,15 @@ const file_subscriber_proto_rawDesc = "" +
 	"\n" +
 	"tbs_sha256\x18\x0f \x01(\fR\ttbsSha256\x12\x1a\n" +
 	"\breplaces\x18\x10 \x01(\x04R\breplaces\x12!\n" +
-	"\fwindow_opens\x18\x11 \x01(\tR\vwindowOpens\"\x90\x01\n" +
+	"\fwindow_opens\x18\x11 \x01(\tR\vwindowOpens\x12\x16\n" +
+	"\x06device\x18\x12 \x01(\tR\x06device\x12\x16\n" +
+	"\x06parent\x18\x13 \x01(\x04R\x06parent\"\xa8\x01\n" +
 	"\x0eIssueAbandoned\x12\x16\n" +
 	"\x06serial\x18\x01 \x01(\x04R\x06serial\x122\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1e.shomei.events.CertificateKindR\x04kind\x12\x1c\n" +
 	"\tauthority\x18\x03 \x01(\tR\tauthority\x12\x14\n" +
-	"\x05cause\x18\x04 \x01(\tR\x05cause\"\xee\x03\n" +
+	"\x05cause\x18\x04 \x01(\tR\x05cause\x12\x16\n" +
+	"\x06device\x18\x05 \x01(\tR\x06device\"\x9e\x04\n" +
 	"\x11CertificateIssued\x12\x1c\n" +
 	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x12\x16\n" +
 	"\x06serial\x18\x02 \x01(\x04R\x06serial\x122\n" +
@@ -3700,11 +3954,14 @@ const file_subscriber_proto_rawDesc = "" +
 	"\rnot_before_ms\x18\v \x01(\x03R\vnotBeforeMs\x12 \n" +
 	"\fnot_after_ms\x18\f \x01(\x03R\n" +
 	"notAfterMs\x12!\n" +
-	"\fwindow_opens\x18\r \x01(\tR\vwindowOpens\"`\n" +
+	"\fwindow_opens\x18\r \x01(\tR\vwindowOpens\x12\x16\n" +
+	"\x06device\x18\x0e \x01(\tR\x06device\x12\x16\n" +
+	"\x06parent\x18\x0f \x01(\x04R\x06parent\"x\n" +
 	"\x12CertificateWritten\x12\x1c\n" +
 	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x12\x12\n" +
 	"\x04card\x18\x02 \x01(\tR\x04card\x12\x18\n" +
-	"\aserials\x18\x03 \x03(\x04R\aserials\"\x91\x01\n" +
+	"\aserials\x18\x03 \x03(\x04R\aserials\x12\x16\n" +
+	"\x06device\x18\x04 \x01(\tR\x06device\"\x91\x01\n" +
 	"\x0fCardWriteFailed\x12\x1c\n" +
 	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x12\x12\n" +
 	"\x04card\x18\x02 \x01(\tR\x04card\x12\x14\n" +
@@ -3712,21 +3969,23 @@ const file_subscriber_proto_rawDesc = "" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x1e\n" +
 	"\n" +
 	"repairable\x18\x05 \x01(\bR\n" +
-	"repairable\"\x96\x01\n" +
+	"repairable\"\xae\x01\n" +
 	"\x14CertificateDiscarded\x12\x16\n" +
 	"\x06serial\x18\x01 \x01(\x04R\x06serial\x122\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1e.shomei.events.CertificateKindR\x04kind\x12\x1c\n" +
 	"\tauthority\x18\x03 \x01(\tR\tauthority\x12\x14\n" +
-	"\x05cause\x18\x04 \x01(\tR\x05cause\"v\n" +
+	"\x05cause\x18\x04 \x01(\tR\x05cause\x12\x16\n" +
+	"\x06device\x18\x05 \x01(\tR\x06device\"\x8e\x01\n" +
 	"\tDelivered\x12\x1c\n" +
 	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x12\x18\n" +
 	"\aserials\x18\x02 \x03(\x04R\aserials\x12\x1d\n" +
 	"\n" +
 	"paper_copy\x18\x03 \x01(\bR\tpaperCopy\x12\x12\n" +
-	"\x04card\x18\x04 \x01(\tR\x04card\">\n" +
+	"\x04card\x18\x04 \x01(\tR\x04card\x12\x16\n" +
+	"\x06device\x18\x05 \x01(\tR\x06device\">\n" +
 	"\fFeeCollected\x12\x1c\n" +
 	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x12\x10\n" +
-	"\x03yen\x18\x02 \x01(\rR\x03yen\"\x8c\x02\n" +
+	"\x03yen\x18\x02 \x01(\rR\x03yen\"\xa4\x02\n" +
 	"\x12CertificateRevoked\x12\x16\n" +
 	"\x06serial\x18\x01 \x01(\x04R\x06serial\x122\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1e.shomei.events.CertificateKindR\x04kind\x127\n" +
@@ -3734,16 +3993,25 @@ const file_subscriber_proto_rawDesc = "" +
 	"\x05cause\x18\x04 \x01(\tR\x05cause\x12\x1c\n" +
 	"\tauthority\x18\x05 \x01(\tR\tauthority\x12\x19\n" +
 	"\blast_day\x18\x06 \x01(\tR\alastDay\x12\"\n" +
-	"\fmunicipality\x18\a \x01(\tR\fmunicipality\"\x96\x01\n" +
+	"\fmunicipality\x18\a \x01(\tR\fmunicipality\x12\x16\n" +
+	"\x06device\x18\b \x01(\tR\x06device\"\xae\x01\n" +
 	"\x14CertificateSuspended\x12\x16\n" +
 	"\x06serial\x18\x01 \x01(\x04R\x06serial\x122\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1e.shomei.events.CertificateKindR\x04kind\x12\x14\n" +
 	"\x05cause\x18\x03 \x01(\tR\x05cause\x12\x1c\n" +
-	"\tauthority\x18\x04 \x01(\tR\tauthority\"{\n" +
+	"\tauthority\x18\x04 \x01(\tR\tauthority\x12\x16\n" +
+	"\x06device\x18\x05 \x01(\tR\x06device\"\xad\x01\n" +
+	"\x13CertificateReleased\x12\x16\n" +
+	"\x06serial\x18\x01 \x01(\x04R\x06serial\x122\n" +
+	"\x04kind\x18\x02 \x01(\x0e2\x1e.shomei.events.CertificateKindR\x04kind\x12\x14\n" +
+	"\x05cause\x18\x03 \x01(\tR\x05cause\x12\x1c\n" +
+	"\tauthority\x18\x04 \x01(\tR\tauthority\x12\x16\n" +
+	"\x06device\x18\x05 \x01(\tR\x06device\"\x93\x01\n" +
 	"\x12CertificateExpired\x12\x16\n" +
 	"\x06serial\x18\x01 \x01(\x04R\x06serial\x122\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1e.shomei.events.CertificateKindR\x04kind\x12\x19\n" +
-	"\blast_day\x18\x03 \x01(\tR\alastDay\"u\n" +
+	"\blast_day\x18\x03 \x01(\tR\alastDay\x12\x16\n" +
+	"\x06device\x18\x04 \x01(\tR\x06device\"u\n" +
 	"\fWindowOpened\x12\x16\n" +
 	"\x06serial\x18\x01 \x01(\x04R\x06serial\x122\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1e.shomei.events.CertificateKindR\x04kind\x12\x19\n" +
@@ -3787,10 +4055,11 @@ const file_subscriber_proto_rawDesc = "" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1b.shomei.events.DeadlineKindR\x04kind\"\\\n" +
 	"\x0eDeadlineMissed\x12/\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1b.shomei.events.DeadlineKindR\x04kind\x12\x19\n" +
-	"\blast_day\x18\x02 \x01(\tR\alastDay\"2\n" +
+	"\blast_day\x18\x02 \x01(\tR\alastDay\"J\n" +
 	"\fLossReported\x12\x0e\n" +
 	"\x02by\x18\x01 \x01(\tR\x02by\x12\x12\n" +
-	"\x04card\x18\x02 \x01(\tR\x04card\"\x1f\n" +
+	"\x04card\x18\x02 \x01(\tR\x04card\x12\x16\n" +
+	"\x06device\x18\x03 \x01(\tR\x06device\"\x1f\n" +
 	"\tCardFound\x12\x12\n" +
 	"\x04card\x18\x01 \x01(\tR\x04card\"\xa4\x01\n" +
 	"\fCardAssigned\x12\x12\n" +
@@ -3872,7 +4141,7 @@ func file_subscriber_proto_rawDescGZIP() []byte {
 	return file_subscriber_proto_rawDescData
 }
 
-var file_subscriber_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
+var file_subscriber_proto_msgTypes = make([]protoimpl.MessageInfo, 54)
 var file_subscriber_proto_goTypes = []any{
 	(*Candidate)(nil),                   // 0: shomei.events.Candidate
 	(*PlannedCertificate)(nil),          // 1: shomei.events.PlannedCertificate
@@ -3897,104 +4166,108 @@ var file_subscriber_proto_goTypes = []any{
 	(*FeeCollected)(nil),                // 20: shomei.events.FeeCollected
 	(*CertificateRevoked)(nil),          // 21: shomei.events.CertificateRevoked
 	(*CertificateSuspended)(nil),        // 22: shomei.events.CertificateSuspended
-	(*CertificateExpired)(nil),          // 23: shomei.events.CertificateExpired
-	(*WindowOpened)(nil),                // 24: shomei.events.WindowOpened
-	(*NoticeDue)(nil),                   // 25: shomei.events.NoticeDue
-	(*NoticeSent)(nil),                  // 26: shomei.events.NoticeSent
-	(*NoticeFailed)(nil),                // 27: shomei.events.NoticeFailed
-	(*NoticeSuppressed)(nil),            // 28: shomei.events.NoticeSuppressed
-	(*ResidentRecordChanged)(nil),       // 29: shomei.events.ResidentRecordChanged
-	(*DeadlineSet)(nil),                 // 30: shomei.events.DeadlineSet
-	(*DeadlineMet)(nil),                 // 31: shomei.events.DeadlineMet
-	(*DeadlineMissed)(nil),              // 32: shomei.events.DeadlineMissed
-	(*LossReported)(nil),                // 33: shomei.events.LossReported
-	(*CardFound)(nil),                   // 34: shomei.events.CardFound
-	(*CardAssigned)(nil),                // 35: shomei.events.CardAssigned
-	(*CardHandedOver)(nil),              // 36: shomei.events.CardHandedOver
-	(*CardVoided)(nil),                  // 37: shomei.events.CardVoided
-	(*CardExpired)(nil),                 // 38: shomei.events.CardExpired
-	(*CardTermExtended)(nil),            // 39: shomei.events.CardTermExtended
-	(*CardTakenIntoCustody)(nil),        // 40: shomei.events.CardTakenIntoCustody
-	(*CardReturned)(nil),                // 41: shomei.events.CardReturned
-	(*PinBlocked)(nil),                  // 42: shomei.events.PinBlocked
-	(*PinUnblocked)(nil),                // 43: shomei.events.PinUnblocked
-	(*FactRefused)(nil),                 // 44: shomei.events.FactRefused
-	(*KeyDestroyed)(nil),                // 45: shomei.events.KeyDestroyed
-	(*CommandFailed)(nil),               // 46: shomei.events.CommandFailed
-	(*SubscriberAliased)(nil),           // 47: shomei.events.SubscriberAliased
-	(*ErasureOrdered)(nil),              // 48: shomei.events.ErasureOrdered
-	(*RequestRefused)(nil),              // 49: shomei.events.RequestRefused
-	(*ReissueOrdered)(nil),              // 50: shomei.events.ReissueOrdered
-	(*CardSuspended)(nil),               // 51: shomei.events.CardSuspended
-	(*UnblockAuthorized)(nil),           // 52: shomei.events.UnblockAuthorized
-	(CertificateKind)(0),                // 53: shomei.events.CertificateKind
-	(Operation)(0),                      // 54: shomei.events.Operation
-	(Channel)(0),                        // 55: shomei.events.Channel
-	(Regime)(0),                         // 56: shomei.events.Regime
-	(CardKind)(0),                       // 57: shomei.events.CardKind
-	(PinKind)(0),                        // 58: shomei.events.PinKind
-	(*Sealed)(nil),                      // 59: shomei.events.Sealed
-	(RevocationReason)(0),               // 60: shomei.events.RevocationReason
-	(NoticeKind)(0),                     // 61: shomei.events.NoticeKind
-	(RecordChange)(0),                   // 62: shomei.events.RecordChange
-	(DeadlineKind)(0),                   // 63: shomei.events.DeadlineKind
+	(*CertificateReleased)(nil),         // 23: shomei.events.CertificateReleased
+	(*CertificateExpired)(nil),          // 24: shomei.events.CertificateExpired
+	(*WindowOpened)(nil),                // 25: shomei.events.WindowOpened
+	(*NoticeDue)(nil),                   // 26: shomei.events.NoticeDue
+	(*NoticeSent)(nil),                  // 27: shomei.events.NoticeSent
+	(*NoticeFailed)(nil),                // 28: shomei.events.NoticeFailed
+	(*NoticeSuppressed)(nil),            // 29: shomei.events.NoticeSuppressed
+	(*ResidentRecordChanged)(nil),       // 30: shomei.events.ResidentRecordChanged
+	(*DeadlineSet)(nil),                 // 31: shomei.events.DeadlineSet
+	(*DeadlineMet)(nil),                 // 32: shomei.events.DeadlineMet
+	(*DeadlineMissed)(nil),              // 33: shomei.events.DeadlineMissed
+	(*LossReported)(nil),                // 34: shomei.events.LossReported
+	(*CardFound)(nil),                   // 35: shomei.events.CardFound
+	(*CardAssigned)(nil),                // 36: shomei.events.CardAssigned
+	(*CardHandedOver)(nil),              // 37: shomei.events.CardHandedOver
+	(*CardVoided)(nil),                  // 38: shomei.events.CardVoided
+	(*CardExpired)(nil),                 // 39: shomei.events.CardExpired
+	(*CardTermExtended)(nil),            // 40: shomei.events.CardTermExtended
+	(*CardTakenIntoCustody)(nil),        // 41: shomei.events.CardTakenIntoCustody
+	(*CardReturned)(nil),                // 42: shomei.events.CardReturned
+	(*PinBlocked)(nil),                  // 43: shomei.events.PinBlocked
+	(*PinUnblocked)(nil),                // 44: shomei.events.PinUnblocked
+	(*FactRefused)(nil),                 // 45: shomei.events.FactRefused
+	(*KeyDestroyed)(nil),                // 46: shomei.events.KeyDestroyed
+	(*CommandFailed)(nil),               // 47: shomei.events.CommandFailed
+	(*SubscriberAliased)(nil),           // 48: shomei.events.SubscriberAliased
+	(*ErasureOrdered)(nil),              // 49: shomei.events.ErasureOrdered
+	(*RequestRefused)(nil),              // 50: shomei.events.RequestRefused
+	(*ReissueOrdered)(nil),              // 51: shomei.events.ReissueOrdered
+	(*CardSuspended)(nil),               // 52: shomei.events.CardSuspended
+	(*UnblockAuthorized)(nil),           // 53: shomei.events.UnblockAuthorized
+	(CertificateKind)(0),                // 54: shomei.events.CertificateKind
+	(Operation)(0),                      // 55: shomei.events.Operation
+	(Channel)(0),                        // 56: shomei.events.Channel
+	(Regime)(0),                         // 57: shomei.events.Regime
+	(CardKind)(0),                       // 58: shomei.events.CardKind
+	(PinKind)(0),                        // 59: shomei.events.PinKind
+	(PhonePlatform)(0),                  // 60: shomei.events.PhonePlatform
+	(*Sealed)(nil),                      // 61: shomei.events.Sealed
+	(RevocationReason)(0),               // 62: shomei.events.RevocationReason
+	(NoticeKind)(0),                     // 63: shomei.events.NoticeKind
+	(RecordChange)(0),                   // 64: shomei.events.RecordChange
+	(DeadlineKind)(0),                   // 65: shomei.events.DeadlineKind
 }
 var file_subscriber_proto_depIdxs = []int32{
-	53, // 0: shomei.events.PlannedCertificate.kind:type_name -> shomei.events.CertificateKind
+	54, // 0: shomei.events.PlannedCertificate.kind:type_name -> shomei.events.CertificateKind
 	0,  // 1: shomei.events.PlannedCertificate.candidates:type_name -> shomei.events.Candidate
-	54, // 2: shomei.events.ApplicationAccepted.operation:type_name -> shomei.events.Operation
-	55, // 3: shomei.events.ApplicationAccepted.channel:type_name -> shomei.events.Channel
-	56, // 4: shomei.events.ApplicationAccepted.regime:type_name -> shomei.events.Regime
-	53, // 5: shomei.events.ApplicationAccepted.kinds:type_name -> shomei.events.CertificateKind
+	55, // 2: shomei.events.ApplicationAccepted.operation:type_name -> shomei.events.Operation
+	56, // 3: shomei.events.ApplicationAccepted.channel:type_name -> shomei.events.Channel
+	57, // 4: shomei.events.ApplicationAccepted.regime:type_name -> shomei.events.Regime
+	54, // 5: shomei.events.ApplicationAccepted.kinds:type_name -> shomei.events.CertificateKind
 	2,  // 6: shomei.events.ApplicationAccepted.fee:type_name -> shomei.events.FeeItem
 	1,  // 7: shomei.events.ApplicationAccepted.planned:type_name -> shomei.events.PlannedCertificate
-	57, // 8: shomei.events.ApplicationAccepted.card_kind:type_name -> shomei.events.CardKind
+	58, // 8: shomei.events.ApplicationAccepted.card_kind:type_name -> shomei.events.CardKind
 	0,  // 9: shomei.events.ApplicationAccepted.card_candidates:type_name -> shomei.events.Candidate
-	58, // 10: shomei.events.ApplicationAccepted.pins:type_name -> shomei.events.PinKind
-	54, // 11: shomei.events.ApplicationRefused.operation:type_name -> shomei.events.Operation
-	55, // 12: shomei.events.ApplicationRefused.channel:type_name -> shomei.events.Channel
-	54, // 13: shomei.events.ApplicationRefused.alternative:type_name -> shomei.events.Operation
-	1,  // 14: shomei.events.ApplicationRefused.alternative_planned:type_name -> shomei.events.PlannedCertificate
-	53, // 15: shomei.events.ApplicationRefused.kinds:type_name -> shomei.events.CertificateKind
-	54, // 16: shomei.events.InquiryLetterDue.operation:type_name -> shomei.events.Operation
-	55, // 17: shomei.events.InquiryLetterDue.channel:type_name -> shomei.events.Channel
-	53, // 18: shomei.events.InquiryLetterDue.kinds:type_name -> shomei.events.CertificateKind
-	59, // 19: shomei.events.ResidentRecorded.identity:type_name -> shomei.events.Sealed
-	59, // 20: shomei.events.ContactRecorded.contact:type_name -> shomei.events.Sealed
-	12, // 21: shomei.events.KeysRecorded.keys:type_name -> shomei.events.GeneratedKey
-	53, // 22: shomei.events.GeneratedKey.kind:type_name -> shomei.events.CertificateKind
-	53, // 23: shomei.events.IssueAuthorized.kind:type_name -> shomei.events.CertificateKind
-	56, // 24: shomei.events.IssueAuthorized.regime:type_name -> shomei.events.Regime
-	0,  // 25: shomei.events.IssueAuthorized.candidates:type_name -> shomei.events.Candidate
-	59, // 26: shomei.events.IssueAuthorized.tbs:type_name -> shomei.events.Sealed
-	53, // 27: shomei.events.IssueAbandoned.kind:type_name -> shomei.events.CertificateKind
-	53, // 28: shomei.events.CertificateIssued.kind:type_name -> shomei.events.CertificateKind
-	59, // 29: shomei.events.CertificateIssued.certificate:type_name -> shomei.events.Sealed
-	56, // 30: shomei.events.CertificateIssued.regime:type_name -> shomei.events.Regime
-	53, // 31: shomei.events.CertificateDiscarded.kind:type_name -> shomei.events.CertificateKind
-	53, // 32: shomei.events.CertificateRevoked.kind:type_name -> shomei.events.CertificateKind
-	60, // 33: shomei.events.CertificateRevoked.reason:type_name -> shomei.events.RevocationReason
-	53, // 34: shomei.events.CertificateSuspended.kind:type_name -> shomei.events.CertificateKind
-	53, // 35: shomei.events.CertificateExpired.kind:type_name -> shomei.events.CertificateKind
-	53, // 36: shomei.events.WindowOpened.kind:type_name -> shomei.events.CertificateKind
-	61, // 37: shomei.events.NoticeDue.kind:type_name -> shomei.events.NoticeKind
-	56, // 38: shomei.events.NoticeDue.regime:type_name -> shomei.events.Regime
-	62, // 39: shomei.events.ResidentRecordChanged.change:type_name -> shomei.events.RecordChange
-	59, // 40: shomei.events.ResidentRecordChanged.identity:type_name -> shomei.events.Sealed
-	63, // 41: shomei.events.DeadlineSet.kind:type_name -> shomei.events.DeadlineKind
-	63, // 42: shomei.events.DeadlineMet.kind:type_name -> shomei.events.DeadlineKind
-	63, // 43: shomei.events.DeadlineMissed.kind:type_name -> shomei.events.DeadlineKind
-	57, // 44: shomei.events.CardAssigned.kind:type_name -> shomei.events.CardKind
-	0,  // 45: shomei.events.CardAssigned.candidates:type_name -> shomei.events.Candidate
-	0,  // 46: shomei.events.CardTermExtended.candidates:type_name -> shomei.events.Candidate
-	58, // 47: shomei.events.PinBlocked.pin:type_name -> shomei.events.PinKind
-	58, // 48: shomei.events.PinUnblocked.pins:type_name -> shomei.events.PinKind
-	58, // 49: shomei.events.UnblockAuthorized.pins:type_name -> shomei.events.PinKind
-	50, // [50:50] is the sub-list for method output_type
-	50, // [50:50] is the sub-list for method input_type
-	50, // [50:50] is the sub-list for extension type_name
-	50, // [50:50] is the sub-list for extension extendee
-	0,  // [0:50] is the sub-list for field type_name
+	59, // 10: shomei.events.ApplicationAccepted.pins:type_name -> shomei.events.PinKind
+	60, // 11: shomei.events.ApplicationAccepted.platform:type_name -> shomei.events.PhonePlatform
+	55, // 12: shomei.events.ApplicationRefused.operation:type_name -> shomei.events.Operation
+	56, // 13: shomei.events.ApplicationRefused.channel:type_name -> shomei.events.Channel
+	55, // 14: shomei.events.ApplicationRefused.alternative:type_name -> shomei.events.Operation
+	1,  // 15: shomei.events.ApplicationRefused.alternative_planned:type_name -> shomei.events.PlannedCertificate
+	54, // 16: shomei.events.ApplicationRefused.kinds:type_name -> shomei.events.CertificateKind
+	55, // 17: shomei.events.InquiryLetterDue.operation:type_name -> shomei.events.Operation
+	56, // 18: shomei.events.InquiryLetterDue.channel:type_name -> shomei.events.Channel
+	54, // 19: shomei.events.InquiryLetterDue.kinds:type_name -> shomei.events.CertificateKind
+	61, // 20: shomei.events.ResidentRecorded.identity:type_name -> shomei.events.Sealed
+	61, // 21: shomei.events.ContactRecorded.contact:type_name -> shomei.events.Sealed
+	12, // 22: shomei.events.KeysRecorded.keys:type_name -> shomei.events.GeneratedKey
+	54, // 23: shomei.events.GeneratedKey.kind:type_name -> shomei.events.CertificateKind
+	54, // 24: shomei.events.IssueAuthorized.kind:type_name -> shomei.events.CertificateKind
+	57, // 25: shomei.events.IssueAuthorized.regime:type_name -> shomei.events.Regime
+	0,  // 26: shomei.events.IssueAuthorized.candidates:type_name -> shomei.events.Candidate
+	61, // 27: shomei.events.IssueAuthorized.tbs:type_name -> shomei.events.Sealed
+	54, // 28: shomei.events.IssueAbandoned.kind:type_name -> shomei.events.CertificateKind
+	54, // 29: shomei.events.CertificateIssued.kind:type_name -> shomei.events.CertificateKind
+	61, // 30: shomei.events.CertificateIssued.certificate:type_name -> shomei.events.Sealed
+	57, // 31: shomei.events.CertificateIssued.regime:type_name -> shomei.events.Regime
+	54, // 32: shomei.events.CertificateDiscarded.kind:type_name -> shomei.events.CertificateKind
+	54, // 33: shomei.events.CertificateRevoked.kind:type_name -> shomei.events.CertificateKind
+	62, // 34: shomei.events.CertificateRevoked.reason:type_name -> shomei.events.RevocationReason
+	54, // 35: shomei.events.CertificateSuspended.kind:type_name -> shomei.events.CertificateKind
+	54, // 36: shomei.events.CertificateReleased.kind:type_name -> shomei.events.CertificateKind
+	54, // 37: shomei.events.CertificateExpired.kind:type_name -> shomei.events.CertificateKind
+	54, // 38: shomei.events.WindowOpened.kind:type_name -> shomei.events.CertificateKind
+	63, // 39: shomei.events.NoticeDue.kind:type_name -> shomei.events.NoticeKind
+	57, // 40: shomei.events.NoticeDue.regime:type_name -> shomei.events.Regime
+	64, // 41: shomei.events.ResidentRecordChanged.change:type_name -> shomei.events.RecordChange
+	61, // 42: shomei.events.ResidentRecordChanged.identity:type_name -> shomei.events.Sealed
+	65, // 43: shomei.events.DeadlineSet.kind:type_name -> shomei.events.DeadlineKind
+	65, // 44: shomei.events.DeadlineMet.kind:type_name -> shomei.events.DeadlineKind
+	65, // 45: shomei.events.DeadlineMissed.kind:type_name -> shomei.events.DeadlineKind
+	58, // 46: shomei.events.CardAssigned.kind:type_name -> shomei.events.CardKind
+	0,  // 47: shomei.events.CardAssigned.candidates:type_name -> shomei.events.Candidate
+	0,  // 48: shomei.events.CardTermExtended.candidates:type_name -> shomei.events.Candidate
+	59, // 49: shomei.events.PinBlocked.pin:type_name -> shomei.events.PinKind
+	59, // 50: shomei.events.PinUnblocked.pins:type_name -> shomei.events.PinKind
+	59, // 51: shomei.events.UnblockAuthorized.pins:type_name -> shomei.events.PinKind
+	52, // [52:52] is the sub-list for method output_type
+	52, // [52:52] is the sub-list for method input_type
+	52, // [52:52] is the sub-list for extension type_name
+	52, // [52:52] is the sub-list for extension extendee
+	0,  // [0:52] is the sub-list for field type_name
 }
 
 func init() { file_subscriber_proto_init() }
@@ -4010,7 +4283,7 @@ func file_subscriber_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_subscriber_proto_rawDesc), len(file_subscriber_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   53,
+			NumMessages:   54,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

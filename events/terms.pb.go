@@ -148,6 +148,12 @@ const (
 	Operation_OPERATION_EXTEND_CARD Operation = 9
 	// RETURN_CARD: card given back (返納).
 	Operation_OPERATION_RETURN_CARD Operation = 10
+	// PHONE_ISSUE: certificates on a smartphone, bound to those of the card (スマートフォン用電子証明書の発行).
+	Operation_OPERATION_PHONE_ISSUE Operation = 11
+	// PHONE_RELEASE: the lost smartphone was found again (一時停止の解除).
+	Operation_OPERATION_PHONE_RELEASE Operation = 12
+	// PHONE_REVOKE: before a smartphone is disposed of, or because the holder wants them no more (失効申請).
+	Operation_OPERATION_PHONE_REVOKE Operation = 13
 )
 
 // Enum value maps for Operation.
@@ -164,6 +170,9 @@ var (
 		8:  "OPERATION_CONTINUE_USE",
 		9:  "OPERATION_EXTEND_CARD",
 		10: "OPERATION_RETURN_CARD",
+		11: "OPERATION_PHONE_ISSUE",
+		12: "OPERATION_PHONE_RELEASE",
+		13: "OPERATION_PHONE_REVOKE",
 	}
 	Operation_value = map[string]int32{
 		"OPERATION_UNSPECIFIED":   0,
@@ -177,6 +186,9 @@ var (
 		"OPERATION_CONTINUE_USE":  8,
 		"OPERATION_EXTEND_CARD":   9,
 		"OPERATION_RETURN_CARD":   10,
+		"OPERATION_PHONE_ISSUE":   11,
+		"OPERATION_PHONE_RELEASE": 12,
+		"OPERATION_PHONE_REVOKE":  13,
 	}
 )
 
@@ -763,6 +775,56 @@ func (PinKind) EnumDescriptor() ([]byte, []int) {
 	return file_terms_proto_rawDescGZIP(), []int{11}
 }
 
+// PhonePlatform is what a smartphone is (domain.md 1.2): certificates came to the two on different days.
+type PhonePlatform int32
+
+const (
+	PhonePlatform_PHONE_PLATFORM_UNSPECIFIED PhonePlatform = 0
+	PhonePlatform_PHONE_PLATFORM_ANDROID     PhonePlatform = 1
+	PhonePlatform_PHONE_PLATFORM_IPHONE      PhonePlatform = 2
+)
+
+// Enum value maps for PhonePlatform.
+var (
+	PhonePlatform_name = map[int32]string{
+		0: "PHONE_PLATFORM_UNSPECIFIED",
+		1: "PHONE_PLATFORM_ANDROID",
+		2: "PHONE_PLATFORM_IPHONE",
+	}
+	PhonePlatform_value = map[string]int32{
+		"PHONE_PLATFORM_UNSPECIFIED": 0,
+		"PHONE_PLATFORM_ANDROID":     1,
+		"PHONE_PLATFORM_IPHONE":      2,
+	}
+)
+
+func (x PhonePlatform) Enum() *PhonePlatform {
+	p := new(PhonePlatform)
+	*p = x
+	return p
+}
+
+func (x PhonePlatform) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (PhonePlatform) Descriptor() protoreflect.EnumDescriptor {
+	return file_terms_proto_enumTypes[12].Descriptor()
+}
+
+func (PhonePlatform) Type() protoreflect.EnumType {
+	return &file_terms_proto_enumTypes[12]
+}
+
+func (x PhonePlatform) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use PhonePlatform.Descriptor instead.
+func (PhonePlatform) EnumDescriptor() ([]byte, []int) {
+	return file_terms_proto_rawDescGZIP(), []int{12}
+}
+
 // ObligationKind is what is still owed outside the log.
 type ObligationKind int32
 
@@ -776,6 +838,8 @@ const (
 	ObligationKind_OBLIGATION_KIND_SEND_NOTICE   ObligationKind = 6
 	ObligationKind_OBLIGATION_KIND_RETIRE_CARD   ObligationKind = 7
 	ObligationKind_OBLIGATION_KIND_DESTROY_KEY   ObligationKind = 8
+	// INSTALL_PHONE: signed certificates on their way to a smartphone.
+	ObligationKind_OBLIGATION_KIND_INSTALL_PHONE ObligationKind = 9
 )
 
 // Enum value maps for ObligationKind.
@@ -790,6 +854,7 @@ var (
 		6: "OBLIGATION_KIND_SEND_NOTICE",
 		7: "OBLIGATION_KIND_RETIRE_CARD",
 		8: "OBLIGATION_KIND_DESTROY_KEY",
+		9: "OBLIGATION_KIND_INSTALL_PHONE",
 	}
 	ObligationKind_value = map[string]int32{
 		"OBLIGATION_KIND_UNSPECIFIED":   0,
@@ -801,6 +866,7 @@ var (
 		"OBLIGATION_KIND_SEND_NOTICE":   6,
 		"OBLIGATION_KIND_RETIRE_CARD":   7,
 		"OBLIGATION_KIND_DESTROY_KEY":   8,
+		"OBLIGATION_KIND_INSTALL_PHONE": 9,
 	}
 )
 
@@ -815,11 +881,11 @@ func (x ObligationKind) String() string {
 }
 
 func (ObligationKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_terms_proto_enumTypes[12].Descriptor()
+	return file_terms_proto_enumTypes[13].Descriptor()
 }
 
 func (ObligationKind) Type() protoreflect.EnumType {
-	return &file_terms_proto_enumTypes[12]
+	return &file_terms_proto_enumTypes[13]
 }
 
 func (x ObligationKind) Number() protoreflect.EnumNumber {
@@ -828,7 +894,7 @@ func (x ObligationKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ObligationKind.Descriptor instead.
 func (ObligationKind) EnumDescriptor() ([]byte, []int) {
-	return file_terms_proto_rawDescGZIP(), []int{12}
+	return file_terms_proto_rawDescGZIP(), []int{13}
 }
 
 var File_terms_proto protoreflect.FileDescriptor
@@ -843,7 +909,7 @@ const file_terms_proto_rawDesc = "" +
 	"\x0fCertificateKind\x12 \n" +
 	"\x1cCERTIFICATE_KIND_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15CERTIFICATE_KIND_SIGN\x10\x01\x12\x19\n" +
-	"\x15CERTIFICATE_KIND_AUTH\x10\x02*\x9c\x02\n" +
+	"\x15CERTIFICATE_KIND_AUTH\x10\x02*\xf0\x02\n" +
 	"\tOperation\x12\x19\n" +
 	"\x15OPERATION_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fOPERATION_ISSUE\x10\x01\x12\x13\n" +
@@ -856,7 +922,10 @@ const file_terms_proto_rawDesc = "" +
 	"\x16OPERATION_CONTINUE_USE\x10\b\x12\x19\n" +
 	"\x15OPERATION_EXTEND_CARD\x10\t\x12\x19\n" +
 	"\x15OPERATION_RETURN_CARD\x10\n" +
-	"*i\n" +
+	"\x12\x19\n" +
+	"\x15OPERATION_PHONE_ISSUE\x10\v\x12\x1b\n" +
+	"\x17OPERATION_PHONE_RELEASE\x10\f\x12\x1a\n" +
+	"\x16OPERATION_PHONE_REVOKE\x10\r*i\n" +
 	"\aChannel\x12\x17\n" +
 	"\x13CHANNEL_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fCHANNEL_SELF\x10\x01\x12\x11\n" +
@@ -926,7 +995,11 @@ const file_terms_proto_rawDesc = "" +
 	"\aPinKind\x12\x18\n" +
 	"\x14PIN_KIND_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rPIN_KIND_SIGN\x10\x01\x12\x11\n" +
-	"\rPIN_KIND_AUTH\x10\x02*\xb4\x02\n" +
+	"\rPIN_KIND_AUTH\x10\x02*f\n" +
+	"\rPhonePlatform\x12\x1e\n" +
+	"\x1aPHONE_PLATFORM_UNSPECIFIED\x10\x00\x12\x1a\n" +
+	"\x16PHONE_PLATFORM_ANDROID\x10\x01\x12\x19\n" +
+	"\x15PHONE_PLATFORM_IPHONE\x10\x02*\xd7\x02\n" +
 	"\x0eObligationKind\x12\x1f\n" +
 	"\x1bOBLIGATION_KIND_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cOBLIGATION_KIND_MAIL_INQUIRY\x10\x01\x12!\n" +
@@ -936,7 +1009,8 @@ const file_terms_proto_rawDesc = "" +
 	"\x1bOBLIGATION_KIND_UNBLOCK_PIN\x10\x05\x12\x1f\n" +
 	"\x1bOBLIGATION_KIND_SEND_NOTICE\x10\x06\x12\x1f\n" +
 	"\x1bOBLIGATION_KIND_RETIRE_CARD\x10\a\x12\x1f\n" +
-	"\x1bOBLIGATION_KIND_DESTROY_KEY\x10\bB\x0fZ\rshomei/eventsb\x06proto3"
+	"\x1bOBLIGATION_KIND_DESTROY_KEY\x10\b\x12!\n" +
+	"\x1dOBLIGATION_KIND_INSTALL_PHONE\x10\tB\x0fZ\rshomei/eventsb\x06proto3"
 
 var (
 	file_terms_proto_rawDescOnce sync.Once
@@ -950,7 +1024,7 @@ func file_terms_proto_rawDescGZIP() []byte {
 	return file_terms_proto_rawDescData
 }
 
-var file_terms_proto_enumTypes = make([]protoimpl.EnumInfo, 13)
+var file_terms_proto_enumTypes = make([]protoimpl.EnumInfo, 14)
 var file_terms_proto_goTypes = []any{
 	(Regime)(0),            // 0: shomei.events.Regime
 	(CertificateKind)(0),   // 1: shomei.events.CertificateKind
@@ -964,7 +1038,8 @@ var file_terms_proto_goTypes = []any{
 	(CardStatus)(0),        // 9: shomei.events.CardStatus
 	(NoticeKind)(0),        // 10: shomei.events.NoticeKind
 	(PinKind)(0),           // 11: shomei.events.PinKind
-	(ObligationKind)(0),    // 12: shomei.events.ObligationKind
+	(PhonePlatform)(0),     // 12: shomei.events.PhonePlatform
+	(ObligationKind)(0),    // 13: shomei.events.ObligationKind
 }
 var file_terms_proto_depIdxs = []int32{
 	0, // [0:0] is the sub-list for method output_type
@@ -984,7 +1059,7 @@ func file_terms_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_terms_proto_rawDesc), len(file_terms_proto_rawDesc)),
-			NumEnums:      13,
+			NumEnums:      14,
 			NumMessages:   0,
 			NumExtensions: 0,
 			NumServices:   0,
