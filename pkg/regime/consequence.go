@@ -42,6 +42,10 @@ const (
 	EvDiscarded        Event = "discarded"                 // discarded before delivery to the holder
 	EvMyNumberHandOver Event = "mynumber-handover"         // a My Number card is handed over: the juki card is taken back
 	EvStayEnded        Event = "stay-ended"                // the period of stay ended without extension
+
+	EvSmartphoneLost    Event = "smartphone-lost"    // loss of a smartphone reported
+	EvSmartphoneFound   Event = "smartphone-found"   // found again after that
+	EvSmartphoneRevoked Event = "smartphone-revoked" // before it is disposed of, or no more wanted
 )
 
 // Target is what an event acts on.
@@ -62,7 +66,7 @@ const (
 	Suspend Effect = "suspend" // 一時停止
 	Void    Effect = "void"    // cards only
 	Expire  Effect = "expire"  // the term is over; nothing need be recorded
-	Release Effect = "release" // cards only: the suspension can be lifted
+	Release Effect = "release" // the suspension is lifted: of a card, and of a smartphone's authentication certificate
 )
 
 // ConsequenceIn is an event and what its effect depends on.
@@ -132,19 +136,24 @@ func (s Switches) Consequences(in ConsequenceIn) (Consequences, error) {
 	if !ok {
 		return Consequences{}, Unknown("event", "an event of the "+string(in.Regime)+" regime")
 	}
+	return row.consequences(in), nil
+}
+
+// consequences is what the row does to certificates and card.
+func (e ending) consequences(in ConsequenceIn) Consequences {
 	out := Consequences{
-		Sign:  row.on(in, TargetSign, row.sign, Sign),
-		Auth:  row.on(in, TargetAuth, row.auth, Auth),
-		Card:  Consequence{TargetCard, row.card, row.reason, row.rule},
-		Rules: []ID{row.rule},
+		Sign:  e.on(in, TargetSign, e.sign, Sign),
+		Auth:  e.on(in, TargetAuth, e.auth, Auth),
+		Card:  Consequence{TargetCard, e.card, e.reason, e.rule},
+		Rules: []ID{e.rule},
 	}
-	if row.cardChosen && !in.CardChosen {
+	if e.cardChosen && !in.CardChosen {
 		out.Card.Effect = Keep
 	}
-	if row.ends() {
-		out.Rules = append(out.Rules, atRecording, row.reason.Rule())
+	if e.ends() {
+		out.Rules = append(out.Rules, atRecording, e.reason.Rule())
 	}
-	return out, nil
+	return out
 }
 
 // endingOf finds the row for an event; a row with a condition goes before one without.

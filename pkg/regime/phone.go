@@ -1,0 +1,139 @@
+package regime
+
+import (
+	"slices"
+	"time"
+
+	"shomei/pkg/civil"
+)
+
+// Platform is what a smartphone is.
+type Platform string
+
+const (
+	Android Platform = "android"
+	IPhone  Platform = "iphone"
+)
+
+// PhoneIn is what certificates on a smartphone depend on. They are issued beside those of a My Number card and never
+// instead of them (domain.md 1.4.9).
+type PhoneIn struct {
+	Platform Platform
+	On       civil.Date // day of filing
+	Kinds    []Kind     // those applied for
+	// OnCard are the kinds of which the card holds a certificate in force, neither suspended nor undelivered.
+	OnCard []Kind
+	// Held are the kinds of which this smartphone holds a certificate in force.
+	Held []Kind
+	// Other says that another smartphone of the platform holds certificates in force.
+	Other bool
+	// Lost says that this smartphone was reported lost and not found again.
+	Lost bool
+}
+
+// phonePlatforms are the rules by which certificates on a platform have begun, or not yet.
+var phonePlatforms = map[Platform]struct {
+	from              civil.Date
+	begun, notYetRule ID
+}{
+	Android: {androidDay, android, androidNotYet},
+	IPhone:  {iPhoneDay, iPhone, iPhoneNotYet},
+}
+
+// PhoneIssue judges whether certificates may be issued to a smartphone. That the holder is 15 or older, lives here and
+// the like follows from the signature certificate on the card, which proves the application. All refusals are listed; a
+// platform that is not known is a *FieldError.
+func PhoneIssue(in PhoneIn) (Ruling, error) {
+	platform, known := phonePlatforms[in.Platform]
+	if !known {
+		return Ruling{}, Unknown("platform", "android, iphone")
+	}
+	var ruling Ruling
+	if in.On.Before(platform.from) {
+		ruling.refuse(platform.notYetRule)
+	} else {
+		ruling.apply(platform.begun)
+	}
+	for _, kind := range in.Kinds {
+		switch {
+		case slices.Contains(in.Held, kind):
+			ruling.refuse(phoneOneSet)
+		case !slices.Contains(in.OnCard, kind):
+			ruling.refuse(phoneParent)
+		}
+	}
+	if in.Other {
+		ruling.refuse(phoneOther)
+	}
+	if in.Lost {
+		ruling.refuse(phoneIsLost)
+	}
+	return ruling, nil
+}
+
+// PhoneProof judges how an application from a smartphone proves itself: signed with the card's signature certificate in
+// force, at made, later than the last one before and not a day away from its receipt. It is taken at any hour.
+func PhoneProof(signed bool, made, last, filed time.Time) Ruling {
+	ruling := Ruling{Applied: []ID{phoneOnline}}
+	if signed {
+		ruling.apply(phoneProved)
+	} else {
+		ruling.refuse(phoneSignature)
+	}
+	if !made.After(last) || filed.Sub(made).Abs() >= phoneFreshness {
+		ruling.refuse(phoneNotFresh)
+	}
+	return ruling
+}
+
+// phoneFreshness is how far the phone's clock may be from the receipt of what was signed by it.
+const phoneFreshness = 24 * time.Hour
+
+// PhoneAtCounter judges an application about a smartphone that a clerk takes in, in the office's hours: a release or a
+// revocation. Keys are made on the phone, so an issue is asked for there.
+func (o Office) PhoneAtCounter(issue bool, at time.Time) Ruling {
+	ruling := o.Receives(MyNumber, OpRevoke, at).Ruling
+	if issue {
+		ruling.refuse(phoneSignature)
+	}
+	return ruling
+}
+
+// PhoneRelease judges whether there is something to release: a smartphone that was reported lost. While the card's
+// certificate is suspended its own stays so.
+func PhoneRelease(lost, cardSuspended bool) Ruling {
+	switch {
+	case !lost:
+		return Ruling{Refused: []ID{phoneNotLost}}
+	case cardSuspended:
+		return Ruling{Applied: []ID{phoneCardHold}}
+	}
+	return Ruling{}
+}
+
+// PhoneValidity is how long a certificate on a smartphone is valid: as long as the card's that it is bound to, with no
+// renewal window and no notice of its own.
+func PhoneValidity(parentLastDay civil.Date) Validity {
+	v := Validity{LastDay: parentLastDay, NotAfter: parentLastDay.EndInstant(), Binds: phoneTerm}
+	v.add(Candidate{phoneTerm, parentLastDay})
+	v.apply(phoneTerm, lastDayIncluded, phoneNoNotice)
+	return v
+}
+
+// PhoneFee is what certificates on a smartphone cost.
+func PhoneFee() Fee {
+	var fee Fee
+	fee.add(phoneFee, 0)
+	return fee
+}
+
+// PhoneConsequences answers what an event does to the certificates on one smartphone. An event of the card's reaches
+// them through the card's certificates ([PhoneFollows]) and is a *FieldError here.
+func PhoneConsequences(event Event) (Consequences, error) {
+	for _, row := range phoneEndings {
+		if row.event == event {
+			return row.consequences(ConsequenceIn{Regime: MyNumber, Event: event}), nil
+		}
+	}
+	return Consequences{}, Unknown("event", "an event of a smartphone")
+}
