@@ -65,6 +65,7 @@ func (a *application) accept() error {
 		accepted.CardLastDay, accepted.CardCandidates = a.cardTerm.LastDay.String(), logCandidates(*a.cardTerm)
 	}
 	a.emit(accepted, a.ruling.Applied...)
+	a.makeWay()
 	if a.newCard && !a.swapsCard() {
 		if err := a.assignCard(); err != nil {
 			return err

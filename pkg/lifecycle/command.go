@@ -160,9 +160,10 @@ type ChangeRecord struct {
 	Switches     regime.Switches
 }
 
-// ReportLoss suspends, by telephone, or revokes, at the counter.
+// ReportLoss suspends, by telephone, or revokes, at the counter; what is on a lost smartphone is suspended by both.
 type ReportLoss struct {
 	By       string // "telephone" or "counter"
+	Device   string // the smartphone that was lost; empty: the card
 	Filed    time.Time
 	Switches regime.Switches
 }

@@ -67,15 +67,18 @@ func (c consequence) means(held *events.Certificate) bool {
 
 // endOne applies one consequence to one certificate and tells whether that changed it.
 func (d *decision) endOne(c consequence, held *events.Certificate, law regime.Consequence) bool {
+	device := onPhone(d.state, held.Serial).GetDevice()
 	switch law.Effect {
 	case regime.Revoke:
 		if held.Status == authorized {
-			d.emit(&events.IssueAbandoned{Serial: held.Serial, Kind: held.Kind, Authority: held.Authority, Cause: string(c.event)}, law.Rule)
+			d.emit(&events.IssueAbandoned{
+				Serial: held.Serial, Kind: held.Kind, Authority: held.Authority, Cause: string(c.event), Device: device,
+			}, law.Rule)
 			return true
 		}
 		d.emit(&events.CertificateRevoked{
 			Serial: held.Serial, Kind: held.Kind, Reason: logReason(law.Reason), Cause: string(c.event), Authority: held.Authority,
-			LastDay: held.LastDay, Municipality: d.state.Municipality,
+			LastDay: LastDay(d.state, held), Municipality: d.state.Municipality, Device: device,
 		}, law.Rule, law.Reason.Rule())
 		return true
 	case regime.Suspend:
@@ -83,8 +86,16 @@ func (d *decision) endOne(c consequence, held *events.Certificate, law regime.Co
 			return false // what is not signed yet is abandoned with its procedure (endHopeless)
 		}
 		d.emit(&events.CertificateSuspended{
-			Serial: held.Serial, Kind: held.Kind, Cause: string(c.event), Authority: held.Authority,
+			Serial: held.Serial, Kind: held.Kind, Cause: string(c.event), Authority: held.Authority, Device: device,
 		}, law.Rule, law.Reason.Rule())
+		return true
+	case regime.Release:
+		if held.Status != suspended || d.heldBack(held) {
+			return false
+		}
+		d.emit(&events.CertificateReleased{
+			Serial: held.Serial, Kind: held.Kind, Cause: string(c.event), Authority: held.Authority, Device: device,
+		}, law.Rule)
 		return true
 	}
 	return false

@@ -58,6 +58,10 @@ func Decide(s *events.SubscriberState, cmd Command, now time.Time) ([]*events.Ev
 		err = d.orderErasure(c)
 	case RecordKeyDestroyed:
 		d.recordKeyDestroyed(c)
+	case ApplyPhone:
+		err = d.applyPhone(c)
+	case RecordInstalled:
+		d.recordInstalled(c)
 	default:
 		return nil, fmt.Errorf("deciding on a subscriber: no such command: %T", cmd)
 	}
@@ -66,6 +70,7 @@ func Decide(s *events.SubscriberState, cmd Command, now time.Time) ([]*events.Ev
 	}
 	if len(d.events) > 0 {
 		d.endHopeless()
+		d.followParents()
 	}
 	return d.events, nil
 }

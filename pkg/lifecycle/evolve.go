@@ -31,7 +31,8 @@ func evolve(s *events.SubscriberState, e *events.Event, index uint32) {
 	case *events.KeysRecorded, *events.IssueAuthorized, *events.IssueAbandoned, *events.CertificateIssued,
 		*events.CertificateWritten, *events.CardWriteFailed, *events.CertificateDiscarded:
 		f.issue(b)
-	case *events.CertificateRevoked, *events.CertificateSuspended, *events.CertificateExpired, *events.WindowOpened:
+	case *events.CertificateRevoked, *events.CertificateSuspended, *events.CertificateReleased, *events.CertificateExpired,
+		*events.WindowOpened, *events.LossReported:
 		f.certificate(b)
 	case *events.CardAssigned, *events.CardHandedOver, *events.CardVoided, *events.CardExpired, *events.CardSuspended,
 		*events.CardTermExtended, *events.CardTakenIntoCustody, *events.CardReturned, *events.CardFound:
@@ -43,7 +44,7 @@ func evolve(s *events.SubscriberState, e *events.Event, index uint32) {
 		f.notice(b)
 	case *events.ErasureOrdered, *events.KeyDestroyed:
 		f.erasure(b)
-	case *events.ApplicationRefused, *events.ContactRecorded, *events.SpecialCircumstancesGranted, *events.FeeCollected, *events.LossReported,
+	case *events.ApplicationRefused, *events.ContactRecorded, *events.SpecialCircumstancesGranted, *events.FeeCollected,
 		*events.PinBlocked, *events.FactRefused, *events.SubscriberAliased, *events.RequestRefused, *events.ReissueOrdered:
 		// History only: no later decision depends on them.
 	}
@@ -108,9 +109,10 @@ func (f *fold) procedure(body events.Body) {
 	case *events.CommandFailed:
 		f.s.Obligations = slices.DeleteFunc(f.s.Obligations, func(o *events.Obligation) bool { return o.Id == b.Obligation })
 	case *events.Delivered:
+		f.installed(b)
 		for _, serial := range b.Serials {
 			if c := certificate(f.s, serial); c != nil && c.Status == issued {
-				c.Status = valid
+				c.Status, c.CertificateSha256 = valid, nil // what was read back is not compared again
 			}
 		}
 		f.endProcedure(b.Procedure)
@@ -118,6 +120,10 @@ func (f *fold) procedure(body events.Body) {
 }
 
 func (f *fold) accepted(b *events.ApplicationAccepted) {
+	if b.Device != "" {
+		f.phoneAccepted(b)
+		return
+	}
 	f.dropLetters(b.Procedure)
 	if b.Operation == events.Operation_OPERATION_REVOKE || b.Operation == events.Operation_OPERATION_RETURN_CARD ||
 		b.Operation == events.Operation_OPERATION_CONTINUE_USE || b.Operation == events.Operation_OPERATION_EXTEND_CARD {
@@ -154,6 +160,23 @@ func (f *fold) endProcedure(id string) {
 	}
 }
 
+// forgetTerms keeps of what was planned what is still asked once it is authorised: what it replaces, and by which rules.
+// The terms stand with the certificates from then on.
+func (f *fold) forgetTerms(procedure string) {
+	p := f.s.Procedure
+	if p.GetId() != procedure {
+		return
+	}
+	planned := make([]*events.PlannedCertificate, len(p.Planned)) // those there are the event's own
+	for i, from := range p.Planned {
+		planned[i] = &events.PlannedCertificate{Kind: from.Kind, Replaces: from.Replaces}
+		for _, c := range from.Candidates {
+			planned[i].Candidates = append(planned[i].Candidates, &events.Candidate{RuleId: c.RuleId})
+		}
+	}
+	p.Planned = planned
+}
+
 func (f *fold) step(procedure, step string) {
 	if f.s.Procedure.GetId() == procedure {
 		f.s.Procedure.Step = step
@@ -165,6 +188,7 @@ func (f *fold) issue(body events.Body) {
 	case *events.KeysRecorded:
 		f.settle(events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS, b.Procedure)
 		f.step(b.Procedure, stepKeys)
+		f.forgetTerms(b.Procedure)
 	case *events.IssueAuthorized:
 		f.authorized(b)
 	case *events.IssueAbandoned:
@@ -174,7 +198,7 @@ func (f *fold) issue(body events.Body) {
 	case *events.CertificateWritten:
 		f.settle(events.ObligationKind_OBLIGATION_KIND_WRITE_CARD, b.Procedure)
 		for _, serial := range b.Serials {
-			if c := certificate(f.s, serial); c != nil {
+			if c := certificate(f.s, serial); c != nil && b.Device == "" {
 				c.Written = true
 			}
 		}
@@ -190,13 +214,30 @@ func (f *fold) issue(body events.Body) {
 }
 
 func (f *fold) authorized(b *events.IssueAuthorized) {
+	if b.Device != "" {
+		f.phoneAuthorized(b)
+		return
+	}
 	f.s.Certificates = append(f.s.Certificates, &events.Certificate{
 		Serial: b.Serial, Kind: b.Kind, Regime: b.Regime, Status: authorized, Authority: b.Authority, LastDay: b.LastDay,
 		WindowOpens: b.WindowOpens, NotBeforeMs: b.NotBeforeMs, Card: b.Card, Replaces: b.Replaces,
-		SpkiSha256: b.SpkiSha256, TbsSha256: b.TbsSha256, Procedure: b.Procedure,
+		SpkiSha256: f.keptKey(b), TbsSha256: b.TbsSha256, Procedure: b.Procedure,
 	})
 	f.settle(events.ObligationKind_OBLIGATION_KIND_SIGN, b.Procedure)
 	f.owe(events.ObligationKind_OBLIGATION_KIND_SIGN, b.Procedure)
+}
+
+// keptKey is the digest of a key on a PIV card, which alone is asked for again: a new key destroys the old one there.
+func (f *fold) keptKey(b *events.IssueAuthorized) []byte {
+	for _, card := range []*events.HeldCard{f.s.Card, f.s.OldCard} {
+		if card.GetCard() == b.Card && card.GetKind() == events.CardKind_CARD_KIND_PIV {
+			return b.SpkiSha256
+		}
+	}
+	if f.s.Procedure.GetCardKind() == events.CardKind_CARD_KIND_PIV {
+		return b.SpkiSha256
+	}
+	return nil
 }
 
 func (f *fold) issued(b *events.CertificateIssued) {
@@ -205,6 +246,10 @@ func (f *fold) issued(b *events.CertificateIssued) {
 		return
 	}
 	c.Status, c.CertificateSha256, c.TbsSha256 = issued, b.CertificateSha256, nil
+	if phone := onPhone(f.s, b.Serial); phone != nil {
+		f.settlePhone(phone)
+		return
+	}
 	if f.unsigned(b.Procedure) {
 		return // the rest is still owed by the issuer
 	}
@@ -255,6 +300,10 @@ func (f *fold) writeFailed(b *events.CardWriteFailed) {
 
 // end closes a certificate for good and forgets what was owed for it.
 func (f *fold) end(serial uint64, status events.CertificateStatus, reason events.RevocationReason) {
+	if phone := onPhone(f.s, serial); phone != nil {
+		f.endOnPhone(phone, serial)
+		return
+	}
 	c := certificate(f.s, serial)
 	if c == nil {
 		return
@@ -290,8 +339,21 @@ func (f *fold) certificate(body events.Body) {
 			c.Cause = b.Cause
 		}
 	case *events.CertificateSuspended:
-		if c := certificate(f.s, b.Serial); c != nil {
+		phone, c := onPhone(f.s, b.Serial), certificate(f.s, b.Serial)
+		switch {
+		case phone != nil:
+			c.Status = suspended
+			f.settlePhone(phone)
+		case c != nil:
 			c.Status, c.SuspendedMs = suspended, f.e.RecordedMs
+		}
+	case *events.CertificateReleased:
+		if c := certificate(f.s, b.Serial); c != nil {
+			c.Status = valid
+		}
+	case *events.LossReported:
+		if phone := phoneOf(f.s, b.Device); phone != nil {
+			phone.Suspended = true
 		}
 	case *events.CertificateExpired:
 		f.end(b.Serial, expired, 0)

@@ -15,17 +15,18 @@ import (
 // decisions are the events that only a rule can make: each must name one.
 var decisions = []string{
 	"ApplicationAccepted", "ApplicationRefused", "InquiryLetterDue", "UnblockAuthorized", "IssueAuthorized", "IssueAbandoned",
-	"CertificateIssued", "CertificateRevoked", "CertificateSuspended", "CertificateExpired", "CertificateDiscarded",
+	"CertificateIssued", "CertificateRevoked", "CertificateSuspended", "CertificateReleased", "CertificateExpired", "CertificateDiscarded",
 	"WindowOpened", "DeadlineSet", "DeadlineMet", "DeadlineMissed", "CardAssigned", "CardVoided", "CardExpired",
 	"CardSuspended", "CardTermExtended", "CardReturned", "CardFound", "NoticeDue", "SpecialCircumstancesGranted",
 }
 
-// liveness is the second, naive way to know what is in force: by events alone, and never two of a regime and kind.
-func (p *player) liveness(e *events.Event, _ *events.SubscriberState) {
+// liveness is the second, naive way to know what is in force: by events alone, and never two of a regime and kind on the
+// card, or on one smartphone.
+func (p *player) liveness(e *events.Event, s *events.SubscriberState) {
 	p.t.Helper()
 	switch b := events.BodyOf(e).(type) {
 	case *events.CertificateIssued:
-		mine := fmt.Sprintf("%v %v", b.Regime, b.Kind)
+		mine := fmt.Sprintf("%v %v %s", b.Regime, b.Kind, b.Device)
 		for serial, other := range p.model {
 			if other == mine {
 				p.t.Fatalf("%d is issued while %d is in force (%s)", b.Serial, serial, mine)
@@ -40,6 +41,13 @@ func (p *player) liveness(e *events.Event, _ *events.SubscriberState) {
 		p.leaves(b.Serial)
 	case *events.IssueAuthorized:
 		p.capped(b)
+		if parent := certificate(s, b.Parent); b.Device != "" && (parent.GetStatus() != valid || parent.LastDay != b.LastDay) {
+			p.t.Fatalf("%d on a smartphone, to %s, is bound to %v", b.Serial, b.LastDay, parent)
+		}
+	case *events.CertificateReleased:
+		if held := certificate(s, b.Serial); b.Device == "" || b.Kind != kindAuth || held.GetParent() == 0 {
+			p.t.Fatalf("%d is released; only a smartphone's authentication certificate is", b.Serial)
+		}
 	}
 	if slices.Contains(decisions, events.Name(e)) && len(e.RuleIds) == 0 {
 		p.t.Fatalf("%s names no rule", events.Name(e))
@@ -82,7 +90,11 @@ func (p *player) invariants(cmd Command) {
 		p.t.Fatalf("after %T: %s\n%v", cmd, fmt.Sprintf(format, args...), p.state)
 	}
 	live := 0
-	for _, c := range p.state.Certificates {
+	held := slices.Clone(p.state.Certificates)
+	for _, phone := range p.state.Phones {
+		held = append(held, phone.Certificates...)
+	}
+	for _, c := range held {
 		inForce := c.Status == issued || c.Status == valid || c.Status == suspended
 		if inForce {
 			live++
@@ -101,6 +113,7 @@ func (p *player) invariants(cmd Command) {
 	}
 	p.reminders(fail)
 	p.wayForward(fail)
+	p.phonesFollow(fail)
 	raw, err := proto.Marshal(p.state)
 	if err != nil || len(raw) > events.StateLimit("subscriber")-8 {
 		fail("state of %d bytes: %v", len(raw), err)
@@ -113,6 +126,10 @@ func (p *player) invariants(cmd Command) {
 // stands tells whether what an obligation names is still there and waits for just this.
 func (p *player) stands(o *events.Obligation) bool {
 	open := p.state.Procedure
+	if phone := p.onItsWay(o.Target); phone != nil {
+		unsigned := slices.ContainsFunc(phone.Certificates, func(c *events.Certificate) bool { return c.Status == authorized })
+		return unsigned == (o.Kind == events.ObligationKind_OBLIGATION_KIND_SIGN)
+	}
 	switch o.Kind {
 	case events.ObligationKind_OBLIGATION_KIND_MAIL_INQUIRY:
 		return slices.ContainsFunc(p.state.Letters, func(l *events.Letter) bool { return l.Id == o.Target && !l.Mailed })
@@ -166,6 +183,48 @@ func (p *player) reminders(fail func(string, ...any)) {
 	}
 	if len(owed) > 0 {
 		fail("notices %v have no outcome, and nobody owes them", slices.Collect(maps.Keys(owed)))
+	}
+}
+
+// onItsWay is the smartphone that an open procedure is about.
+func (p *player) onItsWay(procedure string) *events.Phone {
+	for _, phone := range p.state.Phones {
+		if phone.Procedure == procedure && procedure != "" {
+			return phone
+		}
+	}
+	return nil
+}
+
+// rank orders what a certificate is worth.
+var rank = map[events.CertificateStatus]int{valid: 2, issued: 2, authorized: 2, suspended: 1}
+
+// phonesFollow checks that no certificate on a smartphone outlives or out-values the card's that it is bound to, that what
+// is on its way there is owed, and that a phone with nothing on it is forgotten.
+func (p *player) phonesFollow(fail func(string, ...any)) {
+	p.t.Helper()
+	for _, phone := range p.state.Phones {
+		onWay := false
+		for _, c := range phone.Certificates {
+			parent := certificate(p.state, c.Parent)
+			if parent == nil || hasEnded(parent) || rank[c.Status] > rank[parent.Status] || c.Kind != parent.Kind {
+				fail("serial %d on a smartphone outlives or out-values its parent: %v, %v", c.Serial, c, parent)
+			}
+			if hasEnded(c) || c.WindowOpens != "" {
+				fail("serial %d on a smartphone has ended or has a window", c.Serial)
+			}
+			onWay = onWay || c.Status == authorized || c.Status == issued
+		}
+		owed := slices.ContainsFunc(p.state.Obligations, func(o *events.Obligation) bool { return o.Target == phone.Procedure })
+		if len(phone.Certificates) == 0 || onWay != (phone.Procedure != "") || onWay != owed {
+			fail("%v: on its way %t, owed %t", phone, onWay, owed)
+		}
+	}
+	if p.state.Procedure != nil && slices.ContainsFunc(p.state.Phones, func(phone *events.Phone) bool { return phone.Procedure != "" }) {
+		fail("two procedures at a time")
+	}
+	if len(p.state.Phones) > 2 {
+		fail("%d smartphones", len(p.state.Phones))
 	}
 }
 

@@ -176,6 +176,7 @@ func (d *decision) recordIssued(c RecordIssued) error {
 	if err := d.catchUp(func() error { return d.expire(Tick{Switches: c.Switches}) }); err != nil {
 		return err // what has run out meanwhile is not replaced, and not there beside the new either
 	}
+	d.followParents()
 	for _, held := range fresh {
 		if err := d.replace(held, c.Switches); err != nil {
 			return err
@@ -245,12 +246,17 @@ func (d *decision) issue(procedure string, signed SignedCertificate) {
 	if held == nil || held.Status != authorized {
 		return
 	}
+	law, last := held.Regime, LastDay(d.state, held)
+	municipality, rules := d.state.Procedure.GetMunicipality(), plannedRules(d.state.Procedure, held.Kind)
+	if held.Parent != 0 {
+		law, municipality, rules = events.Regime_REGIME_MYNUMBER, d.state.Municipality, regime.PhoneValidity(day(last)).Applied
+	}
 	d.emit(&events.CertificateIssued{
-		Procedure: procedure, Serial: held.Serial, Kind: held.Kind, CertificateSha256: signed.SHA256, Regime: held.Regime,
-		Authority: held.Authority, LastDay: held.LastDay, Card: held.Card, NotBeforeMs: held.NotBeforeMs,
-		NotAfterMs: day(held.LastDay).EndInstant().UnixMilli(), WindowOpens: held.WindowOpens,
-		Municipality: d.state.Procedure.GetMunicipality(),
-	}, plannedRules(d.state.Procedure, held.Kind)...)
+		Procedure: procedure, Serial: held.Serial, Kind: held.Kind, CertificateSha256: signed.SHA256, Regime: law,
+		Authority: held.Authority, LastDay: last, Card: held.Card, NotBeforeMs: held.NotBeforeMs,
+		NotAfterMs: day(last).EndInstant().UnixMilli(), WindowOpens: held.WindowOpens,
+		Municipality: municipality, Device: onPhone(d.state, held.Serial).GetDevice(), Parent: held.Parent,
+	}, rules...)
 }
 
 // plannedRules are the rules that set the term of the certificate of a kind.
@@ -272,7 +278,9 @@ func (d *decision) abandonIssue(c AbandonIssue) {
 	if held == nil || held.Status != authorized {
 		return
 	}
-	d.emit(&events.IssueAbandoned{Serial: held.Serial, Kind: held.Kind, Authority: held.Authority, Cause: c.Cause}, regime.BeforeHandOver)
+	d.emit(&events.IssueAbandoned{
+		Serial: held.Serial, Kind: held.Kind, Authority: held.Authority, Cause: c.Cause, Device: onPhone(d.state, held.Serial).GetDevice(),
+	}, regime.BeforeHandOver)
 }
 
 func (d *decision) recordWritten(c RecordWritten) {

@@ -147,6 +147,62 @@ func (l life) changes() Command {
 	return c
 }
 
+// anyPhone is mostly one that holds something.
+func (l life) anyPhone() string {
+	if len(l.state.Phones) > 0 && rapid.IntRange(0, 3).Draw(l.t, "known phone") > 0 {
+		return l.state.Phones[0].Device
+	}
+	return pick(l.t, "phone", "android-1", "android-2", "iphone-1")
+}
+
+func (l life) phoneApplies() Command {
+	device := l.anyPhone()
+	op := pick(l.t, "on the phone", opPhoneIssue, opPhoneIssue, opPhoneIssue, opPhoneRelease, opPhoneRevoke)
+	if phoneOf(l.state, device).GetSuspended() && l.flip("found") {
+		op = opPhoneRelease
+	}
+	kinds := pick(l.t, "phone keys", []events.CertificateKind{kindAuth, kindSign}, []events.CertificateKind{kindAuth, kindSign},
+		[]events.CertificateKind{kindSign}, []events.CertificateKind{kindAuth})
+	return l.phoneApplication(op, device, func(c *ApplyPhone) {
+		if op == opPhoneIssue {
+			onKinds(kinds...)(c)
+		}
+		if device == "iphone-1" {
+			c.Platform = iPhonePhone
+		}
+		switch rapid.IntRange(0, 9).Draw(l.t, "proof") {
+		case 0:
+			c.ProvedBy = 0
+		case 1:
+			c.Made = c.Made.Add(-time.Hour)
+		case 2:
+			c.Made, c.ProvedBy = time.Time{}, 0
+		}
+	})
+}
+
+// phoneGoesOn signs or installs what is on its way to a smartphone; or installs what is not.
+func (l life) phoneGoesOn() Command {
+	device := l.anyPhone()
+	phone := phoneOf(l.state, device)
+	issue := RecordIssued{Procedure: phone.GetProcedure()}
+	install := RecordInstalled{Procedure: phone.GetProcedure(), Device: device, Filed: l.now}
+	for _, held := range phone.GetCertificates() {
+		if held.Status == authorized {
+			issue.Signed = append(issue.Signed, SignedCertificate{Serial: held.Serial, SHA256: der(held.Serial)})
+		}
+		install.Serials, install.SHA256 = append(install.Serials, held.Serial), append(install.SHA256, der(held.Serial))
+	}
+	if len(issue.Signed) > 0 {
+		return issue
+	}
+	return install
+}
+
+func (l life) phoneLost() Command {
+	return ReportLoss{By: "telephone", Device: l.anyPhone(), Filed: l.now}
+}
+
 // command draws one of all kinds; what carries a procedure on comes more often than the rest.
 func (l life) command() Command {
 	p := l.state.Procedure
@@ -167,6 +223,7 @@ func (l life) command() Command {
 		return pick(l.t, "step", onward...)()
 	}
 	return pick(l.t, "event", l.abandonIssue, l.fails, l.changes, l.changes,
+		l.phoneApplies, l.phoneGoesOn, l.phoneLost,
 		func() Command { return RecordPinsBlocked{Card: l.anyCard(), Pins: []events.PinKind{1}, Filed: l.now} },
 		func() Command {
 			return RecordConfirmationFailed{Obligation: l.obligation(pick(l.t, "failed", events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS,
@@ -282,6 +339,28 @@ func unseen(reached map[string]int) string {
 		}
 	}
 	return ""
+}
+
+// Lives with smartphones: mostly about them, and everything else in between.
+func TestAnyLifeWithPhones(t *testing.T) {
+	reached := map[string]int{}
+	rapid.Check(t, func(t *rapid.T) {
+		l := life{newPlayer(t, "2025-07-01 10:00"), t}
+		l.carried(opIssue)
+		for range rapid.IntRange(20, 80).Draw(t, "length") {
+			act := pick(t, "phone act", l.command, l.command, l.phoneApplies, l.phoneApplies, l.phoneGoesOn, l.phoneGoesOn, l.phoneLost)
+			for _, e := range l.do(act()) {
+				reached[events.Name(e)]++
+			}
+			l.now = l.now.Add(time.Duration(rapid.IntRange(1, 100).Draw(t, "hours")) * time.Hour)
+		}
+	})
+	for _, must := range []string{"Delivered", "CertificateSuspended", "CertificateReleased", "CertificateRevoked", "CertificateDiscarded", "IssueAbandoned"} {
+		if reached[must] == 0 {
+			t.Errorf("no life drawn has seen %s", must)
+		}
+	}
+	t.Logf("%d times released", reached["CertificateReleased"])
 }
 
 // Any life ends: when everything owed is done or failed and time passes, nothing stays owed or open.

@@ -188,6 +188,9 @@ func (d *decision) movedIn(c ChangeRecord, moved civil.Date) error {
 // what the holder has in hand: a card that still waits at an office can't have been lost.
 func (d *decision) reportLoss(c ReportLoss) error {
 	d.filedAt(c.Filed)
+	if c.Device != "" {
+		return d.losePhone(c)
+	}
 	event := regime.EvLossReport
 	if c.By == "telephone" {
 		event = regime.EvPhoneLoss
@@ -242,6 +245,12 @@ func (d *decision) orderByAuthority(c OrderByAuthority) error {
 		if held == nil || hasEnded(held) {
 			continue
 		}
+		if held.Parent != 0 {
+			if err := d.orderOnPhone(event, held, c.Switches); err != nil {
+				return err
+			}
+			continue
+		}
 		err := d.end(consequence{
 			event: event, regime: lawRegime(held.Regime), chosen: []events.CertificateKind{held.Kind}, serial: serial, switches: c.Switches,
 		})
@@ -249,5 +258,18 @@ func (d *decision) orderByAuthority(c OrderByAuthority) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// orderOnPhone revokes a certificate on a smartphone in which, or in the authority's key of which, something was found
+// wrong; the card's certificate is another one.
+func (d *decision) orderOnPhone(event regime.Event, held *events.Certificate, switches regime.Switches) error {
+	law, err := switches.Consequences(regime.ConsequenceIn{
+		Regime: regime.MyNumber, Event: event, On: d.today(), Chosen: []regime.Kind{lawKind(held.Kind)},
+	})
+	if err != nil {
+		return err
+	}
+	d.endOne(consequence{event: event}, held, law.Of(lawKind(held.Kind)))
 	return nil
 }

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,4 +45,43 @@ func TestStateStaysSmall(t *testing.T) {
 		t.Fatalf("%d bytes: %v", len(raw), err)
 	}
 	t.Logf("%d bytes of %d", len(raw), events.StateLimit(events.KindSubscriber))
+}
+
+// The same with smartphones, which came when juki certificates had gone: one of each platform beside a re-issue under
+// way, or one of them on its way.
+func TestStateStaysSmallWithPhones(t *testing.T) {
+	long := func(id string) string { return id + strings.Repeat("f", 36-len(id)) }
+	places := func(cardID string) func(*Apply) {
+		return func(a *Apply) {
+			a.Card, a.Procedure, a.OfficeID, a.Counter = long(cardID), long(a.Procedure), "12237-main", "12237-main-10"
+		}
+	}
+	phone := func(c *ApplyPhone) { c.Procedure, c.Counter = long("p-"+c.Device[:8]), "12237-main-20" }
+	p := newPlayer(t, "2022-05-10 10:00")
+	small := func(what string) {
+		for _, c := range slices.Concat(p.state.Certificates, p.state.Phones[len(p.state.Phones)-1].Certificates) {
+			c.TbsSha256 = spki(0) // which ra fills in with the sealed bytes
+		}
+		raw, err := proto.Marshal(p.state)
+		if err != nil || len(raw) > events.StateLimit(events.KindSubscriber)-8 {
+			t.Fatalf("%s: %d bytes: %v", what, len(raw), err)
+		}
+		t.Logf("%s: %d bytes of %d", what, len(raw), events.StateLimit(events.KindSubscriber))
+	}
+	p.serial = 1 << 62
+	p.carried(opIssue, places("card-1"))
+	p.at("2025-07-07 10:00").carried(opReissue, places("card-1"))
+	p.carried(opReissue, places("card-1"))
+	p.registered(long("android-1"), phone)
+	for range 16 {
+		p.change(events.RecordChange_RECORD_CHANGE_MINOR)
+	}
+	p.do(p.phoneApplication(opPhoneIssue, long("iphone-1"), iPhone, phone))
+	small("on its way")
+	p.signPhone(long("iphone-1"))
+	p.install(long("iphone-1"))
+	p.do(ReportLoss{By: "telephone", Device: long("android-1"), Filed: p.now})
+	p.apply(opReissue, places("card-2"))
+	p.keys()
+	small("at rest beside a re-issue")
 }

@@ -38,14 +38,26 @@ func cloneState(s *events.SubscriberState) *events.SubscriberState {
 	return proto.Clone(s).(*events.SubscriberState)
 }
 
-// certificate finds a remembered certificate by serial; nil when there is none.
+// certificate finds a remembered certificate by serial, on a card or on a smartphone; nil when there is none.
 func certificate(s *events.SubscriberState, serial uint64) *events.Certificate {
-	for _, c := range s.Certificates {
+	held := s.Certificates
+	if phone := onPhone(s, serial); phone != nil {
+		held = phone.Certificates
+	}
+	for _, c := range held {
 		if c.Serial == serial {
 			return c
 		}
 	}
 	return nil
+}
+
+// LastDay is the last day of a certificate that the state remembers; on a smartphone that of the card's.
+func LastDay(s *events.SubscriberState, c *events.Certificate) string {
+	if c.Parent != 0 {
+		return certificate(s, c.Parent).GetLastDay()
+	}
+	return c.LastDay
 }
 
 func hasEnded(c *events.Certificate) bool {
