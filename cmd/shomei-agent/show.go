@@ -175,7 +175,7 @@ func rows(lang *language, d *ca.Description) [][2]string {
 
 func originName(lang *language, origin ca.Origin) string {
 	switch origin {
-	case ca.Shomei:
+	case ca.Shomei, ca.ShomeiSmartphone:
 		return lang.say("証明（Shomei、実在の公的個人認証サービスではありません）", "Shomei (not the real JPKI)")
 	case ca.JPKI, ca.JPKISmartphone, ca.JPKITest:
 		return lang.say("公的個人認証サービス ", "the real JPKI: ") + string(origin)

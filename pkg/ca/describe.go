@@ -19,11 +19,12 @@ type Origin string
 
 // The origins that [Describe] tells apart, by policy identifier.
 const (
-	Shomei         Origin = "shomei"
-	JPKI           Origin = "jpki"
-	JPKISmartphone Origin = "jpki-smartphone"
-	JPKITest       Origin = "jpki-test"
-	Foreign        Origin = "" // none of them
+	Shomei           Origin = "shomei"
+	ShomeiSmartphone Origin = "shomei-smartphone"
+	JPKI             Origin = "jpki"
+	JPKISmartphone   Origin = "jpki-smartphone"
+	JPKITest         Origin = "jpki-test"
+	Foreign          Origin = "" // none of them
 )
 
 type policyMeaning struct {
@@ -83,6 +84,9 @@ func meaning(policy x509.OID) (policyMeaning, bool) {
 	for _, k := range []Kind{Sign, Auth, Juki} {
 		if policy.EqualASN1OID(Policy(k)) {
 			return policyMeaning{Shomei, k}, true
+		}
+		if phone := PhonePolicy(k); phone != nil && policy.EqualASN1OID(phone) {
+			return policyMeaning{ShomeiSmartphone, k}, true
 		}
 	}
 	m, ok := jpkiPolicies[policy.String()]

@@ -40,6 +40,23 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
+// A certificate on a smartphone is told from the card's of the same kind, and from the real ones.
+func TestDescribePhone(t *testing.T) {
+	for kind, g := range everyGeneration(t) {
+		if PhonePolicy(kind) == nil {
+			continue
+		}
+		d, err := Describe(mustSign(t, g, testKey(t, "authority"), phoneInput(t, g)))
+		if err != nil || d.Origin != ShomeiSmartphone || d.Kind != kind || !OnPhone(d.Certificate) {
+			t.Errorf("%s: described as %+v, %v", kind, d, err)
+		}
+		card, err := Describe(mustSign(t, g, testKey(t, "authority"), testInput(t, g)))
+		if err != nil || OnPhone(card.Certificate) {
+			t.Errorf("%s on a card passes for one on a smartphone: %v", kind, err)
+		}
+	}
+}
+
 // TestDescribeRealProfile reads the real identifiers, in bytes that stand in this test alone and are never signed.
 func TestDescribeRealProfile(t *testing.T) {
 	in := testInput(t, everyGeneration(t)[Sign])

@@ -93,6 +93,14 @@ func mustSign(t testing.TB, g *Generation, key *rsa.PrivateKey, in Input) []byte
 	return der
 }
 
+// phoneInput is a good input for a certificate on a smartphone.
+func phoneInput(t testing.TB, g *Generation) Input {
+	t.Helper()
+	in := testInput(t, g)
+	in.Serial, in.Phone = in.Serial+100, true
+	return in
+}
+
 // everyGeneration is one generation of each kind, all with the same fixed key.
 func everyGeneration(t testing.TB) map[Kind]*Generation {
 	t.Helper()

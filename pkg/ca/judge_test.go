@@ -34,6 +34,7 @@ func newWorld(t *testing.T) world {
 	w.write(t, "auth-ca.pem", "CERTIFICATE", testGeneration(t, Auth, "", 3, 1, third).DER)
 	w.write(t, "old.pem", "CERTIFICATE", mustSign(t, w.generation[1], second, old))
 	w.write(t, "good.pem", "CERTIFICATE", mustSign(t, w.generation[2], third, good))
+	w.write(t, "phone.pem", "CERTIFICATE", mustSign(t, w.generation[2], third, phoneInput(t, w.generation[2])))
 	w.write(t, "revoked.pem", "CERTIFICATE", mustSign(t, w.generation[2], third, bad))
 	oldList, err := BuildCRL(second, testCRL(w.generation[1], revoked))
 	if err != nil {
@@ -49,6 +50,13 @@ func newWorld(t *testing.T) world {
 	}
 	w.write(t, "old.crl", "X509 CRL", oldList)
 	w.write(t, "third.crl", "X509 CRL", list)
+	held := revoked
+	held.Serial, held.Reason = phoneInput(t, w.generation[2]).Serial, CertificateHold
+	heldList, err := BuildCRL(third, testCRL(w.generation[2], revoked, held))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write(t, "held.crl", "X509 CRL", heldList)
 	w.write(t, "all.crl", "X509 CRL", list, oldList)
 	w.write(t, "auth.crl", "X509 CRL", authList)
 	broken := append([]byte{}, list...)
@@ -96,6 +104,8 @@ func TestOpenSSLVerify(t *testing.T) {
 		{"good", "ca.pem", "third.crl", "good.pem", during, ""},
 		{"good, lists of all generations", "ca.pem", "all.crl", "good.pem", during, ""},
 		{"of the older generation", "ca.pem", "all.crl", "old.pem", during, ""},
+		{"on a smartphone, held", "ca.pem", "held.crl", "phone.pem", during, "certificate revoked"},
+		{"on a smartphone, released", "ca.pem", "third.crl", "phone.pem", during, ""},
 		{"revoked", "ca.pem", "third.crl", "revoked.pem", during, "certificate revoked"},
 		{"revoked, lists of all generations", "ca.pem", "all.crl", "revoked.pem", during, "certificate revoked"},
 		{"the other generation's list", "ca.pem", "old.crl", "good.pem", during, "different CRL scope|unable to get certificate CRL|CRL signature failure|unable to get CRL issuer"},
@@ -135,7 +145,8 @@ func TestOpenSSLText(t *testing.T) {
 			"Digital Signature, Non Repudiation", "othername", "X509v3 Certificate Policies: critical", "2.999.2106450512.1.1",
 			"CPS: http://www.shomei.example/cps.html", "CRLDP", "OCSP - URI:http://ocsp-sign.shomei.example", "DirName:", "sha256WithRSAEncryption",
 		},
-		"ca.pem": {"CA:TRUE", "Certificate Sign, CRL Sign", "X509v3 Subject Alternative Name"},
+		"phone.pem": {"Digital Signature, Non Repudiation", "X509v3 Certificate Policies: critical", "2.999.2106450512.1.4"},
+		"ca.pem":    {"CA:TRUE", "Certificate Sign, CRL Sign", "X509v3 Subject Alternative Name"},
 	} {
 		code, out := run(t, "openssl", "x509", "-in", w.path(file), "-noout", "-text")
 		contains(t, file, code, out, wants...)

@@ -60,7 +60,10 @@ var (
 	policySign = under(arcPolicy, 1)
 	policyAuth = under(arcPolicy, 2)
 	policyJuki = under(arcPolicy, 3)
-	ourSAN     = sanOIDs{under(arcSAN, 1), under(arcSAN, 4), under(arcSAN, 3), under(arcSAN, 5), under(arcSAN, 2), under(arcSAN, 6)}
+	// Certificates on smartphones have policies of their own, as the real ones do (domain.md 1.4.9, 2.3).
+	policyPhoneSign = under(arcPolicy, 4)
+	policyPhoneAuth = under(arcPolicy, 5)
+	ourSAN          = sanOIDs{under(arcSAN, 1), under(arcSAN, 4), under(arcSAN, 3), under(arcSAN, 5), under(arcSAN, 2), under(arcSAN, 6)}
 )
 
 // under appends one component to an object identifier.
@@ -77,6 +80,17 @@ func Policy(k Kind) asn1.ObjectIdentifier {
 		return policyAuth
 	case Juki:
 		return policyJuki
+	}
+	return nil
+}
+
+// PhonePolicy gives the certificate policy identifier of the kind on a smartphone; nil for a kind that is none there.
+func PhonePolicy(k Kind) asn1.ObjectIdentifier {
+	switch k {
+	case Sign:
+		return policyPhoneSign
+	case Auth:
+		return policyPhoneAuth
 	}
 	return nil
 }

@@ -84,7 +84,11 @@ func TestLint(t *testing.T) {
 	key := testKey(t, "authority")
 	found := map[string]bool{}
 	for kind, g := range everyGeneration(t) {
-		for what, der := range map[string][]byte{"authority": g.DER, "subscriber": mustSign(t, g, key, testInput(t, g))} {
+		judged := map[string][]byte{"authority": g.DER, "subscriber": mustSign(t, g, key, testInput(t, g))}
+		if PhonePolicy(kind) != nil {
+			judged["smartphone"] = mustSign(t, g, key, phoneInput(t, g))
+		}
+		for what, der := range judged {
 			lints := fired(t, der)
 			for name := range lints {
 				if reasoned[name] == "" {

@@ -37,6 +37,8 @@ type Input struct {
 	Sequence int
 	// Holder stands in signature certificates (sign, juki) and must be nil for authentication.
 	Holder *Holder
+	// Phone says that the certificate is for a smartphone: it differs in its policy alone.
+	Phone bool
 }
 
 // BuildTBS makes the complete to-be-signed bytes of a certificate (DER of TBSCertificate, RFC 5280 section 4.1) in
@@ -98,6 +100,9 @@ func (in *Input) check() error {
 	case g.Kind == Juki && in.Office.Prefecture != g.Prefecture.Romaji:
 		return fmt.Errorf("%w: an office in %s has its certificates from its own prefecture, not from %s", ErrProfile, in.Office.Prefecture, g)
 	}
+	if in.policy() == nil {
+		return fmt.Errorf("%w: no certificate of kind %s is on a smartphone", ErrProfile, g.Kind)
+	}
 	if err := CheckKey(g.Kind, in.PublicKey); err != nil {
 		return err
 	}
@@ -147,7 +152,7 @@ func (in *Input) subject(spki []byte) []byte {
 func (in *Input) extensions(keyID []byte, holder altValues) []extension {
 	g := in.Generation
 	issuer := directoryAltName(oidIAN, authorityNameJA(g.Kind, g.Prefecture))
-	policies := certificatePolicies(Policy(g.Kind))
+	policies := certificatePolicies(in.policy())
 	rest := []extension{
 		crlPoints(crlPointName(g.Kind, in.Office)), ocspAccess(ocspURI(g.Kind)), authorityKeyID(g), subjectKeyID(keyID),
 	}
@@ -157,6 +162,13 @@ func (in *Input) extensions(keyID []byte, holder altValues) []extension {
 	}
 	digitalSignatureNonRepudiation := keyUsage(6, 0xc0)
 	return append([]extension{digitalSignatureNonRepudiation, holder.extension(), issuer, policies}, rest...)
+}
+
+func (in *Input) policy() asn1.ObjectIdentifier {
+	if in.Phone {
+		return PhonePolicy(in.Generation.Kind)
+	}
+	return Policy(in.Generation.Kind)
 }
 
 // tbs holds the parts of a TBSCertificate; the names and the key are DER.

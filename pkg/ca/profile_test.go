@@ -29,6 +29,9 @@ func TestGoldenStructure(t *testing.T) {
 	for kind, g := range everyGeneration(t) {
 		compareGolden(t, fmt.Sprintf("authority-%s.txt", kind), dump(g.DER))
 		compareGolden(t, fmt.Sprintf("subscriber-%s.txt", kind), dump(mustSign(t, g, key, testInput(t, g))))
+		if PhonePolicy(kind) != nil {
+			compareGolden(t, fmt.Sprintf("phone-%s.txt", kind), dump(mustSign(t, g, key, phoneInput(t, g))))
+		}
 	}
 }
 
@@ -131,6 +134,7 @@ func TestBuildRefuses(t *testing.T) {
 		{"sequence over three digits", Sign, func(in *Input) { in.Sequence = 1000 }, ErrProfile},
 		{"office not romaji", Sign, func(in *Input) { in.Office.City = "東金市" }, ErrProfile},
 		{"office empty", Auth, func(in *Input) { in.Office.Prefecture = "" }, ErrProfile},
+		{"juki on a smartphone", Juki, func(in *Input) { in.Phone = true }, ErrProfile},
 		{"juki office of another prefecture", Juki, func(in *Input) { in.Office = chuo }, ErrProfile},
 		{"no last day", Sign, func(in *Input) { in.LastDay = civil.Date{} }, ErrProfile},
 		{"last day before issue", Sign, func(in *Input) { in.LastDay = civil.New(2024, 3, 3) }, ErrOutsideAuthority},
@@ -235,7 +239,11 @@ func TestNoFalseColours(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, der := range [][]byte{g.DER, mustSign(t, g, key, testInput(t, g)), crl} {
+		issued := [][]byte{g.DER, mustSign(t, g, key, testInput(t, g)), crl}
+		if PhonePolicy(kind) != nil {
+			issued = append(issued, mustSign(t, g, key, phoneInput(t, g)))
+		}
+		for _, der := range issued {
 			if bytes.Contains(der, []byte{0x2a, 0x83, 0x08, 0x8c, 0x9b, 0x55}) || bytes.Contains(bytes.ToUpper(der), []byte("JPKI")) {
 				t.Errorf("%s: issued bytes hold a real identifier", kind)
 			}

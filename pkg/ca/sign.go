@@ -93,6 +93,16 @@ func CheckTBS(g *Generation, tbs []byte) (*x509.Certificate, error) {
 	return cert, nil
 }
 
+// OnPhone tells whether a certificate made here is for a smartphone, by its policy.
+func OnPhone(cert *x509.Certificate) bool {
+	for _, policy := range cert.Policies {
+		if m, ok := meaning(policy); ok && m.origin == ShomeiSmartphone {
+			return true
+		}
+	}
+	return false
+}
+
 // rebuild makes to-be-signed bytes from what a certificate says.
 func rebuild(g *Generation, cert *x509.Certificate) ([]byte, error) {
 	pub, ok := cert.PublicKey.(*rsa.PublicKey)
@@ -104,6 +114,7 @@ func rebuild(g *Generation, cert *x509.Certificate) ([]byte, error) {
 	}
 	in := Input{
 		Generation: g, Serial: cert.SerialNumber.Uint64(), NotBefore: cert.NotBefore, LastDay: civil.Of(cert.NotAfter), PublicKey: pub,
+		Phone: OnPhone(cert),
 	}
 	if err := g.Covers(cert.NotBefore, cert.NotAfter); err != nil {
 		return nil, err
