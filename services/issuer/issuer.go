@@ -116,8 +116,8 @@ func (i *Issuer) settle(ctx context.Context, subscriber string, load func() (eve
 	if err != nil {
 		return err
 	}
-	owed, procedure, err := owed(head)
-	if err != nil || len(owed) == 0 {
+	works, err := owed(head)
+	if err != nil || len(works) == 0 {
 		return err
 	}
 	// Read after the state, so that it holds the authorisation of everything that is owed.
@@ -126,34 +126,56 @@ func (i *Issuer) settle(ctx context.Context, subscriber string, load func() (eve
 		return err
 	}
 	file := dossier.Of(i.Vault, subscriber, history)
+	for _, w := range works {
+		if err := i.settleOne(ctx, subscriber, file, history, w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settleOne signs and records the certificates of one procedure.
+func (i *Issuer) settleOne(ctx context.Context, subscriber string, file dossier.Dossier, history []eventlog.Record, w work) (err error) {
 	checked := make(claims)
-	signed := make(map[uint64][]byte, len(owed))
-	for _, c := range owed {
+	signed := make(map[uint64][]byte, len(w.owed))
+	for _, c := range w.owed {
 		if signed[c.Serial], err = i.sign(ctx, file, history, checked, c); err != nil {
 			return fmt.Errorf("signing serial %d of subscriber %s: %w", c.Serial, subscriber, err)
 		}
 	}
 	crashSigned.Hit()
-	err = i.record(ctx, subscriber, procedure, owed, signed)
+	err = i.record(ctx, subscriber, w.procedure, w.owed, signed)
 	crashRecorded.Hit()
 	return err
 }
 
-// owed are the authorised certificates of a state.
-func owed(head eventlog.Head) ([]*events.Certificate, string, error) {
+// work is what one procedure is owed: that of the card, or one of a smartphone.
+type work struct {
+	procedure string
+	owed      []*events.Certificate
+}
+
+// owed are the authorised certificates of a state, by procedure.
+func owed(head eventlog.Head) ([]work, error) {
 	state, err := lifecycle.DecodeSubscriber(head.State)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	owed := slices.DeleteFunc(state.Certificates, func(c *events.Certificate) bool {
-		return c.Status != events.CertificateStatus_CERTIFICATE_STATUS_AUTHORIZED
-	})
-	return owed, state.GetProcedure().GetId(), nil
+	all := []work{{state.GetProcedure().GetId(), state.Certificates}}
+	for _, phone := range state.Phones {
+		all = append(all, work{phone.Procedure, phone.Certificates})
+	}
+	for n := range all {
+		all[n].owed = slices.DeleteFunc(all[n].owed, func(c *events.Certificate) bool {
+			return c.Status != events.CertificateStatus_CERTIFICATE_STATUS_AUTHORIZED
+		})
+	}
+	return slices.DeleteFunc(all, func(w work) bool { return len(w.owed) == 0 }), nil
 }
 
 // sign verifies everything that led to the authorisation and signs its bytes.
 func (i *Issuer) sign(ctx context.Context, file dossier.Dossier, history []eventlog.Record, checked claims, c *events.Certificate) ([]byte, error) {
-	authorized, err := i.authorisation(ctx, history, checked, c.Serial)
+	authorized, err := i.authorisation(ctx, file, history, checked, c.Serial)
 	if err != nil {
 		return nil, err
 	}
@@ -217,6 +239,8 @@ func matches(content *x509.Certificate, a *events.IssueAuthorized) error {
 		return fmt.Errorf("another key in the bytes than in the authorisation: %w", ErrNotBelieved)
 	case content.NotBefore.UnixMilli() != a.NotBeforeMs || content.NotAfter.UnixMilli() != a.NotAfterMs:
 		return fmt.Errorf("another validity in the bytes than in the authorisation: %w", ErrNotBelieved)
+	case ca.OnPhone(content) != (a.Device != ""):
+		return fmt.Errorf("a card's certificate authorised for a smartphone, or the other way round: %w", ErrNotBelieved)
 	}
 	return nil
 }
@@ -224,7 +248,7 @@ func matches(content *x509.Certificate, a *events.IssueAuthorized) error {
 // authorisation finds the authorisation of a serial and checks that a registration authority made it, on the claim of
 // an enrolled counter that holds a request for this very key (design.md: whoever merely controls NATS gets nothing
 // signed). The commits' own signatures were verified with the history.
-func (i *Issuer) authorisation(ctx context.Context, history []eventlog.Record, checked claims, serial uint64) (*events.IssueAuthorized, error) {
+func (i *Issuer) authorisation(ctx context.Context, file dossier.Dossier, history []eventlog.Record, checked claims, serial uint64) (*events.IssueAuthorized, error) {
 	for _, r := range history {
 		for _, e := range r.Commit.GetEvents() {
 			a := e.GetIssueAuthorized()
@@ -237,6 +261,9 @@ func (i *Issuer) authorisation(ctx context.Context, history []eventlog.Record, c
 			claim, err := i.checkedClaim(ctx, checked, r.Commit)
 			if err != nil {
 				return nil, err
+			}
+			if a.Device != "" {
+				return a, requestedOnPhone(file, r.Commit, claim, a)
 			}
 			return a, requested(claim, a)
 		}
@@ -296,7 +323,12 @@ func requested(claim *events.Claim, a *events.IssueAuthorized) error {
 	if claim.GetKeysGenerated().GetCard() != a.Card || claim.GetProcedure() != a.Procedure {
 		return fmt.Errorf("the counter's claim is about another card or procedure: %w", ErrNotBelieved)
 	}
-	for _, k := range claim.GetKeysGenerated().GetKeys() {
+	return requestedKey(claim.GetKeysGenerated().GetKeys(), a)
+}
+
+// requestedKey finds the request for the key authorised.
+func requestedKey(requests []*events.KeyRequest, a *events.IssueAuthorized) error {
+	for _, k := range requests {
 		if k.Kind != a.Kind {
 			continue
 		}
@@ -310,6 +342,31 @@ func requested(claim *events.Claim, a *events.IssueAuthorized) error {
 		}
 	}
 	return fmt.Errorf("the counter's claim holds no request for this key: %w", ErrNotBelieved)
+}
+
+// requestedOnPhone checks that a smartphone's application holds a request for the key authorised, and that the card's
+// signature certificate named in the same commit has signed it: a gateway that was taken over gets nothing signed either.
+func requestedOnPhone(file dossier.Dossier, c *events.Commit, claim *events.Claim, a *events.IssueAuthorized) error {
+	received := claim.GetPhoneApplicationReceived()
+	asked, err := events.ParsePhone(received)
+	if err != nil || asked.Device != a.Device || asked.Procedure != a.Procedure || claim.GetProcedure() != a.Procedure {
+		return fmt.Errorf("the application is about another smartphone or procedure: %w", ErrNotBelieved)
+	}
+	for _, e := range c.GetEvents() {
+		accepted := e.GetApplicationAccepted()
+		if accepted == nil {
+			continue
+		}
+		der, err := file.Certificate(accepted.ProvedBy)
+		if err == nil {
+			err = events.VerifyPhone(received, der)
+		}
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrNotBelieved, err)
+		}
+		return requestedKey(asked.Keys, a)
+	}
+	return fmt.Errorf("no accepted application stands with the authorisation: %w", ErrNotBelieved)
 }
 
 // record stores the certificates, sealed, in the commit that ends what they replace.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -21,6 +22,7 @@ import (
 	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/natstest"
+	"shomei/services/issuer"
 	"shomei/services/servicetest"
 )
 
@@ -250,5 +252,66 @@ func TestAcrossTheEndOfAnAuthority(t *testing.T) {
 	servicetest.Check(t, w.Issuer.Settle(t.Context(), l.Subscriber))
 	if n := w.Count(l.Subscriber, "CertificateIssued"); n != 2 {
 		t.Errorf("%d certificates issued, want 2: %v", n, w.Events(l.Subscriber))
+	}
+}
+
+// TestForgedPhoneAuthorisations: whoever holds a registration authority's key and a gateway's, but not the card, gets
+// nothing signed for a smartphone.
+func TestForgedPhoneAuthorisations(t *testing.T) {
+	w := servicetest.New(t, "2024-03-05 10:00")
+	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
+	gateway, authority := w.Enrol(servicetest.Office, "gateway", "phone"), w.Trust(eventlog.RoleRA)
+	for name, row := range map[string]struct {
+		key     int // that signs the application; 1 is the card's
+		device  string
+		refused string
+	}{
+		"right in everything": {1, "android-1", ""},
+		"another key":         {7, "android-1", "not signed with the card's"},
+		"another smartphone":  {1, "android-2", "another smartphone"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := gateway.Phone(l, "android-1")
+			p.CardKey = row.key
+			c := p.Asks(events.Operation_OPERATION_PHONE_ISSUE, 4, auth)
+			key := servicetest.CardKey(w, 4)
+			spki, err := x509.MarshalPKIXPublicKey(key.Public())
+			servicetest.Check(t, err)
+			sum := sha256.Sum256(spki)
+			g, err := w.Directory.Generations().At(ca.Auth, "", w.Clock.Now())
+			servicetest.Check(t, err)
+			head, err := w.Log.Load(t.Context(), events.KindSubscriber, l.Subscriber)
+			servicetest.Check(t, err)
+			now, serial, last := w.Clock.Now().Truncate(time.Second), 9000+head.Revision, civil.New(2028, 6, 18)
+			tbs, err := ca.BuildTBS(ca.Input{
+				Generation: g, Serial: serial, NotBefore: now, LastDay: last, PublicKey: &key.PublicKey, Phone: true,
+				Office: ca.Municipality{Prefecture: "Chiba-ken", City: "Sammu-shi"}, Counter: "12237A001",
+			})
+			servicetest.Check(t, err)
+			digest := sha256.Sum256(tbs)
+			sealed, err := dossier.Sealer{Vault: w.Vault, Subscriber: l.Subscriber, Revision: head.Revision + 1}.TBS(serial, tbs)
+			servicetest.Check(t, err)
+			w.Append(authority, l.Subscriber, c.Id, gateway.ID,
+				events.New(&events.ApplicationAccepted{
+					Procedure: p.Procedure, Operation: events.Operation_OPERATION_PHONE_ISSUE, Device: row.device, ProvedBy: l.Serial(sign),
+					Counter: gateway.ID,
+				}),
+				events.New(&events.KeysRecorded{Procedure: p.Procedure, Device: row.device, Claim: gateway.Received(c).Signed}),
+				events.New(&events.IssueAuthorized{
+					Procedure: p.Procedure, Serial: serial, Kind: auth, Regime: events.Regime_REGIME_MYNUMBER, Authority: "auth",
+					Generation: g.KeyID, NotBeforeMs: now.UnixMilli(), NotAfterMs: last.EndInstant().UnixMilli(), LastDay: last.String(),
+					SpkiSha256: sum[:], Tbs: sealed, TbsSha256: digest[:], Device: row.device, Parent: l.Serial(auth),
+				}))
+			before := w.Count(l.Subscriber, "CertificateIssued")
+			err = w.Issuer.Settle(t.Context(), l.Subscriber)
+			signed := w.Count(l.Subscriber, "CertificateIssued") - before
+			switch {
+			case row.refused == "" && (err != nil || signed != 1):
+				t.Errorf("%d signed: %v", signed, err)
+			case row.refused != "" && (!errors.Is(err, issuer.ErrNotBelieved) || !strings.Contains(err.Error(), row.refused) || signed != 0):
+				t.Errorf("%d signed: %v, want %q", signed, err, row.refused)
+			}
+		})
+		w.Append(authority, l.Subscriber, "clean-"+strings.ReplaceAll(name, " ", "-"), "", events.New(&events.CertificateRevoked{Serial: w.State(l.Subscriber).Phones[0].Certificates[0].Serial}))
 	}
 }

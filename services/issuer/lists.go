@@ -35,11 +35,14 @@ type lists struct {
 	unlisted map[string]bool
 	// lastDays of certificates, which say until when a revocation is listed.
 	lastDays map[uint64]string
+	// released is when a hold of an authority was last lifted.
+	released map[string]time.Time
 }
 
 func newLists() *lists {
 	return &lists{
 		byAuthority: make(map[string]map[uint64]ca.Revocation), unlisted: make(map[string]bool), lastDays: make(map[uint64]string),
+		released: make(map[string]time.Time),
 	}
 }
 
@@ -81,6 +84,8 @@ func (l *lists) take(c *events.Commit) {
 			l.add(b.Authority, b.Serial, e.RecordedMs, ca.Reason(lifecycle.CRLReason(b.Reason)))
 		case *events.CertificateSuspended:
 			l.add(b.Authority, b.Serial, e.RecordedMs, ca.Reason(lifecycle.CRLReason(events.RevocationReason_REVOCATION_REASON_CERTIFICATE_HOLD)))
+		case *events.CertificateReleased:
+			l.release(b.Authority, b.Serial, e.RecordedMs)
 		case *events.IssueAbandoned:
 			l.add(b.Authority, b.Serial, e.RecordedMs, 0)
 		case *events.CertificateDiscarded:
@@ -101,9 +106,17 @@ func (l *lists) add(authority string, serial uint64, recordedMs int64, reason ca
 	}
 }
 
-// newest is when the last revocation of an authority was recorded.
+// release takes an entry off: a full list says that a hold is lifted by not naming the serial (RFC 5280 section 5.3.1 has
+// removeFromCRL for delta lists only).
+func (l *lists) release(authority string, serial uint64, recordedMs int64) {
+	delete(l.byAuthority[authority], serial)
+	l.unlisted[authority] = true
+	l.released[authority] = time.UnixMilli(recordedMs).UTC().Truncate(time.Second)
+}
+
+// newest is when the last revocation or release of an authority was recorded.
 func (l *lists) newest(authority string) time.Time {
-	var newest time.Time
+	newest := l.released[authority]
 	for _, r := range l.byAuthority[authority] {
 		if r.RevokedAt.After(newest) {
 			newest = r.RevokedAt

@@ -205,3 +205,48 @@ func TestCeremoniesAreHeldOnce(t *testing.T) {
 		t.Error("an issuer without any authority says that it could sign")
 	}
 }
+
+// TestAPhonesHoldIsLifted: on the list while the phone is lost, off it once found, with openssl as the judge; the card's
+// certificates stay good throughout.
+func TestAPhonesHoldIsLifted(t *testing.T) {
+	w := servicetest.New(t, "2024-03-05 10:00")
+	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
+	gateway, telephone := w.Enrol(servicetest.Office, "gateway", "phone"), w.Enrol(servicetest.Office, "telephone", "telephone")
+	p := gateway.Phone(l, "android-1").Register(4, auth, sign)
+	serials := make(map[events.CertificateKind]uint64)
+	for _, held := range w.State(l.Subscriber).Phones[0].Certificates {
+		serials[held.Kind] = held.Serial
+	}
+	crls := filepath.Join(w.Dir, "crl")
+	published := func(wantAuth, wantSign string) {
+		t.Helper()
+		w.Clock.SetTo(w.Clock.Now().Add(time.Minute))
+		servicetest.Check(t, w.Issuer.PublishDue(t.Context(), crls))
+		for kind, want := range map[events.CertificateKind]string{auth: wantAuth, sign: wantSign} {
+			if got := judge(t, w, crls, l.Certificate(serials[kind])); !strings.Contains(got, want) {
+				t.Errorf("kind %v on the phone: openssl says %s, want %s", kind, got, want)
+			}
+			if got := judge(t, w, crls, l.Certificate(l.Serial(kind))); got != "OK" {
+				t.Errorf("kind %v on the card: openssl says %s", kind, got)
+			}
+		}
+	}
+	published("OK", "OK")
+	telephone.Decide(telephone.Claim("", "", func(c *events.Claim) {
+		c.Fact = &events.Claim_LossNotified{LossNotified: &events.LossNotified{By: "telephone", Device: "android-1"}}
+	}, servicetest.Resident("100")))
+	published("certificate revoked", "certificate revoked")
+	reasons, _ := listed(t, filepath.Join(crls, "auth.crl"))
+	if reasons[serials[auth]] != 6 {
+		t.Errorf("the hold is listed with reason %d", reasons[serials[auth]])
+	}
+	gateway.Decide(p.Asks(events.Operation_OPERATION_PHONE_RELEASE, 0))
+	published("OK", "certificate revoked")
+	reasons, _ = listed(t, filepath.Join(crls, "sign.crl"))
+	if reasons[serials[sign]] != 1 {
+		t.Errorf("the signature certificate is listed with reason %d, want keyCompromise", reasons[serials[sign]])
+	}
+	w.Clock.SetTo(w.Clock.Now().Add(time.Minute))
+	gateway.Decide(p.Asks(events.Operation_OPERATION_PHONE_REVOKE, 0))
+	published("certificate revoked", "certificate revoked")
+}

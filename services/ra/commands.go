@@ -21,6 +21,10 @@ func maySay(role string, c *events.Claim) bool {
 		return role == "counter" || role == "register"
 	case *events.Claim_AuthorityOrder:
 		return role == "operator"
+	case *events.Claim_PhoneApplicationReceived:
+		return role == "phone" || role == "counter"
+	case *events.Claim_PhoneInstalled:
+		return role == "phone"
 	}
 	return false
 }
@@ -65,12 +69,18 @@ func (a *attempt) command() (lifecycle.Command, error) {
 		if role := a.received.Enrolment.Role; role != "counter" {
 			by = role // only a counter has seen who reports, and revokes
 		}
-		return lifecycle.ReportLoss{By: by, Filed: a.filed, Switches: a.Switches}, nil
+		return lifecycle.ReportLoss{By: by, Device: fact.LossNotified.Device, Filed: a.filed, Switches: a.Switches}, nil
 	case *events.Claim_CardFoundNotified:
 		return lifecycle.ReportFound{Card: fact.CardFoundNotified.Card, Filed: a.filed, Switches: a.Switches}, nil
 	case *events.Claim_AuthorityOrder:
 		f := fact.AuthorityOrder
 		return lifecycle.OrderByAuthority{Serials: f.Serials, Reason: f.Reason, Filed: a.filed, Switches: a.Switches}, nil
+	case *events.Claim_PhoneInstalled:
+		f := fact.PhoneInstalled
+		return lifecycle.RecordInstalled{
+			Procedure: c.Procedure, Obligation: ObligationOf(f.Obligation), Device: f.Device, Serials: f.Serials,
+			SHA256: f.CertificatesSha256, Filed: a.filed,
+		}, nil
 	case *events.Claim_RecordChangeNotified:
 		return a.changeRecord(fact.RecordChangeNotified)
 	}

@@ -27,10 +27,19 @@ var errMoved = errors.New("the history has moved on")
 // keys authorises certificates for the keys a card has generated. The serials are taken before the decision and given
 // back if it does not use them.
 func (a *attempt) keys(ctx context.Context, fact *events.KeysGenerated) error {
-	made, err := a.generated(fact)
+	made, err := a.generated(fact.Keys)
 	if err != nil {
 		return err
 	}
+	return a.withSerials(ctx, made, func(read reader) (eventlog.Outcome, error) { return a.authorize(ctx, fact, made, read) })
+}
+
+// reader reads a subscriber's history.
+type reader = func(context.Context, eventlog.Record) ([]eventlog.Record, error)
+
+// withSerials decides with a serial for each key, and decides again when the history has moved on meanwhile.
+func (a *attempt) withSerials(ctx context.Context, made *generatedKeys, decide func(reader) (eventlog.Outcome, error)) error {
+	defer made.giveBack(a.serials)
 	for _, k := range made.keys {
 		serial, err := a.serials.take(ctx)
 		if err != nil {
@@ -38,10 +47,9 @@ func (a *attempt) keys(ctx context.Context, fact *events.KeysGenerated) error {
 		}
 		made.serials[k.Kind] = serial
 	}
-	defer made.giveBack(a.serials)
 	read := a.Log.HistorySince // what is remembered may be late, then the decision says so
 	for {
-		outcome, err := a.authorize(ctx, fact, made, read)
+		outcome, err := decide(read)
 		if errors.Is(err, errMoved) {
 			read = a.history
 			continue
@@ -85,10 +93,10 @@ var authorityKinds = map[events.CertificateKind]ca.Kind{
 }
 
 // generated reads the requests: each must be signed by the key it names.
-func (a *attempt) generated(fact *events.KeysGenerated) (*generatedKeys, error) {
+func (a *attempt) generated(requests []*events.KeyRequest) (*generatedKeys, error) {
 	g := &generatedKeys{public: make(map[string]*rsa.PublicKey), serials: make(map[events.CertificateKind]uint64)}
 	asked := make(map[events.CertificateKind]struct{})
-	for _, k := range fact.Keys {
+	for _, k := range requests {
 		kind, known := authorityKinds[k.Kind]
 		if _, twice := asked[k.Kind]; twice || !known {
 			return nil, unfit("two keys of one kind, or a key of an unknown one")
@@ -113,15 +121,12 @@ func (a *attempt) history(ctx context.Context, r eventlog.Record) ([]eventlog.Re
 	return a.Log.History(ctx, r.Kind, r.ID)
 }
 
-func (a *attempt) authorize(ctx context.Context, fact *events.KeysGenerated, made *generatedKeys, read func(context.Context, eventlog.Record) ([]eventlog.Record, error)) (eventlog.Outcome, error) {
+func (a *attempt) authorize(ctx context.Context, fact *events.KeysGenerated, made *generatedKeys, read reader) (eventlog.Outcome, error) {
 	history, err := read(ctx, eventlog.Record{Kind: events.KindSubscriber, ID: a.subscriber})
 	if err != nil {
 		return eventlog.Outcome{}, err
 	}
-	record, err := dossier.Of(a.Vault, a.subscriber, history).Identity()
-	if errors.Is(err, dossier.ErrNotFound) || errors.Is(err, vault.ErrErased) {
-		return eventlog.Outcome{}, unfit("keys of a subscriber without a resident record: %v", err)
-	}
+	record, err := a.identityOf(history)
 	if err != nil {
 		return eventlog.Outcome{}, err
 	}
@@ -143,6 +148,15 @@ func (a *attempt) authorize(ctx context.Context, fact *events.KeysGenerated, mad
 			Claim: a.received.Signed, Signing: signing, Person: person, Filed: a.filed, Switches: a.Switches,
 		}, nil
 	})
+}
+
+// identityOf is the resident record that a certificate is made of.
+func (a *attempt) identityOf(history []eventlog.Record) (*events.ResidentRecord, error) {
+	record, err := dossier.Of(a.Vault, a.subscriber, history).Identity()
+	if errors.Is(err, dossier.ErrNotFound) || errors.Is(err, vault.ErrErased) {
+		return nil, unfit("keys of a subscriber without a resident record: %v", err)
+	}
+	return record, err
 }
 
 // signing names serial, authority and generation for each kind.
@@ -206,6 +220,7 @@ func (a *attempt) input(g *ca.Generation, b *events.IssueAuthorized) (ca.Input, 
 		Generation: g, Serial: b.Serial, NotBefore: notBefore, LastDay: last, PublicKey: a.made.public[string(b.SpkiSha256)],
 		Office:  ca.Municipality{Prefecture: office.PrefectureRomaji, City: office.MunicipalityRomaji},
 		Counter: counter.Code, Sequence: int(b.Serial % 1000),
+		Phone: b.Device != "",
 	}
 	if g.Kind != ca.Auth {
 		in.Holder, err = holder(a.identity)

@@ -164,6 +164,8 @@ func (a *attempt) decide(ctx context.Context) error {
 		return a.application(ctx, fact.ApplicationReceived)
 	case *events.Claim_KeysGenerated:
 		return a.keys(ctx, fact.KeysGenerated)
+	case *events.Claim_PhoneApplicationReceived:
+		return a.phone(ctx, fact.PhoneApplicationReceived)
 	default:
 		command, err := a.command()
 		if err != nil {
@@ -300,7 +302,7 @@ func (a *attempt) envelope() eventlog.Envelope {
 var actorKinds = map[string]events.ActorKind{
 	"counter": events.ActorKind_ACTOR_KIND_CLERK, "factory": events.ActorKind_ACTOR_KIND_FACTORY,
 	"register": events.ActorKind_ACTOR_KIND_REGISTER, "telephone": events.ActorKind_ACTOR_KIND_TELEPHONE,
-	"operator": events.ActorKind_ACTOR_KIND_OPERATOR,
+	"operator": events.ActorKind_ACTOR_KIND_OPERATOR, "phone": events.ActorKind_ACTOR_KIND_PHONE,
 }
 
 // complete fills in what a pure decision can't hold: sealed personal data and the bytes to be signed.

@@ -44,7 +44,7 @@ func TestTwoCountersGiveOnePersonOneID(t *testing.T) {
 func TestWhatCannotBeAttributedIsQuarantined(t *testing.T) {
 	w := servicetest.New(t, morning)
 	roles := make(map[string]*servicetest.Desk)
-	for _, role := range []string{"counter", "factory", "register", "telephone", "operator"} {
+	for _, role := range []string{"counter", "factory", "register", "telephone", "operator", "phone"} {
 		roles[role] = w.Enrol(servicetest.Office, "source-"+role, role)
 	}
 	loss := func(c *events.Claim) {
@@ -62,6 +62,8 @@ func TestWhatCannotBeAttributedIsQuarantined(t *testing.T) {
 		"register applies":    {"register", "may not claim", applied, nil},
 		"telephone applies":   {"telephone", "may not claim", applied, nil},
 		"operator applies":    {"operator", "may not claim", applied, nil},
+		"phone applies":       {"phone", "may not claim", applied, nil},
+		"phone reports":       {"phone", "may not claim", loss, nil},
 		"telephone changes":   {"telephone", "may not claim", change, nil},
 		"factory reports":     {"factory", "may not claim", loss, nil},
 		"nothing is said":     {"counter", "may not claim", func(*events.Claim) {}, nil},

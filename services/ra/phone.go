@@ -1,0 +1,111 @@
+package ra
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"shomei/events"
+	"shomei/pkg/civil"
+	"shomei/pkg/dossier"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/lifecycle"
+	"shomei/pkg/regime"
+	"shomei/pkg/vault"
+)
+
+// phone decides on an application about a smartphone. One from the phone itself is believed for the card's signature under
+// it; one from a counter, because a clerk has seen who asks.
+func (a *attempt) phone(ctx context.Context, fact *events.PhoneApplicationReceived) error {
+	asked, err := a.phoneAsked(fact)
+	if err != nil {
+		return err
+	}
+	made, err := a.generated(asked.Keys)
+	if err != nil {
+		return err
+	}
+	office, err := a.Directory.Office(a.claim.Office, civil.Of(a.filed))
+	if err != nil {
+		return unfit("office: %v", err)
+	}
+	return a.withSerials(ctx, made, func(read reader) (eventlog.Outcome, error) {
+		return a.phoneDecided(ctx, fact, asked, made, office, read)
+	})
+}
+
+// phoneAsked reads what is asked. A counter has no proof to give and makes no keys; from a phone nothing counts without.
+func (a *attempt) phoneAsked(fact *events.PhoneApplicationReceived) (*events.PhoneApplication, error) {
+	asked, err := events.ParsePhone(fact)
+	if err != nil {
+		return nil, unfit("%v", err)
+	}
+	issues := asked.Operation == events.Operation_OPERATION_PHONE_ISSUE
+	switch fromPhone := a.received.Enrolment.Role == "phone"; {
+	case !events.ValidID(asked.Device):
+		return nil, unfit("device: not a smartphone's id")
+	case asked.Procedure != a.claim.Procedure || asked.Procedure == "":
+		return nil, unfit("the application is for another procedure than its claim")
+	case !issues && asked.Operation != events.Operation_OPERATION_PHONE_RELEASE && asked.Operation != events.Operation_OPERATION_PHONE_REVOKE:
+		return nil, unfit("%v is not asked for about a smartphone", asked.Operation)
+	case issues != (len(asked.Keys) > 0):
+		return nil, unfit("%d keys for %v", len(asked.Keys), asked.Operation)
+	case issues && asked.Platform == events.PhonePlatform_PHONE_PLATFORM_UNSPECIFIED:
+		return nil, unfit("a smartphone of no known platform")
+	case fromPhone && (asked.MadeMs <= 0 || len(fact.Proof) == 0):
+		return nil, unfit("an application from a smartphone without a proof or its time")
+	case !fromPhone && (issues || len(fact.Proof) > 0):
+		return nil, unfit("a counter passes on what only a smartphone can ask")
+	}
+	return asked, nil
+}
+
+func (a *attempt) phoneDecided(ctx context.Context, fact *events.PhoneApplicationReceived, asked *events.PhoneApplication, made *generatedKeys, office regime.Office, read reader) (eventlog.Outcome, error) {
+	history, err := read(ctx, eventlog.Record{Kind: events.KindSubscriber, ID: a.subscriber})
+	if err != nil {
+		return eventlog.Outcome{}, err
+	}
+	if a.identity, err = a.identityOf(history); err != nil {
+		return eventlog.Outcome{}, err
+	}
+	a.made = made
+	return a.update(ctx, func(h eventlog.Head, state *events.SubscriberState) (lifecycle.Command, error) {
+		if h.Revision != uint64(len(history)) {
+			return nil, errMoved
+		}
+		c := lifecycle.ApplyPhone{
+			Procedure: asked.Procedure, Operation: asked.Operation, Device: asked.Device, Platform: asked.Platform, Keys: made.keys,
+			Claim: a.received.Signed, OfficeID: a.claim.Office, Counter: a.claim.Counter, Office: office, Filed: a.filed,
+			Switches: a.Switches,
+		}
+		if c.Signing, err = a.signing(nil, made, h.Now); err != nil {
+			return nil, err
+		}
+		if len(fact.Proof) == 0 {
+			return c, nil
+		}
+		c.Made = time.UnixMilli(asked.MadeMs)
+		c.ProvedBy, err = a.proved(fact, state, history)
+		return c, err
+	})
+}
+
+// proved gives the serial of the card's signature certificate under whose key the application was signed: the one the
+// person holds. Without one there is nobody to have signed, which the rules refuse; a signature by any other key is forged.
+func (a *attempt) proved(fact *events.PhoneApplicationReceived, state *events.SubscriberState, history []eventlog.Record) (uint64, error) {
+	held := lifecycle.Live(state, events.Regime_REGIME_MYNUMBER, events.CertificateKind_CERTIFICATE_KIND_SIGN)
+	if held == nil || held.Status == events.CertificateStatus_CERTIFICATE_STATUS_AUTHORIZED {
+		return 0, nil
+	}
+	der, err := dossier.Of(a.Vault, a.subscriber, history).Certificate(held.Serial)
+	if errors.Is(err, dossier.ErrNotFound) || errors.Is(err, vault.ErrErased) {
+		return 0, unfit("the certificate that should have signed can't be read: %v", err)
+	}
+	if err != nil {
+		return 0, err
+	}
+	if err := events.VerifyPhone(fact, der); err != nil {
+		return 0, unfit("%v", err)
+	}
+	return held.Serial, nil
+}
