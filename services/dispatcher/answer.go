@@ -7,6 +7,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/eventlog"
+	"shomei/pkg/lifecycle"
 	"shomei/pkg/regime"
 )
 
@@ -26,6 +27,14 @@ func (d dispatcher) answer(r eventlog.Record, state *events.SubscriberState) *ev
 			Serial: held.Serial, Kind: held.Kind, Regime: held.Regime, Status: held.Status, LastDay: held.LastDay,
 			WindowOpens: held.WindowOpens,
 		})
+	}
+	for _, phone := range state.Phones {
+		for _, held := range phone.Certificates {
+			a.PhoneCertificates = append(a.PhoneCertificates, &events.CertificateState{
+				Serial: held.Serial, Kind: held.Kind, Regime: events.Regime_REGIME_MYNUMBER, Status: held.Status,
+				LastDay: lifecycle.LastDay(state, held), Device: phone.Device,
+			})
+		}
 	}
 	return &events.Downlink{
 		Id: "answer/" + c.CommandId, Counter: c.Counter, Procedure: c.CorrelationId, Subscriber: r.ID,
@@ -79,11 +88,13 @@ func inVain(list []*events.Event) []string {
 func endingOf(e *events.Event) *events.Ending {
 	switch b := events.BodyOf(e).(type) {
 	case *events.CertificateRevoked:
-		return &events.Ending{Serial: b.Serial, Kind: b.Kind, Status: events.CertificateStatus_CERTIFICATE_STATUS_REVOKED}
+		return &events.Ending{Serial: b.Serial, Kind: b.Kind, Status: events.CertificateStatus_CERTIFICATE_STATUS_REVOKED, Device: b.Device}
 	case *events.CertificateSuspended:
-		return &events.Ending{Serial: b.Serial, Kind: b.Kind, Status: events.CertificateStatus_CERTIFICATE_STATUS_SUSPENDED}
+		return &events.Ending{Serial: b.Serial, Kind: b.Kind, Status: events.CertificateStatus_CERTIFICATE_STATUS_SUSPENDED, Device: b.Device}
+	case *events.CertificateReleased:
+		return &events.Ending{Serial: b.Serial, Kind: b.Kind, Status: events.CertificateStatus_CERTIFICATE_STATUS_VALID, Device: b.Device}
 	case *events.CertificateExpired:
-		return &events.Ending{Serial: b.Serial, Kind: b.Kind, Status: events.CertificateStatus_CERTIFICATE_STATUS_EXPIRED}
+		return &events.Ending{Serial: b.Serial, Kind: b.Kind, Status: events.CertificateStatus_CERTIFICATE_STATUS_EXPIRED, Device: b.Device}
 	case *events.CardVoided:
 		return &events.Ending{Card: b.Card, CardStatus: events.CardStatus_CARD_STATUS_VOID}
 	case *events.CardReturned:

@@ -170,12 +170,18 @@ func RetireCards(ctx context.Context, log *eventlog.Log, r eventlog.Record) erro
 // command makes the message for one obligation; nil when no counter is to fulfil it.
 func (d dispatcher) command(ctx context.Context, r eventlog.Record, state *events.SubscriberState, o *events.Obligation) (*events.Downlink, error) {
 	p := state.GetProcedure()
-	if p.GetId() != o.Target || p.GetCounter() == "" {
+	counter, phone := p.GetCounter(), installing(state, o)
+	if phone != nil {
+		counter = phone.Counter
+	} else if p.GetId() != o.Target {
+		return nil, nil
+	}
+	if counter == "" {
 		return nil, nil
 	}
 	now := d.Clock()
 	link := &events.Downlink{
-		Id: fmt.Sprintf("%s/%s", r.ID, o.Id), Counter: p.Counter, Procedure: p.Id, Subscriber: r.ID,
+		Id: fmt.Sprintf("%s/%s", r.ID, o.Id), Counter: counter, Procedure: o.Target, Subscriber: r.ID,
 		IssuedMs: now.UnixMilli(), DeadlineMs: now.Add(d.Patience).UnixMilli(),
 	}
 	if d.memory.sent(link.Id) {
@@ -188,11 +194,20 @@ func (d dispatcher) command(ctx context.Context, r eventlog.Record, state *event
 		}
 		link.Body = &events.Downlink_GenerateKeys{GenerateKeys: generateKeys(p)}
 	case events.ObligationKind_OBLIGATION_KIND_WRITE_CARD:
-		command, err := d.writeCertificates(ctx, r, state)
+		certificates, err := d.toWrite(ctx, r, ofProcedure(state))
 		if err != nil {
 			return nil, err
 		}
+		command := &events.WriteCertificates{Card: p.Card, CardLastDay: p.CardLastDay, Certificates: certificates}
 		link.Body = &events.Downlink_WriteCertificates{WriteCertificates: command}
+	case events.ObligationKind_OBLIGATION_KIND_INSTALL_PHONE:
+		certificates, err := d.toWrite(ctx, r, phone.GetCertificates())
+		if err != nil {
+			return nil, err
+		}
+		link.Body = &events.Downlink_InstallCertificates{InstallCertificates: &events.InstallCertificates{
+			Device: phone.Device, Certificates: certificates,
+		}}
 	case events.ObligationKind_OBLIGATION_KIND_UNBLOCK_PIN:
 		link.Body = &events.Downlink_UnblockPins{UnblockPins: &events.UnblockPins{Card: p.Card, Pins: p.Pins, Regime: cardRegime(p)}}
 	default:
@@ -216,17 +231,36 @@ func cardRegime(p *events.Procedure) events.Regime {
 	return events.Regime_REGIME_MYNUMBER
 }
 
-// writeCertificates gathers the certificates of the open procedure, each with its issuer's.
-func (d dispatcher) writeCertificates(ctx context.Context, r eventlog.Record, state *events.SubscriberState) (*events.WriteCertificates, error) {
+// installing is the smartphone to which certificates are owed by this obligation; nil when it is about a card.
+func installing(state *events.SubscriberState, o *events.Obligation) *events.Phone {
+	for _, phone := range state.Phones {
+		if o.Kind == events.ObligationKind_OBLIGATION_KIND_INSTALL_PHONE && phone.Procedure == o.Target {
+			return phone
+		}
+	}
+	return nil
+}
+
+// ofProcedure are the certificates that the open procedure has made.
+func ofProcedure(state *events.SubscriberState) (made []*events.Certificate) {
+	for _, c := range state.Certificates {
+		if c.Procedure == state.Procedure.GetId() {
+			made = append(made, c)
+		}
+	}
+	return made
+}
+
+// toWrite gathers those certificates that are signed and not where they belong yet, each with its issuer's.
+func (d dispatcher) toWrite(ctx context.Context, r eventlog.Record, made []*events.Certificate) ([]*events.CertificateToWrite, error) {
 	history, err := d.Log.HistorySince(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	file := dossier.Of(d.Vault, r.ID, history)
-	p := state.Procedure
-	command := &events.WriteCertificates{Card: p.Card, CardLastDay: p.CardLastDay}
-	for _, c := range state.Certificates {
-		if c.Procedure != p.Id || c.CertificateSha256 == nil || c.Written || ended(c.Status) {
+	var list []*events.CertificateToWrite
+	for _, c := range made {
+		if c.CertificateSha256 == nil || c.Written || ended(c.Status) {
 			continue
 		}
 		der, err := file.Certificate(c.Serial)
@@ -237,11 +271,11 @@ func (d dispatcher) writeCertificates(ctx context.Context, r eventlog.Record, st
 		if err != nil {
 			return nil, err
 		}
-		command.Certificates = append(command.Certificates, &events.CertificateToWrite{
+		list = append(list, &events.CertificateToWrite{
 			Serial: c.Serial, Kind: c.Kind, Certificate: der, IssuerCertificate: issuer,
 		})
 	}
-	return command, nil
+	return list, nil
 }
 
 // ended tells that nobody needs a certificate on a card any more: it was revoked while it was on its way.
