@@ -11,12 +11,15 @@ import (
 // statusAt is the status of a row of certificates at the instant t: its last
 // milestone by then. A certificate is past its end at the instant after
 // notAfter, whether or not its expiry has been recorded yet (RFC 5280
-// 4.1.2.5). never is the epoch.
+// 4.1.2.5). never is the epoch. A suspension stands for ever unless a release
+// follows it, which it can on a smartphone only; there each of them counts.
 const statusAt = `multiIf(
 	abandoned > never AND abandoned <= t, 'abandoned',
 	revoked > never AND revoked <= t, 'revoked',
 	expired > never AND expired <= t OR not_after > never AND not_after < t, 'expired',
-	suspended > never AND suspended <= t, 'suspended',
+	empty(releases) AND suspended > never AND suspended <= t, 'suspended',
+	notEmpty(releases) AND arrayMax(arrayFilter(x -> x <= toUnixTimestamp64Milli(t), arrayPushFront(holds, toUInt64(0)))) >
+		arrayMax(arrayFilter(x -> x <= toUnixTimestamp64Milli(t), arrayPushFront(releases, toUInt64(0)))), 'suspended',
 	delivered > never AND delivered <= t, 'valid',
 	issued > never AND issued <= t, 'issued',
 	'authorized')`
@@ -56,10 +59,23 @@ type Certificate struct {
 	Cause        string    `ch:"cause" json:"cause"`
 	SuspendCause string    `ch:"suspend_cause" json:"suspend_cause"`
 	Revision     uint64    `ch:"revision" json:"revision"` // of the newest commit that touched it
+	// Device is the smartphone that holds it, Parent the card's certificate (serial) that it is bound to; absent on a card.
+	Device   string   `ch:"device" json:"device,omitempty"`
+	Parent   uint64   `ch:"parent" json:"parent,omitempty"`
+	Holds    []uint64 `ch:"holds" json:"-"` // suspensions and releases on a smartphone, Unix milliseconds
+	Releases []uint64 `ch:"releases" json:"-"`
 }
 
 // asOf leaves of a certificate what had happened by t.
 func (c Certificate) asOf(t time.Time) Certificate {
+	switch {
+	case len(c.Releases) > 0:
+		c.Suspended = heldSince(c.Holds, c.Releases, t)
+	case len(c.Holds) == 0:
+		c.Holds, c.Releases = nil, nil // an empty list is read as one without room
+	default:
+		c.Releases = nil
+	}
 	for _, milestone := range []*time.Time{
 		&c.Authorized, &c.Issued, &c.Written, &c.Delivered, &c.WindowOpened, &c.Suspended, &c.Revoked, &c.Expired, &c.Abandoned,
 	} {
@@ -76,6 +92,22 @@ func (c Certificate) asOf(t time.Time) Certificate {
 	return c
 }
 
+// heldSince is the suspension that stands at t, or zero.
+func heldSince(holds, releases []uint64, t time.Time) time.Time {
+	latest := func(list []uint64) (ms uint64) {
+		for _, at := range list {
+			if at <= uint64(t.UnixMilli()) {
+				ms = max(ms, at)
+			}
+		}
+		return ms
+	}
+	if since := latest(holds); since > latest(releases) {
+		return instant(int64(since))
+	}
+	return time.Time{}
+}
+
 // certificateRows makes, of each event, what it adds to the rows of
 // certificates: the columns it knows, and the milestone it is.
 type certificateRows struct{ *block[Certificate] }
@@ -89,14 +121,14 @@ func (r certificateRows) addOf(s source) {
 			Kind: word(b.Kind), Regime: word(b.Regime), Office: s.commit.Office, Municipality: b.Municipality,
 			Card: b.Card, Authority: b.Authority, Procedure: b.Procedure, Replaces: b.Replaces,
 			NotBefore: instant(b.NotBeforeMs), NotAfter: instant(b.NotAfterMs),
-			LastDay: day(b.LastDay), WindowOpens: day(b.WindowOpens), Authorized: recorded,
+			LastDay: day(b.LastDay), WindowOpens: day(b.WindowOpens), Authorized: recorded, Device: b.Device, Parent: b.Parent,
 		})
 	case *events.CertificateIssued:
 		r.put(s, b.Serial, Certificate{
 			Kind: word(b.Kind), Regime: word(b.Regime), Municipality: b.Municipality,
 			Card: b.Card, Authority: b.Authority, Procedure: b.Procedure,
 			NotBefore: instant(b.NotBeforeMs), NotAfter: instant(b.NotAfterMs),
-			LastDay: day(b.LastDay), WindowOpens: day(b.WindowOpens), Issued: recorded,
+			LastDay: day(b.LastDay), WindowOpens: day(b.WindowOpens), Issued: recorded, Device: b.Device, Parent: b.Parent,
 		})
 	case *events.CertificateWritten:
 		for _, serial := range b.Serials {
@@ -109,7 +141,13 @@ func (r certificateRows) addOf(s source) {
 	case *events.WindowOpened:
 		r.put(s, b.Serial, Certificate{WindowOpened: recorded})
 	case *events.CertificateSuspended:
-		r.put(s, b.Serial, Certificate{Suspended: recorded, SuspendCause: b.Cause})
+		row := Certificate{Suspended: recorded, SuspendCause: b.Cause}
+		if b.Device != "" {
+			row.Holds = []uint64{uint64(s.event.RecordedMs)}
+		}
+		r.put(s, b.Serial, row)
+	case *events.CertificateReleased:
+		r.put(s, b.Serial, Certificate{Releases: []uint64{uint64(s.event.RecordedMs)}})
 	default:
 		r.addEnd(s, recorded)
 	}
@@ -186,10 +224,11 @@ type StatusCount struct {
 	Count  uint64 `ch:"n" json:"count"`
 }
 
-// CountsByStatus counts all certificates by regime, kind and status at an
-// instant, as it was known then.
+// CountsByStatus counts the certificates on cards by regime, kind and status at
+// an instant, as it was known then. What follows them on smartphones is not
+// counted beside them.
 func (w *Warehouse) CountsByStatus(ctx context.Context, when time.Time) ([]StatusCount, error) {
 	return ask[StatusCount](ctx, w, "counts by status", withInstant+"SELECT regime, kind, "+statusAt+` AS status, count() AS n
-		FROM {certificates} FINAL WHERE authorized <= t GROUP BY regime, kind, status ORDER BY regime, kind, status`,
+		FROM {certificates} FINAL WHERE authorized <= t AND device = '' GROUP BY regime, kind, status ORDER BY regime, kind, status`,
 		at("at", when))
 }

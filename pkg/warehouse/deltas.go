@@ -42,6 +42,9 @@ type certificateFacts struct {
 }
 
 func (r *deltaRows) addOf(s source) {
+	if b, ok := s.body.(interface{ GetDevice() string }); ok && b.GetDevice() != "" {
+		return // what is on a smartphone is counted with the card's that it follows
+	}
 	row := deltaRow{ID: s.commit.Id, Revision: s.commit.Revision, Index: s.index, Recorded: instant(s.event.RecordedMs)}
 	switch b := s.body.(type) {
 	case *events.CertificateIssued:

@@ -36,8 +36,8 @@ var periodStart = map[string]string{
 	"month": "toDate32(toStartOfMonth(d))", "week": "toDate32(toMonday(d))", "day": "d",
 }
 
-// Forecast counts the certificates in force at q.At (issued, valid or
-// suspended) by the period of their last day and of their window's first day.
+// Forecast counts the certificates in force on cards at q.At (issued, valid or
+// suspended; nobody comes to a counter for one on a smartphone) by the period of their last day and of their window's first day.
 // Periods in which nothing happens are left out.
 func (w *Warehouse) Forecast(ctx context.Context, q ForecastQuery) ([]Bucket, error) {
 	start, ok := periodStart[q.By]
@@ -54,7 +54,7 @@ func (w *Warehouse) Forecast(ctx context.Context, q ForecastQuery) ([]Bucket, er
 	return ask[Bucket](ctx, w, "a forecast", withInstant+`
 		SELECT `+start+` AS starts, regime, kind, countIf(which = 1) AS expiring, countIf(which = 2) AS opening
 		FROM (SELECT regime, kind, last_day, window_opens, `+statusAt+` AS status FROM {certificates} FINAL
-			WHERE authorized <= t AND ({office:String} = '' OR office = {office:String} OR municipality = {office:String}))
+			WHERE authorized <= t AND device = '' AND ({office:String} = '' OR office = {office:String} OR municipality = {office:String}))
 		ARRAY JOIN [last_day, window_opens] AS d, [1, 2] AS which
 		WHERE status IN ('issued', 'valid', 'suspended') AND d BETWEEN toDate32({from:String}) AND toDate32({to:String})
 		GROUP BY starts, regime, kind ORDER BY starts, regime, kind`,

@@ -364,3 +364,62 @@ func plainCount(commits []*events.Commit, effective, known time.Time) int64 {
 	}
 	return n
 }
+
+// A certificate on a smartphone has its row, can rest and live again more than once, and is nobody's visit.
+func TestPhone(t *testing.T) {
+	s := newStory("phonephonephonephonephone", time.Date(2024, 3, 5, 0, 0, 0, 0, time.UTC))
+	s.issue(1, auth, "2028-06-18", "2028-03-19")
+	s.commit(&events.Delivered{Procedure: "p1", Serials: []uint64{1}, Card: "card-1"})
+	s.issue(2, auth, "2028-06-18", "")
+	for _, c := range s.commits[3:] {
+		for _, e := range c.Events {
+			if b := e.GetIssueAuthorized(); b != nil {
+				b.Device, b.Parent, b.Card = "android-1", 1, ""
+			}
+			if b := e.GetCertificateIssued(); b != nil {
+				b.Device, b.Parent, b.Card = "android-1", 1, ""
+			}
+		}
+	}
+	s.commit(&events.Delivered{Procedure: "p1", Serials: []uint64{2}, Device: "android-1"})
+	at := map[string]time.Time{"valid": s.now}
+	hold := func(name string) {
+		s.commit(&events.CertificateSuspended{Serial: 2, Kind: auth, Cause: "smartphone-lost", Authority: "auth", Device: "android-1"})
+		at[name] = s.now
+	}
+	hold("suspended")
+	s.commit(&events.CertificateReleased{Serial: 2, Kind: auth, Cause: "smartphone-found", Authority: "auth", Device: "android-1"})
+	at["valid again"] = s.now
+	hold("suspended again")
+	s.commit(&events.CertificateReleased{Serial: 2, Kind: auth, Cause: "smartphone-found", Authority: "auth", Device: "android-1"})
+	at["valid for the third time"] = s.now
+	w := applied(t, s.commits)
+	for name, when := range at {
+		got, err := w.State(t.Context(), "2", when)
+		if err != nil || got[0].Status != strings.Fields(name)[0] || got[0].Device != "android-1" || got[0].Parent != 1 {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+		if held := strings.HasPrefix(name, "suspended"); held != got[0].Suspended.Equal(when) || !held && !got[0].Suspended.IsZero() {
+			t.Errorf("%s: suspended at %v, want %v", name, got[0].Suspended, when)
+		}
+	}
+	buckets, err := w.Forecast(t.Context(), ForecastQuery{By: "month", At: s.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var expiring, opening uint64
+	for _, b := range buckets {
+		expiring, opening = expiring+b.Expiring, opening+b.Opening
+	}
+	if expiring != 1 || opening != 1 {
+		t.Errorf("%d end and %d windows open, want the card's alone: %+v", expiring, opening, buckets)
+	}
+	counts, err := w.CountsByStatus(t.Context(), s.now)
+	if err != nil || len(counts) != 1 || counts[0].Count != 1 {
+		t.Errorf("counts %+v, %v; want the card's alone", counts, err)
+	}
+	inForce, err := w.InForce(t.Context(), s.now, s.now)
+	if err != nil || len(inForce) != 1 || inForce[0].Count != 1 {
+		t.Errorf("in force %+v, %v; want the card's alone", inForce, err)
+	}
+}

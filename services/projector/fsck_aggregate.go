@@ -146,7 +146,31 @@ func (c *check) checkLive(state []byte, where string) {
 		}
 		live[key] = held.Serial
 	}
+	c.checkPhones(s, where)
 }
+
+// checkPhones looks for a certificate on a smartphone that is in force without the card's that it is bound to, or while
+// that one is suspended, and for two of a kind on one smartphone (domain.md 1.4.7, 1.4.9).
+func (c *check) checkPhones(s *events.SubscriberState, where string) {
+	for _, phone := range s.Phones {
+		live := make(map[events.CertificateKind]uint64)
+		for _, held := range phone.Certificates {
+			i := slices.IndexFunc(s.Certificates, func(parent *events.Certificate) bool { return parent.Serial == held.Parent })
+			switch {
+			case i < 0 || !slices.Contains(inForce, s.Certificates[i].Status) || s.Certificates[i].Kind != held.Kind:
+				c.report.add(where, nextProgram, "serial %d on a smartphone outlives serial %d of the card", held.Serial, held.Parent)
+			case s.Certificates[i].Status == suspendedStatus && held.Status != suspendedStatus:
+				c.report.add(where, nextProgram, "serial %d on a smartphone is in force while serial %d of the card is suspended", held.Serial, held.Parent)
+			}
+			if other, twice := live[held.Kind]; twice && held.Status != events.CertificateStatus_CERTIFICATE_STATUS_AUTHORIZED {
+				c.report.add(where, nextProgram, "serials %d and %d of one kind are live on one smartphone", other, held.Serial)
+			}
+			live[held.Kind] = held.Serial
+		}
+	}
+}
+
+const suspendedStatus = events.CertificateStatus_CERTIFICATE_STATUS_SUSPENDED
 
 var inForce = []events.CertificateStatus{
 	events.CertificateStatus_CERTIFICATE_STATUS_ISSUED, events.CertificateStatus_CERTIFICATE_STATUS_VALID,
@@ -278,6 +302,13 @@ func owes(s *events.SubscriberState, kind events.ObligationKind, target string) 
 }
 
 func owesSignature(s *events.SubscriberState, serial uint64) bool {
+	for _, phone := range s.Phones {
+		for _, held := range phone.Certificates {
+			if held.Serial == serial && held.Status == events.CertificateStatus_CERTIFICATE_STATUS_AUTHORIZED {
+				return owes(s, events.ObligationKind_OBLIGATION_KIND_SIGN, phone.Procedure)
+			}
+		}
+	}
 	return slices.ContainsFunc(s.Certificates, func(held *events.Certificate) bool {
 		return held.Serial == serial && held.Status == events.CertificateStatus_CERTIFICATE_STATUS_AUTHORIZED &&
 			owes(s, events.ObligationKind_OBLIGATION_KIND_SIGN, held.Procedure)

@@ -97,8 +97,8 @@ func (c *check) compareLists(held *certificate) {
 // expected is what a list made at an instant must say of a certificate: whether it must stand there, and whether what
 // ended it fell into the very second of the list.
 func (held *certificate) expected(at time.Time) (entry x509.RevocationListEntry, must, same bool) {
-	ended, suspended := second(max(held.revoked, held.abandoned)), second(held.suspended)
-	same = ended.Equal(at) || suspended.Equal(at)
+	ended, suspended := second(max(held.revoked, held.abandoned)), held.suspendedAt(at)
+	same = ended.Equal(at) || suspended.Equal(at) || slices.ContainsFunc(held.releases, func(ms uint64) bool { return second(int64(ms)).Equal(at) })
 	switch {
 	case !ended.IsZero() && !ended.After(at):
 		entry.RevocationTime, entry.ReasonCode, must = ended, held.crlReason, true
@@ -109,6 +109,26 @@ func (held *certificate) expected(at time.Time) (entry x509.RevocationListEntry,
 		must = false
 	}
 	return entry, must, same
+}
+
+// suspendedAt is since when it was suspended at an instant; zero when it was not, or not any more.
+func (held *certificate) suspendedAt(at time.Time) time.Time {
+	since := second(held.suspended)
+	if len(held.releases) == 0 {
+		return since
+	}
+	latest := func(list []uint64) (found time.Time) {
+		for _, ms := range list {
+			if s := second(int64(ms)); !s.After(at) && s.After(found) {
+				found = s
+			}
+		}
+		return found
+	}
+	if since = latest(held.holds); since.Before(latest(held.releases)) {
+		return time.Time{}
+	}
+	return since
 }
 
 func second(ms int64) time.Time {

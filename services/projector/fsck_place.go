@@ -2,6 +2,7 @@ package projector
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,12 +26,15 @@ type place struct {
 type certificate struct {
 	serial                                         uint64
 	subscriber, kind, regime, authority, card      string
+	device                                         string // the smartphone that holds it
+	parent                                         uint64
 	lastDay, windowOpens, reason                   string
 	replaces                                       uint64
 	notBefore, notAfter                            int64
 	authorized, issued, written, delivered, opened int64
 	suspended, revoked, expired, abandoned         int64
 	crlReason                                      int
+	holds, releases                                []uint64 // on a smartphone, where a suspension can be lifted
 }
 
 func (p *place) take(c *events.Commit) {
@@ -64,6 +68,7 @@ func (p *place) takeCertificate(e *events.Event) {
 	case *events.IssueAuthorized:
 		held := p.of(b.Serial)
 		held.kind, held.regime, held.authority, held.card = word(b.Kind), word(b.Regime), b.Authority, b.Card
+		held.device, held.parent = b.Device, b.Parent
 		held.lastDay, held.windowOpens, held.replaces = b.LastDay, b.WindowOpens, b.Replaces
 		held.notBefore, held.notAfter, held.authorized = b.NotBeforeMs, b.NotAfterMs, e.RecordedMs
 	case *events.CertificateIssued:
@@ -84,7 +89,15 @@ func (p *place) takeCertificate(e *events.Event) {
 func (p *place) takeEnd(e *events.Event) {
 	switch b := events.BodyOf(e).(type) {
 	case *events.CertificateSuspended:
-		p.of(b.Serial).suspended = e.RecordedMs
+		held := p.of(b.Serial)
+		held.suspended = e.RecordedMs
+		if b.Device != "" {
+			held.holds = append(held.holds, uint64(e.RecordedMs))
+		}
+	case *events.CertificateReleased:
+		held := p.of(b.Serial)
+		held.releases = append(held.releases, uint64(e.RecordedMs))
+		held.suspended = 0
 	case *events.CertificateRevoked:
 		held := p.of(b.Serial)
 		held.revoked, held.reason, held.crlReason = e.RecordedMs, reasonWord(b.Reason), int(lifecycle.CRLReason(b.Reason))
@@ -182,6 +195,9 @@ func (held *certificate) says() string {
 	if held.windowOpens != "" {
 		fmt.Fprintf(&b, ", window %s", held.windowOpens)
 	}
+	if held.device != "" {
+		fmt.Fprintf(&b, ", on smartphone %s bound to %d, held %v, released %v", held.device, held.parent, held.holds, held.releases)
+	}
 	if held.replaces != 0 {
 		fmt.Fprintf(&b, ", replaces %d", held.replaces)
 	}
@@ -215,7 +231,8 @@ func (held *certificate) says() string {
 func certificateFact(row warehouse.Certificate) fact {
 	held := certificate{
 		serial: row.Serial, subscriber: row.Subscriber, kind: row.Kind, regime: row.Regime, authority: row.Authority, card: row.Card,
-		replaces: row.Replaces, reason: row.Reason,
+		replaces: row.Replaces, reason: row.Reason, device: row.Device, parent: row.Parent,
+		holds: slices.Sorted(slices.Values(row.Holds)), releases: slices.Sorted(slices.Values(row.Releases)),
 		notBefore: millis(row.NotBefore), notAfter: millis(row.NotAfter), authorized: millis(row.Authorized), issued: millis(row.Issued),
 		written: millis(row.Written), delivered: millis(row.Delivered), opened: millis(row.WindowOpened),
 		suspended: millis(row.Suspended), revoked: millis(row.Revoked), expired: millis(row.Expired), abandoned: millis(row.Abandoned),

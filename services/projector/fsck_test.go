@@ -57,6 +57,15 @@ var logDamages = damages{
 		w.update(events.KindSubscriber, "beta", authorized(20, sign))
 		w.update(events.KindSubscriber, "beta", issued(20, sign))
 	}, "are live at a time"},
+	"phone without its card": {func(w *world) {
+		w.update(events.KindSubscriber, "gamma", onPhone(31, sign, 999)...)
+	}, "serial 31 on a smartphone outlives serial 999"},
+	"phone in force beside a suspended card": {func(w *world) {
+		w.update(events.KindSubscriber, "gamma", authorized(30, sign))
+		w.update(events.KindSubscriber, "gamma", issued(30, sign))
+		w.update(events.KindSubscriber, "gamma", onPhone(31, sign, 30)...)
+		w.update(events.KindSubscriber, "gamma", &events.CertificateSuspended{Serial: 30, Kind: sign, Authority: "sign"})
+	}, "serial 31 on a smartphone is in force while serial 30"},
 	"serial twice": {func(w *world) {
 		w.update(events.KindSubscriber, "gamma", authorized(5, sign), &events.IssueAbandoned{Serial: 5, Kind: sign, Authority: "sign"})
 	}, "serial 5 is used a second time"},
@@ -296,5 +305,14 @@ func TestAKeyThatCameBackIsFound(t *testing.T) {
 		if mentions(report, "the key of contact was destroyed by order and is there again") != held || asked == 0 {
 			t.Errorf("held %v, asked %d times: %v", held, asked, report.Findings)
 		}
+	}
+}
+
+// onPhone accepts a smartphone's application and authorises one certificate for it.
+func onPhone(serial uint64, kind events.CertificateKind, parent uint64) []events.Body {
+	b := authorized(serial, kind)
+	b.Device, b.Parent, b.Procedure, b.Card = "android-1", parent, "phone-1", ""
+	return []events.Body{
+		&events.ApplicationAccepted{Procedure: "phone-1", Operation: events.Operation_OPERATION_PHONE_ISSUE, Device: "android-1", Counter: "gateway"}, b,
 	}
 }
