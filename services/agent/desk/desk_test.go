@@ -59,7 +59,7 @@ func TestEveryWordThatIsComposedExists(t *testing.T) {
 	for _, e := range []regime.Effect{regime.Keep, regime.Revoke, regime.Suspend, regime.Void, regime.Expire, regime.Release} {
 		add("ending.effect.", string(e))
 	}
-	add("ending.certificate.", "revoked", "suspended", "expired")
+	add("ending.certificate.", "revoked", "suspended", "expired", "valid")
 	add("ending.card.", "void", "suspended", "expired", "custody", "held")
 	for _, k := range events.DeadlineKind_name {
 		if word := strings.ToLower(strings.TrimPrefix(k, "DEADLINE_KIND_")); word != "unspecified" {

@@ -154,6 +154,9 @@ func (d *Desk) tellEndings(v *procedureView, a *events.Answer, lang page.Languag
 		what, effect := say("ending.card", e.GetCard()), say("ending.card."+strings.ToLower(strings.TrimPrefix(e.GetCardStatus().String(), "CARD_STATUS_")))
 		if e.GetSerial() != 0 {
 			what = say("ending.certificate", say("ending.target."+nameOf(kinds, e.GetKind())), e.GetSerial())
+			if e.GetDevice() != "" {
+				what = say("ending.phone", what, e.GetDevice())
+			}
 			effect = say("ending.certificate." + strings.ToLower(strings.TrimPrefix(e.GetStatus().String(), "CERTIFICATE_STATUS_")))
 		}
 		why := ""
