@@ -71,7 +71,7 @@ func (a *app) enrolCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&dir, "out", "", "端末のフォルダー (folder of the bundle)")
-	flags.StringVar(&e.Role, "role", "counter", "counter, factory, register, telephone か operator")
+	flags.StringVar(&e.Role, "role", "counter", "counter, factory, register, telephone, operator か phone")
 	flags.StringVar(&e.Counter, "counter", "", "端末の名前。なければ次の番号 (its id; default: the office's next)")
 	flags.StringVar(&e.Code, "code", "", "証明書に載る9文字の番号。なければ次の番号 (counter id in certificates; default: the municipality's next)")
 	flags.StringVar(&e.Hub, "hub", "", "端末からつなぐ場所、tls://HOST:PORT (where the counter reaches the hub; default: where it listens)")

@@ -112,7 +112,7 @@ type Enrolled struct {
 	Code   string             `json:"code,omitempty"`
 }
 
-var roles = []string{"counter", "factory", "register", "telephone", "operator"}
+var roles = []string{"counter", "factory", "register", "telephone", "operator", "phone"}
 
 var codeForm = regexp.MustCompile(`^[0-9]{5}[0-9A-Z]{4}$`)
 
@@ -187,7 +187,7 @@ func (o Operator) complete(e *Enrolment) error {
 
 // completeCode gives those that work on cards the id that stands in certificates.
 func (o Operator) completeCode(e *Enrolment, municipality string) error {
-	if e.Role != "counter" && e.Role != "factory" {
+	if e.Role != "counter" && e.Role != "factory" && e.Role != "phone" {
 		if e.Code != "" {
 			return refuse("a %s makes no certificates and has no code", e.Role)
 		}

@@ -32,8 +32,8 @@ type Step struct {
 	Expect []Expectation
 }
 
-// Act is what happens in a step: *SetClock, *Wait, *Office, *Facts, *Application, *Finish, *Change, *Notification, *Order,
-// *Block or *Look.
+// Act is what happens in a step: *SetClock, *Wait, *Office, *Facts, *Application, *Finish, *Change, *Notification, *Phone,
+// *Order, *Block or *Look.
 type Act interface{ act() }
 
 // SetClock sets the clock forward to an instant.
@@ -142,6 +142,27 @@ type Notification struct {
 	Office string // empty: by telephone
 }
 
+// Phone is something about the certificates on a smartphone.
+type Phone struct {
+	Person   Resident
+	Step     PhoneStep
+	Device   string
+	Platform events.PhonePlatform
+	Kinds    []events.CertificateKind // none: both
+	Office   string                   // a clerk takes it in; empty: the phone itself asks, a loss is told by telephone
+}
+
+// PhoneStep is what is done about a smartphone.
+type PhoneStep string
+
+// What can be done about a smartphone.
+const (
+	RegisterPhone PhoneStep = "register"
+	LosePhone     PhoneStep = "lose"
+	FindPhone     PhoneStep = "find"
+	DisposePhone  PhoneStep = "dispose"
+)
+
 // Order is the authority's: an error in a certificate, or its own key compromised.
 type Order struct {
 	Person Resident
@@ -167,6 +188,7 @@ func (*Application) act()  {}
 func (*Finish) act()       {}
 func (*Change) act()       {}
 func (*Notification) act() {}
+func (*Phone) act()        {}
 func (*Order) act()        {}
 func (*Block) act()        {}
 func (*Look) act()         {}

@@ -12,8 +12,24 @@ import (
 
 var tokyo = civil.Tokyo
 
-// readCertificate takes what is expected of a person's newest certificate of a kind, or of the one before it.
-func readCertificate(w *words, e *Expectation, kind string) {
+// readPhoneCertificate takes what is expected of a certificate on a smartphone.
+func readPhoneCertificate(w *words, e *Expectation) {
+	device := deviceID(w)
+	readCertificate(w, e, device, pick(w, "a kind of certificate", certificateKinds))
+}
+
+// deviceID takes the name of a smartphone.
+func deviceID(w *words) string {
+	id := w.next("a smartphone")
+	if w.err == nil && (!validName(id) || !events.ValidID(id)) {
+		w.fail("write it in a-z, 0-9 and -", "%q is no name for a smartphone", id)
+	}
+	return id
+}
+
+// readCertificate takes what is expected of a person's newest certificate of a kind, or of the one before it: on a
+// smartphone or, without a device, on the card.
+func readCertificate(w *words, e *Expectation, device, kind string) {
 	skip := 0
 	for w.accept("former", "前の") {
 		skip++
@@ -24,7 +40,7 @@ func readCertificate(w *words, e *Expectation, kind string) {
 			judge := f.read(w)
 			e.Lists = f.en == "listed"
 			e.judge = func(s *Seen) (string, bool) {
-				if c := s.Life.Newest(kind, skip); c != nil {
+				if c := s.Life.Newest(device, kind, skip); c != nil {
 					return judge(s, c)
 				}
 				return judge(s, &Certificate{Kind: kind, Status: "none"})

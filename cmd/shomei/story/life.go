@@ -24,6 +24,7 @@ type Certificate struct {
 	Authority  string
 	Generation []byte // key id of the issuer
 	Card       string
+	Device     string // the smartphone that holds it; empty on a card
 }
 
 // Card is a person's card as the log tells it.
@@ -63,10 +64,11 @@ func Read(subscriber string, commits []*events.Commit) *Life {
 	return l
 }
 
-// Newest is the certificate of a kind that was authorised last but skip; nil when there are not so many.
-func (l *Life) Newest(kind string, skip int) *Certificate {
+// Newest is the certificate of a kind that was authorised last but skip, on a smartphone or, without a device, on cards;
+// nil when there are not so many.
+func (l *Life) Newest(device, kind string, skip int) *Certificate {
 	for _, c := range slices.Backward(l.Certificates) {
-		if c.Kind != kind {
+		if c.Kind != kind || c.Device != device {
 			continue
 		}
 		if skip == 0 {
@@ -105,7 +107,7 @@ func (l *Life) certificateEvent(e *events.Event) {
 		l.Certificates = append(l.Certificates, &Certificate{
 			Serial: b.Serial, Kind: kindOf(b.Kind, b.Regime), Regime: Word(b.Regime), Status: "authorized", LastDay: b.LastDay, Window: b.WindowOpens,
 			Candidates: b.Candidates, NotBefore: time.UnixMilli(b.NotBeforeMs), NotAfter: time.UnixMilli(b.NotAfterMs),
-			Authority: b.Authority, Generation: b.Generation, Card: b.Card,
+			Authority: b.Authority, Generation: b.Generation, Card: b.Card, Device: b.Device,
 		})
 	case *events.CertificateIssued:
 		l.turn(b.Serial, "issued", "", at)
@@ -115,6 +117,9 @@ func (l *Life) certificateEvent(e *events.Event) {
 		}
 	case *events.CertificateSuspended:
 		l.turn(b.Serial, "suspended", "certificate-hold", at)
+	case *events.CertificateReleased:
+		l.turn(b.Serial, "valid", "", at)
+		l.released(b.Serial)
 	case *events.CertificateRevoked:
 		l.turn(b.Serial, "revoked", Word(b.Reason), at)
 	case *events.CertificateDiscarded:
@@ -140,6 +145,13 @@ func (l *Life) turn(serial uint64, status, reason string, at time.Time) {
 		c.SuspendedAt = at
 	case "revoked", "abandoned":
 		c.RevokedAt = at
+	}
+}
+
+// released forgets a suspension that was lifted.
+func (l *Life) released(serial uint64) {
+	if c := l.BySerial(serial); c != nil {
+		c.Reason, c.SuspendedAt = "", time.Time{}
 	}
 }
 

@@ -25,6 +25,7 @@ func statements() []entry[*reading] {
 		{"change", "異動", "PERSON CHANGE [at OFFICE]", "住民票の異動。/ A change of the resident record: " + inWords(changes) + ".", readChange},
 		{"lose", "紛失", "PERSON [at OFFICE]", "紛失の届出。役所がなければ電話で。/ Reports the card lost, by telephone unless an office is named.", readLose},
 		{"find", "発見", "PERSON at OFFICE", "紛失したカードが見つかった届出。/ Reports the card found again.", readFind},
+		{"phone", "スマホ", "PERSON ACT DEVICE [PLATFORM] [KIND…] [at OFFICE]", "スマートフォンの電子証明書。役所がなければスマートフォンから(紛失は電話で)。/ Certificates on a smartphone, from the phone itself (a loss by telephone) unless an office is named: " + inWords(phoneActs) + "; " + inWords(platforms) + ".", readPhone},
 		{"order", "職権", "PERSON ORDER [KIND…]", "認証局の職権による失効。/ The authority revokes: " + inWords(orders) + ".", readOrder},
 		{"block-pin", "ロック", "PERSON PIN… at OFFICE", "暗証番号を続けて誤り、ロックさせる。/ Types PINs wrongly until they are blocked.", readBlock},
 		{"look", "点検", "PERSON", "何もせず、確認だけする。/ Nothing happens; what stands under it is looked at.", readLook},
@@ -239,6 +240,23 @@ func readFind(w *words, r *reading) {
 	}
 	under[any](r, nil, nil, who.Nick)
 	r.step.Act = &Notification{Person: who, Found: true, Office: office}
+}
+
+func readPhone(w *words, r *reading) {
+	who := r.person(w)
+	p := &Phone{Person: who, Step: pick(w, "an act", phoneActs), Device: deviceID(w)}
+	if p.Step == RegisterPhone {
+		p.Platform = pick(w, "a platform", platforms)
+	}
+	if p.Step == RegisterPhone && knows(kinds, w.peek()) {
+		p.Kinds = some(w, "a kind of certificate", kinds)
+	}
+	office, ok := r.at(w)
+	if p.Office = office; ok && p.Step == RegisterPhone {
+		w.fail("leave the office out", "a smartphone makes its keys itself and applies for them itself")
+	}
+	under[any](r, nil, nil, who.Nick)
+	r.step.Act = p
 }
 
 func readOrder(w *words, r *reading) {

@@ -62,6 +62,15 @@ var cardKinds = []term[events.CardKind]{
 	{"mynumber", "マイナンバー", events.CardKind_CARD_KIND_MYNUMBER},
 }
 
+var phoneActs = []term[PhoneStep]{
+	{"register", "搭載", RegisterPhone}, {"lose", "紛失", LosePhone}, {"find", "発見", FindPhone}, {"dispose", "処分", DisposePhone},
+}
+
+var platforms = []term[events.PhonePlatform]{
+	{"android", "アンドロイド", events.PhonePlatform_PHONE_PLATFORM_ANDROID},
+	{"iphone", "アイフォーン", events.PhonePlatform_PHONE_PLATFORM_IPHONE},
+}
+
 // documents are what can be shown, as a counter writes it.
 var documents = []term[string]{
 	{"application-form", "申請書", "application-form"},

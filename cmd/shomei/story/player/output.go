@@ -33,6 +33,7 @@ type indexed struct {
 	RevokedAt   string `json:"revoked_at"`
 	SuspendedAt string `json:"suspended_at"`
 	Reason      string `json:"reason"`
+	Device      string `json:"device,omitempty"` // the smartphone that holds it
 }
 
 // Export leaves what a story made in a folder: ca/*.pem, certs/<serial>.pem and certs/index.json, crl/<kind>.crl,
@@ -223,6 +224,7 @@ func indexedOf(c *story.Certificate, subscriber string) indexed {
 	return indexed{
 		Serial: c.Serial, Kind: kind, Subscriber: subscriber, Regime: c.Regime, NotBefore: stamp(c.NotBefore), NotAfter: stamp(c.NotAfter),
 		LastDay: c.LastDay, Status: c.Status, RevokedAt: stamp(c.RevokedAt), SuspendedAt: stamp(c.SuspendedAt), Reason: asn1Name(c.Reason),
+		Device: c.Device,
 	}
 }
 

@@ -77,6 +77,8 @@ func (p *performance) perform(ctx context.Context, act story.Act) (outcome, erro
 		err = p.change(ctx, a)
 	case *story.Notification:
 		err = p.report(ctx, a)
+	case *story.Phone:
+		out, err = p.phone(ctx, a)
 	case *story.Order:
 		err = p.command(ctx, a)
 	case *story.Block:

@@ -26,6 +26,8 @@ type World struct {
 
 	secret []byte // of subscriber ids
 	desks  map[string]*desk
+	// gateways are the app gateways of offices, behind which the smartphones are.
+	gateways map[string]*gateway
 	// cards says at which counter's reader a card lies; "" at none yet.
 	cards map[string]string
 	kinds map[string]events.CardKind // of the cards made here
@@ -58,7 +60,7 @@ func Build(ctx context.Context, folder, agent string, begin time.Time, logger *s
 		return nil, errors.Join(err, h.Close())
 	}
 	return &World{
-		Hub: h, Agent: agent, secret: secret, desks: make(map[string]*desk), cards: make(map[string]string),
+		Hub: h, Agent: agent, secret: secret, desks: make(map[string]*desk), gateways: make(map[string]*gateway), cards: make(map[string]string),
 		kinds: make(map[string]events.CardKind),
 	}, nil
 }
@@ -68,6 +70,9 @@ func (w *World) Close() error {
 	var errs []error
 	for _, d := range w.desks {
 		errs = append(errs, d.close())
+	}
+	for _, g := range w.gateways {
+		g.close()
 	}
 	return errors.Join(append(errs, w.Hub.Close())...)
 }
