@@ -67,7 +67,7 @@ func acts(ctx context.Context, o Options) (figures []Figure, err error) {
 		if err != nil {
 			return nil, err
 		}
-		o.say("acts, turn %d: %.1f/s, floor %.1f/s", n+1, m.perSecond, f.perSecond)
+		o.say("acts, turn %d: %.1f/s, floor %.1f/s (%.1f and %.1f ms of a core)", n+1, m.perSecond, f.perSecond, m.core, f.core)
 		mine, floors = append(mine, m), append(floors, f)
 	}
 	ours, floor := medians(mine), medians(floors)
@@ -75,6 +75,7 @@ func acts(ctx context.Context, o Options) (figures []Figure, err error) {
 		{Part: "acts", Name: fmt.Sprintf("%d counters, two certificates each", desks), Value: ours.perSecond, Unit: "acts/s", Floor: floor.perSecond, OfFloor: 0.6, Why: whyActs},
 		{Name: "half of them within", Value: ours.p50, Unit: "ms", Floor: floor.p50},
 		{Name: "99 of 100 within", Value: ours.p99, Unit: "ms", Floor: floor.p99},
+		{Name: "processor time of hub and counters for one", Value: ours.core, Unit: "ms", Floor: floor.core},
 	}, nil
 }
 

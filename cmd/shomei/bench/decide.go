@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -28,14 +29,19 @@ const (
 
 var silent = slog.New(slog.NewTextHandler(io.Discard, nil))
 
-// sample is what one turn gave.
-type sample struct{ perSecond, p50, p99 float64 }
+// sample is what one turn gave: pieces of work a second, how long they took in milliseconds, and the milliseconds of a
+// core that this process spent on each.
+type sample struct{ perSecond, p50, p99, core float64 }
 
 // turn runs work on some goroutines for a time; i is another for each piece of work.
 func turn(workers int, span time.Duration, work func(worker int, i int64) error) (sample, error) {
 	var next atomic.Int64
 	var failed atomic.Pointer[error]
 	took := make([][]float64, workers)
+	before, err := processorTime(os.Getpid())
+	if err != nil {
+		return sample{}, err
+	}
 	begin := time.Now()
 	var group sync.WaitGroup
 	for w := range workers {
@@ -55,8 +61,13 @@ func turn(workers int, span time.Duration, work func(worker int, i int64) error)
 	if err := failed.Load(); err != nil {
 		return sample{}, *err
 	}
+	after, err := processorTime(os.Getpid())
+	if err != nil {
+		return sample{}, err
+	}
 	all := slices.Sorted(slices.Values(slices.Concat(took...)))
-	return sample{float64(len(all)) / spent.Seconds(), all[len(all)/2], all[len(all)*99/100]}, nil
+	core := float64((after - before).Microseconds()) / 1000 / float64(len(all))
+	return sample{float64(len(all)) / spent.Seconds(), all[len(all)/2], all[len(all)*99/100], core}, nil
 }
 
 // medians of the parts of several samples, each by itself.
@@ -70,7 +81,7 @@ func medians(samples []sample) sample {
 	}
 	return sample{
 		pick(func(s sample) float64 { return s.perSecond }), pick(func(s sample) float64 { return s.p50 }),
-		pick(func(s sample) float64 { return s.p99 }),
+		pick(func(s sample) float64 { return s.p99 }), pick(func(s sample) float64 { return s.core }),
 	}
 }
 
