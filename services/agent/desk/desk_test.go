@@ -165,7 +165,7 @@ func TestASecretOwnsItsBytes(t *testing.T) {
 func TestAMistakeIsNamedWithoutItsValue(t *testing.T) {
 	for _, body := range []string{
 		`{"person":{"sex":"花子"}}`, `{"person":"花子"}`, `{"express":"花子"}`, `花子`, `{"operation":"花子","channel":"self","clerk":"1"}`,
-		`{"operation":"issue","channel":"花子","clerk":"1"}`, `{"operation":"issue","channel":"self","clerk":"1","kinds":["花子"]}`,
+		`{"operation":"issue","channel":"花子","clerk":"1"}`, `{"operation":"issue","channel":"self","clerk":"1","kinds":["花子"]}`, `{"operation":"issue","channel":"self","clerk":"1","documents":["花子"]}`,
 	} {
 		var r request
 		err := decode([]byte(body), &r)
