@@ -189,6 +189,7 @@ func (p *phoneApplication) judgeIssue() error {
 		return err
 	}
 	p.judge(ruling)
+	p.judge(keyLengths(regime.MyNumber, p.Keys))
 	p.judge(regime.PhoneFee().Ruling)
 	return nil
 }
@@ -242,7 +243,7 @@ func (p *phoneApplication) accept() error {
 		accepted.Fee = append(accepted.Fee, &events.FeeItem{RuleId: item.Rule, Yen: uint32(item.Yen)})
 	}
 	p.emit(accepted, p.ruling.Applied...)
-	p.emit(&events.KeysRecorded{Procedure: p.Procedure, Device: p.Device, Keys: p.Keys, Claim: p.Claim})
+	p.emit(&events.KeysRecorded{Procedure: p.Procedure, Device: p.Device, Keys: p.Keys, Claim: p.Claim}, keyLengths(regime.MyNumber, p.Keys).Applied...)
 	for _, planned := range accepted.Planned {
 		p.authorize(planned)
 	}

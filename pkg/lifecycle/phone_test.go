@@ -44,7 +44,7 @@ func onKinds(kinds ...events.CertificateKind) func(*ApplyPhone) {
 	return func(c *ApplyPhone) {
 		c.Keys = nil
 		for _, k := range kinds {
-			c.Keys = append(c.Keys, &events.GeneratedKey{Kind: k})
+			c.Keys = append(c.Keys, &events.GeneratedKey{Kind: k, Bits: 2048})
 		}
 	}
 }
@@ -160,6 +160,7 @@ func TestPhoneNeedsTheCardsSignature(t *testing.T) {
 	p.do(ReportLoss{By: "telephone", Filed: p.now})
 	p.phoneRefused("mynumber.phone.signature-needed", p.phoneApplication(opPhoneRevoke, "android-1"))
 	p.phoneRefused(regime.NothingHeld, p.phoneApplication(opPhoneRevoke, "android-9", atCounter))
+	p.phoneRefused("mynumber.keys.rsa-2048", p.phoneApplication(opPhoneIssue, "android-9", func(c *ApplyPhone) { c.Keys[0].Bits = 1024 }))
 	p.do(p.phoneApplication(opPhoneRevoke, "android-1", atCounter))
 	p.wantPhone("android-1", 0, 0)
 }
