@@ -75,9 +75,14 @@ func take(a *events.Answer, e *events.Event) {
 
 // inVain are the rules by which the keys of a claim get no certificates any more; nil when they do, or it told of none.
 func inVain(list []*events.Event) []string {
-	made := slices.ContainsFunc(list, func(e *events.Event) bool { return e.GetKeysRecorded() != nil })
+	made := ""
 	for _, e := range list {
-		if made && e.GetApplicationWithdrawn() != nil {
+		if keys := e.GetKeysRecorded(); keys != nil {
+			made = keys.Procedure
+		}
+	}
+	for _, e := range list {
+		if w := e.GetApplicationWithdrawn(); w != nil && made != "" && w.Procedure == made {
 			return e.RuleIds
 		}
 	}
