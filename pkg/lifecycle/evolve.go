@@ -17,6 +17,7 @@ func Evolve(s *events.SubscriberState, c *events.Commit) {
 		evolve(s, e, uint32(i))
 	}
 	s.Commands = remember(s.Commands, c.CommandId, c.Revision)
+	makeRoom(s)
 }
 
 // evolve folds the event at index of the commit with revision s.Revision.

@@ -85,3 +85,30 @@ func TestStateStaysSmallWithPhones(t *testing.T) {
 	p.keys()
 	small("at rest beside a re-issue")
 }
+
+// Where a life is so full that its state would pass the limit, the oldest answers make room; the newest stay.
+func TestAFullStateForgetsItsOldestAnswers(t *testing.T) {
+	s := &events.SubscriberState{}
+	for i := range uint64(rememberedCommands) {
+		s.Commands = remember(s.Commands, strings.Repeat("c", int(i)+1), i+1)
+	}
+	limit := events.StateLimit(events.KindSubscriber)
+	pad := func(bytes int) { s.Municipality = strings.Repeat("1", bytes-proto.Size(s)+len(s.Municipality)) }
+	pad(limit - stateFrame - 8)
+	makeRoom(s)
+	if len(s.Commands) != rememberedCommands {
+		t.Fatalf("%d of %d answers are left in a state that fits", len(s.Commands), rememberedCommands)
+	}
+	pad(limit + 30)
+	makeRoom(s)
+	if size := proto.Size(s); size > limit-stateFrame || len(s.Commands) >= rememberedCommands {
+		t.Errorf("%d bytes, %d answers", size, len(s.Commands))
+	}
+	if _, known := remembered(s.Commands, strings.Repeat("c", rememberedCommands)); !known {
+		t.Error("the newest answer was forgotten")
+	}
+	pad(2 * limit)
+	if makeRoom(s); len(s.Commands) != fewestRemembered {
+		t.Errorf("%d answers are left of a state that no forgetting can save", len(s.Commands))
+	}
+}

@@ -105,6 +105,20 @@ func remember(commands []*events.RememberedCommand, id string, revision uint64) 
 	return commands[max(0, len(commands)-rememberedCommands):]
 }
 
+// fewestRemembered are kept in any state: what comes twice comes soon.
+const fewestRemembered = 4
+
+// stateFrame is what a state may take beside its own bytes where it is carried.
+const stateFrame = 8
+
+// makeRoom forgets answers, the oldest first, from a state that would pass its limit: those are looked for in the history
+// then. Nobody's life may get so full that nothing can be recorded of it any more.
+func makeRoom(s *events.SubscriberState) {
+	for len(s.Commands) > fewestRemembered && proto.Size(s) > events.StateLimit(events.KindSubscriber)-stateFrame {
+		s.Commands = s.Commands[1:]
+	}
+}
+
 // OwedSince is the revision of the commit that an obligation arose from; 0 for an id that this package did not make.
 func OwedSince(o *events.Obligation) uint64 {
 	revision, _, _ := strings.Cut(o.GetId(), ".")
