@@ -27,6 +27,8 @@ type Clock struct {
 	mu      sync.Mutex
 	latest  time.Time
 	changed chan struct{}
+	// seen is the file as it was when it was read last, nil when it may have been replaced within the same moment.
+	seen os.FileInfo
 }
 
 // SystemClock is the clock of production.
@@ -50,19 +52,38 @@ func OpenClock(path string, begin time.Time) (*Clock, error) {
 // Simulated tells whether this is a settable clock.
 func (c *Clock) Simulated() bool { return c.file != "" }
 
-// Now returns the time. A settable clock's file is read each time, and a file
+// Now returns the time. A settable clock's file is looked at each time, and a file
 // that is unreadable or was set back gives the latest instant seen.
 func (c *Clock) Now() time.Time {
 	if c.file == "" {
 		return time.Now()
 	}
-	at, err := readInstant(c.file)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err == nil && at.After(c.latest) {
-		c.move(at)
+	if info, err := os.Stat(c.file); err == nil && !c.isSeen(info) {
+		c.read(info)
 	}
 	return c.latest
+}
+
+// isSeen tells whether the file, which is only ever replaced, is the one that was read.
+func (c *Clock) isSeen(info os.FileInfo) bool {
+	return c.seen != nil && os.SameFile(info, c.seen) && info.ModTime().Equal(c.seen.ModTime())
+}
+
+// fileMoment is how long a file system may give two files the same time: a file as young as that is read again.
+const fileMoment = 100 * time.Millisecond
+
+// read is called with the lock held and what was known of the file before.
+func (c *Clock) read(info os.FileInfo) {
+	at, err := readInstant(c.file)
+	if err != nil {
+		return
+	}
+	c.move(at)
+	if c.seen = info; time.Since(info.ModTime()) < fileMoment {
+		c.seen = nil
+	}
 }
 
 // Advance moves a settable clock forward to the instant to, for every process

@@ -42,6 +42,29 @@ func TestSettableClockIsSharedAndGoesForwardOnly(t *testing.T) {
 	}
 }
 
+// The file is read again only when it was replaced: whoever shares it misses no move, however quick they come.
+func TestEveryMoveOfASharedClockIsSeen(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "clock")
+	one, err := OpenClock(path, begin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := OpenClock(path, begin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for move := range 500 {
+		for range 2 {
+			if err := one.Advance(one.Now().Add(time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, want := two.Now(), one.Now(); !got.Equal(want) {
+			t.Fatalf("after move %d the other sees %s, want %s", move, got, want)
+		}
+	}
+}
+
 func TestClockRefusesWhatItCannotDo(t *testing.T) {
 	if err := SystemClock().Advance(begin); !errors.Is(err, ErrNotSettable) {
 		t.Errorf("setting the system clock: %v", err)
