@@ -94,6 +94,9 @@ var words = page.Catalogue{
 	"cause.discarded":                 {JA: "交付前の廃棄", EN: "discarded before delivery"},
 	"cause.mynumber-handover":         {JA: "マイナンバーカードの交付", EN: "My Number card handed over"},
 	"cause.stay-ended":                {JA: "在留期間の満了", EN: "period of stay ended"},
+	"cause.smartphone-lost":           {JA: "スマートフォンの紛失の届出", EN: "smartphone reported lost"},
+	"cause.smartphone-found":          {JA: "スマートフォンの発見", EN: "smartphone found"},
+	"cause.smartphone-revoked":        {JA: "スマートフォンの利用終了の申請", EN: "smartphone given up"},
 	"cause.procedure-ended":           {JA: "手続の終了", EN: "procedure ended"},
 
 	"event.ApplicationAccepted":         {JA: "申請を受理", EN: "Application accepted"},
@@ -115,6 +118,7 @@ var words = page.Catalogue{
 	"event.FeeCollected":                {JA: "手数料を収納", EN: "Fee collected"},
 	"event.CertificateRevoked":          {JA: "証明書が失効", EN: "Certificate revoked"},
 	"event.CertificateSuspended":        {JA: "証明書を一時停止", EN: "Certificate suspended"},
+	"event.CertificateReleased":         {JA: "一時停止を解除", EN: "Suspension lifted"},
 	"event.CertificateExpired":          {JA: "証明書が満了", EN: "Certificate expired"},
 	"event.WindowOpened":                {JA: "更新期間の開始", EN: "Renewal window opened"},
 	"event.NoticeDue":                   {JA: "通知の予定", EN: "Notice due"},
