@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
@@ -52,10 +54,20 @@ func Open(t testing.TB, width, height int) *Browser {
 	ctx, endTab := chromedp.NewContext(allocator, chromedp.WithListener(b.listen))
 	t.Cleanup(func() { endTab(); endAllocator() })
 	b.Context = ctx
-	if err := chromedp.Do(ctx, chromedp.EmulateViewport(int64(width), int64(height))); err != nil {
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(int64(width), int64(height)), inFront()); err != nil {
 		t.Fatalf("starting chromium: %v", err)
 	}
 	return b
+}
+
+// inFront makes the page believe that its window has the focus, as that of a
+// reader has: without a screen some Chromiums give it to nobody, and then no
+// element matches :focus.
+func inFront() chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
+		return err
+	})
 }
 
 // upwards finds a file below the working directory or one above it.
