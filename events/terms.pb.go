@@ -504,6 +504,10 @@ const (
 	DeadlineKind_DEADLINE_KIND_MOVE_IN_14 DeadlineKind = 2
 	// CARD_90: card not submitted within 90 days of 転入届.
 	DeadlineKind_DEADLINE_KIND_CARD_90 DeadlineKind = 3
+	// OVERSEAS: a move overseas was notified ahead; on the next day the card and its certificates end.
+	DeadlineKind_DEADLINE_KIND_OVERSEAS DeadlineKind = 4
+	// OVERSEAS_KEPT: the same with continued use; the signature certificate ends.
+	DeadlineKind_DEADLINE_KIND_OVERSEAS_KEPT DeadlineKind = 5
 )
 
 // Enum value maps for DeadlineKind.
@@ -513,12 +517,16 @@ var (
 		1: "DEADLINE_KIND_MOVE_IN_30",
 		2: "DEADLINE_KIND_MOVE_IN_14",
 		3: "DEADLINE_KIND_CARD_90",
+		4: "DEADLINE_KIND_OVERSEAS",
+		5: "DEADLINE_KIND_OVERSEAS_KEPT",
 	}
 	DeadlineKind_value = map[string]int32{
-		"DEADLINE_KIND_UNSPECIFIED": 0,
-		"DEADLINE_KIND_MOVE_IN_30":  1,
-		"DEADLINE_KIND_MOVE_IN_14":  2,
-		"DEADLINE_KIND_CARD_90":     3,
+		"DEADLINE_KIND_UNSPECIFIED":   0,
+		"DEADLINE_KIND_MOVE_IN_30":    1,
+		"DEADLINE_KIND_MOVE_IN_14":    2,
+		"DEADLINE_KIND_CARD_90":       3,
+		"DEADLINE_KIND_OVERSEAS":      4,
+		"DEADLINE_KIND_OVERSEAS_KEPT": 5,
 	}
 )
 
@@ -965,12 +973,14 @@ const file_terms_proto_rawDesc = "" +
 	"\x1fRECORD_CHANGE_INDIVIDUAL_NUMBER\x10\v\x12\x1f\n" +
 	"\x1bRECORD_CHANGE_RESIDENT_CODE\x10\f\x12 \n" +
 	"\x1cRECORD_CHANGE_PERIOD_OF_STAY\x10\r\x12\x1e\n" +
-	"\x1aRECORD_CHANGE_OUT_OF_SCOPE\x10\x0e*\x84\x01\n" +
+	"\x1aRECORD_CHANGE_OUT_OF_SCOPE\x10\x0e*\xc1\x01\n" +
 	"\fDeadlineKind\x12\x1d\n" +
 	"\x19DEADLINE_KIND_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18DEADLINE_KIND_MOVE_IN_30\x10\x01\x12\x1c\n" +
 	"\x18DEADLINE_KIND_MOVE_IN_14\x10\x02\x12\x19\n" +
-	"\x15DEADLINE_KIND_CARD_90\x10\x03*d\n" +
+	"\x15DEADLINE_KIND_CARD_90\x10\x03\x12\x1a\n" +
+	"\x16DEADLINE_KIND_OVERSEAS\x10\x04\x12\x1f\n" +
+	"\x1bDEADLINE_KIND_OVERSEAS_KEPT\x10\x05*d\n" +
 	"\bCardKind\x12\x19\n" +
 	"\x15CARD_KIND_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eCARD_KIND_JUKI\x10\x01\x12\x16\n" +

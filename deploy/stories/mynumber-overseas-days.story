@@ -65,12 +65,33 @@ at 2024-05-20(月) 10:00
 change 甲 move-overseas at matsuyama
   happened 2024-05-26
   keeps-using
+  expect auth status valid
+  expect sign status valid
+  expect card status held
+  expect deadline overseas-kept 2024-05-25
+  expect rule deadline.overseas-on-its-day
 
 at 2024-05-24(金) 10:00
 
 change 乙 move-overseas at matsuyama
   happened 2024-05-28
   keeps-using
+  expect sign status valid
+
+at 2024-05-25(土) 10:00
+  expect 甲 auth status valid
+  expect 甲 card status held
+at 2024-05-26(日) 10:00
+  expect 甲 auth status revoked
+  expect 甲 auth reason cessation-of-operation
+  expect 甲 auth revoked-at 2024-05-26 03:00
+  expect 甲 deadline overseas-kept met
+  expect 甲 card status void
+  expect 乙 sign status valid
+at 2024-05-28(火) 10:00
+  expect 乙 sign status revoked
+  expect 乙 sign reason affiliation-changed
+  expect 乙 sign revoked-at 2024-05-28 03:00
 
 at 2024-05-29(水) 10:00
   expect 甲 auth status revoked

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"slices"
 	"testing"
 
 	"shomei/events"
@@ -126,6 +127,52 @@ func TestOverseasWithContinuedUse(t *testing.T) {
 			p.carried(opIssue, kinds(kindSign))
 		}
 	}
+}
+
+// A move overseas that is notified ahead ends nothing before its day, by whatever law holds on that day; who stays after
+// all keeps everything.
+func TestOverseasNotifiedAhead(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		day        string
+		keep       bool
+		then       string
+		sign, auth events.CertificateStatus
+		card       events.CardStatus
+	}{
+		{"the day before", "2024-06-10", true, "2024-06-09 23:00", valid, valid, events.CardStatus_CARD_STATUS_HELD},
+		{"the day", "2024-06-10", true, "2024-06-10 03:00", revoked, valid, events.CardStatus_CARD_STATUS_HELD},
+		{"the day, card given up", "2024-06-10", false, "2024-06-10 03:00", revoked, revoked, events.CardStatus_CARD_STATUS_VOID},
+		{"before the law", "2024-05-26", true, "2024-05-26 03:00", revoked, revoked, events.CardStatus_CARD_STATUS_VOID},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := fromFactory(t)
+			p.at("2020-03-19 10:00").carried(opRenew)
+			p.at("2024-05-20 10:00")
+			decided := p.change(events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS, func(r *ChangeRecord) { r.CausedOn, r.KeepUsing = c.day, c.keep })
+			if last := decided[len(decided)-1]; !slices.Contains(last.RuleIds, "deadline.overseas-on-its-day") {
+				t.Errorf("decided: %v", decided)
+			}
+			p.wantStatus(underMyNumber, kindSign, valid)
+			p.at(c.then).tick()
+			p.wantStatus(underMyNumber, kindSign, c.sign)
+			p.wantStatus(underMyNumber, kindAuth, c.auth)
+			if got := p.state.Card.Status; got != c.card {
+				t.Errorf("card: %v, want %v", got, c.card)
+			}
+		})
+	}
+	p := fromFactory(t)
+	p.at("2020-03-19 10:00").carried(opRenew)
+	p.at("2024-06-03 10:00").change(events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS, func(r *ChangeRecord) { r.PlannedOn, r.KeepUsing = "2024-06-10", true })
+	p.change(events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS, func(r *ChangeRecord) { r.PlannedOn = "2024-06-12" })
+	if len(p.state.Deadlines) != 1 {
+		t.Errorf("waiting after a second notification: %v", p.state.Deadlines)
+	}
+	p.at("2024-06-11 10:00").tick()
+	p.wantStatus(underMyNumber, kindSign, valid)
+	p.at("2024-06-12 10:00").tick()
+	p.wantStatus(underMyNumber, kindAuth, revoked)
 }
 
 // Who comes home has a new address: the signature certificate that was issued abroad ends (Reg2016 Art 20), the other

@@ -73,12 +73,14 @@ func (d *decision) changeEnds(c ChangeRecord, leftAgain bool) error {
 	if !ends {
 		return nil
 	}
+	if event == regime.EvOverseas {
+		return d.movedOverseas(c)
+	}
 	for _, r := range d.regimesHeld() {
 		if r == regime.Juki && event == regime.EvNumberChanged {
 			continue // juki cards carry no Individual Number, and that law's tables do not know the event
 		}
-		err := d.end(consequence{event: event, regime: r, keepUse: c.KeepUsing, on: lawDay(event, c), switches: c.Switches})
-		if err != nil {
+		if err := d.end(consequence{event: event, regime: r, keepUse: c.KeepUsing, switches: c.Switches}); err != nil {
 			return err
 		}
 	}
@@ -90,12 +92,68 @@ func (d *decision) changeEnds(c ChangeRecord, leftAgain bool) error {
 	return nil
 }
 
-// lawDay is the day that decides: for a move overseas that of the move, otherwise (zero) that of the recording.
-func lawDay(event regime.Event, c ChangeRecord) civil.Date {
-	if event == regime.EvOverseas {
-		return day(c.CausedOn)
+// movedOverseas ends what a move overseas ends, on its day: one that is notified ahead waits for it, because until then the
+// holder lives here (domain.md 1.4.7).
+func (d *decision) movedOverseas(c ChangeRecord) error {
+	d.dropMove()
+	on := day(c.PlannedOn)
+	if on.IsZero() {
+		on = day(c.CausedOn)
 	}
-	return civil.Date{}
+	if !on.After(d.today()) {
+		return d.leave(on, c.KeepUsing, c.Switches)
+	}
+	kind := events.DeadlineKind_DEADLINE_KIND_OVERSEAS
+	if c.KeepUsing {
+		kind = events.DeadlineKind_DEADLINE_KIND_OVERSEAS_KEPT
+	}
+	rules, err := d.overseasRules(on, c.KeepUsing, c.Switches)
+	if err != nil || len(rules) == 0 {
+		return err // nothing is held that the day could end
+	}
+	d.emit(&events.DeadlineSet{
+		Kind: kind, StartsOn: civil.Of(d.filed).String(), Statutory: on.String(), LastDay: on.AddDays(-1).String(),
+	}, append(rules, regime.OverseasOnItsDay)...)
+	return nil
+}
+
+// overseasRules are the rules by which a move overseas on that day ends something, under every regime of which something
+// is held.
+func (d *decision) overseasRules(on civil.Date, keepUse bool, switches regime.Switches) (rules []string, err error) {
+	for _, r := range d.regimesHeld() {
+		law, err := switches.Consequences(regime.ConsequenceIn{Regime: r, Event: regime.EvOverseas, On: on, ContinuedUse: keepUse})
+		if err != nil {
+			return nil, err
+		}
+		rules = append(rules, law.Rules...)
+	}
+	return rules, nil
+}
+
+// leave ends what a move overseas on that day ends.
+func (d *decision) leave(on civil.Date, keepUse bool, switches regime.Switches) error {
+	for _, r := range d.regimesHeld() {
+		err := d.end(consequence{event: regime.EvOverseas, regime: r, keepUse: keepUse, on: on, switches: switches})
+		if err != nil {
+			return err
+		}
+	}
+	d.withdrawOutdated(regime.EvOverseas, switches)
+	return nil
+}
+
+// dropMove forgets a move overseas that was notified and is not to come as it was.
+func (d *decision) dropMove() {
+	for _, deadline := range slices.Clone(d.state.Deadlines) {
+		if overseas(deadline.Kind) {
+			d.emit(&events.DeadlineMet{Kind: deadline.Kind}, regime.OverseasOnItsDay)
+		}
+	}
+}
+
+// overseas tells whether what waits for its day is a move overseas.
+func overseas(kind events.DeadlineKind) bool {
+	return kind == events.DeadlineKind_DEADLINE_KIND_OVERSEAS || kind == events.DeadlineKind_DEADLINE_KIND_OVERSEAS_KEPT
 }
 
 // withdrawOutdated withdraws an application for a signature certificate that no longer says what the record says: it
@@ -161,6 +219,7 @@ func (d *decision) setDeadline(kind events.DeadlineKind, starts civil.Date, law 
 // movedIn meets or misses the chains that the move-out started, and starts the 90 days for submitting the card unless
 // it came with the notification.
 func (d *decision) movedIn(c ChangeRecord, moved civil.Date) error {
+	d.dropMove()
 	if moved.IsZero() {
 		moved = civil.Of(d.filed)
 	}

@@ -60,11 +60,25 @@ func (d *decision) missDeadlines(before civil.Date, switches regime.Switches) er
 			continue
 		}
 		d.caused = last.AddDays(1).StartInstant()
-		if err := d.miss(deadline.Kind, deadline.LastDay, switches); err != nil {
+		if err := d.pass(deadline, switches); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// pass does what the end of a deadline brings: it was missed, or the day of a move overseas has come.
+func (d *decision) pass(deadline *events.Deadline, switches regime.Switches) error {
+	if !overseas(deadline.Kind) {
+		return d.miss(deadline.Kind, deadline.LastDay, switches)
+	}
+	on, kept := day(deadline.LastDay).AddDays(1), deadline.Kind == events.DeadlineKind_DEADLINE_KIND_OVERSEAS_KEPT
+	rules, err := d.overseasRules(on, kept, switches)
+	if err != nil {
+		return err
+	}
+	d.emit(&events.DeadlineMet{Kind: deadline.Kind}, append(rules, regime.OverseasOnItsDay)...)
+	return d.leave(on, kept, switches)
 }
 
 // miss records that a deadline passed, or can't be kept any more, and ends what that ends.

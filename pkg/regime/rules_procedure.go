@@ -110,6 +110,12 @@ var (
 		NextJA: "カードをお預かりし、別のカードで申請し直します。",
 		NextEN: "The card is kept; apply again with another one.",
 	})
+	// OverseasOnItsDay is why a move overseas that was notified ahead ends nothing yet.
+	OverseasOnItsDay = rule(Rule{
+		ID: "deadline.overseas-on-its-day", Source: "muni pages; domain.md 1.4.7",
+		JA: "前もって届け出た国外転出は、転出の日に効力が生じます。それまでカードと電子証明書は使えます。",
+		EN: "A move overseas that was notified ahead takes effect on its day; until then the card and its certificates can be used.",
+	})
 	jukiPaperCopy = rule(Rule{
 		ID: "juki.handover.paper-copy", From: JukiFirstDay, Until: JukiLastDay, Published: seedPublished,
 		Source: "seed page; domain.md 1.1, 1.4.1",

@@ -159,7 +159,11 @@ var reasons = []term[string]{
 }
 
 var deadlines = []term[string]{
-	{"move-in-30", "転入届30日", "move-in-30"}, {"move-in-14", "転入届14日", "move-in-14"}, {"card-90", "カード提出90日", "card-90"},
+	{"move-in-30", "転入届30日", "move-in-30"},
+	{"move-in-14", "転入届14日", "move-in-14"},
+	{"card-90", "カード提出90日", "card-90"},
+	{"overseas", "国外転出の前日", "overseas"},
+	{"overseas-kept", "国外転出の前日(継続利用)", "overseas-kept"},
 }
 
 var deadlineOutcomes = []term[string]{{"none", "なし", "none"}, {"met", "遵守", "met"}, {"missed", "徒過", "missed"}}

@@ -68,6 +68,8 @@ var reportWords = page.Catalogue{
 	"ending.card.expired":          {JA: "満了", EN: "expired"},
 	"ending.card.custody":          {JA: "預かり", EN: "in custody"},
 	"ending.card.held":             {JA: "一時停止の解除", EN: "released"},
+	"deadline.overseas":            {JA: "国外転出の前日: %s。翌日にカードと電子証明書が失効します", EN: "Last day before the move overseas: %s; on the next the card and its certificates end"},
+	"deadline.overseas_kept":       {JA: "国外転出の前日: %s。翌日に署名用電子証明書が失効します", EN: "Last day before the move overseas: %s; on the next the signature certificate ends"},
 	"deadline.move_in_30":          {JA: "転入先での転入届の期限: %s", EN: "Move-in notification due by: %s"},
 	"deadline.move_in_14":          {JA: "転入届の期限: %s", EN: "Move-in notification due by: %s"},
 	"deadline.card_90":             {JA: "カードを窓口へ提出する期限: %s", EN: "Card to be submitted by: %s"},
