@@ -5,13 +5,13 @@ package bench
 const (
 	whyDecisions = "the server's fsync is most of it on both sides; of what is ours, two fifths are the Ed25519 signature of the commit, the rest is deciding, folding and encoding"
 
-	whyActs = "an act costs about eleven milliseconds of a core in the hub and its counters beside the floor's four: two and a half are the two RSA " +
-		"signatures of both sides, the rest is Ed25519 and HPKE of sixteen messages, five followers and deciding. On the disk it costs " +
-		"two or three syncs for a new person's keys beside the floor's sixteen, and while small batches are projected the engine syncs about as " +
-		"often as all of the hub"
+	whyActs = "an act takes about two and a half times its floor's processor time (the line below): on top of the server's writing and syncing and the two RSA " +
+		"signatures, which both sides have, come Ed25519 and HPKE of sixteen messages, TLS, five followers and deciding. Of a hub's profile two fifths are " +
+		"those writes and syncs, a tenth the RSA signatures, a twentieth each what ra and dispatcher do. On the disk it costs two more syncs for a new " +
+		"person's keys beside the floor's sixteen, and the tables' ten a second and table"
 
-	whyReplay = "a commit of one event costs about 13 µs of a core, so two idle cores project some 140,000 a second and busy ones fewer. " +
-		"Seven and a half of them are reading and decoding it (four the server and its client, the rest protobuf and the collector), " +
-		"two and a half making columns of three tables with 57 fields and sending them, three the engine's, of which the wide table of certificates is half; " +
-		"merges come on top when a table has grown to six parts of 50,000 commits"
+	whyReplay = "the processor time below is what bounds it on two cores, and it goes with the machine: a projection reached 123,000 commits/s where a commit cost " +
+		"13 µs in the hub and 3 in the engine (2026-11-23). Three fifths of the hub's part are reading and decoding (half of that the server and its client, " +
+		"the rest protobuf and the collector), a fifth making columns of three tables with 57 fields and sending them; half of the engine's is the wide table " +
+		"of certificates, and merges come on top when a table has grown to six parts of 50,000 commits"
 )
