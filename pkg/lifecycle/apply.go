@@ -121,29 +121,22 @@ func (a *application) issues() bool {
 	return false
 }
 
-func (a *application) judge(r regime.Ruling) {
-	a.ruling.Applied = append(a.ruling.Applied, r.Applied...)
-	a.ruling.Refused = append(a.ruling.Refused, r.Refused...)
-}
-
-func (a *application) refuseBy(id regime.ID) { a.ruling.Refused = append(a.ruling.Refused, id) }
-
 // judgeReceipt asks whether this office takes this in at this instant. The factory has no desk; it is bound by the
 // dates of the regime alone.
 func (a *application) judgeReceipt() {
 	if a.Factory {
-		a.judge(regime.Allows(a.regime, a.lawOperation(), a.day))
+		a.ruling.Merge(regime.Allows(a.regime, a.lawOperation(), a.day))
 		return
 	}
-	a.judge(a.Office.Receives(a.regime, a.lawOperation(), a.filed).Ruling)
+	a.ruling.Merge(a.Office.Receives(a.regime, a.lawOperation(), a.filed).Ruling)
 }
 
 func (a *application) judgePerson() {
 	if p := a.state.Procedure; p != nil && p.Id != a.Procedure {
-		a.refuseBy(regime.OneAtATime)
+		a.ruling.Refuse(regime.OneAtATime)
 	}
 	if a.state.Ended && a.Operation != events.Operation_OPERATION_RETURN_CARD {
-		a.refuseBy(regime.RecordEnded)
+		a.ruling.Refuse(regime.RecordEnded)
 	}
 }
 
@@ -169,10 +162,10 @@ func (a *application) chooseKinds() {
 		}
 	}
 	if a.regime == regime.Juki && slices.Contains(a.Kinds, kindAuth) {
-		a.refuseBy(regime.NoSuchKind)
+		a.ruling.Refuse(regime.NoSuchKind)
 	}
 	if a.regime == regime.MyNumber && len(a.kinds) == 2 && a.issues() {
-		a.ruling.Applied = append(a.ruling.Applied, regime.AuthFirst)
+		a.ruling.Apply(regime.AuthFirst)
 	}
 }
 
@@ -202,17 +195,17 @@ func (a *application) judgeKinds() {
 	for _, k := range a.kinds {
 		ruling := a.Switches.Eligible(a.eligibility(k))
 		if (a.Factory || len(a.Kinds) == 0) && !ruling.Accepted() && len(a.kinds) > 1 && k == kindSign {
-			a.ruling.Applied = append(a.ruling.Applied, ruling.Refused...)
+			a.ruling.Apply(ruling.Refused...)
 			continue // nobody asked for the certificate this person may not have (domain.md 1.4.1, 1.4.6)
 		}
-		a.judge(ruling)
+		a.ruling.Merge(ruling)
 		a.judgeDouble(k)
 		eligible = append(eligible, k)
 	}
 	a.kinds = eligible
 	a.judgeRepresentative()
 	if len(a.kinds) == 0 && a.ruling.Accepted() {
-		a.refuseBy(regime.NothingHeld)
+		a.ruling.Refuse(regime.NothingHeld)
 	}
 }
 
@@ -232,11 +225,11 @@ func (a *application) judgeHolder() {
 	in := a.eligibility(kindAuth)
 	switch a.Operation {
 	case events.Operation_OPERATION_HAND_OVER, events.Operation_OPERATION_UNBLOCK:
-		a.judge(in.Residence())
-		a.judge(a.Switches.SetsPINs(in))
+		a.ruling.Merge(in.Residence())
+		a.ruling.Merge(a.Switches.SetsPINs(in))
 		a.judgeRepresentative()
 	case events.Operation_OPERATION_CONTINUE_USE, events.Operation_OPERATION_EXTEND_CARD:
-		a.judge(in.Residence())
+		a.ruling.Merge(in.Residence())
 	}
 }
 
@@ -244,7 +237,7 @@ func (a *application) judgeHolder() {
 // be got round by another name.
 func (a *application) judgeRepresentative() {
 	if a.Channel == regime.ChannelRepresentative && !a.Factory {
-		a.judge(a.Switches.Represented(a.eligibility(kindAuth)))
+		a.ruling.Merge(a.Switches.Represented(a.eligibility(kindAuth)))
 	}
 }
 
@@ -253,9 +246,9 @@ func (a *application) judgeDouble(k events.CertificateKind) {
 	switch {
 	case c == nil, a.Operation == events.Operation_OPERATION_REISSUE, a.Operation == events.Operation_OPERATION_RENEW && c.Status == valid:
 	case a.Operation == events.Operation_OPERATION_RENEW:
-		a.refuseBy(regime.CardNotUsable)
+		a.ruling.Refuse(regime.CardNotUsable)
 	default:
-		a.refuseBy(regime.DoubleIssue)
+		a.ruling.Refuse(regime.DoubleIssue)
 	}
 }
 
@@ -265,20 +258,20 @@ func (a *application) judgeHeld() {
 	case events.Operation_OPERATION_REVOKE, events.Operation_OPERATION_UNBLOCK:
 		held := slices.DeleteFunc(slices.Clone(a.kinds), func(k events.CertificateKind) bool { return a.live(k) == nil })
 		if len(held) == 0 {
-			a.refuseBy(regime.NothingHeld)
+			a.ruling.Refuse(regime.NothingHeld)
 		}
 		a.kinds = held
 	case events.Operation_OPERATION_CONTINUE_USE:
 		if a.deadline(events.DeadlineKind_DEADLINE_KIND_CARD_90) == nil {
-			a.refuseBy(regime.NothingHeld)
+			a.ruling.Refuse(regime.NothingHeld)
 		}
 	case events.Operation_OPERATION_EXTEND_CARD:
 		if a.state.Card.GetLastDay() == "" {
-			a.refuseBy(regime.NothingHeld)
+			a.ruling.Refuse(regime.NothingHeld)
 		}
 	case events.Operation_OPERATION_RETURN_CARD:
 		if a.state.Card == nil {
-			a.refuseBy(regime.NothingHeld)
+			a.ruling.Refuse(regime.NothingHeld)
 		}
 	}
 }
@@ -298,11 +291,11 @@ func (a *application) judgeDocuments() (letterFirst bool, err error) {
 		return false, err
 	}
 	if documents.LetterFirst && a.letter() == nil {
-		a.ruling.Applied = append(append(a.ruling.Applied, documents.Applied...), documents.Because)
-		a.ruling.Refused = append(a.ruling.Refused, documents.Now...)
+		a.ruling.Apply(append(documents.Applied, documents.Because)...)
+		a.ruling.Refuse(documents.Now...)
 		return true, nil
 	}
-	a.judge(documents.Ruling)
+	a.ruling.Merge(documents.Ruling)
 	return false, nil
 }
 
@@ -347,9 +340,9 @@ func (a *application) judgeFee() {
 		Regime: a.regime, Operation: a.lawOperation(), Cause: a.cause(), On: a.day, Express: a.Express,
 		Card: replaced, Certificates: a.issues(),
 	})
-	a.judge(a.fee.Ruling)
+	a.ruling.Merge(a.fee.Ruling)
 	if a.issues() {
-		a.ruling.Applied = append(a.ruling.Applied, regime.Usable(a.regime, a.cause())...)
+		a.ruling.Apply(regime.Usable(a.regime, a.cause())...)
 	}
 }
 

@@ -13,21 +13,21 @@ func (a *application) judgeCard() {
 	case a.state.Ended: // that is refused already, and no card would help
 		return
 	case a.CardTaken:
-		a.refuseBy(regime.CardClaimedByOther)
+		a.ruling.Refuse(regime.CardClaimedByOther)
 	case a.Operation == events.Operation_OPERATION_FACTORY_ISSUE:
 		a.newCard = true
 	case a.Operation == events.Operation_OPERATION_HAND_OVER:
 		if held == nil || held.Card != a.Card || !waitsAtOffice(held) || a.isOver(held) || !a.factoryDone() {
-			a.refuseBy(regime.NoCardReady)
+			a.ruling.Refuse(regime.NoCardReady)
 		}
 	case a.issues() && a.Card == "":
-		a.refuseBy(regime.NoCardReady)
+		a.ruling.Refuse(regime.NoCardReady)
 	case held == nil:
 		a.newCard = a.issues()
 	case held.Card != a.Card:
 		a.judgeOtherCard(held)
 	case a.isOver(held) && !a.endsThings(), !a.endsThings() && !a.issues() && held.Status == events.CardStatus_CARD_STATUS_ASSIGNED:
-		a.refuseBy(regime.CardNotUsable)
+		a.ruling.Refuse(regime.CardNotUsable)
 	}
 	a.judgeTakenBack()
 }
@@ -40,7 +40,7 @@ func (a *application) judgeTakenBack() {
 		old = a.state.Card
 	}
 	if a.TakenBack != "" && old != nil && old.Card != a.TakenBack {
-		a.refuseBy(regime.OtherCard)
+		a.ruling.Refuse(regime.OtherCard)
 	}
 }
 
@@ -56,10 +56,10 @@ func (a *application) judgeOtherCard(held *events.HeldCard) {
 	switch {
 	case old.GetCard() == a.Card && !a.issues():
 		if a.isOver(old) && !a.endsThings() {
-			a.refuseBy(regime.CardNotUsable)
+			a.ruling.Refuse(regime.CardNotUsable)
 		}
 	case old.GetCard() == a.Card || !replaces:
-		a.refuseBy(regime.OtherCard)
+		a.ruling.Refuse(regime.OtherCard)
 	default:
 		a.newCard = true
 	}

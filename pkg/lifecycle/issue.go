@@ -30,7 +30,7 @@ func (d *decision) recordKeys(c RecordKeys) error {
 		return err
 	}
 	a := d.planAgain(p, c)
-	a.judge(keys)
+	a.ruling.Merge(keys)
 	if !a.ruling.Accepted() {
 		d.emit(&events.ApplicationWithdrawn{Procedure: p.Id}, a.ruling.Refused...)
 		return nil
@@ -47,9 +47,7 @@ func (d *decision) recordKeys(c RecordKeys) error {
 func keyLengths(r regime.Regime, keys []*events.GeneratedKey) regime.Ruling {
 	var ruling regime.Ruling
 	for _, k := range keys {
-		one := regime.KeyLength(r, int(k.Bits))
-		ruling.Applied = append(ruling.Applied, one.Applied...)
-		ruling.Refused = append(ruling.Refused, one.Refused...)
+		ruling.Merge(regime.KeyLength(r, int(k.Bits)))
 	}
 	return ruling
 }
@@ -129,7 +127,7 @@ func (d *decision) planAgain(p *events.Procedure, c RecordKeys) *application {
 			fresh.auth = day(planned.LastDay)
 		}
 		if day(planned.LastDay).Before(a.day) {
-			a.refuseBy(regime.CardNotUsable)
+			a.ruling.Refuse(regime.CardNotUsable)
 		}
 		a.planned = append(a.planned, planned)
 	}

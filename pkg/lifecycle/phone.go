@@ -122,25 +122,18 @@ func (d *decision) applyPhone(c ApplyPhone) error {
 	return p.accept()
 }
 
-func (p *phoneApplication) judge(r regime.Ruling) {
-	p.ruling.Applied = append(p.ruling.Applied, r.Applied...)
-	p.ruling.Refused = append(p.ruling.Refused, r.Refused...)
-}
-
-func (p *phoneApplication) refuseBy(id regime.ID) { p.ruling.Refused = append(p.ruling.Refused, id) }
-
 // judgeReceipt asks who applies: the holder of the card's signature key, at any hour, or somebody a clerk has seen.
 func (p *phoneApplication) judgeReceipt() {
 	if p.state.Ended {
-		p.refuseBy(regime.RecordEnded)
+		p.ruling.Refuse(regime.RecordEnded)
 	}
 	if p.Made.IsZero() {
-		p.judge(p.Office.PhoneAtCounter(p.Operation == events.Operation_OPERATION_PHONE_ISSUE, p.filed))
+		p.ruling.Merge(p.Office.PhoneAtCounter(p.Operation == events.Operation_OPERATION_PHONE_ISSUE, p.filed))
 		return
 	}
 	signature := p.parent(kindSign)
 	signed := signature != nil && signature.Serial == p.ProvedBy
-	p.judge(regime.PhoneProof(signed, p.Made, time.UnixMilli(p.state.PhoneMadeMs), p.filed))
+	p.ruling.Merge(regime.PhoneProof(signed, p.Made, time.UnixMilli(p.state.PhoneMadeMs), p.filed))
 }
 
 // judgeOperation asks what is to be done.
@@ -150,13 +143,13 @@ func (p *phoneApplication) judgeOperation() error {
 		return p.judgeIssue()
 	case events.Operation_OPERATION_PHONE_RELEASE:
 		if p.phone == nil {
-			p.refuseBy(regime.NothingHeld)
+			p.ruling.Refuse(regime.NothingHeld)
 			return nil
 		}
-		p.judge(regime.PhoneRelease(p.phone.Suspended, p.cardSuspended()))
+		p.ruling.Merge(regime.PhoneRelease(p.phone.Suspended, p.cardSuspended()))
 	case events.Operation_OPERATION_PHONE_REVOKE:
 		if p.phone == nil {
-			p.refuseBy(regime.NothingHeld)
+			p.ruling.Refuse(regime.NothingHeld)
 		}
 	default:
 		return fmt.Errorf("%v is not asked for about a smartphone", p.Operation)
@@ -166,7 +159,7 @@ func (p *phoneApplication) judgeOperation() error {
 
 func (p *phoneApplication) judgeIssue() error {
 	if p.state.Procedure != nil {
-		p.refuseBy(regime.OneAtATime)
+		p.ruling.Refuse(regime.OneAtATime)
 	}
 	if len(p.kinds) == 0 {
 		return fmt.Errorf("an application for certificates on a smartphone without keys")
@@ -188,9 +181,9 @@ func (p *phoneApplication) judgeIssue() error {
 	if err != nil {
 		return err
 	}
-	p.judge(ruling)
-	p.judge(keyLengths(regime.MyNumber, p.Keys))
-	p.judge(regime.PhoneFee().Ruling)
+	p.ruling.Merge(ruling)
+	p.ruling.Merge(keyLengths(regime.MyNumber, p.Keys))
+	p.ruling.Merge(regime.PhoneFee().Ruling)
 	return nil
 }
 

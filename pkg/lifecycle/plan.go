@@ -68,7 +68,7 @@ func (a *application) setCardTerm(in regime.CardValidityIn) error {
 	if err != nil {
 		return err
 	}
-	a.judge(term.Ruling)
+	a.ruling.Merge(term.Ruling)
 	a.cardTerm = &term
 	return nil
 }
@@ -118,12 +118,12 @@ func (t *terms) next(k events.CertificateKind) (*events.PlannedCertificate, erro
 func (t *terms) term(in regime.ValidityIn, old *events.Certificate) (*regime.Validity, error) {
 	if t.Operation != events.Operation_OPERATION_RENEW {
 		term, err := t.Switches.Validity(in)
-		t.judge(term.Ruling)
+		t.ruling.Merge(term.Ruling)
 		return &term, err
 	}
 	if old == nil {
 		if old = t.lapsed(logKind(in.Kind)); old == nil {
-			t.refuseBy(regime.NothingHeld)
+			t.ruling.Refuse(regime.NothingHeld)
 			return nil, nil
 		}
 	}
@@ -132,7 +132,7 @@ func (t *terms) term(in regime.ValidityIn, old *events.Certificate) (*regime.Val
 	if err != nil {
 		return nil, err
 	}
-	t.judge(renewal.Ruling)
+	t.ruling.Merge(renewal.Ruling)
 	if !renewal.Alternative {
 		return &renewal.Validity, nil
 	}

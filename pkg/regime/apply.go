@@ -66,7 +66,7 @@ func (s Switches) Apply(a Application) (Decision, error) {
 	} else {
 		receipt = a.Office.Receives(out.Regime, a.Operation, a.At)
 	}
-	out.merge(receipt.Ruling)
+	out.Merge(receipt.Ruling)
 	out.Next = receipt.Next
 	if out.Regime == "" {
 		return out, nil
@@ -81,9 +81,9 @@ func (s Switches) Apply(a Application) (Decision, error) {
 		Regime: out.Regime, Operation: a.Operation, Cause: a.cause(a.kinds(out.Regime), day), On: day,
 		Card: a.Card, Certificates: true, Express: a.Express,
 	})
-	out.merge(out.Fee.Ruling)
+	out.Merge(out.Fee.Ruling)
 	if slices.Contains(issuing, a.Operation) {
-		out.apply(Usable(out.Regime, a.cause(a.kinds(out.Regime), day))...)
+		out.Apply(Usable(out.Regime, a.cause(a.kinds(out.Regime), day))...)
 	}
 	return out, nil
 }
@@ -102,15 +102,15 @@ func (s Switches) judgeApplication(a Application, day civil.Date, out *Decision)
 	case slices.Contains(issuing, a.Operation):
 		for _, k := range kinds {
 			person.Kind = k
-			out.merge(s.Eligible(person))
+			out.Merge(s.Eligible(person))
 		}
-		out.merge(s.Represented(person))
+		out.Merge(s.Represented(person))
 	case a.Operation == OpUnblock && out.Regime == MyNumber:
-		out.merge(person.Residence())
-		out.merge(s.SetsPINs(person))
-		out.merge(s.Represented(person))
+		out.Merge(person.Residence())
+		out.Merge(s.SetsPINs(person))
+		out.Merge(s.Represented(person))
 	case out.Regime == Juki && slices.Contains(kinds, Auth):
-		out.refuse(NoSuchKind)
+		out.Refuse(NoSuchKind)
 	}
 	docs, err := s.Documents(DocumentsIn{
 		Regime: out.Regime, Operation: a.Operation, Channel: a.channel(), On: day,
@@ -120,13 +120,13 @@ func (s Switches) judgeApplication(a Application, day civil.Date, out *Decision)
 		return err
 	}
 	out.Documents = docs
-	out.merge(docs.Ruling)
+	out.Merge(docs.Ruling)
 	switch a.Operation {
 	case OpNew, OpReissue, OpRenew:
 		return s.judgeCertificates(a, day, kinds, out)
 	case OpRevoke, OpUnblock:
 		if !a.Returned && !slices.ContainsFunc(kinds, func(k Kind) bool { return a.holds(k, day) }) {
-			out.refuse(NothingHeld)
+			out.Refuse(NothingHeld)
 		}
 	}
 	return nil
@@ -146,7 +146,7 @@ func (s Switches) judgeCertificates(a Application, day civil.Date, kinds []Kind,
 		in.AuthLastDay = a.AuthLastDay
 	}
 	if len(kinds) > 1 {
-		out.apply(AuthFirst)
+		out.Apply(AuthFirst)
 	}
 	for _, kind := range []Kind{Auth, Sign} {
 		if !slices.Contains(kinds, kind) || out.Regime == Juki && kind == Auth {
@@ -173,7 +173,7 @@ func (s Switches) judgeCard(a Application, day civil.Date, out *Decision) (civil
 	case out.Regime == Juki:
 		return a.CardLastDay, nil
 	case !a.Card && a.CardLastDay.IsZero() && !stay.IsZero():
-		out.apply(stayCap)
+		out.Apply(stayCap)
 		return stay, nil
 	case !a.Card:
 		return a.CardLastDay, nil
@@ -184,7 +184,7 @@ func (s Switches) judgeCard(a Application, day civil.Date, out *Decision) (civil
 	}
 	card, err := s.CardValidity(in)
 	out.Card = &card
-	out.merge(card.Ruling)
+	out.Merge(card.Ruling)
 	return card.LastDay, err
 }
 
@@ -193,18 +193,18 @@ func (s Switches) judgeOne(a Application, in ValidityIn, out *Decision) (Validit
 	held := a.lastDay(in.Kind)
 	switch {
 	case a.Operation == OpRenew && held.IsZero():
-		out.refuse(NothingHeld)
+		out.Refuse(NothingHeld)
 	case a.Operation == OpRenew:
 		in.CurrentLastDay = held
 		renewal, err := s.Renewal(in)
-		out.merge(renewal.Ruling)
+		out.Merge(renewal.Ruling)
 		out.Alternative = out.Alternative || renewal.Alternative
 		return renewal.Validity, err
 	case a.Operation == OpNew && a.holds(in.Kind, in.Issued):
-		out.refuse(DoubleIssue)
+		out.Refuse(DoubleIssue)
 	}
 	v, err := s.Validity(in)
-	out.merge(v.Ruling)
+	out.Merge(v.Ruling)
 	return v, err
 }
 

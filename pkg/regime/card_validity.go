@@ -30,9 +30,9 @@ func (s Switches) CardValidity(in CardValidityIn) (Validity, error) {
 	v.add(s.cardTerm(in, &v.Ruling))
 	v.add(Candidate{stayCap, in.StayUntil})
 	if in.Extension {
-		v.apply(stayExtended)
+		v.Apply(stayExtended)
 		if in.Applied.After(in.CurrentLastDay) {
-			v.refuse(extensionTooLate)
+			v.Refuse(extensionTooLate)
 		}
 	}
 	s.settle(&v, MyNumber, in.Issued)
@@ -65,7 +65,7 @@ func (s Switches) cardTerm(in CardValidityIn, ruling *Ruling) Candidate {
 	if !applied.Before(adultAt18Day) {
 		adult, age = 18, adultAt18
 	}
-	ruling.apply(age)
+	ruling.Apply(age)
 	renewed := !in.Extension && !in.CurrentLastDay.IsZero() &&
 		s.Window(MyNumber, in.CurrentLastDay).On(in.Applied) == WindowOpen
 	n, rule := 5, cardMinorFifth

@@ -143,19 +143,19 @@ func (s Switches) Documents(in DocumentsIn) (Documents, error) {
 			if slices.Contains(ofProxy, req.Document) {
 				out.Now = append(out.Now, reason)
 			}
-			out.refuse(reason)
+			out.Refuse(reason)
 		} else {
-			out.apply(in.satisfied(req, rules))
+			out.Apply(in.satisfied(req, rules))
 		}
 	}
 	if in.byLetter() && in.Letter == "" {
 		out.LetterFirst, out.Because = true, rules.letterFirst
 	}
 	if !out.SameDay && in.byLetter() && !slices.Contains(out.Refused, rules.notSameDay) {
-		out.apply(rules.notSameDay)
+		out.Apply(rules.notSameDay)
 	}
 	if in.Channel == ChannelProxy && in.Regime == Juki && in.Operation != OpRevoke {
-		out.apply(jukiDocSealedPIN)
+		out.Apply(jukiDocSealedPIN)
 	}
 	in.judgeNotice(&out)
 	return out, nil
@@ -277,11 +277,11 @@ func (in DocumentsIn) judgeNotice(out *Documents) {
 		return
 	}
 	if in.Operation != OpRenew {
-		out.refuse(myDocNoticeRenewal)
+		out.Refuse(myDocNoticeRenewal)
 		return
 	}
 	if _, ok := in.shown(DocNoticeAnswer); ok && !in.PINsMatch {
-		out.refuse(myDocNoticePINs)
+		out.Refuse(myDocNoticePINs)
 		out.LetterFirst, out.Because = true, myDocNoticePINs
 	}
 }

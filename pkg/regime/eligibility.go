@@ -46,10 +46,10 @@ func (s Switches) Eligible(in EligibilityIn) Ruling {
 		ruling = in.overseas()
 	}
 	if in.Regime == Juki && in.Kind == Auth {
-		ruling.refuse(NoSuchKind)
+		ruling.Refuse(NoSuchKind)
 	}
-	ruling.merge(in.foreign())
-	ruling.merge(s.capacity(in))
+	ruling.Merge(in.foreign())
+	ruling.Merge(s.capacity(in))
 	return ruling
 }
 
@@ -60,11 +60,11 @@ func (in EligibilityIn) Residence() Ruling {
 	rules := eligibilityRules(in.Regime)
 	switch {
 	case !in.Person.Registered:
-		ruling.refuse(rules.notRegistered)
+		ruling.Refuse(rules.notRegistered)
 	case !sameMunicipality(in.Person.Municipality, in.Office.Municipality):
-		ruling.refuse(rules.elsewhere)
+		ruling.Refuse(rules.elsewhere)
 	default:
-		ruling.apply(rules.resident)
+		ruling.Apply(rules.resident)
 	}
 	return ruling
 }
@@ -113,13 +113,13 @@ func (in EligibilityIn) foreign() Ruling {
 	switch {
 	case !in.Person.Foreign:
 	case in.Regime == Juki && in.On.Before(foreignDay):
-		ruling.refuse(jukiForeignNotYet)
+		ruling.Refuse(jukiForeignNotYet)
 	case in.Regime == Juki:
-		ruling.apply(jukiForeign)
+		ruling.Apply(jukiForeign)
 	case !in.Person.StayUntil.IsZero() && in.On.After(in.Person.StayUntil):
-		ruling.refuse(stayOver)
+		ruling.Refuse(stayOver)
 	default:
-		ruling.apply(foreignResident)
+		ruling.Apply(foreignResident)
 	}
 	return ruling
 }
@@ -161,10 +161,10 @@ func (s Switches) capacity(in EligibilityIn) Ruling {
 	}
 	var ruling Ruling
 	if young {
-		ruling.refuse(rules.under15)
+		ruling.Refuse(rules.under15)
 	}
 	if in.Person.AdultWard {
-		ruling.refuse(rules.ward)
+		ruling.Refuse(rules.ward)
 	}
 	return ruling
 }

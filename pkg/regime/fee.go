@@ -88,11 +88,11 @@ func (f *Fee) juki(op Operation) {
 // myNumberFee itemises an issue under the My Number regime.
 func (s Switches) myNumberFee(f *Fee, in FeeIn) {
 	if in.Express && in.On.Before(expressDay) {
-		f.refuse(expressNotYet)
+		f.Refuse(expressNotYet)
 		in.Express = false
 	}
 	if in.Express {
-		f.apply(expressCases)
+		f.Apply(expressCases)
 	}
 	waiver, waived := waivers[in.Cause]
 	standing := in.Cause != CauseFault && in.Cause != CauseError // a fault is not charged even without the waiver
@@ -101,7 +101,7 @@ func (s Switches) myNumberFee(f *Fee, in FeeIn) {
 		return
 	}
 	if waived {
-		f.apply(feeWaiverEnded)
+		f.Apply(feeWaiverEnded)
 	}
 	switch {
 	case in.Card && in.Express:
@@ -120,5 +120,5 @@ func (s Switches) myNumberFee(f *Fee, in FeeIn) {
 func (f *Fee) add(rule ID, yen int) {
 	f.Items = append(f.Items, FeeItem{rule, yen})
 	f.Yen += yen
-	f.apply(rule)
+	f.Apply(rule)
 }

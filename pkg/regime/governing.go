@@ -36,24 +36,24 @@ func Allows(r Regime, op Operation, on civil.Date) Ruling {
 	switch {
 	case op == OpResidentRecord:
 	case r == MyNumber && on.Before(MyNumberFirstDay):
-		ruling.refuse(myNumberNotBegun)
+		ruling.Refuse(myNumberNotBegun)
 	case r == MyNumber:
-		ruling.apply(myNumberBegun)
+		ruling.Apply(myNumberBegun)
 	case on.Before(JukiFirstDay):
-		ruling.refuse(beforeJuki)
+		ruling.Refuse(beforeJuki)
 	case op == OpSuspend:
-		ruling.refuse(jukiNoSuspension)
+		ruling.Refuse(jukiNoSuspension)
 	case !on.After(JukiLastDay):
-		ruling.apply(jukiBegun)
+		ruling.Apply(jukiBegun)
 	case slices.Contains(issuing, op):
-		ruling.refuse(jukiIssueEnded)
+		ruling.Refuse(jukiIssueEnded)
 		if on.Before(MyNumberFirstDay) {
-			ruling.refuse(gapYearEnd)
+			ruling.Refuse(gapYearEnd)
 		}
 	case !on.After(JukiRunOffDay):
-		ruling.apply(jukiRunOff)
+		ruling.Apply(jukiRunOff)
 	default:
-		ruling.refuse(jukiRunOffEnded)
+		ruling.Refuse(jukiRunOffEnded)
 	}
 	return ruling
 }
@@ -77,19 +77,19 @@ func (o Office) Receives(r Regime, op Operation, at time.Time) Receipt {
 		return out
 	}
 	if op == OpSuspend { // by telephone, and no office's business
-		out.apply(dayAndNight)
+		out.Apply(dayAndNight)
 		return out
 	}
 	if rule := o.ceased(r, op, at); rule != "" {
-		out.refuse(rule)
+		out.Refuse(rule)
 		return out
 	}
 	opening := o.Office.Open(op, at)
 	if opening.Open {
-		out.apply(opening.Rule)
+		out.Apply(opening.Rule)
 		return out
 	}
-	out.refuse(opening.Rule)
+	out.Refuse(opening.Rule)
 	if next := opening.Next; Allows(r, op, civil.Of(next)).Accepted() && o.ceased(r, op, next) == "" {
 		out.Next = next
 	}

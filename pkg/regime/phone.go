@@ -50,23 +50,23 @@ func PhoneIssue(in PhoneIn) (Ruling, error) {
 	}
 	var ruling Ruling
 	if in.On.Before(platform.from) {
-		ruling.refuse(platform.notYetRule)
+		ruling.Refuse(platform.notYetRule)
 	} else {
-		ruling.apply(platform.begun)
+		ruling.Apply(platform.begun)
 	}
 	for _, kind := range in.Kinds {
 		switch {
 		case slices.Contains(in.Held, kind):
-			ruling.refuse(phoneOneSet)
+			ruling.Refuse(phoneOneSet)
 		case !slices.Contains(in.OnCard, kind):
-			ruling.refuse(phoneParent)
+			ruling.Refuse(phoneParent)
 		}
 	}
 	if in.Other {
-		ruling.refuse(phoneOther)
+		ruling.Refuse(phoneOther)
 	}
 	if in.Lost {
-		ruling.refuse(phoneIsLost)
+		ruling.Refuse(phoneIsLost)
 	}
 	return ruling, nil
 }
@@ -76,12 +76,12 @@ func PhoneIssue(in PhoneIn) (Ruling, error) {
 func PhoneProof(signed bool, made, last, filed time.Time) Ruling {
 	ruling := Ruling{Applied: []ID{phoneOnline}}
 	if signed {
-		ruling.apply(phoneProved)
+		ruling.Apply(phoneProved)
 	} else {
-		ruling.refuse(phoneSignature)
+		ruling.Refuse(phoneSignature)
 	}
 	if !made.After(last) || filed.Sub(made).Abs() >= phoneFreshness {
-		ruling.refuse(phoneNotFresh)
+		ruling.Refuse(phoneNotFresh)
 	}
 	return ruling
 }
@@ -94,7 +94,7 @@ const phoneFreshness = 24 * time.Hour
 func (o Office) PhoneAtCounter(issue bool, at time.Time) Ruling {
 	ruling := o.Receives(MyNumber, OpRevoke, at).Ruling
 	if issue {
-		ruling.refuse(phoneSignature)
+		ruling.Refuse(phoneSignature)
 	}
 	return ruling
 }
@@ -116,7 +116,7 @@ func PhoneRelease(lost, cardSuspended bool) Ruling {
 func PhoneValidity(parentLastDay civil.Date) Validity {
 	v := Validity{LastDay: parentLastDay, NotAfter: parentLastDay.EndInstant(), Binds: phoneTerm}
 	v.add(Candidate{phoneTerm, parentLastDay})
-	v.apply(phoneTerm, lastDayIncluded, phoneNoNotice)
+	v.Apply(phoneTerm, lastDayIncluded, phoneNoNotice)
 	return v
 }
 

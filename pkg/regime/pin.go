@@ -81,13 +81,13 @@ func CheckPIN(r Regime, p PIN, pin []byte) Ruling {
 	}
 	var ruling Ruling
 	if n := utf8.RuneCount(pin); n < f.Min || n > f.Max {
-		ruling.refuse(f.Format)
+		ruling.Refuse(f.Format)
 	}
 	if f.Format != f.chars || ruling.Accepted() {
-		ruling.merge(f.characters(pin))
+		ruling.Merge(f.characters(pin))
 	}
 	if ruling.Accepted() {
-		ruling.apply(f.Format)
+		ruling.Apply(f.Format)
 	}
 	return ruling
 }
@@ -100,9 +100,9 @@ func (f PINFormat) characters(pin []byte) Ruling {
 	var ruling Ruling
 	switch {
 	case bytes.ContainsFunc(pin, not(f.allowed)):
-		ruling.refuse(f.chars)
+		ruling.Refuse(f.chars)
 	case f.mixed && !(bytes.ContainsFunc(pin, not(isDigit)) && bytes.ContainsFunc(pin, not(isUpper))):
-		ruling.refuse(signPINMixed)
+		ruling.Refuse(signPINMixed)
 	}
 	return ruling
 }

@@ -136,8 +136,11 @@ func (r Ruling) Accepted() bool { return len(r.Refused) == 0 }
 // Rules returns the ids of all rules, those that refuse first.
 func (r Ruling) Rules() []ID { return append(append([]ID{}, r.Refused...), r.Applied...) }
 
-func (r *Ruling) apply(ids ...ID)  { r.Applied = with(r.Applied, ids) }
-func (r *Ruling) refuse(ids ...ID) { r.Refused = with(r.Refused, ids) }
+// Apply notes rules that were applied, each once.
+func (r *Ruling) Apply(ids ...ID) { r.Applied = with(r.Applied, ids) }
+
+// Refuse notes rules that refuse, each once.
+func (r *Ruling) Refuse(ids ...ID) { r.Refused = with(r.Refused, ids) }
 
 // with adds to a list what does not stand in it yet.
 func with(list, more []ID) []ID {
@@ -149,10 +152,10 @@ func with(list, more []ID) []ID {
 	return list
 }
 
-// merge takes over what another ruling applied and refused.
-func (r *Ruling) merge(other Ruling) {
-	r.apply(other.Applied...)
-	r.refuse(other.Refused...)
+// Merge takes over what another ruling applied and refused.
+func (r *Ruling) Merge(other Ruling) {
+	r.Apply(other.Applied...)
+	r.Refuse(other.Refused...)
 }
 
 // The days that bound the regimes (domain.md 1.2).

@@ -108,7 +108,7 @@ func (s Switches) jukiValidity(in ValidityIn) Validity {
 	case s.JukiCardCaps:
 		v.add(Candidate{jukiCardCap, in.CardLastDay})
 	case !in.CardLastDay.IsZero():
-		v.apply(jukiCardApart)
+		v.Apply(jukiCardApart)
 	}
 	s.settle(&v, Juki, in.Issued)
 	return v
@@ -148,9 +148,9 @@ func (s Switches) renews(in ValidityIn) bool {
 func (s Switches) nthBirthday(birth, issued civil.Date, n int, ruling *Ruling) civil.Date {
 	if birth.Month == time.February && birth.Day == 29 {
 		if s.LeapBirthdayOnMarch1 {
-			ruling.apply(leapMarch)
+			ruling.Apply(leapMarch)
 		} else {
-			ruling.apply(leapFebruary)
+			ruling.Apply(leapFebruary)
 		}
 	}
 	this := s.birthdayIn(birth, issued.Year)
@@ -159,10 +159,10 @@ func (s Switches) nthBirthday(birth, issued civil.Date, n int, ruling *Ruling) c
 	case this.After(issued):
 		year--
 	case this == issued && s.BirthdayOfIssueCounts:
-		ruling.apply(birthdayCounted)
+		ruling.Apply(birthdayCounted)
 		year--
 	case this == issued:
-		ruling.apply(birthdayExcluded)
+		ruling.Apply(birthdayExcluded)
 	}
 	return s.birthdayIn(birth, year)
 }
@@ -191,16 +191,16 @@ func (s Switches) settle(v *Validity, r Regime, issued civil.Date) {
 		if v.LastDay.IsZero() || c.Day.Before(v.LastDay) {
 			v.LastDay, v.Binds = c.Day, c.Rule
 		}
-		v.apply(c.Rule)
+		v.Apply(c.Rule)
 	}
 	v.NotAfter = v.LastDay.EndInstant()
-	v.apply(lastDayIncluded)
+	v.Apply(lastDayIncluded)
 	if v.LastDay.Before(issued) {
-		v.refuse(nothingLeft)
+		v.Refuse(nothingLeft)
 	}
 	if r == MyNumber {
 		w := s.Window(r, v.LastDay)
 		v.WindowOpens, v.NoticeDue = w.Opens, w.NoticeDue
-		v.apply(w.Rules...)
+		v.Apply(w.Rules...)
 	}
 }

@@ -112,19 +112,19 @@ func (s Switches) Renewal(in ValidityIn) (Renewal, error) {
 		return Renewal{}, err
 	}
 	out := Renewal{Window: s.Window(in.Regime, in.CurrentLastDay), Validity: v}
-	out.apply(out.Window.Rules...)
+	out.Apply(out.Window.Rules...)
 	switch out.Window.On(in.Issued) {
 	case WindowOpen:
-		out.apply(renewalRules(in.Regime).in)
+		out.Apply(renewalRules(in.Regime).in)
 	case WindowExpired:
 		out.AfterExpiry = true
-		out.apply(renewalRules(in.Regime).after)
+		out.Apply(renewalRules(in.Regime).after)
 	case WindowNotYet:
 		out.Alternative = true
 		out.Applied = nil
-		out.refuse(renewalRules(in.Regime).before)
+		out.Refuse(renewalRules(in.Regime).before)
 	}
-	out.merge(v.Ruling)
+	out.Merge(v.Ruling)
 	return out, nil
 }
 
