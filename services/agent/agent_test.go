@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
 
 	"shomei/events"
 	"shomei/pkg/card"
@@ -439,8 +440,9 @@ func shortMemory(t *testing.T, c *centre) {
 
 func forgotten(t *testing.T, c *centre) {
 	t.Helper()
+	newest := nuid.Next()
 	put := func() *jetstream.PubAck {
-		ack, err := c.js.Publish(t.Context(), counterlink.CommandSubject("nobody"), []byte("x"), jetstream.WithMsgID("newest"))
+		ack, err := c.js.Publish(t.Context(), counterlink.CommandSubject("nobody"), []byte("x"), jetstream.WithMsgID(newest))
 		must(t, err)
 		return ack
 	}

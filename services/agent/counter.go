@@ -92,12 +92,14 @@ type Counter struct {
 	mu         sync.Mutex
 	procedures map[string]*procedure
 	works      map[string]*work
-	order      []string                 // ids of works, oldest first
-	claims     map[uint64]*events.Claim // the outcomes of commands
-	owners     map[string]string        // claim id to procedure
+	order      []string          // ids of works, oldest first
+	owners     map[string]string // claim id to procedure
 	watchers   map[int]*watcher
 	nextWatch  int
 	start      func(*work) // nil before Run
+	forgetAt   int         // number of procedures at which closed ones are forgotten
+	// recording is held by who writes to the store until it is learned as well, and by who forgets.
+	recording sync.RWMutex
 }
 
 var crashStored = crashpoint.Register("agent.claim.stored")
@@ -112,18 +114,22 @@ func Open(cfg Config) (*Counter, error) {
 	if cfg.ClockEvidence() == Simulated {
 		before = time.Time{} // years pass in a story, and the server still delivers what is a minute old to it
 	}
-	store, err := openPruned(cfg, before)
+	store, err := OpenStore(cfg.StorePath, cfg.Counter, cfg.Key)
 	if err != nil {
 		return nil, err
 	}
 	c := &Counter{
 		cfg: cfg, store: store, procedures: map[string]*procedure{}, works: map[string]*work{},
-		claims: map[uint64]*events.Claim{}, owners: map[string]string{}, watchers: map[int]*watcher{},
+		owners: map[string]string{}, watchers: map[int]*watcher{},
 	}
-	if err := c.recall(); err != nil {
+	if err := c.recall(before); err != nil {
 		store.Close()
 		return nil, err
 	}
+	if c.store, err = store.compacted(); err != nil {
+		return nil, err
+	}
+	store = c.store
 	if cfg.Conn == nil {
 		return c, nil
 	}
@@ -270,6 +276,9 @@ func (c *Counter) file(claim *events.Claim, personal *events.Personal) error {
 		}
 		claim.Sealed = sealed
 	}
+	defer c.forget()
+	c.recording.RLock()
+	defer c.recording.RUnlock()
 	if err := c.store.Record(func(tx *Tx) error { return tx.Claim(claim) }); err != nil {
 		return err
 	}

@@ -129,6 +129,9 @@ func (c *Counter) finish(w *work, outcome *events.Claim) error {
 	claim := c.newClaim(w.down.GetProcedure(), "", "")
 	claim.Subscriber, claim.Fact = w.down.GetSubscriber(), outcome.GetFact()
 	e := Entry{AtMS: c.cfg.Now().UnixMilli(), Step: StepDone, ID: w.down.GetId(), Procedure: w.down.GetProcedure()}
+	defer c.forget()
+	c.recording.RLock()
+	defer c.recording.RUnlock()
 	err := c.store.Record(func(tx *Tx) error {
 		if err := tx.Claim(claim); err != nil {
 			return err
@@ -142,7 +145,6 @@ func (c *Counter) finish(w *work, outcome *events.Claim) error {
 	crashDone.Hit()
 	c.mu.Lock()
 	w.note(e)
-	c.keepOutcome(claim)
 	c.mu.Unlock()
 	c.learnClaim(claim)
 	return nil

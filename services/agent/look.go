@@ -75,7 +75,10 @@ func (c *Counter) Certificates(procedure string) ([][]byte, error) {
 	for i := len(c.order) - 1; i >= 0; i-- {
 		w := c.works[c.order[i]]
 		d := w.down.GetWriteCertificates()
-		if d == nil || w.down.GetProcedure() != procedure || w.done == nil || c.claims[w.done.Claim].GetCardWritten() == nil {
+		if d == nil || w.down.GetProcedure() != procedure || w.done == nil {
+			continue
+		}
+		if outcome, err := c.outcome(w.done.Claim); err != nil || outcome.GetCardWritten() == nil {
 			continue
 		}
 		var all [][]byte
@@ -95,6 +98,16 @@ func (s Status) ReadyToHandOver() bool {
 		return true
 	case StageAccepted:
 		return s.Application.GetOperation() == events.Operation_OPERATION_HAND_OVER && !hasLive(s.Answer, s.Application.GetCardKind())
+	}
+	return false
+}
+
+// Settles reports whether the acceptance of an operation is all: no keys, no card and no hand-over follow.
+func Settles(op events.Operation) bool {
+	switch op {
+	case events.Operation_OPERATION_REVOKE, events.Operation_OPERATION_RETURN_CARD, events.Operation_OPERATION_CONTINUE_USE,
+		events.Operation_OPERATION_EXTEND_CARD:
+		return true
 	}
 	return false
 }

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -17,9 +18,13 @@ var crashCommand = crashpoint.Register("agent.command.stored")
 
 // recall rebuilds from the store what the counter knew: procedures, answers, commands and how far they came. Answers and
 // claims are folded in the order of what is known to follow from what: a claim first, then its answer.
-func (c *Counter) recall() error {
+//
+// Then what is closed is forgotten, and cleared out of the store; what was forgotten before the given instant entirely.
+func (c *Counter) recall(before time.Time) error {
 	err := c.store.eachClaim(func(claim *events.Claim) error {
-		c.keepOutcome(claim)
+		if again, err := c.toldAgain(claim); again || err != nil {
+			return err
+		}
 		c.owners[claim.GetId()] = claim.GetProcedure()
 		if claim.GetApplicationReceived() != nil || c.procedures[claim.GetProcedure()] == nil {
 			c.apply(claim)
@@ -31,7 +36,7 @@ func (c *Counter) recall() error {
 	}
 	if err == nil {
 		err = c.store.eachClaim(func(claim *events.Claim) error {
-			if claim.GetApplicationReceived() == nil {
+			if claim.GetApplicationReceived() == nil && c.owners[claim.GetId()] != "" {
 				c.apply(claim)
 			}
 			return nil
@@ -40,7 +45,8 @@ func (c *Counter) recall() error {
 	if err != nil {
 		return fmt.Errorf("reading the counter's store: %w", err)
 	}
-	return nil
+	c.forgetClosed()
+	return c.store.prune(c.remembered(), before)
 }
 
 func (c *Counter) recallEntry(e Entry) error {
@@ -86,8 +92,21 @@ func (c *Counter) received(_ context.Context, d *events.Downlink, signed []byte)
 	known := c.works[d.GetId()]
 	c.mu.Unlock()
 	if known != nil {
-		return c.repeated(known, signed)
+		return c.repeated(d.GetId(), c.seenOf(known), signed)
 	}
+	if before, found, err := c.store.seen(d.GetId()); found || err != nil {
+		if err != nil {
+			return err
+		}
+		return c.repeated(d.GetId(), before, signed)
+	}
+	return c.receive(d, signed)
+}
+
+func (c *Counter) receive(d *events.Downlink, signed []byte) error {
+	defer c.forget()
+	c.recording.RLock()
+	defer c.recording.RUnlock()
 	e := Entry{AtMS: c.cfg.Now().UnixMilli(), Step: StepReceived, ID: d.GetId(), Procedure: d.GetProcedure(), Signed: signed, Answer: d.GetAnswer() != nil}
 	if err := c.store.Record(func(tx *Tx) error { return tx.Enter(e) }); err != nil {
 		return err
@@ -103,36 +122,61 @@ func (c *Counter) received(_ context.Context, d *events.Downlink, signed []byte)
 	return nil
 }
 
+// seenOf is what is remembered of a command or answer as it would be kept once its procedure is forgotten.
+func (c *Counter) seenOf(w *work) seen {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	record := seen{Digest: events.Hash(w.steps[StepReceived].Signed)}
+	if w.done != nil {
+		record.Claim = w.done.Claim
+	}
+	return record
+}
+
 // repeated answers a command that came again. Sealing is never the same twice: equal bytes are a redelivery by the
 // server, whose outcome is in the chain of claims already; other bytes are a question by the hub.
-func (c *Counter) repeated(w *work, signed []byte) error {
-	c.mu.Lock()
-	first, done := w.steps[StepReceived], w.done
-	var outcome *events.Claim
-	if done != nil {
-		outcome = c.claims[done.Claim]
-	}
-	c.mu.Unlock()
-	if outcome == nil || bytes.Equal(first.Signed, signed) {
+func (c *Counter) repeated(id string, before seen, signed []byte) error {
+	if before.Claim == 0 || bytes.Equal(before.Digest, events.Hash(signed)) {
 		return nil
 	}
-	again := proto.CloneOf(outcome)
-	again.Id = c.newClaim("", "", "").Id
-	c.cfg.Logger.Info("a finished command came again, its first outcome is told again", "id", w.down.GetId())
-	if err := c.store.Record(func(tx *Tx) error { return tx.Claim(again) }); err != nil {
+	outcome, err := c.outcome(before.Claim)
+	if err != nil {
+		return err
+	}
+	outcome.Id = c.newClaim("", "", "").Id
+	c.cfg.Logger.Info("a finished command came again, its first outcome is told again", "id", id)
+	if err := c.store.Record(func(tx *Tx) error { return tx.Claim(outcome) }); err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.procedure(again.GetProcedure()).last = again.GetNumber()
+	if p := c.procedures[outcome.GetProcedure()]; p != nil {
+		p.last = outcome.GetNumber()
+	}
 	return nil
 }
 
-// keepOutcome keeps the claims that are outcomes of commands.
-func (c *Counter) keepOutcome(claim *events.Claim) {
-	switch claim.GetFact().(type) {
-	case *events.Claim_KeysGenerated, *events.Claim_CardWritten, *events.Claim_WriteFailed, *events.Claim_PinsUnblocked,
-		*events.Claim_CustodyTaken, *events.Claim_ConfirmationFailed:
-		c.claims[claim.GetNumber()] = claim
+// toldAgain reports whether a claim told an outcome again whose procedure is forgotten.
+func (c *Counter) toldAgain(claim *events.Claim) (bool, error) {
+	m := claim.ProtoReflect()
+	fact := m.WhichOneof(m.Descriptor().Oneofs().ByName("fact"))
+	if fact == nil {
+		return false, nil
 	}
+	outcome, ok := m.Get(fact).Message().Interface().(interface{ GetObligation() string })
+	if !ok || outcome.GetObligation() == "" {
+		return false, nil
+	}
+	_, found, err := c.store.seen(outcome.GetObligation())
+	return found, err
+}
+
+// outcome reads the claim with the outcome of a command from the store.
+func (c *Counter) outcome(number uint64) (*events.Claim, error) {
+	signed, _, err := c.store.Claim(number)
+	if err != nil {
+		return nil, err
+	}
+	claim, _, err := counterlink.ParseClaim(signed)
+	return claim, err
 }

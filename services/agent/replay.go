@@ -17,96 +17,34 @@ import (
 // deliver again is still recognised. Commands hold personal data, sealed to the counter, and must not stay for ever.
 const Keep = counterlink.Retention + 24*time.Hour
 
-// eachClaim and eachEntry hand on what the store holds, oldest first.
+// eachClaim and eachEntry hand on what the store holds of remembered procedures, oldest first.
 func (s *Store) eachClaim(do func(*events.Claim) error) error {
-	return s.db.View(func(tx *bolt.Tx) error {
-		return tx.Bucket(bucketClaims).ForEach(func(_, v []byte) error {
-			c, _, err := counterlink.ParseClaim(v)
-			if err != nil {
-				return err
-			}
-			return do(c)
-		})
+	return s.each(bucketCarriedClaims, bucketClaims, func(_, v []byte) error {
+		c, _, err := counterlink.ParseClaim(v)
+		if err != nil {
+			return err
+		}
+		return do(c)
 	})
 }
 
 func (s *Store) eachEntry(do func(Entry) error) error {
+	return s.each(bucketCarried, bucketJournal, func(_, v []byte) error {
+		var e Entry
+		if err := json.Unmarshal(v, &e); err != nil {
+			return fmt.Errorf("journal entry: %w: %w", err, ErrTampered)
+		}
+		return do(e)
+	})
+}
+
+func (s *Store) each(carried, chain []byte, do func(k, v []byte) error) error {
 	return s.db.View(func(tx *bolt.Tx) error {
-		return tx.Bucket(bucketJournal).ForEach(func(_, v []byte) error {
-			var e Entry
-			if err := json.Unmarshal(v, &e); err != nil {
-				return fmt.Errorf("journal entry: %w: %w", err, ErrTampered)
-			}
-			return do(e)
-		})
+		if err := tx.Bucket(carried).ForEach(do); err != nil {
+			return err
+		}
+		return tx.Bucket(chain).ForEach(do)
 	})
-}
-
-// prune removes from the front of both chains what is finished and older than before, and remembers where they begin
-// now. The newest delivered claim stays, for the comparison of heads. It tells how many entries went.
-func (s *Store) prune(before time.Time) (removed int, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	done, err := s.finished()
-	if err != nil {
-		return 0, err
-	}
-	err = s.db.Update(func(tx *bolt.Tx) error {
-		claims, err := cutFront(tx, bucketClaims, keyClaimBase, func(raw []byte) (link, bool, error) {
-			c, hash, err := counterlink.ParseClaim(raw)
-			old := c.GetFiledMs() < before.UnixMilli() && c.GetNumber() < s.delivered.Number
-			return link{Number: c.GetNumber(), Hash: hash}, old, err
-		})
-		if err != nil {
-			return fmt.Errorf("claims: %w", err)
-		}
-		entries, err := cutFront(tx, bucketJournal, keyJournalBase, func(raw []byte) (link, bool, error) {
-			var e Entry
-			err := json.Unmarshal(raw, &e)
-			return link{Number: e.Number, Hash: events.Hash(raw)}, e.AtMS < before.UnixMilli() && done[e.ID], err
-		})
-		removed = claims + entries
-		return err
-	})
-	if err != nil {
-		return 0, fmt.Errorf("clearing old entries from the counter's store: %w", err)
-	}
-	return removed, nil
-}
-
-// cutFront removes entries while they are old.
-func cutFront(tx *bolt.Tx, bucket, base []byte, read func([]byte) (link, bool, error)) (removed int, err error) {
-	cursor := tx.Bucket(bucket).Cursor()
-	var last link
-	for k, v := cursor.First(); k != nil; k, v = cursor.First() {
-		at, old, err := read(v)
-		if err != nil {
-			return 0, err
-		}
-		if !old {
-			break
-		}
-		if err := cursor.Delete(); err != nil {
-			return 0, err
-		}
-		last, removed = at, removed+1
-	}
-	if removed == 0 {
-		return 0, nil
-	}
-	return removed, putLink(tx.Bucket(bucketMeta), base, last)
-}
-
-// finished names the commands that are done, and the answers.
-func (s *Store) finished() (map[string]bool, error) {
-	done := map[string]bool{}
-	err := s.eachEntry(func(e Entry) error {
-		if e.Step == StepDone || e.Answer {
-			done[e.ID] = true
-		}
-		return nil
-	})
-	return done, err
 }
 
 // compact writes the file anew without the bytes of what was removed, which bbolt leaves in free pages.
@@ -122,6 +60,9 @@ func compact(path string) error {
 	to, err := bolt.Open(fresh, 0o600, &bolt.Options{Timeout: openWait})
 	if err == nil {
 		err = bolt.Compact(to, from, 1<<20)
+		if err == nil {
+			err = to.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Delete(keyUncompacted) })
+		}
 		err = errors.Join(err, to.Close())
 	}
 	if err = errors.Join(err, from.Close()); err != nil {
@@ -133,25 +74,25 @@ func compact(path string) error {
 	return nil
 }
 
-// openPruned opens a store and clears what is older than before out of its file.
-func openPruned(cfg Config, before time.Time) (*Store, error) {
-	store, err := OpenStore(cfg.StorePath, cfg.Counter, cfg.Key)
-	if err != nil {
-		return nil, err
+// compacted returns the store in a compact file when something was removed from it, and itself otherwise.
+func (s *Store) compacted() (*Store, error) {
+	if !s.uncompacted() {
+		return s, nil
 	}
-	removed, err := store.prune(before)
-	if err != nil {
-		store.Close()
-		return nil, err
-	}
-	if removed == 0 {
-		return store, nil
-	}
-	if err := store.Close(); err != nil {
+	path := s.db.Path()
+	if err := s.Close(); err != nil {
 		return nil, fmt.Errorf("closing the counter's store to compact it: %w", err)
 	}
-	if err := compact(cfg.StorePath); err != nil {
+	if err := compact(path); err != nil {
 		return nil, err
 	}
-	return OpenStore(cfg.StorePath, cfg.Counter, cfg.Key)
+	return OpenStore(path, s.counter, s.key)
+}
+
+func (s *Store) uncompacted() (yes bool) {
+	_ = s.db.View(func(tx *bolt.Tx) error {
+		yes = tx.Bucket(bucketMeta).Get(keyUncompacted) != nil
+		return nil
+	})
+	return yes
 }

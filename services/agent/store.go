@@ -3,6 +3,7 @@ package agent
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -31,6 +32,12 @@ var (
 	bucketMeta    = []byte("meta")
 	bucketClaims  = []byte("claims")
 	bucketJournal = []byte("journal")
+	// What was cut off the front of the two chains: delivered claims; claims and journal of remembered procedures; ids of
+	// the others' commands and answers.
+	bucketArchive       = []byte("archive")
+	bucketCarriedClaims = []byte("carried.claims")
+	bucketCarried       = []byte("carried")
+	bucketSeen          = []byte("seen")
 
 	keyEpoch       = []byte("epoch")
 	keyCounter     = []byte("counter")
@@ -39,6 +46,8 @@ var (
 	keyDelivered   = []byte("delivered")
 	keyClaimBase   = []byte("claims.base")
 	keyJournalBase = []byte("journal.base")
+	keyCarried     = []byte("carried.digest")
+	keyUncompacted = []byte("uncompacted")
 )
 
 const openWait = 3 * time.Second
@@ -89,7 +98,7 @@ func OpenStore(path, counter string, key nkeys.KeyPair) (*Store, error) {
 func (s *Store) Close() error { return s.db.Close() }
 
 func (s *Store) prepare(tx *bolt.Tx) error {
-	for _, name := range [][]byte{bucketMeta, bucketClaims, bucketJournal} {
+	for _, name := range [][]byte{bucketMeta, bucketClaims, bucketJournal, bucketArchive, bucketCarriedClaims, bucketCarried, bucketSeen} {
 		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 			return fmt.Errorf("making bucket %s: %w", name, err)
 		}
@@ -106,7 +115,7 @@ func (s *Store) prepare(tx *bolt.Tx) error {
 	return errors.Join(meta.Put(keyCounter, []byte(s.counter)), meta.Put(keyEpoch, []byte(s.epoch)))
 }
 
-// verify walks both chains from their base to their head.
+// verify walks both chains from their base to their head, and compares what is carried on with its digest.
 func (s *Store) verify(tx *bolt.Tx) error {
 	meta := tx.Bucket(bucketMeta)
 	public, err := s.key.PublicKey()
@@ -128,11 +137,33 @@ func (s *Store) verify(tx *bolt.Tx) error {
 	if s.journal, err = walk(tx.Bucket(bucketJournal), getLink(meta, keyJournalBase), getLink(meta, keyJournalHead), entry); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
+	if digest := meta.Get(keyCarried); !bytes.Equal(digest, carriedDigest(tx)) && (digest != nil || carries(tx)) {
+		return fmt.Errorf("what is carried on of closed entries: %w", ErrTampered)
+	}
 	s.delivered = getLink(meta, keyDelivered)
 	if s.delivered.Number > s.claims.Number {
 		return fmt.Errorf("claim %d was delivered, the last one here is %d: %w", s.delivered.Number, s.claims.Number, ErrTampered)
 	}
 	return nil
+}
+
+// carriedDigest is SHA-256 over all that is carried on, in order.
+func carriedDigest(tx *bolt.Tx) []byte {
+	h := sha256.New()
+	for _, name := range [][]byte{bucketCarriedClaims, bucketCarried} {
+		_ = tx.Bucket(name).ForEach(func(k, v []byte) error {
+			h.Write(binary.BigEndian.AppendUint64(k[:len(k):len(k)], uint64(len(v))))
+			h.Write(v)
+			return nil
+		})
+	}
+	return h.Sum(nil)
+}
+
+func carries(tx *bolt.Tx) bool {
+	claim, _ := tx.Bucket(bucketCarriedClaims).Cursor().First()
+	entry, _ := tx.Bucket(bucketCarried).Cursor().First()
+	return claim != nil || entry != nil
 }
 
 func walk(b *bolt.Bucket, at, head link, read func([]byte) (uint64, []byte, []byte, error)) (link, error) {
@@ -238,10 +269,12 @@ func (s *Store) Delivered() counterlink.Head {
 	return counterlink.Head{Epoch: s.epoch, Number: s.delivered.Number, Hash: s.delivered.Hash}
 }
 
-// Claim returns a signed claim and its hash (counterlink.Outbox).
+// Claim returns a signed claim and its hash (counterlink.Outbox). Delivered claims are there for [Keep].
 func (s *Store) Claim(number uint64) (signed, hash []byte, err error) {
 	err = s.db.View(func(tx *bolt.Tx) error {
-		signed = bytes.Clone(tx.Bucket(bucketClaims).Get(numberKey(number)))
+		if signed = bytes.Clone(tx.Bucket(bucketClaims).Get(numberKey(number))); signed == nil {
+			signed = bytes.Clone(tx.Bucket(bucketArchive).Get(numberKey(number)))
+		}
 		return nil
 	})
 	if err == nil && signed == nil {

@@ -194,3 +194,22 @@ func TestStoreKeepsTheChain(t *testing.T) {
 		})
 	})
 }
+
+// spoil changes a bit in the first record of a bucket, and returns what changes it back.
+func spoil(t *testing.T, path, bucket string) (restore func()) {
+	t.Helper()
+	flip := func() {
+		db, err := bolt.Open(path, 0o600, nil)
+		must(t, err)
+		must(t, db.Update(func(tx *bolt.Tx) error {
+			b := tx.Bucket([]byte(bucket))
+			k, v := b.Cursor().First()
+			v = bytes.Clone(v)
+			v[len(v)/2] ^= 1
+			return b.Put(bytes.Clone(k), v)
+		}))
+		must(t, db.Close())
+	}
+	flip()
+	return flip
+}

@@ -100,7 +100,7 @@ func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
 	switch {
 	case s.Report != nil:
 		at, steps, v.Drop, v.Done = min(at, 1), reportStages, false, recorded(s)
-	case settles(s.Application.GetOperation()):
+	case agent.Settles(s.Application.GetOperation()):
 		at, steps = min(at, 1), settlingStages
 		if s.Stage == agent.StageAccepted {
 			at, v.Done, v.Drop = len(steps)-1, true, false
@@ -153,16 +153,6 @@ func (d *Desk) filedText(s agent.Status, lang page.Language) string {
 		return filed
 	}
 	return filed + d.pages.Say(lang, "procedure.entered", s.Entered.In(civil.Tokyo).Format("15:04"))
-}
-
-// settles tells that the acceptance of the operation is all: no keys, no card, no hand-over follow.
-func settles(op events.Operation) bool {
-	switch op {
-	case events.Operation_OPERATION_REVOKE, events.Operation_OPERATION_RETURN_CARD, events.Operation_OPERATION_CONTINUE_USE,
-		events.Operation_OPERATION_EXTEND_CARD:
-		return true
-	}
-	return false
 }
 
 func handOverWord(s agent.Status) string {
