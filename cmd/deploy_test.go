@@ -84,3 +84,20 @@ func TestUnitsStartCommandsAsTheyAreSpelt(t *testing.T) {
 		}
 	}
 }
+
+// TestNoUnitAllowsCoreDumps: keys and PINs stand in the memory of these programs.
+func TestNoUnitAllowsCoreDumps(t *testing.T) {
+	units, err := filepath.Glob("../deploy/systemd/*.service")
+	if err != nil || len(units) < 2 {
+		t.Fatalf("found units %v: %v", units, err)
+	}
+	for _, unit := range units {
+		text, err := os.ReadFile(unit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(text), "\nLimitCORE=0\n") {
+			t.Errorf("%s: LimitCORE=0 is missing", unit)
+		}
+	}
+}

@@ -109,6 +109,10 @@ var rules = []rule{
 		never: []string{"github.com/wneessen/go-mail/...", "github.com/emersion/go-smtp/...", "net/smtp"},
 	},
 	{
+		reason: "files are replaced by pkg/durable, which writes beside the target; the library by itself goes through the temporary folder",
+		of:     []string{"shomei/..."}, but: []string{"shomei/pkg/durable"}, never: []string{"github.com/google/renameio/..."},
+	},
+	{
 		reason: "PC/SC needs a C library, so one package holds it and the hub builds without",
 		of:     []string{"shomei/..."}, but: []string{"shomei/pkg/card/pcsc"}, never: []string{"github.com/ebfe/scard"},
 	},
@@ -348,4 +352,64 @@ func TestTheRootStaysShort(t *testing.T) {
 			t.Errorf("%s stands at the root; it belongs in services, pkg, events, cmd or deploy", e.Name())
 		}
 	}
+}
+
+// throughTemporary are the folders that may be made among temporary files, each with its reason.
+var throughTemporary = map[string]string{
+	"../cmd/shomei/story.go":                    "the folder of a story that was given none holds an invented world and goes with it",
+	"../cmd/shomei/story/player/desk.go":        "a socket's name is short, so a story's invented cards lie at a short path, in a folder of their owner's",
+	"../pkg/warehouse/enginetest/enginetest.go": "tables of a test",
+}
+
+// TestNothingGoesThroughTheTemporaryFolder: what holds secrets or mails is written beside its target (pkg/durable), where
+// only its owner looks.
+func TestNothingGoesThroughTheTemporaryFolder(t *testing.T) {
+	const planted = "package x\nimport \"os\"\nvar d = os.TempDir()\nfunc f() { os.CreateTemp(\"\", \"x\"); os.MkdirTemp(\"beside\", \"x\") }\n"
+	if lines := temporaryUses("planted.go", planted); len(lines) != 2 {
+		t.Errorf("uses of the temporary folder found: %q", lines)
+	}
+	for _, root := range []string{"../cmd", "../services", "../pkg", "../events"} {
+		err := filepath.WalkDir(root, func(path string, _ os.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || throughTemporary[path] != "" {
+				return err
+			}
+			for _, line := range temporaryUses(path, nil) {
+				t.Error(line)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// temporaryUses finds calls that ask for the temporary folder: os.TempDir, and CreateTemp and MkdirTemp in no folder.
+func temporaryUses(path string, source any) []string {
+	files := token.NewFileSet()
+	file, err := parser.ParseFile(files, path, source, 0)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	var found []string
+	ast.Inspect(file, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		if !ok {
+			return true
+		}
+		selector, ok := call.Fun.(*ast.SelectorExpr)
+		if !ok || fmt.Sprint(selector.X) != "os" {
+			return true
+		}
+		inNoFolder := func() bool {
+			literal, ok := call.Args[0].(*ast.BasicLit)
+			return ok && literal.Value == `""`
+		}
+		switch name := selector.Sel.Name; {
+		case name == "TempDir", (name == "CreateTemp" || name == "MkdirTemp") && inNoFolder():
+			found = append(found, fmt.Sprintf("%s calls os.%s: write beside the target, by pkg/durable", files.Position(call.Pos()), name))
+		}
+		return true
+	})
+	return found
 }

@@ -23,6 +23,10 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if err := ops.ForbidCores(); err != nil {
+		fmt.Fprintf(os.Stderr, "shomei-agent: %v\n", err)
+		os.Exit(exitFailed)
+	}
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/google/renameio/v2"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/nats-io/nkeys"
 	"github.com/spf13/cobra"
@@ -16,6 +15,7 @@ import (
 	"shomei/cmd/shomei/control"
 	"shomei/cmd/shomei/hub"
 	"shomei/pkg/counterlink"
+	"shomei/pkg/durable"
 )
 
 // Files of a counter's bundle beside counterlink.BundleFile.
@@ -98,7 +98,7 @@ func enrolInto(dir string, enrol func(bundleKeys) (hub.Enrolled, error)) (hub.En
 	if err != nil {
 		return hub.Enrolled{}, err
 	}
-	if err := renameio.WriteFile(filepath.Join(dir, cardKeyFile), enrolled.Cards, 0o600); err != nil {
+	if err := durable.WriteSecret(filepath.Join(dir, cardKeyFile), enrolled.Cards); err != nil {
 		return hub.Enrolled{}, fmt.Errorf("completing the bundle: %w", err)
 	}
 	b := enrolled.Bundle
@@ -159,7 +159,7 @@ func kept(path string, create func() ([]byte, error)) ([]byte, error) {
 	if b, err = create(); err != nil {
 		return nil, err
 	}
-	return b, renameio.WriteFile(path, b, 0o600)
+	return b, durable.WriteSecret(path, b)
 }
 
 // counterLine is a counter in a list.

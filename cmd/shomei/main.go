@@ -18,6 +18,9 @@ func main() {
 	ctx, stop := ops.Signals(context.Background())
 	defer stop()
 	a := &app{}
+	if err := ops.ForbidCores(); err != nil {
+		os.Exit(a.outcome(ctx, nil, err, os.Stderr))
+	}
 	cmd, err := a.root().ExecuteContextC(ctx)
 	os.Exit(a.outcome(ctx, cmd, err, os.Stderr))
 }

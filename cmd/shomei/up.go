@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shomei/cmd/shomei/hub"
+	"shomei/pkg/tether"
 )
 
 // The office and counter that `shomei up` tries things out with.
@@ -53,7 +54,7 @@ func (a *app) up(cmd *cobra.Command, page, desk string) error {
 	if err != nil {
 		return errors.Join(err, h.Close())
 	}
-	counter, err := a.startCounter(cmd.Context(), bundle, desk)
+	counter, err := a.startCounter(cmd.Context(), h, bundle, desk)
 	if err != nil {
 		return errors.Join(err, h.Close())
 	}
@@ -67,37 +68,40 @@ func (a *app) up(cmd *cobra.Command, page, desk string) error {
 
 // counterProgram is the counter's own program, started beside this one.
 type counterProgram struct {
-	cmd   *exec.Cmd
-	ended chan struct{}
-	err   error // how it ended
+	process *tether.Process
+	ended   chan struct{}
+	err     error // how it ended
 }
 
-// startCounter returns once the counter listens.
-func (a *app) startCounter(ctx context.Context, bundle, listen string) (*counterProgram, error) {
+// startCounter returns once the counter listens. Its program ends with this one, and holds the data folder as this one does:
+// the next start waits until both have gone, however they went.
+func (a *app) startCounter(ctx context.Context, h *hub.Hub, bundle, listen string) (*counterProgram, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	c := &counterProgram{ended: make(chan struct{})}
-	c.cmd = exec.CommandContext(ctx, filepath.Join(filepath.Dir(self), "shomei-agent"), "run", "--bundle", bundle,
+	command := exec.CommandContext(ctx, filepath.Join(filepath.Dir(self), "shomei-agent"), "run", "--bundle", bundle,
 		"--listen", listen, "--virtual-reader", filepath.Join(a.data, "cards"), "--lang", a.lang)
-	c.cmd.Stderr = os.Stderr
-	c.cmd.Cancel = func() error { return c.cmd.Process.Signal(os.Interrupt) }
-	c.cmd.WaitDelay = 15 * time.Second
-	out, err := c.cmd.StdoutPipe()
+	command.Stderr = os.Stderr
+	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+	command.WaitDelay = 15 * time.Second
+	h.ShareHold(command)
+	out, err := command.StdoutPipe()
 	if err != nil {
 		return nil, err
 	}
-	if err := c.cmd.Start(); err != nil {
+	process, err := tether.Start(command)
+	if err != nil {
 		return nil, fmt.Errorf("starting the counter's program: %w; build it with make build", err)
 	}
 	lines := bufio.NewReader(out)
 	if _, err := lines.ReadString('\n'); err != nil { // its first line is the address it listens on
-		return nil, fmt.Errorf("starting the counter's program: %w; it says above why", errors.Join(c.cmd.Wait(), ctx.Err()))
+		return nil, fmt.Errorf("starting the counter's program: %w; it says above why", errors.Join(process.Wait(), ctx.Err()))
 	}
+	c := &counterProgram{process: process, ended: make(chan struct{})}
 	go func() {
 		_, _ = io.Copy(io.Discard, lines)
-		c.err = c.cmd.Wait()
+		c.err = process.Wait()
 		close(c.ended)
 	}()
 	return c, nil
@@ -111,7 +115,7 @@ func (c *counterProgram) stop(ctx context.Context) error {
 			return fmt.Errorf("the counter's program ended by itself (%v); it says above why", c.err)
 		}
 	default:
-		_ = c.cmd.Process.Signal(os.Interrupt)
+		_ = c.process.Process.Signal(os.Interrupt)
 		<-c.ended
 	}
 	return nil

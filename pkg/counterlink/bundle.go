@@ -11,10 +11,11 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/google/renameio/v2"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
 	"github.com/pelletier/go-toml/v2"
+
+	"shomei/pkg/durable"
 )
 
 // ErrBundle says that a counter's bundle can't be used; the text says which part of it.
@@ -52,7 +53,7 @@ func (b Bundle) Write(dir string) error {
 	if err != nil {
 		return fmt.Errorf("writing the bundle of counter %s: %w", b.Counter, err)
 	}
-	if err := renameio.WriteFile(filepath.Join(dir, BundleFile), text, 0o600); err != nil {
+	if err := durable.WriteSecret(filepath.Join(dir, BundleFile), text); err != nil {
 		return fmt.Errorf("writing the bundle of counter %s: %w", b.Counter, err)
 	}
 	return nil

@@ -14,7 +14,8 @@ import (
 	"time"
 
 	"github.com/emersion/go-smtp"
-	"github.com/google/renameio/v2"
+
+	"shomei/pkg/durable"
 )
 
 // maxMail is far above any notice.
@@ -101,7 +102,7 @@ func (s *Sink) keep(mail []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	path := filepath.Join(s.dir, fmt.Sprintf("%06d.eml", s.count+1))
-	if err := renameio.WriteFile(path, mail, 0o600); err != nil {
+	if err := durable.WriteSecret(path, mail); err != nil {
 		return err
 	}
 	s.count++

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/renameio/v2"
+	"shomei/pkg/durable"
 )
 
 var (
@@ -161,5 +161,5 @@ func readInstant(path string) (time.Time, error) {
 
 // writeInstant replaces the file whole, so that a reader in another process never sees half of it.
 func writeInstant(path string, at time.Time) error {
-	return renameio.WriteFile(path, []byte(at.Format(time.RFC3339Nano)+"\n"), 0o644)
+	return durable.WriteFile(path, []byte(at.Format(time.RFC3339Nano)+"\n"))
 }

@@ -15,7 +15,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/google/renameio/v2"
+	"shomei/pkg/durable"
 )
 
 const masterHeader = `# Master key of a Shomei vault: version and key. Without it nobody, and nothing, opens what the vault sealed.
@@ -100,7 +100,7 @@ func makeMaster(path string) error {
 	}
 	m := &masterKeys{path: path, versions: map[uint32][]byte{1: randomKey()}}
 	fresh := path + ".new"
-	if err := renameio.WriteFile(fresh, m.text(), 0o600, renameio.IgnoreUmask()); err != nil {
+	if err := durable.WriteSecret(fresh, m.text()); err != nil {
 		return err
 	}
 	if err := os.Link(fresh, path); err != nil {
@@ -131,7 +131,7 @@ func (m *masterKeys) text() []byte {
 // save writes the versions held now and shreds the file that was there before.
 func (m *masterKeys) save() error {
 	return replaceShredding(m.path, func(fresh string) error {
-		return renameio.WriteFile(fresh, m.text(), 0o600, renameio.IgnoreUmask())
+		return durable.WriteSecret(fresh, m.text())
 	})
 }
 

@@ -14,13 +14,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/renameio/v2"
-
 	"shomei/events"
 	"shomei/pkg/ca"
 	"shomei/pkg/civil"
 	"shomei/pkg/crashpoint"
 	"shomei/pkg/directory"
+	"shomei/pkg/durable"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
 )
@@ -246,5 +245,5 @@ func (i *Issuer) publish(ctx context.Context, folder, id string, one *ca.Generat
 	}
 	crashListed.Hit()
 	i.lists.unlisted[id] = false
-	return renameio.WriteFile(listFile(folder, id), file, 0o644)
+	return durable.WriteFile(listFile(folder, id), file)
 }

@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"shomei/pkg/tether"
 )
 
 // idle starts everything as `shomei up` does, leaves it alone, and reads how much memory each process holds.
@@ -60,7 +62,7 @@ func idle(ctx context.Context, o Options) ([]Figure, error) {
 
 // up is a `shomei up` that runs.
 type up struct {
-	command *exec.Cmd
+	process *tether.Process
 	log     *os.File
 	console string
 }
@@ -80,10 +82,11 @@ func startUp(ctx context.Context, folder string) (*up, error) {
 		return nil, err
 	}
 	u := &up{log: log, console: "http://" + ports[0] + "/"}
-	u.command = exec.CommandContext(ctx, self, "up", "--data", filepath.Join(folder, "data"), "--console", ports[0], "--counter", ports[1])
-	u.command.Cancel = func() error { return u.command.Process.Signal(os.Interrupt) }
-	u.command.Stdout, u.command.Stderr = log, log
-	return u, u.command.Start()
+	command := exec.CommandContext(ctx, self, "up", "--data", filepath.Join(folder, "data"), "--console", ports[0], "--counter", ports[1])
+	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+	command.Stdout, command.Stderr = log, log
+	u.process, err = tether.Start(command)
+	return u, err
 }
 
 // freePorts are addresses that nobody listens on now.
@@ -101,8 +104,8 @@ func freePorts(n int) ([]string, error) {
 }
 
 func (u *up) stop() {
-	_ = u.command.Process.Signal(os.Interrupt)
-	_ = u.command.Wait()
+	_ = u.process.Process.Signal(os.Interrupt)
+	_ = u.process.Wait()
 	_ = u.log.Close()
 }
 
@@ -139,8 +142,8 @@ type process struct {
 
 // processes are the hub and those it has started.
 func (u *up) processes() ([]process, error) {
-	list := []process{{u.command.Process.Pid, "shomei all", 200}}
-	children, err := childrenOf(u.command.Process.Pid)
+	list := []process{{u.process.Process.Pid, "shomei all", 200}}
+	children, err := childrenOf(u.process.Process.Pid)
 	if err != nil {
 		return nil, err
 	}

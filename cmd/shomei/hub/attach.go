@@ -10,9 +10,8 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/google/renameio/v2"
-
 	"shomei/pkg/directory"
+	"shomei/pkg/durable"
 	"shomei/pkg/eventlog"
 	"shomei/services/projector"
 )
@@ -33,7 +32,7 @@ func (h *Hub) leaveAddress(context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := renameio.WriteFile(h.path(addressFile), text, 0o600); err != nil {
+	if err := durable.WriteSecret(h.path(addressFile), text); err != nil {
 		return err
 	}
 	h.leave = func() error { return os.Remove(h.path(addressFile)) }

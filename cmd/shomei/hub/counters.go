@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/google/renameio/v2"
 	"github.com/google/uuid"
 	"github.com/nats-io/nkeys"
 
 	"shomei/events"
 	"shomei/pkg/counterlink"
+	"shomei/pkg/durable"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/hubserver"
 	"shomei/pkg/lifecycle"
@@ -101,7 +101,7 @@ func (h *Hub) EnrolCounter(ctx context.Context, office, counter, role, code stri
 	if err := h.admitCounters(); err != nil {
 		return "", err
 	}
-	if err := renameio.WriteFile(h.path("counters", counter, "cards.key"), h.keys.cards, 0o600); err != nil {
+	if err := durable.WriteSecret(h.path("counters", counter, "cards.key"), h.keys.cards); err != nil {
 		return "", err
 	}
 	bundle := h.bundle(counter, office, role)

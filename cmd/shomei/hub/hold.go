@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"strings"
 	"time"
 
@@ -85,6 +86,7 @@ func (h *Hub) tryHold() (bool, error) {
 		}
 		return false, fmt.Errorf("locking %s: %w", lock.Name(), err)
 	}
+	h.lock = lock
 	h.atEnd(lock.Close)
 	if err := os.Remove(h.path(addressFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, err
@@ -105,4 +107,10 @@ func (h *Hub) holder() string {
 		return number
 	}
 	return "unknown"
+}
+
+// ShareHold lets a program that is about to be started hold the data folder too: the folder is free when this process and
+// that program have both ended.
+func (h *Hub) ShareHold(program *exec.Cmd) {
+	program.ExtraFiles = append(program.ExtraFiles, h.lock)
 }

@@ -95,6 +95,7 @@ type Hub struct {
 	// enrolling is held while a counter is enrolled, so that no two get one id or code.
 	enrolling sync.Mutex
 	keys      keys
+	lock      *os.File // of the data folder, held until Close
 	server    *hubserver.Server
 	conn      *nats.Conn
 	engine    *engine.Process

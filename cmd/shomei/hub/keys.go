@@ -19,10 +19,10 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"github.com/nats-io/nkeys"
 
 	"shomei/pkg/counterlink"
+	"shomei/pkg/durable"
 	"shomei/pkg/eventlog"
 )
 
@@ -113,7 +113,7 @@ func secretFile(path string, create func() ([]byte, error)) ([]byte, error) {
 	if b, err = create(); err != nil {
 		return nil, fmt.Errorf("making %s: %w", filepath.Base(path), err)
 	}
-	return b, renameio.WriteFile(path, b, 0o600)
+	return b, durable.WriteSecret(path, b)
 }
 
 func newWriterSeed() ([]byte, error) {
@@ -180,9 +180,9 @@ func makeTLS(certificate, key string) error {
 	if err != nil {
 		return err
 	}
-	err = renameio.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), 0o600)
+	err = durable.WriteSecret(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}))
 	if err != nil {
 		return err
 	}
-	return renameio.WriteFile(certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644)
+	return durable.WriteFile(certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }

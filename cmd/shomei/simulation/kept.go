@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 
 	"github.com/go-json-experiment/json"
-	"github.com/google/renameio/v2"
 
 	"shomei/pkg/civil"
+	"shomei/pkg/durable"
 )
 
 // Plan says what is simulated; the same plan gives the same history, apart from keys, serials and signatures.
@@ -58,5 +58,5 @@ func (p Plan) Keep(data string) error {
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return err
 	}
-	return renameio.WriteFile(filepath.Join(data, planFile), text, 0o600)
+	return durable.WriteSecret(filepath.Join(data, planFile), text)
 }

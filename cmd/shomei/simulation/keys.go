@@ -11,8 +11,9 @@ import (
 	"path/filepath"
 	"runtime"
 
-	"github.com/google/renameio/v2"
 	"golang.org/x/sync/errgroup"
+
+	"shomei/pkg/durable"
 )
 
 // PoolSize is how many subscriber key pairs a simulation has. They stand for the keys that cards would make: a card is
@@ -70,5 +71,5 @@ func newPoolKey(path string) (*rsa.PrivateKey, error) {
 		return nil, err
 	}
 	block := &pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}
-	return key, renameio.WriteFile(path, pem.EncodeToMemory(block), 0o600)
+	return key, durable.WriteSecret(path, pem.EncodeToMemory(block))
 }

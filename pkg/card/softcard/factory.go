@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"shomei/pkg/card"
+	"shomei/pkg/durable"
 )
 
 // Blank describes a card as it leaves the factory: no keys, no PINs.
@@ -44,7 +45,10 @@ func Personalise(b Blank) error {
 		return fmt.Errorf("making card %s: %w", b.CardID, err)
 	}
 	claim.Close()
-	return replace(b.Path, raw)
+	if err := durable.WriteSecret(b.Path, raw); err != nil {
+		return fmt.Errorf("saving the card's file: %w", err)
+	}
+	return nil
 }
 
 func emptySlots(kind card.Kind) (map[string]slotStore, map[string]pin) {

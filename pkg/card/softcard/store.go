@@ -7,11 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-
-	"github.com/google/renameio/v2"
 
 	"shomei/pkg/card"
+	"shomei/pkg/durable"
 )
 
 // storeFormat is the version of the file; a newer one is refused.
@@ -136,30 +134,13 @@ func (f *file) save(s *store) error {
 	if now, err := os.Stat(f.path); err != nil || !os.SameFile(now, f.info) {
 		return fmt.Errorf("saving %s: %w", f.path, errors.Join(errForeignWriter, err))
 	}
-	if err := replace(f.path, raw); err != nil {
-		return err
+	if err := durable.WriteSecret(f.path, raw); err != nil {
+		return fmt.Errorf("saving the card's file: %w", err)
 	}
 	info, err := os.Stat(f.path)
 	if err != nil {
 		return fmt.Errorf("saving the card's file: %w", err)
 	}
 	f.info, f.good = info, raw
-	return nil
-}
-
-// replace writes a file by renaming; renameio syncs the file, the directory is
-// left to us.
-func replace(path string, raw []byte) error {
-	if err := renameio.WriteFile(path, raw, 0o600); err != nil {
-		return fmt.Errorf("saving the card's file: %w", err)
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return fmt.Errorf("saving the card's file: %w", err)
-	}
-	defer dir.Close()
-	if err := dir.Sync(); err != nil {
-		return fmt.Errorf("saving the card's file: %w", err)
-	}
 	return nil
 }

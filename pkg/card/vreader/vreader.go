@@ -15,13 +15,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"shomei/pkg/card/softcard"
+	"shomei/pkg/tether"
 )
 
 // SocketEnv names the environment variable that leads a program to a pcscd
@@ -160,23 +160,16 @@ func (s *Service) launch() error {
 	}
 	cmd := exec.Command("unshare", "--mount", "--propagation", "private", "--net", "sh", "-c", isolate, "sh", s.dir)
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
-	started, ended := make(chan error), make(chan struct{})
-	go func() {
-		// Pdeathsig strikes when the thread that started pcscd ends, so the
-		// thread is kept until pcscd has ended.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		defer close(ended)
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			cmd.Wait() // how it ended stands in its log
-		}
-	}()
-	if err := <-started; err != nil {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	process, err := tether.Start(cmd)
+	if err != nil {
 		return fmt.Errorf("starting pcscd: %w", err)
 	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = process.Wait() // how it ended stands in its log
+	}()
 	s.mu.Lock()
 	s.daemon, s.ended = cmd, ended
 	s.mu.Unlock()

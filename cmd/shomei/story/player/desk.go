@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"shomei/events"
+	"shomei/pkg/tether"
 )
 
 // desk is one counter: the counter's own program in a process of its own, asked over its HTTP interface.
@@ -26,7 +27,7 @@ type desk struct {
 	log             string // file for what the program says
 	cards           string // folder of its virtual reader and the cards beside it
 	url             string
-	process         *exec.Cmd
+	process         *tether.Process
 	// gone are cards that were here and have been elsewhere since: the program must forget them before they come back.
 	gone map[string]bool
 }
@@ -53,11 +54,11 @@ func (d *desk) start(ctx context.Context) error {
 		return err
 	}
 	defer log.Close()
-	d.process = exec.Command(d.program, "run", "--bundle", d.bundle, "--virtual-reader", d.cards)
-	d.process.Stderr = log
-	out, err := d.process.StdoutPipe()
+	program := exec.Command(d.program, "run", "--bundle", d.bundle, "--virtual-reader", d.cards)
+	program.Stderr = log
+	out, err := program.StdoutPipe()
 	if err == nil {
-		err = d.process.Start()
+		d.process, err = tether.Start(program)
 	}
 	if err != nil {
 		d.process = nil

@@ -17,6 +17,7 @@ import (
 	"shomei/cmd/shomei/story"
 	"shomei/events"
 	"shomei/pkg/dossier"
+	"shomei/pkg/durable"
 	"shomei/pkg/eventlog"
 )
 
@@ -157,7 +158,7 @@ func together(lists []list, now time.Time) []byte {
 
 func (w *World) exportCards(_ context.Context, folder string) error {
 	for id, at := range w.cards {
-		if err := copyFile(w.desks[at].file(id), filepath.Join(folder, "card", id+".json"), 0o600); err != nil {
+		if err := copySecret(w.desks[at].file(id), filepath.Join(folder, "card", id+".json")); err != nil {
 			return err
 		}
 	}
@@ -170,19 +171,20 @@ func (w *World) exportMails(_ context.Context, folder string) error {
 		return err
 	}
 	for _, file := range files {
-		if err := copyFile(file, filepath.Join(folder, "mail", filepath.Base(file)), 0o644); err != nil {
+		if err := copySecret(file, filepath.Join(folder, "mail", filepath.Base(file))); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func copyFile(from, to string, mode os.FileMode) error {
+// copySecret copies a card, which holds keys, or a mail, which holds a name.
+func copySecret(from, to string) error {
 	content, err := os.ReadFile(from)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(to, content, mode)
+	return durable.WriteSecret(to, content)
 }
 
 // exportCertificates opens every certificate that the log holds and says in the index how it stands.
