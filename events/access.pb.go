@@ -196,11 +196,82 @@ func (x *QuarantineResolved) GetOutcome() string {
 	return ""
 }
 
+// ClaimHeld keeps a claim, whole, whose receipt time the counter's link can't explain. Nothing was decided on it: it waits
+// for officers to release it or to turn it down (QuarantineResolved).
+type ClaimHeld struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Counter string                 `protobuf:"bytes,1,opt,name=counter,proto3" json:"counter,omitempty"`
+	Number  uint64                 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
+	// claim is the SignedClaim as it came.
+	Claim         []byte       `protobuf:"bytes,3,opt,name=claim,proto3" json:"claim,omitempty"`
+	Receipt       *HeldReceipt `protobuf:"bytes,4,opt,name=receipt,proto3" json:"receipt,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClaimHeld) Reset() {
+	*x = ClaimHeld{}
+	mi := &file_access_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClaimHeld) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClaimHeld) ProtoMessage() {}
+
+func (x *ClaimHeld) ProtoReflect() protoreflect.Message {
+	mi := &file_access_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClaimHeld.ProtoReflect.Descriptor instead.
+func (*ClaimHeld) Descriptor() ([]byte, []int) {
+	return file_access_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ClaimHeld) GetCounter() string {
+	if x != nil {
+		return x.Counter
+	}
+	return ""
+}
+
+func (x *ClaimHeld) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *ClaimHeld) GetClaim() []byte {
+	if x != nil {
+		return x.Claim
+	}
+	return nil
+}
+
+func (x *ClaimHeld) GetReceipt() *HeldReceipt {
+	if x != nil {
+		return x.Receipt
+	}
+	return nil
+}
+
 var File_access_proto protoreflect.FileDescriptor
 
 const file_access_proto_rawDesc = "" +
 	"\n" +
-	"\faccess.proto\x12\rshomei.events\"o\n" +
+	"\faccess.proto\x12\rshomei.events\x1a\vterms.proto\"o\n" +
 	"\fRecordOpened\x12\x1e\n" +
 	"\n" +
 	"subscriber\x18\x01 \x01(\tR\n" +
@@ -213,7 +284,12 @@ const file_access_proto_rawDesc = "" +
 	"\x03why\x18\x03 \x01(\tR\x03why\x12\x14\n" +
 	"\x05claim\x18\x04 \x01(\fR\x05claim\".\n" +
 	"\x12QuarantineResolved\x12\x18\n" +
-	"\aoutcome\x18\x01 \x01(\tR\aoutcomeB\x0fZ\rshomei/eventsb\x06proto3"
+	"\aoutcome\x18\x01 \x01(\tR\aoutcome\"\x89\x01\n" +
+	"\tClaimHeld\x12\x18\n" +
+	"\acounter\x18\x01 \x01(\tR\acounter\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\x04R\x06number\x12\x14\n" +
+	"\x05claim\x18\x03 \x01(\fR\x05claim\x124\n" +
+	"\areceipt\x18\x04 \x01(\v2\x1a.shomei.events.HeldReceiptR\areceiptB\x0fZ\rshomei/eventsb\x06proto3"
 
 var (
 	file_access_proto_rawDescOnce sync.Once
@@ -227,18 +303,21 @@ func file_access_proto_rawDescGZIP() []byte {
 	return file_access_proto_rawDescData
 }
 
-var file_access_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_access_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_access_proto_goTypes = []any{
 	(*RecordOpened)(nil),       // 0: shomei.events.RecordOpened
 	(*FactQuarantined)(nil),    // 1: shomei.events.FactQuarantined
 	(*QuarantineResolved)(nil), // 2: shomei.events.QuarantineResolved
+	(*ClaimHeld)(nil),          // 3: shomei.events.ClaimHeld
+	(*HeldReceipt)(nil),        // 4: shomei.events.HeldReceipt
 }
 var file_access_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	4, // 0: shomei.events.ClaimHeld.receipt:type_name -> shomei.events.HeldReceipt
+	1, // [1:1] is the sub-list for method output_type
+	1, // [1:1] is the sub-list for method input_type
+	1, // [1:1] is the sub-list for extension type_name
+	1, // [1:1] is the sub-list for extension extendee
+	0, // [0:1] is the sub-list for field type_name
 }
 
 func init() { file_access_proto_init() }
@@ -246,13 +325,14 @@ func file_access_proto_init() {
 	if File_access_proto != nil {
 		return
 	}
+	file_terms_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_access_proto_rawDesc), len(file_access_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

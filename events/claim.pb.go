@@ -104,6 +104,8 @@ type Claim struct {
 	// entered_ms is the counter's clock when a clerk entered filed_ms by hand, because a paper was received earlier that
 	// day; 0: filed_ms is what the clock showed. clock_evidence is about it.
 	EnteredMs int64 `protobuf:"varint,16,opt,name=entered_ms,json=enteredMs,proto3" json:"entered_ms,omitempty"`
+	// link_time is what the link to the hub knows of the time, beside the counter's clock; absent before the first link-up.
+	LinkTime *LinkTime `protobuf:"bytes,20,opt,name=link_time,json=linkTime,proto3" json:"link_time,omitempty"`
 	// Types that are valid to be assigned to Fact:
 	//
 	//	*Claim_ApplicationReceived
@@ -267,6 +269,13 @@ func (x *Claim) GetEnteredMs() int64 {
 		return x.EnteredMs
 	}
 	return 0
+}
+
+func (x *Claim) GetLinkTime() *LinkTime {
+	if x != nil {
+		return x.LinkTime
+	}
+	return nil
 }
 
 func (x *Claim) GetFact() isClaim_Fact {
@@ -520,6 +529,70 @@ func (*Claim_PhoneApplicationReceived) isClaim_Fact() {}
 
 func (*Claim_PhoneInstalled) isClaim_Fact() {}
 
+// LinkTime is evidence of the time that does not rest on a clock which people set.
+type LinkTime struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// hub_ms is the hub's time at the newest link-up, as the hub told it, signed.
+	HubMs int64 `protobuf:"varint,1,opt,name=hub_ms,json=hubMs,proto3" json:"hub_ms,omitempty"`
+	// elapsed_ms is how long ago that was, by a clock that runs on while the machine is suspended and that nobody sets.
+	ElapsedMs int64 `protobuf:"varint,2,opt,name=elapsed_ms,json=elapsedMs,proto3" json:"elapsed_ms,omitempty"`
+	// restarted: the machine was started again since then, so nothing counted the time and elapsed_ms is absent.
+	Restarted     bool `protobuf:"varint,3,opt,name=restarted,proto3" json:"restarted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LinkTime) Reset() {
+	*x = LinkTime{}
+	mi := &file_claim_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LinkTime) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LinkTime) ProtoMessage() {}
+
+func (x *LinkTime) ProtoReflect() protoreflect.Message {
+	mi := &file_claim_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LinkTime.ProtoReflect.Descriptor instead.
+func (*LinkTime) Descriptor() ([]byte, []int) {
+	return file_claim_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *LinkTime) GetHubMs() int64 {
+	if x != nil {
+		return x.HubMs
+	}
+	return 0
+}
+
+func (x *LinkTime) GetElapsedMs() int64 {
+	if x != nil {
+		return x.ElapsedMs
+	}
+	return 0
+}
+
+func (x *LinkTime) GetRestarted() bool {
+	if x != nil {
+		return x.Restarted
+	}
+	return false
+}
+
 // Personal is what sealed holds.
 type Personal struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -531,7 +604,7 @@ type Personal struct {
 
 func (x *Personal) Reset() {
 	*x = Personal{}
-	mi := &file_claim_proto_msgTypes[2]
+	mi := &file_claim_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -543,7 +616,7 @@ func (x *Personal) String() string {
 func (*Personal) ProtoMessage() {}
 
 func (x *Personal) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[2]
+	mi := &file_claim_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -556,7 +629,7 @@ func (x *Personal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Personal.ProtoReflect.Descriptor instead.
 func (*Personal) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{2}
+	return file_claim_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Personal) GetRecord() *ResidentRecord {
@@ -601,7 +674,7 @@ type ResidentRecord struct {
 
 func (x *ResidentRecord) Reset() {
 	*x = ResidentRecord{}
-	mi := &file_claim_proto_msgTypes[3]
+	mi := &file_claim_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -613,7 +686,7 @@ func (x *ResidentRecord) String() string {
 func (*ResidentRecord) ProtoMessage() {}
 
 func (x *ResidentRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[3]
+	mi := &file_claim_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -626,7 +699,7 @@ func (x *ResidentRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResidentRecord.ProtoReflect.Descriptor instead.
 func (*ResidentRecord) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{3}
+	return file_claim_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ResidentRecord) GetResidentCode() string {
@@ -732,7 +805,7 @@ type Contact struct {
 
 func (x *Contact) Reset() {
 	*x = Contact{}
-	mi := &file_claim_proto_msgTypes[4]
+	mi := &file_claim_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -744,7 +817,7 @@ func (x *Contact) String() string {
 func (*Contact) ProtoMessage() {}
 
 func (x *Contact) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[4]
+	mi := &file_claim_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -757,7 +830,7 @@ func (x *Contact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contact.ProtoReflect.Descriptor instead.
 func (*Contact) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{4}
+	return file_claim_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Contact) GetMail() string {
@@ -814,7 +887,7 @@ type ApplicationReceived struct {
 
 func (x *ApplicationReceived) Reset() {
 	*x = ApplicationReceived{}
-	mi := &file_claim_proto_msgTypes[5]
+	mi := &file_claim_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -826,7 +899,7 @@ func (x *ApplicationReceived) String() string {
 func (*ApplicationReceived) ProtoMessage() {}
 
 func (x *ApplicationReceived) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[5]
+	mi := &file_claim_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -839,7 +912,7 @@ func (x *ApplicationReceived) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplicationReceived.ProtoReflect.Descriptor instead.
 func (*ApplicationReceived) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{5}
+	return file_claim_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ApplicationReceived) GetOperation() Operation {
@@ -951,7 +1024,7 @@ type KeysGenerated struct {
 
 func (x *KeysGenerated) Reset() {
 	*x = KeysGenerated{}
-	mi := &file_claim_proto_msgTypes[6]
+	mi := &file_claim_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -963,7 +1036,7 @@ func (x *KeysGenerated) String() string {
 func (*KeysGenerated) ProtoMessage() {}
 
 func (x *KeysGenerated) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[6]
+	mi := &file_claim_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -976,7 +1049,7 @@ func (x *KeysGenerated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeysGenerated.ProtoReflect.Descriptor instead.
 func (*KeysGenerated) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{6}
+	return file_claim_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *KeysGenerated) GetObligation() string {
@@ -1011,7 +1084,7 @@ type KeyRequest struct {
 
 func (x *KeyRequest) Reset() {
 	*x = KeyRequest{}
-	mi := &file_claim_proto_msgTypes[7]
+	mi := &file_claim_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1023,7 +1096,7 @@ func (x *KeyRequest) String() string {
 func (*KeyRequest) ProtoMessage() {}
 
 func (x *KeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[7]
+	mi := &file_claim_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1036,7 +1109,7 @@ func (x *KeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyRequest.ProtoReflect.Descriptor instead.
 func (*KeyRequest) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{7}
+	return file_claim_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *KeyRequest) GetKind() CertificateKind {
@@ -1066,7 +1139,7 @@ type CardWritten struct {
 
 func (x *CardWritten) Reset() {
 	*x = CardWritten{}
-	mi := &file_claim_proto_msgTypes[8]
+	mi := &file_claim_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1078,7 +1151,7 @@ func (x *CardWritten) String() string {
 func (*CardWritten) ProtoMessage() {}
 
 func (x *CardWritten) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[8]
+	mi := &file_claim_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1091,7 +1164,7 @@ func (x *CardWritten) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CardWritten.ProtoReflect.Descriptor instead.
 func (*CardWritten) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{8}
+	return file_claim_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CardWritten) GetObligation() string {
@@ -1135,7 +1208,7 @@ type WriteFailed struct {
 
 func (x *WriteFailed) Reset() {
 	*x = WriteFailed{}
-	mi := &file_claim_proto_msgTypes[9]
+	mi := &file_claim_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1147,7 +1220,7 @@ func (x *WriteFailed) String() string {
 func (*WriteFailed) ProtoMessage() {}
 
 func (x *WriteFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[9]
+	mi := &file_claim_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1160,7 +1233,7 @@ func (x *WriteFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteFailed.ProtoReflect.Descriptor instead.
 func (*WriteFailed) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{9}
+	return file_claim_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *WriteFailed) GetObligation() string {
@@ -1209,7 +1282,7 @@ type HandedOver struct {
 
 func (x *HandedOver) Reset() {
 	*x = HandedOver{}
-	mi := &file_claim_proto_msgTypes[10]
+	mi := &file_claim_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1221,7 +1294,7 @@ func (x *HandedOver) String() string {
 func (*HandedOver) ProtoMessage() {}
 
 func (x *HandedOver) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[10]
+	mi := &file_claim_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1234,7 +1307,7 @@ func (x *HandedOver) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandedOver.ProtoReflect.Descriptor instead.
 func (*HandedOver) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{10}
+	return file_claim_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *HandedOver) GetFeeYen() uint32 {
@@ -1269,7 +1342,7 @@ type PinsUnblocked struct {
 
 func (x *PinsUnblocked) Reset() {
 	*x = PinsUnblocked{}
-	mi := &file_claim_proto_msgTypes[11]
+	mi := &file_claim_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1281,7 +1354,7 @@ func (x *PinsUnblocked) String() string {
 func (*PinsUnblocked) ProtoMessage() {}
 
 func (x *PinsUnblocked) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[11]
+	mi := &file_claim_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1294,7 +1367,7 @@ func (x *PinsUnblocked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PinsUnblocked.ProtoReflect.Descriptor instead.
 func (*PinsUnblocked) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{11}
+	return file_claim_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *PinsUnblocked) GetObligation() string {
@@ -1330,7 +1403,7 @@ type CustodyTaken struct {
 
 func (x *CustodyTaken) Reset() {
 	*x = CustodyTaken{}
-	mi := &file_claim_proto_msgTypes[12]
+	mi := &file_claim_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1342,7 +1415,7 @@ func (x *CustodyTaken) String() string {
 func (*CustodyTaken) ProtoMessage() {}
 
 func (x *CustodyTaken) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[12]
+	mi := &file_claim_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1355,7 +1428,7 @@ func (x *CustodyTaken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CustodyTaken.ProtoReflect.Descriptor instead.
 func (*CustodyTaken) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{12}
+	return file_claim_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *CustodyTaken) GetCard() string {
@@ -1391,7 +1464,7 @@ type RecordChangeNotified struct {
 
 func (x *RecordChangeNotified) Reset() {
 	*x = RecordChangeNotified{}
-	mi := &file_claim_proto_msgTypes[13]
+	mi := &file_claim_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1403,7 +1476,7 @@ func (x *RecordChangeNotified) String() string {
 func (*RecordChangeNotified) ProtoMessage() {}
 
 func (x *RecordChangeNotified) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[13]
+	mi := &file_claim_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1416,7 +1489,7 @@ func (x *RecordChangeNotified) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordChangeNotified.ProtoReflect.Descriptor instead.
 func (*RecordChangeNotified) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{13}
+	return file_claim_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *RecordChangeNotified) GetChange() RecordChange {
@@ -1458,7 +1531,7 @@ type LossNotified struct {
 
 func (x *LossNotified) Reset() {
 	*x = LossNotified{}
-	mi := &file_claim_proto_msgTypes[14]
+	mi := &file_claim_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1470,7 +1543,7 @@ func (x *LossNotified) String() string {
 func (*LossNotified) ProtoMessage() {}
 
 func (x *LossNotified) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[14]
+	mi := &file_claim_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1483,7 +1556,7 @@ func (x *LossNotified) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LossNotified.ProtoReflect.Descriptor instead.
 func (*LossNotified) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{14}
+	return file_claim_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *LossNotified) GetBy() string {
@@ -1509,7 +1582,7 @@ type CardFoundNotified struct {
 
 func (x *CardFoundNotified) Reset() {
 	*x = CardFoundNotified{}
-	mi := &file_claim_proto_msgTypes[15]
+	mi := &file_claim_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1521,7 +1594,7 @@ func (x *CardFoundNotified) String() string {
 func (*CardFoundNotified) ProtoMessage() {}
 
 func (x *CardFoundNotified) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[15]
+	mi := &file_claim_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1534,7 +1607,7 @@ func (x *CardFoundNotified) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CardFoundNotified.ProtoReflect.Descriptor instead.
 func (*CardFoundNotified) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{15}
+	return file_claim_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *CardFoundNotified) GetCard() string {
@@ -1555,7 +1628,7 @@ type AuthorityOrder struct {
 
 func (x *AuthorityOrder) Reset() {
 	*x = AuthorityOrder{}
-	mi := &file_claim_proto_msgTypes[16]
+	mi := &file_claim_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1567,7 +1640,7 @@ func (x *AuthorityOrder) String() string {
 func (*AuthorityOrder) ProtoMessage() {}
 
 func (x *AuthorityOrder) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[16]
+	mi := &file_claim_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1580,7 +1653,7 @@ func (x *AuthorityOrder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuthorityOrder.ProtoReflect.Descriptor instead.
 func (*AuthorityOrder) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{16}
+	return file_claim_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *AuthorityOrder) GetSerials() []uint64 {
@@ -1607,7 +1680,7 @@ type PinsBlocked struct {
 
 func (x *PinsBlocked) Reset() {
 	*x = PinsBlocked{}
-	mi := &file_claim_proto_msgTypes[17]
+	mi := &file_claim_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1619,7 +1692,7 @@ func (x *PinsBlocked) String() string {
 func (*PinsBlocked) ProtoMessage() {}
 
 func (x *PinsBlocked) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[17]
+	mi := &file_claim_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1632,7 +1705,7 @@ func (x *PinsBlocked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PinsBlocked.ProtoReflect.Descriptor instead.
 func (*PinsBlocked) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{17}
+	return file_claim_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *PinsBlocked) GetPins() []PinKind {
@@ -1658,7 +1731,7 @@ type ApplicationDropped struct {
 
 func (x *ApplicationDropped) Reset() {
 	*x = ApplicationDropped{}
-	mi := &file_claim_proto_msgTypes[18]
+	mi := &file_claim_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1670,7 +1743,7 @@ func (x *ApplicationDropped) String() string {
 func (*ApplicationDropped) ProtoMessage() {}
 
 func (x *ApplicationDropped) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[18]
+	mi := &file_claim_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1683,7 +1756,7 @@ func (x *ApplicationDropped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplicationDropped.ProtoReflect.Descriptor instead.
 func (*ApplicationDropped) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{18}
+	return file_claim_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ApplicationDropped) GetWhy() string {
@@ -1704,7 +1777,7 @@ type ConfirmationFailed struct {
 
 func (x *ConfirmationFailed) Reset() {
 	*x = ConfirmationFailed{}
-	mi := &file_claim_proto_msgTypes[19]
+	mi := &file_claim_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1716,7 +1789,7 @@ func (x *ConfirmationFailed) String() string {
 func (*ConfirmationFailed) ProtoMessage() {}
 
 func (x *ConfirmationFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[19]
+	mi := &file_claim_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1729,7 +1802,7 @@ func (x *ConfirmationFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfirmationFailed.ProtoReflect.Descriptor instead.
 func (*ConfirmationFailed) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{19}
+	return file_claim_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ConfirmationFailed) GetObligation() string {
@@ -1760,7 +1833,7 @@ type PhoneApplicationReceived struct {
 
 func (x *PhoneApplicationReceived) Reset() {
 	*x = PhoneApplicationReceived{}
-	mi := &file_claim_proto_msgTypes[20]
+	mi := &file_claim_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1772,7 +1845,7 @@ func (x *PhoneApplicationReceived) String() string {
 func (*PhoneApplicationReceived) ProtoMessage() {}
 
 func (x *PhoneApplicationReceived) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[20]
+	mi := &file_claim_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1785,7 +1858,7 @@ func (x *PhoneApplicationReceived) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PhoneApplicationReceived.ProtoReflect.Descriptor instead.
 func (*PhoneApplicationReceived) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{20}
+	return file_claim_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *PhoneApplicationReceived) GetApplication() []byte {
@@ -1821,7 +1894,7 @@ type PhoneApplication struct {
 
 func (x *PhoneApplication) Reset() {
 	*x = PhoneApplication{}
-	mi := &file_claim_proto_msgTypes[21]
+	mi := &file_claim_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1833,7 +1906,7 @@ func (x *PhoneApplication) String() string {
 func (*PhoneApplication) ProtoMessage() {}
 
 func (x *PhoneApplication) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[21]
+	mi := &file_claim_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1846,7 +1919,7 @@ func (x *PhoneApplication) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PhoneApplication.ProtoReflect.Descriptor instead.
 func (*PhoneApplication) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{21}
+	return file_claim_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *PhoneApplication) GetOperation() Operation {
@@ -1905,7 +1978,7 @@ type PhoneInstalled struct {
 
 func (x *PhoneInstalled) Reset() {
 	*x = PhoneInstalled{}
-	mi := &file_claim_proto_msgTypes[22]
+	mi := &file_claim_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1917,7 +1990,7 @@ func (x *PhoneInstalled) String() string {
 func (*PhoneInstalled) ProtoMessage() {}
 
 func (x *PhoneInstalled) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[22]
+	mi := &file_claim_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1930,7 +2003,7 @@ func (x *PhoneInstalled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PhoneInstalled.ProtoReflect.Descriptor instead.
 func (*PhoneInstalled) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{22}
+	return file_claim_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *PhoneInstalled) GetObligation() string {
@@ -1987,7 +2060,7 @@ type Downlink struct {
 
 func (x *Downlink) Reset() {
 	*x = Downlink{}
-	mi := &file_claim_proto_msgTypes[23]
+	mi := &file_claim_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1999,7 +2072,7 @@ func (x *Downlink) String() string {
 func (*Downlink) ProtoMessage() {}
 
 func (x *Downlink) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[23]
+	mi := &file_claim_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2012,7 +2085,7 @@ func (x *Downlink) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Downlink.ProtoReflect.Descriptor instead.
 func (*Downlink) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{23}
+	return file_claim_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Downlink) GetId() string {
@@ -2171,7 +2244,7 @@ type SealedDownlink struct {
 
 func (x *SealedDownlink) Reset() {
 	*x = SealedDownlink{}
-	mi := &file_claim_proto_msgTypes[24]
+	mi := &file_claim_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2183,7 +2256,7 @@ func (x *SealedDownlink) String() string {
 func (*SealedDownlink) ProtoMessage() {}
 
 func (x *SealedDownlink) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[24]
+	mi := &file_claim_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2196,7 +2269,7 @@ func (x *SealedDownlink) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealedDownlink.ProtoReflect.Descriptor instead.
 func (*SealedDownlink) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{24}
+	return file_claim_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SealedDownlink) GetSealed() []byte {
@@ -2244,13 +2317,15 @@ type Answer struct {
 	OnFile []string `protobuf:"bytes,16,rep,name=on_file,json=onFile,proto3" json:"on_file,omitempty"`
 	// phone_certificates are those on the person's smartphones; certificates are those of the card.
 	PhoneCertificates []*CertificateState `protobuf:"bytes,17,rep,name=phone_certificates,json=phoneCertificates,proto3" json:"phone_certificates,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// held is why the claim was not decided on but put aside for two officers: its times; absent otherwise.
+	Held          *HeldReceipt `protobuf:"bytes,60,opt,name=held,proto3" json:"held,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_claim_proto_msgTypes[25]
+	mi := &file_claim_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2262,7 +2337,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[25]
+	mi := &file_claim_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2275,7 +2350,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{25}
+	return file_claim_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Answer) GetClaim() string {
@@ -2397,6 +2472,13 @@ func (x *Answer) GetPhoneCertificates() []*CertificateState {
 	return nil
 }
 
+func (x *Answer) GetHeld() *HeldReceipt {
+	if x != nil {
+		return x.Held
+	}
+	return nil
+}
+
 // Ending is what became of one certificate or, with serial 0, of the card, and by which rules.
 type Ending struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
@@ -2414,7 +2496,7 @@ type Ending struct {
 
 func (x *Ending) Reset() {
 	*x = Ending{}
-	mi := &file_claim_proto_msgTypes[26]
+	mi := &file_claim_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2426,7 +2508,7 @@ func (x *Ending) String() string {
 func (*Ending) ProtoMessage() {}
 
 func (x *Ending) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[26]
+	mi := &file_claim_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2439,7 +2521,7 @@ func (x *Ending) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ending.ProtoReflect.Descriptor instead.
 func (*Ending) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{26}
+	return file_claim_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Ending) GetSerial() uint64 {
@@ -2502,7 +2584,7 @@ type InstallCertificates struct {
 
 func (x *InstallCertificates) Reset() {
 	*x = InstallCertificates{}
-	mi := &file_claim_proto_msgTypes[27]
+	mi := &file_claim_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2514,7 +2596,7 @@ func (x *InstallCertificates) String() string {
 func (*InstallCertificates) ProtoMessage() {}
 
 func (x *InstallCertificates) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[27]
+	mi := &file_claim_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2527,7 +2609,7 @@ func (x *InstallCertificates) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InstallCertificates.ProtoReflect.Descriptor instead.
 func (*InstallCertificates) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{27}
+	return file_claim_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *InstallCertificates) GetDevice() string {
@@ -2560,7 +2642,7 @@ type CertificateState struct {
 
 func (x *CertificateState) Reset() {
 	*x = CertificateState{}
-	mi := &file_claim_proto_msgTypes[28]
+	mi := &file_claim_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2572,7 +2654,7 @@ func (x *CertificateState) String() string {
 func (*CertificateState) ProtoMessage() {}
 
 func (x *CertificateState) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[28]
+	mi := &file_claim_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2585,7 +2667,7 @@ func (x *CertificateState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertificateState.ProtoReflect.Descriptor instead.
 func (*CertificateState) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{28}
+	return file_claim_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *CertificateState) GetSerial() uint64 {
@@ -2650,7 +2732,7 @@ type GenerateKeys struct {
 
 func (x *GenerateKeys) Reset() {
 	*x = GenerateKeys{}
-	mi := &file_claim_proto_msgTypes[29]
+	mi := &file_claim_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2662,7 +2744,7 @@ func (x *GenerateKeys) String() string {
 func (*GenerateKeys) ProtoMessage() {}
 
 func (x *GenerateKeys) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[29]
+	mi := &file_claim_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2675,7 +2757,7 @@ func (x *GenerateKeys) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GenerateKeys.ProtoReflect.Descriptor instead.
 func (*GenerateKeys) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{29}
+	return file_claim_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *GenerateKeys) GetCard() string {
@@ -2724,7 +2806,7 @@ type WriteCertificates struct {
 
 func (x *WriteCertificates) Reset() {
 	*x = WriteCertificates{}
-	mi := &file_claim_proto_msgTypes[30]
+	mi := &file_claim_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2736,7 +2818,7 @@ func (x *WriteCertificates) String() string {
 func (*WriteCertificates) ProtoMessage() {}
 
 func (x *WriteCertificates) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[30]
+	mi := &file_claim_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2749,7 +2831,7 @@ func (x *WriteCertificates) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteCertificates.ProtoReflect.Descriptor instead.
 func (*WriteCertificates) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{30}
+	return file_claim_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *WriteCertificates) GetCard() string {
@@ -2785,7 +2867,7 @@ type CertificateToWrite struct {
 
 func (x *CertificateToWrite) Reset() {
 	*x = CertificateToWrite{}
-	mi := &file_claim_proto_msgTypes[31]
+	mi := &file_claim_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2797,7 +2879,7 @@ func (x *CertificateToWrite) String() string {
 func (*CertificateToWrite) ProtoMessage() {}
 
 func (x *CertificateToWrite) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[31]
+	mi := &file_claim_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2810,7 +2892,7 @@ func (x *CertificateToWrite) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertificateToWrite.ProtoReflect.Descriptor instead.
 func (*CertificateToWrite) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{31}
+	return file_claim_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *CertificateToWrite) GetSerial() uint64 {
@@ -2852,7 +2934,7 @@ type UnblockPins struct {
 
 func (x *UnblockPins) Reset() {
 	*x = UnblockPins{}
-	mi := &file_claim_proto_msgTypes[32]
+	mi := &file_claim_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2864,7 +2946,7 @@ func (x *UnblockPins) String() string {
 func (*UnblockPins) ProtoMessage() {}
 
 func (x *UnblockPins) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[32]
+	mi := &file_claim_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2877,7 +2959,7 @@ func (x *UnblockPins) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnblockPins.ProtoReflect.Descriptor instead.
 func (*UnblockPins) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{32}
+	return file_claim_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *UnblockPins) GetCard() string {
@@ -2910,7 +2992,7 @@ type RetireCard struct {
 
 func (x *RetireCard) Reset() {
 	*x = RetireCard{}
-	mi := &file_claim_proto_msgTypes[33]
+	mi := &file_claim_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2922,7 +3004,7 @@ func (x *RetireCard) String() string {
 func (*RetireCard) ProtoMessage() {}
 
 func (x *RetireCard) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[33]
+	mi := &file_claim_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2935,7 +3017,7 @@ func (x *RetireCard) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetireCard.ProtoReflect.Descriptor instead.
 func (*RetireCard) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{33}
+	return file_claim_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *RetireCard) GetCard() string {
@@ -2952,7 +3034,7 @@ const file_claim_proto_rawDesc = "" +
 	"\vclaim.proto\x12\rshomei.events\x1a\x10subscriber.proto\x1a\vterms.proto\"A\n" +
 	"\vSignedClaim\x12\x14\n" +
 	"\x05claim\x18\x01 \x01(\fR\x05claim\x12\x1c\n" +
-	"\tsignature\x18\x02 \x01(\fR\tsignature\"\xb0\r\n" +
+	"\tsignature\x18\x02 \x01(\fR\tsignature\"\xe6\r\n" +
 	"\x05Claim\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\acounter\x18\x02 \x01(\tR\acounter\x12\x16\n" +
@@ -2974,7 +3056,8 @@ const file_claim_proto_rawDesc = "" +
 	"\x06sealed\x18\x0e \x01(\fR\x06sealed\x12 \n" +
 	"\vtraceparent\x18\x0f \x01(\tR\vtraceparent\x12\x1d\n" +
 	"\n" +
-	"entered_ms\x18\x10 \x01(\x03R\tenteredMs\x12W\n" +
+	"entered_ms\x18\x10 \x01(\x03R\tenteredMs\x124\n" +
+	"\tlink_time\x18\x14 \x01(\v2\x17.shomei.events.LinkTimeR\blinkTime\x12W\n" +
 	"\x14application_received\x18\x1e \x01(\v2\".shomei.events.ApplicationReceivedH\x00R\x13applicationReceived\x12E\n" +
 	"\x0ekeys_generated\x18\x1f \x01(\v2\x1c.shomei.events.KeysGeneratedH\x00R\rkeysGenerated\x12?\n" +
 	"\fcard_written\x18  \x01(\v2\x1a.shomei.events.CardWrittenH\x00R\vcardWritten\x12?\n" +
@@ -2992,7 +3075,12 @@ const file_claim_proto_rawDesc = "" +
 	"\x13confirmation_failed\x18+ \x01(\v2!.shomei.events.ConfirmationFailedH\x00R\x12confirmationFailed\x12g\n" +
 	"\x1aphone_application_received\x18, \x01(\v2'.shomei.events.PhoneApplicationReceivedH\x00R\x18phoneApplicationReceived\x12H\n" +
 	"\x0fphone_installed\x18- \x01(\v2\x1d.shomei.events.PhoneInstalledH\x00R\x0ephoneInstalledB\x06\n" +
-	"\x04fact\"s\n" +
+	"\x04fact\"^\n" +
+	"\bLinkTime\x12\x15\n" +
+	"\x06hub_ms\x18\x01 \x01(\x03R\x05hubMs\x12\x1d\n" +
+	"\n" +
+	"elapsed_ms\x18\x02 \x01(\x03R\telapsedMs\x12\x1c\n" +
+	"\trestarted\x18\x03 \x01(\bR\trestarted\"s\n" +
 	"\bPersonal\x125\n" +
 	"\x06record\x18\x01 \x01(\v2\x1d.shomei.events.ResidentRecordR\x06record\x120\n" +
 	"\acontact\x18\x02 \x01(\v2\x16.shomei.events.ContactR\acontact\"\x8a\x03\n" +
@@ -3149,7 +3237,7 @@ const file_claim_proto_rawDesc = "" +
 	"\x0eSealedDownlink\x12\x16\n" +
 	"\x06sealed\x18\x01 \x01(\fR\x06sealed\x12\x16\n" +
 	"\x06writer\x18\x02 \x01(\tR\x06writer\x12\x1c\n" +
-	"\tsignature\x18\x03 \x01(\fR\tsignature\"\x9c\x06\n" +
+	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xcc\x06\n" +
 	"\x06Answer\x12\x14\n" +
 	"\x05claim\x18\x01 \x01(\tR\x05claim\x12\x1a\n" +
 	"\baccepted\x18\x02 \x01(\bR\baccepted\x12\x1a\n" +
@@ -3168,7 +3256,8 @@ const file_claim_proto_rawDesc = "" +
 	"\aendings\x18\x0e \x03(\v2\x15.shomei.events.EndingR\aendings\x128\n" +
 	"\tdeadlines\x18\x0f \x03(\v2\x1a.shomei.events.DeadlineSetR\tdeadlines\x12\x17\n" +
 	"\aon_file\x18\x10 \x03(\tR\x06onFile\x12N\n" +
-	"\x12phone_certificates\x18\x11 \x03(\v2\x1f.shomei.events.CertificateStateR\x11phoneCertificates\"\x91\x02\n" +
+	"\x12phone_certificates\x18\x11 \x03(\v2\x1f.shomei.events.CertificateStateR\x11phoneCertificates\x12.\n" +
+	"\x04held\x18< \x01(\v2\x1a.shomei.events.HeldReceiptR\x04held\"\x91\x02\n" +
 	"\x06Ending\x12\x16\n" +
 	"\x06serial\x18\x01 \x01(\x04R\x06serial\x122\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1e.shomei.events.CertificateKindR\x04kind\x128\n" +
@@ -3224,125 +3313,129 @@ func file_claim_proto_rawDescGZIP() []byte {
 	return file_claim_proto_rawDescData
 }
 
-var file_claim_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
+var file_claim_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_claim_proto_goTypes = []any{
 	(*SignedClaim)(nil),              // 0: shomei.events.SignedClaim
 	(*Claim)(nil),                    // 1: shomei.events.Claim
-	(*Personal)(nil),                 // 2: shomei.events.Personal
-	(*ResidentRecord)(nil),           // 3: shomei.events.ResidentRecord
-	(*Contact)(nil),                  // 4: shomei.events.Contact
-	(*ApplicationReceived)(nil),      // 5: shomei.events.ApplicationReceived
-	(*KeysGenerated)(nil),            // 6: shomei.events.KeysGenerated
-	(*KeyRequest)(nil),               // 7: shomei.events.KeyRequest
-	(*CardWritten)(nil),              // 8: shomei.events.CardWritten
-	(*WriteFailed)(nil),              // 9: shomei.events.WriteFailed
-	(*HandedOver)(nil),               // 10: shomei.events.HandedOver
-	(*PinsUnblocked)(nil),            // 11: shomei.events.PinsUnblocked
-	(*CustodyTaken)(nil),             // 12: shomei.events.CustodyTaken
-	(*RecordChangeNotified)(nil),     // 13: shomei.events.RecordChangeNotified
-	(*LossNotified)(nil),             // 14: shomei.events.LossNotified
-	(*CardFoundNotified)(nil),        // 15: shomei.events.CardFoundNotified
-	(*AuthorityOrder)(nil),           // 16: shomei.events.AuthorityOrder
-	(*PinsBlocked)(nil),              // 17: shomei.events.PinsBlocked
-	(*ApplicationDropped)(nil),       // 18: shomei.events.ApplicationDropped
-	(*ConfirmationFailed)(nil),       // 19: shomei.events.ConfirmationFailed
-	(*PhoneApplicationReceived)(nil), // 20: shomei.events.PhoneApplicationReceived
-	(*PhoneApplication)(nil),         // 21: shomei.events.PhoneApplication
-	(*PhoneInstalled)(nil),           // 22: shomei.events.PhoneInstalled
-	(*Downlink)(nil),                 // 23: shomei.events.Downlink
-	(*SealedDownlink)(nil),           // 24: shomei.events.SealedDownlink
-	(*Answer)(nil),                   // 25: shomei.events.Answer
-	(*Ending)(nil),                   // 26: shomei.events.Ending
-	(*InstallCertificates)(nil),      // 27: shomei.events.InstallCertificates
-	(*CertificateState)(nil),         // 28: shomei.events.CertificateState
-	(*GenerateKeys)(nil),             // 29: shomei.events.GenerateKeys
-	(*WriteCertificates)(nil),        // 30: shomei.events.WriteCertificates
-	(*CertificateToWrite)(nil),       // 31: shomei.events.CertificateToWrite
-	(*UnblockPins)(nil),              // 32: shomei.events.UnblockPins
-	(*RetireCard)(nil),               // 33: shomei.events.RetireCard
-	(Operation)(0),                   // 34: shomei.events.Operation
-	(Channel)(0),                     // 35: shomei.events.Channel
-	(CertificateKind)(0),             // 36: shomei.events.CertificateKind
-	(CardKind)(0),                    // 37: shomei.events.CardKind
-	(PinKind)(0),                     // 38: shomei.events.PinKind
-	(RecordChange)(0),                // 39: shomei.events.RecordChange
-	(RevocationReason)(0),            // 40: shomei.events.RevocationReason
-	(PhonePlatform)(0),               // 41: shomei.events.PhonePlatform
-	(*FeeItem)(nil),                  // 42: shomei.events.FeeItem
-	(*PlannedCertificate)(nil),       // 43: shomei.events.PlannedCertificate
-	(*Candidate)(nil),                // 44: shomei.events.Candidate
-	(*DeadlineSet)(nil),              // 45: shomei.events.DeadlineSet
-	(CertificateStatus)(0),           // 46: shomei.events.CertificateStatus
-	(CardStatus)(0),                  // 47: shomei.events.CardStatus
-	(Regime)(0),                      // 48: shomei.events.Regime
+	(*LinkTime)(nil),                 // 2: shomei.events.LinkTime
+	(*Personal)(nil),                 // 3: shomei.events.Personal
+	(*ResidentRecord)(nil),           // 4: shomei.events.ResidentRecord
+	(*Contact)(nil),                  // 5: shomei.events.Contact
+	(*ApplicationReceived)(nil),      // 6: shomei.events.ApplicationReceived
+	(*KeysGenerated)(nil),            // 7: shomei.events.KeysGenerated
+	(*KeyRequest)(nil),               // 8: shomei.events.KeyRequest
+	(*CardWritten)(nil),              // 9: shomei.events.CardWritten
+	(*WriteFailed)(nil),              // 10: shomei.events.WriteFailed
+	(*HandedOver)(nil),               // 11: shomei.events.HandedOver
+	(*PinsUnblocked)(nil),            // 12: shomei.events.PinsUnblocked
+	(*CustodyTaken)(nil),             // 13: shomei.events.CustodyTaken
+	(*RecordChangeNotified)(nil),     // 14: shomei.events.RecordChangeNotified
+	(*LossNotified)(nil),             // 15: shomei.events.LossNotified
+	(*CardFoundNotified)(nil),        // 16: shomei.events.CardFoundNotified
+	(*AuthorityOrder)(nil),           // 17: shomei.events.AuthorityOrder
+	(*PinsBlocked)(nil),              // 18: shomei.events.PinsBlocked
+	(*ApplicationDropped)(nil),       // 19: shomei.events.ApplicationDropped
+	(*ConfirmationFailed)(nil),       // 20: shomei.events.ConfirmationFailed
+	(*PhoneApplicationReceived)(nil), // 21: shomei.events.PhoneApplicationReceived
+	(*PhoneApplication)(nil),         // 22: shomei.events.PhoneApplication
+	(*PhoneInstalled)(nil),           // 23: shomei.events.PhoneInstalled
+	(*Downlink)(nil),                 // 24: shomei.events.Downlink
+	(*SealedDownlink)(nil),           // 25: shomei.events.SealedDownlink
+	(*Answer)(nil),                   // 26: shomei.events.Answer
+	(*Ending)(nil),                   // 27: shomei.events.Ending
+	(*InstallCertificates)(nil),      // 28: shomei.events.InstallCertificates
+	(*CertificateState)(nil),         // 29: shomei.events.CertificateState
+	(*GenerateKeys)(nil),             // 30: shomei.events.GenerateKeys
+	(*WriteCertificates)(nil),        // 31: shomei.events.WriteCertificates
+	(*CertificateToWrite)(nil),       // 32: shomei.events.CertificateToWrite
+	(*UnblockPins)(nil),              // 33: shomei.events.UnblockPins
+	(*RetireCard)(nil),               // 34: shomei.events.RetireCard
+	(Operation)(0),                   // 35: shomei.events.Operation
+	(Channel)(0),                     // 36: shomei.events.Channel
+	(CertificateKind)(0),             // 37: shomei.events.CertificateKind
+	(CardKind)(0),                    // 38: shomei.events.CardKind
+	(PinKind)(0),                     // 39: shomei.events.PinKind
+	(RecordChange)(0),                // 40: shomei.events.RecordChange
+	(RevocationReason)(0),            // 41: shomei.events.RevocationReason
+	(PhonePlatform)(0),               // 42: shomei.events.PhonePlatform
+	(*FeeItem)(nil),                  // 43: shomei.events.FeeItem
+	(*PlannedCertificate)(nil),       // 44: shomei.events.PlannedCertificate
+	(*Candidate)(nil),                // 45: shomei.events.Candidate
+	(*DeadlineSet)(nil),              // 46: shomei.events.DeadlineSet
+	(*HeldReceipt)(nil),              // 47: shomei.events.HeldReceipt
+	(CertificateStatus)(0),           // 48: shomei.events.CertificateStatus
+	(CardStatus)(0),                  // 49: shomei.events.CardStatus
+	(Regime)(0),                      // 50: shomei.events.Regime
 }
 var file_claim_proto_depIdxs = []int32{
-	5,  // 0: shomei.events.Claim.application_received:type_name -> shomei.events.ApplicationReceived
-	6,  // 1: shomei.events.Claim.keys_generated:type_name -> shomei.events.KeysGenerated
-	8,  // 2: shomei.events.Claim.card_written:type_name -> shomei.events.CardWritten
-	9,  // 3: shomei.events.Claim.write_failed:type_name -> shomei.events.WriteFailed
-	10, // 4: shomei.events.Claim.handed_over:type_name -> shomei.events.HandedOver
-	11, // 5: shomei.events.Claim.pins_unblocked:type_name -> shomei.events.PinsUnblocked
-	12, // 6: shomei.events.Claim.custody_taken:type_name -> shomei.events.CustodyTaken
-	13, // 7: shomei.events.Claim.record_change_notified:type_name -> shomei.events.RecordChangeNotified
-	14, // 8: shomei.events.Claim.loss_notified:type_name -> shomei.events.LossNotified
-	15, // 9: shomei.events.Claim.card_found_notified:type_name -> shomei.events.CardFoundNotified
-	16, // 10: shomei.events.Claim.authority_order:type_name -> shomei.events.AuthorityOrder
-	17, // 11: shomei.events.Claim.pins_blocked:type_name -> shomei.events.PinsBlocked
-	18, // 12: shomei.events.Claim.application_dropped:type_name -> shomei.events.ApplicationDropped
-	19, // 13: shomei.events.Claim.confirmation_failed:type_name -> shomei.events.ConfirmationFailed
-	20, // 14: shomei.events.Claim.phone_application_received:type_name -> shomei.events.PhoneApplicationReceived
-	22, // 15: shomei.events.Claim.phone_installed:type_name -> shomei.events.PhoneInstalled
-	3,  // 16: shomei.events.Personal.record:type_name -> shomei.events.ResidentRecord
-	4,  // 17: shomei.events.Personal.contact:type_name -> shomei.events.Contact
-	34, // 18: shomei.events.ApplicationReceived.operation:type_name -> shomei.events.Operation
-	35, // 19: shomei.events.ApplicationReceived.channel:type_name -> shomei.events.Channel
-	36, // 20: shomei.events.ApplicationReceived.kinds:type_name -> shomei.events.CertificateKind
-	37, // 21: shomei.events.ApplicationReceived.card_kind:type_name -> shomei.events.CardKind
-	38, // 22: shomei.events.ApplicationReceived.pins:type_name -> shomei.events.PinKind
-	7,  // 23: shomei.events.KeysGenerated.keys:type_name -> shomei.events.KeyRequest
-	36, // 24: shomei.events.KeyRequest.kind:type_name -> shomei.events.CertificateKind
-	38, // 25: shomei.events.PinsUnblocked.pins:type_name -> shomei.events.PinKind
-	39, // 26: shomei.events.RecordChangeNotified.change:type_name -> shomei.events.RecordChange
-	40, // 27: shomei.events.AuthorityOrder.reason:type_name -> shomei.events.RevocationReason
-	38, // 28: shomei.events.PinsBlocked.pins:type_name -> shomei.events.PinKind
-	34, // 29: shomei.events.PhoneApplication.operation:type_name -> shomei.events.Operation
-	41, // 30: shomei.events.PhoneApplication.platform:type_name -> shomei.events.PhonePlatform
-	7,  // 31: shomei.events.PhoneApplication.keys:type_name -> shomei.events.KeyRequest
-	25, // 32: shomei.events.Downlink.answer:type_name -> shomei.events.Answer
-	29, // 33: shomei.events.Downlink.generate_keys:type_name -> shomei.events.GenerateKeys
-	30, // 34: shomei.events.Downlink.write_certificates:type_name -> shomei.events.WriteCertificates
-	32, // 35: shomei.events.Downlink.unblock_pins:type_name -> shomei.events.UnblockPins
-	33, // 36: shomei.events.Downlink.retire_card:type_name -> shomei.events.RetireCard
-	27, // 37: shomei.events.Downlink.install_certificates:type_name -> shomei.events.InstallCertificates
-	42, // 38: shomei.events.Answer.fee:type_name -> shomei.events.FeeItem
-	43, // 39: shomei.events.Answer.planned:type_name -> shomei.events.PlannedCertificate
-	34, // 40: shomei.events.Answer.alternative:type_name -> shomei.events.Operation
-	43, // 41: shomei.events.Answer.alternative_planned:type_name -> shomei.events.PlannedCertificate
-	28, // 42: shomei.events.Answer.certificates:type_name -> shomei.events.CertificateState
-	44, // 43: shomei.events.Answer.card_candidates:type_name -> shomei.events.Candidate
-	26, // 44: shomei.events.Answer.endings:type_name -> shomei.events.Ending
-	45, // 45: shomei.events.Answer.deadlines:type_name -> shomei.events.DeadlineSet
-	28, // 46: shomei.events.Answer.phone_certificates:type_name -> shomei.events.CertificateState
-	36, // 47: shomei.events.Ending.kind:type_name -> shomei.events.CertificateKind
-	46, // 48: shomei.events.Ending.status:type_name -> shomei.events.CertificateStatus
-	47, // 49: shomei.events.Ending.card_status:type_name -> shomei.events.CardStatus
-	31, // 50: shomei.events.InstallCertificates.certificates:type_name -> shomei.events.CertificateToWrite
-	36, // 51: shomei.events.CertificateState.kind:type_name -> shomei.events.CertificateKind
-	48, // 52: shomei.events.CertificateState.regime:type_name -> shomei.events.Regime
-	46, // 53: shomei.events.CertificateState.status:type_name -> shomei.events.CertificateStatus
-	37, // 54: shomei.events.GenerateKeys.card_kind:type_name -> shomei.events.CardKind
-	48, // 55: shomei.events.GenerateKeys.regime:type_name -> shomei.events.Regime
-	36, // 56: shomei.events.GenerateKeys.kinds:type_name -> shomei.events.CertificateKind
-	31, // 57: shomei.events.WriteCertificates.certificates:type_name -> shomei.events.CertificateToWrite
-	36, // 58: shomei.events.CertificateToWrite.kind:type_name -> shomei.events.CertificateKind
-	38, // 59: shomei.events.UnblockPins.pins:type_name -> shomei.events.PinKind
-	48, // 60: shomei.events.UnblockPins.regime:type_name -> shomei.events.Regime
-	61, // [61:61] is the sub-list for method output_type
-	61, // [61:61] is the sub-list for method input_type
-	61, // [61:61] is the sub-list for extension type_name
-	61, // [61:61] is the sub-list for extension extendee
-	0,  // [0:61] is the sub-list for field type_name
+	2,  // 0: shomei.events.Claim.link_time:type_name -> shomei.events.LinkTime
+	6,  // 1: shomei.events.Claim.application_received:type_name -> shomei.events.ApplicationReceived
+	7,  // 2: shomei.events.Claim.keys_generated:type_name -> shomei.events.KeysGenerated
+	9,  // 3: shomei.events.Claim.card_written:type_name -> shomei.events.CardWritten
+	10, // 4: shomei.events.Claim.write_failed:type_name -> shomei.events.WriteFailed
+	11, // 5: shomei.events.Claim.handed_over:type_name -> shomei.events.HandedOver
+	12, // 6: shomei.events.Claim.pins_unblocked:type_name -> shomei.events.PinsUnblocked
+	13, // 7: shomei.events.Claim.custody_taken:type_name -> shomei.events.CustodyTaken
+	14, // 8: shomei.events.Claim.record_change_notified:type_name -> shomei.events.RecordChangeNotified
+	15, // 9: shomei.events.Claim.loss_notified:type_name -> shomei.events.LossNotified
+	16, // 10: shomei.events.Claim.card_found_notified:type_name -> shomei.events.CardFoundNotified
+	17, // 11: shomei.events.Claim.authority_order:type_name -> shomei.events.AuthorityOrder
+	18, // 12: shomei.events.Claim.pins_blocked:type_name -> shomei.events.PinsBlocked
+	19, // 13: shomei.events.Claim.application_dropped:type_name -> shomei.events.ApplicationDropped
+	20, // 14: shomei.events.Claim.confirmation_failed:type_name -> shomei.events.ConfirmationFailed
+	21, // 15: shomei.events.Claim.phone_application_received:type_name -> shomei.events.PhoneApplicationReceived
+	23, // 16: shomei.events.Claim.phone_installed:type_name -> shomei.events.PhoneInstalled
+	4,  // 17: shomei.events.Personal.record:type_name -> shomei.events.ResidentRecord
+	5,  // 18: shomei.events.Personal.contact:type_name -> shomei.events.Contact
+	35, // 19: shomei.events.ApplicationReceived.operation:type_name -> shomei.events.Operation
+	36, // 20: shomei.events.ApplicationReceived.channel:type_name -> shomei.events.Channel
+	37, // 21: shomei.events.ApplicationReceived.kinds:type_name -> shomei.events.CertificateKind
+	38, // 22: shomei.events.ApplicationReceived.card_kind:type_name -> shomei.events.CardKind
+	39, // 23: shomei.events.ApplicationReceived.pins:type_name -> shomei.events.PinKind
+	8,  // 24: shomei.events.KeysGenerated.keys:type_name -> shomei.events.KeyRequest
+	37, // 25: shomei.events.KeyRequest.kind:type_name -> shomei.events.CertificateKind
+	39, // 26: shomei.events.PinsUnblocked.pins:type_name -> shomei.events.PinKind
+	40, // 27: shomei.events.RecordChangeNotified.change:type_name -> shomei.events.RecordChange
+	41, // 28: shomei.events.AuthorityOrder.reason:type_name -> shomei.events.RevocationReason
+	39, // 29: shomei.events.PinsBlocked.pins:type_name -> shomei.events.PinKind
+	35, // 30: shomei.events.PhoneApplication.operation:type_name -> shomei.events.Operation
+	42, // 31: shomei.events.PhoneApplication.platform:type_name -> shomei.events.PhonePlatform
+	8,  // 32: shomei.events.PhoneApplication.keys:type_name -> shomei.events.KeyRequest
+	26, // 33: shomei.events.Downlink.answer:type_name -> shomei.events.Answer
+	30, // 34: shomei.events.Downlink.generate_keys:type_name -> shomei.events.GenerateKeys
+	31, // 35: shomei.events.Downlink.write_certificates:type_name -> shomei.events.WriteCertificates
+	33, // 36: shomei.events.Downlink.unblock_pins:type_name -> shomei.events.UnblockPins
+	34, // 37: shomei.events.Downlink.retire_card:type_name -> shomei.events.RetireCard
+	28, // 38: shomei.events.Downlink.install_certificates:type_name -> shomei.events.InstallCertificates
+	43, // 39: shomei.events.Answer.fee:type_name -> shomei.events.FeeItem
+	44, // 40: shomei.events.Answer.planned:type_name -> shomei.events.PlannedCertificate
+	35, // 41: shomei.events.Answer.alternative:type_name -> shomei.events.Operation
+	44, // 42: shomei.events.Answer.alternative_planned:type_name -> shomei.events.PlannedCertificate
+	29, // 43: shomei.events.Answer.certificates:type_name -> shomei.events.CertificateState
+	45, // 44: shomei.events.Answer.card_candidates:type_name -> shomei.events.Candidate
+	27, // 45: shomei.events.Answer.endings:type_name -> shomei.events.Ending
+	46, // 46: shomei.events.Answer.deadlines:type_name -> shomei.events.DeadlineSet
+	29, // 47: shomei.events.Answer.phone_certificates:type_name -> shomei.events.CertificateState
+	47, // 48: shomei.events.Answer.held:type_name -> shomei.events.HeldReceipt
+	37, // 49: shomei.events.Ending.kind:type_name -> shomei.events.CertificateKind
+	48, // 50: shomei.events.Ending.status:type_name -> shomei.events.CertificateStatus
+	49, // 51: shomei.events.Ending.card_status:type_name -> shomei.events.CardStatus
+	32, // 52: shomei.events.InstallCertificates.certificates:type_name -> shomei.events.CertificateToWrite
+	37, // 53: shomei.events.CertificateState.kind:type_name -> shomei.events.CertificateKind
+	50, // 54: shomei.events.CertificateState.regime:type_name -> shomei.events.Regime
+	48, // 55: shomei.events.CertificateState.status:type_name -> shomei.events.CertificateStatus
+	38, // 56: shomei.events.GenerateKeys.card_kind:type_name -> shomei.events.CardKind
+	50, // 57: shomei.events.GenerateKeys.regime:type_name -> shomei.events.Regime
+	37, // 58: shomei.events.GenerateKeys.kinds:type_name -> shomei.events.CertificateKind
+	32, // 59: shomei.events.WriteCertificates.certificates:type_name -> shomei.events.CertificateToWrite
+	37, // 60: shomei.events.CertificateToWrite.kind:type_name -> shomei.events.CertificateKind
+	39, // 61: shomei.events.UnblockPins.pins:type_name -> shomei.events.PinKind
+	50, // 62: shomei.events.UnblockPins.regime:type_name -> shomei.events.Regime
+	63, // [63:63] is the sub-list for method output_type
+	63, // [63:63] is the sub-list for method input_type
+	63, // [63:63] is the sub-list for extension type_name
+	63, // [63:63] is the sub-list for extension extendee
+	0,  // [0:63] is the sub-list for field type_name
 }
 
 func init() { file_claim_proto_init() }
@@ -3370,7 +3463,7 @@ func file_claim_proto_init() {
 		(*Claim_PhoneApplicationReceived)(nil),
 		(*Claim_PhoneInstalled)(nil),
 	}
-	file_claim_proto_msgTypes[23].OneofWrappers = []any{
+	file_claim_proto_msgTypes[24].OneofWrappers = []any{
 		(*Downlink_Answer)(nil),
 		(*Downlink_GenerateKeys)(nil),
 		(*Downlink_WriteCertificates)(nil),
@@ -3384,7 +3477,7 @@ func file_claim_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_claim_proto_rawDesc), len(file_claim_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   34,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -244,6 +244,8 @@ type Commit struct {
 	Counter       string   `protobuf:"bytes,12,opt,name=counter,proto3" json:"counter,omitempty"`
 	Traceparent   string   `protobuf:"bytes,13,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
 	Events        []*Event `protobuf:"bytes,14,rep,name=events,proto3" json:"events,omitempty"`
+	// receipt is set when the filed times rest on less than a counter's clock that its link to the hub bears out.
+	Receipt       *ReceiptEvidence `protobuf:"bytes,60,opt,name=receipt,proto3" json:"receipt,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -376,6 +378,68 @@ func (x *Commit) GetEvents() []*Event {
 	return nil
 }
 
+func (x *Commit) GetReceipt() *ReceiptEvidence {
+	if x != nil {
+		return x.Receipt
+	}
+	return nil
+}
+
+// ReceiptEvidence says what the filed times of a commit rest on.
+type ReceiptEvidence struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// interval: no clock bears the time out, only that it lies between two contacts of counter and hub.
+	Interval bool `protobuf:"varint,1,opt,name=interval,proto3" json:"interval,omitempty"`
+	// clock_ms is what the counter's clock showed when it ran ahead: the filed times are bounded by the link instead.
+	ClockMs       int64 `protobuf:"varint,2,opt,name=clock_ms,json=clockMs,proto3" json:"clock_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReceiptEvidence) Reset() {
+	*x = ReceiptEvidence{}
+	mi := &file_commit_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReceiptEvidence) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReceiptEvidence) ProtoMessage() {}
+
+func (x *ReceiptEvidence) ProtoReflect() protoreflect.Message {
+	mi := &file_commit_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReceiptEvidence.ProtoReflect.Descriptor instead.
+func (*ReceiptEvidence) Descriptor() ([]byte, []int) {
+	return file_commit_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ReceiptEvidence) GetInterval() bool {
+	if x != nil {
+		return x.Interval
+	}
+	return false
+}
+
+func (x *ReceiptEvidence) GetClockMs() int64 {
+	if x != nil {
+		return x.ClockMs
+	}
+	return 0
+}
+
 // Actor is who acted, without a name: an officer's number, a service, a source of facts.
 type Actor struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -387,7 +451,7 @@ type Actor struct {
 
 func (x *Actor) Reset() {
 	*x = Actor{}
-	mi := &file_commit_proto_msgTypes[3]
+	mi := &file_commit_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -399,7 +463,7 @@ func (x *Actor) String() string {
 func (*Actor) ProtoMessage() {}
 
 func (x *Actor) ProtoReflect() protoreflect.Message {
-	mi := &file_commit_proto_msgTypes[3]
+	mi := &file_commit_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -412,7 +476,7 @@ func (x *Actor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Actor.ProtoReflect.Descriptor instead.
 func (*Actor) Descriptor() ([]byte, []int) {
-	return file_commit_proto_rawDescGZIP(), []int{3}
+	return file_commit_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Actor) GetKind() ActorKind {
@@ -512,6 +576,7 @@ type Event struct {
 	//	*Event_RecordOpened
 	//	*Event_FactQuarantined
 	//	*Event_QuarantineResolved
+	//	*Event_ClaimHeld
 	Body          isEvent_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -519,7 +584,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_commit_proto_msgTypes[4]
+	mi := &file_commit_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -531,7 +596,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_commit_proto_msgTypes[4]
+	mi := &file_commit_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -544,7 +609,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_commit_proto_rawDescGZIP(), []int{4}
+	return file_commit_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Event) GetRuleIds() []string {
@@ -1201,6 +1266,15 @@ func (x *Event) GetQuarantineResolved() *QuarantineResolved {
 	return nil
 }
 
+func (x *Event) GetClaimHeld() *ClaimHeld {
+	if x != nil {
+		if x, ok := x.Body.(*Event_ClaimHeld); ok {
+			return x.ClaimHeld
+		}
+	}
+	return nil
+}
+
 type isEvent_Body interface {
 	isEvent_Body()
 }
@@ -1477,6 +1551,10 @@ type Event_QuarantineResolved struct {
 	QuarantineResolved *QuarantineResolved `protobuf:"bytes,181,opt,name=quarantine_resolved,json=quarantineResolved,proto3,oneof"`
 }
 
+type Event_ClaimHeld struct {
+	ClaimHeld *ClaimHeld `protobuf:"bytes,185,opt,name=claim_held,json=claimHeld,proto3,oneof"`
+}
+
 func (*Event_ApplicationAccepted) isEvent_Body() {}
 
 func (*Event_ApplicationRefused) isEvent_Body() {}
@@ -1613,6 +1691,8 @@ func (*Event_FactQuarantined) isEvent_Body() {}
 
 func (*Event_QuarantineResolved) isEvent_Body() {}
 
+func (*Event_ClaimHeld) isEvent_Body() {}
+
 var File_commit_proto protoreflect.FileDescriptor
 
 const file_commit_proto_rawDesc = "" +
@@ -1627,7 +1707,7 @@ const file_commit_proto_rawDesc = "" +
 	"\n" +
 	"StateBytes\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x14\n" +
-	"\x05state\x18\x02 \x01(\fR\x05state\"\xd9\x03\n" +
+	"\x05state\x18\x02 \x01(\fR\x05state\"\x93\x04\n" +
 	"\x06Commit\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x1a\n" +
@@ -1644,10 +1724,14 @@ const file_commit_proto_rawDesc = "" +
 	"\x06office\x18\v \x01(\tR\x06office\x12\x18\n" +
 	"\acounter\x18\f \x01(\tR\acounter\x12 \n" +
 	"\vtraceparent\x18\r \x01(\tR\vtraceparent\x12,\n" +
-	"\x06events\x18\x0e \x03(\v2\x14.shomei.events.EventR\x06events\"E\n" +
+	"\x06events\x18\x0e \x03(\v2\x14.shomei.events.EventR\x06events\x128\n" +
+	"\areceipt\x18< \x01(\v2\x1e.shomei.events.ReceiptEvidenceR\areceipt\"H\n" +
+	"\x0fReceiptEvidence\x12\x1a\n" +
+	"\binterval\x18\x01 \x01(\bR\binterval\x12\x19\n" +
+	"\bclock_ms\x18\x02 \x01(\x03R\aclockMs\"E\n" +
 	"\x05Actor\x12,\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x18.shomei.events.ActorKindR\x04kind\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\"\x9e)\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"\xda)\n" +
 	"\x05Event\x12\x19\n" +
 	"\brule_ids\x18\x01 \x03(\tR\aruleIds\x12\x1b\n" +
 	"\tcaused_ms\x18\x02 \x01(\x03R\bcausedMs\x12\x19\n" +
@@ -1731,7 +1815,9 @@ const file_commit_proto_rawDesc = "" +
 	"\x0ewriter_retired\x18\x91\x01 \x01(\v2\x1c.shomei.events.WriterRetiredH\x00R\rwriterRetired\x12C\n" +
 	"\rrecord_opened\x18\xa0\x01 \x01(\v2\x1b.shomei.events.RecordOpenedH\x00R\frecordOpened\x12L\n" +
 	"\x10fact_quarantined\x18\xb4\x01 \x01(\v2\x1e.shomei.events.FactQuarantinedH\x00R\x0ffactQuarantined\x12U\n" +
-	"\x13quarantine_resolved\x18\xb5\x01 \x01(\v2!.shomei.events.QuarantineResolvedH\x00R\x12quarantineResolvedB\x06\n" +
+	"\x13quarantine_resolved\x18\xb5\x01 \x01(\v2!.shomei.events.QuarantineResolvedH\x00R\x12quarantineResolved\x12:\n" +
+	"\n" +
+	"claim_held\x18\xb9\x01 \x01(\v2\x18.shomei.events.ClaimHeldH\x00R\tclaimHeldB\x06\n" +
 	"\x04body*\xcf\x01\n" +
 	"\tActorKind\x12\x1a\n" +
 	"\x16ACTOR_KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
@@ -1756,161 +1842,165 @@ func file_commit_proto_rawDescGZIP() []byte {
 }
 
 var file_commit_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_commit_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_commit_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_commit_proto_goTypes = []any{
 	(ActorKind)(0),                      // 0: shomei.events.ActorKind
 	(*Stored)(nil),                      // 1: shomei.events.Stored
 	(*StateBytes)(nil),                  // 2: shomei.events.StateBytes
 	(*Commit)(nil),                      // 3: shomei.events.Commit
-	(*Actor)(nil),                       // 4: shomei.events.Actor
-	(*Event)(nil),                       // 5: shomei.events.Event
-	(*ApplicationAccepted)(nil),         // 6: shomei.events.ApplicationAccepted
-	(*ApplicationRefused)(nil),          // 7: shomei.events.ApplicationRefused
-	(*InquiryLetterDue)(nil),            // 8: shomei.events.InquiryLetterDue
-	(*InquiryLetterMailed)(nil),         // 9: shomei.events.InquiryLetterMailed
-	(*ApplicationWithdrawn)(nil),        // 10: shomei.events.ApplicationWithdrawn
-	(*ResidentRecorded)(nil),            // 11: shomei.events.ResidentRecorded
-	(*ContactRecorded)(nil),             // 12: shomei.events.ContactRecorded
-	(*SpecialCircumstancesGranted)(nil), // 13: shomei.events.SpecialCircumstancesGranted
-	(*KeysRecorded)(nil),                // 14: shomei.events.KeysRecorded
-	(*IssueAuthorized)(nil),             // 15: shomei.events.IssueAuthorized
-	(*IssueAbandoned)(nil),              // 16: shomei.events.IssueAbandoned
-	(*CertificateIssued)(nil),           // 17: shomei.events.CertificateIssued
-	(*CertificateWritten)(nil),          // 18: shomei.events.CertificateWritten
-	(*CardWriteFailed)(nil),             // 19: shomei.events.CardWriteFailed
-	(*CertificateDiscarded)(nil),        // 20: shomei.events.CertificateDiscarded
-	(*Delivered)(nil),                   // 21: shomei.events.Delivered
-	(*FeeCollected)(nil),                // 22: shomei.events.FeeCollected
-	(*CertificateRevoked)(nil),          // 23: shomei.events.CertificateRevoked
-	(*CertificateSuspended)(nil),        // 24: shomei.events.CertificateSuspended
-	(*CertificateExpired)(nil),          // 25: shomei.events.CertificateExpired
-	(*WindowOpened)(nil),                // 26: shomei.events.WindowOpened
-	(*NoticeDue)(nil),                   // 27: shomei.events.NoticeDue
-	(*NoticeSent)(nil),                  // 28: shomei.events.NoticeSent
-	(*NoticeFailed)(nil),                // 29: shomei.events.NoticeFailed
-	(*NoticeSuppressed)(nil),            // 30: shomei.events.NoticeSuppressed
-	(*ResidentRecordChanged)(nil),       // 31: shomei.events.ResidentRecordChanged
-	(*DeadlineSet)(nil),                 // 32: shomei.events.DeadlineSet
-	(*DeadlineMet)(nil),                 // 33: shomei.events.DeadlineMet
-	(*DeadlineMissed)(nil),              // 34: shomei.events.DeadlineMissed
-	(*LossReported)(nil),                // 35: shomei.events.LossReported
-	(*CardFound)(nil),                   // 36: shomei.events.CardFound
-	(*CardAssigned)(nil),                // 37: shomei.events.CardAssigned
-	(*CardHandedOver)(nil),              // 38: shomei.events.CardHandedOver
-	(*CardVoided)(nil),                  // 39: shomei.events.CardVoided
-	(*CardExpired)(nil),                 // 40: shomei.events.CardExpired
-	(*CardTermExtended)(nil),            // 41: shomei.events.CardTermExtended
-	(*CardTakenIntoCustody)(nil),        // 42: shomei.events.CardTakenIntoCustody
-	(*CardReturned)(nil),                // 43: shomei.events.CardReturned
-	(*PinBlocked)(nil),                  // 44: shomei.events.PinBlocked
-	(*PinUnblocked)(nil),                // 45: shomei.events.PinUnblocked
-	(*FactRefused)(nil),                 // 46: shomei.events.FactRefused
-	(*KeyDestroyed)(nil),                // 47: shomei.events.KeyDestroyed
-	(*CommandFailed)(nil),               // 48: shomei.events.CommandFailed
-	(*SubscriberAliased)(nil),           // 49: shomei.events.SubscriberAliased
-	(*ErasureOrdered)(nil),              // 50: shomei.events.ErasureOrdered
-	(*RequestRefused)(nil),              // 51: shomei.events.RequestRefused
-	(*ReissueOrdered)(nil),              // 52: shomei.events.ReissueOrdered
-	(*CardSuspended)(nil),               // 53: shomei.events.CardSuspended
-	(*UnblockAuthorized)(nil),           // 54: shomei.events.UnblockAuthorized
-	(*CertificateReleased)(nil),         // 55: shomei.events.CertificateReleased
-	(*CardClaimed)(nil),                 // 56: shomei.events.CardClaimed
-	(*CardReleased)(nil),                // 57: shomei.events.CardReleased
-	(*CardRetired)(nil),                 // 58: shomei.events.CardRetired
-	(*OfficeDefined)(nil),               // 59: shomei.events.OfficeDefined
-	(*CounterEnrolled)(nil),             // 60: shomei.events.CounterEnrolled
-	(*CounterRetired)(nil),              // 61: shomei.events.CounterRetired
-	(*DayClosed)(nil),                   // 62: shomei.events.DayClosed
-	(*StockCounted)(nil),                // 63: shomei.events.StockCounted
-	(*CounterHeadAdopted)(nil),          // 64: shomei.events.CounterHeadAdopted
-	(*LogOpened)(nil),                   // 65: shomei.events.LogOpened
-	(*GenerationActivated)(nil),         // 66: shomei.events.GenerationActivated
-	(*BlockLeased)(nil),                 // 67: shomei.events.BlockLeased
-	(*CrlPublished)(nil),                // 68: shomei.events.CrlPublished
-	(*WriterEnrolled)(nil),              // 69: shomei.events.WriterEnrolled
-	(*WriterRetired)(nil),               // 70: shomei.events.WriterRetired
-	(*RecordOpened)(nil),                // 71: shomei.events.RecordOpened
-	(*FactQuarantined)(nil),             // 72: shomei.events.FactQuarantined
-	(*QuarantineResolved)(nil),          // 73: shomei.events.QuarantineResolved
+	(*ReceiptEvidence)(nil),             // 4: shomei.events.ReceiptEvidence
+	(*Actor)(nil),                       // 5: shomei.events.Actor
+	(*Event)(nil),                       // 6: shomei.events.Event
+	(*ApplicationAccepted)(nil),         // 7: shomei.events.ApplicationAccepted
+	(*ApplicationRefused)(nil),          // 8: shomei.events.ApplicationRefused
+	(*InquiryLetterDue)(nil),            // 9: shomei.events.InquiryLetterDue
+	(*InquiryLetterMailed)(nil),         // 10: shomei.events.InquiryLetterMailed
+	(*ApplicationWithdrawn)(nil),        // 11: shomei.events.ApplicationWithdrawn
+	(*ResidentRecorded)(nil),            // 12: shomei.events.ResidentRecorded
+	(*ContactRecorded)(nil),             // 13: shomei.events.ContactRecorded
+	(*SpecialCircumstancesGranted)(nil), // 14: shomei.events.SpecialCircumstancesGranted
+	(*KeysRecorded)(nil),                // 15: shomei.events.KeysRecorded
+	(*IssueAuthorized)(nil),             // 16: shomei.events.IssueAuthorized
+	(*IssueAbandoned)(nil),              // 17: shomei.events.IssueAbandoned
+	(*CertificateIssued)(nil),           // 18: shomei.events.CertificateIssued
+	(*CertificateWritten)(nil),          // 19: shomei.events.CertificateWritten
+	(*CardWriteFailed)(nil),             // 20: shomei.events.CardWriteFailed
+	(*CertificateDiscarded)(nil),        // 21: shomei.events.CertificateDiscarded
+	(*Delivered)(nil),                   // 22: shomei.events.Delivered
+	(*FeeCollected)(nil),                // 23: shomei.events.FeeCollected
+	(*CertificateRevoked)(nil),          // 24: shomei.events.CertificateRevoked
+	(*CertificateSuspended)(nil),        // 25: shomei.events.CertificateSuspended
+	(*CertificateExpired)(nil),          // 26: shomei.events.CertificateExpired
+	(*WindowOpened)(nil),                // 27: shomei.events.WindowOpened
+	(*NoticeDue)(nil),                   // 28: shomei.events.NoticeDue
+	(*NoticeSent)(nil),                  // 29: shomei.events.NoticeSent
+	(*NoticeFailed)(nil),                // 30: shomei.events.NoticeFailed
+	(*NoticeSuppressed)(nil),            // 31: shomei.events.NoticeSuppressed
+	(*ResidentRecordChanged)(nil),       // 32: shomei.events.ResidentRecordChanged
+	(*DeadlineSet)(nil),                 // 33: shomei.events.DeadlineSet
+	(*DeadlineMet)(nil),                 // 34: shomei.events.DeadlineMet
+	(*DeadlineMissed)(nil),              // 35: shomei.events.DeadlineMissed
+	(*LossReported)(nil),                // 36: shomei.events.LossReported
+	(*CardFound)(nil),                   // 37: shomei.events.CardFound
+	(*CardAssigned)(nil),                // 38: shomei.events.CardAssigned
+	(*CardHandedOver)(nil),              // 39: shomei.events.CardHandedOver
+	(*CardVoided)(nil),                  // 40: shomei.events.CardVoided
+	(*CardExpired)(nil),                 // 41: shomei.events.CardExpired
+	(*CardTermExtended)(nil),            // 42: shomei.events.CardTermExtended
+	(*CardTakenIntoCustody)(nil),        // 43: shomei.events.CardTakenIntoCustody
+	(*CardReturned)(nil),                // 44: shomei.events.CardReturned
+	(*PinBlocked)(nil),                  // 45: shomei.events.PinBlocked
+	(*PinUnblocked)(nil),                // 46: shomei.events.PinUnblocked
+	(*FactRefused)(nil),                 // 47: shomei.events.FactRefused
+	(*KeyDestroyed)(nil),                // 48: shomei.events.KeyDestroyed
+	(*CommandFailed)(nil),               // 49: shomei.events.CommandFailed
+	(*SubscriberAliased)(nil),           // 50: shomei.events.SubscriberAliased
+	(*ErasureOrdered)(nil),              // 51: shomei.events.ErasureOrdered
+	(*RequestRefused)(nil),              // 52: shomei.events.RequestRefused
+	(*ReissueOrdered)(nil),              // 53: shomei.events.ReissueOrdered
+	(*CardSuspended)(nil),               // 54: shomei.events.CardSuspended
+	(*UnblockAuthorized)(nil),           // 55: shomei.events.UnblockAuthorized
+	(*CertificateReleased)(nil),         // 56: shomei.events.CertificateReleased
+	(*CardClaimed)(nil),                 // 57: shomei.events.CardClaimed
+	(*CardReleased)(nil),                // 58: shomei.events.CardReleased
+	(*CardRetired)(nil),                 // 59: shomei.events.CardRetired
+	(*OfficeDefined)(nil),               // 60: shomei.events.OfficeDefined
+	(*CounterEnrolled)(nil),             // 61: shomei.events.CounterEnrolled
+	(*CounterRetired)(nil),              // 62: shomei.events.CounterRetired
+	(*DayClosed)(nil),                   // 63: shomei.events.DayClosed
+	(*StockCounted)(nil),                // 64: shomei.events.StockCounted
+	(*CounterHeadAdopted)(nil),          // 65: shomei.events.CounterHeadAdopted
+	(*LogOpened)(nil),                   // 66: shomei.events.LogOpened
+	(*GenerationActivated)(nil),         // 67: shomei.events.GenerationActivated
+	(*BlockLeased)(nil),                 // 68: shomei.events.BlockLeased
+	(*CrlPublished)(nil),                // 69: shomei.events.CrlPublished
+	(*WriterEnrolled)(nil),              // 70: shomei.events.WriterEnrolled
+	(*WriterRetired)(nil),               // 71: shomei.events.WriterRetired
+	(*RecordOpened)(nil),                // 72: shomei.events.RecordOpened
+	(*FactQuarantined)(nil),             // 73: shomei.events.FactQuarantined
+	(*QuarantineResolved)(nil),          // 74: shomei.events.QuarantineResolved
+	(*ClaimHeld)(nil),                   // 75: shomei.events.ClaimHeld
 }
 var file_commit_proto_depIdxs = []int32{
-	4,  // 0: shomei.events.Commit.actor:type_name -> shomei.events.Actor
-	4,  // 1: shomei.events.Commit.second_officer:type_name -> shomei.events.Actor
-	5,  // 2: shomei.events.Commit.events:type_name -> shomei.events.Event
-	0,  // 3: shomei.events.Actor.kind:type_name -> shomei.events.ActorKind
-	6,  // 4: shomei.events.Event.application_accepted:type_name -> shomei.events.ApplicationAccepted
-	7,  // 5: shomei.events.Event.application_refused:type_name -> shomei.events.ApplicationRefused
-	8,  // 6: shomei.events.Event.inquiry_letter_due:type_name -> shomei.events.InquiryLetterDue
-	9,  // 7: shomei.events.Event.inquiry_letter_mailed:type_name -> shomei.events.InquiryLetterMailed
-	10, // 8: shomei.events.Event.application_withdrawn:type_name -> shomei.events.ApplicationWithdrawn
-	11, // 9: shomei.events.Event.resident_recorded:type_name -> shomei.events.ResidentRecorded
-	12, // 10: shomei.events.Event.contact_recorded:type_name -> shomei.events.ContactRecorded
-	13, // 11: shomei.events.Event.special_circumstances_granted:type_name -> shomei.events.SpecialCircumstancesGranted
-	14, // 12: shomei.events.Event.keys_recorded:type_name -> shomei.events.KeysRecorded
-	15, // 13: shomei.events.Event.issue_authorized:type_name -> shomei.events.IssueAuthorized
-	16, // 14: shomei.events.Event.issue_abandoned:type_name -> shomei.events.IssueAbandoned
-	17, // 15: shomei.events.Event.certificate_issued:type_name -> shomei.events.CertificateIssued
-	18, // 16: shomei.events.Event.certificate_written:type_name -> shomei.events.CertificateWritten
-	19, // 17: shomei.events.Event.card_write_failed:type_name -> shomei.events.CardWriteFailed
-	20, // 18: shomei.events.Event.certificate_discarded:type_name -> shomei.events.CertificateDiscarded
-	21, // 19: shomei.events.Event.delivered:type_name -> shomei.events.Delivered
-	22, // 20: shomei.events.Event.fee_collected:type_name -> shomei.events.FeeCollected
-	23, // 21: shomei.events.Event.certificate_revoked:type_name -> shomei.events.CertificateRevoked
-	24, // 22: shomei.events.Event.certificate_suspended:type_name -> shomei.events.CertificateSuspended
-	25, // 23: shomei.events.Event.certificate_expired:type_name -> shomei.events.CertificateExpired
-	26, // 24: shomei.events.Event.window_opened:type_name -> shomei.events.WindowOpened
-	27, // 25: shomei.events.Event.notice_due:type_name -> shomei.events.NoticeDue
-	28, // 26: shomei.events.Event.notice_sent:type_name -> shomei.events.NoticeSent
-	29, // 27: shomei.events.Event.notice_failed:type_name -> shomei.events.NoticeFailed
-	30, // 28: shomei.events.Event.notice_suppressed:type_name -> shomei.events.NoticeSuppressed
-	31, // 29: shomei.events.Event.resident_record_changed:type_name -> shomei.events.ResidentRecordChanged
-	32, // 30: shomei.events.Event.deadline_set:type_name -> shomei.events.DeadlineSet
-	33, // 31: shomei.events.Event.deadline_met:type_name -> shomei.events.DeadlineMet
-	34, // 32: shomei.events.Event.deadline_missed:type_name -> shomei.events.DeadlineMissed
-	35, // 33: shomei.events.Event.loss_reported:type_name -> shomei.events.LossReported
-	36, // 34: shomei.events.Event.card_found:type_name -> shomei.events.CardFound
-	37, // 35: shomei.events.Event.card_assigned:type_name -> shomei.events.CardAssigned
-	38, // 36: shomei.events.Event.card_handed_over:type_name -> shomei.events.CardHandedOver
-	39, // 37: shomei.events.Event.card_voided:type_name -> shomei.events.CardVoided
-	40, // 38: shomei.events.Event.card_expired:type_name -> shomei.events.CardExpired
-	41, // 39: shomei.events.Event.card_term_extended:type_name -> shomei.events.CardTermExtended
-	42, // 40: shomei.events.Event.card_taken_into_custody:type_name -> shomei.events.CardTakenIntoCustody
-	43, // 41: shomei.events.Event.card_returned:type_name -> shomei.events.CardReturned
-	44, // 42: shomei.events.Event.pin_blocked:type_name -> shomei.events.PinBlocked
-	45, // 43: shomei.events.Event.pin_unblocked:type_name -> shomei.events.PinUnblocked
-	46, // 44: shomei.events.Event.fact_refused:type_name -> shomei.events.FactRefused
-	47, // 45: shomei.events.Event.key_destroyed:type_name -> shomei.events.KeyDestroyed
-	48, // 46: shomei.events.Event.command_failed:type_name -> shomei.events.CommandFailed
-	49, // 47: shomei.events.Event.subscriber_aliased:type_name -> shomei.events.SubscriberAliased
-	50, // 48: shomei.events.Event.erasure_ordered:type_name -> shomei.events.ErasureOrdered
-	51, // 49: shomei.events.Event.request_refused:type_name -> shomei.events.RequestRefused
-	52, // 50: shomei.events.Event.reissue_ordered:type_name -> shomei.events.ReissueOrdered
-	53, // 51: shomei.events.Event.card_suspended:type_name -> shomei.events.CardSuspended
-	54, // 52: shomei.events.Event.unblock_authorized:type_name -> shomei.events.UnblockAuthorized
-	55, // 53: shomei.events.Event.certificate_released:type_name -> shomei.events.CertificateReleased
-	56, // 54: shomei.events.Event.card_claimed:type_name -> shomei.events.CardClaimed
-	57, // 55: shomei.events.Event.card_released:type_name -> shomei.events.CardReleased
-	58, // 56: shomei.events.Event.card_retired:type_name -> shomei.events.CardRetired
-	59, // 57: shomei.events.Event.office_defined:type_name -> shomei.events.OfficeDefined
-	60, // 58: shomei.events.Event.counter_enrolled:type_name -> shomei.events.CounterEnrolled
-	61, // 59: shomei.events.Event.counter_retired:type_name -> shomei.events.CounterRetired
-	62, // 60: shomei.events.Event.day_closed:type_name -> shomei.events.DayClosed
-	63, // 61: shomei.events.Event.stock_counted:type_name -> shomei.events.StockCounted
-	64, // 62: shomei.events.Event.counter_head_adopted:type_name -> shomei.events.CounterHeadAdopted
-	65, // 63: shomei.events.Event.log_opened:type_name -> shomei.events.LogOpened
-	66, // 64: shomei.events.Event.generation_activated:type_name -> shomei.events.GenerationActivated
-	67, // 65: shomei.events.Event.block_leased:type_name -> shomei.events.BlockLeased
-	68, // 66: shomei.events.Event.crl_published:type_name -> shomei.events.CrlPublished
-	69, // 67: shomei.events.Event.writer_enrolled:type_name -> shomei.events.WriterEnrolled
-	70, // 68: shomei.events.Event.writer_retired:type_name -> shomei.events.WriterRetired
-	71, // 69: shomei.events.Event.record_opened:type_name -> shomei.events.RecordOpened
-	72, // 70: shomei.events.Event.fact_quarantined:type_name -> shomei.events.FactQuarantined
-	73, // 71: shomei.events.Event.quarantine_resolved:type_name -> shomei.events.QuarantineResolved
-	72, // [72:72] is the sub-list for method output_type
-	72, // [72:72] is the sub-list for method input_type
-	72, // [72:72] is the sub-list for extension type_name
-	72, // [72:72] is the sub-list for extension extendee
-	0,  // [0:72] is the sub-list for field type_name
+	5,  // 0: shomei.events.Commit.actor:type_name -> shomei.events.Actor
+	5,  // 1: shomei.events.Commit.second_officer:type_name -> shomei.events.Actor
+	6,  // 2: shomei.events.Commit.events:type_name -> shomei.events.Event
+	4,  // 3: shomei.events.Commit.receipt:type_name -> shomei.events.ReceiptEvidence
+	0,  // 4: shomei.events.Actor.kind:type_name -> shomei.events.ActorKind
+	7,  // 5: shomei.events.Event.application_accepted:type_name -> shomei.events.ApplicationAccepted
+	8,  // 6: shomei.events.Event.application_refused:type_name -> shomei.events.ApplicationRefused
+	9,  // 7: shomei.events.Event.inquiry_letter_due:type_name -> shomei.events.InquiryLetterDue
+	10, // 8: shomei.events.Event.inquiry_letter_mailed:type_name -> shomei.events.InquiryLetterMailed
+	11, // 9: shomei.events.Event.application_withdrawn:type_name -> shomei.events.ApplicationWithdrawn
+	12, // 10: shomei.events.Event.resident_recorded:type_name -> shomei.events.ResidentRecorded
+	13, // 11: shomei.events.Event.contact_recorded:type_name -> shomei.events.ContactRecorded
+	14, // 12: shomei.events.Event.special_circumstances_granted:type_name -> shomei.events.SpecialCircumstancesGranted
+	15, // 13: shomei.events.Event.keys_recorded:type_name -> shomei.events.KeysRecorded
+	16, // 14: shomei.events.Event.issue_authorized:type_name -> shomei.events.IssueAuthorized
+	17, // 15: shomei.events.Event.issue_abandoned:type_name -> shomei.events.IssueAbandoned
+	18, // 16: shomei.events.Event.certificate_issued:type_name -> shomei.events.CertificateIssued
+	19, // 17: shomei.events.Event.certificate_written:type_name -> shomei.events.CertificateWritten
+	20, // 18: shomei.events.Event.card_write_failed:type_name -> shomei.events.CardWriteFailed
+	21, // 19: shomei.events.Event.certificate_discarded:type_name -> shomei.events.CertificateDiscarded
+	22, // 20: shomei.events.Event.delivered:type_name -> shomei.events.Delivered
+	23, // 21: shomei.events.Event.fee_collected:type_name -> shomei.events.FeeCollected
+	24, // 22: shomei.events.Event.certificate_revoked:type_name -> shomei.events.CertificateRevoked
+	25, // 23: shomei.events.Event.certificate_suspended:type_name -> shomei.events.CertificateSuspended
+	26, // 24: shomei.events.Event.certificate_expired:type_name -> shomei.events.CertificateExpired
+	27, // 25: shomei.events.Event.window_opened:type_name -> shomei.events.WindowOpened
+	28, // 26: shomei.events.Event.notice_due:type_name -> shomei.events.NoticeDue
+	29, // 27: shomei.events.Event.notice_sent:type_name -> shomei.events.NoticeSent
+	30, // 28: shomei.events.Event.notice_failed:type_name -> shomei.events.NoticeFailed
+	31, // 29: shomei.events.Event.notice_suppressed:type_name -> shomei.events.NoticeSuppressed
+	32, // 30: shomei.events.Event.resident_record_changed:type_name -> shomei.events.ResidentRecordChanged
+	33, // 31: shomei.events.Event.deadline_set:type_name -> shomei.events.DeadlineSet
+	34, // 32: shomei.events.Event.deadline_met:type_name -> shomei.events.DeadlineMet
+	35, // 33: shomei.events.Event.deadline_missed:type_name -> shomei.events.DeadlineMissed
+	36, // 34: shomei.events.Event.loss_reported:type_name -> shomei.events.LossReported
+	37, // 35: shomei.events.Event.card_found:type_name -> shomei.events.CardFound
+	38, // 36: shomei.events.Event.card_assigned:type_name -> shomei.events.CardAssigned
+	39, // 37: shomei.events.Event.card_handed_over:type_name -> shomei.events.CardHandedOver
+	40, // 38: shomei.events.Event.card_voided:type_name -> shomei.events.CardVoided
+	41, // 39: shomei.events.Event.card_expired:type_name -> shomei.events.CardExpired
+	42, // 40: shomei.events.Event.card_term_extended:type_name -> shomei.events.CardTermExtended
+	43, // 41: shomei.events.Event.card_taken_into_custody:type_name -> shomei.events.CardTakenIntoCustody
+	44, // 42: shomei.events.Event.card_returned:type_name -> shomei.events.CardReturned
+	45, // 43: shomei.events.Event.pin_blocked:type_name -> shomei.events.PinBlocked
+	46, // 44: shomei.events.Event.pin_unblocked:type_name -> shomei.events.PinUnblocked
+	47, // 45: shomei.events.Event.fact_refused:type_name -> shomei.events.FactRefused
+	48, // 46: shomei.events.Event.key_destroyed:type_name -> shomei.events.KeyDestroyed
+	49, // 47: shomei.events.Event.command_failed:type_name -> shomei.events.CommandFailed
+	50, // 48: shomei.events.Event.subscriber_aliased:type_name -> shomei.events.SubscriberAliased
+	51, // 49: shomei.events.Event.erasure_ordered:type_name -> shomei.events.ErasureOrdered
+	52, // 50: shomei.events.Event.request_refused:type_name -> shomei.events.RequestRefused
+	53, // 51: shomei.events.Event.reissue_ordered:type_name -> shomei.events.ReissueOrdered
+	54, // 52: shomei.events.Event.card_suspended:type_name -> shomei.events.CardSuspended
+	55, // 53: shomei.events.Event.unblock_authorized:type_name -> shomei.events.UnblockAuthorized
+	56, // 54: shomei.events.Event.certificate_released:type_name -> shomei.events.CertificateReleased
+	57, // 55: shomei.events.Event.card_claimed:type_name -> shomei.events.CardClaimed
+	58, // 56: shomei.events.Event.card_released:type_name -> shomei.events.CardReleased
+	59, // 57: shomei.events.Event.card_retired:type_name -> shomei.events.CardRetired
+	60, // 58: shomei.events.Event.office_defined:type_name -> shomei.events.OfficeDefined
+	61, // 59: shomei.events.Event.counter_enrolled:type_name -> shomei.events.CounterEnrolled
+	62, // 60: shomei.events.Event.counter_retired:type_name -> shomei.events.CounterRetired
+	63, // 61: shomei.events.Event.day_closed:type_name -> shomei.events.DayClosed
+	64, // 62: shomei.events.Event.stock_counted:type_name -> shomei.events.StockCounted
+	65, // 63: shomei.events.Event.counter_head_adopted:type_name -> shomei.events.CounterHeadAdopted
+	66, // 64: shomei.events.Event.log_opened:type_name -> shomei.events.LogOpened
+	67, // 65: shomei.events.Event.generation_activated:type_name -> shomei.events.GenerationActivated
+	68, // 66: shomei.events.Event.block_leased:type_name -> shomei.events.BlockLeased
+	69, // 67: shomei.events.Event.crl_published:type_name -> shomei.events.CrlPublished
+	70, // 68: shomei.events.Event.writer_enrolled:type_name -> shomei.events.WriterEnrolled
+	71, // 69: shomei.events.Event.writer_retired:type_name -> shomei.events.WriterRetired
+	72, // 70: shomei.events.Event.record_opened:type_name -> shomei.events.RecordOpened
+	73, // 71: shomei.events.Event.fact_quarantined:type_name -> shomei.events.FactQuarantined
+	74, // 72: shomei.events.Event.quarantine_resolved:type_name -> shomei.events.QuarantineResolved
+	75, // 73: shomei.events.Event.claim_held:type_name -> shomei.events.ClaimHeld
+	74, // [74:74] is the sub-list for method output_type
+	74, // [74:74] is the sub-list for method input_type
+	74, // [74:74] is the sub-list for extension type_name
+	74, // [74:74] is the sub-list for extension extendee
+	0,  // [0:74] is the sub-list for field type_name
 }
 
 func init() { file_commit_proto_init() }
@@ -1923,7 +2013,7 @@ func file_commit_proto_init() {
 	file_card_proto_init()
 	file_office_proto_init()
 	file_subscriber_proto_init()
-	file_commit_proto_msgTypes[4].OneofWrappers = []any{
+	file_commit_proto_msgTypes[5].OneofWrappers = []any{
 		(*Event_ApplicationAccepted)(nil),
 		(*Event_ApplicationRefused)(nil),
 		(*Event_InquiryLetterDue)(nil),
@@ -1992,6 +2082,7 @@ func file_commit_proto_init() {
 		(*Event_RecordOpened)(nil),
 		(*Event_FactQuarantined)(nil),
 		(*Event_QuarantineResolved)(nil),
+		(*Event_ClaimHeld)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1999,7 +2090,7 @@ func file_commit_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_commit_proto_rawDesc), len(file_commit_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   5,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

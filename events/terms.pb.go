@@ -905,11 +905,139 @@ func (ObligationKind) EnumDescriptor() ([]byte, []int) {
 	return file_terms_proto_rawDescGZIP(), []int{13}
 }
 
+type HeldReason int32
+
+const (
+	HeldReason_HELD_REASON_UNSPECIFIED HeldReason = 0
+	// OLDER than the link can explain.
+	HeldReason_HELD_REASON_OLDER HeldReason = 1
+	// SIMULATED: the counter runs by a settable clock, the hub does not.
+	HeldReason_HELD_REASON_SIMULATED HeldReason = 2
+)
+
+// Enum value maps for HeldReason.
+var (
+	HeldReason_name = map[int32]string{
+		0: "HELD_REASON_UNSPECIFIED",
+		1: "HELD_REASON_OLDER",
+		2: "HELD_REASON_SIMULATED",
+	}
+	HeldReason_value = map[string]int32{
+		"HELD_REASON_UNSPECIFIED": 0,
+		"HELD_REASON_OLDER":       1,
+		"HELD_REASON_SIMULATED":   2,
+	}
+)
+
+func (x HeldReason) Enum() *HeldReason {
+	p := new(HeldReason)
+	*p = x
+	return p
+}
+
+func (x HeldReason) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (HeldReason) Descriptor() protoreflect.EnumDescriptor {
+	return file_terms_proto_enumTypes[14].Descriptor()
+}
+
+func (HeldReason) Type() protoreflect.EnumType {
+	return &file_terms_proto_enumTypes[14]
+}
+
+func (x HeldReason) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use HeldReason.Descriptor instead.
+func (HeldReason) EnumDescriptor() ([]byte, []int) {
+	return file_terms_proto_rawDescGZIP(), []int{14}
+}
+
+// HeldReceipt is why a receipt time was not believed. All times are the hub's, but for clock_ms.
+type HeldReceipt struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Reason HeldReason             `protobuf:"varint,1,opt,name=reason,proto3,enum=shomei.events.HeldReason" json:"reason,omitempty"`
+	// clock_ms is what the counter's clock showed.
+	ClockMs int64 `protobuf:"varint,2,opt,name=clock_ms,json=clockMs,proto3" json:"clock_ms,omitempty"`
+	// earliest_ms and latest_ms are what the counter's link leaves open.
+	EarliestMs    int64 `protobuf:"varint,3,opt,name=earliest_ms,json=earliestMs,proto3" json:"earliest_ms,omitempty"`
+	LatestMs      int64 `protobuf:"varint,4,opt,name=latest_ms,json=latestMs,proto3" json:"latest_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HeldReceipt) Reset() {
+	*x = HeldReceipt{}
+	mi := &file_terms_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HeldReceipt) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HeldReceipt) ProtoMessage() {}
+
+func (x *HeldReceipt) ProtoReflect() protoreflect.Message {
+	mi := &file_terms_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HeldReceipt.ProtoReflect.Descriptor instead.
+func (*HeldReceipt) Descriptor() ([]byte, []int) {
+	return file_terms_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *HeldReceipt) GetReason() HeldReason {
+	if x != nil {
+		return x.Reason
+	}
+	return HeldReason_HELD_REASON_UNSPECIFIED
+}
+
+func (x *HeldReceipt) GetClockMs() int64 {
+	if x != nil {
+		return x.ClockMs
+	}
+	return 0
+}
+
+func (x *HeldReceipt) GetEarliestMs() int64 {
+	if x != nil {
+		return x.EarliestMs
+	}
+	return 0
+}
+
+func (x *HeldReceipt) GetLatestMs() int64 {
+	if x != nil {
+		return x.LatestMs
+	}
+	return 0
+}
+
 var File_terms_proto protoreflect.FileDescriptor
 
 const file_terms_proto_rawDesc = "" +
 	"\n" +
-	"\vterms.proto\x12\rshomei.events*F\n" +
+	"\vterms.proto\x12\rshomei.events\"\x99\x01\n" +
+	"\vHeldReceipt\x121\n" +
+	"\x06reason\x18\x01 \x01(\x0e2\x19.shomei.events.HeldReasonR\x06reason\x12\x19\n" +
+	"\bclock_ms\x18\x02 \x01(\x03R\aclockMs\x12\x1f\n" +
+	"\vearliest_ms\x18\x03 \x01(\x03R\n" +
+	"earliestMs\x12\x1b\n" +
+	"\tlatest_ms\x18\x04 \x01(\x03R\blatestMs*F\n" +
 	"\x06Regime\x12\x16\n" +
 	"\x12REGIME_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vREGIME_JUKI\x10\x01\x12\x13\n" +
@@ -1020,7 +1148,12 @@ const file_terms_proto_rawDesc = "" +
 	"\x1bOBLIGATION_KIND_SEND_NOTICE\x10\x06\x12\x1f\n" +
 	"\x1bOBLIGATION_KIND_RETIRE_CARD\x10\a\x12\x1f\n" +
 	"\x1bOBLIGATION_KIND_DESTROY_KEY\x10\b\x12!\n" +
-	"\x1dOBLIGATION_KIND_INSTALL_PHONE\x10\tB\x0fZ\rshomei/eventsb\x06proto3"
+	"\x1dOBLIGATION_KIND_INSTALL_PHONE\x10\t*[\n" +
+	"\n" +
+	"HeldReason\x12\x1b\n" +
+	"\x17HELD_REASON_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11HELD_REASON_OLDER\x10\x01\x12\x19\n" +
+	"\x15HELD_REASON_SIMULATED\x10\x02B\x0fZ\rshomei/eventsb\x06proto3"
 
 var (
 	file_terms_proto_rawDescOnce sync.Once
@@ -1034,7 +1167,8 @@ func file_terms_proto_rawDescGZIP() []byte {
 	return file_terms_proto_rawDescData
 }
 
-var file_terms_proto_enumTypes = make([]protoimpl.EnumInfo, 14)
+var file_terms_proto_enumTypes = make([]protoimpl.EnumInfo, 15)
+var file_terms_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
 var file_terms_proto_goTypes = []any{
 	(Regime)(0),            // 0: shomei.events.Regime
 	(CertificateKind)(0),   // 1: shomei.events.CertificateKind
@@ -1050,13 +1184,16 @@ var file_terms_proto_goTypes = []any{
 	(PinKind)(0),           // 11: shomei.events.PinKind
 	(PhonePlatform)(0),     // 12: shomei.events.PhonePlatform
 	(ObligationKind)(0),    // 13: shomei.events.ObligationKind
+	(HeldReason)(0),        // 14: shomei.events.HeldReason
+	(*HeldReceipt)(nil),    // 15: shomei.events.HeldReceipt
 }
 var file_terms_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	14, // 0: shomei.events.HeldReceipt.reason:type_name -> shomei.events.HeldReason
+	1,  // [1:1] is the sub-list for method output_type
+	1,  // [1:1] is the sub-list for method input_type
+	1,  // [1:1] is the sub-list for extension type_name
+	1,  // [1:1] is the sub-list for extension extendee
+	0,  // [0:1] is the sub-list for field type_name
 }
 
 func init() { file_terms_proto_init() }
@@ -1069,14 +1206,15 @@ func file_terms_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_terms_proto_rawDesc), len(file_terms_proto_rawDesc)),
-			NumEnums:      14,
-			NumMessages:   0,
+			NumEnums:      15,
+			NumMessages:   1,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_terms_proto_goTypes,
 		DependencyIndexes: file_terms_proto_depIdxs,
 		EnumInfos:         file_terms_proto_enumTypes,
+		MessageInfos:      file_terms_proto_msgTypes,
 	}.Build()
 	File_terms_proto = out.File
 	file_terms_proto_goTypes = nil

@@ -65,7 +65,7 @@ func (h *Hub) Adopt(ctx context.Context, counter string, head Head) error {
 	if err := l.load(ctx); err != nil {
 		return err
 	}
-	head.Sequence, head.Recent = l.head.Sequence, nil
+	head.Sequence, head.Recent, head.Time = l.head.Sequence, nil, l.head.Time.adopted(head.Number)
 	if head.Number > 0 && len(head.Hash) >= prefixSize {
 		head.Recent = [][]byte{head.Hash[:prefixSize]}
 	}

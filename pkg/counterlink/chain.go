@@ -45,6 +45,8 @@ type Head struct {
 	Sequence uint64 `json:"sequence,omitempty"`
 	// Recent holds the first bytes of the hashes of the claims up to Number, the newest last. Hub end only.
 	Recent [][]byte `json:"recent,omitempty"`
+	// Time is what is known of when the counter made its claims. Hub end only.
+	Time timeline `json:"time,omitzero"`
 }
 
 // Verdict is what a verified claim is to a head.
@@ -89,7 +91,7 @@ func (h Head) Advance(claim *events.Claim, hash []byte) Head {
 	if n := len(recent) - rememberedPrefixes; n > 0 {
 		recent = recent[n:]
 	}
-	return Head{Epoch: claim.GetStoreEpoch(), Number: claim.GetNumber(), Hash: hash, Sequence: h.Sequence, Recent: recent}
+	return Head{Epoch: claim.GetStoreEpoch(), Number: claim.GetNumber(), Hash: hash, Sequence: h.Sequence, Recent: recent, Time: h.Time}
 }
 
 // SignClaim encodes and signs a claim with the counter's key. The hash is what the next claim is chained to.

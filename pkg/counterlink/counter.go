@@ -55,7 +55,7 @@ func (s LinkState) String() string {
 	return [...]string{"away", "comparing", "up", "mismatched"}[s]
 }
 
-// LinkConfig is what the counter's end needs; all but Alarm and Changed are required.
+// LinkConfig is what the counter's end needs; all but Alarm, Changed, Now and Timed are required.
 type LinkConfig struct {
 	Conn    *nats.Conn
 	Counter string
@@ -71,6 +71,10 @@ type LinkConfig struct {
 	Alarm func(error)
 	// Changed is told each change of state, and Up again after each delivered claim.
 	Changed func(LinkState)
+	// Now is the counter's clock, which the hub is told; nil means the system's.
+	Now func() time.Time
+	// Timed is told the hub's time at each link-up at which heads agree, before the state is Up; it may be nil.
+	Timed func(HubTime) error
 	Logger  *slog.Logger
 }
 
@@ -89,6 +93,8 @@ const (
 	retryTime     = 2 * time.Second
 	redeliveries  = 5 * time.Second
 	longestReturn = 4 * time.Second
+	// compareEvery is how often a link that is up compares again: the hub sees the counter's clock, and the counter the hub's.
+	compareEvery = time.Minute
 )
 
 // ConnectOptions are those of a counter's connection: its nkey, an inbox of its own, and never giving up. Callers add
@@ -123,6 +129,12 @@ func NewLink(cfg LinkConfig) (*Link, error) {
 	}
 	if cfg.Changed == nil {
 		cfg.Changed = func(LinkState) {}
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Timed == nil {
+		cfg.Timed = func(HubTime) error { return nil }
 	}
 	return &Link{cfg: cfg, js: js, kick: make(chan struct{}, 1)}, nil
 }
@@ -211,6 +223,8 @@ func (l *Link) serve(ctx context.Context) error {
 		return err
 	}
 	l.enter(Up)
+	again := time.NewTicker(compareEvery)
+	defer again.Stop()
 	for {
 		if expected, err = l.drain(ctx, expected); err != nil {
 			return err
@@ -219,6 +233,10 @@ func (l *Link) serve(ctx context.Context) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-l.kick:
+		case <-again.C:
+			if expected, err = l.linkUp(ctx); err != nil {
+				return err
+			}
 		}
 	}
 }
@@ -250,7 +268,7 @@ func (l *Link) linkUp(ctx context.Context) (uint64, error) {
 	question := hello{head: delivered, nonce: nuid.Next()}
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	msg := &nats.Msg{Subject: HelloSubject(l.cfg.Counter), Header: question.header()}
+	msg := &nats.Msg{Subject: HelloSubject(l.cfg.Counter), Header: l.ask(question.header())}
 	reply, err := l.cfg.Conn.RequestMsgWithContext(ctx, msg)
 	if err != nil {
 		return 0, fmt.Errorf("asking the hub for the head of counter %s: %w", l.cfg.Counter, err)
@@ -258,6 +276,9 @@ func (l *Link) linkUp(ctx context.Context) (uint64, error) {
 	w, err := parseWelcome(reply.Header, l.cfg.Writers, l.cfg.Counter, question.nonce)
 	if err == nil {
 		err = compareAtCounter(l.cfg.Outbox, w.head)
+	}
+	if err == nil && !w.time.At.IsZero() {
+		err = l.cfg.Timed(w.time)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("link-up of counter %s: %w", l.cfg.Counter, err)

@@ -24,7 +24,7 @@ func (h *Hub) nextOf(ctx context.Context, counter string, from uint64) (*message
 	if err != nil {
 		return nil, fmt.Errorf("reading the claims of counter %s from %d: %w", counter, from, err)
 	}
-	return &message{sequence: raw.Sequence, data: raw.Data}, nil
+	return &message{sequence: raw.Sequence, data: raw.Data, stored: raw.Time}, nil
 }
 
 // storedHead is the head once everything that the stream holds of the counter will have been handled, and the last

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
@@ -31,6 +32,10 @@ const (
 type hello struct {
 	head  Head
 	nonce string
+	// last is the number of its newest claim, delivered or not; clock is what its clock shows. Both are zero from a counter
+	// of a version that does not tell them.
+	last  uint64
+	clock time.Time
 }
 
 // welcome is the hub's answer: the newest claim of the counter that the stream holds in order, and the last sequence on
@@ -38,13 +43,15 @@ type hello struct {
 type welcome struct {
 	head     Head
 	expected uint64
+	time     HubTime
 }
 
 func (h hello) header() nats.Header { return headHeader(h.head, nats.Header{headerNonce: {h.nonce}}) }
 
 func parseHello(h nats.Header) (hello, error) {
 	head, err := parseHead(h)
-	return hello{head: head, nonce: h.Get(headerNonce)}, err
+	last, _ := strconv.ParseUint(h.Get(headerLast), 10, 64)
+	return hello{head: head, nonce: h.Get(headerNonce), last: last, clock: instantOf(h.Get(headerClock))}, err
 }
 
 func headHeader(head Head, h nats.Header) nats.Header {
@@ -66,10 +73,14 @@ func parseHead(h nats.Header) (Head, error) {
 	return Head{Epoch: h.Get(headerEpoch), Number: number, Hash: hash}, nil
 }
 
-// welcomeInput is what the hub signs: everything in the answer, and the question's nonce.
+// welcomeInput is what the hub signs: everything in the answer, and the question's nonce. Version 2 tells the hub's time.
 func welcomeInput(counter, nonce string, h nats.Header) []byte {
-	fields := []string{"shomei head 1", counter, nonce}
-	for _, name := range []string{headerEpoch, headerNumber, headerHash, headerExpected, headerRefused} {
+	version, names := "shomei head 1", []string{headerEpoch, headerNumber, headerHash, headerExpected, headerRefused}
+	if h.Get(headerTime) != "" {
+		version, names = "shomei head 2", append(names, headerTime, headerTimeKind)
+	}
+	fields := []string{version, counter, nonce}
+	for _, name := range names {
 		fields = append(fields, h.Get(name))
 	}
 	return []byte(strings.Join(fields, "\x00"))
@@ -78,6 +89,7 @@ func welcomeInput(counter, nonce string, h nats.Header) []byte {
 // header signs the answer. A non-nil refusal tells the counter why nothing may go up; the counter keeps its claims.
 func (w welcome) header(key nkeys.KeyPair, counter, nonce string, refusal error) (nats.Header, error) {
 	h := headHeader(w.head, nats.Header{headerExpected: {strconv.FormatUint(w.expected, 10)}})
+	w.time.put(h)
 	if refusal != nil {
 		h.Set(headerRefused, refusal.Error())
 	}
@@ -118,7 +130,7 @@ func parseWelcome(h nats.Header, writers []string, counter, nonce string) (welco
 	if err != nil {
 		return welcome{}, fmt.Errorf("last sequence at link-up: %w: %w", err, events.ErrMalformed)
 	}
-	return welcome{head: head, expected: expected}, nil
+	return welcome{head: head, expected: expected, time: timeOf(h)}, nil
 }
 
 // compareAtHub is the hub's half of the comparison: what the counter knows to have delivered must be known here.

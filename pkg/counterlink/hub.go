@@ -24,6 +24,8 @@ type Enrolment struct {
 	SealKey   []byte
 	// Role is counter, factory, register, telephone or operator.
 	Role string
+	// Since is when the counter was first enrolled with this key.
+	Since time.Time
 }
 
 // Received is one claim in the order of its counter: signature and chain hold.
@@ -35,6 +37,8 @@ type Received struct {
 	Enrolment Enrolment
 	// Redelivered: it may have been handed on before. Its id makes handling it again harmless.
 	Redelivered bool
+	// Link is what the hub knows of when the claim was made.
+	Link Evidence
 }
 
 // Quarantined is a message that was not taken, whole.
@@ -49,7 +53,7 @@ type Quarantined struct {
 	Why error
 }
 
-// HubConfig is what the hub's end needs; all fields but Workers are required.
+// HubConfig is what the hub's end needs; all fields but Now, Simulated and Workers are required.
 type HubConfig struct {
 	Conn *nats.Conn
 	// Writer signs what goes down; the counters know its public key.
@@ -62,6 +66,9 @@ type HubConfig struct {
 	// Mismatch is told when heads differ at link-up (ErrHeadMismatch): an alarm for people.
 	Mismatch func(counter string, err error)
 	Logger   *slog.Logger
+	// Now is the hub's clock, which counters are told; nil means the system's. Simulated: it is a settable one.
+	Now       func() time.Time
+	Simulated bool
 	// Workers bounds how many counters are handled at once; 0 means 32.
 	Workers int
 }
@@ -78,6 +85,7 @@ type Hub struct {
 	lanes map[string]*lane
 
 	mismatches mismatches
+	clocks     clocks
 }
 
 // NewHub makes the hub's end. The streams exist already (EnsureStreams).
@@ -96,6 +104,9 @@ func NewHub(ctx context.Context, cfg HubConfig) (*Hub, error) {
 	}
 	if cfg.Workers == 0 {
 		cfg.Workers = 32
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
 	if cfg.Writer, err = derive(cfg.Writer); err != nil {
 		return nil, fmt.Errorf("hub's end of the counter link: %w", err)
@@ -255,6 +266,7 @@ func (h *Hub) greet(ctx context.Context, m *nats.Msg, handle func(context.Contex
 func (h *Hub) answer(ctx context.Context, counter string, question nats.Header) (nats.Header, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
+	now := h.cfg.Now() // before anything is waited for: it is when the question came
 	asked, err := parseHello(question)
 	if err != nil {
 		return nil, err
@@ -272,10 +284,18 @@ func (h *Hub) answer(ctx context.Context, counter string, question nats.Header) 
 	}
 	differs := compareAtHub(head, asked.head)
 	h.mismatches.note(counter, head, asked.head, differs)
+	h.clocks.note(counter, asked.clock, now)
 	if differs != nil && h.cfg.Mismatch != nil {
 		h.cfg.Mismatch(counter, differs)
 	}
-	return welcome{head: head, expected: last}.header(h.cfg.Writer, counter, asked.nonce, differs)
+	if differs == nil {
+		h.lane(counter).meet(now, max(asked.last, asked.head.Number), last)
+	}
+	answer := welcome{head: head, expected: last}
+	if !asked.clock.IsZero() { // a counter of an older version could not verify an answer with the time in it
+		answer.time = HubTime{At: now, Simulated: h.cfg.Simulated}
+	}
+	return answer.header(h.cfg.Writer, counter, asked.nonce, differs)
 }
 
 func waitOr(ctx context.Context, d time.Duration) {

@@ -118,7 +118,7 @@ func (l *lane) settleDelivery(ctx context.Context, msg jetstream.Msg, handle fun
 	if err != nil {
 		return fmt.Errorf("claim of counter %s: %w", l.counter, err)
 	}
-	m := message{meta.Sequence.Stream, msg.Data(), meta.NumDelivered > 1}
+	m := message{meta.Sequence.Stream, msg.Data(), meta.NumDelivered > 1, meta.Timestamp}
 	return l.settling(ctx, func(e Enrolment) error { return l.settleUpTo(ctx, e, m, handle) })
 }
 
@@ -141,6 +141,7 @@ type message struct {
 	sequence    uint64
 	data        []byte
 	redelivered bool
+	stored      time.Time
 }
 
 // settleUpTo settles a message and everything of the counter between the head and it. Messages come in the stream's
@@ -233,12 +234,15 @@ func (l *lane) settle(ctx context.Context, enrolment Enrolment, m message, handl
 			return fmt.Errorf("sending claim %d of counter %s to quarantine: %w", q.Number, l.counter, err)
 		}
 	case verdict == Next:
-		r := Received{Claim: claim, Signed: m.data, Hash: hash, Enrolment: enrolment, Redelivered: m.redelivered}
+		l.head.Time = l.head.Time.proved(m.sequence)
+		known := l.head.Time.evidence(claim.GetNumber(), m.stored)
+		r := Received{Claim: claim, Signed: m.data, Hash: hash, Enrolment: enrolment, Redelivered: m.redelivered, Link: known}
 		if err := handle(ctx, r); err != nil {
 			return fmt.Errorf("handling claim %d of counter %s: %w", claim.GetNumber(), l.counter, err)
 		}
 		crashHandled.Hit()
 		l.head = l.head.Advance(claim, hash)
+		l.head.Time = l.head.Time.took(claim, known)
 	}
 	l.head.Sequence, l.dirty = max(l.head.Sequence, m.sequence), true
 	return nil

@@ -19,6 +19,8 @@ type Counter struct {
 	Role string
 	// Code is the nine-character counter id of certificate subjects (domain.md 2.2).
 	Code string
+	// Since is when it was first enrolled with this key.
+	Since time.Time
 }
 
 // enrolment is one stay of a counter at an office, with one key. It ends when the office retires the counter, or when
@@ -41,6 +43,7 @@ func (p place) compare(q place) int {
 func (d *Directory) enrol(office string, b *events.CounterEnrolled, at place) {
 	d.counters[b.Counter] = append(d.counters[b.Counter], enrolment{from: at, Counter: Counter{
 		ID: b.Counter, Office: office, PublicKey: b.PublicKey, SealKey: b.SealKey, Role: b.Role, Code: b.CounterCode,
+		Since: time.UnixMilli(at.ms),
 	}})
 	d.order(b.Counter)
 }
@@ -86,7 +89,13 @@ func (d *Directory) current(id string) (Counter, bool) {
 	if len(list) == 0 || list[len(list)-1].until != (place{}) {
 		return Counter{}, false
 	}
-	return list[len(list)-1].Counter, true
+	now := list[len(list)-1].Counter
+	for _, e := range list {
+		if e.PublicKey == now.PublicKey && e.Since.Before(now.Since) {
+			now.Since = e.Since
+		}
+	}
+	return now, true
 }
 
 // Counters gives every counter that is enrolled and not retired, by id.

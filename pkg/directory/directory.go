@@ -30,6 +30,7 @@ type Directory struct {
 	offices     map[string][]definition // by revision
 	counters    map[string][]enrolment  // by time
 	retired     map[string][]retirement
+	held        map[string]Held
 	generations ca.Generations
 	positions   eventlog.Positions
 }
@@ -50,10 +51,13 @@ type definition struct {
 func Open(ctx context.Context, log *eventlog.Log) (*Directory, error) {
 	d := &Directory{
 		taken: make(map[commit]struct{}), offices: make(map[string][]definition), counters: make(map[string][]enrolment),
-		retired: make(map[string][]retirement),
+		retired: make(map[string][]retirement), held: make(map[string]Held),
 	}
 	return d, d.Refresh(ctx, log)
 }
+
+// kinds are the aggregates that the directory reads.
+var kinds = []string{events.KindOffice, events.KindAuthority, events.KindQuarantine}
 
 // Refresh reads what the log has got beyond what is known, for whoever can't wait for the follower.
 func (d *Directory) Refresh(ctx context.Context, log *eventlog.Log) error {
@@ -62,8 +66,11 @@ func (d *Directory) Refresh(ctx context.Context, log *eventlog.Log) error {
 		return fmt.Errorf("reading the directory: %w", err)
 	}
 	err = log.Scan(ctx, d.reached(), func(r eventlog.Record, err error) error {
-		if r.Kind != events.KindOffice && r.Kind != events.KindAuthority {
+		if !slices.Contains(kinds, r.Kind) {
 			return nil
+		}
+		if r.Kind == events.KindQuarantine && (err != nil || log.Verify(r) != nil) {
+			return nil // it says nothing about a claim that is held
 		}
 		if err != nil {
 			return fmt.Errorf("reading the directory at %s/%s: %w", r.Kind, r.ID, err)
@@ -100,7 +107,7 @@ func (d *Directory) reach(at eventlog.Positions) {
 // Follow keeps the directory up to date until ctx ends, from where Open stopped.
 func (d *Directory) Follow(ctx context.Context, log *eventlog.Log, follower string) error {
 	return log.Follow(ctx, eventlog.Follower{
-		Name: follower, Kinds: []string{events.KindOffice, events.KindAuthority}, From: d.reached(), Handled: d.reach,
+		Name: follower, Kinds: kinds, From: d.reached(), Handled: d.reach,
 		Handle: func(_ context.Context, records []eventlog.Record) error {
 			for _, r := range records {
 				if err := d.take(r); err != nil {
@@ -141,6 +148,10 @@ func (d *Directory) take(r eventlog.Record) error {
 			if err := d.takeGeneration(r.ID, b); err != nil {
 				return err
 			}
+		case *events.ClaimHeld:
+			d.hold(r.ID, b, at)
+		case *events.QuarantineResolved:
+			delete(d.held, r.ID)
 		default:
 			continue
 		}

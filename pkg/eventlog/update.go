@@ -28,6 +28,8 @@ type Envelope struct {
 	Traceparent string
 	// Actor is who acted, SecondOfficer who approved it.
 	Actor, SecondOfficer *events.Actor
+	// Receipt says what the filed times rest on, when that is less than a clock that is borne out.
+	Receipt *events.ReceiptEvidence
 	// Redelivered says that this command may have been answered long ago: the whole history is searched for it.
 	Redelivered bool
 }
@@ -263,7 +265,7 @@ func (u *update) commit(h head, now time.Time, decided []*events.Event) *events.
 		Kind: u.target.kind, Id: u.target.id, Revision: h.revision + 1, PreviousHash: h.hash, Schema: schema,
 		CommandId: u.env.CommandID, CausationId: u.env.CausationID, CorrelationId: u.env.CorrelationID,
 		Actor: u.env.Actor, SecondOfficer: u.env.SecondOfficer, Office: u.env.Office, Counter: u.env.Counter,
-		Traceparent: u.env.Traceparent, Events: decided,
+		Traceparent: u.env.Traceparent, Events: decided, Receipt: u.env.Receipt,
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 var elsewhere = []string{
 	"CardClaimed", "CardReleased", "CardRetired", "OfficeDefined", "CounterEnrolled", "CounterRetired", "CounterHeadAdopted", "DayClosed",
 	"StockCounted", "LogOpened", "GenerationActivated", "BlockLeased", "CrlPublished", "WriterEnrolled", "WriterRetired", "RecordOpened",
-	"FactQuarantined", "QuarantineResolved",
+	"FactQuarantined", "QuarantineResolved", "ClaimHeld",
 }
 
 // Every event of the catalogue stands in evolve, folded or as history only; and what evolve hands on to a part of the

@@ -177,6 +177,14 @@ var (
 		NextJA: "上席者に報告し、センターからの連絡をお待ちください。",
 		NextEN: "Report it to a superior and wait for the centre.",
 	})
+	// ClaimHeld answers a counter whose claim has a receipt time that its link to the hub can't explain.
+	ClaimHeld = rule(Rule{
+		ID: "claim.held", Source: "design.md Clock",
+		JA:     "端末の時計が示した受付時刻を、センターとの回線の記録から確かめられないため、受け付けず保留にしました。",
+		EN:     "The receipt time that this counter's clock gave can't be explained by its link to the centre, so the receipt is held and nothing was decided.",
+		NextJA: "端末の時計を合わせ、上席者に報告してください。申請者には改めて受け付けてください。",
+		NextEN: "Set the counter's clock right, report it to a superior, and take the application again.",
+	})
 )
 
 // PaperCopy is the rule by which a paper copy goes with a certificate that is handed over: always under the juki regime,

@@ -120,19 +120,25 @@ func endingOf(e *events.Event) *events.Ending {
 // when there is nobody to tell. A claim that the counter did sign is named by its own id.
 func (d dispatcher) answerQuarantined(c *events.Commit) *events.Downlink {
 	for _, e := range c.GetEvents() {
-		q := e.GetFactQuarantined()
-		if q == nil || c.GetCounter() == "" || d.forgotten(c) {
+		quarantined, held := e.GetFactQuarantined(), e.GetClaimHeld()
+		if quarantined == nil && held == nil || c.GetCounter() == "" || d.forgotten(c) {
 			continue
+		}
+		signed, refusal := quarantined.GetClaim(), regime.ClaimQuarantined
+		if held != nil {
+			signed, refusal = held.Claim, regime.ClaimHeld
 		}
 		id := c.CommandId
 		for _, counter := range d.Directory.CounterAt(c.Counter, time.UnixMilli(e.RecordedMs)) {
-			if claim, _, err := counterlink.VerifyClaim(counter.PublicKey, q.Claim); err == nil && claim.GetCounter() == c.Counter && claim.GetId() != "" {
+			if claim, _, err := counterlink.VerifyClaim(counter.PublicKey, signed); err == nil && claim.GetCounter() == c.Counter && claim.GetId() != "" {
 				id = claim.Id
 			}
 		}
 		return &events.Downlink{
 			Id: "answer/" + id, Counter: c.Counter, IssuedMs: d.Clock().UnixMilli(),
-			Body: &events.Downlink_Answer{Answer: &events.Answer{Claim: id, Refusals: []string{regime.ClaimQuarantined}}},
+			Body: &events.Downlink_Answer{Answer: &events.Answer{
+				Claim: id, Refusals: []string{refusal}, Held: held.GetReceipt(),
+			}},
 		}
 	}
 	return nil

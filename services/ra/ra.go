@@ -19,7 +19,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"shomei/events"
-	"shomei/pkg/civil"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/crashpoint"
 	"shomei/pkg/directory"
@@ -41,6 +40,8 @@ type Config struct {
 	// Secret makes subscriber ids from resident-record codes; at least 32 bytes, the same for the life of a deployment.
 	Secret   []byte
 	Switches regime.Switches
+	// Simulated: the log is marked as one that runs by a settable clock. Then claims are filed by such clocks too.
+	Simulated bool
 	// Name tells this process from others in the lease of serial blocks.
 	Name   string
 	Clock  func() time.Time
@@ -67,8 +68,11 @@ func (r *RA) Run(ctx context.Context) error { return r.Hub.Claims(ctx, r.Handle)
 var crashDecided = crashpoint.Register("ra.decided")
 
 // Handle decides on one claim whose signature and place in its counter's chain hold. A claim that can't be attributed
-// goes to quarantine, whole, and is answered from there.
+// goes to quarantine, whole, and is answered from there; so does one whose receipt time can't be believed, to be held.
 func (r *RA) Handle(ctx context.Context, received counterlink.Received) error {
+	if done, err := r.setAside(ctx, received); done || err != nil {
+		return err
+	}
 	a := &attempt{RA: r, received: received, claim: received.Claim}
 	err := a.decide(ctx)
 	if errors.Is(err, vault.ErrErased) && a.cameBack() {
@@ -79,6 +83,10 @@ func (r *RA) Handle(ctx context.Context, received counterlink.Received) error {
 	}
 	crashDecided.Hit()
 	var unfit *unfitError
+	var unexplained *heldError
+	if errors.As(err, &unexplained) {
+		return r.hold(ctx, received, unexplained.receipt)
+	}
 	if errors.As(err, &unfit) || eventlog.Unreadable(err) || errors.Is(err, vault.ErrErased) {
 		return Quarantine(ctx, r.Log, counterlink.Quarantined{
 			ID: hex.EncodeToString(events.Hash(received.Signed)), Counter: received.Claim.Counter, Number: received.Claim.Number, Signed: received.Signed, Why: err,
@@ -92,19 +100,20 @@ func (r *RA) Handle(ctx context.Context, received counterlink.Received) error {
 
 // Quarantine keeps a claim that can't be believed or attributed, whole, under an id that is the same each time.
 func Quarantine(ctx context.Context, log *eventlog.Log, q counterlink.Quarantined) error {
+	return putAside(ctx, log, q, &events.FactQuarantined{Counter: q.Counter, Number: q.Number, Why: q.Why.Error(), Claim: q.Signed})
+}
+
+// putAside records once what became of a claim that is not decided on.
+func putAside(ctx context.Context, log *eventlog.Log, q counterlink.Quarantined, body events.Body) error {
 	env := eventlog.Envelope{
 		CommandID: q.ID, Counter: q.Counter, Redelivered: true,
 		Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "ra"},
 	}
-	sum := sha256.Sum256([]byte(q.ID))
-	id := encode(sum[:15])
-	_, err := log.Update(ctx, events.KindQuarantine, id, env, func(h eventlog.Head) ([]*events.Event, error) {
+	_, err := log.Update(ctx, events.KindQuarantine, quarantineID(q.ID), env, func(h eventlog.Head) ([]*events.Event, error) {
 		if h.Revision > 0 {
 			return nil, nil
 		}
-		return []*events.Event{events.New(&events.FactQuarantined{
-			Counter: q.Counter, Number: q.Number, Why: q.Why.Error(), Claim: q.Signed,
-		})}, nil
+		return []*events.Event{events.New(body)}, nil
 	})
 	if err != nil {
 		return fmt.Errorf("putting a claim of counter %s into quarantine: %w", q.Counter, err)
@@ -138,7 +147,7 @@ type attempt struct {
 	claim      *events.Claim
 	personal   *events.Personal
 	subscriber string
-	filed      time.Time
+	receipt
 	// unclaimed: the card of an application is still to be claimed before the application is accepted.
 	unclaimed bool
 	// made and identity are what certificates are built of, when the claim tells of keys.
@@ -158,7 +167,9 @@ func (a *attempt) decide(ctx context.Context) error {
 	if err := a.attribute(ctx); err != nil {
 		return err
 	}
-	a.filed = a.receipt()
+	if err := a.judgeTime(); err != nil {
+		return err
+	}
 	switch fact := a.claim.Fact.(type) {
 	case *events.Claim_ApplicationReceived:
 		return a.application(ctx, fact.ApplicationReceived)
@@ -191,25 +202,24 @@ func (a *attempt) admissible() error {
 	return nil
 }
 
-// receipt is when the claim was filed: as a clerk entered it by hand where that can be (earlier on the same day),
-// otherwise by the counter's clock, which gives nobody later hours when it runs ahead.
-func (a *attempt) receipt() time.Time {
-	filed := time.UnixMilli(a.claim.FiledMs)
-	if entered := a.entered(); !entered.IsZero() && (filed.After(entered) || civil.Of(filed) != civil.Of(entered)) {
-		filed = entered
+// judgeTime finds when the claim counts as filed. In a simulated log every clock is a settable one, and none is doubted.
+func (a *attempt) judgeTime() error {
+	now := a.Clock()
+	if a.Simulated {
+		a.receipt = receiptAt(a.claim, counterlink.ReadingOf(a.claim), now)
+		return nil
 	}
-	if now := a.Clock(); filed.After(now) {
-		filed = now
+	switch a.claim.ClockEvidence {
+	case counterlink.ClockSynchronised, counterlink.ClockUnsynchronised, counterlink.ClockSimulated:
+	default:
+		return unfit("the claim does not say how its counter's clock stands")
 	}
-	return filed
-}
-
-// entered is the counter's clock when the receipt time was entered by hand; zero when it was not.
-func (a *attempt) entered() time.Time {
-	if a.claim.EnteredMs == 0 {
-		return time.Time{}
+	judged, why := judgeReceipt(a.claim, contacts(a.received), now)
+	if why != nil {
+		return &heldError{why}
 	}
-	return time.UnixMilli(a.claim.EnteredMs)
+	a.receipt = judged
+	return nil
 }
 
 // attribute finds whose claim this is: by the resident record, by the subscriber that the hub told the counter, or, for
@@ -290,7 +300,7 @@ func (a *attempt) envelope() eventlog.Envelope {
 	c := a.claim
 	env := eventlog.Envelope{
 		CommandID: c.Id, CausationID: c.Id, CorrelationID: c.Procedure, Office: c.Office, Counter: c.Counter,
-		Traceparent: c.Traceparent, Redelivered: a.received.Redelivered,
+		Traceparent: c.Traceparent, Redelivered: a.received.Redelivered, Receipt: a.evidence,
 		Actor: &events.Actor{Kind: actorKinds[a.received.Enrolment.Role], Id: c.Officer},
 	}
 	if c.SecondOfficer != "" {

@@ -49,7 +49,7 @@ func (w *World) Enrolled(_ context.Context, counter string) (counterlink.Enrolme
 	if !ok {
 		return counterlink.Enrolment{}, fmt.Errorf("counter %s: %w", counter, counterlink.ErrNotEnrolled)
 	}
-	return counterlink.Enrolment{Office: c.Office, PublicKey: c.PublicKey, SealKey: c.SealKey, Role: c.Role}, nil
+	return counterlink.Enrolment{Office: c.Office, PublicKey: c.PublicKey, SealKey: c.SealKey, Role: c.Role, Since: c.Since}, nil
 }
 
 func (w *World) quarantine(ctx context.Context, q counterlink.Quarantined) error {

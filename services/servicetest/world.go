@@ -50,6 +50,9 @@ type World struct {
 	// Unanswered is how long the logs opened from now on wait for an answer before they look what became of it. A test that
 	// loses answers makes it short; on a busy machine a good one was seen to take longer than the usual five seconds.
 	Unanswered time.Duration
+	// RealClock has the registration authorities made from now on doubt the clocks of counters, as in a log that is not
+	// marked simulated.
+	RealClock bool
 
 	seal   hpke.PrivateKey
 	secret []byte
@@ -135,7 +138,7 @@ func (w *World) Trust(role eventlog.Role) nkeys.KeyPair {
 // NewLinks makes another hub's end of the counter link.
 func (w *World) NewLinks(conn *nats.Conn) *counterlink.Hub {
 	return must(counterlink.NewHub(w.T.Context(), counterlink.HubConfig{
-		Conn: conn, Writer: w.Writer, Logger: w.Logger(), Enrolled: w.Enrolled, Mismatch: func(string, error) {},
+		Conn: conn, Writer: w.Writer, Logger: w.Logger(), Enrolled: w.Enrolled, Mismatch: func(string, error) {}, Now: w.Clock.Now,
 		Quarantine: w.quarantine,
 	}))(w.T)
 }
@@ -144,7 +147,7 @@ func (w *World) NewLinks(conn *nats.Conn) *counterlink.Hub {
 func (w *World) NewRA(log *eventlog.Log, name string) *ra.RA {
 	return must(ra.New(ra.Config{
 		Log: log, Hub: w.Links, Directory: w.Directory, Vault: w.Vault, SealKey: w.seal, Secret: w.secret, Name: name,
-		Clock: w.Clock.Now, Logger: w.Logger(),
+		Clock: w.Clock.Now, Simulated: !w.RealClock, Logger: w.Logger(),
 	}))(w.T)
 }
 

@@ -24,11 +24,20 @@ func (h *Hub) Operations() http.Handler {
 		{Name: "tables", Hint: "shomei rebuild makes the tables anew", Run: h.tablesNear},
 		{Name: "issuer", Hint: "put the authority's key file back under keys/ca", Run: h.Issuer.Healthy},
 		{Name: "clock", Hint: "set the clock right and keep it by a time service", Run: func(context.Context) error { return h.trustClock() }},
+		{
+			Name: "counter-clocks", Hint: "set the clock of that counter right and keep it by a time service",
+			Run: func(context.Context) error { return h.counterClocks() },
+		},
+		{
+			Name: "held-claims", Hint: "look at each with shomei log quarantine/ID; the clerk takes the application again",
+			Run: func(context.Context) error { return h.heldClaims() },
+		},
 	} {
 		health.Add(check)
 	}
 	registry := ops.NewRegistry()
 	registry.MustRegister(h.Log.Collectors()...)
+	registry.MustRegister(h.clockCollectors()...)
 	mux := http.NewServeMux()
 	for _, path := range []string{"/livez", "/readyz", "/healthz"} {
 		mux.Handle(path, health.Handler())

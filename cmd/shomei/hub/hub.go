@@ -365,7 +365,7 @@ func (h *Hub) openCounters(ctx context.Context) (err error) {
 		return err
 	}
 	h.Links, err = counterlink.NewHub(ctx, counterlink.HubConfig{
-		Conn: h.conn, Writer: h.keys.writer, Logger: h.Logger, Enrolled: h.enrolled,
+		Conn: h.conn, Writer: h.keys.writer, Logger: h.Logger, Enrolled: h.enrolled, Now: h.Clock.Now, Simulated: h.Clock.Simulated(),
 		Quarantine: func(ctx context.Context, q counterlink.Quarantined) error { return ra.Quarantine(ctx, h.Log, q) },
 		Mismatch: func(counter string, err error) {
 			h.Logger.Error("a counter remembers another history than the hub, nothing is taken from it: shomei counter adopt shows both ends and what can be done", "counter", counter, "error", err)
@@ -378,7 +378,7 @@ func (h *Hub) openCounters(ctx context.Context) (err error) {
 func (h *Hub) startServices(ctx context.Context) error {
 	authority, err := ra.New(ra.Config{
 		Log: h.Log, Hub: h.Links, Directory: h.Directory, Vault: h.Vault, SealKey: h.keys.seal, Secret: h.keys.secret,
-		Switches: h.Switches, Name: "hub", Clock: h.Clock.Now, Logger: h.Logger,
+		Switches: h.Switches, Name: "hub", Clock: h.Clock.Now, Simulated: h.Clock.Simulated(), Logger: h.Logger,
 	})
 	if err != nil {
 		return err

@@ -123,7 +123,7 @@ func (h *Hub) Lane(ctx context.Context, number int) (*Lane, error) {
 	}
 	l.RA, err = ra.New(ra.Config{
 		Log: l.Log, Hub: h.Links, Directory: h.Directory, Vault: h.Vault, SealKey: h.keys.seal, Secret: h.keys.secret,
-		Switches: h.Switches, Name: name, Clock: l.Now, Logger: h.Logger,
+		Switches: h.Switches, Name: name, Clock: l.Now, Simulated: h.Clock.Simulated(), Logger: h.Logger,
 	})
 	l.Issuer = h.newIssuer(l.Log, l.Now, name)
 	return l, err

@@ -1,0 +1,80 @@
+package hub
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"shomei/events"
+	"shomei/pkg/civil"
+	"shomei/pkg/counterlink"
+)
+
+// named is how many findings one line of health names.
+const named = 5
+
+// counterClocks fails when the clock of a counter differed from the hub's at its last link-up, and says how.
+func (h *Hub) counterClocks() error {
+	var list []string
+	for _, c := range h.clockDifferences() {
+		list = append(list, fmt.Sprintf("counter %s showed %s when it was %s", c.Counter, showTime(c.Own), showTime(c.Hub)))
+	}
+	return nameSome(list, "clocks of counters differ")
+}
+
+// clockDifferences are those of the counters that are still enrolled. In a simulated log every clock is a settable one.
+func (h *Hub) clockDifferences() (list []counterlink.ClockDifference) {
+	if h.Clock.Simulated() {
+		return nil
+	}
+	for _, c := range h.Links.ClockDifferences() {
+		if _, enrolled := h.Directory.Counter(c.Counter); enrolled {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// heldClaims fails while claims are held, and names their counters with both times.
+func (h *Hub) heldClaims() error {
+	var list []string
+	for _, c := range h.Directory.Held() {
+		why := fmt.Sprintf("its clock showed %s, its link explains %s to %s", showMS(c.Receipt.GetClockMs()), showMS(c.Receipt.GetEarliestMs()), showMS(c.Receipt.GetLatestMs()))
+		if c.Receipt.GetReason() == events.HeldReason_HELD_REASON_SIMULATED {
+			why = "it runs by a settable clock, which showed " + showMS(c.Receipt.GetClockMs())
+		}
+		list = append(list, fmt.Sprintf("claim %d of counter %s (%s): %s", c.Number, c.Counter, c.ID, why))
+	}
+	return nameSome(list, "claims are held")
+}
+
+// nameSome is an error that names the newest of what was found; nil when that is nothing.
+func nameSome(list []string, what string) error {
+	if len(list) == 0 {
+		return nil
+	}
+	shown := list[max(0, len(list)-named):]
+	return fmt.Errorf("%d %s: %s", len(list), what, strings.Join(shown, "; "))
+}
+
+func showMS(ms int64) string {
+	if ms == 0 {
+		return "the beginning"
+	}
+	return showTime(time.UnixMilli(ms))
+}
+
+func showTime(t time.Time) string { return t.In(civil.Tokyo).Format(time.RFC3339) }
+
+// clockCollectors are the same as figures.
+func (h *Hub) clockCollectors() []prometheus.Collector {
+	gauge := func(name, help string, count func() int) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(count()) })
+	}
+	return []prometheus.Collector{
+		gauge("shomei_counter_clocks_differ", "Counters whose clock differed from the hub's at their last link-up.", func() int { return len(h.clockDifferences()) }),
+		gauge("shomei_claims_held", "Claims that wait for officers because their receipt time could not be believed.", func() int { return len(h.Directory.Held()) }),
+	}
+}

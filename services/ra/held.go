@@ -1,0 +1,51 @@
+package ra
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"shomei/events"
+	"shomei/pkg/civil"
+	"shomei/pkg/counterlink"
+)
+
+// heldError says that a claim's receipt time can't be believed.
+type heldError struct{ receipt *events.HeldReceipt }
+
+func (e *heldError) Error() string {
+	show := func(ms int64) string { return time.UnixMilli(ms).In(civil.Tokyo).Format(time.DateTime) }
+	return fmt.Sprintf("%v: the counter's clock showed %s, its link explains %s to %s",
+		e.receipt.Reason, show(e.receipt.ClockMs), show(e.receipt.EarliestMs), show(e.receipt.LatestMs))
+}
+
+// quarantineID is where a claim that was not decided on is kept, the same each time; id is the hex of its hash.
+func quarantineID(id string) string {
+	sum := sha256.Sum256([]byte(id))
+	return encode(sum[:15])
+}
+
+// setAside reports whether a claim that may have been handed on before was held or quarantined then. Evidence may have
+// changed since, and what was put aside is for people to decide.
+func (r *RA) setAside(ctx context.Context, received counterlink.Received) (bool, error) {
+	if !received.Redelivered {
+		return false, nil
+	}
+	head, err := r.Log.Load(ctx, events.KindQuarantine, quarantineID(hex.EncodeToString(events.Hash(received.Signed))))
+	if err != nil {
+		return false, fmt.Errorf("asking whether a claim of counter %s was put aside: %w", received.Claim.Counter, err)
+	}
+	return head.Revision > 0, nil
+}
+
+// hold keeps a claim, whole, with the times that don't fit. Nothing is decided on it.
+func (r *RA) hold(ctx context.Context, received counterlink.Received, why *events.HeldReceipt) error {
+	c := received.Claim
+	r.Logger.Warn("a claim is held: its receipt time can't be believed; set the counter's clock right",
+		"counter", c.Counter, "number", c.Number, "why", (&heldError{why}).Error())
+	return putAside(ctx, r.Log, counterlink.Quarantined{
+		ID: hex.EncodeToString(events.Hash(received.Signed)), Counter: c.Counter, Number: c.Number,
+	}, &events.ClaimHeld{Counter: c.Counter, Number: c.Number, Claim: received.Signed, Receipt: why})
+}
