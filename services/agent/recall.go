@@ -88,7 +88,7 @@ func (c *Counter) received(_ context.Context, d *events.Downlink, signed []byte)
 	if known != nil {
 		return c.repeated(known, signed)
 	}
-	e := Entry{AtMS: c.cfg.Now().UnixMilli(), Step: StepReceived, ID: d.GetId(), Procedure: d.GetProcedure(), Signed: signed, Answer: d.GetAnswer() != nil}
+	e := Entry{AtMS: c.Now().UnixMilli(), Step: StepReceived, ID: d.GetId(), Procedure: d.GetProcedure(), Signed: signed, Answer: d.GetAnswer() != nil}
 	if err := c.store.Record(func(tx *Tx) error { return tx.Enter(e) }); err != nil {
 		return err
 	}
@@ -117,7 +117,8 @@ func (c *Counter) repeated(w *work, signed []byte) error {
 		return nil
 	}
 	again := proto.CloneOf(outcome)
-	again.Id = c.newClaim("", "", "").Id
+	fresh := c.newClaim("", "", "")
+	again.Id, again.EnteredMs, again.ClockEvidence, again.LinkTime = fresh.Id, fresh.FiledMs, fresh.ClockEvidence, fresh.LinkTime // filed stays: it is told later
 	c.cfg.Logger.Info("a finished command came again, its first outcome is told again", "id", w.down.GetId())
 	if err := c.store.Record(func(tx *Tx) error { return tx.Claim(again) }); err != nil {
 		return err

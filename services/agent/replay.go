@@ -54,7 +54,8 @@ func (s *Store) prune(before time.Time) (removed int, err error) {
 	err = s.db.Update(func(tx *bolt.Tx) error {
 		claims, err := cutFront(tx, bucketClaims, keyClaimBase, func(raw []byte) (link, bool, error) {
 			c, hash, err := counterlink.ParseClaim(raw)
-			old := c.GetFiledMs() < before.UnixMilli() && c.GetNumber() < s.delivered.Number
+			made := max(c.GetFiledMs(), c.GetLinkTime().GetHubMs()) // by a clock that may have been slow
+			old := made < before.UnixMilli() && c.GetNumber() < s.delivered.Number
 			return link{Number: c.GetNumber(), Hash: hash}, old, err
 		})
 		if err != nil {
@@ -133,16 +134,22 @@ func compact(path string) error {
 	return nil
 }
 
-// openPruned opens a store and clears what is older than before out of its file.
-func openPruned(cfg Config, before time.Time) (*Store, error) {
-	store, err := OpenStore(cfg.StorePath, cfg.Counter, cfg.Key)
+// openStore opens the store, takes up the last link-up it knows of, and clears what is finished and older than [Keep] out
+// of its file. A clock that runs ahead must not clear what the server may still deliver again.
+func (c *Counter) openStore() (*Store, error) {
+	store, err := OpenStore(c.cfg.StorePath, c.cfg.Counter, c.cfg.Key)
 	if err != nil {
 		return nil, err
 	}
-	removed, err := store.prune(before)
+	if c.time.last, err = store.linkUp(); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	if c.cfg.ClockEvidence() == Simulated {
+		return store, nil // years pass in a story, and the server still delivers what is a minute old to it
+	}
+	removed, err := store.prune(c.time.past().Add(-Keep))
 	if err != nil {
-		store.Close()
-		return nil, err
+		return nil, errors.Join(err, store.Close())
 	}
 	if removed == 0 {
 		return store, nil
@@ -150,8 +157,8 @@ func openPruned(cfg Config, before time.Time) (*Store, error) {
 	if err := store.Close(); err != nil {
 		return nil, fmt.Errorf("closing the counter's store to compact it: %w", err)
 	}
-	if err := compact(cfg.StorePath); err != nil {
+	if err := compact(c.cfg.StorePath); err != nil {
 		return nil, err
 	}
-	return OpenStore(cfg.StorePath, cfg.Counter, cfg.Key)
+	return OpenStore(c.cfg.StorePath, c.cfg.Counter, c.cfg.Key)
 }
