@@ -102,7 +102,7 @@ type Claim struct {
 	Sealed      []byte `protobuf:"bytes,14,opt,name=sealed,proto3" json:"sealed,omitempty"`
 	Traceparent string `protobuf:"bytes,15,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
 	// entered_ms is the counter's clock when a clerk entered filed_ms by hand, because a paper was received earlier that
-	// day; 0: filed_ms is what the clock showed. clock_evidence is about it.
+	// day, or when an earlier outcome is told again; 0: filed_ms is what the clock showed. clock_evidence is about it.
 	EnteredMs int64 `protobuf:"varint,16,opt,name=entered_ms,json=enteredMs,proto3" json:"entered_ms,omitempty"`
 	// link_time is what the link to the hub knows of the time, beside the counter's clock; absent before the first link-up.
 	LinkTime *LinkTime `protobuf:"bytes,20,opt,name=link_time,json=linkTime,proto3" json:"link_time,omitempty"`

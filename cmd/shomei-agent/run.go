@@ -126,7 +126,7 @@ func (s *station) open(f runFlags, secrets counterlink.Secrets, adminKey func(st
 	s.counter, err = agent.Open(agent.Config{
 		Counter: s.bundle.Counter, Office: s.bundle.Office, Key: secrets.Key, SealKey: secrets.SealKey, HubSealKey: secrets.HubSealKey,
 		HubWriters: s.bundle.HubWriters, Conn: s.conn, StorePath: store, Reader: agent.PCSC(f.reader), AdminKey: adminKey,
-		Now: s.clock.Now, ClockEvidence: s.clockEvidence, Logger: s.logger,
+		Now: s.clock.Now, ClockEvidence: s.clockEvidence, Uptime: uptime(), Logger: s.logger,
 	})
 	if err != nil {
 		s.conn.Close()
@@ -136,8 +136,7 @@ func (s *station) open(f runFlags, secrets counterlink.Secrets, adminKey func(st
 		s.logger.Warn("this build's pages lack their looks: build it by make build", "missing", missing)
 	}
 	s.desk, err = desk.New(desk.Config{
-		Counter: s.counter, Name: s.bundle.Counter, Office: s.bundle.Office, Now: s.clock.Now, ClockEvidence: s.clockEvidence,
-		Tray: tray, Logger: s.logger,
+		Counter: s.counter, Name: s.bundle.Counter, Office: s.bundle.Office, Tray: tray, Logger: s.logger,
 	})
 	if err != nil {
 		return errors.Join(err, s.close())
@@ -168,6 +167,17 @@ func (s *station) clockEvidence() string {
 	return agent.Synchronised
 }
 
+// uptime is the machine's own where it tells; nil has the counter count by itself.
+func uptime() agent.Uptime {
+	if _, _, err := ops.Uptime(); err != nil {
+		return nil
+	}
+	return func() (string, time.Duration) {
+		boot, since, _ := ops.Uptime() // it answered before
+		return boot, since
+	}
+}
+
 func (s *station) connectionLog() []nats.Option {
 	return []nats.Option{
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
@@ -191,6 +201,22 @@ func (s *station) checks() {
 		}
 		return nil
 	}})
+	s.health.Add(ops.Check{Name: "clock", Hint: "set this machine's clock right and keep it by a time service", Run: func(context.Context) error {
+		c := s.counter.Clock()
+		switch {
+		case c.Refused:
+			return errors.New("this counter runs by a settable clock and the centre does not: it takes no claim")
+		case c.Differs:
+			return fmt.Errorf("this clock shows %s, the centre's %s", c.Own.Format(time.RFC3339), c.Centre.Format(time.RFC3339))
+		}
+		return nil
+	}})
+	s.health.Add(ops.Check{Name: "held", Hint: "tell a superior; take the applications again once the clock is right", Run: func(context.Context) error {
+		if n := s.counter.Held(); n > 0 {
+			return fmt.Errorf("the centre holds %d claims of this counter because of their times", n)
+		}
+		return nil
+	}})
 	s.health.Add(ops.Check{Name: "reader", Hint: "connect a card reader; is pcscd running?", Run: func(context.Context) error {
 		if s.desk.Reader() == desk.ReaderAway {
 			return errors.New("no card reader")
@@ -206,6 +232,9 @@ func (s *station) metrics() *prometheus.Registry {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "shomei_counter_claims_waiting", Help: "Claims that are stored here and not yet at the hub.",
 		}, func() float64 { return float64(s.counter.Outbox()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "shomei_counter_claims_held", Help: "Claims that the centre holds because it can't believe their times.",
+		}, func() float64 { return float64(s.counter.Held()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "shomei_counter_link_up", Help: "1 while the link to the hub is up, else 0.",
 		}, func() float64 {

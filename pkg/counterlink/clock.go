@@ -131,11 +131,15 @@ func thin(list []contact, last uint64) []contact {
 	return list
 }
 
-// proved returns the timeline once a message of the counter stands in the stream.
+// proved returns the timeline once a message of the counter stands in the stream: it follows an answer to the newest
+// question before it, and says nothing about those before.
 func (t timeline) proved(sequence uint64) timeline {
 	list := slices.Clone(t.Contacts)
-	for i := range list {
-		list[i].Answered = list[i].Answered || list[i].Expected < sequence
+	for i, c := range slices.Backward(list) {
+		if c.Expected < sequence {
+			list[i].Answered = true
+			break
+		}
 	}
 	return timeline{Contacts: list, ClockMS: t.ClockMS}
 }
@@ -165,11 +169,23 @@ func (t timeline) took(claim *events.Claim, known Evidence) timeline {
 	if reading.After(known.Before) {
 		reading = known.Before
 	}
-	list := t.Contacts
-	for len(list) > 1 && list[1].Number <= claim.GetNumber() && list[1].Answered {
-		list = list[1:]
+	return timeline{Contacts: needed(t.Contacts, claim.GetNumber()), ClockMS: max(t.ClockMS, reading.UnixMilli())}
+}
+
+// needed returns the contacts that claims after number are judged by: the newest answered one before them, those that
+// tell of them, and the newest, whose answer may still be proved.
+func needed(list []contact, number uint64) []contact {
+	floor := len(list) - 1
+	for floor > 0 && (list[floor].Number > number || !list[floor].Answered) {
+		floor--
 	}
-	return timeline{Contacts: list, ClockMS: max(t.ClockMS, reading.UnixMilli())}
+	var kept []contact
+	for i, c := range list {
+		if i == floor || i == len(list)-1 || c.Number > number {
+			kept = append(kept, c)
+		}
+	}
+	return kept
 }
 
 // adopted returns the timeline of a counter whose head people have set to a number.

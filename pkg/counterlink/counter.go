@@ -74,8 +74,8 @@ type LinkConfig struct {
 	// Now is the counter's clock, which the hub is told; nil means the system's.
 	Now func() time.Time
 	// Timed is told the hub's time at each link-up at which heads agree, before the state is Up; it may be nil.
-	Timed func(HubTime) error
-	Logger  *slog.Logger
+	Timed  func(HubTime) error
+	Logger *slog.Logger
 }
 
 // Link is the counter's end of the wire.

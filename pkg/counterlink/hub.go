@@ -288,8 +288,8 @@ func (h *Hub) answer(ctx context.Context, counter string, question nats.Header) 
 	if differs != nil && h.cfg.Mismatch != nil {
 		h.cfg.Mismatch(counter, differs)
 	}
-	if differs == nil {
-		h.lane(counter).meet(now, max(asked.last, asked.head.Number), last)
+	if differs == nil && asked.last >= head.Number { // else the question is older than what came since
+		h.lane(counter).meet(now, asked.last, last)
 	}
 	answer := welcome{head: head, expected: last}
 	if !asked.clock.IsZero() { // a counter of an older version could not verify an answer with the time in it

@@ -299,9 +299,11 @@ func TestACommandThatCannotBeginSaysSo(t *testing.T) {
 	}
 	t.Run("the deadline passes before the resident confirms", func(t *testing.T) {
 		centre := newCentre(t)
-		at := &clock{at: start}
+		at := running()
+		at.set(start)
+		centre.clock.set(start)
 		cfg := centre.config(storePath(t), newSlot(usedCard(t, centre.cardID)))
-		cfg.Now = at.now
+		cfg.Now, cfg.Uptime = at.now, at.uptime()
 		counter, _ := centre.counter(cfg)
 		must(t, centre.send(t.Context(), "p1", "keys", generate))
 		reach(t, counter, "p1", agent.StageConfirm)
@@ -316,7 +318,7 @@ func TestACommandThatCannotBeginSaysSo(t *testing.T) {
 	t.Run("it came too late", func(t *testing.T) {
 		centre := newCentre(t)
 		cfg := centre.config(storePath(t), newSlot(usedCard(t, centre.cardID)))
-		cfg.Now = (&clock{at: start.Add(time.Hour)}).now
+		centre.clock.set(start.Add(time.Hour))
 		centre.counter(cfg)
 		must(t, centre.send(t.Context(), "p1", "keys", generate))
 		if got := centre.claim("ConfirmationFailed").GetConfirmationFailed(); got.GetReason() != agent.ReasonDeadline {
@@ -344,6 +346,7 @@ func TestACommandThatCannotBeginSaysSo(t *testing.T) {
 	})
 	t.Run("there is no reader", func(t *testing.T) {
 		centre := newCentre(t)
+		centre.clock.set(start)
 		centre.counter(centre.config(storePath(t), nil))
 		must(t, centre.send(t.Context(), "p1", "keys", generate))
 		if got := centre.claim("ConfirmationFailed").GetConfirmationFailed(); got.GetReason() != agent.ReasonNoReader {
@@ -516,10 +519,10 @@ func TestTwoAgentsDoNotShareAStore(t *testing.T) {
 // Sealed parts of claims and commands must not stay on a counter's disk for ever; what is unfinished stays.
 func TestWhatIsFinishedAndOldLeavesTheStore(t *testing.T) {
 	centre := newCentre(t)
-	at := &clock{at: time.Now()}
+	at := running()
 	store := storePath(t)
 	cfg := centre.config(store, newSlot(usedCard(t, centre.cardID)))
-	cfg.Now = at.now
+	cfg.Now, cfg.Uptime = at.now, at.uptime()
 	counter, stop := centre.counter(cfg)
 	retire := func(d *events.Downlink) {
 		d.Body = &events.Downlink_RetireCard{RetireCard: &events.RetireCard{Card: centre.cardID}}

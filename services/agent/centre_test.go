@@ -62,6 +62,9 @@ type centre struct {
 	caKey  *rsa.PrivateKey
 	auto   bool
 	cardID string
+	clock  *clock // the hub's; it stands at the time of its making unless it runs
+	// mismatched counts the link-ups that were refused; a test that expects none fails by it.
+	mismatched chan error
 
 	mu      sync.Mutex
 	claims  []*events.Claim
@@ -71,7 +74,7 @@ type centre struct {
 
 func newCentre(t testing.TB) *centre {
 	t.Helper()
-	c := &centre{t: t, url: natstest.Start(t).URL(), issued: map[events.CertificateKind][]byte{}, changed: make(chan struct{}), cardID: "CARD-1"}
+	c := &centre{t: t, url: natstest.Start(t).URL(), issued: map[events.CertificateKind][]byte{}, changed: make(chan struct{}), cardID: "CARD-1", clock: running()}
 	c.writer, c.key, c.seal, c.own = userKey(t), userKey(t), sealKey(t), sealKey(t)
 	c.conn = natstest.Connect(t, c.url)
 	var err error
@@ -92,7 +95,7 @@ func newCentre(t testing.TB) *centre {
 			t.Errorf("quarantined: %v", q.Why)
 			return nil
 		},
-		Mismatch: func(counter string, err error) { t.Errorf("mismatch: %v", err) },
+		Mismatch: c.mismatch, Now: c.clock.now,
 	})
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -105,6 +108,18 @@ func newCentre(t testing.TB) *centre {
 	}()
 	t.Cleanup(func() { cancel(); <-done })
 	return c
+}
+
+// mismatch fails the test unless it expects one.
+func (c *centre) mismatch(_ string, err error) {
+	if c.mismatched == nil {
+		c.t.Errorf("mismatch: %v", err)
+		return
+	}
+	select {
+	case c.mismatched <- err:
+	default:
+	}
 }
 
 func must(t testing.TB, err error) {
@@ -367,22 +382,36 @@ func (c *contact) Close() error {
 	return nil
 }
 
-// clock is a settable one.
+// clock is a settable one. It stands, or runs from where it was set.
 type clock struct {
-	mu sync.Mutex
-	at time.Time
+	mu   sync.Mutex
+	at   time.Time
+	runs bool
+	from time.Time
 }
+
+// running is a clock that shows the time until it is set to another.
+func running() *clock { return &clock{at: time.Now(), runs: true, from: time.Now()} }
 
 func (c *clock) now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.runs {
+		return c.at.Add(time.Since(c.from))
+	}
 	return c.at
 }
 
 func (c *clock) set(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.at = t
+	c.at, c.from = t, time.Now()
+}
+
+// uptime counts what the clock was moved by since, as a machine that was not started again.
+func (c *clock) uptime() agent.Uptime {
+	begin := c.now()
+	return func() (string, time.Duration) { return "the same start", c.now().Sub(begin) }
 }
 
 func (c *centre) config(store string, reader agent.Reader) agent.Config {

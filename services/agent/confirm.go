@@ -128,14 +128,17 @@ const (
 	cardPatience = 10 * time.Minute
 )
 
-// untilDeadline ends with errDeadline when the counter's clock, which may be a settable one, passes the command's
-// deadline. A command that was begun gets longer: its card may hold more than the hub knows.
+// untilDeadline ends with errDeadline when the command's deadline passes, by the hub's clock as the link tells it: the
+// counter's own may be wrong, and it is the hub that set the deadline. A command that was begun gets longer: its card may hold more than the hub knows.
 func (c *Counter) untilDeadline(ctx context.Context, w *work) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	c.mu.Lock()
 	w.cancel = cancel
 	c.mu.Unlock()
-	since := c.cfg.Now()
+	since := c.Now()
+	if c.overdue(w, since) {
+		cancel(errDeadline) // at once, before anything touches a card
+	}
 	go func() {
 		ticker := time.NewTicker(deadlineCheck)
 		defer ticker.Stop()
@@ -167,7 +170,7 @@ func (c *Counter) overdue(w *work, since time.Time) bool {
 	if begun {
 		limit = limit.Add(cardPatience)
 	}
-	return c.cfg.Now().After(limit)
+	return c.Now().After(limit)
 }
 
 func slotOf(k events.CertificateKind) card.Slot {

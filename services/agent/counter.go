@@ -36,9 +36,9 @@ var (
 
 // What ClockEvidence says of the counter's clock, as it stands in every claim (Claim.clock_evidence).
 const (
-	Synchronised   = "synchronised"
-	Unsynchronised = "unsynchronised"
-	Simulated      = "simulated"
+	Synchronised   = counterlink.ClockSynchronised
+	Unsynchronised = counterlink.ClockUnsynchronised
+	Simulated      = counterlink.ClockSimulated
 )
 
 // Reader is the card reader of the counter. pkg/card/pcsc has one, and a card in software is one in tests.
@@ -76,6 +76,8 @@ type Config struct {
 	// Now is the counter's clock; ClockEvidence says how it stands: Synchronised, Unsynchronised or Simulated.
 	Now           func() time.Time
 	ClockEvidence func() string
+	// Uptime counts time that nobody sets; nil counts from Open on.
+	Uptime Uptime
 	// Alarm gets what needs a person (counterlink.LinkConfig); it may be nil.
 	Alarm  func(error)
 	Logger *slog.Logger
@@ -84,6 +86,7 @@ type Config struct {
 // Counter is the behaviour of one counter. Its methods are safe for use by several goroutines.
 type Counter struct {
 	cfg   Config
+	time  timepiece
 	store *Store
 	link  *counterlink.Link // nil when offline by configuration
 
@@ -100,6 +103,9 @@ type Counter struct {
 	forgetAt   int         // number of procedures at which closed ones are forgotten
 	// recording is held by who writes to the store until it is learned as well, and by who forgets.
 	recording sync.RWMutex
+	held      map[string]*events.HeldReceipt // by claim: what the centre put aside for its times
+	heads     agreement
+	compared  chan struct{} // closed and made anew when heads changes
 }
 
 var crashStored = crashpoint.Register("agent.claim.stored")
@@ -110,19 +116,20 @@ func Open(cfg Config) (*Counter, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	before := cfg.Now().Add(-Keep)
-	if cfg.ClockEvidence() == Simulated {
-		before = time.Time{} // years pass in a story, and the server still delivers what is a minute old to it
+	if cfg.Uptime == nil {
+		cfg.Uptime = processUptime()
 	}
-	store, err := OpenStore(cfg.StorePath, cfg.Counter, cfg.Key)
+	c := &Counter{
+		cfg: cfg, procedures: map[string]*procedure{}, works: map[string]*work{}, compared: make(chan struct{}), held: map[string]*events.HeldReceipt{},
+		owners: map[string]string{}, watchers: map[int]*watcher{},
+	}
+	c.time.now, c.time.evidence, c.time.uptime = cfg.Now, cfg.ClockEvidence, cfg.Uptime
+	store, err := c.openStore()
 	if err != nil {
 		return nil, err
 	}
-	c := &Counter{
-		cfg: cfg, store: store, procedures: map[string]*procedure{}, works: map[string]*work{},
-		owners: map[string]string{}, watchers: map[int]*watcher{},
-	}
-	if err := c.recall(before); err != nil {
+	c.store = store
+	if err := c.recall(); err != nil {
 		store.Close()
 		return nil, err
 	}
@@ -135,7 +142,7 @@ func Open(cfg Config) (*Counter, error) {
 	}
 	c.link, err = counterlink.NewLink(counterlink.LinkConfig{
 		Conn: cfg.Conn, Counter: cfg.Counter, Outbox: store, SealKey: cfg.SealKey, Writers: cfg.HubWriters,
-		Received: c.received, Alarm: c.alarm, Changed: c.linkChanged, Logger: cfg.Logger,
+		Received: c.received, Alarm: c.alarm, Changed: c.linkChanged, Now: cfg.Now, Timed: c.timed, Logger: cfg.Logger,
 	})
 	if err != nil {
 		store.Close()
@@ -263,7 +270,7 @@ func (c *Counter) newClaim(procedure, officer, second string) *events.Claim {
 	now := c.cfg.Now().UnixMilli()
 	return &events.Claim{
 		Id: uuid.Must(uuid.NewV7()).String(), Office: c.cfg.Office, Officer: officer, SecondOfficer: second,
-		CausedMs: now, FiledMs: now, ClockEvidence: c.cfg.ClockEvidence(), Procedure: procedure,
+		CausedMs: now, FiledMs: now, ClockEvidence: c.cfg.ClockEvidence(), LinkTime: c.time.linkTime(), Procedure: procedure,
 	}
 }
 

@@ -33,20 +33,28 @@ const (
 	ReasonCard     = "card refused"
 	ReasonVersion  = "command of a newer version"
 	ReasonLastDay  = "last day of the card unknown"
+	ReasonDoubted  = "records differed"
 )
 
 var reasonsJA = map[string]string{
 	ReasonDeadline: "期限切れ", ReasonRetired: "廃止されたカード", ReasonNoReader: "カードリーダーなし",
 	ReasonVersion: "新しい版の指示", ReasonDropped: "取りやめ", ReasonCard: "カードが応じない", ReasonLastDay: "カードの有効期間が不明",
+	ReasonDoubted: "センターの記録と一致しなかった",
 }
 
 // execute runs one command to its outcome. Whatever stops it without an outcome is taken up by the next process.
 func (c *Counter) execute(ctx context.Context, w *work) {
 	pause := time.Second
 	for ctx.Err() == nil {
-		err := c.attempt(ctx, w)
+		err := c.awaitAgreement(ctx, w)
+		if err == nil {
+			err = c.attempt(ctx, w)
+		}
 		if err == nil || ctx.Err() != nil {
 			return
+		}
+		if errors.Is(err, errNotCompared) {
+			continue // it waits for the comparison
 		}
 		c.cfg.Logger.Error("a command could not be executed, trying again", "id", w.down.GetId(), "error", err)
 		pauseFor(ctx, pause)
@@ -54,8 +62,11 @@ func (c *Counter) execute(ctx context.Context, w *work) {
 	}
 }
 
-// attempt returns nil when the outcome is recorded, and an error when the store failed.
+// attempt returns nil when the outcome is recorded, and an error when the store failed or nothing may touch the card.
 func (c *Counter) attempt(ctx context.Context, w *work) error {
+	if c.doubted(w) {
+		return c.finish(w, c.late(w, errNotCompared))
+	}
 	ctx, cancel := c.untilDeadline(ctx, w)
 	defer cancel()
 	outcome, err := c.run(ctx, w)
@@ -74,6 +85,9 @@ func (c *Counter) attempt(ctx context.Context, w *work) error {
 }
 
 func (c *Counter) run(ctx context.Context, w *work) (*events.Claim, error) {
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
 	if c.cfg.Reader == nil {
 		return confirmationFailed(w, ReasonNoReader), nil
 	}
@@ -102,7 +116,7 @@ func (e *unsettled) Unwrap() error { return e.err }
 
 // enter writes a step of a command to the journal.
 func (c *Counter) enter(w *work, e Entry) error {
-	e.AtMS, e.ID, e.Procedure = c.cfg.Now().UnixMilli(), w.down.GetId(), w.down.GetProcedure()
+	e.AtMS, e.ID, e.Procedure = c.Now().UnixMilli(), w.down.GetId(), w.down.GetProcedure()
 	if err := c.store.Record(func(tx *Tx) error { return tx.Enter(e) }); err != nil {
 		return &unsettled{err}
 	}
@@ -128,7 +142,7 @@ func (c *Counter) begin(w *work, cardID string, pins []events.PinKind) error {
 func (c *Counter) finish(w *work, outcome *events.Claim) error {
 	claim := c.newClaim(w.down.GetProcedure(), "", "")
 	claim.Subscriber, claim.Fact = w.down.GetSubscriber(), outcome.GetFact()
-	e := Entry{AtMS: c.cfg.Now().UnixMilli(), Step: StepDone, ID: w.down.GetId(), Procedure: w.down.GetProcedure()}
+	e := Entry{AtMS: c.Now().UnixMilli(), Step: StepDone, ID: w.down.GetId(), Procedure: w.down.GetProcedure()}
 	defer c.forget()
 	c.recording.RLock()
 	defer c.recording.RUnlock()
@@ -166,8 +180,11 @@ func writeFailed(w *work, cardID, stage, reason string, repairable bool) *events
 // that did not come back.
 func (c *Counter) late(w *work, why error) *events.Claim {
 	reason := ReasonDeadline
-	if errors.Is(why, errWithdrawn) {
+	switch {
+	case errors.Is(why, errWithdrawn):
 		reason = ReasonDropped
+	case errors.Is(why, errNotCompared):
+		reason = ReasonDoubted
 	}
 	if d := w.down.GetWriteCertificates(); d != nil && w.begun != nil {
 		return writeFailed(w, d.GetCard(), stageNow(w), reason, true)
@@ -315,7 +332,7 @@ func (c *Counter) once(cardID string, do func(*card.Session) error) error {
 		return &unsettled{fmt.Errorf("taking the card in the reader: %w", err)}
 	}
 	defer conn.Close()
-	session := card.NewSession(conn)
+	session := card.NewSession(guarded{conn, c})
 	key, err := c.cfg.AdminKey(cardID)
 	if err != nil {
 		return &unsettled{err}

@@ -112,9 +112,8 @@ func (s *Status) closed() bool {
 }
 
 // rested reports whether a procedure, closed or not, is older than [Keep]: a letter of inquiry that nobody brought back.
-// Years pass in a story, so a simulated clock does not count.
 func (c *Counter) rested(p *procedure) bool {
-	return c.cfg.ClockEvidence() != Simulated && p.status.Filed.Before(c.cfg.Now().Add(-Keep))
+	return p.status.Filed.Before(c.oldest())
 }
 
 // remembered names the procedures, and the commands and answers, that are still remembered.
@@ -299,7 +298,8 @@ func (p *pruning) dropOld(before time.Time) error {
 	}
 	err := p.drop(bucketArchive, func(v []byte) (bool, error) {
 		claim, _, err := counterlink.ParseClaim(v)
-		return err == nil && claim.GetFiledMs() < before.UnixMilli(), err
+		made := max(claim.GetFiledMs(), claim.GetLinkTime().GetHubMs()) // by a clock that may have been slow
+		return err == nil && made < before.UnixMilli(), err
 	})
 	if err != nil {
 		return err

@@ -53,6 +53,8 @@ const (
 	StepWritten Step = "written"
 	// StepActivated: the card's new state is in force.
 	StepActivated Step = "activated"
+	// StepDoubted: it was begun in a store that then differed from the hub's memory, and is not taken up any more.
+	StepDoubted Step = "doubted"
 	// StepDone: the outcome is a claim; written in one step with it.
 	StepDone Step = "done"
 )

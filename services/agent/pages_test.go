@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -26,8 +25,7 @@ import (
 
 func deskConfig(counter *agent.Counter) pages.Config {
 	return pages.Config{
-		Counter: counter, Name: "12237-main-1", Office: "12237-main", Now: time.Now,
-		ClockEvidence: func() string { return "synchronised" }, Logger: noLog,
+		Counter: counter, Name: "12237-main-1", Office: "12237-main", Logger: noLog,
 	}
 }
 

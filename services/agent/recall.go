@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -19,8 +18,8 @@ var crashCommand = crashpoint.Register("agent.command.stored")
 // recall rebuilds from the store what the counter knew: procedures, answers, commands and how far they came. Answers and
 // claims are folded in the order of what is known to follow from what: a claim first, then its answer.
 //
-// Then what is closed is forgotten, and cleared out of the store; what was forgotten before the given instant entirely.
-func (c *Counter) recall(before time.Time) error {
+// Then what is closed is forgotten, and cleared out of the store.
+func (c *Counter) recall() error {
 	err := c.store.eachClaim(func(claim *events.Claim) error {
 		if again, err := c.toldAgain(claim); again || err != nil {
 			return err
@@ -46,7 +45,7 @@ func (c *Counter) recall(before time.Time) error {
 		return fmt.Errorf("reading the counter's store: %w", err)
 	}
 	c.forgetClosed()
-	return c.store.prune(c.remembered(), before)
+	return c.store.prune(c.remembered(), c.oldest())
 }
 
 func (c *Counter) recallEntry(e Entry) error {
@@ -107,7 +106,7 @@ func (c *Counter) receive(d *events.Downlink, signed []byte) error {
 	defer c.forget()
 	c.recording.RLock()
 	defer c.recording.RUnlock()
-	e := Entry{AtMS: c.cfg.Now().UnixMilli(), Step: StepReceived, ID: d.GetId(), Procedure: d.GetProcedure(), Signed: signed, Answer: d.GetAnswer() != nil}
+	e := Entry{AtMS: c.Now().UnixMilli(), Step: StepReceived, ID: d.GetId(), Procedure: d.GetProcedure(), Signed: signed, Answer: d.GetAnswer() != nil}
 	if err := c.store.Record(func(tx *Tx) error { return tx.Enter(e) }); err != nil {
 		return err
 	}
@@ -143,7 +142,8 @@ func (c *Counter) repeated(id string, before seen, signed []byte) error {
 	if err != nil {
 		return err
 	}
-	outcome.Id = c.newClaim("", "", "").Id
+	fresh := c.newClaim("", "", "")
+	outcome.Id, outcome.EnteredMs, outcome.ClockEvidence, outcome.LinkTime = fresh.Id, fresh.FiledMs, fresh.ClockEvidence, fresh.LinkTime // filed stays: it is told later
 	c.cfg.Logger.Info("a finished command came again, its first outcome is told again", "id", id)
 	if err := c.store.Record(func(tx *Tx) error { return tx.Claim(outcome) }); err != nil {
 		return err

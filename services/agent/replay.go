@@ -96,3 +96,24 @@ func (s *Store) uncompacted() (yes bool) {
 	})
 	return yes
 }
+
+// openStore opens the store and takes up the last link-up it knows of.
+func (c *Counter) openStore() (*Store, error) {
+	store, err := OpenStore(c.cfg.StorePath, c.cfg.Counter, c.cfg.Key)
+	if err != nil {
+		return nil, err
+	}
+	if c.time.last, err = store.linkUp(); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return store, nil
+}
+
+// oldest is the instant from which on what is finished is kept. A clock that runs ahead must not clear what the server
+// may still deliver again. It is zero with a simulated clock: years pass in a story.
+func (c *Counter) oldest() time.Time {
+	if c.cfg.ClockEvidence() == Simulated {
+		return time.Time{}
+	}
+	return c.time.past().Add(-Keep)
+}

@@ -16,10 +16,8 @@ import (
 func (c *Counter) Report(_ context.Context, claim *events.Claim, personal *events.Personal) (claimID string, err error) {
 	claim = proto.CloneOf(claim)
 	fresh := c.newClaim(claim.GetProcedure(), "", "")
-	claim.Id, claim.Office, claim.ClockEvidence = fresh.Id, fresh.Office, fresh.ClockEvidence
-	if claim.FiledMs == 0 {
-		claim.FiledMs = fresh.FiledMs
-	}
+	claim.Id, claim.Office, claim.FiledMs = fresh.Id, fresh.Office, fresh.FiledMs
+	claim.ClockEvidence, claim.LinkTime = fresh.ClockEvidence, fresh.LinkTime
 	if claim.CausedMs == 0 {
 		claim.CausedMs = claim.FiledMs
 	}

@@ -211,7 +211,8 @@ func (c *Counter) tell(p *procedure) {
 	}
 }
 
-func (c *Counter) linkChanged(counterlink.LinkState) {
+func (c *Counter) linkChanged(s counterlink.LinkState) {
+	c.compare(s)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, w := range c.watchers {
@@ -317,6 +318,9 @@ func (c *Counter) learnAnswer(d *events.Downlink) {
 	a := d.GetAnswer()
 	p := c.procedure(cmp.Or(d.GetProcedure(), c.owners[a.GetClaim()]))
 	s := &p.status
+	if a.GetHeld() != nil {
+		c.held[a.GetClaim()] = a.GetHeld()
+	}
 	s.Subscriber = cmp.Or(d.GetSubscriber(), s.Subscriber)
 	if a.GetClaim() != p.opened {
 		c.learnNews(p, a)
@@ -330,6 +334,8 @@ func (c *Counter) learnAnswer(d *events.Downlink) {
 		return // it does not take the procedure back
 	}
 	switch {
+	case a.GetHeld() != nil:
+		s.Stage, s.Message = StageRefused, heldMessage(a.GetHeld())
 	case s.Report != nil:
 		s.learnReport(a)
 	case a.GetDeferred():
@@ -356,11 +362,14 @@ func (c *Counter) learnNews(p *procedure, a *events.Answer) {
 		s.Refusals = a.GetRefusals()
 		s.Message = Message{"センターはこの報告を手続きに使いませんでした。職員の確認が必要です。", "The centre did not use this report. A clerk must look into it."}
 	}
-	if len(a.GetRefusals()) > 0 && !slices.Contains(a.GetRefusals(), regime.ClaimQuarantined) { // that one people must mend
+	if len(a.GetRefusals()) > 0 && !slices.ContainsFunc(a.GetRefusals(), forPeople) {
 		p.refused = a
 		p.endInVain()
 	}
 }
+
+// forPeople reports whether a refusal only says that people must look at the claim.
+func forPeople(id string) bool { return id == regime.ClaimQuarantined || id == regime.ClaimHeld }
 
 // endInVain ends a procedure whose keys get no certificates any more; those of before stay in force. The answer that says
 // so may be read before the claim it is about.

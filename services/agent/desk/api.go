@@ -272,13 +272,25 @@ type deskStatus struct {
 	Outbox        int         `json:"outbox"`
 	Clock         string      `json:"clock"`
 	ClockEvidence string      `json:"clock_evidence"`
+	// CentreClock is the centre's time now, by the last link-up; ClockDiffers: too far from Clock, ClockRefused: the centre
+	// takes nothing that is filed by a settable clock. Held is how many claims the centre holds because of their times.
+	CentreClock  string `json:"centre_clock,omitempty"`
+	ClockDiffers bool   `json:"clock_differs"`
+	ClockRefused bool   `json:"clock_refused"`
+	Held         int    `json:"held"`
 }
 
 func (d *Desk) status() deskStatus {
-	return deskStatus{
+	clock := d.Counter.Clock()
+	status := deskStatus{
 		Counter: d.Name, Office: d.Office, Link: d.Counter.Link().String(), Reader: d.Reader(), Outbox: d.Counter.Outbox(),
-		Clock: d.Now().In(civil.Tokyo).Format(time.RFC3339), ClockEvidence: d.ClockEvidence(),
+		Clock: clock.Own.In(civil.Tokyo).Format(time.RFC3339), ClockEvidence: clock.Evidence, ClockDiffers: clock.Differs,
+		ClockRefused: clock.Refused, Held: d.Counter.Held(),
 	}
+	if !clock.Centre.IsZero() {
+		status.CentreClock = clock.Centre.In(civil.Tokyo).Format(time.RFC3339)
+	}
+	return status
 }
 
 func (d *Desk) apiStatus(call) (int, any, error) { return http.StatusOK, d.status(), nil }

@@ -179,7 +179,7 @@ func (d *Desk) receivedAt(text string) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, badRequest("received_at is a time of today written HH:MM")
 	}
-	now := d.Now()
+	now := d.Counter.Now()
 	at := civil.Of(now).StartInstant().Add(time.Duration(clock.Hour())*time.Hour + time.Duration(clock.Minute())*time.Minute)
 	if at.After(now) {
 		return time.Time{}, agent.ErrReceiptTime

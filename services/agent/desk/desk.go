@@ -44,10 +44,7 @@ type Config struct {
 	Counter *agent.Counter
 	// Name is the counter's id, Office its office's, as the pages show them.
 	Name, Office string
-	// Now and ClockEvidence are the counter's clock (agent.Config).
-	Now           func() time.Time
-	ClockEvidence func() string
-	Switches      regime.Switches
+	Switches     regime.Switches
 	// Tray puts cards in software into a virtual reader; nil at a real counter.
 	Tray   *Tray
 	Logger *slog.Logger

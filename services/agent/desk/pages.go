@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"shomei/events"
 	"shomei/pkg/card"
@@ -113,7 +114,9 @@ type station struct {
 	Live                            string
 	Name, Reader, Link, Clock       string
 	ReaderAway, LinkAway, Simulated bool
-	Outbox                          int
+	// ClockTrouble says that the clock is not the centre's, with both times.
+	ClockTrouble string
+	Outbox, Held int
 }
 
 // scripts of pages that change by themselves; all of them work without, by loading them again.
@@ -123,17 +126,26 @@ var scripts = []string{"vendor/htmx.min.js", "live.js"}
 var personalScripts = append(slices.Clone(scripts), "privacy.js")
 
 func (d *Desk) station(lang page.Language, procedure string) station {
-	now := d.Now().In(civil.Tokyo)
+	clock := d.Counter.Clock()
 	s := station{
 		Live: "/live", Name: d.Name, Outbox: d.Counter.Outbox(), Reader: d.pages.Say(lang, "station.reader."+string(d.Reader())),
-		Link: d.pages.Say(lang, "station.link."+d.Counter.Link().String()), Clock: now.Format("2006-01-02 15:04"),
-		ReaderAway: d.Reader() == ReaderAway, LinkAway: d.Counter.Link() != counterlink.Up, Simulated: d.ClockEvidence() == "simulated",
+		Link: d.pages.Say(lang, "station.link."+d.Counter.Link().String()), Clock: onFace(clock.Own),
+		ReaderAway: d.Reader() == ReaderAway, LinkAway: d.Counter.Link() != counterlink.Up, Simulated: clock.Evidence == agent.Simulated,
+		Held: d.Counter.Held(),
+	}
+	switch {
+	case clock.Refused:
+		s.ClockTrouble = d.pages.Say(lang, "station.clock.refused")
+	case clock.Differs:
+		s.ClockTrouble = d.pages.Say(lang, "station.clock.differs", onFace(clock.Own), onFace(clock.Centre))
 	}
 	if procedure != "" {
 		s.Live += "?procedure=" + procedure
 	}
 	return s
 }
+
+func onFace(t time.Time) string { return t.In(civil.Tokyo).Format("2006-01-02 15:04") }
 
 // serveLive sends the station's state, and that of one procedure, whenever they change.
 func (d *Desk) serveLive(w http.ResponseWriter, r *http.Request) {

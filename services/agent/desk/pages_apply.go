@@ -142,7 +142,7 @@ func (d *Desk) applyView(form url.Values, lang page.Language) (*applyView, error
 
 // usualCard is the card of the regime that holds today.
 func (d *Desk) usualCard() string {
-	if civil.Of(d.Now()).Before(regime.MyNumberFirstDay) {
+	if civil.Of(d.Counter.Now()).Before(regime.MyNumberFirstDay) {
 		return "juki"
 	}
 	return "mynumber"
@@ -176,7 +176,7 @@ func (d *Desk) documentsIn(form url.Values, shown ...regime.Shown) (regime.Docum
 		return regime.DocumentsIn{}, badRequest("operation is none that this counter knows")
 	}
 	in := regime.DocumentsIn{
-		Regime: regime.Regime(form.Get("card_kind")), Operation: operation, Channel: regime.Channel(form.Get("way")), On: civil.Of(d.Now()),
+		Regime: regime.Regime(form.Get("card_kind")), Operation: operation, Channel: regime.Channel(form.Get("way")), On: civil.Of(d.Counter.Now()),
 		Shown: shown, Letter: form.Get("letter"), PINsMatch: form.Get("pins_match") != "",
 		NoCard:   form.Get("operation") == "reissue" && !slices.Contains(form["document"], string(regime.DocCard)),
 		Returned: form.Get("operation") == "return-card",

@@ -274,7 +274,7 @@ func (d *Desk) showCopy(r *http.Request, lang page.Language) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	view := copyView{ID: id, Receipt: receipt(id), Office: d.Office, Printed: day(lang, civil.Of(d.Now()).String())}
+	view := copyView{ID: id, Receipt: receipt(id), Office: d.Office, Printed: day(lang, civil.Of(d.Counter.Now()).String())}
 	for _, der := range all {
 		c, err := describe("", der)
 		if err != nil {

@@ -44,7 +44,7 @@ func (d *Desk) showReport(r *http.Request, lang page.Language) (answer, error) {
 		form.Del(personal)
 	}
 	form.Set("registered", "1")
-	form.Set("caused_on", civil.Of(d.Now()).String())
+	form.Set("caused_on", civil.Of(d.Counter.Now()).String())
 	if code, _, ok := strings.Cut(d.Office, "-"); ok {
 		form.Set("municipality", code)
 	}
@@ -92,7 +92,7 @@ func (d *Desk) foretell(v *reportView, kind reportKind, lang page.Language) {
 	}
 	law := regime.Regime(d.usualCard())
 	found, err := d.Switches.Consequences(regime.ConsequenceIn{
-		Regime: law, Event: event, On: civil.Of(d.Now()), ContinuedUse: v.Form.Get("keep_using") != "",
+		Regime: law, Event: event, On: civil.Of(d.Counter.Now()), ContinuedUse: v.Form.Get("keep_using") != "",
 	})
 	if event == "" || err != nil {
 		return // nothing ends by it, or this regime does not know it

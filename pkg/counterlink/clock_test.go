@@ -1,0 +1,110 @@
+package counterlink
+
+import (
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"shomei/events"
+)
+
+// wire is one counter and its hub in true time: claims are made and wait, questions for the head are sent, come at once,
+// late or never, and their answers come or are lost. Claims go up only behind an answer.
+type wire struct {
+	now    time.Time
+	truth  []time.Time // when claim i+1 was made
+	stored uint64      // claims in the stream; the sequence of a claim is its number
+	line   timeline
+	up     bool
+	stuck  []uint64 // questions on their way, by the newest claim they tell of
+	closed []uint64 // claims that were judged
+}
+
+// Of every honest counter the hub knows an interval that holds the truth, however its messages are delayed or lost. The
+// seconds in which a question is on its way are within the tolerance.
+func TestContactsNeverContradictTheTruth(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := &wire{now: time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)}
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			switch rapid.SampledFrom([]string{"time", "time", "claim", "claim", "ask", "lost", "stuck", "late", "cut", "send", "send"}).Draw(t, "what") {
+			case "time":
+				w.now = w.now.Add(time.Duration(rapid.Int64Range(1, 360_000_000).Draw(t, "ms"))*time.Millisecond)
+			case "claim":
+				w.truth = append(w.truth, w.now)
+			case "ask":
+				w.greet(w.made())
+				w.up = true
+			case "lost": // the answer
+				w.up = false
+				w.greet(w.made())
+			case "stuck": // the question, when the line breaks
+				w.up = false
+				w.stuck = append(w.stuck, w.made())
+			case "late":
+				if len(w.stuck) > 0 && !w.up { // while a line is up, an old one has ended
+					w.greet(w.stuck[0])
+					w.stuck = w.stuck[1:]
+				}
+			case "cut":
+				w.up = false
+			case "send":
+				w.send(t)
+			}
+		}
+	})
+}
+
+func (w *wire) made() uint64 { return uint64(len(w.truth)) }
+
+func (w *wire) greet(last uint64) {
+	if last >= w.stored {
+		w.line = w.line.met(w.now, last, w.stored)
+	}
+}
+
+// send brings the next claim to the hub.
+func (w *wire) send(t *rapid.T) {
+	if !w.up || w.stored == w.made() {
+		return
+	}
+	w.stored++
+	made := w.truth[w.stored-1]
+	w.line = w.line.proved(w.stored)
+	known := w.line.evidence(w.stored, w.now)
+	if made.Before(known.After) || made.After(known.Before) {
+		t.Fatalf("claim %d was made at %v, known is %v to %v; contacts %+v", w.stored, made, known.After, known.Before, w.line.Contacts)
+	}
+	w.line = w.line.took(&events.Claim{Number: w.stored, FiledMs: made.UnixMilli()}, known)
+	if len(w.line.Contacts) > contactsKept {
+		t.Fatalf("%d contacts are kept", len(w.line.Contacts))
+	}
+}
+
+// What the hub knows is not only true, it says something.
+func TestContactsBoundAClaim(t *testing.T) {
+	begin := time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
+	at := func(minutes int) time.Time { return begin.Add(time.Duration(minutes) * time.Minute) }
+	line := timeline{}.met(at(0), 0, 0).proved(1)
+	line = line.took(&events.Claim{Number: 1, FiledMs: at(0).UnixMilli()}, Evidence{Before: at(0)})
+	for minute := range 60 { // on line, with nothing to say
+		line = line.met(at(minute), 1, 1)
+	}
+	line = line.met(at(500), 3, 1) // two claims were made in between
+	if e := line.evidence(2, at(501)); !e.Before.Equal(at(500)) {
+		t.Errorf("a claim that was there at the link-up is known to be made by %v", e.Before)
+	}
+	line = line.proved(2)
+	line = line.took(&events.Claim{Number: 2, FiledMs: at(100).UnixMilli()}, line.evidence(2, at(501)))
+	line = line.took(&events.Claim{Number: 3, FiledMs: at(110).UnixMilli()}, line.evidence(3, at(501)))
+	e := line.evidence(4, at(700))
+	if !e.After.Equal(at(500)) || !e.Before.Equal(at(700)) || !e.Clock.Equal(at(110)) {
+		t.Errorf("a claim made after the link-up: %+v", e)
+	}
+	if len(line.Contacts) != 1 {
+		t.Errorf("contacts that no claim needs are kept: %+v", line.Contacts)
+	}
+	if back := line.met(at(-10_000), 3, 3); len(back.Contacts) != 1 || !ofMS(back.Contacts[0].AtMS).Equal(at(-10_000)) {
+		t.Errorf("contacts from before the hub's clock was set back: %+v", back.Contacts)
+	}
+}
