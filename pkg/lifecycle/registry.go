@@ -86,14 +86,6 @@ func DecodeAuthority(raw []byte) (*events.AuthorityState, error) {
 	return s, nil
 }
 
-// LeaseBlock leases the next size serials of the deployment to a registration authority process.
-func LeaseBlock(s *events.AuthorityState, lessee string, size uint64) ([]*events.Event, error) {
-	if size == 0 || s.LastSerial+size < s.LastSerial {
-		return nil, fmt.Errorf("leasing %d serials after %d: the block is empty or leaves 64 bits", size, s.LastSerial)
-	}
-	return []*events.Event{events.New(&events.BlockLeased{First: s.LastSerial + 1, Last: s.LastSerial + size, Lessee: lessee})}, nil
-}
-
 // ActivateGeneration puts a new key of an authority into service, once.
 func ActivateGeneration(s *events.AuthorityState, g *events.GenerationActivated) []*events.Event {
 	known := slices.ContainsFunc(s.Generations, func(k *events.KnownGeneration) bool { return slices.Equal(k.KeyId, g.KeyId) })

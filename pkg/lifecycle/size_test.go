@@ -20,7 +20,7 @@ func TestStateStaysSmall(t *testing.T) {
 		}
 	}
 	p := newPlayer(t, "2014-12-03 10:00")
-	p.serial = 1 << 62
+	p.serial = 1<<64 - 1<<20
 	p.carried(opIssue, juki, places("juki-1"))
 	p.at("2016-01-05 02:29").carried(opFactory, factory, places("card-1"))
 	p.at("2016-01-12 10:00").apply(opHandOver, places("card-1"))
@@ -68,7 +68,7 @@ func TestStateStaysSmallWithPhones(t *testing.T) {
 		}
 		t.Logf("%s: %d bytes of %d", what, len(raw), events.StateLimit(events.KindSubscriber))
 	}
-	p.serial = 1 << 62
+	p.serial = 1<<64 - 1<<20
 	p.carried(opIssue, places("card-1"))
 	p.at("2025-07-07 10:00").carried(opReissue, places("card-1"))
 	p.carried(opReissue, places("card-1"))

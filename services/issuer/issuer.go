@@ -37,8 +37,6 @@ type Config struct {
 	Switches regime.Switches
 	Clock    func() time.Time
 	Logger   *slog.Logger
-	// Name tells this process from others in the lease of serials.
-	Name string
 	// Handled, when set, is told how far the log has been followed.
 	Handled func(eventlog.Positions)
 }

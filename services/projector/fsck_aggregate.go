@@ -179,9 +179,11 @@ var inForce = []events.CertificateStatus{
 
 // account keeps the books of what falls due and what becomes of it, without asking the fold.
 func (c *check) account(a *aggregate, e *events.Event, where string) {
+	if serial := spent(e); serial != 0 {
+		c.serials = append(c.serials, serial)
+	}
 	switch b := events.BodyOf(e).(type) {
 	case *events.IssueAuthorized:
-		c.spend(b.Serial, where)
 		if a.unsigned == nil {
 			a.unsigned = make(map[uint64]bool)
 		}
@@ -206,16 +208,6 @@ func (c *check) account(a *aggregate, e *events.Event, where string) {
 		c.orderErased(a, b.RecordClass, where)
 	case *events.KeyDestroyed:
 		c.keyDestroyed(a, b.RecordClass, where)
-	case *events.BlockLeased:
-		c.leases.add(b, where, c.report)
-	case *events.GenerationActivated:
-		c.spend(b.Serial, where)
-	}
-}
-
-func (c *check) spend(serial uint64, where string) {
-	if !c.serials.add(serial) {
-		c.report.add(where, nextProgram, "serial %d is used a second time", serial)
 	}
 }
 

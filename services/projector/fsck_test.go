@@ -69,12 +69,6 @@ var logDamages = damages{
 	"serial twice": {func(w *world) {
 		w.update(events.KindSubscriber, "gamma", authorized(5, sign), &events.IssueAbandoned{Serial: 5, Kind: sign, Authority: "sign"})
 	}, "serial 5 is used a second time"},
-	"serial of no block": {func(w *world) {
-		w.update(events.KindSubscriber, "gamma", authorized(700, sign), &events.IssueAbandoned{Serial: 700, Kind: sign, Authority: "sign"})
-	}, "serial 700 is used and was never leased"},
-	"overlapping blocks": {func(w *world) {
-		w.update(events.KindAuthority, "log", &events.BlockLeased{First: 90, Last: 120, Lessee: "t"})
-	}, "overlaps"},
 	"never authorised": {func(w *world) {
 		w.update(events.KindSubscriber, "gamma", issued(30, sign))
 	}, "serial 30 is issued without standing authorised"},

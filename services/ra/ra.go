@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -30,7 +31,7 @@ import (
 	"shomei/pkg/vault"
 )
 
-// Config is what the registration authority needs; all fields are required.
+// Config is what the registration authority needs; all fields without a remark are required.
 type Config struct {
 	Log       *eventlog.Log
 	Hub       *counterlink.Hub
@@ -41,16 +42,18 @@ type Config struct {
 	// Secret makes subscriber ids from resident-record codes; at least 32 bytes, the same for the life of a deployment.
 	Secret   []byte
 	Switches regime.Switches
-	// Name tells this process from others in the lease of serial blocks.
-	Name   string
-	Clock  func() time.Time
-	Logger *slog.Logger
+	Clock    func() time.Time
+	Logger   *slog.Logger
+	// KnownSerials, when set, gives those of some serial numbers that a certificate carries already.
+	KnownSerials func(ctx context.Context, serials []uint64) ([]uint64, error)
 }
 
 // RA decides.
 type RA struct {
 	Config
-	serials *serials
+	serials serials
+	// sequence tells apart certificates of one counter and one second (ca.Input.Sequence).
+	sequence atomic.Uint32
 }
 
 // New makes a registration authority.
@@ -58,7 +61,7 @@ func New(c Config) (*RA, error) {
 	if len(c.Secret) < 32 {
 		return nil, fmt.Errorf("registration authority: the deployment secret has %d bytes, at least 32 are needed", len(c.Secret))
 	}
-	return &RA{Config: c, serials: newSerials(c.Log, c.Name)}, nil
+	return &RA{Config: c, serials: serials{known: c.KnownSerials, logger: c.Logger}}, nil
 }
 
 // Run takes claims until ctx ends.

@@ -103,7 +103,7 @@ func New(t testing.TB, at string) *World {
 	w.DefineOffice(Office, &events.OfficeDefined{Telephone: "0475-80-1141"})
 	Check(t, counterlink.EnsureStreams(t.Context(), w.Conn, counterlink.StreamLimits{MaxBytes: 64 << 20}))
 	w.Links = w.NewLinks(w.Conn)
-	w.RA = w.NewRA(w.Log, "hub")
+	w.RA = w.NewRA(w.Log)
 	w.Issuer = w.NewIssuer(w.Log)
 	Check(t, w.Issuer.HoldCeremonies(t.Context(), nil))
 	return w
@@ -141,9 +141,9 @@ func (w *World) NewLinks(conn *nats.Conn) *counterlink.Hub {
 }
 
 // NewRA makes another registration authority, as another process would be.
-func (w *World) NewRA(log *eventlog.Log, name string) *ra.RA {
+func (w *World) NewRA(log *eventlog.Log) *ra.RA {
 	return must(ra.New(ra.Config{
-		Log: log, Hub: w.Links, Directory: w.Directory, Vault: w.Vault, SealKey: w.seal, Secret: w.secret, Name: name,
+		Log: log, Hub: w.Links, Directory: w.Directory, Vault: w.Vault, SealKey: w.seal, Secret: w.secret,
 		Clock: w.Clock.Now, Logger: w.Logger(),
 	}))(w.T)
 }
@@ -155,7 +155,7 @@ func (w *World) NewIssuer(log *eventlog.Log) *issuer.Issuer {
 	authorityKeys.into(w.T, keys)
 	w.T.Cleanup(func() { authorityKeys.outOf(w.T, keys) })
 	return issuer.New(issuer.Config{
-		Log: log, Directory: w.Directory, Vault: w.Vault, Keys: keys, Clock: w.Clock.Now, Logger: w.Logger(), Name: "issuer",
+		Log: log, Directory: w.Directory, Vault: w.Vault, Keys: keys, Clock: w.Clock.Now, Logger: w.Logger(),
 	})
 }
 

@@ -377,14 +377,14 @@ func (h *Hub) openCounters(ctx context.Context) (err error) {
 func (h *Hub) startServices(ctx context.Context) error {
 	authority, err := ra.New(ra.Config{
 		Log: h.Log, Hub: h.Links, Directory: h.Directory, Vault: h.Vault, SealKey: h.keys.seal, Secret: h.keys.secret,
-		Switches: h.Switches, Name: "hub", Clock: h.Clock.Now, Logger: h.Logger,
+		Switches: h.Switches, Clock: h.Clock.Now, Logger: h.Logger, KnownSerials: h.Warehouse.KnownSerials,
 	})
 	if err != nil {
 		return err
 	}
 	h.Issuer = issuer.New(issuer.Config{
 		Log: h.Log, Directory: h.Directory, Vault: h.Vault, Keys: h.path("keys", "ca"), Switches: h.Switches, Clock: h.Clock.Now,
-		Logger: h.Logger, Name: "hub", Handled: h.progress.note("issuer"),
+		Logger: h.Logger, Handled: h.progress.note("issuer"),
 	})
 	if err := h.HoldCeremonies(ctx); err != nil {
 		return err

@@ -2,6 +2,7 @@ package player
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/x509"
 	"encoding/json"
@@ -22,7 +23,7 @@ import (
 
 // indexed is one line of certs/index.json. Absent instants and reasons are empty.
 type indexed struct {
-	Serial      uint64 `json:"serial"`
+	Serial      uint64 `json:"serial,string"`
 	Kind        string `json:"kind"`
 	Subscriber  string `json:"subscriber"`
 	Regime      string `json:"regime"`
@@ -212,7 +213,9 @@ func (w *World) exportCertificates(ctx context.Context, folder string) error {
 			}
 		}
 	}
-	slices.SortFunc(index, func(a, b indexed) int { return int(int64(a.Serial) - int64(b.Serial)) })
+	slices.SortFunc(index, func(a, b indexed) int {
+		return cmp.Or(strings.Compare(a.NotBefore, b.NotBefore), strings.Compare(a.Kind, b.Kind), cmp.Compare(a.Serial, b.Serial))
+	})
 	return writeJSON(filepath.Join(folder, "certs", "index.json"), index)
 }
 

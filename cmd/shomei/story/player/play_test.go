@@ -144,7 +144,7 @@ func checkExport(t *testing.T, folder string) {
 		}
 	}
 	for _, one := range index {
-		file := filepath.Join(folder, "certs", fmt.Sprintf("%.0f.pem", one["serial"]))
+		file := filepath.Join(folder, "certs", fmt.Sprintf("%s.pem", one["serial"]))
 		if _, err := os.Stat(file); err != nil {
 			t.Error(err)
 		}
