@@ -122,6 +122,7 @@ type Claim struct {
 	//	*Claim_ConfirmationFailed
 	//	*Claim_PhoneApplicationReceived
 	//	*Claim_PhoneInstalled
+	//	*Claim_CertificatesTold
 	Fact          isClaim_Fact `protobuf_oneof:"fact"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -420,6 +421,15 @@ func (x *Claim) GetPhoneInstalled() *PhoneInstalled {
 	return nil
 }
 
+func (x *Claim) GetCertificatesTold() *CertificatesTold {
+	if x != nil {
+		if x, ok := x.Fact.(*Claim_CertificatesTold); ok {
+			return x.CertificatesTold
+		}
+	}
+	return nil
+}
+
 type isClaim_Fact interface {
 	isClaim_Fact()
 }
@@ -488,6 +498,10 @@ type Claim_PhoneInstalled struct {
 	PhoneInstalled *PhoneInstalled `protobuf:"bytes,45,opt,name=phone_installed,json=phoneInstalled,proto3,oneof"`
 }
 
+type Claim_CertificatesTold struct {
+	CertificatesTold *CertificatesTold `protobuf:"bytes,65,opt,name=certificates_told,json=certificatesTold,proto3,oneof"`
+}
+
 func (*Claim_ApplicationReceived) isClaim_Fact() {}
 
 func (*Claim_KeysGenerated) isClaim_Fact() {}
@@ -519,6 +533,8 @@ func (*Claim_ConfirmationFailed) isClaim_Fact() {}
 func (*Claim_PhoneApplicationReceived) isClaim_Fact() {}
 
 func (*Claim_PhoneInstalled) isClaim_Fact() {}
+
+func (*Claim_CertificatesTold) isClaim_Fact() {}
 
 // Personal is what sealed holds.
 type Personal struct {
@@ -1961,6 +1977,52 @@ func (x *PhoneInstalled) GetCertificatesSha256() [][]byte {
 	return nil
 }
 
+// CertificatesTold: what this counter was given for cards and smartphones, as its journal says. It tells after its hub
+// turned out to be an older copy, so that certificates issued since are found.
+type CertificatesTold struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Certificates  []*CertificateFound    `protobuf:"bytes,1,rep,name=certificates,proto3" json:"certificates,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CertificatesTold) Reset() {
+	*x = CertificatesTold{}
+	mi := &file_claim_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CertificatesTold) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CertificatesTold) ProtoMessage() {}
+
+func (x *CertificatesTold) ProtoReflect() protoreflect.Message {
+	mi := &file_claim_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CertificatesTold.ProtoReflect.Descriptor instead.
+func (*CertificatesTold) Descriptor() ([]byte, []int) {
+	return file_claim_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *CertificatesTold) GetCertificates() []*CertificateFound {
+	if x != nil {
+		return x.Certificates
+	}
+	return nil
+}
+
 // Downlink is one message on shomei.command.<counter>, sealed to the counter's key and signed by the hub.
 type Downlink struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1987,7 +2049,7 @@ type Downlink struct {
 
 func (x *Downlink) Reset() {
 	*x = Downlink{}
-	mi := &file_claim_proto_msgTypes[23]
+	mi := &file_claim_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1999,7 +2061,7 @@ func (x *Downlink) String() string {
 func (*Downlink) ProtoMessage() {}
 
 func (x *Downlink) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[23]
+	mi := &file_claim_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2012,7 +2074,7 @@ func (x *Downlink) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Downlink.ProtoReflect.Descriptor instead.
 func (*Downlink) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{23}
+	return file_claim_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Downlink) GetId() string {
@@ -2171,7 +2233,7 @@ type SealedDownlink struct {
 
 func (x *SealedDownlink) Reset() {
 	*x = SealedDownlink{}
-	mi := &file_claim_proto_msgTypes[24]
+	mi := &file_claim_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2183,7 +2245,7 @@ func (x *SealedDownlink) String() string {
 func (*SealedDownlink) ProtoMessage() {}
 
 func (x *SealedDownlink) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[24]
+	mi := &file_claim_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2196,7 +2258,7 @@ func (x *SealedDownlink) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealedDownlink.ProtoReflect.Descriptor instead.
 func (*SealedDownlink) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{24}
+	return file_claim_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SealedDownlink) GetSealed() []byte {
@@ -2250,7 +2312,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_claim_proto_msgTypes[25]
+	mi := &file_claim_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2262,7 +2324,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[25]
+	mi := &file_claim_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2275,7 +2337,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{25}
+	return file_claim_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Answer) GetClaim() string {
@@ -2414,7 +2476,7 @@ type Ending struct {
 
 func (x *Ending) Reset() {
 	*x = Ending{}
-	mi := &file_claim_proto_msgTypes[26]
+	mi := &file_claim_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2426,7 +2488,7 @@ func (x *Ending) String() string {
 func (*Ending) ProtoMessage() {}
 
 func (x *Ending) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[26]
+	mi := &file_claim_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2439,7 +2501,7 @@ func (x *Ending) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ending.ProtoReflect.Descriptor instead.
 func (*Ending) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{26}
+	return file_claim_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Ending) GetSerial() uint64 {
@@ -2502,7 +2564,7 @@ type InstallCertificates struct {
 
 func (x *InstallCertificates) Reset() {
 	*x = InstallCertificates{}
-	mi := &file_claim_proto_msgTypes[27]
+	mi := &file_claim_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2514,7 +2576,7 @@ func (x *InstallCertificates) String() string {
 func (*InstallCertificates) ProtoMessage() {}
 
 func (x *InstallCertificates) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[27]
+	mi := &file_claim_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2527,7 +2589,7 @@ func (x *InstallCertificates) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InstallCertificates.ProtoReflect.Descriptor instead.
 func (*InstallCertificates) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{27}
+	return file_claim_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *InstallCertificates) GetDevice() string {
@@ -2560,7 +2622,7 @@ type CertificateState struct {
 
 func (x *CertificateState) Reset() {
 	*x = CertificateState{}
-	mi := &file_claim_proto_msgTypes[28]
+	mi := &file_claim_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2572,7 +2634,7 @@ func (x *CertificateState) String() string {
 func (*CertificateState) ProtoMessage() {}
 
 func (x *CertificateState) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[28]
+	mi := &file_claim_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2585,7 +2647,7 @@ func (x *CertificateState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertificateState.ProtoReflect.Descriptor instead.
 func (*CertificateState) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{28}
+	return file_claim_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *CertificateState) GetSerial() uint64 {
@@ -2650,7 +2712,7 @@ type GenerateKeys struct {
 
 func (x *GenerateKeys) Reset() {
 	*x = GenerateKeys{}
-	mi := &file_claim_proto_msgTypes[29]
+	mi := &file_claim_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2662,7 +2724,7 @@ func (x *GenerateKeys) String() string {
 func (*GenerateKeys) ProtoMessage() {}
 
 func (x *GenerateKeys) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[29]
+	mi := &file_claim_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2675,7 +2737,7 @@ func (x *GenerateKeys) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GenerateKeys.ProtoReflect.Descriptor instead.
 func (*GenerateKeys) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{29}
+	return file_claim_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *GenerateKeys) GetCard() string {
@@ -2724,7 +2786,7 @@ type WriteCertificates struct {
 
 func (x *WriteCertificates) Reset() {
 	*x = WriteCertificates{}
-	mi := &file_claim_proto_msgTypes[30]
+	mi := &file_claim_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2736,7 +2798,7 @@ func (x *WriteCertificates) String() string {
 func (*WriteCertificates) ProtoMessage() {}
 
 func (x *WriteCertificates) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[30]
+	mi := &file_claim_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2749,7 +2811,7 @@ func (x *WriteCertificates) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteCertificates.ProtoReflect.Descriptor instead.
 func (*WriteCertificates) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{30}
+	return file_claim_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *WriteCertificates) GetCard() string {
@@ -2785,7 +2847,7 @@ type CertificateToWrite struct {
 
 func (x *CertificateToWrite) Reset() {
 	*x = CertificateToWrite{}
-	mi := &file_claim_proto_msgTypes[31]
+	mi := &file_claim_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2797,7 +2859,7 @@ func (x *CertificateToWrite) String() string {
 func (*CertificateToWrite) ProtoMessage() {}
 
 func (x *CertificateToWrite) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[31]
+	mi := &file_claim_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2810,7 +2872,7 @@ func (x *CertificateToWrite) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertificateToWrite.ProtoReflect.Descriptor instead.
 func (*CertificateToWrite) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{31}
+	return file_claim_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *CertificateToWrite) GetSerial() uint64 {
@@ -2852,7 +2914,7 @@ type UnblockPins struct {
 
 func (x *UnblockPins) Reset() {
 	*x = UnblockPins{}
-	mi := &file_claim_proto_msgTypes[32]
+	mi := &file_claim_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2864,7 +2926,7 @@ func (x *UnblockPins) String() string {
 func (*UnblockPins) ProtoMessage() {}
 
 func (x *UnblockPins) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[32]
+	mi := &file_claim_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2877,7 +2939,7 @@ func (x *UnblockPins) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnblockPins.ProtoReflect.Descriptor instead.
 func (*UnblockPins) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{32}
+	return file_claim_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *UnblockPins) GetCard() string {
@@ -2910,7 +2972,7 @@ type RetireCard struct {
 
 func (x *RetireCard) Reset() {
 	*x = RetireCard{}
-	mi := &file_claim_proto_msgTypes[33]
+	mi := &file_claim_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2922,7 +2984,7 @@ func (x *RetireCard) String() string {
 func (*RetireCard) ProtoMessage() {}
 
 func (x *RetireCard) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[33]
+	mi := &file_claim_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2935,7 +2997,7 @@ func (x *RetireCard) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetireCard.ProtoReflect.Descriptor instead.
 func (*RetireCard) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{33}
+	return file_claim_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *RetireCard) GetCard() string {
@@ -2949,10 +3011,10 @@ var File_claim_proto protoreflect.FileDescriptor
 
 const file_claim_proto_rawDesc = "" +
 	"\n" +
-	"\vclaim.proto\x12\rshomei.events\x1a\x10subscriber.proto\x1a\vterms.proto\"A\n" +
+	"\vclaim.proto\x12\rshomei.events\x1a\x0fauthority.proto\x1a\x10subscriber.proto\x1a\vterms.proto\"A\n" +
 	"\vSignedClaim\x12\x14\n" +
 	"\x05claim\x18\x01 \x01(\fR\x05claim\x12\x1c\n" +
-	"\tsignature\x18\x02 \x01(\fR\tsignature\"\xb0\r\n" +
+	"\tsignature\x18\x02 \x01(\fR\tsignature\"\x80\x0e\n" +
 	"\x05Claim\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\acounter\x18\x02 \x01(\tR\acounter\x12\x16\n" +
@@ -2991,7 +3053,8 @@ const file_claim_proto_rawDesc = "" +
 	"\x13application_dropped\x18* \x01(\v2!.shomei.events.ApplicationDroppedH\x00R\x12applicationDropped\x12T\n" +
 	"\x13confirmation_failed\x18+ \x01(\v2!.shomei.events.ConfirmationFailedH\x00R\x12confirmationFailed\x12g\n" +
 	"\x1aphone_application_received\x18, \x01(\v2'.shomei.events.PhoneApplicationReceivedH\x00R\x18phoneApplicationReceived\x12H\n" +
-	"\x0fphone_installed\x18- \x01(\v2\x1d.shomei.events.PhoneInstalledH\x00R\x0ephoneInstalledB\x06\n" +
+	"\x0fphone_installed\x18- \x01(\v2\x1d.shomei.events.PhoneInstalledH\x00R\x0ephoneInstalled\x12N\n" +
+	"\x11certificates_told\x18A \x01(\v2\x1f.shomei.events.CertificatesToldH\x00R\x10certificatesToldB\x06\n" +
 	"\x04fact\"s\n" +
 	"\bPersonal\x125\n" +
 	"\x06record\x18\x01 \x01(\v2\x1d.shomei.events.ResidentRecordR\x06record\x120\n" +
@@ -3126,7 +3189,9 @@ const file_claim_proto_rawDesc = "" +
 	"obligation\x12\x16\n" +
 	"\x06device\x18\x02 \x01(\tR\x06device\x12\x18\n" +
 	"\aserials\x18\x03 \x03(\x04R\aserials\x12/\n" +
-	"\x13certificates_sha256\x18\x04 \x03(\fR\x12certificatesSha256\"\xd8\x04\n" +
+	"\x13certificates_sha256\x18\x04 \x03(\fR\x12certificatesSha256\"W\n" +
+	"\x10CertificatesTold\x12C\n" +
+	"\fcertificates\x18\x01 \x03(\v2\x1f.shomei.events.CertificateFoundR\fcertificates\"\xd8\x04\n" +
 	"\bDownlink\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\acounter\x18\x02 \x01(\tR\acounter\x12\x1c\n" +
@@ -3224,7 +3289,7 @@ func file_claim_proto_rawDescGZIP() []byte {
 	return file_claim_proto_rawDescData
 }
 
-var file_claim_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
+var file_claim_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_claim_proto_goTypes = []any{
 	(*SignedClaim)(nil),              // 0: shomei.events.SignedClaim
 	(*Claim)(nil),                    // 1: shomei.events.Claim
@@ -3249,32 +3314,34 @@ var file_claim_proto_goTypes = []any{
 	(*PhoneApplicationReceived)(nil), // 20: shomei.events.PhoneApplicationReceived
 	(*PhoneApplication)(nil),         // 21: shomei.events.PhoneApplication
 	(*PhoneInstalled)(nil),           // 22: shomei.events.PhoneInstalled
-	(*Downlink)(nil),                 // 23: shomei.events.Downlink
-	(*SealedDownlink)(nil),           // 24: shomei.events.SealedDownlink
-	(*Answer)(nil),                   // 25: shomei.events.Answer
-	(*Ending)(nil),                   // 26: shomei.events.Ending
-	(*InstallCertificates)(nil),      // 27: shomei.events.InstallCertificates
-	(*CertificateState)(nil),         // 28: shomei.events.CertificateState
-	(*GenerateKeys)(nil),             // 29: shomei.events.GenerateKeys
-	(*WriteCertificates)(nil),        // 30: shomei.events.WriteCertificates
-	(*CertificateToWrite)(nil),       // 31: shomei.events.CertificateToWrite
-	(*UnblockPins)(nil),              // 32: shomei.events.UnblockPins
-	(*RetireCard)(nil),               // 33: shomei.events.RetireCard
-	(Operation)(0),                   // 34: shomei.events.Operation
-	(Channel)(0),                     // 35: shomei.events.Channel
-	(CertificateKind)(0),             // 36: shomei.events.CertificateKind
-	(CardKind)(0),                    // 37: shomei.events.CardKind
-	(PinKind)(0),                     // 38: shomei.events.PinKind
-	(RecordChange)(0),                // 39: shomei.events.RecordChange
-	(RevocationReason)(0),            // 40: shomei.events.RevocationReason
-	(PhonePlatform)(0),               // 41: shomei.events.PhonePlatform
-	(*FeeItem)(nil),                  // 42: shomei.events.FeeItem
-	(*PlannedCertificate)(nil),       // 43: shomei.events.PlannedCertificate
-	(*Candidate)(nil),                // 44: shomei.events.Candidate
-	(*DeadlineSet)(nil),              // 45: shomei.events.DeadlineSet
-	(CertificateStatus)(0),           // 46: shomei.events.CertificateStatus
-	(CardStatus)(0),                  // 47: shomei.events.CardStatus
-	(Regime)(0),                      // 48: shomei.events.Regime
+	(*CertificatesTold)(nil),         // 23: shomei.events.CertificatesTold
+	(*Downlink)(nil),                 // 24: shomei.events.Downlink
+	(*SealedDownlink)(nil),           // 25: shomei.events.SealedDownlink
+	(*Answer)(nil),                   // 26: shomei.events.Answer
+	(*Ending)(nil),                   // 27: shomei.events.Ending
+	(*InstallCertificates)(nil),      // 28: shomei.events.InstallCertificates
+	(*CertificateState)(nil),         // 29: shomei.events.CertificateState
+	(*GenerateKeys)(nil),             // 30: shomei.events.GenerateKeys
+	(*WriteCertificates)(nil),        // 31: shomei.events.WriteCertificates
+	(*CertificateToWrite)(nil),       // 32: shomei.events.CertificateToWrite
+	(*UnblockPins)(nil),              // 33: shomei.events.UnblockPins
+	(*RetireCard)(nil),               // 34: shomei.events.RetireCard
+	(Operation)(0),                   // 35: shomei.events.Operation
+	(Channel)(0),                     // 36: shomei.events.Channel
+	(CertificateKind)(0),             // 37: shomei.events.CertificateKind
+	(CardKind)(0),                    // 38: shomei.events.CardKind
+	(PinKind)(0),                     // 39: shomei.events.PinKind
+	(RecordChange)(0),                // 40: shomei.events.RecordChange
+	(RevocationReason)(0),            // 41: shomei.events.RevocationReason
+	(PhonePlatform)(0),               // 42: shomei.events.PhonePlatform
+	(*CertificateFound)(nil),         // 43: shomei.events.CertificateFound
+	(*FeeItem)(nil),                  // 44: shomei.events.FeeItem
+	(*PlannedCertificate)(nil),       // 45: shomei.events.PlannedCertificate
+	(*Candidate)(nil),                // 46: shomei.events.Candidate
+	(*DeadlineSet)(nil),              // 47: shomei.events.DeadlineSet
+	(CertificateStatus)(0),           // 48: shomei.events.CertificateStatus
+	(CardStatus)(0),                  // 49: shomei.events.CardStatus
+	(Regime)(0),                      // 50: shomei.events.Regime
 }
 var file_claim_proto_depIdxs = []int32{
 	5,  // 0: shomei.events.Claim.application_received:type_name -> shomei.events.ApplicationReceived
@@ -3293,56 +3360,58 @@ var file_claim_proto_depIdxs = []int32{
 	19, // 13: shomei.events.Claim.confirmation_failed:type_name -> shomei.events.ConfirmationFailed
 	20, // 14: shomei.events.Claim.phone_application_received:type_name -> shomei.events.PhoneApplicationReceived
 	22, // 15: shomei.events.Claim.phone_installed:type_name -> shomei.events.PhoneInstalled
-	3,  // 16: shomei.events.Personal.record:type_name -> shomei.events.ResidentRecord
-	4,  // 17: shomei.events.Personal.contact:type_name -> shomei.events.Contact
-	34, // 18: shomei.events.ApplicationReceived.operation:type_name -> shomei.events.Operation
-	35, // 19: shomei.events.ApplicationReceived.channel:type_name -> shomei.events.Channel
-	36, // 20: shomei.events.ApplicationReceived.kinds:type_name -> shomei.events.CertificateKind
-	37, // 21: shomei.events.ApplicationReceived.card_kind:type_name -> shomei.events.CardKind
-	38, // 22: shomei.events.ApplicationReceived.pins:type_name -> shomei.events.PinKind
-	7,  // 23: shomei.events.KeysGenerated.keys:type_name -> shomei.events.KeyRequest
-	36, // 24: shomei.events.KeyRequest.kind:type_name -> shomei.events.CertificateKind
-	38, // 25: shomei.events.PinsUnblocked.pins:type_name -> shomei.events.PinKind
-	39, // 26: shomei.events.RecordChangeNotified.change:type_name -> shomei.events.RecordChange
-	40, // 27: shomei.events.AuthorityOrder.reason:type_name -> shomei.events.RevocationReason
-	38, // 28: shomei.events.PinsBlocked.pins:type_name -> shomei.events.PinKind
-	34, // 29: shomei.events.PhoneApplication.operation:type_name -> shomei.events.Operation
-	41, // 30: shomei.events.PhoneApplication.platform:type_name -> shomei.events.PhonePlatform
-	7,  // 31: shomei.events.PhoneApplication.keys:type_name -> shomei.events.KeyRequest
-	25, // 32: shomei.events.Downlink.answer:type_name -> shomei.events.Answer
-	29, // 33: shomei.events.Downlink.generate_keys:type_name -> shomei.events.GenerateKeys
-	30, // 34: shomei.events.Downlink.write_certificates:type_name -> shomei.events.WriteCertificates
-	32, // 35: shomei.events.Downlink.unblock_pins:type_name -> shomei.events.UnblockPins
-	33, // 36: shomei.events.Downlink.retire_card:type_name -> shomei.events.RetireCard
-	27, // 37: shomei.events.Downlink.install_certificates:type_name -> shomei.events.InstallCertificates
-	42, // 38: shomei.events.Answer.fee:type_name -> shomei.events.FeeItem
-	43, // 39: shomei.events.Answer.planned:type_name -> shomei.events.PlannedCertificate
-	34, // 40: shomei.events.Answer.alternative:type_name -> shomei.events.Operation
-	43, // 41: shomei.events.Answer.alternative_planned:type_name -> shomei.events.PlannedCertificate
-	28, // 42: shomei.events.Answer.certificates:type_name -> shomei.events.CertificateState
-	44, // 43: shomei.events.Answer.card_candidates:type_name -> shomei.events.Candidate
-	26, // 44: shomei.events.Answer.endings:type_name -> shomei.events.Ending
-	45, // 45: shomei.events.Answer.deadlines:type_name -> shomei.events.DeadlineSet
-	28, // 46: shomei.events.Answer.phone_certificates:type_name -> shomei.events.CertificateState
-	36, // 47: shomei.events.Ending.kind:type_name -> shomei.events.CertificateKind
-	46, // 48: shomei.events.Ending.status:type_name -> shomei.events.CertificateStatus
-	47, // 49: shomei.events.Ending.card_status:type_name -> shomei.events.CardStatus
-	31, // 50: shomei.events.InstallCertificates.certificates:type_name -> shomei.events.CertificateToWrite
-	36, // 51: shomei.events.CertificateState.kind:type_name -> shomei.events.CertificateKind
-	48, // 52: shomei.events.CertificateState.regime:type_name -> shomei.events.Regime
-	46, // 53: shomei.events.CertificateState.status:type_name -> shomei.events.CertificateStatus
-	37, // 54: shomei.events.GenerateKeys.card_kind:type_name -> shomei.events.CardKind
-	48, // 55: shomei.events.GenerateKeys.regime:type_name -> shomei.events.Regime
-	36, // 56: shomei.events.GenerateKeys.kinds:type_name -> shomei.events.CertificateKind
-	31, // 57: shomei.events.WriteCertificates.certificates:type_name -> shomei.events.CertificateToWrite
-	36, // 58: shomei.events.CertificateToWrite.kind:type_name -> shomei.events.CertificateKind
-	38, // 59: shomei.events.UnblockPins.pins:type_name -> shomei.events.PinKind
-	48, // 60: shomei.events.UnblockPins.regime:type_name -> shomei.events.Regime
-	61, // [61:61] is the sub-list for method output_type
-	61, // [61:61] is the sub-list for method input_type
-	61, // [61:61] is the sub-list for extension type_name
-	61, // [61:61] is the sub-list for extension extendee
-	0,  // [0:61] is the sub-list for field type_name
+	23, // 16: shomei.events.Claim.certificates_told:type_name -> shomei.events.CertificatesTold
+	3,  // 17: shomei.events.Personal.record:type_name -> shomei.events.ResidentRecord
+	4,  // 18: shomei.events.Personal.contact:type_name -> shomei.events.Contact
+	35, // 19: shomei.events.ApplicationReceived.operation:type_name -> shomei.events.Operation
+	36, // 20: shomei.events.ApplicationReceived.channel:type_name -> shomei.events.Channel
+	37, // 21: shomei.events.ApplicationReceived.kinds:type_name -> shomei.events.CertificateKind
+	38, // 22: shomei.events.ApplicationReceived.card_kind:type_name -> shomei.events.CardKind
+	39, // 23: shomei.events.ApplicationReceived.pins:type_name -> shomei.events.PinKind
+	7,  // 24: shomei.events.KeysGenerated.keys:type_name -> shomei.events.KeyRequest
+	37, // 25: shomei.events.KeyRequest.kind:type_name -> shomei.events.CertificateKind
+	39, // 26: shomei.events.PinsUnblocked.pins:type_name -> shomei.events.PinKind
+	40, // 27: shomei.events.RecordChangeNotified.change:type_name -> shomei.events.RecordChange
+	41, // 28: shomei.events.AuthorityOrder.reason:type_name -> shomei.events.RevocationReason
+	39, // 29: shomei.events.PinsBlocked.pins:type_name -> shomei.events.PinKind
+	35, // 30: shomei.events.PhoneApplication.operation:type_name -> shomei.events.Operation
+	42, // 31: shomei.events.PhoneApplication.platform:type_name -> shomei.events.PhonePlatform
+	7,  // 32: shomei.events.PhoneApplication.keys:type_name -> shomei.events.KeyRequest
+	43, // 33: shomei.events.CertificatesTold.certificates:type_name -> shomei.events.CertificateFound
+	26, // 34: shomei.events.Downlink.answer:type_name -> shomei.events.Answer
+	30, // 35: shomei.events.Downlink.generate_keys:type_name -> shomei.events.GenerateKeys
+	31, // 36: shomei.events.Downlink.write_certificates:type_name -> shomei.events.WriteCertificates
+	33, // 37: shomei.events.Downlink.unblock_pins:type_name -> shomei.events.UnblockPins
+	34, // 38: shomei.events.Downlink.retire_card:type_name -> shomei.events.RetireCard
+	28, // 39: shomei.events.Downlink.install_certificates:type_name -> shomei.events.InstallCertificates
+	44, // 40: shomei.events.Answer.fee:type_name -> shomei.events.FeeItem
+	45, // 41: shomei.events.Answer.planned:type_name -> shomei.events.PlannedCertificate
+	35, // 42: shomei.events.Answer.alternative:type_name -> shomei.events.Operation
+	45, // 43: shomei.events.Answer.alternative_planned:type_name -> shomei.events.PlannedCertificate
+	29, // 44: shomei.events.Answer.certificates:type_name -> shomei.events.CertificateState
+	46, // 45: shomei.events.Answer.card_candidates:type_name -> shomei.events.Candidate
+	27, // 46: shomei.events.Answer.endings:type_name -> shomei.events.Ending
+	47, // 47: shomei.events.Answer.deadlines:type_name -> shomei.events.DeadlineSet
+	29, // 48: shomei.events.Answer.phone_certificates:type_name -> shomei.events.CertificateState
+	37, // 49: shomei.events.Ending.kind:type_name -> shomei.events.CertificateKind
+	48, // 50: shomei.events.Ending.status:type_name -> shomei.events.CertificateStatus
+	49, // 51: shomei.events.Ending.card_status:type_name -> shomei.events.CardStatus
+	32, // 52: shomei.events.InstallCertificates.certificates:type_name -> shomei.events.CertificateToWrite
+	37, // 53: shomei.events.CertificateState.kind:type_name -> shomei.events.CertificateKind
+	50, // 54: shomei.events.CertificateState.regime:type_name -> shomei.events.Regime
+	48, // 55: shomei.events.CertificateState.status:type_name -> shomei.events.CertificateStatus
+	38, // 56: shomei.events.GenerateKeys.card_kind:type_name -> shomei.events.CardKind
+	50, // 57: shomei.events.GenerateKeys.regime:type_name -> shomei.events.Regime
+	37, // 58: shomei.events.GenerateKeys.kinds:type_name -> shomei.events.CertificateKind
+	32, // 59: shomei.events.WriteCertificates.certificates:type_name -> shomei.events.CertificateToWrite
+	37, // 60: shomei.events.CertificateToWrite.kind:type_name -> shomei.events.CertificateKind
+	39, // 61: shomei.events.UnblockPins.pins:type_name -> shomei.events.PinKind
+	50, // 62: shomei.events.UnblockPins.regime:type_name -> shomei.events.Regime
+	63, // [63:63] is the sub-list for method output_type
+	63, // [63:63] is the sub-list for method input_type
+	63, // [63:63] is the sub-list for extension type_name
+	63, // [63:63] is the sub-list for extension extendee
+	0,  // [0:63] is the sub-list for field type_name
 }
 
 func init() { file_claim_proto_init() }
@@ -3350,6 +3419,7 @@ func file_claim_proto_init() {
 	if File_claim_proto != nil {
 		return
 	}
+	file_authority_proto_init()
 	file_subscriber_proto_init()
 	file_terms_proto_init()
 	file_claim_proto_msgTypes[1].OneofWrappers = []any{
@@ -3369,8 +3439,9 @@ func file_claim_proto_init() {
 		(*Claim_ConfirmationFailed)(nil),
 		(*Claim_PhoneApplicationReceived)(nil),
 		(*Claim_PhoneInstalled)(nil),
+		(*Claim_CertificatesTold)(nil),
 	}
-	file_claim_proto_msgTypes[23].OneofWrappers = []any{
+	file_claim_proto_msgTypes[24].OneofWrappers = []any{
 		(*Downlink_Answer)(nil),
 		(*Downlink_GenerateKeys)(nil),
 		(*Downlink_WriteCertificates)(nil),
@@ -3384,7 +3455,7 @@ func file_claim_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_claim_proto_rawDesc), len(file_claim_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   34,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

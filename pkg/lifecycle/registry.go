@@ -120,6 +120,12 @@ func evolveAuthority(s *events.AuthorityState, c *events.Commit) {
 			s.Generations = append(s.Generations, &events.KnownGeneration{Number: b.Number, KeyId: b.KeyId})
 		case *events.CrlPublished:
 			s.CrlNumber, s.CrlNextUpdateMs = max(s.CrlNumber, b.Number), b.NextUpdateMs
+		case *events.CertificateFound:
+			s.Found++
+		case *events.FoundCertificateRevoked:
+			s.FoundRevoked++
+		case *events.VaultRecorded:
+			s.Vault = b.Vault
 		}
 	}
 	s.Revision, s.RecordedMs = c.Revision, recorded(c)

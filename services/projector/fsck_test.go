@@ -147,10 +147,10 @@ var listDamages = damages{
 	}, "stands there, the log published"},
 	"list leaves one out": {func(w *world) { w.publish(w.named[0]) }, "leaves out serial 15"},
 	"list names a live one": {func(w *world) {
-		w.publish(append(slices.Clone(w.named), ca.Revocation{Serial: 6, RevokedAt: begin, Reason: 4, Expires: end})...)
+		w.publish(append(slices.Clone(w.named), ca.Revocation{Serial: 6, RevokedAt: begin, Reason: 4})...)
 	}, "names serial 6, which had not ended"},
 	"list names a stranger": {func(w *world) {
-		w.publish(append(slices.Clone(w.named), ca.Revocation{Serial: 88, RevokedAt: begin, Reason: 4, Expires: end})...)
+		w.publish(append(slices.Clone(w.named), ca.Revocation{Serial: 88, RevokedAt: begin, Reason: 4})...)
 	}, "names serial 88, which the log does not know"},
 	"list with another reason": {func(w *world) {
 		entries := slices.Clone(w.named)

@@ -5,6 +5,8 @@ package servicetest
 
 import (
 	"crypto/hpke"
+	"encoding/pem"
+	"fmt"
 	"log/slog"
 	"maps"
 	"os"
@@ -19,6 +21,8 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"shomei/events"
+	"shomei/pkg/ca"
+	"shomei/pkg/ca/keyfile"
 	"shomei/pkg/civil"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/directory"
@@ -249,6 +253,35 @@ func (w *World) Count(subscriber, name string) int {
 		}
 	}
 	return n
+}
+
+// CountAuthority tells how often an event of that name stands in an authority's history.
+func (w *World) CountAuthority(id, name string) int {
+	w.T.Helper()
+	n := 0
+	for _, r := range w.History(events.KindAuthority, id) {
+		for _, e := range r.Commit.Events {
+			if events.Name(e) == name {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// PublishList signs a list with the newest key of an authority and puts it into the folder, past the log: as one that was
+// published by a log that has been lost.
+func (w *World) PublishList(id, folder string, in ca.CRLInput) {
+	w.T.Helper()
+	for _, g := range w.Directory.Generations() {
+		if directory.AuthorityID(g.Kind, g.Prefecture.Code) == id && !w.Clock.Now().Before(g.NotBefore) {
+			in.Generation = g
+		}
+	}
+	signer := must(keyfile.Open(filepath.Join(w.Dir, "ca", fmt.Sprintf("%s-%02d.key", id, in.Generation.Number))))(w.T)
+	der := must(ca.BuildCRL(signer, in))(w.T)
+	Check(w.T, os.MkdirAll(folder, 0o755))
+	Check(w.T, os.WriteFile(filepath.Join(folder, id+".crl"), pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der}), 0o600))
 }
 
 // Quarantined gives the reasons of everything in quarantine, sorted.
