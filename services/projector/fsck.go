@@ -47,6 +47,7 @@ const (
 	nextRebuild = "shomei rebuild makes the tables anew from the log"
 	nextPublish = "the hub publishes the next list by itself; until then hand out no list from this folder"
 	nextService = "look at the service's log and start it again"
+	nextOlder   = "start the hub: its next list carries on what this one names; then look at what else the copy lacks (runbook, Restore)"
 	nextProgram = "a decision went wrong: keep the log and report it with shomei log"
 )
 
@@ -74,7 +75,7 @@ func (p *Projector) Fsck(ctx context.Context, config FsckConfig) (*Report, error
 		}
 		c.report.add("log", nextRestore, "%v", err)
 	}
-	if err := c.readLists(); err != nil {
+	if err := c.readLists(ctx); err != nil {
 		return nil, fmt.Errorf("reading the revocation lists: %w", err)
 	}
 	whole, err := c.scan(ctx)
@@ -93,6 +94,9 @@ func (p *Projector) Fsck(ctx context.Context, config FsckConfig) (*Report, error
 	}
 	if err := c.checkLists(ctx); err != nil {
 		return nil, fmt.Errorf("checking the revocation lists: %w", err)
+	}
+	if err := c.checkFound(ctx); err != nil {
+		return nil, fmt.Errorf("checking what was found outside the log: %w", err)
 	}
 	if err := c.checkTables(ctx); err != nil {
 		return nil, fmt.Errorf("checking the tables: %w", err)
@@ -166,6 +170,7 @@ func (c *check) finishStream() {
 		c.logged.addAll(&a.place)
 		for _, held := range a.certificates {
 			c.compareLists(held)
+			c.compareFound(held)
 		}
 	}
 	clear(c.aggregates)
