@@ -167,6 +167,25 @@ func (r certificateRows) addEnd(s source, recorded time.Time) {
 	}
 }
 
+// addFound makes the row of a certificate that exists outside the log. To whoever meets it it is valid until it is revoked;
+// it has no issue here, so nothing falls due for it.
+func (r certificateRows) addFound(s source) {
+	recorded := instant(s.event.RecordedMs)
+	switch b := s.body.(type) {
+	case *events.CertificateFound:
+		r.add(Certificate{
+			Serial: b.Serial, Kind: word(b.Kind), Regime: regimeOf(s.commit.Id), Subscriber: b.Subscriber, Card: b.Card, Device: b.Device,
+			Authority: s.commit.Id, NotBefore: instant(b.NotBeforeMs), NotAfter: instant(b.NotAfterMs),
+			Authorized: recorded, Delivered: recorded, Revision: s.commit.Revision,
+		})
+	case *events.FoundCertificateRevoked:
+		r.add(Certificate{Serial: b.Serial, Revoked: recorded, Reason: reasonWord(b.Reason), Cause: FoundCause, Revision: s.commit.Revision})
+	}
+}
+
+// FoundCause is the cause of a revocation of a certificate that exists outside the log.
+const FoundCause = "found"
+
 func (r certificateRows) put(s source, serial uint64, c Certificate) {
 	c.Serial, c.Subscriber, c.Revision = serial, s.commit.Id, s.commit.Revision
 	r.add(c)

@@ -32,7 +32,7 @@ func (c *check) checkFoundListed(l *list) {
 // compareFound names a certificate of the log that a lost part of it had revoked, and that this log holds in force.
 func (c *check) compareFound(held *certificate) {
 	i := slices.IndexFunc(c.lists, func(l *list) bool { return l.authority == held.authority })
-	if i < 0 || held.revoked != 0 || held.abandoned != 0 || held.expired != 0 {
+	if i < 0 || held.issued == 0 || held.revoked != 0 || held.abandoned != 0 || held.expired != 0 {
 		return
 	}
 	if known := c.lists[i].found[held.serial]; known.Listed {

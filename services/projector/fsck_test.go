@@ -69,6 +69,12 @@ var logDamages = damages{
 	"serial twice": {func(w *world) {
 		w.update(events.KindSubscriber, "gamma", authorized(5, sign), &events.IssueAbandoned{Serial: 5, Kind: sign, Authority: "sign"})
 	}, "serial 5 is used a second time"},
+	"certificate that the log never issued": {func(w *world) {
+		w.update(events.KindAuthority, "sign", &events.CertificateFound{Serial: 900, Kind: sign, Subscriber: "delta", Card: "CARD-9", Source: "counter"})
+	}, "certificate 900 exists and the log never issued it"},
+	"revoked by a list of a lost log": {func(w *world) {
+		w.update(events.KindAuthority, "sign", &events.RevocationFound{Serial: 6, RevokedMs: w.now.UnixMilli(), Reason: events.RevocationReason_REVOCATION_REASON_SUPERSEDED, List: 99})
+	}, "serial 6 was revoked at"},
 	"never authorised": {func(w *world) {
 		w.update(events.KindSubscriber, "gamma", issued(30, sign))
 	}, "serial 30 is issued without standing authorised"},
@@ -101,6 +107,28 @@ var logDamages = damages{
 	"erased without an order": {func(w *world) {
 		w.update(events.KindSubscriber, "gamma", &events.KeyDestroyed{RecordClass: "contact"})
 	}, "erasure of contact has an outcome without being due"},
+}
+
+// TestWhatIsFoundIsSettled: a certificate that the log never issued stands in the tables, is revoked, and is missed on the
+// lists from then on.
+func TestWhatIsFoundIsSettled(t *testing.T) {
+	w := newWorld(t)
+	w.update(events.KindAuthority, "sign", &events.CertificateFound{Serial: 1<<63 + 9, Kind: sign, Subscriber: "delta", Card: "CARD-9", NotAfterMs: end.UnixMilli(), Source: "counter"})
+	w.finds("certificate 9223372036854775817 exists and the log never issued it")
+	w.update(events.KindAuthority, "sign", &events.FoundCertificateRevoked{Serial: 1<<63 + 9, Reason: events.RevocationReason_REVOCATION_REASON_KEY_COMPROMISE, NotAfterMs: end.UnixMilli(), Why: "restored"})
+	revoked := w.now
+	w.silent()
+	w.tick()
+	w.publish(w.named...)
+	w.finds("leaves out serial 9223372036854775817")
+	w.publish(append(slices.Clone(w.named), ca.Revocation{Serial: 1<<63 + 9, RevokedAt: revoked.Truncate(time.Second), Reason: ca.KeyCompromise})...)
+	w.silent()
+	rows, err := w.tables.State(t.Context(), "0x8000000000000009", w.now)
+	if err != nil || len(rows) != 1 || rows[0].Status != "revoked" || rows[0].Subscriber != "delta" || rows[0].Authority != "sign" {
+		t.Errorf("the tables say %+v, %v", rows, err)
+	}
+	w.sql("ALTER TABLE DB.certificates DELETE WHERE serial = 9223372036854775817 SETTINGS mutations_sync = 2")
+	w.finds("tables, certificate 9223372036854775817: missing")
 }
 
 var tableDamages = damages{
