@@ -106,6 +106,17 @@ func OpenLog(s *events.AuthorityState, simulated bool, streams uint32) ([]*event
 	return nil, nil
 }
 
+// RecordVault names the vault that belongs to the log, once; asking for another is an error.
+func RecordVault(s *events.AuthorityState, vault string) ([]*events.Event, error) {
+	switch s.Vault {
+	case "":
+		return []*events.Event{events.New(&events.VaultRecorded{Vault: vault})}, nil
+	case vault:
+		return nil, nil
+	}
+	return nil, fmt.Errorf("the log belongs with vault %s, and not with %s", s.Vault, vault)
+}
+
 // ErrSimulatedLog says that a log made with a settable clock is opened without one, or the other way round.
 var ErrSimulatedLog = errors.New("this log was started with another kind of clock: a simulated log never serves, and a real one is never played with")
 

@@ -178,7 +178,7 @@ func (i *Issuer) sign(ctx context.Context, file dossier.Dossier, history []event
 		return nil, err
 	}
 	tbs, err := file.TBS(c.Serial)
-	if errors.Is(err, vault.ErrBinding) || errors.Is(err, vault.ErrErased) || errors.Is(err, vault.ErrNoKey) || errors.Is(err, dossier.ErrNotFound) {
+	if errors.Is(err, vault.ErrBinding) || errors.Is(err, vault.ErrErased) || errors.Is(err, vault.ErrMissing) || errors.Is(err, vault.ErrNoKey) || errors.Is(err, dossier.ErrNotFound) {
 		return nil, fmt.Errorf("%w: %w", ErrNotBelieved, err)
 	}
 	if err != nil {

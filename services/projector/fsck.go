@@ -10,6 +10,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
+	"shomei/pkg/vault"
 )
 
 // Finding is one thing that is not as it should be: where, what, and what to do next.
@@ -57,9 +58,8 @@ type FsckConfig struct {
 	Lists string
 	// Now judges what is owed for too long; zero takes the newest instant of the log, for a log whose clock is not here.
 	Now time.Time
-	// Holds, when set, tells whether there is a version of the key of a person's record class; the nth erasure of a class
-	// has destroyed the nth.
-	Holds func(subscriber, class string, version uint32) (bool, error)
+	// Keys, when set, tells how the vault stands to some keys; the nth erasure of a class has destroyed its nth.
+	Keys func(context.Context, []vault.Key) ([]vault.Status, error)
 	// Progress, when set, hears how many commits have been looked at.
 	Progress func(commits uint64)
 }
@@ -86,9 +86,6 @@ func (p *Projector) Fsck(ctx context.Context, config FsckConfig) (*Report, error
 		return c.report, nil // what follows compares with a log that could not be read to its end
 	}
 	c.checkPatience()
-	if err := c.checkErased(); err != nil {
-		return nil, fmt.Errorf("checking the vault: %w", err)
-	}
 	if err := c.checkSerials(ctx); err != nil {
 		return nil, fmt.Errorf("checking the serials: %w", err)
 	}
@@ -120,7 +117,6 @@ type check struct {
 	logged      tally
 	newest      int64 // of all recorded times
 	owed        []owed
-	erased      []erased
 }
 
 func damaged(err error) bool {
@@ -131,7 +127,9 @@ func damaged(err error) bool {
 func (c *check) scan(ctx context.Context) (whole bool, err error) {
 	err = c.p.Log.Scan(ctx, nil, func(r eventlog.Record, err error) error {
 		if r.Stream != c.stream {
-			c.finishStream()
+			if err := c.finishStream(ctx); err != nil {
+				return err
+			}
 			c.stream = r.Stream
 		}
 		c.take(r, err)
@@ -144,7 +142,9 @@ func (c *check) scan(ctx context.Context) (whole bool, err error) {
 		c.report.add("log", nextRestore, "%v", err)
 		return false, nil
 	}
-	c.finishStream()
+	if err == nil {
+		err = c.finishStream(ctx)
+	}
 	return err == nil, err
 }
 
@@ -164,7 +164,7 @@ func (c *check) aggregateOf(r eventlog.Record) *aggregate {
 }
 
 // finishStream judges the aggregates of the stream read, which no later stream holds, and forgets them.
-func (c *check) finishStream() {
+func (c *check) finishStream(ctx context.Context) error {
 	for _, a := range c.aggregates {
 		c.finish(a)
 		c.logged.addAll(&a.place)
@@ -173,5 +173,7 @@ func (c *check) finishStream() {
 			c.compareFound(held)
 		}
 	}
+	err := c.checkKeys(ctx)
 	clear(c.aggregates)
+	return err
 }

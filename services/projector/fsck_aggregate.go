@@ -11,6 +11,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
+	"shomei/pkg/vault"
 )
 
 // aggregate is one history on its way through a check.
@@ -27,6 +28,8 @@ type aggregate struct {
 	told     map[string]int8
 	// destroyed counts the keys of each record class that were destroyed by order.
 	destroyed map[string]uint32
+	// keys is how the vault must stand to each key of the person.
+	keys map[vault.Key]vault.Status
 }
 
 // take checks one record against what came before it on its aggregate.
@@ -179,6 +182,9 @@ var inForce = []events.CertificateStatus{
 
 // account keeps the books of what falls due and what becomes of it, without asking the fold.
 func (c *check) account(a *aggregate, e *events.Event, where string) {
+	if a.kind == events.KindSubscriber {
+		a.wantSealed(e)
+	}
 	if serial := spent(e); serial != 0 {
 		c.serials = append(c.serials, serial)
 	}

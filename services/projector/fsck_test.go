@@ -2,6 +2,7 @@ package projector_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/ca"
 	"shomei/pkg/eventlog"
+	"shomei/pkg/vault"
 	"shomei/services/projector"
 )
 
@@ -317,9 +319,13 @@ func TestAKeyThatCameBackIsFound(t *testing.T) {
 	w.update(events.KindSubscriber, "gamma", &events.KeyDestroyed{RecordClass: "contact"})
 	asked := 0
 	for _, held := range []bool{false, true} {
-		report, err := w.projector.Fsck(t.Context(), projector.FsckConfig{Now: w.now, Holds: func(subscriber, class string, version uint32) (bool, error) {
+		report, err := w.projector.Fsck(t.Context(), projector.FsckConfig{Now: w.now, Keys: func(_ context.Context, keys []vault.Key) ([]vault.Status, error) {
 			asked++
-			return held && subscriber == "gamma" && class == "contact" && version == 1, nil
+			statuses := slices.Repeat([]vault.Status{vault.Erased}, len(keys))
+			if i := slices.Index(keys, vault.Key{Person: "gamma", Class: "contact", Version: 1}); held && i >= 0 {
+				statuses[i] = vault.Held
+			}
+			return statuses, nil
 		}})
 		if err != nil {
 			t.Fatal(err)

@@ -82,7 +82,7 @@ func (r *RA) Handle(ctx context.Context, received counterlink.Received) error {
 	}
 	crashDecided.Hit()
 	var unfit *unfitError
-	if errors.As(err, &unfit) || eventlog.Unreadable(err) || errors.Is(err, vault.ErrErased) {
+	if errors.As(err, &unfit) || eventlog.Unreadable(err) || errors.Is(err, vault.ErrErased) || errors.Is(err, vault.ErrMissing) {
 		return Quarantine(ctx, r.Log, counterlink.Quarantined{
 			ID: hex.EncodeToString(events.Hash(received.Signed)), Counter: received.Claim.Counter, Number: received.Claim.Number, Signed: received.Signed, Why: err,
 		})

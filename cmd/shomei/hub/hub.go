@@ -86,7 +86,7 @@ type Hub struct {
 	Expiry    *expiry.Expiry
 	Links     *counterlink.Hub
 	// AskVault, when set, is asked by Fsck instead of Vault, which another process may hold.
-	AskVault func(subscriber, class string, version uint32) (bool, error)
+	AskVault func(context.Context, []vault.Key) ([]vault.Status, error)
 
 	// still: nothing happens by itself, and nothing is promised to anybody (StartStill).
 	still    bool
@@ -162,7 +162,7 @@ func (h *Hub) start(ctx context.Context) error {
 		{"engine", h.startEngine},
 		{"NATS", h.startServer},
 		{"log", h.openLog},
-		{"vault", h.openVault},
+		{"vault", h.makeVault},
 		{"erasures", h.catchUpErasures},
 		{"tables", h.openWarehouse},
 		{"mail", h.startMail},
@@ -301,14 +301,6 @@ func (h *Hub) logWith(ctx context.Context, c eventlog.Config) (*eventlog.Log, er
 		h.atEnd(log.Close)
 	}
 	return log, err
-}
-
-func (h *Hub) openVault(context.Context) (err error) {
-	h.Vault, err = vault.Open(vault.Config{Dir: h.path("vault"), MasterKey: h.path("keys", "master.key"), Logger: h.Logger})
-	if err == nil {
-		h.atEnd(h.Vault.Close)
-	}
-	return err
 }
 
 // catchUpErasures brings the vault, which may be an old copy, to what the log orders, before anything uses its keys.

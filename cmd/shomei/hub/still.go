@@ -40,7 +40,7 @@ func StartStill(ctx context.Context, c Config) (*Hub, error) {
 		{"engine", h.startEngine},
 		{"NATS", h.startServer},
 		{"log", h.openLog},
-		{"vault", h.openVault},
+		{"vault", h.makeVault},
 		{"erasures", h.catchUpErasures},
 		{"tables", h.openWarehouse},
 		{"counters", h.openCounters},
