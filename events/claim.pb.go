@@ -538,9 +538,11 @@ func (*Claim_CertificatesTold) isClaim_Fact() {}
 
 // Personal is what sealed holds.
 type Personal struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Record        *ResidentRecord        `protobuf:"bytes,1,opt,name=record,proto3" json:"record,omitempty"`
-	Contact       *Contact               `protobuf:"bytes,2,opt,name=contact,proto3" json:"contact,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Record  *ResidentRecord        `protobuf:"bytes,1,opt,name=record,proto3" json:"record,omitempty"`
+	Contact *Contact               `protobuf:"bytes,2,opt,name=contact,proto3" json:"contact,omitempty"`
+	// certificates of CertificatesTold, in its order: what their authority has signed is the proof.
+	Certificates  [][]byte `protobuf:"bytes,90,rep,name=certificates,proto3" json:"certificates,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -585,6 +587,13 @@ func (x *Personal) GetRecord() *ResidentRecord {
 func (x *Personal) GetContact() *Contact {
 	if x != nil {
 		return x.Contact
+	}
+	return nil
+}
+
+func (x *Personal) GetCertificates() [][]byte {
+	if x != nil {
+		return x.Certificates
 	}
 	return nil
 }
@@ -1978,7 +1987,7 @@ func (x *PhoneInstalled) GetCertificatesSha256() [][]byte {
 }
 
 // CertificatesTold: what this counter was given for cards and smartphones, as its journal says. It tells after its hub
-// turned out to be an older copy, so that certificates issued since are found.
+// turned out to be an older copy, so that certificates issued since are found. The certificates themselves are sealed.
 type CertificatesTold struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Certificates  []*CertificateFound    `protobuf:"bytes,1,rep,name=certificates,proto3" json:"certificates,omitempty"`
@@ -3055,10 +3064,11 @@ const file_claim_proto_rawDesc = "" +
 	"\x1aphone_application_received\x18, \x01(\v2'.shomei.events.PhoneApplicationReceivedH\x00R\x18phoneApplicationReceived\x12H\n" +
 	"\x0fphone_installed\x18- \x01(\v2\x1d.shomei.events.PhoneInstalledH\x00R\x0ephoneInstalled\x12N\n" +
 	"\x11certificates_told\x18A \x01(\v2\x1f.shomei.events.CertificatesToldH\x00R\x10certificatesToldB\x06\n" +
-	"\x04fact\"s\n" +
+	"\x04fact\"\x97\x01\n" +
 	"\bPersonal\x125\n" +
 	"\x06record\x18\x01 \x01(\v2\x1d.shomei.events.ResidentRecordR\x06record\x120\n" +
-	"\acontact\x18\x02 \x01(\v2\x16.shomei.events.ContactR\acontact\"\x8a\x03\n" +
+	"\acontact\x18\x02 \x01(\v2\x16.shomei.events.ContactR\acontact\x12\"\n" +
+	"\fcertificates\x18Z \x03(\fR\fcertificates\"\x8a\x03\n" +
 	"\x0eResidentRecord\x12#\n" +
 	"\rresident_code\x18\x01 \x01(\tR\fresidentCode\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +

@@ -211,7 +211,8 @@ func (c *Counter) tell(p *procedure) {
 	}
 }
 
-func (c *Counter) linkChanged(counterlink.LinkState) {
+func (c *Counter) linkChanged(state counterlink.LinkState) {
+	c.afterMismatch(state)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, w := range c.watchers {

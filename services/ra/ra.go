@@ -158,6 +158,9 @@ func (a *attempt) decide(ctx context.Context) error {
 		return unfit("the personal part does not open: %v", err)
 	}
 	a.personal = personal
+	if told := a.claim.GetCertificatesTold(); told != nil {
+		return a.told(ctx, told)
+	}
 	if err := a.attribute(ctx); err != nil {
 		return err
 	}

@@ -77,6 +77,11 @@ func (c *Client) Report(ctx context.Context, r hub.Report) (hub.Reported, error)
 	return out, err
 }
 
+// RevokeFound has a certificate revoked that the log never issued.
+func (c *Client) RevokeFound(ctx context.Context, authority string, r hub.FoundRevocation) error {
+	return send(ctx, c, "/authorities/"+url.PathEscape(authority)+"/revoke", r, &Outcome{})
+}
+
 // Erase orders an erasure.
 func (c *Client) Erase(ctx context.Context, subscriber string, e hub.Erasure) (hub.Erased, error) {
 	var out hub.Erased

@@ -56,6 +56,9 @@ func Handler(h *hub.Hub) http.Handler {
 	mux.HandleFunc("POST /counters/{counter}/adopt", order(h, func(ctx context.Context, o hub.Operator, r *http.Request, what hub.Adoption) (Outcome, error) {
 		return Outcome{true}, o.Adopt(ctx, r.PathValue("counter"), what)
 	}))
+	mux.HandleFunc("POST /authorities/{authority}/revoke", order(h, func(ctx context.Context, o hub.Operator, r *http.Request, what hub.FoundRevocation) (Outcome, error) {
+		return Outcome{true}, o.RevokeFound(ctx, r.PathValue("authority"), what)
+	}))
 	mux.HandleFunc("POST /reports", order(h, func(ctx context.Context, o hub.Operator, _ *http.Request, what hub.Report) (hub.Reported, error) {
 		return o.Report(ctx, what)
 	}))

@@ -389,6 +389,9 @@ func (h *Hub) startServices(ctx context.Context) error {
 		Switches: h.Switches, Clock: h.Clock.Now, Logger: h.Logger, Retry: time.Second, Handled: h.progress.note("notifier"),
 	}}
 	h.Projector = projector.New(projector.Config{Log: h.Log, Warehouse: h.Warehouse, Logger: h.Logger})
+	if err := h.compareTables(ctx); err != nil {
+		return err
+	}
 	run, cancel := context.WithCancel(context.Background())
 	h.cancel = cancel
 	h.running, run = errgroup.WithContext(run)
