@@ -120,6 +120,8 @@ func restored(t *testing.T, kept string) {
 	c.restore(t, folder, kept)
 	c.start()
 	k.start()
+	poll(t, "the counter to notice", func() bool { return strings.Contains(string(k.tail()), "the counter needs a person") }, func() string { return string(k.tail()) })
+	k.restart()                    // what it has to tell outlives its process
 	c.order("POST", "/adopt", nil) // once hub and counter have found that they differ
 	poll(t, "the lost certificates to be found", func() bool {
 		var open []string
