@@ -124,6 +124,7 @@ type Claim struct {
 	//	*Claim_ConfirmationFailed
 	//	*Claim_PhoneApplicationReceived
 	//	*Claim_PhoneInstalled
+	//	*Claim_CertificatesTold
 	Fact          isClaim_Fact `protobuf_oneof:"fact"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -429,6 +430,15 @@ func (x *Claim) GetPhoneInstalled() *PhoneInstalled {
 	return nil
 }
 
+func (x *Claim) GetCertificatesTold() *CertificatesTold {
+	if x != nil {
+		if x, ok := x.Fact.(*Claim_CertificatesTold); ok {
+			return x.CertificatesTold
+		}
+	}
+	return nil
+}
+
 type isClaim_Fact interface {
 	isClaim_Fact()
 }
@@ -497,6 +507,10 @@ type Claim_PhoneInstalled struct {
 	PhoneInstalled *PhoneInstalled `protobuf:"bytes,45,opt,name=phone_installed,json=phoneInstalled,proto3,oneof"`
 }
 
+type Claim_CertificatesTold struct {
+	CertificatesTold *CertificatesTold `protobuf:"bytes,65,opt,name=certificates_told,json=certificatesTold,proto3,oneof"`
+}
+
 func (*Claim_ApplicationReceived) isClaim_Fact() {}
 
 func (*Claim_KeysGenerated) isClaim_Fact() {}
@@ -528,6 +542,8 @@ func (*Claim_ConfirmationFailed) isClaim_Fact() {}
 func (*Claim_PhoneApplicationReceived) isClaim_Fact() {}
 
 func (*Claim_PhoneInstalled) isClaim_Fact() {}
+
+func (*Claim_CertificatesTold) isClaim_Fact() {}
 
 // LinkTime is evidence of the time that does not rest on a clock which people set.
 type LinkTime struct {
@@ -595,9 +611,11 @@ func (x *LinkTime) GetRestarted() bool {
 
 // Personal is what sealed holds.
 type Personal struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Record        *ResidentRecord        `protobuf:"bytes,1,opt,name=record,proto3" json:"record,omitempty"`
-	Contact       *Contact               `protobuf:"bytes,2,opt,name=contact,proto3" json:"contact,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Record  *ResidentRecord        `protobuf:"bytes,1,opt,name=record,proto3" json:"record,omitempty"`
+	Contact *Contact               `protobuf:"bytes,2,opt,name=contact,proto3" json:"contact,omitempty"`
+	// certificates of CertificatesTold, in its order: what their authority has signed is the proof.
+	Certificates  [][]byte `protobuf:"bytes,90,rep,name=certificates,proto3" json:"certificates,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -642,6 +660,13 @@ func (x *Personal) GetRecord() *ResidentRecord {
 func (x *Personal) GetContact() *Contact {
 	if x != nil {
 		return x.Contact
+	}
+	return nil
+}
+
+func (x *Personal) GetCertificates() [][]byte {
+	if x != nil {
+		return x.Certificates
 	}
 	return nil
 }
@@ -2034,6 +2059,52 @@ func (x *PhoneInstalled) GetCertificatesSha256() [][]byte {
 	return nil
 }
 
+// CertificatesTold: what this counter was given for cards and smartphones, as its journal says. It tells after its hub
+// turned out to be an older copy, so that certificates issued since are found. The certificates themselves are sealed.
+type CertificatesTold struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Certificates  []*CertificateFound    `protobuf:"bytes,1,rep,name=certificates,proto3" json:"certificates,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CertificatesTold) Reset() {
+	*x = CertificatesTold{}
+	mi := &file_claim_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CertificatesTold) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CertificatesTold) ProtoMessage() {}
+
+func (x *CertificatesTold) ProtoReflect() protoreflect.Message {
+	mi := &file_claim_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CertificatesTold.ProtoReflect.Descriptor instead.
+func (*CertificatesTold) Descriptor() ([]byte, []int) {
+	return file_claim_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *CertificatesTold) GetCertificates() []*CertificateFound {
+	if x != nil {
+		return x.Certificates
+	}
+	return nil
+}
+
 // Downlink is one message on shomei.command.<counter>, sealed to the counter's key and signed by the hub.
 type Downlink struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2060,7 +2131,7 @@ type Downlink struct {
 
 func (x *Downlink) Reset() {
 	*x = Downlink{}
-	mi := &file_claim_proto_msgTypes[24]
+	mi := &file_claim_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2072,7 +2143,7 @@ func (x *Downlink) String() string {
 func (*Downlink) ProtoMessage() {}
 
 func (x *Downlink) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[24]
+	mi := &file_claim_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2085,7 +2156,7 @@ func (x *Downlink) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Downlink.ProtoReflect.Descriptor instead.
 func (*Downlink) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{24}
+	return file_claim_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Downlink) GetId() string {
@@ -2244,7 +2315,7 @@ type SealedDownlink struct {
 
 func (x *SealedDownlink) Reset() {
 	*x = SealedDownlink{}
-	mi := &file_claim_proto_msgTypes[25]
+	mi := &file_claim_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2256,7 +2327,7 @@ func (x *SealedDownlink) String() string {
 func (*SealedDownlink) ProtoMessage() {}
 
 func (x *SealedDownlink) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[25]
+	mi := &file_claim_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2269,7 +2340,7 @@ func (x *SealedDownlink) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealedDownlink.ProtoReflect.Descriptor instead.
 func (*SealedDownlink) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{25}
+	return file_claim_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SealedDownlink) GetSealed() []byte {
@@ -2325,7 +2396,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_claim_proto_msgTypes[26]
+	mi := &file_claim_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2337,7 +2408,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[26]
+	mi := &file_claim_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2350,7 +2421,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{26}
+	return file_claim_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Answer) GetClaim() string {
@@ -2496,7 +2567,7 @@ type Ending struct {
 
 func (x *Ending) Reset() {
 	*x = Ending{}
-	mi := &file_claim_proto_msgTypes[27]
+	mi := &file_claim_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2508,7 +2579,7 @@ func (x *Ending) String() string {
 func (*Ending) ProtoMessage() {}
 
 func (x *Ending) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[27]
+	mi := &file_claim_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2521,7 +2592,7 @@ func (x *Ending) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ending.ProtoReflect.Descriptor instead.
 func (*Ending) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{27}
+	return file_claim_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Ending) GetSerial() uint64 {
@@ -2584,7 +2655,7 @@ type InstallCertificates struct {
 
 func (x *InstallCertificates) Reset() {
 	*x = InstallCertificates{}
-	mi := &file_claim_proto_msgTypes[28]
+	mi := &file_claim_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2596,7 +2667,7 @@ func (x *InstallCertificates) String() string {
 func (*InstallCertificates) ProtoMessage() {}
 
 func (x *InstallCertificates) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[28]
+	mi := &file_claim_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2609,7 +2680,7 @@ func (x *InstallCertificates) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InstallCertificates.ProtoReflect.Descriptor instead.
 func (*InstallCertificates) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{28}
+	return file_claim_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *InstallCertificates) GetDevice() string {
@@ -2642,7 +2713,7 @@ type CertificateState struct {
 
 func (x *CertificateState) Reset() {
 	*x = CertificateState{}
-	mi := &file_claim_proto_msgTypes[29]
+	mi := &file_claim_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2654,7 +2725,7 @@ func (x *CertificateState) String() string {
 func (*CertificateState) ProtoMessage() {}
 
 func (x *CertificateState) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[29]
+	mi := &file_claim_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2667,7 +2738,7 @@ func (x *CertificateState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertificateState.ProtoReflect.Descriptor instead.
 func (*CertificateState) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{29}
+	return file_claim_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *CertificateState) GetSerial() uint64 {
@@ -2732,7 +2803,7 @@ type GenerateKeys struct {
 
 func (x *GenerateKeys) Reset() {
 	*x = GenerateKeys{}
-	mi := &file_claim_proto_msgTypes[30]
+	mi := &file_claim_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2744,7 +2815,7 @@ func (x *GenerateKeys) String() string {
 func (*GenerateKeys) ProtoMessage() {}
 
 func (x *GenerateKeys) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[30]
+	mi := &file_claim_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2757,7 +2828,7 @@ func (x *GenerateKeys) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GenerateKeys.ProtoReflect.Descriptor instead.
 func (*GenerateKeys) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{30}
+	return file_claim_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *GenerateKeys) GetCard() string {
@@ -2806,7 +2877,7 @@ type WriteCertificates struct {
 
 func (x *WriteCertificates) Reset() {
 	*x = WriteCertificates{}
-	mi := &file_claim_proto_msgTypes[31]
+	mi := &file_claim_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2818,7 +2889,7 @@ func (x *WriteCertificates) String() string {
 func (*WriteCertificates) ProtoMessage() {}
 
 func (x *WriteCertificates) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[31]
+	mi := &file_claim_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2831,7 +2902,7 @@ func (x *WriteCertificates) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteCertificates.ProtoReflect.Descriptor instead.
 func (*WriteCertificates) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{31}
+	return file_claim_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *WriteCertificates) GetCard() string {
@@ -2867,7 +2938,7 @@ type CertificateToWrite struct {
 
 func (x *CertificateToWrite) Reset() {
 	*x = CertificateToWrite{}
-	mi := &file_claim_proto_msgTypes[32]
+	mi := &file_claim_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2879,7 +2950,7 @@ func (x *CertificateToWrite) String() string {
 func (*CertificateToWrite) ProtoMessage() {}
 
 func (x *CertificateToWrite) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[32]
+	mi := &file_claim_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2892,7 +2963,7 @@ func (x *CertificateToWrite) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertificateToWrite.ProtoReflect.Descriptor instead.
 func (*CertificateToWrite) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{32}
+	return file_claim_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *CertificateToWrite) GetSerial() uint64 {
@@ -2934,7 +3005,7 @@ type UnblockPins struct {
 
 func (x *UnblockPins) Reset() {
 	*x = UnblockPins{}
-	mi := &file_claim_proto_msgTypes[33]
+	mi := &file_claim_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2946,7 +3017,7 @@ func (x *UnblockPins) String() string {
 func (*UnblockPins) ProtoMessage() {}
 
 func (x *UnblockPins) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[33]
+	mi := &file_claim_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2959,7 +3030,7 @@ func (x *UnblockPins) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnblockPins.ProtoReflect.Descriptor instead.
 func (*UnblockPins) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{33}
+	return file_claim_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *UnblockPins) GetCard() string {
@@ -2992,7 +3063,7 @@ type RetireCard struct {
 
 func (x *RetireCard) Reset() {
 	*x = RetireCard{}
-	mi := &file_claim_proto_msgTypes[34]
+	mi := &file_claim_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3004,7 +3075,7 @@ func (x *RetireCard) String() string {
 func (*RetireCard) ProtoMessage() {}
 
 func (x *RetireCard) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[34]
+	mi := &file_claim_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3017,7 +3088,7 @@ func (x *RetireCard) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetireCard.ProtoReflect.Descriptor instead.
 func (*RetireCard) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{34}
+	return file_claim_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *RetireCard) GetCard() string {
@@ -3031,10 +3102,10 @@ var File_claim_proto protoreflect.FileDescriptor
 
 const file_claim_proto_rawDesc = "" +
 	"\n" +
-	"\vclaim.proto\x12\rshomei.events\x1a\x10subscriber.proto\x1a\vterms.proto\"A\n" +
+	"\vclaim.proto\x12\rshomei.events\x1a\x0fauthority.proto\x1a\x10subscriber.proto\x1a\vterms.proto\"A\n" +
 	"\vSignedClaim\x12\x14\n" +
 	"\x05claim\x18\x01 \x01(\fR\x05claim\x12\x1c\n" +
-	"\tsignature\x18\x02 \x01(\fR\tsignature\"\xe6\r\n" +
+	"\tsignature\x18\x02 \x01(\fR\tsignature\"\xb6\x0e\n" +
 	"\x05Claim\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\acounter\x18\x02 \x01(\tR\acounter\x12\x16\n" +
@@ -3074,16 +3145,18 @@ const file_claim_proto_rawDesc = "" +
 	"\x13application_dropped\x18* \x01(\v2!.shomei.events.ApplicationDroppedH\x00R\x12applicationDropped\x12T\n" +
 	"\x13confirmation_failed\x18+ \x01(\v2!.shomei.events.ConfirmationFailedH\x00R\x12confirmationFailed\x12g\n" +
 	"\x1aphone_application_received\x18, \x01(\v2'.shomei.events.PhoneApplicationReceivedH\x00R\x18phoneApplicationReceived\x12H\n" +
-	"\x0fphone_installed\x18- \x01(\v2\x1d.shomei.events.PhoneInstalledH\x00R\x0ephoneInstalledB\x06\n" +
+	"\x0fphone_installed\x18- \x01(\v2\x1d.shomei.events.PhoneInstalledH\x00R\x0ephoneInstalled\x12N\n" +
+	"\x11certificates_told\x18A \x01(\v2\x1f.shomei.events.CertificatesToldH\x00R\x10certificatesToldB\x06\n" +
 	"\x04fact\"^\n" +
 	"\bLinkTime\x12\x15\n" +
 	"\x06hub_ms\x18\x01 \x01(\x03R\x05hubMs\x12\x1d\n" +
 	"\n" +
 	"elapsed_ms\x18\x02 \x01(\x03R\telapsedMs\x12\x1c\n" +
-	"\trestarted\x18\x03 \x01(\bR\trestarted\"s\n" +
+	"\trestarted\x18\x03 \x01(\bR\trestarted\"\x97\x01\n" +
 	"\bPersonal\x125\n" +
 	"\x06record\x18\x01 \x01(\v2\x1d.shomei.events.ResidentRecordR\x06record\x120\n" +
-	"\acontact\x18\x02 \x01(\v2\x16.shomei.events.ContactR\acontact\"\x8a\x03\n" +
+	"\acontact\x18\x02 \x01(\v2\x16.shomei.events.ContactR\acontact\x12\"\n" +
+	"\fcertificates\x18Z \x03(\fR\fcertificates\"\x8a\x03\n" +
 	"\x0eResidentRecord\x12#\n" +
 	"\rresident_code\x18\x01 \x01(\tR\fresidentCode\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
@@ -3214,7 +3287,9 @@ const file_claim_proto_rawDesc = "" +
 	"obligation\x12\x16\n" +
 	"\x06device\x18\x02 \x01(\tR\x06device\x12\x18\n" +
 	"\aserials\x18\x03 \x03(\x04R\aserials\x12/\n" +
-	"\x13certificates_sha256\x18\x04 \x03(\fR\x12certificatesSha256\"\xd8\x04\n" +
+	"\x13certificates_sha256\x18\x04 \x03(\fR\x12certificatesSha256\"W\n" +
+	"\x10CertificatesTold\x12C\n" +
+	"\fcertificates\x18\x01 \x03(\v2\x1f.shomei.events.CertificateFoundR\fcertificates\"\xd8\x04\n" +
 	"\bDownlink\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\acounter\x18\x02 \x01(\tR\acounter\x12\x1c\n" +
@@ -3313,7 +3388,7 @@ func file_claim_proto_rawDescGZIP() []byte {
 	return file_claim_proto_rawDescData
 }
 
-var file_claim_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
+var file_claim_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
 var file_claim_proto_goTypes = []any{
 	(*SignedClaim)(nil),              // 0: shomei.events.SignedClaim
 	(*Claim)(nil),                    // 1: shomei.events.Claim
@@ -3339,33 +3414,35 @@ var file_claim_proto_goTypes = []any{
 	(*PhoneApplicationReceived)(nil), // 21: shomei.events.PhoneApplicationReceived
 	(*PhoneApplication)(nil),         // 22: shomei.events.PhoneApplication
 	(*PhoneInstalled)(nil),           // 23: shomei.events.PhoneInstalled
-	(*Downlink)(nil),                 // 24: shomei.events.Downlink
-	(*SealedDownlink)(nil),           // 25: shomei.events.SealedDownlink
-	(*Answer)(nil),                   // 26: shomei.events.Answer
-	(*Ending)(nil),                   // 27: shomei.events.Ending
-	(*InstallCertificates)(nil),      // 28: shomei.events.InstallCertificates
-	(*CertificateState)(nil),         // 29: shomei.events.CertificateState
-	(*GenerateKeys)(nil),             // 30: shomei.events.GenerateKeys
-	(*WriteCertificates)(nil),        // 31: shomei.events.WriteCertificates
-	(*CertificateToWrite)(nil),       // 32: shomei.events.CertificateToWrite
-	(*UnblockPins)(nil),              // 33: shomei.events.UnblockPins
-	(*RetireCard)(nil),               // 34: shomei.events.RetireCard
-	(Operation)(0),                   // 35: shomei.events.Operation
-	(Channel)(0),                     // 36: shomei.events.Channel
-	(CertificateKind)(0),             // 37: shomei.events.CertificateKind
-	(CardKind)(0),                    // 38: shomei.events.CardKind
-	(PinKind)(0),                     // 39: shomei.events.PinKind
-	(RecordChange)(0),                // 40: shomei.events.RecordChange
-	(RevocationReason)(0),            // 41: shomei.events.RevocationReason
-	(PhonePlatform)(0),               // 42: shomei.events.PhonePlatform
-	(*FeeItem)(nil),                  // 43: shomei.events.FeeItem
-	(*PlannedCertificate)(nil),       // 44: shomei.events.PlannedCertificate
-	(*Candidate)(nil),                // 45: shomei.events.Candidate
-	(*DeadlineSet)(nil),              // 46: shomei.events.DeadlineSet
-	(*HeldReceipt)(nil),              // 47: shomei.events.HeldReceipt
-	(CertificateStatus)(0),           // 48: shomei.events.CertificateStatus
-	(CardStatus)(0),                  // 49: shomei.events.CardStatus
-	(Regime)(0),                      // 50: shomei.events.Regime
+	(*CertificatesTold)(nil),         // 24: shomei.events.CertificatesTold
+	(*Downlink)(nil),                 // 25: shomei.events.Downlink
+	(*SealedDownlink)(nil),           // 26: shomei.events.SealedDownlink
+	(*Answer)(nil),                   // 27: shomei.events.Answer
+	(*Ending)(nil),                   // 28: shomei.events.Ending
+	(*InstallCertificates)(nil),      // 29: shomei.events.InstallCertificates
+	(*CertificateState)(nil),         // 30: shomei.events.CertificateState
+	(*GenerateKeys)(nil),             // 31: shomei.events.GenerateKeys
+	(*WriteCertificates)(nil),        // 32: shomei.events.WriteCertificates
+	(*CertificateToWrite)(nil),       // 33: shomei.events.CertificateToWrite
+	(*UnblockPins)(nil),              // 34: shomei.events.UnblockPins
+	(*RetireCard)(nil),               // 35: shomei.events.RetireCard
+	(Operation)(0),                   // 36: shomei.events.Operation
+	(Channel)(0),                     // 37: shomei.events.Channel
+	(CertificateKind)(0),             // 38: shomei.events.CertificateKind
+	(CardKind)(0),                    // 39: shomei.events.CardKind
+	(PinKind)(0),                     // 40: shomei.events.PinKind
+	(RecordChange)(0),                // 41: shomei.events.RecordChange
+	(RevocationReason)(0),            // 42: shomei.events.RevocationReason
+	(PhonePlatform)(0),               // 43: shomei.events.PhonePlatform
+	(*CertificateFound)(nil),         // 44: shomei.events.CertificateFound
+	(*FeeItem)(nil),                  // 45: shomei.events.FeeItem
+	(*PlannedCertificate)(nil),       // 46: shomei.events.PlannedCertificate
+	(*Candidate)(nil),                // 47: shomei.events.Candidate
+	(*DeadlineSet)(nil),              // 48: shomei.events.DeadlineSet
+	(*HeldReceipt)(nil),              // 49: shomei.events.HeldReceipt
+	(CertificateStatus)(0),           // 50: shomei.events.CertificateStatus
+	(CardStatus)(0),                  // 51: shomei.events.CardStatus
+	(Regime)(0),                      // 52: shomei.events.Regime
 }
 var file_claim_proto_depIdxs = []int32{
 	2,  // 0: shomei.events.Claim.link_time:type_name -> shomei.events.LinkTime
@@ -3385,57 +3462,59 @@ var file_claim_proto_depIdxs = []int32{
 	20, // 14: shomei.events.Claim.confirmation_failed:type_name -> shomei.events.ConfirmationFailed
 	21, // 15: shomei.events.Claim.phone_application_received:type_name -> shomei.events.PhoneApplicationReceived
 	23, // 16: shomei.events.Claim.phone_installed:type_name -> shomei.events.PhoneInstalled
-	4,  // 17: shomei.events.Personal.record:type_name -> shomei.events.ResidentRecord
-	5,  // 18: shomei.events.Personal.contact:type_name -> shomei.events.Contact
-	35, // 19: shomei.events.ApplicationReceived.operation:type_name -> shomei.events.Operation
-	36, // 20: shomei.events.ApplicationReceived.channel:type_name -> shomei.events.Channel
-	37, // 21: shomei.events.ApplicationReceived.kinds:type_name -> shomei.events.CertificateKind
-	38, // 22: shomei.events.ApplicationReceived.card_kind:type_name -> shomei.events.CardKind
-	39, // 23: shomei.events.ApplicationReceived.pins:type_name -> shomei.events.PinKind
-	8,  // 24: shomei.events.KeysGenerated.keys:type_name -> shomei.events.KeyRequest
-	37, // 25: shomei.events.KeyRequest.kind:type_name -> shomei.events.CertificateKind
-	39, // 26: shomei.events.PinsUnblocked.pins:type_name -> shomei.events.PinKind
-	40, // 27: shomei.events.RecordChangeNotified.change:type_name -> shomei.events.RecordChange
-	41, // 28: shomei.events.AuthorityOrder.reason:type_name -> shomei.events.RevocationReason
-	39, // 29: shomei.events.PinsBlocked.pins:type_name -> shomei.events.PinKind
-	35, // 30: shomei.events.PhoneApplication.operation:type_name -> shomei.events.Operation
-	42, // 31: shomei.events.PhoneApplication.platform:type_name -> shomei.events.PhonePlatform
-	8,  // 32: shomei.events.PhoneApplication.keys:type_name -> shomei.events.KeyRequest
-	26, // 33: shomei.events.Downlink.answer:type_name -> shomei.events.Answer
-	30, // 34: shomei.events.Downlink.generate_keys:type_name -> shomei.events.GenerateKeys
-	31, // 35: shomei.events.Downlink.write_certificates:type_name -> shomei.events.WriteCertificates
-	33, // 36: shomei.events.Downlink.unblock_pins:type_name -> shomei.events.UnblockPins
-	34, // 37: shomei.events.Downlink.retire_card:type_name -> shomei.events.RetireCard
-	28, // 38: shomei.events.Downlink.install_certificates:type_name -> shomei.events.InstallCertificates
-	43, // 39: shomei.events.Answer.fee:type_name -> shomei.events.FeeItem
-	44, // 40: shomei.events.Answer.planned:type_name -> shomei.events.PlannedCertificate
-	35, // 41: shomei.events.Answer.alternative:type_name -> shomei.events.Operation
-	44, // 42: shomei.events.Answer.alternative_planned:type_name -> shomei.events.PlannedCertificate
-	29, // 43: shomei.events.Answer.certificates:type_name -> shomei.events.CertificateState
-	45, // 44: shomei.events.Answer.card_candidates:type_name -> shomei.events.Candidate
-	27, // 45: shomei.events.Answer.endings:type_name -> shomei.events.Ending
-	46, // 46: shomei.events.Answer.deadlines:type_name -> shomei.events.DeadlineSet
-	29, // 47: shomei.events.Answer.phone_certificates:type_name -> shomei.events.CertificateState
-	47, // 48: shomei.events.Answer.held:type_name -> shomei.events.HeldReceipt
-	37, // 49: shomei.events.Ending.kind:type_name -> shomei.events.CertificateKind
-	48, // 50: shomei.events.Ending.status:type_name -> shomei.events.CertificateStatus
-	49, // 51: shomei.events.Ending.card_status:type_name -> shomei.events.CardStatus
-	32, // 52: shomei.events.InstallCertificates.certificates:type_name -> shomei.events.CertificateToWrite
-	37, // 53: shomei.events.CertificateState.kind:type_name -> shomei.events.CertificateKind
-	50, // 54: shomei.events.CertificateState.regime:type_name -> shomei.events.Regime
-	48, // 55: shomei.events.CertificateState.status:type_name -> shomei.events.CertificateStatus
-	38, // 56: shomei.events.GenerateKeys.card_kind:type_name -> shomei.events.CardKind
-	50, // 57: shomei.events.GenerateKeys.regime:type_name -> shomei.events.Regime
-	37, // 58: shomei.events.GenerateKeys.kinds:type_name -> shomei.events.CertificateKind
-	32, // 59: shomei.events.WriteCertificates.certificates:type_name -> shomei.events.CertificateToWrite
-	37, // 60: shomei.events.CertificateToWrite.kind:type_name -> shomei.events.CertificateKind
-	39, // 61: shomei.events.UnblockPins.pins:type_name -> shomei.events.PinKind
-	50, // 62: shomei.events.UnblockPins.regime:type_name -> shomei.events.Regime
-	63, // [63:63] is the sub-list for method output_type
-	63, // [63:63] is the sub-list for method input_type
-	63, // [63:63] is the sub-list for extension type_name
-	63, // [63:63] is the sub-list for extension extendee
-	0,  // [0:63] is the sub-list for field type_name
+	24, // 17: shomei.events.Claim.certificates_told:type_name -> shomei.events.CertificatesTold
+	4,  // 18: shomei.events.Personal.record:type_name -> shomei.events.ResidentRecord
+	5,  // 19: shomei.events.Personal.contact:type_name -> shomei.events.Contact
+	36, // 20: shomei.events.ApplicationReceived.operation:type_name -> shomei.events.Operation
+	37, // 21: shomei.events.ApplicationReceived.channel:type_name -> shomei.events.Channel
+	38, // 22: shomei.events.ApplicationReceived.kinds:type_name -> shomei.events.CertificateKind
+	39, // 23: shomei.events.ApplicationReceived.card_kind:type_name -> shomei.events.CardKind
+	40, // 24: shomei.events.ApplicationReceived.pins:type_name -> shomei.events.PinKind
+	8,  // 25: shomei.events.KeysGenerated.keys:type_name -> shomei.events.KeyRequest
+	38, // 26: shomei.events.KeyRequest.kind:type_name -> shomei.events.CertificateKind
+	40, // 27: shomei.events.PinsUnblocked.pins:type_name -> shomei.events.PinKind
+	41, // 28: shomei.events.RecordChangeNotified.change:type_name -> shomei.events.RecordChange
+	42, // 29: shomei.events.AuthorityOrder.reason:type_name -> shomei.events.RevocationReason
+	40, // 30: shomei.events.PinsBlocked.pins:type_name -> shomei.events.PinKind
+	36, // 31: shomei.events.PhoneApplication.operation:type_name -> shomei.events.Operation
+	43, // 32: shomei.events.PhoneApplication.platform:type_name -> shomei.events.PhonePlatform
+	8,  // 33: shomei.events.PhoneApplication.keys:type_name -> shomei.events.KeyRequest
+	44, // 34: shomei.events.CertificatesTold.certificates:type_name -> shomei.events.CertificateFound
+	27, // 35: shomei.events.Downlink.answer:type_name -> shomei.events.Answer
+	31, // 36: shomei.events.Downlink.generate_keys:type_name -> shomei.events.GenerateKeys
+	32, // 37: shomei.events.Downlink.write_certificates:type_name -> shomei.events.WriteCertificates
+	34, // 38: shomei.events.Downlink.unblock_pins:type_name -> shomei.events.UnblockPins
+	35, // 39: shomei.events.Downlink.retire_card:type_name -> shomei.events.RetireCard
+	29, // 40: shomei.events.Downlink.install_certificates:type_name -> shomei.events.InstallCertificates
+	45, // 41: shomei.events.Answer.fee:type_name -> shomei.events.FeeItem
+	46, // 42: shomei.events.Answer.planned:type_name -> shomei.events.PlannedCertificate
+	36, // 43: shomei.events.Answer.alternative:type_name -> shomei.events.Operation
+	46, // 44: shomei.events.Answer.alternative_planned:type_name -> shomei.events.PlannedCertificate
+	30, // 45: shomei.events.Answer.certificates:type_name -> shomei.events.CertificateState
+	47, // 46: shomei.events.Answer.card_candidates:type_name -> shomei.events.Candidate
+	28, // 47: shomei.events.Answer.endings:type_name -> shomei.events.Ending
+	48, // 48: shomei.events.Answer.deadlines:type_name -> shomei.events.DeadlineSet
+	30, // 49: shomei.events.Answer.phone_certificates:type_name -> shomei.events.CertificateState
+	49, // 50: shomei.events.Answer.held:type_name -> shomei.events.HeldReceipt
+	38, // 51: shomei.events.Ending.kind:type_name -> shomei.events.CertificateKind
+	50, // 52: shomei.events.Ending.status:type_name -> shomei.events.CertificateStatus
+	51, // 53: shomei.events.Ending.card_status:type_name -> shomei.events.CardStatus
+	33, // 54: shomei.events.InstallCertificates.certificates:type_name -> shomei.events.CertificateToWrite
+	38, // 55: shomei.events.CertificateState.kind:type_name -> shomei.events.CertificateKind
+	52, // 56: shomei.events.CertificateState.regime:type_name -> shomei.events.Regime
+	50, // 57: shomei.events.CertificateState.status:type_name -> shomei.events.CertificateStatus
+	39, // 58: shomei.events.GenerateKeys.card_kind:type_name -> shomei.events.CardKind
+	52, // 59: shomei.events.GenerateKeys.regime:type_name -> shomei.events.Regime
+	38, // 60: shomei.events.GenerateKeys.kinds:type_name -> shomei.events.CertificateKind
+	33, // 61: shomei.events.WriteCertificates.certificates:type_name -> shomei.events.CertificateToWrite
+	38, // 62: shomei.events.CertificateToWrite.kind:type_name -> shomei.events.CertificateKind
+	40, // 63: shomei.events.UnblockPins.pins:type_name -> shomei.events.PinKind
+	52, // 64: shomei.events.UnblockPins.regime:type_name -> shomei.events.Regime
+	65, // [65:65] is the sub-list for method output_type
+	65, // [65:65] is the sub-list for method input_type
+	65, // [65:65] is the sub-list for extension type_name
+	65, // [65:65] is the sub-list for extension extendee
+	0,  // [0:65] is the sub-list for field type_name
 }
 
 func init() { file_claim_proto_init() }
@@ -3443,6 +3522,7 @@ func file_claim_proto_init() {
 	if File_claim_proto != nil {
 		return
 	}
+	file_authority_proto_init()
 	file_subscriber_proto_init()
 	file_terms_proto_init()
 	file_claim_proto_msgTypes[1].OneofWrappers = []any{
@@ -3462,8 +3542,9 @@ func file_claim_proto_init() {
 		(*Claim_ConfirmationFailed)(nil),
 		(*Claim_PhoneApplicationReceived)(nil),
 		(*Claim_PhoneInstalled)(nil),
+		(*Claim_CertificatesTold)(nil),
 	}
-	file_claim_proto_msgTypes[24].OneofWrappers = []any{
+	file_claim_proto_msgTypes[25].OneofWrappers = []any{
 		(*Downlink_Answer)(nil),
 		(*Downlink_GenerateKeys)(nil),
 		(*Downlink_WriteCertificates)(nil),
@@ -3477,7 +3558,7 @@ func file_claim_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_claim_proto_rawDesc), len(file_claim_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   35,
+			NumMessages:   36,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

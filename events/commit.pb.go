@@ -573,6 +573,10 @@ type Event struct {
 	//	*Event_CrlPublished
 	//	*Event_WriterEnrolled
 	//	*Event_WriterRetired
+	//	*Event_CertificateFound
+	//	*Event_RevocationFound
+	//	*Event_FoundCertificateRevoked
+	//	*Event_VaultRecorded
 	//	*Event_RecordOpened
 	//	*Event_FactQuarantined
 	//	*Event_QuarantineResolved
@@ -1239,6 +1243,42 @@ func (x *Event) GetWriterRetired() *WriterRetired {
 	return nil
 }
 
+func (x *Event) GetCertificateFound() *CertificateFound {
+	if x != nil {
+		if x, ok := x.Body.(*Event_CertificateFound); ok {
+			return x.CertificateFound
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetRevocationFound() *RevocationFound {
+	if x != nil {
+		if x, ok := x.Body.(*Event_RevocationFound); ok {
+			return x.RevocationFound
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetFoundCertificateRevoked() *FoundCertificateRevoked {
+	if x != nil {
+		if x, ok := x.Body.(*Event_FoundCertificateRevoked); ok {
+			return x.FoundCertificateRevoked
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetVaultRecorded() *VaultRecorded {
+	if x != nil {
+		if x, ok := x.Body.(*Event_VaultRecorded); ok {
+			return x.VaultRecorded
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetRecordOpened() *RecordOpened {
 	if x != nil {
 		if x, ok := x.Body.(*Event_RecordOpened); ok {
@@ -1539,6 +1579,22 @@ type Event_WriterRetired struct {
 	WriterRetired *WriterRetired `protobuf:"bytes,145,opt,name=writer_retired,json=writerRetired,proto3,oneof"`
 }
 
+type Event_CertificateFound struct {
+	CertificateFound *CertificateFound `protobuf:"bytes,150,opt,name=certificate_found,json=certificateFound,proto3,oneof"`
+}
+
+type Event_RevocationFound struct {
+	RevocationFound *RevocationFound `protobuf:"bytes,151,opt,name=revocation_found,json=revocationFound,proto3,oneof"`
+}
+
+type Event_FoundCertificateRevoked struct {
+	FoundCertificateRevoked *FoundCertificateRevoked `protobuf:"bytes,152,opt,name=found_certificate_revoked,json=foundCertificateRevoked,proto3,oneof"`
+}
+
+type Event_VaultRecorded struct {
+	VaultRecorded *VaultRecorded `protobuf:"bytes,153,opt,name=vault_recorded,json=vaultRecorded,proto3,oneof"`
+}
+
 type Event_RecordOpened struct {
 	RecordOpened *RecordOpened `protobuf:"bytes,160,opt,name=record_opened,json=recordOpened,proto3,oneof"`
 }
@@ -1685,6 +1741,14 @@ func (*Event_WriterEnrolled) isEvent_Body() {}
 
 func (*Event_WriterRetired) isEvent_Body() {}
 
+func (*Event_CertificateFound) isEvent_Body() {}
+
+func (*Event_RevocationFound) isEvent_Body() {}
+
+func (*Event_FoundCertificateRevoked) isEvent_Body() {}
+
+func (*Event_VaultRecorded) isEvent_Body() {}
+
 func (*Event_RecordOpened) isEvent_Body() {}
 
 func (*Event_FactQuarantined) isEvent_Body() {}
@@ -1731,7 +1795,7 @@ const file_commit_proto_rawDesc = "" +
 	"\bclock_ms\x18\x02 \x01(\x03R\aclockMs\"E\n" +
 	"\x05Actor\x12,\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x18.shomei.events.ActorKindR\x04kind\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\"\xda)\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"\xa8,\n" +
 	"\x05Event\x12\x19\n" +
 	"\brule_ids\x18\x01 \x03(\tR\aruleIds\x12\x1b\n" +
 	"\tcaused_ms\x18\x02 \x01(\x03R\bcausedMs\x12\x19\n" +
@@ -1812,7 +1876,11 @@ const file_commit_proto_rawDesc = "" +
 	"\fblock_leased\x18\x8e\x01 \x01(\v2\x1a.shomei.events.BlockLeasedH\x00R\vblockLeased\x12C\n" +
 	"\rcrl_published\x18\x8f\x01 \x01(\v2\x1b.shomei.events.CrlPublishedH\x00R\fcrlPublished\x12I\n" +
 	"\x0fwriter_enrolled\x18\x90\x01 \x01(\v2\x1d.shomei.events.WriterEnrolledH\x00R\x0ewriterEnrolled\x12F\n" +
-	"\x0ewriter_retired\x18\x91\x01 \x01(\v2\x1c.shomei.events.WriterRetiredH\x00R\rwriterRetired\x12C\n" +
+	"\x0ewriter_retired\x18\x91\x01 \x01(\v2\x1c.shomei.events.WriterRetiredH\x00R\rwriterRetired\x12O\n" +
+	"\x11certificate_found\x18\x96\x01 \x01(\v2\x1f.shomei.events.CertificateFoundH\x00R\x10certificateFound\x12L\n" +
+	"\x10revocation_found\x18\x97\x01 \x01(\v2\x1e.shomei.events.RevocationFoundH\x00R\x0frevocationFound\x12e\n" +
+	"\x19found_certificate_revoked\x18\x98\x01 \x01(\v2&.shomei.events.FoundCertificateRevokedH\x00R\x17foundCertificateRevoked\x12F\n" +
+	"\x0evault_recorded\x18\x99\x01 \x01(\v2\x1c.shomei.events.VaultRecordedH\x00R\rvaultRecorded\x12C\n" +
 	"\rrecord_opened\x18\xa0\x01 \x01(\v2\x1b.shomei.events.RecordOpenedH\x00R\frecordOpened\x12L\n" +
 	"\x10fact_quarantined\x18\xb4\x01 \x01(\v2\x1e.shomei.events.FactQuarantinedH\x00R\x0ffactQuarantined\x12U\n" +
 	"\x13quarantine_resolved\x18\xb5\x01 \x01(\v2!.shomei.events.QuarantineResolvedH\x00R\x12quarantineResolved\x12:\n" +
@@ -1916,10 +1984,14 @@ var file_commit_proto_goTypes = []any{
 	(*CrlPublished)(nil),                // 69: shomei.events.CrlPublished
 	(*WriterEnrolled)(nil),              // 70: shomei.events.WriterEnrolled
 	(*WriterRetired)(nil),               // 71: shomei.events.WriterRetired
-	(*RecordOpened)(nil),                // 72: shomei.events.RecordOpened
-	(*FactQuarantined)(nil),             // 73: shomei.events.FactQuarantined
-	(*QuarantineResolved)(nil),          // 74: shomei.events.QuarantineResolved
-	(*ClaimHeld)(nil),                   // 75: shomei.events.ClaimHeld
+	(*CertificateFound)(nil),            // 72: shomei.events.CertificateFound
+	(*RevocationFound)(nil),             // 73: shomei.events.RevocationFound
+	(*FoundCertificateRevoked)(nil),     // 74: shomei.events.FoundCertificateRevoked
+	(*VaultRecorded)(nil),               // 75: shomei.events.VaultRecorded
+	(*RecordOpened)(nil),                // 76: shomei.events.RecordOpened
+	(*FactQuarantined)(nil),             // 77: shomei.events.FactQuarantined
+	(*QuarantineResolved)(nil),          // 78: shomei.events.QuarantineResolved
+	(*ClaimHeld)(nil),                   // 79: shomei.events.ClaimHeld
 }
 var file_commit_proto_depIdxs = []int32{
 	5,  // 0: shomei.events.Commit.actor:type_name -> shomei.events.Actor
@@ -1992,15 +2064,19 @@ var file_commit_proto_depIdxs = []int32{
 	69, // 67: shomei.events.Event.crl_published:type_name -> shomei.events.CrlPublished
 	70, // 68: shomei.events.Event.writer_enrolled:type_name -> shomei.events.WriterEnrolled
 	71, // 69: shomei.events.Event.writer_retired:type_name -> shomei.events.WriterRetired
-	72, // 70: shomei.events.Event.record_opened:type_name -> shomei.events.RecordOpened
-	73, // 71: shomei.events.Event.fact_quarantined:type_name -> shomei.events.FactQuarantined
-	74, // 72: shomei.events.Event.quarantine_resolved:type_name -> shomei.events.QuarantineResolved
-	75, // 73: shomei.events.Event.claim_held:type_name -> shomei.events.ClaimHeld
-	74, // [74:74] is the sub-list for method output_type
-	74, // [74:74] is the sub-list for method input_type
-	74, // [74:74] is the sub-list for extension type_name
-	74, // [74:74] is the sub-list for extension extendee
-	0,  // [0:74] is the sub-list for field type_name
+	72, // 70: shomei.events.Event.certificate_found:type_name -> shomei.events.CertificateFound
+	73, // 71: shomei.events.Event.revocation_found:type_name -> shomei.events.RevocationFound
+	74, // 72: shomei.events.Event.found_certificate_revoked:type_name -> shomei.events.FoundCertificateRevoked
+	75, // 73: shomei.events.Event.vault_recorded:type_name -> shomei.events.VaultRecorded
+	76, // 74: shomei.events.Event.record_opened:type_name -> shomei.events.RecordOpened
+	77, // 75: shomei.events.Event.fact_quarantined:type_name -> shomei.events.FactQuarantined
+	78, // 76: shomei.events.Event.quarantine_resolved:type_name -> shomei.events.QuarantineResolved
+	79, // 77: shomei.events.Event.claim_held:type_name -> shomei.events.ClaimHeld
+	78, // [78:78] is the sub-list for method output_type
+	78, // [78:78] is the sub-list for method input_type
+	78, // [78:78] is the sub-list for extension type_name
+	78, // [78:78] is the sub-list for extension extendee
+	0,  // [0:78] is the sub-list for field type_name
 }
 
 func init() { file_commit_proto_init() }
@@ -2079,6 +2155,10 @@ func file_commit_proto_init() {
 		(*Event_CrlPublished)(nil),
 		(*Event_WriterEnrolled)(nil),
 		(*Event_WriterRetired)(nil),
+		(*Event_CertificateFound)(nil),
+		(*Event_RevocationFound)(nil),
+		(*Event_FoundCertificateRevoked)(nil),
+		(*Event_VaultRecorded)(nil),
 		(*Event_RecordOpened)(nil),
 		(*Event_FactQuarantined)(nil),
 		(*Event_QuarantineResolved)(nil),

@@ -1327,8 +1327,13 @@ type AuthorityState struct {
 	Simulated       bool                   `protobuf:"varint,7,opt,name=simulated,proto3" json:"simulated,omitempty"`
 	Generations     []*KnownGeneration     `protobuf:"bytes,8,rep,name=generations,proto3" json:"generations,omitempty"`
 	CrlNextUpdateMs int64                  `protobuf:"varint,9,opt,name=crl_next_update_ms,json=crlNextUpdateMs,proto3" json:"crl_next_update_ms,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// found counts certificates that exist outside the log, found_revoked those of them that are revoked.
+	Found        uint32 `protobuf:"varint,90,opt,name=found,proto3" json:"found,omitempty"`
+	FoundRevoked uint32 `protobuf:"varint,91,opt,name=found_revoked,json=foundRevoked,proto3" json:"found_revoked,omitempty"`
+	// vault is the identity of the vault that belongs to the log.
+	Vault         string `protobuf:"bytes,92,opt,name=vault,proto3" json:"vault,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AuthorityState) Reset() {
@@ -1422,6 +1427,27 @@ func (x *AuthorityState) GetCrlNextUpdateMs() int64 {
 		return x.CrlNextUpdateMs
 	}
 	return 0
+}
+
+func (x *AuthorityState) GetFound() uint32 {
+	if x != nil {
+		return x.Found
+	}
+	return 0
+}
+
+func (x *AuthorityState) GetFoundRevoked() uint32 {
+	if x != nil {
+		return x.FoundRevoked
+	}
+	return 0
+}
+
+func (x *AuthorityState) GetVault() string {
+	if x != nil {
+		return x.Vault
+	}
+	return ""
 }
 
 type KnownGeneration struct {
@@ -1667,7 +1693,7 @@ const file_state_proto_rawDesc = "" +
 	"\bseal_key\x18\x03 \x01(\fR\asealKey\x12\x12\n" +
 	"\x04role\x18\x04 \x01(\tR\x04role\x12\x18\n" +
 	"\aretired\x18\x05 \x01(\bR\aretired\x12!\n" +
-	"\fcounter_code\x18\x06 \x01(\tR\vcounterCode\"\xf0\x02\n" +
+	"\fcounter_code\x18\x06 \x01(\tR\vcounterCode\"\xc1\x03\n" +
 	"\x0eAuthorityState\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x1f\n" +
 	"\vrecorded_ms\x18\x02 \x01(\x03R\n" +
@@ -1680,7 +1706,10 @@ const file_state_proto_rawDesc = "" +
 	"\x06opened\x18\x06 \x01(\bR\x06opened\x12\x1c\n" +
 	"\tsimulated\x18\a \x01(\bR\tsimulated\x12@\n" +
 	"\vgenerations\x18\b \x03(\v2\x1e.shomei.events.KnownGenerationR\vgenerations\x12+\n" +
-	"\x12crl_next_update_ms\x18\t \x01(\x03R\x0fcrlNextUpdateMs\"@\n" +
+	"\x12crl_next_update_ms\x18\t \x01(\x03R\x0fcrlNextUpdateMs\x12\x14\n" +
+	"\x05found\x18Z \x01(\rR\x05found\x12#\n" +
+	"\rfound_revoked\x18[ \x01(\rR\ffoundRevoked\x12\x14\n" +
+	"\x05vault\x18\\ \x01(\tR\x05vault\"@\n" +
 	"\x0fKnownGeneration\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x15\n" +
 	"\x06key_id\x18\x02 \x01(\fR\x05keyId\"\x8c\x01\n" +

@@ -23,8 +23,7 @@ const (
 	KindQuarantine = "quarantine"
 )
 
-// AuthorityLog is the id of the authority that holds facts about the log as a whole, and counts the serials of the whole
-// deployment for every kind of certificate, so that a serial names one certificate.
+// AuthorityLog is the id of the authority that holds facts about the log as a whole.
 const AuthorityLog = "log"
 
 // Kinds lists every kind of aggregate.

@@ -17,7 +17,7 @@ const viewBytes = 64
 
 // JSON shows one stored message as one line of JSON, for people and for events.jsonl. It is a view, not an encoding:
 // nothing reads it back. Names are those of the .proto files; absent fields are left out; *_ms are instants in RFC 3339
-// (UTC) under the name without _ms; enum values are lower-case words; bytes are hexadecimal, or {"bytes":…,"sha256":…}
+// (UTC) under the name without _ms; enum values are lower-case words; serial numbers are decimal digits in a string; bytes are hexadecimal, or {"bytes":…,"sha256":…}
 // beyond 64. A Sealed shows as {"sealed":"identity","digest":"…"}: its record class and the keyed digest, never its
 // ciphertext. The carried state is shown by version and hash. Errors are those of Decode.
 func JSON(stored []byte) ([]byte, error) {
@@ -118,6 +118,15 @@ func isInstant(field protoreflect.FieldDescriptor) bool {
 	return field.Kind() == protoreflect.Int64Kind && strings.HasSuffix(string(field.Name()), "_ms")
 }
 
+// isSerial reports whether a field holds serial numbers, which are shown as text.
+func isSerial(field protoreflect.FieldDescriptor) bool {
+	switch field.Name() {
+	case "serial", "serials", "replaces", "parent", "proved_by":
+		return true
+	}
+	return false
+}
+
 func viewField(field protoreflect.FieldDescriptor, value protoreflect.Value) any {
 	if !field.IsList() {
 		return viewValue(field, value)
@@ -138,6 +147,10 @@ func viewValue(field protoreflect.FieldDescriptor, value protoreflect.Value) any
 		return viewEnum(field.Enum(), value.Enum())
 	case protoreflect.BytesKind:
 		return viewBinary(value.Bytes())
+	case protoreflect.Uint64Kind:
+		if isSerial(field) {
+			return FormatSerial(value.Uint())
+		}
 	case protoreflect.Int64Kind:
 		if isInstant(field) {
 			return time.UnixMilli(value.Int()).UTC().Format("2006-01-02T15:04:05.000Z07:00")

@@ -27,7 +27,7 @@ func TestJSONShowsACommitOnOneLine(t *testing.T) {
 		t.Fatalf("not one line of JSON: %s", line)
 	}
 	want := `"actor":{"kind":"clerk","id":"4711"},"events":[{"type":"CertificateRevoked","rule_ids":["rule.one"],` +
-		`"recorded":"2016-01-12T01:00:00.123Z","body":{"serial":7,"reason":"superseded"}}],"writer":"U`
+		`"recorded":"2016-01-12T01:00:00.123Z","body":{"serial":"7","reason":"superseded"}}],"writer":"U`
 	if !strings.Contains(string(line), want) {
 		t.Fatalf("got  %s\nwant %s inside", line, want)
 	}

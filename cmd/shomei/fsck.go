@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,14 +13,15 @@ import (
 	"shomei/cmd/shomei/hub"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/vault"
+	"shomei/services/projector"
 )
 
 // fsckCommand checks the whole world and lists what differs.
 func (a *app) fsckCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "fsck", Short: "記録、表、失効リストを突き合わせる (check them against each other; exit 3 and a list when something differs)", Args: cobra.NoArgs,
+		Use: "fsck", Short: "記録、表、失効リスト、鍵を突き合わせる (check them and the vault against each other; exit 3 and a list when something differs)", Args: cobra.NoArgs,
 		Long: `Check the log in itself (chain, signatures, times, carried states, obligations, serials), the tables against the log,
-and the revocation lists against the log. One line for each thing found: where, what, and what to do next.
+the revocation lists and the vault against the log. One line for each thing found: where, what, and what to do next.
 
 Exit codes: 0 nothing differs, 3 something does, 1 the check could not be made.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -45,12 +44,18 @@ func (a *app) fsck(ctx context.Context, out, progress io.Writer) (found uint64, 
 		return 0, err
 	}
 	defer h.Close()
-	if err := a.reachVault(ctx, h); err != nil {
-		fmt.Fprintln(progress, a.say("鍵の保管庫は調べません:", "the vault is not looked at:"), err)
+	lost := a.reachVault(ctx, h)
+	if lost != nil && !vaultLost(lost) {
+		fmt.Fprintln(progress, a.say("鍵の保管庫は調べません:", "the vault is not looked at:"), lost)
 	}
 	report, err := h.Fsck(ctx, tell(progress))
 	if err != nil {
 		return 0, err
+	}
+	if vaultLost(lost) {
+		report.Findings = append(report.Findings, projector.Finding{
+			Where: "vault", What: lost.Error(), Next: "restore the newest copy of this log's vault, with its master key",
+		})
 	}
 	for _, f := range report.Findings {
 		fmt.Fprintln(out, f)
@@ -64,25 +69,26 @@ func (a *app) fsck(ctx context.Context, out, progress io.Writer) (found uint64, 
 	return uint64(len(report.Findings)) + report.More, nil
 }
 
-// reachVault lets a check look whether keys that were ordered destroyed are gone: in the vault itself or, when a hub
-// holds it, by asking that. A hub that takes no orders, such as a story's, leaves it unlooked at.
+// reachVault lets a check look at the keys: in the vault itself or, when a hub holds it, by asking that. A hub that takes no orders, such as a story's, leaves it unlooked at.
 func (a *app) reachVault(ctx context.Context, h *hub.Hub) error {
-	if _, err := os.Stat(filepath.Join(a.data, "vault")); err != nil {
-		return err
-	}
 	err := h.OpenVault(ctx)
 	if !errors.Is(err, vault.ErrInUse) {
 		return err
 	}
 	orders := control.Open(a.data, operator)
-	h.AskVault = func(subscriber, class string, version uint32) (bool, error) {
-		held, err := orders.Holds(ctx, subscriber, class, version)
+	h.AskVault = func(ctx context.Context, keys []vault.Key) ([]vault.Status, error) {
+		statuses, err := orders.KeyStatuses(ctx, keys)
 		if errors.Is(err, control.ErrNotRunning) {
-			return false, nil
+			return nil, nil
 		}
-		return held, err
+		return statuses, err
 	}
 	return nil
+}
+
+// vaultLost reports whether the vault is not the one that the log needs.
+func vaultLost(err error) bool {
+	return errors.Is(err, vault.ErrGone) || errors.Is(err, vault.ErrOtherVault) || errors.Is(err, vault.ErrMasterKey)
 }
 
 // tell says every few seconds how far a long check has come.

@@ -77,6 +77,8 @@ var known = []struct {
 	{eventlog.ErrLayout, exitConfig, "ストリームの数が記録と合いません。始めたときと同じ --streams を指定してください。"},
 	{lifecycle.ErrSimulatedLog, exitConfig, "この記録は別の種類の時計で始められました。別の --data フォルダーを使ってください。"},
 	{vault.ErrMasterKey, exitConfig, "マスター鍵が合いません。keys/master.key をバックアップから戻してください。"},
+	{vault.ErrGone, exitConfig, "鍵の保管庫(vault)がありません。新しくは作りません。いちばん新しい控えから戻してください。"},
+	{vault.ErrOtherVault, exitConfig, "鍵の保管庫(vault)が、この記録のものではありません。この記録の保管庫を戻してください。"},
 	{vault.ErrInUse, exitTryLater, "センターが動いている間は鍵を開けません。止めてからやり直してください。"},
 	{eventlog.ErrFull, exitTryLater, "記録する場所がありません。ディスクを空けてからやり直してください。"},
 	{warehouse.ErrUnavailable, exitUnreachable, "ClickHouse につながりません。データフォルダーの engine.log をご覧ください。"},

@@ -139,7 +139,7 @@ var orderReasons = map[string]events.RevocationReason{
 
 func (a *app) reportOrderCommand() *cobra.Command {
 	var r reporting
-	var serials []uint
+	var serials []string
 	cmd := &cobra.Command{
 		Use: "order SUBSCRIBER certificate-error|ca-compromise --serial N", Short: "職権による失効 (the authority itself revokes)", Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -149,12 +149,16 @@ func (a *app) reportOrderCommand() *cobra.Command {
 			}
 			fact := &events.AuthorityOrder{Reason: reason}
 			for _, s := range serials {
-				fact.Serials = append(fact.Serials, uint64(s))
+				serial, err := events.ParseSerial(s)
+				if err != nil {
+					return usage("--serial: %v", err)
+				}
+				fact.Serials = append(fact.Serials, serial)
 			}
 			return a.report(cmd, r, "operator", args[0], &events.Claim{Fact: &events.Claim_AuthorityOrder{AuthorityOrder: fact}})
 		},
 	}
-	cmd.Flags().UintSliceVar(&serials, "serial", nil, "シリアル番号 (serial numbers)")
+	cmd.Flags().StringSliceVar(&serials, "serial", nil, "シリアル番号。10進か、0x の16進 (serial numbers, decimal or 0x hexadecimal)")
 	_ = cmd.MarkFlagRequired("serial") // made on the line above
 	r.bind(cmd)
 	return cmd

@@ -72,6 +72,9 @@ func (a *app) runStories(ctx context.Context, files []string, at stage, out io.W
 	if err != nil {
 		return err
 	}
+	if one, other := sameName(files); at.out != "" && one != "" {
+		return usage("%s and %s would both be left in %s: rename one, or play them apart", one, other, filepath.Join(at.out, nameOf(one)))
+	}
 	if at.agent == "" {
 		self, err := os.Executable()
 		if err != nil {
@@ -102,6 +105,18 @@ func (a *app) runStories(ctx context.Context, files []string, at stage, out io.W
 		return &exitError{exitFound, nil}
 	}
 	return nil
+}
+
+// sameName gives two files whose stories would be left in one folder; empty when there are none.
+func sameName(files []string) (one, other string) {
+	seen := make(map[string]string)
+	for _, file := range files {
+		if before := seen[nameOf(file)]; before != "" {
+			return before, file
+		}
+		seen[nameOf(file)] = file
+	}
+	return "", ""
 }
 
 // nameOf is what a story's folder is called: its file's name without the extension.

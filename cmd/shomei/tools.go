@@ -115,6 +115,8 @@ func (a *app) stateCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "state SERIAL|SUBSCRIBER", Short: "電子証明書の状態を見る (a certificate, or all of a subscriber, now or at an instant)", Args: cobra.ExactArgs(1),
+		Long: `SERIAL は10進の数字か、ほかの道具が示す16進(0xBEB75A80DB60DAB8、be:b7:5a:80:db:60:da:b8)で書きます。
+SERIAL is written in decimal digits, or in hexadecimal as other tools show it (0xBEB75A80DB60DAB8, be:b7:5a:80:db:60:da:b8).`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			h, err := a.attach(cmd.Context())
 			if err != nil {

@@ -9,8 +9,8 @@ import (
 )
 
 // BuildAuthorityTBS makes the to-be-signed bytes of an authority's own, self-signed certificate (domain.md section
-// 2.1): the public key of a new generation, valid as planned. Serial is the next number of the authority's counter,
-// which runs on through a re-key; the first is 1. The key must be RSA-2048 with exponent 65537.
+// 2.1): the public key of a new generation, valid as planned. Serial is one of [NewSerial].
+// The key must be RSA-2048 with exponent 65537.
 func BuildAuthorityTBS(plan Plan, serial uint64, pub *rsa.PublicKey) ([]byte, error) {
 	pref, err := prefectureOf(plan.Kind, plan.Prefecture)
 	if err != nil {

@@ -31,7 +31,6 @@ type Revocation struct {
 	Serial    uint64
 	RevokedAt time.Time // when the authority recorded it: the moment effect is lost (Act article 15)
 	Reason    Reason
-	Expires   time.Time // scheduled notAfter of the certificate
 }
 
 // CRLInput is what a full revocation list is made from.
@@ -53,7 +52,8 @@ const CRLPeriod = 24 * time.Hour
 // entries are signed once by each generation that still has certificates in force. A full list has no
 // issuingDistributionPoint: that would cut its scope down (RFC 5280 section 5.2.5).
 //
-// An entry is dropped once a list after the certificate's scheduled end has carried it (RFC 5280 section 3.3).
+// Every entry stands on the list: whoever makes it knows which lists were published, and so which entries are no longer
+// needed (RFC 5280 section 3.3).
 func BuildCRL(signer crypto.Signer, in CRLInput) ([]byte, error) {
 	g := in.Generation
 	if g == nil {
@@ -82,7 +82,7 @@ func BuildCRL(signer crypto.Signer, in CRLInput) ([]byte, error) {
 	return der, nil
 }
 
-// entries sorts by serial, checks, and leaves out what has been over for a whole period.
+// entries sorts by serial and checks.
 func (in *CRLInput) entries() ([]x509.RevocationListEntry, error) {
 	sorted := slices.SortedFunc(slices.Values(in.Entries), func(a, b Revocation) int { return cmp.Compare(a.Serial, b.Serial) })
 	out := make([]x509.RevocationListEntry, 0, len(sorted))
@@ -94,9 +94,6 @@ func (in *CRLInput) entries() ([]x509.RevocationListEntry, error) {
 			return nil, fmt.Errorf("%w: serial %d has reason %d, a full list takes 0 to 6", ErrProfile, e.Serial, e.Reason)
 		case e.RevokedAt.After(in.ThisUpdate):
 			return nil, fmt.Errorf("%w: serial %d is revoked at %s, after thisUpdate", ErrProfile, e.Serial, stamp(e.RevokedAt))
-		}
-		if e.Expires.Before(in.ThisUpdate.Add(in.ThisUpdate.Sub(in.NextUpdate))) {
-			continue
 		}
 		out = append(out, x509.RevocationListEntry{
 			SerialNumber: new(big.Int).SetUint64(e.Serial), RevocationTime: e.RevokedAt.UTC(), ReasonCode: int(e.Reason),

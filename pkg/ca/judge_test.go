@@ -29,7 +29,7 @@ func newWorld(t *testing.T) world {
 	old, good, bad := testInput(t, w.generation[1]), testInput(t, w.generation[2]), testInput(t, w.generation[2])
 	old.Serial, old.NotBefore, old.LastDay = 30_000_000, issued.AddDate(-2, 0, 0), civil.New(2026, 6, 18)
 	bad.Serial++
-	revoked := Revocation{Serial: bad.Serial, RevokedAt: issued.Add(time.Hour), Reason: KeyCompromise, Expires: bad.LastDay.EndInstant()}
+	revoked := Revocation{Serial: bad.Serial, RevokedAt: issued.Add(time.Hour), Reason: KeyCompromise}
 	w.write(t, "ca.pem", "CERTIFICATE", w.generation[1].DER, w.generation[2].DER)
 	w.write(t, "auth-ca.pem", "CERTIFICATE", testGeneration(t, Auth, "", 3, 1, third).DER)
 	w.write(t, "old.pem", "CERTIFICATE", mustSign(t, w.generation[1], second, old))
@@ -185,7 +185,7 @@ func TestCerttool(t *testing.T) {
 	bad.Serial = 3
 	list, err := BuildCRL(key, CRLInput{
 		Generation: g, Number: 1, ThisUpdate: now.Add(-time.Minute), NextUpdate: now.Add(CRLPeriod),
-		Entries: []Revocation{{Serial: 3, RevokedAt: now.Add(-2 * time.Minute), Reason: KeyCompromise, Expires: bad.LastDay.EndInstant()}},
+		Entries: []Revocation{{Serial: 3, RevokedAt: now.Add(-2 * time.Minute), Reason: KeyCompromise}},
 	})
 	if err != nil {
 		t.Fatal(err)

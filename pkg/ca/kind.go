@@ -1,5 +1,5 @@
 // Package ca knows how certificates of this system look and how they are made: certificate profiles, the
-// generations of each authority, serial blocks, revocation lists, and reading certificates back.
+// generations of each authority, serial numbers, revocation lists, and reading certificates back.
 //
 // Everything here is pure: time, serial numbers and keys come in as arguments, a key as a [crypto.Signer] (package
 // keyfile has one). The complete to-be-signed bytes exist before a key is used ([BuildTBS]); signing the same bytes again gives the
@@ -29,8 +29,6 @@ var (
 	ErrProfile = errors.New("does not fit the profile")
 	// ErrFalseColours: bytes to be signed hold a name, host or identifier of the real JPKI.
 	ErrFalseColours = errors.New("holds a name of the real JPKI")
-	// ErrBlockUsedUp: a serial block has no number left.
-	ErrBlockUsedUp = errors.New("serial block used up")
 )
 
 // Kind is what a certificate, and the authority that signs it, is for.

@@ -25,7 +25,7 @@ type Municipality struct {
 // Input is all that a certificate is made from.
 type Input struct {
 	Generation *Generation // the authority's generation that will sign; it decides the kind
-	Serial     uint64      // from a leased block
+	Serial     uint64      // of NewSerial
 	NotBefore  time.Time   // the instant of issue; cut to the second (domain.md D6)
 	LastDay    civil.Date  // notAfter is 23:59:59 of this day in Japan (domain.md D5)
 	PublicKey  *rsa.PublicKey

@@ -3,7 +3,6 @@ package ca
 import (
 	"bytes"
 	"encoding/asn1"
-	"errors"
 	"math"
 	"math/big"
 	"testing"
@@ -11,37 +10,24 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestBlocksAreOneCounter: taking from block after block counts up without gap or repeat.
-func TestBlocksAreOneCounter(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		start := rapid.Uint64Range(0, 1<<40).Draw(t, "start")
-		last := start
-		for range rapid.IntRange(1, 5).Draw(t, "blocks") {
-			block, err := NewBlock(last, rapid.Uint64Range(1, 50).Draw(t, "size"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			for left := block.Remaining(); left > 0; left-- {
-				var serial uint64
-				if serial, block, err = block.Take(); err != nil || serial != last+1 || block.Remaining() != left-1 {
-					t.Fatalf("after %d came %d (%v), %d left", last, serial, err, block.Remaining())
-				}
-				last = serial
-			}
-			if _, _, err := block.Take(); !errors.Is(err, ErrBlockUsedUp) || last != block.Last {
-				t.Fatalf("a used-up block at %d gives %v", last, err)
-			}
+// TestSerialsAreUnpredictable: each of the 64 bits is drawn anew for every number.
+func TestSerialsAreUnpredictable(t *testing.T) {
+	const draws = 4096
+	var ones [64]int
+	seen := make(map[uint64]bool)
+	for range draws {
+		serial := NewSerial()
+		if serial == 0 || seen[serial] {
+			t.Fatalf("serial %d is zero or was drawn twice", serial)
 		}
-	})
-}
-
-func TestBlockEdges(t *testing.T) {
-	if _, _, err := (Block{}).Take(); !errors.Is(err, ErrBlockUsedUp) {
-		t.Errorf("the zero block: %v", err)
+		seen[serial] = true
+		for bit := range ones {
+			ones[bit] += int(serial >> bit & 1)
+		}
 	}
-	for _, bad := range [][2]uint64{{0, 0}, {math.MaxUint64, 1}, {math.MaxUint64 - 5, 6}} {
-		if b, err := NewBlock(bad[0], bad[1]); err == nil {
-			t.Errorf("block %v after %v: %v", bad[1], bad[0], b)
+	for bit, n := range ones { // 12 standard deviations of 32
+		if n < draws/2-12*32 || n > draws/2+12*32 {
+			t.Errorf("bit %d is set in %d of %d serials", bit, n, draws)
 		}
 	}
 }

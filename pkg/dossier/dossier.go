@@ -66,6 +66,23 @@ func (s Sealer) Certificate(serial uint64, der []byte) (*events.Sealed, error) {
 	return s.seal(vault.Certificate, certificateField(serial), der)
 }
 
+// Sealed gives what an event of a subscriber seals; nil when it seals nothing.
+func Sealed(body events.Body) *events.Sealed {
+	switch b := body.(type) {
+	case *events.ResidentRecorded:
+		return b.Identity
+	case *events.ResidentRecordChanged:
+		return b.Identity
+	case *events.ContactRecorded:
+		return b.Contact
+	case *events.IssueAuthorized:
+		return b.Tbs
+	case *events.CertificateIssued:
+		return b.Certificate
+	}
+	return nil
+}
+
 // Dossier opens what one subscriber's history holds.
 type Dossier struct {
 	vault      *vault.Vault

@@ -20,7 +20,7 @@ func (d *decision) recordKeys(c RecordKeys) error {
 		d.factRefused("KeysGenerated", "no procedure waits for keys on this card")
 		return d.endOverwritten(c)
 	}
-	if missing := missingKeys(p, c); missing != "" {
+	if missing := d.missingKeys(p, c); missing != "" {
 		d.factRefused("KeysGenerated", missing)
 		return d.endOverwritten(c)
 	}
@@ -82,13 +82,13 @@ func replacedBy(p *events.Procedure, held *events.Certificate) bool {
 	return slices.ContainsFunc(p.GetPlanned(), func(c *events.PlannedCertificate) bool { return c.Replaces == held.Serial })
 }
 
-func missingKeys(p *events.Procedure, c RecordKeys) string {
+func (d *decision) missingKeys(p *events.Procedure, c RecordKeys) string {
 	for _, planned := range p.Planned {
 		if keyOf(c.Keys, planned.Kind) == nil {
 			return fmt.Sprintf("no key of kind %s among those generated", lawKind(planned.Kind))
 		}
-		if c.Signing[planned.Kind].Serial == 0 {
-			return fmt.Sprintf("no serial for kind %s", lawKind(planned.Kind))
+		if serial := c.Signing[planned.Kind].Serial; serial == 0 || certificate(d.state, serial) != nil {
+			return fmt.Sprintf("no serial of its own for kind %s", lawKind(planned.Kind))
 		}
 	}
 	return ""

@@ -169,8 +169,8 @@ func (p *phoneApplication) judgeIssue() error {
 		Other: slices.ContainsFunc(p.state.Phones, func(o *events.Phone) bool { return o.Platform == p.Platform && o.Device != p.Device }),
 	}
 	for _, kind := range p.kinds {
-		if p.Signing[kind].Serial == 0 {
-			return fmt.Errorf("no serial for kind %s", lawKind(kind))
+		if serial := p.Signing[kind].Serial; serial == 0 || certificate(p.state, serial) != nil {
+			return fmt.Errorf("no serial of its own for kind %s", lawKind(kind))
 		}
 		in.Kinds = append(in.Kinds, lawKind(kind))
 		if p.parent(kind) != nil {

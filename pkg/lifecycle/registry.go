@@ -86,14 +86,6 @@ func DecodeAuthority(raw []byte) (*events.AuthorityState, error) {
 	return s, nil
 }
 
-// LeaseBlock leases the next size serials of the deployment to a registration authority process.
-func LeaseBlock(s *events.AuthorityState, lessee string, size uint64) ([]*events.Event, error) {
-	if size == 0 || s.LastSerial+size < s.LastSerial {
-		return nil, fmt.Errorf("leasing %d serials after %d: the block is empty or leaves 64 bits", size, s.LastSerial)
-	}
-	return []*events.Event{events.New(&events.BlockLeased{First: s.LastSerial + 1, Last: s.LastSerial + size, Lessee: lessee})}, nil
-}
-
 // ActivateGeneration puts a new key of an authority into service, once.
 func ActivateGeneration(s *events.AuthorityState, g *events.GenerationActivated) []*events.Event {
 	known := slices.ContainsFunc(s.Generations, func(k *events.KnownGeneration) bool { return slices.Equal(k.KeyId, g.KeyId) })
@@ -114,6 +106,17 @@ func OpenLog(s *events.AuthorityState, simulated bool, streams uint32) ([]*event
 	return nil, nil
 }
 
+// RecordVault names the vault that belongs to the log, once; asking for another is an error.
+func RecordVault(s *events.AuthorityState, vault string) ([]*events.Event, error) {
+	switch s.Vault {
+	case "":
+		return []*events.Event{events.New(&events.VaultRecorded{Vault: vault})}, nil
+	case vault:
+		return nil, nil
+	}
+	return nil, fmt.Errorf("the log belongs with vault %s, and not with %s", s.Vault, vault)
+}
+
 // ErrSimulatedLog says that a log made with a settable clock is opened without one, or the other way round.
 var ErrSimulatedLog = errors.New("this log was started with another kind of clock: a simulated log never serves, and a real one is never played with")
 
@@ -128,6 +131,12 @@ func evolveAuthority(s *events.AuthorityState, c *events.Commit) {
 			s.Generations = append(s.Generations, &events.KnownGeneration{Number: b.Number, KeyId: b.KeyId})
 		case *events.CrlPublished:
 			s.CrlNumber, s.CrlNextUpdateMs = max(s.CrlNumber, b.Number), b.NextUpdateMs
+		case *events.CertificateFound:
+			s.Found++
+		case *events.FoundCertificateRevoked:
+			s.FoundRevoked++
+		case *events.VaultRecorded:
+			s.Vault = b.Vault
 		}
 	}
 	s.Revision, s.RecordedMs = c.Revision, recorded(c)

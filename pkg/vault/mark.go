@@ -50,17 +50,3 @@ func (v *Vault) Marks() ([][]byte, error) {
 	}
 	return marks, errors.Join(errs...)
 }
-
-// Holds tells whether there is a version of the key of a person's record class: not one that was erased, nor one that
-// never was.
-func (v *Vault) Holds(person, class string, version uint32) (bool, error) {
-	_, release, err := v.keys(person, class, version)
-	if errors.Is(err, ErrErased) || errors.Is(err, ErrNoKey) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("looking for the key of %s: %w", person, err)
-	}
-	release()
-	return true, nil
-}

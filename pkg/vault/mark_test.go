@@ -52,19 +52,19 @@ func TestAMarkLivesWithTheKeys(t *testing.T) {
 		must(err)
 	}
 	v = open()
-	if holds, err := v.Holds("person", vault.Contact, 1); err != nil || !holds {
-		t.Errorf("before the erasure: holds %v, %v", holds, err)
+	if status, err := v.Status(vault.Key{Person: "person", Class: vault.Contact, Version: 1}); err != nil || status != vault.Held {
+		t.Errorf("before the erasure: %v, %v", status, err)
 	}
-	if holds, err := v.Holds("nobody", vault.Contact, 1); err != nil || holds {
-		t.Errorf("somebody unknown: holds %v, %v", holds, err)
+	if status, err := v.Status(vault.Key{Person: "nobody", Class: vault.Contact, Version: 1}); err != nil || status == vault.Held {
+		t.Errorf("somebody unknown: %v, %v", status, err)
 	}
 	must(v.SetMark([]byte("two")))
 	must(v.Erase("person", vault.Contact))
-	if holds, err := v.Holds("person", vault.Contact, 1); err != nil || holds {
-		t.Errorf("after the erasure: holds %v, %v", holds, err)
+	if status, err := v.Status(vault.Key{Person: "person", Class: vault.Contact, Version: 1}); err != nil || status == vault.Held {
+		t.Errorf("after the erasure: %v, %v", status, err)
 	}
-	if holds, err := v.Holds("person", vault.Identity, 1); err != nil || !holds {
-		t.Errorf("another class: holds %v, %v", holds, err)
+	if status, err := v.Status(vault.Key{Person: "person", Class: vault.Identity, Version: 1}); err != nil || status != vault.Held {
+		t.Errorf("another class: %v, %v", status, err)
 	}
 	if got := marks(v); got["two"] != 16 {
 		t.Errorf("marks after an erasure: %v", got)

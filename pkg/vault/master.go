@@ -26,6 +26,8 @@ const masterHeader = `# Master key of a Shomei vault: version and key. Without i
 const (
 	statusKey    = 1
 	statusErased = 2
+	// statusMissing stands where the log needs a key that this copy of the vault never had.
+	statusMissing = 3
 )
 
 // fingerprintSize is the length of what a key file remembers its master key by.
@@ -211,10 +213,13 @@ func (m *masterKeys) wrap(name string, key []byte) ([]byte, error) {
 	return gcm.Seal(value, nil, key, wrapData(name)), nil
 }
 
-// unwrap gives the key in a record's value. Errors: ErrErased for a tombstone, ErrMasterKey.
+// unwrap gives the key in a record's value. Errors: ErrErased for a tombstone, ErrMissing, ErrMasterKey.
 func (m *masterKeys) unwrap(name string, value []byte) ([]byte, error) {
 	if len(value) > 0 && value[0] == statusErased {
 		return nil, ErrErased
+	}
+	if len(value) > 0 && value[0] == statusMissing {
+		return nil, ErrMissing
 	}
 	if len(value) < 5 || value[0] != statusKey {
 		return nil, fmt.Errorf("a stored key is damaged: restore the vault from its copy")

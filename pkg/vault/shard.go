@@ -17,6 +17,8 @@ import (
 var (
 	metaBucket = []byte("meta")
 	keysBucket = []byte("keys")
+	// missingBucket names the keys that NoteMissing has noted.
+	missingBucket = []byte("missing")
 
 	// masterEntry holds the version and fingerprint of the master key that wraps this file's keys.
 	masterEntry = []byte("master")
@@ -219,6 +221,11 @@ func (s *shard) bury(names []string) error {
 			if err := keys.Put([]byte(name), tombstone); err != nil {
 				return err
 			}
+			if noted := tx.Bucket(missingBucket); noted != nil {
+				if err := noted.Delete([]byte(name)); err != nil {
+					return err
+				}
+			}
 		}
 		if !changed {
 			return nil
@@ -331,7 +338,7 @@ func (s *shard) rewrapFrom(from []byte, master *masterKeys) (next []byte, err er
 
 func rewrapAll(keys *bbolt.Bucket, found []record, master *masterKeys) error {
 	for _, r := range found {
-		if len(r.value) > 0 && r.value[0] == statusErased {
+		if len(r.value) > 0 && r.value[0] != statusKey {
 			continue
 		}
 		key, err := master.unwrap(r.name, r.value)

@@ -43,6 +43,13 @@ var (
 	ErrNoKey = errors.New("no key")
 	// ErrMasterKey says that the master key is missing, readable by others, damaged or of another vault.
 	ErrMasterKey = errors.New("master key")
+	// ErrGone says that a vault that must be there is not, or not all of its files are.
+	ErrGone = errors.New("the vault is gone")
+	// ErrOtherVault says that the vault, or one of its files, is another one's.
+	ErrOtherVault = errors.New("another vault")
+	// ErrMissing says that there was a key and this copy of the vault, which is older, has not got it. None is made in its
+	// place: what was sealed can be read again once the right copy is put back.
+	ErrMissing = errors.New("the key is missing in this copy of the vault")
 	// ErrInUse says that another process has the vault open.
 	ErrInUse = errors.New("vault is in use by another process")
 )
@@ -56,6 +63,10 @@ type Config struct {
 	Dir string
 	// MasterKey is the path of the master key file. It is made, with mode 0600, only where there is no vault yet.
 	MasterKey string
+	// Existing says that something was sealed already: a vault that is not there is ErrGone, none is made.
+	Existing bool
+	// Identity of the vault that belongs here; another is ErrOtherVault. Empty takes any.
+	Identity string
 	// CacheSize is how many unwrapped keys are kept in memory; zero means 4096.
 	CacheSize int
 	// Logger is told of erasures that a crash left unfinished; nil means slog.Default.
@@ -64,24 +75,29 @@ type Config struct {
 
 // Vault seals and opens personal data. Its methods are safe for concurrent use.
 type Vault struct {
-	dir    string
-	lock   *os.File
-	master *masterKeys
-	shards [shards]*shard
-	cache  *cache
-	log    *slog.Logger
+	dir      string
+	identity string
+	lock     *os.File
+	master   *masterKeys
+	shards   [shards]*shard
+	cache    *cache
+	log      *slog.Logger
 
 	rewrapping sync.Mutex
 }
 
 // Open opens a vault, or makes one where there is none, and finishes any erasure that a crash interrupted.
-// Errors are ErrMasterKey and ErrInUse, or those of the file system.
+// Errors are ErrMasterKey, ErrInUse, ErrGone and ErrOtherVault, or those of the file system.
 func Open(cfg Config) (*Vault, error) {
 	v := &Vault{dir: cfg.Dir, cache: newCache(cfg.CacheSize), log: cfg.Logger}
 	if v.log == nil {
 		v.log = slog.Default()
 	}
-	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+	if cfg.Existing {
+		if _, err := os.Stat(cfg.Dir); errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("opening vault %s: %w", cfg.Dir, gone(cfg.Dir, nil))
+		}
+	} else if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the vault: %w", err)
 	}
 	if err := v.open(cfg); err != nil {
@@ -95,17 +111,37 @@ func (v *Vault) open(cfg Config) error {
 	if v.lock, err = lockDir(cfg.Dir); err != nil {
 		return err
 	}
-	existing, err := filepath.Glob(filepath.Join(cfg.Dir, "keys-*.db"))
+	missing, err := missingFiles(cfg.Dir)
 	if err != nil {
 		return err
 	}
-	if v.master, err = openMaster(cfg.MasterKey, len(existing) == 0); err != nil {
+	if cfg.Existing && len(missing) > 0 {
+		return gone(cfg.Dir, missing)
+	}
+	if v.master, err = openMaster(cfg.MasterKey, len(missing) == shards); err != nil {
 		return err
 	}
-	for i := range v.shards {
-		path := filepath.Join(cfg.Dir, fmt.Sprintf("keys-%02d.db", i))
-		if v.shards[i], err = openShard(path, v.master, v.log); err != nil {
-			return err
+	if err := v.openShards(missing); err != nil {
+		return err
+	}
+	return v.identify(cfg.Identity)
+}
+
+// openShards opens the files that are there, and makes those that are missing where the making of the vault was interrupted
+// before it held a key.
+func (v *Vault) openShards(missing []string) (err error) {
+	for _, fresh := range []bool{false, true} {
+		for i := range v.shards {
+			path := shardPath(v.dir, i)
+			if slices.Contains(missing, path) != fresh {
+				continue
+			}
+			if v.shards[i], err = openShard(path, v.master, v.log); err != nil {
+				return err
+			}
+			if used, err := v.shards[i].used(); err != nil || used && len(missing) > 0 {
+				return errors.Join(err, gone(v.dir, missing))
+			}
 		}
 	}
 	return nil
@@ -146,7 +182,7 @@ func (v *Vault) Close() error {
 }
 
 // Seal seals plaintext under the person's key for a record class, for one place in the log only. The person's keys are
-// made, durably, when there are none yet. Errors: ErrErased once the class was erased, until Renew.
+// made, durably, when there are none yet. Errors: ErrErased once the class was erased, until Renew; ErrMissing.
 func (v *Vault) Seal(person, class string, binding Binding, plaintext []byte) (*events.Sealed, error) {
 	s := v.shardOf(person)
 	s.swap.RLock()
@@ -176,7 +212,7 @@ func (v *Vault) newest(s *shard, person, class string) (keys derived, version ui
 	}
 }
 
-// Open opens what Seal sealed, in the same place and for the same person. Errors: ErrErased, ErrBinding, ErrNoKey.
+// Open opens what Seal sealed, in the same place and for the same person. Errors: ErrErased, ErrBinding, ErrNoKey, ErrMissing.
 func (v *Vault) Open(person string, binding Binding, s *events.Sealed) ([]byte, error) {
 	keys, release, err := v.keys(person, s.GetRecordClass(), s.GetKeyVersion())
 	if err != nil {

@@ -61,8 +61,11 @@ func (b *Batch) Add(c *events.Commit) {
 		if operation, ok := cardOperationOf(s); ok {
 			b.cards.add(operation)
 		}
-		if c.Kind == events.KindSubscriber {
+		switch c.Kind {
+		case events.KindSubscriber:
 			b.addSubscriber(s)
+		case events.KindAuthority:
+			b.certificates.addFound(s)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package warehouse
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	"shomei/events"
@@ -31,7 +30,7 @@ const withInstant = `WITH fromUnixTimestamp64Milli({at:Int64}, 'Asia/Tokyo') AS 
 // happened by then are zero, as are absent dates. Words are those of
 // events.JSON; Reason is RFC 5280's (5.3.1) in lower case with hyphens.
 type Certificate struct {
-	Serial       uint64    `ch:"serial" json:"serial"`
+	Serial       uint64    `ch:"serial" json:"serial,string"`
 	Kind         string    `ch:"kind" json:"kind"`     // sign or auth
 	Regime       string    `ch:"regime" json:"regime"` // juki or mynumber
 	Status       string    `ch:"status" json:"status"` // authorized, issued, valid, suspended, revoked, expired, abandoned
@@ -41,7 +40,7 @@ type Certificate struct {
 	Card         string    `ch:"card" json:"card"`
 	Authority    string    `ch:"authority" json:"authority"`
 	Procedure    string    `ch:"procedure" json:"procedure"`
-	Replaces     uint64    `ch:"replaces" json:"replaces"`
+	Replaces     uint64    `ch:"replaces" json:"replaces,string,omitempty"`
 	NotBefore    time.Time `ch:"not_before" json:"not_before,omitzero"`
 	NotAfter     time.Time `ch:"not_after" json:"not_after,omitzero"`
 	LastDay      Date      `ch:"last_day" json:"last_day,omitzero"`
@@ -61,7 +60,7 @@ type Certificate struct {
 	Revision     uint64    `ch:"revision" json:"revision"` // of the newest commit that touched it
 	// Device is the smartphone that holds it, Parent the card's certificate (serial) that it is bound to; absent on a card.
 	Device   string   `ch:"device" json:"device,omitempty"`
-	Parent   uint64   `ch:"parent" json:"parent,omitempty"`
+	Parent   uint64   `ch:"parent" json:"parent,string,omitempty"`
 	Holds    []uint64 `ch:"holds" json:"-"` // suspensions and releases on a smartphone, Unix milliseconds
 	Releases []uint64 `ch:"releases" json:"-"`
 }
@@ -168,17 +167,36 @@ func (r certificateRows) addEnd(s source, recorded time.Time) {
 	}
 }
 
+// addFound makes the row of a certificate that exists outside the log. To whoever meets it it is valid until it is revoked;
+// it has no issue here, so nothing falls due for it.
+func (r certificateRows) addFound(s source) {
+	recorded := instant(s.event.RecordedMs)
+	switch b := s.body.(type) {
+	case *events.CertificateFound:
+		r.add(Certificate{
+			Serial: b.Serial, Kind: word(b.Kind), Regime: regimeOf(s.commit.Id), Subscriber: b.Subscriber, Card: b.Card, Device: b.Device,
+			Authority: s.commit.Id, NotBefore: instant(b.NotBeforeMs), NotAfter: instant(b.NotAfterMs),
+			Authorized: recorded, Delivered: recorded, Revision: s.commit.Revision,
+		})
+	case *events.FoundCertificateRevoked:
+		r.add(Certificate{Serial: b.Serial, Revoked: recorded, Reason: reasonWord(b.Reason), Cause: FoundCause, Revision: s.commit.Revision})
+	}
+}
+
+// FoundCause is the cause of a revocation of a certificate that exists outside the log.
+const FoundCause = "found"
+
 func (r certificateRows) put(s source, serial uint64, c Certificate) {
 	c.Serial, c.Subscriber, c.Revision = serial, s.commit.Id, s.commit.Revision
 	r.add(c)
 }
 
-// State returns a certificate by its serial (decimal), or all certificates of
+// State returns a certificate by its serial (as events.ParseSerial reads it), or all certificates of
 // a subscriber by id, oldest first, as they stood at an instant.
 // ErrNotFound when there was none by then.
 func (w *Warehouse) State(ctx context.Context, key string, when time.Time) ([]Certificate, error) {
 	where, who := "serial IN (SELECT serial FROM {certificate_history} WHERE kind = 'subscriber' AND id = {id:String})", param("id", key)
-	if serial, err := strconv.ParseUint(key, 10, 64); err == nil {
+	if serial, err := events.ParseSerial(key); err == nil {
 		where, who = "serial = {serial:UInt64}", param("serial", serial)
 	}
 	certificates, err := ask[Certificate](ctx, w, "certificates", withInstant+"SELECT *, "+statusAt+
@@ -191,6 +209,18 @@ func (w *Warehouse) State(ctx context.Context, key string, when time.Time) ([]Ce
 		certificates[i] = c.asOf(when)
 	}
 	return certificates, err
+}
+
+// KnownSerials returns those of some serials that the tables know a certificate by.
+func (w *Warehouse) KnownSerials(ctx context.Context, serials []uint64) ([]uint64, error) {
+	rows, err := ask[struct {
+		Serial uint64 `ch:"serial"`
+	}](ctx, w, "serial numbers in use", "SELECT DISTINCT serial FROM {certificates} WHERE serial IN {serials:Array(UInt64)}", param("serials", serials))
+	known := make([]uint64, len(rows))
+	for i, r := range rows {
+		known[i] = r.Serial
+	}
+	return known, err
 }
 
 // EachCertificate calls each with every certificate, in the order of serials,

@@ -31,7 +31,7 @@ type Occurrence struct {
 	ID       string    `ch:"id" json:"id"`
 	Revision uint64    `ch:"revision" json:"revision"`
 	Index    uint16    `ch:"index" json:"index"`
-	Serial   uint64    `ch:"serial" json:"serial"`
+	Serial   uint64    `ch:"serial" json:"serial,string"`
 	Event    string    `ch:"event" json:"event"`
 	Caused   time.Time `ch:"caused" json:"caused,omitzero"`
 	Filed    time.Time `ch:"filed" json:"filed,omitzero"`

@@ -2,9 +2,12 @@ package warehouse
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"google.golang.org/protobuf/proto"
+
+	"shomei/events"
 )
 
 // What several events have in common is found by its getter.
@@ -59,7 +62,20 @@ type Entry struct {
 	Procedure    string    `ch:"procedure" json:"procedure"`
 	Card         string    `ch:"card" json:"card"`
 	Municipality string    `ch:"municipality" json:"municipality"`
-	Serials      []uint64  `ch:"serials" json:"serials"`
+	Serials      []uint64  `ch:"serials" json:"-"`
+}
+
+// MarshalJSON writes the serials as text, as they stand everywhere else.
+func (e Entry) MarshalJSON() ([]byte, error) {
+	serials := make([]string, len(e.Serials))
+	for i, serial := range e.Serials {
+		serials[i] = events.FormatSerial(serial)
+	}
+	type plain Entry
+	return json.Marshal(struct {
+		plain
+		Serials []string `json:"serials"`
+	}{plain(e), serials})
 }
 
 // entryOf makes the row of one event.

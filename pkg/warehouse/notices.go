@@ -13,7 +13,7 @@ type Notice struct {
 	Subscriber string    `ch:"subscriber" json:"subscriber"`
 	Notice     string    `ch:"notice" json:"notice"`
 	Kind       string    `ch:"kind" json:"kind"`
-	Serial     uint64    `ch:"serial" json:"serial"` // the first certificate it is about
+	Serial     uint64    `ch:"serial" json:"serial,string"` // the first certificate it is about
 	LastDay    Date      `ch:"last_day" json:"last_day,omitzero"`
 	Medium     string    `ch:"medium" json:"medium"`
 	Outcome    string    `ch:"outcome" json:"outcome"`

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -90,6 +91,8 @@ type Counter struct {
 	store *Store
 	link  *counterlink.Link // nil when offline by configuration
 
+	untold atomic.Bool // hub and counter differed, and the hub was not told of certificates since
+
 	cards sync.Mutex // held while the card in the reader is being used
 
 	mu         sync.Mutex
@@ -149,6 +152,7 @@ func Open(cfg Config) (*Counter, error) {
 		return nil, err
 	}
 	store.notify = c.link.Kick
+	c.untold.Store(store.Differed())
 	return c, nil
 }
 

@@ -211,8 +211,9 @@ func (c *Counter) tell(p *procedure) {
 	}
 }
 
-func (c *Counter) linkChanged(s counterlink.LinkState) {
-	c.compare(s)
+func (c *Counter) linkChanged(state counterlink.LinkState) {
+	c.compare(state)
+	c.afterMismatch(state)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, w := range c.watchers {

@@ -48,6 +48,7 @@ var (
 	keyJournalBase = []byte("journal.base")
 	keyCarried     = []byte("carried.digest")
 	keyUncompacted = []byte("uncompacted")
+	keyDiffered    = []byte("differed")
 )
 
 const openWait = 3 * time.Second
@@ -305,6 +306,23 @@ func (s *Store) MarkDelivered(number uint64) error {
 	s.delivered = to
 	return nil
 }
+
+// Differed reports whether hub and counter disagreed about the claims, and the hub was not told of certificates since.
+func (s *Store) Differed() (differed bool) {
+	_ = s.db.View(func(tx *bolt.Tx) error { // a view fails only where the file is closed
+		differed = tx.Bucket(bucketMeta).Get(keyDiffered) != nil
+		return nil
+	})
+	return differed
+}
+
+// MarkDiffered notes that hub and counter disagree.
+func (s *Store) MarkDiffered() error {
+	return s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyDiffered, []byte{1}) })
+}
+
+// told ends what MarkDiffered noted, in the step that files what is told.
+func (t *Tx) told() error { return t.tx.Bucket(bucketMeta).Delete(keyDiffered) }
 
 // Outbox is the number of claims that are not at the hub yet.
 func (s *Store) Outbox() int {

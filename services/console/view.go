@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"shomei/events"
 	"shomei/pkg/civil"
 	"shomei/pkg/page"
 	"shomei/pkg/regime"
@@ -207,7 +208,7 @@ func (r reader) certificates(list []warehouse.Certificate) page.Table {
 		{Label: r.say("console.reason")},
 	}}
 	for _, c := range list {
-		serial := strconv.FormatUint(c.Serial, 10)
+		serial := events.FormatSerial(c.Serial)
 		table.Rows = append(table.Rows, []page.Cell{
 			{Text: serial, Href: r.link(serial)},
 			{Text: r.group(group{c.Regime, c.Kind})},
@@ -268,7 +269,7 @@ func (r reader) events(entries []warehouse.Entry) page.Table {
 	for _, e := range entries {
 		var serials []string
 		for _, s := range e.Serials {
-			serials = append(serials, strconv.FormatUint(s, 10))
+			serials = append(serials, events.FormatSerial(s))
 		}
 		table.Rows = append(table.Rows, []page.Cell{
 			{Text: r.instant(e.Recorded)},

@@ -53,7 +53,7 @@ func (s *signers) of(g *ca.Generation) (crypto.Signer, error) {
 }
 
 // HoldCeremonies puts every generation into service whose time has come (domain.md 2.1): the key is made, certified by
-// itself under the next serial, and recorded. Doing it again changes nothing.
+// itself, and recorded. Doing it again changes nothing.
 func (i *Issuer) HoldCeremonies(ctx context.Context, prefectures []string) error {
 	type authority struct {
 		kind       ca.Kind
@@ -89,7 +89,7 @@ func (i *Issuer) activated(plan ca.Plan) bool {
 	return false
 }
 
-// activate makes a generation. The key file survives a crash and is used again; so does the serial, once recorded.
+// activate makes a generation. The key file survives a crash and is used again.
 func (i *Issuer) activate(ctx context.Context, plan ca.Plan) error {
 	signer, err := keyfile.OpenOrCreate(filepath.Join(i.Keys, keyName(plan.Kind, plan.Prefecture, plan.Number)))
 	if err != nil {
@@ -99,11 +99,7 @@ func (i *Issuer) activate(ctx context.Context, plan ca.Plan) error {
 	if !ok {
 		return errors.New("the key file holds no RSA key")
 	}
-	serial, err := i.authoritySerial(ctx)
-	if err != nil {
-		return err
-	}
-	tbs, err := ca.BuildAuthorityTBS(plan, serial, public)
+	tbs, err := ca.BuildAuthorityTBS(plan, ca.NewSerial(), public)
 	if err != nil {
 		return err
 	}
@@ -112,17 +108,6 @@ func (i *Issuer) activate(ctx context.Context, plan ca.Plan) error {
 		return err
 	}
 	return i.recordGeneration(ctx, g)
-}
-
-// authoritySerial takes the next number of the one counter of the deployment.
-func (i *Issuer) authoritySerial(ctx context.Context) (uint64, error) {
-	outcome, err := i.updateAuthority(ctx, events.AuthorityLog, func(s *events.AuthorityState) ([]*events.Event, error) {
-		return lifecycle.LeaseBlock(s, i.Name, 1)
-	})
-	if err != nil {
-		return 0, err
-	}
-	return outcome.Commit.Events[0].GetBlockLeased().First, nil
 }
 
 func (i *Issuer) recordGeneration(ctx context.Context, g *ca.Generation) error {

@@ -37,8 +37,6 @@ type Config struct {
 	Switches regime.Switches
 	Clock    func() time.Time
 	Logger   *slog.Logger
-	// Name tells this process from others in the lease of serials.
-	Name string
 	// Handled, when set, is told how far the log has been followed.
 	Handled func(eventlog.Positions)
 }
@@ -180,7 +178,7 @@ func (i *Issuer) sign(ctx context.Context, file dossier.Dossier, history []event
 		return nil, err
 	}
 	tbs, err := file.TBS(c.Serial)
-	if errors.Is(err, vault.ErrBinding) || errors.Is(err, vault.ErrErased) || errors.Is(err, vault.ErrNoKey) || errors.Is(err, dossier.ErrNotFound) {
+	if errors.Is(err, vault.ErrBinding) || errors.Is(err, vault.ErrErased) || errors.Is(err, vault.ErrMissing) || errors.Is(err, vault.ErrNoKey) || errors.Is(err, dossier.ErrNotFound) {
 		return nil, fmt.Errorf("%w: %w", ErrNotBelieved, err)
 	}
 	if err != nil {

@@ -3,11 +3,10 @@ package issuer
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/pem"
 	"fmt"
 	"log/slog"
-	"math/big"
+	"maps"
 	"os"
 	"path/filepath"
 	"sort"
@@ -21,6 +20,7 @@ import (
 	"shomei/pkg/directory"
 	"shomei/pkg/durable"
 	"shomei/pkg/eventlog"
+	"shomei/pkg/found"
 	"shomei/pkg/lifecycle"
 )
 
@@ -29,18 +29,29 @@ type lists struct {
 	mu        sync.Mutex
 	positions eventlog.Positions
 	// byAuthority and then by serial.
-	byAuthority map[string]map[uint64]ca.Revocation
+	byAuthority map[string]map[uint64]revocation
+	// found are the revocations, and the certificates, that the log has learned of from outside.
+	found map[string]found.Certificates
+	// published is when each authority's lists were made, in order.
+	published map[string][]time.Time
 	// unlisted are the authorities about which something was folded since their last list of this process.
 	unlisted map[string]bool
-	// lastDays of certificates, which say until when a revocation is listed.
-	lastDays map[uint64]string
+	// ends of certificates, which say until when a revocation is listed.
+	ends map[uint64]time.Time
 	// released is when a hold of an authority was last lifted.
 	released map[string]time.Time
 }
 
+// revocation is an entry with since when the log has known it, in whole seconds as lists count.
+type revocation struct {
+	ca.Revocation
+	since time.Time
+}
+
 func newLists() *lists {
 	return &lists{
-		byAuthority: make(map[string]map[uint64]ca.Revocation), unlisted: make(map[string]bool), lastDays: make(map[uint64]string),
+		byAuthority: make(map[string]map[uint64]revocation), found: make(map[string]found.Certificates),
+		published: make(map[string][]time.Time), unlisted: make(map[string]bool), ends: make(map[uint64]time.Time),
 		released: make(map[string]time.Time),
 	}
 }
@@ -52,20 +63,24 @@ func (l *lists) catchUp(ctx context.Context, log *eventlog.Log, logger *slog.Log
 		return err
 	}
 	err = log.Scan(ctx, l.positions, func(r eventlog.Record, err error) error {
-		if r.Kind != events.KindSubscriber {
+		if r.Kind != events.KindSubscriber && r.Kind != events.KindAuthority {
 			return nil
 		}
 		if err == nil {
 			err = log.Verify(r)
 		}
 		if eventlog.Unreadable(err) {
-			logger.Error("a commit that can't be believed is on no revocation list: look at it with shomei log", "subscriber", r.ID, "error", err)
+			logger.Error("a commit that can't be believed is on no revocation list: look at it with shomei log", "kind", r.Kind, "id", r.ID, "error", err)
 			return nil // one forged commit must not keep every list from being made
 		}
 		if err != nil {
 			return err
 		}
-		l.take(r.Commit)
+		if r.Kind == events.KindAuthority {
+			l.takeAuthority(r.Commit)
+		} else {
+			l.take(r.Commit)
+		}
 		return nil
 	})
 	if err == nil {
@@ -78,7 +93,9 @@ func (l *lists) take(c *events.Commit) {
 	for _, e := range c.GetEvents() {
 		switch b := events.BodyOf(e).(type) {
 		case *events.IssueAuthorized:
-			l.lastDays[b.Serial] = b.LastDay
+			if last, err := civil.Parse(b.LastDay); err == nil && !last.IsZero() {
+				l.ends[b.Serial] = last.EndInstant()
+			}
 		case *events.CertificateRevoked:
 			l.add(b.Authority, b.Serial, e.RecordedMs, ca.Reason(lifecycle.CRLReason(b.Reason)))
 		case *events.CertificateSuspended:
@@ -93,16 +110,31 @@ func (l *lists) take(c *events.Commit) {
 	}
 }
 
+func (l *lists) takeAuthority(c *events.Commit) {
+	for _, e := range c.GetEvents() {
+		if b := e.GetCrlPublished(); b != nil {
+			l.published[c.Id] = append(l.published[c.Id], time.UnixMilli(b.ThisUpdateMs).UTC())
+		}
+		if e.GetRevocationFound() != nil || e.GetFoundCertificateRevoked() != nil {
+			l.unlisted[c.Id] = true
+		}
+		if l.found[c.Id] == nil {
+			l.found[c.Id] = make(found.Certificates)
+		}
+		l.found[c.Id].Take(e)
+	}
+}
+
+// second is an instant of the log as lists count.
+func second(ms int64) time.Time { return time.UnixMilli(ms).UTC().Truncate(time.Second) }
+
 func (l *lists) add(authority string, serial uint64, recordedMs int64, reason ca.Reason) {
 	if l.byAuthority[authority] == nil {
-		l.byAuthority[authority] = make(map[uint64]ca.Revocation)
+		l.byAuthority[authority] = make(map[uint64]revocation)
 	}
 	l.unlisted[authority] = true
-	last, _ := civil.Parse(l.lastDays[serial])
-	l.byAuthority[authority][serial] = ca.Revocation{
-		// Lists count in whole seconds, and so does the instant of the next list.
-		Serial: serial, RevokedAt: time.UnixMilli(recordedMs).UTC().Truncate(time.Second), Reason: reason, Expires: last.EndInstant(),
-	}
+	at := second(recordedMs)
+	l.byAuthority[authority][serial] = revocation{ca.Revocation{Serial: serial, RevokedAt: at, Reason: reason}, at}
 }
 
 // release takes an entry off: a full list says that a hold is lifted by not naming the serial (RFC 5280 section 5.3.1 has
@@ -110,54 +142,82 @@ func (l *lists) add(authority string, serial uint64, recordedMs int64, reason ca
 func (l *lists) release(authority string, serial uint64, recordedMs int64) {
 	delete(l.byAuthority[authority], serial)
 	l.unlisted[authority] = true
-	l.released[authority] = time.UnixMilli(recordedMs).UTC().Truncate(time.Second)
+	l.released[authority] = second(recordedMs)
 }
 
 // newest is when the last revocation or release of an authority was recorded.
 func (l *lists) newest(authority string) time.Time {
 	newest := l.released[authority]
-	for _, r := range l.byAuthority[authority] {
-		if r.RevokedAt.After(newest) {
-			newest = r.RevokedAt
+	for _, r := range l.all(authority) {
+		if r.since.After(newest) {
+			newest = r.since
 		}
 	}
 	return newest
 }
 
-// entries are what an authority's list names at an instant, by serial: what has not been over for a whole period, so
-// that each stands on one list made after its scheduled end (domain.md 1.6, RFC 5280 section 3.3).
+// all are an authority's revocations by serial: the log's own, and those that it has learned of. Of two for one certificate
+// the earlier stands, but for a hold that became a revocation.
+func (l *lists) all(authority string) map[uint64]revocation {
+	all := maps.Clone(l.byAuthority[authority])
+	if all == nil {
+		all = make(map[uint64]revocation)
+	}
+	for serial, c := range l.found[authority] {
+		if c.RevokedMs == 0 {
+			continue
+		}
+		r := revocation{ca.Revocation{Serial: serial, RevokedAt: second(c.RevokedMs), Reason: ca.Reason(lifecycle.CRLReason(c.Reason))}, second(c.SinceMs)}
+		own, both := all[serial]
+		if !both || r.Reason != ca.CertificateHold && (own.Reason == ca.CertificateHold || r.RevokedAt.Before(own.RevokedAt)) {
+			all[serial] = r
+		}
+	}
+	return all
+}
+
+// entries are what an authority's list names at an instant, by serial.
 func (l *lists) entries(authority string, at time.Time) []ca.Revocation {
 	var entries []ca.Revocation
-	for _, r := range l.byAuthority[authority] {
-		if !r.Expires.Before(at.Add(-ca.CRLPeriod)) {
-			entries = append(entries, r)
+	for _, r := range l.all(authority) {
+		if !l.over(authority, r, at) {
+			entries = append(entries, r.Revocation)
 		}
 	}
 	sort.Slice(entries, func(a, b int) bool { return entries[a].Serial < entries[b].Serial })
 	return entries
 }
 
+// over reports whether an entry may leave the list: one that was made after the certificate's scheduled end has carried it,
+// and was the newest for a whole period (RFC 5280 section 3.3; domain.md 1.6). Days on which no list was made don't count. An
+// entry of a certificate whose end nobody knows stays.
+func (l *lists) over(authority string, r revocation, at time.Time) bool {
+	end, known := l.ends[r.Serial]
+	if c := l.found[authority][r.Serial]; !known && c.NotAfterMs != 0 {
+		end, known = time.UnixMilli(c.NotAfterMs), true
+	}
+	if !known {
+		return false
+	}
+	if r.since.After(end) {
+		end = r.since
+	}
+	published := l.published[authority]
+	i := sort.Search(len(published), func(i int) bool { return published[i].After(end) })
+	return i < len(published) && !at.Before(published[i].Add(ca.CRLPeriod-early))
+}
+
 // PublishDue publishes the lists of the authorities that have something new to say, or whose list is about to run out
 // (domain.md 2.5: daily).
 func (i *Issuer) PublishDue(ctx context.Context, folder string) error {
-	return i.publishLists(ctx, folder, func(id string, state *events.AuthorityState) bool {
+	return i.publishLists(ctx, folder, func(id string, state *events.AuthorityState, inFolder uint64) bool {
 		next := time.UnixMilli(state.CrlNextUpdateMs)
 		made := next.Add(-ca.CRLPeriod)
 		// What was revoked in the very second of the list may have come after it.
 		news := i.lists.unlisted[id] && !i.lists.newest(id).Before(made)
-		return state.CrlNumber == 0 || news || i.Clock().Add(early).After(next) || stale(folder, id, state.CrlNumber)
+		// A number is in the log before its list is in the folder; in the folder alone it is of a log that was lost.
+		return state.CrlNumber == 0 || news || i.Clock().Add(early).After(next) || inFolder != state.CrlNumber
 	})
-}
-
-// stale tells whether the folder lacks the list of a number, which is in the log before it is in the folder.
-func stale(folder, id string, number uint64) bool {
-	text, err := os.ReadFile(listFile(folder, id))
-	block, _ := pem.Decode(text)
-	if err != nil || block == nil {
-		return true
-	}
-	list, err := x509.ParseRevocationList(block.Bytes)
-	return err != nil || list.Number.Cmp(new(big.Int).SetUint64(number)) < 0
 }
 
 func listFile(folder, id string) string { return filepath.Join(folder, id+".crl") }
@@ -170,10 +230,10 @@ const early = time.Hour
 // PublishLists makes a full revocation list for every authority and each of its keys in force, and writes them to the
 // folder as <authority>.crl, PEM, the newest key first. The number and the digest stand in the log before the file.
 func (i *Issuer) PublishLists(ctx context.Context, folder string) error {
-	return i.publishLists(ctx, folder, func(string, *events.AuthorityState) bool { return true })
+	return i.publishLists(ctx, folder, func(string, *events.AuthorityState, uint64) bool { return true })
 }
 
-func (i *Issuer) publishLists(ctx context.Context, folder string, due func(string, *events.AuthorityState) bool) error {
+func (i *Issuer) publishLists(ctx context.Context, folder string, due func(id string, state *events.AuthorityState, inFolder uint64) bool) error {
 	i.lists.mu.Lock()
 	defer i.lists.mu.Unlock()
 	if err := i.lists.catchUp(ctx, i.Log, i.Logger); err != nil {
@@ -196,7 +256,7 @@ func (i *Issuer) publishLists(ctx context.Context, folder string, due func(strin
 	return nil
 }
 
-func (i *Issuer) publish(ctx context.Context, folder, id string, one *ca.Generation, due func(string, *events.AuthorityState) bool) error {
+func (i *Issuer) publish(ctx context.Context, folder, id string, one *ca.Generation, due func(id string, state *events.AuthorityState, inFolder uint64) bool) error {
 	now := i.Clock().UTC().Truncate(time.Second)
 	head, err := i.Log.Load(ctx, events.KindAuthority, id)
 	if err != nil {
@@ -206,10 +266,14 @@ func (i *Issuer) publish(ctx context.Context, folder, id string, one *ca.Generat
 	if err != nil {
 		return err
 	}
-	if !due(id, state) {
+	inFolder, err := i.carryOn(ctx, folder, id, state.CrlNumber)
+	if err != nil {
+		return err
+	}
+	if !due(id, state, inFolder) {
 		return nil
 	}
-	number := state.CrlNumber + 1
+	number := nextNumber(now, state.CrlNumber, inFolder)
 	var file []byte
 	var published []*events.Event
 	for _, g := range i.Directory.Generations().InForce(one.Kind, one.Prefecture.Code, now) {

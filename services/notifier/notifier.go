@@ -101,7 +101,7 @@ func (n *Notifier) round(ctx context.Context, waiting []string, tries deferrals)
 
 // setAside parks a subscriber whom nothing can be sent to, whatever the mail server says.
 func setAside(id string, err error) error {
-	for _, hopeless := range []error{ErrPrintDesk, dossier.ErrNotFound, vault.ErrErased, vault.ErrBinding, vault.ErrNoKey, notice.ErrAddress} {
+	for _, hopeless := range []error{ErrPrintDesk, dossier.ErrNotFound, vault.ErrErased, vault.ErrMissing, vault.ErrBinding, vault.ErrNoKey, notice.ErrAddress} {
 		if errors.Is(err, hopeless) {
 			return &eventlog.ParkError{Kind: events.KindSubscriber, ID: id, Err: err}
 		}

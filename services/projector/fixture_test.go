@@ -207,8 +207,8 @@ func (w *world) populate() {
 		Serial: 5, Kind: sign, Authority: "sign", Reason: events.RevocationReason_REVOCATION_REASON_KEY_COMPROMISE, Cause: "lost",
 	})
 	w.named = []ca.Revocation{
-		{Serial: 5, RevokedAt: w.now, Reason: ca.KeyCompromise, Expires: end},
-		{Serial: 15, RevokedAt: w.now.Add(-time.Minute), Reason: ca.CertificateHold, Expires: end},
+		{Serial: 5, RevokedAt: w.now, Reason: ca.KeyCompromise},
+		{Serial: 15, RevokedAt: w.now.Add(-time.Minute), Reason: ca.CertificateHold},
 	}
 	w.publish(w.named...)
 }

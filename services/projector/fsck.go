@@ -10,6 +10,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
+	"shomei/pkg/vault"
 )
 
 // Finding is one thing that is not as it should be: where, what, and what to do next.
@@ -47,6 +48,7 @@ const (
 	nextRebuild = "shomei rebuild makes the tables anew from the log"
 	nextPublish = "the hub publishes the next list by itself; until then hand out no list from this folder"
 	nextService = "look at the service's log and start it again"
+	nextOlder   = "start the hub: its next list carries on what this one names; then look at what else the copy lacks (runbook, Restore)"
 	nextProgram = "a decision went wrong: keep the log and report it with shomei log"
 )
 
@@ -56,16 +58,15 @@ type FsckConfig struct {
 	Lists string
 	// Now judges what is owed for too long; zero takes the newest instant of the log, for a log whose clock is not here.
 	Now time.Time
-	// Holds, when set, tells whether there is a version of the key of a person's record class; the nth erasure of a class
-	// has destroyed the nth.
-	Holds func(subscriber, class string, version uint32) (bool, error)
+	// Keys, when set, tells how the vault stands to some keys; the nth erasure of a class has destroyed its nth.
+	Keys func(context.Context, []vault.Key) ([]vault.Status, error)
 	// Progress, when set, hears how many commits have been looked at.
 	Progress func(commits uint64)
 }
 
 // Fsck checks the log in itself (chain, signatures, times, carried states, obligations, serials), the tables against
 // the log, and the revocation lists against the log. It reads stream by stream and keeps one stream's aggregates in
-// memory at a time (design.md: under 500,000 a stream), beside one bit for each serial. It may run while the hub does.
+// memory at a time (design.md: under 500,000 a stream), beside eight bytes for each serial. It may run while the hub does.
 func (p *Projector) Fsck(ctx context.Context, config FsckConfig) (*Report, error) {
 	c := &check{p: p, config: config, report: &Report{}, folds: lifecycle.Folds(), aggregates: make(map[string]*aggregate)}
 	if err := p.Log.Check(ctx); err != nil {
@@ -74,7 +75,7 @@ func (p *Projector) Fsck(ctx context.Context, config FsckConfig) (*Report, error
 		}
 		c.report.add("log", nextRestore, "%v", err)
 	}
-	if err := c.readLists(); err != nil {
+	if err := c.readLists(ctx); err != nil {
 		return nil, fmt.Errorf("reading the revocation lists: %w", err)
 	}
 	whole, err := c.scan(ctx)
@@ -85,14 +86,14 @@ func (p *Projector) Fsck(ctx context.Context, config FsckConfig) (*Report, error
 		return c.report, nil // what follows compares with a log that could not be read to its end
 	}
 	c.checkPatience()
-	if err := c.checkErased(); err != nil {
-		return nil, fmt.Errorf("checking the vault: %w", err)
-	}
-	if err := c.checkLeases(ctx); err != nil {
+	if err := c.checkSerials(ctx); err != nil {
 		return nil, fmt.Errorf("checking the serials: %w", err)
 	}
 	if err := c.checkLists(ctx); err != nil {
 		return nil, fmt.Errorf("checking the revocation lists: %w", err)
+	}
+	if err := c.checkFound(ctx); err != nil {
+		return nil, fmt.Errorf("checking what was found outside the log: %w", err)
 	}
 	if err := c.checkTables(ctx); err != nil {
 		return nil, fmt.Errorf("checking the tables: %w", err)
@@ -110,14 +111,12 @@ type check struct {
 	aggregates map[string]*aggregate
 	stream     string
 	serials    serials
-	leases     leases
 	// authorities have generations or lists.
 	authorities []string
 	lists       []*list
 	logged      tally
 	newest      int64 // of all recorded times
 	owed        []owed
-	erased      []erased
 }
 
 func damaged(err error) bool {
@@ -128,7 +127,9 @@ func damaged(err error) bool {
 func (c *check) scan(ctx context.Context) (whole bool, err error) {
 	err = c.p.Log.Scan(ctx, nil, func(r eventlog.Record, err error) error {
 		if r.Stream != c.stream {
-			c.finishStream()
+			if err := c.finishStream(ctx); err != nil {
+				return err
+			}
 			c.stream = r.Stream
 		}
 		c.take(r, err)
@@ -141,7 +142,9 @@ func (c *check) scan(ctx context.Context) (whole bool, err error) {
 		c.report.add("log", nextRestore, "%v", err)
 		return false, nil
 	}
-	c.finishStream()
+	if err == nil {
+		err = c.finishStream(ctx)
+	}
 	return err == nil, err
 }
 
@@ -161,13 +164,16 @@ func (c *check) aggregateOf(r eventlog.Record) *aggregate {
 }
 
 // finishStream judges the aggregates of the stream read, which no later stream holds, and forgets them.
-func (c *check) finishStream() {
+func (c *check) finishStream(ctx context.Context) error {
 	for _, a := range c.aggregates {
 		c.finish(a)
 		c.logged.addAll(&a.place)
 		for _, held := range a.certificates {
 			c.compareLists(held)
+			c.compareFound(held)
 		}
 	}
+	err := c.checkKeys(ctx)
 	clear(c.aggregates)
+	return err
 }

@@ -11,6 +11,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
+	"shomei/pkg/vault"
 )
 
 // aggregate is one history on its way through a check.
@@ -27,6 +28,8 @@ type aggregate struct {
 	told     map[string]int8
 	// destroyed counts the keys of each record class that were destroyed by order.
 	destroyed map[string]uint32
+	// keys is how the vault must stand to each key of the person.
+	keys map[vault.Key]vault.Status
 }
 
 // take checks one record against what came before it on its aggregate.
@@ -179,9 +182,14 @@ var inForce = []events.CertificateStatus{
 
 // account keeps the books of what falls due and what becomes of it, without asking the fold.
 func (c *check) account(a *aggregate, e *events.Event, where string) {
+	if a.kind == events.KindSubscriber {
+		a.wantSealed(e)
+	}
+	if serial := spent(e); serial != 0 {
+		c.serials = append(c.serials, serial)
+	}
 	switch b := events.BodyOf(e).(type) {
 	case *events.IssueAuthorized:
-		c.spend(b.Serial, where)
 		if a.unsigned == nil {
 			a.unsigned = make(map[uint64]bool)
 		}
@@ -206,16 +214,6 @@ func (c *check) account(a *aggregate, e *events.Event, where string) {
 		c.orderErased(a, b.RecordClass, where)
 	case *events.KeyDestroyed:
 		c.keyDestroyed(a, b.RecordClass, where)
-	case *events.BlockLeased:
-		c.leases.add(b, where, c.report)
-	case *events.GenerationActivated:
-		c.spend(b.Serial, where)
-	}
-}
-
-func (c *check) spend(serial uint64, where string) {
-	if !c.serials.add(serial) {
-		c.report.add(where, nextProgram, "serial %d is used a second time", serial)
 	}
 }
 

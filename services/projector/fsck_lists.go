@@ -18,6 +18,8 @@ import (
 	"shomei/events"
 	"shomei/pkg/ca"
 	"shomei/pkg/civil"
+	"shomei/pkg/found"
+	"shomei/pkg/lifecycle"
 )
 
 // list is one revocation list as it stands in the folder. entries shrinks to what the log does not know.
@@ -26,10 +28,16 @@ type list struct {
 	der       []byte
 	crl       *x509.RevocationList
 	entries   map[uint64]x509.RevocationListEntry
+	// made is when lists of the authority were made before this one, in order; found is what the log has learned of it.
+	made  []time.Time
+	found found.Certificates
+	// judged are those of found that the log has issued: they were judged with the others.
+	judged map[uint64]bool
 }
 
-// readLists reads the folder before the log is read: the log then holds everything the lists can know.
-func (c *check) readLists() error {
+// readLists reads the folder before the log is read: the log then holds everything the lists can know. The histories of
+// their authorities say which lists came before.
+func (c *check) readLists(ctx context.Context) error {
 	if c.config.Lists == "" {
 		return nil
 	}
@@ -43,17 +51,23 @@ func (c *check) readLists() error {
 			return err
 		}
 		authority := strings.TrimSuffix(filepath.Base(file), ".crl")
-		found := 0
+		before, err := c.publishedBy(ctx, authority)
+		if err != nil {
+			return err
+		}
+		readable := 0
 		for block, rest := pem.Decode(rest); block != nil; block, rest = pem.Decode(rest) {
 			crl, err := x509.ParseRevocationList(block.Bytes)
 			if err != nil {
 				c.report.add(listName(authority), nextPublish, "can't be read: %v", err)
 				continue
 			}
-			c.lists = append(c.lists, newList(authority, block.Bytes, crl))
-			found++
+			l := newList(authority, block.Bytes, crl)
+			l.made, l.found = before.made, before.found
+			c.lists = append(c.lists, l)
+			readable++
 		}
-		if found == 0 {
+		if readable == 0 {
 			c.report.add(listName(authority), nextPublish, "holds no list that can be read")
 		}
 	}
@@ -63,7 +77,7 @@ func (c *check) readLists() error {
 func listName(authority string) string { return "revocation list " + authority + ".crl" }
 
 func newList(authority string, der []byte, crl *x509.RevocationList) *list {
-	l := &list{authority: authority, der: der, crl: crl, entries: make(map[uint64]x509.RevocationListEntry, len(crl.RevokedCertificateEntries))}
+	l := &list{authority: authority, der: der, crl: crl, judged: make(map[uint64]bool), entries: make(map[uint64]x509.RevocationListEntry, len(crl.RevokedCertificateEntries))}
 	for _, entry := range crl.RevokedCertificateEntries {
 		if entry.SerialNumber.IsUint64() {
 			l.entries[entry.SerialNumber.Uint64()] = entry
@@ -78,9 +92,12 @@ func (c *check) compareLists(held *certificate) {
 		if l.authority != held.authority {
 			continue
 		}
+		if _, ok := l.found[held.serial]; ok {
+			l.judged[held.serial] = true
+		}
 		entry, listed := l.entries[held.serial]
 		delete(l.entries, held.serial)
-		want, must, same := held.expected(l.crl.ThisUpdate)
+		want, must, same := held.expected(l)
 		switch {
 		case same: // within the second in which the list was made either is right
 		case must && !listed:
@@ -94,9 +111,10 @@ func (c *check) compareLists(held *certificate) {
 	}
 }
 
-// expected is what a list made at an instant must say of a certificate: whether it must stand there, and whether what
-// ended it fell into the very second of the list.
-func (held *certificate) expected(at time.Time) (entry x509.RevocationListEntry, must, same bool) {
+// expected is what a list must say of a certificate: whether it must stand there, and whether what ended it fell into the
+// very second of the list.
+func (held *certificate) expected(l *list) (entry x509.RevocationListEntry, must, same bool) {
+	at := l.crl.ThisUpdate
 	ended, suspended := second(max(held.revoked, held.abandoned)), held.suspendedAt(at)
 	same = ended.Equal(at) || suspended.Equal(at) || slices.ContainsFunc(held.releases, func(ms uint64) bool { return second(int64(ms)).Equal(at) })
 	switch {
@@ -105,10 +123,38 @@ func (held *certificate) expected(at time.Time) (entry x509.RevocationListEntry,
 	case !suspended.IsZero() && !suspended.After(at):
 		entry.RevocationTime, entry.ReasonCode, must = suspended, int(ca.CertificateHold), true
 	}
-	if last, err := civil.Parse(held.lastDay); err == nil && last.EndInstant().Before(at.Add(-ca.CRLPeriod)) {
-		must = false
+	since := entry.RevocationTime
+	if c := l.found[held.serial]; c.RevokedMs != 0 && !second(c.SinceMs).After(at) {
+		learned := x509.RevocationListEntry{RevocationTime: second(c.RevokedMs), ReasonCode: int(lifecycle.CRLReason(c.Reason))}
+		hold := int(ca.CertificateHold)
+		if !must || learned.ReasonCode != hold && (entry.ReasonCode == hold || learned.RevocationTime.Before(ended)) {
+			entry, since, must = learned, second(c.SinceMs), true
+		}
+		same = same || second(c.SinceMs).Equal(at)
 	}
-	return entry, must, same
+	return entry, must && !l.over(held.ends(), since), same
+}
+
+// ends is the scheduled end of the certificate; zero when nobody knows.
+func (held *certificate) ends() time.Time {
+	if last, err := civil.Parse(held.lastDay); err == nil && !last.IsZero() {
+		return last.EndInstant()
+	}
+	return second(held.notAfter)
+}
+
+// over reports whether an entry need not stand on the list any more: one made after the certificate's end has carried it, and
+// was followed by none for a day (RFC 5280 section 3.3). Lists follow each other up to an hour earlier.
+func (l *list) over(end, since time.Time) bool {
+	if end.IsZero() {
+		return false
+	}
+	for _, made := range l.made {
+		if made.After(end) && made.After(since) {
+			return !l.crl.ThisUpdate.Before(made.Add(ca.CRLPeriod - time.Hour))
+		}
+	}
+	return false
 }
 
 // suspendedAt is since when it was suspended at an instant; zero when it was not, or not any more.
@@ -156,6 +202,7 @@ func (c *check) checkLists(ctx context.Context) error {
 		if !slices.Contains(c.authorities, l.authority) {
 			c.report.add(listName(l.authority), nextPublish, "the log knows no such authority")
 		}
+		c.checkFoundListed(l)
 		for serial := range l.entries {
 			c.report.add(listName(l.authority), nextPublish, "number %v names serial %d, which the log does not know", l.crl.Number, serial)
 		}
@@ -185,10 +232,12 @@ type published struct {
 	number uint64
 	byKey  map[string]*events.CrlPublished // of the newest number
 	keys   map[string]*x509.Certificate
+	made   []time.Time
+	found  found.Certificates
 }
 
 func (c *check) publishedBy(ctx context.Context, authority string) (published, error) {
-	p := published{keys: make(map[string]*x509.Certificate)}
+	p := published{keys: make(map[string]*x509.Certificate), found: make(found.Certificates)}
 	history, err := c.p.Log.History(ctx, events.KindAuthority, authority)
 	if damaged(err) {
 		return p, nil // found and named on the way through the log
@@ -198,6 +247,7 @@ func (c *check) publishedBy(ctx context.Context, authority string) (published, e
 	}
 	for _, r := range history {
 		for _, e := range r.Commit.Events {
+			p.found.Take(e)
 			switch b := events.BodyOf(e).(type) {
 			case *events.GenerationActivated:
 				if p.keys[hex.EncodeToString(b.KeyId)], err = x509.ParseCertificate(b.Certificate); err != nil {
@@ -208,6 +258,7 @@ func (c *check) publishedBy(ctx context.Context, authority string) (published, e
 					p.number, p.byKey = b.Number, make(map[string]*events.CrlPublished)
 				}
 				p.byKey[hex.EncodeToString(b.KeyId)] = b
+				p.made = append(p.made, time.UnixMilli(b.ThisUpdateMs).UTC())
 			}
 		}
 	}
@@ -238,7 +289,9 @@ func (c *check) checkOne(l *list, key *x509.Certificate, b *events.CrlPublished,
 		c.report.add(where, nextPublish, "a list is signed by key %x, which the log does not know", l.crl.AuthorityKeyId)
 	case l.crl.CheckSignatureFrom(key) != nil:
 		c.report.add(where, nextPublish, "the signature of list number %v does not hold", l.crl.Number)
-	case b == nil || !l.crl.Number.IsUint64() || l.crl.Number.Uint64() != newest:
+	case l.crl.Number.Cmp(new(big.Int).SetUint64(newest)) > 0:
+		c.report.add(where, nextOlder, "list number %v stands there and the log has published %d: the log is an older copy", l.crl.Number, newest)
+	case b == nil || l.crl.Number.Cmp(new(big.Int).SetUint64(newest)) != 0:
 		c.report.add(where, nextPublish, "list number %v stands there, the log published %d", l.crl.Number, newest)
 	case !bytes.Equal(sum[:], b.Sha256) || len(l.crl.RevokedCertificateEntries) != int(b.Entries):
 		c.report.add(where, nextPublish, "list number %d is not the one that was published", newest)

@@ -41,6 +41,11 @@ func (p *place) take(c *events.Commit) {
 	p.revision = max(p.revision, c.Revision)
 	p.commits++
 	p.count += uint64(len(c.Events))
+	if p.kind == events.KindAuthority {
+		for _, e := range c.Events {
+			p.takeFound(e)
+		}
+	}
 	if p.kind != events.KindSubscriber {
 		return
 	}
@@ -61,6 +66,23 @@ func (p *place) of(serial uint64) *certificate {
 		p.certificates[serial] = held
 	}
 	return held
+}
+
+// takeFound folds what an authority's history says of certificates outside the log.
+func (p *place) takeFound(e *events.Event) {
+	switch b := events.BodyOf(e).(type) {
+	case *events.CertificateFound:
+		held := p.of(b.Serial)
+		held.subscriber, held.kind, held.authority, held.card, held.device = b.Subscriber, word(b.Kind), p.id, b.Card, b.Device
+		held.regime = "mynumber"
+		if strings.HasPrefix(p.id, "juki") {
+			held.regime = "juki"
+		}
+		held.notBefore, held.notAfter, held.authorized, held.delivered = b.NotBeforeMs, b.NotAfterMs, e.RecordedMs, e.RecordedMs
+	case *events.FoundCertificateRevoked:
+		held := p.of(b.Serial)
+		held.revoked, held.reason, held.crlReason = e.RecordedMs, reasonWord(b.Reason), int(lifecycle.CRLReason(b.Reason))
+	}
 }
 
 func (p *place) takeCertificate(e *events.Event) {
@@ -169,7 +191,8 @@ func (p *place) facts(fn func(fact)) {
 	shard := int(events.Shard(p.id))
 	fn(headFact(shard, warehouse.Head{Kind: p.kind, ID: p.id, Revision: p.revision, Commits: p.commits, Events: p.count}))
 	for _, held := range p.certificates {
-		fn(fact{shard, fmt.Sprintf("certificate %d", held.serial), held.says()})
+		// What was found stands in the authority's history and is its subscriber's.
+		fn(fact{int(events.Shard(held.subscriber)), fmt.Sprintf("certificate %d", held.serial), held.says()})
 	}
 	for _, n := range p.notices {
 		fn(noticeFact(*n))

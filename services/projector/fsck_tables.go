@@ -148,7 +148,7 @@ func (c *check) storedFacts(ctx context.Context, fn func(fact)) error {
 func (c *check) loggedFacts(ctx context.Context, shards map[int]bool) (map[string]fact, error) {
 	places := make(map[string]*place)
 	err := c.p.Log.Scan(ctx, nil, func(r eventlog.Record, _ error) error {
-		if r.Commit == nil || !shards[int(events.Shard(r.ID))] {
+		if r.Commit == nil || !shards[int(events.Shard(r.ID))] && r.Kind != events.KindAuthority {
 			return nil
 		}
 		key := r.Kind + "/" + r.ID
@@ -160,7 +160,11 @@ func (c *check) loggedFacts(ctx context.Context, shards map[int]bool) (map[strin
 	})
 	facts := make(map[string]fact)
 	for _, p := range places {
-		p.facts(func(f fact) { facts[f.what] = f })
+		p.facts(func(f fact) {
+			if shards[f.shard] {
+				facts[f.what] = f
+			}
+		})
 	}
 	return facts, err
 }

@@ -2,6 +2,7 @@ package projector_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/ca"
 	"shomei/pkg/eventlog"
+	"shomei/pkg/vault"
 	"shomei/services/projector"
 )
 
@@ -69,12 +71,12 @@ var logDamages = damages{
 	"serial twice": {func(w *world) {
 		w.update(events.KindSubscriber, "gamma", authorized(5, sign), &events.IssueAbandoned{Serial: 5, Kind: sign, Authority: "sign"})
 	}, "serial 5 is used a second time"},
-	"serial of no block": {func(w *world) {
-		w.update(events.KindSubscriber, "gamma", authorized(700, sign), &events.IssueAbandoned{Serial: 700, Kind: sign, Authority: "sign"})
-	}, "serial 700 is used and was never leased"},
-	"overlapping blocks": {func(w *world) {
-		w.update(events.KindAuthority, "log", &events.BlockLeased{First: 90, Last: 120, Lessee: "t"})
-	}, "overlaps"},
+	"certificate that the log never issued": {func(w *world) {
+		w.update(events.KindAuthority, "sign", &events.CertificateFound{Serial: 900, Kind: sign, Subscriber: "delta", Card: "CARD-9", Source: "counter"})
+	}, "certificate 900 exists and the log never issued it"},
+	"revoked by a list of a lost log": {func(w *world) {
+		w.update(events.KindAuthority, "sign", &events.RevocationFound{Serial: 6, RevokedMs: w.now.UnixMilli(), Reason: events.RevocationReason_REVOCATION_REASON_SUPERSEDED, List: 99})
+	}, "serial 6 was revoked at"},
 	"never authorised": {func(w *world) {
 		w.update(events.KindSubscriber, "gamma", issued(30, sign))
 	}, "serial 30 is issued without standing authorised"},
@@ -107,6 +109,28 @@ var logDamages = damages{
 	"erased without an order": {func(w *world) {
 		w.update(events.KindSubscriber, "gamma", &events.KeyDestroyed{RecordClass: "contact"})
 	}, "erasure of contact has an outcome without being due"},
+}
+
+// TestWhatIsFoundIsSettled: a certificate that the log never issued stands in the tables, is revoked, and is missed on the
+// lists from then on.
+func TestWhatIsFoundIsSettled(t *testing.T) {
+	w := newWorld(t)
+	w.update(events.KindAuthority, "sign", &events.CertificateFound{Serial: 1<<63 + 9, Kind: sign, Subscriber: "delta", Card: "CARD-9", NotAfterMs: end.UnixMilli(), Source: "counter"})
+	w.finds("certificate 9223372036854775817 exists and the log never issued it")
+	w.update(events.KindAuthority, "sign", &events.FoundCertificateRevoked{Serial: 1<<63 + 9, Reason: events.RevocationReason_REVOCATION_REASON_KEY_COMPROMISE, NotAfterMs: end.UnixMilli(), Why: "restored"})
+	revoked := w.now
+	w.silent()
+	w.tick()
+	w.publish(w.named...)
+	w.finds("leaves out serial 9223372036854775817")
+	w.publish(append(slices.Clone(w.named), ca.Revocation{Serial: 1<<63 + 9, RevokedAt: revoked.Truncate(time.Second), Reason: ca.KeyCompromise})...)
+	w.silent()
+	rows, err := w.tables.State(t.Context(), "0x8000000000000009", w.now)
+	if err != nil || len(rows) != 1 || rows[0].Status != "revoked" || rows[0].Subscriber != "delta" || rows[0].Authority != "sign" {
+		t.Errorf("the tables say %+v, %v", rows, err)
+	}
+	w.sql("ALTER TABLE DB.certificates DELETE WHERE serial = 9223372036854775817 SETTINGS mutations_sync = 2")
+	w.finds("tables, certificate 9223372036854775817: missing")
 }
 
 var tableDamages = damages{
@@ -153,10 +177,10 @@ var listDamages = damages{
 	}, "stands there, the log published"},
 	"list leaves one out": {func(w *world) { w.publish(w.named[0]) }, "leaves out serial 15"},
 	"list names a live one": {func(w *world) {
-		w.publish(append(slices.Clone(w.named), ca.Revocation{Serial: 6, RevokedAt: begin, Reason: 4, Expires: end})...)
+		w.publish(append(slices.Clone(w.named), ca.Revocation{Serial: 6, RevokedAt: begin, Reason: 4})...)
 	}, "names serial 6, which had not ended"},
 	"list names a stranger": {func(w *world) {
-		w.publish(append(slices.Clone(w.named), ca.Revocation{Serial: 88, RevokedAt: begin, Reason: 4, Expires: end})...)
+		w.publish(append(slices.Clone(w.named), ca.Revocation{Serial: 88, RevokedAt: begin, Reason: 4})...)
 	}, "names serial 88, which the log does not know"},
 	"list with another reason": {func(w *world) {
 		entries := slices.Clone(w.named)
@@ -295,9 +319,13 @@ func TestAKeyThatCameBackIsFound(t *testing.T) {
 	w.update(events.KindSubscriber, "gamma", &events.KeyDestroyed{RecordClass: "contact"})
 	asked := 0
 	for _, held := range []bool{false, true} {
-		report, err := w.projector.Fsck(t.Context(), projector.FsckConfig{Now: w.now, Holds: func(subscriber, class string, version uint32) (bool, error) {
+		report, err := w.projector.Fsck(t.Context(), projector.FsckConfig{Now: w.now, Keys: func(_ context.Context, keys []vault.Key) ([]vault.Status, error) {
 			asked++
-			return held && subscriber == "gamma" && class == "contact" && version == 1, nil
+			statuses := slices.Repeat([]vault.Status{vault.Erased}, len(keys))
+			if i := slices.Index(keys, vault.Key{Person: "gamma", Class: "contact", Version: 1}); held && i >= 0 {
+				statuses[i] = vault.Held
+			}
+			return statuses, nil
 		}})
 		if err != nil {
 			t.Fatal(err)

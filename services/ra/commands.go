@@ -21,6 +21,8 @@ func maySay(role string, c *events.Claim) bool {
 		return role == "counter" || role == "register"
 	case *events.Claim_AuthorityOrder:
 		return role == "operator"
+	case *events.Claim_CertificatesTold:
+		return role == "counter" || role == "factory" || role == "phone"
 	case *events.Claim_PhoneApplicationReceived:
 		return role == "phone" || role == "counter"
 	case *events.Claim_PhoneInstalled:

@@ -112,8 +112,9 @@ type Eraser struct {
 	at eventlog.Positions
 }
 
-// CatchUp destroys whatever was ordered and is not destroyed in this vault. It is called before anything else opens or
-// seals: keys that a copy has brought back must not be used.
+// CatchUp destroys whatever was ordered and is not destroyed in this vault, and notes which keys the vault lacks that the log
+// has used since the vault was last marked. It is called before anything else opens or seals: keys that a copy has brought
+// back must not be used, and none is made for one that it has lost.
 func (e *Eraser) CatchUp(ctx context.Context) error {
 	from, err := e.applied(ctx)
 	if err != nil {
@@ -124,11 +125,12 @@ func (e *Eraser) CatchUp(ctx context.Context) error {
 		return fmt.Errorf("applying erasures: %w", err)
 	}
 	var found []eventlog.Record
+	missing := &lacking{vault: e.Vault, keys: make(map[vault.Key]eventlog.Record)}
 	err = e.Log.Scan(ctx, from, func(r eventlog.Record, _ error) error {
 		if orders(r) {
 			found = append(found, r)
 		}
-		return nil
+		return missing.take(r)
 	})
 	if err != nil {
 		return fmt.Errorf("applying erasures: %w", err)
@@ -138,6 +140,9 @@ func (e *Eraser) CatchUp(ctx context.Context) error {
 	}
 	if err := e.erase(ctx, found); err != nil {
 		return fmt.Errorf("applying erasures: %w", err)
+	}
+	if err := e.noteMissing(ctx, missing); err != nil {
+		return fmt.Errorf("looking for keys that the vault lacks: %w", err)
 	}
 	e.reach(ends)
 	return e.mark()
@@ -277,6 +282,7 @@ func (e *Eraser) applied(ctx context.Context) (eventlog.Positions, error) {
 	}
 	for stream, at := range least {
 		if at > ends[stream] {
+			e.Logger.Warn("the vault has followed the log further than it goes: the log is an older copy; see the runbook, Restore", "stream", stream, "vault", at, "log", ends[stream])
 			delete(least, stream)
 		}
 	}

@@ -95,8 +95,8 @@ func TestEatenAcknowledgements(t *testing.T) {
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	p := newProxy(t, w.Server.URL())
 	w.Unanswered = time.Second
-	w.RA = w.NewRA(w.OpenLog(natstest.Connect(t, p.url()), w.Writer, "marks-proxy"), "hub")
-	d.Apply(opIssue, "0", "card-0").Finish() // a block is leased
+	w.RA = w.NewRA(w.OpenLog(natstest.Connect(t, p.url()), w.Writer, "marks-proxy"))
+	d.Apply(opIssue, "0", "card-0").Finish()
 	var lives []string
 	for i, fault := range []string{"stored, answer eaten", "cut before", "cut after the answer was eaten"} {
 		l := d.Apply(opIssue, fmt.Sprint(i+1), fmt.Sprintf("card-%d", i+1))
@@ -132,8 +132,8 @@ func TestSerialsInDoubtAreLost(t *testing.T) {
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	p := newProxy(t, w.Server.URL())
 	w.Unanswered = time.Second
-	w.RA = w.NewRA(w.OpenLog(natstest.Connect(t, p.url()), w.Writer, "marks-proxy"), "hub")
-	d.Apply(opIssue, "0", "card-0").Finish() // a block is leased
+	w.RA = w.NewRA(w.OpenLog(natstest.Connect(t, p.url()), w.Writer, "marks-proxy"))
+	d.Apply(opIssue, "0", "card-0").Finish()
 	one, two := d.Apply(opIssue, "1", "card-1"), d.Apply(opIssue, "2", "card-2")
 	keys := d.Received(one.Keys(0))
 	ctx, cancel := context.WithCancel(t.Context())

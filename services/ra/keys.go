@@ -24,8 +24,7 @@ import (
 // errMoved says that the history has grown since the identity was read from it.
 var errMoved = errors.New("the history has moved on")
 
-// keys authorises certificates for the keys a card has generated. The serials are taken before the decision and given
-// back if it does not use them.
+// keys authorises certificates for the keys a card has generated.
 func (a *attempt) keys(ctx context.Context, fact *events.KeysGenerated) error {
 	made, err := a.generated(fact.Keys)
 	if err != nil {
@@ -39,23 +38,16 @@ type reader = func(context.Context, eventlog.Record) ([]eventlog.Record, error)
 
 // withSerials decides with a serial for each key, and decides again when the history has moved on meanwhile.
 func (a *attempt) withSerials(ctx context.Context, made *generatedKeys, decide func(reader) (eventlog.Outcome, error)) error {
-	defer made.giveBack(a.serials)
 	for _, k := range made.keys {
-		serial, err := a.serials.take(ctx)
-		if err != nil {
-			return err
-		}
-		made.serials[k.Kind] = serial
+		made.serials[k.Kind] = a.serials.take(ctx)
 	}
 	read := a.Log.HistorySince // what is remembered may be late, then the decision says so
 	for {
-		outcome, err := decide(read)
-		if errors.Is(err, errMoved) {
-			read = a.history
-			continue
+		_, err := decide(read)
+		if !errors.Is(err, errMoved) {
+			return err
 		}
-		made.used(outcome, err)
-		return err
+		read = a.history
 	}
 }
 
@@ -64,27 +56,6 @@ type generatedKeys struct {
 	keys    []*events.GeneratedKey
 	public  map[string]*rsa.PublicKey // by SHA-256 of the SubjectPublicKeyInfo
 	serials map[events.CertificateKind]uint64
-}
-
-func (g *generatedKeys) giveBack(s *serials) {
-	for _, serial := range g.serials {
-		s.giveBack(serial)
-	}
-}
-
-// used keeps the serials that the stored commit has authorised. What is in doubt is lost, never given back.
-func (g *generatedKeys) used(o eventlog.Outcome, err error) {
-	if errors.Is(err, eventlog.ErrUnknownOutcome) || errors.Is(err, eventlog.ErrFull) || errors.Is(err, eventlog.ErrBehindMark) {
-		clear(g.serials)
-	}
-	if err != nil || o.Commit == nil || o.Repeated {
-		return
-	}
-	for _, e := range o.Commit.Events {
-		if b := e.GetIssueAuthorized(); b != nil {
-			delete(g.serials, b.Kind)
-		}
-	}
 }
 
 // authorityKinds are the kinds of key a card makes, and the profile each must fit.
@@ -219,7 +190,7 @@ func (a *attempt) input(g *ca.Generation, b *events.IssueAuthorized) (ca.Input, 
 	in := ca.Input{
 		Generation: g, Serial: b.Serial, NotBefore: notBefore, LastDay: last, PublicKey: a.made.public[string(b.SpkiSha256)],
 		Office:  ca.Municipality{Prefecture: office.PrefectureRomaji, City: office.MunicipalityRomaji},
-		Counter: counter.Code, Sequence: int(b.Serial % 1000),
+		Counter: counter.Code, Sequence: int(a.sequence.Add(1) % 1000),
 		Phone: b.Device != "",
 	}
 	if g.Kind != ca.Auth {

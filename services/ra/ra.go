@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -29,7 +30,7 @@ import (
 	"shomei/pkg/vault"
 )
 
-// Config is what the registration authority needs; all fields are required.
+// Config is what the registration authority needs; all fields without a remark are required.
 type Config struct {
 	Log       *eventlog.Log
 	Hub       *counterlink.Hub
@@ -42,16 +43,18 @@ type Config struct {
 	Switches regime.Switches
 	// Simulated: the log is marked as one that runs by a settable clock. Then claims are filed by such clocks too.
 	Simulated bool
-	// Name tells this process from others in the lease of serial blocks.
-	Name   string
-	Clock  func() time.Time
-	Logger *slog.Logger
+	Clock     func() time.Time
+	Logger    *slog.Logger
+	// KnownSerials, when set, gives those of some serial numbers that a certificate carries already.
+	KnownSerials func(ctx context.Context, serials []uint64) ([]uint64, error)
 }
 
 // RA decides.
 type RA struct {
 	Config
-	serials *serials
+	serials serials
+	// sequence tells apart certificates of one counter and one second (ca.Input.Sequence).
+	sequence atomic.Uint32
 }
 
 // New makes a registration authority.
@@ -59,7 +62,7 @@ func New(c Config) (*RA, error) {
 	if len(c.Secret) < 32 {
 		return nil, fmt.Errorf("registration authority: the deployment secret has %d bytes, at least 32 are needed", len(c.Secret))
 	}
-	return &RA{Config: c, serials: newSerials(c.Log, c.Name)}, nil
+	return &RA{Config: c, serials: serials{known: c.KnownSerials, logger: c.Logger}}, nil
 }
 
 // Run takes claims until ctx ends.
@@ -87,7 +90,7 @@ func (r *RA) Handle(ctx context.Context, received counterlink.Received) error {
 	if errors.As(err, &unexplained) {
 		return r.hold(ctx, received, unexplained.receipt)
 	}
-	if errors.As(err, &unfit) || eventlog.Unreadable(err) || errors.Is(err, vault.ErrErased) {
+	if errors.As(err, &unfit) || eventlog.Unreadable(err) || errors.Is(err, vault.ErrErased) || errors.Is(err, vault.ErrMissing) {
 		return Quarantine(ctx, r.Log, counterlink.Quarantined{
 			ID: hex.EncodeToString(events.Hash(received.Signed)), Counter: received.Claim.Counter, Number: received.Claim.Number, Signed: received.Signed, Why: err,
 		})
@@ -164,6 +167,9 @@ func (a *attempt) decide(ctx context.Context) error {
 		return unfit("the personal part does not open: %v", err)
 	}
 	a.personal = personal
+	if told := a.claim.GetCertificatesTold(); told != nil {
+		return a.told(ctx, told)
+	}
 	if err := a.attribute(ctx); err != nil {
 		return err
 	}

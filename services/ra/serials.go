@@ -2,76 +2,57 @@ package ra
 
 import (
 	"context"
-	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
+	"time"
 
-	"github.com/google/uuid"
-
-	"shomei/events"
 	"shomei/pkg/ca"
-	"shomei/pkg/eventlog"
-	"shomei/pkg/lifecycle"
 )
 
-// blockSize is how many serials are leased at a time. What a process that ends has not used is lost, as in any block
-// scheme: an authorised serial always ends issued or abandoned, a leased one need not be authorised.
-const blockSize = 256
+const (
+	// drawnAtOnce is how many serials are drawn and looked up together: one question for about a hundred acts.
+	drawnAtOnce = 256
+	// knownPatience bounds the wait for tables that don't answer.
+	knownPatience = 500 * time.Millisecond
+)
 
-// serials takes numbers out of leased blocks.
+// serials draws serial numbers ahead of their use and throws away those that are taken.
 type serials struct {
-	mu     sync.Mutex
-	log    *eventlog.Log
-	name   string
-	block  ca.Block
-	unused []uint64
+	known  func(context.Context, []uint64) ([]uint64, error)
+	logger *slog.Logger
+
+	mu    sync.Mutex
+	drawn []uint64
 }
 
-func newSerials(log *eventlog.Log, name string) *serials { return &serials{log: log, name: name} }
-
-func (s *serials) take(ctx context.Context) (uint64, error) {
+// take gives a serial number that no certificate carries.
+func (s *serials) take(ctx context.Context) uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if n := len(s.unused); n > 0 {
-		serial := s.unused[0]
-		s.unused = slices.Delete(s.unused, 0, 1)
-		return serial, nil
+	for len(s.drawn) == 0 {
+		s.draw(ctx)
 	}
-	if s.block.Remaining() == 0 {
-		block, err := Lease(ctx, s.log, s.name, blockSize)
-		if err != nil {
-			return 0, err
-		}
-		s.block = block
-	}
-	serial, rest, err := s.block.Take()
-	s.block = rest
-	return serial, err
+	serial := s.drawn[0]
+	s.drawn = s.drawn[1:]
+	return serial
 }
 
-// giveBack returns a serial that nothing was authorised under.
-func (s *serials) giveBack(serial uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.unused = append(s.unused, serial)
-	slices.Sort(s.unused)
-}
-
-// Lease leases a block of serials for the process of the given name.
-func Lease(ctx context.Context, log *eventlog.Log, name string, size uint64) (ca.Block, error) {
-	env := eventlog.Envelope{
-		CommandID: uuid.Must(uuid.NewV7()).String(), Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: name},
+// draw fills the supply. The tables may lag behind the log and may be unavailable: what they don't know stays as unlikely
+// as the number of certificates in 2^64, and fsck looks at the log itself.
+func (s *serials) draw(ctx context.Context) {
+	for range drawnAtOnce {
+		s.drawn = append(s.drawn, ca.NewSerial())
 	}
-	outcome, err := log.Update(ctx, events.KindAuthority, events.AuthorityLog, env, func(h eventlog.Head) ([]*events.Event, error) {
-		state, err := lifecycle.DecodeAuthority(h.State)
-		if err != nil {
-			return nil, err
-		}
-		return lifecycle.LeaseBlock(state, name, size)
-	})
+	if s.known == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, knownPatience)
+	defer cancel()
+	taken, err := s.known(ctx, s.drawn)
 	if err != nil {
-		return ca.Block{}, fmt.Errorf("leasing %d serials: %w", size, err)
+		s.logger.Warn("ClickHouse unavailable, serial numbers are not looked up there: shomei fsck finds one that is used twice", "error", err)
+		return
 	}
-	leased := outcome.Commit.Events[0].GetBlockLeased()
-	return ca.NewBlock(leased.First-1, leased.Last-leased.First+1)
+	s.drawn = slices.DeleteFunc(s.drawn, func(serial uint64) bool { return slices.Contains(taken, serial) })
 }

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/google/uuid"
@@ -217,13 +218,12 @@ func (d *Desk) Hold(code string) *Life {
 
 // Serial is the newest serial of a kind that the state remembers.
 func (l *Life) Serial(kind events.CertificateKind) uint64 {
-	var serial uint64
-	for _, c := range l.World.State(l.Subscriber).Certificates {
+	for _, c := range slices.Backward(l.World.State(l.Subscriber).Certificates) {
 		if c.Kind == kind {
-			serial = max(serial, c.Serial)
+			return c.Serial
 		}
 	}
-	return serial
+	return 0
 }
 
 var pool struct {

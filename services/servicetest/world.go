@@ -5,6 +5,8 @@ package servicetest
 
 import (
 	"crypto/hpke"
+	"encoding/pem"
+	"fmt"
 	"log/slog"
 	"maps"
 	"os"
@@ -19,6 +21,8 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"shomei/events"
+	"shomei/pkg/ca"
+	"shomei/pkg/ca/keyfile"
 	"shomei/pkg/civil"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/directory"
@@ -106,7 +110,7 @@ func New(t testing.TB, at string) *World {
 	w.DefineOffice(Office, &events.OfficeDefined{Telephone: "0475-80-1141"})
 	Check(t, counterlink.EnsureStreams(t.Context(), w.Conn, counterlink.StreamLimits{MaxBytes: 64 << 20}))
 	w.Links = w.NewLinks(w.Conn)
-	w.RA = w.NewRA(w.Log, "hub")
+	w.RA = w.NewRA(w.Log)
 	w.Issuer = w.NewIssuer(w.Log)
 	Check(t, w.Issuer.HoldCeremonies(t.Context(), nil))
 	return w
@@ -144,9 +148,9 @@ func (w *World) NewLinks(conn *nats.Conn) *counterlink.Hub {
 }
 
 // NewRA makes another registration authority, as another process would be.
-func (w *World) NewRA(log *eventlog.Log, name string) *ra.RA {
+func (w *World) NewRA(log *eventlog.Log) *ra.RA {
 	return must(ra.New(ra.Config{
-		Log: log, Hub: w.Links, Directory: w.Directory, Vault: w.Vault, SealKey: w.seal, Secret: w.secret, Name: name,
+		Log: log, Hub: w.Links, Directory: w.Directory, Vault: w.Vault, SealKey: w.seal, Secret: w.secret,
 		Clock: w.Clock.Now, Simulated: !w.RealClock, Logger: w.Logger(),
 	}))(w.T)
 }
@@ -158,7 +162,7 @@ func (w *World) NewIssuer(log *eventlog.Log) *issuer.Issuer {
 	authorityKeys.into(w.T, keys)
 	w.T.Cleanup(func() { authorityKeys.outOf(w.T, keys) })
 	return issuer.New(issuer.Config{
-		Log: log, Directory: w.Directory, Vault: w.Vault, Keys: keys, Clock: w.Clock.Now, Logger: w.Logger(), Name: "issuer",
+		Log: log, Directory: w.Directory, Vault: w.Vault, Keys: keys, Clock: w.Clock.Now, Logger: w.Logger(),
 	})
 }
 
@@ -252,6 +256,35 @@ func (w *World) Count(subscriber, name string) int {
 		}
 	}
 	return n
+}
+
+// CountAuthority tells how often an event of that name stands in an authority's history.
+func (w *World) CountAuthority(id, name string) int {
+	w.T.Helper()
+	n := 0
+	for _, r := range w.History(events.KindAuthority, id) {
+		for _, e := range r.Commit.Events {
+			if events.Name(e) == name {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// PublishList signs a list with the newest key of an authority and puts it into the folder, past the log: as one that was
+// published by a log that has been lost.
+func (w *World) PublishList(id, folder string, in ca.CRLInput) {
+	w.T.Helper()
+	for _, g := range w.Directory.Generations() {
+		if directory.AuthorityID(g.Kind, g.Prefecture.Code) == id && !w.Clock.Now().Before(g.NotBefore) {
+			in.Generation = g
+		}
+	}
+	signer := must(keyfile.Open(filepath.Join(w.Dir, "ca", fmt.Sprintf("%s-%02d.key", id, in.Generation.Number))))(w.T)
+	der := must(ca.BuildCRL(signer, in))(w.T)
+	Check(w.T, os.MkdirAll(folder, 0o755))
+	Check(w.T, os.WriteFile(filepath.Join(folder, id+".crl"), pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der}), 0o600))
 }
 
 // Quarantined gives the reasons of everything in quarantine, sorted.

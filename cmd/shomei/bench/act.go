@@ -242,8 +242,7 @@ func (a *acting) stored(ctx context.Context) ([]jetstream.StreamState, error) {
 	return list, nil
 }
 
-// sizes asks what an act has published on the average since before. The lease of a block of serials, one in 128 acts,
-// rounds away.
+// sizes asks what an act has published on the average since before.
 func (a *acting) sizes(ctx context.Context, before []jetstream.StreamState) ([]traffic, error) {
 	after, err := a.stored(ctx)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"shomei/cmd/shomei/hub"
 	"shomei/events"
+	"shomei/pkg/vault"
 )
 
 // Client gives orders to the hub that runs on a data folder, in the name of one officer. Its errors are ErrNotRunning,
@@ -76,6 +77,11 @@ func (c *Client) Report(ctx context.Context, r hub.Report) (hub.Reported, error)
 	return out, err
 }
 
+// RevokeFound has a certificate revoked that the log never issued.
+func (c *Client) RevokeFound(ctx context.Context, authority string, r hub.FoundRevocation) error {
+	return send(ctx, c, "/authorities/"+url.PathEscape(authority)+"/revoke", r, &Outcome{})
+}
+
 // Erase orders an erasure.
 func (c *Client) Erase(ctx context.Context, subscriber string, e hub.Erasure) (hub.Erased, error) {
 	var out hub.Erased
@@ -83,10 +89,10 @@ func (c *Client) Erase(ctx context.Context, subscriber string, e hub.Erasure) (h
 	return out, err
 }
 
-// Holds tells whether the hub's vault holds a version of the key of a person's record class.
-func (c *Client) Holds(ctx context.Context, subscriber, class string, version uint32) (held bool, err error) {
-	err = send(ctx, c, "/subscribers/"+url.PathEscape(subscriber)+"/holds", Key{class, version}, &held)
-	return held, err
+// KeyStatuses tells how the hub's vault stands to some keys.
+func (c *Client) KeyStatuses(ctx context.Context, keys []vault.Key) (statuses []vault.Status, err error) {
+	err = send(ctx, c, "/keys", keys, &statuses)
+	return statuses, err
 }
 
 // of is the path of an order about one counter.

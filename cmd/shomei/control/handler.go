@@ -11,6 +11,7 @@ import (
 
 	"shomei/cmd/shomei/hub"
 	"shomei/events"
+	"shomei/pkg/vault"
 )
 
 // maxOrder bounds an order, in bytes: an office's calendar is the largest.
@@ -27,12 +28,6 @@ type Order[T any] struct {
 type DefineOffice struct {
 	ID         string          `json:"id"`
 	Definition json.RawMessage `json:"definition"`
-}
-
-// Key names a version of the key of a record class.
-type Key struct {
-	Class   string `json:"class"`
-	Version uint32 `json:"version"`
 }
 
 // Outcome tells whether an order changed anything.
@@ -61,14 +56,17 @@ func Handler(h *hub.Hub) http.Handler {
 	mux.HandleFunc("POST /counters/{counter}/adopt", order(h, func(ctx context.Context, o hub.Operator, r *http.Request, what hub.Adoption) (Outcome, error) {
 		return Outcome{true}, o.Adopt(ctx, r.PathValue("counter"), what)
 	}))
+	mux.HandleFunc("POST /authorities/{authority}/revoke", order(h, func(ctx context.Context, o hub.Operator, r *http.Request, what hub.FoundRevocation) (Outcome, error) {
+		return Outcome{true}, o.RevokeFound(ctx, r.PathValue("authority"), what)
+	}))
 	mux.HandleFunc("POST /reports", order(h, func(ctx context.Context, o hub.Operator, _ *http.Request, what hub.Report) (hub.Reported, error) {
 		return o.Report(ctx, what)
 	}))
 	mux.HandleFunc("POST /subscribers/{subscriber}/erase", order(h, func(ctx context.Context, o hub.Operator, r *http.Request, what hub.Erasure) (hub.Erased, error) {
 		return o.Erase(ctx, r.PathValue("subscriber"), what)
 	}))
-	mux.HandleFunc("POST /subscribers/{subscriber}/holds", order(h, func(_ context.Context, _ hub.Operator, r *http.Request, what Key) (bool, error) {
-		return h.Holds(r.PathValue("subscriber"), what.Class, what.Version)
+	mux.HandleFunc("POST /keys", order(h, func(ctx context.Context, _ hub.Operator, _ *http.Request, what []vault.Key) ([]vault.Status, error) {
+		return h.KeyStatuses(ctx, what)
 	}))
 	return mux
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -118,6 +119,30 @@ func orders(h *hub.Hub) http.Handler {
 	order("POST /settle", func(ctx context.Context, _ *http.Request) (any, error) { return nil, h.Settle(ctx) })
 	order("POST /lists", func(ctx context.Context, _ *http.Request) (any, error) {
 		return nil, h.Issuer.PublishDue(ctx, filepath.Join(h.Data, "crl"))
+	})
+	order("POST /adopt", func(ctx context.Context, _ *http.Request) (any, error) {
+		officer, err := h.By("0042")
+		if err != nil {
+			return nil, err
+		}
+		heads, err := officer.Heads(counterName)
+		if err != nil {
+			return nil, err
+		}
+		return nil, officer.Adopt(ctx, counterName, hub.Adoption{Seen: heads, Why: "restored"})
+	})
+	order("GET /found", func(ctx context.Context, _ *http.Request) (any, error) { return h.FoundCertificates(ctx) })
+	order("POST /revoke-found", func(ctx context.Context, r *http.Request) (any, error) {
+		officer, err := h.By("0042")
+		if err != nil {
+			return nil, err
+		}
+		return nil, officer.RevokeFound(ctx, r.FormValue("authority"), hub.FoundRevocation{Serial: r.FormValue("serial"), Reason: "superseded", Why: "restored"})
+	})
+	order("GET /healthz", func(_ context.Context, r *http.Request) (any, error) {
+		answer := httptest.NewRecorder()
+		h.Operations().ServeHTTP(answer, r)
+		return answer.Body.String(), nil
 	})
 	order("GET /fsck", func(ctx context.Context, _ *http.Request) (any, error) { return h.Fsck(ctx, nil) })
 	order("GET /certificates", func(ctx context.Context, r *http.Request) (any, error) {

@@ -126,6 +126,3 @@ func (h *Hub) openDirectory(ctx context.Context) (err error) {
 	h.Directory, err = directory.Open(ctx, h.Log)
 	return err
 }
-
-// OpenVault opens the keys of personal data, which only the process that runs the hub may hold at a time.
-func (h *Hub) OpenVault(ctx context.Context) error { return h.openVault(ctx) }

@@ -99,8 +99,3 @@ func (h *Hub) awaitErasure(ctx context.Context, subscriber, class string) (bool,
 	}
 	return err == nil, err
 }
-
-// Holds tells whether the hub's vault holds a version of the key of a person's record class. The vault must be open.
-func (h *Hub) Holds(subscriber, class string, version uint32) (bool, error) {
-	return h.Vault.Holds(subscriber, class, version)
-}

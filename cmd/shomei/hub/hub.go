@@ -86,7 +86,7 @@ type Hub struct {
 	Expiry    *expiry.Expiry
 	Links     *counterlink.Hub
 	// AskVault, when set, is asked by Fsck instead of Vault, which another process may hold.
-	AskVault func(subscriber, class string, version uint32) (bool, error)
+	AskVault func(context.Context, []vault.Key) ([]vault.Status, error)
 
 	// still: nothing happens by itself, and nothing is promised to anybody (StartStill).
 	still    bool
@@ -163,7 +163,7 @@ func (h *Hub) start(ctx context.Context) error {
 		{"engine", h.startEngine},
 		{"NATS", h.startServer},
 		{"log", h.openLog},
-		{"vault", h.openVault},
+		{"vault", h.makeVault},
 		{"erasures", h.catchUpErasures},
 		{"tables", h.openWarehouse},
 		{"mail", h.startMail},
@@ -304,14 +304,6 @@ func (h *Hub) logWith(ctx context.Context, c eventlog.Config) (*eventlog.Log, er
 	return log, err
 }
 
-func (h *Hub) openVault(context.Context) (err error) {
-	h.Vault, err = vault.Open(vault.Config{Dir: h.path("vault"), MasterKey: h.path("keys", "master.key"), Logger: h.Logger})
-	if err == nil {
-		h.atEnd(h.Vault.Close)
-	}
-	return err
-}
-
 // catchUpErasures brings the vault, which may be an old copy, to what the log orders, before anything uses its keys.
 func (h *Hub) catchUpErasures(ctx context.Context) error {
 	h.eraser = &ra.Eraser{Log: h.Log, Vault: h.Vault, Logger: h.Logger, Handled: h.progress.note("eraser")}
@@ -378,14 +370,14 @@ func (h *Hub) openCounters(ctx context.Context) (err error) {
 func (h *Hub) startServices(ctx context.Context) error {
 	authority, err := ra.New(ra.Config{
 		Log: h.Log, Hub: h.Links, Directory: h.Directory, Vault: h.Vault, SealKey: h.keys.seal, Secret: h.keys.secret,
-		Switches: h.Switches, Name: "hub", Clock: h.Clock.Now, Simulated: h.Clock.Simulated(), Logger: h.Logger,
+		Switches: h.Switches, Clock: h.Clock.Now, Simulated: h.Clock.Simulated(), Logger: h.Logger, KnownSerials: h.Warehouse.KnownSerials,
 	})
 	if err != nil {
 		return err
 	}
 	h.Issuer = issuer.New(issuer.Config{
 		Log: h.Log, Directory: h.Directory, Vault: h.Vault, Keys: h.path("keys", "ca"), Switches: h.Switches, Clock: h.Clock.Now,
-		Logger: h.Logger, Name: "hub", Handled: h.progress.note("issuer"),
+		Logger: h.Logger, Handled: h.progress.note("issuer"),
 	})
 	if err := h.HoldCeremonies(ctx); err != nil {
 		return err
@@ -398,6 +390,9 @@ func (h *Hub) startServices(ctx context.Context) error {
 		Switches: h.Switches, Clock: h.Clock.Now, Logger: h.Logger, Retry: time.Second, Handled: h.progress.note("notifier"),
 	}}
 	h.Projector = projector.New(projector.Config{Log: h.Log, Warehouse: h.Warehouse, Logger: h.Logger})
+	if err := h.compareTables(ctx); err != nil {
+		return err
+	}
 	run, cancel := context.WithCancel(context.Background())
 	h.cancel = cancel
 	h.running, run = errgroup.WithContext(run)

@@ -40,7 +40,7 @@ func StartStill(ctx context.Context, c Config) (*Hub, error) {
 		{"engine", h.startEngine},
 		{"NATS", h.startServer},
 		{"log", h.openLog},
-		{"vault", h.openVault},
+		{"vault", h.makeVault},
 		{"erasures", h.catchUpErasures},
 		{"tables", h.openWarehouse},
 		{"counters", h.openCounters},
@@ -54,7 +54,7 @@ func StartStill(ctx context.Context, c Config) (*Hub, error) {
 }
 
 func (h *Hub) startStill(context.Context) error {
-	h.Issuer = h.newIssuer(h.Log, h.Clock.Now, "hub")
+	h.Issuer = h.newIssuer(h.Log, h.Clock.Now)
 	h.Projector = projector.New(projector.Config{Log: h.Log, Warehouse: h.Warehouse, Logger: h.Logger})
 	run, cancel := context.WithCancel(context.Background())
 	h.cancel = cancel
@@ -83,10 +83,10 @@ func (h *Hub) Project(ctx context.Context) error {
 	return errors.Join(following.Wait(), err)
 }
 
-func (h *Hub) newIssuer(log *eventlog.Log, now func() time.Time, name string) *issuer.Issuer {
+func (h *Hub) newIssuer(log *eventlog.Log, now func() time.Time) *issuer.Issuer {
 	return issuer.New(issuer.Config{
 		Log: log, Directory: h.Directory, Vault: h.Vault, Keys: h.path("keys", "ca"), Switches: h.Switches, Clock: now,
-		Logger: h.Logger, Name: name,
+		Logger: h.Logger,
 	})
 }
 
@@ -123,9 +123,9 @@ func (h *Hub) Lane(ctx context.Context, number int) (*Lane, error) {
 	}
 	l.RA, err = ra.New(ra.Config{
 		Log: l.Log, Hub: h.Links, Directory: h.Directory, Vault: h.Vault, SealKey: h.keys.seal, Secret: h.keys.secret,
-		Switches: h.Switches, Name: name, Clock: l.Now, Simulated: h.Clock.Simulated(), Logger: h.Logger,
+		Switches: h.Switches, Clock: l.Now, Simulated: h.Clock.Simulated(), Logger: h.Logger,
 	})
-	l.Issuer = h.newIssuer(l.Log, l.Now, name)
+	l.Issuer = h.newIssuer(l.Log, l.Now)
 	return l, err
 }
 

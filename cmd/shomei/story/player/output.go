@@ -2,6 +2,7 @@ package player
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/x509"
 	"encoding/json"
@@ -23,7 +24,7 @@ import (
 
 // indexed is one line of certs/index.json. Absent instants and reasons are empty.
 type indexed struct {
-	Serial      uint64 `json:"serial"`
+	Serial      uint64 `json:"serial,string"`
 	Kind        string `json:"kind"`
 	Subscriber  string `json:"subscriber"`
 	Regime      string `json:"regime"`
@@ -37,8 +38,8 @@ type indexed struct {
 	Device      string `json:"device,omitempty"` // the smartphone that holds it
 }
 
-// Export leaves what a story made in a folder: ca/*.pem, certs/<serial>.pem and certs/index.json, crl/<kind>.crl,
-// card/<card>.json, mail/*.eml, events.jsonl and report.json. A folder of an earlier run is replaced.
+// Export leaves what a story made in a folder: ca/*.pem, certs/<serial>.pem and certs/index.json,
+// crl/<authority>.crl, card/<card>.json, mail/*.eml, events.jsonl and report.json. A folder of an earlier run is replaced.
 func (w *World) Export(ctx context.Context, folder string, r *Report) error {
 	for _, part := range []string{"ca", "certs", "crl", "card", "mail"} {
 		if err := errors.Join(os.RemoveAll(filepath.Join(folder, part)), os.MkdirAll(filepath.Join(folder, part), 0o755)); err != nil {
@@ -85,25 +86,30 @@ func (w *World) exportAuthorities(_ context.Context, folder string) error {
 	return nil
 }
 
-// exportLists writes one file for each kind: the lists of the prefectures' authorities are one kind.
+// exportLists writes the lists of every authority under its own name, as they stand in the hub's folder, and beside them one
+// file for each kind that holds all of its authorities' lists, those in force first: whoever looks for the kind of a juki
+// certificate finds its list in juki.crl, and behind the others in sign.crl, because it is a signature certificate too.
 func (w *World) exportLists(ctx context.Context, folder string) error {
 	if err := w.publish(ctx); err != nil {
 		return err
 	}
-	// A juki certificate is a signature certificate too: whoever looks for its kind finds its list behind the other.
-	for kind, authorities := range map[string][]string{story.SignKind: {story.SignKind, story.JukiKind}, story.AuthKind: {story.AuthKind}, story.JukiKind: {story.JukiKind}} {
-		var lists []list
-		for _, authority := range authorities {
-			found, err := readLists(filepath.Join(w.Hub.Data, "crl", authority+"*.crl"))
-			if err != nil {
-				return err
-			}
-			lists = append(lists, found...)
+	lists, err := readLists(filepath.Join(w.Hub.Data, "crl", "*.crl"))
+	if err != nil {
+		return err
+	}
+	files := make(map[string][]byte)
+	for _, l := range lists {
+		files[l.authority] = append(files[l.authority], l.text...)
+	}
+	slices.SortStableFunc(lists, func(a, b list) int { return b.nextUpdate.Compare(a.nextUpdate) })
+	for _, l := range lists {
+		if strings.HasPrefix(l.authority, story.JukiKind) {
+			files[story.JukiKind] = append(files[story.JukiKind], l.text...)
+			files[story.SignKind] = append(files[story.SignKind], l.text...)
 		}
-		if len(lists) == 0 {
-			continue
-		}
-		if err := os.WriteFile(filepath.Join(folder, "crl", kind+".crl"), together(lists, w.Now()), 0o644); err != nil {
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(folder, "crl", name+".crl"), text, 0o644); err != nil {
 			return err
 		}
 	}
@@ -112,6 +118,7 @@ func (w *World) exportLists(ctx context.Context, folder string) error {
 
 // list is a revocation list as it lies in the hub's folder.
 type list struct {
+	authority  string
 	text       []byte
 	nextUpdate time.Time
 }
@@ -135,25 +142,9 @@ func readLists(pattern string) ([]list, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading %s: %w", file, err)
 		}
-		lists = append(lists, list{text, parsed.NextUpdate})
+		lists = append(lists, list{strings.TrimSuffix(filepath.Base(file), ".crl"), text, parsed.NextUpdate})
 	}
 	return lists, nil
-}
-
-// together puts lists into one file. An authority that has ended leaves the last list it signed: that one is given only
-// where no other authority of the kind still publishes.
-func together(lists []list, now time.Time) []byte {
-	var current, all []byte
-	for _, l := range lists {
-		all = append(all, l.text...)
-		if !l.nextUpdate.Before(now) {
-			current = append(current, l.text...)
-		}
-	}
-	if len(current) > 0 {
-		return current
-	}
-	return all
 }
 
 func (w *World) exportCards(_ context.Context, folder string) error {
@@ -214,7 +205,9 @@ func (w *World) exportCertificates(ctx context.Context, folder string) error {
 			}
 		}
 	}
-	slices.SortFunc(index, func(a, b indexed) int { return int(int64(a.Serial) - int64(b.Serial)) })
+	slices.SortFunc(index, func(a, b indexed) int {
+		return cmp.Or(strings.Compare(a.NotBefore, b.NotBefore), strings.Compare(a.Kind, b.Kind), cmp.Compare(a.Serial, b.Serial))
+	})
 	return writeJSON(filepath.Join(folder, "certs", "index.json"), index)
 }
 

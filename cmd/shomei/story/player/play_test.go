@@ -11,11 +11,13 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
 	"shomei/cmd/shomei/story"
+	"shomei/events"
 	"shomei/pkg/warehouse/engine"
 )
 
@@ -144,7 +146,7 @@ func checkExport(t *testing.T, folder string) {
 		}
 	}
 	for _, one := range index {
-		file := filepath.Join(folder, "certs", fmt.Sprintf("%.0f.pem", one["serial"]))
+		file := filepath.Join(folder, "certs", fmt.Sprintf("%s.pem", one["serial"]))
 		if _, err := os.Stat(file); err != nil {
 			t.Error(err)
 		}
@@ -157,6 +159,52 @@ func checkExport(t *testing.T, folder string) {
 	log, err := os.ReadFile(filepath.Join(folder, "events.jsonl"))
 	if err != nil || !bytes.Contains(log, []byte(`"CertificateIssued"`)) || bytes.Contains(log, []byte("花子")) {
 		t.Errorf("events.jsonl: %v; it must hold the events and no name", err)
+	}
+}
+
+// TestEveryAuthorityLeavesItsList plays a story of two prefectures: what is revoked stands on a list of the authority that
+// issued it, under that authority's own name, and in the file of its kind.
+func TestEveryAuthorityLeavesItsList(t *testing.T) {
+	text, err := os.ReadFile("../../../../deploy/stories/juki-last-acceptance.story")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, folder := play(t, parse(t, string(text)))
+	var index []struct{ Serial, Status string }
+	raw, err := os.ReadFile(filepath.Join(folder, "certs", "index.json"))
+	if err != nil || json.Unmarshal(raw, &index) != nil || len(index) < 2 {
+		t.Fatalf("certs/index.json: %v, %d certificates", err, len(index))
+	}
+	named := make(map[string][]string) // serials by file
+	files, _ := filepath.Glob(filepath.Join(folder, "crl", "*.crl"))
+	for _, file := range files {
+		serials := make(map[uint64]string)
+		if err := readList(file, serials); err != nil {
+			t.Fatal(err)
+		}
+		for serial := range serials {
+			named[filepath.Base(file)] = append(named[filepath.Base(file)], events.FormatSerial(serial))
+		}
+	}
+	ended := 0
+	for _, c := range index {
+		if c.Status != "revoked" {
+			continue
+		}
+		ended++
+		for _, file := range []string{"juki-14.crl", "juki.crl"} { // all that this story revokes is of Kanagawa
+			if !slices.Contains(named[file], c.Serial) {
+				t.Errorf("certificate %s is revoked and not in %s: %v", c.Serial, file, named)
+			}
+		}
+	}
+	if ended == 0 {
+		t.Error("nothing was revoked")
+	}
+	for _, file := range []string{"juki-12.crl", "juki-14.crl", "juki.crl", "sign.crl"} {
+		if _, err := os.Stat(filepath.Join(folder, "crl", file)); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -1,0 +1,174 @@
+package hub
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"shomei/events"
+	"shomei/pkg/directory"
+	"shomei/pkg/found"
+	"shomei/pkg/lifecycle"
+)
+
+// compareTables looks whether the tables know more than the log, which is an older copy then: what they know is kept in the
+// log, and they are made anew.
+func (h *Hub) compareTables(ctx context.Context) error {
+	ahead, outside, err := h.Projector.Ahead(ctx)
+	if err != nil || !ahead {
+		return err
+	}
+	certificates, revocations := 0, 0
+	for authority, list := range outside.Certificates {
+		for batch := range found.Batches(list) {
+			fresh, err := found.Record(ctx, h.Log, authority, h.envelope(), batch)
+			if err != nil {
+				return err
+			}
+			certificates += fresh
+		}
+	}
+	for authority, list := range outside.Revocations {
+		revocations += len(list)
+		for batch := range found.Batches(list) {
+			if err := found.RecordRevocations(ctx, h.Log, authority, h.envelope(), batch); err != nil {
+				return err
+			}
+		}
+	}
+	h.Logger.Error("the tables know more than the log: the log is an older copy. What they know of certificates is kept, and they are made anew; see the runbook, Restore",
+		"certificates unknown to the log", certificates, "revocations unknown to the log", revocations)
+	_, err = h.Projector.Rebuild(ctx, func(uint64) {})
+	return err
+}
+
+// foundSettled is the health of what exists outside the log: an officer has revoked it.
+func (h *Hub) foundSettled(ctx context.Context) error {
+	open := 0
+	for _, id := range h.authorities() {
+		head, err := h.Log.Load(ctx, events.KindAuthority, id)
+		if err != nil {
+			return err
+		}
+		state, err := lifecycle.DecodeAuthority(head.State)
+		if err != nil {
+			return err
+		}
+		open += int(state.Found) - int(state.FoundRevoked)
+	}
+	if open > 0 {
+		return fmt.Errorf("%d certificates exist that the log never issued, and nobody has revoked them: the log is an older copy", open)
+	}
+	return nil
+}
+
+// FoundCertificate is a certificate that exists outside the log.
+type FoundCertificate struct {
+	Authority  string    `json:"authority"`
+	Serial     string    `json:"serial"`
+	Kind       string    `json:"kind"`
+	Subscriber string    `json:"subscriber"`
+	Card       string    `json:"card"`
+	Device     string    `json:"device,omitempty"`
+	NotAfter   time.Time `json:"not_after,omitzero"`
+	Written    bool      `json:"written"`
+	Source     string    `json:"source"`
+	Revoked    time.Time `json:"revoked,omitzero"`
+}
+
+// FoundCertificates lists what exists of every authority outside the log, the open ones and those that are revoked.
+func (h *Hub) FoundCertificates(ctx context.Context) ([]FoundCertificate, error) {
+	var list []FoundCertificate
+	for _, id := range h.authorities() {
+		history, err := h.Log.History(ctx, events.KindAuthority, id)
+		if err != nil {
+			return nil, err
+		}
+		for serial, c := range found.Of(history) {
+			list = append(list, foundCertificate(id, serial, c))
+		}
+	}
+	slices.SortFunc(list, func(a, b FoundCertificate) int {
+		return cmp.Or(strings.Compare(a.Authority, b.Authority), a.Revoked.Compare(b.Revoked), strings.Compare(a.Serial, b.Serial))
+	})
+	return list, nil
+}
+
+func foundCertificate(authority string, serial uint64, c found.Certificate) FoundCertificate {
+	out := FoundCertificate{
+		Authority: authority, Serial: events.FormatSerial(serial), Subscriber: c.Found.GetSubscriber(), Card: c.Found.GetCard(),
+		Device: c.Found.GetDevice(), Written: c.Found.GetWritten(), Source: cmp.Or(c.Found.GetSource(), "list"),
+	}
+	switch c.Found.GetKind() {
+	case events.CertificateKind_CERTIFICATE_KIND_SIGN:
+		out.Kind = "sign"
+	case events.CertificateKind_CERTIFICATE_KIND_AUTH:
+		out.Kind = "auth"
+	}
+	if c.NotAfterMs != 0 {
+		out.NotAfter = time.UnixMilli(c.NotAfterMs).UTC()
+	}
+	if c.RevokedMs != 0 {
+		out.Revoked = time.UnixMilli(c.RevokedMs).UTC()
+	}
+	return out
+}
+
+// authorities are those that the log knows.
+func (h *Hub) authorities() []string {
+	var ids []string
+	for _, g := range h.Directory.Generations() {
+		if id := directory.AuthorityID(g.Kind, g.Prefecture.Code); !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// FoundRevocation is an officer's order to revoke a certificate that the log never issued.
+type FoundRevocation struct {
+	// Serial as events.ParseSerial reads it.
+	Serial string `json:"serial"`
+	// Reason is superseded, key-compromise, ca-compromise, affiliation-changed, cessation-of-operation or unspecified.
+	Reason string `json:"reason"`
+	// Why stands in the log for ever, so it holds no name.
+	Why string `json:"why"`
+}
+
+// RevokeFound puts a certificate that the log never issued on its authority's next list, within a minute.
+func (o Operator) RevokeFound(ctx context.Context, authority string, r FoundRevocation) error {
+	serial, err := events.ParseSerial(r.Serial)
+	switch {
+	case err != nil:
+		return refuse("%v", err)
+	case !slices.Contains(o.hub.authorities(), authority):
+		return refuse("there is no authority %.40q: there are %s", authority, strings.Join(o.hub.authorities(), ", "))
+	}
+	reason, ok := foundReasons[r.Reason]
+	if !ok {
+		return refuse("%.40q is no reason: there are %s", r.Reason, strings.Join(slices.Sorted(maps.Keys(foundReasons)), ", "))
+	}
+	if err := checkRemark("--why", r.Why); err != nil {
+		return err
+	}
+	if rows, err := o.hub.Warehouse.State(ctx, events.FormatSerial(serial), o.hub.Clock.Now()); err == nil && !rows[0].Issued.IsZero() {
+		return refuse("the log has issued serial %d to subscriber %s: shomei report order revokes it", serial, rows[0].Subscriber)
+	}
+	err = found.Revoke(ctx, o.hub.Log, authority, o.envelope(), &events.FoundCertificateRevoked{Serial: serial, Reason: reason, Why: r.Why})
+	if errors.Is(err, found.ErrRevoked) {
+		return refuse("%v", err)
+	}
+	return err
+}
+
+var foundReasons = map[string]events.RevocationReason{
+	"unspecified": events.RevocationReason_REVOCATION_REASON_CRL_UNSPECIFIED, "key-compromise": events.RevocationReason_REVOCATION_REASON_KEY_COMPROMISE,
+	"ca-compromise": events.RevocationReason_REVOCATION_REASON_CA_COMPROMISE, "superseded": events.RevocationReason_REVOCATION_REASON_SUPERSEDED,
+	"affiliation-changed":    events.RevocationReason_REVOCATION_REASON_AFFILIATION_CHANGED,
+	"cessation-of-operation": events.RevocationReason_REVOCATION_REASON_CESSATION_OF_OPERATION,
+}

@@ -1,0 +1,115 @@
+package issuer
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/google/uuid"
+
+	"shomei/events"
+	"shomei/pkg/ca"
+	"shomei/pkg/directory"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/found"
+)
+
+// nextNumber is the number of a list made now (RFC 5280 section 5.2.3: growing). It is the Unix time, so that it lies above
+// those of a log that was lost, too, and counts on where lists are made within one second.
+func nextNumber(now time.Time, logged, inFolder uint64) uint64 {
+	return max(logged+1, inFolder+1, uint64(max(now.Unix(), 0)))
+}
+
+// carryOn reads the lists that stand in the folder and returns the number of the newest, 0 when there is none that can be
+// believed. Where it is newer than the log's own, the log is an older copy: what those lists name and the log does not is
+// recorded, so that no list takes back a revocation that was published.
+func (i *Issuer) carryOn(ctx context.Context, folder, id string, logged uint64) (uint64, error) {
+	list, err := i.readLists(folder, id)
+	if err != nil {
+		return 0, err
+	}
+	newest := uint64(0)
+	missing := make(map[uint64]*events.RevocationFound)
+	for _, crl := range list {
+		number := crl.Number.Uint64()
+		newest = max(newest, number)
+		if number > logged {
+			i.lists.missing(id, crl, missing)
+		}
+	}
+	if newest <= logged {
+		return newest, nil
+	}
+	i.Logger.Warn("the folder holds a revocation list newer than the log knows: the log is an older copy. What the list names stays on the next one; see the runbook, Restore",
+		"authority", id, "list", newest, "log", logged, "revocations unknown to the log", len(missing))
+	if err := i.recordMissing(ctx, id, missing); err != nil {
+		return 0, err
+	}
+	return newest, i.lists.catchUp(ctx, i.Log, i.Logger)
+}
+
+func (i *Issuer) recordMissing(ctx context.Context, id string, missing map[uint64]*events.RevocationFound) error {
+	var list []*events.RevocationFound
+	for _, r := range missing {
+		list = append(list, r)
+	}
+	for batch := range found.Batches(list) {
+		env := eventlog.Envelope{
+			CommandID: uuid.Must(uuid.NewV7()).String(), Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "issuer"},
+		}
+		if err := found.RecordRevocations(ctx, i.Log, id, env, batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// missing adds what a list names and the log does not; a hold that became a revocation counts as missing.
+func (l *lists) missing(authority string, crl *x509.RevocationList, missing map[uint64]*events.RevocationFound) {
+	known := l.all(authority)
+	for _, e := range crl.RevokedCertificateEntries {
+		if !e.SerialNumber.IsUint64() {
+			continue
+		}
+		serial, reason := e.SerialNumber.Uint64(), ca.Reason(e.ReasonCode)
+		if own, ok := known[serial]; ok && (own.Reason != ca.CertificateHold || reason == ca.CertificateHold) {
+			continue
+		}
+		missing[serial] = &events.RevocationFound{
+			Serial: serial, RevokedMs: e.RevocationTime.UnixMilli(), Reason: events.RevocationReason(reason + 1), List: crl.Number.Uint64(),
+		}
+	}
+}
+
+// readLists gives the lists of an authority in the folder that one of its keys has signed.
+func (i *Issuer) readLists(folder, id string) ([]*x509.RevocationList, error) {
+	text, err := os.ReadFile(listFile(folder, id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the published lists: %w", err)
+	}
+	var list []*x509.RevocationList
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		crl, err := x509.ParseRevocationList(block.Bytes)
+		if err == nil && crl.Number != nil && crl.Number.IsUint64() && i.signedBy(id, crl) {
+			list = append(list, crl)
+		}
+	}
+	return list, nil
+}
+
+func (i *Issuer) signedBy(id string, crl *x509.RevocationList) bool {
+	for _, g := range i.Directory.Generations() {
+		if directory.AuthorityID(g.Kind, g.Prefecture.Code) == id && crl.CheckSignatureFrom(g.Certificate()) == nil {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,97 @@
+package projector
+
+import (
+	"context"
+
+	"shomei/events"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/found"
+	"shomei/pkg/warehouse"
+)
+
+// Outside is what the tables know of each authority and the log does not: the log is an older copy than the tables.
+type Outside struct {
+	Certificates map[string][]*events.CertificateFound
+	Revocations  map[string][]*events.RevocationFound
+}
+
+// Ahead reports whether the tables stand further than the log goes, and what they know beyond it. They must be rebuilt then:
+// the log will use the same places for something else.
+func (p *Projector) Ahead(ctx context.Context) (bool, Outside, error) {
+	at, err := p.Warehouse.Positions(ctx)
+	if err != nil {
+		return false, Outside{}, err
+	}
+	ends, err := p.Log.LastSequences(ctx)
+	if err != nil {
+		return false, Outside{}, err
+	}
+	for stream, position := range at {
+		if position > ends[stream] {
+			out, err := p.outside(ctx)
+			return true, out, err
+		}
+	}
+	return false, Outside{}, nil
+}
+
+func (p *Projector) outside(ctx context.Context) (Outside, error) {
+	out := Outside{make(map[string][]*events.CertificateFound), make(map[string][]*events.RevocationFound)}
+	issued, revoked := make(map[uint64]bool), make(map[uint64]bool)
+	err := p.Log.Scan(ctx, nil, func(r eventlog.Record, _ error) error {
+		known := make(found.Certificates)
+		for _, e := range r.Commit.GetEvents() {
+			known.Take(e)
+			switch b := events.BodyOf(e).(type) {
+			case *events.CertificateIssued:
+				issued[b.Serial] = true
+			case *events.CertificateRevoked:
+				revoked[b.Serial] = true
+			case *events.CertificateDiscarded:
+				revoked[b.Serial] = true
+			}
+		}
+		for serial, c := range known {
+			issued[serial], revoked[serial] = issued[serial] || c.Found != nil, revoked[serial] || c.RevokedMs != 0
+		}
+		return nil
+	})
+	if err != nil {
+		return out, err
+	}
+	err = p.Warehouse.EachCertificate(ctx, forEver, func(c warehouse.Certificate) error {
+		if c.Authority == "" || c.Issued.IsZero() {
+			return nil // not signed, or found before
+		}
+		if !issued[c.Serial] {
+			out.Certificates[c.Authority] = append(out.Certificates[c.Authority], &events.CertificateFound{
+				Serial: c.Serial, Kind: kindOf(c.Kind), NotBeforeMs: millis(c.NotBefore), NotAfterMs: millis(c.NotAfter), Card: c.Card, Device: c.Device,
+				Subscriber: c.Subscriber, Written: !c.Written.IsZero(), Source: "tables",
+			})
+		}
+		if !c.Revoked.IsZero() && !revoked[c.Serial] {
+			out.Revocations[c.Authority] = append(out.Revocations[c.Authority], &events.RevocationFound{
+				Serial: c.Serial, RevokedMs: millis(c.Revoked), Reason: reasonOf(c.Reason),
+			})
+		}
+		return nil
+	})
+	return out, err
+}
+
+func kindOf(word string) events.CertificateKind {
+	if word == "sign" {
+		return events.CertificateKind_CERTIFICATE_KIND_SIGN
+	}
+	return events.CertificateKind_CERTIFICATE_KIND_AUTH
+}
+
+// reasonOf is the reason of the log that a word of the tables stands for.
+func reasonOf(word string) events.RevocationReason {
+	for reason := range events.RevocationReason_name {
+		if r := events.RevocationReason(reason); reason != 0 && reasonWord(r) == word {
+			return r
+		}
+	}
+	return events.RevocationReason_REVOCATION_REASON_CRL_UNSPECIFIED
+}

@@ -1,0 +1,63 @@
+package ra
+
+import (
+	"context"
+	"fmt"
+
+	"shomei/events"
+	"shomei/pkg/dossier"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/vault"
+)
+
+// lacking collects the keys that the log needs and a vault has not got, as it is read.
+type lacking struct {
+	vault *vault.Vault
+	keys  map[vault.Key]eventlog.Record // and a commit that needs it
+}
+
+// take looks at what a record seals.
+func (l *lacking) take(r eventlog.Record) error {
+	if r.Kind != events.KindSubscriber {
+		return nil
+	}
+	for _, e := range r.Commit.GetEvents() {
+		s := dossier.Sealed(events.BodyOf(e))
+		if s == nil {
+			continue
+		}
+		k := vault.Key{Person: r.ID, Class: s.GetRecordClass(), Version: s.GetKeyVersion()}
+		if _, known := l.keys[k]; known {
+			continue
+		}
+		status, err := l.vault.Status(k)
+		if err != nil {
+			return err
+		}
+		if status == vault.Missing {
+			l.keys[k] = r
+		}
+	}
+	return nil
+}
+
+// noteMissing notes the keys that are missing still once erasures were applied, so that nobody gets a second key under the
+// same version. A commit that nobody trusted has signed needs no key.
+func (e *Eraser) noteMissing(ctx context.Context, l *lacking) error {
+	var list []vault.Key
+	for k, r := range l.keys {
+		status, err := e.Vault.Status(k)
+		if err != nil {
+			return err
+		}
+		if status == vault.Missing && e.Log.Verify(r) == nil {
+			list = append(list, k)
+		}
+	}
+	if len(list) == 0 || ctx.Err() != nil {
+		return ctx.Err()
+	}
+	e.Logger.Error("the vault is older than the log and lacks keys of what was sealed since: put its newest copy back. Until then nothing is sealed or opened under these keys; shomei fsck names them all",
+		"keys", len(list), "first", fmt.Sprintf("subscriber/%s %s", list[0].Person, list[0].Class))
+	return e.Vault.NoteMissing(list)
+}
