@@ -89,35 +89,3 @@ func (w *Warehouse) History(ctx context.Context, subscriber string, until time.T
 	}
 	return entries, err
 }
-
-// Head is how much of one aggregate the log table holds: what a check
-// compares with the log itself.
-type Head struct {
-	Kind     string `ch:"kind"`
-	ID       string `ch:"id"`
-	Revision uint64 `ch:"last"`
-	Commits  uint64 `ch:"commits"`
-	Events   uint64 `ch:"rows"`
-}
-
-// Heads calls each for every aggregate in the log table, ordered by kind and
-// id, until each fails.
-func (w *Warehouse) Heads(ctx context.Context, each func(Head) error) error {
-	rows, err := w.conn.Query(ctx, w.expand(`
-		SELECT kind, id, max(revision) AS last, uniqExact(revision) AS commits, uniqExact(revision, index) AS rows
-		FROM {log} GROUP BY kind, id ORDER BY kind, id`))
-	if err != nil {
-		return wrap("asking ClickHouse for the heads of all histories", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var h Head
-		if err := rows.ScanStruct(&h); err != nil {
-			return wrap("asking ClickHouse for the heads of all histories", err)
-		}
-		if err := each(h); err != nil {
-			return err
-		}
-	}
-	return wrap("asking ClickHouse for the heads of all histories", rows.Err())
-}

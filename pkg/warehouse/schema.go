@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -106,7 +108,7 @@ func (w *Warehouse) migrate(ctx context.Context) error {
 		" (file String, checksum String, applied DateTime64(3) DEFAULT now64(3)) ENGINE = "+replicated(w.config.Cluster)+
 		"ReplacingMergeTree(applied) ORDER BY file SETTINGS fsync_after_insert = 1, fsync_part_directory = 1")
 	if err != nil {
-		return fmt.Errorf("making the record of table files: %w", err)
+		return wrap("making the record of table files", err)
 	}
 	applied, err := w.appliedFiles(ctx)
 	if err != nil {
@@ -130,6 +132,27 @@ func (w *Warehouse) migrate(ctx context.Context) error {
 	return nil
 }
 
+// OtherFiles returns the table files whose record says something else than
+// this program holds, or that this program does not know.
+func (w *Warehouse) OtherFiles(ctx context.Context) ([]string, error) {
+	applied, err := w.appliedFiles(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, err := migrations()
+	if err != nil {
+		return nil, err
+	}
+	var other []string
+	for _, m := range all {
+		if applied[m.file] != m.checksum {
+			other = append(other, m.file)
+		}
+		delete(applied, m.file)
+	}
+	return slices.Concat(other, slices.Sorted(maps.Keys(applied))), nil
+}
+
 func (w *Warehouse) appliedFiles(ctx context.Context) (map[string]string, error) {
 	type record struct {
 		File     string `ch:"file"`
@@ -149,13 +172,13 @@ func (w *Warehouse) appliedFiles(ctx context.Context) (map[string]string, error)
 func (w *Warehouse) apply(ctx context.Context, m migration) error {
 	for _, statement := range m.statements(w.config.Database, w.config.Cluster, "") {
 		if err := w.conn.Exec(ctx, statement); err != nil {
-			return fmt.Errorf("applying %s: %w", m.file, err)
+			return wrap("applying "+m.file, err)
 		}
 	}
 	err := w.conn.Exec(ctx, "INSERT INTO "+w.own("table_files")+" (file, checksum) VALUES ({file:String}, {sum:String})",
 		param("file", m.file), param("sum", m.checksum))
 	if err != nil {
-		return fmt.Errorf("recording %s: %w", m.file, err)
+		return wrap("recording "+m.file, err)
 	}
 	w.config.Logger.Info("table file applied", "file", m.file)
 	return nil

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,6 +24,10 @@ import (
 // ErrUnavailable says that ClickHouse can't be reached; a process that can do
 // nothing without it exits with 69.
 var ErrUnavailable = errors.New("ClickHouse can't be reached")
+
+// ErrDamaged says that tables are missing, can't be read or were made by
+// another program. They hold nothing that the log does not: make them anew.
+var ErrDamaged = errors.New("the tables are damaged")
 
 // ErrNotFound says that nothing in the tables answers the question.
 var ErrNotFound = errors.New("nothing known under this id")
@@ -85,7 +90,7 @@ func Open(ctx context.Context, c Config) (*Warehouse, error) {
 
 func (w *Warehouse) prepare(ctx context.Context) error {
 	if err := w.conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+quoteName(w.config.Database)+onCluster(w.config.Cluster)+" ENGINE = Atomic"); err != nil {
-		return fmt.Errorf("making the database %s: %w", w.config.Database, err)
+		return wrap("making the database "+w.config.Database, err)
 	}
 	if err := w.finishSwap(ctx); err != nil {
 		return err
@@ -129,15 +134,25 @@ func at(name string, t time.Time) any { return param(name, t.UnixMilli()) }
 // farFuture stands for "no limit in time".
 var farFuture = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
 
+// damageCodes are the codes of ClickHouse's exceptions that say that a table, or
+// what is stored of it, is not as the program made it. Others may pass: memory
+// and space come back.
+var damageCodes = []int32{
+	3, 16, 32, 33, 40, 47, 60, 74, 76, 79, 81, 87, 107, // files and columns that end early, differ or are missing
+	117, 190, 226, 227, 228, 231, 232, 233, 234, 246, 271, 432, 695, 722, // parts that can't be loaded or decoded
+}
+
 // wrap says what was asked for, and tells an answer of ClickHouse that is an
 // error from no answer at all, which is ErrUnavailable: the same call may
-// succeed later.
+// succeed later. What only new tables cure is ErrDamaged.
 func wrap(what string, err error) error {
 	var answered *clickhouse.Exception
 	var status *clickhouse.HTTPError
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &answered) && slices.Contains(damageCodes, answered.Code):
+		return fmt.Errorf("%s: %w: %w", what, ErrDamaged, err)
 	case errors.As(err, &answered), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded),
 		errors.As(err, &status) && status.StatusCode != http.StatusServiceUnavailable:
 		return fmt.Errorf("%s: %w", what, err)

@@ -10,6 +10,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
+	"shomei/pkg/warehouse"
 )
 
 // Finding is one thing that is not as it should be: where, what, and what to do next.
@@ -94,7 +95,12 @@ func (p *Projector) Fsck(ctx context.Context, config FsckConfig) (*Report, error
 	if err := c.checkLists(ctx); err != nil {
 		return nil, fmt.Errorf("checking the revocation lists: %w", err)
 	}
-	if err := c.checkTables(ctx); err != nil {
+	err = c.checkTables(ctx)
+	if errors.Is(err, warehouse.ErrDamaged) {
+		c.report.add("tables", nextRebuild, "%v", err)
+		err = nil
+	}
+	if err != nil {
 		return nil, fmt.Errorf("checking the tables: %w", err)
 	}
 	return c.report, nil
@@ -164,7 +170,7 @@ func (c *check) aggregateOf(r eventlog.Record) *aggregate {
 func (c *check) finishStream() {
 	for _, a := range c.aggregates {
 		c.finish(a)
-		c.logged.addAll(&a.place)
+		a.facts(c.logged.add)
 		for _, held := range a.certificates {
 			c.compareLists(held)
 		}
