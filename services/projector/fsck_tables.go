@@ -28,7 +28,7 @@ const (
 	// maxShards is how many shards that differ are looked into; when more do, the tables as a whole are wrong.
 	maxShards = 64
 	// rounds is how often what differs is looked at anew: a running hub goes on writing meanwhile.
-	rounds = 3
+	rounds = 2
 )
 
 // checkTables compares the tables with the log: first a sum for each shard, then, where the sums differ, fact by fact.
