@@ -181,7 +181,7 @@ func (w *Warehouse) State(ctx context.Context, key string, when time.Time) ([]Ce
 	if serial, err := strconv.ParseUint(key, 10, 64); err == nil {
 		where, who = "serial = {serial:UInt64}", param("serial", serial)
 	}
-	certificates, err := ask[Certificate](ctx, w, "certificates", withInstant+"SELECT *, "+statusAt+
+	certificates, err := question[Certificate](ctx, w, "certificates", withInstant+"SELECT *, "+statusAt+
 		" AS status FROM {certificates} FINAL WHERE "+where+" AND authorized <= t ORDER BY authorized, serial",
 		at("at", when), who)
 	if err == nil && len(certificates) == 0 {
@@ -205,7 +205,7 @@ type StatusCount struct {
 // an instant, as it was known then. What follows them on smartphones is not
 // counted beside them.
 func (w *Warehouse) CountsByStatus(ctx context.Context, when time.Time) ([]StatusCount, error) {
-	return ask[StatusCount](ctx, w, "counts by status", withInstant+"SELECT regime, kind, "+statusAt+` AS status, count() AS n
+	return question[StatusCount](ctx, w, "counts by status", withInstant+"SELECT regime, kind, "+statusAt+` AS status, count() AS n
 		FROM {certificates} FINAL WHERE authorized <= t AND device = '' GROUP BY regime, kind, status ORDER BY regime, kind, status`,
 		at("at", when))
 }

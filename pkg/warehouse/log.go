@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
+
+	"shomei/events"
 )
 
 // What several events have in common is found by its getter.
@@ -80,7 +82,7 @@ func (w *Warehouse) History(ctx context.Context, subscriber string, until time.T
 	if until.IsZero() {
 		until = farFuture
 	}
-	entries, err := ask[Entry](ctx, w, "a history", `
+	entries, err := question[Entry](ctx, w, "a history", `
 		SELECT * FROM {log} FINAL
 		WHERE kind = 'subscriber' AND id = {id:String} AND recorded <= fromUnixTimestamp64Milli({until:Int64})
 		ORDER BY revision, index`, param("id", subscriber), at("until", until))
@@ -88,4 +90,25 @@ func (w *Warehouse) History(ctx context.Context, subscriber string, until time.T
 		err = ErrNotFound
 	}
 	return entries, err
+}
+
+// Holds reports whether the log table holds a commit as it is: as many events,
+// recorded at the same instants.
+func (w *Warehouse) Holds(ctx context.Context, c *events.Commit) (bool, error) {
+	type recorded struct {
+		Index    uint16    `ch:"index"`
+		Recorded time.Time `ch:"recorded"`
+	}
+	rows, err := ask[recorded](ctx, w, "a commit", `
+		SELECT index, recorded FROM {log} FINAL WHERE kind = {kind:String} AND id = {id:String} AND revision = {revision:UInt64} ORDER BY index`,
+		param("kind", c.Kind), param("id", c.Id), param("revision", c.Revision))
+	if err != nil || len(rows) != len(c.Events) {
+		return false, err
+	}
+	for i, r := range rows {
+		if !r.Recorded.Equal(instant(c.Events[i].RecordedMs)) {
+			return false, nil
+		}
+	}
+	return true, nil
 }

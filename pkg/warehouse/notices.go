@@ -46,6 +46,6 @@ func noticeOf(s source) (Notice, bool) {
 
 // Notices returns a subscriber's notices in the order in which they fell due.
 func (w *Warehouse) Notices(ctx context.Context, subscriber string) ([]Notice, error) {
-	return ask[Notice](ctx, w, "notices", `
+	return question[Notice](ctx, w, "notices", `
 		SELECT * FROM {notices} FINAL WHERE subscriber = {id:String} ORDER BY due, notice`, param("id", subscriber))
 }

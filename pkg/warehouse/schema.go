@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -16,10 +15,6 @@ import (
 
 //go:embed tables/*.sql
 var tableFiles embed.FS
-
-// ErrChanged says that a table file was edited after it had been applied.
-// Files are only ever added; a table can be made anew by a rebuild.
-var ErrChanged = errors.New("a table file was changed after it had been applied")
 
 // migration is one numbered file: NNN_table.sql makes a table, and
 // NNN_table.what.sql changes it later.
@@ -101,35 +96,46 @@ func DDL(database, cluster string) ([]string, error) {
 	return ddl, nil
 }
 
-// migrate applies the files that have not been applied yet. Every statement
-// can run twice, so a crash between a file and its record does no harm.
+// migrate applies the table files where none was applied before, and wants the
+// same ones otherwise: rows that an earlier program wrote lack what a later one
+// would have written, so its tables are made anew instead of changed.
 func (w *Warehouse) migrate(ctx context.Context) error {
-	err := w.conn.Exec(ctx, "CREATE TABLE IF NOT EXISTS "+w.own("table_files")+onCluster(w.config.Cluster)+
+	held, err := w.heldTables(ctx)
+	if err != nil {
+		return err
+	}
+	err = w.conn.Exec(ctx, "CREATE TABLE IF NOT EXISTS "+w.own("table_files")+onCluster(w.config.Cluster)+
 		" (file String, checksum String, applied DateTime64(3) DEFAULT now64(3)) ENGINE = "+replicated(w.config.Cluster)+
 		"ReplacingMergeTree(applied) ORDER BY file SETTINGS fsync_after_insert = 1, fsync_part_directory = 1")
 	if err != nil {
 		return wrap("making the record of table files", err)
 	}
-	applied, err := w.appliedFiles(ctx)
-	if err != nil {
+	other, err := w.OtherFiles(ctx)
+	if err != nil || len(other) == 0 {
 		return err
+	}
+	if held > 0 {
+		return fmt.Errorf("they were made by another program, with other table files than this one (%s): %w", strings.Join(other, ", "), ErrDamaged)
 	}
 	all, err := migrations()
-	if err != nil {
-		return err
-	}
 	for _, m := range all {
-		switch sum, done := applied[m.file]; {
-		case !done:
-			if err := w.apply(ctx, m); err != nil {
-				return err
-			}
-		case sum != m.checksum:
-			return fmt.Errorf("%w: %s; add a new file instead, or drop the database %s and run `shomei rebuild`",
-				ErrChanged, m.file, w.config.Database)
+		if err := w.apply(ctx, m); err != nil {
+			return err
 		}
 	}
-	return nil
+	return err
+}
+
+// heldTables is how many tables the database holds.
+func (w *Warehouse) heldTables(ctx context.Context) (held uint64, err error) {
+	err = w.conn.QueryRow(ctx, "SELECT count() FROM system.tables WHERE database = {db:String}", param("db", w.config.Database)).Scan(&held)
+	return held, wrap("asking ClickHouse for its tables", err)
+}
+
+// Empty reports whether there are no tables yet.
+func (w *Warehouse) Empty(ctx context.Context) (bool, error) {
+	held, err := w.heldTables(ctx)
+	return held == 0, err
 }
 
 // OtherFiles returns the table files whose record says something else than

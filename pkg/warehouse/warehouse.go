@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -58,15 +59,33 @@ type Warehouse struct {
 	conn   driver.Conn
 	suffix string // "_next" for the tables of a rebuild
 
+	withheld atomic.Pointer[func() error]
+
 	mu         sync.Mutex
 	layouts    map[string][]clickhouse.ColumnNameAndType
 	generation uint64
 }
 
-// Open connects and brings the tables up to date. It fails with
-// ErrUnavailable when ClickHouse does not answer, and with ErrChanged when a
-// table was made from another text than this program holds.
+// Open connects and makes the tables where there are none. It fails with
+// ErrUnavailable when ClickHouse does not answer, and with ErrDamaged when the
+// tables were made by another program.
 func Open(ctx context.Context, c Config) (*Warehouse, error) {
+	w, err := Connect(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.Ping(ctx); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	if err := w.Prepare(ctx); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return w, nil
+}
+
+// Connect is Open without asking anything: ClickHouse may still be away, and
+// the tables wait for Prepare.
+func Connect(c Config) (*Warehouse, error) {
 	c = c.withDefaults()
 	options, err := clickhouse.ParseDSN(c.DSN)
 	if err != nil {
@@ -78,17 +97,16 @@ func Open(ctx context.Context, c Config) (*Warehouse, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening ClickHouse: %w", err)
 	}
-	w := &Warehouse{config: c, conn: conn, layouts: map[string][]clickhouse.ColumnNameAndType{}}
-	if err := w.Ping(ctx); err != nil {
-		return nil, errors.Join(err, conn.Close())
-	}
-	if err := w.prepare(ctx); err != nil {
-		return nil, errors.Join(err, conn.Close())
-	}
-	return w, nil
+	return &Warehouse{config: c, conn: conn, layouts: map[string][]clickhouse.ColumnNameAndType{}}, nil
 }
 
-func (w *Warehouse) prepare(ctx context.Context) error {
+// Prepare makes the tables where there are none, and finishes a swap that was
+// interrupted. It fails with ErrDamaged when the tables were made by another
+// program. It forgets what it knew of tables that were there before.
+func (w *Warehouse) Prepare(ctx context.Context) error {
+	w.mu.Lock()
+	w.layouts, w.generation = map[string][]clickhouse.ColumnNameAndType{}, 0
+	w.mu.Unlock()
 	if err := w.conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+quoteName(w.config.Database)+onCluster(w.config.Cluster)+" ENGINE = Atomic"); err != nil {
 		return wrap("making the database "+w.config.Database, err)
 	}
@@ -97,6 +115,22 @@ func (w *Warehouse) prepare(ctx context.Context) error {
 	}
 	return w.migrate(ctx)
 }
+
+// Withhold has questions fail with what why returns, until it returns nil.
+// Writing, positions and checks go on.
+func (w *Warehouse) Withhold(why func() error) { w.withheld.Store(&why) }
+
+// Rebuilding is why questions have no answer while the tables are made anew
+// from the log. It is ErrUnavailable.
+type Rebuilding struct{ Percent int }
+
+// Error says how far it has come.
+func (r Rebuilding) Error() string {
+	return fmt.Sprintf("the tables are being rebuilt from the log, %d %% done; ask again", r.Percent)
+}
+
+// Unwrap returns ErrUnavailable.
+func (Rebuilding) Unwrap() error { return ErrUnavailable }
 
 // Ping asks for an answer; it fails with ErrUnavailable.
 func (w *Warehouse) Ping(ctx context.Context) error {
@@ -123,6 +157,16 @@ func ask[R any](ctx context.Context, w *Warehouse, what, sql string, params ...a
 	}
 	clearAbsent(rows)
 	return rows, nil
+}
+
+// question is ask for what readers want to know.
+func question[R any](ctx context.Context, w *Warehouse, what, sql string, params ...any) ([]R, error) {
+	if why := w.withheld.Load(); why != nil {
+		if err := (*why)(); err != nil {
+			return nil, fmt.Errorf("asking ClickHouse for %s: %w", what, err)
+		}
+	}
+	return ask[R](ctx, w, what, sql, params...)
 }
 
 // param is a query parameter, sent beside the query and never put into it.
