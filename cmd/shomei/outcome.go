@@ -74,6 +74,7 @@ var known = []struct {
 	{engine.ErrNoLibrary, exitConfig, "ClickHouse エンジンのライブラリーがありません。make engine を実行してください。"},
 	{ops.ErrConfig, exitConfig, "設定に誤りがあります。示された箇所を直してください。"},
 	{hubserver.ErrConfig, exitConfig, "NATS の設定に誤りがあります。示された箇所を直してください。"},
+	{hubserver.ErrSpace, exitTryLater, "ディスクの空きが足りません。かっこ内の場所に、示された大きさの空きを作ってから、やり直してください。"},
 	{eventlog.ErrLayout, exitConfig, "ストリームの数が記録と合いません。始めたときと同じ --streams を指定してください。"},
 	{lifecycle.ErrSimulatedLog, exitConfig, "この記録は別の種類の時計で始められました。別の --data フォルダーを使ってください。"},
 	{vault.ErrMasterKey, exitConfig, "マスター鍵が合いません。keys/master.key をバックアップから戻してください。"},

@@ -2,6 +2,7 @@ package counterlink
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -63,17 +64,40 @@ func InboxPrefix(counter string) string { return "_INBOX_" + counter }
 type StreamLimits struct {
 	// Replicas is 1 on one machine, 3 in a cluster; 0 means 1.
 	Replicas int
-	// MaxBytes bounds CLAIMS and COMMANDS each; beyond it they refuse, they never delete what is not aged. 0 means 1 GiB.
+	// MaxBytes bounds CLAIMS and COMMANDS each; beyond it they refuse, they never delete what is not aged. 0 means 1 GiB, or
+	// less where Store is small.
 	MaxBytes int64
+	// Store is how much the server may store in all, in bytes; 0 where that is no matter.
+	Store int64
+}
+
+// Share is how many bytes one stream of the link may hold in a store of so many: an eighth, 1 GiB at most. The server
+// counts it as taken, also while the stream is empty. A stream that holds more already, since before the disk shrank, goes
+// on with a quarter more.
+func Share(store, holds int64) int64 { return max(min(store/8, 1<<30), holds+holds/4) }
+
+// fit returns the limits of a stream as it is now.
+func (l StreamLimits) fit(ctx context.Context, js jetstream.JetStream, name string) (int64, error) {
+	if l.MaxBytes > 0 {
+		return l.MaxBytes, nil
+	}
+	if l.Store == 0 {
+		return 1 << 30, nil
+	}
+	held, err := js.Stream(ctx, name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return Share(l.Store, 0), nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return Share(l.Store, int64(held.CachedInfo().State.Bytes)), nil
 }
 
 func (l StreamLimits) config(name, subject string) jetstream.StreamConfig {
-	if l.MaxBytes == 0 {
-		l.MaxBytes = 1 << 30
-	}
 	return jetstream.StreamConfig{
 		Name: name, Subjects: []string{subject}, Storage: jetstream.FileStorage,
-		Replicas: max(l.Replicas, 1), MaxBytes: l.MaxBytes, MaxAge: Retention, Duplicates: repeatWindow,
+		Replicas: max(l.Replicas, 1), MaxAge: Retention, Duplicates: repeatWindow,
 		Discard: jetstream.DiscardNew, DenyDelete: true, DenyPurge: true,
 	}
 }
@@ -90,7 +114,10 @@ func EnsureStreams(ctx context.Context, conn *nats.Conn, limits StreamLimits) er
 	for _, cfg := range []jetstream.StreamConfig{
 		limits.config(ClaimStream, claimPrefix+"*"), limits.config(CommandStream, commandPrefix+"*"), heads,
 	} {
-		if _, err := js.CreateOrUpdateStream(ctx, cfg); err != nil {
+		if cfg.MaxBytes, err = limits.fit(ctx, js, cfg.Name); err == nil {
+			_, err = js.CreateOrUpdateStream(ctx, cfg)
+		}
+		if err != nil {
 			return fmt.Errorf("making the stream %s: %w", cfg.Name, err)
 		}
 	}

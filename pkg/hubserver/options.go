@@ -3,8 +3,6 @@ package hubserver
 import (
 	"fmt"
 	"net"
-	"os"
-	"syscall"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -53,8 +51,6 @@ func only(subjects []string) *server.SubjectPermission {
 	return &server.SubjectPermission{Allow: subjects}
 }
 
-const defaultReserve = 256 << 20
-
 // maxPayload leaves room for headers beside the largest commit.
 const maxPayload = 2 << 20
 
@@ -73,17 +69,13 @@ func (c Config) options() (*server.Options, error) {
 	if err != nil {
 		return nil, err
 	}
-	limit, err := c.storeLimit()
-	if err != nil {
-		return nil, err
-	}
 	name := c.Name
 	if name == "" {
 		name = "shomei"
 	}
 	options := &server.Options{
 		ServerName: name, Host: host, Port: c.Port, NoSigs: true, NoLog: false, MaxPayload: maxPayload,
-		JetStream: true, StoreDir: c.StoreDir, JetStreamMaxStore: limit, JetStreamMaxMemory: 256 << 20,
+		JetStream: true, StoreDir: c.StoreDir, JetStreamMaxMemory: 256 << 20,
 		SyncAlways: !c.SyncAtEnd, Nkeys: users, TLSConfig: c.TLS, TLS: c.TLS != nil, DisableJetStreamBanner: true,
 	}
 	if c.TLS != nil {
@@ -98,39 +90,4 @@ func (c Config) options() (*server.Options, error) {
 		options.Routes = c.Cluster.Routes
 	}
 	return options, nil
-}
-
-// storeLimit is what JetStream may use: what it uses already plus what is free, without the reserve.
-func (c Config) storeLimit() (int64, error) {
-	if c.MaxStore > 0 {
-		return c.MaxStore, nil
-	}
-	reserve := c.Reserve
-	if reserve == 0 {
-		reserve = defaultReserve
-	}
-	if err := os.MkdirAll(c.StoreDir, 0o700); err != nil {
-		return 0, fmt.Errorf("making the store of the NATS server: %w", err)
-	}
-	free, err := freeBytes(c.StoreDir)
-	if err != nil {
-		return 0, err
-	}
-	used, err := usedBytes(c.StoreDir)
-	if err != nil {
-		return 0, err
-	}
-	limit := used + free - max(reserve, 0)
-	if limit <= 0 {
-		return 0, fmt.Errorf("the disk of %s has %d MB free, %d MB are kept in reserve; make space: %w", c.StoreDir, free>>20, reserve>>20, ErrConfig)
-	}
-	return limit, nil
-}
-
-func freeBytes(dir string) (int64, error) {
-	var fs syscall.Statfs_t
-	if err := syscall.Statfs(dir, &fs); err != nil {
-		return 0, fmt.Errorf("asking for the free space of %s: %w", dir, err)
-	}
-	return int64(fs.Bavail) * fs.Bsize, nil
 }

@@ -31,7 +31,7 @@ type Config struct {
 	// MaxStore limits what JetStream may store, in bytes; zero takes what the disk has free beyond Reserve.
 	MaxStore int64
 	// Reserve is what is kept free of the disk, in bytes: JetStream stops before the disk is full, because a stream that
-	// hits a full disk freezes. 256 MB when zero, nothing when negative.
+	// hits a full disk freezes. When zero, 256 MB, and a quarter of what is free where that is less; nothing when negative.
 	Reserve int64
 	// Users by public nkey. Without any, everyone may do everything: only on a loopback address.
 	Users []User
@@ -69,6 +69,8 @@ type Server struct {
 	mu      sync.Mutex
 	running *server.Server
 	health  error
+	limit   int64 // of what JetStream may store
+	over    bool  // streams have reserved more
 
 	ending  sync.Once
 	stop    chan struct{}
@@ -105,7 +107,9 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 	return s, nil
 }
 
-func (s *Server) start(ctx context.Context) error {
+// run starts a server that may store up to limit bytes, and waits until it listens.
+func (s *Server) run(ctx context.Context, limit int64) error {
+	s.options.JetStreamMaxStore = limit
 	options := s.options.Clone()
 	running, err := server.NewServer(options)
 	if err != nil {

@@ -96,7 +96,7 @@ func (a *Application) received(s source, b interface {
 // Applications returns a subscriber's applications in the order of their
 // receipt.
 func (w *Warehouse) Applications(ctx context.Context, subscriber string) ([]Application, error) {
-	return ask[Application](ctx, w, "applications", `
+	return question[Application](ctx, w, "applications", `
 		SELECT * FROM {applications} FINAL WHERE subscriber = {id:String} ORDER BY filed, procedure`,
 		param("id", subscriber))
 }

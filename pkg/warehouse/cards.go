@@ -63,7 +63,7 @@ func cardOperationOf(s source) (CardOperation, bool) {
 
 // CardOperations returns what was done to the cards of a subscriber, in order.
 func (w *Warehouse) CardOperations(ctx context.Context, subscriber string) ([]CardOperation, error) {
-	return ask[CardOperation](ctx, w, "card operations", `
+	return question[CardOperation](ctx, w, "card operations", `
 		SELECT * FROM {card_operations} FINAL WHERE kind = 'subscriber' AND id = {id:String} ORDER BY revision, index`,
 		param("id", subscriber))
 }

@@ -78,5 +78,5 @@ SELECT * FROM (SELECT * FROM (
 // ids: a hint for the expiry service. It stops after the subscriber with whom
 // limit rows are reached, never in the middle of one.
 func (w *Warehouse) Due(ctx context.Context, today civil.Date, after string, limit int) ([]Due, error) {
-	return ask[Due](ctx, w, "what is due", dueSQL, param("day", today.String()), param("after", after), param("limit", limit))
+	return question[Due](ctx, w, "what is due", dueSQL, param("day", today.String()), param("after", after), param("limit", limit))
 }

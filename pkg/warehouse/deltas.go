@@ -154,7 +154,7 @@ type InForce struct {
 // count) at the instant effective, as it was known at the instant known:
 // "how many expire from under us on 1 April, by what we knew last June".
 func (w *Warehouse) InForce(ctx context.Context, effective, known time.Time) ([]InForce, error) {
-	return ask[InForce](ctx, w, "certificates in force", `
+	return question[InForce](ctx, w, "certificates in force", `
 		SELECT municipality, regime, certificate_kind, sum(toInt64(sign)) AS n
 		FROM {certificate_deltas} FINAL
 		WHERE effective <= fromUnixTimestamp64Milli({effective:Int64}) AND recorded <= fromUnixTimestamp64Milli({known:Int64})

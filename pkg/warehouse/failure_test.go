@@ -134,11 +134,17 @@ func TestOtherAggregatesStandInTheLog(t *testing.T) {
 		{Kind: events.KindOffice, Id: "12237-main", Revision: 1, Events: []*events.Event{events.New(&events.OfficeDefined{Municipality: "12237", Name: "o"})}},
 		{Kind: events.KindAuthority, Id: "log", Revision: 1, Events: []*events.Event{{}}},
 	})
-	var heads []Head
-	if err := w.Heads(t.Context(), func(h Head) error { heads = append(heads, h); return nil }); err != nil {
+	var heads []string
+	err := w.EachRow(t.Context(), func(r Row) error {
+		if r.Table == "log" {
+			heads = append(heads, r.Key+" of "+r.Owner)
+		}
+		return nil
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Head{{"authority", "log", 1, 1, 1}, {"card", "card-9", 1, 1, 1}, {"office", "12237-main", 1, 1, 1}}
+	want := []string{"authority/log/1/0 of log", "card/card-9/1/0 of card-9", "office/12237-main/1/0 of 12237-main"}
 	if diff := cmp.Diff(want, heads); diff != "" {
 		t.Errorf("heads:\n%s", diff)
 	}
@@ -148,19 +154,48 @@ func TestOtherAggregatesStandInTheLog(t *testing.T) {
 	}
 }
 
-func TestEveryCertificateInOrder(t *testing.T) {
+// TestEachRow: what was applied twice counts once, two rows that differ under one key are shown both, and a table that is
+// gone is damage.
+func TestEachRow(t *testing.T) {
 	w := applied(t, life().commits)
-	var serials []uint64
-	err := w.EachCertificate(t.Context(), tokyo("2021-01-01 00:00"), func(c Certificate) error {
-		serials = append(serials, c.Serial)
-		return nil
-	})
-	if diff := cmp.Diff([]uint64{1, 2, 3}, serials); err != nil || diff != "" {
-		t.Errorf("%v\n%s", err, diff)
+	if err := w.Apply(t.Context(), life().commits); err != nil {
+		t.Fatal(err)
+	}
+	of := func() (keys map[string]int) {
+		keys = map[string]int{}
+		if err := w.EachRow(t.Context(), func(r Row) error { keys[r.Table+" "+r.Key]++; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		return keys
+	}
+	before := of()
+	for key, n := range before {
+		if n != 1 {
+			t.Errorf("%s stands there %d times", key, n)
+		}
+	}
+	if before["certificates 1"] != 1 || len(before) < 20 {
+		t.Fatalf("rows: %v", before)
+	}
+	if err := w.conn.Exec(t.Context(), w.expand("INSERT INTO {log} SELECT * REPLACE('elsewhere' AS office) FROM {log} WHERE revision = 1")); err != nil {
+		t.Fatal(err)
+	}
+	twice := 0
+	for _, n := range of() {
+		twice += n - 1
+	}
+	if twice == 0 {
+		t.Error("a second row under a key is not shown")
 	}
 	halt := errors.New("enough")
-	if err := w.EachCertificate(t.Context(), tokyo("2021-01-01 00:00"), func(Certificate) error { return halt }); !errors.Is(err, halt) {
+	if err := w.EachRow(t.Context(), func(Row) error { return halt }); !errors.Is(err, halt) {
 		t.Errorf("stopping: %v", err)
+	}
+	if err := w.conn.Exec(t.Context(), w.expand("DROP TABLE {deadlines} SYNC")); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.EachRow(t.Context(), func(Row) error { return nil }); !errors.Is(err, ErrDamaged) {
+		t.Errorf("without a table: %v", err)
 	}
 }
 

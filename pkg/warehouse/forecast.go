@@ -51,7 +51,7 @@ func (w *Warehouse) Forecast(ctx context.Context, q ForecastQuery) ([]Bucket, er
 	if to.IsZero() {
 		to = civil.New(2199, time.December, 31)
 	}
-	return ask[Bucket](ctx, w, "a forecast", withInstant+`
+	return question[Bucket](ctx, w, "a forecast", withInstant+`
 		SELECT `+start+` AS starts, regime, kind, countIf(which = 1) AS expiring, countIf(which = 2) AS opening
 		FROM (SELECT regime, kind, last_day, window_opens, `+statusAt+` AS status FROM {certificates} FINAL
 			WHERE authorized <= t AND device = '' AND ({office:String} = '' OR office = {office:String} OR municipality = {office:String}))

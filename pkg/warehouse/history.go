@@ -54,7 +54,7 @@ func occurrenceOf(s source, serial uint64) Occurrence {
 // CertificateHistory returns the events of one certificate in order;
 // ErrNotFound when there are none.
 func (w *Warehouse) CertificateHistory(ctx context.Context, serial uint64) ([]Occurrence, error) {
-	rows, err := ask[Occurrence](ctx, w, "a certificate's history", `
+	rows, err := question[Occurrence](ctx, w, "a certificate's history", `
 		SELECT * FROM {certificate_history} FINAL
 		WHERE kind = 'subscriber' AND id IN (SELECT subscriber FROM {certificates} WHERE serial = {serial:UInt64})
 		  AND serial = {serial:UInt64} ORDER BY revision, index`, param("serial", serial))

@@ -96,7 +96,7 @@ func (w *Warehouse) History(ctx context.Context, subscriber string, until time.T
 	if until.IsZero() {
 		until = farFuture
 	}
-	entries, err := ask[Entry](ctx, w, "a history", `
+	entries, err := question[Entry](ctx, w, "a history", `
 		SELECT * FROM {log} FINAL
 		WHERE kind = 'subscriber' AND id = {id:String} AND recorded <= fromUnixTimestamp64Milli({until:Int64})
 		ORDER BY revision, index`, param("id", subscriber), at("until", until))
@@ -106,34 +106,23 @@ func (w *Warehouse) History(ctx context.Context, subscriber string, until time.T
 	return entries, err
 }
 
-// Head is how much of one aggregate the log table holds: what a check
-// compares with the log itself.
-type Head struct {
-	Kind     string `ch:"kind"`
-	ID       string `ch:"id"`
-	Revision uint64 `ch:"last"`
-	Commits  uint64 `ch:"commits"`
-	Events   uint64 `ch:"rows"`
-}
-
-// Heads calls each for every aggregate in the log table, ordered by kind and
-// id, until each fails.
-func (w *Warehouse) Heads(ctx context.Context, each func(Head) error) error {
-	rows, err := w.conn.Query(ctx, w.expand(`
-		SELECT kind, id, max(revision) AS last, uniqExact(revision) AS commits, uniqExact(revision, index) AS rows
-		FROM {log} GROUP BY kind, id ORDER BY kind, id`))
-	if err != nil {
-		return wrap("asking ClickHouse for the heads of all histories", err)
+// Holds reports whether the log table holds a commit as it is: as many events,
+// recorded at the same instants.
+func (w *Warehouse) Holds(ctx context.Context, c *events.Commit) (bool, error) {
+	type recorded struct {
+		Index    uint16    `ch:"index"`
+		Recorded time.Time `ch:"recorded"`
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var h Head
-		if err := rows.ScanStruct(&h); err != nil {
-			return wrap("asking ClickHouse for the heads of all histories", err)
-		}
-		if err := each(h); err != nil {
-			return err
+	rows, err := ask[recorded](ctx, w, "a commit", `
+		SELECT index, recorded FROM {log} FINAL WHERE kind = {kind:String} AND id = {id:String} AND revision = {revision:UInt64} ORDER BY index`,
+		param("kind", c.Kind), param("id", c.Id), param("revision", c.Revision))
+	if err != nil || len(rows) != len(c.Events) {
+		return false, err
+	}
+	for i, r := range rows {
+		if !r.Recorded.Equal(instant(c.Events[i].RecordedMs)) {
+			return false, nil
 		}
 	}
-	return wrap("asking ClickHouse for the heads of all histories", rows.Err())
+	return true, nil
 }

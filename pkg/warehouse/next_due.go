@@ -25,7 +25,7 @@ SELECT toString(min(due)) AS day FROM (
 // NextDue returns the first day after the one given on which Due can name something that it does not name then; the
 // zero date when nothing is ahead.
 func (w *Warehouse) NextDue(ctx context.Context, after civil.Date) (civil.Date, error) {
-	rows, err := ask[struct {
+	rows, err := question[struct {
 		Day string `ch:"day"`
 	}](ctx, w, "what is due next", nextDueSQL, param("day", after.String()))
 	if err != nil || len(rows) == 0 {

@@ -46,27 +46,6 @@ func noticeOf(s source) (Notice, bool) {
 
 // Notices returns a subscriber's notices in the order in which they fell due.
 func (w *Warehouse) Notices(ctx context.Context, subscriber string) ([]Notice, error) {
-	return ask[Notice](ctx, w, "notices", `
+	return question[Notice](ctx, w, "notices", `
 		SELECT * FROM {notices} FINAL WHERE subscriber = {id:String} ORDER BY due, notice`, param("id", subscriber))
-}
-
-// EachNotice calls each with every notice, ordered by subscriber and notice, until each fails.
-func (w *Warehouse) EachNotice(ctx context.Context, each func(Notice) error) error {
-	const what = "asking ClickHouse for all notices"
-	rows, err := w.conn.Query(ctx, w.expand("SELECT * FROM {notices} FINAL ORDER BY subscriber, notice"))
-	if err != nil {
-		return wrap(what, err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var n [1]Notice
-		if err := rows.ScanStruct(&n[0]); err != nil {
-			return wrap(what, err)
-		}
-		clearAbsent(n[:])
-		if err := each(n[0]); err != nil {
-			return err
-		}
-	}
-	return wrap(what, rows.Err())
 }

@@ -19,20 +19,34 @@ type position struct {
 // Positions returns the last applied sequence of each stream and remembers
 // which generation of the tables they belong to. Followers start from them.
 func (w *Warehouse) Positions(ctx context.Context) (map[string]uint64, error) {
-	rows, err := ask[position](ctx, w, "positions", `
-		SELECT generation, stream, sequence FROM {positions} FINAL
-		WHERE generation = (SELECT max(generation) FROM {positions})`)
-	if err != nil {
-		return nil, err
-	}
-	positions := map[string]uint64{}
+	rows, err := w.positionRows(ctx)
 	for _, r := range rows {
 		w.setGeneration(r.Generation)
+	}
+	return byStream(rows), err
+}
+
+// LookAtPositions returns what Positions does, and leaves the follower of this
+// warehouse alone.
+func (w *Warehouse) LookAtPositions(ctx context.Context) (map[string]uint64, error) {
+	rows, err := w.positionRows(ctx)
+	return byStream(rows), err
+}
+
+func (w *Warehouse) positionRows(ctx context.Context) ([]position, error) {
+	return ask[position](ctx, w, "positions", `
+		SELECT generation, stream, sequence FROM {positions} FINAL
+		WHERE generation = (SELECT max(generation) FROM {positions})`)
+}
+
+func byStream(rows []position) map[string]uint64 {
+	positions := map[string]uint64{}
+	for _, r := range rows {
 		if r.Stream != "" {
 			positions[r.Stream] = r.Sequence
 		}
 	}
-	return positions, nil
+	return positions
 }
 
 // SetPosition records that everything of a stream up to sequence has been

@@ -82,7 +82,7 @@ func (w *Warehouse) makeNext(ctx context.Context) (*Warehouse, error) {
 	for _, m := range all {
 		for _, statement := range m.statements(w.config.Database, w.config.Cluster, nextSuffix) {
 			if err := w.conn.Exec(ctx, statement); err != nil {
-				return nil, fmt.Errorf("making the tables of a rebuild (%s): %w", m.file, err)
+				return nil, wrap("making the tables of a rebuild ("+m.file+")", err)
 			}
 		}
 	}
@@ -101,7 +101,7 @@ func (w *Warehouse) dropNext(ctx context.Context) error {
 	for _, table := range names {
 		err := w.conn.Exec(ctx, "DROP TABLE IF EXISTS "+w.own(table+nextSuffix)+onCluster(w.config.Cluster)+" SYNC")
 		if err != nil {
-			return fmt.Errorf("dropping the old %s: %w", table, err)
+			return wrap("dropping the old "+table, err)
 		}
 	}
 	return nil
@@ -131,13 +131,13 @@ func (w *Warehouse) planSwap(ctx context.Context) error {
 		" (table String, uuid UUID) ENGINE = "+replicated(w.config.Cluster)+
 		"MergeTree ORDER BY table SETTINGS fsync_after_insert = 1, fsync_part_directory = 1")
 	if err != nil {
-		return fmt.Errorf("making the swap plan: %w", err)
+		return wrap("making the swap plan", err)
 	}
 	err = w.conn.Exec(ctx, "INSERT INTO "+w.own("swap_plan")+
 		" SELECT substring(name, 1, length(name) - {cut:UInt8}), uuid FROM system.tables WHERE database = {db:String} AND endsWith(name, {suffix:String})",
 		param("cut", len(nextSuffix)), param("db", w.config.Database), param("suffix", nextSuffix))
 	if err != nil {
-		return fmt.Errorf("writing the swap plan: %w", err)
+		return wrap("writing the swap plan", err)
 	}
 	return nil
 }
@@ -164,11 +164,11 @@ func (w *Warehouse) finishSwap(ctx context.Context) error {
 	for _, row := range waiting {
 		err := w.conn.Exec(ctx, "EXCHANGE TABLES "+w.own(row.Table)+" AND "+w.own(row.Table+nextSuffix)+onCluster(w.config.Cluster))
 		if err != nil {
-			return fmt.Errorf("swapping in the rebuilt %s: %w", row.Table, err)
+			return wrap("swapping in the rebuilt "+row.Table, err)
 		}
 	}
 	if err := w.conn.Exec(ctx, "DROP TABLE "+w.own("swap_plan")+onCluster(w.config.Cluster)+" SYNC"); err != nil {
-		return fmt.Errorf("dropping the swap plan: %w", err)
+		return wrap("dropping the swap plan", err)
 	}
 	return w.dropNext(ctx)
 }

@@ -3,6 +3,7 @@ package warehouse
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -125,14 +126,57 @@ func TestAnInterruptedSwapIsFinishedAtTheNextStart(t *testing.T) {
 	}
 }
 
-func TestAChangedTableFileIsRefused(t *testing.T) {
-	w := open(t)
-	if err := w.conn.Exec(t.Context(), "INSERT INTO "+w.own("table_files")+" (file, checksum) VALUES ('tables/001_log.sql', 'edited')"); err != nil {
-		t.Fatal(err)
+// TestTablesThatThisProgramDidNotMake are damage: what they lack or have too much can only be made anew.
+func TestTablesThatThisProgramDidNotMake(t *testing.T) {
+	for name, statement := range map[string]string{
+		"a file edited since":    "INSERT INTO DB.table_files (file, checksum) VALUES ('tables/001_log.sql', 'edited')",
+		"an earlier program":     "ALTER TABLE DB.table_files DELETE WHERE file = 'tables/010_certificates.phones.sql' SETTINGS mutations_sync = 2",
+		"a later program":        "INSERT INTO DB.table_files (file, checksum) VALUES ('tables/999_later.sql', 'x')",
+		"its record lost":        "TRUNCATE TABLE DB.table_files",
+		"its record dropped":     "DROP TABLE DB.table_files SYNC",
+		"a table dropped":        "DROP TABLE DB.card_operations SYNC",
+		"positions dropped":      "DROP TABLE DB.positions SYNC",
+		"a column gone":          "ALTER TABLE DB.certificates DROP COLUMN municipality",
+		"a column too many":      "ALTER TABLE DB.log ADD COLUMN more String",
+		"a column changed":       "ALTER TABLE DB.log MODIFY COLUMN correlation LowCardinality(String)",
+		"a setting changed":      "ALTER TABLE DB.log MODIFY SETTING fsync_after_insert = 0",
+		"a table of another key": "DROP TABLE DB.deadlines SYNC; CREATE TABLE DB.deadlines (subscriber String) ENGINE = MergeTree ORDER BY subscriber",
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := open(t)
+			if err := w.Inspect(t.Context()); err != nil {
+				t.Fatalf("undamaged: %v", err)
+			}
+			for one := range strings.SplitSeq(statement, "; ") {
+				if err := w.conn.Exec(t.Context(), strings.ReplaceAll(one, "DB.", quoteName(w.config.Database)+".")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err := w.Prepare(t.Context())
+			if err == nil {
+				err = w.Inspect(t.Context())
+			}
+			if !errors.Is(err, ErrDamaged) {
+				t.Errorf("got %v, want ErrDamaged", err)
+			}
+			t.Log(err)
+		})
 	}
-	_, err := Open(t.Context(), Config{DSN: dsnOf(t), Database: w.config.Database, Logger: w.config.Logger})
-	if !errors.Is(err, ErrChanged) {
-		t.Errorf("got %v, want ErrChanged", err)
+}
+
+// TestWithheld: questions wait with why, what writes and checks goes on.
+func TestWithheld(t *testing.T) {
+	w := applied(t, life().commits)
+	w.Withhold(func() error { return Rebuilding{Percent: 42} })
+	if _, err := w.State(t.Context(), "1", farFuture); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "42 %") {
+		t.Errorf("a question while they are rebuilt: %v", err)
+	}
+	if err := errors.Join(w.Apply(t.Context(), life().commits), w.Verify(t.Context())); err != nil {
+		t.Error(err)
+	}
+	w.Withhold(func() error { return nil })
+	if _, err := w.State(t.Context(), "1", farFuture); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -5,19 +5,16 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 )
 
 //go:embed tables/*.sql
 var tableFiles embed.FS
-
-// ErrChanged says that a table file was edited after it had been applied.
-// Files are only ever added; a table can be made anew by a rebuild.
-var ErrChanged = errors.New("a table file was changed after it had been applied")
 
 // migration is one numbered file: NNN_table.sql makes a table, and
 // NNN_table.what.sql changes it later.
@@ -99,35 +96,67 @@ func DDL(database, cluster string) ([]string, error) {
 	return ddl, nil
 }
 
-// migrate applies the files that have not been applied yet. Every statement
-// can run twice, so a crash between a file and its record does no harm.
+// migrate applies the table files where none was applied before, and wants the
+// same ones otherwise: rows that an earlier program wrote lack what a later one
+// would have written, so its tables are made anew instead of changed.
 func (w *Warehouse) migrate(ctx context.Context) error {
-	err := w.conn.Exec(ctx, "CREATE TABLE IF NOT EXISTS "+w.own("table_files")+onCluster(w.config.Cluster)+
+	held, err := w.heldTables(ctx)
+	if err != nil {
+		return err
+	}
+	err = w.conn.Exec(ctx, "CREATE TABLE IF NOT EXISTS "+w.own("table_files")+onCluster(w.config.Cluster)+
 		" (file String, checksum String, applied DateTime64(3) DEFAULT now64(3)) ENGINE = "+replicated(w.config.Cluster)+
 		"ReplacingMergeTree(applied) ORDER BY file SETTINGS fsync_after_insert = 1, fsync_part_directory = 1")
 	if err != nil {
-		return fmt.Errorf("making the record of table files: %w", err)
+		return wrap("making the record of table files", err)
 	}
+	other, err := w.OtherFiles(ctx)
+	if err != nil || len(other) == 0 {
+		return err
+	}
+	if held > 0 {
+		return fmt.Errorf("they were made by another program, with other table files than this one (%s): %w", strings.Join(other, ", "), ErrDamaged)
+	}
+	all, err := migrations()
+	for _, m := range all {
+		if err := w.apply(ctx, m); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// heldTables is how many tables the database holds.
+func (w *Warehouse) heldTables(ctx context.Context) (held uint64, err error) {
+	err = w.conn.QueryRow(ctx, "SELECT count() FROM system.tables WHERE database = {db:String}", param("db", w.config.Database)).Scan(&held)
+	return held, wrap("asking ClickHouse for its tables", err)
+}
+
+// Empty reports whether there are no tables yet.
+func (w *Warehouse) Empty(ctx context.Context) (bool, error) {
+	held, err := w.heldTables(ctx)
+	return held == 0, err
+}
+
+// OtherFiles returns the table files whose record says something else than
+// this program holds, or that this program does not know.
+func (w *Warehouse) OtherFiles(ctx context.Context) ([]string, error) {
 	applied, err := w.appliedFiles(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	all, err := migrations()
 	if err != nil {
-		return err
+		return nil, err
 	}
+	var other []string
 	for _, m := range all {
-		switch sum, done := applied[m.file]; {
-		case !done:
-			if err := w.apply(ctx, m); err != nil {
-				return err
-			}
-		case sum != m.checksum:
-			return fmt.Errorf("%w: %s; add a new file instead, or drop the database %s and run `shomei rebuild`",
-				ErrChanged, m.file, w.config.Database)
+		if applied[m.file] != m.checksum {
+			other = append(other, m.file)
 		}
+		delete(applied, m.file)
 	}
-	return nil
+	return slices.Concat(other, slices.Sorted(maps.Keys(applied))), nil
 }
 
 func (w *Warehouse) appliedFiles(ctx context.Context) (map[string]string, error) {
@@ -149,13 +178,13 @@ func (w *Warehouse) appliedFiles(ctx context.Context) (map[string]string, error)
 func (w *Warehouse) apply(ctx context.Context, m migration) error {
 	for _, statement := range m.statements(w.config.Database, w.config.Cluster, "") {
 		if err := w.conn.Exec(ctx, statement); err != nil {
-			return fmt.Errorf("applying %s: %w", m.file, err)
+			return wrap("applying "+m.file, err)
 		}
 	}
 	err := w.conn.Exec(ctx, "INSERT INTO "+w.own("table_files")+" (file, checksum) VALUES ({file:String}, {sum:String})",
 		param("file", m.file), param("sum", m.checksum))
 	if err != nil {
-		return fmt.Errorf("recording %s: %w", m.file, err)
+		return wrap("recording "+m.file, err)
 	}
 	w.config.Logger.Info("table file applied", "file", m.file)
 	return nil

@@ -2,6 +2,8 @@ package projector
 
 import (
 	"context"
+	"strings"
+	"time"
 
 	"shomei/events"
 	"shomei/pkg/eventlog"
@@ -78,6 +80,18 @@ func (p *Projector) outside(ctx context.Context) (Outside, error) {
 	})
 	return out, err
 }
+
+func reasonWord(r events.RevocationReason) string { return strings.TrimPrefix(word(r), "crl-") }
+
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+// forEver is after every milestone.
+var forEver = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func kindOf(word string) events.CertificateKind {
 	if word == "sign" {

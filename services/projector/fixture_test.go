@@ -7,8 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/pem"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -152,11 +150,13 @@ func (w *world) tick() {
 func (w *world) update(kind, id string, bodies ...events.Body) {
 	w.t.Helper()
 	w.tick()
-	env := eventlog.Envelope{CommandID: w.now.String() + kind + id, Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "test"}}
+	env := eventlog.Envelope{CommandID: w.now.String() + kind + id, Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "test"}, Office: "12237-main", Counter: "12237-main-1", CorrelationID: "act"}
 	_, err := w.log.Update(w.t.Context(), kind, id, env, func(eventlog.Head) ([]*events.Event, error) {
 		var decided []*events.Event
 		for _, b := range bodies {
-			decided = append(decided, events.New(b))
+			e := events.New(b)
+			e.RuleIds, e.CausedMs, e.FiledMs = []string{"a.rule", "another.rule"}, w.now.UnixMilli()-2000, w.now.UnixMilli()-1000
+			decided = append(decided, e)
 		}
 		return decided, nil
 	})
@@ -168,14 +168,14 @@ func (w *world) update(kind, id string, bodies ...events.Body) {
 func authorized(serial uint64, kind events.CertificateKind) *events.IssueAuthorized {
 	return &events.IssueAuthorized{
 		Procedure: fmt.Sprintf("p%d", serial), Serial: serial, Kind: kind, Regime: events.Regime_REGIME_MYNUMBER, Authority: "sign",
-		NotBeforeMs: begin.UnixMilli(), NotAfterMs: begin.AddDate(5, 0, 0).UnixMilli(), LastDay: "2029-06-03", WindowOpens: "2029-03-04", Card: "CARD-1",
+		NotBeforeMs: begin.UnixMilli(), NotAfterMs: begin.AddDate(5, 0, 0).UnixMilli(), LastDay: "2029-06-03", WindowOpens: "2029-03-04", Card: "CARD-1", Municipality: "12237",
 	}
 }
 
 func issued(serial uint64, kind events.CertificateKind) *events.CertificateIssued {
 	return &events.CertificateIssued{
 		Procedure: fmt.Sprintf("p%d", serial), Serial: serial, Kind: kind, Regime: events.Regime_REGIME_MYNUMBER, Authority: "sign",
-		NotBeforeMs: begin.UnixMilli(), NotAfterMs: begin.AddDate(5, 0, 0).UnixMilli(), LastDay: "2029-06-03", WindowOpens: "2029-03-04", Card: "CARD-1",
+		NotBeforeMs: begin.UnixMilli(), NotAfterMs: begin.AddDate(5, 0, 0).UnixMilli(), LastDay: "2029-06-03", WindowOpens: "2029-03-04", Card: "CARD-1", Municipality: "12237",
 	}
 }
 
@@ -334,20 +334,7 @@ func (w *world) put(subject string, message []byte) {
 // sql changes the tables behind the warehouse's back.
 func (w *world) sql(statement string) {
 	w.t.Helper()
-	statement = strings.ReplaceAll(statement, "DB.", w.name+".")
-	dsn := enginetest.Start(w.t).DSN()
-	request, err := http.NewRequestWithContext(w.t.Context(), "POST", dsn, strings.NewReader(statement))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer response.Body.Close()
-	if text, _ := io.ReadAll(response.Body); response.StatusCode != http.StatusOK {
-		w.t.Fatalf("%s: %s", statement, text)
-	}
+	w.post(strings.ReplaceAll(statement, "DB.", w.name+"."))
 }
 
 func (w *world) fsck() *projector.Report {

@@ -11,6 +11,7 @@ import (
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/vault"
+	"shomei/pkg/warehouse"
 )
 
 // Finding is one thing that is not as it should be: where, what, and what to do next.
@@ -95,7 +96,12 @@ func (p *Projector) Fsck(ctx context.Context, config FsckConfig) (*Report, error
 	if err := c.checkFound(ctx); err != nil {
 		return nil, fmt.Errorf("checking what was found outside the log: %w", err)
 	}
-	if err := c.checkTables(ctx); err != nil {
+	err = c.checkTables(ctx)
+	if errors.Is(err, warehouse.ErrDamaged) {
+		c.report.add("tables", nextRebuild, "%v", err)
+		err = nil
+	}
+	if err != nil {
 		return nil, fmt.Errorf("checking the tables: %w", err)
 	}
 	return c.report, nil
@@ -167,7 +173,7 @@ func (c *check) aggregateOf(r eventlog.Record) *aggregate {
 func (c *check) finishStream(ctx context.Context) error {
 	for _, a := range c.aggregates {
 		c.finish(a)
-		c.logged.addAll(&a.place)
+		a.facts(c.logged.add)
 		for _, held := range a.certificates {
 			c.compareLists(held)
 			c.compareFound(held)

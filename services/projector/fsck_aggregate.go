@@ -49,7 +49,7 @@ func (c *check) take(r eventlog.Record, readErr error) {
 	c.checkChain(a, r, where)
 	c.checkTimes(a, r, where)
 	c.checkState(a, r, where)
-	a.place.take(r.Commit)
+	a.place.take(r.Commit, c.logged.add)
 	for _, e := range r.Commit.Events {
 		c.account(a, e, where)
 	}

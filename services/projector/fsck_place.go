@@ -3,57 +3,90 @@ package projector
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
-	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"shomei/events"
+	"shomei/pkg/civil"
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/warehouse"
 )
 
-// place is what the tables should hold of one aggregate, folded from the log by a way of its own: neither the state
-// nor the rows that the warehouse makes have a part in it.
+// place is what tables and lists should hold of one aggregate, folded from the log by a way of its own: neither the
+// state nor the rows that the warehouse makes have a part in it.
 type place struct {
-	kind, id                 string
-	revision, commits, count uint64
-	certificates             map[uint64]*certificate
-	notices                  map[string]*warehouse.Notice
+	kind, id     string
+	certificates map[uint64]*certificate
+	// merged are the rows that several events add up to, by table and key.
+	merged map[string]*row
 }
 
-// certificate is one certificate with its milestones in milliseconds; zero is "not".
+// certificate is what revocation lists are judged by: one certificate's milestones in milliseconds; zero is "not".
 type certificate struct {
-	serial                                         uint64
-	subscriber, kind, regime, authority, card      string
-	device                                         string // the smartphone that holds it
-	parent                                         uint64
-	lastDay, windowOpens, reason                   string
-	replaces                                       uint64
-	notBefore, notAfter                            int64
-	authorized, issued, written, delivered, opened int64
-	suspended, revoked, expired, abandoned         int64
-	crlReason                                      int
-	holds, releases                                []uint64 // on a smartphone, where a suspension can be lifted
+	serial                        uint64
+	subscriber, kind, regime      string
+	authority, device             string
+	lastDay, municipality         string
+	issued                        int64
+	notAfter                      int64
+	suspended, revoked, abandoned int64
+	expired                       int64
+	crlReason                     int
+	holds, releases               []uint64 // on a smartphone, where a suspension can be lifted
 }
 
-func (p *place) take(c *events.Commit) {
-	p.revision = max(p.revision, c.Revision)
-	p.commits++
-	p.count += uint64(len(c.Events))
-	if p.kind == events.KindAuthority {
-		for _, e := range c.Events {
-			p.takeFound(e)
+// take folds a commit, and gives the rows that its events make alone.
+func (p *place) take(c *events.Commit, give func(fact)) {
+	for i := range c.Events {
+		s := sourceOf(c, i)
+		s.eachRow(func(r row) { give(r.fact(p.id)) })
+		if p.kind == events.KindAuthority {
+			p.takeFound(s)
 		}
+		if p.kind != events.KindSubscriber || s.body == nil {
+			continue
+		}
+		p.takeCertificate(s)
+		p.takeEnd(s.event)
+		p.takeDeltas(s, give)
+		p.takeApplication(s)
+		p.takeNotice(s)
+		p.takeDeadline(s)
 	}
-	if p.kind != events.KindSubscriber {
-		return
+}
+
+// facts gives what the events of the aggregate add up to.
+func (p *place) facts(give func(fact)) {
+	for _, r := range p.merged {
+		give(r.fact(p.owner(r)))
 	}
-	for _, e := range c.Events {
-		p.takeCertificate(e)
-		p.takeEnd(e)
-		p.takeNotice(e)
+}
+
+// owner is whose row it is: of what an authority's history tells, the subscriber's.
+func (p *place) owner(r *row) string {
+	if p.kind != events.KindAuthority {
+		return p.id
 	}
+	i := slices.IndexFunc(r.cells, func(c cell) bool { return c.column == "subscriber" })
+	if i < 0 {
+		return ""
+	}
+	return r.cells[i].text
+}
+
+// row is the row of a merged table that the events under this key add up to.
+func (p *place) row(table, key string) *row {
+	if p.merged == nil {
+		p.merged = make(map[string]*row)
+	}
+	r := p.merged[table+" "+key]
+	if r == nil {
+		r = &row{table: table, key: key}
+		p.merged[table+" "+key] = r
+	}
+	return r
 }
 
 func (p *place) of(serial uint64) *certificate {
@@ -62,54 +95,116 @@ func (p *place) of(serial uint64) *certificate {
 	}
 	held := p.certificates[serial]
 	if held == nil {
-		held = &certificate{serial: serial, subscriber: p.id}
+		held = &certificate{serial: serial}
 		p.certificates[serial] = held
 	}
 	return held
 }
 
-// takeFound folds what an authority's history says of certificates outside the log.
-func (p *place) takeFound(e *events.Event) {
-	switch b := events.BodyOf(e).(type) {
+// takeFound folds the rows of certificates that exist outside the log: they stand in the authority's history and are
+// their subscriber's.
+func (p *place) takeFound(s source) {
+	switch b := events.BodyOf(s.event).(type) {
 	case *events.CertificateFound:
-		held := p.of(b.Serial)
-		held.subscriber, held.kind, held.authority, held.card, held.device = b.Subscriber, word(b.Kind), p.id, b.Card, b.Device
-		held.regime = "mynumber"
+		r := p.row("certificates", strconv.FormatUint(b.Serial, 10))
+		regime := "mynumber"
 		if strings.HasPrefix(p.id, "juki") {
-			held.regime = "juki"
+			regime = "juki"
 		}
-		held.notBefore, held.notAfter, held.authorized, held.delivered = b.NotBeforeMs, b.NotAfterMs, e.RecordedMs, e.RecordedMs
+		r.raise(
+			cell{column: "subscriber", text: b.Subscriber}, cell{column: "revision", number: s.commit.Revision},
+			cell{column: "kind", text: word(b.Kind)}, cell{column: "regime", text: regime}, cell{column: "authority", text: p.id},
+			cell{column: "card", text: b.Card}, cell{column: "device", text: b.Device},
+			cell{column: "not_before", at: b.NotBeforeMs}, cell{column: "not_after", at: b.NotAfterMs},
+			cell{column: "authorized", at: s.event.RecordedMs}, cell{column: "delivered", at: s.event.RecordedMs},
+		)
 	case *events.FoundCertificateRevoked:
-		held := p.of(b.Serial)
-		held.revoked, held.reason, held.crlReason = e.RecordedMs, reasonWord(b.Reason), int(lifecycle.CRLReason(b.Reason))
+		p.row("certificates", strconv.FormatUint(b.Serial, 10)).raise(
+			cell{column: "revision", number: s.commit.Revision}, cell{column: "revoked", at: s.event.RecordedMs},
+			cell{column: "reason", text: reasonWord(b.Reason)}, cell{column: "cause", text: warehouse.FoundCause},
+		)
 	}
 }
 
-func (p *place) takeCertificate(e *events.Event) {
+// milestones are the columns of certificates for what happens once to one.
+var milestones = map[string]string{
+	"IssueAuthorized": "authorized", "CertificateIssued": "issued", "CertificateWritten": "written", "Delivered": "delivered",
+	"WindowOpened": "window_opened", "CertificateSuspended": "suspended", "CertificateReleased": "", "CertificateRevoked": "revoked",
+	"CertificateDiscarded": "revoked", "IssueAbandoned": "abandoned", "CertificateExpired": "expired",
+}
+
+// takeCertificate folds the rows of certificates.
+func (p *place) takeCertificate(s source) {
+	milestone, about := milestones[s.name]
+	if !about {
+		return
+	}
+	recorded := uint64(s.event.RecordedMs)
+	for _, serial := range s.serials() {
+		r := p.row("certificates", strconv.FormatUint(serial, 10))
+		r.raise(cell{column: "subscriber", text: p.id}, cell{column: "revision", number: s.commit.Revision})
+		if milestone != "" {
+			r.raise(cell{column: milestone, at: s.event.RecordedMs})
+		}
+		switch s.name {
+		case "IssueAuthorized":
+			r.raise(cell{column: "office", text: s.commit.Office}, cell{column: "replaces", number: s.number("replaces")})
+			r.raise(s.terms()...)
+		case "CertificateIssued":
+			r.raise(s.terms()...)
+		case "CertificateSuspended":
+			r.raise(cell{column: "suspend_cause", text: s.text("cause")})
+			if s.text("device") != "" {
+				r.gather("holds", recorded)
+			}
+		case "CertificateReleased":
+			r.gather("releases", recorded)
+		case "CertificateRevoked":
+			r.raise(cell{column: "reason", text: s.revocationReason()}, cell{column: "cause", text: s.text("cause")})
+		case "CertificateDiscarded", "IssueAbandoned":
+			r.raise(cell{column: "reason", text: "unspecified"}, cell{column: "cause", text: s.text("cause")})
+		}
+	}
+}
+
+// terms are what an authorisation and an issue say of a certificate alike.
+func (s source) terms() []cell {
+	cells := []cell{
+		{column: "not_before", at: int64(s.number("not_before_ms"))},
+		{column: "not_after", at: int64(s.number("not_after_ms"))},
+		{column: "parent", number: s.number("parent")},
+	}
+	for _, name := range []protoreflect.Name{
+		"kind", "regime", "municipality", "card", "authority", "procedure", "last_day", "window_opens", "device",
+	} {
+		cells = append(cells, cell{column: string(name), text: s.text(name)})
+	}
+	return cells
+}
+
+// gather adds a number to a set of them.
+func (r *row) gather(column string, number uint64) {
+	i := slices.IndexFunc(r.cells, func(c cell) bool { return c.column == column })
+	if i < 0 {
+		i = len(r.cells)
+		r.cells = append(r.cells, cell{column: column})
+	}
+	c := &r.cells[i]
+	if at, held := slices.BinarySearch(c.set, number); !held {
+		c.set = slices.Insert(c.set, at, number)
+	}
+}
+
+// takeEnd folds what revocation lists are judged by.
+func (p *place) takeEnd(e *events.Event) {
 	switch b := events.BodyOf(e).(type) {
 	case *events.IssueAuthorized:
 		held := p.of(b.Serial)
-		held.kind, held.regime, held.authority, held.card = word(b.Kind), word(b.Regime), b.Authority, b.Card
-		held.device, held.parent = b.Device, b.Parent
-		held.lastDay, held.windowOpens, held.replaces = b.LastDay, b.WindowOpens, b.Replaces
-		held.notBefore, held.notAfter, held.authorized = b.NotBeforeMs, b.NotAfterMs, e.RecordedMs
+		held.subscriber, held.kind, held.regime, held.authority = p.id, word(b.Kind), word(b.Regime), b.Authority
+		held.notAfter = b.NotAfterMs
+		held.lastDay, held.municipality, held.device = b.LastDay, b.Municipality, b.Device
 	case *events.CertificateIssued:
 		p.of(b.Serial).issued = e.RecordedMs
-	case *events.CertificateWritten:
-		for _, serial := range b.Serials {
-			p.of(serial).written = e.RecordedMs
-		}
-	case *events.Delivered:
-		for _, serial := range b.Serials {
-			p.of(serial).delivered = e.RecordedMs
-		}
-	case *events.WindowOpened:
-		p.of(b.Serial).opened = e.RecordedMs
-	}
-}
-
-func (p *place) takeEnd(e *events.Event) {
-	switch b := events.BodyOf(e).(type) {
 	case *events.CertificateSuspended:
 		held := p.of(b.Serial)
 		held.suspended = e.RecordedMs
@@ -122,156 +217,177 @@ func (p *place) takeEnd(e *events.Event) {
 		held.suspended = 0
 	case *events.CertificateRevoked:
 		held := p.of(b.Serial)
-		held.revoked, held.reason, held.crlReason = e.RecordedMs, reasonWord(b.Reason), int(lifecycle.CRLReason(b.Reason))
+		held.revoked, held.crlReason = e.RecordedMs, int(lifecycle.CRLReason(b.Reason))
 	case *events.CertificateDiscarded:
-		held := p.of(b.Serial)
-		held.revoked, held.reason = e.RecordedMs, "unspecified"
+		p.of(b.Serial).revoked = e.RecordedMs
 	case *events.IssueAbandoned:
-		held := p.of(b.Serial)
-		held.abandoned, held.reason = e.RecordedMs, "unspecified"
+		p.of(b.Serial).abandoned = e.RecordedMs
 	case *events.CertificateExpired:
 		p.of(b.Serial).expired = e.RecordedMs
 	}
 }
 
-func (p *place) takeNotice(e *events.Event) {
-	at := time.UnixMilli(e.RecordedMs)
-	switch b := events.BodyOf(e).(type) {
+// takeDeltas gives the signed rows of a certificate on a card: in force from its beginning, and out of force after its
+// last day or, when it ends before that, from then on.
+func (p *place) takeDeltas(s source, give func(fact)) {
+	if s.text("device") != "" {
+		return
+	}
+	d := delta{source: s, give: give}
+	switch b := events.BodyOf(s.event).(type) {
+	case *events.CertificateIssued:
+		d.serial, d.kind, d.regime, d.municipality, d.lastDay = b.Serial, word(b.Kind), word(b.Regime), b.Municipality, b.LastDay
+		d.put(p.id, 0, "1", b.NotBeforeMs)
+		d.put(p.id, 1, "-1", d.over())
+	case *events.CertificateRevoked:
+		d.serial, d.kind, d.regime, d.municipality, d.lastDay = b.Serial, word(b.Kind), p.of(b.Serial).regime, b.Municipality, b.LastDay
+		d.end(p.id)
+	case *events.CertificateDiscarded:
+		if held := p.of(b.Serial); held.issued != 0 {
+			d.serial, d.kind, d.regime, d.municipality, d.lastDay = b.Serial, word(b.Kind), held.regime, held.municipality, held.lastDay
+			d.end(p.id)
+		}
+	}
+}
+
+// delta is a change of the number of certificates in force.
+type delta struct {
+	source
+	give                                func(fact)
+	serial                              uint64
+	kind, regime, municipality, lastDay string
+}
+
+func (d delta) end(owner string) {
+	if over := d.over(); d.event.RecordedMs < over {
+		d.put(owner, 0, "-1", d.event.RecordedMs)
+		d.put(owner, 1, "1", over)
+	}
+}
+
+// over is the first instant after the last day.
+func (d delta) over() int64 {
+	last, err := civil.Parse(d.lastDay)
+	if err != nil || last.IsZero() {
+		return 0
+	}
+	return last.AddDays(1).StartInstant().UnixMilli()
+}
+
+func (d delta) put(owner string, part int, sign string, effective int64) {
+	d.give(row{"certificate_deltas", fmt.Sprintf("%s/%d", d.place(), part), []cell{
+		{column: "sign", text: sign},
+		{column: "effective", at: effective},
+		{column: "recorded", at: d.event.RecordedMs},
+		{column: "serial", number: d.serial},
+		{column: "certificate_kind", text: d.kind},
+		{column: "regime", text: d.regime},
+		{column: "municipality", text: d.municipality},
+		{column: "last_day", text: d.lastDay},
+	}}.fact(owner))
+}
+
+// steps are the columns of applications for what happens once to one.
+var steps = map[string]string{
+	"ApplicationAccepted": "accepted", "ApplicationRefused": "refused", "InquiryLetterDue": "letter", "ApplicationWithdrawn": "withdrawn",
+	"KeysRecorded": "keys", "CertificateIssued": "issued", "CertificateWritten": "written", "CardWriteFailed": "failed",
+	"Delivered": "delivered", "FeeCollected": "",
+}
+
+func (p *place) takeApplication(s source) {
+	step, about := steps[s.name]
+	procedure := s.text("procedure")
+	if !about || procedure == "" {
+		return
+	}
+	r := p.row("applications", p.id+"/"+procedure)
+	if step != "" {
+		r.raise(cell{column: step, at: s.event.RecordedMs})
+	}
+	switch b := events.BodyOf(s.event).(type) {
+	case *events.ApplicationAccepted:
+		var fee uint64
+		for _, item := range b.Fee {
+			fee += uint64(item.Yen)
+		}
+		r.raise(cell{column: "regime", text: word(b.Regime)}, cell{column: "card", text: b.Card}, cell{column: "fee_yen", number: fee})
+		r.raise(s.received(b.Kinds)...)
+	case *events.ApplicationRefused:
+		if len(b.Refusals) > 0 {
+			r.raise(cell{column: "refusal", text: b.Refusals[0]})
+		}
+		r.raise(s.received(b.Kinds)...)
+	case *events.InquiryLetterDue:
+		r.raise(s.received(b.Kinds)...)
+	case *events.KeysRecorded:
+		r.raise(cell{column: "card", text: b.Card})
+	case *events.CertificateIssued:
+		r.raise(cell{column: "regime", text: word(b.Regime)})
+	case *events.FeeCollected:
+		r.raise(cell{column: "paid_yen", number: uint64(b.Yen)})
+	}
+}
+
+// received is what a counter took in, whatever was decided on it.
+func (s source) received(kinds []events.CertificateKind) []cell {
+	list := ""
+	for i, kind := range kinds {
+		if i > 0 {
+			list += " "
+		}
+		list += word(kind)
+	}
+	return []cell{
+		{column: "filed", at: s.event.FiledMs},
+		{column: "office", text: s.commit.Office},
+		{column: "operation", text: s.text("operation")},
+		{column: "channel", text: s.text("channel")},
+		{column: "municipality", text: s.text("municipality")},
+		{column: "kinds", text: list},
+	}
+}
+
+func (p *place) takeNotice(s source) {
+	at := s.event.RecordedMs
+	row := func(notice string) *row { return p.row("notices", p.id+"/"+notice) }
+	switch b := events.BodyOf(s.event).(type) {
 	case *events.NoticeDue:
-		n := p.notice(b.Notice)
-		n.Kind, n.Due = word(b.Kind), at
+		r := row(b.Notice)
+		r.raise(cell{column: "kind", text: word(b.Kind)}, cell{column: "last_day", text: b.LastDay}, cell{column: "due", at: at})
+		if len(b.Serials) > 0 {
+			r.raise(cell{column: "serial", number: b.Serials[0]})
+		}
 	case *events.NoticeSent:
-		n := p.notice(b.Notice)
-		n.Medium, n.Outcome, n.Sent = b.Medium, "sent", at
+		row(b.Notice).raise(cell{column: "medium", text: b.Medium}, cell{column: "outcome", text: "sent"}, cell{column: "sent", at: at})
 	case *events.NoticeFailed:
-		n := p.notice(b.Notice)
-		n.Medium, n.Outcome, n.Failed = b.Medium, "failed: "+b.Code, at
+		row(b.Notice).raise(cell{column: "medium", text: b.Medium}, cell{column: "outcome", text: "failed: " + b.Code}, cell{column: "failed", at: at})
 	case *events.NoticeSuppressed:
-		n := p.notice(b.Notice)
-		n.Outcome, n.Suppressed = "suppressed: "+b.Reason, at
+		row(b.Notice).raise(cell{column: "outcome", text: "suppressed: " + b.Reason}, cell{column: "suppressed", at: at})
 	}
 }
 
-func (p *place) notice(id string) *warehouse.Notice {
-	if p.notices == nil {
-		p.notices = make(map[string]*warehouse.Notice)
+// takeDeadline keeps the newest word about a deadline.
+func (p *place) takeDeadline(s source) {
+	lastDay := ""
+	switch b := events.BodyOf(s.event).(type) {
+	case *events.DeadlineSet:
+		lastDay = b.LastDay
+	case *events.DeadlineMissed:
+		lastDay = b.LastDay
+	case *events.DeadlineMet:
+	default:
+		return
 	}
-	n := p.notices[id]
-	if n == nil {
-		n = &warehouse.Notice{Subscriber: p.id, Notice: id}
-		p.notices[id] = n
+	p.row("deadlines", p.id+"/"+s.text("kind")).cells = []cell{
+		{column: "version", number: s.commit.Revision<<16 | uint64(s.index)},
+		{column: "event", text: s.name},
+		{column: "last_day", text: lastDay},
+		{column: "recorded", at: s.event.RecordedMs},
 	}
-	return n
 }
-
-// word is an enum value of the log in the words of the tables; nothing for the zero value.
-func word(e interface {
-	protoreflect.Enum
-	String() string
-},
-) string {
-	if e.Number() == 0 {
-		return ""
-	}
-	zero := string(e.Descriptor().Values().ByNumber(0).Name())
-	value := strings.TrimPrefix(e.String(), strings.TrimSuffix(zero, "UNSPECIFIED"))
-	return strings.ReplaceAll(strings.ToLower(value), "_", "-")
-}
-
-func reasonWord(r events.RevocationReason) string { return strings.TrimPrefix(word(r), "crl-") }
 
 // fact is one thing that log and tables must say alike.
 type fact struct {
 	shard      int
 	what, says string
-}
-
-// facts gives everything that the tables should say of the aggregate.
-func (p *place) facts(fn func(fact)) {
-	shard := int(events.Shard(p.id))
-	fn(headFact(shard, warehouse.Head{Kind: p.kind, ID: p.id, Revision: p.revision, Commits: p.commits, Events: p.count}))
-	for _, held := range p.certificates {
-		// What was found stands in the authority's history and is its subscriber's.
-		fn(fact{int(events.Shard(held.subscriber)), fmt.Sprintf("certificate %d", held.serial), held.says()})
-	}
-	for _, n := range p.notices {
-		fn(noticeFact(*n))
-	}
-}
-
-func noticeFact(n warehouse.Notice) fact {
-	says := fmt.Sprintf("%s %s by %s", n.Kind, n.Outcome, n.Medium)
-	for _, at := range []time.Time{n.Due, n.Sent, n.Failed, n.Suppressed} {
-		says += fmt.Sprintf(" %d", millis(at))
-	}
-	return fact{int(events.Shard(n.Subscriber)), fmt.Sprintf("notice %s of %s", n.Notice, n.Subscriber), says}
-}
-
-func headFact(shard int, h warehouse.Head) fact {
-	return fact{shard, h.Kind + "/" + h.ID, fmt.Sprintf("%d commits up to revision %d with %d events", h.Commits, h.Revision, h.Events)}
-}
-
-// says lines up what a certificate is and has been through; only instants that there were are named.
-func (held *certificate) says() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s of %s under %s on card %s until %s", held.regime, held.kind, held.subscriber, held.authority, held.card, held.lastDay)
-	if held.windowOpens != "" {
-		fmt.Fprintf(&b, ", window %s", held.windowOpens)
-	}
-	if held.device != "" {
-		fmt.Fprintf(&b, ", on smartphone %s bound to %d, held %v, released %v", held.device, held.parent, held.holds, held.releases)
-	}
-	if held.replaces != 0 {
-		fmt.Fprintf(&b, ", replaces %d", held.replaces)
-	}
-	for _, milestone := range []struct {
-		name string
-		at   int64
-	}{
-		{"not before", held.notBefore},
-		{"not after", held.notAfter},
-		{"authorized", held.authorized},
-		{"issued", held.issued},
-		{"written", held.written},
-		{"delivered", held.delivered},
-		{"window opened", held.opened},
-		{"suspended", held.suspended},
-		{"revoked", held.revoked},
-		{"expired", held.expired},
-		{"abandoned", held.abandoned},
-	} {
-		if milestone.at != 0 {
-			fmt.Fprintf(&b, ", %s %s", milestone.name, stamp(milestone.at))
-		}
-	}
-	if held.reason != "" {
-		fmt.Fprintf(&b, ", %s", held.reason)
-	}
-	return b.String()
-}
-
-// certificateFact is what the tables say of a certificate.
-func certificateFact(row warehouse.Certificate) fact {
-	held := certificate{
-		serial: row.Serial, subscriber: row.Subscriber, kind: row.Kind, regime: row.Regime, authority: row.Authority, card: row.Card,
-		replaces: row.Replaces, reason: row.Reason, device: row.Device, parent: row.Parent,
-		holds: slices.Sorted(slices.Values(row.Holds)), releases: slices.Sorted(slices.Values(row.Releases)),
-		notBefore: millis(row.NotBefore), notAfter: millis(row.NotAfter), authorized: millis(row.Authorized), issued: millis(row.Issued),
-		written: millis(row.Written), delivered: millis(row.Delivered), opened: millis(row.WindowOpened),
-		suspended: millis(row.Suspended), revoked: millis(row.Revoked), expired: millis(row.Expired), abandoned: millis(row.Abandoned),
-	}
-	if !row.LastDay.IsZero() {
-		held.lastDay = row.LastDay.String()
-	}
-	if !row.WindowOpens.IsZero() {
-		held.windowOpens = row.WindowOpens.String()
-	}
-	return fact{int(events.Shard(row.Subscriber)), fmt.Sprintf("certificate %d", row.Serial), held.says()}
-}
-
-func millis(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMilli()
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"shomei/events"
@@ -23,18 +24,23 @@ func (t *tally) add(f fact) {
 	t[f.shard][1] += binary.BigEndian.Uint64(sum[8:])
 }
 
-func (t *tally) addAll(p *place) { p.facts(t.add) }
-
 const (
 	// maxShards is how many shards that differ are looked into; when more do, the tables as a whole are wrong.
 	maxShards = 64
 	// rounds is how often what differs is looked at anew: a running hub goes on writing meanwhile.
-	rounds = 3
+	rounds = 2
 )
 
 // checkTables compares the tables with the log: first a sum for each shard, then, where the sums differ, fact by fact.
 func (c *check) checkTables(ctx context.Context) error {
+	least, err := c.p.Log.LastSequences(ctx)
+	if err != nil {
+		return err
+	}
 	if caught, err := c.awaitTables(ctx); err != nil || !caught {
+		return err
+	}
+	if err := c.checkKeeping(ctx, least); err != nil {
 		return err
 	}
 	var stored tally
@@ -56,97 +62,136 @@ func (c *check) checkTables(ctx context.Context) error {
 	return c.explain(ctx, differ)
 }
 
-// explain names what differs in some shards, after looking again.
+// checkKeeping looks at what the tables say of themselves: how far they are, and which files made them.
+func (c *check) checkKeeping(ctx context.Context, least eventlog.Positions) error {
+	at, err := c.p.Warehouse.LookAtPositions(ctx)
+	if err != nil {
+		return err
+	}
+	most, err := c.p.Log.LastSequences(ctx)
+	if err != nil {
+		return err
+	}
+	for _, stream := range slices.Sorted(maps.Keys(most)) {
+		switch {
+		case at[stream] < least[stream]:
+			c.report.add("tables, positions "+stream, nextRebuild, "the position is %d, and the tables were brought to %d", at[stream], least[stream])
+		case at[stream] > most[stream]:
+			c.report.add("tables, positions "+stream, nextRebuild, "the position is %d, and the log ends at %d", at[stream], most[stream])
+		}
+		delete(at, stream)
+	}
+	for _, stream := range slices.Sorted(maps.Keys(at)) {
+		c.report.add("tables, positions "+stream, nextRebuild, "the log has no such stream")
+	}
+	other, err := c.p.Warehouse.OtherFiles(ctx)
+	for _, file := range other {
+		c.report.add("tables, table_files "+file, nextRebuild, "the record of this file is missing, or another program's")
+	}
+	return err
+}
+
+// explain names what differs in some shards, after looking again: what a running hub still moves differs otherwise the
+// next time.
 func (c *check) explain(ctx context.Context, differ map[int]bool) error {
+	var before map[string][2]string
 	for round := 1; len(differ) > 0; round++ {
 		if caught, err := c.awaitTables(ctx); err != nil || !caught {
 			return err
 		}
-		logged, err := c.loggedFacts(ctx, differ)
-		if err != nil {
+		found, err := c.differences(ctx, differ)
+		if err != nil || round == rounds {
+			c.reportDifferences(found, before)
 			return err
 		}
-		stored := make(map[string]fact)
-		err = c.storedFacts(ctx, func(f fact) {
-			if differ[f.shard] {
-				stored[f.what] = f
-			}
-		})
-		if err != nil {
-			return err
-		}
-		clear(differ)
-		for _, what := range differences(logged, stored) {
-			f, inLog := logged[what]
-			if !inLog {
-				f = stored[what]
-			}
-			differ[f.shard] = true
-			if round == rounds {
-				c.reportDifference(what, logged[what].says, stored[what].says)
-			}
-		}
-		if round == rounds {
-			return nil
-		}
+		before = found
 	}
 	return nil
 }
 
-func differences(logged, stored map[string]fact) []string {
-	var all []string
-	for what, f := range logged {
-		if stored[what] != f {
-			all = append(all, what)
+// differences gives, for what log and tables say differently in some shards, what each says. Shards in which nothing
+// differs are taken from the list.
+func (c *check) differences(ctx context.Context, shards map[int]bool) (map[string][2]string, error) {
+	logged, err := c.loggedFacts(ctx, shards)
+	if err != nil {
+		return nil, err
+	}
+	stored := make(map[string]fact)
+	err = c.storedFacts(ctx, func(f fact) {
+		if shards[f.shard] {
+			f.says = stored[f.what].says + f.says // more than one row under a key of which there must be one
+			stored[f.what] = f
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	clear(shards)
+	found := make(map[string][2]string)
+	for _, what := range slices.Concat(slices.Collect(maps.Keys(logged)), slices.Collect(maps.Keys(stored))) {
+		if inLog, inTables := logged[what], stored[what]; inLog != inTables {
+			found[what] = [2]string{inLog.says, inTables.says}
+			for _, f := range []fact{inLog, inTables} {
+				shards[f.shard] = shards[f.shard] || f.what != ""
+			}
 		}
 	}
-	for what := range stored {
-		if _, ok := logged[what]; !ok {
-			all = append(all, what)
+	return found, nil
+}
+
+// reportDifferences names what was found twice alike.
+func (c *check) reportDifferences(found, before map[string][2]string) {
+	for _, what := range slices.Sorted(maps.Keys(found)) {
+		if says := found[what]; before[what] == says {
+			c.reportDifference(what, says[0], says[1])
 		}
 	}
-	slices.Sort(all)
-	return all
 }
 
 func (c *check) reportDifference(what, logged, stored string) {
 	switch {
 	case stored == "":
-		c.report.add("tables, "+what, nextRebuild, "missing; the log says %s", logged)
+		c.report.add("tables, "+what, nextRebuild, "missing; the log says %s", oneLine(logged))
 	case logged == "":
-		c.report.add("tables, "+what, nextRebuild, "not in the log; the tables say %s", stored)
+		c.report.add("tables, "+what, nextRebuild, "not in the log; the tables say %s", oneLine(stored))
 	default:
-		c.report.add("tables, "+what, nextRebuild, "the log says %s, the tables say %s", logged, stored)
+		c.report.add("tables, "+what, nextRebuild, "the log says %s, the tables say %s", oneLine(without(logged, stored)), oneLine(without(stored, logged)))
 	}
 }
 
-// forEver is after every milestone.
-var forEver = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
+// without leaves of what one side says what the other does not.
+func without(says, other string) string {
+	known := strings.Split(other, "\n")
+	return strings.Join(slices.DeleteFunc(strings.Split(says, "\n"), func(line string) bool { return slices.Contains(known, line) }), "\n")
+}
 
+func oneLine(says string) string {
+	if says = strings.TrimSpace(says); says == "" {
+		return "nothing"
+	}
+	return strings.ReplaceAll(says, "\n", ", ")
+}
+
+// storedFacts gives what every row of every table says.
 func (c *check) storedFacts(ctx context.Context, fn func(fact)) error {
-	err := c.p.Warehouse.Heads(ctx, func(h warehouse.Head) error {
-		fn(headFact(int(events.Shard(h.ID)), h))
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	err = c.p.Warehouse.EachCertificate(ctx, forEver, func(row warehouse.Certificate) error {
-		fn(certificateFact(row))
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return c.p.Warehouse.EachNotice(ctx, func(row warehouse.Notice) error {
-		fn(noticeFact(row))
+	return c.p.Warehouse.EachRow(ctx, func(r warehouse.Row) error {
+		var says strings.Builder
+		for i, column := range r.Columns {
+			says.WriteString(said(column, r.Values[i]))
+		}
+		fn(fact{int(events.Shard(r.Owner)), r.Table + " " + r.Key, says.String()})
 		return nil
 	})
 }
 
 // loggedFacts reads the log once more for the facts of some shards.
 func (c *check) loggedFacts(ctx context.Context, shards map[int]bool) (map[string]fact, error) {
-	places := make(map[string]*place)
+	places, facts := make(map[string]*place), make(map[string]fact)
+	give := func(f fact) {
+		if shards[f.shard] {
+			facts[f.what] = f
+		}
+	}
 	err := c.p.Log.Scan(ctx, nil, func(r eventlog.Record, _ error) error {
 		if r.Commit == nil || !shards[int(events.Shard(r.ID))] && r.Kind != events.KindAuthority {
 			return nil
@@ -155,16 +200,11 @@ func (c *check) loggedFacts(ctx context.Context, shards map[int]bool) (map[strin
 		if places[key] == nil {
 			places[key] = &place{kind: r.Kind, id: r.ID}
 		}
-		places[key].take(r.Commit)
+		places[key].take(r.Commit, give)
 		return nil
 	})
-	facts := make(map[string]fact)
 	for _, p := range places {
-		p.facts(func(f fact) {
-			if shards[f.shard] {
-				facts[f.what] = f
-			}
-		})
+		p.facts(give)
 	}
 	return facts, err
 }
@@ -189,7 +229,7 @@ func (c *check) awaitTables(ctx context.Context) (bool, error) {
 	defer ticker.Stop()
 	least, still := ^uint64(0), 0
 	for {
-		at, err := c.p.Warehouse.Positions(ctx)
+		at, err := c.p.Warehouse.LookAtPositions(ctx)
 		if err != nil {
 			return false, err
 		}

@@ -136,23 +136,23 @@ func TestWhatIsFoundIsSettled(t *testing.T) {
 var tableDamages = damages{
 	"row deleted": {func(w *world) {
 		w.sql("ALTER TABLE DB.certificates DELETE WHERE serial = 6 SETTINGS mutations_sync = 2")
-	}, "tables, certificate 6: missing"},
+	}, "tables, certificates 6: missing"},
 	"row altered": {func(w *world) {
 		w.sql("INSERT INTO DB.certificates (serial, revoked, reason) VALUES (6, '2024-07-01 00:00:00', 'superseded')")
-	}, "tables, certificate 6: the log says"},
+	}, "tables, certificates 6: the log says"},
 	"row invented": {func(w *world) {
 		w.sql("INSERT INTO DB.certificates (serial, subscriber, authorized) VALUES (77, 'nobody', '2024-07-01 00:00:00')")
-	}, "tables, certificate 77: not in the log"},
+	}, "tables, certificates 77: not in the log"},
 	"notice answered in the tables alone": {func(w *world) {
 		w.sql("INSERT INTO DB.notices (subscriber, notice, outcome, sent) VALUES ('beta', 'n1', 'sent', '2024-07-01 00:00:00')")
-	}, "tables, notice n1 of beta: the log says"},
+	}, "tables, notices beta/n1: the log says"},
 	"history lost": {func(w *world) {
 		w.sql("ALTER TABLE DB.log DELETE WHERE id = 'alpha' AND revision = 3 SETTINGS mutations_sync = 2")
-	}, "tables, subscriber/alpha: the log says"},
+	}, "tables, log subscriber/alpha/3/0: missing"},
 	"tables emptied": {func(w *world) {
 		w.sql("TRUNCATE TABLE DB.log")
 		w.sql("TRUNCATE TABLE DB.certificates")
-	}, "tables, subscriber/beta: missing"},
+	}, "tables, log subscriber/beta/1/0: missing"},
 }
 
 var listDamages = damages{

@@ -54,7 +54,8 @@ var (
 )
 
 // Run follows the log until ctx ends. While the tables are away it waits; when they were swapped it goes on from the
-// positions of the new ones.
+// positions of the new ones. It returns warehouse.ErrDamaged when only new tables help, and what keeps it from reading the
+// log.
 func (p *Projector) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		err := p.follow(ctx)
@@ -63,7 +64,7 @@ func (p *Projector) Run(ctx context.Context) error {
 			return nil
 		case errors.Is(err, warehouse.ErrRebuilt):
 			continue
-		case errors.Is(err, warehouse.ErrUnavailable):
+		case errors.Is(err, errPositions) && !errors.Is(err, warehouse.ErrDamaged):
 			p.Logger.Warn("the tables are away, commits wait in the log", "error", err)
 			wait(ctx, retry, nil)
 		default:
@@ -71,6 +72,66 @@ func (p *Projector) Run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// errPositions says that the tables did not tell how far they are.
+var errPositions = errors.New("asking how far the tables are")
+
+// Forget has the projector ask the tables anew how far they are, before anybody is told. For tables that were replaced
+// while it did not run.
+func (p *Projector) Forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.applied = nil
+}
+
+// Fit compares the tables with the log as far as that costs nothing: no position is beyond the log, and the newest commit
+// that was applied stands in the tables as it does in the log. The error is warehouse.ErrDamaged when they don't fit, as
+// after an older copy of the log was put back.
+func (p *Projector) Fit(ctx context.Context) error {
+	at, err := p.Warehouse.LookAtPositions(ctx)
+	if err != nil {
+		return err
+	}
+	ends, err := p.Log.LastSequences(ctx)
+	if err != nil {
+		return err
+	}
+	for stream, sequence := range at {
+		if end, known := ends[stream]; !known || sequence > end {
+			return fmt.Errorf("they stand at %d of stream %s, which ends at %d: %w", sequence, stream, end, warehouse.ErrDamaged)
+		}
+	}
+	for stream, sequence := range at {
+		if err := p.fit(ctx, stream, sequence, ends); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var errEnough = errors.New("read enough")
+
+// fit looks whether the commit at a position is the one in the tables.
+func (p *Projector) fit(ctx context.Context, stream string, sequence uint64, ends eventlog.Positions) error {
+	if sequence == 0 {
+		return nil
+	}
+	after := maps.Clone(ends)
+	after[stream] = sequence - 1
+	var last *events.Commit
+	err := p.Log.Scan(ctx, after, func(r eventlog.Record, _ error) error {
+		last = r.Commit
+		return errEnough
+	})
+	if !errors.Is(err, errEnough) || last == nil || len(last.Events) == 0 {
+		return nil // what can't be read stands in no table, and the log is not judged here
+	}
+	held, err := p.Warehouse.Holds(ctx, last)
+	if err == nil && !held {
+		err = fmt.Errorf("revision %d of %s/%s, the last one applied of stream %s, is missing or another: %w", last.Revision, last.Kind, last.Id, stream, warehouse.ErrDamaged)
+	}
+	return err
 }
 
 // wait waits until a time has passed, wake says so, or ctx ends.
@@ -90,7 +151,7 @@ func (p *Projector) follow(ctx context.Context) error {
 	defer stop(nil)
 	from, err := p.Warehouse.Positions(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errPositions, err)
 	}
 	p.reached(from)
 	var next time.Time
@@ -105,8 +166,8 @@ func (p *Projector) follow(ctx context.Context) error {
 			if len(records) < smallBatch {
 				next = time.Now().Add(betweenSmall)
 			}
-			if errors.Is(err, warehouse.ErrRebuilt) {
-				stop(err) // following on from here would write into tables that are gone
+			if errors.Is(err, warehouse.ErrRebuilt) || errors.Is(err, warehouse.ErrDamaged) {
+				stop(err) // following on from here would write into tables that are gone, or for ever in vain
 			}
 			return err
 		},
@@ -115,7 +176,7 @@ func (p *Projector) follow(ctx context.Context) error {
 			p.Logger.Error("an aggregate is missing from the tables: look at it with shomei log", "kind", r.Kind, "id", r.ID, "error", err)
 		},
 	})
-	if cause := context.Cause(ctx); errors.Is(cause, warehouse.ErrRebuilt) {
+	if cause := context.Cause(ctx); errors.Is(cause, warehouse.ErrRebuilt) || errors.Is(cause, warehouse.ErrDamaged) {
 		return cause
 	}
 	return err

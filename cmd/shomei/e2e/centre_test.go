@@ -13,10 +13,12 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"shomei/cmd/shomei/hub"
 	"shomei/events"
+	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/notice"
 	"shomei/pkg/warehouse"
@@ -156,14 +158,8 @@ func orders(h *hub.Hub) http.Handler {
 		return h.Warehouse.Notices(ctx, r.FormValue("subscriber"))
 	})
 	order("GET /quarantined", func(ctx context.Context, _ *http.Request) (any, error) {
-		count := 0
-		err := h.Warehouse.Heads(ctx, func(head warehouse.Head) error {
-			if head.Kind == events.KindQuarantine {
-				count++
-			}
-			return nil
-		})
-		return count, err
+		ids, err := aggregates(ctx, h, events.KindQuarantine)
+		return len(ids), err
 	})
 	order("GET /history", func(ctx context.Context, r *http.Request) (any, error) {
 		return h.Warehouse.History(ctx, r.FormValue("subscriber"), time.Time{})
@@ -184,19 +180,30 @@ func orders(h *hub.Hub) http.Handler {
 // stillOwed names every obligation that stands in the state of a subscriber.
 func stillOwed(ctx context.Context, h *hub.Hub) ([]string, error) {
 	owed := []string{}
-	err := h.Warehouse.Heads(ctx, func(head warehouse.Head) error {
-		if head.Kind != events.KindSubscriber {
-			return nil
-		}
-		at, err := h.Log.Load(ctx, head.Kind, head.ID)
+	ids, err := aggregates(ctx, h, events.KindSubscriber)
+	for _, id := range ids {
+		at, err := h.Log.Load(ctx, events.KindSubscriber, id)
 		if err != nil {
-			return err
+			return owed, err
 		}
 		state, err := lifecycle.DecodeSubscriber(at.State)
+		if err != nil {
+			return owed, err
+		}
 		for _, o := range state.GetObligations() {
 			owed = append(owed, o.GetId()+" "+o.GetKind().String())
 		}
-		return err
-	})
+	}
 	return owed, err
+}
+
+// aggregates lists the ids of a kind that the log holds.
+func aggregates(ctx context.Context, h *hub.Hub, kind string) (ids []string, err error) {
+	err = h.Log.Scan(ctx, nil, func(r eventlog.Record, _ error) error {
+		if r.Kind == kind && !slices.Contains(ids, r.ID) {
+			ids = append(ids, r.ID)
+		}
+		return nil
+	})
+	return ids, err
 }

@@ -350,7 +350,10 @@ func (h *Hub) openCounters(ctx context.Context) (err error) {
 	if h.Directory, err = directory.Open(ctx, h.Log); err != nil {
 		return err
 	}
-	if err := counterlink.EnsureStreams(ctx, h.conn, counterlink.StreamLimits{}); err != nil {
+	if err := counterlink.EnsureStreams(ctx, h.conn, counterlink.StreamLimits{Store: h.server.StoreLimit()}); err != nil {
+		return err
+	}
+	if err := h.server.FitDisk(ctx); err != nil {
 		return err
 	}
 	if err := h.admitCounters(); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 
 	"shomei/pkg/warehouse/engine/chdb"
 )
@@ -19,6 +20,7 @@ var errClosed = errors.New("the engine is shutting down; try again")
 type pool struct {
 	open   func() (*chdb.Conn, error)
 	anchor *chdb.Conn
+	asking sync.Mutex // held while the anchor runs a statement
 	free   chan *chdb.Conn
 	size   int
 	log    *slog.Logger
@@ -88,6 +90,16 @@ func (p *pool) replace(old *chdb.Conn) *chdb.Conn {
 	return fresh
 }
 
+// answers returns once the engine has run a statement, also while long ones
+// hold every lane. What it says does not matter: one that hangs says nothing.
+func (p *pool) answers(ctx context.Context) {
+	p.asking.Lock()
+	defer p.asking.Unlock()
+	if !p.anchor.Closed() {
+		_, _ = p.anchor.Run(ctx, chdb.Statement{SQL: "SELECT 1", Format: "TabSeparated"}, func([]byte) error { return nil })
+	}
+}
+
 // close waits for every lane to be free and closes them, the anchor last.
 func (p *pool) close(ctx context.Context) error {
 	for range p.size {
@@ -98,6 +110,8 @@ func (p *pool) close(ctx context.Context) error {
 			return fmt.Errorf("closing the engine: a statement is still running: %w", ctx.Err())
 		}
 	}
+	p.asking.Lock()
+	defer p.asking.Unlock()
 	p.anchor.Close()
 	return nil
 }

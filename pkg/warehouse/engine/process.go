@@ -18,6 +18,10 @@ import (
 	"time"
 )
 
+// ErrStart says that the engine does not start on its data: it ended by itself, or gave no answer in time. Another data
+// directory may help.
+var ErrStart = errors.New("the engine does not start on its data")
+
 // Config says how to start and supervise an engine process.
 type Config struct {
 	Command  []string      // program and first arguments; empty: this executable with "engine"
@@ -26,7 +30,8 @@ type Config struct {
 	Library  string        // libchdb.so; empty: FindLibrary looks for it
 	Lanes    int           // statements at a time; 0: the engine's default
 	MemoryMB int           // memory limit in MiB; 0: the engine's default
-	Patience time.Duration // how long Start waits for the first answer; 0: 60 s
+	Patience time.Duration // how long the first answer of a process is waited for; 0: 60 s
+	Silence  time.Duration // how long a process that has answered may be silent before it counts as hanging; 0: 20 s
 	Stderr   io.Writer     // where the process's log goes; nil: os.Stderr
 	Logger   *slog.Logger
 }
@@ -47,55 +52,110 @@ type Process struct {
 	restarts int
 	stopping bool
 
-	stop chan struct{} // closed by Stop
-	done chan struct{} // closed when supervision has ended
+	stop   chan struct{} // closed by Halt
+	done   chan struct{} // closed when supervision has ended
+	broken chan error    // takes why supervision gave up
 }
 
-// Start starts the engine and waits until it answers; ctx bounds only that
-// wait. Afterwards the process is restarted whenever it dies, until Stop.
-// Errors: ErrNoLibrary, ErrListen, or how the process ended.
-func Start(ctx context.Context, c Config) (*Process, error) {
+// Open takes the engine's address, at which clients wait from now on; Begin
+// starts it. Errors: ErrNoLibrary, ErrListen.
+func Open(c Config) (*Process, error) {
 	c, err := c.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	p := &Process{config: c, password: rand.Text(), stop: make(chan struct{}), done: make(chan struct{})}
+	p := &Process{config: c, password: rand.Text()}
 	if err := p.listen(); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.Patience)
-	defer cancel()
-	if err := p.first(ctx); err != nil {
-		return nil, errors.Join(err, p.listener.Close())
-	}
-	go p.supervise()
 	return p, nil
 }
 
-// startTries is how often a process that is killed before it answers is started again: what ends it from outside says
-// nothing about its data, what it says itself does.
+// Start is Open and Begin.
+func Start(ctx context.Context, c Config) (*Process, error) {
+	p, err := Open(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.Begin(ctx); err != nil {
+		return nil, errors.Join(err, p.listener.Close())
+	}
+	return p, nil
+}
+
+// Begin starts the engine and waits until it answers; ctx bounds only that
+// wait. Afterwards the process is started again whenever it dies or hangs,
+// until Halt. Errors: ErrStart, ErrNoLibrary, or how the process ended.
+func (p *Process) Begin(ctx context.Context) error {
+	p.mu.Lock()
+	p.stopping, p.stop, p.done, p.broken = false, make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	p.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, p.config.Patience)
+	defer cancel()
+	if err := p.first(ctx); err != nil {
+		close(p.done)
+		return err
+	}
+	go p.supervise()
+	return nil
+}
+
+// Broken tells, once, that the engine is not started again: it ended by itself
+// several times before it answered (ErrStart).
+func (p *Process) Broken() <-chan error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.broken
+}
+
+// startTries is how often a process that ends before it answers is started again: what kills it from outside says
+// nothing about its data.
 const startTries = 3
 
 // first starts the process and waits until it answers.
 func (p *Process) first(ctx context.Context) error {
 	for try := 1; ; try++ {
-		p.mu.Lock()
-		err := p.spawn()
-		p.mu.Unlock()
-		if err != nil {
+		if err := p.spawnUnlessHalted(); err != nil {
 			return err
 		}
-		if err = p.awaitAnswer(ctx); err == nil {
+		child, exited := p.current()
+		var err error
+		if err = p.ask(ctx, exited); err == nil {
 			return nil
 		}
+		hung := errors.Is(ctx.Err(), context.DeadlineExceeded)
 		p.kill()
-		child, _ := p.current()
-		status, ok := child.ProcessState.Sys().(syscall.WaitStatus)
-		if !ok || !status.Signaled() || ctx.Err() != nil || try == startTries {
+		if err = ending(child, hung); hung || !killed(child) || ctx.Err() != nil || try == startTries {
 			return err
 		}
 		p.config.Logger.Warn("engine was killed at its start, starting it again", "ended", child.ProcessState.String())
 	}
+}
+
+// ending tells why a process gave no answer.
+func ending(child *exec.Cmd, hung bool) error {
+	const wrongLibrary = 78 // as cmd/shomei exits for ErrNoLibrary
+	switch state := child.ProcessState; {
+	case state.ExitCode() == wrongLibrary:
+		return fmt.Errorf("%w: the engine process ended with %s; its log says why", ErrNoLibrary, state)
+	case hung:
+		return fmt.Errorf("%w: it gave no answer in time", ErrStart)
+	case killed(child) && signalOf(child) == syscall.SIGKILL:
+		return fmt.Errorf("the engine process was killed at its start: %s", state)
+	default:
+		return fmt.Errorf("%w: the process ended at its start: %s; its log says why", ErrStart, state)
+	}
+}
+
+func killed(child *exec.Cmd) bool { return signalOf(child) != 0 }
+
+// signalOf is the signal that ended a process; 0 when it ended by itself.
+func signalOf(child *exec.Cmd) syscall.Signal {
+	status, ok := child.ProcessState.Sys().(syscall.WaitStatus)
+	if !ok || !status.Signaled() {
+		return 0
+	}
+	return status.Signal()
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -111,6 +171,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Patience == 0 {
 		c.Patience = 60 * time.Second
+	}
+	if c.Silence == 0 {
+		c.Silence = 20 * time.Second
 	}
 	if c.Stderr == nil {
 		c.Stderr = os.Stderr
@@ -168,12 +231,12 @@ func (p *Process) spawn() error {
 	return nil
 }
 
-// awaitAnswer waits for /ping. The listener is open already, so one request
-// is enough: it is answered as soon as the engine is there.
-func (p *Process) awaitAnswer(ctx context.Context) error {
+// ask waits for an answer to /ping, for which the engine runs a statement. The
+// listener is open already, so one request is enough at the start: it is
+// answered as soon as the engine is there. It ends with the process.
+func (p *Process) ask(ctx context.Context, exited <-chan struct{}) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	child, exited := p.current()
 	go func() {
 		select {
 		case <-exited:
@@ -187,15 +250,10 @@ func (p *Process) awaitAnswer(ctx context.Context) error {
 	}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	answer, err := client.Do(request)
-	if err == nil {
-		return answer.Body.Close()
-	}
-	select {
-	case <-exited:
-		return fmt.Errorf("the engine process ended at its start: %s; its log says why", child.ProcessState)
-	default:
+	if err != nil {
 		return fmt.Errorf("waiting for the engine to answer on %s: %w", p.address, err)
 	}
+	return answer.Body.Close()
 }
 
 func (p *Process) current() (*exec.Cmd, chan struct{}) {
@@ -212,12 +270,28 @@ const (
 	healthyLife  = time.Minute
 )
 
+// askEvery is how often a process is asked whether it still answers.
+const askEvery = 2 * time.Second
+
 func (p *Process) supervise() {
 	defer close(p.done)
-	pause, born := firstPause, time.Now()
+	pause, born, early := firstPause, time.Now(), 0
+	answered := true // the first process has
 	for {
 		child, exited := p.current()
-		<-exited
+		answered = p.watch(exited, answered)
+		select {
+		case <-p.stop:
+			return
+		case <-exited:
+		}
+		if early++; answered || signalOf(child) == syscall.SIGKILL {
+			early = 0
+		}
+		if early == startTries {
+			p.broken <- ending(child, false)
+			return
+		}
 		if time.Since(born) > healthyLife {
 			pause = firstPause
 		}
@@ -227,20 +301,71 @@ func (p *Process) supervise() {
 		case <-time.After(pause):
 		}
 		p.config.Logger.Warn("engine died, starting it again", "ended", child.ProcessState.String(), "after", pause)
-		pause, born = min(2*pause, longestPause), time.Now()
+		pause, born, answered = min(2*pause, longestPause), time.Now(), false
 		if err := p.respawn(); err != nil {
 			p.config.Logger.Error("engine not started again", "error", err)
 		}
 	}
 }
 
+// watch asks the process again and again whether it answers, until it ends or
+// is halted, and kills it when it is silent for too long. It reports whether
+// there was an answer.
+func (p *Process) watch(exited <-chan struct{}, answered bool) bool {
+	ticker, gone := time.NewTicker(askEvery), either(exited, p.stop)
+	defer ticker.Stop()
+	for {
+		silence := p.config.Silence
+		if !answered {
+			silence = p.config.Patience
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), silence)
+		err := p.ask(ctx, gone)
+		late := ctx.Err() != nil
+		cancel()
+		answered = answered || err == nil
+		if err != nil && late {
+			p.config.Logger.Error("engine hangs, it is killed and started again", "silent", silence)
+			p.kill()
+		}
+		select {
+		case <-exited:
+			return answered
+		case <-p.stop:
+			return answered
+		case <-ticker.C:
+		}
+	}
+}
+
+// either is closed when one of two channels is.
+func either(a, b <-chan struct{}) <-chan struct{} {
+	one := make(chan struct{})
+	go func() {
+		defer close(one)
+		select {
+		case <-a:
+		case <-b:
+		}
+	}()
+	return one
+}
+
 func (p *Process) respawn() error {
+	p.mu.Lock()
+	p.restarts++
+	p.mu.Unlock()
+	return p.spawnUnlessHalted()
+}
+
+var errHalted = errors.New("the engine is being stopped")
+
+func (p *Process) spawnUnlessHalted() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.stopping {
-		return nil
+		return errHalted
 	}
-	p.restarts++
 	return p.spawn()
 }
 
@@ -267,26 +392,38 @@ func (p *Process) Restarts() int {
 	return p.restarts
 }
 
-// Stop asks the engine to end its statements and close its data, waits for
-// that, and kills it when ctx ends first. Stopping twice is harmless.
-func (p *Process) Stop(ctx context.Context) error {
+// Halt asks the engine to end its statements and close its data, waits for
+// that, and kills it when ctx ends first. Clients wait until Begin starts it
+// again.
+func (p *Process) Halt(ctx context.Context) error {
 	p.mu.Lock()
+	if p.stop == nil {
+		p.mu.Unlock()
+		return nil // never begun
+	}
 	if !p.stopping {
 		p.stopping = true
 		close(p.stop)
 	}
 	child, exited := p.child, p.exited
 	p.mu.Unlock()
-	_ = child.Process.Signal(syscall.SIGTERM) // fails only when it has ended
 	var failed error
-	select {
-	case <-exited:
-	case <-ctx.Done():
-		p.kill()
-		failed = fmt.Errorf("stopping the engine: killed, it did not end in time: %w", ctx.Err())
+	if child != nil {
+		_ = child.Process.Signal(syscall.SIGTERM) // fails only when it has ended
+		select {
+		case <-exited:
+		case <-ctx.Done():
+			p.kill()
+			failed = fmt.Errorf("stopping the engine: killed, it did not end in time: %w", ctx.Err())
+		}
 	}
 	<-p.done
-	return errors.Join(failed, ignoreClosed(p.listener.Close()))
+	return failed
+}
+
+// Stop is Halt, and gives the address up. Stopping twice is harmless.
+func (p *Process) Stop(ctx context.Context) error {
+	return errors.Join(p.Halt(ctx), ignoreClosed(p.listener.Close()))
 }
 
 func (p *Process) kill() {

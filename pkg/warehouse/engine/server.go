@@ -29,9 +29,10 @@ type server struct {
 	serial   atomic.Uint64
 }
 
-// ServeHTTP answers /ping, and a statement everywhere else.
+// ServeHTTP answers /ping when the engine works, and a statement everywhere else.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/ping" || (r.Method == http.MethodGet && r.URL.RawQuery == "") {
+		s.pool.answers(r.Context())
 		fmt.Fprintln(w, "Ok.")
 		return
 	}
