@@ -81,7 +81,7 @@ func (w *world) fillEveryTable() {
 	w.update(events.KindSubscriber, "delta", issued(42, sign))
 	w.update(events.KindSubscriber, "delta", &events.CertificateDiscarded{Serial: 42, Kind: sign, Authority: "sign", Cause: "broken"})
 	w.named = append(w.named,
-		ca.Revocation{Serial: 40, RevokedAt: w.now.Add(-6 * time.Minute), Expires: end}, ca.Revocation{Serial: 42, RevokedAt: w.now, Expires: end})
+		ca.Revocation{Serial: 40, RevokedAt: w.now.Add(-6 * time.Minute)}, ca.Revocation{Serial: 42, RevokedAt: w.now})
 	w.publish(w.named...)
 }
 

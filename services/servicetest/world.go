@@ -178,6 +178,9 @@ func (k *keyFiles) into(t testing.TB, folder string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for name, b := range k.files {
+		if _, err := os.Stat(filepath.Join(folder, name)); err == nil {
+			continue // another issuer may be reading it
+		}
 		Check(t, os.WriteFile(filepath.Join(folder, name), b, 0o600))
 	}
 }
