@@ -29,7 +29,7 @@ func TestContactsNeverContradictTheTruth(t *testing.T) {
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			switch rapid.SampledFrom([]string{"time", "time", "claim", "claim", "ask", "lost", "stuck", "late", "cut", "send", "send"}).Draw(t, "what") {
 			case "time":
-				w.now = w.now.Add(time.Duration(rapid.Int64Range(1, 360_000_000).Draw(t, "ms"))*time.Millisecond)
+				w.now = w.now.Add(time.Duration(rapid.Int64Range(1, 360_000_000).Draw(t, "ms")) * time.Millisecond)
 			case "claim":
 				w.truth = append(w.truth, w.now)
 			case "ask":
