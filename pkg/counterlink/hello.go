@@ -134,7 +134,8 @@ func parseWelcome(h nats.Header, writers []string, counter, nonce string) (welco
 }
 
 // compareAtHub is the hub's half of the comparison: what the counter knows to have delivered must be known here.
-func compareAtHub(hub, counter Head) error {
+func compareAtHub(hub Head, asked hello) error {
+	counter := asked.head
 	switch {
 	case hub.Epoch == "" && counter.Number == 0:
 		return nil // first contact
@@ -144,6 +145,8 @@ func compareAtHub(hub, counter Head) error {
 		return fmt.Errorf("the counter delivered %d claims, the hub holds %d: %w", counter.Number, hub.Number, ErrHeadMismatch)
 	case counter.Number == hub.Number && !bytes.Equal(counter.Hash, hub.Hash):
 		return fmt.Errorf("claim %d differs: %w", hub.Number, ErrHeadMismatch)
+	case !asked.clock.IsZero() && asked.last < hub.Number:
+		return fmt.Errorf("the counter's store ends at claim %d, the hub holds %d; was an old copy put back?: %w", asked.last, hub.Number, ErrHeadMismatch)
 	}
 	return nil
 }

@@ -282,14 +282,14 @@ func (h *Hub) answer(ctx context.Context, counter string, question nats.Header) 
 	if err != nil {
 		return nil, err
 	}
-	differs := compareAtHub(head, asked.head)
+	differs := compareAtHub(head, asked)
 	h.mismatches.note(counter, head, asked.head, differs)
 	h.clocks.note(counter, asked.clock, now)
 	if differs != nil && h.cfg.Mismatch != nil {
 		h.cfg.Mismatch(counter, differs)
 	}
-	if differs == nil && asked.last >= head.Number { // else the question is older than what came since
-		h.lane(counter).meet(now, asked.last, last)
+	if differs == nil {
+		h.lane(counter).meet(now, max(asked.last, head.Number), last)
 	}
 	answer := welcome{head: head, expected: last}
 	if !asked.clock.IsZero() { // a counter of an older version could not verify an answer with the time in it

@@ -17,6 +17,7 @@ type Line struct {
 	conns    []net.Conn
 	up, down []byte // what is lost next on the way to the server, and from it; nil for nothing
 	lost     int
+	broken   bool
 }
 
 // NewLine makes a line to host:port until the test ends.
@@ -66,6 +67,21 @@ func (l *Line) Cut() {
 	l.conns = nil
 }
 
+// Break cuts the line and lets nobody through until Mend.
+func (l *Line) Break() {
+	l.mu.Lock()
+	l.broken = true
+	l.mu.Unlock()
+	l.Cut()
+}
+
+// Mend lets callers through again.
+func (l *Line) Mend() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.broken = false
+}
+
 func (l *Line) accept() {
 	for {
 		in, err := l.listener.Accept()
@@ -78,6 +94,12 @@ func (l *Line) accept() {
 			continue
 		}
 		l.mu.Lock()
+		if l.broken {
+			l.mu.Unlock()
+			in.Close()
+			out.Close()
+			continue
+		}
 		l.conns = append(l.conns, in, out)
 		l.mu.Unlock()
 		go l.pass(out, in, &l.up)

@@ -307,6 +307,7 @@ type slot struct {
 	mu      sync.Mutex
 	card    *softcard.Card
 	held    bool
+	apdus   int // that reached a card
 	changed chan struct{}
 }
 
@@ -364,6 +365,7 @@ type contact struct {
 func (c *contact) Transmit(apdu []byte) ([]byte, error) {
 	c.slot.mu.Lock()
 	gone := c.slot.card != c.card
+	c.slot.apdus++
 	c.slot.mu.Unlock()
 	if gone {
 		return nil, card.ErrRemoved
