@@ -13,6 +13,8 @@ import (
 	"shomei/cmd/shomei/hub"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/vault"
+	"shomei/pkg/warehouse"
+	"shomei/pkg/warehouse/engine"
 	"shomei/services/projector"
 )
 
@@ -20,8 +22,12 @@ import (
 func (a *app) fsckCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "fsck", Short: "記録、表、失効リスト、鍵を突き合わせる (check them and the vault against each other; exit 3 and a list when something differs)", Args: cobra.NoArgs,
-		Long: `Check the log in itself (chain, signatures, times, carried states, obligations, serials), the tables against the log,
-the revocation lists and the vault against the log. One line for each thing found: where, what, and what to do next.
+		Long: `Check the log in itself (chain, signatures, times, carried states, obligations, serials), every row and column of the
+tables against the log, and the revocation lists and the vault against the log. One line for each thing found: where, what,
+and what to do next.
+
+Tables that are merely behind are no finding: without a running hub they are brought forward first, and a running hub is
+waited for. Only when nobody brings them forward for five seconds that is named, too.
 
 Exit codes: 0 nothing differs, 3 something does, 1 the check could not be made.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -36,6 +42,11 @@ Exit codes: 0 nothing differs, 3 something does, 1 the check could not be made.`
 
 func (a *app) fsck(ctx context.Context, out, progress io.Writer) (found uint64, err error) {
 	h, err := a.attach(ctx)
+	if errors.Is(err, warehouse.ErrDamaged) || errors.Is(err, engine.ErrStart) {
+		fmt.Fprintf(out, "tables: %v; start the hub: it makes them anew\n", err)
+		found = 1
+		h, err = a.attachLog(ctx) // the rest can be looked at all the same
+	}
 	if errors.Is(err, eventlog.ErrBehindMark) || errors.Is(err, eventlog.ErrDamaged) || errors.Is(err, eventlog.ErrForged) {
 		fmt.Fprintln(out, err) // a log that may not be opened is what was looked for
 		return 1, nil
@@ -44,6 +55,9 @@ func (a *app) fsck(ctx context.Context, out, progress io.Writer) (found uint64, 
 		return 0, err
 	}
 	defer h.Close()
+	if h.Behind > 0 {
+		fmt.Fprintf(progress, a.say("表は記録より %d 件遅れていたので、先に進めました。\n", "the tables were %d commits behind the log and were brought forward\n"), h.Behind)
+	}
 	lost := a.reachVault(ctx, h)
 	if lost != nil && !vaultLost(lost) {
 		fmt.Fprintln(progress, a.say("鍵の保管庫は調べません:", "the vault is not looked at:"), lost)
@@ -63,10 +77,11 @@ func (a *app) fsck(ctx context.Context, out, progress io.Writer) (found uint64, 
 	if report.More > 0 {
 		fmt.Fprintf(out, "and %d more\n", report.More)
 	}
-	if len(report.Findings) == 0 {
+	found += uint64(len(report.Findings)) + report.More
+	if found == 0 {
 		fmt.Fprintf(out, "%d commits, %d aggregates: nothing differs\n", report.Commits, report.Aggregates)
 	}
-	return uint64(len(report.Findings)) + report.More, nil
+	return found, nil
 }
 
 // reachVault lets a check look at the keys: in the vault itself or, when a hub holds it, by asking that. A hub that takes no orders, such as a story's, leaves it unlooked at.

@@ -7,15 +7,9 @@ import (
 	"strings"
 )
 
-// Inspect looks at the tables without reading them: whether each is as this
-// program makes it, and whether ClickHouse had to leave parts of one out or has
-// lost some. The error is ErrDamaged when something is wrong.
+// Inspect finds what ClickHouse lost or left out when it started. The error is
+// ErrDamaged when something is wrong.
 func (w *Warehouse) Inspect(ctx context.Context) error {
-	if w.config.Cluster == "" {
-		if err := w.compareWithNew(ctx); err != nil {
-			return err
-		}
-	}
 	if err := w.findBrokenParts(ctx); err != nil {
 		return err
 	}
@@ -126,13 +120,18 @@ func (w *Warehouse) findLostParts(ctx context.Context) error {
 	return nil
 }
 
-// Verify reads every file of the tables and compares it with its checksum. It
-// takes as long as reading all of them. The error is ErrDamaged when one
-// differs.
+// Verify compares every table with one that this program makes, then reads
+// every file of them and compares it with its checksum: it takes as long as
+// reading all of them. The error is ErrDamaged when something differs.
 func (w *Warehouse) Verify(ctx context.Context) error {
 	names, err := tables()
 	if err != nil {
 		return err
+	}
+	if w.config.Cluster == "" {
+		if err := w.compareWithNew(ctx); err != nil {
+			return err
+		}
 	}
 	for _, table := range names {
 		if err := w.verify(ctx, table); err != nil {

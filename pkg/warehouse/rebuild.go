@@ -2,6 +2,7 @@ package warehouse
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 
@@ -115,12 +116,19 @@ func (w *Warehouse) compare(ctx context.Context, next *Warehouse) ([]TableChange
 	changes := make([]TableChange, len(names))
 	for i, table := range names {
 		changes[i].Table = table
-		row := w.conn.QueryRow(ctx, "SELECT (SELECT count() FROM "+w.name(table)+" FINAL), (SELECT count() FROM "+next.name(table)+" FINAL)")
-		if err := row.Scan(&changes[i].Before, &changes[i].After); err != nil {
-			return nil, wrap("asking ClickHouse for the rows of "+table, err)
+		if changes[i].Before, err = w.countRows(ctx, table); err != nil && !errors.Is(err, ErrDamaged) {
+			return nil, err // damaged ones are rebuilt all the more
+		}
+		if changes[i].After, err = next.countRows(ctx, table); err != nil {
+			return nil, err
 		}
 	}
 	return changes, nil
+}
+
+func (w *Warehouse) countRows(ctx context.Context, table string) (rows uint64, err error) {
+	err = w.conn.QueryRow(ctx, "SELECT count() FROM "+w.name(table)+" FINAL").Scan(&rows)
+	return rows, wrap("asking ClickHouse for the rows of "+table, err)
 }
 
 // planSwap writes down which tables are to become the live ones, by their

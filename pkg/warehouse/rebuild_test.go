@@ -144,7 +144,7 @@ func TestTablesThatThisProgramDidNotMake(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := open(t)
-			if err := w.Inspect(t.Context()); err != nil {
+			if err := errors.Join(w.Inspect(t.Context()), w.Verify(t.Context())); err != nil {
 				t.Fatalf("undamaged: %v", err)
 			}
 			for one := range strings.SplitSeq(statement, "; ") {
@@ -154,7 +154,7 @@ func TestTablesThatThisProgramDidNotMake(t *testing.T) {
 			}
 			err := w.Prepare(t.Context())
 			if err == nil {
-				err = w.Inspect(t.Context())
+				err = w.Verify(t.Context())
 			}
 			if !errors.Is(err, ErrDamaged) {
 				t.Errorf("got %v, want ErrDamaged", err)

@@ -60,6 +60,7 @@ type Warehouse struct {
 	suffix string // "_next" for the tables of a rebuild
 
 	withheld atomic.Pointer[func() error]
+	damage   chan error
 
 	mu         sync.Mutex
 	layouts    map[string][]clickhouse.ColumnNameAndType
@@ -97,7 +98,7 @@ func Connect(c Config) (*Warehouse, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening ClickHouse: %w", err)
 	}
-	return &Warehouse{config: c, conn: conn, layouts: map[string][]clickhouse.ColumnNameAndType{}}, nil
+	return &Warehouse{config: c, conn: conn, damage: make(chan error, 1), layouts: map[string][]clickhouse.ColumnNameAndType{}}, nil
 }
 
 // Prepare makes the tables where there are none, and finishes a swap that was
@@ -107,6 +108,10 @@ func (w *Warehouse) Prepare(ctx context.Context) error {
 	w.mu.Lock()
 	w.layouts, w.generation = map[string][]clickhouse.ColumnNameAndType{}, 0
 	w.mu.Unlock()
+	select {
+	case <-w.damage: // of those before
+	default:
+	}
 	if err := w.conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+quoteName(w.config.Database)+onCluster(w.config.Cluster)+" ENGINE = Atomic"); err != nil {
 		return wrap("making the database "+w.config.Database, err)
 	}
@@ -166,8 +171,18 @@ func question[R any](ctx context.Context, w *Warehouse, what, sql string, params
 			return nil, fmt.Errorf("asking ClickHouse for %s: %w", what, err)
 		}
 	}
-	return ask[R](ctx, w, what, sql, params...)
+	rows, err := ask[R](ctx, w, what, sql, params...)
+	if errors.Is(err, ErrDamaged) {
+		select {
+		case w.damage <- err:
+		default: // it is known
+		}
+	}
+	return rows, err
 }
+
+// Damage tells what a question met that only new tables cure.
+func (w *Warehouse) Damage() <-chan error { return w.damage }
 
 // param is a query parameter, sent beside the query and never put into it.
 func param(name string, value any) any { return clickhouse.Named(name, value) }

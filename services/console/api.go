@@ -66,11 +66,14 @@ func orEmpty[T any](list []T) []T {
 
 // statusOf is the HTTP status of an error, and the detail that may leave the house.
 func statusOf(err error) (int, string) {
+	var rebuilding warehouse.Rebuilding
 	switch {
 	case errors.Is(err, errDay), errors.Is(err, errKey):
 		return http.StatusBadRequest, err.Error()
 	case errors.Is(err, warehouse.ErrNotFound):
 		return http.StatusNotFound, "nothing known under this serial number or subscriber id on that day"
+	case errors.As(err, &rebuilding):
+		return http.StatusServiceUnavailable, rebuilding.Error()
 	case errors.Is(err, warehouse.ErrUnavailable):
 		return http.StatusServiceUnavailable, "ClickHouse is away; the log goes on, try again in a minute"
 	}

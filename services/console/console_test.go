@@ -227,6 +227,21 @@ func TestPageSaysWhenTheTablesAreAway(t *testing.T) {
 	}
 }
 
+// TestPageSaysHowFarTheTablesAreRebuilt in both languages, and gives no half of an answer.
+func TestPageSaysHowFarTheTablesAreRebuilt(t *testing.T) {
+	w := town(t)
+	w.Withhold(func() error { return warehouse.Rebuilding{Percent: 42} })
+	c, err := New(Config{Warehouse: w, Now: func() time.Time { return now }, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for target, want := range map[string]string{"/": "42 % まで進みました", "/?lang=en": "rebuilt from the log, 42 % done", "/api/status": "42 % done"} {
+		if status, body := get(c.Handler(), target); status != http.StatusServiceUnavailable || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %s", target, status, body)
+		}
+	}
+}
+
 // TestEveryEventOfASubscriberHasItsWords walks the contract.
 func TestEveryEventOfASubscriberHasItsWords(t *testing.T) {
 	const others = 100 // from this field number on, events of other aggregates

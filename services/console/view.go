@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -61,7 +62,7 @@ func (c *Console) servePage(w http.ResponseWriter, r *http.Request) {
 		status = http.StatusBadRequest
 		show.Errors = []page.FieldError{{Field: "at", Text: read.say("console.error.day")}}
 	} else if status, err = c.fill(r.Context(), q, read, &data); err != nil {
-		show.Errors = read.errors(status)
+		show.Errors = read.errors(status, err)
 		data.Away = status >= http.StatusInternalServerError
 	}
 	if status >= http.StatusInternalServerError {
@@ -73,9 +74,12 @@ func (c *Console) servePage(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (r reader) errors(status int) []page.FieldError {
+func (r reader) errors(status int, err error) []page.FieldError {
 	if status == http.StatusNotFound {
 		return []page.FieldError{{Field: "q", Text: r.say("console.error.unknown")}}
+	}
+	if rebuilding := (warehouse.Rebuilding{}); errors.As(err, &rebuilding) {
+		return []page.FieldError{{Text: r.say("console.error.rebuilding", rebuilding.Percent)}}
 	}
 	return []page.FieldError{{Text: r.say("console.error.away")}}
 }

@@ -17,14 +17,10 @@ type Outside struct {
 	Revocations  map[string][]*events.RevocationFound
 }
 
-// Ahead reports whether the tables stand further than the log goes, and what they know beyond it. They must be rebuilt then:
-// the log will use the same places for something else.
-func (p *Projector) Ahead(ctx context.Context) (bool, Outside, error) {
-	at, err := p.Warehouse.Positions(ctx)
-	if err != nil {
-		return false, Outside{}, err
-	}
-	ends, err := p.Log.LastSequences(ctx)
+// Ahead reports whether the tables stand further than the log went, and what they know beyond it. They must be rebuilt then:
+// the log uses the same places for something else.
+func (p *Projector) Ahead(ctx context.Context, ends eventlog.Positions) (bool, Outside, error) {
+	at, err := p.Warehouse.LookAtPositions(ctx)
 	if err != nil {
 		return false, Outside{}, err
 	}

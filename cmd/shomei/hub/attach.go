@@ -80,10 +80,41 @@ var ErrNoData = errors.New("no hub's data here")
 // does, its own for as long as it is open. Nothing is decided and no service runs.
 func Attach(ctx context.Context, c Config) (*Hub, error) {
 	h, err := attach(ctx, c, true)
-	if err == nil {
-		h.Projector = projector.New(projector.Config{Log: h.Log, Warehouse: h.Warehouse, Logger: h.Logger})
+	if err != nil {
+		return nil, err
 	}
-	return h, err
+	h.Projector = projector.New(projector.Config{Log: h.Log, Warehouse: h.Warehouse, Logger: h.Logger})
+	if h.engine == nil {
+		return h, nil // the hub that runs brings its tables forward
+	}
+	if err := h.bringForward(ctx); err != nil {
+		return nil, errors.Join(err, h.Close())
+	}
+	return h, nil
+}
+
+// bringForward brings the tables of a hub that does not run up to the end of its log: one that was killed has left them
+// behind, and nobody else does it.
+func (h *Hub) bringForward(ctx context.Context) error {
+	at, err := h.Warehouse.LookAtPositions(ctx)
+	if err != nil {
+		return err
+	}
+	ends, err := h.Log.LastSequences(ctx)
+	if err != nil {
+		return err
+	}
+	for stream, end := range ends {
+		h.Behind += end - min(at[stream], end)
+	}
+	if h.Behind == 0 {
+		return nil
+	}
+	h.Logger.Info("the tables are behind the log, they are brought forward first", "commits", h.Behind)
+	if err := h.Project(ctx); err != nil {
+		return err
+	}
+	return os.RemoveAll(h.rebuildMark())
 }
 
 // AttachLog is [Attach] without the tables: it needs no engine.
@@ -104,7 +135,7 @@ func attach(ctx context.Context, c Config, tables bool) (*Hub, error) {
 	case runs:
 		steps = append(steps, step{"NATS", func(context.Context) error { return h.connect(at.URL) }})
 		if tables {
-			steps = append(steps, step{"tables", func(ctx context.Context) error { return h.openTables(ctx, at.Engine) }})
+			steps = append(steps, step{"tables", func(ctx context.Context) error { return h.openServed(ctx, at.Engine) }})
 		}
 		steps = append(steps, step{"log", func(ctx context.Context) error { return h.openLogWith(ctx, eventlog.Config{}) }})
 	default:
@@ -120,6 +151,14 @@ func attach(ctx context.Context, c Config, tables bool) (*Hub, error) {
 		return nil, errors.Join(err, h.Close())
 	}
 	return h, nil
+}
+
+// openServed opens the tables of the hub that runs.
+func (h *Hub) openServed(ctx context.Context, dsn string) error {
+	if _, err := os.Stat(h.rebuildMark()); err == nil {
+		return fmt.Errorf("%w from the log: the console shows how far it is; ask again later", ErrRebuilding)
+	}
+	return h.openTables(ctx, dsn)
 }
 
 func (h *Hub) openDirectory(ctx context.Context) (err error) {

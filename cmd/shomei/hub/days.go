@@ -85,14 +85,11 @@ func (h *Hub) trustClock() error {
 	return err
 }
 
+// bringDay does each thing whatever becomes of the others: lists are published also while the tables are away.
 func (h *Hub) bringDay(ctx context.Context) error {
-	if err := h.HoldCeremonies(ctx); err != nil {
-		return err
-	}
-	if _, err := h.Expiry.Tick(ctx); err != nil {
-		return err
-	}
-	return h.Issuer.PublishDue(ctx, h.path("crl"))
+	ceremonies := h.HoldCeremonies(ctx)
+	_, expiries := h.Expiry.Tick(ctx)
+	return errors.Join(ceremonies, expiries, h.Issuer.PublishDue(ctx, h.path("crl")))
 }
 
 // HoldCeremonies puts the authorities' keys into service whose time has come, the prefectures' only while the juki

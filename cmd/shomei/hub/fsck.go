@@ -14,7 +14,11 @@ func (h *Hub) Fsck(ctx context.Context, progress func(commits uint64)) (*project
 	if keys == nil && h.Vault != nil {
 		keys = h.KeyStatuses
 	}
-	return h.Projector.Fsck(ctx, projector.FsckConfig{Lists: h.path("crl"), Now: h.judgingTime(ctx), Keys: keys, Progress: progress})
+	p := h.Projector
+	if p == nil { // without tables the rest is checked
+		p = projector.New(projector.Config{Log: h.Log, Logger: h.Logger})
+	}
+	return p.Fsck(ctx, projector.FsckConfig{Lists: h.path("crl"), Now: h.judgingTime(ctx), Keys: keys, Progress: progress})
 }
 
 // judgingTime is the clock; zero for a simulated log that is looked at without its clock.

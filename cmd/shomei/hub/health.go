@@ -21,7 +21,7 @@ func (h *Hub) Operations() http.Handler {
 		},
 		{Name: "log", Hint: "commits are lost or changed: stop, keep the folder as it is, restore from a copy", Run: h.Log.Check},
 		{Name: "engine", Hint: "the engine restarts by itself; see engine.log in the data folder", Run: h.Warehouse.Ping},
-		{Name: "tables", Hint: "shomei rebuild makes the tables anew", Run: h.tablesNear},
+		{Name: "tables", Hint: "while they are rebuilt, wait; otherwise shomei rebuild makes them anew", Run: h.tablesNear},
 		{Name: "vault", Hint: "put the newest copy of the vault back (runbook, Restore)", Run: h.keysThere},
 		{Name: "outside", Hint: "shomei authority found lists them, shomei authority revoke ends them (runbook, Restore)", Run: h.foundSettled},
 		{Name: "issuer", Hint: "put the authority's key file back under keys/ca", Run: h.Issuer.Healthy},
@@ -49,6 +49,9 @@ func (h *Hub) Operations() http.Handler {
 }
 
 func (h *Hub) tablesNear(ctx context.Context) error {
+	if err := h.tables.state(); err != nil {
+		return err
+	}
 	behind, err := h.Projector.Lag(ctx)
 	if err == nil && behind > farBehind {
 		err = fmt.Errorf("the tables are %d commits behind the log", behind)

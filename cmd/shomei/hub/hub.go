@@ -85,6 +85,10 @@ type Hub struct {
 	Issuer    *issuer.Issuer
 	Expiry    *expiry.Expiry
 	Links     *counterlink.Hub
+	// began is where the log ended when this hub began to serve.
+	began eventlog.Positions
+	// Behind is how many commits the tables lacked when a hub that does not run was attached to; they were brought forward.
+	Behind uint64
 	// AskVault, when set, is asked by Fsck instead of Vault, which another process may hold.
 	AskVault func(context.Context, []vault.Key) ([]vault.Status, error)
 
@@ -102,9 +106,15 @@ type Hub struct {
 	sink      *notice.Sink
 	mailer    notice.Mailer
 	eraser    *ra.Eraser
+	tables    tables
 	cancel    context.CancelFunc
 	running   *errgroup.Group
-	closers   []func() error
+	ended     context.Context // done when a service has failed, or all are stopped
+	// stopIntake ends what takes in claims and orders and what dates drive; intake waits for that.
+	stopIntake context.CancelFunc
+	intake     sync.WaitGroup
+	doors      []func() error // pages and sockets, closed before anything else
+	closers    []func() error
 	// leave takes back that a hub runs here, before anything of it stops.
 	leave func() error
 }
@@ -160,15 +170,16 @@ func (h *Hub) start(ctx context.Context) error {
 		{"data folder", h.hold},
 		{"clock", h.openClock},
 		{"keys", h.openKeys},
-		{"engine", h.startEngine},
+		{"engine", h.openEngine},
 		{"NATS", h.startServer},
 		{"log", h.openLog},
 		{"vault", h.makeVault},
 		{"erasures", h.catchUpErasures},
-		{"tables", h.openWarehouse},
+		{"tables", h.connectTables},
 		{"mail", h.startMail},
 		{"counters", h.openCounters},
 		{"services", h.startServices},
+		{"tables", h.awaitTables},
 		{"address", h.leaveAddress},
 	})
 }
@@ -206,7 +217,16 @@ func (h *Hub) openKeys(context.Context) (err error) {
 	return err
 }
 
-func (h *Hub) startEngine(ctx context.Context) (err error) {
+// startEngine starts an engine that the caller can't do without.
+func (h *Hub) startEngine(ctx context.Context) error {
+	if err := h.openEngine(ctx); err != nil {
+		return err
+	}
+	return h.engine.Begin(ctx)
+}
+
+// openEngine takes the engine's address, at which questions wait until it runs.
+func (h *Hub) openEngine(context.Context) (err error) {
 	config := h.Engine
 	config.Path, config.Logger = h.path("clickhouse"), h.Logger
 	if config.Stderr == nil {
@@ -217,7 +237,7 @@ func (h *Hub) startEngine(ctx context.Context) (err error) {
 		h.atEnd(file.Close)
 		config.Stderr = file
 	}
-	if h.engine, err = engine.Start(ctx, config); err != nil {
+	if h.engine, err = engine.Open(config); err != nil {
 		return err
 	}
 	h.atEnd(func() error {
@@ -392,31 +412,43 @@ func (h *Hub) startServices(ctx context.Context) error {
 		Log: h.Log, Directory: h.Directory, Vault: h.Vault, Mailer: h.mailer, From: h.From, PrintDesk: h.PrintDesk,
 		Switches: h.Switches, Clock: h.Clock.Now, Logger: h.Logger, Retry: time.Second, Handled: h.progress.note("notifier"),
 	}}
-	h.Projector = projector.New(projector.Config{Log: h.Log, Warehouse: h.Warehouse, Logger: h.Logger})
-	if err := h.compareTables(ctx); err != nil {
+	if h.began, err = h.Log.LastSequences(ctx); err != nil {
 		return err
 	}
 	run, cancel := context.WithCancel(context.Background())
 	h.cancel = cancel
 	h.running, run = errgroup.WithContext(run)
+	h.ended = run
+	intake, stop := context.WithCancel(run)
+	h.stopIntake = stop
+	for name, service := range map[string]func(context.Context) error{"ra": authority.Run, "days": h.followDays} {
+		h.intake.Add(1)
+		h.launch(intake, name, func(ctx context.Context) error {
+			defer h.intake.Done()
+			return service(ctx)
+		})
+	}
 	for name, service := range map[string]func(context.Context) error{
 		"directory":  func(ctx context.Context) error { return h.Directory.Follow(ctx, h.Log, "directory") },
-		"ra":         authority.Run,
 		"issuer":     h.Issuer.Run,
 		"dispatcher": func(ctx context.Context) error { return dispatcher.Run(ctx, h.dispatcherConfig()) },
 		"notifier":   mails.Run,
 		"eraser":     h.eraser.Run,
-		"projector":  h.Projector.Run,
-		"days":       h.followDays,
+		"tables":     h.keepTables,
 	} {
-		h.running.Go(func() error {
-			if err := service(run); err != nil {
-				return fmt.Errorf("%s: %w", name, err)
-			}
-			return nil
-		})
+		h.launch(run, name, service)
 	}
 	return nil
+}
+
+// launch runs one service until ctx ends.
+func (h *Hub) launch(ctx context.Context, name string, service func(context.Context) error) {
+	h.running.Go(func() error {
+		if err := service(ctx); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		return nil
+	})
 }
 
 func (h *Hub) dispatcherConfig() dispatcher.Config {
@@ -429,22 +461,62 @@ func (h *Hub) dispatcherConfig() dispatcher.Config {
 // Wait returns when a service has failed, or after Close.
 func (h *Hub) Wait() error { return h.running.Wait() }
 
-// Close stops everything in order: services, then what they stand on, the last started first.
+// Close stops everything in order: first what takes in, then, when the tables have what was decided, the services, then
+// what they stand on, the last started first.
 func (h *Hub) Close() error {
 	var errs []error
 	if h.leave != nil {
 		errs = append(errs, h.leave())
 		h.leave = nil
 	}
+	errs = append(errs, closeAll(&h.doors))
+	if h.stopIntake != nil {
+		h.stopIntake()
+		h.intake.Wait()
+		h.drain()
+	}
 	if h.cancel != nil {
 		h.cancel()
 		errs = append(errs, h.running.Wait())
 	}
-	for i := len(h.closers) - 1; i >= 0; i-- {
-		errs = append(errs, h.closers[i]())
+	return errors.Join(append(errs, closeAll(&h.closers))...)
+}
+
+// closeAll closes what was opened, the last first.
+func closeAll(closers *[]func() error) error {
+	var errs []error
+	for i := len(*closers) - 1; i >= 0; i-- {
+		errs = append(errs, (*closers)[i]())
 	}
-	h.closers = nil
+	*closers = nil
 	return errors.Join(errs...)
+}
+
+// How long an orderly stop waits for followers to finish what was decided, and then for the tables.
+const (
+	settleWait = 5 * time.Second
+	drainWait  = 10 * time.Second
+)
+
+// drain lets the followers, and then the tables, come to the end of the log. The notifier is not waited for: a mail may be
+// tried again for hours.
+func (h *Hub) drain() {
+	ctx, cancel := context.WithTimeout(h.ended, settleWait)
+	defer cancel()
+	err := until(ctx, func(ctx context.Context) (bool, error) {
+		return h.followed(ctx, "issuer", "dispatcher", "eraser")
+	})
+	if err != nil && h.ended.Err() == nil {
+		h.Logger.Warn("not everything decided was carried out before the stop, it goes on at the next start", "error", err)
+	}
+	if h.tables.state() != nil {
+		return // they are made anew at the next start, too
+	}
+	ctx, cancel = context.WithTimeout(h.ended, drainWait)
+	defer cancel()
+	if err := h.Projector.CaughtUp(ctx); err != nil && h.ended.Err() == nil {
+		h.Logger.Warn("the tables do not hold all that the log holds, they go on at the next start", "error", err)
+	}
 }
 
 // URL is where counters connect.

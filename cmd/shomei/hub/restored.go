@@ -19,7 +19,7 @@ import (
 // compareTables looks whether the tables know more than the log, which is an older copy then: what they know is kept in the
 // log, and they are made anew.
 func (h *Hub) compareTables(ctx context.Context) error {
-	ahead, outside, err := h.Projector.Ahead(ctx)
+	ahead, outside, err := h.Projector.Ahead(ctx, h.began)
 	if err != nil || !ahead {
 		return err
 	}
@@ -43,8 +43,7 @@ func (h *Hub) compareTables(ctx context.Context) error {
 	}
 	h.Logger.Error("the tables know more than the log: the log is an older copy. What they know of certificates is kept, and they are made anew; see the runbook, Restore",
 		"certificates unknown to the log", certificates, "revocations unknown to the log", revocations)
-	_, err = h.Projector.Rebuild(ctx, func(uint64) {})
-	return err
+	return nil
 }
 
 // foundSettled is the health of what exists outside the log: an officer has revoked it.

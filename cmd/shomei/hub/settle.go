@@ -45,11 +45,8 @@ func (h *Hub) quiet(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	for _, name := range followers {
-		at, err := h.handledBy(ctx, name)
-		if err != nil || !reached(at, ends) {
-			return false, err
-		}
+	if followed, err := h.followed(ctx, followers...); err != nil || !followed {
+		return false, err
 	}
 	if drained, err := h.Links.Drained(ctx); err != nil || !drained {
 		return false, err
@@ -59,6 +56,21 @@ func (h *Hub) quiet(ctx context.Context) (bool, error) {
 	}
 	after, err := h.Log.LastSequences(ctx)
 	return maps.Equal(ends, after), err
+}
+
+// followed reports whether followers have handled all that the log holds.
+func (h *Hub) followed(ctx context.Context, names ...string) (bool, error) {
+	ends, err := h.Log.LastSequences(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, name := range names {
+		at, err := h.handledBy(ctx, name)
+		if err != nil || !reached(at, ends) {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // progress is how far each follower has come since the start.

@@ -23,7 +23,7 @@ func (h *Hub) ServeOn(l net.Listener, handler http.Handler) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- serve(ctx, l, handler) }()
-	h.atEnd(func() error { cancel(); return <-done })
+	h.doors = append(h.doors, func() error { cancel(); return <-done })
 }
 
 // TryOut defines an office with long hours and enrols one counter in it, so that things can be tried at any time; it

@@ -1,0 +1,283 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"shomei/pkg/eventlog"
+	"shomei/pkg/warehouse"
+	"shomei/pkg/warehouse/engine"
+	"shomei/services/projector"
+)
+
+// ErrRebuilding says that the hub is making the tables anew: there are no answers yet.
+var ErrRebuilding = errors.New("the tables are being rebuilt")
+
+// tables is how the tables of a running hub are. Whatever happens to them the hub goes on: the log holds all they hold.
+type tables struct {
+	mu sync.Mutex
+	// why questions have no answer; nil when they have.
+	why error
+	// known is closed when the first start of the tables has an outcome: they serve, or are being made anew.
+	known    chan struct{}
+	announce sync.Once
+}
+
+func (t *tables) set(why error) {
+	t.mu.Lock()
+	t.why = why
+	t.mu.Unlock()
+	t.announce.Do(func() { close(t.known) })
+}
+
+func (t *tables) state() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.why
+}
+
+// errStarting is why there are no answers before the engine runs for the first time.
+var errStarting = fmt.Errorf("the engine is being started: %w", warehouse.ErrUnavailable)
+
+// connectTables makes what everybody asks the tables through; keepTables brings the engine behind it.
+func (h *Hub) connectTables(context.Context) (err error) {
+	h.tables.known, h.tables.why = make(chan struct{}), errStarting
+	h.Warehouse, err = warehouse.Connect(warehouse.Config{DSN: h.engine.DSN(), Logger: h.Logger})
+	if err != nil {
+		return err
+	}
+	h.atEnd(h.Warehouse.Close)
+	h.Warehouse.Withhold(h.tables.state)
+	h.Projector = projector.New(projector.Config{Log: h.Log, Warehouse: h.Warehouse, Logger: h.Logger})
+	return nil
+}
+
+// tablesWait is how long a start waits for the tables; counters are served meanwhile.
+const tablesWait = 10 * time.Second
+
+// awaitTables lets a start return when the tables serve, or are known not to.
+func (h *Hub) awaitTables(ctx context.Context) error {
+	timer := time.NewTimer(tablesWait)
+	defer timer.Stop()
+	select {
+	case <-h.tables.known:
+	case <-timer.C:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if err := h.tables.state(); errors.Is(err, engine.ErrNoLibrary) {
+		return err
+	}
+	return nil
+}
+
+// Between two tries to serve the tables; those that served for long are tried again at once.
+const (
+	firstTableRest   = time.Second
+	longestTableRest = time.Minute
+	longService      = 10 * time.Minute
+)
+
+// keepTables starts the engine and follows the log into the tables until ctx ends. What is damaged is set aside and made
+// anew. Only what is wrong with the log itself, or a missing library, ends it.
+func (h *Hub) keepTables(ctx context.Context) error {
+	for rest := firstTableRest; ; rest = min(2*rest, longestTableRest) {
+		begun := time.Now()
+		err := h.serveTables(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, engine.ErrNoLibrary), eventlog.Unreadable(err), errors.Is(err, eventlog.ErrBehindMark):
+			h.tables.set(err)
+			return err
+		case errors.Is(err, warehouse.ErrDamaged), errors.Is(err, engine.ErrStart):
+			err = h.setAside(ctx, err)
+		}
+		if err != nil {
+			h.tables.set(fmt.Errorf("%w: %w", warehouse.ErrUnavailable, err))
+			h.Logger.Error("the tables can't be served, trying again; counters are served and the log goes on", "error", err, "rest", rest)
+		}
+		if time.Since(begun) > longService {
+			rest = firstTableRest
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(rest):
+		}
+	}
+}
+
+// serveTables serves the tables until ctx ends or something is wrong with them.
+func (h *Hub) serveTables(ctx context.Context) error {
+	if err := h.engine.Halt(ctx); err != nil { // one that was given up
+		return err
+	}
+	if err := h.engine.Begin(ctx); err != nil {
+		return err
+	}
+	h.Projector.Forget()
+	rebuilding, err := h.prepareTables(ctx)
+	if err != nil {
+		return err
+	}
+	if !rebuilding {
+		h.tables.set(nil)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return h.Projector.Run(ctx) })
+	group.Go(func() error { return h.finishTables(ctx, rebuilding) })
+	group.Go(func() error {
+		select {
+		case err := <-h.engine.Broken():
+			return err
+		case err := <-h.Warehouse.Damage():
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+	})
+	return group.Wait()
+}
+
+// prepareTables makes the tables where there are none, and looks whether those that are there can be gone on with. It
+// reports whether they are being made anew from a log that holds something.
+func (h *Hub) prepareTables(ctx context.Context) (rebuilding bool, err error) {
+	empty, err := h.Warehouse.Empty(ctx)
+	if err != nil {
+		return false, err
+	}
+	if empty {
+		if err := os.WriteFile(h.rebuildMark(), nil, 0o600); err != nil {
+			return false, err
+		}
+	}
+	for _, look := range []func(context.Context) error{h.Warehouse.Prepare, h.Warehouse.Inspect, h.compareTables, h.Projector.Fit} {
+		if err := look(ctx); err != nil {
+			return false, err
+		}
+	}
+	if _, err = os.Stat(h.rebuildMark()); errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	h.tables.set(warehouse.Rebuilding{})
+	return true, err
+}
+
+// rebuildMark is the file that stands beside the tables while they lack what the log holds.
+func (h *Hub) rebuildMark() string { return h.path("clickhouse", "being-rebuilt") }
+
+// finishTables waits for tables that are made anew, and reads those that were there before for damage.
+func (h *Hub) finishTables(ctx context.Context, rebuilding bool) error {
+	if !rebuilding {
+		return h.onlyDamage(ctx, h.Warehouse.Verify(ctx))
+	}
+	done, stop := context.WithCancel(ctx)
+	defer stop()
+	go h.tellProgress(done)
+	if err := h.Projector.CaughtUp(ctx); err != nil {
+		return h.onlyDamage(ctx, err)
+	}
+	stop()
+	if err := os.Remove(h.rebuildMark()); err != nil {
+		return err
+	}
+	if ends, err := h.Log.LastSequences(ctx); err == nil {
+		h.Logger.Info("the tables hold all that the log holds", "commits", total(ends))
+	}
+	h.tables.set(nil)
+	return nil
+}
+
+// onlyDamage passes damage on; what else keeps a check from being made is no reason to stop.
+func (h *Hub) onlyDamage(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil || errors.Is(err, warehouse.ErrDamaged) {
+		return err
+	}
+	h.Logger.Warn("the tables could not be checked, they are served as they are", "error", err)
+	return nil
+}
+
+// tellProgress keeps the answer to questions up to date while the tables are made anew.
+func (h *Hub) tellProgress(ctx context.Context) {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		ends, err := h.Log.LastSequences(ctx)
+		behind, err2 := h.Projector.Lag(ctx)
+		if all := total(ends); err == nil && err2 == nil && all > 0 && ctx.Err() == nil {
+			h.tables.set(warehouse.Rebuilding{Percent: int(100 * (all - min(behind, all)) / all)})
+		}
+	}
+}
+
+func total(at eventlog.Positions) (commits uint64) {
+	for _, sequence := range at {
+		commits += sequence
+	}
+	return commits
+}
+
+// haltWait is how long a damaged engine may take to end.
+const haltWait = 10 * time.Second
+
+// setAside moves the engine's folder away, so that the next start makes the tables anew. One such folder is kept.
+func (h *Hub) setAside(ctx context.Context, why error) error {
+	h.tables.set(warehouse.Rebuilding{})
+	stop, cancel := context.WithTimeout(ctx, haltWait)
+	defer cancel()
+	_ = h.engine.Halt(stop) // it may be too broken to end in order, and is killed then
+	kept, err := setAside(h.path("clickhouse"))
+	if err != nil {
+		return fmt.Errorf("the tables are damaged (%w) and can't be set aside: %w; move %s away by hand", why, err, h.path("clickhouse"))
+	}
+	h.Logger.Error("the tables are damaged and are made anew from the log; what was damaged may be deleted", "error", why, "kept", kept)
+	return nil
+}
+
+// setAside renames a file or folder to one with .damaged behind its name, in place of an earlier one. Where the disk has no
+// room for both it is deleted.
+func setAside(path string) (kept string, err error) {
+	kept = path + ".damaged"
+	if err := os.RemoveAll(kept); err != nil {
+		return "", err
+	}
+	if err := os.Rename(path, kept); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	if tight(kept) {
+		return "nothing, the disk has no room", os.RemoveAll(kept)
+	}
+	return kept, nil
+}
+
+// tight reports whether the disk has less free than what lies under path.
+func tight(path string) bool {
+	var used int64
+	err := filepath.WalkDir(path, func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil && info.Mode().IsRegular() {
+			used += info.Size()
+		}
+		return err
+	})
+	var disk syscall.Statfs_t
+	return err == nil && syscall.Statfs(path, &disk) == nil && int64(disk.Bavail)*disk.Bsize < used
+}
