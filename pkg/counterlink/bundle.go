@@ -5,11 +5,13 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
@@ -122,6 +124,36 @@ func (b Bundle) read(name string, into *[]byte) (err error) {
 	return err
 }
 
+// trust is how the hub's certificate is verified. A clock that stands before the bundle was made is wrong, so it may not
+// keep the counter from the hub that would tell it the time.
+func (b Bundle) trust(now func() time.Time) (*tls.Config, error) {
+	roots, begin := x509.NewCertPool(), time.Time{}
+	for rest := []byte(b.CA); len(rest) > 0; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		certificate, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("%w: ca: %w", ErrBundle, err)
+		}
+		roots.AddCert(certificate)
+		if certificate.NotBefore.After(begin) {
+			begin = certificate.NotBefore
+		}
+	}
+	if begin.IsZero() {
+		return nil, fmt.Errorf("%w: ca holds no certificate in PEM", ErrBundle)
+	}
+	at := func() time.Time {
+		if t := now(); t.After(begin) {
+			return t
+		}
+		return begin
+	}
+	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13, Time: at}, nil
+}
+
 // Dial opens the connection to the hub, over TLS and with the counter's own key. It comes back by itself for ever, also
 // when the hub is away at the first attempt; more options are for the caller's logging.
 func (b Bundle) Dial(key nkeys.KeyPair, more ...nats.Option) (*nats.Conn, error) {
@@ -129,11 +161,11 @@ func (b Bundle) Dial(key nkeys.KeyPair, more ...nats.Option) (*nats.Conn, error)
 	if err != nil {
 		return nil, err
 	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM([]byte(b.CA)) {
-		return nil, fmt.Errorf("%w: ca holds no certificate in PEM", ErrBundle)
+	config, err := b.trust(time.Now)
+	if err != nil {
+		return nil, err
 	}
-	options = append(options, nats.TLSHandshakeFirst(), nats.Secure(&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13}))
+	options = append(options, nats.TLSHandshakeFirst(), nats.Secure(config))
 	options = append(options, more...)
 	conn, err := nats.Connect(b.Hub, options...)
 	if err != nil {

@@ -1,9 +1,19 @@
 package counterlink
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
+	"net"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
 	"pgregory.net/rapid"
 
 	"shomei/events"
@@ -106,5 +116,93 @@ func TestContactsBoundAClaim(t *testing.T) {
 	}
 	if back := line.met(at(-10_000), 3, 3); len(back.Contacts) != 1 || !ofMS(back.Contacts[0].AtMS).Equal(at(-10_000)) {
 		t.Errorf("contacts from before the hub's clock was set back: %+v", back.Contacts)
+	}
+}
+
+// The hub's time in a welcome is signed: on its way nobody changes it, takes it out or puts it in.
+func TestTheHubsTimeIsSigned(t *testing.T) {
+	key, err := nkeys.CreateUser()
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := key.PublicKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, 11, 26, 10, 0, 0, 0, time.UTC)
+	for name, row := range map[string]struct {
+		told   HubTime
+		change func(nats.Header)
+		bad    bool
+	}{
+		"as it was":            {told: HubTime{At: now}},
+		"a settable clock":     {told: HubTime{At: now, Simulated: true}},
+		"an older hub":         {},
+		"another time":         {told: HubTime{At: now}, change: func(h nats.Header) { h.Set(headerTime, "1767225600000") }, bad: true},
+		"taken out":            {told: HubTime{At: now}, change: func(h nats.Header) { h.Del(headerTime) }, bad: true},
+		"put in":               {change: func(h nats.Header) { h.Set(headerTime, "1767225600000") }, bad: true},
+		"made a settable one":  {told: HubTime{At: now}, change: func(h nats.Header) { h.Set(headerTimeKind, ClockSimulated) }, bad: true},
+		"made the system's":    {told: HubTime{At: now, Simulated: true}, change: func(h nats.Header) { h.Del(headerTimeKind) }, bad: true},
+		"of another link-up":   {told: HubTime{At: now}, change: func(h nats.Header) { h.Set(headerNumber, "7") }, bad: true},
+		"an older hub, forged": {change: func(h nats.Header) { h.Set(headerNumber, "7") }, bad: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, err := welcome{head: Head{Epoch: "E1", Number: 3}, time: row.told}.header(key, "c1", "nonce", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if row.change != nil {
+				row.change(h)
+			}
+			got, err := parseWelcome(h, []string{public}, "c1", "nonce")
+			if (err != nil) != row.bad {
+				t.Fatalf("error %v, want one: %v", err, row.bad)
+			}
+			if err == nil && (!got.time.At.Equal(row.told.At) || got.time.Simulated != row.told.Simulated) {
+				t.Errorf("told %+v, want %+v", got.time, row.told)
+			}
+		})
+	}
+}
+
+// A counter whose battery ran down is told the time by the hub; its own time does not keep it away.
+func TestASlowClockReachesTheHub(t *testing.T) {
+	made := time.Date(2026, 11, 26, 10, 0, 0, 0, time.UTC)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: made, NotAfter: made.AddDate(10, 0, 0), IsCA: true, BasicConstraintsValid: true,
+		DNSNames: []string{"localhost"}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := Bundle{CA: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))}
+	for name, row := range map[string]struct {
+		now time.Time
+		bad bool
+	}{
+		"the right time":          {now: made.AddDate(1, 0, 0)},
+		"the clock's first day":   {now: time.Unix(0, 0)},
+		"the certificate's end":   {now: made.AddDate(10, 0, 1), bad: true},
+		"the moment it was made":  {now: made},
+		"a year before it was so": {now: made.AddDate(-1, 0, 0)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client, err := b.trust(func() time.Time { return row.now })
+			if err != nil {
+				t.Fatal(err)
+			}
+			client.ServerName = "localhost"
+			here, there := net.Pipe()
+			defer here.Close()
+			go tls.Server(there, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}).Handshake()
+			if err := tls.Client(here, client).HandshakeContext(t.Context()); (err != nil) != row.bad {
+				t.Errorf("handshake: %v, want an error: %v", err, row.bad)
+			}
+		})
 	}
 }

@@ -36,7 +36,7 @@ func newMemory(t testing.TB, key nkeys.KeyPair, counter, epoch string) *memory {
 }
 
 // add appends a claim of a harmless kind.
-func (m *memory) add(t testing.TB) []byte {
+func (m *memory) add(t testing.TB, change ...func(*events.Claim)) []byte {
 	t.Helper()
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -44,6 +44,9 @@ func (m *memory) add(t testing.TB) []byte {
 	claim := &events.Claim{
 		Id: fmt.Sprintf("%s-%s-%d", m.counter, m.epoch, n), Counter: m.counter, StoreEpoch: m.epoch, Number: n,
 		Fact: &events.Claim_CustodyTaken{CustodyTaken: &events.CustodyTaken{Card: "C1"}},
+	}
+	for _, do := range change {
+		do(claim)
 	}
 	if n > 1 {
 		claim.PreviousHash = m.hashes[n-2]

@@ -222,6 +222,27 @@ func TestQuarantinedClaimsAreAnswered(t *testing.T) {
 	}
 }
 
+// A counter hears that a claim of its is held, with both times.
+func TestHeldClaimsAreAnswered(t *testing.T) {
+	w := servicetest.New(t, morning)
+	w.RealClock = true
+	w.RA = w.NewRA(w.Log, "doubting")
+	d := w.Enrol(servicetest.Office, "c1", "counter")
+	c := d.Claim("p1", "", servicetest.Applied(opIssue, "card-1"), servicetest.Resident("100"))
+	d.Decide(c) // by a settable clock
+	r := start(t, w, nil)
+	r.settled(t)
+	r.stop(t)
+	told := d.Told()
+	if len(told) != 1 {
+		t.Fatalf("told: %v", told)
+	}
+	a := told[0].GetAnswer()
+	if a.GetClaim() != c.Id || a.GetAccepted() || !slices.Contains(a.GetRefusals(), regime.ClaimHeld) || a.GetHeld().GetClockMs() != c.FiledMs {
+		t.Errorf("told of a held claim: %v", a)
+	}
+}
+
 func TestVoidedCardsAreRetiredOnce(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d := w.Enrol(servicetest.Office, "c1", "counter")
