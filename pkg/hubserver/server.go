@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"shomei/pkg/eventlog/blocks"
 )
 
 // Config is how the server is run. StoreDir is required.
@@ -33,6 +35,9 @@ type Config struct {
 	// Reserve is what is kept free of the disk, in bytes: JetStream stops before the disk is full, because a stream that
 	// hits a full disk freezes. 256 MB when zero, nothing when negative.
 	Reserve int64
+	// Blocks says how damaged streams are mended before each start of the server; its Store is always StoreDir, its Logger
+	// this one.
+	Blocks blocks.Config
 	// Users by public nkey. Without any, everyone may do everything: only on a loopback address.
 	Users []User
 	// TLS of the client port; nil is plain.
@@ -97,6 +102,7 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	config.Blocks.Store, config.Blocks.Logger = config.StoreDir, config.Logger
 	s := &Server{config: config, options: options, stop: make(chan struct{})}
 	if err := s.start(ctx); err != nil {
 		return nil, err
@@ -106,6 +112,9 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 }
 
 func (s *Server) start(ctx context.Context) error {
+	if err := s.mend(ctx); err != nil {
+		return err
+	}
 	options := s.options.Clone()
 	running, err := server.NewServer(options)
 	if err != nil {
@@ -124,6 +133,21 @@ func (s *Server) start(ctx context.Context) error {
 	s.mu.Lock()
 	s.running, s.health = running, nil
 	s.mu.Unlock()
+	return nil
+}
+
+// mend has every block read before the server opens it: the server cuts a damaged one and destroys what follows.
+func (s *Server) mend(ctx context.Context) error {
+	begin := time.Now()
+	reports, err := blocks.Mend(ctx, s.config.Blocks)
+	if err != nil {
+		return fmt.Errorf("reading the streams of the NATS server: %w", err)
+	}
+	var read int64
+	for _, r := range reports {
+		read += r.Bytes
+	}
+	s.config.Logger.Debug("blocks of all streams were read", "streams", len(reports), "megabytes", read>>20, "took", time.Since(begin))
 	return nil
 }
 
