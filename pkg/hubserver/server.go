@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"shomei/pkg/eventlog/blocks"
 )
 
 // Config is how the server is run. StoreDir is required.
@@ -33,6 +35,9 @@ type Config struct {
 	// Reserve is what is kept free of the disk, in bytes: JetStream stops before the disk is full, because a stream that
 	// hits a full disk freezes. When zero, 256 MB, and a quarter of what is free where that is less; nothing when negative.
 	Reserve int64
+	// Blocks says how damaged streams are mended before each start of the server; its Store is always StoreDir, its Logger
+	// this one.
+	Blocks blocks.Config
 	// Users by public nkey. Without any, everyone may do everything: only on a loopback address.
 	Users []User
 	// TLS of the client port; nil is plain.
@@ -99,6 +104,7 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	config.Blocks.Store, config.Blocks.Logger = config.StoreDir, config.Logger
 	s := &Server{config: config, options: options, stop: make(chan struct{})}
 	if err := s.start(ctx); err != nil {
 		return nil, err
@@ -110,6 +116,9 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 // run starts a server that may store up to limit bytes, and waits until it listens.
 func (s *Server) run(ctx context.Context, limit int64) error {
 	s.options.JetStreamMaxStore = limit
+	if err := s.mend(ctx); err != nil {
+		return err
+	}
 	options := s.options.Clone()
 	running, err := server.NewServer(options)
 	if err != nil {
@@ -128,6 +137,21 @@ func (s *Server) run(ctx context.Context, limit int64) error {
 	s.mu.Lock()
 	s.running, s.health = running, nil
 	s.mu.Unlock()
+	return nil
+}
+
+// mend has every block read before the server opens it: the server cuts a damaged one and destroys what follows.
+func (s *Server) mend(ctx context.Context) error {
+	begin := time.Now()
+	reports, err := blocks.Mend(ctx, s.config.Blocks)
+	if err != nil {
+		return fmt.Errorf("reading the streams of the NATS server: %w", err)
+	}
+	var read int64
+	for _, r := range reports {
+		read += r.Bytes
+	}
+	s.config.Logger.Debug("blocks of all streams were read", "streams", len(reports), "megabytes", read>>20, "took", time.Since(begin))
 	return nil
 }
 

@@ -1,0 +1,151 @@
+package blocks
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// copies are folders that may hold a stream's good records: of a backup, of a mirror on another disk, of a replica.
+type copies []string
+
+// found is what a copy holds of what is wanted, by sequence.
+type found struct {
+	folder  string
+	records map[uint64]record
+}
+
+// lookFor reads what each copy holds of the sequences wanted.
+func (c copies) lookFor(s stream, wanted map[uint64]bool) ([]found, error) {
+	var all []found
+	if len(wanted) == 0 {
+		return nil, nil
+	}
+	for _, folder := range c {
+		f := found{folder: folder, records: make(map[uint64]record)}
+		streams, err := streamsOfCopy(folder)
+		if err != nil {
+			return nil, err
+		}
+		for _, other := range streams {
+			if other.name != s.name && other.mirrors != s.name || sameFolder(other.folder, s.folder) {
+				continue
+			}
+			if err := other.each(func(r record) {
+				if _, known := f.records[r.sequence]; wanted[r.sequence] && !known {
+					f.records[r.sequence] = r.clone()
+				}
+			}); err != nil {
+				return nil, err
+			}
+		}
+		all = append(all, f)
+	}
+	return all, nil
+}
+
+// streamsOfCopy lists the streams of a copy: a whole data folder, or a server's store.
+func streamsOfCopy(folder string) ([]stream, error) {
+	if _, err := os.Stat(folder); err != nil {
+		return nil, fmt.Errorf("looking into the copy: %w", err)
+	}
+	var all []stream
+	for _, store := range []string{folder, filepath.Join(folder, "nats"), filepath.Join(folder, "..")} {
+		if filepath.Base(store) == ".." && filepath.Base(folder) != storeFolder {
+			continue
+		}
+		streams, err := streamsIn(store)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, streams...)
+	}
+	return all, nil
+}
+
+func sameFolder(a, b string) bool {
+	one, err1 := os.Stat(a)
+	two, err2 := os.Stat(b)
+	return err1 == nil && err2 == nil && os.SameFile(one, two)
+}
+
+// each gives every whole message of a stream; its slices are valid for the call.
+func (s stream) each(fn func(record)) error {
+	numbers, err := s.blockNumbers()
+	if err != nil {
+		return err
+	}
+	for _, n := range numbers {
+		b, err := os.ReadFile(s.blockPath(n))
+		if err != nil {
+			return fmt.Errorf("reading a block of stream %s: %w", s.name, err)
+		}
+		w, sum := &walk{scanned: &scanned{stream: stream{name: s.name}}}, checksums(s.name, n)
+		for at := 0; at < len(b); {
+			r, err := parse(b[at:], sum)
+			if err != nil {
+				at = w.nextRecord(b, at, sum)
+				continue
+			}
+			if r.form == message {
+				fn(r)
+			}
+			w.last = max(w.last, r.sequence)
+			at += r.size
+		}
+	}
+	return nil
+}
+
+// wanted are the sequences that a copy is asked for: those of the holes, and the messages around them.
+func wanted(holes []hole) map[uint64]bool {
+	sequences := make(map[uint64]bool)
+	for _, h := range holes {
+		if h.unwanted || h.first > h.last {
+			continue
+		}
+		for sequence := h.first; sequence <= h.last; sequence++ {
+			sequences[sequence] = true
+		}
+		sequences[h.before.sequence], sequences[h.after.sequence] = true, true
+	}
+	return sequences
+}
+
+// continues says whether a copy tells the same history as the stream around a hole: the messages next to it are the same,
+// and what the mark says is, too. What was written on an older copy that had been put back is another history.
+func (f found) continues(h hole, mark Mark) bool {
+	same := 0
+	for _, neighbour := range []fingerprint{h.before, h.after} {
+		r, ok := f.records[neighbour.sequence]
+		switch {
+		case neighbour.sequence == 0 || !ok:
+		case r.print().sum != neighbour.sum:
+			return false
+		default:
+			same++
+		}
+	}
+	if h.first <= mark.Sequence && mark.Sequence <= h.last {
+		if r, ok := f.records[mark.Sequence]; ok {
+			return hashOf(r.payload) == mark.Hash
+		}
+	}
+	return same > 0
+}
+
+// alike says whether a record may be the one that a fragment was: one of what both say of it agrees.
+func (f fragment) alike(r record) bool {
+	sum := checksums("", 0)
+	whole := r.encode(nil, sum)
+	if len(f.bytes) < headSize {
+		return true
+	}
+	equal := 0
+	for i := range min(len(whole), len(f.bytes)) {
+		if whole[i] == f.bytes[i] {
+			equal++
+		}
+	}
+	return equal*2 >= min(len(whole), len(f.bytes)) || string(f.bytes[12:20]) == string(whole[12:20])
+}

@@ -1,0 +1,191 @@
+package blocks
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+	"strings"
+
+	"shomei/events"
+)
+
+// fragment is what is left of one damaged record.
+type fragment struct {
+	sequence uint64
+	bytes    []byte
+}
+
+// fragments parts a hole into what is left of each of its records; nil bytes where nothing can be told apart.
+func (h hole) fragments() []fragment {
+	if h.first > h.last {
+		return nil
+	}
+	all := make([]fragment, 0, h.last-h.first+1)
+	if h.first == h.last {
+		return append(all, fragment{h.first, h.bytes})
+	}
+	hints := h.hints(h.first, h.last)
+	for sequence := h.first; sequence <= h.last; sequence++ {
+		f := fragment{sequence: sequence}
+		switch {
+		case len(hints) > 0 && hints[0].sequence == sequence:
+			end := len(h.bytes)
+			if len(hints) > 1 {
+				end = hints[1].at
+			}
+			f.bytes, hints = h.bytes[hints[0].at:end], hints[1:]
+		case len(hints) > 0 && hints[0].sequence == sequence+1 && sequence == h.first:
+			f.bytes = h.bytes[:hints[0].at]
+		}
+		all = append(all, f)
+	}
+	return all
+}
+
+// itself gives the whole record that a fragment is, when only something in it was changed that is known from elsewhere: a
+// length by where the record ends, the sequence by its neighbours, the subject of a commit by the commit. The record's
+// own checksum proves it; nothing is guessed.
+func (f fragment) itself(strict bool, sum checksum) (record, bool) {
+	if len(f.bytes) < smallest {
+		return record{}, false
+	}
+	for _, headers := range []bool{true, false} {
+		for _, length := range f.subjectLengths(headers) {
+			for _, subject := range f.subjects(length, headers, strict) {
+				if r, ok := f.with(length, subject, headers, sum); ok && fits(r, strict) {
+					return r, true
+				}
+			}
+		}
+	}
+	return record{}, false
+}
+
+// fits says whether the subject of a record can be right where no checksum tells where it ends.
+func fits(r record, strict bool) bool {
+	if !strict || len(r.headers) > 0 {
+		return true
+	}
+	return ofTheLog(string(r.subject))
+}
+
+// ofTheLog says whether a subject is one that commits stand on.
+func ofTheLog(subject string) bool {
+	kind, _, err := events.ParseLogSubject(subject)
+	return err == nil && slices.Contains(events.Kinds, kind)
+}
+
+// subjectLengths are the lengths that the subject may have: as the record says, and by where the headers begin.
+func (f fragment) subjectLengths(headers bool) []int {
+	most := len(f.bytes) - smallest
+	lengths := []int{int(binary.LittleEndian.Uint16(f.bytes[20:]))}
+	if i := bytes.Index(f.bytes, headersBegin); headers && i >= headSize+4 {
+		lengths = append(lengths, i-4-headSize)
+	}
+	if n := subjectBefore(f.bytes[headSize:max(headSize, len(f.bytes)-sumSize)]); !headers && n > 0 {
+		lengths = append(lengths, n)
+	}
+	fitting := lengths[:0]
+	for _, n := range lengths {
+		if headers && n+4 <= most || !headers && n <= most {
+			fitting = append(fitting, n)
+		}
+	}
+	return fitting
+}
+
+// longestSubject bounds the search for where a subject ends: the longest kind and id, and what stands around them.
+const longestSubject = 128
+
+// subjectBefore is the length of the subject that stands before a commit; 0 when none does.
+func subjectBefore(b []byte) int {
+	for n := 1; n <= min(len(b), longestSubject); n++ {
+		if subject := string(b[:n]); ofTheLog(subject) && ownerIn(b[n:]) == subject {
+			return n
+		}
+	}
+	return 0
+}
+
+// subjects are the subjects that the record may have: as it stands, and the one that its commit belongs on.
+func (f fragment) subjects(length int, headers, strict bool) [][]byte {
+	subjects := [][]byte{f.bytes[headSize : headSize+length]}
+	if subject := ownerIn(f.payload(length, headers)); strict && len(subject) == length {
+		subjects = append(subjects, []byte(subject))
+	}
+	return subjects
+}
+
+// payload is what stands behind subject and headers.
+func (f fragment) payload(subject int, headers bool) []byte {
+	rest := f.bytes[headSize+subject : len(f.bytes)-sumSize]
+	if !headers {
+		return rest
+	}
+	if i := bytes.Index(rest, headersEnd); i >= 0 {
+		return rest[i+len(headersEnd):]
+	}
+	return nil
+}
+
+// with builds the record on the assumptions made, and asks its checksum.
+func (f fragment) with(length int, subject []byte, headers bool, sum checksum) (record, bool) {
+	head := bytes.Clone(f.bytes[:headSize])
+	binary.LittleEndian.PutUint64(head[4:], f.sequence)
+	rest := f.bytes[headSize+length : len(f.bytes)-sumSize]
+	if headers {
+		rest = rest[4:]
+	}
+	if !bytes.Equal(sumOf(sum, head, subject, rest), f.bytes[len(f.bytes)-sumSize:]) {
+		return record{}, false
+	}
+	r := record{sequence: f.sequence, at: int64(binary.LittleEndian.Uint64(head[12:])), subject: subject, payload: rest}
+	if headers {
+		if end := bytes.Index(rest, headersEnd); !bytes.HasPrefix(rest, headersBegin) || end < 0 {
+			return record{}, false
+		}
+		_ = r.split(0) // for the parts; the length that it compares is what was changed
+	}
+	return r, true
+}
+
+// owners are the subjects that a fragment may be of, as far as that can be told for sure: a commit's subject carries a
+// part of the hash of its id, and the commit names kind and id once more.
+func (f fragment) owners(strict bool) []string {
+	if len(f.bytes) < headSize {
+		return nil
+	}
+	var found []string
+	for _, headers := range []bool{true, false} {
+		for _, length := range f.subjectLengths(headers) {
+			subject := string(f.bytes[headSize : headSize+length])
+			if !strict && plain(subject) {
+				return []string{subject}
+			}
+			for _, owner := range []string{subject, ownerIn(f.payload(length, headers))} {
+				if ofTheLog(owner) && !slices.Contains(found, owner) {
+					found = append(found, owner)
+				}
+			}
+		}
+	}
+	return found
+}
+
+// ownerIn is the subject that a commit belongs on; empty when there is no commit.
+func ownerIn(payload []byte) string {
+	if len(payload) == 0 {
+		return ""
+	}
+	_, commit, err := events.Decode(payload)
+	if err != nil || !events.ValidID(commit.GetId()) {
+		return ""
+	}
+	return events.LogSubject(commit.GetKind(), commit.GetId())
+}
+
+// plain says whether a subject that is not of the log can be read.
+func plain(subject string) bool {
+	rest, ok := strings.CutPrefix(subject, "shomei.")
+	return ok && rest != "" && strings.IndexFunc(rest, func(c rune) bool { return c <= ' ' || c > '~' }) < 0
+}

@@ -1,0 +1,274 @@
+package blocks
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+)
+
+// hole is a place of a stream where whole records are missing.
+type hole struct {
+	// block and from say where it begins, bytes are what stands there; empty when nothing does and records are only missing.
+	block uint32
+	from  int
+	bytes []byte
+	// first and last sequence that stood here; first > last when none did, as for a damaged tombstone.
+	first, last uint64
+	// before and after are the messages around it, as far as there are any.
+	before, after fingerprint
+	// torn says that the file ends within the record: its writer died.
+	torn bool
+	// open says that the next record will tell what stood here.
+	open bool
+	why  string
+	// unwanted says that a message stands here that is to be taken out.
+	unwanted bool
+	// gap is set when a filler of an earlier repair stands here.
+	gap *Gap
+}
+
+// scanned is what a scan found in a stream.
+type scanned struct {
+	stream
+	blocks   []uint32
+	bytes    int64
+	messages uint64
+	// last is the highest sequence that stands in the stream, in whatever form.
+	last  uint64
+	holes []hole
+}
+
+// scan reads all blocks of a stream in order. seen is the highest sequence that was ever known of it, 0 when nothing is.
+// Messages at the sequences of unwanted count as holes.
+func (s stream) scan(seen uint64, unwanted map[uint64]string) (*scanned, error) {
+	numbers, err := s.blockNumbers()
+	if err != nil {
+		return nil, err
+	}
+	w := &walk{scanned: &scanned{stream: s, blocks: numbers}, unwanted: unwanted}
+	for _, n := range numbers {
+		b, err := os.ReadFile(s.blockPath(n))
+		if err != nil {
+			return nil, fmt.Errorf("reading a block of stream %s: %w", s.name, err)
+		}
+		w.readBlock(n, b)
+	}
+	w.finish(seen)
+	return w.scanned, nil
+}
+
+// walk is a scan on its way.
+type walk struct {
+	*scanned
+	block uint32
+	size  int
+	// end is the last message of this block, done that of the blocks before.
+	end  record
+	done fingerprint
+	// open says that holes wait for the next record, which tells what stood in them.
+	open bool
+	// unwanted are messages to be taken out, and why.
+	unwanted map[uint64]string
+	// unfollowed is how many of the last holes wait for the message after them.
+	unfollowed int
+}
+
+func (w *walk) readBlock(n uint32, b []byte) {
+	w.block, w.size, w.end = n, len(b), record{}
+	w.bytes += int64(len(b))
+	sum := checksums(w.name, n)
+	for at := 0; at < len(b); {
+		r, err := parse(b[at:], sum)
+		if err == nil && !w.misread(r) {
+			w.take(b, at, r)
+			at += r.size
+			continue
+		}
+		if err == nil {
+			err = fmt.Errorf("the length of the subject is wrong: %w", errRecord)
+		}
+		to := w.nextRecord(b, at, sum)
+		w.add(hole{from: at, bytes: b[at:to], torn: to == len(b) && cut(b[at:]), open: true, why: err.Error()})
+		w.open = true
+		at = to
+	}
+	w.done = w.before()
+}
+
+// misread says that a whole commit is there, whose subject ends elsewhere than the record says: without headers, the
+// checksum doesn't tell where.
+func (w *walk) misread(r record) bool {
+	return w.strict && r.form == message && len(r.headers) == 0 && !ofTheLog(string(r.subject)) &&
+		subjectBefore(append(r.subject[:len(r.subject):len(r.subject)], r.payload...)) > 0
+}
+
+// before is the last message so far.
+func (w *walk) before() fingerprint {
+	if w.end.sequence == 0 {
+		return w.done
+	}
+	return w.end.print()
+}
+
+func (w *walk) add(h hole) {
+	h.block, h.before = w.block, w.before()
+	w.holes = append(w.holes, h)
+	w.unfollowed++
+}
+
+// take goes on by one whole record.
+func (w *walk) take(b []byte, at int, r record) {
+	all := b[at : at+r.size]
+	if r.form == tombstone {
+		if w.strict { // nothing may be deleted here, and what was still stands in its block
+			w.add(hole{from: at, bytes: all, first: 1, why: "a tombstone, in a stream that nothing is deleted from"})
+		}
+		return
+	}
+	if r.sequence <= w.last { // the server passes over it, too
+		return
+	}
+	w.reach(at, r.sequence)
+	w.last = r.sequence
+	if r.form == erased {
+		w.takeErased(at, all, r)
+		return
+	}
+	if why, ok := w.unwanted[r.sequence]; ok {
+		w.add(hole{from: at, bytes: all, first: r.sequence, last: r.sequence, unwanted: true, why: why})
+		return
+	}
+	for ; w.unfollowed > 0; w.unfollowed-- {
+		w.holes[len(w.holes)-w.unfollowed].after = r.print()
+	}
+	w.end = r
+	w.messages++
+}
+
+func (w *walk) takeErased(at int, all []byte, r record) {
+	h := hole{from: at, bytes: all, first: r.sequence, last: r.sequence, why: "the message was erased"}
+	if gap, ok := gapOf(r); ok {
+		h.gap, h.why = &gap, gap.Why
+	} else if !w.strict {
+		return
+	}
+	w.add(h)
+}
+
+// reach settles what stood between the last record and the next, which begins at a place of this block.
+func (w *walk) reach(at int, next uint64) {
+	switch {
+	case w.open:
+		w.settle(w.last+1, next-1)
+	case w.strict && next > w.last+1:
+		w.add(hole{from: at, first: w.last + 1, last: next - 1, why: "messages are missing"})
+	}
+}
+
+// settle deals sequences out to the open holes: by what can still be read in each, the rest to the last one.
+func (w *walk) settle(first, last uint64) {
+	var open []*hole
+	for i := range w.holes {
+		if h := &w.holes[i]; h.open {
+			open, h.open = append(open, h), false
+		}
+	}
+	w.open = false
+	for i, h := range open {
+		hints := h.hints(first, last)
+		switch n := len(hints); {
+		case first > last:
+			h.first, h.last = 1, 0
+			continue
+		case i+1 == len(open) && (w.strict || first == last):
+			h.first, h.last = first, last
+		case n > 0 && w.strict:
+			h.first, h.last = first, hints[n-1].sequence
+		case n > 0: // sequences are missing here at any time
+			h.first, h.last = hints[0].sequence, hints[n-1].sequence
+		case w.strict:
+			h.first, h.last = first, first
+		default:
+			h.first, h.last = 1, 0
+			continue
+		}
+		first = h.last + 1
+	}
+}
+
+// finish settles the end of the stream.
+func (w *walk) finish(seen uint64) {
+	switch {
+	case w.open:
+		h := w.holes[len(w.holes)-1]
+		last := max(w.last, seen)
+		if !h.torn {
+			last = max(last, w.last+1)
+			if hints := h.hints(w.last+1, w.last+uint64(len(h.bytes)/smallest)); len(hints) > 0 {
+				last = max(last, hints[len(hints)-1].sequence)
+			}
+		}
+		w.settle(w.last+1, last)
+	case w.strict && w.last < seen:
+		w.block = max(w.block, 1)
+		w.add(hole{from: w.size, first: w.last + 1, last: seen, why: "the end of the stream is missing"})
+	}
+	for _, h := range w.holes {
+		w.last = max(w.last, h.last)
+	}
+}
+
+// cut says whether the end of a file looks like a record that was being written.
+func cut(b []byte) bool {
+	if len(b) < headSize {
+		return true
+	}
+	size := int64(binary.LittleEndian.Uint32(b) &^ withHeaders)
+	return size > int64(len(b)) && size <= largest || allZero(b)
+}
+
+func allZero(b []byte) bool {
+	for _, c := range b {
+		if c != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// farthest is how many sequences may be missing between two records of a stream that messages are deleted from.
+const farthest = 1 << 30
+
+// nextRecord finds where the next whole record begins behind a place where none does, or the end of the block.
+func (w *walk) nextRecord(b []byte, at int, sum checksum) int {
+	for to := at + 1; to+smallest <= len(b); to++ {
+		sequence := binary.LittleEndian.Uint64(b[to+4:])
+		if sequence < tombstoneBit && (sequence <= w.last || w.last > 0 && sequence > w.last+farthest || w.strict && sequence > w.last+2+uint64(to-at)/smallest) {
+			continue
+		}
+		if _, err := parse(b[to:], sum); err == nil {
+			return to
+		}
+	}
+	return len(b)
+}
+
+// hint is where in a hole a record seems to begin.
+type hint struct {
+	sequence uint64
+	at       int
+}
+
+// hints looks for the heads of damaged records whose sequences can still be read, in order.
+func (h hole) hints(first, last uint64) []hint {
+	var found []hint
+	for at := 0; at+headSize <= len(h.bytes) && first <= last; at++ {
+		sequence := binary.LittleEndian.Uint64(h.bytes[at+4:])
+		if sequence < first || sequence > last {
+			continue
+		}
+		found = append(found, hint{sequence, at})
+		first, at = sequence+1, at+smallest-1
+	}
+	return found
+}
