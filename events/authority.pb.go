@@ -404,6 +404,60 @@ func (x *WriterRetired) GetPublicKey() string {
 	return ""
 }
 
+// CardKeyMade: the centre has a master key of this version, which cards are moved to with their next command.
+type CardKeyMade struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Version uint32                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	// check tells this master key from another one and is no secret (deploy/card-keys.md).
+	Check         []byte `protobuf:"bytes,2,opt,name=check,proto3" json:"check,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CardKeyMade) Reset() {
+	*x = CardKeyMade{}
+	mi := &file_authority_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CardKeyMade) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CardKeyMade) ProtoMessage() {}
+
+func (x *CardKeyMade) ProtoReflect() protoreflect.Message {
+	mi := &file_authority_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CardKeyMade.ProtoReflect.Descriptor instead.
+func (*CardKeyMade) Descriptor() ([]byte, []int) {
+	return file_authority_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *CardKeyMade) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *CardKeyMade) GetCheck() []byte {
+	if x != nil {
+		return x.Check
+	}
+	return nil
+}
+
 var File_authority_proto protoreflect.FileDescriptor
 
 const file_authority_proto_rawDesc = "" +
@@ -437,7 +491,10 @@ const file_authority_proto_rawDesc = "" +
 	"\x04role\x18\x02 \x01(\tR\x04role\".\n" +
 	"\rWriterRetired\x12\x1d\n" +
 	"\n" +
-	"public_key\x18\x01 \x01(\tR\tpublicKeyB\x0fZ\rshomei/eventsb\x06proto3"
+	"public_key\x18\x01 \x01(\tR\tpublicKey\"=\n" +
+	"\vCardKeyMade\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\rR\aversion\x12\x14\n" +
+	"\x05check\x18\x02 \x01(\fR\x05checkB\x0fZ\rshomei/eventsb\x06proto3"
 
 var (
 	file_authority_proto_rawDescOnce sync.Once
@@ -451,7 +508,7 @@ func file_authority_proto_rawDescGZIP() []byte {
 	return file_authority_proto_rawDescData
 }
 
-var file_authority_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_authority_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_authority_proto_goTypes = []any{
 	(*LogOpened)(nil),           // 0: shomei.events.LogOpened
 	(*GenerationActivated)(nil), // 1: shomei.events.GenerationActivated
@@ -459,6 +516,7 @@ var file_authority_proto_goTypes = []any{
 	(*CrlPublished)(nil),        // 3: shomei.events.CrlPublished
 	(*WriterEnrolled)(nil),      // 4: shomei.events.WriterEnrolled
 	(*WriterRetired)(nil),       // 5: shomei.events.WriterRetired
+	(*CardKeyMade)(nil),         // 6: shomei.events.CardKeyMade
 }
 var file_authority_proto_depIdxs = []int32{
 	0, // [0:0] is the sub-list for method output_type
@@ -479,7 +537,7 @@ func file_authority_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_authority_proto_rawDesc), len(file_authority_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -35,6 +35,11 @@ type Key struct {
 	Version uint32 `json:"version"`
 }
 
+// CardKey names the newest version of the master key of cards.
+type CardKey struct {
+	Version uint16 `json:"version"`
+}
+
 // Outcome tells whether an order changed anything.
 type Outcome struct {
 	Changed bool `json:"changed"`
@@ -60,6 +65,10 @@ func Handler(h *hub.Hub) http.Handler {
 	}))
 	mux.HandleFunc("POST /counters/{counter}/adopt", order(h, func(ctx context.Context, o hub.Operator, r *http.Request, what hub.Adoption) (Outcome, error) {
 		return Outcome{true}, o.Adopt(ctx, r.PathValue("counter"), what)
+	}))
+	mux.HandleFunc("POST /cards/roll", order(h, func(ctx context.Context, o hub.Operator, _ *http.Request, _ struct{}) (CardKey, error) {
+		version, err := o.RollCards(ctx)
+		return CardKey{version}, err
 	}))
 	mux.HandleFunc("POST /reports", order(h, func(ctx context.Context, o hub.Operator, _ *http.Request, what hub.Report) (hub.Reported, error) {
 		return o.Report(ctx, what)

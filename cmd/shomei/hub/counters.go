@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/google/renameio/v2"
 	"github.com/google/uuid"
 	"github.com/nats-io/nkeys"
 
@@ -101,12 +100,12 @@ func (h *Hub) EnrolCounter(ctx context.Context, office, counter, role, code stri
 	if err := h.admitCounters(); err != nil {
 		return "", err
 	}
-	if err := renameio.WriteFile(h.path("counters", counter, "cards.key"), h.keys.cards, 0o600); err != nil {
+	bundle := h.bundle(counter, office, role)
+	bundle.Key, bundle.SealKey = "counter.nk", "seal.key"
+	if err := bundle.Write(folder); err != nil {
 		return "", err
 	}
-	bundle := h.bundle(counter, office, role)
-	bundle.Key, bundle.SealKey, bundle.CardKey = "counter.nk", "seal.key", "cards.key"
-	return folder, bundle.Write(folder)
+	return folder, counterlink.RemoveOldCardKey(folder)
 }
 
 // admitCounters lets exactly the enrolled counters connect, each to its own subjects.

@@ -7,6 +7,7 @@
 //	                                    ├→ eraser ──────→ vault, log
 //	                                    ├→ projector ───→ ClickHouse ─hints→ expiry ─→ log
 //	                                    └→ directory (offices, counters, generations)
+//	counters ─cards' challenges→ cards ─commits→ log
 package hub
 
 import (
@@ -35,6 +36,7 @@ import (
 	"shomei/pkg/vault"
 	"shomei/pkg/warehouse"
 	"shomei/pkg/warehouse/engine"
+	"shomei/services/cards"
 	"shomei/services/dispatcher"
 	"shomei/services/expiry"
 	"shomei/services/issuer"
@@ -85,6 +87,7 @@ type Hub struct {
 	Issuer    *issuer.Issuer
 	Expiry    *expiry.Expiry
 	Links     *counterlink.Hub
+	Cards     *cards.Cards
 	// AskVault, when set, is asked by Fsck instead of Vault, which another process may hold.
 	AskVault func(subscriber, class string, version uint32) (bool, error)
 
@@ -162,6 +165,7 @@ func (h *Hub) start(ctx context.Context) error {
 		{"engine", h.startEngine},
 		{"NATS", h.startServer},
 		{"log", h.openLog},
+		{"cards", h.openCards},
 		{"vault", h.openVault},
 		{"erasures", h.catchUpErasures},
 		{"tables", h.openWarehouse},
@@ -303,6 +307,11 @@ func (h *Hub) logWith(ctx context.Context, c eventlog.Config) (*eventlog.Log, er
 	return log, err
 }
 
+func (h *Hub) openCards(ctx context.Context) (err error) {
+	h.Cards, err = cards.Open(ctx, cards.Config{Log: h.Log, Keys: h.path("keys", "cards.key"), Logger: h.Logger})
+	return err
+}
+
 func (h *Hub) openVault(context.Context) (err error) {
 	h.Vault, err = vault.Open(vault.Config{Dir: h.path("vault"), MasterKey: h.path("keys", "master.key"), Logger: h.Logger})
 	if err == nil {
@@ -405,6 +414,7 @@ func (h *Hub) startServices(ctx context.Context) error {
 		"ra":         authority.Run,
 		"issuer":     h.Issuer.Run,
 		"dispatcher": func(ctx context.Context) error { return dispatcher.Run(ctx, h.dispatcherConfig()) },
+		"cards":      func(ctx context.Context) error { return h.Links.AnswerCards(ctx, h.Cards.Answer) },
 		"notifier":   mails.Run,
 		"eraser":     h.eraser.Run,
 		"projector":  h.Projector.Run,
