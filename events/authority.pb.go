@@ -720,6 +720,60 @@ func (x *FoundCertificateRevoked) GetWhy() string {
 	return ""
 }
 
+// CardKeyMade: the centre has a master key of this version, which cards are moved to with their next command.
+type CardKeyMade struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Version uint32                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	// check tells this master key from another one and is no secret (deploy/card-keys.md).
+	Check         []byte `protobuf:"bytes,2,opt,name=check,proto3" json:"check,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CardKeyMade) Reset() {
+	*x = CardKeyMade{}
+	mi := &file_authority_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CardKeyMade) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CardKeyMade) ProtoMessage() {}
+
+func (x *CardKeyMade) ProtoReflect() protoreflect.Message {
+	mi := &file_authority_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CardKeyMade.ProtoReflect.Descriptor instead.
+func (*CardKeyMade) Descriptor() ([]byte, []int) {
+	return file_authority_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *CardKeyMade) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *CardKeyMade) GetCheck() []byte {
+	if x != nil {
+		return x.Check
+	}
+	return nil
+}
+
 var File_authority_proto protoreflect.FileDescriptor
 
 const file_authority_proto_rawDesc = "" +
@@ -783,7 +837,10 @@ const file_authority_proto_rawDesc = "" +
 	"\x06reason\x18\x02 \x01(\x0e2\x1f.shomei.events.RevocationReasonR\x06reason\x12 \n" +
 	"\fnot_after_ms\x18\x03 \x01(\x03R\n" +
 	"notAfterMs\x12\x10\n" +
-	"\x03why\x18\x04 \x01(\tR\x03whyB\x0fZ\rshomei/eventsb\x06proto3"
+	"\x03why\x18\x04 \x01(\tR\x03why\"=\n" +
+	"\vCardKeyMade\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\rR\aversion\x12\x14\n" +
+	"\x05check\x18\x02 \x01(\fR\x05checkB\x0fZ\rshomei/eventsb\x06proto3"
 
 var (
 	file_authority_proto_rawDescOnce sync.Once
@@ -797,7 +854,7 @@ func file_authority_proto_rawDescGZIP() []byte {
 	return file_authority_proto_rawDescData
 }
 
-var file_authority_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_authority_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_authority_proto_goTypes = []any{
 	(*LogOpened)(nil),               // 0: shomei.events.LogOpened
 	(*GenerationActivated)(nil),     // 1: shomei.events.GenerationActivated
@@ -809,13 +866,14 @@ var file_authority_proto_goTypes = []any{
 	(*CertificateFound)(nil),        // 7: shomei.events.CertificateFound
 	(*RevocationFound)(nil),         // 8: shomei.events.RevocationFound
 	(*FoundCertificateRevoked)(nil), // 9: shomei.events.FoundCertificateRevoked
-	(CertificateKind)(0),            // 10: shomei.events.CertificateKind
-	(RevocationReason)(0),           // 11: shomei.events.RevocationReason
+	(*CardKeyMade)(nil),             // 10: shomei.events.CardKeyMade
+	(CertificateKind)(0),            // 11: shomei.events.CertificateKind
+	(RevocationReason)(0),           // 12: shomei.events.RevocationReason
 }
 var file_authority_proto_depIdxs = []int32{
-	10, // 0: shomei.events.CertificateFound.kind:type_name -> shomei.events.CertificateKind
-	11, // 1: shomei.events.RevocationFound.reason:type_name -> shomei.events.RevocationReason
-	11, // 2: shomei.events.FoundCertificateRevoked.reason:type_name -> shomei.events.RevocationReason
+	11, // 0: shomei.events.CertificateFound.kind:type_name -> shomei.events.CertificateKind
+	12, // 1: shomei.events.RevocationFound.reason:type_name -> shomei.events.RevocationReason
+	12, // 2: shomei.events.FoundCertificateRevoked.reason:type_name -> shomei.events.RevocationReason
 	3,  // [3:3] is the sub-list for method output_type
 	3,  // [3:3] is the sub-list for method input_type
 	3,  // [3:3] is the sub-list for extension type_name
@@ -835,7 +893,7 @@ func file_authority_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_authority_proto_rawDesc), len(file_authority_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

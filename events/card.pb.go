@@ -164,6 +164,70 @@ func (x *CardRetired) GetCause() string {
 	return ""
 }
 
+// CardOpened: the centre answered the card's challenge, so that the counter may carry out one command on it.
+type CardOpened struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// command is the id of the downlink.
+	Command string `protobuf:"bytes,1,opt,name=command,proto3" json:"command,omitempty"`
+	// key_version is that of the administrative key that the card said it holds, next_version that of the key that it was
+	// given in its place; 0 in next_version: none.
+	KeyVersion    uint32 `protobuf:"varint,2,opt,name=key_version,json=keyVersion,proto3" json:"key_version,omitempty"`
+	NextVersion   uint32 `protobuf:"varint,3,opt,name=next_version,json=nextVersion,proto3" json:"next_version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CardOpened) Reset() {
+	*x = CardOpened{}
+	mi := &file_card_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CardOpened) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CardOpened) ProtoMessage() {}
+
+func (x *CardOpened) ProtoReflect() protoreflect.Message {
+	mi := &file_card_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CardOpened.ProtoReflect.Descriptor instead.
+func (*CardOpened) Descriptor() ([]byte, []int) {
+	return file_card_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *CardOpened) GetCommand() string {
+	if x != nil {
+		return x.Command
+	}
+	return ""
+}
+
+func (x *CardOpened) GetKeyVersion() uint32 {
+	if x != nil {
+		return x.KeyVersion
+	}
+	return 0
+}
+
+func (x *CardOpened) GetNextVersion() uint32 {
+	if x != nil {
+		return x.NextVersion
+	}
+	return 0
+}
+
 var File_card_proto protoreflect.FileDescriptor
 
 const file_card_proto_rawDesc = "" +
@@ -180,7 +244,13 @@ const file_card_proto_rawDesc = "" +
 	"subscriber\x18\x01 \x01(\tR\n" +
 	"subscriber\"#\n" +
 	"\vCardRetired\x12\x14\n" +
-	"\x05cause\x18\x01 \x01(\tR\x05causeB\x0fZ\rshomei/eventsb\x06proto3"
+	"\x05cause\x18\x01 \x01(\tR\x05cause\"j\n" +
+	"\n" +
+	"CardOpened\x12\x18\n" +
+	"\acommand\x18\x01 \x01(\tR\acommand\x12\x1f\n" +
+	"\vkey_version\x18\x02 \x01(\rR\n" +
+	"keyVersion\x12!\n" +
+	"\fnext_version\x18\x03 \x01(\rR\vnextVersionB\x0fZ\rshomei/eventsb\x06proto3"
 
 var (
 	file_card_proto_rawDescOnce sync.Once
@@ -194,15 +264,16 @@ func file_card_proto_rawDescGZIP() []byte {
 	return file_card_proto_rawDescData
 }
 
-var file_card_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_card_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_card_proto_goTypes = []any{
 	(*CardClaimed)(nil),  // 0: shomei.events.CardClaimed
 	(*CardReleased)(nil), // 1: shomei.events.CardReleased
 	(*CardRetired)(nil),  // 2: shomei.events.CardRetired
-	(CardKind)(0),        // 3: shomei.events.CardKind
+	(*CardOpened)(nil),   // 3: shomei.events.CardOpened
+	(CardKind)(0),        // 4: shomei.events.CardKind
 }
 var file_card_proto_depIdxs = []int32{
-	3, // 0: shomei.events.CardClaimed.kind:type_name -> shomei.events.CardKind
+	4, // 0: shomei.events.CardClaimed.kind:type_name -> shomei.events.CardKind
 	1, // [1:1] is the sub-list for method output_type
 	1, // [1:1] is the sub-list for method input_type
 	1, // [1:1] is the sub-list for extension type_name
@@ -222,7 +293,7 @@ func file_card_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_card_proto_rawDesc), len(file_card_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -561,6 +561,7 @@ type Event struct {
 	//	*Event_CardClaimed
 	//	*Event_CardReleased
 	//	*Event_CardRetired
+	//	*Event_CardOpened
 	//	*Event_OfficeDefined
 	//	*Event_CounterEnrolled
 	//	*Event_CounterRetired
@@ -573,6 +574,7 @@ type Event struct {
 	//	*Event_CrlPublished
 	//	*Event_WriterEnrolled
 	//	*Event_WriterRetired
+	//	*Event_CardKeyMade
 	//	*Event_CertificateFound
 	//	*Event_RevocationFound
 	//	*Event_FoundCertificateRevoked
@@ -1135,6 +1137,15 @@ func (x *Event) GetCardRetired() *CardRetired {
 	return nil
 }
 
+func (x *Event) GetCardOpened() *CardOpened {
+	if x != nil {
+		if x, ok := x.Body.(*Event_CardOpened); ok {
+			return x.CardOpened
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetOfficeDefined() *OfficeDefined {
 	if x != nil {
 		if x, ok := x.Body.(*Event_OfficeDefined); ok {
@@ -1238,6 +1249,15 @@ func (x *Event) GetWriterRetired() *WriterRetired {
 	if x != nil {
 		if x, ok := x.Body.(*Event_WriterRetired); ok {
 			return x.WriterRetired
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetCardKeyMade() *CardKeyMade {
+	if x != nil {
+		if x, ok := x.Body.(*Event_CardKeyMade); ok {
+			return x.CardKeyMade
 		}
 	}
 	return nil
@@ -1531,6 +1551,10 @@ type Event_CardRetired struct {
 	CardRetired *CardRetired `protobuf:"bytes,102,opt,name=card_retired,json=cardRetired,proto3,oneof"`
 }
 
+type Event_CardOpened struct {
+	CardOpened *CardOpened `protobuf:"bytes,103,opt,name=card_opened,json=cardOpened,proto3,oneof"`
+}
+
 type Event_OfficeDefined struct {
 	OfficeDefined *OfficeDefined `protobuf:"bytes,120,opt,name=office_defined,json=officeDefined,proto3,oneof"`
 }
@@ -1577,6 +1601,10 @@ type Event_WriterEnrolled struct {
 
 type Event_WriterRetired struct {
 	WriterRetired *WriterRetired `protobuf:"bytes,145,opt,name=writer_retired,json=writerRetired,proto3,oneof"`
+}
+
+type Event_CardKeyMade struct {
+	CardKeyMade *CardKeyMade `protobuf:"bytes,146,opt,name=card_key_made,json=cardKeyMade,proto3,oneof"`
 }
 
 type Event_CertificateFound struct {
@@ -1717,6 +1745,8 @@ func (*Event_CardReleased) isEvent_Body() {}
 
 func (*Event_CardRetired) isEvent_Body() {}
 
+func (*Event_CardOpened) isEvent_Body() {}
+
 func (*Event_OfficeDefined) isEvent_Body() {}
 
 func (*Event_CounterEnrolled) isEvent_Body() {}
@@ -1740,6 +1770,8 @@ func (*Event_CrlPublished) isEvent_Body() {}
 func (*Event_WriterEnrolled) isEvent_Body() {}
 
 func (*Event_WriterRetired) isEvent_Body() {}
+
+func (*Event_CardKeyMade) isEvent_Body() {}
 
 func (*Event_CertificateFound) isEvent_Body() {}
 
@@ -1795,7 +1827,7 @@ const file_commit_proto_rawDesc = "" +
 	"\bclock_ms\x18\x02 \x01(\x03R\aclockMs\"E\n" +
 	"\x05Actor\x12,\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x18.shomei.events.ActorKindR\x04kind\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\"\xa8,\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"\xa9-\n" +
 	"\x05Event\x12\x19\n" +
 	"\brule_ids\x18\x01 \x03(\tR\aruleIds\x12\x1b\n" +
 	"\tcaused_ms\x18\x02 \x01(\x03R\bcausedMs\x12\x19\n" +
@@ -1862,7 +1894,9 @@ const file_commit_proto_rawDesc = "" +
 	"\x14certificate_released\x18; \x01(\v2\".shomei.events.CertificateReleasedH\x00R\x13certificateReleased\x12?\n" +
 	"\fcard_claimed\x18d \x01(\v2\x1a.shomei.events.CardClaimedH\x00R\vcardClaimed\x12B\n" +
 	"\rcard_released\x18e \x01(\v2\x1b.shomei.events.CardReleasedH\x00R\fcardReleased\x12?\n" +
-	"\fcard_retired\x18f \x01(\v2\x1a.shomei.events.CardRetiredH\x00R\vcardRetired\x12E\n" +
+	"\fcard_retired\x18f \x01(\v2\x1a.shomei.events.CardRetiredH\x00R\vcardRetired\x12<\n" +
+	"\vcard_opened\x18g \x01(\v2\x19.shomei.events.CardOpenedH\x00R\n" +
+	"cardOpened\x12E\n" +
 	"\x0eoffice_defined\x18x \x01(\v2\x1c.shomei.events.OfficeDefinedH\x00R\rofficeDefined\x12K\n" +
 	"\x10counter_enrolled\x18y \x01(\v2\x1e.shomei.events.CounterEnrolledH\x00R\x0fcounterEnrolled\x12H\n" +
 	"\x0fcounter_retired\x18z \x01(\v2\x1d.shomei.events.CounterRetiredH\x00R\x0ecounterRetired\x129\n" +
@@ -1876,7 +1910,8 @@ const file_commit_proto_rawDesc = "" +
 	"\fblock_leased\x18\x8e\x01 \x01(\v2\x1a.shomei.events.BlockLeasedH\x00R\vblockLeased\x12C\n" +
 	"\rcrl_published\x18\x8f\x01 \x01(\v2\x1b.shomei.events.CrlPublishedH\x00R\fcrlPublished\x12I\n" +
 	"\x0fwriter_enrolled\x18\x90\x01 \x01(\v2\x1d.shomei.events.WriterEnrolledH\x00R\x0ewriterEnrolled\x12F\n" +
-	"\x0ewriter_retired\x18\x91\x01 \x01(\v2\x1c.shomei.events.WriterRetiredH\x00R\rwriterRetired\x12O\n" +
+	"\x0ewriter_retired\x18\x91\x01 \x01(\v2\x1c.shomei.events.WriterRetiredH\x00R\rwriterRetired\x12A\n" +
+	"\rcard_key_made\x18\x92\x01 \x01(\v2\x1a.shomei.events.CardKeyMadeH\x00R\vcardKeyMade\x12O\n" +
 	"\x11certificate_found\x18\x96\x01 \x01(\v2\x1f.shomei.events.CertificateFoundH\x00R\x10certificateFound\x12L\n" +
 	"\x10revocation_found\x18\x97\x01 \x01(\v2\x1e.shomei.events.RevocationFoundH\x00R\x0frevocationFound\x12e\n" +
 	"\x19found_certificate_revoked\x18\x98\x01 \x01(\v2&.shomei.events.FoundCertificateRevokedH\x00R\x17foundCertificateRevoked\x12F\n" +
@@ -1972,26 +2007,28 @@ var file_commit_proto_goTypes = []any{
 	(*CardClaimed)(nil),                 // 57: shomei.events.CardClaimed
 	(*CardReleased)(nil),                // 58: shomei.events.CardReleased
 	(*CardRetired)(nil),                 // 59: shomei.events.CardRetired
-	(*OfficeDefined)(nil),               // 60: shomei.events.OfficeDefined
-	(*CounterEnrolled)(nil),             // 61: shomei.events.CounterEnrolled
-	(*CounterRetired)(nil),              // 62: shomei.events.CounterRetired
-	(*DayClosed)(nil),                   // 63: shomei.events.DayClosed
-	(*StockCounted)(nil),                // 64: shomei.events.StockCounted
-	(*CounterHeadAdopted)(nil),          // 65: shomei.events.CounterHeadAdopted
-	(*LogOpened)(nil),                   // 66: shomei.events.LogOpened
-	(*GenerationActivated)(nil),         // 67: shomei.events.GenerationActivated
-	(*BlockLeased)(nil),                 // 68: shomei.events.BlockLeased
-	(*CrlPublished)(nil),                // 69: shomei.events.CrlPublished
-	(*WriterEnrolled)(nil),              // 70: shomei.events.WriterEnrolled
-	(*WriterRetired)(nil),               // 71: shomei.events.WriterRetired
-	(*CertificateFound)(nil),            // 72: shomei.events.CertificateFound
-	(*RevocationFound)(nil),             // 73: shomei.events.RevocationFound
-	(*FoundCertificateRevoked)(nil),     // 74: shomei.events.FoundCertificateRevoked
-	(*VaultRecorded)(nil),               // 75: shomei.events.VaultRecorded
-	(*RecordOpened)(nil),                // 76: shomei.events.RecordOpened
-	(*FactQuarantined)(nil),             // 77: shomei.events.FactQuarantined
-	(*QuarantineResolved)(nil),          // 78: shomei.events.QuarantineResolved
-	(*ClaimHeld)(nil),                   // 79: shomei.events.ClaimHeld
+	(*CardOpened)(nil),                  // 60: shomei.events.CardOpened
+	(*OfficeDefined)(nil),               // 61: shomei.events.OfficeDefined
+	(*CounterEnrolled)(nil),             // 62: shomei.events.CounterEnrolled
+	(*CounterRetired)(nil),              // 63: shomei.events.CounterRetired
+	(*DayClosed)(nil),                   // 64: shomei.events.DayClosed
+	(*StockCounted)(nil),                // 65: shomei.events.StockCounted
+	(*CounterHeadAdopted)(nil),          // 66: shomei.events.CounterHeadAdopted
+	(*LogOpened)(nil),                   // 67: shomei.events.LogOpened
+	(*GenerationActivated)(nil),         // 68: shomei.events.GenerationActivated
+	(*BlockLeased)(nil),                 // 69: shomei.events.BlockLeased
+	(*CrlPublished)(nil),                // 70: shomei.events.CrlPublished
+	(*WriterEnrolled)(nil),              // 71: shomei.events.WriterEnrolled
+	(*WriterRetired)(nil),               // 72: shomei.events.WriterRetired
+	(*CardKeyMade)(nil),                 // 73: shomei.events.CardKeyMade
+	(*CertificateFound)(nil),            // 74: shomei.events.CertificateFound
+	(*RevocationFound)(nil),             // 75: shomei.events.RevocationFound
+	(*FoundCertificateRevoked)(nil),     // 76: shomei.events.FoundCertificateRevoked
+	(*VaultRecorded)(nil),               // 77: shomei.events.VaultRecorded
+	(*RecordOpened)(nil),                // 78: shomei.events.RecordOpened
+	(*FactQuarantined)(nil),             // 79: shomei.events.FactQuarantined
+	(*QuarantineResolved)(nil),          // 80: shomei.events.QuarantineResolved
+	(*ClaimHeld)(nil),                   // 81: shomei.events.ClaimHeld
 }
 var file_commit_proto_depIdxs = []int32{
 	5,  // 0: shomei.events.Commit.actor:type_name -> shomei.events.Actor
@@ -2052,31 +2089,33 @@ var file_commit_proto_depIdxs = []int32{
 	57, // 55: shomei.events.Event.card_claimed:type_name -> shomei.events.CardClaimed
 	58, // 56: shomei.events.Event.card_released:type_name -> shomei.events.CardReleased
 	59, // 57: shomei.events.Event.card_retired:type_name -> shomei.events.CardRetired
-	60, // 58: shomei.events.Event.office_defined:type_name -> shomei.events.OfficeDefined
-	61, // 59: shomei.events.Event.counter_enrolled:type_name -> shomei.events.CounterEnrolled
-	62, // 60: shomei.events.Event.counter_retired:type_name -> shomei.events.CounterRetired
-	63, // 61: shomei.events.Event.day_closed:type_name -> shomei.events.DayClosed
-	64, // 62: shomei.events.Event.stock_counted:type_name -> shomei.events.StockCounted
-	65, // 63: shomei.events.Event.counter_head_adopted:type_name -> shomei.events.CounterHeadAdopted
-	66, // 64: shomei.events.Event.log_opened:type_name -> shomei.events.LogOpened
-	67, // 65: shomei.events.Event.generation_activated:type_name -> shomei.events.GenerationActivated
-	68, // 66: shomei.events.Event.block_leased:type_name -> shomei.events.BlockLeased
-	69, // 67: shomei.events.Event.crl_published:type_name -> shomei.events.CrlPublished
-	70, // 68: shomei.events.Event.writer_enrolled:type_name -> shomei.events.WriterEnrolled
-	71, // 69: shomei.events.Event.writer_retired:type_name -> shomei.events.WriterRetired
-	72, // 70: shomei.events.Event.certificate_found:type_name -> shomei.events.CertificateFound
-	73, // 71: shomei.events.Event.revocation_found:type_name -> shomei.events.RevocationFound
-	74, // 72: shomei.events.Event.found_certificate_revoked:type_name -> shomei.events.FoundCertificateRevoked
-	75, // 73: shomei.events.Event.vault_recorded:type_name -> shomei.events.VaultRecorded
-	76, // 74: shomei.events.Event.record_opened:type_name -> shomei.events.RecordOpened
-	77, // 75: shomei.events.Event.fact_quarantined:type_name -> shomei.events.FactQuarantined
-	78, // 76: shomei.events.Event.quarantine_resolved:type_name -> shomei.events.QuarantineResolved
-	79, // 77: shomei.events.Event.claim_held:type_name -> shomei.events.ClaimHeld
-	78, // [78:78] is the sub-list for method output_type
-	78, // [78:78] is the sub-list for method input_type
-	78, // [78:78] is the sub-list for extension type_name
-	78, // [78:78] is the sub-list for extension extendee
-	0,  // [0:78] is the sub-list for field type_name
+	60, // 58: shomei.events.Event.card_opened:type_name -> shomei.events.CardOpened
+	61, // 59: shomei.events.Event.office_defined:type_name -> shomei.events.OfficeDefined
+	62, // 60: shomei.events.Event.counter_enrolled:type_name -> shomei.events.CounterEnrolled
+	63, // 61: shomei.events.Event.counter_retired:type_name -> shomei.events.CounterRetired
+	64, // 62: shomei.events.Event.day_closed:type_name -> shomei.events.DayClosed
+	65, // 63: shomei.events.Event.stock_counted:type_name -> shomei.events.StockCounted
+	66, // 64: shomei.events.Event.counter_head_adopted:type_name -> shomei.events.CounterHeadAdopted
+	67, // 65: shomei.events.Event.log_opened:type_name -> shomei.events.LogOpened
+	68, // 66: shomei.events.Event.generation_activated:type_name -> shomei.events.GenerationActivated
+	69, // 67: shomei.events.Event.block_leased:type_name -> shomei.events.BlockLeased
+	70, // 68: shomei.events.Event.crl_published:type_name -> shomei.events.CrlPublished
+	71, // 69: shomei.events.Event.writer_enrolled:type_name -> shomei.events.WriterEnrolled
+	72, // 70: shomei.events.Event.writer_retired:type_name -> shomei.events.WriterRetired
+	73, // 71: shomei.events.Event.card_key_made:type_name -> shomei.events.CardKeyMade
+	74, // 72: shomei.events.Event.certificate_found:type_name -> shomei.events.CertificateFound
+	75, // 73: shomei.events.Event.revocation_found:type_name -> shomei.events.RevocationFound
+	76, // 74: shomei.events.Event.found_certificate_revoked:type_name -> shomei.events.FoundCertificateRevoked
+	77, // 75: shomei.events.Event.vault_recorded:type_name -> shomei.events.VaultRecorded
+	78, // 76: shomei.events.Event.record_opened:type_name -> shomei.events.RecordOpened
+	79, // 77: shomei.events.Event.fact_quarantined:type_name -> shomei.events.FactQuarantined
+	80, // 78: shomei.events.Event.quarantine_resolved:type_name -> shomei.events.QuarantineResolved
+	81, // 79: shomei.events.Event.claim_held:type_name -> shomei.events.ClaimHeld
+	80, // [80:80] is the sub-list for method output_type
+	80, // [80:80] is the sub-list for method input_type
+	80, // [80:80] is the sub-list for extension type_name
+	80, // [80:80] is the sub-list for extension extendee
+	0,  // [0:80] is the sub-list for field type_name
 }
 
 func init() { file_commit_proto_init() }
@@ -2143,6 +2182,7 @@ func file_commit_proto_init() {
 		(*Event_CardClaimed)(nil),
 		(*Event_CardReleased)(nil),
 		(*Event_CardRetired)(nil),
+		(*Event_CardOpened)(nil),
 		(*Event_OfficeDefined)(nil),
 		(*Event_CounterEnrolled)(nil),
 		(*Event_CounterRetired)(nil),
@@ -2155,6 +2195,7 @@ func file_commit_proto_init() {
 		(*Event_CrlPublished)(nil),
 		(*Event_WriterEnrolled)(nil),
 		(*Event_WriterRetired)(nil),
+		(*Event_CardKeyMade)(nil),
 		(*Event_CertificateFound)(nil),
 		(*Event_RevocationFound)(nil),
 		(*Event_FoundCertificateRevoked)(nil),

@@ -14,6 +14,9 @@ const (
 	commitContext   = "shomei commit 1\x00"
 	claimContext    = "shomei claim 1\x00"
 	downlinkContext = "shomei downlink 1\x00"
+
+	cardChallengeContext = "shomei card challenge 1\x00"
+	cardAnswerContext    = "shomei card answer 1\x00"
 )
 
 // ErrSignature says that bytes are not what the named key signed: never believe them, never repeat them.
@@ -119,6 +122,35 @@ func SignDownlink(sealed []byte, writer nkeys.KeyPair) (*SealedDownlink, error) 
 // caller's question. The error is ErrSignature.
 func (s *SealedDownlink) Verify() error {
 	return verify("downlink", s.GetWriter(), DownlinkSigningInput(s.GetSealed()), s.GetSignature())
+}
+
+// SignCardChallenge signs an encoded CardChallenge as the counter.
+func SignCardChallenge(challenge []byte, counter nkeys.KeyPair) (*SignedCardChallenge, error) {
+	_, signature, err := sign(counter, signingInput(cardChallengeContext, challenge))
+	if err != nil {
+		return nil, fmt.Errorf("signing a card's challenge: %w", err)
+	}
+	return &SignedCardChallenge{Challenge: challenge, Signature: signature}, nil
+}
+
+// Verify checks that the counter with this public nkey signed the challenge. The error is ErrSignature.
+func (s *SignedCardChallenge) Verify(counter string) error {
+	return verify("card challenge", counter, signingInput(cardChallengeContext, s.GetChallenge()), s.GetSignature())
+}
+
+// SignCardAnswer signs a CardAnswer that is already sealed to its counter.
+func SignCardAnswer(sealed []byte, writer nkeys.KeyPair) (*SealedCardAnswer, error) {
+	public, signature, err := sign(writer, signingInput(cardAnswerContext, sealed))
+	if err != nil {
+		return nil, fmt.Errorf("signing the answer to a card's challenge: %w", err)
+	}
+	return &SealedCardAnswer{Sealed: sealed, Writer: public, Signature: signature}, nil
+}
+
+// Verify checks that the writer named in s signed the sealed bytes. Whether a counter believes that writer is the
+// caller's question. The error is ErrSignature.
+func (s *SealedCardAnswer) Verify() error {
+	return verify("card answer", s.GetWriter(), signingInput(cardAnswerContext, s.GetSealed()), s.GetSignature())
 }
 
 func sign(key nkeys.KeyPair, input []byte) (public string, signature []byte, err error) {

@@ -1073,13 +1073,15 @@ func (x *PendingNotice) GetLastDay() string {
 }
 
 type CardState struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Revision      uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
-	RecordedMs    int64                  `protobuf:"varint,2,opt,name=recorded_ms,json=recordedMs,proto3" json:"recorded_ms,omitempty"`
-	Subscriber    string                 `protobuf:"bytes,3,opt,name=subscriber,proto3" json:"subscriber,omitempty"`
-	Kind          CardKind               `protobuf:"varint,4,opt,name=kind,proto3,enum=shomei.events.CardKind" json:"kind,omitempty"`
-	Retired       bool                   `protobuf:"varint,5,opt,name=retired,proto3" json:"retired,omitempty"`
-	Commands      []*RememberedCommand   `protobuf:"bytes,6,rep,name=commands,proto3" json:"commands,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Revision   uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	RecordedMs int64                  `protobuf:"varint,2,opt,name=recorded_ms,json=recordedMs,proto3" json:"recorded_ms,omitempty"`
+	Subscriber string                 `protobuf:"bytes,3,opt,name=subscriber,proto3" json:"subscriber,omitempty"`
+	Kind       CardKind               `protobuf:"varint,4,opt,name=kind,proto3,enum=shomei.events.CardKind" json:"kind,omitempty"`
+	Retired    bool                   `protobuf:"varint,5,opt,name=retired,proto3" json:"retired,omitempty"`
+	Commands   []*RememberedCommand   `protobuf:"bytes,6,rep,name=commands,proto3" json:"commands,omitempty"`
+	// opened are the latest commands for which the card's challenge was answered.
+	Opened        []*CardOpening `protobuf:"bytes,50,rep,name=opened,proto3" json:"opened,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1156,6 +1158,66 @@ func (x *CardState) GetCommands() []*RememberedCommand {
 	return nil
 }
 
+func (x *CardState) GetOpened() []*CardOpening {
+	if x != nil {
+		return x.Opened
+	}
+	return nil
+}
+
+// CardOpening is how often a card's challenge was answered for one command.
+type CardOpening struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Command       string                 `protobuf:"bytes,1,opt,name=command,proto3" json:"command,omitempty"`
+	Times         uint32                 `protobuf:"varint,2,opt,name=times,proto3" json:"times,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CardOpening) Reset() {
+	*x = CardOpening{}
+	mi := &file_state_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CardOpening) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CardOpening) ProtoMessage() {}
+
+func (x *CardOpening) ProtoReflect() protoreflect.Message {
+	mi := &file_state_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CardOpening.ProtoReflect.Descriptor instead.
+func (*CardOpening) Descriptor() ([]byte, []int) {
+	return file_state_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *CardOpening) GetCommand() string {
+	if x != nil {
+		return x.Command
+	}
+	return ""
+}
+
+func (x *CardOpening) GetTimes() uint32 {
+	if x != nil {
+		return x.Times
+	}
+	return 0
+}
+
 type OfficeState struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Revision      uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
@@ -1169,7 +1231,7 @@ type OfficeState struct {
 
 func (x *OfficeState) Reset() {
 	*x = OfficeState{}
-	mi := &file_state_proto_msgTypes[11]
+	mi := &file_state_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1181,7 +1243,7 @@ func (x *OfficeState) String() string {
 func (*OfficeState) ProtoMessage() {}
 
 func (x *OfficeState) ProtoReflect() protoreflect.Message {
-	mi := &file_state_proto_msgTypes[11]
+	mi := &file_state_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1194,7 +1256,7 @@ func (x *OfficeState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OfficeState.ProtoReflect.Descriptor instead.
 func (*OfficeState) Descriptor() ([]byte, []int) {
-	return file_state_proto_rawDescGZIP(), []int{11}
+	return file_state_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *OfficeState) GetRevision() uint64 {
@@ -1246,7 +1308,7 @@ type EnrolledCounter struct {
 
 func (x *EnrolledCounter) Reset() {
 	*x = EnrolledCounter{}
-	mi := &file_state_proto_msgTypes[12]
+	mi := &file_state_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1258,7 +1320,7 @@ func (x *EnrolledCounter) String() string {
 func (*EnrolledCounter) ProtoMessage() {}
 
 func (x *EnrolledCounter) ProtoReflect() protoreflect.Message {
-	mi := &file_state_proto_msgTypes[12]
+	mi := &file_state_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1271,7 +1333,7 @@ func (x *EnrolledCounter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolledCounter.ProtoReflect.Descriptor instead.
 func (*EnrolledCounter) Descriptor() ([]byte, []int) {
-	return file_state_proto_rawDescGZIP(), []int{12}
+	return file_state_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *EnrolledCounter) GetCounter() string {
@@ -1331,14 +1393,16 @@ type AuthorityState struct {
 	Found        uint32 `protobuf:"varint,90,opt,name=found,proto3" json:"found,omitempty"`
 	FoundRevoked uint32 `protobuf:"varint,91,opt,name=found_revoked,json=foundRevoked,proto3" json:"found_revoked,omitempty"`
 	// vault is the identity of the vault that belongs to the log.
-	Vault         string `protobuf:"bytes,92,opt,name=vault,proto3" json:"vault,omitempty"`
+	Vault string `protobuf:"bytes,92,opt,name=vault,proto3" json:"vault,omitempty"`
+	// card_keys are the master keys of cards that the centre has made.
+	CardKeys      []*CardKeyMade `protobuf:"bytes,50,rep,name=card_keys,json=cardKeys,proto3" json:"card_keys,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AuthorityState) Reset() {
 	*x = AuthorityState{}
-	mi := &file_state_proto_msgTypes[13]
+	mi := &file_state_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1350,7 +1414,7 @@ func (x *AuthorityState) String() string {
 func (*AuthorityState) ProtoMessage() {}
 
 func (x *AuthorityState) ProtoReflect() protoreflect.Message {
-	mi := &file_state_proto_msgTypes[13]
+	mi := &file_state_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1363,7 +1427,7 @@ func (x *AuthorityState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuthorityState.ProtoReflect.Descriptor instead.
 func (*AuthorityState) Descriptor() ([]byte, []int) {
-	return file_state_proto_rawDescGZIP(), []int{13}
+	return file_state_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *AuthorityState) GetRevision() uint64 {
@@ -1450,6 +1514,13 @@ func (x *AuthorityState) GetVault() string {
 	return ""
 }
 
+func (x *AuthorityState) GetCardKeys() []*CardKeyMade {
+	if x != nil {
+		return x.CardKeys
+	}
+	return nil
+}
+
 type KnownGeneration struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Number        uint32                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
@@ -1460,7 +1531,7 @@ type KnownGeneration struct {
 
 func (x *KnownGeneration) Reset() {
 	*x = KnownGeneration{}
-	mi := &file_state_proto_msgTypes[14]
+	mi := &file_state_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1472,7 +1543,7 @@ func (x *KnownGeneration) String() string {
 func (*KnownGeneration) ProtoMessage() {}
 
 func (x *KnownGeneration) ProtoReflect() protoreflect.Message {
-	mi := &file_state_proto_msgTypes[14]
+	mi := &file_state_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1485,7 +1556,7 @@ func (x *KnownGeneration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownGeneration.ProtoReflect.Descriptor instead.
 func (*KnownGeneration) Descriptor() ([]byte, []int) {
-	return file_state_proto_rawDescGZIP(), []int{14}
+	return file_state_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *KnownGeneration) GetNumber() uint32 {
@@ -1513,7 +1584,7 @@ type QuarantineState struct {
 
 func (x *QuarantineState) Reset() {
 	*x = QuarantineState{}
-	mi := &file_state_proto_msgTypes[15]
+	mi := &file_state_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1525,7 +1596,7 @@ func (x *QuarantineState) String() string {
 func (*QuarantineState) ProtoMessage() {}
 
 func (x *QuarantineState) ProtoReflect() protoreflect.Message {
-	mi := &file_state_proto_msgTypes[15]
+	mi := &file_state_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1538,7 +1609,7 @@ func (x *QuarantineState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuarantineState.ProtoReflect.Descriptor instead.
 func (*QuarantineState) Descriptor() ([]byte, []int) {
-	return file_state_proto_rawDescGZIP(), []int{15}
+	return file_state_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *QuarantineState) GetRevision() uint64 {
@@ -1566,7 +1637,7 @@ var File_state_proto protoreflect.FileDescriptor
 
 const file_state_proto_rawDesc = "" +
 	"\n" +
-	"\vstate.proto\x12\rshomei.events\x1a\x10subscriber.proto\x1a\vterms.proto\"\xa2\x06\n" +
+	"\vstate.proto\x12\rshomei.events\x1a\x0fauthority.proto\x1a\x10subscriber.proto\x1a\vterms.proto\"\xa2\x06\n" +
 	"\x0fSubscriberState\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x1f\n" +
 	"\vrecorded_ms\x18\x02 \x01(\x03R\n" +
@@ -1668,7 +1739,7 @@ const file_state_proto_rawDesc = "" +
 	"\rPendingNotice\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12-\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x19.shomei.events.NoticeKindR\x04kind\x12\x19\n" +
-	"\blast_day\x18\x03 \x01(\tR\alastDay\"\xed\x01\n" +
+	"\blast_day\x18\x03 \x01(\tR\alastDay\"\xa1\x02\n" +
 	"\tCardState\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x1f\n" +
 	"\vrecorded_ms\x18\x02 \x01(\x03R\n" +
@@ -1678,7 +1749,11 @@ const file_state_proto_rawDesc = "" +
 	"subscriber\x12+\n" +
 	"\x04kind\x18\x04 \x01(\x0e2\x17.shomei.events.CardKindR\x04kind\x12\x18\n" +
 	"\aretired\x18\x05 \x01(\bR\aretired\x12<\n" +
-	"\bcommands\x18\x06 \x03(\v2 .shomei.events.RememberedCommandR\bcommands\"\xe8\x01\n" +
+	"\bcommands\x18\x06 \x03(\v2 .shomei.events.RememberedCommandR\bcommands\x122\n" +
+	"\x06opened\x182 \x03(\v2\x1a.shomei.events.CardOpeningR\x06opened\"=\n" +
+	"\vCardOpening\x12\x18\n" +
+	"\acommand\x18\x01 \x01(\tR\acommand\x12\x14\n" +
+	"\x05times\x18\x02 \x01(\rR\x05times\"\xe8\x01\n" +
 	"\vOfficeState\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x1f\n" +
 	"\vrecorded_ms\x18\x02 \x01(\x03R\n" +
@@ -1693,7 +1768,7 @@ const file_state_proto_rawDesc = "" +
 	"\bseal_key\x18\x03 \x01(\fR\asealKey\x12\x12\n" +
 	"\x04role\x18\x04 \x01(\tR\x04role\x12\x18\n" +
 	"\aretired\x18\x05 \x01(\bR\aretired\x12!\n" +
-	"\fcounter_code\x18\x06 \x01(\tR\vcounterCode\"\xc1\x03\n" +
+	"\fcounter_code\x18\x06 \x01(\tR\vcounterCode\"\xfa\x03\n" +
 	"\x0eAuthorityState\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x1f\n" +
 	"\vrecorded_ms\x18\x02 \x01(\x03R\n" +
@@ -1709,7 +1784,8 @@ const file_state_proto_rawDesc = "" +
 	"\x12crl_next_update_ms\x18\t \x01(\x03R\x0fcrlNextUpdateMs\x12\x14\n" +
 	"\x05found\x18Z \x01(\rR\x05found\x12#\n" +
 	"\rfound_revoked\x18[ \x01(\rR\ffoundRevoked\x12\x14\n" +
-	"\x05vault\x18\\ \x01(\tR\x05vault\"@\n" +
+	"\x05vault\x18\\ \x01(\tR\x05vault\x127\n" +
+	"\tcard_keys\x182 \x03(\v2\x1a.shomei.events.CardKeyMadeR\bcardKeys\"@\n" +
 	"\x0fKnownGeneration\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x15\n" +
 	"\x06key_id\x18\x02 \x01(\fR\x05keyId\"\x8c\x01\n" +
@@ -1731,7 +1807,7 @@ func file_state_proto_rawDescGZIP() []byte {
 	return file_state_proto_rawDescData
 }
 
-var file_state_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_state_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_state_proto_goTypes = []any{
 	(*SubscriberState)(nil),    // 0: shomei.events.SubscriberState
 	(*Certificate)(nil),        // 1: shomei.events.Certificate
@@ -1744,25 +1820,27 @@ var file_state_proto_goTypes = []any{
 	(*Letter)(nil),             // 8: shomei.events.Letter
 	(*PendingNotice)(nil),      // 9: shomei.events.PendingNotice
 	(*CardState)(nil),          // 10: shomei.events.CardState
-	(*OfficeState)(nil),        // 11: shomei.events.OfficeState
-	(*EnrolledCounter)(nil),    // 12: shomei.events.EnrolledCounter
-	(*AuthorityState)(nil),     // 13: shomei.events.AuthorityState
-	(*KnownGeneration)(nil),    // 14: shomei.events.KnownGeneration
-	(*QuarantineState)(nil),    // 15: shomei.events.QuarantineState
-	(CertificateKind)(0),       // 16: shomei.events.CertificateKind
-	(Regime)(0),                // 17: shomei.events.Regime
-	(CertificateStatus)(0),     // 18: shomei.events.CertificateStatus
-	(RevocationReason)(0),      // 19: shomei.events.RevocationReason
-	(PhonePlatform)(0),         // 20: shomei.events.PhonePlatform
-	(CardKind)(0),              // 21: shomei.events.CardKind
-	(CardStatus)(0),            // 22: shomei.events.CardStatus
-	(Operation)(0),             // 23: shomei.events.Operation
-	(Channel)(0),               // 24: shomei.events.Channel
-	(*PlannedCertificate)(nil), // 25: shomei.events.PlannedCertificate
-	(PinKind)(0),               // 26: shomei.events.PinKind
-	(ObligationKind)(0),        // 27: shomei.events.ObligationKind
-	(DeadlineKind)(0),          // 28: shomei.events.DeadlineKind
-	(NoticeKind)(0),            // 29: shomei.events.NoticeKind
+	(*CardOpening)(nil),        // 11: shomei.events.CardOpening
+	(*OfficeState)(nil),        // 12: shomei.events.OfficeState
+	(*EnrolledCounter)(nil),    // 13: shomei.events.EnrolledCounter
+	(*AuthorityState)(nil),     // 14: shomei.events.AuthorityState
+	(*KnownGeneration)(nil),    // 15: shomei.events.KnownGeneration
+	(*QuarantineState)(nil),    // 16: shomei.events.QuarantineState
+	(CertificateKind)(0),       // 17: shomei.events.CertificateKind
+	(Regime)(0),                // 18: shomei.events.Regime
+	(CertificateStatus)(0),     // 19: shomei.events.CertificateStatus
+	(RevocationReason)(0),      // 20: shomei.events.RevocationReason
+	(PhonePlatform)(0),         // 21: shomei.events.PhonePlatform
+	(CardKind)(0),              // 22: shomei.events.CardKind
+	(CardStatus)(0),            // 23: shomei.events.CardStatus
+	(Operation)(0),             // 24: shomei.events.Operation
+	(Channel)(0),               // 25: shomei.events.Channel
+	(*PlannedCertificate)(nil), // 26: shomei.events.PlannedCertificate
+	(PinKind)(0),               // 27: shomei.events.PinKind
+	(ObligationKind)(0),        // 28: shomei.events.ObligationKind
+	(DeadlineKind)(0),          // 29: shomei.events.DeadlineKind
+	(NoticeKind)(0),            // 30: shomei.events.NoticeKind
+	(*CardKeyMade)(nil),        // 31: shomei.events.CardKeyMade
 }
 var file_state_proto_depIdxs = []int32{
 	1,  // 0: shomei.events.SubscriberState.certificates:type_name -> shomei.events.Certificate
@@ -1775,35 +1853,37 @@ var file_state_proto_depIdxs = []int32{
 	8,  // 7: shomei.events.SubscriberState.letters:type_name -> shomei.events.Letter
 	9,  // 8: shomei.events.SubscriberState.notices:type_name -> shomei.events.PendingNotice
 	2,  // 9: shomei.events.SubscriberState.phones:type_name -> shomei.events.Phone
-	16, // 10: shomei.events.Certificate.kind:type_name -> shomei.events.CertificateKind
-	17, // 11: shomei.events.Certificate.regime:type_name -> shomei.events.Regime
-	18, // 12: shomei.events.Certificate.status:type_name -> shomei.events.CertificateStatus
-	19, // 13: shomei.events.Certificate.reason:type_name -> shomei.events.RevocationReason
-	20, // 14: shomei.events.Phone.platform:type_name -> shomei.events.PhonePlatform
+	17, // 10: shomei.events.Certificate.kind:type_name -> shomei.events.CertificateKind
+	18, // 11: shomei.events.Certificate.regime:type_name -> shomei.events.Regime
+	19, // 12: shomei.events.Certificate.status:type_name -> shomei.events.CertificateStatus
+	20, // 13: shomei.events.Certificate.reason:type_name -> shomei.events.RevocationReason
+	21, // 14: shomei.events.Phone.platform:type_name -> shomei.events.PhonePlatform
 	1,  // 15: shomei.events.Phone.certificates:type_name -> shomei.events.Certificate
-	21, // 16: shomei.events.HeldCard.kind:type_name -> shomei.events.CardKind
-	22, // 17: shomei.events.HeldCard.status:type_name -> shomei.events.CardStatus
-	23, // 18: shomei.events.Procedure.operation:type_name -> shomei.events.Operation
-	24, // 19: shomei.events.Procedure.channel:type_name -> shomei.events.Channel
-	16, // 20: shomei.events.Procedure.kinds:type_name -> shomei.events.CertificateKind
-	21, // 21: shomei.events.Procedure.card_kind:type_name -> shomei.events.CardKind
-	25, // 22: shomei.events.Procedure.planned:type_name -> shomei.events.PlannedCertificate
-	26, // 23: shomei.events.Procedure.pins:type_name -> shomei.events.PinKind
-	27, // 24: shomei.events.Obligation.kind:type_name -> shomei.events.ObligationKind
-	28, // 25: shomei.events.Deadline.kind:type_name -> shomei.events.DeadlineKind
-	29, // 26: shomei.events.PendingNotice.kind:type_name -> shomei.events.NoticeKind
-	21, // 27: shomei.events.CardState.kind:type_name -> shomei.events.CardKind
+	22, // 16: shomei.events.HeldCard.kind:type_name -> shomei.events.CardKind
+	23, // 17: shomei.events.HeldCard.status:type_name -> shomei.events.CardStatus
+	24, // 18: shomei.events.Procedure.operation:type_name -> shomei.events.Operation
+	25, // 19: shomei.events.Procedure.channel:type_name -> shomei.events.Channel
+	17, // 20: shomei.events.Procedure.kinds:type_name -> shomei.events.CertificateKind
+	22, // 21: shomei.events.Procedure.card_kind:type_name -> shomei.events.CardKind
+	26, // 22: shomei.events.Procedure.planned:type_name -> shomei.events.PlannedCertificate
+	27, // 23: shomei.events.Procedure.pins:type_name -> shomei.events.PinKind
+	28, // 24: shomei.events.Obligation.kind:type_name -> shomei.events.ObligationKind
+	29, // 25: shomei.events.Deadline.kind:type_name -> shomei.events.DeadlineKind
+	30, // 26: shomei.events.PendingNotice.kind:type_name -> shomei.events.NoticeKind
+	22, // 27: shomei.events.CardState.kind:type_name -> shomei.events.CardKind
 	7,  // 28: shomei.events.CardState.commands:type_name -> shomei.events.RememberedCommand
-	7,  // 29: shomei.events.OfficeState.commands:type_name -> shomei.events.RememberedCommand
-	12, // 30: shomei.events.OfficeState.counters:type_name -> shomei.events.EnrolledCounter
-	7,  // 31: shomei.events.AuthorityState.commands:type_name -> shomei.events.RememberedCommand
-	14, // 32: shomei.events.AuthorityState.generations:type_name -> shomei.events.KnownGeneration
-	7,  // 33: shomei.events.QuarantineState.commands:type_name -> shomei.events.RememberedCommand
-	34, // [34:34] is the sub-list for method output_type
-	34, // [34:34] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	11, // 29: shomei.events.CardState.opened:type_name -> shomei.events.CardOpening
+	7,  // 30: shomei.events.OfficeState.commands:type_name -> shomei.events.RememberedCommand
+	13, // 31: shomei.events.OfficeState.counters:type_name -> shomei.events.EnrolledCounter
+	7,  // 32: shomei.events.AuthorityState.commands:type_name -> shomei.events.RememberedCommand
+	15, // 33: shomei.events.AuthorityState.generations:type_name -> shomei.events.KnownGeneration
+	31, // 34: shomei.events.AuthorityState.card_keys:type_name -> shomei.events.CardKeyMade
+	7,  // 35: shomei.events.QuarantineState.commands:type_name -> shomei.events.RememberedCommand
+	36, // [36:36] is the sub-list for method output_type
+	36, // [36:36] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_state_proto_init() }
@@ -1811,6 +1891,7 @@ func file_state_proto_init() {
 	if File_state_proto != nil {
 		return
 	}
+	file_authority_proto_init()
 	file_subscriber_proto_init()
 	file_terms_proto_init()
 	type x struct{}
@@ -1819,7 +1900,7 @@ func file_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_state_proto_rawDesc), len(file_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   16,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
@@ -19,6 +20,7 @@ import (
 	"shomei/pkg/card/pcsc"
 	"shomei/pkg/card/softcard"
 	"shomei/pkg/card/vreader"
+	"shomei/pkg/counterlink"
 )
 
 // service is one pcscd for all tests here: a process can talk to one only.
@@ -200,23 +202,44 @@ func TestExitCodes(t *testing.T) {
 
 func TestNewCard(t *testing.T) {
 	dir := t.TempDir()
-	key, store := filepath.Join(dir, "key"), filepath.Join(dir, "card.json")
-	if err := os.WriteFile(key, []byte(strings.Repeat("0f", 32)+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	args := []string{"softcard", "new", "--store", store, "--card-id", "C9", "--master-key-file", key}
-	if code, _, errs := invoke(t, nil, args...); code != exitDone {
-		t.Fatalf("exit %d: %s", code, errs)
-	}
-	adminKey, err := card.AdminKey(bytes.Repeat([]byte{0x0F}, 32), "C9")
+	store := filepath.Join(dir, "card.json")
+	centre, err := card.NewFactoryCentre()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := card.NewSession(cardtest.Open(t, store)).Authenticate("C9", adminKey); err != nil {
+	bundle := counterlink.Bundle{
+		Counter: "a", Office: "b", Hub: "tls://127.0.0.1:1", Key: "k", SealKey: "s", FactoryKey: hex.EncodeToString(centre.PublicKey().Bytes()),
+	}
+	if err := bundle.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"softcard", "new", "--store", store, "--card-id", "C9", "--bundle", dir}
+	if code, _, errs := invoke(t, nil, args...); code != exitDone {
+		t.Fatalf("exit %d: %s", code, errs)
+	}
+	s := card.NewSession(cardtest.Open(t, store))
+	err = s.Open("C9", func(q card.Challenge) (card.Answer, error) {
+		key, err := card.OpenFactoryKey(centre, q.Key, "C9")
+		if err != nil {
+			return card.Answer{}, err
+		}
+		return key.Answer(q, card.AllRights, nil)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Inventory(); err != nil {
 		t.Error(err)
 	}
 	if code, _, _ := invoke(t, nil, args...); code != exitFailed {
 		t.Errorf("the same file twice: exit %d", code)
+	}
+	bundle.FactoryKey = ""
+	if err := bundle.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errs := invoke(t, nil, args...); code != exitFailed && code != exitConfig || !strings.Contains(errs, "enrol") {
+		t.Errorf("an old bundle: exit %d: %s", code, errs)
 	}
 }
 

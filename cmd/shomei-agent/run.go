@@ -15,7 +15,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
-	"shomei/pkg/card"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/ops"
 	"shomei/pkg/page"
@@ -85,13 +84,15 @@ func runCounter(cmd *cobra.Command, lang *language, f runFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	adminKey := func(id string) ([]byte, error) { return card.AdminKey(secrets.CardMaster, id) }
-	tray, closeTray, err := openTray(cmd.Context(), &f, adminKey, logger)
+	if s.bundle.OldCardKey != "" {
+		logger.Warn("the bundle names a master key of cards, which no counter needs any more: enrol the counter again into the same folder, and delete the file", "file", filepath.Join(f.bundle, s.bundle.OldCardKey))
+	}
+	tray, closeTray, err := openTray(cmd.Context(), &f, secrets.FactoryKey, logger)
 	if err != nil {
 		return err
 	}
 	defer closeTray()
-	if err := s.open(f, secrets, adminKey, tray); err != nil {
+	if err := s.open(f, secrets, tray); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
@@ -112,7 +113,7 @@ func listenLoopback(address string) (net.Listener, error) {
 	return net.Listen("tcp", address)
 }
 
-func (s *station) open(f runFlags, secrets counterlink.Secrets, adminKey func(string) ([]byte, error), tray *desk.Tray) (err error) {
+func (s *station) open(f runFlags, secrets counterlink.Secrets, tray *desk.Tray) (err error) {
 	if s.clock, err = openClock(s.bundle.Clock); err != nil {
 		return err
 	}
@@ -123,9 +124,12 @@ func (s *station) open(f runFlags, secrets counterlink.Secrets, adminKey func(st
 	if store == "" {
 		store = filepath.Join(f.bundle, "counter.db")
 	}
+	cards := counterlink.CardClient{
+		Conn: s.conn, Counter: s.bundle.Counter, Key: secrets.Key, SealKey: secrets.SealKey, Writers: s.bundle.HubWriters,
+	}
 	s.counter, err = agent.Open(agent.Config{
 		Counter: s.bundle.Counter, Office: s.bundle.Office, Key: secrets.Key, SealKey: secrets.SealKey, HubSealKey: secrets.HubSealKey,
-		HubWriters: s.bundle.HubWriters, Conn: s.conn, StorePath: store, Reader: agent.PCSC(f.reader), AdminKey: adminKey,
+		HubWriters: s.bundle.HubWriters, Conn: s.conn, StorePath: store, Reader: agent.PCSC(f.reader), OpenCard: cards.Open,
 		Now: s.clock.Now, ClockEvidence: s.clockEvidence, Uptime: uptime(), Logger: s.logger,
 	})
 	if err != nil {

@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -15,6 +13,7 @@ import (
 	"shomei/pkg/card"
 	"shomei/pkg/card/softcard"
 	"shomei/pkg/card/vreader"
+	"shomei/pkg/counterlink"
 )
 
 // platformCommands are those that only Linux has: vpcd is a driver of pcscd.
@@ -114,13 +113,15 @@ func reload(reader *softcard.Reader, store string, log *slog.Logger) {
 }
 
 func newCardCommand(lang *language) *cobra.Command {
-	var store, id, kind, keyFile string
+	var store, id, kind, bundle string
 	cmd := &cobra.Command{
-		Use:   "new --store FILE --card-id ID --master-key-file FILE [--kind mynumber|juki]",
+		Use:   "new --store FILE --card-id ID --bundle DIR [--kind mynumber|juki]",
 		Short: "工場出荷状態のカードを作る (make a card as it leaves the factory)",
-		Args:  cobra.NoArgs,
+		Long: `Makes the file of a card as it leaves the factory. Its transport key is made for this one card and sealed to the
+centre of the bundle: only that centre can open the card (deploy/card-keys.md).`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := newCard(store, id, kind, keyFile); err != nil {
+			if err := newCard(store, id, kind, bundle); err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), lang.say("カード %s を %s に作りました。\n", "Card %s is in %s.\n"), id, store)
@@ -130,29 +131,29 @@ func newCardCommand(lang *language) *cobra.Command {
 	cmd.Flags().StringVar(&store, "store", "", "作るファイル (the file to make)")
 	cmd.Flags().StringVar(&id, "card-id", "", "カードの番号 (number of the card)")
 	cmd.Flags().StringVar(&kind, "kind", "mynumber", "mynumber, juki")
-	cmd.Flags().StringVar(&keyFile, "master-key-file", "", "カード管理の親鍵、16進 (master key of the cards, hexadecimal)")
-	for _, name := range []string{"store", "card-id", "master-key-file"} {
+	cmd.Flags().StringVar(&bundle, "bundle", "", "端末のフォルダー (folder of a bundle of the centre that the card is for)")
+	for _, name := range []string{"store", "card-id", "bundle"} {
 		cmd.MarkFlagRequired(name)
 	}
 	return cmd
 }
 
-func newCard(store, id, kindName, keyFile string) error {
+func newCard(store, id, kindName, bundle string) error {
 	kind, err := card.ParseKind(kindName)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUsage, err)
 	}
-	text, err := os.ReadFile(keyFile)
-	if err != nil {
-		return fmt.Errorf("master key of the cards: %w", err)
-	}
-	master, err := hex.DecodeString(strings.TrimSpace(string(text)))
-	if err != nil {
-		return fmt.Errorf("master key of the cards in %s is not hexadecimal: %w", keyFile, err)
-	}
-	adminKey, err := card.AdminKey(master, id)
+	b, err := counterlink.ReadBundle(bundle)
 	if err != nil {
 		return err
 	}
-	return softcard.Personalise(softcard.Blank{Path: store, CardID: id, Kind: kind, AdminKey: adminKey})
+	centre, err := b.Factory()
+	if err != nil {
+		return err
+	}
+	key, err := card.NewFactoryKey(centre, id)
+	if err != nil {
+		return err
+	}
+	return softcard.Personalise(softcard.Blank{Path: store, CardID: id, Kind: kind, Key: key})
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/hpke"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -13,7 +14,7 @@ import (
 )
 
 // openTray starts the virtual reader, if one is wanted, and leads this process and f to it.
-func openTray(ctx context.Context, f *runFlags, adminKey func(string) ([]byte, error), logger *slog.Logger) (*desk.Tray, func(), error) {
+func openTray(ctx context.Context, f *runFlags, factory hpke.PublicKey, logger *slog.Logger) (*desk.Tray, func(), error) {
 	if f.virtual == "" {
 		return nil, func() {}, nil
 	}
@@ -32,7 +33,7 @@ func openTray(ctx context.Context, f *runFlags, adminKey func(string) ([]byte, e
 		return nil, nil, fmt.Errorf("virtual reader: %w", err)
 	}
 	f.reader = vreader.Names[0]
-	tray := &desk.Tray{Dir: dir, Reader: service.Readers[0], AdminKey: adminKey}
+	tray := &desk.Tray{Dir: dir, Reader: service.Readers[0], Factory: factory}
 	if err := putBack(ctx, tray, f.reader); err != nil {
 		service.Close()
 		return nil, nil, fmt.Errorf("virtual reader: %w", err)

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"crypto/hpke"
 	"fmt"
 	"log/slog"
 
@@ -11,7 +12,7 @@ import (
 )
 
 // openTray refuses a virtual reader: its driver exists for pcscd on Linux only.
-func openTray(_ context.Context, f *runFlags, _ func(string) ([]byte, error), _ *slog.Logger) (*desk.Tray, func(), error) {
+func openTray(_ context.Context, f *runFlags, _ hpke.PublicKey, _ *slog.Logger) (*desk.Tray, func(), error) {
 	if f.virtual != "" {
 		return nil, nil, fmt.Errorf("%w: --virtual-reader works on Linux only", errUsage)
 	}

@@ -22,7 +22,6 @@ import (
 const (
 	counterKeyFile = "counter.nk"
 	sealKeyFile    = "seal.key"
-	cardKeyFile    = "cards.key"
 )
 
 // counterCommand enrols counters and retires them.
@@ -98,12 +97,12 @@ func enrolInto(dir string, enrol func(bundleKeys) (hub.Enrolled, error)) (hub.En
 	if err != nil {
 		return hub.Enrolled{}, err
 	}
-	if err := durable.WriteSecret(filepath.Join(dir, cardKeyFile), enrolled.Cards); err != nil {
-		return hub.Enrolled{}, fmt.Errorf("completing the bundle: %w", err)
-	}
 	b := enrolled.Bundle
-	b.Key, b.SealKey, b.CardKey = counterKeyFile, sealKeyFile, cardKeyFile
-	return enrolled, b.Write(dir)
+	b.Key, b.SealKey = counterKeyFile, sealKeyFile
+	if err := b.Write(dir); err != nil {
+		return hub.Enrolled{}, err
+	}
+	return enrolled, counterlink.RemoveOldCardKey(dir)
 }
 
 func openBundle(dir string) (keys bundleKeys, err error) {

@@ -55,7 +55,7 @@ func (a *app) root() *cobra.Command {
 		return nil
 	}
 	root.AddCommand(a.allCommand(), a.upCommand(), engineCommand(), a.logCommand(), a.stateCommand(), a.forecastCommand(),
-		a.rebuildCommand(), a.fsckCommand(), a.ddlCommand(), a.rulesCommand(), a.officeCommand(), a.counterCommand(), a.authorityCommand(), a.eraseCommand(), a.reportCommand(), a.storyCommand(), a.simulateCommand(), a.benchCommand(), crashpointsCommand(), a.versionCommand())
+		a.rebuildCommand(), a.fsckCommand(), a.ddlCommand(), a.rulesCommand(), a.officeCommand(), a.counterCommand(), a.authorityCommand(), a.cardsCommand(), a.eraseCommand(), a.reportCommand(), a.storyCommand(), a.simulateCommand(), a.benchCommand(), crashpointsCommand(), a.versionCommand())
 	mendCompletion(root)
 	return root
 }

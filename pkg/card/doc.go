@@ -20,14 +20,17 @@
 //	00 CA 01 01 00                     GET DATA, identity: 80 card id, 81 kind (01 juki, 02 My Number),
 //	                                   82 life cycle (03 initialised, 05 operational, 0F terminated),
 //	                                   83 last day of the card, YYYYMMDD
+//	00 CA 01 02 00                     GET DATA, the name of the administrative key that the card holds (KeyName)
 //	00 84 00 00 10                     GET CHALLENGE: 16 bytes RC
-//	00 82 00 01 30 <RH> <MAC-H> 20     MUTUAL AUTHENTICATE: RH is 16 bytes of the host's,
-//	                                   MAC-H = HMAC-SHA-256(K, "shomei host" RC RH id);
-//	                                   answer HMAC-SHA-256(K, "shomei card" RH RC id).
-//	                                   K is the card's own administrative key, see AdminKey.
+//	00 82 00 01 21 <RH> <rights> <host proof> 10
+//	                                   MUTUAL AUTHENTICATE: RH is 16 bytes of the host's, rights one byte (Rights);
+//	                                   answer: the card's proof. Both proofs have 16 bytes and are derived from the
+//	                                   card's own administrative key (Exchange)
 //
-// Everything below asks for that authentication first and answers 6982 without it:
+// Everything below asks for that authentication first, with the right to it, and answers 6982 without:
 //
+//	00 D8 01 00 <Lc> <name> <wrapped>  PUT KEY: the next administrative key under the present one; the card takes key
+//	                                   and name together or neither. Answer: 16 bytes derived from the new key
 //	00 CA 02 <slot> 00                 GET DATA, one slot: 81 SHA-256 of the live public key, 82 of the live
 //	                                   certificate, 83 operation that made them, 84 SHA-256 of the staged public
 //	                                   key, 85 of the staged certificate, 86 of the staged CA certificate,
@@ -48,12 +51,22 @@
 //	00 E4 00 <mask>                    DELETE: staging is emptied
 //	00 DA 01 83 08 <YYYYMMDD>          PUT DATA: last day of the card, only while initialised
 //	00 44 01 00                        ACTIVATE the card: initialised becomes operational; 6985 while a PIN is unset
+//	                                   or the administrative key is still the factory's
 //	00 FE 00 00                        TERMINATE CARD USAGE: keys, certificates and PINs are gone; repeating is 9000
 //
 // The old key pair, certificates and PIN stay live and usable until the one
 // ACTIVATE that replaces them (design.md, "Point of no return"). An operation
 // is 14 bytes taken from the obligation's id: a card that was torn away in the
 // middle tells by it whose half-done work it holds ([Classify]).
+//
+// # Administrative keys
+//
+// A card has an administrative key of its own, diversified from a master key
+// that the centre alone holds; at a counter the centre answers the card's
+// challenge ([Opener]), for one set of commands. A card from the factory has a
+// transport key, sealed to the centre in the key's name; it is replaced before
+// the card is taken into use. deploy/card-keys.md is the protocol, with test
+// vectors.
 //
 // There is no secure messaging: the line between the agent and the reader is
 // trusted, as it is for the PIN of a real card.

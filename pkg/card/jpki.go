@@ -59,9 +59,10 @@ func pick(s Slot, auth, sign uint16) uint16 {
 type Session struct {
 	t        Transmitter
 	selected []byte // AID of the current application; nil when not known
-	adminKey []byte
+	open     Opener
 	cardID   string
-	admin    bool // MUTUAL AUTHENTICATE succeeded since the application was selected
+	admin    bool     // MUTUAL AUTHENTICATE succeeded since the application was selected
+	next     *NextKey // what came with it
 }
 
 // NewSession begins a conversation; nothing is sent yet.

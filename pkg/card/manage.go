@@ -1,89 +1,12 @@
 package card
 
 import (
-	"bytes"
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/sha256"
-	"errors"
 	"fmt"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
-
-// ChallengeSize is the length of the random numbers of both sides in bytes.
-const ChallengeSize = 16
-
-// HostProof is what the host shows the card in MUTUAL AUTHENTICATE.
-func HostProof(key, cardChallenge, hostChallenge []byte, cardID string) []byte {
-	return proof(key, "shomei host", cardChallenge, hostChallenge, cardID)
-}
-
-// CardProof is what the card answers.
-func CardProof(key, cardChallenge, hostChallenge []byte, cardID string) []byte {
-	return proof(key, "shomei card", hostChallenge, cardChallenge, cardID)
-}
-
-func proof(key []byte, who string, first, second []byte, cardID string) []byte {
-	mac := hmac.New(sha256.New, key)
-	for _, part := range [][]byte{[]byte(who), first, second, []byte(cardID)} {
-		mac.Write(part)
-	}
-	return mac.Sum(nil)
-}
-
-// Authenticate gives the session the administrative key of the card with that
-// id and proves it to the card. The session proves it again by itself whenever
-// it comes back from the JPKI application; no tries are counted. Another card
-// in the reader is ErrForeignCard, a key that does not match ErrAdminKey.
-func (s *Session) Authenticate(cardID string, adminKey []byte) error {
-	id, err := s.managementIdentity()
-	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrUnsupported) {
-		return fmt.Errorf("this card can't be written by Shomei, it has no management application: %w", ErrForeignCard)
-	}
-	if err != nil {
-		return fmt.Errorf("asking the card for its number: %w", err)
-	}
-	if id.CardID != cardID {
-		return fmt.Errorf("card %s is in the reader, not card %s: %w", id.CardID, cardID, ErrForeignCard)
-	}
-	s.cardID, s.adminKey, s.admin = cardID, bytes.Clone(adminKey), false
-	return s.manage()
-}
-
-// manage enters the management application with the administrative key proven.
-func (s *Session) manage() error {
-	if len(s.adminKey) == 0 {
-		return fmt.Errorf("managing the card without its administrative key, call Authenticate first: %w", ErrSecurityNotSatisfied)
-	}
-	if err := s.enter(AIDManagement); err != nil {
-		return fmt.Errorf("selecting the management application: %w", err)
-	}
-	if s.admin {
-		return nil
-	}
-	theirs, err := s.send(Command{INS: 0x84, Le: ChallengeSize})
-	if err != nil {
-		return fmt.Errorf("asking the card for a challenge: %w", err)
-	}
-	ours := make([]byte, ChallengeSize)
-	rand.Read(ours)
-	data := append(bytes.Clone(ours), HostProof(s.adminKey, theirs, ours, s.cardID)...)
-	answer, err := s.send(Command{INS: 0x82, P2: 0x01, Data: data, Le: sha256.Size})
-	if errors.Is(err, ErrSecurityNotSatisfied) {
-		return fmt.Errorf("proving the administrative key to card %s: %w", s.cardID, ErrAdminKey)
-	}
-	if err != nil {
-		return fmt.Errorf("proving the administrative key to card %s: %w", s.cardID, err)
-	}
-	if !hmac.Equal(answer, CardProof(s.adminKey, theirs, ours, s.cardID)) {
-		return fmt.Errorf("card %s does not prove its administrative key: %w", s.cardID, ErrAdminKey)
-	}
-	s.admin = true
-	return nil
-}
 
 // Tags of the template that tells about one slot.
 const (
@@ -117,7 +40,7 @@ type Inventory struct {
 }
 
 // Inventory reads the state of all slots; it changes nothing. The session has
-// been authenticated.
+// been opened.
 func (s *Session) Inventory() (Inventory, error) {
 	id, err := s.managementIdentity()
 	if err != nil {

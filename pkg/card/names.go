@@ -1,7 +1,6 @@
 package card
 
 import (
-	"crypto/hkdf"
 	"crypto/sha256"
 	"fmt"
 )
@@ -126,21 +125,3 @@ func OperationOf(id string) Operation {
 
 // String returns the mark in hexadecimal.
 func (o Operation) String() string { return fmt.Sprintf("%x", o[:]) }
-
-// AdminKeySize is the length of a card's administrative key in bytes.
-const AdminKeySize = 32
-
-// AdminKey derives the administrative key of one card from the master key of
-// whoever manages the cards (HKDF-SHA-256, RFC 5869; the card id is the info),
-// so that opening one card tells nothing about another. The master key has at
-// least 32 bytes.
-func AdminKey(master []byte, cardID string) ([]byte, error) {
-	if len(master) < AdminKeySize {
-		return nil, fmt.Errorf("master key for cards has %d bytes, %d are the least", len(master), AdminKeySize)
-	}
-	key, err := hkdf.Key(sha256.New, master, nil, "shomei card administrative key "+cardID, AdminKeySize)
-	if err != nil {
-		return nil, fmt.Errorf("deriving the administrative key of a card: %w", err)
-	}
-	return key, nil
-}

@@ -122,12 +122,16 @@ func TestBlockedAndUnblocked(t *testing.T) {
 
 func TestAdministrativeKey(t *testing.T) {
 	c := cardtest.Ready(t, card.MyNumber, "C1")
-	wrong := slices.Clone(cardtest.AdminKey)
-	wrong[0] ^= 1
-	if err := card.NewSession(c).Authenticate("C1", wrong); !errors.Is(err, card.ErrAdminKey) {
+	wrong := cardtest.AdminKey
+	wrong.Secret[0] ^= 1
+	guess := card.NewSession(c)
+	if err := guess.Open("C1", cardtest.Opener(wrong)); err != nil {
+		t.Fatal(err)
+	}
+	if err := guess.Discard(card.Auth); !errors.Is(err, card.ErrAdminKey) {
 		t.Errorf("wrong key: %v", err)
 	}
-	if err := card.NewSession(c).Authenticate("C2", cardtest.AdminKey); !errors.Is(err, card.ErrForeignCard) {
+	if err := card.NewSession(c).Open("C2", cardtest.Opener(cardtest.AdminKey)); !errors.Is(err, card.ErrForeignCard) {
 		t.Errorf("another card's number: %v", err)
 	}
 	if err := card.NewSession(c).Discard(card.Auth); !errors.Is(err, card.ErrSecurityNotSatisfied) {
@@ -137,7 +141,7 @@ func TestAdministrativeKey(t *testing.T) {
 	if _, err := card.Send(c, card.Command{INS: 0xA4, P1: 4, P2: 0x0C, Data: card.AIDManagement}); err != nil {
 		t.Fatal(err)
 	}
-	for _, ins := range []byte{0x47, 0x2A, 0xD6, 0x2C, 0x44, 0xE4, 0xDA, 0xFE} {
+	for _, ins := range []byte{0x47, 0x2A, 0xD6, 0x2C, 0x44, 0xE4, 0xDA, 0xD8, 0xFE} {
 		if _, err := card.Send(c, card.Command{INS: ins, P2: 1}); !errors.Is(err, card.ErrSecurityNotSatisfied) {
 			t.Errorf("instruction %02X without authentication: %v", ins, err)
 		}

@@ -112,7 +112,7 @@ func tear(t *testing.T, path string, nth int, fault softcard.Fault, old map[card
 
 func renew(c *softcard.Card) error {
 	s := card.NewSession(c)
-	if err := s.Authenticate("C1", cardtest.AdminKey); err != nil {
+	if err := s.Open("C1", cardtest.Opener(cardtest.AdminKey)); err != nil {
 		return err
 	}
 	inv, err := s.Inventory()

@@ -10,13 +10,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
 	"github.com/pelletier/go-toml/v2"
 
+	"shomei/pkg/card"
 	"shomei/pkg/durable"
 )
 
@@ -38,11 +38,15 @@ type Bundle struct {
 	// HubSealKey is the hub's public HPKE key, in hex; HubWriters are the writers whose commands are believed.
 	HubSealKey string   `toml:"hub_seal_key"`
 	HubWriters []string `toml:"hub_writers"`
-	// Key and SealKey are the counter's own secrets, CardKey the master key of the cards' administrative keys in hex
-	// (card.AdminKey): file names beside this file.
+	// FactoryKey is the hub's public key for the transport keys of new cards, in hex (card.NewFactoryKey); only for those
+	// that work on cards.
+	FactoryKey string `toml:"factory_key,omitempty"`
+	// Key and SealKey are the counter's own secrets: file names beside this file.
 	Key     string `toml:"key_file"`
 	SealKey string `toml:"seal_key_file"`
-	CardKey string `toml:"card_key_file"`
+	// OldCardKey stands in bundles from before 2026-11-28 and names a file with a master key of cards. It is not read; the
+	// file is to be deleted.
+	OldCardKey string `toml:"card_key_file,omitempty"`
 	// Clock is the file of the settable clock that the hub runs by; empty: the system's.
 	Clock string `toml:"clock,omitempty"`
 
@@ -61,6 +65,15 @@ func (b Bundle) Write(dir string) error {
 	return nil
 }
 
+// RemoveOldCardKey deletes the master key of cards that bundles held before 2026-11-28, where there is one.
+func RemoveOldCardKey(dir string) error {
+	err := os.Remove(filepath.Join(dir, "cards.key"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("deleting the master key of cards from an old bundle: %w", err)
+	}
+	return nil
+}
+
 // ReadBundle reads the bundle of a folder. Its errors are ErrBundle, for a missing file as for an unknown key.
 func ReadBundle(dir string) (Bundle, error) {
 	b := Bundle{dir: dir}
@@ -72,7 +85,7 @@ func ReadBundle(dir string) (Bundle, error) {
 	if err := toml.NewDecoder(file).DisallowUnknownFields().Decode(&b); err != nil {
 		return b, fmt.Errorf("%w: %s: %w", ErrBundle, file.Name(), err)
 	}
-	for name, value := range map[string]string{"counter": b.Counter, "office": b.Office, "hub": b.Hub, "key_file": b.Key, "seal_key_file": b.SealKey, "card_key_file": b.CardKey} {
+	for name, value := range map[string]string{"counter": b.Counter, "office": b.Office, "hub": b.Hub, "key_file": b.Key, "seal_key_file": b.SealKey} {
 		if value == "" {
 			return b, fmt.Errorf("%w: %s: %s is missing; enrol the counter again", ErrBundle, file.Name(), name)
 		}
@@ -87,15 +100,15 @@ type Secrets struct {
 	SealKey hpke.PrivateKey
 	// HubSealKey is what personal data are sealed to.
 	HubSealKey hpke.PublicKey
-	// CardMaster is the master key of the cards' administrative keys (card.AdminKey).
-	CardMaster []byte
+	// FactoryKey is what the transport keys of new cards are sealed to; nil where the bundle names none.
+	FactoryKey hpke.PublicKey
 }
 
 // Secrets reads the key files of a bundle that ReadBundle returned.
 func (b Bundle) Secrets() (Secrets, error) {
 	var s Secrets
-	var seed, secret, master, hub []byte
-	err := errors.Join(b.read(b.Key, &seed), b.read(b.SealKey, &secret), b.read(b.CardKey, &master))
+	var seed, secret, hub []byte
+	err := errors.Join(b.read(b.Key, &seed), b.read(b.SealKey, &secret))
 	if err == nil {
 		defer clear(seed)
 		s.Key, err = nkeys.FromSeed(seed)
@@ -110,13 +123,30 @@ func (b Bundle) Secrets() (Secrets, error) {
 	if err == nil {
 		s.HubSealKey, err = ParseSealPublicKey(hub)
 	}
-	if err == nil {
-		s.CardMaster, err = hex.DecodeString(strings.TrimSpace(string(master)))
+	if err == nil && b.FactoryKey != "" {
+		s.FactoryKey, err = b.Factory()
 	}
 	if err != nil {
 		return s, fmt.Errorf("%w: keys of counter %s: %w", ErrBundle, b.Counter, err)
 	}
 	return s, nil
+}
+
+// Factory returns the key that the transport keys of new cards are sealed to. The error is ErrBundle, also for a bundle
+// that names none.
+func (b Bundle) Factory() (hpke.PublicKey, error) {
+	public, err := hex.DecodeString(b.FactoryKey)
+	if err == nil && len(public) == 0 {
+		err = errors.New("it is a bundle of an older version, or of a source without cards: enrol the counter again into the same folder")
+	}
+	var key hpke.PublicKey
+	if err == nil {
+		key, err = card.ParseFactoryPublic(public)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: factory_key: %w", ErrBundle, err)
+	}
+	return key, nil
 }
 
 func (b Bundle) read(name string, into *[]byte) (err error) {

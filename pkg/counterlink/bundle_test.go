@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -35,9 +36,7 @@ func writeBundle(t *testing.T) (dir string, written counterlink.Bundle) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, content := range map[string][]byte{
-		"counter.nk": seed, "seal.key": secret, "cards.key": []byte(hex.EncodeToString(make([]byte, 32)) + "\n"),
-	} {
+	for name, content := range map[string][]byte{"counter.nk": seed, "seal.key": secret} {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -45,7 +44,7 @@ func writeBundle(t *testing.T) (dir string, written counterlink.Bundle) {
 	written = counterlink.Bundle{
 		Counter: "12237-main-1", Office: "12237-main", Role: "counter", Hub: "tls://127.0.0.1:4222", CA: "none",
 		HubSealKey: hex.EncodeToString(own.PublicKey().Bytes()), HubWriters: []string{"U1"},
-		Key: "counter.nk", SealKey: "seal.key", CardKey: "cards.key", Clock: "/clock",
+		Key: "counter.nk", SealKey: "seal.key", FactoryKey: hex.EncodeToString(own.PublicKey().Bytes()), Clock: "/clock",
 	}
 	if err := written.Write(dir); err != nil {
 		t.Fatal(err)
@@ -63,7 +62,7 @@ func TestABundleIsReadAsItWasWritten(t *testing.T) {
 		t.Error(diff)
 	}
 	secrets, err := read.Secrets()
-	if err != nil || secrets.Key == nil || secrets.SealKey == nil || secrets.HubSealKey == nil || len(secrets.CardMaster) != 32 {
+	if err != nil || secrets.Key == nil || secrets.SealKey == nil || secrets.HubSealKey == nil || secrets.FactoryKey == nil {
 		t.Errorf("secrets: %+v, %v", secrets, err)
 	}
 	if _, err := read.Dial(secrets.Key); !errors.Is(err, counterlink.ErrBundle) {
@@ -71,11 +70,33 @@ func TestABundleIsReadAsItWasWritten(t *testing.T) {
 	}
 }
 
+// A bundle from before 2026-11-28 names a master key of cards: it is read as before, the key is not, there or gone.
+func TestAnOldBundleIsReadWithoutItsCardKey(t *testing.T) {
+	dir, _ := writeBundle(t)
+	path := filepath.Join(dir, counterlink.BundleFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := regexp.MustCompile(`(?m)^factory_key = .*$`).ReplaceAllString(string(text), "card_key_file = 'cards.key'")
+	if err := os.WriteFile(path, []byte(old), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	read, err := counterlink.ReadBundle(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if secrets, err := read.Secrets(); err != nil || secrets.FactoryKey != nil || read.OldCardKey != "cards.key" {
+		t.Errorf("secrets: %+v, %v", secrets, err)
+	}
+}
+
 func TestABadBundleIsRefused(t *testing.T) {
 	for name, spoil := range map[string]func(text string) string{
-		"unknown key": func(text string) string { return text + "\nhubb = 'x'\n" },
-		"no counter":  func(text string) string { return strings.Replace(text, "12237-main-1", "", 1) },
-		"no TOML":     func(string) string { return "counter" },
+		"unknown key":           func(text string) string { return text + "\nhubb = 'x'\n" },
+		"no counter":            func(text string) string { return strings.Replace(text, "12237-main-1", "", 1) },
+		"bad key for new cards": func(text string) string { return strings.Replace(text, "factory_key = '", "factory_key = 'zz", 1) },
+		"no TOML":               func(string) string { return "counter" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir, _ := writeBundle(t)

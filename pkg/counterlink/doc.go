@@ -22,4 +22,9 @@
 // On shomei.counter.<counter>.head the counter asks for the hub's head and tells its own. Both compare: a differing
 // epoch or hash, or a head that went backwards, is [ErrHeadMismatch]. Then nothing goes up, the hub raises an alarm, and a
 // person decides ([Hub.Adopt]).
+//
+// # Cards
+//
+// On shomei.counter.<counter>.card the counter asks for the answer to a card's challenge, signed by its own key, and gets
+// it sealed to it ([CardClient], [Hub.AnswerCards]; deploy/card-keys.md). Nothing of it is kept in a stream.
 package counterlink

@@ -42,11 +42,12 @@ func CommandSubject(counter string) string { return commandPrefix + counter }
 func HelloSubject(counter string) string { return claimPrefix + counter + helloSuffix }
 
 // CounterMayPublish lists the subjects that the NATS user of a counter needs to publish to, and nothing beyond them: its
-// claims, its head, and the reading and acknowledging of its own commands.
+// claims, its head, its card requests, and the reading and acknowledging of its own commands.
 func CounterMayPublish(counter string) []string {
 	return []string{
 		ClaimSubject(counter),
 		HelloSubject(counter),
+		CardSubject(counter),
 		"$JS.API.CONSUMER.CREATE." + CommandStream + "." + counter + "." + CommandSubject(counter),
 		"$JS.API.CONSUMER.MSG.NEXT." + CommandStream + "." + counter,
 		"$JS.ACK." + CommandStream + "." + counter + ".>",

@@ -116,9 +116,6 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 // run starts a server that may store up to limit bytes, and waits until it listens.
 func (s *Server) run(ctx context.Context, limit int64) error {
 	s.options.JetStreamMaxStore = limit
-	if err := s.mend(ctx); err != nil {
-		return err
-	}
 	options := s.options.Clone()
 	running, err := server.NewServer(options)
 	if err != nil {

@@ -81,8 +81,12 @@ func (s *Server) FitDisk(ctx context.Context) error {
 	return s.Restart(ctx)
 }
 
-// start runs the server with the room that the disk has now or, where its streams have reserved more, with that.
+// start mends damaged streams, and runs the server with the room that the disk has now or, where its streams have
+// reserved more, with that.
 func (s *Server) start(ctx context.Context) error {
+	if err := s.mend(ctx); err != nil {
+		return err
+	}
 	limit := s.StoreLimit()
 	if now, err := s.config.storeLimit(); err == nil {
 		limit = now

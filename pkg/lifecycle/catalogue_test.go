@@ -13,7 +13,7 @@ import (
 
 // elsewhere are events of the other aggregates, which their own folds know.
 var elsewhere = []string{
-	"CardClaimed", "CardReleased", "CardRetired", "OfficeDefined", "CounterEnrolled", "CounterRetired", "CounterHeadAdopted", "DayClosed",
+	"CardClaimed", "CardReleased", "CardRetired", "CardOpened", "CardKeyMade", "OfficeDefined", "CounterEnrolled", "CounterRetired", "CounterHeadAdopted", "DayClosed",
 	"StockCounted", "LogOpened", "GenerationActivated", "BlockLeased", "CrlPublished", "CertificateFound", "RevocationFound", "FoundCertificateRevoked", "VaultRecorded", "WriterEnrolled", "WriterRetired", "RecordOpened",
 	"FactQuarantined", "QuarantineResolved", "ClaimHeld",
 }

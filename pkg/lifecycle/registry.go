@@ -51,6 +51,8 @@ func evolveCard(s *events.CardState, c *events.Commit) {
 			s.Subscriber = ""
 		case *events.CardRetired:
 			s.Retired = true
+		case *events.CardOpened:
+			s.Opened = countOpening(s.Opened, b.Command)
 		}
 	}
 	s.Revision, s.RecordedMs = c.Revision, recorded(c)
@@ -129,6 +131,8 @@ func evolveAuthority(s *events.AuthorityState, c *events.Commit) {
 			s.LastSerial = b.Last
 		case *events.GenerationActivated:
 			s.Generations = append(s.Generations, &events.KnownGeneration{Number: b.Number, KeyId: b.KeyId})
+		case *events.CardKeyMade:
+			s.CardKeys = append(s.CardKeys, b)
 		case *events.CrlPublished:
 			s.CrlNumber, s.CrlNextUpdateMs = max(s.CrlNumber, b.Number), b.NextUpdateMs
 		case *events.CertificateFound:

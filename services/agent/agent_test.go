@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -357,11 +359,7 @@ func TestACommandThatCannotBeginSaysSo(t *testing.T) {
 		centre := newCentre(t)
 		chip, elsewhere := usedCard(t, centre.cardID), usedCard(t, centre.cardID)
 		centre.counter(centre.config(storePath(t), newSlot(chip)))
-		key, err := adminKey(centre.cardID)
-		must(t, err)
-		s := card.NewSession(elsewhere)
-		must(t, s.Authenticate(centre.cardID, key))
-		generated, err := s.GenerateStaged(card.Sign, card.OperationOf("x"))
+		generated, err := session(t, elsewhere).GenerateStaged(card.Sign, card.OperationOf("x"))
 		must(t, err)
 		must(t, centre.sendCertificates(t.Context(), "p1", "write", []*events.KeyRequest{{Kind: sign, Request: generated.Request}}))
 		if got := centre.claim("WriteFailed").GetWriteFailed(); got.GetRepairable() || got.GetReason() != "keys not on the card" || got.GetObligation() != "p1-write" {
@@ -568,4 +566,80 @@ func TestWhatIsFinishedAndOldLeavesTheStore(t *testing.T) {
 	_, err = counter.Receive(t.Context(), application(centre.cardID))
 	must(t, err)
 	centre.until("a claim that continues the chain", func(all []*events.Claim) bool { return len(all) == 4 })
+}
+
+// Without the centre no card is written, by any counter: the page says so, the work waits, and goes on by itself. Reading
+// needs nobody.
+func TestACentreThatIsAwayIsWaitedFor(t *testing.T) {
+	centre := newCentre(t)
+	centre.auto = true
+	chip := usedCard(t, centre.cardID)
+	cfg := centre.config(storePath(t), newSlot(chip))
+	var back atomic.Bool
+	cfg.OpenCard = func(ctx context.Context, command string, q card.Challenge) (card.Answer, error) {
+		if !back.Load() {
+			return card.Answer{}, errors.New("no route to the centre")
+		}
+		return openCard(ctx, command, q)
+	}
+	counter, _ := centre.counter(cfg)
+	updates := counter.Progress(t.Context(), "")
+	procedure, err := counter.Receive(t.Context(), application(centre.cardID))
+	must(t, err)
+	for u := range updates {
+		if u.Stage == agent.StageConfirm {
+			t.Fatal("the resident was asked although the card is closed")
+		}
+		if u.Message == agent.CentreNeeded {
+			break
+		}
+	}
+	if id, err := counter.ReadCard(); err != nil || id.CardID != centre.cardID || id.Tries[card.Auth] != 3 {
+		t.Errorf("reading meanwhile: %+v, %v", id, err)
+	}
+	back.Store(true)
+	reach(t, counter, procedure, agent.StageConfirm)
+	must(t, counter.Confirm(procedure, pins()))
+	reach(t, counter, procedure, agent.StageWritten)
+	centre.checkCard(chip)
+}
+
+// No counter sets a PIN, makes keys or writes by itself: what the centre does not open ends without touching the card.
+func TestACommandTheCentreDoesNotOpenTouchesNoCard(t *testing.T) {
+	for name, body := range map[string]func(*events.Downlink){
+		"keys": func(d *events.Downlink) {
+			d.Body = &events.Downlink_GenerateKeys{GenerateKeys: &events.GenerateKeys{Card: "CARD-1", Kinds: both}}
+		},
+		"retire": func(d *events.Downlink) {
+			d.Body = &events.Downlink_RetireCard{RetireCard: &events.RetireCard{Card: "CARD-1"}}
+		},
+		"unblock": func(d *events.Downlink) {
+			d.Body = &events.Downlink_UnblockPins{UnblockPins: &events.UnblockPins{Card: "CARD-1", Pins: []events.PinKind{events.PinKind_PIN_KIND_AUTH}}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			centre := newCentre(t)
+			chip := usedCard(t, centre.cardID)
+			before, err := os.ReadFile(chip.Path())
+			must(t, err)
+			cfg := centre.config(storePath(t), newSlot(chip))
+			cfg.OpenCard = func(context.Context, string, card.Challenge) (card.Answer, error) {
+				return card.Answer{}, fmt.Errorf("%w: nothing is owed", counterlink.ErrCardRefused)
+			}
+			counter, _ := centre.counter(cfg)
+			must(t, centre.send(t.Context(), "p1", name, body))
+			if name == "unblock" { // it asks the resident first; the card is opened for the PINs only
+				reach(t, counter, "p1", agent.StageConfirm)
+				must(t, counter.Confirm("p1", agent.PINs{events.PinKind_PIN_KIND_AUTH: []byte("4321")}))
+			}
+			if got := centre.claim("ConfirmationFailed").GetConfirmationFailed(); got.GetReason() != agent.ReasonNotOpened {
+				t.Errorf("reason %q", got.GetReason())
+			}
+			after, err := os.ReadFile(chip.Path())
+			must(t, err)
+			if !bytes.Equal(before, after) {
+				t.Error("the card was changed")
+			}
+		})
+	}
 }

@@ -272,18 +272,49 @@ func factsOf(claims []*events.Claim) []string {
 	return names
 }
 
-// master is the secret that the cards' administrative keys are derived from.
-var master = make([]byte, card.AdminKeySize)
+// masters are the master keys of cards: 0 of the cards made here, 1 of what they are moved to.
+var masters = map[uint16]card.Secret{card.OldVersion: {}, 1: {1}}
 
-func adminKey(cardID string) ([]byte, error) { return card.AdminKey(master, cardID) }
+// openCard answers any challenge with every right, and moves cards to the newest key, as the centre does.
+func openCard(_ context.Context, _ string, q card.Challenge) (card.Answer, error) {
+	key := func(name card.KeyName) (card.Key, error) {
+		version, err := name.Version()
+		master, ok := masters[version]
+		if err != nil || !ok {
+			return card.Key{}, errors.Join(err, fmt.Errorf("key of version %d", version))
+		}
+		return card.Diversify(&master, name, q.Card)
+	}
+	present, err := key(q.Key)
+	if err != nil {
+		return card.Answer{}, err
+	}
+	if version, _ := q.Key.Version(); version == 1 {
+		return present.Answer(q, card.AllRights, nil)
+	}
+	next, err := key(card.NewKeyName(1))
+	if err != nil {
+		return card.Answer{}, err
+	}
+	return present.Answer(q, card.AllRights, &next)
+}
+
+// session opens a card with every right.
+func session(t testing.TB, of *softcard.Card) *card.Session {
+	t.Helper()
+	s := card.NewSession(of)
+	must(t, s.Open(of.ID(), func(q card.Challenge) (card.Answer, error) { return openCard(t.Context(), "", q) }))
+	return s
+}
 
 // newCard makes a card in software that nobody has yet.
 func newCard(t testing.TB, id string) *softcard.Card {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), id+".json")
-	key, err := adminKey(id)
+	master := masters[card.OldVersion]
+	key, err := card.Diversify(&master, nil, id)
 	must(t, err)
-	must(t, softcard.Personalise(softcard.Blank{Path: path, CardID: id, Kind: card.MyNumber, AdminKey: key}))
+	must(t, softcard.Personalise(softcard.Blank{Path: path, CardID: id, Kind: card.MyNumber, Key: key}))
 	c, err := softcard.Open(softcard.Config{Path: path})
 	must(t, err)
 	return c
@@ -293,11 +324,7 @@ func newCard(t testing.TB, id string) *softcard.Card {
 func usedCard(t testing.TB, id string) *softcard.Card {
 	t.Helper()
 	c := newCard(t, id)
-	s := card.NewSession(c)
-	key, err := adminKey(id)
-	must(t, err)
-	must(t, s.Authenticate(id, key))
-	must(t, s.SetUp("2030-01-01", map[card.Slot][]byte{card.Sign: []byte("OLD123"), card.Auth: []byte("9876")}))
+	must(t, session(t, c).SetUp("2030-01-01", map[card.Slot][]byte{card.Sign: []byte("OLD123"), card.Auth: []byte("9876")}))
 	c.Reset()
 	return c
 }
@@ -421,7 +448,7 @@ func (c *centre) config(store string, reader agent.Reader) agent.Config {
 	must(c.t, err)
 	return agent.Config{
 		Counter: desk, Office: "12237-main", Key: c.key, SealKey: c.own, HubSealKey: c.seal.PublicKey(), HubWriters: []string{writer},
-		StorePath: store, Reader: reader, AdminKey: adminKey, Now: time.Now, ClockEvidence: func() string { return "synchronised" }, Logger: noLog,
+		StorePath: store, Reader: reader, OpenCard: openCard, Now: time.Now, ClockEvidence: func() string { return "synchronised" }, Logger: noLog,
 	}
 }
 
@@ -521,11 +548,7 @@ func (c *centre) checkCard(of *softcard.Card) {
 func (c *centre) inventory(of *softcard.Card) card.Inventory {
 	c.t.Helper()
 	of.Reset()
-	s := card.NewSession(of)
-	key, err := adminKey(of.ID())
-	must(c.t, err)
-	must(c.t, s.Authenticate(of.ID(), key))
-	inventory, err := s.Inventory()
+	inventory, err := session(c.t, of).Inventory()
 	must(c.t, err)
 	return inventory
 }

@@ -72,8 +72,9 @@ type Config struct {
 	Conn       *nats.Conn
 	StorePath  string
 	Reader     Reader
-	// AdminKey gives the administrative key of a card (card.AdminKey).
-	AdminKey func(cardID string) ([]byte, error)
+	// OpenCard has the centre answer a card's challenge for a command (counterlink.CardClient.Open). ErrCardRefused says
+	// that it does not; every other error, that it can't be asked now. Nil: this counter reads cards and changes none.
+	OpenCard func(ctx context.Context, command string, c card.Challenge) (card.Answer, error)
 	// Now is the counter's clock; ClockEvidence says how it stands: Synchronised, Unsynchronised or Simulated.
 	Now           func() time.Time
 	ClockEvidence func() string

@@ -109,7 +109,7 @@ func (c child) config() (cfg agent.Config, err error) {
 	}
 	return agent.Config{
 		Counter: desk, Office: "12237-main", Key: key, SealKey: seal, HubSealKey: hub, HubWriters: []string{c.Writer}, Conn: conn,
-		StorePath: c.Store, Reader: newSlot(chip), AdminKey: adminKey, Now: time.Now, ClockEvidence: func() string { return "synchronised" }, Logger: noLog,
+		StorePath: c.Store, Reader: newSlot(chip), OpenCard: openCard, Now: time.Now, ClockEvidence: func() string { return "synchronised" }, Logger: noLog,
 	}, nil
 }
 
@@ -173,11 +173,7 @@ func prepare(t *testing.T) (c *centre, store, cardPath string) {
 	c = newCentre(t)
 	c.auto = true
 	chip := usedCard(t, c.cardID)
-	s := card.NewSession(chip)
-	key, err := adminKey(c.cardID)
-	must(t, err)
-	must(t, s.Authenticate(c.cardID, key))
-	_, err = s.GenerateStaged(card.Auth, card.OperationOf("an earlier procedure"))
+	_, err := session(t, chip).GenerateStaged(card.Auth, card.OperationOf("an earlier procedure"))
 	must(t, err)
 	return c, storePath(t), chip.Path()
 }
@@ -215,7 +211,7 @@ func TestACrashBetweenAnyTwoStepsLosesAndDoublesNothing(t *testing.T) {
 		}
 		visits := []string{point}
 		switch point {
-		case "agent.claim.stored", "agent.staging.discarded", "agent.card.activated", "agent.pins.set", "agent.certificates.noted":
+		case "agent.claim.stored", "agent.card.renewed", "agent.staging.discarded", "agent.card.activated", "agent.pins.set", "agent.certificates.noted":
 		default:
 			visits = append(visits, point+":2")
 		}

@@ -9,11 +9,13 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/card"
+	"shomei/pkg/counterlink"
 	"shomei/pkg/crashpoint"
 )
 
 var (
 	crashBegun     = crashpoint.Register("agent.work.begun")
+	crashRenewed   = crashpoint.Register("agent.card.renewed")
 	crashDiscarded = crashpoint.Register("agent.staging.discarded")
 	crashKey       = crashpoint.Register("agent.key.generated")
 	crashKeyNoted  = crashpoint.Register("agent.key.noted")
@@ -34,12 +36,15 @@ const (
 	ReasonVersion  = "command of a newer version"
 	ReasonLastDay  = "last day of the card unknown"
 	ReasonDoubted  = "records differed"
+	// ReasonNotOpened: the centre did not open the card for the command.
+	ReasonNotOpened = "card not opened by the centre"
 )
 
 var reasonsJA = map[string]string{
 	ReasonDeadline: "期限切れ", ReasonRetired: "廃止されたカード", ReasonNoReader: "カードリーダーなし",
 	ReasonVersion: "新しい版の指示", ReasonDropped: "取りやめ", ReasonCard: "カードが応じない", ReasonLastDay: "カードの有効期間が不明",
-	ReasonDoubted: "センターの記録と一致しなかった",
+	ReasonDoubted:   "センターの記録と一致しなかった",
+	ReasonNotOpened: "センターがカードの操作を認めない", "administrative key": "カードの管理鍵が合わない",
 }
 
 // execute runs one command to its outcome. Whatever stops it without an outcome is taken up by the next process.
@@ -222,6 +227,7 @@ var causes = []struct {
 	{card.ErrMemory, "card memory", true},
 	{card.ErrForeignStaging, "foreign staging", false},
 	{card.ErrAdminKey, "administrative key", false},
+	{counterlink.ErrCardRefused, ReasonNotOpened, true},
 	{card.ErrUnsupported, "command unknown to the card", false},
 	{card.ErrConditions, "card state", true},
 }
@@ -255,10 +261,16 @@ var (
 var (
 	CardRemoved = Message{"カードが離れました。同じカードをもう一度かざしてください。", "The card was removed. Please put the same card back."}
 	OtherCard   = Message{"別のカードです。申請者のカードをかざしてください。", "This is another card. Please use the applicant's card."}
+	// CentreNeeded: no counter holds a key that opens a card, so nothing can be written without the centre.
+	CentreNeeded = Message{
+		"センターに接続できません。カードへの書き込みには接続が必要です。つながり次第、自動で続けます。カードはそのままにしてください。",
+		"The centre can't be reached, and no card can be written without it. The work goes on by itself once it is back; leave the card where it is.",
+	}
 )
 
 // withCard runs do with the commanded card, as often as it takes: a card that is pulled out is waited for, another
-// person's card is refused and waited away. It gives up with ctx, or with what the card answers.
+// person's card is refused and waited away, and so is a centre that does not answer, whom the card is opened by. It gives up
+// with ctx, or with what the card or the centre answers.
 func (c *Counter) withCard(ctx context.Context, w *work, cardID string, do func(*card.Session) error) error {
 	id := w.down.GetProcedure()
 	c.progress(id, StageCard, 5, Message{"申請者のカードをリーダーに置いてください。", "Please put the applicant's card on the reader."})
@@ -266,7 +278,8 @@ func (c *Counter) withCard(ctx context.Context, w *work, cardID string, do func(
 		if err := c.cfg.Reader.Await(ctx, true); err != nil {
 			return causeOf(ctx, err)
 		}
-		err := c.once(cardID, do)
+		err := c.once(ctx, w, cardID, do)
+		var away *centreAway
 		switch {
 		case errors.Is(err, card.ErrRemoved):
 			c.tellOnce(id, CardRemoved)
@@ -274,6 +287,10 @@ func (c *Counter) withCard(ctx context.Context, w *work, cardID string, do func(
 		case errors.Is(err, card.ErrForeignCard):
 			c.tellOnce(id, OtherCard)
 			c.awaitSwap(ctx)
+		case errors.As(err, &away):
+			c.cfg.Logger.Info("the centre does not open the card yet, asking again", "counter", c.cfg.Counter, "card", cardID, "error", err)
+			c.tellOnce(id, CentreNeeded)
+			pauseFor(ctx, centreTime)
 		default:
 			return err
 		}
@@ -310,7 +327,38 @@ func causeOf(ctx context.Context, err error) error {
 const (
 	contactTime = 100 * time.Millisecond
 	swapTime    = time.Second
+	// centreTime is the pause before the centre is asked once more to open a card.
+	centreTime = 500 * time.Millisecond
 )
+
+// centreAway says that the centre could not be asked to open a card.
+type centreAway struct{ err error }
+
+func (e *centreAway) Error() string { return e.err.Error() }
+func (e *centreAway) Unwrap() error { return e.err }
+
+// opener has the centre answer the card's challenges for one command.
+func (c *Counter) opener(ctx context.Context, w *work) card.Opener {
+	return func(q card.Challenge) (card.Answer, error) {
+		if c.cfg.OpenCard == nil {
+			return card.Answer{}, &centreAway{errors.New("this counter works without a centre")}
+		}
+		answer, err := c.cfg.OpenCard(ctx, w.down.GetId(), q)
+		if err != nil && !errors.Is(err, counterlink.ErrCardRefused) {
+			err = &centreAway{err}
+		}
+		return answer, err
+	}
+}
+
+// renew moves a card to its newest administrative key. Only commands that have begun do so: it changes the card.
+func renew(s *card.Session) error {
+	renewed, err := s.RenewKey()
+	if renewed {
+		crashRenewed.Hit()
+	}
+	return err
+}
 
 func pauseFor(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
@@ -321,7 +369,7 @@ func pauseFor(ctx context.Context, d time.Duration) {
 	}
 }
 
-func (c *Counter) once(cardID string, do func(*card.Session) error) error {
+func (c *Counter) once(ctx context.Context, w *work, cardID string, do func(*card.Session) error) error {
 	c.cards.Lock()
 	defer c.cards.Unlock()
 	conn, err := c.cfg.Reader.Connect()
@@ -333,12 +381,7 @@ func (c *Counter) once(cardID string, do func(*card.Session) error) error {
 	}
 	defer conn.Close()
 	session := card.NewSession(guarded{conn, c})
-	key, err := c.cfg.AdminKey(cardID)
-	if err != nil {
-		return &unsettled{err}
-	}
-	defer clear(key)
-	if err := session.Authenticate(cardID, key); err != nil {
+	if err := session.Open(cardID, c.opener(ctx, w)); err != nil {
 		return err
 	}
 	return do(session)

@@ -41,7 +41,10 @@ func (c *Counter) generate(ctx context.Context, w *work) (*events.Claim, error) 
 		missing := false
 		err := c.withCard(ctx, w, d.GetCard(), func(s *card.Session) error {
 			c.progress(w.down.GetProcedure(), StageCard, 20, Message{"カードの中で新しい鍵を作っています。カードを動かさないでください。", "Making new keys on the card. Please leave it where it is."})
-			var err error
+			err := renew(s)
+			if err != nil {
+				return err
+			}
 			if keys, err = c.makeKeys(w, s, kinds); err != nil {
 				return err
 			}
@@ -78,11 +81,14 @@ func (c *Counter) identify(ctx context.Context, w *work, cardID string) (id card
 
 // inventory waits for the commanded card and asks it what it holds.
 func (c *Counter) inventory(ctx context.Context, w *work, cardID string) (held card.Inventory, err error) {
-	id, err := c.identify(ctx, w, cardID)
-	if err != nil {
-		return held, err
-	}
+	var id card.Identity
 	err = c.withCard(ctx, w, cardID, func(s *card.Session) (err error) {
+		if id, err = s.Identify(); err != nil {
+			return err
+		}
+		if id.LifeCycle == card.Terminated {
+			return errTerminated
+		}
 		held, err = s.Inventory()
 		return err
 	})
@@ -181,7 +187,7 @@ func (c *Counter) layPINs(w *work, s *card.Session, typed PINs) (missing bool, e
 	case len(typed) == 0 && !fresh:
 		return false, nil
 	case fresh:
-		err = c.setUp(w, s, inventory.Kind, typed)
+		err = c.setUp(w, s, inventory.Identity, typed)
 	default:
 		for kind, pin := range typed {
 			if err = s.StagePIN(slotOfPIN(kind), pin); err != nil {
@@ -205,18 +211,14 @@ func (c *Counter) pinsAreSet(w *work) bool {
 
 // setUp makes a new card operational. A slot for which the law gives this holder no certificate gets a PIN that nobody
 // knows.
-func (c *Counter) setUp(w *work, s *card.Session, kind card.Kind, typed PINs) error {
+func (c *Counter) setUp(w *work, s *card.Session, identity card.Identity, typed PINs) error {
 	pins := map[card.Slot][]byte{}
-	for _, slot := range kind.Slots() {
+	for _, slot := range identity.Kind.Slots() {
 		if pins[slot] = typed[pinKindOf(slot)]; len(pins[slot]) == 0 {
 			unknown := unknownPIN(slot)
 			defer clear(unknown)
 			pins[slot] = unknown
 		}
-	}
-	identity, err := s.Identify()
-	if err != nil {
-		return err
 	}
 	return s.SetUp(c.lastDay(w, identity), pins)
 }

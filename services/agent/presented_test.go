@@ -85,7 +85,7 @@ func TestWhatTheWatchHeardLateTakesNoCardAway(t *testing.T) {
 	centre := newCentre(t)
 	reader := &lateSlot{slot: newSlot(nil), late: make(chan struct{}), asked: make(chan bool, 16)}
 	counter, _ := centre.counter(centre.config(storePath(t), reader))
-	tray := &pages.Tray{Dir: t.TempDir(), Reader: softcard.NewReader(nil, nil), AdminKey: adminKey}
+	tray := &pages.Tray{Dir: t.TempDir(), Reader: softcard.NewReader(nil, nil), Factory: sealKey(t).PublicKey()}
 	_, err := tray.Make(centre.cardID, card.MyNumber, civil.New(2035, 6, 18))
 	must(t, err)
 	served, at := serveDesk(t, counter, tray)

@@ -48,6 +48,9 @@ func (c *Counter) write(ctx context.Context, w *work) (*events.Claim, error) {
 		if err := c.begin(w, d.GetCard(), nil); err != nil {
 			return err
 		}
+		if err := renew(s); err != nil {
+			return err
+		}
 		return c.writeAll(w, s, certs)
 	})
 	if err != nil {
@@ -169,12 +172,15 @@ func (c *Counter) unblock(ctx context.Context, w *work) (*events.Claim, error) {
 	}
 	err = c.withCard(ctx, w, d.GetCard(), func(s *card.Session) error {
 		c.progress(w.down.GetProcedure(), StageCard, 50, Message{"暗証番号を設定しています。", "Setting the PIN."})
+		if err := renew(s); err != nil {
+			return err
+		}
 		inventory, err := s.Inventory() // asked anew: it may have been torn out after it was set up
 		if err != nil {
 			return err
 		}
 		if inventory.LifeCycle == card.Initialised {
-			return c.setUp(w, s, inventory.Kind, typed)
+			return c.setUp(w, s, inventory.Identity, typed)
 		}
 		for kind, pin := range typed {
 			if err := s.ResetPIN(slotOfPIN(kind), pin); err != nil {

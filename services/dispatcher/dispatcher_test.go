@@ -226,7 +226,7 @@ func TestQuarantinedClaimsAreAnswered(t *testing.T) {
 func TestHeldClaimsAreAnswered(t *testing.T) {
 	w := servicetest.New(t, morning)
 	w.RealClock = true
-	w.RA = w.NewRA(w.Log, "doubting")
+	w.RA = w.NewRA(w.Log)
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	c := d.Claim("p1", "", servicetest.Applied(opIssue, "card-1"), servicetest.Resident("100"))
 	d.Decide(c) // by a settable clock

@@ -15,7 +15,7 @@ func doubting(t *testing.T) (*servicetest.World, *servicetest.Desk, counterlink.
 	t.Helper()
 	w := servicetest.New(t, morning)
 	w.RealClock = true
-	w.RA = w.NewRA(w.Log, "doubting")
+	w.RA = w.NewRA(w.Log)
 	now := w.Clock.Now()
 	return w, w.Enrol(servicetest.Office, "c1", "counter"), counterlink.Evidence{After: now.Add(-time.Minute), Before: now}
 }

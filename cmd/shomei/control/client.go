@@ -70,6 +70,13 @@ func (c *Client) Adopt(ctx context.Context, counter string, a hub.Adoption) erro
 	return send(ctx, c, of(counter, "adopt"), a, &Outcome{})
 }
 
+// RollCards has the next master key of cards made and gives its version.
+func (c *Client) RollCards(ctx context.Context) (version uint16, err error) {
+	var out CardKey
+	err = send(ctx, c, "/cards/roll", struct{}{}, &out)
+	return out.Version, err
+}
+
 // Report tells a fact that no counter tells.
 func (c *Client) Report(ctx context.Context, r hub.Report) (hub.Reported, error) {
 	var out hub.Reported

@@ -30,6 +30,11 @@ type DefineOffice struct {
 	Definition json.RawMessage `json:"definition"`
 }
 
+// CardKey names the newest version of the master key of cards.
+type CardKey struct {
+	Version uint16 `json:"version"`
+}
+
 // Outcome tells whether an order changed anything.
 type Outcome struct {
 	Changed bool `json:"changed"`
@@ -58,6 +63,10 @@ func Handler(h *hub.Hub) http.Handler {
 	}))
 	mux.HandleFunc("POST /authorities/{authority}/revoke", order(h, func(ctx context.Context, o hub.Operator, r *http.Request, what hub.FoundRevocation) (Outcome, error) {
 		return Outcome{true}, o.RevokeFound(ctx, r.PathValue("authority"), what)
+	}))
+	mux.HandleFunc("POST /cards/roll", order(h, func(ctx context.Context, o hub.Operator, _ *http.Request, _ struct{}) (CardKey, error) {
+		version, err := o.RollCards(ctx)
+		return CardKey{version}, err
 	}))
 	mux.HandleFunc("POST /reports", order(h, func(ctx context.Context, o hub.Operator, _ *http.Request, what hub.Report) (hub.Reported, error) {
 		return o.Report(ctx, what)

@@ -12,7 +12,6 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/counterlink"
-	"shomei/pkg/durable"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/hubserver"
 	"shomei/pkg/lifecycle"
@@ -101,12 +100,12 @@ func (h *Hub) EnrolCounter(ctx context.Context, office, counter, role, code stri
 	if err := h.admitCounters(); err != nil {
 		return "", err
 	}
-	if err := durable.WriteSecret(h.path("counters", counter, "cards.key"), h.keys.cards); err != nil {
+	bundle := h.bundle(counter, office, role)
+	bundle.Key, bundle.SealKey = "counter.nk", "seal.key"
+	if err := bundle.Write(folder); err != nil {
 		return "", err
 	}
-	bundle := h.bundle(counter, office, role)
-	bundle.Key, bundle.SealKey, bundle.CardKey = "counter.nk", "seal.key", "cards.key"
-	return folder, bundle.Write(folder)
+	return folder, counterlink.RemoveOldCardKey(folder)
 }
 
 // admitCounters lets exactly the enrolled counters connect, each to its own subjects.

@@ -7,6 +7,7 @@
 //	                                    ├→ eraser ──────→ vault, log
 //	                                    ├→ projector ───→ ClickHouse ─hints→ expiry ─→ log
 //	                                    └→ directory (offices, counters, generations)
+//	counters ─cards' challenges→ cards ─commits→ log
 package hub
 
 import (
@@ -35,6 +36,7 @@ import (
 	"shomei/pkg/vault"
 	"shomei/pkg/warehouse"
 	"shomei/pkg/warehouse/engine"
+	"shomei/services/cards"
 	"shomei/services/dispatcher"
 	"shomei/services/expiry"
 	"shomei/services/issuer"
@@ -89,6 +91,7 @@ type Hub struct {
 	began eventlog.Positions
 	// Behind is how many commits the tables lacked when a hub that does not run was attached to; they were brought forward.
 	Behind uint64
+	Cards  *cards.Cards
 	// AskVault, when set, is asked by Fsck instead of Vault, which another process may hold.
 	AskVault func(context.Context, []vault.Key) ([]vault.Status, error)
 
@@ -173,6 +176,7 @@ func (h *Hub) start(ctx context.Context) error {
 		{"engine", h.openEngine},
 		{"NATS", h.startServer},
 		{"log", h.openLog},
+		{"cards", h.openCards},
 		{"vault", h.makeVault},
 		{"erasures", h.catchUpErasures},
 		{"tables", h.connectTables},
@@ -324,6 +328,11 @@ func (h *Hub) logWith(ctx context.Context, c eventlog.Config) (*eventlog.Log, er
 	return log, err
 }
 
+func (h *Hub) openCards(ctx context.Context) (err error) {
+	h.Cards, err = cards.Open(ctx, cards.Config{Log: h.Log, Keys: h.path("keys", "cards.key"), Logger: h.Logger})
+	return err
+}
+
 // catchUpErasures brings the vault, which may be an old copy, to what the log orders, before anything uses its keys.
 func (h *Hub) catchUpErasures(ctx context.Context) error {
 	h.eraser = &ra.Eraser{Log: h.Log, Vault: h.Vault, Logger: h.Logger, Handled: h.progress.note("eraser")}
@@ -432,6 +441,7 @@ func (h *Hub) startServices(ctx context.Context) error {
 		"directory":  func(ctx context.Context) error { return h.Directory.Follow(ctx, h.Log, "directory") },
 		"issuer":     h.Issuer.Run,
 		"dispatcher": func(ctx context.Context) error { return dispatcher.Run(ctx, h.dispatcherConfig()) },
+		"cards":      func(ctx context.Context) error { return h.Links.AnswerCards(ctx, h.Cards.Answer) },
 		"notifier":   mails.Run,
 		"eraser":     h.eraser.Run,
 		"tables":     h.keepTables,

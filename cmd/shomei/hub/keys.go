@@ -9,7 +9,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -33,7 +32,6 @@ type keys struct {
 	public string
 	seal   hpke.PrivateKey
 	secret []byte
-	cards  []byte // master key of the cards' administrative keys, in hex
 	tls    tls.Certificate
 	caPEM  []byte
 	// simulator signs what is made up; nil where nothing is.
@@ -63,9 +61,6 @@ func openKeys(dir string) (keys, error) {
 		return k, err
 	}
 	if k.secret, err = secretFile(filepath.Join(dir, "subscriber-ids.key"), newRandomSecret); err != nil {
-		return k, err
-	}
-	if k.cards, err = secretFile(filepath.Join(dir, "cards.key"), newCardMaster); err != nil {
 		return k, err
 	}
 	if seed, err = os.ReadFile(filepath.Join(dir, simulatorFile)); err == nil {
@@ -130,11 +125,6 @@ func newSealSecret() ([]byte, error) {
 		return nil, err
 	}
 	return key.Bytes()
-}
-
-func newCardMaster() ([]byte, error) {
-	master, err := newRandomSecret()
-	return []byte(hex.EncodeToString(master) + "\n"), err
 }
 
 func newRandomSecret() ([]byte, error) {

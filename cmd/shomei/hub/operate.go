@@ -104,11 +104,9 @@ type Enrolment struct {
 	SealKey   []byte `json:"seal_key"`
 }
 
-// Enrolled is what a counter gets: its bundle without the names of its own key files, and the master key of the cards'
-// administrative keys, in hex.
+// Enrolled is what a counter gets: its bundle without the names of its own key files.
 type Enrolled struct {
 	Bundle counterlink.Bundle `json:"bundle"`
-	Cards  []byte             `json:"cards"`
 	Code   string             `json:"code,omitempty"`
 }
 
@@ -142,16 +140,20 @@ func (o Operator) Enrol(ctx context.Context, e Enrolment) (Enrolled, error) {
 	if e.Hub != "" {
 		bundle.Hub = e.Hub
 	}
-	return Enrolled{Bundle: bundle, Cards: o.hub.keys.cards, Code: e.Code}, nil
+	return Enrolled{Bundle: bundle, Code: e.Code}, nil
 }
 
 // bundle is what a counter is told of itself and the hub.
 func (h *Hub) bundle(counter, office, role string) counterlink.Bundle {
-	return counterlink.Bundle{
+	b := counterlink.Bundle{
 		Counter: counter, Office: office, Role: role, Hub: h.URL(), CA: string(h.keys.caPEM),
 		HubSealKey: hex.EncodeToString(h.keys.seal.PublicKey().Bytes()), HubWriters: []string{h.keys.public},
 		Clock: h.Config.Clock,
 	}
+	if slices.Contains(counterlink.RolesWithCards, role) {
+		b.FactoryKey = hex.EncodeToString(h.Cards.FactoryKey())
+	}
+	return b
 }
 
 // complete checks an enrolment and fills in what it leaves open.
@@ -220,6 +222,11 @@ func (h *Hub) nextCounter(office, role string) string {
 		n++
 	}
 	return prefix + strconv.Itoa(n)
+}
+
+// RollCards makes the next master key of cards and gives its version.
+func (o Operator) RollCards(ctx context.Context) (version uint16, err error) {
+	return o.hub.Cards.Roll(ctx, o.envelope())
 }
 
 // Retire takes a counter's voice away, at once and for good.

@@ -40,6 +40,7 @@ func StartStill(ctx context.Context, c Config) (*Hub, error) {
 		{"engine", h.startEngine},
 		{"NATS", h.startServer},
 		{"log", h.openLog},
+		{"cards", h.openCards},
 		{"vault", h.makeVault},
 		{"erasures", h.catchUpErasures},
 		{"tables", h.openWarehouse},

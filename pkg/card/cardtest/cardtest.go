@@ -24,13 +24,18 @@ var PINs = map[card.Slot][]byte{card.Auth: []byte("1234"), card.Sign: []byte("AB
 const LastDay = "2030-06-18"
 
 // AdminKey of every card made here.
-var AdminKey = bytes.Repeat([]byte{0x5A}, card.AdminKeySize)
+var AdminKey = card.Key{Secret: card.Secret(bytes.Repeat([]byte{0x5A}, card.SecretSize))}
+
+// Opener answers a card's challenges by its key, with every right.
+func Opener(key card.Key) card.Opener {
+	return func(c card.Challenge) (card.Answer, error) { return key.Answer(c, card.AllRights, nil) }
+}
 
 // New makes a card fresh from the factory.
 func New(t testing.TB, kind card.Kind, id string) *softcard.Card {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), id+".json")
-	err := softcard.Personalise(softcard.Blank{Path: path, CardID: id, Kind: kind, AdminKey: AdminKey})
+	err := softcard.Personalise(softcard.Blank{Path: path, CardID: id, Kind: kind, Key: AdminKey})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,11 +76,11 @@ func Ready(t testing.TB, kind card.Kind, id string) *softcard.Card {
 	return c
 }
 
-// Session opens an authenticated session.
+// Session opens a session with every right.
 func Session(t testing.TB, over card.Transmitter, id string) *card.Session {
 	t.Helper()
 	s := card.NewSession(over)
-	if err := s.Authenticate(id, AdminKey); err != nil {
+	if err := s.Open(id, Opener(AdminKey)); err != nil {
 		t.Fatal(err)
 	}
 	return s

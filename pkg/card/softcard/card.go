@@ -73,8 +73,8 @@ type Card struct {
 	ef        uint16
 	verified  map[card.Slot]bool
 	challenge []byte
-	admin     bool
-	pending   []byte // rest of an answer, for GET RESPONSE
+	exchange  *card.Exchange // the administrative key was proven in it; nil: it was not
+	pending   []byte         // rest of an answer, for GET RESPONSE
 }
 
 // Config configures Open.
@@ -137,7 +137,7 @@ func (c *Card) reset() {
 }
 
 func (c *Card) deselect() {
-	c.ef, c.verified, c.challenge, c.admin = 0, map[card.Slot]bool{}, nil, false
+	c.ef, c.verified, c.challenge, c.exchange = 0, map[card.Slot]bool{}, nil, nil
 }
 
 // Transmit answers one command APDU. The error is card.ErrRemoved when a fault

@@ -16,8 +16,10 @@ type Blank struct {
 	// CardID is the number printed on the card, at most 32 ASCII characters.
 	CardID string
 	Kind   card.Kind
-	// AdminKey has card.AdminKeySize bytes, see card.AdminKey.
-	AdminKey []byte
+	// Key is the administrative key it has from the factory (card.NewFactoryKey).
+	Key card.Key
+	// LastDay is the last day of the card where its issuer writes it at the factory, YYYYMMDD; empty: SetUp does.
+	LastDay string
 }
 
 const maxCardID = 32
@@ -29,11 +31,16 @@ func Personalise(b Blank) error {
 	if _, err := card.ParseKind(b.Kind.String()); err != nil {
 		return fmt.Errorf("making card %s: %w", b.CardID, err)
 	}
-	if b.CardID == "" || len(b.CardID) > maxCardID || len(b.AdminKey) != card.AdminKeySize {
-		return fmt.Errorf("making card %q: its number has 1 to %d characters and its administrative key %d bytes",
-			b.CardID, maxCardID, card.AdminKeySize)
+	if b.CardID == "" || len(b.CardID) > maxCardID {
+		return fmt.Errorf("making card %q: its number has 1 to %d characters", b.CardID, maxCardID)
 	}
-	s := store{Format: storeFormat, CardID: b.CardID, Kind: b.Kind.String(), LifeCycle: card.Initialised, AdminKey: b.AdminKey}
+	if _, err := b.Key.Name.Version(); err != nil {
+		return fmt.Errorf("making card %s: %w", b.CardID, err)
+	}
+	s := store{
+		Format: storeFormat, CardID: b.CardID, Kind: b.Kind.String(), LifeCycle: card.Initialised, LastDay: b.LastDay,
+		KeyName: b.Key.Name, AdminKey: b.Key.Secret[:],
+	}
 	s.Slots, s.PINs = emptySlots(b.Kind)
 	raw, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {

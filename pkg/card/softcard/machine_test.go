@@ -98,7 +98,7 @@ func (m *pinMachine) Unblock(t *rapid.T) {
 	slot := m.slot(t)
 	value := rapid.SampledFrom(values[slot]).Draw(t, "value")
 	s := card.NewSession(m.card)
-	if err := s.Authenticate("C1", cardtest.AdminKey); err != nil {
+	if err := s.Open("C1", cardtest.Opener(cardtest.AdminKey)); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.ResetPIN(slot, []byte(value)); (err == nil) != fits(slot, value) {

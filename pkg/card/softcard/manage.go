@@ -2,10 +2,10 @@ package softcard
 
 import (
 	"bytes"
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/subtle"
 	"crypto/x509"
 	"time"
 
@@ -23,12 +23,14 @@ func (c *Card) management(cmd card.Command) ([]byte, uint16) {
 		return nil, swUnknownCLA
 	case cmd.INS == 0xCA && cmd.P1 == 0x01 && cmd.P2 == 0x01:
 		return c.identity(), swOK
+	case cmd.INS == 0xCA && cmd.P1 == 0x01 && cmd.P2 == 0x02:
+		return c.store.keyName(), swOK
 	case cmd.INS == 0x84:
 		c.challenge = newChallenge()
 		return c.challenge, swOK
 	case cmd.INS == 0x82:
 		return c.authenticate(cmd)
-	case !c.admin:
+	case c.exchange == nil || !c.mayDo(cmd):
 		return nil, swSecurity
 	case cmd.INS == 0xFE:
 		return nil, c.terminate()
@@ -60,8 +62,34 @@ func (c *Card) administer(cmd card.Command) ([]byte, uint16) {
 		return nil, c.discard(cmd)
 	case 0xDA:
 		return nil, c.putLastDay(cmd)
+	case 0xD8:
+		return c.putKey(cmd)
 	}
 	return nil, swUnknownINS
+}
+
+// rights says which set of commands each command is part of; the others are part of every set.
+var rights = map[byte]card.Rights{
+	0x47: card.MayStage, 0xE4: card.MayStage, 0x2A: card.MayStage | card.MayWrite, 0xA4: card.MayWrite, 0xD6: card.MayWrite,
+	0xB0: card.MayWrite, 0xDA: card.MaySetUp, 0xFE: card.MayRetire,
+}
+
+// mayDo reports whether the session was opened for a command.
+func (c *Card) mayDo(cmd card.Command) bool {
+	needs, bound := rights[cmd.INS]
+	switch {
+	case cmd.INS == 0x44 && cmd.P1 == 0x01:
+		needs, bound = card.MaySetUp, true
+	case cmd.INS == 0x44:
+		needs, bound = card.MayWrite, true
+	case cmd.INS == 0x2C && cmd.P2&stagedReference != 0:
+		needs, bound = card.MayStage, true
+	case cmd.INS == 0x2C && c.store.LifeCycle == card.Initialised:
+		needs, bound = card.MaySetUp|card.MaySetPINs, true
+	case cmd.INS == 0x2C:
+		needs, bound = card.MaySetPINs, true
+	}
+	return !bound || c.exchange.Rights&needs != 0
 }
 
 func (c *Card) identity() []byte {
@@ -80,19 +108,43 @@ func add(b *cryptobyte.Builder, tag cbasn1.Tag, value []byte) {
 // authenticate takes a challenge once only, so that nothing can be replayed.
 func (c *Card) authenticate(cmd card.Command) ([]byte, uint16) {
 	theirs := c.challenge
-	c.challenge, c.admin = nil, false
-	if len(cmd.Data) != card.ChallengeSize+sha256.Size {
+	c.challenge, c.exchange = nil, nil
+	if len(cmd.Data) != card.ChallengeSize+1+card.ProofSize {
 		return nil, swWrongLength
 	}
 	if theirs == nil {
 		return nil, swConditions
 	}
-	host, shown := cmd.Data[:card.ChallengeSize], cmd.Data[card.ChallengeSize:]
-	if !hmac.Equal(shown, card.HostProof(c.store.AdminKey, theirs, host, c.store.CardID)) {
+	host, rights, shown := cmd.Data[:card.ChallengeSize], cmd.Data[card.ChallengeSize], cmd.Data[card.ChallengeSize+1:]
+	x := card.Exchange{Card: theirs, Host: bytes.Clone(host), Rights: card.Rights(rights), ID: c.store.CardID}
+	secret := c.store.secret()
+	if subtle.ConstantTimeCompare(shown, x.HostProof(&secret)) != 1 {
 		return nil, swSecurity
 	}
-	c.admin = true
-	return card.CardProof(c.store.AdminKey, theirs, host, c.store.CardID), swOK
+	c.exchange = &x
+	return x.CardProof(&secret), swOK
+}
+
+// putKey takes the next administrative key: whole, with its name, or not at all. The session stays open.
+func (c *Card) putKey(cmd card.Command) ([]byte, uint16) {
+	n := len(cmd.Data) - card.WrappedSize
+	if cmd.P1 != 0x01 || cmd.P2 != 0 || n < 0 {
+		return nil, swWrongLength
+	}
+	name := card.KeyName(bytes.Clone(cmd.Data[:n]))
+	if version, err := name.Version(); err != nil || version == card.OldVersion || version == card.FactoryVersion {
+		return nil, swBadData
+	}
+	present := c.store.secret()
+	next, err := c.exchange.Unwrap(&present, name, cmd.Data[n:])
+	if err != nil {
+		return nil, swBadData
+	}
+	c.store.KeyName, c.store.AdminKey = name, next[:]
+	if sw := c.commit(); sw != swOK {
+		return nil, sw
+	}
+	return c.exchange.NextProof(&next), swOK
 }
 
 // slotNamed checks a slot number of a command.
@@ -202,9 +254,11 @@ func (c *Card) signStaged(cmd card.Command) ([]byte, uint16) {
 	return c.signWith(s.Staged, cmd.Data)
 }
 
+// stagedReference marks the reference of a PIN that comes into force with the next ACTIVATE.
+const stagedReference = 0x80
+
 // resetRetryCounter sets a PIN anew, at once or with the next ACTIVATE.
 func (c *Card) resetRetryCounter(cmd card.Command) uint16 {
-	const stagedReference = 0x80
 	slot, _, ok := c.slotNamed(cmd.P2 &^ stagedReference)
 	if !ok || cmd.P1 != 0x02 {
 		return swBadP1P2

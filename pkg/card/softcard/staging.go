@@ -123,8 +123,8 @@ func (c *Card) takeIntoUse() uint16 {
 			return swConditions
 		}
 	}
-	if c.store.LastDay == "" {
-		return swConditions
+	if version, err := card.KeyName(c.store.KeyName).Version(); err != nil || version == card.FactoryVersion || c.store.LastDay == "" {
+		return swConditions // nobody's card keeps the key it was sent with
 	}
 	c.store.LifeCycle = card.Operational
 	return c.commit()

@@ -12,8 +12,9 @@ import (
 	"shomei/pkg/durable"
 )
 
-// storeFormat is the version of the file; a newer one is refused.
-const storeFormat = 1
+// storeFormat is the version of the file; a newer one is refused. In a file of version 1 the administrative key has no
+// name.
+const storeFormat = 2
 
 // store is what survives power: the content of one card's file.
 type store struct {
@@ -22,6 +23,7 @@ type store struct {
 	Kind      string               `json:"kind"`
 	LifeCycle card.LifeCycle       `json:"life_cycle"`
 	LastDay   string               `json:"last_day,omitempty"` // YYYYMMDD
+	KeyName   []byte               `json:"key_name,omitempty"` // of AdminKey; none is card.OldVersion
 	AdminKey  []byte               `json:"admin_key"`
 	PINs      map[string]pin       `json:"pins"`
 	Slots     map[string]slotStore `json:"slots"`
@@ -47,6 +49,17 @@ type keyPair struct {
 // errForeignWriter: somebody else wrote the file; two cards on one file would
 // undo each other's PIN counters.
 var errForeignWriter = errors.New("the card's file was changed by somebody else since it was opened: one card, one process")
+
+// secret is the administrative key; its length was checked when the file was opened.
+func (s *store) secret() card.Secret { return card.Secret(s.AdminKey) }
+
+// keyName is what the card tells about it.
+func (s *store) keyName() []byte {
+	if len(s.KeyName) == 0 {
+		return []byte{0, card.OldVersion}
+	}
+	return s.KeyName
+}
 
 func (s *store) kind() (card.Kind, error) { return card.ParseKind(s.Kind) }
 
@@ -83,15 +96,19 @@ func decodeStore(raw []byte) (*store, error) {
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return nil, err
 	}
-	if s.Format != storeFormat {
-		return nil, fmt.Errorf("format %d, this program reads format %d", s.Format, storeFormat)
+	if s.Format < 1 || s.Format > storeFormat {
+		return nil, fmt.Errorf("format %d, this program reads formats up to %d", s.Format, storeFormat)
 	}
+	s.Format = storeFormat
 	kind, err := s.kind()
 	if err != nil {
 		return nil, err
 	}
-	if s.CardID == "" || len(s.AdminKey) != card.AdminKeySize {
+	if s.CardID == "" || len(s.AdminKey) != card.SecretSize {
 		return nil, errors.New("no card id or no administrative key of 32 bytes in it")
+	}
+	if _, err := card.KeyName(s.KeyName).Version(); err != nil {
+		return nil, err
 	}
 	for _, slot := range kind.Slots() {
 		if _, ok := s.PINs[slot.String()]; !ok {

@@ -34,7 +34,7 @@ func victim(path string) {
 		panic(err)
 	}
 	s := card.NewSession(c)
-	if err := s.Authenticate("C1", cardtest.AdminKey); err != nil {
+	if err := s.Open("C1", cardtest.Opener(cardtest.AdminKey)); err != nil {
 		panic(err)
 	}
 	for n := 1; ; n++ {
@@ -159,7 +159,7 @@ func TestBadFiles(t *testing.T) {
 	}
 	for name, content := range map[string]string{
 		"cut short":  string(good[:len(good)/2]),
-		"newer":      strings.Replace(string(good), `"format": 1`, `"format": 2`, 1),
+		"newer":      strings.Replace(string(good), `"format": 2`, `"format": 3`, 1),
 		"other kind": strings.Replace(string(good), `"mynumber"`, `"suica"`, 1),
 		"no PINs":    strings.Replace(string(good), `"pins"`, `"pens"`, 1),
 		"no card id": strings.Replace(string(good), `"C1"`, `""`, 1),
@@ -176,12 +176,12 @@ func TestBadFiles(t *testing.T) {
 }
 
 func TestPersonaliseRefuses(t *testing.T) {
-	good := softcard.Blank{Path: filepath.Join(t.TempDir(), "c.json"), CardID: "C1", Kind: card.MyNumber, AdminKey: cardtest.AdminKey}
+	good := softcard.Blank{Path: filepath.Join(t.TempDir(), "c.json"), CardID: "C1", Kind: card.MyNumber, Key: cardtest.AdminKey}
 	for name, change := range map[string]func(*softcard.Blank){
 		"no number":   func(b *softcard.Blank) { b.CardID = "" },
 		"long number": func(b *softcard.Blank) { b.CardID = strings.Repeat("9", 33) },
 		"no kind":     func(b *softcard.Blank) { b.Kind = 0 },
-		"short key":   func(b *softcard.Blank) { b.AdminKey = b.AdminKey[:16] },
+		"no key name": func(b *softcard.Blank) { b.Key.Name = card.KeyName{0, 1} },
 	} {
 		blank := good
 		change(&blank)

@@ -103,6 +103,10 @@ var failures = []struct {
 		Code: "no-certificate", JA: "その電子証明書はカードにありません。", EN: "That certificate is not on the card.",
 		NextJA: "新規発行の申請が必要です。", NextEN: "A new issue is needed.", status: http.StatusNotFound,
 	}},
+	{errNoFactory, Problem{
+		Code: "old-bundle", JA: "この端末のフォルダーは古い版のもので、カードを作る鍵の情報がありません。", EN: "This counter's bundle is of an older version and can't make cards.",
+		NextJA: "センターの shomei counter enrol で、同じフォルダーを作り直してください。", NextEN: "Make the bundle anew in the same folder: shomei counter enrol at the centre.", status: http.StatusConflict,
+	}},
 	{errNoSuchCard, Problem{
 		Code: "no-such-card", JA: "その番号の仮想カードはありません。", EN: "No card in software has that number.",
 		NextJA: "先にカードを作ってください。", NextEN: "Make the card first.", status: http.StatusNotFound,

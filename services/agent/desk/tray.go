@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"crypto/hpke"
 	"errors"
 	"fmt"
 	"os"
@@ -20,8 +21,8 @@ type Tray struct {
 	Dir string
 	// Reader is the virtual reader that cards are put into.
 	Reader *softcard.Reader
-	// AdminKey gives the administrative key of a card (card.AdminKey).
-	AdminKey func(cardID string) ([]byte, error)
+	// Factory is the centre's public key, to which the transport keys of new cards are sealed; nil: none can be made.
+	Factory hpke.PublicKey
 
 	mu    sync.Mutex
 	cards map[string]*softcard.Card
@@ -30,6 +31,7 @@ type Tray struct {
 var (
 	errNoSuchCard = errors.New("no such card in software")
 	errCardExists = errors.New("a card in software of that number exists")
+	errNoFactory  = errors.New("the bundle names no key of the centre for new cards")
 )
 
 var trayKinds = map[string]card.Kind{"juki": card.Juki, "mynumber": card.MyNumber}
@@ -52,34 +54,21 @@ func (t *Tray) Make(id string, kind card.Kind, lastDay civil.Date) (path string,
 	if _, err := os.Stat(path); err == nil {
 		return "", errCardExists
 	}
-	key, err := t.AdminKey(id)
+	if t.Factory == nil {
+		return "", errNoFactory
+	}
+	key, err := card.NewFactoryKey(t.Factory, id)
 	if err != nil {
 		return "", err
 	}
-	defer clear(key)
-	if err := softcard.Personalise(softcard.Blank{Path: path, CardID: id, Kind: kind, AdminKey: key}); err != nil {
+	blank := softcard.Blank{Path: path, CardID: id, Kind: kind, Key: key}
+	if !lastDay.IsZero() {
+		blank.LastDay = strings.ReplaceAll(lastDay.String(), "-", "")
+	}
+	if err := softcard.Personalise(blank); err != nil {
 		return "", fmt.Errorf("making card %s: %w", id, err)
 	}
-	if lastDay.IsZero() {
-		return path, nil
-	}
-	return path, t.setLastDay(id, key, lastDay)
-}
-
-func (t *Tray) setLastDay(id string, key []byte, lastDay civil.Date) error {
-	chip, err := t.open(id)
-	if err != nil {
-		return err
-	}
-	defer chip.Reset()
-	if err := card.NewSession(chip).Authenticate(id, key); err != nil {
-		return fmt.Errorf("last day of card %s: %w", id, err)
-	}
-	digits := strings.ReplaceAll(lastDay.String(), "-", "")
-	if _, err := card.Send(chip, card.Command{INS: 0xDA, P1: 0x01, P2: byte(card.TagLastDay), Data: []byte(digits)}); err != nil {
-		return fmt.Errorf("last day of card %s: %w", id, err)
-	}
-	return nil
+	return path, nil
 }
 
 // open takes a card from its file, once: a file belongs to one card in this process.

@@ -1,0 +1,138 @@
+package counterlink
+
+import (
+	"context"
+	"crypto/hpke"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+
+	"shomei/pkg/card"
+)
+
+const cardSuffix = ".card"
+
+// CardSubject is where a counter asks the centre to open a card; it is no part of a stream.
+func CardSubject(counter string) string { return claimPrefix + counter + cardSuffix }
+
+// CardClient is the counter's end of the card requests; all fields are required.
+type CardClient struct {
+	Conn    *nats.Conn
+	Counter string
+	// Key signs the requests, SealKey opens the answers, Writers are the public nkeys of the hub that are believed.
+	Key     nkeys.KeyPair
+	SealKey hpke.PrivateKey
+	Writers []string
+}
+
+// Open asks the centre to answer a card's challenge for a command. ErrCardRefused says that it does not; every other
+// error, that it could not be asked.
+func (c CardClient) Open(ctx context.Context, command string, challenge card.Challenge) (card.Answer, error) {
+	nonce, data, err := signCardRequest(c.Key, CardRequest{Counter: c.Counter, Command: command, Challenge: challenge})
+	if err != nil {
+		return card.Answer{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	reply, err := c.Conn.RequestWithContext(ctx, CardSubject(c.Counter), data)
+	if err != nil {
+		return card.Answer{}, fmt.Errorf("asking the hub to open card %s: %w", challenge.Card, err)
+	}
+	return openCardAnswer(c.SealKey, c.Writers, c.Counter, nonce, reply.Data)
+}
+
+// refusalPause is how long a counter that was refused is not listened to: its requests can't fill the log's time or the
+// hub's own log.
+const refusalPause = time.Second
+
+// cardDesk is the hub's end while it runs.
+type cardDesk struct {
+	hub    *Hub
+	answer func(context.Context, CardRequest) (card.Answer, error)
+
+	mu   sync.Mutex
+	busy map[string]bool // counters whose request is being answered: one at a time
+}
+
+// AnswerCards has card requests answered until ctx ends, one of a counter at a time. Errors of answer that unwrap to
+// ErrCardRefused are told to the counter, others are not: it asks again. Requests of counters that are not enrolled or
+// have no cards are dropped.
+func (h *Hub) AnswerCards(ctx context.Context, answer func(context.Context, CardRequest) (card.Answer, error)) error {
+	d := &cardDesk{hub: h, answer: answer, busy: make(map[string]bool)}
+	var running sync.WaitGroup
+	defer running.Wait()
+	sub, err := h.cfg.Conn.QueueSubscribe(claimPrefix+"*"+cardSuffix, "hub", func(m *nats.Msg) {
+		counter := strings.TrimSuffix(strings.TrimPrefix(m.Subject, claimPrefix), cardSuffix)
+		if d.enter(counter) {
+			running.Go(func() { d.serve(ctx, counter, m) })
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("listening for card requests: %w", err)
+	}
+	<-ctx.Done()
+	_ = sub.Unsubscribe() // the connection is closed when this fails
+	return nil
+}
+
+func (d *cardDesk) enter(counter string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.busy[counter] {
+		return false
+	}
+	d.busy[counter] = true
+	return true
+}
+
+func (d *cardDesk) leave(counter string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.busy, counter)
+}
+
+// serve answers one request, to the counter's own inbox and nowhere else.
+func (d *cardDesk) serve(ctx context.Context, counter string, m *nats.Msg) {
+	data, err := d.reply(ctx, counter, m)
+	if data != nil {
+		err = errors.Join(err, m.Respond(data))
+	}
+	if err == nil || ctx.Err() != nil {
+		d.leave(counter)
+		return
+	}
+	d.hub.cfg.Logger.Warn("a counter's card request was not granted", "counter", counter, "error", err)
+	time.AfterFunc(refusalPause, func() { d.leave(counter) })
+}
+
+// reply returns what is sent back, and why the card stays closed.
+func (d *cardDesk) reply(ctx context.Context, counter string, m *nats.Msg) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	if !strings.HasPrefix(m.Reply, InboxPrefix(counter)+".") {
+		return nil, fmt.Errorf("the reply subject %.80q is not the counter's own: %w", m.Reply, ErrMisaddressed)
+	}
+	enrolment, err := d.hub.cfg.Enrolled(ctx, counter)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(RolesWithCards, enrolment.Role) {
+		return nil, fmt.Errorf("a %s works on no cards: %w", enrolment.Role, ErrCardRefused)
+	}
+	request, nonce, err := parseCardRequest(counter, enrolment, m.Data)
+	if err != nil {
+		return nil, err
+	}
+	answer, refusal := d.answer(ctx, request)
+	if refusal != nil && !errors.Is(refusal, ErrCardRefused) {
+		return nil, refusal
+	}
+	data, err := sealCardAnswer(d.hub.cfg.Writer, enrolment, counter, nonce, answer, refusal)
+	return data, errors.Join(refusal, err)
+}

@@ -1,0 +1,92 @@
+package lifecycle
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"shomei/events"
+)
+
+// Why a card's challenge is not answered.
+var (
+	// ErrNoCommand says that no command of this id is owed to this counter for this card, or not any more.
+	ErrNoCommand = errors.New("no such command is outstanding at this counter for this card")
+	// ErrOpenedOften says that the card's challenge was answered for one command as often as it may be.
+	ErrOpenedOften = errors.New("the card was opened as often as one command may")
+	// ErrCardOver says that the card is out of use or another subscriber's.
+	ErrCardOver = errors.New("the card is out of use, or another person's")
+)
+
+const (
+	// MaxOpenings bounds how often a card's challenge is answered for one command: a command takes one or two, and one more
+	// whenever the card was torn out.
+	MaxOpenings = 64
+	// openingsKept are the commands whose openings a card's state remembers; one or two are outstanding at a time.
+	openingsKept = 4
+)
+
+// CommandOnCard returns the kind of the obligation by which a counter is to work on a card now, from the subscriber's
+// state. The error is ErrNoCommand.
+func CommandOnCard(s *events.SubscriberState, obligation, counter, card string) (events.ObligationKind, error) {
+	p := s.GetProcedure()
+	for _, o := range s.GetObligations() {
+		if o.Id != obligation || o.Target != p.GetId() || p.GetCounter() != counter || p.GetCard() != card || counter == "" || card == "" {
+			continue
+		}
+		switch o.Kind {
+		case events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS, events.ObligationKind_OBLIGATION_KIND_WRITE_CARD,
+			events.ObligationKind_OBLIGATION_KIND_UNBLOCK_PIN:
+			return o.Kind, nil
+		}
+	}
+	return 0, ErrNoCommand
+}
+
+// OpenCard records that a card's challenge is answered for a subscriber's command. Its errors are ErrOpenedOften and
+// ErrCardOver.
+func OpenCard(raw []byte, subscriber string, opened *events.CardOpened) ([]*events.Event, error) {
+	s := &events.CardState{}
+	if err := proto.Unmarshal(raw, s); err != nil {
+		return nil, fmt.Errorf("reading the state of a card: %w", err)
+	}
+	if s.Retired || s.Subscriber != "" && s.Subscriber != subscriber {
+		return nil, ErrCardOver
+	}
+	for _, o := range s.Opened {
+		if o.Command == opened.Command && o.Times >= MaxOpenings {
+			return nil, ErrOpenedOften
+		}
+	}
+	return []*events.Event{events.New(opened)}, nil
+}
+
+func countOpening(list []*events.CardOpening, command string) []*events.CardOpening {
+	for _, o := range list {
+		if o.Command == command {
+			o.Times++
+			return list
+		}
+	}
+	list = append(list, &events.CardOpening{Command: command, Times: 1})
+	return list[max(0, len(list)-openingsKept):]
+}
+
+// MakeCardKey records a master key of cards, once. Another key under a version that the log knows is ErrOtherCardKey.
+func MakeCardKey(s *events.AuthorityState, made *events.CardKeyMade) ([]*events.Event, error) {
+	for _, known := range s.CardKeys {
+		if known.Version != made.Version {
+			continue
+		}
+		if !bytes.Equal(known.Check, made.Check) {
+			return nil, fmt.Errorf("version %d: %w", made.Version, ErrOtherCardKey)
+		}
+		return nil, nil
+	}
+	return []*events.Event{events.New(made)}, nil
+}
+
+// ErrOtherCardKey says that a master key of cards is not the one that the log knows under its version.
+var ErrOtherCardKey = errors.New("another master key of cards than the log knows")

@@ -1,0 +1,231 @@
+// Package cards answers the challenges of cards, so that a counter can carry out the command that it was sent and
+// nothing else (deploy/card-keys.md). It holds the master keys that cards' administrative keys are derived from: no other
+// service and no counter does.
+package cards
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"shomei/events"
+	"shomei/pkg/card"
+	"shomei/pkg/counterlink"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/lifecycle"
+)
+
+// Config is what the service needs; all fields are required.
+type Config struct {
+	Log *eventlog.Log
+	// Keys is the file of the master keys; it is made where there is none and the log knows of none.
+	Keys   string
+	Logger *slog.Logger
+}
+
+// Cards is the service. Its methods are safe for use by several goroutines.
+type Cards struct {
+	Config
+
+	mu   sync.RWMutex
+	ring *ring
+}
+
+// ErrKeysGone says that the log knows master keys of cards that the key file does not hold.
+var ErrKeysGone = errors.New("the master keys of cards are gone, older than the log or another hub's")
+
+// Open reads the master keys and holds them against the log, which then knows each of them. The error is ErrKeysGone.
+func Open(ctx context.Context, config Config) (*Cards, error) {
+	c := &Cards{Config: config}
+	head, err := c.Log.Load(ctx, events.KindAuthority, events.AuthorityLog)
+	if err != nil {
+		return nil, err
+	}
+	known, err := lifecycle.DecodeAuthority(head.State)
+	if err != nil {
+		return nil, err
+	}
+	if c.ring, err = openKnown(config.Keys, known.GetCardKeys()); err != nil {
+		return nil, err
+	}
+	for version := uint16(1); version <= c.ring.newest(); version++ {
+		if err := c.record(ctx, eventlog.Envelope{CommandID: uuid.NewString(), Actor: self}, version); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+var self = &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "cards"}
+
+// openKnown opens the ring; where the log knows keys, none are made in place of those.
+func openKnown(path string, known []*events.CardKeyMade) (*ring, error) {
+	gone := func(version uint32) error {
+		return fmt.Errorf("%w: version %d is not in %s: put the newest copy of that file back", ErrKeysGone, version, path)
+	}
+	if len(known) > 0 {
+		if r, err := readRing(path); err != nil {
+			return nil, err
+		} else if r.newest() == card.OldVersion {
+			return nil, gone(known[0].Version)
+		}
+	}
+	r, err := openRing(path)
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range known {
+		master, ok := r.masters[uint16(k.Version)]
+		if !ok || string(master.CheckValue()) != string(k.Check) {
+			return nil, gone(k.Version)
+		}
+	}
+	return r, nil
+}
+
+func (c *Cards) record(ctx context.Context, env eventlog.Envelope, version uint16) error {
+	master := c.ring.masters[version]
+	made := &events.CardKeyMade{Version: uint32(version), Check: master.CheckValue()}
+	_, err := c.Log.Update(ctx, events.KindAuthority, events.AuthorityLog, env, func(h eventlog.Head) ([]*events.Event, error) {
+		state, err := lifecycle.DecodeAuthority(h.State)
+		if err != nil {
+			return nil, err
+		}
+		return lifecycle.MakeCardKey(state, made)
+	})
+	if err != nil {
+		return fmt.Errorf("recording master key %d of cards: %w", version, err)
+	}
+	return nil
+}
+
+// Roll makes the next master key; every card is moved to it with the next command on it. The file comes first: what is
+// interrupted is recorded at the next start.
+func (c *Cards) Roll(ctx context.Context, env eventlog.Envelope) (version uint16, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	version = c.ring.add()
+	if err := c.ring.write(c.Keys); err != nil {
+		delete(c.ring.masters, version)
+		return 0, fmt.Errorf("keeping a new master key of cards: %w", err)
+	}
+	return version, c.record(ctx, env, version)
+}
+
+// FactoryKey is the public key that factories seal the transport keys of new cards to (card.NewFactoryKey).
+func (c *Cards) FactoryKey() []byte {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.ring.factory.PublicKey().Bytes()
+}
+
+// rightsFor are what a card is opened for by each kind of command.
+var rightsFor = map[events.ObligationKind]card.Rights{
+	events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS: card.MayStage | card.MaySetUp,
+	events.ObligationKind_OBLIGATION_KIND_WRITE_CARD:    card.MayWrite,
+	events.ObligationKind_OBLIGATION_KIND_UNBLOCK_PIN:   card.MaySetPINs | card.MaySetUp,
+}
+
+// Answer answers a card's challenge while the command is owed to the counter that asks, records it in the card's
+// history, and hands over the card's next key when it has none of the newest version. What is refused is
+// counterlink.ErrCardRefused; any other error says that the log can't be asked now.
+func (c *Cards) Answer(ctx context.Context, r counterlink.CardRequest) (card.Answer, error) {
+	present, next, err := c.keysOf(r.Challenge)
+	if err != nil {
+		return card.Answer{}, refuse(err)
+	}
+	subscriber, rights, err := c.judge(ctx, r)
+	if err != nil {
+		return card.Answer{}, err
+	}
+	if err := c.open(ctx, r, subscriber, present, next); err != nil {
+		return card.Answer{}, err
+	}
+	answer, err := present.Answer(r.Challenge, rights, next)
+	if err != nil {
+		return card.Answer{}, refuse(err)
+	}
+	return answer, nil
+}
+
+func refuse(why error) error { return fmt.Errorf("%w: %w", counterlink.ErrCardRefused, why) }
+
+// keysOf finds the key that a card says it holds, and makes its next one where that is not of the newest version.
+func (c *Cards) keysOf(q card.Challenge) (present card.Key, next *card.Key, err error) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if !events.ValidID(q.Card) || len(q.Random) != card.ChallengeSize {
+		return present, nil, fmt.Errorf("no challenge of a card: %w", card.ErrBadData)
+	}
+	version, err := q.Key.Version()
+	if err != nil {
+		return present, nil, err
+	}
+	if present, err = c.keyOf(version, q.Key, q.Card); err != nil {
+		return present, nil, err
+	}
+	newest := c.ring.newest()
+	if version == newest {
+		return present, nil, nil
+	}
+	made, err := c.keyOf(newest, card.NewKeyName(newest), q.Card)
+	return present, &made, err
+}
+
+func (c *Cards) keyOf(version uint16, name card.KeyName, cardID string) (card.Key, error) {
+	if version == card.FactoryVersion {
+		return card.OpenFactoryKey(c.ring.factory, name, cardID)
+	}
+	master, ok := c.ring.masters[version]
+	if !ok {
+		return card.Key{}, fmt.Errorf("the card's key is of version %d, of which this centre has no master key: is %s the newest copy?", version, c.Keys)
+	}
+	return card.Diversify(&master, name, cardID)
+}
+
+// judge finds the command that a counter carries out, among what is owed now.
+func (c *Cards) judge(ctx context.Context, r counterlink.CardRequest) (subscriber string, rights card.Rights, err error) {
+	subscriber, obligation, _ := strings.Cut(r.Command, "/")
+	if !events.ValidID(subscriber) {
+		return "", 0, refuse(lifecycle.ErrNoCommand)
+	}
+	head, err := c.Log.Load(ctx, events.KindSubscriber, subscriber)
+	if err != nil {
+		return "", 0, err
+	}
+	state, err := lifecycle.DecodeSubscriber(head.State)
+	if err != nil {
+		return "", 0, err
+	}
+	kind, err := lifecycle.CommandOnCard(state, obligation, r.Counter, r.Challenge.Card)
+	if err != nil {
+		return "", 0, refuse(err)
+	}
+	return subscriber, rightsFor[kind], nil
+}
+
+// open records the answer before it is given.
+func (c *Cards) open(ctx context.Context, r counterlink.CardRequest, subscriber string, present card.Key, next *card.Key) error {
+	opened := &events.CardOpened{Command: r.Command, KeyVersion: versionOf(present)}
+	if next != nil {
+		opened.NextVersion = versionOf(*next)
+	}
+	env := eventlog.Envelope{CommandID: uuid.NewString(), CausationID: r.Command, Counter: r.Counter, Actor: self}
+	_, err := c.Log.Update(ctx, events.KindCard, r.Challenge.Card, env, func(h eventlog.Head) ([]*events.Event, error) {
+		return lifecycle.OpenCard(h.State, subscriber, opened)
+	})
+	if errors.Is(err, lifecycle.ErrOpenedOften) || errors.Is(err, lifecycle.ErrCardOver) {
+		return refuse(err)
+	}
+	return err
+}
+
+func versionOf(k card.Key) uint32 {
+	version, _ := k.Name.Version() // the name was checked when the key was found
+	return uint32(version)
+}
