@@ -215,7 +215,7 @@ func (s *station) checks() {
 		}
 		return nil
 	}})
-	s.health.Add(ops.Check{Name: "held", Hint: "tell a superior; take the applications again once the clock is right", Run: func(context.Context) error {
+	s.health.Add(ops.Check{Name: "held", Hint: "tell a superior; take the applications again once the clock is right", Elsewhere: true, Run: func(context.Context) error {
 		if n := s.counter.Held(); n > 0 {
 			return fmt.Errorf("the centre holds %d claims of this counter because of their times", n)
 		}

@@ -28,7 +28,6 @@ type wire struct {
 	line   timeline
 	up     bool
 	stuck  []uint64 // questions on their way, by the newest claim they tell of
-	closed []uint64 // claims that were judged
 }
 
 // Of every honest counter the hub knows an interval that holds the truth, however its messages are delayed or lost. The

@@ -17,6 +17,9 @@ type Check struct {
 	Hint string
 	// Vital marks a check that only a restart cures: it fails /livez too.
 	Vital bool
+	// Elsewhere marks trouble of another machine that this process only tells of: it fails /healthz and not /readyz, so that
+	// one counter can't take a hub out of service.
+	Elsewhere bool
 	// Run answers within its context, two seconds at most.
 	Run func(ctx context.Context) error
 }
@@ -85,22 +88,25 @@ func (h *Health) run(ctx context.Context, c Check) Finding {
 }
 
 // Handler serves /livez (200 unless a vital check fails: restart me), /readyz
-// (200 when every check passes: send me work) and /healthz (the same answer as
-// /readyz). With ?verbose each check has its line: name, outcome, last success
+// (200 when every check of this process itself passes: send me work) and /healthz
+// (200 when every check passes). With ?verbose each check has its line: name, outcome, last success
 // and what to do. Failures answer 503.
 func (h *Health) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, r *http.Request) { h.answer(w, r, true) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { h.answer(w, r, false) })
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { h.answer(w, r, false) })
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, r *http.Request) { h.answer(w, r, func(c Check) bool { return c.Vital }) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		h.answer(w, r, func(c Check) bool { return !c.Elsewhere })
+	})
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { h.answer(w, r, func(Check) bool { return true }) })
 	return mux
 }
 
-func (h *Health) answer(w http.ResponseWriter, r *http.Request, vitalOnly bool) {
+// answer fails when a check does that counts.
+func (h *Health) answer(w http.ResponseWriter, r *http.Request, counts func(Check) bool) {
 	var lines strings.Builder
 	verdict, status := "ok", http.StatusOK
 	for _, f := range h.Findings(r.Context()) {
-		if f.Err != nil && (f.Check.Vital || !vitalOnly) {
+		if f.Err != nil && counts(f.Check) {
 			verdict, status = "failing", http.StatusServiceUnavailable
 		}
 		lines.WriteString(f.line())

@@ -45,6 +45,17 @@ func TestHealthSaysWhatFailsAndWhatToDo(t *testing.T) {
 	}
 }
 
+// A counter in trouble is told of, and takes nobody out of service.
+func TestTroubleElsewhereLeavesTheProcessReady(t *testing.T) {
+	h := NewHealth(time.Now)
+	h.Add(Check{Name: "counter", Elsewhere: true, Run: func(context.Context) error { return errors.New("its clock is slow") }})
+	for path, want := range map[string]int{"/livez": 200, "/readyz": 200, "/healthz": 503} {
+		if code, body := ask(h, path); code != want {
+			t.Errorf("%s: %d %q, want %d", path, code, body, want)
+		}
+	}
+}
+
 func TestHealthGivesUpOnAHungCheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})

@@ -66,8 +66,8 @@ func (t *timepiece) hub() (time.Time, bool) {
 	return time.UnixMilli(last.HubMS).Add(since - last.Uptime), true
 }
 
-// best returns the time that deadlines and dates are judged by: the hub's where it is known, else the counter's.
-func (t *timepiece) best() time.Time {
+// deadline returns the time that the hub's deadlines are judged by: the hub's where it is known, else the counter's.
+func (t *timepiece) deadline() time.Time {
 	if now, known := t.hub(); known {
 		return now
 	}
@@ -131,9 +131,14 @@ func (c *Counter) Clock() Clock {
 	return now
 }
 
-// Now returns the time that is right by all that this counter knows: the hub's where it is known, else the counter's
-// clock. Dates on pages and what is possible today are judged by it; a claim says what the counter's clock shows.
-func (c *Counter) Now() time.Time { return c.time.best() }
+// Now returns the time that is right by all that this counter knows: its clock's, unless the hub's is known and differs.
+// Dates on pages and what is possible today are judged by it; a claim says what the counter's clock shows.
+func (c *Counter) Now() time.Time {
+	if clock := c.Clock(); clock.Differs {
+		return clock.Centre
+	}
+	return c.time.now()
+}
 
 // Held is how many claims of this counter the hub has put aside because it can't believe when they were made.
 func (c *Counter) Held() int {

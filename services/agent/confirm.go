@@ -135,7 +135,7 @@ func (c *Counter) untilDeadline(ctx context.Context, w *work) (context.Context, 
 	c.mu.Lock()
 	w.cancel = cancel
 	c.mu.Unlock()
-	since := c.Now()
+	since := c.time.deadline()
 	if c.overdue(w, since) {
 		cancel(errDeadline) // at once, before anything touches a card
 	}
@@ -170,7 +170,7 @@ func (c *Counter) overdue(w *work, since time.Time) bool {
 	if begun {
 		limit = limit.Add(cardPatience)
 	}
-	return c.Now().After(limit)
+	return c.time.deadline().After(limit)
 }
 
 func slotOf(k events.CertificateKind) card.Slot {

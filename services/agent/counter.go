@@ -221,7 +221,7 @@ func (c *Counter) Receive(_ context.Context, a Application) (claimID string, err
 	if claim.Procedure == "" {
 		claim.Procedure = claim.Id
 	}
-	if err := enterReceipt(claim, a.Filed); err != nil {
+	if err := enterReceipt(claim, a.Filed, c.Now()); err != nil {
 		return "", err
 	}
 	return claim.Id, c.file(claim, a.Personal)

@@ -33,14 +33,13 @@ func (c *Counter) ReportBlocked(ctx context.Context, cardID string, pins ...even
 	return c.Report(ctx, &events.Claim{Fact: &events.Claim_PinsBlocked{PinsBlocked: &events.PinsBlocked{Card: cardID, Pins: pins}}}, nil)
 }
 
-// enterReceipt puts the receipt time that a clerk entered into a claim, and the counter's clock beside it as evidence. A
+// enterReceipt puts the receipt time that a clerk entered into a claim, and the counter's clock beside it as evidence; now says which day is today. A
 // paper that came in at 16:59 and is typed in at 17:10 counts by its receipt; yesterday's does not. A zero time leaves
 // the claim as it is.
-func enterReceipt(claim *events.Claim, filed time.Time) error {
+func enterReceipt(claim *events.Claim, filed, now time.Time) error {
 	if filed.IsZero() {
 		return nil
 	}
-	now := time.UnixMilli(claim.FiledMs)
 	if filed.After(now) || civil.Of(filed) != civil.Of(now) {
 		return fmt.Errorf("receipt at %s, entered at %s: %w", filed.In(civil.Tokyo).Format(time.DateTime), now.In(civil.Tokyo).Format(time.DateTime), ErrReceiptTime)
 	}

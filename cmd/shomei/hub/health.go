@@ -27,11 +27,11 @@ func (h *Hub) Operations() http.Handler {
 		{Name: "issuer", Hint: "put the authority's key file back under keys/ca", Run: h.Issuer.Healthy},
 		{Name: "clock", Hint: "set the clock right and keep it by a time service", Run: func(context.Context) error { return h.trustClock() }},
 		{
-			Name: "counter-clocks", Hint: "set the clock of that counter right and keep it by a time service",
+			Name: "counter-clocks", Hint: "set the clock of that counter right and keep it by a time service", Elsewhere: true,
 			Run: func(context.Context) error { return h.counterClocks() },
 		},
 		{
-			Name: "held-claims", Hint: "look at each with shomei log quarantine/ID; the clerk takes the application again",
+			Name: "held-claims", Hint: "look at each with shomei log quarantine/ID; the clerk takes the application again", Elsewhere: true,
 			Run: func(context.Context) error { return h.heldClaims() },
 		},
 	} {

@@ -281,6 +281,9 @@ func (o Operator) Adopt(ctx context.Context, counter string, a Adoption) error {
 	if !sameHead(now.Hub, a.Seen.Hub) || !sameHead(now.Counter, a.Seen.Counter) {
 		return refuse("counter %s has told another end since: look again", counter)
 	}
+	if now.Counter.Epoch == now.Hub.Epoch && now.Counter.Number < now.Hub.Number {
+		return refuse("an old copy of its store was put back at counter %s: put the right store back, or retire the counter and enrol it under a new id; going on from an old end would use numbers twice", counter)
+	}
 	if err := checkRemark("--why", a.Why); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"shomei/pkg/counterlink"
+	"shomei/pkg/ops"
 )
 
 // Source enrols a source of a role (register, telephone, operator) for an office, if it is not enrolled yet, and gives
@@ -23,12 +24,19 @@ func (h *Hub) Source(ctx context.Context, office, role string) (*counterlink.Sou
 	if err != nil {
 		return nil, err
 	}
-	evidence := "synchronised"
-	if h.Clock.Simulated() {
-		evidence = "simulated"
-	}
 	return &counterlink.Source{
 		Conn: h.conn, Counter: counter, Office: office, Key: key, HubSealKey: h.keys.seal.PublicKey(), Now: h.Clock.Now,
-		ClockEvidence: evidence,
+		ClockEvidence: h.clockEvidence(),
 	}, nil
+}
+
+// clockEvidence says how the hub's own clock stands, as a claim says it.
+func (h *Hub) clockEvidence() string {
+	if h.Clock.Simulated() {
+		return counterlink.ClockSimulated
+	}
+	if kept, err := ops.Synchronised(); err != nil || !kept {
+		return counterlink.ClockUnsynchronised
+	}
+	return counterlink.ClockSynchronised
 }
