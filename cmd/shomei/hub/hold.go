@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -86,7 +85,7 @@ func (h *Hub) tryHold() (bool, error) {
 		return false, fmt.Errorf("locking %s: %w", lock.Name(), err)
 	}
 	h.atEnd(lock.Close)
-	if err := os.Remove(h.path(addressFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.RemoveAll(h.path(addressFile)); err != nil {
 		return false, err
 	}
 	return true, errors.Join(lock.Truncate(0), sign(lock))
