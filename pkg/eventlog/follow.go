@@ -70,9 +70,6 @@ func (l *Log) Follow(ctx context.Context, f Follower) error {
 	if err != nil {
 		return ended(ctx, fmt.Errorf("restoring the position of %s: %w", f.Name, err))
 	}
-	if err := l.within(ctx, f.Name, saved); err != nil {
-		return ended(ctx, fmt.Errorf("comparing the position of %s with the log: %w", f.Name, err))
-	}
 	following := &following{log: l, follower: f, saved: saved, records: make(chan read, 2*f.Batch)}
 	if err := following.unpark(ctx); err != nil {
 		return ended(ctx, err)
@@ -90,25 +87,6 @@ func (l *Log) Follow(ctx context.Context, f Follower) error {
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.config.PublishTimeout)
 	defer cancel()
 	return errors.Join(ended(ctx, err), following.save(last))
-}
-
-// within has a follower begin anew in a stream that ends before its position, as after an older copy of the log was put
-// back: it would wait there for commits that are long handled, and pass over what takes their place.
-func (l *Log) within(ctx context.Context, follower string, saved bookmark) error {
-	if len(saved.Sequences) == 0 {
-		return nil
-	}
-	ends, err := l.LastSequences(ctx)
-	if err != nil {
-		return err
-	}
-	for stream, at := range saved.Sequences {
-		if end, known := ends[stream]; known && at > end {
-			l.config.Logger.Warn("position of follower is beyond the log, starting at the beginning", "follower", follower, "stream", stream, "position", at, "end", end)
-			saved.Sequences[stream] = 0
-		}
-	}
-	return nil
 }
 
 // ended gives nil for what the end of ctx caused.

@@ -193,6 +193,29 @@ func (w *Warehouse) State(ctx context.Context, key string, when time.Time) ([]Ce
 	return certificates, err
 }
 
+// EachCertificate calls each with every certificate, in the order of serials,
+// as they stood at an instant, until each fails.
+func (w *Warehouse) EachCertificate(ctx context.Context, when time.Time, each func(Certificate) error) error {
+	const what = "asking ClickHouse for all certificates"
+	rows, err := w.conn.Query(ctx, w.expand(withInstant+"SELECT *, "+statusAt+
+		" AS status FROM {certificates} FINAL WHERE authorized <= t ORDER BY serial"), at("at", when))
+	if err != nil {
+		return wrap(what, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var c [1]Certificate
+		if err := rows.ScanStruct(&c[0]); err != nil {
+			return wrap(what, err)
+		}
+		clearAbsent(c[:])
+		if err := each(c[0].asOf(when)); err != nil {
+			return err
+		}
+	}
+	return wrap(what, rows.Err())
+}
+
 // StatusCount is how many certificates of a kind have a status.
 type StatusCount struct {
 	Regime string `ch:"regime" json:"regime"`

@@ -187,7 +187,11 @@ func (c *check) storedFacts(ctx context.Context, fn func(fact)) error {
 // loggedFacts reads the log once more for the facts of some shards.
 func (c *check) loggedFacts(ctx context.Context, shards map[int]bool) (map[string]fact, error) {
 	places, facts := make(map[string]*place), make(map[string]fact)
-	give := func(f fact) { facts[f.what] = f }
+	give := func(f fact) {
+		if shards[f.shard] {
+			facts[f.what] = f
+		}
+	}
 	err := c.p.Log.Scan(ctx, nil, func(r eventlog.Record, _ error) error {
 		if r.Commit == nil || !shards[int(events.Shard(r.ID))] {
 			return nil
