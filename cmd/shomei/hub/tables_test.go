@@ -217,17 +217,13 @@ var tableDamages = map[string]func(*testing.T, string){
 	"the database's garbage":         inFolder("metadata/shomei.sql", garbage),
 	"the store gone":                 inFolder("store", nil),
 	"the folder gone":                inFolder("", nil),
-	"the folder is a file": func(t *testing.T, data string) {
-		check(t, os.RemoveAll(filepath.Join(data, "clickhouse")))
-		check(t, os.WriteFile(filepath.Join(data, "clickhouse"), []byte("x"), 0o600))
-	},
-	"a table dropped":        bySQL("DROP TABLE shomei.deadlines SYNC"),
-	"a column gone":          bySQL("ALTER TABLE shomei.log DROP COLUMN office"),
-	"an earlier program's":   bySQL("ALTER TABLE shomei.table_files DELETE WHERE file = 'tables/010_certificates.phones.sql' SETTINGS mutations_sync = 2"),
-	"positions lost":         bySQL("TRUNCATE TABLE shomei.positions"),
-	"positions dropped":      bySQL("DROP TABLE shomei.positions SYNC"),
-	"positions ahead":        bySQL("INSERT INTO shomei.positions SELECT generation, stream, sequence + 1000 FROM shomei.positions FINAL WHERE stream != ''"),
-	"the newest commit lost": bySQL("ALTER TABLE shomei.log DELETE WHERE recorded = (SELECT max(recorded) FROM shomei.log) SETTINGS mutations_sync = 2"),
+	"a table dropped":                bySQL("DROP TABLE shomei.deadlines SYNC"),
+	"a column gone":                  bySQL("ALTER TABLE shomei.log DROP COLUMN office"),
+	"an earlier program's":           bySQL("ALTER TABLE shomei.table_files DELETE WHERE file = 'tables/010_certificates.phones.sql' SETTINGS mutations_sync = 2"),
+	"positions lost":                 bySQL("TRUNCATE TABLE shomei.positions"),
+	"positions dropped":              bySQL("DROP TABLE shomei.positions SYNC"),
+	"positions ahead":                bySQL("INSERT INTO shomei.positions SELECT generation, stream, sequence + 1000 FROM shomei.positions FINAL WHERE stream != ''"),
+	"the newest commit lost":         bySQL("ALTER TABLE shomei.log DELETE WHERE recorded = (SELECT max(recorded) FROM shomei.log) SETTINGS mutations_sync = 2"),
 }
 
 // TestDamagedTablesAreMadeAnew: whatever is wrong with the tables the hub starts and decides, says what it does, and makes
