@@ -223,23 +223,6 @@ func (w *Warehouse) KnownSerials(ctx context.Context, serials []uint64) ([]uint6
 	return known, err
 }
 
-// StatusCount is how many certificates of a kind have a status.
-type StatusCount struct {
-	Regime string `ch:"regime" json:"regime"`
-	Kind   string `ch:"kind" json:"kind"`
-	Status string `ch:"status" json:"status"`
-	Count  uint64 `ch:"n" json:"count"`
-}
-
-// CountsByStatus counts the certificates on cards by regime, kind and status at
-// an instant, as it was known then. What follows them on smartphones is not
-// counted beside them.
-func (w *Warehouse) CountsByStatus(ctx context.Context, when time.Time) ([]StatusCount, error) {
-	return question[StatusCount](ctx, w, "counts by status", withInstant+"SELECT regime, kind, "+statusAt+` AS status, count() AS n
-		FROM {certificates} FINAL WHERE authorized <= t AND device = '' GROUP BY regime, kind, status ORDER BY regime, kind, status`,
-		at("at", when))
-}
-
 // EachCertificate calls each with every certificate, in the order of serials,
 // as they stood at an instant, until each fails.
 func (w *Warehouse) EachCertificate(ctx context.Context, when time.Time, each func(Certificate) error) error {
@@ -261,4 +244,21 @@ func (w *Warehouse) EachCertificate(ctx context.Context, when time.Time, each fu
 		}
 	}
 	return wrap(what, rows.Err())
+}
+
+// StatusCount is how many certificates of a kind have a status.
+type StatusCount struct {
+	Regime string `ch:"regime" json:"regime"`
+	Kind   string `ch:"kind" json:"kind"`
+	Status string `ch:"status" json:"status"`
+	Count  uint64 `ch:"n" json:"count"`
+}
+
+// CountsByStatus counts the certificates on cards by regime, kind and status at
+// an instant, as it was known then. What follows them on smartphones is not
+// counted beside them.
+func (w *Warehouse) CountsByStatus(ctx context.Context, when time.Time) ([]StatusCount, error) {
+	return question[StatusCount](ctx, w, "counts by status", withInstant+"SELECT regime, kind, "+statusAt+` AS status, count() AS n
+		FROM {certificates} FINAL WHERE authorized <= t AND device = '' GROUP BY regime, kind, status ORDER BY regime, kind, status`,
+		at("at", when))
 }

@@ -154,6 +154,22 @@ func TestOtherAggregatesStandInTheLog(t *testing.T) {
 	}
 }
 
+func TestEveryCertificateInOrder(t *testing.T) {
+	w := applied(t, life().commits)
+	var serials []uint64
+	err := w.EachCertificate(t.Context(), tokyo("2021-01-01 00:00"), func(c Certificate) error {
+		serials = append(serials, c.Serial)
+		return nil
+	})
+	if diff := cmp.Diff([]uint64{1, 2, 3}, serials); err != nil || diff != "" {
+		t.Errorf("%v\n%s", err, diff)
+	}
+	halt := errors.New("enough")
+	if err := w.EachCertificate(t.Context(), tokyo("2021-01-01 00:00"), func(Certificate) error { return halt }); !errors.Is(err, halt) {
+		t.Errorf("stopping: %v", err)
+	}
+}
+
 // TestEachRow: what was applied twice counts once, two rows that differ under one key are shown both, and a table that is
 // gone is damage.
 func TestEachRow(t *testing.T) {

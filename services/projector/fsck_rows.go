@@ -60,8 +60,11 @@ func (r *row) raise(cells ...cell) {
 	}
 }
 
-// fact is the row as it is compared.
+// fact is the row as it is compared. A row that names its subscriber is that one's, in whose history it may be told.
 func (r row) fact(owner string) fact {
+	if i := slices.IndexFunc(r.cells, func(c cell) bool { return c.column == "subscriber" }); i >= 0 {
+		owner = r.cells[i].text
+	}
 	slices.SortFunc(r.cells, func(a, b cell) int { return cmp.Compare(a.column, b.column) })
 	var says strings.Builder
 	for _, c := range r.cells {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"strings"
@@ -88,7 +87,7 @@ func (h *Hub) tryHold() (bool, error) {
 	}
 	h.lock = lock
 	h.atEnd(lock.Close)
-	if err := os.Remove(h.path(addressFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.RemoveAll(h.path(addressFile)); err != nil {
 		return false, err
 	}
 	return true, errors.Join(lock.Truncate(0), sign(lock))

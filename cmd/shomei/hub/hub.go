@@ -173,6 +173,7 @@ func (h *Hub) start(ctx context.Context) error {
 		{"data folder", h.hold},
 		{"clock", h.openClock},
 		{"keys", h.openKeys},
+		{"derived files", h.makeWay},
 		{"engine", h.openEngine},
 		{"NATS", h.startServer},
 		{"log", h.openLog},

@@ -249,6 +249,29 @@ func (h *Hub) setAside(ctx context.Context, why error) error {
 	return nil
 }
 
+// makeWay sets aside what stands where files are made anew, and is not what belongs there. The rest of the data folder is
+// no such place: log, marks, vault, keys, counters' bundles and cards are the truth, and nothing makes them anew.
+func (h *Hub) makeWay(context.Context) error {
+	for name, folder := range map[string]bool{"crl": true, "mail": true, "clickhouse": true, "engine.log": false, "control.sock": false} {
+		info, err := os.Lstat(h.path(name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil && info.IsDir() == folder {
+			continue
+		}
+		if info != nil && info.Mode()&fs.ModeSymlink != 0 {
+			continue // put elsewhere by somebody
+		}
+		kept, err := setAside(h.path(name))
+		if err != nil {
+			return err
+		}
+		h.Logger.Error("something else stood in the data folder where this is made anew; it was set aside", "name", name, "kept", kept)
+	}
+	return nil
+}
+
 // setAside renames a file or folder to one with .damaged behind its name, in place of an earlier one. Where the disk has no
 // room for both it is deleted.
 func setAside(path string) (kept string, err error) {

@@ -217,21 +217,13 @@ var tableDamages = map[string]func(*testing.T, string){
 	"the database's garbage":         inFolder("metadata/shomei.sql", garbage),
 	"the store gone":                 inFolder("store", nil),
 	"the folder gone":                inFolder("", nil),
-	"the folder is a file": func(t *testing.T, data string) {
-		check(t, os.RemoveAll(filepath.Join(data, "clickhouse")))
-		check(t, os.WriteFile(filepath.Join(data, "clickhouse"), []byte("x"), 0o600))
-	},
-	"its log is a folder": func(t *testing.T, data string) {
-		check(t, os.RemoveAll(filepath.Join(data, "engine.log")))
-		check(t, os.MkdirAll(filepath.Join(data, "engine.log", "x"), 0o700))
-	},
-	"a table dropped":        bySQL("DROP TABLE shomei.deadlines SYNC"),
-	"a column gone":          bySQL("ALTER TABLE shomei.log DROP COLUMN office"),
-	"an earlier program's":   bySQL("ALTER TABLE shomei.table_files DELETE WHERE file = 'tables/010_certificates.phones.sql' SETTINGS mutations_sync = 2"),
-	"positions lost":         bySQL("TRUNCATE TABLE shomei.positions"),
-	"positions dropped":      bySQL("DROP TABLE shomei.positions SYNC"),
-	"positions ahead":        bySQL("INSERT INTO shomei.positions SELECT generation, stream, sequence + 1000 FROM shomei.positions FINAL WHERE stream != ''"),
-	"the newest commit lost": bySQL("ALTER TABLE shomei.log DELETE WHERE recorded = (SELECT max(recorded) FROM shomei.log) SETTINGS mutations_sync = 2"),
+	"a table dropped":                bySQL("DROP TABLE shomei.deadlines SYNC"),
+	"a column gone":                  bySQL("ALTER TABLE shomei.log DROP COLUMN office"),
+	"an earlier program's":           bySQL("ALTER TABLE shomei.table_files DELETE WHERE file = 'tables/010_certificates.phones.sql' SETTINGS mutations_sync = 2"),
+	"positions lost":                 bySQL("TRUNCATE TABLE shomei.positions"),
+	"positions dropped":              bySQL("DROP TABLE shomei.positions SYNC"),
+	"positions ahead":                bySQL("INSERT INTO shomei.positions SELECT generation, stream, sequence + 1000 FROM shomei.positions FINAL WHERE stream != ''"),
+	"the newest commit lost":         bySQL("ALTER TABLE shomei.log DELETE WHERE recorded = (SELECT max(recorded) FROM shomei.log) SETTINGS mutations_sync = 2"),
 }
 
 // TestDamagedTablesAreMadeAnew: whatever is wrong with the tables the hub starts and decides, says what it does, and makes
@@ -247,7 +239,7 @@ func TestDamagedTablesAreMadeAnew(t *testing.T) {
 			natstest.Wait(t, 2*time.Minute, "the damage to be found and mended", func() bool {
 				_, err := os.Stat(filepath.Join(data, "clickhouse", "being-rebuilt"))
 				text := said.String()
-				mended := strings.Contains(text, "made anew from the log") || name == "the folder gone" || name == "positions lost" || name == "its log is a folder" ||
+				mended := strings.Contains(text, "made anew from the log") || name == "the folder gone" || name == "positions lost" ||
 					name == "the database's definition gone" || name == "the store gone"
 				return mended && err != nil && h.tables.state() == nil
 			})
@@ -263,6 +255,51 @@ func TestDamagedTablesAreMadeAnew(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestDerivedFilesAreMadeAnew: whatever stands where lists, mails, the address, the socket and the engine's log are made, the
+// hub starts and makes them.
+func TestDerivedFilesAreMadeAnew(t *testing.T) {
+	data := kept(t)
+	for _, folder := range []string{"crl", "mail", "clickhouse"} {
+		check(t, os.RemoveAll(filepath.Join(data, folder)))
+		check(t, os.WriteFile(filepath.Join(data, folder), []byte("x"), 0o600))
+	}
+	for _, file := range []string{"engine.log", "running.json", "control.sock"} {
+		check(t, os.RemoveAll(filepath.Join(data, file)))
+		check(t, os.MkdirAll(filepath.Join(data, file, "x"), 0o700))
+	}
+	h, said := started(t, data)
+	served(t, h, said)
+	check(t, h.PublishLists(t.Context()))
+	silent(t, h)
+	check(t, h.Close())
+	half, err := os.ReadFile(filepath.Join(data, "crl", "sign.crl"))
+	check(t, err)
+	for name, content := range map[string][]byte{"half written": half[:len(half)/2], "empty": nil, "garbage": []byte("garbage")} {
+		check(t, os.WriteFile(filepath.Join(data, "crl", "sign.crl"), content, 0o600))
+		check(t, os.WriteFile(filepath.Join(data, "running.json"), content, 0o600))
+		h, said := started(t, data)
+		served(t, h, said)
+		check(t, h.bringDay(t.Context()))
+		silent(t, h)
+		check(t, h.Close())
+		t.Log(name)
+	}
+}
+
+// TestListsArePublishedWhileTheTablesAreAway: whoever relies on certificates does not wait for reports.
+func TestListsArePublishedWhileTheTablesAreAway(t *testing.T) {
+	h, said := started(t, kept(t))
+	served(t, h, said)
+	check(t, os.RemoveAll(h.path("crl")))
+	h.tables.set(warehouse.Rebuilding{})
+	if err := h.bringDay(t.Context()); !errors.Is(err, warehouse.ErrUnavailable) {
+		t.Errorf("the day without tables: %v", err)
+	}
+	if lists, err := filepath.Glob(h.path("crl", "*.crl")); err != nil || len(lists) < 2 {
+		t.Errorf("published: %v, %v", lists, err)
 	}
 }
 
