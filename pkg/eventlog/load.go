@@ -33,7 +33,7 @@ func (l *Log) Load(ctx context.Context, kind, id string) (Head, error) {
 	}
 	var h head
 	err = l.patiently(ctx, func() error {
-		if err := l.serve(ctx, t.stream); err != nil {
+		if err := l.admit(ctx, t); err != nil {
 			return err
 		}
 		h, err = l.load(ctx, t)
@@ -153,43 +153,66 @@ func (l *Log) count(ctx context.Context, t target) (uint64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("counting the commits of %s/%s: %w", t.kind, t.id, err)
 	}
-	count, err := countIn(answer.Data, t.subject)
+	state, err := countIn(answer.Data)
 	if err != nil {
 		return 0, fmt.Errorf("counting the commits of %s/%s: %w", t.kind, t.id, err)
 	}
-	return count, nil
+	return state.Subjects[t.subject], l.complete(t.stream, state)
 }
 
-// countIn reads the count of one subject out of an answer to STREAM.INFO, passing over the rest.
-func countIn(answer []byte, subject string) (uint64, error) {
-	var state struct {
-		Subjects map[string]uint64 `json:"subjects"`
+// complete condemns a stream that lost messages while the server ran: it cuts a block that it can't read, and takes a
+// subject whose messages are gone for one that never had any.
+func (l *Log) complete(s *stream, state counted) error {
+	s.mu.Lock()
+	whole := state.Messages+uint64(len(s.gaps.Gaps)) == state.LastSeq
+	err := s.broken
+	s.mu.Unlock()
+	if whole {
+		return nil
 	}
+	if err == nil {
+		s.mu.Lock()
+		err = s.incomplete(state.Messages, state.LastSeq)
+		s.mu.Unlock()
+		l.condemn(s, err)
+	}
+	return err
+}
+
+// counted is what an answer to STREAM.INFO says of a stream and of the subjects asked for.
+type counted struct {
+	Messages uint64            `json:"messages"`
+	LastSeq  uint64            `json:"last_seq"`
+	Subjects map[string]uint64 `json:"subjects"`
+}
+
+// countIn reads the state of the stream out of an answer to STREAM.INFO, passing over the rest.
+func countIn(answer []byte) (state counted, err error) {
 	decoder := jsontext.NewDecoder(bytes.NewBuffer(answer))
 	if _, err := decoder.ReadToken(); err != nil {
-		return 0, err
+		return state, err
 	}
 	for decoder.PeekKind() == '"' {
 		name, err := decoder.ReadToken()
 		if err != nil {
-			return 0, err
+			return state, err
 		}
 		switch name.String() {
 		case "error":
 			refusal := new(jetstream.APIError)
 			if err := json.UnmarshalDecode(decoder, refusal); err != nil {
-				return 0, err
+				return state, err
 			}
-			return 0, refusal
+			return state, refusal
 		case "state":
 			err = json.UnmarshalDecode(decoder, &state)
-			return state.Subjects[subject], err
+			return state, err
 		}
 		if err := decoder.SkipValue(); err != nil {
-			return 0, err
+			return state, err
 		}
 	}
-	return 0, errNoState
+	return state, errNoState
 }
 
 var errNoState = errors.New("the answer of JetStream holds no state of the stream")
@@ -238,7 +261,7 @@ func (l *Log) History(ctx context.Context, kind, id string) ([]Record, error) {
 	}
 	var records []Record
 	err = l.patiently(ctx, func() error {
-		if err := l.serve(ctx, t.stream); err != nil {
+		if err := l.admit(ctx, t); err != nil {
 			return err
 		}
 		records, err = l.history(ctx, t, 1)

@@ -86,13 +86,12 @@ func (h *Hub) trustClock() error {
 }
 
 func (h *Hub) bringDay(ctx context.Context) error {
-	if err := h.HoldCeremonies(ctx); err != nil {
-		return err
-	}
+	// A key ceremony that fails, as with an authority that is parked, keeps no other certificate from ending on its day.
+	ceremonies := h.HoldCeremonies(ctx)
 	if _, err := h.Expiry.Tick(ctx); err != nil {
-		return err
+		return errors.Join(ceremonies, err)
 	}
-	return h.Issuer.PublishDue(ctx, h.path("crl"))
+	return errors.Join(ceremonies, h.Issuer.PublishDue(ctx, h.path("crl")))
 }
 
 // HoldCeremonies puts the authorities' keys into service whose time has come, the prefectures' only while the juki

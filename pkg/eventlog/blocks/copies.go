@@ -75,9 +75,9 @@ func (s stream) each(fn func(record)) error {
 	if err != nil {
 		return err
 	}
+	var b []byte
 	for _, n := range numbers {
-		b, err := os.ReadFile(s.blockPath(n))
-		if err != nil {
+		if b, err = readInto(b, s.blockPath(n)); err != nil {
 			return fmt.Errorf("reading a block of stream %s: %w", s.name, err)
 		}
 		w, sum := &walk{scanned: &scanned{stream: stream{name: s.name}}}, checksums(s.name, n)

@@ -1,9 +1,12 @@
 package blocks
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"os"
+	"slices"
 )
 
 // hole is a place of a stream where whole records are missing.
@@ -46,15 +49,31 @@ func (s stream) scan(seen uint64, unwanted map[uint64]string) (*scanned, error) 
 		return nil, err
 	}
 	w := &walk{scanned: &scanned{stream: s, blocks: numbers}, unwanted: unwanted}
+	var b []byte
 	for _, n := range numbers {
-		b, err := os.ReadFile(s.blockPath(n))
-		if err != nil {
+		if b, err = readInto(b, s.blockPath(n)); err != nil {
 			return nil, fmt.Errorf("reading a block of stream %s: %w", s.name, err)
 		}
 		w.readBlock(n, b)
 	}
 	w.finish(seen)
 	return w.scanned, nil
+}
+
+// readInto reads a whole file into a buffer that is used again for each.
+func readInto(b []byte, path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return b, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return b, err
+	}
+	b = slices.Grow(b[:0], int(info.Size()))[:info.Size()]
+	_, err = io.ReadFull(file, b)
+	return b, err
 }
 
 // walk is a scan on its way.
@@ -111,7 +130,7 @@ func (w *walk) before() fingerprint {
 }
 
 func (w *walk) add(h hole) {
-	h.block, h.before = w.block, w.before()
+	h.block, h.before, h.bytes = w.block, w.before(), bytes.Clone(h.bytes)
 	w.holes = append(w.holes, h)
 	w.unfollowed++
 }
