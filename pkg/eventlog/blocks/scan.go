@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"time"
 )
 
 // hole is a place of a stream where whole records are missing.
@@ -283,11 +284,18 @@ func (h hole) hints(first, last uint64) []hint {
 	var found []hint
 	for at := 0; at+headSize <= len(h.bytes) && first <= last; at++ {
 		sequence := binary.LittleEndian.Uint64(h.bytes[at+4:])
-		if sequence < first || sequence > last {
+		if sequence < first || sequence > last || !plausible(h.bytes[at:]) {
 			continue
 		}
 		found = append(found, hint{sequence, at})
 		first, at = sequence+1, at+smallest-1
 	}
 	return found
+}
+
+// plausible says whether length and time can be those of a record.
+func plausible(head []byte) bool {
+	size := binary.LittleEndian.Uint32(head) &^ withHeaders
+	at := time.Unix(0, int64(binary.LittleEndian.Uint64(head[12:])))
+	return size >= smallest && size <= largest && at.Year() >= 2020 && at.Year() < 2200
 }
