@@ -127,7 +127,7 @@ func (l *Log) last(ctx context.Context, t target) (*jetstream.RawStreamMsg, erro
 	defer cancel()
 	message, err := t.stream.handle.GetLastMsgForSubject(ctx, t.subject)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil, fmt.Errorf("%s/%s has commits, but the last can't be read from %s; restore the stream from a copy: %w", t.kind, t.id, t.stream.name, ErrDamaged)
+		return nil, fmt.Errorf("%s/%s has commits, but the last can't be read from %s; start the hub again, which reads all blocks: %w", t.kind, t.id, t.stream.name, ErrDamaged)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("loading %s/%s: %w", t.kind, t.id, err)
@@ -149,6 +149,7 @@ func (l *Log) believe(t target, message *jetstream.RawStreamMsg) (Record, error)
 func (l *Log) count(ctx context.Context, t target) (uint64, error) {
 	ctx, cancel := l.asking(ctx)
 	defer cancel()
+	seen, _ := t.stream.mark.get()
 	answer, err := l.config.Conn.RequestWithContext(ctx, "$JS.API.STREAM.INFO."+t.stream.name, fmt.Appendf(nil, `{"subjects_filter":%q}`, t.subject))
 	if err != nil {
 		return 0, fmt.Errorf("counting the commits of %s/%s: %w", t.kind, t.id, err)
@@ -157,26 +158,23 @@ func (l *Log) count(ctx context.Context, t target) (uint64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("counting the commits of %s/%s: %w", t.kind, t.id, err)
 	}
-	return state.Subjects[t.subject], l.complete(t.stream, state)
+	return state.Subjects[t.subject], l.complete(t.stream, state, seen)
 }
 
 // complete condemns a stream that lost messages while the server ran: it cuts a block that it can't read, and takes a
-// subject whose messages are gone for one that never had any.
-func (l *Log) complete(s *stream, state counted) error {
+// subject whose messages are gone for one that never had any. seen is the mark before the server was asked.
+func (l *Log) complete(s *stream, state counted, seen uint64) error {
 	s.mu.Lock()
-	whole := state.Messages+uint64(len(s.gaps.Gaps)) == state.LastSeq
-	err := s.broken
+	whole := state.LastSeq >= seen && state.Messages+uint64(len(s.gaps.Gaps)) == state.LastSeq
+	incomplete := s.incomplete(state.Messages, max(seen, state.LastSeq))
 	s.mu.Unlock()
 	if whole {
 		return nil
 	}
-	if err == nil {
-		s.mu.Lock()
-		err = s.incomplete(state.Messages, state.LastSeq)
-		s.mu.Unlock()
-		l.condemn(s, err)
+	if l.config.Replicas == 1 { // a new leader may be a moment behind
+		l.condemn(s, incomplete)
 	}
-	return err
+	return incomplete
 }
 
 // counted is what an answer to STREAM.INFO says of a stream and of the subjects asked for.
@@ -305,6 +303,10 @@ func (l *Log) history(ctx context.Context, t target, from uint64) ([]Record, err
 		records = append(records, record)
 		previous = &record
 		sequence = record.Sequence + 1
+	}
+	if from == 1 && uint64(len(records)) < count {
+		return nil, fmt.Errorf("%s/%s has %d commits, only %d can be read from %s; start the hub again, which reads all blocks: %w",
+			t.kind, t.id, count, len(records), t.stream.name, ErrDamaged)
 	}
 	return records, nil
 }
