@@ -3,10 +3,12 @@ package projector
 import (
 	"cmp"
 	"context"
+	"errors"
 	"math/bits"
 	"slices"
 
 	"shomei/events"
+	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
 )
 
@@ -78,6 +80,9 @@ func (l *leases) hold(serial uint64) bool {
 // its stream was read and used in another that was read later.
 func (c *check) checkLeases(ctx context.Context) error {
 	head, err := c.p.Log.Load(ctx, events.KindAuthority, "log")
+	if errors.Is(err, eventlog.ErrParked) {
+		return nil // it is named where it is read
+	}
 	if damaged(err) {
 		c.report.add(events.KindAuthority+"/log", nextRestore, "%v", err)
 		return nil

@@ -12,6 +12,7 @@ package blocks
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -243,7 +244,7 @@ func (r resolver) resolve(h hole) error {
 		case Lost, Cut:
 			continue
 		}
-		gap := Gap{Sequence: f.sequence, Owners: finding.Owners, Why: finding.Why}
+		gap := Gap{Sequence: f.sequence, Owners: finding.Owners, Why: cmp.Or(finding.Why, h.why)}
 		if finding.Known && h.gap != nil {
 			gap, x.stays = *h.gap, true
 		}
