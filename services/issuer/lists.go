@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/big"
@@ -35,14 +36,17 @@ type lists struct {
 	unlisted map[string]bool
 	// lastDays of certificates, which say until when a revocation is listed.
 	lastDays map[uint64]string
-	// released is when a hold of an authority was last lifted.
+	// released is when a hold of an authority was last lifted, lifted the certificates whose hold was.
 	released map[string]time.Time
+	lifted   map[uint64]bool
+	// doubtful says that a subscriber's commit can't be read: it may have been a revocation.
+	doubtful bool
 }
 
 func newLists() *lists {
 	return &lists{
 		byAuthority: make(map[string]map[uint64]ca.Revocation), unlisted: make(map[string]bool), lastDays: make(map[uint64]string),
-		released: make(map[string]time.Time),
+		released: make(map[string]time.Time), lifted: make(map[uint64]bool),
 	}
 }
 
@@ -61,6 +65,7 @@ func (l *lists) catchUp(ctx context.Context, log *eventlog.Log, logger *slog.Log
 		}
 		if eventlog.Unreadable(err) {
 			logger.Error("a commit that can't be believed is on no revocation list: look at it with shomei log", "subscriber", r.ID, "error", err)
+			l.doubtful = true
 			return nil // one forged commit must not keep every list from being made
 		}
 		if err != nil {
@@ -110,6 +115,7 @@ func (l *lists) add(authority string, serial uint64, recordedMs int64, reason ca
 // removeFromCRL for delta lists only).
 func (l *lists) release(authority string, serial uint64, recordedMs int64) {
 	delete(l.byAuthority[authority], serial)
+	l.lifted[serial] = true
 	l.unlisted[authority] = true
 	l.released[authority] = time.UnixMilli(recordedMs).UTC().Truncate(time.Second)
 }
@@ -135,6 +141,34 @@ func (l *lists) entries(authority string, at time.Time) []ca.Revocation {
 		}
 	}
 	sort.Slice(entries, func(a, b int) bool { return entries[a].Serial < entries[b].Serial })
+	return entries
+}
+
+// kept are the entries of the list published last that the log knows nothing of any more: when a subscriber's commit
+// can't be read, what it revoked stays revoked.
+func (l *lists) kept(file, authority string, keys ca.Generations, at time.Time) []ca.Revocation {
+	text, err := os.ReadFile(file)
+	block, _ := pem.Decode(text)
+	if !l.doubtful || err != nil || block == nil {
+		return nil
+	}
+	list, err := x509.ParseRevocationList(block.Bytes)
+	if err != nil {
+		return nil
+	}
+	if key, err := keys.ByKeyID(list.AuthorityKeyId); err != nil || list.CheckSignatureFrom(key.Certificate()) != nil {
+		return nil
+	}
+	var entries []ca.Revocation
+	for _, e := range list.RevokedCertificateEntries {
+		serial := e.SerialNumber.Uint64()
+		last, _ := civil.Parse(l.lastDays[serial]) // zero when the authorisation is lost, too
+		_, known := l.byAuthority[authority][serial]
+		if known || l.lifted[serial] || !last.IsZero() && last.EndInstant().Before(at.Add(-ca.CRLPeriod)) {
+			continue
+		}
+		entries = append(entries, ca.Revocation{Serial: serial, RevokedAt: e.RevocationTime, Reason: ca.Reason(e.ReasonCode), Expires: last.EndInstant()})
+	}
 	return entries
 }
 
@@ -183,6 +217,7 @@ func (i *Issuer) publishLists(ctx context.Context, folder string, due func(strin
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return fmt.Errorf("publishing revocation lists: %w", err)
 	}
+	var errs []error
 	done := make(map[string]bool)
 	for _, g := range i.Directory.Generations() {
 		id := directory.AuthorityID(g.Kind, g.Prefecture.Code)
@@ -191,10 +226,10 @@ func (i *Issuer) publishLists(ctx context.Context, folder string, due func(strin
 		}
 		done[id] = true
 		if err := i.publish(ctx, folder, id, g, due); err != nil {
-			return fmt.Errorf("publishing the revocation list of authority %s: %w", id, err)
+			errs = append(errs, fmt.Errorf("publishing the revocation list of authority %s: %w", id, err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (i *Issuer) publish(ctx context.Context, folder, id string, one *ca.Generation, due func(string, *events.AuthorityState) bool) error {
@@ -218,7 +253,7 @@ func (i *Issuer) publish(ctx context.Context, folder, id string, one *ca.Generat
 		if err != nil {
 			return err
 		}
-		entries := i.lists.entries(id, now)
+		entries := append(i.lists.entries(id, now), i.lists.kept(listFile(folder, id), id, i.Directory.Generations(), now)...)
 		der, err := ca.BuildCRL(signer, ca.CRLInput{
 			Generation: g, Number: number, ThisUpdate: now, NextUpdate: now.Add(ca.CRLPeriod), Entries: entries,
 		})
