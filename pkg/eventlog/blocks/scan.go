@@ -108,7 +108,7 @@ func (w *walk) readBlock(n uint32, b []byte) {
 			err = fmt.Errorf("the length of the subject is wrong: %w", errRecord)
 		}
 		to := w.nextRecord(b, at, sum)
-		w.add(hole{from: at, bytes: b[at:to], torn: to == len(b) && cut(b[at:]), open: true, why: err.Error()})
+		w.add(hole{from: at, bytes: b[at:to], torn: to == len(b) && cut(b[at:]) && !w.ends(b[at:], sum), open: true, why: err.Error()})
 		w.open = true
 		at = to
 	}
@@ -236,6 +236,12 @@ func (w *walk) finish(seen uint64) {
 	for _, h := range w.holes {
 		w.last = max(w.last, h.last)
 	}
+}
+
+// ends says whether what looks cut off is a whole record whose length was changed.
+func (w *walk) ends(b []byte, sum checksum) bool {
+	_, whole := fragment{sequence: w.last + 1, bytes: b, exact: true}.itself(w.strict, sum)
+	return whole
 }
 
 // cut says whether the end of a file looks like a record that was being written.
