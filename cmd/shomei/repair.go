@@ -50,10 +50,11 @@ func (a *app) tellRepair(out io.Writer, reports []store.Report, done bool) error
 		fmt.Fprintln(out, a.say("壊れたところはありません。", "nothing is damaged"))
 		return nil
 	}
-	left := 0
+	left, open := 0, false
 	for _, r := range reports {
 		for _, f := range r.Findings {
 			fmt.Fprintf(out, "%s %d.blk +%d (%d bytes), sequence %d%s: %s; %s\n", r.Stream, f.Block, f.Offset, f.Length, f.Sequence, owners(f), f.Why, a.outcomeOf(f, done))
+			open = open || !f.Known || f.Outcome == store.Spliced
 			if !done || f.Outcome == store.Parked || f.Outcome == store.Lost {
 				left++
 			}
@@ -69,7 +70,7 @@ func (a *app) tellRepair(out io.Writer, reports []store.Report, done bool) error
 	if left == 0 {
 		return nil
 	}
-	if !done {
+	if !done && open {
 		fmt.Fprintln(out, a.say("--yes で実行します。", "--yes does it"))
 	}
 	return &exitError{exitFound, nil}
