@@ -2,9 +2,11 @@ package hub
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"shomei/events"
+	"shomei/pkg/eventlog/blocks"
 	"shomei/pkg/lifecycle"
 	"shomei/services/projector"
 )
@@ -16,7 +18,29 @@ func (h *Hub) Fsck(ctx context.Context, progress func(commits uint64)) (*project
 	if holds == nil && h.Vault != nil {
 		holds = h.Holds
 	}
-	return h.Projector.Fsck(ctx, projector.FsckConfig{Lists: h.path("crl"), Now: h.judgingTime(ctx), Holds: holds, Progress: progress})
+	report, err := h.Projector.Fsck(ctx, projector.FsckConfig{Lists: h.path("crl"), Now: h.judgingTime(ctx), Holds: holds, Progress: progress})
+	if err == nil {
+		report.Findings = append(h.mended(), report.Findings...)
+	}
+	return report, err
+}
+
+// mended is what was damaged on the disk until this program, which opened the streams itself, put it right.
+func (h *Hub) mended() (findings []projector.Finding) {
+	if h.server == nil {
+		return nil
+	}
+	for _, r := range h.server.Mended() {
+		for _, f := range r.Findings {
+			if f.Outcome == blocks.Mended || f.Outcome == blocks.Spliced || f.Outcome == blocks.Removed {
+				findings = append(findings, projector.Finding{
+					Where: fmt.Sprintf("%s sequence %d", r.Stream, f.Sequence), What: fmt.Sprintf("%s; it is put right (%s)", f.Why, f.Outcome),
+					Next: "look at the disk; what was cut out is kept as evidence in " + r.Evidence,
+				})
+			}
+		}
+	}
+	return findings
 }
 
 // judgingTime is the clock; zero for a simulated log that is looked at without its clock.
