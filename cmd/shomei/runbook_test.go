@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -74,6 +75,23 @@ func writes(ts *testscript.TestScript, _ bool, args []string) {
 	bin, _, _ := strings.Cut(ts.Getenv("PATH"), string(os.PathListSeparator))
 	ts.Check(os.WriteFile(filepath.Join(bin, "systemctl"), []byte(systemctl), 0o755))
 	ts.Defer(func() { _ = ts.Exec("systemctl", "stop", "shomei") }) // when the script ends too early
+}
+
+// harm ID flips a bit in the first record of the log that names an id, behind the name.
+func harm(ts *testscript.TestScript, _ bool, args []string) {
+	files, err := filepath.Glob(filepath.Join(ts.Getenv("SHOMEI_HUB_DATA"), "nats/jetstream/*/streams/shomei-log-*/msgs/1.blk"))
+	ts.Check(err)
+	if len(files) != 1 {
+		ts.Fatalf("%d first blocks of the log", len(files))
+	}
+	block, err := os.ReadFile(files[0])
+	ts.Check(err)
+	at := bytes.Index(block, []byte(args[0]))
+	if at < 0 {
+		ts.Fatalf("the log names no %s", args[0])
+	}
+	block[at+len(args[0])+200] ^= 4
+	ts.Check(os.WriteFile(files[0], block, 0o600))
 }
 
 // systemctl starts and stops the hub as deploy/systemd/shomei.service does, as far as the runbook asks for it.

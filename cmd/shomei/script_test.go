@@ -44,7 +44,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "free": free, "agent": buildAgent, "issue": issue, "eventually": eventually, "jsonlines": jsonLines,
 			"field": field, "get": get, "eventually-exits": eventuallyExits, "block": block, "writes": writes,
-			"refused": refused,
+			"refused": refused, "harm": harm,
 		},
 	})
 }

@@ -57,6 +57,7 @@ func (a *app) logCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&open, "open", false, "open sealed fields as well (needs the hub's keys, and that no hub runs on them)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a commit")
+	cmd.AddCommand(a.repairCommand())
 	return cmd
 }
 

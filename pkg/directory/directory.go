@@ -33,6 +33,8 @@ type Directory struct {
 	held        map[string]Held
 	generations ca.Generations
 	positions   eventlog.Positions
+	// unreadable are offices and authorities of which a commit can't be read, by kind and id, and why.
+	unreadable map[string]error
 }
 
 // commit names what was taken already: the same commit comes by scan, by follower and from the process that wrote it.
@@ -51,7 +53,7 @@ type definition struct {
 func Open(ctx context.Context, log *eventlog.Log) (*Directory, error) {
 	d := &Directory{
 		taken: make(map[commit]struct{}), offices: make(map[string][]definition), counters: make(map[string][]enrolment),
-		retired: make(map[string][]retirement), held: make(map[string]Held),
+		retired: make(map[string][]retirement), held: make(map[string]Held), unreadable: make(map[string]error),
 	}
 	return d, d.Refresh(ctx, log)
 }
@@ -59,7 +61,8 @@ func Open(ctx context.Context, log *eventlog.Log) (*Directory, error) {
 // kinds are the aggregates that the directory reads.
 var kinds = []string{events.KindOffice, events.KindAuthority, events.KindQuarantine}
 
-// Refresh reads what the log has got beyond what is known, for whoever can't wait for the follower.
+// Refresh reads what the log has got beyond what is known, for whoever can't wait for the follower. An office or authority
+// that can't be read is remembered as such (Unreadable) and keeps no other from being read.
 func (d *Directory) Refresh(ctx context.Context, log *eventlog.Log) error {
 	ends, err := log.LastSequences(ctx)
 	if err != nil {
@@ -72,18 +75,46 @@ func (d *Directory) Refresh(ctx context.Context, log *eventlog.Log) error {
 		if r.Kind == events.KindQuarantine && (err != nil || log.Verify(r) != nil) {
 			return nil // it says nothing about a claim that is held
 		}
+		if err == nil {
+			err = log.Verify(r)
+		}
+		if err == nil {
+			err = d.take(r)
+		}
 		if err != nil {
-			return fmt.Errorf("reading the directory at %s/%s: %w", r.Kind, r.ID, err)
+			d.setAside(r, err)
 		}
-		if err := log.Verify(r); err != nil {
-			return fmt.Errorf("reading the directory: %w", err)
-		}
-		return d.take(r)
+		return nil
 	})
 	if err == nil {
 		d.reach(ends)
 	}
 	return err
+}
+
+func (d *Directory) setAside(r eventlog.Record, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.unreadable[r.Kind+"/"+r.ID] = err
+}
+
+// Unreadable gives the offices and authorities of which a commit can't be read, by kind and id, and why. What was read of
+// them before stands; nothing can be recorded about them.
+func (d *Directory) Unreadable() map[string]error {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return maps.Clone(d.unreadable)
+}
+
+// Doubtful is why the enrolments of an office can't be relied on: a commit of it is lost, which may have retired any of
+// its counters. It is nil when they can.
+func (d *Directory) Doubtful(office string) error {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if err := d.unreadable[events.KindOffice+"/"+office]; errors.Is(err, eventlog.ErrParked) {
+		return err
+	}
+	return nil
 }
 
 func (d *Directory) reached() eventlog.Positions {
@@ -107,10 +138,11 @@ func (d *Directory) reach(at eventlog.Positions) {
 // Follow keeps the directory up to date until ctx ends, from where Open stopped.
 func (d *Directory) Follow(ctx context.Context, log *eventlog.Log, follower string) error {
 	return log.Follow(ctx, eventlog.Follower{
-		Name: follower, Kinds: kinds, From: d.reached(), Handled: d.reach,
+		Name: follower, Kinds: kinds, From: d.reached(), Handled: d.reach, Parked: d.setAside,
 		Handle: func(_ context.Context, records []eventlog.Record) error {
 			for _, r := range records {
 				if err := d.take(r); err != nil {
+					d.setAside(r, err)
 					return &eventlog.ParkError{Kind: r.Kind, ID: r.ID, Err: err}
 				}
 			}

@@ -97,6 +97,9 @@ func (l *Log) between(ctx context.Context, key string, from place, to uint64, un
 	if s.name != from.Stream {
 		return nil, fmt.Errorf("%s was parked in stream %s, which is no longer its own: %w", key, from.Stream, errStillUnreadable)
 	}
+	if err := s.parked(subject); err != nil {
+		return nil, fmt.Errorf("%w: %w", errStillUnreadable, err)
+	}
 	var records []Record
 	for sequence := from.Sequence; sequence <= to; sequence++ {
 		message, err := l.message(ctx, s, sequence, subject)

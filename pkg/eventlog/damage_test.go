@@ -69,7 +69,7 @@ func (w world) write(t *testing.T, from, to int) {
 
 func (w world) blocks(t *testing.T) []string {
 	t.Helper()
-	blocks, err := filepath.Glob(filepath.Join(w.store, "jetstream/$G/streams/shomei-log-000-fff/msgs/*.blk"))
+	blocks, err := filepath.Glob(filepath.Join(w.store, "jetstream/*/streams/shomei-log-000-fff/msgs/*.blk"))
 	if err != nil || len(blocks) == 0 {
 		t.Fatalf("no blocks in %s: %v", w.store, err)
 	}

@@ -14,6 +14,9 @@ var (
 	ErrBehindMark = errors.New("stream is behind its high-water mark")
 	// ErrDamaged says that messages are missing inside a stream, or that a chain of commits is broken.
 	ErrDamaged = errors.New("log is damaged")
+	// ErrParked says that a commit of this aggregate was damaged and no copy holds it: nothing is decided about it until it
+	// is put back. All other aggregates go on.
+	ErrParked = errors.New("aggregate is parked")
 	// ErrForged says that a commit was not written by a trusted writer whose role may write its kind, or stands where it
 	// was not written to.
 	ErrForged = errors.New("commit is not to be believed")

@@ -248,7 +248,9 @@ func (w *following) setAside(batch []Record, park *ParkError) []Record {
 func (w *following) raise(arrived []read) error {
 	last := make(map[string]Record, 1)
 	for _, r := range arrived {
-		last[r.record.Stream] = r.record
+		if r.record.Stored != nil { // a gap has nothing to be seen
+			last[r.record.Stream] = r.record
+		}
 	}
 	for _, s := range w.log.streams {
 		r, ok := last[s.name]

@@ -33,7 +33,7 @@ func (l *Log) Load(ctx context.Context, kind, id string) (Head, error) {
 	}
 	var h head
 	err = l.patiently(ctx, func() error {
-		if err := l.serve(ctx, t.stream); err != nil {
+		if err := l.admit(ctx, t); err != nil {
 			return err
 		}
 		h, err = l.load(ctx, t)
@@ -127,7 +127,7 @@ func (l *Log) last(ctx context.Context, t target) (*jetstream.RawStreamMsg, erro
 	defer cancel()
 	message, err := t.stream.handle.GetLastMsgForSubject(ctx, t.subject)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil, fmt.Errorf("%s/%s has commits, but the last can't be read from %s; restore the stream from a copy: %w", t.kind, t.id, t.stream.name, ErrDamaged)
+		return nil, fmt.Errorf("%s/%s has commits, but the last can't be read from %s; start the hub again, which reads all blocks: %w", t.kind, t.id, t.stream.name, ErrDamaged)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("loading %s/%s: %w", t.kind, t.id, err)
@@ -149,47 +149,68 @@ func (l *Log) believe(t target, message *jetstream.RawStreamMsg) (Record, error)
 func (l *Log) count(ctx context.Context, t target) (uint64, error) {
 	ctx, cancel := l.asking(ctx)
 	defer cancel()
+	seen, _ := t.stream.mark.get()
 	answer, err := l.config.Conn.RequestWithContext(ctx, "$JS.API.STREAM.INFO."+t.stream.name, fmt.Appendf(nil, `{"subjects_filter":%q}`, t.subject))
 	if err != nil {
 		return 0, fmt.Errorf("counting the commits of %s/%s: %w", t.kind, t.id, err)
 	}
-	count, err := countIn(answer.Data, t.subject)
+	state, err := countIn(answer.Data)
 	if err != nil {
 		return 0, fmt.Errorf("counting the commits of %s/%s: %w", t.kind, t.id, err)
 	}
-	return count, nil
+	return state.Subjects[t.subject], l.complete(t.stream, state, seen)
 }
 
-// countIn reads the count of one subject out of an answer to STREAM.INFO, passing over the rest.
-func countIn(answer []byte, subject string) (uint64, error) {
-	var state struct {
-		Subjects map[string]uint64 `json:"subjects"`
+// complete condemns a stream that lost messages while the server ran: it cuts a block that it can't read, and takes a
+// subject whose messages are gone for one that never had any. seen is the mark before the server was asked.
+func (l *Log) complete(s *stream, state counted, seen uint64) error {
+	s.mu.Lock()
+	whole := state.LastSeq >= seen && state.Messages+uint64(len(s.gaps.Gaps)) == state.LastSeq
+	incomplete := s.incomplete(state.Messages, max(seen, state.LastSeq))
+	s.mu.Unlock()
+	if whole {
+		return nil
 	}
+	if l.config.Replicas == 1 { // a new leader may be a moment behind
+		l.condemn(s, incomplete)
+	}
+	return incomplete
+}
+
+// counted is what an answer to STREAM.INFO says of a stream and of the subjects asked for.
+type counted struct {
+	Messages uint64            `json:"messages"`
+	LastSeq  uint64            `json:"last_seq"`
+	Subjects map[string]uint64 `json:"subjects"`
+}
+
+// countIn reads the state of the stream out of an answer to STREAM.INFO, passing over the rest.
+func countIn(answer []byte) (state counted, err error) {
 	decoder := jsontext.NewDecoder(bytes.NewBuffer(answer))
 	if _, err := decoder.ReadToken(); err != nil {
-		return 0, err
+		return state, err
 	}
 	for decoder.PeekKind() == '"' {
 		name, err := decoder.ReadToken()
 		if err != nil {
-			return 0, err
+			return state, err
 		}
 		switch name.String() {
 		case "error":
 			refusal := new(jetstream.APIError)
 			if err := json.UnmarshalDecode(decoder, refusal); err != nil {
-				return 0, err
+				return state, err
 			}
-			return 0, refusal
+			return state, refusal
 		case "state":
 			err = json.UnmarshalDecode(decoder, &state)
-			return state.Subjects[subject], err
+			return state, err
 		}
 		if err := decoder.SkipValue(); err != nil {
-			return 0, err
+			return state, err
 		}
 	}
-	return 0, errNoState
+	return state, errNoState
 }
 
 var errNoState = errors.New("the answer of JetStream holds no state of the stream")
@@ -238,7 +259,7 @@ func (l *Log) History(ctx context.Context, kind, id string) ([]Record, error) {
 	}
 	var records []Record
 	err = l.patiently(ctx, func() error {
-		if err := l.serve(ctx, t.stream); err != nil {
+		if err := l.admit(ctx, t); err != nil {
 			return err
 		}
 		records, err = l.history(ctx, t, 1)
@@ -282,6 +303,10 @@ func (l *Log) history(ctx context.Context, t target, from uint64) ([]Record, err
 		records = append(records, record)
 		previous = &record
 		sequence = record.Sequence + 1
+	}
+	if from == 1 && uint64(len(records)) < count {
+		return nil, fmt.Errorf("%s/%s has %d commits, only %d can be read from %s; start the hub again, which reads all blocks: %w",
+			t.kind, t.id, count, len(records), t.stream.name, ErrDamaged)
 	}
 	return records, nil
 }

@@ -53,6 +53,9 @@ type Config struct {
 	// Marks is the directory of the high-water marks: on this machine, outside JetStream's store, of this process alone.
 	// Required with Writer. Without it loss is noticed only while the process lives.
 	Marks string
+	// Gaps is the folder in which the server's start leaves what is known to be missing in a stream (pkg/eventlog/blocks).
+	// Without it a stream that anything is missing in is not served.
+	Gaps string
 	// Clock gives the time; time.Now when nil.
 	Clock func() time.Time
 	// Logger takes warnings; slog.Default when nil.
@@ -85,8 +88,9 @@ type Log struct {
 	stopped sync.WaitGroup
 }
 
-// Open connects to the streams, makes those that are missing, and compares each with its high-water mark. Errors are
-// ErrBehindMark and ErrDamaged when a stream may not be served, ErrLayout, ErrMarks and ErrConfig.
+// Open connects to the streams, makes those that are missing, and compares each with its high-water mark. A stream that
+// may not be served is named in the log and stays shut, the others are served (Check names it again). Errors are
+// ErrBehindMark and ErrDamaged when none may be served, ErrLayout, ErrMarks and ErrConfig.
 func Open(ctx context.Context, config Config) (*Log, error) {
 	if err := config.complete(); err != nil {
 		return nil, err
@@ -252,7 +256,7 @@ func (l *Log) syncMarks() {
 	}
 }
 
-func (l *Log) markPath(stream string) string { return filepath.Join(l.config.Marks, stream+".mark") }
+func (l *Log) markPath(stream string) string { return filepath.Join(l.config.Marks, stream+markSuffix) }
 
 // target is the place of one aggregate.
 type target struct {

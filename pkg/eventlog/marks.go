@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
+
+	"shomei/pkg/eventlog/blocks"
 )
 
 // A mark is the highest sequence that this process saw in a stream, and the SHA-256 of the payload there. It stands
@@ -64,6 +67,25 @@ func (m *mark) read() error {
 	}
 	return nil
 }
+
+// SeenIn gives the high-water marks of a directory, for whoever looks at the streams before the server does; the zero Mark
+// where there is none. The error is ErrMarks for one that can't be read.
+func SeenIn(dir string) func(stream string) (blocks.Mark, error) {
+	return func(stream string) (blocks.Mark, error) {
+		file, err := os.Open(filepath.Join(dir, stream+markSuffix))
+		if errors.Is(err, fs.ErrNotExist) {
+			return blocks.Mark{}, nil
+		}
+		if err != nil {
+			return blocks.Mark{}, fmt.Errorf("reading high-water mark: %w", err)
+		}
+		m := &mark{file: file}
+		err = errors.Join(m.read(), file.Close())
+		return blocks.Mark{Sequence: m.sequence, Hash: m.hash}, err
+	}
+}
+
+const markSuffix = ".mark"
 
 func decodeSlot(b []byte) (sequence uint64, hash [32]byte, ok bool) {
 	if binary.BigEndian.Uint32(b) != slotMagic || crc32.ChecksumIEEE(b[:44]) != binary.BigEndian.Uint32(b[44:]) {

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"shomei/events"
+	"shomei/pkg/eventlog/blocks"
 )
 
 const (
@@ -29,8 +30,15 @@ func (l *Log) readOn(ctx context.Context, s *stream, after uint64, f Follower, o
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if errors.Is(err, ErrBehindMark) || errors.Is(err, ErrDamaged) {
-			return err
+		if notServed(err) {
+			if len(l.streams) == 1 {
+				return err
+			}
+			l.config.Logger.Error("a stream is not read any more, the others are", "follower", f.Name, "stream", s.name, "error", err)
+			if err := l.awaitServer(ctx); err != nil {
+				return err
+			}
+			continue
 		}
 		l.config.Logger.Info("reading a stream anew", "follower", f.Name, "stream", s.name, "sequence", r.next, "reason", err)
 		timer := time.NewTimer(reopenWait)
@@ -40,6 +48,16 @@ func (l *Log) readOn(ctx context.Context, s *stream, after uint64, f Follower, o
 			timer.Stop()
 			return ctx.Err()
 		}
+	}
+}
+
+// awaitServer waits until the server is another one than now: a stream that it lost may be back then.
+func (l *Log) awaitServer(ctx context.Context) error {
+	select {
+	case <-l.link.Load().ended.Done():
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -104,6 +122,12 @@ func (r *reader) receive(ctx context.Context, messages jetstream.MessagesContext
 		}
 	}()
 	for {
+		if gap, ok := r.stream.gap(r.next); ok {
+			if err := r.passOver(ctx, gap); err != nil {
+				return err
+			}
+			continue
+		}
 		own, ok, grown := r.stream.tail.at(r.next)
 		if ok {
 			if err := r.give(ctx, own.subject, own.data, own.sequence, own.at); err != nil {
@@ -146,13 +170,37 @@ func (r *reader) accept(ctx context.Context, message jetstream.Msg) error {
 	}
 	if sequence > r.next {
 		if r.missing == r.next {
-			return fmt.Errorf("stream %s gives sequence %d after %d, what is between can't be read; stop, restore from a copy that is whole: %w",
+			return fmt.Errorf("stream %s gives sequence %d after %d, what is between can't be read; start the hub again, which reads all blocks: %w",
 				r.stream.name, sequence, r.next-1, ErrDamaged)
 		}
 		r.missing = r.next
 		return fmt.Errorf("sequence %d came after %d: %w", sequence, r.next-1, errGap)
 	}
 	return r.give(ctx, message.Subject(), message.Data(), sequence, meta.Timestamp)
+}
+
+// passOver hands on that a commit is lost, so that its aggregate is parked, or that nothing of ours stood there.
+func (r *reader) passOver(ctx context.Context, gap blocks.Gap) error {
+	lost := read{record: Record{Stream: r.stream.name, Sequence: gap.Sequence}, skip: true}
+	reads := []read{lost}
+	for i, p := range parkedBy(r.stream.name, gap) {
+		lost.record.Kind, lost.record.ID, lost.skip, lost.err = p.Kind, p.ID, !r.wants(p.Kind), p.Err()
+		reads = append(reads[:i], lost)
+	}
+	for _, lost := range reads {
+		select {
+		case r.out <- lost:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	r.next++
+	return nil
+}
+
+// wants says whether the follower asked for commits of a kind.
+func (r *reader) wants(kind string) bool {
+	return len(r.follower.Kinds) == 0 || slices.Contains(r.follower.Kinds, kind)
 }
 
 // give hands on the commit whose turn it is.
@@ -167,9 +215,9 @@ func (r *reader) give(ctx context.Context, subject string, data []byte, sequence
 }
 
 func (r *reader) decode(subject string, data []byte, sequence uint64, at time.Time) read {
-	if kinds := r.follower.Kinds; len(kinds) > 0 {
+	if len(r.follower.Kinds) > 0 {
 		kind, id, err := events.ParseLogSubject(subject)
-		if err == nil && !slices.Contains(kinds, kind) {
+		if err == nil && !r.wants(kind) {
 			return read{record: Record{Kind: kind, ID: id, Stored: data, Stream: r.stream.name, Sequence: sequence}, skip: true}
 		}
 	}

@@ -17,17 +17,23 @@ func (l *Log) Streams() []string {
 	return names
 }
 
-// LastSequences gives the ends of all streams now. The difference to a follower's Positions is its lag in commits.
+// LastSequences gives the ends of all streams that are served now. The difference to a follower's Positions is its lag in commits.
 func (l *Log) LastSequences(ctx context.Context) (Positions, error) {
 	ends := make(Positions, len(l.streams))
 	for _, s := range l.streams {
 		err := l.patiently(ctx, func() error {
+			if err := l.serve(ctx, s); err != nil {
+				return err
+			}
 			info, err := s.handle.Info(ctx)
 			if err == nil {
 				ends[s.name] = info.State.LastSeq
 			}
 			return err
 		})
+		if notServed(err) && len(l.streams) > 1 {
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("reading the end of stream %s: %w", s.name, err)
 		}
@@ -54,7 +60,7 @@ func (l *Log) Verify(r Record) error {
 }
 
 // Scan gives fn every record that stands in the log when it is called, stream by stream and in order in each; after
-// holds the positions to start behind (nil: everything). Signatures are not verified (Verify does it), and a record
+// holds the positions to start behind (nil: everything). Streams that are not served are left out: Check names them. Signatures are not verified (Verify does it), and a record
 // that can't be read has a nil Commit and its reason in err. An error of fn ends the scan and comes back.
 func (l *Log) Scan(ctx context.Context, after Positions, fn func(r Record, err error) error) error {
 	ends, err := l.LastSequences(ctx)
@@ -87,8 +93,10 @@ func (l *Log) scanStream(ctx context.Context, s *stream, after, end uint64, fn f
 			case <-ctx.Done():
 				return ctx.Err()
 			case next := <-records:
-				if err := fn(next.record, next.err); err != nil {
-					return err
+				if !next.skip {
+					if err := fn(next.record, next.err); err != nil {
+						return err
+					}
 				}
 				if next.record.Sequence >= end {
 					return errScanned

@@ -27,7 +27,7 @@ func (l *Log) LoadSince(ctx context.Context, r Record) (Head, error) {
 	if !ok {
 		return l.Load(ctx, r.Kind, r.ID)
 	}
-	if err := l.serve(ctx, t.stream); err != nil {
+	if err := l.admit(ctx, t); err != nil {
 		return Head{}, err
 	}
 	return l.facing(h), nil
@@ -65,7 +65,7 @@ func (l *Log) HistorySince(ctx context.Context, r Record) ([]Record, error) {
 	if !ok || uint64(len(p)) < h.revision || len(p) == 0 {
 		return l.History(ctx, r.Kind, r.ID)
 	}
-	if err := l.serve(ctx, t.stream); err != nil {
+	if err := l.admit(ctx, t); err != nil {
 		return nil, err
 	}
 	return l.recall(t, p)

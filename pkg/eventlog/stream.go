@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"shomei/events"
+	"shomei/pkg/eventlog/blocks"
 )
 
 // stream is one JetStream stream with the shards it owns.
@@ -26,6 +27,8 @@ type stream struct {
 	checked uint64
 	// broken is why the stream may not be served; nil when it may.
 	broken error
+	// gaps are what is known to be missing in it.
+	gaps blocks.Gaps
 }
 
 func (l *Log) openStreams(ctx context.Context) error {
@@ -35,13 +38,32 @@ func (l *Log) openStreams(ctx context.Context) error {
 	if err := l.checkLayout(ctx); err != nil {
 		return err
 	}
+	served := false
+	var errs []error
 	for i, s := range l.streams {
-		if err := l.openStream(ctx, i, s); err != nil {
+		err := l.openStream(ctx, i, s)
+		if err == nil {
+			err = l.serve(ctx, s)
+		}
+		if err != nil && !notServed(err) {
 			return err
 		}
+		served = served || err == nil
+		errs = append(errs, err)
 	}
-	return l.Check(ctx)
+	if err := errors.Join(errs...); err != nil && !served {
+		return err
+	}
+	for i, err := range errs {
+		if err != nil {
+			l.config.Logger.Error("a stream is not served, the others are", "stream", l.streams[i].name, "error", err)
+		}
+	}
+	return nil
 }
+
+// notServed says that an error is about one stream, whose messages are lost or changed.
+func notServed(err error) bool { return errors.Is(err, ErrBehindMark) || errors.Is(err, ErrDamaged) }
 
 func (l *Log) openMarks() error {
 	var err error
@@ -79,12 +101,14 @@ func (l *Log) checkLayout(ctx context.Context) error {
 }
 
 func (l *Log) openStream(ctx context.Context, i int, s *stream) error {
+	if gaps, err := l.readGaps(s); err != nil || gaps.Withheld != "" {
+		return err // a withheld stream is there, where the server does not see it: comparing it says why
+	}
 	want := l.streamConfig(i)
 	handle, err := l.js.Stream(ctx, s.name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		if sequence, _ := s.mark.get(); sequence > 0 {
-			return fmt.Errorf("stream %s is gone, sequence %d was seen in it; restore it from a copy, or move its mark %s away after deciding that the loss is accepted: %w",
-				s.name, sequence, l.markPath(s.name), ErrBehindMark)
+			return l.gone(s, sequence)
 		}
 		if l.config.Writer == nil {
 			return fmt.Errorf("stream %s does not exist, and a log opened for reading makes none: %w", s.name, ErrLayout)
@@ -100,6 +124,22 @@ func (l *Log) openStream(ctx context.Context, i int, s *stream) error {
 	}
 	s.handle = handle
 	return nil
+}
+
+func (l *Log) gone(s *stream, sequence uint64) error {
+	return fmt.Errorf("stream %s is gone, sequence %d was seen in it; stop, and put its folder back from a copy, or move its mark %s away after deciding that the loss is accepted: %w",
+		s.name, sequence, l.markPath(s.name), ErrBehindMark)
+}
+
+func (l *Log) readGaps(s *stream) (blocks.Gaps, error) {
+	if l.config.Gaps == "" {
+		return blocks.Gaps{}, nil
+	}
+	gaps, err := blocks.ReadGaps(l.config.Gaps, s.name)
+	if errors.Is(err, blocks.ErrGaps) {
+		err = fmt.Errorf("%w: %w", err, ErrDamaged)
+	}
+	return gaps, err
 }
 
 // streamConfig is how a stream of the log is kept: nothing leaves it, a full one refuses, and it is never read from a
@@ -157,7 +197,7 @@ func (l *Log) serve(ctx context.Context, s *stream) error {
 		}
 		err = l.compare(ctx, s)
 	}
-	if err != nil && !errors.Is(err, ErrBehindMark) && !errors.Is(err, ErrDamaged) {
+	if err != nil && !notServed(err) {
 		return fmt.Errorf("comparing stream %s with its high-water mark: %w", s.name, err)
 	}
 	if err != nil {
@@ -168,27 +208,79 @@ func (l *Log) serve(ctx context.Context, s *stream) error {
 	return err
 }
 
+// compare holds a stream against its mark and what is known to be missing in it. The stream is locked.
 func (l *Log) compare(ctx context.Context, s *stream) error {
-	sequence, hash := s.mark.get()
 	ctx, cancel := l.asking(ctx)
 	defer cancel()
-	info, err := s.handle.Info(ctx)
+	var err error
+	if s.gaps, err = l.readGaps(s); err != nil {
+		return err
+	}
+	if s.gaps.Withheld != "" {
+		return fmt.Errorf("stream %s is withheld: %s; nothing of it is served until shomei log repair %s --copy FOLDER has put back what is lost: %w",
+			s.name, s.gaps.Withheld, s.name, ErrDamaged)
+	}
+	sequence, hash := s.mark.get()
+	state, err := l.stateOf(ctx, s)
 	if errors.Is(err, jetstream.ErrStreamNotFound) && sequence > 0 {
-		return fmt.Errorf("stream %s is gone, sequence %d was seen in it; stop, and restore it from a copy: %w", s.name, sequence, ErrBehindMark)
+		return l.gone(s, sequence)
 	}
 	if err != nil {
 		return err
 	}
-	state := info.State
 	if state.LastSeq < sequence {
-		return fmt.Errorf("stream %s ends at sequence %d, but %d was seen in it; commits are lost: stop, keep the store as it is, restore from a copy that reaches sequence %d: %w",
-			s.name, state.LastSeq, sequence, sequence, ErrBehindMark)
+		return fmt.Errorf("stream %s ends at sequence %d, but %d was seen in it; commits are lost: stop, keep the store as it is, shomei log repair %s --copy FOLDER puts back what a copy holds up to sequence %d: %w",
+			s.name, state.LastSeq, sequence, s.name, sequence, ErrBehindMark)
 	}
-	if state.LastSeq > 0 && (state.FirstSeq > 1 || state.NumDeleted > 0 || state.Msgs != state.LastSeq) {
-		return fmt.Errorf("stream %s holds %d of the %d messages from sequence 1 to %d; commits are lost inside it: stop, keep the store as it is, restore from a copy that is whole: %w",
-			s.name, state.Msgs, state.LastSeq, state.LastSeq, ErrDamaged)
+	if err := s.explain(state); err != nil {
+		return err
 	}
-	if sequence == 0 {
+	return l.compareMark(ctx, s, sequence, hash)
+}
+
+func (l *Log) stateOf(ctx context.Context, s *stream) (jetstream.StreamState, error) {
+	if s.handle == nil {
+		handle, err := l.js.Stream(ctx, s.name)
+		if err != nil {
+			return jetstream.StreamState{}, err
+		}
+		s.handle = handle
+	}
+	info, err := s.handle.Info(ctx, jetstream.WithDeletedDetails(true))
+	if err != nil {
+		return jetstream.StreamState{}, err
+	}
+	return info.State, nil
+}
+
+// explain reports whether all that is missing in a stream is known to be missing.
+func (s *stream) explain(state jetstream.StreamState) error {
+	if state.LastSeq == 0 {
+		return nil
+	}
+	missing := state.Deleted
+	for sequence := uint64(1); sequence < state.FirstSeq && len(missing) <= len(s.gaps.Gaps); sequence++ {
+		missing = append(missing, sequence)
+	}
+	for _, sequence := range missing {
+		if _, known := s.gaps.At(sequence); !known {
+			return s.incomplete(state.Msgs, state.LastSeq)
+		}
+	}
+	if state.Msgs+uint64(len(s.gaps.Gaps)) != state.LastSeq {
+		return s.incomplete(state.Msgs, state.LastSeq)
+	}
+	return nil
+}
+
+func (s *stream) incomplete(messages, last uint64) error {
+	return fmt.Errorf("stream %s holds %d of the %d messages from sequence 1 to %d, %d are known to be missing; commits are lost inside it: stop, keep the store as it is, shomei log repair %s --copy FOLDER puts back what a copy holds: %w",
+		s.name, messages, last, last, len(s.gaps.Gaps), s.name, ErrDamaged)
+}
+
+// compareMark reports whether a stream still holds at the mark what was seen there.
+func (l *Log) compareMark(ctx context.Context, s *stream, sequence uint64, hash [32]byte) error {
+	if _, known := s.gaps.At(sequence); known || sequence == 0 {
 		return nil
 	}
 	message, err := s.handle.GetMsg(ctx, sequence)

@@ -145,7 +145,7 @@ func pause(ctx context.Context, d time.Duration) error {
 
 func (u *update) attempt(ctx context.Context) (Outcome, error) {
 	l, t := u.log, u.target
-	if err := l.serve(ctx, t.stream); err != nil {
+	if err := l.admit(ctx, t); err != nil {
 		return Outcome{}, u.retryable(ctx, err)
 	}
 	h, cached := l.memory.heads.get(t.subject)

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -76,6 +77,7 @@ type Server struct {
 	health  error
 	limit   int64 // of what JetStream may store
 	over    bool  // streams have reserved more
+	mended  []blocks.Report
 
 	ending  sync.Once
 	stop    chan struct{}
@@ -144,9 +146,15 @@ func (s *Server) mend(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading the streams of the NATS server: %w", err)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mended = nil
 	var read int64
 	for _, r := range reports {
 		read += r.Bytes
+		if r.Findings = slices.DeleteFunc(r.Findings, func(f blocks.Finding) bool { return f.Known }); len(r.Findings) > 0 {
+			s.mended = append(s.mended, r)
+		}
 	}
 	s.config.Logger.Debug("blocks of all streams were read", "streams", len(reports), "megabytes", read>>20, "took", time.Since(begin))
 	return nil
@@ -191,6 +199,13 @@ func (s *Server) NATS() *server.Server {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.running
+}
+
+// Mended gives what was damaged in the streams when the server was started last, and was not known before.
+func (s *Server) Mended() []blocks.Report {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mended
 }
 
 // Health says whether all streams are served: nil, or ErrUnhealthy with the reason.

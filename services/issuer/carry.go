@@ -26,8 +26,9 @@ func nextNumber(now time.Time, logged, inFolder uint64) uint64 {
 }
 
 // carryOn reads the lists that stand in the folder and returns the number of the newest, 0 when there is none that can be
-// believed. Where it is newer than the log's own, the log is an older copy: what those lists name and the log does not is
-// recorded, so that no list takes back a revocation that was published.
+// believed. Where it is newer than the log's own, the log is an older copy, and where a subscriber's commit can't be read it
+// may have been a revocation: what those lists name and the log does not is recorded, so that no list takes back a
+// revocation that was published.
 func (i *Issuer) carryOn(ctx context.Context, folder, id string, logged uint64) (uint64, error) {
 	list, err := i.readLists(folder, id)
 	if err != nil {
@@ -38,14 +39,14 @@ func (i *Issuer) carryOn(ctx context.Context, folder, id string, logged uint64) 
 	for _, crl := range list {
 		number := crl.Number.Uint64()
 		newest = max(newest, number)
-		if number > logged {
+		if number > logged || i.lists.doubtful {
 			i.lists.missing(id, crl, missing)
 		}
 	}
-	if newest <= logged {
+	if newest <= logged && len(missing) == 0 {
 		return newest, nil
 	}
-	i.Logger.Warn("the folder holds a revocation list newer than the log knows: the log is an older copy. What the list names stays on the next one; see the runbook, Restore",
+	i.Logger.Warn("the published revocation list names what the log does not: the log is an older copy, or a commit of it can't be read. What the list names stays on the next one; see the runbook, Restore and Damage",
 		"authority", id, "list", newest, "log", logged, "revocations unknown to the log", len(missing))
 	if err := i.recordMissing(ctx, id, missing); err != nil {
 		return 0, err
@@ -69,7 +70,8 @@ func (i *Issuer) recordMissing(ctx context.Context, id string, missing map[uint6
 	return nil
 }
 
-// missing adds what a list names and the log does not; a hold that became a revocation counts as missing.
+// missing adds what a list names and the log does not, save holds that were lifted; a hold that became a revocation counts
+// as missing.
 func (l *lists) missing(authority string, crl *x509.RevocationList, missing map[uint64]*events.RevocationFound) {
 	known := l.all(authority)
 	for _, e := range crl.RevokedCertificateEntries {
@@ -77,6 +79,9 @@ func (l *lists) missing(authority string, crl *x509.RevocationList, missing map[
 			continue
 		}
 		serial, reason := e.SerialNumber.Uint64(), ca.Reason(e.ReasonCode)
+		if reason == ca.CertificateHold && l.lifted[serial] {
+			continue
+		}
 		if own, ok := known[serial]; ok && (own.Reason != ca.CertificateHold || reason == ca.CertificateHold) {
 			continue
 		}

@@ -53,7 +53,7 @@ func (s *signers) of(g *ca.Generation) (crypto.Signer, error) {
 }
 
 // HoldCeremonies puts every generation into service whose time has come (domain.md 2.1): the key is made, certified by
-// itself, and recorded. Doing it again changes nothing.
+// itself, and recorded. Doing it again changes nothing. An authority that fails holds up no other.
 func (i *Issuer) HoldCeremonies(ctx context.Context, prefectures []string) error {
 	type authority struct {
 		kind       ca.Kind
@@ -63,6 +63,7 @@ func (i *Issuer) HoldCeremonies(ctx context.Context, prefectures []string) error
 	for _, p := range prefectures {
 		authorities = append(authorities, authority{ca.Juki, p})
 	}
+	var errs []error
 	for _, a := range authorities {
 		plans, err := ca.Plans(a.kind, a.prefecture)
 		if err != nil {
@@ -73,11 +74,11 @@ func (i *Issuer) HoldCeremonies(ctx context.Context, prefectures []string) error
 				continue
 			}
 			if err := i.activate(ctx, plan); err != nil {
-				return fmt.Errorf("key ceremony of authority %s %02d: %w", directory.AuthorityID(plan.Kind, plan.Prefecture), plan.Number, err)
+				errs = append(errs, fmt.Errorf("key ceremony of authority %s %02d: %w", directory.AuthorityID(plan.Kind, plan.Prefecture), plan.Number, err))
 			}
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (i *Issuer) activated(plan ca.Plan) bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -38,8 +39,11 @@ type lists struct {
 	unlisted map[string]bool
 	// ends of certificates, which say until when a revocation is listed.
 	ends map[uint64]time.Time
-	// released is when a hold of an authority was last lifted.
+	// released is when a hold of an authority was last lifted, lifted the certificates whose hold was.
 	released map[string]time.Time
+	lifted   map[uint64]bool
+	// doubtful says that a subscriber's commit can't be read: it may have been a revocation.
+	doubtful bool
 }
 
 // revocation is an entry with since when the log has known it, in whole seconds as lists count.
@@ -52,7 +56,7 @@ func newLists() *lists {
 	return &lists{
 		byAuthority: make(map[string]map[uint64]revocation), found: make(map[string]found.Certificates),
 		published: make(map[string][]time.Time), unlisted: make(map[string]bool), ends: make(map[uint64]time.Time),
-		released: make(map[string]time.Time),
+		released: make(map[string]time.Time), lifted: make(map[uint64]bool),
 	}
 }
 
@@ -71,6 +75,7 @@ func (l *lists) catchUp(ctx context.Context, log *eventlog.Log, logger *slog.Log
 		}
 		if eventlog.Unreadable(err) {
 			logger.Error("a commit that can't be believed is on no revocation list: look at it with shomei log", "kind", r.Kind, "id", r.ID, "error", err)
+			l.doubtful = true
 			return nil // one forged commit must not keep every list from being made
 		}
 		if err != nil {
@@ -141,6 +146,7 @@ func (l *lists) add(authority string, serial uint64, recordedMs int64, reason ca
 // removeFromCRL for delta lists only).
 func (l *lists) release(authority string, serial uint64, recordedMs int64) {
 	delete(l.byAuthority[authority], serial)
+	l.lifted[serial] = true
 	l.unlisted[authority] = true
 	l.released[authority] = second(recordedMs)
 }
@@ -242,6 +248,7 @@ func (i *Issuer) publishLists(ctx context.Context, folder string, due func(id st
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return fmt.Errorf("publishing revocation lists: %w", err)
 	}
+	var errs []error
 	done := make(map[string]bool)
 	for _, g := range i.Directory.Generations() {
 		id := directory.AuthorityID(g.Kind, g.Prefecture.Code)
@@ -250,10 +257,10 @@ func (i *Issuer) publishLists(ctx context.Context, folder string, due func(id st
 		}
 		done[id] = true
 		if err := i.publish(ctx, folder, id, g, due); err != nil {
-			return fmt.Errorf("publishing the revocation list of authority %s: %w", id, err)
+			errs = append(errs, fmt.Errorf("publishing the revocation list of authority %s: %w", id, err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (i *Issuer) publish(ctx context.Context, folder, id string, one *ca.Generation, due func(id string, state *events.AuthorityState, inFolder uint64) bool) error {

@@ -44,7 +44,8 @@ func (r *Report) add(where, next, what string, args ...any) {
 
 // What to do about a finding.
 const (
-	nextRestore = "stop the hub, keep the store as it is, and restore it from a copy that is whole"
+	nextRestore = "stop the hub, keep the store as it is; shomei log repair says what a copy can put back"
+	nextParked  = "stop the hub and put the commit back with shomei log repair and the folder of a copy"
 	nextForged  = "find out who could write here, retire that key, and restore the log from a copy before it"
 	nextRebuild = "shomei rebuild makes the tables anew from the log"
 	nextPublish = "the hub publishes the next list by itself; until then hand out no list from this folder"
@@ -130,7 +131,7 @@ type check struct {
 }
 
 func damaged(err error) bool {
-	return errors.Is(err, eventlog.ErrDamaged) || errors.Is(err, eventlog.ErrBehindMark) || errors.Is(err, eventlog.ErrForged)
+	return errors.Is(err, eventlog.ErrParked) || errors.Is(err, eventlog.ErrDamaged) || errors.Is(err, eventlog.ErrBehindMark) || errors.Is(err, eventlog.ErrForged)
 }
 
 // scan reads the whole log; false when a stream can't be read to its end.

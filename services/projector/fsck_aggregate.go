@@ -2,6 +2,7 @@ package projector
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -37,7 +38,11 @@ func (c *check) take(r eventlog.Record, readErr error) {
 	a := c.aggregateOf(r)
 	where := fmt.Sprintf("%s/%s revision %d", r.Kind, r.ID, a.last+1)
 	if r.Commit == nil {
-		c.report.add(where, nextRestore, "can't be read: %v", readErr)
+		next := nextRestore
+		if errors.Is(readErr, eventlog.ErrParked) {
+			next = nextParked
+		}
+		c.report.add(where, next, "can't be read: %v", readErr)
 		a.last, a.hash, a.adopt = a.last+1, events.Hash(r.Stored), true
 		return
 	}

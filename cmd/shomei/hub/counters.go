@@ -125,5 +125,8 @@ func (h *Hub) enrolled(_ context.Context, counter string) (counterlink.Enrolment
 	if !ok {
 		return counterlink.Enrolment{}, fmt.Errorf("counter %s: %w", counter, counterlink.ErrNotEnrolled)
 	}
+	if err := h.Directory.Doubtful(c.Office); err != nil {
+		return counterlink.Enrolment{}, fmt.Errorf("counter %s waits: %w", counter, err)
+	}
 	return counterlink.Enrolment{Office: c.Office, PublicKey: c.PublicKey, SealKey: c.SealKey, Role: c.Role, Since: c.Since}, nil
 }

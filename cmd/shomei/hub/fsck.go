@@ -2,8 +2,10 @@ package hub
 
 import (
 	"context"
+	"fmt"
 	"time"
 
+	"shomei/pkg/eventlog/blocks"
 	"shomei/services/projector"
 )
 
@@ -18,7 +20,29 @@ func (h *Hub) Fsck(ctx context.Context, progress func(commits uint64)) (*project
 	if p == nil { // without tables the rest is checked
 		p = projector.New(projector.Config{Log: h.Log, Logger: h.Logger})
 	}
-	return p.Fsck(ctx, projector.FsckConfig{Lists: h.path("crl"), Now: h.judgingTime(ctx), Keys: keys, Progress: progress})
+	report, err := p.Fsck(ctx, projector.FsckConfig{Lists: h.path("crl"), Now: h.judgingTime(ctx), Keys: keys, Progress: progress})
+	if err == nil {
+		report.Findings = append(h.mended(), report.Findings...)
+	}
+	return report, err
+}
+
+// mended is what was damaged on the disk until this program, which opened the streams itself, put it right.
+func (h *Hub) mended() (findings []projector.Finding) {
+	if h.server == nil {
+		return nil
+	}
+	for _, r := range h.server.Mended() {
+		for _, f := range r.Findings {
+			if f.Outcome == blocks.Mended || f.Outcome == blocks.Spliced || f.Outcome == blocks.Removed {
+				findings = append(findings, projector.Finding{
+					Where: fmt.Sprintf("%s sequence %d", r.Stream, f.Sequence), What: fmt.Sprintf("%s; it is put right (%s)", f.Why, f.Outcome),
+					Next: "look at the disk; what was cut out is kept as evidence in " + r.Evidence,
+				})
+			}
+		}
+	}
+	return findings
 }
 
 // judgingTime is the clock; zero for a simulated log that is looked at without its clock.

@@ -2,9 +2,16 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 
+	"shomei/events"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/eventlog/blocks"
 	"shomei/pkg/ops"
 )
 
@@ -19,7 +26,8 @@ func (h *Hub) Operations() http.Handler {
 			Name: "nats", Hint: "look at the disk: a stream freezes on a write error; the server restarts by itself", Vital: true,
 			Run: func(context.Context) error { return h.server.Health() },
 		},
-		{Name: "log", Hint: "commits are lost or changed: stop, keep the folder as it is, restore from a copy", Run: h.Log.Check},
+		{Name: "log", Hint: "commits are lost or changed: stop, keep the folder as it is, see shomei log repair STREAM", Run: h.Log.Check},
+		{Name: "damage", Hint: "put back what is lost from a copy: stop, then shomei log repair KIND/ID or STREAM", Run: h.unharmed},
 		{Name: "engine", Hint: "the engine restarts by itself; see engine.log in the data folder", Run: h.Warehouse.Ping},
 		{Name: "tables", Hint: "while they are rebuilt, wait; otherwise shomei rebuild makes them anew", Run: h.tablesNear},
 		{Name: "vault", Hint: "put the newest copy of the vault back (runbook, Restore)", Run: h.keysThere},
@@ -46,6 +54,30 @@ func (h *Hub) Operations() http.Handler {
 	}
 	mux.Handle("/metrics", ops.MetricsHandler(registry))
 	return mux
+}
+
+// unharmed names what damage took: aggregates that are parked, and messages of the other streams.
+func (h *Hub) unharmed(context.Context) error {
+	var errs []error
+	for _, p := range h.Log.Parked() {
+		errs = append(errs, p.Err())
+	}
+	for _, key := range slices.Sorted(maps.Keys(h.Directory.Unreadable())) {
+		if err := h.Directory.Unreadable()[key]; !errors.Is(err, eventlog.ErrParked) {
+			errs = append(errs, err)
+		}
+	}
+	all, err := blocks.ReadAllGaps(h.path("marks"))
+	errs = append(errs, err)
+	for _, gaps := range all {
+		if strings.HasPrefix(gaps.Stream, events.StreamPrefix) {
+			continue
+		}
+		for _, g := range gaps.Gaps {
+			errs = append(errs, fmt.Errorf("%s sequence %d is lost (%s), evidence %s", gaps.Stream, g.Sequence, strings.Join(g.Owners, " "), g.Evidence))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (h *Hub) tablesNear(ctx context.Context) error {

@@ -28,6 +28,7 @@ import (
 	"shomei/pkg/counterlink"
 	"shomei/pkg/directory"
 	"shomei/pkg/eventlog"
+	"shomei/pkg/eventlog/blocks"
 	"shomei/pkg/hubserver"
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/notice"
@@ -60,6 +61,9 @@ type Config struct {
 	AnyClock bool `toml:"any_clock"`
 	// Streams of the log; 1 when zero.
 	Streams int `toml:"streams"`
+	// Copies are folders that may hold good copies of damaged records: data folders of backups, stores of mirrors on other
+	// disks. They are looked into when a start finds damage.
+	Copies []string `toml:"copies"`
 	// Mail is the server that notices go through; an empty Host starts a sink that keeps mails under Data/mail.
 	Mail notice.Mailer `toml:"-"`
 	// From and PrintDesk are the sender of notices and the address that letters of inquiry go to.
@@ -256,13 +260,21 @@ func (h *Hub) openEngine(context.Context) (err error) {
 func (h *Hub) startServer(ctx context.Context) (err error) {
 	h.server, err = hubserver.Start(ctx, hubserver.Config{
 		Host: h.Host, Port: h.Port, StoreDir: h.path("nats"), Logger: h.Logger, TLS: h.serverTLS(), Users: []hubserver.User{{Key: h.keys.public}},
-		SyncAtEnd: h.still,
+		SyncAtEnd: h.still, Blocks: h.blocks(),
 	})
 	if err != nil {
 		return err
 	}
 	h.atEnd(func() error { h.server.Shutdown(); return nil })
 	return h.connect(h.server.URL())
+}
+
+// blocks says what damaged streams are mended by, and where what is found is left.
+func (h *Hub) blocks() blocks.Config {
+	return blocks.Config{
+		Store: h.path("nats"), Evidence: h.path("evidence"), Gaps: h.path("marks"), Seen: eventlog.SeenIn(h.path("marks")),
+		Copies: h.Copies, Logger: h.Logger,
+	}
 }
 
 func (h *Hub) connect(url string) (err error) {
@@ -295,8 +307,13 @@ func (h *Hub) openLog(ctx context.Context) error {
 	if err := h.openLogWith(ctx, eventlog.Config{Writer: h.keys.writer, Marks: h.path("marks")}); err != nil {
 		return err
 	}
-	if err := h.markLog(ctx); err != nil || h.Clock.Simulated() {
+	if err := h.markLog(ctx); err != nil && !eventlog.Unreadable(err) {
 		return err
+	} else if err != nil {
+		h.Logger.Error("the facts about the log as a whole can't be read, no certificate is issued until they can", "error", err)
+	}
+	if h.Clock.Simulated() {
+		return nil
 	}
 	writers, err := h.keys.writers(false)
 	if err != nil {
@@ -317,7 +334,7 @@ func (h *Hub) logWith(ctx context.Context, c eventlog.Config) (*eventlog.Log, er
 	for kind, f := range lifecycle.Folds() {
 		c.Folds[kind] = eventlog.Fold{Version: lifecycle.FoldVersion, Apply: f.Apply, Remembered: f.Remembered}
 	}
-	c.Streams, c.Logger = h.Streams, h.Logger
+	c.Streams, c.Logger, c.Gaps = h.Streams, h.Logger, h.path("marks")
 	var err error
 	if c.Writers, err = h.keys.writers(true); err != nil {
 		return nil, err
@@ -412,7 +429,9 @@ func (h *Hub) startServices(ctx context.Context) error {
 		Log: h.Log, Directory: h.Directory, Vault: h.Vault, Keys: h.path("keys", "ca"), Switches: h.Switches, Clock: h.Clock.Now,
 		Logger: h.Logger, Handled: h.progress.note("issuer"),
 	})
-	if err := h.HoldCeremonies(ctx); err != nil {
+	if err := h.HoldCeremonies(ctx); eventlog.Unreadable(err) {
+		h.Logger.Error("an authority can't be read, it issues nothing until it can", "error", err)
+	} else if err != nil {
 		return err
 	}
 	h.Expiry = &expiry.Expiry{Config: expiry.Config{

@@ -75,9 +75,9 @@ func (s stream) each(fn func(record)) error {
 	if err != nil {
 		return err
 	}
+	var b []byte
 	for _, n := range numbers {
-		b, err := os.ReadFile(s.blockPath(n))
-		if err != nil {
+		if b, err = readInto(b, s.blockPath(n)); err != nil {
 			return fmt.Errorf("reading a block of stream %s: %w", s.name, err)
 		}
 		w, sum := &walk{scanned: &scanned{stream: stream{name: s.name}}}, checksums(s.name, n)
@@ -113,8 +113,9 @@ func wanted(holes []hole) map[uint64]bool {
 }
 
 // continues says whether a copy tells the same history as the stream around a hole: the messages next to it are the same,
-// and what the mark says is, too. What was written on an older copy that had been put back is another history.
-func (f found) continues(h hole, mark Mark) bool {
+// and what the mark says is, too. What was written on an older copy that had been put back is another history. With
+// only one neighbour to go by, what is left of the record must be like it.
+func (f found) continues(h hole, mark Mark, left fragment) bool {
 	same := 0
 	for _, neighbour := range []fingerprint{h.before, h.after} {
 		r, ok := f.records[neighbour.sequence]
@@ -131,7 +132,7 @@ func (f found) continues(h hole, mark Mark) bool {
 			return hashOf(r.payload) == mark.Hash
 		}
 	}
-	return same > 0
+	return same == 2 || same == 1 && (h.gap != nil || left.alike(f.records[left.sequence]))
 }
 
 // alike says whether a record may be the one that a fragment was: one of what both say of it agrees.

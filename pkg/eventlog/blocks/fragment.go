@@ -13,6 +13,8 @@ import (
 type fragment struct {
 	sequence uint64
 	bytes    []byte
+	// exact says that it is known where the record began and ended: nothing of another stands in the bytes.
+	exact bool
 }
 
 // fragments parts a hole into what is left of each of its records; nil bytes where nothing can be told apart.
@@ -20,26 +22,35 @@ func (h hole) fragments() []fragment {
 	if h.first > h.last {
 		return nil
 	}
-	all := make([]fragment, 0, h.last-h.first+1)
 	if h.first == h.last {
-		return append(all, fragment{h.first, h.bytes})
+		return []fragment{{h.first, h.bytes, h.after.sequence > 0 || h.stated(0) == len(h.bytes)}}
 	}
+	all := make([]fragment, 0, h.last-h.first+1)
 	hints := h.hints(h.first, h.last)
 	for sequence := h.first; sequence <= h.last; sequence++ {
 		f := fragment{sequence: sequence}
 		switch {
 		case len(hints) > 0 && hints[0].sequence == sequence:
-			end := len(h.bytes)
-			if len(hints) > 1 {
-				end = hints[1].at
+			begin, end := hints[0].at, len(h.bytes)
+			if hints = hints[1:]; len(hints) > 0 {
+				end = hints[0].at
 			}
-			f.bytes, hints = h.bytes[hints[0].at:end], hints[1:]
+			next := len(hints) > 0 && hints[0].sequence == sequence+1 || sequence == h.last && h.after.sequence > 0
+			f.bytes, f.exact = h.bytes[begin:end], next || h.stated(begin) == end-begin
 		case len(hints) > 0 && hints[0].sequence == sequence+1 && sequence == h.first:
-			f.bytes = h.bytes[:hints[0].at]
+			f.bytes, f.exact = h.bytes[:hints[0].at], true
 		}
 		all = append(all, f)
 	}
 	return all
+}
+
+// stated is how long the record says to be that begins at a place of the hole; 0 when it doesn't.
+func (h hole) stated(at int) int {
+	if at+headSize > len(h.bytes) {
+		return 0
+	}
+	return int(binary.LittleEndian.Uint32(h.bytes[at:]) &^ withHeaders)
 }
 
 // itself gives the whole record that a fragment is, when only something in it was changed that is known from elsewhere: a
@@ -73,6 +84,11 @@ func fits(r record, strict bool) bool {
 func ofTheLog(subject string) bool {
 	kind, _, err := events.ParseLogSubject(subject)
 	return err == nil && slices.Contains(events.Kinds, kind)
+}
+
+// subject is the subject of a whole record.
+func (f fragment) subject() []byte {
+	return f.bytes[headSize : headSize+int(binary.LittleEndian.Uint16(f.bytes[20:]))]
 }
 
 // subjectLengths are the lengths that the subject may have: as the record says, and by where the headers begin.
@@ -150,9 +166,10 @@ func (f fragment) with(length int, subject []byte, headers bool, sum checksum) (
 }
 
 // owners are the subjects that a fragment may be of, as far as that can be told for sure: a commit's subject carries a
-// part of the hash of its id, and the commit names kind and id once more.
+// part of the hash of its id, and the commit names kind and id once more. What may be left of another record counts for
+// nothing.
 func (f fragment) owners(strict bool) []string {
-	if len(f.bytes) < headSize {
+	if len(f.bytes) < headSize || !f.exact && binary.LittleEndian.Uint64(f.bytes[4:]) != f.sequence {
 		return nil
 	}
 	var found []string
@@ -162,7 +179,11 @@ func (f fragment) owners(strict bool) []string {
 			if !strict && plain(subject) {
 				return []string{subject}
 			}
-			for _, owner := range []string{subject, ownerIn(f.payload(length, headers))} {
+			candidates := []string{subject}
+			if f.exact {
+				candidates = append(candidates, ownerIn(f.payload(length, headers)))
+			}
+			for _, owner := range candidates {
 				if ofTheLog(owner) && !slices.Contains(found, owner) {
 					found = append(found, owner)
 				}

@@ -12,6 +12,7 @@ package blocks
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -25,6 +26,8 @@ import (
 type Config struct {
 	// Store is the server's StoreDir. No server may run on it.
 	Store string
+	// Only are the names of the streams to read; all when empty.
+	Only []string
 	// Evidence is where what is cut out is kept; Store/evidence when empty.
 	Evidence string
 	// Gaps is the folder of the files of known gaps; Store/gaps when empty.
@@ -83,6 +86,8 @@ type Finding struct {
 	Sequence uint64
 	Why      string
 	Outcome  Outcome
+	// Subject of the record, where it is known.
+	Subject string
 	// From is the copy that the record comes from.
 	From string
 	// Owners are the subjects that it may have belonged to, when it is parked.
@@ -107,6 +112,17 @@ type Report struct {
 // Mend reads all streams of a store and mends what is damaged. It reports every stream; the error is one of the disk.
 func Mend(ctx context.Context, c Config) ([]Report, error) { return c.complete().run(ctx, true) }
 
+// Streams lists the names of the streams of a store, the withheld ones too.
+func Streams(store string) ([]string, error) {
+	streams, err := streamsIn(store)
+	names := make([]string, len(streams))
+	for i, s := range streams {
+		names[i] = s.name
+	}
+	slices.Sort(names)
+	return slices.Compact(names), err
+}
+
 // Look reports what Mend would do, and changes nothing.
 func Look(ctx context.Context, c Config) ([]Report, error) { return c.complete().run(ctx, false) }
 
@@ -117,6 +133,9 @@ func (c Config) run(ctx context.Context, mend bool) ([]Report, error) {
 	}
 	var reports []Report
 	for _, s := range streams {
+		if len(c.Only) > 0 && !slices.Contains(c.Only, s.name) {
+			continue
+		}
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("reading the blocks of stream %s: %w", s.name, err)
 		}
@@ -225,7 +244,7 @@ func (r resolver) resolve(h hole) error {
 		case Lost, Cut:
 			continue
 		}
-		gap := Gap{Sequence: f.sequence, Owners: finding.Owners, Why: finding.Why}
+		gap := Gap{Sequence: f.sequence, Owners: finding.Owners, Why: cmp.Or(finding.Why, h.why)}
 		if finding.Known && h.gap != nil {
 			gap, x.stays = *h.gap, true
 		}
@@ -262,17 +281,17 @@ func (r resolver) note(h hole, sequence uint64, f Finding) {
 // record finds the record that a fragment is left of, or says what becomes of its place.
 func (r resolver) record(h hole, f fragment, sum checksum) (record, Finding) {
 	if h.unwanted {
-		return record{}, Finding{Outcome: Removed, Why: h.why}
+		return record{}, Finding{Outcome: Removed, Subject: string(f.subject()), Why: h.why}
 	}
 	if h.gap == nil {
 		if whole, ok := f.itself(r.strict, sum); ok {
-			return whole, Finding{Outcome: Mended}
+			return whole, Finding{Outcome: Mended, Subject: string(whole.subject)}
 		}
 	}
 	for _, copied := range r.held {
 		whole, ok := copied.records[f.sequence]
-		if ok && copied.continues(h, r.mark) && (h.gap != nil || f.alike(whole)) {
-			return whole, Finding{Outcome: Spliced, From: copied.folder}
+		if ok && copied.continues(h, r.mark, f) {
+			return whole, Finding{Outcome: Spliced, Subject: string(whole.subject), From: copied.folder}
 		}
 	}
 	return record{}, r.without(h, f)

@@ -1,9 +1,13 @@
 package blocks
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"os"
+	"slices"
+	"time"
 )
 
 // hole is a place of a stream where whole records are missing.
@@ -46,15 +50,31 @@ func (s stream) scan(seen uint64, unwanted map[uint64]string) (*scanned, error) 
 		return nil, err
 	}
 	w := &walk{scanned: &scanned{stream: s, blocks: numbers}, unwanted: unwanted}
+	var b []byte
 	for _, n := range numbers {
-		b, err := os.ReadFile(s.blockPath(n))
-		if err != nil {
+		if b, err = readInto(b, s.blockPath(n)); err != nil {
 			return nil, fmt.Errorf("reading a block of stream %s: %w", s.name, err)
 		}
 		w.readBlock(n, b)
 	}
 	w.finish(seen)
 	return w.scanned, nil
+}
+
+// readInto reads a whole file into a buffer that is used again for each.
+func readInto(b []byte, path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return b, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return b, err
+	}
+	b = slices.Grow(b[:0], int(info.Size()))[:info.Size()]
+	_, err = io.ReadFull(file, b)
+	return b, err
 }
 
 // walk is a scan on its way.
@@ -88,7 +108,7 @@ func (w *walk) readBlock(n uint32, b []byte) {
 			err = fmt.Errorf("the length of the subject is wrong: %w", errRecord)
 		}
 		to := w.nextRecord(b, at, sum)
-		w.add(hole{from: at, bytes: b[at:to], torn: to == len(b) && cut(b[at:]), open: true, why: err.Error()})
+		w.add(hole{from: at, bytes: b[at:to], torn: to == len(b) && cut(b[at:]) && !w.ends(b[at:], sum), open: true, why: err.Error()})
 		w.open = true
 		at = to
 	}
@@ -111,7 +131,7 @@ func (w *walk) before() fingerprint {
 }
 
 func (w *walk) add(h hole) {
-	h.block, h.before = w.block, w.before()
+	h.block, h.before, h.bytes = w.block, w.before(), bytes.Clone(h.bytes)
 	w.holes = append(w.holes, h)
 	w.unfollowed++
 }
@@ -218,6 +238,12 @@ func (w *walk) finish(seen uint64) {
 	}
 }
 
+// ends says whether what looks cut off is a whole record whose length was changed.
+func (w *walk) ends(b []byte, sum checksum) bool {
+	_, whole := fragment{sequence: w.last + 1, bytes: b, exact: true}.itself(w.strict, sum)
+	return whole
+}
+
 // cut says whether the end of a file looks like a record that was being written.
 func cut(b []byte) bool {
 	if len(b) < headSize {
@@ -264,11 +290,18 @@ func (h hole) hints(first, last uint64) []hint {
 	var found []hint
 	for at := 0; at+headSize <= len(h.bytes) && first <= last; at++ {
 		sequence := binary.LittleEndian.Uint64(h.bytes[at+4:])
-		if sequence < first || sequence > last {
+		if sequence < first || sequence > last || !plausible(h.bytes[at:]) {
 			continue
 		}
 		found = append(found, hint{sequence, at})
 		first, at = sequence+1, at+smallest-1
 	}
 	return found
+}
+
+// plausible says whether length and time can be those of a record.
+func plausible(head []byte) bool {
+	size := binary.LittleEndian.Uint32(head) &^ withHeaders
+	at := time.Unix(0, int64(binary.LittleEndian.Uint64(head[12:])))
+	return size >= smallest && size <= largest && at.Year() >= 2020 && at.Year() < 2200
 }
