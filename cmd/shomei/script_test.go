@@ -34,18 +34,23 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	kept, err := filepath.Abs("e2e/testdata/kept-2026-11-28.tar.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata", RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv(engine.LibraryEnv, library)
 			env.Setenv("LANG", "ja_JP.UTF-8")
+			env.Setenv("KEPT", kept)
 			return nil
 		},
 		Condition: condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "free": free, "agent": buildAgent, "issue": issue, "eventually": eventually, "jsonlines": jsonLines,
 			"field": field, "get": get, "eventually-exits": eventuallyExits, "block": block, "writes": writes,
-			"refused": refused, "machines": machines, "on": on, "config": putConfig,
+			"refused": refused, "unblock": unblockPIN, "machines": machines, "on": on, "config": putConfig,
 		},
 	})
 }
@@ -196,6 +201,24 @@ func issue(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("certificates issued: %v", certificates)
 	}
 	ts.Setenv("SERIAL", fmt.Sprint(certificates[0].(map[string]any)["serial"]))
+}
+
+// unblock ADDRESS CODE has the authentication PIN of the person with a resident code set anew, on the card of that number.
+func unblockPIN(ts *testscript.TestScript, _ bool, args []string) {
+	d := desk{ts, "http://" + args[0], browser()}
+	if !await(func() bool { return d.status("/api/status") == http.StatusOK }) {
+		ts.Fatalf("the counter does not answer")
+	}
+	d.post("/api/reader/insert", fmt.Sprintf(`{"id":"CARD-%s"}`, args[1]))
+	procedure := fmt.Sprint(d.post("/api/applications", fmt.Sprintf(`{"operation":"unblock","channel":"self","clerk":"017","pins":["auth"],
+		"documents":["application-form","card","photo-id:current-address"],
+		"person":{"resident_code":"%s","name":"証明　花子","birth_date":"1990-06-18","sex":2,
+			"address":"千葉県山武市殿台296番地","registered":true,"municipality":"12237"}}`, args[1]))["procedure"])
+	d.reach(procedure, "waiting-confirmation")
+	d.post("/api/procedures/"+procedure+"/confirm", `{"pins":{"auth":"4321"}}`)
+	d.reach(procedure, "ready")
+	d.post("/api/procedures/"+procedure+"/hand-over", `{"fee_yen":0,"paper_copy":false}`)
+	d.reach(procedure, "done")
 }
 
 // refused ADDRESS has an application made at a counter that its office is not open for, or the person has no need of.
