@@ -34,17 +34,23 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	kept, err := filepath.Abs("e2e/testdata/kept-2026-11-28.tar.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata", RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv(engine.LibraryEnv, library)
 			env.Setenv("LANG", "ja_JP.UTF-8")
+			env.Setenv("KEPT", kept)
 			return nil
 		},
+		Condition: condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "free": free, "agent": buildAgent, "issue": issue, "eventually": eventually, "jsonlines": jsonLines,
 			"field": field, "get": get, "eventually-exits": eventuallyExits, "block": block, "writes": writes,
-			"refused": refused, "harm": harm,
+			"refused": refused, "harm": harm, "unblock": unblockPIN, "machines": machines, "on": on, "config": putConfig,
 		},
 	})
 }
@@ -109,12 +115,12 @@ func eventually(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// get PATTERN URL asks for a page until it matches.
+// get PATTERN URL [MACHINE] asks for a page until it matches.
 func get(ts *testscript.TestScript, _ bool, args []string) {
-	pattern := regexp.MustCompile(args[0])
+	pattern, client := regexp.MustCompile(args[0]), browser(args[2:]...)
 	var text []byte
 	ok := await(func() bool {
-		response, err := http.Get(args[1])
+		response, err := client.Get(args[1])
 		if err != nil {
 			return false
 		}
@@ -171,10 +177,10 @@ func await(done func() bool) bool {
 	return true
 }
 
-// issue ADDRESS plays a first issue at a counter's pages: a new card, an application, the resident's PINs, the hand-over.
+// issue ADDRESS [MACHINE] plays a first issue at a counter's pages: a new card, an application, the resident's PINs, the hand-over.
 // It sets SERIAL to a serial number that was issued.
 func issue(ts *testscript.TestScript, _ bool, args []string) {
-	d := desk{ts, "http://" + args[0]}
+	d := desk{ts, "http://" + args[0], browser(args[1:]...)}
 	if !await(func() bool { return d.status("/api/status") == http.StatusOK }) {
 		ts.Fatalf("the counter does not answer")
 	}
@@ -197,9 +203,27 @@ func issue(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("SERIAL", fmt.Sprint(certificates[0].(map[string]any)["serial"]))
 }
 
+// unblock ADDRESS CODE has the authentication PIN of the person with a resident code set anew, on the card of that number.
+func unblockPIN(ts *testscript.TestScript, _ bool, args []string) {
+	d := desk{ts, "http://" + args[0], browser()}
+	if !await(func() bool { return d.status("/api/status") == http.StatusOK }) {
+		ts.Fatalf("the counter does not answer")
+	}
+	d.post("/api/reader/insert", fmt.Sprintf(`{"id":"CARD-%s"}`, args[1]))
+	procedure := fmt.Sprint(d.post("/api/applications", fmt.Sprintf(`{"operation":"unblock","channel":"self","clerk":"017","pins":["auth"],
+		"documents":["application-form","card","photo-id:current-address"],
+		"person":{"resident_code":"%s","name":"証明　花子","birth_date":"1990-06-18","sex":2,
+			"address":"千葉県山武市殿台296番地","registered":true,"municipality":"12237"}}`, args[1]))["procedure"])
+	d.reach(procedure, "waiting-confirmation")
+	d.post("/api/procedures/"+procedure+"/confirm", `{"pins":{"auth":"4321"}}`)
+	d.reach(procedure, "ready")
+	d.post("/api/procedures/"+procedure+"/hand-over", `{"fee_yen":0,"paper_copy":false}`)
+	d.reach(procedure, "done")
+}
+
 // refused ADDRESS has an application made at a counter that its office is not open for, or the person has no need of.
 func refused(ts *testscript.TestScript, _ bool, args []string) {
-	d := desk{ts, "http://" + args[0]}
+	d := desk{ts, "http://" + args[0], browser()}
 	d.post("/api/reader/insert", `{"id":"CARD-1"}`)
 	procedure := fmt.Sprint(d.post("/api/applications", `{"operation":"issue","channel":"self","clerk":"017",
 		"documents":["application-form","card","photo-id:current-address"],
@@ -210,12 +234,13 @@ func refused(ts *testscript.TestScript, _ bool, args []string) {
 
 // desk is a clerk who uses the JSON twins of a counter's pages.
 type desk struct {
-	ts  *testscript.TestScript
-	url string
+	ts     *testscript.TestScript
+	url    string
+	client *http.Client
 }
 
 func (d desk) status(path string) int {
-	response, err := http.Get(d.url + path)
+	response, err := d.client.Get(d.url + path)
 	if err != nil {
 		return 0
 	}
@@ -224,7 +249,7 @@ func (d desk) status(path string) int {
 }
 
 func (d desk) post(path, body string) map[string]any {
-	response, err := http.Post(d.url+path, "application/json", strings.NewReader(body))
+	response, err := d.client.Post(d.url+path, "application/json", strings.NewReader(body))
 	d.ts.Check(err)
 	return d.read(path, response)
 }
@@ -243,7 +268,7 @@ func (d desk) read(path string, response *http.Response) map[string]any {
 
 func (d desk) reach(procedure, state string) (at map[string]any) {
 	ok := await(func() bool {
-		response, err := http.Get(d.url + "/api/procedures/" + procedure)
+		response, err := d.client.Get(d.url + "/api/procedures/" + procedure)
 		d.ts.Check(err)
 		at = d.read(procedure, response)
 		return at["state"] == state

@@ -93,10 +93,9 @@ func TestAnOldBundleIsReadWithoutItsCardKey(t *testing.T) {
 
 func TestABadBundleIsRefused(t *testing.T) {
 	for name, spoil := range map[string]func(text string) string{
-		"unknown key":           func(text string) string { return text + "\nhubb = 'x'\n" },
-		"no counter":            func(text string) string { return strings.Replace(text, "12237-main-1", "", 1) },
-		"bad key for new cards": func(text string) string { return strings.Replace(text, "factory_key = '", "factory_key = 'zz", 1) },
-		"no TOML":               func(string) string { return "counter" },
+		"unknown key": func(text string) string { return text + "\nhubb = 'x'\n" },
+		"no counter":  func(text string) string { return strings.Replace(text, "12237-main-1", "", 1) },
+		"no TOML":     func(string) string { return "counter" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir, _ := writeBundle(t)
@@ -116,7 +115,19 @@ func TestABadBundleIsRefused(t *testing.T) {
 	if _, err := counterlink.ReadBundle(t.TempDir()); !errors.Is(err, counterlink.ErrBundle) {
 		t.Errorf("an empty folder: %v", err)
 	}
-	dir, _ := writeBundle(t)
+	dir, written := writeBundle(t)
+	written.FactoryKey = "zz"
+	if err := written.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	bad, err := counterlink.ReadBundle(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bad.Secrets(); !errors.Is(err, counterlink.ErrBundle) || !strings.Contains(err.Error(), "factory_key") {
+		t.Errorf("with a key for new cards that is none: %v", err)
+	}
+	dir, _ = writeBundle(t)
 	if err := os.Remove(filepath.Join(dir, "seal.key")); err != nil {
 		t.Fatal(err)
 	}

@@ -47,8 +47,7 @@ func (c CardClient) Open(ctx context.Context, command string, challenge card.Cha
 	return openCardAnswer(c.SealKey, c.Writers, c.Counter, nonce, reply.Data)
 }
 
-// refusalPause is how long a counter that was refused is not listened to: its requests can't fill the log's time or the
-// hub's own log.
+// refusalPause is how long a counter that is refused waits for the word: its requests can't fill the hub's time or log.
 const refusalPause = time.Second
 
 // cardDesk is the hub's end while it runs.
@@ -99,16 +98,18 @@ func (d *cardDesk) leave(counter string) {
 
 // serve answers one request, to the counter's own inbox and nowhere else.
 func (d *cardDesk) serve(ctx context.Context, counter string, m *nats.Msg) {
+	defer d.leave(counter)
 	data, err := d.reply(ctx, counter, m)
-	if data != nil {
-		err = errors.Join(err, m.Respond(data))
+	if err != nil && ctx.Err() == nil {
+		d.hub.cfg.Logger.Warn("a counter's card request was not granted", "counter", counter, "error", err)
+		waitOr(ctx, refusalPause)
 	}
-	if err == nil || ctx.Err() != nil {
-		d.leave(counter)
+	if data == nil {
 		return
 	}
-	d.hub.cfg.Logger.Warn("a counter's card request was not granted", "counter", counter, "error", err)
-	time.AfterFunc(refusalPause, func() { d.leave(counter) })
+	if err := m.Respond(data); err != nil {
+		d.hub.cfg.Logger.Warn("the answer to a card request could not be sent, the counter asks again", "counter", counter, "error", err)
+	}
 }
 
 // reply returns what is sent back, and why the card stays closed.

@@ -287,7 +287,7 @@ func (c *Counter) withCard(ctx context.Context, w *work, cardID string, do func(
 		case errors.Is(err, card.ErrForeignCard):
 			c.tellOnce(id, OtherCard)
 			c.awaitSwap(ctx)
-		case errors.As(err, &away):
+		case errors.As(err, &away) && ctx.Err() == nil:
 			c.cfg.Logger.Info("the centre does not open the card yet, asking again", "counter", c.cfg.Counter, "card", cardID, "error", err)
 			c.tellOnce(id, CentreNeeded)
 			pauseFor(ctx, centreTime)

@@ -16,6 +16,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/card"
 	"shomei/pkg/counterlink"
+	"shomei/pkg/crashpoint"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
 )
@@ -60,6 +61,8 @@ func Open(ctx context.Context, config Config) (*Cards, error) {
 	}
 	return c, nil
 }
+
+var crashOpened = crashpoint.Register("cards.opened")
 
 var self = &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "cards"}
 
@@ -146,6 +149,7 @@ func (c *Cards) Answer(ctx context.Context, r counterlink.CardRequest) (card.Ans
 	if err := c.open(ctx, r, subscriber, present, next); err != nil {
 		return card.Answer{}, err
 	}
+	crashOpened.Hit()
 	answer, err := present.Answer(r.Challenge, rights, next)
 	if err != nil {
 		return card.Answer{}, refuse(err)

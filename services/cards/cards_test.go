@@ -420,7 +420,7 @@ func TestCardRequestsOverTheWire(t *testing.T) {
 
 	s := card.NewSession(chip)
 	servicetest.Check(t, s.Open(cardID, func(q card.Challenge) (answer card.Answer, err error) {
-		for ctx.Err() == nil { // the desk was refused just now and is heard again after a second
+		for ctx.Err() == nil { // the desk's subject was misused just now, and is heard again after a second
 			if answer, err = honest.Open(ctx, command, q); err == nil {
 				break
 			}

@@ -23,12 +23,17 @@ type address struct {
 	Started string `json:"started,omitempty"`
 	URL     string `json:"url"`
 	Engine  string `json:"engine"`
+	// CA and Name are those by which the certificate at URL is believed; empty where an older program runs.
+	CA   string `json:"ca,omitempty"`
+	Name string `json:"name,omitempty"`
 }
 
 const addressFile = "running.json"
 
 func (h *Hub) leaveAddress(context.Context) error {
-	text, err := json.Marshal(address{os.Getpid(), startOf(os.Getpid()), h.URL(), h.EngineDSN()})
+	text, err := json.Marshal(address{
+		PID: os.Getpid(), Started: startOf(os.Getpid()), URL: h.URL(), Engine: h.EngineDSN(), CA: string(h.port.ca), Name: h.port.name,
+	})
 	if err != nil {
 		return err
 	}
@@ -133,12 +138,14 @@ func attach(ctx context.Context, c Config, tables bool) (*Hub, error) {
 	}
 	switch {
 	case runs:
-		steps = append(steps, step{"NATS", func(context.Context) error { return h.connect(at.URL) }})
+		steps = append(steps, step{"certificate", func(context.Context) error { return h.believe(at) }},
+			step{"NATS", func(context.Context) error { return h.connect(at.URL) }})
 		if tables {
 			steps = append(steps, step{"tables", func(ctx context.Context) error { return h.openServed(ctx, at.Engine) }})
 		}
 		steps = append(steps, step{"log", func(ctx context.Context) error { return h.openLogWith(ctx, eventlog.Config{}) }})
 	default:
+		steps = append(steps, step{"certificate", h.lendPort})
 		if tables {
 			steps = append(steps, step{"engine", h.startEngine}, step{"tables", h.openWarehouse})
 		}
@@ -159,6 +166,15 @@ func (h *Hub) openServed(ctx context.Context, dsn string) error {
 		return fmt.Errorf("%w from the log: the console shows how far it is; ask again later", ErrRebuilding)
 	}
 	return h.openTables(ctx, dsn)
+}
+
+// believe takes over how the hub that runs is believed.
+func (h *Hub) believe(at address) error {
+	if at.CA == "" {
+		return h.lendPort(context.Background())
+	}
+	h.port = port{ca: []byte(at.CA), name: at.Name}
+	return nil
 }
 
 func (h *Hub) openDirectory(ctx context.Context) (err error) {

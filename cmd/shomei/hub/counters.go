@@ -2,8 +2,6 @@ package hub
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"os"
 
@@ -16,16 +14,6 @@ import (
 	"shomei/pkg/hubserver"
 	"shomei/pkg/lifecycle"
 )
-
-func (h *Hub) serverTLS() *tls.Config {
-	return &tls.Config{Certificates: []tls.Certificate{h.keys.tls}, MinVersion: tls.VersionTLS13}
-}
-
-func (h *Hub) clientTLS() *tls.Config {
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(h.keys.caPEM)
-	return &tls.Config{RootCAs: roots, ServerName: "localhost", MinVersion: tls.VersionTLS13}
-}
 
 // markLog says, in the first commit, what kind of log this is, and refuses the other kind of clock for ever after.
 func (h *Hub) markLog(ctx context.Context) error {

@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
@@ -57,6 +58,14 @@ type Config struct {
 	// Host and Port are where counters connect; 127.0.0.1 and any free port when empty and zero.
 	Host string `toml:"host"`
 	Port int    `toml:"port"`
+	// Names are the host names and addresses by which counters on other machines reach the hub, the first one by default.
+	// The hub's certificate carries them.
+	Names []string `toml:"names"`
+	// TLSCert and TLSKey are the files of a certificate of one's own (PEM, the chain after it) and its key, TLSCA that of the
+	// certificates by which counters believe it. All empty: the hub makes its own.
+	TLSCert string `toml:"tls_cert"`
+	TLSKey  string `toml:"tls_key"`
+	TLSCA   string `toml:"tls_ca"`
 	// AnyClock lets dates drive acts although no time service keeps the system's clock: for trying out only.
 	AnyClock bool `toml:"any_clock"`
 	// Streams of the log; 1 when zero.
@@ -107,6 +116,7 @@ type Hub struct {
 	enrolling sync.Mutex
 	keys      keys
 	lock      *os.File // of the data folder, held until Close
+	port      port
 	server    *hubserver.Server
 	conn      *nats.Conn
 	engine    *engine.Process
@@ -177,6 +187,7 @@ func (h *Hub) start(ctx context.Context) error {
 		{"data folder", h.hold},
 		{"clock", h.openClock},
 		{"keys", h.openKeys},
+		{"certificate", h.openPort},
 		{"derived files", h.makeWay},
 		{"engine", h.openEngine},
 		{"NATS", h.startServer},
@@ -259,7 +270,7 @@ func (h *Hub) openEngine(context.Context) (err error) {
 
 func (h *Hub) startServer(ctx context.Context) (err error) {
 	h.server, err = hubserver.Start(ctx, hubserver.Config{
-		Host: h.Host, Port: h.Port, StoreDir: h.path("nats"), Logger: h.Logger, TLS: h.serverTLS(), Users: []hubserver.User{{Key: h.keys.public}},
+		Host: h.Host, Port: h.Port, StoreDir: h.path("nats"), Logger: h.Logger, TLS: h.port.server(), Users: []hubserver.User{{Key: h.keys.public}},
 		SyncAtEnd: h.still, Blocks: h.blocks(),
 	})
 	if err != nil {
@@ -290,7 +301,7 @@ const connectTries = 5
 func (h *Hub) dial(url string) (conn *nats.Conn, err error) {
 	for range connectTries {
 		conn, err = nats.Connect(url, nats.Name("hub"), h.nkey(), nats.MaxReconnects(-1), nats.ReconnectWait(200*time.Millisecond),
-			nats.TLSHandshakeFirst(), nats.Secure(h.clientTLS()))
+			nats.TLSHandshakeFirst(), nats.Secure(h.port.client()))
 		if err == nil {
 			h.atEnd(func() error { conn.Close(); return nil })
 			return conn, nil
@@ -549,8 +560,21 @@ func (h *Hub) drain() {
 	}
 }
 
-// URL is where counters connect.
+// URL is where the hub listens for counters.
 func (h *Hub) URL() string { return h.server.URL() }
+
+// nearURL is where those on this machine connect: no certificate carries the address that stands for every one.
+func (h *Hub) nearURL() string {
+	if !h.everywhere() {
+		return h.URL()
+	}
+	at, err := url.Parse(h.URL())
+	if err != nil {
+		return h.URL()
+	}
+	at.Host = net.JoinHostPort("localhost", at.Port())
+	return at.String()
+}
 
 // everywhere tells whether counters can connect at every address of this machine, so that none of them is the hub's.
 func (h *Hub) everywhere() bool {

@@ -2,21 +2,12 @@ package hub
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/hpke"
 	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
-	"net"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/nats-io/nkeys"
 
@@ -32,8 +23,6 @@ type keys struct {
 	public string
 	seal   hpke.PrivateKey
 	secret []byte
-	tls    tls.Certificate
-	caPEM  []byte
 	// simulator signs what is made up; nil where nothing is.
 	simulator nkeys.KeyPair
 }
@@ -70,7 +59,7 @@ func openKeys(dir string) (keys, error) {
 	} else if !errors.Is(err, os.ErrNotExist) {
 		return k, err
 	}
-	return k, k.openTLS(dir)
+	return k, nil
 }
 
 // simulatorFile exists only in data folders that a simulation has written into.
@@ -131,48 +120,4 @@ func newRandomSecret() ([]byte, error) {
 	b := make([]byte, 32)
 	_, err := rand.Read(b)
 	return b, err
-}
-
-// openTLS gives the certificate of the port that counters connect to. By default the hub makes one for this machine;
-// a deployment puts its own two files there instead.
-func (k *keys) openTLS(dir string) error {
-	certificate, key := filepath.Join(dir, "tls.pem"), filepath.Join(dir, "tls.key")
-	if _, err := os.Stat(certificate); errors.Is(err, os.ErrNotExist) {
-		if err := makeTLS(certificate, key); err != nil {
-			return fmt.Errorf("making a certificate for the counters' port: %w", err)
-		}
-	}
-	var err error
-	if k.tls, err = tls.LoadX509KeyPair(certificate, key); err != nil {
-		return fmt.Errorf("reading the certificate of the counters' port: %w", err)
-	}
-	k.caPEM, err = os.ReadFile(certificate)
-	return err
-}
-
-func makeTLS(certificate, key string) error {
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Shomei hub on this machine"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(10, 0, 0), IsCA: true, BasicConstraintsValid: true,
-		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		DNSNames:    []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		return err
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		return err
-	}
-	err = durable.WriteSecret(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}))
-	if err != nil {
-		return err
-	}
-	return durable.WriteFile(certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }

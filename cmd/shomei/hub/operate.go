@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -146,7 +148,7 @@ func (o Operator) Enrol(ctx context.Context, e Enrolment) (Enrolled, error) {
 // bundle is what a counter is told of itself and the hub.
 func (h *Hub) bundle(counter, office, role string) counterlink.Bundle {
 	b := counterlink.Bundle{
-		Counter: counter, Office: office, Role: role, Hub: h.URL(), CA: string(h.keys.caPEM),
+		Counter: counter, Office: office, Role: role, Hub: h.nearURL(), CA: string(h.port.ca),
 		HubSealKey: hex.EncodeToString(h.keys.seal.PublicKey().Bytes()), HubWriters: []string{h.keys.public},
 		Clock: h.Config.Clock,
 	}
@@ -170,8 +172,8 @@ func (o Operator) complete(e *Enrolment) error {
 	if _, err := counterlink.ParseSealPublicKey(e.SealKey); err != nil {
 		return refuse("the counter's seal key: %v", err)
 	}
-	if e.Hub == "" && o.hub.everywhere() {
-		return refuse("the hub listens on every address of this machine: say with --hub which one the counter shall use, such as tls://hub.example:4222")
+	if err := o.completeHub(e); err != nil {
+		return err
 	}
 	if e.Counter == "" {
 		e.Counter = o.hub.nextCounter(e.Office, e.Role)
@@ -185,6 +187,33 @@ func (o Operator) complete(e *Enrolment) error {
 		return nil
 	}
 	return o.completeCode(e, office.Municipality)
+}
+
+// completeHub checks where the counter shall reach the hub: the certificate must carry that name, or the counter would
+// refuse it.
+func (o Operator) completeHub(e *Enrolment) error {
+	if e.Hub == "" {
+		if !o.hub.everywhere() {
+			return nil
+		}
+		if len(o.hub.Names) == 0 {
+			return refuse("the hub listens on every address of this machine: say with --hub which one the counter shall use, such as tls://hub.example:4222")
+		}
+		_, port, err := net.SplitHostPort(strings.TrimPrefix(o.hub.URL(), "tls://"))
+		if err != nil {
+			return fmt.Errorf("the hub's own address: %w", err)
+		}
+		e.Hub = "tls://" + net.JoinHostPort(o.hub.Names[0], port)
+	}
+	at, err := url.Parse(e.Hub)
+	if err != nil || at.Scheme != "tls" || at.Hostname() == "" || at.Port() == "" || strings.TrimSuffix(at.Path, "/") != "" || at.User != nil {
+		return refuse("--hub %.80q is no address: write tls://HOST:PORT, such as tls://hub.example:4222", e.Hub)
+	}
+	if err := o.hub.port.carries(at.Hostname()); err != nil {
+		return refuse("--hub: the hub's certificate does not carry the name %.80s, so the counter would refuse it; it carries %s: add the name to names under [hub] in the configuration and start the hub again",
+			at.Hostname(), strings.Join(o.hub.port.names(), ", "))
+	}
+	return nil
 }
 
 // completeCode gives those that work on cards the id that stands in certificates.

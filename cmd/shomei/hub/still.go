@@ -37,6 +37,7 @@ func StartStill(ctx context.Context, c Config) (*Hub, error) {
 		{"clock", h.openClock},
 		{"keys", h.openKeys},
 		{"simulator", h.makeSimulator},
+		{"certificate", h.openPort},
 		{"engine", h.startEngine},
 		{"NATS", h.startServer},
 		{"log", h.openLog},

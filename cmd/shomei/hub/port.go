@@ -1,0 +1,296 @@
+package hub
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/renameio/v2"
+
+	"shomei/pkg/ops"
+)
+
+// port is how the port that counters connect to is believed.
+type port struct {
+	certificate tls.Certificate
+	// ca are the certificates, in PEM, that stand in bundles; name is one that the port's certificate carries.
+	ca   []byte
+	name string
+}
+
+// server is what the port shows.
+func (p port) server() *tls.Config {
+	return &tls.Config{Certificates: []tls.Certificate{p.certificate}, MinVersion: tls.VersionTLS13}
+}
+
+// client is how this process and its tools believe it, at whatever address.
+func (p port) client() *tls.Config {
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(p.ca)
+	return &tls.Config{RootCAs: roots, ServerName: p.name, MinVersion: tls.VersionTLS13}
+}
+
+// carries returns nil when the certificate carries a host name or address.
+func (p port) carries(host string) error { return p.certificate.Leaf.VerifyHostname(host) }
+
+// names lists what the certificate carries.
+func (p port) names() []string { return namesOf(p.certificate.Leaf) }
+
+func namesOf(c *x509.Certificate) []string {
+	names := slices.Clone(c.DNSNames)
+	for _, ip := range c.IPAddresses {
+		names = append(names, ip.String())
+	}
+	return names
+}
+
+// Files under keys/ that the hub makes for its port. tls.pem is a certification authority of this one hub, which stands in
+// bundles; what the port shows is tls-port.pem, made anew when the names change. In data folders from before 2026-11-28
+// tls.pem was both. Where an operator has put a certificate there that is no authority, the port shows that one.
+const (
+	authorityCert, authorityKey = "tls.pem", "tls.key"
+	portCert, portKey           = "tls-port.pem", "tls-port.key"
+)
+
+// openPort gets the certificate of the port ready, for the names of the configuration.
+func (h *Hub) openPort(context.Context) (err error) {
+	names, err := h.names()
+	if err != nil {
+		return err
+	}
+	if h.TLSCert+h.TLSKey+h.TLSCA != "" {
+		h.port, err = ownPort(h.TLSCert, h.TLSKey, h.TLSCA, h.Names)
+	} else {
+		h.port, err = madePort(h.path("keys"), names)
+	}
+	return err
+}
+
+// lendPort takes the certificate as it stands, for a tool that holds the data folder: it does not know the names.
+func (h *Hub) lendPort(context.Context) (err error) {
+	h.port, err = madePort(h.path("keys"), nil)
+	return err
+}
+
+// thisMachine are the names that every certificate carries.
+var thisMachine = []string{"127.0.0.1", "::1", "localhost"}
+
+// names are those of this machine, of the configuration and of the address that is listened on.
+func (h *Hub) names() ([]string, error) {
+	names := slices.Clone(thisMachine)
+	for _, name := range h.Names {
+		if !hostName(name) {
+			return nil, fmt.Errorf("%w: names of [hub]: %.80q is neither a host name nor an address", ops.ErrConfig, name)
+		}
+		names = append(names, name)
+	}
+	if ip := net.ParseIP(h.Host); ip == nil || !ip.IsUnspecified() {
+		names = append(names, h.Host)
+	}
+	for i, name := range names {
+		names[i] = canonical(name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// canonical writes a name as a certificate gives it back.
+func canonical(name string) string {
+	if ip := net.ParseIP(name); ip != nil {
+		return ip.String()
+	}
+	return strings.ToLower(name)
+}
+
+// hostName reports whether a text can stand in a certificate as a name that counters connect to.
+func hostName(text string) bool {
+	if ip := net.ParseIP(text); ip != nil {
+		return !ip.IsUnspecified()
+	}
+	if len(text) > 253 {
+		return false
+	}
+	labels := strings.Split(text, ".")
+	return !slices.ContainsFunc(labels, func(label string) bool {
+		bad := strings.ContainsFunc(label, func(r rune) bool {
+			return !(r == '-' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z')
+		})
+		return bad || label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-'
+	})
+}
+
+// ownPort takes a certificate of the operator's own. It must be what counters will believe: by the authority given, and
+// under every name given.
+func ownPort(cert, key, ca string, names []string) (port, error) {
+	if cert == "" || key == "" || ca == "" {
+		return port{}, fmt.Errorf("%w: tls_cert, tls_key and tls_ca of [hub] belong together: give all three files, or none", ops.ErrConfig)
+	}
+	p, err := readPort(cert, key, ca)
+	if err != nil {
+		return port{}, fmt.Errorf("%w: %w", ops.ErrConfig, err)
+	}
+	for _, name := range names {
+		if p.carries(name) != nil {
+			return port{}, fmt.Errorf("%w: names of [hub]: the certificate in %s does not carry %s, it carries %s", ops.ErrConfig, cert, name, strings.Join(p.names(), ", "))
+		}
+	}
+	return p, nil
+}
+
+// readPort reads a certificate, its key and what it is believed by, and believes it as a counter does.
+func readPort(cert, key, ca string) (p port, err error) {
+	if p.certificate, err = tls.LoadX509KeyPair(cert, key); err != nil {
+		return p, fmt.Errorf("reading the certificate of the counters' port: %w", err)
+	}
+	if p.ca, err = os.ReadFile(ca); err != nil {
+		return p, fmt.Errorf("reading what the counters' port is believed by: %w", err)
+	}
+	leaf, between := p.certificate.Leaf, x509.NewCertPool()
+	for _, der := range p.certificate.Certificate[1:] {
+		if c, err := x509.ParseCertificate(der); err == nil {
+			between.AddCert(c)
+		}
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(p.ca) {
+		return p, fmt.Errorf("%s holds no certificate in PEM", ca)
+	}
+	if _, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between}); err != nil {
+		return p, fmt.Errorf("no counter would believe the certificate in %s by %s: %w", cert, ca, err)
+	}
+	p.name = "localhost"
+	if names := p.names(); p.carries(p.name) != nil && len(names) > 0 {
+		p.name = strings.Replace(names[0], "*", "hub", 1)
+	}
+	return p, nil
+}
+
+// renewBefore is how long before its end a certificate of the port is made anew, at a start.
+const renewBefore = 90 * 24 * time.Hour
+
+// madePort gives the certificate of the port that the hub makes itself. Without names, one that stands is taken as it is.
+func madePort(dir string, names []string) (port, error) {
+	file := func(name string) string { return filepath.Join(dir, name) }
+	if _, err := os.Stat(file(authorityCert)); errors.Is(err, os.ErrNotExist) {
+		if err := makeAuthority(file(authorityCert), file(authorityKey)); err != nil {
+			return port{}, fmt.Errorf("making the authority of the counters' port: %w", err)
+		}
+	}
+	authority, err := tls.LoadX509KeyPair(file(authorityCert), file(authorityKey))
+	if err != nil {
+		return port{}, fmt.Errorf("reading the authority of the counters' port: %w", err)
+	}
+	if !authority.Leaf.IsCA {
+		return readPort(file(authorityCert), file(authorityKey), file(authorityCert))
+	}
+	if p, err := readPort(file(portCert), file(portKey), file(authorityCert)); err == nil && p.fits(names, authority.Leaf) {
+		return p, nil
+	}
+	if names == nil {
+		names = thisMachine
+	}
+	if err := makePort(authority, names, file(portCert), file(portKey)); err != nil {
+		return port{}, fmt.Errorf("making the certificate of the counters' port: %w", err)
+	}
+	return readPort(file(portCert), file(portKey), file(authorityCert))
+}
+
+// fits reports whether a certificate carries exactly the names and does not end soon, unless its authority does.
+func (p port) fits(names []string, authority *x509.Certificate) bool {
+	leaf := p.certificate.Leaf
+	if time.Now().After(leaf.NotAfter.Add(-renewBefore)) && leaf.NotAfter.Before(authority.NotAfter) {
+		return false
+	}
+	now := p.names()
+	slices.Sort(now)
+	return names == nil || slices.Equal(now, names)
+}
+
+func makeAuthority(certificate, key string) error {
+	private, err := privateKey(key)
+	if err != nil {
+		return err
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Shomei hub authority"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(20, 0, 0), IsCA: true, BasicConstraintsValid: true,
+		MaxPathLenZero: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	return writeCertificate(certificate, template, template, private.Public(), private)
+}
+
+// makePort makes the certificate of the port, with the key that it had before, if any.
+func makePort(authority tls.Certificate, names []string, certificate, key string) error {
+	private, err := privateKey(key)
+	if err != nil {
+		return err
+	}
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
+	if err != nil {
+		return err
+	}
+	template := &x509.Certificate{
+		SerialNumber: serial, Subject: pkix.Name{CommonName: "Shomei hub"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: authority.Leaf.NotAfter, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	for _, name := range names {
+		if ip := net.ParseIP(name); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, name)
+		}
+	}
+	return writeCertificate(certificate, template, authority.Leaf, private.Public(), authority.PrivateKey)
+}
+
+// privateKey reads the key of a file, or makes it.
+func privateKey(path string) (*ecdsa.PrivateKey, error) {
+	text, err := secretFile(path, func() ([]byte, error) {
+		private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			return nil, err
+		}
+		der, err := x509.MarshalPKCS8PrivateKey(private)
+		return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), err
+	})
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, fmt.Errorf("%s holds no key in PEM", path)
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	private, ok := parsed.(*ecdsa.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("%s holds a %T, the hub makes ECDSA keys", path, parsed)
+	}
+	return private, nil
+}
+
+func writeCertificate(path string, template, parent *x509.Certificate, public crypto.PublicKey, signer crypto.PrivateKey) error {
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, signer)
+	if err != nil {
+		return err
+	}
+	return renameio.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644, renameio.WithTempDir(filepath.Dir(path)))
+}
