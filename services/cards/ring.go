@@ -8,15 +8,14 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/google/renameio/v2"
 	"github.com/pelletier/go-toml/v2"
 
 	"shomei/pkg/card"
+	"shomei/pkg/durable"
 )
 
 // ring is every master key of cards, and the key that factories seal transport keys to.
@@ -127,5 +126,5 @@ func (r *ring) write(path string) error {
 		return err
 	}
 	defer clear(text)
-	return renameio.WriteFile(path, text, 0o600, renameio.WithTempDir(filepath.Dir(path)))
+	return durable.WriteSecret(path, text)
 }

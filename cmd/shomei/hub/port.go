@@ -20,8 +20,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
 
+	"shomei/pkg/durable"
 	"shomei/pkg/ops"
 )
 
@@ -292,5 +292,5 @@ func writeCertificate(path string, template, parent *x509.Certificate, public cr
 	if err != nil {
 		return err
 	}
-	return renameio.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644, renameio.WithTempDir(filepath.Dir(path)))
+	return durable.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }

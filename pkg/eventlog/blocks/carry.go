@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
+	"shomei/pkg/durable"
 )
 
 // carryOut does what a plan says. It may be broken off at any point: the next start finds what is left to do.
@@ -84,7 +84,7 @@ func (c Config) keepEvidence(p *plan) error {
 		if x.stays || len(x.bytes) == 0 {
 			continue
 		}
-		if err := renameio.WriteFile(filepath.Join(p.report.Evidence, x.file()), x.bytes, 0o600); err != nil {
+		if err := durable.WriteSecret(filepath.Join(p.report.Evidence, x.file()), x.bytes); err != nil {
 			return fmt.Errorf("keeping evidence: %w", err)
 		}
 	}
@@ -96,7 +96,7 @@ func (c Config) keepEvidence(p *plan) error {
 		}
 		lines = append(append(lines, line...), '\n')
 	}
-	if err := renameio.WriteFile(filepath.Join(p.report.Evidence, "findings.jsonl"), lines, 0o600); err != nil {
+	if err := durable.WriteSecret(filepath.Join(p.report.Evidence, "findings.jsonl"), lines); err != nil {
 		return fmt.Errorf("keeping evidence: %w", err)
 	}
 	p.nameEvidence(filepath.Base(p.report.Evidence))
@@ -143,7 +143,7 @@ func (p *plan) rewrite() error {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("reading block %d: %w", block, err)
 		}
-		if err := renameio.WriteFile(p.blockPath(block), join(b, p.fixes[begin:end], checksums(p.name, block)), 0o600); err != nil {
+		if err := durable.WriteSecret(p.blockPath(block), join(b, p.fixes[begin:end], checksums(p.name, block))); err != nil {
 			return fmt.Errorf("writing block %d: %w", block, err)
 		}
 	}

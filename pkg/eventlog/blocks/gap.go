@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/google/renameio/v2"
+	"shomei/pkg/durable"
 )
 
 // Gap is one sequence of a stream at which no message stands any more, and why.
@@ -132,7 +132,7 @@ func (g Gaps) write(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("making the folder of known gaps: %w", err)
 	}
-	if err := renameio.WriteFile(path, fmt.Appendf(body, "\n%x\n", sum), 0o600); err != nil {
+	if err := durable.WriteSecret(path, fmt.Appendf(body, "\n%x\n", sum)); err != nil {
 		return fmt.Errorf("writing the known gaps of stream %s: %w", g.Stream, err)
 	}
 	return nil
