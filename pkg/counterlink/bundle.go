@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,8 +21,16 @@ import (
 // ErrBundle says that a counter's bundle can't be used; the text says which part of it.
 var ErrBundle = errors.New("the counter's bundle can't be used")
 
-// BundleFile is the name of the file in a bundle's folder that says what the others are.
-const BundleFile = "counter.toml"
+// ErrNoJWT says that a bundle does not say what its counter may do: it was made before the hub had accounts. It is an
+// ErrBundle.
+var ErrNoJWT = fmt.Errorf("%w: it has no %s; have the hub's operator run shomei counter renew, and put the file into the bundle's folder", ErrBundle, JWTFile)
+
+const (
+	// BundleFile is the name of the file in a bundle's folder that says what the others are.
+	BundleFile = "counter.toml"
+	// JWTFile is the name of the file that says what the counter may do at the hub, signed by it. It is no secret.
+	JWTFile = "counter.jwt"
+)
 
 // Bundle is what a counter gets from the hub once: where to connect, who it is, and whom to believe. It is the file
 // counter.toml of a folder that also holds the counter's keys.
@@ -42,20 +51,30 @@ type Bundle struct {
 	CardKey string `toml:"card_key_file"`
 	// Clock is the file of the settable clock that the hub runs by; empty: the system's.
 	Clock string `toml:"clock,omitempty"`
+	// JWT is what stands in JWTFile.
+	JWT string `toml:"-"`
 
 	dir string
 }
 
-// Write puts the bundle's file into its folder, which holds the key files already.
+// Write puts the bundle's files into its folder, which holds the key files already.
 func (b Bundle) Write(dir string) error {
 	text, err := toml.Marshal(b)
 	if err != nil {
+		return fmt.Errorf("writing the bundle of counter %s: %w", b.Counter, err)
+	}
+	if err := WriteJWT(dir, b.JWT); err != nil {
 		return fmt.Errorf("writing the bundle of counter %s: %w", b.Counter, err)
 	}
 	if err := renameio.WriteFile(filepath.Join(dir, BundleFile), text, 0o600); err != nil {
 		return fmt.Errorf("writing the bundle of counter %s: %w", b.Counter, err)
 	}
 	return nil
+}
+
+// WriteJWT puts the file that says what a counter may do into its bundle's folder.
+func WriteJWT(dir, jwt string) error {
+	return renameio.WriteFile(filepath.Join(dir, JWTFile), []byte(jwt+"\n"), 0o600)
 }
 
 // ReadBundle reads the bundle of a folder. Its errors are ErrBundle, for a missing file as for an unknown key.
@@ -122,12 +141,16 @@ func (b Bundle) read(name string, into *[]byte) (err error) {
 }
 
 // Dial opens the connection to the hub, over TLS and with the counter's own key. It comes back by itself for ever, also
-// when the hub is away at the first attempt; more options are for the caller's logging.
+// when the hub is away at the first attempt; more options are for the caller's logging. Errors are ErrBundle, ErrNoJWT among
+// them.
 func (b Bundle) Dial(key nkeys.KeyPair, more ...nats.Option) (*nats.Conn, error) {
-	options, err := ConnectOptions(b.Counter, key)
-	if err != nil {
-		return nil, err
+	var jwt []byte
+	if err := b.read(JWTFile, &jwt); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("counter %s: %w", b.Counter, ErrNoJWT)
+	} else if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrBundle, err)
 	}
+	options := ConnectOptions(b.Counter, strings.TrimSpace(string(jwt)), key)
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM([]byte(b.CA)) {
 		return nil, fmt.Errorf("%w: ca holds no certificate in PEM", ErrBundle)

@@ -25,12 +25,21 @@ const (
 	headerWriter   = "Shomei-Writer"
 	headerSign     = "Shomei-Signature"
 	headerRefused  = "Shomei-Refused"
+	// headerKind tells refusals apart: kindSession, or nothing for ErrHeadMismatch.
+	headerKind = "Shomei-Refused-Kind"
+	// headerClient is the number that the server gave the counter's connection.
+	headerClient = "Shomei-Client"
 )
 
-// hello is what a counter tells at link-up: its newest claim that it knows to be at the hub, and a nonce against replay.
+const kindSession = "session"
+
+// hello is what a counter tells at link-up: its newest claim that it knows to be at the hub, a nonce against replay, and
+// the id of its session with the number of its connection.
 type hello struct {
-	head  Head
-	nonce string
+	head    Head
+	nonce   string
+	session string
+	client  uint64
 }
 
 // welcome is the hub's answer: the newest claim of the counter that the stream holds in order, and the last sequence on
@@ -40,11 +49,23 @@ type welcome struct {
 	expected uint64
 }
 
-func (h hello) header() nats.Header { return headHeader(h.head, nats.Header{headerNonce: {h.nonce}}) }
+func (h hello) header() nats.Header {
+	return headHeader(h.head, nats.Header{
+		headerNonce: {h.nonce}, headerSession: {h.session}, headerClient: {strconv.FormatUint(h.client, 10)},
+	})
+}
 
 func parseHello(h nats.Header) (hello, error) {
 	head, err := parseHead(h)
-	return hello{head: head, nonce: h.Get(headerNonce)}, err
+	if err != nil {
+		return hello{}, err
+	}
+	session := h.Get(headerSession)
+	if !events.ValidID(session) || !events.ValidID(h.Get(headerNonce)) {
+		return hello{}, fmt.Errorf("link-up without a session or a nonce: %w", events.ErrMalformed)
+	}
+	client, err := parseSequence(h, headerClient)
+	return hello{head: head, nonce: h.Get(headerNonce), session: session, client: client}, err
 }
 
 func headHeader(head Head, h nats.Header) nats.Header {
@@ -68,8 +89,8 @@ func parseHead(h nats.Header) (Head, error) {
 
 // welcomeInput is what the hub signs: everything in the answer, and the question's nonce.
 func welcomeInput(counter, nonce string, h nats.Header) []byte {
-	fields := []string{"shomei head 1", counter, nonce}
-	for _, name := range []string{headerEpoch, headerNumber, headerHash, headerExpected, headerRefused} {
+	fields := []string{"shomei head 2", counter, nonce}
+	for _, name := range []string{headerEpoch, headerNumber, headerHash, headerExpected, headerRefused, headerKind} {
 		fields = append(fields, h.Get(name))
 	}
 	return []byte(strings.Join(fields, "\x00"))
@@ -80,6 +101,9 @@ func (w welcome) header(key nkeys.KeyPair, counter, nonce string, refusal error)
 	h := headHeader(w.head, nats.Header{headerExpected: {strconv.FormatUint(w.expected, 10)}})
 	if refusal != nil {
 		h.Set(headerRefused, refusal.Error())
+	}
+	if errors.Is(refusal, ErrSession) {
+		h.Set(headerKind, kindSession)
 	}
 	writer, err := key.PublicKey()
 	if err != nil {
@@ -94,8 +118,12 @@ func (w welcome) header(key nkeys.KeyPair, counter, nonce string, refusal error)
 	return h, nil
 }
 
-// parseWelcome verifies the answer; writers are the public keys the counter trusts. A refusal is ErrHeadMismatch.
+// parseWelcome verifies the answer; writers are the public keys the counter trusts. A refusal is ErrHeadMismatch or
+// ErrSession; a *busyError asks the counter to come later.
 func parseWelcome(h nats.Header, writers []string, counter, nonce string) (welcome, error) {
+	if err := parseBusy(h); err != nil {
+		return welcome{}, err
+	}
 	sig, err := hex.DecodeString(h.Get(headerSign))
 	if err != nil || !slices.Contains(writers, h.Get(headerWriter)) {
 		return welcome{}, fmt.Errorf("head answered by %q, which is none of the hub's writers: %w", h.Get(headerWriter), events.ErrSignature)
@@ -107,18 +135,19 @@ func parseWelcome(h nats.Header, writers []string, counter, nonce string) (welco
 	if err != nil {
 		return welcome{}, fmt.Errorf("head answered by the hub: %w: %w", err, events.ErrSignature)
 	}
-	if why := h.Get(headerRefused); why != "" {
+	why := h.Get(headerRefused)
+	if h.Get(headerKind) == kindSession {
+		return welcome{}, fmt.Errorf("the hub refuses: %s: %w", why, ErrSession)
+	}
+	if why != "" {
 		return welcome{}, fmt.Errorf("the hub refuses: %s: %w", why, ErrHeadMismatch)
 	}
 	head, err := parseHead(h)
 	if err != nil {
 		return welcome{}, err
 	}
-	expected, err := strconv.ParseUint(h.Get(headerExpected), 10, 64)
-	if err != nil {
-		return welcome{}, fmt.Errorf("last sequence at link-up: %w: %w", err, events.ErrMalformed)
-	}
-	return welcome{head: head, expected: expected}, nil
+	expected, err := parseSequence(h, headerExpected)
+	return welcome{head: head, expected: expected}, err
 }
 
 // compareAtHub is the hub's half of the comparison: what the counter knows to have delivered must be known here.

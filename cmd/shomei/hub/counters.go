@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"os"
 
@@ -14,7 +15,6 @@ import (
 	"shomei/events"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/eventlog"
-	"shomei/pkg/hubserver"
 	"shomei/pkg/lifecycle"
 )
 
@@ -104,20 +104,21 @@ func (h *Hub) EnrolCounter(ctx context.Context, office, counter, role, code stri
 	if err := renameio.WriteFile(h.path("counters", counter, "cards.key"), h.keys.cards, 0o600); err != nil {
 		return "", err
 	}
-	bundle := h.bundle(counter, office, role)
+	bundle, err := h.bundle(counter, office, role, public)
+	if err != nil {
+		return "", err
+	}
 	bundle.Key, bundle.SealKey, bundle.CardKey = "counter.nk", "seal.key", "cards.key"
 	return folder, bundle.Write(folder)
 }
 
-// admitCounters lets exactly the enrolled counters connect, each to its own subjects.
+// admitCounters lets exactly the enrolled counters in: the gate listens to them, and the keys of the others are revoked.
 func (h *Hub) admitCounters() error {
-	users := []hubserver.User{{Key: h.keys.public}}
+	var counters []string
 	for _, c := range h.Directory.Counters() {
-		users = append(users, hubserver.User{
-			Key: c.PublicKey, Publish: counterlink.CounterMayPublish(c.ID), Subscribe: counterlink.CounterMaySubscribe(c.ID),
-		})
+		counters = append(counters, c.ID)
 	}
-	return h.server.SetUsers(users)
+	return errors.Join(h.server.Revoke(h.Directory.Retired()), h.Links.Admit(counters))
 }
 
 // enrolled looks a counter up for the wire.

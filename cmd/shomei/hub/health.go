@@ -23,12 +23,14 @@ func (h *Hub) Operations() http.Handler {
 		{Name: "engine", Hint: "the engine restarts by itself; see engine.log in the data folder", Run: h.Warehouse.Ping},
 		{Name: "tables", Hint: "shomei rebuild makes the tables anew", Run: h.tablesNear},
 		{Name: "issuer", Hint: "put the authority's key file back under keys/ca", Run: h.Issuer.Healthy},
+		{Name: "counters", Hint: "look at the counter that is named; shomei counter retire ends what a lost or stolen one does", Run: func(context.Context) error { return h.Links.Check() }},
 		{Name: "clock", Hint: "set the clock right and keep it by a time service", Run: func(context.Context) error { return h.trustClock() }},
 	} {
 		health.Add(check)
 	}
 	registry := ops.NewRegistry()
 	registry.MustRegister(h.Log.Collectors()...)
+	registry.MustRegister(h.Links.Collectors()...)
 	mux := http.NewServeMux()
 	for _, path := range []string{"/livez", "/readyz", "/healthz"} {
 		mux.Handle(path, health.Handler())

@@ -24,6 +24,7 @@ import (
 
 	"shomei/pkg/counterlink"
 	"shomei/pkg/eventlog"
+	"shomei/pkg/hubserver"
 )
 
 // keys are the secrets of one hub. Each lives in a file of its own under keys/, readable by its owner only, and is made
@@ -36,6 +37,8 @@ type keys struct {
 	cards  []byte // master key of the cards' administrative keys, in hex
 	tls    tls.Certificate
 	caPEM  []byte
+	// accounts are those of the NATS server.
+	accounts hubserver.Accounts
 	// simulator signs what is made up; nil where nothing is.
 	simulator nkeys.KeyPair
 }
@@ -66,6 +69,9 @@ func openKeys(dir string) (keys, error) {
 		return k, err
 	}
 	if k.cards, err = secretFile(filepath.Join(dir, "cards.key"), newCardMaster); err != nil {
+		return k, err
+	}
+	if k.accounts, err = openAccounts(filepath.Join(dir, "nats")); err != nil {
 		return k, err
 	}
 	if seed, err = os.ReadFile(filepath.Join(dir, simulatorFile)); err == nil {

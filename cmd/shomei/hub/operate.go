@@ -104,7 +104,7 @@ type Enrolment struct {
 	SealKey   []byte `json:"seal_key"`
 }
 
-// Enrolled is what a counter gets: its bundle without the names of its own key files, and the master key of the cards'
+// Enrolled is what a counter gets: its bundle without the names of its own key files, what it may do, and the master key of the cards'
 // administrative keys, in hex.
 type Enrolled struct {
 	Bundle counterlink.Bundle `json:"bundle"`
@@ -138,7 +138,10 @@ func (o Operator) Enrol(ctx context.Context, e Enrolment) (Enrolled, error) {
 	} else {
 		e.Code = known.Code
 	}
-	bundle := o.hub.bundle(e.Counter, e.Office, e.Role)
+	bundle, err := o.hub.bundle(e.Counter, e.Office, e.Role, e.PublicKey)
+	if err != nil {
+		return Enrolled{}, err
+	}
 	if e.Hub != "" {
 		bundle.Hub = e.Hub
 	}
@@ -146,12 +149,22 @@ func (o Operator) Enrol(ctx context.Context, e Enrolment) (Enrolled, error) {
 }
 
 // bundle is what a counter is told of itself and the hub.
-func (h *Hub) bundle(counter, office, role string) counterlink.Bundle {
+func (h *Hub) bundle(counter, office, role, public string) (counterlink.Bundle, error) {
+	jwt, err := h.keys.counterJWT(counter, public)
 	return counterlink.Bundle{
 		Counter: counter, Office: office, Role: role, Hub: h.URL(), CA: string(h.keys.caPEM),
 		HubSealKey: hex.EncodeToString(h.keys.seal.PublicKey().Bytes()), HubWriters: []string{h.keys.public},
-		Clock: h.Config.Clock,
+		Clock: h.Config.Clock, JWT: jwt,
+	}, err
+}
+
+// Renew returns what a counter's bundle needs to say what it may do at this hub, for a bundle that does not say it.
+func (o Operator) Renew(counter string) (jwt string, err error) {
+	known, ok := o.hub.Directory.Counter(counter)
+	if !ok {
+		return "", notEnrolled(counter)
 	}
+	return o.hub.keys.counterJWT(counter, known.PublicKey)
 }
 
 // complete checks an enrolment and fills in what it leaves open.
