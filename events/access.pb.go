@@ -83,13 +83,19 @@ func (x *RecordOpened) GetRecordClasses() []string {
 	return nil
 }
 
-// FactQuarantined keeps a claim that could not be believed or attributed, whole.
+// FactQuarantined keeps a claim that could not be believed or attributed: whole, or, when it does not fit into a commit, its
+// first bytes with its size and hash.
 type FactQuarantined struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Counter       string                 `protobuf:"bytes,1,opt,name=counter,proto3" json:"counter,omitempty"`
-	Number        uint64                 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
-	Why           string                 `protobuf:"bytes,3,opt,name=why,proto3" json:"why,omitempty"`
-	Claim         []byte                 `protobuf:"bytes,4,opt,name=claim,proto3" json:"claim,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Counter string                 `protobuf:"bytes,1,opt,name=counter,proto3" json:"counter,omitempty"`
+	Number  uint64                 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
+	Why     string                 `protobuf:"bytes,3,opt,name=why,proto3" json:"why,omitempty"`
+	Claim   []byte                 `protobuf:"bytes,4,opt,name=claim,proto3" json:"claim,omitempty"`
+	// size in bytes and SHA-256 of a message that claim does not hold whole.
+	Size   uint64 `protobuf:"varint,40,opt,name=size,proto3" json:"size,omitempty"`
+	Sha256 []byte `protobuf:"bytes,41,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	// beyond counts the messages of this counter beyond those that are kept, since its hub began; this is the last of them.
+	Beyond        uint64 `protobuf:"varint,42,opt,name=beyond,proto3" json:"beyond,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -150,6 +156,27 @@ func (x *FactQuarantined) GetClaim() []byte {
 		return x.Claim
 	}
 	return nil
+}
+
+func (x *FactQuarantined) GetSize() uint64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *FactQuarantined) GetSha256() []byte {
+	if x != nil {
+		return x.Sha256
+	}
+	return nil
+}
+
+func (x *FactQuarantined) GetBeyond() uint64 {
+	if x != nil {
+		return x.Beyond
+	}
+	return 0
 }
 
 type QuarantineResolved struct {
@@ -277,12 +304,15 @@ const file_access_proto_rawDesc = "" +
 	"subscriber\x18\x01 \x01(\tR\n" +
 	"subscriber\x12\x18\n" +
 	"\apurpose\x18\x02 \x01(\tR\apurpose\x12%\n" +
-	"\x0erecord_classes\x18\x03 \x03(\tR\rrecordClasses\"k\n" +
+	"\x0erecord_classes\x18\x03 \x03(\tR\rrecordClasses\"\xaf\x01\n" +
 	"\x0fFactQuarantined\x12\x18\n" +
 	"\acounter\x18\x01 \x01(\tR\acounter\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\x12\x10\n" +
 	"\x03why\x18\x03 \x01(\tR\x03why\x12\x14\n" +
-	"\x05claim\x18\x04 \x01(\fR\x05claim\".\n" +
+	"\x05claim\x18\x04 \x01(\fR\x05claim\x12\x12\n" +
+	"\x04size\x18( \x01(\x04R\x04size\x12\x16\n" +
+	"\x06sha256\x18) \x01(\fR\x06sha256\x12\x16\n" +
+	"\x06beyond\x18* \x01(\x04R\x06beyond\".\n" +
 	"\x12QuarantineResolved\x12\x18\n" +
 	"\aoutcome\x18\x01 \x01(\tR\aoutcome\"\x89\x01\n" +
 	"\tClaimHeld\x12\x18\n" +

@@ -26,6 +26,7 @@ var sentences = []struct {
 	{pcsc.ErrNoReader, "リーダーがありません。接続と名前を確かめてください。"},
 	{pcsc.ErrInUse, "ほかのプログラムがカードを使っています。終わらせてからやり直してください。"},
 	{card.ErrRemoved, "カードが抜かれました。入れ直してやり直してください。"},
+	{counterlink.ErrNoJWT, "端末のフォルダーに counter.jwt がありません。センターで shomei counter renew を実行し、できたファイルを端末のフォルダーに置いてください。"},
 	{counterlink.ErrBundle, "端末のフォルダー（--bundle）が使えません。センターで登録したときのフォルダーを指定してください。"},
 	{agent.ErrStoreBusy, "この端末の記録は、ほかの shomei-agent が使っています。それを終わらせてください。"},
 	{agent.ErrTampered, "この端末の記録が外から書き換えられています。ファイルを保全し、管理者に連絡してください。"},

@@ -27,10 +27,10 @@ const (
 // counterCommand enrols counters and retires them.
 func (a *app) counterCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "counter enrol|list|retire|adopt", Short: "窓口端末を登録する、やめる (enrol a counter, list counters, retire one, adopt one's store)",
+		Use: "counter enrol|list|renew|retire|adopt", Short: "窓口端末を登録する、やめる (enrol a counter, list counters, renew a bundle, retire one, adopt one's store)",
 		Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.enrolCommand(), a.listCountersCommand(), a.retireCommand(), a.adoptCommand())
+	cmd.AddCommand(a.enrolCommand(), a.listCountersCommand(), a.renewCommand(), a.retireCommand(), a.adoptCommand())
 	return cmd
 }
 
@@ -202,6 +202,44 @@ func printCounters(out io.Writer, lines []counterLine, asJSON bool) error {
 	}
 	t.Render()
 	return nil
+}
+
+const renewHelp = `登録済みの端末に、センターで何ができるかを示す証明(counter.jwt)を出し直します。これがない古いフォルダーの
+端末は、つながりません。DIR に出して端末のフォルダーに置いてください。--out なしでは画面に出します。秘密ではありません。
+
+Makes anew what says what an enrolled counter may do at the hub (counter.jwt). A counter whose folder is from before and has
+none can't connect. Write it to DIR and put it into the counter's folder; without --out it is printed. It is no secret.`
+
+func (a *app) renewCommand() *cobra.Command {
+	var officer, dir string
+	cmd := &cobra.Command{
+		Use: "renew COUNTER [--out DIR]", Short: "古いフォルダーの端末をつなげるようにする (make the file by which an older bundle connects)", Long: renewHelp,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			orders := control.Open(a.data, officer)
+			defer orders.Close()
+			jwt, err := orders.Renew(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if dir == "" {
+				fmt.Fprintln(cmd.OutOrStdout(), jwt)
+				return nil
+			}
+			if err := os.MkdirAll(dir, 0o700); err != nil {
+				return err
+			}
+			if err := counterlink.WriteJWT(dir, jwt); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), a.say("%s を作りました。端末 %s のフォルダーに置いてください。\n", "%s is made. Put it into the folder of counter %s.\n"),
+				filepath.Join(dir, counterlink.JWTFile), args[0])
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&dir, "out", "", "出す先のフォルダー (folder to write it to)")
+	officerFlag(cmd, &officer, operator)
+	return cmd
 }
 
 func (a *app) retireCommand() *cobra.Command {

@@ -12,7 +12,6 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/counterlink"
-	"shomei/pkg/natstest"
 )
 
 // What was begun first is stored first, and once, although nobody waited in between.
@@ -20,7 +19,7 @@ func TestBegunMessagesKeepTheirOrder(t *testing.T) {
 	w, box := start(t)
 	seal := sealKey(t)
 	w.enrol(desk, box.key, seal)
-	hub, _ := w.hub(w.conn)
+	hub, _ := w.hub()
 	var want, got []string
 	var waits []func(context.Context) error
 	for i := range 20 {
@@ -64,11 +63,10 @@ func TestBegunMessagesKeepTheirOrder(t *testing.T) {
 
 // A server that goes away leaves nobody waiting for ever, and no message that counts as stored.
 func TestBegunMessagesFailWithTheServer(t *testing.T) {
-	s := natstest.Start(t)
-	w := newWorld(t, s.URL())
+	w := newWorld(t)
 	w.enrol(desk, userKey(t), sealKey(t))
-	hub, _ := w.hub(w.conn)
-	s.Shutdown()
+	hub, _ := w.hub()
+	w.server.Shutdown()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	if stored, err := hub.Begin(ctx, &events.Downlink{Id: "o1", Counter: desk}); err == nil && stored(ctx) == nil {

@@ -8,8 +8,10 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -23,8 +25,16 @@ import (
 // ErrBundle says that a counter's bundle can't be used; the text says which part of it.
 var ErrBundle = errors.New("the counter's bundle can't be used")
 
-// BundleFile is the name of the file in a bundle's folder that says what the others are.
-const BundleFile = "counter.toml"
+// ErrNoJWT says that a bundle does not say what its counter may do: it was made before the hub had accounts. It is an
+// ErrBundle.
+var ErrNoJWT = fmt.Errorf("%w: it has no %s; have the hub's operator run shomei counter renew, and put the file into the bundle's folder", ErrBundle, JWTFile)
+
+const (
+	// BundleFile is the name of the file in a bundle's folder that says what the others are.
+	BundleFile = "counter.toml"
+	// JWTFile is the name of the file that says what the counter may do at the hub, signed by it. It is no secret.
+	JWTFile = "counter.jwt"
+)
 
 // Bundle is what a counter gets from the hub once: where to connect, who it is, and whom to believe. It is the file
 // counter.toml of a folder that also holds the counter's keys.
@@ -49,14 +59,19 @@ type Bundle struct {
 	OldCardKey string `toml:"card_key_file,omitempty"`
 	// Clock is the file of the settable clock that the hub runs by; empty: the system's.
 	Clock string `toml:"clock,omitempty"`
+	// JWT is what stands in JWTFile.
+	JWT string `toml:"-"`
 
 	dir string
 }
 
-// Write puts the bundle's file into its folder, which holds the key files already.
+// Write puts the bundle's files into its folder, which holds the key files already.
 func (b Bundle) Write(dir string) error {
 	text, err := toml.Marshal(b)
 	if err != nil {
+		return fmt.Errorf("writing the bundle of counter %s: %w", b.Counter, err)
+	}
+	if err := WriteJWT(dir, b.JWT); err != nil {
 		return fmt.Errorf("writing the bundle of counter %s: %w", b.Counter, err)
 	}
 	if err := durable.WriteSecret(filepath.Join(dir, BundleFile), text); err != nil {
@@ -72,6 +87,11 @@ func RemoveOldCardKey(dir string) error {
 		return fmt.Errorf("deleting the master key of cards from an old bundle: %w", err)
 	}
 	return nil
+}
+
+// WriteJWT puts the file that says what a counter may do into its bundle's folder.
+func WriteJWT(dir, jwt string) error {
+	return durable.WriteSecret(filepath.Join(dir, JWTFile), []byte(jwt+"\n"))
 }
 
 // ReadBundle reads the bundle of a folder. Its errors are ErrBundle, for a missing file as for an unknown key.
@@ -185,12 +205,16 @@ func (b Bundle) trust(now func() time.Time) (*tls.Config, error) {
 }
 
 // Dial opens the connection to the hub, over TLS and with the counter's own key. It comes back by itself for ever, also
-// when the hub is away at the first attempt; more options are for the caller's logging.
+// when the hub is away at the first attempt; more options are for the caller's logging. Errors are ErrBundle, ErrNoJWT among
+// them.
 func (b Bundle) Dial(key nkeys.KeyPair, more ...nats.Option) (*nats.Conn, error) {
-	options, err := ConnectOptions(b.Counter, key)
-	if err != nil {
-		return nil, err
+	var jwt []byte
+	if err := b.read(JWTFile, &jwt); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("counter %s: %w", b.Counter, ErrNoJWT)
+	} else if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrBundle, err)
 	}
+	options := ConnectOptions(b.Counter, strings.TrimSpace(string(jwt)), key)
 	config, err := b.trust(time.Now)
 	if err != nil {
 		return nil, err

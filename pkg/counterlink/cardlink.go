@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,10 +15,8 @@ import (
 	"shomei/pkg/card"
 )
 
-const cardSuffix = ".card"
-
 // CardSubject is where a counter asks the centre to open a card; it is no part of a stream.
-func CardSubject(counter string) string { return claimPrefix + counter + cardSuffix }
+func CardSubject(counter string) string { return ClaimSubject(counter) + "." + sayCard }
 
 // CardClient is the counter's end of the card requests; all fields are required.
 type CardClient struct {
@@ -52,8 +49,10 @@ const refusalPause = time.Second
 
 // cardDesk is the hub's end while it runs.
 type cardDesk struct {
-	hub    *Hub
-	answer func(context.Context, CardRequest) (card.Answer, error)
+	hub     *Hub
+	ctx     context.Context // ends with AnswerCards
+	answer  func(context.Context, CardRequest) (card.Answer, error)
+	running sync.WaitGroup
 
 	mu   sync.Mutex
 	busy map[string]bool // counters whose request is being answered: one at a time
@@ -63,21 +62,27 @@ type cardDesk struct {
 // ErrCardRefused are told to the counter, others are not: it asks again. Requests of counters that are not enrolled or
 // have no cards are dropped.
 func (h *Hub) AnswerCards(ctx context.Context, answer func(context.Context, CardRequest) (card.Answer, error)) error {
-	d := &cardDesk{hub: h, answer: answer, busy: make(map[string]bool)}
-	var running sync.WaitGroup
-	defer running.Wait()
-	sub, err := h.cfg.Conn.QueueSubscribe(claimPrefix+"*"+cardSuffix, "hub", func(m *nats.Msg) {
-		counter := strings.TrimSuffix(strings.TrimPrefix(m.Subject, claimPrefix), cardSuffix)
-		if d.enter(counter) {
-			running.Go(func() { d.serve(ctx, counter, m) })
-		}
-	})
-	if err != nil {
-		return fmt.Errorf("listening for card requests: %w", err)
-	}
+	d := &cardDesk{hub: h, ctx: ctx, answer: answer, busy: make(map[string]bool)}
+	h.setCards(d)
 	<-ctx.Done()
-	_ = sub.Unsubscribe() // the connection is closed when this fails
+	h.setCards(nil)
+	d.running.Wait()
 	return nil
+}
+
+func (h *Hub) setCards(d *cardDesk) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.cards = d
+}
+
+// openCard has a card request answered that came through the gate.
+func (g *guard) openCard(m *nats.Msg) {
+	g.hub.mu.Lock()
+	defer g.hub.mu.Unlock()
+	if d := g.hub.cards; d != nil && m.Reply != "" && d.enter(g.counter) {
+		d.running.Go(func() { d.serve(g.counter, m) })
+	}
 }
 
 func (d *cardDesk) enter(counter string) bool {
@@ -96,18 +101,18 @@ func (d *cardDesk) leave(counter string) {
 	delete(d.busy, counter)
 }
 
-// serve answers one request, to the counter's own inbox and nowhere else.
-func (d *cardDesk) serve(ctx context.Context, counter string, m *nats.Msg) {
+// serve answers one request, to the counter's own inbox, which the gate has looked at.
+func (d *cardDesk) serve(counter string, m *nats.Msg) {
 	defer d.leave(counter)
-	data, err := d.reply(ctx, counter, m)
-	if err != nil && ctx.Err() == nil {
+	data, err := d.reply(d.ctx, counter, m)
+	if err != nil && d.ctx.Err() == nil {
 		d.hub.cfg.Logger.Warn("a counter's card request was not granted", "counter", counter, "error", err)
-		waitOr(ctx, refusalPause)
+		waitOr(d.ctx, refusalPause)
 	}
 	if data == nil {
 		return
 	}
-	if err := m.Respond(data); err != nil {
+	if err := d.hub.cfg.Gate.Publish(m.Reply, data); err != nil {
 		d.hub.cfg.Logger.Warn("the answer to a card request could not be sent, the counter asks again", "counter", counter, "error", err)
 	}
 }
@@ -116,9 +121,6 @@ func (d *cardDesk) serve(ctx context.Context, counter string, m *nats.Msg) {
 func (d *cardDesk) reply(ctx context.Context, counter string, m *nats.Msg) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	if !strings.HasPrefix(m.Reply, InboxPrefix(counter)+".") {
-		return nil, fmt.Errorf("the reply subject %.80q is not the counter's own: %w", m.Reply, ErrMisaddressed)
-	}
 	enrolment, err := d.hub.cfg.Enrolled(ctx, counter)
 	if err != nil {
 		return nil, err

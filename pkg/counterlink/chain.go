@@ -25,6 +25,8 @@ var (
 	ErrFork = errors.New("claim contradicts the chain")
 	// ErrHeadMismatch: hub and counter remember different histories; claims stop until a person decides.
 	ErrHeadMismatch = errors.New("hub and counter disagree about the counter's claims")
+	// ErrTooLarge: the message is larger than a claim can be.
+	ErrTooLarge = errors.New("message is larger than a claim can be")
 	// ErrNotEnrolled: no counter of that name has a voice, or not any more.
 	ErrNotEnrolled = errors.New("counter is not enrolled")
 )

@@ -63,8 +63,8 @@ func instantOf(ms string) time.Time {
 	return time.UnixMilli(n)
 }
 
-// ask is what a counter says about itself at link-up, for the time of its claims.
-func (l *Link) ask(h nats.Header) nats.Header {
+// stamp adds what a counter says about itself at link-up, for the time of its claims.
+func (l *Link) stamp(h nats.Header) nats.Header {
 	h.Set(headerLast, strconv.FormatUint(l.cfg.Outbox.Last().Number, 10))
 	h.Set(headerClock, strconv.FormatInt(l.cfg.Now().UnixMilli(), 10))
 	return h

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -48,11 +50,13 @@ const (
 	Up
 	// Mismatched: hub and counter disagree (ErrHeadMismatch); claims wait until a person has decided.
 	Mismatched
+	// Taken: another agent is linked up as this counter (ErrSession); claims wait until it has gone.
+	Taken
 )
 
 // String returns the English word for the state.
 func (s LinkState) String() string {
-	return [...]string{"away", "comparing", "up", "mismatched"}[s]
+	return [...]string{"away", "comparing", "up", "mismatched", "taken"}[s]
 }
 
 // LinkConfig is what the counter's end needs; all but Alarm, Changed, Now and Timed are required.
@@ -64,10 +68,10 @@ type LinkConfig struct {
 	SealKey hpke.PrivateKey
 	// Writers are the public nkeys of the hub that are believed.
 	Writers []string
-	// Received gets each command or answer, with its sealed form to be kept at rest. The message is acknowledged when
-	// nil came back, so it must be durable by then; an error brings it again.
+	// Received gets each command or answer in order, with its sealed form to be kept at rest. The message is acknowledged
+	// when nil came back, so it must be durable by then; an error brings it again.
 	Received func(ctx context.Context, d *events.Downlink, signed []byte) error
-	// Alarm gets what needs a person: ErrHeadMismatch, downlinks that don't verify.
+	// Alarm gets what needs a person: ErrHeadMismatch, ErrSession, downlinks that don't verify.
 	Alarm func(error)
 	// Changed is told each change of state, and Up again after each delivered claim.
 	Changed func(LinkState)
@@ -78,12 +82,16 @@ type LinkConfig struct {
 	Logger *slog.Logger
 }
 
-// Link is the counter's end of the wire.
+// Link is the counter's end of the wire. It asks the hub's gate and nothing else.
 type Link struct {
-	cfg   LinkConfig
-	js    jetstream.JetStream
-	kick  chan struct{}
-	state atomic.Int32
+	cfg     LinkConfig
+	session string
+	kick    chan struct{}
+	state   atomic.Int32
+
+	mu    sync.Mutex
+	link  string // the nonce of the last link-up
+	taken uint64 // the place of the last command that was taken in it
 }
 
 const (
@@ -91,24 +99,20 @@ const (
 	// An attempt that failed is repeated after a twentieth of a second, then ever more slowly.
 	shortestRetry = 50 * time.Millisecond
 	retryTime     = 2 * time.Second
-	redeliveries  = 5 * time.Second
 	longestReturn = 4 * time.Second
 	// compareEvery is how often a link that is up compares again: the hub sees the counter's clock, and the counter the hub's.
 	compareEvery = time.Minute
 )
 
-// ConnectOptions are those of a counter's connection: its nkey, an inbox of its own, and never giving up. Callers add
-// nats.Secure for TLS.
-func ConnectOptions(counter string, key nkeys.KeyPair) ([]nats.Option, error) {
-	public, err := key.PublicKey()
-	if err != nil {
-		return nil, fmt.Errorf("public key of counter %s: %w", counter, err)
-	}
+// ConnectOptions are those of a counter's connection: its nkey and the JWT that says what it may do, an inbox of its own,
+// and never giving up. Callers add nats.Secure for TLS.
+func ConnectOptions(counter, jwt string, key nkeys.KeyPair) []nats.Option {
 	return []nats.Option{
-		nats.Name("counter " + counter), nats.Nkey(public, key.Sign), nats.CustomInboxPrefix(InboxPrefix(counter)),
+		nats.Name("counter " + counter), nats.UserJWT(func() (string, error) { return jwt, nil }, key.Sign),
+		nats.CustomInboxPrefix(InboxPrefix(counter)),
 		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(),
 		nats.CustomReconnectDelay(comeBack), nats.PingInterval(10 * time.Second), nats.MaxPingsOutstanding(2),
-	}, nil
+	}
 }
 
 // comeBack is how long to wait before the next attempt to connect: soon at first, because somebody stands at the counter,
@@ -120,9 +124,8 @@ func comeBack(attempts int) time.Duration {
 
 // NewLink makes the counter's end. Nothing is sent before Run.
 func NewLink(cfg LinkConfig) (*Link, error) {
-	js, err := jetstream.New(cfg.Conn)
-	if err != nil {
-		return nil, fmt.Errorf("link of counter %s: %w", cfg.Counter, err)
+	if !events.ValidID(cfg.Counter) {
+		return nil, fmt.Errorf("link of counter %q: %w", cfg.Counter, ErrMisaddressed)
 	}
 	if cfg.Alarm == nil {
 		cfg.Alarm = func(error) {}
@@ -136,7 +139,7 @@ func NewLink(cfg LinkConfig) (*Link, error) {
 	if cfg.Timed == nil {
 		cfg.Timed = func(HubTime) error { return nil }
 	}
-	return &Link{cfg: cfg, js: js, kick: make(chan struct{}, 1)}, nil
+	return &Link{cfg: cfg, session: nuid.Next(), kick: make(chan struct{}, 1)}, nil
 }
 
 // State tells how the link stands now.
@@ -164,7 +167,7 @@ func (l *Link) Run(ctx context.Context) error {
 		defer close(done)
 		l.receive(ctx)
 	}()
-	defer func() { <-done }()
+	defer func() { <-done; l.bye() }()
 	var alarmed string
 	wait := shortestRetry
 	for ctx.Err() == nil {
@@ -175,21 +178,39 @@ func (l *Link) Run(ctx context.Context) error {
 		if l.State() == Up {
 			wait = shortestRetry // it worked until now
 		}
-		if needsPerson(err) {
-			l.enter(Mismatched)
-			if err.Error() != alarmed { // once per finding, not once per attempt
-				alarmed = err.Error()
-				l.cfg.Alarm(err)
-			}
-		} else {
-			l.enter(Away)
-			l.cfg.Logger.Info("counter link is down, claims wait", "counter", l.cfg.Counter, "why", err)
+		if finding := l.fell(err); finding != "" && finding != alarmed { // once per finding, not once per attempt
+			alarmed = finding
+			l.cfg.Alarm(err)
 		}
-		l.pause(ctx, wait)
+		l.pause(ctx, max(wait, retryAfter(err)))
 		wait = min(2*wait, retryTime)
 	}
 	l.enter(Away)
 	return nil
+}
+
+// fell enters the state that an error means, and returns what a person is to be told of it, if anything.
+func (l *Link) fell(err error) (finding string) {
+	switch {
+	case errors.Is(err, ErrSession):
+		l.enter(Taken)
+		return ErrSession.Error()
+	case needsPerson(err):
+		l.enter(Mismatched)
+		return err.Error()
+	}
+	l.enter(Away)
+	l.cfg.Logger.Info("counter link is down, claims wait", "counter", l.cfg.Counter, "why", err)
+	return ""
+}
+
+// retryAfter is how long the hub has asked this counter to wait; 0 when it has not.
+func retryAfter(err error) time.Duration {
+	var busy *busyError
+	if errors.As(err, &busy) {
+		return busy.after
+	}
+	return 0
 }
 
 func needsPerson(err error) bool {
@@ -225,6 +246,8 @@ func (l *Link) serve(ctx context.Context) error {
 	l.enter(Up)
 	again := time.NewTicker(compareEvery)
 	defer again.Stop()
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
 	for {
 		if expected, err = l.drain(ctx, expected); err != nil {
 			return err
@@ -237,7 +260,41 @@ func (l *Link) serve(ctx context.Context) error {
 			if expected, err = l.linkUp(ctx); err != nil {
 				return err
 			}
+		case <-beat.C:
+			if _, err := l.ask(ctx, ClaimSubject(l.cfg.Counter)+"."+sayAlive, nil, nil); err != nil {
+				return fmt.Errorf("telling the hub that the counter is there: %w", err)
+			}
 		}
+	}
+}
+
+// ask sends the gate a message of this session and returns the sequence of its answer. Errors are *busyError and *denial
+// when the gate refused.
+func (l *Link) ask(ctx context.Context, subject string, header nats.Header, data []byte) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	if header == nil {
+		header = nats.Header{}
+	}
+	header.Set(headerSession, l.session)
+	answer, err := l.cfg.Conn.RequestMsgWithContext(ctx, &nats.Msg{Subject: subject, Header: header, Data: data})
+	if err != nil {
+		return 0, err
+	}
+	return parseStored(answer)
+}
+
+// tell sends the gate a message of this session that has no answer.
+func (l *Link) tell(kind string, header nats.Header) error {
+	header.Set(headerSession, l.session)
+	return l.cfg.Conn.PublishMsg(&nats.Msg{Subject: ClaimSubject(l.cfg.Counter) + "." + kind, Header: header})
+}
+
+// bye gives the session back; when it does not arrive, the hub sees that the connection has ended or waits.
+func (l *Link) bye() {
+	if l.cfg.Conn.IsConnected() {
+		_ = l.tell(sayBye, nats.Header{})
+		_ = l.cfg.Conn.FlushTimeout(retryTime)
 	}
 }
 
@@ -265,10 +322,14 @@ func (l *Link) linkUp(ctx context.Context) (uint64, error) {
 	if delivered.Epoch == "" {
 		delivered.Epoch = l.cfg.Outbox.Last().Epoch
 	}
-	question := hello{head: delivered, nonce: nuid.Next()}
+	client, _ := l.cfg.Conn.GetClientID() // 0 says that nobody knows
+	question := hello{head: delivered, nonce: nuid.Next(), session: l.session, client: client}
+	l.mu.Lock()
+	l.link, l.taken = question.nonce, 0 // before it is sent: commands may be here before the answer is read
+	l.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	msg := &nats.Msg{Subject: HelloSubject(l.cfg.Counter), Header: l.ask(question.header())}
+	msg := &nats.Msg{Subject: HelloSubject(l.cfg.Counter), Header: l.stamp(question.header())}
 	reply, err := l.cfg.Conn.RequestMsgWithContext(ctx, msg)
 	if err != nil {
 		return 0, fmt.Errorf("asking the hub for the head of counter %s: %w", l.cfg.Counter, err)
@@ -310,77 +371,79 @@ func (l *Link) drain(ctx context.Context, expected uint64) (uint64, error) {
 }
 
 // Publish stores one signed claim at the hub, provided that expected is the last sequence on the counter's subject, and
-// returns the sequence it got. When it returns nil error the claim is durable there. After an error the outcome is
-// unknown and heads must be compared before another publish.
+// returns the sequence it got. When it returns nil error the claim is durable there. When the hub asks the counter to wait,
+// it waits. After an error the outcome is unknown and heads must be compared before another publish.
 func (l *Link) Publish(ctx context.Context, signed []byte, expected uint64) (uint64, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
-	defer cancel()
-	ack, err := l.js.Publish(ctx, ClaimSubject(l.cfg.Counter), signed,
-		jetstream.WithExpectStream(ClaimStream), jetstream.WithExpectLastSequencePerSubject(expected), jetstream.WithRetryAttempts(0))
-	if err != nil {
-		return 0, err
-	}
-	return ack.Sequence, nil
-}
-
-// receive takes what the hub sends down, from the counter's own durable consumer, until ctx ends.
-func (l *Link) receive(ctx context.Context) {
-	for ctx.Err() == nil {
-		if err := l.consume(ctx); err != nil && ctx.Err() == nil {
-			l.cfg.Logger.Info("commands can't be taken from the hub", "counter", l.cfg.Counter, "why", err)
-			l.pause(ctx, retryTime)
-		}
-	}
-}
-
-func (l *Link) consume(ctx context.Context) error {
-	connected, broken := l.whileConnected(ctx)
-	defer broken()
-	if err := context.Cause(connected); err != nil {
-		return err
-	}
-	setup, cancel := context.WithTimeout(connected, answerTime)
-	defer cancel()
-	// A consumer in memory: when it is lost everything of the last 30 days comes again, and what was seen is dropped. A hub
-	// that was started again has lost it, so a line that broke is not waited for here.
-	consumer, err := l.js.CreateOrUpdateConsumer(setup, CommandStream, jetstream.ConsumerConfig{
-		Durable: l.cfg.Counter, FilterSubject: CommandSubject(l.cfg.Counter), AckPolicy: jetstream.AckExplicitPolicy,
-		AckWait: redeliveries, MemoryStorage: true, InactiveThreshold: Retention,
-	})
-	if err != nil {
-		return fmt.Errorf("consumer of counter %s: %w", l.cfg.Counter, err)
-	}
-	messages, err := consumer.Messages(jetstream.PullHeartbeat(retryTime), jetstream.PullExpiry(15*time.Second))
-	if err != nil {
-		return fmt.Errorf("reading the commands of counter %s: %w", l.cfg.Counter, err)
-	}
-	stop := context.AfterFunc(connected, messages.Stop)
-	defer stop()
-	defer messages.Stop()
 	for {
-		msg, err := messages.Next()
-		if err != nil {
-			return fmt.Errorf("reading the commands of counter %s: %w", l.cfg.Counter, err)
+		header := nats.Header{jetstream.ExpectedLastSubjSeqHeader: {strconv.FormatUint(expected, 10)}}
+		sequence, err := l.ask(ctx, ClaimSubject(l.cfg.Counter), header, signed)
+		after := retryAfter(err)
+		if after == 0 {
+			return sequence, err
 		}
-		l.take(ctx, msg)
+		waitOr(ctx, after)
+		if err := context.Cause(ctx); err != nil {
+			return 0, err
+		}
 	}
 }
 
-func (l *Link) take(ctx context.Context, msg jetstream.Msg) {
-	d, err := VerifyDownlink(l.cfg.Writers, l.cfg.SealKey, l.cfg.Counter, msg.Data())
+// receive takes what the hub sends down, one after the other, until ctx ends.
+func (l *Link) receive(ctx context.Context) {
+	sent := make(chan *nats.Msg, 2*window)
+	sub, err := l.cfg.Conn.ChanSubscribe(CommandSubject(l.cfg.Counter), sent)
 	if err != nil {
-		l.cfg.Alarm(err) // it can't be believed, and would not become better by coming again
-		_ = msg.Term()
+		l.cfg.Logger.Error("commands can't be taken from the hub", "counter", l.cfg.Counter, "error", err)
 		return
 	}
-	if err := l.cfg.Received(ctx, d, msg.Data()); err != nil {
+	defer sub.Unsubscribe()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case m := <-sent:
+			l.take(ctx, m)
+		}
+	}
+}
+
+// take takes a command when it is the next one, and tells the gate. One that can't be stored comes again, and what
+// follows it with it.
+func (l *Link) take(ctx context.Context, m *nats.Msg) {
+	place, err := parseSequence(m.Header, headerPlace)
+	l.mu.Lock()
+	link, taken := l.link, l.taken
+	l.mu.Unlock()
+	if err != nil || m.Header.Get(headerLink) != link || place > taken+1 {
+		return // of another link-up, or something before it is missing
+	}
+	if place > taken {
+		if !l.received(ctx, m.Data) {
+			return
+		}
+		l.mu.Lock()
+		if l.link == link {
+			l.taken = place
+		}
+		l.mu.Unlock()
+	}
+	_ = l.tell(sayTaken, nats.Header{headerLink: {link}, headerPlace: {strconv.FormatUint(max(place, taken), 10)}}) // lost: it comes again
+}
+
+// received hands a command on and reports whether the counter is done with it.
+func (l *Link) received(ctx context.Context, data []byte) bool {
+	d, err := VerifyDownlink(l.cfg.Writers, l.cfg.SealKey, l.cfg.Counter, data)
+	if err != nil {
+		l.cfg.Alarm(err) // it can't be believed, and would not become better by coming again
+		return true
+	}
+	if err := l.cfg.Received(ctx, d, data); err != nil {
 		if ctx.Err() == nil {
 			l.cfg.Logger.Error("a command could not be stored, it will come again", "counter", l.cfg.Counter, "id", d.GetId(), "error", err)
 		}
-		_ = msg.NakWithDelay(retryTime)
-		return
+		return false
 	}
-	_ = msg.Ack() // lost: it comes again and is dropped by its id
+	return true
 }
 
 // VerifyDownlink decodes a SealedDownlink, verifies that one of the writers signed it, opens it with the counter's key,

@@ -19,6 +19,7 @@ import (
 
 	"shomei/pkg/counterlink"
 	"shomei/pkg/crashpoint"
+	"shomei/pkg/hubserver"
 	"shomei/pkg/natstest"
 )
 
@@ -43,8 +44,9 @@ func runHub(told []string) error {
 	if err != nil {
 		return err
 	}
-	conn, err := nats.Connect(url)
-	if err != nil {
+	conn, err1 := nats.Connect(url, nats.UserJWTAndSeed(told[4], seed))
+	gate, err2 := nats.Connect(url, nats.UserJWTAndSeed(told[5], seed))
+	if err := errors.Join(err1, err2); err != nil {
 		return err
 	}
 	out, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY|os.O_SYNC, 0o600)
@@ -54,7 +56,7 @@ func runHub(told []string) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() { io.Copy(io.Discard, os.Stdin); cancel() }()
 	hub, err := counterlink.NewHub(ctx, counterlink.HubConfig{
-		Conn: conn, Writer: writer, Logger: quiet(),
+		Conn: conn, Gate: gate, Writer: writer, Logger: quiet(),
 		Enrolled: func(context.Context, string) (counterlink.Enrolment, error) {
 			return counterlink.Enrolment{PublicKey: public}, nil
 		},
@@ -64,6 +66,9 @@ func runHub(told []string) error {
 		},
 	})
 	if err != nil {
+		return err
+	}
+	if err := hub.Admit([]string{desk}); err != nil {
 		return err
 	}
 	return hub.Claims(ctx, func(_ context.Context, r counterlink.Received) error {
@@ -83,7 +88,7 @@ func TestAHubThatCrashesHandlesEveryClaim(t *testing.T) {
 			}
 			w, box := start(t)
 			path := filepath.Join(t.TempDir(), "handled")
-			link, _ := w.link(counterlink.LinkConfig{Conn: w.conn, Counter: desk, Outbox: box})
+			link, _ := w.link(counterlink.LinkConfig{Conn: w.deskConn(box), Counter: desk, Outbox: box})
 			dying, _ := w.process(box, path, at)
 			for range 6 {
 				box.add(t)
@@ -125,8 +130,13 @@ func (w *world) process(box *memory, path, crashAt string) (ended chan error, st
 		w.t.Fatal(err)
 	}
 	public, _ := box.key.PublicKey()
+	hubJWT, err1 := hubserver.SignUser(w.server.Accounts.Log, "hub", w.public, logRights(), 0)
+	gateJWT, err2 := hubserver.SignUser(w.server.Accounts.Counters, "gate", w.public, gateRights(), 0)
+	if err := errors.Join(err1, err2); err != nil {
+		w.t.Fatal(err)
+	}
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childVariable+"="+strings.Join([]string{w.url, string(seed), public, path}, " "), crashpoint.Variable+"="+crashAt)
+	cmd.Env = append(os.Environ(), childVariable+"="+strings.Join([]string{w.url, string(seed), public, path, hubJWT, gateJWT}, " "), crashpoint.Variable+"="+crashAt)
 	cmd.Stderr = os.Stderr
 	if stdin, err = cmd.StdinPipe(); err != nil {
 		w.t.Fatal(err)

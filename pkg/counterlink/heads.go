@@ -15,14 +15,14 @@ import (
 
 var crashSaved = crashpoint.Register("counterlink.head.saved")
 
-// nextOf reads the first message of a counter from a sequence on, nil when there is none.
-func (h *Hub) nextOf(ctx context.Context, counter string, from uint64) (*message, error) {
-	raw, err := h.claims.GetMsg(ctx, from, jetstream.WithGetMsgSubject(ClaimSubject(counter)))
+// nextIn reads the first message on a subject from a sequence on, nil when there is none.
+func (h *Hub) nextIn(ctx context.Context, stream jetstream.Stream, subject string, from uint64) (*message, error) {
+	raw, err := stream.GetMsg(ctx, from, jetstream.WithGetMsgSubject(subject))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the claims of counter %s from %d: %w", counter, from, err)
+		return nil, fmt.Errorf("reading %s from %d: %w", subject, from, err)
 	}
 	return &message{sequence: raw.Sequence, data: raw.Data, stored: raw.Time}, nil
 }
@@ -41,7 +41,7 @@ func (h *Hub) storedHead(ctx context.Context, counter string, enrolment Enrolmen
 	last, err := h.lastOf(ctx, counter)
 	for err == nil && head.Sequence < last {
 		var m *message
-		if m, err = h.nextOf(ctx, counter, head.Sequence+1); err != nil || m == nil {
+		if m, err = h.nextIn(ctx, h.claims, ClaimSubject(counter), head.Sequence+1); err != nil || m == nil {
 			break
 		}
 		if claim, hash, verdict, why := judge(head, counter, enrolment, m.data); why == nil && verdict == Next {
@@ -149,12 +149,7 @@ func (h *Hub) keepHeads(ctx context.Context) {
 }
 
 func (h *Hub) saveHeads(ctx context.Context) {
-	h.mu.Lock()
-	lanes := make([]*lane, 0, len(h.lanes))
-	for _, l := range h.lanes {
-		lanes = append(lanes, l)
-	}
-	h.mu.Unlock()
+	lanes := h.allLanes()
 	for _, l := range lanes {
 		l.stillWorking()
 	}
@@ -166,6 +161,14 @@ func (h *Hub) saveHeads(ctx context.Context) {
 		cancel()
 		if err != nil && ctx.Err() == nil {
 			h.cfg.Logger.Warn("the head of a counter is not saved yet", "counter", l.counter, "error", err)
+		}
+	}
+	for _, g := range h.allGuards() {
+		ctx, cancel := context.WithTimeout(ctx, answerTime)
+		err := g.saveTaken(ctx)
+		cancel()
+		if err != nil && ctx.Err() == nil {
+			h.cfg.Logger.Warn("what a counter has taken is not saved yet", "counter", g.counter, "error", err)
 		}
 	}
 }

@@ -26,12 +26,21 @@ const (
 	headerWriter   = "Shomei-Writer"
 	headerSign     = "Shomei-Signature"
 	headerRefused  = "Shomei-Refused"
+	// headerKind tells refusals apart: kindSession, or nothing for ErrHeadMismatch.
+	headerKind = "Shomei-Refused-Kind"
+	// headerClient is the number that the server gave the counter's connection.
+	headerClient = "Shomei-Client"
 )
 
-// hello is what a counter tells at link-up: its newest claim that it knows to be at the hub, and a nonce against replay.
+const kindSession = "session"
+
+// hello is what a counter tells at link-up: its newest claim that it knows to be at the hub, a nonce against replay, and
+// the id of its session with the number of its connection.
 type hello struct {
-	head  Head
-	nonce string
+	head    Head
+	nonce   string
+	session string
+	client  uint64
 	// last is the number of its newest claim, delivered or not; clock is what its clock shows. Both are zero from a counter
 	// of a version that does not tell them.
 	last  uint64
@@ -46,12 +55,24 @@ type welcome struct {
 	time     HubTime
 }
 
-func (h hello) header() nats.Header { return headHeader(h.head, nats.Header{headerNonce: {h.nonce}}) }
+func (h hello) header() nats.Header {
+	return headHeader(h.head, nats.Header{
+		headerNonce: {h.nonce}, headerSession: {h.session}, headerClient: {strconv.FormatUint(h.client, 10)},
+	})
+}
 
 func parseHello(h nats.Header) (hello, error) {
 	head, err := parseHead(h)
+	if err != nil {
+		return hello{}, err
+	}
+	session := h.Get(headerSession)
+	if !events.ValidID(session) || !events.ValidID(h.Get(headerNonce)) {
+		return hello{}, fmt.Errorf("link-up without a session or a nonce: %w", events.ErrMalformed)
+	}
+	client, err := parseSequence(h, headerClient)
 	last, _ := strconv.ParseUint(h.Get(headerLast), 10, 64)
-	return hello{head: head, nonce: h.Get(headerNonce), last: last, clock: instantOf(h.Get(headerClock))}, err
+	return hello{head: head, nonce: h.Get(headerNonce), session: session, client: client, last: last, clock: instantOf(h.Get(headerClock))}, err
 }
 
 func headHeader(head Head, h nats.Header) nats.Header {
@@ -73,14 +94,10 @@ func parseHead(h nats.Header) (Head, error) {
 	return Head{Epoch: h.Get(headerEpoch), Number: number, Hash: hash}, nil
 }
 
-// welcomeInput is what the hub signs: everything in the answer, and the question's nonce. Version 2 tells the hub's time.
+// welcomeInput is what the hub signs: everything in the answer, and the question's nonce.
 func welcomeInput(counter, nonce string, h nats.Header) []byte {
-	version, names := "shomei head 1", []string{headerEpoch, headerNumber, headerHash, headerExpected, headerRefused}
-	if h.Get(headerTime) != "" {
-		version, names = "shomei head 2", append(names, headerTime, headerTimeKind)
-	}
-	fields := []string{version, counter, nonce}
-	for _, name := range names {
+	fields := []string{"shomei head 2", counter, nonce}
+	for _, name := range []string{headerEpoch, headerNumber, headerHash, headerExpected, headerRefused, headerKind, headerTime, headerTimeKind} {
 		fields = append(fields, h.Get(name))
 	}
 	return []byte(strings.Join(fields, "\x00"))
@@ -92,6 +109,9 @@ func (w welcome) header(key nkeys.KeyPair, counter, nonce string, refusal error)
 	w.time.put(h)
 	if refusal != nil {
 		h.Set(headerRefused, refusal.Error())
+	}
+	if errors.Is(refusal, ErrSession) {
+		h.Set(headerKind, kindSession)
 	}
 	writer, err := key.PublicKey()
 	if err != nil {
@@ -106,8 +126,12 @@ func (w welcome) header(key nkeys.KeyPair, counter, nonce string, refusal error)
 	return h, nil
 }
 
-// parseWelcome verifies the answer; writers are the public keys the counter trusts. A refusal is ErrHeadMismatch.
+// parseWelcome verifies the answer; writers are the public keys the counter trusts. A refusal is ErrHeadMismatch or
+// ErrSession; a *busyError asks the counter to come later.
 func parseWelcome(h nats.Header, writers []string, counter, nonce string) (welcome, error) {
+	if err := parseBusy(h); err != nil {
+		return welcome{}, err
+	}
 	sig, err := hex.DecodeString(h.Get(headerSign))
 	if err != nil || !slices.Contains(writers, h.Get(headerWriter)) {
 		return welcome{}, fmt.Errorf("head answered by %q, which is none of the hub's writers: %w", h.Get(headerWriter), events.ErrSignature)
@@ -119,18 +143,19 @@ func parseWelcome(h nats.Header, writers []string, counter, nonce string) (welco
 	if err != nil {
 		return welcome{}, fmt.Errorf("head answered by the hub: %w: %w", err, events.ErrSignature)
 	}
-	if why := h.Get(headerRefused); why != "" {
+	why := h.Get(headerRefused)
+	if h.Get(headerKind) == kindSession {
+		return welcome{}, fmt.Errorf("the hub refuses: %s: %w", why, ErrSession)
+	}
+	if why != "" {
 		return welcome{}, fmt.Errorf("the hub refuses: %s: %w", why, ErrHeadMismatch)
 	}
 	head, err := parseHead(h)
 	if err != nil {
 		return welcome{}, err
 	}
-	expected, err := strconv.ParseUint(h.Get(headerExpected), 10, 64)
-	if err != nil {
-		return welcome{}, fmt.Errorf("last sequence at link-up: %w: %w", err, events.ErrMalformed)
-	}
-	return welcome{head: head, expected: expected, time: timeOf(h)}, nil
+	expected, err := parseSequence(h, headerExpected)
+	return welcome{head: head, expected: expected, time: timeOf(h)}, err
 }
 
 // compareAtHub is the hub's half of the comparison: what the counter knows to have delivered must be known here.

@@ -2,7 +2,6 @@ package counterlink
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -49,13 +48,23 @@ type Quarantined struct {
 	// Number as the claim says, 0 when it can't be decoded.
 	Number uint64
 	Signed []byte
-	// Why unwraps to events.ErrSignature, events.ErrMalformed, ErrMisaddressed, ErrNotEnrolled, ErrEpoch, ErrGap, ErrLate or ErrFork.
+	// Beyond is above zero when the counter has left as many entries in quarantine as it may: it is the number of messages
+	// since, of which this is the last. They are counted, not kept.
+	Beyond uint64
+	// Why unwraps to events.ErrSignature, events.ErrMalformed, ErrMisaddressed, ErrNotEnrolled, ErrEpoch, ErrGap, ErrLate,
+	// ErrFork or ErrTooLarge.
 	Why error
 }
 
-// HubConfig is what the hub's end needs; all fields but Now, Simulated and Workers are required.
+// HubConfig is what the hub's end needs. Gate, Connected, Mismatch, Now, Simulated, Bounds, Silence and Workers may be left out.
 type HubConfig struct {
+	// Conn is a connection to the account of the log.
 	Conn *nats.Conn
+	// Gate is a connection to the account of the counters, with GateMayPublish and GateMaySubscribe; nil: another process is
+	// the gate, and this one handles claims and sends commands.
+	Gate *nats.Conn
+	// Connected reports whether the client that the server gave a number is still connected; nil: nobody knows.
+	Connected func(client uint64) bool
 	// Writer signs what goes down; the counters know its public key.
 	Writer nkeys.KeyPair
 	// Enrolled looks a counter up. ErrNotEnrolled sends the claim to quarantine, any other error is tried again.
@@ -69,20 +78,28 @@ type HubConfig struct {
 	// Now is the hub's clock, which counters are told; nil means the system's. Simulated: it is a settable one.
 	Now       func() time.Time
 	Simulated bool
+	// Bounds are what one counter may do.
+	Bounds Bounds
+	// Silence is how long a session may say nothing before another agent may have its counter; 0 means 15 s.
+	Silence time.Duration
 	// Workers bounds how many counters are handled at once; 0 means 32.
 	Workers int
 }
 
-// Hub is the hub's end of the wire. Several processes may run one on the same streams.
+// Hub is the hub's end of the wire. Several processes may run one on the same streams, one of them with a gate.
 type Hub struct {
-	cfg   HubConfig
-	js    jetstream.JetStream
-	slots chan struct{}
+	cfg     HubConfig
+	js      jetstream.JetStream
+	slots   chan struct{}
+	metrics metrics
 
-	claims, heads jetstream.Stream
+	claims, commands, heads jetstream.Stream
 
-	mu    sync.Mutex
-	lanes map[string]*lane
+	mu     sync.Mutex
+	lanes  map[string]*lane
+	guards map[string]*guard
+	gate   *gate     // nil while Claims does not run
+	cards  *cardDesk // nil while AnswerCards does not run
 
 	mismatches mismatches
 	clocks     clocks
@@ -94,24 +111,32 @@ func NewHub(ctx context.Context, cfg HubConfig) (*Hub, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hub's end of the counter link: %w", err)
 	}
-	claims, err := js.Stream(ctx, ClaimStream)
-	if err != nil {
-		return nil, fmt.Errorf("hub's end of the counter link, stream %s: %w", ClaimStream, err)
-	}
-	heads, err := js.Stream(ctx, HeadStream)
-	if err != nil {
-		return nil, fmt.Errorf("hub's end of the counter link, stream %s: %w", HeadStream, err)
-	}
-	if cfg.Workers == 0 {
-		cfg.Workers = 32
-	}
+	setDefault(&cfg.Workers, 32)
+	setDefault(&cfg.Silence, silence)
+	cfg.Bounds = cfg.Bounds.withDefaults()
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
 	if cfg.Writer, err = derive(cfg.Writer); err != nil {
 		return nil, fmt.Errorf("hub's end of the counter link: %w", err)
 	}
-	return &Hub{cfg: cfg, js: js, claims: claims, heads: heads, slots: make(chan struct{}, cfg.Workers), lanes: map[string]*lane{}}, nil
+	h := &Hub{
+		cfg: cfg, js: js, slots: make(chan struct{}, cfg.Workers), metrics: newMetrics(), lanes: map[string]*lane{},
+		guards: map[string]*guard{},
+	}
+	for name, stream := range map[string]*jetstream.Stream{ClaimStream: &h.claims, CommandStream: &h.commands, HeadStream: &h.heads} {
+		if *stream, err = js.Stream(ctx, name); err != nil {
+			return nil, fmt.Errorf("hub's end of the counter link, stream %s: %w", name, err)
+		}
+	}
+	return h, nil
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
 }
 
 // Send seals a command or answer to its counter, signs it and stores it for the counter; nil means it is durable. The
@@ -175,23 +200,26 @@ func (h *Hub) wrap(enrolment Enrolment, d *events.Downlink) ([]byte, error) {
 const (
 	// claimWait is how long a claim that was given to a hub that died waits before it is given out again, unless its
 	// counter links up before that. A hub that lives says so for each claim that it has not settled yet, at every saveEvery.
-	claimWait   = 6 * time.Second
-	maxPending  = 10_000
+	claimWait = 6 * time.Second
+	// maxPending is no bound: what waits is bounded for each counter, so that none uses up the others' share.
+	maxPending  = -1
 	saveEvery   = time.Second
 	fetchExpiry = 15 * time.Second
 )
 
 // Claims hands every claim of every counter to handle, each counter's in order and once when all goes well, until ctx
 // ends; then it returns nil. When handle returns an error that counter waits and its claim is tried again, the others go
-// on. A claim may be handed on again after a crash: handle answers it by its id. It also answers the counters' link-ups.
+// on. A claim may be handed on again after a crash: handle answers it by its id. It also is the gate, when there is one.
 func (h *Hub) Claims(ctx context.Context, handle func(context.Context, Received) error) error {
-	sub, err := h.cfg.Conn.QueueSubscribe(claimPrefix+"*"+helloSuffix, consumerName, func(m *nats.Msg) { go h.greet(ctx, m, handle) })
-	if err != nil {
-		return fmt.Errorf("listening for link-ups: %w", err)
-	}
-	defer sub.Unsubscribe()
 	var running sync.WaitGroup
 	defer func() { running.Wait(); h.saveHeads(context.WithoutCancel(ctx)) }()
+	if h.cfg.Gate != nil {
+		shut, err := h.openGate(ctx, handle, &running)
+		if err != nil {
+			return err
+		}
+		defer shut()
+	}
 	running.Go(func() { h.keepHeads(ctx) })
 	for ctx.Err() == nil {
 		if err := h.dispatch(ctx, handle, &running); err != nil && ctx.Err() == nil {
@@ -236,66 +264,10 @@ func (h *Hub) lane(counter string) *lane {
 	defer h.mu.Unlock()
 	l := h.lanes[counter]
 	if l == nil {
-		l = &lane{hub: h, counter: counter}
+		l = h.newLane(counter)
 		h.lanes[counter] = l
 	}
 	return l
-}
-
-// greet answers one link-up, and goes on with what the stream holds of that counter and nobody has handled: a process that
-// died may have been given it, and a resident stands at that counter.
-func (h *Hub) greet(ctx context.Context, m *nats.Msg, handle func(context.Context, Received) error) {
-	counter := strings.TrimSuffix(strings.TrimPrefix(m.Subject, claimPrefix), helloSuffix)
-	header, err := h.answer(ctx, counter, m.Header)
-	if err == nil {
-		err = m.RespondMsg(&nats.Msg{Header: header})
-	}
-	if err != nil && ctx.Err() == nil {
-		h.cfg.Logger.Error("a link-up could not be answered, the counter will ask again", "counter", counter, "error", err)
-	}
-	if header == nil {
-		return
-	}
-	h.slots <- struct{}{}
-	defer func() { <-h.slots }()
-	if err := h.lane(counter).resume(ctx, handle); err != nil && ctx.Err() == nil {
-		h.cfg.Logger.Error("a claim waits and is tried again", "counter", counter, "error", err)
-	}
-}
-
-func (h *Hub) answer(ctx context.Context, counter string, question nats.Header) (nats.Header, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
-	defer cancel()
-	now := h.cfg.Now() // before anything is waited for: it is when the question came
-	asked, err := parseHello(question)
-	if err != nil {
-		return nil, err
-	}
-	enrolment, err := h.cfg.Enrolled(ctx, counter)
-	if errors.Is(err, ErrNotEnrolled) {
-		return welcome{}.header(h.cfg.Writer, counter, asked.nonce, err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	head, last, err := h.storedHead(ctx, counter, enrolment)
-	if err != nil {
-		return nil, err
-	}
-	differs := compareAtHub(head, asked)
-	h.mismatches.note(counter, head, asked.head, differs)
-	h.clocks.note(counter, asked.clock, now)
-	if differs != nil && h.cfg.Mismatch != nil {
-		h.cfg.Mismatch(counter, differs)
-	}
-	if differs == nil {
-		h.lane(counter).meet(now, max(asked.last, head.Number), last)
-	}
-	answer := welcome{head: head, expected: last}
-	if !asked.clock.IsZero() { // a counter of an older version could not verify an answer with the time in it
-		answer.time = HubTime{At: now, Simulated: h.cfg.Simulated}
-	}
-	return answer.header(h.cfg.Writer, counter, asked.nonce, differs)
 }
 
 func waitOr(ctx context.Context, d time.Duration) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/time/rate"
 
 	"shomei/events"
 	"shomei/pkg/crashpoint"
@@ -23,11 +24,19 @@ var crashHandled = crashpoint.Register("counterlink.claim.handled")
 type lane struct {
 	hub     *Hub
 	counter string
+	lines   rate.Sometimes // log lines about this counter
 
-	mu      sync.Mutex // queue, newest, running
+	mu      sync.Mutex // queue, bytes, newest, running, stuck, why
 	queue   []jetstream.Msg
+	bytes   int // of the queue
 	newest  uint64
 	running bool
+	stuck   time.Time // since when the first can't be handled; zero when it can
+	why     error
+
+	asideMu sync.Mutex // keeps, beyond
+	keeps   *rate.Limiter
+	beyond  uint64
 
 	headMu   sync.Mutex // everything below; held while a message is settled
 	head     Head
@@ -37,7 +46,23 @@ type lane struct {
 	walked   bool // everything between head and queue has been looked at in this process
 }
 
-// enqueue takes a delivered message and tells whether the caller must start run.
+func (h *Hub) newLane(counter string) *lane {
+	perDay := rate.Every(24 * time.Hour / time.Duration(h.cfg.Bounds.Quarantine))
+	return &lane{
+		hub: h, counter: counter, lines: rate.Sometimes{First: 3, Interval: time.Minute},
+		keeps: rate.NewLimiter(perDay, h.cfg.Bounds.Quarantine),
+	}
+}
+
+// waiting returns how many claims of the counter wait to be handled, and how many bytes they have.
+func (l *lane) waiting() (messages, bytes int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.queue), l.bytes
+}
+
+// enqueue takes a delivered message and reports whether the caller must start run. Beyond the bounds of its counter a
+// message is left to be delivered again: it is read from the stream when its turn comes.
 func (l *lane) enqueue(msg jetstream.Msg) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -45,8 +70,12 @@ func (l *lane) enqueue(msg jetstream.Msg) bool {
 	if err != nil || (meta.Sequence.Stream <= l.newest && len(l.queue) > 0) {
 		return false // waiting already; this is a redelivery of what stands in the queue
 	}
+	if bounds := l.hub.cfg.Bounds; len(l.queue) > 2*bounds.Waiting || l.bytes > 2*bounds.WaitingBytes {
+		return false
+	}
 	l.newest = max(l.newest, meta.Sequence.Stream)
 	l.queue = append(l.queue, msg)
+	l.bytes += len(msg.Data())
 	start := !l.running
 	l.running = true
 	return start
@@ -65,7 +94,9 @@ func (l *lane) first() jetstream.Msg {
 func (l *lane) drop() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.bytes -= len(l.queue[0].Data())
 	l.queue = l.queue[1:]
+	l.stuck, l.why = time.Time{}, nil
 }
 
 // stillWorking keeps the server from delivering what waits here a second time.
@@ -91,13 +122,38 @@ func (l *lane) run(ctx context.Context, handle func(context.Context, Received) e
 			continue
 		}
 		if ctx.Err() == nil {
-			l.hub.cfg.Logger.Error("a claim waits and is tried again", "counter", l.counter, "error", err)
+			l.fails(err)
 		}
 		l.stillWorking()
 		waitOr(ctx, pause)
 		pause = min(2*pause, claimWait/4)
 	}
 	l.abandon(ctx)
+}
+
+// fails notes that the first claim can't be handled now.
+func (l *lane) fails(err error) {
+	l.lines.Do(func() {
+		l.hub.cfg.Logger.Error("a claim waits and is tried again", "counter", l.counter, "error", err)
+	})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stuck.IsZero() {
+		l.stuck = time.Now()
+	}
+	l.why = err
+}
+
+// stuckAfter is how long a claim may wait before health names its counter.
+const stuckAfter = 10 * time.Second
+
+func (l *lane) check() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stuck.IsZero() || time.Since(l.stuck) < stuckAfter {
+		return nil
+	}
+	return fmt.Errorf("%d claims of counter %s wait since %s, the first can't be handled: %w", len(l.queue), l.counter, l.stuck.Format(time.TimeOnly), l.why)
 }
 
 // abandon empties the queue when ctx ended: what is not acknowledged is delivered again to the next process.
@@ -162,7 +218,7 @@ func (l *lane) settleUpTo(ctx context.Context, enrolment Enrolment, m message, h
 // settleStored settles what the stream holds of the counter between the head and a sequence, which stays for the caller.
 func (l *lane) settleStored(ctx context.Context, enrolment Enrolment, before uint64, handle func(context.Context, Received) error) error {
 	for l.head.Sequence < before {
-		next, err := l.hub.nextOf(ctx, l.counter, l.head.Sequence+1)
+		next, err := l.hub.nextIn(ctx, l.hub.claims, ClaimSubject(l.counter), l.head.Sequence+1)
 		if err != nil || next == nil || next.sequence >= before {
 			return err
 		}
@@ -225,13 +281,11 @@ func (l *lane) settle(ctx context.Context, enrolment Enrolment, m message, handl
 	claim, hash, verdict, why := l.judge(enrolment, m.data)
 	switch {
 	case why != nil:
-		q := Quarantined{ID: hex.EncodeToString(events.Hash(m.data)), Counter: l.counter, Number: claim.GetNumber(), Signed: m.data, Why: why}
 		if l.settledBefore(m, why) {
 			return nil
 		}
-		l.hub.cfg.Logger.Warn("a claim goes to quarantine", "counter", l.counter, "number", q.Number, "why", why)
-		if err := l.hub.cfg.Quarantine(ctx, q); err != nil {
-			return fmt.Errorf("sending claim %d of counter %s to quarantine: %w", q.Number, l.counter, err)
+		if err := l.setAside(ctx, l.hub.quarantined(l.counter, claim.GetNumber(), m.data, why)); err != nil {
+			return err
 		}
 	case verdict == Next:
 		l.head.Time = l.head.Time.proved(m.sequence)
@@ -245,6 +299,38 @@ func (l *lane) settle(ctx context.Context, enrolment Enrolment, m message, handl
 		l.head.Time = l.head.Time.took(claim, known)
 	}
 	l.head.Sequence, l.dirty = max(l.head.Sequence, m.sequence), true
+	return nil
+}
+
+func (h *Hub) quarantined(counter string, number uint64, data []byte, why error) Quarantined {
+	return Quarantined{ID: hex.EncodeToString(events.Hash(data)), Counter: counter, Number: number, Signed: data, Why: why}
+}
+
+// setAside sends a message to quarantine. Of a counter that has left as many there as it may, further ones are counted,
+// and the count is recorded each time that it has doubled.
+func (l *lane) setAside(ctx context.Context, q Quarantined) error {
+	l.asideMu.Lock()
+	defer l.asideMu.Unlock()
+	outcome := "kept"
+	if l.keeps.Tokens() < 1 {
+		outcome = "counted"
+		l.beyond++
+		q.Beyond = l.beyond
+	}
+	l.hub.metrics.quarantined.WithLabelValues(l.counter, outcome).Inc()
+	if q.Beyond&(q.Beyond-1) != 0 {
+		return nil // counted, and no power of two
+	}
+	l.lines.Do(func() {
+		l.hub.cfg.Logger.Warn("a claim goes to quarantine", "counter", l.counter, "number", q.Number, "beyond", q.Beyond, "why", q.Why)
+	})
+	if err := l.hub.cfg.Quarantine(ctx, q); err != nil {
+		if q.Beyond > 0 {
+			l.beyond--
+		}
+		return fmt.Errorf("sending claim %d of counter %s to quarantine: %w", q.Number, l.counter, err)
+	}
+	l.keeps.Allow()
 	return nil
 }
 

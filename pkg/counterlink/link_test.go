@@ -23,7 +23,7 @@ const desk = "12237-main-1"
 // start is a hub, one enrolled counter and its outbox.
 func start(t *testing.T) (*world, *memory) {
 	t.Helper()
-	w := newWorld(t, natstest.Start(t).URL())
+	w := newWorld(t)
 	key := userKey(t)
 	w.enrol(desk, key, sealKey(t))
 	return w, newMemory(t, key, desk, "E1")
@@ -63,9 +63,9 @@ func (w *world) stored(counter string) (ids []string) {
 
 func TestClaimsGoUpExactlyOnceThroughABadLine(t *testing.T) {
 	w, box := start(t)
-	w.hub(w.conn)
+	w.hub()
 	line := natstest.NewLine(t, strings.TrimPrefix(w.url, "nats://"))
-	conn := natstest.Connect(t, "nats://"+line.Addr())
+	conn := w.counterConn(desk, box.key, "nats://"+line.Addr())
 	delivered := make(chan struct{}, 1)
 	link, _ := w.link(counterlink.LinkConfig{Conn: conn, Counter: desk, Outbox: box, Changed: func(counterlink.LinkState) {
 		select {
@@ -120,7 +120,7 @@ func TestWhatIsNotTheNextClaimGoesToQuarantine(t *testing.T) {
 	for range 5 {
 		c = append(c, box.add(t))
 	}
-	w.hub(w.conn)
+	w.hub()
 	w.store(desk, c[1])
 	w.store(desk, c[1])            // repeated: dropped
 	w.store(desk, thief.add(t))    // wrong signature
@@ -214,7 +214,7 @@ func TestOneCounterWaitsAndTheOthersGoOn(t *testing.T) {
 
 func TestARestartedHubGoesOnWhereItWas(t *testing.T) {
 	w, box := start(t)
-	_, stop := w.hub(w.conn)
+	_, stop := w.hub()
 	for range 5 {
 		w.store(desk, box.add(t))
 	}
@@ -227,7 +227,7 @@ func TestARestartedHubGoesOnWhereItWas(t *testing.T) {
 	if err := w.js.DeleteConsumer(t.Context(), counterlink.ClaimStream, "claims"); err != nil {
 		t.Fatal(err)
 	}
-	w.hub(w.conn)
+	w.hub()
 	w.until("ten claims", func() bool { return len(w.handled) >= 10 })
 	w.store(desk, box.add(t))
 	w.until("the eleventh", func() bool { return len(w.handled) >= 11 })
@@ -261,7 +261,7 @@ func TestAHubThatDiedWithClaimsInItsHands(t *testing.T) {
 		t.Fatalf("the dying hub got %d claims", held)
 	}
 	w.store(desk, box.add(t))
-	w.hub(w.conn)
+	w.hub()
 	w.until("all claims", func() bool { return len(w.handled) >= 4 })
 	if want := idsOf(box); !slices.Equal(w.handled, want) || len(w.quarantined) > 0 {
 		t.Errorf("handled %v, want %v; quarantined %v", w.handled, want, w.quarantined)
@@ -270,8 +270,8 @@ func TestAHubThatDiedWithClaimsInItsHands(t *testing.T) {
 
 func TestTwoHubsOnOneStreamKeepTheOrder(t *testing.T) {
 	w, box := start(t)
-	_, stopOne := w.hub(w.conn)
-	_, stopOther := w.hub(natstest.Connect(t, w.url))
+	_, stopOne := w.hub()
+	_, stopOther := w.run(w.config(w.hubConn(w.url), nil))
 	const claims = 100
 	for range claims {
 		w.store(desk, box.add(t))
@@ -318,17 +318,17 @@ func TestHeadsThatDifferStopTheLink(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, box := start(t)
-			hub, _ := w.hub(w.conn)
+			hub, _ := w.hub()
 			for range 3 {
 				box.add(t)
 			}
-			_, stop := w.link(counterlink.LinkConfig{Conn: w.conn, Counter: desk, Outbox: box})
+			_, stop := w.link(counterlink.LinkConfig{Conn: w.deskConn(box), Counter: desk, Outbox: box})
 			w.until("three claims", func() bool { return len(w.handled) == 3 })
 			natstest.Wait(t, waitLimit, "the counter to know it", func() bool { return box.Delivered().Number == 3 })
 			stop()
 			row.spoil(t, box)
 			alarms := make(chan error, 10)
-			link, _ := w.link(counterlink.LinkConfig{Conn: w.conn, Counter: desk, Outbox: box, Alarm: func(err error) { alarms <- err }})
+			link, _ := w.link(counterlink.LinkConfig{Conn: w.deskConn(box), Counter: desk, Outbox: box, Alarm: func(err error) { alarms <- err }})
 			if err := <-alarms; !errors.Is(err, counterlink.ErrHeadMismatch) {
 				t.Fatalf("alarm at the counter: %v", err)
 			}
@@ -361,9 +361,9 @@ func TestHeadsThatDifferStopTheLink(t *testing.T) {
 // After 30 days without a claim the stream holds nothing of a counter any more; the head stays known.
 func TestACounterComesBackAfterItsClaimsHaveAged(t *testing.T) {
 	w, box := start(t)
-	_, stopHub := w.hub(w.conn)
+	_, stopHub := w.hub()
 	box.add(t)
-	_, stop := w.link(counterlink.LinkConfig{Conn: w.conn, Counter: desk, Outbox: box})
+	_, stop := w.link(counterlink.LinkConfig{Conn: w.deskConn(box), Counter: desk, Outbox: box})
 	w.until("the first claim", func() bool { return len(w.handled) == 1 })
 	natstest.Wait(t, waitLimit, "the counter to know it", func() bool { return box.Delivered().Number == 1 })
 	register := w.source("register")
@@ -389,9 +389,9 @@ func TestACounterComesBackAfterItsClaimsHaveAged(t *testing.T) {
 	if err := counterlink.EnsureStreams(t.Context(), w.conn, counterlink.StreamLimits{}); err != nil {
 		t.Fatal(err)
 	}
-	w.hub(w.conn)
+	w.hub()
 	box.add(t)
-	w.link(counterlink.LinkConfig{Conn: w.conn, Counter: desk, Outbox: box})
+	w.link(counterlink.LinkConfig{Conn: w.deskConn(box), Counter: desk, Outbox: box})
 	w.until("the second claim", func() bool { return len(w.handled) == 3 })
 	for n := range 2 {
 		if _, err := register.Report(t.Context(), custody(), nil); err != nil {
@@ -423,13 +423,13 @@ func TestCommandsComeDownOnceSealedAndSigned(t *testing.T) {
 	w, box := start(t)
 	seal := sealKey(t)
 	w.enrol(desk, box.key, seal)
-	hub, _ := w.hub(w.conn)
+	hub, _ := w.hub()
 	got := make(chan *events.Downlink, 10)
 	alarms := make(chan error, 10)
 	refused := make(chan struct{}, 1)
 	refused <- struct{}{}
 	w.link(counterlink.LinkConfig{
-		Conn: w.conn, Counter: desk, Outbox: box, SealKey: seal,
+		Conn: w.deskConn(box), Counter: desk, Outbox: box, SealKey: seal,
 		Alarm: func(err error) { alarms <- err },
 		Received: func(_ context.Context, d *events.Downlink, _ []byte) error {
 			select {
@@ -489,15 +489,15 @@ func TestCommandsComeDownOnceSealedAndSigned(t *testing.T) {
 
 // A restart of the server forgets the counters' consumers, which are kept in memory.
 func TestTheLinkSurvivesARestartOfTheServer(t *testing.T) {
-	server := natstest.Start(t)
-	w := newWorld(t, server.URL())
+	w := newWorld(t)
+	server := w.server
 	key, seal := userKey(t), sealKey(t)
 	w.enrol(desk, key, seal)
 	box := newMemory(t, key, desk, "E1")
-	hub, _ := w.hub(w.conn)
+	hub, _ := w.hub()
 	got := make(chan string, 10)
 	link, _ := w.link(counterlink.LinkConfig{
-		Conn: natstest.Connect(t, server.URL()), Counter: desk, Outbox: box, SealKey: seal,
+		Conn: w.deskConn(box), Counter: desk, Outbox: box, SealKey: seal,
 		Received: func(_ context.Context, d *events.Downlink, _ []byte) error { got <- d.GetId(); return nil },
 	})
 	for round := range 2 {
@@ -531,7 +531,8 @@ func TestTheLinkSurvivesARestartOfTheServer(t *testing.T) {
 func TestAForgedHeadIsNotBelieved(t *testing.T) {
 	w, box := start(t)
 	box.add(t)
-	sub, err := w.conn.Subscribe(counterlink.HelloSubject(desk), func(m *nats.Msg) {
+	impostor := w.server.As(t, w.server.Accounts.Counters, natstest.Everything)
+	sub, err := impostor.Subscribe(counterlink.HelloSubject(desk), func(m *nats.Msg) {
 		m.RespondMsg(&nats.Msg{Header: nats.Header{
 			"Shomei-Epoch": {"E1"}, "Shomei-Number": {"1"}, "Shomei-Writer": {w.public},
 			"Shomei-Hash": {fmt.Sprintf("%x", box.head(1).Hash)}, "Shomei-Expected": {"0"}, "Shomei-Signature": {"00"},
@@ -541,8 +542,11 @@ func TestAForgedHeadIsNotBelieved(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer sub.Unsubscribe()
+	if err := impostor.Flush(); err != nil {
+		t.Fatal(err)
+	}
 	alarms := make(chan error, 10)
-	w.link(counterlink.LinkConfig{Conn: w.conn, Counter: desk, Outbox: box, Alarm: func(err error) { alarms <- err }})
+	w.link(counterlink.LinkConfig{Conn: w.deskConn(box), Counter: desk, Outbox: box, Alarm: func(err error) { alarms <- err }})
 	if err := <-alarms; !errors.Is(err, events.ErrSignature) {
 		t.Errorf("alarm: %v", err)
 	}
@@ -558,7 +562,7 @@ func TestASentMessageFailsInBothWaysAndIsThereOnce(t *testing.T) {
 	seal := sealKey(t)
 	w.enrol(desk, box.key, seal)
 	line := natstest.NewLine(t, strings.TrimPrefix(w.url, "nats://"))
-	hub, _ := w.hub(natstest.Connect(t, "nats://"+line.Addr()))
+	hub, _ := w.run(w.config(w.hubConn("nats://"+line.Addr()), nil))
 	stream, err := w.js.Stream(t.Context(), counterlink.CommandStream)
 	if err != nil {
 		t.Fatal(err)

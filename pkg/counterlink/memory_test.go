@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"testing"
 
@@ -15,6 +17,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/counterlink"
+	"shomei/pkg/hubserver"
 	"shomei/pkg/natstest"
 )
 
@@ -98,9 +101,12 @@ func (m *memory) MarkDelivered(n uint64) error {
 // world is a hub on a real server with enrolled counters.
 type world struct {
 	t      testing.TB
+	server *natstest.Operated
 	url    string
-	conn   *nats.Conn
+	conn   *nats.Conn // of a user that may do everything in the account of the log
 	js     jetstream.JetStream
+	hubs   []*counterlink.Hub
+	bounds counterlink.Bounds
 	writer nkeys.KeyPair
 	public string
 
@@ -113,11 +119,12 @@ type world struct {
 	changed     chan struct{}
 }
 
-func newWorld(t testing.TB, url string) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t, url: url, writer: userKey(t), enrolled: map[string]counterlink.Enrolment{}, changed: make(chan struct{})}
+	server := natstest.StartOperated(t)
+	w := &world{t: t, server: server, url: server.URL(), writer: userKey(t), enrolled: map[string]counterlink.Enrolment{}, changed: make(chan struct{})}
 	w.public, _ = w.writer.PublicKey()
-	w.conn = natstest.Connect(t, url)
+	w.conn = server.As(t, server.Accounts.Log, natstest.Everything)
 	js, err := jetstream.New(w.conn)
 	if err != nil {
 		t.Fatal(err)
@@ -153,9 +160,58 @@ func (w *world) enrol(counter string, key nkeys.KeyPair, seal hpke.PrivateKey) {
 		w.t.Fatal(err)
 	}
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.enrolled[counter] = counterlink.Enrolment{PublicKey: public, SealKey: seal.PublicKey().Bytes(), Role: "counter"}
+	w.mu.Unlock()
+	w.admit()
 }
+
+// admit tells every hub who is enrolled.
+func (w *world) admit() {
+	w.mu.Lock()
+	counters, hubs := slices.Collect(maps.Keys(w.enrolled)), w.hubs
+	w.mu.Unlock()
+	for _, hub := range hubs {
+		if err := hub.Admit(counters); err != nil {
+			w.t.Error(err)
+		}
+	}
+}
+
+// logRights are those of the hub's user in the account of the log, gateRights in that of the counters.
+func logRights() hubserver.Rights {
+	return hubserver.Rights{Publish: append(hubserver.ReadStreams(), counterlink.HubMayPublish()...), Subscribe: []string{"_INBOX.>"}}
+}
+
+func gateRights() hubserver.Rights {
+	return hubserver.Rights{Publish: counterlink.GateMayPublish(), Subscribe: counterlink.GateMaySubscribe()}
+}
+
+func counterRights(counter string) hubserver.Rights {
+	return hubserver.Rights{
+		Publish: counterlink.CounterMayPublish(counter), Subscribe: counterlink.CounterMaySubscribe(counter),
+		MaxPayload: counterlink.MaxMessage, MaxSubscriptions: counterlink.MaxSubscriptions,
+	}
+}
+
+// hubConn connects as the hub's user in the account of the log, at the server or at a line to it.
+func (w *world) hubConn(url string) *nats.Conn {
+	w.t.Helper()
+	return natstest.Connect(w.t, url, natstest.Login(w.t, w.server.Accounts.Log, userKey(w.t), logRights()))
+}
+
+// counterConn connects as a counter, at the server or at a line to it.
+func (w *world) counterConn(counter string, key nkeys.KeyPair, url string, options ...nats.Option) *nats.Conn {
+	w.t.Helper()
+	public, _ := key.PublicKey()
+	jwt, err := hubserver.SignUser(w.server.Accounts.Counters, counter, public, counterRights(counter), 0)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return natstest.Connect(w.t, url, append(counterlink.ConnectOptions(counter, jwt, key), options...)...)
+}
+
+// deskConn connects as the counter of a box.
+func (w *world) deskConn(box *memory) *nats.Conn { return w.counterConn(box.counter, box.key, w.url) }
 
 func (w *world) note(do func()) {
 	w.mu.Lock()
@@ -187,11 +243,16 @@ func (w *world) until(what string, done func() bool) {
 	}
 }
 
-// hub runs the hub's end until stop is called or the test ends.
-func (w *world) hub(conn *nats.Conn) (hub *counterlink.Hub, stop func()) {
+// hub runs the hub's end with its gate until stop is called or the test ends.
+func (w *world) hub() (hub *counterlink.Hub, stop func()) {
 	w.t.Helper()
-	hub, err := counterlink.NewHub(w.t.Context(), counterlink.HubConfig{
-		Conn: conn, Writer: w.writer, Logger: quiet(),
+	return w.run(w.config(w.hubConn(w.url), w.server.As(w.t, w.server.Accounts.Counters, gateRights())))
+}
+
+// config is that of a hub's end; gate may be nil.
+func (w *world) config(conn, gate *nats.Conn) counterlink.HubConfig {
+	return counterlink.HubConfig{
+		Conn: conn, Gate: gate, Connected: w.server.Connected, Writer: w.writer, Logger: quiet(), Bounds: w.bounds,
 		Enrolled: func(_ context.Context, counter string) (counterlink.Enrolment, error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -206,10 +267,20 @@ func (w *world) hub(conn *nats.Conn) (hub *counterlink.Hub, stop func()) {
 			return nil
 		},
 		Mismatch: func(_ string, err error) { w.note(func() { w.mismatches = append(w.mismatches, err) }) },
-	})
+	}
+}
+
+// run runs a hub's end until stop is called or the test ends.
+func (w *world) run(cfg counterlink.HubConfig) (hub *counterlink.Hub, stop func()) {
+	w.t.Helper()
+	hub, err := counterlink.NewHub(w.t.Context(), cfg)
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.mu.Lock()
+	w.hubs = append(w.hubs, hub)
+	w.mu.Unlock()
+	w.admit()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"shomei/events"
 )
 
 // Names of the streams of this package. Nothing else writes to them.
@@ -16,7 +18,8 @@ const (
 	ClaimStream = "CLAIMS"
 	// CommandStream holds what was sent to counters, for [Retention].
 	CommandStream = "COMMANDS"
-	// HeadStream holds, for each counter, the last claim that was taken from it; it never ages.
+	// HeadStream holds, for each counter, the last claim that was taken from it and the last command that it took; it never
+	// ages.
 	HeadStream = "CLAIM_HEADS"
 )
 
@@ -27,6 +30,7 @@ const (
 	claimPrefix   = "shomei.counter."
 	commandPrefix = "shomei.command."
 	headPrefix    = "shomei.claimhead."
+	takenPrefix   = "shomei.commandhead."
 	helloSuffix   = ".head"
 	repeatWindow  = 10 * time.Minute
 	consumerName  = "claims"
@@ -41,25 +45,36 @@ func CommandSubject(counter string) string { return commandPrefix + counter }
 // HelloSubject is where a counter asks for the hub's head; it is no part of a stream.
 func HelloSubject(counter string) string { return claimPrefix + counter + helloSuffix }
 
-// CounterMayPublish lists the subjects that the NATS user of a counter needs to publish to, and nothing beyond them: its
-// claims, its head, its card requests, and the reading and acknowledging of its own commands.
+// CounterMayPublish lists the subjects that the NATS user of a counter may publish to: its claims and what belongs to its
+// link. The gate alone listens there.
 func CounterMayPublish(counter string) []string {
-	return []string{
-		ClaimSubject(counter),
-		HelloSubject(counter),
-		CardSubject(counter),
-		"$JS.API.CONSUMER.CREATE." + CommandStream + "." + counter + "." + CommandSubject(counter),
-		"$JS.API.CONSUMER.MSG.NEXT." + CommandStream + "." + counter,
-		"$JS.ACK." + CommandStream + "." + counter + ".>",
-		"$JS.ACK.*.*." + CommandStream + "." + counter + ".>",
-	}
+	return []string{ClaimSubject(counter), ClaimSubject(counter) + ".*"}
 }
 
-// CounterMaySubscribe lists the subjects that the NATS user of a counter needs to subscribe to: its own inbox.
-func CounterMaySubscribe(counter string) []string { return []string{InboxPrefix(counter) + ".>"} }
+// CounterMaySubscribe lists the subjects that the NATS user of a counter may subscribe to: its commands and its own inbox.
+func CounterMaySubscribe(counter string) []string {
+	return []string{CommandSubject(counter), InboxPrefix(counter) + ".>"}
+}
 
-// InboxPrefix keeps the replies to one counter out of the sight of the others (nats.CustomInboxPrefix).
-func InboxPrefix(counter string) string { return "_INBOX_" + counter }
+// MaxMessage bounds what a counter may send at once, in bytes. MaxSubscriptions bounds how often it may subscribe.
+const (
+	MaxMessage       = events.MaxStored + 64<<10
+	MaxSubscriptions = 16
+)
+
+// GateMayPublish lists the subjects that the gate's user in the account of the counters may publish to: answers and commands.
+func GateMayPublish() []string { return []string{"_INBOX.*.>", commandPrefix + "*"} }
+
+// GateMaySubscribe lists the subjects that the gate's user may subscribe to: what counters say.
+func GateMaySubscribe() []string { return []string{claimPrefix + "*", claimPrefix + "*.*"} }
+
+// HubMayPublish lists the subjects of this package that the hub's user in the account of the log publishes to.
+func HubMayPublish() []string {
+	return []string{claimPrefix + "*", commandPrefix + "*", headPrefix + "*", takenPrefix + "*"}
+}
+
+// InboxPrefix is where the answers to one counter come (nats.CustomInboxPrefix): the others don't see them.
+func InboxPrefix(counter string) string { return "_INBOX." + counter }
 
 // StreamLimits says how large the streams may grow and how often they are kept.
 type StreamLimits struct {
@@ -95,22 +110,25 @@ func (l StreamLimits) fit(ctx context.Context, js jetstream.JetStream, name stri
 	return Share(l.Store, int64(held.CachedInfo().State.Bytes)), nil
 }
 
-func (l StreamLimits) config(name, subject string) jetstream.StreamConfig {
+func (l StreamLimits) config(name string, subjects ...string) jetstream.StreamConfig {
 	return jetstream.StreamConfig{
-		Name: name, Subjects: []string{subject}, Storage: jetstream.FileStorage,
+		Name: name, Subjects: subjects, Storage: jetstream.FileStorage,
 		Replicas: max(l.Replicas, 1), MaxAge: Retention, Duplicates: repeatWindow,
 		Discard: jetstream.DiscardNew, DenyDelete: true, DenyPurge: true,
+		// Nothing that a header of a message could do to other messages.
+		AllowRollup: false, AllowMsgTTL: false, AllowMsgCounter: false, AllowAtomicPublish: false, AllowMsgSchedules: false,
+		AllowBatchPublish: false, AllowDirect: false,
 	}
 }
 
-// EnsureStreams makes the three streams, or brings their limits up to date. The hub calls it before anything is
-// published; counters have no right to.
+// EnsureStreams makes the three streams, or brings their limits up to date. It takes a connection of the user that sets
+// streams up, before anything is published; the hub's own user has no right to.
 func EnsureStreams(ctx context.Context, conn *nats.Conn, limits StreamLimits) error {
 	js, err := jetstream.New(conn)
 	if err != nil {
 		return fmt.Errorf("making the streams of claims and commands: %w", err)
 	}
-	heads := limits.config(HeadStream, headPrefix+"*")
+	heads := limits.config(HeadStream, headPrefix+"*", takenPrefix+"*")
 	heads.MaxAge, heads.MaxMsgsPerSubject, heads.Discard, heads.DenyPurge = 0, 1, jetstream.DiscardOld, false
 	for _, cfg := range []jetstream.StreamConfig{
 		limits.config(ClaimStream, claimPrefix+"*"), limits.config(CommandStream, commandPrefix+"*"), heads,

@@ -111,6 +111,23 @@ func (d *Directory) Counters() []Counter {
 	return all
 }
 
+// Retired returns the public keys of counters that were enrolled once and are not any more.
+func (d *Directory) Retired() []string {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	gone, now := make(map[string]bool), make(map[string]bool)
+	for id, list := range d.counters {
+		for _, e := range list {
+			gone[e.PublicKey] = true
+		}
+		if c, ok := d.current(id); ok {
+			now[c.PublicKey] = true
+		}
+	}
+	maps.DeleteFunc(gone, func(key string, _ bool) bool { return now[key] })
+	return slices.Sorted(maps.Keys(gone))
+}
+
 // Known tells whether a counter of that id is or was ever enrolled.
 func (d *Directory) Known(id string) bool {
 	d.mu.RLock()

@@ -35,6 +35,9 @@ const (
 func (l *Log) restore(ctx context.Context, f Follower) (bookmark, error) {
 	kept := bookmark{Sequences: Positions{}, Parked: map[string]place{}}
 	stream, err := l.positions(ctx)
+	if errors.Is(err, jetstream.ErrStreamNotFound) && l.config.Writer == nil {
+		return kept, nil // nobody has followed this log yet
+	}
 	if err != nil {
 		return kept, err
 	}
@@ -61,14 +64,22 @@ func (l *Log) restore(ctx context.Context, f Follower) (bookmark, error) {
 
 // positions is the stream of bookmarks: the last one of each follower.
 func (l *Log) positions(ctx context.Context) (jetstream.Stream, error) {
-	stream, err := l.js.Stream(ctx, positionStream)
-	if !errors.Is(err, jetstream.ErrStreamNotFound) {
-		return stream, err
+	return l.js.Stream(ctx, positionStream)
+}
+
+// openPositions makes the stream of bookmarks where there is none.
+func (l *Log) openPositions(ctx context.Context) error {
+	_, err := l.positions(ctx)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		_, err = l.makeStream(ctx, jetstream.StreamConfig{
+			Name: positionStream, Subjects: []string{positionSubject + "*"}, Description: "Shomei: how far followers of the log have come.",
+			MaxMsgsPerSubject: 1, Storage: jetstream.FileStorage, Replicas: l.config.Replicas, MaxMsgs: -1, MaxBytes: -1, MaxMsgSize: -1, MaxConsumers: -1,
+		}, false)
 	}
-	return l.js.CreateStream(ctx, jetstream.StreamConfig{
-		Name: positionStream, Subjects: []string{positionSubject + "*"}, Description: "Shomei: how far followers of the log have come.",
-		MaxMsgsPerSubject: 1, Storage: jetstream.FileStorage, Replicas: l.config.Replicas, MaxMsgs: -1, MaxBytes: -1, MaxMsgSize: -1, MaxConsumers: -1,
-	})
+	if err != nil {
+		return fmt.Errorf("opening stream %s: %w", positionStream, err)
+	}
+	return nil
 }
 
 func (w *following) save(ctx context.Context) error {

@@ -25,6 +25,9 @@ import (
 	"shomei/events"
 )
 
+// MayPublish lists the subjects that whoever writes the log and follows it publishes to, besides what reading takes.
+func MayPublish() []string { return []string{"shomei.log.>", positionSubject + "*"} }
+
 // Fold makes states of commits, for one kind of aggregate.
 type Fold struct {
 	// Version of the fold. States of an older version are folded again from the history, newer ones are refused.
@@ -39,6 +42,9 @@ type Fold struct {
 type Config struct {
 	// Conn is a connection of its own, or shared; Close does not close it.
 	Conn *nats.Conn
+	// SetUp is a connection of the user that may make streams and set them right, needed until Open returns; nil: Conn's
+	// may. Whoever writes commits needs no right to the streams themselves.
+	SetUp *nats.Conn
 	// Writer signs commits; nil opens the log for reading only. Its public key must be among Writers.
 	Writer nkeys.KeyPair
 	// Writers are the public user nkeys (U…) that are believed, and their roles.

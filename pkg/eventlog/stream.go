@@ -51,6 +51,11 @@ func (l *Log) openStreams(ctx context.Context) error {
 		served = served || err == nil
 		errs = append(errs, err)
 	}
+	if l.config.Writer != nil {
+		if err := l.openPositions(ctx); err != nil {
+			return err
+		}
+	}
 	if err := errors.Join(errs...); err != nil && !served {
 		return err
 	}
@@ -64,6 +69,14 @@ func (l *Log) openStreams(ctx context.Context) error {
 
 // notServed says that an error is about one stream, whose messages are lost or changed.
 func notServed(err error) bool { return errors.Is(err, ErrBehindMark) || errors.Is(err, ErrDamaged) }
+
+// setUp is JetStream for whoever may make streams.
+func (l *Log) setUp() (jetstream.JetStream, error) {
+	if l.config.SetUp == nil {
+		return l.js, nil
+	}
+	return jetstream.New(l.config.SetUp, jetstream.WithDefaultTimeout(l.config.PublishTimeout))
+}
 
 func (l *Log) openMarks() error {
 	var err error
@@ -106,21 +119,20 @@ func (l *Log) openStream(ctx context.Context, i int, s *stream) error {
 	}
 	want := l.streamConfig(i)
 	handle, err := l.js.Stream(ctx, s.name)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		if sequence, _ := s.mark.get(); sequence > 0 {
-			return l.gone(s, sequence)
-		}
-		if l.config.Writer == nil {
-			return fmt.Errorf("stream %s does not exist, and a log opened for reading makes none: %w", s.name, ErrLayout)
-		}
-		handle, err = l.js.CreateStream(ctx, want)
+	absent := errors.Is(err, jetstream.ErrStreamNotFound)
+	if sequence, _ := s.mark.get(); absent && sequence > 0 {
+		return l.gone(s, sequence)
 	}
-	if err == nil && l.config.Writer != nil && !sameRules(handle.CachedInfo().Config, want) {
-		l.config.Logger.Warn("stream was configured differently, setting it right", "stream", s.name)
-		handle, err = l.js.UpdateStream(ctx, want)
+	if absent && l.config.Writer == nil {
+		return fmt.Errorf("stream %s does not exist, and a log opened for reading makes none: %w", s.name, ErrLayout)
 	}
-	if err != nil {
+	if err != nil && !absent {
 		return fmt.Errorf("opening stream %s: %w", s.name, err)
+	}
+	if l.config.Writer != nil && (absent || !sameRules(handle.CachedInfo().Config, want)) {
+		if handle, err = l.makeStream(ctx, want, !absent); err != nil {
+			return fmt.Errorf("opening stream %s: %w", s.name, err)
+		}
 	}
 	s.handle = handle
 	return nil
@@ -140,6 +152,21 @@ func (l *Log) readGaps(s *stream) (blocks.Gaps, error) {
 		err = fmt.Errorf("%w: %w", err, ErrDamaged)
 	}
 	return gaps, err
+}
+
+// makeStream makes a stream or sets it right, and opens it for the log's own connection.
+func (l *Log) makeStream(ctx context.Context, want jetstream.StreamConfig, exists bool) (jetstream.Stream, error) {
+	js, err := l.setUp()
+	if err != nil {
+		return nil, err
+	}
+	if exists {
+		l.config.Logger.Warn("stream was configured differently, setting it right", "stream", want.Name)
+	}
+	if _, err := js.CreateOrUpdateStream(ctx, want); err != nil {
+		return nil, err
+	}
+	return l.js.Stream(ctx, want.Name)
 }
 
 // streamConfig is how a stream of the log is kept: nothing leaves it, a full one refuses, and it is never read from a
@@ -163,7 +190,8 @@ func sameRules(got, want jetstream.StreamConfig) bool {
 	return got.MaxBytes == want.MaxBytes && got.Replicas == want.Replicas && got.AllowDirect == want.AllowDirect &&
 		got.Discard == want.Discard && got.MaxAge == want.MaxAge && got.MaxMsgs == want.MaxMsgs &&
 		got.MaxMsgsPerSubject == want.MaxMsgsPerSubject && got.DenyDelete == want.DenyDelete &&
-		got.DenyPurge == want.DenyPurge && !got.AllowRollup && slices.Equal(got.Subjects, want.Subjects)
+		got.DenyPurge == want.DenyPurge && !got.AllowRollup && !got.AllowMsgTTL && !got.AllowMsgCounter &&
+		!got.AllowAtomicPublish && !got.AllowBatchPublish && !got.AllowMsgSchedules && slices.Equal(got.Subjects, want.Subjects)
 }
 
 // Check compares every stream with its high-water mark now and says what may not be served, for start-up, health

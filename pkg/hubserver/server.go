@@ -1,5 +1,5 @@
 // Package hubserver runs a NATS server with JetStream inside the process, for `shomei all`: file storage, every write
-// synced before it is acknowledged, users by nkey, and a restart when a write error has frozen a stream.
+// synced before it is acknowledged, accounts with users by JWT, and a restart when a write error has frozen a stream.
 package hubserver
 
 import (
@@ -39,8 +39,8 @@ type Config struct {
 	// Blocks says how damaged streams are mended before each start of the server; its Store is always StoreDir, its Logger
 	// this one.
 	Blocks blocks.Config
-	// Users by public nkey. Without any, everyone may do everything: only on a loopback address.
-	Users []User
+	// Accounts of the server; nil lets everyone do everything, on a loopback address only.
+	Accounts *Accounts
 	// TLS of the client port; nil is plain.
 	TLS *tls.Config
 	// Cluster joins other servers; nil stands alone.
@@ -107,6 +107,11 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 		return nil, err
 	}
 	config.Blocks.Store, config.Blocks.Logger = config.StoreDir, config.Logger
+	if config.Accounts != nil {
+		if err := config.moveStreams(); err != nil {
+			return nil, err
+		}
+	}
 	s := &Server{config: config, options: options, stop: make(chan struct{})}
 	if err := s.start(ctx); err != nil {
 		return nil, err
@@ -228,28 +233,6 @@ func (s *Server) Restart(ctx context.Context) error {
 func (s *Server) restart(ctx context.Context) error {
 	s.halt()
 	return s.start(ctx)
-}
-
-// SetUsers replaces the users, without a restart: those that are gone are disconnected.
-func (s *Server) SetUsers(users []User) error {
-	if len(users) == 0 || len(s.config.Users) == 0 {
-		return fmt.Errorf("users can be changed, not taken away or introduced, while the server runs: %w", ErrConfig)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	options := s.options.Clone()
-	nkeys, err := nkeyUsers(users)
-	if err != nil {
-		return err
-	}
-	options.Nkeys = nkeys
-	if s.running != nil {
-		if err := s.running.ReloadOptions(options.Clone()); err != nil {
-			return fmt.Errorf("setting the users of the NATS server: %w", err)
-		}
-	}
-	s.options = options
-	return nil
 }
 
 // Shutdown stops the server in order: what was acknowledged is on disk. It may be called again.

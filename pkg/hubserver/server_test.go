@@ -17,18 +17,6 @@ import (
 	"shomei/pkg/natstest"
 )
 
-func newUser(t *testing.T) (key string, login nats.Option) {
-	t.Helper()
-	pair, err := nkeys.CreateUser()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if key, err = pair.PublicKey(); err != nil {
-		t.Fatal(err)
-	}
-	return key, nats.Nkey(key, pair.Sign)
-}
-
 func stream(t *testing.T, js jetstream.JetStream, name, subject string) jetstream.Stream {
 	t.Helper()
 	s, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: name, Subjects: []string{subject}, Storage: jetstream.FileStorage})
@@ -47,95 +35,171 @@ func connect(t *testing.T, s *hubserver.Server, options ...nats.Option) jetstrea
 	return js
 }
 
-// A counter may send its own claims, and see or do nothing else; a monitor may look; a stranger stays outside.
-func TestUsers(t *testing.T) {
-	hub, hubLogin := newUser(t)
-	counter, counterLogin := newUser(t)
-	monitor, monitorLogin := newUser(t)
-	users := []hubserver.User{
-		{Key: hub},
-		hubserver.Monitor(monitor),
-		{Key: counter, Publish: []string{"shomei.counter.c1"}, Subscribe: []string{"_INBOX_c1.>"}},
-	}
-	s := natstest.StartWith(t, hubserver.Config{StoreDir: t.TempDir(), Port: -1, Reserve: -1, Users: users})
-	js := connect(t, s, hubLogin)
-	stream(t, js, "CLAIMS", "shomei.counter.*")
+// Each user has its rights and no more: the account of the log has the streams, that of the counters has none and hears
+// nothing of it, and a stranger stays outside.
+func TestAccountsAndRights(t *testing.T) {
+	s := natstest.StartOperated(t)
+	all := s.As(t, s.Accounts.Log, natstest.Everything)
+	js := jetStream(t, all)
 	stream(t, js, "LOG", "shomei.log.>")
+	if _, err := js.Publish(t.Context(), "shomei.log.x", []byte("commit")); err != nil {
+		t.Fatal(err)
+	}
 
-	mine := connect(t, s, counterLogin, nats.CustomInboxPrefix("_INBOX_c1"))
-	if _, err := mine.Publish(t.Context(), "shomei.counter.c1", []byte("claim")); err != nil {
-		t.Errorf("a counter could not send its claim: %v", err)
-	}
-	for _, subject := range []string{"shomei.counter.c2", "shomei.log.subscriber.000.x"} {
-		if _, err := mine.Publish(t.Context(), subject, []byte("claim")); err == nil {
-			t.Errorf("a counter published to %s", subject)
-		}
-	}
-	if _, err := mine.Stream(t.Context(), "LOG"); err == nil {
-		t.Error("a counter looked at the log")
-	}
-	spy, err := mine.Conn().SubscribeSync("shomei.counter.>")
+	reader := jetStream(t, s.As(t, s.Accounts.Log, hubserver.Rights{Publish: []string{"$JS.API.STREAM.MSG.GET.*", "$JS.API.STREAM.INFO.*"}, Subscribe: []string{"_INBOX.>"}}))
+	log, err := reader.Stream(t.Context(), "LOG")
 	if err != nil {
 		t.Fatal(err)
 	}
-	control, err := js.Conn().SubscribeSync("shomei.counter.>")
+	if m, err := log.GetMsg(t.Context(), 1); err != nil || string(m.Data) != "commit" {
+		t.Errorf("a reader read %v, %v", m, err)
+	}
+	if _, err := reader.Publish(t.Context(), "shomei.log.x", nil); err == nil {
+		t.Error("a reader wrote")
+	}
+	if err := reader.DeleteStream(t.Context(), "LOG"); err == nil {
+		t.Error("a reader deleted the log")
+	}
+
+	spy, err := all.SubscribeSync(">")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := js.Publish(t.Context(), "shomei.counter.c2", []byte("another's claim")); err != nil {
+	if err := all.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := control.NextMsg(5 * time.Second); err != nil {
-		t.Fatalf("the claim was not delivered to the hub: %v", err)
+	counters := s.As(t, s.Accounts.Counters, natstest.Everything)
+	if err := counters.Publish("shomei.log.x", []byte("of a counter")); err != nil {
+		t.Fatal(err)
 	}
-	if m, err := spy.NextMsg(200 * time.Millisecond); err == nil {
-		t.Errorf("a counter saw what another sent: %s", m.Subject)
+	if _, err := jetStream(t, counters).Stream(t.Context(), "LOG"); err == nil {
+		t.Error("the account of the counters has JetStream")
+	}
+	if err := all.Publish("end", nil); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := spy.NextMsg(5 * time.Second); err != nil || m.Subject != "end" {
+		t.Errorf("a message of a counter came into the account of the log: %v, %v", m, err)
 	}
 
-	looking := connect(t, s, monitorLogin)
-	watched, err := looking.Stream(t.Context(), "LOG")
+	silent := s.As(t, s.Accounts.Log, hubserver.Rights{})
+	if err := silent.Publish("a", nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := silent.Flush(); err != nil || !errors.Is(silent.LastError(), nats.ErrPermissionViolation) {
+		t.Errorf("a user without rights published: %v, %v", err, silent.LastError())
+	}
+
+	other, err := hubserver.CreateAccounts()
 	if err != nil {
-		t.Fatalf("a monitor could not look: %v", err)
+		t.Fatal(err)
 	}
-	if _, err := looking.Publish(t.Context(), "shomei.log.x", nil); err == nil {
-		t.Error("a monitor wrote")
-	}
-	if _, err := watched.GetMsg(t.Context(), 1); err == nil || errors.Is(err, jetstream.ErrMsgNotFound) {
-		t.Errorf("a monitor was let to a message: %v", err)
-	}
-
-	_, strangerLogin := newUser(t)
-	for name, login := range map[string]nats.Option{"a stranger": strangerLogin, "no user": nats.Name("x")} {
+	for name, login := range map[string]nats.Option{
+		"of another operator": natstest.Login(t, other.Log, userKey(t), natstest.Everything), "no user": nats.Name("x"),
+	} {
 		if c, err := nats.Connect(s.URL(), login); err == nil {
 			c.Close()
-			t.Errorf("%s was let in", name)
+			t.Errorf("a stranger was let in: %s", name)
 		}
 	}
 }
 
-// A counter that is enrolled while the server runs gets in; one that is retired is put out.
-func TestSetUsers(t *testing.T) {
-	hub, hubLogin := newUser(t)
-	counter, counterLogin := newUser(t)
-	s := natstest.StartWith(t, hubserver.Config{StoreDir: t.TempDir(), Port: -1, Reserve: -1, Users: []hubserver.User{{Key: hub}}})
-	connect(t, s, hubLogin)
-	if err := s.SetUsers([]hubserver.User{{Key: hub}, {Key: counter, Publish: []string{"a"}}}); err != nil {
+func jetStream(t *testing.T, conn *nats.Conn) jetstream.JetStream {
+	t.Helper()
+	js, err := jetstream.New(conn, jetstream.WithDefaultTimeout(time.Second))
+	if err != nil {
 		t.Fatal(err)
 	}
-	conn := natstest.Connect(t, s.URL(), counterLogin)
-	if err := s.SetUsers([]hubserver.User{{Key: hub}}); err != nil {
+	return js
+}
+
+func userKey(t *testing.T) nkeys.KeyPair {
+	t.Helper()
+	key, err := nkeys.CreateUser()
+	if err != nil {
 		t.Fatal(err)
 	}
-	natstest.Wait(t, 5*time.Second, "the retired counter to be put out", func() bool { return !conn.IsConnected() })
+	return key
+}
+
+// A user that is revoked is put out at once and stays out, also when the server was restarted; the others stay.
+func TestRevoke(t *testing.T) {
+	s := natstest.StartOperated(t)
+	key, other := userKey(t), userKey(t)
+	public, _ := key.PublicKey()
+	login := natstest.Login(t, s.Accounts.Counters, key, natstest.Everything)
+	conn := natstest.Connect(t, s.URL(), login)
+	stays := natstest.Connect(t, s.URL(), natstest.Login(t, s.Accounts.Counters, other, natstest.Everything))
+	id, err := conn.GetClientID()
+	if err != nil || !s.Connected(id) {
+		t.Fatalf("client %d is not connected: %v", id, err)
+	}
+	if err := s.Revoke([]string{public}); err != nil {
+		t.Fatal(err)
+	}
+	natstest.Wait(t, 5*time.Second, "the revoked user to be put out", func() bool { return !s.Connected(id) && !conn.IsConnected() })
+	if err := stays.Flush(); err != nil || stays.Stats().Reconnects > 0 {
+		t.Errorf("the other user was cut off: %v", err)
+	}
 	if err := s.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if c, err := nats.Connect(s.URL(), counterLogin); err == nil {
+	if c, err := nats.Connect(s.URL(), login); err == nil {
 		c.Close()
-		t.Error("the retired counter came back after a restart")
+		t.Error("the revoked user came back after a restart")
 	}
-	if err := s.SetUsers(nil); !errors.Is(err, hubserver.ErrConfig) {
-		t.Errorf("all users were taken away: %v", err)
+	if err := s.Revoke(nil); err != nil {
+		t.Fatal(err)
+	}
+	natstest.Connect(t, s.URL(), login)
+	if err := natstest.Start(t).Revoke(nil); !errors.Is(err, hubserver.ErrConfig) {
+		t.Errorf("users of a server without accounts were revoked: %v", err)
+	}
+}
+
+// What a server without accounts has stored belongs to the account of the log when it has some, however often it is begun.
+func TestStreamsMoveToTheirAccount(t *testing.T) {
+	dir := t.TempDir()
+	before := natstest.StartIn(t, dir)
+	js := connect(t, before)
+	stream(t, js, "LOG", "log")
+	for range 3 {
+		if _, err := js.Publish(t.Context(), "log", []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before.Shutdown()
+	accounts, err := hubserver.CreateAccounts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := hubserver.Config{StoreDir: dir, Port: -1, Reserve: -1, Accounts: &accounts, Logger: natstest.Quiet()}
+	for range 2 {
+		s := &natstest.Operated{Server: natstest.StartWith(t, config), Accounts: accounts}
+		log, err := jetStream(t, s.As(t, accounts.Log, natstest.Everything)).Stream(t.Context(), "LOG")
+		if err != nil || log.CachedInfo().State.LastSeq != 3 {
+			t.Fatalf("the stream after the move: %+v, %v", log, err)
+		}
+		s.Shutdown()
+	}
+	if _, err := os.Stat(filepath.Join(dir, "jetstream", "$G", "streams")); err == nil {
+		t.Error("the old folder is still there")
+	}
+
+	other, err := hubserver.CreateAccounts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Accounts = &other
+	if _, err := hubserver.Start(t.Context(), config); !errors.Is(err, hubserver.ErrConfig) {
+		t.Errorf("a store of other keys was opened: %v", err)
+	}
+	config.Accounts = &accounts
+	if err := os.MkdirAll(filepath.Join(dir, "jetstream", "$G", "streams", "LOG"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := hubserver.Start(t.Context(), config); !errors.Is(err, hubserver.ErrConfig) {
+		t.Errorf("a store with two logs was opened: %v", err)
 	}
 }
 
@@ -143,7 +207,6 @@ func TestStartRefuses(t *testing.T) {
 	for name, c := range map[string]hubserver.Config{
 		"no store":                    {Port: -1},
 		"open to the network":         {Port: -1, StoreDir: t.TempDir(), Host: "0.0.0.0"},
-		"a user that is no nkey":      {Port: -1, StoreDir: t.TempDir(), Users: []hubserver.User{{Key: "alice"}}},
 		"a reserve larger than disks": {Port: -1, StoreDir: t.TempDir(), Reserve: 1 << 60},
 	} {
 		s, err := hubserver.Start(t.Context(), c)

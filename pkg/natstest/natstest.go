@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
 
 	"shomei/pkg/hubserver"
 )
@@ -41,6 +42,55 @@ func StartWith(t testing.TB, config hubserver.Config) *hubserver.Server {
 	}
 	t.Cleanup(s.Shutdown)
 	return s
+}
+
+// Operated is a server in operator mode with its keys, so that a test can be any user of it.
+type Operated struct {
+	*hubserver.Server
+	Accounts hubserver.Accounts
+}
+
+// Everything are the rights of a user that may do everything in its account: no user of a hub has them.
+var Everything = hubserver.Rights{Publish: []string{">"}, Subscribe: []string{">"}}
+
+// StartOperated runs one server in operator mode until the test ends.
+func StartOperated(t testing.TB) *Operated {
+	t.Helper()
+	return StartOperatedIn(t, t.TempDir())
+}
+
+// StartOperatedIn runs one server in operator mode on a given store until the test ends.
+func StartOperatedIn(t testing.TB, dir string) *Operated {
+	t.Helper()
+	accounts, err := hubserver.CreateAccounts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Operated{StartWith(t, hubserver.Config{StoreDir: dir, Port: -1, Reserve: -1, Accounts: &accounts}), accounts}
+}
+
+// As connects as a new user of an account with the rights given.
+func (o *Operated) As(t testing.TB, account nkeys.KeyPair, rights hubserver.Rights, options ...nats.Option) *nats.Conn {
+	t.Helper()
+	key, err := nkeys.CreateUser()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Connect(t, o.URL(), append([]nats.Option{Login(t, account, key, rights)}, options...)...)
+}
+
+// Login is how a user of an account signs in, by a JWT with these rights.
+func Login(t testing.TB, account, key nkeys.KeyPair, rights hubserver.Rights) nats.Option {
+	t.Helper()
+	public, err := key.PublicKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := hubserver.SignUser(account, "test", public, rights, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return nats.UserJWT(func() (string, error) { return token, nil }, key.Sign)
 }
 
 // Cluster runs three servers as one cluster until the test ends, and returns when they have elected a leader.

@@ -406,9 +406,9 @@ func TestACommandRunsOnceHoweverOftenItComes(t *testing.T) {
 	}
 	must(t, card.NewSession(chip).Verify(card.Auth, []byte(authPIN)))
 
-	// The server delivers it again, to a counter that was started again: nothing happens.
+	// The hub sends it again, to a counter that was started again: nothing happens.
 	stop()
-	must(t, centre.js.DeleteConsumer(t.Context(), counterlink.CommandStream, desk))
+	centre.forgetTaken()
 	counter, _ = centre.counter(centre.config(store, newSlot(chip)))
 	must(t, centre.send(t.Context(), "p2", "unblock", unblock))
 	reach(t, counter, "p2", agent.StageConfirm)

@@ -27,6 +27,7 @@ import (
 	"shomei/pkg/card"
 	"shomei/pkg/card/softcard"
 	"shomei/pkg/counterlink"
+	"shomei/pkg/hubserver"
 	"shomei/pkg/natstest"
 	"shomei/services/agent"
 )
@@ -50,10 +51,12 @@ var (
 // is set; it signs with an authority of the test's own.
 type centre struct {
 	t      testing.TB
+	server *natstest.Operated
 	url    string
-	conn   *nats.Conn
+	conn   *nats.Conn // of a user that may do everything in the account of the log
 	js     jetstream.JetStream
 	hub    *counterlink.Hub
+	stop   func() // stops it
 	writer nkeys.KeyPair
 	seal   hpke.PrivateKey
 	key    nkeys.KeyPair // the counter's
@@ -74,17 +77,28 @@ type centre struct {
 
 func newCentre(t testing.TB) *centre {
 	t.Helper()
-	c := &centre{t: t, url: natstest.Start(t).URL(), issued: map[events.CertificateKind][]byte{}, changed: make(chan struct{}), cardID: "CARD-1", clock: running()}
+	server := natstest.StartOperated(t)
+	c := &centre{t: t, server: server, url: server.URL(), issued: map[events.CertificateKind][]byte{}, changed: make(chan struct{}), cardID: "CARD-1", clock: running()}
 	c.writer, c.key, c.seal, c.own = userKey(t), userKey(t), sealKey(t), sealKey(t)
-	c.conn = natstest.Connect(t, c.url)
+	c.conn = server.As(t, server.Accounts.Log, natstest.Everything)
 	var err error
 	c.js, err = jetstream.New(c.conn)
 	must(t, err)
 	must(t, counterlink.EnsureStreams(t.Context(), c.conn, counterlink.StreamLimits{}))
 	c.makeAuthority()
+	c.stop = c.open()
+	t.Cleanup(func() { c.stop() })
+	return c
+}
+
+// open runs the hub's end until the function it returns is called.
+func (c *centre) open() (stop func()) {
+	t := c.t
 	public, _ := c.key.PublicKey()
+	gate := c.server.As(t, c.server.Accounts.Counters, hubserver.Rights{Publish: counterlink.GateMayPublish(), Subscribe: counterlink.GateMaySubscribe()})
+	var err error
 	c.hub, err = counterlink.NewHub(t.Context(), counterlink.HubConfig{
-		Conn: c.conn, Writer: c.writer, Logger: noLog,
+		Conn: c.conn, Gate: gate, Connected: c.server.Connected, Writer: c.writer, Logger: noLog,
 		Enrolled: func(_ context.Context, counter string) (counterlink.Enrolment, error) {
 			if counter != desk {
 				return counterlink.Enrolment{}, counterlink.ErrNotEnrolled
@@ -98,6 +112,7 @@ func newCentre(t testing.TB) *centre {
 		Mismatch: c.mismatch, Now: c.clock.now,
 	})
 	must(t, err)
+	must(t, c.hub.Admit([]string{desk}))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -106,8 +121,27 @@ func newCentre(t testing.TB) *centre {
 			t.Errorf("Claims: %v", err)
 		}
 	}()
-	t.Cleanup(func() { cancel(); <-done })
-	return c
+	return func() { cancel(); <-done }
+}
+
+// forgetTaken has a hub forget which commands the counter has taken, so that all of them are sent again.
+func (c *centre) forgetTaken() {
+	c.t.Helper()
+	c.stop()
+	_, err := c.js.Publish(c.t.Context(), "shomei.commandhead."+desk, []byte(`{"sequence":0}`))
+	must(c.t, err)
+	c.stop = c.open()
+}
+
+// jwt is what the counter may do.
+func (c *centre) jwt() string {
+	c.t.Helper()
+	public, _ := c.key.PublicKey()
+	jwt, err := hubserver.SignUser(c.server.Accounts.Counters, desk, public, hubserver.Rights{
+		Publish: counterlink.CounterMayPublish(desk), Subscribe: counterlink.CounterMaySubscribe(desk),
+	}, 0)
+	must(c.t, err)
+	return jwt
 }
 
 // mismatch fails the test unless it expects one.
@@ -456,7 +490,7 @@ func (c *centre) config(store string, reader agent.Reader) agent.Config {
 func (c *centre) counter(cfg agent.Config) (counter *agent.Counter, stop func()) {
 	c.t.Helper()
 	if cfg.Conn == nil {
-		cfg.Conn = natstest.Connect(c.t, c.url)
+		cfg.Conn = natstest.Connect(c.t, c.url, counterlink.ConnectOptions(desk, c.jwt(), c.key)...)
 	}
 	counter, err := agent.Open(cfg)
 	must(c.t, err)

@@ -35,7 +35,7 @@ const childVariable = "SHOMEI_AGENT_TEST_CHILD"
 type child struct {
 	URL, Store, Card      string
 	Seed, Seal, HubPublic string
-	Writer, CardID        string
+	Writer, CardID, JWT   string
 }
 
 // TestMain is the agent's process when it is started as one, and the tests otherwise.
@@ -99,7 +99,7 @@ func (c child) config() (cfg agent.Config, err error) {
 	if err != nil {
 		return cfg, err
 	}
-	conn, err := nats.Connect(c.URL, nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1))
+	conn, err := nats.Connect(c.URL, counterlink.ConnectOptions(desk, c.JWT, key)...)
 	if err != nil {
 		return cfg, err
 	}
@@ -131,7 +131,7 @@ func (c *centre) start(t *testing.T, store, cardPath, crashAt string) *process {
 	must(t, err)
 	told, err := json.Marshal(child{
 		URL: c.url, Store: store, Card: cardPath, Seed: string(seed), Seal: hex.EncodeToString(seal),
-		HubPublic: hex.EncodeToString(c.seal.PublicKey().Bytes()), Writer: writer, CardID: c.cardID,
+		HubPublic: hex.EncodeToString(c.seal.PublicKey().Bytes()), Writer: writer, CardID: c.cardID, JWT: c.jwt(),
 	})
 	must(t, err)
 	p := &process{cmd: exec.Command(os.Args[0]), ended: make(chan error, 1)}

@@ -101,19 +101,30 @@ func (r *RA) Handle(ctx context.Context, received counterlink.Received) error {
 	return err
 }
 
-// Quarantine keeps a claim that can't be believed or attributed, whole, under an id that is the same each time.
+// A claim is kept whole up to maxKept bytes, which fit into a commit; of a larger one the first cutTo bytes are.
+const (
+	maxKept = events.MaxStored - 32<<10
+	cutTo   = 4 << 10
+)
+
+// Quarantine keeps a claim that can't be believed or attributed, under an id that is the same each time. One that does not
+// fit into a commit is cut, and named by size and hash. Those beyond what is kept of a counter share one aggregate.
 func Quarantine(ctx context.Context, log *eventlog.Log, q counterlink.Quarantined) error {
-	return putAside(ctx, log, q, &events.FactQuarantined{Counter: q.Counter, Number: q.Number, Why: q.Why.Error(), Claim: q.Signed})
+	return putAside(ctx, log, q, kept(q))
 }
 
-// putAside records once what became of a claim that is not decided on.
+// putAside records what became of a claim that is not decided on: once, or once more for those beyond what is kept.
 func putAside(ctx context.Context, log *eventlog.Log, q counterlink.Quarantined, body events.Body) error {
 	env := eventlog.Envelope{
 		CommandID: q.ID, Counter: q.Counter, Redelivered: true,
 		Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "ra"},
 	}
-	_, err := log.Update(ctx, events.KindQuarantine, quarantineID(q.ID), env, func(h eventlog.Head) ([]*events.Event, error) {
-		if h.Revision > 0 {
+	name := q.ID
+	if q.Beyond > 0 {
+		name = "beyond " + q.Counter
+	}
+	_, err := log.Update(ctx, events.KindQuarantine, quarantineID(name), env, func(h eventlog.Head) ([]*events.Event, error) {
+		if h.Revision > 0 && q.Beyond == 0 {
 			return nil, nil
 		}
 		return []*events.Event{events.New(body)}, nil
@@ -122,6 +133,19 @@ func putAside(ctx context.Context, log *eventlog.Log, q counterlink.Quarantined,
 		return fmt.Errorf("putting a claim of counter %s into quarantine: %w", q.Counter, err)
 	}
 	return nil
+}
+
+// kept is what quarantine holds of a message.
+func kept(q counterlink.Quarantined) *events.FactQuarantined {
+	fact := &events.FactQuarantined{Counter: q.Counter, Number: q.Number, Why: q.Why.Error(), Claim: q.Signed, Beyond: q.Beyond}
+	limit := maxKept
+	if q.Beyond > 0 {
+		limit = 0
+	}
+	if len(q.Signed) > limit {
+		fact.Claim, fact.Size, fact.Sha256 = q.Signed[:min(cutTo, limit)], uint64(len(q.Signed)), events.Hash(q.Signed)
+	}
+	return fact
 }
 
 // unfitError says why a believed claim can't be attributed or may not come from where it came.

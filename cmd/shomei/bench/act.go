@@ -111,7 +111,11 @@ func newActing(ctx context.Context, h *hub.Hub, folder string) (*acting, error) 
 	if a.key, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
 		return nil, err
 	}
-	if a.js, err = jetstream.New(h.Conn()); err != nil {
+	conn, err := h.FloorConn()
+	if err != nil {
+		return nil, err
+	}
+	if a.js, err = jetstream.New(conn); err != nil {
 		return nil, err
 	}
 	for _, name := range floorStreams {

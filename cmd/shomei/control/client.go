@@ -58,6 +58,12 @@ func (c *Client) Retire(ctx context.Context, counter string) error {
 	return send(ctx, c, of(counter, "retire"), struct{}{}, &Outcome{})
 }
 
+// Renew has the hub say what a counter may do, for its bundle.
+func (c *Client) Renew(ctx context.Context, counter string) (jwt string, err error) {
+	err = send(ctx, c, of(counter, "renew"), struct{}{}, &jwt)
+	return jwt, err
+}
+
 // Heads gives the two ends of a counter's claims where they differ.
 func (c *Client) Heads(ctx context.Context, counter string) (hub.Heads, error) {
 	var out hub.Heads

@@ -55,6 +55,9 @@ func Handler(h *hub.Hub) http.Handler {
 	mux.HandleFunc("POST /counters/{counter}/retire", order(h, func(ctx context.Context, o hub.Operator, r *http.Request, _ struct{}) (Outcome, error) {
 		return Outcome{true}, o.Retire(ctx, r.PathValue("counter"))
 	}))
+	mux.HandleFunc("POST /counters/{counter}/renew", order(h, func(_ context.Context, o hub.Operator, r *http.Request, _ struct{}) (string, error) {
+		return o.Renew(r.PathValue("counter"))
+	}))
 	mux.HandleFunc("POST /counters/{counter}/heads", order(h, func(_ context.Context, o hub.Operator, r *http.Request, _ struct{}) (hub.Heads, error) {
 		return o.Heads(r.PathValue("counter"))
 	}))

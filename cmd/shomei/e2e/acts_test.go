@@ -3,6 +3,7 @@ package e2e
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -17,6 +18,8 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/counterlink"
+	"shomei/pkg/hubserver"
+	"shomei/pkg/natstest"
 	"shomei/pkg/warehouse"
 )
 
@@ -234,17 +237,9 @@ func (c *centre) reportLoss(p person) {
 	}, func() string { return fmt.Sprint(err) })
 }
 
-// connect is a connection with the hub's own rights.
+// connect is a connection of a user that may do everything in the account of the log.
 func (c *centre) connect() (*nats.Conn, error) {
-	seed, err := os.ReadFile(filepath.Join(c.data, "keys", "hub.nk"))
-	if err != nil {
-		return nil, err
-	}
-	key, err := nkeys.FromSeed(seed)
-	if err != nil {
-		return nil, err
-	}
-	public, err := key.PublicKey()
+	login, err := c.login("log")
 	if err != nil {
 		return nil, err
 	}
@@ -254,6 +249,25 @@ func (c *centre) connect() (*nats.Conn, error) {
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(pem)
-	return nats.Connect(fmt.Sprintf("tls://127.0.0.1:%d", c.port), nats.Nkey(public, key.Sign), nats.Timeout(5*time.Second),
+	return nats.Connect(fmt.Sprintf("tls://127.0.0.1:%d", c.port), login, nats.Timeout(5*time.Second),
 		nats.TLSHandshakeFirst(), nats.Secure(&tls.Config{RootCAs: roots, ServerName: "localhost", MinVersion: tls.VersionTLS13}))
+}
+
+// login is that of a new user of an account who may do everything in it.
+func (c *centre) login(account string) (nats.Option, error) {
+	seed, err := os.ReadFile(filepath.Join(c.data, "keys", "nats", account+".nk"))
+	if err != nil {
+		return nil, err
+	}
+	signer, err1 := nkeys.FromSeed(seed)
+	user, err2 := nkeys.CreateUser()
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, err
+	}
+	public, err := user.PublicKey()
+	if err != nil {
+		return nil, err
+	}
+	jwt, err := hubserver.SignUser(signer, "spy", public, natstest.Everything, 0)
+	return nats.UserJWT(func() (string, error) { return jwt, nil }, user.Sign), err
 }

@@ -139,7 +139,7 @@ func attach(ctx context.Context, c Config, tables bool) (*Hub, error) {
 	switch {
 	case runs:
 		steps = append(steps, step{"certificate", func(context.Context) error { return h.believe(at) }},
-			step{"NATS", func(context.Context) error { return h.connect(at.URL) }})
+			step{"NATS", func(context.Context) error { return h.connect(at.URL, h.keys.readingUser()) }})
 		if tables {
 			steps = append(steps, step{"tables", func(ctx context.Context) error { return h.openServed(ctx, at.Engine) }})
 		}
@@ -149,9 +149,7 @@ func attach(ctx context.Context, c Config, tables bool) (*Hub, error) {
 		if tables {
 			steps = append(steps, step{"engine", h.startEngine}, step{"tables", h.openWarehouse})
 		}
-		steps = append(steps, step{"NATS", h.startServer}, step{"log", func(ctx context.Context) error {
-			return h.openLogWith(ctx, eventlog.Config{Writer: h.keys.writer, Marks: h.path("marks")})
-		}})
+		steps = append(steps, step{"NATS", h.startServer}, step{"log", h.openOwnLog})
 	}
 	steps = append(steps, step{"directory", h.openDirectory})
 	if err := h.take(ctx, steps); err != nil {

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -11,7 +12,6 @@ import (
 	"shomei/events"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/eventlog"
-	"shomei/pkg/hubserver"
 	"shomei/pkg/lifecycle"
 )
 
@@ -88,7 +88,10 @@ func (h *Hub) EnrolCounter(ctx context.Context, office, counter, role, code stri
 	if err := h.admitCounters(); err != nil {
 		return "", err
 	}
-	bundle := h.bundle(counter, office, role)
+	bundle, err := h.bundle(counter, office, role, public)
+	if err != nil {
+		return "", err
+	}
 	bundle.Key, bundle.SealKey = "counter.nk", "seal.key"
 	if err := bundle.Write(folder); err != nil {
 		return "", err
@@ -96,15 +99,13 @@ func (h *Hub) EnrolCounter(ctx context.Context, office, counter, role, code stri
 	return folder, counterlink.RemoveOldCardKey(folder)
 }
 
-// admitCounters lets exactly the enrolled counters connect, each to its own subjects.
+// admitCounters lets exactly the enrolled counters in: the gate listens to them, and the keys of the others are revoked.
 func (h *Hub) admitCounters() error {
-	users := []hubserver.User{{Key: h.keys.public}}
+	var counters []string
 	for _, c := range h.Directory.Counters() {
-		users = append(users, hubserver.User{
-			Key: c.PublicKey, Publish: counterlink.CounterMayPublish(c.ID), Subscribe: counterlink.CounterMaySubscribe(c.ID),
-		})
+		counters = append(counters, c.ID)
 	}
-	return h.server.SetUsers(users)
+	return errors.Join(h.server.Revoke(h.Directory.Retired()), h.Links.Admit(counters))
 }
 
 // enrolled looks a counter up for the wire.

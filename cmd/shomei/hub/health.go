@@ -33,6 +33,7 @@ func (h *Hub) Operations() http.Handler {
 		{Name: "vault", Hint: "put the newest copy of the vault back (runbook, Restore)", Run: h.keysThere},
 		{Name: "outside", Hint: "shomei authority found lists them, shomei authority revoke ends them (runbook, Restore)", Run: h.foundSettled},
 		{Name: "issuer", Hint: "put the authority's key file back under keys/ca", Run: h.Issuer.Healthy},
+		{Name: "counters", Hint: "look at the counter that is named; shomei counter retire ends what a lost or stolen one does", Run: func(context.Context) error { return h.Links.Check() }},
 		{Name: "clock", Hint: "set the clock right and keep it by a time service", Run: func(context.Context) error { return h.trustClock() }},
 		{
 			Name: "counter-clocks", Hint: "set the clock of that counter right and keep it by a time service", Elsewhere: true,
@@ -48,6 +49,7 @@ func (h *Hub) Operations() http.Handler {
 	registry := ops.NewRegistry()
 	registry.MustRegister(h.Log.Collectors()...)
 	registry.MustRegister(h.clockCollectors()...)
+	registry.MustRegister(h.Links.Collectors()...)
 	mux := http.NewServeMux()
 	for _, path := range []string{"/livez", "/readyz", "/healthz"} {
 		mux.Handle(path, health.Handler())

@@ -270,14 +270,14 @@ func (h *Hub) openEngine(context.Context) (err error) {
 
 func (h *Hub) startServer(ctx context.Context) (err error) {
 	h.server, err = hubserver.Start(ctx, hubserver.Config{
-		Host: h.Host, Port: h.Port, StoreDir: h.path("nats"), Logger: h.Logger, TLS: h.port.server(), Users: []hubserver.User{{Key: h.keys.public}},
+		Host: h.Host, Port: h.Port, StoreDir: h.path("nats"), Logger: h.Logger, TLS: h.port.server(), Accounts: &h.keys.accounts,
 		SyncAtEnd: h.still, Blocks: h.blocks(),
 	})
 	if err != nil {
 		return err
 	}
 	h.atEnd(func() error { h.server.Shutdown(); return nil })
-	return h.connect(h.server.URL())
+	return h.connect(h.server.URL(), h.keys.hubUser())
 }
 
 // blocks says what damaged streams are mended by, and where what is found is left.
@@ -288,34 +288,13 @@ func (h *Hub) blocks() blocks.Config {
 	}
 }
 
-func (h *Hub) connect(url string) (err error) {
-	h.conn, err = h.dial(url)
+func (h *Hub) connect(url string, as user) (err error) {
+	h.conn, err = h.dial(url, as)
 	return err
 }
 
-// connectTries is how often the first connection is tried: on a busy machine a handshake can come too late.
-const connectTries = 5
-
-// dial is an ordinary client's TLS connection, also to the server in this process: one path for every case. Close ends
-// it.
-func (h *Hub) dial(url string) (conn *nats.Conn, err error) {
-	for range connectTries {
-		conn, err = nats.Connect(url, nats.Name("hub"), h.nkey(), nats.MaxReconnects(-1), nats.ReconnectWait(200*time.Millisecond),
-			nats.TLSHandshakeFirst(), nats.Secure(h.port.client()))
-		if err == nil {
-			h.atEnd(func() error { conn.Close(); return nil })
-			return conn, nil
-		}
-	}
-	return nil, err
-}
-
-func (h *Hub) nkey() nats.Option {
-	return nats.Nkey(h.keys.public, func(nonce []byte) ([]byte, error) { return h.keys.writer.Sign(nonce) })
-}
-
 func (h *Hub) openLog(ctx context.Context) error {
-	if err := h.openLogWith(ctx, eventlog.Config{Writer: h.keys.writer, Marks: h.path("marks")}); err != nil {
+	if err := h.openOwnLog(ctx); err != nil {
 		return err
 	}
 	if err := h.markLog(ctx); err != nil && !eventlog.Unreadable(err) {
@@ -331,6 +310,32 @@ func (h *Hub) openLog(ctx context.Context) error {
 		return err
 	}
 	return h.Log.SetWriters(writers)
+}
+
+// openOwnLog opens the log for writing, and makes or sets right every stream of this hub.
+func (h *Hub) openOwnLog(ctx context.Context) error {
+	err := h.settingUp(func(conn *nats.Conn) error {
+		return counterlink.EnsureStreams(ctx, conn, counterlink.StreamLimits{Store: h.server.StoreLimit()})
+	})
+	if err != nil {
+		return err
+	}
+	if err := h.server.FitDisk(ctx); err != nil {
+		return err
+	}
+	return h.settingUp(func(conn *nats.Conn) error {
+		return h.openLogWith(ctx, eventlog.Config{Writer: h.keys.writer, Marks: h.path("marks"), SetUp: conn})
+	})
+}
+
+// settingUp has streams made or set right over a connection that may do so.
+func (h *Hub) settingUp(do func(*nats.Conn) error) error {
+	conn, err := h.dial(h.server.URL(), h.keys.settingUpUser())
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return do(conn)
 }
 
 func (h *Hub) openLogWith(ctx context.Context, c eventlog.Config) (err error) {
@@ -408,23 +413,22 @@ func (h *Hub) openCounters(ctx context.Context) (err error) {
 	if h.Directory, err = directory.Open(ctx, h.Log); err != nil {
 		return err
 	}
-	if err := counterlink.EnsureStreams(ctx, h.conn, counterlink.StreamLimits{Store: h.server.StoreLimit()}); err != nil {
-		return err
-	}
-	if err := h.server.FitDisk(ctx); err != nil {
-		return err
-	}
-	if err := h.admitCounters(); err != nil {
+	gate, err := h.dial(h.server.URL(), h.keys.gateUser())
+	if err != nil {
 		return err
 	}
 	h.Links, err = counterlink.NewHub(ctx, counterlink.HubConfig{
-		Conn: h.conn, Writer: h.keys.writer, Logger: h.Logger, Enrolled: h.enrolled, Now: h.Clock.Now, Simulated: h.Clock.Simulated(),
+		Conn: h.conn, Gate: gate, Connected: h.server.Connected, Writer: h.keys.writer, Logger: h.Logger, Enrolled: h.enrolled,
+		Now: h.Clock.Now, Simulated: h.Clock.Simulated(),
 		Quarantine: func(ctx context.Context, q counterlink.Quarantined) error { return ra.Quarantine(ctx, h.Log, q) },
 		Mismatch: func(counter string, err error) {
 			h.Logger.Error("a counter remembers another history than the hub, nothing is taken from it: shomei counter adopt shows both ends and what can be done", "counter", counter, "error", err)
 		},
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return h.admitCounters()
 }
 
 // startServices runs every service until Close. One that fails ends them all: better nothing than half a centre.

@@ -14,6 +14,7 @@ import (
 	"shomei/pkg/counterlink"
 	"shomei/pkg/durable"
 	"shomei/pkg/eventlog"
+	"shomei/pkg/hubserver"
 )
 
 // keys are the secrets of one hub. Each lives in a file of its own under keys/, readable by its owner only, and is made
@@ -23,6 +24,8 @@ type keys struct {
 	public string
 	seal   hpke.PrivateKey
 	secret []byte
+	// accounts are those of the NATS server.
+	accounts hubserver.Accounts
 	// simulator signs what is made up; nil where nothing is.
 	simulator nkeys.KeyPair
 }
@@ -50,6 +53,9 @@ func openKeys(dir string) (keys, error) {
 		return k, err
 	}
 	if k.secret, err = secretFile(filepath.Join(dir, "subscriber-ids.key"), newRandomSecret); err != nil {
+		return k, err
+	}
+	if k.accounts, err = openAccounts(filepath.Join(dir, "nats")); err != nil {
 		return k, err
 	}
 	if seed, err = os.ReadFile(filepath.Join(dir, simulatorFile)); err == nil {

@@ -106,7 +106,7 @@ type Enrolment struct {
 	SealKey   []byte `json:"seal_key"`
 }
 
-// Enrolled is what a counter gets: its bundle without the names of its own key files.
+// Enrolled is what a counter gets: its bundle without the names of its own key files, and what it may do.
 type Enrolled struct {
 	Bundle counterlink.Bundle `json:"bundle"`
 	Code   string             `json:"code,omitempty"`
@@ -138,7 +138,10 @@ func (o Operator) Enrol(ctx context.Context, e Enrolment) (Enrolled, error) {
 	} else {
 		e.Code = known.Code
 	}
-	bundle := o.hub.bundle(e.Counter, e.Office, e.Role)
+	bundle, err := o.hub.bundle(e.Counter, e.Office, e.Role, e.PublicKey)
+	if err != nil {
+		return Enrolled{}, err
+	}
 	if e.Hub != "" {
 		bundle.Hub = e.Hub
 	}
@@ -146,16 +149,26 @@ func (o Operator) Enrol(ctx context.Context, e Enrolment) (Enrolled, error) {
 }
 
 // bundle is what a counter is told of itself and the hub.
-func (h *Hub) bundle(counter, office, role string) counterlink.Bundle {
+func (h *Hub) bundle(counter, office, role, public string) (counterlink.Bundle, error) {
+	jwt, err := h.keys.counterJWT(counter, public)
 	b := counterlink.Bundle{
 		Counter: counter, Office: office, Role: role, Hub: h.nearURL(), CA: string(h.port.ca),
 		HubSealKey: hex.EncodeToString(h.keys.seal.PublicKey().Bytes()), HubWriters: []string{h.keys.public},
-		Clock: h.Config.Clock,
+		Clock: h.Config.Clock, JWT: jwt,
 	}
 	if slices.Contains(counterlink.RolesWithCards, role) {
 		b.FactoryKey = hex.EncodeToString(h.Cards.FactoryKey())
 	}
-	return b
+	return b, err
+}
+
+// Renew returns what a counter's bundle needs to say what it may do at this hub, for a bundle that does not say it.
+func (o Operator) Renew(counter string) (jwt string, err error) {
+	known, ok := o.hub.Directory.Counter(counter)
+	if !ok {
+		return "", notEnrolled(counter)
+	}
+	return o.hub.keys.counterJWT(counter, known.PublicKey)
 }
 
 // complete checks an enrolment and fills in what it leaves open.

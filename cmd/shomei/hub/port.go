@@ -20,7 +20,6 @@ import (
 	"strings"
 	"time"
 
-
 	"shomei/pkg/durable"
 	"shomei/pkg/ops"
 )

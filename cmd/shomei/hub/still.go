@@ -109,7 +109,7 @@ func (h *Hub) Lane(ctx context.Context, number int) (*Lane, error) {
 	name := fmt.Sprintf("lane-%02d", number)
 	l := &Lane{hub: h, epoch: fmt.Sprintf("%s-%d", name, time.Now().UnixNano()), chains: make(map[string]*counterlink.Head)}
 	l.SetTime(h.Clock.Now())
-	conn, err := h.dial(h.server.URL())
+	conn, err := h.dial(h.server.URL(), h.keys.hubUser())
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", name, err)
 	}

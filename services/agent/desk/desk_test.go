@@ -73,7 +73,7 @@ func TestEveryWordThatIsComposedExists(t *testing.T) {
 	for _, c := range causes {
 		add("cause.", string(c))
 	}
-	for _, s := range []counterlink.LinkState{counterlink.Away, counterlink.Comparing, counterlink.Up, counterlink.Mismatched} {
+	for _, s := range []counterlink.LinkState{counterlink.Away, counterlink.Comparing, counterlink.Up, counterlink.Mismatched, counterlink.Taken} {
 		add("station.link.", s.String())
 	}
 	for _, q := range qualifiers {

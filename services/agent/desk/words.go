@@ -25,6 +25,7 @@ var stationWords = page.Catalogue{
 	"station.link.away":       {JA: "つながっていません", EN: "away"},
 	"station.link.comparing":  {JA: "照合中", EN: "comparing"},
 	"station.link.up":         {JA: "つながっています", EN: "up"},
+	"station.link.taken":      {JA: "別の端末プログラムがこの端末として接続中（管理者に連絡）", EN: "another program is linked up as this counter: tell the administrator"},
 	"station.link.mismatched": {JA: "記録の不一致（管理者に連絡）", EN: "records differ: tell the administrator"},
 	"station.outbox":          {JA: "送信待ち", EN: "Waiting to be sent"},
 	"station.claims":          {JA: "%d件", EN: "%d"},

@@ -1,0 +1,132 @@
+package hub
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+
+	"shomei/pkg/counterlink"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/hubserver"
+)
+
+// openAccounts reads the keys of the NATS operator and its accounts, or makes them.
+func openAccounts(dir string) (a hubserver.Accounts, err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return a, err
+	}
+	for _, key := range []struct {
+		file string
+		into *nkeys.KeyPair
+		make func() (nkeys.KeyPair, error)
+	}{
+		{"operator.nk", &a.Operator, nkeys.CreateOperator}, {"system.nk", &a.System, nkeys.CreateAccount},
+		{"log.nk", &a.Log, nkeys.CreateAccount}, {"counters.nk", &a.Counters, nkeys.CreateAccount},
+	} {
+		seed, err := secretFile(filepath.Join(dir, key.file), func() ([]byte, error) {
+			pair, err := key.make()
+			if err != nil {
+				return nil, err
+			}
+			return pair.Seed()
+		})
+		if err != nil {
+			return a, err
+		}
+		if *key.into, err = nkeys.FromSeed(seed); err != nil {
+			return a, fmt.Errorf("reading the key of a NATS account, %s: %w", key.file, err)
+		}
+	}
+	return a, nil
+}
+
+// user is a user of the server as this process connects: its key and its JWT are made for the connection and stand in no
+// file.
+type user struct {
+	name    string
+	account nkeys.KeyPair
+	rights  hubserver.Rights
+	valid   time.Duration // 0: as long as it is connected
+}
+
+// hubUser writes the log and reads it. It makes no stream, changes none and removes nothing.
+func (k keys) hubUser() user {
+	return user{name: "hub", account: k.accounts.Log, rights: hubserver.Rights{
+		Publish:   append(append(hubserver.ReadStreams(), counterlink.HubMayPublish()...), eventlog.MayPublish()...),
+		Subscribe: []string{"_INBOX.>"},
+	}}
+}
+
+// readingUser looks at the log beside a hub that runs.
+func (k keys) readingUser() user {
+	return user{name: "reader", account: k.accounts.Log, rights: hubserver.Rights{Publish: hubserver.ReadStreams(), Subscribe: []string{"_INBOX.>"}}}
+}
+
+// gateUser is the hub in the account of the counters.
+func (k keys) gateUser() user {
+	return user{name: "gate", account: k.accounts.Counters, rights: hubserver.Rights{Publish: counterlink.GateMayPublish(), Subscribe: counterlink.GateMaySubscribe()}}
+}
+
+// setUpTime is how long the user that makes streams is good for.
+const setUpTime = time.Minute
+
+// settingUpUser makes the streams and sets them right, while a hub starts.
+func (k keys) settingUpUser() user {
+	return user{name: "set-up", account: k.accounts.Log, rights: hubserver.Rights{Publish: hubserver.SetUpStreams(), Subscribe: []string{"_INBOX.>"}}, valid: setUpTime}
+}
+
+// counterJWT says what a counter may do, without end: it is good until the counter is retired.
+func (k keys) counterJWT(counter, public string) (string, error) {
+	return hubserver.SignUser(k.accounts.Counters, counter, public, hubserver.Rights{
+		Publish: counterlink.CounterMayPublish(counter), Subscribe: counterlink.CounterMaySubscribe(counter),
+		MaxPayload: counterlink.MaxMessage, MaxSubscriptions: counterlink.MaxSubscriptions,
+	}, 0)
+}
+
+// connectTries is how often the first connection is tried: on a busy machine a handshake can come too late.
+const connectTries = 5
+
+// dial is an ordinary client's TLS connection, also to the server in this process: one path for every case. Close ends
+// it.
+func (h *Hub) dial(url string, as user) (conn *nats.Conn, err error) {
+	login, err := as.login()
+	if err != nil {
+		return nil, err
+	}
+	for range connectTries {
+		conn, err = nats.Connect(url, nats.Name(as.name), login, nats.MaxReconnects(-1), nats.ReconnectWait(200*time.Millisecond),
+			nats.IgnoreAuthErrorAbort(), nats.TLSHandshakeFirst(), nats.Secure(h.port.client()))
+		if err == nil {
+			h.atEnd(func() error { conn.Close(); return nil })
+			return conn, nil
+		}
+	}
+	return nil, err
+}
+
+func (u user) login() (nats.Option, error) {
+	key, err := nkeys.CreateUser()
+	if err != nil {
+		return nil, err
+	}
+	public, err := key.PublicKey()
+	if err != nil {
+		return nil, err
+	}
+	jwt, err := hubserver.SignUser(u.account, u.name, public, u.rights, u.valid)
+	return nats.UserJWT(func() (string, error) { return jwt, nil }, key.Sign), err
+}
+
+// Conn returns the connection to the account of the log.
+func (h *Hub) Conn() *nats.Conn { return h.conn }
+
+// FloorConn returns a connection that may make streams on subjects below floor, for measuring what the server does without
+// us.
+func (h *Hub) FloorConn() (*nats.Conn, error) {
+	rights := hubserver.Rights{Publish: append(append(hubserver.SetUpStreams(), hubserver.ReadStreams()...), "floor.>"), Subscribe: []string{"_INBOX.>"}}
+	return h.dial(h.server.URL(), user{name: "floor", account: h.keys.accounts.Log, rights: rights})
+}

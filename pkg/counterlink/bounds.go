@@ -1,0 +1,86 @@
+package counterlink
+
+import (
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// Bounds are what one counter may do; a zero field has its default. An office at its busiest makes 26 procedures an hour
+// of four claims each, so the defaults leave a counter that comes back after days without a hub much room.
+type Bounds struct {
+	// Messages is how many messages a second a counter may send (200), MessageBurst how many at once (1,000).
+	Messages, MessageBurst int
+	// Bytes is how many bytes a second (1 MiB), ByteBurst how many at once (16 MiB).
+	Bytes, ByteBurst int
+	// Share is how many bytes of claims are kept of one counter in Retention (128 MiB).
+	Share int
+	// Waiting is how many claims may wait to be handled (1,000), WaitingBytes how many bytes of them (16 MiB).
+	Waiting, WaitingBytes int
+	// Quarantine is how many entries one counter may leave in quarantine within a day (100). What comes beyond is counted.
+	Quarantine int
+}
+
+func (b Bounds) withDefaults() Bounds {
+	for field, value := range map[*int]int{
+		&b.Messages: 200, &b.MessageBurst: 1000, &b.Bytes: 1 << 20, &b.ByteBurst: 16 << 20, &b.Share: 128 << 20,
+		&b.Waiting: 1000, &b.WaitingBytes: 16 << 20, &b.Quarantine: 100,
+	} {
+		if *field == 0 {
+			*field = value
+		}
+	}
+	return b
+}
+
+const (
+	// messageCost is what each message counts beside its own bytes: what it takes to keep a small one.
+	messageCost = 256
+	// Link-ups cost more than other messages: heads are read and compared.
+	hellosEvery = 500 * time.Millisecond
+	helloBurst  = 10
+	// strikes is how many messages beyond the bounds are answered before the counter is cut off.
+	strikes = 20
+	// A counter is cut off for shortestCut, then for twice as long each time, up to longestCut. After forgiven without
+	// another cut it starts from the shortest again.
+	shortestCut = time.Second
+	longestCut  = 10 * time.Minute
+	forgiven    = 30 * time.Minute
+)
+
+// limits are the bounds of one counter as they stand now.
+type limits struct {
+	messages, bytes, share, hellos *rate.Limiter
+}
+
+func newLimits(b Bounds) limits {
+	return limits{
+		messages: rate.NewLimiter(rate.Limit(b.Messages), b.MessageBurst),
+		bytes:    rate.NewLimiter(rate.Limit(b.Bytes), b.ByteBurst),
+		share:    rate.NewLimiter(rate.Limit(float64(b.Share)/Retention.Seconds()), b.Share),
+		hellos:   rate.NewLimiter(rate.Every(hellosEvery), helloBurst),
+	}
+}
+
+// spend takes n from each limiter, or nothing and returns how long to wait.
+func spend(now time.Time, n int, all ...*rate.Limiter) (wait time.Duration) {
+	var taken []*rate.Reservation
+	for _, l := range all {
+		r := l.ReserveN(now, n)
+		if !r.OK() {
+			wait = longestCut
+			break
+		}
+		taken = append(taken, r)
+		wait = max(wait, r.DelayFrom(now))
+	}
+	if wait > 0 {
+		for _, r := range taken {
+			r.CancelAt(now)
+		}
+	}
+	return wait
+}
+
+// cutFor returns how long a counter is cut off that was cut off so often lately.
+func cutFor(cuts int) time.Duration { return min(shortestCut<<min(cuts, 20), longestCut) }

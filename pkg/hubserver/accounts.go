@@ -1,0 +1,286 @@
+package hubserver
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nkeys"
+)
+
+// Accounts are the keys of a server in operator mode. Whoever holds the key of an account can make users of it.
+//
+// Log holds the streams and nothing else has JetStream. Counters neither exports nor imports: no message of a user in it
+// reaches another account. System is the server's own.
+type Accounts struct {
+	Operator, System, Log, Counters nkeys.KeyPair
+}
+
+// CreateAccounts returns new keys.
+func CreateAccounts() (a Accounts, err error) {
+	for _, key := range []struct {
+		into *nkeys.KeyPair
+		make func() (nkeys.KeyPair, error)
+	}{{&a.Operator, nkeys.CreateOperator}, {&a.System, nkeys.CreateAccount}, {&a.Log, nkeys.CreateAccount}, {&a.Counters, nkeys.CreateAccount}} {
+		if *key.into, err = key.make(); err != nil {
+			return Accounts{}, fmt.Errorf("making the keys of the NATS accounts: %w", err)
+		}
+	}
+	return a, nil
+}
+
+// Rights are what a user may do in its account; what is not listed is denied.
+type Rights struct {
+	Publish, Subscribe []string
+	// MaxPayload bounds a message in bytes, MaxSubscriptions how many there may be; zero is no bound but the server's.
+	MaxPayload, MaxSubscriptions int64
+}
+
+// SignUser returns the JWT of a user, known by its public nkey (U…), signed with the key of its account. It is good for
+// the time given, or, when that is zero, until it is revoked.
+func SignUser(account nkeys.KeyPair, name, user string, r Rights, valid time.Duration) (string, error) {
+	if !nkeys.IsValidPublicUserKey(user) {
+		return "", fmt.Errorf("%.60q is not a public user nkey (U…): %w", user, ErrConfig)
+	}
+	claims := jwt.NewUserClaims(user)
+	claims.Name = name
+	claims.Pub, claims.Sub = only(r.Publish), only(r.Subscribe)
+	if r.MaxPayload > 0 {
+		claims.Limits.Payload = r.MaxPayload
+	}
+	if r.MaxSubscriptions > 0 {
+		claims.Limits.Subs = r.MaxSubscriptions
+	}
+	if valid > 0 {
+		claims.Expires = time.Now().Add(valid).Unix()
+	}
+	token, err := claims.Encode(account)
+	if err != nil {
+		return "", fmt.Errorf("signing the rights of %s: %w", name, err)
+	}
+	return token, nil
+}
+
+// only allows the subjects given; none given denies all, which the server would take for everything.
+func only(subjects []string) jwt.Permission {
+	if len(subjects) == 0 {
+		return jwt.Permission{Deny: jwt.StringList{">"}}
+	}
+	return jwt.Permission{Allow: subjects}
+}
+
+// maxConnections bounds the account of the counters: a prefecture's counters, each with a few connections.
+const maxConnections = 10_000
+
+// claims are what the server is told about the account of the log.
+func (a Accounts) log() (*jwt.AccountClaims, error) {
+	claims, err := accountClaims(a.Log, "LOG")
+	if err == nil {
+		claims.Limits.JetStreamLimits = jwt.JetStreamLimits{
+			MemoryStorage: jwt.NoLimit, DiskStorage: jwt.NoLimit, Streams: jwt.NoLimit, Consumer: jwt.NoLimit,
+		}
+	}
+	return claims, err
+}
+
+// counters are what the server is told about the account of the counters: no JetStream, and without these users.
+func (a Accounts) counters(revoked []string) (*jwt.AccountClaims, error) {
+	claims, err := accountClaims(a.Counters, "COUNTERS")
+	if err == nil {
+		claims.Limits.Conn = maxConnections
+		for _, user := range revoked {
+			claims.Revoke(user)
+		}
+	}
+	return claims, err
+}
+
+func accountClaims(key nkeys.KeyPair, name string) (*jwt.AccountClaims, error) {
+	public, err := key.PublicKey()
+	if err != nil {
+		return nil, fmt.Errorf("public key of account %s: %w", name, err)
+	}
+	claims := jwt.NewAccountClaims(public)
+	claims.Name = name
+	claims.Limits.Imports, claims.Limits.Exports, claims.Limits.LeafNodeConn = 0, 0, 0
+	claims.Limits.DisallowBearer = true
+	return claims, nil
+}
+
+// apply puts the accounts into a server's options.
+func (a Accounts) apply(options *server.Options) error {
+	system, err := accountClaims(a.System, "SYS")
+	if err != nil {
+		return err
+	}
+	system.Limits.Exports = jwt.NoLimit // the server's own services
+	log, err := a.log()
+	if err != nil {
+		return err
+	}
+	counters, err := a.counters(nil)
+	if err != nil {
+		return err
+	}
+	resolver := new(server.MemAccResolver)
+	for _, claims := range []*jwt.AccountClaims{system, log, counters} {
+		if err := a.store(resolver, claims); err != nil {
+			return err
+		}
+	}
+	operator, err := a.operator(system.Subject)
+	if err != nil {
+		return err
+	}
+	options.AccountResolver, options.SystemAccount = resolver, system.Subject
+	options.TrustedOperators = []*jwt.OperatorClaims{operator}
+	return nil
+}
+
+func (a Accounts) operator(system string) (*jwt.OperatorClaims, error) {
+	public, err := a.Operator.PublicKey()
+	if err != nil {
+		return nil, fmt.Errorf("public key of the NATS operator: %w", err)
+	}
+	claims := jwt.NewOperatorClaims(public)
+	claims.Name, claims.SystemAccount = "shomei", system
+	token, err := claims.Encode(a.Operator)
+	if err != nil {
+		return nil, fmt.Errorf("signing the NATS operator: %w", err)
+	}
+	return jwt.DecodeOperatorClaims(token)
+}
+
+// store signs an account and has a resolver tell it to the server.
+func (a Accounts) store(resolver server.AccountResolver, claims *jwt.AccountClaims) error {
+	token, err := claims.Encode(a.Operator)
+	if err == nil {
+		err = resolver.Store(claims.Subject, token)
+	}
+	if err != nil {
+		return fmt.Errorf("signing account %s: %w", claims.Name, err)
+	}
+	return nil
+}
+
+// Revoke puts users out of the account of the counters, by their public nkeys, and lets back in whoever was revoked
+// before and is not listed. It takes effect at once and outlives restarts of the server within this process.
+func (s *Server) Revoke(users []string) error {
+	if s.config.Accounts == nil {
+		return fmt.Errorf("revoking users of a server without accounts: %w", ErrConfig)
+	}
+	claims, err := s.config.Accounts.counters(users)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.config.Accounts.store(s.options.AccountResolver, claims); err != nil {
+		return err
+	}
+	if s.running == nil {
+		return nil // it reads the resolver when it comes back
+	}
+	account, err := s.running.LookupAccount(claims.Subject)
+	if err != nil {
+		return fmt.Errorf("looking up the account of the counters: %w", err)
+	}
+	s.running.UpdateAccountClaims(account, claims)
+	return nil
+}
+
+// Connected reports whether the client that the server gave this number is still connected.
+func (s *Server) Connected(client uint64) bool {
+	running := s.NATS()
+	return running != nil && running.GetClient(client) != nil
+}
+
+// globalAccount is where servers without accounts keep their streams.
+const globalAccount = "$G"
+
+// moveStreams gives the account of the log what a server without accounts has stored. Renaming a folder is one step, so a
+// crash leaves it to be done or done.
+func (c Config) moveStreams() error {
+	log, err := c.Accounts.Log.PublicKey()
+	if err != nil {
+		return fmt.Errorf("public key of the account of the log: %w", err)
+	}
+	root := filepath.Join(c.StoreDir, "jetstream")
+	if err := c.refuseOthers(root, log); err != nil {
+		return err
+	}
+	from, to := filepath.Join(root, globalAccount), filepath.Join(root, log)
+	if held, err := holdsStreams(from); err != nil || !held {
+		return err
+	}
+	if held, err := holdsStreams(to); err != nil || held {
+		return errors.Join(err, fmt.Errorf("%s and %s both hold streams; keep the one that belongs to this hub and move the other away: %w", from, to, ErrConfig))
+	}
+	if err := os.RemoveAll(to); err != nil { // it holds no stream
+		return fmt.Errorf("moving the streams to their account: %w", err)
+	}
+	if err := os.Rename(from, to); err != nil {
+		return fmt.Errorf("moving the streams to their account: %w", err)
+	}
+	c.Logger.Info("the streams belong to an account of their own from now on", "account", log)
+	return syncFolder(root)
+}
+
+// refuseOthers refuses a store whose streams belong to an account whose key is not here: they would be passed over.
+func (c Config) refuseOthers(root, log string) error {
+	entries, err := os.ReadDir(root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("looking for streams: %w", err)
+	}
+	for _, entry := range entries {
+		if name := entry.Name(); nkeys.IsValidPublicAccountKey(name) && name != log {
+			held, err := holdsStreams(filepath.Join(root, name))
+			if err != nil {
+				return err
+			}
+			if held {
+				return fmt.Errorf("%s holds the streams of account %s, and the keys here are those of %s; put the keys back that belong to this store: %w", root, name, log, ErrConfig)
+			}
+		}
+	}
+	return nil
+}
+
+func holdsStreams(account string) (bool, error) {
+	entries, err := os.ReadDir(filepath.Join(account, "streams"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, fmt.Errorf("looking for streams: %w", err)
+	}
+	return len(entries) > 0, nil
+}
+
+func syncFolder(path string) error {
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}
+
+// ReadStreams lists the subjects that a user of the account of the log needs to read its streams, by consumers too, and to
+// change none.
+func ReadStreams() []string {
+	return []string{
+		"$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.STREAM.LIST", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.MSG.GET.*",
+		"$JS.API.DIRECT.GET.>", "$JS.API.CONSUMER.CREATE.>", "$JS.API.CONSUMER.INFO.*.*", "$JS.API.CONSUMER.MSG.NEXT.*.*",
+		"$JS.ACK.>",
+	}
+}
+
+// SetUpStreams lists the subjects that the user needs who makes streams and sets them right.
+func SetUpStreams() []string {
+	return []string{"$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.CREATE.*", "$JS.API.STREAM.UPDATE.*", "$JS.API.STREAM.INFO.*"}
+}
