@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shomei/pkg/counterlink"
+	"shomei/pkg/httpd"
 	"shomei/pkg/ops"
 	"shomei/pkg/page"
 	"shomei/services/agent"
@@ -256,13 +257,13 @@ func (s *station) run(ctx context.Context, listener net.Listener) error {
 	mux := http.NewServeMux()
 	mux.Handle("/", s.desk.Handler())
 	for _, path := range []string{"/livez", "/readyz", "/healthz"} {
-		mux.Handle("GET "+path, s.health.Handler())
+		mux.Handle("GET "+path, page.Protect(s.health.Handler(), page.ThisMachine...))
 	}
-	mux.Handle("GET /metrics", ops.MetricsHandler(s.metrics()))
+	mux.Handle("GET /metrics", page.Protect(ops.MetricsHandler(s.metrics()), page.ThisMachine...))
 	return ops.RunParts(ctx, s.logger,
 		ops.Part{Name: "counter", Run: func(ctx context.Context, ready func()) error { ready(); return s.counter.Run(ctx) }},
 		ops.Part{Name: "reader", Run: func(ctx context.Context, ready func()) error { ready(); return s.desk.Run(ctx) }},
-		ops.Part{Name: "pages", Run: func(ctx context.Context, ready func()) error { ready(); return serve(ctx, listener, mux) }},
+		ops.Part{Name: "pages", Run: func(ctx context.Context, ready func()) error { ready(); return httpd.Serve(ctx, ctx, listener, mux) }},
 	)
 }
 
@@ -270,25 +271,4 @@ func (s *station) close() error {
 	err := s.counter.Close()
 	s.conn.Close()
 	return err
-}
-
-// serve answers until ctx ends; live pages end with it. When it returns, no answer is under way any more, and the store
-// may be closed.
-func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
-	ended := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(ended)
-		last, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		defer cancel()
-		if server.Shutdown(last) != nil {
-			_ = server.Close() // who still reads after that is cut off
-		}
-	})
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		stop()
-		return err
-	}
-	<-ended // Serve returns when Shutdown begins
-	return nil
 }

@@ -93,14 +93,14 @@ func servePages(h *hub.Hub, at string) (string, error) {
 	}
 	pages, err := console.New(console.Config{
 		Warehouse: h.Warehouse, Now: h.Clock.Now, Logger: h.Logger, Behind: h.Projector.Lag,
-		Hosts: []string{"localhost", "127.0.0.1", "::1"},
+		Hosts: page.ThisMachine,
 	})
 	if err != nil {
 		return "", err
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", pages.Handler())
-	operations := h.Operations()
+	operations := page.Protect(h.Operations(), page.ThisMachine...)
 	for _, path := range []string{"/livez", "/readyz", "/healthz", "/metrics"} {
 		mux.Handle(path, operations)
 	}

@@ -139,12 +139,16 @@ func TestProtect(t *testing.T) {
 		header       map[string]string
 		want         int
 	}{
-		"own page":             {"GET", "127.0.0.1:8080", nil, 200},
-		"own form":             {"POST", "localhost:8080", map[string]string{"Sec-Fetch-Site": "same-origin"}, 200},
-		"IPv6":                 {"GET", "[::1]:8080", nil, 200},
-		"form of another site": {"POST", "localhost:8080", map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
-		"foreign origin":       {"POST", "localhost:8080", map[string]string{"Origin": "https://evil.example"}, 403},
-		"rebound name":         {"GET", "evil.example:8080", nil, 421},
+		"own page":              {"GET", "127.0.0.1:8080", nil, 200},
+		"own form":              {"POST", "localhost:8080", map[string]string{"Sec-Fetch-Site": "same-origin"}, 200},
+		"IPv6":                  {"GET", "[::1]:8080", nil, 200},
+		"form of another site":  {"POST", "localhost:8080", map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
+		"foreign origin":        {"POST", "localhost:8080", map[string]string{"Origin": "https://evil.example"}, 403},
+		"rebound name":          {"GET", "evil.example:8080", nil, 421},
+		"no name":               {"GET", "", nil, 421},
+		"link of another site":  {"GET", "localhost:8080", map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}, 200},
+		"frame of another site": {"GET", "localhost:8080", map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}, 403},
+		"fetch of another port": {"GET", "localhost:8080", map[string]string{"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors"}, 403},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -11,9 +11,13 @@ import (
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
-// Protect wraps all handlers of a service. It sets the security headers,
-// refuses state-changing requests from other sites (http.CrossOriginProtection)
-// and requests for a Host that is not among hosts (DNS rebinding: the counter's
+// ThisMachine are the names under which pages without sign-in are served: those of the machine itself.
+var ThisMachine = []string{"localhost", "127.0.0.1", "::1"}
+
+// Protect wraps all handlers of a service, health and metrics included. It sets
+// the security headers, refuses state-changing requests from other sites
+// (http.CrossOriginProtection), whatever their pages fetch or embed, and
+// requests for a Host that is not among hosts (DNS rebinding: the counter's
 // pages answer on loopback), and keeps the language choice. Names of hosts come
 // without port; with none given any host is served.
 func Protect(next http.Handler, hosts ...string) http.Handler {
@@ -24,11 +28,24 @@ func Protect(next http.Handler, hosts ...string) http.Handler {
 			http.Error(w, "このホスト名では応答しません / not served under this host name", http.StatusMisdirectedRequest)
 			return
 		}
+		if foreign(r) {
+			http.Error(w, "ほかのサイトからの要求には応答しません / not served to other sites", http.StatusForbidden)
+			return
+		}
 		if r.Method == http.MethodGet {
 			rememberLanguage(w, r)
 		}
 		guarded.ServeHTTP(w, r)
 	})
+}
+
+// foreign reports whether another site's page fetches or embeds what is here. Following its link is nothing of that kind.
+func foreign(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "cross-site", "same-site":
+		return r.Header.Get("Sec-Fetch-Mode") != "navigate" || r.Header.Get("Sec-Fetch-Dest") != "document"
+	}
+	return false
 }
 
 func setHeaders(h http.Header) {

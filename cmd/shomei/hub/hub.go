@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -609,25 +608,5 @@ func Loopback(addr string) error {
 	if ip := net.ParseIP(host); host != "" && !ip.IsLoopback() {
 		return fmt.Errorf("%s is not a loopback address: pages without sign-in stay on this machine", addr)
 	}
-	return nil
-}
-
-// serve runs an HTTP server until ctx ends. When it returns, no answer is under way any more.
-func serve(ctx context.Context, l net.Listener, handler http.Handler) error {
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
-	ended := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(ended)
-		last, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		defer cancel()
-		if server.Shutdown(last) != nil {
-			_ = server.Close() // who still reads after that is cut off
-		}
-	})
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		stop()
-		return err
-	}
-	<-ended // Serve returns when Shutdown begins
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"shomei/events"
+	"shomei/pkg/httpd"
 )
 
 // Serve serves pages on a loopback address until Close, and gives the address with the port that was taken.
@@ -22,7 +23,7 @@ func (h *Hub) Serve(addr string, handler http.Handler) (string, error) {
 func (h *Hub) ServeOn(l net.Listener, handler http.Handler) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- serve(ctx, l, handler) }()
+	go func() { done <- httpd.Serve(ctx, context.Background(), l, handler) }()
 	h.doors = append(h.doors, func() error { cancel(); return <-done })
 }
 

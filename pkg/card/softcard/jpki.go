@@ -158,10 +158,7 @@ func (c *Card) putPIN(slot card.Slot, value []byte, staged bool) uint16 {
 	if len(value) < shortest || len(value) > longest {
 		return swWrongLength
 	}
-	p, err := newPIN(value, tries)
-	if err != nil {
-		return swMemory
-	}
+	p := newPIN(value, tries)
 	if staged {
 		s := c.store.Slots[slot.String()]
 		s.Staged.PIN = &p

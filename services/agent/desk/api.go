@@ -5,12 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 
 	"shomei/events"
 	"shomei/pkg/civil"
+	"shomei/pkg/httpd"
 	"shomei/services/agent"
 )
 
@@ -49,8 +49,8 @@ func (c call) decode(into any) error {
 // api answers with what do returns, as JSON.
 func (d *Desk) api(do func(call) (status int, value any, err error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyLimit))
-		defer func() { clear(body) }()
+		body, err := httpd.ReadSecret(r, bodyLimit)
+		defer clear(body)
 		if err != nil {
 			d.fail(w, badRequest("the body is too long or broke off"))
 			return
@@ -140,6 +140,7 @@ func (s stream) send(name string, data []byte) error {
 		fmt.Fprintf(&out, "data: %s\n", bytes.TrimRight(line, "\r\n"))
 	}
 	out.WriteByte('\n')
+	httpd.Renew(s.w)
 	if _, err := out.WriteTo(s.w); err != nil {
 		return err
 	}

@@ -3,13 +3,14 @@ package desk
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/go-json-experiment/json"
 
 	"shomei/events"
 	"shomei/pkg/civil"
@@ -76,7 +77,7 @@ var sexes = map[string]sex{"": 0, "1": 1, "2": 2, "3": 3, "male": 1, "female": 2
 func (s *sex) UnmarshalJSON(text []byte) error {
 	value, ok := sexes[string(bytes.Trim(text, `"`))]
 	if !ok {
-		return errors.New("sex is 1 (male), 2 (female) or 3 (unknown)")
+		return badRequest("sex is 1 (male), 2 (female) or 3 (unknown)")
 	}
 	*s = value
 	return nil
@@ -113,21 +114,25 @@ func nameOf[V comparable](words map[string]V, value V) string {
 	return ""
 }
 
-// decode reads JSON strictly: a misspelt field is an error and not a silent nothing. Errors name fields, never values.
+// decode reads JSON strictly: a misspelt field is an error and not a silent nothing. Errors name fields, never values, and
+// no copy of the body is made that could not be wiped.
 func decode(body []byte, into any) error {
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.DisallowUnknownFields()
-	err := decoder.Decode(into)
-	var mistyped *json.UnmarshalTypeError
-	switch {
-	case err == nil:
+	err := json.Unmarshal(body, into, json.RejectUnknownMembers(true))
+	var wrong *json.SemanticError
+	if !errors.As(err, &wrong) {
+		if err != nil {
+			return badRequest("not the JSON that is asked for")
+		}
 		return nil
-	case errors.As(err, &mistyped):
-		return badRequest(fmt.Sprintf("%s must be %s", mistyped.Field, mistyped.Type))
-	case strings.HasPrefix(err.Error(), "json: unknown field"), strings.HasPrefix(err.Error(), "sex is"):
-		return badRequest(strings.TrimPrefix(err.Error(), "json: "))
 	}
-	return badRequest("not the JSON that is asked for")
+	field := strings.ReplaceAll(strings.TrimPrefix(string(wrong.JSONPointer), "/"), "/", ".")
+	switch known := (*Problem)(nil); {
+	case errors.As(wrong.Err, &known):
+		return known
+	case errors.Is(wrong.Err, json.ErrUnknownName):
+		return badRequest(fmt.Sprintf("unknown field %q", wrong.JSONPointer.LastToken()))
+	}
+	return badRequest(fmt.Sprintf("%s must be %s", field, wrong.GoType))
 }
 
 func oneOf[V any](words map[string]V, field, word string) (V, error) {

@@ -61,9 +61,6 @@ type Desk struct {
 	told   chan struct{} // closed and made anew when reader changes
 }
 
-// hosts are the names the desk answers to.
-var hosts = []string{"localhost", "127.0.0.1", "::1"}
-
 //go:embed pages/*.html
 var files embed.FS
 
@@ -86,7 +83,7 @@ func (d *Desk) Handler() http.Handler {
 	mux.Handle("GET /assets/", page.Assets())
 	d.routePages(mux)
 	d.routeAPI(mux)
-	return page.Protect(mux, hosts...)
+	return page.Protect(mux, page.ThisMachine...)
 }
 
 // ReaderState is what the desk knows of its card reader.

@@ -2,8 +2,9 @@ package desk
 
 import (
 	"encoding/hex"
-	"io"
 	"net/http"
+
+	"shomei/pkg/httpd"
 )
 
 // form is a form that may hold PINs: it is read into bytes that can be wiped, never into strings. A field may come
@@ -15,9 +16,8 @@ type form struct {
 
 // readForm reads application/x-www-form-urlencoded. The caller wipes it.
 func readForm(r *http.Request) (form, error) {
-	body, err := io.ReadAll(r.Body)
+	body, err := httpd.ReadSecret(r, bodyLimit)
 	if err != nil {
-		clear(body)
 		return form{}, badRequest("the form is too long or broke off")
 	}
 	f := form{body: body, fields: map[string][][]byte{}}

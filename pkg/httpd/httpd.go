@@ -1,0 +1,58 @@
+// Package httpd serves HTTP to people's browsers and programs: every request is bounded in time and size, and what a
+// request held can be forgotten.
+package httpd
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Bounds of every request and connection.
+const (
+	headerWithin = 5 * time.Second
+	readWithin   = 15 * time.Second // header and body
+	idleFor      = time.Minute
+	maxHeader    = 32 << 10
+	// writeWithin is long, because some answers take their time. A stream of events renews it (Renew).
+	writeWithin = 5 * time.Minute
+	// stopWithin is how long answers under way may take once the server stops.
+	stopWithin = 2 * time.Second
+)
+
+// Serve answers on l until ctx ends. The contexts of requests come from requests: live pages end with it. When Serve
+// returns, no answer is under way any more. It returns nil after an orderly stop.
+func Serve(ctx, requests context.Context, l net.Listener, handler http.Handler) error {
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: headerWithin, ReadTimeout: readWithin, WriteTimeout: writeWithin, IdleTimeout: idleFor,
+		MaxHeaderBytes: maxHeader,
+		BaseContext:    func(net.Listener) context.Context { return requests },
+		ConnContext:    rememberConn,
+	}
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
+		last, cancel := context.WithTimeout(context.Background(), stopWithin)
+		defer cancel()
+		if server.Shutdown(last) != nil {
+			_ = server.Close() // who still reads after that is cut off
+		}
+	})
+	if err := server.Serve(forgetful{l}); !errors.Is(err, http.ErrServerClosed) {
+		stop()
+		return err
+	}
+	<-ended // Serve returns when Shutdown begins
+	return nil
+}
+
+// streamPause is how long whoever reads a stream of events may take for one of them.
+const streamPause = 30 * time.Second
+
+// Renew is called before each event of a stream: the stream goes on for as long as its reader takes what is sent.
+func Renew(w http.ResponseWriter) {
+	// A recorder in a test knows no deadlines.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(streamPause))
+}
