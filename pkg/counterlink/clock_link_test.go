@@ -21,15 +21,13 @@ func TestTheLinkBearsOutTheTime(t *testing.T) {
 	w, box := start(t)
 	hubNow := time.Date(2026, 11, 26, 10, 0, 0, 0, time.UTC)
 	received := make(chan counterlink.Received, 4)
-	hub, err := counterlink.NewHub(t.Context(), counterlink.HubConfig{
-		Conn: w.conn, Writer: w.writer, Logger: quiet(), Now: func() time.Time { return hubNow }, Mismatch: func(_ string, err error) { t.Error(err) },
-		Enrolled: func(context.Context, string) (counterlink.Enrolment, error) { return w.enrolled[desk], nil },
-		Quarantine: func(_ context.Context, q counterlink.Quarantined) error {
-			t.Errorf("quarantined: %v", q.Why)
-			return nil
-		},
-	})
+	cfg := w.config(w.hubConn(w.url), w.server.As(t, w.server.Accounts.Counters, gateRights()))
+	cfg.Now = func() time.Time { return hubNow }
+	hub, err := counterlink.NewHub(t.Context(), cfg)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := hub.Admit([]string{desk}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -42,7 +40,7 @@ func TestTheLinkBearsOutTheTime(t *testing.T) {
 	box.add(t, filed(hubNow)) // made before the first contact
 	told := make(chan counterlink.HubTime, 4)
 	link, stop := w.link(counterlink.LinkConfig{
-		Conn: natstest.Connect(t, w.url), Counter: desk, Outbox: box, Now: func() time.Time { return hubNow.AddDate(0, 0, -9) },
+		Conn: w.deskConn(box), Counter: desk, Outbox: box, Now: func() time.Time { return hubNow.AddDate(0, 0, -9) },
 		Timed: func(at counterlink.HubTime) error { told <- at; return nil },
 	})
 	if at := <-told; !at.At.Equal(hubNow) || at.Simulated {
@@ -61,6 +59,9 @@ func TestTheLinkBearsOutTheTime(t *testing.T) {
 		t.Errorf("of a claim that was made after the contact is known: %+v", r.Link)
 	}
 	stop()
-	w.link(counterlink.LinkConfig{Conn: natstest.Connect(t, w.url), Counter: desk, Outbox: box, Now: func() time.Time { return hubNow }})
+	w.link(counterlink.LinkConfig{Conn: w.deskConn(box), Counter: desk, Outbox: box, Now: func() time.Time { return hubNow }})
 	natstest.Wait(t, waitLimit, "the clock to be right", func() bool { return len(hub.ClockDifferences()) == 0 })
+	if len(w.quarantined)+len(w.mismatches) > 0 {
+		t.Errorf("quarantined %v, mismatches %v", w.quarantined, w.mismatches)
+	}
 }
