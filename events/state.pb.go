@@ -48,7 +48,16 @@ type SubscriberState struct {
 	// above, so that none of them is ever the certificate of a kind that a person holds.
 	Phones []*Phone `protobuf:"bytes,17,rep,name=phones,proto3" json:"phones,omitempty"`
 	// phone_made_ms is when the newest application from a smartphone was made; an older one is a repetition.
-	PhoneMadeMs   int64 `protobuf:"varint,18,opt,name=phone_made_ms,json=phoneMadeMs,proto3" json:"phone_made_ms,omitempty"`
+	PhoneMadeMs int64 `protobuf:"varint,18,opt,name=phone_made_ms,json=phoneMadeMs,proto3" json:"phone_made_ms,omitempty"`
+	// left_on is the day of the last move overseas; continued: card and certificates are used on there.
+	LeftOn    string `protobuf:"bytes,60,opt,name=left_on,json=leftOn,proto3" json:"left_on,omitempty"`
+	Continued bool   `protobuf:"varint,61,opt,name=continued,proto3" json:"continued,omitempty"`
+	// move_filed_on is the day on which a move-in or a change of address was last filed.
+	MoveFiledOn string `protobuf:"bytes,62,opt,name=move_filed_on,json=moveFiledOn,proto3" json:"move_filed_on,omitempty"`
+	// alias_of is the subscriber whose history goes on; then nothing else stands here.
+	AliasOf string `protobuf:"bytes,63,opt,name=alias_of,json=aliasOf,proto3" json:"alias_of,omitempty"`
+	// card_applied_on is the day on which a card from the factory was applied for at a counter.
+	CardAppliedOn string `protobuf:"bytes,64,opt,name=card_applied_on,json=cardAppliedOn,proto3" json:"card_applied_on,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -209,6 +218,41 @@ func (x *SubscriberState) GetPhoneMadeMs() int64 {
 	return 0
 }
 
+func (x *SubscriberState) GetLeftOn() string {
+	if x != nil {
+		return x.LeftOn
+	}
+	return ""
+}
+
+func (x *SubscriberState) GetContinued() bool {
+	if x != nil {
+		return x.Continued
+	}
+	return false
+}
+
+func (x *SubscriberState) GetMoveFiledOn() string {
+	if x != nil {
+		return x.MoveFiledOn
+	}
+	return ""
+}
+
+func (x *SubscriberState) GetAliasOf() string {
+	if x != nil {
+		return x.AliasOf
+	}
+	return ""
+}
+
+func (x *SubscriberState) GetCardAppliedOn() string {
+	if x != nil {
+		return x.CardAppliedOn
+	}
+	return ""
+}
+
 type Certificate struct {
 	state             protoimpl.MessageState `protogen:"open.v1"`
 	Serial            uint64                 `protobuf:"varint,1,opt,name=serial,proto3" json:"serial,omitempty"`
@@ -233,7 +277,9 @@ type Certificate struct {
 	// cause is what revoked it, the id of the event in pkg/regime.
 	Cause string `protobuf:"bytes,20,opt,name=cause,proto3" json:"cause,omitempty"`
 	// parent is the card's certificate (serial) that one on a smartphone is bound to.
-	Parent        uint64 `protobuf:"varint,21,opt,name=parent,proto3" json:"parent,omitempty"`
+	Parent uint64 `protobuf:"varint,21,opt,name=parent,proto3" json:"parent,omitempty"`
+	// overseas: issued ahead for use overseas.
+	Overseas      bool `protobuf:"varint,60,opt,name=overseas,proto3" json:"overseas,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -415,6 +461,13 @@ func (x *Certificate) GetParent() uint64 {
 	return 0
 }
 
+func (x *Certificate) GetOverseas() bool {
+	if x != nil {
+		return x.Overseas
+	}
+	return false
+}
+
 // Phone is a smartphone with its certificates.
 type Phone struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
@@ -509,7 +562,14 @@ type HeldCard struct {
 	Status  CardStatus             `protobuf:"varint,3,opt,name=status,proto3,enum=shomei.events.CardStatus" json:"status,omitempty"`
 	LastDay string                 `protobuf:"bytes,4,opt,name=last_day,json=lastDay,proto3" json:"last_day,omitempty"`
 	// issued_on is the card's own day of issue, from which its birthdays are counted.
-	IssuedOn      string `protobuf:"bytes,5,opt,name=issued_on,json=issuedOn,proto3" json:"issued_on,omitempty"`
+	IssuedOn string `protobuf:"bytes,5,opt,name=issued_on,json=issuedOn,proto3" json:"issued_on,omitempty"`
+	// cause is what made it void, the id of the event in pkg/regime.
+	Cause string `protobuf:"bytes,60,opt,name=cause,proto3" json:"cause,omitempty"`
+	// stay_caps: its last day is that of the period of stay; stay_pending: it was extended for a pending renewal of it.
+	StayCaps    bool `protobuf:"varint,61,opt,name=stay_caps,json=stayCaps,proto3" json:"stay_caps,omitempty"`
+	StayPending bool `protobuf:"varint,62,opt,name=stay_pending,json=stayPending,proto3" json:"stay_pending,omitempty"`
+	// fee is what is taken when it is handed over.
+	Fee           []*FeeItem `protobuf:"bytes,63,rep,name=fee,proto3" json:"fee,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -577,6 +637,34 @@ func (x *HeldCard) GetIssuedOn() string {
 		return x.IssuedOn
 	}
 	return ""
+}
+
+func (x *HeldCard) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
+func (x *HeldCard) GetStayCaps() bool {
+	if x != nil {
+		return x.StayCaps
+	}
+	return false
+}
+
+func (x *HeldCard) GetStayPending() bool {
+	if x != nil {
+		return x.StayPending
+	}
+	return false
+}
+
+func (x *HeldCard) GetFee() []*FeeItem {
+	if x != nil {
+		return x.Fee
+	}
+	return nil
 }
 
 type Procedure struct {
@@ -942,7 +1030,9 @@ type Letter struct {
 	// The day on which it was posted; an answer can't come back before the next.
 	MailedOn string `protobuf:"bytes,4,opt,name=mailed_on,json=mailedOn,proto3" json:"mailed_on,omitempty"`
 	// documents are the papers of the application that the office has already.
-	Documents     []string `protobuf:"bytes,5,rep,name=documents,proto3" json:"documents,omitempty"`
+	Documents []string `protobuf:"bytes,5,rep,name=documents,proto3" json:"documents,omitempty"`
+	// void: the holder has moved or changed address since it became due.
+	Void          bool `protobuf:"varint,60,opt,name=void,proto3" json:"void,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1010,6 +1100,13 @@ func (x *Letter) GetDocuments() []string {
 		return x.Documents
 	}
 	return nil
+}
+
+func (x *Letter) GetVoid() bool {
+	if x != nil {
+		return x.Void
+	}
+	return false
 }
 
 type PendingNotice struct {
@@ -1540,7 +1637,7 @@ var File_state_proto protoreflect.FileDescriptor
 
 const file_state_proto_rawDesc = "" +
 	"\n" +
-	"\vstate.proto\x12\rshomei.events\x1a\x10subscriber.proto\x1a\vterms.proto\"\xa2\x06\n" +
+	"\vstate.proto\x12\rshomei.events\x1a\x10subscriber.proto\x1a\vterms.proto\"\xc0\a\n" +
 	"\x0fSubscriberState\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x1f\n" +
 	"\vrecorded_ms\x18\x02 \x01(\x03R\n" +
@@ -1561,7 +1658,12 @@ const file_state_proto_rawDesc = "" +
 	"\anotices\x18\x0f \x03(\v2\x1c.shomei.events.PendingNoticeR\anotices\x12\x19\n" +
 	"\bmoved_on\x18\x10 \x01(\tR\amovedOn\x12,\n" +
 	"\x06phones\x18\x11 \x03(\v2\x14.shomei.events.PhoneR\x06phones\x12\"\n" +
-	"\rphone_made_ms\x18\x12 \x01(\x03R\vphoneMadeMs\"\xe3\x05\n" +
+	"\rphone_made_ms\x18\x12 \x01(\x03R\vphoneMadeMs\x12\x17\n" +
+	"\aleft_on\x18< \x01(\tR\x06leftOn\x12\x1c\n" +
+	"\tcontinued\x18= \x01(\bR\tcontinued\x12\"\n" +
+	"\rmove_filed_on\x18> \x01(\tR\vmoveFiledOn\x12\x19\n" +
+	"\balias_of\x18? \x01(\tR\aaliasOf\x12&\n" +
+	"\x0fcard_applied_on\x18@ \x01(\tR\rcardAppliedOn\"\xff\x05\n" +
 	"\vCertificate\x12\x16\n" +
 	"\x06serial\x18\x01 \x01(\x04R\x06serial\x122\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1e.shomei.events.CertificateKindR\x04kind\x12-\n" +
@@ -1586,20 +1688,25 @@ const file_state_proto_rawDesc = "" +
 	"tbs_sha256\x18\x12 \x01(\fR\ttbsSha256\x12\x1c\n" +
 	"\tprocedure\x18\x13 \x01(\tR\tprocedure\x12\x14\n" +
 	"\x05cause\x18\x14 \x01(\tR\x05cause\x12\x16\n" +
-	"\x06parent\x18\x15 \x01(\x04R\x06parent\"\xef\x01\n" +
+	"\x06parent\x18\x15 \x01(\x04R\x06parent\x12\x1a\n" +
+	"\boverseas\x18< \x01(\bR\boverseas\"\xef\x01\n" +
 	"\x05Phone\x12\x16\n" +
 	"\x06device\x18\x01 \x01(\tR\x06device\x128\n" +
 	"\bplatform\x18\x02 \x01(\x0e2\x1c.shomei.events.PhonePlatformR\bplatform\x12>\n" +
 	"\fcertificates\x18\x03 \x03(\v2\x1a.shomei.events.CertificateR\fcertificates\x12\x1c\n" +
 	"\tprocedure\x18\x04 \x01(\tR\tprocedure\x12\x18\n" +
 	"\acounter\x18\x05 \x01(\tR\acounter\x12\x1c\n" +
-	"\tsuspended\x18\x06 \x01(\bR\tsuspended\"\xb6\x01\n" +
+	"\tsuspended\x18\x06 \x01(\bR\tsuspended\"\xb6\x02\n" +
 	"\bHeldCard\x12\x12\n" +
 	"\x04card\x18\x01 \x01(\tR\x04card\x12+\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x17.shomei.events.CardKindR\x04kind\x121\n" +
 	"\x06status\x18\x03 \x01(\x0e2\x19.shomei.events.CardStatusR\x06status\x12\x19\n" +
 	"\blast_day\x18\x04 \x01(\tR\alastDay\x12\x1b\n" +
-	"\tissued_on\x18\x05 \x01(\tR\bissuedOn\"\xe4\x04\n" +
+	"\tissued_on\x18\x05 \x01(\tR\bissuedOn\x12\x14\n" +
+	"\x05cause\x18< \x01(\tR\x05cause\x12\x1b\n" +
+	"\tstay_caps\x18= \x01(\bR\bstayCaps\x12!\n" +
+	"\fstay_pending\x18> \x01(\bR\vstayPending\x12(\n" +
+	"\x03fee\x18? \x03(\v2\x16.shomei.events.FeeItemR\x03fee\"\xe4\x04\n" +
 	"\tProcedure\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x126\n" +
 	"\toperation\x18\x02 \x01(\x0e2\x18.shomei.events.OperationR\toperation\x120\n" +
@@ -1632,13 +1739,14 @@ const file_state_proto_rawDesc = "" +
 	"\blast_day\x18\x02 \x01(\tR\alastDay\"G\n" +
 	"\x11RememberedCommand\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\fR\x06digest\x12\x1a\n" +
-	"\brevision\x18\x02 \x01(\x04R\brevision\"\x89\x01\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\"\x9d\x01\n" +
 	"\x06Letter\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
 	"\tprocedure\x18\x02 \x01(\tR\tprocedure\x12\x16\n" +
 	"\x06mailed\x18\x03 \x01(\bR\x06mailed\x12\x1b\n" +
 	"\tmailed_on\x18\x04 \x01(\tR\bmailedOn\x12\x1c\n" +
-	"\tdocuments\x18\x05 \x03(\tR\tdocuments\"i\n" +
+	"\tdocuments\x18\x05 \x03(\tR\tdocuments\x12\x12\n" +
+	"\x04void\x18< \x01(\bR\x04void\"i\n" +
 	"\rPendingNotice\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12-\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x19.shomei.events.NoticeKindR\x04kind\x12\x19\n" +
@@ -1727,13 +1835,14 @@ var file_state_proto_goTypes = []any{
 	(PhonePlatform)(0),         // 20: shomei.events.PhonePlatform
 	(CardKind)(0),              // 21: shomei.events.CardKind
 	(CardStatus)(0),            // 22: shomei.events.CardStatus
-	(Operation)(0),             // 23: shomei.events.Operation
-	(Channel)(0),               // 24: shomei.events.Channel
-	(*PlannedCertificate)(nil), // 25: shomei.events.PlannedCertificate
-	(PinKind)(0),               // 26: shomei.events.PinKind
-	(ObligationKind)(0),        // 27: shomei.events.ObligationKind
-	(DeadlineKind)(0),          // 28: shomei.events.DeadlineKind
-	(NoticeKind)(0),            // 29: shomei.events.NoticeKind
+	(*FeeItem)(nil),            // 23: shomei.events.FeeItem
+	(Operation)(0),             // 24: shomei.events.Operation
+	(Channel)(0),               // 25: shomei.events.Channel
+	(*PlannedCertificate)(nil), // 26: shomei.events.PlannedCertificate
+	(PinKind)(0),               // 27: shomei.events.PinKind
+	(ObligationKind)(0),        // 28: shomei.events.ObligationKind
+	(DeadlineKind)(0),          // 29: shomei.events.DeadlineKind
+	(NoticeKind)(0),            // 30: shomei.events.NoticeKind
 }
 var file_state_proto_depIdxs = []int32{
 	1,  // 0: shomei.events.SubscriberState.certificates:type_name -> shomei.events.Certificate
@@ -1754,27 +1863,28 @@ var file_state_proto_depIdxs = []int32{
 	1,  // 15: shomei.events.Phone.certificates:type_name -> shomei.events.Certificate
 	21, // 16: shomei.events.HeldCard.kind:type_name -> shomei.events.CardKind
 	22, // 17: shomei.events.HeldCard.status:type_name -> shomei.events.CardStatus
-	23, // 18: shomei.events.Procedure.operation:type_name -> shomei.events.Operation
-	24, // 19: shomei.events.Procedure.channel:type_name -> shomei.events.Channel
-	16, // 20: shomei.events.Procedure.kinds:type_name -> shomei.events.CertificateKind
-	21, // 21: shomei.events.Procedure.card_kind:type_name -> shomei.events.CardKind
-	25, // 22: shomei.events.Procedure.planned:type_name -> shomei.events.PlannedCertificate
-	26, // 23: shomei.events.Procedure.pins:type_name -> shomei.events.PinKind
-	27, // 24: shomei.events.Obligation.kind:type_name -> shomei.events.ObligationKind
-	28, // 25: shomei.events.Deadline.kind:type_name -> shomei.events.DeadlineKind
-	29, // 26: shomei.events.PendingNotice.kind:type_name -> shomei.events.NoticeKind
-	21, // 27: shomei.events.CardState.kind:type_name -> shomei.events.CardKind
-	7,  // 28: shomei.events.CardState.commands:type_name -> shomei.events.RememberedCommand
-	7,  // 29: shomei.events.OfficeState.commands:type_name -> shomei.events.RememberedCommand
-	12, // 30: shomei.events.OfficeState.counters:type_name -> shomei.events.EnrolledCounter
-	7,  // 31: shomei.events.AuthorityState.commands:type_name -> shomei.events.RememberedCommand
-	14, // 32: shomei.events.AuthorityState.generations:type_name -> shomei.events.KnownGeneration
-	7,  // 33: shomei.events.QuarantineState.commands:type_name -> shomei.events.RememberedCommand
-	34, // [34:34] is the sub-list for method output_type
-	34, // [34:34] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	23, // 18: shomei.events.HeldCard.fee:type_name -> shomei.events.FeeItem
+	24, // 19: shomei.events.Procedure.operation:type_name -> shomei.events.Operation
+	25, // 20: shomei.events.Procedure.channel:type_name -> shomei.events.Channel
+	16, // 21: shomei.events.Procedure.kinds:type_name -> shomei.events.CertificateKind
+	21, // 22: shomei.events.Procedure.card_kind:type_name -> shomei.events.CardKind
+	26, // 23: shomei.events.Procedure.planned:type_name -> shomei.events.PlannedCertificate
+	27, // 24: shomei.events.Procedure.pins:type_name -> shomei.events.PinKind
+	28, // 25: shomei.events.Obligation.kind:type_name -> shomei.events.ObligationKind
+	29, // 26: shomei.events.Deadline.kind:type_name -> shomei.events.DeadlineKind
+	30, // 27: shomei.events.PendingNotice.kind:type_name -> shomei.events.NoticeKind
+	21, // 28: shomei.events.CardState.kind:type_name -> shomei.events.CardKind
+	7,  // 29: shomei.events.CardState.commands:type_name -> shomei.events.RememberedCommand
+	7,  // 30: shomei.events.OfficeState.commands:type_name -> shomei.events.RememberedCommand
+	12, // 31: shomei.events.OfficeState.counters:type_name -> shomei.events.EnrolledCounter
+	7,  // 32: shomei.events.AuthorityState.commands:type_name -> shomei.events.RememberedCommand
+	14, // 33: shomei.events.AuthorityState.generations:type_name -> shomei.events.KnownGeneration
+	7,  // 34: shomei.events.QuarantineState.commands:type_name -> shomei.events.RememberedCommand
+	35, // [35:35] is the sub-list for method output_type
+	35, // [35:35] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_state_proto_init() }

@@ -101,7 +101,7 @@ func (a *application) carryOut() error {
 	case events.Operation_OPERATION_RETURN_CARD:
 		return a.end(consequence{event: regime.EvCardReturned, regime: a.regime, switches: a.Switches})
 	case events.Operation_OPERATION_CONTINUE_USE:
-		a.emit(&events.DeadlineMet{Kind: events.DeadlineKind_DEADLINE_KIND_CARD_90}, regime.WithinDeadline)
+		a.submitCard(regime.WithinDeadline)
 	case events.Operation_OPERATION_EXTEND_CARD:
 		a.emit(&events.CardTermExtended{
 			Card: a.state.Card.GetCard(), LastDay: a.cardTerm.LastDay.String(), Candidates: logCandidates(*a.cardTerm),

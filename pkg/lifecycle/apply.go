@@ -244,12 +244,29 @@ func (a *application) judgeRepresentative() {
 func (a *application) judgeDouble(k events.CertificateKind) {
 	c := a.live(k)
 	switch {
+	case a.replacesEnding(k):
+		a.ruling.Apply(regime.ReplacesEnding)
 	case c == nil, a.Operation == events.Operation_OPERATION_REISSUE, a.Operation == events.Operation_OPERATION_RENEW && c.Status == valid:
 	case a.Operation == events.Operation_OPERATION_RENEW:
 		a.ruling.Refuse(regime.CardNotUsable)
 	default:
 		a.ruling.Refuse(regime.DoubleIssue)
 	}
+}
+
+// replacesEnding reports whether an issue takes the place of a certificate that is to end with a move that was notified.
+func (a *application) replacesEnding(k events.CertificateKind) bool {
+	c := a.live(k)
+	return a.Operation == events.Operation_OPERATION_ISSUE && c.GetStatus() == valid && a.endsWithMove(k)
+}
+
+// endsWithMove reports whether certificates of the kind are to end with a move that waits for its day, or may be issued
+// anew together with continued use overseas (domain.md 9.1, 9.5).
+func (a *application) endsWithMove(k events.CertificateKind) bool {
+	return slices.ContainsFunc(a.state.Deadlines, func(d *events.Deadline) bool {
+		m, waits := moveThatWaits(d)
+		return waits && (k == kindSign || m.keepUse)
+	})
 }
 
 // judgeHeld asks, for what does not issue, whether there is anything to work on.
@@ -262,7 +279,7 @@ func (a *application) judgeHeld() {
 		}
 		a.kinds = held
 	case events.Operation_OPERATION_CONTINUE_USE:
-		if a.deadline(events.DeadlineKind_DEADLINE_KIND_CARD_90) == nil {
+		if len(a.owesCard()) == 0 {
 			a.ruling.Refuse(regime.NothingHeld)
 		}
 	case events.Operation_OPERATION_EXTEND_CARD:
@@ -360,6 +377,8 @@ func (a *application) cause() regime.Cause {
 		return regime.CauseLoss
 	case a.Operation == events.Operation_OPERATION_REISSUE && (a.newCard || !a.allLapsed()):
 		return regime.CauseWish
+	case slices.ContainsFunc(a.kinds, a.replacesEnding):
+		return regime.CauseRecordChange
 	}
 	return a.causeOfEnd()
 }

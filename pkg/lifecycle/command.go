@@ -155,6 +155,7 @@ type ChangeRecord struct {
 	Municipality string // after the change
 	KeepUsing    bool
 	StayUntil    string // new last day of the period of stay
+	Foreign      bool   // no Japanese national, who can't use the card on overseas
 	Office       regime.Office
 	Filed        time.Time
 	Switches     regime.Switches

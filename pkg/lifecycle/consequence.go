@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"shomei/events"
-	"shomei/pkg/civil"
 	"shomei/pkg/regime"
 )
 
@@ -14,18 +13,18 @@ type consequence struct {
 	regime   regime.Regime
 	chosen   []events.CertificateKind // for events that mean some certificates; none: both
 	serial   uint64                   // one certificate only, when set
-	keepUse  bool
-	onCard   string     // certificates on one card only, when set
-	spare    string     // certificates on this card are not meant
-	on       civil.Date // day that the law asks about; zero: the day of recording
+	move     *move                    // the move whose day has come
+	onCard   string                   // certificates on one card only, when set
+	spare    string                   // certificates on this card are not meant
 	switches regime.Switches
 }
 
 // end asks the law what the event ends and records it: certificates first, then the card, then who must be told.
 func (d *decision) end(c consequence) error {
-	in := regime.ConsequenceIn{Regime: c.regime, Event: c.event, On: c.on, ContinuedUse: c.keepUse}
-	if in.On.IsZero() {
-		in.On = d.today()
+	in := regime.ConsequenceIn{Regime: c.regime, Event: c.event, On: d.today()}
+	if c.move != nil {
+		in = c.move.asked(c.regime)
+		in.Ahead = c.move.ahead
 	}
 	for _, k := range c.chosen {
 		in.Chosen = append(in.Chosen, lawKind(k))
@@ -61,6 +60,8 @@ func (c consequence) means(held *events.Certificate) bool {
 		return false
 	case c.onCard != "" && held.Card != c.onCard, c.spare != "" && held.Card == c.spare:
 		return false
+	case c.move != nil && c.move.keepUse && held.Overseas:
+		return false // issued for use overseas
 	}
 	return len(c.chosen) == 0 || slices.Contains(c.chosen, held.Kind)
 }

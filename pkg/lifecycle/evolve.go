@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -222,7 +223,7 @@ func (f *fold) authorized(b *events.IssueAuthorized) {
 	f.s.Certificates = append(f.s.Certificates, &events.Certificate{
 		Serial: b.Serial, Kind: b.Kind, Regime: b.Regime, Status: authorized, Authority: b.Authority, LastDay: b.LastDay,
 		WindowOpens: b.WindowOpens, NotBeforeMs: b.NotBeforeMs, Card: b.Card, Replaces: b.Replaces,
-		SpkiSha256: f.keptKey(b), TbsSha256: b.TbsSha256, Procedure: b.Procedure,
+		SpkiSha256: f.keptKey(b), TbsSha256: b.TbsSha256, Procedure: b.Procedure, Overseas: b.Overseas,
 	})
 	f.settle(events.ObligationKind_OBLIGATION_KIND_SIGN, b.Procedure)
 	f.owe(events.ObligationKind_OBLIGATION_KIND_SIGN, b.Procedure)
@@ -313,7 +314,7 @@ func (f *fold) end(serial uint64, status events.CertificateStatus, reason events
 	// What no later decision asks of an ended certificate would only make the state grow.
 	c.WindowOpens, c.WindowOpened, c.Written, c.Replaces, c.NotBeforeMs = "", false, false, 0, 0
 	c.SpkiSha256, c.CertificateSha256, c.TbsSha256 = nil, nil, nil
-	c.Authority, c.Card, c.Procedure = "", "", ""
+	c.Authority, c.Card, c.Procedure, c.Overseas = "", "", "", false
 	f.forgetEnded()
 }
 
@@ -423,6 +424,12 @@ func (f *fold) resident(body events.Body) {
 	case *events.ResidentRecordChanged:
 		f.recordChanged(b)
 	case *events.DeadlineSet:
+		switch b.Kind {
+		case events.DeadlineKind_DEADLINE_KIND_OVERSEAS:
+			f.s.Continued = false
+		case events.DeadlineKind_DEADLINE_KIND_OVERSEAS_KEPT:
+			f.s.Continued = true
+		}
 		f.dropDeadline(b.Kind)
 		f.s.Deadlines = append(f.s.Deadlines, &events.Deadline{Kind: b.Kind, LastDay: b.LastDay})
 	case *events.DeadlineMet:
@@ -438,10 +445,12 @@ func (f *fold) recordChanged(b *events.ResidentRecordChanged) {
 		f.s.MovedOut = true
 	case events.RecordChange_RECORD_CHANGE_MOVE_IN:
 		// Whoever is notified as moving in stands in a register, also after a deletion ex officio.
-		f.s.MovedOut, f.s.Overseas, f.s.Ended = false, false, false
+		f.s.MovedOut, f.s.Overseas, f.s.Ended, f.s.Continued = false, false, false, false
 		f.s.Municipality, f.s.MovedOn = b.Municipality, b.CausedOn
 	case events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS:
-		f.s.Overseas = true
+		f.s.Overseas, f.s.LeftOn = true, cmp.Or(b.PlannedOn, b.CausedOn)
+	case events.RecordChange_RECORD_CHANGE_MOVE_CALLED_OFF:
+		f.s.MovedOut, f.s.Overseas, f.s.Continued, f.s.LeftOn = false, false, false, ""
 	case events.RecordChange_RECORD_CHANGE_DEATH, events.RecordChange_RECORD_CHANGE_DELETED,
 		events.RecordChange_RECORD_CHANGE_OUT_OF_SCOPE:
 		f.s.Ended = true

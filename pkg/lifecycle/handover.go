@@ -55,9 +55,7 @@ func (d *decision) handCardOver(p *events.Procedure, switches regime.Switches) e
 		return nil
 	}
 	d.emit(&events.CardHandedOver{Card: p.Card, TakenBack: cmp.Or(d.state.OldCard.GetCard(), p.TakenBack)})
-	if d.deadline(events.DeadlineKind_DEADLINE_KIND_CARD_90) != nil {
-		d.emit(&events.DeadlineMet{Kind: events.DeadlineKind_DEADLINE_KIND_CARD_90}, regime.WithinDeadline)
-	}
+	d.submitCard(regime.WithinDeadline)
 	return d.takeBack(p, switches)
 }
 

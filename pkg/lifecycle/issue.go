@@ -14,6 +14,9 @@ import (
 // worked out again for the day of issue, by the same rules: the law counts from there.
 func (d *decision) recordKeys(c RecordKeys) error {
 	d.filedAt(c.Filed)
+	if err := d.catchUp(func() error { return d.missDeadlines(d.today(), c.Switches) }); err != nil {
+		return err // who has moved away by now gets nothing signed
+	}
 	p := d.state.Procedure
 	waits := p != nil && p.Id == c.Procedure && waitsFor(p) == events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS
 	if !waits || p.Card != c.Card || d.stale(p, c.Obligation) {
@@ -156,6 +159,7 @@ func (d *decision) authorize(a *application, c RecordKeys, planned *events.Plann
 		Generation: s.Generation, NotBeforeMs: d.now.Unix() * 1000, NotAfterMs: last.EndInstant().UnixMilli(),
 		LastDay: planned.LastDay, Candidates: planned.Candidates, Card: c.Card, Municipality: d.state.Procedure.Municipality,
 		SpkiSha256: keyOf(c.Keys, planned.Kind).SpkiSha256, Replaces: planned.Replaces, WindowOpens: window.Opens.String(),
+		Overseas: planned.Kind == kindSign && (d.goesOverseas() || c.Person.LivesOverseas(d.today())),
 	}, rules...)
 	return nil
 }

@@ -99,8 +99,11 @@ func (t *terms) next(k events.CertificateKind) (*events.PlannedCertificate, erro
 	}
 	planned := &events.PlannedCertificate{Kind: k}
 	old := t.live(k)
-	if old != nil && t.Operation != events.Operation_OPERATION_ISSUE {
+	if old != nil && (t.Operation != events.Operation_OPERATION_ISSUE || t.replacesEnding(k)) {
 		planned.Replaces = old.Serial
+	}
+	if t.replacesEnding(k) && t.goesOverseas() {
+		in.CurrentLastDay = day(old.LastDay) // counted like a renewal, where its window is open (domain.md 9.5)
 	}
 	term, err := t.term(in, old)
 	if err != nil || term == nil {

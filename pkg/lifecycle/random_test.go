@@ -140,10 +140,13 @@ func (l life) fails() Command {
 
 func (l life) changes() Command {
 	c := ChangeRecord{
-		Change: events.RecordChange(rapid.IntRange(1, 14).Draw(l.t, "change")), KeepUsing: l.flip("keep"), Office: l.office, Filed: l.now,
+		Change: events.RecordChange(rapid.IntRange(1, 15).Draw(l.t, "change")), KeepUsing: l.flip("keep"), Office: l.office, Filed: l.now,
 		Municipality: "12237",
 	}
 	c.CausedOn = civil.Of(l.now).AddDays(-rapid.IntRange(0, 40).Draw(l.t, "days ago")).String()
+	if l.flip("ahead") {
+		c.PlannedOn = civil.Of(l.now).AddDays(rapid.IntRange(0, 20).Draw(l.t, "days to come")).String()
+	}
 	return c
 }
 

@@ -67,18 +67,18 @@ func (d *decision) missDeadlines(before civil.Date, switches regime.Switches) er
 	return nil
 }
 
-// pass does what the end of a deadline brings: it was missed, or the day of a move overseas has come.
+// pass does what the end of a deadline brings: it was missed, or the day of a move has come.
 func (d *decision) pass(deadline *events.Deadline, switches regime.Switches) error {
-	if !overseas(deadline.Kind) {
+	m, ok := moveThatWaits(deadline)
+	if !ok {
 		return d.miss(deadline.Kind, deadline.LastDay, switches)
 	}
-	on, kept := day(deadline.LastDay).AddDays(1), deadline.Kind == events.DeadlineKind_DEADLINE_KIND_OVERSEAS_KEPT
-	rules, err := d.overseasRules(on, kept, switches)
+	rules, err := d.moveRules(m, switches)
 	if err != nil {
 		return err
 	}
-	d.emit(&events.DeadlineMet{Kind: deadline.Kind}, append(rules, regime.OverseasOnItsDay)...)
-	return d.leave(on, kept, switches)
+	d.emit(&events.DeadlineMet{Kind: deadline.Kind}, append(rules, m.onItsDay())...)
+	return d.leave(m, switches)
 }
 
 // miss records that a deadline passed, or can't be kept any more, and ends what that ends.
@@ -98,6 +98,8 @@ func missedEvent(kind events.DeadlineKind) regime.Event {
 		return regime.EvLateMoveIn
 	case events.DeadlineKind_DEADLINE_KIND_CARD_90:
 		return regime.EvCardNotSubmitted
+	case events.DeadlineKind_DEADLINE_KIND_OVERSEAS_CALLED_OFF:
+		return regime.EvOverseasKept
 	default:
 		return regime.EvNoMoveIn
 	}

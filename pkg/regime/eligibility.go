@@ -24,6 +24,11 @@ type Person struct {
 	Overseas civil.Date `json:"overseas,omitzero"`
 }
 
+// LivesOverseas reports whether the person has moved overseas by the day.
+func (p Person) LivesOverseas(on civil.Date) bool {
+	return !p.Overseas.IsZero() && !on.Before(p.Overseas)
+}
+
 // EligibilityIn is what the right to a certificate depends on.
 type EligibilityIn struct {
 	Regime Regime
@@ -42,7 +47,7 @@ type EligibilityIn struct {
 // (seed page; domain.md 1.3.2, 1.4.6). All refusals are listed.
 func (s Switches) Eligible(in EligibilityIn) Ruling {
 	ruling := in.Residence()
-	if moved := in.Person.Overseas; !moved.IsZero() && !in.On.Before(moved) {
+	if in.Person.LivesOverseas(in.On) {
 		ruling = in.overseas()
 	}
 	if in.Regime == Juki && in.Kind == Auth {

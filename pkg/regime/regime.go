@@ -84,6 +84,9 @@ type Switches struct {
 	// JukiCardCaps ends a juki certificate with the juki card's own term.
 	// Default: it does not (domain.md 1.3.1).
 	JukiCardCaps bool
+	// MoveOutEndsAtFiling ends the signature certificate when a move within Japan is filed, and again on its day what was
+	// issued meanwhile. Default: on the planned day alone, when the record is deleted (domain.md 9.1).
+	MoveOutEndsAtFiling bool
 	// SubmissionFromNextDay counts the 90 days for submitting the card from the
 	// day after the filing. Default: the day of filing is the first day.
 	SubmissionFromNextDay bool

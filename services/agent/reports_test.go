@@ -103,7 +103,7 @@ func TestReportsOverTheAPI(t *testing.T) {
 	for what, body := range map[string]string{
 		"loss": `"by":"telephone",` + code, "found": `"card":"CARD-9"`, "custody": `"card":""`, "name": record, "address": record, "sex": record,
 		"birth-date": record, "minor": record, "move-out": `"caused_on":"2026-11-20","planned_on":"2026-12-01",` + code, "move-in": `"keep_using":true,` + record,
-		"move-overseas": code, "death": `"caused_on":"2026-11-20",` + code, "deleted": code, "out-of-scope": code, "period-of-stay": record,
+		"move-overseas": code, "move-called-off": `"keep_using":true,` + code, "death": `"caused_on":"2026-11-20",` + code, "deleted": code, "out-of-scope": code, "period-of-stay": record,
 		"individual-number": code, "resident-code": code,
 	} {
 		status, out := post(t, at+"/api/reports", `{"what":"`+what+`","clerk":"017",`+body+`}`)

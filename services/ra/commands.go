@@ -1,10 +1,16 @@
 package ra
 
 import (
+	"context"
+	"errors"
+
 	"shomei/events"
 	"shomei/pkg/civil"
+	"shomei/pkg/dossier"
+	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/regime"
+	"shomei/pkg/vault"
 )
 
 // maySay is what each kind of source may claim. A stolen terminal can lie about its own work only.
@@ -81,14 +87,42 @@ func (a *attempt) command() (lifecycle.Command, error) {
 			Procedure: c.Procedure, Obligation: ObligationOf(f.Obligation), Device: f.Device, Serials: f.Serials,
 			SHA256: f.CertificatesSha256, Filed: a.filed,
 		}, nil
-	case *events.Claim_RecordChangeNotified:
-		return a.changeRecord(fact.RecordChangeNotified)
 	}
 	return nil, unfit("no fact that this version knows: %T", c.Fact)
 }
 
-func (a *attempt) changeRecord(f *events.RecordChangeNotified) (lifecycle.Command, error) {
+// changeRecord decides on a change of the resident record.
+func (a *attempt) changeRecord(ctx context.Context, f *events.RecordChangeNotified) error {
 	record := a.personal.GetRecord()
+	if f.Change == events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS && record.GetBirthDate() == "" {
+		known, err := a.lastRecord(ctx)
+		if err != nil {
+			return err
+		}
+		record = known // only whose record it is was told
+	}
+	command, err := a.changeCommand(f, record)
+	if err != nil {
+		return err
+	}
+	_, err = a.update(ctx, func(eventlog.Head, *events.SubscriberState) (lifecycle.Command, error) { return command, nil })
+	return err
+}
+
+// lastRecord is the resident record as it was last told, or what the claim tells of it when nothing was or it was erased.
+func (a *attempt) lastRecord(ctx context.Context) (*events.ResidentRecord, error) {
+	history, err := a.history(ctx, eventlog.Record{Kind: events.KindSubscriber, ID: a.subscriber})
+	if err != nil {
+		return nil, err
+	}
+	record, err := dossier.Of(a.Vault, a.subscriber, history).Identity()
+	if errors.Is(err, dossier.ErrNotFound) || errors.Is(err, vault.ErrErased) {
+		return a.personal.GetRecord(), nil
+	}
+	return record, err
+}
+
+func (a *attempt) changeCommand(f *events.RecordChangeNotified, record *events.ResidentRecord) (lifecycle.Command, error) {
 	if _, err := civil.ParsePartial(record.GetBirthDate()); err != nil {
 		return nil, unfit("resident record: the birth date is not a date")
 	}
@@ -102,6 +136,7 @@ func (a *attempt) changeRecord(f *events.RecordChangeNotified) (lifecycle.Comman
 	}
 	return lifecycle.ChangeRecord{
 		Change: f.Change, CausedOn: f.CausedOn, PlannedOn: f.PlannedOn, Municipality: record.GetMunicipality(),
-		KeepUsing: f.KeepUsing, StayUntil: record.GetPeriodOfStay(), Office: office, Filed: a.filed, Switches: a.Switches,
+		KeepUsing: f.KeepUsing, StayUntil: record.GetPeriodOfStay(), Foreign: record.GetForeign(), Office: office, Filed: a.filed,
+		Switches: a.Switches,
 	}, nil
 }

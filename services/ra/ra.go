@@ -166,6 +166,8 @@ func (a *attempt) decide(ctx context.Context) error {
 		return a.keys(ctx, fact.KeysGenerated)
 	case *events.Claim_PhoneApplicationReceived:
 		return a.phone(ctx, fact.PhoneApplicationReceived)
+	case *events.Claim_RecordChangeNotified:
+		return a.changeRecord(ctx, fact.RecordChangeNotified)
 	default:
 		command, err := a.command()
 		if err != nil {

@@ -286,7 +286,7 @@ func changeDetails() []entry[*Change] {
 	list := []entry[*Change]{
 		{"happened", "異動日", "DATE", "異動の日。なければ届出の日。/ The day of the change; otherwise that of the filing.", func(w *words, c *Change) { c.CausedOn = w.date("the day").String() }},
 		{"planned", "予定日", "DATE", "転出の予定日。/ The planned day of a move.", func(w *words, c *Change) { c.PlannedOn = w.date("the planned day").String() }},
-		{"keeps-using", "継続利用", "", "カードを添えて届け、使い続ける(転入・国外転出)。/ The card goes with it and stays in use.", func(_ *words, c *Change) { c.KeepUsing = true }},
+		{"keeps-using", "継続利用", "", "カードを添えて届け、使い続ける(転入・国外転出)。転出取消では、継続利用も取り消す。/ The card goes with it and stays in use; with a move called off, its continued use is undone as well.", func(_ *words, c *Change) { c.KeepUsing = true }},
 	}
 	for _, d := range personDetails() {
 		list = append(list, entry[*Change]{d.en, d.ja, d.form, d.help, func(w *words, c *Change) { d.read(w, &c.Person) }})

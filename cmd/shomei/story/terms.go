@@ -111,6 +111,7 @@ var changes = []term[events.RecordChange]{
 	{"move-out", "転出", events.RecordChange_RECORD_CHANGE_MOVE_OUT},
 	{"move-in", "転入", events.RecordChange_RECORD_CHANGE_MOVE_IN},
 	{"move-overseas", "国外転出", events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS},
+	{"move-called-off", "転出取消", events.RecordChange_RECORD_CHANGE_MOVE_CALLED_OFF},
 	{"death", "死亡", events.RecordChange_RECORD_CHANGE_DEATH},
 	{"deleted", "職権消除", events.RecordChange_RECORD_CHANGE_DELETED},
 	{"individual-number", "個人番号", events.RecordChange_RECORD_CHANGE_INDIVIDUAL_NUMBER},
@@ -162,8 +163,10 @@ var deadlines = []term[string]{
 	{"move-in-30", "転入届30日", "move-in-30"},
 	{"move-in-14", "転入届14日", "move-in-14"},
 	{"card-90", "カード提出90日", "card-90"},
+	{"move-out", "転出の前日", "move-out"},
 	{"overseas", "国外転出の前日", "overseas"},
 	{"overseas-kept", "国外転出の前日(継続利用)", "overseas-kept"},
+	{"overseas-called-off", "継続利用の取消しの期限", "overseas-called-off"},
 }
 
 var deadlineOutcomes = []term[string]{{"none", "なし", "none"}, {"met", "遵守", "met"}, {"missed", "徒過", "missed"}}

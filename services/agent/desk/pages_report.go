@@ -91,8 +91,9 @@ func (d *Desk) foretell(v *reportView, kind reportKind, lang page.Language) {
 		event = regime.EvPhoneLoss
 	}
 	law := regime.Regime(d.usualCard())
+	today := civil.Of(d.Now())
 	found, err := d.Switches.Consequences(regime.ConsequenceIn{
-		Regime: law, Event: event, On: civil.Of(d.Now()), ContinuedUse: v.Form.Get("keep_using") != "",
+		Regime: law, Event: event, On: dayOfMove(v.Form, today), ContinuedUse: v.Form.Get("keep_using") != "", Filed: today,
 	})
 	if event == "" || err != nil {
 		return // nothing ends by it, or this regime does not know it
@@ -108,6 +109,14 @@ func (d *Desk) foretell(v *reportView, kind reportKind, lang page.Language) {
 	}
 	rule := ruleAlarm(found.Rules[0], lang)
 	v.Effects, v.Law = &table, &rule
+}
+
+// dayOfMove is the day for which a move is planned, where the form says one, otherwise the day given.
+func dayOfMove(form url.Values, otherwise civil.Date) civil.Date {
+	if planned, err := civil.Parse(form.Get("planned_on")); err == nil && !planned.IsZero() {
+		return planned
+	}
+	return otherwise
 }
 
 func (d *Desk) postReport(r *http.Request, lang page.Language) (answer, error) {

@@ -31,8 +31,8 @@ type reportKind struct {
 	// change is that of a resident record, event what it is to the law of certificates; both empty where there is none.
 	change events.RecordChange
 	event  regime.Event
-	// card: which card it is; record: the record after the change; planned: the planned day of a move-out; keep: the card
-	// is submitted with the notification, or will be used on abroad.
+	// card: which card it is; record: the record after the change; planned: the planned day of a move; keep: the card is
+	// submitted with the notification, will be used on abroad, or will not after all.
 	card, record, planned, keep bool
 }
 
@@ -48,7 +48,8 @@ var reportKinds = []reportKind{
 	{what: "minor", change: events.RecordChange_RECORD_CHANGE_MINOR, event: regime.EvMinor, record: true},
 	{what: "move-out", change: events.RecordChange_RECORD_CHANGE_MOVE_OUT, event: regime.EvMoveOut, planned: true},
 	{what: "move-in", change: events.RecordChange_RECORD_CHANGE_MOVE_IN, record: true, keep: true},
-	{what: "move-overseas", change: events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS, event: regime.EvOverseas, keep: true},
+	{what: "move-overseas", change: events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS, event: regime.EvOverseas, planned: true, keep: true},
+	{what: "move-called-off", change: events.RecordChange_RECORD_CHANGE_MOVE_CALLED_OFF, event: regime.EvMoveCalledOff, keep: true},
 	{what: "death", change: events.RecordChange_RECORD_CHANGE_DEATH, event: regime.EvDeath},
 	{what: "deleted", change: events.RecordChange_RECORD_CHANGE_DELETED, event: regime.EvRecordDeleted},
 	{what: "out-of-scope", change: events.RecordChange_RECORD_CHANGE_OUT_OF_SCOPE, event: regime.EvOutOfScope},
