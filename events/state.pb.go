@@ -1031,7 +1031,7 @@ type Letter struct {
 	MailedOn string `protobuf:"bytes,4,opt,name=mailed_on,json=mailedOn,proto3" json:"mailed_on,omitempty"`
 	// documents are the papers of the application that the office has already.
 	Documents []string `protobuf:"bytes,5,rep,name=documents,proto3" json:"documents,omitempty"`
-	// void: the holder has moved or changed address since it became due.
+	// void: the holder has moved or changed address since it was posted.
 	Void          bool `protobuf:"varint,60,opt,name=void,proto3" json:"void,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

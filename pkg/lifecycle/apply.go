@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -303,6 +304,8 @@ func (a *application) judgeDocuments() (letterFirst bool, err error) {
 		Regime: a.regime, Operation: a.lawOperation(), Channel: a.Channel, On: a.day, Shown: a.Shown,
 		Letter: a.postedLetter(), Posted: day(a.letter().GetMailedOn()), PINsMatch: a.PINsMatch, NoCard: a.noCard(),
 		OnFile: a.onFile(), Returned: a.Operation == events.Operation_OPERATION_RETURN_CARD,
+		Moved: a.letter().GetVoid(), Ended: slices.ContainsFunc(a.kinds, a.hasLapsed),
+		Overseas: a.Person.LivesOverseas(a.day), WithMove: a.state.MoveFiledOn == a.day.String(), Kinds: a.lawKinds(),
 	})
 	if err != nil {
 		return false, err
@@ -314,6 +317,19 @@ func (a *application) judgeDocuments() (letterFirst bool, err error) {
 	}
 	a.ruling.Merge(documents.Ruling)
 	return false, nil
+}
+
+// hasLapsed reports whether a certificate of the kind was held and has ended by its term.
+func (a *application) hasLapsed(k events.CertificateKind) bool {
+	return a.live(k) == nil && a.lapsed(k) != nil
+}
+
+func (a *application) lawKinds() []regime.Kind {
+	var list []regime.Kind
+	for _, k := range a.kinds {
+		list = append(list, lawKind(k))
+	}
+	return list
 }
 
 // noCard tells that no former card can be shown: it was lost or destroyed, or there has been none.
@@ -355,7 +371,7 @@ func (a *application) judgeFee() {
 	replaced := a.newCard && a.regime == regime.MyNumber
 	a.fee = a.Switches.Fee(regime.FeeIn{
 		Regime: a.regime, Operation: a.lawOperation(), Cause: a.cause(), On: a.day, Express: a.Express,
-		Card: replaced, Certificates: a.issues(),
+		Card: replaced, Certificates: a.issues(), Left: cmp.Or(day(a.state.LeftOn), a.Person.Overseas),
 	})
 	a.ruling.Merge(a.fee.Ruling)
 	if a.issues() {
@@ -369,6 +385,8 @@ func (a *application) cause() regime.Cause {
 		return a.Cause
 	}
 	switch {
+	case a.newCard && a.state.Card.GetCause() == string(regime.EvOverseas):
+		return regime.CauseOverseas
 	case a.Operation == events.Operation_OPERATION_RENEW && a.allLapsed():
 		return regime.CauseExpired
 	case a.Operation == events.Operation_OPERATION_RENEW:
@@ -435,6 +453,8 @@ func logChannel(c regime.Channel) events.Channel {
 		return events.Channel_CHANNEL_PROXY
 	case regime.ChannelRepresentative:
 		return events.Channel_CHANNEL_LEGAL_REPRESENTATIVE
+	case regime.ChannelHousehold:
+		return events.Channel_CHANNEL_HOUSEHOLD
 	default:
 		return events.Channel_CHANNEL_SELF
 	}
@@ -450,6 +470,8 @@ func LawChannel(c events.Channel, shown []regime.Shown, noticeAnswer bool) (regi
 		return regime.ChannelProxy, nil
 	case events.Channel_CHANNEL_LEGAL_REPRESENTATIVE:
 		return regime.ChannelRepresentative, nil
+	case events.Channel_CHANNEL_HOUSEHOLD:
+		return regime.ChannelHousehold, nil
 	case events.Channel_CHANNEL_SELF:
 		if slices.ContainsFunc(shown, identifies) {
 			return regime.ChannelSelf, nil
@@ -459,7 +481,7 @@ func LawChannel(c events.Channel, shown []regime.Shown, noticeAnswer bool) (regi
 	return "", fmt.Errorf("no such channel: %v", c)
 }
 
-// identifies tells whether a document can stand for a photo ID: a My Number card with the current address is one itself.
+// identifies tells whether a document can stand for a photo ID: a card with the current address is one itself.
 // Whether it does in this regime is for the law's document list to say.
 func identifies(s regime.Shown) bool {
 	return s.Document == regime.DocPhotoID || s.Document == regime.DocCard && s.AddressCurrent

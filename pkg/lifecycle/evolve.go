@@ -379,6 +379,9 @@ func (f *fold) card(body events.Body) {
 	case *events.CardHandedOver:
 		f.setCard(b.Card, events.CardStatus_CARD_STATUS_HELD)
 	case *events.CardVoided:
+		if f.s.Card.GetCard() == b.Card && f.s.Card != nil {
+			f.s.Card.Cause = b.Cause
+		}
 		f.setCard(b.Card, events.CardStatus_CARD_STATUS_VOID)
 	case *events.CardExpired:
 		f.setCard(b.Card, events.CardStatus_CARD_STATUS_EXPIRED)
@@ -441,6 +444,10 @@ func (f *fold) resident(body events.Body) {
 
 func (f *fold) recordChanged(b *events.ResidentRecordChanged) {
 	switch b.Change {
+	case events.RecordChange_RECORD_CHANGE_MOVE_IN, events.RecordChange_RECORD_CHANGE_ADDRESS:
+		f.addressChanged()
+	}
+	switch b.Change {
 	case events.RecordChange_RECORD_CHANGE_MOVE_OUT:
 		f.s.MovedOut = true
 	case events.RecordChange_RECORD_CHANGE_MOVE_IN:
@@ -454,6 +461,14 @@ func (f *fold) recordChanged(b *events.ResidentRecordChanged) {
 	case events.RecordChange_RECORD_CHANGE_DEATH, events.RecordChange_RECORD_CHANGE_DELETED,
 		events.RecordChange_RECORD_CHANGE_OUT_OF_SCOPE:
 		f.s.Ended = true
+	}
+}
+
+// addressChanged notes when a move was filed, and that letters posted before it went to another address.
+func (f *fold) addressChanged() {
+	f.s.MoveFiledOn = filedOn(f.e).String()
+	for _, l := range f.s.Letters {
+		l.Void = l.Void || l.Mailed
 	}
 }
 

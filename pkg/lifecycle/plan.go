@@ -93,6 +93,7 @@ type terms struct {
 func (t *terms) next(k events.CertificateKind) (*events.PlannedCertificate, error) {
 	in := regime.ValidityIn{
 		Regime: t.regime, Kind: lawKind(k), Issued: t.day, BirthDate: t.Person.BirthDate, CardLastDay: t.cardLastDay(),
+		Overseas: t.Person.LivesOverseas(t.day),
 	}
 	if k == kindSign {
 		in.AuthLastDay = t.authLastDay()

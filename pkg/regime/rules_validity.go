@@ -165,6 +165,12 @@ var (
 		JA:     "更新の受付は、残りの期間が3か月未満になる最初の日から始まります。",
 		EN:     "Renewal opens on the first day from which fewer than three months remain.",
 	})
+	windowOverseas = rule(Rule{
+		ID: "mynumber.window.overseas-one-year", From: overseasDay,
+		Source: "muni:Setagaya d00186365, Tomigusuku; domain.md 9.6",
+		JA:     "国外に転出した方の更新の受付は、有効期間の最終日の1年前の翌日から、本籍地の市区町村と在外公館で始まります。",
+		EN:     "For somebody overseas renewal opens on the day after (last day − 1 year), at the municipality of the family register and at diplomatic missions.",
+	})
 	jukiNoWindow = rule(Rule{
 		ID: "juki.window.none", From: JukiFirstDay, Until: JukiLastDay,
 		Source: "Act2013; domain.md 1.3.1",

@@ -24,6 +24,8 @@ type ValidityIn struct {
 	AuthLastDay civil.Date
 	// CardLastDay is the last day of the card, which caps both.
 	CardLastDay civil.Date
+	// Overseas says that the holder lives overseas on the day of issue, and may renew earlier.
+	Overseas bool
 }
 
 // Candidate is one day on which a validity could end and the rule that says so.

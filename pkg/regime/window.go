@@ -111,7 +111,7 @@ func (s Switches) Renewal(in ValidityIn) (Renewal, error) {
 	if err != nil {
 		return Renewal{}, err
 	}
-	out := Renewal{Window: s.Window(in.Regime, in.CurrentLastDay), Validity: v}
+	out := Renewal{Window: s.windowOf(in), Validity: v}
 	out.Apply(out.Window.Rules...)
 	switch out.Window.On(in.Issued) {
 	case WindowOpen:
@@ -126,6 +126,20 @@ func (s Switches) Renewal(in ValidityIn) (Renewal, error) {
 	}
 	out.Merge(v.Ruling)
 	return out, nil
+}
+
+// overseasMonths is the length of the renewal window of somebody who lives overseas (domain.md 9.6).
+const overseasMonths = 12
+
+// windowOf is the window of the certificate that would be replaced, which opens earlier for who lives overseas. The notice
+// falls due as for anybody.
+func (s Switches) windowOf(in ValidityIn) Window {
+	w := s.Window(in.Regime, in.CurrentLastDay)
+	if in.Overseas && in.Regime == MyNumber {
+		w.Opens = opensBack(in.CurrentLastDay, overseasMonths)
+		w.Rules = []ID{windowOverseas, noticeDue}
+	}
+	return w
 }
 
 // renewalRules are the rules of a regime inside, before and after the window.

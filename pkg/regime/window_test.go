@@ -78,6 +78,26 @@ func TestWindowStates(t *testing.T) {
 	}
 }
 
+// Who lives overseas may renew from a year before the last day; the term is counted as for anybody (domain.md 9.6).
+func TestRenewalFromOverseas(t *testing.T) {
+	in := ValidityIn{Regime: MyNumber, Kind: Auth, BirthDate: day("1980-06-15"), CurrentLastDay: day("2028-06-15"), Overseas: true}
+	for on, want := range map[string]struct {
+		accepted bool
+		last     string
+	}{
+		"2027-06-15": {false, "2032-06-15"}, "2027-06-16": {true, "2032-06-15"}, "2028-03-15": {true, "2032-06-15"}, "2028-03-16": {true, "2033-06-15"},
+	} {
+		in.Issued = day(on)
+		r, err := Switches{}.Renewal(in)
+		if err != nil || r.Accepted() != want.accepted || r.Validity.LastDay != day(want.last) || r.Window.NoticeDue != day("2028-03-16") {
+			t.Errorf("%s: %+v, %v", on, r, err)
+		}
+		if want.accepted {
+			mustHold(t, on, r.Applied, "mynumber.window.overseas-one-year")
+		}
+	}
+}
+
 func TestJukiRenewal(t *testing.T) {
 	in := ValidityIn{Regime: Juki, Kind: Sign, Issued: day("2014-06-02"), CurrentLastDay: day("2015-12-02")}
 	r, err := Switches{}.Renewal(in)

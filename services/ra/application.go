@@ -110,7 +110,7 @@ func (a *attempt) apply(fact *events.ApplicationReceived) (lifecycle.Apply, erro
 		TakenBack: fact.TakenBack, Clerk: a.claim.Officer, GrantedBy: granted, PINsMatch: fact.PinsMatch,
 		Factory: a.received.Enrolment.Role == "factory", Office: office, OfficeID: a.claim.Office,
 		Counter: a.claim.Counter, Person: person,
-		Filed: a.filed, Entered: a.entered(), Switches: a.Switches,
+		Filed: a.filed, Entered: a.entered(), Switches: a.law(),
 	}, nil
 }
 

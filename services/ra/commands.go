@@ -49,12 +49,12 @@ func (a *attempt) command() (lifecycle.Command, error) {
 		f := fact.WriteFailed
 		return lifecycle.RecordWriteFailed{
 			Procedure: c.Procedure, Obligation: ObligationOf(f.Obligation), Card: f.Card, Stage: f.Stage, Reason: f.Reason,
-			Repairable: f.Repairable, Filed: a.filed, Switches: a.Switches,
+			Repairable: f.Repairable, Filed: a.filed, Switches: a.law(),
 		}, nil
 	case *events.Claim_HandedOver:
 		f := fact.HandedOver
 		return lifecycle.RecordHandOver{
-			Procedure: c.Procedure, Card: f.Card, Yen: f.FeeYen, PaperCopy: f.PaperCopy, Filed: a.filed, Switches: a.Switches,
+			Procedure: c.Procedure, Card: f.Card, Yen: f.FeeYen, PaperCopy: f.PaperCopy, Filed: a.filed, Switches: a.law(),
 		}, nil
 	case *events.Claim_PinsUnblocked:
 		f := fact.PinsUnblocked
@@ -69,18 +69,18 @@ func (a *attempt) command() (lifecycle.Command, error) {
 	case *events.Claim_CustodyTaken:
 		return lifecycle.RecordCustody{Procedure: c.Procedure, Card: fact.CustodyTaken.Card, Retired: fact.CustodyTaken.Retired, Filed: a.filed}, nil
 	case *events.Claim_ApplicationDropped:
-		return lifecycle.DropApplication{Procedure: c.Procedure, Filed: a.filed, Switches: a.Switches}, nil
+		return lifecycle.DropApplication{Procedure: c.Procedure, Filed: a.filed, Switches: a.law()}, nil
 	case *events.Claim_LossNotified:
 		by := fact.LossNotified.By
 		if role := a.received.Enrolment.Role; role != "counter" {
 			by = role // only a counter has seen who reports, and revokes
 		}
-		return lifecycle.ReportLoss{By: by, Device: fact.LossNotified.Device, Filed: a.filed, Switches: a.Switches}, nil
+		return lifecycle.ReportLoss{By: by, Device: fact.LossNotified.Device, Filed: a.filed, Switches: a.law()}, nil
 	case *events.Claim_CardFoundNotified:
-		return lifecycle.ReportFound{Card: fact.CardFoundNotified.Card, Filed: a.filed, Switches: a.Switches}, nil
+		return lifecycle.ReportFound{Card: fact.CardFoundNotified.Card, Filed: a.filed, Switches: a.law()}, nil
 	case *events.Claim_AuthorityOrder:
 		f := fact.AuthorityOrder
-		return lifecycle.OrderByAuthority{Serials: f.Serials, Reason: f.Reason, Filed: a.filed, Switches: a.Switches}, nil
+		return lifecycle.OrderByAuthority{Serials: f.Serials, Reason: f.Reason, Filed: a.filed, Switches: a.law()}, nil
 	case *events.Claim_PhoneInstalled:
 		f := fact.PhoneInstalled
 		return lifecycle.RecordInstalled{
@@ -137,6 +137,6 @@ func (a *attempt) changeCommand(f *events.RecordChangeNotified, record *events.R
 	return lifecycle.ChangeRecord{
 		Change: f.Change, CausedOn: f.CausedOn, PlannedOn: f.PlannedOn, Municipality: record.GetMunicipality(),
 		KeepUsing: f.KeepUsing, StayUntil: record.GetPeriodOfStay(), Foreign: record.GetForeign(), Office: office, Filed: a.filed,
-		Switches: a.Switches,
+		Switches: a.law(),
 	}, nil
 }

@@ -145,7 +145,7 @@ func (a *attempt) authorize(ctx context.Context, fact *events.KeysGenerated, mad
 		}
 		return lifecycle.RecordKeys{
 			Procedure: a.claim.Procedure, Obligation: ObligationOf(fact.Obligation), Card: fact.Card, Keys: made.keys,
-			Claim: a.received.Signed, Signing: signing, Person: person, Filed: a.filed, Switches: a.Switches,
+			Claim: a.received.Signed, Signing: signing, Person: person, Filed: a.filed, Switches: a.law(),
 		}, nil
 	})
 }

@@ -206,6 +206,11 @@ func (a *attempt) receipt() time.Time {
 	return filed
 }
 
+// law is how the office that the claim comes from reads the law on the day of receipt.
+func (a *attempt) law() regime.Switches {
+	return a.Directory.Law(a.claim.Office, civil.Of(a.filed), a.Switches)
+}
+
 // entered is the counter's clock when the receipt time was entered by hand; zero when it was not.
 func (a *attempt) entered() time.Time {
 	if a.claim.EnteredMs == 0 {

@@ -7,6 +7,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/ca"
 	"shomei/pkg/civil"
+	"shomei/pkg/regime"
 )
 
 // officeReading is an office being defined.
@@ -27,8 +28,38 @@ func officeDetails() []entry[*officeReading] {
 		{"last-acceptance", "最終受付", "DATE HH:MM", "住基カードの最終受付。/ Juki applications end here at this instant.", func(w *words, o *officeReading) {
 			o.definition.LastAcceptanceMs = w.instant("the last acceptance", civil.Clock(17, 0)).UnixMilli()
 		}},
+		{"law", "法令", "SETTING VALUE", "この役所の法令の読み方。/ How this office reads the law: " + ownSettings() + ".", readLaw},
 		{"telephone", "電話", "NUMBER", "問合せ先。/ Its telephone number.", func(w *words, o *officeReading) { o.definition.Telephone = w.next("a number") }},
 	}
+}
+
+// ownSettings are the settings in which offices may differ, as a story writes them.
+func ownSettings() string {
+	var names []string
+	for _, x := range regime.Settings() {
+		if x.ByOffice {
+			names = append(names, strings.ReplaceAll(x.Name, "_", "-"))
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+func readLaw(w *words, o *officeReading) {
+	name := strings.ReplaceAll(w.next("a setting"), "-", "_")
+	value := w.next("its value")
+	setting, ok := regime.SettingNamed(name)
+	if w.err == nil && (!ok || !setting.ByOffice) {
+		w.fail("write one of: "+ownSettings(), "an office can't set %q", name)
+		return
+	}
+	if named := map[string]string{"yes": "true", "はい": "true", "no": "false", "いいえ": "false"}[value]; named != "" {
+		value = named
+	}
+	var law regime.Switches
+	if w.err == nil && setting.Set(&law, value) != nil {
+		w.fail("write yes, no or a number", "%q is no value for %s", value, name)
+	}
+	o.definition.Settings = append(o.definition.Settings, &events.LawSetting{Name: name, Value: value})
 }
 
 func readMunicipality(w *words, o *officeReading) {
@@ -204,7 +235,7 @@ func applicationDetails() []entry[*Application] {
 		{"shows", "提示", "DOCUMENT…", "示した書類。/ What is shown: " + inWords(documents) + ".", func(w *words, a *Application) {
 			a.Documents = append(a.Documents, each(w, "a document", documents)...)
 		}},
-		{"by", "申請者", "self|proxy|legal-representative", "誰が来たか。/ Who comes: " + inWords(channels) + ".", func(w *words, a *Application) { a.Channel = pick(w, "who comes", channels) }},
+		{"by", "申請者", "self|proxy|legal-representative|household-member", "誰が来たか。/ Who comes: " + inWords(channels) + ".", func(w *words, a *Application) { a.Channel = pick(w, "who comes", channels) }},
 		{"card", "カード", "CARD [juki|mynumber]", "使うカード。新しいカードなら種類も。/ The card; its kind when it is new.", readCard},
 		{"takes-back", "引換え", "CARD", "引換えに受け取る旧カード。/ The old card given in exchange.", func(w *words, a *Application) { a.TakenBack = cardID(w) }},
 		{"clerk", "受付職員", "NAME", "受付の職員。/ The clerk who takes it in.", func(w *words, a *Application) { a.Clerk = w.next("a clerk") }},

@@ -92,7 +92,7 @@ var (
 	}
 	channels = map[string]events.Channel{
 		"self": events.Channel_CHANNEL_SELF, "proxy": events.Channel_CHANNEL_PROXY,
-		"legal-representative": events.Channel_CHANNEL_LEGAL_REPRESENTATIVE,
+		"legal-representative": events.Channel_CHANNEL_LEGAL_REPRESENTATIVE, "household": events.Channel_CHANNEL_HOUSEHOLD,
 	}
 	kinds = map[string]events.CertificateKind{
 		"sign": events.CertificateKind_CERTIFICATE_KIND_SIGN, "auth": events.CertificateKind_CERTIFICATE_KIND_AUTH,
