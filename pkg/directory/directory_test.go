@@ -243,8 +243,7 @@ func TestLawOfAnOffice(t *testing.T) {
 		Municipality: "12237", EffectiveFrom: "2020-01-01",
 		Settings: []*events.LawSetting{{Name: "letter_days", Value: "14"}, {Name: "move_out_ends_at_filing", Value: "true"}, {Name: "of_a_later_version", Value: "1"}},
 	})
-	d := directory.New()
-	check(t, d.Refresh(t.Context(), w.log))
+	d := w.open()
 	on := civil.Date{Year: 2020, Month: 2, Day: 3}
 	deployment := regime.Switches{LetterDays: 30, ProxyNeedsSeal: true}
 	want := regime.Switches{LetterDays: 14, ProxyNeedsSeal: true}
