@@ -55,9 +55,7 @@ type SubscriberState struct {
 	// move_filed_on is the day on which a move-in or a change of address was last filed.
 	MoveFiledOn string `protobuf:"bytes,62,opt,name=move_filed_on,json=moveFiledOn,proto3" json:"move_filed_on,omitempty"`
 	// alias_of is the subscriber whose history goes on; then nothing else stands here.
-	AliasOf string `protobuf:"bytes,63,opt,name=alias_of,json=aliasOf,proto3" json:"alias_of,omitempty"`
-	// card_applied_on is the day on which a card from the factory was applied for at a counter.
-	CardAppliedOn string `protobuf:"bytes,64,opt,name=card_applied_on,json=cardAppliedOn,proto3" json:"card_applied_on,omitempty"`
+	AliasOf       string `protobuf:"bytes,63,opt,name=alias_of,json=aliasOf,proto3" json:"alias_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -242,13 +240,6 @@ func (x *SubscriberState) GetMoveFiledOn() string {
 func (x *SubscriberState) GetAliasOf() string {
 	if x != nil {
 		return x.AliasOf
-	}
-	return ""
-}
-
-func (x *SubscriberState) GetCardAppliedOn() string {
-	if x != nil {
-		return x.CardAppliedOn
 	}
 	return ""
 }
@@ -569,7 +560,9 @@ type HeldCard struct {
 	StayCaps    bool `protobuf:"varint,61,opt,name=stay_caps,json=stayCaps,proto3" json:"stay_caps,omitempty"`
 	StayPending bool `protobuf:"varint,62,opt,name=stay_pending,json=stayPending,proto3" json:"stay_pending,omitempty"`
 	// fee is what is taken when it is handed over.
-	Fee           []*FeeItem `protobuf:"bytes,63,rep,name=fee,proto3" json:"fee,omitempty"`
+	Fee []*FeeItem `protobuf:"bytes,63,rep,name=fee,proto3" json:"fee,omitempty"`
+	// applied_on is the day of its application, by which the adult age is judged; empty: issued_on.
+	AppliedOn     string `protobuf:"bytes,64,opt,name=applied_on,json=appliedOn,proto3" json:"applied_on,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -667,6 +660,13 @@ func (x *HeldCard) GetFee() []*FeeItem {
 	return nil
 }
 
+func (x *HeldCard) GetAppliedOn() string {
+	if x != nil {
+		return x.AppliedOn
+	}
+	return ""
+}
+
 type Procedure struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	Id        string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -680,13 +680,15 @@ type Procedure struct {
 	FeeYen    uint32                 `protobuf:"varint,9,opt,name=fee_yen,json=feeYen,proto3" json:"fee_yen,omitempty"`
 	Planned   []*PlannedCertificate  `protobuf:"bytes,10,rep,name=planned,proto3" json:"planned,omitempty"`
 	// step is accepted, keys, issued, written.
-	Step          string    `protobuf:"bytes,11,opt,name=step,proto3" json:"step,omitempty"`
-	Pins          []PinKind `protobuf:"varint,12,rep,packed,name=pins,proto3,enum=shomei.events.PinKind" json:"pins,omitempty"`
-	Cause         string    `protobuf:"bytes,13,opt,name=cause,proto3" json:"cause,omitempty"`
-	Attempt       uint32    `protobuf:"varint,14,opt,name=attempt,proto3" json:"attempt,omitempty"`
-	Municipality  string    `protobuf:"bytes,15,opt,name=municipality,proto3" json:"municipality,omitempty"`
-	CardLastDay   string    `protobuf:"bytes,16,opt,name=card_last_day,json=cardLastDay,proto3" json:"card_last_day,omitempty"`
-	TakenBack     string    `protobuf:"bytes,17,opt,name=taken_back,json=takenBack,proto3" json:"taken_back,omitempty"`
+	Step         string    `protobuf:"bytes,11,opt,name=step,proto3" json:"step,omitempty"`
+	Pins         []PinKind `protobuf:"varint,12,rep,packed,name=pins,proto3,enum=shomei.events.PinKind" json:"pins,omitempty"`
+	Cause        string    `protobuf:"bytes,13,opt,name=cause,proto3" json:"cause,omitempty"`
+	Attempt      uint32    `protobuf:"varint,14,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Municipality string    `protobuf:"bytes,15,opt,name=municipality,proto3" json:"municipality,omitempty"`
+	CardLastDay  string    `protobuf:"bytes,16,opt,name=card_last_day,json=cardLastDay,proto3" json:"card_last_day,omitempty"`
+	TakenBack    string    `protobuf:"bytes,17,opt,name=taken_back,json=takenBack,proto3" json:"taken_back,omitempty"`
+	// card_stay_caps: the term of the card is that of the period of stay.
+	CardStayCaps  bool `protobuf:"varint,60,opt,name=card_stay_caps,json=cardStayCaps,proto3" json:"card_stay_caps,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -838,6 +840,13 @@ func (x *Procedure) GetTakenBack() string {
 		return x.TakenBack
 	}
 	return ""
+}
+
+func (x *Procedure) GetCardStayCaps() bool {
+	if x != nil {
+		return x.CardStayCaps
+	}
+	return false
 }
 
 type Obligation struct {
@@ -1637,7 +1646,7 @@ var File_state_proto protoreflect.FileDescriptor
 
 const file_state_proto_rawDesc = "" +
 	"\n" +
-	"\vstate.proto\x12\rshomei.events\x1a\x10subscriber.proto\x1a\vterms.proto\"\xc0\a\n" +
+	"\vstate.proto\x12\rshomei.events\x1a\x10subscriber.proto\x1a\vterms.proto\"\x98\a\n" +
 	"\x0fSubscriberState\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x1f\n" +
 	"\vrecorded_ms\x18\x02 \x01(\x03R\n" +
@@ -1662,8 +1671,7 @@ const file_state_proto_rawDesc = "" +
 	"\aleft_on\x18< \x01(\tR\x06leftOn\x12\x1c\n" +
 	"\tcontinued\x18= \x01(\bR\tcontinued\x12\"\n" +
 	"\rmove_filed_on\x18> \x01(\tR\vmoveFiledOn\x12\x19\n" +
-	"\balias_of\x18? \x01(\tR\aaliasOf\x12&\n" +
-	"\x0fcard_applied_on\x18@ \x01(\tR\rcardAppliedOn\"\xff\x05\n" +
+	"\balias_of\x18? \x01(\tR\aaliasOf\"\xff\x05\n" +
 	"\vCertificate\x12\x16\n" +
 	"\x06serial\x18\x01 \x01(\x04R\x06serial\x122\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1e.shomei.events.CertificateKindR\x04kind\x12-\n" +
@@ -1696,7 +1704,7 @@ const file_state_proto_rawDesc = "" +
 	"\fcertificates\x18\x03 \x03(\v2\x1a.shomei.events.CertificateR\fcertificates\x12\x1c\n" +
 	"\tprocedure\x18\x04 \x01(\tR\tprocedure\x12\x18\n" +
 	"\acounter\x18\x05 \x01(\tR\acounter\x12\x1c\n" +
-	"\tsuspended\x18\x06 \x01(\bR\tsuspended\"\xb6\x02\n" +
+	"\tsuspended\x18\x06 \x01(\bR\tsuspended\"\xd5\x02\n" +
 	"\bHeldCard\x12\x12\n" +
 	"\x04card\x18\x01 \x01(\tR\x04card\x12+\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x17.shomei.events.CardKindR\x04kind\x121\n" +
@@ -1706,7 +1714,9 @@ const file_state_proto_rawDesc = "" +
 	"\x05cause\x18< \x01(\tR\x05cause\x12\x1b\n" +
 	"\tstay_caps\x18= \x01(\bR\bstayCaps\x12!\n" +
 	"\fstay_pending\x18> \x01(\bR\vstayPending\x12(\n" +
-	"\x03fee\x18? \x03(\v2\x16.shomei.events.FeeItemR\x03fee\"\xe4\x04\n" +
+	"\x03fee\x18? \x03(\v2\x16.shomei.events.FeeItemR\x03fee\x12\x1d\n" +
+	"\n" +
+	"applied_on\x18@ \x01(\tR\tappliedOn\"\x8a\x05\n" +
 	"\tProcedure\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x126\n" +
 	"\toperation\x18\x02 \x01(\x0e2\x18.shomei.events.OperationR\toperation\x120\n" +
@@ -1726,7 +1736,8 @@ const file_state_proto_rawDesc = "" +
 	"\fmunicipality\x18\x0f \x01(\tR\fmunicipality\x12\"\n" +
 	"\rcard_last_day\x18\x10 \x01(\tR\vcardLastDay\x12\x1d\n" +
 	"\n" +
-	"taken_back\x18\x11 \x01(\tR\ttakenBack\"\x9c\x01\n" +
+	"taken_back\x18\x11 \x01(\tR\ttakenBack\x12$\n" +
+	"\x0ecard_stay_caps\x18< \x01(\bR\fcardStayCaps\"\x9c\x01\n" +
 	"\n" +
 	"Obligation\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x121\n" +

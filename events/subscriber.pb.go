@@ -2889,7 +2889,9 @@ type CardAssigned struct {
 	LastDay    string                 `protobuf:"bytes,3,opt,name=last_day,json=lastDay,proto3" json:"last_day,omitempty"`
 	Candidates []*Candidate           `protobuf:"bytes,4,rep,name=candidates,proto3" json:"candidates,omitempty"`
 	// fee is what is taken when a factory's card is handed over.
-	Fee           []*FeeItem `protobuf:"bytes,60,rep,name=fee,proto3" json:"fee,omitempty"`
+	Fee []*FeeItem `protobuf:"bytes,60,rep,name=fee,proto3" json:"fee,omitempty"`
+	// applied_on is the day of its application, where that is not the day of issue.
+	AppliedOn     string `protobuf:"bytes,61,opt,name=applied_on,json=appliedOn,proto3" json:"applied_on,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2957,6 +2959,13 @@ func (x *CardAssigned) GetFee() []*FeeItem {
 		return x.Fee
 	}
 	return nil
+}
+
+func (x *CardAssigned) GetAppliedOn() string {
+	if x != nil {
+		return x.AppliedOn
+	}
+	return ""
 }
 
 type CardHandedOver struct {
@@ -4122,7 +4131,7 @@ const file_subscriber_proto_rawDesc = "" +
 	"\x04card\x18\x02 \x01(\tR\x04card\x12\x16\n" +
 	"\x06device\x18\x03 \x01(\tR\x06device\"\x1f\n" +
 	"\tCardFound\x12\x12\n" +
-	"\x04card\x18\x01 \x01(\tR\x04card\"\xce\x01\n" +
+	"\x04card\x18\x01 \x01(\tR\x04card\"\xed\x01\n" +
 	"\fCardAssigned\x12\x12\n" +
 	"\x04card\x18\x01 \x01(\tR\x04card\x12+\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x17.shomei.events.CardKindR\x04kind\x12\x19\n" +
@@ -4130,7 +4139,9 @@ const file_subscriber_proto_rawDesc = "" +
 	"\n" +
 	"candidates\x18\x04 \x03(\v2\x18.shomei.events.CandidateR\n" +
 	"candidates\x12(\n" +
-	"\x03fee\x18< \x03(\v2\x16.shomei.events.FeeItemR\x03fee\"C\n" +
+	"\x03fee\x18< \x03(\v2\x16.shomei.events.FeeItemR\x03fee\x12\x1d\n" +
+	"\n" +
+	"applied_on\x18= \x01(\tR\tappliedOn\"C\n" +
 	"\x0eCardHandedOver\x12\x12\n" +
 	"\x04card\x18\x01 \x01(\tR\x04card\x12\x1d\n" +
 	"\n" +

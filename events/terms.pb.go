@@ -154,8 +154,6 @@ const (
 	Operation_OPERATION_PHONE_RELEASE Operation = 12
 	// PHONE_REVOKE: before a smartphone is disposed of, or because the holder wants them no more (失効申請).
 	Operation_OPERATION_PHONE_REVOKE Operation = 13
-	// APPLY_CARD: a card that the factory makes, applied for at a counter (カードの申請).
-	Operation_OPERATION_APPLY_CARD Operation = 14
 )
 
 // Enum value maps for Operation.
@@ -175,7 +173,6 @@ var (
 		11: "OPERATION_PHONE_ISSUE",
 		12: "OPERATION_PHONE_RELEASE",
 		13: "OPERATION_PHONE_REVOKE",
-		14: "OPERATION_APPLY_CARD",
 	}
 	Operation_value = map[string]int32{
 		"OPERATION_UNSPECIFIED":   0,
@@ -192,7 +189,6 @@ var (
 		"OPERATION_PHONE_ISSUE":   11,
 		"OPERATION_PHONE_RELEASE": 12,
 		"OPERATION_PHONE_REVOKE":  13,
-		"OPERATION_APPLY_CARD":    14,
 	}
 )
 
@@ -937,7 +933,7 @@ const file_terms_proto_rawDesc = "" +
 	"\x0fCertificateKind\x12 \n" +
 	"\x1cCERTIFICATE_KIND_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15CERTIFICATE_KIND_SIGN\x10\x01\x12\x19\n" +
-	"\x15CERTIFICATE_KIND_AUTH\x10\x02*\x8a\x03\n" +
+	"\x15CERTIFICATE_KIND_AUTH\x10\x02*\xf0\x02\n" +
 	"\tOperation\x12\x19\n" +
 	"\x15OPERATION_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fOPERATION_ISSUE\x10\x01\x12\x13\n" +
@@ -953,8 +949,7 @@ const file_terms_proto_rawDesc = "" +
 	"\x12\x19\n" +
 	"\x15OPERATION_PHONE_ISSUE\x10\v\x12\x1b\n" +
 	"\x17OPERATION_PHONE_RELEASE\x10\f\x12\x1a\n" +
-	"\x16OPERATION_PHONE_REVOKE\x10\r\x12\x18\n" +
-	"\x14OPERATION_APPLY_CARD\x10\x0e*\x80\x01\n" +
+	"\x16OPERATION_PHONE_REVOKE\x10\r*\x80\x01\n" +
 	"\aChannel\x12\x17\n" +
 	"\x13CHANNEL_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fCHANNEL_SELF\x10\x01\x12\x11\n" +

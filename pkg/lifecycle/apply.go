@@ -212,7 +212,7 @@ func (a *application) judgeKinds() {
 
 func (a *application) eligibility(k events.CertificateKind) regime.EligibilityIn {
 	return regime.EligibilityIn{
-		Regime: a.regime, Kind: lawKind(k), On: a.day, Office: a.Office, Person: a.Person, Clerk: a.Clerk,
+		Regime: a.regime, Kind: lawKind(k), On: a.day, Applied: a.applied(), Office: a.Office, Person: a.Person, Clerk: a.Clerk,
 		GrantedBy: a.GrantedBy, ByRepresentative: a.Channel == regime.ChannelRepresentative || a.Factory,
 	}
 }
@@ -247,6 +247,8 @@ func (a *application) judgeDouble(k events.CertificateKind) {
 	switch {
 	case a.replacesEnding(k):
 		a.ruling.Apply(regime.ReplacesEnding)
+	case c != nil && a.replacesHeld():
+		a.ruling.Apply(regime.FactoryReplaces)
 	case c == nil, a.Operation == events.Operation_OPERATION_REISSUE, a.Operation == events.Operation_OPERATION_RENEW && c.Status == valid:
 	case a.Operation == events.Operation_OPERATION_RENEW:
 		a.ruling.Refuse(regime.CardNotUsable)
@@ -364,15 +366,23 @@ func (a *application) postedLetter() string {
 	return ""
 }
 
+// judgeFee works out what is to be paid: for a factory's card when it is made, to be taken when it is handed over.
 func (a *application) judgeFee() {
-	if a.Factory {
+	if fee := a.state.Card.GetFee(); a.Operation == events.Operation_OPERATION_HAND_OVER && len(fee) > 0 {
+		for _, item := range fee {
+			a.fee.Items = append(a.fee.Items, regime.FeeItem{Rule: item.RuleId, Yen: int(item.Yen)})
+			a.ruling.Apply(item.RuleId)
+		}
 		return
 	}
 	replaced := a.newCard && a.regime == regime.MyNumber
 	a.fee = a.Switches.Fee(regime.FeeIn{
-		Regime: a.regime, Operation: a.lawOperation(), Cause: a.cause(), On: a.day, Express: a.Express,
+		Regime: a.regime, Operation: a.lawOperation(), Cause: a.cause(), On: a.applied(), Express: a.Express,
 		Card: replaced, Certificates: a.issues(), Left: cmp.Or(day(a.state.LeftOn), a.Person.Overseas),
 	})
+	if a.Factory {
+		return // it is said when it is taken
+	}
 	a.ruling.Merge(a.fee.Ruling)
 	if a.issues() {
 		a.ruling.Apply(regime.Usable(a.regime, a.cause())...)
@@ -391,8 +401,10 @@ func (a *application) cause() regime.Cause {
 		return regime.CauseExpired
 	case a.Operation == events.Operation_OPERATION_RENEW:
 		return regime.CauseRenewal
-	case a.Operation == events.Operation_OPERATION_REISSUE && a.state.Card.GetStatus() == events.CardStatus_CARD_STATUS_SUSPENDED:
+	case (a.Operation == events.Operation_OPERATION_REISSUE || a.Factory) && a.state.Card.GetStatus() == events.CardStatus_CARD_STATUS_SUSPENDED:
 		return regime.CauseLoss
+	case a.replacesHeld() && !a.allLapsed():
+		return regime.CauseRenewal
 	case a.Operation == events.Operation_OPERATION_REISSUE && (a.newCard || !a.allLapsed()):
 		return regime.CauseWish
 	case slices.ContainsFunc(a.kinds, a.replacesEnding):

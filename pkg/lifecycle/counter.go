@@ -15,6 +15,7 @@ func (d *decision) recordUnblocked(c RecordUnblocked) {
 		return
 	}
 	d.emit(&events.PinUnblocked{Procedure: c.Procedure, Pins: c.Pins, Card: c.Card})
+	d.writtenTo(p.Card)
 }
 
 // waitsFor is the work at the counter that an open procedure waits for; unspecified when it waits for none.

@@ -8,6 +8,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/civil"
+	"shomei/pkg/regime"
 )
 
 // Evolve folds one commit of a subscriber into the state before it, which it changes. Events that this version does
@@ -134,7 +135,7 @@ func (f *fold) accepted(b *events.ApplicationAccepted) {
 	p := &events.Procedure{
 		Id: b.Procedure, Operation: b.Operation, Channel: b.Channel, Kinds: b.Kinds, Card: b.Card, CardKind: b.CardKind,
 		Planned: b.Planned, Step: stepAccepted, Pins: b.Pins, Cause: b.Cause, Attempt: 1, Municipality: b.Municipality,
-		CardLastDay: b.CardLastDay, Office: b.Office, Counter: b.Counter, TakenBack: b.TakenBack,
+		CardLastDay: b.CardLastDay, Office: b.Office, Counter: b.Counter, TakenBack: b.TakenBack, CardStayCaps: stayCaps(b.CardCandidates),
 	}
 	for _, item := range b.Fee {
 		p.FeeYen += item.Yen
@@ -374,10 +375,13 @@ func (f *fold) card(body events.Body) {
 		}
 		f.s.Card = &events.HeldCard{
 			Card: b.Card, Kind: b.Kind, Status: events.CardStatus_CARD_STATUS_ASSIGNED, LastDay: b.LastDay,
-			IssuedOn: civil.Of(time.UnixMilli(f.e.RecordedMs)).String(),
+			IssuedOn: civil.Of(time.UnixMilli(f.e.RecordedMs)).String(), AppliedOn: b.AppliedOn, StayCaps: stayCaps(b.Candidates), Fee: charged(b.Fee),
 		}
 	case *events.CardHandedOver:
 		f.setCard(b.Card, events.CardStatus_CARD_STATUS_HELD)
+		if f.s.Card.GetCard() == b.Card && f.s.Card != nil {
+			f.s.Card.Fee = nil // taken
+		}
 	case *events.CardVoided:
 		if f.s.Card.GetCard() == b.Card && f.s.Card != nil {
 			f.s.Card.Cause = b.Cause
@@ -389,7 +393,8 @@ func (f *fold) card(body events.Body) {
 		f.setCard(b.Card, events.CardStatus_CARD_STATUS_SUSPENDED)
 	case *events.CardTermExtended:
 		if f.s.Card.GetCard() == b.Card {
-			f.s.Card.LastDay = b.LastDay
+			f.s.Card.LastDay, f.s.Card.StayCaps = b.LastDay, stayCaps(b.Candidates)
+			f.s.Card.StayPending = b.StayPending
 		}
 	case *events.CardTakenIntoCustody:
 		f.keep(b.Card)
@@ -418,6 +423,24 @@ func (f *fold) setCard(card string, status events.CardStatus) {
 	if f.s.OldCard.GetStatus() == events.CardStatus_CARD_STATUS_VOID {
 		f.s.OldCard = nil
 	}
+	if old := f.s.OldCard; old != nil && f.s.Card.GetStatus() == events.CardStatus_CARD_STATUS_VOID && old.Kind == f.s.Card.Kind {
+		f.s.Card, f.s.OldCard = old, nil // what was to take its place came to nothing
+	}
+}
+
+// stayCaps reports whether the period of stay decides a card's last day.
+func stayCaps(candidates []*events.Candidate) bool {
+	return slices.ContainsFunc(candidates, func(c *events.Candidate) bool {
+		return c.Binds && (c.RuleId == regime.StayCap || c.RuleId == regime.StayPending)
+	})
+}
+
+// charged is a fee of which something is to be paid; nil otherwise.
+func charged(fee []*events.FeeItem) []*events.FeeItem {
+	if slices.ContainsFunc(fee, func(i *events.FeeItem) bool { return i.Yen > 0 }) {
+		return fee
+	}
+	return nil
 }
 
 func (f *fold) resident(body events.Body) {

@@ -143,7 +143,7 @@ func (d *decision) authorize(a *application, c RecordKeys, planned *events.Plann
 		return fmt.Errorf("authorising a certificate: last day %q: %w", planned.LastDay, civil.ErrDate)
 	}
 	s := c.Signing[planned.Kind]
-	window := a.Switches.Window(a.regime, last)
+	window := a.Switches.WindowFrom(a.regime, a.day, last)
 	rules := slices.Clone(window.Rules)
 	if planned.Kind == kindAuth && len(a.planned) > 1 {
 		rules = append(rules, regime.AuthFirst)
@@ -180,6 +180,9 @@ func (d *decision) recordIssued(c RecordIssued) error {
 	}
 	d.followParents()
 	for _, held := range fresh {
+		if slices.Contains(waiting(d.state), held.Card) && d.state.OldCard != nil {
+			continue // the former one ends when the card from the factory is handed over (domain.md 9.14)
+		}
 		if err := d.replace(held, c.Switches); err != nil {
 			return err
 		}
@@ -297,6 +300,14 @@ func (d *decision) recordWritten(c RecordWritten) {
 		return
 	}
 	d.emit(&events.CertificateWritten{Procedure: c.Procedure, Card: c.Card, Serials: c.Serials})
+	d.writtenTo(c.Card)
+}
+
+// writtenTo counts a card that a counter has written to as submitted there (domain.md 9.12).
+func (d *decision) writtenTo(card string) {
+	if d.state.Card.GetCard() == card {
+		d.submitCard(regime.WithinDeadline, regime.CardWrittenCounts)
+	}
 }
 
 // misread compares what was read back with what the procedure issued; "" when all that is still in force is there.

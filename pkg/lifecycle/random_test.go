@@ -83,7 +83,9 @@ func (l life) apply() Command {
 	a.Channel = pick(l.t, "channel", regime.ChannelSelf, regime.ChannelSelf, regime.ChannelSelfNoPhoto, regime.ChannelProxy, regime.ChannelRepresentative)
 	a.Kinds = pick(l.t, "kinds", nil, nil, []events.CertificateKind{kindSign}, []events.CertificateKind{kindAuth})
 	a.Cause = pick[regime.Cause](l.t, "cause", "", "", regime.CauseLoss, regime.CauseDamage, regime.CauseFault)
-	a.Factory = a.Operation == opFactory
+	if a.Factory = a.Operation == opFactory; a.Factory {
+		a.AppliedOn = civil.Of(l.now).AddDays(-rapid.IntRange(0, 60).Draw(l.t, "applied days ago"))
+	}
 	return a
 }
 

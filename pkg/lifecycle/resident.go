@@ -170,15 +170,15 @@ func (d *decision) reportLoss(c ReportLoss) error {
 		event = regime.EvPhoneLoss
 	}
 	d.emit(&events.LossReported{By: c.By, Card: d.state.Card.GetCard()}, d.endsNothing(regime.ConsequenceIn{Event: event}, c.Switches)...)
-	coming := d.state.Procedure.GetCard()
-	if coming == d.state.Card.GetCard() || coming == d.state.OldCard.GetCard() {
-		coming = ""
+	spare := waiting(d.state)
+	if coming := d.state.Procedure.GetCard(); coming != d.state.Card.GetCard() && coming != d.state.OldCard.GetCard() {
+		spare = append(spare, coming)
 	}
 	for _, r := range d.regimesHeld() {
-		if held := cardOf(d.state, r); held != nil && waitsAtOffice(held) {
+		if cards := cardsOf(d.state, r); len(cards) > 0 && !slices.ContainsFunc(cards, func(h *events.HeldCard) bool { return !waitsAtOffice(h) }) {
 			continue
 		}
-		if err := d.end(consequence{event: event, regime: r, spare: coming, switches: c.Switches}); err != nil {
+		if err := d.end(consequence{event: event, regime: r, spare: spare, switches: c.Switches}); err != nil {
 			return err
 		}
 	}
@@ -211,11 +211,13 @@ func (d *decision) endsNothing(in regime.ConsequenceIn, switches regime.Switches
 
 func (d *decision) reportFound(c ReportFound) error {
 	d.filedAt(c.Filed)
-	if d.state.Card.GetCard() != c.Card || d.state.Card.GetStatus() != events.CardStatus_CARD_STATUS_SUSPENDED {
-		d.factRefused("CardFound", "the card is not suspended", regime.CardNotSuspended)
-		return nil
+	for _, held := range []*events.HeldCard{d.state.Card, d.state.OldCard} {
+		if held != nil && held.Card == c.Card && held.Status == events.CardStatus_CARD_STATUS_SUSPENDED {
+			return d.end(consequence{event: regime.EvFound, regime: cardRegime(held.Kind), spare: waiting(d.state), switches: c.Switches})
+		}
 	}
-	return d.end(consequence{event: regime.EvFound, regime: cardRegime(d.state.Card.Kind), switches: c.Switches})
+	d.factRefused("CardFound", "the card is not suspended", regime.CardNotSuspended)
+	return nil
 }
 
 // orderByAuthority revokes what the authority itself found wrong.

@@ -19,7 +19,7 @@ func (d *decision) tick(c Tick) error {
 	if err := d.expire(c); err != nil {
 		return err
 	}
-	return d.expireCard(c)
+	return d.expireCards(c)
 }
 
 // catchUp does something that days gone by have brought, and then takes the times of the command up again.
@@ -131,17 +131,33 @@ func (d *decision) expire(c Tick) error {
 	return nil
 }
 
-func (d *decision) expireCard(c Tick) error {
-	held := d.state.Card
-	if held == nil || held.LastDay == "" || !day(held.LastDay).Before(d.today()) || held.Status == events.CardStatus_CARD_STATUS_VOID ||
-		held.Status == events.CardStatus_CARD_STATUS_EXPIRED {
-		return nil
+// expireCards records the end of the cards' own terms.
+func (d *decision) expireCards(c Tick) error {
+	for _, held := range []*events.HeldCard{d.state.Card, d.state.OldCard} {
+		if held == nil || held.LastDay == "" || !day(held.LastDay).Before(d.today()) || held.Status == events.CardStatus_CARD_STATUS_VOID ||
+			held.Status == events.CardStatus_CARD_STATUS_EXPIRED {
+			continue
+		}
+		if err := d.expireCard(held, c.Switches); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+func (d *decision) expireCard(held *events.HeldCard, switches regime.Switches) error {
 	d.caused = day(held.LastDay).AddDays(1).StartInstant()
-	if err := d.end(consequence{event: regime.EvCardTerm, regime: cardRegime(held.Kind), switches: c.Switches}); err != nil {
+	var others []string
+	for _, other := range cardsOf(d.state, cardRegime(held.Kind)) {
+		if other.Card != held.Card {
+			others = append(others, other.Card)
+		}
+	}
+	err := d.end(consequence{event: regime.EvCardTerm, regime: cardRegime(held.Kind), spare: others, switches: switches})
+	if err != nil {
 		return err
 	}
-	return d.endOutliving(held, c.Switches)
+	return d.endOutliving(held, switches)
 }
 
 // endOutliving revokes what would outlive an expired card, where the law ends it with the card. It was issued to a later

@@ -194,7 +194,7 @@ func (s Switches) judgeCard(a Application, day civil.Date, out *Decision) (civil
 	case out.Regime == Juki:
 		return a.CardLastDay, nil
 	case !a.Card && a.CardLastDay.IsZero() && !stay.IsZero():
-		out.Apply(stayCap)
+		out.Apply(StayCap)
 		return stay, nil
 	case !a.Card:
 		return a.CardLastDay, nil

@@ -18,6 +18,24 @@ var (
 		EN:     "Issued in place of a certificate that is to end with the move that was notified; the former one ends when the new one is issued.",
 		NextJA: "国内の転出では、新しい署名用電子証明書も転出の日に失効します。", NextEN: "With a move within Japan the new signature certificate ends on the day of the move, too.",
 	})
+	// FactoryReplaces is why a card from the factory is no double issue: it renews the card, or replaces one that was lost.
+	FactoryReplaces = rule(Rule{
+		ID: "mynumber.issue.card-replaced", From: MyNumberFirstDay, Source: "muni:Katsuragi, Kitakata; domain.md 9.14",
+		JA: "工場で作る新しいカードは、これまでのカードの更新または紛失による再交付であり、重ねての発行ではありません。これまでのカードと電子証明書は、新しいカードの交付の時に終わります。",
+		EN: "The new card from the factory renews the former one, or replaces one that was lost, and is no double issue. The former card and its certificates end when the new one is handed over.",
+	})
+	// CardWrittenCounts is why a card needs not be submitted any more.
+	CardWrittenCounts = rule(Rule{
+		ID: "mynumber.deadline.card-written-counts", From: MyNumberFirstDay, Source: "muni:Ichikikushikino; domain.md 9.12",
+		JA: "転入先の窓口でカードを示して書き込みを受けたので、カードの提出(継続利用)があったものとします。",
+		EN: "The card was shown and written to at the new municipality, which counts as submitting it (continued use).",
+	})
+	// LimitedStay is why a resident with a limited stay gets no expiry notice.
+	LimitedStay = rule(Rule{
+		ID: "notice.limited-stay", From: MyNumberFirstDay, Source: "muni:Matsudo, Tsumagoi, Tsuruga, Toyokawa, Miyake, Yokote; domain.md 9.11",
+		JA: "在留期間のある方には、有効期限の通知を送りません。先に在留期間とカードの有効期間を延ばしてください。",
+		EN: "A resident with a limited stay gets no expiry notice; the stay and the card are extended first.",
+	})
 	// NothingHeld refuses to renew, revoke or unblock what is not there.
 	NothingHeld = rule(Rule{
 		ID: "application.nothing-held", Source: "domain.md 1.3.4, 1.4.3",

@@ -187,10 +187,11 @@ func (v *Validity) add(c Candidate) {
 	}
 }
 
-// settle picks the earliest candidate (the first of equals) and derives the rest from it.
+// settle picks the earliest candidate and derives the rest from it. Of equals it is the end of the card, which no renewal
+// of the certificate moves, and otherwise the first.
 func (s Switches) settle(v *Validity, r Regime, issued civil.Date) {
 	for _, c := range v.Candidates {
-		if v.LastDay.IsZero() || c.Day.Before(v.LastDay) {
+		if v.LastDay.IsZero() || c.Day.Before(v.LastDay) || c.Day == v.LastDay && c.Rule == cardCap {
 			v.LastDay, v.Binds = c.Day, c.Rule
 		}
 		v.Apply(c.Rule)
@@ -200,8 +201,11 @@ func (s Switches) settle(v *Validity, r Regime, issued civil.Date) {
 	if v.LastDay.Before(issued) {
 		v.Refuse(nothingLeft)
 	}
+	if v.Binds == cardCap {
+		v.Apply(CardEndsToo)
+	}
 	if r == MyNumber {
-		w := s.Window(r, v.LastDay)
+		w := s.WindowFrom(r, issued, v.LastDay)
 		v.WindowOpens, v.NoticeDue = w.Opens, w.NoticeDue
 		v.Apply(w.Rules...)
 	}

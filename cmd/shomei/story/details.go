@@ -168,6 +168,7 @@ func personDetails() []entry[*Resident] {
 		{"adult-ward", "成年被後見人", "yes|no", "成年被後見人である。/ Is an adult ward.", func(w *words, p *Resident) { p.AdultWard = yes(w) }},
 		{"foreign", "外国籍", "yes|no", "外国人住民である。/ Is a foreign resident.", func(w *words, p *Resident) { p.Foreign = yes(w) }},
 		{"stay-until", "在留期限", "DATE|none", "在留期間の満了日。/ Last day of the period of stay.", readStay},
+		{"stay-pending", "特例期間", "yes|no", "在留期間の更新を申請中である。/ The renewal of the stay is pending.", func(w *words, p *Resident) { p.StayPending = yes(w) }},
 		{"overseas-on", "国外転出日", "DATE", "国外へ転出した日。/ Day of moving abroad.", func(w *words, p *Resident) { p.OverseasOn = w.date("the day").String() }},
 		{"mail", "電子メール", "ADDRESS", "通知の宛先。なければ通知は送れない。/ Where notices go; without one they can't be sent.", readMail},
 		{"language", "言語", "ja|en", "通知の言語。/ Language of notices.", func(w *words, p *Resident) {
@@ -261,6 +262,14 @@ func factoryDetails() []entry[*Application] {
 			a.Kinds = each(w, "a kind of certificate", kinds)
 		}},
 	}
+}
+
+// madeDetails are what can be said of a card that the factory makes.
+func madeDetails() []entry[*Application] {
+	return append(factoryDetails(), entry[*Application]{
+		"applied", "申請日", "DATE", "カードの申請を受け付けた日。年齢と手数料はその日で決まる。なければ製造の日。/ The day on which the card was applied for, by which age and fee are judged; otherwise the day on which it is made.",
+		func(w *words, a *Application) { a.AppliedOn = w.date("the day of the application").String() },
+	})
 }
 
 func cardID(w *words) string {

@@ -169,7 +169,7 @@ func readFactory(w *words, r *reading) {
 	}
 	a.Card = cardID(w)
 	if w.err == nil {
-		under(r, factoryDetails(), a, who.Nick)
+		under(r, madeDetails(), a, who.Nick)
 	}
 	r.kindOf(w, a.Card, a.CardKind)
 	r.step.Act = a

@@ -12,6 +12,7 @@ var personField = field{
 		{name: "foreign", form: asFlag, ja: "外国人住民", en: "a foreign resident"},
 		{name: "alias", form: asFlag, ja: "通称が記録されている", en: "an alias is recorded"},
 		{name: "stay_until", form: asDay, ja: "在留期間の満了日。なし: 期間の定めなし", en: "last day of the period of stay; absent: unlimited"},
+		{name: "stay_pending", form: asFlag, ja: "在留期間の更新を申請中(特例期間)", en: "the renewal of the stay is pending"},
 		{name: "overseas", form: asDay, ja: "国外に転出した日。なし: 国内在住", en: "day of a move abroad; absent: lives in Japan"},
 	},
 }

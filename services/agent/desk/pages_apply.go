@@ -317,6 +317,7 @@ func personOf(form url.Values) person {
 		Sex: sexes[form.Get("sex")], Address: form.Get("address"), Registered: form.Get("registered") != "",
 		Municipality: form.Get("municipality"), AdultWard: form.Get("adult_ward") != "", Foreign: form.Get("foreign") != "",
 		PeriodOfStay: form.Get("period_of_stay"), Overseas: form.Get("overseas_on") != "", OverseasOn: form.Get("overseas_on"),
+		StayPending: form.Get("stay_pending") != "",
 	}
 }
 

@@ -216,7 +216,7 @@ func recordOf(p story.Resident) *events.ResidentRecord {
 	return &events.ResidentRecord{
 		ResidentCode: p.Code, Name: p.Name, Alias: p.Alias, BirthDate: p.BirthDate, Sex: p.Sex, Address: p.Address,
 		Registered: p.Registered, Municipality: p.Municipality, AdultWard: p.AdultWard, Foreign: p.Foreign,
-		PeriodOfStay: p.PeriodOfStay, Overseas: p.OverseasOn != "", OverseasOn: p.OverseasOn,
+		PeriodOfStay: p.PeriodOfStay, Overseas: p.OverseasOn != "", OverseasOn: p.OverseasOn, StayPending: p.StayPending,
 	}
 }
 
