@@ -382,3 +382,13 @@ func TestLossOfAJukiCardByTelephone(t *testing.T) {
 	equal(t, "rules", decided[0].RuleIds, []string{"juki.ends.phone-loss-report"})
 	p.wantStatus(underJuki, kindSign, valid)
 }
+
+// By the reading that spares it, an authentication certificate suspended by telephone is released with its card.
+func TestFoundCardReleasesTheAuthenticationCertificate(t *testing.T) {
+	p := fromFactory(t).at("2017-05-08 10:00")
+	p.do(ReportLoss{By: "telephone", Filed: p.now})
+	decided, err := Decide(p.state, ReportFound{Card: "card-1", Filed: p.now, Switches: regime.Switches{PhoneLossSparesAuth: true}}, p.now)
+	if err != nil || count[*events.CertificateReleased](decided) != 1 || count[*events.CertificateRevoked](decided) != 1 || count[*events.CardFound](decided) != 1 {
+		t.Errorf("%v, %v", names(decided), err)
+	}
+}

@@ -139,6 +139,9 @@ func continued(_ Switches, in ConsequenceIn) bool  { return in.wantsUse() && in.
 func tooLate(_ Switches, in ConsequenceIn) bool    { return in.wantsUse() && !in.inTime() && !in.Foreign }
 func noNational(_ Switches, in ConsequenceIn) bool { return in.wantsUse() && in.Foreign }
 
+// sparesAuth holds for the reading by which a found card's authentication certificate is released with it.
+func sparesAuth(s Switches, _ ConsequenceIn) bool { return s.PhoneLossSparesAuth }
+
 // atFiling holds for the filing of a move within Japan, where that ends something already.
 func atFiling(s Switches, in ConsequenceIn) bool { return in.Ahead && s.MoveOutEndsAtFiling }
 

@@ -145,6 +145,15 @@ func TestContinuedUseInTimeAndForNationals(t *testing.T) {
 	}
 }
 
+// Whether a found card's authentication certificate is released is debated (domain.md 9.17).
+func TestFoundAfterALossByTelephone(t *testing.T) {
+	in := ConsequenceIn{Regime: MyNumber, Event: EvFound, On: day("2021-08-12")}
+	got, err := Switches{PhoneLossSparesAuth: true}.Consequences(in)
+	if err != nil || got.Sign.Effect != Revoke || got.Auth.Effect != Release || got.Card.Effect != Release || got.Auth.Rule != "mynumber.ends.card-found-auth-released" {
+		t.Errorf("by the switch: %+v, %v", got, err)
+	}
+}
+
 // Whether the filing of a move ends the signature certificate is debated (domain.md 9.1).
 func TestMoveOutAtFiling(t *testing.T) {
 	for r, rule := range map[Regime]ID{MyNumber: "mynumber.ends.move-out-at-filing", Juki: "juki.ends.move-out-at-filing"} {

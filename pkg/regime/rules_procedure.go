@@ -36,6 +36,12 @@ var (
 		JA: "在留期間のある方には、有効期限の通知を送りません。先に在留期間とカードの有効期間を延ばしてください。",
 		EN: "A resident with a limited stay gets no expiry notice; the stay and the card are extended first.",
 	})
+	// StandIns is why a name or an address stands in a certificate otherwise than in the resident record.
+	StandIns = rule(Rule{
+		ID: "certificate.stand-ins", Source: "muni:Kobe (help); the reduction maps of the national character sets; domain.md 2.4, 4.4, 9.18",
+		JA: "証明書に使えない文字は、同じ字とされる通常の文字(髙は高)に、それがなければ〓に置き換えて記載します。置き換えた位置も記載されます。",
+		EN: "A character that a certificate can't hold stands as the ordinary character that is agreed for it, or as 〓; where that was done is marked.",
+	})
 	// NothingHeld refuses to renew, revoke or unblock what is not there.
 	NothingHeld = rule(Rule{
 		ID: "application.nothing-held", Source: "domain.md 1.3.4, 1.4.3",

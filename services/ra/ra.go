@@ -350,7 +350,9 @@ func (a *attempt) completeEvent(sealer dossier.Sealer, now time.Time, e *events.
 			err = nil // what was erased is not gathered anew because the register writes
 		}
 	case *events.IssueAuthorized:
-		err = a.buildTBS(sealer, b)
+		if err = a.buildTBS(sealer, b); b.Kind == events.CertificateKind_CERTIFICATE_KIND_SIGN && a.standsIn() {
+			e.RuleIds = append(e.RuleIds, regime.StandIns)
+		}
 	}
 	return err
 }
