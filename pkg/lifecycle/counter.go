@@ -46,6 +46,9 @@ func otherCard(p *events.Procedure, card string) bool { return card != "" && car
 
 func (d *decision) recordPinsBlocked(c RecordPinsBlocked) {
 	d.filedAt(c.Filed)
+	if len(c.Pins) == 0 {
+		d.factRefused("PinsBlocked", "it names no PIN")
+	}
 	for _, pin := range c.Pins {
 		d.emit(&events.PinBlocked{Pin: pin, Card: c.Card})
 	}

@@ -40,7 +40,7 @@ func evolve(s *events.SubscriberState, e *events.Event, index uint32) {
 	case *events.CardAssigned, *events.CardHandedOver, *events.CardVoided, *events.CardExpired, *events.CardSuspended,
 		*events.CardTermExtended, *events.CardTakenIntoCustody, *events.CardReturned, *events.CardFound:
 		f.card(b)
-	case *events.ResidentRecorded, *events.ResidentRecordChanged, *events.DeadlineSet, *events.DeadlineMet,
+	case *events.ResidentRecorded, *events.ResidentRecordChanged, *events.SubscriberAliased, *events.DeadlineSet, *events.DeadlineMet,
 		*events.DeadlineMissed:
 		f.resident(b)
 	case *events.NoticeDue, *events.NoticeSent, *events.NoticeFailed, *events.NoticeSuppressed:
@@ -48,7 +48,7 @@ func evolve(s *events.SubscriberState, e *events.Event, index uint32) {
 	case *events.ErasureOrdered, *events.KeyDestroyed:
 		f.erasure(b)
 	case *events.ApplicationRefused, *events.ContactRecorded, *events.SpecialCircumstancesGranted, *events.FeeCollected,
-		*events.PinBlocked, *events.FactRefused, *events.SubscriberAliased, *events.RequestRefused, *events.ReissueOrdered:
+		*events.PinBlocked, *events.FactRefused, *events.RequestRefused, *events.ReissueOrdered:
 		// History only: no later decision depends on them.
 	}
 }
@@ -449,6 +449,8 @@ func (f *fold) resident(body events.Body) {
 		f.s.Municipality = b.Municipality
 	case *events.ResidentRecordChanged:
 		f.recordChanged(b)
+	case *events.SubscriberAliased:
+		f.s.AliasOf = b.To
 	case *events.DeadlineSet:
 		switch b.Kind {
 		case events.DeadlineKind_DEADLINE_KIND_OVERSEAS:

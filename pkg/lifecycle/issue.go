@@ -20,7 +20,11 @@ func (d *decision) recordKeys(c RecordKeys) error {
 	p := d.state.Procedure
 	waits := p != nil && p.Id == c.Procedure && waitsFor(p) == events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS
 	if !waits || p.Card != c.Card || d.stale(p, c.Obligation) {
-		d.factRefused("KeysGenerated", "no procedure waits for keys on this card")
+		var rules []string
+		if p.GetId() != c.Procedure {
+			rules = []string{regime.NoLongerOpen}
+		}
+		d.factRefused("KeysGenerated", "no procedure waits for keys on this card", rules...)
 		return d.endOverwritten(c)
 	}
 	if missing := missingKeys(p, c); missing != "" {

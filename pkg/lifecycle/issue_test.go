@@ -212,9 +212,9 @@ func TestRenewalWindow(t *testing.T) {
 	accepted := p.apply(opRenew)
 	equal(t, "order", []events.CertificateKind{accepted.Planned[0].Kind, accepted.Planned[1].Kind}, []events.CertificateKind{kindAuth, kindSign})
 	equal(t, "candidates", accepted.Planned[1].Candidates, []*events.Candidate{
-		{RuleId: "mynumber.validity.sixth-birthday", Day: "2025-06-18"},
+		{RuleId: "mynumber.validity.sixth-birthday", Day: "2025-06-18", Binds: true},
 		{RuleId: "mynumber.validity.auth-caps-sign", Day: "2025-06-18"},
-		{RuleId: "mynumber.validity.card-caps", Day: "2025-06-18", Binds: true},
+		{RuleId: "mynumber.validity.card-caps", Day: "2025-06-18"},
 	})
 	decided := p.keys()
 	equal(t, "in one commit", names(decided), []string{"KeysRecorded", "IssueAuthorized", "IssueAuthorized"})

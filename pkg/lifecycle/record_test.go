@@ -392,3 +392,31 @@ func TestFoundCardReleasesTheAuthenticationCertificate(t *testing.T) {
 		t.Errorf("%v, %v", names(decided), err)
 	}
 }
+
+// An order about what has ended, or is not the person's, is recorded and answered (domain.md 1.4.7); so is every other
+// fact that a source can claim.
+func TestAFactThatChangesNothingIsRecorded(t *testing.T) {
+	p := fromFactory(t).at("2017-05-08 10:00")
+	order := OrderByAuthority{Serials: []uint64{1}, Reason: events.RevocationReason_REVOCATION_REASON_AFFILIATION_CHANGED, Filed: p.now}
+	equal(t, "the first", count[*events.CertificateRevoked](p.do(order)), 1)
+	for name, again := range map[string]OrderByAuthority{
+		"revoked already": order, "nobody's": {Serials: []uint64{4242}, Filed: p.now}, "no serial": {Filed: p.now},
+	} {
+		decided := p.do(again)
+		if len(decided) != 1 || decided[0].GetFactRefused() == nil || !slices.Contains(decided[0].RuleIds, regime.NothingToRevoke) {
+			t.Errorf("%s: %v", name, decided)
+		}
+	}
+	unknown := newPlayer(t, "2017-05-08 10:00")
+	for _, c := range []Command{
+		order, ReportLoss{By: "telephone"}, ReportFound{Card: "X"}, RecordPinsBlocked{Card: "X", Pins: []events.PinKind{1}}, RecordPinsBlocked{Card: "X"}, RecordCustody{Card: "X"},
+		DropApplication{Procedure: "X"}, RecordKeys{Procedure: "X"}, RecordWritten{Procedure: "X"}, RecordWriteFailed{Procedure: "X"},
+		RecordHandOver{Procedure: "X"}, RecordUnblocked{Procedure: "X"}, RecordConfirmationFailed{Obligation: "X"},
+		RecordInstalled{Procedure: "X", Device: "X"}, ChangeRecord{Change: events.RecordChange_RECORD_CHANGE_MINOR},
+		ChangeRecord{Change: events.RecordChange_RECORD_CHANGE_MOVE_CALLED_OFF},
+	} {
+		if decided := unknown.do(c); len(decided) == 0 {
+			t.Errorf("%T of somebody unknown leaves nothing in the log", c)
+		}
+	}
+}

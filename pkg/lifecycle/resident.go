@@ -220,7 +220,8 @@ func (d *decision) reportFound(c ReportFound) error {
 	return nil
 }
 
-// orderByAuthority revokes what the authority itself found wrong.
+// orderByAuthority revokes what the authority itself found wrong. An order that changes nothing is recorded, too: whoever
+// gave it waits for the answer.
 func (d *decision) orderByAuthority(c OrderByAuthority) error {
 	d.filedAt(c.Filed)
 	event := regime.EvCertificateError
@@ -244,6 +245,9 @@ func (d *decision) orderByAuthority(c OrderByAuthority) error {
 		if err != nil {
 			return err
 		}
+	}
+	if len(d.events) == 0 {
+		d.factRefused("AuthorityOrder", "none of the certificates named is this person's and in force", regime.NothingToRevoke)
 	}
 	return nil
 }

@@ -42,6 +42,22 @@ var (
 		JA: "証明書に使えない文字は、同じ字とされる通常の文字(髙は高)に、それがなければ〓に置き換えて記載します。置き換えた位置も記載されます。",
 		EN: "A character that a certificate can't hold stands as the ordinary character that is agreed for it, or as 〓; where that was done is marked.",
 	})
+	// NothingToRevoke is why an order of the authority changes nothing.
+	NothingToRevoke = rule(Rule{
+		ID: "order.nothing-to-revoke", Source: "Act2013 Arts 13–15; domain.md 1.3.4, 1.4.7",
+		JA:     "指定された電子証明書は、この方のものではないか、すでに失効または満了しているため、変わるものはありません。",
+		EN:     "None of the certificates named is this person's and still in force, so nothing changes.",
+		NextJA: "シリアル番号と利用者を確かめてください(shomei state シリアル番号)。",
+		NextEN: "Check the serial number and the subscriber (shomei state SERIAL).",
+	})
+	// NoLongerOpen is why keys that a counter has made get no certificates.
+	NoLongerOpen = rule(Rule{
+		ID: "application.no-longer-open", Source: "design.md Counters: the hub decides what a claim means; domain.md 1.4.7",
+		JA:     "この申請は、住民票の異動などによりセンターですでに取り下げられているため、発行できません。これまでの電子証明書は変わりません。",
+		EN:     "The centre has withdrawn this application meanwhile, as after a change of the resident record, so nothing is issued. Certificates held before are as they were.",
+		NextJA: "いま発行を受けられるかを確かめ、あらためて申請してください。",
+		NextEN: "Check whether a certificate can be issued now, and apply again.",
+	})
 	// NothingHeld refuses to renew, revoke or unblock what is not there.
 	NothingHeld = rule(Rule{
 		ID: "application.nothing-held", Source: "domain.md 1.3.4, 1.4.3",

@@ -1,6 +1,7 @@
 package regime
 
 import (
+	"slices"
 	"time"
 
 	"shomei/pkg/civil"
@@ -187,11 +188,10 @@ func (v *Validity) add(c Candidate) {
 	}
 }
 
-// settle picks the earliest candidate and derives the rest from it. Of equals it is the end of the card, which no renewal
-// of the certificate moves, and otherwise the first.
+// settle picks the earliest candidate (the first of equals) and derives the rest from it.
 func (s Switches) settle(v *Validity, r Regime, issued civil.Date) {
 	for _, c := range v.Candidates {
-		if v.LastDay.IsZero() || c.Day.Before(v.LastDay) || c.Day == v.LastDay && c.Rule == cardCap {
+		if v.LastDay.IsZero() || c.Day.Before(v.LastDay) {
 			v.LastDay, v.Binds = c.Day, c.Rule
 		}
 		v.Apply(c.Rule)
@@ -201,7 +201,7 @@ func (s Switches) settle(v *Validity, r Regime, issued civil.Date) {
 	if v.LastDay.Before(issued) {
 		v.Refuse(nothingLeft)
 	}
-	if v.Binds == cardCap {
+	if slices.Contains(v.Candidates, Candidate{cardCap, v.LastDay}) {
 		v.Apply(CardEndsToo)
 	}
 	if r == MyNumber {

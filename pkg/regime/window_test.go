@@ -112,10 +112,11 @@ func TestRenewalThatGainsNothing(t *testing.T) {
 	mustHold(t, "said", r.Applied, "mynumber.renewal.gains-nothing", "mynumber.validity.card-ends-too", "mynumber.window.none")
 	r, _ = Switches{RefuseGainlessRenewal: true}.Renewal(in)
 	mustHold(t, "refused", r.Refused, "mynumber.validity.nothing-left", "mynumber.renewal.gains-nothing")
-	in.CardLastDay = day("2031-06-15") // of equal days it is the card's that decides
-	if r, _ = (Switches{RefuseGainlessRenewal: true}).Renewal(in); !r.Accepted() || r.Validity.Binds != "mynumber.validity.card-caps" || r.Validity.WindowOpens.IsZero() {
+	in.CardLastDay = day("2031-06-15") // both end on that day
+	if r, _ = (Switches{RefuseGainlessRenewal: true}).Renewal(in); !r.Accepted() || r.Validity.Binds != "mynumber.validity.sixth-birthday" || r.Validity.WindowOpens.IsZero() {
 		t.Errorf("a renewal that gains: %+v", r)
 	}
+	mustHold(t, "the card ends too", r.Applied, "mynumber.validity.card-ends-too")
 	in.CardLastDay, in.AuthLastDay, in.Kind = day("2036-06-15"), day("2026-06-15"), Sign
 	r, _ = Switches{}.Renewal(in)
 	mustHold(t, "by the other certificate", r.Applied, "mynumber.renewal.gains-nothing")

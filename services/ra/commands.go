@@ -94,6 +94,9 @@ func (a *attempt) command() (lifecycle.Command, error) {
 // changeRecord decides on a change of the resident record.
 func (a *attempt) changeRecord(ctx context.Context, f *events.RecordChangeNotified) error {
 	record := a.personal.GetRecord()
+	if err := a.alias(ctx); err != nil {
+		return err
+	}
 	if f.Change == events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS && record.GetBirthDate() == "" {
 		known, err := a.lastRecord(ctx)
 		if err != nil {

@@ -139,6 +139,8 @@ type attempt struct {
 	personal   *events.Personal
 	subscriber string
 	filed      time.Time
+	// corrected is the code that a correction of the person's gives them.
+	corrected string
 	// unclaimed: the card of an application is still to be claimed before the application is accepted.
 	unclaimed bool
 	// made and identity are what certificates are built of, when the claim tells of keys.
@@ -222,13 +224,23 @@ func (a *attempt) entered() time.Time {
 // attribute finds whose claim this is: by the resident record, by the subscriber that the hub told the counter, or, for
 // what was seen of a card alone, by the card.
 func (a *attempt) attribute(ctx context.Context) error {
-	a.subscriber = a.claim.Subscriber
+	named, err := a.resolve(ctx, a.claim.Subscriber)
+	if err != nil {
+		return err
+	}
+	a.subscriber, a.corrected = named, a.personal.GetRecord().GetCorrectedCode()
 	if code := a.personal.GetRecord().GetResidentCode(); code != "" {
-		id := SubscriberID(a.Secret, code)
-		if a.subscriber != "" && a.subscriber != id {
+		id, err := a.resolve(ctx, SubscriberID(a.Secret, code))
+		switch {
+		case err != nil:
+			return err
+		case named == "" || named == id:
+			a.subscriber = id
+		case correctsCode(a.claim) && a.corrected == "":
+			a.corrected = code // the subscriber was named, so the record tells the new code
+		default:
 			return unfit("the claim names another subscriber than its resident record does")
 		}
-		a.subscriber = id
 	}
 	if card := cardSeen(a.claim); a.subscriber == "" && events.ValidID(card) {
 		holder, err := a.holderOf(ctx, card)

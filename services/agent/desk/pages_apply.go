@@ -90,7 +90,7 @@ func (d *Desk) showApply(r *http.Request, lang page.Language) (answer, error) {
 
 // personFields are the fields that hold personal data.
 var personFields = []string{
-	"resident_code", "name", "alias", "birth_date", "sex", "address", "mail", "postal_code", "postal_address", "period_of_stay", "overseas_on",
+	"resident_code", "corrected_code", "name", "alias", "birth_date", "sex", "address", "mail", "postal_code", "postal_address", "period_of_stay", "overseas_on",
 }
 
 func (d *Desk) applyView(form url.Values, lang page.Language) (*applyView, error) {

@@ -126,6 +126,7 @@ var applyWords = page.Catalogue{
 	"kind.sign":                 {JA: "署名用", EN: "signature"},
 	"kind.auth":                 {JA: "利用者証明用", EN: "authentication"},
 	"wrong.empty.clerk":         {JA: "受付者の番号を入力してください。", EN: "Give the officer's number."},
+	"wrong.corrected":           {JA: "修正後の住民票コードは11桁の数字です。", EN: "The corrected resident-record code is eleven digits."},
 	"wrong.empty.resident_code": {JA: "住民票コードを入力してください。", EN: "Give the resident-record code."},
 	"wrong.empty.name":          {JA: "氏名を入力してください。", EN: "Give the name."},
 	"wrong.empty.birth_date":    {JA: "生年月日を入力してください。", EN: "Give the date of birth."},

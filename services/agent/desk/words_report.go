@@ -16,6 +16,8 @@ var reportWords = page.Catalogue{
 	"report.planned":              {JA: "転出予定日", EN: "Planned day of moving"},
 	"report.person":               {JA: "対象の方", EN: "Whom it is about"},
 	"report.record":               {JA: "変更後の住民票の記載（端末の表示のとおり）", EN: "The record after the change (as its terminal shows)"},
+	"report.corrected":            {JA: "修正後の住民票コード", EN: "Corrected resident-record code"},
+	"report.corrected.hint":       {JA: "11桁。わからないときは空のまま", EN: "eleven digits; empty when it is not known"},
 	"report.code.hint":            {JA: "空ならカードから", EN: "empty: told by the card"},
 	"report.final":                {JA: "失効は元に戻せません。対象の方と内容を確かめてから受け付けてください。", EN: "A revocation can't be undone: check the person and the report before taking it."},
 	"report.file":                 {JA: "届出を受け付ける", EN: "Take the report"},
