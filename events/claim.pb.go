@@ -692,7 +692,11 @@ type ResidentRecord struct {
 	// overseas: kept in the 附票 after moving abroad (from 2024-05-27).
 	Overseas bool `protobuf:"varint,12,opt,name=overseas,proto3" json:"overseas,omitempty"`
 	// overseas_on is the day of the move-out abroad.
-	OverseasOn    string `protobuf:"bytes,13,opt,name=overseas_on,json=overseasOn,proto3" json:"overseas_on,omitempty"`
+	OverseasOn string `protobuf:"bytes,13,opt,name=overseas_on,json=overseasOn,proto3" json:"overseas_on,omitempty"`
+	// stay_pending: the renewal of the period of stay was applied for and not decided yet (特例期間).
+	StayPending bool `protobuf:"varint,60,opt,name=stay_pending,json=stayPending,proto3" json:"stay_pending,omitempty"`
+	// corrected_code is the new resident-record code when resident_code was corrected; like that it is never stored.
+	CorrectedCode string `protobuf:"bytes,61,opt,name=corrected_code,json=correctedCode,proto3" json:"corrected_code,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -818,6 +822,20 @@ func (x *ResidentRecord) GetOverseasOn() string {
 	return ""
 }
 
+func (x *ResidentRecord) GetStayPending() bool {
+	if x != nil {
+		return x.StayPending
+	}
+	return false
+}
+
+func (x *ResidentRecord) GetCorrectedCode() string {
+	if x != nil {
+		return x.CorrectedCode
+	}
+	return ""
+}
+
 type Contact struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Mail          string                 `protobuf:"bytes,1,opt,name=mail,proto3" json:"mail,omitempty"`
@@ -905,7 +923,9 @@ type ApplicationReceived struct {
 	// taken_back is the old card given in exchange.
 	TakenBack string `protobuf:"bytes,13,opt,name=taken_back,json=takenBack,proto3" json:"taken_back,omitempty"`
 	// pins_match: the PINs inside the notice's sealed envelope opened the card.
-	PinsMatch     bool `protobuf:"varint,14,opt,name=pins_match,json=pinsMatch,proto3" json:"pins_match,omitempty"`
+	PinsMatch bool `protobuf:"varint,14,opt,name=pins_match,json=pinsMatch,proto3" json:"pins_match,omitempty"`
+	// applied_on is the day on which the application for a factory's card was received; empty: the day of filing.
+	AppliedOn     string `protobuf:"bytes,60,opt,name=applied_on,json=appliedOn,proto3" json:"applied_on,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1036,6 +1056,13 @@ func (x *ApplicationReceived) GetPinsMatch() bool {
 		return x.PinsMatch
 	}
 	return false
+}
+
+func (x *ApplicationReceived) GetAppliedOn() string {
+	if x != nil {
+		return x.AppliedOn
+	}
+	return ""
 }
 
 type KeysGenerated struct {
@@ -3156,7 +3183,7 @@ const file_claim_proto_rawDesc = "" +
 	"\bPersonal\x125\n" +
 	"\x06record\x18\x01 \x01(\v2\x1d.shomei.events.ResidentRecordR\x06record\x120\n" +
 	"\acontact\x18\x02 \x01(\v2\x16.shomei.events.ContactR\acontact\x12\"\n" +
-	"\fcertificates\x18Z \x03(\fR\fcertificates\"\x8a\x03\n" +
+	"\fcertificates\x18Z \x03(\fR\fcertificates\"\xd4\x03\n" +
 	"\x0eResidentRecord\x12#\n" +
 	"\rresident_code\x18\x01 \x01(\tR\fresidentCode\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
@@ -3176,13 +3203,15 @@ const file_claim_proto_rawDesc = "" +
 	"\x0eperiod_of_stay\x18\v \x01(\tR\fperiodOfStay\x12\x1a\n" +
 	"\boverseas\x18\f \x01(\bR\boverseas\x12\x1f\n" +
 	"\voverseas_on\x18\r \x01(\tR\n" +
-	"overseasOn\"\x81\x01\n" +
+	"overseasOn\x12!\n" +
+	"\fstay_pending\x18< \x01(\bR\vstayPending\x12%\n" +
+	"\x0ecorrected_code\x18= \x01(\tR\rcorrectedCode\"\x81\x01\n" +
 	"\aContact\x12\x12\n" +
 	"\x04mail\x18\x01 \x01(\tR\x04mail\x12\x1f\n" +
 	"\vpostal_code\x18\x02 \x01(\tR\n" +
 	"postalCode\x12%\n" +
 	"\x0epostal_address\x18\x03 \x01(\tR\rpostalAddress\x12\x1a\n" +
-	"\blanguage\x18\x04 \x01(\tR\blanguage\"\xa9\x04\n" +
+	"\blanguage\x18\x04 \x01(\tR\blanguage\"\xc8\x04\n" +
 	"\x13ApplicationReceived\x126\n" +
 	"\toperation\x18\x01 \x01(\x0e2\x18.shomei.events.OperationR\toperation\x120\n" +
 	"\achannel\x18\x02 \x01(\x0e2\x16.shomei.events.ChannelR\achannel\x124\n" +
@@ -3200,7 +3229,9 @@ const file_claim_proto_rawDesc = "" +
 	"\n" +
 	"taken_back\x18\r \x01(\tR\ttakenBack\x12\x1d\n" +
 	"\n" +
-	"pins_match\x18\x0e \x01(\bR\tpinsMatch\"r\n" +
+	"pins_match\x18\x0e \x01(\bR\tpinsMatch\x12\x1d\n" +
+	"\n" +
+	"applied_on\x18< \x01(\tR\tappliedOn\"r\n" +
 	"\rKeysGenerated\x12\x1e\n" +
 	"\n" +
 	"obligation\x18\x01 \x01(\tR\n" +

@@ -41,8 +41,10 @@ type OfficeDefined struct {
 	LastAcceptanceMs int64   `protobuf:"varint,10,opt,name=last_acceptance_ms,json=lastAcceptanceMs,proto3" json:"last_acceptance_ms,omitempty"`
 	Terms            []*Term `protobuf:"bytes,11,rep,name=terms,proto3" json:"terms,omitempty"`
 	Telephone        string  `protobuf:"bytes,12,opt,name=telephone,proto3" json:"telephone,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// settings are the readings of the law that this office has of its own (regime.Settings).
+	Settings      []*LawSetting `protobuf:"bytes,60,rep,name=settings,proto3" json:"settings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *OfficeDefined) Reset() {
@@ -159,6 +161,66 @@ func (x *OfficeDefined) GetTelephone() string {
 	return ""
 }
 
+func (x *OfficeDefined) GetSettings() []*LawSetting {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+// LawSetting is one named reading of the law.
+type LawSetting struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LawSetting) Reset() {
+	*x = LawSetting{}
+	mi := &file_office_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LawSetting) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LawSetting) ProtoMessage() {}
+
+func (x *LawSetting) ProtoReflect() protoreflect.Message {
+	mi := &file_office_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LawSetting.ProtoReflect.Descriptor instead.
+func (*LawSetting) Descriptor() ([]byte, []int) {
+	return file_office_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *LawSetting) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *LawSetting) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
 // Hours are weekly opening hours from a date on; weekdays 0 Sunday … 6 Saturday, none listed: Monday to Friday.
 type Hours struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -173,7 +235,7 @@ type Hours struct {
 
 func (x *Hours) Reset() {
 	*x = Hours{}
-	mi := &file_office_proto_msgTypes[1]
+	mi := &file_office_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -185,7 +247,7 @@ func (x *Hours) String() string {
 func (*Hours) ProtoMessage() {}
 
 func (x *Hours) ProtoReflect() protoreflect.Message {
-	mi := &file_office_proto_msgTypes[1]
+	mi := &file_office_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -198,7 +260,7 @@ func (x *Hours) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hours.ProtoReflect.Descriptor instead.
 func (*Hours) Descriptor() ([]byte, []int) {
-	return file_office_proto_rawDescGZIP(), []int{1}
+	return file_office_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Hours) GetFrom() string {
@@ -247,7 +309,7 @@ type Span struct {
 
 func (x *Span) Reset() {
 	*x = Span{}
-	mi := &file_office_proto_msgTypes[2]
+	mi := &file_office_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -259,7 +321,7 @@ func (x *Span) String() string {
 func (*Span) ProtoMessage() {}
 
 func (x *Span) ProtoReflect() protoreflect.Message {
-	mi := &file_office_proto_msgTypes[2]
+	mi := &file_office_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -272,7 +334,7 @@ func (x *Span) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Span.ProtoReflect.Descriptor instead.
 func (*Span) Descriptor() ([]byte, []int) {
-	return file_office_proto_rawDescGZIP(), []int{2}
+	return file_office_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Span) GetOpensMinute() uint32 {
@@ -303,7 +365,7 @@ type HoursException struct {
 
 func (x *HoursException) Reset() {
 	*x = HoursException{}
-	mi := &file_office_proto_msgTypes[3]
+	mi := &file_office_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -315,7 +377,7 @@ func (x *HoursException) String() string {
 func (*HoursException) ProtoMessage() {}
 
 func (x *HoursException) ProtoReflect() protoreflect.Message {
-	mi := &file_office_proto_msgTypes[3]
+	mi := &file_office_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -328,7 +390,7 @@ func (x *HoursException) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoursException.ProtoReflect.Descriptor instead.
 func (*HoursException) Descriptor() ([]byte, []int) {
-	return file_office_proto_rawDescGZIP(), []int{3}
+	return file_office_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *HoursException) GetFromMs() int64 {
@@ -379,7 +441,7 @@ type Term struct {
 
 func (x *Term) Reset() {
 	*x = Term{}
-	mi := &file_office_proto_msgTypes[4]
+	mi := &file_office_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -391,7 +453,7 @@ func (x *Term) String() string {
 func (*Term) ProtoMessage() {}
 
 func (x *Term) ProtoReflect() protoreflect.Message {
-	mi := &file_office_proto_msgTypes[4]
+	mi := &file_office_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -404,7 +466,7 @@ func (x *Term) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Term.ProtoReflect.Descriptor instead.
 func (*Term) Descriptor() ([]byte, []int) {
-	return file_office_proto_rawDescGZIP(), []int{4}
+	return file_office_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Term) GetBeginsMs() int64 {
@@ -453,7 +515,7 @@ type CounterEnrolled struct {
 
 func (x *CounterEnrolled) Reset() {
 	*x = CounterEnrolled{}
-	mi := &file_office_proto_msgTypes[5]
+	mi := &file_office_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -465,7 +527,7 @@ func (x *CounterEnrolled) String() string {
 func (*CounterEnrolled) ProtoMessage() {}
 
 func (x *CounterEnrolled) ProtoReflect() protoreflect.Message {
-	mi := &file_office_proto_msgTypes[5]
+	mi := &file_office_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -478,7 +540,7 @@ func (x *CounterEnrolled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CounterEnrolled.ProtoReflect.Descriptor instead.
 func (*CounterEnrolled) Descriptor() ([]byte, []int) {
-	return file_office_proto_rawDescGZIP(), []int{5}
+	return file_office_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *CounterEnrolled) GetCounter() string {
@@ -525,7 +587,7 @@ type CounterRetired struct {
 
 func (x *CounterRetired) Reset() {
 	*x = CounterRetired{}
-	mi := &file_office_proto_msgTypes[6]
+	mi := &file_office_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -537,7 +599,7 @@ func (x *CounterRetired) String() string {
 func (*CounterRetired) ProtoMessage() {}
 
 func (x *CounterRetired) ProtoReflect() protoreflect.Message {
-	mi := &file_office_proto_msgTypes[6]
+	mi := &file_office_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -550,7 +612,7 @@ func (x *CounterRetired) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CounterRetired.ProtoReflect.Descriptor instead.
 func (*CounterRetired) Descriptor() ([]byte, []int) {
-	return file_office_proto_rawDescGZIP(), []int{6}
+	return file_office_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *CounterRetired) GetCounter() string {
@@ -580,7 +642,7 @@ type CounterHeadAdopted struct {
 
 func (x *CounterHeadAdopted) Reset() {
 	*x = CounterHeadAdopted{}
-	mi := &file_office_proto_msgTypes[7]
+	mi := &file_office_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -592,7 +654,7 @@ func (x *CounterHeadAdopted) String() string {
 func (*CounterHeadAdopted) ProtoMessage() {}
 
 func (x *CounterHeadAdopted) ProtoReflect() protoreflect.Message {
-	mi := &file_office_proto_msgTypes[7]
+	mi := &file_office_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -605,7 +667,7 @@ func (x *CounterHeadAdopted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CounterHeadAdopted.ProtoReflect.Descriptor instead.
 func (*CounterHeadAdopted) Descriptor() ([]byte, []int) {
-	return file_office_proto_rawDescGZIP(), []int{7}
+	return file_office_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *CounterHeadAdopted) GetCounter() string {
@@ -675,7 +737,7 @@ type DayClosed struct {
 
 func (x *DayClosed) Reset() {
 	*x = DayClosed{}
-	mi := &file_office_proto_msgTypes[8]
+	mi := &file_office_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -687,7 +749,7 @@ func (x *DayClosed) String() string {
 func (*DayClosed) ProtoMessage() {}
 
 func (x *DayClosed) ProtoReflect() protoreflect.Message {
-	mi := &file_office_proto_msgTypes[8]
+	mi := &file_office_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -700,7 +762,7 @@ func (x *DayClosed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DayClosed.ProtoReflect.Descriptor instead.
 func (*DayClosed) Descriptor() ([]byte, []int) {
-	return file_office_proto_rawDescGZIP(), []int{8}
+	return file_office_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *DayClosed) GetDay() string {
@@ -733,7 +795,7 @@ type StockCounted struct {
 
 func (x *StockCounted) Reset() {
 	*x = StockCounted{}
-	mi := &file_office_proto_msgTypes[9]
+	mi := &file_office_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -745,7 +807,7 @@ func (x *StockCounted) String() string {
 func (*StockCounted) ProtoMessage() {}
 
 func (x *StockCounted) ProtoReflect() protoreflect.Message {
-	mi := &file_office_proto_msgTypes[9]
+	mi := &file_office_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -758,7 +820,7 @@ func (x *StockCounted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockCounted.ProtoReflect.Descriptor instead.
 func (*StockCounted) Descriptor() ([]byte, []int) {
-	return file_office_proto_rawDescGZIP(), []int{9}
+	return file_office_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *StockCounted) GetCards() uint32 {
@@ -772,7 +834,7 @@ var File_office_proto protoreflect.FileDescriptor
 
 const file_office_proto_rawDesc = "" +
 	"\n" +
-	"\foffice.proto\x12\rshomei.events\"\xe6\x03\n" +
+	"\foffice.proto\x12\rshomei.events\"\x9d\x04\n" +
 	"\rOfficeDefined\x12\"\n" +
 	"\fmunicipality\x18\x01 \x01(\tR\fmunicipality\x12\x1e\n" +
 	"\n" +
@@ -790,7 +852,12 @@ const file_office_proto_rawDesc = "" +
 	"\x12last_acceptance_ms\x18\n" +
 	" \x01(\x03R\x10lastAcceptanceMs\x12)\n" +
 	"\x05terms\x18\v \x03(\v2\x13.shomei.events.TermR\x05terms\x12\x1c\n" +
-	"\ttelephone\x18\f \x01(\tR\ttelephone\"\x98\x01\n" +
+	"\ttelephone\x18\f \x01(\tR\ttelephone\x125\n" +
+	"\bsettings\x18< \x03(\v2\x19.shomei.events.LawSettingR\bsettings\"6\n" +
+	"\n" +
+	"LawSetting\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\"\x98\x01\n" +
 	"\x05Hours\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\tR\x04from\x12\x14\n" +
 	"\x05until\x18\x02 \x01(\tR\x05until\x12\x1a\n" +
@@ -855,29 +922,31 @@ func file_office_proto_rawDescGZIP() []byte {
 	return file_office_proto_rawDescData
 }
 
-var file_office_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_office_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_office_proto_goTypes = []any{
 	(*OfficeDefined)(nil),      // 0: shomei.events.OfficeDefined
-	(*Hours)(nil),              // 1: shomei.events.Hours
-	(*Span)(nil),               // 2: shomei.events.Span
-	(*HoursException)(nil),     // 3: shomei.events.HoursException
-	(*Term)(nil),               // 4: shomei.events.Term
-	(*CounterEnrolled)(nil),    // 5: shomei.events.CounterEnrolled
-	(*CounterRetired)(nil),     // 6: shomei.events.CounterRetired
-	(*CounterHeadAdopted)(nil), // 7: shomei.events.CounterHeadAdopted
-	(*DayClosed)(nil),          // 8: shomei.events.DayClosed
-	(*StockCounted)(nil),       // 9: shomei.events.StockCounted
+	(*LawSetting)(nil),         // 1: shomei.events.LawSetting
+	(*Hours)(nil),              // 2: shomei.events.Hours
+	(*Span)(nil),               // 3: shomei.events.Span
+	(*HoursException)(nil),     // 4: shomei.events.HoursException
+	(*Term)(nil),               // 5: shomei.events.Term
+	(*CounterEnrolled)(nil),    // 6: shomei.events.CounterEnrolled
+	(*CounterRetired)(nil),     // 7: shomei.events.CounterRetired
+	(*CounterHeadAdopted)(nil), // 8: shomei.events.CounterHeadAdopted
+	(*DayClosed)(nil),          // 9: shomei.events.DayClosed
+	(*StockCounted)(nil),       // 10: shomei.events.StockCounted
 }
 var file_office_proto_depIdxs = []int32{
-	1, // 0: shomei.events.OfficeDefined.hours:type_name -> shomei.events.Hours
-	3, // 1: shomei.events.OfficeDefined.exceptions:type_name -> shomei.events.HoursException
-	4, // 2: shomei.events.OfficeDefined.terms:type_name -> shomei.events.Term
-	2, // 3: shomei.events.Hours.spans:type_name -> shomei.events.Span
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	2, // 0: shomei.events.OfficeDefined.hours:type_name -> shomei.events.Hours
+	4, // 1: shomei.events.OfficeDefined.exceptions:type_name -> shomei.events.HoursException
+	5, // 2: shomei.events.OfficeDefined.terms:type_name -> shomei.events.Term
+	1, // 3: shomei.events.OfficeDefined.settings:type_name -> shomei.events.LawSetting
+	3, // 4: shomei.events.Hours.spans:type_name -> shomei.events.Span
+	5, // [5:5] is the sub-list for method output_type
+	5, // [5:5] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_office_proto_init() }
@@ -891,7 +960,7 @@ func file_office_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_office_proto_rawDesc), len(file_office_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -48,7 +48,14 @@ type SubscriberState struct {
 	// above, so that none of them is ever the certificate of a kind that a person holds.
 	Phones []*Phone `protobuf:"bytes,17,rep,name=phones,proto3" json:"phones,omitempty"`
 	// phone_made_ms is when the newest application from a smartphone was made; an older one is a repetition.
-	PhoneMadeMs   int64 `protobuf:"varint,18,opt,name=phone_made_ms,json=phoneMadeMs,proto3" json:"phone_made_ms,omitempty"`
+	PhoneMadeMs int64 `protobuf:"varint,18,opt,name=phone_made_ms,json=phoneMadeMs,proto3" json:"phone_made_ms,omitempty"`
+	// left_on is the day of the last move overseas; continued: card and certificates are used on there.
+	LeftOn    string `protobuf:"bytes,60,opt,name=left_on,json=leftOn,proto3" json:"left_on,omitempty"`
+	Continued bool   `protobuf:"varint,61,opt,name=continued,proto3" json:"continued,omitempty"`
+	// move_filed_on is the day on which a move-in or a change of address was last filed.
+	MoveFiledOn string `protobuf:"bytes,62,opt,name=move_filed_on,json=moveFiledOn,proto3" json:"move_filed_on,omitempty"`
+	// alias_of is the subscriber whose history goes on; then nothing else stands here.
+	AliasOf       string `protobuf:"bytes,63,opt,name=alias_of,json=aliasOf,proto3" json:"alias_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -209,6 +216,34 @@ func (x *SubscriberState) GetPhoneMadeMs() int64 {
 	return 0
 }
 
+func (x *SubscriberState) GetLeftOn() string {
+	if x != nil {
+		return x.LeftOn
+	}
+	return ""
+}
+
+func (x *SubscriberState) GetContinued() bool {
+	if x != nil {
+		return x.Continued
+	}
+	return false
+}
+
+func (x *SubscriberState) GetMoveFiledOn() string {
+	if x != nil {
+		return x.MoveFiledOn
+	}
+	return ""
+}
+
+func (x *SubscriberState) GetAliasOf() string {
+	if x != nil {
+		return x.AliasOf
+	}
+	return ""
+}
+
 type Certificate struct {
 	state             protoimpl.MessageState `protogen:"open.v1"`
 	Serial            uint64                 `protobuf:"varint,1,opt,name=serial,proto3" json:"serial,omitempty"`
@@ -233,7 +268,9 @@ type Certificate struct {
 	// cause is what revoked it, the id of the event in pkg/regime.
 	Cause string `protobuf:"bytes,20,opt,name=cause,proto3" json:"cause,omitempty"`
 	// parent is the card's certificate (serial) that one on a smartphone is bound to.
-	Parent        uint64 `protobuf:"varint,21,opt,name=parent,proto3" json:"parent,omitempty"`
+	Parent uint64 `protobuf:"varint,21,opt,name=parent,proto3" json:"parent,omitempty"`
+	// overseas: issued ahead for use overseas.
+	Overseas      bool `protobuf:"varint,60,opt,name=overseas,proto3" json:"overseas,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -415,6 +452,13 @@ func (x *Certificate) GetParent() uint64 {
 	return 0
 }
 
+func (x *Certificate) GetOverseas() bool {
+	if x != nil {
+		return x.Overseas
+	}
+	return false
+}
+
 // Phone is a smartphone with its certificates.
 type Phone struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
@@ -509,7 +553,16 @@ type HeldCard struct {
 	Status  CardStatus             `protobuf:"varint,3,opt,name=status,proto3,enum=shomei.events.CardStatus" json:"status,omitempty"`
 	LastDay string                 `protobuf:"bytes,4,opt,name=last_day,json=lastDay,proto3" json:"last_day,omitempty"`
 	// issued_on is the card's own day of issue, from which its birthdays are counted.
-	IssuedOn      string `protobuf:"bytes,5,opt,name=issued_on,json=issuedOn,proto3" json:"issued_on,omitempty"`
+	IssuedOn string `protobuf:"bytes,5,opt,name=issued_on,json=issuedOn,proto3" json:"issued_on,omitempty"`
+	// cause is what made it void, the id of the event in pkg/regime.
+	Cause string `protobuf:"bytes,60,opt,name=cause,proto3" json:"cause,omitempty"`
+	// stay_caps: its last day is that of the period of stay; stay_pending: it was extended for a pending renewal of it.
+	StayCaps    bool `protobuf:"varint,61,opt,name=stay_caps,json=stayCaps,proto3" json:"stay_caps,omitempty"`
+	StayPending bool `protobuf:"varint,62,opt,name=stay_pending,json=stayPending,proto3" json:"stay_pending,omitempty"`
+	// fee is what is taken when it is handed over.
+	Fee []*FeeItem `protobuf:"bytes,63,rep,name=fee,proto3" json:"fee,omitempty"`
+	// applied_on is the day of its application, by which the adult age is judged; empty: issued_on.
+	AppliedOn     string `protobuf:"bytes,64,opt,name=applied_on,json=appliedOn,proto3" json:"applied_on,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -579,6 +632,41 @@ func (x *HeldCard) GetIssuedOn() string {
 	return ""
 }
 
+func (x *HeldCard) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
+func (x *HeldCard) GetStayCaps() bool {
+	if x != nil {
+		return x.StayCaps
+	}
+	return false
+}
+
+func (x *HeldCard) GetStayPending() bool {
+	if x != nil {
+		return x.StayPending
+	}
+	return false
+}
+
+func (x *HeldCard) GetFee() []*FeeItem {
+	if x != nil {
+		return x.Fee
+	}
+	return nil
+}
+
+func (x *HeldCard) GetAppliedOn() string {
+	if x != nil {
+		return x.AppliedOn
+	}
+	return ""
+}
+
 type Procedure struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	Id        string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -592,13 +680,15 @@ type Procedure struct {
 	FeeYen    uint32                 `protobuf:"varint,9,opt,name=fee_yen,json=feeYen,proto3" json:"fee_yen,omitempty"`
 	Planned   []*PlannedCertificate  `protobuf:"bytes,10,rep,name=planned,proto3" json:"planned,omitempty"`
 	// step is accepted, keys, issued, written.
-	Step          string    `protobuf:"bytes,11,opt,name=step,proto3" json:"step,omitempty"`
-	Pins          []PinKind `protobuf:"varint,12,rep,packed,name=pins,proto3,enum=shomei.events.PinKind" json:"pins,omitempty"`
-	Cause         string    `protobuf:"bytes,13,opt,name=cause,proto3" json:"cause,omitempty"`
-	Attempt       uint32    `protobuf:"varint,14,opt,name=attempt,proto3" json:"attempt,omitempty"`
-	Municipality  string    `protobuf:"bytes,15,opt,name=municipality,proto3" json:"municipality,omitempty"`
-	CardLastDay   string    `protobuf:"bytes,16,opt,name=card_last_day,json=cardLastDay,proto3" json:"card_last_day,omitempty"`
-	TakenBack     string    `protobuf:"bytes,17,opt,name=taken_back,json=takenBack,proto3" json:"taken_back,omitempty"`
+	Step         string    `protobuf:"bytes,11,opt,name=step,proto3" json:"step,omitempty"`
+	Pins         []PinKind `protobuf:"varint,12,rep,packed,name=pins,proto3,enum=shomei.events.PinKind" json:"pins,omitempty"`
+	Cause        string    `protobuf:"bytes,13,opt,name=cause,proto3" json:"cause,omitempty"`
+	Attempt      uint32    `protobuf:"varint,14,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Municipality string    `protobuf:"bytes,15,opt,name=municipality,proto3" json:"municipality,omitempty"`
+	CardLastDay  string    `protobuf:"bytes,16,opt,name=card_last_day,json=cardLastDay,proto3" json:"card_last_day,omitempty"`
+	TakenBack    string    `protobuf:"bytes,17,opt,name=taken_back,json=takenBack,proto3" json:"taken_back,omitempty"`
+	// card_stay_caps: the term of the card is that of the period of stay.
+	CardStayCaps  bool `protobuf:"varint,60,opt,name=card_stay_caps,json=cardStayCaps,proto3" json:"card_stay_caps,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -750,6 +840,13 @@ func (x *Procedure) GetTakenBack() string {
 		return x.TakenBack
 	}
 	return ""
+}
+
+func (x *Procedure) GetCardStayCaps() bool {
+	if x != nil {
+		return x.CardStayCaps
+	}
+	return false
 }
 
 type Obligation struct {
@@ -942,7 +1039,9 @@ type Letter struct {
 	// The day on which it was posted; an answer can't come back before the next.
 	MailedOn string `protobuf:"bytes,4,opt,name=mailed_on,json=mailedOn,proto3" json:"mailed_on,omitempty"`
 	// documents are the papers of the application that the office has already.
-	Documents     []string `protobuf:"bytes,5,rep,name=documents,proto3" json:"documents,omitempty"`
+	Documents []string `protobuf:"bytes,5,rep,name=documents,proto3" json:"documents,omitempty"`
+	// void: the holder has moved or changed address since it was posted.
+	Void          bool `protobuf:"varint,60,opt,name=void,proto3" json:"void,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1010,6 +1109,13 @@ func (x *Letter) GetDocuments() []string {
 		return x.Documents
 	}
 	return nil
+}
+
+func (x *Letter) GetVoid() bool {
+	if x != nil {
+		return x.Void
+	}
+	return false
 }
 
 type PendingNotice struct {
@@ -1637,7 +1743,7 @@ var File_state_proto protoreflect.FileDescriptor
 
 const file_state_proto_rawDesc = "" +
 	"\n" +
-	"\vstate.proto\x12\rshomei.events\x1a\x0fauthority.proto\x1a\x10subscriber.proto\x1a\vterms.proto\"\xa2\x06\n" +
+	"\vstate.proto\x12\rshomei.events\x1a\x0fauthority.proto\x1a\x10subscriber.proto\x1a\vterms.proto\"\x98\a\n" +
 	"\x0fSubscriberState\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x1f\n" +
 	"\vrecorded_ms\x18\x02 \x01(\x03R\n" +
@@ -1658,7 +1764,11 @@ const file_state_proto_rawDesc = "" +
 	"\anotices\x18\x0f \x03(\v2\x1c.shomei.events.PendingNoticeR\anotices\x12\x19\n" +
 	"\bmoved_on\x18\x10 \x01(\tR\amovedOn\x12,\n" +
 	"\x06phones\x18\x11 \x03(\v2\x14.shomei.events.PhoneR\x06phones\x12\"\n" +
-	"\rphone_made_ms\x18\x12 \x01(\x03R\vphoneMadeMs\"\xe3\x05\n" +
+	"\rphone_made_ms\x18\x12 \x01(\x03R\vphoneMadeMs\x12\x17\n" +
+	"\aleft_on\x18< \x01(\tR\x06leftOn\x12\x1c\n" +
+	"\tcontinued\x18= \x01(\bR\tcontinued\x12\"\n" +
+	"\rmove_filed_on\x18> \x01(\tR\vmoveFiledOn\x12\x19\n" +
+	"\balias_of\x18? \x01(\tR\aaliasOf\"\xff\x05\n" +
 	"\vCertificate\x12\x16\n" +
 	"\x06serial\x18\x01 \x01(\x04R\x06serial\x122\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1e.shomei.events.CertificateKindR\x04kind\x12-\n" +
@@ -1683,20 +1793,27 @@ const file_state_proto_rawDesc = "" +
 	"tbs_sha256\x18\x12 \x01(\fR\ttbsSha256\x12\x1c\n" +
 	"\tprocedure\x18\x13 \x01(\tR\tprocedure\x12\x14\n" +
 	"\x05cause\x18\x14 \x01(\tR\x05cause\x12\x16\n" +
-	"\x06parent\x18\x15 \x01(\x04R\x06parent\"\xef\x01\n" +
+	"\x06parent\x18\x15 \x01(\x04R\x06parent\x12\x1a\n" +
+	"\boverseas\x18< \x01(\bR\boverseas\"\xef\x01\n" +
 	"\x05Phone\x12\x16\n" +
 	"\x06device\x18\x01 \x01(\tR\x06device\x128\n" +
 	"\bplatform\x18\x02 \x01(\x0e2\x1c.shomei.events.PhonePlatformR\bplatform\x12>\n" +
 	"\fcertificates\x18\x03 \x03(\v2\x1a.shomei.events.CertificateR\fcertificates\x12\x1c\n" +
 	"\tprocedure\x18\x04 \x01(\tR\tprocedure\x12\x18\n" +
 	"\acounter\x18\x05 \x01(\tR\acounter\x12\x1c\n" +
-	"\tsuspended\x18\x06 \x01(\bR\tsuspended\"\xb6\x01\n" +
+	"\tsuspended\x18\x06 \x01(\bR\tsuspended\"\xd5\x02\n" +
 	"\bHeldCard\x12\x12\n" +
 	"\x04card\x18\x01 \x01(\tR\x04card\x12+\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x17.shomei.events.CardKindR\x04kind\x121\n" +
 	"\x06status\x18\x03 \x01(\x0e2\x19.shomei.events.CardStatusR\x06status\x12\x19\n" +
 	"\blast_day\x18\x04 \x01(\tR\alastDay\x12\x1b\n" +
-	"\tissued_on\x18\x05 \x01(\tR\bissuedOn\"\xe4\x04\n" +
+	"\tissued_on\x18\x05 \x01(\tR\bissuedOn\x12\x14\n" +
+	"\x05cause\x18< \x01(\tR\x05cause\x12\x1b\n" +
+	"\tstay_caps\x18= \x01(\bR\bstayCaps\x12!\n" +
+	"\fstay_pending\x18> \x01(\bR\vstayPending\x12(\n" +
+	"\x03fee\x18? \x03(\v2\x16.shomei.events.FeeItemR\x03fee\x12\x1d\n" +
+	"\n" +
+	"applied_on\x18@ \x01(\tR\tappliedOn\"\x8a\x05\n" +
 	"\tProcedure\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x126\n" +
 	"\toperation\x18\x02 \x01(\x0e2\x18.shomei.events.OperationR\toperation\x120\n" +
@@ -1716,7 +1833,8 @@ const file_state_proto_rawDesc = "" +
 	"\fmunicipality\x18\x0f \x01(\tR\fmunicipality\x12\"\n" +
 	"\rcard_last_day\x18\x10 \x01(\tR\vcardLastDay\x12\x1d\n" +
 	"\n" +
-	"taken_back\x18\x11 \x01(\tR\ttakenBack\"\x9c\x01\n" +
+	"taken_back\x18\x11 \x01(\tR\ttakenBack\x12$\n" +
+	"\x0ecard_stay_caps\x18< \x01(\bR\fcardStayCaps\"\x9c\x01\n" +
 	"\n" +
 	"Obligation\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x121\n" +
@@ -1729,13 +1847,14 @@ const file_state_proto_rawDesc = "" +
 	"\blast_day\x18\x02 \x01(\tR\alastDay\"G\n" +
 	"\x11RememberedCommand\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\fR\x06digest\x12\x1a\n" +
-	"\brevision\x18\x02 \x01(\x04R\brevision\"\x89\x01\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\"\x9d\x01\n" +
 	"\x06Letter\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
 	"\tprocedure\x18\x02 \x01(\tR\tprocedure\x12\x16\n" +
 	"\x06mailed\x18\x03 \x01(\bR\x06mailed\x12\x1b\n" +
 	"\tmailed_on\x18\x04 \x01(\tR\bmailedOn\x12\x1c\n" +
-	"\tdocuments\x18\x05 \x03(\tR\tdocuments\"i\n" +
+	"\tdocuments\x18\x05 \x03(\tR\tdocuments\x12\x12\n" +
+	"\x04void\x18< \x01(\bR\x04void\"i\n" +
 	"\rPendingNotice\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12-\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x19.shomei.events.NoticeKindR\x04kind\x12\x19\n" +
@@ -1833,14 +1952,15 @@ var file_state_proto_goTypes = []any{
 	(PhonePlatform)(0),         // 21: shomei.events.PhonePlatform
 	(CardKind)(0),              // 22: shomei.events.CardKind
 	(CardStatus)(0),            // 23: shomei.events.CardStatus
-	(Operation)(0),             // 24: shomei.events.Operation
-	(Channel)(0),               // 25: shomei.events.Channel
-	(*PlannedCertificate)(nil), // 26: shomei.events.PlannedCertificate
-	(PinKind)(0),               // 27: shomei.events.PinKind
-	(ObligationKind)(0),        // 28: shomei.events.ObligationKind
-	(DeadlineKind)(0),          // 29: shomei.events.DeadlineKind
-	(NoticeKind)(0),            // 30: shomei.events.NoticeKind
-	(*CardKeyMade)(nil),        // 31: shomei.events.CardKeyMade
+	(*FeeItem)(nil),            // 24: shomei.events.FeeItem
+	(Operation)(0),             // 25: shomei.events.Operation
+	(Channel)(0),               // 26: shomei.events.Channel
+	(*PlannedCertificate)(nil), // 27: shomei.events.PlannedCertificate
+	(PinKind)(0),               // 28: shomei.events.PinKind
+	(ObligationKind)(0),        // 29: shomei.events.ObligationKind
+	(DeadlineKind)(0),          // 30: shomei.events.DeadlineKind
+	(NoticeKind)(0),            // 31: shomei.events.NoticeKind
+	(*CardKeyMade)(nil),        // 32: shomei.events.CardKeyMade
 }
 var file_state_proto_depIdxs = []int32{
 	1,  // 0: shomei.events.SubscriberState.certificates:type_name -> shomei.events.Certificate
@@ -1861,29 +1981,30 @@ var file_state_proto_depIdxs = []int32{
 	1,  // 15: shomei.events.Phone.certificates:type_name -> shomei.events.Certificate
 	22, // 16: shomei.events.HeldCard.kind:type_name -> shomei.events.CardKind
 	23, // 17: shomei.events.HeldCard.status:type_name -> shomei.events.CardStatus
-	24, // 18: shomei.events.Procedure.operation:type_name -> shomei.events.Operation
-	25, // 19: shomei.events.Procedure.channel:type_name -> shomei.events.Channel
-	17, // 20: shomei.events.Procedure.kinds:type_name -> shomei.events.CertificateKind
-	22, // 21: shomei.events.Procedure.card_kind:type_name -> shomei.events.CardKind
-	26, // 22: shomei.events.Procedure.planned:type_name -> shomei.events.PlannedCertificate
-	27, // 23: shomei.events.Procedure.pins:type_name -> shomei.events.PinKind
-	28, // 24: shomei.events.Obligation.kind:type_name -> shomei.events.ObligationKind
-	29, // 25: shomei.events.Deadline.kind:type_name -> shomei.events.DeadlineKind
-	30, // 26: shomei.events.PendingNotice.kind:type_name -> shomei.events.NoticeKind
-	22, // 27: shomei.events.CardState.kind:type_name -> shomei.events.CardKind
-	7,  // 28: shomei.events.CardState.commands:type_name -> shomei.events.RememberedCommand
-	11, // 29: shomei.events.CardState.opened:type_name -> shomei.events.CardOpening
-	7,  // 30: shomei.events.OfficeState.commands:type_name -> shomei.events.RememberedCommand
-	13, // 31: shomei.events.OfficeState.counters:type_name -> shomei.events.EnrolledCounter
-	7,  // 32: shomei.events.AuthorityState.commands:type_name -> shomei.events.RememberedCommand
-	15, // 33: shomei.events.AuthorityState.generations:type_name -> shomei.events.KnownGeneration
-	31, // 34: shomei.events.AuthorityState.card_keys:type_name -> shomei.events.CardKeyMade
-	7,  // 35: shomei.events.QuarantineState.commands:type_name -> shomei.events.RememberedCommand
-	36, // [36:36] is the sub-list for method output_type
-	36, // [36:36] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	24, // 18: shomei.events.HeldCard.fee:type_name -> shomei.events.FeeItem
+	25, // 19: shomei.events.Procedure.operation:type_name -> shomei.events.Operation
+	26, // 20: shomei.events.Procedure.channel:type_name -> shomei.events.Channel
+	17, // 21: shomei.events.Procedure.kinds:type_name -> shomei.events.CertificateKind
+	22, // 22: shomei.events.Procedure.card_kind:type_name -> shomei.events.CardKind
+	27, // 23: shomei.events.Procedure.planned:type_name -> shomei.events.PlannedCertificate
+	28, // 24: shomei.events.Procedure.pins:type_name -> shomei.events.PinKind
+	29, // 25: shomei.events.Obligation.kind:type_name -> shomei.events.ObligationKind
+	30, // 26: shomei.events.Deadline.kind:type_name -> shomei.events.DeadlineKind
+	31, // 27: shomei.events.PendingNotice.kind:type_name -> shomei.events.NoticeKind
+	22, // 28: shomei.events.CardState.kind:type_name -> shomei.events.CardKind
+	7,  // 29: shomei.events.CardState.commands:type_name -> shomei.events.RememberedCommand
+	11, // 30: shomei.events.CardState.opened:type_name -> shomei.events.CardOpening
+	7,  // 31: shomei.events.OfficeState.commands:type_name -> shomei.events.RememberedCommand
+	13, // 32: shomei.events.OfficeState.counters:type_name -> shomei.events.EnrolledCounter
+	7,  // 33: shomei.events.AuthorityState.commands:type_name -> shomei.events.RememberedCommand
+	15, // 34: shomei.events.AuthorityState.generations:type_name -> shomei.events.KnownGeneration
+	32, // 35: shomei.events.AuthorityState.card_keys:type_name -> shomei.events.CardKeyMade
+	7,  // 36: shomei.events.QuarantineState.commands:type_name -> shomei.events.RememberedCommand
+	37, // [37:37] is the sub-list for method output_type
+	37, // [37:37] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_state_proto_init() }

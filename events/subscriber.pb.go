@@ -251,7 +251,9 @@ type ApplicationAccepted struct {
 	// made_ms is when an application from a smartphone was made, as signed; zero for one made at a counter.
 	MadeMs int64 `protobuf:"varint,23,opt,name=made_ms,json=madeMs,proto3" json:"made_ms,omitempty"`
 	// proved_by is the card's signature certificate (serial) whose key signed that application; zero at a counter.
-	ProvedBy      uint64 `protobuf:"varint,24,opt,name=proved_by,json=provedBy,proto3" json:"proved_by,omitempty"`
+	ProvedBy uint64 `protobuf:"varint,24,opt,name=proved_by,json=provedBy,proto3" json:"proved_by,omitempty"`
+	// applied_on is the day of the application that age and fee are judged by, where it is not that of filing.
+	AppliedOn     string `protobuf:"bytes,60,opt,name=applied_on,json=appliedOn,proto3" json:"applied_on,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -452,6 +454,13 @@ func (x *ApplicationAccepted) GetProvedBy() uint64 {
 		return x.ProvedBy
 	}
 	return 0
+}
+
+func (x *ApplicationAccepted) GetAppliedOn() string {
+	if x != nil {
+		return x.AppliedOn
+	}
+	return ""
 }
 
 // ApplicationRefused: 不受理, with all that is missing.
@@ -1072,8 +1081,10 @@ type IssueAuthorized struct {
 	Replaces    uint64  `protobuf:"varint,16,opt,name=replaces,proto3" json:"replaces,omitempty"`
 	WindowOpens string  `protobuf:"bytes,17,opt,name=window_opens,json=windowOpens,proto3" json:"window_opens,omitempty"`
 	// device is the smartphone that the certificate is for, parent the card's certificate (serial) that it is bound to.
-	Device        string `protobuf:"bytes,18,opt,name=device,proto3" json:"device,omitempty"`
-	Parent        uint64 `protobuf:"varint,19,opt,name=parent,proto3" json:"parent,omitempty"`
+	Device string `protobuf:"bytes,18,opt,name=device,proto3" json:"device,omitempty"`
+	Parent uint64 `protobuf:"varint,19,opt,name=parent,proto3" json:"parent,omitempty"`
+	// overseas: issued ahead for use overseas; it outlives the day of the move.
+	Overseas      bool `protobuf:"varint,60,opt,name=overseas,proto3" json:"overseas,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1239,6 +1250,13 @@ func (x *IssueAuthorized) GetParent() uint64 {
 		return x.Parent
 	}
 	return 0
+}
+
+func (x *IssueAuthorized) GetOverseas() bool {
+	if x != nil {
+		return x.Overseas
+	}
+	return false
 }
 
 // IssueAbandoned: authorised and never signed; the serial goes on the CRL.
@@ -2226,7 +2244,11 @@ type NoticeDue struct {
 	Serials []uint64               `protobuf:"varint,3,rep,packed,name=serials,proto3" json:"serials,omitempty"`
 	LastDay string                 `protobuf:"bytes,4,opt,name=last_day,json=lastDay,proto3" json:"last_day,omitempty"`
 	// regime decides the words.
-	Regime        Regime `protobuf:"varint,5,opt,name=regime,proto3,enum=shomei.events.Regime" json:"regime,omitempty"`
+	Regime Regime `protobuf:"varint,5,opt,name=regime,proto3,enum=shomei.events.Regime" json:"regime,omitempty"`
+	// card_ends: the card ends on the same day, so that only a new card helps.
+	CardEnds bool `protobuf:"varint,60,opt,name=card_ends,json=cardEnds,proto3" json:"card_ends,omitempty"`
+	// overseas: the holder lives overseas, so that the office of the family register is named.
+	Overseas      bool `protobuf:"varint,61,opt,name=overseas,proto3" json:"overseas,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2294,6 +2316,20 @@ func (x *NoticeDue) GetRegime() Regime {
 		return x.Regime
 	}
 	return Regime_REGIME_UNSPECIFIED
+}
+
+func (x *NoticeDue) GetCardEnds() bool {
+	if x != nil {
+		return x.CardEnds
+	}
+	return false
+}
+
+func (x *NoticeDue) GetOverseas() bool {
+	if x != nil {
+		return x.Overseas
+	}
+	return false
 }
 
 type NoticeSent struct {
@@ -2847,11 +2883,15 @@ func (x *CardFound) GetCard() string {
 }
 
 type CardAssigned struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Card          string                 `protobuf:"bytes,1,opt,name=card,proto3" json:"card,omitempty"`
-	Kind          CardKind               `protobuf:"varint,2,opt,name=kind,proto3,enum=shomei.events.CardKind" json:"kind,omitempty"`
-	LastDay       string                 `protobuf:"bytes,3,opt,name=last_day,json=lastDay,proto3" json:"last_day,omitempty"`
-	Candidates    []*Candidate           `protobuf:"bytes,4,rep,name=candidates,proto3" json:"candidates,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Card       string                 `protobuf:"bytes,1,opt,name=card,proto3" json:"card,omitempty"`
+	Kind       CardKind               `protobuf:"varint,2,opt,name=kind,proto3,enum=shomei.events.CardKind" json:"kind,omitempty"`
+	LastDay    string                 `protobuf:"bytes,3,opt,name=last_day,json=lastDay,proto3" json:"last_day,omitempty"`
+	Candidates []*Candidate           `protobuf:"bytes,4,rep,name=candidates,proto3" json:"candidates,omitempty"`
+	// fee is what is taken when a factory's card is handed over.
+	Fee []*FeeItem `protobuf:"bytes,60,rep,name=fee,proto3" json:"fee,omitempty"`
+	// applied_on is the day of its application, where that is not the day of issue.
+	AppliedOn     string `protobuf:"bytes,61,opt,name=applied_on,json=appliedOn,proto3" json:"applied_on,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2912,6 +2952,20 @@ func (x *CardAssigned) GetCandidates() []*Candidate {
 		return x.Candidates
 	}
 	return nil
+}
+
+func (x *CardAssigned) GetFee() []*FeeItem {
+	if x != nil {
+		return x.Fee
+	}
+	return nil
+}
+
+func (x *CardAssigned) GetAppliedOn() string {
+	if x != nil {
+		return x.AppliedOn
+	}
+	return ""
 }
 
 type CardHandedOver struct {
@@ -3072,10 +3126,12 @@ func (x *CardExpired) GetLastDay() string {
 }
 
 type CardTermExtended struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Card          string                 `protobuf:"bytes,1,opt,name=card,proto3" json:"card,omitempty"`
-	LastDay       string                 `protobuf:"bytes,2,opt,name=last_day,json=lastDay,proto3" json:"last_day,omitempty"`
-	Candidates    []*Candidate           `protobuf:"bytes,3,rep,name=candidates,proto3" json:"candidates,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Card       string                 `protobuf:"bytes,1,opt,name=card,proto3" json:"card,omitempty"`
+	LastDay    string                 `protobuf:"bytes,2,opt,name=last_day,json=lastDay,proto3" json:"last_day,omitempty"`
+	Candidates []*Candidate           `protobuf:"bytes,3,rep,name=candidates,proto3" json:"candidates,omitempty"`
+	// stay_pending: extended by two months while the renewal of the stay is pending (特例期間), once.
+	StayPending   bool `protobuf:"varint,60,opt,name=stay_pending,json=stayPending,proto3" json:"stay_pending,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3129,6 +3185,13 @@ func (x *CardTermExtended) GetCandidates() []*Candidate {
 		return x.Candidates
 	}
 	return nil
+}
+
+func (x *CardTermExtended) GetStayPending() bool {
+	if x != nil {
+		return x.StayPending
+	}
+	return false
 }
 
 type CardTakenIntoCustody struct {
@@ -3499,9 +3562,11 @@ func (x *CommandFailed) GetReason() string {
 	return ""
 }
 
+// SubscriberAliased: a resident-record code was corrected to one that nobody had. It stands alone under the new code's
+// subscriber and says whose history goes on.
 type SubscriberAliased struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// to is the subscriber id under the corrected code.
+	// to is the subscriber whose history it is.
 	To            string `protobuf:"bytes,1,opt,name=to,proto3" json:"to,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3835,7 +3900,7 @@ const file_subscriber_proto_rawDesc = "" +
 	"\x06parent\x18\x05 \x01(\x04R\x06parent\"4\n" +
 	"\aFeeItem\x12\x17\n" +
 	"\arule_id\x18\x01 \x01(\tR\x06ruleId\x12\x10\n" +
-	"\x03yen\x18\x02 \x01(\rR\x03yen\"\xc6\a\n" +
+	"\x03yen\x18\x02 \x01(\rR\x03yen\"\xe5\a\n" +
 	"\x13ApplicationAccepted\x12\x1c\n" +
 	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x126\n" +
 	"\toperation\x18\x02 \x01(\x0e2\x18.shomei.events.OperationR\toperation\x120\n" +
@@ -3862,7 +3927,9 @@ const file_subscriber_proto_rawDesc = "" +
 	"\x06device\x18\x15 \x01(\tR\x06device\x128\n" +
 	"\bplatform\x18\x16 \x01(\x0e2\x1c.shomei.events.PhonePlatformR\bplatform\x12\x17\n" +
 	"\amade_ms\x18\x17 \x01(\x03R\x06madeMs\x12\x1b\n" +
-	"\tproved_by\x18\x18 \x01(\x04R\bprovedBy\"\xba\x03\n" +
+	"\tproved_by\x18\x18 \x01(\x04R\bprovedBy\x12\x1d\n" +
+	"\n" +
+	"applied_on\x18< \x01(\tR\tappliedOn\"\xba\x03\n" +
 	"\x12ApplicationRefused\x12\x1c\n" +
 	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x126\n" +
 	"\toperation\x18\x02 \x01(\x0e2\x18.shomei.events.OperationR\toperation\x120\n" +
@@ -3904,7 +3971,7 @@ const file_subscriber_proto_rawDesc = "" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1e.shomei.events.CertificateKindR\x04kind\x12\x1f\n" +
 	"\vspki_sha256\x18\x02 \x01(\fR\n" +
 	"spkiSha256\x12\x12\n" +
-	"\x04bits\x18\x03 \x01(\rR\x04bits\"\x93\x05\n" +
+	"\x04bits\x18\x03 \x01(\rR\x04bits\"\xaf\x05\n" +
 	"\x0fIssueAuthorized\x12\x1c\n" +
 	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x12\x16\n" +
 	"\x06serial\x18\x02 \x01(\x04R\x06serial\x122\n" +
@@ -3932,7 +3999,8 @@ const file_subscriber_proto_rawDesc = "" +
 	"\breplaces\x18\x10 \x01(\x04R\breplaces\x12!\n" +
 	"\fwindow_opens\x18\x11 \x01(\tR\vwindowOpens\x12\x16\n" +
 	"\x06device\x18\x12 \x01(\tR\x06device\x12\x16\n" +
-	"\x06parent\x18\x13 \x01(\x04R\x06parent\"\xa8\x01\n" +
+	"\x06parent\x18\x13 \x01(\x04R\x06parent\x12\x1a\n" +
+	"\boverseas\x18< \x01(\bR\boverseas\"\xa8\x01\n" +
 	"\x0eIssueAbandoned\x12\x16\n" +
 	"\x06serial\x18\x01 \x01(\x04R\x06serial\x122\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1e.shomei.events.CertificateKindR\x04kind\x12\x1c\n" +
@@ -4015,13 +4083,15 @@ const file_subscriber_proto_rawDesc = "" +
 	"\fWindowOpened\x12\x16\n" +
 	"\x06serial\x18\x01 \x01(\x04R\x06serial\x122\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1e.shomei.events.CertificateKindR\x04kind\x12\x19\n" +
-	"\blast_day\x18\x03 \x01(\tR\alastDay\"\xb6\x01\n" +
+	"\blast_day\x18\x03 \x01(\tR\alastDay\"\xef\x01\n" +
 	"\tNoticeDue\x12\x16\n" +
 	"\x06notice\x18\x01 \x01(\tR\x06notice\x12-\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x19.shomei.events.NoticeKindR\x04kind\x12\x18\n" +
 	"\aserials\x18\x03 \x03(\x04R\aserials\x12\x19\n" +
 	"\blast_day\x18\x04 \x01(\tR\alastDay\x12-\n" +
-	"\x06regime\x18\x05 \x01(\x0e2\x15.shomei.events.RegimeR\x06regime\"[\n" +
+	"\x06regime\x18\x05 \x01(\x0e2\x15.shomei.events.RegimeR\x06regime\x12\x1b\n" +
+	"\tcard_ends\x18< \x01(\bR\bcardEnds\x12\x1a\n" +
+	"\boverseas\x18= \x01(\bR\boverseas\"[\n" +
 	"\n" +
 	"NoticeSent\x12\x16\n" +
 	"\x06notice\x18\x01 \x01(\tR\x06notice\x12\x16\n" +
@@ -4061,14 +4131,17 @@ const file_subscriber_proto_rawDesc = "" +
 	"\x04card\x18\x02 \x01(\tR\x04card\x12\x16\n" +
 	"\x06device\x18\x03 \x01(\tR\x06device\"\x1f\n" +
 	"\tCardFound\x12\x12\n" +
-	"\x04card\x18\x01 \x01(\tR\x04card\"\xa4\x01\n" +
+	"\x04card\x18\x01 \x01(\tR\x04card\"\xed\x01\n" +
 	"\fCardAssigned\x12\x12\n" +
 	"\x04card\x18\x01 \x01(\tR\x04card\x12+\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x17.shomei.events.CardKindR\x04kind\x12\x19\n" +
 	"\blast_day\x18\x03 \x01(\tR\alastDay\x128\n" +
 	"\n" +
 	"candidates\x18\x04 \x03(\v2\x18.shomei.events.CandidateR\n" +
-	"candidates\"C\n" +
+	"candidates\x12(\n" +
+	"\x03fee\x18< \x03(\v2\x16.shomei.events.FeeItemR\x03fee\x12\x1d\n" +
+	"\n" +
+	"applied_on\x18= \x01(\tR\tappliedOn\"C\n" +
 	"\x0eCardHandedOver\x12\x12\n" +
 	"\x04card\x18\x01 \x01(\tR\x04card\x12\x1d\n" +
 	"\n" +
@@ -4079,13 +4152,14 @@ const file_subscriber_proto_rawDesc = "" +
 	"\x05cause\x18\x02 \x01(\tR\x05cause\"<\n" +
 	"\vCardExpired\x12\x12\n" +
 	"\x04card\x18\x01 \x01(\tR\x04card\x12\x19\n" +
-	"\blast_day\x18\x02 \x01(\tR\alastDay\"{\n" +
+	"\blast_day\x18\x02 \x01(\tR\alastDay\"\x9e\x01\n" +
 	"\x10CardTermExtended\x12\x12\n" +
 	"\x04card\x18\x01 \x01(\tR\x04card\x12\x19\n" +
 	"\blast_day\x18\x02 \x01(\tR\alastDay\x128\n" +
 	"\n" +
 	"candidates\x18\x03 \x03(\v2\x18.shomei.events.CandidateR\n" +
-	"candidates\"b\n" +
+	"candidates\x12!\n" +
+	"\fstay_pending\x18< \x01(\bR\vstayPending\"b\n" +
 	"\x14CardTakenIntoCustody\x12\x12\n" +
 	"\x04card\x18\x01 \x01(\tR\x04card\x12\x1c\n" +
 	"\tprocedure\x18\x02 \x01(\tR\tprocedure\x12\x18\n" +
@@ -4259,15 +4333,16 @@ var file_subscriber_proto_depIdxs = []int32{
 	65, // 45: shomei.events.DeadlineMissed.kind:type_name -> shomei.events.DeadlineKind
 	58, // 46: shomei.events.CardAssigned.kind:type_name -> shomei.events.CardKind
 	0,  // 47: shomei.events.CardAssigned.candidates:type_name -> shomei.events.Candidate
-	0,  // 48: shomei.events.CardTermExtended.candidates:type_name -> shomei.events.Candidate
-	59, // 49: shomei.events.PinBlocked.pin:type_name -> shomei.events.PinKind
-	59, // 50: shomei.events.PinUnblocked.pins:type_name -> shomei.events.PinKind
-	59, // 51: shomei.events.UnblockAuthorized.pins:type_name -> shomei.events.PinKind
-	52, // [52:52] is the sub-list for method output_type
-	52, // [52:52] is the sub-list for method input_type
-	52, // [52:52] is the sub-list for extension type_name
-	52, // [52:52] is the sub-list for extension extendee
-	0,  // [0:52] is the sub-list for field type_name
+	2,  // 48: shomei.events.CardAssigned.fee:type_name -> shomei.events.FeeItem
+	0,  // 49: shomei.events.CardTermExtended.candidates:type_name -> shomei.events.Candidate
+	59, // 50: shomei.events.PinBlocked.pin:type_name -> shomei.events.PinKind
+	59, // 51: shomei.events.PinUnblocked.pins:type_name -> shomei.events.PinKind
+	59, // 52: shomei.events.UnblockAuthorized.pins:type_name -> shomei.events.PinKind
+	53, // [53:53] is the sub-list for method output_type
+	53, // [53:53] is the sub-list for method input_type
+	53, // [53:53] is the sub-list for extension type_name
+	53, // [53:53] is the sub-list for extension extendee
+	0,  // [0:53] is the sub-list for field type_name
 }
 
 func init() { file_subscriber_proto_init() }

@@ -227,6 +227,8 @@ const (
 	Channel_CHANNEL_SELF                 Channel = 1
 	Channel_CHANNEL_PROXY                Channel = 2
 	Channel_CHANNEL_LEGAL_REPRESENTATIVE Channel = 3
+	// HOUSEHOLD: a member of the same household, together with the filing of a move (同一世帯員).
+	Channel_CHANNEL_HOUSEHOLD Channel = 4
 )
 
 // Enum value maps for Channel.
@@ -236,12 +238,14 @@ var (
 		1: "CHANNEL_SELF",
 		2: "CHANNEL_PROXY",
 		3: "CHANNEL_LEGAL_REPRESENTATIVE",
+		4: "CHANNEL_HOUSEHOLD",
 	}
 	Channel_value = map[string]int32{
 		"CHANNEL_UNSPECIFIED":          0,
 		"CHANNEL_SELF":                 1,
 		"CHANNEL_PROXY":                2,
 		"CHANNEL_LEGAL_REPRESENTATIVE": 3,
+		"CHANNEL_HOUSEHOLD":            4,
 	}
 )
 
@@ -426,6 +430,8 @@ const (
 	RecordChange_RECORD_CHANGE_RESIDENT_CODE     RecordChange = 12
 	RecordChange_RECORD_CHANGE_PERIOD_OF_STAY    RecordChange = 13
 	RecordChange_RECORD_CHANGE_OUT_OF_SCOPE      RecordChange = 14
+	// MOVE_CALLED_OFF: a move that was filed does not take place (転出取消).
+	RecordChange_RECORD_CHANGE_MOVE_CALLED_OFF RecordChange = 15
 )
 
 // Enum value maps for RecordChange.
@@ -446,6 +452,7 @@ var (
 		12: "RECORD_CHANGE_RESIDENT_CODE",
 		13: "RECORD_CHANGE_PERIOD_OF_STAY",
 		14: "RECORD_CHANGE_OUT_OF_SCOPE",
+		15: "RECORD_CHANGE_MOVE_CALLED_OFF",
 	}
 	RecordChange_value = map[string]int32{
 		"RECORD_CHANGE_UNSPECIFIED":       0,
@@ -463,6 +470,7 @@ var (
 		"RECORD_CHANGE_RESIDENT_CODE":     12,
 		"RECORD_CHANGE_PERIOD_OF_STAY":    13,
 		"RECORD_CHANGE_OUT_OF_SCOPE":      14,
+		"RECORD_CHANGE_MOVE_CALLED_OFF":   15,
 	}
 )
 
@@ -508,6 +516,10 @@ const (
 	DeadlineKind_DEADLINE_KIND_OVERSEAS DeadlineKind = 4
 	// OVERSEAS_KEPT: the same with continued use; the signature certificate ends.
 	DeadlineKind_DEADLINE_KIND_OVERSEAS_KEPT DeadlineKind = 5
+	// MOVE_OUT: a move within Japan was notified ahead; on the next day the signature certificates end.
+	DeadlineKind_DEADLINE_KIND_MOVE_OUT DeadlineKind = 6
+	// OVERSEAS_CALLED_OFF: a move overseas was called off after continued use was applied for; the card is submitted by then.
+	DeadlineKind_DEADLINE_KIND_OVERSEAS_CALLED_OFF DeadlineKind = 7
 )
 
 // Enum value maps for DeadlineKind.
@@ -519,14 +531,18 @@ var (
 		3: "DEADLINE_KIND_CARD_90",
 		4: "DEADLINE_KIND_OVERSEAS",
 		5: "DEADLINE_KIND_OVERSEAS_KEPT",
+		6: "DEADLINE_KIND_MOVE_OUT",
+		7: "DEADLINE_KIND_OVERSEAS_CALLED_OFF",
 	}
 	DeadlineKind_value = map[string]int32{
-		"DEADLINE_KIND_UNSPECIFIED":   0,
-		"DEADLINE_KIND_MOVE_IN_30":    1,
-		"DEADLINE_KIND_MOVE_IN_14":    2,
-		"DEADLINE_KIND_CARD_90":       3,
-		"DEADLINE_KIND_OVERSEAS":      4,
-		"DEADLINE_KIND_OVERSEAS_KEPT": 5,
+		"DEADLINE_KIND_UNSPECIFIED":         0,
+		"DEADLINE_KIND_MOVE_IN_30":          1,
+		"DEADLINE_KIND_MOVE_IN_14":          2,
+		"DEADLINE_KIND_CARD_90":             3,
+		"DEADLINE_KIND_OVERSEAS":            4,
+		"DEADLINE_KIND_OVERSEAS_KEPT":       5,
+		"DEADLINE_KIND_MOVE_OUT":            6,
+		"DEADLINE_KIND_OVERSEAS_CALLED_OFF": 7,
 	}
 )
 
@@ -1061,12 +1077,13 @@ const file_terms_proto_rawDesc = "" +
 	"\x12\x19\n" +
 	"\x15OPERATION_PHONE_ISSUE\x10\v\x12\x1b\n" +
 	"\x17OPERATION_PHONE_RELEASE\x10\f\x12\x1a\n" +
-	"\x16OPERATION_PHONE_REVOKE\x10\r*i\n" +
+	"\x16OPERATION_PHONE_REVOKE\x10\r*\x80\x01\n" +
 	"\aChannel\x12\x17\n" +
 	"\x13CHANNEL_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fCHANNEL_SELF\x10\x01\x12\x11\n" +
 	"\rCHANNEL_PROXY\x10\x02\x12 \n" +
-	"\x1cCHANNEL_LEGAL_REPRESENTATIVE\x10\x03*\x9b\x02\n" +
+	"\x1cCHANNEL_LEGAL_REPRESENTATIVE\x10\x03\x12\x15\n" +
+	"\x11CHANNEL_HOUSEHOLD\x10\x04*\x9b\x02\n" +
 	"\x11CertificateStatus\x12\"\n" +
 	"\x1eCERTIFICATE_STATUS_UNSPECIFIED\x10\x00\x12!\n" +
 	"\x1dCERTIFICATE_STATUS_AUTHORIZED\x10\x01\x12\x1d\n" +
@@ -1084,7 +1101,7 @@ const file_terms_proto_rawDesc = "" +
 	"%REVOCATION_REASON_AFFILIATION_CHANGED\x10\x04\x12 \n" +
 	"\x1cREVOCATION_REASON_SUPERSEDED\x10\x05\x12,\n" +
 	"(REVOCATION_REASON_CESSATION_OF_OPERATION\x10\x06\x12&\n" +
-	"\"REVOCATION_REASON_CERTIFICATE_HOLD\x10\a*\xc2\x03\n" +
+	"\"REVOCATION_REASON_CERTIFICATE_HOLD\x10\a*\xe5\x03\n" +
 	"\fRecordChange\x12\x1d\n" +
 	"\x19RECORD_CHANGE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12RECORD_CHANGE_NAME\x10\x01\x12\x15\n" +
@@ -1101,14 +1118,17 @@ const file_terms_proto_rawDesc = "" +
 	"\x1fRECORD_CHANGE_INDIVIDUAL_NUMBER\x10\v\x12\x1f\n" +
 	"\x1bRECORD_CHANGE_RESIDENT_CODE\x10\f\x12 \n" +
 	"\x1cRECORD_CHANGE_PERIOD_OF_STAY\x10\r\x12\x1e\n" +
-	"\x1aRECORD_CHANGE_OUT_OF_SCOPE\x10\x0e*\xc1\x01\n" +
+	"\x1aRECORD_CHANGE_OUT_OF_SCOPE\x10\x0e\x12!\n" +
+	"\x1dRECORD_CHANGE_MOVE_CALLED_OFF\x10\x0f*\x84\x02\n" +
 	"\fDeadlineKind\x12\x1d\n" +
 	"\x19DEADLINE_KIND_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18DEADLINE_KIND_MOVE_IN_30\x10\x01\x12\x1c\n" +
 	"\x18DEADLINE_KIND_MOVE_IN_14\x10\x02\x12\x19\n" +
 	"\x15DEADLINE_KIND_CARD_90\x10\x03\x12\x1a\n" +
 	"\x16DEADLINE_KIND_OVERSEAS\x10\x04\x12\x1f\n" +
-	"\x1bDEADLINE_KIND_OVERSEAS_KEPT\x10\x05*d\n" +
+	"\x1bDEADLINE_KIND_OVERSEAS_KEPT\x10\x05\x12\x1a\n" +
+	"\x16DEADLINE_KIND_MOVE_OUT\x10\x06\x12%\n" +
+	"!DEADLINE_KIND_OVERSEAS_CALLED_OFF\x10\a*d\n" +
 	"\bCardKind\x12\x19\n" +
 	"\x15CARD_KIND_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eCARD_KIND_JUKI\x10\x01\x12\x16\n" +

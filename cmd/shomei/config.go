@@ -1,11 +1,13 @@
 package main
 
 import (
+	"fmt"
 	"os"
 
 	"shomei/cmd/shomei/hub"
 	"shomei/pkg/notice"
 	"shomei/pkg/ops"
+	"shomei/pkg/regime"
 )
 
 // config is the file that `shomei all --config` reads (deploy/shomei.toml is an example); every key may also come from
@@ -16,6 +18,8 @@ type config struct {
 	// SMTP is the server that notices go through; without a host, mails are kept in the data folder.
 	SMTP notice.Mailer `toml:"smtp"`
 	Log  ops.LogConfig `toml:"log"`
+	// Law are the readings of the law that its text leaves open.
+	Law regime.Switches `toml:"law"`
 	// Console is the loopback address of the console's page and of the health pages.
 	Console string `toml:"console"`
 }
@@ -30,7 +34,12 @@ func defaults() config {
 
 // load reads the file, if one is named, over the defaults, and the environment over both.
 func (c *config) load(path string) error {
-	_, err := ops.Load(path, os.Environ(), c)
-	c.Hub.Mail = c.SMTP
-	return err
+	if _, err := ops.Load(path, os.Environ(), c); err != nil {
+		return err
+	}
+	if err := c.Law.Check(); err != nil {
+		return fmt.Errorf("%w: [law] %w", ops.ErrConfig, err)
+	}
+	c.Hub.Mail, c.Hub.Switches = c.SMTP, c.Law
+	return nil
 }

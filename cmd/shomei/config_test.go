@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -18,6 +20,34 @@ func TestTheExampleConfigurationLoads(t *testing.T) {
 	}
 	if c.Hub.Data != "/var/lib/shomei" || c.Hub.Port != 4222 || c.Hub.Mail.Host != "mail.shomei.example" || c.Log.Level != "info" {
 		t.Errorf("loaded: data %q, port %d, mail host %q, log level %q", c.Hub.Data, c.Hub.Port, c.Hub.Mail.Host, c.Log.Level)
+	}
+}
+
+// The readings of the law come from [law], and one that makes no sense is named.
+func TestLawInTheConfiguration(t *testing.T) {
+	load := func(text string) (config, error) {
+		file := filepath.Join(t.TempDir(), "shomei.toml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c := defaults()
+		return c, c.load(file)
+	}
+	c := defaults()
+	file := filepath.Join(t.TempDir(), "shomei.toml")
+	if err := os.WriteFile(file, []byte("[law]\nmove_out_ends_at_filing = true\nletter_days = 14\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.load(file); err != nil || !c.Hub.Switches.MoveOutEndsAtFiling || c.Hub.Switches.LetterDays != 14 {
+		t.Errorf("%v: %+v", err, c.Hub.Switches)
+	}
+	for text, named := range map[string]string{
+		"[law]\nletter_days = 1000\n": "letter_days", "[law]\nletter_day = 10\n": "letter_days", "[law]\nplan_birthday_month = true\n": "plan_from",
+		"[law]\nend_fee_waiver = 3\n": "EndFeeWaiver",
+	} {
+		if _, err := load(text); !errors.Is(err, ops.ErrConfig) || !strings.Contains(err.Error(), strings.Trim(named, "[]")) {
+			t.Errorf("%q: %v", text, err)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,11 +22,13 @@ Asks the law: one JSON object a line on standard input, one a line out, in the s
 line that can't be answered gets an error object in its place; the others are answered all the same (exit code 4). Every
 field, the values allowed and the units stand in the help of each question, for example shomei rules validity --help.`
 
-const listHelp = `すべての規則を1行に1つ、タブ区切りで: 番号、効力の期間(初日…最終日。なし: 制限なし)、出典、読み上げる文、次にすること。
+const listHelp = `すべての規則を1行に1つ、タブ区切りで: 番号、効力の期間(初日…最終日。なし: 制限なし)、出典、読み上げる文、次にすること、
+どの設定によるか([law] の名前 = 今の値。--config の設定ファイルから、なければ標準の値)。
 文の言語は --lang で選びます。--json では1行に1つの JSON で、両方の言語。
 
 Every rule, one a line, tab-separated: id, first…last day of effect (absent: unbounded), source, sentence, what to do next,
-in the language of --lang. With --json one object a line in both languages:
+and the setting it depends on (name in [law] = value now, from the file of --config or by default), in the language of
+--lang. With --json one object a line in both languages:
 
   id         規則の番号 (what events, refusals and answers name)
   from       効力の初日、なし: 制度のある限り (first day on which it holds; absent: as long as there is a regime)
@@ -33,7 +36,8 @@ in the language of --lang. With --json one object a line in both languages:
   published  もとのページや法令の日付。効力の日とは別 (day of the page or law it was read from, not the day it takes effect)
   source     出典 (article, or section of the notes on the field)
   ja, en     窓口で読み上げる文 (the sentence a clerk reads out)
-  next_ja, next_en  次にすること (what to do next)`
+  next_ja, next_en  次にすること (what to do next)
+  setting, value    [law] の名前と今の値 (name in [law], and its value now)`
 
 // rulesCommand answers questions about the law, one JSON object a line.
 func (a *app) rulesCommand() *cobra.Command {
@@ -47,15 +51,30 @@ func (a *app) rulesCommand() *cobra.Command {
 			return cmd.Help()
 		},
 	}
+	law := &lawFile{}
+	cmd.PersistentFlags().StringVar(&law.path, "config", "", "センターの設定ファイル。[law] の読み方で答える (the hub's configuration, whose [law] is used)")
 	for _, q := range question.All() {
-		cmd.AddCommand(questionCommand(q))
+		cmd.AddCommand(questionCommand(q, law))
 	}
-	cmd.AddCommand(a.listCommand())
+	cmd.AddCommand(a.listCommand(law))
 	return cmd
 }
 
+// lawFile is where the readings of the law come from.
+type lawFile struct{ path string }
+
+// read returns the readings of the law in the file, or the defaults when none is named.
+func (l *lawFile) read() (regime.Switches, error) {
+	if l.path == "" {
+		return regime.Switches{}, nil
+	}
+	c := defaults()
+	err := c.load(l.path)
+	return c.Law, err
+}
+
 // questionCommand asks one question for every line of standard input.
-func questionCommand(q question.Question) *cobra.Command {
+func questionCommand(q question.Question, law *lawFile) *cobra.Command {
 	examples := make([]string, len(q.Examples))
 	for i, line := range q.Examples {
 		examples[i] = fmt.Sprintf("  echo '%s' | shomei rules %s", line, q.Name)
@@ -64,7 +83,11 @@ func questionCommand(q question.Question) *cobra.Command {
 		Use: q.Name, Short: fmt.Sprintf("%s (%s)", q.JA, q.EN), Long: strings.TrimSpace(q.Help()),
 		Example: strings.Join(examples, "\n"), Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			failed, err := question.Answer(regime.Switches{}, q.Name, cmd.InOrStdin(), cmd.OutOrStdout())
+			switches, err := law.read()
+			if err != nil {
+				return err
+			}
+			failed, err := question.Answer(switches, q.Name, cmd.InOrStdin(), cmd.OutOrStdout())
 			if err == nil && failed > 0 {
 				return &exitError{exitItemsFailed, fmt.Errorf("lines that could not be answered: %d; each says why in its place", failed)}
 			}
@@ -74,22 +97,39 @@ func questionCommand(q question.Question) *cobra.Command {
 }
 
 // listCommand prints every rule.
-func (a *app) listCommand() *cobra.Command {
+func (a *app) listCommand(law *lawFile) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "list", Short: "規則の一覧 (every rule: id, effect, source, sentence, what to do next)", Long: listHelp, Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.listRules(cmd.OutOrStdout(), asJSON) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			switches, err := law.read()
+			if err != nil {
+				return err
+			}
+			return a.listRules(cmd.OutOrStdout(), switches, asJSON)
+		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "1行に1つの JSON (one JSON object a rule, in both languages)")
 	return cmd
 }
 
-func (a *app) listRules(out io.Writer, asJSON bool) error {
+// settingOf is the setting on which a rule depends, with its value in s; empty when it depends on none.
+func settingOf(id regime.ID, s regime.Switches) (name, value string) {
+	for _, x := range regime.Settings() {
+		if slices.Contains(x.Rules, id) {
+			return x.Name, x.Of(s)
+		}
+	}
+	return "", ""
+}
+
+func (a *app) listRules(out io.Writer, switches regime.Switches, asJSON bool) error {
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)
 	for _, r := range regime.Rules() {
+		setting, value := settingOf(r.ID, switches)
 		if asJSON {
-			if err := encoder.Encode(ruleLine{r.ID, r.From, r.Until, r.Published, r.Source, r.JA, r.EN, r.NextJA, r.NextEN}); err != nil {
+			if err := encoder.Encode(ruleLine{r.ID, r.From, r.Until, r.Published, r.Source, r.JA, r.EN, r.NextJA, r.NextEN, setting, value}); err != nil {
 				return err
 			}
 			continue
@@ -98,8 +138,11 @@ func (a *app) listRules(out io.Writer, asJSON bool) error {
 		if a.lang == "en" {
 			sentence, next = r.EN, r.NextEN
 		}
+		if setting != "" {
+			setting += " = " + value
+		}
 		span := r.From.String() + "…" + r.Until.String()
-		if _, err := fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\n", r.ID, span, r.Source, sentence, next); err != nil {
+		if _, err := fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\n", r.ID, span, r.Source, sentence, next, setting); err != nil {
 			return err
 		}
 	}
@@ -117,4 +160,6 @@ type ruleLine struct {
 	EN        string     `json:"en"`
 	NextJA    string     `json:"next_ja,omitempty"`
 	NextEN    string     `json:"next_en,omitempty"`
+	Setting   string     `json:"setting,omitempty"`
+	Value     string     `json:"value,omitempty"`
 }

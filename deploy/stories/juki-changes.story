@@ -133,13 +133,15 @@ apply 氏名 issue at sammu
   expect juki last-day 2017-02-11
   expect juki former status revoked
 
-# --- 転出で失効し、転入先であらためて申請する
+# --- 転出予定日に失効し、転入先であらためて申請する
 change 転出 move-out at sammu
   planned 2014-03-01
   expect rule juki.ends.move-out
-  expect juki status revoked
+  expect juki status valid
   expect deadline move-in-30 none
 at 2014-03-03(月) 10:00
+  expect 転出 juki status revoked
+  expect 転出 juki revoked-at 2014-03-01 03:00
 change 転出 move-in at togane
   happened 2014-03-01
   lives-in 12213

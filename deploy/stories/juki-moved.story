@@ -37,8 +37,7 @@ at 2010-07-01(木) 10:00
 
 change 松 move-out at sammu
   planned 2010-07-05
-  expect juki status revoked
-  expect juki reason affiliation-changed
+  expect juki status valid
 
 apply 竹 issue at sammu
   shows application-form, card, photo-id
@@ -46,6 +45,8 @@ apply 竹 issue at sammu
   expect refused application.double-issue card.not-the-holders
 
 at 2010-07-05(月) 10:00
+  expect 松 juki status revoked
+  expect 松 juki reason affiliation-changed
 
 apply 松 issue at sammu
   shows application-form, card, photo-id

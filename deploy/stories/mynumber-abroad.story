@@ -125,12 +125,15 @@ apply 出国 issue at sammu
   card OV-0004 mynumber
   expect refused mynumber.eligibility.overseas-not-yet
 
-# --- 令和6年5月27日からは、継続利用ができる。署名用は失効し、国外からあらためて申請する。
-at 2024-06-03(月) 10:00
+# --- 令和6年5月27日からは、転出の前日までに申請すれば継続利用ができる。署名用は失効し、国外からあらためて申請する。
+at 2024-06-02(日) 10:00
 change 継続 move-overseas at sammu
-  happened 2024-06-03
+  planned 2024-06-03
   keeps-using
   expect rule mynumber.ends.overseas-continued
+  expect sign status valid
+at 2024-06-03(月) 10:00
+look 継続
   expect sign status revoked
   expect auth status valid
   expect card status held

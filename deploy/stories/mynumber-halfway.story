@@ -80,9 +80,11 @@ apply 転出 issue at honcho
   expect accepted
 change 転出 move-out at honcho
   planned 2021-12-22
-  expect sign status revoked
   expect auth status valid
-  expect event ApplicationWithdrawn
+  expect no-event ApplicationWithdrawn
+at 2021-12-22(水) 08:00
+  expect 転出 sign status revoked
+  expect 転出 event ApplicationWithdrawn
 
 at 2022-10-20(木) 16:59
 apply 最終日 renew at honcho

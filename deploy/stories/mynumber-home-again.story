@@ -40,11 +40,13 @@ apply 航 collect at sammu
 at 2024-05-28(火) 10:00
 
 change 渡 move-overseas at sammu
+  planned 2024-05-29
   keeps-using
   expect rule mynumber.ends.overseas-continued
   expect auth status valid
 
 change 航 move-overseas at sammu
+  planned 2024-05-29
   keeps-using
 
 at 2024-07-01(月) 10:00

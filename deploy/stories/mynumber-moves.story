@@ -77,14 +77,14 @@ apply 返納者 collect at sammu
   shows handover-notice, photo-id
   expect auth status valid
 
-# --- 転出届: 署名用はその場で失効し、利用者証明用とカードは転入届を待つ。
+# --- 転出届: 署名用は転出予定日に失効し、利用者証明用とカードは転入届を待つ。
 # 予定日の翌日から30日目は4月30日の振替休日で閉庁、翌開庁日は5月1日。
 at 2018-03-28(水) 10:00
 change 転居 move-out at sammu
   planned 2018-03-31
-  expect rule mynumber.ends.move-out
-  expect sign status revoked
-  expect sign reason affiliation-changed
+  expect rule mynumber.ends.move-out deadline.move-on-its-day
+  expect sign status valid
+  expect deadline move-out 2018-03-30
   expect auth status valid
   expect card status held
   expect deadline move-in-30 2018-05-01
@@ -97,6 +97,13 @@ change 遅れ move-out at sammu
 change 忘れ move-out at sammu
   planned 2018-04-01
   expect deadline move-in-30 2018-05-01
+
+at 2018-03-31(土) 10:00
+look 転居
+  expect sign status revoked
+  expect sign reason affiliation-changed
+  expect sign revoked-at 2018-03-31 03:00
+  expect auth status valid
 
 # --- 14日以内の転入届。カードは90日以内に提出する。
 at 2018-04-10(火) 10:00
@@ -165,7 +172,7 @@ at 2018-09-03(月) 10:00
 change 転居 move-out at togane
   planned 2018-09-10
   expect deadline move-in-30 2018-10-10
-  expect sign status revoked
+  expect sign status valid
 at 2018-09-12(水) 10:00
 change 転居 move-in at narita
   happened 2018-09-10
@@ -175,9 +182,11 @@ change 転居 move-in at narita
 at 2018-10-01(月) 10:00
 change 転居 move-out at narita
   planned 2018-10-05
-  expect rule mynumber.ends.card-not-submitted
-  expect auth status revoked
-  expect card status void
+  expect auth status valid
+at 2018-10-05(金) 10:00
+  expect 転居 rule mynumber.ends.card-not-submitted
+  expect 転居 auth status revoked
+  expect 転居 card status void
 
 # --- 死亡: すべて失効し、誰にも通知しない
 at 2018-11-05(月) 09:00

@@ -57,7 +57,7 @@ at 2018-03-26(月) 10:00
 
 change 早 move-out at sammu
   planned 2018-04-01
-  expect sign status revoked
+  expect sign status valid
   expect auth status valid
   expect deadline move-in-30 2018-05-01
 
@@ -65,6 +65,7 @@ change 遅 move-out at sammu
   planned 2018-04-01
 
 at 2018-04-03(火) 10:00
+  expect 早 sign status revoked
 
 change 早 move-in at togane
   happened 2018-04-01
@@ -87,11 +88,13 @@ change 早 move-out at togane
 
 change 遅 move-out at togane
   planned 2018-04-10
-  expect auth status revoked
-  expect card status void
-  expect rule mynumber.ends.card-not-submitted
+  expect auth status valid
+  expect card status held
 
 at 2018-04-12(木) 10:00
+  expect 遅 auth status revoked
+  expect 遅 card status void
+  expect 遅 rule mynumber.ends.card-not-submitted
 
 change 早 move-in at narita
   happened 2018-04-10
@@ -110,9 +113,10 @@ at 2020-05-01(金) 10:00
 
 change 更 move-out at sammu
   planned 2020-05-07
-  expect sign status revoked
+  expect sign status valid
 
 at 2020-05-07(木) 10:00
+  expect 更 sign status revoked
 
 apply 更 renew at sammu
   shows application-form, card, photo-id

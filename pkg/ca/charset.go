@@ -8,13 +8,14 @@ import (
 	"golang.org/x/text/encoding/japanese"
 )
 
-// DefaultSubstitute stands for a character that a certificate can't hold. Which one the real system uses was not
-// found (domain.md section 2.4); the geta mark 〓 is the convention of Japanese printing for a missing type.
+// DefaultSubstitute stands for a character that a certificate can't hold and no ordinary character stands for: the geta
+// mark 〓, the convention of Japanese printing for a missing type (domain.md sections 2.4, 9.18).
 const DefaultSubstitute = '〓'
 
 // Substitute writes text in the characters a certificate can hold: printable ASCII, JIS levels 1 and 2 (JIS X 0208)
-// and the supplementary kanji (JIS X 0212). All others become mark. Flags has one digit for each code point of value:
-// '0' as recorded, '1' replaced (domain.md section 2.4).
+// and the supplementary kanji (JIS X 0212). Others become the ordinary character that is agreed to stand for them (髙: 高),
+// where there is one, and otherwise mark. Flags has one digit for each code point of value: '0' as recorded, '1' replaced
+// (domain.md sections 2.4, 9.18).
 //
 // An ideographic variation sequence is one character: its selector is dropped and its base flagged as replaced,
 // because what then stands in the certificate is readable but not what was recorded.
@@ -28,7 +29,11 @@ func Substitute(text string, mark rune) (value, flags string) {
 		case holdable(r):
 			out, marks = append(out, r), append(marks, '0')
 		default:
-			out, marks = append(out, mark), append(marks, '1')
+			instead, ok := standIn(r)
+			if !ok {
+				instead = mark
+			}
+			out, marks = append(out, instead), append(marks, '1')
 		}
 	}
 	return string(out), string(marks)

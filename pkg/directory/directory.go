@@ -274,6 +274,22 @@ func (d *Directory) Office(id string, on civil.Date) (regime.Office, error) {
 	}, nil
 }
 
+// Law gives the readings of the law that hold at an office on a day: those of the deployment, and over them its own. An
+// office that is not known, and a setting of a later version, change nothing.
+func (d *Directory) Law(id string, on civil.Date, deployment regime.Switches) regime.Switches {
+	b, err := d.Definition(id, on)
+	if err != nil {
+		return deployment
+	}
+	for _, own := range b.Settings {
+		setting, ok := regime.SettingNamed(own.Name)
+		if law := deployment; ok && setting.ByOffice && setting.Set(&law, own.Value) == nil {
+			deployment = law
+		}
+	}
+	return deployment
+}
+
 func instant(ms int64) time.Time {
 	if ms == 0 {
 		return time.Time{}

@@ -17,6 +17,7 @@ import (
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/natstest"
+	"shomei/pkg/regime"
 )
 
 // world is a log with a clock that the test moves, and a directory of it.
@@ -232,5 +233,24 @@ func TestAuthorities(t *testing.T) {
 		if k, p := directory.Authority(row.id); k != row.authority || p != row.prefecture {
 			t.Errorf("%s reads as %s %q", row.id, k, p)
 		}
+	}
+}
+
+// An office's own readings of the law go before those of the deployment, where offices may differ.
+func TestLawOfAnOffice(t *testing.T) {
+	w := newWorld(t)
+	w.record("12237-main", &events.OfficeDefined{
+		Municipality: "12237", EffectiveFrom: "2020-01-01",
+		Settings: []*events.LawSetting{{Name: "letter_days", Value: "14"}, {Name: "move_out_ends_at_filing", Value: "true"}, {Name: "of_a_later_version", Value: "1"}},
+	})
+	d := w.open()
+	on := civil.Date{Year: 2020, Month: 2, Day: 3}
+	deployment := regime.Switches{LetterDays: 30, ProxyNeedsSeal: true}
+	want := regime.Switches{LetterDays: 14, ProxyNeedsSeal: true}
+	if diff := cmp.Diff(want, d.Law("12237-main", on, deployment)); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(deployment, d.Law("12238-main", on, deployment)); diff != "" {
+		t.Errorf("an office that is not known: %s", diff)
 	}
 }

@@ -58,20 +58,43 @@ func (a *application) accept() error {
 	for _, s := range a.Shown {
 		accepted.Documents = append(accepted.Documents, string(s.Document))
 	}
-	for _, item := range a.fee.Items {
-		accepted.Fee = append(accepted.Fee, &events.FeeItem{RuleId: item.Rule, Yen: uint32(item.Yen)})
+	if a.Factory && !a.AppliedOn.IsZero() {
+		accepted.AppliedOn = a.AppliedOn.String()
+	}
+	if !a.Factory {
+		accepted.Fee = a.feeItems()
 	}
 	if a.cardTerm != nil {
 		accepted.CardLastDay, accepted.CardCandidates = a.cardTerm.LastDay.String(), logCandidates(*a.cardTerm)
 	}
 	a.emit(accepted, a.ruling.Applied...)
 	a.makeWay()
+	if err := a.giveWay(); err != nil {
+		return err
+	}
 	if a.newCard && !a.swapsCard() {
 		if err := a.assignCard(); err != nil {
 			return err
 		}
 	}
 	return a.carryOut()
+}
+
+func (a *application) feeItems() []*events.FeeItem {
+	var items []*events.FeeItem
+	for _, item := range a.fee.Items {
+		items = append(items, &events.FeeItem{RuleId: item.Rule, Yen: uint32(item.Yen)})
+	}
+	return items
+}
+
+// giveWay takes a factory's card that never reached its holder out of use when another is made at a counter.
+func (a *application) giveWay() error {
+	held := a.state.Card
+	if held == nil || !a.newCard || a.Factory || !waitsAtOffice(held) || held.Kind != a.CardKind || held.Card == a.Card {
+		return nil
+	}
+	return a.voidCard(held, regime.EvReissued, a.Switches)
 }
 
 // swapsCard tells whether the new card takes the place of one still held: it does so when it is handed over.
@@ -86,6 +109,12 @@ func (a *application) assignCard() error {
 		}
 	}
 	card := &events.CardAssigned{Card: a.Card, Kind: a.CardKind}
+	if a.Factory {
+		card.Fee = a.feeItems()
+	}
+	if a.Factory && !a.AppliedOn.IsZero() {
+		card.AppliedOn = a.AppliedOn.String()
+	}
 	if a.cardTerm != nil {
 		card.LastDay, card.Candidates = a.cardTerm.LastDay.String(), logCandidates(*a.cardTerm)
 	}
@@ -97,14 +126,15 @@ func (a *application) assignCard() error {
 func (a *application) carryOut() error {
 	switch a.Operation {
 	case events.Operation_OPERATION_REVOKE:
-		return a.end(consequence{event: a.revocationEvent(), chosen: a.kinds, regime: a.regime, switches: a.Switches})
+		return a.end(consequence{event: a.revocationEvent(), chosen: a.kinds, regime: a.regime, spare: a.apartFromHeld(), switches: a.Switches})
 	case events.Operation_OPERATION_RETURN_CARD:
-		return a.end(consequence{event: regime.EvCardReturned, regime: a.regime, switches: a.Switches})
+		return a.end(consequence{event: regime.EvCardReturned, regime: a.regime, spare: a.apartFromHeld(), switches: a.Switches})
 	case events.Operation_OPERATION_CONTINUE_USE:
-		a.emit(&events.DeadlineMet{Kind: events.DeadlineKind_DEADLINE_KIND_CARD_90}, regime.WithinDeadline)
+		a.submitCard(regime.WithinDeadline)
 	case events.Operation_OPERATION_EXTEND_CARD:
 		a.emit(&events.CardTermExtended{
 			Card: a.state.Card.GetCard(), LastDay: a.cardTerm.LastDay.String(), Candidates: logCandidates(*a.cardTerm),
+			StayPending: a.Person.StayPending,
 		}, a.cardTerm.Applied...)
 	case events.Operation_OPERATION_UNBLOCK, events.Operation_OPERATION_HAND_OVER:
 		if len(a.pins()) > 0 {
@@ -112,6 +142,14 @@ func (a *application) carryOut() error {
 		}
 	}
 	return nil
+}
+
+// apartFromHeld are the cards that an end of what is in hand is not about: one that waits to take its place.
+func (a *application) apartFromHeld() []string {
+	if a.state.OldCard == nil || a.Card == a.state.Card.GetCard() && a.Card != "" {
+		return nil
+	}
+	return waiting(a.state)
 }
 
 // revocationEvent is what the holder's application to revoke means: a wish, or the report of a loss, a leaked key or a

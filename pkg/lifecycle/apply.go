@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -211,7 +212,7 @@ func (a *application) judgeKinds() {
 
 func (a *application) eligibility(k events.CertificateKind) regime.EligibilityIn {
 	return regime.EligibilityIn{
-		Regime: a.regime, Kind: lawKind(k), On: a.day, Office: a.Office, Person: a.Person, Clerk: a.Clerk,
+		Regime: a.regime, Kind: lawKind(k), On: a.day, Applied: a.applied(), Office: a.Office, Person: a.Person, Clerk: a.Clerk,
 		GrantedBy: a.GrantedBy, ByRepresentative: a.Channel == regime.ChannelRepresentative || a.Factory,
 	}
 }
@@ -244,12 +245,31 @@ func (a *application) judgeRepresentative() {
 func (a *application) judgeDouble(k events.CertificateKind) {
 	c := a.live(k)
 	switch {
+	case a.replacesEnding(k):
+		a.ruling.Apply(regime.ReplacesEnding)
+	case c != nil && a.replacesHeld():
+		a.ruling.Apply(regime.FactoryReplaces)
 	case c == nil, a.Operation == events.Operation_OPERATION_REISSUE, a.Operation == events.Operation_OPERATION_RENEW && c.Status == valid:
 	case a.Operation == events.Operation_OPERATION_RENEW:
 		a.ruling.Refuse(regime.CardNotUsable)
 	default:
 		a.ruling.Refuse(regime.DoubleIssue)
 	}
+}
+
+// replacesEnding reports whether an issue takes the place of a certificate that is to end with a move that was notified.
+func (a *application) replacesEnding(k events.CertificateKind) bool {
+	c := a.live(k)
+	return a.Operation == events.Operation_OPERATION_ISSUE && c.GetStatus() == valid && a.endsWithMove(k)
+}
+
+// endsWithMove reports whether certificates of the kind are to end with a move that waits for its day, or may be issued
+// anew together with continued use overseas (domain.md 9.1, 9.5).
+func (a *application) endsWithMove(k events.CertificateKind) bool {
+	return slices.ContainsFunc(a.state.Deadlines, func(d *events.Deadline) bool {
+		m, waits := moveThatWaits(d)
+		return waits && (k == kindSign || m.keepUse)
+	})
 }
 
 // judgeHeld asks, for what does not issue, whether there is anything to work on.
@@ -262,7 +282,7 @@ func (a *application) judgeHeld() {
 		}
 		a.kinds = held
 	case events.Operation_OPERATION_CONTINUE_USE:
-		if a.deadline(events.DeadlineKind_DEADLINE_KIND_CARD_90) == nil {
+		if len(a.owesCard()) == 0 {
 			a.ruling.Refuse(regime.NothingHeld)
 		}
 	case events.Operation_OPERATION_EXTEND_CARD:
@@ -286,6 +306,8 @@ func (a *application) judgeDocuments() (letterFirst bool, err error) {
 		Regime: a.regime, Operation: a.lawOperation(), Channel: a.Channel, On: a.day, Shown: a.Shown,
 		Letter: a.postedLetter(), Posted: day(a.letter().GetMailedOn()), PINsMatch: a.PINsMatch, NoCard: a.noCard(),
 		OnFile: a.onFile(), Returned: a.Operation == events.Operation_OPERATION_RETURN_CARD,
+		Moved: a.letter().GetVoid(), Ended: slices.ContainsFunc(a.kinds, a.hasLapsed),
+		Overseas: a.Person.LivesOverseas(a.day), WithMove: a.state.MoveFiledOn == a.day.String(), Kinds: a.lawKinds(),
 	})
 	if err != nil {
 		return false, err
@@ -297,6 +319,19 @@ func (a *application) judgeDocuments() (letterFirst bool, err error) {
 	}
 	a.ruling.Merge(documents.Ruling)
 	return false, nil
+}
+
+// hasLapsed reports whether a certificate of the kind was held and has ended by its term.
+func (a *application) hasLapsed(k events.CertificateKind) bool {
+	return a.live(k) == nil && a.lapsed(k) != nil
+}
+
+func (a *application) lawKinds() []regime.Kind {
+	var list []regime.Kind
+	for _, k := range a.kinds {
+		list = append(list, lawKind(k))
+	}
+	return list
 }
 
 // noCard tells that no former card can be shown: it was lost or destroyed, or there has been none.
@@ -331,15 +366,23 @@ func (a *application) postedLetter() string {
 	return ""
 }
 
+// judgeFee works out what is to be paid: for a factory's card when it is made, to be taken when it is handed over.
 func (a *application) judgeFee() {
-	if a.Factory {
+	if fee := a.state.Card.GetFee(); a.Operation == events.Operation_OPERATION_HAND_OVER && len(fee) > 0 {
+		for _, item := range fee {
+			a.fee.Items = append(a.fee.Items, regime.FeeItem{Rule: item.RuleId, Yen: int(item.Yen)})
+			a.ruling.Apply(item.RuleId)
+		}
 		return
 	}
 	replaced := a.newCard && a.regime == regime.MyNumber
 	a.fee = a.Switches.Fee(regime.FeeIn{
-		Regime: a.regime, Operation: a.lawOperation(), Cause: a.cause(), On: a.day, Express: a.Express,
-		Card: replaced, Certificates: a.issues(),
+		Regime: a.regime, Operation: a.lawOperation(), Cause: a.cause(), On: a.applied(), Express: a.Express,
+		Card: replaced, Certificates: a.issues(), Left: cmp.Or(day(a.state.LeftOn), a.Person.Overseas),
 	})
+	if a.Factory {
+		return // it is said when it is taken
+	}
 	a.ruling.Merge(a.fee.Ruling)
 	if a.issues() {
 		a.ruling.Apply(regime.Usable(a.regime, a.cause())...)
@@ -352,14 +395,20 @@ func (a *application) cause() regime.Cause {
 		return a.Cause
 	}
 	switch {
+	case a.newCard && a.state.Card.GetCause() == string(regime.EvOverseas):
+		return regime.CauseOverseas
 	case a.Operation == events.Operation_OPERATION_RENEW && a.allLapsed():
 		return regime.CauseExpired
 	case a.Operation == events.Operation_OPERATION_RENEW:
 		return regime.CauseRenewal
-	case a.Operation == events.Operation_OPERATION_REISSUE && a.state.Card.GetStatus() == events.CardStatus_CARD_STATUS_SUSPENDED:
+	case (a.Operation == events.Operation_OPERATION_REISSUE || a.Factory) && a.state.Card.GetStatus() == events.CardStatus_CARD_STATUS_SUSPENDED:
 		return regime.CauseLoss
+	case a.replacesHeld() && !a.allLapsed():
+		return regime.CauseRenewal
 	case a.Operation == events.Operation_OPERATION_REISSUE && (a.newCard || !a.allLapsed()):
 		return regime.CauseWish
+	case slices.ContainsFunc(a.kinds, a.replacesEnding):
+		return regime.CauseRecordChange
 	}
 	return a.causeOfEnd()
 }
@@ -416,6 +465,8 @@ func logChannel(c regime.Channel) events.Channel {
 		return events.Channel_CHANNEL_PROXY
 	case regime.ChannelRepresentative:
 		return events.Channel_CHANNEL_LEGAL_REPRESENTATIVE
+	case regime.ChannelHousehold:
+		return events.Channel_CHANNEL_HOUSEHOLD
 	default:
 		return events.Channel_CHANNEL_SELF
 	}
@@ -431,6 +482,8 @@ func LawChannel(c events.Channel, shown []regime.Shown, noticeAnswer bool) (regi
 		return regime.ChannelProxy, nil
 	case events.Channel_CHANNEL_LEGAL_REPRESENTATIVE:
 		return regime.ChannelRepresentative, nil
+	case events.Channel_CHANNEL_HOUSEHOLD:
+		return regime.ChannelHousehold, nil
 	case events.Channel_CHANNEL_SELF:
 		if slices.ContainsFunc(shown, identifies) {
 			return regime.ChannelSelf, nil
@@ -440,7 +493,7 @@ func LawChannel(c events.Channel, shown []regime.Shown, noticeAnswer bool) (regi
 	return "", fmt.Errorf("no such channel: %v", c)
 }
 
-// identifies tells whether a document can stand for a photo ID: a My Number card with the current address is one itself.
+// identifies tells whether a document can stand for a photo ID: a card with the current address is one itself.
 // Whether it does in this regime is for the law's document list to say.
 func identifies(s regime.Shown) bool {
 	return s.Document == regime.DocPhotoID || s.Document == regime.DocCard && s.AddressCurrent

@@ -96,14 +96,50 @@ func (a *application) factoryDone() bool {
 	return true
 }
 
-// cardOf is the card in the person's name under a regime: the one held or the one that it replaces; nil when neither is.
-func cardOf(s *events.SubscriberState, r regime.Regime) *events.HeldCard {
+// cardsOf are the cards in the person's name under a regime: the one held, and one that replaces it or is replaced.
+func cardsOf(s *events.SubscriberState, r regime.Regime) []*events.HeldCard {
+	var list []*events.HeldCard
 	for _, c := range []*events.HeldCard{s.Card, s.OldCard} {
 		if c != nil && cardRegime(c.Kind) == r {
-			return c
+			list = append(list, c)
 		}
 	}
-	return nil
+	return list
+}
+
+// waiting are the numbers of the cards that have not reached the holder.
+func waiting(s *events.SubscriberState) []string {
+	var list []string
+	for _, c := range []*events.HeldCard{s.Card, s.OldCard} {
+		if c != nil && waitsAtOffice(c) {
+			list = append(list, c.Card)
+		}
+	}
+	return list
+}
+
+// replacesHeld reports whether a factory's card renews the card in hand, near its end or after it, or replaces one that was
+// lost: it is no double issue then (domain.md 9.14).
+func (a *application) replacesHeld() bool {
+	held := a.state.Card
+	if !a.Factory || held == nil || cardRegime(held.Kind) != regime.MyNumber || waitsAtOffice(held) {
+		return false
+	}
+	return a.isOver(held) || a.cardNearEnd()
+}
+
+// cardNearEnd reports whether the card in hand could be renewed on the day of the application.
+func (a *application) cardNearEnd() bool {
+	last := lastDayOf(a.state.Card)
+	return !last.IsZero() && a.Switches.Window(regime.MyNumber, last).On(a.applied()) == regime.WindowOpen
+}
+
+// applied is the day by which age and fee are judged: for a factory's card that of its application (domain.md 9.13).
+func (a *application) applied() civil.Date {
+	if a.Factory && !a.AppliedOn.IsZero() {
+		return a.AppliedOn
+	}
+	return a.day
 }
 
 // voidCard takes one card out of use, as the event says, with whatever is still in force on it.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"shomei/events"
+	"shomei/pkg/civil"
 	"shomei/pkg/regime"
 )
 
@@ -24,11 +25,12 @@ type Apply struct {
 	Express   bool
 	TakenBack string // the old card given in exchange
 	Clerk     string
-	GrantedBy string // the second officer who granted special circumstances; empty: none claimed
-	PINsMatch bool   // the PINs in the expiry notice's envelope opened the card
-	CardTaken bool   // the card presented is claimed by another subscriber
-	Factory   bool   // from the card factory: no desk, no hours, no documents
-	OfficeID  string // where the procedure goes on
+	GrantedBy string     // the second officer who granted special circumstances; empty: none claimed
+	PINsMatch bool       // the PINs in the expiry notice's envelope opened the card
+	CardTaken bool       // the card presented is claimed by another subscriber
+	Factory   bool       // from the card factory: no desk, no hours, no documents
+	AppliedOn civil.Date // day on which a factory's card was applied for; zero: that of filing
+	OfficeID  string     // where the procedure goes on
 	Counter   string
 	Office    regime.Office
 	Person    regime.Person
@@ -155,6 +157,7 @@ type ChangeRecord struct {
 	Municipality string // after the change
 	KeepUsing    bool
 	StayUntil    string // new last day of the period of stay
+	Foreign      bool   // no Japanese national, who can't use the card on overseas
 	Office       regime.Office
 	Filed        time.Time
 	Switches     regime.Switches

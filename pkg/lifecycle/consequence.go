@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"shomei/events"
-	"shomei/pkg/civil"
 	"shomei/pkg/regime"
 )
 
@@ -14,18 +13,18 @@ type consequence struct {
 	regime   regime.Regime
 	chosen   []events.CertificateKind // for events that mean some certificates; none: both
 	serial   uint64                   // one certificate only, when set
-	keepUse  bool
-	onCard   string     // certificates on one card only, when set
-	spare    string     // certificates on this card are not meant
-	on       civil.Date // day that the law asks about; zero: the day of recording
+	move     *move                    // the move whose day has come
+	onCard   string                   // certificates on one card only, when set
+	spare    []string                 // these cards, and the certificates on them, are not meant
 	switches regime.Switches
 }
 
 // end asks the law what the event ends and records it: certificates first, then the card, then who must be told.
 func (d *decision) end(c consequence) error {
-	in := regime.ConsequenceIn{Regime: c.regime, Event: c.event, On: c.on, ContinuedUse: c.keepUse}
-	if in.On.IsZero() {
-		in.On = d.today()
+	in := regime.ConsequenceIn{Regime: c.regime, Event: c.event, On: d.today()}
+	if c.move != nil {
+		in = c.move.asked(c.regime)
+		in.Ahead = c.move.ahead
 	}
 	for _, k := range c.chosen {
 		in.Chosen = append(in.Chosen, lawKind(k))
@@ -38,7 +37,7 @@ func (d *decision) end(c consequence) error {
 	for _, kind := range []events.CertificateKind{kindSign, kindAuth} {
 		ended = append(ended, d.endKind(c, kind, law.Of(lawKind(kind)))...)
 	}
-	d.endCard(c, law.Card)
+	d.endCards(c, law.Card)
 	d.tellEnded(c, law, ended)
 	return nil
 }
@@ -59,8 +58,10 @@ func (c consequence) means(held *events.Certificate) bool {
 	switch {
 	case hasEnded(held), lawRegime(held.Regime) != c.regime, c.serial != 0 && held.Serial != c.serial:
 		return false
-	case c.onCard != "" && held.Card != c.onCard, c.spare != "" && held.Card == c.spare:
+	case c.onCard != "" && held.Card != c.onCard, slices.Contains(c.spare, held.Card):
 		return false
+	case c.move != nil && c.move.keepUse && held.Overseas:
+		return false // issued for use overseas
 	}
 	return len(c.chosen) == 0 || slices.Contains(c.chosen, held.Kind)
 }
@@ -101,12 +102,19 @@ func (d *decision) endOne(c consequence, held *events.Certificate, law regime.Co
 	return false
 }
 
-// endCard applies what the law says to the card under the event's regime.
-func (d *decision) endCard(c consequence, law regime.Consequence) {
-	held := cardOf(d.state, c.regime)
-	if held == nil || held.Status == events.CardStatus_CARD_STATUS_VOID || c.serial != 0 || c.onCard != "" {
+// endCards applies what the law says to the cards under the event's regime.
+func (d *decision) endCards(c consequence, law regime.Consequence) {
+	if c.serial != 0 || c.onCard != "" {
 		return
 	}
+	for _, held := range cardsOf(d.state, c.regime) {
+		if held.Status != events.CardStatus_CARD_STATUS_VOID && !slices.Contains(c.spare, held.Card) {
+			d.endCard(c, held, law)
+		}
+	}
+}
+
+func (d *decision) endCard(c consequence, held *events.HeldCard, law regime.Consequence) {
 	switch law.Effect {
 	case regime.Void:
 		if c.event == regime.EvCardReturned {

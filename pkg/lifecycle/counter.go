@@ -15,6 +15,7 @@ func (d *decision) recordUnblocked(c RecordUnblocked) {
 		return
 	}
 	d.emit(&events.PinUnblocked{Procedure: c.Procedure, Pins: c.Pins, Card: c.Card})
+	d.writtenTo(p.Card)
 }
 
 // waitsFor is the work at the counter that an open procedure waits for; unspecified when it waits for none.
@@ -45,6 +46,9 @@ func otherCard(p *events.Procedure, card string) bool { return card != "" && car
 
 func (d *decision) recordPinsBlocked(c RecordPinsBlocked) {
 	d.filedAt(c.Filed)
+	if len(c.Pins) == 0 {
+		d.factRefused("PinsBlocked", "it names no PIN")
+	}
 	for _, pin := range c.Pins {
 		d.emit(&events.PinBlocked{Pin: pin, Card: c.Card})
 	}

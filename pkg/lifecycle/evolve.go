@@ -1,12 +1,14 @@
 package lifecycle
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
 
 	"shomei/events"
 	"shomei/pkg/civil"
+	"shomei/pkg/regime"
 )
 
 // Evolve folds one commit of a subscriber into the state before it, which it changes. Events that this version does
@@ -38,7 +40,7 @@ func evolve(s *events.SubscriberState, e *events.Event, index uint32) {
 	case *events.CardAssigned, *events.CardHandedOver, *events.CardVoided, *events.CardExpired, *events.CardSuspended,
 		*events.CardTermExtended, *events.CardTakenIntoCustody, *events.CardReturned, *events.CardFound:
 		f.card(b)
-	case *events.ResidentRecorded, *events.ResidentRecordChanged, *events.DeadlineSet, *events.DeadlineMet,
+	case *events.ResidentRecorded, *events.ResidentRecordChanged, *events.SubscriberAliased, *events.DeadlineSet, *events.DeadlineMet,
 		*events.DeadlineMissed:
 		f.resident(b)
 	case *events.NoticeDue, *events.NoticeSent, *events.NoticeFailed, *events.NoticeSuppressed:
@@ -46,7 +48,7 @@ func evolve(s *events.SubscriberState, e *events.Event, index uint32) {
 	case *events.ErasureOrdered, *events.KeyDestroyed:
 		f.erasure(b)
 	case *events.ApplicationRefused, *events.ContactRecorded, *events.SpecialCircumstancesGranted, *events.FeeCollected,
-		*events.PinBlocked, *events.FactRefused, *events.SubscriberAliased, *events.RequestRefused, *events.ReissueOrdered:
+		*events.PinBlocked, *events.FactRefused, *events.RequestRefused, *events.ReissueOrdered:
 		// History only: no later decision depends on them.
 	}
 }
@@ -133,7 +135,7 @@ func (f *fold) accepted(b *events.ApplicationAccepted) {
 	p := &events.Procedure{
 		Id: b.Procedure, Operation: b.Operation, Channel: b.Channel, Kinds: b.Kinds, Card: b.Card, CardKind: b.CardKind,
 		Planned: b.Planned, Step: stepAccepted, Pins: b.Pins, Cause: b.Cause, Attempt: 1, Municipality: b.Municipality,
-		CardLastDay: b.CardLastDay, Office: b.Office, Counter: b.Counter, TakenBack: b.TakenBack,
+		CardLastDay: b.CardLastDay, Office: b.Office, Counter: b.Counter, TakenBack: b.TakenBack, CardStayCaps: stayCaps(b.CardCandidates),
 	}
 	for _, item := range b.Fee {
 		p.FeeYen += item.Yen
@@ -222,7 +224,7 @@ func (f *fold) authorized(b *events.IssueAuthorized) {
 	f.s.Certificates = append(f.s.Certificates, &events.Certificate{
 		Serial: b.Serial, Kind: b.Kind, Regime: b.Regime, Status: authorized, Authority: b.Authority, LastDay: b.LastDay,
 		WindowOpens: b.WindowOpens, NotBeforeMs: b.NotBeforeMs, Card: b.Card, Replaces: b.Replaces,
-		SpkiSha256: f.keptKey(b), TbsSha256: b.TbsSha256, Procedure: b.Procedure,
+		SpkiSha256: f.keptKey(b), TbsSha256: b.TbsSha256, Procedure: b.Procedure, Overseas: b.Overseas,
 	})
 	f.settle(events.ObligationKind_OBLIGATION_KIND_SIGN, b.Procedure)
 	f.owe(events.ObligationKind_OBLIGATION_KIND_SIGN, b.Procedure)
@@ -313,7 +315,7 @@ func (f *fold) end(serial uint64, status events.CertificateStatus, reason events
 	// What no later decision asks of an ended certificate would only make the state grow.
 	c.WindowOpens, c.WindowOpened, c.Written, c.Replaces, c.NotBeforeMs = "", false, false, 0, 0
 	c.SpkiSha256, c.CertificateSha256, c.TbsSha256 = nil, nil, nil
-	c.Authority, c.Card, c.Procedure = "", "", ""
+	c.Authority, c.Card, c.Procedure, c.Overseas = "", "", "", false
 	f.forgetEnded()
 }
 
@@ -373,11 +375,17 @@ func (f *fold) card(body events.Body) {
 		}
 		f.s.Card = &events.HeldCard{
 			Card: b.Card, Kind: b.Kind, Status: events.CardStatus_CARD_STATUS_ASSIGNED, LastDay: b.LastDay,
-			IssuedOn: civil.Of(time.UnixMilli(f.e.RecordedMs)).String(),
+			IssuedOn: civil.Of(time.UnixMilli(f.e.RecordedMs)).String(), AppliedOn: b.AppliedOn, StayCaps: stayCaps(b.Candidates), Fee: charged(b.Fee),
 		}
 	case *events.CardHandedOver:
 		f.setCard(b.Card, events.CardStatus_CARD_STATUS_HELD)
+		if f.s.Card.GetCard() == b.Card && f.s.Card != nil {
+			f.s.Card.Fee = nil // taken
+		}
 	case *events.CardVoided:
+		if f.s.Card.GetCard() == b.Card && f.s.Card != nil {
+			f.s.Card.Cause = b.Cause
+		}
 		f.setCard(b.Card, events.CardStatus_CARD_STATUS_VOID)
 	case *events.CardExpired:
 		f.setCard(b.Card, events.CardStatus_CARD_STATUS_EXPIRED)
@@ -385,7 +393,8 @@ func (f *fold) card(body events.Body) {
 		f.setCard(b.Card, events.CardStatus_CARD_STATUS_SUSPENDED)
 	case *events.CardTermExtended:
 		if f.s.Card.GetCard() == b.Card {
-			f.s.Card.LastDay = b.LastDay
+			f.s.Card.LastDay, f.s.Card.StayCaps = b.LastDay, stayCaps(b.Candidates)
+			f.s.Card.StayPending = b.StayPending
 		}
 	case *events.CardTakenIntoCustody:
 		f.keep(b.Card)
@@ -414,6 +423,24 @@ func (f *fold) setCard(card string, status events.CardStatus) {
 	if f.s.OldCard.GetStatus() == events.CardStatus_CARD_STATUS_VOID {
 		f.s.OldCard = nil
 	}
+	if old := f.s.OldCard; old != nil && f.s.Card.GetStatus() == events.CardStatus_CARD_STATUS_VOID && old.Kind == f.s.Card.Kind {
+		f.s.Card, f.s.OldCard = old, nil // what was to take its place came to nothing
+	}
+}
+
+// stayCaps reports whether the period of stay decides a card's last day.
+func stayCaps(candidates []*events.Candidate) bool {
+	return slices.ContainsFunc(candidates, func(c *events.Candidate) bool {
+		return c.Binds && (c.RuleId == regime.StayCap || c.RuleId == regime.StayPending)
+	})
+}
+
+// charged is a fee of which something is to be paid; nil otherwise.
+func charged(fee []*events.FeeItem) []*events.FeeItem {
+	if slices.ContainsFunc(fee, func(i *events.FeeItem) bool { return i.Yen > 0 }) {
+		return fee
+	}
+	return nil
 }
 
 func (f *fold) resident(body events.Body) {
@@ -422,7 +449,15 @@ func (f *fold) resident(body events.Body) {
 		f.s.Municipality = b.Municipality
 	case *events.ResidentRecordChanged:
 		f.recordChanged(b)
+	case *events.SubscriberAliased:
+		f.s.AliasOf = b.To
 	case *events.DeadlineSet:
+		switch b.Kind {
+		case events.DeadlineKind_DEADLINE_KIND_OVERSEAS:
+			f.s.Continued = false
+		case events.DeadlineKind_DEADLINE_KIND_OVERSEAS_KEPT:
+			f.s.Continued = true
+		}
 		f.dropDeadline(b.Kind)
 		f.s.Deadlines = append(f.s.Deadlines, &events.Deadline{Kind: b.Kind, LastDay: b.LastDay})
 	case *events.DeadlineMet:
@@ -434,17 +469,31 @@ func (f *fold) resident(body events.Body) {
 
 func (f *fold) recordChanged(b *events.ResidentRecordChanged) {
 	switch b.Change {
+	case events.RecordChange_RECORD_CHANGE_MOVE_IN, events.RecordChange_RECORD_CHANGE_ADDRESS:
+		f.addressChanged()
+	}
+	switch b.Change {
 	case events.RecordChange_RECORD_CHANGE_MOVE_OUT:
 		f.s.MovedOut = true
 	case events.RecordChange_RECORD_CHANGE_MOVE_IN:
 		// Whoever is notified as moving in stands in a register, also after a deletion ex officio.
-		f.s.MovedOut, f.s.Overseas, f.s.Ended = false, false, false
+		f.s.MovedOut, f.s.Overseas, f.s.Ended, f.s.Continued = false, false, false, false
 		f.s.Municipality, f.s.MovedOn = b.Municipality, b.CausedOn
 	case events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS:
-		f.s.Overseas = true
+		f.s.Overseas, f.s.LeftOn = true, cmp.Or(b.PlannedOn, b.CausedOn)
+	case events.RecordChange_RECORD_CHANGE_MOVE_CALLED_OFF:
+		f.s.MovedOut, f.s.Overseas, f.s.Continued, f.s.LeftOn = false, false, false, ""
 	case events.RecordChange_RECORD_CHANGE_DEATH, events.RecordChange_RECORD_CHANGE_DELETED,
 		events.RecordChange_RECORD_CHANGE_OUT_OF_SCOPE:
 		f.s.Ended = true
+	}
+}
+
+// addressChanged notes when a move was filed, and that letters posted before it went to another address.
+func (f *fold) addressChanged() {
+	f.s.MoveFiledOn = filedOn(f.e).String()
+	for _, l := range f.s.Letters {
+		l.Void = l.Void || l.Mailed
 	}
 }
 

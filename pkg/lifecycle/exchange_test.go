@@ -54,7 +54,7 @@ func TestProxyShowsTheMandateFirst(t *testing.T) {
 		rule   string
 	}{
 		{"2012-12-03 10:00", juki, "juki.documents.mandate-seal"},
-		{"2016-01-12 10:00", func(*Apply) {}, "mynumber.documents.mandate-seal"},
+		{"2016-01-12 10:00", func(a *Apply) { a.Switches.ProxyNeedsSeal = true }, "mynumber.documents.mandate-seal"},
 	} {
 		p := newPlayer(t, law.at)
 		mandate := func(sealed bool) func(*Apply) {

@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"cmp"
+	"slices"
 
 	"shomei/events"
 	"shomei/pkg/regime"
@@ -18,6 +19,9 @@ func (d *decision) recordHandOver(c RecordHandOver) error {
 	}
 	if c.Yen > 0 {
 		d.emit(&events.FeeCollected{Procedure: c.Procedure, Yen: c.Yen})
+	}
+	if err := d.replaceFormer(p, c.Switches); err != nil {
+		return err
 	}
 	if err := d.handCardOver(p, c.Switches); err != nil {
 		return err
@@ -36,6 +40,19 @@ func (d *decision) recordHandOver(c RecordHandOver) error {
 	return nil
 }
 
+// replaceFormer ends what the certificates on a factory's card take the place of, in the commit that hands it over.
+func (d *decision) replaceFormer(p *events.Procedure, switches regime.Switches) error {
+	for _, held := range slices.Clone(d.state.Certificates) {
+		if held.Card != p.Card || held.Status != issued || p.Operation != events.Operation_OPERATION_HAND_OVER {
+			continue
+		}
+		if err := d.replace(held, switches); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func readyToHandOver(p *events.Procedure) bool {
 	if p.Operation == events.Operation_OPERATION_UNBLOCK || p.Operation == events.Operation_OPERATION_HAND_OVER {
 		return p.Step == stepWritten || len(p.Pins) == 0
@@ -49,16 +66,23 @@ func (d *decision) handCardOver(p *events.Procedure, switches regime.Switches) e
 		return nil // work on a juki card beside a My Number card that still waits
 	}
 	if d.state.Card != nil && d.state.Card.Card != p.Card {
-		d.emit(&events.CardAssigned{Card: p.Card, Kind: p.CardKind, LastDay: p.CardLastDay}, d.assignment(p)...)
+		d.emit(d.assigned(p), d.assignment(p)...)
 	}
 	if d.state.Card.GetStatus() == events.CardStatus_CARD_STATUS_HELD {
 		return nil
 	}
 	d.emit(&events.CardHandedOver{Card: p.Card, TakenBack: cmp.Or(d.state.OldCard.GetCard(), p.TakenBack)})
-	if d.deadline(events.DeadlineKind_DEADLINE_KIND_CARD_90) != nil {
-		d.emit(&events.DeadlineMet{Kind: events.DeadlineKind_DEADLINE_KIND_CARD_90}, regime.WithinDeadline)
-	}
+	d.submitCard(regime.WithinDeadline)
 	return d.takeBack(p, switches)
+}
+
+// assigned is the card of the procedure, on its way to the holder.
+func (d *decision) assigned(p *events.Procedure) *events.CardAssigned {
+	card := &events.CardAssigned{Card: p.Card, Kind: p.CardKind, LastDay: p.CardLastDay}
+	if p.CardStayCaps {
+		card.Candidates = []*events.Candidate{{RuleId: regime.StayCap, Day: p.CardLastDay, Binds: true}}
+	}
+	return card
 }
 
 // assignment is the rule by which a card takes the place of another.

@@ -21,18 +21,23 @@ var decisions = []string{
 }
 
 // liveness is the second, naive way to know what is in force: by events alone, and never two of a regime and kind on the
-// card, or on one smartphone.
+// card, or on one smartphone. What a factory has made to replace what is in hand comes into force when it is handed over.
 func (p *player) liveness(e *events.Event, s *events.SubscriberState) {
 	p.t.Helper()
 	switch b := events.BodyOf(e).(type) {
 	case *events.CertificateIssued:
 		mine := fmt.Sprintf("%v %v %s", b.Regime, b.Kind, b.Device)
-		for serial, other := range p.model {
-			if other == mine {
-				p.t.Fatalf("%d is issued while %d is in force (%s)", b.Serial, serial, mine)
+		if slices.Contains(waiting(s), b.Card) && s.OldCard.GetKind() == s.Card.GetKind() && b.Card != "" {
+			mine += "waits"
+		}
+		p.comesIntoForce(b.Serial, mine)
+	case *events.Delivered:
+		for _, serial := range b.Serials {
+			if mine, waited := strings.CutSuffix(p.model[serial], "waits"); waited {
+				delete(p.model, serial)
+				p.comesIntoForce(serial, mine)
 			}
 		}
-		p.model[b.Serial] = mine
 	case *events.CertificateRevoked:
 		p.leaves(b.Serial)
 	case *events.CertificateExpired:
@@ -58,6 +63,16 @@ func (p *player) liveness(e *events.Event, s *events.SubscriberState) {
 	if e.RecordedMs == 0 || e.CausedMs == 0 {
 		p.t.Fatalf("%s has no times", events.Name(e))
 	}
+}
+
+func (p *player) comesIntoForce(serial uint64, mine string) {
+	p.t.Helper()
+	for other, its := range p.model {
+		if its == mine {
+			p.t.Fatalf("%d comes into force while %d is (%s)", serial, other, mine)
+		}
+	}
+	p.model[serial] = mine
 }
 
 func (p *player) leaves(serial uint64) {

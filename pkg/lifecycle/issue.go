@@ -14,10 +14,17 @@ import (
 // worked out again for the day of issue, by the same rules: the law counts from there.
 func (d *decision) recordKeys(c RecordKeys) error {
 	d.filedAt(c.Filed)
+	if err := d.catchUp(func() error { return d.missDeadlines(d.today(), c.Switches) }); err != nil {
+		return err // who has moved away by now gets nothing signed
+	}
 	p := d.state.Procedure
 	waits := p != nil && p.Id == c.Procedure && waitsFor(p) == events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS
 	if !waits || p.Card != c.Card || d.stale(p, c.Obligation) {
-		d.factRefused("KeysGenerated", "no procedure waits for keys on this card")
+		var rules []string
+		if p.GetId() != c.Procedure {
+			rules = []string{regime.NoLongerOpen}
+		}
+		d.factRefused("KeysGenerated", "no procedure waits for keys on this card", rules...)
 		return d.endOverwritten(c)
 	}
 	if missing := d.missingKeys(p, c); missing != "" {
@@ -140,7 +147,7 @@ func (d *decision) authorize(a *application, c RecordKeys, planned *events.Plann
 		return fmt.Errorf("authorising a certificate: last day %q: %w", planned.LastDay, civil.ErrDate)
 	}
 	s := c.Signing[planned.Kind]
-	window := a.Switches.Window(a.regime, last)
+	window := a.Switches.WindowFrom(a.regime, a.day, last)
 	rules := slices.Clone(window.Rules)
 	if planned.Kind == kindAuth && len(a.planned) > 1 {
 		rules = append(rules, regime.AuthFirst)
@@ -156,6 +163,7 @@ func (d *decision) authorize(a *application, c RecordKeys, planned *events.Plann
 		Generation: s.Generation, NotBeforeMs: d.now.Unix() * 1000, NotAfterMs: last.EndInstant().UnixMilli(),
 		LastDay: planned.LastDay, Candidates: planned.Candidates, Card: c.Card, Municipality: d.state.Procedure.Municipality,
 		SpkiSha256: keyOf(c.Keys, planned.Kind).SpkiSha256, Replaces: planned.Replaces, WindowOpens: window.Opens.String(),
+		Overseas: planned.Kind == kindSign && (d.goesOverseas() || c.Person.LivesOverseas(d.today())),
 	}, rules...)
 	return nil
 }
@@ -176,6 +184,9 @@ func (d *decision) recordIssued(c RecordIssued) error {
 	}
 	d.followParents()
 	for _, held := range fresh {
+		if slices.Contains(waiting(d.state), held.Card) && d.state.OldCard != nil {
+			continue // the former one ends when the card from the factory is handed over (domain.md 9.14)
+		}
 		if err := d.replace(held, c.Switches); err != nil {
 			return err
 		}
@@ -293,6 +304,14 @@ func (d *decision) recordWritten(c RecordWritten) {
 		return
 	}
 	d.emit(&events.CertificateWritten{Procedure: c.Procedure, Card: c.Card, Serials: c.Serials})
+	d.writtenTo(c.Card)
+}
+
+// writtenTo counts a card that a counter has written to as submitted there (domain.md 9.12).
+func (d *decision) writtenTo(card string) {
+	if d.state.Card.GetCard() == card {
+		d.submitCard(regime.WithinDeadline, regime.CardWrittenCounts)
+	}
 }
 
 // misread compares what was read back with what the procedure issued; "" when all that is still in force is there.

@@ -21,7 +21,9 @@ func (d *decision) oweNotices(kind events.NoticeKind, about []*events.Certificat
 
 // oweNotice makes one notice about the certificates; its id is where it stands in the log.
 func (d *decision) oweNotice(kind events.NoticeKind, about []*events.Certificate, rules ...string) {
-	due := &events.NoticeDue{Kind: kind, LastDay: about[0].LastDay, Regime: about[0].Regime}
+	due := &events.NoticeDue{
+		Kind: kind, LastDay: about[0].LastDay, Regime: about[0].Regime, CardEnds: d.cardEnding(about[0]) != nil, Overseas: d.livesOverseas(),
+	}
 	for _, c := range about {
 		due.Serials = append(due.Serials, c.Serial)
 	}
@@ -31,6 +33,26 @@ func (d *decision) oweNotice(kind events.NoticeKind, about []*events.Certificate
 	}
 	due.Notice = fmt.Sprintf("%d.%d", revision, len(d.events))
 	d.emit(due, rules...)
+	if kind == events.NoticeKind_NOTICE_KIND_EXPIRY && d.cardEnding(about[0]).GetStayCaps() {
+		d.emit(&events.NoticeSuppressed{Notice: due.Notice, Reason: "limited-stay"}, regime.LimitedStay)
+	}
+}
+
+// cardEnding is the card in the holder's hands that ends with a certificate, so that only a new card helps (domain.md 9.11);
+// nil when the card goes on.
+func (d *decision) cardEnding(c *events.Certificate) *events.HeldCard {
+	for _, held := range cardsOf(d.state, lawRegime(c.Regime)) {
+		if last := lastDayOf(held); !last.IsZero() && !day(c.LastDay).Before(last) {
+			return held
+		}
+	}
+	return nil
+}
+
+// livesOverseas reports whether a move overseas has taken effect.
+func (d *decision) livesOverseas() bool {
+	left := day(d.state.LeftOn)
+	return d.state.Overseas && !left.IsZero() && !d.today().Before(left)
 }
 
 // suppressAll explains every notice still owed when nobody is left to be written to.

@@ -44,9 +44,9 @@ func (a *application) planCard() error {
 		return nil
 	}
 	in := regime.CardValidityIn{
-		Applied: a.day, Issued: a.day, BirthDate: a.Person.BirthDate, StayUntil: a.Person.StayUntil,
+		Applied: a.applied(), Issued: a.day, BirthDate: a.Person.BirthDate, StayUntil: a.Person.StayUntil,
 	}
-	if a.Operation == events.Operation_OPERATION_RENEW {
+	if a.Operation == events.Operation_OPERATION_RENEW || a.replacesHeld() && !unusable(a.state.Card) {
 		in.CurrentLastDay = lastDayOf(a.state.Card)
 	}
 	return a.setCardTerm(in)
@@ -60,6 +60,7 @@ func (a *application) planExtension() error {
 	return a.setCardTerm(regime.CardValidityIn{
 		Applied: a.day, Issued: day(a.state.Card.IssuedOn), BirthDate: a.Person.BirthDate, StayUntil: a.Person.StayUntil,
 		CurrentLastDay: day(a.state.Card.LastDay), Extension: true,
+		StayPending: a.Person.StayPending, PendingUsed: a.state.Card.StayPending, CardApplied: day(a.state.Card.AppliedOn),
 	})
 }
 
@@ -93,14 +94,18 @@ type terms struct {
 func (t *terms) next(k events.CertificateKind) (*events.PlannedCertificate, error) {
 	in := regime.ValidityIn{
 		Regime: t.regime, Kind: lawKind(k), Issued: t.day, BirthDate: t.Person.BirthDate, CardLastDay: t.cardLastDay(),
+		Overseas: t.Person.LivesOverseas(t.day),
 	}
 	if k == kindSign {
 		in.AuthLastDay = t.authLastDay()
 	}
 	planned := &events.PlannedCertificate{Kind: k}
 	old := t.live(k)
-	if old != nil && t.Operation != events.Operation_OPERATION_ISSUE {
+	if old != nil && (t.Operation != events.Operation_OPERATION_ISSUE || t.replacesEnding(k)) {
 		planned.Replaces = old.Serial
+	}
+	if t.replacesEnding(k) && t.goesOverseas() || old.GetStatus() == valid && t.replacesHeld() {
+		in.CurrentLastDay = day(old.LastDay) // counted like a renewal, where its window is open (domain.md 9.5, 9.14)
 	}
 	term, err := t.term(in, old)
 	if err != nil || term == nil {

@@ -272,6 +272,16 @@ func (p *player) carried(op events.Operation, change ...func(*Apply)) []*events.
 	return list
 }
 
+// deadline is the last day of a deadline that runs; empty when it does not.
+func (p *player) deadline(kind events.DeadlineKind) string {
+	for _, d := range p.state.Deadlines {
+		if d.Kind == kind {
+			return d.LastDay
+		}
+	}
+	return ""
+}
+
 func (p *player) tick() []*events.Event { p.t.Helper(); return p.do(Tick{}) }
 
 // change tells a change of the resident record that arose today.

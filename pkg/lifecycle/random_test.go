@@ -83,7 +83,9 @@ func (l life) apply() Command {
 	a.Channel = pick(l.t, "channel", regime.ChannelSelf, regime.ChannelSelf, regime.ChannelSelfNoPhoto, regime.ChannelProxy, regime.ChannelRepresentative)
 	a.Kinds = pick(l.t, "kinds", nil, nil, []events.CertificateKind{kindSign}, []events.CertificateKind{kindAuth})
 	a.Cause = pick[regime.Cause](l.t, "cause", "", "", regime.CauseLoss, regime.CauseDamage, regime.CauseFault)
-	a.Factory = a.Operation == opFactory
+	if a.Factory = a.Operation == opFactory; a.Factory {
+		a.AppliedOn = civil.Of(l.now).AddDays(-rapid.IntRange(0, 60).Draw(l.t, "applied days ago"))
+	}
 	return a
 }
 
@@ -140,10 +142,13 @@ func (l life) fails() Command {
 
 func (l life) changes() Command {
 	c := ChangeRecord{
-		Change: events.RecordChange(rapid.IntRange(1, 14).Draw(l.t, "change")), KeepUsing: l.flip("keep"), Office: l.office, Filed: l.now,
+		Change: events.RecordChange(rapid.IntRange(1, 15).Draw(l.t, "change")), KeepUsing: l.flip("keep"), Office: l.office, Filed: l.now,
 		Municipality: "12237",
 	}
 	c.CausedOn = civil.Of(l.now).AddDays(-rapid.IntRange(0, 40).Draw(l.t, "days ago")).String()
+	if l.flip("ahead") {
+		c.PlannedOn = civil.Of(l.now).AddDays(rapid.IntRange(0, 20).Draw(l.t, "days to come")).String()
+	}
 	return c
 }
 

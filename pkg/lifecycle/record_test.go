@@ -118,8 +118,9 @@ func TestOverseasWithContinuedUse(t *testing.T) {
 	}{{"2024-05-26", revoked}, {"2024-05-27", valid}} {
 		p := fromFactory(t)
 		p.at("2020-03-19 10:00").carried(opRenew)
-		p.at("2024-05-28 10:00") // recorded after the move, which decides
-		p.change(events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS, func(r *ChangeRecord) { r.CausedOn, r.KeepUsing = c.day, true })
+		p.at("2024-05-28 10:00") // recorded after the move, which decides, and filed before it
+		filed := day(c.day).AddDays(-1).StartInstant()
+		p.change(events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS, func(r *ChangeRecord) { r.CausedOn, r.KeepUsing, r.Filed = c.day, true, filed })
 		p.wantStatus(underMyNumber, kindSign, revoked)
 		p.wantStatus(underMyNumber, kindAuth, c.auth)
 		if c.auth == valid {
@@ -180,7 +181,8 @@ func TestOverseasNotifiedAhead(t *testing.T) {
 func TestReturnFromOverseasEndsTheSignatureCertificate(t *testing.T) {
 	p := fromFactory(t)
 	p.at("2020-03-19 10:00").carried(opRenew)
-	p.at("2024-05-28 10:00").change(events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS, func(r *ChangeRecord) { r.CausedOn, r.KeepUsing = "2024-05-28", true })
+	p.at("2024-05-27 10:00").change(events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS, func(r *ChangeRecord) { r.PlannedOn, r.KeepUsing = "2024-05-28", true })
+	p.at("2024-05-28 10:00").tick()
 	p.person.Overseas = day("2024-05-28")
 	p.carried(opIssue, kinds(kindSign))
 	p.at("2025-04-01 10:00").person.Overseas = civil.Date{}
@@ -202,7 +204,8 @@ func TestChainsOfAMove(t *testing.T) {
 	start := func() *player {
 		p := fromFactory(t).at("2017-05-08 10:00")
 		moveOut(p, "2017-05-11") // 30 days end on Saturday 2017-06-10 and roll to Monday
-		equal(t, "rolled", p.state.Deadlines[0].LastDay, "2017-06-12")
+		equal(t, "rolled", p.deadline(events.DeadlineKind_DEADLINE_KIND_MOVE_IN_30), "2017-06-12")
+		p.at("2017-05-11 00:05").tick()
 		return p
 	}
 	ended := func(p *player) {
@@ -226,7 +229,7 @@ func TestChainsOfAMove(t *testing.T) {
 
 	p = start().at("2017-05-12 10:00")
 	moveIn(p, "2017-05-11", false)
-	equal(t, "90 days with the day of filing", p.state.Deadlines[0].LastDay, "2017-08-09")
+	equal(t, "90 days with the day of filing", p.deadline(events.DeadlineKind_DEADLINE_KIND_CARD_90), "2017-08-09")
 	p.apply(opContinue)
 	p.wantStatus(underMyNumber, kindAuth, valid)
 	p.refused(regime.NothingHeld, opContinue)
@@ -240,8 +243,9 @@ func TestChainsOfAMove(t *testing.T) {
 	p = start().at("2017-05-12 10:00")
 	moveIn(p, "2017-05-11", false)
 	moveOut(p.at("2017-06-01 10:00"), "2017-06-02")
+	p.wantStatus(underMyNumber, kindAuth, valid)
+	p.at("2017-06-02 00:05").tick()
 	ended(p)
-	equal(t, "no chain without a card", len(p.state.Deadlines), 0)
 
 	p = start().at("2017-06-13 10:00") // late for the 30 days, before any Tick
 	moveIn(p, "2017-06-10", true)
@@ -377,4 +381,42 @@ func TestLossOfAJukiCardByTelephone(t *testing.T) {
 	equal(t, "events", names(decided), []string{"LossReported"})
 	equal(t, "rules", decided[0].RuleIds, []string{"juki.ends.phone-loss-report"})
 	p.wantStatus(underJuki, kindSign, valid)
+}
+
+// By the reading that spares it, an authentication certificate suspended by telephone is released with its card.
+func TestFoundCardReleasesTheAuthenticationCertificate(t *testing.T) {
+	p := fromFactory(t).at("2017-05-08 10:00")
+	p.do(ReportLoss{By: "telephone", Filed: p.now})
+	decided, err := Decide(p.state, ReportFound{Card: "card-1", Filed: p.now, Switches: regime.Switches{PhoneLossSparesAuth: true}}, p.now)
+	if err != nil || count[*events.CertificateReleased](decided) != 1 || count[*events.CertificateRevoked](decided) != 1 || count[*events.CardFound](decided) != 1 {
+		t.Errorf("%v, %v", names(decided), err)
+	}
+}
+
+// An order about what has ended, or is not the person's, is recorded and answered (domain.md 1.4.7); so is every other
+// fact that a source can claim.
+func TestAFactThatChangesNothingIsRecorded(t *testing.T) {
+	p := fromFactory(t).at("2017-05-08 10:00")
+	order := OrderByAuthority{Serials: []uint64{1}, Reason: events.RevocationReason_REVOCATION_REASON_AFFILIATION_CHANGED, Filed: p.now}
+	equal(t, "the first", count[*events.CertificateRevoked](p.do(order)), 1)
+	for name, again := range map[string]OrderByAuthority{
+		"revoked already": order, "nobody's": {Serials: []uint64{4242}, Filed: p.now}, "no serial": {Filed: p.now},
+	} {
+		decided := p.do(again)
+		if len(decided) != 1 || decided[0].GetFactRefused() == nil || !slices.Contains(decided[0].RuleIds, regime.NothingToRevoke) {
+			t.Errorf("%s: %v", name, decided)
+		}
+	}
+	unknown := newPlayer(t, "2017-05-08 10:00")
+	for _, c := range []Command{
+		order, ReportLoss{By: "telephone"}, ReportFound{Card: "X"}, RecordPinsBlocked{Card: "X", Pins: []events.PinKind{1}}, RecordPinsBlocked{Card: "X"}, RecordCustody{Card: "X"},
+		DropApplication{Procedure: "X"}, RecordKeys{Procedure: "X"}, RecordWritten{Procedure: "X"}, RecordWriteFailed{Procedure: "X"},
+		RecordHandOver{Procedure: "X"}, RecordUnblocked{Procedure: "X"}, RecordConfirmationFailed{Obligation: "X"},
+		RecordInstalled{Procedure: "X", Device: "X"}, ChangeRecord{Change: events.RecordChange_RECORD_CHANGE_MINOR},
+		ChangeRecord{Change: events.RecordChange_RECORD_CHANGE_MOVE_CALLED_OFF},
+	} {
+		if decided := unknown.do(c); len(decided) == 0 {
+			t.Errorf("%T of somebody unknown leaves nothing in the log", c)
+		}
+	}
 }

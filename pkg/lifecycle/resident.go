@@ -19,6 +19,7 @@ var recordEvents = map[events.RecordChange]regime.Event{
 	events.RecordChange_RECORD_CHANGE_MOVE_OUT:          regime.EvMoveOut,
 	events.RecordChange_RECORD_CHANGE_MOVE_IN:           regime.EvAddress, // a new address, also for who comes home from overseas
 	events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS:     regime.EvOverseas,
+	events.RecordChange_RECORD_CHANGE_MOVE_CALLED_OFF:   regime.EvMoveCalledOff,
 	events.RecordChange_RECORD_CHANGE_DEATH:             regime.EvDeath,
 	events.RecordChange_RECORD_CHANGE_DELETED:           regime.EvRecordDeleted,
 	events.RecordChange_RECORD_CHANGE_INDIVIDUAL_NUMBER: regime.EvNumberChanged,
@@ -27,7 +28,7 @@ var recordEvents = map[events.RecordChange]regime.Event{
 }
 
 // changeRecord notes a change of the resident record and ends what it ends, in every regime in which something is
-// held. A move starts the chains of deadlines.
+// held. A move takes effect on its day, and starts the chains of deadlines.
 func (d *decision) changeRecord(c ChangeRecord) error {
 	d.filedAt(c.Filed)
 	on, err := civil.Parse(c.CausedOn)
@@ -37,26 +38,24 @@ func (d *decision) changeRecord(c ChangeRecord) error {
 	if !on.IsZero() {
 		d.caused = on.StartInstant()
 	}
-	leftAgain := c.Change == events.RecordChange_RECORD_CHANGE_MOVE_OUT && d.owesCard()
+	before := d.state
 	d.emit(&events.ResidentRecordChanged{
 		Change: c.Change, CausedOn: c.CausedOn, PlannedOn: c.PlannedOn, Municipality: c.Municipality,
 		FromMunicipality: d.state.Municipality, KeepUsing: c.KeepUsing, PeriodOfStay: c.StayUntil,
-	}, d.withoutEffect(recordEvents[c.Change], c.Switches)...)
-	if err := d.changeEnds(c, leftAgain); err != nil {
+	}, d.withoutEffect(c)...)
+	switch c.Change {
+	case events.RecordChange_RECORD_CHANGE_MOVE_OUT, events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS:
+		return d.leaves(c, before)
+	case events.RecordChange_RECORD_CHANGE_MOVE_CALLED_OFF:
+		return d.stays(c, before)
+	}
+	if err := d.changeEnds(c); err != nil {
 		return err
 	}
-	switch c.Change {
-	case events.RecordChange_RECORD_CHANGE_MOVE_OUT:
-		return d.movedOut(c)
-	case events.RecordChange_RECORD_CHANGE_MOVE_IN:
+	if c.Change == events.RecordChange_RECORD_CHANGE_MOVE_IN {
 		return d.movedIn(c, on)
 	}
 	return nil
-}
-
-// owesCard tells whether the card has yet to be submitted after the last move.
-func (d *decision) owesCard() bool {
-	return d.deadline(events.DeadlineKind_DEADLINE_KIND_CARD_90) != nil
 }
 
 func (d *decision) deadline(kind events.DeadlineKind) *events.Deadline {
@@ -67,93 +66,22 @@ func (d *decision) deadline(kind events.DeadlineKind) *events.Deadline {
 	return d.state.Deadlines[i]
 }
 
-// changeEnds ends what the change itself ends. Moving on before the card was submitted ends it like a missed deadline.
-func (d *decision) changeEnds(c ChangeRecord, leftAgain bool) error {
+// changeEnds ends what the change itself ends.
+func (d *decision) changeEnds(c ChangeRecord) error {
 	event, ends := recordEvents[c.Change]
 	if !ends {
 		return nil
-	}
-	if event == regime.EvOverseas {
-		return d.movedOverseas(c)
 	}
 	for _, r := range d.regimesHeld() {
 		if r == regime.Juki && event == regime.EvNumberChanged {
 			continue // juki cards carry no Individual Number, and that law's tables do not know the event
 		}
-		if err := d.end(consequence{event: event, regime: r, keepUse: c.KeepUsing, switches: c.Switches}); err != nil {
+		if err := d.end(consequence{event: event, regime: r, switches: c.Switches}); err != nil {
 			return err
 		}
 	}
 	d.withdrawOutdated(event, c.Switches)
-	if leftAgain {
-		return d.miss(events.DeadlineKind_DEADLINE_KIND_CARD_90,
-			d.deadline(events.DeadlineKind_DEADLINE_KIND_CARD_90).LastDay, c.Switches)
-	}
 	return nil
-}
-
-// movedOverseas ends what a move overseas ends, on its day: one that is notified ahead waits for it, because until then the
-// holder lives here (domain.md 1.4.7).
-func (d *decision) movedOverseas(c ChangeRecord) error {
-	d.dropMove()
-	on := day(c.PlannedOn)
-	if on.IsZero() {
-		on = day(c.CausedOn)
-	}
-	if !on.After(d.today()) {
-		return d.leave(on, c.KeepUsing, c.Switches)
-	}
-	kind := events.DeadlineKind_DEADLINE_KIND_OVERSEAS
-	if c.KeepUsing {
-		kind = events.DeadlineKind_DEADLINE_KIND_OVERSEAS_KEPT
-	}
-	rules, err := d.overseasRules(on, c.KeepUsing, c.Switches)
-	if err != nil || len(rules) == 0 {
-		return err // nothing is held that the day could end
-	}
-	d.emit(&events.DeadlineSet{
-		Kind: kind, StartsOn: civil.Of(d.filed).String(), Statutory: on.String(), LastDay: on.AddDays(-1).String(),
-	}, append(rules, regime.OverseasOnItsDay)...)
-	return nil
-}
-
-// overseasRules are the rules by which a move overseas on that day ends something, under every regime of which something
-// is held.
-func (d *decision) overseasRules(on civil.Date, keepUse bool, switches regime.Switches) (rules []string, err error) {
-	for _, r := range d.regimesHeld() {
-		law, err := switches.Consequences(regime.ConsequenceIn{Regime: r, Event: regime.EvOverseas, On: on, ContinuedUse: keepUse})
-		if err != nil {
-			return nil, err
-		}
-		rules = append(rules, law.Rules...)
-	}
-	return rules, nil
-}
-
-// leave ends what a move overseas on that day ends.
-func (d *decision) leave(on civil.Date, keepUse bool, switches regime.Switches) error {
-	for _, r := range d.regimesHeld() {
-		err := d.end(consequence{event: regime.EvOverseas, regime: r, keepUse: keepUse, on: on, switches: switches})
-		if err != nil {
-			return err
-		}
-	}
-	d.withdrawOutdated(regime.EvOverseas, switches)
-	return nil
-}
-
-// dropMove forgets a move overseas that was notified and is not to come as it was.
-func (d *decision) dropMove() {
-	for _, deadline := range slices.Clone(d.state.Deadlines) {
-		if overseas(deadline.Kind) {
-			d.emit(&events.DeadlineMet{Kind: deadline.Kind}, regime.OverseasOnItsDay)
-		}
-	}
-}
-
-// overseas tells whether what waits for its day is a move overseas.
-func overseas(kind events.DeadlineKind) bool {
-	return kind == events.DeadlineKind_DEADLINE_KIND_OVERSEAS || kind == events.DeadlineKind_DEADLINE_KIND_OVERSEAS_KEPT
 }
 
 // withdrawOutdated withdraws an application for a signature certificate that no longer says what the record says: it
@@ -195,19 +123,6 @@ func (d *decision) holdsMyNumber() bool {
 	c := d.state.Card
 	return c != nil && c.Kind == events.CardKind_CARD_KIND_MYNUMBER && c.Status != events.CardStatus_CARD_STATUS_VOID &&
 		c.Status != events.CardStatus_CARD_STATUS_EXPIRED
-}
-
-// movedOut starts the 30 days for the move-in notification, counted from the planned day.
-func (d *decision) movedOut(c ChangeRecord) error {
-	if !d.holdsMyNumber() {
-		return nil
-	}
-	planned, err := civil.Parse(c.PlannedOn)
-	if err != nil || planned.IsZero() {
-		planned = civil.Of(d.filed)
-	}
-	d.setDeadline(events.DeadlineKind_DEADLINE_KIND_MOVE_IN_30, planned, c.Switches.MoveInWithin30Days(planned, c.Office.Office))
-	return nil
 }
 
 func (d *decision) setDeadline(kind events.DeadlineKind, starts civil.Date, law regime.Deadline) {
@@ -254,28 +169,39 @@ func (d *decision) reportLoss(c ReportLoss) error {
 	if c.By == "telephone" {
 		event = regime.EvPhoneLoss
 	}
-	d.emit(&events.LossReported{By: c.By, Card: d.state.Card.GetCard()}, d.withoutEffect(event, c.Switches)...)
-	coming := d.state.Procedure.GetCard()
-	if coming == d.state.Card.GetCard() || coming == d.state.OldCard.GetCard() {
-		coming = ""
+	d.emit(&events.LossReported{By: c.By, Card: d.state.Card.GetCard()}, d.endsNothing(regime.ConsequenceIn{Event: event}, c.Switches)...)
+	spare := waiting(d.state)
+	if coming := d.state.Procedure.GetCard(); coming != d.state.Card.GetCard() && coming != d.state.OldCard.GetCard() {
+		spare = append(spare, coming)
 	}
 	for _, r := range d.regimesHeld() {
-		if held := cardOf(d.state, r); held != nil && waitsAtOffice(held) {
+		if cards := cardsOf(d.state, r); len(cards) > 0 && !slices.ContainsFunc(cards, func(h *events.HeldCard) bool { return !waitsAtOffice(h) }) {
 			continue
 		}
-		if err := d.end(consequence{event: event, regime: r, spare: coming, switches: c.Switches}); err != nil {
+		if err := d.end(consequence{event: event, regime: r, spare: spare, switches: c.Switches}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// withoutEffect are the rules by which an event leaves everything as it is: what the person who tells it must hear, as
+// withoutEffect are the rules by which a change of the record leaves everything as it is. A move says so itself.
+func (d *decision) withoutEffect(c ChangeRecord) []string {
+	switch c.Change {
+	case events.RecordChange_RECORD_CHANGE_MOVE_OUT, events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS:
+		return nil
+	}
+	return d.endsNothing(regime.ConsequenceIn{Event: recordEvents[c.Change]}, c.Switches)
+}
+
+// endsNothing are the rules by which an event leaves everything as it is: what the person who tells it must hear, as
 // that a minor correction ends nothing, or that a juki certificate can't be suspended by telephone (domain.md 1.3.4, 1.4.7).
-func (d *decision) withoutEffect(event regime.Event, switches regime.Switches) []string {
+func (d *decision) endsNothing(in regime.ConsequenceIn, switches regime.Switches) []string {
 	var rules []string
+	in.On = d.today()
 	for _, r := range d.regimesHeld() {
-		law, err := switches.Consequences(regime.ConsequenceIn{Regime: r, Event: event, On: d.today()})
+		in.Regime = r
+		law, err := switches.Consequences(in)
 		if err == nil && law.Sign.Effect == regime.Keep && law.Auth.Effect == regime.Keep && law.Card.Effect == regime.Keep {
 			rules = append(rules, law.Rules...)
 		}
@@ -285,14 +211,17 @@ func (d *decision) withoutEffect(event regime.Event, switches regime.Switches) [
 
 func (d *decision) reportFound(c ReportFound) error {
 	d.filedAt(c.Filed)
-	if d.state.Card.GetCard() != c.Card || d.state.Card.GetStatus() != events.CardStatus_CARD_STATUS_SUSPENDED {
-		d.factRefused("CardFound", "the card is not suspended", regime.CardNotSuspended)
-		return nil
+	for _, held := range []*events.HeldCard{d.state.Card, d.state.OldCard} {
+		if held != nil && held.Card == c.Card && held.Status == events.CardStatus_CARD_STATUS_SUSPENDED {
+			return d.end(consequence{event: regime.EvFound, regime: cardRegime(held.Kind), spare: waiting(d.state), switches: c.Switches})
+		}
 	}
-	return d.end(consequence{event: regime.EvFound, regime: cardRegime(d.state.Card.Kind), switches: c.Switches})
+	d.factRefused("CardFound", "the card is not suspended", regime.CardNotSuspended)
+	return nil
 }
 
-// orderByAuthority revokes what the authority itself found wrong.
+// orderByAuthority revokes what the authority itself found wrong. An order that changes nothing is recorded, too: whoever
+// gave it waits for the answer.
 func (d *decision) orderByAuthority(c OrderByAuthority) error {
 	d.filedAt(c.Filed)
 	event := regime.EvCertificateError
@@ -316,6 +245,9 @@ func (d *decision) orderByAuthority(c OrderByAuthority) error {
 		if err != nil {
 			return err
 		}
+	}
+	if len(d.events) == 0 {
+		d.factRefused("AuthorityOrder", "none of the certificates named is this person's and in force", regime.NothingToRevoke)
 	}
 	return nil
 }

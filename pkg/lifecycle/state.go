@@ -65,19 +65,22 @@ func hasEnded(c *events.Certificate) bool {
 }
 
 // Live gives the certificate of a kind under a regime that is in force, suspended ones included, or, when none is, one
-// that is authorised and on its way; nil when there is neither. At most one is in force at any time.
+// that is on its way; nil when there is neither. At most one is in force at any time: one that a factory has made to
+// replace it comes into force when its card is handed over.
 func Live(s *events.SubscriberState, r events.Regime, kind events.CertificateKind) *events.Certificate {
-	var coming *events.Certificate
+	var live *events.Certificate
 	for _, c := range s.Certificates {
-		switch {
-		case c.Kind != kind || c.Regime != r || hasEnded(c):
-		case c.Status == authorized:
-			coming = c
-		default:
-			return c
+		if c.Kind == kind && c.Regime == r && !hasEnded(c) && (live == nil || nearer(c, live)) {
+			live = c
 		}
 	}
-	return coming
+	return live
+}
+
+// nearer reports whether a is nearer to the holder's hands than b: handed over, issued, authorised.
+func nearer(a, b *events.Certificate) bool {
+	inHand := func(c *events.Certificate) bool { return c.Status == valid || c.Status == suspended }
+	return inHand(a) && !inHand(b) || b.Status == authorized && a.Status != authorized
 }
 
 // liveOn is Live without a certificate whose last day has passed: expiry needs no record to take effect.

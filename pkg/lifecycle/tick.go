@@ -19,7 +19,7 @@ func (d *decision) tick(c Tick) error {
 	if err := d.expire(c); err != nil {
 		return err
 	}
-	return d.expireCard(c)
+	return d.expireCards(c)
 }
 
 // catchUp does something that days gone by have brought, and then takes the times of the command up again.
@@ -67,18 +67,18 @@ func (d *decision) missDeadlines(before civil.Date, switches regime.Switches) er
 	return nil
 }
 
-// pass does what the end of a deadline brings: it was missed, or the day of a move overseas has come.
+// pass does what the end of a deadline brings: it was missed, or the day of a move has come.
 func (d *decision) pass(deadline *events.Deadline, switches regime.Switches) error {
-	if !overseas(deadline.Kind) {
+	m, ok := moveThatWaits(deadline)
+	if !ok {
 		return d.miss(deadline.Kind, deadline.LastDay, switches)
 	}
-	on, kept := day(deadline.LastDay).AddDays(1), deadline.Kind == events.DeadlineKind_DEADLINE_KIND_OVERSEAS_KEPT
-	rules, err := d.overseasRules(on, kept, switches)
+	rules, err := d.moveRules(m, switches)
 	if err != nil {
 		return err
 	}
-	d.emit(&events.DeadlineMet{Kind: deadline.Kind}, append(rules, regime.OverseasOnItsDay)...)
-	return d.leave(on, kept, switches)
+	d.emit(&events.DeadlineMet{Kind: deadline.Kind}, append(rules, m.onItsDay())...)
+	return d.leave(m, switches)
 }
 
 // miss records that a deadline passed, or can't be kept any more, and ends what that ends.
@@ -98,6 +98,8 @@ func missedEvent(kind events.DeadlineKind) regime.Event {
 		return regime.EvLateMoveIn
 	case events.DeadlineKind_DEADLINE_KIND_CARD_90:
 		return regime.EvCardNotSubmitted
+	case events.DeadlineKind_DEADLINE_KIND_OVERSEAS_CALLED_OFF:
+		return regime.EvOverseasKept
 	default:
 		return regime.EvNoMoveIn
 	}
@@ -129,17 +131,33 @@ func (d *decision) expire(c Tick) error {
 	return nil
 }
 
-func (d *decision) expireCard(c Tick) error {
-	held := d.state.Card
-	if held == nil || held.LastDay == "" || !day(held.LastDay).Before(d.today()) || held.Status == events.CardStatus_CARD_STATUS_VOID ||
-		held.Status == events.CardStatus_CARD_STATUS_EXPIRED {
-		return nil
+// expireCards records the end of the cards' own terms.
+func (d *decision) expireCards(c Tick) error {
+	for _, held := range []*events.HeldCard{d.state.Card, d.state.OldCard} {
+		if held == nil || held.LastDay == "" || !day(held.LastDay).Before(d.today()) || held.Status == events.CardStatus_CARD_STATUS_VOID ||
+			held.Status == events.CardStatus_CARD_STATUS_EXPIRED {
+			continue
+		}
+		if err := d.expireCard(held, c.Switches); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+func (d *decision) expireCard(held *events.HeldCard, switches regime.Switches) error {
 	d.caused = day(held.LastDay).AddDays(1).StartInstant()
-	if err := d.end(consequence{event: regime.EvCardTerm, regime: cardRegime(held.Kind), switches: c.Switches}); err != nil {
+	var others []string
+	for _, other := range cardsOf(d.state, cardRegime(held.Kind)) {
+		if other.Card != held.Card {
+			others = append(others, other.Card)
+		}
+	}
+	err := d.end(consequence{event: regime.EvCardTerm, regime: cardRegime(held.Kind), spare: others, switches: switches})
+	if err != nil {
 		return err
 	}
-	return d.endOutliving(held, c.Switches)
+	return d.endOutliving(held, switches)
 }
 
 // endOutliving revokes what would outlive an expired card, where the law ends it with the card. It was issued to a later

@@ -47,6 +47,10 @@ type Notice struct {
 	WindowOpens civil.Date
 	// EndedOn is the day of revocation or suspension.
 	EndedOn civil.Date
+	// CardEnds says that the card ends on LastDay, too: only a new card helps (domain.md 9.11).
+	CardEnds bool
+	// Overseas says that the reader lives overseas, where the office of the family register is the one to go to (domain.md 9.6).
+	Overseas bool
 	// Renewable tells whether a certificate of this regime is still issued when the notice is read (until 2015-12-22 for juki).
 	Renewable bool
 	// FeeYen is what the renewal, or the new certificate, costs; 0 is free of charge.
@@ -140,10 +144,13 @@ func (n Notice) language() Language {
 	return n.Language
 }
 
-// textName is the block of the text file: kind and regime.
+// textName is the block of the text file: kind and regime, or kind and the card that ends.
 func (n Notice) textName() string {
 	kind := strings.ToLower(strings.TrimPrefix(n.Kind.String(), "NOTICE_KIND_"))
 	regime := strings.ToLower(strings.TrimPrefix(n.Regime.String(), "REGIME_"))
+	if n.CardEnds && n.Regime == events.Regime_REGIME_MYNUMBER && (n.Kind == events.NoticeKind_NOTICE_KIND_EXPIRY || n.Kind == events.NoticeKind_NOTICE_KIND_EXPIRED) {
+		return kind + ".card"
+	}
 	return kind + "." + regime
 }
 

@@ -30,18 +30,23 @@ func sample(kind events.NoticeKind, regime events.Regime, l Language) Notice {
 	}
 }
 
+func with(n Notice, change func(*Notice)) Notice {
+	change(&n)
+	return n
+}
+
 func TestEveryNoticeIsWrittenInBothLanguages(t *testing.T) {
 	japanese := regexp.MustCompile(`[\p{Hiragana}\p{Katakana}\p{Han}]`)
 	for value := range events.NoticeKind_name {
 		kind := events.NoticeKind(value)
 		for _, regime := range []events.Regime{juki, mynumber} {
 			for _, l := range []Language{Japanese, English} {
-				for _, renewable := range []bool{true, false} {
+				for variant := range 8 {
 					if kind == events.NoticeKind_NOTICE_KIND_UNSPECIFIED {
 						continue
 					}
 					n := sample(kind, regime, l)
-					n.Renewable = renewable
+					n.Renewable, n.CardEnds, n.Overseas = variant&1 == 0, variant&2 == 0, variant&4 == 0
 					text, err := Write(n, office)
 					if err != nil {
 						t.Fatalf("%s %s: %v", n.textName(), l, err)
@@ -73,6 +78,22 @@ func TestNoticesSayWhatAndWhen(t *testing.T) {
 			sample(expiry, mynumber, Japanese), "〔山武市〕電子証明書の有効期間が12月22日に満了します",
 			[]string{"利用者証明用電子証明書・署名用電子証明書", "令和8年（2026年）12月22日（火曜日）", "令和8年（2026年）9月23日（水曜日）から", "手数料は無料", "暗証番号"},
 			[]string{"円"},
+		},
+		"the card ends too": {
+			with(sample(expiry, mynumber, Japanese), func(n *Notice) { n.CardEnds = true }), "〔山武市〕カードと電子証明書の有効期間が12月22日に満了します",
+			[]string{"カードの有効期間", "新しいカードの申請", "1か月", "利用者証明用電子証明書・署名用電子証明書"}, []string{"更新の手続きができる期間", "いつでも"},
+		},
+		"the card has ended too": {
+			with(sample(expired, mynumber, English), func(n *Notice) { n.CardEnds = true }), "[Sammu City] Your card and its electronic certificate ended on 22 December",
+			[]string{"apply for a new card", "about a month"}, []string{"at any time"},
+		},
+		"overseas": {
+			with(sample(expiry, mynumber, Japanese), func(n *Notice) { n.Overseas = true }), "〔山武市〕電子証明書の有効期間が12月22日に満了します",
+			[]string{"本籍地の市区町村の窓口または在外公館", "1年前"}, []string{"お住まい"},
+		},
+		"overseas, ended": {
+			with(sample(expired, mynumber, English), func(n *Notice) { n.Overseas = true }), "[Sammu City] Your electronic certificate ended on 22 December",
+			[]string{"municipality of your family register or at a diplomatic mission"}, []string{"where you live"},
 		},
 		"in English": {
 			sample(expiry, mynumber, English), "[Sammu City] Your electronic certificate ends on 22 December",

@@ -1,6 +1,7 @@
 package regime
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -20,6 +21,10 @@ type Application struct {
 	Shown     []Shown
 	Letter    string     // the letter of inquiry that was posted
 	Posted    civil.Date // day on which it was posted; zero: before today
+	Moved     bool       // the holder has moved, or changed address, since then
+	WithMove  bool       // a move to this municipality, or within it, is filed on the same day
+	Leaving   Leaving    // a move out that was filed and whose day is yet to come
+	Left      civil.Date // day of leaving overseas, when the card became void by it; zero: Person.Overseas
 	PINsMatch bool
 	NoCard    bool
 	Returned  bool // with OpRevoke: the card is given back for good
@@ -32,6 +37,20 @@ type Application struct {
 	SignLastDay, AuthLastDay civil.Date
 	CardLastDay              civil.Date // of the card held now
 }
+
+// Leaving is a move out that was filed and whose day is yet to come.
+type Leaving string
+
+const (
+	LeavingNot       Leaving = ""              // none
+	LeavingHome      Leaving = "within-japan"  // to another municipality
+	LeavingOverseas  Leaving = "overseas"      // overseas, without continued use
+	LeavingContinued Leaving = "continued-use" // overseas, with continued use
+)
+
+// Ends reports whether a certificate of the kind is to end with the move, or may be issued anew with continued use, so that
+// until then a new one may take its place (domain.md 9.1, 9.5).
+func (l Leaving) Ends(k Kind) bool { return l != LeavingNot && (k == Sign || l == LeavingContinued) }
 
 // KindValidity is the validity of one of the certificates applied for.
 type KindValidity struct {
@@ -79,7 +98,7 @@ func (s Switches) Apply(a Application) (Decision, error) {
 	}
 	out.Fee = s.Fee(FeeIn{
 		Regime: out.Regime, Operation: a.Operation, Cause: a.cause(a.kinds(out.Regime), day), On: day,
-		Card: a.Card, Certificates: true, Express: a.Express,
+		Card: a.Card, Certificates: true, Express: a.Express, Left: cmp.Or(a.Left, a.Person.Overseas),
 	})
 	out.Merge(out.Fee.Ruling)
 	if slices.Contains(issuing, a.Operation) {
@@ -115,6 +134,8 @@ func (s Switches) judgeApplication(a Application, day civil.Date, out *Decision)
 	docs, err := s.Documents(DocumentsIn{
 		Regime: out.Regime, Operation: a.Operation, Channel: a.channel(), On: day,
 		Shown: a.Shown, Letter: a.Letter, Posted: a.Posted, PINsMatch: a.PINsMatch, NoCard: a.NoCard, Returned: a.Returned,
+		Moved: a.Moved, WithMove: a.WithMove, Kinds: kinds,
+		Ended: slices.ContainsFunc(kinds, func(k Kind) bool { return a.lapsed(k, day) }), Overseas: a.Person.LivesOverseas(day),
 	})
 	if err != nil {
 		return err
@@ -140,7 +161,7 @@ func (s Switches) judgeCertificates(a Application, day civil.Date, kinds []Kind,
 		return err
 	}
 	in := ValidityIn{
-		Regime: out.Regime, Issued: day, BirthDate: a.Person.BirthDate, CardLastDay: last,
+		Regime: out.Regime, Issued: day, BirthDate: a.Person.BirthDate, CardLastDay: last, Overseas: a.Person.LivesOverseas(day),
 	}
 	if a.holds(Auth, day) { // one that has expired is not held any more and caps nothing (Reg2016 Art 13)
 		in.AuthLastDay = a.AuthLastDay
@@ -173,7 +194,7 @@ func (s Switches) judgeCard(a Application, day civil.Date, out *Decision) (civil
 	case out.Regime == Juki:
 		return a.CardLastDay, nil
 	case !a.Card && a.CardLastDay.IsZero() && !stay.IsZero():
-		out.Apply(stayCap)
+		out.Apply(StayCap)
 		return stay, nil
 	case !a.Card:
 		return a.CardLastDay, nil
@@ -200,6 +221,11 @@ func (s Switches) judgeOne(a Application, in ValidityIn, out *Decision) (Validit
 		out.Merge(renewal.Ruling)
 		out.Alternative = out.Alternative || renewal.Alternative
 		return renewal.Validity, err
+	case a.replacesEnding(in.Kind, in.Issued):
+		out.Apply(ReplacesEnding)
+		if a.Leaving == LeavingContinued {
+			in.CurrentLastDay = held
+		}
 	case a.Operation == OpNew && a.holds(in.Kind, in.Issued):
 		out.Refuse(DoubleIssue)
 	}
@@ -254,9 +280,19 @@ func (a Application) holds(k Kind, day civil.Date) bool {
 	return !last.IsZero() && !day.After(last)
 }
 
+// lapsed reports whether a certificate of the kind was held and its last day has passed.
+func (a Application) lapsed(k Kind, day civil.Date) bool {
+	return !a.lastDay(k).IsZero() && !a.holds(k, day)
+}
+
+// replacesEnding reports whether an issue takes the place of a certificate that is to end with a move.
+func (a Application) replacesEnding(k Kind, day civil.Date) bool {
+	return a.Operation == OpNew && a.holds(k, day) && a.Leaving.Ends(k)
+}
+
 // cause is why the kinds are issued, when the application does not say.
 func (a Application) cause(kinds []Kind, day civil.Date) Cause {
-	expired := slices.ContainsFunc(kinds, func(k Kind) bool { return !a.lastDay(k).IsZero() && !a.holds(k, day) })
+	expired := slices.ContainsFunc(kinds, func(k Kind) bool { return a.lapsed(k, day) })
 	switch {
 	case a.Cause != "":
 		return a.Cause
@@ -266,6 +302,8 @@ func (a Application) cause(kinds []Kind, day civil.Date) Cause {
 		return CauseRenewal
 	case a.Operation == OpReissue:
 		return CauseLoss
+	case slices.ContainsFunc(kinds, func(k Kind) bool { return a.replacesEnding(k, day) }):
+		return CauseRecordChange
 	default:
 		return CauseFirst
 	}

@@ -1,6 +1,10 @@
 package regime
 
-import "shomei/pkg/civil"
+import (
+	"cmp"
+
+	"shomei/pkg/civil"
+)
 
 // CardValidityIn is what the validity of a My Number card depends on.
 type CardValidityIn struct {
@@ -16,11 +20,15 @@ type CardValidityIn struct {
 	// of stay was extended; Issued stays the card's own day of issue, and
 	// CurrentLastDay must not have passed on Applied.
 	Extension bool
+	// StayPending says that the renewal of the stay is pending (特例期間); PendingUsed that the card was extended for that.
+	StayPending, PendingUsed bool
+	// CardApplied is the day on which the card that is extended was applied for; zero: that of its issue.
+	CardApplied civil.Date
 }
 
 // CardValidity answers how long a My Number card is valid (CardReg2016 Art 26,
-// domain.md 1.4.2). Whether the holder is an adult is judged by the age on the
-// day of issue against the adult age on the day of application. A value that is
+// domain.md 1.4.2). Whether the holder is an adult is judged on the day of
+// application, by the adult age of that day (domain.md 9.13). A value that is
 // missing or impossible is a *FieldError.
 func (s Switches) CardValidity(in CardValidityIn) (Validity, error) {
 	if err := in.check(); err != nil {
@@ -28,9 +36,16 @@ func (s Switches) CardValidity(in CardValidityIn) (Validity, error) {
 	}
 	var v Validity
 	v.add(s.cardTerm(in, &v.Ruling))
-	v.add(Candidate{stayCap, in.StayUntil})
+	if in.Extension && in.StayPending && !in.StayUntil.IsZero() {
+		v.add(Candidate{StayPending, in.StayUntil.AddMonthsClamped(pendingMonths)})
+	} else {
+		v.add(Candidate{StayCap, in.StayUntil})
+	}
 	if in.Extension {
 		v.Apply(stayExtended)
+		if in.StayPending && in.PendingUsed {
+			v.Refuse(stayPendingOnce)
+		}
 		if in.Applied.After(in.CurrentLastDay) {
 			v.Refuse(extensionTooLate)
 		}
@@ -38,6 +53,9 @@ func (s Switches) CardValidity(in CardValidityIn) (Validity, error) {
 	s.settle(&v, MyNumber, in.Issued)
 	return v, nil
 }
+
+// pendingMonths is how long a card is extended while the renewal of the stay is pending (domain.md 9.20).
+const pendingMonths = 2
 
 func (in CardValidityIn) check() error {
 	switch {
@@ -59,8 +77,8 @@ func (in CardValidityIn) check() error {
 func (s Switches) cardTerm(in CardValidityIn, ruling *Ruling) Candidate {
 	adult, age := 20, adultAt20
 	applied := in.Applied
-	if in.Extension {
-		applied = in.Issued // the card was applied for then; the extension makes no new one
+	if in.Extension { // the extension makes no new card
+		applied = cmp.Or(in.CardApplied, in.Issued)
 	}
 	if !applied.Before(adultAt18Day) {
 		adult, age = 18, adultAt18
@@ -69,7 +87,7 @@ func (s Switches) cardTerm(in CardValidityIn, ruling *Ruling) Candidate {
 	renewed := !in.Extension && !in.CurrentLastDay.IsZero() &&
 		s.Window(MyNumber, in.CurrentLastDay).On(in.Applied) == WindowOpen
 	n, rule := 5, cardMinorFifth
-	switch grown := civil.AgeDuring(in.BirthDate, in.Issued) >= adult; {
+	switch grown := civil.AgeDuring(in.BirthDate, applied) >= adult; {
 	case grown && renewed:
 		n, rule = 11, cardEleventh
 	case grown:

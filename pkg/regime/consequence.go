@@ -16,6 +16,7 @@ const (
 	EvBirthDate        Event = "birth-date-correction"     // birth date corrected
 	EvMinor            Event = "minor-correction"          // characters, renaming of districts, lot or house numbering
 	EvMoveOut          Event = "move-out"                  // 転出届 to another municipality
+	EvMoveCalledOff    Event = "move-called-off"           // 転出取消: a move that was filed does not take place
 	EvNoMoveIn         Event = "no-move-in"                // no 転入届 within 30 days of the planned day
 	EvLateMoveIn       Event = "late-move-in"              // 転入届 later than 14 days after the move
 	EvCardNotSubmitted Event = "card-not-submitted"        // card not submitted within 90 days, or moved again first
@@ -23,6 +24,7 @@ const (
 	EvOutOfScope       Event = "out-of-scope"              // no longer in the scope of the Juki Act
 	EvRecordDeleted    Event = "record-deleted"            // record deleted ex officio
 	EvOverseas         Event = "overseas-move"             // move overseas
+	EvOverseasKept     Event = "overseas-called-off"       // a move overseas was called off, and its continued use was not undone
 	EvNumberChanged    Event = "individual-number-changed" // the Individual Number (個人番号) changed
 	EvCodeCorrected    Event = "resident-code-corrected"   // the resident-record code (住民票コード) was corrected
 	EvCardReturned     Event = "card-returned"             // the holder gave the card back (返納)
@@ -81,6 +83,12 @@ type ConsequenceIn struct {
 	Chosen []Kind
 	// ContinuedUse says that continued use overseas was applied for (EvOverseas).
 	ContinuedUse bool
+	// Filed is the day on which it was applied for; zero: in time.
+	Filed civil.Date
+	// Foreign says that the holder is no Japanese national (EvOverseas).
+	Foreign bool
+	// Ahead says that what is judged is a filing whose day is yet to come (EvMoveOut).
+	Ahead bool
 	// CardChosen says that the card itself is meant as well (EvRenewed, EvReissued, EvTerm, EvDiscarded).
 	CardChosen bool
 }
@@ -119,10 +127,23 @@ type ending struct {
 	when             func(Switches, ConsequenceIn) bool
 }
 
-// continued holds for a move overseas with continued use, since that exists.
-func continued(_ Switches, in ConsequenceIn) bool {
-	return in.ContinuedUse && !in.On.Before(overseasDay)
-}
+// wantsUse reports whether continued use was applied for on a move overseas on a day since when that exists.
+func (in ConsequenceIn) wantsUse() bool { return in.ContinuedUse && !in.On.Before(overseasDay) }
+
+// inTime reports whether continued use was applied for by the day before the move.
+func (in ConsequenceIn) inTime() bool { return in.Filed.IsZero() || in.Filed.Before(in.On) }
+
+// continued, tooLate and noNational hold for a move overseas for which continued use was applied for: in time, not in
+// time, and by somebody who can't have it.
+func continued(_ Switches, in ConsequenceIn) bool  { return in.wantsUse() && in.inTime() && !in.Foreign }
+func tooLate(_ Switches, in ConsequenceIn) bool    { return in.wantsUse() && !in.inTime() && !in.Foreign }
+func noNational(_ Switches, in ConsequenceIn) bool { return in.wantsUse() && in.Foreign }
+
+// sparesAuth holds for the reading by which a found card's authentication certificate is released with it.
+func sparesAuth(s Switches, _ ConsequenceIn) bool { return s.PhoneLossSparesAuth }
+
+// atFiling holds for the filing of a move within Japan, where that ends something already.
+func atFiling(s Switches, in ConsequenceIn) bool { return in.Ahead && s.MoveOutEndsAtFiling }
 
 // cardApart and cardCaps hold for the two readings of a juki card's own term.
 func cardApart(s Switches, _ ConsequenceIn) bool { return !s.JukiCardCaps }

@@ -23,6 +23,8 @@ func TestConsequences(t *testing.T) {
 		{MyNumber, EvBirthDate, "2017-05-10", Revoke, Keep, Keep, AffiliationChanged, "mynumber.ends.birth-date"},
 		{MyNumber, EvMinor, "2017-05-10", Keep, Keep, Keep, 0, "mynumber.ends.minor-correction"},
 		{MyNumber, EvMoveOut, "2017-05-10", Revoke, Keep, Keep, AffiliationChanged, "mynumber.ends.move-out"},
+		{MyNumber, EvMoveCalledOff, "2017-05-10", Keep, Keep, Keep, 0, "deadline.move-called-off"},
+		{MyNumber, EvOverseasKept, "2024-06-10", Revoke, Revoke, Void, CessationOfOperation, "mynumber.ends.overseas-called-off"},
 		{MyNumber, EvNoMoveIn, "2017-05-10", Revoke, Revoke, Void, CessationOfOperation, "mynumber.ends.no-move-in"},
 		{MyNumber, EvLateMoveIn, "2017-05-10", Revoke, Revoke, Void, CessationOfOperation, "mynumber.ends.late-move-in"},
 		{MyNumber, EvCardNotSubmitted, "2017-05-10", Revoke, Revoke, Void, CessationOfOperation, "mynumber.ends.card-not-submitted"},
@@ -55,6 +57,7 @@ func TestConsequences(t *testing.T) {
 		{Juki, EvBirthDate, "2013-05-10", Revoke, Keep, Keep, AffiliationChanged, "juki.ends.birth-date"},
 		{Juki, EvMinor, "2013-05-10", Keep, Keep, Keep, 0, "juki.ends.minor-correction"},
 		{Juki, EvMoveOut, "2013-05-10", Revoke, Keep, Keep, AffiliationChanged, "juki.ends.move-out"},
+		{Juki, EvMoveCalledOff, "2013-05-10", Keep, Keep, Keep, 0, "deadline.move-called-off"},
 		{Juki, EvNoMoveIn, "2013-05-10", Revoke, Keep, Void, AffiliationChanged, "juki.ends.no-move-in"},
 		{Juki, EvLateMoveIn, "2013-05-10", Revoke, Keep, Void, AffiliationChanged, "juki.ends.late-move-in"},
 		{Juki, EvCardNotSubmitted, "2013-05-10", Revoke, Keep, Void, AffiliationChanged, "juki.ends.card-not-submitted"},
@@ -110,6 +113,58 @@ func TestOverseasWithContinuedUse(t *testing.T) {
 	in.On, in.ContinuedUse = day("2024-05-27"), false
 	if got, err = (Switches{}).Consequences(in); err != nil || got.Card.Effect != Void || got.Auth.Effect != Revoke {
 		t.Errorf("not applied for: %+v, %v", got, err)
+	}
+}
+
+// Continued use overseas is for nationals who apply for it by the day before (domain.md 9.3, 9.4).
+func TestContinuedUseInTimeAndForNationals(t *testing.T) {
+	for _, c := range []struct {
+		filed   string
+		foreign bool
+		auth    Effect
+		rule    ID
+	}{
+		{"2024-06-19", false, Keep, "mynumber.ends.overseas-continued"},
+		{"", false, Keep, "mynumber.ends.overseas-continued"},
+		{"2024-06-20", false, Revoke, "mynumber.ends.overseas-too-late"},
+		{"2024-06-27", false, Revoke, "mynumber.ends.overseas-too-late"},
+		{"2024-06-10", true, Revoke, "mynumber.ends.overseas-nationals-only"},
+		{"2024-06-27", true, Revoke, "mynumber.ends.overseas-nationals-only"},
+	} {
+		in := ConsequenceIn{Regime: MyNumber, Event: EvOverseas, ContinuedUse: true, On: day("2024-06-20"), Foreign: c.foreign}
+		if c.filed != "" {
+			in.Filed = day(c.filed)
+		}
+		got, err := Switches{}.Consequences(in)
+		if err != nil || got.Auth.Effect != c.auth || got.Sign.Effect != Revoke || got.Sign.Rule != c.rule {
+			t.Errorf("%+v: %+v, %v", c, got, err)
+		}
+		if void := got.Card.Effect == Void; void != (c.auth == Revoke) {
+			t.Errorf("%+v: card %v", c, got.Card.Effect)
+		}
+	}
+}
+
+// Whether a found card's authentication certificate is released is debated (domain.md 9.17).
+func TestFoundAfterALossByTelephone(t *testing.T) {
+	in := ConsequenceIn{Regime: MyNumber, Event: EvFound, On: day("2021-08-12")}
+	got, err := Switches{PhoneLossSparesAuth: true}.Consequences(in)
+	if err != nil || got.Sign.Effect != Revoke || got.Auth.Effect != Release || got.Card.Effect != Release || got.Auth.Rule != "mynumber.ends.card-found-auth-released" {
+		t.Errorf("by the switch: %+v, %v", got, err)
+	}
+}
+
+// Whether the filing of a move ends the signature certificate is debated (domain.md 9.1).
+func TestMoveOutAtFiling(t *testing.T) {
+	for r, rule := range map[Regime]ID{MyNumber: "mynumber.ends.move-out-at-filing", Juki: "juki.ends.move-out-at-filing"} {
+		in := ConsequenceIn{Regime: r, Event: EvMoveOut, On: day("2015-06-20"), Ahead: true}
+		if got, err := (Switches{MoveOutEndsAtFiling: true}).Consequences(in); err != nil || got.Sign.Rule != rule || got.Sign.Effect != Revoke {
+			t.Errorf("%s, by the switch: %+v, %v", r, got, err)
+		}
+		in.Ahead = false
+		if got, err := (Switches{MoveOutEndsAtFiling: true}).Consequences(in); err != nil || got.Sign.Rule == rule {
+			t.Errorf("%s, on the day: %+v, %v", r, got, err)
+		}
 	}
 }
 

@@ -15,6 +15,7 @@ const (
 	ChannelProxy          Channel = "proxy"                // an agent by mandate (任意代理人)
 	ChannelRepresentative Channel = "legal-representative" // parent or guardian (法定代理人)
 	ChannelNotice         Channel = "notice-letter"        // a proxy with the answer form of the expiry notice
+	ChannelHousehold      Channel = "household-member"     // a member of the same household who files the move (同一世帯員)
 )
 
 // Document is something shown at the counter.
@@ -27,6 +28,7 @@ const (
 	DocOtherID         Document = "other-id"                // health-insurance card etc.
 	DocInquiryAnswer   Document = "inquiry-answer"          // 照会書兼回答書, filled in
 	DocMandate         Document = "mandate"                 // 委任状, hand-written
+	DocSealedMandate   Document = "sealed-mandate"          // 委任状 in a closed envelope, with the PIN to be set
 	DocSealCertificate Document = "seal-certificate"        // 印鑑登録証明書 of the principal
 	DocProxyPhotoID    Document = "proxy-photo-id"          // the proxy's photo ID
 	DocRepresentation  Document = "proof-of-representation" // family register or register of guardianship
@@ -37,7 +39,7 @@ const (
 // Known tells whether the law's lists know the document.
 func (d Document) Known() bool {
 	switch d {
-	case DocForm, DocCard, DocPhotoID, DocOtherID, DocInquiryAnswer, DocMandate, DocSealCertificate, DocProxyPhotoID,
+	case DocForm, DocCard, DocPhotoID, DocOtherID, DocInquiryAnswer, DocMandate, DocSealedMandate, DocSealCertificate, DocProxyPhotoID,
 		DocRepresentation, DocNoticeAnswer, DocHandOverNotice:
 		return true
 	}
@@ -48,7 +50,8 @@ func (d Document) Known() bool {
 type Shown struct {
 	Document Document `json:"document"`
 	// AddressCurrent says that a photo ID carries the address of the resident
-	// record. A My Number card with the current address is a photo ID itself.
+	// record. A My Number card with the current address is a photo ID itself; so
+	// is a juki card that bears one, because those with an address bear a photo.
 	AddressCurrent bool `json:"address_current,omitempty"`
 	// Letter is the number printed on an answer form, to compare with the letter posted.
 	Letter string `json:"letter,omitempty"`
@@ -70,6 +73,16 @@ type DocumentsIn struct {
 	// answer brought on that day answers another letter: this way is never
 	// finished on one day (seed page; domain.md 1.1, 1.3.2).
 	Posted civil.Date
+	// Moved says that the holder has moved, or changed address, since the letter was posted.
+	Moved bool
+	// Ended says that a certificate which the expiry notice was about has ended.
+	Ended bool
+	// Overseas says that the holder lives overseas on the day.
+	Overseas bool
+	// WithMove says that a move into this office's municipality, or within it, is filed on the same day.
+	WithMove bool
+	// Kinds are the certificates applied for; needed of ChannelHousehold only.
+	Kinds []Kind
 	// PINsMatch says that the PINs inside the sealed envelope of the expiry
 	// notice opened the card (domain.md 1.4.8).
 	PINsMatch bool
@@ -102,18 +115,20 @@ type Documents struct {
 
 // docRules are the rules that both regimes know under their own source.
 type docRules struct {
-	form, card, photoID, photoAddress, letterFirst, answer, answerOther, otherID,
+	form, card, cardIsID, photoID, photoAddress, letterFirst, answer, answerOther, answerLapsed, answerMoved, otherID,
 	mandate, mandateSeal, sealCertificate, proxyID, notSameDay, representation, onFile, returned ID
 }
 
 var documentRules = map[Regime]docRules{
 	Juki: {
-		jukiDocForm, jukiDocCard, jukiDocPhotoID, jukiDocPhotoAddress, jukiDocLetterFirst, jukiDocAnswer, jukiDocAnswerOther, jukiDocOtherID,
+		jukiDocForm, jukiDocCard, jukiDocCardIsID, jukiDocPhotoID, jukiDocPhotoAddress, jukiDocLetterFirst, jukiDocAnswer, jukiDocAnswerOther,
+		jukiDocAnswerLapsed, jukiDocAnswerMoved, jukiDocOtherID,
 		jukiDocMandate, jukiDocMandateSeal, jukiDocSealCertificate, jukiDocProxyID, jukiDocNotSameDay, jukiDocRepresentation,
 		jukiDocOnFile, jukiDocReturned,
 	},
 	MyNumber: {
-		myDocForm, myDocCard, myDocPhotoID, myDocPhotoAddress, myDocLetterFirst, myDocAnswer, myDocAnswerOther, myDocOtherID,
+		myDocForm, myDocCard, myDocCardIsID, myDocPhotoID, myDocPhotoAddress, myDocLetterFirst, myDocAnswer, myDocAnswerOther,
+		myDocAnswerLapsed, myDocAnswerMoved, myDocOtherID,
 		myDocMandate, myDocMandateSeal, myDocSealCertificate, myDocProxyID, myDocNotSameDay, myDocRepresentation,
 		myDocOnFile, myDocReturned,
 	},
@@ -122,25 +137,26 @@ var documentRules = map[Regime]docRules{
 // Documents judges what was shown (domain.md 1.1, 1.3.2, 1.4.8). The list is
 // the same for issue, renewal and re-issue; revoking needs no card, a hand-over
 // needs the notice instead of form and card, giving the card back needs the card
-// alone. A channel that the regime does not know is a *FieldError. A report of loss by telephone and a notification to
-// the resident record need nothing from this list.
+// alone. A channel that the regime does not know is a *FieldError. A report of loss by telephone needs nothing from this
+// list; nor does a notification to the resident record, unless a member of the household brings it where the office wants
+// a mandate.
 func (s Switches) Documents(in DocumentsIn) (Documents, error) {
 	rules, ok := documentRules[in.Regime]
 	if !ok {
 		return Documents{}, Unknown("regime", "juki, mynumber")
 	}
-	if in.Operation == OpSuspend || in.Operation == OpResidentRecord {
+	if in.Operation == OpSuspend || in.Operation == OpResidentRecord && !(in.Channel == ChannelHousehold && s.HouseholdMandate) {
 		return Documents{SameDay: true}, nil
 	}
-	list, err := in.required(rules)
+	list, err := s.required(in, rules)
 	if err != nil {
 		return Documents{}, err
 	}
 	out := Documents{Required: list, SameDay: in.sameDay()}
 	for _, req := range list {
-		if reason := in.lacks(req, rules); reason != "" {
+		if reason := s.lacks(in, req, rules); reason != "" {
 			out.Missing = append(out.Missing, Requirement{req.Document, reason})
-			if slices.Contains(ofProxy, req.Document) {
+			if slices.Contains(ofProxy, req.Document) || req.Document == DocCard && in.Channel == ChannelProxy && in.Regime == MyNumber {
 				out.Now = append(out.Now, reason)
 			}
 			out.Refuse(reason)
@@ -158,6 +174,8 @@ func (s Switches) Documents(in DocumentsIn) (Documents, error) {
 		out.Apply(jukiDocSealedPIN)
 	}
 	in.judgeNotice(&out)
+	in.judgeHousehold(&out)
+	in.judgeOverseas(&out)
 	return out, nil
 }
 
@@ -183,8 +201,27 @@ func (in DocumentsIn) sameDay() bool {
 	return !in.byLetter() && (in.Channel != ChannelNotice || in.PINsMatch || in.Returned)
 }
 
+// sealed reports whether a mandate bears the registered seal, with its certificate.
+func (s Switches) sealed(r Regime) bool { return r == Juki || s.ProxyNeedsSeal }
+
+// ofAgent lists what an agent by mandate brings. Where no seal is asked for, the letter's answer carries the mandate, and a
+// mandate of its own is for the first visit (domain.md 9.9).
+func (s Switches) ofAgent(in DocumentsIn, r docRules) []Requirement {
+	answer, id := Requirement{DocInquiryAnswer, r.answer}, Requirement{DocProxyPhotoID, r.proxyID}
+	switch {
+	case s.sealed(in.Regime):
+		return []Requirement{{DocMandate, r.mandate}, {DocSealCertificate, r.sealCertificate}, answer, id}
+	case in.Letter == "":
+		return []Requirement{{DocMandate, r.mandate}, answer, id}
+	}
+	return []Requirement{answer, id}
+}
+
 // required lists what the channel asks for.
-func (in DocumentsIn) required(r docRules) ([]Requirement, error) {
+func (s Switches) required(in DocumentsIn, r docRules) ([]Requirement, error) {
+	if in.Operation == OpResidentRecord {
+		return []Requirement{{DocMandate, myDocHouseholdMandate}}, nil
+	}
 	if in.Returned {
 		return []Requirement{{DocCard, r.returned}}, nil
 	}
@@ -195,16 +232,19 @@ func (in DocumentsIn) required(r docRules) ([]Requirement, error) {
 	case ChannelSelfNoPhoto:
 		return append(list, Requirement{DocInquiryAnswer, r.answer}, Requirement{DocOtherID, r.otherID}), nil
 	case ChannelProxy:
-		return append(list, Requirement{DocMandate, r.mandate}, Requirement{DocSealCertificate, r.sealCertificate},
-			Requirement{DocInquiryAnswer, r.answer}, Requirement{DocProxyPhotoID, r.proxyID}), nil
+		return append(list, s.ofAgent(in, r)...), nil
 	case ChannelRepresentative:
 		return append(list, Requirement{DocRepresentation, r.representation}, Requirement{DocProxyPhotoID, r.proxyID}), nil
 	case ChannelNotice:
 		if in.Regime == MyNumber {
 			return append(list, Requirement{DocNoticeAnswer, myDocNoticeAnswer}, Requirement{DocProxyPhotoID, r.proxyID}), nil
 		}
+	case ChannelHousehold:
+		if in.Regime == MyNumber {
+			return append(list, Requirement{DocSealedMandate, myDocSealedMandate}, Requirement{DocProxyPhotoID, r.proxyID}), nil
+		}
 	}
-	return nil, Unknown("channel", "self, self-no-photo, proxy, legal-representative; mynumber: notice-letter")
+	return nil, Unknown("channel", "self, self-no-photo, proxy, legal-representative; mynumber: notice-letter, household-member")
 }
 
 // base is what the operation asks for whoever comes.
@@ -212,7 +252,10 @@ func (in DocumentsIn) base(r docRules) []Requirement {
 	if in.Operation == OpHandOver && in.Regime == MyNumber {
 		return []Requirement{{DocHandOverNotice, myDocHandOverNotice}}
 	}
-	list := []Requirement{{DocForm, r.form}}
+	var list []Requirement
+	if in.Channel != ChannelNotice { // its answer form is the application (domain.md 9.9)
+		list = append(list, Requirement{DocForm, r.form})
+	}
 	if in.Operation != OpRevoke && in.Operation != OpCard && !in.NoCard {
 		list = append(list, Requirement{DocCard, r.card})
 	}
@@ -230,7 +273,7 @@ func (in DocumentsIn) shown(d Document) (Shown, bool) {
 }
 
 // lacks returns why a requirement is not met, or "".
-func (in DocumentsIn) lacks(req Requirement, r docRules) ID {
+func (s Switches) lacks(in DocumentsIn, req Requirement, r docRules) ID {
 	doc, ok := in.shown(req.Document)
 	switch {
 	case req.Document == DocPhotoID && in.cardIsPhotoID():
@@ -247,16 +290,29 @@ func (in DocumentsIn) lacks(req Requirement, r docRules) ID {
 		return r.answerOther
 	case req.Document == DocInquiryAnswer && !in.Posted.IsZero() && !in.On.After(in.Posted):
 		return r.notSameDay
-	case req.Document == DocMandate && !doc.RegisteredSeal:
+	case req.Document == DocInquiryAnswer:
+		return s.outdated(in, r)
+	case req.Document == DocMandate && s.sealed(in.Regime) && !doc.RegisteredSeal:
 		return r.mandateSeal
 	}
 	return ""
 }
 
-// cardIsPhotoID reports whether a My Number card with the current address stands for the photo ID.
+// outdated returns why the answer to the right letter is not good any more, or "" (domain.md 9.16).
+func (s Switches) outdated(in DocumentsIn, r docRules) ID {
+	switch {
+	case in.Moved:
+		return r.answerMoved
+	case s.LetterDays > 0 && !in.Posted.IsZero() && in.On.After(in.Posted.AddDays(s.LetterDays)):
+		return r.answerLapsed
+	}
+	return ""
+}
+
+// cardIsPhotoID reports whether the card, with the current address, stands for the photo ID.
 func (in DocumentsIn) cardIsPhotoID() bool {
 	card, ok := in.shown(DocCard)
-	return ok && card.AddressCurrent && in.Regime == MyNumber
+	return ok && card.AddressCurrent
 }
 
 // satisfied is the rule that is applied for a requirement that is met.
@@ -268,7 +324,7 @@ func (in DocumentsIn) satisfied(req Requirement, r docRules) ID {
 	case slices.Contains(in.OnFile, req.Document):
 		return r.onFile
 	}
-	return myDocCardIsID
+	return r.cardIsID
 }
 
 // judgeNotice adds what the way by the expiry notice asks for (domain.md 1.4.8).
@@ -276,7 +332,7 @@ func (in DocumentsIn) judgeNotice(out *Documents) {
 	if in.Channel != ChannelNotice || in.Returned {
 		return
 	}
-	if in.Operation != OpRenew {
+	if in.Operation != OpRenew || in.Ended {
 		out.Refuse(myDocNoticeRenewal)
 		return
 	}
@@ -284,4 +340,35 @@ func (in DocumentsIn) judgeNotice(out *Documents) {
 		out.Refuse(myDocNoticePINs)
 		out.LetterFirst, out.Because = true, myDocNoticePINs
 	}
+}
+
+// judgeHousehold adds what the way by a member of the household asks for: the signature certificate alone, on the day on
+// which they file the move (domain.md 9.10).
+func (in DocumentsIn) judgeHousehold(out *Documents) {
+	if in.Channel != ChannelHousehold || in.Operation == OpResidentRecord || in.Returned {
+		return
+	}
+	onlySign := !slices.Contains(in.Kinds, Auth) && len(in.Kinds) > 0
+	if issues := in.Operation == OpNew || in.Operation == OpRenew; issues && onlySign && in.WithMove {
+		out.Apply(myDocHousehold)
+	} else {
+		out.Refuse(myDocHousehold)
+	}
+}
+
+// judgeOverseas refuses what nobody overseas can use: an agent, and a letter to a registered address (domain.md 9.5, 9.6).
+// What ends a certificate is never sent away.
+func (in DocumentsIn) judgeOverseas(out *Documents) {
+	if !in.Overseas || in.Operation == OpRevoke {
+		return
+	}
+	switch in.Channel {
+	case ChannelProxy, ChannelNotice, ChannelHousehold:
+		out.Refuse(myDocOverseasAlone)
+	case ChannelSelfNoPhoto:
+		out.Refuse(myDocOverseasNoLetter)
+	default:
+		return
+	}
+	out.LetterFirst, out.Because = false, ""
 }

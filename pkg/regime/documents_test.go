@@ -76,13 +76,14 @@ func TestDocuments(t *testing.T) {
 		{"proxy", with(my, ChannelProxy, "L1", withLetter(bring(proxyPapers...), "L1")), nil, false, false},
 		{
 			"proxy with nothing", with(my, ChannelProxy, "L1", withLetter(nil, "L1")),
-			[]ID{"mynumber.documents.form", "mynumber.documents.card", "mynumber.documents.mandate", "mynumber.documents.seal-certificate", "mynumber.documents.proxy-photo-id"},
+			[]ID{"mynumber.documents.form", "mynumber.documents.card", "mynumber.documents.proxy-photo-id"},
 			false, false,
 		},
+		{"proxy with the answer alone", with(my, ChannelProxy, "L1", withLetter(bring(DocForm, DocCard, DocProxyPhotoID), "L1")), nil, false, false},
 		{
-			"other seal", with(my, ChannelProxy, "L1", withLetter(append(bring(DocForm, DocCard, DocSealCertificate, DocProxyPhotoID), Shown{Document: DocMandate}), "L1")),
-			[]ID{"mynumber.documents.mandate-seal"},
-			false, false,
+			"proxy, first visit with nothing", with(my, ChannelProxy, "", nil),
+			[]ID{"mynumber.documents.form", "mynumber.documents.card", "mynumber.documents.mandate", "mynumber.documents.letter-first", "mynumber.documents.proxy-photo-id"},
+			false, true,
 		},
 		{"representative", with(my, ChannelRepresentative, "", bring(DocForm, DocCard, DocRepresentation, DocProxyPhotoID)), nil, true, false},
 		{"representative without proof", with(my, ChannelRepresentative, "", bring(DocForm, DocCard, DocProxyPhotoID)), []ID{"mynumber.documents.proof-of-representation"}, true, false},
@@ -254,6 +255,9 @@ func TestFees(t *testing.T) {
 	my := func(op Operation, cause Cause, on string, card, express bool) FeeIn {
 		return FeeIn{Regime: MyNumber, Operation: op, Cause: cause, On: day(on), Card: card, Certificates: true, Express: express}
 	}
+	overseas := func(on string, certificates bool) FeeIn {
+		return FeeIn{Regime: MyNumber, Operation: OpReissue, Cause: CauseOverseas, On: day(on), Card: true, Certificates: certificates, Left: day("2024-06-20")}
+	}
 	for _, c := range []struct {
 		name    string
 		in      FeeIn
@@ -279,6 +283,9 @@ func TestFees(t *testing.T) {
 		{"express too early", my(OpReissue, CauseLoss, "2024-12-01", true, true), 1000, []ID{"mynumber.fee.reissue-card", "mynumber.fee.reissue-certificates"}, []ID{"mynumber.fee.express-not-yet"}},
 		{"revocation", my(OpRevoke, CauseWish, "2021-09-01", false, false), 0, []ID{"mynumber.fee.none"}, nil},
 		{"hand-over", my(OpHandOver, CauseFirst, "2016-01-12", true, false), 0, []ID{"mynumber.fee.none"}, nil},
+		{"overseas, the 90th day", overseas("2024-09-18", true), 0, []ID{"mynumber.fee.overseas-90-days-waived"}, nil},
+		{"overseas, the 91st", overseas("2024-09-19", true), 1000, []ID{"mynumber.fee.reissue-card", "mynumber.fee.reissue-certificates"}, nil},
+		{"overseas, the 91st, card alone", overseas("2024-09-19", false), 800, []ID{"mynumber.fee.reissue-card"}, nil},
 	} {
 		got := Switches{}.Fee(c.in)
 		var items []ID
@@ -300,5 +307,144 @@ func TestFees(t *testing.T) {
 		if got = (Switches{EndFeeWaiver: true}).Fee(my(OpReissue, cause, "2030-01-07", true, false)); got.Yen != 0 {
 			t.Errorf("%s without the waiver: %+v", cause, got)
 		}
+	}
+}
+
+// Under the My Number regime an agent needs neither registered seal nor its certificate, and the letter's answer carries the
+// mandate; a switch asks for them as the juki regime does (domain.md 9.9).
+func TestAgentsByRegime(t *testing.T) {
+	unsealed := append(bring(DocForm, DocCard, DocProxyPhotoID), Shown{Document: DocMandate})
+	first := DocumentsIn{Regime: MyNumber, Operation: OpRenew, Channel: ChannelProxy, Shown: unsealed}
+	got, err := Switches{}.Documents(first)
+	if err != nil || !got.LetterFirst || len(got.Now) != 0 {
+		t.Errorf("first visit: %+v, %v", got, err)
+	}
+	got, _ = Switches{ProxyNeedsSeal: true}.Documents(first)
+	if want := []ID{"mynumber.documents.mandate-seal", "mynumber.documents.seal-certificate"}; cmp.Diff(want, got.Now) != "" {
+		t.Errorf("by the switch: %v", got.Now)
+	}
+	first.Shown = bring(DocForm)
+	got, _ = Switches{}.Documents(first)
+	if want := []ID{"mynumber.documents.card", "mynumber.documents.mandate", "mynumber.documents.proxy-photo-id"}; cmp.Diff(want, got.Now) != "" {
+		t.Errorf("the form alone: %v", got.Now)
+	}
+	notice := DocumentsIn{Regime: MyNumber, Operation: OpRenew, Channel: ChannelNotice, PINsMatch: true, Shown: bring(DocCard, DocNoticeAnswer, DocProxyPhotoID)}
+	if got, err := (Switches{}).Documents(notice); err != nil || !got.Accepted() {
+		t.Errorf("the notice's answer form is the application: %+v, %v", got, err)
+	}
+	notice.Ended = true
+	got, _ = Switches{}.Documents(notice)
+	mustHold(t, "after the end", got.Refused, "mynumber.documents.notice-renewal-only")
+}
+
+// A letter of inquiry lapses by the office's days, and is void after a move (domain.md 9.16).
+func TestLettersLapse(t *testing.T) {
+	for law, id := range map[Regime]string{Juki: "juki", MyNumber: "mynumber"} {
+		for _, c := range []struct {
+			on    string
+			days  int
+			moved bool
+			want  ID
+		}{
+			{"2015-12-01", 0, false, ""},
+			{"2015-07-01", 30, false, ""},
+			{"2015-07-02", 30, false, ".documents.inquiry-answer-lapsed"},
+			{"2015-06-15", 14, false, ""},
+			{"2015-06-16", 14, false, ".documents.inquiry-answer-lapsed"},
+			{"2015-06-03", 0, true, ".documents.inquiry-answer-moved"},
+		} {
+			in := DocumentsIn{
+				Regime: law, Operation: OpNew, Channel: ChannelSelfNoPhoto, Letter: "L1", Posted: day("2015-06-01"), On: day(c.on),
+				Moved: c.moved, Shown: withLetter(bring(DocForm, DocCard, DocOtherID), "L1"),
+			}
+			got, err := Switches{LetterDays: c.days}.Documents(in)
+			want := []ID{id + c.want}
+			if c.want == "" {
+				want = nil
+			}
+			if err != nil || cmp.Diff(want, got.Refused) != "" || got.LetterFirst {
+				t.Errorf("%s %+v: %+v, %v", law, c, got.Refused, err)
+			}
+		}
+	}
+	for _, id := range []ID{"juki.documents.inquiry-answer-lapsed", "juki.documents.inquiry-answer-moved", "mynumber.documents.inquiry-answer-lapsed", "mynumber.documents.inquiry-answer-moved"} {
+		if r, ok := Lookup(id); !ok || r.NextJA == "" {
+			t.Errorf("%s: %+v", id, r)
+		}
+	}
+}
+
+// A member of the household who files the move has the signature certificate issued the same day (domain.md 9.10).
+func TestHousehold(t *testing.T) {
+	papers := bring(DocForm, DocCard, DocSealedMandate, DocProxyPhotoID)
+	for _, c := range []struct {
+		name     string
+		op       Operation
+		kinds    []Kind
+		withMove bool
+		shown    []Shown
+		refused  []ID
+	}{
+		{"with the move", OpNew, []Kind{Sign}, true, papers, nil},
+		{"another day", OpNew, []Kind{Sign}, false, papers, []ID{"mynumber.documents.household-with-move"}},
+		{"authentication", OpNew, []Kind{Sign, Auth}, true, papers, []ID{"mynumber.documents.household-with-move"}},
+		{"another procedure", OpReissue, []Kind{Sign}, true, papers, []ID{"mynumber.documents.household-with-move"}},
+		{"an open mandate", OpNew, []Kind{Sign}, true, bring(DocForm, DocCard, DocMandate, DocProxyPhotoID), []ID{"mynumber.documents.sealed-mandate"}},
+		{"continued use", OpResidentRecord, nil, false, nil, nil},
+	} {
+		in := DocumentsIn{Regime: MyNumber, Operation: c.op, Channel: ChannelHousehold, Kinds: c.kinds, WithMove: c.withMove, Shown: c.shown}
+		got, err := Switches{}.Documents(in)
+		if err != nil || cmp.Diff(c.refused, got.Refused) != "" || !got.SameDay {
+			t.Errorf("%s: %+v, %v", c.name, got, err)
+		}
+	}
+	in := DocumentsIn{Regime: MyNumber, Operation: OpResidentRecord, Channel: ChannelHousehold}
+	got, _ := Switches{HouseholdMandate: true}.Documents(in)
+	mustHold(t, "where the office asks for one", got.Refused, "mynumber.documents.household-mandate")
+	in.Shown = bring(DocMandate)
+	if got, _ := (Switches{HouseholdMandate: true}).Documents(in); !got.Accepted() {
+		t.Errorf("with a mandate: %+v", got)
+	}
+	if _, err := (Switches{}).Documents(DocumentsIn{Regime: Juki, Operation: OpNew, Channel: ChannelHousehold}); err == nil {
+		t.Error("the juki regime knows no such way")
+	}
+}
+
+// Overseas the holder comes in person, with a photo ID (domain.md 9.5, 9.6); what ends a certificate is never sent away.
+func TestDocumentsFromOverseas(t *testing.T) {
+	for c, want := range map[Channel][]ID{
+		ChannelSelf: nil, ChannelRepresentative: nil,
+		ChannelProxy:       {"mynumber.documents.overseas-holder-alone"},
+		ChannelNotice:      {"mynumber.documents.overseas-holder-alone"},
+		ChannelSelfNoPhoto: {"mynumber.documents.overseas-no-letter"},
+	} {
+		in := DocumentsIn{Regime: MyNumber, Operation: OpRenew, Channel: c, Overseas: true, PINsMatch: true, Letter: "L1", Shown: withLetter(bring(DocForm, DocCard, DocPhotoID, DocOtherID, DocProxyPhotoID, DocRepresentation, DocNoticeAnswer), "L1")}
+		got, err := Switches{}.Documents(in)
+		if err != nil || cmp.Diff(want, got.Refused) != "" {
+			t.Errorf("%s: %v, %v", c, got.Refused, err)
+		}
+		in.Letter, in.Operation = "", OpNew
+		if got, _ := (Switches{}).Documents(in); got.LetterFirst {
+			t.Errorf("%s: a letter is posted to nowhere", c)
+		}
+		in.Operation = OpRevoke
+		if got, _ := (Switches{}).Documents(in); slices.ContainsFunc(got.Refused, func(id ID) bool { return id == "mynumber.documents.overseas-holder-alone" }) {
+			t.Errorf("%s: revoking is sent away", c)
+		}
+	}
+}
+
+// A juki card that bears an address bears a photo, and is a photo ID (seed page; domain.md 9.15).
+func TestAPhotoJukiCardIsID(t *testing.T) {
+	in := DocumentsIn{Regime: Juki, Operation: OpNew, Channel: ChannelSelf, Shown: append(bring(DocForm), Shown{Document: DocCard, AddressCurrent: true})}
+	got, err := Switches{}.Documents(in)
+	if err != nil || !got.Accepted() {
+		t.Errorf("%+v, %v", got, err)
+	}
+	mustHold(t, "applied", got.Applied, "juki.documents.card-is-photo-id")
+	in.Shown = bring(DocForm)
+	in.Shown = append(in.Shown, Shown{Document: DocCard})
+	if got, _ := (Switches{}).Documents(in); got.Accepted() {
+		t.Error("a card without an address is none")
 	}
 }

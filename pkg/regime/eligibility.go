@@ -20,8 +20,23 @@ type Person struct {
 	Alias        bool   `json:"alias,omitempty"` // a 通称 is recorded
 	// StayUntil is the last day of the period of stay; zero: none.
 	StayUntil civil.Date `json:"stay_until,omitzero"`
+	// StayPending says that its renewal was applied for and not decided yet (特例期間).
+	StayPending bool `json:"stay_pending,omitempty"`
 	// Overseas is the day of a move-out to abroad; zero: lives in Japan.
 	Overseas civil.Date `json:"overseas,omitzero"`
+}
+
+// LivesOverseas reports whether the person has moved overseas by the day.
+func (p Person) LivesOverseas(on civil.Date) bool {
+	return !p.Overseas.IsZero() && !on.Before(p.Overseas)
+}
+
+// stays is the last day on which the person may stay: two months more while the renewal is pending.
+func (p Person) stays() civil.Date {
+	if p.StayPending {
+		return p.StayUntil.AddMonthsClamped(pendingMonths)
+	}
+	return p.StayUntil
 }
 
 // EligibilityIn is what the right to a certificate depends on.
@@ -29,8 +44,11 @@ type EligibilityIn struct {
 	Regime Regime
 	Kind   Kind
 	On     civil.Date // day on which the application is filed
-	Office Office
-	Person Person
+	// Applied is the day on which a factory's card was applied for, by which its holder's age is judged unless switched;
+	// zero: On.
+	Applied civil.Date
+	Office  Office
+	Person  Person
 	// Clerk and GrantedBy are the officer who takes the application in and the
 	// second officer who granted special circumstances; GrantedBy empty: none claimed.
 	Clerk, GrantedBy string
@@ -42,7 +60,7 @@ type EligibilityIn struct {
 // (seed page; domain.md 1.3.2, 1.4.6). All refusals are listed.
 func (s Switches) Eligible(in EligibilityIn) Ruling {
 	ruling := in.Residence()
-	if moved := in.Person.Overseas; !moved.IsZero() && !in.On.Before(moved) {
+	if in.Person.LivesOverseas(in.On) {
 		ruling = in.overseas()
 	}
 	if in.Regime == Juki && in.Kind == Auth {
@@ -116,7 +134,7 @@ func (in EligibilityIn) foreign() Ruling {
 		ruling.Refuse(jukiForeignNotYet)
 	case in.Regime == Juki:
 		ruling.Apply(jukiForeign)
-	case !in.Person.StayUntil.IsZero() && in.On.After(in.Person.StayUntil):
+	case !in.Person.StayUntil.IsZero() && in.On.After(in.Person.stays()):
 		ruling.Refuse(stayOver)
 	default:
 		ruling.Apply(foreignResident)
@@ -142,7 +160,11 @@ func (in EligibilityIn) overseas() Ruling {
 // capacity judges age and wardship. The year of age is completed at the end of
 // the day before the birthday, so at no counter hour of that day.
 func (s Switches) capacity(in EligibilityIn) Ruling {
-	young := !in.Person.BirthDate.IsZero() && civil.AgeDuring(in.Person.BirthDate, in.On) < minAge
+	on := in.On
+	if !in.Applied.IsZero() && !s.FifteenAtIssue {
+		on = in.Applied
+	}
+	young := !in.Person.BirthDate.IsZero() && civil.AgeDuring(in.Person.BirthDate, on) < minAge
 	if !young && !in.Person.AdultWard {
 		return Ruling{}
 	}

@@ -19,6 +19,7 @@ const (
 	CauseDamage       Cause = "damage"        // broken by the holder
 	CauseWish         Cause = "wish"          // the holder gave the former one up
 	CauseFault        Cause = "fault"         // a fault of the authority, the office or the card
+	CauseOverseas     Cause = "overseas"      // the card became void for want of continued use overseas
 )
 
 // FeeIn is what a fee depends on.
@@ -30,6 +31,7 @@ type FeeIn struct {
 	Card         bool       // a card is issued
 	Certificates bool       // one or both certificates are issued
 	Express      bool       // 特急発行
+	Left         civil.Date // day of leaving (CauseOverseas)
 }
 
 // FeeItem is one line of a fee.
@@ -52,6 +54,9 @@ const (
 	yenExpressCard  = 1800
 	yenCertificates = 200
 )
+
+// overseasFreeDays is how long after leaving a card that became void is replaced for nothing (domain.md 9.7).
+const overseasFreeDays = 90
 
 // waivers are the rules by which an issue is free for a cause.
 var waivers = map[Cause]ID{
@@ -95,6 +100,9 @@ func (s Switches) myNumberFee(f *Fee, in FeeIn) {
 		f.Apply(expressCases)
 	}
 	waiver, waived := waivers[in.Cause]
+	if in.Cause == CauseOverseas {
+		waiver, waived = feeOverseas, !in.Left.Before(overseasDay) && !in.On.After(in.Left.AddDays(overseasFreeDays))
+	}
 	standing := in.Cause != CauseFault && in.Cause != CauseError // a fault is not charged even without the waiver
 	if waived && !(standing && s.EndFeeWaiver) {
 		f.add(waiver, 0)

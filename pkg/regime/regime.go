@@ -57,42 +57,63 @@ func Operations() []Operation { return slices.Clone(operations) }
 
 // Switches choose between readings of the law that its text leaves open
 // (domain.md 1.7). The zero value is the default reading, which gives every
-// golden vector of domain.md 1.5.2. A deployment sets them once, per
-// municipality where it must; the rules applied name the reading taken.
+// golden vector of domain.md 1.5.2. A deployment sets them in [law] of its
+// configuration, and an office in its file those in which offices may differ
+// (Settings); the rules applied name the reading taken.
 type Switches struct {
 	// LeapBirthdayOnMarch1 counts the birthday of a person born on 29 February
 	// on 1 March in common years. Default: 28 February, as the card rule says
 	// (CardReg2016 Art 26(2)); for certificates that is an analogy (D4).
-	LeapBirthdayOnMarch1 bool
+	LeapBirthdayOnMarch1 bool `toml:"leap_birthday_in_march"`
 	// WindowForwards opens the renewal window on the first day from which fewer
 	// than three months remain when counted forwards (D8). Default: the day
 	// after (last day − 3 months), as municipalities publish it (D7).
-	WindowForwards bool
+	WindowForwards bool `toml:"window_forwards"`
 	// BirthdayOfIssueCounts counts a birthday that falls on the issue day.
 	// Default: birthdays strictly after the issue day, the literal reading, so
 	// a renewal on the birthday itself runs six years (domain.md 1.5.2).
-	BirthdayOfIssueCounts bool
+	BirthdayOfIssueCounts bool `toml:"birthday_of_issue_counts"`
 	// EndFeeWaiver ends the standing waiver (当分の間) by which the first issue and
 	// the renewal of a My Number card and its certificates are free.
-	EndFeeWaiver bool
+	EndFeeWaiver bool `toml:"end_fee_waiver"`
 	// JukiWindowMonths lets the municipality take in juki renewals only from so
 	// many months before the last day. Default 0: at any time, as the Act has no window.
-	JukiWindowMonths int
+	JukiWindowMonths int `toml:"juki_window_months"`
 	// NoSpecialCircumstances never accepts special circumstances of persons
 	// under 15 and adult wards. Default: accepted when a second officer grants them.
-	NoSpecialCircumstances bool
+	NoSpecialCircumstances bool `toml:"no_special_circumstances"`
 	// JukiCardCaps ends a juki certificate with the juki card's own term.
 	// Default: it does not (domain.md 1.3.1).
-	JukiCardCaps bool
+	JukiCardCaps bool `toml:"juki_card_caps"`
+	// MoveOutEndsAtFiling ends the signature certificate when a move within Japan is filed, and again on its day what was
+	// issued meanwhile. Default: on the planned day alone, when the record is deleted (domain.md 9.1).
+	MoveOutEndsAtFiling bool `toml:"move_out_ends_at_filing"`
+	// ProxyNeedsSeal asks an agent by mandate, under the My Number regime too, for the registered seal and its certificate.
+	// Default: the answer to the letter of inquiry carries the mandate (domain.md 9.9).
+	ProxyNeedsSeal bool `toml:"proxy_needs_seal"`
+	// HouseholdMandate asks a member of the household for a mandate for continued use alone. Default: none (domain.md 9.10).
+	HouseholdMandate bool `toml:"household_mandate"`
+	// RefuseGainlessRenewal refuses a renewal that gains no day, because the card ends on the last day of the certificate.
+	// Default: it is accepted, and said before keys are made (domain.md 9.11).
+	RefuseGainlessRenewal bool `toml:"refuse_gainless_renewal"`
+	// FifteenAtIssue judges at the issue of a factory's card whether its applicant is 15. Default: on the day of the
+	// application, as the adult age is (domain.md 9.13).
+	FifteenAtIssue bool `toml:"fifteen_at_issue"`
+	// PhoneLossSparesAuth releases a suspended authentication certificate with its card when that is found. Default: both
+	// certificates are revoked (jpkilost; domain.md 1.4.7, 9.17).
+	PhoneLossSparesAuth bool `toml:"phone_loss_spares_auth"`
+	// LetterDays is how many days after its posting a letter of inquiry is good for, data of the office, commonly 14 to 30.
+	// Default 0: without end (domain.md 9.16).
+	LetterDays int `toml:"letter_days"`
 	// SubmissionFromNextDay counts the 90 days for submitting the card from the
 	// day after the filing. Default: the day of filing is the first day.
-	SubmissionFromNextDay bool
+	SubmissionFromNextDay bool `toml:"submission_from_next_day"`
 	// PlanBirthdayMonth applies the draft of the next-generation card, by which
 	// certificates issued from PlanFrom on run to the tenth birthday plus one
 	// month. Default: off; the plan is no law (domain.md 1.2).
-	PlanBirthdayMonth bool
+	PlanBirthdayMonth bool `toml:"plan_birthday_month"`
 	// PlanFrom is the first day of the draft above; without it the draft never holds.
-	PlanFrom civil.Date
+	PlanFrom civil.Date `toml:"plan_from"`
 }
 
 // FieldError says which input value makes an answer impossible and why, in

@@ -58,6 +58,28 @@ var (
 		NextJA: "最後に届いた照会書兼回答書をお持ちください。届いていないときは、もう一度郵送します。",
 		NextEN: "Bring the form that arrived last; if none arrived, another is mailed.",
 	})
+	jukiDocAnswerLapsed = rule(Rule{
+		ID: "juki.documents.inquiry-answer-lapsed", From: JukiFirstDay, Until: JukiRunOffDay,
+		Source: "muni pages: two to three weeks, or 30 days; domain.md 9.16",
+		JA:     "照会書兼回答書の回答期限が過ぎています。",
+		EN:     "The term for answering the letter of inquiry is over.",
+		NextJA: "もう一度申請してください。新しい照会書兼回答書を郵送します。",
+		NextEN: "Apply again; a new letter of inquiry is mailed.",
+	})
+	jukiDocAnswerMoved = rule(Rule{
+		ID: "juki.documents.inquiry-answer-moved", From: JukiFirstDay, Until: JukiRunOffDay,
+		Source: "muni pages; domain.md 9.16",
+		JA:     "照会書兼回答書を郵送した後に住所が変わったため、この照会書兼回答書は使えません。",
+		EN:     "The address has changed since the letter of inquiry was posted, so it is void.",
+		NextJA: "もう一度申請してください。新しいご住所へ照会書兼回答書を郵送します。",
+		NextEN: "Apply again; a new letter of inquiry is mailed to the new address.",
+	})
+	jukiDocCardIsID = rule(Rule{
+		ID: "juki.documents.card-is-photo-id", From: JukiFirstDay, Until: JukiRunOffDay, Published: seedPublished,
+		Source: "seed page; domain.md 9.15",
+		JA:     "写真付きの住民基本台帳カードを本人確認書類として確認しました。",
+		EN:     "The juki card with a photo was taken as photo ID.",
+	})
 	jukiDocOtherID = rule(Rule{
 		ID: "juki.documents.other-id", From: JukiFirstDay, Until: JukiRunOffDay, Published: seedPublished,
 		Source: "seed page; Reg2013 Arts 5, 6; domain.md 1.1, 1.3.2",

@@ -58,6 +58,62 @@ var (
 		NextJA: "最後に届いた照会書兼回答書をお持ちください。届いていないときは、もう一度郵送します。",
 		NextEN: "Bring the form that arrived last; if none arrived, another is mailed.",
 	})
+	myDocAnswerLapsed = rule(Rule{
+		ID: "mynumber.documents.inquiry-answer-lapsed", From: MyNumberFirstDay,
+		Source: "muni pages: two to three weeks, or 30 days; domain.md 9.16",
+		JA:     "照会書兼回答書の回答期限が過ぎています。",
+		EN:     "The term for answering the letter of inquiry is over.",
+		NextJA: "もう一度申請してください。新しい照会書兼回答書を郵送します。",
+		NextEN: "Apply again; a new letter of inquiry is mailed.",
+	})
+	myDocAnswerMoved = rule(Rule{
+		ID: "mynumber.documents.inquiry-answer-moved", From: MyNumberFirstDay,
+		Source: "muni pages; domain.md 9.16",
+		JA:     "照会書兼回答書を郵送した後に住所が変わったため、この照会書兼回答書は使えません。",
+		EN:     "The address has changed since the letter of inquiry was posted, so it is void.",
+		NextJA: "もう一度申請してください。新しいご住所へ照会書兼回答書を郵送します。",
+		NextEN: "Apply again; a new letter of inquiry is mailed to the new address.",
+	})
+	myDocSealedMandate = rule(Rule{
+		ID: "mynumber.documents.sealed-mandate", From: MyNumberFirstDay,
+		Source: "muni:Kobe ininnjo, Shime, Ise 1017407; domain.md 9.10",
+		JA:     "本人が記入して封をした委任状(暗証番号を封入したもの)が必要です。実印は要りません。",
+		EN:     "The holder's mandate in a closed envelope, with the PIN inside, is needed; no registered seal.",
+		NextJA: "本人に委任状を書いて封をしてもらい、開けずにお持ちください。",
+		NextEN: "Have the holder write the mandate and close the envelope, and bring it unopened.",
+	})
+	myDocHousehold = rule(Rule{
+		ID: "mynumber.documents.household-with-move", From: MyNumberFirstDay,
+		Source: "muni:Kobe ininnjo, Shime, Ise 1017407; domain.md 9.10",
+		JA:     "同一世帯の方による当日の手続きは、引っ越しの届出と同じ日の、署名用電子証明書の発行に限ります。",
+		EN:     "A member of the same household can have a signature certificate issued the same day only together with the filing of the move.",
+		NextJA: "委任状による代理申請の方法をご案内します。",
+		NextEN: "Apply as an agent by mandate instead.",
+	})
+	myDocHouseholdMandate = rule(Rule{
+		ID: "mynumber.documents.household-mandate", From: MyNumberFirstDay,
+		Source: "muni:Kishiwada; domain.md 9.10 (switch HouseholdMandate, by office)",
+		JA:     "この窓口では、同一世帯の方による継続利用の手続きにも委任状が必要です。",
+		EN:     "At this office a member of the household needs a mandate for continued use, too.",
+		NextJA: "委任状を本人に書いてもらってください。",
+		NextEN: "Have the principal write the mandate.",
+	})
+	myDocOverseasAlone = rule(Rule{
+		ID: "mynumber.documents.overseas-holder-alone", From: overseasDay,
+		Source: "muni:Nakashibetsu, Setagaya d00186365, Tomigusuku; domain.md 9.5, 9.6",
+		JA:     "国外に転出した日からは、本人しか手続きできません。",
+		EN:     "From the day of moving overseas only the holder in person can do this.",
+		NextJA: "本人が、本籍地の市区町村または在外公館へお越しください。",
+		NextEN: "The holder comes to the municipality of the family register or to a diplomatic mission.",
+	})
+	myDocOverseasNoLetter = rule(Rule{
+		ID: "mynumber.documents.overseas-no-letter", From: overseasDay,
+		Source: "muni:Setagaya d00186365, Tomigusuku; domain.md 9.6",
+		JA:     "国外に転出した方には登録された住所がないため、照会書兼回答書による本人確認はできません。",
+		EN:     "Somebody overseas has no registered address, so identity can't be shown by a letter of inquiry.",
+		NextJA: "旅券などの写真付きの公的な本人確認書類を、本籍地の市区町村または在外公館へお持ちください。",
+		NextEN: "Bring an official photo ID such as a passport to the municipality of the family register or to a diplomatic mission.",
+	})
 	myDocOtherID = rule(Rule{
 		ID: "mynumber.documents.other-id", From: MyNumberFirstDay,
 		Source: byAnalogy,
@@ -68,7 +124,7 @@ var (
 	})
 	myDocMandate = rule(Rule{
 		ID: "mynumber.documents.mandate", From: MyNumberFirstDay,
-		Source: byAnalogy,
+		Source: "muni:Gujo, Kasai, Yokohama, Chikuhoku, Kyoto; domain.md 9.9",
 		JA:     "本人が自筆した委任状が必要です。",
 		EN:     "A mandate in the principal's own hand is needed.",
 		NextJA: "委任状を本人に書いてもらってください。",
@@ -76,7 +132,7 @@ var (
 	})
 	myDocMandateSeal = rule(Rule{
 		ID: "mynumber.documents.mandate-seal", From: MyNumberFirstDay,
-		Source: byAnalogy,
+		Source: byAnalogy + "; 9.9 (switch ProxyNeedsSeal)",
 		JA:     "委任状に実印が押されていません。",
 		EN:     "The mandate does not bear the registered seal.",
 		NextJA: "本人の実印を押した委任状をお持ちください。",
@@ -84,7 +140,7 @@ var (
 	})
 	myDocSealCertificate = rule(Rule{
 		ID: "mynumber.documents.seal-certificate", From: MyNumberFirstDay,
-		Source: byAnalogy,
+		Source: byAnalogy + "; 9.9 (switch ProxyNeedsSeal)",
 		JA:     "本人の印鑑登録証明書が必要です。",
 		EN:     "The principal's seal certificate is needed.",
 		NextJA: "印鑑登録証明書をお持ちください。",
@@ -146,11 +202,11 @@ var (
 	})
 	myDocNoticeRenewal = rule(Rule{
 		ID: "mynumber.documents.notice-renewal-only", From: MyNumberFirstDay,
-		Source: "domain.md 1.4.8",
-		JA:     "有効期限通知書による代理人の当日の手続きは、更新に限ります。",
-		EN:     "The same-day way with the expiry notice is for renewals only.",
-		NextJA: "委任状による代理申請の方法をご案内します。",
-		NextEN: "Apply as an agent by mandate instead.",
+		Source: "muni:Mihara 0065649, Sakuragawa page008851, Maebashi; domain.md 1.4.8, 9.8",
+		JA:     "有効期限通知書による代理人の当日の手続きは、電子証明書の有効期間内の更新に限ります。同封の回答書は、有効期間が終わると使えません。",
+		EN:     "The same-day way with the expiry notice is for renewals while the certificate is valid; its answer form ends with the certificate.",
+		NextJA: "委任状による代理申請をしてください。新しい照会書兼回答書を郵送します。",
+		NextEN: "Apply as an agent by mandate; a new letter of inquiry is mailed.",
 	})
 	myDocOnFile = rule(Rule{
 		ID: "mynumber.documents.form-on-file", From: MyNumberFirstDay,

@@ -102,7 +102,7 @@ var (
 	})
 	under15 = rule(Rule{
 		ID: "mynumber.eligibility.under-15-signature", From: MyNumberFirstDay,
-		Source: "muni:Nabari, muni:Hagi; domain.md 1.4.6",
+		Source: "muni:Nabari, muni:Hagi; domain.md 1.4.6, 9.13",
 		JA:     "15歳未満の方には、原則として署名用電子証明書を発行しません。",
 		EN:     "A signature certificate is in principle not issued to a person under 15.",
 		NextJA: "利用者証明用電子証明書は、法定代理人を通じて申請できます。",

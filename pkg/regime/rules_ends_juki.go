@@ -39,12 +39,20 @@ var jukiEndings = []ending{
 		NextEN: "Nothing needs to be done.",
 	})},
 	{event: EvMoveOut, sign: Revoke, auth: Keep, card: Keep, reason: AffiliationChanged, rule: rule(Rule{
-		ID: "juki.ends.move-out", From: JukiFirstDay, Source: "Act2013 Arts 12, 15; domain.md 1.3.4",
-		JA:     "他の市区町村への転出により、電子証明書は失効します。",
-		EN:     "Moving to another municipality ends the certificate.",
+		ID: "juki.ends.move-out", From: JukiFirstDay, Source: "Act2013 Arts 12, 15; domain.md 1.3.4, 9.1",
+		JA:     "他の市区町村への転出により、転出の日に電子証明書は失効します。",
+		EN:     "Moving to another municipality ends the certificate on the day of the move.",
 		NextJA: "転入先の市区町村で新しい電子証明書を申請してください。",
 		NextEN: "Apply in the municipality you move to.",
 	})},
+	{event: EvMoveOut, sign: Revoke, auth: Keep, card: Keep, reason: AffiliationChanged, when: atFiling, rule: rule(Rule{
+		ID: "juki.ends.move-out-at-filing", From: JukiFirstDay, Source: "debated; domain.md 9.1 (switch MoveOutEndsAtFiling)",
+		JA:     "転出届により、電子証明書は届出の時に失効します。転出の日までに発行したものも、転出の日に失効します。",
+		EN:     "The filing of the move ends the certificate; one issued before the day of the move ends on that day.",
+		NextJA: "転入先の市区町村で新しい電子証明書を申請してください。",
+		NextEN: "Apply in the municipality you move to.",
+	})},
+	{event: EvMoveCalledOff, sign: Keep, auth: Keep, card: Keep, rule: MoveCalledOff},
 	{event: EvNoMoveIn, sign: Revoke, auth: Keep, card: Void, reason: AffiliationChanged, rule: rule(Rule{
 		ID: "juki.ends.no-move-in", From: JukiFirstDay, Source: "Act2013 Arts 12, 15; domain.md 1.3.4",
 		JA:     "転入届がなかったため、カードは失効します。電子証明書は転出の時に失効しています。",

@@ -49,6 +49,12 @@ var (
 		Source: "derived from domain.md 1.4.5: no loss by the holder",
 		JA:     "お客様の責任によらない不具合による再発行は無料です。", EN: "Re-issue for a fault that is not the holder's is free.",
 	})
+	feeOverseas = rule(Rule{
+		ID: "mynumber.fee.overseas-90-days-waived", From: overseasDay,
+		Source: "muni:Chiyoda, Nagayo; domain.md 9.7",
+		JA:     "継続利用の手続きがなく国外転出で失効したカードの再交付は、転出の日から90日以内の申請であれば無料です。",
+		EN:     "Re-issue of a card that became void by a move overseas without continued use is free when applied for within 90 days of leaving.",
+	})
 	feeCard = rule(Rule{
 		ID: "mynumber.fee.reissue-card", From: MyNumberFirstDay,
 		Source: "muni:Kitakyushu; domain.md 1.4.5",

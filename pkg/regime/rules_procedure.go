@@ -11,6 +11,53 @@ var (
 		NextJA: "更新期間内であれば更新を、紛失や破損の場合は再発行をお申し込みください。",
 		NextEN: "Apply for a renewal inside the window, or for a re-issue after loss or damage.",
 	})
+	// ReplacesEnding is why a certificate that ends with a move that was notified may be replaced until then.
+	ReplacesEnding = rule(Rule{
+		ID: "application.replaces-ending", Source: "Reg2016 Art 20; muni:Tomigusuku 7528, Katano, Inazawa, Kobe; domain.md 9.1, 9.5",
+		JA:     "届け出た転出により失効することになっている電子証明書に代えて発行します。これまでの電子証明書は発行の時に失効します。",
+		EN:     "Issued in place of a certificate that is to end with the move that was notified; the former one ends when the new one is issued.",
+		NextJA: "国内の転出では、新しい署名用電子証明書も転出の日に失効します。", NextEN: "With a move within Japan the new signature certificate ends on the day of the move, too.",
+	})
+	// FactoryReplaces is why a card from the factory is no double issue: it renews the card, or replaces one that was lost.
+	FactoryReplaces = rule(Rule{
+		ID: "mynumber.issue.card-replaced", From: MyNumberFirstDay, Source: "muni:Katsuragi, Kitakata; domain.md 9.14",
+		JA: "工場で作る新しいカードは、これまでのカードの更新または紛失による再交付であり、重ねての発行ではありません。これまでのカードと電子証明書は、新しいカードの交付の時に終わります。",
+		EN: "The new card from the factory renews the former one, or replaces one that was lost, and is no double issue. The former card and its certificates end when the new one is handed over.",
+	})
+	// CardWrittenCounts is why a card needs not be submitted any more.
+	CardWrittenCounts = rule(Rule{
+		ID: "mynumber.deadline.card-written-counts", From: MyNumberFirstDay, Source: "muni:Ichikikushikino; domain.md 9.12",
+		JA: "転入先の窓口でカードを示して書き込みを受けたので、カードの提出(継続利用)があったものとします。",
+		EN: "The card was shown and written to at the new municipality, which counts as submitting it (continued use).",
+	})
+	// LimitedStay is why a resident with a limited stay gets no expiry notice.
+	LimitedStay = rule(Rule{
+		ID: "notice.limited-stay", From: MyNumberFirstDay, Source: "muni:Matsudo, Tsumagoi, Tsuruga, Toyokawa, Miyake, Yokote; domain.md 9.11",
+		JA: "在留期間のある方には、有効期限の通知を送りません。先に在留期間とカードの有効期間を延ばしてください。",
+		EN: "A resident with a limited stay gets no expiry notice; the stay and the card are extended first.",
+	})
+	// StandIns is why a name or an address stands in a certificate otherwise than in the resident record.
+	StandIns = rule(Rule{
+		ID: "certificate.stand-ins", Source: "muni:Kobe (help); the reduction maps of the national character sets; domain.md 2.4, 4.4, 9.18",
+		JA: "証明書に使えない文字は、同じ字とされる通常の文字(髙は高)に、それがなければ〓に置き換えて記載します。置き換えた位置も記載されます。",
+		EN: "A character that a certificate can't hold stands as the ordinary character that is agreed for it, or as 〓; where that was done is marked.",
+	})
+	// NothingToRevoke is why an order of the authority changes nothing.
+	NothingToRevoke = rule(Rule{
+		ID: "order.nothing-to-revoke", Source: "Act2013 Arts 13–15; domain.md 1.3.4, 1.4.7",
+		JA:     "指定された電子証明書は、この方のものではないか、すでに失効または満了しているため、変わるものはありません。",
+		EN:     "None of the certificates named is this person's and still in force, so nothing changes.",
+		NextJA: "シリアル番号と利用者を確かめてください(shomei state シリアル番号)。",
+		NextEN: "Check the serial number and the subscriber (shomei state SERIAL).",
+	})
+	// NoLongerOpen is why keys that a counter has made get no certificates.
+	NoLongerOpen = rule(Rule{
+		ID: "application.no-longer-open", Source: "design.md Counters: the hub decides what a claim means; domain.md 1.4.7",
+		JA:     "この申請は、住民票の異動などによりセンターですでに取り下げられているため、発行できません。これまでの電子証明書は変わりません。",
+		EN:     "The centre has withdrawn this application meanwhile, as after a change of the resident record, so nothing is issued. Certificates held before are as they were.",
+		NextJA: "いま発行を受けられるかを確かめ、あらためて申請してください。",
+		NextEN: "Check whether a certificate can be issued now, and apply again.",
+	})
 	// NothingHeld refuses to renew, revoke or unblock what is not there.
 	NothingHeld = rule(Rule{
 		ID: "application.nothing-held", Source: "domain.md 1.3.4, 1.4.3",
@@ -112,9 +159,33 @@ var (
 	})
 	// OverseasOnItsDay is why a move overseas that was notified ahead ends nothing yet.
 	OverseasOnItsDay = rule(Rule{
-		ID: "deadline.overseas-on-its-day", Source: "muni pages; domain.md 1.4.7",
+		ID: "deadline.overseas-on-its-day", Source: "muni pages; domain.md 1.4.7, 9.3",
 		JA: "前もって届け出た国外転出は、転出の日に効力が生じます。それまでカードと電子証明書は使えます。",
 		EN: "A move overseas that was notified ahead takes effect on its day; until then the card and its certificates can be used.",
+	})
+	// MoveOnItsDay is why a move within Japan that was notified ahead ends nothing yet.
+	MoveOnItsDay = rule(Rule{
+		ID: "deadline.move-on-its-day", Source: "Reg2016 Art 20 (deletion of the record); muni:Tomigusuku; domain.md 9.1",
+		JA:     "前もって届け出た転出は、転出予定日に効力が生じます。それまでは住民であり、署名用電子証明書も使えます。予定日に、その時有効な署名用電子証明書がすべて失効します。",
+		EN:     "A move that was notified ahead takes effect on its planned day. Until then its holder is a resident and the signature certificate can be used; on that day every signature certificate in force ends.",
+		NextJA: "転出を取りやめたときは、転出の取消しを届け出てください。",
+		NextEN: "If the move does not take place, file that it is called off.",
+	})
+	// MoveCalledOff is why nothing ends, and no deadline runs, after a move was called off.
+	MoveCalledOff = rule(Rule{
+		ID: "deadline.move-called-off", Source: "muni:Karatsu 3998, Chofu p017159, Kama 35101; domain.md 9.2",
+		JA:     "転出が取り消されたため、電子証明書もカードも失効しません。転入届などの期限もなくなります。すでに失効したものは元に戻りません。",
+		EN:     "The move was called off: nothing ends by it and its deadlines stop. What was revoked meanwhile stays revoked.",
+		NextJA: "失効した電子証明書は、新しく申請してください。",
+		NextEN: "Apply anew for a certificate that was revoked.",
+	})
+	// UndoContinuedUse is what a card needs after a move overseas was called off for which continued use was applied for.
+	UndoContinuedUse = rule(Rule{
+		ID: "mynumber.deadline.undo-continued-use", From: overseasDay, Source: "muni:Chofu p017159; domain.md 9.2",
+		JA:     "継続利用の手続きをした後に国外転出を取り消すときは、継続利用を取り消す手続きが別に必要です。転出予定日の前日までにしないと、カードは失効します。",
+		EN:     "Calling off a move overseas after continued use was applied for needs an act of its own: without it by the day before the planned day the card becomes void.",
+		NextJA: "カードを窓口へお持ちください。",
+		NextEN: "Bring the card to the counter.",
 	})
 	jukiPaperCopy = rule(Rule{
 		ID: "juki.handover.paper-copy", From: JukiFirstDay, Until: JukiLastDay, Published: seedPublished,

@@ -85,10 +85,28 @@ var (
 	nothingLeft = rule(Rule{
 		ID: "mynumber.validity.nothing-left", From: MyNumberFirstDay,
 		Source: "Reg2016 Arts 13, 49; domain.md 1.4.2",
-		JA:     "カードまたは利用者証明用電子証明書の有効期間がすでに終わっているため、発行できません。",
-		EN:     "The card or the authentication certificate has already ended, so no time is left for this certificate.",
+		JA:     "カードまたは利用者証明用電子証明書の有効期間により、この電子証明書に残る期間がないため、発行できません。",
+		EN:     "The card or the authentication certificate leaves no time for this certificate.",
 		NextJA: "先にカードの更新、または利用者証明用電子証明書の発行を申請してください。",
 		NextEN: "Apply for a new card, or for an authentication certificate, first.",
+	})
+	// CardEndsToo is said of a certificate that ends with its card.
+	CardEndsToo = rule(Rule{
+		ID: "mynumber.validity.card-ends-too", From: MyNumberFirstDay,
+		Source: "Reg2016 Arts 13, 49; muni:Shibata, Mashiki, Oita; domain.md 9.11",
+		JA:     "電子証明書はカードと同じ日に終わります。使い続けるには、電子証明書の更新ではなく、新しいカードが必要です。",
+		EN:     "The certificate ends on the same day as the card. To go on, a new card is needed and not a renewal of the certificate.",
+		NextJA: "新しいカードを、カードの有効期間が終わる1か月ほど前までに申請してください。",
+		NextEN: "Apply for a new card about a month before the card ends.",
+	})
+	// GainsNothing is said of a renewal after which the last day is the same, before keys are made.
+	GainsNothing = rule(Rule{
+		ID: "mynumber.renewal.gains-nothing", From: MyNumberFirstDay,
+		Source: "Reg2016 Arts 13, 49; muni:Shibata, Mashiki, Oita; domain.md 9.11 (switch RefuseGainlessRenewal)",
+		JA:     "更新しても、最終日は延びません。カードまたは利用者証明用電子証明書が同じ日に終わるためです。",
+		EN:     "Renewal does not move the last day, because the card or the authentication certificate ends on it.",
+		NextJA: "カードの有効期間が近いときは、電子証明書の更新ではなく、新しいカードを申請してください(1か月ほどかかります)。",
+		NextEN: "When the card is about to end, apply for a new card (it takes about a month) and not for a renewal.",
 	})
 	cardTenth = rule(Rule{
 		ID: "mynumber.card.tenth-birthday", From: MyNumberFirstDay,
@@ -116,17 +134,18 @@ var (
 	})
 	adultAt20 = rule(Rule{
 		ID: "mynumber.card.adult-at-20", From: MyNumberFirstDay, Until: adultAt18Day.AddDays(-1),
-		Source: "CardReg2016 Art 26; domain.md 1.2",
+		Source: "CardReg2016 Art 26; muni:Konosu, Osakasayama, Kobe, Yukuhashi, Tadaoka, Hanno, Kitaei; domain.md 1.2, 9.13",
 		JA:     "令和4年3月31日までに受け付けた申請では、20歳以上を成人とします。",
 		EN:     "For applications received until 2022-03-31 the adult age is 20.",
 	})
 	adultAt18 = rule(Rule{
 		ID: "mynumber.card.adult-at-18", From: adultAt18Day,
-		Source: "domain.md 1.2; muni:Kasugai",
+		Source: "muni:Kasugai, Konosu, Osakasayama, Kobe, Yukuhashi, Tadaoka, Hanno, Kitaei; domain.md 1.2, 9.13",
 		JA:     "令和4年4月1日以降に受け付けた申請では、18歳以上を成人とします。",
 		EN:     "For applications received from 2022-04-01 the adult age is 18.",
 	})
-	stayCap = rule(Rule{
+	// StayCap ends a card with the period of stay.
+	StayCap = rule(Rule{
 		ID: "mynumber.card.stay-caps", From: MyNumberFirstDay,
 		Source: "CardReg2016; domain.md 1.4.2; muni:Kasugai",
 		JA:     "在留期間のある方のカードは、在留期間の満了日までです。",
@@ -137,6 +156,23 @@ var (
 		Source: "domain.md 1.4.2; muni:Kasugai",
 		JA:     "在留期間の延長により、カードの有効期間を延ばします。",
 		EN:     "The period of stay was extended, so the card's term is extended by re-registration.",
+	})
+	// StayPending extends a card while the renewal of the stay is pending.
+	StayPending = rule(Rule{
+		ID: "mynumber.card.stay-pending", From: MyNumberFirstDay,
+		Source: "muni:Tokai 1006123, Adachi, Katsuragi 7914; domain.md 9.20",
+		JA:     "在留期間の更新を申請中(特例期間)のため、カードの有効期間を一度だけ2か月延ばします。",
+		EN:     "The renewal of the stay is pending, so the card's term is extended by two months, once.",
+		NextJA: "在留期間の更新が決まったら、この期間のうちに、もう一度有効期間の変更を申請してください。",
+		NextEN: "When the stay has been renewed, apply again within these two months.",
+	})
+	stayPendingOnce = rule(Rule{
+		ID: "mynumber.card.stay-pending-once", From: MyNumberFirstDay,
+		Source: "muni:Tokai 1006123, Adachi, Katsuragi 7914; domain.md 9.20",
+		JA:     "特例期間による延長は、一度しかできません。",
+		EN:     "A card is extended only once while the renewal of the stay is pending.",
+		NextJA: "在留期間の更新が住民票に反映されてからお越しください。",
+		NextEN: "Come again when the renewed stay stands in the resident record.",
 	})
 	extensionTooLate = rule(Rule{
 		ID: "mynumber.card.extension-too-late", From: MyNumberFirstDay,
@@ -164,6 +200,17 @@ var (
 		Source: "domain.md D8, 1.7 (switch WindowForwards)",
 		JA:     "更新の受付は、残りの期間が3か月未満になる最初の日から始まります。",
 		EN:     "Renewal opens on the first day from which fewer than three months remain.",
+	})
+	windowNone = rule(Rule{
+		ID: "mynumber.window.none", From: MyNumberFirstDay, Source: "derived from domain.md 1.4.3, 9.11",
+		JA: "カードまたは利用者証明用電子証明書とともにまもなく終わるため、更新の受付期間はありません。",
+		EN: "It ends soon with the card or the authentication certificate, so there is no window for renewing it.",
+	})
+	windowOverseas = rule(Rule{
+		ID: "mynumber.window.overseas-one-year", From: overseasDay,
+		Source: "muni:Setagaya d00186365, Tomigusuku; domain.md 9.6",
+		JA:     "国外に転出した方の更新の受付は、有効期間の最終日の1年前の翌日から、本籍地の市区町村と在外公館で始まります。",
+		EN:     "For somebody overseas renewal opens on the day after (last day − 1 year), at the municipality of the family register and at diplomatic missions.",
 	})
 	jukiNoWindow = rule(Rule{
 		ID: "juki.window.none", From: JukiFirstDay, Until: JukiLastDay,

@@ -1,6 +1,7 @@
 package regime
 
 import (
+	"slices"
 	"time"
 
 	"shomei/pkg/civil"
@@ -24,6 +25,8 @@ type ValidityIn struct {
 	AuthLastDay civil.Date
 	// CardLastDay is the last day of the card, which caps both.
 	CardLastDay civil.Date
+	// Overseas says that the holder lives overseas on the day of issue, and may renew earlier.
+	Overseas bool
 }
 
 // Candidate is one day on which a validity could end and the rule that says so.
@@ -198,8 +201,11 @@ func (s Switches) settle(v *Validity, r Regime, issued civil.Date) {
 	if v.LastDay.Before(issued) {
 		v.Refuse(nothingLeft)
 	}
+	if slices.Contains(v.Candidates, Candidate{cardCap, v.LastDay}) {
+		v.Apply(CardEndsToo)
+	}
 	if r == MyNumber {
-		w := s.Window(r, v.LastDay)
+		w := s.WindowFrom(r, issued, v.LastDay)
 		v.WindowOpens, v.NoticeDue = w.Opens, w.NoticeDue
 		v.Apply(w.Rules...)
 	}

@@ -303,3 +303,68 @@ func TestCapsProperty(t *testing.T) {
 		}
 	})
 }
+
+// Adult age and the 15 years are judged on the day of the application; for the 15 years pages differ (domain.md 9.13).
+func TestAgeOnTheDayOfApplication(t *testing.T) {
+	for _, c := range []struct{ applied, issued, last string }{
+		{"2022-03-25", "2022-04-20", "2026-09-09"}, // 19, and adult is 20
+		{"2022-04-01", "2022-04-20", "2031-09-09"},
+		{"2022-09-08", "2022-09-20", "2032-09-09"},
+	} {
+		v, err := Switches{}.CardValidity(CardValidityIn{Applied: day(c.applied), Issued: day(c.issued), BirthDate: day("2002-09-09")})
+		if err != nil || v.LastDay != day(c.last) {
+			t.Errorf("%+v: %v, %v", c, v.LastDay, err)
+		}
+	}
+	for applied, last := range map[string]string{"2023-05-08": "2028-05-10", "2023-05-10": "2033-05-10"} { // 18 on 2023-05-10
+		v, err := Switches{}.CardValidity(CardValidityIn{Applied: day(applied), Issued: day("2023-05-20"), BirthDate: day("2005-05-10")})
+		if err != nil || v.LastDay != day(last) {
+			t.Errorf("applied for on %s: %v, %v", applied, v.LastDay, err)
+		}
+	}
+	in := EligibilityIn{
+		Regime: MyNumber, Kind: Sign, On: day("2024-06-20"), Applied: day("2024-06-01"), ByRepresentative: true, Office: Office{Municipality: "12237"},
+		Person: Person{BirthDate: day("2009-06-10"), Registered: true, Municipality: "12237"},
+	}
+	mustHold(t, "14 when it was applied for", Switches{}.Eligible(in).Refused, "mynumber.eligibility.under-15-signature")
+	if ruling := (Switches{FifteenAtIssue: true}).Eligible(in); !ruling.Accepted() {
+		t.Errorf("15 at the issue: %v", ruling.Refused)
+	}
+	v, err := Switches{}.CardValidity(CardValidityIn{
+		Applied: day("2024-06-01"), Issued: day("2022-04-20"), CardApplied: day("2022-03-25"), BirthDate: day("2002-09-09"), CurrentLastDay: day("2024-08-01"), Extension: true,
+	})
+	if err != nil || v.LastDay != day("2026-09-09") {
+		t.Errorf("extended: %v, %v", v.LastDay, err)
+	}
+}
+
+// While the renewal of the stay is pending the card is extended by two months, once, and before it ends (domain.md 9.20).
+func TestCardWhileTheStayIsPending(t *testing.T) {
+	in := CardValidityIn{
+		Applied: day("2020-03-10"), Issued: day("2018-05-01"), BirthDate: day("1985-09-09"), StayUntil: day("2020-12-31"),
+		CurrentLastDay: day("2020-12-31"), Extension: true, StayPending: true,
+	}
+	v, err := Switches{}.CardValidity(in)
+	if err != nil || !v.Accepted() || v.LastDay != day("2021-02-28") || v.Binds != "mynumber.card.stay-pending" {
+		t.Errorf("pending: %+v, %v", v, err)
+	}
+	in.PendingUsed = true
+	v, _ = Switches{}.CardValidity(in)
+	mustHold(t, "twice", v.Refused, "mynumber.card.stay-pending-once")
+	in.PendingUsed, in.Applied = false, day("2021-01-04")
+	v, _ = Switches{}.CardValidity(in)
+	mustHold(t, "too late", v.Refused, "mynumber.card.extension-too-late")
+	in.StayPending, in.PendingUsed, in.StayUntil, in.CurrentLastDay, in.Applied = false, true, day("2023-12-31"), day("2021-02-28"), day("2021-02-20")
+	if v, _ = (Switches{}).CardValidity(in); !v.Accepted() || v.LastDay != day("2023-12-31") {
+		t.Errorf("then to the new term: %+v", v)
+	}
+	person := EligibilityIn{
+		Regime: MyNumber, Kind: Auth, On: day("2021-02-28"), Office: Office{Municipality: "12237"},
+		Person: Person{BirthDate: day("1985-09-09"), Registered: true, Municipality: "12237", Foreign: true, StayUntil: day("2020-12-31"), StayPending: true},
+	}
+	if ruling := (Switches{}).Eligible(person); !ruling.Accepted() {
+		t.Errorf("within the two months: %v", ruling.Refused)
+	}
+	person.On = day("2021-03-01")
+	mustHold(t, "after them", Switches{}.Eligible(person).Refused, "mynumber.eligibility.stay-over")
+}

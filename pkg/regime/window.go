@@ -44,6 +44,16 @@ func (s Switches) Window(r Regime, last civil.Date) Window {
 	return w
 }
 
+// WindowFrom is Window for a certificate or card that was issued on a day: one that is issued inside its own window, because
+// something else ends it soon, has no window (domain.md 9.11).
+func (s Switches) WindowFrom(r Regime, issued, last civil.Date) Window {
+	w := s.Window(r, last)
+	if r == MyNumber && !issued.Before(w.Opens) {
+		return Window{LastDay: last, Rules: []ID{windowNone}}
+	}
+	return w
+}
+
 // opensBack is the day after (last − months), clamped (D7, D9).
 func opensBack(last civil.Date, months int) civil.Date {
 	return last.AddMonthsClamped(-months).AddDays(1)
@@ -111,7 +121,7 @@ func (s Switches) Renewal(in ValidityIn) (Renewal, error) {
 	if err != nil {
 		return Renewal{}, err
 	}
-	out := Renewal{Window: s.Window(in.Regime, in.CurrentLastDay), Validity: v}
+	out := Renewal{Window: s.windowOf(in), Validity: v}
 	out.Apply(out.Window.Rules...)
 	switch out.Window.On(in.Issued) {
 	case WindowOpen:
@@ -125,7 +135,32 @@ func (s Switches) Renewal(in ValidityIn) (Renewal, error) {
 		out.Refuse(renewalRules(in.Regime).before)
 	}
 	out.Merge(v.Ruling)
+	if in.Regime == MyNumber && !out.AfterExpiry && !out.Alternative && !v.LastDay.After(in.CurrentLastDay) {
+		s.gainless(&out.Ruling)
+	}
 	return out, nil
+}
+
+// gainless says of a renewal that it gains no day, and refuses it where an office does so.
+func (s Switches) gainless(ruling *Ruling) {
+	ruling.Apply(GainsNothing)
+	if s.RefuseGainlessRenewal {
+		ruling.Refuse(nothingLeft, GainsNothing)
+	}
+}
+
+// overseasMonths is the length of the renewal window of somebody who lives overseas (domain.md 9.6).
+const overseasMonths = 12
+
+// windowOf is the window of the certificate that would be replaced, which opens earlier for who lives overseas. The notice
+// falls due as for anybody.
+func (s Switches) windowOf(in ValidityIn) Window {
+	w := s.Window(in.Regime, in.CurrentLastDay)
+	if in.Overseas && in.Regime == MyNumber {
+		w.Opens = opensBack(in.CurrentLastDay, overseasMonths)
+		w.Rules = []ID{windowOverseas, noticeDue}
+	}
+	return w
 }
 
 // renewalRules are the rules of a regime inside, before and after the window.

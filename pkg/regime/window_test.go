@@ -1,6 +1,7 @@
 package regime
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -75,6 +76,53 @@ func TestWindowStates(t *testing.T) {
 	}
 	if got := (Switches{}).NoticeDue(Juki, day("2015-12-02")); !got.IsZero() {
 		t.Errorf("juki notice due %v", got)
+	}
+}
+
+// Who lives overseas may renew from a year before the last day; the term is counted as for anybody (domain.md 9.6).
+func TestRenewalFromOverseas(t *testing.T) {
+	in := ValidityIn{Regime: MyNumber, Kind: Auth, BirthDate: day("1980-06-15"), CurrentLastDay: day("2028-06-15"), Overseas: true}
+	for on, want := range map[string]struct {
+		accepted bool
+		last     string
+	}{
+		"2027-06-15": {false, "2032-06-15"}, "2027-06-16": {true, "2032-06-15"}, "2028-03-15": {true, "2032-06-15"}, "2028-03-16": {true, "2033-06-15"},
+	} {
+		in.Issued = day(on)
+		r, err := Switches{}.Renewal(in)
+		if err != nil || r.Accepted() != want.accepted || r.Validity.LastDay != day(want.last) || r.Window.NoticeDue != day("2028-03-16") {
+			t.Errorf("%s: %+v, %v", on, r, err)
+		}
+		if want.accepted {
+			mustHold(t, on, r.Applied, "mynumber.window.overseas-one-year")
+		}
+	}
+}
+
+// A renewal that gains no day, because the card or the other certificate ends, is said; an office may refuse it. What is
+// issued inside its own window has none (domain.md 9.11).
+func TestRenewalThatGainsNothing(t *testing.T) {
+	in := ValidityIn{
+		Regime: MyNumber, Kind: Auth, BirthDate: day("1980-06-15"), Issued: day("2026-04-15"), CurrentLastDay: day("2026-06-15"), CardLastDay: day("2026-06-15"),
+	}
+	r, err := Switches{}.Renewal(in)
+	if err != nil || !r.Accepted() || r.Validity.Binds != "mynumber.validity.card-caps" || !r.Validity.WindowOpens.IsZero() || !r.Validity.NoticeDue.IsZero() {
+		t.Errorf("%+v, %v", r, err)
+	}
+	mustHold(t, "said", r.Applied, "mynumber.renewal.gains-nothing", "mynumber.validity.card-ends-too", "mynumber.window.none")
+	r, _ = Switches{RefuseGainlessRenewal: true}.Renewal(in)
+	mustHold(t, "refused", r.Refused, "mynumber.validity.nothing-left", "mynumber.renewal.gains-nothing")
+	in.CardLastDay = day("2031-06-15") // both end on that day
+	if r, _ = (Switches{RefuseGainlessRenewal: true}).Renewal(in); !r.Accepted() || r.Validity.Binds != "mynumber.validity.sixth-birthday" || r.Validity.WindowOpens.IsZero() {
+		t.Errorf("a renewal that gains: %+v", r)
+	}
+	mustHold(t, "the card ends too", r.Applied, "mynumber.validity.card-ends-too")
+	in.CardLastDay, in.AuthLastDay, in.Kind = day("2036-06-15"), day("2026-06-15"), Sign
+	r, _ = Switches{}.Renewal(in)
+	mustHold(t, "by the other certificate", r.Applied, "mynumber.renewal.gains-nothing")
+	in.Issued = day("2026-06-16")
+	if r, _ = (Switches{RefuseGainlessRenewal: true}).Renewal(in); slices.Contains(r.Refused, "mynumber.renewal.gains-nothing") {
+		t.Errorf("after the end: %+v", r)
 	}
 }
 

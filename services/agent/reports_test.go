@@ -103,8 +103,8 @@ func TestReportsOverTheAPI(t *testing.T) {
 	for what, body := range map[string]string{
 		"loss": `"by":"telephone",` + code, "found": `"card":"CARD-9"`, "custody": `"card":""`, "name": record, "address": record, "sex": record,
 		"birth-date": record, "minor": record, "move-out": `"caused_on":"2026-11-20","planned_on":"2026-12-01",` + code, "move-in": `"keep_using":true,` + record,
-		"move-overseas": code, "death": `"caused_on":"2026-11-20",` + code, "deleted": code, "out-of-scope": code, "period-of-stay": record,
-		"individual-number": code, "resident-code": code,
+		"move-overseas": code, "move-called-off": `"keep_using":true,` + code, "death": `"caused_on":"2026-11-20",` + code, "deleted": code, "out-of-scope": code, "period-of-stay": record,
+		"individual-number": code, "resident-code": `"corrected_code":"00000000456",` + code,
 	} {
 		status, out := post(t, at+"/api/reports", `{"what":"`+what+`","clerk":"017",`+body+`}`)
 		id, _ := out["procedure"].(string)
@@ -135,7 +135,7 @@ func TestReportsOverTheAPI(t *testing.T) {
 	for name, body := range map[string]string{
 		"no such report": `{"what":"theft","clerk":"017"}`, "nobody": `{"what":"death","clerk":"017"}`, "no clerk": `{"what":"loss",` + code + `}`,
 		"half a record": `{"what":"name","clerk":"017",` + code + `}`, "no day": `{"what":"death","clerk":"017","caused_on":"11/20",` + code + `}`,
-		"by letter": `{"what":"loss","by":"letter","clerk":"017",` + code + `}`, "misspelt": `{"what":"loss","clark":"017"}`,
+		"by letter": `{"what":"loss","by":"letter","clerk":"017",` + code + `}`, "misspelt": `{"what":"loss","clark":"017"}`, "no code": `{"what":"resident-code","clerk":"017","corrected_code":"12",` + code + `}`,
 	} {
 		if status, out := post(t, at+"/api/reports", body); status != http.StatusBadRequest {
 			t.Errorf("%s: %d %v", name, status, out)

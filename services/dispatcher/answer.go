@@ -77,6 +77,9 @@ func take(a *events.Answer, e *events.Event) {
 func inVain(list []*events.Event) []string {
 	made := ""
 	for _, e := range list {
+		if e.GetFactRefused() != nil && slices.Contains(e.RuleIds, regime.NoLongerOpen) {
+			return e.RuleIds
+		}
 		if keys := e.GetKeysRecorded(); keys != nil {
 			made = keys.Procedure
 		}

@@ -31,6 +31,7 @@ func (s settlement) compose(pending *events.PendingNotice, contact *events.Conta
 	n := notice.Notice{
 		ID: s.subscriber + "/" + pending.Id, Kind: due.Kind, Regime: due.Regime, LastDay: last,
 		WindowOpens: s.Switches.Window(law, last).Opens, EndedOn: civil.Of(revision),
+		CardEnds: due.CardEnds, Overseas: due.Overseas,
 		Renewable: regime.Allows(law, regime.OpRenew, civil.Of(now)).Accepted(), Language: notice.Language(contact.Language),
 		FeeYen: s.Switches.Fee(regime.FeeIn{Regime: law, Operation: regime.OpRenew, Cause: regime.CauseRenewal, On: civil.Of(now), Certificates: true}).Yen,
 	}

@@ -145,7 +145,7 @@ func (c *check) checkLive(state []byte, where string) {
 	}
 	live := make(map[[2]int32]uint64)
 	for _, held := range s.Certificates {
-		if !slices.Contains(inForce, held.Status) {
+		if !slices.Contains(inForce, held.Status) || waits(s, held) {
 			continue
 		}
 		key := [2]int32{int32(held.Regime), int32(held.Kind)}
@@ -155,6 +155,12 @@ func (c *check) checkLive(state []byte, where string) {
 		live[key] = held.Serial
 	}
 	c.checkPhones(s, where)
+}
+
+// waits reports whether a certificate replaces another when the new card that it is on is handed over (domain.md 9.14).
+func waits(s *events.SubscriberState, held *events.Certificate) bool {
+	waiting := s.GetCard().GetStatus() == events.CardStatus_CARD_STATUS_ASSIGNED || s.GetCard().GetStatus() == events.CardStatus_CARD_STATUS_CUSTODY
+	return held.Replaces != 0 && held.Status == events.CertificateStatus_CERTIFICATE_STATUS_ISSUED && waiting && s.GetCard().GetCard() == held.Card
 }
 
 // checkPhones looks for a certificate on a smartphone that is in force without the card's that it is bound to, or while

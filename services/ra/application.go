@@ -100,6 +100,10 @@ func (a *attempt) apply(fact *events.ApplicationReceived) (lifecycle.Apply, erro
 	if err != nil {
 		return lifecycle.Apply{}, unfit("office: %v", err)
 	}
+	applied, err := a.appliedOn(fact)
+	if err != nil {
+		return lifecycle.Apply{}, err
+	}
 	granted := ""
 	if fact.SpecialCircumstances != "" {
 		granted = a.claim.SecondOfficer
@@ -108,10 +112,19 @@ func (a *attempt) apply(fact *events.ApplicationReceived) (lifecycle.Apply, erro
 		Procedure: a.claim.Procedure, Operation: fact.Operation, Channel: channel, Kinds: fact.Kinds, Shown: shown,
 		Card: fact.Card, CardKind: fact.CardKind, Pins: fact.Pins, Cause: regime.Cause(fact.Cause), Express: fact.Express,
 		TakenBack: fact.TakenBack, Clerk: a.claim.Officer, GrantedBy: granted, PINsMatch: fact.PinsMatch,
-		Factory: a.received.Enrolment.Role == "factory", Office: office, OfficeID: a.claim.Office,
+		Factory: a.received.Enrolment.Role == "factory", AppliedOn: applied, Office: office, OfficeID: a.claim.Office,
 		Counter: a.claim.Counter, Person: person,
-		Filed: a.filed, Entered: a.entered, Switches: a.Switches,
+		Filed: a.filed, Entered: a.entered, Switches: a.law(),
 	}, nil
+}
+
+// appliedOn is the day on which a factory's card was applied for; zero where the claim does not say.
+func (a *attempt) appliedOn(fact *events.ApplicationReceived) (civil.Date, error) {
+	on, err := civil.Parse(fact.AppliedOn)
+	if err != nil || on.After(civil.Of(a.filed)) {
+		return civil.Date{}, unfit("the day of the application is no day up to that of its claim")
+	}
+	return on, nil
 }
 
 // parseShown reads documents as counters write them: the id of pkg/regime, and after a colon what the clerk saw of it.
@@ -151,6 +164,6 @@ func lawPerson(r *events.ResidentRecord) (regime.Person, error) {
 	}
 	return regime.Person{
 		BirthDate: birth.Latest(), Registered: r.GetRegistered(), Municipality: r.GetMunicipality(), AdultWard: r.GetAdultWard(),
-		Foreign: r.GetForeign(), Alias: r.GetAlias() != "", StayUntil: stay, Overseas: overseas,
+		Foreign: r.GetForeign(), Alias: r.GetAlias() != "", StayUntil: stay, StayPending: r.GetStayPending(), Overseas: overseas,
 	}, nil
 }

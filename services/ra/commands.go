@@ -1,10 +1,16 @@
 package ra
 
 import (
+	"context"
+	"errors"
+
 	"shomei/events"
 	"shomei/pkg/civil"
+	"shomei/pkg/dossier"
+	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/regime"
+	"shomei/pkg/vault"
 )
 
 // maySay is what each kind of source may claim. A stolen terminal can lie about its own work only.
@@ -45,12 +51,12 @@ func (a *attempt) command() (lifecycle.Command, error) {
 		f := fact.WriteFailed
 		return lifecycle.RecordWriteFailed{
 			Procedure: c.Procedure, Obligation: ObligationOf(f.Obligation), Card: f.Card, Stage: f.Stage, Reason: f.Reason,
-			Repairable: f.Repairable, Filed: a.filed, Switches: a.Switches,
+			Repairable: f.Repairable, Filed: a.filed, Switches: a.law(),
 		}, nil
 	case *events.Claim_HandedOver:
 		f := fact.HandedOver
 		return lifecycle.RecordHandOver{
-			Procedure: c.Procedure, Card: f.Card, Yen: f.FeeYen, PaperCopy: f.PaperCopy, Filed: a.filed, Switches: a.Switches,
+			Procedure: c.Procedure, Card: f.Card, Yen: f.FeeYen, PaperCopy: f.PaperCopy, Filed: a.filed, Switches: a.law(),
 		}, nil
 	case *events.Claim_PinsUnblocked:
 		f := fact.PinsUnblocked
@@ -65,32 +71,63 @@ func (a *attempt) command() (lifecycle.Command, error) {
 	case *events.Claim_CustodyTaken:
 		return lifecycle.RecordCustody{Procedure: c.Procedure, Card: fact.CustodyTaken.Card, Retired: fact.CustodyTaken.Retired, Filed: a.filed}, nil
 	case *events.Claim_ApplicationDropped:
-		return lifecycle.DropApplication{Procedure: c.Procedure, Filed: a.filed, Switches: a.Switches}, nil
+		return lifecycle.DropApplication{Procedure: c.Procedure, Filed: a.filed, Switches: a.law()}, nil
 	case *events.Claim_LossNotified:
 		by := fact.LossNotified.By
 		if role := a.received.Enrolment.Role; role != "counter" {
 			by = role // only a counter has seen who reports, and revokes
 		}
-		return lifecycle.ReportLoss{By: by, Device: fact.LossNotified.Device, Filed: a.filed, Switches: a.Switches}, nil
+		return lifecycle.ReportLoss{By: by, Device: fact.LossNotified.Device, Filed: a.filed, Switches: a.law()}, nil
 	case *events.Claim_CardFoundNotified:
-		return lifecycle.ReportFound{Card: fact.CardFoundNotified.Card, Filed: a.filed, Switches: a.Switches}, nil
+		return lifecycle.ReportFound{Card: fact.CardFoundNotified.Card, Filed: a.filed, Switches: a.law()}, nil
 	case *events.Claim_AuthorityOrder:
 		f := fact.AuthorityOrder
-		return lifecycle.OrderByAuthority{Serials: f.Serials, Reason: f.Reason, Filed: a.filed, Switches: a.Switches}, nil
+		return lifecycle.OrderByAuthority{Serials: f.Serials, Reason: f.Reason, Filed: a.filed, Switches: a.law()}, nil
 	case *events.Claim_PhoneInstalled:
 		f := fact.PhoneInstalled
 		return lifecycle.RecordInstalled{
 			Procedure: c.Procedure, Obligation: ObligationOf(f.Obligation), Device: f.Device, Serials: f.Serials,
 			SHA256: f.CertificatesSha256, Filed: a.filed,
 		}, nil
-	case *events.Claim_RecordChangeNotified:
-		return a.changeRecord(fact.RecordChangeNotified)
 	}
 	return nil, unfit("no fact that this version knows: %T", c.Fact)
 }
 
-func (a *attempt) changeRecord(f *events.RecordChangeNotified) (lifecycle.Command, error) {
+// changeRecord decides on a change of the resident record.
+func (a *attempt) changeRecord(ctx context.Context, f *events.RecordChangeNotified) error {
 	record := a.personal.GetRecord()
+	if err := a.alias(ctx); err != nil {
+		return err
+	}
+	if f.Change == events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS && record.GetBirthDate() == "" {
+		known, err := a.lastRecord(ctx)
+		if err != nil {
+			return err
+		}
+		record = known // only whose record it is was told
+	}
+	command, err := a.changeCommand(f, record)
+	if err != nil {
+		return err
+	}
+	_, err = a.update(ctx, func(eventlog.Head, *events.SubscriberState) (lifecycle.Command, error) { return command, nil })
+	return err
+}
+
+// lastRecord is the resident record as it was last told, or what the claim tells of it when nothing was or it was erased.
+func (a *attempt) lastRecord(ctx context.Context) (*events.ResidentRecord, error) {
+	history, err := a.history(ctx, eventlog.Record{Kind: events.KindSubscriber, ID: a.subscriber})
+	if err != nil {
+		return nil, err
+	}
+	record, err := dossier.Of(a.Vault, a.subscriber, history).Identity()
+	if errors.Is(err, dossier.ErrNotFound) || errors.Is(err, vault.ErrErased) {
+		return a.personal.GetRecord(), nil
+	}
+	return record, err
+}
+
+func (a *attempt) changeCommand(f *events.RecordChangeNotified, record *events.ResidentRecord) (lifecycle.Command, error) {
 	if _, err := civil.ParsePartial(record.GetBirthDate()); err != nil {
 		return nil, unfit("resident record: the birth date is not a date")
 	}
@@ -104,6 +141,7 @@ func (a *attempt) changeRecord(f *events.RecordChangeNotified) (lifecycle.Comman
 	}
 	return lifecycle.ChangeRecord{
 		Change: f.Change, CausedOn: f.CausedOn, PlannedOn: f.PlannedOn, Municipality: record.GetMunicipality(),
-		KeepUsing: f.KeepUsing, StayUntil: record.GetPeriodOfStay(), Office: office, Filed: a.filed, Switches: a.Switches,
+		KeepUsing: f.KeepUsing, StayUntil: record.GetPeriodOfStay(), Foreign: record.GetForeign(), Office: office, Filed: a.filed,
+		Switches: a.law(),
 	}, nil
 }

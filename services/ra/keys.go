@@ -1,6 +1,7 @@
 package ra
 
 import (
+	"cmp"
 	"context"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -116,7 +117,7 @@ func (a *attempt) authorize(ctx context.Context, fact *events.KeysGenerated, mad
 		}
 		return lifecycle.RecordKeys{
 			Procedure: a.claim.Procedure, Obligation: ObligationOf(fact.Obligation), Card: fact.Card, Keys: made.keys,
-			Claim: a.received.Signed, Signing: signing, Person: person, Filed: a.filed, Switches: a.Switches,
+			Claim: a.received.Signed, Signing: signing, Person: person, Filed: a.filed, Switches: a.law(),
 		}, nil
 	})
 }
@@ -197,6 +198,16 @@ func (a *attempt) input(g *ca.Generation, b *events.IssueAuthorized) (ca.Input, 
 		in.Holder, err = holder(a.identity)
 	}
 	return in, err
+}
+
+// standsIn reports whether a character of the name or the address can't stand in a certificate as it is recorded.
+func (a *attempt) standsIn() bool {
+	for _, text := range []string{cmp.Or(a.identity.GetAlias(), a.identity.GetName()), a.identity.GetAddress()} {
+		if _, flags := ca.Substitute(text, ca.DefaultSubstitute); strings.Contains(flags, "1") {
+			return true
+		}
+	}
+	return false
 }
 
 // holder is the person as a signature certificate names them (domain.md 2.4): a foreign resident by the alias, if one

@@ -76,7 +76,7 @@ func (a *attempt) phoneDecided(ctx context.Context, fact *events.PhoneApplicatio
 		c := lifecycle.ApplyPhone{
 			Procedure: asked.Procedure, Operation: asked.Operation, Device: asked.Device, Platform: asked.Platform, Keys: made.keys,
 			Claim: a.received.Signed, OfficeID: a.claim.Office, Counter: a.claim.Counter, Office: office, Filed: a.filed,
-			Switches: a.Switches,
+			Switches: a.law(),
 		}
 		if c.Signing, err = a.signing(nil, made, h.Now); err != nil {
 			return nil, err

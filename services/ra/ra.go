@@ -20,6 +20,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"shomei/events"
+	"shomei/pkg/civil"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/crashpoint"
 	"shomei/pkg/directory"
@@ -175,6 +176,8 @@ type attempt struct {
 	personal   *events.Personal
 	subscriber string
 	receipt
+	// corrected is the code that a correction of the person's gives them.
+	corrected string
 	// unclaimed: the card of an application is still to be claimed before the application is accepted.
 	unclaimed bool
 	// made and identity are what certificates are built of, when the claim tells of keys.
@@ -207,6 +210,8 @@ func (a *attempt) decide(ctx context.Context) error {
 		return a.keys(ctx, fact.KeysGenerated)
 	case *events.Claim_PhoneApplicationReceived:
 		return a.phone(ctx, fact.PhoneApplicationReceived)
+	case *events.Claim_RecordChangeNotified:
+		return a.changeRecord(ctx, fact.RecordChangeNotified)
 	default:
 		command, err := a.command()
 		if err != nil {
@@ -252,16 +257,31 @@ func (a *attempt) judgeTime() error {
 	return nil
 }
 
+// law is how the office that the claim comes from reads the law on the day of receipt.
+func (a *attempt) law() regime.Switches {
+	return a.Directory.Law(a.claim.Office, civil.Of(a.filed), a.Switches)
+}
+
 // attribute finds whose claim this is: by the resident record, by the subscriber that the hub told the counter, or, for
 // what was seen of a card alone, by the card.
 func (a *attempt) attribute(ctx context.Context) error {
-	a.subscriber = a.claim.Subscriber
+	named, err := a.resolve(ctx, a.claim.Subscriber)
+	if err != nil {
+		return err
+	}
+	a.subscriber, a.corrected = named, a.personal.GetRecord().GetCorrectedCode()
 	if code := a.personal.GetRecord().GetResidentCode(); code != "" {
-		id := SubscriberID(a.Secret, code)
-		if a.subscriber != "" && a.subscriber != id {
+		id, err := a.resolve(ctx, SubscriberID(a.Secret, code))
+		switch {
+		case err != nil:
+			return err
+		case named == "" || named == id:
+			a.subscriber = id
+		case correctsCode(a.claim) && a.corrected == "":
+			a.corrected = code // the subscriber was named, so the record tells the new code
+		default:
 			return unfit("the claim names another subscriber than its resident record does")
 		}
-		a.subscriber = id
 	}
 	if card := cardSeen(a.claim); a.subscriber == "" && events.ValidID(card) {
 		holder, err := a.holderOf(ctx, card)
@@ -383,7 +403,9 @@ func (a *attempt) completeEvent(sealer dossier.Sealer, now time.Time, e *events.
 			err = nil // what was erased is not gathered anew because the register writes
 		}
 	case *events.IssueAuthorized:
-		err = a.buildTBS(sealer, b)
+		if err = a.buildTBS(sealer, b); b.Kind == events.CertificateKind_CERTIFICATE_KIND_SIGN && a.standsIn() {
+			e.RuleIds = append(e.RuleIds, regime.StandIns)
+		}
 	}
 	return err
 }

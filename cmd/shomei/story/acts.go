@@ -67,6 +67,7 @@ type Resident struct {
 	Municipality       string // five digits
 	AdultWard, Foreign bool
 	PeriodOfStay       string // its last day
+	StayPending        bool   // its renewal is pending
 	OverseasOn         string
 	LeavesOn           string // planned day of a move-out: from then on in no register, until a move-in
 	Mail, Language     string
@@ -96,6 +97,7 @@ type Application struct {
 	SignPIN, AuthPIN     string // typed by the resident; empty: those of every story
 	ReceivedAt           string // HH:MM of the day when a clerk enters the receipt by hand; empty: now
 	Until                Stage  // how far it goes by itself
+	AppliedOn            string // day on which a factory's card was applied for; empty: the day on which it is made
 }
 
 // Stage is how far an application goes by itself.

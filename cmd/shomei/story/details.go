@@ -7,6 +7,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/ca"
 	"shomei/pkg/civil"
+	"shomei/pkg/regime"
 )
 
 // officeReading is an office being defined.
@@ -27,8 +28,38 @@ func officeDetails() []entry[*officeReading] {
 		{"last-acceptance", "最終受付", "DATE HH:MM", "住基カードの最終受付。/ Juki applications end here at this instant.", func(w *words, o *officeReading) {
 			o.definition.LastAcceptanceMs = w.instant("the last acceptance", civil.Clock(17, 0)).UnixMilli()
 		}},
+		{"law", "法令", "SETTING VALUE", "この役所の法令の読み方。/ How this office reads the law: " + ownSettings() + ".", readLaw},
 		{"telephone", "電話", "NUMBER", "問合せ先。/ Its telephone number.", func(w *words, o *officeReading) { o.definition.Telephone = w.next("a number") }},
 	}
+}
+
+// ownSettings are the settings in which offices may differ, as a story writes them.
+func ownSettings() string {
+	var names []string
+	for _, x := range regime.Settings() {
+		if x.ByOffice {
+			names = append(names, strings.ReplaceAll(x.Name, "_", "-"))
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+func readLaw(w *words, o *officeReading) {
+	name := strings.ReplaceAll(w.next("a setting"), "-", "_")
+	value := w.next("its value")
+	setting, ok := regime.SettingNamed(name)
+	if w.err == nil && (!ok || !setting.ByOffice) {
+		w.fail("write one of: "+ownSettings(), "an office can't set %q", name)
+		return
+	}
+	if named := map[string]string{"yes": "true", "はい": "true", "no": "false", "いいえ": "false"}[value]; named != "" {
+		value = named
+	}
+	var law regime.Switches
+	if w.err == nil && setting.Set(&law, value) != nil {
+		w.fail("write yes, no or a number", "%q is no value for %s", value, name)
+	}
+	o.definition.Settings = append(o.definition.Settings, &events.LawSetting{Name: name, Value: value})
 }
 
 func readMunicipality(w *words, o *officeReading) {
@@ -137,6 +168,7 @@ func personDetails() []entry[*Resident] {
 		{"adult-ward", "成年被後見人", "yes|no", "成年被後見人である。/ Is an adult ward.", func(w *words, p *Resident) { p.AdultWard = yes(w) }},
 		{"foreign", "外国籍", "yes|no", "外国人住民である。/ Is a foreign resident.", func(w *words, p *Resident) { p.Foreign = yes(w) }},
 		{"stay-until", "在留期限", "DATE|none", "在留期間の満了日。/ Last day of the period of stay.", readStay},
+		{"stay-pending", "特例期間", "yes|no", "在留期間の更新を申請中である。/ The renewal of the stay is pending.", func(w *words, p *Resident) { p.StayPending = yes(w) }},
 		{"overseas-on", "国外転出日", "DATE", "国外へ転出した日。/ Day of moving abroad.", func(w *words, p *Resident) { p.OverseasOn = w.date("the day").String() }},
 		{"mail", "電子メール", "ADDRESS", "通知の宛先。なければ通知は送れない。/ Where notices go; without one they can't be sent.", readMail},
 		{"language", "言語", "ja|en", "通知の言語。/ Language of notices.", func(w *words, p *Resident) {
@@ -204,7 +236,7 @@ func applicationDetails() []entry[*Application] {
 		{"shows", "提示", "DOCUMENT…", "示した書類。/ What is shown: " + inWords(documents) + ".", func(w *words, a *Application) {
 			a.Documents = append(a.Documents, each(w, "a document", documents)...)
 		}},
-		{"by", "申請者", "self|proxy|legal-representative", "誰が来たか。/ Who comes: " + inWords(channels) + ".", func(w *words, a *Application) { a.Channel = pick(w, "who comes", channels) }},
+		{"by", "申請者", "self|proxy|legal-representative|household-member", "誰が来たか。/ Who comes: " + inWords(channels) + ".", func(w *words, a *Application) { a.Channel = pick(w, "who comes", channels) }},
 		{"card", "カード", "CARD [juki|mynumber]", "使うカード。新しいカードなら種類も。/ The card; its kind when it is new.", readCard},
 		{"takes-back", "引換え", "CARD", "引換えに受け取る旧カード。/ The old card given in exchange.", func(w *words, a *Application) { a.TakenBack = cardID(w) }},
 		{"clerk", "受付職員", "NAME", "受付の職員。/ The clerk who takes it in.", func(w *words, a *Application) { a.Clerk = w.next("a clerk") }},
@@ -230,6 +262,14 @@ func factoryDetails() []entry[*Application] {
 			a.Kinds = each(w, "a kind of certificate", kinds)
 		}},
 	}
+}
+
+// madeDetails are what can be said of a card that the factory makes.
+func madeDetails() []entry[*Application] {
+	return append(factoryDetails(), entry[*Application]{
+		"applied", "申請日", "DATE", "カードの申請を受け付けた日。年齢と手数料はその日で決まる。なければ製造の日。/ The day on which the card was applied for, by which age and fee are judged; otherwise the day on which it is made.",
+		func(w *words, a *Application) { a.AppliedOn = w.date("the day of the application").String() },
+	})
 }
 
 func cardID(w *words) string {
@@ -286,7 +326,7 @@ func changeDetails() []entry[*Change] {
 	list := []entry[*Change]{
 		{"happened", "異動日", "DATE", "異動の日。なければ届出の日。/ The day of the change; otherwise that of the filing.", func(w *words, c *Change) { c.CausedOn = w.date("the day").String() }},
 		{"planned", "予定日", "DATE", "転出の予定日。/ The planned day of a move.", func(w *words, c *Change) { c.PlannedOn = w.date("the planned day").String() }},
-		{"keeps-using", "継続利用", "", "カードを添えて届け、使い続ける(転入・国外転出)。/ The card goes with it and stays in use.", func(_ *words, c *Change) { c.KeepUsing = true }},
+		{"keeps-using", "継続利用", "", "カードを添えて届け、使い続ける(転入・国外転出)。転出取消では、継続利用も取り消す。/ The card goes with it and stays in use; with a move called off, its continued use is undone as well.", func(_ *words, c *Change) { c.KeepUsing = true }},
 	}
 	for _, d := range personDetails() {
 		list = append(list, entry[*Change]{d.en, d.ja, d.form, d.help, func(w *words, c *Change) { d.read(w, &c.Person) }})

@@ -178,7 +178,9 @@ func (t lastDay) judge(day string, candidates []*events.Candidate) (string, bool
 		}
 	}
 	seen := strings.TrimSpace(day + " " + strings.Join(text, " "))
-	ok := day == t.day && (t.binds == "" || t.binds == binds)
+	// A rule that gives the same day decides it as well.
+	decides := slices.ContainsFunc(candidates, func(c *events.Candidate) bool { return c.RuleId == t.binds && c.Day == day })
+	ok := day == t.day && (t.binds == "" || t.binds == binds || decides)
 	for _, other := range t.others {
 		ok = ok && slices.ContainsFunc(candidates, func(c *events.Candidate) bool {
 			return !c.Binds && c.Day == other.Day && c.RuleId == other.RuleId

@@ -65,10 +65,13 @@ func Read(subscriber string, commits []*events.Commit) *Life {
 }
 
 // Newest is the certificate of a kind that was authorised last but skip, on a smartphone or, without a device, on cards;
-// nil when there are not so many.
+// nil when there are not so many. One on a new card that waits at the office is not the person's yet while they hold another.
 func (l *Life) Newest(device, kind string, skip int) *Certificate {
+	holds := slices.ContainsFunc(l.Certificates, func(c *Certificate) bool {
+		return c.Kind == kind && c.Device == device && (c.Status == "valid" || c.Status == "suspended")
+	})
 	for _, c := range slices.Backward(l.Certificates) {
-		if c.Kind != kind || c.Device != device {
+		if c.Kind != kind || c.Device != device || holds && l.waits(c) {
 			continue
 		}
 		if skip == 0 {
@@ -77,6 +80,11 @@ func (l *Life) Newest(device, kind string, skip int) *Certificate {
 		skip--
 	}
 	return nil
+}
+
+// waits reports whether a certificate is on a card that has not been handed over.
+func (l *Life) waits(c *Certificate) bool {
+	return c.Status == "issued" && slices.ContainsFunc(l.Cards, func(card *Card) bool { return card.ID == c.Card && card.Status == "assigned" })
 }
 
 // BySerial finds a certificate; nil when the person has none of that serial.

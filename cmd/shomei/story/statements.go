@@ -169,7 +169,7 @@ func readFactory(w *words, r *reading) {
 	}
 	a.Card = cardID(w)
 	if w.err == nil {
-		under(r, factoryDetails(), a, who.Nick)
+		under(r, madeDetails(), a, who.Nick)
 	}
 	r.kindOf(w, a.Card, a.CardKind)
 	r.step.Act = a
@@ -197,6 +197,8 @@ func readChange(w *words, r *reading) {
 	case events.RecordChange_RECORD_CHANGE_DEATH, events.RecordChange_RECORD_CHANGE_DELETED, events.RecordChange_RECORD_CHANGE_OUT_OF_SCOPE,
 		events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS:
 		c.Person.Registered = c.Change == events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS
+	case events.RecordChange_RECORD_CHANGE_MOVE_CALLED_OFF:
+		c.Person.Registered, c.Person.OverseasOn, c.Person.LeavesOn = true, "", ""
 	case events.RecordChange_RECORD_CHANGE_MOVE_IN:
 		c.Person.Registered, c.Person.OverseasOn, c.Person.LeavesOn = true, "", ""
 		if c.Office != "" {

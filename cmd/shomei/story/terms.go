@@ -34,6 +34,7 @@ var channels = []term[events.Channel]{
 	{"self", "本人", events.Channel_CHANNEL_SELF},
 	{"proxy", "代理人", events.Channel_CHANNEL_PROXY},
 	{"legal-representative", "法定代理人", events.Channel_CHANNEL_LEGAL_REPRESENTATIVE},
+	{"household-member", "同一世帯員", events.Channel_CHANNEL_HOUSEHOLD},
 }
 
 var kinds = []term[events.CertificateKind]{
@@ -75,7 +76,7 @@ var platforms = []term[events.PhonePlatform]{
 var documents = []term[string]{
 	{"application-form", "申請書", "application-form"},
 	{"card", "カード", "card"},
-	{"card-with-current-address", "現住所のカード", "card:current-address"}, // a My Number card is a photo ID itself
+	{"card-with-current-address", "現住所のカード", "card:current-address"}, // a photo ID itself
 	{"photo-id", "写真付き本人確認書類", "photo-id:current-address"},
 	{"photo-id-with-old-address", "旧住所の写真付き本人確認書類", "photo-id"},
 	{"other-id", "その他の本人確認書類", "other-id"},
@@ -83,6 +84,7 @@ var documents = []term[string]{
 	{"another-inquiry-answer", "別の照会書兼回答書", "inquiry-answer:another"},
 	{"mandate", "委任状", "mandate:registered-seal"},
 	{"mandate-without-seal", "実印のない委任状", "mandate"},
+	{"sealed-mandate", "封入した委任状", "sealed-mandate"},
 	{"seal-certificate", "印鑑登録証明書", "seal-certificate"},
 	{"proxy-photo-id", "代理人の写真付き本人確認書類", "proxy-photo-id"},
 	{"proof-of-representation", "法定代理権を示す書類", "proof-of-representation"},
@@ -99,6 +101,7 @@ var causes = []term[regime.Cause]{
 	{"damage", "破損", regime.CauseDamage},
 	{"wish", "希望", regime.CauseWish},
 	{"fault", "行政側の不備", regime.CauseFault},
+	{"overseas", "国外転出", regime.CauseOverseas},
 	{"key-leak", "漏えい", regime.Cause(regime.EvKeyLeak)},
 }
 
@@ -111,6 +114,7 @@ var changes = []term[events.RecordChange]{
 	{"move-out", "転出", events.RecordChange_RECORD_CHANGE_MOVE_OUT},
 	{"move-in", "転入", events.RecordChange_RECORD_CHANGE_MOVE_IN},
 	{"move-overseas", "国外転出", events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS},
+	{"move-called-off", "転出取消", events.RecordChange_RECORD_CHANGE_MOVE_CALLED_OFF},
 	{"death", "死亡", events.RecordChange_RECORD_CHANGE_DEATH},
 	{"deleted", "職権消除", events.RecordChange_RECORD_CHANGE_DELETED},
 	{"individual-number", "個人番号", events.RecordChange_RECORD_CHANGE_INDIVIDUAL_NUMBER},
@@ -162,8 +166,10 @@ var deadlines = []term[string]{
 	{"move-in-30", "転入届30日", "move-in-30"},
 	{"move-in-14", "転入届14日", "move-in-14"},
 	{"card-90", "カード提出90日", "card-90"},
+	{"move-out", "転出の前日", "move-out"},
 	{"overseas", "国外転出の前日", "overseas"},
 	{"overseas-kept", "国外転出の前日(継続利用)", "overseas-kept"},
+	{"overseas-called-off", "継続利用の取消しの期限", "overseas-called-off"},
 }
 
 var deadlineOutcomes = []term[string]{{"none", "なし", "none"}, {"met", "遵守", "met"}, {"missed", "徒過", "missed"}}

@@ -11,6 +11,9 @@
 //	[[hours]]
 //	spans = ["09:00-17:00"]
 //	weekdays = ["月", "火", "水", "木", "金"]
+//
+//	[law]
+//	letter_days = 14
 package officefile
 
 import (
@@ -18,6 +21,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -28,6 +32,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/ca"
 	"shomei/pkg/civil"
+	"shomei/pkg/regime"
 )
 
 // ErrFile says that a file does not define an office; the text says at which line and field, and what may stand there.
@@ -53,6 +58,7 @@ type file struct {
 	Closed             []exception      `toml:"closed"`
 	Open               []exception      `toml:"open"`
 	Terms              []term           `toml:"term"`
+	Law                map[string]any   `toml:"law"`
 }
 
 type hours struct {
@@ -128,7 +134,7 @@ func (f *file) check() error {
 			return &placed{"hours", i + 1, "until comes before from: turn them round"}
 		}
 	}
-	return cmp.Or(checkExceptions("closed", f.Closed), checkExceptions("open", f.Open), f.checkTerms())
+	return cmp.Or(checkExceptions("closed", f.Closed), checkExceptions("open", f.Open), f.checkTerms(), f.checkLaw())
 }
 
 func checkExceptions(table string, list []exception) error {
@@ -155,6 +161,32 @@ func (f *file) checkTerms() error {
 		}
 	}
 	return nil
+}
+
+// checkLaw looks at the readings of the law: offices may differ in some of them.
+func (f *file) checkLaw() error {
+	var law regime.Switches
+	for _, name := range slices.Sorted(maps.Keys(f.Law)) {
+		setting, ok := regime.SettingNamed(name)
+		if !ok || !setting.ByOffice {
+			return &placed{what: fmt.Sprintf("[law]: an office can't set %s; it can set %s", name, strings.Join(ownSettings(), ", "))}
+		}
+		if err := setting.Set(&law, fmt.Sprint(f.Law[name])); err != nil {
+			return &placed{what: "[law] " + err.Error()}
+		}
+	}
+	return nil
+}
+
+// ownSettings are the settings in which offices may differ.
+func ownSettings() []string {
+	var names []string
+	for _, x := range regime.Settings() {
+		if x.ByOffice {
+			names = append(names, x.Name)
+		}
+	}
+	return names
 }
 
 // located puts file and line before every mistake.
@@ -192,7 +224,7 @@ func allowedKeys(key []string) string {
 		return "under [[" + key[0] + "]] may stand: " + keys
 	}
 	return "there may stand: id, effective, municipality, name, municipality_romaji, branch, telephone, last_acceptance, " +
-		"and the tables [[hours]], [[closed]], [[open]], [[term]]"
+		"and the tables [[hours]], [[closed]], [[open]], [[term]], [law]"
 }
 
 // lineOf finds the line on which the nth table of a name begins.
@@ -226,6 +258,9 @@ func (f *file) office() Office {
 	}
 	for _, t := range f.Terms {
 		b.Terms = append(b.Terms, &events.Term{BeginsMs: t.From.beginMs(), EndsMs: t.Until.endMs(), Operations: logged(t.Operations)})
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Law)) {
+		b.Settings = append(b.Settings, &events.LawSetting{Name: name, Value: fmt.Sprint(f.Law[name])})
 	}
 	return Office{ID: f.ID.text, Definition: b}
 }

@@ -178,3 +178,25 @@ func draw(t *rapid.T) officefile.Office {
 	}
 	return officefile.Office{ID: rapid.StringMatching(`[0-9]{5}-[a-z]{1,9}(-[0-9]{1,3})?`).Draw(t, "id"), Definition: d}
 }
+
+// An office says how it reads the law where offices may differ, and nowhere else; it is written as it is read.
+func TestLawOfAnOffice(t *testing.T) {
+	got, err := officefile.Parse("office.toml", []byte(whole+"\n[law]\nletter_days = 14\nhousehold_mandate = true\n"))
+	want := []*events.LawSetting{{Name: "household_mandate", Value: "true"}, {Name: "letter_days", Value: "14"}}
+	if diff := cmp.Diff(want, got.Definition.GetSettings(), protocmp.Transform()); err != nil || diff != "" {
+		t.Errorf("%v: %s", err, diff)
+	}
+	var text bytes.Buffer
+	if err := officefile.Write(&text, got); err != nil {
+		t.Fatal(err)
+	}
+	again, err := officefile.Parse("again.toml", text.Bytes())
+	if diff := cmp.Diff(got, again, protocmp.Transform()); err != nil || diff != "" {
+		t.Errorf("%v: %s", err, diff)
+	}
+	for _, bad := range []string{"move_out_ends_at_filing = true", "letter_days = 1000", `letter_days = "soon"`, "letter_day = 3", "household_mandate = 3"} {
+		if _, err := officefile.Parse("office.toml", []byte(whole+"\n[law]\n"+bad+"\n")); !errors.Is(err, officefile.ErrFile) {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}

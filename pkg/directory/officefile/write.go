@@ -41,6 +41,12 @@ func Write(out io.Writer, o Office) error {
 		}
 		list(&b, "operations", t.Operations)
 	}
+	if len(d.Settings) > 0 {
+		b.WriteString("\n[law]\n")
+	}
+	for _, x := range d.Settings {
+		fmt.Fprintf(&b, "%s = %s\n", x.Name, x.Value) // a word or a number: offices set no days
+	}
 	_, err := io.WriteString(out, b.String())
 	return err
 }

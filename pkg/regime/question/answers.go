@@ -217,6 +217,10 @@ type askedApply struct {
 	Shown     []regime.Shown   `json:"shown"`
 	Letter    string           `json:"letter"`
 	Posted    civil.Date       `json:"letter_posted"`
+	Moved     bool             `json:"letter_moved"`
+	WithMove  bool             `json:"with_move"`
+	Leaving   regime.Leaving   `json:"leaving"`
+	Left      civil.Date       `json:"left_on"`
 	PINsMatch bool             `json:"pins_match"`
 	NoCard    bool             `json:"no_card"`
 	Returned  bool             `json:"returned"`
@@ -245,6 +249,7 @@ func answerApply(s regime.Switches, in askedApply) (any, error) {
 	d, err := s.Apply(regime.Application{
 		Regime: in.Regime, Operation: in.Operation, Kinds: in.Kinds, At: in.At, Office: in.Office, Person: in.Person.Person,
 		Channel: in.Channel, Shown: in.Shown, Letter: in.Letter, Posted: in.Posted, PINsMatch: in.PINsMatch, NoCard: in.NoCard, Returned: in.Returned,
+		Moved: in.Moved, WithMove: in.WithMove, Leaving: in.Leaving, Left: in.Left,
 		Clerk: in.Clerk, GrantedBy: in.GrantedBy, Cause: in.Cause, Card: in.Card, Express: in.Express,
 		SignLastDay: in.SignLastDay, AuthLastDay: in.AuthLastDay, CardLastDay: in.CardLastDay,
 	})

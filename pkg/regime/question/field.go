@@ -25,7 +25,7 @@ const (
 	asClock        // HH:MM
 	asFlag         // true or false
 	asWeekday      // 0 Sunday … 6 Saturday
-	asNumber       // whole number, in answers only
+	asNumber       // whole number; in questions from 0 to 366
 	asCode         // local government code
 	asRule         // id of a rule
 	asObject       // the fields of the field
@@ -72,6 +72,8 @@ func (f field) allowed() (ja, en string) {
 		return "true または false を書いてください(引用符なし)。", "write true or false, without quotation marks"
 	case asWeekday:
 		return "曜日を 0(日曜)から 6(土曜)までの数字で書いてください。", "write a day of the week as a number from 0 (Sunday) to 6 (Saturday)"
+	case asNumber:
+		return "0 から 366 までの整数を書いてください。", "write a whole number from 0 to 366"
 	case asCode:
 		return "全国地方公共団体コードを、数字5桁または検査数字を含む6桁の文字列で書いてください。", "write a local government code as a string of five digits, or six with a right check digit"
 	case asRule:
@@ -185,7 +187,9 @@ func (f field) scalar(token json.Token) (any, bool) {
 		return v, f.form == asFlag
 	case json.Number:
 		n, err := v.Int64()
-		return n, err == nil && f.form == asWeekday && 0 <= n && n <= 6
+		greatest := map[form]int64{asWeekday: 6, asNumber: 366}
+		most, ok := greatest[f.form]
+		return n, err == nil && ok && 0 <= n && n <= most
 	case string:
 		return f.text(v)
 	}

@@ -11,10 +11,11 @@ var (
 	regimeWords    = words(regime.Juki, regime.MyNumber)
 	kindWords      = words(regime.Sign, regime.Auth)
 	operationWords = words(regime.Operations()...)
-	channelWords   = words(regime.ChannelSelf, regime.ChannelSelfNoPhoto, regime.ChannelProxy, regime.ChannelRepresentative, regime.ChannelNotice)
-	causeWords     = words(regime.CauseFirst, regime.CauseRenewal, regime.CauseExpired, regime.CauseRecordChange, regime.CauseError, regime.CauseLoss, regime.CauseDamage, regime.CauseWish, regime.CauseFault)
+	channelWords   = words(regime.ChannelSelf, regime.ChannelSelfNoPhoto, regime.ChannelProxy, regime.ChannelRepresentative, regime.ChannelNotice, regime.ChannelHousehold)
+	causeWords     = words(regime.CauseFirst, regime.CauseRenewal, regime.CauseExpired, regime.CauseRecordChange, regime.CauseError, regime.CauseLoss, regime.CauseDamage, regime.CauseWish, regime.CauseFault, regime.CauseOverseas)
+	leavingWords   = words(regime.LeavingHome, regime.LeavingOverseas, regime.LeavingContinued)
 	documentWords  = words(regime.DocForm, regime.DocCard, regime.DocPhotoID, regime.DocOtherID, regime.DocInquiryAnswer, regime.DocMandate, regime.DocSealCertificate, regime.DocProxyPhotoID,
-		regime.DocRepresentation, regime.DocNoticeAnswer, regime.DocHandOverNotice)
+		regime.DocRepresentation, regime.DocNoticeAnswer, regime.DocHandOverNotice, regime.DocSealedMandate)
 )
 
 // optionalRegime is the regime where it follows from the day.

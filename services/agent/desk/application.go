@@ -38,6 +38,8 @@ type request struct {
 	NoticeAnswer         bool     `json:"notice_answer"`
 	PINsMatch            bool     `json:"pins_match"`
 	TakenBack            string   `json:"taken_back"`
+	// AppliedOn is the day on which a factory's card was applied for.
+	AppliedOn string `json:"applied_on"`
 	// ReceivedAt is when the paper was received, HH:MM of today, when the clerk types it in later; empty: now.
 	ReceivedAt string  `json:"received_at"`
 	Person     person  `json:"person"`
@@ -59,6 +61,7 @@ type person struct {
 	PeriodOfStay string `json:"period_of_stay"`
 	Overseas     bool   `json:"overseas"`
 	OverseasOn   string `json:"overseas_on"`
+	StayPending  bool   `json:"stay_pending"`
 }
 
 type contact struct {
@@ -93,7 +96,7 @@ var (
 	}
 	channels = map[string]events.Channel{
 		"self": events.Channel_CHANNEL_SELF, "proxy": events.Channel_CHANNEL_PROXY,
-		"legal-representative": events.Channel_CHANNEL_LEGAL_REPRESENTATIVE,
+		"legal-representative": events.Channel_CHANNEL_LEGAL_REPRESENTATIVE, "household": events.Channel_CHANNEL_HOUSEHOLD,
 	}
 	kinds = map[string]events.CertificateKind{
 		"sign": events.CertificateKind_CERTIFICATE_KIND_SIGN, "auth": events.CertificateKind_CERTIFICATE_KIND_AUTH,
@@ -224,7 +227,7 @@ func (r request) received() (*events.ApplicationReceived, error) {
 	return &events.ApplicationReceived{
 		Operation: operation, Channel: channel, Kinds: certificates, Documents: r.Documents, Card: r.Card, CardKind: cardKind,
 		SpecialCircumstances: r.SpecialCircumstances, Express: r.Express, Cause: r.Cause, Pins: pins, Letter: letterOf(r.Documents),
-		NoticeAnswer: r.NoticeAnswer, TakenBack: r.TakenBack, PinsMatch: r.PINsMatch,
+		NoticeAnswer: r.NoticeAnswer, TakenBack: r.TakenBack, PinsMatch: r.PINsMatch, AppliedOn: r.AppliedOn,
 	}, nil
 }
 
@@ -233,7 +236,7 @@ func (r request) personal() *events.Personal {
 	personal := &events.Personal{Record: &events.ResidentRecord{
 		ResidentCode: p.ResidentCode, Name: p.Name, Alias: p.Alias, BirthDate: p.BirthDate, Sex: uint32(p.Sex), Address: p.Address,
 		Registered: p.Registered, Municipality: p.Municipality, AdultWard: p.AdultWard, Foreign: p.Foreign,
-		PeriodOfStay: p.PeriodOfStay, Overseas: p.Overseas, OverseasOn: p.OverseasOn,
+		PeriodOfStay: p.PeriodOfStay, Overseas: p.Overseas, OverseasOn: p.OverseasOn, StayPending: p.StayPending,
 	}}
 	if c != (contact{}) {
 		personal.Contact = &events.Contact{Mail: c.Mail, PostalCode: c.PostalCode, PostalAddress: c.PostalAddress, Language: c.Language}

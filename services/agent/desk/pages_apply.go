@@ -58,6 +58,7 @@ var ways = []struct {
 	{regime.ChannelProxy, "proxy", false},
 	{regime.ChannelRepresentative, "legal-representative", false},
 	{regime.ChannelNotice, "proxy", true},
+	{regime.ChannelHousehold, "household", false},
 }
 
 // qualifiers are what is looked for on a document.
@@ -68,6 +69,7 @@ var qualifiers = map[regime.Document]string{
 
 var causes = []regime.Cause{
 	"", regime.CauseFirst, regime.CauseExpired, regime.CauseRecordChange, regime.CauseLoss, regime.CauseDamage, regime.CauseWish, regime.CauseFault,
+	regime.CauseOverseas,
 }
 
 func (d *Desk) showApply(r *http.Request, lang page.Language) (answer, error) {
@@ -88,7 +90,7 @@ func (d *Desk) showApply(r *http.Request, lang page.Language) (answer, error) {
 
 // personFields are the fields that hold personal data.
 var personFields = []string{
-	"resident_code", "name", "alias", "birth_date", "sex", "address", "mail", "postal_code", "postal_address", "period_of_stay", "overseas_on",
+	"resident_code", "corrected_code", "name", "alias", "birth_date", "sex", "address", "mail", "postal_code", "postal_address", "period_of_stay", "overseas_on",
 }
 
 func (d *Desk) applyView(form url.Values, lang page.Language) (*applyView, error) {
@@ -151,7 +153,8 @@ func (d *Desk) usualCard() string {
 func (d *Desk) documentBox(need regime.Requirement, form url.Values, lang page.Language) documentBox {
 	name := string(need.Document)
 	box := documentBox{ID: "document-" + name, Value: name, Text: d.pages.Say(lang, "document."+name), Ticked: slices.Contains(form["document"], name)}
-	if qualifier := qualifiers[need.Document]; qualifier != "" && form.Get("operation") != "return-card" {
+	asked := form.Get("operation") != "return-card" && (need.Document != regime.DocMandate || form.Get("card_kind") == string(regime.Juki) || d.Switches.ProxyNeedsSeal)
+	if qualifier := qualifiers[need.Document]; qualifier != "" && asked {
 		box.Qualifier, box.QualifierText = name+":"+qualifier, d.pages.Say(lang, "qualifier."+qualifier)
 		box.Qualified = slices.Contains(form["qualifier"], box.Qualifier)
 	}
@@ -314,6 +317,7 @@ func personOf(form url.Values) person {
 		Sex: sexes[form.Get("sex")], Address: form.Get("address"), Registered: form.Get("registered") != "",
 		Municipality: form.Get("municipality"), AdultWard: form.Get("adult_ward") != "", Foreign: form.Get("foreign") != "",
 		PeriodOfStay: form.Get("period_of_stay"), Overseas: form.Get("overseas_on") != "", OverseasOn: form.Get("overseas_on"),
+		StayPending: form.Get("stay_pending") != "",
 	}
 }
 

@@ -211,6 +211,12 @@ func (d *Desk) tellAnswer(v *procedureView, s agent.Status, lang page.Language) 
 		}
 		return
 	}
+	for _, id := range saidFirst {
+		if slices.Contains(a.GetRuleIds(), id) && s.Report == nil {
+			v.Kept = append(v.Kept, ruleText(lang, id))
+			v.addNext([]string{id}, lang)
+		}
+	}
 	d.tellEndings(v, a, lang)
 	if recorded(s) && v.Endings == nil {
 		for _, id := range a.GetRuleIds() {
@@ -227,6 +233,9 @@ func (d *Desk) tellAnswer(v *procedureView, s agent.Status, lang page.Language) 
 		v.Fees = &table
 	}
 }
+
+// saidFirst are the rules that the holder must hear before keys are made: what is gained, and what ends (domain.md 9.11).
+var saidFirst = []regime.ID{regime.GainsNothing, regime.CardEndsToo, regime.ReplacesEnding}
 
 func ruleText(lang page.Language, id regime.ID) string {
 	rule, ok := regime.Lookup(id)

@@ -22,7 +22,7 @@ type reportView struct {
 	// Title names what is reported; KeepText what the box to go on using the card means.
 	Title, KeepText string
 	// Which fields are asked for.
-	Loss, Card, Record, Change, Planned bool
+	Loss, Card, Record, Change, Planned, Code bool
 	// Effects are what the law makes of it, to be said before it is filed: it can't be undone.
 	Effects *page.Table
 	Law     *alarm
@@ -61,7 +61,7 @@ func (d *Desk) reportPage(form url.Values, wrong []page.FieldError, lang page.La
 	}
 	v := reportView{
 		station: d.station(lang, ""), Form: form, Title: say("report." + kind.what), Loss: kind.what == "loss", Card: kind.card,
-		Record: kind.record, Change: kind.change != 0, Planned: kind.planned,
+		Record: kind.record, Change: kind.change != 0, Planned: kind.planned, Code: kind.code,
 	}
 	if kind.keep {
 		v.KeepText = say("report.keep." + kind.what)
@@ -91,8 +91,9 @@ func (d *Desk) foretell(v *reportView, kind reportKind, lang page.Language) {
 		event = regime.EvPhoneLoss
 	}
 	law := regime.Regime(d.usualCard())
+	today := civil.Of(d.Counter.Now())
 	found, err := d.Switches.Consequences(regime.ConsequenceIn{
-		Regime: law, Event: event, On: civil.Of(d.Counter.Now()), ContinuedUse: v.Form.Get("keep_using") != "",
+		Regime: law, Event: event, On: dayOfMove(v.Form, today), ContinuedUse: v.Form.Get("keep_using") != "", Filed: today,
 	})
 	if event == "" || err != nil {
 		return // nothing ends by it, or this regime does not know it
@@ -110,6 +111,14 @@ func (d *Desk) foretell(v *reportView, kind reportKind, lang page.Language) {
 	v.Effects, v.Law = &table, &rule
 }
 
+// dayOfMove is the day for which a move is planned, where the form says one, otherwise the day given.
+func dayOfMove(form url.Values, otherwise civil.Date) civil.Date {
+	if planned, err := civil.Parse(form.Get("planned_on")); err == nil && !planned.IsZero() {
+		return planned
+	}
+	return otherwise
+}
+
 func (d *Desk) postReport(r *http.Request, lang page.Language) (answer, error) {
 	if err := r.ParseForm(); err != nil {
 		return answer{}, badRequest("the form is too long or broke off")
@@ -124,7 +133,7 @@ func (d *Desk) postReport(r *http.Request, lang page.Language) (answer, error) {
 	}
 	id, err := d.file(r.Context(), report{
 		What: kind.what, By: form.Get("by"), Card: form.Get("card"), CausedOn: form.Get("caused_on"), PlannedOn: form.Get("planned_on"),
-		KeepUsing: form.Get("keep_using") != "", Clerk: form.Get("clerk"), Person: personOf(form),
+		KeepUsing: form.Get("keep_using") != "", Clerk: form.Get("clerk"), CorrectedCode: form.Get("corrected_code"), Person: personOf(form),
 	})
 	return goTo("/procedures/" + id), err
 }
@@ -141,7 +150,11 @@ func (d *Desk) wrongInReport(form url.Values, kind reportKind, lang page.Languag
 	if kind.change != 0 {
 		needed = append(needed, "caused_on")
 	}
-	return d.wrongIn(form, needed, []string{"caused_on", "planned_on", "period_of_stay"}, lang)
+	wrong := d.wrongIn(form, needed, []string{"caused_on", "planned_on", "period_of_stay"}, lang)
+	if code := form.Get("corrected_code"); kind.code && code != "" && !isCode(code) {
+		wrong = append(wrong, page.FieldError{Field: "corrected_code", Text: d.pages.Say(lang, "wrong.corrected")})
+	}
+	return wrong
 }
 
 // tellEndings puts what an application or a report ended, and the deadlines that it started, into a procedure's view.

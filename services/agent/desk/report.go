@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 
 	"shomei/events"
 	"shomei/pkg/card"
@@ -22,7 +23,9 @@ type report struct {
 	PlannedOn string `json:"planned_on"`
 	KeepUsing bool   `json:"keep_using"`
 	Clerk     string `json:"clerk"`
-	Person    person `json:"person"`
+	// CorrectedCode is the new resident-record code, when that was corrected; person.resident_code is the one known so far.
+	CorrectedCode string `json:"corrected_code"`
+	Person        person `json:"person"`
 }
 
 // reportKind is what can be reported, and what the clerk must write down for it.
@@ -31,9 +34,10 @@ type reportKind struct {
 	// change is that of a resident record, event what it is to the law of certificates; both empty where there is none.
 	change events.RecordChange
 	event  regime.Event
-	// card: which card it is; record: the record after the change; planned: the planned day of a move-out; keep: the card
-	// is submitted with the notification, or will be used on abroad.
-	card, record, planned, keep bool
+	// card: which card it is; record: the record after the change; planned: the planned day of a move; keep: the card is
+	// submitted with the notification, will be used on abroad, or will not after all.
+	// code: the corrected resident-record code.
+	card, record, planned, keep, code bool
 }
 
 // reportKinds are in the order in which the page offers them, the frequent first (domain.md 1.3.4, 1.4.7).
@@ -48,13 +52,14 @@ var reportKinds = []reportKind{
 	{what: "minor", change: events.RecordChange_RECORD_CHANGE_MINOR, event: regime.EvMinor, record: true},
 	{what: "move-out", change: events.RecordChange_RECORD_CHANGE_MOVE_OUT, event: regime.EvMoveOut, planned: true},
 	{what: "move-in", change: events.RecordChange_RECORD_CHANGE_MOVE_IN, record: true, keep: true},
-	{what: "move-overseas", change: events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS, event: regime.EvOverseas, keep: true},
+	{what: "move-overseas", change: events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS, event: regime.EvOverseas, planned: true, keep: true},
+	{what: "move-called-off", change: events.RecordChange_RECORD_CHANGE_MOVE_CALLED_OFF, event: regime.EvMoveCalledOff, keep: true},
 	{what: "death", change: events.RecordChange_RECORD_CHANGE_DEATH, event: regime.EvDeath},
 	{what: "deleted", change: events.RecordChange_RECORD_CHANGE_DELETED, event: regime.EvRecordDeleted},
 	{what: "out-of-scope", change: events.RecordChange_RECORD_CHANGE_OUT_OF_SCOPE, event: regime.EvOutOfScope},
 	{what: "period-of-stay", change: events.RecordChange_RECORD_CHANGE_PERIOD_OF_STAY, record: true},
 	{what: "individual-number", change: events.RecordChange_RECORD_CHANGE_INDIVIDUAL_NUMBER, event: regime.EvNumberChanged},
-	{what: "resident-code", change: events.RecordChange_RECORD_CHANGE_RESIDENT_CODE, event: regime.EvCodeCorrected},
+	{what: "resident-code", change: events.RecordChange_RECORD_CHANGE_RESIDENT_CODE, event: regime.EvCodeCorrected, code: true},
 }
 
 func reportKindOf(what string) (reportKind, bool) {
@@ -124,6 +129,9 @@ func (d *Desk) file(ctx context.Context, r report) (string, error) {
 	case kind.record && (r.Person.Name == "" || r.Person.BirthDate == "" || r.Person.Sex == 0 || r.Person.Address == "" || r.Person.Municipality == ""):
 		return "", badRequest("person is incomplete: the whole record after the change is needed")
 	}
+	if r.CorrectedCode != "" && !isCode(r.CorrectedCode) {
+		return "", badRequest("corrected_code is eleven digits")
+	}
 	for field, day := range map[string]string{"caused_on": r.CausedOn, "planned_on": r.PlannedOn, "person.period_of_stay": r.Person.PeriodOfStay} {
 		if _, err := civil.Parse(day); err != nil {
 			return "", badRequest(field + " is a day written YYYY-MM-DD")
@@ -176,9 +184,19 @@ func (r report) personal(kind reportKind) *events.Personal {
 		return nil
 	}
 	if !kind.record {
-		return &events.Personal{Record: &events.ResidentRecord{ResidentCode: r.Person.ResidentCode, Municipality: r.Person.Municipality}}
+		record := &events.ResidentRecord{ResidentCode: r.Person.ResidentCode, Municipality: r.Person.Municipality}
+		if kind.code {
+			record.CorrectedCode = r.CorrectedCode
+		}
+		return &events.Personal{Record: record}
 	}
 	return request{Person: r.Person}.personal()
+}
+
+// isCode reports whether text is a resident-record code: eleven digits.
+func isCode(text string) bool {
+	const digits = 11
+	return len(text) == digits && strings.Trim(text, "0123456789") == ""
 }
 
 // cardThere is the number of the card on the reader.

@@ -73,8 +73,9 @@ func (p *performance) perform(ctx context.Context, act story.Act) (outcome, erro
 	case *story.Finish:
 		out, err = p.finish(ctx, a)
 	case *story.Change:
+		former := p.people[a.Person.Nick]
 		p.meet(a.Person)
-		err = p.change(ctx, a)
+		err = p.change(ctx, a, former)
 	case *story.Notification:
 		err = p.report(ctx, a)
 	case *story.Phone:
@@ -315,7 +316,7 @@ func (p *performance) finish(ctx context.Context, f *story.Finish) (outcome, err
 	if err := p.bringAgain(ctx, d, at); err != nil {
 		return outcome{}, err
 	}
-	state, err := d.until(ctx, at.procedure, "waiting-confirmation", "ready", "failed", "done", "dropped")
+	state, err := d.until(ctx, at.procedure, "waiting-confirmation", "ready", "failed", "refused", "done", "dropped")
 	if err != nil {
 		return outcome{}, err
 	}
@@ -343,8 +344,9 @@ func (p *performance) bringAgain(ctx context.Context, d *desk, at leftAt) error 
 	return p.world.bring(ctx, d, at.desk, card, at.application.CardKind)
 }
 
-// change tells a change of the resident record, from where it was filed or from the register itself.
-func (p *performance) change(ctx context.Context, c *story.Change) error {
+// change tells a change of the resident record, from where it was filed or from the register itself. A corrected code is
+// told with the former one.
+func (p *performance) change(ctx context.Context, c *story.Change, former story.Resident) error {
 	office := c.Office
 	if office == "" {
 		var err error
@@ -359,7 +361,11 @@ func (p *performance) change(ctx context.Context, c *story.Change) error {
 	claim := &events.Claim{Fact: &events.Claim_RecordChangeNotified{RecordChangeNotified: &events.RecordChangeNotified{
 		Change: c.Change, CausedOn: caused, PlannedOn: c.PlannedOn, KeepUsing: c.KeepUsing,
 	}}}
-	return p.world.Tell(ctx, office, "register", claim, c.Person)
+	record := recordOf(c.Person)
+	if c.Change == events.RecordChange_RECORD_CHANGE_RESIDENT_CODE && former.Code != "" && former.Code != c.Person.Code {
+		record.ResidentCode, record.CorrectedCode = former.Code, c.Person.Code
+	}
+	return p.world.Tell(ctx, office, "register", claim, record)
 }
 
 // report tells a loss by telephone or at an office, or a card that was found.
@@ -377,7 +383,7 @@ func (p *performance) report(ctx context.Context, r *story.Notification) error {
 	if r.Found {
 		claim.Fact = &events.Claim_CardFoundNotified{CardFoundNotified: &events.CardFoundNotified{Card: p.hand[who.Nick]}}
 	}
-	return p.world.Tell(ctx, office, role, claim, who)
+	return p.world.Tell(ctx, office, role, claim, recordOf(who))
 }
 
 // command gives the authority's order about certificates that have not ended.
@@ -398,7 +404,7 @@ func (p *performance) command(ctx context.Context, o *story.Order) error {
 			fact.Serials = append(fact.Serials, c.Serial)
 		}
 	}
-	return p.world.Tell(ctx, office, "operator", &events.Claim{Fact: &events.Claim_AuthorityOrder{AuthorityOrder: fact}}, who)
+	return p.world.Tell(ctx, office, "operator", &events.Claim{Fact: &events.Claim_AuthorityOrder{AuthorityOrder: fact}}, recordOf(who))
 }
 
 // block types wrong PINs into the person's card until it is blocked, and tells what the counter saw.
@@ -416,7 +422,7 @@ func (p *performance) block(ctx context.Context, b *story.Block) error {
 		return err
 	}
 	d.gone[id] = true // the counter's program must read the card anew
-	return p.world.Tell(ctx, b.Office, "counter", &events.Claim{Fact: &events.Claim_PinsBlocked{PinsBlocked: &events.PinsBlocked{Pins: b.Pins, Card: id}}}, who)
+	return p.world.Tell(ctx, b.Office, "counter", &events.Claim{Fact: &events.Claim_PinsBlocked{PinsBlocked: &events.PinsBlocked{Pins: b.Pins, Card: id}}}, recordOf(who))
 }
 
 func spendTries(file string, pins []events.PinKind) error {

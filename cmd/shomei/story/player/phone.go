@@ -100,7 +100,7 @@ func (p *performance) losePhone(ctx context.Context, a *story.Phone, who story.R
 	}
 	return p.world.Tell(ctx, office, role, &events.Claim{
 		Fact: &events.Claim_LossNotified{LossNotified: &events.LossNotified{By: by, Device: a.Device}},
-	}, who)
+	}, recordOf(who))
 }
 
 // phoneAtOffice tells what a clerk took in, who has seen the person and needs no proof.
@@ -114,7 +114,7 @@ func (p *performance) phoneAtOffice(ctx context.Context, a *story.Phone, who sto
 	}
 	return p.world.Tell(ctx, a.Office, "counter", &events.Claim{
 		Procedure: procedure, Fact: &events.Claim_PhoneApplicationReceived{PhoneApplicationReceived: received},
-	}, who)
+	}, recordOf(who))
 }
 
 // gateway is the app gateway of the office that keeps a person's register, linked on first use.

@@ -122,6 +122,9 @@ func tellRules(out io.Writer, result outcome, rules []string) {
 	if result.trouble != "" {
 		fmt.Fprintf(out, "    ! %s\n", result.trouble)
 	}
+	if a := result.answer; a != nil && !a.Accepted && !a.Deferred {
+		fmt.Fprintf(out, "    ! %s\n", (&story.Seen{Answer: a}).Verdict())
+	}
 	for _, id := range rules {
 		r, _ := regime.Lookup(id)
 		fmt.Fprintf(out, "    [%s] %s / %s\n", id, r.JA, r.EN)
@@ -165,7 +168,9 @@ func unsaid(step story.Step, result outcome) []ExpectationReport {
 	if result.trouble != "" && !about(story.AboutTrouble) {
 		failed = append(failed, ExpectationReport{step.Line, "the act is carried through", result.trouble, false})
 	}
-	if a := result.answer; a != nil && !a.Accepted && !about(story.AboutAnswer) {
+	_, goesOn := step.Act.(*story.Finish)
+	withdrawn := goesOn && slices.Contains(result.answer.GetRefusals(), regime.NoLongerOpen) // told, and nobody's mistake
+	if a := result.answer; a != nil && !a.Accepted && !about(story.AboutAnswer) && !withdrawn {
 		failed = append(failed, ExpectationReport{step.Line, "the application is accepted", (&story.Seen{Answer: a}).Verdict(), false})
 	}
 	return failed

@@ -21,6 +21,7 @@ type request struct {
 	PINsMatch            bool     `json:"pins_match,omitempty"`
 	TakenBack            string   `json:"taken_back,omitempty"`
 	ReceivedAt           string   `json:"received_at,omitempty"`
+	AppliedOn            string   `json:"applied_on,omitempty"`
 	Person               person   `json:"person"`
 	Contact              contact  `json:"contact"`
 }
@@ -39,6 +40,7 @@ type person struct {
 	PeriodOfStay string `json:"period_of_stay,omitempty"`
 	Overseas     bool   `json:"overseas,omitempty"`
 	OverseasOn   string `json:"overseas_on,omitempty"`
+	StayPending  bool   `json:"stay_pending,omitempty"`
 }
 
 type contact struct {
@@ -52,11 +54,11 @@ func newRequest(a *story.Application, presented, letter string) request {
 	out := request{
 		Operation: story.Word(a.Operation), Channel: story.Word(a.Channel), Card: presented, CardKind: story.Word(a.CardKind), Clerk: a.Clerk,
 		SecondOfficer: a.SecondOfficer, SpecialCircumstances: a.SpecialCircumstances, Express: a.Express, Cause: a.Cause,
-		NoticeAnswer: a.NoticeAnswer, PINsMatch: a.PINsMatch, TakenBack: a.TakenBack, ReceivedAt: a.ReceivedAt,
+		NoticeAnswer: a.NoticeAnswer, PINsMatch: a.PINsMatch, TakenBack: a.TakenBack, ReceivedAt: a.ReceivedAt, AppliedOn: a.AppliedOn,
 		Person: person{
 			ResidentCode: r.Code, Name: r.Name, Alias: r.Alias, BirthDate: r.BirthDate, Sex: r.Sex, Address: r.Address,
 			Registered: r.Registered, Municipality: r.Municipality, AdultWard: r.AdultWard, Foreign: r.Foreign,
-			PeriodOfStay: r.PeriodOfStay, Overseas: r.OverseasOn != "", OverseasOn: r.OverseasOn,
+			PeriodOfStay: r.PeriodOfStay, Overseas: r.OverseasOn != "", OverseasOn: r.OverseasOn, StayPending: r.StayPending,
 		},
 	}
 	if r.Mail != "" {

@@ -184,10 +184,11 @@ func (w *World) carry(ctx context.Context, card string, to *desk) error {
 	return os.Rename(from.file(card), to.file(card))
 }
 
-// Subscriber is the id under which the log knows a person.
+// Subscriber is the id of a person's resident-record code.
 func (w *World) Subscriber(p story.Resident) string { return ra.SubscriberID(w.secret, p.Code) }
 
-// Commits are all of a person's, the oldest first, verified.
+// Commits are all of a person's, the oldest first, verified: those of the subscriber whose history goes on, where the id is
+// that of a corrected code.
 func (w *World) Commits(ctx context.Context, subscriber string) ([]*events.Commit, error) {
 	history, err := w.Hub.Log.History(ctx, events.KindSubscriber, subscriber)
 	if err != nil {
@@ -195,6 +196,11 @@ func (w *World) Commits(ctx context.Context, subscriber string) ([]*events.Commi
 	}
 	var commits []*events.Commit
 	for _, r := range history {
+		for _, e := range r.Commit.GetEvents() {
+			if to := e.GetSubscriberAliased().GetTo(); to != "" {
+				return w.Commits(ctx, to)
+			}
+		}
 		commits = append(commits, r.Commit)
 	}
 	return commits, nil
@@ -202,12 +208,12 @@ func (w *World) Commits(ctx context.Context, subscriber string) ([]*events.Commi
 
 // Tell reports a fact from a source that has no reader: the register, the telephone desk, the authority's operator, or
 // the clerk's own terminal.
-func (w *World) Tell(ctx context.Context, office, role string, claim *events.Claim, p story.Resident) error {
+func (w *World) Tell(ctx context.Context, office, role string, claim *events.Claim, record *events.ResidentRecord) error {
 	source, err := w.Hub.Source(ctx, office, role)
 	if err != nil {
 		return err
 	}
-	_, err = source.Report(ctx, claim, &events.Personal{Record: recordOf(p)})
+	_, err = source.Report(ctx, claim, &events.Personal{Record: record})
 	return err
 }
 
@@ -216,7 +222,7 @@ func recordOf(p story.Resident) *events.ResidentRecord {
 	return &events.ResidentRecord{
 		ResidentCode: p.Code, Name: p.Name, Alias: p.Alias, BirthDate: p.BirthDate, Sex: p.Sex, Address: p.Address,
 		Registered: p.Registered, Municipality: p.Municipality, AdultWard: p.AdultWard, Foreign: p.Foreign,
-		PeriodOfStay: p.PeriodOfStay, Overseas: p.OverseasOn != "", OverseasOn: p.OverseasOn,
+		PeriodOfStay: p.PeriodOfStay, Overseas: p.OverseasOn != "", OverseasOn: p.OverseasOn, StayPending: p.StayPending,
 	}
 }
 

@@ -1,0 +1,193 @@
+package lifecycle
+
+import (
+	"slices"
+	"testing"
+
+	"shomei/events"
+	"shomei/pkg/civil"
+	"shomei/pkg/regime"
+)
+
+func appliedOn(day civil.Date) func(*Apply) { return func(a *Apply) { a.AppliedOn = day } }
+
+// made carries a card through the factory.
+func (p *player) made(change ...func(*Apply)) *events.ApplicationAccepted {
+	p.t.Helper()
+	accepted := p.apply(opFactory, append(change, factory)...)
+	p.keys()
+	p.sign()
+	p.write()
+	return accepted
+}
+
+// collected hands over the card that waits.
+func (p *player) collected(id string) *events.ApplicationAccepted {
+	p.t.Helper()
+	accepted := p.apply(opHandOver, card(id))
+	p.unblocked()
+	p.handOver()
+	return accepted
+}
+
+// A card that the factory makes to renew another is no double issue: the former card and its certificates serve until the
+// new one is handed over, and end in that commit (domain.md 9.14).
+func TestACardIsRenewedThroughTheFactory(t *testing.T) {
+	p := fromFactory(t) // card and certificates from 2016
+	p.at("2020-03-19 10:00").carried(opRenew)
+	p.at("2025-03-18 02:00").refused(regime.DoubleIssue, opFactory, factory, card("card-2"))
+	p.at("2025-03-19 02:00")
+	accepted := p.made(card("card-2"))
+	equal(t, "card to the 11th birthday", accepted.CardLastDay, "2035-06-18")
+	equal(t, "certificate to the sixth", accepted.Planned[0].LastDay, "2030-06-18")
+	equal(t, "in hand", Live(p.state, underMyNumber, kindAuth).Card, "card-1")
+	equal(t, "its status", Live(p.state, underMyNumber, kindAuth).Status, valid)
+	p.at("2025-04-10 10:00")
+	if fee := p.collected("card-2").Fee; len(fee) != 1 || fee[0].Yen != 0 {
+		t.Errorf("fee: %v", fee)
+	}
+	equal(t, "in hand", Live(p.state, underMyNumber, kindAuth).Card, "card-2")
+	ended := 0
+	for _, c := range p.state.Certificates {
+		if c.Status == revoked && c.Reason == events.RevocationReason_REVOCATION_REASON_SUPERSEDED {
+			ended++
+		}
+	}
+	equal(t, "the former ones are superseded", ended >= 2, true)
+	equal(t, "no card beside it", p.state.OldCard, (*events.HeldCard)(nil))
+}
+
+// While a new card waits, what is lost or ends is what is in hand; a death ends both.
+func TestWhatEndsWhileANewCardWaits(t *testing.T) {
+	start := func() *player {
+		p := fromFactory(t)
+		p.at("2020-03-19 10:00").carried(opRenew)
+		p.at("2025-03-19 02:00").made(card("card-2"))
+		return p.at("2025-03-25 10:00")
+	}
+	status := func(p *player, id string) events.CardStatus {
+		for _, c := range []*events.HeldCard{p.state.Card, p.state.OldCard} {
+			if c.GetCard() == id {
+				return c.Status
+			}
+		}
+		return events.CardStatus_CARD_STATUS_VOID
+	}
+	const held, assigned, suspendedCard, void = events.CardStatus_CARD_STATUS_HELD, events.CardStatus_CARD_STATUS_ASSIGNED,
+		events.CardStatus_CARD_STATUS_SUSPENDED, events.CardStatus_CARD_STATUS_VOID
+	p := start()
+	p.do(ReportLoss{By: "telephone", Filed: p.now})
+	equal(t, "lost", status(p, "card-1"), suspendedCard)
+	equal(t, "waits", status(p, "card-2"), assigned)
+	equal(t, "in hand", Live(p.state, underMyNumber, kindAuth).Status, suspended)
+	p.do(ReportFound{Card: "card-1", Filed: p.now})
+	equal(t, "found", status(p, "card-1"), held)
+	p.collected("card-2")
+	equal(t, "collected", Live(p.state, underMyNumber, kindAuth).Status, valid)
+
+	p = start()
+	p.change(events.RecordChange_RECORD_CHANGE_DEATH)
+	equal(t, "died", []events.CardStatus{status(p, "card-1"), status(p, "card-2")}, []events.CardStatus{void, void})
+	equal(t, "nothing lives", len(p.model), 0)
+
+	p = start()
+	p.apply(opRevoke, card("card-1"))
+	equal(t, "given up", Live(p.state, underMyNumber, kindAuth).GetStatus(), issued)
+	equal(t, "waits", status(p, "card-2"), assigned)
+
+	p = start() // nobody comes for it
+	p.at("2025-06-19 03:00").tick()
+	equal(t, "the term of the former is over", status(p, "card-1"), events.CardStatus_CARD_STATUS_EXPIRED)
+	equal(t, "waits", status(p, "card-2"), assigned)
+	p.at("2025-06-20 10:00").collected("card-2")
+	equal(t, "collected", Live(p.state, underMyNumber, kindAuth).Status, valid)
+
+	p = start() // another card at the counter before it is collected
+	p.carried(opReissue, card("card-3"))
+	equal(t, "in hand", Live(p.state, underMyNumber, kindAuth).Card, "card-3")
+	equal(t, "the one that waited", status(p, "card-2"), void)
+}
+
+// A card that replaces a lost one is paid for when it is handed over, also when the factory makes it; a loss by telephone
+// leaves suspended certificates, which are no obstacle (domain.md 9.14).
+func TestALostCardIsReplacedThroughTheFactory(t *testing.T) {
+	for _, by := range []string{"telephone", "counter"} {
+		p := fromFactory(t).at("2017-05-08 10:00")
+		p.do(ReportLoss{By: by, Filed: p.now})
+		p.at("2017-06-05 02:00").made(card("card-2"))
+		p.at("2017-06-20 10:00")
+		accepted := p.collected("card-2")
+		yen := uint32(0)
+		for _, item := range accepted.Fee {
+			yen += item.Yen
+		}
+		equal(t, "lost by "+by, yen, uint32(1000))
+		equal(t, "in force", Live(p.state, underMyNumber, kindAuth).Card, "card-2")
+		equal(t, "the term", Live(p.state, underMyNumber, kindAuth).LastDay, "2021-06-18")
+	}
+	p := fromFactory(t).at("2017-05-08 10:00")
+	p.refused(regime.DoubleIssue, opFactory, factory, card("card-2")) // neither lost nor near its end
+}
+
+// Age is judged on the day of the application for a factory's card, which its holder's extension remembers (domain.md 9.13).
+func TestAFactoryCardCarriesItsApplicationsDay(t *testing.T) {
+	p := newPlayer(t, "2022-04-20 10:00")
+	p.person.BirthDate = civil.New(2002, 9, 9)
+	accepted := p.made(card("card-1"), appliedOn(civil.New(2022, 3, 25)))
+	equal(t, "a minor's card", accepted.CardLastDay, "2026-09-09")
+	equal(t, "remembered", p.state.Card.AppliedOn, "2022-03-25")
+
+	p = newPlayer(t, "2024-06-20 10:00")
+	p.person.BirthDate = civil.New(2009, 6, 10)
+	accepted = p.made(card("card-1"), appliedOn(civil.New(2024, 6, 1)))
+	equal(t, "14 then", accepted.Kinds, []events.CertificateKind{kindAuth})
+}
+
+// A card that is shown and written to at the new municipality counts as submitted (domain.md 9.12).
+func TestACardWrittenToIsSubmitted(t *testing.T) {
+	for _, write := range []func(*player){
+		func(p *player) { p.carried(opIssue, kinds(kindSign)) },
+		func(p *player) {
+			p.apply(opUnblock, kinds(kindAuth))
+			p.unblocked()
+			p.handOver()
+		},
+	} {
+		p := fromFactory(t).at("2017-05-08 10:00")
+		p.change(changeMoveIn)
+		equal(t, "owed", p.deadline(events.DeadlineKind_DEADLINE_KIND_CARD_90) != "", true)
+		write(p)
+		equal(t, "submitted", p.deadline(events.DeadlineKind_DEADLINE_KIND_CARD_90), "")
+		p.at("2017-12-01 03:00").tick()
+		p.wantStatus(underMyNumber, kindAuth, valid)
+	}
+}
+
+// The notice says when the card ends too; a resident with a limited stay gets none (domain.md 9.11).
+func TestNoticesOfCardsThatEnd(t *testing.T) {
+	p := fromFactory(t).at("2020-03-19 00:05")
+	equal(t, "card goes on", find[*events.NoticeDue](p.tick()).CardEnds, false)
+	p.at("2020-03-19 10:00").carried(opRenew)
+	p.at("2025-03-19 00:05")
+	equal(t, "card ends too", find[*events.NoticeDue](p.tick()).CardEnds, true)
+	p.at("2025-06-19 00:05")
+	equal(t, "it has ended", find[*events.NoticeDue](p.tick()).CardEnds, true)
+
+	p = newPlayer(t, "2018-05-01 02:00")
+	p.person.Foreign, p.person.StayUntil = true, civil.New(2020, 3, 31)
+	p.made()
+	p.at("2018-05-14 10:00").collected("card-1")
+	decided := p.at("2020-01-01 00:05").tick()
+	equal(t, "suppressed", find[*events.NoticeSuppressed](decided).GetReason(), "limited-stay")
+	rules := decided[len(decided)-1].RuleIds
+	equal(t, "rule", slices.Contains(rules, regime.LimitedStay), true)
+
+	p = newPlayer(t, "2018-05-01 02:00") // the stay and the card were extended: the certificates end alone
+	p.person.Foreign, p.person.StayUntil = true, civil.New(2020, 3, 31)
+	p.made()
+	p.at("2018-05-14 10:00").collected("card-1")
+	p.person.StayUntil = civil.New(2023, 3, 31)
+	p.at("2019-11-05 10:00").apply(opExtend)
+	decided = p.at("2020-01-01 00:05").tick()
+	equal(t, "reminded", count[*events.NoticeSuppressed](decided), 0)
+}

@@ -1,0 +1,63 @@
+package ra
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"shomei/events"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/lifecycle"
+)
+
+// correctsCode reports whether a claim tells of a corrected resident-record code.
+func correctsCode(c *events.Claim) bool {
+	return c.GetRecordChangeNotified().GetChange() == events.RecordChange_RECORD_CHANGE_RESIDENT_CODE
+}
+
+// maxAliases bounds how often a person's code can have been corrected.
+const maxAliases = 16
+
+// resolve gives the subscriber whose history an id stands for: itself, or the one whose code was corrected to it.
+func (a *attempt) resolve(ctx context.Context, id string) (string, error) {
+	for range maxAliases {
+		if !events.ValidID(id) {
+			return id, nil
+		}
+		head, err := a.Log.Load(ctx, events.KindSubscriber, id)
+		if err != nil {
+			return "", fmt.Errorf("asking whose history it is: %w", err)
+		}
+		state, err := lifecycle.DecodeSubscriber(head.State)
+		if err != nil || state.AliasOf == "" {
+			return id, err
+		}
+		id = state.AliasOf
+	}
+	return "", unfit("the resident-record code was corrected more than %d times", maxAliases)
+}
+
+// alias notes, before the change itself is decided, that the corrected code means this subscriber from now on. A code that
+// somebody else has a history under joins nothing: the claim is set aside for a person to look at.
+func (a *attempt) alias(ctx context.Context) error {
+	if a.corrected == "" || !correctsCode(a.claim) {
+		return nil
+	}
+	id := SubscriberID(a.Secret, a.corrected)
+	if known, err := a.resolve(ctx, id); err != nil || known == a.subscriber {
+		return err
+	}
+	env := a.envelope()
+	env.CommandID, env.Counter = a.claim.Id+"/alias", "" // the change is what the counter hears of
+	_, err := a.Log.Update(ctx, events.KindSubscriber, id, env, func(h eventlog.Head) ([]*events.Event, error) {
+		state, err := lifecycle.DecodeSubscriber(h.State)
+		if err != nil {
+			return nil, err
+		}
+		return lifecycle.Alias(state, a.subscriber)
+	})
+	if errors.Is(err, lifecycle.ErrOtherPerson) {
+		return unfit("%v", err)
+	}
+	return err
+}

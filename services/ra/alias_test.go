@@ -1,0 +1,121 @@
+package ra_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"shomei/events"
+	"shomei/services/servicetest"
+)
+
+func codeCorrected(c *events.Claim) {
+	c.Fact = &events.Claim_RecordChangeNotified{RecordChangeNotified: &events.RecordChangeNotified{
+		Change: events.RecordChange_RECORD_CHANGE_RESIDENT_CODE, CausedOn: "2020-01-15",
+	}}
+}
+
+// corrects is the fact that a code was corrected, and whose record it is.
+func corrects(d *servicetest.Desk, former, corrected string) *events.Claim {
+	return d.Claim("", "", codeCorrected, &events.Personal{Record: &events.ResidentRecord{ResidentCode: former, CorrectedCode: corrected, Municipality: "12237"}})
+}
+
+// One person has one history, whichever code is told: what comes under the corrected code, and again under the former one,
+// reaches the subscriber who had the certificates.
+func TestACorrectedCodeIsTheSamePerson(t *testing.T) {
+	w := servicetest.New(t, morning)
+	d, register := w.Enrol(servicetest.Office, "c1", "counter"), w.Enrol(servicetest.Office, "r1", "register")
+	l := d.Hold("100")
+	register.Decide(corrects(register, "100", "200"))
+	if got := w.State(l.Subscriber); got.Card.GetStatus() != events.CardStatus_CARD_STATUS_VOID || w.Count(l.Subscriber, "CertificateRevoked") != 2 {
+		t.Fatalf("after the correction: %v", got)
+	}
+	for _, code := range []string{"200", "100"} {
+		d.Decide(d.Claim("p-"+code, "", servicetest.Applied(opIssue, "card-new"), servicetest.Resident(code)))
+	}
+	if a, r := w.Count(l.Subscriber, "ApplicationAccepted"), w.Count(l.Subscriber, "ApplicationRefused"); a != 2 || r != 1 {
+		t.Errorf("accepted %d, refused %d: %v", a, r, w.Events(l.Subscriber))
+	}
+	if got := w.Events(w.Subscriber("200")); !slices.Equal(got, []string{"SubscriberAliased"}) {
+		t.Errorf("under the new code stands %v", got)
+	}
+	register.Decide(corrects(register, "200", "300")) // once more, told under the code that holds now
+	register.Decide(corrects(register, "300", "100")) // and back
+	d.Decide(d.Claim("p-300", "", servicetest.Applied(opIssue, "card-new"), servicetest.Resident("300")))
+	if got := w.Events(w.Subscriber("300")); !slices.Equal(got, []string{"SubscriberAliased"}) {
+		t.Errorf("under the third code stands %v", got)
+	}
+	register.Decide(register.Claim("", l.Subscriber, codeCorrected, servicetest.Resident("400")))
+	if got := w.Events(w.Subscriber("400")); !slices.Equal(got, []string{"SubscriberAliased"}) {
+		t.Errorf("a correction that tells the new code alone: %v", got)
+	}
+}
+
+// Two persons' histories are never joined because of a code.
+func TestACodeOfSomebodyElseJoinsNothing(t *testing.T) {
+	w := servicetest.New(t, morning)
+	d, register := w.Enrol(servicetest.Office, "c1", "counter"), w.Enrol(servicetest.Office, "r1", "register")
+	one, other := d.Hold("100"), d.Hold("200")
+	before := [][]string{w.Events(one.Subscriber), w.Events(other.Subscriber)}
+	register.Decide(corrects(register, "100", "200"))
+	for i, id := range []string{one.Subscriber, other.Subscriber} {
+		if got := w.Events(id); !slices.Equal(got, before[i]) {
+			t.Errorf("%v, was %v", got, before[i])
+		}
+	}
+}
+
+// However codes are corrected and whichever is told, nobody ever has two live certificates of a kind, and what is one
+// person's never reaches another.
+func TestCodesAndLiveCertificates(t *testing.T) {
+	seed := uint64(rand.Int64())
+	t.Logf("seed %d", seed)
+	dice := rand.New(rand.NewPCG(seed, 1))
+	w := servicetest.New(t, morning)
+	d, register := w.Enrol(servicetest.Office, "c1", "counter"), w.Enrol(servicetest.Office, "r1", "register")
+	people := [][]string{{"100"}, {"500"}} // the codes that each has ever had
+	for step := range 40 {
+		who := dice.IntN(len(people))
+		codes := people[who]
+		told := codes[dice.IntN(len(codes))]
+		switch dice.IntN(4) {
+		case 0:
+			corrected := fmt.Sprintf("%d", 1000+step)
+			register.Decide(corrects(register, told, corrected))
+			people[who] = append(codes, corrected)
+		case 1: // the other person's code, by mistake
+			other := people[1-who]
+			register.Decide(corrects(register, told, other[dice.IntN(len(other))]))
+		default:
+			l := &servicetest.Life{Desk: d, Code: told, Subscriber: w.Subscriber(codes[0]), Procedure: fmt.Sprintf("p%d", step), Card: fmt.Sprintf("card-%d", step)}
+			accepted := w.Count(l.Subscriber, "ApplicationAccepted")
+			d.Decide(d.Claim(l.Procedure, "", servicetest.Applied(opIssue, l.Card), servicetest.Resident(told)))
+			if w.Count(l.Subscriber, "ApplicationAccepted") > accepted {
+				l.Finish()
+			}
+		}
+		for _, codes := range people {
+			never(t, w, codes)
+		}
+	}
+}
+
+// never fails when somebody has two live certificates of a kind, under all of their codes together.
+func never(t *testing.T, w *servicetest.World, codes []string) {
+	t.Helper()
+	live := make(map[events.CertificateKind]int)
+	for _, code := range codes {
+		for _, c := range w.State(w.Subscriber(code)).GetCertificates() {
+			switch c.Status {
+			case events.CertificateStatus_CERTIFICATE_STATUS_ISSUED, events.CertificateStatus_CERTIFICATE_STATUS_VALID, events.CertificateStatus_CERTIFICATE_STATUS_SUSPENDED:
+				live[c.Kind]++
+			}
+		}
+	}
+	for kind, n := range live {
+		if n > 1 {
+			t.Fatalf("%d live certificates of %v under %v", n, kind, codes)
+		}
+	}
+}
