@@ -129,6 +129,7 @@ type RecordPinsBlocked struct {
 
 // RecordConfirmationFailed tells that the counter did not begin a command.
 type RecordConfirmationFailed struct {
+	Procedure  string
 	Obligation string
 	Reason     string
 	Filed      time.Time

@@ -59,7 +59,7 @@ func (d *decision) recordConfirmationFailed(c RecordConfirmationFailed) {
 	d.filedAt(c.Filed)
 	owed := slices.ContainsFunc(d.state.Obligations, func(o *events.Obligation) bool { return o.Id == c.Obligation })
 	if !owed {
-		d.factRefused("ConfirmationFailed", "nothing of that id is owed")
+		d.factRefused("ConfirmationFailed", "nothing of that id is owed", d.closed(c.Procedure)...)
 		return
 	}
 	d.emit(&events.CommandFailed{Obligation: c.Obligation, Reason: c.Reason})

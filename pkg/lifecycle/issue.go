@@ -20,11 +20,7 @@ func (d *decision) recordKeys(c RecordKeys) error {
 	p := d.state.Procedure
 	waits := p != nil && p.Id == c.Procedure && waitsFor(p) == events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS
 	if !waits || p.Card != c.Card || d.stale(p, c.Obligation) {
-		var rules []string
-		if p.GetId() != c.Procedure {
-			rules = []string{regime.NoLongerOpen}
-		}
-		d.factRefused("KeysGenerated", "no procedure waits for keys on this card", rules...)
+		d.factRefused("KeysGenerated", "no procedure waits for keys on this card", d.closed(c.Procedure)...)
 		return d.endOverwritten(c)
 	}
 	if missing := d.missingKeys(p, c); missing != "" {
@@ -48,6 +44,14 @@ func (d *decision) recordKeys(c RecordKeys) error {
 		}
 	}
 	return nil
+}
+
+// closed returns the rule by which nothing more comes of a procedure; none when it is the open one.
+func (d *decision) closed(procedure string) []string {
+	if d.state.Procedure.GetId() == procedure {
+		return nil
+	}
+	return []string{regime.NoLongerOpen}
 }
 
 // keyLengths judges the length of every key.

@@ -50,11 +50,11 @@ var (
 		NextJA: "シリアル番号と利用者を確かめてください(shomei state シリアル番号)。",
 		NextEN: "Check the serial number and the subscriber (shomei state SERIAL).",
 	})
-	// NoLongerOpen is why keys that a counter has made get no certificates.
+	// NoLongerOpen is why nothing is issued for an application that the hub has withdrawn.
 	NoLongerOpen = rule(Rule{
 		ID: "application.no-longer-open", Source: "design.md Counters: the hub decides what a claim means; domain.md 1.4.7",
-		JA:     "この申請は、住民票の異動などによりセンターですでに取り下げられているため、発行できません。これまでの電子証明書は変わりません。",
-		EN:     "The centre has withdrawn this application meanwhile, as after a change of the resident record, so nothing is issued. Certificates held before are as they were.",
+		JA:     "この申請は、住民票の異動などによりセンターですでに取り下げられているため、発行できません。",
+		EN:     "The centre has withdrawn this application meanwhile, as after a change of the resident record, so nothing is issued.",
 		NextJA: "いま発行を受けられるかを確かめ、あらためて申請してください。",
 		NextEN: "Check whether a certificate can be issued now, and apply again.",
 	})

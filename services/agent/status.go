@@ -113,7 +113,7 @@ type procedure struct {
 	last uint64
 	// opened is the id of the claim whose answer decides the stage.
 	opened string
-	// keys is the id of the claim that told of new keys, refused the newest answer that refused a claim after the first.
+	// keys is the id of the claim that told of new keys or of a command that was not begun, refused the newest answer that refused a claim after the first.
 	keys    string
 	refused *events.Answer
 	wait    *waiting
@@ -298,6 +298,8 @@ func (c *Counter) apply(claim *events.Claim) {
 			break // it only says that the drop was heeded
 		}
 		s.Stage = StageFailed
+		p.keys = claim.GetId()
+		defer p.endInVain()
 		s.Message = Message{"手続きを始められませんでした（" + reasonsJA[fact.ConfirmationFailed.GetReason()] + "）。", "Could not begin: " + fact.ConfirmationFailed.GetReason() + "."}
 	}
 	if s.Stage != StagePending && p.wait == nil {
@@ -359,7 +361,7 @@ func (c *Counter) learnNews(p *procedure, a *events.Answer) {
 		s.Answer.Certificates = proto.CloneOf(a).GetCertificates()
 	}
 	s.Answer.CardLastDay = cmp.Or(a.GetCardLastDay(), s.Answer.GetCardLastDay())
-	if !a.GetAccepted() && c.owners[a.GetClaim()] != "" {
+	if !a.GetAccepted() && c.owners[a.GetClaim()] != "" && !slices.Contains(a.GetRefusals(), regime.NoLongerOpen) {
 		s.Refusals = a.GetRefusals()
 		s.Message = Message{"センターはこの報告を手続きに使いませんでした。職員の確認が必要です。", "The centre did not use this report. A clerk must look into it."}
 	}
@@ -372,11 +374,11 @@ func (c *Counter) learnNews(p *procedure, a *events.Answer) {
 // forPeople reports whether a refusal only says that people must look at the claim.
 func forPeople(id string) bool { return id == regime.ClaimQuarantined || id == regime.ClaimHeld }
 
-// endInVain ends a procedure whose keys get no certificates any more; those of before stay in force. The answer that says
-// so may be read before the claim it is about.
+// endInVain ends a procedure of which nothing comes any more: its keys get no certificates, or its command was not begun
+// and is owed no longer. The answer that says so may be read before the claim it is about.
 func (p *procedure) endInVain() {
 	s := &p.status
-	if s.Stage != StageIssuing || p.keys == "" || p.keys != p.refused.GetClaim() {
+	if s.Stage != StageIssuing && s.Stage != StageFailed || p.keys == "" || p.keys != p.refused.GetClaim() {
 		return
 	}
 	s.Stage, s.Answer.Accepted, s.Answer.Refusals = StageRefused, false, p.refused.GetRefusals()

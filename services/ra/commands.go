@@ -67,7 +67,7 @@ func (a *attempt) command() (lifecycle.Command, error) {
 		return lifecycle.RecordPinsBlocked{Card: fact.PinsBlocked.Card, Pins: fact.PinsBlocked.Pins, Filed: a.filed}, nil
 	case *events.Claim_ConfirmationFailed:
 		f := fact.ConfirmationFailed
-		return lifecycle.RecordConfirmationFailed{Obligation: ObligationOf(f.Obligation), Reason: f.Reason, Filed: a.filed}, nil
+		return lifecycle.RecordConfirmationFailed{Procedure: a.claim.Procedure, Obligation: ObligationOf(f.Obligation), Reason: f.Reason, Filed: a.filed}, nil
 	case *events.Claim_CustodyTaken:
 		return lifecycle.RecordCustody{Procedure: c.Procedure, Card: fact.CustodyTaken.Card, Retired: fact.CustodyTaken.Retired, Filed: a.filed}, nil
 	case *events.Claim_ApplicationDropped:
