@@ -282,9 +282,7 @@ func (a *application) judgeHeld() {
 		}
 		a.kinds = held
 	case events.Operation_OPERATION_CONTINUE_USE:
-		if len(a.owesCard()) == 0 {
-			a.ruling.Refuse(regime.NothingHeld)
-		}
+		a.judgeContinuedUse()
 	case events.Operation_OPERATION_EXTEND_CARD:
 		if a.state.Card.GetLastDay() == "" {
 			a.ruling.Refuse(regime.NothingHeld)
