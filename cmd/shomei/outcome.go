@@ -117,7 +117,10 @@ func (a *app) outcome(ctx context.Context, cmd *cobra.Command, err error, out io
 	case text == "":
 	case errors.As(err, new(*story.Error)): // each mistake on a line of its own
 		header := a.say("物語に読めないところがあります。示された行を直してください。書き方は shomei story --help にあります。", "the story can't be read:")
-		fmt.Fprintf(out, "shomei: %s\n%v\n", header, err)
+		fmt.Fprintf(out, "shomei: %s\n", header)
+		for _, mistake := range story.Mistakes(err) {
+			fmt.Fprintln(out, mistake.In(a.lang))
+		}
 	case japanese != "" && a.lang != "en":
 		fmt.Fprintf(out, "shomei: %s (%s)\n", japanese, text)
 	default:
