@@ -61,10 +61,11 @@ A story is the life of somebody's certificates, written so that an official can 
   結果と理由は --lang で選んだ言葉で示されます。What came out, and why, is told in the language of --lang.
   カードの取替え: 窓口では apply NAME reissue(再交付)または renew(更新)に card NEW mynumber と新しい番号を書き、理由を
   because loss などと書きます。工場では factory NAME card NEW の後、apply NAME collect(受取り)で渡します。旧カードを
-  引き換えるときは takes-back OLD を添えます。前のカードと電子証明書は、新しいカードを渡した時に終わります。
+  引き換えるときは takes-back OLD を添えます。前のカードと電子証明書は、新しいカードを渡した時に終わり、それまで expect の
+  電子証明書は前のものです。
   How a card is replaced: at a counter, apply NAME reissue or renew with the new number under it, card NEW mynumber, and
   why, as because loss; by the factory, factory NAME card NEW and then apply NAME collect. What is given in exchange is
-  takes-back OLD. The former card and its certificates end when the new one is handed over.
+  takes-back OLD. The former card and its certificates end when the new one is handed over; until then expect is about them.
   暗証番号は ABC123(署名用)と 1234(利用者証明用)です。The PINs are ABC123 (signature) and 1234 (authentication).
 `
 
