@@ -59,7 +59,7 @@ type Bundle struct {
 	OldCardKey string `toml:"card_key_file,omitempty"`
 	// Clock is the file of the settable clock that the hub runs by; empty: the system's.
 	Clock string `toml:"clock,omitempty"`
-	// JWT is what stands in JWTFile.
+	// JWT is what stands in JWTFile; empty in a bundle from before the hub had accounts.
 	JWT string `toml:"-"`
 
 	dir string
@@ -110,6 +110,11 @@ func ReadBundle(dir string) (Bundle, error) {
 			return b, fmt.Errorf("%w: %s: %s is missing; enrol the counter again", ErrBundle, file.Name(), name)
 		}
 	}
+	jwt, err := os.ReadFile(filepath.Join(dir, JWTFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return b, fmt.Errorf("%w: %w", ErrBundle, err)
+	}
+	b.JWT = strings.TrimSpace(string(jwt))
 	return b, nil
 }
 
@@ -208,13 +213,10 @@ func (b Bundle) trust(now func() time.Time) (*tls.Config, error) {
 // when the hub is away at the first attempt; more options are for the caller's logging. Errors are ErrBundle, ErrNoJWT among
 // them.
 func (b Bundle) Dial(key nkeys.KeyPair, more ...nats.Option) (*nats.Conn, error) {
-	var jwt []byte
-	if err := b.read(JWTFile, &jwt); errors.Is(err, fs.ErrNotExist) {
+	if b.JWT == "" {
 		return nil, fmt.Errorf("counter %s: %w", b.Counter, ErrNoJWT)
-	} else if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrBundle, err)
 	}
-	options := ConnectOptions(b.Counter, strings.TrimSpace(string(jwt)), key)
+	options := ConnectOptions(b.Counter, b.JWT, key)
 	config, err := b.trust(time.Now)
 	if err != nil {
 		return nil, err

@@ -409,10 +409,21 @@ func TestAFactThatChangesNothingIsRecorded(t *testing.T) {
 	}
 	unknown := newPlayer(t, "2017-05-08 10:00")
 	for _, c := range []Command{
-		order, ReportLoss{By: "telephone"}, ReportFound{Card: "X"}, RecordPinsBlocked{Card: "X", Pins: []events.PinKind{1}}, RecordPinsBlocked{Card: "X"}, RecordCustody{Card: "X"},
-		DropApplication{Procedure: "X"}, RecordKeys{Procedure: "X"}, RecordWritten{Procedure: "X"}, RecordWriteFailed{Procedure: "X"},
-		RecordHandOver{Procedure: "X"}, RecordUnblocked{Procedure: "X"}, RecordConfirmationFailed{Obligation: "X"},
-		RecordInstalled{Procedure: "X", Device: "X"}, ChangeRecord{Change: events.RecordChange_RECORD_CHANGE_MINOR},
+		order,
+		ReportLoss{By: "telephone"},
+		ReportFound{Card: "X"},
+		RecordPinsBlocked{Card: "X", Pins: []events.PinKind{1}},
+		RecordPinsBlocked{Card: "X"},
+		RecordCustody{Card: "X"},
+		DropApplication{Procedure: "X"},
+		RecordKeys{Procedure: "X"},
+		RecordWritten{Procedure: "X"},
+		RecordWriteFailed{Procedure: "X"},
+		RecordHandOver{Procedure: "X"},
+		RecordUnblocked{Procedure: "X"},
+		RecordConfirmationFailed{Obligation: "X"},
+		RecordInstalled{Procedure: "X", Device: "X"},
+		ChangeRecord{Change: events.RecordChange_RECORD_CHANGE_MINOR},
 		ChangeRecord{Change: events.RecordChange_RECORD_CHANGE_MOVE_CALLED_OFF},
 	} {
 		if decided := unknown.do(c); len(decided) == 0 {

@@ -81,19 +81,23 @@ func TestNoticesSayWhatAndWhen(t *testing.T) {
 		},
 		"the card ends too": {
 			with(sample(expiry, mynumber, Japanese), func(n *Notice) { n.CardEnds = true }), "〔山武市〕カードと電子証明書の有効期間が12月22日に満了します",
-			[]string{"カードの有効期間", "新しいカードの申請", "1か月", "利用者証明用電子証明書・署名用電子証明書"}, []string{"更新の手続きができる期間", "いつでも"},
+			[]string{"カードの有効期間", "新しいカードの申請", "1か月", "利用者証明用電子証明書・署名用電子証明書"},
+			[]string{"更新の手続きができる期間", "いつでも"},
 		},
 		"the card has ended too": {
 			with(sample(expired, mynumber, English), func(n *Notice) { n.CardEnds = true }), "[Sammu City] Your card and its electronic certificate ended on 22 December",
-			[]string{"apply for a new card", "about a month"}, []string{"at any time"},
+			[]string{"apply for a new card", "about a month"},
+			[]string{"at any time"},
 		},
 		"overseas": {
 			with(sample(expiry, mynumber, Japanese), func(n *Notice) { n.Overseas = true }), "〔山武市〕電子証明書の有効期間が12月22日に満了します",
-			[]string{"本籍地の市区町村の窓口または在外公館", "1年前"}, []string{"お住まい"},
+			[]string{"本籍地の市区町村の窓口または在外公館", "1年前"},
+			[]string{"お住まい"},
 		},
 		"overseas, ended": {
 			with(sample(expired, mynumber, English), func(n *Notice) { n.Overseas = true }), "[Sammu City] Your electronic certificate ended on 22 December",
-			[]string{"municipality of your family register or at a diplomatic mission"}, []string{"where you live"},
+			[]string{"municipality of your family register or at a diplomatic mission"},
+			[]string{"where you live"},
 		},
 		"in English": {
 			sample(expiry, mynumber, English), "[Sammu City] Your electronic certificate ends on 22 December",

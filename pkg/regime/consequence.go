@@ -135,7 +135,8 @@ func (in ConsequenceIn) inTime() bool { return in.Filed.IsZero() || in.Filed.Bef
 
 // continued, tooLate and noNational hold for a move overseas for which continued use was applied for: in time, not in
 // time, and by somebody who can't have it.
-func continued(_ Switches, in ConsequenceIn) bool  { return in.wantsUse() && in.inTime() && !in.Foreign }
+func continued(_ Switches, in ConsequenceIn) bool { return in.wantsUse() && in.inTime() && !in.Foreign }
+
 func tooLate(_ Switches, in ConsequenceIn) bool    { return in.wantsUse() && !in.inTime() && !in.Foreign }
 func noNational(_ Switches, in ConsequenceIn) bool { return in.wantsUse() && in.Foreign }
 

@@ -98,7 +98,7 @@ func TestPublishedRevocationsOutliveTheLog(t *testing.T) {
 		}
 		number = list.Number.Uint64()
 	}
-	w.Logged.Await(t, "newer than the log knows")
+	w.Logged.Await(t, "names what the log does not")
 	if n := w.CountAuthority("sign", "RevocationFound"); n != 2 {
 		t.Errorf("%d revocations were recorded, want 2", n)
 	}

@@ -130,7 +130,7 @@ func TestWhatIsFoundIsSettled(t *testing.T) {
 		t.Errorf("the tables say %+v, %v", rows, err)
 	}
 	w.sql("ALTER TABLE DB.certificates DELETE WHERE serial = 9223372036854775817 SETTINGS mutations_sync = 2")
-	w.finds("tables, certificate 9223372036854775817: missing")
+	w.finds("tables, certificates 9223372036854775817: missing")
 }
 
 var tableDamages = damages{

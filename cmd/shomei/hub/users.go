@@ -24,8 +24,10 @@ func openAccounts(dir string) (a hubserver.Accounts, err error) {
 		into *nkeys.KeyPair
 		make func() (nkeys.KeyPair, error)
 	}{
-		{"operator.nk", &a.Operator, nkeys.CreateOperator}, {"system.nk", &a.System, nkeys.CreateAccount},
-		{"log.nk", &a.Log, nkeys.CreateAccount}, {"counters.nk", &a.Counters, nkeys.CreateAccount},
+		{"operator.nk", &a.Operator, nkeys.CreateOperator},
+		{"system.nk", &a.System, nkeys.CreateAccount},
+		{"log.nk", &a.Log, nkeys.CreateAccount},
+		{"counters.nk", &a.Counters, nkeys.CreateAccount},
 	} {
 		seed, err := secretFile(filepath.Join(dir, key.file), func() ([]byte, error) {
 			pair, err := key.make()
