@@ -93,10 +93,11 @@ func (a *app) runStories(ctx context.Context, files []string, at stage, out io.W
 			broken = append(broken, err) // the other stories are played all the same
 			continue
 		}
-		failed = append(failed, failures(report)...)
+		failed = append(failed, failures(report, a.lang)...)
 	}
 	if len(failed) > 0 {
-		fmt.Fprintf(out, "\n%d expectations failed:\n%s\n", len(failed), strings.Join(failed, "\n"))
+		said := story.Text{JA: "\n外れた期待: %d件\n%s\n", EN: "\n%d expectations failed:\n%s\n"}
+		fmt.Fprintf(out, said.In(a.lang), len(failed), strings.Join(failed, "\n"))
 	}
 	switch {
 	case len(broken) > 0:
@@ -141,24 +142,26 @@ func (a *app) playStory(ctx context.Context, s *story.Story, at stage, out io.Wr
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
+	w.Lang = a.lang
 	report, err = player.Play(ctx, s, w, out)
 	if err == nil && at.out != "" {
 		err = w.Export(ctx, filepath.Join(at.out, nameOf(s.File)), report)
 	}
 	if err == nil {
-		fmt.Fprintf(out, "\n%s: %d steps, %d of %d expectations met, %d ms\n", s.File, len(report.Steps),
-			report.Expected-report.Failed, report.Expected, report.Milliseconds)
+		said := story.Text{JA: "\n%s: 文 %d、期待どおり %d / %d、%d ミリ秒\n", EN: "\n%s: %d steps, %d of %d expectations met, %d ms\n"}
+		fmt.Fprintf(out, said.In(a.lang), s.File, len(report.Steps), report.Expected-report.Failed, report.Expected, report.Milliseconds)
 	}
 	return report, err
 }
 
 // failures names each failed expectation with its place, what was expected and what was seen.
-func failures(r *player.Report) []string {
+func failures(r *player.Report, lang string) []string {
+	said := story.Text{JA: "  %s:%d: 期待は %s。実際は %s", EN: "  %s:%d: expected %s; seen %s"}.In(lang)
 	var list []string
 	for _, step := range r.Steps {
 		for _, e := range step.Expectations {
 			if !e.OK {
-				list = append(list, fmt.Sprintf("  %s:%d: expected %s; seen %s", r.Story, e.Line, e.Expected, e.Seen))
+				list = append(list, fmt.Sprintf(said, r.Story, e.Line, e.Expected, e.Seen))
 			}
 		}
 	}

@@ -1,15 +1,12 @@
 package civil
 
 import (
-	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
 )
-
-// ErrWareki says that a text is not a date written with an era.
-var ErrWareki = errors.New("not a date with an era (expected like 令和8年6月15日)")
 
 // Era is a Japanese era. Its value is the era digit that stands before the
 // birth date in a signature certificate (domain.md 2.4); other conventions use
@@ -26,15 +23,15 @@ const (
 
 // eras lists the eras, latest first, with their first days (domain.md 4.3).
 var eras = []struct {
-	era   Era
-	name  string
-	first Date
+	era          Era
+	name, letter string
+	first        Date
 }{
-	{Reiwa, "令和", Date{2019, time.May, 1}},
-	{Heisei, "平成", Date{1989, time.January, 8}},
-	{Showa, "昭和", Date{1926, time.December, 25}},
-	{Taisho, "大正", Date{1912, time.July, 30}},
-	{Meiji, "明治", Date{1868, time.January, 1}},
+	{Reiwa, "令和", "R", Date{2019, time.May, 1}},
+	{Heisei, "平成", "H", Date{1989, time.January, 8}},
+	{Showa, "昭和", "S", Date{1926, time.December, 25}},
+	{Taisho, "大正", "T", Date{1912, time.July, 30}},
+	{Meiji, "明治", "M", Date{1868, time.January, 1}},
 }
 
 // String returns the name of the era in Japanese, or "" for no era.
@@ -74,37 +71,60 @@ func (d Date) Wareki() string {
 	return fmt.Sprintf("%v%s年%d月%d日", era, y, int(d.Month), d.Day)
 }
 
-// ParseWareki reads what Wareki writes. Full-width digits are read too, and a
-// year that runs past the end of its era is accepted, because regime documents
-// printed 平成31年 and later for days now in 令和 (domain.md 4.3). Days before
-// the era began and everything else are ErrWareki.
-func ParseWareki(s string) (Date, error) {
-	text := halfWidthDigits(strings.TrimSpace(s))
-	for _, x := range eras {
-		rest, found := strings.CutPrefix(text, x.name)
-		if !found {
-			continue
-		}
-		rest = strings.Replace(rest, "元年", "1年", 1)
-		var y, m, d int
-		if n, err := fmt.Sscanf(rest, "%d年%d月%d日", &y, &m, &d); err != nil || n != 3 || y < 1 || !strings.HasSuffix(rest, "日") {
-			break
-		}
-		day := Date{x.first.Year + y - 1, time.Month(m), d}
-		if !day.Valid() || day.Before(x.first) {
-			break
-		}
-		return day, nil
+// written is a day as people write it: an era, in characters or as its letter, or none; year, month and day.
+var written = regexp.MustCompile(`^([^\d元]*)(\d+|元)(?:年|[./-])(\d{1,2})(?:月|[./-])(\d{1,2})日?$`)
+
+// unbroken is a day in eight digits.
+var unbroken = regexp.MustCompile(`^(\d{4})(\d{2})(\d{2})$`)
+
+// ParseWritten reads a day as people write it on forms: 2026-06-15, 2026/6/15, 2026年6月15日, 20260615, 令和8年6月15日,
+// R8.6.15; full-width characters are read too. A year that runs past the end of its era is accepted, because documents
+// printed 平成31年 and later for days now in 令和 (domain.md 4.3). Days before the era began and everything else are
+// ErrDate.
+func ParseWritten(s string) (Date, error) {
+	text := HalfWidth(strings.TrimSpace(s))
+	if m := unbroken.FindStringSubmatch(text); m != nil {
+		text = strings.Join(m[1:], "-")
 	}
-	return Date{}, fmt.Errorf("reading %q: %w", s, ErrWareki)
+	m := written.FindStringSubmatch(text)
+	if m == nil {
+		return Date{}, fmt.Errorf("reading date %q: %w", s, ErrDate)
+	}
+	if m[2] == "元" {
+		m[2] = "1"
+	}
+	first, known := eraNamed(m[1])
+	year, _ := strconv.Atoi(m[2]) // one that is too great for an int is no valid year either
+	month, _ := strconv.Atoi(m[3])
+	day, _ := strconv.Atoi(m[4])
+	d := Date{year, time.Month(month), day}
+	if m[1] != "" {
+		d.Year += first.Year - 1
+	}
+	inEra := known && len(m[2]) <= 2 && year > 0 && !d.Before(first)
+	if m[1] != "" && !inEra || m[1] == "" && len(m[2]) != 4 || !d.Valid() {
+		return Date{}, fmt.Errorf("reading date %q: %w", s, ErrDate)
+	}
+	return d, nil
 }
 
-// halfWidthDigits turns U+FF10–FF19, as typed on Japanese forms, into 0–9.
-func halfWidthDigits(s string) string {
-	const fullZero, fullNine = '\uFF10', '\uFF19'
+// eraNamed gives the first day of an era by its name, or the letter that forms write for it.
+func eraNamed(name string) (first Date, known bool) {
+	name = strings.TrimSpace(name)
+	for _, x := range eras {
+		if name == x.name || strings.EqualFold(name, x.letter) {
+			return x.first, true
+		}
+	}
+	return Date{}, false
+}
+
+// HalfWidth turns the full-width forms of ASCII (U+FF01 to U+FF5E), as Japanese keyboards type them, into ASCII.
+func HalfWidth(s string) string {
+	const first, last = '\uFF01', '\uFF5E'
 	return strings.Map(func(r rune) rune {
-		if r >= fullZero && r <= fullNine {
-			return r - fullZero + '0'
+		if r >= first && r <= last {
+			return r - first + '!'
 		}
 		return r
 	}, s)

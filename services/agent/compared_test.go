@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
 
 	"shomei/events"
@@ -70,14 +71,21 @@ func copyFile(t *testing.T, from, to string) {
 // put starts the counter with the old store and the card in the reader, over the line.
 func (f *finished) put() (*agent.Counter, *slot) {
 	f.t.Helper()
-	conn, err := nats.Connect("nats://"+f.line.Addr(), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
-	must(f.t, err)
-	f.t.Cleanup(conn.Close)
 	reader := newSlot(f.chip)
 	cfg := f.config(f.old, reader)
-	cfg.Conn = conn
+	cfg.Conn = f.dial("nats://" + f.line.Addr())
 	counter, _ := f.counter(cfg)
 	return counter, reader
+}
+
+// dial connects as the counter, and comes back soon after a line was cut.
+func (c *centre) dial(url string) *nats.Conn {
+	c.t.Helper()
+	conn, err := nats.Connect(url, append(counterlink.ConnectOptions(desk, c.jwt(), c.key),
+		nats.CustomReconnectDelay(func(int) time.Duration { return 50 * time.Millisecond }))...)
+	must(c.t, err)
+	c.t.Cleanup(conn.Close)
+	return conn
 }
 
 // untouched fails when anything of a command has reached the card.
@@ -149,7 +157,8 @@ func TestAnOldStorePutBackWithTheHubThere(t *testing.T) {
 	f.untouched(reader, card)
 }
 
-// The hub is an old copy: it knows less of the counter than the counter delivered, and commands what was done.
+// The hub is an old copy: it knows less of the counter than the counter delivered, and commands what was done. The gate
+// hands nothing down.
 func TestAnOldHubCommandsNothing(t *testing.T) {
 	f := finish(t)
 	card, err := os.ReadFile(f.chip.Path())
@@ -166,10 +175,9 @@ func TestAnOldHubCommandsNothing(t *testing.T) {
 	}))
 	counter, reader := f.put()
 	<-f.mismatched
-	natstest.Wait(t, waitLimit, "the command to be there", func() bool {
-		status, err := counter.Status("another")
-		return err == nil && status.Message == agent.HeadsDiffer
-	})
+	if status, err := counter.Status("another"); err == nil {
+		t.Errorf("a command was handed down to a counter that remembers another history: %v", status.Message)
+	}
 	f.untouched(reader, card)
 }
 
@@ -187,7 +195,7 @@ func TestALineCutMidCommandStopsNoWork(t *testing.T) {
 	chip := usedCard(t, c.cardID)
 	line := natstest.NewLine(t, strings.TrimPrefix(c.url, "nats://"))
 	cfg := c.config(storePath(t), newSlot(chip))
-	cfg.Conn = natstest.Connect(t, "nats://"+line.Addr())
+	cfg.Conn = c.dial("nats://" + line.Addr())
 	counter, _ := c.counter(cfg)
 	procedure, err := counter.Receive(t.Context(), application(c.cardID))
 	must(t, err)
@@ -206,6 +214,9 @@ func TestAnOldCardIsNotWritten(t *testing.T) {
 	c := newCentre(t)
 	c.auto = true
 	chip := usedCard(t, c.cardID)
+	_, err := session(t, chip).RenewKey() // a card with the key of an older program gets one of its own, whatever comes
+	must(t, err)
+	chip.Reset()
 	old := storePath(t)
 	copyFile(t, chip.Path(), old)
 	reader := newSlot(chip)
@@ -236,6 +247,6 @@ func TestAnOldCardIsNotWritten(t *testing.T) {
 	was, err := os.ReadFile(old)
 	must(t, err)
 	if !bytes.Equal(now, was) {
-		t.Error("the card is not as it was put back")
+		t.Errorf("the card is not as it was put back: %s", cmp.Diff(string(was), string(now)))
 	}
 }

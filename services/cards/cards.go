@@ -40,18 +40,21 @@ type Cards struct {
 // ErrKeysGone says that the log knows master keys of cards that the key file does not hold.
 var ErrKeysGone = errors.New("the master keys of cards are gone, older than the log or another hub's")
 
-// Open reads the master keys and holds them against the log, which then knows each of them. The error is ErrKeysGone.
+// Open reads the master keys and holds them against the log, which then knows each of them. Where the facts about the log
+// can't be read, the keys are taken as they stand in the file and none is made. The error is ErrKeysGone.
 func Open(ctx context.Context, config Config) (*Cards, error) {
 	c := &Cards{Config: config}
-	head, err := c.Log.Load(ctx, events.KindAuthority, events.AuthorityLog)
+	known, err := c.known(ctx)
+	if eventlog.Unreadable(err) {
+		c.Logger.Error("the log can't say which master keys of cards there are: those of the file are used, and no new one is made until authority/log is put back",
+			"file", c.Keys, "error", err)
+		c.ring, err = readRing(c.Keys)
+		return c, err
+	}
 	if err != nil {
 		return nil, err
 	}
-	known, err := lifecycle.DecodeAuthority(head.State)
-	if err != nil {
-		return nil, err
-	}
-	if c.ring, err = openKnown(config.Keys, known.GetCardKeys()); err != nil {
+	if c.ring, err = openKnown(config.Keys, known); err != nil {
 		return nil, err
 	}
 	for version := uint16(1); version <= c.ring.newest(); version++ {
@@ -60,6 +63,16 @@ func Open(ctx context.Context, config Config) (*Cards, error) {
 		}
 	}
 	return c, nil
+}
+
+// known are the master keys that the log knows.
+func (c *Cards) known(ctx context.Context) ([]*events.CardKeyMade, error) {
+	head, err := c.Log.Load(ctx, events.KindAuthority, events.AuthorityLog)
+	if err != nil {
+		return nil, err
+	}
+	state, err := lifecycle.DecodeAuthority(head.State)
+	return state.GetCardKeys(), err
 }
 
 var crashOpened = crashpoint.Register("cards.opened")
@@ -110,6 +123,9 @@ func (c *Cards) record(ctx context.Context, env eventlog.Envelope, version uint1
 // Roll makes the next master key; every card is moved to it with the next command on it. The file comes first: what is
 // interrupted is recorded at the next start.
 func (c *Cards) Roll(ctx context.Context, env eventlog.Envelope) (version uint16, err error) {
+	if _, err := c.known(ctx); err != nil {
+		return 0, fmt.Errorf("a new master key of cards could not be recorded: %w", err)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	version = c.ring.add()
@@ -120,10 +136,14 @@ func (c *Cards) Roll(ctx context.Context, env eventlog.Envelope) (version uint16
 	return version, c.record(ctx, env, version)
 }
 
-// FactoryKey is the public key that factories seal the transport keys of new cards to (card.NewFactoryKey).
+// FactoryKey is the public key that factories seal the transport keys of new cards to (card.NewFactoryKey); nil while there
+// is none, which is so only until the log can be read.
 func (c *Cards) FactoryKey() []byte {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
+	if c.ring.factory == nil {
+		return nil
+	}
 	return c.ring.factory.PublicKey().Bytes()
 }
 
@@ -182,7 +202,9 @@ func (c *Cards) keysOf(q card.Challenge) (present card.Key, next *card.Key, err 
 }
 
 func (c *Cards) keyOf(version uint16, name card.KeyName, cardID string) (card.Key, error) {
-	if version == card.FactoryVersion {
+	if version == card.FactoryVersion && c.ring.factory == nil {
+		return card.Key{}, fmt.Errorf("the card is new, and %s holds no key of the factory: it is made once authority/log is put back", c.Keys)
+	} else if version == card.FactoryVersion {
 		return card.OpenFactoryKey(c.ring.factory, name, cardID)
 	}
 	master, ok := c.ring.masters[version]

@@ -24,7 +24,9 @@ import (
 	"shomei/pkg/card/softcard"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/eventlog"
+	"shomei/pkg/hubserver"
 	"shomei/pkg/lifecycle"
+	"shomei/pkg/natstest"
 	"shomei/services/cards"
 	"shomei/services/servicetest"
 )
@@ -276,6 +278,39 @@ func TestMasterKeysThatAreGoneAreNoticed(t *testing.T) {
 	}
 }
 
+// While authority/log can't be read the centre goes on with the keys of the file, whatever they are, and makes none.
+func TestCardsAreOpenedWhileTheLogCantTellTheMasterKeys(t *testing.T) {
+	w := servicetest.New(t, morning)
+	first := service(w)
+	life := w.Enrol(servicetest.Office, "12237-main-1", "counter").Apply(issue, "00000000001", cardID)
+	chip := newCard(t, first)
+	content, err := os.ReadFile(keyFile(w))
+	servicetest.Check(t, err)
+	w.Forge(events.KindAuthority, events.AuthorityLog, []byte("no commit"))
+
+	c := service(w)
+	if renewed, err := session(t, c, chip, life.ID, owed(life)).RenewKey(); err != nil || !renewed {
+		t.Errorf("a new card: %v, %v", renewed, err)
+	}
+	if version, err := c.Roll(t.Context(), byOfficer()); !eventlog.Unreadable(err) {
+		t.Errorf("rolled to %d: %v", version, err)
+	}
+	if now, _ := os.ReadFile(keyFile(w)); !bytes.Equal(now, content) {
+		t.Error("the key file was changed")
+	}
+	servicetest.Check(t, os.Remove(keyFile(w)))
+	c = service(w)
+	if _, err := session(t, c, chip, life.ID, owed(life)).Inventory(); !errors.Is(err, counterlink.ErrCardRefused) {
+		t.Errorf("without a key file: %v", err)
+	}
+	if _, err := session(t, c, newCard(t, first), life.ID, owed(life)).Inventory(); !errors.Is(err, counterlink.ErrCardRefused) {
+		t.Errorf("a new card, without a key file: %v", err)
+	}
+	if _, err := os.Stat(keyFile(w)); !errors.Is(err, os.ErrNotExist) || c.FactoryKey() != nil {
+		t.Errorf("keys were made anew: %v", err)
+	}
+}
+
 // Every card of a data folder that an earlier program left is opened by the old master key, and moves to the new.
 func TestCardsOfAnEarlierProgramMoveToNewKeys(t *testing.T) {
 	w := servicetest.New(t, morning)
@@ -381,42 +416,81 @@ func TestACounterThatLiesAboutACardsKeyLearnsNothingOfIt(t *testing.T) {
 	}
 }
 
+// wire is the account of the counters, on a server of its own, with the gate in it.
+type wire struct {
+	w      *servicetest.World
+	server *natstest.Operated
+	writer string
+}
+
+// openWire has the gate answer the card requests of the desks until the test ends.
+func openWire(w *servicetest.World, c *cards.Cards, desks ...*servicetest.Desk) wire {
+	w.T.Helper()
+	ctx, cancel := context.WithCancel(w.T.Context())
+	o := natstest.StartOperated(w.T)
+	gate := o.As(w.T, o.Accounts.Counters, hubserver.Rights{Publish: counterlink.GateMayPublish(), Subscribe: counterlink.GateMaySubscribe()})
+	links := w.NewLinks(w.Conn, gate)
+	var counters []string
+	for _, d := range desks {
+		counters = append(counters, d.ID)
+	}
+	servicetest.Check(w.T, links.Admit(counters))
+	done := make(chan error, 2)
+	go func() { done <- links.AnswerCards(ctx, c.Answer) }()
+	go func() {
+		done <- links.Claims(ctx, func(context.Context, counterlink.Received) error { return errors.New("a claim that nobody made") })
+	}()
+	w.T.Cleanup(func() { cancel(); servicetest.Check(w.T, errors.Join(<-done, <-done)) })
+	wr := wire{w, o, servicetest.Public(w.T, w.Writer)}
+	for _, d := range desks {
+		conn := wr.client(d, d.Key).Conn
+		natstest.Wait(w.T, 20*time.Second, "the gate to listen", func() bool {
+			_, err := conn.Request(counterlink.ClaimSubject(d.ID)+".alive", nil, time.Second)
+			return err == nil
+		})
+	}
+	return wr
+}
+
+// client connects as a counter, with its rights, and signs with a key.
+func (wr wire) client(d *servicetest.Desk, key nkeys.KeyPair) counterlink.CardClient {
+	conn := wr.server.As(wr.w.T, wr.server.Accounts.Counters, hubserver.Rights{
+		Publish: counterlink.CounterMayPublish(d.ID), Subscribe: counterlink.CounterMaySubscribe(d.ID),
+	}, nats.CustomInboxPrefix(counterlink.InboxPrefix(d.ID)))
+	return counterlink.CardClient{Conn: conn, Counter: d.ID, Key: key, SealKey: d.Seal, Writers: []string{wr.writer}}
+}
+
+// spy hears what is sent to a subject of the counters' account.
+func (wr wire) spy(subject string) *nats.Subscription {
+	conn := wr.server.As(wr.w.T, wr.server.Accounts.Counters, natstest.Everything)
+	sub, err := conn.SubscribeSync(subject)
+	servicetest.Check(wr.w.T, err)
+	servicetest.Check(wr.w.T, conn.Flush())
+	return sub
+}
+
 // Over the wire: a counter with cards is answered, on its own inbox and nowhere else; others are not heard.
 func TestCardRequestsOverTheWire(t *testing.T) {
 	w := servicetest.New(t, morning)
-	c := service(w)
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- w.Links.AnswerCards(ctx, c.Answer) }()
-	t.Cleanup(func() { cancel(); servicetest.Check(t, <-done) })
-
+	c, ctx := service(w), t.Context()
 	desk, telephone := w.Enrol(servicetest.Office, "12237-main-1", "counter"), w.Enrol(servicetest.Office, "12237-main-2", "telephone")
 	life := desk.Apply(issue, "00000000001", cardID)
-	chip := newCard(t, c)
-	command, public := owed(life), servicetest.Public(t, w.Writer)
-	client := func(d *servicetest.Desk, key nkeys.KeyPair) counterlink.CardClient {
-		conn, err := nats.Connect(w.Server.URL(), nats.CustomInboxPrefix(counterlink.InboxPrefix(d.ID)))
-		servicetest.Check(t, err)
-		t.Cleanup(conn.Close)
-		return counterlink.CardClient{Conn: conn, Counter: d.ID, Key: key, SealKey: d.Seal, Writers: []string{public}}
-	}
+	chip, command := newCard(t, c), owed(life)
+	wire := openWire(w, c, desk, telephone)
 	challenge := card.Challenge{Card: cardID, Random: make([]byte, card.ChallengeSize), Key: card.NewKeyName(1)}
 
 	// First what is dropped in silence: nobody answers within the time, and the log stays as it is.
 	short, stop := context.WithTimeout(ctx, time.Second)
 	defer stop()
 	for name, asking := range map[string]counterlink.CardClient{
-		"a telephone desk": client(telephone, telephone.Key), "somebody with another key": client(desk, telephone.Key),
+		"a telephone desk": wire.client(telephone, telephone.Key), "somebody with another key": wire.client(desk, telephone.Key),
 	} {
 		if _, err := asking.Open(short, command, challenge); err == nil || errors.Is(err, counterlink.ErrCardRefused) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	honest := client(desk, desk.Key)
-	strangers, err := w.Conn.SubscribeSync("elsewhere.>")
-	servicetest.Check(t, err)
-	tapped, err := w.Conn.SubscribeSync(counterlink.CardSubject(desk.ID))
-	servicetest.Check(t, err)
+	honest := wire.client(desk, desk.Key)
+	strangers, tapped := wire.spy("elsewhere.>"), wire.spy(counterlink.CardSubject(desk.ID))
 
 	s := card.NewSession(chip)
 	servicetest.Check(t, s.Open(cardID, func(q card.Challenge) (answer card.Answer, err error) {
@@ -437,11 +511,11 @@ func TestCardRequestsOverTheWire(t *testing.T) {
 	servicetest.Check(t, err)
 	servicetest.Check(t, honest.Conn.PublishRequest(counterlink.CardSubject(desk.ID), "elsewhere.weapon", request.Data))
 	servicetest.Check(t, honest.Conn.Flush())
-	w.Logged.Await(t, "not the counter's own")
+	w.Logged.Await(t, "a subject that is not its own")
 	if n, _, _ := strangers.Pending(); n != 0 || opened(w) != recorded {
 		t.Errorf("%d messages went to a subject that the counter chose, %d openings", n, opened(w)-recorded)
 	}
-	if _, err := (counterlink.CardClient{Conn: honest.Conn, Counter: desk.ID, Key: desk.Key, SealKey: telephone.Seal, Writers: []string{public}}).Open(ctx, "x/1.0", challenge); err == nil {
+	if _, err := (counterlink.CardClient{Conn: honest.Conn, Counter: desk.ID, Key: desk.Key, SealKey: telephone.Seal, Writers: honest.Writers}).Open(ctx, "x/1.0", challenge); err == nil {
 		t.Error("an answer opened with another's seal key")
 	}
 	if _, err := honest.Open(ctx, "x/1.0", challenge); err == nil {

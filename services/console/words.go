@@ -69,6 +69,8 @@ var words = page.Catalogue{
 	"cause.birth-date-correction":     {JA: "生年月日の訂正", EN: "birth date corrected"},
 	"cause.minor-correction":          {JA: "軽微な修正", EN: "minor correction"},
 	"cause.move-out":                  {JA: "他の市区町村への転出", EN: "moved to another municipality"},
+	"cause.move-called-off":           {JA: "転出の取消し", EN: "move called off"},
+	"cause.overseas-called-off":       {JA: "国外転出の取消し後、継続利用の取消しなし", EN: "continued use not undone after a move overseas was called off"},
 	"cause.no-move-in":                {JA: "30日以内に転入届なし", EN: "no move-in notification within 30 days"},
 	"cause.late-move-in":              {JA: "14日を過ぎた転入届", EN: "move-in notification after 14 days"},
 	"cause.card-not-submitted":        {JA: "90日以内にカードの提出なし", EN: "card not submitted within 90 days"},

@@ -109,7 +109,7 @@ func New(t testing.TB, at string) *World {
 	w.Directory = must(directory.Open(t.Context(), w.Log))(t)
 	w.DefineOffice(Office, &events.OfficeDefined{Telephone: "0475-80-1141"})
 	Check(t, counterlink.EnsureStreams(t.Context(), w.Conn, counterlink.StreamLimits{MaxBytes: 64 << 20}))
-	w.Links = w.NewLinks(w.Conn)
+	w.Links = w.NewLinks(w.Conn, nil)
 	w.RA = w.NewRA(w.Log)
 	w.Issuer = w.NewIssuer(w.Log)
 	Check(t, w.Issuer.HoldCeremonies(t.Context(), nil))
@@ -139,10 +139,11 @@ func (w *World) Trust(role eventlog.Role) nkeys.KeyPair {
 	return key
 }
 
-// NewLinks makes another hub's end of the counter link.
-func (w *World) NewLinks(conn *nats.Conn) *counterlink.Hub {
+// NewLinks makes another hub's end of the counter link; gate is its connection to the account of the counters, nil where
+// none is heard.
+func (w *World) NewLinks(conn, gate *nats.Conn) *counterlink.Hub {
 	return must(counterlink.NewHub(w.T.Context(), counterlink.HubConfig{
-		Conn: conn, Writer: w.Writer, Logger: w.Logger(), Enrolled: w.Enrolled, Mismatch: func(string, error) {}, Now: w.Clock.Now,
+		Conn: conn, Gate: gate, Writer: w.Writer, Logger: w.Logger(), Enrolled: w.Enrolled, Mismatch: func(string, error) {}, Now: w.Clock.Now,
 		Quarantine: w.quarantine,
 	}))(w.T)
 }

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -13,35 +14,77 @@ import (
 	"testing"
 )
 
-// TestADamagedCommitCostsItsOwnHistory: whatever aggregate the damaged commit belongs to, the facts about the log itself
-// included, the centre starts, names it, and goes on with the others; with a copy nothing is lost. The data are those
-// that version 5 left (testdata), so the fields of today's program are tried on them, too.
+// aggregates that the kept log holds, the facts about the log itself among them.
+var spoilt = []string{"authority/log", "authority/sign", "office/12237-main", "card/CARD-10000000006", "subscriber/kaguozpbckyxwpghjimak5so"}
+
+// fields of a record in which a bit is flipped: where in the record, and whether the others prove what stood there, so
+// that nothing is lost.
+var fields = []struct {
+	name   string
+	at     func(size, subject int) int
+	proven bool
+}{
+	{"payload", func(size, _ int) int { return size - 60 }, false},
+	{"length", func(int, int) int { return 1 }, true},
+	{"subject", func(_, subject int) int { return subject + 12 }, true},
+	{"checksum", func(size, _ int) int { return size - 3 }, false},
+}
+
+// TestADamagedCommitCostsItsOwnHistory: whatever aggregate the damaged commit belongs to, the centre starts, names it, and
+// goes on with the others; with a copy nothing is lost. The data are those that version 5 left (testdata), so the fields of
+// today's program are tried on them, too. Here each field is spoilt in one aggregate after an orderly stop and in another
+// after a kill; make soak does each in all.
 func TestADamagedCommitCostsItsOwnHistory(t *testing.T) {
-	kept := unpacked(t)
-	for _, aggregate := range []string{"authority/log", "authority/sign", "office/12237-main", "card/CARD-10000000006", "subscriber/kaguozpbckyxwpghjimak5so"} {
-		for _, killed := range []bool{false, true} {
-			t.Run(aggregate+", killed "+strconv.FormatBool(killed), func(t *testing.T) {
-				c := newCentre(t, opening)
-				if err := os.CopyFS(c.data, os.DirFS(filepath.Join(kept, "data"))); err != nil {
-					t.Fatal(err)
-				}
-				c.startAsKept(t)
-				c.end(killed)
-				spoil(t, c.data, aggregate)
-				c.startAsKept(t)
-				if health := c.health(t); !strings.Contains(health, "[-] damage") || !strings.Contains(health, aggregate) || !strings.Contains(health, "[+] log ") {
-					t.Errorf("health says\n%s", health)
-				}
-				if code, out := c.shomei(t, "office", "list"); code != 0 || !strings.Contains(out, "12237-main") {
-					t.Errorf("the centre does not serve: %d %s", code, out)
-				}
-				c.end(killed)
-				if code, out := c.fsck(t); code != 3 || !strings.Contains(out, aggregate) {
-					t.Errorf("fsck: %d %s", code, out)
-				}
-				c.repair(t, aggregate, filepath.Join(kept, "data"))
-			})
+	for how, killed := range []bool{false, true} {
+		whole := ended(t, killed)
+		for n, field := range fields {
+			list := spoilt
+			if !soak() {
+				list = spoilt[(n+how*2)%len(spoilt):][:1]
+			}
+			for _, aggregate := range list {
+				t.Run(fmt.Sprintf("%s of %s, killed %v", field.name, aggregate, killed), func(t *testing.T) {
+					c := newCentre(t, opening)
+					copyAll(t, whole+"/.", c.data)
+					spoil(t, c.data, aggregate, field.at)
+					c.startAsKept(t)
+					c.damaged(t, aggregate, !field.proven)
+					c.end(killed)
+					if field.proven {
+						return
+					}
+					if code, out := c.fsck(t); code != 3 || !strings.Contains(out, aggregate) {
+						t.Errorf("fsck: %d %s", code, out)
+					}
+					c.repair(t, aggregate, whole)
+				})
+			}
 		}
+	}
+}
+
+// ended is a data folder of version 5 that today's program has run on, and that was stopped in order or killed.
+func ended(t *testing.T, killed bool) string {
+	t.Helper()
+	c := newCentre(t, opening)
+	copyAll(t, filepath.Join(unpacked(t), "data")+"/.", c.data)
+	c.startAsKept(t)
+	c.end(killed)
+	return c.data
+}
+
+// damaged sees that a running centre serves, and names what is lost if something is.
+func (c *centre) damaged(t *testing.T, aggregate string, lost bool) {
+	t.Helper()
+	mark := "[+] damage"
+	if lost {
+		mark = "[-] damage"
+	}
+	if health := c.health(t); !strings.Contains(health, mark) || strings.Contains(health, aggregate) != lost || !strings.Contains(health, "[+] log ") {
+		t.Errorf("health says\n%s", health)
+	}
+	if code, out := c.shomei(t, "office", "list"); code != 0 || !strings.Contains(out, "12237-main") {
+		t.Errorf("the centre does not serve: %d %s", code, out)
 	}
 }
 
@@ -80,15 +123,21 @@ func (c *centre) startAsKept(t *testing.T) {
 			"--console", "127.0.0.1:"+strconv.Itoa(c.page))
 	}
 	c.start()
-	poll(t, "health", func() bool { return c.health(t) != "" }, func() string { return string(c.tail()) })
+	poll(t, "health", func() bool {
+		if _, gone := c.supervised.address(); gone {
+			t.Fatal("the centre has ended")
+		}
+		return c.health(t) != ""
+	}, func() string { return string(c.tail()) })
 }
 
 // end stops the centre in order, or kills it.
 func (c *centre) end(killed bool) {
 	if killed {
-		c.kill()
+		c.down()
+	} else {
+		c.stop()
 	}
-	c.stop()
 }
 
 func (c *centre) health(t *testing.T) string {
@@ -111,8 +160,8 @@ func unpacked(t *testing.T) string {
 	return dir
 }
 
-// spoil flips a bit in the payload of the last commit of an aggregate.
-func spoil(t *testing.T, data, aggregate string) {
+// spoil flips a bit in the last commit of an aggregate, where at says by the record's length and where its subject begins.
+func spoil(t *testing.T, data, aggregate string, field func(size, subject int) int) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(data, "nats/jetstream/*/streams/shomei-log-000-fff/msgs/1.blk"))
 	if err != nil || len(files) != 1 {
@@ -128,7 +177,7 @@ func spoil(t *testing.T, data, aggregate string) {
 		size := int(binary.LittleEndian.Uint32(b[at:]) &^ (1 << 31))
 		subject := b[at+22 : at+22+int(binary.LittleEndian.Uint16(b[at+20:]))]
 		if bytes.Contains(subject, []byte("."+kind+".")) && bytes.HasSuffix(subject, []byte("."+id)) {
-			last = at + size - 60
+			last = at + field(size, 22)
 		}
 		at += size
 	}

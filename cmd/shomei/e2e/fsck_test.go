@@ -23,6 +23,14 @@ func (c *centre) fsck(t *testing.T) (code int, out string) {
 	return command.ProcessState.ExitCode(), string(text)
 }
 
+// fsckOfWholeTables runs it once the tables, which may be newer than the log, have been made anew from it.
+func (c *centre) fsckOfWholeTables(t *testing.T) (code int, out string) {
+	t.Helper()
+	const later = 75 // EX_TEMPFAIL
+	poll(t, "fsck to be possible", func() bool { code, out = c.fsck(t); return code != later }, func() string { return out })
+	return code, out
+}
+
 // TestTheCommandFsck runs it beside a centre, after the centre has stopped, and on damage.
 func TestTheCommandFsck(t *testing.T) {
 	c, k := world(t)

@@ -47,6 +47,9 @@ func serveEngine(args []string) int {
 	return 0
 }
 
+// soak says that everything is tried at length, and not only what a change needs.
+func soak() bool { return os.Getenv("SHOMEI_SOAK") != "" }
+
 var program struct {
 	once sync.Once
 	dir  string

@@ -2,12 +2,14 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"sync"
 	"time"
 
 	"shomei/pkg/eventlog"
+	"shomei/pkg/warehouse"
 )
 
 // followers are those whose work can lead to another commit.
@@ -53,6 +55,9 @@ func (h *Hub) quiet(ctx context.Context) (bool, error) {
 	}
 	if err := h.Projector.CaughtUp(ctx); err != nil {
 		return false, err
+	}
+	if errors.As(h.tables.state(), new(warehouse.Rebuilding)) {
+		return false, nil // they hold all by now, and are about to answer
 	}
 	after, err := h.Log.LastSequences(ctx)
 	return maps.Equal(ends, after), err

@@ -377,6 +377,11 @@ func TestWhileTheyAreRebuiltNobodyIsAnswered(t *testing.T) {
 		t.Errorf("a tool: %v", err)
 	}
 	check(t, os.Remove(h.rebuildMark()))
+	if quiet, err := h.quiet(t.Context()); err != nil || quiet {
+		t.Errorf("whoever waits for the tables is told to ask: %t, %v", quiet, err)
+	}
+	h.tables.set(nil)
+	check(t, h.Settle(t.Context()))
 }
 
 // TestAnOrderlyStopLeavesNothingBehind: what was decided in the very moment of the stop stands in the tables, so that a

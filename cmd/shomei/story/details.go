@@ -46,7 +46,7 @@ func ownSettings() string {
 
 func readLaw(w *words, o *officeReading) {
 	name := strings.ReplaceAll(w.next("a setting"), "-", "_")
-	value := w.next("its value")
+	value := w.narrow("its value")
 	setting, ok := regime.SettingNamed(name)
 	if w.err == nil && (!ok || !setting.ByOffice) {
 		w.fail("write one of: "+ownSettings(), "an office can't set %q", name)
@@ -63,7 +63,7 @@ func readLaw(w *words, o *officeReading) {
 }
 
 func readMunicipality(w *words, o *officeReading) {
-	code := w.next("a municipality code")
+	code := w.narrow("a municipality code")
 	if w.err == nil && (len(code) != 5 || strings.Trim(code, "0123456789") != "") {
 		w.fail("write its five digits, without the check digit", "%q is no municipality code", code)
 		return
@@ -82,7 +82,7 @@ func readMunicipality(w *words, o *officeReading) {
 
 func readHours(w *words, o *officeReading) {
 	h := &events.Hours{}
-	for opens, closes, ok := strings.Cut(w.peek(), "-"); ok && isClock(opens); opens, closes, ok = strings.Cut(w.peek(), "-") {
+	for opens, closes, ok := hoursAhead(w); ok; opens, closes, ok = hoursAhead(w) {
 		span := w.next("opening hours")
 		from, err := timeOfDay(opens)
 		to, badEnd := timeOfDay(closes)
@@ -95,7 +95,7 @@ func readHours(w *words, o *officeReading) {
 	if len(h.Spans) == 0 {
 		w.fail("write them like 09:00-17:00", "the hours are missing")
 	}
-	for day, known := weekdays[w.peek()]; known; day, known = weekdays[w.peek()] {
+	for day, known := weekdayNamed(w.peek()); known; day, known = weekdayNamed(w.peek()) {
 		h.Weekdays = append(h.Weekdays, uint32(day))
 		w.next("a weekday")
 	}
@@ -107,6 +107,12 @@ func readHours(w *words, o *officeReading) {
 		h.Until = w.date("the last day").String()
 	}
 	o.definition.Hours = append(o.definition.Hours, h)
+}
+
+// hoursAhead gives both ends of the opening hours that stand next.
+func hoursAhead(w *words) (opens, closes string, ok bool) {
+	opens, closes, ok = strings.Cut(civil.HalfWidth(w.peek()), "-")
+	return opens, closes, ok && isClock(opens)
 }
 
 func forOperations(w *words) []string {
@@ -183,8 +189,8 @@ func yes(w *words) bool {
 }
 
 func readBirth(w *words, p *Resident) {
-	if partial, err := civil.ParsePartial(w.peek()); err == nil && !partial.IsZero() && !partial.Known() {
-		p.BirthDate = w.next("a birth date")
+	if partial, err := civil.ParsePartial(civil.HalfWidth(w.peek())); err == nil && !partial.IsZero() && !partial.Known() {
+		p.BirthDate = w.narrow("a birth date")
 		return
 	}
 	p.BirthDate = w.date("the birth date").String()
@@ -199,14 +205,14 @@ func readAlias(w *words, p *Resident) {
 }
 
 func readCode(w *words, p *Resident) {
-	p.Code = w.next("a code")
+	p.Code = w.narrow("a code")
 	if w.err == nil && (len(p.Code) != 11 || strings.Trim(p.Code, "0123456789") != "") {
 		w.fail("write its eleven digits", "%q is no resident-record code", p.Code)
 	}
 }
 
 func readLivesIn(w *words, p *Resident) {
-	code := w.next("a municipality code")
+	code := w.narrow("a municipality code")
 	if w.err == nil && (len(code) != 5 || strings.Trim(code, "0123456789") != "") {
 		w.fail("write its five digits, without the check digit", "%q is no municipality code", code)
 	}
@@ -273,7 +279,7 @@ func madeDetails() []entry[*Application] {
 }
 
 func cardID(w *words) string {
-	id := w.next("the number of a card")
+	id := w.narrow("the number of a card")
 	if w.err == nil && (!events.ValidID(id) || len(id) > 32) {
 		w.fail("write at most 32 letters, digits and -", "%q is no number of a card", id)
 	}

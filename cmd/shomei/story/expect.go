@@ -32,7 +32,9 @@ type Seen struct {
 	// Answer is the hub's to the application of this step; nil when the step was none.
 	Answer *events.Answer
 	// Trouble is what the counter said instead of an answer.
-	Trouble string
+	Trouble Text
+	// Lang is the language in which it is told what was seen: ja or en.
+	Lang string
 	// Fresh are the events recorded of this person since the step began.
 	Fresh []*events.Event
 	// Mails are those to this person, decoded, the oldest first.
@@ -50,8 +52,8 @@ func expectations() []entry[*Expectation] {
 		{"accepted", "受理", "[RULE…]", "受理され、これらの規則が適用された。/ Accepted, and these rules were applied.", func(w *words, e *Expectation) {
 			e.About, e.judge = AboutAnswer, judgeAnswer("accepted", rules(w, 0), (*Seen).applied)
 		}},
-		{"refused", "不受理", "RULE…", "これらの規則により受理されなかった。/ Refused by these rules.", func(w *words, e *Expectation) {
-			e.About, e.judge = AboutAnswer, judgeAnswer("refused", rules(w, 1), func(s *Seen) []string { return s.Answer.GetRefusals() })
+		{"refused", "不受理", "[RULE…]", "(これらの規則により)受理されなかった。/ Refused, by these rules where they are named.", func(w *words, e *Expectation) {
+			e.About, e.judge = AboutAnswer, judgeAnswer("refused", rules(w, 0), func(s *Seen) []string { return s.Answer.GetRefusals() })
 		}},
 		{"deferred", "照会", "[RULE…]", "照会書兼回答書を先に郵送する。/ A letter of inquiry goes first.", func(w *words, e *Expectation) {
 			e.About, e.judge = AboutAnswer, judgeAnswer("deferred", rules(w, 0), func(s *Seen) []string { return s.Answer.GetRuleIds() })
@@ -59,7 +61,7 @@ func expectations() []entry[*Expectation] {
 		{"counter-says", "窓口表示", "TEXT…", "窓口の端末がこの文言を示し、先へ進めない。/ The counter objects with this text.", func(w *words, e *Expectation) {
 			text := strings.Join(w.rest("a text"), " ")
 			e.About, e.judge = AboutTrouble, func(s *Seen) (string, bool) {
-				return s.Trouble, s.Trouble != "" && strings.Contains(s.Trouble, text)
+				return s.Trouble.In(s.Lang), s.Trouble != Text{} && (strings.Contains(s.Trouble.JA, text) || strings.Contains(s.Trouble.EN, text))
 			}
 		}},
 		{"alternative", "代替案", "KIND DATE [by RULE]", "失効と新規発行なら得られる最終日。/ What revoking and issuing anew would give.", readAlternative},
@@ -113,29 +115,13 @@ const (
 
 func judgeAnswer(verdict string, expected []string, of func(*Seen) []string) judgement {
 	return func(s *Seen) (string, bool) {
-		seen, all := s.Verdict(), of(s)
+		all := of(s)
 		for _, id := range expected {
 			if !slices.Contains(all, id) {
-				return seen, false
+				return s.Verdict(), false
 			}
 		}
-		return seen, strings.Fields(seen)[0] == verdict
-	}
-}
-
-// Verdict is the hub's answer in a line: the verdict and the rules behind it.
-func (s *Seen) Verdict() string {
-	switch a := s.Answer; {
-	case a == nil && s.Trouble != "":
-		return "no answer: " + s.Trouble
-	case a == nil:
-		return "no application in this step"
-	case a.Deferred:
-		return "deferred " + strings.Join(a.RuleIds, " ")
-	case a.Accepted:
-		return "accepted " + strings.Join(a.RuleIds, " ")
-	default:
-		return "refused " + strings.Join(a.Refusals, " ")
+		return s.Verdict(), s.verdict() == verdict
 	}
 }
 
@@ -198,7 +184,7 @@ func readAlternative(w *words, e *Expectation) {
 				return term.judge(p.LastDay, p.Candidates)
 			}
 		}
-		return "no alternative for it: " + s.Verdict(), false
+		return Text{"代替案なし: ", "no alternative for it: "}.In(s.Lang) + s.Verdict(), false
 	}
 }
 
@@ -224,26 +210,26 @@ func readCardExpectation(w *words, e *Expectation) {
 	switch {
 	case w.accept("status", "状態"):
 		status := pick(w, "a status", cardStatuses)
-		e.judge = ofCard(func(c *Card) (string, bool) { return c.Status, c.Status == status })
+		e.judge = ofCard(func(s *Seen, c *Card) (string, bool) { return say(s, cardStatuses, c.Status), c.Status == status })
 	case w.accept("last-day", "最終日"):
 		term := readLastDay(w)
-		e.judge = ofCard(func(c *Card) (string, bool) { return term.judge(c.LastDay, c.Candidates) })
+		e.judge = ofCard(func(_ *Seen, c *Card) (string, bool) { return term.judge(c.LastDay, c.Candidates) })
 	case w.accept("is", "番号"):
 		id := cardID(w)
-		e.judge = ofCard(func(c *Card) (string, bool) { return c.ID, c.ID == id })
+		e.judge = ofCard(func(_ *Seen, c *Card) (string, bool) { return c.ID, c.ID == id })
 	default:
 		w.fail("write status, last-day or is", "%q can't be expected of a card", w.peek())
 	}
 }
 
-func ofCard(judge func(*Card) (string, bool)) judgement {
+func ofCard(judge func(*Seen, *Card) (string, bool)) judgement {
 	return func(s *Seen) (string, bool) {
 		for _, c := range slices.Backward(s.Life.Cards) {
 			if c.Status != "none" {
-				return judge(c)
+				return judge(s, c)
 			}
 		}
-		return judge(&Card{Status: "none"})
+		return judge(s, &Card{Status: "none"})
 	}
 }
 
@@ -259,9 +245,9 @@ func readDeadline(w *words, e *Expectation) {
 		d, known := s.Life.Deadlines[kind]
 		switch {
 		case !known:
-			return "none", outcome == "none"
+			return say(s, deadlineOutcomes, "none"), outcome == "none"
 		case d.Outcome != "":
-			return d.Outcome + " " + d.LastDay, d.Outcome == outcome
+			return say(s, deadlineOutcomes, d.Outcome) + " " + d.LastDay, d.Outcome == outcome
 		default:
 			return d.LastDay, d.LastDay == day
 		}
@@ -276,11 +262,11 @@ func readNotice(w *words, e *Expectation) {
 	e.judge = func(s *Seen) (string, bool) {
 		for _, n := range slices.Backward(s.Life.Notices) {
 			if n.Kind == kind {
-				seen := strings.TrimSpace(n.Outcome + " " + n.Detail + " for " + n.LastDay)
+				seen := strings.Join(strings.Fields(say(s, noticeOutcomes, n.Outcome)+" "+n.Detail+" "+n.LastDay), " ")
 				return seen, n.Outcome == outcome && (why == "" || n.Detail == why)
 			}
 		}
-		return "none", outcome == "none"
+		return say(s, noticeOutcomes, "none"), outcome == "none"
 	}
 }
 
@@ -305,7 +291,7 @@ func judgeMail(text []string, wanted bool) judgement {
 				found++
 			}
 		}
-		return fmt.Sprintf("%d of %d mails", found, len(s.Mails)), found > 0 == wanted
+		return fmt.Sprintf(Text{"メール%[2]d通のうち%[1]d通", "%d of %d mails"}.In(s.Lang), found, len(s.Mails)), found > 0 == wanted
 	}
 }
 

@@ -65,7 +65,7 @@ func certificateFields() []certificateField {
 	return []certificateField{
 		{"status", "状態", "S", "状態。/ Its status: " + inWords(statuses) + ".", func(w *words) func(*Seen, *Certificate) (string, bool) {
 			status := pick(w, "a status", statuses)
-			return func(_ *Seen, c *Certificate) (string, bool) { return c.Status, c.Status == status }
+			return func(s *Seen, c *Certificate) (string, bool) { return say(s, statuses, c.Status), c.Status == status }
 		}},
 		{"last-day", "最終日", "DATE [by RULE] [not DATE RULE]…", "最終日、それを決めた規則、決めなかった候補。/ The last day, the rule that binds, the candidates that don't.", func(w *words) func(*Seen, *Certificate) (string, bool) {
 			term := readLastDay(w)
@@ -73,7 +73,7 @@ func certificateFields() []certificateField {
 		}},
 		{"reason", "失効理由", "REASON", "失効理由。/ Why it was revoked: " + inWords(reasons) + ".", func(w *words) func(*Seen, *Certificate) (string, bool) {
 			reason := pick(w, "a reason", reasons)
-			return func(_ *Seen, c *Certificate) (string, bool) { return c.Reason, c.Reason == reason }
+			return func(s *Seen, c *Certificate) (string, bool) { return say(s, reasons, c.Reason), c.Reason == reason }
 		}},
 		{"revoked-at", "失効日時", "DATE HH:MM", "失効を記録した日時。/ When the revocation was recorded.", readMoment(func(c *Certificate) time.Time { return c.RevokedAt })},
 		{"suspended-at", "停止日時", "DATE HH:MM", "一時停止を記録した日時。/ When the suspension was recorded.", readMoment(func(c *Certificate) time.Time { return c.SuspendedAt })},
@@ -95,7 +95,8 @@ func certificateFields() []certificateField {
 		{"on-card", "カード内", "yes|no", "カードから読めるのはこの証明書である。/ It is this certificate that the card in hand holds.", func(w *words) func(*Seen, *Certificate) (string, bool) {
 			expected := yes(w)
 			return func(s *Seen, c *Certificate) (string, bool) {
-				return fmt.Sprintf("the card holds %d, the log says %d", s.OnCard[c.Kind], c.Serial), (c.Serial != 0 && s.OnCard[c.Kind] == c.Serial) == expected
+				said := Text{"カードの中は %d、記録では %d", "the card holds %d, the log says %d"}.In(s.Lang)
+				return fmt.Sprintf(said, s.OnCard[c.Kind], c.Serial), (c.Serial != 0 && s.OnCard[c.Kind] == c.Serial) == expected
 			}
 		}},
 		{"listed", "失効リスト", "REASON|no", "失効リストに載る理由、載らなければno。/ Its reason on the revocation list, or no.", readListed},
@@ -105,10 +106,10 @@ func certificateFields() []certificateField {
 func readMoment(of func(*Certificate) time.Time) func(*words) func(*Seen, *Certificate) (string, bool) {
 	return func(w *words) func(*Seen, *Certificate) (string, bool) {
 		expected := minute(w.instant("when", civil.Clock(10, 0)))
-		return func(_ *Seen, c *Certificate) (string, bool) {
+		return func(s *Seen, c *Certificate) (string, bool) {
 			at := of(c)
 			if at.IsZero() {
-				return "never", false
+				return Text{"なし", "never"}.In(s.Lang), false
 			}
 			return minute(at), minute(at) == expected
 		}
@@ -120,9 +121,9 @@ func readWindow(w *words) func(*Seen, *Certificate) (string, bool) {
 	if !w.accept("none", "なし") {
 		expected = w.date("the day").String()
 	}
-	return func(_ *Seen, c *Certificate) (string, bool) {
+	return func(s *Seen, c *Certificate) (string, bool) {
 		if c.Window == "" {
-			return "none", expected == ""
+			return Text{"なし", "none"}.In(s.Lang), expected == ""
 		}
 		return c.Window, c.Window == expected
 	}
@@ -136,9 +137,9 @@ func readListed(w *words) func(*Seen, *Certificate) (string, bool) {
 	return func(s *Seen, c *Certificate) (string, bool) {
 		reason, listed := s.Listed[c.Serial]
 		if !listed {
-			return "not listed", expected == ""
+			return Text{"載っていない", "not listed"}.In(s.Lang), expected == ""
 		}
-		return reason, reason == expected
+		return say(s, reasons, reason), reason == expected
 	}
 }
 

@@ -20,7 +20,7 @@ func Help() string {
 	section(&b, "役所 / Under office", officeDetails())
 	section(&b, "人物 / Under person, and under change: what the record says then", personDetails())
 	section(&b, "申請 / Under apply", applicationDetails())
-	section(&b, "工場 / Under factory", factoryDetails())
+	section(&b, "工場 / Under factory", madeDetails())
 	section(&b, "続き / Under confirm, hand-out and drop", finishDetails())
 	section(&b, "異動 / Under change, besides what stands under person", changeDetails()[:3])
 	fmt.Fprintf(&b, "\n  Operations of an office (for hours, closed, open, does): %s\n", inWords(workings))
@@ -45,8 +45,9 @@ A story is the life of somebody's certificates, written so that an official can 
   One thing a line. A line at the left edge is a statement; indented lines say more about the statement above them.
   Words are parted by spaces or commas (、も可); what stands in 「」 or "" is one word. From # on it is a comment.
   見出し語は英語でも日本語でもかまいません。Every word may be written in English or in Japanese.
-  日付は 2012-11-30 または 平成24年11月30日。続けて曜日 (2012-11-30(金), 2012-11-30 Fri) を書くと、正しいか確かめます。
-  Dates are days in Japan. A weekday after a date is checked.
+  日付は 2012-11-30、2012/11/30、平成24年11月30日、H24.11.30 など。全角の数字も使えます。続けて曜日 (2012-11-30(金), 2012-11-30 Fri)
+  を書くと、正しいか確かめます。
+  Dates are days in Japan, by the Gregorian calendar or an era; full-width digits are read too. A weekday after a date is checked.
   時計は at と wait でだけ進みます。その間に来る日(更新期間の開始、満了、法定期限)は、その日の午前3時(at がそれより早ければその時刻)に処理されます。
   The clock moves by at and wait only; what the days between bring is done at three in the morning of its day, or at
   the time of an at that comes before three.
@@ -55,7 +56,15 @@ A story is the life of somebody's certificates, written so that an official can 
   expect の行は、すぐ上の行為の後に成り立つべきことです。at, wait, office の下では人物名を先に書きます。
   A line with expect says what must be true after the act above it. Under at and wait the person's name stands first.
   何も書かない申請は、受理され最後まで進むことが期待されます。An application of which nothing is said is expected to be carried through.
+  読めない行はすべて、行番号とともに示されます。Every line that can't be read is reported with its number.
   間違った expect は報告され、物語は続きます。A failed expectation is reported and the story goes on; exit code 3.
+  結果と理由は --lang で選んだ言葉で示されます。What came out, and why, is told in the language of --lang.
+  カードの取替え: 窓口では apply NAME reissue(再交付)または renew(更新)に card NEW mynumber と新しい番号を書き、理由を
+  because loss などと書きます。工場では factory NAME card NEW の後、apply NAME collect(受取り)で渡します。旧カードを
+  引き換えるときは takes-back OLD を添えます。前のカードと電子証明書は、新しいカードを渡した時に終わります。
+  How a card is replaced: at a counter, apply NAME reissue or renew with the new number under it, card NEW mynumber, and
+  why, as because loss; by the factory, factory NAME card NEW and then apply NAME collect. What is given in exchange is
+  takes-back OLD. The former card and its certificates end when the new one is handed over.
   暗証番号は ABC123(署名用)と 1234(利用者証明用)です。The PINs are ABC123 (signature) and 1234 (authentication).
 `
 

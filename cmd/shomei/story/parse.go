@@ -33,9 +33,9 @@ type parser struct {
 }
 
 // Parse reads a story. The name stands in the messages; a mistake is an *Error that names file and line, what is wrong
-// and how to mend it. Only the first mistake is told.
+// and how to mend it. All mistakes are told, the first of each line, joined in the order of their lines.
 func Parse(r io.Reader, name string) (*Story, error) {
-	blocks, err := scan(r, name)
+	blocks, wrong, err := scan(r, name)
 	if err != nil {
 		return nil, err
 	}
@@ -44,40 +44,42 @@ func Parse(r io.Reader, name string) (*Story, error) {
 	}
 	s := &Story{File: name}
 	for i, b := range blocks {
-		step, err := p.statement(b)
-		if err != nil {
-			return nil, err
-		}
+		step := p.statement(b, &wrong)
 		switch {
 		case i == 0 && p.title == "":
-			return nil, &Error{name, b.number, "the story does not begin with its title", "begin with: story TITLE"}
+			if len(wrong) == 0 {
+				wrong.note(&Error{name, b.number, "the story does not begin with its title", "begin with: story TITLE"})
+			}
 		case step.Act != nil:
 			s.Steps = append(s.Steps, step)
 		}
 	}
-	if s.Title = p.title; s.Title == "" {
-		return nil, &Error{name, 1, "the file holds no story", "begin with: story TITLE"}
+	if s.Title = p.title; s.Title == "" && len(wrong) == 0 {
+		wrong.note(&Error{name, 1, "the file holds no story", "begin with: story TITLE"})
+	}
+	if err := wrong.join(); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
 
-func (p *parser) statement(b block) (Step, error) {
+// statement reads one statement and what stands under it.
+func (p *parser) statement(b block, wrong *mistakes) Step {
 	w := &words{file: p.file, line: b.line, left: b.words}
 	word := w.next("a statement")
-	step := Step{Line: b.number, Text: b.text}
+	r := &reading{parser: p, block: b, step: &Step{Line: b.number, Text: b.text}}
 	for _, e := range statements() {
-		if word != e.en && word != e.ja {
-			continue
+		if word == e.en || word == e.ja {
+			e.read(w, r)
+			w.done()
+			wrong.note(w.err)
+			*wrong = append(*wrong, r.wrong...)
+			return *r.step
 		}
-		reading := &reading{parser: p, block: b, step: &step}
-		e.read(w, reading)
-		if err := w.done(); err != nil {
-			return step, err
-		}
-		return step, reading.err
 	}
 	w.fail("the statements are: "+names(statements()), "%q begins no statement", word)
-	return step, w.err
+	wrong.note(w.err)
+	return *r.step
 }
 
 func names[T any](list []entry[T]) string {
@@ -93,23 +95,21 @@ type reading struct {
 	*parser
 	block block
 	step  *Step
-	err   error
+	wrong mistakes // in the lines under the statement
 }
 
 // under reads the indented lines of a statement: what the table knows, and expectations about the person, where the
 // statement can have them.
 func under[T any](r *reading, table []entry[T], into T, person string) {
 	for _, l := range r.block.details {
-		if r.err != nil {
-			return
-		}
 		w := &words{file: r.file, line: l, left: l.words}
 		if w.accept("expect", "確認") {
 			r.expect(w, person)
 		} else {
 			detail(w, table, into)
 		}
-		r.err = w.done()
+		w.done()
+		r.wrong.note(w.err)
 	}
 }
 
@@ -151,6 +151,7 @@ func (p *parser) person(w *words) Resident {
 	who, ok := p.persons[name]
 	if !ok {
 		w.fail("introduce them first with: person "+name, "the story knows no person %q", name)
+		who.Nick = name
 	}
 	if w.err == nil && !p.now.IsZero() && who.BirthDate > civil.Of(p.now).String() {
 		w.fail("mend the birth date, or tell this later", "%q is born on %s, after %s", name, who.BirthDate, minute(p.now))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,6 +48,15 @@ func TestTheHelpSaysEverything(t *testing.T) {
 	}
 	for _, e := range applicationDetails() {
 		check(e.en, e.ja, e.form, e.help)
+	}
+	for _, e := range madeDetails() {
+		check(e.en, e.ja, e.form, e.help)
+	}
+	for _, e := range finishDetails() {
+		check(e.en, e.ja, e.form, e.help)
+	}
+	if !strings.Contains(help, "How a card is replaced") || !strings.Contains(help, "カードの取替え") {
+		t.Error("the help does not say how a card is replaced")
 	}
 	for _, e := range changeDetails() {
 		check(e.en, e.ja, e.form, e.help)
@@ -125,6 +135,100 @@ func TestMistakesNameTheirPlaceAndCure(t *testing.T) {
 				t.Errorf("got %q, want line %s, %q, %q", text, c.line, c.what, c.mend)
 			}
 		})
+	}
+}
+
+// TestEveryMistakeIsTold: a line that can't be read hides no other, and what follows from it is not complained of again.
+func TestEveryMistakeIsTold(t *testing.T) {
+	_, err := Parse(strings.NewReader(`story S
+office main
+  municipality 1223 山武市 Sammu-shi
+  hours late
+person A
+  name 山武 花子
+  birth 1980-13-18
+  address 千葉県山武市殿台296番地
+  lives-in 12237
+play A
+at 2018-04-01(月) 10:00
+apply A issue at main
+  shows passport
+  card 「X-1
+  expect joy
+  expect sign status happy
+apply B issue at main
+change A move-in at main
+  happened 2018-02-30
+`), "test.story")
+	var lines []int
+	for _, one := range err.(interface{ Unwrap() []error }).Unwrap() {
+		var mistake *Error
+		if !errors.As(one, &mistake) {
+			t.Fatalf("%v is no mistake with its place", one)
+		}
+		lines = append(lines, mistake.Line)
+	}
+	if want := []int{3, 4, 7, 10, 11, 13, 14, 15, 16, 17, 19}; !slices.Equal(lines, want) {
+		t.Errorf("mistakes in lines %v, want %v:\n%v", lines, want, err)
+	}
+}
+
+// TestWordsOfAForm: dates, times and numbers as Japanese forms and keyboards write them.
+func TestWordsOfAForm(t *testing.T) {
+	s := parse(t, `story S
+office main
+  municipality １２２３７ 山武市 Sammu-shi
+  hours ８：３０－１２：００ 13:00-17:15 月曜日 水
+person A
+  name 山武 花子
+  birth S55.6.18
+  address 千葉県山武市殿台２９６番地
+  lives-in 12237
+  code １２３４５６７８９０１
+at 平成２８年２月６日（土） ９：０５
+wait １０ days
+at Ｈ２８．３．１ 火曜日　＃ 全角の注釈
+apply A renew at main
+  card ＸＸ－１ mynumber
+  received ８：４５
+`)
+	if at := s.Steps[2].Act.(*SetClock).To; minute(at) != "2016-02-06 09:05" {
+		t.Errorf("the clock shows %s", minute(at))
+	}
+	if at := s.Steps[4].Act.(*SetClock).To; minute(at) != "2016-03-01 10:00" {
+		t.Errorf("the clock shows %s", minute(at))
+	}
+	hours := s.Steps[0].Act.(*Office).Definition.Hours[0]
+	if len(hours.Spans) != 2 || hours.Spans[0].OpensMinute != 8*60+30 || !slices.Equal(hours.Weekdays, []uint32{1, 3}) {
+		t.Errorf("hours %v", hours)
+	}
+	who := s.Steps[1].Act.(*Facts).Person
+	if who.BirthDate != "1980-06-18" || who.Code != "12345678901" || who.Address != "千葉県山武市殿台２９６番地" {
+		t.Errorf("the person is %+v", who)
+	}
+	if a := s.Steps[5].Act.(*Application); a.Card != "XX-1" || a.ReceivedAt != "08:45" {
+		t.Errorf("the application is %+v", a)
+	}
+}
+
+// TestARefusalNeedsNoRule: whoever writes a story knows that it is refused, not by which rule; and it is told in their language.
+func TestARefusalNeedsNoRule(t *testing.T) {
+	s := parse(t, someone+"apply A issue at main\n  card X-1 juki\n  確認 不受理\n  expect sign status valid\n")
+	seen := &Seen{Life: Read("", nil), Lang: "ja", Answer: &events.Answer{Refusals: []string{"application.double-issue"}}}
+	told, ok := s.Steps[2].Expect[0].Judge(seen)
+	if !ok || !strings.HasPrefix(told, "不受理 [application.double-issue] 同じ種類の") || strings.Contains(told, "certificate") {
+		t.Errorf("%q, %t", told, ok)
+	}
+	if told, _ := s.Steps[2].Expect[1].Judge(seen); told != "なし" {
+		t.Errorf("no certificate is told as %q", told)
+	}
+	seen.Lang = "en"
+	if told, _ := s.Steps[2].Expect[0].Judge(seen); !strings.HasPrefix(told, "refused [application.double-issue] A certificate") {
+		t.Errorf("in English: %q", told)
+	}
+	seen.Answer = &events.Answer{Accepted: true}
+	if told, ok := s.Steps[2].Expect[0].Judge(seen); ok {
+		t.Errorf("an acceptance is taken as a refusal: %q", told)
 	}
 }
 

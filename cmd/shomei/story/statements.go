@@ -3,6 +3,7 @@ package story
 import (
 	"cmp"
 	"path"
+	"strings"
 	"time"
 
 	"shomei/events"
@@ -52,7 +53,9 @@ func readAt(w *words, r *reading) {
 	if w.err == nil && to.Before(r.now) {
 		w.fail("the clock stands at "+minute(r.now)+" here: put the statement where its time comes", "the clock never goes back")
 	}
-	r.now = to
+	if w.err == nil {
+		r.now = to
+	}
 	r.step.Act = &SetClock{to}
 	under[any](r, nil, nil, "")
 }
@@ -75,7 +78,9 @@ func readWait(w *words, r *reading) {
 	if r.now.IsZero() {
 		w.fail("say first when the story begins: at DATE", "nobody knows from when on")
 	}
-	r.now = wait.After(r.now)
+	if w.err == nil {
+		r.now = wait.After(r.now)
+	}
 	r.step.Act = wait
 	under[any](r, nil, nil, "")
 }
@@ -93,7 +98,7 @@ func readOffice(w *words, r *reading) {
 	under(r, officeDetails(), o, "")
 	b := o.definition
 	switch {
-	case w.err != nil || r.err != nil:
+	case w.err != nil || len(r.wrong) > 0:
 	case b.Municipality == "":
 		w.fail("add a line: municipality CODE NAME ROMAJI", "office %s has no municipality", name)
 	case !validName(name) || !events.ValidID(b.Municipality+"-"+name):
@@ -127,7 +132,7 @@ func readPerson(w *words, r *reading) {
 	}
 	under(r, personDetails(), &who, name)
 	switch {
-	case w.err != nil || r.err != nil:
+	case w.err != nil || len(r.wrong) > 0:
 	case who.Name == "":
 		w.fail("add a line: name FAMILY GIVEN", "person %s has no name", name)
 	case who.BirthDate == "":
@@ -149,10 +154,8 @@ func readApply(w *words, r *reading) {
 		w.fail("add: at OFFICE", "nobody knows at which office")
 	}
 	a.Office = office
-	if w.err == nil {
-		under(r, applicationDetails(), a, who.Nick)
-	}
-	if r.err == nil {
+	under(r, applicationDetails(), a, who.Nick)
+	if len(r.wrong) == 0 {
 		a.CardKind = r.kindOf(w, a.Card, a.CardKind)
 	}
 	r.step.Act = a
@@ -168,9 +171,7 @@ func readFactory(w *words, r *reading) {
 		w.fail("add: card CARD", "nobody knows which card the factory makes")
 	}
 	a.Card = cardID(w)
-	if w.err == nil {
-		under(r, madeDetails(), a, who.Nick)
-	}
+	under(r, madeDetails(), a, who.Nick)
 	r.kindOf(w, a.Card, a.CardKind)
 	r.step.Act = a
 }
@@ -190,9 +191,6 @@ func readChange(w *words, r *reading) {
 	who := r.person(w)
 	c := &Change{Person: who, Change: pick(w, "a change", changes)}
 	c.Office, _ = r.at(w)
-	if w.err != nil {
-		return
-	}
 	switch c.Change {
 	case events.RecordChange_RECORD_CHANGE_DEATH, events.RecordChange_RECORD_CHANGE_DELETED, events.RecordChange_RECORD_CHANGE_OUT_OF_SCOPE,
 		events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS:
@@ -202,7 +200,7 @@ func readChange(w *words, r *reading) {
 	case events.RecordChange_RECORD_CHANGE_MOVE_IN:
 		c.Person.Registered, c.Person.OverseasOn, c.Person.LeavesOn = true, "", ""
 		if c.Office != "" {
-			c.Person.Municipality = c.Office[:5] // who moves in files where they live from now on
+			c.Person.Municipality, _, _ = strings.Cut(c.Office, "-") // who moves in files where they live from now on
 		}
 	}
 	under(r, changeDetails(), c, who.Nick)

@@ -2,9 +2,11 @@ package story
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -20,6 +22,26 @@ type Error struct {
 
 // Error gives "file:line: what; how to mend it".
 func (e *Error) Error() string { return fmt.Sprintf("%s:%d: %s; %s", e.File, e.Line, e.What, e.Mend) }
+
+// mistakes are those of one file.
+type mistakes []*Error
+
+// note adds what is wrong with a line, if anything is.
+func (m *mistakes) note(e *Error) {
+	if e != nil {
+		*m = append(*m, e)
+	}
+}
+
+// join gives the mistakes in the order of their lines; nil when there are none.
+func (m mistakes) join() error {
+	slices.SortStableFunc(m, func(a, b *Error) int { return cmp.Compare(a.Line, b.Line) })
+	var all []error
+	for _, e := range m {
+		all = append(all, e)
+	}
+	return errors.Join(all...)
+}
 
 // Limits of a story: far above any life, and below what would make reading one a burden.
 const (
@@ -41,25 +63,27 @@ type block struct {
 	details []line
 }
 
-// scan reads a text into blocks. Comments and empty lines are gone after it.
-func scan(r io.Reader, file string) ([]block, error) {
-	var blocks []block
+// scan reads a text into blocks. Comments and empty lines are gone after it; lines that can't be read are among the
+// mistakes and are passed over. The error is of reading.
+func scan(r io.Reader, file string) (blocks []block, wrong mistakes, err error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, maxLine), maxLine)
 	number := 0
-	fail := func(what, mend string) error { return &Error{file, number, what, mend} }
+	fail := func(what, mend string) { wrong = append(wrong, &Error{file, number, what, mend}) }
 	for lines.Scan() {
 		number++
 		text := strings.TrimPrefix(lines.Text(), "\ufeff")
 		if number > maxLines {
-			return nil, fail(fmt.Sprintf("the story has more than %d lines", maxLines), "cut it into several files")
+			fail(fmt.Sprintf("the story has more than %d lines", maxLines), "cut it into several files")
+			return blocks, wrong, nil
 		}
 		if !utf8.ValidString(text) {
-			return nil, fail("the line is not UTF-8", "save the file as UTF-8")
+			fail("the line is not UTF-8", "save the file as UTF-8")
+			return blocks, wrong, nil // nor are the others
 		}
 		words, err := cut(text)
 		if err != nil {
-			return nil, fail(err.Error(), "close it on the same line")
+			fail(err.Error(), "close it on the same line")
 		}
 		if len(words) == 0 {
 			continue
@@ -69,7 +93,7 @@ func scan(r io.Reader, file string) ([]block, error) {
 		case !l.indented:
 			blocks = append(blocks, block{line: l})
 		case len(blocks) == 0:
-			return nil, fail("an indented line stands before any statement", "begin the statement it belongs to at the left edge")
+			fail("an indented line stands before any statement", "begin the statement it belongs to at the left edge")
 		default:
 			last := &blocks[len(blocks)-1]
 			last.details = append(last.details, l)
@@ -77,11 +101,11 @@ func scan(r io.Reader, file string) ([]block, error) {
 	}
 	number++
 	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
-		return nil, fail(fmt.Sprintf("the line has more than %d bytes", maxLine), "make it shorter")
+		fail(fmt.Sprintf("the line has more than %d bytes", maxLine), "make it shorter")
 	} else if err != nil {
-		return nil, fmt.Errorf("reading story %s: %w", file, err)
+		return nil, nil, fmt.Errorf("reading story %s: %w", file, err)
 	}
-	return blocks, nil
+	return blocks, wrong, nil
 }
 
 func first(text string) rune {
@@ -112,11 +136,11 @@ func cut(text string) ([]string, error) {
 			end()
 		case until != 0:
 			word.WriteRune(r)
-		case !inside && r == '#':
+		case !inside && (r == '#' || r == '＃'):
 			return words, nil
 		case !inside && closing[r] != 0:
 			inside, until = true, closing[r]
-		case unicode.IsSpace(r) || r == ',' || r == '、':
+		case unicode.IsSpace(r) || r == ',' || r == '，' || r == '、':
 			end()
 		default:
 			inside = true

@@ -8,12 +8,12 @@ import (
 	"shomei/pkg/civil"
 )
 
-// words are those of one line, on their way to be understood. The first mistake is kept and ends the reading.
+// words are those of one line, on their way to be understood. The first mistake is kept and ends the reading of the line.
 type words struct {
 	file string
 	line line
 	left []string
-	err  error
+	err  *Error
 }
 
 // fail notes the first mistake.
@@ -68,16 +68,18 @@ func (w *words) rest(what string) []string {
 }
 
 // done finds words that nobody asked for.
-func (w *words) done() error {
+func (w *words) done() {
 	if w.err == nil && len(w.left) > 0 {
 		w.fail("take it away, or see shomei story --help for what may stand here", "%q is too much", w.left[0])
 	}
-	return w.err
 }
+
+// narrow takes a word that is no name, in full-width or half-width characters.
+func (w *words) narrow(what string) string { return civil.HalfWidth(w.next(what)) }
 
 // number takes a whole number from 0 to most.
 func (w *words) number(what string, most int) int {
-	text := w.next(what)
+	text := w.narrow(what)
 	n := 0
 	for _, r := range text {
 		if r < '0' || r > '9' || n > most {
@@ -92,31 +94,26 @@ func (w *words) number(what string, most int) int {
 	return n
 }
 
-// date takes a day: 2012-11-30 or 平成24年11月30日. A weekday may follow, glued in brackets or as a word of its
+// date takes a day as people write it: 2012-11-30, 平成24年11月30日, H24.11.30. A weekday may follow, glued in brackets or as a word of its
 // own, and must be right.
 func (w *words) date(what string) civil.Date {
-	text := w.next(what)
+	text := w.narrow(what)
 	if w.err != nil {
 		return civil.Date{}
 	}
 	day, weekday := text, ""
-	if i := strings.IndexAny(text, "(\uff08"); i > 0 {
-		day, weekday = text[:i], strings.Trim(text[i:], "()\uff08\uff09")
+	if i := strings.Index(text, "("); i > 0 {
+		day, weekday = text[:i], strings.Trim(text[i:], "()")
 	}
-	d, err := civil.Parse(day)
-	if err != nil || d.IsZero() {
-		d, err = civil.ParseWareki(day)
-	}
-	if err != nil || d.IsZero() || d.Year < 1868 || d.Year > 2199 {
-		w.fail("write it like 2012-11-30 or 平成24年11月30日", "%q is no date for %s", text, what)
+	d, err := civil.ParseWritten(day)
+	if err != nil || d.Year < 1868 || d.Year > 2199 {
+		w.fail("write it like 2012-11-30, 平成24年11月30日 or H24.11.30", "%q is no date for %s", text, what)
 		return civil.Date{}
 	}
-	if weekday == "" {
-		if _, named := weekdays[w.peek()]; named {
-			weekday = w.next("a weekday")
-		}
+	if weekday == "" && isWeekday(w.peek()) {
+		weekday = w.next("a weekday")
 	}
-	if said, known := weekdays[weekday]; weekday != "" && (!known || said != d.Weekday()) {
+	if said, known := weekdayNamed(weekday); weekday != "" && (!known || said != d.Weekday()) {
 		w.fail(fmt.Sprintf("%s is a %s", d, d.Weekday()), "%s is no %q", d, weekday)
 	}
 	return d
@@ -127,14 +124,26 @@ var weekdays = map[string]time.Weekday{
 	"日": 0, "月": 1, "火": 2, "水": 3, "木": 4, "金": 5, "土": 6,
 }
 
+// weekdayNamed gives a weekday by its name, in brackets or not: Fri, 金, 金曜日, (金).
+func weekdayNamed(word string) (time.Weekday, bool) {
+	day, known := weekdays[strings.TrimSuffix(strings.Trim(civil.HalfWidth(word), "()"), "曜日")]
+	return day, known
+}
+
+func isWeekday(word string) bool {
+	_, known := weekdayNamed(word)
+	return known
+}
+
 // isClock tells whether a word has the form of a time of day.
 func isClock(word string) bool {
-	hour, minute, ok := strings.Cut(word, ":")
+	hour, minute, ok := strings.Cut(civil.HalfWidth(word), ":")
 	return ok && (len(hour) == 1 || len(hour) == 2) && len(minute) == 2
 }
 
 // timeOfDay reads HH:MM or H:MM.
 func timeOfDay(text string) (civil.TimeOfDay, error) {
+	text = civil.HalfWidth(text)
 	if len(text) == len("9:00") {
 		text = "0" + text
 	}

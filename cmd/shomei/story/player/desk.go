@@ -17,6 +17,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"shomei/cmd/shomei/story"
 	"shomei/events"
 	"shomei/pkg/tether"
 )
@@ -177,11 +178,11 @@ type procedure struct {
 }
 
 // trouble is what the counter says stands in the way.
-func (p *procedure) trouble() string {
+func (p *procedure) trouble() story.Text {
 	if p.Error == nil {
-		return "the application is " + p.State
+		return story.Text{JA: "申請の状態は " + p.State + " です。", EN: "the application is " + p.State}
 	}
-	return p.Error.Error()
+	return story.Text{JA: p.Error.JA, EN: p.Error.EN}
 }
 
 // answer is the hub's; nil before there is one.

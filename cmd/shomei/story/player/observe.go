@@ -27,7 +27,7 @@ func (p *performance) observe(ctx context.Context, who story.Resident, revision 
 	if err != nil {
 		return nil, err
 	}
-	s := &story.Seen{Life: story.Read(id, commits), Answer: out.answer, Trouble: out.trouble, Generation: p.generation}
+	s := &story.Seen{Life: story.Read(id, commits), Answer: out.answer, Trouble: out.trouble, Generation: p.generation, Lang: p.world.Lang}
 	for _, c := range commits[min(revision, len(commits)):] {
 		s.Fresh = append(s.Fresh, c.GetEvents()...)
 	}

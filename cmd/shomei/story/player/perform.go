@@ -16,7 +16,7 @@ import (
 // outcome is what a step's application came to.
 type outcome struct {
 	answer  *events.Answer
-	trouble string
+	trouble story.Text
 }
 
 // performance is one story being played.
@@ -87,7 +87,7 @@ func (p *performance) perform(ctx context.Context, act story.Act) (outcome, erro
 	}
 	var objection *problem
 	if errors.As(err, &objection) {
-		out.trouble, err = objection.Error(), nil
+		out.trouble, err = story.Text{JA: objection.JA, EN: objection.EN}, nil
 	}
 	if err != nil {
 		return out, err
@@ -107,7 +107,7 @@ func (p *performance) apply(ctx context.Context, a *story.Application) (outcome,
 	}
 	waits, ok := p.letters[a.Person.Nick]
 	if a.ReturnsLetter && !ok {
-		return outcome{trouble: "no application of this person waits for a letter"}, nil
+		return outcome{trouble: story.Text{JA: "照会書の回答を待つ申請がありません。", EN: "no application of this person waits for a letter"}}, nil
 	}
 	letter, err := p.posted(ctx, a.Person, waits.procedure)
 	if err != nil {
@@ -303,7 +303,7 @@ func (p *performance) finish(ctx context.Context, f *story.Finish) (outcome, err
 		at, ok = letter, true
 	}
 	if !ok {
-		return outcome{trouble: "no application of this person was left"}, nil
+		return outcome{trouble: story.Text{JA: "途中で残した申請がありません。", EN: "no application of this person was left"}}, nil
 	}
 	d := p.world.desks[at.desk]
 	if f.Step == story.Drop {
@@ -331,7 +331,7 @@ func (p *performance) finish(ctx context.Context, f *story.Finish) (outcome, err
 	case f.Step == story.HandOut && state.State == "ready":
 		return out, p.handOut(ctx, d, at, state, at.application.PaperCopy)
 	}
-	out.trouble = "the application is " + state.State
+	out.trouble = state.trouble()
 	return out, nil
 }
 

@@ -89,7 +89,7 @@ func (p *performance) play(ctx context.Context, step story.Step, out io.Writer) 
 		return done, err
 	}
 	done.Rules = after
-	tellRules(out, result, after)
+	p.tellRules(out, result, after)
 	done.Expectations, err = p.check(ctx, step, before, result, out)
 	done.Milliseconds = time.Since(begin).Milliseconds()
 	return done, err
@@ -118,17 +118,20 @@ func (p *performance) fresh(ctx context.Context, before map[string]int, out io.W
 }
 
 // tellRules prints each rule once, with the sentence a clerk reads out.
-func tellRules(out io.Writer, result outcome, rules []string) {
-	if result.trouble != "" {
-		fmt.Fprintf(out, "    ! %s\n", result.trouble)
+func (p *performance) tellRules(out io.Writer, result outcome, rules []string) {
+	if result.trouble != (story.Text{}) {
+		fmt.Fprintf(out, "    ! %s\n", result.trouble.In(p.world.Lang))
 	}
 	if a := result.answer; a != nil && !a.Accepted && !a.Deferred {
-		fmt.Fprintf(out, "    ! %s\n", (&story.Seen{Answer: a}).Verdict())
+		fmt.Fprintf(out, "    ! %s\n", p.verdict(a))
 	}
 	for _, id := range rules {
-		r, _ := regime.Lookup(id)
-		fmt.Fprintf(out, "    [%s] %s / %s\n", id, r.JA, r.EN)
+		fmt.Fprintf(out, "    %s\n", story.Reason(id, p.world.Lang))
 	}
+}
+
+func (p *performance) verdict(a *events.Answer) string {
+	return (&story.Seen{Answer: a, Lang: p.world.Lang}).Verdict()
 }
 
 // check compares the expectations of a step with what is seen.
@@ -147,12 +150,12 @@ func (p *performance) check(ctx context.Context, step story.Step, before map[str
 		was, ok := e.Judge(seen[e.Person])
 		reports = append(reports, ExpectationReport{e.Line, e.Text, was, ok})
 	}
-	reports = append(reports, unsaid(step, result)...)
+	reports = append(reports, p.unsaid(step, result)...)
 	for _, r := range reports {
 		if r.OK {
 			fmt.Fprintf(out, "    ✓ %s\n", r.Expected)
 		} else {
-			fmt.Fprintf(out, "    ✗ line %d: %s\n      seen: %s\n", r.Line, r.Expected, r.Seen)
+			fmt.Fprintf(out, story.Text{JA: "    ✗ %d行目: %s\n      実際: %s\n", EN: "    ✗ line %d: %s\n      seen: %s\n"}.In(p.world.Lang), r.Line, r.Expected, r.Seen)
 		}
 	}
 	return reports, nil
@@ -160,18 +163,21 @@ func (p *performance) check(ctx context.Context, step story.Step, before map[str
 
 // unsaid is what a story expects without saying so: that an application is accepted and that no counter objects. A story
 // that goes wrong where it expects nothing must not pass.
-func unsaid(step story.Step, result outcome) []ExpectationReport {
+func (p *performance) unsaid(step story.Step, result outcome) []ExpectationReport {
 	var failed []ExpectationReport
 	about := func(what string) bool {
 		return slices.ContainsFunc(step.Expect, func(e story.Expectation) bool { return e.About == what })
 	}
-	if result.trouble != "" && !about(story.AboutTrouble) {
-		failed = append(failed, ExpectationReport{step.Line, "the act is carried through", result.trouble, false})
+	lang := p.world.Lang
+	if result.trouble != (story.Text{}) && !about(story.AboutTrouble) {
+		carried := story.Text{JA: "行為が最後まで進む", EN: "the act is carried through"}
+		failed = append(failed, ExpectationReport{step.Line, carried.In(lang), result.trouble.In(lang), false})
 	}
 	_, goesOn := step.Act.(*story.Finish)
 	withdrawn := goesOn && slices.Contains(result.answer.GetRefusals(), regime.NoLongerOpen) // told, and nobody's mistake
 	if a := result.answer; a != nil && !a.Accepted && !about(story.AboutAnswer) && !withdrawn {
-		failed = append(failed, ExpectationReport{step.Line, "the application is accepted", (&story.Seen{Answer: a}).Verdict(), false})
+		accepted := story.Text{JA: "申請が受理される", EN: "the application is accepted"}
+		failed = append(failed, ExpectationReport{step.Line, accepted.In(lang), p.verdict(a), false})
 	}
 	return failed
 }

@@ -23,6 +23,8 @@ type World struct {
 	Hub *hub.Hub
 	// Agent is the counter's program, shomei-agent.
 	Agent string
+	// Lang is the language in which stories are told: ja or en.
+	Lang string
 
 	secret []byte // of subscriber ids
 	desks  map[string]*desk
