@@ -105,7 +105,7 @@ func (a *attempt) apply(fact *events.ApplicationReceived) (lifecycle.Apply, erro
 		return lifecycle.Apply{}, err
 	}
 	granted := ""
-	if fact.SpecialCircumstances != "" {
+	if a.circumstances() != "" {
 		granted = a.claim.SecondOfficer
 	}
 	return lifecycle.Apply{

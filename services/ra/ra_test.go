@@ -73,7 +73,7 @@ func TestWhatCannotBeAttributedIsQuarantined(t *testing.T) {
 		"a foreign office":    {"counter", "never belonged", applied, func(c *events.Claim) { c.Office = "13101-main" }},
 		"a service's command": {"counter", "not an id", applied, func(c *events.Claim) { c.Id = "issue/x/1" }},
 		"no id":               {"counter", "not an id", applied, func(c *events.Claim) { c.Id = "" }},
-		"a card's name":       {"counter", "card's id", servicetest.Applied(opIssue, "カード 1"), nil},
+		"a card's name":       {"counter", "application_received.card", servicetest.Applied(opIssue, "カード 1"), nil},
 		"a strange document": {"counter", "documents", applied, func(c *events.Claim) {
 			c.GetApplicationReceived().Documents = []string{"photo-id:looks-nice"}
 		}},

@@ -54,7 +54,7 @@ func (w *World) Enrolled(_ context.Context, counter string) (counterlink.Enrolme
 }
 
 func (w *World) quarantine(ctx context.Context, q counterlink.Quarantined) error {
-	return ra.Quarantine(ctx, w.Log, q)
+	return ra.Quarantine(ctx, w.Log, w.Vault, q)
 }
 
 // Source is the desk's voice over the wire.

@@ -173,8 +173,10 @@ func (d *Desk) application(ctx context.Context, r request) (agent.Application, e
 			return agent.Application{}, &readerError{err}
 		}
 	}
+	personal := r.personal()
+	personal.SpecialCircumstances = r.SpecialCircumstances
 	return agent.Application{
-		Procedure: r.Procedure, Officer: r.Clerk, SecondOfficer: r.SecondOfficer, Received: received, Personal: r.personal(), Filed: filed,
+		Procedure: r.Procedure, Officer: r.Clerk, SecondOfficer: r.SecondOfficer, Received: received, Personal: personal, Filed: filed,
 	}, nil
 }
 
@@ -226,7 +228,7 @@ func (r request) received() (*events.ApplicationReceived, error) {
 	}
 	return &events.ApplicationReceived{
 		Operation: operation, Channel: channel, Kinds: certificates, Documents: r.Documents, Card: r.Card, CardKind: cardKind,
-		SpecialCircumstances: r.SpecialCircumstances, Express: r.Express, Cause: r.Cause, Pins: pins, Letter: letterOf(r.Documents),
+		Express: r.Express, Cause: r.Cause, Pins: pins, Letter: letterOf(r.Documents),
 		NoticeAnswer: r.NoticeAnswer, TakenBack: r.TakenBack, PinsMatch: r.PINsMatch, AppliedOn: r.AppliedOn,
 	}, nil
 }

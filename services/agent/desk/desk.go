@@ -10,7 +10,7 @@
 //	GET  /api/procedures/{id}/events         the same as server-sent events, one with each change
 //	POST /api/procedures/{id}/confirm        {"pins":{"sign","auth"}} of the resident
 //	POST /api/procedures/{id}/hand-over      {"fee_yen","paper_copy","clerk"}; fee_yen, when given, must be the hub's
-//	POST /api/procedures/{id}/drop           {"why","clerk"}, both optional
+//	POST /api/procedures/{id}/drop           {"why","clerk"}, both optional; why is sealed
 //	GET  /api/card, POST /api/card           what the card on the reader tells; with {"pin","last_try"} the signature certificate too
 //	GET  /api/status                         link, reader, outbox and clock
 //	POST /api/reader/cards|insert|eject      cards in software, with a virtual reader only

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"shomei/events"
 	"shomei/pkg/civil"
 	"shomei/pkg/page"
 	"shomei/pkg/regime"
@@ -278,8 +279,12 @@ func (d *Desk) wrongFields(form url.Values, lang page.Language) []page.FieldErro
 	bad := func(field, key string) {
 		wrong = append(wrong, page.FieldError{Field: field, Text: d.pages.Say(lang, key)})
 	}
-	if form.Get("special_circumstances") != "" && form.Get("second_officer") == "" {
-		bad("second_officer", "wrong.second")
+	if second := form.Get("second_officer"); second != "" || form.Get("special_circumstances") != "" {
+		if _, err := events.ParseOfficer(second); second == "" {
+			bad("second_officer", "wrong.second")
+		} else if err != nil {
+			bad("second_officer", "wrong.officer")
+		}
 	}
 	if form.Get("received_at") != "" {
 		if _, err := d.receivedAt(form.Get("received_at")); err != nil {
@@ -289,7 +294,7 @@ func (d *Desk) wrongFields(form url.Values, lang page.Language) []page.FieldErro
 	return wrong
 }
 
-// wrongIn are the needed fields that are empty, and the days that are none.
+// wrongIn are the needed fields that are empty, the days that are none, and a clerk who is named by something else than a code.
 func (d *Desk) wrongIn(form url.Values, needed, days []string, lang page.Language) []page.FieldError {
 	var wrong []page.FieldError
 	bad := func(field, key string) {
@@ -299,6 +304,9 @@ func (d *Desk) wrongIn(form url.Values, needed, days []string, lang page.Languag
 		if strings.TrimSpace(form.Get(field)) == "" {
 			bad(field, "wrong.empty."+field)
 		}
+	}
+	if _, err := events.ParseOfficer(form.Get("clerk")); strings.TrimSpace(form.Get("clerk")) != "" && err != nil {
+		bad("clerk", "wrong.officer")
 	}
 	if _, err := civil.ParsePartial(form.Get("birth_date")); form.Get("birth_date") != "" && err != nil {
 		bad("birth_date", "wrong.birth")

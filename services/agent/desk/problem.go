@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 
+	"shomei/events"
 	"shomei/pkg/card"
 	"shomei/pkg/card/pcsc"
 	"shomei/pkg/page"
@@ -62,6 +63,11 @@ var failures = []struct {
 	{agent.ErrReceiptTime, Problem{
 		Code: "receipt-time", JA: "受付時刻が正しくありません。", EN: "The receipt time can't be right.",
 		NextJA: "今日の、今より前の時刻を入力してください。", NextEN: "Enter a time of today that has passed.", status: http.StatusUnprocessableEntity,
+	}},
+	{events.ErrOfficer, Problem{
+		Code: "officer-code", JA: "職員番号の形ではありません。", EN: "That is no officer's number.",
+		NextJA: "氏名ではなく、数字を含む英数字と . _ - の16文字までの番号を入力してください。",
+		NextEN: "Give a number, not a name: up to 16 of A-Z a-z 0-9 . _ -, with a digit.", status: http.StatusBadRequest,
 	}},
 	{errFee, Problem{
 		Code: "other-fee", JA: "手数料の額が違います。", EN: "The fee is another one.",
@@ -140,6 +146,9 @@ func problemOf(err error) *Problem {
 			}
 			return &p
 		}
+	}
+	if text := (*events.ClearTextError)(nil); errors.As(err, &text) {
+		return badRequest(text.Error())
 	}
 	if reader := (*readerError)(nil); errors.As(err, &reader) {
 		return &Problem{

@@ -130,6 +130,7 @@ var applyWords = page.Catalogue{
 	"kind.sign":                 {JA: "署名用", EN: "signature"},
 	"kind.auth":                 {JA: "利用者証明用", EN: "authentication"},
 	"wrong.empty.clerk":         {JA: "受付者の番号を入力してください。", EN: "Give the officer's number."},
+	"wrong.officer":             {JA: "職員番号は、数字を含む英数字と . _ - の16文字までです。氏名は書かないでください。", EN: "An officer's number is up to 16 letters, digits and . _ -, with a digit. Never write a name."},
 	"wrong.corrected":           {JA: "修正後の住民票コードは11桁の数字です。", EN: "The corrected resident-record code is eleven digits."},
 	"wrong.empty.resident_code": {JA: "住民票コードを入力してください。", EN: "Give the resident-record code."},
 	"wrong.empty.name":          {JA: "氏名を入力してください。", EN: "Give the name."},
