@@ -109,42 +109,52 @@ func (d *Desk) apiReport(c call) (int, any, error) {
 	if err := c.decode(&r); err != nil {
 		return 0, nil, err
 	}
-	id, err := d.file(c.Context(), r)
+	facts, err := d.factsOf(c.Context(), r)
+	if err != nil {
+		return 0, nil, err
+	}
+	id, err := d.Counter.Report(c.Context(), facts.claim, facts.personal)
 	if err != nil {
 		return 0, nil, err
 	}
 	return http.StatusAccepted, map[string]string{"procedure": id, "claim": id}, nil
 }
 
-// file files a report as a claim; its id is the procedure's.
-func (d *Desk) file(ctx context.Context, r report) (string, error) {
+// filed is a report as it is filed.
+type filed struct {
+	claim    *events.Claim
+	personal *events.Personal
+}
+
+// factsOf judges a report and returns what is filed of it.
+func (d *Desk) factsOf(ctx context.Context, r report) (filed, error) {
 	kind, ok := reportKindOf(r.What)
 	switch {
 	case !ok:
-		return "", badRequest("what is none that can be reported here")
+		return filed{}, badRequest("what is none that can be reported here")
 	case r.Clerk == "":
-		return "", badRequest("clerk is missing: the officer's number")
+		return filed{}, badRequest("clerk is missing: the officer's number")
 	case !kind.card && r.Person.ResidentCode == "":
-		return "", badRequest("person.resident_code is missing: who it is about")
+		return filed{}, badRequest("person.resident_code is missing: who it is about")
 	case kind.record && (r.Person.Name == "" || r.Person.BirthDate == "" || r.Person.Sex == 0 || r.Person.Address == "" || r.Person.Municipality == ""):
-		return "", badRequest("person is incomplete: the whole record after the change is needed")
+		return filed{}, badRequest("person is incomplete: the whole record after the change is needed")
 	}
 	if r.CorrectedCode != "" && !isCode(r.CorrectedCode) {
-		return "", badRequest("corrected_code is eleven digits")
+		return filed{}, badRequest("corrected_code is eleven digits")
 	}
 	for field, day := range map[string]string{"caused_on": r.CausedOn, "planned_on": r.PlannedOn, "person.period_of_stay": r.Person.PeriodOfStay} {
 		if _, err := civil.Parse(day); err != nil {
-			return "", badRequest(field + " is a day written YYYY-MM-DD")
+			return filed{}, badRequest(field + " is a day written YYYY-MM-DD")
 		}
 	}
 	if _, err := civil.ParsePartial(r.Person.BirthDate); err != nil {
-		return "", badRequest("person.birth_date is a day written YYYY-MM-DD, with 00 for what is unknown")
+		return filed{}, badRequest("person.birth_date is a day written YYYY-MM-DD, with 00 for what is unknown")
 	}
 	claim := &events.Claim{Officer: r.Clerk}
 	if err := d.fact(ctx, claim, kind, r); err != nil {
-		return "", err
+		return filed{}, err
 	}
-	return d.Counter.Report(ctx, claim, r.personal(kind))
+	return filed{claim, r.personal(kind)}, nil
 }
 
 // fact fills in what was reported.

@@ -9,7 +9,7 @@ import (
 // words are all phrases of the counter's pages.
 var words = func() page.Catalogue {
 	all := page.Catalogue{}
-	for _, part := range []page.Catalogue{stationWords, startWords, applyWords, personWords, documentWords, procedureWords, residentWords, cardWords, reportWords} {
+	for _, part := range []page.Catalogue{stationWords, startWords, applyWords, personWords, documentWords, procedureWords, residentWords, cardWords, reportWords, reviewWords} {
 		maps.Copy(all, part)
 	}
 	return all
@@ -109,6 +109,7 @@ var applyWords = page.Catalogue{
 	"apply.clerk":               {JA: "受付者の番号", EN: "Officer's number"},
 	"apply.second":              {JA: "承認者の番号", EN: "Second officer's number"},
 	"apply.special":             {JA: "特別の事情", EN: "Special circumstances"},
+	"wrong.choice":              {JA: "手続きの選択が変わりました。表示された内容を確かめてから、もう一度受け付けてください。", EN: "The choice was changed: check what is shown now, and take it once more."},
 	"apply.file":                {JA: "受け付ける", EN: "Take the application"},
 	"apply.anyway":              {JA: "足りないまま受け付ける（センターが判断）", EN: "Take it all the same (the centre decides)"},
 	"apply.nocard":              {JA: "カードなしで受け付ける", EN: "Take it without a card"},
