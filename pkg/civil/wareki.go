@@ -79,7 +79,7 @@ func (d Date) Wareki() string {
 // printed 平成31年 and later for days now in 令和 (domain.md 4.3). Days before
 // the era began and everything else are ErrWareki.
 func ParseWareki(s string) (Date, error) {
-	text := halfWidthDigits(strings.TrimSpace(s))
+	text := Narrow(strings.TrimSpace(s))
 	for _, x := range eras {
 		rest, found := strings.CutPrefix(text, x.name)
 		if !found {
@@ -97,15 +97,4 @@ func ParseWareki(s string) (Date, error) {
 		return day, nil
 	}
 	return Date{}, fmt.Errorf("reading %q: %w", s, ErrWareki)
-}
-
-// halfWidthDigits turns U+FF10–FF19, as typed on Japanese forms, into 0–9.
-func halfWidthDigits(s string) string {
-	const fullZero, fullNine = '\uFF10', '\uFF19'
-	return strings.Map(func(r rune) rune {
-		if r >= fullZero && r <= fullNine {
-			return r - fullZero + '0'
-		}
-		return r
-	}, s)
 }

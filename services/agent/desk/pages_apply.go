@@ -19,7 +19,7 @@ import (
 // person's data never stand in an address.
 type applyView struct {
 	station
-	Form      url.Values
+	Form      typedForm
 	Operation []choice
 	Way       []choice
 	CardKind  []choice
@@ -106,7 +106,7 @@ func (d *Desk) applyView(form url.Values, lang page.Language) (*applyView, error
 	if form.Get("card_kind") == "" {
 		form.Set("card_kind", d.usualCard())
 	}
-	v := &applyView{station: d.station(lang, ""), Form: form, Title: say("operation." + form.Get("operation"))}
+	v := &applyView{station: d.station(lang, ""), Form: withWrong(form, nil), Title: say("operation." + form.Get("operation"))}
 	for _, o := range startOperations {
 		v.Operation = append(v.Operation, choice{o.operation, say("operation." + o.operation), o.operation == form.Get("operation")})
 	}
@@ -251,7 +251,7 @@ func (d *Desk) postApply(r *http.Request, lang page.Language) (answer, error) {
 	for _, missing := range judged.Missing {
 		view.Missing = append(view.Missing, ruleAlarm(missing.Rule, lang))
 	}
-	wrong := d.wrongFields(form, lang)
+	wrong := d.wrongFields(form, claim, lang)
 	if len(wrong) > 0 || len(view.Missing) > 0 && form.Get("file") != "anyway" && form.Get("file") != withoutCard {
 		return view.again(wrong), nil
 	}
@@ -285,6 +285,7 @@ func (d *Desk) applyPage(form url.Values, wrong []page.FieldError, lang page.Lan
 
 // again shows the form once more, because something stands in the way.
 func (v *applyView) again(wrong []page.FieldError) answer {
+	v.Form = withWrong(v.Form.Values, wrong)
 	out := show("apply", page.View{Title: "apply.title", Errors: wrong, Scripts: personalScripts, Data: v})
 	out.status = http.StatusUnprocessableEntity
 	return out
@@ -318,7 +319,7 @@ func (d *Desk) reviewApplication(form url.Values, application agent.Application)
 		file: func(ctx context.Context) (string, error) { return d.receive(ctx, application) },
 		show: func(lang page.Language) reviewView {
 			say := func(key string) string { return d.pages.Say(lang, key) }
-			v := reviewView{What: say("operation." + form.Get("operation")), Who: d.whoOf(personOf(form), lang), Facts: []row{
+			v := reviewView{What: say("operation." + form.Get("operation")), Who: d.whoOf(application.Personal.GetRecord(), lang), Facts: []row{
 				{say("apply.way"), say("way." + form.Get("way"))}, {say("apply.clerk"), form.Get("clerk")},
 			}}
 			if card := application.Received.GetCard(); card != "" {
@@ -338,10 +339,9 @@ func ruleAlarm(id regime.ID, lang page.Language) alarm {
 	return alarm{what, next}
 }
 
-// wrongFields are the fields that can't be read; what they mean is the hub's to judge.
-func (d *Desk) wrongFields(form url.Values, lang page.Language) []page.FieldError {
-	needed := []string{"clerk", "resident_code", "name", "birth_date", "sex", "address", "municipality"}
-	wrong := d.wrongIn(form, needed, []string{"period_of_stay", "overseas_on"}, lang)
+// wrongFields are the fields that are empty, can't be read or can't be right; documents are those of the claim.
+func (d *Desk) wrongFields(form url.Values, documents []string, lang page.Language) []page.FieldError {
+	wrong := d.emptyIn(form, []string{"clerk", "resident_code", "name", "birth_date", "sex", "address", "municipality"}, lang)
 	bad := func(field, key string) {
 		wrong = append(wrong, page.FieldError{Field: field, Text: d.pages.Say(lang, key)})
 	}
@@ -353,26 +353,20 @@ func (d *Desk) wrongFields(form url.Values, lang page.Language) []page.FieldErro
 			bad("received_at", "wrong.received")
 		}
 	}
+	r := requestOf(form, documents)
+	if received, err := r.received(); err == nil {
+		_, faults := d.judged(r, received)
+		wrong = append(wrong, atFields(faults, lang)...)
+	}
 	return wrong
 }
 
-// wrongIn are the needed fields that are empty, and the days that are none.
-func (d *Desk) wrongIn(form url.Values, needed, days []string, lang page.Language) []page.FieldError {
+// emptyIn are the needed fields that are empty.
+func (d *Desk) emptyIn(form url.Values, needed []string, lang page.Language) []page.FieldError {
 	var wrong []page.FieldError
-	bad := func(field, key string) {
-		wrong = append(wrong, page.FieldError{Field: field, Text: d.pages.Say(lang, key)})
-	}
 	for _, field := range needed {
 		if strings.TrimSpace(form.Get(field)) == "" {
-			bad(field, "wrong.empty."+field)
-		}
-	}
-	if _, err := civil.ParsePartial(form.Get("birth_date")); form.Get("birth_date") != "" && err != nil {
-		bad("birth_date", "wrong.birth")
-	}
-	for _, field := range days {
-		if _, err := civil.Parse(form.Get(field)); err != nil {
-			bad(field, "wrong.day."+field)
+			wrong = append(wrong, page.FieldError{Field: field, Text: d.pages.Say(lang, "wrong.empty."+field)})
 		}
 	}
 	return wrong

@@ -9,6 +9,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/civil"
+	"shomei/pkg/intake"
 	"shomei/pkg/page"
 	"shomei/pkg/regime"
 )
@@ -16,7 +17,7 @@ import (
 // reportView is the form for a report. What is reported stands in the address, the person's data never does.
 type reportView struct {
 	station
-	Form  url.Values
+	Form  typedForm
 	What  []choice
 	By    []choice
 	Sexes []choice
@@ -64,7 +65,7 @@ func (d *Desk) reportPage(form url.Values, wrong []page.FieldError, lang page.La
 		return answer{}, badRequest("what is none that can be reported here")
 	}
 	v := reportView{
-		station: d.station(lang, ""), Form: form, Title: say("report." + kind.what), Loss: kind.what == "loss", Card: kind.card,
+		station: d.station(lang, ""), Form: withWrong(form, wrong), Title: say("report." + kind.what), Loss: kind.what == "loss", Card: kind.card,
 		Record: kind.record, Change: kind.change != 0, Planned: kind.planned, Code: kind.code,
 	}
 	if kind.keep {
@@ -137,7 +138,7 @@ func (d *Desk) effects(in regime.ConsequenceIn, caption string, lang page.Langua
 
 // dayOfMove is the day for which a move is planned, where the form says one, otherwise the day given.
 func dayOfMove(form url.Values, otherwise civil.Date) civil.Date {
-	if planned, err := civil.Parse(form.Get("planned_on")); err == nil && !planned.IsZero() {
+	if planned, err := civil.ParseDay(form.Get("planned_on")); err == nil && !planned.IsZero() {
 		return planned
 	}
 	return otherwise
@@ -188,8 +189,8 @@ func (d *Desk) reviewReport(form url.Values, kind reportKind, facts filed) answe
 		file: func(ctx context.Context) (string, error) { return d.Counter.Report(ctx, facts.claim, facts.personal) },
 		show: func(lang page.Language) reviewView {
 			say := func(key string) string { return d.pages.Say(lang, key) }
-			v := reviewView{What: say("report." + kind.what), Who: d.whoOf(personOf(form), lang), Facts: []row{{say("apply.clerk"), form.Get("clerk")}}}
-			for _, r := range []row{{say("apply.card"), cardOf(facts.claim)}, {say("report.caused"), day(lang, form.Get("caused_on"))}, {say("report.planned"), day(lang, form.Get("planned_on"))}} {
+			v := reviewView{What: say("report." + kind.what), Who: d.whoOf(facts.who, lang), Facts: []row{{say("apply.clerk"), form.Get("clerk")}}}
+			for _, r := range []row{{say("apply.card"), cardOf(facts.claim)}, {say("report.caused"), day(lang, intake.Day(form.Get("caused_on")))}, {say("report.planned"), day(lang, intake.Day(form.Get("planned_on")))}} {
 				if r.Text != "" {
 					v.Facts = append(v.Facts, r)
 				}
@@ -218,11 +219,8 @@ func (d *Desk) wrongInReport(form url.Values, kind reportKind, lang page.Languag
 	if kind.change != 0 {
 		needed = append(needed, "caused_on")
 	}
-	wrong := d.wrongIn(form, needed, []string{"caused_on", "planned_on", "period_of_stay"}, lang)
-	if code := form.Get("corrected_code"); kind.code && code != "" && !isCode(code) {
-		wrong = append(wrong, page.FieldError{Field: "corrected_code", Text: d.pages.Say(lang, "wrong.corrected")})
-	}
-	return wrong
+	_, _, faults := d.judgedReport(reportOf(form, kind))
+	return append(d.emptyIn(form, needed, lang), atFields(faults, lang)...)
 }
 
 // tellEndings puts what an application or a report ended, and the deadlines that it started, into a procedure's view.

@@ -24,6 +24,8 @@ type Problem struct {
 	NextEN string      `json:"next_en"`
 	Rules  []regime.ID `json:"rules,omitempty"`
 	Left   *int        `json:"tries_left,omitempty"`
+	// Field is the field of the request that is at fault, such as person.birth_date.
+	Field  string `json:"field,omitempty"`
 	status int
 }
 

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"shomei/events"
 	"shomei/pkg/page"
 )
 
@@ -159,11 +160,14 @@ func (d *Desk) postReview(r *http.Request, lang page.Language) (answer, error) {
 	return goTo("/procedures/" + procedure), err
 }
 
-// whoOf names the person of a form on the review page.
-func (d *Desk) whoOf(p person, lang page.Language) []row {
+// whoOf names the person on the review page.
+func (d *Desk) whoOf(r *events.ResidentRecord, lang page.Language) []row {
 	say := func(key string) string { return d.pages.Say(lang, key) }
 	var rows []row
-	for _, r := range []row{{say("person.code"), p.ResidentCode}, {say("person.name"), p.Name}, {say("person.birth"), day(lang, p.BirthDate)}, {say("person.address"), p.Address}} {
+	for _, r := range []row{
+		{say("person.code"), r.GetResidentCode()}, {say("report.corrected"), r.GetCorrectedCode()}, {say("person.name"), r.GetName()},
+		{say("person.birth"), day(lang, r.GetBirthDate())}, {say("person.address"), r.GetAddress()},
+	} {
 		if r.Text != "" {
 			rows = append(rows, r)
 		}

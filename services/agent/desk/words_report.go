@@ -16,6 +16,7 @@ var reportWords = page.Catalogue{
 	"report.planned":              {JA: "転出予定日", EN: "Planned day of moving"},
 	"report.person":               {JA: "対象の方", EN: "Whom it is about"},
 	"report.record":               {JA: "変更後の住民票の記載（端末の表示のとおり）", EN: "The record after the change (as its terminal shows)"},
+	"report.known":                {JA: "訂正前の生年月日", EN: "Date of birth before the correction"},
 	"report.corrected":            {JA: "修正後の住民票コード", EN: "Corrected resident-record code"},
 	"report.corrected.hint":       {JA: "11桁。わからないときは空のまま", EN: "eleven digits; empty when it is not known"},
 	"report.code.hint":            {JA: "空ならカードから", EN: "empty: told by the card"},
