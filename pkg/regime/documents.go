@@ -384,7 +384,7 @@ func (in DocumentsIn) judgeHousehold(out *Documents) {
 // judgeOverseas refuses what nobody overseas can use: an agent, and a letter to a registered address (domain.md 9.5, 9.6).
 // What ends a certificate is never sent away.
 func (in DocumentsIn) judgeOverseas(out *Documents) {
-	if !in.Overseas || in.Operation == OpRevoke {
+	if !in.Overseas || in.Operation == OpRevoke || in.Regime == Juki {
 		return
 	}
 	switch in.Channel {
