@@ -105,7 +105,7 @@ func (w *words) date(what string) civil.Date {
 	if i := strings.Index(text, "("); i > 0 {
 		day, weekday = text[:i], strings.Trim(text[i:], "()")
 	}
-	d, err := civil.ParseWritten(day)
+	d, err := civil.ParseDay(day)
 	if err != nil || d.Year < 1868 || d.Year > 2199 {
 		w.fail("write it like 2012-11-30, 平成24年11月30日, H24.11.30", "%q is no date for %s", text, what)
 		return civil.Date{}
