@@ -22,25 +22,6 @@ func (e *ClearTextError) Error() string {
 // words of the contract, days and numbers. What is sealed is not looked at. The error is a *ClearTextError.
 func CheckClaim(c *Claim) error { return checkClear("", c.ProtoReflect()) }
 
-// CheckPersonal reports what of a claim's sealed part would stand in the log in the clear and is no code or day: the log
-// names the municipality and a few days beside what it seals. The error is a *ClearTextError.
-func CheckPersonal(p *Personal) error {
-	r := p.GetRecord()
-	for _, f := range []struct {
-		field, text, marks string
-		longest            int
-	}{
-		{"municipality", r.GetMunicipality(), "0123456789", len("122378")},
-		{"period_of_stay", r.GetPeriodOfStay(), "0123456789-", len("2027-03-31")},
-		{"overseas_on", r.GetOverseasOn(), "0123456789-", len("2024-05-27")},
-	} {
-		if len(f.text) > f.longest || strings.Trim(f.text, f.marks) != "" {
-			return &ClearTextError{"record." + f.field}
-		}
-	}
-	return nil
-}
-
 func checkClear(path string, m protoreflect.Message) (err error) {
 	m.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
 		at := path + string(field.Name())

@@ -114,16 +114,3 @@ func TestNoFieldOfAClaimTakesAName(t *testing.T) {
 		t.Errorf("%d texts were tried", tried)
 	}
 }
-
-func TestWhatTheSealedPartTellsTheLog(t *testing.T) {
-	for _, r := range []*ResidentRecord{nil, {}, {Municipality: "12237", PeriodOfStay: "2027-03-31", OverseasOn: "2024-05-27"}, {Municipality: "122378"}} {
-		if err := CheckPersonal(&Personal{Record: r}); err != nil {
-			t.Errorf("%v: %v", r, err)
-		}
-	}
-	for _, r := range []*ResidentRecord{{Municipality: "山武市蓮沼"}, {Municipality: "1223712237"}, {PeriodOfStay: "佐藤"}, {OverseasOn: "2024/05/27"}} {
-		if err := CheckPersonal(&Personal{Record: r}); err == nil {
-			t.Errorf("%v is taken", r)
-		}
-	}
-}

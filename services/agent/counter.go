@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"cmp"
 	"context"
 	"crypto/hpke"
 	"errors"
@@ -298,7 +297,7 @@ func (c *Counter) file(claim *events.Claim, personal *events.Personal) error {
 		}
 		*officer = code
 	}
-	if err := cmp.Or(events.CheckClaim(claim), events.CheckPersonal(personal)); err != nil {
+	if err := events.CheckClaim(claim); err != nil {
 		return err
 	}
 	if personal != nil {

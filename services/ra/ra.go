@@ -27,6 +27,7 @@ import (
 	"shomei/pkg/directory"
 	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
+	"shomei/pkg/intake"
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/regime"
 	"shomei/pkg/vault"
@@ -207,10 +208,10 @@ func (a *attempt) decide(ctx context.Context) error {
 	if err != nil {
 		return unfit("the personal part does not open: %v", err)
 	}
-	if err := events.CheckPersonal(personal); err != nil {
-		return unfit("the personal part does not fit: %v", err)
-	}
 	a.personal = personal
+	if err := intake.First(intake.Personal(personal, civil.Of(a.Clock()))); err != nil {
+		return unfit("what is told of the person: %v", err)
+	}
 	if told := a.claim.GetCertificatesTold(); told != nil {
 		return a.told(ctx, told)
 	}

@@ -138,6 +138,25 @@ func (s *supervised) mayFail(may bool) (did int) {
 	return s.failed
 }
 
+// last has the process that runs now stay away when it dies, until it is started.
+func (s *supervised) last() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = true
+}
+
+// dead tells whether the process that ran last has ended and none was started since.
+func (s *supervised) dead() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-s.ended:
+		return true
+	default:
+		return false
+	}
+}
+
 // down kills the process, and it stays away until it is started.
 func (s *supervised) down() {
 	s.mu.Lock()

@@ -103,8 +103,18 @@ func TestCentreAndCounterAreAwayAtOnce(t *testing.T) {
 	k.make(card)
 	k.apply(begun, "begun", "issue", nil)
 	k.drive("begun", "waiting-confirmation")
+	c.crashes.arm("the making of keys", "agent.work.done") // no card is opened without a centre, so they are made before it dies
+	k.restart()
+	k.drive("begun", "waiting-confirmation")
+	k.last()
+	poll(t, "the counter to die with keys that it told nobody of", func() bool {
+		k.present()
+		_ = k.try("POST", "/api/procedures/begun/confirm", map[string]any{"pins": map[string]string{"sign": signPIN, "auth": authPIN}}, nil)
+		return k.dead()
+	}, func() string { return string(k.tail()) })
 	c.down()
-	k.must("POST", "/api/procedures/begun/confirm", map[string]any{"pins": map[string]string{"sign": signPIN, "auth": authPIN}}, nil)
+	c.crashes.arm("")
+	k.start()
 	var state procedure
 	poll(t, "keys that the centre can't hear of", func() bool {
 		k.must("GET", "/api/procedures/begun", nil, &state)

@@ -12,9 +12,12 @@ import (
 )
 
 // makeVault opens the vault that the log belongs with, or makes one for a log that has sealed nothing yet, and records which
-// it is.
+// it is. While the facts about the log can't be read, the vault that is there is opened and none is made.
 func (h *Hub) makeVault(ctx context.Context) error {
 	state, err := h.logState(ctx)
+	if eventlog.Unreadable(err) {
+		return h.openVault("", true)
+	}
 	if err != nil {
 		return err
 	}
@@ -40,10 +43,10 @@ func (h *Hub) makeVault(ctx context.Context) error {
 // OpenVault opens the keys of personal data for looking, which only one process may hold at a time. It makes none.
 func (h *Hub) OpenVault(ctx context.Context) error {
 	state, err := h.logState(ctx)
-	if err != nil {
+	if err != nil && !eventlog.Unreadable(err) {
 		return err
 	}
-	return h.openVault(state.Vault, true)
+	return h.openVault(state.GetVault(), true)
 }
 
 func (h *Hub) openVault(identity string, existing bool) (err error) {

@@ -14,7 +14,6 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/civil"
-	"shomei/pkg/regime"
 	"shomei/services/agent"
 )
 
@@ -164,6 +163,10 @@ func (d *Desk) application(ctx context.Context, r request) (agent.Application, e
 	if err != nil {
 		return agent.Application{}, err
 	}
+	personal, faults := d.judged(r, received)
+	if err := faultProblem(faults); err != nil {
+		return agent.Application{}, err
+	}
 	filed, err := d.receivedAt(r.ReceivedAt)
 	if err != nil {
 		return agent.Application{}, err
@@ -173,8 +176,9 @@ func (d *Desk) application(ctx context.Context, r request) (agent.Application, e
 			return agent.Application{}, &readerError{err}
 		}
 	}
-	personal := r.personal()
-	personal.SpecialCircumstances = r.SpecialCircumstances
+	if received.Card == "" && personal.GetRecord().GetResidentCode() == "" {
+		return agent.Application{}, badRequest("person.resident_code is missing: whom it is about")
+	}
 	return agent.Application{
 		Procedure: r.Procedure, Officer: r.Clerk, SecondOfficer: r.SecondOfficer, Received: received, Personal: personal, Filed: filed,
 	}, nil
@@ -216,11 +220,6 @@ func (r request) received() (*events.ApplicationReceived, error) {
 	pins, err := listOf(pinKinds, "pins", r.PINs)
 	if err != nil {
 		return nil, err
-	}
-	for _, text := range r.Documents {
-		if name, _, _ := strings.Cut(text, ":"); !regime.Document(name).Known() {
-			return nil, badRequest("documents: one is none that the law knows; shomei rules apply --help lists them")
-		}
 	}
 	cardKind, err := oneOf(cardKinds, "card_kind", r.CardKind)
 	if err != nil {

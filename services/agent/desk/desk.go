@@ -18,7 +18,8 @@
 // Every error is {"error": [Problem]} with a code, what happened and what to do next in both languages: 400 for what can't
 // be read, 404 for what is not there, 409 for what can't be done now, 422 for a PIN of the wrong form, 503 without a reader.
 //
-// Names, addresses and PINs pass through; nothing of them is kept, logged or put into an address.
+// Names, addresses and PINs pass through; nothing of them is logged or put into an address, and none is kept but for the ten
+// minutes in which a review page may file what it shows.
 package desk
 
 import (
@@ -53,7 +54,8 @@ type Config struct {
 // Desk answers the pages and the API of one counter.
 type Desk struct {
 	Config
-	pages *page.Set
+	pages   *page.Set
+	reviews reviews
 
 	mu     sync.Mutex
 	reader ReaderState

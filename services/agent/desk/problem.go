@@ -25,6 +25,8 @@ type Problem struct {
 	NextEN string      `json:"next_en"`
 	Rules  []regime.ID `json:"rules,omitempty"`
 	Left   *int        `json:"tries_left,omitempty"`
+	// Field is the field of the request that is at fault, such as person.birth_date.
+	Field  string `json:"field,omitempty"`
 	status int
 }
 
@@ -59,6 +61,11 @@ var failures = []struct {
 	{agent.ErrNotYet, Problem{
 		Code: "not-yet", JA: "まだこの段階ではありません。", EN: "The procedure is not that far yet.",
 		NextJA: "手続きの画面で今の段階をご覧ください。", NextEN: "See on its page how far the procedure is.", status: http.StatusConflict,
+	}},
+	{errNoReview, Problem{
+		Code: "no-review", JA: "この確認の画面は使えなくなりました（10分で切れます）。", EN: "This review page can't be used any more (it lasts ten minutes).",
+		NextJA: "「この端末の手続き」に受け付けたものがあるか確かめ、なければもう一度入力してください。",
+		NextEN: "Look for it among the procedures at this counter; when it is not there, enter it again.", status: http.StatusConflict,
 	}},
 	{agent.ErrReceiptTime, Problem{
 		Code: "receipt-time", JA: "受付時刻が正しくありません。", EN: "The receipt time can't be right.",
