@@ -85,15 +85,15 @@ apply 少女 issue at sammu
   by legal-representative
   shows application-form, card, proof-of-representation, proxy-photo-id
   card JP-0003 juki
-  clerk 佐藤
-  special-circumstances granted-by 佐藤
+  clerk 017
+  special-circumstances granted-by 017
   expect refused eligibility.second-officer
 apply 少女 issue at sammu
   by legal-representative
   shows application-form, card, proof-of-representation, proxy-photo-id
   card JP-0003 juki
-  clerk 佐藤
-  special-circumstances granted-by 鈴木
+  clerk 017
+  special-circumstances granted-by 018
   expect accepted juki.eligibility.special-circumstances
   expect juki last-day 2016-06-02
   expect event SpecialCircumstancesGranted

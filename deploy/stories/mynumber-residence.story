@@ -66,14 +66,14 @@ at 2022-03-01(火) 10:00
 apply 被後見 issue at honcho
   kinds sign
   shows application-form, card, photo-id
-  clerk sato
-  special-circumstances granted-by sato
+  clerk 017
+  special-circumstances granted-by 017
   expect refused eligibility.second-officer
 apply 被後見 issue at honcho
   kinds sign
   shows application-form, card, photo-id
-  clerk sato
-  special-circumstances granted-by kato
+  clerk 017
+  special-circumstances granted-by 018
   expect accepted mynumber.eligibility.special-circumstances
   expect sign last-day 2025-03-03
 

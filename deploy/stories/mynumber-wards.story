@@ -110,8 +110,8 @@ apply 後 issue at utsunomiya
 apply 後 issue at utsunomiya
   kinds sign
   by legal-representative
-  clerk 受付
-  special-circumstances granted-by 課長
+  clerk 017
+  special-circumstances granted-by 018
   shows application-form, card, proof-of-representation, proxy-photo-id
   expect accepted mynumber.eligibility.special-circumstances
   expect sign last-day 2025-01-01 by mynumber.validity.auth-caps-sign

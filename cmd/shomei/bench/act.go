@@ -186,7 +186,7 @@ func (v *visit) through() error {
 
 func (v *visit) report(claim *events.Claim, personal *events.Personal) error {
 	now := v.hub.Clock.Now().UnixMilli()
-	claim.Procedure, claim.Subscriber, claim.Officer = v.procedure, v.subscriber, "bench"
+	claim.Procedure, claim.Subscriber, claim.Officer = v.procedure, v.subscriber, "bench-1"
 	claim.FiledMs, claim.CausedMs, claim.ClockEvidence = now, now, "simulated"
 	return v.desk.Report(v.ctx, claim, personal)
 }

@@ -28,7 +28,7 @@ func sorted(list []string) []string { return slices.Sorted(slices.Values(list)) 
 
 // secrets are what may stand nowhere in the clear.
 func secrets(people []person) []string {
-	list := []string{signPIN}
+	list := append([]string{signPIN, namedOfficer}, written...)
 	for _, p := range people {
 		list = append(list, of(p.code, p.name, p.birth, p.address, p.mail)...)
 	}

@@ -12,7 +12,7 @@ import (
 func (l *lane) claim(p *population.Person, s *events.SubscriberState, act population.Act) (*events.Claim, *events.Personal) {
 	c := &events.Claim{
 		Id: fmt.Sprintf("simulated-%d-%d-%d", p.Index, act.At.UnixMilli(), act.What), Counter: act.Source, Office: act.Office,
-		Officer: "simulated-clerk", FiledMs: act.At.UnixMilli(), CausedMs: act.At.UnixMilli(), ClockEvidence: "simulated",
+		Officer: "clerk-1", FiledMs: act.At.UnixMilli(), CausedMs: act.At.UnixMilli(), ClockEvidence: "simulated",
 		Procedure: act.Procedure,
 	}
 	switch act.What {

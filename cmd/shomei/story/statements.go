@@ -164,7 +164,7 @@ func readApply(w *words, r *reading) {
 func readFactory(w *words, r *reading) {
 	who := r.person(w)
 	a := &Application{
-		Person: who, Operation: events.Operation_OPERATION_FACTORY_ISSUE, Clerk: "factory",
+		Person: who, Operation: events.Operation_OPERATION_FACTORY_ISSUE, Clerk: "factory-1",
 		Channel: events.Channel_CHANNEL_SELF, CardKind: events.CardKind_CARD_KIND_MYNUMBER,
 	}
 	if !w.accept("card", "カード") {

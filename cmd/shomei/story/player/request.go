@@ -1,6 +1,11 @@
 package player
 
-import "shomei/cmd/shomei/story"
+import (
+	"encoding/hex"
+
+	"shomei/cmd/shomei/story"
+	"shomei/events"
+)
 
 // request is an application as the counter's HTTP interface takes it.
 type request struct {
@@ -52,8 +57,8 @@ type contact struct {
 func newRequest(a *story.Application, presented, letter string) request {
 	r := a.Person
 	out := request{
-		Operation: story.Word(a.Operation), Channel: story.Word(a.Channel), Card: presented, CardKind: story.Word(a.CardKind), Clerk: a.Clerk,
-		SecondOfficer: a.SecondOfficer, SpecialCircumstances: a.SpecialCircumstances, Express: a.Express, Cause: a.Cause,
+		Operation: story.Word(a.Operation), Channel: story.Word(a.Channel), Card: presented, CardKind: story.Word(a.CardKind), Clerk: officerCode(a.Clerk),
+		SecondOfficer: officerCode(a.SecondOfficer), SpecialCircumstances: a.SpecialCircumstances, Express: a.Express, Cause: a.Cause,
 		NoticeAnswer: a.NoticeAnswer, PINsMatch: a.PINsMatch, TakenBack: a.TakenBack, ReceivedAt: a.ReceivedAt, AppliedOn: a.AppliedOn,
 		Person: person{
 			ResidentCode: r.Code, Name: r.Name, Alias: r.Alias, BirthDate: r.BirthDate, Sex: r.Sex, Address: r.Address,
@@ -77,4 +82,13 @@ func newRequest(a *story.Application, presented, letter string) request {
 		out.Documents = append(out.Documents, d)
 	}
 	return out
+}
+
+// officerCode returns the code of an officer whom a story calls by a name: the office that a story plays in gives each of its
+// people a number, the same each time. A code stays as it is, and nobody stays nobody.
+func officerCode(called string) string {
+	if _, err := events.ParseOfficer(called); err == nil || called == "" {
+		return called
+	}
+	return "s0-" + hex.EncodeToString(events.Hash([]byte(called))[:4])
 }
