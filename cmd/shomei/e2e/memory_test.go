@@ -63,6 +63,7 @@ func (k *counter) post(path, contentType, body string) (status int) {
 // TestNoPINStaysInTheCountersMemory types PINs in every way there is, good ones and refused ones, and looks through the
 // memory of the counter's program afterwards. Its virtual reader and card are in that process too.
 func TestNoPINStaysInTheCountersMemory(t *testing.T) {
+	t.Parallel()
 	c, k := world(t)
 	l := newLives(t, c, k)
 	pid := k.running().Pid
