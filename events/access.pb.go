@@ -84,13 +84,17 @@ func (x *RecordOpened) GetRecordClasses() []string {
 }
 
 // FactQuarantined keeps a claim that could not be believed or attributed: whole, or, when it does not fit into a commit, its
-// first bytes with its size and hash.
+// first bytes with its size and hash. Nobody knows what it says, so it is sealed.
 type FactQuarantined struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Counter string                 `protobuf:"bytes,1,opt,name=counter,proto3" json:"counter,omitempty"`
 	Number  uint64                 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
-	Why     string                 `protobuf:"bytes,3,opt,name=why,proto3" json:"why,omitempty"`
-	Claim   []byte                 `protobuf:"bytes,4,opt,name=claim,proto3" json:"claim,omitempty"`
+	// why is what the program has against it; it repeats nothing of the claim but codes.
+	Why string `protobuf:"bytes,3,opt,name=why,proto3" json:"why,omitempty"`
+	// claim stood here in the clear until 2026-11-29.
+	Claim []byte `protobuf:"bytes,4,opt,name=claim,proto3" json:"claim,omitempty"`
+	// sealed_claim is the SignedClaim as it came.
+	SealedClaim *Sealed `protobuf:"bytes,80,opt,name=sealed_claim,json=sealedClaim,proto3" json:"sealed_claim,omitempty"`
 	// size in bytes and SHA-256 of a message that claim does not hold whole.
 	Size   uint64 `protobuf:"varint,40,opt,name=size,proto3" json:"size,omitempty"`
 	Sha256 []byte `protobuf:"bytes,41,opt,name=sha256,proto3" json:"sha256,omitempty"`
@@ -154,6 +158,13 @@ func (x *FactQuarantined) GetWhy() string {
 func (x *FactQuarantined) GetClaim() []byte {
 	if x != nil {
 		return x.Claim
+	}
+	return nil
+}
+
+func (x *FactQuarantined) GetSealedClaim() *Sealed {
+	if x != nil {
+		return x.SealedClaim
 	}
 	return nil
 }
@@ -229,9 +240,11 @@ type ClaimHeld struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Counter string                 `protobuf:"bytes,1,opt,name=counter,proto3" json:"counter,omitempty"`
 	Number  uint64                 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
-	// claim is the SignedClaim as it came.
-	Claim         []byte       `protobuf:"bytes,3,opt,name=claim,proto3" json:"claim,omitempty"`
-	Receipt       *HeldReceipt `protobuf:"bytes,4,opt,name=receipt,proto3" json:"receipt,omitempty"`
+	// claim stood here in the clear until 2026-11-29.
+	Claim   []byte       `protobuf:"bytes,3,opt,name=claim,proto3" json:"claim,omitempty"`
+	Receipt *HeldReceipt `protobuf:"bytes,4,opt,name=receipt,proto3" json:"receipt,omitempty"`
+	// sealed_claim is the SignedClaim as it came.
+	SealedClaim   *Sealed `protobuf:"bytes,80,opt,name=sealed_claim,json=sealedClaim,proto3" json:"sealed_claim,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -294,32 +307,41 @@ func (x *ClaimHeld) GetReceipt() *HeldReceipt {
 	return nil
 }
 
+func (x *ClaimHeld) GetSealedClaim() *Sealed {
+	if x != nil {
+		return x.SealedClaim
+	}
+	return nil
+}
+
 var File_access_proto protoreflect.FileDescriptor
 
 const file_access_proto_rawDesc = "" +
 	"\n" +
-	"\faccess.proto\x12\rshomei.events\x1a\vterms.proto\"o\n" +
+	"\faccess.proto\x12\rshomei.events\x1a\fsealed.proto\x1a\vterms.proto\"o\n" +
 	"\fRecordOpened\x12\x1e\n" +
 	"\n" +
 	"subscriber\x18\x01 \x01(\tR\n" +
 	"subscriber\x12\x18\n" +
 	"\apurpose\x18\x02 \x01(\tR\apurpose\x12%\n" +
-	"\x0erecord_classes\x18\x03 \x03(\tR\rrecordClasses\"\xaf\x01\n" +
+	"\x0erecord_classes\x18\x03 \x03(\tR\rrecordClasses\"\xe9\x01\n" +
 	"\x0fFactQuarantined\x12\x18\n" +
 	"\acounter\x18\x01 \x01(\tR\acounter\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\x12\x10\n" +
 	"\x03why\x18\x03 \x01(\tR\x03why\x12\x14\n" +
-	"\x05claim\x18\x04 \x01(\fR\x05claim\x12\x12\n" +
+	"\x05claim\x18\x04 \x01(\fR\x05claim\x128\n" +
+	"\fsealed_claim\x18P \x01(\v2\x15.shomei.events.SealedR\vsealedClaim\x12\x12\n" +
 	"\x04size\x18( \x01(\x04R\x04size\x12\x16\n" +
 	"\x06sha256\x18) \x01(\fR\x06sha256\x12\x16\n" +
 	"\x06beyond\x18* \x01(\x04R\x06beyond\".\n" +
 	"\x12QuarantineResolved\x12\x18\n" +
-	"\aoutcome\x18\x01 \x01(\tR\aoutcome\"\x89\x01\n" +
+	"\aoutcome\x18\x01 \x01(\tR\aoutcome\"\xc3\x01\n" +
 	"\tClaimHeld\x12\x18\n" +
 	"\acounter\x18\x01 \x01(\tR\acounter\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\x12\x14\n" +
 	"\x05claim\x18\x03 \x01(\fR\x05claim\x124\n" +
-	"\areceipt\x18\x04 \x01(\v2\x1a.shomei.events.HeldReceiptR\areceiptB\x0fZ\rshomei/eventsb\x06proto3"
+	"\areceipt\x18\x04 \x01(\v2\x1a.shomei.events.HeldReceiptR\areceipt\x128\n" +
+	"\fsealed_claim\x18P \x01(\v2\x15.shomei.events.SealedR\vsealedClaimB\x0fZ\rshomei/eventsb\x06proto3"
 
 var (
 	file_access_proto_rawDescOnce sync.Once
@@ -339,15 +361,18 @@ var file_access_proto_goTypes = []any{
 	(*FactQuarantined)(nil),    // 1: shomei.events.FactQuarantined
 	(*QuarantineResolved)(nil), // 2: shomei.events.QuarantineResolved
 	(*ClaimHeld)(nil),          // 3: shomei.events.ClaimHeld
-	(*HeldReceipt)(nil),        // 4: shomei.events.HeldReceipt
+	(*Sealed)(nil),             // 4: shomei.events.Sealed
+	(*HeldReceipt)(nil),        // 5: shomei.events.HeldReceipt
 }
 var file_access_proto_depIdxs = []int32{
-	4, // 0: shomei.events.ClaimHeld.receipt:type_name -> shomei.events.HeldReceipt
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	4, // 0: shomei.events.FactQuarantined.sealed_claim:type_name -> shomei.events.Sealed
+	5, // 1: shomei.events.ClaimHeld.receipt:type_name -> shomei.events.HeldReceipt
+	4, // 2: shomei.events.ClaimHeld.sealed_claim:type_name -> shomei.events.Sealed
+	3, // [3:3] is the sub-list for method output_type
+	3, // [3:3] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_access_proto_init() }
@@ -355,6 +380,7 @@ func file_access_proto_init() {
 	if File_access_proto != nil {
 		return
 	}
+	file_sealed_proto_init()
 	file_terms_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -656,8 +656,11 @@ type FoundCertificateRevoked struct {
 	Serial uint64                 `protobuf:"varint,1,opt,name=serial,proto3" json:"serial,omitempty"`
 	Reason RevocationReason       `protobuf:"varint,2,opt,name=reason,proto3,enum=shomei.events.RevocationReason" json:"reason,omitempty"`
 	// not_after_ms is until when it is listed; 0: for as long as the authority's key is in force.
-	NotAfterMs    int64  `protobuf:"varint,3,opt,name=not_after_ms,json=notAfterMs,proto3" json:"not_after_ms,omitempty"`
-	Why           string `protobuf:"bytes,4,opt,name=why,proto3" json:"why,omitempty"`
+	NotAfterMs int64 `protobuf:"varint,3,opt,name=not_after_ms,json=notAfterMs,proto3" json:"not_after_ms,omitempty"`
+	// why stood here in the clear until 2026-11-29; since then it is empty or what the program itself says of a list.
+	Why string `protobuf:"bytes,4,opt,name=why,proto3" json:"why,omitempty"`
+	// sealed_why is what the officer wrote (text).
+	SealedWhy     *Sealed `protobuf:"bytes,80,opt,name=sealed_why,json=sealedWhy,proto3" json:"sealed_why,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -720,6 +723,13 @@ func (x *FoundCertificateRevoked) GetWhy() string {
 	return ""
 }
 
+func (x *FoundCertificateRevoked) GetSealedWhy() *Sealed {
+	if x != nil {
+		return x.SealedWhy
+	}
+	return nil
+}
+
 // CardKeyMade: the centre has a master key of this version, which cards are moved to with their next command.
 type CardKeyMade struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -778,7 +788,7 @@ var File_authority_proto protoreflect.FileDescriptor
 
 const file_authority_proto_rawDesc = "" +
 	"\n" +
-	"\x0fauthority.proto\x12\rshomei.events\x1a\vterms.proto\"C\n" +
+	"\x0fauthority.proto\x12\rshomei.events\x1a\fsealed.proto\x1a\vterms.proto\"C\n" +
 	"\tLogOpened\x12\x1c\n" +
 	"\tsimulated\x18\x01 \x01(\bR\tsimulated\x12\x18\n" +
 	"\astreams\x18\x02 \x01(\rR\astreams\"\xc4\x01\n" +
@@ -831,13 +841,15 @@ const file_authority_proto_rawDesc = "" +
 	"\n" +
 	"revoked_ms\x18\x02 \x01(\x03R\trevokedMs\x127\n" +
 	"\x06reason\x18\x03 \x01(\x0e2\x1f.shomei.events.RevocationReasonR\x06reason\x12\x12\n" +
-	"\x04list\x18\x04 \x01(\x04R\x04list\"\x9e\x01\n" +
+	"\x04list\x18\x04 \x01(\x04R\x04list\"\xd4\x01\n" +
 	"\x17FoundCertificateRevoked\x12\x16\n" +
 	"\x06serial\x18\x01 \x01(\x04R\x06serial\x127\n" +
 	"\x06reason\x18\x02 \x01(\x0e2\x1f.shomei.events.RevocationReasonR\x06reason\x12 \n" +
 	"\fnot_after_ms\x18\x03 \x01(\x03R\n" +
 	"notAfterMs\x12\x10\n" +
-	"\x03why\x18\x04 \x01(\tR\x03why\"=\n" +
+	"\x03why\x18\x04 \x01(\tR\x03why\x124\n" +
+	"\n" +
+	"sealed_why\x18P \x01(\v2\x15.shomei.events.SealedR\tsealedWhy\"=\n" +
 	"\vCardKeyMade\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x14\n" +
 	"\x05check\x18\x02 \x01(\fR\x05checkB\x0fZ\rshomei/eventsb\x06proto3"
@@ -869,16 +881,18 @@ var file_authority_proto_goTypes = []any{
 	(*CardKeyMade)(nil),             // 10: shomei.events.CardKeyMade
 	(CertificateKind)(0),            // 11: shomei.events.CertificateKind
 	(RevocationReason)(0),           // 12: shomei.events.RevocationReason
+	(*Sealed)(nil),                  // 13: shomei.events.Sealed
 }
 var file_authority_proto_depIdxs = []int32{
 	11, // 0: shomei.events.CertificateFound.kind:type_name -> shomei.events.CertificateKind
 	12, // 1: shomei.events.RevocationFound.reason:type_name -> shomei.events.RevocationReason
 	12, // 2: shomei.events.FoundCertificateRevoked.reason:type_name -> shomei.events.RevocationReason
-	3,  // [3:3] is the sub-list for method output_type
-	3,  // [3:3] is the sub-list for method input_type
-	3,  // [3:3] is the sub-list for extension type_name
-	3,  // [3:3] is the sub-list for extension extendee
-	0,  // [0:3] is the sub-list for field type_name
+	13, // 3: shomei.events.FoundCertificateRevoked.sealed_why:type_name -> shomei.events.Sealed
+	4,  // [4:4] is the sub-list for method output_type
+	4,  // [4:4] is the sub-list for method input_type
+	4,  // [4:4] is the sub-list for extension type_name
+	4,  // [4:4] is the sub-list for extension extendee
+	0,  // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_authority_proto_init() }
@@ -886,6 +900,7 @@ func file_authority_proto_init() {
 	if File_authority_proto != nil {
 		return
 	}
+	file_sealed_proto_init()
 	file_terms_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

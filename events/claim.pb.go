@@ -88,7 +88,7 @@ type Claim struct {
 	StoreEpoch   string `protobuf:"bytes,4,opt,name=store_epoch,json=storeEpoch,proto3" json:"store_epoch,omitempty"`
 	Number       uint64 `protobuf:"varint,5,opt,name=number,proto3" json:"number,omitempty"`
 	PreviousHash []byte `protobuf:"bytes,6,opt,name=previous_hash,json=previousHash,proto3" json:"previous_hash,omitempty"`
-	// officer is the clerk's number, second_officer the one who approved.
+	// officer is the clerk's code, second_officer that of the one who approved (ParseOfficer); never a name.
 	Officer       string `protobuf:"bytes,7,opt,name=officer,proto3" json:"officer,omitempty"`
 	SecondOfficer string `protobuf:"bytes,8,opt,name=second_officer,json=secondOfficer,proto3" json:"second_officer,omitempty"`
 	CausedMs      int64  `protobuf:"varint,9,opt,name=caused_ms,json=causedMs,proto3" json:"caused_ms,omitempty"`
@@ -614,6 +614,10 @@ type Personal struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Record  *ResidentRecord        `protobuf:"bytes,1,opt,name=record,proto3" json:"record,omitempty"`
 	Contact *Contact               `protobuf:"bytes,2,opt,name=contact,proto3" json:"contact,omitempty"`
+	// special_circumstances are those of an application, as the officers wrote them down; empty: none are claimed.
+	SpecialCircumstances string `protobuf:"bytes,80,opt,name=special_circumstances,json=specialCircumstances,proto3" json:"special_circumstances,omitempty"`
+	// why an application was dropped, as the clerk wrote it down.
+	Why string `protobuf:"bytes,81,opt,name=why,proto3" json:"why,omitempty"`
 	// certificates of CertificatesTold, in its order: what their authority has signed is the proof.
 	Certificates  [][]byte `protobuf:"bytes,90,rep,name=certificates,proto3" json:"certificates,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -662,6 +666,20 @@ func (x *Personal) GetContact() *Contact {
 		return x.Contact
 	}
 	return nil
+}
+
+func (x *Personal) GetSpecialCircumstances() string {
+	if x != nil {
+		return x.SpecialCircumstances
+	}
+	return ""
+}
+
+func (x *Personal) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
 }
 
 func (x *Personal) GetCertificates() [][]byte {
@@ -905,17 +923,18 @@ func (x *Contact) GetLanguage() string {
 }
 
 type ApplicationReceived struct {
-	state                protoimpl.MessageState `protogen:"open.v1"`
-	Operation            Operation              `protobuf:"varint,1,opt,name=operation,proto3,enum=shomei.events.Operation" json:"operation,omitempty"`
-	Channel              Channel                `protobuf:"varint,2,opt,name=channel,proto3,enum=shomei.events.Channel" json:"channel,omitempty"`
-	Kinds                []CertificateKind      `protobuf:"varint,3,rep,packed,name=kinds,proto3,enum=shomei.events.CertificateKind" json:"kinds,omitempty"`
-	Documents            []string               `protobuf:"bytes,4,rep,name=documents,proto3" json:"documents,omitempty"`
-	Card                 string                 `protobuf:"bytes,5,opt,name=card,proto3" json:"card,omitempty"`
-	CardKind             CardKind               `protobuf:"varint,6,opt,name=card_kind,json=cardKind,proto3,enum=shomei.events.CardKind" json:"card_kind,omitempty"`
-	SpecialCircumstances string                 `protobuf:"bytes,7,opt,name=special_circumstances,json=specialCircumstances,proto3" json:"special_circumstances,omitempty"`
-	Express              bool                   `protobuf:"varint,8,opt,name=express,proto3" json:"express,omitempty"`
-	Cause                string                 `protobuf:"bytes,9,opt,name=cause,proto3" json:"cause,omitempty"`
-	Pins                 []PinKind              `protobuf:"varint,10,rep,packed,name=pins,proto3,enum=shomei.events.PinKind" json:"pins,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Operation Operation              `protobuf:"varint,1,opt,name=operation,proto3,enum=shomei.events.Operation" json:"operation,omitempty"`
+	Channel   Channel                `protobuf:"varint,2,opt,name=channel,proto3,enum=shomei.events.Channel" json:"channel,omitempty"`
+	Kinds     []CertificateKind      `protobuf:"varint,3,rep,packed,name=kinds,proto3,enum=shomei.events.CertificateKind" json:"kinds,omitempty"`
+	Documents []string               `protobuf:"bytes,4,rep,name=documents,proto3" json:"documents,omitempty"`
+	Card      string                 `protobuf:"bytes,5,opt,name=card,proto3" json:"card,omitempty"`
+	CardKind  CardKind               `protobuf:"varint,6,opt,name=card_kind,json=cardKind,proto3,enum=shomei.events.CardKind" json:"card_kind,omitempty"`
+	// special_circumstances stood here in the clear until 2026-11-29: now they are in Personal.
+	SpecialCircumstances string    `protobuf:"bytes,7,opt,name=special_circumstances,json=specialCircumstances,proto3" json:"special_circumstances,omitempty"`
+	Express              bool      `protobuf:"varint,8,opt,name=express,proto3" json:"express,omitempty"`
+	Cause                string    `protobuf:"bytes,9,opt,name=cause,proto3" json:"cause,omitempty"`
+	Pins                 []PinKind `protobuf:"varint,10,rep,packed,name=pins,proto3,enum=shomei.events.PinKind" json:"pins,omitempty"`
 	// letter is the inquiry letter that was brought back.
 	Letter string `protobuf:"bytes,11,opt,name=letter,proto3" json:"letter,omitempty"`
 	// notice_answer: the answer form of the expiry notice was brought, with the PINs inside (domain.md 1.4.8).
@@ -1775,8 +1794,9 @@ func (x *PinsBlocked) GetCard() string {
 }
 
 type ApplicationDropped struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Why           string                 `protobuf:"bytes,1,opt,name=why,proto3" json:"why,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// why stood here in the clear until 2026-11-29: now it is in Personal.
+	Why           string `protobuf:"bytes,1,opt,name=why,proto3" json:"why,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3179,10 +3199,12 @@ const file_claim_proto_rawDesc = "" +
 	"\x06hub_ms\x18\x01 \x01(\x03R\x05hubMs\x12\x1d\n" +
 	"\n" +
 	"elapsed_ms\x18\x02 \x01(\x03R\telapsedMs\x12\x1c\n" +
-	"\trestarted\x18\x03 \x01(\bR\trestarted\"\x97\x01\n" +
+	"\trestarted\x18\x03 \x01(\bR\trestarted\"\xde\x01\n" +
 	"\bPersonal\x125\n" +
 	"\x06record\x18\x01 \x01(\v2\x1d.shomei.events.ResidentRecordR\x06record\x120\n" +
-	"\acontact\x18\x02 \x01(\v2\x16.shomei.events.ContactR\acontact\x12\"\n" +
+	"\acontact\x18\x02 \x01(\v2\x16.shomei.events.ContactR\acontact\x123\n" +
+	"\x15special_circumstances\x18P \x01(\tR\x14specialCircumstances\x12\x10\n" +
+	"\x03why\x18Q \x01(\tR\x03why\x12\"\n" +
 	"\fcertificates\x18Z \x03(\fR\fcertificates\"\xd4\x03\n" +
 	"\x0eResidentRecord\x12#\n" +
 	"\rresident_code\x18\x01 \x01(\tR\fresidentCode\x12\x12\n" +

@@ -634,8 +634,10 @@ type CounterHeadAdopted struct {
 	HubEpoch  string `protobuf:"bytes,5,opt,name=hub_epoch,json=hubEpoch,proto3" json:"hub_epoch,omitempty"`
 	HubNumber uint64 `protobuf:"varint,6,opt,name=hub_number,json=hubNumber,proto3" json:"hub_number,omitempty"`
 	HubHash   []byte `protobuf:"bytes,7,opt,name=hub_hash,json=hubHash,proto3" json:"hub_hash,omitempty"`
-	// why is what the person wrote, without names.
-	Why           string `protobuf:"bytes,8,opt,name=why,proto3" json:"why,omitempty"`
+	// why stood here in the clear until 2026-11-29.
+	Why string `protobuf:"bytes,8,opt,name=why,proto3" json:"why,omitempty"`
+	// sealed_why is what the person wrote (text).
+	SealedWhy     *Sealed `protobuf:"bytes,80,opt,name=sealed_why,json=sealedWhy,proto3" json:"sealed_why,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -724,6 +726,13 @@ func (x *CounterHeadAdopted) GetWhy() string {
 		return x.Why
 	}
 	return ""
+}
+
+func (x *CounterHeadAdopted) GetSealedWhy() *Sealed {
+	if x != nil {
+		return x.SealedWhy
+	}
+	return nil
 }
 
 type DayClosed struct {
@@ -834,7 +843,7 @@ var File_office_proto protoreflect.FileDescriptor
 
 const file_office_proto_rawDesc = "" +
 	"\n" +
-	"\foffice.proto\x12\rshomei.events\"\x9d\x04\n" +
+	"\foffice.proto\x12\rshomei.events\x1a\fsealed.proto\"\x9d\x04\n" +
 	"\rOfficeDefined\x12\"\n" +
 	"\fmunicipality\x18\x01 \x01(\tR\fmunicipality\x12\x1e\n" +
 	"\n" +
@@ -892,7 +901,7 @@ const file_office_proto_rawDesc = "" +
 	"\x04role\x18\x04 \x01(\tR\x04role\x12!\n" +
 	"\fcounter_code\x18\x05 \x01(\tR\vcounterCode\"*\n" +
 	"\x0eCounterRetired\x12\x18\n" +
-	"\acounter\x18\x01 \x01(\tR\acounter\"\xd9\x01\n" +
+	"\acounter\x18\x01 \x01(\tR\acounter\"\x8f\x02\n" +
 	"\x12CounterHeadAdopted\x12\x18\n" +
 	"\acounter\x18\x01 \x01(\tR\acounter\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\tR\x05epoch\x12\x16\n" +
@@ -902,7 +911,9 @@ const file_office_proto_rawDesc = "" +
 	"\n" +
 	"hub_number\x18\x06 \x01(\x04R\thubNumber\x12\x19\n" +
 	"\bhub_hash\x18\a \x01(\fR\ahubHash\x12\x10\n" +
-	"\x03why\x18\b \x01(\tR\x03why\"C\n" +
+	"\x03why\x18\b \x01(\tR\x03why\x124\n" +
+	"\n" +
+	"sealed_why\x18P \x01(\v2\x15.shomei.events.SealedR\tsealedWhy\"C\n" +
 	"\tDayClosed\x12\x10\n" +
 	"\x03day\x18\x01 \x01(\tR\x03day\x12\x12\n" +
 	"\x04acts\x18\x02 \x01(\rR\x04acts\x12\x10\n" +
@@ -935,18 +946,20 @@ var file_office_proto_goTypes = []any{
 	(*CounterHeadAdopted)(nil), // 8: shomei.events.CounterHeadAdopted
 	(*DayClosed)(nil),          // 9: shomei.events.DayClosed
 	(*StockCounted)(nil),       // 10: shomei.events.StockCounted
+	(*Sealed)(nil),             // 11: shomei.events.Sealed
 }
 var file_office_proto_depIdxs = []int32{
-	2, // 0: shomei.events.OfficeDefined.hours:type_name -> shomei.events.Hours
-	4, // 1: shomei.events.OfficeDefined.exceptions:type_name -> shomei.events.HoursException
-	5, // 2: shomei.events.OfficeDefined.terms:type_name -> shomei.events.Term
-	1, // 3: shomei.events.OfficeDefined.settings:type_name -> shomei.events.LawSetting
-	3, // 4: shomei.events.Hours.spans:type_name -> shomei.events.Span
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	2,  // 0: shomei.events.OfficeDefined.hours:type_name -> shomei.events.Hours
+	4,  // 1: shomei.events.OfficeDefined.exceptions:type_name -> shomei.events.HoursException
+	5,  // 2: shomei.events.OfficeDefined.terms:type_name -> shomei.events.Term
+	1,  // 3: shomei.events.OfficeDefined.settings:type_name -> shomei.events.LawSetting
+	3,  // 4: shomei.events.Hours.spans:type_name -> shomei.events.Span
+	11, // 5: shomei.events.CounterHeadAdopted.sealed_why:type_name -> shomei.events.Sealed
+	6,  // [6:6] is the sub-list for method output_type
+	6,  // [6:6] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_office_proto_init() }
@@ -954,6 +967,7 @@ func file_office_proto_init() {
 	if File_office_proto != nil {
 		return
 	}
+	file_sealed_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

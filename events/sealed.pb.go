@@ -29,7 +29,7 @@ type Sealed struct {
 	// suite 1 is AES-256-GCM with the nonce in front of the ciphertext.
 	Suite      uint32 `protobuf:"varint,1,opt,name=suite,proto3" json:"suite,omitempty"`
 	KeyVersion uint32 `protobuf:"varint,2,opt,name=key_version,json=keyVersion,proto3" json:"key_version,omitempty"`
-	// record_class is identity, certificate or contact.
+	// record_class is identity, certificate, contact or operations.
 	RecordClass string `protobuf:"bytes,3,opt,name=record_class,json=recordClass,proto3" json:"record_class,omitempty"`
 	// ciphertext is bound to aggregate id, revision and field as additional data.
 	Ciphertext []byte `protobuf:"bytes,4,opt,name=ciphertext,proto3" json:"ciphertext,omitempty"`

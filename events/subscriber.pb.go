@@ -722,8 +722,10 @@ func (x *InquiryLetterMailed) GetLetter() string {
 }
 
 type ApplicationWithdrawn struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Procedure     string                 `protobuf:"bytes,1,opt,name=procedure,proto3" json:"procedure,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Procedure string                 `protobuf:"bytes,1,opt,name=procedure,proto3" json:"procedure,omitempty"`
+	// why is what the clerk wrote, sealed (text); absent when nothing was written.
+	Why           *Sealed `protobuf:"bytes,80,opt,name=why,proto3" json:"why,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -763,6 +765,13 @@ func (x *ApplicationWithdrawn) GetProcedure() string {
 		return x.Procedure
 	}
 	return ""
+}
+
+func (x *ApplicationWithdrawn) GetWhy() *Sealed {
+	if x != nil {
+		return x.Why
+	}
+	return nil
 }
 
 // ResidentRecorded: the facts of the resident record as the counter read them, sealed (ResidentRecord in claim.proto).
@@ -865,9 +874,12 @@ func (x *ContactRecorded) GetContact() *Sealed {
 
 // SpecialCircumstancesGranted by a second officer (seed page: 特別な事情).
 type SpecialCircumstancesGranted struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Procedure     string                 `protobuf:"bytes,1,opt,name=procedure,proto3" json:"procedure,omitempty"`
-	Ground        string                 `protobuf:"bytes,2,opt,name=ground,proto3" json:"ground,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Procedure string                 `protobuf:"bytes,1,opt,name=procedure,proto3" json:"procedure,omitempty"`
+	// ground was never written: what the officers wrote is sealed.
+	Ground string `protobuf:"bytes,2,opt,name=ground,proto3" json:"ground,omitempty"`
+	// circumstances are what the officers wrote, sealed (text).
+	Circumstances *Sealed `protobuf:"bytes,80,opt,name=circumstances,proto3" json:"circumstances,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -914,6 +926,13 @@ func (x *SpecialCircumstancesGranted) GetGround() string {
 		return x.Ground
 	}
 	return ""
+}
+
+func (x *SpecialCircumstancesGranted) GetCircumstances() *Sealed {
+	if x != nil {
+		return x.Circumstances
+	}
+	return nil
 }
 
 // KeysRecorded: key pairs generated on the card, with the counter's signed claim as evidence.
@@ -3613,8 +3632,10 @@ func (x *SubscriberAliased) GetTo() string {
 type ErasureOrdered struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	RecordClass string                 `protobuf:"bytes,1,opt,name=record_class,json=recordClass,proto3" json:"record_class,omitempty"`
-	// order is the number or mark of the written order, without names.
-	Order         string `protobuf:"bytes,2,opt,name=order,proto3" json:"order,omitempty"`
+	// order stood here in the clear until 2026-11-29.
+	Order string `protobuf:"bytes,2,opt,name=order,proto3" json:"order,omitempty"`
+	// sealed_order is the number or mark of the written order (text), under a key that this order does not destroy.
+	SealedOrder   *Sealed `protobuf:"bytes,80,opt,name=sealed_order,json=sealedOrder,proto3" json:"sealed_order,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3661,6 +3682,13 @@ func (x *ErasureOrdered) GetOrder() string {
 		return x.Order
 	}
 	return ""
+}
+
+func (x *ErasureOrdered) GetSealedOrder() *Sealed {
+	if x != nil {
+		return x.SealedOrder
+	}
+	return nil
 }
 
 // RequestRefused: a request that is not an application was refused.
@@ -3950,17 +3978,19 @@ const file_subscriber_proto_rawDesc = "" +
 	"\tdocuments\x18\a \x03(\tR\tdocuments\"K\n" +
 	"\x13InquiryLetterMailed\x12\x1c\n" +
 	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x12\x16\n" +
-	"\x06letter\x18\x02 \x01(\tR\x06letter\"4\n" +
+	"\x06letter\x18\x02 \x01(\tR\x06letter\"]\n" +
 	"\x14ApplicationWithdrawn\x12\x1c\n" +
-	"\tprocedure\x18\x01 \x01(\tR\tprocedure\"i\n" +
+	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x12'\n" +
+	"\x03why\x18P \x01(\v2\x15.shomei.events.SealedR\x03why\"i\n" +
 	"\x10ResidentRecorded\x121\n" +
 	"\bidentity\x18\x01 \x01(\v2\x15.shomei.events.SealedR\bidentity\x12\"\n" +
 	"\fmunicipality\x18\x02 \x01(\tR\fmunicipality\"B\n" +
 	"\x0fContactRecorded\x12/\n" +
-	"\acontact\x18\x01 \x01(\v2\x15.shomei.events.SealedR\acontact\"S\n" +
+	"\acontact\x18\x01 \x01(\v2\x15.shomei.events.SealedR\acontact\"\x90\x01\n" +
 	"\x1bSpecialCircumstancesGranted\x12\x1c\n" +
 	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x12\x16\n" +
-	"\x06ground\x18\x02 \x01(\tR\x06ground\"\x9f\x01\n" +
+	"\x06ground\x18\x02 \x01(\tR\x06ground\x12;\n" +
+	"\rcircumstances\x18P \x01(\v2\x15.shomei.events.SealedR\rcircumstances\"\x9f\x01\n" +
 	"\fKeysRecorded\x12\x1c\n" +
 	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x12\x12\n" +
 	"\x04card\x18\x02 \x01(\tR\x04card\x12/\n" +
@@ -4185,10 +4215,11 @@ const file_subscriber_proto_rawDesc = "" +
 	"obligation\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"#\n" +
 	"\x11SubscriberAliased\x12\x0e\n" +
-	"\x02to\x18\x01 \x01(\tR\x02to\"I\n" +
+	"\x02to\x18\x01 \x01(\tR\x02to\"\x83\x01\n" +
 	"\x0eErasureOrdered\x12!\n" +
 	"\frecord_class\x18\x01 \x01(\tR\vrecordClass\x12\x14\n" +
-	"\x05order\x18\x02 \x01(\tR\x05order\"F\n" +
+	"\x05order\x18\x02 \x01(\tR\x05order\x128\n" +
+	"\fsealed_order\x18P \x01(\v2\x15.shomei.events.SealedR\vsealedOrder\"F\n" +
 	"\x0eRequestRefused\x12\x18\n" +
 	"\arequest\x18\x01 \x01(\tR\arequest\x12\x1a\n" +
 	"\brefusals\x18\x02 \x03(\tR\brefusals\"B\n" +
@@ -4305,44 +4336,47 @@ var file_subscriber_proto_depIdxs = []int32{
 	55, // 17: shomei.events.InquiryLetterDue.operation:type_name -> shomei.events.Operation
 	56, // 18: shomei.events.InquiryLetterDue.channel:type_name -> shomei.events.Channel
 	54, // 19: shomei.events.InquiryLetterDue.kinds:type_name -> shomei.events.CertificateKind
-	61, // 20: shomei.events.ResidentRecorded.identity:type_name -> shomei.events.Sealed
-	61, // 21: shomei.events.ContactRecorded.contact:type_name -> shomei.events.Sealed
-	12, // 22: shomei.events.KeysRecorded.keys:type_name -> shomei.events.GeneratedKey
-	54, // 23: shomei.events.GeneratedKey.kind:type_name -> shomei.events.CertificateKind
-	54, // 24: shomei.events.IssueAuthorized.kind:type_name -> shomei.events.CertificateKind
-	57, // 25: shomei.events.IssueAuthorized.regime:type_name -> shomei.events.Regime
-	0,  // 26: shomei.events.IssueAuthorized.candidates:type_name -> shomei.events.Candidate
-	61, // 27: shomei.events.IssueAuthorized.tbs:type_name -> shomei.events.Sealed
-	54, // 28: shomei.events.IssueAbandoned.kind:type_name -> shomei.events.CertificateKind
-	54, // 29: shomei.events.CertificateIssued.kind:type_name -> shomei.events.CertificateKind
-	61, // 30: shomei.events.CertificateIssued.certificate:type_name -> shomei.events.Sealed
-	57, // 31: shomei.events.CertificateIssued.regime:type_name -> shomei.events.Regime
-	54, // 32: shomei.events.CertificateDiscarded.kind:type_name -> shomei.events.CertificateKind
-	54, // 33: shomei.events.CertificateRevoked.kind:type_name -> shomei.events.CertificateKind
-	62, // 34: shomei.events.CertificateRevoked.reason:type_name -> shomei.events.RevocationReason
-	54, // 35: shomei.events.CertificateSuspended.kind:type_name -> shomei.events.CertificateKind
-	54, // 36: shomei.events.CertificateReleased.kind:type_name -> shomei.events.CertificateKind
-	54, // 37: shomei.events.CertificateExpired.kind:type_name -> shomei.events.CertificateKind
-	54, // 38: shomei.events.WindowOpened.kind:type_name -> shomei.events.CertificateKind
-	63, // 39: shomei.events.NoticeDue.kind:type_name -> shomei.events.NoticeKind
-	57, // 40: shomei.events.NoticeDue.regime:type_name -> shomei.events.Regime
-	64, // 41: shomei.events.ResidentRecordChanged.change:type_name -> shomei.events.RecordChange
-	61, // 42: shomei.events.ResidentRecordChanged.identity:type_name -> shomei.events.Sealed
-	65, // 43: shomei.events.DeadlineSet.kind:type_name -> shomei.events.DeadlineKind
-	65, // 44: shomei.events.DeadlineMet.kind:type_name -> shomei.events.DeadlineKind
-	65, // 45: shomei.events.DeadlineMissed.kind:type_name -> shomei.events.DeadlineKind
-	58, // 46: shomei.events.CardAssigned.kind:type_name -> shomei.events.CardKind
-	0,  // 47: shomei.events.CardAssigned.candidates:type_name -> shomei.events.Candidate
-	2,  // 48: shomei.events.CardAssigned.fee:type_name -> shomei.events.FeeItem
-	0,  // 49: shomei.events.CardTermExtended.candidates:type_name -> shomei.events.Candidate
-	59, // 50: shomei.events.PinBlocked.pin:type_name -> shomei.events.PinKind
-	59, // 51: shomei.events.PinUnblocked.pins:type_name -> shomei.events.PinKind
-	59, // 52: shomei.events.UnblockAuthorized.pins:type_name -> shomei.events.PinKind
-	53, // [53:53] is the sub-list for method output_type
-	53, // [53:53] is the sub-list for method input_type
-	53, // [53:53] is the sub-list for extension type_name
-	53, // [53:53] is the sub-list for extension extendee
-	0,  // [0:53] is the sub-list for field type_name
+	61, // 20: shomei.events.ApplicationWithdrawn.why:type_name -> shomei.events.Sealed
+	61, // 21: shomei.events.ResidentRecorded.identity:type_name -> shomei.events.Sealed
+	61, // 22: shomei.events.ContactRecorded.contact:type_name -> shomei.events.Sealed
+	61, // 23: shomei.events.SpecialCircumstancesGranted.circumstances:type_name -> shomei.events.Sealed
+	12, // 24: shomei.events.KeysRecorded.keys:type_name -> shomei.events.GeneratedKey
+	54, // 25: shomei.events.GeneratedKey.kind:type_name -> shomei.events.CertificateKind
+	54, // 26: shomei.events.IssueAuthorized.kind:type_name -> shomei.events.CertificateKind
+	57, // 27: shomei.events.IssueAuthorized.regime:type_name -> shomei.events.Regime
+	0,  // 28: shomei.events.IssueAuthorized.candidates:type_name -> shomei.events.Candidate
+	61, // 29: shomei.events.IssueAuthorized.tbs:type_name -> shomei.events.Sealed
+	54, // 30: shomei.events.IssueAbandoned.kind:type_name -> shomei.events.CertificateKind
+	54, // 31: shomei.events.CertificateIssued.kind:type_name -> shomei.events.CertificateKind
+	61, // 32: shomei.events.CertificateIssued.certificate:type_name -> shomei.events.Sealed
+	57, // 33: shomei.events.CertificateIssued.regime:type_name -> shomei.events.Regime
+	54, // 34: shomei.events.CertificateDiscarded.kind:type_name -> shomei.events.CertificateKind
+	54, // 35: shomei.events.CertificateRevoked.kind:type_name -> shomei.events.CertificateKind
+	62, // 36: shomei.events.CertificateRevoked.reason:type_name -> shomei.events.RevocationReason
+	54, // 37: shomei.events.CertificateSuspended.kind:type_name -> shomei.events.CertificateKind
+	54, // 38: shomei.events.CertificateReleased.kind:type_name -> shomei.events.CertificateKind
+	54, // 39: shomei.events.CertificateExpired.kind:type_name -> shomei.events.CertificateKind
+	54, // 40: shomei.events.WindowOpened.kind:type_name -> shomei.events.CertificateKind
+	63, // 41: shomei.events.NoticeDue.kind:type_name -> shomei.events.NoticeKind
+	57, // 42: shomei.events.NoticeDue.regime:type_name -> shomei.events.Regime
+	64, // 43: shomei.events.ResidentRecordChanged.change:type_name -> shomei.events.RecordChange
+	61, // 44: shomei.events.ResidentRecordChanged.identity:type_name -> shomei.events.Sealed
+	65, // 45: shomei.events.DeadlineSet.kind:type_name -> shomei.events.DeadlineKind
+	65, // 46: shomei.events.DeadlineMet.kind:type_name -> shomei.events.DeadlineKind
+	65, // 47: shomei.events.DeadlineMissed.kind:type_name -> shomei.events.DeadlineKind
+	58, // 48: shomei.events.CardAssigned.kind:type_name -> shomei.events.CardKind
+	0,  // 49: shomei.events.CardAssigned.candidates:type_name -> shomei.events.Candidate
+	2,  // 50: shomei.events.CardAssigned.fee:type_name -> shomei.events.FeeItem
+	0,  // 51: shomei.events.CardTermExtended.candidates:type_name -> shomei.events.Candidate
+	59, // 52: shomei.events.PinBlocked.pin:type_name -> shomei.events.PinKind
+	59, // 53: shomei.events.PinUnblocked.pins:type_name -> shomei.events.PinKind
+	61, // 54: shomei.events.ErasureOrdered.sealed_order:type_name -> shomei.events.Sealed
+	59, // 55: shomei.events.UnblockAuthorized.pins:type_name -> shomei.events.PinKind
+	56, // [56:56] is the sub-list for method output_type
+	56, // [56:56] is the sub-list for method input_type
+	56, // [56:56] is the sub-list for extension type_name
+	56, // [56:56] is the sub-list for extension extendee
+	0,  // [0:56] is the sub-list for field type_name
 }
 
 func init() { file_subscriber_proto_init() }

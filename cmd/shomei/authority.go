@@ -91,7 +91,7 @@ func (a *app) revokeFoundCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&authority, "authority", "", "認証局 (the authority: sign, auth, juki-NN)")
 	flags.StringVar(&r.Reason, "reason", "superseded", "unspecified, key-compromise, ca-compromise, affiliation-changed, superseded, cessation-of-operation")
-	flags.StringVar(&r.Why, "why", "", "理由。氏名は書かない (why; it stays in the log, so no names)")
+	flags.StringVar(&r.Why, "why", "", "理由。封をして記録に残る (why; it stays in the log, sealed)")
 	officerFlag(cmd, &officer, "")
 	for _, name := range []string{"authority", "why"} {
 		_ = cmd.MarkFlagRequired(name) // made above

@@ -297,7 +297,7 @@ func (a *app) adoptCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "端末の末尾から続ける (go on from the counter's end)")
-	cmd.Flags().StringVar(&why, "why", "", "理由。氏名は書かない (why; it stays in the log, so no names)")
+	cmd.Flags().StringVar(&why, "why", "", "理由。封をして記録に残る (why; it stays in the log, sealed)")
 	officerFlag(cmd, &officer, operator)
 	return cmd
 }

@@ -46,7 +46,7 @@ func (a *app) eraseCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&e.Class, "class", "", "identity, certificate か contact")
-	flags.StringVar(&e.Order, "order", "", "決裁文書の番号。氏名は書かない (number of the written order; it stays in the log, so no names)")
+	flags.StringVar(&e.Order, "order", "", "決裁文書の番号。封をして記録に残る (number of the written order; it stays in the log, sealed)")
 	officerFlag(cmd, &officer, "")
 	_ = cmd.MarkFlagRequired("class") // both flags were made above
 	_ = cmd.MarkFlagRequired("order")

@@ -18,10 +18,10 @@ import (
 )
 
 // operator is who the log names when a command does not say which officer gave it.
-const operator = "hub"
+const operator = hub.Itself
 
 func officerFlag(cmd *cobra.Command, officer *string, fallback string) {
-	cmd.Flags().StringVar(officer, "officer", fallback, "職員番号。氏名は書かない (number of the officer; it stays in the log, so never a name)")
+	cmd.Flags().StringVar(officer, "officer", fallback, "職員番号。数字を含む英数字と . _ - の16文字まで。氏名は書かない (number of the officer, never a name: up to 16 of A-Z a-z 0-9 . _ -, with a digit)")
 	if fallback == "" {
 		_ = cmd.MarkFlagRequired("officer") // the flag was made on the line above
 	}

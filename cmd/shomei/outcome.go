@@ -115,6 +115,12 @@ func (a *app) outcome(ctx context.Context, cmd *cobra.Command, err error, out io
 	code, japanese := a.judge(ctx, err)
 	switch text := strings.Join(strings.Fields(err.Error()), " "); {
 	case text == "":
+	case errors.As(err, new(*story.Error)): // each mistake on a line of its own
+		header := a.say("物語に読めないところがあります。示された行を直してください。書き方は shomei story --help にあります。", "the story can't be read:")
+		fmt.Fprintf(out, "shomei: %s\n", header)
+		for _, mistake := range story.Mistakes(err) {
+			fmt.Fprintln(out, mistake.In(a.lang))
+		}
 	case japanese != "" && a.lang != "en":
 		fmt.Fprintf(out, "shomei: %s (%s)\n", japanese, text)
 	default:
@@ -137,8 +143,6 @@ func (a *app) judge(ctx context.Context, err error) (code int, japanese string) 
 		}
 	}
 	switch {
-	case exit != nil && exit.code == exitUsage && errors.As(err, new(*story.Error)):
-		return exitUsage, "物語に読めないところがあります。示された行を直してください。書き方は shomei story --help にあります。"
 	case exit != nil && exit.code == exitUsage && errors.Is(err, fs.ErrNotExist):
 		return exitUsage, noFile
 	case exit != nil && exit.code == exitUsage:

@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"shomei/pkg/civil"
+	"shomei/pkg/directory"
+	"shomei/pkg/directory/officefile"
 	"shomei/pkg/regime"
 	"shomei/pkg/regime/question"
 )
@@ -23,12 +25,12 @@ line that can't be answered gets an error object in its place; the others are an
 field, the values allowed and the units stand in the help of each question, for example shomei rules validity --help.`
 
 const listHelp = `すべての規則を1行に1つ、タブ区切りで: 番号、効力の期間(初日…最終日。なし: 制限なし)、出典、読み上げる文、次にすること、
-どの設定によるか([law] の名前 = 今の値。--config の設定ファイルから、なければ標準の値)。
+どの設定によるか([law] の名前 = 今の値。--config の設定と --office の役所の定めから、なければ標準の値)。
 文の言語は --lang で選びます。--json では1行に1つの JSON で、両方の言語。
 
 Every rule, one a line, tab-separated: id, first…last day of effect (absent: unbounded), source, sentence, what to do next,
-and the setting it depends on (name in [law] = value now, from the file of --config or by default), in the language of
---lang. With --json one object a line in both languages:
+and the setting it depends on (name in [law] = value now, from the files of --config and --office or by default), in the
+language of --lang. With --json one object a line in both languages:
 
   id         規則の番号 (what events, refusals and answers name)
   from       効力の初日、なし: 制度のある限り (first day on which it holds; absent: as long as there is a regime)
@@ -53,6 +55,7 @@ func (a *app) rulesCommand() *cobra.Command {
 	}
 	law := &lawFile{}
 	cmd.PersistentFlags().StringVar(&law.path, "config", "", "センターの設定ファイル。[law] の読み方で答える (the hub's configuration, whose [law] is used)")
+	cmd.PersistentFlags().StringVar(&law.office, "office", "", "役所の定め。その [law] が --config のものに優先する (an office's file, whose [law] goes before that of --config)")
 	for _, q := range question.All() {
 		cmd.AddCommand(questionCommand(q, law))
 	}
@@ -61,16 +64,24 @@ func (a *app) rulesCommand() *cobra.Command {
 }
 
 // lawFile is where the readings of the law come from.
-type lawFile struct{ path string }
+type lawFile struct{ path, office string }
 
-// read returns the readings of the law in the file, or the defaults when none is named.
+// read returns the readings of the law in the files, or the defaults where none is named.
 func (l *lawFile) read() (regime.Switches, error) {
-	if l.path == "" {
-		return regime.Switches{}, nil
-	}
 	c := defaults()
-	err := c.load(l.path)
-	return c.Law, err
+	if l.path != "" {
+		if err := c.load(l.path); err != nil {
+			return regime.Switches{}, err
+		}
+	}
+	if l.office == "" {
+		return c.Law, nil
+	}
+	office, err := officefile.Read(l.office)
+	if err != nil {
+		return regime.Switches{}, usage("%w", err)
+	}
+	return directory.LawOf(office.Definition, c.Law), nil
 }
 
 // questionCommand asks one question for every line of standard input.

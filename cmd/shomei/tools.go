@@ -11,6 +11,8 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 
 	"shomei/cmd/shomei/hub"
 	"shomei/events"
@@ -84,9 +86,10 @@ func printHistory(out io.Writer, history []eventlog.Record, asJSON bool) error {
 	return nil
 }
 
-// openSealed prints what is sealed in a subscriber's history, for a holder of the keys.
-func openSealed(cmd *cobra.Command, h *hub.Hub, subscriber string, history []eventlog.Record) error {
-	file := dossier.Of(h.Vault, subscriber, history)
+// openSealed prints what is sealed in a history, for a holder of the keys: a subscriber's record and contact, what people
+// wrote in their own words, and a claim that was put aside.
+func openSealed(cmd *cobra.Command, h *hub.Hub, id string, history []eventlog.Record) error {
+	file := dossier.Of(h.Vault, id, history)
 	show := func(what string, value any, err error) error {
 		if errors.Is(err, dossier.ErrNotFound) {
 			return nil
@@ -107,7 +110,27 @@ func openSealed(cmd *cobra.Command, h *hub.Hub, subscriber string, history []eve
 		return err
 	}
 	contact, err := file.Contact()
-	return show("contact", contact, err)
+	if err := show("contact", contact, err); err != nil {
+		return err
+	}
+	for _, note := range file.Notes() {
+		if err := show(fmt.Sprintf("%4d  %s", note.Revision, note.Event), note.Text, note.Err); err != nil {
+			return err
+		}
+	}
+	signed, err := file.Claim()
+	return show("claim", shownClaim(signed), err)
+}
+
+// shownClaim is a claim that was put aside, as a person reads it; what is none is shown by its bytes.
+func shownClaim(signed []byte) any {
+	outer, claim := &events.SignedClaim{}, &events.Claim{}
+	if proto.Unmarshal(signed, outer) == nil && proto.Unmarshal(outer.GetClaim(), claim) == nil {
+		if text, err := protojson.Marshal(claim); err == nil {
+			return json.RawMessage(text)
+		}
+	}
+	return signed
 }
 
 // stateCommand shows certificates as they stood at an instant.

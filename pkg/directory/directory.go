@@ -281,6 +281,12 @@ func (d *Directory) Law(id string, on civil.Date, deployment regime.Switches) re
 	if err != nil {
 		return deployment
 	}
+	return LawOf(b, deployment)
+}
+
+// LawOf gives the readings of the law that hold at an office which is defined so: those of the deployment, and over them
+// its own.
+func LawOf(b *events.OfficeDefined, deployment regime.Switches) regime.Switches {
 	for _, own := range b.Settings {
 		setting, ok := regime.SettingNamed(own.Name)
 		if law := deployment; ok && setting.ByOffice && setting.Set(&law, own.Value) == nil {

@@ -1,5 +1,6 @@
-// Package dossier seals and opens the personal data that stands in one subscriber's history: the resident record, the
-// contact, the to-be-signed bytes and the certificates. It alone knows which field of which event holds what.
+// Package dossier seals and opens what stands sealed in one aggregate's history: a subscriber's resident record, contact,
+// to-be-signed bytes and certificates; what people wrote in their own words; and claims that were put aside. It alone knows
+// which field of which event holds what.
 package dossier
 
 import (
@@ -18,7 +19,8 @@ var ErrNotFound = errors.New("not in the history")
 
 // Sealer seals for one commit about to be made.
 type Sealer struct {
-	Vault      *vault.Vault
+	Vault *vault.Vault
+	// Subscriber is the id of the aggregate; for Remark and Claim it is one of any kind.
 	Subscriber string
 	Revision   uint64
 }
@@ -39,6 +41,9 @@ func (s Sealer) sealMessage(class, field string, m proto.Message) (*events.Seale
 const (
 	identityField = "identity"
 	contactField  = "contact"
+	textField     = "text"
+	remarkField   = "remark"
+	claimField    = "claim"
 )
 
 func tbsField(serial uint64) string         { return fmt.Sprintf("tbs/%d", serial) }
@@ -66,9 +71,48 @@ func (s Sealer) Certificate(serial uint64, der []byte) (*events.Sealed, error) {
 	return s.seal(vault.Certificate, certificateField(serial), der)
 }
 
-// Sealed gives what an event of a subscriber seals; nil when it seals nothing.
-func Sealed(body events.Body) *events.Sealed {
+// Text seals what officers wrote about a person's procedure, with the person's resident record. A commit has one at most.
+func (s Sealer) Text(text string) (*events.Sealed, error) {
+	return s.seal(vault.Identity, textField, []byte(text))
+}
+
+// Remark seals what an officer wrote about an order of their own. No order of erasure reaches it.
+func (s Sealer) Remark(text string) (*events.Sealed, error) {
+	return s.seal(vault.Operations, remarkField, []byte(text))
+}
+
+// Claim seals a claim that is put aside, as it came.
+func (s Sealer) Claim(signed []byte) (*events.Sealed, error) {
+	return s.seal(vault.Operations, claimField, signed)
+}
+
+// written gives what people wrote in their own words, as an event seals it, and its field.
+func written(body events.Body) (sealed *events.Sealed, field string) {
 	switch b := body.(type) {
+	case *events.SpecialCircumstancesGranted:
+		return b.Circumstances, textField
+	case *events.ApplicationWithdrawn:
+		return b.Why, textField
+	case *events.ErasureOrdered:
+		return b.SealedOrder, remarkField
+	case *events.CounterHeadAdopted:
+		return b.SealedWhy, remarkField
+	case *events.FoundCertificateRevoked:
+		return b.SealedWhy, remarkField
+	}
+	return nil, ""
+}
+
+// Sealed gives what an event seals; nil when it seals nothing.
+func Sealed(body events.Body) *events.Sealed {
+	if sealed, _ := written(body); sealed != nil {
+		return sealed
+	}
+	switch b := body.(type) {
+	case *events.FactQuarantined:
+		return b.SealedClaim
+	case *events.ClaimHeld:
+		return b.SealedClaim
 	case *events.ResidentRecorded:
 		return b.Identity
 	case *events.ResidentRecordChanged:
@@ -83,14 +127,14 @@ func Sealed(body events.Body) *events.Sealed {
 	return nil
 }
 
-// Dossier opens what one subscriber's history holds.
+// Dossier opens what one aggregate's history holds.
 type Dossier struct {
 	vault      *vault.Vault
 	subscriber string
 	history    []eventlog.Record
 }
 
-// Of gives the dossier of a subscriber, from the verified history.
+// Of gives the dossier of a subscriber, or of another aggregate by its id, from the verified history.
 func Of(v *vault.Vault, subscriber string, history []eventlog.Record) Dossier {
 	return Dossier{v, subscriber, history}
 }
@@ -113,6 +157,10 @@ func (d Dossier) open(field string, found func(events.Body) *events.Sealed) ([]b
 	if sealed == nil {
 		return nil, fmt.Errorf("%s of subscriber %s: %w", field, d.subscriber, ErrNotFound)
 	}
+	return d.openAt(revision, field, sealed)
+}
+
+func (d Dossier) openAt(revision uint64, field string, sealed *events.Sealed) ([]byte, error) {
 	if d.ordered(sealed.GetRecordClass(), revision) {
 		return nil, fmt.Errorf("%s of subscriber %s: %w", field, d.subscriber, vault.ErrErased)
 	}
@@ -180,6 +228,55 @@ func (d Dossier) Certificate(serial uint64) ([]byte, error) {
 	return d.open(certificateField(serial), func(b events.Body) *events.Sealed {
 		if b, ok := b.(*events.CertificateIssued); ok && b.Serial == serial {
 			return b.Certificate
+		}
+		return nil
+	})
+}
+
+// Note is what somebody wrote in their own words, as it stands in one commit.
+type Note struct {
+	Revision uint64
+	// Event is the event's name.
+	Event string
+	Text  string
+	// Err is why Text can't be read: vault.ErrErased, or another error of the vault.
+	Err error
+}
+
+// Notes gives everything that people wrote in their own words, the oldest first. Commits of before 2026-11-29 hold it in the
+// clear, where every reader of the log sees it: those are left out.
+func (d Dossier) Notes() []Note {
+	var notes []Note
+	for _, r := range d.history {
+		for _, e := range r.Commit.GetEvents() {
+			sealed, field := written(events.BodyOf(e))
+			if sealed == nil {
+				continue
+			}
+			text, err := d.openAt(r.Commit.GetRevision(), field, sealed)
+			notes = append(notes, Note{r.Commit.GetRevision(), events.Name(e), string(text), err})
+		}
+	}
+	return notes
+}
+
+// Claim gives the signed claim that a quarantine holds: whole, or its first bytes.
+func (d Dossier) Claim() ([]byte, error) {
+	for _, r := range d.history {
+		for _, e := range r.Commit.GetEvents() {
+			for _, clear := range [][]byte{e.GetFactQuarantined().GetClaim(), e.GetClaimHeld().GetClaim()} {
+				if len(clear) > 0 { // of before 2026-11-29
+					return clear, nil
+				}
+			}
+		}
+	}
+	return d.open(claimField, func(b events.Body) *events.Sealed {
+		switch b := b.(type) {
+		case *events.FactQuarantined:
+			return b.SealedClaim
+		case *events.ClaimHeld:
+			return b.SealedClaim
 		}
 		return nil
 	})

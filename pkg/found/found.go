@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"shomei/events"
+	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
 )
 
@@ -74,7 +75,7 @@ var ErrRevoked = errors.New("revoked already")
 // Record records certificates of an authority that the log never issued, and returns how many of them are new.
 func Record(ctx context.Context, log *eventlog.Log, authority string, env eventlog.Envelope, list []*events.CertificateFound) (int, error) {
 	fresh := 0
-	err := decide(ctx, log, authority, env, func(known Certificates) (decided []*events.Event, err error) {
+	err := decide(ctx, log, authority, env, func(known Certificates, _ uint64) (decided []*events.Event, err error) {
 		fresh = 0
 		for _, c := range list {
 			before := known[c.Serial]
@@ -100,7 +101,7 @@ func Record(ctx context.Context, log *eventlog.Log, authority string, env eventl
 
 // RecordRevocations records what a list names and the log does not; what is recorded already is left out.
 func RecordRevocations(ctx context.Context, log *eventlog.Log, authority string, env eventlog.Envelope, list []*events.RevocationFound) error {
-	err := decide(ctx, log, authority, env, func(known Certificates) (decided []*events.Event, err error) {
+	err := decide(ctx, log, authority, env, func(known Certificates, _ uint64) (decided []*events.Event, err error) {
 		for _, r := range list {
 			before := known[r.Serial]
 			if before.RevokedMs != 0 {
@@ -122,9 +123,10 @@ func RecordRevocations(ctx context.Context, log *eventlog.Log, authority string,
 }
 
 // Revoke revokes a certificate that the log never issued, for an officer; one that nobody has found yet is recorded as
-// found by the officer. Errors: ErrRevoked.
-func Revoke(ctx context.Context, log *eventlog.Log, authority string, env eventlog.Envelope, r *events.FoundCertificateRevoked) error {
-	err := decide(ctx, log, authority, env, func(known Certificates) (decided []*events.Event, err error) {
+// found by the officer. The sealer is of the authority; why, which the officer wrote, is sealed by it. Errors: ErrRevoked.
+func Revoke(ctx context.Context, log *eventlog.Log, sealer dossier.Sealer, env eventlog.Envelope, r *events.FoundCertificateRevoked, why string) error {
+	authority := sealer.Subscriber
+	err := decide(ctx, log, authority, env, func(known Certificates, revision uint64) (decided []*events.Event, err error) {
 		before := known[r.Serial]
 		if before.RevokedMs != 0 {
 			return nil, fmt.Errorf("serial %d: %w at %s", r.Serial, ErrRevoked, time.UnixMilli(before.RevokedMs).UTC().Format(time.RFC3339))
@@ -132,7 +134,11 @@ func Revoke(ctx context.Context, log *eventlog.Log, authority string, env eventl
 		if before.Found == nil {
 			decided = append(decided, events.New(&events.CertificateFound{Serial: r.Serial, NotAfterMs: r.NotAfterMs, Source: "officer"}))
 		}
-		revoked := events.FoundCertificateRevoked{Serial: r.Serial, Reason: r.Reason, Why: r.Why, NotAfterMs: max(r.NotAfterMs, before.NotAfterMs)}
+		revoked := events.FoundCertificateRevoked{Serial: r.Serial, Reason: r.Reason, NotAfterMs: max(r.NotAfterMs, before.NotAfterMs)}
+		sealer.Revision = revision
+		if revoked.SealedWhy, err = sealer.Remark(why); err != nil {
+			return nil, err
+		}
 		return append(decided, events.New(&revoked)), nil
 	})
 	if err != nil {
@@ -144,8 +150,8 @@ func Revoke(ctx context.Context, log *eventlog.Log, authority string, env eventl
 // errMoved says that the history has grown since it was read.
 var errMoved = errors.New("the history has moved on")
 
-// decide stores what an authority's history makes of something that was found, as one commit.
-func decide(ctx context.Context, log *eventlog.Log, authority string, env eventlog.Envelope, judge func(Certificates) ([]*events.Event, error)) error {
+// decide stores what an authority's history makes of something that was found, as one commit; judge is told its revision.
+func decide(ctx context.Context, log *eventlog.Log, authority string, env eventlog.Envelope, judge func(Certificates, uint64) ([]*events.Event, error)) error {
 	for {
 		history, err := log.History(ctx, events.KindAuthority, authority)
 		if err != nil {
@@ -155,7 +161,7 @@ func decide(ctx context.Context, log *eventlog.Log, authority string, env eventl
 			if h.Revision != uint64(len(history)) {
 				return nil, errMoved
 			}
-			return judge(Of(history))
+			return judge(Of(history), h.Revision+1)
 		})
 		if !errors.Is(err, errMoved) {
 			return err

@@ -131,6 +131,7 @@ func (a *application) carryOut() error {
 		return a.end(consequence{event: regime.EvCardReturned, regime: a.regime, spare: a.apartFromHeld(), switches: a.Switches})
 	case events.Operation_OPERATION_CONTINUE_USE:
 		a.submitCard(regime.WithinDeadline)
+		return a.keepUseOverseas()
 	case events.Operation_OPERATION_EXTEND_CARD:
 		a.emit(&events.CardTermExtended{
 			Card: a.state.Card.GetCard(), LastDay: a.cardTerm.LastDay.String(), Candidates: logCandidates(*a.cardTerm),

@@ -171,13 +171,13 @@ func (a *application) chooseKinds() {
 }
 
 // means tells whether an application that names no kinds is about this one: everything, for an issue; what is held,
-// otherwise; and a renewal after everything has expired is about what had been held.
+// otherwise; and a renewal after everything has expired is about what had been held, or about nothing that there is.
 func (a *application) means(k events.CertificateKind) bool {
 	if a.issues() && a.Operation != events.Operation_OPERATION_RENEW || a.live(k) != nil {
 		return true
 	}
 	renewsLapsed := a.Operation == events.Operation_OPERATION_RENEW && a.live(kindAuth) == nil && a.live(kindSign) == nil
-	return renewsLapsed && a.lapsed(k) != nil
+	return renewsLapsed && (a.lapsed(k) != nil || a.lapsed(kindAuth) == nil && a.lapsed(kindSign) == nil)
 }
 
 // live is the certificate of a kind in force on the day of filing, under this application's regime.
@@ -282,9 +282,7 @@ func (a *application) judgeHeld() {
 		}
 		a.kinds = held
 	case events.Operation_OPERATION_CONTINUE_USE:
-		if len(a.owesCard()) == 0 {
-			a.ruling.Refuse(regime.NothingHeld)
-		}
+		a.judgeContinuedUse()
 	case events.Operation_OPERATION_EXTEND_CARD:
 		if a.state.Card.GetLastDay() == "" {
 			a.ruling.Refuse(regime.NothingHeld)

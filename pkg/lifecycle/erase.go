@@ -12,7 +12,6 @@ import (
 // OrderErasure asks that what is sealed of a person under one record class be erased for good. [PrepareErasure] makes it.
 type OrderErasure struct {
 	Class string
-	Order string // number or mark of the written order
 	Kept  []Kept
 	// Ordered tells that it was ordered before, and nothing new was sealed since.
 	Ordered bool
@@ -41,12 +40,12 @@ var classRecords = map[string][]regime.Record{
 }
 
 // PrepareErasure gathers from the whole history what protects a record class. An unknown class is an error.
-func PrepareErasure(history []*events.Commit, class, order string) (OrderErasure, error) {
+func PrepareErasure(history []*events.Commit, class string) (OrderErasure, error) {
 	records, known := classRecords[class]
 	if !known {
 		return OrderErasure{}, fmt.Errorf("%.40q is no record class: there are identity, certificate and contact", class)
 	}
-	c := OrderErasure{Class: class, Order: order}
+	c := OrderErasure{Class: class}
 	done := false
 	for _, commit := range history {
 		for _, e := range commit.GetEvents() {
@@ -82,6 +81,10 @@ func sealsClass(e *events.Event, class string) bool {
 		sealed = b.Tbs
 	case *events.CertificateIssued:
 		sealed = b.Certificate
+	case *events.SpecialCircumstancesGranted:
+		sealed = b.Circumstances
+	case *events.ApplicationWithdrawn:
+		sealed = b.Why
 	}
 	return sealed.GetRecordClass() == class
 }
@@ -163,7 +166,7 @@ func (d *decision) orderErasure(c OrderErasure) error {
 		d.emit(&events.RequestRefused{Request: "erasure of " + c.Class, Refusals: running}, running...)
 		return nil
 	}
-	d.emit(&events.ErasureOrdered{RecordClass: c.Class, Order: c.Order}, ended...)
+	d.emit(&events.ErasureOrdered{RecordClass: c.Class}, ended...)
 	return nil
 }
 

@@ -27,7 +27,7 @@ func (p *player) liveness(e *events.Event, s *events.SubscriberState) {
 	switch b := events.BodyOf(e).(type) {
 	case *events.CertificateIssued:
 		mine := fmt.Sprintf("%v %v %s", b.Regime, b.Kind, b.Device)
-		if slices.Contains(waiting(s), b.Card) && s.OldCard.GetKind() == s.Card.GetKind() && b.Card != "" {
+		if slices.Contains(waiting(s), b.Card) && s.OldCard != nil && cardRegime(s.OldCard.Kind) == cardRegime(s.Card.Kind) {
 			mine += "waits"
 		}
 		p.comesIntoForce(b.Serial, mine)

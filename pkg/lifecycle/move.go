@@ -176,6 +176,41 @@ func (d *decision) stays(c ChangeRecord, before *events.SubscriberState) error {
 	return nil
 }
 
+// overseasMove is the move overseas, filed without continued use, that an application for continued use is about: one that
+// waits for its day, or one that has made the card void.
+func (a *application) overseasMove() (m move, known bool) {
+	on := day(a.state.LeftOn)
+	if waits := a.deadline(events.DeadlineKind_DEADLINE_KIND_OVERSEAS); waits != nil {
+		m, known = moveThatWaits(waits)
+	} else if a.state.Card.GetCause() == string(regime.EvOverseas) && !on.IsZero() {
+		m, known = move{event: regime.EvOverseas, on: on}, true
+	}
+	m.keepUse, m.filed, m.foreign, m.ahead = true, a.day, a.Person.Foreign, true
+	return m, known
+}
+
+// judgeContinuedUse asks whether there is anything to go on with: a card that has yet to be submitted, or a move overseas for
+// which continued use is applied for by the day before (domain.md 9.3, 9.4).
+func (a *application) judgeContinuedUse() {
+	m, overseas := a.overseasMove()
+	switch law, err := a.Switches.Consequences(m.asked(a.regime)); {
+	case overseas && err == nil && law.Card.Effect == regime.Void:
+		a.ruling.Refuse(law.Card.Rule)
+	case !overseas && len(a.owesCard()) == 0:
+		a.ruling.Refuse(regime.NothingHeld)
+	}
+}
+
+// keepUseOverseas lets the card outlive the move overseas that waits for its day.
+func (a *application) keepUseOverseas() error {
+	m, overseas := a.overseasMove()
+	if !overseas {
+		return nil
+	}
+	a.dropMove()
+	return a.leaveOrWait(m, a.Switches)
+}
+
 // goesOverseas reports whether the holder is to move overseas with continued use and has not left yet.
 func (d *decision) goesOverseas() bool {
 	return d.deadline(events.DeadlineKind_DEADLINE_KIND_OVERSEAS_KEPT) != nil

@@ -124,6 +124,39 @@ func TestAMoveIsCalledOff(t *testing.T) {
 	equal(t, "nothing to call off", names(p.change(changeCalledOff)), []string{"ResidentRecordChanged"})
 }
 
+// Continued use overseas is also applied for at the counter, after the move was filed without it and before its day
+// (domain.md 9.3, 9.4).
+func TestContinuedUseIsAppliedFor(t *testing.T) {
+	for name, c := range map[string]struct {
+		at, planned, rule string
+		foreign           bool
+	}{
+		"the day before": {"2024-06-19 16:00", "2024-06-20", "", false},
+		"on the day":     {"2024-06-20 09:00", "2024-06-20", "mynumber.ends.overseas-too-late", false},
+		"days later":     {"2024-06-27 09:00", "2024-06-20", "mynumber.ends.overseas-too-late", false},
+		"a foreigner":    {"2024-06-11 09:00", "2024-06-20", "mynumber.ends.overseas-nationals-only", true},
+		"before it was":  {"2024-05-24 09:00", "2024-05-26", "mynumber.ends.overseas-ends", false},
+		"the first day":  {"2024-05-24 09:00", "2024-05-27", "", false},
+	} {
+		p := fromFactory(t)
+		p.at("2020-03-19 10:00").carried(opRenew)
+		p.person.Foreign = c.foreign
+		p.at("2024-05-20 10:00").change(changeOverseas, plannedOn(c.planned))
+		p.at(c.at)
+		want := revoked
+		if c.rule == "" {
+			p.apply(opContinue)
+			want = valid
+		} else {
+			p.refused(c.rule, opContinue)
+		}
+		p.at("2024-07-10 10:00").tick()
+		p.wantStatus(underMyNumber, kindAuth, want)
+		p.wantStatus(underMyNumber, kindSign, revoked)
+		equal(t, name+": kept", p.state.Continued, c.rule == "")
+	}
+}
+
 // Calling off a move overseas after continued use was applied for needs an act of its own.
 func TestAMoveOverseasIsCalledOff(t *testing.T) {
 	start := func(change ...func(*ChangeRecord)) *player {

@@ -266,7 +266,7 @@ func (l life) command() Command {
 }
 
 func (l life) erase() Command {
-	c, err := PrepareErasure(l.history, pick(l.t, "class", "identity", "certificate", "contact"), "order-1")
+	c, err := PrepareErasure(l.history, pick(l.t, "class", "identity", "certificate", "contact"))
 	if err != nil {
 		l.t.Fatal(err)
 	}

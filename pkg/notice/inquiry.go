@@ -16,8 +16,12 @@ type Inquiry struct {
 	Letter string
 	// Name and Address are those of the resident record: the letter goes there and nowhere else.
 	Name, Address string
-	Office        Office
-	Date          time.Time
+	// Until is the last day on which the answer is good, where the office has one (domain.md 9.16); zero: none is printed.
+	Until civil.Date
+	// Proxy says that somebody applied for the person: the answer form holds the mandate (domain.md 9.9).
+	Proxy  bool
+	Office Office
+	Date   time.Time
 }
 
 const inquiryBody = `%s
@@ -33,7 +37,7 @@ const inquiryBody = `%s
 心当たりがないときは、このお手紙の番号を添えて窓口にお知らせください。
 
 照会書番号  %s
-
+%s
 --------------------------------- 切り取り線 ---------------------------------
 
 電子証明書新規発行/更新回答書
@@ -46,6 +50,19 @@ const inquiryBody = `%s
 
 氏名(自署)
 
+%s`
+
+// mandate is the part of the answer form that makes who brings it the person's proxy.
+const mandate = `委任(代理人が持参するとき)
+
+次の者に、この申請に関する手続を委任します。
+
+代理人の氏名
+
+代理人の住所
+
+委任する方の氏名(自署)
+
 `
 
 // ComposeInquiry makes the letter as a mail to the print desk, which puts it into an envelope for the registered
@@ -55,10 +72,16 @@ func ComposeInquiry(i Inquiry, from, printDesk string) (Message, error) {
 	if err != nil {
 		return Message{}, fmt.Errorf("composing letter %s: sender: %w", i.Letter, ErrAddress)
 	}
-	day := civil.Of(i.Date)
+	day, until, proxy := civil.Of(i.Date), "", ""
+	if !i.Until.IsZero() {
+		until = fmt.Sprintf("回答期限    %s（この日を過ぎた回答、住所が変わった後の回答は使えません）\n", i.Until.Wareki())
+	}
+	if i.Proxy {
+		proxy = mandate
+	}
 	text := Text{
 		Subject: fmt.Sprintf("〔%s〕照会書兼回答書 %s", i.Office.Municipality, i.Letter),
-		Body:    fmt.Sprintf(inquiryBody, i.Address, i.Name, day, i.Office.Municipality, i.Letter, i.Letter),
+		Body:    fmt.Sprintf(inquiryBody, i.Address, i.Name, day, i.Office.Municipality, i.Letter, until, i.Letter, proxy),
 	}
 	id := "inquiry-" + i.Letter + sender.Address[strings.LastIndex(sender.Address, "@"):]
 	return assemble(envelope{"letter " + i.Letter, id, from, printDesk, Japanese, i.Date}, text)

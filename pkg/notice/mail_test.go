@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/emersion/go-smtp"
+
+	"shomei/pkg/civil"
 )
 
 const (
@@ -99,6 +101,39 @@ func checkMail(t *testing.T, kept []byte, message Message) {
 		if got := m.Header.Get(header); got != want {
 			t.Errorf("%s is %q, want %q", header, got, want)
 		}
+	}
+}
+
+// TestALetterOfInquirySaysUntilWhen: its answer lapses by the office's days, and carries the mandate where a proxy applied.
+func TestALetterOfInquirySaysUntilWhen(t *testing.T) {
+	written := func(change func(*Inquiry)) string {
+		letter := Inquiry{Letter: "l-1", Name: "山武 花子", Address: "千葉県山武市殿台1番地", Office: office, Date: civil.New(2026, 11, 29).At(civil.Clock(10, 0))}
+		change(&letter)
+		message, err := ComposeInquiry(letter, from, from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sent bytes.Buffer
+		if _, err := message.msg.WriteTo(&sent); err != nil {
+			t.Fatal(err)
+		}
+		m, err := netmail.ReadMessage(&sent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(base64.NewDecoder(base64.StdEncoding, m.Body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(body)
+	}
+	plain := written(func(*Inquiry) {})
+	if strings.Contains(plain, "回答期限") || strings.Contains(plain, "委任") || strings.Contains(plain, "%!") || strings.Count(plain, "l-1") != 2 {
+		t.Errorf("a letter without a term to the person:\n%s", plain)
+	}
+	full := written(func(l *Inquiry) { l.Until, l.Proxy = civil.New(2026, 12, 19), true })
+	if !strings.Contains(full, "回答期限    令和8年12月19日") || !strings.Contains(full, "代理人の氏名") || strings.Contains(full, "%!") {
+		t.Errorf("a letter to whom a proxy came for:\n%s", full)
 	}
 }
 

@@ -96,15 +96,20 @@ func (s Switches) Apply(a Application) (Decision, error) {
 	if err := s.judgeApplication(a, day, &out); err != nil {
 		return Decision{}, err
 	}
+	return out, nil
+}
+
+// judgeFee works out what is to be paid.
+func (s Switches) judgeFee(a Application, day civil.Date, kinds []Kind, out *Decision) {
+	cause := a.cause(kinds, day)
 	out.Fee = s.Fee(FeeIn{
-		Regime: out.Regime, Operation: a.Operation, Cause: a.cause(a.kinds(out.Regime), day), On: day,
+		Regime: out.Regime, Operation: a.Operation, Cause: cause, On: day,
 		Card: a.Card, Certificates: true, Express: a.Express, Left: cmp.Or(a.Left, a.Person.Overseas),
 	})
 	out.Merge(out.Fee.Ruling)
 	if slices.Contains(issuing, a.Operation) {
-		out.Apply(Usable(out.Regime, a.cause(a.kinds(out.Regime), day))...)
+		out.Apply(Usable(out.Regime, cause)...)
 	}
-	return out, nil
 }
 
 // judgeApplication judges person, documents and certificates.
@@ -112,25 +117,7 @@ func (s Switches) judgeApplication(a Application, day civil.Date, out *Decision)
 	if err := a.check(out.Regime, day); err != nil {
 		return err
 	}
-	kinds := a.kinds(out.Regime)
-	person := EligibilityIn{
-		Regime: out.Regime, On: day, Office: a.Office, Person: a.Person,
-		Clerk: a.Clerk, GrantedBy: a.GrantedBy, ByRepresentative: a.Channel == ChannelRepresentative,
-	}
-	switch {
-	case slices.Contains(issuing, a.Operation):
-		for _, k := range kinds {
-			person.Kind = k
-			out.Merge(s.Eligible(person))
-		}
-		out.Merge(s.Represented(person))
-	case a.Operation == OpUnblock && out.Regime == MyNumber:
-		out.Merge(person.Residence())
-		out.Merge(s.SetsPINs(person))
-		out.Merge(s.Represented(person))
-	case out.Regime == Juki && slices.Contains(kinds, Auth):
-		out.Refuse(NoSuchKind)
-	}
+	kinds := s.judgePerson(a, day, out)
 	docs, err := s.Documents(DocumentsIn{
 		Regime: out.Regime, Operation: a.Operation, Channel: a.channel(), On: day,
 		Shown: a.Shown, Letter: a.Letter, Posted: a.Posted, PINsMatch: a.PINsMatch, NoCard: a.NoCard, Returned: a.Returned,
@@ -140,17 +127,73 @@ func (s Switches) judgeApplication(a Application, day civil.Date, out *Decision)
 	if err != nil {
 		return err
 	}
-	out.Documents = docs
-	out.Merge(docs.Ruling)
+	rest := *out // what certificates and fee add comes after what the documents do
+	rest.Ruling = Ruling{}
 	switch a.Operation {
 	case OpNew, OpReissue, OpRenew:
-		return s.judgeCertificates(a, day, kinds, out)
+		err = s.judgeCertificates(a, day, kinds, &rest)
 	case OpRevoke, OpUnblock:
 		if !a.Returned && !slices.ContainsFunc(kinds, func(k Kind) bool { return a.holds(k, day) }) {
-			out.Refuse(NothingHeld)
+			rest.Refuse(NothingHeld)
 		}
 	}
+	if err != nil {
+		return err
+	}
+	s.judgeFee(a, day, kinds, &rest)
+	switch {
+	case docs.LetterFirst && a.Letter != "": // it was posted, and its answer is judged
+		docs.LetterFirst = false
+	case docs.LetterFirst && !(out.Accepted() && rest.Accepted() && len(docs.Now) == 0):
+		docs.LetterFirst = false // nothing is posted for what is refused anyway
+		docs.Ruling = Ruling{Applied: append(docs.Applied, docs.Because), Refused: docs.Now}
+	}
+	before := out.Ruling
+	*out = rest
+	out.Ruling, out.Documents = before, docs
+	out.Merge(docs.Ruling)
+	out.Merge(rest.Ruling)
 	return nil
+}
+
+// judgePerson judges whether the person may have what is applied for, and gives the certificates that it is about.
+func (s Switches) judgePerson(a Application, day civil.Date, out *Decision) []Kind {
+	kinds := a.chosen(out.Regime, day)
+	person := EligibilityIn{
+		Regime: out.Regime, On: day, Office: a.Office, Person: a.Person,
+		Clerk: a.Clerk, GrantedBy: a.GrantedBy, ByRepresentative: a.Channel == ChannelRepresentative,
+	}
+	switch {
+	case slices.Contains(issuing, a.Operation):
+		kinds = s.judgeKinds(a, kinds, person, out)
+		out.Merge(s.Represented(person))
+	case a.Operation == OpUnblock && out.Regime == MyNumber:
+		out.Merge(person.Residence())
+		out.Merge(s.SetsPINs(person))
+		out.Merge(s.Represented(person))
+	case out.Regime == Juki && slices.Contains(kinds, Auth):
+		out.Refuse(NoSuchKind)
+	}
+	return kinds
+}
+
+// judgeKinds judges for each kind whether the person may have it. Where nobody asked for the signature certificate and the
+// person may not have it, it is left out (domain.md 1.4.1, 1.4.6).
+func (s Switches) judgeKinds(a Application, kinds []Kind, person EligibilityIn, out *Decision) (eligible []Kind) {
+	for _, k := range kinds {
+		person.Kind = k
+		ruling := s.Eligible(person)
+		if len(a.Kinds) == 0 && len(kinds) > 1 && k == Sign && !ruling.Accepted() {
+			out.Apply(ruling.Refused...)
+			continue
+		}
+		out.Merge(ruling)
+		eligible = append(eligible, k)
+	}
+	if len(eligible) == 0 && out.Accepted() {
+		out.Refuse(NothingHeld)
+	}
+	return eligible
 }
 
 // judgeCertificates works out what would be issued, authentication first, so
@@ -248,15 +291,33 @@ func (a Application) check(r Regime, day civil.Date) error {
 	return nil
 }
 
-func (a Application) kinds(r Regime) []Kind {
-	switch {
-	case len(a.Kinds) > 0:
-		return a.Kinds
-	case r == Juki:
-		return []Kind{Sign}
-	default:
-		return []Kind{Auth, Sign}
+// chosen gives the certificates that the application is about, in the order of issue: those it names or, where it names
+// none, all that the card carries when something is issued, what is held otherwise, and for a renewal after everything
+// has expired what was held.
+func (a Application) chosen(r Regime, day civil.Date) []Kind {
+	all := []Kind{Auth, Sign}
+	if r == Juki {
+		all = []Kind{Sign}
 	}
+	held := func(k Kind) bool { return a.holds(k, day) }
+	lapsed := func(k Kind) bool { return a.lapsed(k, day) }
+	switch {
+	case len(a.Kinds) > 0 && r == Juki:
+		return a.Kinds // one that there is not is refused
+	case len(a.Kinds) > 0:
+		return only(all, func(k Kind) bool { return slices.Contains(a.Kinds, k) })
+	case slices.Contains(issuing, a.Operation) && a.Operation != OpRenew:
+		return all
+	case a.Operation != OpRenew || slices.ContainsFunc(all, held):
+		return only(all, held)
+	case slices.ContainsFunc(all, lapsed):
+		return only(all, lapsed)
+	}
+	return all // and none of them can be renewed
+}
+
+func only(kinds []Kind, keep func(Kind) bool) []Kind {
+	return slices.DeleteFunc(slices.Clone(kinds), func(k Kind) bool { return !keep(k) })
 }
 
 func (a Application) channel() Channel {
@@ -292,18 +353,21 @@ func (a Application) replacesEnding(k Kind, day civil.Date) bool {
 
 // cause is why the kinds are issued, when the application does not say.
 func (a Application) cause(kinds []Kind, day civil.Date) Cause {
-	expired := slices.ContainsFunc(kinds, func(k Kind) bool { return a.lapsed(k, day) })
+	lapsed := slices.ContainsFunc(kinds, func(k Kind) bool { return a.lapsed(k, day) })
+	held := slices.ContainsFunc(kinds, func(k Kind) bool { return a.holds(k, day) })
 	switch {
 	case a.Cause != "":
 		return a.Cause
-	case expired:
+	case a.Operation == OpRenew && !held:
 		return CauseExpired
 	case a.Operation == OpRenew:
 		return CauseRenewal
-	case a.Operation == OpReissue:
-		return CauseLoss
+	case a.Operation == OpReissue && (a.Card || held):
+		return CauseWish
 	case slices.ContainsFunc(kinds, func(k Kind) bool { return a.replacesEnding(k, day) }):
 		return CauseRecordChange
+	case lapsed:
+		return CauseExpired
 	default:
 		return CauseFirst
 	}

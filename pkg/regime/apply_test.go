@@ -197,12 +197,18 @@ func TestApplyForAChild(t *testing.T) {
 	if err != nil || !got.Accepted() {
 		t.Errorf("authentication: %+v, %v", got.Ruling, err)
 	}
-	in.Kinds = nil
+	in.Kinds = []Kind{Auth, Sign}
 	got, err = Switches{}.Apply(in)
 	if err != nil || got.Accepted() {
 		t.Errorf("both: %+v, %v", got.Ruling, err)
 	}
 	mustHold(t, "both", got.Refused, "mynumber.eligibility.under-15-signature")
+	in.Kinds = nil // what the law allows
+	got, err = Switches{}.Apply(in)
+	if err != nil || !got.Accepted() || len(got.Validities) != 1 || got.Validities[0].Kind != Auth {
+		t.Errorf("none named: %+v, %v", got, err)
+	}
+	mustHold(t, "none named", got.Applied, "mynumber.eligibility.under-15-signature")
 }
 
 func TestOpeningRulesAreInTheTable(t *testing.T) {

@@ -1,7 +1,9 @@
 package regime
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"shomei/pkg/civil"
 )
@@ -57,6 +59,29 @@ type Shown struct {
 	Letter string `json:"letter,omitempty"`
 	// RegisteredSeal says that a mandate bears the registered seal (実印).
 	RegisteredSeal bool `json:"registered_seal,omitempty"`
+}
+
+// ParseShown reads documents as counters write them: the id, and after a colon what the clerk saw of it.
+func ParseShown(documents []string) ([]Shown, error) {
+	var shown []Shown
+	for i, d := range documents {
+		name, qualifier, _ := strings.Cut(d, ":")
+		s := Shown{Document: Document(name)}
+		switch {
+		case !s.Document.Known():
+			return nil, fmt.Errorf("document %d: none that the law knows", i+1)
+		case qualifier == "current-address":
+			s.AddressCurrent = true
+		case qualifier == "registered-seal":
+			s.RegisteredSeal = true
+		case s.Document == DocInquiryAnswer:
+			s.Letter = qualifier
+		case qualifier != "":
+			return nil, fmt.Errorf("document %d (%s): what is said of it after the colon is unknown", i+1, name)
+		}
+		shown = append(shown, s)
+	}
+	return shown, nil
 }
 
 // DocumentsIn is what the list of required documents depends on.
@@ -359,7 +384,7 @@ func (in DocumentsIn) judgeHousehold(out *Documents) {
 // judgeOverseas refuses what nobody overseas can use: an agent, and a letter to a registered address (domain.md 9.5, 9.6).
 // What ends a certificate is never sent away.
 func (in DocumentsIn) judgeOverseas(out *Documents) {
-	if !in.Overseas || in.Operation == OpRevoke {
+	if !in.Overseas || in.Operation == OpRevoke || in.Regime == Juki {
 		return
 	}
 	switch in.Channel {

@@ -1,6 +1,10 @@
 package regime
 
-import "shomei/pkg/civil"
+import (
+	"strings"
+
+	"shomei/pkg/civil"
+)
 
 // minAge is the age from which a person may have a signature certificate
 // without special circumstances (seed page; domain.md 1.4.6).
@@ -176,7 +180,7 @@ func (s Switches) capacity(in EligibilityIn) Ruling {
 	}
 	rules := eligibilityRules(in.Regime)
 	if in.GrantedBy != "" && !s.NoSpecialCircumstances {
-		if in.GrantedBy == in.Clerk {
+		if strings.EqualFold(in.GrantedBy, in.Clerk) {
 			return Ruling{Refused: []ID{secondOfficer}}
 		}
 		return Ruling{Applied: []ID{rules.special}}

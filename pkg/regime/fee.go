@@ -22,6 +22,15 @@ const (
 	CauseOverseas     Cause = "overseas"      // the card became void for want of continued use overseas
 )
 
+// Known reports whether the law knows the cause; the empty one is what the operation says.
+func (c Cause) Known() bool {
+	switch c {
+	case "", CauseFirst, CauseRenewal, CauseExpired, CauseRecordChange, CauseError, CauseLoss, CauseDamage, CauseWish, CauseFault, CauseOverseas:
+		return true
+	}
+	return false
+}
+
 // FeeIn is what a fee depends on.
 type FeeIn struct {
 	Regime       Regime

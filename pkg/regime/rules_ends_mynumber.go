@@ -1,5 +1,15 @@
 package regime
 
+// foundAuthReleased is the reading by which a found card brings its authentication certificate back.
+var foundAuthReleased = rule(Rule{
+	ID: "mynumber.ends.card-found-auth-released", From: MyNumberFirstDay,
+	Source: "muni:Takatsuki, Katsuragi; domain.md 9.17 (switch PhoneLossSparesAuth)",
+	JA:     "カードが見つかったため、カードと利用者証明用電子証明書の一時停止を解除します。署名用電子証明書は失効させます。",
+	EN:     "The card was found: the card and the authentication certificate are released, and the signature certificate is revoked.",
+	NextJA: "署名用電子証明書の再発行を申請してください。",
+	NextEN: "Apply for a new signature certificate.",
+})
+
 // myNumberEndings are what ends a certificate or a card under the My Number
 // regime, row by row as in domain.md 1.4.7.
 var myNumberEndings = []ending{
@@ -202,14 +212,7 @@ var myNumberEndings = []ending{
 		NextJA: "電子証明書の再発行を申請してください。",
 		NextEN: "Apply for new certificates.",
 	})},
-	{event: EvFound, sign: Revoke, auth: Release, card: Release, reason: KeyCompromise, when: sparesAuth, rule: rule(Rule{
-		ID: "mynumber.ends.card-found-auth-released", From: MyNumberFirstDay,
-		Source: "muni:Takatsuki, Katsuragi; domain.md 9.17 (switch PhoneLossSparesAuth)",
-		JA:     "カードが見つかったため、カードと利用者証明用電子証明書の一時停止を解除します。署名用電子証明書は失効させます。",
-		EN:     "The card was found: the card and the authentication certificate are released, and the signature certificate is revoked.",
-		NextJA: "署名用電子証明書の再発行を申請してください。",
-		NextEN: "Apply for a new signature certificate.",
-	})},
+	{event: EvFound, sign: Revoke, auth: Release, card: Release, reason: KeyCompromise, when: sparesAuth, rule: foundAuthReleased},
 	{event: EvCertificateError, sign: Revoke, auth: Revoke, card: Keep, reason: AffiliationChanged, chosen: true, rule: rule(Rule{
 		ID: "mynumber.ends.certificate-error", From: MyNumberFirstDay, Source: "Act2016; domain.md 1.4.7",
 		JA:     "電子証明書の記録の誤りが見つかったため、失効させます。",

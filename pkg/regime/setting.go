@@ -33,11 +33,11 @@ var settings = []Setting{
 	{Name: "household_mandate", JA: "同一世帯員の継続利用にも委任状を求める", EN: "a member of the household needs a mandate for continued use", ByOffice: true, flag: func(s *Switches) *bool { return &s.HouseholdMandate }, Rules: []ID{myDocHouseholdMandate}},
 	{Name: "refuse_gainless_renewal", JA: "最終日の延びない更新を受け付けない", EN: "a renewal that gains no day is refused", ByOffice: true, flag: func(s *Switches) *bool { return &s.RefuseGainlessRenewal }, Rules: []ID{GainsNothing}},
 	{Name: "fifteen_at_issue", JA: "工場のカードで15歳かどうかを、申請日でなく発行日で判断する", EN: "whether the applicant for a factory's card is 15 is judged at its issue", ByOffice: true, flag: func(s *Switches) *bool { return &s.FifteenAtIssue }, Rules: []ID{under15}},
-	{Name: "phone_loss_spares_auth", JA: "電話による紛失の後に見つかったカードの利用者証明用を、一時停止から戻す", EN: "an authentication certificate suspended by telephone is released with its card", flag: func(s *Switches) *bool { return &s.PhoneLossSparesAuth }},
+	{Name: "phone_loss_spares_auth", JA: "電話による紛失の後に見つかったカードの利用者証明用を、一時停止から戻す", EN: "an authentication certificate suspended by telephone is released with its card", flag: func(s *Switches) *bool { return &s.PhoneLossSparesAuth }, Rules: []ID{foundAuthReleased}},
 	{Name: "letter_days", JA: "照会書兼回答書の回答期限、郵送からの日数(0: 期限なし)", EN: "days for which a letter of inquiry is good (0: without end)", ByOffice: true, number: func(s *Switches) *int { return &s.LetterDays }, most: 366, Rules: []ID{jukiDocAnswerLapsed, myDocAnswerLapsed}},
 	{Name: "submission_from_next_day", JA: "カード提出の90日を届出の翌日から数える", EN: "the 90 days for submitting the card are counted from the day after the filing", flag: func(s *Switches) *bool { return &s.SubmissionFromNextDay }, Rules: []ID{card90, card90NextDay}},
 	{Name: "plan_birthday_month", JA: "次期カードの案を、plan_from の日から用いる", EN: "the draft of the next card holds from plan_from on", flag: func(s *Switches) *bool { return &s.PlanBirthdayMonth }, Rules: []ID{planTenthBirthday}},
-	{Name: "plan_from", JA: "その最初の日", EN: "the first day of that", day: func(s *Switches) *civil.Date { return &s.PlanFrom }},
+	{Name: "plan_from", JA: "その最初の日", EN: "the first day of that", day: func(s *Switches) *civil.Date { return &s.PlanFrom }, Rules: []ID{planTenthBirthday}},
 }
 
 // Settings returns every setting, in the order of the documentation. The caller owns the slice.

@@ -16,6 +16,9 @@ func TestEverySwitchCanBeSet(t *testing.T) {
 		if tag := fields.Field(i).Tag.Get("toml"); tag != x.Name || x.JA == "" || x.EN == "" {
 			t.Errorf("%s: the switch is %q, %+v", x.Name, tag, x)
 		}
+		if len(x.Rules) == 0 {
+			t.Errorf("%s: no rule shows it", x.Name)
+		}
 		value := "true"
 		switch fields.Field(i).Type.Kind() {
 		case reflect.Int:

@@ -29,9 +29,12 @@ const (
 	Certificate = "certificate"
 	// Contact is where the person wants to be reached.
 	Contact = "contact"
+	// Operations is what officers write about their own orders, and claims that were put aside. The key is that of one
+	// aggregate (an office, an authority, a quarantine, a subscriber); no person's order erases it.
+	Operations = "operations"
 )
 
-// Classes lists every record class.
+// Classes lists every record class of a person.
 var Classes = []string{Identity, Certificate, Contact}
 
 var (
@@ -202,7 +205,7 @@ func (v *Vault) newest(s *shard, person, class string) (keys derived, version ui
 		if err != nil {
 			return derived{}, 0, err
 		}
-		keys, err = v.lookUp(s, name, person, version == 1)
+		keys, err = v.lookUp(s, name, person, class, version == 1)
 		if errors.Is(err, ErrNoKey) {
 			err = ErrErased // all before it are
 		} else if errors.Is(err, ErrErased) {
@@ -235,7 +238,7 @@ func (v *Vault) keys(person, class string, version uint32) (keys derived, releas
 	}
 	s := v.shardOf(person)
 	s.swap.RLock()
-	if keys, err = v.lookUp(s, name, person, false); err != nil {
+	if keys, err = v.lookUp(s, name, person, class, false); err != nil {
 		s.swap.RUnlock()
 		return derived{}, nil, err
 	}
@@ -272,7 +275,7 @@ func (v *Vault) Renew(person, class string) error {
 	}
 }
 
-func (v *Vault) lookUp(s *shard, name, person string, create bool) (derived, error) {
+func (v *Vault) lookUp(s *shard, name, person, class string, create bool) (derived, error) {
 	if keys, ok := v.cache.get(name); ok {
 		return keys, nil
 	}
@@ -281,7 +284,7 @@ func (v *Vault) lookUp(s *shard, name, person string, create bool) (derived, err
 		return derived{}, err
 	}
 	if value == nil && create {
-		if value, err = v.create(s, name, person); err != nil {
+		if value, err = v.create(s, name, person, class); err != nil {
 			return derived{}, err
 		}
 	}
@@ -301,10 +304,15 @@ func (v *Vault) lookUp(s *shard, name, person string, create bool) (derived, err
 	return keys, nil
 }
 
-// create makes the keys of all record classes of a person at once: one fsync instead of one for each.
-func (v *Vault) create(s *shard, name, person string) ([]byte, error) {
+// create makes the keys of all record classes of a person at once: one fsync instead of one for each. Most aggregates never
+// need a key of Operations, so that is made by itself.
+func (v *Vault) create(s *shard, name, person, class string) ([]byte, error) {
+	classes := Classes
+	if class == Operations {
+		classes = []string{Operations}
+	}
 	var fresh []record
-	for _, class := range Classes {
+	for _, class := range classes {
 		n, err := keyName(person, class, 1)
 		if err != nil {
 			return nil, err
@@ -332,8 +340,8 @@ func keyName(person, class string, version uint32) (string, error) {
 	if !events.ValidID(person) {
 		return "", fmt.Errorf("%.80q is no id of a person", person)
 	}
-	if !slices.Contains(Classes, class) {
-		return "", fmt.Errorf("%.40q is no record class: identity, certificate and contact are", class)
+	if class != Operations && !slices.Contains(Classes, class) {
+		return "", fmt.Errorf("%.40q is no record class: identity, certificate, contact and operations are", class)
 	}
 	switch version {
 	case 0:

@@ -202,7 +202,8 @@ type Application struct {
 	// Procedure goes on with a procedure that waits (a letter of inquiry was brought back); empty begins a new one.
 	Procedure string
 	// Subscriber as the hub told it; empty on first contact.
-	Subscriber             string
+	Subscriber string
+	// Officer and SecondOfficer are codes as events.ParseOfficer reads them.
 	Officer, SecondOfficer string
 	Received               *events.ApplicationReceived
 	// Personal is sealed to the hub before it is stored.
@@ -254,7 +255,7 @@ func (c *Counter) HandOver(_ context.Context, procedure, officer string, paper b
 	return c.file(claim, nil)
 }
 
-// Drop ends a procedure that the applicant gives up. Keys on the card that are not in force stay until the next
+// Drop ends a procedure that the applicant gives up; why, which may be empty, goes to the hub sealed. Keys on the card that are not in force stay until the next
 // procedure clears them.
 func (c *Counter) Drop(_ context.Context, procedure, officer, why string) error {
 	status, err := c.Status(procedure)
@@ -263,8 +264,12 @@ func (c *Counter) Drop(_ context.Context, procedure, officer, why string) error 
 	}
 	claim := c.newClaim(procedure, officer, "")
 	claim.Subscriber = status.Subscriber
-	claim.Fact = &events.Claim_ApplicationDropped{ApplicationDropped: &events.ApplicationDropped{Why: why}}
-	if err := c.file(claim, nil); err != nil {
+	claim.Fact = &events.Claim_ApplicationDropped{ApplicationDropped: &events.ApplicationDropped{}}
+	var personal *events.Personal
+	if why != "" {
+		personal = &events.Personal{Why: why}
+	}
+	if err := c.file(claim, personal); err != nil {
 		return err
 	}
 	c.withdraw(procedure)
@@ -279,8 +284,22 @@ func (c *Counter) newClaim(procedure, officer, second string) *events.Claim {
 	}
 }
 
-// file seals the personal part, stores the claim and tells the watchers.
+// file seals the personal part, stores the claim and tells the watchers. Nothing that people write in their own words stands
+// in a claim: events.ErrOfficer, *events.ClearTextError.
 func (c *Counter) file(claim *events.Claim, personal *events.Personal) error {
+	for _, officer := range []*string{&claim.Officer, &claim.SecondOfficer} {
+		if *officer == "" {
+			continue
+		}
+		code, err := events.ParseOfficer(*officer)
+		if err != nil {
+			return err
+		}
+		*officer = code
+	}
+	if err := events.CheckClaim(claim); err != nil {
+		return err
+	}
 	if personal != nil {
 		sealed, err := counterlink.SealPersonal(c.cfg.HubSealKey, claim.Id, personal)
 		if err != nil {

@@ -229,8 +229,8 @@ func TestTheSecondVisitAsksForNothingThatTheOfficeHas(t *testing.T) {
 	answerPage := at + "/apply?operation=issue&way=self-no-photo&card_kind=mynumber&procedure=" + procedure
 	_, _, text := visit(t, answerPage, nil)
 	want(t, text, "申請書 <span class=\"hint\">（お預かりしています）", `id="document-inquiry-answer"`)
-	if strings.Contains(text, `id="document-application-form"`) || strings.Count(text, `name="procedure" value="`+procedure) != 2 {
-		t.Error("the form is to be ticked again, or one of the page's forms forgets the procedure")
+	if strings.Contains(text, `id="document-application-form"`) || strings.Count(text, `name="procedure" value="`+procedure) != 1 {
+		t.Error("the form is to be ticked again, or the page's form forgets the procedure")
 	}
 
 	form := filled()
@@ -472,8 +472,8 @@ func TestTheDocumentsFollowTheChoiceWithoutLosingWhatWasTyped(t *testing.T) {
 	ctx, cancel := context.WithTimeout(browser.Context, waitLimit)
 	defer cancel()
 	must(t, chromedp.Do(ctx, chromedp.Click(chromedp.CSS("#choices button")), chromedp.WaitVisible(chromedp.CSS("#document-mandate"))))
-	got := browser.Ask(t, `[document.getElementById("name").value, document.querySelector("#documents input[name=way]").value, location.search].join()`)
-	if got != "KEPT,proxy,?operation=issue" {
+	got := browser.Ask(t, `[document.getElementById("name").value, document.querySelector("#documents input[name=shown]").value, location.search].join()`)
+	if got != "KEPT,issue proxy mynumber,?operation=issue" {
 		t.Errorf("after the choice: %s", got)
 	}
 	for _, want := range []string{"rgba(0, 0, 0, 0)", "rgb(26, 26, 26)"} { // hidden by F2, shown by the next

@@ -42,6 +42,8 @@ func TestReportsOverThePages(t *testing.T) {
 		form.Set(field, value)
 	}
 	_, where, text := visit(t, at+"/report", form)
+	want(t, text, "氏名の変更: まだ受け付けていません", "証明　百合", "00000000123", "失効は元に戻せません")
+	_, where, text = visit(t, where, url.Values{"do": {"file"}})
 	want(t, text, "氏名の変更", "受付時刻")
 	claim := centre.claim("RecordChangeNotified")
 	personal, err := counterlink.OpenPersonal(centre.seal, claim)
@@ -235,9 +237,11 @@ func TestALossWithoutALinkNamesTheTelephone(t *testing.T) {
 	must(t, err)
 	t.Cleanup(func() { must(t, counter.Close()) })
 	at := openDesk(t, counter)
-	_, _, text := visit(t, at+"/report", url.Values{"what": {"loss"}, "clerk": {"017"}, "resident_code": {"00000000123"}})
+	_, where, _ := visit(t, at+"/report", url.Values{"what": {"loss"}, "clerk": {"017"}, "resident_code": {"00000000123"}})
+	_, _, text := visit(t, where, url.Values{"do": {"file"}})
 	want(t, text, "（仮）", "仮の受付です", "0120-95-0178")
-	_, _, text = visit(t, at+"/report", url.Values{"what": {"death"}, "clerk": {"017"}, "caused_on": {"2026-11-20"}, "resident_code": {"00000000123"}})
+	_, where, _ = visit(t, at+"/report", url.Values{"what": {"death"}, "clerk": {"017"}, "caused_on": {"2026-11-20"}, "resident_code": {"00000000123"}})
+	_, _, text = visit(t, where, url.Values{"do": {"file"}})
 	if strings.Contains(text, "0120-95-0178") {
 		t.Error("only a loss is for the telephone")
 	}

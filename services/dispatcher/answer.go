@@ -6,6 +6,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/counterlink"
+	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/regime"
@@ -121,17 +122,20 @@ func endingOf(e *events.Event) *events.Ending {
 
 // answerQuarantined tells a counter that its claim was not believed or not attributed, so that nobody waits for it; nil
 // when there is nobody to tell. A claim that the counter did sign is named by its own id.
-func (d dispatcher) answerQuarantined(c *events.Commit) *events.Downlink {
+func (d dispatcher) answerQuarantined(r eventlog.Record) *events.Downlink {
+	c := r.Commit
 	for _, e := range c.GetEvents() {
 		quarantined, held := e.GetFactQuarantined(), e.GetClaimHeld()
 		if quarantined == nil && held == nil || c.GetCounter() == "" || d.forgotten(c) {
 			continue
 		}
-		signed, refusal := quarantined.GetClaim(), regime.ClaimQuarantined
+		refusal := regime.ClaimQuarantined
 		if held != nil {
-			signed, refusal = held.Claim, regime.ClaimHeld
+			refusal = regime.ClaimHeld
 		}
 		id := c.CommandId
+		// What can't be opened names no claim, as what is no claim doesn't.
+		signed, _ := dossier.Of(d.Vault, r.ID, []eventlog.Record{r}).Claim()
 		for _, counter := range d.Directory.CounterAt(c.Counter, time.UnixMilli(e.RecordedMs)) {
 			if claim, _, err := counterlink.VerifyClaim(counter.PublicKey, signed); err == nil && claim.GetCounter() == c.Counter && claim.GetId() != "" {
 				id = claim.Id

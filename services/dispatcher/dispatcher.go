@@ -73,7 +73,7 @@ func (d dispatcher) handle(ctx context.Context, records []eventlog.Record) error
 
 func (d dispatcher) handleOne(ctx context.Context, r eventlog.Record) (err error) {
 	if r.Kind == events.KindQuarantine {
-		err = d.tell(ctx, d.answerQuarantined(r.Commit))
+		err = d.tell(ctx, d.answerQuarantined(r))
 	} else {
 		err = d.subscriber(ctx, r)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"shomei/events"
+	"shomei/pkg/civil"
 	"shomei/pkg/crashpoint"
 	"shomei/pkg/directory"
 	"shomei/pkg/dossier"
@@ -270,14 +271,30 @@ func (s settlement) update(ctx context.Context, commandID string, c lifecycle.Co
 	return err
 }
 
+// inquiry finds in the history why a letter of inquiry is due, and at which office the application was filed.
+func (s settlement) inquiry(letter string) (due *events.InquiryLetterDue, office string) {
+	for _, r := range s.history {
+		for _, e := range r.Commit.GetEvents() {
+			if b := e.GetInquiryLetterDue(); b.GetLetter() == letter {
+				return b, r.Commit.GetOffice()
+			}
+		}
+	}
+	return nil, ""
+}
+
 // post gives a letter of inquiry to the print desk, which posts it to the registered address.
 func (s settlement) post(ctx context.Context, l *events.Letter) error {
 	record, err := s.file.Identity()
 	if err != nil {
 		return err
 	}
-	letter := notice.Inquiry{
-		Letter: l.Id, Name: record.Name, Address: record.Address, Office: s.office(), Date: s.Clock(),
+	letter := notice.Inquiry{Letter: l.Id, Name: record.Name, Address: record.Address, Office: s.office(), Date: s.Clock()}
+	due, office := s.inquiry(l.Id)
+	letter.Proxy = due.GetChannel() == events.Channel_CHANNEL_PROXY
+	today := civil.Of(letter.Date)
+	if days := s.Directory.Law(office, today, s.Switches).LetterDays; days > 0 {
+		letter.Until = today.AddDays(days)
 	}
 	message, err := notice.ComposeInquiry(letter, s.From, s.PrintDesk)
 	if err != nil {

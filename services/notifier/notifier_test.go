@@ -2,7 +2,10 @@ package notifier_test
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
+	"io"
+	netmail "net/mail"
 	"slices"
 	"strings"
 	"testing"
@@ -11,9 +14,11 @@ import (
 	"github.com/google/uuid"
 
 	"shomei/events"
+	"shomei/pkg/civil"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/natstest"
+	"shomei/pkg/regime"
 	"shomei/pkg/vault"
 	"shomei/services/notifier"
 	"shomei/services/servicetest"
@@ -66,7 +71,7 @@ func (w *world) tick(subscriber string) {
 func (w *world) config(s *mailServer) notifier.Config {
 	return notifier.Config{
 		Log: w.Log, Directory: w.Directory, Vault: w.Vault, Mailer: s.mailer(), From: "no-reply@shomei.example", PrintDesk: desk,
-		Clock: w.Clock.Now, Logger: w.Logger(), Retry: 20 * time.Millisecond,
+		Clock: w.Clock.Now, Logger: w.Logger(), Retry: 20 * time.Millisecond, Switches: regime.Switches{LetterDays: 20},
 	}
 }
 
@@ -280,6 +285,20 @@ func TestLettersGoToThePrintDesk(t *testing.T) {
 	if n := len(s.of(desk)); n != 1 {
 		t.Errorf("%d letters went to the print desk, want one", n)
 	}
+	until := civil.Of(w.Clock.Now()).AddDays(20).Wareki()
+	if text := decoded(t, s.of(desk)[0].body); !strings.Contains(text, "回答期限    "+until) {
+		t.Errorf("the letter does not say that its answer lapses after %s:\n%s", until, text)
+	}
+}
+
+// decoded is the text of a mail.
+func decoded(t *testing.T, mail string) string {
+	t.Helper()
+	m, err := netmail.ReadMessage(strings.NewReader(mail))
+	servicetest.Check(t, err)
+	text, err := io.ReadAll(base64.NewDecoder(base64.StdEncoding, m.Body))
+	servicetest.Check(t, err)
+	return string(text)
 }
 
 func TestASenderThatIsNoAddressIsRefusedAtTheStart(t *testing.T) {

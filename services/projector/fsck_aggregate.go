@@ -193,9 +193,7 @@ var inForce = []events.CertificateStatus{
 
 // account keeps the books of what falls due and what becomes of it, without asking the fold.
 func (c *check) account(a *aggregate, e *events.Event, where string) {
-	if a.kind == events.KindSubscriber {
-		a.wantSealed(e)
-	}
+	a.wantSealed(e)
 	if serial := spent(e); serial != 0 {
 		c.serials = append(c.serials, serial)
 	}

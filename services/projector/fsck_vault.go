@@ -41,9 +41,10 @@ func (c *check) checkKeys(ctx context.Context) error {
 		return nil
 	}
 	var list []vault.Key
+	of := make(map[vault.Key]*aggregate)
 	for _, a := range c.aggregates {
 		for k := range a.keys {
-			list = append(list, k)
+			list, of[k] = append(list, k), a
 		}
 	}
 	for keys := range slices.Chunk(list, keysAtOnce) {
@@ -52,7 +53,7 @@ func (c *check) checkKeys(ctx context.Context) error {
 			return fmt.Errorf("asking the vault: %w", err)
 		}
 		for i, k := range keys[:len(statuses)] {
-			c.judgeKey(k, c.aggregates[events.KindSubscriber+"/"+k.Person].keys[k], statuses[i])
+			c.judgeKey(of[k].kind, k, of[k].keys[k], statuses[i])
 		}
 	}
 	return nil
@@ -60,11 +61,11 @@ func (c *check) checkKeys(ctx context.Context) error {
 
 // judgeKey compares how the vault stands to a key with how the log says it must. A key that is gone although the erasure is
 // not on record yet is on its way: the eraser owes that, and is judged by its patience.
-func (c *check) judgeKey(k vault.Key, want, status vault.Status) {
+func (c *check) judgeKey(kind string, k vault.Key, want, status vault.Status) {
 	switch {
 	case status == vault.Missing && want == vault.Held:
-		c.report.add("vault", nextVault, "subscriber/%s: version %d of the key of %s is missing: the vault is older than the log, or another one", k.Person, k.Version, k.Class)
+		c.report.add("vault", nextVault, "%s/%s: version %d of the key of %s is missing: the vault is older than the log, or another one", kind, k.Person, k.Version, k.Class)
 	case status == vault.Held && want == vault.Erased:
-		c.report.add("vault", nextErase, "subscriber/%s: the key of %s was destroyed by order and is there again", k.Person, k.Class)
+		c.report.add("vault", nextErase, "%s/%s: the key of %s was destroyed by order and is there again", kind, k.Person, k.Class)
 	}
 }

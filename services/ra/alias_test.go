@@ -18,7 +18,7 @@ func codeCorrected(c *events.Claim) {
 
 // corrects is the fact that a code was corrected, and whose record it is.
 func corrects(d *servicetest.Desk, former, corrected string) *events.Claim {
-	return d.Claim("", "", codeCorrected, &events.Personal{Record: &events.ResidentRecord{ResidentCode: former, CorrectedCode: corrected, Municipality: "12237"}})
+	return d.Claim("", "", codeCorrected, &events.Personal{Record: &events.ResidentRecord{ResidentCode: servicetest.Code(former), CorrectedCode: servicetest.Code(corrected), Municipality: "12237"}})
 }
 
 // One person has one history, whichever code is told: what comes under the corrected code, and again under the former one,

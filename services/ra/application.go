@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 
 	"shomei/events"
 	"shomei/pkg/civil"
 	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
+	"shomei/pkg/intake"
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/regime"
 )
@@ -81,10 +81,10 @@ func needsCard(op events.Operation) bool {
 }
 
 func (a *attempt) apply(fact *events.ApplicationReceived) (lifecycle.Apply, error) {
-	if fact.Card != "" && !events.ValidID(fact.Card) {
-		return lifecycle.Apply{}, unfit("card: not a card's id")
+	if err := intake.First(intake.Application(fact, civil.Of(a.filed))); err != nil {
+		return lifecycle.Apply{}, unfit("application: %v", err)
 	}
-	shown, err := parseShown(fact.Documents)
+	shown, err := regime.ParseShown(fact.Documents)
 	if err != nil {
 		return lifecycle.Apply{}, unfit("documents: %v", err)
 	}
@@ -100,12 +100,12 @@ func (a *attempt) apply(fact *events.ApplicationReceived) (lifecycle.Apply, erro
 	if err != nil {
 		return lifecycle.Apply{}, unfit("office: %v", err)
 	}
-	applied, err := a.appliedOn(fact)
+	applied, err := civil.Parse(fact.AppliedOn)
 	if err != nil {
-		return lifecycle.Apply{}, err
+		return lifecycle.Apply{}, unfit("the day of the application: %v", err)
 	}
 	granted := ""
-	if fact.SpecialCircumstances != "" {
+	if a.circumstances() != "" {
 		granted = a.claim.SecondOfficer
 	}
 	return lifecycle.Apply{
@@ -116,36 +116,6 @@ func (a *attempt) apply(fact *events.ApplicationReceived) (lifecycle.Apply, erro
 		Counter: a.claim.Counter, Person: person,
 		Filed: a.filed, Entered: a.entered, Switches: a.law(),
 	}, nil
-}
-
-// appliedOn is the day on which a factory's card was applied for; zero where the claim does not say.
-func (a *attempt) appliedOn(fact *events.ApplicationReceived) (civil.Date, error) {
-	on, err := civil.Parse(fact.AppliedOn)
-	if err != nil || on.After(civil.Of(a.filed)) {
-		return civil.Date{}, unfit("the day of the application is no day up to that of its claim")
-	}
-	return on, nil
-}
-
-// parseShown reads documents as counters write them: the id of pkg/regime, and after a colon what the clerk saw of it.
-func parseShown(documents []string) ([]regime.Shown, error) {
-	var shown []regime.Shown
-	for _, d := range documents {
-		name, qualifier, _ := strings.Cut(d, ":")
-		s := regime.Shown{Document: regime.Document(name)}
-		switch {
-		case qualifier == "current-address":
-			s.AddressCurrent = true
-		case qualifier == "registered-seal":
-			s.RegisteredSeal = true
-		case s.Document == regime.DocInquiryAnswer:
-			s.Letter = qualifier
-		case qualifier != "":
-			return nil, fmt.Errorf("%q: nothing is known of %q", d, qualifier)
-		}
-		shown = append(shown, s)
-	}
-	return shown, nil
 }
 
 // lawPerson is what the law asks of a resident record.

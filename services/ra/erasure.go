@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"shomei/events"
+	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/vault"
@@ -23,7 +24,7 @@ type Erasure struct {
 	Subscriber string
 	// Class is a record class of pkg/vault.
 	Class string
-	// Order is the number or mark of the written order. It stays in the log, so it holds no name.
+	// Order is the number or mark of the written order. It stays in the log, sealed.
 	Order string
 	// Envelope says who ordered.
 	Envelope eventlog.Envelope
@@ -39,16 +40,16 @@ type Ordered struct {
 
 // OrderErasure decides on an order. What it decides is a commit, a refusal too; the key is destroyed by the [Eraser], after
 // it. Errors are ErrNobody, those of the log, and one for an unknown class.
-func OrderErasure(ctx context.Context, log *eventlog.Log, e Erasure) (Ordered, error) {
+func OrderErasure(ctx context.Context, log *eventlog.Log, v *vault.Vault, e Erasure) (Ordered, error) {
 	for {
-		ordered, err := orderErasure(ctx, log, e)
+		ordered, err := orderErasure(ctx, log, v, e)
 		if !errors.Is(err, errMoved) {
 			return ordered, err
 		}
 	}
 }
 
-func orderErasure(ctx context.Context, log *eventlog.Log, e Erasure) (Ordered, error) {
+func orderErasure(ctx context.Context, log *eventlog.Log, v *vault.Vault, e Erasure) (Ordered, error) {
 	history, err := log.History(ctx, events.KindSubscriber, e.Subscriber)
 	if err != nil {
 		return Ordered{}, err
@@ -60,7 +61,7 @@ func orderErasure(ctx context.Context, log *eventlog.Log, e Erasure) (Ordered, e
 	for i, r := range history {
 		commits[i] = r.Commit
 	}
-	command, err := lifecycle.PrepareErasure(commits, e.Class, e.Order)
+	command, err := lifecycle.PrepareErasure(commits, e.Class)
 	if err != nil {
 		return Ordered{}, err
 	}
@@ -68,11 +69,11 @@ func orderErasure(ctx context.Context, log *eventlog.Log, e Erasure) (Ordered, e
 	if err != nil {
 		return Ordered{}, err
 	}
-	outcome, err := decide(ctx, log, e.Subscriber, e.Envelope, func(h eventlog.Head) (lifecycle.Command, error) {
+	outcome, err := log.Update(ctx, events.KindSubscriber, e.Subscriber, e.Envelope, func(h eventlog.Head) ([]*events.Event, error) {
 		if h.Revision != uint64(len(history)) {
 			return nil, errMoved
 		}
-		return command, nil
+		return e.judge(v, h, command)
 	})
 	if err != nil {
 		return Ordered{}, err
@@ -84,19 +85,32 @@ func orderErasure(ctx context.Context, log *eventlog.Log, e Erasure) (Ordered, e
 	return ordered, nil
 }
 
-// decide stores what a command of the hub itself makes of a subscriber.
-func decide(ctx context.Context, log *eventlog.Log, subscriber string, env eventlog.Envelope, command func(eventlog.Head) (lifecycle.Command, error)) (eventlog.Outcome, error) {
-	return log.Update(ctx, events.KindSubscriber, subscriber, env, func(h eventlog.Head) ([]*events.Event, error) {
-		state, err := lifecycle.DecodeSubscriber(h.State)
-		if err != nil {
+// judge decides on the order, and seals its number into what it decides.
+func (e Erasure) judge(v *vault.Vault, h eventlog.Head, command lifecycle.OrderErasure) ([]*events.Event, error) {
+	decided, err := decide(h, command)
+	if err != nil {
+		return nil, err
+	}
+	sealer := dossier.Sealer{Vault: v, Subscriber: e.Subscriber, Revision: h.Revision + 1}
+	for _, event := range decided {
+		b := event.GetErasureOrdered()
+		if b == nil {
+			continue
+		}
+		if b.SealedOrder, err = sealer.Remark(e.Order); err != nil {
 			return nil, err
 		}
-		cmd, err := command(h)
-		if err != nil {
-			return nil, err
-		}
-		return lifecycle.Decide(state, cmd, h.Now)
-	})
+	}
+	return decided, nil
+}
+
+// decide is what a command of the hub itself makes of a subscriber.
+func decide(h eventlog.Head, command lifecycle.Command) ([]*events.Event, error) {
+	state, err := lifecycle.DecodeSubscriber(h.State)
+	if err != nil {
+		return nil, err
+	}
+	return lifecycle.Decide(state, command, h.Now)
 }
 
 // Eraser follows the log and destroys the keys that it orders destroyed. How far it has come stands in the vault itself:
@@ -248,8 +262,8 @@ func (e *Eraser) record(ctx context.Context, done vault.Erasure) error {
 		CommandID: fmt.Sprintf("erased/%s/%s/%d", done.Person, done.Class, done.Version), Redelivered: true,
 		Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "eraser"},
 	}
-	_, err := decide(ctx, e.Log, done.Person, env, func(eventlog.Head) (lifecycle.Command, error) {
-		return lifecycle.RecordKeyDestroyed{Class: done.Class}, nil
+	_, err := e.Log.Update(ctx, events.KindSubscriber, done.Person, env, func(h eventlog.Head) ([]*events.Event, error) {
+		return decide(h, lifecycle.RecordKeyDestroyed{Class: done.Class})
 	})
 	return err
 }

@@ -38,8 +38,8 @@ func follow(w *servicetest.World, e *ra.Eraser) {
 
 func order(w *servicetest.World, subscriber, class string) ra.Ordered {
 	w.T.Helper()
-	ordered, err := ra.OrderErasure(w.T.Context(), w.Log, ra.Erasure{
-		Subscriber: subscriber, Class: class, Order: "order-12",
+	ordered, err := ra.OrderErasure(w.T.Context(), w.Log, w.Vault, ra.Erasure{
+		Subscriber: subscriber, Class: class, Order: "令和8年第12号 佐藤",
 		Envelope: eventlog.Envelope{CommandID: uuid.NewString(), Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_OPERATOR, Id: "0042"}},
 	})
 	servicetest.Check(w.T, err)
@@ -100,8 +100,12 @@ func TestAnErasureIsACommitFirstAndTheEndOfTheKeyAfter(t *testing.T) {
 	}
 	commit := w.History(events.KindSubscriber, l.Subscriber)
 	i := slices.IndexFunc(commit, func(r eventlog.Record) bool { return r.Commit.Events[0].GetErasureOrdered() != nil })
-	if c := commit[i].Commit; c.Actor.Id != "0042" || c.Events[0].GetErasureOrdered().Order != "order-12" {
+	if c := commit[i].Commit; c.Actor.Id != "0042" || c.Events[0].GetErasureOrdered().Order != "" {
 		t.Errorf("the order stands as %v", c)
+	}
+	notes := dossier.Of(w.Vault, l.Subscriber, commit).Notes()
+	if len(notes) != 1 || notes[0].Text != "令和8年第12号 佐藤" || notes[0].Err != nil {
+		t.Errorf("the number of the order reads %+v", notes)
 	}
 }
 
@@ -110,7 +114,7 @@ func TestOrdersThatMakeNoSense(t *testing.T) {
 	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
 	for _, e := range []ra.Erasure{{Subscriber: "nobody", Class: vault.Contact}, {Subscriber: l.Subscriber, Class: "diary"}} {
 		e.Envelope.CommandID = uuid.NewString()
-		_, err := ra.OrderErasure(t.Context(), w.Log, e)
+		_, err := ra.OrderErasure(t.Context(), w.Log, w.Vault, e)
 		if err == nil || errors.Is(err, ra.ErrNobody) != (e.Subscriber == "nobody") {
 			t.Errorf("%s of %s: %v", e.Class, e.Subscriber, err)
 		}

@@ -10,6 +10,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/civil"
 	"shomei/pkg/counterlink"
+	"shomei/pkg/dossier"
 )
 
 // heldError says that a claim's receipt time can't be believed.
@@ -45,7 +46,10 @@ func (r *RA) hold(ctx context.Context, received counterlink.Received, why *event
 	c := received.Claim
 	r.Logger.Warn("a claim is held: its receipt time can't be believed; set the counter's clock right",
 		"counter", c.Counter, "number", c.Number, "why", (&heldError{why}).Error())
-	return putAside(ctx, r.Log, counterlink.Quarantined{
+	return putAside(ctx, r.Log, r.Vault, counterlink.Quarantined{
 		ID: hex.EncodeToString(events.Hash(received.Signed)), Counter: c.Counter, Number: c.Number,
-	}, &events.ClaimHeld{Counter: c.Counter, Number: c.Number, Claim: received.Signed, Receipt: why})
+	}, func(s dossier.Sealer) (events.Body, error) {
+		sealed, err := s.Claim(received.Signed)
+		return &events.ClaimHeld{Counter: c.Counter, Number: c.Number, SealedClaim: sealed, Receipt: why}, err
+	})
 }

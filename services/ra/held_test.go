@@ -7,6 +7,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/counterlink"
+	"shomei/pkg/dossier"
 	"shomei/services/servicetest"
 )
 
@@ -56,8 +57,11 @@ func TestAReceiptThatTheLinkCannotExplainIsHeld(t *testing.T) {
 			}
 			history, err := w.Log.History(t.Context(), events.KindQuarantine, h.ID)
 			servicetest.Check(t, err)
-			if kept := history[0].Commit.Events[0].GetClaimHeld().GetClaim(); !bytes.Equal(kept, r.Signed) {
-				t.Error("the claim is not kept whole")
+			if kept, err := dossier.Of(w.Vault, h.ID, history).Claim(); !bytes.Equal(kept, r.Signed) || err != nil {
+				t.Errorf("the claim is not kept whole: %v", err)
+			}
+			if bytes.Contains(history[0].Stored, r.Signed) {
+				t.Error("the claim is kept in the clear")
 			}
 		})
 	}

@@ -18,9 +18,6 @@ type lacking struct {
 
 // take looks at what a record seals.
 func (l *lacking) take(r eventlog.Record) error {
-	if r.Kind != events.KindSubscriber {
-		return nil
-	}
 	for _, e := range r.Commit.GetEvents() {
 		s := dossier.Sealed(events.BodyOf(e))
 		if s == nil {
@@ -58,6 +55,6 @@ func (e *Eraser) noteMissing(ctx context.Context, l *lacking) error {
 		return ctx.Err()
 	}
 	e.Logger.Error("the vault is older than the log and lacks keys of what was sealed since: put its newest copy back. Until then nothing is sealed or opened under these keys; shomei fsck names them all",
-		"keys", len(list), "first", fmt.Sprintf("subscriber/%s %s", list[0].Person, list[0].Class))
+		"keys", len(list), "first", fmt.Sprintf("%s/%s %s", l.keys[list[0]].Kind, list[0].Person, list[0].Class))
 	return e.Vault.NoteMissing(list)
 }

@@ -4,6 +4,7 @@
 package ra
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/hpke"
@@ -26,6 +27,7 @@ import (
 	"shomei/pkg/directory"
 	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
+	"shomei/pkg/intake"
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/regime"
 	"shomei/pkg/vault"
@@ -92,7 +94,7 @@ func (r *RA) Handle(ctx context.Context, received counterlink.Received) error {
 		return r.hold(ctx, received, unexplained.receipt)
 	}
 	if errors.As(err, &unfit) || eventlog.Unreadable(err) || errors.Is(err, vault.ErrErased) || errors.Is(err, vault.ErrMissing) {
-		return Quarantine(ctx, r.Log, counterlink.Quarantined{
+		return Quarantine(ctx, r.Log, r.Vault, counterlink.Quarantined{
 			ID: hex.EncodeToString(events.Hash(received.Signed)), Counter: received.Claim.Counter, Number: received.Claim.Number, Signed: received.Signed, Why: err,
 		})
 	}
@@ -108,14 +110,21 @@ const (
 	cutTo   = 4 << 10
 )
 
-// Quarantine keeps a claim that can't be believed or attributed, under an id that is the same each time. One that does not
-// fit into a commit is cut, and named by size and hash. Those beyond what is kept of a counter share one aggregate.
-func Quarantine(ctx context.Context, log *eventlog.Log, q counterlink.Quarantined) error {
-	return putAside(ctx, log, q, kept(q))
+// Quarantine keeps a claim that can't be believed or attributed, under an id that is the same each time, sealed: nobody knows
+// what it says. One that does not fit into a commit is cut, and named by size and hash. Those beyond what is kept of a
+// counter share one aggregate.
+func Quarantine(ctx context.Context, log *eventlog.Log, v *vault.Vault, q counterlink.Quarantined) error {
+	fact, kept := factOf(q)
+	return putAside(ctx, log, v, q, func(s dossier.Sealer) (_ events.Body, err error) {
+		if len(kept) > 0 {
+			fact.SealedClaim, err = s.Claim(kept)
+		}
+		return fact, err
+	})
 }
 
 // putAside records what became of a claim that is not decided on: once, or once more for those beyond what is kept.
-func putAside(ctx context.Context, log *eventlog.Log, q counterlink.Quarantined, body events.Body) error {
+func putAside(ctx context.Context, log *eventlog.Log, v *vault.Vault, q counterlink.Quarantined, body func(dossier.Sealer) (events.Body, error)) error {
 	env := eventlog.Envelope{
 		CommandID: q.ID, Counter: q.Counter, Redelivered: true,
 		Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "ra"},
@@ -124,11 +133,16 @@ func putAside(ctx context.Context, log *eventlog.Log, q counterlink.Quarantined,
 	if q.Beyond > 0 {
 		name = "beyond " + q.Counter
 	}
-	_, err := log.Update(ctx, events.KindQuarantine, quarantineID(name), env, func(h eventlog.Head) ([]*events.Event, error) {
+	id := quarantineID(name)
+	_, err := log.Update(ctx, events.KindQuarantine, id, env, func(h eventlog.Head) ([]*events.Event, error) {
 		if h.Revision > 0 && q.Beyond == 0 {
 			return nil, nil
 		}
-		return []*events.Event{events.New(body)}, nil
+		fact, err := body(dossier.Sealer{Vault: v, Subscriber: id, Revision: h.Revision + 1})
+		if err != nil {
+			return nil, err
+		}
+		return []*events.Event{events.New(fact)}, nil
 	})
 	if err != nil {
 		return fmt.Errorf("putting a claim of counter %s into quarantine: %w", q.Counter, err)
@@ -136,17 +150,18 @@ func putAside(ctx context.Context, log *eventlog.Log, q counterlink.Quarantined,
 	return nil
 }
 
-// kept is what quarantine holds of a message.
-func kept(q counterlink.Quarantined) *events.FactQuarantined {
-	fact := &events.FactQuarantined{Counter: q.Counter, Number: q.Number, Why: q.Why.Error(), Claim: q.Signed, Beyond: q.Beyond}
+// factOf is what quarantine says of a message, and what it keeps of it.
+func factOf(q counterlink.Quarantined) (fact *events.FactQuarantined, kept []byte) {
+	fact = &events.FactQuarantined{Counter: q.Counter, Number: q.Number, Why: q.Why.Error(), Beyond: q.Beyond}
 	limit := maxKept
 	if q.Beyond > 0 {
 		limit = 0
 	}
-	if len(q.Signed) > limit {
-		fact.Claim, fact.Size, fact.Sha256 = q.Signed[:min(cutTo, limit)], uint64(len(q.Signed)), events.Hash(q.Signed)
+	if len(q.Signed) <= limit {
+		return fact, q.Signed
 	}
-	return fact
+	fact.Size, fact.Sha256 = uint64(len(q.Signed)), events.Hash(q.Signed)
+	return fact, q.Signed[:min(cutTo, limit)]
 }
 
 // unfitError says why a believed claim can't be attributed or may not come from where it came.
@@ -194,6 +209,9 @@ func (a *attempt) decide(ctx context.Context) error {
 		return unfit("the personal part does not open: %v", err)
 	}
 	a.personal = personal
+	if err := intake.First(intake.Personal(personal, civil.Of(a.Clock()))); err != nil {
+		return unfit("what is told of the person: %v", err)
+	}
 	if told := a.claim.GetCertificatesTold(); told != nil {
 		return a.told(ctx, told)
 	}
@@ -233,6 +251,9 @@ func (a *attempt) admissible() error {
 		return unfit("the claim names an office that its counter never belonged to")
 	case !maySay(enrolment.Role, c):
 		return unfit("a %s may not claim %T", enrolment.Role, c.Fact)
+	}
+	if err := events.CheckClaim(c); err != nil {
+		return unfit("the claim holds text in the clear: %v", err)
 	}
 	return nil
 }
@@ -402,10 +423,29 @@ func (a *attempt) completeEvent(sealer dossier.Sealer, now time.Time, e *events.
 		if errors.Is(err, vault.ErrErased) {
 			err = nil // what was erased is not gathered anew because the register writes
 		}
+	case *events.SpecialCircumstancesGranted:
+		b.Circumstances, err = sealer.Text(a.circumstances())
+	case *events.ApplicationWithdrawn:
+		if why := a.droppedFor(); why != "" && b.Procedure == a.claim.Procedure {
+			b.Why, err = sealer.Text(why)
+		}
+		if errors.Is(err, vault.ErrErased) {
+			err = nil // nothing new is gathered about whom everything was erased of
+		}
 	case *events.IssueAuthorized:
 		if err = a.buildTBS(sealer, b); b.Kind == events.CertificateKind_CERTIFICATE_KIND_SIGN && a.standsIn() {
 			e.RuleIds = append(e.RuleIds, regime.StandIns)
 		}
 	}
 	return err
+}
+
+// circumstances are the special circumstances that an application claims; older counters tell them in the clear.
+func (a *attempt) circumstances() string {
+	return cmp.Or(a.personal.GetSpecialCircumstances(), a.claim.GetApplicationReceived().GetSpecialCircumstances())
+}
+
+// droppedFor is why an application was dropped; older counters tell it in the clear.
+func (a *attempt) droppedFor() string {
+	return cmp.Or(a.personal.GetWhy(), a.claim.GetApplicationDropped().GetWhy())
 }

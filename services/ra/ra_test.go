@@ -73,7 +73,7 @@ func TestWhatCannotBeAttributedIsQuarantined(t *testing.T) {
 		"a foreign office":    {"counter", "never belonged", applied, func(c *events.Claim) { c.Office = "13101-main" }},
 		"a service's command": {"counter", "not an id", applied, func(c *events.Claim) { c.Id = "issue/x/1" }},
 		"no id":               {"counter", "not an id", applied, func(c *events.Claim) { c.Id = "" }},
-		"a card's name":       {"counter", "card's id", servicetest.Applied(opIssue, "カード 1"), nil},
+		"a card's name":       {"counter", "application_received.card", servicetest.Applied(opIssue, "カード 1"), nil},
 		"a strange document": {"counter", "documents", applied, func(c *events.Claim) {
 			c.GetApplicationReceived().Documents = []string{"photo-id:looks-nice"}
 		}},
@@ -213,18 +213,28 @@ func TestKeysThatNoCertificateIsMadeOf(t *testing.T) {
 	}
 }
 
-// TestANameThatFitsNoCertificateBlocksNobody: the claim is the same at every try, so it must not come for ever.
-func TestANameThatFitsNoCertificateBlocksNobody(t *testing.T) {
+// What fits no certificate is put aside before a key is made, whatever its counter let through, and names no value.
+func TestWhatFitsNoCertificateIsPutAside(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d := w.Enrol(servicetest.Office, "c1", "counter")
-	endless := servicetest.Resident("100")
-	endless.Record.Address = strings.Repeat("長", 300)
-	c := d.Claim("p1", "", servicetest.Applied(opIssue, "card-1"), endless)
-	d.Decide(c)
-	l := &servicetest.Life{Desk: d, Code: "100", Subscriber: w.Subscriber("100"), Procedure: "p1", Card: "card-1"}
-	d.Decide(l.Keys(0))
-	if why := w.Quarantined(); len(why) != 1 || strings.Contains(why[0], "長") {
-		t.Errorf("in quarantine: %q", why)
+	for name, change := range map[string]func(*events.Personal){
+		"person.address":        func(p *events.Personal) { p.Record.Address = strings.Repeat("長", 300) },
+		"person.name":           func(p *events.Personal) { p.Record.Name = strings.Repeat("長", 60000) },
+		"person.resident_code":  func(p *events.Personal) { p.Record.ResidentCode = "100" },
+		"person.birth_date":     func(p *events.Personal) { p.Record.BirthDate = "2999-01-01" },
+		"person.period_of_stay": func(p *events.Personal) { p.Record.PeriodOfStay = "H2.6.18" },
+		"contact.mail":          func(p *events.Personal) { p.Contact.Mail = "長い@mail.example\r\nBcc: x@mail.example" },
+	} {
+		resident := servicetest.Resident("100")
+		change(resident)
+		d.Decide(d.Claim("p1", "", servicetest.Applied(opIssue, "card-1"), resident))
+		why := w.Quarantined()
+		if !slices.ContainsFunc(why, func(s string) bool { return strings.Contains(s, name) }) || strings.Contains(strings.Join(why, ""), "長") {
+			t.Errorf("%s: in quarantine: %q", name, why)
+		}
+	}
+	if list := w.Events(w.Subscriber("100")); len(list) > 0 {
+		t.Errorf("the person's history: %v", list)
 	}
 }
 

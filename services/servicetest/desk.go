@@ -8,7 +8,10 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"fmt"
+	"hash/fnv"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/google/uuid"
@@ -54,7 +57,7 @@ func (w *World) Enrolled(_ context.Context, counter string) (counterlink.Enrolme
 }
 
 func (w *World) quarantine(ctx context.Context, q counterlink.Quarantined) error {
-	return ra.Quarantine(ctx, w.Log, q)
+	return ra.Quarantine(ctx, w.Log, w.Vault, q)
 }
 
 // Source is the desk's voice over the wire.
@@ -108,11 +111,22 @@ func (d *Desk) Decide(c *events.Claim) {
 	Check(d.World.T, d.World.RA.Handle(d.World.T.Context(), d.Received(c)))
 }
 
+// Code is the resident-record code that a name or short code of a test stands for: eleven digits.
+func Code(name string) string {
+	const digits = 11
+	if strings.Trim(name, "0123456789") != "" {
+		sum := fnv.New64a()
+		sum.Write([]byte(name))
+		name = strconv.FormatUint(sum.Sum64()%1e10+1e10, 10) // a range of its own
+	}
+	return strings.Repeat("0", max(digits-len(name), 0)) + name
+}
+
 // Resident is a person who applies with everything in order; code tells persons apart.
 func Resident(code string) *events.Personal {
 	return &events.Personal{
 		Record: &events.ResidentRecord{
-			ResidentCode: code, Name: "試験 " + code, BirthDate: "1980-06-18", Sex: 2, Address: "千葉県山武市試験町1-" + code,
+			ResidentCode: Code(code), Name: "試験 " + code, BirthDate: "1980-06-18", Sex: 2, Address: "千葉県山武市試験町1-" + code,
 			Registered: true, Municipality: "12237",
 		},
 		Contact: &events.Contact{Mail: "resident-" + code + "@mail.example", Language: "ja"},
@@ -120,7 +134,7 @@ func Resident(code string) *events.Personal {
 }
 
 // Subscriber is the id of the person with a resident-record code.
-func (w *World) Subscriber(code string) string { return ra.SubscriberID(w.secret, code) }
+func (w *World) Subscriber(code string) string { return ra.SubscriberID(w.secret, Code(code)) }
 
 // Applied is the fact of an application by the holder in person with photo ID.
 func Applied(op events.Operation, card string) func(*events.Claim) {

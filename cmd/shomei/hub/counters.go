@@ -11,6 +11,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/counterlink"
+	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
 )
@@ -41,8 +42,17 @@ func (h *Hub) DefineOffice(ctx context.Context, id string, def *events.OfficeDef
 }
 
 func (h *Hub) recordOffice(ctx context.Context, env eventlog.Envelope, id string, body events.Body) error {
-	outcome, err := h.Log.Update(ctx, events.KindOffice, id, env, func(eventlog.Head) ([]*events.Event, error) {
-		return []*events.Event{events.New(body)}, nil
+	return h.recordOfficeSealed(ctx, env, id, func(dossier.Sealer) (events.Body, error) { return body, nil })
+}
+
+// recordOfficeSealed records an event of an office that is sealed in part.
+func (h *Hub) recordOfficeSealed(ctx context.Context, env eventlog.Envelope, id string, body func(dossier.Sealer) (events.Body, error)) error {
+	outcome, err := h.Log.Update(ctx, events.KindOffice, id, env, func(head eventlog.Head) ([]*events.Event, error) {
+		b, err := body(dossier.Sealer{Vault: h.Vault, Subscriber: id, Revision: head.Revision + 1})
+		if err != nil {
+			return nil, err
+		}
+		return []*events.Event{events.New(b)}, nil
 	})
 	if err != nil {
 		return fmt.Errorf("recording office %s: %w", id, err)

@@ -17,7 +17,7 @@ import (
 type Erasure struct {
 	// Class is identity, certificate or contact.
 	Class string `json:"class"`
-	// Order is the number or mark of the written order, never a name.
+	// Order is the number or mark of the written order. It is sealed.
 	Order string `json:"order"`
 }
 
@@ -52,7 +52,7 @@ func (o Operator) Erase(ctx context.Context, subscriber string, e Erasure) (Eras
 	if err := checkRemark("--order", e.Order); err != nil {
 		return Erased{}, err
 	}
-	ordered, err := ra.OrderErasure(ctx, o.hub.Log, ra.Erasure{Subscriber: subscriber, Class: e.Class, Order: e.Order, Envelope: o.envelope()})
+	ordered, err := ra.OrderErasure(ctx, o.hub.Log, o.hub.Vault, ra.Erasure{Subscriber: subscriber, Class: e.Class, Order: e.Order, Envelope: o.envelope()})
 	if errors.Is(err, ra.ErrNobody) {
 		return Erased{}, unknownSubscriber(subscriber)
 	}

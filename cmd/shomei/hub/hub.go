@@ -419,7 +419,9 @@ func (h *Hub) openCounters(ctx context.Context) (err error) {
 	h.Links, err = counterlink.NewHub(ctx, counterlink.HubConfig{
 		Conn: h.conn, Gate: gate, Connected: h.server.Connected, Writer: h.keys.writer, Logger: h.Logger, Enrolled: h.enrolled,
 		Now: h.Clock.Now, Simulated: h.Clock.Simulated(),
-		Quarantine: func(ctx context.Context, q counterlink.Quarantined) error { return ra.Quarantine(ctx, h.Log, q) },
+		Quarantine: func(ctx context.Context, q counterlink.Quarantined) error {
+			return ra.Quarantine(ctx, h.Log, h.Vault, q)
+		},
 		Mismatch: func(counter string, err error) {
 			h.Logger.Error("a counter remembers another history than the hub, nothing is taken from it: shomei counter adopt shows both ends and what can be done", "counter", counter, "error", err)
 		},

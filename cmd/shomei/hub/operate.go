@@ -23,6 +23,7 @@ import (
 	"shomei/pkg/civil"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/directory/officefile"
+	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
 )
 
@@ -54,12 +55,20 @@ type Operator struct {
 	officer string
 }
 
-// By gives the hub's orders to an officer. The number is an id, never a name: it stands in the log for ever.
+// Itself is who the log names when an order is nobody's in particular.
+const Itself = "hub"
+
+// By gives the hub's orders to an officer, or to Itself. The number is a code as events.ParseOfficer reads it, never a name:
+// it stands in the log for ever.
 func (h *Hub) By(officer string) (Operator, error) {
-	if !events.ValidID(officer) {
-		return Operator{}, refuse("the officer %.40q is no number: write 1 to 64 of A-Z a-z 0-9 _ -, and no name", officer)
+	if officer == Itself {
+		return Operator{h, Itself}, nil
 	}
-	return Operator{h, officer}, nil
+	code, err := events.ParseOfficer(officer)
+	if err != nil {
+		return Operator{}, refuse("--officer is no number: %v", err)
+	}
+	return Operator{h, code}, nil
 }
 
 func (o Operator) envelope() eventlog.Envelope {
@@ -309,7 +318,7 @@ func (o Operator) Heads(counter string) (Heads, error) {
 type Adoption struct {
 	// Seen are the ends that the officer has looked at.
 	Seen Heads `json:"seen"`
-	// Why is what stands in the log for ever, so it holds no name.
+	// Why stays in the log for ever, sealed.
 	Why string `json:"why"`
 }
 
@@ -330,9 +339,12 @@ func (o Operator) Adopt(ctx context.Context, counter string, a Adoption) error {
 		return err
 	}
 	known, _ := o.hub.Directory.Counter(counter)
-	err = o.hub.recordOffice(ctx, o.envelope(), known.Office, &events.CounterHeadAdopted{
-		Counter: counter, Epoch: now.Counter.Epoch, Number: now.Counter.Number, Hash: now.Counter.Hash,
-		HubEpoch: now.Hub.Epoch, HubNumber: now.Hub.Number, HubHash: now.Hub.Hash, Why: a.Why,
+	err = o.hub.recordOfficeSealed(ctx, o.envelope(), known.Office, func(s dossier.Sealer) (events.Body, error) {
+		why, err := s.Remark(a.Why)
+		return &events.CounterHeadAdopted{
+			Counter: counter, Epoch: now.Counter.Epoch, Number: now.Counter.Number, Hash: now.Counter.Hash,
+			HubEpoch: now.Hub.Epoch, HubNumber: now.Hub.Number, HubHash: now.Hub.Hash, SealedWhy: why,
+		}, err
 	})
 	if err != nil {
 		return err
@@ -350,7 +362,7 @@ const maxRemark = 200
 // checkRemark refuses what is empty, too long or no single line.
 func checkRemark(flag, text string) error {
 	if strings.TrimSpace(text) == "" || utf8.RuneCountInString(text) > maxRemark || strings.ContainsFunc(text, unicode.IsControl) {
-		return refuse("%s: write one line of at most %d characters, and no name: it stays in the log", flag, maxRemark)
+		return refuse("%s: write one line of at most %d characters: it stays in the log, sealed", flag, maxRemark)
 	}
 	return nil
 }

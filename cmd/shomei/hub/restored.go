@@ -12,6 +12,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/directory"
+	"shomei/pkg/dossier"
 	"shomei/pkg/found"
 	"shomei/pkg/lifecycle"
 )
@@ -135,7 +136,7 @@ type FoundRevocation struct {
 	Serial string `json:"serial"`
 	// Reason is superseded, key-compromise, ca-compromise, affiliation-changed, cessation-of-operation or unspecified.
 	Reason string `json:"reason"`
-	// Why stands in the log for ever, so it holds no name.
+	// Why stays in the log for ever, sealed.
 	Why string `json:"why"`
 }
 
@@ -158,7 +159,8 @@ func (o Operator) RevokeFound(ctx context.Context, authority string, r FoundRevo
 	if rows, err := o.hub.Warehouse.State(ctx, events.FormatSerial(serial), o.hub.Clock.Now()); err == nil && !rows[0].Issued.IsZero() {
 		return refuse("the log has issued serial %d to subscriber %s: shomei report order revokes it", serial, rows[0].Subscriber)
 	}
-	err = found.Revoke(ctx, o.hub.Log, authority, o.envelope(), &events.FoundCertificateRevoked{Serial: serial, Reason: reason, Why: r.Why})
+	sealer := dossier.Sealer{Vault: o.hub.Vault, Subscriber: authority}
+	err = found.Revoke(ctx, o.hub.Log, sealer, o.envelope(), &events.FoundCertificateRevoked{Serial: serial, Reason: reason}, r.Why)
 	if errors.Is(err, found.ErrRevoked) {
 		return refuse("%v", err)
 	}

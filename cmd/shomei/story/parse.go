@@ -48,14 +48,14 @@ func Parse(r io.Reader, name string) (*Story, error) {
 		switch {
 		case i == 0 && p.title == "":
 			if len(wrong) == 0 {
-				wrong.note(&Error{name, b.number, "the story does not begin with its title", "begin with: story TITLE"})
+				wrong.note(mistake(name, b.number, "begin with: story TITLE", "the story does not begin with its title"))
 			}
 		case step.Act != nil:
 			s.Steps = append(s.Steps, step)
 		}
 	}
 	if s.Title = p.title; s.Title == "" && len(wrong) == 0 {
-		wrong.note(&Error{name, 1, "the file holds no story", "begin with: story TITLE"})
+		wrong.note(mistake(name, 1, "begin with: story TITLE", "the file holds no story"))
 	}
 	if err := wrong.join(); err != nil {
 		return nil, err

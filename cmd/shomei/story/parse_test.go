@@ -4,7 +4,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -130,6 +132,10 @@ func TestMistakesNameTheirPlaceAndCure(t *testing.T) {
 			if !errors.As(err, &mistake) {
 				t.Fatalf("got %v, want an *Error", err)
 			}
+			ja := mistake.In("ja")
+			if !strings.HasPrefix(ja, "test.story:"+c.line+": ") || strings.ContainsAny(mistake.JA, "%!") || strings.Contains(ja, mistake.What) || mistake.JA == "" {
+				t.Errorf("in Japanese: %q", ja)
+			}
 			text := err.Error()
 			if !strings.HasPrefix(text, "test.story:"+c.line+": ") || !strings.Contains(mistake.What, c.what) || !strings.Contains(mistake.Mend, c.mend) {
 				t.Errorf("got %q, want line %s, %q, %q", text, c.line, c.what, c.mend)
@@ -170,6 +176,38 @@ change A move-in at main
 	}
 	if want := []int{3, 4, 7, 10, 11, 13, 14, 15, 16, 17, 19}; !slices.Equal(lines, want) {
 		t.Errorf("mistakes in lines %v, want %v:\n%v", lines, want, err)
+	}
+}
+
+// TestEveryMistakeHasItsJapanese walks the forms of mistakes in the source, so that none is forgotten.
+func TestEveryMistakeHasItsJapanese(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	forms := regexp.MustCompile(`(?:w\.fail|[^.\w]fail|mistake)\((.*)\)`)
+	quoted := regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+	seen := 0
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, call := range forms.FindAllStringSubmatch(string(source), -1) {
+			known := slices.ContainsFunc(quoted.FindAllString(call[1], -1), func(q string) bool {
+				text, err := strconv.Unquote(q)
+				return err == nil && mistakesJA[text] != ""
+			})
+			if seen++; !known && !strings.Contains(call[1], "what string") && !strings.Contains(call[1], "args...") {
+				t.Errorf("%s: no Japanese for %s", file, call[1])
+			}
+		}
+	}
+	if seen < 45 {
+		t.Errorf("only %d forms of mistakes found", seen)
 	}
 }
 

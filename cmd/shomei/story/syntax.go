@@ -12,16 +12,45 @@ import (
 	"unicode/utf8"
 )
 
-// Error is a mistake in a story: where it stands, what is wrong, and how to mend it.
+// Error is a mistake in a story: where it stands, what is wrong, and how to mend it, in English and, in JA, in Japanese.
 type Error struct {
 	File string
 	Line int
 	What string
 	Mend string
+	JA   string
+}
+
+// mistake makes an Error of what is wrong with a line, by one of the forms that mistakesJA knows.
+func mistake(file string, line int, mend, what string, args ...any) *Error {
+	return &Error{file, line, fmt.Sprintf(what, args...), mend, fmt.Sprintf(mistakesJA[what], args...)}
 }
 
 // Error gives "file:line: what; how to mend it".
 func (e *Error) Error() string { return fmt.Sprintf("%s:%d: %s; %s", e.File, e.Line, e.What, e.Mend) }
+
+// In gives the mistake in a language: ja or en.
+func (e *Error) In(lang string) string {
+	if lang == "en" {
+		return e.Error()
+	}
+	return fmt.Sprintf("%s:%d: %s。%s", e.File, e.Line, e.JA, mendJA(e.Mend))
+}
+
+// Mistakes gives the mistakes that an error of Parse holds, or of several stories.
+func Mistakes(err error) (all []*Error) {
+	switch e := err.(type) {
+	case *Error:
+		return []*Error{e}
+	case interface{ Unwrap() []error }:
+		for _, one := range e.Unwrap() {
+			all = append(all, Mistakes(one)...)
+		}
+	case interface{ Unwrap() error }:
+		return Mistakes(e.Unwrap())
+	}
+	return all
+}
 
 // mistakes are those of one file.
 type mistakes []*Error
@@ -69,21 +98,24 @@ func scan(r io.Reader, file string) (blocks []block, wrong mistakes, err error) 
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, maxLine), maxLine)
 	number := 0
-	fail := func(what, mend string) { wrong = append(wrong, &Error{file, number, what, mend}) }
+	fail := func(mend, what string, args ...any) {
+		wrong = append(wrong, mistake(file, number, mend, what, args...))
+	}
 	for lines.Scan() {
 		number++
 		text := strings.TrimPrefix(lines.Text(), "\ufeff")
 		if number > maxLines {
-			fail(fmt.Sprintf("the story has more than %d lines", maxLines), "cut it into several files")
+			fail("cut it into several files", "the story has more than %d lines", maxLines)
 			return blocks, wrong, nil
 		}
 		if !utf8.ValidString(text) {
-			fail("the line is not UTF-8", "save the file as UTF-8")
+			fail("save the file as UTF-8", "the line is not UTF-8")
 			return blocks, wrong, nil // nor are the others
 		}
-		words, err := cut(text)
-		if err != nil {
-			fail(err.Error(), "close it on the same line")
+		words, open := cut(text)
+		if open != 0 {
+			fail("close it on the same line", "a quotation is not closed by %c", open)
+			continue
 		}
 		if len(words) == 0 {
 			continue
@@ -93,7 +125,7 @@ func scan(r io.Reader, file string) (blocks []block, wrong mistakes, err error) 
 		case !l.indented:
 			blocks = append(blocks, block{line: l})
 		case len(blocks) == 0:
-			fail("an indented line stands before any statement", "begin the statement it belongs to at the left edge")
+			fail("begin the statement it belongs to at the left edge", "an indented line stands before any statement")
 		default:
 			last := &blocks[len(blocks)-1]
 			last.details = append(last.details, l)
@@ -101,7 +133,7 @@ func scan(r io.Reader, file string) (blocks []block, wrong mistakes, err error) 
 	}
 	number++
 	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
-		fail(fmt.Sprintf("the line has more than %d bytes", maxLine), "make it shorter")
+		fail("make it shorter", "the line has more than %d bytes", maxLine)
 	} else if err != nil {
 		return nil, nil, fmt.Errorf("reading story %s: %w", file, err)
 	}
@@ -117,9 +149,8 @@ func first(text string) rune {
 var closing = map[rune]rune{'「': '」', '"': '"'}
 
 // cut splits a line into words at white space and commas (also the Japanese ones). What stands in 「」 or "" is one
-// word; from # on, at the beginning of a word, it is a comment.
-func cut(text string) ([]string, error) {
-	var words []string
+// word; from # on, at the beginning of a word, it is a comment. What would close a quotation that stays open comes back.
+func cut(text string) (words []string, open rune) {
 	var word strings.Builder
 	inside, until := false, rune(0)
 	end := func() {
@@ -137,7 +168,7 @@ func cut(text string) ([]string, error) {
 		case until != 0:
 			word.WriteRune(r)
 		case !inside && (r == '#' || r == '＃'):
-			return words, nil
+			return words, 0
 		case !inside && closing[r] != 0:
 			inside, until = true, closing[r]
 		case unicode.IsSpace(r) || r == ',' || r == '，' || r == '、':
@@ -147,9 +178,8 @@ func cut(text string) ([]string, error) {
 			word.WriteRune(r)
 		}
 	}
-	if until != 0 {
-		return nil, fmt.Errorf("a quotation is not closed by %c", until)
+	if until == 0 {
+		end()
 	}
-	end()
-	return words, nil
+	return words, until
 }

@@ -19,7 +19,7 @@ type words struct {
 // fail notes the first mistake.
 func (w *words) fail(mend, what string, args ...any) {
 	if w.err == nil {
-		w.err = &Error{w.file, w.line.number, fmt.Sprintf(what, args...), mend}
+		w.err = mistake(w.file, w.line.number, mend, what, args...)
 	}
 }
 
@@ -105,9 +105,9 @@ func (w *words) date(what string) civil.Date {
 	if i := strings.Index(text, "("); i > 0 {
 		day, weekday = text[:i], strings.Trim(text[i:], "()")
 	}
-	d, err := civil.ParseWritten(day)
+	d, err := civil.ParseDay(day)
 	if err != nil || d.Year < 1868 || d.Year > 2199 {
-		w.fail("write it like 2012-11-30, 平成24年11月30日 or H24.11.30", "%q is no date for %s", text, what)
+		w.fail("write it like 2012-11-30, 平成24年11月30日, H24.11.30", "%q is no date for %s", text, what)
 		return civil.Date{}
 	}
 	if weekday == "" && isWeekday(w.peek()) {

@@ -35,7 +35,7 @@ var applyAsks = []field{
 	operationField,
 	{name: "at", form: asMoment, ja: "受付の日時。必須", en: "instant of receipt; required"},
 	optionalRegime,
-	{name: "kinds", form: asWord, list: true, words: kindWords, ja: "申請する電子証明書。なし: その制度のすべて", en: "the certificates applied for; absent: all that the regime has"},
+	{name: "kinds", form: asWord, list: true, words: kindWords, ja: "申請する電子証明書。なし: 発行ではその制度で認められるすべて、ほかの手続では持っているもの", en: "the certificates applied for; absent: all that the law allows where something is issued, otherwise what is held"},
 	officeField,
 	personField,
 	{
@@ -80,7 +80,7 @@ var applyAnswers = []field{
 		fields: slices.Concat([]field{{name: "document", form: asWord, words: documentWords, ja: "書類", en: "the document"}}, sentenceAnswers),
 	},
 	{name: "same_day", form: asFlag, ja: "この方法は初めの来庁の日に終えられるか", en: "whether this way can be finished on the day of the first visit"},
-	{name: "letter_first", form: asFlag, ja: "先に照会書兼回答書を郵送する", en: "a letter of inquiry is mailed first"},
+	{name: "letter_first", form: asFlag, ja: "先に照会書兼回答書を郵送する。足りないものは refused にある", en: "a letter of inquiry is mailed first; refused lists what its answer must bring"},
 	{name: "fee", form: asObject, ja: "手数料", en: "the fee", fields: []field{
 		{name: "yen", form: asNumber, ja: "合計、円", en: "sum, in yen"},
 		{name: "items", form: asObject, list: true, ja: "内訳。無料のものは0円", en: "item by item; waived ones with 0", fields: []field{

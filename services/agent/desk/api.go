@@ -11,11 +11,12 @@ import (
 	"shomei/events"
 	"shomei/pkg/civil"
 	"shomei/pkg/httpd"
+	"shomei/pkg/intake"
 	"shomei/services/agent"
 )
 
 // bodyLimit is far more than any request needs.
-const bodyLimit = 64 << 10
+const bodyLimit = 1 << 20
 
 func (d *Desk) routeAPI(mux *http.ServeMux) {
 	mux.HandleFunc("POST /api/applications", d.api(d.apiApply))
@@ -243,6 +244,9 @@ func (d *Desk) apiDrop(c call) (int, any, error) {
 		if err := c.decode(&r); err != nil {
 			return 0, nil, err
 		}
+	}
+	if err := faultProblem(intake.Text("why", r.Why, intake.RemarkLimit)); err != nil {
+		return 0, nil, err
 	}
 	if err := d.drop(c.Context(), c.PathValue("id"), r.Why, r.Clerk); err != nil {
 		return 0, nil, err

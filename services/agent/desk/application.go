@@ -14,7 +14,6 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/civil"
-	"shomei/pkg/regime"
 	"shomei/services/agent"
 )
 
@@ -164,6 +163,10 @@ func (d *Desk) application(ctx context.Context, r request) (agent.Application, e
 	if err != nil {
 		return agent.Application{}, err
 	}
+	personal, faults := d.judged(r, received)
+	if err := faultProblem(faults); err != nil {
+		return agent.Application{}, err
+	}
 	filed, err := d.receivedAt(r.ReceivedAt)
 	if err != nil {
 		return agent.Application{}, err
@@ -173,8 +176,11 @@ func (d *Desk) application(ctx context.Context, r request) (agent.Application, e
 			return agent.Application{}, &readerError{err}
 		}
 	}
+	if received.Card == "" && personal.GetRecord().GetResidentCode() == "" {
+		return agent.Application{}, badRequest("person.resident_code is missing: whom it is about")
+	}
 	return agent.Application{
-		Procedure: r.Procedure, Officer: r.Clerk, SecondOfficer: r.SecondOfficer, Received: received, Personal: r.personal(), Filed: filed,
+		Procedure: r.Procedure, Officer: r.Clerk, SecondOfficer: r.SecondOfficer, Received: received, Personal: personal, Filed: filed,
 	}, nil
 }
 
@@ -215,18 +221,13 @@ func (r request) received() (*events.ApplicationReceived, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, text := range r.Documents {
-		if name, _, _ := strings.Cut(text, ":"); !regime.Document(name).Known() {
-			return nil, badRequest("documents: one is none that the law knows; shomei rules apply --help lists them")
-		}
-	}
 	cardKind, err := oneOf(cardKinds, "card_kind", r.CardKind)
 	if err != nil {
 		return nil, err
 	}
 	return &events.ApplicationReceived{
 		Operation: operation, Channel: channel, Kinds: certificates, Documents: r.Documents, Card: r.Card, CardKind: cardKind,
-		SpecialCircumstances: r.SpecialCircumstances, Express: r.Express, Cause: r.Cause, Pins: pins, Letter: letterOf(r.Documents),
+		Express: r.Express, Cause: r.Cause, Pins: pins, Letter: letterOf(r.Documents),
 		NoticeAnswer: r.NoticeAnswer, TakenBack: r.TakenBack, PinsMatch: r.PINsMatch, AppliedOn: r.AppliedOn,
 	}, nil
 }

@@ -10,7 +10,7 @@
 //	GET  /api/procedures/{id}/events         the same as server-sent events, one with each change
 //	POST /api/procedures/{id}/confirm        {"pins":{"sign","auth"}} of the resident
 //	POST /api/procedures/{id}/hand-over      {"fee_yen","paper_copy","clerk"}; fee_yen, when given, must be the hub's
-//	POST /api/procedures/{id}/drop           {"why","clerk"}, both optional
+//	POST /api/procedures/{id}/drop           {"why","clerk"}, both optional; why is sealed
 //	GET  /api/card, POST /api/card           what the card on the reader tells; with {"pin","last_try"} the signature certificate too
 //	GET  /api/status                         link, reader, outbox and clock
 //	POST /api/reader/cards|insert|eject      cards in software, with a virtual reader only
@@ -18,7 +18,8 @@
 // Every error is {"error": [Problem]} with a code, what happened and what to do next in both languages: 400 for what can't
 // be read, 404 for what is not there, 409 for what can't be done now, 422 for a PIN of the wrong form, 503 without a reader.
 //
-// Names, addresses and PINs pass through; nothing of them is kept, logged or put into an address.
+// Names, addresses and PINs pass through; nothing of them is logged or put into an address, and none is kept but for the ten
+// minutes in which a review page may file what it shows.
 package desk
 
 import (
@@ -53,7 +54,8 @@ type Config struct {
 // Desk answers the pages and the API of one counter.
 type Desk struct {
 	Config
-	pages *page.Set
+	pages   *page.Set
+	reviews reviews
 
 	mu     sync.Mutex
 	reader ReaderState

@@ -17,6 +17,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/civil"
 	"shomei/pkg/counterlink"
+	"shomei/pkg/intake"
 	"shomei/pkg/regime"
 	"shomei/services/agent"
 )
@@ -170,7 +171,10 @@ func TestAMistakeIsNamedWithoutItsValue(t *testing.T) {
 		var r request
 		err := decode([]byte(body), &r)
 		if err == nil {
-			_, err = r.received()
+			var received *events.ApplicationReceived
+			if received, err = r.received(); err == nil {
+				err = faultProblem(intake.Application(received, civil.New(2026, 11, 29)))
+			}
 		}
 		if err == nil || strings.Contains(fmt.Sprint(err, problemOf(err)), "花子") {
 			t.Errorf("%s: %v", body, err)

@@ -1,22 +1,26 @@
 package desk
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 
+	"shomei/events"
 	"shomei/pkg/civil"
 	"shomei/pkg/page"
 	"shomei/pkg/regime"
+	"shomei/services/agent"
 )
 
-// applyView is the form for an application. The choices decide which documents are asked for; they stand in the address,
-// the person's data never does.
+// applyView is the form for an application. The choices decide which documents are asked for; a link may make them, the
+// person's data never stand in an address.
 type applyView struct {
 	station
-	Form      url.Values
+	Form      typedForm
 	Operation []choice
 	Way       []choice
 	CardKind  []choice
@@ -28,8 +32,11 @@ type applyView struct {
 	// Missing is what is not there yet; the clerk may file all the same, and the hub decides.
 	Missing []alarm
 	// Silent is why the card on the reader is not known; the clerk may say that there is none.
-	Silent  []alarm
-	Unblock bool
+	Silent []alarm
+	// PINs are those to set anew, of an application to unblock.
+	PINs []choice
+	// Shown names the choice that the form was drawn for.
+	Shown string
 }
 
 // documentBox is one document to be ticked.
@@ -81,11 +88,7 @@ func (d *Desk) showApply(r *http.Request, lang page.Language) (answer, error) {
 	if code, _, ok := strings.Cut(d.Office, "-"); ok {
 		form.Set("municipality", code)
 	}
-	view, err := d.applyView(form, lang)
-	if err != nil {
-		return answer{}, err
-	}
-	return show("apply", page.View{Title: "apply.title", Scripts: personalScripts, Data: view}), nil
+	return d.applyPage(form, nil, lang)
 }
 
 // personFields are the fields that hold personal data.
@@ -104,7 +107,7 @@ func (d *Desk) applyView(form url.Values, lang page.Language) (*applyView, error
 	if form.Get("card_kind") == "" {
 		form.Set("card_kind", d.usualCard())
 	}
-	v := &applyView{station: d.station(lang, ""), Form: form, Title: say("operation." + form.Get("operation"))}
+	v := &applyView{station: d.station(lang, ""), Form: withWrong(form, nil), Title: say("operation." + form.Get("operation"))}
 	for _, o := range startOperations {
 		v.Operation = append(v.Operation, choice{o.operation, say("operation." + o.operation), o.operation == form.Get("operation")})
 	}
@@ -123,7 +126,12 @@ func (d *Desk) applyView(form url.Values, lang page.Language) (*applyView, error
 	for _, s := range []string{"1", "2", "3"} {
 		v.Sexes = append(v.Sexes, choice{s, say("sex." + s), s == form.Get("sex")})
 	}
-	v.Unblock = form.Get("operation") == "unblock"
+	if form.Get("operation") == "unblock" {
+		for _, k := range []string{"sign", "auth"} {
+			v.PINs = append(v.PINs, choice{k, say("kind." + k), slices.Contains(form["pins"], k) || len(form["pins"]) == 0 && k == "sign"})
+		}
+	}
+	v.Shown = strings.Join([]string{form.Get("operation"), form.Get("way"), form.Get("card_kind")}, " ")
 	in, err := d.documentsIn(form)
 	if err != nil {
 		return nil, err
@@ -222,9 +230,15 @@ func (d *Desk) postApply(r *http.Request, lang page.Language) (answer, error) {
 		return answer{}, badRequest("the form is too long or broke off")
 	}
 	form := r.PostForm
+	if form.Get("file") == otherChoice {
+		return d.applyPage(form, nil, lang)
+	}
 	view, err := d.applyView(form, lang)
 	if err != nil {
 		return answer{}, err
+	}
+	if form.Has("shown") && form.Get("shown") != view.Shown {
+		return view.again(d.changedChoice(lang)), nil
 	}
 	law, claim := shownOf(form)
 	in, err := d.documentsIn(form, law...)
@@ -238,29 +252,84 @@ func (d *Desk) postApply(r *http.Request, lang page.Language) (answer, error) {
 	for _, missing := range judged.Missing {
 		view.Missing = append(view.Missing, ruleAlarm(missing.Rule, lang))
 	}
-	wrong := d.wrongFields(form, lang)
-	again := func() (answer, error) {
-		out := show("apply", page.View{Title: "apply.title", Errors: wrong, Scripts: personalScripts, Data: view})
-		out.status = http.StatusUnprocessableEntity
-		return out, nil
-	}
+	wrong := d.wrongFields(form, claim, lang)
 	if len(wrong) > 0 || len(view.Missing) > 0 && form.Get("file") != "anyway" && form.Get("file") != withoutCard {
-		return again()
+		return view.again(wrong), nil
 	}
 	application, err := d.application(r.Context(), requestOf(form, claim))
 	if reader := (*readerError)(nil); errors.As(err, &reader) {
 		what, next := problemOf(err).in(lang)
 		view.Missing, view.Silent = nil, []alarm{{what, next}}
-		return again()
+		return view.again(nil), nil
 	}
 	if err != nil {
 		return answer{}, err
 	}
-	procedure, err := d.Counter.Receive(r.Context(), application)
-	if application.Procedure != "" {
-		procedure = application.Procedure
+	if _, ends := endingOperations[form.Get("operation")]; ends {
+		return d.reviewApplication(form, application), nil
 	}
+	procedure, err := d.receive(r.Context(), application)
 	return goTo("/procedures/" + procedure), err
+}
+
+// otherChoice asks for the form of another choice: nothing is filed.
+const otherChoice = "choices"
+
+// applyPage shows the form with what was typed.
+func (d *Desk) applyPage(form url.Values, wrong []page.FieldError, lang page.Language) (answer, error) {
+	view, err := d.applyView(form, lang)
+	if err != nil {
+		return answer{}, err
+	}
+	return show("apply", page.View{Title: "apply.title", Errors: wrong, Scripts: personalScripts, Data: view}), nil
+}
+
+// again shows the form once more, because something stands in the way.
+func (v *applyView) again(wrong []page.FieldError) answer {
+	v.Form = withWrong(v.Form.Values, wrong)
+	out := show("apply", page.View{Title: "apply.title", Errors: wrong, Scripts: personalScripts, Data: v})
+	out.status = http.StatusUnprocessableEntity
+	return out
+}
+
+// changedChoice says that what was seen was the form of another choice.
+func (d *Desk) changedChoice(lang page.Language) []page.FieldError {
+	return []page.FieldError{{Field: "choices", Text: d.pages.Say(lang, "wrong.choice")}}
+}
+
+// receive files an application and returns its procedure.
+func (d *Desk) receive(ctx context.Context, application agent.Application) (procedure string, err error) {
+	claim, err := d.Counter.Receive(ctx, application)
+	return cmp.Or(application.Procedure, claim), err
+}
+
+// endingOperations are the applications that end something as soon as they are accepted, with what they are to the law.
+var endingOperations = map[string]regime.Event{"revoke": regime.EvApplication, "return-card": regime.EvCardReturned}
+
+// reviewApplication leads to the page that says what an application ends.
+func (d *Desk) reviewApplication(form url.Values, application agent.Application) answer {
+	in := regime.ConsequenceIn{
+		Regime: regime.Regime(form.Get("card_kind")), Event: endingOperations[form.Get("operation")], On: civil.Of(d.Counter.Now()),
+	}
+	for _, kind := range form["kinds"] {
+		in.Chosen = append(in.Chosen, regime.Kind(kind))
+	}
+	return d.reviewPage(&review{
+		form: form,
+		edit: func(form url.Values, lang page.Language) (answer, error) { return d.applyPage(form, nil, lang) },
+		file: func(ctx context.Context) (string, error) { return d.receive(ctx, application) },
+		show: func(lang page.Language) reviewView {
+			say := func(key string) string { return d.pages.Say(lang, key) }
+			v := reviewView{What: say("operation." + form.Get("operation")), Who: d.whoOf(application.Personal.GetRecord(), lang), Facts: []row{
+				{say("apply.way"), say("way." + form.Get("way"))}, {say("apply.clerk"), form.Get("clerk")},
+			}}
+			if card := application.Received.GetCard(); card != "" {
+				v.Facts = append(v.Facts, row{say("apply.card"), card})
+			}
+			v.foretold = d.effects(in, say("review.effects"), lang)
+			return v
+		},
+	})
 }
 
 // withoutCard is the clerk's word that no card lies on a reader that does not say so itself.
@@ -271,42 +340,42 @@ func ruleAlarm(id regime.ID, lang page.Language) alarm {
 	return alarm{what, next}
 }
 
-// wrongFields are the fields that can't be read; what they mean is the hub's to judge.
-func (d *Desk) wrongFields(form url.Values, lang page.Language) []page.FieldError {
-	needed := []string{"clerk", "resident_code", "name", "birth_date", "sex", "address", "municipality"}
-	wrong := d.wrongIn(form, needed, []string{"period_of_stay", "overseas_on"}, lang)
+// wrongFields are the fields that are empty, can't be read or can't be right; documents are those of the claim.
+func (d *Desk) wrongFields(form url.Values, documents []string, lang page.Language) []page.FieldError {
+	wrong := d.emptyIn(form, []string{"clerk", "resident_code", "name", "birth_date", "sex", "address", "municipality"}, lang)
 	bad := func(field, key string) {
 		wrong = append(wrong, page.FieldError{Field: field, Text: d.pages.Say(lang, key)})
 	}
-	if form.Get("special_circumstances") != "" && form.Get("second_officer") == "" {
-		bad("second_officer", "wrong.second")
+	if second := form.Get("second_officer"); second != "" || form.Get("special_circumstances") != "" {
+		if _, err := events.ParseOfficer(second); second == "" {
+			bad("second_officer", "wrong.second")
+		} else if err != nil {
+			bad("second_officer", "wrong.officer")
+		}
 	}
 	if form.Get("received_at") != "" {
 		if _, err := d.receivedAt(form.Get("received_at")); err != nil {
 			bad("received_at", "wrong.received")
 		}
 	}
+	r := requestOf(form, documents)
+	if received, err := r.received(); err == nil {
+		_, faults := d.judged(r, received)
+		wrong = append(wrong, atFields(faults, lang)...)
+	}
 	return wrong
 }
 
-// wrongIn are the needed fields that are empty, and the days that are none.
-func (d *Desk) wrongIn(form url.Values, needed, days []string, lang page.Language) []page.FieldError {
+// emptyIn are the needed fields that are empty, and a clerk who is named by something else than a code.
+func (d *Desk) emptyIn(form url.Values, needed []string, lang page.Language) []page.FieldError {
 	var wrong []page.FieldError
-	bad := func(field, key string) {
-		wrong = append(wrong, page.FieldError{Field: field, Text: d.pages.Say(lang, key)})
-	}
 	for _, field := range needed {
 		if strings.TrimSpace(form.Get(field)) == "" {
-			bad(field, "wrong.empty."+field)
+			wrong = append(wrong, page.FieldError{Field: field, Text: d.pages.Say(lang, "wrong.empty."+field)})
 		}
 	}
-	if _, err := civil.ParsePartial(form.Get("birth_date")); form.Get("birth_date") != "" && err != nil {
-		bad("birth_date", "wrong.birth")
-	}
-	for _, field := range days {
-		if _, err := civil.Parse(form.Get(field)); err != nil {
-			bad(field, "wrong.day."+field)
-		}
+	if _, err := events.ParseOfficer(form.Get("clerk")); strings.TrimSpace(form.Get("clerk")) != "" && err != nil {
+		wrong = append(wrong, page.FieldError{Field: "clerk", Text: d.pages.Say(lang, "wrong.officer")})
 	}
 	return wrong
 }

@@ -2,12 +2,14 @@ package desk
 
 import (
 	"cmp"
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
 
 	"shomei/events"
 	"shomei/pkg/civil"
+	"shomei/pkg/intake"
 	"shomei/pkg/page"
 	"shomei/pkg/regime"
 )
@@ -15,7 +17,7 @@ import (
 // reportView is the form for a report. What is reported stands in the address, the person's data never does.
 type reportView struct {
 	station
-	Form  url.Values
+	Form  typedForm
 	What  []choice
 	By    []choice
 	Sexes []choice
@@ -23,10 +25,13 @@ type reportView struct {
 	Title, KeepText string
 	// Which fields are asked for.
 	Loss, Card, Record, Change, Planned, Code bool
-	// Effects are what the law makes of it, to be said before it is filed: it can't be undone.
-	Effects *page.Table
-	Law     *alarm
+	foretold
+	// Shown names the choice that the form was drawn for.
+	Shown string
 }
+
+// shownReport names a choice of the report's form.
+func shownReport(what, by string) string { return what + " " + by }
 
 // reportShortcuts are the reports that the start page offers, each with a shortcut.
 var reportShortcuts = []struct{ what, key string }{
@@ -60,7 +65,7 @@ func (d *Desk) reportPage(form url.Values, wrong []page.FieldError, lang page.La
 		return answer{}, badRequest("what is none that can be reported here")
 	}
 	v := reportView{
-		station: d.station(lang, ""), Form: form, Title: say("report." + kind.what), Loss: kind.what == "loss", Card: kind.card,
+		station: d.station(lang, ""), Form: withWrong(form, wrong), Title: say("report." + kind.what), Loss: kind.what == "loss", Card: kind.card,
 		Record: kind.record, Change: kind.change != 0, Planned: kind.planned, Code: kind.code,
 	}
 	if kind.keep {
@@ -75,7 +80,8 @@ func (d *Desk) reportPage(form url.Values, wrong []page.FieldError, lang page.La
 	for _, s := range []string{"1", "2", "3"} {
 		v.Sexes = append(v.Sexes, choice{s, say("sex." + s), s == form.Get("sex")})
 	}
-	d.foretell(&v, kind, lang)
+	v.foretold = d.foretell(form, kind, lang)
+	v.Shown = shownReport(kind.what, form.Get("by"))
 	out := show("report", page.View{Title: "report.title", Errors: wrong, Scripts: personalScripts, Data: v})
 	if len(wrong) > 0 {
 		out.status = http.StatusUnprocessableEntity
@@ -83,37 +89,56 @@ func (d *Desk) reportPage(form url.Values, wrong []page.FieldError, lang page.La
 	return out, nil
 }
 
-// foretell puts into the view what the law makes of a report that is recorded today. What this person really holds, the
-// hub knows; the page says what would become of it.
-func (d *Desk) foretell(v *reportView, kind reportKind, lang page.Language) {
+// foretold is what the law makes of something that is filed today. What this person really holds, the hub knows.
+type foretold struct {
+	Effects *page.Table
+	Law     *alarm
+	// Ends: something ends or is suspended by it, so that its review page comes first; Lasts: not all of it can be undone.
+	Ends, Lasts bool
+}
+
+// foretell says what the law makes of a report; nothing when it ends nothing, or when this regime does not know it.
+func (d *Desk) foretell(form url.Values, kind reportKind, lang page.Language) foretold {
 	event := kind.event
-	if v.Loss && v.Form.Get("by") == "telephone" {
+	if kind.what == "loss" && form.Get("by") == "telephone" {
 		event = regime.EvPhoneLoss
 	}
-	law := regime.Regime(d.usualCard())
-	today := civil.Of(d.Counter.Now())
-	found, err := d.Switches.Consequences(regime.ConsequenceIn{
-		Regime: law, Event: event, On: dayOfMove(v.Form, today), ContinuedUse: v.Form.Get("keep_using") != "", Filed: today,
-	})
-	if event == "" || err != nil {
-		return // nothing ends by it, or this regime does not know it
+	if event == "" {
+		return foretold{}
 	}
-	say := func(key string) string { return d.pages.Say(lang, key) }
-	table := page.Table{Caption: say("report.effects"), Columns: []page.Column{{Label: say("ending.what")}, {Label: say("ending.effect")}}}
+	today := civil.Of(d.Counter.Now())
+	return d.effects(regime.ConsequenceIn{
+		Regime: regime.Regime(d.usualCard()), Event: event, On: dayOfMove(form, today), ContinuedUse: form.Get("keep_using") != "", Filed: today,
+	}, d.pages.Say(lang, "report.effects"), lang)
+}
+
+// effects is what an event does to the certificates and the card, with its rule.
+func (d *Desk) effects(in regime.ConsequenceIn, caption string, lang page.Language) foretold {
+	found, err := d.Switches.Consequences(in)
+	if err != nil {
+		return foretold{}
+	}
 	targets := []regime.Consequence{found.Sign, found.Auth, found.Card}
-	if law == regime.Juki {
+	if in.Regime == regime.Juki {
 		targets = []regime.Consequence{found.Sign, found.Card}
 	}
+	say := func(key string) string { return d.pages.Say(lang, key) }
+	table := page.Table{Caption: caption, Columns: []page.Column{{Label: say("ending.what")}, {Label: say("ending.effect")}}}
+	out := foretold{Effects: &table}
 	for _, c := range targets {
 		table.Rows = append(table.Rows, []page.Cell{{Text: say("ending.target." + string(c.Target))}, {Text: say("ending.effect." + string(c.Effect))}})
+		suspends := c.Effect == regime.Suspend
+		lasts := !suspends && c.Effect != regime.Keep && c.Effect != regime.Release
+		out.Ends, out.Lasts = out.Ends || suspends || lasts, out.Lasts || lasts
 	}
 	rule := ruleAlarm(found.Rules[0], lang)
-	v.Effects, v.Law = &table, &rule
+	out.Law = &rule
+	return out
 }
 
 // dayOfMove is the day for which a move is planned, where the form says one, otherwise the day given.
 func dayOfMove(form url.Values, otherwise civil.Date) civil.Date {
-	if planned, err := civil.Parse(form.Get("planned_on")); err == nil && !planned.IsZero() {
+	if planned, err := civil.ParseDay(form.Get("planned_on")); err == nil && !planned.IsZero() {
 		return planned
 	}
 	return otherwise
@@ -128,14 +153,58 @@ func (d *Desk) postReport(r *http.Request, lang page.Language) (answer, error) {
 	if !ok {
 		return answer{}, badRequest("what is none that can be reported here")
 	}
+	if form.Get("file") == otherChoice {
+		return d.reportPage(form, nil, lang)
+	}
+	by := cmp.Or(form.Get("by"), "counter")
+	if form.Has("shown") && form.Get("shown") != shownReport(kind.what, by) {
+		return d.reportPage(form, d.changedChoice(lang), lang)
+	}
 	if wrong := d.wrongInReport(form, kind, lang); len(wrong) > 0 {
 		return d.reportPage(form, wrong, lang)
 	}
-	id, err := d.file(r.Context(), report{
+	facts, err := d.factsOf(r.Context(), reportOf(form, kind))
+	if err != nil {
+		return answer{}, err
+	}
+	if d.foretell(form, kind, lang).Ends {
+		return d.reviewReport(form, kind, facts), nil
+	}
+	id, err := d.Counter.Report(r.Context(), facts.claim, facts.personal)
+	return goTo("/procedures/" + id), err
+}
+
+func reportOf(form url.Values, kind reportKind) report {
+	return report{
 		What: kind.what, By: form.Get("by"), Card: form.Get("card"), CausedOn: form.Get("caused_on"), PlannedOn: form.Get("planned_on"),
 		KeepUsing: form.Get("keep_using") != "", Clerk: form.Get("clerk"), CorrectedCode: form.Get("corrected_code"), Person: personOf(form),
+	}
+}
+
+// reviewReport leads to the page that says what a report ends.
+func (d *Desk) reviewReport(form url.Values, kind reportKind, facts filed) answer {
+	return d.reviewPage(&review{
+		form: form,
+		edit: func(form url.Values, lang page.Language) (answer, error) { return d.reportPage(form, nil, lang) },
+		file: func(ctx context.Context) (string, error) { return d.Counter.Report(ctx, facts.claim, facts.personal) },
+		show: func(lang page.Language) reviewView {
+			say := func(key string) string { return d.pages.Say(lang, key) }
+			v := reviewView{What: say("report." + kind.what), Who: d.whoOf(facts.who, lang), Facts: []row{{say("apply.clerk"), form.Get("clerk")}}}
+			for _, r := range []row{{say("apply.card"), cardOf(facts.claim)}, {say("report.caused"), day(lang, intake.Day(form.Get("caused_on")))}, {say("report.planned"), day(lang, intake.Day(form.Get("planned_on")))}} {
+				if r.Text != "" {
+					v.Facts = append(v.Facts, r)
+				}
+			}
+			if kind.keep && form.Get("keep_using") != "" {
+				v.Facts = append(v.Facts, row{say("report.details"), say("report.keep." + kind.what)})
+			}
+			if kind.what == "loss" {
+				v.Facts = append(v.Facts, row{say("report.by"), say("report.by." + cmp.Or(form.Get("by"), "counter"))})
+			}
+			v.foretold = d.foretell(form, kind, lang)
+			return v
+		},
 	})
-	return goTo("/procedures/" + id), err
 }
 
 // wrongInReport are the fields that are empty or can't be read.
@@ -150,11 +219,8 @@ func (d *Desk) wrongInReport(form url.Values, kind reportKind, lang page.Languag
 	if kind.change != 0 {
 		needed = append(needed, "caused_on")
 	}
-	wrong := d.wrongIn(form, needed, []string{"caused_on", "planned_on", "period_of_stay"}, lang)
-	if code := form.Get("corrected_code"); kind.code && code != "" && !isCode(code) {
-		wrong = append(wrong, page.FieldError{Field: "corrected_code", Text: d.pages.Say(lang, "wrong.corrected")})
-	}
-	return wrong
+	_, _, faults := d.judgedReport(reportOf(form, kind))
+	return append(d.emptyIn(form, needed, lang), atFields(faults, lang)...)
 }
 
 // tellEndings puts what an application or a report ended, and the deadlines that it started, into a procedure's view.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 
+	"shomei/events"
 	"shomei/pkg/card"
 	"shomei/pkg/card/pcsc"
 	"shomei/pkg/page"
@@ -24,6 +25,8 @@ type Problem struct {
 	NextEN string      `json:"next_en"`
 	Rules  []regime.ID `json:"rules,omitempty"`
 	Left   *int        `json:"tries_left,omitempty"`
+	// Field is the field of the request that is at fault, such as person.birth_date.
+	Field  string `json:"field,omitempty"`
 	status int
 }
 
@@ -59,9 +62,19 @@ var failures = []struct {
 		Code: "not-yet", JA: "まだこの段階ではありません。", EN: "The procedure is not that far yet.",
 		NextJA: "手続きの画面で今の段階をご覧ください。", NextEN: "See on its page how far the procedure is.", status: http.StatusConflict,
 	}},
+	{errNoReview, Problem{
+		Code: "no-review", JA: "この確認の画面は使えなくなりました（10分で切れます）。", EN: "This review page can't be used any more (it lasts ten minutes).",
+		NextJA: "「この端末の手続き」に受け付けたものがあるか確かめ、なければもう一度入力してください。",
+		NextEN: "Look for it among the procedures at this counter; when it is not there, enter it again.", status: http.StatusConflict,
+	}},
 	{agent.ErrReceiptTime, Problem{
 		Code: "receipt-time", JA: "受付時刻が正しくありません。", EN: "The receipt time can't be right.",
 		NextJA: "今日の、今より前の時刻を入力してください。", NextEN: "Enter a time of today that has passed.", status: http.StatusUnprocessableEntity,
+	}},
+	{events.ErrOfficer, Problem{
+		Code: "officer-code", JA: "職員番号の形ではありません。", EN: "That is no officer's number.",
+		NextJA: "氏名ではなく、数字を含む英数字と . _ - の16文字までの番号を入力してください。",
+		NextEN: "Give a number, not a name: up to 16 of A-Z a-z 0-9 . _ -, with a digit.", status: http.StatusBadRequest,
 	}},
 	{errFee, Problem{
 		Code: "other-fee", JA: "手数料の額が違います。", EN: "The fee is another one.",
@@ -140,6 +153,9 @@ func problemOf(err error) *Problem {
 			}
 			return &p
 		}
+	}
+	if text := (*events.ClearTextError)(nil); errors.As(err, &text) {
+		return badRequest(text.Error())
 	}
 	if reader := (*readerError)(nil); errors.As(err, &reader) {
 		return &Problem{

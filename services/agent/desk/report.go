@@ -9,6 +9,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/card"
 	"shomei/pkg/civil"
+	"shomei/pkg/intake"
 	"shomei/pkg/regime"
 	"shomei/services/agent"
 )
@@ -109,42 +110,66 @@ func (d *Desk) apiReport(c call) (int, any, error) {
 	if err := c.decode(&r); err != nil {
 		return 0, nil, err
 	}
-	id, err := d.file(c.Context(), r)
+	facts, err := d.factsOf(c.Context(), r)
+	if err != nil {
+		return 0, nil, err
+	}
+	id, err := d.Counter.Report(c.Context(), facts.claim, facts.personal)
 	if err != nil {
 		return 0, nil, err
 	}
 	return http.StatusAccepted, map[string]string{"procedure": id, "claim": id}, nil
 }
 
-// file files a report as a claim; its id is the procedure's.
-func (d *Desk) file(ctx context.Context, r report) (string, error) {
+// filed is a report as it is filed.
+type filed struct {
+	claim    *events.Claim
+	personal *events.Personal
+	// who is all that was told of the person.
+	who *events.ResidentRecord
+}
+
+// judgedReport returns a report with its days in one form, who it is about, and what is wrong with it.
+func (d *Desk) judgedReport(r report) (report, *events.ResidentRecord, []intake.Fault) {
+	on := civil.Of(d.Counter.Now())
+	told := request{Person: r.Person}.personal()
+	told.Record.CorrectedCode = r.CorrectedCode
+	intake.Tidy(told)
+	r.CausedOn, r.PlannedOn = intake.Day(r.CausedOn), intake.Day(r.PlannedOn)
+	faults := intake.Personal(told, on)
+	for _, day := range []struct{ field, text string }{{"caused_on", r.CausedOn}, {"planned_on", r.PlannedOn}} {
+		if _, err := civil.Parse(day.text); err != nil {
+			faults = append(faults, intake.Fault{Field: day.field, Why: intake.NoDay})
+		}
+	}
+	if r.Card != "" && !events.ValidID(r.Card) {
+		faults = append(faults, intake.Fault{Field: "card", Why: intake.NoCard})
+	}
+	return r, told.Record, faults
+}
+
+// factsOf judges a report and returns what is filed of it.
+func (d *Desk) factsOf(ctx context.Context, r report) (filed, error) {
 	kind, ok := reportKindOf(r.What)
 	switch {
 	case !ok:
-		return "", badRequest("what is none that can be reported here")
+		return filed{}, badRequest("what is none that can be reported here")
 	case r.Clerk == "":
-		return "", badRequest("clerk is missing: the officer's number")
+		return filed{}, badRequest("clerk is missing: the officer's number")
 	case !kind.card && r.Person.ResidentCode == "":
-		return "", badRequest("person.resident_code is missing: who it is about")
+		return filed{}, badRequest("person.resident_code is missing: who it is about")
 	case kind.record && (r.Person.Name == "" || r.Person.BirthDate == "" || r.Person.Sex == 0 || r.Person.Address == "" || r.Person.Municipality == ""):
-		return "", badRequest("person is incomplete: the whole record after the change is needed")
+		return filed{}, badRequest("person is incomplete: the whole record after the change is needed")
 	}
-	if r.CorrectedCode != "" && !isCode(r.CorrectedCode) {
-		return "", badRequest("corrected_code is eleven digits")
-	}
-	for field, day := range map[string]string{"caused_on": r.CausedOn, "planned_on": r.PlannedOn, "person.period_of_stay": r.Person.PeriodOfStay} {
-		if _, err := civil.Parse(day); err != nil {
-			return "", badRequest(field + " is a day written YYYY-MM-DD")
-		}
-	}
-	if _, err := civil.ParsePartial(r.Person.BirthDate); err != nil {
-		return "", badRequest("person.birth_date is a day written YYYY-MM-DD, with 00 for what is unknown")
+	r, who, faults := d.judgedReport(r)
+	if err := faultProblem(faults); err != nil {
+		return filed{}, err
 	}
 	claim := &events.Claim{Officer: r.Clerk}
 	if err := d.fact(ctx, claim, kind, r); err != nil {
-		return "", err
+		return filed{}, err
 	}
-	return d.Counter.Report(ctx, claim, r.personal(kind))
+	return filed{claim, r.personal(kind), who}, nil
 }
 
 // fact fills in what was reported.
@@ -180,23 +205,18 @@ var reporters = map[string]string{"": "counter", "counter": "counter", "telephon
 
 // personal is what is sealed: the whole record after a change of it, otherwise only whose it is.
 func (r report) personal(kind reportKind) *events.Personal {
-	if r.Person.ResidentCode == "" {
+	if strings.TrimSpace(r.Person.ResidentCode) == "" {
 		return nil
 	}
+	personal := request{Person: r.Person}.personal()
 	if !kind.record {
-		record := &events.ResidentRecord{ResidentCode: r.Person.ResidentCode, Municipality: r.Person.Municipality}
-		if kind.code {
-			record.CorrectedCode = r.CorrectedCode
-		}
-		return &events.Personal{Record: record}
+		personal.Record = &events.ResidentRecord{ResidentCode: r.Person.ResidentCode, Municipality: r.Person.Municipality}
 	}
-	return request{Person: r.Person}.personal()
-}
-
-// isCode reports whether text is a resident-record code: eleven digits.
-func isCode(text string) bool {
-	const digits = 11
-	return len(text) == digits && strings.Trim(text, "0123456789") == ""
+	if kind.code {
+		personal.Record.CorrectedCode = r.CorrectedCode
+	}
+	intake.Tidy(personal)
+	return personal
 }
 
 // cardThere is the number of the card on the reader.

@@ -9,7 +9,7 @@ import (
 // words are all phrases of the counter's pages.
 var words = func() page.Catalogue {
 	all := page.Catalogue{}
-	for _, part := range []page.Catalogue{stationWords, startWords, applyWords, personWords, documentWords, procedureWords, residentWords, cardWords, reportWords} {
+	for _, part := range []page.Catalogue{stationWords, startWords, applyWords, personWords, documentWords, procedureWords, residentWords, cardWords, reportWords, reviewWords} {
 		maps.Copy(all, part)
 	}
 	return all
@@ -100,8 +100,6 @@ var applyWords = page.Catalogue{
 	"wrong.empty.sex":           {JA: "性別を選んでください。", EN: "Choose the sex."},
 	"wrong.received":            {JA: "受付時刻は、今日の今より前の時刻を入力してください。", EN: "Give a receipt time of today that has passed."},
 	"wrong.empty.caused_on":     {JA: "異動の日を入力してください。", EN: "Give the day of the change."},
-	"wrong.day.caused_on":       {JA: "異動の日は 2027-03-31 の形で入力してください。", EN: "Write the day of the change as 2027-03-31."},
-	"wrong.day.planned_on":      {JA: "転出予定日は 2027-03-31 の形で入力してください。", EN: "Write the planned day as 2027-03-31."},
 	"apply.express":             {JA: "特急発行", EN: "Express"},
 	"apply.pinsmatch":           {JA: "通知書の封筒の暗証番号を照合できた", EN: "The PINs in the notice's envelope opened the card"},
 	"apply.pins":                {JA: "設定し直す暗証番号", EN: "PINs to set anew"},
@@ -109,6 +107,7 @@ var applyWords = page.Catalogue{
 	"apply.clerk":               {JA: "受付者の番号", EN: "Officer's number"},
 	"apply.second":              {JA: "承認者の番号", EN: "Second officer's number"},
 	"apply.special":             {JA: "特別の事情", EN: "Special circumstances"},
+	"wrong.choice":              {JA: "手続きの選択が変わりました。表示された内容を確かめてから、もう一度受け付けてください。", EN: "The choice was changed: check what is shown now, and take it once more."},
 	"apply.file":                {JA: "受け付ける", EN: "Take the application"},
 	"apply.anyway":              {JA: "足りないまま受け付ける（センターが判断）", EN: "Take it all the same (the centre decides)"},
 	"apply.nocard":              {JA: "カードなしで受け付ける", EN: "Take it without a card"},
@@ -130,15 +129,28 @@ var applyWords = page.Catalogue{
 	"kind.sign":                 {JA: "署名用", EN: "signature"},
 	"kind.auth":                 {JA: "利用者証明用", EN: "authentication"},
 	"wrong.empty.clerk":         {JA: "受付者の番号を入力してください。", EN: "Give the officer's number."},
-	"wrong.corrected":           {JA: "修正後の住民票コードは11桁の数字です。", EN: "The corrected resident-record code is eleven digits."},
+	"wrong.officer":             {JA: "職員番号は、数字を含む英数字と . _ - の16文字までです。氏名は書かないでください。", EN: "An officer's number is up to 16 letters, digits and . _ -, with a digit. Never write a name."},
 	"wrong.empty.resident_code": {JA: "住民票コードを入力してください。", EN: "Give the resident-record code."},
 	"wrong.empty.name":          {JA: "氏名を入力してください。", EN: "Give the name."},
 	"wrong.empty.birth_date":    {JA: "生年月日を入力してください。", EN: "Give the date of birth."},
 	"wrong.empty.address":       {JA: "住所を入力してください。", EN: "Give the address."},
 	"wrong.empty.municipality":  {JA: "団体コードを入力してください。", EN: "Give the municipality's code."},
-	"wrong.birth":               {JA: "生年月日は 1990-06-18 の形で入力してください（不明な部分は 00）。", EN: "Write the date of birth as 1990-06-18 (00 for what is unknown)."},
-	"wrong.day.period_of_stay":  {JA: "在留期間の満了日は 2027-03-31 の形で入力してください。", EN: "Write the end of the period of stay as 2027-03-31."},
-	"wrong.day.overseas_on":     {JA: "国外転出の日は 2024-05-27 の形で入力してください。", EN: "Write the day of moving abroad as 2024-05-27."},
+	"wrong.long":                {JA: "長すぎます（%d文字まで）。", EN: "too long (at most %d characters)."},
+	"wrong.unprintable":         {JA: "使えない文字（改行などの制御文字）があります。", EN: "holds characters that can't stand there (control characters)."},
+	"wrong.day":                 {JA: "日付として読めません。1990-06-18、1990/6/18、19900618、平成2年6月18日、H2.6.18 のどれかの形で入力してください（生年月日の不明な部分は 00）。", EN: "no day that can be read. Write it as 1990-06-18, 1990/6/18, 19900618, 平成2年6月18日 or H2.6.18 (00 for what is unknown of a date of birth)."},
+	"wrong.future":              {JA: "まだ来ていない日です。", EN: "is a day that is yet to come."},
+	"wrong.old":                 {JA: "150年より前の日です。年を確かめてください。", EN: "lies more than 150 years back: check the year."},
+	"wrong.code":                {JA: "11桁の数字を入力してください。", EN: "is eleven digits."},
+	"wrong.mail":                {JA: "メールアドレスではありません。name@example.jp の形で1つだけ入力してください。", EN: "is no mail address. Write one only, as name@example.jp."},
+	"wrong.postal":              {JA: "郵便番号は7桁の数字です（289-1324）。", EN: "is seven digits (289-1324)."},
+	"wrong.municipality":        {JA: "団体コードは5桁（検査数字を付けて6桁）の数字です。", EN: "is five digits (six with the check digit)."},
+	"wrong.card":                {JA: "カードの番号に使えない文字があります（英数字と - _ だけ、64文字まで）。", EN: "is no card number (letters, digits, - and _, at most 64)."},
+	"wrong.document":            {JA: "法令にない書類か、書き方が違います。shomei rules apply --help に一覧があります。", EN: "one is none that the law knows, or written otherwise; shomei rules apply --help lists them."},
+	"wrong.unknown":             {JA: "選べる値ではありません。", EN: "is none of the values that are possible."},
+	"field.documents":           {JA: "書類", EN: "Documents"},
+	"field.language":            {JA: "お知らせの言語", EN: "Language of notices"},
+	"field.applied":             {JA: "申請の日", EN: "Day of the application"},
+	"field.why":                 {JA: "取りやめの理由", EN: "Why it is withdrawn"},
 	"wrong.second":              {JA: "特別の事情には、承認者の番号が必要です。", EN: "Special circumstances need a second officer."},
 }
 

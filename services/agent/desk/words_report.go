@@ -16,10 +16,12 @@ var reportWords = page.Catalogue{
 	"report.planned":              {JA: "転出予定日", EN: "Planned day of moving"},
 	"report.person":               {JA: "対象の方", EN: "Whom it is about"},
 	"report.record":               {JA: "変更後の住民票の記載（端末の表示のとおり）", EN: "The record after the change (as its terminal shows)"},
+	"report.known":                {JA: "訂正前の生年月日", EN: "Date of birth before the correction"},
 	"report.corrected":            {JA: "修正後の住民票コード", EN: "Corrected resident-record code"},
 	"report.corrected.hint":       {JA: "11桁。わからないときは空のまま", EN: "eleven digits; empty when it is not known"},
 	"report.code.hint":            {JA: "空ならカードから", EN: "empty: told by the card"},
 	"report.final":                {JA: "失効は元に戻せません。対象の方と内容を確かめてから受け付けてください。", EN: "A revocation can't be undone: check the person and the report before taking it."},
+	"report.review":               {JA: "確認の画面へ進む", EN: "Go on to the review"},
 	"report.file":                 {JA: "届出を受け付ける", EN: "Take the report"},
 	"report.effects":              {JA: "この届出で変わるもの（お持ちの場合）", EN: "What this changes (of what is held)"},
 	"report.keep.move-in":         {JA: "カードを一緒に提出した（継続利用）", EN: "The card was submitted with it (continued use)"},
@@ -79,4 +81,17 @@ var reportWords = page.Catalogue{
 	"deadline.move_in_30":          {JA: "転入先での転入届の期限: %s", EN: "Move-in notification due by: %s"},
 	"deadline.move_in_14":          {JA: "転入届の期限: %s", EN: "Move-in notification due by: %s"},
 	"deadline.card_90":             {JA: "カードを窓口へ提出する期限: %s", EN: "Card to be submitted by: %s"},
+}
+
+// reviewWords are the phrases of the page before something ends.
+var reviewWords = page.Catalogue{
+	"review.title":    {JA: "受け付ける前の確認", EN: "Review before it is taken"},
+	"review.what":     {JA: "%s: まだ受け付けていません", EN: "%s: not taken yet"},
+	"review.who":      {JA: "対象の方", EN: "Whom it is about"},
+	"review.effects":  {JA: "この申請で変わるもの（お持ちの場合）", EN: "What this changes (of what is held)"},
+	"review.final":    {JA: "失効は元に戻せません。対象の方と、変わるものを確かめてください。", EN: "A revocation can't be undone. Check the person and what changes."},
+	"review.suspends": {JA: "一時停止の間は使えません。対象の方と、変わるものを確かめてください。", EN: "What is suspended can't be used meanwhile. Check the person and what changes."},
+	"review.do":       {JA: "確かめた。%sを受け付ける", EN: "I have checked it: take %s"},
+	"review.edit":     {JA: "入力を直す", EN: "Correct the entry"},
+	"review.leave":    {JA: "受け付けずに、はじめの画面へ", EN: "To the start page without taking it"},
 }

@@ -170,6 +170,7 @@ func (d *desk) poll(ctx context.Context, what string, so func() (bool, error)) e
 type procedure struct {
 	ID       string          `json:"procedure"`
 	State    string          `json:"state"`
+	AtHub    bool            `json:"at_hub"` // all that the counter has told of it
 	FeeYen   uint32          `json:"fee_yen"`
 	Answer   json.RawMessage `json:"answer"`
 	PINs     []string        `json:"pins"`

@@ -11,6 +11,7 @@ import (
 	"shomei/pkg/card"
 	"shomei/pkg/card/softcard"
 	"shomei/pkg/civil"
+	"shomei/pkg/regime"
 )
 
 // outcome is what a step's application came to.
@@ -235,6 +236,9 @@ func (p *performance) carryThrough(ctx context.Context, d *desk, at leftAt, stat
 		if state, err = d.until(ctx, at.procedure, "ready", "failed", "refused"); err != nil {
 			return out, err
 		}
+		if state, err = p.answered(ctx, d, at, state); err != nil {
+			return out, err
+		}
 	}
 	if state.State == "refused" { // between the acceptance and the keys
 		delete(p.left, nick)
@@ -254,6 +258,35 @@ func (p *performance) carryThrough(ctx context.Context, d *desk, at leftAt, stat
 		return out, nil
 	}
 	return out, p.handOut(ctx, d, at, state, a.PaperCopy)
+}
+
+// answered waits, where a counter could not begin, for what the centre says to that: the application may have been withdrawn
+// meanwhile, which the counter tells as soon as it hears of it.
+func (p *performance) answered(ctx context.Context, d *desk, at leftAt, state *procedure) (*procedure, error) {
+	if state.State != "failed" {
+		return state, nil
+	}
+	err := d.poll(ctx, "the centre to have the counter's report", func() (bool, error) {
+		state = &procedure{}
+		err := d.call(ctx, "GET", "/api/procedures/"+at.procedure, nil, state)
+		return state.AtHub, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := p.world.Hub.Settle(ctx); err != nil {
+		return nil, err
+	}
+	commits, err := p.world.Commits(ctx, p.world.Subscriber(at.application.Person))
+	if err != nil || len(commits) == 0 {
+		return state, err
+	}
+	for _, e := range commits[len(commits)-1].GetEvents() {
+		if slices.Contains(e.GetRuleIds(), regime.NoLongerOpen) {
+			return d.until(ctx, at.procedure, "refused")
+		}
+	}
+	return state, nil
 }
 
 // The PINs of every story; they open nothing but cards in software.

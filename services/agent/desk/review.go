@@ -1,0 +1,179 @@
+package desk
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"maps"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"shomei/events"
+	"shomei/pkg/page"
+)
+
+// What ends something is filed by its review page alone: the page names what ends, and for whom, and its token files
+// exactly that.
+
+const (
+	// reviewTime is how long a review page can file what it shows.
+	reviewTime = 10 * time.Minute
+	// openReviews bounds the review pages that are open at once; the oldest is dropped.
+	openReviews = 32
+)
+
+var errNoReview = errors.New("the review has ended")
+
+// reviews holds what waits on its review page. It stands in memory only, because it names persons.
+type reviews struct {
+	mu   sync.Mutex
+	open map[string]*review
+}
+
+// review is a filing that waits for its confirmation.
+type review struct {
+	made time.Time
+	// form is what was typed, edit the page to correct it on.
+	form url.Values
+	edit func(url.Values, page.Language) (answer, error)
+	// show is what the page says; file files it and returns its procedure.
+	show func(page.Language) reviewView
+	file func(context.Context) (procedure string, err error)
+
+	mu        sync.Mutex
+	procedure string // once it is filed
+}
+
+// add keeps a review and returns the token of its page.
+func (r *reviews) add(v *review) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	v.made = time.Now()
+	if r.open == nil {
+		r.open = map[string]*review{}
+	}
+	for len(r.open) >= openReviews {
+		oldest := ""
+		for token, other := range r.open {
+			if oldest == "" || other.made.Before(r.open[oldest].made) {
+				oldest = token
+			}
+		}
+		delete(r.open, oldest)
+	}
+	token := rand.Text()
+	r.open[token] = v
+	return token
+}
+
+// find returns the review of a token; errNoReview when it is too old or was never made.
+func (r *reviews) find(token string) (*review, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for other, v := range r.open {
+		if time.Since(v.made) > reviewTime {
+			delete(r.open, other)
+		}
+	}
+	v := r.open[token]
+	if v == nil {
+		return nil, errNoReview
+	}
+	return v, nil
+}
+
+// drop ends a review.
+func (r *reviews) drop(token string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.open, token)
+}
+
+// confirm files the review, once: who confirms it again is told the same procedure.
+func (v *review) confirm(ctx context.Context) (procedure string, err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.procedure != "" {
+		return v.procedure, nil
+	}
+	if v.procedure, err = v.file(ctx); err == nil {
+		v.form, v.show, v.file = nil, nil, nil // nothing of the person is kept
+	}
+	return v.procedure, err
+}
+
+// page returns what the review's page shows, or the procedure once it is filed.
+func (v *review) page(lang page.Language) (view reviewView, procedure string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.procedure != "" {
+		return view, v.procedure
+	}
+	return v.show(lang), ""
+}
+
+// typed returns the form, to be corrected; nil once the review is filed.
+func (v *review) typed() url.Values {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return maps.Clone(v.form)
+}
+
+// reviewView is the page on which a clerk sees what a filing ends before it is filed.
+type reviewView struct {
+	station
+	Token string
+	What  string
+	// Who names the person it is about, Facts what else is filed.
+	Who, Facts []row
+	foretold
+}
+
+func (d *Desk) reviewPage(v *review) answer { return goTo("/review/" + d.reviews.add(v)) }
+
+func (d *Desk) showReview(r *http.Request, lang page.Language) (answer, error) {
+	token := r.PathValue("token")
+	v, err := d.reviews.find(token)
+	if err != nil {
+		return answer{}, err
+	}
+	view, procedure := v.page(lang)
+	if procedure != "" {
+		return goTo("/procedures/" + procedure), nil
+	}
+	view.station, view.Token = d.station(lang, ""), token
+	return show("review", page.View{Title: "review.title", Scripts: personalScripts, Data: view}), nil
+}
+
+func (d *Desk) postReview(r *http.Request, lang page.Language) (answer, error) {
+	v, err := d.reviews.find(r.PathValue("token"))
+	if err != nil {
+		return answer{}, err
+	}
+	if form := v.typed(); r.PostFormValue("do") == "edit" && form != nil {
+		d.reviews.drop(r.PathValue("token"))
+		return v.edit(form, lang)
+	}
+	procedure, err := v.confirm(r.Context())
+	return goTo("/procedures/" + procedure), err
+}
+
+// whoOf names the person on the review page.
+func (d *Desk) whoOf(r *events.ResidentRecord, lang page.Language) []row {
+	say := func(key string) string { return d.pages.Say(lang, key) }
+	var rows []row
+	for _, r := range []row{
+		{say("person.code"), r.GetResidentCode()},
+		{say("report.corrected"), r.GetCorrectedCode()},
+		{say("person.name"), r.GetName()},
+		{say("person.birth"), day(lang, r.GetBirthDate())},
+		{say("person.address"), r.GetAddress()},
+	} {
+		if r.Text != "" {
+			rows = append(rows, r)
+		}
+	}
+	return rows
+}
