@@ -35,6 +35,7 @@ var fields = []struct {
 // today's program are tried on them, too. Here each field is spoilt in one aggregate after an orderly stop and in another
 // after a kill; make soak does each in all.
 func TestADamagedCommitCostsItsOwnHistory(t *testing.T) {
+	t.Parallel()
 	for how, killed := range []bool{false, true} {
 		whole := ended(t, killed)
 		for n, field := range fields {
@@ -44,6 +45,7 @@ func TestADamagedCommitCostsItsOwnHistory(t *testing.T) {
 			}
 			for _, aggregate := range list {
 				t.Run(fmt.Sprintf("%s of %s, killed %v", field.name, aggregate, killed), func(t *testing.T) {
+					t.Parallel()
 					c := newCentre(t, opening)
 					copyAll(t, whole+"/.", c.data)
 					spoil(t, c.data, aggregate, field.at)

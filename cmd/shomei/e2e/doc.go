@@ -2,5 +2,7 @@
 // card in software behind pcscd, a mail sink; killed at every named crash point and at random, and fed bad input. It has
 // no code of its own beside the tests.
 //
-// SHOMEI_RANDOM_KILLS sets the number of random kills (default 4), SHOMEI_SEED their seed, which is printed.
+// With SHOMEI_SOAK (make soak) every kind of damage is done to every kind of aggregate, every act meets every crash point,
+// and many more processes are killed at random; make test takes of each what it needs to come by every point once.
+// SHOMEI_RANDOM_KILLS sets the number of random kills, SHOMEI_SEED their seed, which is printed.
 package e2e

@@ -14,6 +14,7 @@ import (
 // TestBadInputAndFaults does everything that people and machines do wrong, one after the other in one world, and sees a
 // clear answer, nothing lost, and work going on.
 func TestBadInputAndFaults(t *testing.T) {
+	t.Parallel()
 	c, k := world(t)
 	l := newLives(t, c, k)
 	p, card := l.next("1990-06-18")

@@ -33,6 +33,7 @@ func (c *centre) fsckOfWholeTables(t *testing.T) (code int, out string) {
 
 // TestTheCommandFsck runs it beside a centre, after the centre has stopped, and on damage.
 func TestTheCommandFsck(t *testing.T) {
+	t.Parallel()
 	c, k := world(t)
 	l := newLives(t, c, k)
 	l.issue("1990-06-18")

@@ -145,6 +145,7 @@ func (c *centre) engine() string {
 
 // TestTheScanFindsWhatIsPlanted puts a name into each kind of place, of a world that otherwise leaks nothing.
 func TestTheScanFindsWhatIsPlanted(t *testing.T) {
+	t.Parallel()
 	c, k := world(t)
 	newLives(t, c, k).issue("1990-06-18")
 	begun := time.Now()

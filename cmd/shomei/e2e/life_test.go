@@ -34,6 +34,7 @@ func world(t *testing.T) (*centre, *counter) {
 
 // TestAWholeLife goes from application to expiry, revocation and suspension, and ends with fsck.
 func TestAWholeLife(t *testing.T) {
+	t.Parallel()
 	c, k := world(t)
 	for _, p := range []struct {
 		person

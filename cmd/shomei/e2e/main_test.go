@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -24,6 +25,10 @@ func TestMain(m *testing.M) {
 		case "centre":
 			os.Exit(serveCentre(os.Args[2:]))
 		}
+	}
+	flag.Parse()
+	if flag.Lookup("test.parallel").Value.String() == fmt.Sprint(runtime.GOMAXPROCS(0)) {
+		_ = flag.Set("test.parallel", "4") // the processes of a world wait for each other most of the time
 	}
 	code := m.Run()
 	if program.dir != "" {

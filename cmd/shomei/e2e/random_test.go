@@ -18,7 +18,8 @@ import (
 // TestKilledAtRandom plays one act after another while somebody kills shomei all, its engine, the counter and the
 // factory, one at a time and at random moments, also in the middle of a restart. What was promised stays, once.
 func TestKilledAtRandom(t *testing.T) {
-	kills, seed := number("SHOMEI_RANDOM_KILLS", 30), uint64(number("SHOMEI_SEED", int(time.Now().UnixNano()%1e9)))
+	t.Parallel()
+	kills, seed := number("SHOMEI_RANDOM_KILLS", someKills()), uint64(number("SHOMEI_SEED", int(time.Now().UnixNano()%1e9)))
 	t.Logf("SHOMEI_SEED=%d SHOMEI_RANDOM_KILLS=%d", seed, kills)
 	l := realWorld(t, newCrashes(t, t.TempDir()), opening)
 	l.issue("1990-06-18")
@@ -241,6 +242,14 @@ func (p *play) told() {
 			p.t.Errorf("%s was never reminded", one.code)
 		}
 	}
+}
+
+// someKills is how many there are when nobody asks for a number.
+func someKills() int {
+	if soak() {
+		return 120
+	}
+	return 10
 }
 
 func number(variable string, otherwise int) int {

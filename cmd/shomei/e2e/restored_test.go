@@ -89,8 +89,9 @@ func (c *centre) found() (list []hub.FoundCertificate) {
 // No serial and no list number comes twice, what was revoked stays revoked, and what was issued since is found, named and
 // revoked by an officer.
 func TestARestoredCentre(t *testing.T) {
+	t.Parallel()
 	for name, kept := range map[string]string{"beside its newest lists": "crl", "beside its newest tables": "clickhouse"} {
-		t.Run(name, func(t *testing.T) { restored(t, kept) })
+		t.Run(name, func(t *testing.T) { t.Parallel(); restored(t, kept) })
 	}
 }
 
@@ -186,6 +187,7 @@ func restored(t *testing.T, kept string) {
 // TestAVaultThatIsNotTheRightOne: gone, in part, another's or older. The hub starts with none but the older one, and then
 // makes no key in the place of one that is missing.
 func TestAVaultThatIsNotTheRightOne(t *testing.T) {
+	t.Parallel()
 	c, k := world(t)
 	l := newLives(t, c, k)
 	l.issue("1990-06-18")

@@ -19,6 +19,7 @@ import (
 // expects, leave a world in which nothing differs, and leave nobody's data in the clear: in tables, streams, logs, stores
 // and every other file.
 func TestTheStoriesComeTrue(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob(filepath.Join("..", "..", "..", "deploy", "stories", "*.story"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no stories: %v", err)

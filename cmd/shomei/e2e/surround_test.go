@@ -17,6 +17,7 @@ import (
 
 // TestTheMailServerIsAway lets a window open while nobody takes mail, and then somebody does.
 func TestTheMailServerIsAway(t *testing.T) {
+	t.Parallel()
 	c := newCentre(t, opening)
 	c.mail = freePort(t)
 	c.start()
@@ -55,6 +56,7 @@ func TestTheMailServerIsAway(t *testing.T) {
 
 // TestTheMailServerAndTheEngineAreAway has both away when a notice is due, and the mail server back first.
 func TestTheMailServerAndTheEngineAreAway(t *testing.T) {
+	t.Parallel()
 	c := newCentre(t, opening)
 	c.mail = freePort(t)
 	c.start()
@@ -97,6 +99,7 @@ func TestTheMailServerAndTheEngineAreAway(t *testing.T) {
 
 // TestCentreAndCounterAreAwayAtOnce kills each while the other is dead, with work of the other's on the way.
 func TestCentreAndCounterAreAwayAtOnce(t *testing.T) {
+	t.Parallel()
 	c, k := world(t)
 	l := newLives(t, c, k)
 	begun, card := l.next("1990-06-18")
@@ -211,6 +214,7 @@ func (l *lives) spaceAgain(p person, id string) {
 
 // TestAFullDisk fills the disk of the centre in the middle of an act and makes space again.
 func TestAFullDisk(t *testing.T) {
+	t.Parallel()
 	l, p, id := smallDisk(t)
 	l.c.fill()
 	r := l.k.call("POST", "/api/procedures/"+id+"/confirm", map[string]any{"pins": map[string]string{"sign": signPIN, "auth": authPIN}}, nil)
@@ -222,6 +226,7 @@ func TestAFullDisk(t *testing.T) {
 // TestAFullDiskAndAKill kills centre, engine and counter, whose files all lie on a full disk, and whoever supervises them
 // starts them on it again and again, until there is space.
 func TestAFullDiskAndAKill(t *testing.T) {
+	t.Parallel()
 	l, p, id := smallDisk(t)
 	l.c.fill()
 	_ = l.k.call("POST", "/api/procedures/"+id+"/confirm", map[string]any{"pins": map[string]string{"sign": signPIN, "auth": authPIN}}, nil)

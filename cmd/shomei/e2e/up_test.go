@@ -136,6 +136,7 @@ func (u *trial) gone(name string) {
 
 // TestAKilledUpLeavesNothingInTheWay kills it at each step of its start and while it runs, and starts it again at once.
 func TestAKilledUpLeavesNothingInTheWay(t *testing.T) {
+	t.Parallel()
 	u := newTrial(t)
 	for _, step := range []string{"shomei-agent", "pcscd", "greeted"} {
 		u.start()
@@ -164,6 +165,7 @@ func TestAKilledUpLeavesNothingInTheWay(t *testing.T) {
 
 // TestNoProcessLeavesACoreFile asks the system about every process of a running hub and counter.
 func TestNoProcessLeavesACoreFile(t *testing.T) {
+	t.Parallel()
 	var before syscall.Rlimit
 	const core = 4 // RLIMIT_CORE
 	if err := syscall.Getrlimit(core, &before); err != nil {
