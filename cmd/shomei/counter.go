@@ -205,10 +205,12 @@ func printCounters(out io.Writer, lines []counterLine, asJSON bool) error {
 }
 
 const renewHelp = `登録済みの端末に、センターで何ができるかを示す証明(counter.jwt)を出し直します。これがない古いフォルダーの
-端末は、つながりません。DIR に出して端末のフォルダーに置いてください。--out なしでは画面に出します。秘密ではありません。
+端末は、つながりません。DIR に出して端末のフォルダーに置いてください。DIR が端末のフォルダーなら、古い cards.key は消えます。--out なしでは
+画面に出します。秘密ではありません。
 
 Makes anew what says what an enrolled counter may do at the hub (counter.jwt). A counter whose folder is from before and has
-none can't connect. Write it to DIR and put it into the counter's folder; without --out it is printed. It is no secret.`
+none can't connect. Write it to DIR and put it into the counter's folder; if DIR is that folder, an old cards.key in it is
+deleted. Without --out it is printed. It is no secret.`
 
 func (a *app) renewCommand() *cobra.Command {
 	var officer, dir string
@@ -229,11 +231,16 @@ func (a *app) renewCommand() *cobra.Command {
 			if err := os.MkdirAll(dir, 0o700); err != nil {
 				return err
 			}
-			if err := counterlink.WriteJWT(dir, jwt); err != nil {
+			hadCardKey, err := counterlink.RenewBundle(dir, args[0], jwt)
+			if err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), a.say("%s を作りました。端末 %s のフォルダーに置いてください。\n", "%s is made. Put it into the folder of counter %s.\n"),
 				filepath.Join(dir, counterlink.JWTFile), args[0])
+			if hadCardKey {
+				fmt.Fprint(cmd.OutOrStdout(), a.say("古い cards.key を消しました。写しがあれば、それも消してください。\n",
+					"The old cards.key is deleted. Delete every copy of it as well.\n"))
+			}
 			return nil
 		},
 	}

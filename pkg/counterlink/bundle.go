@@ -89,6 +89,26 @@ func RemoveOldCardKey(dir string) error {
 	return nil
 }
 
+// RenewBundle puts the JWT into a counter's folder, which need not be its whole bundle. From a bundle that is there it removes
+// the master key of cards that bundles held before 2026-11-28, and reports whether there was one. Another counter's bundle is
+// ErrBundle, and left as it is.
+func RenewBundle(dir, counter, jwt string) (hadCardKey bool, err error) {
+	_, err = os.Stat(filepath.Join(dir, "cards.key"))
+	hadCardKey = err == nil
+	if _, err := os.Stat(filepath.Join(dir, BundleFile)); errors.Is(err, fs.ErrNotExist) {
+		return hadCardKey, errors.Join(WriteJWT(dir, jwt), RemoveOldCardKey(dir))
+	}
+	b, err := ReadBundle(dir)
+	if err != nil {
+		return false, err
+	}
+	if b.Counter != counter {
+		return false, fmt.Errorf("%w: %s is the folder of counter %s, not of %s; name that counter's own folder", ErrBundle, dir, b.Counter, counter)
+	}
+	b.OldCardKey, b.JWT = "", jwt
+	return hadCardKey, errors.Join(b.Write(dir), RemoveOldCardKey(dir))
+}
+
 // WriteJWT puts the file that says what a counter may do into its bundle's folder.
 func WriteJWT(dir, jwt string) error {
 	return durable.WriteSecret(filepath.Join(dir, JWTFile), []byte(jwt+"\n"))

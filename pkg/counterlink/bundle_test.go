@@ -91,6 +91,34 @@ func TestAnOldBundleIsReadWithoutItsCardKey(t *testing.T) {
 	}
 }
 
+func TestARenewedBundleHasNoCardKey(t *testing.T) {
+	dir, written := writeBundle(t)
+	file, key := filepath.Join(dir, counterlink.BundleFile), filepath.Join(dir, "cards.key")
+	text, err := os.ReadFile(file)
+	if err == nil {
+		err = errors.Join(os.WriteFile(file, append(text, "\ncard_key_file = 'cards.key'\n"...), 0o600), os.WriteFile(key, []byte("old"), 0o600))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := counterlink.RenewBundle(dir, "another", "J2"); !errors.Is(err, counterlink.ErrBundle) {
+		t.Errorf("another counter's folder: %v", err)
+	}
+	if had, err := counterlink.RenewBundle(dir, written.Counter, "J2"); err != nil || !had {
+		t.Errorf("had a card key: %t, %v", had, err)
+	}
+	read, err := counterlink.ReadBundle(dir)
+	if err != nil || read.OldCardKey != "" || read.JWT != "J2" {
+		t.Errorf("%v, %q, %q", err, read.OldCardKey, read.JWT)
+	}
+	if _, err := os.Stat(key); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("cards.key: %v", err)
+	}
+	if had, err := counterlink.RenewBundle(t.TempDir(), written.Counter, "J2"); err != nil || had {
+		t.Errorf("an empty folder: %t, %v", had, err)
+	}
+}
+
 func TestABadBundleIsRefused(t *testing.T) {
 	for name, spoil := range map[string]func(text string) string{
 		"unknown key": func(text string) string { return text + "\nhubb = 'x'\n" },

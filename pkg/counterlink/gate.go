@@ -361,6 +361,7 @@ func (g *guard) unfit(m *nats.Msg) *denial {
 	gate := g.gate
 	g.mu.Unlock()
 	why := fmt.Errorf("message of %d bytes, a claim has at most %d: %w", len(m.Data), maxClaim, ErrTooLarge)
+	g.remember("sent " + why.Error())
 	if gate != nil {
 		if err := g.hub.lane(g.counter).setAside(gate.ctx, g.hub.quarantined(g.counter, 0, m.Data, why)); err != nil {
 			return denialOf(err)

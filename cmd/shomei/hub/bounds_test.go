@@ -1,0 +1,332 @@
+package hub
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nkeys"
+	"golang.org/x/time/rate"
+
+	"shomei/events"
+	"shomei/pkg/counterlink"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/natstest"
+)
+
+// crowd is a hub that runs with two counters that speak raw NATS: one that misbehaves, and one that works.
+type crowd struct {
+	t         *testing.T
+	hub       *Hub
+	said      *lines
+	folder    string
+	bad, good *nats.Conn
+	key       nkeys.KeyPair // of the good one
+	number    uint64
+	hash      []byte
+	js        jetstream.JetStream
+}
+
+func newCrowd(t *testing.T) *crowd {
+	h, said := started(t, t.TempDir())
+	folder, err := h.TryOut(t.Context(), "12237-main", attacker)
+	check(t, err)
+	other, err := h.EnrolCounter(t.Context(), "12237-main", victim, "counter", "12237A002")
+	check(t, err)
+	c := &crowd{t: t, hub: h, said: said, folder: folder}
+	observer, err := h.dial(h.URL(), user{name: "observer", account: h.keys.accounts.Log, rights: natstest.Everything})
+	check(t, err)
+	c.js, err = jetstream.New(observer)
+	check(t, err)
+	c.bad, _ = c.dial(folder)
+	c.good, c.key = c.dial(other)
+	return c
+}
+
+func (c *crowd) dial(folder string) (*nats.Conn, nkeys.KeyPair) {
+	bundle, err := counterlink.ReadBundle(folder)
+	check(c.t, err)
+	secrets, err := bundle.Secrets()
+	check(c.t, err)
+	conn, err := bundle.Dial(secrets.Key)
+	check(c.t, err)
+	c.t.Cleanup(conn.Close)
+	natstest.Wait(c.t, 10*time.Second, "the counter to connect", conn.IsConnected)
+	return conn, secrets.Key
+}
+
+// claim has the good counter make a claim and returns how long its acknowledgement took.
+func (c *crowd) claim() time.Duration {
+	c.t.Helper()
+	signed, hash, err := counterlink.SignClaim(c.key, &events.Claim{
+		Id: fmt.Sprint("good-", c.number+1), Counter: victim, Office: "12237-main", StoreEpoch: "E", Number: c.number + 1, PreviousHash: c.hash,
+	})
+	check(c.t, err)
+	begun := time.Now()
+	answer, err := c.good.Request(counterlink.ClaimSubject(victim), signed, 10*time.Second)
+	if err != nil || !stored(answer) {
+		c.t.Fatalf("claim %d of the other counter: %v, %s", c.number+1, err, answer.Data)
+	}
+	c.number, c.hash = c.number+1, hash
+	return time.Since(begun)
+}
+
+func stored(answer *nats.Msg) bool {
+	return strings.Contains(string(answer.Data), counterlink.ClaimStream)
+}
+
+// handled waits until everything that the good counter claimed is settled.
+func (c *crowd) handled() {
+	c.t.Helper()
+	heads, err := c.js.Stream(c.t.Context(), counterlink.HeadStream)
+	check(c.t, err)
+	natstest.Wait(c.t, 20*time.Second, "the other counter's claims to be handled", func() bool {
+		var head counterlink.Head
+		raw, err := heads.GetLastMsgForSubject(c.t.Context(), "shomei.claimhead."+victim)
+		return err == nil && json.Unmarshal(raw.Data, &head) == nil && head.Number == c.number
+	})
+}
+
+// drained waits until nothing is left to handle.
+func (c *crowd) drained() {
+	c.t.Helper()
+	stream, err := c.js.Stream(c.t.Context(), counterlink.ClaimStream)
+	check(c.t, err)
+	natstest.Wait(c.t, time.Minute, "nothing to be left to handle", func() bool {
+		consumers := stream.ListConsumers(c.t.Context())
+		for info := range consumers.Info() {
+			if info.NumPending > 0 || info.NumAckPending > 0 {
+				return false
+			}
+		}
+		return consumers.Err() == nil
+	})
+}
+
+// quarantine gives what is there of the bad counter, by aggregate.
+func (c *crowd) quarantine() map[string][]*events.FactQuarantined {
+	all := make(map[string][]*events.FactQuarantined)
+	check(c.t, c.hub.Log.Scan(c.t.Context(), nil, func(r eventlog.Record, err error) error {
+		for _, e := range r.Commit.GetEvents() {
+			if q := e.GetFactQuarantined(); q.GetCounter() == attacker {
+				all[r.ID] = append(all[r.ID], q)
+			}
+		}
+		return err
+	}))
+	return all
+}
+
+// page gives what /healthz or /metrics say.
+func (c *crowd) page(path string) string {
+	w := httptest.NewRecorder()
+	c.hub.Operations().ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+	return w.Body.String()
+}
+
+// blamed wants health to name the bad counter and not the good one.
+func (c *crowd) blamed() {
+	c.t.Helper()
+	if page := c.page("/healthz?verbose"); !strings.Contains(page, attacker) || strings.Contains(page, victim) {
+		c.t.Errorf("health doesn't name %s alone:\n%s", attacker, page)
+	}
+}
+
+// has returns what the stream of claims holds of the bad counter.
+func (c *crowd) has() uint64 {
+	stream, err := c.js.Stream(c.t.Context(), counterlink.ClaimStream)
+	check(c.t, err)
+	info, err := stream.Info(c.t.Context(), jetstream.WithSubjectFilter(counterlink.ClaimSubject(attacker)))
+	check(c.t, err)
+	return info.State.Subjects[counterlink.ClaimSubject(attacker)]
+}
+
+func TestAMessageThatQuarantineCantHoldStopsNobody(t *testing.T) {
+	c := newCrowd(t)
+	c.claim()
+	for i, size := range []int{events.MaxStored - 64<<10, events.MaxStored - 64<<10 + 1, events.MaxStored - 1, events.MaxStored, counterlink.MaxMessage - 1} {
+		pill := bytes.Repeat([]byte("pill"), size/4+1)[:size]
+		_, err := c.bad.Request(counterlink.ClaimSubject(attacker), pill, 10*time.Second)
+		check(t, err)
+		c.drained()
+		all, named := c.quarantine(), size < events.MaxStored-32<<10 // that is kept whole
+		for _, facts := range all {
+			named = named || facts[0].GetSize() == uint64(size) && bytes.Equal(facts[0].GetSha256(), events.Hash(pill))
+		}
+		if len(all) != i+1 || !named {
+			t.Errorf("a message of %d bytes: %d entries in quarantine, named: %t", size, len(all), named)
+		}
+		c.claim()
+	}
+	c.blamed()
+	c.handled()
+}
+
+func TestLitterIsCountedAndNotKept(t *testing.T) {
+	c := newCrowd(t)
+	inbox := c.bad.NewInbox()
+	answers, err := c.bad.SubscribeSync(inbox)
+	check(t, err)
+	const sent = 800
+	pace := rate.NewLimiter(150, 50) // within the bounds: each is looked at
+	for i := range sent {
+		check(t, pace.Wait(t.Context()))
+		check(t, c.bad.PublishRequest(counterlink.ClaimSubject(attacker), inbox, fmt.Appendf(nil, "%06d", i)))
+	}
+	taken := 0
+	for range sent {
+		answer, err := answers.NextMsg(10 * time.Second)
+		check(t, err)
+		if stored(answer) {
+			taken++
+		}
+	}
+	c.claim()
+	c.handled()
+	c.drained()
+	kept, commits := c.quarantine(), 0
+	for _, facts := range kept {
+		commits += len(facts)
+	}
+	t.Logf("%d sent, %d taken, %d aggregates, %d commits", sent, taken, len(kept), commits)
+	if taken < 500 || len(kept) > 101 || commits > 100+12 {
+		t.Errorf("%d messages were taken; quarantine has %d aggregates of %d commits", taken, len(kept), commits)
+	}
+	for outcome, n := range map[string]int{"kept": 100, "counted": taken - 100} {
+		if want := fmt.Sprintf(`shomei_gate_quarantined_total{counter=%q,outcome=%q} %d`, attacker, outcome, n); !strings.Contains(c.page("/metrics"), want) {
+			t.Errorf("the metrics lack %s", want)
+		}
+	}
+}
+
+// storm sends a message again and again until an end, at most limit times, while the other counter claims; it gives the
+// longest that a claim waited.
+func (c *crowd) storm(m *nats.Msg, d time.Duration, limit int) (longest time.Duration) {
+	done, stop := make(chan error, 1), time.Now().Add(d)
+	go func() {
+		var err error
+		for i := 0; err == nil && i < limit && time.Now().Before(stop); i++ {
+			err = c.bad.PublishMsg(m)
+		}
+		done <- err
+	}()
+	for pace := rate.NewLimiter(10, 1); time.Now().Before(stop); {
+		check(c.t, pace.Wait(c.t.Context()))
+		longest = max(longest, c.claim())
+	}
+	check(c.t, <-done)
+	return longest
+}
+
+func TestLinkUpsCostNothing(t *testing.T) {
+	c := newCrowd(t)
+	c.claim()
+	before, goroutines, said := heap(), runtime.NumGoroutine(), strings.Count(c.said.String(), attacker)
+	hello := nats.NewMsg(counterlink.ClaimSubject(attacker) + ".head")
+	hello.Reply, hello.Header = "_INBOX."+attacker+".a", withHello(nil, 1)
+	longest := c.storm(hello, 4*time.Second, 500_000)
+	if grown := runtime.NumGoroutine() - goroutines; grown > 50 {
+		t.Errorf("%d goroutines more", grown)
+	}
+	if grown := heap() - before; grown > 50<<20 {
+		t.Errorf("%d bytes of heap more", grown)
+	}
+	if n := strings.Count(c.said.String(), attacker) - said; n > 20 {
+		t.Errorf("%d log lines about one counter", n)
+	}
+	t.Logf("the other counter waited %v at most", longest)
+	c.blamed()
+	c.handled()
+}
+
+func heap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+func TestAFloodOfClaimsDrownsNobody(t *testing.T) {
+	c := newCrowd(t)
+	begun := time.Now()
+	flood := nats.NewMsg(counterlink.ClaimSubject(attacker))
+	flood.Reply, flood.Data = "_INBOX."+attacker+".a", bytes.Repeat([]byte("x"), 4<<10)
+	longest := c.storm(flood, 4*time.Second, 200_000)
+	t.Logf("%d claims taken, the other counter waited %v at most", c.has(), longest)
+	if n, most := c.has(), uint64(1000+200*(time.Since(begun).Seconds()+1)); n > most {
+		t.Errorf("%d claims of one counter are stored, at most %d may", n, most)
+	}
+	c.blamed()
+	c.handled()
+}
+
+func TestRetirementEndsACounterAtOnce(t *testing.T) {
+	c := newCrowd(t)
+	pace := rate.NewLimiter(150, 50)
+	for i := range 300 {
+		check(t, pace.Wait(t.Context()))
+		check(t, c.bad.PublishRequest(counterlink.ClaimSubject(attacker), "_INBOX."+attacker+".a", fmt.Appendf(nil, "%06d", i)))
+	}
+	check(t, c.bad.Flush())
+	natstest.Wait(t, 10*time.Second, "claims to come", func() bool { return c.has() > 0 })
+	operator, err := c.hub.By("0042")
+	check(t, err)
+	check(t, operator.Retire(t.Context(), attacker))
+	natstest.Wait(t, 10*time.Second, "the counter to be disconnected", func() bool { return !c.bad.IsConnected() })
+	c.drained()
+	n := c.has()
+	c.claim()
+	c.handled()
+	if c.bad.IsConnected() || c.has() != n {
+		t.Error("a retired counter is heard")
+	}
+}
+
+// link has an agent ask to be the bad counter, and gives the refusal.
+func (c *crowd) link(conn *nats.Conn, session string) string {
+	c.t.Helper()
+	client, err := conn.GetClientID()
+	check(c.t, err)
+	hello := nats.NewMsg(counterlink.ClaimSubject(attacker) + ".head")
+	hello.Header = withHello(nats.Header{"Shomei-Session": {session}, "Shomei-Client": {fmt.Sprint(client)}}, 1)
+	answer, err := conn.RequestMsg(hello, 10*time.Second)
+	check(c.t, err)
+	if answer.Header.Get("Shomei-Signature") == "" {
+		c.t.Fatalf("not answered by the hub: %v %s", answer.Header, answer.Data)
+	}
+	return answer.Header.Get("Shomei-Refused")
+}
+
+func TestOfTwoAgentsOneIsRefused(t *testing.T) {
+	c := newCrowd(t)
+	second, _ := c.dial(c.folder)
+	third, _ := c.dial(c.folder)
+	if why := c.link(c.bad, "one"); why != "" {
+		t.Fatal(why)
+	}
+	if why := c.link(second, "two"); !strings.Contains(why, "in use by another agent") || !strings.Contains(why, "have the counter retired") {
+		t.Errorf("a second agent: %q", why)
+	}
+	c.blamed()
+	begun := time.Now()
+	for pace := rate.NewLimiter(1, 1); c.link(second, "two") != ""; { // the first is connected and silent
+		check(t, pace.Wait(t.Context()))
+	}
+	if d := time.Since(begun); d < 10*time.Second || d > 40*time.Second {
+		t.Errorf("a counter whose agent is silent was free after %v", d)
+	}
+	second.Close()
+	for pace := rate.NewLimiter(1, 1); time.Since(begun) < 40*time.Second && c.link(third, "three") != ""; { // the server notices
+		check(t, pace.Wait(t.Context()))
+	}
+	if why := c.link(third, "three"); why != "" {
+		t.Errorf("a counter whose agent is gone: %q", why)
+	}
+}
