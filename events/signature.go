@@ -17,6 +17,9 @@ const (
 
 	cardChallengeContext = "shomei card challenge 1\x00"
 	cardAnswerContext    = "shomei card answer 1\x00"
+
+	personQuestionContext = "shomei person question 1\x00"
+	personAnswerContext   = "shomei person answer 1\x00"
 )
 
 // ErrSignature says that bytes are not what the named key signed: never believe them, never repeat them.
@@ -151,6 +154,35 @@ func SignCardAnswer(sealed []byte, writer nkeys.KeyPair) (*SealedCardAnswer, err
 // caller's question. The error is ErrSignature.
 func (s *SealedCardAnswer) Verify() error {
 	return verify("card answer", s.GetWriter(), signingInput(cardAnswerContext, s.GetSealed()), s.GetSignature())
+}
+
+// SignPersonQuestion signs an encoded PersonQuestion as the counter.
+func SignPersonQuestion(question []byte, counter nkeys.KeyPair) (*SignedPersonQuestion, error) {
+	_, signature, err := sign(counter, signingInput(personQuestionContext, question))
+	if err != nil {
+		return nil, fmt.Errorf("signing a question about a person: %w", err)
+	}
+	return &SignedPersonQuestion{Question: question, Signature: signature}, nil
+}
+
+// Verify checks that the counter with this public nkey signed the question. The error is ErrSignature.
+func (s *SignedPersonQuestion) Verify(counter string) error {
+	return verify("person question", counter, signingInput(personQuestionContext, s.GetQuestion()), s.GetSignature())
+}
+
+// SignPersonAnswer signs a PersonAnswer that is already sealed to its counter.
+func SignPersonAnswer(sealed []byte, writer nkeys.KeyPair) (*SealedPersonAnswer, error) {
+	public, signature, err := sign(writer, signingInput(personAnswerContext, sealed))
+	if err != nil {
+		return nil, fmt.Errorf("signing the answer about a person: %w", err)
+	}
+	return &SealedPersonAnswer{Sealed: sealed, Writer: public, Signature: signature}, nil
+}
+
+// Verify checks that the writer named in s signed the sealed bytes. Whether a counter believes that writer is the
+// caller's question. The error is ErrSignature.
+func (s *SealedPersonAnswer) Verify() error {
+	return verify("person answer", s.GetWriter(), signingInput(personAnswerContext, s.GetSealed()), s.GetSignature())
 }
 
 func sign(key nkeys.KeyPair, input []byte) (public string, signature []byte, err error) {

@@ -15,7 +15,7 @@ var written = []*regexp.Regexp{
 	regexp.MustCompile(`^()(\d{4})(\d{2})(\d{2})$`),
 	regexp.MustCompile(`^()(\d{4})年(\d{1,2})月(\d{1,2})日$`),
 	regexp.MustCompile(`^(明治|大正|昭和|平成|令和)(\d{1,2}|元)年(\d{1,2})月(\d{1,2})日$`),
-	regexp.MustCompile(`^([MTSHRmtshr])(\d{1,2}|元)[./-](\d{1,2})[./-](\d{1,2})$`),
+	regexp.MustCompile(`^([MTSHRmtshr])(\d{1,2}|元)\.(\d{1,2})\.(\d{1,2})$`),
 }
 
 // ParseWritten reads a date of birth as people write it: 1990-06-18, 1990/6/18, 19900618, 平成2年6月18日 or H2.6.18, in

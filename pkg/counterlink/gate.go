@@ -279,6 +279,8 @@ func (g *guard) said(m *nats.Msg) {
 		g.greet(m)
 	case kind == sayCard: // it is signed
 		g.openCard(m)
+	case kind == sayPerson: // it is signed
+		g.askPerson(m)
 	case !g.inSession(m.Header):
 		g.answerWith(m, nil, stored{Error: noSession()})
 	case kind == sayAlive:

@@ -100,6 +100,8 @@ type Hub struct {
 	guards map[string]*guard
 	gate   *gate     // nil while Claims does not run
 	cards  *cardDesk // nil while AnswerCards does not run
+	// persons is nil while AnswerPersons does not run.
+	persons *personDesk
 
 	mismatches mismatches
 	clocks     clocks

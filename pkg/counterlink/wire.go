@@ -21,6 +21,8 @@ const (
 	sayTaken = "taken"
 	sayBye   = "bye"
 	sayCard  = "card"
+	// sayPerson asks whether somebody is known; it is signed.
+	sayPerson = "person"
 )
 
 // The header fields of claims, commands and answers, besides those of the link-up.

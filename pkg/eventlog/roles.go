@@ -31,7 +31,7 @@ var kindsOfRole = map[Role][]string{
 	RoleOperator: events.Kinds,
 	RoleRA: {
 		events.KindSubscriber, events.KindCard, events.KindOffice, events.KindAuthority,
-		events.KindQuarantine,
+		events.KindQuarantine, events.KindAccess,
 	},
 	RoleIssuer:     {events.KindSubscriber, events.KindAuthority},
 	RoleDispatcher: {events.KindSubscriber, events.KindCard},

@@ -121,7 +121,21 @@ func (c *centre) open() (stop func()) {
 			t.Errorf("Claims: %v", err)
 		}
 	}()
-	return func() { cancel(); <-done }
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		_ = c.hub.AnswerPersons(ctx, c.compare)
+	}()
+	return func() { cancel(); <-done; <-asked }
+}
+
+// compare knows one person, with two dates of birth for a correction.
+func (c *centre) compare(_ context.Context, q counterlink.PersonRequest) (counterlink.Person, error) {
+	personal, err := counterlink.OpenPersonal(c.seal, &events.Claim{Id: q.ID, Sealed: q.Sealed})
+	if r := personal.GetRecord(); err != nil || r.GetResidentCode() != "00000000123" || r.GetBirthDate() != "1990-06-18" {
+		return counterlink.Person{}, err
+	}
+	return counterlink.Person{Known: true, Initials: "証・花"}, nil
 }
 
 // forgetTaken has a hub forget which commands the counter has taken, so that all of them are sent again.
@@ -492,6 +506,9 @@ func (c *centre) counter(cfg agent.Config) (counter *agent.Counter, stop func())
 	if cfg.Conn == nil {
 		cfg.Conn = natstest.Connect(c.t, c.url, counterlink.ConnectOptions(desk, c.jwt(), c.key)...)
 	}
+	cfg.AskPerson = counterlink.PersonClient{
+		CardClient: counterlink.CardClient{Conn: cfg.Conn, Counter: desk, Key: cfg.Key, SealKey: cfg.SealKey, Writers: cfg.HubWriters}, HubSealKey: cfg.HubSealKey,
+	}.Ask
 	counter, err := agent.Open(cfg)
 	must(c.t, err)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -31,6 +31,8 @@ var (
 	ErrPINRefused = errors.New("the PIN can't be taken")
 	// ErrNotYet: the procedure is not at the stage for this.
 	ErrNotYet = errors.New("the procedure is not that far")
+	// ErrOffline: the centre can't be asked now.
+	ErrOffline = errors.New("the centre can't be asked now")
 	// ErrReceiptTime: a receipt time that was entered by hand lies in the future or on another day.
 	ErrReceiptTime = errors.New("a receipt time entered by hand is one of today, and past")
 )
@@ -75,6 +77,9 @@ type Config struct {
 	// OpenCard has the centre answer a card's challenge for a command (counterlink.CardClient.Open). ErrCardRefused says
 	// that it does not; every other error, that it can't be asked now. Nil: this counter reads cards and changes none.
 	OpenCard func(ctx context.Context, command string, c card.Challenge) (card.Answer, error)
+	// AskPerson has the centre compare a resident-record code and a date of birth (counterlink.PersonClient.Ask). Nil: it
+	// can't be asked.
+	AskPerson func(ctx context.Context, officer, code, birthDate string) (counterlink.Person, error)
 	// Now is the counter's clock; ClockEvidence says how it stands: Synchronised, Unsynchronised or Simulated.
 	Now           func() time.Time
 	ClockEvidence func() string

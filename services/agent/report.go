@@ -9,6 +9,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/civil"
+	"shomei/pkg/counterlink"
 )
 
 // Report files any other fact that was seen here: a change of the resident record, a loss told by telephone, an order of
@@ -25,6 +26,15 @@ func (c *Counter) Report(_ context.Context, claim *events.Claim, personal *event
 		claim.Procedure = claim.Id
 	}
 	return claim.Id, c.file(claim, personal)
+}
+
+// AskPerson asks the centre whether it knows somebody with a resident-record code and a date of birth. Every error says
+// that it can't be asked now.
+func (c *Counter) AskPerson(ctx context.Context, officer, code, birthDate string) (counterlink.Person, error) {
+	if c.cfg.AskPerson == nil || c.Link() != counterlink.Up {
+		return counterlink.Person{}, ErrOffline
+	}
+	return c.cfg.AskPerson(ctx, officer, code, birthDate)
 }
 
 // ReportBlocked files that PINs of a card were seen to block here: the last try was spent at this counter. Whose card it

@@ -11,11 +11,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
 	"google.golang.org/protobuf/proto"
 
 	"shomei/events"
 	"shomei/pkg/civil"
 	"shomei/pkg/counterlink"
+	"shomei/pkg/natstest"
+	"shomei/pkg/page/pagetest"
 	"shomei/services/agent"
 )
 
@@ -101,10 +104,10 @@ func TestReportsOverTheAPI(t *testing.T) {
 	counter, _ := centre.counter(centre.config(storePath(t), newSlot(usedCard(t, centre.cardID))))
 	at := openDesk(t, counter)
 	record := `"person":{"resident_code":"00000000123","name":"証明　花子","birth_date":"1990-06-18","sex":2,"address":"千葉県山武市殿台1","municipality":"12237"}`
-	code := `"person":{"resident_code":"00000000123"}`
+	code := `"person":{"resident_code":"00000000123","birth_date":"H2.6.18"}`
 	for what, body := range map[string]string{
 		"loss": `"by":"telephone",` + code, "found": `"card":"CARD-9"`, "custody": `"card":""`, "name": record, "address": record, "sex": record,
-		"birth-date": record, "minor": record, "move-out": `"caused_on":"2026-11-20","planned_on":"2026-12-01",` + code, "move-in": `"keep_using":true,` + record,
+		"birth-date": `"known_birth_date":"1990-06-18",` + record, "minor": record, "move-out": `"caused_on":"2026-11-20","planned_on":"2026-12-01",` + code, "move-in": `"keep_using":true,` + record,
 		"move-overseas": code, "move-called-off": `"keep_using":true,` + code, "death": `"caused_on":"2026-11-20",` + code, "deleted": code, "out-of-scope": code, "period-of-stay": record,
 		"individual-number": code, "resident-code": `"corrected_code":"00000000456",` + code,
 	} {
@@ -137,7 +140,8 @@ func TestReportsOverTheAPI(t *testing.T) {
 	for name, body := range map[string]string{
 		"no such report": `{"what":"theft","clerk":"017"}`, "nobody": `{"what":"death","clerk":"017"}`, "no clerk": `{"what":"loss",` + code + `}`,
 		"half a record": `{"what":"name","clerk":"017",` + code + `}`, "no day": `{"what":"death","clerk":"017","caused_on":"11/20",` + code + `}`,
-		"by letter": `{"what":"loss","by":"letter","clerk":"017",` + code + `}`, "misspelt": `{"what":"loss","clark":"017"}`, "no code": `{"what":"resident-code","clerk":"017","corrected_code":"12",` + code + `}`,
+		"no birth date": `{"what":"loss","clerk":"017","person":{"resident_code":"00000000123"}}`,
+		"by letter":     `{"what":"loss","by":"letter","clerk":"017",` + code + `}`, "misspelt": `{"what":"loss","clark":"017"}`, "no code": `{"what":"resident-code","clerk":"017","corrected_code":"12",` + code + `}`,
 	} {
 		if status, out := post(t, at+"/api/reports", body); status != http.StatusBadRequest {
 			t.Errorf("%s: %d %v", name, status, out)
@@ -237,12 +241,82 @@ func TestALossWithoutALinkNamesTheTelephone(t *testing.T) {
 	must(t, err)
 	t.Cleanup(func() { must(t, counter.Close()) })
 	at := openDesk(t, counter)
-	_, where, _ := visit(t, at+"/report", url.Values{"what": {"loss"}, "clerk": {"017"}, "resident_code": {"00000000123"}})
-	_, _, text := visit(t, where, url.Values{"do": {"file"}})
+	_, where, _ := visit(t, at+"/report", url.Values{"what": {"loss"}, "clerk": {"017"}, "resident_code": {"00000000123"}, "birth_date": {"1990-06-18"}})
+	_, _, text := visit(t, where, nil)
+	want(t, text, "まだ何も止まっていません", "0120-95-0178", "仮の受付")
+	_, _, text = visit(t, where, url.Values{"do": {"file"}})
 	want(t, text, "（仮）", "仮の受付です", "0120-95-0178")
-	_, where, _ = visit(t, at+"/report", url.Values{"what": {"death"}, "clerk": {"017"}, "caused_on": {"2026-11-20"}, "resident_code": {"00000000123"}})
+	_, where, _ = visit(t, at+"/report", url.Values{"what": {"death"}, "clerk": {"017"}, "caused_on": {"2026-11-20"}, "resident_code": {"00000000123"}, "birth_date": {"1990-06-18"}})
 	_, _, text = visit(t, where, url.Values{"do": {"file"}})
 	if strings.Contains(text, "0120-95-0178") {
 		t.Error("only a loss is for the telephone")
 	}
+}
+
+// A report about nobody is no success: the centre compares code and date of birth before anything is filed.
+func TestAReportAboutNobodyStopsNothing(t *testing.T) {
+	centre := newCentre(t)
+	counter, _ := centre.counter(centre.config(storePath(t), nil))
+	linked(t, counter)
+	at := openDesk(t, counter)
+	browser := pagetest.Open(t, 1200, 900)
+	for name, person := range map[string][2]string{"another date of birth": {"00000000123", "1990-06-19"}, "another code": {"00000000124", "1990-06-18"}} {
+		for _, what := range []string{"loss", "death", "deleted", "out-of-scope", "name", "birth-date", "move-out"} {
+			form := filled()
+			form.Set("what", what)
+			form.Set("resident_code", person[0])
+			form.Set("birth_date", person[1])
+			form.Set("known_birth_date", person[1])
+			form.Set("caused_on", "2026-11-20")
+			status, _, text := visit(t, at+"/report", form)
+			if status != http.StatusUnprocessableEntity {
+				t.Errorf("%s, %s: %d", name, what, status)
+			}
+			want(t, text, "何も止まっていません", "住民票コードと生年月日を住民票で確かめて", `id="resident_code-wrong"`)
+		}
+		body := `{"what":"loss","clerk":"017","person":{"resident_code":"` + person[0] + `","birth_date":"` + person[1] + `"}}`
+		status, out := post(t, at+"/api/reports", body)
+		if problem, _ := out["error"].(map[string]any); status != http.StatusConflict || problem["code"] != "unknown-person" {
+			t.Errorf("%s over the API: %d %v", name, status, out)
+		}
+		form := filled()
+		form.Set("operation", "revoke")
+		form.Set("resident_code", person[0])
+		form.Set("birth_date", person[1])
+		status, _, text := visit(t, at+"/apply", form)
+		if status != http.StatusUnprocessableEntity {
+			t.Errorf("%s: a revocation: %d", name, status)
+		}
+		want(t, text, "何も止まっていません")
+	}
+	if n := len(counter.Procedures()); n != 0 {
+		t.Errorf("%d were filed", n)
+	}
+	known := url.Values{"what": {"loss"}, "clerk": {"017"}, "resident_code": {"００００００００１２３"}, "birth_date": {"H2.6.18"}}
+	_, where, text := visit(t, at+"/report", known)
+	want(t, text, "証・花", "カードの紛失・盗難: まだ受け付けていません")
+	if strings.Contains(text, "まだ何も止まっていません。センターに") {
+		t.Error("a person who is known is said to be unasked about")
+	}
+	for _, lang := range []string{"ja", "en"} {
+		browser.Visit(t, where+"?lang="+lang)
+		browser.Screenshot(t, "review-known-"+lang)
+		for _, violation := range browser.Violations(t) {
+			t.Error(violation)
+		}
+		browser.Visit(t, at+"/report?what=loss&lang="+lang, typeInto("#clerk", "017"), typeInto("#resident_code", "00000000999"), typeInto("#birth_date", "1990-06-18"),
+			chromedp.Click(chromedp.CSS("button[value=check]")), chromedp.WaitVisible(chromedp.CSS("#resident_code-wrong")))
+		browser.Screenshot(t, "unknown-"+lang)
+		for _, violation := range browser.Violations(t) {
+			if !strings.Contains(violation, "status of 4") {
+				t.Error(violation)
+			}
+		}
+	}
+}
+
+// linked waits until the counter is linked up.
+func linked(t *testing.T, counter *agent.Counter) {
+	t.Helper()
+	natstest.Wait(t, waitLimit, "the link", func() bool { return counter.Link() == counterlink.Up })
 }

@@ -120,6 +120,7 @@ func TestReportsThatEndSomethingAreReviewedFirst(t *testing.T) {
 		form := filled()
 		form.Set("what", what)
 		form.Set("caused_on", "2026-11-20")
+		form.Set("known_birth_date", "1990-06-18")
 		_, where, text := visit(t, at+"/report", form)
 		if got := strings.Contains(where, "/review/"); got != reviewed {
 			t.Errorf("%s: reviewed %v, at %s", what, got, where)

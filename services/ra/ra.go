@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -68,8 +69,15 @@ func New(c Config) (*RA, error) {
 	return &RA{Config: c, serials: serials{known: c.KnownSerials, logger: c.Logger}}, nil
 }
 
-// Run takes claims until ctx ends.
-func (r *RA) Run(ctx context.Context) error { return r.Hub.Claims(ctx, r.Handle) }
+// Run takes claims, and questions about persons, until ctx ends or claims can't be taken.
+func (r *RA) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var asked sync.WaitGroup
+	asked.Go(func() { _ = r.Hub.AnswerPersons(ctx, r.AnswerPerson) }) // it fails in nothing
+	defer asked.Wait()
+	defer cancel()
+	return r.Hub.Claims(ctx, r.Handle)
+}
 
 var crashDecided = crashpoint.Register("ra.decided")
 

@@ -133,6 +133,9 @@ func Resident(code string) *events.Personal {
 	}
 }
 
+// SealKey is the hub's public key for personal data.
+func (w *World) SealKey() hpke.PublicKey { return w.seal.PublicKey() }
+
 // Subscriber is the id of the person with a resident-record code.
 func (w *World) Subscriber(code string) string { return ra.SubscriberID(w.secret, Code(code)) }
 

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -101,4 +102,33 @@ func (d *Desk) judged(r request, received *events.ApplicationReceived) (*events.
 	intake.Tidy(personal)
 	received.AppliedOn = intake.Day(received.AppliedOn)
 	return personal, slices.Concat(intake.Personal(personal, on), intake.Application(received, on))
+}
+
+// errUnknownPerson says that the centre knows nobody with the code and the date of birth of a report.
+var errUnknownPerson = &Problem{
+	Code: "unknown-person", JA: "何も止まっていません。センターには、この住民票コードと生年月日の方の記録がありません。", EN: "Nothing was stopped: the centre knows nobody with this resident-record code and date of birth.",
+	NextJA: "住民票コードと生年月日を住民票で確かめて、入力を直してください。合っているのに出るときは上司に報告し、紛失ならご本人に 0120-95-0178（24時間）へ電話するようご案内ください。",
+	NextEN: "Check both against the resident record and correct the entry. If they are right, tell your superior; of a loss, ask the holder to call 0120-95-0178 (day and night).",
+	status: http.StatusConflict,
+}
+
+// compared is what the centre said of the person of a report.
+type compared struct {
+	// Initials of the person whom the centre knows; empty when it was not asked or could not be.
+	Initials string
+	// Unasked: the centre can't be asked now, so nobody knows whether this is anybody.
+	Unasked bool
+}
+
+// compare has the centre compare code and date of birth of whom a report is about. The error is errUnknownPerson.
+func (d *Desk) compare(ctx context.Context, officer, code, birthDate string) (compared, error) {
+	person, err := d.Counter.AskPerson(ctx, officer, code, birthDate)
+	switch {
+	case err != nil:
+		d.Logger.Warn("the centre could not be asked about a person, the review says so", "error", err)
+		return compared{Unasked: true}, nil
+	case !person.Known:
+		return compared{}, errUnknownPerson
+	}
+	return compared{Initials: person.Initials}, nil
 }

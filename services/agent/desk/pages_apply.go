@@ -33,6 +33,8 @@ type applyView struct {
 	Missing []alarm
 	// Silent is why the card on the reader is not known; the clerk may say that there is none.
 	Silent []alarm
+	// Unknown: the centre knows nobody like that, so there is nothing to file.
+	Unknown bool
 	// PINs are those to set anew, of an application to unblock.
 	PINs []choice
 	// Shown names the choice that the form was drawn for.
@@ -93,7 +95,7 @@ func (d *Desk) showApply(r *http.Request, lang page.Language) (answer, error) {
 
 // personFields are the fields that hold personal data.
 var personFields = []string{
-	"resident_code", "corrected_code", "name", "alias", "birth_date", "sex", "address", "mail", "postal_code", "postal_address", "period_of_stay", "overseas_on",
+	"resident_code", "corrected_code", "name", "alias", "birth_date", "known_birth_date", "sex", "address", "mail", "postal_code", "postal_address", "period_of_stay", "overseas_on",
 }
 
 func (d *Desk) applyView(form url.Values, lang page.Language) (*applyView, error) {
@@ -266,7 +268,7 @@ func (d *Desk) postApply(r *http.Request, lang page.Language) (answer, error) {
 		return answer{}, err
 	}
 	if _, ends := endingOperations[form.Get("operation")]; ends {
-		return d.reviewApplication(form, application), nil
+		return d.reviewApplication(r.Context(), view, application, lang)
 	}
 	procedure, err := d.receive(r.Context(), application)
 	return goTo("/procedures/" + procedure), err
@@ -307,7 +309,15 @@ func (d *Desk) receive(ctx context.Context, application agent.Application) (proc
 var endingOperations = map[string]regime.Event{"revoke": regime.EvApplication, "return-card": regime.EvCardReturned}
 
 // reviewApplication leads to the page that says what an application ends.
-func (d *Desk) reviewApplication(form url.Values, application agent.Application) answer {
+func (d *Desk) reviewApplication(ctx context.Context, view *applyView, application agent.Application, lang page.Language) (answer, error) {
+	form, record := view.Form.Values, application.Personal.GetRecord()
+	known, err := d.compare(ctx, application.Officer, record.GetResidentCode(), record.GetBirthDate())
+	if errors.Is(err, errUnknownPerson) {
+		what, next := errUnknownPerson.in(lang)
+		view.Missing, view.Silent = nil, []alarm{{what, next}}
+		view.Unknown = true
+		return view.again([]page.FieldError{{Field: "resident_code", Text: what}}), nil
+	}
 	in := regime.ConsequenceIn{
 		Regime: regime.Regime(form.Get("card_kind")), Event: endingOperations[form.Get("operation")], On: civil.Of(d.Counter.Now()),
 	}
@@ -320,16 +330,16 @@ func (d *Desk) reviewApplication(form url.Values, application agent.Application)
 		file: func(ctx context.Context) (string, error) { return d.receive(ctx, application) },
 		show: func(lang page.Language) reviewView {
 			say := func(key string) string { return d.pages.Say(lang, key) }
-			v := reviewView{What: say("operation." + form.Get("operation")), Who: d.whoOf(application.Personal.GetRecord(), lang), Facts: []row{
+			v := reviewView{compared: known, What: say("operation." + form.Get("operation")), Who: d.whoOf(application.Personal.GetRecord(), lang), Facts: []row{
 				{say("apply.way"), say("way." + form.Get("way"))}, {say("apply.clerk"), form.Get("clerk")},
 			}}
 			if card := application.Received.GetCard(); card != "" {
 				v.Facts = append(v.Facts, row{say("apply.card"), card})
 			}
-			v.foretold = d.effects(in, say("review.effects"), lang)
+			v.foretold = d.foretold(d.consequencesOf(in), say("review.effects"), lang)
 			return v
 		},
-	})
+	}), err
 }
 
 // withoutCard is the clerk's word that no card lies on a reader that does not say so itself.

@@ -3,6 +3,7 @@ package desk
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -24,7 +25,9 @@ type reportView struct {
 	// Title names what is reported; KeepText what the box to go on using the card means.
 	Title, KeepText string
 	// Which fields are asked for.
-	Loss, Card, Record, Change, Planned, Code bool
+	Loss, Card, Record, Change, Planned, Code, Birth, KnownBirth bool
+	// Unknown: the centre knows nobody like that; nothing was stopped.
+	Unknown *alarm
 	foretold
 	// Shown names the choice that the form was drawn for.
 	Shown string
@@ -81,6 +84,7 @@ func (d *Desk) reportPage(form url.Values, wrong []page.FieldError, lang page.La
 		v.Sexes = append(v.Sexes, choice{s, say("sex." + s), s == form.Get("sex")})
 	}
 	v.foretold = d.foretell(form, kind, lang)
+	v.Birth, v.KnownBirth = !kind.card && v.Ends && !kind.record, kind.what == "birth-date"
 	v.Shown = shownReport(kind.what, form.Get("by"))
 	out := show("report", page.View{Title: "report.title", Errors: wrong, Scripts: personalScripts, Data: v})
 	if len(wrong) > 0 {
@@ -97,48 +101,69 @@ type foretold struct {
 	Ends, Lasts bool
 }
 
-// foretell says what the law makes of a report; nothing when it ends nothing, or when this regime does not know it.
-func (d *Desk) foretell(form url.Values, kind reportKind, lang page.Language) foretold {
+// consequences is what the law makes of a report; nothing when it ends nothing, or when this regime does not know it.
+func (d *Desk) consequences(kind reportKind, r report) regimeEffect {
 	event := kind.event
-	if kind.what == "loss" && form.Get("by") == "telephone" {
+	if kind.what == "loss" && r.By == "telephone" {
 		event = regime.EvPhoneLoss
 	}
 	if event == "" {
-		return foretold{}
+		return regimeEffect{}
 	}
 	today := civil.Of(d.Counter.Now())
-	return d.effects(regime.ConsequenceIn{
-		Regime: regime.Regime(d.usualCard()), Event: event, On: dayOfMove(form, today), ContinuedUse: form.Get("keep_using") != "", Filed: today,
-	}, d.pages.Say(lang, "report.effects"), lang)
+	return d.consequencesOf(regime.ConsequenceIn{
+		Regime: regime.Regime(d.usualCard()), Event: event, On: dayOfMove(r.PlannedOn, today), ContinuedUse: r.KeepUsing, Filed: today,
+	})
 }
 
-// effects is what an event does to the certificates and the card, with its rule.
-func (d *Desk) effects(in regime.ConsequenceIn, caption string, lang page.Language) foretold {
+// foretell says what the law makes of a report.
+func (d *Desk) foretell(form url.Values, kind reportKind, lang page.Language) foretold {
+	return d.foretold(d.consequences(kind, reportOf(form, kind)), d.pages.Say(lang, "report.effects"), lang)
+}
+
+// regimeEffect is what an event does to the certificates and the card; without targets, nothing.
+type regimeEffect struct {
+	targets []regime.Consequence
+	rule    regime.ID
+	// Ends: something ends or is suspended; Lasts: not all of it can be undone.
+	Ends, Lasts bool
+}
+
+// consequencesOf asks the law what an event does.
+func (d *Desk) consequencesOf(in regime.ConsequenceIn) regimeEffect {
 	found, err := d.Switches.Consequences(in)
 	if err != nil {
-		return foretold{}
+		return regimeEffect{}
 	}
-	targets := []regime.Consequence{found.Sign, found.Auth, found.Card}
+	out := regimeEffect{targets: []regime.Consequence{found.Sign, found.Auth, found.Card}, rule: found.Rules[0]}
 	if in.Regime == regime.Juki {
-		targets = []regime.Consequence{found.Sign, found.Card}
+		out.targets = []regime.Consequence{found.Sign, found.Card}
 	}
-	say := func(key string) string { return d.pages.Say(lang, key) }
-	table := page.Table{Caption: caption, Columns: []page.Column{{Label: say("ending.what")}, {Label: say("ending.effect")}}}
-	out := foretold{Effects: &table}
-	for _, c := range targets {
-		table.Rows = append(table.Rows, []page.Cell{{Text: say("ending.target." + string(c.Target))}, {Text: say("ending.effect." + string(c.Effect))}})
+	for _, c := range out.targets {
 		suspends := c.Effect == regime.Suspend
 		lasts := !suspends && c.Effect != regime.Keep && c.Effect != regime.Release
 		out.Ends, out.Lasts = out.Ends || suspends || lasts, out.Lasts || lasts
 	}
-	rule := ruleAlarm(found.Rules[0], lang)
-	out.Law = &rule
 	return out
 }
 
-// dayOfMove is the day for which a move is planned, where the form says one, otherwise the day given.
-func dayOfMove(form url.Values, otherwise civil.Date) civil.Date {
-	if planned, err := civil.ParseDay(form.Get("planned_on")); err == nil && !planned.IsZero() {
+// foretold puts consequences into words.
+func (d *Desk) foretold(e regimeEffect, caption string, lang page.Language) foretold {
+	if e.targets == nil {
+		return foretold{}
+	}
+	say := func(key string) string { return d.pages.Say(lang, key) }
+	table := page.Table{Caption: caption, Columns: []page.Column{{Label: say("ending.what")}, {Label: say("ending.effect")}}}
+	for _, c := range e.targets {
+		table.Rows = append(table.Rows, []page.Cell{{Text: say("ending.target." + string(c.Target))}, {Text: say("ending.effect." + string(c.Effect))}})
+	}
+	rule := ruleAlarm(e.rule, lang)
+	return foretold{Effects: &table, Law: &rule, Ends: e.Ends, Lasts: e.Lasts}
+}
+
+// dayOfMove is the day for which a move is planned, where one is told, otherwise the day given.
+func dayOfMove(plannedOn string, otherwise civil.Date) civil.Date {
+	if planned, err := civil.ParseDay(plannedOn); err == nil && !planned.IsZero() {
 		return planned
 	}
 	return otherwise
@@ -167,29 +192,48 @@ func (d *Desk) postReport(r *http.Request, lang page.Language) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if d.foretell(form, kind, lang).Ends {
-		return d.reviewReport(form, kind, facts), nil
+	if !d.consequences(kind, reportOf(form, kind)).Ends {
+		id, err := d.Counter.Report(r.Context(), facts.claim, facts.personal)
+		return goTo("/procedures/" + id), err
 	}
-	id, err := d.Counter.Report(r.Context(), facts.claim, facts.personal)
-	return goTo("/procedures/" + id), err
+	known, err := d.comparedOf(r.Context(), reportOf(form, kind), facts)
+	if errors.Is(err, errUnknownPerson) {
+		return d.unknownPerson(form, lang)
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	return d.reviewReport(form, kind, facts, known), nil
+}
+
+// unknownPerson shows the form once more and says that nothing was stopped.
+func (d *Desk) unknownPerson(form url.Values, lang page.Language) (answer, error) {
+	what, next := errUnknownPerson.in(lang)
+	out, err := d.reportPage(form, []page.FieldError{{Field: "resident_code", Text: what}}, lang)
+	if view, ok := out.view.Data.(reportView); ok {
+		view.Unknown = &alarm{what, next}
+		out.view.Data = view
+	}
+	return out, err
 }
 
 func reportOf(form url.Values, kind reportKind) report {
 	return report{
 		What: kind.what, By: form.Get("by"), Card: form.Get("card"), CausedOn: form.Get("caused_on"), PlannedOn: form.Get("planned_on"),
-		KeepUsing: form.Get("keep_using") != "", Clerk: form.Get("clerk"), CorrectedCode: form.Get("corrected_code"), Person: personOf(form),
+		KeepUsing: form.Get("keep_using") != "", Clerk: form.Get("clerk"), CorrectedCode: form.Get("corrected_code"),
+		KnownBirthDate: form.Get("known_birth_date"), Person: personOf(form),
 	}
 }
 
 // reviewReport leads to the page that says what a report ends.
-func (d *Desk) reviewReport(form url.Values, kind reportKind, facts filed) answer {
+func (d *Desk) reviewReport(form url.Values, kind reportKind, facts filed, known compared) answer {
 	return d.reviewPage(&review{
 		form: form,
 		edit: func(form url.Values, lang page.Language) (answer, error) { return d.reportPage(form, nil, lang) },
 		file: func(ctx context.Context) (string, error) { return d.Counter.Report(ctx, facts.claim, facts.personal) },
 		show: func(lang page.Language) reviewView {
 			say := func(key string) string { return d.pages.Say(lang, key) }
-			v := reviewView{What: say("report." + kind.what), Who: d.whoOf(facts.who, lang), Facts: []row{{say("apply.clerk"), form.Get("clerk")}}}
+			v := reviewView{compared: known, What: say("report." + kind.what), Who: d.whoOf(facts.who, lang), Facts: []row{{say("apply.clerk"), form.Get("clerk")}}}
 			for _, r := range []row{{say("apply.card"), cardOf(facts.claim)}, {say("report.caused"), day(lang, intake.Day(form.Get("caused_on")))}, {say("report.planned"), day(lang, intake.Day(form.Get("planned_on")))}} {
 				if r.Text != "" {
 					v.Facts = append(v.Facts, r)
@@ -218,6 +262,12 @@ func (d *Desk) wrongInReport(form url.Values, kind reportKind, lang page.Languag
 	}
 	if kind.change != 0 {
 		needed = append(needed, "caused_on")
+	}
+	if d.asksWho(kind, reportOf(form, kind)) && !kind.record {
+		needed = append(needed, "birth_date")
+	}
+	if kind.what == "birth-date" {
+		needed = append(needed, "known_birth_date")
 	}
 	_, _, faults := d.judgedReport(reportOf(form, kind))
 	return append(d.emptyIn(form, needed, lang), atFields(faults, lang)...)

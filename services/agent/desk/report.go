@@ -24,6 +24,8 @@ type report struct {
 	PlannedOn string `json:"planned_on"`
 	KeepUsing bool   `json:"keep_using"`
 	Clerk     string `json:"clerk"`
+	// KnownBirthDate is the date of birth before its correction; otherwise person.birth_date is the one that is known.
+	KnownBirthDate string `json:"known_birth_date"`
 	// CorrectedCode is the new resident-record code, when that was corrected; person.resident_code is the one known so far.
 	CorrectedCode string `json:"corrected_code"`
 	Person        person `json:"person"`
@@ -114,6 +116,9 @@ func (d *Desk) apiReport(c call) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
+	if _, err := d.comparedOf(c.Context(), r, facts); err != nil {
+		return 0, nil, err
+	}
 	id, err := d.Counter.Report(c.Context(), facts.claim, facts.personal)
 	if err != nil {
 		return 0, nil, err
@@ -129,6 +134,29 @@ type filed struct {
 	who *events.ResidentRecord
 }
 
+// asksWho reports whether code and date of birth must be somebody's before a report is filed: it ends something, and names
+// a person rather than a card.
+func (d *Desk) asksWho(kind reportKind, r report) bool {
+	return !kind.card && d.consequences(kind, r).Ends
+}
+
+// knownBirth is the date of birth that the centre knows so far.
+func (r report) knownBirth() string {
+	if r.What == "birth-date" {
+		return r.KnownBirthDate
+	}
+	return r.Person.BirthDate
+}
+
+// comparedOf has the centre compare whom a report is about, where it must. The error is errUnknownPerson.
+func (d *Desk) comparedOf(ctx context.Context, r report, facts filed) (compared, error) {
+	kind, _ := reportKindOf(r.What)
+	if !d.asksWho(kind, r) {
+		return compared{}, nil
+	}
+	return d.compare(ctx, r.Clerk, facts.who.GetResidentCode(), intake.BirthDate(r.knownBirth()))
+}
+
 // judgedReport returns a report with its days in one form, who it is about, and what is wrong with it.
 func (d *Desk) judgedReport(r report) (report, *events.ResidentRecord, []intake.Fault) {
 	on := civil.Of(d.Counter.Now())
@@ -141,6 +169,9 @@ func (d *Desk) judgedReport(r report) (report, *events.ResidentRecord, []intake.
 		if _, err := civil.Parse(day.text); err != nil {
 			faults = append(faults, intake.Fault{Field: day.field, Why: intake.NoDay})
 		}
+	}
+	if _, err := civil.ParseWritten(r.KnownBirthDate); err != nil {
+		faults = append(faults, intake.Fault{Field: "known_birth_date", Why: intake.NoDay})
 	}
 	if r.Card != "" && !events.ValidID(r.Card) {
 		faults = append(faults, intake.Fault{Field: "card", Why: intake.NoCard})
@@ -164,6 +195,15 @@ func (d *Desk) factsOf(ctx context.Context, r report) (filed, error) {
 	r, who, faults := d.judgedReport(r)
 	if err := faultProblem(faults); err != nil {
 		return filed{}, err
+	}
+	if d.asksWho(kind, r) && strings.TrimSpace(r.knownBirth()) == "" {
+		field := "person.birth_date"
+		if kind.what == "birth-date" {
+			field = "known_birth_date"
+		}
+		missing := badRequest(field + " is missing: with the code it says who it is about")
+		missing.Field = field
+		return filed{}, missing
 	}
 	claim := &events.Claim{Officer: r.Clerk}
 	if err := d.fact(ctx, claim, kind, r); err != nil {

@@ -129,6 +129,7 @@ type reviewView struct {
 	// Who names the person it is about, Facts what else is filed.
 	Who, Facts []row
 	foretold
+	compared
 }
 
 func (d *Desk) reviewPage(v *review) answer { return goTo("/review/" + d.reviews.add(v)) }

@@ -1,0 +1,112 @@
+package ra_test
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"shomei/events"
+	"shomei/pkg/counterlink"
+	"shomei/pkg/hubserver"
+	"shomei/pkg/natstest"
+	"shomei/services/ra"
+	"shomei/services/servicetest"
+)
+
+func TestInitials(t *testing.T) {
+	for name, want := range map[string]string{"証明　花子": "証・花", "": "", "Maria Clara": "M・C", "鳳": "鳳", "𠮷田　一": "𠮷・一"} {
+		if got := ra.Initials(name); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+}
+
+// Code and date of birth are compared at the centre; each record that was opened for it is recorded, and no value of it.
+func TestAPersonIsComparedAtTheCentre(t *testing.T) {
+	w := servicetest.New(t, morning)
+	d := w.Enrol(servicetest.Office, "c1", "counter")
+	w.Enrol(servicetest.Office, "register", "register")
+	d.Hold("100")
+	looks := func() int { return len(w.History(events.KindAccess, d.ID)) }
+	for i, row := range []struct {
+		code, birth string
+		known       bool
+		looked      int
+	}{
+		{servicetest.Code("100"), "1980-06-18", true, 1}, {servicetest.Code("100"), "1980-06-19", false, 2}, {servicetest.Code("101"), "1980-06-18", false, 2},
+		{"100", "1980-06-18", false, 2}, {servicetest.Code("100"), "", false, 2},
+	} {
+		id := hex.EncodeToString([]byte{byte(i), 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15})
+		personal := &events.Personal{Record: &events.ResidentRecord{ResidentCode: row.code, BirthDate: row.birth}}
+		sealed, err := counterlink.SealPersonal(w.SealKey(), id, personal)
+		servicetest.Check(t, err)
+		person, err := w.RA.AnswerPerson(t.Context(), counterlink.PersonRequest{Counter: d.ID, Office: d.Office, Officer: "017", ID: id, Sealed: sealed})
+		if row.code == "100" {
+			if err == nil {
+				t.Error("a code of three digits is compared")
+			}
+			continue
+		}
+		if err != nil || person.Known != row.known || person.Known == (person.Initials == "") || looks() != row.looked {
+			t.Errorf("%v: %+v, %v, %d looks", row, person, err, looks())
+		}
+	}
+}
+
+// A counter that guesses gets no further; what it asks over the wire is signed and sealed.
+func TestAPersonIsAskedAboutOverTheWire(t *testing.T) {
+	w := servicetest.New(t, morning)
+	d := w.Enrol(servicetest.Office, "c1", "counter")
+	d.Hold("100")
+	o := natstest.StartOperated(t)
+	gate := o.As(t, o.Accounts.Counters, hubserver.Rights{Publish: counterlink.GateMayPublish(), Subscribe: counterlink.GateMaySubscribe()})
+	links := w.NewLinks(w.Conn, gate)
+	servicetest.Check(t, links.Admit([]string{d.ID}))
+	config := w.RA.Config
+	config.Hub = links
+	authority, err := ra.New(config)
+	servicetest.Check(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- authority.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+	client := personClient(t, w, o, d)
+	natstest.Wait(t, 30*time.Second, "the centre to answer", func() bool {
+		_, err := client.Ask(ctx, "017", servicetest.Code("100"), "1980-06-18")
+		return err == nil
+	})
+	person, err := client.Ask(ctx, "017", servicetest.Code("100"), "1980-06-18")
+	if err != nil || !person.Known || person.Initials != "試・1" {
+		t.Errorf("%+v, %v", person, err)
+	}
+	told := 0
+	for ; told < 100; told++ {
+		within, end := context.WithTimeout(ctx, 5*time.Second)
+		if person, err = client.Ask(within, "017", servicetest.Code("100"), "1980-06-19"); err != nil {
+			end()
+			break
+		}
+		end()
+		if person.Known {
+			t.Fatal("a wrong date of birth is known")
+		}
+	}
+	if told != 30 || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%d wrong dates of birth were answered, then %v", told, err)
+	}
+}
+
+func personClient(t *testing.T, w *servicetest.World, o *natstest.Operated, d *servicetest.Desk) counterlink.PersonClient {
+	t.Helper()
+	conn := o.As(t, o.Accounts.Counters, hubserver.Rights{
+		Publish: counterlink.CounterMayPublish(d.ID), Subscribe: counterlink.CounterMaySubscribe(d.ID),
+	}, nats.CustomInboxPrefix(counterlink.InboxPrefix(d.ID)))
+	return counterlink.PersonClient{
+		CardClient: counterlink.CardClient{Conn: conn, Counter: d.ID, Key: d.Key, SealKey: d.Seal, Writers: []string{servicetest.Public(t, w.Writer)}},
+		HubSealKey: w.SealKey(),
+	}
+}
