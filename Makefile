@@ -58,6 +58,10 @@ test: deps-test engine assets ## install what is missing and run every test on r
 	$(GO) test -p 2 -timeout $(TIMEOUT) $(PACKAGES) || status=$$?; \
 	echo "tests took $$((SECONDS - begin)) s, exit $$status"; exit $$status
 
+.PHONY: soak
+soak: deps-test engine assets ## what takes long: damage in all its places, one counter against another for minutes
+	@SHOMEI_SOAK=1 $(GO) test -p 1 -timeout 2h -v -run 'Soak|Damage' ./cmd/shomei/hub ./cmd/shomei/e2e
+
 .PHONY: race
 race: deps-test engine assets ## the same tests under the race detector (slow)
 	@$(GO) test -race -p 2 -timeout $(TIMEOUT) $(PACKAGES)
