@@ -59,8 +59,8 @@ test: deps-test engine assets ## install what is missing and run every test on r
 	echo "tests took $$((SECONDS - begin)) s, exit $$status"; exit $$status
 
 .PHONY: soak
-soak: deps-test engine assets ## what make test does once, done at length: damage, crash points, random kills
-	@SHOMEI_SOAK=1 $(GO) test -count=1 -timeout 4h -v -run 'Damaged|Killed' ./cmd/shomei/e2e
+soak: deps-test engine assets ## what make test does once, at length: damage, crash points, kills, one counter against another
+	@SHOMEI_SOAK=1 $(GO) test -count=1 -p 1 -timeout 4h -v -run 'Soak|Damaged|Killed' ./cmd/shomei/hub ./cmd/shomei/e2e
 
 .PHONY: race
 race: deps-test engine assets ## the same tests under the race detector (slow)

@@ -25,7 +25,8 @@ const (
 // Known reports whether the law knows the cause; the empty one is what the operation says.
 func (c Cause) Known() bool {
 	switch c {
-	case "", CauseFirst, CauseRenewal, CauseExpired, CauseRecordChange, CauseError, CauseLoss, CauseDamage, CauseWish, CauseFault, CauseOverseas:
+	case "", CauseFirst, CauseRenewal, CauseExpired, CauseRecordChange, CauseError, CauseLoss, CauseDamage, CauseWish, CauseFault, CauseOverseas,
+		Cause(EvKeyLeak):
 		return true
 	}
 	return false

@@ -4,8 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http/httptest"
+	"os"
 	"runtime"
+	"runtime/debug"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -207,8 +211,8 @@ func TestLitterIsCountedAndNotKept(t *testing.T) {
 }
 
 // storm sends a message again and again until an end, at most limit times, while the other counter claims; it gives the
-// longest that a claim waited.
-func (c *crowd) storm(m *nats.Msg, d time.Duration, limit int) (longest time.Duration) {
+// times that its claims waited, the longest last.
+func (c *crowd) storm(m *nats.Msg, d time.Duration, limit int) (waited []time.Duration) {
 	done, stop := make(chan error, 1), time.Now().Add(d)
 	go func() {
 		var err error
@@ -217,12 +221,59 @@ func (c *crowd) storm(m *nats.Msg, d time.Duration, limit int) (longest time.Dur
 		}
 		done <- err
 	}()
-	for pace := rate.NewLimiter(10, 1); time.Now().Before(stop); {
+	for pace := rate.NewLimiter(5, 1); time.Now().Before(stop); {
 		check(c.t, pace.Wait(c.t.Context()))
-		longest = max(longest, c.claim())
+		waited = append(waited, c.claim())
 	}
 	check(c.t, <-done)
-	return longest
+	slices.Sort(waited)
+	return waited
+}
+
+// TestSoakOneCounterAgainstAnother has a counter send as fast as it can for a minute in each of four ways. Hub and counters
+// are one process here, so what it grows by is the hub's growth and that of its attacker.
+func TestSoakOneCounterAgainstAnother(t *testing.T) {
+	if os.Getenv("SHOMEI_SOAK") == "" {
+		t.Skip("make soak tries it, a minute for each way")
+	}
+	for name, way := range map[string]struct {
+		word        string
+		size, limit int
+	}{ // "nobody" tells what the machine itself costs
+		"nobody": {"", 6, 0}, "pill": {"", counterlink.MaxMessage - 1, math.MaxInt}, "litter": {"", 6, math.MaxInt},
+		"hellos": {".head", 0, math.MaxInt}, "flood": {"", 4 << 10, math.MaxInt},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCrowd(t)
+			c.claim()
+			m := nats.NewMsg(counterlink.ClaimSubject(attacker) + way.word)
+			m.Reply, m.Header, m.Data = "_INBOX."+attacker+".a", withHello(nil, 1), bytes.Repeat([]byte("x"), way.size)
+			if way.word == "" {
+				m.Header = nil
+			}
+			before := resident(t)
+			waited := c.storm(m, time.Minute, way.limit)
+			grown := resident(t) - before
+			p50, p99 := waited[len(waited)/2], waited[len(waited)*99/100]
+			t.Logf("%d claims acknowledged, p50 %v, p99 %v, longest %v; %d of the attacker's kept; grown by %d MB",
+				len(waited), p50, p99, waited[len(waited)-1], c.has(), grown>>20)
+			if p99 > 250*time.Millisecond || grown > 100<<20 {
+				t.Errorf("p99 %v, grown by %d MB; at most 250ms and 100 MB", p99, grown>>20)
+			}
+			c.handled()
+		})
+	}
+}
+
+// resident is what this process has in memory.
+func resident(t *testing.T) int64 {
+	debug.FreeOSMemory()
+	statm, err := os.ReadFile("/proc/self/statm")
+	check(t, err)
+	var size, pages int64
+	_, err = fmt.Sscan(string(statm), &size, &pages)
+	check(t, err)
+	return pages * int64(os.Getpagesize())
 }
 
 func TestLinkUpsCostNothing(t *testing.T) {
@@ -231,7 +282,7 @@ func TestLinkUpsCostNothing(t *testing.T) {
 	before, goroutines, said := heap(), runtime.NumGoroutine(), strings.Count(c.said.String(), attacker)
 	hello := nats.NewMsg(counterlink.ClaimSubject(attacker) + ".head")
 	hello.Reply, hello.Header = "_INBOX."+attacker+".a", withHello(nil, 1)
-	longest := c.storm(hello, 4*time.Second, 500_000)
+	waited := c.storm(hello, 4*time.Second, 500_000)
 	if grown := runtime.NumGoroutine() - goroutines; grown > 50 {
 		t.Errorf("%d goroutines more", grown)
 	}
@@ -241,7 +292,7 @@ func TestLinkUpsCostNothing(t *testing.T) {
 	if n := strings.Count(c.said.String(), attacker) - said; n > 20 {
 		t.Errorf("%d log lines about one counter", n)
 	}
-	t.Logf("the other counter waited %v at most", longest)
+	t.Logf("the other counter waited %v at most", waited[len(waited)-1])
 	c.blamed()
 	c.handled()
 }
@@ -258,8 +309,8 @@ func TestAFloodOfClaimsDrownsNobody(t *testing.T) {
 	begun := time.Now()
 	flood := nats.NewMsg(counterlink.ClaimSubject(attacker))
 	flood.Reply, flood.Data = "_INBOX."+attacker+".a", bytes.Repeat([]byte("x"), 4<<10)
-	longest := c.storm(flood, 4*time.Second, 200_000)
-	t.Logf("%d claims taken, the other counter waited %v at most", c.has(), longest)
+	waited := c.storm(flood, 4*time.Second, 200_000)
+	t.Logf("%d claims taken, the other counter waited %v at most", c.has(), waited[len(waited)-1])
 	if n, most := c.has(), uint64(1000+200*(time.Since(begun).Seconds()+1)); n > most {
 		t.Errorf("%d claims of one counter are stored, at most %d may", n, most)
 	}
