@@ -37,8 +37,11 @@ func TestAPersonIsComparedAtTheCentre(t *testing.T) {
 		known       bool
 		looked      int
 	}{
-		{servicetest.Code("100"), "1980-06-18", true, 1}, {servicetest.Code("100"), "1980-06-19", false, 2}, {servicetest.Code("101"), "1980-06-18", false, 2},
-		{"100", "1980-06-18", false, 2}, {servicetest.Code("100"), "", false, 2},
+		{servicetest.Code("100"), "1980-06-18", true, 1},
+		{servicetest.Code("100"), "1980-06-19", false, 2},
+		{servicetest.Code("101"), "1980-06-18", false, 2},
+		{"100", "1980-06-18", false, 2},
+		{servicetest.Code("100"), "", false, 2},
 	} {
 		id := hex.EncodeToString([]byte{byte(i), 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15})
 		personal := &events.Personal{Record: &events.ResidentRecord{ResidentCode: row.code, BirthDate: row.birth}}
