@@ -201,7 +201,7 @@ func (s *station) connectionLog() []nats.Option {
 
 func (s *station) checks() {
 	s.health = ops.NewHealth(s.clock.Now)
-	s.health.Add(ops.Check{Name: "link", Hint: "is the hub running, and the network cable in?", Run: func(context.Context) error {
+	s.health.Add(ops.Check{Name: "link", Hint: "away: is the hub running, and the network cable in? mismatched: the records differ, an officer at the centre settles it; taken: stop the other agent of this counter", Run: func(context.Context) error {
 		if state := s.counter.Link(); state != counterlink.Up {
 			return fmt.Errorf("the link to the hub is %s, %d claims wait", state, s.counter.Outbox())
 		}

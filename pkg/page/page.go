@@ -35,6 +35,8 @@ type View struct {
 	Errors []FieldError
 	// Scripts are file names under /assets/, loaded deferred ("vendor/htmx.min.js", "live.js").
 	Scripts []string
+	// Bare pages have no way to the others: they stand on a screen of their own.
+	Bare bool
 	// Data is what the service's own template sees as .Data.
 	Data any
 }

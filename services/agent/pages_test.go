@@ -113,8 +113,16 @@ func TestAnApplicationOverThePagesWithoutScript(t *testing.T) {
 	procedure := where[strings.LastIndex(where, "/")+1:]
 	reach(t, counter, procedure, agent.StageConfirm)
 	_, _, text = visit(t, at+"/procedures/"+procedure, nil)
-	want(t, text, "申請者の確認待ち", "200円", "/pin")
+	want(t, text, "申請者の確認待ち", "200円", "申請者の画面に出す")
 	_, where, text = visit(t, at+"/resident", nil)
+	want(t, text, "職員の案内をお待ちください")
+	if strings.Contains(text, `href="/"`) || strings.HasSuffix(where, "/pin") {
+		t.Error("the resident's screen turns to whoever waits, or leads to the clerk's pages")
+	}
+	_, _, text = visit(t, at+"/procedures/"+procedure+"/show", url.Values{})
+	want(t, text, "申請者の画面に出しています")
+	_, where, text = visit(t, at+"/resident", nil)
+	want(t, text, "証明　花子", "新規発行", centre.cardID)
 	if !strings.HasSuffix(where, procedure+"/pin") {
 		t.Errorf("the resident's screen shows %s", where)
 	}
@@ -293,7 +301,10 @@ func TestACardTornOutWhileItIsWrittenIsAScreenOfItsOwn(t *testing.T) {
 	must(t, counter.Confirm(procedure, pins()))
 	until(t, counter, procedure, func(s agent.Status) bool { return s.Message == agent.CardRemoved })
 	_, _, text := visit(t, at+"/procedures/"+procedure, nil)
-	want(t, text, "カードが離れました", "前の電子証明書はそのまま使えます")
+	want(t, text, "カードが離れました", "手続きは途中です")
+	if strings.Contains(text, "前の電子証明書") {
+		t.Error("the former certificates are spoken of, which the issue of the new ones revoked")
+	}
 	reader.put(newCard(t, "CARD-2"))
 	until(t, counter, procedure, func(s agent.Status) bool { return s.Message == agent.OtherCard })
 	_, _, text = visit(t, at+"/procedures/"+procedure, nil)
@@ -427,7 +438,10 @@ func TestThePagesAreAccessibleInABrowser(t *testing.T) {
 	must(t, err)
 	reach(t, counter, procedure, agent.StageConfirm)
 	look("confirm", "/procedures/"+procedure)
-	look("pin", "/procedures/"+procedure+"/pin")
+	visit(t, at+"/procedures/"+procedure+"/show", url.Values{})
+	look("confirm-shown", "/procedures/"+procedure+"?lang=en")
+	look("pin-english", "/procedures/"+procedure+"/pin?lang=en")
+	look("pin", "/procedures/"+procedure+"/pin?lang=ja")
 	small := narrow.Ask(t, `[...document.querySelectorAll(".resident input, .resident button")].filter(e => e.getBoundingClientRect().height < 64).map(e => e.id || e.textContent).join()`)
 	if small != "" {
 		t.Errorf("targets under 64 px on the resident's page: %s", small)

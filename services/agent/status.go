@@ -290,6 +290,9 @@ func (c *Counter) apply(claim *events.Claim) {
 	case *events.Claim_HandedOver:
 		s.Stage = StageHandedOver
 		s.Message = Message{"交付しました。", "Handed over."}
+		if s.Application.GetOperation() == events.Operation_OPERATION_UNBLOCK {
+			s.Message = Message{"カードをお返ししました。", "The card was given back."}
+		}
 	case *events.Claim_ApplicationDropped:
 		s.Stage, s.Letter, s.OnFile = StageDropped, "", nil
 		s.Message = Message{"申請を取りやめました。", "The application was withdrawn."}
@@ -361,7 +364,8 @@ func (c *Counter) learnNews(p *procedure, a *events.Answer) {
 		s.Answer.Certificates = proto.CloneOf(a).GetCertificates()
 	}
 	s.Answer.CardLastDay = cmp.Or(a.GetCardLastDay(), s.Answer.GetCardLastDay())
-	if !a.GetAccepted() && c.owners[a.GetClaim()] != "" && !slices.Contains(a.GetRefusals(), regime.NoLongerOpen) {
+	unused := len(a.GetRefusals()) > 0 && s.Stage != StageDropped && !slices.Contains(a.GetRefusals(), regime.NoLongerOpen)
+	if unused && !a.GetAccepted() && c.owners[a.GetClaim()] != "" {
 		s.Refusals = a.GetRefusals()
 		s.Message = Message{"センターはこの報告を手続きに使いませんでした。職員の確認が必要です。", "The centre did not use this report. A clerk must look into it."}
 	}

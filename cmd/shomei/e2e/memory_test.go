@@ -96,6 +96,9 @@ func TestNoPINStaysInTheCountersMemory(t *testing.T) {
 			var state procedure
 			return k.try("GET", "/api/procedures/"+waiting, nil, &state) == nil && state.State == "waiting-confirmation"
 		}, func() string { return string(k.tail()) })
+		if status := k.post("/procedures/"+waiting+"/show", form, ""); status >= 400 {
+			t.Fatalf("sending it to the resident's screen was answered %d", status)
+		}
 	}
 	done := func(t *testing.T) {
 		t.Helper()

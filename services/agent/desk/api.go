@@ -2,6 +2,7 @@ package desk
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -79,10 +80,8 @@ func (d *Desk) apiApply(c call) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	procedure := application.Procedure
-	if procedure == "" {
-		procedure = claim
-	}
+	procedure := cmp.Or(application.Procedure, claim)
+	d.screen.name(procedure, application.Personal.GetRecord().GetName())
 	return http.StatusAccepted, map[string]string{"procedure": procedure, "claim": claim}, nil
 }
 

@@ -56,6 +56,7 @@ type Desk struct {
 	Config
 	pages   *page.Set
 	reviews reviews
+	screen  screen
 
 	mu     sync.Mutex
 	reader ReaderState
@@ -76,7 +77,7 @@ func New(c Config) (*Desk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the counter's pages: %w", err)
 	}
-	return &Desk{Config: c, pages: pages, reader: ReaderAway, told: make(chan struct{})}, nil
+	return &Desk{Config: c, pages: pages, reader: ReaderAway, told: make(chan struct{}), screen: screen{names: map[string]string{}, changed: make(chan struct{})}}, nil
 }
 
 // Handler serves the pages, the API under /api/ and the assets.

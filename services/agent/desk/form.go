@@ -14,9 +14,12 @@ type form struct {
 	fields map[string][][]byte
 }
 
+// secretLimit is far more than a form with PINs needs.
+const secretLimit = 64 << 10
+
 // readForm reads application/x-www-form-urlencoded. The caller wipes it.
 func readForm(r *http.Request) (form, error) {
-	body, err := httpd.ReadSecret(r, bodyLimit)
+	body, err := httpd.ReadSecret(r, secretLimit)
 	if err != nil {
 		return form{}, badRequest("the form is too long or broke off")
 	}

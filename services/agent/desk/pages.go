@@ -29,6 +29,7 @@ func (d *Desk) routePages(mux *http.ServeMux) {
 	mux.HandleFunc("POST /procedures/{id}/hand-over", d.page(d.postHandOver))
 	mux.HandleFunc("POST /procedures/{id}/drop", d.page(d.postDrop))
 	mux.HandleFunc("GET /procedures/{id}/copy", d.page(d.showCopy))
+	mux.HandleFunc("POST /procedures/{id}/show", d.page(d.postShow))
 	mux.HandleFunc("GET /procedures/{id}/pin", d.page(d.showPIN))
 	mux.HandleFunc("POST /procedures/{id}/pin", d.page(d.postPIN))
 	mux.HandleFunc("GET /resident", d.page(d.showResident))
@@ -82,6 +83,8 @@ type problemView struct {
 	// Back is the page that it can be tried again from; Unblock: the way on is an application to unblock the PIN.
 	Back    string
 	Unblock bool
+	// Resident: it stands on the resident's screen, without a way to the clerk's pages.
+	Resident bool
 }
 
 // backFrom is the page that leads to an address, empty when that is the start page.
@@ -104,11 +107,12 @@ func (d *Desk) problemPage(err error, path string, lang page.Language) answer {
 	if p.status != http.StatusNotFound {
 		view.Back = backFrom(path)
 	}
+	view.Resident = strings.HasSuffix(path, "/pin")
 	view.What, view.Next = p.in(lang)
 	if p.Left != nil {
 		view.What += " " + d.pages.Say(lang, "card.left", *p.Left)
 	}
-	return answer{status: p.status, name: "problem", view: page.View{Title: "problem.title", Data: view}}
+	return answer{status: p.status, name: "problem", view: page.View{Title: "problem.title", Bare: view.Resident, Data: view}}
 }
 
 // station is how the counter itself stands, always in sight.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
+	"time"
 
 	"shomei/events"
 	"shomei/pkg/page"
@@ -13,10 +14,13 @@ import (
 
 // pinView is the resident's own page. No PIN ever stands in it.
 type pinView struct {
-	ID     string
+	ID string
+	// Live is where the page hears that the clerk sent something else, or took it away.
+	Live   string
+	Facts  []row
 	Fields []pinField
 	FeeYen uint32
-	// Done: typed and taken; Waits: nothing is asked now.
+	// Done: typed and taken.
 	Done bool
 }
 
@@ -29,6 +33,12 @@ type pinField struct {
 	Wrong            bool
 }
 
+// errNotShown says that the clerk did not send the procedure to the resident's screen.
+var errNotShown = &Problem{
+	Code: "not-shown", JA: "この手続きは、申請者の画面に出ていません。", EN: "This procedure is not on the resident's screen.",
+	NextJA: "職員が手続きの画面から「申請者の画面に出す」を押してください。", NextEN: "The officer sends it there from the procedure's page.", status: http.StatusConflict,
+}
+
 func (d *Desk) showPIN(r *http.Request, lang page.Language) (answer, error) {
 	return d.pin(r.PathValue("id"), lang, nil)
 }
@@ -39,17 +49,17 @@ func (d *Desk) pin(id string, lang page.Language, wrong []page.FieldError) (answ
 	if err != nil {
 		return answer{}, err
 	}
-	if status.Waiting == nil {
-		return answer{}, agent.ErrNotWaiting
+	if status.Waiting == nil || d.asked() != id {
+		return answer{}, errNotShown
 	}
-	view := pinView{ID: id, FeeYen: status.Waiting.FeeYen}
+	view := pinView{ID: id, Live: "/resident/live?shown=" + id, Facts: d.residentFacts(status, lang), FeeYen: status.Waiting.FeeYen}
 	for _, kind := range status.Waiting.PINs {
 		view.Fields = append(view.Fields, d.pinField(kind, status.Waiting.Regime, false, lang))
 	}
 	for _, kind := range status.Waiting.Optional {
 		view.Fields = append(view.Fields, d.pinField(kind, status.Waiting.Regime, true, lang))
 	}
-	out := show("pin", page.View{Title: "pin.title", Errors: wrong, Scripts: []string{"live.js"}, Data: view})
+	out := show("pin", page.View{Title: "pin.title", Bare: true, Errors: wrong, Scripts: []string{"live.js"}, Data: view})
 	for i, f := range view.Fields {
 		for _, w := range wrong {
 			view.Fields[i].Wrong = view.Fields[i].Wrong || w.Field == f.Name
@@ -80,18 +90,31 @@ func (d *Desk) postPIN(r *http.Request, lang page.Language) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	if _, err := d.Counter.Status(id); err != nil {
+		return answer{}, err
+	}
+	if d.asked() != id {
+		return answer{}, errNotShown
+	}
 	typed, wrong := d.typed(f, lang)
 	if len(wrong) > 0 {
 		wipe(typed)
 		return d.pin(id, lang, wrong)
 	}
+	d.screen.thank(time.Now()) // the screen may be sent on before this is answered
 	err = d.confirm(id, typed) // wipes what was typed
+	if err != nil {
+		d.screen.thank(time.Time{})
+	}
 	var refused *agent.PINRefusal
 	if errors.As(err, &refused) {
 		what, _ := pinProblem(refused).in(lang)
 		return d.pin(id, lang, []page.FieldError{{Field: nameOf(pinKinds, refused.Kind), Text: what}})
 	}
-	return goTo("/resident?done=1"), err
+	if err == nil {
+		d.screen.confirmed(id)
+	}
+	return goTo("/resident"), err
 }
 
 // typed takes the PINs out of the form; each must be there twice and the same. An empty pair is a PIN that is not set.
@@ -110,39 +133,70 @@ func (d *Desk) typed(f form, lang page.Language) (agent.PINs, []page.FieldError)
 	return typed, wrong
 }
 
-// showResident is the screen that faces the resident: it waits until something is asked and goes there by itself.
-func (d *Desk) showResident(r *http.Request, _ page.Language) (answer, error) {
+// showResident is the screen that faces the resident: it waits until the clerk sends something there.
+func (d *Desk) showResident(_ *http.Request, _ page.Language) (answer, error) {
 	if id := d.asked(); id != "" {
 		return goTo("/procedures/" + id + "/pin"), nil
 	}
-	view := pinView{Done: r.URL.Query().Get("done") != ""}
-	return show("resident", page.View{Title: "resident.title", Scripts: []string{"live.js"}, Data: view}), nil
-}
-
-// asked is the procedure that waits for its resident, the newest when there are several.
-func (d *Desk) asked() string {
-	for _, s := range d.Counter.Procedures() {
-		if s.Waiting != nil {
-			return s.Procedure
-		}
+	view := pinView{Live: "/resident/live", Done: d.screen.thanks() > 0}
+	if view.Done {
+		view.Live += "?done=1"
 	}
-	return ""
+	return show("resident", page.View{Title: "resident.title", Bare: true, Scripts: []string{"live.js"}, Data: view}), nil
 }
 
+// serveResident sends the screen on when the clerk sends something there or takes it away, and from the thanks to blank.
 func (d *Desk) serveResident(w http.ResponseWriter, r *http.Request) {
 	out := openStream(w)
 	if out.rc.Flush() != nil {
 		return
 	}
+	query := r.URL.Query()
+	var blank <-chan time.Time
+	if query.Get("done") != "" {
+		timer := time.NewTimer(max(d.screen.thanks(), 0))
+		defer timer.Stop()
+		blank = timer.C
+	}
 	updates := d.Counter.Progress(r.Context(), "")
 	for {
-		if id := d.asked(); id != "" {
+		_, changed := d.screen.shown()
+		goTo := ""
+		switch id := d.asked(); {
+		case id != "" && id != query.Get("shown"):
+			goTo = "/procedures/" + id + "/pin"
+		case id == "" && query.Get("shown") != "":
+			goTo = "/resident"
+		}
+		select {
+		case <-blank:
+			goTo = "/resident"
+		default:
+		}
+		if goTo != "" {
 			// When the reader has gone there is nobody to send on.
-			_ = out.send("go", []byte("/procedures/"+id+"/pin"))
+			_ = out.send("go", []byte(goTo))
 			return
 		}
-		if _, open := <-updates; !open {
+		select {
+		case _, open := <-updates:
+			if !open {
+				return
+			}
+		case <-changed:
+		case <-blank:
+			_ = out.send("go", []byte("/resident"))
 			return
 		}
 	}
+}
+
+// residentFacts are what the resident confirms: whose it is, what is done, until when the certificates last.
+func (d *Desk) residentFacts(s agent.Status, lang page.Language) []row {
+	say := func(key string) string { return d.pages.Say(lang, key) }
+	rows := []row{{say("person.name"), d.screen.nameOf(s.Procedure)}, {say("procedure.operation"), d.operationText(s, lang)}}
+	for _, p := range s.Answer.GetPlanned() {
+		rows = append(rows, row{say("certificate." + nameOf(kinds, p.GetKind())), say("certificate.last") + " " + day(lang, p.GetLastDay())})
+	}
+	return append(rows, row{say("procedure.card"), s.Card})
 }

@@ -35,12 +35,14 @@ type procedureView struct {
 	// HandOverText is what the clerk confirms when the card goes to its holder.
 	HandOverText string
 	// Filed is the receipt, with the time of typing when it was entered by hand.
-	Filed    string
-	Planned  []page.Table
-	Fees     *page.Table
-	FeeYen   uint32
-	Card     string
-	Confirm  bool
+	Filed   string
+	Planned []page.Table
+	Fees    *page.Table
+	FeeYen  uint32
+	Card    string
+	Confirm bool
+	// Shown: it is on the resident's screen.
+	Shown    bool
 	HandOver bool
 	Copy     bool
 	Done     bool
@@ -113,6 +115,7 @@ func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
 	if s.Stage == agent.StageCard || s.Stage == agent.StageIssuing {
 		v.Percent += s.Percent / (len(steps) - 1) // how far the work on the card is, as part of the whole
 	}
+	v.Shown = d.asked() == s.Procedure
 	v.HandOverText = say("handover.do." + handOverWord(s))
 	d.tellLetter(&v, s, lang)
 	if !s.AtHub {
@@ -261,6 +264,12 @@ func (d *Desk) postHandOver(r *http.Request, _ page.Language) (answer, error) {
 	id := r.PathValue("id")
 	err := d.handOver(r.Context(), id, nil, r.PostFormValue("paper_copy") != "", "")
 	return goTo("/procedures/" + id), err
+}
+
+// postShow sends a procedure to the resident's screen.
+func (d *Desk) postShow(r *http.Request, _ page.Language) (answer, error) {
+	id := r.PathValue("id")
+	return goTo("/procedures/" + id), d.sendToScreen(id)
 }
 
 func (d *Desk) postDrop(r *http.Request, _ page.Language) (answer, error) {
