@@ -117,11 +117,21 @@ func lostAndLeft(l *lives) []act {
 }
 
 func throughTheYears(l *lives) []act {
+	const opens = "the day the window opens"
 	var p person
 	held := func() warehouse.Certificate { return l.c.certificates(l.c.subscriber(p.code))[0] }
 	return []act{
 		{"new issue of who will renew", func() { p = l.issue("1990-06-18") }},
-		{"the day the window opens", func() { l.c.advance(held().WindowOpens.At(civil.Clock(10, 0))); l.c.restart(); l.notified(p) }},
+		{opens, func() {
+			// The tick first: followers that die at what it brings could take the process with them before its point is come by.
+			l.c.crashes.arm(opens, "expiry.ticked")
+			l.c.advance(held().WindowOpens.At(civil.Clock(10, 0)))
+			l.c.restart()
+			poll(l.t, "the tick", func() bool { return len(l.c.crashes.at(opens)) > 0 }, func() string { return string(l.c.tail()) })
+			l.c.crashes.arm(opens, slices.DeleteFunc(pointsOf(l.t), func(p string) bool { return p == "expiry.ticked" })...)
+			l.c.restart()
+			l.notified(p)
+		}},
 		{"renewal", func() { l.renew(p) }},
 	}
 }

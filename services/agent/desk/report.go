@@ -192,6 +192,9 @@ func (d *Desk) factsOf(ctx context.Context, r report) (filed, error) {
 	case kind.record && (r.Person.Name == "" || r.Person.BirthDate == "" || r.Person.Sex == 0 || r.Person.Address == "" || r.Person.Municipality == ""):
 		return filed{}, badRequest("person is incomplete: the whole record after the change is needed")
 	}
+	if _, err := events.ParseOfficer(r.Clerk); err != nil {
+		return filed{}, err
+	}
 	r, who, faults := d.judgedReport(r)
 	if err := faultProblem(faults); err != nil {
 		return filed{}, err
