@@ -125,9 +125,10 @@ func throughTheYears(l *lives) []act {
 		{opens, func() {
 			// The tick first: followers that die at what it brings could take the process with them before its point is come by.
 			l.c.crashes.arm(opens, "expiry.ticked")
+			l.c.restart()
 			l.c.advance(held().WindowOpens.At(civil.Clock(10, 0)))
 			l.c.restart()
-			poll(l.t, "the tick", func() bool { return len(l.c.crashes.at(opens)) > 0 }, func() string { return string(l.c.tail()) })
+			poll(l.t, "the tick", func() bool { return slices.Contains(l.c.crashes.at(opens), "expiry.ticked") }, func() string { return string(l.c.tail()) })
 			l.c.crashes.arm(opens, slices.DeleteFunc(pointsOf(l.t), func(p string) bool { return p == "expiry.ticked" })...)
 			l.c.restart()
 			l.notified(p)
