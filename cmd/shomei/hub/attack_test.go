@@ -39,12 +39,13 @@ func TestNoMessageOfACounterCausesAnyOther(t *testing.T) {
 		}
 		tried++
 	}
-	for _, subject := range notItsOwn {
-		if got := a.listen(subject); got != "nothing" {
-			t.Errorf("listening to %q: %s", subject, got)
+	subscriptions := a.subscriptions()
+	for _, sent := range subscriptions {
+		if got, want := a.listen(sent.Subject), expectedEffect(rows, sent); got != want {
+			t.Errorf("listening to %q: %s; want %s", sent.Subject, got, want)
 		}
 	}
-	t.Logf("%d messages, %d subscriptions", tried, len(notItsOwn))
+	t.Logf("%d messages, %d subscriptions", tried, len(subscriptions))
 	silent(t, a.hub)
 }
 
@@ -72,6 +73,13 @@ var notItsInbox = []string{
 	"_INBOX." + attacker, "_INBOX." + attacker + "x.y", "_INBOX." + attacker + ".a.$b", "_INBOX." + attacker + "." + strings.Repeat("x", 300),
 	"_INBOX_" + attacker + ".x", "_inbox." + attacker + ".x", counterlink.ClaimSubject(attacker), counterlink.ClaimSubject(attacker) + ".bye",
 	counterlink.CommandSubject(attacker),
+	"_INBOX." + attacker + ".*", "_INBOX." + attacker + ".>", "_INBOX." + attacker + "..a", "_INBOX.*.x", "*", ">",
+}
+
+// wildcards are subscriptions that hear more than one subject.
+var wildcards = []string{
+	">", "*", "*.>", "shomei.>", "shomei.*.*", "shomei.counter.*", "shomei.command.*", "shomei.counter." + victim + ".>", "shomei.log.>",
+	"_INBOX.>", "_INBOX.*.>", "_INBOX.*", "_INBOX." + victim + ".>", "_INBOX.hub.>", "$JS.>", "$JS.API.>", "$SYS.>", "$SYS.REQ.>", "$SRV.>",
 }
 
 // attackHeaders are the headers that mean something to a server of this version, pointed at the log.
@@ -195,19 +203,51 @@ func (a *attack) messages() (list []attackMessage) {
 func (a *attack) effect(m attackMessage) string {
 	a.say(m.Msg)
 	a.settle()
+	if m.verb == "foreign" {
+		return a.came("") // it should have come nowhere
+	}
 	return a.came(m.Subject)
 }
 
-// listen subscribes and tells all that came of it, be it by what the victim and the hub do meanwhile.
-func (a *attack) listen(subject string) string {
-	sub, err := a.conn.SubscribeSync(subject)
-	check(a.t, err)
-	a.settle()
-	if m, err := sub.NextMsg(0); err == nil {
-		a.t.Errorf("heard %q", m.Subject)
+// subscriptions are all that is listened to: what is not the counter's own by itself and by wildcards, and what is.
+func (a *attack) subscriptions() (list []attackMessage) {
+	for kind, subjects := range map[string][]string{
+		"foreign": append(slices.Clone(notItsOwn), wildcards...),
+		"own":     {counterlink.CommandSubject(attacker), "_INBOX." + attacker + ".>"},
+	} {
+		for _, subject := range subjects {
+			list = append(list, attackMessage{&nats.Msg{Subject: subject}, "listen", kind, "none"})
+		}
 	}
-	check(a.t, sub.Unsubscribe())
-	return a.came("")
+	return list
+}
+
+// listen subscribes, alone and in a queue, and tells whether anything is heard of what somebody who may say everything says
+// on every subject of the counters' account.
+func (a *attack) listen(subject string) string {
+	alone, err := a.conn.SubscribeSync(subject)
+	check(a.t, err)
+	queue, err := a.conn.QueueSubscribeSync(subject, "q")
+	check(a.t, err)
+	check(a.t, a.conn.Flush())
+	loud := a.spies["COUNTERS"].conn
+	for _, said := range append(slices.Clone(notItsOwn), counterlink.CommandSubject(attacker), "_INBOX."+attacker+".said") {
+		check(a.t, loud.PublishMsg(&nats.Msg{Subject: said, Header: nats.Header{"Said": {"aloud"}}}))
+	}
+	check(a.t, loud.Flush())
+	check(a.t, a.conn.Flush())
+	heard := "nothing"
+	for _, sub := range []*nats.Subscription{alone, queue} {
+		if _, err := sub.NextMsg(0); err == nil {
+			heard = "heard"
+		}
+		check(a.t, sub.Unsubscribe())
+	}
+	a.settle()
+	if effect := a.came(""); effect != "nothing" {
+		return effect
+	}
+	return heard
 }
 
 // say sends a message as raw NATS lets it.
@@ -308,6 +348,7 @@ func (s *spy) unexpected(t *testing.T, account, sent string) (effects []string) 
 		switch {
 		case m.Subject == "spy.end":
 			return effects
+		case m.Header.Get("Said") != "": // by listen
 		case account == "COUNTERS" && m.Subject == sent && own == 0:
 			own++
 		case account == "COUNTERS" && m.Subject == "_INBOX."+attacker+".a":
@@ -333,7 +374,7 @@ func explained(account string, m *nats.Msg) bool {
 	}
 	patterns := map[string][]string{
 		"SYS":      append(reads, "_R_.*", "$SYS.ACCOUNT.*", "$SYS.SERVER.*"),
-		"COUNTERS": {counterlink.ClaimSubject(attacker) + ".alive*", counterlink.ClaimSubject(attacker) + "*", "_INBOX." + attacker + ".*"},
+		"COUNTERS": {counterlink.ClaimSubject(attacker) + ".alive*", counterlink.ClaimSubject(attacker) + "*", "_INBOX." + attacker + ".*", "$JS.EVENT.ADVISORY.API"}, // of what listen says; a call of the counter would be seen by itself
 		"LOG": append(reads, "_INBOX.*", "$JS.ACK.CLAIMS.*", "$JS.EVENT.*", "shomei.position.*", counterlink.ClaimSubject(attacker)+"*", "shomei.log.quarantine.*",
 			counterlink.CommandSubject(attacker)+"*", "shomei.claimhead."+attacker+"*"), // the hub tells it what became of a claim
 	}[account]
