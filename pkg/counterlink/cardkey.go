@@ -1,15 +1,11 @@
 package counterlink
 
 import (
-	"bytes"
-	"crypto/hpke"
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/nats-io/nkeys"
-	"google.golang.org/protobuf/proto"
 
 	"shomei/events"
 	"shomei/pkg/card"
@@ -28,8 +24,6 @@ type CardRequest struct {
 
 // RolesWithCards are the roles of those that work on cards; the others get nothing that concerns one.
 var RolesWithCards = []string{"counter", "factory"}
-
-const nonceSize = 16
 
 // signCardRequest encodes a request and signs it as the counter; the nonce binds the answer to it.
 func signCardRequest(key nkeys.KeyPair, r CardRequest) (nonce, data []byte, err error) {
@@ -53,20 +47,8 @@ func signCardRequest(key nkeys.KeyPair, r CardRequest) (nonce, data []byte, err 
 // events.ErrSignature and ErrMisaddressed.
 func parseCardRequest(counter string, enrolment Enrolment, data []byte) (r CardRequest, nonce []byte, err error) {
 	signed, c := &events.SignedCardChallenge{}, &events.CardChallenge{}
-	if err := proto.Unmarshal(data, signed); err != nil {
-		return r, nil, fmt.Errorf("card request: %w: %w", err, events.ErrMalformed)
-	}
-	if err := signed.Verify(enrolment.PublicKey); err != nil {
+	if err := cardExchange.parse(counter, enrolment, data, signed, signed.GetChallenge, c); err != nil {
 		return r, nil, err
-	}
-	if err := proto.Unmarshal(signed.GetChallenge(), c); err != nil {
-		return r, nil, fmt.Errorf("card request: %w: %w", err, events.ErrMalformed)
-	}
-	if c.GetCounter() != counter {
-		return r, nil, fmt.Errorf("a card request of counter %.60q on the subject of %s: %w", c.GetCounter(), counter, ErrMisaddressed)
-	}
-	if len(c.GetNonce()) != nonceSize {
-		return r, nil, fmt.Errorf("a card request with a nonce of %d bytes: %w", len(c.GetNonce()), events.ErrMalformed)
 	}
 	r = CardRequest{Counter: counter, Command: c.GetCommand(), Challenge: card.Challenge{Card: c.GetCard(), Key: c.GetKey(), Random: c.GetRandom()}}
 	return r, c.GetNonce(), nil
@@ -81,18 +63,9 @@ func sealCardAnswer(writer nkeys.KeyPair, enrolment Enrolment, counter string, n
 	if refusal != nil {
 		answer = &events.CardAnswer{Nonce: nonce, Refused: refusal.Error()}
 	}
-	key, err := ParseSealPublicKey(enrolment.SealKey)
-	if err != nil {
-		return nil, fmt.Errorf("answering a card request of counter %s: %w", counter, err)
-	}
-	plain, err := events.Encode(answer)
+	sealed, err := cardExchange.seal(counter, enrolment, answer)
 	if err != nil {
 		return nil, err
-	}
-	defer clear(plain)
-	sealed, err := hpke.Seal(key, sealKDF(), sealAEAD(), cardAnswerInfo(counter), plain)
-	if err != nil {
-		return nil, fmt.Errorf("sealing the answer to a card request of counter %s: %w", counter, err)
 	}
 	signed, err := events.SignCardAnswer(sealed, writer)
 	if err != nil {
@@ -101,26 +74,12 @@ func sealCardAnswer(writer nkeys.KeyPair, enrolment Enrolment, counter string, n
 	return events.Encode(signed)
 }
 
-// openCardAnswer verifies and opens the answer to the request with that nonce. Its errors are events.ErrMalformed,
+// openAnswer verifies and opens the answer to the request with that nonce. Its errors are events.ErrMalformed,
 // events.ErrSignature, ErrSealed and ErrCardRefused.
-func openCardAnswer(key hpke.PrivateKey, writers []string, counter string, nonce, data []byte) (card.Answer, error) {
-	signed, a := &events.SealedCardAnswer{}, &events.CardAnswer{}
-	if err := proto.Unmarshal(data, signed); err != nil {
-		return card.Answer{}, fmt.Errorf("answer to a card request: %w: %w", err, events.ErrMalformed)
-	}
-	if !slices.Contains(writers, signed.GetWriter()) {
-		return card.Answer{}, fmt.Errorf("a card request answered by %.60q, which is none of the hub's writers: %w", signed.GetWriter(), events.ErrSignature)
-	}
-	if err := signed.Verify(); err != nil {
+func (c CardClient) openAnswer(nonce, data []byte) (card.Answer, error) {
+	a := &events.CardAnswer{}
+	if err := cardExchange.open(c, nonce, data, &events.SealedCardAnswer{}, a); err != nil {
 		return card.Answer{}, err
-	}
-	plain, err := hpke.Open(key, sealKDF(), sealAEAD(), cardAnswerInfo(counter), signed.GetSealed())
-	if err != nil {
-		return card.Answer{}, fmt.Errorf("answer to a card request of counter %s: %w", counter, ErrSealed)
-	}
-	defer clear(plain)
-	if err := proto.Unmarshal(plain, a); err != nil || !bytes.Equal(a.GetNonce(), nonce) {
-		return card.Answer{}, fmt.Errorf("answer to another card request: %w", errors.Join(err, events.ErrMalformed))
 	}
 	if a.GetRefused() != "" {
 		return card.Answer{}, fmt.Errorf("%w: %s", ErrCardRefused, a.GetRefused())
@@ -131,5 +90,3 @@ func openCardAnswer(key hpke.PrivateKey, writers []string, counter string, nonce
 	}
 	return answer, nil
 }
-
-func cardAnswerInfo(counter string) []byte { return []byte("shomei card answer 1\x00" + counter) }

@@ -277,10 +277,8 @@ func (g *guard) said(m *nats.Msg) {
 	switch kind := m.Subject[strings.LastIndexByte(m.Subject, '.')+1:]; {
 	case kind == sayHello:
 		g.greet(m)
-	case kind == sayCard: // it is signed
-		g.openCard(m)
-	case kind == sayPerson: // it is signed
-		g.askPerson(m)
+	case kind == sayCard, kind == sayPerson: // it is signed
+		g.ask(kind, m)
 	case !g.inSession(m.Header):
 		g.answerWith(m, nil, stored{Error: noSession()})
 	case kind == sayAlive:

@@ -98,10 +98,8 @@ type Hub struct {
 	mu     sync.Mutex
 	lanes  map[string]*lane
 	guards map[string]*guard
-	gate   *gate     // nil while Claims does not run
-	cards  *cardDesk // nil while AnswerCards does not run
-	// persons is nil while AnswerPersons does not run.
-	persons *personDesk
+	gate   *gate                    // nil while Claims does not run
+	desks  map[string]*exchangeDesk // by the word of the question; nil while nobody answers it
 
 	mismatches mismatches
 	clocks     clocks
@@ -124,7 +122,7 @@ func NewHub(ctx context.Context, cfg HubConfig) (*Hub, error) {
 	}
 	h := &Hub{
 		cfg: cfg, js: js, slots: make(chan struct{}, cfg.Workers), metrics: newMetrics(), lanes: map[string]*lane{},
-		guards: map[string]*guard{},
+		guards: map[string]*guard{}, desks: map[string]*exchangeDesk{},
 	}
 	for name, stream := range map[string]*jetstream.Stream{ClaimStream: &h.claims, CommandStream: &h.commands, HeadStream: &h.heads} {
 		if *stream, err = js.Stream(ctx, name); err != nil {

@@ -1,0 +1,222 @@
+package counterlink
+
+import (
+	"bytes"
+	"context"
+	"crypto/hpke"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"google.golang.org/protobuf/proto"
+
+	"shomei/events"
+)
+
+// An exchange is a kind of question that a counter asks the centre beside its claims. The question is signed by the counter,
+// the answer signed by the hub and sealed to the counter; a nonce binds the two.
+type exchange struct {
+	what string // names the question in errors and log lines
+	word string // the last token of its subject
+	info string // what the answer is sealed under, with the counter behind it
+}
+
+var (
+	cardExchange   = exchange{"card request", sayCard, "shomei card answer 1\x00"}
+	personExchange = exchange{"question about a person", sayPerson, "shomei person answer 1\x00"}
+)
+
+const nonceSize = 16
+
+func (e exchange) subject(counter string) string { return ClaimSubject(counter) + "." + e.word }
+
+func (e exchange) sealInfo(counter string) []byte { return []byte(e.info + counter) }
+
+// ask sends an encoded question and returns the answer as it came.
+func (e exchange) ask(ctx context.Context, conn *nats.Conn, counter string, question []byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	reply, err := conn.RequestWithContext(ctx, e.subject(counter), question)
+	if err != nil {
+		return nil, err
+	}
+	return reply.Data, nil
+}
+
+// parse verifies a question that came on a counter's subject into signed, and decodes what body then returns into question.
+// Its errors are events.ErrMalformed, events.ErrSignature and ErrMisaddressed.
+func (e exchange) parse(counter string, enrolment Enrolment, data []byte, signed signedQuestion, body func() []byte, question question) error {
+	if err := proto.Unmarshal(data, signed); err != nil {
+		return fmt.Errorf("%s: %w: %w", e.what, err, events.ErrMalformed)
+	}
+	if err := signed.Verify(enrolment.PublicKey); err != nil {
+		return err
+	}
+	if err := proto.Unmarshal(body(), question); err != nil {
+		return fmt.Errorf("%s: %w: %w", e.what, err, events.ErrMalformed)
+	}
+	if question.GetCounter() != counter {
+		return fmt.Errorf("a %s of counter %.60q on the subject of %s: %w", e.what, question.GetCounter(), counter, ErrMisaddressed)
+	}
+	if len(question.GetNonce()) != nonceSize {
+		return fmt.Errorf("a %s with a nonce of %d bytes: %w", e.what, len(question.GetNonce()), events.ErrMalformed)
+	}
+	return nil
+}
+
+// signedQuestion is a question as a counter sends it.
+type signedQuestion interface {
+	proto.Message
+	Verify(counter string) error
+}
+
+// question is what the counter has signed.
+type question interface {
+	proto.Message
+	GetCounter() string
+	GetNonce() []byte
+}
+
+// seal encodes an answer and seals it to the counter that asked.
+func (e exchange) seal(counter string, enrolment Enrolment, answer proto.Message) ([]byte, error) {
+	key, err := ParseSealPublicKey(enrolment.SealKey)
+	if err != nil {
+		return nil, fmt.Errorf("answering a %s of counter %s: %w", e.what, counter, err)
+	}
+	plain, err := events.Encode(answer)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(plain)
+	sealed, err := hpke.Seal(key, sealKDF(), sealAEAD(), e.sealInfo(counter), plain)
+	if err != nil {
+		return nil, fmt.Errorf("sealing the answer to a %s of counter %s: %w", e.what, counter, err)
+	}
+	return sealed, nil
+}
+
+// open verifies what came as the answer to the question with that nonce into sealed, and opens it into answer. Its errors
+// are events.ErrMalformed, events.ErrSignature and ErrSealed.
+func (e exchange) open(c CardClient, nonce, data []byte, sealed sealedAnswer, answer answer) error {
+	if err := proto.Unmarshal(data, sealed); err != nil {
+		return fmt.Errorf("answer to a %s: %w: %w", e.what, err, events.ErrMalformed)
+	}
+	if !slices.Contains(c.Writers, sealed.GetWriter()) {
+		return fmt.Errorf("a %s answered by %.60q, which is none of the hub's writers: %w", e.what, sealed.GetWriter(), events.ErrSignature)
+	}
+	if err := sealed.Verify(); err != nil {
+		return err
+	}
+	plain, err := hpke.Open(c.SealKey, sealKDF(), sealAEAD(), e.sealInfo(c.Counter), sealed.GetSealed())
+	if err != nil {
+		return fmt.Errorf("answer to a %s of counter %s: %w", e.what, c.Counter, ErrSealed)
+	}
+	defer clear(plain)
+	if err := proto.Unmarshal(plain, answer); err != nil || !bytes.Equal(answer.GetNonce(), nonce) {
+		return fmt.Errorf("answer to another %s: %w", e.what, errors.Join(err, events.ErrMalformed))
+	}
+	return nil
+}
+
+// sealedAnswer is an answer as the hub sends it.
+type sealedAnswer interface {
+	proto.Message
+	GetWriter() string
+	GetSealed() []byte
+	Verify() error
+}
+
+// answer is what the hub has sealed.
+type answer interface {
+	proto.Message
+	GetNonce() []byte
+}
+
+// refusalPause is how long a counter that is refused waits for the word: its questions can't fill the hub's time or log.
+const refusalPause = time.Second
+
+// exchangeDesk is the hub's end of an exchange while it runs.
+type exchangeDesk struct {
+	exchange
+	hub     *Hub
+	ctx     context.Context // ends with answer
+	reply   replier
+	running sync.WaitGroup
+
+	mu   sync.Mutex
+	busy map[string]bool // counters whose question is being answered: one at a time
+}
+
+// A replier returns what is sent back to a counter, nil for nothing, and why the counter does not get what it asked for.
+type replier func(ctx context.Context, counter string, enrolment Enrolment, question []byte) ([]byte, error)
+
+// answer has the questions of an exchange answered until ctx ends, one of a counter at a time. Those of counters that are
+// not enrolled are dropped.
+func (h *Hub) answer(ctx context.Context, e exchange, reply replier) error {
+	d := &exchangeDesk{exchange: e, hub: h, ctx: ctx, reply: reply, busy: make(map[string]bool)}
+	h.setDesk(e, d)
+	<-ctx.Done()
+	h.setDesk(e, nil)
+	d.running.Wait()
+	return nil
+}
+
+func (h *Hub) setDesk(e exchange, d *exchangeDesk) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.desks[e.word] = d
+}
+
+// ask has a question answered that came through the gate.
+func (g *guard) ask(word string, m *nats.Msg) {
+	g.hub.mu.Lock()
+	defer g.hub.mu.Unlock()
+	if d := g.hub.desks[word]; d != nil && m.Reply != "" && d.enter(g.counter) {
+		d.running.Go(func() { d.serve(g.counter, m) })
+	}
+}
+
+func (d *exchangeDesk) enter(counter string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.busy[counter] {
+		return false
+	}
+	d.busy[counter] = true
+	return true
+}
+
+func (d *exchangeDesk) leave(counter string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.busy, counter)
+}
+
+// serve answers one question, to the counter's own inbox, which the gate has looked at.
+func (d *exchangeDesk) serve(counter string, m *nats.Msg) {
+	defer d.leave(counter)
+	data, err := d.replyTo(counter, m.Data)
+	if err != nil && d.ctx.Err() == nil {
+		d.hub.cfg.Logger.Warn("a counter's "+d.what+" was not granted", "counter", counter, "error", err)
+		waitOr(d.ctx, refusalPause)
+	}
+	if data == nil {
+		return
+	}
+	if err := d.hub.cfg.Gate.Publish(m.Reply, data); err != nil {
+		d.hub.cfg.Logger.Warn("the answer to a "+d.what+" could not be sent, the counter asks again", "counter", counter, "error", err)
+	}
+}
+
+func (d *exchangeDesk) replyTo(counter string, question []byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(d.ctx, answerTime)
+	defer cancel()
+	enrolment, err := d.hub.cfg.Enrolled(ctx, counter)
+	if err != nil {
+		return nil, err
+	}
+	return d.reply(ctx, counter, enrolment, question)
+}
