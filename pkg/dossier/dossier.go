@@ -1,6 +1,6 @@
 // Package dossier seals and opens what stands sealed in one aggregate's history: a subscriber's resident record, contact,
-// to-be-signed bytes and certificates; what people wrote in their own words; and claims that were put aside. It alone knows
-// which field of which event holds what.
+// to-be-signed bytes and certificates; what people wrote in their own words; and claims that were put aside. Which field of
+// which event holds it, [events.SealedOf] knows.
 package dossier
 
 import (
@@ -88,43 +88,13 @@ func (s Sealer) Claim(signed []byte) (*events.Sealed, error) {
 
 // written gives what people wrote in their own words, as an event seals it, and its field.
 func written(body events.Body) (sealed *events.Sealed, field string) {
-	switch b := body.(type) {
-	case *events.SpecialCircumstancesGranted:
-		return b.Circumstances, textField
-	case *events.ApplicationWithdrawn:
-		return b.Why, textField
-	case *events.ErasureOrdered:
-		return b.SealedOrder, remarkField
-	case *events.CounterHeadAdopted:
-		return b.SealedWhy, remarkField
-	case *events.FoundCertificateRevoked:
-		return b.SealedWhy, remarkField
+	switch body.(type) {
+	case *events.SpecialCircumstancesGranted, *events.ApplicationWithdrawn:
+		return events.SealedOf(body), textField
+	case *events.ErasureOrdered, *events.CounterHeadAdopted, *events.FoundCertificateRevoked:
+		return events.SealedOf(body), remarkField
 	}
 	return nil, ""
-}
-
-// Sealed gives what an event seals; nil when it seals nothing.
-func Sealed(body events.Body) *events.Sealed {
-	if sealed, _ := written(body); sealed != nil {
-		return sealed
-	}
-	switch b := body.(type) {
-	case *events.FactQuarantined:
-		return b.SealedClaim
-	case *events.ClaimHeld:
-		return b.SealedClaim
-	case *events.ResidentRecorded:
-		return b.Identity
-	case *events.ResidentRecordChanged:
-		return b.Identity
-	case *events.ContactRecorded:
-		return b.Contact
-	case *events.IssueAuthorized:
-		return b.Tbs
-	case *events.CertificateIssued:
-		return b.Certificate
-	}
-	return nil
 }
 
 // Dossier opens what one aggregate's history holds.
@@ -272,11 +242,9 @@ func (d Dossier) Claim() ([]byte, error) {
 		}
 	}
 	return d.open(claimField, func(b events.Body) *events.Sealed {
-		switch b := b.(type) {
-		case *events.FactQuarantined:
-			return b.SealedClaim
-		case *events.ClaimHeld:
-			return b.SealedClaim
+		switch b.(type) {
+		case *events.FactQuarantined, *events.ClaimHeld:
+			return events.SealedOf(b)
 		}
 		return nil
 	})

@@ -54,7 +54,7 @@ func PrepareErasure(history []*events.Commit, class string) (OrderErasure, error
 				c.Ordered, done = true, false
 			case e.GetKeyDestroyed().GetRecordClass() == class:
 				done = true
-			case done && sealsClass(e, class):
+			case done && events.SealedOf(events.BodyOf(e)).GetRecordClass() == class:
 				c.Ordered = false // the person came back
 			}
 			for _, record := range records {
@@ -65,28 +65,6 @@ func PrepareErasure(history []*events.Commit, class string) (OrderErasure, error
 		}
 	}
 	return c, nil
-}
-
-// sealsClass tells whether an event holds something sealed under a record class.
-func sealsClass(e *events.Event, class string) bool {
-	var sealed *events.Sealed
-	switch b := events.BodyOf(e).(type) {
-	case *events.ResidentRecorded:
-		sealed = b.Identity
-	case *events.ResidentRecordChanged:
-		sealed = b.Identity
-	case *events.ContactRecorded:
-		sealed = b.Contact
-	case *events.IssueAuthorized:
-		sealed = b.Tbs
-	case *events.CertificateIssued:
-		sealed = b.Certificate
-	case *events.SpecialCircumstancesGranted:
-		sealed = b.Circumstances
-	case *events.ApplicationWithdrawn:
-		sealed = b.Why
-	}
-	return sealed.GetRecordClass() == class
 }
 
 // keptFrom is the day from which an event's record must be kept; zero when the event makes no such record.

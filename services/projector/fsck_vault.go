@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"shomei/events"
-	"shomei/pkg/dossier"
 	"shomei/pkg/vault"
 )
 
@@ -27,7 +26,7 @@ func (a *aggregate) wants(k vault.Key, status vault.Status) {
 
 // wantSealed notes the key of what an event seals.
 func (a *aggregate) wantSealed(e *events.Event) {
-	if s := dossier.Sealed(events.BodyOf(e)); s != nil {
+	if s := events.SealedOf(events.BodyOf(e)); s != nil {
 		a.wants(vault.Key{Person: a.id, Class: s.GetRecordClass(), Version: s.GetKeyVersion()}, vault.Held)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"shomei/events"
-	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/vault"
 )
@@ -19,7 +18,7 @@ type lacking struct {
 // take looks at what a record seals.
 func (l *lacking) take(r eventlog.Record) error {
 	for _, e := range r.Commit.GetEvents() {
-		s := dossier.Sealed(events.BodyOf(e))
+		s := events.SealedOf(events.BodyOf(e))
 		if s == nil {
 			continue
 		}

@@ -1,18 +1,15 @@
-package dossier_test
+package events
 
 import (
 	"testing"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
-
-	"shomei/events"
-	"shomei/pkg/dossier"
 )
 
-// TestSealedKnowsEveryEventThatSeals, so that no key is forgotten where somebody asks which the log needs.
-func TestSealedKnowsEveryEventThatSeals(t *testing.T) {
-	bodies := (&events.Event{}).ProtoReflect().Descriptor().Oneofs().ByName("body").Fields()
+// TestSealedOfKnowsEveryEventThatSeals, so that no key is forgotten where somebody asks which the log needs.
+func TestSealedOfKnowsEveryEventThatSeals(t *testing.T) {
+	bodies := (&Event{}).ProtoReflect().Descriptor().Oneofs().ByName("body").Fields()
 	seals := 0
 	for i := range bodies.Len() {
 		message := bodies.Get(i).Message()
@@ -27,9 +24,9 @@ func TestSealedKnowsEveryEventThatSeals(t *testing.T) {
 				t.Fatal(err)
 			}
 			body := found.New()
-			sealed := &events.Sealed{RecordClass: "identity"}
+			sealed := &Sealed{RecordClass: "identity"}
 			body.Set(field, protoreflect.ValueOfMessage(sealed.ProtoReflect()))
-			if dossier.Sealed(body.Interface()) != sealed {
+			if SealedOf(body.Interface()) != sealed {
 				t.Errorf("%s seals %s", message.Name(), field.Name())
 			}
 		}

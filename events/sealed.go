@@ -1,0 +1,32 @@
+package events
+
+// SealedOf gives what an event seals; nil when it seals nothing. No event seals more than one thing.
+func SealedOf(body Body) *Sealed {
+	switch b := body.(type) {
+	case *ResidentRecorded:
+		return b.Identity
+	case *ResidentRecordChanged:
+		return b.Identity
+	case *ContactRecorded:
+		return b.Contact
+	case *IssueAuthorized:
+		return b.Tbs
+	case *CertificateIssued:
+		return b.Certificate
+	case *SpecialCircumstancesGranted:
+		return b.Circumstances
+	case *ApplicationWithdrawn:
+		return b.Why
+	case *ErasureOrdered:
+		return b.SealedOrder
+	case *CounterHeadAdopted:
+		return b.SealedWhy
+	case *FoundCertificateRevoked:
+		return b.SealedWhy
+	case *FactQuarantined:
+		return b.SealedClaim
+	case *ClaimHeld:
+		return b.SealedClaim
+	}
+	return nil
+}
