@@ -301,20 +301,15 @@ func (a *attack) came(sent string) string {
 		}
 	}
 	a.consumers, a.last = consumers, last
-	slices.SortFunc(effects, func(x, y string) int {
-		return cmp.Or(-cmp.Compare(b2i(x == "answered"), b2i(y == "answered")), strings.Compare(x, y))
-	})
+	slices.Sort(effects)
+	effects = slices.Compact(effects)
+	if answered := slices.Index(effects, "answered"); answered > 0 { // it is told first
+		effects = slices.Insert(slices.Delete(effects, answered, answered+1), 0, "answered")
+	}
 	if len(effects) == 0 {
 		return "nothing"
 	}
-	return strings.Join(slices.Compact(effects), " ")
-}
-
-func b2i(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
+	return strings.Join(effects, " ")
 }
 
 // stored tells which consumers there are, and the last sequence of every stream.

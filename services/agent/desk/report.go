@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+
 	"shomei/events"
 	"shomei/pkg/card"
 	"shomei/pkg/civil"
@@ -212,7 +214,7 @@ func (d *Desk) factsOf(ctx context.Context, r report) (filed, error) {
 	if err := d.fact(ctx, claim, kind, r); err != nil {
 		return filed{}, err
 	}
-	return filed{claim, r.personal(kind), who}, nil
+	return filed{claim, kind.sealedOf(who), who}, nil
 }
 
 // fact fills in what was reported.
@@ -246,20 +248,20 @@ func (d *Desk) fact(ctx context.Context, claim *events.Claim, kind reportKind, r
 // reporters are who reports a loss, and as whom the claim names them.
 var reporters = map[string]string{"": "counter", "counter": "counter", "telephone": "telephone"}
 
-// personal is what is sealed: the whole record after a change of it, otherwise only whose it is.
-func (r report) personal(kind reportKind) *events.Personal {
-	if strings.TrimSpace(r.Person.ResidentCode) == "" {
+// sealedOf is what is sealed of who was told: the whole record after a change of it, otherwise only whose it is.
+func (k reportKind) sealedOf(who *events.ResidentRecord) *events.Personal {
+	if who.GetResidentCode() == "" {
 		return nil
 	}
-	personal := request{Person: r.Person}.personal()
-	if !kind.record {
-		personal.Record = &events.ResidentRecord{ResidentCode: r.Person.ResidentCode, Municipality: r.Person.Municipality}
+	record := &events.ResidentRecord{ResidentCode: who.ResidentCode, Municipality: who.Municipality}
+	if k.record {
+		record = proto.CloneOf(who)
 	}
-	if kind.code {
-		personal.Record.CorrectedCode = r.CorrectedCode
+	record.CorrectedCode = ""
+	if k.code {
+		record.CorrectedCode = who.CorrectedCode
 	}
-	intake.Tidy(personal)
-	return personal
+	return &events.Personal{Record: record}
 }
 
 // cardThere is the number of the card on the reader.
