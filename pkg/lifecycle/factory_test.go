@@ -106,6 +106,27 @@ func TestWhatEndsWhileANewCardWaits(t *testing.T) {
 	p.carried(opReissue, card("card-3"))
 	equal(t, "in hand", Live(p.state, underMyNumber, kindAuth).Card, "card-3")
 	equal(t, "the one that waited", status(p, "card-2"), void)
+
+	p = start() // issued anew on the card that waits: what it bore ends at once, what is in hand when it is collected
+	p.apply(opReissue, card("card-2"), kinds(kindSign))
+	p.keys()
+	p.sign()
+	equal(t, "on the card that waits", p.inForceOn("card-2", kindSign), 1)
+	equal(t, "in hand", p.inForceOn("card-1", kindSign), 1)
+	p.write()
+	p.handOver()
+	equal(t, "collected", Live(p.state, underMyNumber, kindSign).Card, "card-2")
+	equal(t, "no longer in hand", p.inForceOn("card-1", kindSign), 0)
+}
+
+// inForceOn counts the certificates of a kind on a card that have not ended.
+func (p *player) inForceOn(id string, kind events.CertificateKind) (n int) {
+	for _, c := range p.state.Certificates {
+		if c.Card == id && c.Kind == kind && !hasEnded(c) {
+			n++
+		}
+	}
+	return n
 }
 
 // A card that replaces a lost one is paid for when it is handed over, also when the factory makes it; a loss by telephone

@@ -46,7 +46,7 @@ func (d *decision) replaceFormer(p *events.Procedure, switches regime.Switches) 
 		if held.Card != p.Card || held.Status != issued || p.Operation != events.Operation_OPERATION_HAND_OVER {
 			continue
 		}
-		if err := d.replace(held, switches); err != nil {
+		if err := d.replace(certificate(d.state, held.Replaces), switches); err != nil {
 			return err
 		}
 	}

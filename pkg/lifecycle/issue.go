@@ -188,10 +188,11 @@ func (d *decision) recordIssued(c RecordIssued) error {
 	}
 	d.followParents()
 	for _, held := range fresh {
+		old := certificate(d.state, held.Replaces)
 		if slices.Contains(waiting(d.state), held.Card) && d.state.OldCard != nil {
-			continue // the former one ends when the card from the factory is handed over (domain.md 9.14)
+			old = d.besideOnCard(held) // the one in hand ends when the card from the factory is handed over (domain.md 9.14)
 		}
-		if err := d.replace(held, c.Switches); err != nil {
+		if err := d.replace(old, c.Switches); err != nil {
 			return err
 		}
 	}
@@ -204,9 +205,18 @@ func (d *decision) recordIssued(c RecordIssued) error {
 	return nil
 }
 
-// replace ends the certificate that the new one takes the place of.
-func (d *decision) replace(held *events.Certificate, switches regime.Switches) error {
-	old := certificate(d.state, held.Replaces)
+// besideOnCard is another certificate of the same kind on the same card that has not ended; nil when there is none.
+func (d *decision) besideOnCard(held *events.Certificate) *events.Certificate {
+	for _, c := range d.state.Certificates {
+		if c.Serial != held.Serial && c.Card == held.Card && c.Kind == held.Kind && !hasEnded(c) {
+			return c
+		}
+	}
+	return nil
+}
+
+// replace ends the certificate that a new one takes the place of. It may be nil.
+func (d *decision) replace(old *events.Certificate, switches regime.Switches) error {
 	if old == nil || hasEnded(old) {
 		return nil
 	}
