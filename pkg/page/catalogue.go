@@ -37,24 +37,25 @@ const languageCookie = "lang"
 // LanguageOf returns the reader's language: ?lang= of the address, else the
 // cookie that an earlier ?lang= left, else Japanese.
 func LanguageOf(r *http.Request) Language {
-	if l, ok := language(r.URL.Query().Get(languageCookie)); ok {
+	if l, ok := ParseLanguage(r.URL.Query().Get(languageCookie)); ok {
 		return l
 	}
 	if c, err := r.Cookie(languageCookie); err == nil {
-		if l, ok := language(c.Value); ok {
+		if l, ok := ParseLanguage(c.Value); ok {
 			return l
 		}
 	}
 	return Japanese
 }
 
-func language(s string) (Language, bool) {
+// ParseLanguage returns the language of that name; false when there is none.
+func ParseLanguage(s string) (Language, bool) {
 	return Language(s), slices.Contains(Languages, Language(s))
 }
 
 // rememberLanguage keeps a choice made by ?lang= for later pages.
 func rememberLanguage(w http.ResponseWriter, r *http.Request) {
-	if l, ok := language(r.URL.Query().Get(languageCookie)); ok {
+	if l, ok := ParseLanguage(r.URL.Query().Get(languageCookie)); ok {
 		http.SetCookie(w, &http.Cookie{
 			Name: languageCookie, Value: string(l), Path: "/", HttpOnly: true,
 			SameSite: http.SameSiteStrictMode, MaxAge: 365 * 24 * 3600,

@@ -146,6 +146,7 @@ func Open(cfg Config) (*Counter, error) {
 		return nil, err
 	}
 	store = c.store
+	c.forgetNames()
 	if cfg.Conn == nil {
 		return c, nil
 	}
@@ -315,7 +316,10 @@ func (c *Counter) file(claim *events.Claim, personal *events.Personal) error {
 	defer c.forget()
 	c.recording.RLock()
 	defer c.recording.RUnlock()
-	if err := c.store.Record(func(tx *Tx) error { return tx.Claim(claim) }); err != nil {
+	err := c.store.Record(func(tx *Tx) error {
+		return errors.Join(tx.Claim(claim), tx.keepName(claim, personal.GetRecord().GetName(), c.cfg.SealKey))
+	})
+	if err != nil {
 		return err
 	}
 	crashStored.Hit()

@@ -302,11 +302,7 @@ func (d *Desk) changedChoice(lang page.Language) []page.FieldError {
 // receive files an application and returns its procedure.
 func (d *Desk) receive(ctx context.Context, application agent.Application) (procedure string, err error) {
 	claim, err := d.Counter.Receive(ctx, application)
-	procedure = cmp.Or(application.Procedure, claim)
-	if err == nil {
-		d.screen.name(procedure, application.Personal.GetRecord().GetName())
-	}
-	return procedure, err
+	return cmp.Or(application.Procedure, claim), err
 }
 
 // endingOperations are the applications that end something as soon as they are accepted, with what they are to the law.

@@ -9,7 +9,7 @@ import (
 // words are all phrases of the counter's pages.
 var words = func() page.Catalogue {
 	all := page.Catalogue{}
-	for _, part := range []page.Catalogue{stationWords, startWords, applyWords, personWords, documentWords, procedureWords, residentWords, cardWords, reportWords, reviewWords} {
+	for _, part := range []page.Catalogue{stationWords, startWords, applyWords, personWords, documentWords, procedureWords, residentWords, pairWords, cardWords, reportWords, reviewWords} {
 		maps.Copy(all, part)
 	}
 	return all
@@ -47,7 +47,6 @@ var startWords = page.Catalogue{
 	"start.begin":             {JA: "申請を受け付ける", EN: "Take an application"},
 	"start.reports":           {JA: "届出を受け付ける", EN: "Take a report"},
 	"start.others":            {JA: "そのほかの届出", EN: "Other reports"},
-	"start.resident":          {JA: "申請者用の画面を開く（別の画面へ）", EN: "Open the resident's screen (on another display)"},
 	"start.procedures":        {JA: "この端末の手続き", EN: "Procedures at this counter"},
 	"start.none":              {JA: "まだありません。", EN: "None yet."},
 	"start.receipt":           {JA: "受付番号", EN: "Receipt"},
@@ -277,6 +276,22 @@ var procedureWords = page.Catalogue{
 	"copy.hint":                  {JA: "有効期間の満了日の後は使えません。カードの表面の日付はカードの有効期間です。", EN: "The certificates can't be used after their last day. The date on the card's face is the card's own."},
 }
 
+var pairWords = page.Catalogue{
+	"pair.title":  {JA: "申請者の画面をつなぐ", EN: "Pair the resident's screen"},
+	"pair.why":    {JA: "申請者の画面は、ここでつないだブラウザー1つだけに出ます。そのブラウザーでは職員の画面は開けません。", EN: "The resident's screen stands in the one browser that is paired here, and that browser opens no officer's page."},
+	"pair.paired": {JA: "申請者の画面はつながっています。新しくつなぐと、前のものは使えなくなります。", EN: "The resident's screen is paired. Pairing another ends the present one."},
+	"pair.none":   {JA: "申請者の画面はまだつながっていません。", EN: "No resident's screen is paired yet."},
+	"pair.first":  {JA: "申請者に向けた画面で、職員のものとは別のブラウザーを開きます。", EN: "On the display that faces the resident, open a browser other than the officer's."},
+	"pair.second": {JA: "そのブラウザーで次のアドレスを開きます:", EN: "In that browser, open:"},
+	"pair.third":  {JA: "次の番号を入力します:", EN: "Type this code:"},
+	"pair.until":  {JA: "番号は1回だけ、%s まで使えます。", EN: "The code can be used once, until %s."},
+	"pair.new":    {JA: "つなぐための番号を出す", EN: "Show a code for pairing"},
+	"pair.code":   {JA: "職員の画面に出ている番号", EN: "The code on the officer's page"},
+	"pair.do":     {JA: "つなぐ", EN: "Pair"},
+	"pair.wrong":  {JA: "その番号ではつなげません。職員の画面で番号を出し直してください。", EN: "That code does not pair. Show a new one on the officer's page."},
+	"pair.clerk":  {JA: "これは職員のブラウザーです。申請者の画面は、別のブラウザーで開いてください。", EN: "This is an officer's browser. Open the resident's screen in another one."},
+}
+
 var residentWords = page.Catalogue{
 	"resident.title": {JA: "申請者の画面", EN: "Resident's screen"},
 	"resident.wait":  {JA: "職員の案内をお待ちください。", EN: "Please wait for the officer."},
@@ -290,7 +305,9 @@ var residentWords = page.Catalogue{
 	"pin.once":       {JA: "暗証番号", EN: "PIN"},
 	"pin.again":      {JA: "もう一度同じ暗証番号", EN: "The same PIN again"},
 	"pin.differ":     {JA: "%s: 2回の入力が違います。もう一度入力してください。", EN: "%s: the two differ. Please type it again."},
-	"pin.fee":        {JA: "手数料は %d円 です。", EN: "The fee is %d yen."},
+	"pin.fee":        {JA: "手数料", EN: "Fee"},
+	"pin.yen":        {JA: "%d円", EN: "%d yen"},
+	"pin.free":       {JA: "かかりません", EN: "none"},
 	"pin.kept":       {JA: "暗証番号はカードの中だけに設定され、どこにも記録されません。", EN: "The PIN is set on the card and recorded nowhere."},
 	"pin.do":         {JA: "申請を確認し、暗証番号を設定する", EN: "Confirm and set the PIN"},
 }
