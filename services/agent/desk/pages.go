@@ -27,6 +27,7 @@ func (d *Desk) routePages(mux *http.ServeMux) {
 	mux.HandleFunc("POST /review/{token}", d.page(d.postReview))
 	mux.HandleFunc("GET /procedures/{id}", d.page(d.showProcedure))
 	mux.HandleFunc("POST /procedures/{id}/hand-over", d.page(d.postHandOver))
+	mux.HandleFunc("GET /procedures/{id}/drop", d.page(d.showDrop))
 	mux.HandleFunc("POST /procedures/{id}/drop", d.page(d.postDrop))
 	mux.HandleFunc("GET /procedures/{id}/copy", d.page(d.showCopy))
 	mux.HandleFunc("POST /procedures/{id}/show", d.page(d.postShow))
