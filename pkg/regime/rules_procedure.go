@@ -248,6 +248,17 @@ var (
 		NextJA: "上席者に報告し、センターからの連絡をお待ちください。",
 		NextEN: "Report it to a superior and wait for the centre.",
 	})
+	// CodeHasHistory is why a correction of a resident-record code to one that has certificates already is not taken: two
+	// histories are not joined because of a code that somebody typed.
+	CodeHasHistory = rule(Rule{
+		ID: "claim.code-has-history", Source: "design.md One person, one history",
+		JA: "訂正後の住民票コードには、すでに別の記録があります。この届出では何も変えていません。",
+		EN: "The corrected resident-record code has a history of its own already. Nothing was changed.",
+		NextJA: "訂正後のコードを住民票で確かめ、違うときは正しいコードで届け直してください。合っているときは、同じ方に記録が二つあります。" +
+			"訂正前のコードで失効の申請を受け付け、以後は訂正後のコードで受け付けて、上席者に報告してください。",
+		NextEN: "Check the corrected code against the resident record; if it is wrong, report again with the right one. If it is right, one person has two histories: " +
+			"take an application to revoke under the former code, use the corrected code from now on, and report it to a superior.",
+	})
 	// ClaimHeld answers a counter whose claim has a receipt time that its link to the hub can't explain.
 	ClaimHeld = rule(Rule{
 		ID: "claim.held", Source: "design.md Clock",

@@ -261,12 +261,15 @@ func (c *Counter) HandOver(_ context.Context, procedure, officer string, paper b
 	return c.file(claim, nil)
 }
 
-// Drop ends a procedure that the applicant gives up; why, which may be empty, goes to the hub sealed. Keys on the card that are not in force stay until the next
-// procedure clears them.
+// Drop ends a procedure that the applicant gives up; why, which may be empty, goes to the hub sealed. Keys on the card that
+// are not in force stay until the next procedure clears them. It is ErrNotYet unless CanBeDropped.
 func (c *Counter) Drop(_ context.Context, procedure, officer, why string) error {
 	status, err := c.Status(procedure)
 	if err != nil {
 		return err
+	}
+	if !status.CanBeDropped() {
+		return fmt.Errorf("dropping in stage %q: %w", status.Stage, ErrNotYet)
 	}
 	claim := c.newClaim(procedure, officer, "")
 	claim.Subscriber = status.Subscriber

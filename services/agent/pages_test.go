@@ -227,9 +227,20 @@ var answers = map[string]struct {
 
 func answered(t *testing.T, centre *centre, counter *agent.Counter, a *events.Answer, stage agent.Stage) string {
 	t.Helper()
-	procedure, err := counter.Receive(t.Context(), application(centre.cardID))
+	return answeredTo(t, centre, counter, events.Operation_OPERATION_RENEW, a, stage)
+}
+
+// answeredTo is answered for any operation; without an answer it is received alone.
+func answeredTo(t *testing.T, centre *centre, counter *agent.Counter, operation events.Operation, a *events.Answer, stage agent.Stage) string {
+	t.Helper()
+	filing := application(centre.cardID)
+	filing.Received.Operation = operation
+	procedure, err := counter.Receive(t.Context(), filing)
 	must(t, err)
 	reach(t, counter, procedure, agent.StageReceived)
+	if a == nil {
+		return procedure
+	}
 	a.Claim = procedure
 	must(t, centre.hub.Send(t.Context(), &events.Downlink{Id: procedure, Counter: "12237-main-1", Procedure: procedure, Body: &events.Downlink_Answer{Answer: a}}))
 	reach(t, counter, procedure, stage)

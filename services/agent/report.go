@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -73,6 +74,8 @@ func reported(claim *events.Claim) *events.Claim {
 // refused.
 func (s *Status) learnReport(a *events.Answer) {
 	switch {
+	case len(a.GetRefusals()) > 0 && !slices.ContainsFunc(a.GetRefusals(), forPeople):
+		s.Stage, s.Message = StageRefused, Message{"センターはこの届出を受け付けませんでした。", "The centre has not taken this report."}
 	case len(a.GetRefusals()) > 0:
 		s.Stage, s.Message = StageRefused, Message{"センターはこの届出を確かめられませんでした。", "The centre could not verify this report."}
 	case a.GetAccepted():

@@ -258,9 +258,6 @@ func (d *Desk) drop(ctx context.Context, procedure, why, clerk string) error {
 	if err != nil {
 		return err
 	}
-	if status.Stage == agent.StageHandedOver || status.Stage == agent.StageDropped {
-		return fmt.Errorf("dropping in stage %q: %w", status.Stage, agent.ErrNotYet)
-	}
 	if clerk == "" {
 		clerk = status.Officer
 	}

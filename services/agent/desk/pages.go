@@ -51,6 +51,7 @@ func (d *Desk) clerksPages() map[string]does {
 		"POST /review/{token}":            d.postReview,
 		"GET /procedures/{id}":            d.showProcedure,
 		"POST /procedures/{id}/hand-over": d.postHandOver,
+		"GET /procedures/{id}/drop":       d.showDrop,
 		"POST /procedures/{id}/drop":      d.postDrop,
 		"GET /procedures/{id}/copy":       d.showCopy,
 		"POST /procedures/{id}/show":      d.postShow,

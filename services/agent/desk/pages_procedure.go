@@ -96,16 +96,16 @@ func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
 		Operation: d.operationText(s, lang), Card: cmp.Or(s.Card, cardOf(s.Report)), FeeYen: s.FeeYen, Filed: d.filedText(s, lang),
 		Confirm: s.Waiting != nil, HandOver: s.ReadyToHandOver(), Done: s.Stage == agent.StageHandedOver,
 		Copy: s.Stage == agent.StageWritten || s.Stage == agent.StageHandedOver,
-		Drop: s.Stage != agent.StageHandedOver && s.Stage != agent.StageDropped && (s.Stage != agent.StageRefused || s.Letter != ""),
+		Drop: s.CanBeDropped(),
 	}
 	at, steps := stageOf[s.Stage], stages
 	switch {
 	case s.Report != nil:
-		at, steps, v.Drop, v.Done = min(at, 1), reportStages, false, recorded(s)
+		at, steps, v.Done = min(at, 1), reportStages, recorded(s)
 	case agent.Settles(s.Application.GetOperation()):
 		at, steps = min(at, 1), settlingStages
 		if s.Stage == agent.StageAccepted {
-			at, v.Done, v.Drop = len(steps)-1, true, false
+			at, v.Done = len(steps)-1, true
 		}
 	}
 	for i, name := range steps {
@@ -270,11 +270,6 @@ func (d *Desk) postHandOver(r *http.Request, _ page.Language) (answer, error) {
 func (d *Desk) postShow(r *http.Request, _ page.Language) (answer, error) {
 	id := r.PathValue("id")
 	return goTo("/procedures/" + id), d.sendToScreen(id)
-}
-
-func (d *Desk) postDrop(r *http.Request, _ page.Language) (answer, error) {
-	id := r.PathValue("id")
-	return goTo("/procedures/" + id), d.drop(r.Context(), id, "", "")
 }
 
 // copyView is the 電子証明書の写し that is handed over with the card (domain.md 1.3.2).

@@ -9,7 +9,7 @@ import (
 // words are all phrases of the counter's pages.
 var words = func() page.Catalogue {
 	all := page.Catalogue{}
-	for _, part := range []page.Catalogue{stationWords, startWords, applyWords, personWords, documentWords, procedureWords, residentWords, pairWords, cardWords, reportWords, reviewWords} {
+	for _, part := range []page.Catalogue{stationWords, startWords, applyWords, personWords, documentWords, procedureWords, residentWords, pairWords, cardWords, reportWords, reviewWords, dropWords} {
 		maps.Copy(all, part)
 	}
 	return all
@@ -266,9 +266,6 @@ var procedureWords = page.Catalogue{
 	"held.valid":                 {JA: "有効", EN: "in force"},
 	"held.suspended":             {JA: "一時停止", EN: "suspended"},
 	"held.authorized":            {JA: "発行中", EN: "being issued"},
-	"drop.title":                 {JA: "申請を取りやめる", EN: "Withdraw the application"},
-	"drop.hint":                  {JA: "取りやめは元に戻せません。発行の途中なら、作りかけの電子証明書は失効します。", EN: "This can't be undone. Certificates in the making are revoked."},
-	"drop.do":                    {JA: "申請を取りやめる", EN: "Withdraw"},
 	"copy.title":                 {JA: "電子証明書の写し", EN: "Copy of the certificates"},
 	"copy.print":                 {JA: "電子証明書の写しを印刷する", EN: "Print the copy of the certificates"},
 	"copy.office":                {JA: "交付した窓口", EN: "Office"},

@@ -99,3 +99,29 @@ var reviewWords = page.Catalogue{
 	"review.edit":                  {JA: "入力を直す", EN: "Correct the entry"},
 	"review.leave":                 {JA: "受け付けずに、はじめの画面へ", EN: "To the start page without taking it"},
 }
+
+// dropWords are the phrases of the page before an application is given up.
+var dropWords = page.Catalogue{
+	"drop.title":          {JA: "申請を取りやめる", EN: "Withdraw the application"},
+	"drop.not":            {JA: "申請の取りやめ: まだ取りやめていません", EN: "Withdrawal of the application: not done yet"},
+	"drop.noname":         {JA: "氏名はこの端末に残っていません。受付番号とカードで、どなたの申請かを確かめてください。", EN: "The name is not kept at this counter any more: check by the receipt number and the card whose application it is."},
+	"drop.effects":        {JA: "取りやめると終わるもの", EN: "What ends with it"},
+	"drop.application":    {JA: "申請（%s）", EN: "Application (%s)"},
+	"drop.ends":           {JA: "取りやめ", EN: "withdrawn"},
+	"drop.letter":         {JA: "照会書（番号: %s）", EN: "Letter of inquiry (number %s)"},
+	"drop.letter.void":    {JA: "無効。届いた回答書では受け付けられません", EN: "void: its answer form is taken no longer"},
+	"drop.made":           {JA: "この申請で作った（作りかけの）%s", EN: "%s made, or being made, for this application"},
+	"drop.former":         {JA: "前の%s", EN: "Former: %s"},
+	"drop.former.keep":    {JA: "変わりません", EN: "stays as it is"},
+	"drop.former.gone":    {JA: "新しいものの発行ですでに失効。元に戻りません", EN: "revoked already, when the new one was issued; it does not come back"},
+	"drop.former.perhaps": {JA: "新しいものがすでに発行されていれば失効。元に戻りません", EN: "revoked, if the new one is issued already; it does not come back then"},
+	"drop.pin":            {JA: "暗証番号", EN: "PIN"},
+	"drop.pin.set":        {JA: "設定した新しい暗証番号のまま", EN: "stays the new one that was set"},
+	"drop.card":           {JA: "前からお持ちのカードはお返しします。この申請で渡す新しいカードは渡さず、窓口で保管します", EN: "One that the holder had before goes back to them. A new one that was to be handed over stays in custody at the office"},
+	"drop.final":          {JA: "取りやめは元に戻せません。対象の方と、終わるものを確かめてください。", EN: "A withdrawal can't be undone. Check the person and what ends."},
+	"drop.why":            {JA: "取りやめの理由（書かなくても構いません）", EN: "Why it is withdrawn (may be left empty)"},
+	"drop.why.hint":       {JA: "1行。暗号化して記録します", EN: "one line; it is stored sealed"},
+	"drop.changed":        {JA: "その間に手続きが進みました。終わるものをもう一度確かめてください。", EN: "The procedure went on meanwhile. Check again what ends."},
+	"drop.do":             {JA: "確かめた。申請を取りやめる", EN: "I have checked it: withdraw"},
+	"drop.leave":          {JA: "取りやめずに、手続きへ戻る", EN: "Back to the procedure without withdrawing it"},
+}
