@@ -41,9 +41,13 @@ func (d *Desk) dropPage(id string, form url.Values, wrong []page.FieldError, lan
 	}
 	say := func(key string) string { return d.pages.Say(lang, key) }
 	made := d.Counter.Made(id)
+	name, err := d.Counter.Applicant(id)
+	if err != nil {
+		return answer{}, err
+	}
 	v := dropView{station: d.station(lang, ""), ID: id, Form: withWrong(form, wrong), Effects: d.dropEffects(s, made, lang), Shown: shownDrop(s, made)}
 	for _, r := range []row{
-		{say("person.name"), d.screen.nameOf(id)},
+		{say("person.name"), name},
 		{say("procedure.receipt"), receipt(id)},
 		{say("procedure.operation"), d.operationText(s, lang)},
 		{say("procedure.state"), d.stateText(s, lang)},
@@ -53,7 +57,7 @@ func (d *Desk) dropPage(id string, form url.Values, wrong []page.FieldError, lan
 			v.Who = append(v.Who, r)
 		}
 	}
-	v.Named = d.screen.nameOf(id) != ""
+	v.Named = name != ""
 	out := show("drop", page.View{Title: "drop.title", Errors: wrong, Scripts: personalScripts, Data: v})
 	if len(wrong) > 0 {
 		out.status = http.StatusUnprocessableEntity
