@@ -52,7 +52,7 @@ func ListenSink(addr, dir string) (*Sink, error) {
 	s.server.Domain = "localhost"
 	s.server.MaxMessageBytes = maxMail
 	s.server.MaxRecipients = 10
-	s.server.ReadTimeout, s.server.WriteTimeout = time.Minute, time.Minute
+	s.server.ReadTimeout, s.server.WriteTimeout = 30*time.Second, time.Minute
 	go func() { s.done <- s.server.Serve(listen) }()
 	return s, nil
 }
