@@ -489,10 +489,13 @@ func TestThePagesAreAccessibleInABrowser(t *testing.T) {
 	reach(t, counter, procedure, agent.StageConfirm)
 	look("confirm", "/procedures/"+procedure)
 	lookPaired("pin-english", "/procedures/"+procedure+"/pin?lang=en", procedure)
-	lookPaired("pin", "/procedures/"+procedure+"/pin?lang=ja", procedure)
 	lookPaired("pin-of-another", "/procedures/none/pin?lang=ja", procedure)
 	look("confirm-shown", "/procedures/"+procedure+"?lang=en")
+	lookPaired("pin", "/procedures/"+procedure+"/pin?lang=ja", procedure)
 	small := narrow.Ask(t, `[...document.querySelectorAll(".resident input, .resident button")].filter(e => e.getBoundingClientRect().height < 64).map(e => e.id || e.textContent).join()`)
+	if narrow.Ask(t, `[...document.querySelectorAll(".resident dd")].filter(e => e.getBoundingClientRect().width > 160).length + " facts"`) != "6 facts" {
+		t.Error("facts are too narrow to read on the resident's page")
+	}
 	if small != "" {
 		t.Errorf("targets under 64 px on the resident's page: %s", small)
 	}

@@ -144,9 +144,6 @@ func (d *Desk) problemPage(err error, back string, lang page.Language, resident 
 		d.Logger.Error("a page could not be answered", "code", p.Code, "error", err)
 	}
 	view := problemView{Resident: resident, Unblock: errors.Is(err, card.ErrBlocked)}
-	if !resident {
-		view.station = d.station(lang, "")
-	}
 	if p.status != http.StatusNotFound {
 		view.Back = back
 	}
@@ -154,10 +151,14 @@ func (d *Desk) problemPage(err error, back string, lang page.Language, resident 
 	if p.Left != nil {
 		view.What += " " + d.pages.Say(lang, "card.left", *p.Left)
 	}
-	out := answer{status: p.status, name: "problem", view: page.View{Title: "problem.title", Lang: lang, Bare: resident, Data: view}}
+	out := answer{status: p.status, name: "problem", view: page.View{Title: "problem.title", Lang: lang, Bare: resident}}
 	if resident {
+		view.Live, out.view.Scripts = d.live(), []string{"live.js"}
 		out.view.ReloadAfter, out.view.Reload = problemTime, "/resident"
+	} else {
+		view.station = d.station(lang, "")
 	}
+	out.view.Data = view
 	return out
 }
 
