@@ -50,13 +50,13 @@ var (
 		NextJA: "シリアル番号と利用者を確かめてください(shomei state シリアル番号)。",
 		NextEN: "Check the serial number and the subscriber (shomei state SERIAL).",
 	})
-	// NoLongerOpen is why nothing is issued for an application that the hub has withdrawn.
+	// NoLongerOpen is why nothing more comes of an application that the hub has withdrawn or ended.
 	NoLongerOpen = rule(Rule{
 		ID: "application.no-longer-open", Source: "design.md Counters: the hub decides what a claim means; domain.md 1.4.7",
-		JA:     "この申請は、住民票の異動などによりセンターですでに取り下げられているため、発行できません。",
-		EN:     "The centre has withdrawn this application meanwhile, as after a change of the resident record, so nothing is issued.",
-		NextJA: "いま発行を受けられるかを確かめ、あらためて申請してください。",
-		NextEN: "Check whether a certificate can be issued now, and apply again.",
+		JA:     "この申請は、住民票の異動などによりセンターですでに取り下げられているか終わっているため、先に進められません。",
+		EN:     "The centre has withdrawn or ended this application meanwhile, as after a change of the resident record, so it can't go on.",
+		NextJA: "お持ちの電子証明書の状態を確かめ、必要ならあらためて申請してください。",
+		NextEN: "Check how the certificates stand now, and apply again if one is needed.",
 	})
 	// NothingHeld refuses to renew, revoke or unblock what is not there.
 	NothingHeld = rule(Rule{

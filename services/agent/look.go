@@ -102,6 +102,25 @@ func (s Status) ReadyToHandOver() bool {
 	return false
 }
 
+// GivesBack reports whether the holder's own card goes back at the end, rather than a new one being handed over.
+func (s Status) GivesBack() bool {
+	return s.Application.GetOperation() == events.Operation_OPERATION_UNBLOCK
+}
+
+// MayDrop reports whether the applicant can still withdraw: it is an application that has not been carried out, handed over,
+// refused for good or withdrawn.
+func (s Status) MayDrop() bool {
+	switch s.Stage {
+	case StageHandedOver, StageDropped:
+		return false
+	case StageRefused:
+		return s.Letter != ""
+	case StageAccepted:
+		return s.Report == nil && !Settles(s.Application.GetOperation())
+	}
+	return s.Report == nil
+}
+
 // Settles reports whether the acceptance of an operation is all: no keys, no card and no hand-over follow.
 func Settles(op events.Operation) bool {
 	switch op {

@@ -96,16 +96,16 @@ func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
 		Operation: d.operationText(s, lang), Card: cmp.Or(s.Card, cardOf(s.Report)), FeeYen: s.FeeYen, Filed: d.filedText(s, lang),
 		Confirm: s.Waiting != nil, HandOver: s.ReadyToHandOver(), Done: s.Stage == agent.StageHandedOver,
 		Copy: s.Stage == agent.StageWritten || s.Stage == agent.StageHandedOver,
-		Drop: s.Stage != agent.StageHandedOver && s.Stage != agent.StageDropped && (s.Stage != agent.StageRefused || s.Letter != ""),
+		Drop: s.MayDrop(),
 	}
 	at, steps := stageOf[s.Stage], stages
 	switch {
 	case s.Report != nil:
-		at, steps, v.Drop, v.Done = min(at, 1), reportStages, false, recorded(s)
+		at, steps, v.Done = min(at, 1), reportStages, recorded(s)
 	case agent.Settles(s.Application.GetOperation()):
 		at, steps = min(at, 1), settlingStages
 		if s.Stage == agent.StageAccepted {
-			at, v.Done, v.Drop = len(steps)-1, true, false
+			at, v.Done = len(steps)-1, true
 		}
 	}
 	for i, name := range steps {
@@ -160,7 +160,7 @@ func (d *Desk) filedText(s agent.Status, lang page.Language) string {
 
 func handOverWord(s agent.Status) string {
 	switch {
-	case givesBack(s):
+	case s.GivesBack():
 		return "back"
 	case s.FeeYen > 0:
 		return "paid"
@@ -186,10 +186,13 @@ func pick(lang page.Language, m agent.Message) string {
 // alarmOf is what a person must mend now.
 func (d *Desk) alarmOf(s agent.Status, lang page.Language) *alarm {
 	switch {
-	case s.Stage == agent.StageCard && s.Message == agent.CardRemoved:
+	case s.Stage == agent.StageCard && s.Message.Key == agent.CardRemoved:
 		return &alarm{pick(lang, s.Message), d.pages.Say(lang, "procedure.removed")}
-	case s.Stage == agent.StageCard && s.Message == agent.OtherCard:
+	case s.Stage == agent.StageCard && s.Message.Key == agent.OtherCard:
 		return &alarm{pick(lang, s.Message), d.pages.Say(lang, "procedure.other")}
+	case s.Message.Key == agent.NotUsed, s.Message.Key == agent.NotHandedOver, s.Message.Key == agent.NotGivenBack:
+		_, next := refusal(s.Refusals).in(lang)
+		return &alarm{pick(lang, s.Message), next}
 	case s.Stage == agent.StageFailed:
 		what, next := failure(s).in(lang)
 		return &alarm{what, next}

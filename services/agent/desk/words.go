@@ -6,10 +6,12 @@ import (
 	"shomei/pkg/page"
 )
 
-// words are all phrases of the counter's pages.
+// Words are all phrases that the counter's pages and its API can show, but for the rules' sentences and [agent.Sentences].
+var Words = words
+
 var words = func() page.Catalogue {
 	all := page.Catalogue{}
-	for _, part := range []page.Catalogue{stationWords, startWords, applyWords, personWords, documentWords, procedureWords, residentWords, cardWords, reportWords, reviewWords} {
+	for _, part := range []page.Catalogue{stationWords, startWords, applyWords, personWords, documentWords, procedureWords, residentWords, cardWords, reportWords, reviewWords, problemWords} {
 		maps.Copy(all, part)
 	}
 	return all
@@ -34,12 +36,12 @@ var stationWords = page.Catalogue{
 	"station.clock.refused":   {JA: "模擬の時計で動いています。センターは受け付けません。", EN: "This counter runs by a settable clock: the centre takes nothing."},
 	"station.held":            {JA: "センターが保留した受付", EN: "Held by the centre"},
 	"station.simulated":       {JA: "（模擬の時計）", EN: "(simulated clock)"},
+	"page.broken":             {JA: "画面を表示できません。もう一度試し、続くときは管理者に連絡してください。", EN: "The page can't be shown. Try again; if it goes on, tell the administrator."},
 	"page.privacy":            {JA: "F2 キーで、個人の情報を隠したり表示したりできます。", EN: "F2 hides and shows personal data."},
 	"page.again":              {JA: "最新の状態を表示", EN: "Show the newest state"},
 	"page.start":              {JA: "はじめの画面へ", EN: "To the start page"},
 	"page.back":               {JA: "手続きの画面へ", EN: "Back to the procedure"},
 	"page.retry":              {JA: "前の画面へ戻る", EN: "Back"},
-	"problem.title":           {JA: "できませんでした", EN: "It could not be done"},
 }
 
 var startWords = page.Catalogue{
