@@ -263,7 +263,7 @@ var (
 // with ctx, or with what the card or the centre answers.
 func (c *Counter) withCard(ctx context.Context, w *work, cardID string, do func(*card.Session) error) error {
 	id := w.down.GetProcedure()
-	c.progress(id, StageCard, 5, say("put-card"))
+	c.progress(id, StageCard, 5, say(PutCard))
 	for {
 		if err := c.cfg.Reader.Await(ctx, true); err != nil {
 			return causeOf(ctx, err)
@@ -276,7 +276,9 @@ func (c *Counter) withCard(ctx context.Context, w *work, cardID string, do func(
 			pauseFor(ctx, contactTime) // a card that is held badly comes and goes
 		case errors.Is(err, card.ErrForeignCard):
 			c.tellOnce(id, OtherCard)
-			c.awaitSwap(ctx)
+			if c.awaitSwap(ctx) {
+				c.tellOnce(id, PutCard)
+			}
 		case errors.As(err, &away) && ctx.Err() == nil:
 			c.cfg.Logger.Info("the centre does not open the card yet, asking again", "counter", c.cfg.Counter, "card", cardID, "error", err)
 			c.tellOnce(id, CentreNeeded)
@@ -298,13 +300,15 @@ func (c *Counter) tellOnce(procedure, sentence string) {
 }
 
 // awaitSwap waits until the card is taken away, or long enough that another may have taken its place unseen: asking a
-// card for its number costs nothing.
-func (c *Counter) awaitSwap(ctx context.Context) {
+// card for its number costs nothing. It reports whether the card was taken away.
+func (c *Counter) awaitSwap(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, swapTime)
 	defer cancel()
-	if err := c.cfg.Reader.Await(ctx, false); err != nil && ctx.Err() == nil {
+	err := c.cfg.Reader.Await(ctx, false)
+	if err != nil && ctx.Err() == nil {
 		pauseFor(ctx, swapTime)
 	}
+	return err == nil
 }
 
 func causeOf(ctx context.Context, err error) error {

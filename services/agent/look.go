@@ -107,6 +107,11 @@ func (s Status) GivesBack() bool {
 	return s.Application.GetOperation() == events.Operation_OPERATION_UNBLOCK
 }
 
+// Unrecorded reports whether the card was given out and the centre did not record that.
+func (s Status) Unrecorded() bool {
+	return s.Message.Key == NotHandedOver || s.Message.Key == NotGivenBack
+}
+
 // MayDrop reports whether the applicant can still withdraw: it is an application that has not been carried out, handed over,
 // refused for good or withdrawn.
 func (s Status) MayDrop() bool {

@@ -79,6 +79,7 @@ func notBegun(reason string) Message {
 
 // What the person at the desk must mend while a command works on the card; a page may show these more loudly.
 const (
+	PutCard     = "put-card"
 	CardRemoved = "card-removed"
 	OtherCard   = "other-card"
 	// CentreNeeded: no counter holds a key that opens a card, so nothing can be written without the centre.

@@ -287,7 +287,10 @@ func (d *Desk) operationText(s agent.Status, lang page.Language) string {
 
 func (d *Desk) stateText(s agent.Status, lang page.Language) string {
 	word := stateOf(s)
-	if s.Stage == agent.StageHandedOver {
+	switch {
+	case s.Unrecorded():
+		word = "unrecorded"
+	case s.Stage == agent.StageHandedOver:
 		word = "done" // for the people at the desk it is, whether the centre knows or not
 	}
 	if s.GivesBack() && (word == "ready" || word == "done") {

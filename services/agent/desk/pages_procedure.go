@@ -23,8 +23,8 @@ type procedureView struct {
 	Kari  string
 	Alarm *alarm
 	Read  []alarm // sentences of a refusal, to be read out
-	// Held is what a refused applicant holds, Open the page of the procedure that stands in the way.
-	Held  *page.Table
+	// Holds is what a refused applicant holds, Open the page of the procedure that stands in the way.
+	Holds *page.Table
 	Open  string
 	Offer *offer
 	// Letter is posted first, or its answer waited for still; Answer is where its answer form is taken.
@@ -94,7 +94,7 @@ func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
 	v := procedureView{
 		ID: s.Procedure, Receipt: receipt(s.Procedure), State: d.stateText(s, lang), Message: pick(lang, s.Message), Percent: s.Percent,
 		Operation: d.operationText(s, lang), Card: cmp.Or(s.Card, cardOf(s.Report)), FeeYen: s.FeeYen, Filed: d.filedText(s, lang),
-		Confirm: s.Waiting != nil, HandOver: s.ReadyToHandOver(), Done: s.Stage == agent.StageHandedOver,
+		Confirm: s.Waiting != nil, HandOver: s.ReadyToHandOver(), Done: s.Stage == agent.StageHandedOver && !s.Unrecorded(),
 		Copy: s.Stage == agent.StageWritten || s.Stage == agent.StageHandedOver,
 		Drop: s.MayDrop(),
 	}
@@ -119,7 +119,11 @@ func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
 	v.HandOverText = say("handover.do." + handOverWord(s))
 	d.tellLetter(&v, s, lang)
 	if !s.AtHub {
-		v.Kari = say("procedure.kari")
+		v.Kari = say("procedure.unsent")
+		if s.Stage == agent.StagePending {
+			v.Kari = say("procedure.kari")
+		}
+		v.Kari += say("procedure.sent." + d.Counter.Link().String())
 		if s.Report.GetLossNotified() != nil && d.usualCard() == "mynumber" {
 			v.Kari += say("procedure.kari.loss") // what is lost must not wait for a line
 		}
@@ -190,7 +194,7 @@ func (d *Desk) alarmOf(s agent.Status, lang page.Language) *alarm {
 		return &alarm{pick(lang, s.Message), d.pages.Say(lang, "procedure.removed")}
 	case s.Stage == agent.StageCard && s.Message.Key == agent.OtherCard:
 		return &alarm{pick(lang, s.Message), d.pages.Say(lang, "procedure.other")}
-	case s.Message.Key == agent.NotUsed, s.Message.Key == agent.NotHandedOver, s.Message.Key == agent.NotGivenBack:
+	case s.Message.Key == agent.NotUsed, s.Unrecorded():
 		_, next := refusal(s.Refusals).in(lang)
 		return &alarm{pick(lang, s.Message), next}
 	case s.Stage == agent.StageFailed:
@@ -211,7 +215,7 @@ func (d *Desk) tellAnswer(v *procedureView, s agent.Status, lang page.Language) 
 			what, next := refusal([]string{id}).in(lang)
 			v.Read = append(v.Read, alarm{what, next})
 		}
-		v.Offer, v.Held = d.offer(a, lang), d.heldTable(a, lang)
+		v.Offer, v.Holds = d.offer(a, lang), d.heldTable(a, lang)
 		if slices.Contains(a.GetRefusals(), regime.OneAtATime) {
 			v.Open = d.openOf(s)
 		}
