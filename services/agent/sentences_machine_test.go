@@ -46,8 +46,6 @@ type world struct {
 	away  bool
 	told  map[string]*truth
 	order []string
-	// used are the cards that have been set up.
-	used  map[string]bool
 	shown string // on the resident's screen
 	// thanked: a resident has confirmed; the thanks stand for some seconds.
 	thanked bool
@@ -65,12 +63,12 @@ func newWorld(t *testing.T, seen map[string]int, wrong map[string]bool) *world {
 	c := newCentre(t)
 	w := &world{
 		t: t, centre: c, line: natstest.NewLine(t, strings.TrimPrefix(c.url, "nats://")), store: storePath(t), slot: newSlot(nil),
-		cards: map[string]*softcard.Card{}, told: map[string]*truth{}, used: map[string]bool{}, seen: seen, wrong: wrong,
+		cards: map[string]*softcard.Card{}, told: map[string]*truth{}, seen: seen, wrong: wrong,
 	}
 	for _, id := range []string{"CARD-1", "CARD-2"} {
 		w.cards[id] = newCard(t, id)
 	}
-	w.cards["CARD-3"], w.used["CARD-3"] = usedCard(t, "CARD-3"), true
+	w.cards["CARD-3"] = usedCard(t, "CARD-3")
 	w.start()
 	return w
 }
@@ -150,6 +148,20 @@ func (w *world) bears(id string) bool {
 		}
 	}
 	return false
+}
+
+// used reports whether a card has been set up, as far as the centre knows.
+func (w *world) used(id string) bool {
+	for _, a := range w.told {
+		if a.card == id && (w.at(a.id, "KeysGenerated") || w.at(a.id, "PinsUnblocked")) {
+			return true
+		}
+	}
+	return id == "CARD-3"
+}
+
+func (s sight) setsPINs() bool {
+	return s.about.operation == "unblock" || s.about.operation == "hand-over"
 }
 
 func (w *world) holding() int {
@@ -418,7 +430,7 @@ func (w *world) complain(key, path, text string, subjects []sight) {
 			states = append(states, fmt.Sprintf("%+v at %q, the centre has %v", *s.about, s.status.Stage, factsOf(w.claims(s.about.id, ""))))
 		}
 	}
-	w.t.Errorf("%s says what is not so: %q %s\nin %s\nafter %s; away %v, reader %q", path, key, text, strings.Join(states, "\n"), strings.Join(w.trail, "; "), w.away, w.inside())
+	w.t.Errorf("%s says what is not so: %q %s\nin %s\nafter %s; away %v, reader %q", path, key, text, strings.Join(states, "\n"), strings.Join(w.trail[max(len(w.trail)-40, 0):], "; "), w.away, w.inside())
 }
 
 // pick draws a procedure that fulfils a condition; "" when there is none.
@@ -494,7 +506,7 @@ func (w *world) report(rt *rapid.T) {
 	what := rapid.SampledFrom([]string{"loss", "found", "custody", "move-out", "move-overseas", "move-called-off", "death", "individual-number"}).Draw(rt, "what")
 	by := rapid.SampledFrom([]string{"counter", "telephone"}).Draw(rt, "by")
 	w.do("report "+what+" by "+by, "", func() {
-		w.lasts = what != "found" && !(what == "loss" && by == "telephone")
+		w.lasts = what != "loss" || by != "telephone"
 		w.show("/report?what=" + what)
 		form := url.Values{
 			"what": {what}, "by": {by}, "clerk": {"017"}, "caused_on": {time.Now().Format(time.DateOnly)}, "card": {"CARD-1"},
@@ -575,7 +587,14 @@ func (w *world) answer(rt *rapid.T) {
 	if a.report == "" {
 		words = append(words, "yes", "yes", "free")
 	}
-	word := rapid.SampledFrom(words).Draw(rt, "answer")
+	w.answerWith(a, rapid.SampledFrom(words).Draw(rt, "answer"))
+}
+
+func (w *world) answerWith(a *truth, word string) {
+	says := centreSays
+	if a.report != "" {
+		says = reportSays
+	}
 	w.do("the centre says "+word+" to", a.id, func() {
 		answer := says[word](a)
 		for _, item := range answer.GetFee() {
@@ -601,6 +620,10 @@ func (w *world) command(rt *rapid.T) {
 	if a == nil || w.away {
 		return
 	}
+	w.sendDown(a)
+}
+
+func (w *world) sendDown(a *truth) {
 	w.do("command", a.id, func() {
 		a.sent = true
 		must(w.t, w.centre.send(w.t.Context(), a.id, "command", func(d *events.Downlink) {
@@ -621,6 +644,14 @@ func (w *world) certify(rt *rapid.T) {
 	if a == nil || w.away {
 		return
 	}
+	w.certifyIt(a)
+}
+
+func (w *world) mayCertify(a *truth) bool {
+	return w.at(a.id, "KeysGenerated") && !a.issued && len(a.later) == 0 && !a.dropped
+}
+
+func (w *world) certifyIt(a *truth) {
 	w.do("certify", a.id, func() {
 		w.centre.mu.Lock()
 		clear(w.centre.issued)
@@ -656,6 +687,10 @@ func (w *world) screen(rt *rapid.T) {
 	if a == nil {
 		return
 	}
+	w.screenOf(a)
+}
+
+func (w *world) screenOf(a *truth) {
 	w.do("show", a.id, func() {
 		w.shown, w.thanked = a.id, false
 		w.send("/procedures/"+a.id+"/show", url.Values{})
@@ -672,6 +707,10 @@ func (w *world) confirm(rt *rapid.T) {
 	if s, _ := w.counter.Status(a.id); s.Waiting == nil {
 		return
 	}
+	w.confirmWith(a, how)
+}
+
+func (w *world) confirmWith(a *truth, how string) {
 	w.do("confirm "+how, a.id, func() {
 		w.fault = how
 		form := url.Values{"sign": {signPIN}, "sign_again": {signPIN}, "auth": {authPIN}, "auth_again": {authPIN}}
@@ -681,7 +720,7 @@ func (w *world) confirm(rt *rapid.T) {
 		case "differ":
 			form.Set("sign_again", "ABC124")
 		default:
-			a.confirmed, w.shown, w.thanked, w.used[a.card] = true, "", true, true
+			a.confirmed, w.shown, w.thanked = true, "", true
 		}
 		where, body := w.send("/procedures/"+a.id+"/pin", form)
 		if how != "" {
@@ -693,12 +732,16 @@ func (w *world) confirm(rt *rapid.T) {
 // swap puts another card on the reader, or none.
 func (w *world) swap(rt *rapid.T) {
 	id := rapid.SampledFrom([]string{"", "CARD-1", "CARD-1", "CARD-2", "CARD-3"}).Draw(rt, "card")
+	w.put(id)
+}
+
+func (w *world) put(id string) {
 	w.do("put on the reader "+id, "", func() {
 		w.slot.put(w.cards[id])
-		if id != "" {
-			w.show("/card")
-		}
 	})
+	if id != "" {
+		w.show("/card")
+	}
 }
 
 // cut breaks the line to the centre, or mends it.
@@ -718,6 +761,10 @@ func (w *world) handOver(rt *rapid.T) {
 	if a == nil {
 		return
 	}
+	w.giveOut(a)
+}
+
+func (w *world) giveOut(a *truth) {
 	w.do("hand over", a.id, func() {
 		a.handed = true
 		w.send("/procedures/"+a.id+"/hand-over", url.Values{})
@@ -752,6 +799,33 @@ func (w *world) stray(rt *rapid.T) {
 	})
 }
 
+// goOn does for the newest application what comes next when nothing goes wrong.
+func (w *world) goOn(rt *rapid.T) {
+	a := w.pick(rt, func(a *truth) bool { return w.mayGoOn(a) && !a.answer.GetDeferred() })
+	if a == nil || w.away {
+		return
+	}
+	s, _ := w.counter.Status(a.id)
+	switch {
+	case a.answer == nil:
+		w.answerWith(a, rapid.SampledFrom([]string{"yes", "free"}).Draw(rt, "answer"))
+	case s.Waiting != nil && w.shown != a.id:
+		w.screenOf(a)
+	case s.Waiting != nil:
+		w.confirmWith(a, "")
+	case s.ReadyToHandOver():
+		w.giveOut(a)
+	case !a.sent:
+		w.sendDown(a)
+	case s.Stage == agent.StageCard && w.inside() != a.card:
+		w.put(a.card)
+	case w.mayCertify(a):
+		w.certifyIt(a)
+	default:
+		return
+	}
+}
+
 // restart ends the counter's program and starts it on its store.
 func (w *world) restart(*rapid.T) {
 	w.do("restart", "", func() {
@@ -775,7 +849,7 @@ func TestEverySentenceIsSo(t *testing.T) {
 		must(t, err)
 	}
 	t.Logf("SHOMEI_SEED=%d", seed)
-	for name, value := range map[string]string{"rapid.checks": checks, "rapid.steps": "40", "rapid.seed": fmt.Sprint(seed), "rapid.shrinktime": "1s"} {
+	for name, value := range map[string]string{"rapid.checks": checks, "rapid.steps": "200", "rapid.seed": fmt.Sprint(seed), "rapid.shrinktime": "1s"} {
 		was := flag.Lookup(name).Value.String()
 		must(t, flag.Set(name, value))
 		t.Cleanup(func() { must(t, flag.Set(name, was)) })
@@ -787,7 +861,7 @@ func TestEverySentenceIsSo(t *testing.T) {
 		w.settle()
 		w.look()
 		rt.Repeat(map[string]func(*rapid.T){
-			"apply": w.apply, "apply again": w.apply, "report": w.report, "answer": w.answer, "answer again": w.answer, "command": w.command,
+			"apply": w.apply, "go on": w.goOn, "go on 2": w.goOn, "go on 3": w.goOn, "go on 4": w.goOn, "report": w.report, "answer": w.answer, "answer again": w.answer, "command": w.command,
 			"command again": w.command, "certify": w.certify, "certify again": w.certify, "refuse": w.refuse, "screen": w.screen, "screen again": w.screen,
 			"confirm": w.confirm, "confirm again": w.confirm, "swap": w.swap, "cut": w.cut, "hand over": w.handOver, "drop": w.drop, "stray": w.stray, "restart": w.restart,
 		})

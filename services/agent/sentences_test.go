@@ -314,9 +314,9 @@ var statements = map[string]predicate{
 	"agent.not-written": of(func(s sight) bool {
 		return s.at(s.about.id, "WriteFailed") || s.away && s.about.issued && !s.holds(s.about)
 	}),
-	"agent.setting-pin": of(func(s sight) bool { return s.about.confirmed && s.about.operation == "unblock" }),
+	"agent.setting-pin": of(func(s sight) bool { return s.about.confirmed && s.setsPINs() }),
 	"agent.pin-set": of(func(s sight) bool {
-		return s.about.confirmed && s.about.operation == "unblock" && (s.away || s.at(s.about.id, "PinsUnblocked"))
+		return s.about.confirmed && s.setsPINs() && (s.away || s.at(s.about.id, "PinsUnblocked"))
 	}),
 	"agent.not-begun": of(func(s sight) bool { return s.failedFor(s.about.id) != "" }),
 	"agent.handed-over": of(func(s sight) bool {
@@ -478,21 +478,21 @@ var statements = map[string]predicate{
 	"drop.do":          of(sight.open),
 	"drop.hint":        of(sight.open),
 
-	"resident.wait": func(s sight) bool { return s.shown == "" || !s.told[s.shown].command },
+	"resident.wait": func(s sight) bool { return s.shown == "" || !s.told[s.shown].command || s.told[s.shown].dropped },
 	"resident.done": func(s sight) bool { return s.thanked },
 	"pin.yours":     func(s sight) bool { return s.shown != "" },
 	"pin.intro":     func(s sight) bool { return s.shown != "" },
 	"pin.kept":      func(s sight) bool { return s.shown != "" },
-	"pin.optional":  func(s sight) bool { return s.shown != "" && s.used[s.told[s.shown].card] },
+	"pin.optional":  func(s sight) bool { return s.shown != "" && (s.used(s.told[s.shown].card) || s.away) },
 	"pin.fee":       of(func(s sight) bool { return s.about.fee > 0 && strings.Contains(s.text, fmt.Sprint(s.about.fee)) }),
 	"pin.differ":    fault("differ"),
 
 	"card.none":                func(s sight) bool { return s.inside() != "" && !s.bears(s.inside()) },
-	"card.left":                func(s sight) bool { return s.inside() != "" && s.used[s.inside()] || s.inside() != "" },
+	"card.left":                func(s sight) bool { return s.inside() != "" },
 	"card.lasttry":             never("no PIN is verified here"),
 	"card.blocked":             never("no PIN is blocked here"),
-	"card.cycle.initialised":   func(s sight) bool { return s.inside() != "" && !s.used[s.inside()] },
-	"card.cycle.operational":   func(s sight) bool { return s.used[s.inside()] },
+	"card.cycle.initialised":   func(s sight) bool { return s.inside() != "" && (!s.used(s.inside()) || s.away) },
+	"card.cycle.operational":   func(s sight) bool { return s.used(s.inside()) || s.away },
 	"card.cycle.terminated":    never("no card is retired here"),
 	"certificate.substitutes":  never("the test's certificates name nobody"),
 	"origin.jpki":              never("the test's certificates are its own"),

@@ -95,9 +95,10 @@ func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
 		ID: s.Procedure, Receipt: receipt(s.Procedure), State: d.stateText(s, lang), Message: pick(lang, s.Message), Percent: s.Percent,
 		Operation: d.operationText(s, lang), Card: cmp.Or(s.Card, cardOf(s.Report)), FeeYen: s.FeeYen, Filed: d.filedText(s, lang),
 		Confirm: s.Waiting != nil, HandOver: s.ReadyToHandOver(), Done: s.Stage == agent.StageHandedOver && !s.Unrecorded(),
-		Copy: s.Stage == agent.StageWritten || s.Stage == agent.StageHandedOver,
 		Drop: s.MayDrop(),
 	}
+	_, err := d.Counter.Certificates(s.Procedure)
+	v.Copy = err == nil && (s.Stage == agent.StageWritten || s.Stage == agent.StageHandedOver)
 	at, steps := stageOf[s.Stage], stages
 	switch {
 	case s.Report != nil:
