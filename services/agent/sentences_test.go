@@ -227,9 +227,6 @@ func (s sight) ended(certificate events.CertificateStatus, card events.CardStatu
 
 type predicate func(sight) bool
 
-// never is the row of what no state of the machine may lead to; why says which fault would.
-func never(why string) predicate { return func(sight) bool { return why == "" } }
-
 // anywhere is the row of what is so in every state in which its page can be opened: how the counter works, or what the reader is
 // to do there.
 func anywhere(paths ...string) predicate {
@@ -370,9 +367,7 @@ var statements = map[string]predicate{
 	"station.clock.differs":   func(s sight) bool { return s.counter.Clock().Differs },
 	"station.clock.refused":   func(s sight) bool { return s.counter.Clock().Refused },
 	"station.held":            func(s sight) bool { return s.holding() > 0 },
-	"station.simulated":       never("the counter runs by the machine's clock"),
 	"problem.title":           func(s sight) bool { return s.problem },
-	"page.broken":             never("a page fails"),
 	"page.privacy":            anywhere("/apply", "/report", "/review"),
 	"layout.demo":             anywhere("/"),
 	"start.none":              func(s sight) bool { return len(s.told) == 0 },
@@ -402,7 +397,6 @@ var statements = map[string]predicate{
 
 	"apply.missing":                func(s sight) bool { return s.path == "/apply" && s.fault != "" },
 	"apply.person.hint":            foretells,
-	"tray.hint":                    never("no virtual reader"),
 	"document.on-file":             func(s sight) bool { return s.path == "/apply" && s.onFile },
 	"document.if-at-hand":          anywhere("/apply"),
 	"wrong.choice":                 fault("choice"),
@@ -487,20 +481,11 @@ var statements = map[string]predicate{
 	"pin.fee":       of(func(s sight) bool { return s.about.fee > 0 && strings.Contains(s.text, fmt.Sprint(s.about.fee)) }),
 	"pin.differ":    fault("differ"),
 
-	"card.none":                func(s sight) bool { return s.inside() != "" && !s.bears(s.inside()) },
-	"card.left":                func(s sight) bool { return s.inside() != "" },
-	"card.lasttry":             never("no PIN is verified here"),
-	"card.blocked":             never("no PIN is blocked here"),
-	"card.cycle.initialised":   func(s sight) bool { return s.inside() != "" && (!s.used(s.inside()) || s.away) },
-	"card.cycle.operational":   func(s sight) bool { return s.used(s.inside()) || s.away },
-	"card.cycle.terminated":    never("no card is retired here"),
-	"certificate.substitutes":  never("the test's certificates name nobody"),
-	"origin.jpki":              never("the test's certificates are its own"),
-	"origin.jpki-smartphone":   never("the test's certificates are its own"),
-	"origin.jpki-test":         never("the test's certificates are its own"),
-	"origin.shomei":            never("the test's certificates are its own"),
-	"origin.shomei-smartphone": never("the test's certificates are its own"),
-	"origin.":                  anywhere("/card", "/procedures/"),
+	"card.none":              func(s sight) bool { return s.inside() != "" && !s.bears(s.inside()) },
+	"card.left":              func(s sight) bool { return s.inside() != "" },
+	"card.cycle.initialised": func(s sight) bool { return s.inside() != "" && (!s.used(s.inside()) || s.away) },
+	"card.cycle.operational": func(s sight) bool { return s.used(s.inside()) || s.away },
+	"origin.":                anywhere("/card", "/procedures/"),
 
 	"report.final":          anywhere("/report"),
 	"review.what":           anywhere("/review/"),
@@ -536,6 +521,40 @@ var statements = map[string]predicate{
 	"deadline.card_90":             deadline(events.DeadlineKind_DEADLINE_KIND_CARD_90),
 }
 
+// impossible are the statements to which no state of this test's world may lead, each with why; as problems their codes.
+var impossible = map[string]string{
+	"station.simulated":        "the counter runs by the machine's clock",
+	"page.broken":              "a page fails",
+	"tray.hint":                "no virtual reader",
+	"card.lasttry":             "no PIN is verified here",
+	"card.blocked":             "no PIN is blocked here",
+	"card.cycle.terminated":    "no card is retired here",
+	"certificate.substitutes":  "the test's certificates name nobody",
+	"origin.jpki":              "the test's certificates are its own",
+	"origin.jpki-smartphone":   "the test's certificates are its own",
+	"origin.jpki-test":         "the test's certificates are its own",
+	"origin.shomei":            "the test's certificates are its own",
+	"origin.shomei-smartphone": "the test's certificates are its own",
+	"other-fee":                "the pages tell the centre's fee",
+	"pin-blocked":              "no PIN is blocked here",
+	"wrong-pin":                "no PIN is verified here",
+	"last-try":                 "no PIN is verified here",
+	"no-reader":                "the reader is there",
+	"no-service":               "the reader is there",
+	"card-in-use":              "nothing else uses the card",
+	"foreign-card":             "every card is one that the counter knows",
+	"no-certificate":           "no certificate is asked for by name",
+	"old-bundle":               "no card is made here",
+	"no-such-card":             "no virtual reader",
+	"card-exists":              "no virtual reader",
+	"real-reader":              "no virtual reader",
+	"bad-request":              "a browser sends what can be read",
+	"reader-not-ready":         "the reader answers",
+	"internal":                 "the counter fails",
+	"bad-field":                "the pages tell faults at their fields",
+	"unknown-rule":             "the centre names rules that exist",
+}
+
 // problems are when what could not be done is told, by code: the state just before the act makes it impossible.
 var problems = map[string]predicate{
 	"unknown-procedure": func(s sight) bool { return s.tried == "unknown" },
@@ -552,27 +571,16 @@ var problems = map[string]predicate{
 	"failed":            of(func(s sight) bool { return s.failedFor(s.about.id) != "" || s.away }),
 	"receipt-time":      fault("received_at"),
 	"officer-code":      fault("officer"),
-	"other-fee":         never("the pages tell the centre's fee"),
-	"pin-blocked":       never("no PIN is blocked here"),
-	"wrong-pin":         never("no PIN is verified here"),
-	"last-try":          never("no PIN is verified here"),
-	"no-reader":         never("the reader is there"),
-	"no-service":        never("the reader is there"),
-	"card-in-use":       never("nothing else uses the card"),
-	"foreign-card":      never("every card is one that the counter knows"),
-	"no-certificate":    never("no certificate is asked for by name"),
-	"old-bundle":        never("no card is made here"),
-	"no-such-card":      never("no virtual reader"),
-	"card-exists":       never("no virtual reader"),
-	"real-reader":       never("no virtual reader"),
-	"bad-request":       never("a browser sends what can be read"),
-	"reader-not-ready":  never("the reader answers"),
-	"internal":          never("the counter fails"),
-	"bad-field":         never("the pages tell faults at their fields"),
-	"unknown-rule":      never("the centre names rules that exist"),
 }
 
 func init() {
+	for key := range impossible {
+		if _, ok := pages.Words[key]; ok {
+			statements[key] = func(sight) bool { return false }
+			continue
+		}
+		problems[key] = func(sight) bool { return false }
+	}
 	for code, is := range problems {
 		for _, key := range []string{"problem." + code, "problem." + code + ".next"} {
 			if _, ok := pages.Words[key]; ok {
