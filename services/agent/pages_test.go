@@ -319,14 +319,14 @@ func TestACardTornOutWhileItIsWrittenIsAScreenOfItsOwn(t *testing.T) {
 		return softcard.NoFault
 	})
 	must(t, counter.Confirm(procedure, pins()))
-	until(t, counter, procedure, func(s agent.Status) bool { return s.Message == agent.CardRemoved })
+	until(t, counter, procedure, func(s agent.Status) bool { return s.Message.Key == agent.CardRemoved })
 	_, _, text := visit(t, at+"/procedures/"+procedure, nil)
 	want(t, text, "カードが離れました", "手続きは途中です")
 	if strings.Contains(text, "前の電子証明書") {
 		t.Error("the former certificates are spoken of, which the issue of the new ones revoked")
 	}
 	reader.put(newCard(t, "CARD-2"))
-	until(t, counter, procedure, func(s agent.Status) bool { return s.Message == agent.OtherCard })
+	until(t, counter, procedure, func(s agent.Status) bool { return s.Message.Key == agent.OtherCard })
 	_, _, text = visit(t, at+"/procedures/"+procedure, nil)
 	want(t, text, "別のカードです", "何も書き込んでいません")
 	chip.SetFault(nil)

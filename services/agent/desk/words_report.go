@@ -91,7 +91,7 @@ var reviewWords = page.Catalogue{
 	"wrong.empty.known_birth_date": {JA: "訂正前の生年月日を入力してください。", EN: "Give the date of birth before the correction."},
 	"review.initials":              {JA: "センターの記録の氏名の頭文字", EN: "Initials of the name at the centre"},
 	"review.unasked":               {JA: "まだ何も止まっていません。センターに、この方の記録を確かめられません。", EN: "Nothing is stopped yet: the centre can't be asked about this person now."},
-	"review.unasked.next":          {JA: "受け付けると仮の受付になり、回線が戻ってから止まります。急いで止めるときは、ご本人に 0120-95-0178（24時間）へ電話するようご案内ください。", EN: "Taken now, it is pending and stops things only when the link is back. When it is urgent, ask the holder to call 0120-95-0178 (day and night)."},
+	"review.unasked.next":          {JA: "受け付けると仮の受付になり、センターへ届いてから止まります。急いで止めるときは、ご本人に 0120-95-0178（24時間）へ電話するようご案内ください。", EN: "Taken now, it is pending and stops things only when the centre has it. When it is urgent, ask the holder to call 0120-95-0178 (day and night)."},
 	"review.effects":               {JA: "この申請で変わるもの（お持ちの場合）", EN: "What this changes (of what is held)"},
 	"review.final":                 {JA: "失効は元に戻せません。対象の方と、変わるものを確かめてください。", EN: "A revocation can't be undone. Check the person and what changes."},
 	"review.suspends":              {JA: "一時停止の間は使えません。対象の方と、変わるものを確かめてください。", EN: "What is suspended can't be used meanwhile. Check the person and what changes."},
