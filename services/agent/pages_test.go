@@ -213,7 +213,7 @@ var answers = map[string]struct {
 			"en": {"read this out", "The My Number card is needed", "What to do next", "Re-issue"},
 		},
 	},
-	"deferred": {&events.Answer{Deferred: true, Letter: "L-77"}, agent.StageDeferred, map[string][]string{"ja": {"L-77", "照会書の回答待ち", "照会書の回答を受け付ける", "self-no-photo"}, "en": {"L-77"}}},
+	"deferred": {&events.Answer{Deferred: true, Letter: "L-77"}, agent.StageDeferred, map[string][]string{"ja": {"照会書の回答待ち", "照会書の回答を受け付ける", "self-no-photo"}, "en": {"waits for the letter"}}},
 }
 
 func answered(t *testing.T, centre *centre, counter *agent.Counter, a *events.Answer, stage agent.Stage) string {
@@ -256,7 +256,7 @@ func TestTheSecondVisitAsksForNothingThatTheOfficeHas(t *testing.T) {
 	}))
 	reach(t, counter, procedure, agent.StageRefused)
 	_, _, text = visit(t, at+"/procedures/"+procedure, nil)
-	want(t, text, "当日の発行はできません", "照会書（番号: L-77）の回答を待っています", "照会書の回答を受け付ける", "取りやめる")
+	want(t, text, "当日の発行はできません", "照会書の回答を待っています", "照会書の回答を受け付ける", "取りやめる")
 	_, _, text = visit(t, answerPage, nil)
 	want(t, text, "（お預かりしています）")
 }

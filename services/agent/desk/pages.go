@@ -269,7 +269,7 @@ func (d *Desk) procedureTable(lang page.Language) page.Table {
 			break
 		}
 		table.Rows = append(table.Rows, []page.Cell{
-			{Text: receipt(s.Procedure), Href: "/procedures/" + s.Procedure},
+			{Text: events.CaseNumber(s.Procedure), Href: "/procedures/" + s.Procedure},
 			{Text: s.Filed.In(civil.Tokyo).Format("01-02 15:04")},
 			{Text: d.operationText(s, lang)},
 			{Text: d.stateText(s, lang)},
@@ -304,14 +304,6 @@ func (d *Desk) stateText(s agent.Status, lang page.Language) string {
 // givesBack tells that the holder's own card goes back, rather than a new one being handed over.
 func givesBack(s agent.Status) bool {
 	return s.Application.GetOperation() == events.Operation_OPERATION_UNBLOCK
-}
-
-// receipt is the short form of a procedure's number that is printed and read out.
-func receipt(procedure string) string {
-	if len(procedure) <= 8 {
-		return procedure
-	}
-	return procedure[len(procedure)-8:]
 }
 
 type trayView struct{ Cards []choice }

@@ -92,11 +92,11 @@ func (d *Desk) showProcedure(r *http.Request, lang page.Language) (answer, error
 func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
 	say := func(key string, args ...any) string { return d.pages.Say(lang, key, args...) }
 	v := procedureView{
-		ID: s.Procedure, Receipt: receipt(s.Procedure), State: d.stateText(s, lang), Message: pick(lang, s.Message), Percent: s.Percent,
+		ID: s.Procedure, Receipt: events.CaseNumber(s.Procedure), State: d.stateText(s, lang), Message: pick(lang, s.Message), Percent: s.Percent,
 		Operation: d.operationText(s, lang), Card: cmp.Or(s.Card, cardOf(s.Report)), FeeYen: s.FeeYen, Filed: d.filedText(s, lang),
 		Confirm: s.Waiting != nil, HandOver: s.ReadyToHandOver(), Done: s.Stage == agent.StageHandedOver,
 		Copy: s.Stage == agent.StageWritten || s.Stage == agent.StageHandedOver,
-		Drop: s.Stage != agent.StageHandedOver && s.Stage != agent.StageDropped && (s.Stage != agent.StageRefused || s.Letter != ""),
+		Drop: s.Stage != agent.StageHandedOver && s.Stage != agent.StageDropped && (s.Stage != agent.StageRefused || s.Inquired),
 	}
 	at, steps := stageOf[s.Stage], stages
 	switch {
@@ -134,9 +134,9 @@ func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
 func (d *Desk) tellLetter(v *procedureView, s agent.Status, lang page.Language) {
 	switch {
 	case s.Stage == agent.StageDeferred:
-		v.Letter = d.pages.Say(lang, "procedure.letter", s.Answer.GetLetter())
-	case s.Stage == agent.StageRefused && s.Letter != "":
-		v.Letter = d.pages.Say(lang, "procedure.letter.waits", s.Letter)
+		v.Letter = d.pages.Say(lang, "procedure.letter", events.CaseNumber(s.Procedure))
+	case s.Stage == agent.StageRefused && s.Inquired:
+		v.Letter = d.pages.Say(lang, "procedure.letter.waits")
 	default:
 		return
 	}
@@ -292,7 +292,7 @@ func (d *Desk) showCopy(r *http.Request, lang page.Language) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	view := copyView{ID: id, Receipt: receipt(id), Office: d.Office, Printed: day(lang, civil.Of(d.Counter.Now()).String())}
+	view := copyView{ID: id, Receipt: events.CaseNumber(id), Office: d.Office, Printed: day(lang, civil.Of(d.Counter.Now()).String())}
 	for _, der := range all {
 		c, err := describe("", der)
 		if err != nil {
