@@ -99,7 +99,7 @@ func (w *Warehouse) Inquired(ctx context.Context, number string) ([]string, erro
 	rows, err := question[struct {
 		Subscriber string `ch:"subscriber"`
 	}](ctx, w, "applications", `
-		SELECT DISTINCT subscriber FROM {applications} WHERE right(procedure, 8) = {number:String} AND letter > 0 LIMIT 100`,
+		SELECT DISTINCT subscriber FROM {applications} WHERE right(procedure, 8) = {number:String} AND letter != toDateTime64(0, 3) LIMIT 100`,
 		param("number", number))
 	subscribers := make([]string, len(rows))
 	for i, row := range rows {

@@ -21,6 +21,7 @@ const bodyLimit = 1 << 20
 
 func (d *Desk) routeAPI(mux *http.ServeMux) {
 	mux.HandleFunc("POST /api/applications", d.api(d.apiApply))
+	mux.HandleFunc("POST /api/cases", d.api(d.apiCases))
 	mux.HandleFunc("POST /api/reports", d.api(d.apiReport))
 	mux.HandleFunc("GET /api/procedures/{id}", d.api(d.apiProcedure))
 	mux.HandleFunc("GET /api/procedures/{id}/events", d.apiEvents)

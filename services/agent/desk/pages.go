@@ -23,6 +23,8 @@ func (d *Desk) routePages(mux *http.ServeMux) {
 	mux.HandleFunc("POST /apply", d.page(d.postApply))
 	mux.HandleFunc("GET /report", d.page(d.showReport))
 	mux.HandleFunc("POST /report", d.page(d.postReport))
+	mux.HandleFunc("GET /cases", d.page(d.showCases))
+	mux.HandleFunc("POST /cases", d.page(d.postCases))
 	mux.HandleFunc("GET /review/{token}", d.page(d.showReview))
 	mux.HandleFunc("POST /review/{token}", d.page(d.postReview))
 	mux.HandleFunc("GET /procedures/{id}", d.page(d.showProcedure))

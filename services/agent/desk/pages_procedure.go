@@ -3,7 +3,6 @@ package desk
 import (
 	"cmp"
 	"net/http"
-	"net/url"
 	"slices"
 
 	"shomei/events"
@@ -140,10 +139,7 @@ func (d *Desk) tellLetter(v *procedureView, s agent.Status, lang page.Language) 
 	default:
 		return
 	}
-	v.Answer = "/apply?" + url.Values{
-		"procedure": {s.Procedure}, "operation": {nameOf(operations, s.Application.GetOperation())},
-		"way": {answerWay(s.Application.GetChannel())}, "card_kind": {cmp.Or(nameOf(cardKinds, s.Application.GetCardKind()), d.usualCard())},
-	}.Encode()
+	v.Answer = d.answerForm(caseOf(s))
 }
 
 // filedText is when the procedure was received; a time that a clerk entered by hand is marked as such.
@@ -166,14 +162,6 @@ func handOverWord(s agent.Status) string {
 		return "paid"
 	}
 	return "free"
-}
-
-// answerWay is how the one comes back who got a letter of inquiry.
-func answerWay(c events.Channel) string {
-	if c == events.Channel_CHANNEL_PROXY {
-		return string(regime.ChannelProxy)
-	}
-	return string(regime.ChannelSelfNoPhoto)
 }
 
 func pick(lang page.Language, m agent.Message) string {
