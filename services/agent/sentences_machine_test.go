@@ -143,7 +143,7 @@ func (w *world) holds(a *truth) bool { return w.away || w.at(a.id, "CardWritten"
 // bears reports whether a card bears a certificate that can be read.
 func (w *world) bears(id string) bool {
 	for _, a := range w.told {
-		if a.card == id && a.issued {
+		if a.card == id && w.at(a.id, "CardWritten") {
 			return true
 		}
 	}
@@ -185,6 +185,11 @@ func (w *world) working(a *truth) bool {
 		return !w.at(a.id, "PinsUnblocked")
 	}
 	return !w.at(a.id, "KeysGenerated")
+}
+
+// waits reports whether a command surely waits for its resident: its card is there, and so is the centre that opens it.
+func (w *world) waits(a *truth) bool {
+	return a.command && !a.confirmed && !w.away && w.inside() == a.card
 }
 
 func (w *world) ready(a *truth) bool {
