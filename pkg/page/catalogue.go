@@ -76,8 +76,8 @@ func (t Text) in(l Language) string {
 // Catalogue holds a service's phrases by key.
 type Catalogue map[string]Text
 
-// layoutWords are the phrases of the layout itself.
-var layoutWords = Catalogue{
+// LayoutWords are the phrases of the layout itself.
+var LayoutWords = Catalogue{
 	"layout.skip":    {"本文へ移動", "Skip to main content"},
 	"layout.switch":  {"English", "日本語"},
 	"layout.errors":  {"入力内容を確認してください", "Please check what you entered"},

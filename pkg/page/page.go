@@ -95,7 +95,7 @@ type shown struct {
 // and the catalogue lacks, and words without one of their two texts, are
 // errors, all named at once.
 func New(files fs.FS, words Catalogue) (*Set, error) {
-	words = words.with(layoutWords)
+	words = words.with(LayoutWords)
 	if err := words.complete(); err != nil {
 		return nil, err
 	}

@@ -227,9 +227,20 @@ var answers = map[string]struct {
 
 func answered(t *testing.T, centre *centre, counter *agent.Counter, a *events.Answer, stage agent.Stage) string {
 	t.Helper()
-	procedure, err := counter.Receive(t.Context(), application(centre.cardID))
+	return answeredTo(t, centre, counter, events.Operation_OPERATION_RENEW, a, stage)
+}
+
+// answeredTo is answered for any operation; without an answer it is received alone.
+func answeredTo(t *testing.T, centre *centre, counter *agent.Counter, operation events.Operation, a *events.Answer, stage agent.Stage) string {
+	t.Helper()
+	filing := application(centre.cardID)
+	filing.Received.Operation = operation
+	procedure, err := counter.Receive(t.Context(), filing)
 	must(t, err)
 	reach(t, counter, procedure, agent.StageReceived)
+	if a == nil {
+		return procedure
+	}
 	a.Claim = procedure
 	must(t, centre.hub.Send(t.Context(), &events.Downlink{Id: procedure, Counter: "12237-main-1", Procedure: procedure, Body: &events.Downlink_Answer{Answer: a}}))
 	reach(t, counter, procedure, stage)
@@ -308,14 +319,14 @@ func TestACardTornOutWhileItIsWrittenIsAScreenOfItsOwn(t *testing.T) {
 		return softcard.NoFault
 	})
 	must(t, counter.Confirm(procedure, pins()))
-	until(t, counter, procedure, func(s agent.Status) bool { return s.Message == agent.CardRemoved })
+	until(t, counter, procedure, func(s agent.Status) bool { return s.Message.Key == agent.CardRemoved })
 	_, _, text := visit(t, at+"/procedures/"+procedure, nil)
 	want(t, text, "カードが離れました", "手続きは途中です")
 	if strings.Contains(text, "前の電子証明書") {
 		t.Error("the former certificates are spoken of, which the issue of the new ones revoked")
 	}
 	reader.put(newCard(t, "CARD-2"))
-	until(t, counter, procedure, func(s agent.Status) bool { return s.Message == agent.OtherCard })
+	until(t, counter, procedure, func(s agent.Status) bool { return s.Message.Key == agent.OtherCard })
 	_, _, text = visit(t, at+"/procedures/"+procedure, nil)
 	want(t, text, "別のカードです", "何も書き込んでいません")
 	chip.SetFault(nil)

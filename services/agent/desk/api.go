@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"time"
 
-	"shomei/events"
 	"shomei/pkg/civil"
 	"shomei/pkg/httpd"
 	"shomei/pkg/intake"
@@ -222,9 +221,6 @@ func (d *Desk) handOver(ctx context.Context, procedure string, fee *uint32, pape
 	if err != nil {
 		return err
 	}
-	if !status.ReadyToHandOver() {
-		return fmt.Errorf("handing over in stage %q: %w", status.Stage, agent.ErrNotYet)
-	}
 	if fee != nil && *fee != status.FeeYen {
 		return errFee
 	}
@@ -257,9 +253,6 @@ func (d *Desk) drop(ctx context.Context, procedure, why, clerk string) error {
 	status, err := d.Counter.Status(procedure)
 	if err != nil {
 		return err
-	}
-	if status.Stage == agent.StageHandedOver || status.Stage == agent.StageDropped {
-		return fmt.Errorf("dropping in stage %q: %w", status.Stage, agent.ErrNotYet)
 	}
 	if clerk == "" {
 		clerk = status.Officer
@@ -298,8 +291,3 @@ func (d *Desk) status() deskStatus {
 }
 
 func (d *Desk) apiStatus(call) (int, any, error) { return http.StatusOK, d.status(), nil }
-
-var pinNames = map[events.PinKind]agent.Message{
-	events.PinKind_PIN_KIND_SIGN: {JA: "署名用の暗証番号", EN: "PIN for signatures"},
-	events.PinKind_PIN_KIND_AUTH: {JA: "利用者証明用の暗証番号", EN: "PIN for authentication"},
-}

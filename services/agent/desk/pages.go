@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"shomei/events"
 	"shomei/pkg/card"
 	"shomei/pkg/civil"
 	"shomei/pkg/counterlink"
@@ -51,6 +50,7 @@ func (d *Desk) clerksPages() map[string]does {
 		"POST /review/{token}":            d.postReview,
 		"GET /procedures/{id}":            d.showProcedure,
 		"POST /procedures/{id}/hand-over": d.postHandOver,
+		"GET /procedures/{id}/drop":       d.showDrop,
 		"POST /procedures/{id}/drop":      d.postDrop,
 		"GET /procedures/{id}/copy":       d.showCopy,
 		"POST /procedures/{id}/show":      d.postShow,
@@ -111,7 +111,7 @@ func (d *Desk) render(w http.ResponseWriter, r *http.Request, out answer) {
 	}
 	if err := d.pages.Render(w, r, out.status, out.name, out.view); err != nil {
 		d.Logger.Error("a page could not be shown", "page", out.name, "error", err)
-		http.Error(w, "画面を表示できません / the page can't be shown", http.StatusInternalServerError)
+		http.Error(w, d.pages.Say(out.view.Lang, "page.broken"), http.StatusInternalServerError)
 	}
 }
 
@@ -334,10 +334,13 @@ func (d *Desk) operationText(s agent.Status, lang page.Language) string {
 
 func (d *Desk) stateText(s agent.Status, lang page.Language) string {
 	word := stateOf(s)
-	if s.Stage == agent.StageHandedOver {
+	switch {
+	case s.Unrecorded():
+		word = "unrecorded"
+	case s.Stage == agent.StageHandedOver:
 		word = "done" // for the people at the desk it is, whether the centre knows or not
 	}
-	if givesBack(s) && (word == "ready" || word == "done") {
+	if s.GivesBack() && (word == "ready" || word == "done") {
 		word += "-back"
 	}
 	text := d.pages.Say(lang, "state."+word)
@@ -345,11 +348,6 @@ func (d *Desk) stateText(s agent.Status, lang page.Language) string {
 		text += d.pages.Say(lang, "state.kari")
 	}
 	return text
-}
-
-// givesBack tells that the holder's own card goes back, rather than a new one being handed over.
-func givesBack(s agent.Status) bool {
-	return s.Application.GetOperation() == events.Operation_OPERATION_UNBLOCK
 }
 
 // receipt is the short form of a procedure's number that is printed and read out.

@@ -313,7 +313,7 @@ func (d *Desk) reviewApplication(ctx context.Context, view *applyView, applicati
 	form, record := view.Form.Values, application.Personal.GetRecord()
 	known, err := d.compare(ctx, application.Officer, record.GetResidentCode(), record.GetBirthDate())
 	if errors.Is(err, errUnknownPerson) {
-		what, next := errUnknownPerson.in(lang)
+		what, next := problemOf(errUnknownPerson).in(lang)
 		view.Missing, view.Silent = nil, []alarm{{what, next}}
 		view.Unknown = true
 		return view.again([]page.FieldError{{Field: "resident_code", Text: what}}), nil

@@ -33,10 +33,7 @@ type pinField struct {
 }
 
 // errNotShown says that the clerk did not send the procedure to the resident's screen.
-var errNotShown = &Problem{
-	Code: "not-shown", JA: "この手続きは、申請者の画面に出ていません。", EN: "This procedure is not on the resident's screen.",
-	NextJA: "職員が手続きの画面から「申請者の画面に出す」を押してください。", NextEN: "The officer sends it there from the procedure's page.", status: http.StatusConflict,
-}
+var errNotShown = errors.New("the procedure is not on the resident's screen")
 
 func (d *Desk) showPIN(r *http.Request, lang page.Language) (answer, error) {
 	return d.pin(r.PathValue("id"), lang, nil)

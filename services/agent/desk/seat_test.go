@@ -60,6 +60,7 @@ var routesFor = map[string]audience{
 	"POST /review/{token}":                forClerk,
 	"GET /procedures/{id}":                forClerk,
 	"POST /procedures/{id}/hand-over":     forClerk,
+	"GET /procedures/{id}/drop":           forClerk,
 	"POST /procedures/{id}/drop":          forClerk,
 	"GET /procedures/{id}/copy":           forClerk,
 	"POST /procedures/{id}/show":          forClerk,

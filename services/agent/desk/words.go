@@ -6,10 +6,12 @@ import (
 	"shomei/pkg/page"
 )
 
-// words are all phrases of the counter's pages.
+// Words are all phrases that the counter's pages and its API can show, but for the rules' sentences and [agent.Sentences].
+var Words = words
+
 var words = func() page.Catalogue {
 	all := page.Catalogue{}
-	for _, part := range []page.Catalogue{stationWords, startWords, applyWords, personWords, documentWords, procedureWords, residentWords, pairWords, cardWords, reportWords, reviewWords} {
+	for _, part := range []page.Catalogue{stationWords, startWords, applyWords, personWords, documentWords, procedureWords, residentWords, pairWords, cardWords, reportWords, reviewWords, dropWords, problemWords} {
 		maps.Copy(all, part)
 	}
 	return all
@@ -34,12 +36,12 @@ var stationWords = page.Catalogue{
 	"station.clock.refused":   {JA: "模擬の時計で動いています。センターは受け付けません。", EN: "This counter runs by a settable clock: the centre takes nothing."},
 	"station.held":            {JA: "センターが保留した受付", EN: "Held by the centre"},
 	"station.simulated":       {JA: "（模擬の時計）", EN: "(simulated clock)"},
+	"page.broken":             {JA: "画面を表示できません。もう一度試し、続くときは管理者に連絡してください。", EN: "The page can't be shown. Try again; if it goes on, tell the administrator."},
 	"page.privacy":            {JA: "F2 キーで、個人の情報を隠したり表示したりできます。", EN: "F2 hides and shows personal data."},
 	"page.again":              {JA: "最新の状態を表示", EN: "Show the newest state"},
 	"page.start":              {JA: "はじめの画面へ", EN: "To the start page"},
 	"page.back":               {JA: "手続きの画面へ", EN: "Back to the procedure"},
 	"page.retry":              {JA: "前の画面へ戻る", EN: "Back"},
-	"problem.title":           {JA: "できませんでした", EN: "It could not be done"},
 }
 
 var startWords = page.Catalogue{
@@ -202,7 +204,13 @@ var procedureWords = page.Catalogue{
 	"procedure.entered":          {JA: "（%s に手入力）", EN: " (typed in at %s)"},
 	"procedure.card":             {JA: "カード", EN: "Card"},
 	"procedure.progress":         {JA: "進み具合", EN: "Progress"},
-	"procedure.kari":             {JA: "センターへはまだ届いていません。仮の受付です。回線が戻ると自動で送ります。発行・更新・失効の確定は、センターの受付後になります。", EN: "Not at the centre yet: pending. It is sent by itself when the link is back. Issue, renewal and revocation take effect only after the centre has it."},
+	"procedure.kari":             {JA: "センターへはまだ届いていません。仮の受付です。発行・更新・失効の確定は、センターの受付後になります。", EN: "Not at the centre yet: pending. Issue, renewal and revocation take effect only after the centre has it."},
+	"procedure.unsent":           {JA: "この手続きの新しい記録は、まだセンターへ届いていません。", EN: "What is new in this procedure is not at the centre yet."},
+	"procedure.sent.away":        {JA: "回線が戻ると自動で送ります。", EN: " It is sent by itself when the link is back."},
+	"procedure.sent.comparing":   {JA: "照合が済むと自動で送ります。", EN: " It is sent by itself once the records have been compared."},
+	"procedure.sent.up":          {JA: "まもなく自動で送ります。", EN: " It is being sent by itself."},
+	"procedure.sent.mismatched":  {JA: "端末とセンターの記録が一致しないため、送れません。管理者に連絡してください。", EN: " It can't be sent because the records differ: tell the administrator."},
+	"procedure.sent.taken":       {JA: "別の端末プログラムがこの端末として接続中のため、送れません。管理者に連絡してください。", EN: " It can't be sent while another program is linked up as this counter: tell the administrator."},
 	"procedure.letter":           {JA: "照会書をご住所へ郵送します。届いた照会書兼回答書をお持ちください。照会書の番号: %s", EN: "A letter of inquiry is mailed to the registered address; its answer form is to be brought. Number of the letter: %s"},
 	"procedure.letter.waits":     {JA: "照会書（番号: %s）の回答を待っています。足りないものがそろったら、同じ回答書をもう一度受け付けてください。", EN: "The answer to the letter of inquiry (number %s) is still waited for. When nothing is missing any more, take the same answer form again."},
 	"procedure.answer":           {JA: "照会書の回答を受け付ける", EN: "Take the letter's answer"},
@@ -238,6 +246,7 @@ var procedureWords = page.Catalogue{
 	"state.done":                 {JA: "交付済", EN: "handed over"},
 	"state.failed":               {JA: "できませんでした", EN: "failed"},
 	"state.dropped":              {JA: "取りやめ", EN: "dropped"},
+	"state.unrecorded":           {JA: "センターに記録されていません", EN: "not recorded by the centre"},
 	"state.kari":                 {JA: "（仮）", EN: " (pending)"},
 	"planned.sign":               {JA: "署名用電子証明書の有効期間の満了日: %s", EN: "Last day of the signature certificate: %s"},
 	"planned.auth":               {JA: "利用者証明用電子証明書の有効期間の満了日: %s", EN: "Last day of the authentication certificate: %s"},
@@ -266,9 +275,6 @@ var procedureWords = page.Catalogue{
 	"held.valid":                 {JA: "有効", EN: "in force"},
 	"held.suspended":             {JA: "一時停止", EN: "suspended"},
 	"held.authorized":            {JA: "発行中", EN: "being issued"},
-	"drop.title":                 {JA: "申請を取りやめる", EN: "Withdraw the application"},
-	"drop.hint":                  {JA: "取りやめは元に戻せません。発行の途中なら、作りかけの電子証明書は失効します。", EN: "This can't be undone. Certificates in the making are revoked."},
-	"drop.do":                    {JA: "申請を取りやめる", EN: "Withdraw"},
 	"copy.title":                 {JA: "電子証明書の写し", EN: "Copy of the certificates"},
 	"copy.print":                 {JA: "電子証明書の写しを印刷する", EN: "Print the copy of the certificates"},
 	"copy.office":                {JA: "交付した窓口", EN: "Office"},
@@ -295,7 +301,7 @@ var pairWords = page.Catalogue{
 var residentWords = page.Catalogue{
 	"resident.title": {JA: "申請者の画面", EN: "Resident's screen"},
 	"resident.wait":  {JA: "職員の案内をお待ちください。", EN: "Please wait for the officer."},
-	"resident.done":  {JA: "確認しました。カードの処理をしています。", EN: "Thank you. The card is being worked on."},
+	"resident.done":  {JA: "確認しました。ありがとうございました。", EN: "Confirmed. Thank you."},
 	"pin.title":      {JA: "申請の確認と暗証番号", EN: "Confirm and set your PIN"},
 	"pin.yours":      {JA: "お名前と手続きがご自分のものでないときは、入力せずに職員へお知らせください。", EN: "If this name or procedure is not yours, type nothing and tell the officer."},
 	"pin.intro":      {JA: "申請した方ご自身で入力してください。ほかの人に見せたり、教えたりしないでください。", EN: "To be typed by the applicant alone. Do not show or tell it to anyone."},
