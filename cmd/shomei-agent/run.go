@@ -128,10 +128,11 @@ func (s *station) open(f runFlags, secrets counterlink.Secrets, tray *desk.Tray)
 	cards := counterlink.CardClient{
 		Conn: s.conn, Counter: s.bundle.Counter, Key: secrets.Key, SealKey: secrets.SealKey, Writers: s.bundle.HubWriters,
 	}
+	persons := counterlink.PersonClient{CardClient: cards, HubSealKey: secrets.HubSealKey}
 	s.counter, err = agent.Open(agent.Config{
 		Counter: s.bundle.Counter, Office: s.bundle.Office, Key: secrets.Key, SealKey: secrets.SealKey, HubSealKey: secrets.HubSealKey,
 		HubWriters: s.bundle.HubWriters, Conn: s.conn, StorePath: store, Reader: agent.PCSC(f.reader), OpenCard: cards.Open,
-		AskPerson: counterlink.PersonClient{CardClient: cards, HubSealKey: secrets.HubSealKey}.Ask,
+		AskPerson: persons.Ask, FindCases: persons.FindCases,
 		Now:       s.clock.Now, ClockEvidence: s.clockEvidence, Uptime: uptime(), Logger: s.logger,
 	})
 	if err != nil {

@@ -59,7 +59,7 @@ func (d *decision) apply(c Apply) error {
 	case !a.ruling.Accepted():
 		a.refuse()
 	case letterFirst:
-		a.postpone()
+		return a.postpone()
 	default:
 		return a.accept()
 	}

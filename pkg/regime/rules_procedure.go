@@ -58,6 +58,14 @@ var (
 		NextJA: "お持ちの電子証明書の状態を確かめ、必要ならあらためて申請してください。",
 		NextEN: "Check how the certificates stand now, and apply again if one is needed.",
 	})
+	// LetterGuessed ends the wait for the answer to a letter of inquiry whose number is being guessed.
+	LetterGuessed = rule(Rule{
+		ID: "application.letter-guessed", Source: "ours: the number proves that the letter arrived, so it must not be found by trying",
+		JA:     "照会書番号の誤りが5回になったため、この申請の照会書兼回答書は使えなくなりました。",
+		EN:     "A wrong number was brought five times, so this application's letter of inquiry is void.",
+		NextJA: "もう一度申請してください。新しい照会書兼回答書を郵送します。",
+		NextEN: "Apply again; a new letter of inquiry is mailed.",
+	})
 	// NothingHeld refuses to renew, revoke or unblock what is not there.
 	NothingHeld = rule(Rule{
 		ID: "application.nothing-held", Source: "domain.md 1.3.4, 1.4.3",

@@ -93,6 +93,21 @@ func (a *Application) received(s source, b interface {
 	a.Kinds = strings.Join(kinds, " ")
 }
 
+// Inquired returns the subscribers of whom an application with this case number was put off until a letter of inquiry is
+// answered, whatever became of it.
+func (w *Warehouse) Inquired(ctx context.Context, number string) ([]string, error) {
+	rows, err := question[struct {
+		Subscriber string `ch:"subscriber"`
+	}](ctx, w, "applications", `
+		SELECT DISTINCT subscriber FROM {applications} WHERE right(procedure, 8) = {number:String} AND letter != toDateTime64(0, 3) LIMIT 100`,
+		param("number", number))
+	subscribers := make([]string, len(rows))
+	for i, row := range rows {
+		subscribers[i] = row.Subscriber
+	}
+	return subscribers, err
+}
+
 // Applications returns a subscriber's applications in the order of their
 // receipt.
 func (w *Warehouse) Applications(ctx context.Context, subscriber string) ([]Application, error) {

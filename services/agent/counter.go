@@ -82,6 +82,9 @@ type Config struct {
 	// AskPerson has the centre compare a resident-record code and a date of birth (counterlink.PersonClient.Ask). Nil: it
 	// can't be asked.
 	AskPerson func(ctx context.Context, officer, code, birthDate string) (counterlink.Person, error)
+	// FindCases has the centre look for applications of this office that wait for the answer to a letter of inquiry
+	// (counterlink.PersonClient.FindCases). Nil: it can't be asked.
+	FindCases func(ctx context.Context, officer string, key counterlink.CaseKey) ([]*events.OpenCase, error)
 	// Now is the counter's clock; ClockEvidence says how it stands: Synchronised, Unsynchronised or Simulated.
 	Now           func() time.Time
 	ClockEvidence func() string

@@ -118,7 +118,7 @@ func (s Status) MayDrop() bool {
 	case StageHandedOver, StageDropped:
 		return false
 	case StageRefused:
-		return s.Letter != ""
+		return s.Inquired
 	case StageDeferred:
 		return true
 	}

@@ -3,10 +3,12 @@ package agent_test
 import (
 	"context"
 	"fmt"
+	"html"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -222,7 +224,7 @@ var answers = map[string]struct {
 			"en": {"read this out", "The My Number card is needed", "What to do next", "Re-issue"},
 		},
 	},
-	"deferred": {&events.Answer{Deferred: true, Letter: "L-77"}, agent.StageDeferred, map[string][]string{"ja": {"L-77", "照会書の回答待ち", "照会書の回答を受け付ける", "self-no-photo"}, "en": {"L-77"}}},
+	"deferred": {&events.Answer{Deferred: true, Letter: "L-77"}, agent.StageDeferred, map[string][]string{"ja": {"照会書の回答待ち", "照会書の回答を受け付ける", "self-no-photo"}, "en": {"waits for the letter"}}},
 }
 
 func answered(t *testing.T, centre *centre, counter *agent.Counter, a *events.Answer, stage agent.Stage) string {
@@ -254,7 +256,7 @@ func TestTheSecondVisitAsksForNothingThatTheOfficeHas(t *testing.T) {
 	counter, _ := centre.counter(centre.config(storePath(t), nil))
 	at := openDesk(t, counter)
 	procedure := answered(t, centre, counter, &events.Answer{Deferred: true, Letter: "L-77", OnFile: []string{"application-form"}}, agent.StageDeferred)
-	answerPage := at + "/apply?operation=issue&way=self-no-photo&card_kind=mynumber&procedure=" + procedure
+	answerPage := at + answerForm(t, at+"/procedures/"+procedure)
 	_, _, text := visit(t, answerPage, nil)
 	want(t, text, "申請書 <span class=\"hint\">（お預かりしています）", `id="document-inquiry-answer"`)
 	if strings.Contains(text, `id="document-application-form"`) || strings.Count(text, `name="procedure" value="`+procedure) != 1 {
@@ -263,22 +265,72 @@ func TestTheSecondVisitAsksForNothingThatTheOfficeHas(t *testing.T) {
 
 	form := filled()
 	form["document"], form["qualifier"] = []string{"card", "inquiry-answer", "other-id"}, nil
-	form["way"], form["procedure"], form["letter"] = []string{"self-no-photo"}, []string{procedure}, []string{"L-77"}
+	form["way"], form["procedure"], form["on_file"] = []string{"self-no-photo"}, []string{procedure}, []string{"application-form"}
+	if status, _, text := visit(t, at+"/apply", form); status != http.StatusUnprocessableEntity || !strings.Contains(text, "回答書に印刷された照会書番号") {
+		t.Errorf("an answer form without its number was taken with %d", status)
+	}
+	form["letter"] = []string{"ＡＢ234567"}
 	status, where, _ := visit(t, at+"/apply", form)
 	if status != http.StatusOK || !strings.HasSuffix(where, procedure) {
 		t.Fatalf("the answer was taken with %d at %s", status, where)
 	}
 	reach(t, counter, procedure, agent.StageReceived)
 	claims := centre.until("two applications", func(all []*events.Claim) bool { return len(all) == 2 })
+	if got := claims[1].GetApplicationReceived().GetLetter(); got != "ab234567" {
+		t.Errorf("the number goes up as %q", got)
+	}
 	refused := &events.Answer{Claim: claims[1].GetId(), Refusals: []string{"mynumber.documents.not-same-day"}}
 	must(t, centre.hub.Send(t.Context(), &events.Downlink{
 		Id: "refused", Counter: "12237-main-1", Procedure: procedure, Body: &events.Downlink_Answer{Answer: refused},
 	}))
 	reach(t, counter, procedure, agent.StageRefused)
 	_, _, text = visit(t, at+"/procedures/"+procedure, nil)
-	want(t, text, "当日の発行はできません", "照会書（番号: L-77）の回答を待っています", "照会書の回答を受け付ける", "取りやめる")
+	want(t, text, "当日の発行はできません", "照会書の回答を待っています", "照会書の回答を受け付ける", "取りやめる")
 	_, _, text = visit(t, answerPage, nil)
 	want(t, text, "（お預かりしています）")
+}
+
+// answerForm is the address of the form that takes the answer to a letter, from the page that leads to it.
+func answerForm(t *testing.T, page string) string {
+	t.Helper()
+	_, _, text := visit(t, page, nil)
+	link := regexp.MustCompile(`href="(/apply\?[^"]*procedure=[^"]*)"`).FindStringSubmatch(text)
+	if link == nil {
+		t.Fatalf("%s does not lead to the answer's form", page)
+	}
+	return html.UnescapeString(link[1])
+}
+
+// TestTheFirstVisitIsAPlainButton: that a letter comes first is the ordinary way and no alarm; what is really missing is one.
+func TestTheFirstVisitIsAPlainButton(t *testing.T) {
+	centre := newCentre(t)
+	counter, _ := centre.counter(centre.config(storePath(t), nil))
+	at := openDesk(t, counter)
+	for way, papers := range map[string][]string{
+		"self-no-photo": {"application-form", "card", "other-id"}, "proxy": {"application-form", "card", "mandate", "proxy-photo-id"},
+	} {
+		_, _, text := visit(t, at+"/apply?operation=issue&way="+way, nil)
+		want(t, text, `value="letter"`, "受け付けて照会書を送る")
+		if strings.Contains(text, `name="letter"`) || strings.Contains(text, `value="check"`) || strings.Contains(text, "足りない") {
+			t.Errorf("%s: the first visit asks for the letter's answer, or has another button", way)
+		}
+		form := filled()
+		form["way"], form["document"], form["qualifier"], form["file"] = []string{way}, papers, []string{"proxy-photo-id:current-address"}, []string{"letter"}
+		if status, where, text := visit(t, at+"/apply", form); status != http.StatusOK || !strings.Contains(where, "/procedures/") {
+			t.Errorf("%s: the plain button answered %d at %s:\n%s", way, status, where, text)
+		}
+		form["file"] = []string{"check"} // the way was chosen after the page was drawn: what follows is said first
+		if status, _, text := visit(t, at+"/apply", form); status != http.StatusUnprocessableEntity || !strings.Contains(text, `value="letter"`) || strings.Contains(text, "足りない") {
+			t.Errorf("%s: a letter is posted unsaid: %d", way, status)
+		}
+	}
+	form := filled()
+	form["way"], form["document"], form["qualifier"], form["file"] = []string{"proxy"}, []string{"application-form", "card"}, nil, []string{"letter"}
+	status, _, text := visit(t, at+"/apply", form)
+	if status != http.StatusUnprocessableEntity || strings.Contains(text, "照会書兼回答書をご住所へ郵送してからの手続き") {
+		t.Errorf("a proxy who shows nothing: %d", status)
+	}
+	want(t, text, "足りないものがあります", "足りないまま", `value="letter"`)
 }
 
 // TestTheCardCanBeShownWhereItMayBeNeeded: of a re-issue the hub alone knows whether it is on the same card, and of a return

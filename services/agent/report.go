@@ -38,6 +38,15 @@ func (c *Counter) AskPerson(ctx context.Context, officer, code, birthDate string
 	return c.cfg.AskPerson(ctx, officer, code, birthDate)
 }
 
+// FindCases asks the centre for applications of this office that wait for the answer to a letter of inquiry. Every error
+// says that it can't be asked now.
+func (c *Counter) FindCases(ctx context.Context, officer string, key counterlink.CaseKey) ([]*events.OpenCase, error) {
+	if c.cfg.FindCases == nil || c.Link() != counterlink.Up {
+		return nil, ErrOffline
+	}
+	return c.cfg.FindCases(ctx, officer, key)
+}
+
 // ReportBlocked files that PINs of a card were seen to block here: the last try was spent at this counter. Whose card it
 // is, the hub knows.
 func (c *Counter) ReportBlocked(ctx context.Context, cardID string, pins ...events.PinKind) (claimID string, err error) {

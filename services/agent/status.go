@@ -64,10 +64,9 @@ type Status struct {
 	Entered time.Time
 	// Answer is the hub's answer to the application, nil before; certificates and the card's last day are the newest told.
 	Answer *events.Answer
-	// Letter is the letter of inquiry whose answer is waited for, OnFile what the office has of the application since it
-	// became due; both are empty when none is waited for.
-	Letter string
-	OnFile []string
+	// Inquired: the answer to a letter of inquiry is waited for; OnFile is what the office has of the application since then.
+	Inquired bool
+	OnFile   []string
 	// Refusals are the rules by which the hub refused a later claim of the procedure.
 	Refusals []string
 	Card     string
@@ -296,7 +295,7 @@ func (c *Counter) apply(claim *events.Claim) {
 			s.Message = say("given-back")
 		}
 	case *events.Claim_ApplicationDropped:
-		s.Stage, s.Letter, s.OnFile = StageDropped, "", nil
+		s.Stage, s.Inquired, s.OnFile = StageDropped, false, nil
 		s.Message = say("withdrawn")
 	case *events.Claim_ConfirmationFailed:
 		if s.Stage == StageDropped {
@@ -336,6 +335,7 @@ func (c *Counter) learnAnswer(d *events.Downlink) {
 		return
 	}
 	s.Answer, s.FeeYen = proto.CloneOf(a), 0
+	s.Answer.Letter = "" // an older centre told the number that only the letter may tell
 	for _, item := range a.GetFee() {
 		s.FeeYen += item.GetYen()
 	}
@@ -349,12 +349,15 @@ func (c *Counter) learnAnswer(d *events.Downlink) {
 		s.learnReport(a)
 	case a.GetDeferred():
 		s.Stage, s.Message = StageDeferred, say("letter-due")
-		s.Letter, s.OnFile = a.GetLetter(), a.GetOnFile()
+		s.Inquired, s.OnFile = true, a.GetOnFile()
 	case a.GetAccepted():
 		s.Stage, s.Message = StageAccepted, say("accepted")
-		s.Letter, s.OnFile = "", nil
+		s.Inquired, s.OnFile = false, nil
 	default:
 		s.Stage, s.Message = StageRefused, say("refused")
+		if slices.Contains(a.GetRefusals(), regime.LetterGuessed) {
+			s.Inquired, s.OnFile = false, nil
+		}
 	}
 }
 

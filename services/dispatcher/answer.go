@@ -66,7 +66,7 @@ func take(a *events.Answer, e *events.Event) {
 		a.Accepted, a.Refusals = false, b.Refusals
 		a.Alternative, a.AlternativePlanned = b.Alternative, b.AlternativePlanned
 	case *events.InquiryLetterDue:
-		a.Deferred, a.Letter, a.OnFile = true, b.Letter, b.Documents
+		a.Deferred, a.OnFile = true, b.Documents // and not its number, which proves that the letter arrived
 	case *events.RequestRefused:
 		a.Accepted, a.Refusals = false, b.Refusals
 	case *events.FactRefused:

@@ -22,6 +22,7 @@ const bodyLimit = 1 << 20
 func (d *Desk) calls() map[string]func(call) (int, any, error) {
 	return map[string]func(call) (int, any, error){
 		"POST /api/applications":              d.apiApply,
+		"POST /api/cases":                     d.apiCases,
 		"POST /api/reports":                   d.apiReport,
 		"GET /api/procedures/{id}":            d.apiProcedure,
 		"POST /api/procedures/{id}/confirm":   d.apiConfirm,

@@ -6,6 +6,9 @@
 // The API is for programs; what a page asks of it, by script or form, is refused (403). It answers in JSON:
 //
 //	POST /api/applications                   an application ([request]); 202 {"procedure","claim"}
+//	POST /api/cases                          {"case_number"}, {"card"}, {"resident_code","birth_date"} or none: the card on the reader; with "clerk":
+//	                                         200 {"cases":[[openCase]]}, applications of this office that wait for a letter's answer, taken
+//	                                         at any counter; application with its "procedure" goes on with it. 404 unknown-case, 503 centre-away
 //	POST /api/reports                        a loss, a found card, a change of the record ([report]); 202 {"procedure","claim"}
 //	GET  /api/procedures/{id}                how far it is ([state])
 //	GET  /api/procedures/{id}/events         the same as server-sent events, one with each change

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"shomei/events"
 	"shomei/pkg/card"
 	"shomei/pkg/civil"
 	"shomei/pkg/counterlink"
@@ -46,6 +47,8 @@ func (d *Desk) clerksPages() map[string]does {
 		"POST /apply":                     d.postApply,
 		"GET /report":                     d.showReport,
 		"POST /report":                    d.postReport,
+		"GET /cases":                      d.showCases,
+		"POST /cases":                     d.postCases,
 		"GET /review/{token}":             d.showReview,
 		"POST /review/{token}":            d.postReview,
 		"GET /procedures/{id}":            d.showProcedure,
@@ -315,7 +318,7 @@ func (d *Desk) procedureTable(lang page.Language) page.Table {
 			break
 		}
 		table.Rows = append(table.Rows, []page.Cell{
-			{Text: receipt(s.Procedure), Href: "/procedures/" + s.Procedure},
+			{Text: events.CaseNumber(s.Procedure), Href: "/procedures/" + s.Procedure},
 			{Text: s.Filed.In(civil.Tokyo).Format("01-02 15:04")},
 			{Text: d.operationText(s, lang)},
 			{Text: d.stateText(s, lang)},
@@ -348,14 +351,6 @@ func (d *Desk) stateText(s agent.Status, lang page.Language) string {
 		text += d.pages.Say(lang, "state.kari")
 	}
 	return text
-}
-
-// receipt is the short form of a procedure's number that is printed and read out.
-func receipt(procedure string) string {
-	if len(procedure) <= 8 {
-		return procedure
-	}
-	return procedure[len(procedure)-8:]
 }
 
 type trayView struct{ Cards []choice }

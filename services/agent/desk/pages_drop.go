@@ -48,7 +48,7 @@ func (d *Desk) dropPage(id string, form url.Values, wrong []page.FieldError, lan
 	v := dropView{station: d.station(lang, ""), ID: id, Form: withWrong(form, wrong), Effects: d.dropEffects(s, made, lang), Shown: shownDrop(s, made)}
 	for _, r := range []row{
 		{say("person.name"), name},
-		{say("procedure.receipt"), receipt(id)},
+		{say("procedure.receipt"), events.CaseNumber(id)},
 		{say("procedure.operation"), d.operationText(s, lang)},
 		{say("procedure.state"), d.stateText(s, lang)},
 		{say("procedure.card"), s.Card},
@@ -67,7 +67,7 @@ func (d *Desk) dropPage(id string, form url.Values, wrong []page.FieldError, lan
 
 // shownDrop names what the page says of a procedure.
 func shownDrop(s agent.Status, made agent.Made) string {
-	return fmt.Sprint(made.Kinds, made.Signed, s.Letter, s.Stage == agent.StageUnblocked)
+	return fmt.Sprint(made.Kinds, made.Signed, s.Inquired, s.Stage == agent.StageUnblocked)
 }
 
 // dropEffects are what ends with an application, and what stays as it is.
@@ -76,8 +76,8 @@ func (d *Desk) dropEffects(s agent.Status, made agent.Made, lang page.Language) 
 	table := page.Table{Caption: say("drop.effects"), Columns: []page.Column{{Label: say("ending.what")}, {Label: say("ending.effect")}}}
 	add := func(what, effect string) { table.Rows = append(table.Rows, []page.Cell{{Text: what}, {Text: effect}}) }
 	add(say("drop.application", d.operationText(s, lang)), say("drop.ends"))
-	if s.Letter != "" {
-		add(say("drop.letter", s.Letter), say("drop.letter.void"))
+	if s.Inquired {
+		add(say("drop.letter"), say("drop.letter.void"))
 	}
 	for _, kind := range made.Kinds {
 		add(say("drop.made", say("ending.target."+nameOf(kinds, kind))), say("ending.effect.revoke"))

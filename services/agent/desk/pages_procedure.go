@@ -3,7 +3,6 @@ package desk
 import (
 	"cmp"
 	"net/http"
-	"net/url"
 	"slices"
 
 	"shomei/events"
@@ -92,7 +91,7 @@ func (d *Desk) showProcedure(r *http.Request, lang page.Language) (answer, error
 func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
 	say := func(key string, args ...any) string { return d.pages.Say(lang, key, args...) }
 	v := procedureView{
-		ID: s.Procedure, Receipt: receipt(s.Procedure), State: d.stateText(s, lang), Message: pick(lang, s.Message), Percent: s.Percent,
+		ID: s.Procedure, Receipt: events.CaseNumber(s.Procedure), State: d.stateText(s, lang), Message: pick(lang, s.Message), Percent: s.Percent,
 		Operation: d.operationText(s, lang), Card: cmp.Or(s.Card, cardOf(s.Report)), FeeYen: s.FeeYen, Filed: d.filedText(s, lang),
 		Confirm: s.Waiting != nil, HandOver: s.ReadyToHandOver(), Done: s.Stage == agent.StageHandedOver && !s.Unrecorded(),
 		Drop: s.MayDrop(),
@@ -139,16 +138,13 @@ func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
 func (d *Desk) tellLetter(v *procedureView, s agent.Status, lang page.Language) {
 	switch {
 	case s.Stage == agent.StageDeferred:
-		v.Letter = d.pages.Say(lang, "procedure.letter", s.Answer.GetLetter())
-	case s.Stage == agent.StageRefused && s.Letter != "":
-		v.Letter = d.pages.Say(lang, "procedure.letter.waits", s.Letter)
+		v.Letter = d.pages.Say(lang, "procedure.letter", events.CaseNumber(s.Procedure))
+	case s.Stage == agent.StageRefused && s.Inquired:
+		v.Letter = d.pages.Say(lang, "procedure.letter.waits")
 	default:
 		return
 	}
-	v.Answer = "/apply?" + url.Values{
-		"procedure": {s.Procedure}, "operation": {nameOf(operations, s.Application.GetOperation())},
-		"way": {answerWay(s.Application.GetChannel())}, "card_kind": {cmp.Or(nameOf(cardKinds, s.Application.GetCardKind()), d.usualCard())},
-	}.Encode()
+	v.Answer = d.answerForm(caseOf(s))
 }
 
 // filedText is when the procedure was received; a time that a clerk entered by hand is marked as such.
@@ -171,14 +167,6 @@ func handOverWord(s agent.Status) string {
 		return "paid"
 	}
 	return "free"
-}
-
-// answerWay is how the one comes back who got a letter of inquiry.
-func answerWay(c events.Channel) string {
-	if c == events.Channel_CHANNEL_PROXY {
-		return string(regime.ChannelProxy)
-	}
-	return string(regime.ChannelSelfNoPhoto)
 }
 
 func pick(lang page.Language, m agent.Message) string {
@@ -295,7 +283,7 @@ func (d *Desk) showCopy(r *http.Request, lang page.Language) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	view := copyView{ID: id, Receipt: receipt(id), Office: d.Office, Printed: day(lang, civil.Of(d.Counter.Now()).String())}
+	view := copyView{ID: id, Receipt: events.CaseNumber(id), Office: d.Office, Printed: day(lang, civil.Of(d.Counter.Now()).String())}
 	for _, der := range all {
 		c, err := describe("", der)
 		if err != nil {

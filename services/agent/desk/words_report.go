@@ -108,7 +108,7 @@ var dropWords = page.Catalogue{
 	"drop.effects":        {JA: "取りやめると終わるもの", EN: "What ends with it"},
 	"drop.application":    {JA: "申請（%s）", EN: "Application (%s)"},
 	"drop.ends":           {JA: "取りやめ", EN: "withdrawn"},
-	"drop.letter":         {JA: "照会書（番号: %s）", EN: "Letter of inquiry (number %s)"},
+	"drop.letter":         {JA: "照会書", EN: "Letter of inquiry"},
 	"drop.letter.void":    {JA: "無効。届いた回答書では受け付けられません", EN: "void: its answer form is taken no longer"},
 	"drop.made":           {JA: "この申請で作った（作りかけの）%s", EN: "%s made, or being made, for this application"},
 	"drop.former":         {JA: "前の%s", EN: "Former: %s"},
