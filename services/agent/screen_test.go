@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
 	"shomei/events"
@@ -38,7 +41,18 @@ func TestTheResidentsScreenShowsWhatTheClerkSent(t *testing.T) {
 	}
 	child := begin("証明　一郎")
 	screen := pagetest.Open(t, 1200, 900)
-	screen.Visit(t, at+"/resident?pair="+pairCode(t, at), chromedp.WaitVisible(chromedp.CSS(".aloud")))
+	screen.Visit(t, at+"/resident", typeInto("#pair", pairCode(t, at)), chromedp.Click(chromedp.CSS("form button")), chromedp.WaitVisible(chromedp.CSS(".aloud")))
+	for _, path := range []string{"/", "/procedures/" + child, "/live?procedure=" + child, "/api/status", "/api/procedures/" + child} {
+		for _, cookies := range []string{"include", "omit"} {
+			if got := screen.Ask(t, fmt.Sprintf(`fetch(%q, {credentials: %q}).then(r => String(r.status))`, path, cookies)); got != "403" {
+				t.Errorf("a script on the resident's screen that has its cookies %sd is answered %s by %s", cookies, got, path)
+			}
+		}
+	}
+	confirm := fmt.Sprintf(`fetch("/api/procedures/%s/confirm", {method: "POST", credentials: "omit", body: %q}).then(r => String(r.status))`, child, `{"pins":{"sign":"`+signPIN+`","auth":"`+authPIN+`"}}`)
+	if got := screen.Ask(t, confirm); got != "403" {
+		t.Errorf("a script on the resident's screen confirms over the API: %s", got)
+	}
 	typed := url.Values{"sign": {signPIN}, "sign_again": {signPIN}, "auth": {authPIN}, "auth_again": {authPIN}}
 	send := func(procedure string) string { // from the resident's browser
 		return screen.Ask(t, fmt.Sprintf(`fetch("/procedures/%s/pin", {method: "POST", body: new URLSearchParams(%q)}).then(async r => r.status + " " + await r.text())`, procedure, typed.Encode()))
@@ -76,6 +90,29 @@ func TestTheResidentsScreenShowsWhatTheClerkSent(t *testing.T) {
 	must(t, counter.Drop(t.Context(), stranger, "017", ""))
 	screen.Wait(t, chromedp.WaitVisible(chromedp.CSS(".aloud")))
 	screen.Screenshot(t, "resident-blank")
+}
+
+// A browser without script shows what the clerk sends, thanks and goes blank as well.
+func TestTheResidentsScreenFollowsWithoutScript(t *testing.T) {
+	centre := newCentre(t)
+	centre.auto = true
+	counter, _ := centre.counter(centre.config(storePath(t), newSlot(newCard(t, centre.cardID))))
+	at := openDesk(t, counter)
+	_, where, _ := visit(t, at+"/apply", filled())
+	id := where[strings.LastIndex(where, "/")+1:]
+	reach(t, counter, id, agent.StageConfirm)
+	screen := pagetest.Open(t, 1200, 900)
+	screen.Wait(t, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+		return err
+	}))
+	screen.Visit(t, at+"/resident?pair="+pairCode(t, at), chromedp.WaitVisible(chromedp.CSS(".aloud")))
+	visit(t, at+"/procedures/"+id+"/show", url.Values{})
+	screen.Wait(t, chromedp.WaitVisible(chromedp.CSS("#sign")),
+		typeInto("#sign", signPIN), typeInto("#sign_again", signPIN), typeInto("#auth", authPIN), typeInto("#auth_again", authPIN),
+		chromedp.Click(chromedp.CSS("form.resident button")), chromedp.WaitVisible(chromedp.CSS(".notice.good")))
+	reach(t, counter, id, agent.StageWritten)
+	screen.Wait(t, chromedp.WaitNotPresent(chromedp.CSS(".notice.good")), chromedp.WaitVisible(chromedp.CSS(".aloud")))
 }
 
 // pairCode has the clerk's page show a code for the resident's screen.
