@@ -31,6 +31,8 @@ var (
 	ErrPINRefused = errors.New("the PIN can't be taken")
 	// ErrNotYet: the procedure is not at the stage for this.
 	ErrNotYet = errors.New("the procedure is not that far")
+	// ErrSettles: the centre's acceptance is all there is of the procedure, and what was sent to it can't be called back.
+	ErrSettles = errors.New("the procedure is carried out where it is accepted")
 	// ErrOver: the procedure has ended, so that is too late.
 	ErrOver = errors.New("the procedure has ended")
 	// ErrOffline: the centre can't be asked now.
@@ -270,14 +272,14 @@ func (c *Counter) HandOver(_ context.Context, procedure, officer string, paper b
 }
 
 // Drop ends a procedure that the applicant gives up; why, which may be empty, goes to the hub sealed. Keys on the card that
-// are not in force stay until the next procedure clears them. The error is ErrOver unless MayDrop.
+// are not in force stay until the next procedure clears them. Where it can't be given up the error is that of MayDrop.
 func (c *Counter) Drop(_ context.Context, procedure, officer, why string) error {
 	status, err := c.Status(procedure)
 	if err != nil {
 		return err
 	}
-	if !status.MayDrop() {
-		return fmt.Errorf("dropping in stage %q: %w", status.Stage, ErrOver)
+	if err := status.MayDrop(); err != nil {
+		return fmt.Errorf("dropping in stage %q: %w", status.Stage, err)
 	}
 	claim := c.newClaim(procedure, officer, "")
 	claim.Subscriber = status.Subscriber

@@ -99,7 +99,7 @@ func (c *Counter) inventory(ctx context.Context, w *work, cardID string) (held c
 // askFor says which PINs the resident types: a new card needs them, one in use keeps what it has unless told otherwise.
 // A slot that has never held a certificate has a PIN that nobody knows (setUp): a child who has turned 15, an adult ward.
 func (c *Counter) askFor(w *work, r events.Regime, held card.Inventory, kinds []events.CertificateKind) Confirmation {
-	ask := Confirmation{Obligation: w.down.GetId(), Regime: r, FeeYen: w.down.GetGenerateKeys().GetFeeYen()}
+	ask := Confirmation{Obligation: w.down.GetId(), Regime: r}
 	if ms := w.down.GetDeadlineMs(); ms > 0 {
 		ask.Deadline = time.UnixMilli(ms)
 	}
@@ -115,7 +115,7 @@ func (c *Counter) askFor(w *work, r events.Regime, held card.Inventory, kinds []
 }
 
 func (c *Counter) askAgain(w *work, r events.Regime) Confirmation {
-	ask := Confirmation{Obligation: w.down.GetId(), Regime: r, PINs: w.begun.PINs, FeeYen: w.down.GetGenerateKeys().GetFeeYen()}
+	ask := Confirmation{Obligation: w.down.GetId(), Regime: r, PINs: w.begun.PINs}
 	if ms := w.down.GetDeadlineMs(); ms > 0 {
 		ask.Deadline = time.UnixMilli(ms)
 	}

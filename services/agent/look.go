@@ -112,17 +112,27 @@ func (s Status) Unrecorded() bool {
 	return s.Message.Key == NotHandedOver || s.Message.Key == NotGivenBack
 }
 
-// MayDrop tells whether the procedure is an application that is still under way, so that its applicant can give it up.
-func (s Status) MayDrop() bool {
+// MayDrop reports whether the applicant can still give the procedure up: nil, ErrOver, or ErrSettles.
+func (s Status) MayDrop() error {
 	switch s.Stage {
 	case StageHandedOver, StageDropped:
-		return false
+		return ErrOver
 	case StageRefused:
-		return s.Inquired
+		if !s.Inquired {
+			return ErrOver
+		}
+		return nil
 	case StageDeferred:
-		return true
+		return nil
 	}
-	return s.Report == nil && !Settles(s.Application.GetOperation()) // what settles is carried out where it is accepted
+	settles := s.Report != nil || Settles(s.Application.GetOperation())
+	switch {
+	case settles && s.Stage == StageAccepted:
+		return ErrOver
+	case settles:
+		return ErrSettles
+	}
+	return nil
 }
 
 // Made is what was made for a procedure so far.

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"html"
 	"maps"
 	"math/rand/v2"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
@@ -53,10 +55,14 @@ type world struct {
 	fault, tried           string
 	problem, onFile, lasts bool
 	unasked                bool
-	english                bool
-	trail                  []string
-	seen                   map[string]int
-	wrong                  map[string]bool
+	// resident is the browser of the resident's screen; stranger: a page was asked for by the other browser than it is for.
+	// pairing: the clerk has been shown a code for it.
+	resident          *http.Client
+	stranger, pairing bool
+	english           bool
+	trail             []string
+	seen              map[string]int
+	wrong             map[string]bool
 }
 
 func newWorld(t *testing.T, seen map[string]int, wrong map[string]bool) *world {
@@ -100,6 +106,39 @@ func (w *world) start() {
 		stop()
 		cfg.Conn.Close()
 	}
+}
+
+// settles reports whether the centre's acceptance is all there is of a procedure.
+func (a *truth) settles() bool { return a.report != "" || agent.Settles(operations[a.operation]) }
+
+// pair makes a browser the resident's screen, as the clerk's page says; who types another code is told so.
+func (w *world) pair() {
+	w.t.Helper()
+	w.show("/screen")
+	w.fault, w.stranger = "pair", true
+	_, where, body := visit(w.t, w.address+"/resident?pair=another", nil)
+	w.check(where, body, w.statuses())
+	w.fault, w.stranger = "", false
+	w.send("/screen", url.Values{})
+	w.pairing = true
+	w.show("/screen")
+	w.resident = pairedClient(w.t, w.address)
+	w.pairing = false
+	w.show("/screen")
+}
+
+// browser is the one that a path is for: the resident's screen or the clerk's.
+func (w *world) browser(path string) *http.Client {
+	if path, _, _ := strings.Cut(path, "?"); path == "/resident" || strings.HasSuffix(path, "/pin") {
+		return w.resident
+	}
+	return http.DefaultClient
+}
+
+// nameless reports whether the counter has no name of whom a procedure is about.
+func (s sight) nameless() bool {
+	name, err := s.counter.Applicant(s.about.id)
+	return err == nil && name == ""
 }
 
 // inside names the card in the reader; empty for none.
@@ -334,6 +373,8 @@ func (w *world) tour() {
 		for operation := range operations {
 			w.show("/apply?operation=" + operation)
 		}
+		w.show("/cases")
+		w.show("/screen")
 		for _, what := range []string{"loss", "found", "custody", "name", "birth-date", "move-out", "move-in", "move-overseas", "death", "resident-code"} {
 			w.show("/report?what=" + what)
 		}
@@ -379,7 +420,7 @@ func (w *world) show(path string) {
 		if w.english {
 			page += map[bool]string{true: "&", false: "?"}[strings.Contains(path, "?")] + "lang=en"
 		}
-		_, where, body := visit(w.t, page, nil)
+		_, where, body := visitBy(w.t, w.browser(path), page, nil)
 		if maps.EqualFunc(before, w.statuses(), sameState) {
 			w.check(where, body, before)
 			return
@@ -403,7 +444,7 @@ func (w *world) statuses() map[string]agent.Status {
 // send posts a form and checks the page that comes back.
 func (w *world) send(path string, form url.Values) (where, body string) {
 	w.t.Helper()
-	_, where, body = visit(w.t, w.address+path, form)
+	_, where, body = visitBy(w.t, w.browser(path), w.address+path, form)
 	return where, body
 }
 
@@ -833,13 +874,23 @@ func (w *world) giveOut(a *truth) {
 }
 
 func (w *world) drop(rt *rapid.T) {
-	a := w.pick(rt, func(a *truth) bool { s, _ := w.counter.Status(a.id); return s.MayDrop() })
+	a := w.pick(rt, func(a *truth) bool { s, _ := w.counter.Status(a.id); return s.MayDrop() == nil })
 	if a == nil || rapid.IntRange(0, 2).Draw(rt, "change of mind") > 0 {
 		return
 	}
 	w.do("drop", a.id, func() {
+		where, body := w.send("/procedures/"+a.id+"/drop", url.Values{})
+		w.check(where, body, w.statuses())
+		shown := regexp.MustCompile(`name="shown" value="([^"]*)"`).FindStringSubmatch(body)
+		if len(shown) == 0 {
+			w.t.Fatal("the page of a withdrawal shows nothing to confirm")
+		}
+		w.fault = "changed"
+		where, body = w.send("/procedures/"+a.id+"/drop", url.Values{"shown": {"another"}})
+		w.check(where, body, w.statuses())
+		w.fault = ""
+		w.send("/procedures/"+a.id+"/drop", url.Values{"shown": {html.UnescapeString(shown[1])}})
 		a.dropped = true
-		w.send("/procedures/"+a.id+"/drop", url.Values{})
 	})
 }
 
@@ -848,7 +899,7 @@ func (w *world) stray(rt *rapid.T) {
 	act := rapid.SampledFrom([]string{"drop", "hand-over", "show", "pin"}).Draw(rt, "act")
 	a := w.pick(rt, func(a *truth) bool {
 		s, _ := w.counter.Status(a.id)
-		return map[string]bool{"drop": !s.MayDrop(), "hand-over": !s.ReadyToHandOver(), "show": s.Waiting == nil, "pin": a.id != w.shown}[act]
+		return map[string]bool{"drop": s.MayDrop() != nil, "hand-over": !s.ReadyToHandOver(), "show": s.Waiting == nil, "pin": a.id != w.shown}[act]
 	})
 	if a == nil {
 		return
@@ -949,6 +1000,7 @@ func TestEverySentenceIsSo(t *testing.T) {
 		w := newWorld(t, seen, wrong)
 		defer func() { w.stop() }()
 		w.settle()
+		w.pair()
 		w.look()
 		w.tour()
 		w.lives()

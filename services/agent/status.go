@@ -87,7 +87,6 @@ type Confirmation struct {
 	// PINs must be typed (each twice, on the page); Optional ones may be: without one the card keeps the PIN it has.
 	PINs, Optional []events.PinKind
 	Regime         events.Regime
-	FeeYen         uint32
 	// Deadline after which it is too late; zero for none.
 	Deadline time.Time
 }

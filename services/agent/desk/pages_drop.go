@@ -30,14 +30,14 @@ func (d *Desk) showDrop(r *http.Request, lang page.Language) (answer, error) {
 	return d.dropPage(r.PathValue("id"), url.Values{}, nil, lang)
 }
 
-// dropPage shows what ends; the error is agent.ErrOver where nothing can be given up.
+// dropPage shows what ends; the error is that of MayDrop where it can't be given up.
 func (d *Desk) dropPage(id string, form url.Values, wrong []page.FieldError, lang page.Language) (answer, error) {
 	s, err := d.Counter.Status(id)
 	if err != nil {
 		return answer{}, err
 	}
-	if !s.MayDrop() {
-		return answer{}, fmt.Errorf("dropping in stage %q: %w", s.Stage, agent.ErrOver)
+	if err := s.MayDrop(); err != nil {
+		return answer{}, fmt.Errorf("dropping in stage %q: %w", s.Stage, err)
 	}
 	say := func(key string) string { return d.pages.Say(lang, key) }
 	made := d.Counter.Made(id)

@@ -201,8 +201,8 @@ func (d *Desk) residentFacts(s agent.Status, name string, lang page.Language) []
 		rows = append(rows, row{say("certificate." + nameOf(kinds, p.GetKind())), say("certificate.last") + " " + day(lang, p.GetLastDay())})
 	}
 	fee := say("pin.free")
-	if s.Waiting.FeeYen > 0 {
-		fee = d.pages.Say(lang, "pin.yen", s.Waiting.FeeYen)
+	if s.FeeYen > 0 {
+		fee = d.pages.Say(lang, "pin.yen", s.FeeYen)
 	}
 	return append(rows, row{say("pin.fee"), fee}, row{say("procedure.card"), s.Card})
 }

@@ -94,7 +94,7 @@ func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
 		ID: s.Procedure, Receipt: events.CaseNumber(s.Procedure), State: d.stateText(s, lang), Message: pick(lang, s.Message), Percent: s.Percent,
 		Operation: d.operationText(s, lang), Card: cmp.Or(s.Card, cardOf(s.Report)), FeeYen: s.FeeYen, Filed: d.filedText(s, lang),
 		Confirm: s.Waiting != nil, HandOver: s.ReadyToHandOver(), Done: s.Stage == agent.StageHandedOver && !s.Unrecorded(),
-		Drop: s.MayDrop(),
+		Drop: s.MayDrop() == nil,
 	}
 	_, err := d.Counter.Certificates(s.Procedure)
 	v.Copy = err == nil && (s.Stage == agent.StageWritten || s.Stage == agent.StageHandedOver)

@@ -77,6 +77,7 @@ var failures = []struct {
 	{errNoSuchCard, "no-such-card", http.StatusNotFound},
 	{errCardExists, "card-exists", http.StatusConflict},
 	{agent.ErrOver, "over", http.StatusConflict},
+	{agent.ErrSettles, "settles", http.StatusConflict},
 	{errNoTray, "real-reader", http.StatusNotFound},
 	{errNotShown, "not-shown", http.StatusConflict},
 	{errUnknownPerson, "unknown-person", http.StatusConflict},

@@ -43,6 +43,8 @@ var problemWords = page.Catalogue{
 	"problem.no-such-card.next":      {JA: "先にカードを作ってください。", EN: "Make the card first."},
 	"problem.card-exists":            {JA: "その番号の仮想カードはもうあります。", EN: "A card in software has that number already."},
 	"problem.card-exists.next":       {JA: "別の番号にするか、そのカードを挿入してください。", EN: "Choose another number, or insert that card."},
+	"problem.settles":                {JA: "この手続きは、センターが受け付けると同時に済むため、取りやめられません。", EN: "The centre carries this out as soon as it has it, so it can't be withdrawn."},
+	"problem.settles.next":           {JA: "手続きの画面で結果をご覧ください。", EN: "See the result on its page."},
 	"problem.over":                   {JA: "この手続きはもう終わっています。", EN: "The procedure has ended already."},
 	"problem.over.next":              {JA: "手続きの画面で結果をご覧ください。", EN: "See on its page how it ended."},
 	"problem.bad-request":            {JA: "送られた内容を読み取れません: %s", EN: "The request can't be read: %s"},
