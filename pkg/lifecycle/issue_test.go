@@ -505,3 +505,16 @@ func TestPermanentResidence(t *testing.T) {
 	p.apply(opExtend)
 	equal(t, "card", p.state.Card.LastDay, "2027-06-18")
 }
+
+// A fact that changes nothing says why: the procedure was withdrawn meanwhile, or does not wait for it.
+func TestAFactThatNothingWaitsForNamesItsRule(t *testing.T) {
+	p := newPlayer(t, "2016-01-05 02:29")
+	p.carried(opFactory, factory)
+	p.at("2016-01-12 10:00").apply(opHandOver)
+	early := p.handOver()
+	equal(t, "before the PINs", early[len(early)-1].RuleIds, []string{regime.NotAwaited})
+	open := p.state.Procedure
+	p.do(DropApplication{Procedure: open.Id, Filed: p.now})
+	late := p.do(RecordHandOver{Procedure: open.Id, Card: open.Card, Filed: p.now})
+	equal(t, "after the withdrawal", late[len(late)-1].RuleIds, []string{regime.NoLongerOpen})
+}
