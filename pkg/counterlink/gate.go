@@ -315,7 +315,7 @@ func (g *guard) said(m *nats.Msg) {
 	switch kind := m.Subject[strings.LastIndexByte(m.Subject, '.')+1:]; {
 	case kind == sayHello:
 		g.greet(m)
-	case kind == sayCard, kind == sayPerson: // it is signed
+	case kind == sayCard, kind == sayPerson, kind == sayCase: // it is signed
 		g.ask(kind, m)
 	case !g.inSession(m.Header):
 		g.answerWith(m, nil, stored{Error: noSession()})

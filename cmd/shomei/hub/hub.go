@@ -437,7 +437,7 @@ func (h *Hub) openCounters(ctx context.Context) (err error) {
 func (h *Hub) startServices(ctx context.Context) error {
 	authority, err := ra.New(ra.Config{
 		Log: h.Log, Hub: h.Links, Directory: h.Directory, Vault: h.Vault, SealKey: h.keys.seal, Secret: h.keys.secret,
-		Switches: h.Switches, Clock: h.Clock.Now, Simulated: h.Clock.Simulated(), Logger: h.Logger, KnownSerials: h.Warehouse.KnownSerials,
+		Switches: h.Switches, Clock: h.Clock.Now, Simulated: h.Clock.Simulated(), Logger: h.Logger, KnownSerials: h.Warehouse.KnownSerials, Inquired: h.Warehouse.Inquired,
 	})
 	if err != nil {
 		return err
