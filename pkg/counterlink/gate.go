@@ -112,7 +112,7 @@ func (h *Hub) openGate(ctx context.Context, handle func(context.Context, Receive
 		}
 	}
 	running.Go(func() { h.feed(ctx) })
-	if h.cfg.Connections != nil {
+	if h.cfg.Crowded != nil {
 		running.Go(func() { h.countConnections(ctx) })
 	}
 	return h.shutGate, nil
@@ -218,12 +218,12 @@ func (h *Hub) countConnections(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		count, err := h.cfg.Connections()
+		crowded, err := h.cfg.Crowded(maxConnections)
 		if err != nil {
 			h.cfg.Logger.Warn("the connections of counters can't be counted, trying again", "error", err)
 		}
 		for _, g := range h.allGuards() {
-			if n := count[g.counter]; n > maxConnections {
+			if n := crowded[g.counter]; n > 0 {
 				g.cut(fmt.Sprintf("it has %d connections, a counter may have %d", n, maxConnections))
 			}
 		}

@@ -235,11 +235,12 @@ func (s *Server) Connected(client uint64) bool {
 	return running != nil && running.GetClient(client) != nil
 }
 
-// Connections returns how many connections each user of the account of the counters has, by the name in its JWT.
-func (s *Server) Connections() (map[string]int, error) {
+// Crowded returns the users of the account of the counters, by public nkey, that have more than most connections with one
+// JWT, and how many. While the server is being restarted nobody has any.
+func (s *Server) Crowded(most int) (map[string]int, error) {
 	running := s.NATS()
 	if running == nil {
-		return nil, fmt.Errorf("counting connections: the server is being restarted: %w", ErrUnhealthy)
+		return nil, nil
 	}
 	account, err := s.config.Accounts.Counters.PublicKey()
 	if err != nil {
@@ -249,11 +250,22 @@ func (s *Server) Connections() (map[string]int, error) {
 	if err != nil {
 		return nil, fmt.Errorf("counting connections: %w", err)
 	}
-	count := make(map[string]int)
+	byJWT := make(map[string]int) // the other names in the list are what clients call themselves
 	for _, c := range all.Conns {
-		count[c.NameTag]++
+		byJWT[c.JWT]++
 	}
-	return count, nil
+	crowded := make(map[string]int)
+	for token, n := range byJWT {
+		if n <= most {
+			continue
+		}
+		claims, err := jwt.DecodeUserClaims(token)
+		if err != nil {
+			return nil, fmt.Errorf("whose %d connections there are: %w", n, err)
+		}
+		crowded[claims.Subject] += n
+	}
+	return crowded, nil
 }
 
 // globalAccount is where servers without accounts keep their streams.

@@ -128,6 +128,21 @@ func (h *Hub) suspend(counter string, d time.Duration) error {
 	return h.server.Suspend(c.PublicKey, d)
 }
 
+// crowded returns the counters that have more than most connections, and how many.
+func (h *Hub) crowded(most int) (map[string]int, error) {
+	users, err := h.server.Crowded(most)
+	if err != nil || len(users) == 0 {
+		return nil, err
+	}
+	crowded := make(map[string]int)
+	for _, c := range h.Directory.Counters() {
+		if n := users[c.PublicKey]; n > 0 {
+			crowded[c.ID] = n
+		}
+	}
+	return crowded, nil
+}
+
 // enrolled looks a counter up for the wire.
 func (h *Hub) enrolled(_ context.Context, counter string) (counterlink.Enrolment, error) {
 	c, ok := h.Directory.Counter(counter)
