@@ -86,6 +86,13 @@ func TestAPersonIsAskedAboutOverTheWire(t *testing.T) {
 	if err != nil || !person.Known || person.Initials != "試・1" {
 		t.Errorf("%+v, %v", person, err)
 	}
+	d.Decide(d.Claim("0192a-cafe0001", "", withoutPhoto("CARD-200"), servicetest.Resident("200")))
+	for code, want := range map[string]int{"200": 1, "100": 0} {
+		found, err := client.FindCases(ctx, "017", counterlink.CaseKey{Code: servicetest.Code(code), BirthDate: "1980-06-18"})
+		if err != nil || len(found) != want {
+			t.Errorf("cases of %s: %v, %v", code, found, err)
+		}
+	}
 	told := 0
 	for ; told < 100; told++ {
 		within, end := context.WithTimeout(ctx, 5*time.Second)
