@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
@@ -47,6 +48,8 @@ type world struct {
 	told  map[string]*truth
 	order []string
 	shown string // on the resident's screen
+	// residents is the resident's browser once it is paired.
+	residents *http.Client
 	// thanked: a resident has confirmed; the thanks stand for some seconds.
 	thanked bool
 	// fault is the fault of the form just sent, tried the procedure of the act just tried, and of the review page, what it is.
@@ -70,6 +73,7 @@ func newWorld(t *testing.T, seen map[string]int, wrong map[string]bool) *world {
 	}
 	w.cards["CARD-3"] = usedCard(t, "CARD-3")
 	w.start()
+	w.pair()
 	return w
 }
 
@@ -341,6 +345,29 @@ func (w *world) tour() {
 	}
 }
 
+// client is the browser in which somebody opens a page.
+func (w *world) client(path string) *http.Client {
+	resident := path == "/resident" || strings.HasPrefix(path, "/resident?lang") || strings.HasSuffix(path, "/pin") || w.tried == "clerk's"
+	if resident && w.residents != nil {
+		return w.residents
+	}
+	return http.DefaultClient
+}
+
+// pair pairs the resident's screen, and looks at the pages before and after it.
+func (w *world) pair() {
+	w.show("/screen")
+	w.show("/resident")
+	w.fault = "pair"
+	w.show("/resident?pair=AAAAAAAA")
+	w.fault = ""
+	w.residents = pairedClient(w.t, w.address)
+	w.show("/screen")
+	w.tried = "clerk's"
+	w.show("/card")
+	w.tried = ""
+}
+
 // show fetches a page, as often as what it is about changes meanwhile.
 func (w *world) show(path string) {
 	w.t.Helper()
@@ -350,7 +377,7 @@ func (w *world) show(path string) {
 		if w.english {
 			page += map[bool]string{true: "&", false: "?"}[strings.Contains(path, "?")] + "lang=en"
 		}
-		_, where, body := visit(w.t, page, nil)
+		_, where, body := visitBy(w.t, w.client(path), page, nil)
 		if maps.EqualFunc(before, w.statuses(), sameState) {
 			w.check(where, body, before)
 			return
@@ -374,7 +401,7 @@ func (w *world) statuses() map[string]agent.Status {
 // send posts a form and checks the page that comes back.
 func (w *world) send(path string, form url.Values) (where, body string) {
 	w.t.Helper()
-	_, where, body = visit(w.t, w.address+path, form)
+	_, where, body = visitBy(w.t, w.client(path), w.address+path, form)
 	return where, body
 }
 

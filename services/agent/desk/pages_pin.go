@@ -2,6 +2,7 @@ package desk
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"net/http"
 	"time"
@@ -201,8 +202,8 @@ func (d *Desk) residentFacts(s agent.Status, name string, lang page.Language) []
 		rows = append(rows, row{say("certificate." + nameOf(kinds, p.GetKind())), say("certificate.last") + " " + day(lang, p.GetLastDay())})
 	}
 	fee := say("pin.free")
-	if s.Waiting.FeeYen > 0 {
-		fee = d.pages.Say(lang, "pin.yen", s.Waiting.FeeYen)
+	if yen := cmp.Or(s.Waiting.FeeYen, s.FeeYen); yen > 0 {
+		fee = d.pages.Say(lang, "pin.yen", yen)
 	}
 	return append(rows, row{say("pin.fee"), fee}, row{say("procedure.card"), s.Card})
 }
