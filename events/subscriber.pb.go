@@ -591,6 +591,7 @@ type InquiryLetterDue struct {
 	CardKind      CardKind  `protobuf:"varint,1200,opt,name=card_kind,json=cardKind,proto3,enum=shomei.events.CardKind" json:"card_kind,omitempty"`
 	Pins          []PinKind `protobuf:"varint,1201,rep,packed,name=pins,proto3,enum=shomei.events.PinKind" json:"pins,omitempty"`
 	Cause         string    `protobuf:"bytes,1202,opt,name=cause,proto3" json:"cause,omitempty"`
+	Card          string    `protobuf:"bytes,1203,opt,name=card,proto3" json:"card,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -691,6 +692,13 @@ func (x *InquiryLetterDue) GetPins() []PinKind {
 func (x *InquiryLetterDue) GetCause() string {
 	if x != nil {
 		return x.Cause
+	}
+	return ""
+}
+
+func (x *InquiryLetterDue) GetCard() string {
+	if x != nil {
+		return x.Card
 	}
 	return ""
 }
@@ -3993,7 +4001,7 @@ const file_subscriber_proto_rawDesc = "" +
 	"\x13alternative_planned\x18\x06 \x03(\v2!.shomei.events.PlannedCertificateR\x12alternativePlanned\x124\n" +
 	"\x05kinds\x18\a \x03(\x0e2\x1e.shomei.events.CertificateKindR\x05kinds\x12\"\n" +
 	"\fmunicipality\x18\b \x01(\tR\fmunicipality\x12\x16\n" +
-	"\x06device\x18\t \x01(\tR\x06device\"\xa5\x03\n" +
+	"\x06device\x18\t \x01(\tR\x06device\"\xba\x03\n" +
 	"\x10InquiryLetterDue\x12\x1c\n" +
 	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x12\x16\n" +
 	"\x06letter\x18\x02 \x01(\tR\x06letter\x126\n" +
@@ -4004,7 +4012,8 @@ const file_subscriber_proto_rawDesc = "" +
 	"\tdocuments\x18\a \x03(\tR\tdocuments\x125\n" +
 	"\tcard_kind\x18\xb0\t \x01(\x0e2\x17.shomei.events.CardKindR\bcardKind\x12+\n" +
 	"\x04pins\x18\xb1\t \x03(\x0e2\x16.shomei.events.PinKindR\x04pins\x12\x15\n" +
-	"\x05cause\x18\xb2\t \x01(\tR\x05cause\"K\n" +
+	"\x05cause\x18\xb2\t \x01(\tR\x05cause\x12\x13\n" +
+	"\x04card\x18\xb3\t \x01(\tR\x04card\"K\n" +
 	"\x13InquiryLetterMailed\x12\x1c\n" +
 	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x12\x16\n" +
 	"\x06letter\x18\x02 \x01(\tR\x06letter\"]\n" +

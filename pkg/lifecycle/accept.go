@@ -45,7 +45,7 @@ func (a *application) postpone() error {
 	}
 	due := &events.InquiryLetterDue{
 		Procedure: a.Procedure, Letter: a.Letter, Operation: a.Operation, Channel: logChannel(a.Channel), Kinds: a.kinds,
-		Municipality: municipality(a.Office), CardKind: a.CardKind, Pins: a.Pins, Cause: string(a.Cause),
+		Municipality: municipality(a.Office), CardKind: a.CardKind, Pins: a.Pins, Cause: string(a.Cause), Card: a.Card,
 	}
 	for _, paper := range regime.LeftWithOffice(a.Shown) {
 		due.Documents = append(due.Documents, string(paper))

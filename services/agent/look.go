@@ -97,7 +97,7 @@ func (s Status) ReadyToHandOver() bool {
 	case StageWritten, StageUnblocked:
 		return true
 	case StageAccepted:
-		return s.Application.GetOperation() == events.Operation_OPERATION_HAND_OVER && !hasLive(s.Answer, s.Application.GetCardKind())
+		return s.Application.GetOperation() == events.Operation_OPERATION_HAND_OVER && !s.Commanded && !hasLive(s.Answer, s.Application.GetCardKind())
 	}
 	return false
 }

@@ -147,7 +147,7 @@ func (w *world) holds(a *truth) bool { return w.away || w.at(a.id, "CardWritten"
 // bears reports whether a card bears a certificate that can be read.
 func (w *world) bears(id string) bool {
 	for _, a := range w.told {
-		if a.card == id && a.issued {
+		if a.card == id && w.at(a.id, "CardWritten") {
 			return true
 		}
 	}
@@ -189,6 +189,11 @@ func (w *world) working(a *truth) bool {
 		return !w.at(a.id, "PinsUnblocked")
 	}
 	return !w.at(a.id, "KeysGenerated")
+}
+
+// waits reports whether a command surely waits for its resident: its card is there, and so is the centre that opens it.
+func (w *world) waits(a *truth) bool {
+	return a.command && !a.confirmed && !w.away && w.inside() == a.card
 }
 
 func (w *world) ready(a *truth) bool {
@@ -327,6 +332,7 @@ func (w *world) look() {
 
 // tour opens every page that needs no procedure, and some that are not there.
 func (w *world) tour() {
+	w.mistake()
 	for _, english := range []bool{true, false} {
 		w.english = english
 		for operation := range operations {
@@ -366,6 +372,29 @@ func (w *world) pair() {
 	w.tried = "clerk's"
 	w.show("/card")
 	w.tried = ""
+}
+
+// faults are fields of an application that can't be right, by the fault.
+var faults = map[string]url.Values{
+	"long": {"name": {strings.Repeat("証", 500)}}, "unprintable": {"name": {"証明\u0007花子"}}, "day": {"birth_date": {"きのう"}}, "future": {"birth_date": {"2199-01-01"}},
+	"old": {"birth_date": {"1700-01-01"}}, "code": {"resident_code": {"123"}}, "mail": {"mail": {"花子"}}, "postal": {"postal_code": {"1"}},
+	"municipality": {"municipality": {"1"}}, "card": {"card": {"カード"}}, "received_at": {"received_at": {"99:99"}}, "second": {"special_circumstances": {"急ぎ"}},
+	"empty": {"resident_code": {""}, "name": {""}, "birth_date": {""}, "address": {""}, "municipality": {""}}, "clerk": {"clerk": {""}}, "choice": {"shown": {"renew self mynumber"}},
+}
+
+// mistake sends a form with each fault.
+func (w *world) mistake() {
+	for fault, fields := range faults {
+		form := filled()
+		maps.Copy(form, fields)
+		w.fault = fault
+		where, body := w.send("/apply", form)
+		if !strings.HasSuffix(where, "/apply") {
+			w.t.Errorf("a form with fault %q was taken", fault)
+		}
+		w.again(where, body)
+	}
+	w.fault = ""
 }
 
 // show fetches a page, as often as what it is about changes meanwhile.
@@ -728,6 +757,10 @@ func (w *world) refuse(rt *rapid.T) {
 		return
 	}
 	why := rapid.SampledFrom([]regime.ID{regime.NoLongerOpen, regime.NotAwaited}).Draw(rt, "why")
+	w.refuseLast(a, why)
+}
+
+func (w *world) refuseLast(a *truth, why regime.ID) {
 	w.do("the centre refuses by "+why+" the last of", a.id, func() {
 		all := w.claims(a.id, "")
 		newest := all[len(all)-1]
@@ -881,6 +914,35 @@ func (w *world) goOn(rt *rapid.T) {
 	}
 }
 
+// lives are three procedures that end otherwise than they should: withdrawn at the centre after the keys, and after the card
+// was given out and given back.
+func (w *world) lives() {
+	for operation, card := range map[string]string{"issue": "CARD-1", "reissue": "CARD-2", "unblock": "CARD-3"} {
+		a := &truth{operation: operation, card: card}
+		w.do("apply for "+operation, "", func() {
+			form := filled()
+			form["operation"], form["card"], form["file"] = []string{operation}, []string{card}, []string{"anyway"}
+			where, _ := w.send("/apply", form)
+			w.filed(where, a)
+		})
+		w.answerWith(a, "yes")
+		w.sendDown(a)
+		w.put(card)
+		w.screenOf(a)
+		for _, how := range []string{"differ", "pin", ""} {
+			w.confirmWith(a, how)
+		}
+		if operation != "reissue" {
+			if operation == "issue" {
+				w.certifyIt(a)
+			}
+			w.giveOut(a)
+		}
+		w.refuseLast(a, regime.NoLongerOpen)
+		w.put("")
+	}
+}
+
 // restart ends the counter's program and starts it on its store.
 func (w *world) restart(*rapid.T) {
 	w.do("restart", "", func() {
@@ -894,7 +956,7 @@ func (w *world) restart(*rapid.T) {
 // phrase of the pages that are shown after each step.
 func TestEverySentenceIsSo(t *testing.T) {
 	mark(t)
-	checks := "3"
+	checks := "2"
 	if os.Getenv("SHOMEI_SOAK") != "" {
 		checks = "100"
 	}
@@ -916,6 +978,7 @@ func TestEverySentenceIsSo(t *testing.T) {
 		w.settle()
 		w.look()
 		w.tour()
+		w.lives()
 		rt.Repeat(map[string]func(*rapid.T){
 			"apply": w.apply, "go on": w.goOn, "go on 2": w.goOn, "go on 3": w.goOn, "go on 4": w.goOn, "report": w.report, "answer": w.answer, "answer again": w.answer, "command": w.command,
 			"command again": w.command, "certify": w.certify, "certify again": w.certify, "refuse": w.refuse, "screen": w.screen, "screen again": w.screen,

@@ -570,7 +570,7 @@ var impossible = map[string]string{
 // problems are when what could not be done is told, by code: the state just before the act makes it impossible.
 var problems = map[string]predicate{
 	"unknown-procedure": func(s sight) bool { return s.tried == "unknown" },
-	"not-waiting":       func(s sight) bool { return s.tried != "" && !s.told[s.tried].command },
+	"not-waiting":       func(s sight) bool { return s.tried != "" && !s.waits(s.told[s.tried]) },
 	"not-yet":           func(s sight) bool { return s.tried != "" && !s.told[s.tried].issued },
 	"over":              func(s sight) bool { return s.tried != "" && !s.mayGoOn(s.told[s.tried]) },
 	"no-review":         func(s sight) bool { return s.tried == "review" },

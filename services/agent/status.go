@@ -71,6 +71,8 @@ type Status struct {
 	Refusals []string
 	Card     string
 	FeeYen   uint32
+	// Commanded: the centre has sent work to do on the card, so that a card is not ready before it is done.
+	Commanded bool
 	// Waiting is what the resident must confirm in StageConfirm.
 	Waiting *Confirmation
 	// Percent and Message are those of the newest progress.

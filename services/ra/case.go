@@ -34,20 +34,37 @@ func (r *RA) AnswerCases(ctx context.Context, q counterlink.CaseRequest) ([]*eve
 
 // askedFor are the subscribers whom a question can be about.
 func (r *RA) askedFor(ctx context.Context, q counterlink.CaseRequest) ([]string, error) {
-	subscriber, err := "", error(nil)
 	switch {
 	case len(q.Sealed) > 0:
 		asked := counterlink.PersonRequest{Counter: q.Counter, Office: q.Office, Officer: q.Officer, ID: q.ID, Sealed: q.Sealed}
-		subscriber, _, err = r.identify(ctx, asked, "code and date of birth compared for the answer to a letter")
-	case events.ValidID(q.Card):
-		subscriber, err = (&attempt{RA: r}).holderOf(ctx, q.Card)
-	case q.Number != "" && r.Inquired != nil:
-		return r.Inquired(ctx, q.Number)
+		subscriber, _, err := r.identify(ctx, asked, "code and date of birth compared for the answer to a letter")
+		return present(subscriber), err
+	case q.Number != "":
+		return r.inquired(ctx, q.Number, "")
+	case !events.ValidID(q.Card):
+		return nil, nil
 	}
-	if subscriber == "" {
+	holder, err := (&attempt{RA: r}).holderOf(ctx, q.Card)
+	if err != nil {
 		return nil, err
 	}
-	return []string{subscriber}, err
+	// A card is its holder's from the acceptance on, which a letter comes before.
+	applied, err := r.inquired(ctx, "", q.Card)
+	return slices.Compact(slices.Sorted(slices.Values(append(applied, present(holder)...)))), err
+}
+
+func present(subscriber string) []string {
+	if subscriber == "" {
+		return nil
+	}
+	return []string{subscriber}
+}
+
+func (r *RA) inquired(ctx context.Context, number, card string) ([]string, error) {
+	if r.Inquired == nil {
+		return nil, nil
+	}
+	return r.Inquired(ctx, number, card)
 }
 
 // openCases are the applications of a subscriber that a question finds.
@@ -74,15 +91,15 @@ func (r *RA) openCases(ctx context.Context, q counterlink.CaseRequest, subscribe
 		if q.Number != "" && events.CaseNumber(letter.Procedure) != q.Number {
 			continue
 		}
-		if open := r.openCase(q, letter, history); open != nil {
+		if open, card := r.openCase(q, letter, history); open != nil && (q.Card == "" || q.Card == card || q.Card == state.Card.GetCard()) {
 			found = append(found, open)
 		}
 	}
 	return found, nil
 }
 
-// openCase is an application that waits for the answer to a letter; nil when it is another office's.
-func (r *RA) openCase(q counterlink.CaseRequest, letter *events.Letter, history []eventlog.Record) *events.OpenCase {
+// openCase is an application that waits for the answer to a letter, and its card; nil when it is another office's.
+func (r *RA) openCase(q counterlink.CaseRequest, letter *events.Letter, history []eventlog.Record) (open *events.OpenCase, card string) {
 	for _, record := range slices.Backward(history) {
 		for _, e := range record.Commit.GetEvents() {
 			due := e.GetInquiryLetterDue()
@@ -93,10 +110,10 @@ func (r *RA) openCase(q counterlink.CaseRequest, letter *events.Letter, history 
 				Procedure: due.Procedure, Operation: due.Operation, Channel: due.Channel, Kinds: due.Kinds, CardKind: due.CardKind,
 				Pins: due.Pins, Cause: due.Cause, OnFile: letter.Documents, FiledOn: civil.Of(time.UnixMilli(e.FiledMs)).String(),
 				PostedOn: letter.MailedOn, GoodUntil: r.goodUntil(record.Commit.Office, letter), Void: letter.Void,
-			}
+			}, due.Card
 		}
 	}
-	return nil
+	return nil, ""
 }
 
 // sameOffice tells whether the office that a commit was filed at is that of the counter that asks, or became it.

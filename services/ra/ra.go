@@ -49,9 +49,9 @@ type Config struct {
 	Simulated bool
 	Clock     func() time.Time
 	Logger    *slog.Logger
-	// Inquired, when set, gives the subscribers of whom an application with a case number was postponed for a letter of
-	// inquiry, whatever became of it. Nil: no case is found by its number.
-	Inquired func(ctx context.Context, number string) ([]string, error)
+	// Inquired, when set, gives the subscribers of whom an application was postponed for a letter of inquiry, whatever became
+	// of it: the one with a case number or, when that is empty, those with a card.
+	Inquired func(ctx context.Context, number, card string) ([]string, error)
 	// KnownSerials, when set, gives those of some serial numbers that a certificate carries already.
 	KnownSerials func(ctx context.Context, serials []uint64) ([]uint64, error)
 }

@@ -356,6 +356,27 @@ func TestACounterThatIsCutOffIsPutOut(t *testing.T) {
 	})
 }
 
+func TestConnectionsOfOneCounterAreBounded(t *testing.T) {
+	c := newCrowd(t)
+	cuts := func() bool {
+		return strings.Contains(c.page("/metrics"), fmt.Sprintf(`shomei_gate_cuts_total{counter=%q}`, attacker))
+	}
+	var more []*nats.Conn
+	for range 40 {
+		conn, _ := c.dial(c.folder)
+		more = append(more, conn)
+		if cuts() {
+			break
+		}
+	}
+	natstest.Wait(t, 10*time.Second, "the counter to be cut off", cuts)
+	natstest.Wait(t, 10*time.Second, "every connection to be ended", func() bool {
+		return !slices.ContainsFunc(more, func(conn *nats.Conn) bool { return conn.IsConnected() && conn.Stats().Reconnects == 0 })
+	})
+	c.blamed()
+	c.claim()
+}
+
 func TestLinkUpsCostNothing(t *testing.T) {
 	c := newCrowd(t)
 	c.claim()
