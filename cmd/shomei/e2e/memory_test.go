@@ -72,6 +72,7 @@ func (k *counter) post(path, contentType, body string) (status int) {
 // pairScreen gives the counter a resident's screen.
 func (k *counter) pairScreen() {
 	k.t.Helper()
+	k.must("GET", "/api/status", nil, nil) // it may be starting
 	url, _ := k.address()
 	answer, err := http.PostForm(url+"/screen", nil)
 	if err != nil {
@@ -104,8 +105,8 @@ func TestNoPINStaysInTheCountersMemory(t *testing.T) {
 	t.Parallel()
 	c, k := world(t)
 	l := newLives(t, c, k)
-	k.pairScreen()
 	pid := k.running().Pid
+	k.pairScreen()
 	if planted := (typedPIN{sign: "shomei-agent"}).copies(t, pid); len(planted) == 0 {
 		t.Fatal("the scan does not find what is there")
 	}
