@@ -97,18 +97,28 @@ func (s Status) ReadyToHandOver() bool {
 	case StageWritten, StageUnblocked:
 		return true
 	case StageAccepted:
-		return s.Application.GetOperation() == events.Operation_OPERATION_HAND_OVER && !hasLive(s.Answer, s.Application.GetCardKind())
+		return s.Application.GetOperation() == events.Operation_OPERATION_HAND_OVER && !s.Commanded && !hasLive(s.Answer, s.Application.GetCardKind())
 	}
 	return false
 }
 
-// CanBeDropped tells whether the procedure is an application that is still under way, so that its applicant can give it up.
-func (s Status) CanBeDropped() bool {
+// GivesBack reports whether the holder's own card goes back at the end, rather than a new one being handed over.
+func (s Status) GivesBack() bool {
+	return s.Application.GetOperation() == events.Operation_OPERATION_UNBLOCK
+}
+
+// Unrecorded reports whether the card was given out and the centre did not record that.
+func (s Status) Unrecorded() bool {
+	return s.Message.Key == NotHandedOver || s.Message.Key == NotGivenBack
+}
+
+// MayDrop tells whether the procedure is an application that is still under way, so that its applicant can give it up.
+func (s Status) MayDrop() bool {
 	switch s.Stage {
 	case StageHandedOver, StageDropped:
 		return false
 	case StageRefused:
-		return s.Letter != ""
+		return s.Inquired
 	case StageDeferred:
 		return true
 	}

@@ -51,7 +51,7 @@ func TestEveryWordThatIsComposedExists(t *testing.T) {
 	add("handover.do.", "back", "paid", "free")
 	add("state.", "ready-back", "done-back")
 	add("state.", slices.Collect(maps.Values(states))...)
-	add("state.", "recorded")
+	add("state.", "recorded", "unrecorded")
 	for _, k := range reportKinds {
 		add("report.", k.what)
 		if k.keep {
@@ -82,6 +82,7 @@ func TestEveryWordThatIsComposedExists(t *testing.T) {
 	}
 	for _, s := range []counterlink.LinkState{counterlink.Away, counterlink.Comparing, counterlink.Up, counterlink.Mismatched, counterlink.Taken} {
 		add("station.link.", s.String())
+		add("procedure.sent.", s.String())
 	}
 	for _, q := range qualifiers {
 		add("qualifier.", q)

@@ -30,21 +30,25 @@ func (d *Desk) showDrop(r *http.Request, lang page.Language) (answer, error) {
 	return d.dropPage(r.PathValue("id"), url.Values{}, nil, lang)
 }
 
-// dropPage shows what ends; the error is agent.ErrNotYet where nothing can be given up.
+// dropPage shows what ends; the error is agent.ErrOver where nothing can be given up.
 func (d *Desk) dropPage(id string, form url.Values, wrong []page.FieldError, lang page.Language) (answer, error) {
 	s, err := d.Counter.Status(id)
 	if err != nil {
 		return answer{}, err
 	}
-	if !s.CanBeDropped() {
-		return answer{}, fmt.Errorf("dropping in stage %q: %w", s.Stage, agent.ErrNotYet)
+	if !s.MayDrop() {
+		return answer{}, fmt.Errorf("dropping in stage %q: %w", s.Stage, agent.ErrOver)
 	}
 	say := func(key string) string { return d.pages.Say(lang, key) }
 	made := d.Counter.Made(id)
+	name, err := d.Counter.Applicant(id)
+	if err != nil {
+		return answer{}, err
+	}
 	v := dropView{station: d.station(lang, ""), ID: id, Form: withWrong(form, wrong), Effects: d.dropEffects(s, made, lang), Shown: shownDrop(s, made)}
 	for _, r := range []row{
-		{say("person.name"), d.screen.nameOf(id)},
-		{say("procedure.receipt"), receipt(id)},
+		{say("person.name"), name},
+		{say("procedure.receipt"), events.CaseNumber(id)},
 		{say("procedure.operation"), d.operationText(s, lang)},
 		{say("procedure.state"), d.stateText(s, lang)},
 		{say("procedure.card"), s.Card},
@@ -53,7 +57,7 @@ func (d *Desk) dropPage(id string, form url.Values, wrong []page.FieldError, lan
 			v.Who = append(v.Who, r)
 		}
 	}
-	v.Named = d.screen.nameOf(id) != ""
+	v.Named = name != ""
 	out := show("drop", page.View{Title: "drop.title", Errors: wrong, Scripts: personalScripts, Data: v})
 	if len(wrong) > 0 {
 		out.status = http.StatusUnprocessableEntity
@@ -63,7 +67,7 @@ func (d *Desk) dropPage(id string, form url.Values, wrong []page.FieldError, lan
 
 // shownDrop names what the page says of a procedure.
 func shownDrop(s agent.Status, made agent.Made) string {
-	return fmt.Sprint(made.Kinds, made.Signed, s.Letter, s.Stage == agent.StageUnblocked)
+	return fmt.Sprint(made.Kinds, made.Signed, s.Inquired, s.Stage == agent.StageUnblocked)
 }
 
 // dropEffects are what ends with an application, and what stays as it is.
@@ -72,8 +76,8 @@ func (d *Desk) dropEffects(s agent.Status, made agent.Made, lang page.Language) 
 	table := page.Table{Caption: say("drop.effects"), Columns: []page.Column{{Label: say("ending.what")}, {Label: say("ending.effect")}}}
 	add := func(what, effect string) { table.Rows = append(table.Rows, []page.Cell{{Text: what}, {Text: effect}}) }
 	add(say("drop.application", d.operationText(s, lang)), say("drop.ends"))
-	if s.Letter != "" {
-		add(say("drop.letter", s.Letter), say("drop.letter.void"))
+	if s.Inquired {
+		add(say("drop.letter"), say("drop.letter.void"))
 	}
 	for _, kind := range made.Kinds {
 		add(say("drop.made", say("ending.target."+nameOf(kinds, kind))), say("ending.effect.revoke"))
