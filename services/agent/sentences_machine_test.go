@@ -837,9 +837,12 @@ func (w *world) drop(rt *rapid.T) {
 	if a == nil || rapid.IntRange(0, 2).Draw(rt, "change of mind") > 0 {
 		return
 	}
+	path := "/procedures/" + a.id + "/drop"
+	where, body := w.send(path, nil)
+	w.check(where, body, w.statuses())
 	w.do("drop", a.id, func() {
 		a.dropped = true
-		w.send("/procedures/"+a.id+"/drop", url.Values{})
+		w.send(path, url.Values{"shown": {hidden(w.t, body, "shown")}})
 	})
 }
 
