@@ -57,11 +57,14 @@ func compact(path string) error {
 	if err != nil {
 		return fmt.Errorf("compacting the counter's store: %w", err)
 	}
-	to, err := bolt.Open(fresh, 0o600, &bolt.Options{Timeout: openWait})
+	to, err := bolt.Open(fresh, 0o600, &bolt.Options{Timeout: openWait, NoSync: true})
 	if err == nil {
 		err = bolt.Compact(to, from, 1<<20)
 		if err == nil {
 			err = to.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Delete(keyUncompacted) })
+		}
+		if err == nil {
+			err = to.Sync() // once, before it takes the other's place: a start waits for this
 		}
 		err = errors.Join(err, to.Close())
 	}

@@ -231,6 +231,10 @@ func TestWhatAWithdrawalEnds(t *testing.T) {
 			procedure := answeredTo(t, centre, counter, row.operation, row.answer, row.stage)
 			_, _, text := visit(t, at+"/procedures/"+procedure+"/drop", nil)
 			want(t, text, append(row.says, "氏名はこの端末に残っていません")...)
+			_, _, text = visit(t, at+"/procedures/"+procedure, nil)
+			if says := strings.Contains(text, "新しいものが発行されると、いまの署名用電子証明書は失効します"); says != (row.answer == planned) {
+				t.Errorf("the page before the keys are made says what their certificates end: %v", says)
+			}
 		})
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"shomei/pkg/civil"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/intake"
+	"shomei/pkg/page"
 	"shomei/pkg/regime"
 	"shomei/services/agent"
 )
@@ -257,4 +258,40 @@ func TestTheTrayForgetsCardsThatWereTakenOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	insert("A")
+}
+
+// The page with the button of a hand-over says which certificates end with it.
+func TestWhatAHandOverEnds(t *testing.T) {
+	d, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := func(kind events.CertificateKind, r events.Regime, status events.CertificateStatus) *events.CertificateState {
+		return &events.CertificateState{Kind: kind, Regime: r, Status: status}
+	}
+	const (
+		sign, auth     = events.CertificateKind_CERTIFICATE_KIND_SIGN, events.CertificateKind_CERTIFICATE_KIND_AUTH
+		juki, mynumber = events.Regime_REGIME_JUKI, events.Regime_REGIME_MYNUMBER
+		valid, issued  = events.CertificateStatus_CERTIFICATE_STATUS_VALID, events.CertificateStatus_CERTIFICATE_STATUS_ISSUED
+		revoked        = events.CertificateStatus_CERTIFICATE_STATUS_REVOKED
+	)
+	for name, row := range map[string]struct {
+		operation events.Operation
+		held      []*events.CertificateState
+		ends      []string
+	}{
+		"a first card":          {events.Operation_OPERATION_HAND_OVER, []*events.CertificateState{held(auth, mynumber, issued)}, nil},
+		"in place of another":   {events.Operation_OPERATION_HAND_OVER, []*events.CertificateState{held(auth, mynumber, valid), held(sign, mynumber, valid), held(auth, mynumber, issued)}, []string{"カードを交付すると、前の利用者証明用電子証明書は失効します。元に戻せません。"}},
+		"in place of a juki":    {events.Operation_OPERATION_ISSUE, []*events.CertificateState{held(sign, juki, valid), held(auth, mynumber, issued)}, []string{"カードを交付すると、前の署名用電子証明書は失効します。元に戻せません。"}},
+		"after a renewal":       {events.Operation_OPERATION_RENEW, []*events.CertificateState{held(sign, mynumber, revoked), held(sign, mynumber, issued), held(auth, mynumber, valid)}, nil},
+		"what has ended before": {events.Operation_OPERATION_HAND_OVER, []*events.CertificateState{held(auth, mynumber, revoked), held(auth, mynumber, issued)}, nil},
+	} {
+		s := agent.Status{
+			Stage: agent.StageWritten, Answer: &events.Answer{Certificates: row.held},
+			Application: &events.ApplicationReceived{Operation: row.operation, CardKind: events.CardKind_CARD_KIND_MYNUMBER},
+		}
+		if got := d.endsNext(s, page.Japanese); !slices.Equal(got, row.ends) {
+			t.Errorf("%s ends %v", name, got)
+		}
+	}
 }

@@ -40,6 +40,8 @@ type procedureView struct {
 	FeeYen  uint32
 	Card    string
 	Confirm bool
+	// Ends are what the next step ends for good: the issue of new certificates, or the hand-over of a card.
+	Ends []string
 	// Shown: it is on the resident's screen.
 	Shown    bool
 	HandOver bool
@@ -130,7 +132,43 @@ func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
 	}
 	d.tellAnswer(&v, s, lang)
 	v.Alarm = d.alarmOf(s, lang)
+	v.Ends = d.endsNext(s, lang)
 	return v
+}
+
+// endsNext says what the next step ends for good: what new certificates take the place of ends when they are issued, and what
+// a card takes the place of when that is handed over.
+func (d *Desk) endsNext(s agent.Status, lang page.Language) (ends []string) {
+	target := func(kind events.CertificateKind) string {
+		return d.pages.Say(lang, "ending.target."+nameOf(kinds, kind))
+	}
+	switch {
+	case s.ReadyToHandOver():
+		for _, c := range s.Answer.GetCertificates() {
+			former := c.GetStatus() == events.CertificateStatus_CERTIFICATE_STATUS_VALID || c.GetStatus() == events.CertificateStatus_CERTIFICATE_STATUS_SUSPENDED
+			juki := c.GetRegime() == events.Regime_REGIME_JUKI && s.Application.GetCardKind() == events.CardKind_CARD_KIND_MYNUMBER
+			if former && (juki || s.Application.GetOperation() == events.Operation_OPERATION_HAND_OVER && coming(s.Answer, c)) {
+				ends = append(ends, d.pages.Say(lang, "procedure.ends.handed", target(c.GetKind())))
+			}
+		}
+	case s.Stage == agent.StageAccepted || s.Stage == agent.StageConfirm || s.Stage == agent.StageCard:
+		if d.Counter.Made(s.Procedure).Signed {
+			return nil
+		}
+		for _, planned := range s.Answer.GetPlanned() {
+			if planned.GetReplaces() != 0 {
+				ends = append(ends, d.pages.Say(lang, "procedure.ends.issued", target(planned.GetKind())))
+			}
+		}
+	}
+	return ends
+}
+
+// coming reports whether a certificate of the same kind and regime waits for its hand-over.
+func coming(a *events.Answer, former *events.CertificateState) bool {
+	return slices.ContainsFunc(a.GetCertificates(), func(c *events.CertificateState) bool {
+		return c.GetStatus() == events.CertificateStatus_CERTIFICATE_STATUS_ISSUED && c.GetKind() == former.GetKind() && c.GetRegime() == former.GetRegime()
+	})
 }
 
 // tellLetter says that a letter of inquiry is under way and where its answer is taken, also after an answer that was
