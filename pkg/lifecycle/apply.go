@@ -251,7 +251,7 @@ func (a *application) judgeDouble(k events.CertificateKind) {
 		a.ruling.Apply(regime.FactoryReplaces)
 	case c == nil, a.Operation == events.Operation_OPERATION_REISSUE, a.Operation == events.Operation_OPERATION_RENEW && c.Status == valid:
 	case a.Operation == events.Operation_OPERATION_RENEW:
-		a.ruling.Refuse(regime.CardNotUsable)
+		a.ruling.Refuse(regime.NotYetRenewable)
 	default:
 		a.ruling.Refuse(regime.DoubleIssue)
 	}

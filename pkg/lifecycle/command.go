@@ -160,6 +160,7 @@ type ChangeRecord struct {
 	KeepUsing    bool
 	StayUntil    string // new last day of the period of stay
 	Foreign      bool   // no Japanese national, who can't use the card on overseas
+	OtherHistory bool   // the corrected code has a history of its own
 	Office       regime.Office
 	Filed        time.Time
 	Switches     regime.Switches

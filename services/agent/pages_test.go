@@ -52,12 +52,18 @@ func openDesk(t testing.TB, counter *agent.Counter) (url string) {
 // visit gets a page, or posts a form to it, and follows where it leads.
 func visit(t testing.TB, address string, form url.Values) (status int, where, text string) {
 	t.Helper()
+	return visitBy(t, http.DefaultClient, address, form)
+}
+
+// visitBy does so with a client's cookies.
+func visitBy(t testing.TB, client *http.Client, address string, form url.Values) (status int, where, text string) {
+	t.Helper()
 	var response *http.Response
 	var err error
 	if form == nil {
-		response, err = http.Get(address)
+		response, err = client.Get(address)
 	} else {
-		response, err = http.PostForm(address, form)
+		response, err = client.PostForm(address, form)
 	}
 	must(t, err)
 	defer response.Body.Close()
@@ -116,15 +122,18 @@ func TestAnApplicationOverThePagesWithoutScript(t *testing.T) {
 	reach(t, counter, procedure, agent.StageConfirm)
 	_, _, text = visit(t, at+"/procedures/"+procedure, nil)
 	want(t, text, "申請者の確認待ち", "200円", "申請者の画面に出す")
-	_, where, text = visit(t, at+"/resident", nil)
-	want(t, text, "職員の案内をお待ちください")
+	_, _, text = visit(t, at+"/procedures/"+procedure+"/show", url.Values{})
+	want(t, text, "申請者の画面がつながっていません")
+	screen := pairedClient(t, at)
+	_, where, text = visitBy(t, screen, at+"/resident", nil)
+	want(t, text, "職員の案内をお待ちください", `http-equiv="refresh" content="5;url=/resident"`)
 	if strings.Contains(text, `href="/"`) || strings.HasSuffix(where, "/pin") {
 		t.Error("the resident's screen turns to whoever waits, or leads to the clerk's pages")
 	}
 	_, _, text = visit(t, at+"/procedures/"+procedure+"/show", url.Values{})
 	want(t, text, "申請者の画面に出しています")
-	_, where, text = visit(t, at+"/resident", nil)
-	want(t, text, "証明　花子", "新規発行", centre.cardID)
+	_, where, text = visitBy(t, screen, at+"/resident", nil)
+	want(t, text, "証明　花子", "新規発行", "200円", "署名用電子証明書", "有効期間の満了日 2031-06-18", centre.cardID)
 	if !strings.HasSuffix(where, procedure+"/pin") {
 		t.Errorf("the resident's screen shows %s", where)
 	}
@@ -139,17 +148,17 @@ func TestAnApplicationOverThePagesWithoutScript(t *testing.T) {
 		"a bad form":      {url.Values{"sign": {"ABCDEF"}, "sign_again": {"ABCDEF"}, "auth": {authPIN}, "auth_again": {authPIN}}, "<a href=\"#sign\">署名用の暗証番号には"},
 		"one missing":     {url.Values{"sign": {signPIN}, "sign_again": {signPIN}}, "利用者証明用の暗証番号:"},
 	} {
-		status, _, text := visit(t, pinPage, row.typed)
+		status, _, text := visitBy(t, screen, pinPage, row.typed)
 		if status != http.StatusUnprocessableEntity || strings.Contains(text, signPIN) || strings.Contains(text, "ABCDEF") {
 			t.Errorf("%s: %d, or a PIN came back", name, status)
 		}
 		want(t, text, row.want)
 	}
-	_, where, text = visit(t, pinPage, url.Values{"sign": {signPIN}, "sign_again": {signPIN}, "auth": {authPIN}, "auth_again": {authPIN}})
+	_, where, text = visitBy(t, screen, pinPage, url.Values{"sign": {signPIN}, "sign_again": {signPIN}, "auth": {authPIN}, "auth_again": {authPIN}})
 	if !strings.Contains(where, "/resident") {
 		t.Errorf("after the PIN: %s", where)
 	}
-	want(t, text, "確認しました")
+	want(t, text, "確認しました", `http-equiv="refresh" content="5;url=/resident"`)
 
 	reach(t, counter, procedure, agent.StageWritten)
 	_, _, text = visit(t, at+"/procedures/"+procedure, nil)
@@ -220,9 +229,20 @@ var answers = map[string]struct {
 
 func answered(t *testing.T, centre *centre, counter *agent.Counter, a *events.Answer, stage agent.Stage) string {
 	t.Helper()
-	procedure, err := counter.Receive(t.Context(), application(centre.cardID))
+	return answeredTo(t, centre, counter, events.Operation_OPERATION_RENEW, a, stage)
+}
+
+// answeredTo is answered for any operation; without an answer it is received alone.
+func answeredTo(t *testing.T, centre *centre, counter *agent.Counter, operation events.Operation, a *events.Answer, stage agent.Stage) string {
+	t.Helper()
+	filing := application(centre.cardID)
+	filing.Received.Operation = operation
+	procedure, err := counter.Receive(t.Context(), filing)
 	must(t, err)
 	reach(t, counter, procedure, agent.StageReceived)
+	if a == nil {
+		return procedure
+	}
 	a.Claim = procedure
 	must(t, centre.hub.Send(t.Context(), &events.Downlink{Id: procedure, Counter: "12237-main-1", Procedure: procedure, Body: &events.Downlink_Answer{Answer: a}}))
 	reach(t, counter, procedure, stage)
@@ -351,14 +371,14 @@ func TestACardTornOutWhileItIsWrittenIsAScreenOfItsOwn(t *testing.T) {
 		return softcard.NoFault
 	})
 	must(t, counter.Confirm(procedure, pins()))
-	until(t, counter, procedure, func(s agent.Status) bool { return s.Message == agent.CardRemoved })
+	until(t, counter, procedure, func(s agent.Status) bool { return s.Message.Key == agent.CardRemoved })
 	_, _, text := visit(t, at+"/procedures/"+procedure, nil)
 	want(t, text, "カードが離れました", "手続きは途中です")
 	if strings.Contains(text, "前の電子証明書") {
 		t.Error("the former certificates are spoken of, which the issue of the new ones revoked")
 	}
 	reader.put(newCard(t, "CARD-2"))
-	until(t, counter, procedure, func(s agent.Status) bool { return s.Message == agent.OtherCard })
+	until(t, counter, procedure, func(s agent.Status) bool { return s.Message.Key == agent.OtherCard })
 	_, _, text = visit(t, at+"/procedures/"+procedure, nil)
 	want(t, text, "別のカードです", "何も書き込んでいません")
 	chip.SetFault(nil)
@@ -431,7 +451,7 @@ func TestErrorsAndOfflineAreToldCalmly(t *testing.T) {
 	if !strings.Contains(where, "/procedures/") {
 		t.Errorf("an application without link led to %s", where)
 	}
-	for path, status := range map[string]int{"/procedures/none": 404, "/procedures/none/pin": 404, "/card": 409, "/procedures/none/copy": 404} {
+	for path, status := range map[string]int{"/procedures/none": 404, "/procedures/none/pin": 403, "/card": 409, "/procedures/none/copy": 404} {
 		got, _, text := visit(t, at+path, nil)
 		if got != status {
 			t.Errorf("%s: %d, want %d", path, got, status)
@@ -460,10 +480,15 @@ func TestThePagesAreAccessibleInABrowser(t *testing.T) {
 	counter, _ := centre.counter(centre.config(storePath(t), reader))
 	at := openDesk(t, counter)
 	wide, narrow := pagetest.Open(t, 1200, 900), pagetest.Open(t, 320, 640)
-	look := func(name, path string) {
+	elsewhere := strings.Replace(at, "127.0.0.1", "localhost", 1) // the resident's pages, with cookies of their own
+	lookAt := func(name, path string, before func(*pagetest.Browser)) {
 		t.Helper()
+		if strings.HasPrefix(path, "/") {
+			path = at + path
+		}
 		for size, browser := range map[string]*pagetest.Browser{"": wide, "-narrow": narrow} {
-			browser.Visit(t, at+path)
+			before(browser)
+			browser.Visit(t, path)
 			for _, violation := range browser.Violations(t) {
 				if !strings.Contains(violation, "status of 4") { // the browser calls an error page's status an error
 					t.Errorf("%s%s: %s", name, size, violation)
@@ -475,6 +500,19 @@ func TestThePagesAreAccessibleInABrowser(t *testing.T) {
 			t.Errorf("%s is %s px wide on a narrow screen", name, wider)
 		}
 	}
+	look := func(name, path string) {
+		t.Helper()
+		lookAt(name, path, func(*pagetest.Browser) {})
+	}
+	lookPaired := func(name, path, shown string) {
+		t.Helper()
+		lookAt(name, elsewhere+path, func(b *pagetest.Browser) {
+			b.Visit(t, elsewhere+"/resident?pair="+pairCode(t, at))
+			if shown != "" {
+				visit(t, at+"/procedures/"+shown+"/show", url.Values{})
+			}
+		})
+	}
 	look("start", "/")
 	look("apply", "/apply?operation=issue")
 	look("apply-proxy", "/apply?operation=renew&way=proxy&lang=en")
@@ -482,26 +520,43 @@ func TestThePagesAreAccessibleInABrowser(t *testing.T) {
 	look("report-name", "/report?what=name")
 	look("report-move-out", "/report?what=move-out&lang=en")
 	look("report-found", "/report?what=found&lang=ja")
-	look("resident-waits", "/resident?lang=ja")
+	look("residents-not-here", "/resident?lang=ja")
+	look("pair", "/screen?lang=ja")
+	pairCode(t, at)
+	look("pair-code", "/screen")
+	look("pair-code-english", "/screen?lang=en")
+	look("unpaired-english", elsewhere+"/resident?pair=ABC&lang=en")
+	look("unpaired", elsewhere+"/resident?lang=ja")
+	lookPaired("resident-waits", "/resident?lang=ja", "")
+	lookPaired("resident-waits-english", "/resident?lang=en", "")
+	look("residents-browser", elsewhere+"/?lang=ja")
+	look("start-japanese", "/?lang=ja")
 	look("card-new", "/card")
 	look("problem", "/procedures/none")
 
-	procedure, err := counter.Receive(t.Context(), application(centre.cardID))
+	named := application(centre.cardID)
+	named.Personal = &events.Personal{Record: &events.ResidentRecord{Name: "証明　花子"}}
+	procedure, err := counter.Receive(t.Context(), named)
 	must(t, err)
 	reach(t, counter, procedure, agent.StageConfirm)
 	look("confirm", "/procedures/"+procedure)
-	visit(t, at+"/procedures/"+procedure+"/show", url.Values{})
+	lookPaired("pin-english", "/procedures/"+procedure+"/pin?lang=en", procedure)
+	lookPaired("pin-of-another", "/procedures/none/pin?lang=ja", procedure)
 	look("confirm-shown", "/procedures/"+procedure+"?lang=en")
-	look("pin-english", "/procedures/"+procedure+"/pin?lang=en")
-	look("pin", "/procedures/"+procedure+"/pin?lang=ja")
+	lookPaired("pin", "/procedures/"+procedure+"/pin?lang=ja", procedure)
 	small := narrow.Ask(t, `[...document.querySelectorAll(".resident input, .resident button")].filter(e => e.getBoundingClientRect().height < 64).map(e => e.id || e.textContent).join()`)
+	if narrow.Ask(t, `[...document.querySelectorAll(".resident dd")].filter(e => e.getBoundingClientRect().width > 160).length + " facts"`) != "6 facts" {
+		t.Error("facts are too narrow to read on the resident's page")
+	}
 	if small != "" {
 		t.Errorf("targets under 64 px on the resident's page: %s", small)
 	}
 
 	// The clerk's page follows by itself while the resident types and the card is written.
 	wide.Visit(t, at+"/procedures/"+procedure)
-	narrow.Visit(t, at+"/procedures/"+procedure+"/pin", typeInto("#sign", signPIN), typeInto("#sign_again", signPIN), typeInto("#auth", authPIN),
+	narrow.Visit(t, elsewhere+"/resident?pair="+pairCode(t, at))
+	visit(t, at+"/procedures/"+procedure+"/show", url.Values{})
+	narrow.Visit(t, elsewhere+"/procedures/"+procedure+"/pin", typeInto("#sign", signPIN), typeInto("#sign_again", signPIN), typeInto("#auth", authPIN),
 		typeInto("#auth_again", authPIN), chromedp.Click(chromedp.CSS("form.resident button")), chromedp.WaitVisible(chromedp.CSS(".notice.good")))
 	ctx, cancel := context.WithTimeout(wide.Context, waitLimit)
 	defer cancel()

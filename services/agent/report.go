@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -82,11 +83,13 @@ func reported(claim *events.Claim) *events.Claim {
 // refused.
 func (s *Status) learnReport(a *events.Answer) {
 	switch {
+	case len(a.GetRefusals()) > 0 && !slices.ContainsFunc(a.GetRefusals(), forPeople):
+		s.Stage, s.Message = StageRefused, say("report-refused")
 	case len(a.GetRefusals()) > 0:
-		s.Stage, s.Message = StageRefused, Message{"センターはこの届出を確かめられませんでした。", "The centre could not verify this report."}
+		s.Stage, s.Message = StageRefused, say("report-unverified")
 	case a.GetAccepted():
-		s.Stage, s.Message = StageAccepted, Message{"届出をセンターに記録しました。", "The centre has recorded the report."}
+		s.Stage, s.Message = StageAccepted, say("report-recorded")
 	default:
-		s.Stage, s.Message = StageAccepted, Message{"届出をセンターに記録しました。変わるものはありません。", "The centre has recorded the report; it changes nothing."}
+		s.Stage, s.Message = StageAccepted, say("report-nothing")
 	}
 }

@@ -74,11 +74,15 @@ func take(a *events.Answer, e *events.Event) {
 	}
 }
 
-// inVain are the rules by which the keys of a claim get no certificates any more; nil when they do, or it told of none.
+// refusesProcedure reports whether a rule says that nothing more comes of a claim about a procedure.
+func refusesProcedure(id string) bool { return id == regime.NoLongerOpen || id == regime.NotAwaited }
+
+// inVain returns the rules by which a claim about a procedure changes nothing, or its keys get no certificates any more; nil
+// when it is used.
 func inVain(list []*events.Event) []string {
 	made := ""
 	for _, e := range list {
-		if e.GetFactRefused() != nil && slices.Contains(e.RuleIds, regime.NoLongerOpen) {
+		if e.GetFactRefused() != nil && slices.ContainsFunc(e.RuleIds, refusesProcedure) {
 			return e.RuleIds
 		}
 		if keys := e.GetKeysRecorded(); keys != nil {

@@ -339,11 +339,7 @@ func (d *Desk) changedChoice(lang page.Language) []page.FieldError {
 // receive files an application and returns its procedure.
 func (d *Desk) receive(ctx context.Context, application agent.Application) (procedure string, err error) {
 	claim, err := d.Counter.Receive(ctx, application)
-	procedure = cmp.Or(application.Procedure, claim)
-	if err == nil {
-		d.screen.name(procedure, application.Personal.GetRecord().GetName())
-	}
-	return procedure, err
+	return cmp.Or(application.Procedure, claim), err
 }
 
 // endingOperations are the applications that end something as soon as they are accepted, with what they are to the law.
@@ -354,7 +350,7 @@ func (d *Desk) reviewApplication(ctx context.Context, view *applyView, applicati
 	form, record := view.Form.Values, application.Personal.GetRecord()
 	known, err := d.compare(ctx, application.Officer, record.GetResidentCode(), record.GetBirthDate())
 	if errors.Is(err, errUnknownPerson) {
-		what, next := errUnknownPerson.in(lang)
+		what, next := problemOf(errUnknownPerson).in(lang)
 		view.Missing, view.Silent = nil, []alarm{{what, next}}
 		view.Unknown = true
 		return view.again([]page.FieldError{{Field: "resident_code", Text: what}}), nil

@@ -22,8 +22,8 @@ type procedureView struct {
 	Kari  string
 	Alarm *alarm
 	Read  []alarm // sentences of a refusal, to be read out
-	// Held is what a refused applicant holds, Open the page of the procedure that stands in the way.
-	Held  *page.Table
+	// Holds is what a refused applicant holds, Open the page of the procedure that stands in the way.
+	Holds *page.Table
 	Open  string
 	Offer *offer
 	// Letter is posted first, or its answer waited for still; Answer is where its answer form is taken.
@@ -93,18 +93,19 @@ func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
 	v := procedureView{
 		ID: s.Procedure, Receipt: events.CaseNumber(s.Procedure), State: d.stateText(s, lang), Message: pick(lang, s.Message), Percent: s.Percent,
 		Operation: d.operationText(s, lang), Card: cmp.Or(s.Card, cardOf(s.Report)), FeeYen: s.FeeYen, Filed: d.filedText(s, lang),
-		Confirm: s.Waiting != nil, HandOver: s.ReadyToHandOver(), Done: s.Stage == agent.StageHandedOver,
-		Copy: s.Stage == agent.StageWritten || s.Stage == agent.StageHandedOver,
-		Drop: s.Stage != agent.StageHandedOver && s.Stage != agent.StageDropped && (s.Stage != agent.StageRefused || s.Inquired),
+		Confirm: s.Waiting != nil, HandOver: s.ReadyToHandOver(), Done: s.Stage == agent.StageHandedOver && !s.Unrecorded(),
+		Drop: s.MayDrop(),
 	}
+	_, err := d.Counter.Certificates(s.Procedure)
+	v.Copy = err == nil && (s.Stage == agent.StageWritten || s.Stage == agent.StageHandedOver)
 	at, steps := stageOf[s.Stage], stages
 	switch {
 	case s.Report != nil:
-		at, steps, v.Drop, v.Done = min(at, 1), reportStages, false, recorded(s)
+		at, steps, v.Done = min(at, 1), reportStages, recorded(s)
 	case agent.Settles(s.Application.GetOperation()):
 		at, steps = min(at, 1), settlingStages
 		if s.Stage == agent.StageAccepted {
-			at, v.Done, v.Drop = len(steps)-1, true, false
+			at, v.Done = len(steps)-1, true
 		}
 	}
 	for i, name := range steps {
@@ -118,7 +119,11 @@ func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
 	v.HandOverText = say("handover.do." + handOverWord(s))
 	d.tellLetter(&v, s, lang)
 	if !s.AtHub {
-		v.Kari = say("procedure.kari")
+		v.Kari = say("procedure.unsent")
+		if s.Stage == agent.StagePending {
+			v.Kari = say("procedure.kari")
+		}
+		v.Kari += say("procedure.sent." + d.Counter.Link().String())
 		if s.Report.GetLossNotified() != nil && d.usualCard() == "mynumber" {
 			v.Kari += say("procedure.kari.loss") // what is lost must not wait for a line
 		}
@@ -156,7 +161,7 @@ func (d *Desk) filedText(s agent.Status, lang page.Language) string {
 
 func handOverWord(s agent.Status) string {
 	switch {
-	case givesBack(s):
+	case s.GivesBack():
 		return "back"
 	case s.FeeYen > 0:
 		return "paid"
@@ -174,10 +179,13 @@ func pick(lang page.Language, m agent.Message) string {
 // alarmOf is what a person must mend now.
 func (d *Desk) alarmOf(s agent.Status, lang page.Language) *alarm {
 	switch {
-	case s.Stage == agent.StageCard && s.Message == agent.CardRemoved:
+	case s.Stage == agent.StageCard && s.Message.Key == agent.CardRemoved:
 		return &alarm{pick(lang, s.Message), d.pages.Say(lang, "procedure.removed")}
-	case s.Stage == agent.StageCard && s.Message == agent.OtherCard:
+	case s.Stage == agent.StageCard && s.Message.Key == agent.OtherCard:
 		return &alarm{pick(lang, s.Message), d.pages.Say(lang, "procedure.other")}
+	case s.Message.Key == agent.NotUsed, s.Unrecorded():
+		_, next := refusal(s.Refusals).in(lang)
+		return &alarm{pick(lang, s.Message), next}
 	case s.Stage == agent.StageFailed:
 		what, next := failure(s).in(lang)
 		return &alarm{what, next}
@@ -196,7 +204,7 @@ func (d *Desk) tellAnswer(v *procedureView, s agent.Status, lang page.Language) 
 			what, next := refusal([]string{id}).in(lang)
 			v.Read = append(v.Read, alarm{what, next})
 		}
-		v.Offer, v.Held = d.offer(a, lang), d.heldTable(a, lang)
+		v.Offer, v.Holds = d.offer(a, lang), d.heldTable(a, lang)
 		if slices.Contains(a.GetRefusals(), regime.OneAtATime) {
 			v.Open = d.openOf(s)
 		}
@@ -258,11 +266,6 @@ func (d *Desk) postHandOver(r *http.Request, _ page.Language) (answer, error) {
 func (d *Desk) postShow(r *http.Request, _ page.Language) (answer, error) {
 	id := r.PathValue("id")
 	return goTo("/procedures/" + id), d.sendToScreen(id)
-}
-
-func (d *Desk) postDrop(r *http.Request, _ page.Language) (answer, error) {
-	id := r.PathValue("id")
-	return goTo("/procedures/" + id), d.drop(r.Context(), id, "", "")
 }
 
 // copyView is the 電子証明書の写し that is handed over with the card (domain.md 1.3.2).
