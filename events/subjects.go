@@ -68,6 +68,9 @@ func LogSubject(kind, id string) string {
 	return fmt.Sprintf("%s%s.%03x.%s", logPrefix, kind, Shard(id), id)
 }
 
+// KindSubjects is the wildcard that all subjects of a kind fit, as a filter of consumers.
+func KindSubjects(kind string) string { return logPrefix + kind + ".>" }
+
 // ParseLogSubject is the inverse of LogSubject. It is an error when the subject has another form, or when its shard is
 // not the shard of its id.
 func ParseLogSubject(subject string) (kind, id string, err error) {

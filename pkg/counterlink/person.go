@@ -16,9 +16,6 @@ import (
 	"shomei/events"
 )
 
-// PersonSubject is where a counter asks the centre whether somebody is known there; it is no part of a stream.
-func PersonSubject(counter string) string { return personExchange.subject(counter) }
-
 // PersonRequest is a counter's question about somebody. Personal is sealed to the hub; OpenPersonal opens it under ID.
 type PersonRequest struct {
 	Counter, Office, Officer string

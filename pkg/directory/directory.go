@@ -68,10 +68,7 @@ func (d *Directory) Refresh(ctx context.Context, log *eventlog.Log) error {
 	if err != nil {
 		return fmt.Errorf("reading the directory: %w", err)
 	}
-	err = log.Scan(ctx, d.reached(), func(r eventlog.Record, err error) error {
-		if !slices.Contains(kinds, r.Kind) {
-			return nil
-		}
+	err = log.Scan(ctx, d.reached(), kinds, func(r eventlog.Record, err error) error {
 		if r.Kind == events.KindQuarantine && (err != nil || log.Verify(r) != nil) {
 			return nil // it says nothing about a claim that is held
 		}

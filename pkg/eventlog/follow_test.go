@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -253,7 +254,7 @@ func TestScan(t *testing.T) {
 		mustUpdate(t, l, fmt.Sprintf("p%d", i%8), fmt.Sprintf("c%d", i), uint64(i+1))
 	}
 	c := new(collector)
-	err := l.Scan(t.Context(), nil, func(r eventlog.Record, err error) error {
+	err := l.Scan(t.Context(), nil, nil, func(r eventlog.Record, err error) error {
 		return errors.Join(err, l.Verify(r), c.handle(t.Context(), []eventlog.Record{r}))
 	})
 	if err != nil {
@@ -261,9 +262,54 @@ func TestScan(t *testing.T) {
 	}
 	c.wantAll(t, 40, 0)
 	mine := errors.New("mine")
-	if err := l.Scan(t.Context(), nil, func(eventlog.Record, error) error { return mine }); !errors.Is(err, mine) {
+	if err := l.Scan(t.Context(), nil, nil, func(eventlog.Record, error) error { return mine }); !errors.Is(err, mine) {
 		t.Errorf("error of the function: %v", err)
 	}
+}
+
+// A scan for kinds gives what a scan of everything gives of them, from any place on.
+func TestScanOfKinds(t *testing.T) {
+	cfg := config(t, natstest.Connect(t, natstest.Start(t).URL()), newKey(t))
+	cfg.Streams = 2
+	l := open(t, cfg)
+	kinds := []string{events.KindSubscriber, events.KindAccess, events.KindSubscriber, events.KindAuthority}
+	for i := range 60 {
+		_, err := l.Update(t.Context(), kinds[i%len(kinds)], fmt.Sprintf("a%d", i%12), eventlog.Envelope{CommandID: fmt.Sprintf("c%d", i)}, reissue(uint64(i+1)))
+		check(t, err)
+	}
+	all := scanned(t, l, nil)
+	if len(all) != 60 {
+		t.Fatalf("%d commits, want 60", len(all))
+	}
+	for _, wanted := range [][]string{nil, {events.KindAccess}, {events.KindAccess, events.KindAuthority}, {events.KindOffice}} {
+		for from := range len(all) + 1 {
+			after, want := eventlog.Positions{}, []string(nil)
+			for i, r := range all {
+				if i < from {
+					after[r.Stream] = r.Sequence
+				} else if len(wanted) == 0 || slices.Contains(wanted, r.Kind) {
+					want = append(want, r.Commit.GetCommandId())
+				}
+			}
+			var got []string
+			for _, r := range scanned(t, l, after, wanted...) {
+				got = append(got, r.Commit.GetCommandId())
+			}
+			if !slices.Equal(got, want) {
+				t.Fatalf("%v after %v: %v, want %v", wanted, after, got, want)
+			}
+		}
+	}
+}
+
+// scanned is what a scan gives.
+func scanned(t testing.TB, l *eventlog.Log, after eventlog.Positions, kinds ...string) (all []eventlog.Record) {
+	t.Helper()
+	check(t, l.Scan(t.Context(), after, kinds, func(r eventlog.Record, err error) error {
+		all = append(all, r)
+		return err
+	}))
+	return all
 }
 
 // newerCommit is a genuine commit with a kind of event that only a newer version knows.

@@ -262,6 +262,22 @@ func (c centre) wantUndecided(t *testing.T, l *eventlog.Log, id string) {
 func (c centre) wantFollowed(t *testing.T, l *eventlog.Log, parked []string) {
 	t.Helper()
 	ends := must(l.LastSequences(t.Context()))(t)
+	for _, kinds := range [][]string{nil, {events.KindSubscriber}, {events.KindAuthority}} {
+		var lost []string
+		check(t, l.Scan(t.Context(), nil, kinds, func(r eventlog.Record, err error) error {
+			if err != nil && !slices.Contains(lost, r.ID) {
+				lost = append(lost, r.ID)
+			}
+			return nil
+		}))
+		want := len(parked)
+		if slices.Equal(kinds, []string{events.KindAuthority}) {
+			want = 0 // no person is one
+		}
+		if len(lost) != want {
+			t.Errorf("a scan of %v names %v as lost, want %d of %v", kinds, lost, want, parked)
+		}
+	}
 	for _, lanes := range []int{0, 4} {
 		ctx, cancel := context.WithCancel(t.Context())
 		all := new(collector)

@@ -95,3 +95,10 @@ func (s *stream) gap(sequence uint64) (blocks.Gap, bool) {
 	defer s.mu.Unlock()
 	return s.gaps.At(sequence)
 }
+
+// gapsBetween are the known gaps from one sequence to another, both included, in order.
+func (s *stream) gapsBetween(from, to uint64) []blocks.Gap {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(s.gaps.Gaps), func(g blocks.Gap) bool { return g.Sequence < from || g.Sequence > to })
+}

@@ -86,7 +86,7 @@ func (r *reader) pass(ctx context.Context) error {
 		return fmt.Errorf("follower %s has handled sequence %d of stream %s, which ends at %d; commits are lost: stop, restore from a copy: %w",
 			r.follower.Name, r.next-1, r.stream.name, info.State.LastSeq, ErrBehindMark)
 	}
-	consumer, err := r.log.consumer(ctx, r.stream, r.next)
+	consumer, err := r.stream.handle.CreateConsumer(ctx, consumerFrom(r.next))
 	if err != nil {
 		return err
 	}
@@ -147,12 +147,12 @@ func (r *reader) receive(ctx context.Context, messages jetstream.MessagesContext
 	}
 }
 
-// consumer makes a consumer without acknowledgements, kept in memory: it costs no fsync, and nothing when lost.
-func (l *Log) consumer(ctx context.Context, s *stream, from uint64) (jetstream.Consumer, error) {
-	return s.handle.CreateConsumer(ctx, jetstream.ConsumerConfig{
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from, AckPolicy: jetstream.AckNonePolicy,
+// consumerFrom is a consumer without acknowledgements, kept in memory: it costs no fsync, and nothing when lost.
+func consumerFrom(sequence uint64) jetstream.ConsumerConfig {
+	return jetstream.ConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: sequence, AckPolicy: jetstream.AckNonePolicy,
 		MemoryStorage: true, Replicas: 1, InactiveThreshold: idleLife,
-	})
+	}
 }
 
 var errGap = errors.New("messages were lost on the way")

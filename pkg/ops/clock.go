@@ -1,7 +1,6 @@
 package ops
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -23,10 +22,9 @@ var (
 // clock stands still between calls of Advance, is shared by every process that
 // opens the same file, and marks the log simulated for ever.
 type Clock struct {
-	file    string
-	mu      sync.Mutex
-	latest  time.Time
-	changed chan struct{}
+	file   string
+	mu     sync.Mutex
+	latest time.Time
 	// seen is the file as it was when it was read last, nil when it may have been replaced within the same moment.
 	seen os.FileInfo
 }
@@ -37,7 +35,7 @@ func SystemClock() *Clock { return &Clock{} }
 // OpenClock opens the settable clock in the file at path, which holds one
 // instant in RFC 3339. An absent file is made with the instant begin.
 func OpenClock(path string, begin time.Time) (*Clock, error) {
-	c := &Clock{file: path, changed: make(chan struct{})}
+	c := &Clock{file: path}
 	at, err := readInstant(path)
 	if errors.Is(err, os.ErrNotExist) {
 		at, err = begin, writeInstant(path, begin)
@@ -108,43 +106,7 @@ func (c *Clock) Advance(to time.Time) error {
 func (c *Clock) move(to time.Time) {
 	if to.After(c.latest) {
 		c.latest = to
-		close(c.changed)
-		c.changed = make(chan struct{})
 	}
-}
-
-// otherProcess is how often a waiting settable clock looks whether another process moved it.
-const otherProcess = 50 * time.Millisecond
-
-// WaitUntil returns nil once Now is at or after t, or ctx's error.
-func (c *Clock) WaitUntil(ctx context.Context, t time.Time) error {
-	for {
-		now := c.Now()
-		if !now.Before(t) {
-			return nil
-		}
-		wait, changed := c.patience(t.Sub(now))
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		case <-timer.C:
-		case <-changed:
-			timer.Stop()
-		}
-	}
-}
-
-// patience is a minute at most on the system clock, because a timer runs on
-// monotonic time and the wall clock may be set meanwhile.
-func (c *Clock) patience(left time.Duration) (time.Duration, <-chan struct{}) {
-	if c.file == "" {
-		return min(left, time.Minute), nil
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return otherProcess, c.changed
 }
 
 func readInstant(path string) (time.Time, error) {

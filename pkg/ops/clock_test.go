@@ -78,44 +78,6 @@ func TestClockRefusesWhatItCannotDo(t *testing.T) {
 	}
 }
 
-func TestWaitUntilWakesWhenTheClockMoves(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "clock")
-	waiting, err := OpenClock(path, begin)
-	if err != nil {
-		t.Fatal(err)
-	}
-	other, err := OpenClock(path, begin)
-	if err != nil {
-		t.Fatal(err)
-	}
-	result := make(chan error, 2)
-	for range 2 {
-		go func() { result <- waiting.WaitUntil(t.Context(), begin.Add(time.Hour)) }()
-	}
-	if err := other.Advance(begin.Add(time.Hour)); err != nil {
-		t.Fatal(err)
-	}
-	for range 2 {
-		if err := <-result; err != nil {
-			t.Error(err)
-		}
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := waiting.WaitUntil(ctx, begin.AddDate(1, 0, 0)); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestWaitUntilOnTheSystemClock(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		at := time.Now().Add(36 * time.Hour)
-		if err := SystemClock().WaitUntil(t.Context(), at); err != nil || !time.Now().Equal(at) {
-			t.Errorf("woke at %s (%v), want %s", time.Now(), err, at)
-		}
-	})
-}
-
 func TestJumpWatchFindsExactlyTheJumps(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		watch := JumpWatch{Tolerance: 2 * time.Second}

@@ -42,7 +42,7 @@ func open(t *testing.T, w *servicetest.World) tables {
 func (h tables) show(t *testing.T) {
 	t.Helper()
 	var commits []*events.Commit
-	servicetest.Check(t, h.w.Log.Scan(t.Context(), nil, func(r eventlog.Record, err error) error {
+	servicetest.Check(t, h.w.Log.Scan(t.Context(), nil, nil, func(r eventlog.Record, err error) error {
 		if err == nil {
 			commits = append(commits, r.Commit)
 		}

@@ -66,10 +66,7 @@ func (l *lists) catchUp(ctx context.Context, log *eventlog.Log, logger *slog.Log
 	if err != nil {
 		return err
 	}
-	err = log.Scan(ctx, l.positions, func(r eventlog.Record, err error) error {
-		if r.Kind != events.KindSubscriber && r.Kind != events.KindAuthority {
-			return nil
-		}
+	err = log.Scan(ctx, l.positions, []string{events.KindSubscriber, events.KindAuthority}, func(r eventlog.Record, err error) error {
 		if err == nil {
 			err = log.Verify(r)
 		}

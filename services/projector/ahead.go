@@ -36,7 +36,7 @@ func (p *Projector) Ahead(ctx context.Context, ends eventlog.Positions) (bool, O
 func (p *Projector) outside(ctx context.Context) (Outside, error) {
 	out := Outside{make(map[string][]*events.CertificateFound), make(map[string][]*events.RevocationFound)}
 	issued, revoked := make(map[uint64]bool), make(map[uint64]bool)
-	err := p.Log.Scan(ctx, nil, func(r eventlog.Record, _ error) error {
+	err := p.Log.Scan(ctx, nil, nil, func(r eventlog.Record, _ error) error {
 		known := make(found.Certificates)
 		for _, e := range r.Commit.GetEvents() {
 			known.Take(e)

@@ -136,7 +136,7 @@ func damaged(err error) bool {
 
 // scan reads the whole log; false when a stream can't be read to its end.
 func (c *check) scan(ctx context.Context) (whole bool, err error) {
-	err = c.p.Log.Scan(ctx, nil, func(r eventlog.Record, err error) error {
+	err = c.p.Log.Scan(ctx, nil, nil, func(r eventlog.Record, err error) error {
 		if r.Stream != c.stream {
 			if err := c.finishStream(ctx); err != nil {
 				return err

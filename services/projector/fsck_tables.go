@@ -192,7 +192,7 @@ func (c *check) loggedFacts(ctx context.Context, shards map[int]bool) (map[strin
 			facts[f.what] = f
 		}
 	}
-	err := c.p.Log.Scan(ctx, nil, func(r eventlog.Record, _ error) error {
+	err := c.p.Log.Scan(ctx, nil, nil, func(r eventlog.Record, _ error) error {
 		if r.Commit == nil || !shards[int(events.Shard(r.ID))] && r.Kind != events.KindAuthority {
 			return nil
 		}

@@ -120,7 +120,7 @@ func (p *Projector) fit(ctx context.Context, stream string, sequence uint64, end
 	after := maps.Clone(ends)
 	after[stream] = sequence - 1
 	var last *events.Commit
-	err := p.Log.Scan(ctx, after, func(r eventlog.Record, _ error) error {
+	err := p.Log.Scan(ctx, after, nil, func(r eventlog.Record, _ error) error {
 		last = r.Commit
 		return errEnough
 	})
@@ -319,7 +319,7 @@ func (p *Projector) replay(ctx context.Context, t *warehouse.Target) error {
 // read makes batches of the whole log, and notes where each stream ended.
 func (p *Projector) read(ctx context.Context, ends map[string]uint64, empty <-chan *warehouse.Batch, full chan<- *warehouse.Batch) error {
 	batch := <-empty
-	err := p.Log.Scan(ctx, nil, func(r eventlog.Record, err error) error {
+	err := p.Log.Scan(ctx, nil, nil, func(r eventlog.Record, err error) error {
 		ends[r.Stream] = r.Sequence
 		if err != nil {
 			p.Logger.Error("an aggregate is missing from the tables: look at it with shomei log", "kind", r.Kind, "id", r.ID, "error", err)

@@ -90,7 +90,7 @@ func TestApplyingAgainAndRebuildingChangeNothing(t *testing.T) {
 	}
 	stop()
 	var commits []*events.Commit
-	servicetest.Check(t, w.Log.Scan(t.Context(), nil, func(r eventlog.Record, err error) error {
+	servicetest.Check(t, w.Log.Scan(t.Context(), nil, nil, func(r eventlog.Record, err error) error {
 		commits = append(commits, r.Commit)
 		return err
 	}))

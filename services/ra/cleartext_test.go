@@ -28,7 +28,7 @@ const (
 func logBytes(w *servicetest.World) []byte {
 	w.T.Helper()
 	var all bytes.Buffer
-	servicetest.Check(w.T, w.Log.Scan(w.T.Context(), nil, func(r eventlog.Record, err error) error {
+	servicetest.Check(w.T, w.Log.Scan(w.T.Context(), nil, nil, func(r eventlog.Record, err error) error {
 		all.Write(r.Stored)
 		return err
 	}))

@@ -140,7 +140,7 @@ func (e *Eraser) CatchUp(ctx context.Context) error {
 	}
 	var found []eventlog.Record
 	missing := &lacking{vault: e.Vault, keys: make(map[vault.Key]eventlog.Record)}
-	err = e.Log.Scan(ctx, from, func(r eventlog.Record, _ error) error {
+	err = e.Log.Scan(ctx, from, nil, func(r eventlog.Record, _ error) error {
 		if orders(r) {
 			found = append(found, r)
 		}

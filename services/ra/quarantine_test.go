@@ -28,7 +28,7 @@ func TestQuarantineCutsAndCounts(t *testing.T) {
 	put([]byte("small"), 2)
 	put([]byte("small"), 2) // comes again
 	aggregates, claims := make(map[string][]*events.FactQuarantined), make(map[string][]byte)
-	servicetest.Check(t, w.Log.Scan(t.Context(), nil, func(r eventlog.Record, err error) error {
+	servicetest.Check(t, w.Log.Scan(t.Context(), nil, nil, func(r eventlog.Record, err error) error {
 		for _, e := range r.Commit.GetEvents() {
 			if q := e.GetFactQuarantined(); q != nil {
 				aggregates[r.ID] = append(aggregates[r.ID], q)

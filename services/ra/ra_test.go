@@ -249,7 +249,7 @@ func TestNothingPersonalStandsInTheOpen(t *testing.T) {
 	if !found([]byte("planted: " + p.Record.Name)) {
 		t.Fatal("the search finds nothing that is planted")
 	}
-	servicetest.Check(t, w.Log.Scan(t.Context(), nil, func(r eventlog.Record, err error) error {
+	servicetest.Check(t, w.Log.Scan(t.Context(), nil, nil, func(r eventlog.Record, err error) error {
 		if found(r.Stored) || found(l.Certificate(l.Serial(auth))) {
 			t.Errorf("%s/%s at %d holds personal data in the open", r.Kind, r.ID, r.Sequence)
 		}

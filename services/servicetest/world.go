@@ -295,7 +295,7 @@ func (w *World) PublishList(id, folder string, in ca.CRLInput) {
 func (w *World) Quarantined() []string {
 	w.T.Helper()
 	var why []string
-	Check(w.T, w.Log.Scan(w.T.Context(), nil, func(r eventlog.Record, err error) error {
+	Check(w.T, w.Log.Scan(w.T.Context(), nil, nil, func(r eventlog.Record, err error) error {
 		for _, e := range r.Commit.GetEvents() {
 			if q := e.GetFactQuarantined(); q != nil {
 				why = append(why, q.Why)

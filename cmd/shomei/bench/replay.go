@@ -224,7 +224,7 @@ func (r *replaying) consume(ctx context.Context) error {
 
 func (r *replaying) scan(ctx context.Context) error {
 	n := 0
-	err := r.log.Scan(ctx, nil, func(_ eventlog.Record, err error) error { n++; return err })
+	err := r.log.Scan(ctx, nil, nil, func(_ eventlog.Record, err error) error { n++; return err })
 	if err == nil && n != r.Commits {
 		err = fmt.Errorf("%d commits came, %d are there", n, r.Commits)
 	}

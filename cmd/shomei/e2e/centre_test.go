@@ -199,8 +199,8 @@ func stillOwed(ctx context.Context, h *hub.Hub) ([]string, error) {
 
 // aggregates lists the ids of a kind that the log holds.
 func aggregates(ctx context.Context, h *hub.Hub, kind string) (ids []string, err error) {
-	err = h.Log.Scan(ctx, nil, func(r eventlog.Record, _ error) error {
-		if r.Kind == kind && !slices.Contains(ids, r.ID) {
+	err = h.Log.Scan(ctx, nil, []string{kind}, func(r eventlog.Record, _ error) error {
+		if !slices.Contains(ids, r.ID) {
 			ids = append(ids, r.ID)
 		}
 		return nil

@@ -117,7 +117,7 @@ func (c *crowd) drained() {
 // quarantine gives what is there of the bad counter, by aggregate.
 func (c *crowd) quarantine() map[string][]*events.FactQuarantined {
 	all := make(map[string][]*events.FactQuarantined)
-	check(c.t, c.hub.Log.Scan(c.t.Context(), nil, func(r eventlog.Record, err error) error {
+	check(c.t, c.hub.Log.Scan(c.t.Context(), nil, nil, func(r eventlog.Record, err error) error {
 		for _, e := range r.Commit.GetEvents() {
 			if q := e.GetFactQuarantined(); q.GetCounter() == attacker {
 				all[r.ID] = append(all[r.ID], q)

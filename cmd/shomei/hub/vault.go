@@ -72,12 +72,7 @@ func (h *Hub) logState(ctx context.Context) (*events.AuthorityState, error) {
 // theirs.
 func (h *Hub) hasSubscribers(ctx context.Context) (bool, error) {
 	found := errors.New("found")
-	err := h.Log.Scan(ctx, nil, func(r eventlog.Record, _ error) error {
-		if r.Kind == events.KindSubscriber {
-			return found
-		}
-		return nil
-	})
+	err := h.Log.Scan(ctx, nil, []string{events.KindSubscriber}, func(eventlog.Record, error) error { return found })
 	if errors.Is(err, found) {
 		return true, nil
 	}

@@ -226,8 +226,8 @@ func (l *lane) ended(at time.Time) {
 // Census counts the whole log: what was lived in this run and in those before.
 func (s *Simulation) Census(ctx context.Context) (*census.Census, error) {
 	c := census.New()
-	err := s.hub.Log.Scan(ctx, nil, func(r eventlog.Record, err error) error {
-		if err == nil && r.Kind == events.KindSubscriber {
+	err := s.hub.Log.Scan(ctx, nil, []string{events.KindSubscriber}, func(r eventlog.Record, err error) error {
+		if err == nil {
 			c.Count(r.ID, r.Commit)
 		}
 		return err

@@ -232,8 +232,8 @@ func stamp(t time.Time) string {
 
 func (w *World) subscribers(ctx context.Context) (map[string][]eventlog.Record, error) {
 	all := make(map[string][]eventlog.Record)
-	err := w.Hub.Log.Scan(ctx, nil, func(r eventlog.Record, err error) error {
-		if err == nil && r.Kind == events.KindSubscriber {
+	err := w.Hub.Log.Scan(ctx, nil, []string{events.KindSubscriber}, func(r eventlog.Record, err error) error {
+		if err == nil {
 			all[r.ID] = append(all[r.ID], r)
 		}
 		return err
@@ -249,7 +249,7 @@ func (w *World) exportLog(ctx context.Context, folder string) error {
 	}
 	defer file.Close()
 	out := bufio.NewWriter(file)
-	err = w.Hub.Log.Scan(ctx, nil, func(r eventlog.Record, err error) error {
+	err = w.Hub.Log.Scan(ctx, nil, nil, func(r eventlog.Record, err error) error {
 		if err != nil {
 			return err
 		}
