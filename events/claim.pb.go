@@ -2424,10 +2424,11 @@ type Answer struct {
 	Planned            []*PlannedCertificate `protobuf:"bytes,7,rep,name=planned,proto3" json:"planned,omitempty"`
 	Alternative        Operation             `protobuf:"varint,8,opt,name=alternative,proto3,enum=shomei.events.Operation" json:"alternative,omitempty"`
 	AlternativePlanned []*PlannedCertificate `protobuf:"bytes,9,rep,name=alternative_planned,json=alternativePlanned,proto3" json:"alternative_planned,omitempty"`
-	Letter             string                `protobuf:"bytes,10,opt,name=letter,proto3" json:"letter,omitempty"`
-	Certificates       []*CertificateState   `protobuf:"bytes,11,rep,name=certificates,proto3" json:"certificates,omitempty"`
-	CardLastDay        string                `protobuf:"bytes,12,opt,name=card_last_day,json=cardLastDay,proto3" json:"card_last_day,omitempty"`
-	CardCandidates     []*Candidate          `protobuf:"bytes,13,rep,name=card_candidates,json=cardCandidates,proto3" json:"card_candidates,omitempty"`
+	// letter was the number of the letter of inquiry; no answer tells it any more, because it proves that the letter arrived.
+	Letter         string              `protobuf:"bytes,10,opt,name=letter,proto3" json:"letter,omitempty"`
+	Certificates   []*CertificateState `protobuf:"bytes,11,rep,name=certificates,proto3" json:"certificates,omitempty"`
+	CardLastDay    string              `protobuf:"bytes,12,opt,name=card_last_day,json=cardLastDay,proto3" json:"card_last_day,omitempty"`
+	CardCandidates []*Candidate        `protobuf:"bytes,13,rep,name=card_candidates,json=cardCandidates,proto3" json:"card_candidates,omitempty"`
 	// endings are what this decision did to certificates and the card, deadlines what it started.
 	Endings   []*Ending      `protobuf:"bytes,14,rep,name=endings,proto3" json:"endings,omitempty"`
 	Deadlines []*DeadlineSet `protobuf:"bytes,15,rep,name=deadlines,proto3" json:"deadlines,omitempty"`

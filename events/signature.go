@@ -20,6 +20,8 @@ const (
 
 	personQuestionContext = "shomei person question 1\x00"
 	personAnswerContext   = "shomei person answer 1\x00"
+	caseQuestionContext   = "shomei case question 1\x00"
+	caseAnswerContext     = "shomei case answer 1\x00"
 )
 
 // ErrSignature says that bytes are not what the named key signed: never believe them, never repeat them.
@@ -183,6 +185,35 @@ func SignPersonAnswer(sealed []byte, writer nkeys.KeyPair) (*SealedPersonAnswer,
 // caller's question. The error is ErrSignature.
 func (s *SealedPersonAnswer) Verify() error {
 	return verify("person answer", s.GetWriter(), signingInput(personAnswerContext, s.GetSealed()), s.GetSignature())
+}
+
+// SignCaseQuestion signs an encoded CaseQuestion as the counter.
+func SignCaseQuestion(question []byte, counter nkeys.KeyPair) (*SignedCaseQuestion, error) {
+	_, signature, err := sign(counter, signingInput(caseQuestionContext, question))
+	if err != nil {
+		return nil, fmt.Errorf("signing a question about a case: %w", err)
+	}
+	return &SignedCaseQuestion{Question: question, Signature: signature}, nil
+}
+
+// Verify checks that the counter with this public nkey signed the question. The error is ErrSignature.
+func (s *SignedCaseQuestion) Verify(counter string) error {
+	return verify("case question", counter, signingInput(caseQuestionContext, s.GetQuestion()), s.GetSignature())
+}
+
+// SignCaseAnswer signs a CaseAnswer that is already sealed to its counter.
+func SignCaseAnswer(sealed []byte, writer nkeys.KeyPair) (*SealedCaseAnswer, error) {
+	public, signature, err := sign(writer, signingInput(caseAnswerContext, sealed))
+	if err != nil {
+		return nil, fmt.Errorf("signing the answer about a case: %w", err)
+	}
+	return &SealedCaseAnswer{Sealed: sealed, Writer: public, Signature: signature}, nil
+}
+
+// Verify checks that the writer named in s signed the sealed bytes. Whether a counter believes that writer is the
+// caller's question. The error is ErrSignature.
+func (s *SealedCaseAnswer) Verify() error {
+	return verify("case answer", s.GetWriter(), signingInput(caseAnswerContext, s.GetSealed()), s.GetSignature())
 }
 
 func sign(key nkeys.KeyPair, input []byte) (public string, signature []byte, err error) {

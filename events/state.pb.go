@@ -1041,7 +1041,9 @@ type Letter struct {
 	// documents are the papers of the application that the office has already.
 	Documents []string `protobuf:"bytes,5,rep,name=documents,proto3" json:"documents,omitempty"`
 	// void: the holder has moved or changed address since it was posted.
-	Void          bool `protobuf:"varint,60,opt,name=void,proto3" json:"void,omitempty"`
+	Void bool `protobuf:"varint,60,opt,name=void,proto3" json:"void,omitempty"`
+	// wrong is how many answer forms with another number were brought to it.
+	Wrong         uint32 `protobuf:"varint,1200,opt,name=wrong,proto3" json:"wrong,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1116,6 +1118,13 @@ func (x *Letter) GetVoid() bool {
 		return x.Void
 	}
 	return false
+}
+
+func (x *Letter) GetWrong() uint32 {
+	if x != nil {
+		return x.Wrong
+	}
+	return 0
 }
 
 type PendingNotice struct {
@@ -1847,14 +1856,15 @@ const file_state_proto_rawDesc = "" +
 	"\blast_day\x18\x02 \x01(\tR\alastDay\"G\n" +
 	"\x11RememberedCommand\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\fR\x06digest\x12\x1a\n" +
-	"\brevision\x18\x02 \x01(\x04R\brevision\"\x9d\x01\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\"\xb4\x01\n" +
 	"\x06Letter\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
 	"\tprocedure\x18\x02 \x01(\tR\tprocedure\x12\x16\n" +
 	"\x06mailed\x18\x03 \x01(\bR\x06mailed\x12\x1b\n" +
 	"\tmailed_on\x18\x04 \x01(\tR\bmailedOn\x12\x1c\n" +
 	"\tdocuments\x18\x05 \x03(\tR\tdocuments\x12\x12\n" +
-	"\x04void\x18< \x01(\bR\x04void\"i\n" +
+	"\x04void\x18< \x01(\bR\x04void\x12\x15\n" +
+	"\x05wrong\x18\xb0\t \x01(\rR\x05wrong\"i\n" +
 	"\rPendingNotice\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12-\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x19.shomei.events.NoticeKindR\x04kind\x12\x19\n" +

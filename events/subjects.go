@@ -53,6 +53,11 @@ func ValidID(id string) bool {
 	return true
 }
 
+// CaseNumber is the number under which people know a procedure (受付番号): the end of its id. Several can have the same.
+func CaseNumber(procedure string) string { return procedure[max(0, len(procedure)-caseDigits):] }
+
+const caseDigits = 8
+
 func idByte(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_'
 }

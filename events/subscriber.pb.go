@@ -577,15 +577,21 @@ func (x *ApplicationRefused) GetDevice() string {
 
 // InquiryLetterDue: the same day is not possible; 照会書兼回答書 goes to the registered address.
 type InquiryLetterDue struct {
-	state        protoimpl.MessageState `protogen:"open.v1"`
-	Procedure    string                 `protobuf:"bytes,1,opt,name=procedure,proto3" json:"procedure,omitempty"`
-	Letter       string                 `protobuf:"bytes,2,opt,name=letter,proto3" json:"letter,omitempty"`
-	Operation    Operation              `protobuf:"varint,3,opt,name=operation,proto3,enum=shomei.events.Operation" json:"operation,omitempty"`
-	Channel      Channel                `protobuf:"varint,4,opt,name=channel,proto3,enum=shomei.events.Channel" json:"channel,omitempty"`
-	Kinds        []CertificateKind      `protobuf:"varint,5,rep,packed,name=kinds,proto3,enum=shomei.events.CertificateKind" json:"kinds,omitempty"`
-	Municipality string                 `protobuf:"bytes,6,opt,name=municipality,proto3" json:"municipality,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Procedure string                 `protobuf:"bytes,1,opt,name=procedure,proto3" json:"procedure,omitempty"`
+	// letter is the number on the letter. It proves that the letter arrived, so no counter is ever told.
+	Letter       string            `protobuf:"bytes,2,opt,name=letter,proto3" json:"letter,omitempty"`
+	Operation    Operation         `protobuf:"varint,3,opt,name=operation,proto3,enum=shomei.events.Operation" json:"operation,omitempty"`
+	Channel      Channel           `protobuf:"varint,4,opt,name=channel,proto3,enum=shomei.events.Channel" json:"channel,omitempty"`
+	Kinds        []CertificateKind `protobuf:"varint,5,rep,packed,name=kinds,proto3,enum=shomei.events.CertificateKind" json:"kinds,omitempty"`
+	Municipality string            `protobuf:"bytes,6,opt,name=municipality,proto3" json:"municipality,omitempty"`
 	// documents are the ids of the papers that stay with the office until the answer is brought.
-	Documents     []string `protobuf:"bytes,7,rep,name=documents,proto3" json:"documents,omitempty"`
+	Documents []string `protobuf:"bytes,7,rep,name=documents,proto3" json:"documents,omitempty"`
+	// What else was applied for, so that whatever counter the answer is brought to goes on with the same.
+	CardKind      CardKind  `protobuf:"varint,1200,opt,name=card_kind,json=cardKind,proto3,enum=shomei.events.CardKind" json:"card_kind,omitempty"`
+	Pins          []PinKind `protobuf:"varint,1201,rep,packed,name=pins,proto3,enum=shomei.events.PinKind" json:"pins,omitempty"`
+	Cause         string    `protobuf:"bytes,1202,opt,name=cause,proto3" json:"cause,omitempty"`
+	Card          string    `protobuf:"bytes,1203,opt,name=card,proto3" json:"card,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -667,6 +673,34 @@ func (x *InquiryLetterDue) GetDocuments() []string {
 		return x.Documents
 	}
 	return nil
+}
+
+func (x *InquiryLetterDue) GetCardKind() CardKind {
+	if x != nil {
+		return x.CardKind
+	}
+	return CardKind_CARD_KIND_UNSPECIFIED
+}
+
+func (x *InquiryLetterDue) GetPins() []PinKind {
+	if x != nil {
+		return x.Pins
+	}
+	return nil
+}
+
+func (x *InquiryLetterDue) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
+func (x *InquiryLetterDue) GetCard() string {
+	if x != nil {
+		return x.Card
+	}
+	return ""
 }
 
 type InquiryLetterMailed struct {
@@ -3967,7 +4001,7 @@ const file_subscriber_proto_rawDesc = "" +
 	"\x13alternative_planned\x18\x06 \x03(\v2!.shomei.events.PlannedCertificateR\x12alternativePlanned\x124\n" +
 	"\x05kinds\x18\a \x03(\x0e2\x1e.shomei.events.CertificateKindR\x05kinds\x12\"\n" +
 	"\fmunicipality\x18\b \x01(\tR\fmunicipality\x12\x16\n" +
-	"\x06device\x18\t \x01(\tR\x06device\"\xaa\x02\n" +
+	"\x06device\x18\t \x01(\tR\x06device\"\xba\x03\n" +
 	"\x10InquiryLetterDue\x12\x1c\n" +
 	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x12\x16\n" +
 	"\x06letter\x18\x02 \x01(\tR\x06letter\x126\n" +
@@ -3975,7 +4009,11 @@ const file_subscriber_proto_rawDesc = "" +
 	"\achannel\x18\x04 \x01(\x0e2\x16.shomei.events.ChannelR\achannel\x124\n" +
 	"\x05kinds\x18\x05 \x03(\x0e2\x1e.shomei.events.CertificateKindR\x05kinds\x12\"\n" +
 	"\fmunicipality\x18\x06 \x01(\tR\fmunicipality\x12\x1c\n" +
-	"\tdocuments\x18\a \x03(\tR\tdocuments\"K\n" +
+	"\tdocuments\x18\a \x03(\tR\tdocuments\x125\n" +
+	"\tcard_kind\x18\xb0\t \x01(\x0e2\x17.shomei.events.CardKindR\bcardKind\x12+\n" +
+	"\x04pins\x18\xb1\t \x03(\x0e2\x16.shomei.events.PinKindR\x04pins\x12\x15\n" +
+	"\x05cause\x18\xb2\t \x01(\tR\x05cause\x12\x13\n" +
+	"\x04card\x18\xb3\t \x01(\tR\x04card\"K\n" +
 	"\x13InquiryLetterMailed\x12\x1c\n" +
 	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x12\x16\n" +
 	"\x06letter\x18\x02 \x01(\tR\x06letter\"]\n" +
@@ -4336,47 +4374,49 @@ var file_subscriber_proto_depIdxs = []int32{
 	55, // 17: shomei.events.InquiryLetterDue.operation:type_name -> shomei.events.Operation
 	56, // 18: shomei.events.InquiryLetterDue.channel:type_name -> shomei.events.Channel
 	54, // 19: shomei.events.InquiryLetterDue.kinds:type_name -> shomei.events.CertificateKind
-	61, // 20: shomei.events.ApplicationWithdrawn.why:type_name -> shomei.events.Sealed
-	61, // 21: shomei.events.ResidentRecorded.identity:type_name -> shomei.events.Sealed
-	61, // 22: shomei.events.ContactRecorded.contact:type_name -> shomei.events.Sealed
-	61, // 23: shomei.events.SpecialCircumstancesGranted.circumstances:type_name -> shomei.events.Sealed
-	12, // 24: shomei.events.KeysRecorded.keys:type_name -> shomei.events.GeneratedKey
-	54, // 25: shomei.events.GeneratedKey.kind:type_name -> shomei.events.CertificateKind
-	54, // 26: shomei.events.IssueAuthorized.kind:type_name -> shomei.events.CertificateKind
-	57, // 27: shomei.events.IssueAuthorized.regime:type_name -> shomei.events.Regime
-	0,  // 28: shomei.events.IssueAuthorized.candidates:type_name -> shomei.events.Candidate
-	61, // 29: shomei.events.IssueAuthorized.tbs:type_name -> shomei.events.Sealed
-	54, // 30: shomei.events.IssueAbandoned.kind:type_name -> shomei.events.CertificateKind
-	54, // 31: shomei.events.CertificateIssued.kind:type_name -> shomei.events.CertificateKind
-	61, // 32: shomei.events.CertificateIssued.certificate:type_name -> shomei.events.Sealed
-	57, // 33: shomei.events.CertificateIssued.regime:type_name -> shomei.events.Regime
-	54, // 34: shomei.events.CertificateDiscarded.kind:type_name -> shomei.events.CertificateKind
-	54, // 35: shomei.events.CertificateRevoked.kind:type_name -> shomei.events.CertificateKind
-	62, // 36: shomei.events.CertificateRevoked.reason:type_name -> shomei.events.RevocationReason
-	54, // 37: shomei.events.CertificateSuspended.kind:type_name -> shomei.events.CertificateKind
-	54, // 38: shomei.events.CertificateReleased.kind:type_name -> shomei.events.CertificateKind
-	54, // 39: shomei.events.CertificateExpired.kind:type_name -> shomei.events.CertificateKind
-	54, // 40: shomei.events.WindowOpened.kind:type_name -> shomei.events.CertificateKind
-	63, // 41: shomei.events.NoticeDue.kind:type_name -> shomei.events.NoticeKind
-	57, // 42: shomei.events.NoticeDue.regime:type_name -> shomei.events.Regime
-	64, // 43: shomei.events.ResidentRecordChanged.change:type_name -> shomei.events.RecordChange
-	61, // 44: shomei.events.ResidentRecordChanged.identity:type_name -> shomei.events.Sealed
-	65, // 45: shomei.events.DeadlineSet.kind:type_name -> shomei.events.DeadlineKind
-	65, // 46: shomei.events.DeadlineMet.kind:type_name -> shomei.events.DeadlineKind
-	65, // 47: shomei.events.DeadlineMissed.kind:type_name -> shomei.events.DeadlineKind
-	58, // 48: shomei.events.CardAssigned.kind:type_name -> shomei.events.CardKind
-	0,  // 49: shomei.events.CardAssigned.candidates:type_name -> shomei.events.Candidate
-	2,  // 50: shomei.events.CardAssigned.fee:type_name -> shomei.events.FeeItem
-	0,  // 51: shomei.events.CardTermExtended.candidates:type_name -> shomei.events.Candidate
-	59, // 52: shomei.events.PinBlocked.pin:type_name -> shomei.events.PinKind
-	59, // 53: shomei.events.PinUnblocked.pins:type_name -> shomei.events.PinKind
-	61, // 54: shomei.events.ErasureOrdered.sealed_order:type_name -> shomei.events.Sealed
-	59, // 55: shomei.events.UnblockAuthorized.pins:type_name -> shomei.events.PinKind
-	56, // [56:56] is the sub-list for method output_type
-	56, // [56:56] is the sub-list for method input_type
-	56, // [56:56] is the sub-list for extension type_name
-	56, // [56:56] is the sub-list for extension extendee
-	0,  // [0:56] is the sub-list for field type_name
+	58, // 20: shomei.events.InquiryLetterDue.card_kind:type_name -> shomei.events.CardKind
+	59, // 21: shomei.events.InquiryLetterDue.pins:type_name -> shomei.events.PinKind
+	61, // 22: shomei.events.ApplicationWithdrawn.why:type_name -> shomei.events.Sealed
+	61, // 23: shomei.events.ResidentRecorded.identity:type_name -> shomei.events.Sealed
+	61, // 24: shomei.events.ContactRecorded.contact:type_name -> shomei.events.Sealed
+	61, // 25: shomei.events.SpecialCircumstancesGranted.circumstances:type_name -> shomei.events.Sealed
+	12, // 26: shomei.events.KeysRecorded.keys:type_name -> shomei.events.GeneratedKey
+	54, // 27: shomei.events.GeneratedKey.kind:type_name -> shomei.events.CertificateKind
+	54, // 28: shomei.events.IssueAuthorized.kind:type_name -> shomei.events.CertificateKind
+	57, // 29: shomei.events.IssueAuthorized.regime:type_name -> shomei.events.Regime
+	0,  // 30: shomei.events.IssueAuthorized.candidates:type_name -> shomei.events.Candidate
+	61, // 31: shomei.events.IssueAuthorized.tbs:type_name -> shomei.events.Sealed
+	54, // 32: shomei.events.IssueAbandoned.kind:type_name -> shomei.events.CertificateKind
+	54, // 33: shomei.events.CertificateIssued.kind:type_name -> shomei.events.CertificateKind
+	61, // 34: shomei.events.CertificateIssued.certificate:type_name -> shomei.events.Sealed
+	57, // 35: shomei.events.CertificateIssued.regime:type_name -> shomei.events.Regime
+	54, // 36: shomei.events.CertificateDiscarded.kind:type_name -> shomei.events.CertificateKind
+	54, // 37: shomei.events.CertificateRevoked.kind:type_name -> shomei.events.CertificateKind
+	62, // 38: shomei.events.CertificateRevoked.reason:type_name -> shomei.events.RevocationReason
+	54, // 39: shomei.events.CertificateSuspended.kind:type_name -> shomei.events.CertificateKind
+	54, // 40: shomei.events.CertificateReleased.kind:type_name -> shomei.events.CertificateKind
+	54, // 41: shomei.events.CertificateExpired.kind:type_name -> shomei.events.CertificateKind
+	54, // 42: shomei.events.WindowOpened.kind:type_name -> shomei.events.CertificateKind
+	63, // 43: shomei.events.NoticeDue.kind:type_name -> shomei.events.NoticeKind
+	57, // 44: shomei.events.NoticeDue.regime:type_name -> shomei.events.Regime
+	64, // 45: shomei.events.ResidentRecordChanged.change:type_name -> shomei.events.RecordChange
+	61, // 46: shomei.events.ResidentRecordChanged.identity:type_name -> shomei.events.Sealed
+	65, // 47: shomei.events.DeadlineSet.kind:type_name -> shomei.events.DeadlineKind
+	65, // 48: shomei.events.DeadlineMet.kind:type_name -> shomei.events.DeadlineKind
+	65, // 49: shomei.events.DeadlineMissed.kind:type_name -> shomei.events.DeadlineKind
+	58, // 50: shomei.events.CardAssigned.kind:type_name -> shomei.events.CardKind
+	0,  // 51: shomei.events.CardAssigned.candidates:type_name -> shomei.events.Candidate
+	2,  // 52: shomei.events.CardAssigned.fee:type_name -> shomei.events.FeeItem
+	0,  // 53: shomei.events.CardTermExtended.candidates:type_name -> shomei.events.Candidate
+	59, // 54: shomei.events.PinBlocked.pin:type_name -> shomei.events.PinKind
+	59, // 55: shomei.events.PinUnblocked.pins:type_name -> shomei.events.PinKind
+	61, // 56: shomei.events.ErasureOrdered.sealed_order:type_name -> shomei.events.Sealed
+	59, // 57: shomei.events.UnblockAuthorized.pins:type_name -> shomei.events.PinKind
+	58, // [58:58] is the sub-list for method output_type
+	58, // [58:58] is the sub-list for method input_type
+	58, // [58:58] is the sub-list for extension type_name
+	58, // [58:58] is the sub-list for extension extendee
+	0,  // [0:58] is the sub-list for field type_name
 }
 
 func init() { file_subscriber_proto_init() }

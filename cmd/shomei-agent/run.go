@@ -39,7 +39,7 @@ func runCommand(lang *language) *cobra.Command {
   --virtual-reader DIR   instead of the machine's PC/SC service an own pcscd with cards in software in DIR
                          (needs root; for demonstrations and stories).
 
-The first line of output is the address of the pages. Health is told under /livez, /readyz and /healthz?verbose, figures under /metrics.
+The first line of output is the address of the clerk's pages; the browser of the resident's screen is paired at /screen. Health is told under /livez, /readyz and /healthz?verbose, figures under /metrics.
 Ctrl-C stops in order; what was received is kept in the store and goes up with the next start.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runCounter(cmd, lang, f) },
@@ -128,11 +128,12 @@ func (s *station) open(f runFlags, secrets counterlink.Secrets, tray *desk.Tray)
 	cards := counterlink.CardClient{
 		Conn: s.conn, Counter: s.bundle.Counter, Key: secrets.Key, SealKey: secrets.SealKey, Writers: s.bundle.HubWriters,
 	}
+	persons := counterlink.PersonClient{CardClient: cards, HubSealKey: secrets.HubSealKey}
 	s.counter, err = agent.Open(agent.Config{
 		Counter: s.bundle.Counter, Office: s.bundle.Office, Key: secrets.Key, SealKey: secrets.SealKey, HubSealKey: secrets.HubSealKey,
 		HubWriters: s.bundle.HubWriters, Conn: s.conn, StorePath: store, Reader: agent.PCSC(f.reader), OpenCard: cards.Open,
-		AskPerson: counterlink.PersonClient{CardClient: cards, HubSealKey: secrets.HubSealKey}.Ask,
-		Now:       s.clock.Now, ClockEvidence: s.clockEvidence, Uptime: uptime(), Logger: s.logger,
+		AskPerson: persons.Ask, FindCases: persons.FindCases,
+		Now: s.clock.Now, ClockEvidence: s.clockEvidence, Uptime: uptime(), Logger: s.logger,
 	})
 	if err != nil {
 		s.conn.Close()
@@ -258,9 +259,9 @@ func (s *station) run(ctx context.Context, listener net.Listener) error {
 	mux := http.NewServeMux()
 	mux.Handle("/", s.desk.Handler())
 	for _, path := range []string{"/livez", "/readyz", "/healthz"} {
-		mux.Handle("GET "+path, page.Protect(s.health.Handler(), page.ThisMachine...))
+		mux.Handle("GET "+path, page.Protect(s.desk.ForClerk(s.health.Handler()), page.ThisMachine...))
 	}
-	mux.Handle("GET /metrics", page.Protect(ops.MetricsHandler(s.metrics()), page.ThisMachine...))
+	mux.Handle("GET /metrics", page.Protect(s.desk.ForClerk(ops.MetricsHandler(s.metrics())), page.ThisMachine...))
 	return ops.RunParts(ctx, s.logger,
 		ops.Part{Name: "counter", Run: func(ctx context.Context, ready func()) error { ready(); return s.counter.Run(ctx) }},
 		ops.Part{Name: "reader", Run: func(ctx context.Context, ready func()) error { ready(); return s.desk.Run(ctx) }},

@@ -29,7 +29,8 @@ and what to do next.
 Tables that are merely behind are no finding: without a running hub they are brought forward first, and a running hub is
 waited for. Only when nobody brings them forward for five seconds that is named, too.
 
-Exit codes: 0 nothing differs, 3 something does, 1 the check could not be made.`,
+Exit codes: 0 nothing differs; 3 something does; 75 the check can't be made now, because another command holds the folder or
+the tables are being made anew; 78 there are no data here; 1 the check failed.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			found, err := a.fsck(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 			if err == nil && found > 0 {

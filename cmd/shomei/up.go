@@ -126,22 +126,26 @@ func (a *app) greet(cmd *cobra.Command, page, desk string) {
 	if a.lang == "en" {
 		fmt.Fprintf(out, `Shomei runs. Ctrl-C stops everything; the data stay in %s.
 
-  counter (clerk and resident)  http://%s/
-  console (counts, forecast)    http://%s/?lang=en
-  mails                         %s
+  counter (the clerk's pages)     http://%s/
+  pairing the resident's screen   http://%[2]s/screen
+  console (counts, forecast)      http://%[3]s/?lang=en
+  mails                           %[4]s
 
-Try first: at the counter, make a card (新しいカード), apply for a new issue, set the PINs ABC123 and 1234.
+Try first: at the counter, make a card, apply for a new issue, pair the resident's screen, send the procedure there and
+set the PINs ABC123 and 1234.
 Then look at the console, and at shomei state, shomei forecast --by month, shomei fsck.
 `, a.data, desk, page, filepath.Join(a.data, "mail"))
 		return
 	}
 	fmt.Fprintf(out, `証明(Shomei)が動いています。Ctrl-C ですべて止まります。データは %s に残ります。
 
-  窓口(職員と住民の画面)  http://%s/
-  集計(件数と予測)        http://%s/
-  送ったメール            %s
+  窓口(職員の画面)        http://%s/
+  申請者の画面をつなぐ    http://%[2]s/screen
+  集計(件数と予測)        http://%[3]s/
+  送ったメール            %[4]s
 
-まず試すこと: 窓口の画面で新しいカードを作り、新規発行を申請し、暗証番号 ABC123 と 1234 を設定してください。
+まず試すこと: 窓口の画面で新しいカードを作り、新規発行を申請し、申請者の画面をつないで手続きを出し、暗証番号 ABC123 と 1234 を
+設定してください。
 そのあと集計の画面と、shomei state、shomei forecast --by month、shomei fsck をご覧ください。
 `, a.data, desk, page, filepath.Join(a.data, "mail"))
 }

@@ -39,6 +39,10 @@ const (
 	// Link-ups cost more than other messages: heads are read and compared.
 	hellosEvery = 500 * time.Millisecond
 	helloBurst  = 10
+	// maxConnections is how many connections a counter may have, which are counted every countEvery: its agent has one, a tool
+	// beside it another, and one whose end was not noticed a third.
+	maxConnections = 16
+	countEvery     = time.Second
 	// strikes is how many messages beyond the bounds are answered before the counter is cut off.
 	strikes = 20
 	// A counter is cut off for shortestCut, then for twice as long each time, up to longestCut. After forgiven without

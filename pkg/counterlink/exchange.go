@@ -27,6 +27,7 @@ type exchange struct {
 var (
 	cardExchange   = exchange{"card request", sayCard, "shomei card answer 1\x00"}
 	personExchange = exchange{"question about a person", sayPerson, "shomei person answer 1\x00"}
+	caseExchange   = exchange{"question about a case", sayCase, "shomei case answer 1\x00"}
 )
 
 const nonceSize = 16

@@ -112,6 +112,9 @@ func (h *Hub) openGate(ctx context.Context, handle func(context.Context, Receive
 		}
 	}
 	running.Go(func() { h.feed(ctx) })
+	if h.cfg.Connections != nil {
+		running.Go(func() { h.countConnections(ctx) })
+	}
 	return h.shutGate, nil
 }
 
@@ -205,6 +208,28 @@ func (g *guard) admit(m *nats.Msg, do func(*nats.Msg)) {
 	do(m)
 }
 
+// countConnections cuts off, until ctx ends, each counter that has too many connections: they share what the account has.
+func (h *Hub) countConnections(ctx context.Context) {
+	ticker := time.NewTicker(countEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		count, err := h.cfg.Connections()
+		if err != nil {
+			h.cfg.Logger.Warn("the connections of counters can't be counted, trying again", "error", err)
+		}
+		for _, g := range h.allGuards() {
+			if n := count[g.counter]; n > maxConnections {
+				g.cut(fmt.Sprintf("it has %d connections, a counter may have %d", n, maxConnections))
+			}
+		}
+	}
+}
+
 // attempt names a message whose answer was to go to a subject that is not the counter's own.
 func (g *guard) attempt(reply string) {
 	g.hub.metrics.refused.WithLabelValues(g.counter, "reply").Inc()
@@ -236,12 +261,24 @@ func (g *guard) strike() (cut bool) {
 	return cut
 }
 
-// cut stops listening to the counter for a time that doubles.
+// cut stops listening to the counter for a time that doubles, and has it disconnected: what a connected counter sends costs
+// the server even when nobody listens.
 func (g *guard) cut(why string) {
+	d := g.stopListening(why)
+	if d == 0 || g.hub.cfg.Suspend == nil {
+		return
+	}
+	if err := g.hub.cfg.Suspend(g.counter, d); err != nil {
+		g.say("a counter that is cut off could not be disconnected; what it sends is dropped", "error", err)
+	}
+}
+
+// stopListening returns for how long; 0 when nobody listens to the counter now.
+func (g *guard) stopListening(why string) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if len(g.subs) == 0 || g.gate == nil {
-		return // cut off already
+		return 0
 	}
 	now := time.Now()
 	if now.Sub(g.cutOff) > forgiven {
@@ -255,6 +292,7 @@ func (g *guard) cut(why string) {
 	g.trouble.note(why, now)
 	g.hub.metrics.cuts.WithLabelValues(g.counter).Inc()
 	g.say("a counter is cut off", "why", why, "for", d)
+	return d
 }
 
 // again listens to a counter that was cut off.
@@ -277,7 +315,7 @@ func (g *guard) said(m *nats.Msg) {
 	switch kind := m.Subject[strings.LastIndexByte(m.Subject, '.')+1:]; {
 	case kind == sayHello:
 		g.greet(m)
-	case kind == sayCard, kind == sayPerson: // it is signed
+	case kind == sayCard, kind == sayPerson, kind == sayCase: // it is signed
 		g.ask(kind, m)
 	case !g.inSession(m.Header):
 		g.answerWith(m, nil, stored{Error: noSession()})

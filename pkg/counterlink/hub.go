@@ -56,7 +56,7 @@ type Quarantined struct {
 	Why error
 }
 
-// HubConfig is what the hub's end needs. Gate, Connected, Mismatch, Now, Simulated, Bounds, Silence and Workers may be left out.
+// HubConfig is what the hub's end needs. Gate, Connected, Connections, Suspend, Mismatch, Now, Simulated, Bounds, Silence and Workers may be left out.
 type HubConfig struct {
 	// Conn is a connection to the account of the log.
 	Conn *nats.Conn
@@ -65,6 +65,11 @@ type HubConfig struct {
 	Gate *nats.Conn
 	// Connected reports whether the client that the server gave a number is still connected; nil: nobody knows.
 	Connected func(client uint64) bool
+	// Connections returns how many connections each counter has; nil: nobody knows.
+	Connections func() (map[string]int, error)
+	// Suspend closes the connections of a counter and refuses new ones for a time; nil: a counter that is cut off stays
+	// connected, and what it sends is dropped.
+	Suspend func(counter string, d time.Duration) error
 	// Writer signs what goes down; the counters know its public key.
 	Writer nkeys.KeyPair
 	// Enrolled looks a counter up. ErrNotEnrolled sends the claim to quarantine, any other error is tried again.

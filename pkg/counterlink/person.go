@@ -29,7 +29,7 @@ type Person struct {
 	Initials string
 }
 
-// PersonClient is the counter's end of the questions about persons; all fields are required.
+// PersonClient is the counter's end of the questions about persons and their cases; all fields are required.
 type PersonClient struct {
 	CardClient
 	// HubSealKey is the hub's public key for personal data.
@@ -73,14 +73,14 @@ func (c PersonClient) question(nonce []byte, officer string, personal *events.Pe
 }
 
 const (
-	// missesAnHour is how many questions of one counter may be answered with no within an hour: who guesses dates of birth
-	// gets no further.
+	// missesAnHour is how many questions of a kind of one counter may be answered with no within an hour: who guesses dates
+	// of birth, or case numbers, gets no further.
 	missesAnHour = 30
 	missesWithin = time.Hour
 )
 
-// ErrAskedTooOften says that a counter asked about too many persons whom nobody knows.
-var ErrAskedTooOften = errors.New("too many questions about unknown persons in an hour")
+// ErrAskedTooOften says that a counter asked about too many persons or cases that nobody knows.
+var ErrAskedTooOften = errors.New("too many questions about what nobody knows in an hour")
 
 // misses are when counters were told lately that nobody is known.
 type misses struct {

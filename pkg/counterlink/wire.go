@@ -23,6 +23,8 @@ const (
 	sayCard  = "card"
 	// sayPerson asks whether somebody is known; it is signed.
 	sayPerson = "person"
+	// sayCase asks for applications that wait for the answer to a letter; it is signed.
+	sayCase = "case"
 )
 
 // The header fields of claims, commands and answers, besides those of the link-up.

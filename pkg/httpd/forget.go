@@ -39,6 +39,15 @@ func (c *conn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
+// CloseWrite says that nothing more is sent. net/http does so when it has refused a body, before it hangs up: without it the
+// other end is reset, and what it was answered is lost.
+func (c *conn) CloseWrite() error {
+	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return w.CloseWrite()
+	}
+	return nil
+}
+
 type connKey struct{}
 
 func rememberConn(ctx context.Context, c net.Conn) context.Context {

@@ -170,6 +170,34 @@ func TestWhatWasReadIsForgotten(t *testing.T) {
 	}
 }
 
+// TestARefusedBodyIsAnswered: whoever sends far too much reads why, and not that the connection was reset.
+func TestARefusedBodyIsAnswered(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		done <- httpd.Serve(ctx, ctx, l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if _, err := httpd.ReadSecret(r, 1000); err != nil {
+				w.WriteHeader(http.StatusRequestEntityTooLarge)
+			}
+		}))
+	}()
+	defer func() { cancel(); <-done }()
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_, _ = fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n%s", bytes.Repeat([]byte("x"), 2_000_000))
+	answer, err := io.ReadAll(c)
+	if !strings.HasPrefix(string(answer), "HTTP/1.1 413") || err != nil {
+		t.Errorf("answered %.40q, %v", answer, err)
+	}
+}
+
 // spyListener hands out one connection that keeps hold of every buffer it was read into.
 type spyListener struct {
 	pipes

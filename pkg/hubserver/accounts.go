@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
@@ -171,15 +173,48 @@ func (a Accounts) store(resolver server.AccountResolver, claims *jwt.AccountClai
 // Revoke puts users out of the account of the counters, by their public nkeys, and lets back in whoever was revoked
 // before and is not listed. It takes effect at once and outlives restarts of the server within this process.
 func (s *Server) Revoke(users []string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.revoked = users
+	return s.putOut()
+}
+
+// Suspend closes the connections that a user of the account of the counters has, and lets it connect again after d. The
+// other end reads "user authentication revoked" until then. A user that is suspended already stays so for the longer time.
+func (s *Server) Suspend(user string, d time.Duration) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	until := time.Now().Add(d)
+	if s.suspended[user].After(until) {
+		return nil
+	}
+	s.suspended[user] = until
+	time.AfterFunc(d, func() { s.resume(user, until) })
+	return s.putOut()
+}
+
+// resume lets a user in whose suspension has ended and was not made longer.
+func (s *Server) resume(user string, until time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.suspended[user] != until {
+		return
+	}
+	delete(s.suspended, user)
+	if err := s.putOut(); err != nil {
+		s.config.Logger.Error("a counter's suspension can't be ended; restart the hub to let it in", "user", user, "error", err)
+	}
+}
+
+// putOut tells the server who is revoked or suspended; the caller holds mu.
+func (s *Server) putOut() error {
 	if s.config.Accounts == nil {
 		return fmt.Errorf("revoking users of a server without accounts: %w", ErrConfig)
 	}
-	claims, err := s.config.Accounts.counters(users)
+	claims, err := s.config.Accounts.counters(slices.AppendSeq(slices.Clone(s.revoked), maps.Keys(s.suspended)))
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if err := s.config.Accounts.store(s.options.AccountResolver, claims); err != nil {
 		return err
 	}
@@ -198,6 +233,27 @@ func (s *Server) Revoke(users []string) error {
 func (s *Server) Connected(client uint64) bool {
 	running := s.NATS()
 	return running != nil && running.GetClient(client) != nil
+}
+
+// Connections returns how many connections each user of the account of the counters has, by the name in its JWT.
+func (s *Server) Connections() (map[string]int, error) {
+	running := s.NATS()
+	if running == nil {
+		return nil, fmt.Errorf("counting connections: the server is being restarted: %w", ErrUnhealthy)
+	}
+	account, err := s.config.Accounts.Counters.PublicKey()
+	if err != nil {
+		return nil, fmt.Errorf("public key of the account of the counters: %w", err)
+	}
+	all, err := running.Connz(&server.ConnzOptions{Account: account, Username: true, Limit: 2 * maxConnections})
+	if err != nil {
+		return nil, fmt.Errorf("counting connections: %w", err)
+	}
+	count := make(map[string]int)
+	for _, c := range all.Conns {
+		count[c.NameTag]++
+	}
+	return count, nil
 }
 
 // globalAccount is where servers without accounts keep their streams.

@@ -78,6 +78,9 @@ type Server struct {
 	limit   int64 // of what JetStream may store
 	over    bool  // streams have reserved more
 	mended  []blocks.Report
+	revoked []string // users of the account of the counters
+	// suspended are those that are put out for a time, and until when
+	suspended map[string]time.Time
 
 	ending  sync.Once
 	stop    chan struct{}
@@ -112,7 +115,7 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 			return nil, err
 		}
 	}
-	s := &Server{config: config, options: options, stop: make(chan struct{})}
+	s := &Server{config: config, options: options, stop: make(chan struct{}), suspended: make(map[string]time.Time)}
 	if err := s.start(ctx); err != nil {
 		return nil, err
 	}
@@ -128,7 +131,7 @@ func (s *Server) run(ctx context.Context, limit int64) error {
 	if err != nil {
 		return fmt.Errorf("making the NATS server: %w", err)
 	}
-	running.SetLoggerV2(serverLog{s.config.Logger.With("part", "nats")}, false, false, false)
+	running.SetLoggerV2(newServerLog(s.config.Logger.With("part", "nats")), false, false, false)
 	running.Start()
 	if err := waitReady(ctx, running); err != nil {
 		running.Shutdown()

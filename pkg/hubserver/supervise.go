@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"golang.org/x/time/rate"
 )
 
 // supervise looks at the server's health, and restarts it when a stream is frozen by a write error and the disk has
@@ -113,11 +114,32 @@ func usedBytes(dir string) (int64, error) {
 }
 
 // serverLog passes the server's messages on; notices are for debugging only.
-type serverLog struct{ logger *slog.Logger }
+type serverLog struct {
+	logger *slog.Logger
+	// strangers bounds the lines about single connections: whoever can connect can cause them.
+	strangers *rate.Limiter
+}
+
+func newServerLog(logger *slog.Logger) serverLog {
+	return serverLog{logger: logger, strangers: rate.NewLimiter(rate.Every(10*time.Second), 20)}
+}
+
+// about reports whether a message is to be passed on: each that is about the server, some of those about a connection.
+func (l serverLog) about(format string) bool {
+	return !strings.Contains(format, " - cid:") || l.strangers.Allow()
+}
 
 func (l serverLog) Noticef(format string, v ...any) { l.logger.Debug(fmt.Sprintf(format, v...)) }
-func (l serverLog) Warnf(format string, v ...any)   { l.logger.Warn(fmt.Sprintf(format, v...)) }
-func (l serverLog) Fatalf(format string, v ...any)  { l.logger.Error(fmt.Sprintf(format, v...)) }
-func (l serverLog) Errorf(format string, v ...any)  { l.logger.Error(fmt.Sprintf(format, v...)) }
-func (l serverLog) Debugf(format string, v ...any)  { l.logger.Debug(fmt.Sprintf(format, v...)) }
-func (l serverLog) Tracef(format string, v ...any)  { l.logger.Debug(fmt.Sprintf(format, v...)) }
+func (l serverLog) Warnf(format string, v ...any) {
+	if l.about(format) {
+		l.logger.Warn(fmt.Sprintf(format, v...))
+	}
+}
+func (l serverLog) Fatalf(format string, v ...any) { l.logger.Error(fmt.Sprintf(format, v...)) }
+func (l serverLog) Errorf(format string, v ...any) {
+	if l.about(format) {
+		l.logger.Error(fmt.Sprintf(format, v...))
+	}
+}
+func (l serverLog) Debugf(format string, v ...any) { l.logger.Debug(fmt.Sprintf(format, v...)) }
+func (l serverLog) Tracef(format string, v ...any) { l.logger.Debug(fmt.Sprintf(format, v...)) }

@@ -1,16 +1,23 @@
 package lifecycle
 
 import (
-	"crypto/sha256"
-	"encoding/base32"
+	"errors"
 	"slices"
-	"strings"
 
 	"shomei/events"
 	"shomei/pkg/regime"
 )
 
+// maxWrongNumbers is how many answer forms with a wrong number a letter of inquiry bears: with the last it is void.
+const maxWrongNumbers = 5
+
+// refuse refuses the application. One that waits for the answer to a letter waits on, unless its number is being guessed.
 func (a *application) refuse() {
+	guessed := slices.ContainsFunc(a.ruling.Refused, regime.WrongLetter) && a.letter().GetWrong()+1 >= maxWrongNumbers
+	if guessed {
+		a.ruling.Refuse(regime.LetterGuessed)
+		defer func() { a.emit(&events.ApplicationWithdrawn{Procedure: a.Procedure}, regime.LetterGuessed) }()
+	}
 	if slices.ContainsFunc(a.ruling.Refused, func(id regime.ID) bool { return !slices.Contains(a.early, id) }) {
 		a.alternative = nil // it would be refused as well
 	}
@@ -29,20 +36,22 @@ func (a *application) alternativeOperation() events.Operation {
 }
 
 // postpone posts a letter of inquiry; the application is judged again when the answer is brought.
-func (a *application) postpone() {
+func (a *application) postpone() error {
+	if a.Letter == "" {
+		return errors.New("a letter of inquiry is due, and the command brings no number for it")
+	}
 	for _, waiting := range slices.Clone(a.state.Letters) {
 		a.emit(&events.ApplicationWithdrawn{Procedure: waiting.Procedure}, regime.OneAtATime)
 	}
-	sum := sha256.Sum256([]byte(a.Procedure))
-	letter := strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:5]))
 	due := &events.InquiryLetterDue{
-		Procedure: a.Procedure, Letter: letter, Operation: a.Operation, Channel: logChannel(a.Channel), Kinds: a.kinds,
-		Municipality: municipality(a.Office),
+		Procedure: a.Procedure, Letter: a.Letter, Operation: a.Operation, Channel: logChannel(a.Channel), Kinds: a.kinds,
+		Municipality: municipality(a.Office), CardKind: a.CardKind, Pins: a.Pins, Cause: string(a.Cause), Card: a.Card,
 	}
 	for _, paper := range regime.LeftWithOffice(a.Shown) {
 		due.Documents = append(due.Documents, string(paper))
 	}
 	a.emit(due, a.ruling.Rules()...)
+	return nil
 }
 
 func (a *application) accept() error {

@@ -339,7 +339,7 @@ func byCounter(t *testing.T, s regime.Switches, a asked) answered {
 	c := Apply{
 		Procedure: "procedure-1", Channel: a.channel, Shown: a.shown, Card: "card-1", CardKind: events.CardKind_CARD_KIND_MYNUMBER, Clerk: "clerk-1",
 		GrantedBy: a.granted, Office: regime.Office{Municipality: "12237"}, Person: a.person, Filed: at, Switches: s, PINsMatch: a.pins,
-		Cause: a.cause, Express: a.express,
+		Cause: a.cause, Express: a.express, Letter: "letter-2",
 	}
 	c.Operation = map[regime.Operation]events.Operation{
 		regime.OpNew: opIssue, regime.OpRenew: opRenew, regime.OpReissue: opReissue, regime.OpRevoke: opRevoke, regime.OpUnblock: opUnblock,

@@ -59,7 +59,7 @@ func (d *decision) apply(c Apply) error {
 	case !a.ruling.Accepted():
 		a.refuse()
 	case letterFirst:
-		a.postpone()
+		return a.postpone()
 	default:
 		return a.accept()
 	}
@@ -251,7 +251,7 @@ func (a *application) judgeDouble(k events.CertificateKind) {
 		a.ruling.Apply(regime.FactoryReplaces)
 	case c == nil, a.Operation == events.Operation_OPERATION_REISSUE, a.Operation == events.Operation_OPERATION_RENEW && c.Status == valid:
 	case a.Operation == events.Operation_OPERATION_RENEW:
-		a.ruling.Refuse(regime.CardNotUsable)
+		a.ruling.Refuse(regime.NotYetRenewable)
 	default:
 		a.ruling.Refuse(regime.DoubleIssue)
 	}

@@ -17,19 +17,30 @@ func (a *application) judgeCard() {
 	case a.Operation == events.Operation_OPERATION_FACTORY_ISSUE:
 		a.newCard = true
 	case a.Operation == events.Operation_OPERATION_HAND_OVER:
-		if held == nil || held.Card != a.Card || !waitsAtOffice(held) || a.isOver(held) || !a.factoryDone() {
-			a.ruling.Refuse(regime.NoCardReady)
-		}
+		a.judgeHandOver(held)
 	case a.issues() && a.Card == "":
-		a.ruling.Refuse(regime.NoCardReady)
+		a.ruling.Refuse(regime.NoCardNamed)
 	case held == nil:
 		a.newCard = a.issues()
 	case held.Card != a.Card:
 		a.judgeOtherCard(held)
-	case a.isOver(held) && !a.endsThings(), !a.endsThings() && !a.issues() && held.Status == events.CardStatus_CARD_STATUS_ASSIGNED:
+	case a.endsThings():
+	case a.isOver(held):
 		a.ruling.Refuse(regime.CardNotUsable)
+	case !a.issues() && held.Status == events.CardStatus_CARD_STATUS_ASSIGNED:
+		a.ruling.Refuse(regime.CardNotHandedOver)
 	}
 	a.judgeTakenBack()
+}
+
+// judgeHandOver refuses to hand over what is not ready, and a card that is not the one which waits.
+func (a *application) judgeHandOver(held *events.HeldCard) {
+	switch {
+	case held != nil && held.Card != a.Card && waitsAtOffice(held):
+		a.ruling.Refuse(regime.OtherCard)
+	case held == nil, !waitsAtOffice(held), a.isOver(held), !a.factoryDone():
+		a.ruling.Refuse(regime.NoCardReady)
+	}
 }
 
 // judgeTakenBack refuses to take another card in exchange than the one that the log knows as the holder's. A card that

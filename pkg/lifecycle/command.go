@@ -28,6 +28,7 @@ type Apply struct {
 	GrantedBy string     // the second officer who granted special circumstances; empty: none claimed
 	PINsMatch bool       // the PINs in the expiry notice's envelope opened the card
 	CardTaken bool       // the card presented is claimed by another subscriber
+	Letter    string     // unpredictable: the number that a letter of inquiry gets, should one be posted
 	Factory   bool       // from the card factory: no desk, no hours, no documents
 	AppliedOn civil.Date // day on which a factory's card was applied for; zero: that of filing
 	OfficeID  string     // where the procedure goes on
@@ -159,6 +160,7 @@ type ChangeRecord struct {
 	KeepUsing    bool
 	StayUntil    string // new last day of the period of stay
 	Foreign      bool   // no Japanese national, who can't use the card on overseas
+	OtherHistory bool   // the corrected code has a history of its own
 	Office       regime.Office
 	Filed        time.Time
 	Switches     regime.Switches

@@ -11,7 +11,7 @@ func (d *decision) recordUnblocked(c RecordUnblocked) {
 	p := d.state.Procedure
 	waits := p != nil && p.Id == c.Procedure && waitsFor(p) == events.ObligationKind_OBLIGATION_KIND_UNBLOCK_PIN
 	if !waits || otherCard(p, c.Card) || d.stale(p, c.Obligation) {
-		d.factRefused("PinsUnblocked", "no procedure waits for PINs on this card")
+		d.factRefused("PinsUnblocked", "no procedure waits for PINs on this card", d.unawaited(c.Procedure)...)
 		return
 	}
 	d.emit(&events.PinUnblocked{Procedure: c.Procedure, Pins: c.Pins, Card: c.Card})

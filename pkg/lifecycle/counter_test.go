@@ -41,6 +41,50 @@ func TestLetterOfInquiry(t *testing.T) {
 	equal(t, "letters", len(p.state.Letters), 0)
 }
 
+// The number on the letter is the one that the command brought, and can't be worked out from what a counter knows.
+func TestTheLettersNumberIsTheCallers(t *testing.T) {
+	p := newPlayer(t, "2012-12-03 10:00")
+	noPhoto := channel(regime.ChannelSelfNoPhoto)
+	unnumbered := func(a *Apply) { a.Letter = "" }
+	if _, err := Decide(p.state, p.application(opIssue, juki, noPhoto, withLetter(""), unnumbered), p.now); err == nil {
+		t.Error("a letter is posted without a number")
+	}
+	due := find[*events.InquiryLetterDue](p.do(p.application(opIssue, juki, noPhoto, withLetter(""), func(a *Apply) { a.Letter = "drawn" })))
+	equal(t, "the number", due.GetLetter(), "drawn")
+}
+
+// TestALettersNumberIsNotFoundByTrying: the fifth wrong number ends the wait, and the right one is of no use any more.
+func TestALettersNumberIsNotFoundByTrying(t *testing.T) {
+	for _, law := range []struct {
+		change      func(*Apply)
+		at, later   string
+		other, none string
+	}{
+		{juki, "2012-12-03 10:00", "2012-12-10 10:00", "juki.documents.inquiry-answer-other", "juki.documents.not-same-day"},
+		{func(*Apply) {}, "2024-12-02 10:00", "2024-12-09 10:00", "mynumber.documents.inquiry-answer-other", "mynumber.documents.not-same-day"},
+	} {
+		p := newPlayer(t, law.at)
+		noPhoto := channel(regime.ChannelSelfNoPhoto)
+		due := find[*events.InquiryLetterDue](p.do(p.application(opIssue, law.change, noPhoto, withLetter(""))))
+		same := sameProcedure(due.Procedure)
+		p.do(RecordLetterMailed{Letter: due.Letter})
+		p.refused(law.none, opIssue, law.change, noPhoto, withLetter(due.Letter), same)
+		p.at(law.later)
+		for range 4 {
+			p.refused(law.other, opIssue, law.change, noPhoto, withLetter("guessed"), same)
+			equal(t, "letters that wait", len(p.state.Letters), 1)
+		}
+		last := p.do(p.application(opIssue, law.change, noPhoto, withLetter("guessed"), same))
+		equal(t, "the fifth", names(last), []string{"ResidentRecorded", "ApplicationRefused", "ApplicationWithdrawn"})
+		equal(t, "why", find[*events.ApplicationRefused](last).Refusals, []string{law.other, regime.LetterGuessed})
+		equal(t, "letters that wait", len(p.state.Letters), 0)
+		again := find[*events.InquiryLetterDue](p.do(p.application(opIssue, law.change, noPhoto, withLetter(due.Letter), same)))
+		if again == nil || again.Letter == due.Letter {
+			t.Errorf("%s: the right number is good after the letter was void: %v", law.at, p.state)
+		}
+	}
+}
+
 // TestTheFormIsAskedForOnce: what the office has since the first visit is not missing on the second one.
 func TestTheFormIsAskedForOnce(t *testing.T) {
 	p := newPlayer(t, "2012-12-03 10:00")

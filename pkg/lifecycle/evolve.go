@@ -27,7 +27,7 @@ func evolve(s *events.SubscriberState, e *events.Event, index uint32) {
 	s.RecordedMs = e.RecordedMs
 	f := &fold{s, e, index}
 	switch b := events.BodyOf(e).(type) {
-	case *events.ApplicationAccepted, *events.InquiryLetterDue, *events.InquiryLetterMailed,
+	case *events.ApplicationAccepted, *events.ApplicationRefused, *events.InquiryLetterDue, *events.InquiryLetterMailed,
 		*events.ApplicationWithdrawn, *events.Delivered, *events.UnblockAuthorized,
 		*events.PinUnblocked, *events.CommandFailed:
 		f.procedure(b)
@@ -47,7 +47,7 @@ func evolve(s *events.SubscriberState, e *events.Event, index uint32) {
 		f.notice(b)
 	case *events.ErasureOrdered, *events.KeyDestroyed:
 		f.erasure(b)
-	case *events.ApplicationRefused, *events.ContactRecorded, *events.SpecialCircumstancesGranted, *events.FeeCollected,
+	case *events.ContactRecorded, *events.SpecialCircumstancesGranted, *events.FeeCollected,
 		*events.PinBlocked, *events.FactRefused, *events.RequestRefused, *events.ReissueOrdered:
 		// History only: no later decision depends on them.
 	}
@@ -92,6 +92,8 @@ func (f *fold) procedure(body events.Body) {
 	switch b := body.(type) {
 	case *events.ApplicationAccepted:
 		f.accepted(b)
+	case *events.ApplicationRefused:
+		f.wrongNumber(b)
 	case *events.InquiryLetterDue:
 		f.s.Letters = append(f.s.Letters, &events.Letter{Id: b.Letter, Procedure: b.Procedure, Documents: b.Documents})
 		f.owe(events.ObligationKind_OBLIGATION_KIND_MAIL_INQUIRY, b.Letter)
@@ -143,6 +145,18 @@ func (f *fold) accepted(b *events.ApplicationAccepted) {
 	f.s.Procedure = p
 	if len(b.Planned) > 0 {
 		f.owe(events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS, b.Procedure)
+	}
+}
+
+// wrongNumber counts an answer form that was brought with another number than its letter has.
+func (f *fold) wrongNumber(b *events.ApplicationRefused) {
+	if !slices.ContainsFunc(b.Refusals, regime.WrongLetter) {
+		return
+	}
+	for _, l := range f.s.Letters {
+		if l.Procedure == b.Procedure {
+			l.Wrong++
+		}
 	}
 }
 

@@ -14,7 +14,7 @@ func (d *decision) recordHandOver(c RecordHandOver) error {
 	d.filedAt(c.Filed)
 	p := d.state.Procedure
 	if p == nil || p.Id != c.Procedure || !readyToHandOver(p) || otherCard(p, c.Card) {
-		d.factRefused("HandedOver", "no procedure waits for this hand-over")
+		d.factRefused("HandedOver", "no procedure waits for this hand-over", d.unawaited(c.Procedure)...)
 		return nil
 	}
 	if c.Yen > 0 {

@@ -20,11 +20,11 @@ func (d *decision) recordKeys(c RecordKeys) error {
 	p := d.state.Procedure
 	waits := p != nil && p.Id == c.Procedure && waitsFor(p) == events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS
 	if !waits || p.Card != c.Card || d.stale(p, c.Obligation) {
-		d.factRefused("KeysGenerated", "no procedure waits for keys on this card", d.closed(c.Procedure)...)
+		d.factRefused("KeysGenerated", "no procedure waits for keys on this card", d.unawaited(c.Procedure)...)
 		return d.endOverwritten(c)
 	}
 	if missing := d.missingKeys(p, c); missing != "" {
-		d.factRefused("KeysGenerated", missing)
+		d.factRefused("KeysGenerated", missing, regime.NotAwaited)
 		return d.endOverwritten(c)
 	}
 	keys := keyLengths(cardRegime(p.CardKind), c.Keys)
@@ -52,6 +52,15 @@ func (d *decision) closed(procedure string) []string {
 		return nil
 	}
 	return []string{regime.NoLongerOpen}
+}
+
+// unawaited returns why a fact about a procedure changes nothing: the procedure was withdrawn meanwhile, or does not wait
+// for it.
+func (d *decision) unawaited(procedure string) []string {
+	if why := d.closed(procedure); why != nil {
+		return why
+	}
+	return []string{regime.NotAwaited}
 }
 
 // keyLengths judges the length of every key.
@@ -310,11 +319,11 @@ func (d *decision) recordWritten(c RecordWritten) {
 	d.filedAt(c.Filed)
 	p := d.state.Procedure
 	if p == nil || p.Id != c.Procedure || p.Step != stepIssued || p.Card != c.Card || d.stale(p, c.Obligation) {
-		d.factRefused("CardWritten", "no procedure waits for this card to be written")
+		d.factRefused("CardWritten", "no procedure waits for this card to be written", d.unawaited(c.Procedure)...)
 		return
 	}
 	if why := d.misread(c); why != "" {
-		d.factRefused("CardWritten", why)
+		d.factRefused("CardWritten", why, regime.NotAwaited)
 		return
 	}
 	d.emit(&events.CertificateWritten{Procedure: c.Procedure, Card: c.Card, Serials: c.Serials})
@@ -353,7 +362,7 @@ func (d *decision) recordWriteFailed(c RecordWriteFailed) {
 	p := d.state.Procedure
 	waits := p != nil && p.Id == c.Procedure && waitsFor(p) != events.ObligationKind_OBLIGATION_KIND_UNSPECIFIED
 	if !waits || p.Card != c.Card || d.stale(p, c.Obligation) {
-		d.factRefused("WriteFailed", "no procedure waits for this card")
+		d.factRefused("WriteFailed", "no procedure waits for this card", d.unawaited(c.Procedure)...)
 		return
 	}
 	again := c.Repairable && p.Attempt < maxAttempts

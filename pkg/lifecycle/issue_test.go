@@ -40,7 +40,8 @@ func TestFactoryCardIsHandedOver(t *testing.T) {
 	equal(t, "status", p.state.Card.Status, events.CardStatus_CARD_STATUS_ASSIGNED)
 	p.at("2016-01-12 10:00")
 	p.refused(regime.DoubleIssue, opIssue)
-	p.refused(regime.NoCardReady, opHandOver, card("card-2"))
+	p.refused(regime.OtherCard, opHandOver, card("card-2"))
+	p.refused(regime.CardNotHandedOver, opUnblock)
 	accepted := p.apply(opHandOver)
 	equal(t, "PINs", accepted.Pins, []events.PinKind{events.PinKind_PIN_KIND_SIGN, events.PinKind_PIN_KIND_AUTH})
 	equal(t, "too early", names(p.handOver()), []string{"FactRefused"})
@@ -191,7 +192,7 @@ func TestRefusalsOfTheJukiRegime(t *testing.T) {
 		{"2012-12-03 10:00", "", []func(*Apply){ward, special("clerk-2")}},
 		{"2012-12-03 10:00", regime.NoSuchKind, []func(*Apply){kinds(kindAuth)}},
 		{"2012-12-03 10:00", regime.CardClaimedByOther, []func(*Apply){func(a *Apply) { a.CardTaken = true }}},
-		{"2012-12-03 10:00", regime.NoCardReady, []func(*Apply){card("")}},
+		{"2012-12-03 10:00", regime.NoCardNamed, []func(*Apply){card("")}},
 	} {
 		p := newPlayer(t, c.at)
 		if change := append([]func(*Apply){juki}, c.change...); c.rule == "" {

@@ -142,6 +142,7 @@ func (p *player) application(op events.Operation, change ...func(*Apply)) Apply 
 	a := Apply{
 		Procedure: fmt.Sprintf("procedure-%d", p.n), Operation: op, Channel: regime.ChannelSelf, Shown: photo(), Card: "card-1",
 		CardKind: events.CardKind_CARD_KIND_MYNUMBER, Clerk: "clerk-1", Office: p.office, Person: p.person, Filed: p.now,
+		Letter: fmt.Sprintf("letter-%d", p.n),
 	}
 	for _, c := range change {
 		c(&a)

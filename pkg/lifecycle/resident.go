@@ -28,9 +28,13 @@ var recordEvents = map[events.RecordChange]regime.Event{
 }
 
 // changeRecord notes a change of the resident record and ends what it ends, in every regime in which something is
-// held. A move takes effect on its day, and starts the chains of deadlines.
+// held. A move takes effect on its day, and starts the chains of deadlines. A code with a history of its own is refused.
 func (d *decision) changeRecord(c ChangeRecord) error {
 	d.filedAt(c.Filed)
+	if c.OtherHistory {
+		d.emit(&events.RequestRefused{Request: "correction of the resident-record code", Refusals: []string{regime.CodeHasHistory}}, regime.CodeHasHistory)
+		return nil
+	}
 	on, err := civil.Parse(c.CausedOn)
 	if err != nil {
 		return fmt.Errorf("changing the resident record: %w", err)

@@ -12,8 +12,11 @@ import (
 // Inquiry is a letter of inquiry with its answer form (照会書兼回答書), posted to the registered address because identity
 // or will could not be shown at the desk (law.md 5.3).
 type Inquiry struct {
-	// Letter is the number printed on both halves; the answer is accepted with this number only.
-	Letter string
+	// ID tells the mails to the print desk apart; a repetition has the same.
+	ID string
+	// Letter is the number printed on the answer form; the answer is accepted with this number only, and it stands nowhere
+	// else. Case is the number under which the office finds the application (受付番号).
+	Letter, Case string
 	// Name and Address are those of the resident record: the letter goes there and nowhere else.
 	Name, Address string
 	// Until is the last day on which the answer is good, where the office has one (law.md 5.3); zero: none is printed.
@@ -34,14 +37,15 @@ const inquiryBody = `%s
 
 あなた様の電子証明書について、当市区町村の窓口に申請がありました。
 申請がご本人の意思によるものであるときは、下の回答書に記入し、窓口にお持ちください。
-心当たりがないときは、このお手紙の番号を添えて窓口にお知らせください。
+心当たりがないときは、この受付番号を添えて窓口にお知らせください。
 
-照会書番号  %s
+受付番号    %s
 %s
 --------------------------------- 切り取り線 ---------------------------------
 
 電子証明書新規発行/更新回答書
 
+受付番号    %s
 照会書番号  %s
 
 申請は私の意思によるものに相違ありません。
@@ -66,11 +70,11 @@ const mandate = `委任(代理人が持参するとき)
 `
 
 // ComposeInquiry makes the letter as a mail to the print desk, which puts it into an envelope for the registered
-// address. The letter's number stands in the subject; name and address in the body only.
+// address. The case number stands in the subject; the letter's number, name and address in the body only.
 func ComposeInquiry(i Inquiry, from, printDesk string) (Message, error) {
 	sender, err := netmail.ParseAddress(from)
 	if err != nil {
-		return Message{}, fmt.Errorf("composing letter %s: sender: %w", i.Letter, ErrAddress)
+		return Message{}, fmt.Errorf("composing the letter of case %s: sender: %w", i.Case, ErrAddress)
 	}
 	day, until, proxy := civil.Of(i.Date), "", ""
 	if !i.Until.IsZero() {
@@ -80,9 +84,9 @@ func ComposeInquiry(i Inquiry, from, printDesk string) (Message, error) {
 		proxy = mandate
 	}
 	text := Text{
-		Subject: fmt.Sprintf("〔%s〕照会書兼回答書 %s", i.Office.Municipality, i.Letter),
-		Body:    fmt.Sprintf(inquiryBody, i.Address, i.Name, day, i.Office.Municipality, i.Letter, until, i.Letter, proxy),
+		Subject: fmt.Sprintf("〔%s〕照会書兼回答書 %s", i.Office.Municipality, i.Case),
+		Body:    fmt.Sprintf(inquiryBody, i.Address, i.Name, day, i.Office.Municipality, i.Case, until, i.Case, i.Letter, proxy),
 	}
-	id := "inquiry-" + i.Letter + sender.Address[strings.LastIndex(sender.Address, "@"):]
-	return assemble(envelope{"letter " + i.Letter, id, from, printDesk, Japanese, i.Date}, text)
+	id := "inquiry-" + i.ID + sender.Address[strings.LastIndex(sender.Address, "@"):]
+	return assemble(envelope{"the letter of case " + i.Case, id, from, printDesk, Japanese, i.Date}, text)
 }

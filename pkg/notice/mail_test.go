@@ -107,7 +107,7 @@ func checkMail(t *testing.T, kept []byte, message Message) {
 // TestALetterOfInquirySaysUntilWhen: its answer lapses by the office's days, and carries the mandate where a proxy applied.
 func TestALetterOfInquirySaysUntilWhen(t *testing.T) {
 	written := func(change func(*Inquiry)) string {
-		letter := Inquiry{Letter: "l-1", Name: "山武 花子", Address: "千葉県山武市殿台1番地", Office: office, Date: civil.New(2026, 11, 29).At(civil.Clock(10, 0))}
+		letter := Inquiry{ID: "p-1", Letter: "l-1", Case: "c-1", Name: "山武 花子", Address: "千葉県山武市殿台1番地", Office: office, Date: civil.New(2026, 11, 29).At(civil.Clock(10, 0))}
 		change(&letter)
 		message, err := ComposeInquiry(letter, from, from)
 		if err != nil {
@@ -116,6 +116,9 @@ func TestALetterOfInquirySaysUntilWhen(t *testing.T) {
 		var sent bytes.Buffer
 		if _, err := message.msg.WriteTo(&sent); err != nil {
 			t.Fatal(err)
+		}
+		if head, _, _ := strings.Cut(sent.String(), "\r\n\r\n"); strings.Contains(head+message.ID, "l-1") || !strings.Contains(head, "p-1") {
+			t.Errorf("the number that proves the arrival stands on the envelope:\n%s", head)
 		}
 		m, err := netmail.ReadMessage(&sent)
 		if err != nil {
@@ -128,7 +131,7 @@ func TestALetterOfInquirySaysUntilWhen(t *testing.T) {
 		return string(body)
 	}
 	plain := written(func(*Inquiry) {})
-	if strings.Contains(plain, "回答期限") || strings.Contains(plain, "委任") || strings.Contains(plain, "%!") || strings.Count(plain, "l-1") != 2 {
+	if strings.Contains(plain, "回答期限") || strings.Contains(plain, "委任") || strings.Contains(plain, "%!") || strings.Count(plain, "l-1") != 1 || strings.Count(plain, "c-1") != 2 {
 		t.Errorf("a letter without a term to the person:\n%s", plain)
 	}
 	full := written(func(l *Inquiry) { l.Until, l.Proxy = civil.New(2026, 12, 19), true })

@@ -52,7 +52,8 @@ func ListenSink(addr, dir string) (*Sink, error) {
 	s.server.Domain = "localhost"
 	s.server.MaxMessageBytes = maxMail
 	s.server.MaxRecipients = 10
-	s.server.ReadTimeout, s.server.WriteTimeout = time.Minute, time.Minute
+	// The server takes what came of a line within this time for the whole line, and hangs up after four that it can't read.
+	s.server.ReadTimeout, s.server.WriteTimeout = 10*time.Second, time.Minute
 	go func() { s.done <- s.server.Serve(listen) }()
 	return s, nil
 }

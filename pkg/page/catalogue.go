@@ -37,24 +37,25 @@ const languageCookie = "lang"
 // LanguageOf returns the reader's language: ?lang= of the address, else the
 // cookie that an earlier ?lang= left, else Japanese.
 func LanguageOf(r *http.Request) Language {
-	if l, ok := language(r.URL.Query().Get(languageCookie)); ok {
+	if l, ok := ParseLanguage(r.URL.Query().Get(languageCookie)); ok {
 		return l
 	}
 	if c, err := r.Cookie(languageCookie); err == nil {
-		if l, ok := language(c.Value); ok {
+		if l, ok := ParseLanguage(c.Value); ok {
 			return l
 		}
 	}
 	return Japanese
 }
 
-func language(s string) (Language, bool) {
+// ParseLanguage returns the language of that name; false when there is none.
+func ParseLanguage(s string) (Language, bool) {
 	return Language(s), slices.Contains(Languages, Language(s))
 }
 
 // rememberLanguage keeps a choice made by ?lang= for later pages.
 func rememberLanguage(w http.ResponseWriter, r *http.Request) {
-	if l, ok := language(r.URL.Query().Get(languageCookie)); ok {
+	if l, ok := ParseLanguage(r.URL.Query().Get(languageCookie)); ok {
 		http.SetCookie(w, &http.Cookie{
 			Name: languageCookie, Value: string(l), Path: "/", HttpOnly: true,
 			SameSite: http.SameSiteStrictMode, MaxAge: 365 * 24 * 3600,
@@ -75,8 +76,8 @@ func (t Text) in(l Language) string {
 // Catalogue holds a service's phrases by key.
 type Catalogue map[string]Text
 
-// layoutWords are the phrases of the layout itself.
-var layoutWords = Catalogue{
+// LayoutWords are the phrases of the layout itself.
+var LayoutWords = Catalogue{
 	"layout.skip":    {"本文へ移動", "Skip to main content"},
 	"layout.switch":  {"English", "日本語"},
 	"layout.errors":  {"入力内容を確認してください", "Please check what you entered"},

@@ -7,6 +7,7 @@ package page
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"time"
 )
 
 //go:embed layout/*.html
@@ -35,6 +37,11 @@ type View struct {
 	Errors []FieldError
 	// Scripts are file names under /assets/, loaded deferred ("vendor/htmx.min.js", "live.js").
 	Scripts []string
+	// Lang is the page's language, in place of the request's (LanguageOf).
+	Lang Language
+	// ReloadAfter, when it is set, has a browser without script load the page at Reload then.
+	ReloadAfter time.Duration
+	Reload      string
 	// Bare pages have no way to the others: they stand on a screen of their own.
 	Bare bool
 	// Data is what the service's own template sees as .Data.
@@ -88,7 +95,7 @@ type shown struct {
 // and the catalogue lacks, and words without one of their two texts, are
 // errors, all named at once.
 func New(files fs.FS, words Catalogue) (*Set, error) {
-	words = words.with(layoutWords)
+	words = words.with(LayoutWords)
 	if err := words.complete(); err != nil {
 		return nil, err
 	}
@@ -160,10 +167,10 @@ func (s *Set) Say(lang Language, key string, args ...any) string {
 }
 
 // Render writes the page of that name with the status, in the language of the
-// request. A request that htmx made (HX-Request) gets the content alone,
+// view or else of the request. A request that htmx made (HX-Request) gets the content alone,
 // without the layout around it. Nothing is written when the template fails.
 func (s *Set) Render(w http.ResponseWriter, r *http.Request, status int, name string, view View) error {
-	lang := LanguageOf(r)
+	lang := cmp.Or(view.Lang, LanguageOf(r))
 	page, ok := s.pages[lang][name]
 	if !ok {
 		return fmt.Errorf("no page named %q", name)

@@ -204,6 +204,9 @@ func (s Switches) Documents(in DocumentsIn) (Documents, error) {
 	return out, nil
 }
 
+// WrongLetter tells whether a rule refuses an answer form for its number.
+func WrongLetter(id ID) bool { return id == jukiDocAnswerOther || id == myDocAnswerOther }
+
 // LeftWithOffice gives, of what was shown when a letter of inquiry is to be posted, the papers that stay with the office
 // until its answer is brought: the application itself. Card and proofs of identity go home with whoever brought them, and
 // an agent shows each time that they are still the agent.

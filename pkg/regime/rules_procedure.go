@@ -50,13 +50,21 @@ var (
 		NextJA: "シリアル番号と利用者を確かめてください(shomei state シリアル番号)。",
 		NextEN: "Check the serial number and the subscriber (shomei state SERIAL).",
 	})
-	// NoLongerOpen is why nothing is issued for an application that the hub has withdrawn.
+	// NoLongerOpen is why nothing more comes of an application that the hub has withdrawn or ended.
 	NoLongerOpen = rule(Rule{
 		ID: "application.no-longer-open", Source: "decided here: law.md 8.1, 13.1",
-		JA:     "この申請は、住民票の異動などによりセンターですでに取り下げられているため、発行できません。",
-		EN:     "The centre has withdrawn this application meanwhile, as after a change of the resident record, so nothing is issued.",
-		NextJA: "いま発行を受けられるかを確かめ、あらためて申請してください。",
-		NextEN: "Check whether a certificate can be issued now, and apply again.",
+		JA:     "この申請は、住民票の異動などによりセンターですでに取り下げられているか終わっているため、先に進められません。",
+		EN:     "The centre has withdrawn or ended this application meanwhile, as after a change of the resident record, so it can't go on.",
+		NextJA: "お持ちの電子証明書の状態を確かめ、必要ならあらためて申請してください。",
+		NextEN: "Check how the certificates stand now, and apply again if one is needed.",
+	})
+	// LetterGuessed ends the wait for the answer to a letter of inquiry whose number is being guessed.
+	LetterGuessed = rule(Rule{
+		ID: "application.letter-guessed", Source: "decided here: law.md 5.3, 13.2",
+		JA:     "照会書番号の誤りが5回になったため、この申請の照会書兼回答書は使えなくなりました。",
+		EN:     "A wrong number was brought five times, so this application's letter of inquiry is void.",
+		NextJA: "もう一度申請してください。新しい照会書兼回答書を郵送します。",
+		NextEN: "Apply again; a new letter of inquiry is mailed.",
 	})
 	// NothingHeld refuses to renew, revoke or unblock what is not there.
 	NothingHeld = rule(Rule{
@@ -90,13 +98,30 @@ var (
 		NextJA: "カードを取り違えていないか確かめ、分からないときは上席者に報告してください。",
 		NextEN: "Check whether cards were mixed up; if that is not clear, report it to a superior.",
 	})
-	// CardNotUsable refuses work on a card that is void, expired or suspended.
+	// CardNotUsable refuses work on a card that is void, expired or suspended. What it advises is not what may just have been
+	// applied for: the same on another card, or the report that a suspended one was found.
 	CardNotUsable = rule(Rule{
 		ID: "card.not-usable", Source: "MyNoOrd2016 Art 14; law.md 8.3, 13.2",
-		JA:     "カードが失効しているか一時停止中のため、この手続はできません。",
+		JA:     "このカードは失効・満了しているか一時停止中のため、このカードではこの手続はできません。",
 		EN:     "The card is void, expired or suspended, so this can't be done with it.",
-		NextJA: "カードの再交付と電子証明書の再発行をお申し込みください。",
-		NextEN: "Apply for the card and the certificates again.",
+		NextJA: "このカードを読取機から外し、新しいカードで再発行を受け付けます。一時停止中のカードがお手元にあるときは、先にカードの発見を届け出てください。",
+		NextEN: "Take this card off the reader: a re-issue is taken with another card. If the card is suspended and at hand, report it as found first.",
+	})
+	// CardNotHandedOver refuses work on a card that its holder has not got yet.
+	CardNotHandedOver = rule(Rule{
+		ID: "card.not-handed-over", Source: "MyNoOrd2016 Art 13(2); law.md 5.8",
+		JA:     "このカードはまだ交付されていないため、この手続はできません。",
+		EN:     "The card has not been handed over yet, so this can't be done with it.",
+		NextJA: "先にカードの交付の手続をしてください。",
+		NextEN: "Have the card handed over first.",
+	})
+	// NotYetRenewable refuses to renew a certificate that is suspended, or not in its holder's hands yet.
+	NotYetRenewable = rule(Rule{
+		ID: "certificate.not-renewable-now", Source: "Act2016 Arts 6, 25; law.md 4.2, 8.6",
+		JA:     "更新する電子証明書が一時停止中か交付前のため、更新できません。",
+		EN:     "The certificate to be renewed is suspended, or has not been handed over yet.",
+		NextJA: "一時停止中のときは、カードの発見の届出か、新しいカードでの再発行をお申し込みください。交付前のときは、先に交付を受けてください。",
+		NextEN: "If it is suspended, report the card as found or apply for a re-issue on another card; if it was not handed over, have that done first.",
 	})
 	// CardNotSuspended is why a card that was found again stays as it is.
 	CardNotSuspended = rule(Rule{
@@ -106,13 +131,29 @@ var (
 		NextJA: "カードの番号を確かめてください。失効したカードは使えません。再交付をお申し込みください。",
 		NextEN: "Check the card's number. A void card can't be used again: apply for a new one.",
 	})
+	// NoCardNamed refuses to issue without a card.
+	NoCardNamed = rule(Rule{
+		ID: "card.none-named", Source: "Act2016 Arts 3(4), 22(4); law.md 5.7",
+		JA:     "発行先のカードが読取機になく、番号もありません。",
+		EN:     "No card is on the reader and no card's number was given.",
+		NextJA: "発行先のカードを読取機に置くか、その番号を入力して、もう一度受け付けます。",
+		NextEN: "Put the card on the reader, or give its number, and take the application once more.",
+	})
+	// NotAwaited is why a fact about an open procedure changes nothing: it is about another card, came too early or twice.
+	NotAwaited = rule(Rule{
+		ID: "claim.not-awaited", Source: "decided here: law.md 13.1",
+		JA:     "センターは、この手続でこの報告を待っていません。",
+		EN:     "The centre does not wait for this from the procedure.",
+		NextJA: "手続の段階とカードを取り違えていないか確かめ、分からないときは上席者に報告してください。",
+		NextEN: "Check how far the procedure is and whether cards were mixed up; if that is not clear, report it to a superior.",
+	})
 	// NoCardReady refuses to hand over a card that is not there, or not finished.
 	NoCardReady = rule(Rule{
 		ID: "card.none-to-hand-over", Source: "MyNoOrd2016 Art 13; law.md 5.8",
-		JA:     "お渡しできるカードがまだ届いていません。",
+		JA:     "いまお渡しできるカードはありません。",
 		EN:     "No card is ready to be handed over.",
-		NextJA: "交付通知書が届いてからお越しください。",
-		NextEN: "Come when the hand-over notice has arrived.",
+		NextJA: "新しいカードは、交付通知書が届いてからお渡しします。失効や満了のカードはお渡しできません。",
+		NextEN: "A new card is handed over once its hand-over notice has arrived; a void or expired one never.",
 	})
 	// RecordEnded refuses applications for a person whose record has ended.
 	RecordEnded = rule(Rule{
@@ -247,6 +288,17 @@ var (
 		EN:     "The centre could not verify this and has set it aside.",
 		NextJA: "上席者に報告し、センターからの連絡をお待ちください。",
 		NextEN: "Report it to a superior and wait for the centre.",
+	})
+	// CodeHasHistory is why a correction of a resident-record code to one that has certificates already is not taken: two
+	// histories are not joined because of a code that somebody typed.
+	CodeHasHistory = rule(Rule{
+		ID: "claim.code-has-history", Source: "decided here: law.md 13.1",
+		JA: "訂正後の住民票コードには、すでに別の記録があります。この届出では何も変えていません。",
+		EN: "The corrected resident-record code has a history of its own already. Nothing was changed.",
+		NextJA: "訂正後のコードを住民票で確かめ、違うときは正しいコードで届け直してください。合っているときは、同じ方に記録が二つあります。" +
+			"訂正前のコードで失効の申請を受け付け、以後は訂正後のコードで受け付けて、上席者に報告してください。",
+		NextEN: "Check the corrected code against the resident record; if it is wrong, report again with the right one. If it is right, one person has two histories: " +
+			"take an application to revoke under the former code, use the corrected code from now on, and report it to a superior.",
 	})
 	// ClaimHeld answers a counter whose claim has a receipt time that its link to the hub can't explain.
 	ClaimHeld = rule(Rule{

@@ -55,7 +55,7 @@ func applicationOf(s source) (Application, bool) {
 		}
 	case *events.InquiryLetterDue:
 		a.received(s, b)
-		a.Letter = recorded
+		a.Letter, a.Card = recorded, b.Card
 	case *events.ApplicationWithdrawn:
 		a.Withdrawn = recorded
 	case *events.KeysRecorded:
@@ -91,6 +91,24 @@ func (a *Application) received(s source, b interface {
 		kinds[i] = word(kind)
 	}
 	a.Kinds = strings.Join(kinds, " ")
+}
+
+// Inquired returns the subscribers of whom an application was put off until a letter of inquiry is answered, whatever became
+// of it: the one with a case number or, when that is empty, those with a card.
+func (w *Warehouse) Inquired(ctx context.Context, number, card string) ([]string, error) {
+	by, key := "right(procedure, 8)", number
+	if number == "" {
+		by, key = "card", card
+	}
+	rows, err := question[struct {
+		Subscriber string `ch:"subscriber"`
+	}](ctx, w, "applications put off", "SELECT DISTINCT subscriber FROM {applications} WHERE "+by+
+		" = {key:String} AND letter != toDateTime64(0, 3) ORDER BY subscriber LIMIT 100", param("key", key))
+	subscribers := make([]string, len(rows))
+	for i, row := range rows {
+		subscribers[i] = row.Subscriber
+	}
+	return subscribers, err
 }
 
 // Applications returns a subscriber's applications in the order of their

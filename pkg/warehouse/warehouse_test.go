@@ -126,6 +126,23 @@ func TestHistories(t *testing.T) {
 	}
 }
 
+// A case is found by its number and by its card, and only one that a letter was posted for.
+func TestACaseIsFoundByNumberAndCard(t *testing.T) {
+	s := newStory("aaaabbbbccccddddeeeeffff", handedOver)
+	s.commit(&events.InquiryLetterDue{Procedure: "0192-case0001", Letter: "l-1", Kinds: []events.CertificateKind{sign}, Card: "card-1"})
+	s.commit(&events.ApplicationRefused{Procedure: "0192-case0001", Kinds: []events.CertificateKind{sign}})
+	s.commit(&events.ApplicationRefused{Procedure: "0192-case0002", Kinds: []events.CertificateKind{sign}})
+	w := applied(t, s.commits)
+	for _, row := range []struct {
+		number, card string
+		found        int
+	}{{"case0001", "", 1}, {"", "card-1", 1}, {"case0002", "", 0}, {"", "card-2", 0}, {"0001", "", 0}} {
+		if got, err := w.Inquired(t.Context(), row.number, row.card); err != nil || len(got) != row.found {
+			t.Errorf("%v: %v, %v", row, got, err)
+		}
+	}
+}
+
 func TestApplicationsCardsAndNotices(t *testing.T) {
 	w := applied(t, life().commits)
 	applications, err := w.Applications(t.Context(), life().id)

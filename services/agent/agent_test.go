@@ -590,7 +590,7 @@ func TestACentreThatIsAwayIsWaitedFor(t *testing.T) {
 		if u.Stage == agent.StageConfirm {
 			t.Fatal("the resident was asked although the card is closed")
 		}
-		if u.Message == agent.CentreNeeded {
+		if u.Message.Key == agent.CentreNeeded {
 			break
 		}
 	}

@@ -38,6 +38,7 @@ const (
 	signPIN   = "ABC123"
 	authPIN   = "1234"
 	cardEnds  = "2035-06-18"
+	certEnds  = "2031-06-18"
 )
 
 var (
@@ -234,7 +235,8 @@ func (c *centre) answer(ctx context.Context, claim *events.Claim) error {
 		Id: claim.GetId(), Counter: desk, Procedure: claim.GetProcedure(), Subscriber: "subscriber-1",
 		Body: &events.Downlink_Answer{Answer: &events.Answer{
 			Claim: claim.GetId(), Accepted: true, CardLastDay: cardEnds,
-			Fee: []*events.FeeItem{{RuleId: "fee", Yen: 200}},
+			Fee:     []*events.FeeItem{{RuleId: "fee", Yen: 200}},
+			Planned: []*events.PlannedCertificate{{Kind: sign, LastDay: certEnds}, {Kind: auth, LastDay: certEnds}},
 		}},
 	})
 }

@@ -151,15 +151,9 @@ func (c *Counter) Held() int {
 func heldMessage(h *events.HeldReceipt) Message {
 	own, from, to := faceOf(h.GetClockMs()), faceOf(h.GetEarliestMs()), faceOf(h.GetLatestMs())
 	if h.GetReason() == events.HeldReason_HELD_REASON_SIMULATED {
-		return Message{
-			"この端末は模擬の時計（" + own + "）で動いているため、センターは受け付けず保留にしました。センターの時刻は " + to + " です。",
-			"This counter runs by a settable clock (" + own + "), so the centre holds this. The centre's time is " + to + ".",
-		}
+		return say("held-simulated", own, to)
 	}
-	return Message{
-		"端末の時計は " + own + " でしたが、センターとの回線の記録では " + from + " から " + to + " の間です。センターは受け付けず保留にしました。",
-		"The counter's clock showed " + own + ", its link to the centre says " + from + " to " + to + ". The centre holds this and has decided nothing.",
-	}
+	return say("held-clock", own, from, to)
 }
 
 func faceOf(ms int64) string {

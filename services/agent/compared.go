@@ -16,18 +16,6 @@ import (
 // errNotCompared ends work on a card when hub and counter turn out to disagree.
 var errNotCompared = errors.New("counter and centre do not remember the same history")
 
-// What the page says of a command that waits for the comparison.
-var (
-	WaitsForComparison = Message{
-		"この端末の記録をセンターと照合してから続けます。回線が戻るまで、カードには書き込みません。",
-		"It goes on once this counter's records have been compared with the centre's. Nothing is written to a card before the link is back.",
-	}
-	HeadsDiffer = Message{
-		"この端末の記録がセンターの記録と一致しません。カードには書き込みません。管理者に連絡してください。",
-		"This counter's records differ from the centre's. Nothing is written to a card: tell the administrator.",
-	}
-)
-
 // agreement is what the comparison of heads has said in this process so far.
 type agreement int
 
@@ -97,7 +85,7 @@ func (c *Counter) awaitAgreement(ctx context.Context, w *work) error {
 }
 
 // explain says why a procedure that is not over stands still.
-func (c *Counter) explain(procedure string, why Message) {
+func (c *Counter) explain(procedure, why string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p := c.procedure(procedure)
@@ -105,7 +93,7 @@ func (c *Counter) explain(procedure string, why Message) {
 	case StageDropped, StageHandedOver, StageRefused:
 		return
 	}
-	p.status.Message = why
+	p.status.Message = say(why)
 	c.tell(p)
 }
 

@@ -103,9 +103,9 @@ func (f *finished) untouched(reader *slot, card []byte) {
 	}
 }
 
-func says(t *testing.T, counter *agent.Counter, procedure string, m agent.Message) {
+func says(t *testing.T, counter *agent.Counter, procedure, sentence string) {
 	t.Helper()
-	until(t, counter, procedure, func(s agent.Status) bool { return s.Message == m })
+	until(t, counter, procedure, func(s agent.Status) bool { return s.Message.Key == sentence })
 }
 
 // An old copy of the store knows a command that was finished long ago as half done. Whether the hub is there, away or
@@ -126,7 +126,7 @@ func TestAnOldStorePutBackExecutesNothing(t *testing.T) {
 		t.Errorf("the link is %v", counter.Link())
 	}
 	_, _, page := visit(t, openDesk(t, counter)+"/procedures/"+f.procedure, nil)
-	want(t, page, agent.HeadsDiffer.JA)
+	want(t, page, agent.Sentences[agent.HeadsDiffer].JA)
 	f.untouched(reader, card)
 
 	f.line.Break() // a hub that is away once more changes nothing

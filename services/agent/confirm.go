@@ -97,7 +97,7 @@ func (c *Counter) await(ctx context.Context, w *work, ask Confirmation) (PINs, e
 	p := c.procedure(id)
 	p.wait, p.status.Waiting = wait, &wait.ask
 	p.status.Stage, p.status.Percent = StageConfirm, 10
-	p.status.Message = Message{"申請者の確認と暗証番号の入力を待っています。", "Waiting for the resident to confirm and to set the PIN."}
+	p.status.Message = say("waits-resident")
 	c.tell(p)
 	c.mu.Unlock()
 	defer c.endWait(id, wait)

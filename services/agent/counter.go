@@ -31,6 +31,8 @@ var (
 	ErrPINRefused = errors.New("the PIN can't be taken")
 	// ErrNotYet: the procedure is not at the stage for this.
 	ErrNotYet = errors.New("the procedure is not that far")
+	// ErrOver: the procedure has ended, so that is too late.
+	ErrOver = errors.New("the procedure has ended")
 	// ErrOffline: the centre can't be asked now.
 	ErrOffline = errors.New("the centre can't be asked now")
 	// ErrReceiptTime: a receipt time that was entered by hand lies in the future or on another day.
@@ -80,6 +82,9 @@ type Config struct {
 	// AskPerson has the centre compare a resident-record code and a date of birth (counterlink.PersonClient.Ask). Nil: it
 	// can't be asked.
 	AskPerson func(ctx context.Context, officer, code, birthDate string) (counterlink.Person, error)
+	// FindCases has the centre look for applications of this office that wait for the answer to a letter of inquiry
+	// (counterlink.PersonClient.FindCases). Nil: it can't be asked.
+	FindCases func(ctx context.Context, officer string, key counterlink.CaseKey) ([]*events.OpenCase, error)
 	// Now is the counter's clock; ClockEvidence says how it stands: Synchronised, Unsynchronised or Simulated.
 	Now           func() time.Time
 	ClockEvidence func() string
@@ -146,6 +151,7 @@ func Open(cfg Config) (*Counter, error) {
 		return nil, err
 	}
 	store = c.store
+	c.forgetNames()
 	if cfg.Conn == nil {
 		return c, nil
 	}
@@ -245,11 +251,14 @@ func (c *Counter) UnblockPIN(ctx context.Context, a Application, pins ...events.
 }
 
 // HandOver records that the card and, if wanted, the paper copy were handed over and the fee was collected. It is
-// ErrNotYet before ReadyToHandOver.
+// ErrNotYet before ReadyToHandOver, ErrOver after the end.
 func (c *Counter) HandOver(_ context.Context, procedure, officer string, paper bool) error {
 	status, err := c.Status(procedure)
 	if err != nil {
 		return err
+	}
+	if status.closed() {
+		return fmt.Errorf("handing over in stage %q: %w", status.Stage, ErrOver)
 	}
 	if !status.ReadyToHandOver() {
 		return fmt.Errorf("handing over in stage %q: %w", status.Stage, ErrNotYet)
@@ -260,12 +269,15 @@ func (c *Counter) HandOver(_ context.Context, procedure, officer string, paper b
 	return c.file(claim, nil)
 }
 
-// Drop ends a procedure that the applicant gives up; why, which may be empty, goes to the hub sealed. Keys on the card that are not in force stay until the next
-// procedure clears them.
+// Drop ends a procedure that the applicant gives up; why, which may be empty, goes to the hub sealed. Keys on the card that
+// are not in force stay until the next procedure clears them. The error is ErrOver unless MayDrop.
 func (c *Counter) Drop(_ context.Context, procedure, officer, why string) error {
 	status, err := c.Status(procedure)
 	if err != nil {
 		return err
+	}
+	if !status.MayDrop() {
+		return fmt.Errorf("dropping in stage %q: %w", status.Stage, ErrOver)
 	}
 	claim := c.newClaim(procedure, officer, "")
 	claim.Subscriber = status.Subscriber
@@ -315,7 +327,10 @@ func (c *Counter) file(claim *events.Claim, personal *events.Personal) error {
 	defer c.forget()
 	c.recording.RLock()
 	defer c.recording.RUnlock()
-	if err := c.store.Record(func(tx *Tx) error { return tx.Claim(claim) }); err != nil {
+	err := c.store.Record(func(tx *Tx) error {
+		return errors.Join(tx.Claim(claim), tx.keepName(claim, personal.GetRecord().GetName(), c.cfg.SealKey))
+	})
+	if err != nil {
 		return err
 	}
 	crashStored.Hit()

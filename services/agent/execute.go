@@ -38,14 +38,15 @@ const (
 	ReasonDoubted  = "records differed"
 	// ReasonNotOpened: the centre did not open the card for the command.
 	ReasonNotOpened = "card not opened by the centre"
-)
 
-var reasonsJA = map[string]string{
-	ReasonDeadline: "期限切れ", ReasonRetired: "廃止されたカード", ReasonNoReader: "カードリーダーなし",
-	ReasonVersion: "新しい版の指示", ReasonDropped: "取りやめ", ReasonCard: "カードが応じない", ReasonLastDay: "カードの有効期間が不明",
-	ReasonDoubted:   "センターの記録と一致しなかった",
-	ReasonNotOpened: "センターがカードの操作を認めない", "administrative key": "カードの管理鍵が合わない",
-}
+	reasonKeysGone = "keys not on the card"
+	reasonReadBack = "read back differs"
+	reasonMemory   = "card memory"
+	reasonStaging  = "foreign staging"
+	reasonAdminKey = "administrative key"
+	reasonUnknown  = "command unknown to the card"
+	reasonState    = "card state"
+)
 
 // execute runs one command to its outcome. Whatever stops it without an outcome is taken up by the next process.
 func (c *Counter) execute(ctx context.Context, w *work) {
@@ -220,16 +221,16 @@ var causes = []struct {
 	reason     string
 	repairable bool
 }{
-	{errKeysGone, "keys not on the card", false},
+	{errKeysGone, reasonKeysGone, false},
 	{errTerminated, ReasonRetired, false},
 	{errNoLastDay, ReasonLastDay, false},
-	{card.ErrReadBack, "read back differs", true},
-	{card.ErrMemory, "card memory", true},
-	{card.ErrForeignStaging, "foreign staging", false},
-	{card.ErrAdminKey, "administrative key", false},
+	{card.ErrReadBack, reasonReadBack, true},
+	{card.ErrMemory, reasonMemory, true},
+	{card.ErrForeignStaging, reasonStaging, false},
+	{card.ErrAdminKey, reasonAdminKey, false},
 	{counterlink.ErrCardRefused, ReasonNotOpened, true},
-	{card.ErrUnsupported, "command unknown to the card", false},
-	{card.ErrConditions, "card state", true},
+	{card.ErrUnsupported, reasonUnknown, false},
+	{card.ErrConditions, reasonState, true},
 }
 
 func reasonOf(err error) string {
@@ -257,23 +258,12 @@ var (
 	errWithdrawn  = errors.New("the procedure was dropped")
 )
 
-// What the person at the desk must mend while a command works on the card; a page may show these more loudly.
-var (
-	CardRemoved = Message{"カードが離れました。同じカードをもう一度かざしてください。", "The card was removed. Please put the same card back."}
-	OtherCard   = Message{"別のカードです。申請者のカードをかざしてください。", "This is another card. Please use the applicant's card."}
-	// CentreNeeded: no counter holds a key that opens a card, so nothing can be written without the centre.
-	CentreNeeded = Message{
-		"センターに接続できません。カードへの書き込みには接続が必要です。つながり次第、自動で続けます。カードはそのままにしてください。",
-		"The centre can't be reached, and no card can be written without it. The work goes on by itself once it is back; leave the card where it is.",
-	}
-)
-
 // withCard runs do with the commanded card, as often as it takes: a card that is pulled out is waited for, another
 // person's card is refused and waited away, and so is a centre that does not answer, whom the card is opened by. It gives up
 // with ctx, or with what the card or the centre answers.
 func (c *Counter) withCard(ctx context.Context, w *work, cardID string, do func(*card.Session) error) error {
 	id := w.down.GetProcedure()
-	c.progress(id, StageCard, 5, Message{"申請者のカードをリーダーに置いてください。", "Please put the applicant's card on the reader."})
+	c.progress(id, StageCard, 5, say(PutCard))
 	for {
 		if err := c.cfg.Reader.Await(ctx, true); err != nil {
 			return causeOf(ctx, err)
@@ -286,7 +276,9 @@ func (c *Counter) withCard(ctx context.Context, w *work, cardID string, do func(
 			pauseFor(ctx, contactTime) // a card that is held badly comes and goes
 		case errors.Is(err, card.ErrForeignCard):
 			c.tellOnce(id, OtherCard)
-			c.awaitSwap(ctx)
+			if c.awaitSwap(ctx) {
+				c.tellOnce(id, PutCard)
+			}
 		case errors.As(err, &away) && ctx.Err() == nil:
 			c.cfg.Logger.Info("the centre does not open the card yet, asking again", "counter", c.cfg.Counter, "card", cardID, "error", err)
 			c.tellOnce(id, CentreNeeded)
@@ -301,20 +293,22 @@ func (c *Counter) withCard(ctx context.Context, w *work, cardID string, do func(
 }
 
 // tellOnce shows what the person at the desk should do, unless it stands there already.
-func (c *Counter) tellOnce(procedure string, m Message) {
-	if status, err := c.Status(procedure); err == nil && status.Message != m {
-		c.progress(procedure, StageCard, 0, m)
+func (c *Counter) tellOnce(procedure, sentence string) {
+	if status, err := c.Status(procedure); err == nil && status.Message.Key != sentence {
+		c.progress(procedure, StageCard, 0, say(sentence))
 	}
 }
 
 // awaitSwap waits until the card is taken away, or long enough that another may have taken its place unseen: asking a
-// card for its number costs nothing.
-func (c *Counter) awaitSwap(ctx context.Context) {
+// card for its number costs nothing. It reports whether the card was taken away.
+func (c *Counter) awaitSwap(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, swapTime)
 	defer cancel()
-	if err := c.cfg.Reader.Await(ctx, false); err != nil && ctx.Err() == nil {
+	err := c.cfg.Reader.Await(ctx, false)
+	if err != nil && ctx.Err() == nil {
 		pauseFor(ctx, swapTime)
 	}
+	return err == nil
 }
 
 func causeOf(ctx context.Context, err error) error {

@@ -24,6 +24,7 @@ const forgetEvery = 50
 // forget forgets what is closed once enough new procedures have come since the last time. What fails on the disk is
 // tried again with the next ones.
 func (c *Counter) forget() {
+	c.forgetNames()
 	c.mu.Lock()
 	due := len(c.procedures) >= c.forgetAt
 	c.mu.Unlock()

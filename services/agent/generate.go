@@ -40,7 +40,7 @@ func (c *Counter) generate(ctx context.Context, w *work) (*events.Claim, error) 
 	for {
 		missing := false
 		err := c.withCard(ctx, w, d.GetCard(), func(s *card.Session) error {
-			c.progress(w.down.GetProcedure(), StageCard, 20, Message{"カードの中で新しい鍵を作っています。カードを動かさないでください。", "Making new keys on the card. Please leave it where it is."})
+			c.progress(w.down.GetProcedure(), StageCard, 20, say("making-keys"))
 			err := renew(s)
 			if err != nil {
 				return err

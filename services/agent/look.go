@@ -97,9 +97,60 @@ func (s Status) ReadyToHandOver() bool {
 	case StageWritten, StageUnblocked:
 		return true
 	case StageAccepted:
-		return s.Application.GetOperation() == events.Operation_OPERATION_HAND_OVER && !hasLive(s.Answer, s.Application.GetCardKind())
+		return s.Application.GetOperation() == events.Operation_OPERATION_HAND_OVER && !s.Commanded && !hasLive(s.Answer, s.Application.GetCardKind())
 	}
 	return false
+}
+
+// GivesBack reports whether the holder's own card goes back at the end, rather than a new one being handed over.
+func (s Status) GivesBack() bool {
+	return s.Application.GetOperation() == events.Operation_OPERATION_UNBLOCK
+}
+
+// Unrecorded reports whether the card was given out and the centre did not record that.
+func (s Status) Unrecorded() bool {
+	return s.Message.Key == NotHandedOver || s.Message.Key == NotGivenBack
+}
+
+// MayDrop tells whether the procedure is an application that is still under way, so that its applicant can give it up.
+func (s Status) MayDrop() bool {
+	switch s.Stage {
+	case StageHandedOver, StageDropped:
+		return false
+	case StageRefused:
+		return s.Inquired
+	case StageDeferred:
+		return true
+	}
+	return s.Report == nil && !Settles(s.Application.GetOperation()) // what settles is carried out where it is accepted
+}
+
+// Made is what was made for a procedure so far.
+type Made struct {
+	// Kinds are those of the certificates whose keys are made.
+	Kinds []events.CertificateKind
+	// Signed: the certificates are here. What they take the place of has ended.
+	Signed bool
+}
+
+// Made returns what was made for a procedure so far. Dropping it ends that.
+func (c *Counter) Made(procedure string) (m Made) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, id := range c.order {
+		w := c.works[id]
+		if w.down.GetProcedure() != procedure {
+			continue
+		}
+		m.Signed = m.Signed || w.down.GetWriteCertificates() != nil
+		for kind := range w.keys {
+			if !slices.Contains(m.Kinds, kind) {
+				m.Kinds = append(m.Kinds, kind)
+			}
+		}
+	}
+	slices.Sort(m.Kinds)
+	return m
 }
 
 // Settles reports whether the acceptance of an operation is all: no keys, no card and no hand-over follow.

@@ -3,10 +3,12 @@ package agent_test
 import (
 	"context"
 	"fmt"
+	"html"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -50,12 +52,18 @@ func openDesk(t testing.TB, counter *agent.Counter) (url string) {
 // visit gets a page, or posts a form to it, and follows where it leads.
 func visit(t testing.TB, address string, form url.Values) (status int, where, text string) {
 	t.Helper()
+	return visitBy(t, http.DefaultClient, address, form)
+}
+
+// visitBy does so with a client's cookies.
+func visitBy(t testing.TB, client *http.Client, address string, form url.Values) (status int, where, text string) {
+	t.Helper()
 	var response *http.Response
 	var err error
 	if form == nil {
-		response, err = http.Get(address)
+		response, err = client.Get(address)
 	} else {
-		response, err = http.PostForm(address, form)
+		response, err = client.PostForm(address, form)
 	}
 	must(t, err)
 	defer response.Body.Close()
@@ -114,15 +122,18 @@ func TestAnApplicationOverThePagesWithoutScript(t *testing.T) {
 	reach(t, counter, procedure, agent.StageConfirm)
 	_, _, text = visit(t, at+"/procedures/"+procedure, nil)
 	want(t, text, "申請者の確認待ち", "200円", "申請者の画面に出す")
-	_, where, text = visit(t, at+"/resident", nil)
-	want(t, text, "職員の案内をお待ちください")
+	_, _, text = visit(t, at+"/procedures/"+procedure+"/show", url.Values{})
+	want(t, text, "申請者の画面がつながっていません")
+	screen := pairedClient(t, at)
+	_, where, text = visitBy(t, screen, at+"/resident", nil)
+	want(t, text, "職員の案内をお待ちください", `http-equiv="refresh" content="5;url=/resident"`)
 	if strings.Contains(text, `href="/"`) || strings.HasSuffix(where, "/pin") {
 		t.Error("the resident's screen turns to whoever waits, or leads to the clerk's pages")
 	}
 	_, _, text = visit(t, at+"/procedures/"+procedure+"/show", url.Values{})
 	want(t, text, "申請者の画面に出しています")
-	_, where, text = visit(t, at+"/resident", nil)
-	want(t, text, "証明　花子", "新規発行", centre.cardID)
+	_, where, text = visitBy(t, screen, at+"/resident", nil)
+	want(t, text, "証明　花子", "新規発行", "200円", "署名用電子証明書", "有効期間の満了日 2031-06-18", centre.cardID)
 	if !strings.HasSuffix(where, procedure+"/pin") {
 		t.Errorf("the resident's screen shows %s", where)
 	}
@@ -137,17 +148,17 @@ func TestAnApplicationOverThePagesWithoutScript(t *testing.T) {
 		"a bad form":      {url.Values{"sign": {"ABCDEF"}, "sign_again": {"ABCDEF"}, "auth": {authPIN}, "auth_again": {authPIN}}, "<a href=\"#sign\">署名用の暗証番号には"},
 		"one missing":     {url.Values{"sign": {signPIN}, "sign_again": {signPIN}}, "利用者証明用の暗証番号:"},
 	} {
-		status, _, text := visit(t, pinPage, row.typed)
+		status, _, text := visitBy(t, screen, pinPage, row.typed)
 		if status != http.StatusUnprocessableEntity || strings.Contains(text, signPIN) || strings.Contains(text, "ABCDEF") {
 			t.Errorf("%s: %d, or a PIN came back", name, status)
 		}
 		want(t, text, row.want)
 	}
-	_, where, text = visit(t, pinPage, url.Values{"sign": {signPIN}, "sign_again": {signPIN}, "auth": {authPIN}, "auth_again": {authPIN}})
+	_, where, text = visitBy(t, screen, pinPage, url.Values{"sign": {signPIN}, "sign_again": {signPIN}, "auth": {authPIN}, "auth_again": {authPIN}})
 	if !strings.Contains(where, "/resident") {
 		t.Errorf("after the PIN: %s", where)
 	}
-	want(t, text, "確認しました")
+	want(t, text, "確認しました", `http-equiv="refresh" content="5;url=/resident"`)
 
 	reach(t, counter, procedure, agent.StageWritten)
 	_, _, text = visit(t, at+"/procedures/"+procedure, nil)
@@ -213,14 +224,25 @@ var answers = map[string]struct {
 			"en": {"read this out", "The My Number card is needed", "What to do next", "Re-issue"},
 		},
 	},
-	"deferred": {&events.Answer{Deferred: true, Letter: "L-77"}, agent.StageDeferred, map[string][]string{"ja": {"L-77", "照会書の回答待ち", "照会書の回答を受け付ける", "self-no-photo"}, "en": {"L-77"}}},
+	"deferred": {&events.Answer{Deferred: true, Letter: "L-77"}, agent.StageDeferred, map[string][]string{"ja": {"照会書の回答待ち", "照会書の回答を受け付ける", "self-no-photo"}, "en": {"waits for the letter"}}},
 }
 
 func answered(t *testing.T, centre *centre, counter *agent.Counter, a *events.Answer, stage agent.Stage) string {
 	t.Helper()
-	procedure, err := counter.Receive(t.Context(), application(centre.cardID))
+	return answeredTo(t, centre, counter, events.Operation_OPERATION_RENEW, a, stage)
+}
+
+// answeredTo is answered for any operation; without an answer it is received alone.
+func answeredTo(t *testing.T, centre *centre, counter *agent.Counter, operation events.Operation, a *events.Answer, stage agent.Stage) string {
+	t.Helper()
+	filing := application(centre.cardID)
+	filing.Received.Operation = operation
+	procedure, err := counter.Receive(t.Context(), filing)
 	must(t, err)
 	reach(t, counter, procedure, agent.StageReceived)
+	if a == nil {
+		return procedure
+	}
 	a.Claim = procedure
 	must(t, centre.hub.Send(t.Context(), &events.Downlink{Id: procedure, Counter: "12237-main-1", Procedure: procedure, Body: &events.Downlink_Answer{Answer: a}}))
 	reach(t, counter, procedure, stage)
@@ -234,7 +256,7 @@ func TestTheSecondVisitAsksForNothingThatTheOfficeHas(t *testing.T) {
 	counter, _ := centre.counter(centre.config(storePath(t), nil))
 	at := openDesk(t, counter)
 	procedure := answered(t, centre, counter, &events.Answer{Deferred: true, Letter: "L-77", OnFile: []string{"application-form"}}, agent.StageDeferred)
-	answerPage := at + "/apply?operation=issue&way=self-no-photo&card_kind=mynumber&procedure=" + procedure
+	answerPage := at + answerForm(t, at+"/procedures/"+procedure)
 	_, _, text := visit(t, answerPage, nil)
 	want(t, text, "申請書 <span class=\"hint\">（お預かりしています）", `id="document-inquiry-answer"`)
 	if strings.Contains(text, `id="document-application-form"`) || strings.Count(text, `name="procedure" value="`+procedure) != 1 {
@@ -243,22 +265,72 @@ func TestTheSecondVisitAsksForNothingThatTheOfficeHas(t *testing.T) {
 
 	form := filled()
 	form["document"], form["qualifier"] = []string{"card", "inquiry-answer", "other-id"}, nil
-	form["way"], form["procedure"], form["letter"] = []string{"self-no-photo"}, []string{procedure}, []string{"L-77"}
+	form["way"], form["procedure"], form["on_file"] = []string{"self-no-photo"}, []string{procedure}, []string{"application-form"}
+	if status, _, text := visit(t, at+"/apply", form); status != http.StatusUnprocessableEntity || !strings.Contains(text, "回答書に印刷された照会書番号") {
+		t.Errorf("an answer form without its number was taken with %d", status)
+	}
+	form["letter"] = []string{"ＡＢ234567"}
 	status, where, _ := visit(t, at+"/apply", form)
 	if status != http.StatusOK || !strings.HasSuffix(where, procedure) {
 		t.Fatalf("the answer was taken with %d at %s", status, where)
 	}
 	reach(t, counter, procedure, agent.StageReceived)
 	claims := centre.until("two applications", func(all []*events.Claim) bool { return len(all) == 2 })
+	if got := claims[1].GetApplicationReceived().GetLetter(); got != "ab234567" {
+		t.Errorf("the number goes up as %q", got)
+	}
 	refused := &events.Answer{Claim: claims[1].GetId(), Refusals: []string{"mynumber.documents.not-same-day"}}
 	must(t, centre.hub.Send(t.Context(), &events.Downlink{
 		Id: "refused", Counter: "12237-main-1", Procedure: procedure, Body: &events.Downlink_Answer{Answer: refused},
 	}))
 	reach(t, counter, procedure, agent.StageRefused)
 	_, _, text = visit(t, at+"/procedures/"+procedure, nil)
-	want(t, text, "当日の発行はできません", "照会書（番号: L-77）の回答を待っています", "照会書の回答を受け付ける", "取りやめる")
+	want(t, text, "当日の発行はできません", "照会書の回答を待っています", "照会書の回答を受け付ける", "取りやめる")
 	_, _, text = visit(t, answerPage, nil)
 	want(t, text, "（お預かりしています）")
+}
+
+// answerForm is the address of the form that takes the answer to a letter, from the page that leads to it.
+func answerForm(t *testing.T, page string) string {
+	t.Helper()
+	_, _, text := visit(t, page, nil)
+	link := regexp.MustCompile(`href="(/apply\?[^"]*procedure=[^"]*)"`).FindStringSubmatch(text)
+	if link == nil {
+		t.Fatalf("%s does not lead to the answer's form", page)
+	}
+	return html.UnescapeString(link[1])
+}
+
+// TestTheFirstVisitIsAPlainButton: that a letter comes first is the ordinary way and no alarm; what is really missing is one.
+func TestTheFirstVisitIsAPlainButton(t *testing.T) {
+	centre := newCentre(t)
+	counter, _ := centre.counter(centre.config(storePath(t), nil))
+	at := openDesk(t, counter)
+	for way, papers := range map[string][]string{
+		"self-no-photo": {"application-form", "card", "other-id"}, "proxy": {"application-form", "card", "mandate", "proxy-photo-id"},
+	} {
+		_, _, text := visit(t, at+"/apply?operation=issue&way="+way, nil)
+		want(t, text, `value="letter"`, "受け付けて照会書を送る")
+		if strings.Contains(text, `name="letter"`) || strings.Contains(text, `value="check"`) || strings.Contains(text, "足りない") {
+			t.Errorf("%s: the first visit asks for the letter's answer, or has another button", way)
+		}
+		form := filled()
+		form["way"], form["document"], form["qualifier"], form["file"] = []string{way}, papers, []string{"proxy-photo-id:current-address"}, []string{"letter"}
+		if status, where, text := visit(t, at+"/apply", form); status != http.StatusOK || !strings.Contains(where, "/procedures/") {
+			t.Errorf("%s: the plain button answered %d at %s:\n%s", way, status, where, text)
+		}
+		form["file"] = []string{"check"} // the way was chosen after the page was drawn: what follows is said first
+		if status, _, text := visit(t, at+"/apply", form); status != http.StatusUnprocessableEntity || !strings.Contains(text, `value="letter"`) || strings.Contains(text, "足りない") {
+			t.Errorf("%s: a letter is posted unsaid: %d", way, status)
+		}
+	}
+	form := filled()
+	form["way"], form["document"], form["qualifier"], form["file"] = []string{"proxy"}, []string{"application-form", "card"}, nil, []string{"letter"}
+	status, _, text := visit(t, at+"/apply", form)
+	if status != http.StatusUnprocessableEntity || strings.Contains(text, "照会書兼回答書をご住所へ郵送してからの手続き") {
+		t.Errorf("a proxy who shows nothing: %d", status)
+	}
+	want(t, text, "足りないものがあります", "足りないまま", `value="letter"`)
 }
 
 // TestTheCardCanBeShownWhereItMayBeNeeded: of a re-issue the hub alone knows whether it is on the same card, and of a return
@@ -299,14 +371,14 @@ func TestACardTornOutWhileItIsWrittenIsAScreenOfItsOwn(t *testing.T) {
 		return softcard.NoFault
 	})
 	must(t, counter.Confirm(procedure, pins()))
-	until(t, counter, procedure, func(s agent.Status) bool { return s.Message == agent.CardRemoved })
+	until(t, counter, procedure, func(s agent.Status) bool { return s.Message.Key == agent.CardRemoved })
 	_, _, text := visit(t, at+"/procedures/"+procedure, nil)
 	want(t, text, "カードが離れました", "手続きは途中です")
 	if strings.Contains(text, "前の電子証明書") {
 		t.Error("the former certificates are spoken of, which the issue of the new ones revoked")
 	}
 	reader.put(newCard(t, "CARD-2"))
-	until(t, counter, procedure, func(s agent.Status) bool { return s.Message == agent.OtherCard })
+	until(t, counter, procedure, func(s agent.Status) bool { return s.Message.Key == agent.OtherCard })
 	_, _, text = visit(t, at+"/procedures/"+procedure, nil)
 	want(t, text, "別のカードです", "何も書き込んでいません")
 	chip.SetFault(nil)
@@ -379,7 +451,7 @@ func TestErrorsAndOfflineAreToldCalmly(t *testing.T) {
 	if !strings.Contains(where, "/procedures/") {
 		t.Errorf("an application without link led to %s", where)
 	}
-	for path, status := range map[string]int{"/procedures/none": 404, "/procedures/none/pin": 404, "/card": 409, "/procedures/none/copy": 404} {
+	for path, status := range map[string]int{"/procedures/none": 404, "/procedures/none/pin": 403, "/card": 409, "/procedures/none/copy": 404} {
 		got, _, text := visit(t, at+path, nil)
 		if got != status {
 			t.Errorf("%s: %d, want %d", path, got, status)
@@ -408,10 +480,15 @@ func TestThePagesAreAccessibleInABrowser(t *testing.T) {
 	counter, _ := centre.counter(centre.config(storePath(t), reader))
 	at := openDesk(t, counter)
 	wide, narrow := pagetest.Open(t, 1200, 900), pagetest.Open(t, 320, 640)
-	look := func(name, path string) {
+	elsewhere := strings.Replace(at, "127.0.0.1", "localhost", 1) // the resident's pages, with cookies of their own
+	lookAt := func(name, path string, before func(*pagetest.Browser)) {
 		t.Helper()
+		if strings.HasPrefix(path, "/") {
+			path = at + path
+		}
 		for size, browser := range map[string]*pagetest.Browser{"": wide, "-narrow": narrow} {
-			browser.Visit(t, at+path)
+			before(browser)
+			browser.Visit(t, path)
 			for _, violation := range browser.Violations(t) {
 				if !strings.Contains(violation, "status of 4") { // the browser calls an error page's status an error
 					t.Errorf("%s%s: %s", name, size, violation)
@@ -423,6 +500,19 @@ func TestThePagesAreAccessibleInABrowser(t *testing.T) {
 			t.Errorf("%s is %s px wide on a narrow screen", name, wider)
 		}
 	}
+	look := func(name, path string) {
+		t.Helper()
+		lookAt(name, path, func(*pagetest.Browser) {})
+	}
+	lookPaired := func(name, path, shown string) {
+		t.Helper()
+		lookAt(name, elsewhere+path, func(b *pagetest.Browser) {
+			b.Visit(t, elsewhere+"/resident?pair="+pairCode(t, at))
+			if shown != "" {
+				visit(t, at+"/procedures/"+shown+"/show", url.Values{})
+			}
+		})
+	}
 	look("start", "/")
 	look("apply", "/apply?operation=issue")
 	look("apply-proxy", "/apply?operation=renew&way=proxy&lang=en")
@@ -430,26 +520,43 @@ func TestThePagesAreAccessibleInABrowser(t *testing.T) {
 	look("report-name", "/report?what=name")
 	look("report-move-out", "/report?what=move-out&lang=en")
 	look("report-found", "/report?what=found&lang=ja")
-	look("resident-waits", "/resident?lang=ja")
+	look("residents-not-here", "/resident?lang=ja")
+	look("pair", "/screen?lang=ja")
+	pairCode(t, at)
+	look("pair-code", "/screen")
+	look("pair-code-english", "/screen?lang=en")
+	look("unpaired-english", elsewhere+"/resident?pair=ABC&lang=en")
+	look("unpaired", elsewhere+"/resident?lang=ja")
+	lookPaired("resident-waits", "/resident?lang=ja", "")
+	lookPaired("resident-waits-english", "/resident?lang=en", "")
+	look("residents-browser", elsewhere+"/?lang=ja")
+	look("start-japanese", "/?lang=ja")
 	look("card-new", "/card")
 	look("problem", "/procedures/none")
 
-	procedure, err := counter.Receive(t.Context(), application(centre.cardID))
+	named := application(centre.cardID)
+	named.Personal = &events.Personal{Record: &events.ResidentRecord{Name: "証明　花子"}}
+	procedure, err := counter.Receive(t.Context(), named)
 	must(t, err)
 	reach(t, counter, procedure, agent.StageConfirm)
 	look("confirm", "/procedures/"+procedure)
-	visit(t, at+"/procedures/"+procedure+"/show", url.Values{})
+	lookPaired("pin-english", "/procedures/"+procedure+"/pin?lang=en", procedure)
+	lookPaired("pin-of-another", "/procedures/none/pin?lang=ja", procedure)
 	look("confirm-shown", "/procedures/"+procedure+"?lang=en")
-	look("pin-english", "/procedures/"+procedure+"/pin?lang=en")
-	look("pin", "/procedures/"+procedure+"/pin?lang=ja")
+	lookPaired("pin", "/procedures/"+procedure+"/pin?lang=ja", procedure)
 	small := narrow.Ask(t, `[...document.querySelectorAll(".resident input, .resident button")].filter(e => e.getBoundingClientRect().height < 64).map(e => e.id || e.textContent).join()`)
+	if narrow.Ask(t, `[...document.querySelectorAll(".resident dd")].filter(e => e.getBoundingClientRect().width > 160).length + " facts"`) != "6 facts" {
+		t.Error("facts are too narrow to read on the resident's page")
+	}
 	if small != "" {
 		t.Errorf("targets under 64 px on the resident's page: %s", small)
 	}
 
 	// The clerk's page follows by itself while the resident types and the card is written.
 	wide.Visit(t, at+"/procedures/"+procedure)
-	narrow.Visit(t, at+"/procedures/"+procedure+"/pin", typeInto("#sign", signPIN), typeInto("#sign_again", signPIN), typeInto("#auth", authPIN),
+	narrow.Visit(t, elsewhere+"/resident?pair="+pairCode(t, at))
+	visit(t, at+"/procedures/"+procedure+"/show", url.Values{})
+	narrow.Visit(t, elsewhere+"/procedures/"+procedure+"/pin", typeInto("#sign", signPIN), typeInto("#sign_again", signPIN), typeInto("#auth", authPIN),
 		typeInto("#auth_again", authPIN), chromedp.Click(chromedp.CSS("form.resident button")), chromedp.WaitVisible(chromedp.CSS(".notice.good")))
 	ctx, cancel := context.WithTimeout(wide.Context, waitLimit)
 	defer cancel()

@@ -78,6 +78,7 @@ func (c *Counter) learn(d *events.Downlink, e Entry) *work {
 		return w
 	}
 	p := c.procedure(d.GetProcedure())
+	p.status.Commanded = true
 	if d.GetSubscriber() != "" {
 		p.status.Subscriber = d.GetSubscriber()
 	}

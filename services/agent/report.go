@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -35,6 +36,15 @@ func (c *Counter) AskPerson(ctx context.Context, officer, code, birthDate string
 		return counterlink.Person{}, ErrOffline
 	}
 	return c.cfg.AskPerson(ctx, officer, code, birthDate)
+}
+
+// FindCases asks the centre for applications of this office that wait for the answer to a letter of inquiry. Every error
+// says that it can't be asked now.
+func (c *Counter) FindCases(ctx context.Context, officer string, key counterlink.CaseKey) ([]*events.OpenCase, error) {
+	if c.cfg.FindCases == nil || c.Link() != counterlink.Up {
+		return nil, ErrOffline
+	}
+	return c.cfg.FindCases(ctx, officer, key)
 }
 
 // ReportBlocked files that PINs of a card were seen to block here: the last try was spent at this counter. Whose card it
@@ -73,11 +83,13 @@ func reported(claim *events.Claim) *events.Claim {
 // refused.
 func (s *Status) learnReport(a *events.Answer) {
 	switch {
+	case len(a.GetRefusals()) > 0 && !slices.ContainsFunc(a.GetRefusals(), forPeople):
+		s.Stage, s.Message = StageRefused, say("report-refused")
 	case len(a.GetRefusals()) > 0:
-		s.Stage, s.Message = StageRefused, Message{"センターはこの届出を確かめられませんでした。", "The centre could not verify this report."}
+		s.Stage, s.Message = StageRefused, say("report-unverified")
 	case a.GetAccepted():
-		s.Stage, s.Message = StageAccepted, Message{"届出をセンターに記録しました。", "The centre has recorded the report."}
+		s.Stage, s.Message = StageAccepted, say("report-recorded")
 	default:
-		s.Stage, s.Message = StageAccepted, Message{"届出をセンターに記録しました。変わるものはありません。", "The centre has recorded the report; it changes nothing."}
+		s.Stage, s.Message = StageAccepted, say("report-nothing")
 	}
 }

@@ -159,6 +159,14 @@ func TestReportsOverTheAPI(t *testing.T) {
 	decideReport(t, centre, counter, strange, &events.Answer{Refusals: []string{"claim.quarantined"}})
 	_, _, text = visit(t, at+"/procedures/"+strange, nil)
 	want(t, text, "カードの預かり", "センターがこの内容を確かめられなかった")
+
+	joined, err := counter.Report(t.Context(), &events.Claim{Officer: "017", Fact: &events.Claim_RecordChangeNotified{RecordChangeNotified: &events.RecordChangeNotified{Change: events.RecordChange_RECORD_CHANGE_RESIDENT_CODE}}}, nil)
+	must(t, err)
+	decideReport(t, centre, counter, joined, &events.Answer{Refusals: []string{"claim.code-has-history"}})
+	_, _, text = visit(t, at+"/procedures/"+joined, nil)
+	want(t, text, "センターはこの届出を受け付けませんでした", "すでに別の記録があります", "訂正前のコードで失効の申請を受け付け")
+	_, _, text = visit(t, at+"/procedures/"+joined+"?lang=en", nil)
+	want(t, text, "The centre has not taken this report", "has a history of its own already", "take an application to revoke under the former code")
 }
 
 // What was received before closing time and typed in after it counts by its receipt, with the clock's word beside it.

@@ -154,3 +154,126 @@ func TestReportsThatEndSomethingAreReviewedFirst(t *testing.T) {
 	id := browser.Ask(t, `location.pathname.split("/").at(-1)`)
 	reach(t, counter, id, agent.StageReceived)
 }
+
+// Giving an application up ends it, what was made for it, and its letter: a page says so first, and files nothing else
+// than what it says.
+func TestAWithdrawalIsReviewedFirst(t *testing.T) {
+	centre := newCentre(t)
+	centre.auto = true
+	counter, _ := centre.counter(centre.config(storePath(t), newSlot(newCard(t, centre.cardID))))
+	at := openDesk(t, counter)
+	_, where, _ := visit(t, at+"/apply", filled())
+	procedure := where[strings.LastIndex(where, "/")+1:]
+	reach(t, counter, procedure, agent.StageConfirm)
+	drop := at + "/procedures/" + procedure + "/drop"
+	_, _, text := visit(t, at+"/procedures/"+procedure, nil)
+	want(t, text, `href="/procedures/`+procedure+`/drop"`)
+
+	_, _, text = visit(t, drop, url.Values{})
+	want(t, text, "まだ取りやめていません", "証明　花子", procedure[len(procedure)-8:], "発行", "取りやめは元に戻せません", "取りやめの理由")
+	if strings.Contains(text, "作りかけの") {
+		t.Error("nothing is made yet, and the page says that it ends")
+	}
+	shown := hidden(t, text, "shown")
+	must(t, counter.Confirm(procedure, pins()))
+	reach(t, counter, procedure, agent.StageWritten)
+
+	status, _, text := visit(t, drop, url.Values{"shown": {shown}}) // it is as it was before the keys were made
+	if s, err := counter.Status(procedure); status != http.StatusUnprocessableEntity || err != nil || s.Stage != agent.StageWritten {
+		t.Fatalf("an old page withdrew it: %d, %v, %v", status, s.Stage, err)
+	}
+	want(t, text, "その間に手続きが進みました", "この申請で作った（作りかけの）署名用電子証明書", "この申請で作った（作りかけの）利用者証明用電子証明書", "失効", "窓口で保管します")
+	_, _, english := visit(t, drop+"?lang=en", nil)
+	want(t, english, "not done yet", "Signature certificate made, or being made", "revoked", "can&#39;t be undone")
+	status, _, text = visit(t, drop, url.Values{"shown": {hidden(t, text, "shown")}, "why": {strings.Repeat("長", 1000)}})
+	if status != http.StatusUnprocessableEntity {
+		t.Errorf("a reason of a thousand letters was answered %d", status)
+	}
+	want(t, text, `aria-describedby="why-wrong"`)
+
+	browser := pagetest.Open(t, 1200, 900)
+	for _, lang := range []string{"ja", "en"} {
+		browser.Visit(t, drop+"?lang="+lang)
+		browser.Screenshot(t, "drop-"+lang)
+		for _, violation := range browser.Violations(t) {
+			t.Error(violation)
+		}
+	}
+	browser.Visit(t, drop, chromedp.SetValue(chromedp.CSS("#why"), "気が変わった"), chromedp.Click(chromedp.CSS(`main form button`)), chromedp.WaitVisible(chromedp.CSS(".steps")))
+	reach(t, counter, procedure, agent.StageDropped)
+	if claim := centre.claim("ApplicationDropped"); claim.GetSealed() == nil {
+		t.Error("the reason did not go with the withdrawal")
+	}
+	for name, form := range map[string]url.Values{"page": nil, "again": {"shown": {shown}}} {
+		if status, _, text := visit(t, drop, form); status != http.StatusConflict || !strings.Contains(text, "まだこの段階ではありません") {
+			t.Errorf("%s: %d after it was withdrawn", name, status)
+		}
+	}
+}
+
+// What the page of a withdrawal says, by how far the application is.
+func TestWhatAWithdrawalEnds(t *testing.T) {
+	planned := &events.Answer{Accepted: true, Planned: []*events.PlannedCertificate{{Kind: sign, LastDay: "2031-06-18", Replaces: 7}}}
+	for name, row := range map[string]struct {
+		operation events.Operation
+		answer    *events.Answer
+		stage     agent.Stage
+		says      []string
+	}{
+		"renewal before its keys": {events.Operation_OPERATION_RENEW, planned, agent.StageAccepted, []string{"前の署名用電子証明書", "変わりません"}},
+		"letter":                  {events.Operation_OPERATION_ISSUE, &events.Answer{Deferred: true, Letter: "L-7"}, agent.StageDeferred, []string{"照会書（番号: L-7）", "届いた回答書では受け付けられません"}},
+		"PIN":                     {events.Operation_OPERATION_UNBLOCK, &events.Answer{Accepted: true}, agent.StageAccepted, []string{"暗証番号", "変わりません"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			centre := newCentre(t)
+			counter, _ := centre.counter(centre.config(storePath(t), nil))
+			at := openDesk(t, counter)
+			procedure := answeredTo(t, centre, counter, row.operation, row.answer, row.stage)
+			_, _, text := visit(t, at+"/procedures/"+procedure+"/drop", nil)
+			want(t, text, append(row.says, "氏名はこの端末に残っていません")...)
+		})
+	}
+}
+
+// What is over, and what was carried out as soon as it was accepted, can't be given up: neither on a page nor over the API.
+func TestWhatIsOverCanNotBeWithdrawn(t *testing.T) {
+	for name, row := range map[string]struct {
+		operation events.Operation
+		answer    *events.Answer
+		stage     agent.Stage
+	}{
+		"a revocation":                   {events.Operation_OPERATION_REVOKE, &events.Answer{Accepted: true}, agent.StageAccepted},
+		"a revocation without an answer": {events.Operation_OPERATION_REVOKE, nil, agent.StageReceived},
+		"a returned card":                {events.Operation_OPERATION_RETURN_CARD, &events.Answer{Accepted: true}, agent.StageAccepted},
+		"a refused application":          {events.Operation_OPERATION_ISSUE, &events.Answer{Refusals: []string{"mynumber.one-at-a-time"}}, agent.StageRefused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			centre := newCentre(t)
+			counter, _ := centre.counter(centre.config(storePath(t), nil))
+			at := openDesk(t, counter)
+			procedure := answeredTo(t, centre, counter, row.operation, row.answer, row.stage)
+			if _, _, text := visit(t, at+"/procedures/"+procedure, nil); strings.Contains(text, "/drop") {
+				t.Error("its page offers to withdraw it")
+			}
+			for path, form := range map[string]url.Values{"/procedures/": {"shown": {"[] false  false"}}, "/api/procedures/": {}} {
+				if status, _, _ := visit(t, at+path+procedure+"/drop", form); status != http.StatusConflict {
+					t.Errorf("%s was answered %d", path, status)
+				}
+			}
+			if s, err := counter.Status(procedure); err != nil || s.Stage != row.stage {
+				t.Errorf("it is %v, %v", s.Stage, err)
+			}
+		})
+	}
+}
+
+// hidden is the value of a hidden field.
+func hidden(t testing.TB, text, name string) string {
+	t.Helper()
+	_, rest, found := strings.Cut(text, `name="`+name+`" value="`)
+	if !found {
+		t.Fatalf("the page has no field %s", name)
+	}
+	value, _, _ := strings.Cut(rest, `"`)
+	return value
+}

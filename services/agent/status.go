@@ -47,9 +47,6 @@ const (
 	StageDropped Stage = "dropped"
 )
 
-// Message is a sentence for people.
-type Message struct{ JA, EN string }
-
 // Status is what a page shows of a procedure.
 type Status struct {
 	Procedure  string
@@ -67,14 +64,15 @@ type Status struct {
 	Entered time.Time
 	// Answer is the hub's answer to the application, nil before; certificates and the card's last day are the newest told.
 	Answer *events.Answer
-	// Letter is the letter of inquiry whose answer is waited for, OnFile what the office has of the application since it
-	// became due; both are empty when none is waited for.
-	Letter string
-	OnFile []string
+	// Inquired: the answer to a letter of inquiry is waited for; OnFile is what the office has of the application since then.
+	Inquired bool
+	OnFile   []string
 	// Refusals are the rules by which the hub refused a later claim of the procedure.
 	Refusals []string
 	Card     string
 	FeeYen   uint32
+	// Commanded: the centre has sent work to do on the card, so that a card is not ready before it is done.
+	Commanded bool
 	// Waiting is what the resident must confirm in StageConfirm.
 	Waiting *Confirmation
 	// Percent and Message are those of the newest progress.
@@ -113,10 +111,14 @@ type procedure struct {
 	last uint64
 	// opened is the id of the claim whose answer decides the stage.
 	opened string
-	// keys is the id of the claim that told of new keys or of a command that was not begun, refused the newest answer that refused a claim after the first.
+	// keys is the id of the claim that told of new keys, of what became of their certificates or of a command that was not
+	// begun, refused the newest answer that refused a claim after the first.
 	keys    string
 	refused *events.Answer
-	wait    *waiting
+	// newest is the id of the newest claim; unused are the rules by which the hub did not use a claim, by its id.
+	newest string
+	unused map[string][]string
+	wait   *waiting
 }
 
 type watcher struct {
@@ -241,13 +243,11 @@ func (c *Counter) progress(procedure string, stage Stage, percent int, m Message
 func (c *Counter) procedure(id string) *procedure {
 	p := c.procedures[id]
 	if p == nil {
-		p = &procedure{status: Status{Procedure: id, Stage: StageAccepted}}
+		p = &procedure{status: Status{Procedure: id, Stage: StageAccepted}, unused: map[string][]string{}}
 		c.procedures[id] = p
 	}
 	return p
 }
-
-var recordedHere = Message{"この端末に記録しました（仮）。", "Recorded at this counter (pending)."}
 
 func (c *Counter) learnClaim(claim *events.Claim) {
 	c.mu.Lock()
@@ -259,55 +259,59 @@ func (c *Counter) learnClaim(claim *events.Claim) {
 // apply folds a claim of this counter into its procedure, both when it is made and when the store is read again.
 func (c *Counter) apply(claim *events.Claim) {
 	p := c.procedure(claim.GetProcedure())
-	p.last = max(p.last, claim.GetNumber())
+	if claim.GetNumber() >= p.last {
+		p.last, p.newest = claim.GetNumber(), claim.GetId()
+	}
 	c.owners[claim.GetId()] = claim.GetProcedure()
 	s := &p.status
 	s.Subscriber = cmp.Or(s.Subscriber, claim.GetSubscriber())
 	if s.Filed.IsZero() {
 		s.Officer, s.Stage, p.opened = claim.GetOfficer(), StagePending, claim.GetId()
-		s.Message, s.Report = recordedHere, reported(claim)
+		s.Message, s.Report = say("recorded-here"), reported(claim)
 		s.learnReceipt(claim)
 	}
 	switch fact := claim.GetFact().(type) {
 	case *events.Claim_ApplicationReceived:
 		s.Stage, s.Application, s.Answer, p.opened = StagePending, fact.ApplicationReceived, nil, claim.GetId()
-		s.Card, s.Message, s.Report = fact.ApplicationReceived.GetCard(), recordedHere, nil
+		s.Card, s.Message, s.Report = fact.ApplicationReceived.GetCard(), say("recorded-here"), nil
 		s.learnReceipt(claim)
 	case *events.Claim_KeysGenerated:
 		s.Stage, s.Percent, s.Card = StageIssuing, 50, fact.KeysGenerated.GetCard()
-		s.Message = Message{"新しい鍵を作りました。電子証明書の発行を待っています。", "New keys are made. Waiting for the certificates."}
+		s.Message = say("keys-made")
 		p.keys = claim.GetId()
-		p.endInVain()
 	case *events.Claim_CardWritten:
+		p.keys = claim.GetId()
 		s.Stage, s.Percent, s.Card = StageWritten, 100, fact.CardWritten.GetCard()
-		s.Message = Message{"カードに書き込み、読み戻して確かめました。", "Written to the card, read back and checked."}
+		s.Message = say("written")
 	case *events.Claim_WriteFailed:
+		p.keys = claim.GetId()
 		s.Stage, s.Failure = StageFailed, fact.WriteFailed
-		s.Message = Message{"カードへの書込みができませんでした。窓口の指示をお待ちください。", "The card could not be written. Please wait for instructions."}
+		s.Message = say("not-written")
 	case *events.Claim_PinsUnblocked:
 		s.Stage, s.Percent, s.Card = StageUnblocked, 100, fact.PinsUnblocked.GetCard()
-		s.Message = Message{"暗証番号を設定しました。", "The PIN has been set."}
+		s.Message = say("pin-set")
 	case *events.Claim_HandedOver:
 		s.Stage = StageHandedOver
-		s.Message = Message{"交付しました。", "Handed over."}
-		if s.Application.GetOperation() == events.Operation_OPERATION_UNBLOCK {
-			s.Message = Message{"カードをお返ししました。", "The card was given back."}
+		s.Message = say("handed-over")
+		if s.GivesBack() {
+			s.Message = say("given-back")
 		}
 	case *events.Claim_ApplicationDropped:
-		s.Stage, s.Letter, s.OnFile = StageDropped, "", nil
-		s.Message = Message{"申請を取りやめました。", "The application was withdrawn."}
+		s.Stage, s.Inquired, s.OnFile = StageDropped, false, nil
+		s.Message = say("withdrawn")
 	case *events.Claim_ConfirmationFailed:
 		if s.Stage == StageDropped {
 			break // it only says that the drop was heeded
 		}
 		s.Stage = StageFailed
 		p.keys = claim.GetId()
-		defer p.endInVain()
-		s.Message = Message{"手続きを始められませんでした（" + reasonsJA[fact.ConfirmationFailed.GetReason()] + "）。", "Could not begin: " + fact.ConfirmationFailed.GetReason() + "."}
+		s.Message = notBegun(fact.ConfirmationFailed.GetReason())
 	}
 	if s.Stage != StagePending && p.wait == nil {
 		s.Waiting = nil
 	}
+	p.tellUnused()
+	p.endInVain()
 }
 
 // learnReceipt takes the receipt time of the claim that opened the procedure, or opened it anew.
@@ -333,6 +337,7 @@ func (c *Counter) learnAnswer(d *events.Downlink) {
 		return
 	}
 	s.Answer, s.FeeYen = proto.CloneOf(a), 0
+	s.Answer.Letter = "" // an older centre told the number that only the letter may tell
 	for _, item := range a.GetFee() {
 		s.FeeYen += item.GetYen()
 	}
@@ -345,13 +350,16 @@ func (c *Counter) learnAnswer(d *events.Downlink) {
 	case s.Report != nil:
 		s.learnReport(a)
 	case a.GetDeferred():
-		s.Stage, s.Message = StageDeferred, Message{"照会書を郵送します。", "A letter of inquiry is posted first."}
-		s.Letter, s.OnFile = a.GetLetter(), a.GetOnFile()
+		s.Stage, s.Message = StageDeferred, say("letter-due")
+		s.Inquired, s.OnFile = true, a.GetOnFile()
 	case a.GetAccepted():
-		s.Stage, s.Message = StageAccepted, Message{"受理されました。", "Accepted."}
-		s.Letter, s.OnFile = "", nil
+		s.Stage, s.Message = StageAccepted, say("accepted")
+		s.Inquired, s.OnFile = false, nil
 	default:
-		s.Stage, s.Message = StageRefused, Message{"受理できません。", "Refused."}
+		s.Stage, s.Message = StageRefused, say("refused")
+		if slices.Contains(a.GetRefusals(), regime.LetterGuessed) {
+			s.Inquired, s.OnFile = false, nil
+		}
 	}
 }
 
@@ -364,10 +372,9 @@ func (c *Counter) learnNews(p *procedure, a *events.Answer) {
 		s.Answer.Certificates = proto.CloneOf(a).GetCertificates()
 	}
 	s.Answer.CardLastDay = cmp.Or(a.GetCardLastDay(), s.Answer.GetCardLastDay())
-	unused := len(a.GetRefusals()) > 0 && s.Stage != StageDropped && !slices.Contains(a.GetRefusals(), regime.NoLongerOpen)
-	if unused && !a.GetAccepted() && c.owners[a.GetClaim()] != "" {
-		s.Refusals = a.GetRefusals()
-		s.Message = Message{"センターはこの報告を手続きに使いませんでした。職員の確認が必要です。", "The centre did not use this report. A clerk must look into it."}
+	if len(a.GetRefusals()) > 0 && s.Stage != StageDropped && !a.GetAccepted() && c.owners[a.GetClaim()] != "" {
+		s.Refusals, p.unused[a.GetClaim()] = a.GetRefusals(), a.GetRefusals()
+		p.tellUnused()
 	}
 	if len(a.GetRefusals()) > 0 && !slices.ContainsFunc(a.GetRefusals(), forPeople) {
 		p.refused = a
@@ -375,16 +382,35 @@ func (c *Counter) learnNews(p *procedure, a *events.Answer) {
 	}
 }
 
-// forPeople reports whether a refusal only says that people must look at the claim.
-func forPeople(id string) bool { return id == regime.ClaimQuarantined || id == regime.ClaimHeld }
+// tellUnused says that the centre did not use the newest claim of a procedure. The answer that says so may be read before the
+// claim it is about.
+func (p *procedure) tellUnused() {
+	s := &p.status
+	refusals, unused := p.unused[p.newest]
+	if !unused || s.Stage == StageDropped {
+		return
+	}
+	s.Refusals, s.Message = refusals, say(NotUsed)
+	if s.Stage == StageHandedOver {
+		s.Message = say(NotHandedOver)
+		if s.GivesBack() {
+			s.Message = say(NotGivenBack)
+		}
+	}
+}
 
-// endInVain ends a procedure of which nothing comes any more: its keys get no certificates, or its command was not begun
-// and is owed no longer. The answer that says so may be read before the claim it is about.
+// forPeople reports whether a refusal only says that people must look at the claim.
+func forPeople(id string) bool {
+	return id == regime.ClaimQuarantined || id == regime.ClaimHeld || id == regime.NotAwaited
+}
+
+// endInVain ends a procedure of which nothing comes any more: its keys get no certificates, what was written of them is not
+// in force, or its command was not begun and is owed no longer. The answer that says so may be read before the claim it is about.
 func (p *procedure) endInVain() {
 	s := &p.status
-	if s.Stage != StageIssuing && s.Stage != StageFailed || p.keys == "" || p.keys != p.refused.GetClaim() {
+	if s.Stage != StageIssuing && s.Stage != StageWritten && s.Stage != StageFailed || p.keys == "" || p.keys != p.refused.GetClaim() {
 		return
 	}
 	s.Stage, s.Answer.Accepted, s.Answer.Refusals = StageRefused, false, p.refused.GetRefusals()
-	s.Message = Message{"発行できなくなりました。", "It can't be issued any more."}
+	s.Message = say("in-vain")
 }

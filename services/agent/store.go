@@ -38,6 +38,8 @@ var (
 	bucketCarriedClaims = []byte("carried.claims")
 	bucketCarried       = []byte("carried")
 	bucketSeen          = []byte("seen")
+	// The names of the persons of procedures that are not closed, sealed to this counter.
+	bucketNames = []byte("names")
 
 	keyEpoch       = []byte("epoch")
 	keyCounter     = []byte("counter")
@@ -49,6 +51,8 @@ var (
 	keyCarried     = []byte("carried.digest")
 	keyUncompacted = []byte("uncompacted")
 	keyDiffered    = []byte("differed")
+	keyClerk       = []byte("clerk")
+	keyScreen      = []byte("screen")
 )
 
 const openWait = 3 * time.Second
@@ -99,7 +103,7 @@ func OpenStore(path, counter string, key nkeys.KeyPair) (*Store, error) {
 func (s *Store) Close() error { return s.db.Close() }
 
 func (s *Store) prepare(tx *bolt.Tx) error {
-	for _, name := range [][]byte{bucketMeta, bucketClaims, bucketJournal, bucketArchive, bucketCarriedClaims, bucketCarried, bucketSeen} {
+	for _, name := range [][]byte{bucketMeta, bucketClaims, bucketJournal, bucketArchive, bucketCarriedClaims, bucketCarried, bucketSeen, bucketNames} {
 		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 			return fmt.Errorf("making bucket %s: %w", name, err)
 		}
@@ -107,6 +111,11 @@ func (s *Store) prepare(tx *bolt.Tx) error {
 	meta := tx.Bucket(bucketMeta)
 	if owner := meta.Get(keyCounter); owner != nil && string(owner) != s.counter {
 		return fmt.Errorf("it belongs to counter %s, not to %s", owner, s.counter)
+	}
+	if meta.Get(keyClerk) == nil {
+		if err := meta.Put(keyClerk, []byte(rand.Text())); err != nil {
+			return fmt.Errorf("making the token of the clerk's browsers: %w", err)
+		}
 	}
 	if epoch := meta.Get(keyEpoch); epoch != nil {
 		s.epoch = string(epoch)

@@ -128,13 +128,13 @@ func operationOn(inventory card.Inventory, certs []wanted) (card.Operation, erro
 func (c *Counter) stage(w *work, s *card.Session, certs []wanted) error {
 	id := w.down.GetProcedure()
 	for i, cert := range certs {
-		c.progress(id, StageCard, 60+10*i, Message{"電子証明書をカードに書き込んでいます。カードを動かさないでください。", "Writing the certificates. Please leave the card where it is."})
+		c.progress(id, StageCard, 60+10*i, say("writing"))
 		if err := s.WriteStaged(cert.slot, cert.der, cert.issuer); err != nil {
 			return err
 		}
 		crashStaged.Hit()
 	}
-	c.progress(id, StageCard, 85, Message{"読み戻して確かめています。", "Reading back and checking."})
+	c.progress(id, StageCard, 85, say("reading-back"))
 	for _, cert := range certs {
 		if err := s.ReadBack(cert.slot, cert.der, cert.issuer); err != nil {
 			return err
@@ -171,7 +171,7 @@ func (c *Counter) unblock(ctx context.Context, w *work) (*events.Claim, error) {
 		return nil, err
 	}
 	err = c.withCard(ctx, w, d.GetCard(), func(s *card.Session) error {
-		c.progress(w.down.GetProcedure(), StageCard, 50, Message{"暗証番号を設定しています。", "Setting the PIN."})
+		c.progress(w.down.GetProcedure(), StageCard, 50, say("setting-pin"))
 		if err := renew(s); err != nil {
 			return err
 		}

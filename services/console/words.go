@@ -14,7 +14,7 @@ var words = page.Catalogue{
 	"console.fresh.behind": {JA: "%s 現在（未反映の記録 %d件）", EN: "As of %s (%d commits not yet shown)"},
 	"console.counts":       {JA: "状態別の件数", EN: "Number by status"},
 	"console.counts.title": {JA: "状態別の件数（全%d件）", EN: "Number by status (%d in all)"},
-	"console.expiries":     {JA: "満了する月別の件数（有効なもの）", EN: "Certificates in force by the month of their last day"},
+	"console.expiries":     {JA: "満了する月別の件数（発行済みで終わっていないもの。交付前と一時停止を含む）", EN: "Certificates that were issued and have not ended, by the month of their last day (those not handed over yet and suspended ones included)"},
 	"console.expiries.title": {
 		JA: "満了の見通し", EN: "Expiries to come",
 	},

@@ -66,7 +66,7 @@ func take(a *events.Answer, e *events.Event) {
 		a.Accepted, a.Refusals = false, b.Refusals
 		a.Alternative, a.AlternativePlanned = b.Alternative, b.AlternativePlanned
 	case *events.InquiryLetterDue:
-		a.Deferred, a.Letter, a.OnFile = true, b.Letter, b.Documents
+		a.Deferred, a.OnFile = true, b.Documents // and not its number, which proves that the letter arrived
 	case *events.RequestRefused:
 		a.Accepted, a.Refusals = false, b.Refusals
 	case *events.FactRefused:
@@ -74,11 +74,15 @@ func take(a *events.Answer, e *events.Event) {
 	}
 }
 
-// inVain are the rules by which the keys of a claim get no certificates any more; nil when they do, or it told of none.
+// refusesProcedure reports whether a rule says that nothing more comes of a claim about a procedure.
+func refusesProcedure(id string) bool { return id == regime.NoLongerOpen || id == regime.NotAwaited }
+
+// inVain returns the rules by which a claim about a procedure changes nothing, or its keys get no certificates any more; nil
+// when it is used.
 func inVain(list []*events.Event) []string {
 	made := ""
 	for _, e := range list {
-		if e.GetFactRefused() != nil && slices.Contains(e.RuleIds, regime.NoLongerOpen) {
+		if e.GetFactRefused() != nil && slices.ContainsFunc(e.RuleIds, refusesProcedure) {
 			return e.RuleIds
 		}
 		if keys := e.GetKeysRecorded(); keys != nil {

@@ -271,16 +271,16 @@ func (s settlement) update(ctx context.Context, commandID string, c lifecycle.Co
 	return err
 }
 
-// inquiry finds in the history why a letter of inquiry is due, and at which office the application was filed.
-func (s settlement) inquiry(letter string) (due *events.InquiryLetterDue, office string) {
+// inquiry finds in the history why a letter of inquiry is due, and the commit that says so.
+func (s settlement) inquiry(letter string) (*events.InquiryLetterDue, *events.Commit) {
 	for _, r := range s.history {
 		for _, e := range r.Commit.GetEvents() {
 			if b := e.GetInquiryLetterDue(); b.GetLetter() == letter {
-				return b, r.Commit.GetOffice()
+				return b, r.Commit
 			}
 		}
 	}
-	return nil, ""
+	return nil, nil
 }
 
 // post gives a letter of inquiry to the print desk, which posts it to the registered address.
@@ -289,11 +289,14 @@ func (s settlement) post(ctx context.Context, l *events.Letter) error {
 	if err != nil {
 		return err
 	}
-	letter := notice.Inquiry{Letter: l.Id, Name: record.Name, Address: record.Address, Office: s.office(), Date: s.Clock()}
-	due, office := s.inquiry(l.Id)
+	due, commit := s.inquiry(l.Id)
+	id := fmt.Sprintf("%s-%d", l.Procedure, commit.GetRevision())
+	letter := notice.Inquiry{
+		ID: id, Letter: l.Id, Case: events.CaseNumber(l.Procedure), Name: record.Name, Address: record.Address, Office: s.office(), Date: s.Clock(),
+	}
 	letter.Proxy = due.GetChannel() == events.Channel_CHANNEL_PROXY
 	today := civil.Of(letter.Date)
-	if days := s.Directory.Law(office, today, s.Switches).LetterDays; days > 0 {
+	if days := s.Directory.Law(commit.GetOffice(), today, s.Switches).LetterDays; days > 0 {
 		letter.Until = today.AddDays(days)
 	}
 	message, err := notice.ComposeInquiry(letter, s.From, s.PrintDesk)
@@ -308,5 +311,5 @@ func (s settlement) post(ctx context.Context, l *events.Letter) error {
 		return fmt.Errorf("%w (%s)", ErrPrintDesk, outcome.Code)
 	}
 	crashSent.Hit()
-	return s.update(ctx, "letter/"+s.subscriber+"/"+l.Id, lifecycle.RecordLetterMailed{Letter: l.Id})
+	return s.update(ctx, "letter/"+s.subscriber+"/"+id, lifecycle.RecordLetterMailed{Letter: l.Id})
 }

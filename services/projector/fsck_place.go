@@ -318,6 +318,7 @@ func (p *place) takeApplication(s source) {
 		}
 		r.raise(s.received(b.Kinds)...)
 	case *events.InquiryLetterDue:
+		r.raise(cell{column: "card", text: b.Card})
 		r.raise(s.received(b.Kinds)...)
 	case *events.KeysRecorded:
 		r.raise(cell{column: "card", text: b.Card})

@@ -2,7 +2,6 @@ package ra
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"shomei/events"
@@ -38,7 +37,7 @@ func (a *attempt) resolve(ctx context.Context, id string) (string, error) {
 }
 
 // alias notes, before the change itself is decided, that the corrected code means this subscriber from now on. A code that
-// somebody else has a history under joins nothing: the claim is set aside for a person to look at.
+// has a history of its own joins nothing: lifecycle.ErrOtherPerson.
 func (a *attempt) alias(ctx context.Context) error {
 	if a.corrected == "" || !correctsCode(a.claim) {
 		return nil
@@ -56,8 +55,5 @@ func (a *attempt) alias(ctx context.Context) error {
 		}
 		return lifecycle.Alias(state, a.subscriber)
 	})
-	if errors.Is(err, lifecycle.ErrOtherPerson) {
-		return unfit("%v", err)
-	}
 	return err
 }

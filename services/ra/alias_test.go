@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"shomei/events"
+	"shomei/pkg/regime"
 	"shomei/services/servicetest"
 )
 
@@ -52,18 +53,36 @@ func TestACorrectedCodeIsTheSamePerson(t *testing.T) {
 	}
 }
 
-// Two persons' histories are never joined because of a code.
-func TestACodeOfSomebodyElseJoinsNothing(t *testing.T) {
+// A code that has a history of its own joins nothing and ends nothing, whoever's it is: the office hears at once why, and what to
+// do. When it is the same person's, what that sentence says leaves them one live certificate of a kind.
+func TestACodeWithAHistoryJoinsNothing(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d, register := w.Enrol(servicetest.Office, "c1", "counter"), w.Enrol(servicetest.Office, "r1", "register")
 	one, other := d.Hold("100"), d.Hold("200")
-	before := [][]string{w.Events(one.Subscriber), w.Events(other.Subscriber)}
-	register.Decide(corrects(register, "100", "200"))
-	for i, id := range []string{one.Subscriber, other.Subscriber} {
-		if got := w.Events(id); !slices.Equal(got, before[i]) {
-			t.Errorf("%v, was %v", got, before[i])
+	before, theirs := w.State(one.Subscriber), w.Events(other.Subscriber)
+	for _, desk := range []*servicetest.Desk{register, d} {
+		known := len(w.Events(one.Subscriber))
+		claim := corrects(desk, "100", "200")
+		desk.Decide(claim)
+		desk.Decide(claim) // and again, as after a crash
+		if got := w.Events(one.Subscriber)[known:]; !slices.Equal(got, []string{"RequestRefused"}) {
+			t.Fatalf("decided was %v", got)
 		}
 	}
+	history := w.History(events.KindSubscriber, one.Subscriber)
+	refused := history[len(history)-1].Commit.Events[0].GetRequestRefused()
+	if rule, _ := regime.Lookup(refused.GetRefusals()[0]); rule.ID != regime.CodeHasHistory || rule.NextJA == "" || rule.NextEN == "" {
+		t.Errorf("refused by %v", refused)
+	}
+	if got := w.Events(other.Subscriber); !slices.Equal(got, theirs) {
+		t.Errorf("under the corrected code %v, was %v", got, theirs)
+	}
+	if got := w.State(one.Subscriber); len(got.Certificates) != len(before.Certificates) || got.AliasOf != "" || got.Card.GetStatus() != before.Card.GetStatus() {
+		t.Errorf("something was changed: %v", got)
+	}
+
+	d.Decide(d.Claim("revoke", "", servicetest.Applied(events.Operation_OPERATION_REVOKE, one.Card), servicetest.Resident("100")))
+	never(t, w, []string{"100", "200"})
 }
 
 // However codes are corrected and whichever is told, nobody ever has two live certificates of a kind, and what is one

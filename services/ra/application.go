@@ -2,9 +2,11 @@ package ra
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"shomei/events"
@@ -112,11 +114,14 @@ func (a *attempt) apply(fact *events.ApplicationReceived) (lifecycle.Apply, erro
 		Procedure: a.claim.Procedure, Operation: fact.Operation, Channel: channel, Kinds: fact.Kinds, Shown: shown,
 		Card: fact.Card, CardKind: fact.CardKind, Pins: fact.Pins, Cause: regime.Cause(fact.Cause), Express: fact.Express,
 		TakenBack: fact.TakenBack, Clerk: a.claim.Officer, GrantedBy: granted, PINsMatch: fact.PinsMatch,
-		Factory: a.received.Enrolment.Role == "factory", AppliedOn: applied, Office: office, OfficeID: a.claim.Office,
+		Letter: letterNumber(), Factory: a.received.Enrolment.Role == "factory", AppliedOn: applied, Office: office, OfficeID: a.claim.Office,
 		Counter: a.claim.Counter, Person: person,
 		Filed: a.filed, Entered: a.entered, Switches: a.law(),
 	}, nil
 }
+
+// letterNumber draws 40 bits that nobody can tell beforehand.
+func letterNumber() string { return strings.ToLower(rand.Text()[:8]) }
 
 // lawPerson is what the law asks of a resident record.
 func lawPerson(r *events.ResidentRecord) (regime.Person, error) {

@@ -96,7 +96,9 @@ func (a *attempt) command() (lifecycle.Command, error) {
 // changeRecord decides on a change of the resident record.
 func (a *attempt) changeRecord(ctx context.Context, f *events.RecordChangeNotified) error {
 	record := a.personal.GetRecord()
-	if err := a.alias(ctx); err != nil {
+	err := a.alias(ctx)
+	other := errors.Is(err, lifecycle.ErrOtherPerson)
+	if err != nil && !other {
 		return err
 	}
 	if f.Change == events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS && record.GetBirthDate() == "" {
@@ -110,6 +112,7 @@ func (a *attempt) changeRecord(ctx context.Context, f *events.RecordChangeNotifi
 	if err != nil {
 		return err
 	}
+	command.OtherHistory = other
 	_, err = a.update(ctx, func(eventlog.Head, *events.SubscriberState) (lifecycle.Command, error) { return command, nil })
 	return err
 }
@@ -127,9 +130,9 @@ func (a *attempt) lastRecord(ctx context.Context) (*events.ResidentRecord, error
 	return record, err
 }
 
-func (a *attempt) changeCommand(f *events.RecordChangeNotified, record *events.ResidentRecord) (lifecycle.Command, error) {
+func (a *attempt) changeCommand(f *events.RecordChangeNotified, record *events.ResidentRecord) (c lifecycle.ChangeRecord, err error) {
 	if _, err := civil.ParsePartial(record.GetBirthDate()); err != nil {
-		return nil, unfit("resident record: the birth date is not a date")
+		return c, unfit("resident record: the birth date is not a date")
 	}
 	// Without an office of its own the chains roll over the calendar of every office: weekends and holidays.
 	office := regime.Office{Municipality: record.GetMunicipality()}

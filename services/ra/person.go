@@ -18,44 +18,54 @@ import (
 // gives yes with the name's initials, or no. That somebody's record was opened for it is recorded. An error says that it
 // can't be compared now.
 func (r *RA) AnswerPerson(ctx context.Context, q counterlink.PersonRequest) (counterlink.Person, error) {
-	personal, err := counterlink.OpenPersonal(r.SealKey, &events.Claim{Id: q.ID, Sealed: q.Sealed})
-	if err != nil {
-		return counterlink.Person{}, err
-	}
-	asked := personal.GetRecord()
-	if err := intake.First(intake.Personal(personal, civil.Of(r.Clock()))); err != nil || asked.GetResidentCode() == "" || asked.GetBirthDate() == "" {
-		return counterlink.Person{}, err
-	}
-	a := &attempt{RA: r}
-	if a.subscriber, err = a.resolve(ctx, SubscriberID(r.Secret, asked.GetResidentCode())); err != nil {
-		return counterlink.Person{}, err
-	}
-	history, err := a.history(ctx, eventlog.Record{Kind: events.KindSubscriber, ID: a.subscriber})
-	if err != nil || len(history) == 0 {
-		return counterlink.Person{}, err
-	}
-	if err := r.recordOpened(ctx, q, a.subscriber); err != nil {
-		return counterlink.Person{}, err
-	}
-	known, err := dossier.Of(r.Vault, a.subscriber, history).Identity()
-	switch {
-	case errors.Is(err, dossier.ErrNotFound), errors.Is(err, vault.ErrErased):
-		return counterlink.Person{}, nil
-	case err != nil || known.GetBirthDate() != asked.GetBirthDate():
+	_, known, err := r.identify(ctx, q, "code and date of birth compared for a report")
+	if known == nil {
 		return counterlink.Person{}, err
 	}
 	return counterlink.Person{Known: true, Initials: Initials(known.GetName())}, nil
 }
 
+// identify gives the subscriber, and what is known of the person, who has the code and the date of birth in a question; nil
+// when nobody has.
+func (r *RA) identify(ctx context.Context, q counterlink.PersonRequest, purpose string) (subscriber string, known *events.ResidentRecord, err error) {
+	personal, err := counterlink.OpenPersonal(r.SealKey, &events.Claim{Id: q.ID, Sealed: q.Sealed})
+	if err != nil {
+		return "", nil, err
+	}
+	asked := personal.GetRecord()
+	if err := intake.First(intake.Personal(personal, civil.Of(r.Clock()))); err != nil || asked.GetResidentCode() == "" || asked.GetBirthDate() == "" {
+		return "", nil, err
+	}
+	a := &attempt{RA: r}
+	if a.subscriber, err = a.resolve(ctx, SubscriberID(r.Secret, asked.GetResidentCode())); err != nil {
+		return "", nil, err
+	}
+	history, err := a.history(ctx, eventlog.Record{Kind: events.KindSubscriber, ID: a.subscriber})
+	if err != nil || len(history) == 0 {
+		return "", nil, err
+	}
+	if err := r.recordOpened(ctx, q, a.subscriber, purpose); err != nil {
+		return "", nil, err
+	}
+	known, err = dossier.Of(r.Vault, a.subscriber, history).Identity()
+	switch {
+	case errors.Is(err, dossier.ErrNotFound), errors.Is(err, vault.ErrErased):
+		return "", nil, nil
+	case err != nil || known.GetBirthDate() != asked.GetBirthDate():
+		return "", nil, err
+	}
+	return a.subscriber, known, nil
+}
+
 // recordOpened records who had a record opened; the counter's own history of looks holds it.
-func (r *RA) recordOpened(ctx context.Context, q counterlink.PersonRequest, subscriber string) error {
+func (r *RA) recordOpened(ctx context.Context, q counterlink.PersonRequest, subscriber, purpose string) error {
 	env := eventlog.Envelope{
 		CommandID: "person/" + q.ID, Counter: q.Counter, Office: q.Office,
 		Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_CLERK, Id: q.Officer},
 	}
 	_, err := r.Log.Update(ctx, events.KindAccess, q.Counter, env, func(eventlog.Head) ([]*events.Event, error) {
 		return []*events.Event{events.New(&events.RecordOpened{
-			Subscriber: subscriber, Purpose: "code and date of birth compared for a report", RecordClasses: []string{"identity"},
+			Subscriber: subscriber, Purpose: purpose, RecordClasses: []string{"identity"},
 		})}, nil
 	})
 	return err

@@ -49,6 +49,9 @@ type Config struct {
 	Simulated bool
 	Clock     func() time.Time
 	Logger    *slog.Logger
+	// Inquired, when set, gives the subscribers of whom an application was postponed for a letter of inquiry, whatever became
+	// of it: the one with a case number or, when that is empty, those with a card.
+	Inquired func(ctx context.Context, number, card string) ([]string, error)
 	// KnownSerials, when set, gives those of some serial numbers that a certificate carries already.
 	KnownSerials func(ctx context.Context, serials []uint64) ([]uint64, error)
 }
@@ -69,11 +72,12 @@ func New(c Config) (*RA, error) {
 	return &RA{Config: c, serials: serials{known: c.KnownSerials, logger: c.Logger}}, nil
 }
 
-// Run takes claims, and questions about persons, until ctx ends or claims can't be taken.
+// Run takes claims, and questions about persons and cases, until ctx ends or claims can't be taken.
 func (r *RA) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var asked sync.WaitGroup
 	asked.Go(func() { _ = r.Hub.AnswerPersons(ctx, r.AnswerPerson) }) // it fails in nothing
+	asked.Go(func() { _ = r.Hub.AnswerCases(ctx, r.AnswerCases) })
 	defer asked.Wait()
 	defer cancel()
 	return r.Hub.Claims(ctx, r.Handle)

@@ -16,7 +16,8 @@ type counter struct {
 	supervised
 	bundle string
 	cards  string
-	card   string // what lies on the reader
+	card   string       // what lies on the reader
+	screen *http.Client // the browser of the resident's screen, where one is paired
 }
 
 // newCounter is the counter of the office, or its factory, as the order says that makes it.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/cookiejar"
 	"net/url"
 	"os"
 	"regexp"
@@ -51,11 +52,15 @@ func (p typedPIN) copies(t *testing.T, pid int) (found []string) {
 	return found
 }
 
-// post makes one request and gives the status of the answer.
+// post makes one request and gives the status of the answer; PINs are typed in the browser of the resident's screen.
 func (k *counter) post(path, contentType, body string) (status int) {
 	k.t.Helper()
 	url, _ := k.address()
-	answer, err := http.DefaultClient.Post(url+path, contentType, strings.NewReader(body))
+	client := http.DefaultClient
+	if strings.HasSuffix(path, "/pin") {
+		client = k.screen
+	}
+	answer, err := client.Post(url+path, contentType, strings.NewReader(body))
 	if err != nil {
 		k.t.Fatal(err)
 	}
@@ -64,12 +69,42 @@ func (k *counter) post(path, contentType, body string) (status int) {
 	return answer.StatusCode
 }
 
+// pairScreen gives the counter a resident's screen.
+func (k *counter) pairScreen() {
+	k.t.Helper()
+	url, _ := k.address()
+	answer, err := http.PostForm(url+"/screen", nil)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	code := regexp.MustCompile(`<strong class="aloud">([A-Z2-7]{8})<`).FindSubmatch(text)
+	if code == nil {
+		k.t.Fatalf("the clerk's page shows no code for the screen (%v):\n%s", err, text)
+	}
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	k.screen = &http.Client{Jar: jar}
+	paired, err := k.screen.Get(url + "/resident?pair=" + string(code[1]))
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	paired.Body.Close()
+	if paired.StatusCode != http.StatusOK {
+		k.t.Fatalf("pairing the screen was answered %s", paired.Status)
+	}
+}
+
 // TestNoPINStaysInTheCountersMemory types PINs in every way there is, good ones and refused ones, and looks through the
 // memory of the counter's program afterwards. Its virtual reader and card are in that process too.
 func TestNoPINStaysInTheCountersMemory(t *testing.T) {
 	t.Parallel()
 	c, k := world(t)
 	l := newLives(t, c, k)
+	k.pairScreen()
 	pid := k.running().Pid
 	if planted := (typedPIN{sign: "shomei-agent"}).copies(t, pid); len(planted) == 0 {
 		t.Fatal("the scan does not find what is there")

@@ -112,7 +112,11 @@ func searchStory(t *testing.T, data string, secrets []string) {
 		t.Fatal(err)
 	}
 	defer h.Close()
-	for _, err := range []error{s.tables(h.EngineDSN()), s.streams(h.Conn())} {
+	reader, err := h.FloorConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range []error{s.tables(h.EngineDSN()), s.streams(reader)} {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"math"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -210,49 +210,104 @@ func TestLitterIsCountedAndNotKept(t *testing.T) {
 	}
 }
 
-// storm sends a message again and again until an end, at most limit times, while the other counter claims; it gives the
-// times that its claims waited, the longest last.
-func (c *crowd) storm(m *nats.Msg, d time.Duration, limit int) (waited []time.Duration) {
-	done, stop := make(chan error, 1), time.Now().Add(d)
-	go func() {
-		var err error
-		for i := 0; err == nil && i < limit && time.Now().Before(stop); i++ {
-			err = c.bad.PublishMsg(m)
+// storm is what a counter that misbehaves does, in a process of its own: it sends a message again and again for a time, and
+// is back as soon as it can when it is put out.
+type storm struct {
+	Folder string // of its bundle
+	Word   string // of the subject; empty is a claim
+	Header nats.Header
+	Size   int
+	For    time.Duration
+	Calm   bool // it sends nothing
+}
+
+// rage is the process of a storm, which stands in the text.
+func rage(text string) error {
+	var s storm
+	if err := json.Unmarshal([]byte(text), &s); err != nil {
+		return err
+	}
+	bundle, err := counterlink.ReadBundle(s.Folder)
+	if err != nil {
+		return err
+	}
+	secrets, err := bundle.Secrets()
+	if err != nil {
+		return err
+	}
+	conn, err := bundle.Dial(secrets.Key, nats.CustomReconnectDelay(func(int) time.Duration { return 0 }), nats.ReconnectBufSize(-1))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	m := &nats.Msg{
+		Subject: counterlink.ClaimSubject(bundle.Counter) + s.Word, Reply: counterlink.InboxPrefix(bundle.Counter) + ".a",
+		Header: s.Header, Data: bytes.Repeat([]byte("x"), s.Size),
+	}
+	if s.Calm {
+		<-time.After(s.For)
+		return nil
+	}
+	back, sent, stop := conn.StatusChanged(nats.CONNECTED), 0, time.After(s.For)
+	for {
+		select {
+		case <-stop:
+			fmt.Printf("%d sent, came back %d times", sent, conn.Stats().Reconnects)
+			return nil
+		default:
 		}
-		done <- err
-	}()
-	for pace := rate.NewLimiter(5, 1); time.Now().Before(stop); {
+		if conn.PublishMsg(m) == nil {
+			sent++
+			continue
+		}
+		select { // it is put out
+		case <-back:
+		case <-stop:
+			fmt.Printf("%d sent, came back %d times, is put out", sent, conn.Stats().Reconnects)
+			return nil
+		}
+	}
+}
+
+// under has the bad counter storm while the other one claims, and gives the times that its claims waited, the longest last.
+func (c *crowd) under(s storm) (waited []time.Duration) {
+	c.t.Helper()
+	s.Folder = c.folder
+	text, err := json.Marshal(s)
+	check(c.t, err)
+	command := exec.CommandContext(c.t.Context(), os.Args[0], "storm", string(text))
+	command.Stderr = os.Stderr
+	var said bytes.Buffer
+	command.Stdout = &said
+	check(c.t, command.Start())
+	pace := rate.NewLimiter(5, 1)
+	for stop := time.Now().Add(s.For); time.Now().Before(stop); {
 		check(c.t, pace.Wait(c.t.Context()))
 		waited = append(waited, c.claim())
 	}
-	check(c.t, <-done)
+	check(c.t, command.Wait())
+	c.t.Log("the attacker: ", said.String())
 	slices.Sort(waited)
 	return waited
 }
 
-// TestSoakOneCounterAgainstAnother has a counter send as fast as it can for a minute in each of four ways. Hub and counters
-// are one process here, so what it grows by is the hub's growth and that of its attacker.
+// TestSoakOneCounterAgainstAnother has a counter send as fast as it can for a minute in each of four ways, from a process of
+// its own.
 func TestSoakOneCounterAgainstAnother(t *testing.T) {
 	if os.Getenv("SHOMEI_SOAK") == "" {
 		t.Skip("make soak tries it, a minute for each way")
 	}
-	for name, way := range map[string]struct {
-		word        string
-		size, limit int
-	}{ // "nobody" tells what the machine itself costs
-		"nobody": {"", 6, 0}, "pill": {"", counterlink.MaxMessage - 1, math.MaxInt}, "litter": {"", 6, math.MaxInt},
-		"hellos": {".head", 0, math.MaxInt}, "flood": {"", 4 << 10, math.MaxInt},
+	for name, way := range map[string]storm{
+		"nobody": {Calm: true}, // tells what the machine itself costs
+		"pill":   {Size: counterlink.MaxMessage - 1}, "litter": {Size: 6}, "flood": {Size: 4 << 10},
+		"hellos": {Word: ".head", Header: withHello(nil, 1)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newCrowd(t)
 			c.claim()
-			m := nats.NewMsg(counterlink.ClaimSubject(attacker) + way.word)
-			m.Reply, m.Header, m.Data = "_INBOX."+attacker+".a", withHello(nil, 1), bytes.Repeat([]byte("x"), way.size)
-			if way.word == "" {
-				m.Header = nil
-			}
 			before := resident(t)
-			waited := c.storm(m, time.Minute, way.limit)
+			way.For = time.Minute
+			waited := c.under(way)
 			grown := resident(t) - before
 			p50, p99 := waited[len(waited)/2], waited[len(waited)*99/100]
 			t.Logf("%d claims acknowledged, p50 %v, p99 %v, longest %v; %d of the attacker's kept; grown by %d MB",
@@ -276,13 +331,57 @@ func resident(t *testing.T) int64 {
 	return pages * int64(os.Getpagesize())
 }
 
+// TestACounterThatIsCutOffIsPutOut: the server has nothing of it until its time is over. Its agent comes back by itself.
+func TestACounterThatIsCutOffIsPutOut(t *testing.T) {
+	c := newCrowd(t)
+	lost := c.bad.StatusChanged(nats.RECONNECTING)
+	again, _ := c.dial(c.folder) // with every connection that it has
+	for c.bad.IsConnected() {
+		if err := c.bad.Publish(counterlink.ClaimSubject(attacker), nil); err != nil {
+			break
+		}
+	}
+	begun := time.Now()
+	<-lost
+	natstest.Wait(t, 10*time.Second, "the other connection to be ended", func() bool { return again.Stats().Reconnects > 0 || !again.IsConnected() })
+	c.blamed()
+	c.claim()
+	natstest.Wait(t, 20*time.Second, "the counter to be back", func() bool { return c.bad.IsConnected() && again.IsConnected() })
+	if d := time.Since(begun); d < 900*time.Millisecond {
+		t.Errorf("it was let in again after %v", d)
+	}
+	natstest.Wait(t, 10*time.Second, "the counter to be heard", func() bool {
+		_, err := c.bad.Request(counterlink.ClaimSubject(attacker)+".alive", nil, time.Second)
+		return err == nil
+	})
+}
+
+func TestConnectionsOfOneCounterAreBounded(t *testing.T) {
+	c := newCrowd(t)
+	cuts := func() bool {
+		return strings.Contains(c.page("/metrics"), fmt.Sprintf(`shomei_gate_cuts_total{counter=%q}`, attacker))
+	}
+	var more []*nats.Conn
+	for range 40 {
+		conn, _ := c.dial(c.folder)
+		more = append(more, conn)
+		if cuts() {
+			break
+		}
+	}
+	natstest.Wait(t, 10*time.Second, "the counter to be cut off", cuts)
+	natstest.Wait(t, 10*time.Second, "every connection to be ended", func() bool {
+		return !slices.ContainsFunc(more, func(conn *nats.Conn) bool { return conn.IsConnected() && conn.Stats().Reconnects == 0 })
+	})
+	c.blamed()
+	c.claim()
+}
+
 func TestLinkUpsCostNothing(t *testing.T) {
 	c := newCrowd(t)
 	c.claim()
 	before, goroutines, said := heap(), runtime.NumGoroutine(), strings.Count(c.said.String(), attacker)
-	hello := nats.NewMsg(counterlink.ClaimSubject(attacker) + ".head")
-	hello.Reply, hello.Header = "_INBOX."+attacker+".a", withHello(nil, 1)
-	waited := c.storm(hello, 4*time.Second, 500_000)
+	waited := c.under(storm{Word: ".head", Header: withHello(nil, 1), For: 4 * time.Second})
 	if grown := runtime.NumGoroutine() - goroutines; grown > 50 {
 		t.Errorf("%d goroutines more", grown)
 	}
@@ -307,9 +406,7 @@ func heap() int64 {
 func TestAFloodOfClaimsDrownsNobody(t *testing.T) {
 	c := newCrowd(t)
 	begun := time.Now()
-	flood := nats.NewMsg(counterlink.ClaimSubject(attacker))
-	flood.Reply, flood.Data = "_INBOX."+attacker+".a", bytes.Repeat([]byte("x"), 4<<10)
-	waited := c.storm(flood, 4*time.Second, 200_000)
+	waited := c.under(storm{Size: 4 << 10, For: 4 * time.Second})
 	t.Logf("%d claims taken, the other counter waited %v at most", c.has(), waited[len(waited)-1])
 	if n, most := c.has(), uint64(1000+200*(time.Since(begun).Seconds()+1)); n > most {
 		t.Errorf("%d claims of one counter are stored, at most %d may", n, most)

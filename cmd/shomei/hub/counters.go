@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/nats-io/nkeys"
@@ -116,6 +117,15 @@ func (h *Hub) admitCounters() error {
 		counters = append(counters, c.ID)
 	}
 	return errors.Join(h.server.Revoke(h.Directory.Retired()), h.Links.Admit(counters))
+}
+
+// suspend puts a counter off the server for a time. One that is retired is off it for ever.
+func (h *Hub) suspend(counter string, d time.Duration) error {
+	c, ok := h.Directory.Counter(counter)
+	if !ok {
+		return nil
+	}
+	return h.server.Suspend(c.PublicKey, d)
 }
 
 // enrolled looks a counter up for the wire.

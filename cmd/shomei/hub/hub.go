@@ -417,7 +417,8 @@ func (h *Hub) openCounters(ctx context.Context) (err error) {
 		return err
 	}
 	h.Links, err = counterlink.NewHub(ctx, counterlink.HubConfig{
-		Conn: h.conn, Gate: gate, Connected: h.server.Connected, Writer: h.keys.writer, Logger: h.Logger, Enrolled: h.enrolled,
+		Conn: h.conn, Gate: gate, Connected: h.server.Connected, Connections: h.server.Connections, Suspend: h.suspend,
+		Writer: h.keys.writer, Logger: h.Logger, Enrolled: h.enrolled,
 		Now: h.Clock.Now, Simulated: h.Clock.Simulated(),
 		Quarantine: func(ctx context.Context, q counterlink.Quarantined) error {
 			return ra.Quarantine(ctx, h.Log, h.Vault, q)
@@ -436,7 +437,7 @@ func (h *Hub) openCounters(ctx context.Context) (err error) {
 func (h *Hub) startServices(ctx context.Context) error {
 	authority, err := ra.New(ra.Config{
 		Log: h.Log, Hub: h.Links, Directory: h.Directory, Vault: h.Vault, SealKey: h.keys.seal, Secret: h.keys.secret,
-		Switches: h.Switches, Clock: h.Clock.Now, Simulated: h.Clock.Simulated(), Logger: h.Logger, KnownSerials: h.Warehouse.KnownSerials,
+		Switches: h.Switches, Clock: h.Clock.Now, Simulated: h.Clock.Simulated(), Logger: h.Logger, KnownSerials: h.Warehouse.KnownSerials, Inquired: h.Warehouse.Inquired,
 	})
 	if err != nil {
 		return err

@@ -13,8 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/nats-io/nkeys"
 	"google.golang.org/protobuf/proto"
@@ -25,6 +23,7 @@ import (
 	"shomei/pkg/directory/officefile"
 	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
+	"shomei/pkg/intake"
 )
 
 // ErrRefused says that an order of an operator is not carried out; the text says why and what to do.
@@ -356,13 +355,11 @@ func sameHead(a, b counterlink.Head) bool {
 	return a.Epoch == b.Epoch && a.Number == b.Number && bytes.Equal(a.Hash, b.Hash)
 }
 
-// maxRemark bounds what a person writes into the log, in characters.
-const maxRemark = 200
-
-// checkRemark refuses what is empty, too long or no single line.
+// checkRemark refuses what is empty, and what may not stand in a text that officers write: too long, or no single line of
+// letters and signs.
 func checkRemark(flag, text string) error {
-	if strings.TrimSpace(text) == "" || utf8.RuneCountInString(text) > maxRemark || strings.ContainsFunc(text, unicode.IsControl) {
-		return refuse("%s: write one line of at most %d characters: it stays in the log, sealed", flag, maxRemark)
+	if strings.TrimSpace(text) == "" || len(intake.Text(flag, text, intake.RemarkLimit)) > 0 {
+		return refuse("%s: write one line of letters and signs, at most %d: it stays in the log, sealed", flag, intake.RemarkLimit)
 	}
 	return nil
 }

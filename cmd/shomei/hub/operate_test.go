@@ -20,3 +20,16 @@ func TestOrdersAreGivenUnderACode(t *testing.T) {
 		}
 	}
 }
+
+// What an officer writes about an order is judged as every other text that officers write.
+func TestRemarksAreOneLineOfText(t *testing.T) {
+	for text, taken := range map[string]bool{
+		"令和8年第3号": true, strings.Repeat("長", 200): true,
+		"": false, "  ": false, strings.Repeat("長", 201): false, "two\nlines": false,
+		"turned \u202e round": false, "hidden\u200btext": false, "broken \xff": false,
+	} {
+		if err := checkRemark("--why", text); (err == nil) != taken || err != nil && !errors.Is(err, ErrRefused) {
+			t.Errorf("%.30q: %v", text, err)
+		}
+	}
+}

@@ -123,6 +123,9 @@ func (u user) login() (nats.Option, error) {
 	return nats.UserJWT(func() (string, error) { return jwt, nil }, key.Sign), err
 }
 
+// Conn returns the connection to the account of the log.
+func (h *Hub) Conn() *nats.Conn { return h.conn }
+
 // FloorConn returns a connection that may make streams on subjects below floor, for measuring what the server does without
 // us.
 func (h *Hub) FloorConn() (*nats.Conn, error) {

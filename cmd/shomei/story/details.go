@@ -62,13 +62,21 @@ func readLaw(w *words, o *officeReading) {
 	o.definition.Settings = append(o.definition.Settings, &events.LawSetting{Name: name, Value: value})
 }
 
-func readMunicipality(w *words, o *officeReading) {
+// municipality takes the code of a municipality; it is empty when there is none.
+func (w *words) municipality() string {
 	code := w.narrow("a municipality code")
 	if w.err == nil && (len(code) != 5 || strings.Trim(code, "0123456789") != "") {
 		w.fail("write its five digits, without the check digit", "%q is no municipality code", code)
-		return
 	}
 	if w.err != nil {
+		return ""
+	}
+	return code
+}
+
+func readMunicipality(w *words, o *officeReading) {
+	code := w.municipality()
+	if code == "" {
 		return
 	}
 	prefecture, err := ca.PrefectureByCode(code[:2])
@@ -212,11 +220,7 @@ func readCode(w *words, p *Resident) {
 }
 
 func readLivesIn(w *words, p *Resident) {
-	code := w.narrow("a municipality code")
-	if w.err == nil && (len(code) != 5 || strings.Trim(code, "0123456789") != "") {
-		w.fail("write its five digits, without the check digit", "%q is no municipality code", code)
-	}
-	p.Municipality = code
+	p.Municipality = w.municipality()
 	if p.LeavesOn != "" {
 		p.LeavesOn, p.Registered = "", true
 	}

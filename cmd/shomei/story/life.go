@@ -48,12 +48,11 @@ type Life struct {
 	Cards        []*Card        // in the order of assignment
 	Notices      []*Notice
 	Deadlines    map[string]Deadline
-	Letters      map[string]string // procedure → letter
 }
 
 // Read folds commits, the oldest first, into a Life.
 func Read(subscriber string, commits []*events.Commit) *Life {
-	l := &Life{Subscriber: subscriber, Deadlines: make(map[string]Deadline), Letters: make(map[string]string)}
+	l := &Life{Subscriber: subscriber, Deadlines: make(map[string]Deadline)}
 	for _, c := range commits {
 		for _, e := range c.GetEvents() {
 			l.certificateEvent(e)
@@ -235,8 +234,6 @@ func (l *Life) otherEvent(e *events.Event) {
 		l.deadlineDone(Word(b.Kind), "met")
 	case *events.DeadlineMissed:
 		l.Deadlines[Word(b.Kind)] = Deadline{LastDay: b.LastDay, Outcome: "missed"}
-	case *events.InquiryLetterDue:
-		l.Letters[b.Procedure] = b.Letter
 	}
 }
 

@@ -75,6 +75,12 @@ func (c ServeConfig) withDefaults() ServeConfig {
 	return c
 }
 
+// The bodies of statements are read within bodyWithin, those of clients without the password within strangerWithin.
+const (
+	strangerWithin = 15 * time.Second
+	bodyWithin     = 10 * time.Minute
+)
+
 // shutdownGrace is how long running statements may take to end at shutdown.
 const shutdownGrace = 20 * time.Second
 
@@ -130,6 +136,9 @@ func (c ServeConfig) answer(ctx context.Context, listener net.Listener, lib *chd
 	web := &http.Server{
 		Handler:           &server{pool: lanes, password: c.Password, log: c.Logger, hello: who},
 		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       strangerWithin,
+		IdleTimeout:       10 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(c.Logger.Handler(), slog.LevelWarn),
 	}
 	stopped := make(chan error, 1)

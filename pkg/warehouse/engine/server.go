@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -31,6 +33,10 @@ type server struct {
 
 // ServeHTTP answers /ping when the engine works, and a statement everywhere else.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !loopback(r.Host) {
+		http.Error(w, "the embedded engine is not served under this host name", http.StatusMisdirectedRequest)
+		return
+	}
 	if r.URL.Path == "/ping" || (r.Method == http.MethodGet && r.URL.RawQuery == "") {
 		s.pool.answers(r.Context())
 		fmt.Fprintln(w, "Ok.")
@@ -41,6 +47,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			"Code: %d. DB::Exception: wrong password for the embedded engine. (AUTHENTICATION_FAILED)", authenticationFailed)})
 		return
 	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyWithin)) // a recorder in a test has none
 	query, err := parseRequest(r)
 	if err != nil {
 		s.refuse(w, http.StatusBadRequest, err)
@@ -54,6 +61,15 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.answer(w, r, query)
+}
+
+// loopback reports whether a request names this machine: a browser that was lured here by another name does not.
+func loopback(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	ip := net.ParseIP(strings.Trim(host, "[]"))
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
 
 func (s *server) admitted(r *http.Request) bool {

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"time"
 
-	"shomei/events"
 	"shomei/pkg/civil"
 	"shomei/pkg/httpd"
 	"shomei/pkg/intake"
@@ -19,20 +18,23 @@ import (
 // bodyLimit is far more than any request needs.
 const bodyLimit = 1 << 20
 
-func (d *Desk) routeAPI(mux *http.ServeMux) {
-	mux.HandleFunc("POST /api/applications", d.api(d.apiApply))
-	mux.HandleFunc("POST /api/reports", d.api(d.apiReport))
-	mux.HandleFunc("GET /api/procedures/{id}", d.api(d.apiProcedure))
-	mux.HandleFunc("GET /api/procedures/{id}/events", d.apiEvents)
-	mux.HandleFunc("POST /api/procedures/{id}/confirm", d.api(d.apiConfirm))
-	mux.HandleFunc("POST /api/procedures/{id}/hand-over", d.api(d.apiHandOver))
-	mux.HandleFunc("POST /api/procedures/{id}/drop", d.api(d.apiDrop))
-	mux.HandleFunc("GET /api/status", d.api(d.apiStatus))
-	mux.HandleFunc("GET /api/card", d.api(d.apiCard))
-	mux.HandleFunc("POST /api/card", d.api(d.apiCard))
-	mux.HandleFunc("POST /api/reader/cards", d.api(d.apiMakeCard))
-	mux.HandleFunc("POST /api/reader/insert", d.api(d.apiInsert))
-	mux.HandleFunc("POST /api/reader/eject", d.api(d.apiEject))
+// calls are the API's but for the stream of events.
+func (d *Desk) calls() map[string]func(call) (int, any, error) {
+	return map[string]func(call) (int, any, error){
+		"POST /api/applications":              d.apiApply,
+		"POST /api/cases":                     d.apiCases,
+		"POST /api/reports":                   d.apiReport,
+		"GET /api/procedures/{id}":            d.apiProcedure,
+		"POST /api/procedures/{id}/confirm":   d.apiConfirm,
+		"POST /api/procedures/{id}/hand-over": d.apiHandOver,
+		"POST /api/procedures/{id}/drop":      d.apiDrop,
+		"GET /api/status":                     d.apiStatus,
+		"GET /api/card":                       d.apiCard,
+		"POST /api/card":                      d.apiCard,
+		"POST /api/reader/cards":              d.apiMakeCard,
+		"POST /api/reader/insert":             d.apiInsert,
+		"POST /api/reader/eject":              d.apiEject,
+	}
 }
 
 // call is one request to the API: its body is read whole and wiped at the end, because it may hold a PIN.
@@ -80,9 +82,7 @@ func (d *Desk) apiApply(c call) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	procedure := cmp.Or(application.Procedure, claim)
-	d.screen.name(procedure, application.Personal.GetRecord().GetName())
-	return http.StatusAccepted, map[string]string{"procedure": procedure, "claim": claim}, nil
+	return http.StatusAccepted, map[string]string{"procedure": cmp.Or(application.Procedure, claim), "claim": claim}, nil
 }
 
 func (d *Desk) apiProcedure(c call) (int, any, error) {
@@ -222,9 +222,6 @@ func (d *Desk) handOver(ctx context.Context, procedure string, fee *uint32, pape
 	if err != nil {
 		return err
 	}
-	if !status.ReadyToHandOver() {
-		return fmt.Errorf("handing over in stage %q: %w", status.Stage, agent.ErrNotYet)
-	}
 	if fee != nil && *fee != status.FeeYen {
 		return errFee
 	}
@@ -257,9 +254,6 @@ func (d *Desk) drop(ctx context.Context, procedure, why, clerk string) error {
 	status, err := d.Counter.Status(procedure)
 	if err != nil {
 		return err
-	}
-	if status.Stage == agent.StageHandedOver || status.Stage == agent.StageDropped {
-		return fmt.Errorf("dropping in stage %q: %w", status.Stage, agent.ErrNotYet)
 	}
 	if clerk == "" {
 		clerk = status.Officer
@@ -298,8 +292,3 @@ func (d *Desk) status() deskStatus {
 }
 
 func (d *Desk) apiStatus(call) (int, any, error) { return http.StatusOK, d.status(), nil }
-
-var pinNames = map[events.PinKind]agent.Message{
-	events.PinKind_PIN_KIND_SIGN: {JA: "署名用の暗証番号", EN: "PIN for signatures"},
-	events.PinKind_PIN_KIND_AUTH: {JA: "利用者証明用の暗証番号", EN: "PIN for authentication"},
-}

@@ -10,10 +10,7 @@ import (
 )
 
 // errNoTray says that this counter has a real reader.
-var errNoTray = &Problem{
-	Code: "real-reader", JA: "この端末には仮想リーダーがありません。", EN: "This counter has no virtual reader.",
-	NextJA: "shomei-agent run --virtual-reader で起動してください。", NextEN: "Start it with shomei-agent run --virtual-reader.", status: http.StatusNotFound,
-}
+var errNoTray = errors.New("this counter has no virtual reader")
 
 func (d *Desk) apiMakeCard(c call) (int, any, error) {
 	r := struct {

@@ -1,14 +1,18 @@
 // Package desk is the face of a counter: the clerk's pages, the resident's own page for PINs, and the same as JSON.
 // It answers on loopback only, because there is no sign-in: whoever sits at the
-// machine is the clerk.
+// machine is the clerk, but for the browser that was paired as the resident's screen: it gets the resident's pages and
+// nothing else, and no other browser gets those.
 //
-// The API answers in JSON:
+// The API is for programs; what a page asks of it, by script or form, is refused (403). It answers in JSON:
 //
 //	POST /api/applications                   an application ([request]); 202 {"procedure","claim"}
+//	POST /api/cases                          {"case_number"}, {"card"}, {"resident_code","birth_date"} or none: the card on the reader; with "clerk":
+//	                                         200 {"cases":[[openCase]]}, applications of this office that wait for a letter's answer, taken
+//	                                         at any counter; application with its "procedure" goes on with it. 404 unknown-case, 503 centre-away
 //	POST /api/reports                        a loss, a found card, a change of the record ([report]); 202 {"procedure","claim"}
 //	GET  /api/procedures/{id}                how far it is ([state])
 //	GET  /api/procedures/{id}/events         the same as server-sent events, one with each change
-//	POST /api/procedures/{id}/confirm        {"pins":{"sign","auth"}} of the resident
+//	POST /api/procedures/{id}/confirm        {"pins":{"sign","auth"}}, from a PIN pad's program or a simulation
 //	POST /api/procedures/{id}/hand-over      {"fee_yen","paper_copy","clerk"}; fee_yen, when given, must be the hub's
 //	POST /api/procedures/{id}/drop           {"why","clerk"}, both optional; why is sealed
 //	GET  /api/card, POST /api/card           what the card on the reader tells; with {"pin","last_try"} the signature certificate too
@@ -19,7 +23,7 @@
 // be read, 404 for what is not there, 409 for what can't be done now, 422 for a PIN of the wrong form, 503 without a reader.
 //
 // Names, addresses and PINs pass through; nothing of them is logged or put into an address, and none is kept but for the ten
-// minutes in which a review page may file what it shows.
+// minutes in which a review page may file what it shows. A procedure's name for the resident's screen is the counter's to keep.
 package desk
 
 import (
@@ -57,6 +61,7 @@ type Desk struct {
 	pages   *page.Set
 	reviews reviews
 	screen  screen
+	pairing pairing
 
 	mu     sync.Mutex
 	reader ReaderState
@@ -77,15 +82,15 @@ func New(c Config) (*Desk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the counter's pages: %w", err)
 	}
-	return &Desk{Config: c, pages: pages, reader: ReaderAway, told: make(chan struct{}), screen: screen{names: map[string]string{}, changed: make(chan struct{})}}, nil
+	return &Desk{Config: c, pages: pages, reader: ReaderAway, told: make(chan struct{}), screen: screen{lang: page.Japanese, changed: make(chan struct{})}}, nil
 }
 
 // Handler serves the pages, the API under /api/ and the assets.
 func (d *Desk) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /assets/", page.Assets())
-	d.routePages(mux)
-	d.routeAPI(mux)
+	for _, r := range d.routes() {
+		mux.Handle(r.pattern, d.serve(r))
+	}
 	return page.Protect(mux, page.ThisMachine...)
 }
 

@@ -7,14 +7,18 @@ import (
 	"maps"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"weak"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"shomei/events"
+	"shomei/pkg/card"
+	"shomei/pkg/card/softcard"
 	"shomei/pkg/civil"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/intake"
@@ -35,6 +39,7 @@ func TestEveryWordThatIsComposedExists(t *testing.T) {
 	add("planned.", slices.Collect(maps.Keys(kinds))...)
 	add("pin.", slices.Collect(maps.Keys(pinKinds))...)
 	add("card.tries.", slices.Collect(maps.Keys(pinKinds))...)
+	add("drop.former.", "keep", "gone", "perhaps")
 	add("card.kind.", slices.Collect(maps.Keys(trayKinds))...)
 	add("card.cycle.", "initialised", "operational", "terminated")
 	add("sex.", "1", "2", "3")
@@ -45,7 +50,7 @@ func TestEveryWordThatIsComposedExists(t *testing.T) {
 	add("handover.do.", "back", "paid", "free")
 	add("state.", "ready-back", "done-back")
 	add("state.", slices.Collect(maps.Values(states))...)
-	add("state.", "recorded")
+	add("state.", "recorded", "unrecorded")
 	for _, k := range reportKinds {
 		add("report.", k.what)
 		if k.keep {
@@ -76,6 +81,7 @@ func TestEveryWordThatIsComposedExists(t *testing.T) {
 	}
 	for _, s := range []counterlink.LinkState{counterlink.Away, counterlink.Comparing, counterlink.Up, counterlink.Mismatched, counterlink.Taken} {
 		add("station.link.", s.String())
+		add("procedure.sent.", s.String())
 	}
 	for _, q := range qualifiers {
 		add("qualifier.", q)
@@ -209,4 +215,46 @@ func TestTheAPIsWordForEachStage(t *testing.T) {
 			t.Errorf("%+v: %s, want %s", row.status, got, row.want)
 		}
 	}
+}
+
+// The tray keeps the card in the reader and no other in memory; each of them comes back as it was.
+func TestTheTrayForgetsCardsThatWereTakenOut(t *testing.T) {
+	key, err := counterlink.NewSealKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tray := &Tray{Dir: t.TempDir(), Reader: softcard.NewReader(nil, nil), Factory: key.PublicKey()}
+	insert := func(id string) weak.Pointer[softcard.Card] {
+		t.Helper()
+		if err := tray.Insert(id); err != nil {
+			t.Fatal(err)
+		}
+		in := tray.Reader.Card()
+		if in.ID() != id {
+			t.Fatalf("card %s is in the reader, not %s", in.ID(), id)
+		}
+		if again, err := tray.open(id); again != in || err != nil {
+			t.Fatalf("card %s is opened beside itself: %v", id, err)
+		}
+		return weak.Make(in)
+	}
+	first := weak.Pointer[softcard.Card]{}
+	for n, id := range []string{"A", "B", "C"} {
+		if _, err := tray.Make(id, card.MyNumber, civil.New(2035, 6, 18)); err != nil {
+			t.Fatal(err)
+		}
+		in := insert(id)
+		if n == 0 {
+			first = in
+		}
+	}
+	runtime.GC()
+	if first.Value() != nil {
+		t.Error("a card that was taken out is still in memory")
+	}
+	insert("A")
+	if _, err := tray.open("B"); err != nil { // on its way into the reader, and then not
+		t.Fatal(err)
+	}
+	insert("A")
 }

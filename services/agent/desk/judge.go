@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -53,11 +54,8 @@ func faultProblem(faults []intake.Fault) error {
 		return nil
 	}
 	f := faults[0]
-	p := &Problem{
-		Code: "bad-field", Field: f.Field, JA: faultText(f, page.Japanese) + "（" + f.Field + "）", EN: faultText(f, page.English) + " (" + f.Field + ")",
-		NextJA: "その項目を直して、もう一度送ってください。何も受け付けていません。", NextEN: "Correct the field and send it again; nothing was taken.",
-		status: http.StatusUnprocessableEntity,
-	}
+	p := problem("bad-field", http.StatusUnprocessableEntity)
+	p.Field, p.JA, p.EN = f.Field, fmt.Sprintf(p.JA, faultText(f, page.Japanese), f.Field), fmt.Sprintf(p.EN, faultText(f, page.English), f.Field)
 	if slices.Contains(unreadable, f.Why) {
 		p.Code, p.status = "bad-request", http.StatusBadRequest
 	}
@@ -105,12 +103,7 @@ func (d *Desk) judged(r request, received *events.ApplicationReceived) (*events.
 }
 
 // errUnknownPerson says that the centre knows nobody with the code and the date of birth of a report.
-var errUnknownPerson = &Problem{
-	Code: "unknown-person", JA: "何も止まっていません。センターには、この住民票コードと生年月日の方の記録がありません。", EN: "Nothing was stopped: the centre knows nobody with this resident-record code and date of birth.",
-	NextJA: "住民票コードと生年月日を住民票で確かめて、入力を直してください。合っているのに出るときは上司に報告し、紛失ならご本人に 0120-95-0178（24時間）へ電話するようご案内ください。",
-	NextEN: "Check both against the resident record and correct the entry. If they are right, tell your superior; of a loss, ask the holder to call 0120-95-0178 (day and night).",
-	status: http.StatusConflict,
-}
+var errUnknownPerson = errors.New("the centre knows nobody like that")
 
 // compared is what the centre said of the person of a report.
 type compared struct {

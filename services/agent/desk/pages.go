@@ -16,27 +16,59 @@ import (
 	"shomei/services/agent"
 )
 
-func (d *Desk) routePages(mux *http.ServeMux) {
-	mux.HandleFunc("GET /{$}", d.page(d.showStart))
-	mux.HandleFunc("GET /live", d.serveLive)
-	mux.HandleFunc("GET /apply", d.page(d.showApply))
-	mux.HandleFunc("POST /apply", d.page(d.postApply))
-	mux.HandleFunc("GET /report", d.page(d.showReport))
-	mux.HandleFunc("POST /report", d.page(d.postReport))
-	mux.HandleFunc("GET /review/{token}", d.page(d.showReview))
-	mux.HandleFunc("POST /review/{token}", d.page(d.postReview))
-	mux.HandleFunc("GET /procedures/{id}", d.page(d.showProcedure))
-	mux.HandleFunc("POST /procedures/{id}/hand-over", d.page(d.postHandOver))
-	mux.HandleFunc("POST /procedures/{id}/drop", d.page(d.postDrop))
-	mux.HandleFunc("GET /procedures/{id}/copy", d.page(d.showCopy))
-	mux.HandleFunc("POST /procedures/{id}/show", d.page(d.postShow))
-	mux.HandleFunc("GET /procedures/{id}/pin", d.page(d.showPIN))
-	mux.HandleFunc("POST /procedures/{id}/pin", d.page(d.postPIN))
-	mux.HandleFunc("GET /resident", d.page(d.showResident))
-	mux.HandleFunc("GET /resident/live", d.serveResident)
-	mux.HandleFunc("GET /card", d.page(d.showCard))
-	mux.HandleFunc("POST /card", d.page(d.postCard))
-	mux.HandleFunc("POST /tray", d.page(d.postTray))
+// routes are all addresses of the desk.
+func (d *Desk) routes() []route {
+	all := []route{{"GET /assets/", forAll, page.Assets()}}
+	for pattern, do := range d.clerksPages() {
+		all = append(all, route{pattern, forClerk, d.page(do)})
+	}
+	for pattern, do := range d.residentsPages() {
+		all = append(all, route{pattern, forResident, d.page(do)})
+	}
+	for pattern, do := range d.calls() {
+		all = append(all, route{pattern, forPrograms, d.api(do)})
+	}
+	return append(all,
+		route{"GET /live", forClerk, http.HandlerFunc(d.serveLive)},
+		route{"GET " + residentLive, forResident, http.HandlerFunc(d.serveResident)},
+		route{"GET /api/procedures/{id}/events", forPrograms, http.HandlerFunc(d.apiEvents)},
+	)
+}
+
+// does answers a page's request.
+type does = func(*http.Request, page.Language) (answer, error)
+
+func (d *Desk) clerksPages() map[string]does {
+	return map[string]does{
+		"GET /{$}":                        d.showStart,
+		"GET /screen":                     d.showPair,
+		"POST /screen":                    d.postPair,
+		"GET /apply":                      d.showApply,
+		"POST /apply":                     d.postApply,
+		"GET /report":                     d.showReport,
+		"POST /report":                    d.postReport,
+		"GET /cases":                      d.showCases,
+		"POST /cases":                     d.postCases,
+		"GET /review/{token}":             d.showReview,
+		"POST /review/{token}":            d.postReview,
+		"GET /procedures/{id}":            d.showProcedure,
+		"POST /procedures/{id}/hand-over": d.postHandOver,
+		"GET /procedures/{id}/drop":       d.showDrop,
+		"POST /procedures/{id}/drop":      d.postDrop,
+		"GET /procedures/{id}/copy":       d.showCopy,
+		"POST /procedures/{id}/show":      d.postShow,
+		"GET /card":                       d.showCard,
+		"POST /card":                      d.postCard,
+		"POST /tray":                      d.postTray,
+	}
+}
+
+func (d *Desk) residentsPages() map[string]does {
+	return map[string]does{
+		"GET /resident":             d.showResident,
+		"GET /procedures/{id}/pin":  d.showPIN,
+		"POST /procedures/{id}/pin": d.postPIN,
+	}
 }
 
 // answer is the page that a request gets: a template with its view, or the address to go to.
@@ -56,24 +88,33 @@ func show(name string, view page.View) answer {
 func goTo(address string) answer { return answer{goTo: address} }
 
 // page renders what do answers; an error becomes a page that says what to do next.
-func (d *Desk) page(do func(*http.Request, page.Language) (answer, error)) http.HandlerFunc {
+func (d *Desk) page(do does) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		lang := page.LanguageOf(r)
+		at := d.seatOf(r)
+		if at == seatResident && r.Method == http.MethodGet {
+			d.screen.choose(r.URL.Query().Get("lang"))
+		}
+		lang := d.languageOf(at, r)
 		if r.Method == http.MethodPost {
 			r.Body = http.MaxBytesReader(w, r.Body, bodyLimit)
 		}
 		out, err := do(r, lang)
 		if err != nil {
-			out = d.problemPage(err, r.URL.Path, lang)
+			out = d.problemPage(err, backFrom(r.URL.Path), lang, at == seatResident)
 		}
-		if out.goTo != "" {
-			http.Redirect(w, r, out.goTo, http.StatusSeeOther)
-			return
-		}
-		if err := d.pages.Render(w, r, out.status, out.name, out.view); err != nil {
-			d.Logger.Error("a page could not be shown", "page", out.name, "error", err)
-			http.Error(w, "画面を表示できません / the page can't be shown", http.StatusInternalServerError)
-		}
+		out.view.Lang = lang
+		d.render(w, r, out)
+	}
+}
+
+func (d *Desk) render(w http.ResponseWriter, r *http.Request, out answer) {
+	if out.goTo != "" {
+		http.Redirect(w, r, out.goTo, http.StatusSeeOther)
+		return
+	}
+	if err := d.pages.Render(w, r, out.status, out.name, out.view); err != nil {
+		d.Logger.Error("a page could not be shown", "page", out.name, "error", err)
+		http.Error(w, d.pages.Say(out.view.Lang, "page.broken"), http.StatusInternalServerError)
 	}
 }
 
@@ -98,21 +139,29 @@ func backFrom(path string) string {
 	return ""
 }
 
-func (d *Desk) problemPage(err error, path string, lang page.Language) answer {
+// problemPage says what is wrong, and leads back; at the resident's screen to nothing but that.
+func (d *Desk) problemPage(err error, back string, lang page.Language, resident bool) answer {
 	p := problemOf(err)
 	if p.status >= http.StatusInternalServerError {
 		d.Logger.Error("a page could not be answered", "code", p.Code, "error", err)
 	}
-	view := problemView{station: d.station(lang, ""), Unblock: errors.Is(err, card.ErrBlocked)}
+	view := problemView{Resident: resident, Unblock: errors.Is(err, card.ErrBlocked)}
 	if p.status != http.StatusNotFound {
-		view.Back = backFrom(path)
+		view.Back = back
 	}
-	view.Resident = strings.HasSuffix(path, "/pin")
 	view.What, view.Next = p.in(lang)
 	if p.Left != nil {
 		view.What += " " + d.pages.Say(lang, "card.left", *p.Left)
 	}
-	return answer{status: p.status, name: "problem", view: page.View{Title: "problem.title", Bare: view.Resident, Data: view}}
+	out := answer{status: p.status, name: "problem", view: page.View{Title: "problem.title", Lang: lang, Bare: resident}}
+	if resident {
+		view.Live, out.view.Scripts = d.live(), []string{"live.js"}
+		out.view.ReloadAfter, out.view.Reload = problemTime, "/resident"
+	} else {
+		view.station = d.station(lang, "")
+	}
+	out.view.Data = view
+	return out
 }
 
 // station is how the counter itself stands, always in sight.
@@ -269,7 +318,7 @@ func (d *Desk) procedureTable(lang page.Language) page.Table {
 			break
 		}
 		table.Rows = append(table.Rows, []page.Cell{
-			{Text: receipt(s.Procedure), Href: "/procedures/" + s.Procedure},
+			{Text: events.CaseNumber(s.Procedure), Href: "/procedures/" + s.Procedure},
 			{Text: s.Filed.In(civil.Tokyo).Format("01-02 15:04")},
 			{Text: d.operationText(s, lang)},
 			{Text: d.stateText(s, lang)},
@@ -288,10 +337,13 @@ func (d *Desk) operationText(s agent.Status, lang page.Language) string {
 
 func (d *Desk) stateText(s agent.Status, lang page.Language) string {
 	word := stateOf(s)
-	if s.Stage == agent.StageHandedOver {
+	switch {
+	case s.Unrecorded():
+		word = "unrecorded"
+	case s.Stage == agent.StageHandedOver:
 		word = "done" // for the people at the desk it is, whether the centre knows or not
 	}
-	if givesBack(s) && (word == "ready" || word == "done") {
+	if s.GivesBack() && (word == "ready" || word == "done") {
 		word += "-back"
 	}
 	text := d.pages.Say(lang, "state."+word)
@@ -299,19 +351,6 @@ func (d *Desk) stateText(s agent.Status, lang page.Language) string {
 		text += d.pages.Say(lang, "state.kari")
 	}
 	return text
-}
-
-// givesBack tells that the holder's own card goes back, rather than a new one being handed over.
-func givesBack(s agent.Status) bool {
-	return s.Application.GetOperation() == events.Operation_OPERATION_UNBLOCK
-}
-
-// receipt is the short form of a procedure's number that is printed and read out.
-func receipt(procedure string) string {
-	if len(procedure) <= 8 {
-		return procedure
-	}
-	return procedure[len(procedure)-8:]
 }
 
 type trayView struct{ Cards []choice }

@@ -35,6 +35,10 @@ type applyView struct {
 	Silent []alarm
 	// Unknown: the centre knows nobody like that, so there is nothing to file.
 	Unknown bool
+	// Posts: it is a first visit, and filing it has a letter of inquiry posted.
+	Posts bool
+	// Case is the number of the application whose letter's answer is taken; empty of a new one.
+	Case string
 	// PINs are those to set anew, of an application to unblock.
 	PINs []choice
 	// Shown names the choice that the form was drawn for.
@@ -143,7 +147,11 @@ func (d *Desk) applyView(form url.Values, lang page.Language) (*applyView, error
 	if err != nil {
 		return nil, err
 	}
+	v.Posts, v.Case = required.LetterFirst, events.CaseNumber(form.Get("procedure"))
 	for _, need := range required.Required {
+		if need.Document == regime.DocInquiryAnswer && v.Posts {
+			continue // it is what will be posted
+		}
 		box := d.documentBox(need, form, lang)
 		box.OnFile = slices.Contains(in.OnFile, need.Document)
 		box.Optional = need.Document == regime.DocCard && form.Get("operation") == "reissue"
@@ -190,14 +198,15 @@ func (d *Desk) documentsIn(form url.Values, shown ...regime.Shown) (regime.Docum
 	}
 	in := regime.DocumentsIn{
 		Regime: regime.Regime(form.Get("card_kind")), Operation: operation, Channel: regime.Channel(form.Get("way")), On: civil.Of(d.Counter.Now()),
-		Shown: shown, Letter: form.Get("letter"), PINsMatch: form.Get("pins_match") != "",
+		Shown: shown, PINsMatch: form.Get("pins_match") != "",
 		NoCard:   form.Get("operation") == "reissue" && !slices.Contains(form["document"], string(regime.DocCard)),
 		Returned: form.Get("operation") == "return-card",
 	}
-	if earlier, err := d.Counter.Status(form.Get("procedure")); err == nil {
-		for _, paper := range earlier.OnFile {
-			in.OnFile = append(in.OnFile, regime.Document(paper))
-		}
+	for _, paper := range form["on_file"] {
+		in.OnFile = append(in.OnFile, regime.Document(paper))
+	}
+	if form.Get("procedure") != "" {
+		in.Letter = cmp.Or(printed(form.Get("letter")), "not read yet")
 	}
 	return in, nil
 }
@@ -218,7 +227,7 @@ func shownOf(form url.Values) (law []regime.Shown, claim []string) {
 		qualifier := name + ":" + qualifiers[s.Document]
 		switch {
 		case s.Document == regime.DocInquiryAnswer:
-			s.Letter, text = form.Get("letter"), name+":"+form.Get("letter")
+			s.Letter, text = printed(form.Get("letter")), name+":"+printed(form.Get("letter"))
 		case slices.Contains(form["qualifier"], qualifier):
 			s.AddressCurrent, s.RegisteredSeal, text = s.Document != regime.DocMandate, s.Document == regime.DocMandate, qualifier
 		}
@@ -251,11 +260,12 @@ func (d *Desk) postApply(r *http.Request, lang page.Language) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	for _, missing := range judged.Missing {
-		view.Missing = append(view.Missing, ruleAlarm(missing.Rule, lang))
+	view.Posts = judged.LetterFirst
+	for _, rule := range missing(judged) {
+		view.Missing = append(view.Missing, ruleAlarm(rule, lang))
 	}
 	wrong := d.wrongFields(form, claim, lang)
-	if len(wrong) > 0 || len(view.Missing) > 0 && form.Get("file") != "anyway" && form.Get("file") != withoutCard {
+	if len(wrong) > 0 || !view.mayFile(form.Get("file")) {
 		return view.again(wrong), nil
 	}
 	application, err := d.application(r.Context(), requestOf(form, claim))
@@ -273,6 +283,33 @@ func (d *Desk) postApply(r *http.Request, lang page.Language) (answer, error) {
 	procedure, err := d.receive(r.Context(), application)
 	return goTo("/procedures/" + procedure), err
 }
+
+// missing are the rules that stand against filing an application: when a letter is posted first, those of the first visit.
+func missing(judged regime.Documents) []regime.ID {
+	if judged.LetterFirst {
+		return judged.Now
+	}
+	var rules []regime.ID
+	for _, m := range judged.Missing {
+		rules = append(rules, m.Rule)
+	}
+	return rules
+}
+
+// mayFile tells whether the clerk pressed what files the form as it stands: nothing is missing, or all the same; and that a
+// letter will be posted, they were told.
+func (v *applyView) mayFile(button string) bool {
+	switch button {
+	case "anyway", withoutCard:
+		return true
+	case postLetter:
+		return len(v.Missing) == 0
+	}
+	return len(v.Missing) == 0 && !v.Posts
+}
+
+// postLetter files an application that has a letter of inquiry posted.
+const postLetter = "letter"
 
 // otherChoice asks for the form of another choice: nothing is filed.
 const otherChoice = "choices"
@@ -302,11 +339,7 @@ func (d *Desk) changedChoice(lang page.Language) []page.FieldError {
 // receive files an application and returns its procedure.
 func (d *Desk) receive(ctx context.Context, application agent.Application) (procedure string, err error) {
 	claim, err := d.Counter.Receive(ctx, application)
-	procedure = cmp.Or(application.Procedure, claim)
-	if err == nil {
-		d.screen.name(procedure, application.Personal.GetRecord().GetName())
-	}
-	return procedure, err
+	return cmp.Or(application.Procedure, claim), err
 }
 
 // endingOperations are the applications that end something as soon as they are accepted, with what they are to the law.
@@ -317,7 +350,7 @@ func (d *Desk) reviewApplication(ctx context.Context, view *applyView, applicati
 	form, record := view.Form.Values, application.Personal.GetRecord()
 	known, err := d.compare(ctx, application.Officer, record.GetResidentCode(), record.GetBirthDate())
 	if errors.Is(err, errUnknownPerson) {
-		what, next := errUnknownPerson.in(lang)
+		what, next := problemOf(errUnknownPerson).in(lang)
 		view.Missing, view.Silent = nil, []alarm{{what, next}}
 		view.Unknown = true
 		return view.again([]page.FieldError{{Field: "resident_code", Text: what}}), nil
@@ -371,6 +404,9 @@ func (d *Desk) wrongFields(form url.Values, documents []string, lang page.Langua
 		if _, err := d.receivedAt(form.Get("received_at")); err != nil {
 			bad("received_at", "wrong.received")
 		}
+	}
+	if slices.Contains(documents, string(regime.DocInquiryAnswer)+":") {
+		bad("letter", "wrong.letter")
 	}
 	r := requestOf(form, documents)
 	if received, err := r.received(); err == nil {

@@ -71,6 +71,7 @@ func (d *Desk) card(r *http.Request, lang page.Language, pin []byte, lastTry boo
 	if err != nil {
 		return answer{}, err
 	}
+	d.setReader(ReaderCard) // it was read this moment, before the watch may have noticed it
 	say := func(key string) string { return d.pages.Say(lang, key) }
 	view := cardView{station: d.station(lang, ""), Facts: []row{
 		{say("card.number"), read.Card},

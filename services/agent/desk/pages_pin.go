@@ -19,7 +19,6 @@ type pinView struct {
 	Live   string
 	Facts  []row
 	Fields []pinField
-	FeeYen uint32
 	// Done: typed and taken.
 	Done bool
 }
@@ -34,10 +33,7 @@ type pinField struct {
 }
 
 // errNotShown says that the clerk did not send the procedure to the resident's screen.
-var errNotShown = &Problem{
-	Code: "not-shown", JA: "この手続きは、申請者の画面に出ていません。", EN: "This procedure is not on the resident's screen.",
-	NextJA: "職員が手続きの画面から「申請者の画面に出す」を押してください。", NextEN: "The officer sends it there from the procedure's page.", status: http.StatusConflict,
-}
+var errNotShown = errors.New("the procedure is not on the resident's screen")
 
 func (d *Desk) showPIN(r *http.Request, lang page.Language) (answer, error) {
 	return d.pin(r.PathValue("id"), lang, nil)
@@ -52,7 +48,11 @@ func (d *Desk) pin(id string, lang page.Language, wrong []page.FieldError) (answ
 	if status.Waiting == nil || d.asked() != id {
 		return answer{}, errNotShown
 	}
-	view := pinView{ID: id, Live: "/resident/live?shown=" + id, Facts: d.residentFacts(status, lang), FeeYen: status.Waiting.FeeYen}
+	name, err := d.Counter.Applicant(id)
+	if err != nil {
+		return answer{}, err
+	}
+	view := pinView{ID: id, Live: d.live(), Facts: d.residentFacts(status, name, lang)}
 	for _, kind := range status.Waiting.PINs {
 		view.Fields = append(view.Fields, d.pinField(kind, status.Waiting.Regime, false, lang))
 	}
@@ -112,7 +112,7 @@ func (d *Desk) postPIN(r *http.Request, lang page.Language) (answer, error) {
 		return d.pin(id, lang, []page.FieldError{{Field: nameOf(pinKinds, refused.Kind), Text: what}})
 	}
 	if err == nil {
-		d.screen.confirmed(id)
+		d.screen.drop(id)
 	}
 	return goTo("/resident"), err
 }
@@ -133,70 +133,76 @@ func (d *Desk) typed(f form, lang page.Language) (agent.PINs, []page.FieldError)
 	return typed, wrong
 }
 
+// residentLive is where the resident's pages hear that the screen shows something else.
+const residentLive = "/resident/live"
+
+// live is where a page hears that the screen no longer shows what it shows.
+func (d *Desk) live() string { return residentLive + "?shown=" + d.screenState() }
+
+const (
+	// blankTime is how often a browser without script asks whether the clerk has sent something.
+	blankTime = 5 * time.Second
+	// problemTime is how long it shows what was wrong.
+	problemTime = 30 * time.Second
+)
+
 // showResident is the screen that faces the resident: it waits until the clerk sends something there.
 func (d *Desk) showResident(_ *http.Request, _ page.Language) (answer, error) {
 	if id := d.asked(); id != "" {
 		return goTo("/procedures/" + id + "/pin"), nil
 	}
-	view := pinView{Live: "/resident/live", Done: d.screen.thanks() > 0}
-	if view.Done {
-		view.Live += "?done=1"
-	}
-	return show("resident", page.View{Title: "resident.title", Bare: true, Scripts: []string{"live.js"}, Data: view}), nil
+	view := pinView{Live: d.live(), Done: d.screen.thanks() > 0}
+	return show("resident", page.View{Title: "resident.title", Bare: true, Scripts: []string{"live.js"}, ReloadAfter: blankTime, Reload: "/resident", Data: view}), nil
 }
 
-// serveResident sends the screen on when the clerk sends something there or takes it away, and from the thanks to blank.
+// serveResident sends the screen on when it shows something else than the page that asks, and a browser whose place another
+// has taken in any case.
 func (d *Desk) serveResident(w http.ResponseWriter, r *http.Request) {
 	out := openStream(w)
 	if out.rc.Flush() != nil {
 		return
 	}
-	query := r.URL.Query()
-	var blank <-chan time.Time
-	if query.Get("done") != "" {
-		timer := time.NewTimer(max(d.screen.thanks(), 0))
-		defer timer.Stop()
-		blank = timer.C
-	}
 	updates := d.Counter.Progress(r.Context(), "")
 	for {
-		_, changed := d.screen.shown()
-		goTo := ""
-		switch id := d.asked(); {
-		case id != "" && id != query.Get("shown"):
-			goTo = "/procedures/" + id + "/pin"
-		case id == "" && query.Get("shown") != "":
-			goTo = "/resident"
-		}
-		select {
-		case <-blank:
-			goTo = "/resident"
-		default:
-		}
-		if goTo != "" {
+		_, changed, ends := d.screen.shown()
+		if d.seatOf(r) != seatResident || d.screenState() != r.URL.Query().Get("shown") {
 			// When the reader has gone there is nobody to send on.
-			_ = out.send("go", []byte(goTo))
+			_ = out.send("go", []byte("/resident"))
 			return
 		}
-		select {
-		case _, open := <-updates:
-			if !open {
-				return
-			}
-		case <-changed:
-		case <-blank:
-			_ = out.send("go", []byte("/resident"))
+		if !awaitScreen(updates, changed, ends) {
 			return
 		}
 	}
 }
 
-// residentFacts are what the resident confirms: whose it is, what is done, until when the certificates last.
-func (d *Desk) residentFacts(s agent.Status, lang page.Language) []row {
+// awaitScreen waits until the screen may show something else; false when the reader has gone.
+func awaitScreen(updates <-chan agent.Update, changed <-chan struct{}, ends time.Duration) bool {
+	var end <-chan time.Time
+	if ends > 0 {
+		timer := time.NewTimer(ends)
+		defer timer.Stop()
+		end = timer.C
+	}
+	select {
+	case _, open := <-updates:
+		return open
+	case <-changed:
+	case <-end:
+	}
+	return true
+}
+
+// residentFacts are what the resident confirms: whose it is, what is done, until when the certificates last, what it costs.
+func (d *Desk) residentFacts(s agent.Status, name string, lang page.Language) []row {
 	say := func(key string) string { return d.pages.Say(lang, key) }
-	rows := []row{{say("person.name"), d.screen.nameOf(s.Procedure)}, {say("procedure.operation"), d.operationText(s, lang)}}
+	rows := []row{{say("person.name"), name}, {say("procedure.operation"), d.operationText(s, lang)}}
 	for _, p := range s.Answer.GetPlanned() {
 		rows = append(rows, row{say("certificate." + nameOf(kinds, p.GetKind())), say("certificate.last") + " " + day(lang, p.GetLastDay())})
 	}
-	return append(rows, row{say("procedure.card"), s.Card})
+	fee := say("pin.free")
+	if s.Waiting.FeeYen > 0 {
+		fee = d.pages.Say(lang, "pin.yen", s.Waiting.FeeYen)
+	}
+	return append(rows, row{say("pin.fee"), fee}, row{say("procedure.card"), s.Card})
 }

@@ -3,7 +3,6 @@ package desk
 import (
 	"cmp"
 	"net/http"
-	"net/url"
 	"slices"
 
 	"shomei/events"
@@ -23,8 +22,8 @@ type procedureView struct {
 	Kari  string
 	Alarm *alarm
 	Read  []alarm // sentences of a refusal, to be read out
-	// Held is what a refused applicant holds, Open the page of the procedure that stands in the way.
-	Held  *page.Table
+	// Holds is what a refused applicant holds, Open the page of the procedure that stands in the way.
+	Holds *page.Table
 	Open  string
 	Offer *offer
 	// Letter is posted first, or its answer waited for still; Answer is where its answer form is taken.
@@ -92,20 +91,21 @@ func (d *Desk) showProcedure(r *http.Request, lang page.Language) (answer, error
 func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
 	say := func(key string, args ...any) string { return d.pages.Say(lang, key, args...) }
 	v := procedureView{
-		ID: s.Procedure, Receipt: receipt(s.Procedure), State: d.stateText(s, lang), Message: pick(lang, s.Message), Percent: s.Percent,
+		ID: s.Procedure, Receipt: events.CaseNumber(s.Procedure), State: d.stateText(s, lang), Message: pick(lang, s.Message), Percent: s.Percent,
 		Operation: d.operationText(s, lang), Card: cmp.Or(s.Card, cardOf(s.Report)), FeeYen: s.FeeYen, Filed: d.filedText(s, lang),
-		Confirm: s.Waiting != nil, HandOver: s.ReadyToHandOver(), Done: s.Stage == agent.StageHandedOver,
-		Copy: s.Stage == agent.StageWritten || s.Stage == agent.StageHandedOver,
-		Drop: s.Stage != agent.StageHandedOver && s.Stage != agent.StageDropped && (s.Stage != agent.StageRefused || s.Letter != ""),
+		Confirm: s.Waiting != nil, HandOver: s.ReadyToHandOver(), Done: s.Stage == agent.StageHandedOver && !s.Unrecorded(),
+		Drop: s.MayDrop(),
 	}
+	_, err := d.Counter.Certificates(s.Procedure)
+	v.Copy = err == nil && (s.Stage == agent.StageWritten || s.Stage == agent.StageHandedOver)
 	at, steps := stageOf[s.Stage], stages
 	switch {
 	case s.Report != nil:
-		at, steps, v.Drop, v.Done = min(at, 1), reportStages, false, recorded(s)
+		at, steps, v.Done = min(at, 1), reportStages, recorded(s)
 	case agent.Settles(s.Application.GetOperation()):
 		at, steps = min(at, 1), settlingStages
 		if s.Stage == agent.StageAccepted {
-			at, v.Done, v.Drop = len(steps)-1, true, false
+			at, v.Done = len(steps)-1, true
 		}
 	}
 	for i, name := range steps {
@@ -119,7 +119,11 @@ func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
 	v.HandOverText = say("handover.do." + handOverWord(s))
 	d.tellLetter(&v, s, lang)
 	if !s.AtHub {
-		v.Kari = say("procedure.kari")
+		v.Kari = say("procedure.unsent")
+		if s.Stage == agent.StagePending {
+			v.Kari = say("procedure.kari")
+		}
+		v.Kari += say("procedure.sent." + d.Counter.Link().String())
 		if s.Report.GetLossNotified() != nil && d.usualCard() == "mynumber" {
 			v.Kari += say("procedure.kari.loss") // what is lost must not wait for a line
 		}
@@ -134,16 +138,13 @@ func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
 func (d *Desk) tellLetter(v *procedureView, s agent.Status, lang page.Language) {
 	switch {
 	case s.Stage == agent.StageDeferred:
-		v.Letter = d.pages.Say(lang, "procedure.letter", s.Answer.GetLetter())
-	case s.Stage == agent.StageRefused && s.Letter != "":
-		v.Letter = d.pages.Say(lang, "procedure.letter.waits", s.Letter)
+		v.Letter = d.pages.Say(lang, "procedure.letter", events.CaseNumber(s.Procedure))
+	case s.Stage == agent.StageRefused && s.Inquired:
+		v.Letter = d.pages.Say(lang, "procedure.letter.waits")
 	default:
 		return
 	}
-	v.Answer = "/apply?" + url.Values{
-		"procedure": {s.Procedure}, "operation": {nameOf(operations, s.Application.GetOperation())},
-		"way": {answerWay(s.Application.GetChannel())}, "card_kind": {cmp.Or(nameOf(cardKinds, s.Application.GetCardKind()), d.usualCard())},
-	}.Encode()
+	v.Answer = d.answerForm(caseOf(s))
 }
 
 // filedText is when the procedure was received; a time that a clerk entered by hand is marked as such.
@@ -160,20 +161,12 @@ func (d *Desk) filedText(s agent.Status, lang page.Language) string {
 
 func handOverWord(s agent.Status) string {
 	switch {
-	case givesBack(s):
+	case s.GivesBack():
 		return "back"
 	case s.FeeYen > 0:
 		return "paid"
 	}
 	return "free"
-}
-
-// answerWay is how the one comes back who got a letter of inquiry.
-func answerWay(c events.Channel) string {
-	if c == events.Channel_CHANNEL_PROXY {
-		return string(regime.ChannelProxy)
-	}
-	return string(regime.ChannelSelfNoPhoto)
 }
 
 func pick(lang page.Language, m agent.Message) string {
@@ -186,10 +179,13 @@ func pick(lang page.Language, m agent.Message) string {
 // alarmOf is what a person must mend now.
 func (d *Desk) alarmOf(s agent.Status, lang page.Language) *alarm {
 	switch {
-	case s.Stage == agent.StageCard && s.Message == agent.CardRemoved:
+	case s.Stage == agent.StageCard && s.Message.Key == agent.CardRemoved:
 		return &alarm{pick(lang, s.Message), d.pages.Say(lang, "procedure.removed")}
-	case s.Stage == agent.StageCard && s.Message == agent.OtherCard:
+	case s.Stage == agent.StageCard && s.Message.Key == agent.OtherCard:
 		return &alarm{pick(lang, s.Message), d.pages.Say(lang, "procedure.other")}
+	case s.Message.Key == agent.NotUsed, s.Unrecorded():
+		_, next := refusal(s.Refusals).in(lang)
+		return &alarm{pick(lang, s.Message), next}
 	case s.Stage == agent.StageFailed:
 		what, next := failure(s).in(lang)
 		return &alarm{what, next}
@@ -208,7 +204,7 @@ func (d *Desk) tellAnswer(v *procedureView, s agent.Status, lang page.Language) 
 			what, next := refusal([]string{id}).in(lang)
 			v.Read = append(v.Read, alarm{what, next})
 		}
-		v.Offer, v.Held = d.offer(a, lang), d.heldTable(a, lang)
+		v.Offer, v.Holds = d.offer(a, lang), d.heldTable(a, lang)
 		if slices.Contains(a.GetRefusals(), regime.OneAtATime) {
 			v.Open = d.openOf(s)
 		}
@@ -272,11 +268,6 @@ func (d *Desk) postShow(r *http.Request, _ page.Language) (answer, error) {
 	return goTo("/procedures/" + id), d.sendToScreen(id)
 }
 
-func (d *Desk) postDrop(r *http.Request, _ page.Language) (answer, error) {
-	id := r.PathValue("id")
-	return goTo("/procedures/" + id), d.drop(r.Context(), id, "", "")
-}
-
 // copyView is the 電子証明書の写し that is handed over with the card (law.md 5.8).
 type copyView struct {
 	ID, Receipt, Office, Printed string
@@ -292,7 +283,7 @@ func (d *Desk) showCopy(r *http.Request, lang page.Language) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	view := copyView{ID: id, Receipt: receipt(id), Office: d.Office, Printed: day(lang, civil.Of(d.Counter.Now()).String())}
+	view := copyView{ID: id, Receipt: events.CaseNumber(id), Office: d.Office, Printed: day(lang, civil.Of(d.Counter.Now()).String())}
 	for _, der := range all {
 		c, err := describe("", der)
 		if err != nil {

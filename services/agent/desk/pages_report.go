@@ -208,7 +208,7 @@ func (d *Desk) postReport(r *http.Request, lang page.Language) (answer, error) {
 
 // unknownPerson shows the form once more and says that nothing was stopped.
 func (d *Desk) unknownPerson(form url.Values, lang page.Language) (answer, error) {
-	what, next := errUnknownPerson.in(lang)
+	what, next := problemOf(errUnknownPerson).in(lang)
 	out, err := d.reportPage(form, []page.FieldError{{Field: "resident_code", Text: what}}, lang)
 	if view, ok := out.view.Data.(reportView); ok {
 		view.Unknown = &alarm{what, next}

@@ -2,9 +2,11 @@ package desk
 
 import (
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
+	"shomei/pkg/page"
 	"shomei/services/agent"
 )
 
@@ -12,44 +14,35 @@ import (
 type screen struct {
 	mu        sync.Mutex
 	procedure string
-	// names are those of the persons of procedures that were taken here, in memory only, until they have confirmed.
-	names map[string]string
 	// thanked is when a resident confirmed last.
 	thanked time.Time
-	changed chan struct{} // closed and made anew when procedure changes
+	// lang was chosen at the screen at that time; the next resident finds Japanese again.
+	lang    page.Language
+	chosen  time.Time
+	changed chan struct{} // closed and made anew when procedure or lang changes
 }
 
-// doneTime is how long the resident is thanked before the screen is blank again.
-const doneTime = 15 * time.Second
+const (
+	// doneTime is how long the resident is thanked before the screen is blank again.
+	doneTime = 15 * time.Second
+	// choiceTime is how long a language that was chosen at the blank screen waits for the clerk.
+	choiceTime = 2 * time.Minute
+)
 
-// keptNames bounds the names in memory.
-const keptNames = 256
-
-// name keeps whose procedure it is, to be shown to the person.
-func (s *screen) name(procedure, name string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.names) >= keptNames {
-		clear(s.names)
-	}
-	s.names[procedure] = name
-}
-
-// nameOf returns whose procedure it is; empty when that is not known any more.
-func (s *screen) nameOf(procedure string) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.names[procedure]
-}
-
-// put shows a procedure on the screen; the empty one blanks it.
+// put shows a procedure on the screen; the empty one blanks it, but for the thanks.
 func (s *screen) put(procedure string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.procedure = procedure
+	s.endChoice()
+	s.procedure, s.chosen = procedure, time.Time{}
 	if procedure != "" {
 		s.thanked = time.Time{}
 	}
+	s.tell()
+}
+
+// tell is called with mu held.
+func (s *screen) tell() {
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
@@ -68,22 +61,69 @@ func (s *screen) thanks() time.Duration {
 	return doneTime - time.Since(s.thanked)
 }
 
-// confirmed blanks the screen and forgets whose procedure it was.
-func (s *screen) confirmed(procedure string) {
-	s.mu.Lock()
-	delete(s.names, procedure)
-	s.mu.Unlock()
-	s.put("")
-}
-
-// shown returns the procedure on the screen, and a channel that is closed when that changes.
-func (s *screen) shown() (procedure string, changed <-chan struct{}) {
+// choose takes the language that was chosen at the screen; what is none changes nothing.
+func (s *screen) choose(lang string) {
+	chosen, ok := page.ParseLanguage(lang)
+	if !ok {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.procedure, s.changed
+	s.lang = chosen
+	if s.blank() {
+		s.chosen = time.Now()
+	}
+	s.tell()
 }
 
-// sendToScreen shows a procedure that waits for its resident on the resident's screen. agent.ErrNotWaiting.
+// language returns the language that was chosen for what the screen shows, Japanese otherwise.
+func (s *screen) language() page.Language {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.endChoice()
+	return s.lang
+}
+
+// endChoice has a screen that is blank speak Japanese again; it is called with mu held.
+func (s *screen) endChoice() {
+	if s.blank() && time.Since(s.chosen) >= choiceTime {
+		s.lang = page.Japanese
+	}
+}
+
+// blank reports whether nothing is shown and nobody thanked; it is called with mu held.
+func (s *screen) blank() bool { return s.procedure == "" && time.Since(s.thanked) >= doneTime }
+
+// shown returns the procedure on the screen, a channel that is closed when that or the language changes, and how long it
+// is until something of it ends by itself; zero or less when nothing does.
+func (s *screen) shown() (procedure string, changed <-chan struct{}, ends time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.procedure == "" {
+		ends = max(doneTime-time.Since(s.thanked), choiceTime-time.Since(s.chosen))
+	}
+	return s.procedure, s.changed, ends
+}
+
+// drop takes a procedure from the screen, unless another is there already.
+func (s *screen) drop(procedure string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.procedure == procedure {
+		s.procedure, s.chosen = "", time.Time{}
+		s.tell()
+	}
+}
+
+// errNoName says that the name that belongs on the resident's screen is not known here.
+var errNoName = &Problem{
+	Code: "no-name", JA: "この手続きの申請者の氏名が、この端末に残っていません。", EN: "This counter has no name of this procedure's applicant any more.",
+	NextJA: "この手続きを取りやめ、申請をもう一度受け付けてください。カードはまだ変わっていません。",
+	NextEN: "Withdraw the procedure and take the application again; nothing on the card has changed yet.", status: http.StatusConflict,
+}
+
+// sendToScreen shows a procedure that waits for its resident on the resident's screen, with their name. Its errors are
+// agent.ErrNotWaiting, errNotPaired and errNoName.
 func (d *Desk) sendToScreen(procedure string) error {
 	status, err := d.Counter.Status(procedure)
 	if err != nil {
@@ -92,6 +132,15 @@ func (d *Desk) sendToScreen(procedure string) error {
 	if status.Waiting == nil {
 		return fmt.Errorf("showing procedure %s to its resident: %w", procedure, agent.ErrNotWaiting)
 	}
+	name, err := d.Counter.Applicant(procedure)
+	switch {
+	case err != nil:
+		return err
+	case name == "":
+		return errNoName
+	case !d.Counter.ScreenPaired():
+		return errNotPaired
+	}
 	d.screen.put(procedure)
 	return nil
 }
@@ -99,12 +148,26 @@ func (d *Desk) sendToScreen(procedure string) error {
 // asked returns the procedure that the clerk sent to the resident's screen while it waits for its resident, otherwise none:
 // the screen never turns to another that waits.
 func (d *Desk) asked() string {
-	id, _ := d.screen.shown()
+	id, _, _ := d.screen.shown()
 	if id == "" {
 		return ""
 	}
 	if status, err := d.Counter.Status(id); err != nil || status.Waiting == nil {
+		d.screen.drop(id)
 		return ""
 	}
 	return id
+}
+
+// screenState names what the screen shows now, and in which language.
+func (d *Desk) screenState() string {
+	shows := d.asked()
+	switch {
+	case shows != "":
+	case d.screen.thanks() > 0:
+		shows = "done"
+	default:
+		shows = "blank"
+	}
+	return shows + "." + string(d.screen.language())
 }

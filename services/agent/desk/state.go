@@ -112,7 +112,8 @@ func refusal(rules []string) *Problem {
 	for _, id := range rules {
 		rule, ok := regime.Lookup(id)
 		if !ok { // a rule of a newer hub
-			rule = regime.Rule{JA: "この端末の版が知らない規則です（" + id + "）。", EN: "A rule that this version does not know (" + id + ")."}
+			unknown := problem("unknown-rule", http.StatusOK, id)
+			rule = regime.Rule{JA: unknown.JA, EN: unknown.EN, NextJA: unknown.NextJA, NextEN: unknown.NextEN}
 		}
 		ja, en = append(ja, rule.JA), append(en, rule.EN)
 		nextJA, nextEN = appendNew(nextJA, rule.NextJA), appendNew(nextEN, rule.NextEN)
@@ -135,15 +136,14 @@ func appendNew(list []string, text string) []string {
 }
 
 func failure(s agent.Status) *Problem {
-	p := &Problem{
-		Code: "failed", JA: s.Message.JA, EN: s.Message.EN, status: http.StatusOK,
-		NextJA: "申請を取りやめて、もう一度受け付けてください。", NextEN: "Drop the application and take it again.",
-	}
+	next := "failed"
 	switch {
 	case s.Failure != nil && s.Failure.GetRepairable():
-		p.NextJA, p.NextEN = "そのままお待ちください。センターから次の指示が届きます。", "Please wait: the centre sends the next command."
+		next = "failed.repairable"
 	case s.Failure != nil:
-		p.NextJA, p.NextEN = "カードを預かり、新しいカードで受け付けてください。", "Take the card into custody and use a new one."
+		next = "failed.broken"
 	}
+	p := problem(next, http.StatusOK)
+	p.Code, p.JA, p.EN = "failed", s.Message.JA, s.Message.EN
 	return p
 }

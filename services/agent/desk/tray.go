@@ -24,8 +24,9 @@ type Tray struct {
 	// Factory is the centre's public key, to which the transport keys of new cards are sealed; nil: none can be made.
 	Factory hpke.PublicKey
 
-	mu    sync.Mutex
-	cards map[string]*softcard.Card
+	mu sync.Mutex
+	// last is the card that was taken from its file last. The others are in their files alone: their keys are large.
+	last *softcard.Card
 }
 
 var (
@@ -71,7 +72,8 @@ func (t *Tray) Make(id string, kind card.Kind, lastDay civil.Date) (path string,
 	return path, nil
 }
 
-// open takes a card from its file, once: a file belongs to one card in this process.
+// open takes a card from its file, unless it is the one in the reader or on its way there: a file belongs to one card in
+// this process.
 func (t *Tray) open(id string) (*softcard.Card, error) {
 	path, err := t.path(id)
 	if err != nil {
@@ -79,8 +81,10 @@ func (t *Tray) open(id string) (*softcard.Card, error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if chip := t.cards[id]; chip != nil {
-		return chip, nil
+	for _, chip := range []*softcard.Card{t.Reader.Card(), t.last} {
+		if chip != nil && chip.ID() == id {
+			return chip, nil
+		}
 	}
 	chip, err := softcard.Open(softcard.Config{Path: path})
 	if errors.Is(err, os.ErrNotExist) {
@@ -89,10 +93,7 @@ func (t *Tray) open(id string) (*softcard.Card, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening card %s: %w", id, err)
 	}
-	if t.cards == nil {
-		t.cards = map[string]*softcard.Card{}
-	}
-	t.cards[id] = chip
+	t.last = chip
 	return chip, nil
 }
 

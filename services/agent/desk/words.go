@@ -6,10 +6,12 @@ import (
 	"shomei/pkg/page"
 )
 
-// words are all phrases of the counter's pages.
+// Words are all phrases that the counter's pages and its API can show, but for the rules' sentences and [agent.Sentences].
+var Words = words
+
 var words = func() page.Catalogue {
 	all := page.Catalogue{}
-	for _, part := range []page.Catalogue{stationWords, startWords, applyWords, personWords, documentWords, procedureWords, residentWords, cardWords, reportWords, reviewWords} {
+	for _, part := range []page.Catalogue{stationWords, startWords, applyWords, personWords, documentWords, procedureWords, residentWords, pairWords, cardWords, reportWords, reviewWords, dropWords, problemWords} {
 		maps.Copy(all, part)
 	}
 	return all
@@ -34,12 +36,12 @@ var stationWords = page.Catalogue{
 	"station.clock.refused":   {JA: "模擬の時計で動いています。センターは受け付けません。", EN: "This counter runs by a settable clock: the centre takes nothing."},
 	"station.held":            {JA: "センターが保留した受付", EN: "Held by the centre"},
 	"station.simulated":       {JA: "（模擬の時計）", EN: "(simulated clock)"},
+	"page.broken":             {JA: "画面を表示できません。もう一度試し、続くときは管理者に連絡してください。", EN: "The page can't be shown. Try again; if it goes on, tell the administrator."},
 	"page.privacy":            {JA: "F2 キーで、個人の情報を隠したり表示したりできます。", EN: "F2 hides and shows personal data."},
 	"page.again":              {JA: "最新の状態を表示", EN: "Show the newest state"},
 	"page.start":              {JA: "はじめの画面へ", EN: "To the start page"},
 	"page.back":               {JA: "手続きの画面へ", EN: "Back to the procedure"},
 	"page.retry":              {JA: "前の画面へ戻る", EN: "Back"},
-	"problem.title":           {JA: "できませんでした", EN: "It could not be done"},
 }
 
 var startWords = page.Catalogue{
@@ -47,7 +49,6 @@ var startWords = page.Catalogue{
 	"start.begin":             {JA: "申請を受け付ける", EN: "Take an application"},
 	"start.reports":           {JA: "届出を受け付ける", EN: "Take a report"},
 	"start.others":            {JA: "そのほかの届出", EN: "Other reports"},
-	"start.resident":          {JA: "申請者用の画面を開く（別の画面へ）", EN: "Open the resident's screen (on another display)"},
 	"start.procedures":        {JA: "この端末の手続き", EN: "Procedures at this counter"},
 	"start.none":              {JA: "まだありません。", EN: "None yet."},
 	"start.receipt":           {JA: "受付番号", EN: "Receipt"},
@@ -83,7 +84,24 @@ var applyWords = page.Catalogue{
 	"apply.refresh":             {JA: "必要な書類を表示", EN: "Show the documents needed"},
 	"apply.missing":             {JA: "足りないものがあります", EN: "Something is missing"},
 	"apply.documents":           {JA: "%sに必要な書類（見たものに印）", EN: "Documents for: %s (tick what was shown)"},
-	"apply.letter":              {JA: "照会書の番号", EN: "Number of the letter"},
+	"apply.letter.post":         {JA: "受け付けて照会書を送る", EN: "Take it in and post the letter"},
+	"apply.letter.first":        {JA: "この確認の方法では、受け付けると照会書兼回答書をご住所へ郵送します。届いた回答書をお持ちの方は、こちらへ:", EN: "In this way a letter of inquiry is posted to the registered address. Whoever has brought its answer form:"},
+	"apply.case":                {JA: "受付番号 %s の照会書の回答を受け付けます。", EN: "Takes the answer to the letter of the application with receipt number %s."},
+	"wrong.letter":              {JA: "回答書に印刷された照会書番号を入力してください。", EN: "Give the number that is printed on the answer form."},
+	"cases.title":               {JA: "照会書兼回答書の受付", EN: "A letter brought back"},
+	"cases.hint":                {JA: "受付番号、カード、住民票コードと生年月日のどれか1つで探します。どれも空なら、読取機のカードで探します。この市区町村のどの窓口で受け付けた申請も見つかります。", EN: "Look by one of receipt number, card, and resident-record code with date of birth; with none, by the card on the reader. Applications taken at any counter of this office are found."},
+	"cases.number":              {JA: "受付番号", EN: "Receipt number"},
+	"cases.number.hint":         {JA: "照会書に書かれた8文字", EN: "the 8 characters on the letter"},
+	"cases.find":                {JA: "申請を探す", EN: "Look for the application"},
+	"cases.filed":               {JA: "申請の日", EN: "Applied on"},
+	"cases.posted":              {JA: "照会書の郵送", EN: "Letter posted on"},
+	"cases.unposted":            {JA: "まだ郵送していません", EN: "not posted yet"},
+	"cases.until":               {JA: "回答期限", EN: "Good until"},
+	"cases.moved":               {JA: "照会書を郵送した後に住所が変わったため、この照会書は使えません。新しく申請を受け付けてください。", EN: "The address has changed since the letter was posted, so it is void. Take a new application."},
+	"cases.lapsed":              {JA: "回答期限が過ぎているため、この照会書は使えません。新しく申請を受け付けてください。", EN: "The term for its answer is over, so the letter is void. Take a new application."},
+	"channel.self":              {JA: "本人（照会書による）", EN: "The person (letter of inquiry)"},
+	"channel.proxy":             {JA: "任意代理人（照会書による）", EN: "A proxy (letter of inquiry)"},
+	"apply.letter":              {JA: "照会書番号（回答書に印刷されたもの）", EN: "Number printed on the letter's answer form"},
 	"apply.person":              {JA: "住民票の記載（住記端末のとおり）", EN: "Resident record (as its terminal shows)"},
 	"apply.person.hint":         {JA: "入力した内容は暗号にしてセンターへ送り、この端末には残しません。", EN: "What is typed is sealed to the centre and does not stay on this machine."},
 	"apply.contact":             {JA: "お知らせの送り先（任意）", EN: "Where notices go (optional)"},
@@ -203,9 +221,15 @@ var procedureWords = page.Catalogue{
 	"procedure.entered":          {JA: "（%s に手入力）", EN: " (typed in at %s)"},
 	"procedure.card":             {JA: "カード", EN: "Card"},
 	"procedure.progress":         {JA: "進み具合", EN: "Progress"},
-	"procedure.kari":             {JA: "センターへはまだ届いていません。仮の受付です。回線が戻ると自動で送ります。発行・更新・失効の確定は、センターの受付後になります。", EN: "Not at the centre yet: pending. It is sent by itself when the link is back. Issue, renewal and revocation take effect only after the centre has it."},
-	"procedure.letter":           {JA: "照会書をご住所へ郵送します。届いた照会書兼回答書をお持ちください。照会書の番号: %s", EN: "A letter of inquiry is mailed to the registered address; its answer form is to be brought. Number of the letter: %s"},
-	"procedure.letter.waits":     {JA: "照会書（番号: %s）の回答を待っています。足りないものがそろったら、同じ回答書をもう一度受け付けてください。", EN: "The answer to the letter of inquiry (number %s) is still waited for. When nothing is missing any more, take the same answer form again."},
+	"procedure.kari":             {JA: "センターへはまだ届いていません。仮の受付です。発行・更新・失効の確定は、センターの受付後になります。", EN: "Not at the centre yet: pending. Issue, renewal and revocation take effect only after the centre has it."},
+	"procedure.unsent":           {JA: "この手続きの新しい記録は、まだセンターへ届いていません。", EN: "What is new in this procedure is not at the centre yet."},
+	"procedure.sent.away":        {JA: "回線が戻ると自動で送ります。", EN: " It is sent by itself when the link is back."},
+	"procedure.sent.comparing":   {JA: "照合が済むと自動で送ります。", EN: " It is sent by itself once the records have been compared."},
+	"procedure.sent.up":          {JA: "まもなく自動で送ります。", EN: " It is being sent by itself."},
+	"procedure.sent.mismatched":  {JA: "端末とセンターの記録が一致しないため、送れません。管理者に連絡してください。", EN: " It can't be sent because the records differ: tell the administrator."},
+	"procedure.sent.taken":       {JA: "別の端末プログラムがこの端末として接続中のため、送れません。管理者に連絡してください。", EN: " It can't be sent while another program is linked up as this counter: tell the administrator."},
+	"procedure.letter":           {JA: "照会書をご住所へ郵送します。届いた照会書兼回答書を、この市区町村のどの窓口へでもお持ちください。受付番号 %s が照会書にも書かれています。", EN: "A letter of inquiry is mailed to the registered address; its answer form can be brought to any counter of this office. The letter also bears the receipt number %s."},
+	"procedure.letter.waits":     {JA: "照会書の回答を待っています。足りないものがそろったら、同じ回答書をもう一度受け付けてください。", EN: "The answer to the letter of inquiry is still waited for. When nothing is missing any more, take the same answer form again."},
 	"procedure.answer":           {JA: "照会書の回答を受け付ける", EN: "Take the letter's answer"},
 	"procedure.read":             {JA: "次の文を読み上げてください", EN: "Please read this out"},
 	"procedure.next":             {JA: "次にすること:", EN: "What to do next:"},
@@ -239,6 +263,7 @@ var procedureWords = page.Catalogue{
 	"state.done":                 {JA: "交付済", EN: "handed over"},
 	"state.failed":               {JA: "できませんでした", EN: "failed"},
 	"state.dropped":              {JA: "取りやめ", EN: "dropped"},
+	"state.unrecorded":           {JA: "センターに記録されていません", EN: "not recorded by the centre"},
 	"state.kari":                 {JA: "（仮）", EN: " (pending)"},
 	"planned.sign":               {JA: "署名用電子証明書の有効期間の満了日: %s", EN: "Last day of the signature certificate: %s"},
 	"planned.auth":               {JA: "利用者証明用電子証明書の有効期間の満了日: %s", EN: "Last day of the authentication certificate: %s"},
@@ -267,9 +292,6 @@ var procedureWords = page.Catalogue{
 	"held.valid":                 {JA: "有効", EN: "in force"},
 	"held.suspended":             {JA: "一時停止", EN: "suspended"},
 	"held.authorized":            {JA: "発行中", EN: "being issued"},
-	"drop.title":                 {JA: "申請を取りやめる", EN: "Withdraw the application"},
-	"drop.hint":                  {JA: "取りやめは元に戻せません。発行の途中なら、作りかけの電子証明書は失効します。", EN: "This can't be undone. Certificates in the making are revoked."},
-	"drop.do":                    {JA: "申請を取りやめる", EN: "Withdraw"},
 	"copy.title":                 {JA: "電子証明書の写し", EN: "Copy of the certificates"},
 	"copy.print":                 {JA: "電子証明書の写しを印刷する", EN: "Print the copy of the certificates"},
 	"copy.office":                {JA: "交付した窓口", EN: "Office"},
@@ -277,10 +299,26 @@ var procedureWords = page.Catalogue{
 	"copy.hint":                  {JA: "有効期間の満了日の後は使えません。カードの表面の日付はカードの有効期間です。", EN: "The certificates can't be used after their last day. The date on the card's face is the card's own."},
 }
 
+var pairWords = page.Catalogue{
+	"pair.title":  {JA: "申請者の画面をつなぐ", EN: "Pair the resident's screen"},
+	"pair.why":    {JA: "申請者の画面は、ここでつないだブラウザー1つだけに出ます。そのブラウザーでは職員の画面は開けません。", EN: "The resident's screen stands in the one browser that is paired here, and that browser opens no officer's page."},
+	"pair.paired": {JA: "申請者の画面はつながっています。新しくつなぐと、前のものは使えなくなります。", EN: "The resident's screen is paired. Pairing another ends the present one."},
+	"pair.none":   {JA: "申請者の画面はまだつながっていません。", EN: "No resident's screen is paired yet."},
+	"pair.first":  {JA: "申請者に向けた画面で、職員のものとは別のブラウザーを開きます。", EN: "On the display that faces the resident, open a browser other than the officer's."},
+	"pair.second": {JA: "そのブラウザーで次のアドレスを開きます:", EN: "In that browser, open:"},
+	"pair.third":  {JA: "次の番号を入力します:", EN: "Type this code:"},
+	"pair.until":  {JA: "番号は1回だけ、%s まで使えます。", EN: "The code can be used once, until %s."},
+	"pair.new":    {JA: "つなぐための番号を出す", EN: "Show a code for pairing"},
+	"pair.code":   {JA: "職員の画面に出ている番号", EN: "The code on the officer's page"},
+	"pair.do":     {JA: "つなぐ", EN: "Pair"},
+	"pair.wrong":  {JA: "その番号ではつなげません。職員の画面で番号を出し直してください。", EN: "That code does not pair. Show a new one on the officer's page."},
+	"pair.clerk":  {JA: "これは職員のブラウザーです。申請者の画面は、別のブラウザーで開いてください。", EN: "This is an officer's browser. Open the resident's screen in another one."},
+}
+
 var residentWords = page.Catalogue{
 	"resident.title": {JA: "申請者の画面", EN: "Resident's screen"},
 	"resident.wait":  {JA: "職員の案内をお待ちください。", EN: "Please wait for the officer."},
-	"resident.done":  {JA: "確認しました。カードの処理をしています。", EN: "Thank you. The card is being worked on."},
+	"resident.done":  {JA: "確認しました。ありがとうございました。", EN: "Confirmed. Thank you."},
 	"pin.title":      {JA: "申請の確認と暗証番号", EN: "Confirm and set your PIN"},
 	"pin.yours":      {JA: "お名前と手続きがご自分のものでないときは、入力せずに職員へお知らせください。", EN: "If this name or procedure is not yours, type nothing and tell the officer."},
 	"pin.intro":      {JA: "申請した方ご自身で入力してください。ほかの人に見せたり、教えたりしないでください。", EN: "To be typed by the applicant alone. Do not show or tell it to anyone."},
@@ -290,7 +328,9 @@ var residentWords = page.Catalogue{
 	"pin.once":       {JA: "暗証番号", EN: "PIN"},
 	"pin.again":      {JA: "もう一度同じ暗証番号", EN: "The same PIN again"},
 	"pin.differ":     {JA: "%s: 2回の入力が違います。もう一度入力してください。", EN: "%s: the two differ. Please type it again."},
-	"pin.fee":        {JA: "手数料は %d円 です。", EN: "The fee is %d yen."},
+	"pin.fee":        {JA: "手数料", EN: "Fee"},
+	"pin.yen":        {JA: "%d円", EN: "%d yen"},
+	"pin.free":       {JA: "かかりません", EN: "none"},
 	"pin.kept":       {JA: "暗証番号はカードの中だけに設定され、どこにも記録されません。", EN: "The PIN is set on the card and recorded nowhere."},
 	"pin.do":         {JA: "申請を確認し、暗証番号を設定する", EN: "Confirm and set the PIN"},
 }

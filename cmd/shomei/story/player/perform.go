@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 
 	"shomei/cmd/shomei/story"
 	"shomei/events"
@@ -110,7 +113,7 @@ func (p *performance) apply(ctx context.Context, a *story.Application) (outcome,
 	if a.ReturnsLetter && !ok {
 		return outcome{trouble: story.Text{JA: "照会書の回答を待つ申請がありません。", EN: "no application of this person waits for a letter"}}, nil
 	}
-	letter, err := p.posted(ctx, a.Person, waits.procedure)
+	letter, err := p.posted(waits.procedure)
 	if err != nil {
 		return outcome{}, err
 	}
@@ -125,14 +128,21 @@ func (p *performance) apply(ctx context.Context, a *story.Application) (outcome,
 	return p.follow(ctx, d, leftAt{name, accepted.Procedure, a})
 }
 
-// posted is the number of the letter of inquiry that was posted for a procedure; empty when there is none.
-func (p *performance) posted(ctx context.Context, who story.Resident, procedure string) (string, error) {
+// posted is the number that the person reads on the letter of inquiry that came for a procedure; empty when none has come.
+func (p *performance) posted(procedure string) (number string, err error) {
 	if procedure == "" {
 		return "", nil
 	}
-	commits, err := p.world.Commits(ctx, p.world.Subscriber(who))
-	return story.Read("", commits).Letters[procedure], err
+	mails, err := mailsTo(filepath.Join(p.world.Hub.Data, "mail"), p.world.Hub.PrintDesk)
+	for _, mail := range mails {
+		if found := letterNumber.FindStringSubmatch(mail); found != nil && strings.Contains(mail, events.CaseNumber(procedure)) {
+			number = found[1]
+		}
+	}
+	return number, err
 }
+
+var letterNumber = regexp.MustCompile(`照会書番号\s+(\S+)`)
 
 func (p *performance) deskFor(ctx context.Context, a *story.Application) (*desk, string, error) {
 	if a.Office != "" {

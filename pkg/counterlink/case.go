@@ -1,0 +1,114 @@
+package counterlink
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nkeys"
+
+	"shomei/events"
+)
+
+// CaseSubject is where a counter asks the centre for cases of its office; it is no part of a stream.
+func CaseSubject(counter string) string { return caseExchange.subject(counter) }
+
+// CaseKey is what a case is looked for by: one of its number, a card that the person holds, and the person's
+// resident-record code with the date of birth.
+type CaseKey struct {
+	Number, Card, Code, BirthDate string
+}
+
+// CaseRequest is a counter's question for cases. Sealed, when there is any, is a Personal sealed to the hub under ID
+// (OpenPersonal).
+type CaseRequest struct {
+	Counter, Office, Officer string
+	ID                       string
+	Number, Card             string
+	Sealed                   []byte
+}
+
+// FindCases asks the centre for the applications of the counter's office that wait for the answer to a letter of inquiry;
+// none is an answer. Every error says that it could not be asked.
+func (c PersonClient) FindCases(ctx context.Context, officer string, key CaseKey) ([]*events.OpenCase, error) {
+	nonce := make([]byte, nonceSize)
+	rand.Read(nonce)
+	data, err := c.caseQuestion(nonce, officer, key)
+	if err != nil {
+		return nil, err
+	}
+	reply, err := caseExchange.ask(ctx, c.Conn, c.Counter, data)
+	if err != nil {
+		return nil, fmt.Errorf("asking the hub for a case: %w", err)
+	}
+	a := &events.CaseAnswer{}
+	if err := caseExchange.open(c.CardClient, nonce, reply, &events.SealedCaseAnswer{}, a); err != nil {
+		return nil, err
+	}
+	return a.GetCases(), nil
+}
+
+func (c PersonClient) caseQuestion(nonce []byte, officer string, key CaseKey) ([]byte, error) {
+	q := &events.CaseQuestion{Counter: c.Counter, Nonce: nonce, Officer: officer, Number: key.Number, Card: key.Card}
+	if key.Code != "" {
+		personal := &events.Personal{Record: &events.ResidentRecord{ResidentCode: key.Code, BirthDate: key.BirthDate}}
+		sealed, err := SealPersonal(c.HubSealKey, hex.EncodeToString(nonce), personal)
+		if err != nil {
+			return nil, err
+		}
+		q.Sealed = sealed
+	}
+	question, err := events.Encode(q)
+	if err != nil {
+		return nil, err
+	}
+	signed, err := events.SignCaseQuestion(question, c.Key)
+	if err != nil {
+		return nil, err
+	}
+	return events.Encode(signed)
+}
+
+// AnswerCases has questions for cases answered until ctx ends, one of a counter at a time, and not many that find nothing.
+// Questions of whoever has no desk are dropped, and so are those with an error: the counter can't ask now.
+func (h *Hub) AnswerCases(ctx context.Context, answer func(context.Context, CaseRequest) ([]*events.OpenCase, error)) error {
+	missed := misses{of: make(map[string][]time.Time)}
+	return h.answer(ctx, caseExchange, func(ctx context.Context, counter string, enrolment Enrolment, question []byte) ([]byte, error) {
+		if enrolment.Role != "counter" {
+			return nil, fmt.Errorf("a %s asks for cases: %w", enrolment.Role, ErrMisaddressed)
+		}
+		signed, q := &events.SignedCaseQuestion{}, &events.CaseQuestion{}
+		if err := caseExchange.parse(counter, enrolment, question, signed, signed.GetQuestion, q); err != nil {
+			return nil, err
+		}
+		if missed.tooMany(counter) {
+			return nil, ErrAskedTooOften
+		}
+		found, err := answer(ctx, CaseRequest{
+			Counter: counter, Office: enrolment.Office, Officer: q.GetOfficer(), ID: hex.EncodeToString(q.GetNonce()),
+			Number: q.GetNumber(), Card: q.GetCard(), Sealed: q.GetSealed(),
+		})
+		if err != nil {
+			return nil, err
+		}
+		if len(found) == 0 {
+			missed.note(counter)
+		}
+		return sealCaseAnswer(h.cfg.Writer, enrolment, counter, &events.CaseAnswer{Nonce: q.GetNonce(), Cases: found})
+	})
+}
+
+// sealCaseAnswer seals an answer to the counter that asked, and signs it.
+func sealCaseAnswer(writer nkeys.KeyPair, enrolment Enrolment, counter string, answer *events.CaseAnswer) ([]byte, error) {
+	sealed, err := caseExchange.seal(counter, enrolment, answer)
+	if err != nil {
+		return nil, err
+	}
+	signed, err := events.SignCaseAnswer(sealed, writer)
+	if err != nil {
+		return nil, err
+	}
+	return events.Encode(signed)
+}

@@ -1,0 +1,250 @@
+package desk
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"shomei/events"
+	"shomei/pkg/card"
+	"shomei/pkg/civil"
+	"shomei/pkg/counterlink"
+	"shomei/pkg/intake"
+	"shomei/pkg/page"
+	"shomei/pkg/regime"
+	"shomei/services/agent"
+)
+
+// caseRequest is what an application that waits for the answer to a letter of inquiry is looked for by: its number, a card,
+// or the person's code and date of birth. None of them: the card on the reader.
+type caseRequest struct {
+	Number       string `json:"case_number"`
+	Card         string `json:"card"`
+	ResidentCode string `json:"resident_code"`
+	BirthDate    string `json:"birth_date"`
+	Clerk        string `json:"clerk"`
+}
+
+// openCase is such an application as the API tells it; what it names goes into the application that continues it.
+type openCase struct {
+	Procedure string   `json:"procedure"`
+	Number    string   `json:"case_number"`
+	Operation string   `json:"operation"`
+	Channel   string   `json:"channel"`
+	Kinds     []string `json:"kinds,omitempty"`
+	CardKind  string   `json:"card_kind,omitempty"`
+	PINs      []string `json:"pins,omitempty"`
+	Cause     string   `json:"cause,omitempty"`
+	// OnFile are the papers that the office has since the first visit.
+	OnFile  []string `json:"on_file,omitempty"`
+	FiledOn string   `json:"filed_on"`
+	// PostedOn is empty before the letter was posted, GoodUntil where its answer has no term.
+	PostedOn  string `json:"posted_on,omitempty"`
+	GoodUntil string `json:"good_until,omitempty"`
+	// Void: the holder has moved since it was posted; only a new application helps.
+	Void bool `json:"void"`
+}
+
+var (
+	errNoCase = &Problem{
+		Code: "unknown-case", JA: "この市区町村で照会書の回答を待っている申請は見つかりません。", EN: "No application of this office that waits for the answer to a letter is found.",
+		NextJA: "照会書の受付番号、カード、住民票コードと生年月日のどれかで、もう一度探してください。回答期限を過ぎたもの、転居などで取り下げられたもの、他の市区町村のものは出ません。見つからないときは、新しく申請を受け付けてください。",
+		NextEN: "Look again by the letter's receipt number, by the card, or by resident-record code and date of birth. What was withdrawn, or is another office's, is not there. When nothing is found, take a new application.",
+		status: http.StatusNotFound,
+	}
+	errCaseUnasked = &Problem{
+		Code: "centre-away", JA: "いまはセンターに尋ねられないため、申請を探せません。", EN: "The centre can't be asked now, so no application can be looked for.",
+		NextJA: "回線が戻ってから、もう一度探してください。初めに受け付けた窓口では、回線がなくても「この端末の手続き」から回答を受け付けられます（仮）。急ぎでなければ、回答書をお預かりせずに、あらためてお越しいただいてください。",
+		NextEN: "Look again when the link is back. The counter that took the application can take the answer without it, from its own list (pending). Otherwise ask the person to come again, with the answer form.",
+		status: http.StatusServiceUnavailable,
+	}
+)
+
+// tidy writes what was typed in one way; the faults are what can't be right.
+func (r *caseRequest) tidy(today civil.Date) []intake.Fault {
+	r.Number, r.Card = printed(r.Number), strings.TrimSpace(civil.HalfWidth(r.Card))
+	personal := &events.Personal{Record: &events.ResidentRecord{ResidentCode: r.ResidentCode, BirthDate: r.BirthDate}}
+	intake.Tidy(personal)
+	r.ResidentCode, r.BirthDate = personal.Record.ResidentCode, personal.Record.BirthDate
+	faults := intake.Personal(personal, today)
+	if r.Card != "" && !events.ValidID(r.Card) {
+		faults = append(faults, intake.Fault{Field: "card", Why: intake.NoCard})
+	}
+	return faults
+}
+
+// printed is a number as it was printed, however it was typed.
+func printed(typed string) string { return strings.ToLower(strings.TrimSpace(civil.HalfWidth(typed))) }
+
+// findCases asks the centre. The error is errNoCase when there is none, and the reader's when its card can't be read.
+func (d *Desk) findCases(ctx context.Context, r caseRequest) ([]*events.OpenCase, error) {
+	key := counterlink.CaseKey{Number: r.Number}
+	switch {
+	case r.Number != "":
+	case r.Card != "":
+		key.Card = r.Card
+	case r.ResidentCode != "":
+		key.Code, key.BirthDate = r.ResidentCode, r.BirthDate
+	default:
+		identity, err := d.Counter.Presented(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if identity.CardID == "" {
+			return nil, card.ErrRemoved
+		}
+		key.Card = identity.CardID
+	}
+	found, err := d.Counter.FindCases(ctx, r.Clerk, key)
+	if err != nil {
+		d.Logger.Warn("the centre could not be asked for a case, the clerk is told so", "error", err)
+		return nil, errCaseUnasked
+	}
+	if len(found) == 0 {
+		return nil, errNoCase
+	}
+	return found, nil
+}
+
+func (d *Desk) apiCases(c call) (int, any, error) {
+	var r caseRequest
+	if err := c.decode(&r); err != nil {
+		return 0, nil, err
+	}
+	if err := faultProblem(r.tidy(civil.Of(d.Counter.Now()))); err != nil {
+		return 0, nil, err
+	}
+	if r.ResidentCode != "" && r.BirthDate == "" {
+		return 0, nil, badRequest("birth_date is missing: code and date of birth together tell one person from another")
+	}
+	if _, err := events.ParseOfficer(r.Clerk); err != nil {
+		return 0, nil, err
+	}
+	found, err := d.findCases(c.Context(), r)
+	if err != nil {
+		return 0, nil, err
+	}
+	list := make([]openCase, len(found))
+	for i, f := range found {
+		list[i] = toldCase(f)
+	}
+	return http.StatusOK, map[string][]openCase{"cases": list}, nil
+}
+
+func toldCase(f *events.OpenCase) openCase {
+	out := openCase{
+		Procedure: f.GetProcedure(), Number: events.CaseNumber(f.GetProcedure()), Operation: nameOf(operations, f.GetOperation()),
+		Channel: nameOf(channels, f.GetChannel()), CardKind: nameOf(cardKinds, f.GetCardKind()), PINs: pinWords(f.GetPins()),
+		Cause: f.GetCause(), OnFile: f.GetOnFile(), FiledOn: f.GetFiledOn(), PostedOn: f.GetPostedOn(), GoodUntil: f.GetGoodUntil(), Void: f.GetVoid(),
+	}
+	for _, kind := range f.GetKinds() {
+		out.Kinds = append(out.Kinds, nameOf(kinds, kind))
+	}
+	return out
+}
+
+// answerForm is the address of the form that takes the answer to a letter: what was applied for is filled in, and what the
+// office has is not asked for again.
+func (d *Desk) answerForm(c openCase) string {
+	way := string(regime.ChannelSelfNoPhoto)
+	if c.Channel == "proxy" {
+		way = string(regime.ChannelProxy)
+	}
+	return "/apply?" + url.Values{
+		"procedure": {c.Procedure}, "operation": {c.Operation}, "way": {way}, "card_kind": {cmp.Or(c.CardKind, d.usualCard())},
+		"kinds": c.Kinds, "pins": c.PINs, "cause": {c.Cause}, "on_file": c.OnFile,
+	}.Encode()
+}
+
+// caseOf is an application of this counter that waits for the answer to a letter.
+func caseOf(s agent.Status) openCase {
+	a := s.Application
+	return toldCase(&events.OpenCase{
+		Procedure: s.Procedure, Operation: a.GetOperation(), Channel: a.GetChannel(), Kinds: a.GetKinds(), CardKind: a.GetCardKind(),
+		Pins: a.GetPins(), Cause: a.GetCause(), OnFile: s.OnFile,
+	})
+}
+
+// casesView is the page on which the answer to a letter of inquiry is begun with.
+type casesView struct {
+	station
+	Form    typedForm
+	Trouble *alarm
+	Found   []foundCase
+}
+
+// foundCase is an application that was found; Answer is the form that takes its letter's answer, empty when that is no use.
+type foundCase struct {
+	Number, Operation, Way, Filed, Posted, Until, Void, Answer string
+}
+
+func (d *Desk) showCases(_ *http.Request, lang page.Language) (answer, error) {
+	return d.casesPage(casesView{Form: withWrong(url.Values{}, nil)}, nil, lang), nil
+}
+
+func (d *Desk) casesPage(v casesView, wrong []page.FieldError, lang page.Language) answer {
+	v.station = d.station(lang, "")
+	return show("cases", page.View{Title: "cases.title", Errors: wrong, Scripts: personalScripts, Data: v})
+}
+
+func (d *Desk) postCases(r *http.Request, lang page.Language) (answer, error) {
+	if err := r.ParseForm(); err != nil {
+		return answer{}, badRequest("the form is too long or broke off")
+	}
+	form := r.PostForm
+	asked := caseRequest{
+		Number: form.Get("case_number"), Card: form.Get("card"), ResidentCode: form.Get("resident_code"), BirthDate: form.Get("birth_date"), Clerk: form.Get("clerk"),
+	}
+	needed := []string{"clerk"}
+	if asked.ResidentCode != "" {
+		needed = append(needed, "birth_date")
+	}
+	wrong := append(d.emptyIn(form, needed, lang), atFields(asked.tidy(civil.Of(d.Counter.Now())), lang)...)
+	v := casesView{Form: withWrong(form, wrong)}
+	if len(wrong) > 0 {
+		out := d.casesPage(v, wrong, lang)
+		out.status = http.StatusUnprocessableEntity
+		return out, nil
+	}
+	found, err := d.findCases(r.Context(), asked)
+	if problem := (*Problem)(nil); errors.As(err, &problem) {
+		what, next := problem.in(lang)
+		v.Trouble = &alarm{what, next}
+		out := d.casesPage(v, nil, lang)
+		out.status = problem.status
+		return out, nil
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	for _, f := range found {
+		v.Found = append(v.Found, d.foundCase(toldCase(f), lang))
+	}
+	return d.casesPage(v, nil, lang), nil
+}
+
+func (d *Desk) foundCase(c openCase, lang page.Language) foundCase {
+	say := func(key string, args ...any) string { return d.pages.Say(lang, key, args...) }
+	f := foundCase{
+		Number: c.Number, Operation: say("operation." + c.Operation), Way: say("channel." + c.Channel), Filed: day(lang, c.FiledOn),
+		Posted: say("cases.unposted"), Answer: d.answerForm(c),
+	}
+	if c.PostedOn != "" {
+		f.Posted = day(lang, c.PostedOn)
+	}
+	if c.GoodUntil != "" {
+		f.Until = day(lang, c.GoodUntil)
+	}
+	today := civil.Of(d.Counter.Now())
+	until, err := civil.Parse(c.GoodUntil)
+	switch {
+	case c.Void:
+		f.Void, f.Answer = say("cases.moved"), ""
+	case err == nil && !until.IsZero() && today.After(until):
+		f.Void, f.Answer = say("cases.lapsed"), ""
+	}
+	return f
+}

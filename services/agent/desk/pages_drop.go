@@ -1,0 +1,134 @@
+package desk
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"shomei/events"
+	"shomei/pkg/intake"
+	"shomei/pkg/page"
+	"shomei/services/agent"
+)
+
+// dropView is the page on which a clerk sees what ends with an application before it is given up.
+type dropView struct {
+	station
+	ID   string
+	Form typedForm
+	// Who names the application and its person; Named: the person's name is still known here.
+	Who   []row
+	Named bool
+	// Effects are what ends and what stays.
+	Effects page.Table
+	// Shown names what Effects say, whatever the language.
+	Shown string
+}
+
+func (d *Desk) showDrop(r *http.Request, lang page.Language) (answer, error) {
+	return d.dropPage(r.PathValue("id"), url.Values{}, nil, lang)
+}
+
+// dropPage shows what ends; the error is agent.ErrOver where nothing can be given up.
+func (d *Desk) dropPage(id string, form url.Values, wrong []page.FieldError, lang page.Language) (answer, error) {
+	s, err := d.Counter.Status(id)
+	if err != nil {
+		return answer{}, err
+	}
+	if !s.MayDrop() {
+		return answer{}, fmt.Errorf("dropping in stage %q: %w", s.Stage, agent.ErrOver)
+	}
+	say := func(key string) string { return d.pages.Say(lang, key) }
+	made := d.Counter.Made(id)
+	name, err := d.Counter.Applicant(id)
+	if err != nil {
+		return answer{}, err
+	}
+	v := dropView{station: d.station(lang, ""), ID: id, Form: withWrong(form, wrong), Effects: d.dropEffects(s, made, lang), Shown: shownDrop(s, made)}
+	for _, r := range []row{
+		{say("person.name"), name},
+		{say("procedure.receipt"), events.CaseNumber(id)},
+		{say("procedure.operation"), d.operationText(s, lang)},
+		{say("procedure.state"), d.stateText(s, lang)},
+		{say("procedure.card"), s.Card},
+	} {
+		if r.Text != "" {
+			v.Who = append(v.Who, r)
+		}
+	}
+	v.Named = name != ""
+	out := show("drop", page.View{Title: "drop.title", Errors: wrong, Scripts: personalScripts, Data: v})
+	if len(wrong) > 0 {
+		out.status = http.StatusUnprocessableEntity
+	}
+	return out, nil
+}
+
+// shownDrop names what the page says of a procedure.
+func shownDrop(s agent.Status, made agent.Made) string {
+	return fmt.Sprint(made.Kinds, made.Signed, s.Inquired, s.Stage == agent.StageUnblocked)
+}
+
+// dropEffects are what ends with an application, and what stays as it is.
+func (d *Desk) dropEffects(s agent.Status, made agent.Made, lang page.Language) page.Table {
+	say := func(key string, args ...any) string { return d.pages.Say(lang, key, args...) }
+	table := page.Table{Caption: say("drop.effects"), Columns: []page.Column{{Label: say("ending.what")}, {Label: say("ending.effect")}}}
+	add := func(what, effect string) { table.Rows = append(table.Rows, []page.Cell{{Text: what}, {Text: effect}}) }
+	add(say("drop.application", d.operationText(s, lang)), say("drop.ends"))
+	if s.Inquired {
+		add(say("drop.letter"), say("drop.letter.void"))
+	}
+	for _, kind := range made.Kinds {
+		add(say("drop.made", say("ending.target."+nameOf(kinds, kind))), say("ending.effect.revoke"))
+	}
+	for _, planned := range s.Answer.GetPlanned() {
+		if planned.GetReplaces() != 0 {
+			add(say("drop.former", say("ending.target."+nameOf(kinds, planned.GetKind()))), say("drop.former."+formerAfter(planned.GetKind(), made)))
+		}
+	}
+	if s.Application.GetOperation() == events.Operation_OPERATION_UNBLOCK {
+		effect := "ending.effect.keep"
+		if s.Stage == agent.StageUnblocked {
+			effect = "drop.pin.set"
+		}
+		add(say("drop.pin"), say(effect))
+	}
+	add(say("ending.target.card"), say("drop.card"))
+	return table
+}
+
+// formerAfter says how the certificate that was to be replaced stands: it ends when the new one is issued.
+func formerAfter(kind events.CertificateKind, made agent.Made) string {
+	switch {
+	case !slices.Contains(made.Kinds, kind):
+		return "keep"
+	case made.Signed:
+		return "gone"
+	}
+	return "perhaps"
+}
+
+// postDrop gives an application up, as it was shown; otherwise it shows what would end.
+func (d *Desk) postDrop(r *http.Request, lang page.Language) (answer, error) {
+	id := r.PathValue("id")
+	if err := r.ParseForm(); err != nil {
+		return answer{}, badRequest("the form is too long or broke off")
+	}
+	form := r.PostForm
+	if !form.Has("shown") {
+		return d.dropPage(id, form, nil, lang)
+	}
+	wrong := atFields(intake.Text("why", form.Get("why"), intake.RemarkLimit), lang)
+	s, err := d.Counter.Status(id)
+	if err != nil {
+		return answer{}, err
+	}
+	if form.Get("shown") != shownDrop(s, d.Counter.Made(id)) {
+		wrong = append(wrong, page.FieldError{Field: "effects", Text: d.pages.Say(lang, "drop.changed")})
+	}
+	if len(wrong) > 0 {
+		return d.dropPage(id, form, wrong, lang)
+	}
+	return goTo("/procedures/" + id), d.drop(r.Context(), id, form.Get("why"), "")
+}

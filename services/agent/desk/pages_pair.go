@@ -1,0 +1,135 @@
+package desk
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/text/unicode/norm"
+
+	"shomei/pkg/page"
+)
+
+// pairing is the code that makes one browser the resident's screen.
+type pairing struct {
+	mu   sync.Mutex
+	code string
+	made time.Time
+}
+
+const (
+	// codeTime is how long a code can be used.
+	codeTime = 10 * time.Minute
+	// codeLength letters are 40 bits, more than anybody guesses in that time.
+	codeLength = 8
+)
+
+// begin makes a code, in place of the one before.
+func (p *pairing) begin() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.code, p.made = rand.Text()[:codeLength], time.Now()
+}
+
+// open returns the code that can be used now, empty when there is none, and until when.
+func (p *pairing) open() (code string, until time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if time.Since(p.made) > codeTime {
+		p.code = ""
+	}
+	return p.code, p.made.Add(codeTime)
+}
+
+// take uses a code up, as people write it, and reports whether it was the right one.
+func (p *pairing) take(typed string) bool {
+	code, _ := p.open()
+	typed = strings.ToUpper(strings.ReplaceAll(norm.NFKC.String(typed), " ", ""))
+	if code == "" || subtle.ConstantTimeCompare([]byte(typed), []byte(code)) != 1 {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.code != code {
+		return false // somebody else was faster
+	}
+	p.code = ""
+	return true
+}
+
+// pairParameter holds the code in the address of the resident's screen.
+const pairParameter = "pair"
+
+// pair makes the browser that asks the resident's screen.
+func (d *Desk) pair(w http.ResponseWriter, r *http.Request) {
+	token := rand.Text()
+	if err := d.Counter.PairScreen(token); err != nil {
+		d.refuse(w, r, err)
+		return
+	}
+	d.screen.put("") // what the former screen showed is not for the new one
+	d.Logger.Info("a browser was paired as the resident's screen", "counter", d.Name)
+	http.SetCookie(w, cookieOf(residentCookie, token))
+	d.render(w, r, goTo("/resident"))
+}
+
+// unpairedView tells a browser that is not the resident's how it becomes that.
+type unpairedView struct {
+	What, Next string
+	// Clerk: it is a clerk's browser, which never becomes the resident's.
+	Clerk bool
+}
+
+func (d *Desk) unpaired(at seat, typed string, lang page.Language) answer {
+	view := unpairedView{Clerk: at == seatClerk}
+	view.What, view.Next = errNotTheResidents.in(lang)
+	if view.Clerk {
+		view.Next = d.pages.Say(lang, "pair.clerk")
+	}
+	out := show("unpaired", page.View{Title: "resident.title", Lang: lang, Bare: true, Data: view})
+	if typed != "" && !view.Clerk {
+		out.view.Errors = []page.FieldError{{Field: pairParameter, Text: d.pages.Say(lang, "pair.wrong")}}
+	}
+	out.status = http.StatusForbidden
+	return out
+}
+
+// pairView shows the clerk the code, and where it is typed.
+type pairView struct {
+	station
+	Code, Address, Until string
+	Paired               bool
+}
+
+func (d *Desk) showPair(r *http.Request, lang page.Language) (answer, error) {
+	code, until := d.pairing.open()
+	view := pairView{station: d.station(lang, ""), Code: code, Until: onFace(until), Paired: d.Counter.ScreenPaired()}
+	view.Address = "http://" + otherName(r) + "/resident"
+	return show("pair", page.View{Title: "pair.title", Scripts: scripts, Data: view}), nil
+}
+
+func (d *Desk) postPair(_ *http.Request, _ page.Language) (answer, error) {
+	d.pairing.begin()
+	return goTo("/screen"), nil
+}
+
+// otherName is this host by another name than the clerk's browser has for it: to browsers the two have nothing in common,
+// so that the resident's page can stand in the same browser as well.
+func otherName(r *http.Request) string {
+	host, port, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		host = r.Host
+	}
+	other := "localhost"
+	if address, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok && host == other {
+		other = address.IP.String()
+	}
+	if port == "" {
+		return other
+	}
+	return net.JoinHostPort(other, port)
+}

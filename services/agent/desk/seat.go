@@ -1,0 +1,207 @@
+package desk
+
+import (
+	"crypto/subtle"
+	"net/http"
+	"time"
+
+	"shomei/pkg/page"
+)
+
+// The clerk's browser and the resident's stand at one machine and ask the same address, so each carries a cookie. The
+// resident's gets it for a code that the clerk's page shows once; from then on it is shown nothing of the clerk's.
+
+// seat is who asks.
+type seat int
+
+const (
+	// seatOpen is a program, or a browser that was given no cookie yet: at this machine that is the clerk.
+	seatOpen seat = iota
+	seatClerk
+	seatResident
+	// seatFormer is a browser that was the resident's screen before another took its place. It is no clerk's.
+	seatFormer
+	// seatScript is a script in a page that keeps back its browser's cookies: it is not known whose.
+	seatScript
+)
+
+const (
+	clerkCookie    = "clerk"
+	residentCookie = "resident"
+	// cookieAge is as long as browsers keep any cookie; it begins anew with each page.
+	cookieAge = 400 * 24 * time.Hour
+)
+
+// seatOf tells who asks. A browser that has any cookie of a resident's is none of a clerk's, whatever else it has.
+func (d *Desk) seatOf(r *http.Request) seat {
+	resident := r.CookiesNamed(residentCookie)
+	for _, c := range resident {
+		if d.Counter.IsScreen(c.Value) {
+			return seatResident
+		}
+	}
+	if len(resident) > 0 {
+		return seatFormer
+	}
+	for _, c := range r.CookiesNamed(clerkCookie) {
+		if subtle.ConstantTimeCompare([]byte(c.Value), []byte(d.Counter.ClerkToken())) == 1 {
+			return seatClerk
+		}
+	}
+	if byBrowser(r) && !navigates(r) {
+		return seatScript
+	}
+	return seatOpen
+}
+
+// byBrowser reports whether a browser asks. All that there are send these headers to loopback, and no script can leave
+// them out.
+func byBrowser(r *http.Request) bool {
+	return r.Header.Get("Sec-Fetch-Site") != "" || r.Header.Get("Origin") != ""
+}
+
+// navigates reports whether somebody opens a page or sends a form, in a window and not in a frame. Cookies go along then.
+func navigates(r *http.Request) bool {
+	return r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
+}
+
+// byPage reports whether a page asks, by script or form, rather than a program or an address that somebody typed.
+func byPage(r *http.Request) bool {
+	site := r.Header.Get("Sec-Fetch-Site")
+	return site != "" && site != "none" || r.Header.Get("Origin") != ""
+}
+
+// cookieOf is SameSite=Lax: the resident's takes away more than it gives, and a strict one would stay behind when
+// another site's link leads here.
+func cookieOf(name, value string) *http.Cookie {
+	return &http.Cookie{
+		Name: name, Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: int(cookieAge.Seconds()),
+	}
+}
+
+// Why a request is refused for who asks.
+var (
+	errResidentsBrowser = &Problem{
+		Code: "residents-browser", JA: "これは申請者の画面です。職員の画面は開けません。", EN: "This is the resident's screen: it has no officer's pages.",
+		NextJA: "職員の画面は、別のブラウザーで開いてください。このブラウザーを職員用に戻すには、このサイトの Cookie を消します。",
+		NextEN: "Open the officer's pages in another browser. To make this one an officer's again, delete this site's cookies.", status: http.StatusForbidden,
+	}
+	errNotTheResidents = &Problem{
+		Code: "not-the-residents", JA: "このブラウザーは、申請者の画面としてつながれていません。", EN: "This browser is not paired as the resident's screen.",
+		NextJA: "職員の「申請者の画面をつなぐ」に出る番号を、申請者の画面で入力してください。",
+		NextEN: "On the resident's screen, type the code that the officer's page shows under \"Pair the resident's screen\".", status: http.StatusForbidden,
+	}
+	errNoCookie = &Problem{
+		Code: "no-cookie", JA: "どのブラウザーからの要求か分かりません。", EN: "It is not known which browser asks.",
+		NextJA: "画面を読み込み直してください。", NextEN: "Load the page again.", status: http.StatusForbidden,
+	}
+	errProgramsOnly = &Problem{
+		Code: "programs-only", JA: "API はプログラムのためのもので、画面からは使えません。", EN: "The API is for programs and serves no page.",
+		NextJA: "職員の画面で操作してください。", NextEN: "Use the officer's pages.", status: http.StatusForbidden,
+	}
+	errNotPaired = &Problem{
+		Code: "not-paired", JA: "申請者の画面がつながっていません。", EN: "No resident's screen is paired with this counter.",
+		NextJA: "はじめの画面の「申請者の画面をつなぐ」から、申請者用のブラウザーをつないでください。",
+		NextEN: "Pair the resident's browser: \"Pair the resident's screen\" on the start page.", status: http.StatusConflict,
+	}
+)
+
+// audience is for whom a route is.
+type audience int
+
+const (
+	forAll audience = iota
+	forClerk
+	forResident
+	forPrograms
+)
+
+// route is one of the desk's addresses.
+type route struct {
+	pattern  string
+	audience audience
+	do       http.Handler
+}
+
+// serve answers those whom a route is for.
+func (d *Desk) serve(r route) http.Handler {
+	switch r.audience {
+	case forClerk:
+		return d.ForClerk(r.do)
+	case forResident:
+		return d.forResident(r.do)
+	case forPrograms:
+		return d.forPrograms(r.do)
+	}
+	return r.do
+}
+
+// ForClerk lets next serve clerks and programs, and gives a clerk's browser its cookie; the resident's gets 403.
+func (d *Desk) ForClerk(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch d.seatOf(r) {
+		case seatResident, seatFormer:
+			d.refuse(w, r, errResidentsBrowser)
+			return
+		case seatScript:
+			d.refuse(w, r, errNoCookie)
+			return
+		case seatOpen:
+			if byBrowser(r) {
+				http.SetCookie(w, cookieOf(clerkCookie, d.Counter.ClerkToken()))
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// forResident serves the resident's browser, whose cookie begins anew, and lets one become it that brings the code.
+func (d *Desk) forResident(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		typed := r.URL.Query().Get(pairParameter)
+		switch at := d.seatOf(r); {
+		case at == seatResident:
+			for _, c := range r.CookiesNamed(residentCookie) {
+				if d.Counter.IsScreen(c.Value) {
+					http.SetCookie(w, cookieOf(residentCookie, c.Value))
+				}
+			}
+			next.ServeHTTP(w, r)
+		case (at == seatOpen || at == seatFormer) && typed != "" && d.pairing.take(typed):
+			d.pair(w, r)
+		case at == seatFormer && r.URL.Path == residentLive:
+			next.ServeHTTP(w, r) // it sends the former screen away from what it shows
+		default:
+			d.render(w, r, d.unpaired(at, typed, d.languageOf(at, r)))
+		}
+	})
+}
+
+// forPrograms serves what is no page: a script in the resident's page could keep its cookie back.
+func (d *Desk) forPrograms(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch at := d.seatOf(r); {
+		case at == seatResident, at == seatFormer:
+			d.fail(w, errResidentsBrowser)
+		case at == seatScript, byPage(r):
+			d.fail(w, errProgramsOnly)
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// refuse shows the page that says why.
+func (d *Desk) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	at := d.seatOf(r)
+	lang := d.languageOf(at, r)
+	d.render(w, r, d.problemPage(err, backFrom(r.URL.Path), lang, at == seatResident || at == seatFormer))
+}
+
+// languageOf is the reader's language: at the resident's screen the one that was chosen there last, until it is blank.
+func (d *Desk) languageOf(at seat, r *http.Request) page.Language {
+	if at == seatResident || at == seatFormer {
+		return d.screen.language()
+	}
+	return page.LanguageOf(r)
+}

@@ -1,0 +1,133 @@
+package ra
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"shomei/events"
+	"shomei/pkg/civil"
+	"shomei/pkg/counterlink"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/lifecycle"
+)
+
+// AnswerCases finds the applications of the counter's office that wait for the answer to a letter of inquiry, at whichever
+// of its counters they were taken. Those of another office are not there. The letters' numbers are told to nobody: whoever
+// brings one has had the letter.
+func (r *RA) AnswerCases(ctx context.Context, q counterlink.CaseRequest) ([]*events.OpenCase, error) {
+	subscribers, err := r.askedFor(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	var found []*events.OpenCase
+	for _, subscriber := range subscribers {
+		cases, err := r.openCases(ctx, q, subscriber)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, cases...)
+	}
+	return found, nil
+}
+
+// askedFor are the subscribers whom a question can be about.
+func (r *RA) askedFor(ctx context.Context, q counterlink.CaseRequest) ([]string, error) {
+	switch {
+	case len(q.Sealed) > 0:
+		asked := counterlink.PersonRequest{Counter: q.Counter, Office: q.Office, Officer: q.Officer, ID: q.ID, Sealed: q.Sealed}
+		subscriber, _, err := r.identify(ctx, asked, "code and date of birth compared for the answer to a letter")
+		return present(subscriber), err
+	case q.Number != "":
+		return r.inquired(ctx, q.Number, "")
+	case !events.ValidID(q.Card):
+		return nil, nil
+	}
+	holder, err := (&attempt{RA: r}).holderOf(ctx, q.Card)
+	if err != nil {
+		return nil, err
+	}
+	// A card is its holder's from the acceptance on, which a letter comes before.
+	applied, err := r.inquired(ctx, "", q.Card)
+	return slices.Compact(slices.Sorted(slices.Values(append(applied, present(holder)...)))), err
+}
+
+func present(subscriber string) []string {
+	if subscriber == "" {
+		return nil
+	}
+	return []string{subscriber}
+}
+
+func (r *RA) inquired(ctx context.Context, number, card string) ([]string, error) {
+	if r.Inquired == nil {
+		return nil, nil
+	}
+	return r.Inquired(ctx, number, card)
+}
+
+// openCases are the applications of a subscriber that a question finds.
+func (r *RA) openCases(ctx context.Context, q counterlink.CaseRequest, subscriber string) ([]*events.OpenCase, error) {
+	a := &attempt{RA: r}
+	subscriber, err := a.resolve(ctx, subscriber)
+	if err != nil {
+		return nil, err
+	}
+	head, err := r.Log.Load(ctx, events.KindSubscriber, subscriber)
+	if err != nil {
+		return nil, fmt.Errorf("looking for a case: %w", err)
+	}
+	state, err := lifecycle.DecodeSubscriber(head.State)
+	if err != nil || len(state.Letters) == 0 {
+		return nil, err
+	}
+	history, err := a.history(ctx, eventlog.Record{Kind: events.KindSubscriber, ID: subscriber})
+	if err != nil {
+		return nil, err
+	}
+	var found []*events.OpenCase
+	for _, letter := range state.Letters {
+		if q.Number != "" && events.CaseNumber(letter.Procedure) != q.Number {
+			continue
+		}
+		if open, card := r.openCase(q, letter, history); open != nil && (q.Card == "" || q.Card == card || q.Card == state.Card.GetCard()) {
+			found = append(found, open)
+		}
+	}
+	return found, nil
+}
+
+// openCase is an application that waits for the answer to a letter, and its card; nil when it is another office's.
+func (r *RA) openCase(q counterlink.CaseRequest, letter *events.Letter, history []eventlog.Record) (open *events.OpenCase, card string) {
+	for _, record := range slices.Backward(history) {
+		for _, e := range record.Commit.GetEvents() {
+			due := e.GetInquiryLetterDue()
+			if due.GetLetter() != letter.Id || !r.sameOffice(q, record.Commit) {
+				continue
+			}
+			return &events.OpenCase{
+				Procedure: due.Procedure, Operation: due.Operation, Channel: due.Channel, Kinds: due.Kinds, CardKind: due.CardKind,
+				Pins: due.Pins, Cause: due.Cause, OnFile: letter.Documents, FiledOn: civil.Of(time.UnixMilli(e.FiledMs)).String(),
+				PostedOn: letter.MailedOn, GoodUntil: r.goodUntil(record.Commit.Office, letter), Void: letter.Void,
+			}, due.Card
+		}
+	}
+	return nil, ""
+}
+
+// sameOffice tells whether the office that a commit was filed at is that of the counter that asks, or became it.
+func (r *RA) sameOffice(q counterlink.CaseRequest, c *events.Commit) bool {
+	taker, ok := r.Directory.Counter(c.Counter)
+	return c.Office == q.Office || ok && taker.Office == q.Office || r.Directory.Belonged(q.Counter, c.Office)
+}
+
+// goodUntil is the last day on which the answer to a letter is good; empty when it was not posted or has no term.
+func (r *RA) goodUntil(office string, letter *events.Letter) string {
+	posted, err := civil.Parse(letter.MailedOn)
+	days := r.Directory.Law(office, civil.Of(r.Clock()), r.Switches).LetterDays
+	if err != nil || posted.IsZero() || days == 0 {
+		return ""
+	}
+	return posted.AddDays(days).String()
+}
