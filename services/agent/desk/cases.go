@@ -49,18 +49,8 @@ type openCase struct {
 }
 
 var (
-	errNoCase = &Problem{
-		Code: "unknown-case", JA: "この市区町村で照会書の回答を待っている申請は見つかりません。", EN: "No application of this office that waits for the answer to a letter is found.",
-		NextJA: "照会書の受付番号、カード、住民票コードと生年月日のどれかで、もう一度探してください。回答期限を過ぎたもの、転居などで取り下げられたもの、他の市区町村のものは出ません。見つからないときは、新しく申請を受け付けてください。",
-		NextEN: "Look again by the letter's receipt number, by the card, or by resident-record code and date of birth. What was withdrawn, or is another office's, is not there. When nothing is found, take a new application.",
-		status: http.StatusNotFound,
-	}
-	errCaseUnasked = &Problem{
-		Code: "centre-away", JA: "いまはセンターに尋ねられないため、申請を探せません。", EN: "The centre can't be asked now, so no application can be looked for.",
-		NextJA: "回線が戻ってから、もう一度探してください。初めに受け付けた窓口では、回線がなくても「この端末の手続き」から回答を受け付けられます（仮）。急ぎでなければ、回答書をお預かりせずに、あらためてお越しいただいてください。",
-		NextEN: "Look again when the link is back. The counter that took the application can take the answer without it, from its own list (pending). Otherwise ask the person to come again, with the answer form.",
-		status: http.StatusServiceUnavailable,
-	}
+	errNoCase      = errors.New("no application of this office that waits for the answer to a letter is found")
+	errCaseUnasked = errors.New("the centre can't be asked now, so no application can be looked for")
 )
 
 // tidy writes what was typed in one way; the faults are what can't be right.

@@ -86,7 +86,7 @@ type unpairedView struct {
 
 func (d *Desk) unpaired(at seat, typed string, lang page.Language) answer {
 	view := unpairedView{Clerk: at == seatClerk}
-	view.What, view.Next = errNotTheResidents.in(lang)
+	view.What, view.Next = problemOf(errNotTheResidents).in(lang)
 	if view.Clerk {
 		view.Next = d.pages.Say(lang, "pair.clerk")
 	}

@@ -80,6 +80,14 @@ var failures = []struct {
 	{errNoTray, "real-reader", http.StatusNotFound},
 	{errNotShown, "not-shown", http.StatusConflict},
 	{errUnknownPerson, "unknown-person", http.StatusConflict},
+	{errNoCase, "unknown-case", http.StatusNotFound},
+	{errCaseUnasked, "centre-away", http.StatusServiceUnavailable},
+	{errNoName, "no-name", http.StatusConflict},
+	{errResidentsBrowser, "residents-browser", http.StatusForbidden},
+	{errNotTheResidents, "not-the-residents", http.StatusForbidden},
+	{errNoCookie, "no-cookie", http.StatusForbidden},
+	{errProgramsOnly, "programs-only", http.StatusForbidden},
+	{errNotPaired, "not-paired", http.StatusConflict},
 }
 
 var (

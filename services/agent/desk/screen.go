@@ -1,8 +1,8 @@
 package desk
 
 import (
+	"errors"
 	"fmt"
-	"net/http"
 	"sync"
 	"time"
 
@@ -116,11 +116,7 @@ func (s *screen) drop(procedure string) {
 }
 
 // errNoName says that the name that belongs on the resident's screen is not known here.
-var errNoName = &Problem{
-	Code: "no-name", JA: "この手続きの申請者の氏名が、この端末に残っていません。", EN: "This counter has no name of this procedure's applicant any more.",
-	NextJA: "この手続きを取りやめ、申請をもう一度受け付けてください。カードはまだ変わっていません。",
-	NextEN: "Withdraw the procedure and take the application again; nothing on the card has changed yet.", status: http.StatusConflict,
-}
+var errNoName = errors.New("this counter has no name of this procedure's applicant any more")
 
 // sendToScreen shows a procedure that waits for its resident on the resident's screen, with their name. Its errors are
 // agent.ErrNotWaiting, errNotPaired and errNoName.

@@ -2,6 +2,7 @@ package desk
 
 import (
 	"crypto/subtle"
+	"errors"
 	"net/http"
 	"time"
 
@@ -81,29 +82,11 @@ func cookieOf(name, value string) *http.Cookie {
 
 // Why a request is refused for who asks.
 var (
-	errResidentsBrowser = &Problem{
-		Code: "residents-browser", JA: "これは申請者の画面です。職員の画面は開けません。", EN: "This is the resident's screen: it has no officer's pages.",
-		NextJA: "職員の画面は、別のブラウザーで開いてください。このブラウザーを職員用に戻すには、このサイトの Cookie を消します。",
-		NextEN: "Open the officer's pages in another browser. To make this one an officer's again, delete this site's cookies.", status: http.StatusForbidden,
-	}
-	errNotTheResidents = &Problem{
-		Code: "not-the-residents", JA: "このブラウザーは、申請者の画面としてつながれていません。", EN: "This browser is not paired as the resident's screen.",
-		NextJA: "職員の「申請者の画面をつなぐ」に出る番号を、申請者の画面で入力してください。",
-		NextEN: "On the resident's screen, type the code that the officer's page shows under \"Pair the resident's screen\".", status: http.StatusForbidden,
-	}
-	errNoCookie = &Problem{
-		Code: "no-cookie", JA: "どのブラウザーからの要求か分かりません。", EN: "It is not known which browser asks.",
-		NextJA: "画面を読み込み直してください。", NextEN: "Load the page again.", status: http.StatusForbidden,
-	}
-	errProgramsOnly = &Problem{
-		Code: "programs-only", JA: "API はプログラムのためのもので、画面からは使えません。", EN: "The API is for programs and serves no page.",
-		NextJA: "職員の画面で操作してください。", NextEN: "Use the officer's pages.", status: http.StatusForbidden,
-	}
-	errNotPaired = &Problem{
-		Code: "not-paired", JA: "申請者の画面がつながっていません。", EN: "No resident's screen is paired with this counter.",
-		NextJA: "はじめの画面の「申請者の画面をつなぐ」から、申請者用のブラウザーをつないでください。",
-		NextEN: "Pair the resident's browser: \"Pair the resident's screen\" on the start page.", status: http.StatusConflict,
-	}
+	errResidentsBrowser = errors.New("this is the resident's screen: it has no officer's pages")
+	errNotTheResidents  = errors.New("this browser is not paired as the resident's screen")
+	errNoCookie         = errors.New("it is not known which browser asks")
+	errProgramsOnly     = errors.New("the API is for programs and serves no page")
+	errNotPaired        = errors.New("no resident's screen is paired with this counter")
 )
 
 // audience is for whom a route is.
