@@ -1,6 +1,6 @@
 // Package cmd_test holds the rules of the house as a test over the import
-// graph (design.md, "The house"): each rule with its reason, so that whoever
-// breaks one learns why it stands.
+// graph: each rule with its reason, so that whoever breaks one learns why it
+// stands.
 package cmd_test
 
 import (
@@ -327,7 +327,7 @@ func clockReads(file, text string) []string {
 
 var clockFunctions = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker"}
 
-// TestRoomsHaveNames: a room called util becomes the most imported and least understood one (examples.md, "Traps").
+// TestRoomsHaveNames: a room called util becomes the most imported and least understood one.
 func TestRoomsHaveNames(t *testing.T) {
 	nameless := []string{"util", "utils", "common", "core", "shared", "base", "types", "models", "helpers", "misc", "lib"}
 	for _, p := range list(t) {

@@ -698,7 +698,7 @@ type ResidentRecord struct {
 	Alias        string `protobuf:"bytes,3,opt,name=alias,proto3" json:"alias,omitempty"`
 	// birth_date may be partly unknown: "1950-00-00".
 	BirthDate string `protobuf:"bytes,4,opt,name=birth_date,json=birthDate,proto3" json:"birth_date,omitempty"`
-	// sex: 1 male, 2 female, 3 unknown (domain.md 2.4).
+	// sex: 1 male, 2 female, 3 unknown (profile.md 3).
 	Sex          uint32 `protobuf:"varint,5,opt,name=sex,proto3" json:"sex,omitempty"`
 	Address      string `protobuf:"bytes,6,opt,name=address,proto3" json:"address,omitempty"`
 	Registered   bool   `protobuf:"varint,7,opt,name=registered,proto3" json:"registered,omitempty"`
@@ -937,7 +937,7 @@ type ApplicationReceived struct {
 	Pins                 []PinKind `protobuf:"varint,10,rep,packed,name=pins,proto3,enum=shomei.events.PinKind" json:"pins,omitempty"`
 	// letter is the inquiry letter that was brought back.
 	Letter string `protobuf:"bytes,11,opt,name=letter,proto3" json:"letter,omitempty"`
-	// notice_answer: the answer form of the expiry notice was brought, with the PINs inside (domain.md 1.4.8).
+	// notice_answer: the answer form of the expiry notice was brought, with the PINs inside (law.md 5.4).
 	NoticeAnswer bool `protobuf:"varint,12,opt,name=notice_answer,json=noticeAnswer,proto3" json:"notice_answer,omitempty"`
 	// taken_back is the old card given in exchange.
 	TakenBack string `protobuf:"bytes,13,opt,name=taken_back,json=takenBack,proto3" json:"taken_back,omitempty"`

@@ -37,7 +37,7 @@ type OfficeDefined struct {
 	// hours, exceptions and terms are the calendar of pkg/civil.
 	Hours      []*Hours          `protobuf:"bytes,8,rep,name=hours,proto3" json:"hours,omitempty"`
 	Exceptions []*HoursException `protobuf:"bytes,9,rep,name=exceptions,proto3" json:"exceptions,omitempty"`
-	// last_acceptance_ms: juki issuance ended here at this instant, if earlier than the nation's (domain.md 1.3.6).
+	// last_acceptance_ms: juki issuance ended here at this instant, if earlier than the nation's (law.md 1.3).
 	LastAcceptanceMs int64   `protobuf:"varint,10,opt,name=last_acceptance_ms,json=lastAcceptanceMs,proto3" json:"last_acceptance_ms,omitempty"`
 	Terms            []*Term `protobuf:"bytes,11,rep,name=terms,proto3" json:"terms,omitempty"`
 	Telephone        string  `protobuf:"bytes,12,opt,name=telephone,proto3" json:"telephone,omitempty"`
@@ -507,7 +507,7 @@ type CounterEnrolled struct {
 	SealKey []byte `protobuf:"bytes,3,opt,name=seal_key,json=sealKey,proto3" json:"seal_key,omitempty"`
 	// role is counter, factory, register, telephone or operator.
 	Role string `protobuf:"bytes,4,opt,name=role,proto3" json:"role,omitempty"`
-	// counter_code is the nine-character counter id of certificate subjects (domain.md 2.2).
+	// counter_code is the nine-character counter id of certificate subjects (profile.md 2).
 	CounterCode   string `protobuf:"bytes,5,opt,name=counter_code,json=counterCode,proto3" json:"counter_code,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

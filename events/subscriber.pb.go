@@ -232,7 +232,7 @@ type ApplicationAccepted struct {
 	CardKind       CardKind              `protobuf:"varint,10,opt,name=card_kind,json=cardKind,proto3,enum=shomei.events.CardKind" json:"card_kind,omitempty"`
 	CardLastDay    string                `protobuf:"bytes,11,opt,name=card_last_day,json=cardLastDay,proto3" json:"card_last_day,omitempty"`
 	CardCandidates []*Candidate          `protobuf:"bytes,12,rep,name=card_candidates,json=cardCandidates,proto3" json:"card_candidates,omitempty"`
-	// municipality is the five-digit code without check digit (domain.md 4.1).
+	// municipality is the five-digit code without check digit (law.md 11.4).
 	Municipality         string `protobuf:"bytes,13,opt,name=municipality,proto3" json:"municipality,omitempty"`
 	SpecialCircumstances bool   `protobuf:"varint,14,opt,name=special_circumstances,json=specialCircumstances,proto3" json:"special_circumstances,omitempty"`
 	Express              bool   `protobuf:"varint,15,opt,name=express,proto3" json:"express,omitempty"`
@@ -906,7 +906,7 @@ func (x *ContactRecorded) GetContact() *Sealed {
 	return nil
 }
 
-// SpecialCircumstancesGranted by a second officer (seed page: 特別な事情).
+// SpecialCircumstancesGranted by a second officer (law.md 2.2: 特別な事情).
 type SpecialCircumstancesGranted struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	Procedure string                 `protobuf:"bytes,1,opt,name=procedure,proto3" json:"procedure,omitempty"`

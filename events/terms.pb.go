@@ -23,7 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Regime is the law a certificate lives under, fixed at issue (domain.md 1.3, 1.4).
+// Regime is the law a certificate lives under, fixed at issue (law.md 1.1).
 type Regime int32
 
 const (
@@ -345,7 +345,7 @@ func (CertificateStatus) EnumDescriptor() ([]byte, []int) {
 	return file_terms_proto_rawDescGZIP(), []int{4}
 }
 
-// RevocationReason has the numbers of RFC 5280 CRLReason plus one, so that zero stays "absent" (domain.md 2.5).
+// RevocationReason has the numbers of RFC 5280 CRLReason plus one, so that zero stays "absent" (law.md 8.8).
 type RevocationReason int32
 
 const (
@@ -410,7 +410,7 @@ func (RevocationReason) EnumDescriptor() ([]byte, []int) {
 	return file_terms_proto_rawDescGZIP(), []int{5}
 }
 
-// RecordChange is what happened to a resident record (domain.md 1.4.7, 1.3.4).
+// RecordChange is what happened to a resident record (law.md 8.2, 8.3).
 type RecordChange int32
 
 const (
@@ -501,7 +501,7 @@ func (RecordChange) EnumDescriptor() ([]byte, []int) {
 	return file_terms_proto_rawDescGZIP(), []int{6}
 }
 
-// DeadlineKind names a statutory chain (domain.md 1.4.7).
+// DeadlineKind names a statutory chain (law.md 8.7).
 type DeadlineKind int32
 
 const (
@@ -799,7 +799,7 @@ func (PinKind) EnumDescriptor() ([]byte, []int) {
 	return file_terms_proto_rawDescGZIP(), []int{11}
 }
 
-// PhonePlatform is what a smartphone is (domain.md 1.2): certificates came to the two on different days.
+// PhonePlatform is what a smartphone is (law.md 1.2): certificates came to the two on different days.
 type PhonePlatform int32
 
 const (

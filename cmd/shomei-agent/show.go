@@ -204,7 +204,7 @@ func holderRows(lang *language, h *ca.Described) [][2]string {
 	}
 }
 
-// substituted says that a certificate could not hold every character (domain.md 2.4).
+// substituted says that a certificate could not hold every character (profile.md 3).
 func substituted(lang *language, flags string) string {
 	if !bytes.ContainsRune([]byte(flags), '1') {
 		return ""

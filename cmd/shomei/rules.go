@@ -36,7 +36,7 @@ language of --lang. With --json one object a line in both languages:
   from       効力の初日、なし: 制度のある限り (first day on which it holds; absent: as long as there is a regime)
   until      効力の最終日、なし: 当分の間 (last day on which it holds; absent: until further notice)
   published  もとのページや法令の日付。効力の日とは別 (day of the page or law it was read from, not the day it takes effect)
-  source     出典 (article, or section of the notes on the field)
+  source     出典: 条文と deploy/law.md の番号 (articles, and sections of deploy/law.md)
   ja, en     窓口で読み上げる文 (the sentence a clerk reads out)
   next_ja, next_en  次にすること (what to do next)
   setting, value    [law] の名前と今の値 (name in [law], and its value now)`

@@ -1,5 +1,5 @@
 story 住基の照会書の期限と、役所の更新期間
-# どちらも役所の定め(domain.md 9.16、9.19)
+# どちらも役所の定め(law.md 4.1、5.3)
 office sammu
   municipality 12237 山武市 Sammu-shi
   law letter-days 20

@@ -1,5 +1,5 @@
 story 転出取消のいろいろ
-# 予定日の前と後、国内と国外、継続利用の取消し、住基カード(domain.md 9.2)
+# 予定日の前と後、国内と国外、継続利用の取消し、住基カード(law.md 8.4)
 office sammu
   municipality 12237 山武市 Sammu-shi
 office togane

@@ -1,5 +1,5 @@
 story 同一世帯員が引っ越しを届け出る
-# 署名用の発行は、引っ越しの届出と同じ日に、封入した委任状で。継続利用だけなら委任状は要らない(domain.md 9.10)
+# 署名用の発行は、引っ越しの届出と同じ日に、封入した委任状で。継続利用だけなら委任状は要らない(law.md 5.5)
 
 office sammu
   municipality 12237 山武市 Sammu-shi
@@ -53,7 +53,7 @@ apply 花子 issue at togane
   shows application-form, card, sealed-mandate, proxy-photo-id
   expect refused mynumber.documents.household-with-move
 
-# --- 照会書は、住所が変わると使えなくなる。期限が過ぎても同じ(9.16)
+# --- 照会書は、住所が変わると使えなくなる。期限が過ぎても同じ(law.md 5.3)
 apply 花子 issue at togane
   kinds sign
   shows application-form, card, other-id

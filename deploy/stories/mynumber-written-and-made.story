@@ -1,5 +1,5 @@
 story 転入先での書込み、申請の日、工場のカード
-# domain.md 9.12、9.13、9.14
+# law.md 2.6、4.4、8.4
 office sammu
   municipality 12237 山武市 Sammu-shi
 office togane

@@ -1,5 +1,5 @@
 story 国外で、本籍地で、帰国してから
-# 転出の後は本籍地の市区町村へ本人だけ。再交付は転出から90日まで無料(domain.md 9.5、9.6、9.7)
+# 転出の後は本籍地の市区町村へ本人だけ。再交付は転出から90日まで無料(law.md 4.3、7.2、8.5)
 office sammu
   municipality 12237 山武市 Sammu-shi
 office togane

@@ -1,5 +1,5 @@
 story 継続利用を窓口で申請する
-# 前日まで、日本国籍の人だけ。同一世帯員と法定代理人は委任状なしで(domain.md 9.3、9.4、9.5、9.10)
+# 前日まで、日本国籍の人だけ。同一世帯員と法定代理人は委任状なしで(law.md 5.5、8.5)
 office sammu
   municipality 12237 山武市 Sammu-shi
 office togane

@@ -1,5 +1,5 @@
 story 代理人と実印、写真付きの住基カード
-# 実印は住基の制度だけ。役所の定めで求めることもできる(domain.md 9.9、9.15)
+# 実印は住基の制度だけ。役所の定めで求めることもできる(law.md 5.1、5.2)
 office sammu
   municipality 12237 山武市 Sammu-shi
 office togane

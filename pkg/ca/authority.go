@@ -8,8 +8,8 @@ import (
 	"fmt"
 )
 
-// BuildAuthorityTBS makes the to-be-signed bytes of an authority's own, self-signed certificate (domain.md section
-// 2.1): the public key of a new generation, valid as planned. Serial is one of [NewSerial].
+// BuildAuthorityTBS makes the to-be-signed bytes of an authority's own, self-signed certificate
+// (profile.md 1): the public key of a new generation, valid as planned. Serial is one of [NewSerial].
 // The key must be RSA-2048 with exponent 65537.
 func BuildAuthorityTBS(plan Plan, serial uint64, pub *rsa.PublicKey) ([]byte, error) {
 	pref, err := prefectureOf(plan.Kind, plan.Prefecture)

@@ -9,13 +9,13 @@ import (
 )
 
 // DefaultSubstitute stands for a character that a certificate can't hold and no ordinary character stands for: the geta
-// mark 〓, the convention of Japanese printing for a missing type (domain.md sections 2.4, 9.18).
+// mark 〓, the convention of Japanese printing for a missing type (profile.md 3).
 const DefaultSubstitute = '〓'
 
 // Substitute writes text in the characters a certificate can hold: printable ASCII, JIS levels 1 and 2 (JIS X 0208)
 // and the supplementary kanji (JIS X 0212). Others become the ordinary character that is agreed to stand for them (髙: 高),
 // where there is one, and otherwise mark. Flags has one digit for each code point of value: '0' as recorded, '1' replaced
-// (domain.md sections 2.4, 9.18).
+// (profile.md 3).
 //
 // An ideographic variation sequence is one character: its selector is dropped and its base flagged as replaced,
 // because what then stands in the certificate is readable but not what was recorded.

@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// Reason is a CRLReason (RFC 5280 section 5.3.1). The rules set it from the cause, never the clerk (domain.md 2.5).
+// Reason is a CRLReason (RFC 5280 section 5.3.1). The rules set it from the cause, never the clerk (law.md 8.8).
 type Reason int
 
-// The reasons used (domain.md section 2.5).
+// The reasons used (law.md 8.8).
 const (
 	Unspecified          Reason = 0 // discarded before it reached the holder
 	KeyCompromise        Reason = 1 // key leak, loss of card
@@ -41,7 +41,7 @@ type CRLInput struct {
 	Entries                []Revocation // of the whole kind, in any order; each serial once
 }
 
-// CRLPeriod is how long a list stands before the next is due: lists are issued daily (domain.md section 2.5).
+// CRLPeriod is how long a list stands before the next is due: lists are issued daily (profile.md 4).
 const CRLPeriod = 24 * time.Hour
 
 // BuildCRL signs a full revocation list (RFC 5280 section 5, version 2) with cRLNumber, authorityKeyIdentifier and
@@ -106,7 +106,7 @@ func (in *CRLInput) entries() ([]x509.RevocationListEntry, error) {
 var ErrCRL = errors.New("unusable revocation list")
 
 // ParseCRL reads a list and checks that generation g signed it and that it is current at an instant. A stale list
-// must be treated as unverifiable (domain.md section 2.5); errors wrap [ErrCRL].
+// must be treated as unverifiable (profile.md 4); errors wrap [ErrCRL].
 func ParseCRL(g *Generation, der []byte, at time.Time) (*x509.RevocationList, error) {
 	list, err := x509.ParseRevocationList(der)
 	if err != nil {

@@ -46,7 +46,7 @@ type Description struct {
 	Certificate         *x509.Certificate
 }
 
-// Described is the holder as a signature certificate names one (domain.md section 2.4). Flags have one digit for each
+// Described is the holder as a signature certificate names one (profile.md 3). Flags have one digit for each
 // character, '1' where a substitute stands: compare such text with the register only where the flag is '0'.
 type Described struct {
 	Name, NameFlags       string
@@ -178,7 +178,7 @@ func (d *Described) values() altValues {
 }
 
 // decodeBirth reads nine digits; the zero date when they are none, or no calendar date: real ones aren't always
-// (domain.md section 2.4).
+// (profile.md 3).
 func decodeBirth(digits string) civil.PartialDate {
 	if len(digits) != 9 {
 		return civil.PartialDate{}

@@ -11,7 +11,7 @@ import (
 )
 
 // Generation is one key of an authority with its self-signed certificate. All generations of an authority carry the
-// same distinguished name, so an issuer is found by key id, never by name (domain.md section 2.1).
+// same distinguished name, so an issuer is found by key id, never by name (profile.md 1).
 type Generation struct {
 	Kind       Kind
 	Prefecture Prefecture // of a juki authority; zero otherwise
@@ -79,7 +79,7 @@ func (g *Generation) String() string {
 }
 
 // Covers tells whether a certificate valid from notBefore to notAfter fits inside the authority's own validity;
-// otherwise the error wraps [ErrOutsideAuthority] (domain.md section 6, point 18).
+// otherwise the error wraps [ErrOutsideAuthority] (profile.md 1).
 func (g *Generation) Covers(notBefore, notAfter time.Time) error {
 	if notBefore.Before(g.NotBefore) || notAfter.After(g.NotAfter) || notAfter.Before(notBefore) {
 		return fmt.Errorf("%w: %s to %s does not fit into authority %s (%s to %s): let a newer generation sign",
@@ -145,7 +145,7 @@ type Plan struct {
 }
 
 // Plans gives the generations of an authority in order of time. Those of the My Number card are the dates of
-// domain.md section 2.1, where the day of authentication 02 and of both 04 is derived from the rhythm (re-keyed after
+// profile.md 1, where the day of authentication 02 and of both 04 is derived from the rhythm (re-keyed after
 // about 3.8 years, ten years of life). The dates of juki authorities were not found: ours have ten years each and
 // cover the regime and its run-off to 2018-12-21.
 func Plans(kind Kind, prefecture string) ([]Plan, error) {

@@ -19,7 +19,7 @@ func instant(t *testing.T, s string) time.Time {
 	return at
 }
 
-// TestGenerationAt follows domain.md section 2.1: the newest generation that has begun signs.
+// TestGenerationAt follows profile.md 1: the newest generation that has begun signs.
 func TestGenerationAt(t *testing.T) {
 	key := testKey(t, "authority")
 	gs := Generations{testGeneration(t, Juki, "12", 1, 1, key), testGeneration(t, Juki, "12", 2, 900, key)}
@@ -89,7 +89,7 @@ func TestRekey(t *testing.T) {
 }
 
 // TestPlansCoverTheirCertificates: whichever generation signs, the longest certificate of the regime fits (six years
-// in the literal case of domain.md section 1.5.2, three in the juki regime).
+// in the literal case of law.md 3.6, three in the juki regime).
 func TestPlansCoverTheirCertificates(t *testing.T) {
 	longest := map[Kind]int{Sign: 6, Auth: 6, Juki: 3}
 	for kind, years := range longest {

@@ -12,7 +12,7 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// Sex as a signature certificate writes it (domain.md section 2.4).
+// Sex as a signature certificate writes it (profile.md 3).
 type Sex int
 
 // The digits of the certificate.
@@ -33,7 +33,7 @@ type Holder struct {
 	Mark rune
 }
 
-// maxText is the longest address a certificate holds, in characters (domain.md section 2.4); names are held to it too.
+// maxText is the longest address a certificate holds, in characters (profile.md 3); names are held to it too.
 const maxText = 200
 
 func (h *Holder) check() error {
@@ -59,7 +59,7 @@ func fits(s string) bool {
 }
 
 // encodeBirth writes a birth date in nine digits: the era, then Gregorian year, month and day; unknown parts are
-// zeros. The era is 0 when the known parts don't decide it (domain.md section 2.4).
+// zeros. The era is 0 when the known parts don't decide it (profile.md 3).
 func encodeBirth(p civil.PartialDate) (string, error) {
 	if p.IsZero() {
 		return "000000000", nil
@@ -76,7 +76,7 @@ func encodeBirth(p civil.PartialDate) (string, error) {
 }
 
 // sanOIDs are the identifiers of the six otherName values, in the order they stand in a certificate: name, birth
-// date, sex, address, substitution in the name, substitution in the address (domain.md section 2.4).
+// date, sex, address, substitution in the name, substitution in the address (profile.md 3).
 type sanOIDs [6]asn1.ObjectIdentifier
 
 // altValues are the texts of the six otherName values, in the order of sanOIDs.

@@ -2,7 +2,7 @@ package ca
 
 import "encoding/asn1"
 
-// The identifiers of the real JPKI (domain.md section 2.3), for reading only: nothing made here holds them.
+// The identifiers of the real JPKI (profile.md 5), for reading only: nothing made here holds them.
 var (
 	jpkiSAN = func() sanOIDs {
 		oid := asn1.ObjectIdentifier{1, 2, 392, 200149, 8, 5, 5}

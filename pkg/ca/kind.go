@@ -19,7 +19,7 @@ import (
 var (
 	// ErrNoGeneration: no generation of that authority may sign at that instant, or none has that key id.
 	ErrNoGeneration = errors.New("no authority generation")
-	// ErrOutsideAuthority: a certificate would begin before its authority or outlive it (domain.md section 6, point 18).
+	// ErrOutsideAuthority: a certificate would begin before its authority or outlive it (profile.md 1).
 	ErrOutsideAuthority = errors.New("outside the authority's own validity")
 	// ErrKey: a public key is not of the size, kind or exponent the profile asks for.
 	ErrKey = errors.New("unsuitable key")
@@ -45,7 +45,7 @@ const (
 // Valid tells whether k is one of the kinds.
 func (k Kind) Valid() bool { return k == Sign || k == Auth || k == Juki }
 
-// carriesHolder tells whether certificates of the kind name their holder (domain.md section 2.2: personal data
+// carriesHolder tells whether certificates of the kind name their holder (profile.md 2: personal data
 // stand in signature certificates only).
 func (k Kind) carriesHolder() bool { return k != Auth }
 
@@ -58,7 +58,7 @@ var (
 	policySign = under(arcPolicy, 1)
 	policyAuth = under(arcPolicy, 2)
 	policyJuki = under(arcPolicy, 3)
-	// Certificates on smartphones have policies of their own, as the real ones do (domain.md 1.4.9, 2.3).
+	// Certificates on smartphones have policies of their own, as the real ones do (law.md 10.1; profile.md 5).
 	policyPhoneSign = under(arcPolicy, 4)
 	policyPhoneAuth = under(arcPolicy, 5)
 	ourSAN          = sanOIDs{under(arcSAN, 1), under(arcSAN, 4), under(arcSAN, 3), under(arcSAN, 5), under(arcSAN, 2), under(arcSAN, 6)}

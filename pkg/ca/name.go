@@ -22,7 +22,7 @@ type attribute struct {
 }
 
 // encodeName encodes a distinguished name that begins with C=JP. C is a PrintableString, all others are UTF8String,
-// ASCII or not (domain.md section 2.1); the standard library would choose PrintableString for ASCII.
+// ASCII or not (profile.md 1); the standard library would choose PrintableString for ASCII.
 func encodeName(attributes ...attribute) []byte {
 	var b cryptobyte.Builder
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
@@ -68,7 +68,7 @@ func authorityNameJA(kind Kind, pref Prefecture) []byte {
 const pointSuffix = " CRLDP"
 
 // crlPointName is the directory name of a municipality's CRL distribution point: fullName without a URI, one for each
-// municipality, or ward of a designated city (domain.md section 2.2, extension 5).
+// municipality, or ward of a designated city (profile.md 2, extension 5).
 func crlPointName(kind Kind, m Municipality) []byte {
 	unit, _ := purpose(kind)
 	return encodeName(attribute{oidOrganisation, organisation}, attribute{oidUnit, unit},

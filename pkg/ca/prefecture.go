@@ -2,7 +2,7 @@ package ca
 
 import "fmt"
 
-// Prefecture is one of the 47: the first two digits of local government codes (domain.md section 4.1), its name in
+// Prefecture is one of the 47: the first two digits of local government codes (law.md 11.4), its name in
 // romaji as subjects write it, and in Japanese.
 type Prefecture struct {
 	Code, Romaji, Japanese string

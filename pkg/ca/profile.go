@@ -26,8 +26,8 @@ type Municipality struct {
 type Input struct {
 	Generation *Generation // the authority's generation that will sign; it decides the kind
 	Serial     uint64      // of NewSerial
-	NotBefore  time.Time   // the instant of issue; cut to the second (domain.md D6)
-	LastDay    civil.Date  // notAfter is 23:59:59 of this day in Japan (domain.md D5)
+	NotBefore  time.Time   // the instant of issue; cut to the second (law.md 3.5)
+	LastDay    civil.Date  // notAfter is 23:59:59 of this day in Japan (law.md 3.5)
 	PublicKey  *rsa.PublicKey
 	Office     Municipality
 	// Counter is the counter id: five digits of the local government code without check digit, then four upper-case
@@ -42,7 +42,7 @@ type Input struct {
 }
 
 // BuildTBS makes the complete to-be-signed bytes of a certificate (DER of TBSCertificate, RFC 5280 section 4.1) in
-// the structure of domain.md section 2.2. The same input gives the same bytes. Errors wrap [ErrProfile], [ErrKey]
+// the structure of profile.md 2. The same input gives the same bytes. Errors wrap [ErrProfile], [ErrKey]
 // or [ErrOutsideAuthority] and never repeat personal data.
 func BuildTBS(in Input) ([]byte, error) {
 	if in.Generation == nil {
@@ -133,7 +133,7 @@ func romaji(s string) bool {
 	return len(s) > 0 && len(s) <= 64
 }
 
-// subject is the distinguished name (domain.md section 2.2). The common name of a signature certificate is the second
+// subject is the distinguished name (profile.md 2). The common name of a signature certificate is the second
 // of issue in Japan, the sequence in three digits and the counter id. That of an authentication certificate is 14
 // characters drawn from the hash of its key, so that it tells nothing about the person or the hour, and the counter id.
 func (in *Input) subject(spki []byte) []byte {
@@ -147,8 +147,8 @@ func (in *Input) subject(spki []byte) []byte {
 		attribute{oidCommonName, cn})
 }
 
-// extensions lists the extensions in encoded order (domain.md section 2.2): the table for authentication, the line
-// below it for signature. Juki certificates, whose real profile is unknown, follow the latter.
+// extensions lists the extensions in encoded order (profile.md 2): the table for authentication, the line
+// below it for signature. Juki certificates, whose real profile is unknown (law.md 14.3), follow the latter.
 func (in *Input) extensions(keyID []byte, holder altValues) []extension {
 	g := in.Generation
 	issuer := directoryAltName(oidIAN, authorityNameJA(g.Kind, g.Prefecture))
@@ -233,7 +233,7 @@ func encodeKey(pub *rsa.PublicKey) (spki, keyID []byte, err error) {
 }
 
 // CheckKey tells whether a subscriber's key fits the kind: RSA of exactly 2048 bits, or for juki of at least 1024
-// (ordinance of 2003, domain.md section 1.3.1), with exponent 65537. Errors wrap [ErrKey].
+// (ordinance of 2003, law.md 5.7), with exponent 65537. Errors wrap [ErrKey].
 func CheckKey(kind Kind, pub *rsa.PublicKey) error {
 	if pub == nil || pub.N == nil {
 		return fmt.Errorf("%w: no key", ErrKey)

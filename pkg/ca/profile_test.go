@@ -23,7 +23,7 @@ import (
 var update = flag.Bool("update", false, "write the goldens of testdata anew")
 
 // TestGoldenStructure compares the ASN.1 structure of every certificate with a golden that was read against the
-// tables of domain.md section 2 by hand.
+// tables of profile.md by hand.
 func TestGoldenStructure(t *testing.T) {
 	key := testKey(t, "authority")
 	for kind, g := range everyGeneration(t) {
@@ -197,7 +197,7 @@ func TestTimeEncoding(t *testing.T) {
 		at   time.Time
 		want string
 	}{
-		{civil.New(2026, 6, 15).EndInstant(), "170d3236303631353134353935395a"}, // 260615145959Z, domain.md 1.5.2
+		{civil.New(2026, 6, 15).EndInstant(), "170d3236303631353134353935395a"}, // 260615145959Z, law.md 3.7
 		{time.Date(2049, 12, 31, 23, 59, 59, 0, time.UTC), "170d3439313233313233353935395a"},
 		{time.Date(2050, 1, 1, 8, 59, 59, 999, civil.Tokyo), "170d3439313233313233353935395a"},
 		{time.Date(2050, 1, 1, 0, 0, 0, 0, time.UTC), "180f32303530303130313030303030305a"},

@@ -7,7 +7,7 @@ import (
 )
 
 // ordinary pairs a form that names are written in, which no certificate can hold, with the ordinary character that is
-// agreed to stand for it (縮退マップ of the national character sets; domain.md 9.18). It is kept to forms of one and the
+// agreed to stand for it (縮退マップ of the national character sets; profile.md 3). It is kept to forms of one and the
 // same character.
 const ordinary = "髙高﨑崎德徳𠮷吉𡈽土栁柳黑黒淸清靑青瀨瀬增増寬寛橫横敎教緖緒薰薫賴頼閒間俱倶剝剥𠮟叱蟬蝉驒騨黃黄步歩每毎內内吳呉戶戸昻昂鄕郷" +
 	"𠀋丈𣘺橋𦚰脇槪概涉渉悅悦溫温卽即彥彦揭掲歷歴淚涙渴渇產産硏研稅税絕絶綠緑緣縁虛虚說説錄録鍊錬閱閲頹頽"

@@ -2,7 +2,7 @@ package ca
 
 import "testing"
 
-// An agreed ordinary character stands for a form that a certificate can't hold, and 〓 where none is agreed (domain.md 9.18).
+// An agreed ordinary character stands for a form that a certificate can't hold, and 〓 where none is agreed (profile.md 3).
 func TestStandIns(t *testing.T) {
 	for _, c := range []struct{ text, value, flags string }{
 		{"髙橋", "高橋", "10"},

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// State says how far an operation came on a card (domain.md 6, point 10).
+// State says how far an operation came on a card (card.md 6).
 type State int
 
 // The states of an operation; only Foreign needs a person.
@@ -26,7 +26,7 @@ const (
 	Foreign
 )
 
-// String returns the words of domain.md for the state.
+// String returns the words of card.md 6 for the state.
 func (s State) String() string {
 	return [...]string{"not begun", "key only", "certificate staged", "complete", "foreign"}[s]
 }

@@ -1,7 +1,7 @@
 // Package card speaks to the smart cards that carry the certificates, in
 // APDUs (ISO 7816-4, -8 and -9).
 //
-// Two applications matter. The JPKI application (domain.md 3.1–3.3) is the one
+// Two applications matter. The JPKI application (card.md 1, 2, 3) is the one
 // every reader knows: certificates, PINs, signatures. A [Session] reads it on
 // the juki card (one certificate, for signatures) and on the My Number card
 // (signature and authentication). The commands that write a real card are not
@@ -55,7 +55,7 @@
 //	00 FE 00 00                        TERMINATE CARD USAGE: keys, certificates and PINs are gone; repeating is 9000
 //
 // The old key pair, certificates and PIN stay live and usable until the one
-// ACTIVATE that replaces them (design.md, "Point of no return"). An operation
+// ACTIVATE that replaces them (card.md 6). An operation
 // is 14 bytes taken from the obligation's id: a card that was torn away in the
 // middle tells by it whose half-done work it holds ([Classify]).
 //

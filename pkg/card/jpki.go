@@ -9,7 +9,7 @@ import (
 	"fmt"
 )
 
-// The elementary files of the JPKI application (domain.md 3.2).
+// The elementary files of the JPKI application (card.md 2).
 const (
 	EFSignCertificate uint16 = 0x0001
 	EFSignCA          uint16 = 0x0002
@@ -25,7 +25,7 @@ const (
 // stagedBits turns the name of a live file into that of its staging file.
 const stagedBits uint16 = 0xA000
 
-// Application identifiers (domain.md 3.1 and the package's documentation).
+// Application identifiers (card.md 1 and the package's documentation).
 var (
 	AIDJPKI       = []byte{0xD3, 0x92, 0xF0, 0x00, 0x26, 0x01, 0x00, 0x00, 0x00, 0x01}
 	AIDManagement = []byte{0xF0, 'S', 'H', 'O', 'M', 'E', 'I', 0x01}
@@ -110,7 +110,7 @@ func (s *Session) Logout() error {
 }
 
 // read returns n bytes of the selected file from the start: 256 at a time, the
-// last Le exact (domain.md 3.3).
+// last Le exact (card.md 3).
 func (s *Session) read(n int) ([]byte, error) {
 	out := make([]byte, 0, n)
 	for len(out) < n {
@@ -145,7 +145,7 @@ const derHeader = 4
 
 // DERLength returns the whole length of the DER value that starts with head,
 // or 0 when head is not the 30 82 hh ll with which card software expects every
-// certificate to begin (domain.md 3.4).
+// certificate to begin (card.md 4).
 func DERLength(head []byte) int {
 	if len(head) < derHeader || head[0] != 0x30 || head[1] != 0x82 {
 		return 0
@@ -193,7 +193,7 @@ func (s *Session) Tries(slot Slot) (int, error) {
 }
 
 // Verify presents a PIN once; it is never tried again by itself. A wrong one is
-// a *PINError. Callers ask Tries first (domain.md 6, point 11) and clear pin.
+// a *PINError. Callers ask Tries first (card.md 3) and clear pin.
 func (s *Session) Verify(slot Slot, pin []byte) error {
 	if err := s.jpki(PINEF(slot)); err != nil {
 		return fmt.Errorf("selecting the %s PIN: %w", slot, err)

@@ -109,7 +109,7 @@ func parseSlotState(tlv []byte) (st SlotState, ok bool) {
 }
 
 // ResetPIN sets a slot's PIN anew and gives it back all its tries. The holder
-// is known and stands at the counter (domain.md 1.4.4); callers clear pin.
+// is known and stands at the counter (law.md 6.2); callers clear pin.
 func (s *Session) ResetPIN(slot Slot, pin []byte) error {
 	return s.setPIN(slot, byte(slot), pin)
 }

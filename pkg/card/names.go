@@ -57,7 +57,7 @@ func ParseKind(s string) (Kind, error) {
 }
 
 // Slots lists the key pairs a card of this kind has, authentication first:
-// the signature certificate is capped by it (domain.md 6, point 6).
+// the signature certificate is capped by it (law.md 3.2).
 func (k Kind) Slots() []Slot {
 	if k == Juki {
 		return []Slot{Sign}
@@ -65,7 +65,7 @@ func (k Kind) Slots() []Slot {
 	return []Slot{Auth, Sign}
 }
 
-// Label is the token label in EF 0006 of such a card (domain.md 3.2).
+// Label is the token label in EF 0006 of such a card (card.md 2).
 func (k Kind) Label() string {
 	if k == Juki {
 		return "JPKIAPICCTOKEN"
@@ -74,7 +74,7 @@ func (k Kind) Label() string {
 }
 
 // PINLimits gives the shortest and longest PIN of a slot in bytes and the
-// number of tries (domain.md 1.3.3, 1.4.4 and 3.4). Which characters a PIN may
+// number of tries (law.md 6.1, 6.2; card.md 4). Which characters a PIN may
 // hold is the law's matter, not the card's.
 func (k Kind) PINLimits(s Slot) (shortest, longest, tries int) {
 	switch {

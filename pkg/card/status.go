@@ -13,7 +13,7 @@ var (
 	ErrRemoved = errors.New("the card was taken out of the reader")
 	// ErrWrongPIN: the PIN did not match and a try was spent; PINError says how many remain.
 	ErrWrongPIN = errors.New("wrong PIN")
-	// ErrBlocked: no tries remain; the PIN must be set anew at a counter (domain.md 1.4.4).
+	// ErrBlocked: no tries remain; the PIN must be set anew at a counter (law.md 6.2).
 	ErrBlocked = errors.New("the PIN is blocked")
 	// ErrSecurityNotSatisfied: a PIN or the administrative key must be presented first.
 	ErrSecurityNotSatisfied = errors.New("the card asks for authentication first")

@@ -148,7 +148,7 @@ func (s *Session) update(content []byte) error {
 }
 
 // ReadBack reads the staging files of a slot and compares them with what should
-// be there; a difference is ErrReadBack (domain.md 5.2, 2016-01-21).
+// be there; a difference is ErrReadBack (figures.md 3: January 2016).
 func (s *Session) ReadBack(slot Slot, certificate, ca []byte) error {
 	for _, file := range []struct {
 		fid  uint16

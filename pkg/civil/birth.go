@@ -28,7 +28,7 @@ func AgeDuring(birth, on Date) int {
 }
 
 // PartialDate is a date of birth of which the day, or the month and day, or
-// everything may be unknown (domain.md 2.4). Unknown parts are zero.
+// everything may be unknown (profile.md 3). Unknown parts are zero.
 type PartialDate struct {
 	Year  int
 	Month time.Month
@@ -93,7 +93,7 @@ func (p *PartialDate) UnmarshalText(text []byte) error {
 
 // Latest returns the last day that p can be: p itself when it is known, the
 // end of the month or year when the rest is unknown, and the zero Date when
-// nothing is. No source says which day the law assumes (domain.md 8), so this
+// nothing is. No source says which day the law assumes (law.md 14.2), so this
 // is the reading that never makes a child older than it is.
 func (p PartialDate) Latest() Date {
 	switch {

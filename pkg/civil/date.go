@@ -4,7 +4,7 @@
 //
 // It is pure: no clock is read and nothing is stored. Zone data is not needed,
 // because Japan has kept UTC+9 without daylight saving time for the whole range
-// in which certificates exist (domain.md 1.5.1, D1 and D10).
+// in which certificates exist (law.md 3.5).
 package civil
 
 import (
@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// Tokyo is Japan Standard Time, UTC+9 all year round (domain.md D1). It is a
-// fixed zone, so the binary works on hosts without zone data (D10).
+// Tokyo is Japan Standard Time, UTC+9 all year round (law.md 3.5). It is a
+// fixed zone, so the binary works on hosts without zone data (law.md 3.5).
 var Tokyo = time.FixedZone("Asia/Tokyo", 9*60*60)
 
 // ErrDate says that a text or a year-month-day triple is not a day of the
@@ -106,7 +106,7 @@ func (d *Date) UnmarshalText(text []byte) error {
 func (d Date) StartInstant() time.Time { return d.At(0) }
 
 // EndInstant returns 23:59:59 of d in Asia/Tokyo, which is 14:59:59 UTC of the
-// same day: the notAfter of a certificate whose last day is d (domain.md D5).
+// same day: the notAfter of a certificate whose last day is d (law.md 3.5).
 func (d Date) EndInstant() time.Time {
 	return d.AddDays(1).StartInstant().Add(-time.Second)
 }
@@ -121,7 +121,7 @@ func (d Date) AddDays(n int) Date { return at(d.utc().AddDate(0, 0, n)) }
 
 // AddMonthsClamped returns the corresponding day n months after d (before it
 // when n is negative); when that month has no such day, its last day
-// (Civil Code Art 143(2), domain.md D9). time.Time.AddDate would run on into
+// (Civil Code Art 143(2), law.md 3.5). time.Time.AddDate would run on into
 // the next month instead.
 func (d Date) AddMonthsClamped(n int) Date {
 	first := time.Date(d.Year, d.Month+time.Month(n), 1, 0, 0, 0, 0, time.UTC)

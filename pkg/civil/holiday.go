@@ -9,7 +9,7 @@ import (
 )
 
 // HolidayKind separates the three sorts of 休日 in Art 3 of the Act on National
-// Holidays, because offices and the seed page name them separately.
+// Holidays, because offices name them separately (muni:Sammu).
 type HolidayKind int
 
 const (

@@ -56,7 +56,7 @@ func TestHolidaysAgreeWithNpmTable(t *testing.T) {
 	}
 }
 
-// The golden days of domain.md 4.2.
+// The golden days of law.md 11.2.
 func TestGoldenHolidays(t *testing.T) {
 	for _, c := range []struct {
 		day  string

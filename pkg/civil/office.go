@@ -11,7 +11,7 @@ import (
 // reads out stand in package regime, under the same id.
 type RuleID = string
 
-// Why an office is open or closed for an operation (domain.md 4.2, seed page).
+// Why an office is open or closed for an operation (law.md 11.1).
 const (
 	OpenHours         RuleID = "office.open.hours"             // within its usual hours
 	OpenExtra         RuleID = "office.open.extra"             // an opening out of the usual, such as a Sunday
@@ -102,15 +102,15 @@ type Term struct {
 
 // Office is the opening calendar of one office: national holidays, the
 // year-end, its own weekly hours and exceptions both ways, each effective-dated
-// and per operation (domain.md 4.2). An Office without Hours keeps those of
-// the seed page, Monday to Friday 09:00–17:00.
+// and per operation (law.md 11.1). An Office without Hours keeps those of
+// SeedHours, Monday to Friday 09:00–17:00.
 type Office struct {
 	Hours      []Hours     `json:"hours,omitempty"`
 	Exceptions []Exception `json:"exceptions,omitempty"`
 	Terms      []Term      `json:"terms,omitempty"`
 }
 
-// SeedHours are Monday to Friday 09:00–17:00, every operation (seed page).
+// SeedHours are Monday to Friday 09:00–17:00, every operation (muni:Sammu; law.md 11.1).
 var SeedHours = Hours{Spans: []Span{{Clock(9, 0), Clock(17, 0)}}}
 
 // Opening tells whether an office is open and why.

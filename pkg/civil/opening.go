@@ -52,7 +52,7 @@ func (o Office) OpenDay(op Operation, d Date) bool {
 
 // NextOpenDay returns d itself when the office is open for op on that day, else
 // the first open day after it: the day to which a deadline falling on d rolls
-// (domain.md 1.4.7). The result is false when there is none within 400 days.
+// (law.md 8.7). The result is false when there is none within 400 days.
 func (o Office) NextOpenDay(op Operation, d Date) (Date, bool) {
 	for i := range horizon {
 		if day := d.AddDays(i); o.OpenDay(op, day) {
@@ -124,7 +124,7 @@ func closedDay(d Date) RuleID {
 }
 
 // YearEnd reports whether d lies in the year-end closing, 29 December to
-// 3 January (domain.md 4.2).
+// 3 January (law.md 11.1).
 func YearEnd(d Date) bool {
 	return d.Month == time.December && d.Day >= 29 || d.Month == time.January && d.Day <= 3
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // Era is a Japanese era. Its value is the era digit that stands before the
-// birth date in a signature certificate (domain.md 2.4); other conventions use
+// birth date in a signature certificate (profile.md 3); other conventions use
 // other digits, so never compare it with theirs.
 type Era int
 
@@ -19,7 +19,7 @@ const (
 	Reiwa  Era = 5 // 令和, from 2019-05-01
 )
 
-// eras lists the eras, latest first, with their first days (domain.md 4.3).
+// eras lists the eras, latest first, with their first days (law.md 11.3).
 var eras = []struct {
 	era          Era
 	name, letter string

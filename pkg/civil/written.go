@@ -20,7 +20,7 @@ var written = []*regexp.Regexp{
 
 // ParseWritten reads a date of birth as people write it: 1990-06-18, 1990/6/18, 19900618, 平成2年6月18日 or H2.6.18, in
 // digits of either width, with 00 for what is unknown. A year that runs past the end of its era is accepted, because
-// documents printed 平成31年 and later for days now in 令和 (domain.md 4.3). The empty text is the zero date. ErrDate.
+// documents printed 平成31年 and later for days now in 令和 (law.md 11.3). The empty text is the zero date. ErrDate.
 func ParseWritten(s string) (PartialDate, error) {
 	text := strings.TrimSpace(HalfWidth(s))
 	if text == "" {

@@ -1,5 +1,5 @@
 // Package counterlink is the wire between the hub and its counters, both ends of it: claims go up, commands and answers
-// come down (events/claim.proto, design.md "Counters").
+// come down (events/claim.proto).
 //
 // # Up
 //

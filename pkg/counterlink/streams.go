@@ -23,7 +23,7 @@ const (
 	HeadStream = "CLAIM_HEADS"
 )
 
-// Retention is how long claims and commands stay in their streams; they hold personal data, sealed (design.md "The log").
+// Retention is how long claims and commands stay in their streams; they hold personal data, sealed.
 const Retention = 30 * 24 * time.Hour
 
 const (

@@ -17,7 +17,7 @@ type Counter struct {
 	SealKey   []byte
 	// Role is counter, factory, register, telephone or operator.
 	Role string
-	// Code is the nine-character counter id of certificate subjects (domain.md 2.2).
+	// Code is the nine-character counter id of certificate subjects (profile.md 2).
 	Code string
 	// Since is when it was first enrolled with this key.
 	Since time.Time

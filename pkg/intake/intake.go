@@ -34,7 +34,7 @@ const (
 	Unknown      Why = "unknown"      // none of the words that are possible
 )
 
-// Limits in characters: those of a signature certificate for the address (domain.md 2.4), and what no name, remark or
+// Limits in characters: those of a signature certificate for the address (profile.md 3), and what no name, remark or
 // mail address reaches.
 const (
 	NameLimit    = 100

@@ -163,7 +163,7 @@ func (a *application) apartFromHeld() []string {
 }
 
 // revocationEvent is what the holder's application to revoke means: a wish, or the report of a loss, a leaked key or a
-// broken card that comes on the same form (Act2013 Arts 9, 10; domain.md 1.3.4, 2.5).
+// broken card that comes on the same form (Act2013 Arts 9, 10; law.md 8.2, 8.8).
 func (a *application) revocationEvent() regime.Event {
 	switch a.Cause {
 	case regime.CauseLoss:

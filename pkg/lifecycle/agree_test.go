@@ -376,7 +376,7 @@ func byCounter(t *testing.T, s regime.Switches, a asked) answered {
 	return got
 }
 
-// TestThreeAnswerAlike asks `shomei rules apply`, the counter and a naive reading of domain.md the same questions.
+// TestThreeAnswerAlike asks `shomei rules apply`, the counter and a naive reading of law.md the same questions.
 func TestThreeAnswerAlike(t *testing.T) {
 	seed := uint64(rand.Int64())
 	if set := os.Getenv("SHOMEI_SEED"); set != "" {

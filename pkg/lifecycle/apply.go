@@ -67,7 +67,7 @@ func (d *decision) apply(c Apply) error {
 }
 
 // missPassedDeadlines catches up with deadlines that had passed when the application was filed, even if no Tick has
-// come since: what they ended is not there any more (domain.md 6 (8)).
+// come since: what they ended is not there any more (law.md 8.1).
 func (a *application) missPassedDeadlines() error {
 	return a.catchUp(func() error { return a.missDeadlines(a.day, a.Switches) })
 }
@@ -197,7 +197,7 @@ func (a *application) judgeKinds() {
 		ruling := a.Switches.Eligible(a.eligibility(k))
 		if (a.Factory || len(a.Kinds) == 0) && !ruling.Accepted() && len(a.kinds) > 1 && k == kindSign {
 			a.ruling.Apply(ruling.Refused...)
-			continue // nobody asked for the certificate this person may not have (domain.md 1.4.1, 1.4.6)
+			continue // nobody asked for the certificate this person may not have (law.md 2.2, 5.7)
 		}
 		a.ruling.Merge(ruling)
 		a.judgeDouble(k)
@@ -264,7 +264,7 @@ func (a *application) replacesEnding(k events.CertificateKind) bool {
 }
 
 // endsWithMove reports whether certificates of the kind are to end with a move that waits for its day, or may be issued
-// anew together with continued use overseas (domain.md 9.1, 9.5).
+// anew together with continued use overseas (law.md 8.4, 8.5).
 func (a *application) endsWithMove(k events.CertificateKind) bool {
 	return slices.ContainsFunc(a.state.Deadlines, func(d *events.Deadline) bool {
 		m, waits := moveThatWaits(d)

@@ -8,7 +8,7 @@ import (
 	"shomei/pkg/regime"
 )
 
-// byHand answers an application as somebody would who has read domain.md and neither package regime nor this one: it asks
+// byHand answers an application as somebody would who has read law.md and neither package regime nor this one: it asks
 // them nothing but how days are counted.
 func byHand(s regime.Switches, a asked) answered {
 	h := hand{asked: a, s: s}

@@ -130,7 +130,7 @@ func waiting(s *events.SubscriberState) []string {
 }
 
 // replacesHeld reports whether a factory's card renews the card in hand, near its end or after it, or replaces one that was
-// lost: it is no double issue then (domain.md 9.14).
+// lost: it is no double issue then (law.md 4.4).
 func (a *application) replacesHeld() bool {
 	held := a.state.Card
 	if !a.Factory || held == nil || cardRegime(held.Kind) != regime.MyNumber || waitsAtOffice(held) {
@@ -145,7 +145,7 @@ func (a *application) cardNearEnd() bool {
 	return !last.IsZero() && a.Switches.Window(regime.MyNumber, last).On(a.applied()) == regime.WindowOpen
 }
 
-// applied is the day by which age and fee are judged: for a factory's card that of its application (domain.md 9.13).
+// applied is the day by which age and fee are judged: for a factory's card that of its application (law.md 2.6).
 func (a *application) applied() civil.Date {
 	if a.Factory && !a.AppliedOn.IsZero() {
 		return a.AppliedOn

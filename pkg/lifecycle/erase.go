@@ -30,7 +30,7 @@ type Kept struct {
 	From   civil.Date
 }
 
-// classRecords are the records of domain.md 1.6 that can't be read any more once the key of a class is gone. The contact
+// classRecords are the records of law.md 12.1 that can't be read any more once the key of a class is gone. The contact
 // is in none of them: where somebody wants to be written to may be erased at any time. What revoked a certificate, and
 // the file of it, stand in the log unsealed.
 var classRecords = map[string][]regime.Record{
@@ -120,7 +120,7 @@ func (c OrderErasure) Retentions() ([]Retention, error) {
 	return list, nil
 }
 
-// orderErasure orders that a key be destroyed, once, unless a retention period of domain.md 1.6 still runs.
+// orderErasure orders that a key be destroyed, once, unless a retention period of law.md 12.1 still runs.
 func (d *decision) orderErasure(c OrderErasure) error {
 	if _, known := classRecords[c.Class]; !known {
 		return fmt.Errorf("%.40q is no record class", c.Class)

@@ -26,7 +26,7 @@ func erase(t *testing.T, p *player, class string) []*events.Event {
 }
 
 // A certificate issued on 2016-01-12 to somebody born on 18 June ends on 2020-06-18; its issue record is kept to
-// 2030-06-18, the application of 2016-01-12 to 2031-01-12 (domain.md 1.6).
+// 2030-06-18, the application of 2016-01-12 to 2031-01-12 (law.md 12.1).
 func TestErasureWaitsForEveryRetentionPeriod(t *testing.T) {
 	for _, row := range []struct {
 		class, at string

@@ -31,7 +31,7 @@ func (p *player) collected(id string) *events.ApplicationAccepted {
 }
 
 // A card that the factory makes to renew another is no double issue: the former card and its certificates serve until the
-// new one is handed over, and end in that commit (domain.md 9.14).
+// new one is handed over, and end in that commit (law.md 4.4).
 func TestACardIsRenewedThroughTheFactory(t *testing.T) {
 	p := fromFactory(t) // card and certificates from 2016
 	p.at("2020-03-19 10:00").carried(opRenew)
@@ -130,7 +130,7 @@ func (p *player) inForceOn(id string, kind events.CertificateKind) (n int) {
 }
 
 // A card that replaces a lost one is paid for when it is handed over, also when the factory makes it; a loss by telephone
-// leaves suspended certificates, which are no obstacle (domain.md 9.14).
+// leaves suspended certificates, which are no obstacle (law.md 4.4).
 func TestALostCardIsReplacedThroughTheFactory(t *testing.T) {
 	for _, by := range []string{"telephone", "counter"} {
 		p := fromFactory(t).at("2017-05-08 10:00")
@@ -150,7 +150,7 @@ func TestALostCardIsReplacedThroughTheFactory(t *testing.T) {
 	p.refused(regime.DoubleIssue, opFactory, factory, card("card-2")) // neither lost nor near its end
 }
 
-// Age is judged on the day of the application for a factory's card, which its holder's extension remembers (domain.md 9.13).
+// Age is judged on the day of the application for a factory's card, which its holder's extension remembers (law.md 2.6).
 func TestAFactoryCardCarriesItsApplicationsDay(t *testing.T) {
 	p := newPlayer(t, "2022-04-20 10:00")
 	p.person.BirthDate = civil.New(2002, 9, 9)
@@ -164,7 +164,7 @@ func TestAFactoryCardCarriesItsApplicationsDay(t *testing.T) {
 	equal(t, "14 then", accepted.Kinds, []events.CertificateKind{kindAuth})
 }
 
-// A card that is shown and written to at the new municipality counts as submitted (domain.md 9.12).
+// A card that is shown and written to at the new municipality counts as submitted (law.md 8.4).
 func TestACardWrittenToIsSubmitted(t *testing.T) {
 	for _, write := range []func(*player){
 		func(p *player) { p.carried(opIssue, kinds(kindSign)) },
@@ -184,7 +184,7 @@ func TestACardWrittenToIsSubmitted(t *testing.T) {
 	}
 }
 
-// The notice says when the card ends too; a resident with a limited stay gets none (domain.md 9.11).
+// The notice says when the card ends too; a resident with a limited stay gets none (law.md 9.1, 9.2).
 func TestNoticesOfCardsThatEnd(t *testing.T) {
 	p := fromFactory(t).at("2020-03-19 00:05")
 	equal(t, "card goes on", find[*events.NoticeDue](p.tick()).CardEnds, false)

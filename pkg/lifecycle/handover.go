@@ -91,7 +91,7 @@ func (d *decision) assignment(p *events.Procedure) []string {
 }
 
 // takeBack ends the card that was given in exchange: a juki card when the first My Number card is handed over
-// (domain.md 1.2), otherwise the one of the same kind that the new card replaces.
+// (law.md 5.9), otherwise the one of the same kind that the new card replaces.
 func (d *decision) takeBack(p *events.Procedure, switches regime.Switches) error {
 	old := d.state.OldCard
 	juki := Live(d.state, events.Regime_REGIME_JUKI, kindSign)

@@ -73,7 +73,7 @@ func keyLengths(r regime.Regime, keys []*events.GeneratedKey) regime.Ruling {
 }
 
 // endOverwritten ends certificates whose keys are gone: a PIV card has no staging slots, so a new key destroys the old
-// one, whatever becomes of the procedure (design.md "Point of no return").
+// one, whatever becomes of the procedure.
 func (d *decision) endOverwritten(c RecordKeys) error {
 	if d.state.Card.GetCard() != c.Card || d.state.Card.GetKind() != events.CardKind_CARD_KIND_PIV {
 		return nil
@@ -125,7 +125,7 @@ func keyOf(keys []*events.GeneratedKey, kind events.CertificateKind) *events.Gen
 
 // planAgain plans the accepted procedure on the day of issue. What was received in time goes on: where the window or the
 // term of the old certificate has closed over night, the terms it was accepted with hold. Where the regime itself has
-// ended nothing is issued any more (domain.md 1.2: no certificate of either kind from 2015-12-23 to 2015-12-31).
+// ended nothing is issued any more (law.md 1.1: no certificate of either kind from 2015-12-23 to 2015-12-31).
 func (d *decision) planAgain(p *events.Procedure, c RecordKeys) *application {
 	a := &application{
 		Apply:    Apply{Procedure: p.Id, Operation: p.Operation, Card: p.Card, CardKind: p.CardKind, Person: c.Person, Switches: c.Switches},
@@ -199,7 +199,7 @@ func (d *decision) recordIssued(c RecordIssued) error {
 	for _, held := range fresh {
 		old := certificate(d.state, held.Replaces)
 		if slices.Contains(waiting(d.state), held.Card) && d.state.OldCard != nil {
-			old = d.besideOnCard(held) // the one in hand ends when the card from the factory is handed over (domain.md 9.14)
+			old = d.besideOnCard(held) // the one in hand ends when the card from the factory is handed over (law.md 4.4)
 		}
 		if err := d.replace(old, c.Switches); err != nil {
 			return err
@@ -256,7 +256,7 @@ func (d *decision) replaceRest(c RecordIssued) error {
 	return nil
 }
 
-// replacementEvent is why the old certificate ends: replaced in order, or lost, or leaked, or broken (domain.md 2.5).
+// replacementEvent is why the old certificate ends: replaced in order, or lost, or leaked, or broken (law.md 8.8).
 func (d *decision) replacementEvent(old *events.Certificate) regime.Event {
 	p := d.state.Procedure
 	switch {
@@ -330,7 +330,7 @@ func (d *decision) recordWritten(c RecordWritten) {
 	d.writtenTo(c.Card)
 }
 
-// writtenTo counts a card that a counter has written to as submitted there (domain.md 9.12).
+// writtenTo counts a card that a counter has written to as submitted there (law.md 8.4).
 func (d *decision) writtenTo(card string) {
 	if d.state.Card.GetCard() == card {
 		d.submitCard(regime.WithinDeadline, regime.CardWrittenCounts)

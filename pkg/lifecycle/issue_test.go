@@ -55,7 +55,7 @@ func TestFactoryCardIsHandedOver(t *testing.T) {
 	p.refused(regime.DoubleIssue, opIssue)
 }
 
-// The term of a factory certificate is counted from its manufacture (domain.md 1.4.1); one made at a counter says no such
+// The term of a factory certificate is counted from its manufacture (law.md 5.7); one made at a counter says no such
 // thing.
 func TestTheFactorysTermSaysWhereItIsCountedFrom(t *testing.T) {
 	p := newPlayer(t, "2016-01-05 02:29")
@@ -103,7 +103,7 @@ func TestKeyLengthIsJudgedWhenKeysAreRecorded(t *testing.T) {
 	}
 }
 
-// At the hand-over the holder hears when the new state reaches those who ask for it (domain.md 1.4.8).
+// At the hand-over the holder hears when the new state reaches those who ask for it (law.md 5.8).
 func TestTheHandOverTellsWhenItCanBeUsed(t *testing.T) {
 	p := fromFactory(t)
 	decided := p.at("2020-03-19 10:00").carried(opRenew)
@@ -261,7 +261,7 @@ func TestReceiptDecidesOverNight(t *testing.T) {
 	equal(t, "last day", q.heldUnder(underJuki, kindSign).LastDay, "2018-12-21")
 }
 
-// From 2015-12-23 to 2015-12-31 no certificate of either kind can be issued (domain.md 1.2), whenever it was applied for.
+// From 2015-12-23 to 2015-12-31 no certificate of either kind can be issued (law.md 1.1), whenever it was applied for.
 func TestNothingIsIssuedInTheGap(t *testing.T) {
 	p := newPlayer(t, "2015-12-22 16:59")
 	p.apply(opIssue, juki)
@@ -429,8 +429,8 @@ func TestMinorGetsAuthenticationOnly(t *testing.T) {
 	equal(t, "kinds", accepted.Kinds, []events.CertificateKind{kindAuth})
 }
 
-// A child's card is handed over to, and unblocked by, who sets its PINs (domain.md 1.4.6), at the window of residence
-// (1.4.4).
+// A child's card is handed over to, and unblocked by, who sets its PINs (law.md 2.2), at the window of residence
+// (law.md 2.1).
 func TestWhoSetsThePINsAndWhere(t *testing.T) {
 	p := newPlayer(t, "2021-02-01 02:29")
 	p.person.BirthDate = day("2006-08-20")

@@ -9,7 +9,7 @@ import (
 )
 
 // move is a move out of the municipality, within Japan or overseas. It takes effect on its day: until then the holder
-// lives here (domain.md 9.1, 9.3).
+// lives here (law.md 8.4, 8.5).
 type move struct {
 	event   regime.Event // EvMoveOut or EvOverseas
 	on      civil.Date
@@ -156,7 +156,7 @@ func (d *decision) dropMove(rules ...string) {
 }
 
 // stays calls a move off: it ends nothing any more, and its deadlines stop. A card for which continued use overseas was
-// applied for becomes void unless that is undone, with the calling off or by the day before the move (domain.md 9.2).
+// applied for becomes void unless that is undone, with the calling off or by the day before the move (law.md 8.5).
 func (d *decision) stays(c ChangeRecord, before *events.SubscriberState) error {
 	d.dropMove(regime.MoveCalledOff)
 	if chain := d.deadline(events.DeadlineKind_DEADLINE_KIND_MOVE_IN_30); chain != nil {
@@ -190,7 +190,7 @@ func (a *application) overseasMove() (m move, known bool) {
 }
 
 // judgeContinuedUse asks whether there is anything to go on with: a card that has yet to be submitted, or a move overseas for
-// which continued use is applied for by the day before (domain.md 9.3, 9.4).
+// which continued use is applied for by the day before (law.md 8.5).
 func (a *application) judgeContinuedUse() {
 	m, overseas := a.overseasMove()
 	switch law, err := a.Switches.Consequences(m.asked(a.regime)); {

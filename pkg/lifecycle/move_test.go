@@ -20,7 +20,7 @@ func plannedOn(day string) func(*ChangeRecord) { return func(c *ChangeRecord) { 
 func keepsUsing(c *ChangeRecord) { c.KeepUsing = true }
 
 // A move within Japan takes effect on its day: the filing ends nothing, what is issued in between ends on the day, and
-// until then its holder is a resident (domain.md 9.1).
+// until then its holder is a resident (law.md 8.4).
 func TestAMoveTakesEffectOnItsDay(t *testing.T) {
 	p := fromFactory(t).at("2017-05-08 10:00")
 	p.change(changeMoveOut, plannedOn("2017-05-11"))
@@ -99,7 +99,7 @@ func TestMoveInAndOn(t *testing.T) {
 	p.wantStatus(underMyNumber, kindAuth, valid)
 }
 
-// A move that is called off ends nothing, and its deadlines stop; what was revoked meanwhile stays so (domain.md 9.2).
+// A move that is called off ends nothing, and its deadlines stop; what was revoked meanwhile stays so (law.md 8.4).
 func TestAMoveIsCalledOff(t *testing.T) {
 	p := fromFactory(t).at("2017-05-08 10:00")
 	p.change(changeMoveOut, plannedOn("2017-05-20"))
@@ -125,7 +125,7 @@ func TestAMoveIsCalledOff(t *testing.T) {
 }
 
 // Continued use overseas is also applied for at the counter, after the move was filed without it and before its day
-// (domain.md 9.3, 9.4).
+// (law.md 8.5).
 func TestContinuedUseIsAppliedFor(t *testing.T) {
 	for name, c := range map[string]struct {
 		at, planned, rule string
@@ -197,7 +197,7 @@ func TestAMoveOverseasIsCalledOff(t *testing.T) {
 }
 
 // Continued use that was applied for in time stays so when the register tells of the move again on its day or later; it
-// can't be had by then (domain.md 9.3), nor by who is no national (9.4).
+// can't be had by then (law.md 8.5), nor by who is no national.
 func TestContinuedUseIsAppliedForInTime(t *testing.T) {
 	held := func() *player {
 		p := fromFactory(t)
@@ -236,7 +236,7 @@ func TestContinuedUseIsAppliedForInTime(t *testing.T) {
 }
 
 // Until the move the signature certificate may be issued anew in place of the one that is to end, at no time two of
-// them; the authentication certificate only together with continued use overseas (domain.md 9.1, 9.5).
+// them; the authentication certificate only together with continued use overseas (law.md 8.4, 8.5).
 func TestIssueBetweenFilingAndMove(t *testing.T) {
 	p := fromFactory(t).at("2017-05-08 10:00")
 	p.refused("application.double-issue", opIssue, kinds(kindSign))

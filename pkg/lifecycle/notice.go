@@ -38,7 +38,7 @@ func (d *decision) oweNotice(kind events.NoticeKind, about []*events.Certificate
 	}
 }
 
-// cardEnding is the card in the holder's hands that ends with a certificate, so that only a new card helps (domain.md 9.11);
+// cardEnding is the card in the holder's hands that ends with a certificate, so that only a new card helps (law.md 4.5);
 // nil when the card goes on.
 func (d *decision) cardEnding(c *events.Certificate) *events.HeldCard {
 	for _, held := range cardsOf(d.state, lawRegime(c.Regime)) {

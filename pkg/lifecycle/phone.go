@@ -101,7 +101,7 @@ func (d *decision) applyPhone(c ApplyPhone) error {
 		d.factRefused("PhoneApplicationReceived", "this procedure is already open")
 		return nil
 	}
-	// What deadlines have ended when it was filed is not there any more (domain.md 6 (8)).
+	// What deadlines have ended when it was filed is not there any more (law.md 8.1).
 	if err := d.catchUp(func() error { return d.missDeadlines(civil.Of(d.filed), c.Switches) }); err != nil {
 		return err
 	}
@@ -355,7 +355,7 @@ func (d *decision) unsignedOn(phone *events.Phone) bool {
 }
 
 // followParents does to the certificates on smartphones what this decision has done to the card's that they are bound to,
-// whatever has done it: for the same reason, at the same time, and told with the card's (domain.md 1.4.7).
+// whatever has done it: for the same reason, at the same time, and told with the card's (law.md 10.2).
 func (d *decision) followParents() {
 	for _, e := range slices.Clone(d.events) {
 		switch b := events.BodyOf(e).(type) {

@@ -38,7 +38,7 @@ func (a *application) planTerms() error {
 }
 
 // planCard works out the term of a card that is issued together with the certificates. A juki card's term is not kept
-// here: it does not end the certificate (domain.md 1.3.1).
+// here: it does not end the certificate (law.md 3.1).
 func (a *application) planCard() error {
 	if !a.newCard || a.regime == regime.Juki {
 		return nil
@@ -105,7 +105,7 @@ func (t *terms) next(k events.CertificateKind) (*events.PlannedCertificate, erro
 		planned.Replaces = old.Serial
 	}
 	if t.replacesEnding(k) && t.goesOverseas() || old.GetStatus() == valid && t.replacesHeld() {
-		in.CurrentLastDay = day(old.LastDay) // counted like a renewal, where its window is open (domain.md 9.5, 9.14)
+		in.CurrentLastDay = day(old.LastDay) // counted like a renewal, where its window is open (law.md 4.4, 8.5)
 	}
 	term, err := t.term(in, old)
 	if err != nil || term == nil {
@@ -132,7 +132,7 @@ func (t *terms) term(in regime.ValidityIn, old *events.Certificate) (*regime.Val
 			return nil, nil
 		}
 	}
-	in.CurrentLastDay = day(old.LastDay) // renewal after expiry is a new issue (domain.md 1.4.3)
+	in.CurrentLastDay = day(old.LastDay) // renewal after expiry is a new issue (law.md 4.2)
 	renewal, err := t.Switches.Renewal(in)
 	if err != nil {
 		return nil, err

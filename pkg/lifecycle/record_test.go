@@ -9,7 +9,7 @@ import (
 	"shomei/pkg/regime"
 )
 
-// Every row of domain.md 1.4.7 that the register, the telephone or the authority tells, and what it leaves.
+// Every row of law.md 8.3 that the register, the telephone or the authority tells, and what it leaves.
 func TestWhatEndsWhatUnderMyNumber(t *testing.T) {
 	changed := func(c events.RecordChange, keep bool) func(*player) {
 		return func(p *player) { p.change(c, func(r *ChangeRecord) { r.KeepUsing = keep }) }
@@ -75,7 +75,7 @@ func TestWhatEndsWhatUnderMyNumber(t *testing.T) {
 	}
 }
 
-// Every row of domain.md 1.3.4.
+// Every row of law.md 8.2.
 func TestWhatEndsWhatUnderJuki(t *testing.T) {
 	changed := func(c events.RecordChange) func(*player) { return func(p *player) { p.change(c) } }
 	for _, c := range []struct {
@@ -393,7 +393,7 @@ func TestFoundCardReleasesTheAuthenticationCertificate(t *testing.T) {
 	}
 }
 
-// An order about what has ended, or is not the person's, is recorded and answered (domain.md 1.4.7); so is every other
+// An order about what has ended, or is not the person's, is recorded and answered (law.md 8.3); so is every other
 // fact that a source can claim.
 func TestAFactThatChangesNothingIsRecorded(t *testing.T) {
 	p := fromFactory(t).at("2017-05-08 10:00")

@@ -199,7 +199,7 @@ func (d *decision) withoutEffect(c ChangeRecord) []string {
 }
 
 // endsNothing are the rules by which an event leaves everything as it is: what the person who tells it must hear, as
-// that a minor correction ends nothing, or that a juki certificate can't be suspended by telephone (domain.md 1.3.4, 1.4.7).
+// that a minor correction ends nothing, or that a juki certificate can't be suspended by telephone (law.md 8.2, 8.3).
 func (d *decision) endsNothing(in regime.ConsequenceIn, switches regime.Switches) []string {
 	var rules []string
 	in.On = d.today()

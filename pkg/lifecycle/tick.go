@@ -52,7 +52,7 @@ func (d *decision) openWindows(c Tick) {
 	d.oweNotices(events.NoticeKind_NOTICE_KIND_EXPIRY, opened, rules...)
 }
 
-// missDeadlines ends what a statutory deadline ends once it has passed before a day (domain.md 1.4.7).
+// missDeadlines ends what a statutory deadline ends once it has passed before a day (law.md 8.7).
 func (d *decision) missDeadlines(before civil.Date, switches regime.Switches) error {
 	for _, deadline := range slices.Clone(d.state.Deadlines) {
 		last := day(deadline.LastDay)
@@ -161,7 +161,7 @@ func (d *decision) expireCard(held *events.HeldCard, switches regime.Switches) e
 }
 
 // endOutliving revokes what would outlive an expired card, where the law ends it with the card. It was issued to a later
-// day because the card's term was longer then: the period of stay has become shorter since (domain.md 1.4.2, 1.4.7).
+// day because the card's term was longer then: the period of stay has become shorter since (law.md 3.4).
 func (d *decision) endOutliving(card *events.HeldCard, switches regime.Switches) error {
 	law, err := switches.Consequences(regime.ConsequenceIn{Regime: cardRegime(card.Kind), Event: regime.EvCardTerm, On: d.today()})
 	if err != nil || law.Sign.Effect != regime.Expire {

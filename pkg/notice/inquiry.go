@@ -10,7 +10,7 @@ import (
 )
 
 // Inquiry is a letter of inquiry with its answer form (照会書兼回答書), posted to the registered address because identity
-// or will could not be shown at the desk (seed page; domain.md 1.3.2).
+// or will could not be shown at the desk (law.md 5.3).
 type Inquiry struct {
 	// ID tells the mails to the print desk apart; a repetition has the same.
 	ID string
@@ -19,9 +19,9 @@ type Inquiry struct {
 	Letter, Case string
 	// Name and Address are those of the resident record: the letter goes there and nowhere else.
 	Name, Address string
-	// Until is the last day on which the answer is good, where the office has one (domain.md 9.16); zero: none is printed.
+	// Until is the last day on which the answer is good, where the office has one (law.md 5.3); zero: none is printed.
 	Until civil.Date
-	// Proxy says that somebody applied for the person: the answer form holds the mandate (domain.md 9.9).
+	// Proxy says that somebody applied for the person: the answer form holds the mandate (law.md 5.2).
 	Proxy  bool
 	Office Office
 	Date   time.Time

@@ -43,13 +43,13 @@ type Notice struct {
 	Certificates []events.CertificateKind
 	// LastDay is the last day of validity, for notices of expiry and of an end by expiry.
 	LastDay civil.Date
-	// WindowOpens is the first day of renewal; zero where the law knows no window (juki, domain.md 1.3.1).
+	// WindowOpens is the first day of renewal; zero where the law knows no window (juki, law.md 4.1).
 	WindowOpens civil.Date
 	// EndedOn is the day of revocation or suspension.
 	EndedOn civil.Date
-	// CardEnds says that the card ends on LastDay, too: only a new card helps (domain.md 9.11).
+	// CardEnds says that the card ends on LastDay, too: only a new card helps (law.md 4.5).
 	CardEnds bool
-	// Overseas says that the reader lives overseas, where the office of the family register is the one to go to (domain.md 9.6).
+	// Overseas says that the reader lives overseas, where the office of the family register is the one to go to (law.md 4.3).
 	Overseas bool
 	// Renewable tells whether a certificate of this regime is still issued when the notice is read (until 2015-12-22 for juki).
 	Renewable bool

@@ -20,7 +20,7 @@ var (
 
 // Clock gives the time of a process: the system's, or one file's. A settable
 // clock stands still between calls of Advance, is shared by every process that
-// opens the same file, and marks the log simulated (design.md, "Clock").
+// opens the same file, and marks the log simulated for ever.
 type Clock struct {
 	file   string
 	mu     sync.Mutex

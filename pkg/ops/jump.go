@@ -7,7 +7,7 @@ import (
 
 // JumpWatch compares the wall clock with the monotonic one, to find a clock
 // that was set by hand or slewed too far: acts that dates drive stop then
-// (design.md, "Clock"). The zero value with a Tolerance is ready.
+// until the clock runs true again. The zero value with a Tolerance is ready.
 type JumpWatch struct {
 	// Tolerance is the difference that still counts as running true.
 	Tolerance time.Duration

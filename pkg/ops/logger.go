@@ -54,8 +54,8 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// personal holds the keys whose values never reach a log line (design.md, "The
-// log": personal data never stands in a log line). The last part of a key counts.
+// personal holds the keys whose values never reach a log line (law.md 12.2). The last
+// part of a key counts.
 var personal = map[string]bool{
 	"name": true, "kana": true, "alias": true, "address": true, "birth": true, "birth_date": true, "birthday": true,
 	"sex": true, "gender": true, "nationality": true, "pin": true, "pins": true, "password": true, "secret": true,

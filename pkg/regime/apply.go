@@ -49,7 +49,7 @@ const (
 )
 
 // Ends reports whether a certificate of the kind is to end with the move, or may be issued anew with continued use, so that
-// until then a new one may take its place (domain.md 9.1, 9.5).
+// until then a new one may take its place (law.md 8.4, 8.5).
 func (l Leaving) Ends(k Kind) bool { return l != LeavingNot && (k == Sign || l == LeavingContinued) }
 
 // KindValidity is the validity of one of the certificates applied for.
@@ -178,7 +178,7 @@ func (s Switches) judgePerson(a Application, day civil.Date, out *Decision) []Ki
 }
 
 // judgeKinds judges for each kind whether the person may have it. Where nobody asked for the signature certificate and the
-// person may not have it, it is left out (domain.md 1.4.1, 1.4.6).
+// person may not have it, it is left out (law.md 2.2, 5.7).
 func (s Switches) judgeKinds(a Application, kinds []Kind, person EligibilityIn, out *Decision) (eligible []Kind) {
 	for _, k := range kinds {
 		person.Kind = k

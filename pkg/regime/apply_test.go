@@ -166,7 +166,7 @@ func TestApplyWithANewCard(t *testing.T) {
 	}
 }
 
-// Who renews or comes after expiry hears when the new certificates can be used (domain.md 1.4.8).
+// Who renews or comes after expiry hears when the new certificates can be used (law.md 5.8).
 func TestApplyTellsWhenItCanBeUsed(t *testing.T) {
 	in := Application{
 		Operation: OpRenew, At: tokyo("2020-03-19 10:00:00"), Office: here, Person: resident1980, Shown: bring(DocForm, DocCard, DocPhotoID),
@@ -223,7 +223,7 @@ func TestOpeningRulesAreInTheTable(t *testing.T) {
 	}
 }
 
-// A child's card is unblocked where the child lives, by the representative (domain.md 1.4.4, 1.4.6).
+// A child's card is unblocked where the child lives, by the representative (law.md 2.2, 6.2).
 func TestApplyToUnblockAChildsCard(t *testing.T) {
 	for _, c := range []struct {
 		municipality string

@@ -27,8 +27,8 @@ type CardValidityIn struct {
 }
 
 // CardValidity answers how long a My Number card is valid (CardReg2016 Art 26,
-// domain.md 1.4.2). Whether the holder is an adult is judged on the day of
-// application, by the adult age of that day (domain.md 9.13). A value that is
+// law.md 3.2). Whether the holder is an adult is judged on the day of
+// application, by the adult age of that day (law.md 2.6). A value that is
 // missing or impossible is a *FieldError.
 func (s Switches) CardValidity(in CardValidityIn) (Validity, error) {
 	if err := in.check(); err != nil {
@@ -54,7 +54,7 @@ func (s Switches) CardValidity(in CardValidityIn) (Validity, error) {
 	return v, nil
 }
 
-// pendingMonths is how long a card is extended while the renewal of the stay is pending (domain.md 9.20).
+// pendingMonths is how long a card is extended while the renewal of the stay is pending (law.md 3.4).
 const pendingMonths = 2
 
 func (in CardValidityIn) check() error {

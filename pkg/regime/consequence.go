@@ -150,7 +150,7 @@ func atFiling(s Switches, in ConsequenceIn) bool { return in.Ahead && s.MoveOutE
 func cardApart(s Switches, _ ConsequenceIn) bool { return !s.JukiCardCaps }
 func cardCaps(s Switches, _ ConsequenceIn) bool  { return s.JukiCardCaps }
 
-// Consequences answers what an event ends (domain.md 1.3.4, 1.4.7). It never
+// Consequences answers what an event ends (law.md 8.2, 8.3). It never
 // refuses an event of the physical world; one that the regime's tables do not
 // know is a *FieldError.
 func (s Switches) Consequences(in ConsequenceIn) (Consequences, error) {

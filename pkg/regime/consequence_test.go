@@ -7,7 +7,7 @@ import (
 	"shomei/pkg/civil"
 )
 
-// Every row of domain.md 1.4.7 and of the juki Act's Art 15 (1.3.4).
+// Every row of law.md 8.2 and 8.3.
 func TestConsequences(t *testing.T) {
 	for _, c := range []struct {
 		regime           Regime
@@ -116,7 +116,7 @@ func TestOverseasWithContinuedUse(t *testing.T) {
 	}
 }
 
-// Continued use overseas is for nationals who apply for it by the day before (domain.md 9.3, 9.4).
+// Continued use overseas is for nationals who apply for it by the day before (law.md 8.5).
 func TestContinuedUseInTimeAndForNationals(t *testing.T) {
 	for _, c := range []struct {
 		filed   string
@@ -145,7 +145,7 @@ func TestContinuedUseInTimeAndForNationals(t *testing.T) {
 	}
 }
 
-// Whether a found card's authentication certificate is released is debated (domain.md 9.17).
+// Whether a found card's authentication certificate is released is debated (law.md 8.6).
 func TestFoundAfterALossByTelephone(t *testing.T) {
 	in := ConsequenceIn{Regime: MyNumber, Event: EvFound, On: day("2021-08-12")}
 	got, err := Switches{PhoneLossSparesAuth: true}.Consequences(in)
@@ -154,7 +154,7 @@ func TestFoundAfterALossByTelephone(t *testing.T) {
 	}
 }
 
-// Whether the filing of a move ends the signature certificate is debated (domain.md 9.1).
+// Whether the filing of a move ends the signature certificate is debated (law.md 8.4).
 func TestMoveOutAtFiling(t *testing.T) {
 	for r, rule := range map[Regime]ID{MyNumber: "mynumber.ends.move-out-at-filing", Juki: "juki.ends.move-out-at-filing"} {
 		in := ConsequenceIn{Regime: r, Event: EvMoveOut, On: day("2015-06-20"), Ahead: true}

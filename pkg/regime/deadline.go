@@ -17,7 +17,7 @@ type Deadline struct {
 
 // MoveInWithin30Days is the last day for 転入届 counted from the planned day of
 // the move: 30 days from the next day; if none is filed by then the card is
-// void (MyNoOrd2016 Art 14, domain.md 1.4.7).
+// void (MyNoOrd2016 Art 14, law.md 8.7).
 func (s Switches) MoveInWithin30Days(planned civil.Date, office civil.Office) Deadline {
 	return due(moveIn30, planned.AddDays(30), office)
 }

@@ -96,7 +96,7 @@ type DocumentsIn struct {
 	Letter string
 	// Posted is the day on which that letter was posted; zero: not known. An
 	// answer brought on that day answers another letter: this way is never
-	// finished on one day (seed page; domain.md 1.1, 1.3.2).
+	// finished on one day (muni:Sammu; law.md 5.1).
 	Posted civil.Date
 	// Moved says that the holder has moved, or changed address, since the letter was posted.
 	Moved bool
@@ -109,7 +109,7 @@ type DocumentsIn struct {
 	// Kinds are the certificates applied for; needed of ChannelHousehold only.
 	Kinds []Kind
 	// PINsMatch says that the PINs inside the sealed envelope of the expiry
-	// notice opened the card (domain.md 1.4.8).
+	// notice opened the card (law.md 5.4).
 	PINsMatch bool
 	// NoCard says that the card can't be shown: lost, destroyed, or not made yet.
 	NoCard bool
@@ -133,7 +133,7 @@ type Documents struct {
 	LetterFirst bool          // a letter of inquiry must be posted and answered first
 	Because     ID            // when LetterFirst: the rule that wants the letter
 	// Now is what the first visit lacks although a letter comes first: the letter asks the principal whether they want
-	// it, and proves nothing about who asks for them (seed page; domain.md 1.1, 1.3.2: the letter is mailed after the request).
+	// it, and proves nothing about who asks for them (muni:Sammu; law.md 5.3: the letter is mailed after the request).
 	Now     []ID
 	SameDay bool // this way can be finished on the day of the first visit
 }
@@ -159,7 +159,7 @@ var documentRules = map[Regime]docRules{
 	},
 }
 
-// Documents judges what was shown (domain.md 1.1, 1.3.2, 1.4.8). The list is
+// Documents judges what was shown (law.md 5). The list is
 // the same for issue, renewal and re-issue; revoking needs no card, a hand-over
 // needs the notice instead of form and card, giving the card back needs the card
 // alone. A channel that the regime does not know is a *FieldError. A report of loss by telephone needs nothing from this
@@ -233,7 +233,7 @@ func (in DocumentsIn) sameDay() bool {
 func (s Switches) sealed(r Regime) bool { return r == Juki || s.ProxyNeedsSeal }
 
 // ofAgent lists what an agent by mandate brings. Where no seal is asked for, the letter's answer carries the mandate, and a
-// mandate of its own is for the first visit (domain.md 9.9).
+// mandate of its own is for the first visit (law.md 5.2).
 func (s Switches) ofAgent(in DocumentsIn, r docRules) []Requirement {
 	answer, id := Requirement{DocInquiryAnswer, r.answer}, Requirement{DocProxyPhotoID, r.proxyID}
 	switch {
@@ -281,7 +281,7 @@ func (in DocumentsIn) base(r docRules) []Requirement {
 		return []Requirement{{DocHandOverNotice, myDocHandOverNotice}}
 	}
 	var list []Requirement
-	if in.Channel != ChannelNotice { // its answer form is the application (domain.md 9.9)
+	if in.Channel != ChannelNotice { // its answer form is the application (law.md 5.2)
 		list = append(list, Requirement{DocForm, r.form})
 	}
 	if in.Operation != OpRevoke && in.Operation != OpCard && !in.NoCard {
@@ -326,7 +326,7 @@ func (s Switches) lacks(in DocumentsIn, req Requirement, r docRules) ID {
 	return ""
 }
 
-// outdated returns why the answer to the right letter is not good any more, or "" (domain.md 9.16).
+// outdated returns why the answer to the right letter is not good any more, or "" (law.md 5.3).
 func (s Switches) outdated(in DocumentsIn, r docRules) ID {
 	switch {
 	case in.Moved:
@@ -355,7 +355,7 @@ func (in DocumentsIn) satisfied(req Requirement, r docRules) ID {
 	return r.cardIsID
 }
 
-// judgeNotice adds what the way by the expiry notice asks for (domain.md 1.4.8).
+// judgeNotice adds what the way by the expiry notice asks for (law.md 5.4).
 func (in DocumentsIn) judgeNotice(out *Documents) {
 	if in.Channel != ChannelNotice || in.Returned {
 		return
@@ -371,7 +371,7 @@ func (in DocumentsIn) judgeNotice(out *Documents) {
 }
 
 // judgeHousehold adds what the way by a member of the household asks for: the signature certificate alone, on the day on
-// which they file the move (domain.md 9.10).
+// which they file the move (law.md 5.5).
 func (in DocumentsIn) judgeHousehold(out *Documents) {
 	if in.Channel != ChannelHousehold || in.Operation == OpResidentRecord || in.Returned {
 		return
@@ -384,7 +384,7 @@ func (in DocumentsIn) judgeHousehold(out *Documents) {
 	}
 }
 
-// judgeOverseas refuses what nobody overseas can use: an agent, and a letter to a registered address (domain.md 9.5, 9.6).
+// judgeOverseas refuses what nobody overseas can use: an agent, and a letter to a registered address (law.md 2.5).
 // What ends a certificate is never sent away.
 func (in DocumentsIn) judgeOverseas(out *Documents) {
 	if !in.Overseas || in.Operation == OpRevoke || in.Regime == Juki {

@@ -160,7 +160,7 @@ func TestDocumentsByOperation(t *testing.T) {
 	}
 }
 
-// Whoever gives a card back is not sent away for want of a proof of identity (domain.md 1.4.7).
+// Whoever gives a card back is not sent away for want of a proof of identity (law.md 5.6).
 func TestGivingACardBackNeedsTheCardAlone(t *testing.T) {
 	for law, id := range map[Regime]ID{Juki: "juki.documents.card-returned", MyNumber: "mynumber.documents.card-returned"} {
 		for _, c := range []Channel{ChannelSelf, ChannelSelfNoPhoto, ChannelProxy, ChannelRepresentative, ChannelNotice} {
@@ -230,7 +230,7 @@ func TestMoreDocumentsNeverHurt(t *testing.T) {
 	})
 }
 
-// An agent under the juki regime brings the PIN that is to be set, sealed in the answer form (domain.md 1.3.2).
+// An agent under the juki regime brings the PIN that is to be set, sealed in the answer form (law.md 5.1).
 func TestAnAgentBringsThePINUnderASeal(t *testing.T) {
 	for _, c := range []struct {
 		regime Regime
@@ -311,7 +311,7 @@ func TestFees(t *testing.T) {
 }
 
 // Under the My Number regime an agent needs neither registered seal nor its certificate, and the letter's answer carries the
-// mandate; a switch asks for them as the juki regime does (domain.md 9.9).
+// mandate; a switch asks for them as the juki regime does (law.md 5.2).
 func TestAgentsByRegime(t *testing.T) {
 	unsealed := append(bring(DocForm, DocCard, DocProxyPhotoID), Shown{Document: DocMandate})
 	first := DocumentsIn{Regime: MyNumber, Operation: OpRenew, Channel: ChannelProxy, Shown: unsealed}
@@ -337,7 +337,7 @@ func TestAgentsByRegime(t *testing.T) {
 	mustHold(t, "after the end", got.Refused, "mynumber.documents.notice-renewal-only")
 }
 
-// A letter of inquiry lapses by the office's days, and is void after a move (domain.md 9.16).
+// A letter of inquiry lapses by the office's days, and is void after a move (law.md 5.3).
 func TestLettersLapse(t *testing.T) {
 	for law, id := range map[Regime]string{Juki: "juki", MyNumber: "mynumber"} {
 		for _, c := range []struct {
@@ -374,7 +374,7 @@ func TestLettersLapse(t *testing.T) {
 	}
 }
 
-// A member of the household who files the move has the signature certificate issued the same day (domain.md 9.10).
+// A member of the household who files the move has the signature certificate issued the same day (law.md 5.5).
 func TestHousehold(t *testing.T) {
 	papers := bring(DocForm, DocCard, DocSealedMandate, DocProxyPhotoID)
 	for _, c := range []struct {
@@ -410,7 +410,7 @@ func TestHousehold(t *testing.T) {
 	}
 }
 
-// Overseas the holder comes in person, with a photo ID (domain.md 9.5, 9.6); what ends a certificate is never sent away.
+// Overseas the holder comes in person, with a photo ID (law.md 2.5); what ends a certificate is never sent away.
 func TestDocumentsFromOverseas(t *testing.T) {
 	for c, want := range map[Channel][]ID{
 		ChannelSelf: nil, ChannelRepresentative: nil,
@@ -434,7 +434,7 @@ func TestDocumentsFromOverseas(t *testing.T) {
 	}
 }
 
-// A juki card that bears an address bears a photo, and is a photo ID (seed page; domain.md 9.15).
+// A juki card that bears an address bears a photo, and is a photo ID (muni:Sammu; law.md 5.1).
 func TestAPhotoJukiCardIsID(t *testing.T) {
 	in := DocumentsIn{Regime: Juki, Operation: OpNew, Channel: ChannelSelf, Shown: append(bring(DocForm), Shown{Document: DocCard, AddressCurrent: true})}
 	got, err := Switches{}.Documents(in)

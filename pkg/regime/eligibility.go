@@ -7,7 +7,7 @@ import (
 )
 
 // minAge is the age from which a person may have a signature certificate
-// without special circumstances (seed page; domain.md 1.4.6).
+// without special circumstances (muni:Sammu; law.md 2.2).
 const minAge = 15
 
 // Person is what the resident record says about an applicant, as far as the
@@ -61,7 +61,7 @@ type EligibilityIn struct {
 }
 
 // Eligible judges whether the person may have the certificate from this office
-// (seed page; domain.md 1.3.2, 1.4.6). All refusals are listed.
+// (muni:Sammu; law.md 2). All refusals are listed.
 func (s Switches) Eligible(in EligibilityIn) Ruling {
 	ruling := in.Residence()
 	if in.Person.LivesOverseas(in.On) {
@@ -76,7 +76,7 @@ func (s Switches) Eligible(in EligibilityIn) Ruling {
 }
 
 // Residence judges whether this office is the window for the person: that of
-// the municipality which keeps the record (domain.md 1.4.1, 1.4.4).
+// the municipality which keeps the record (law.md 2.1, 6.2).
 func (in EligibilityIn) Residence() Ruling {
 	var ruling Ruling
 	rules := eligibilityRules(in.Regime)
@@ -93,7 +93,7 @@ func (in EligibilityIn) Residence() Ruling {
 
 // SetsPINs judges who may set the PINs of a My Number card that is handed over
 // or unblocked: at under 15, and for an adult ward, the legal representative
-// (domain.md 1.4.6). A juki card's PIN is the holder's own.
+// (law.md 2.2). A juki card's PIN is the holder's own.
 func (s Switches) SetsPINs(in EligibilityIn) Ruling {
 	if in.Regime != MyNumber {
 		return Ruling{}
@@ -104,7 +104,7 @@ func (s Switches) SetsPINs(in EligibilityIn) Ruling {
 
 // Represented judges whether the person can have a legal representative at all:
 // a minor and an adult ward have one, nobody else (Civil Code Arts 4, 8, 824,
-// 859; domain.md 1.4.6). Without it an agent by mandate would only have to call
+// 859; law.md 2.3). Without it an agent by mandate would only have to call
 // themselves a representative to be spared the letter of inquiry.
 func (s Switches) Represented(in EligibilityIn) Ruling {
 	age := 20
@@ -147,7 +147,7 @@ func (in EligibilityIn) foreign() Ruling {
 }
 
 // overseas judges a person who has moved abroad: none but the municipality of
-// the supplementary family register is their window (domain.md 1.2).
+// the supplementary family register is their window (law.md 2.5).
 func (in EligibilityIn) overseas() Ruling {
 	ruling := in.Residence()
 	switch {

@@ -57,7 +57,7 @@ type Fee struct {
 	Ruling `json:"-"` // refused when express issue does not exist on the day
 }
 
-// Amounts in yen (seed page; domain.md 1.4.5).
+// Amounts in yen (law.md 7.1, 7.2).
 const (
 	yenJuki         = 500
 	yenCard         = 800
@@ -65,7 +65,7 @@ const (
 	yenCertificates = 200
 )
 
-// overseasFreeDays is how long after leaving a card that became void is replaced for nothing (domain.md 9.7).
+// overseasFreeDays is how long after leaving a card that became void is replaced for nothing (law.md 7.2).
 const overseasFreeDays = 90
 
 // waivers are the rules by which an issue is free for a cause.
@@ -74,7 +74,7 @@ var waivers = map[Cause]ID{
 	CauseRecordChange: feeRecordChange, CauseError: feeError, CauseFault: feeFault,
 }
 
-// Fee answers what is to be paid (seed page; domain.md 1.4.5). A cause that no
+// Fee answers what is to be paid (law.md 7.1, 7.2). A cause that no
 // waiver names is paid for.
 func (s Switches) Fee(in FeeIn) Fee {
 	var fee Fee

@@ -66,7 +66,7 @@ type Receipt struct {
 
 // Receives judges whether the office takes in the operation under regime r at
 // the instant of receipt: the national dates, the office's own last acceptance
-// capped by them (domain.md 1.3.6), branches, and the opening calendar.
+// capped by them (law.md 1.3), branches, and the opening calendar.
 func (o Office) Receives(r Regime, op Operation, at time.Time) Receipt {
 	day := civil.Of(at)
 	out := Receipt{Ruling: Allows(r, op, day)}

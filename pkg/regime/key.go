@@ -1,6 +1,6 @@
 package regime
 
-// Least lengths of an RSA modulus in bits (domain.md 1.3.1).
+// Least lengths of an RSA modulus in bits (law.md 5.7).
 const (
 	jukiKeyBits     = 1024
 	myNumberKeyBits = 2048

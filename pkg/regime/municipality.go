@@ -2,7 +2,7 @@ package regime
 
 // MunicipalityCode reports whether code is a local government code of six
 // digits whose last digit is its check digit: the first five times 6, 5, 4, 3,
-// 2 summed to s give (11 − s mod 11) mod 10 (domain.md 4.1). Codes are strings,
+// 2 summed to s give (11 − s mod 11) mod 10 (law.md 11.4). Codes are strings,
 // because they may begin with 0.
 func MunicipalityCode(code string) bool {
 	const digits = 6
@@ -22,7 +22,7 @@ func MunicipalityCode(code string) bool {
 }
 
 // sameMunicipality compares codes with or without their check digit; certificates
-// and many systems carry the first five digits only (domain.md 4.1). An empty
+// and many systems carry the first five digits only (law.md 11.4). An empty
 // code is no municipality.
 func sameMunicipality(a, b string) bool {
 	const unchecked = 5

@@ -16,7 +16,7 @@ const (
 )
 
 // PhoneIn is what certificates on a smartphone depend on. They are issued beside those of a My Number card and never
-// instead of them (domain.md 1.4.9).
+// instead of them (law.md 10.1).
 type PhoneIn struct {
 	Platform Platform
 	On       civil.Date // day of filing

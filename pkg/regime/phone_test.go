@@ -92,7 +92,7 @@ func TestPhoneValidityAndFee(t *testing.T) {
 	}
 }
 
-// The row of domain.md 1.4.7 about smartphones: what is theirs alone. What they share with the card follows it.
+// Smartphones (law.md 10.2): what is theirs alone. What they share with the card follows it.
 func TestPhoneConsequences(t *testing.T) {
 	for _, c := range []struct {
 		event      Event

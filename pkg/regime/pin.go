@@ -16,7 +16,7 @@ const (
 )
 
 // PINFormat is what a PIN must look like and how often it may be mistaken. The
-// count of tries does not come back with time (domain.md 1.4.4).
+// count of tries does not come back with time (law.md 6.2).
 type PINFormat struct {
 	Min, Max int // length in characters
 	Tries    int

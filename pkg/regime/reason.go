@@ -1,7 +1,7 @@
 package regime
 
 // CRLReason is a CRLReason of RFC 5280 section 5.3.1, as J-LIS uses it
-// (CPS 4.9.9, domain.md 2.5).
+// (CPS 4.9.9, law.md 8.8).
 type CRLReason int
 
 const (
@@ -56,7 +56,7 @@ var reasons = [...]struct {
 		NextJA: "必要になったときは、新規の発行を申請してください。", NextEN: "Apply for a new issue if it is needed again.",
 	})},
 	CertificateHold: {"certificateHold", rule(Rule{
-		ID: "reason.hold", From: MyNumberFirstDay, Source: "Reg2016 Art 65; " + reasonSource,
+		ID: "reason.hold", From: MyNumberFirstDay, Source: "Reg2016 Art 65(1) item 3; " + reasonSource,
 		JA:     "一時停止中です。カードの電子証明書の一時停止は解除されません。",
 		EN:     "Suspended; the suspension of a certificate on a card is never lifted.",
 		NextJA: "カードが見つかった場合も、失効と再発行を申請してください。", NextEN: "Even when the card is found, apply for revocation and re-issue.",
@@ -65,14 +65,14 @@ var reasons = [...]struct {
 
 // atRecording says when a certificate that is revoked or suspended loses effect.
 var atRecording = rule(Rule{
-	ID: "reason.effect-at-recording", Source: "Act2013 Art 15; domain.md 1.3.4, 6 (1)",
+	ID: "reason.effect-at-recording", Source: "Act2013 Art 15; Act2016 Arts 15, 34; law.md 8.1",
 	JA:     "電子証明書は、原因が生じた時ではなく、失効または一時停止が記録された時に効力を失います。",
 	EN:     "A certificate loses effect when its revocation or suspension is recorded, not when the cause arose.",
 	NextJA: "記録された時刻は、履歴で確かめられます。",
 	NextEN: "The history shows when it was recorded.",
 })
 
-const reasonSource = "CPS 4.9.9 (p8n); domain.md 2.5"
+const reasonSource = "CPS 4.9.9; law.md 8.8"
 
 // known reports whether the reason is one that Shomei uses.
 func (r CRLReason) known() bool { return r >= 0 && int(r) < len(reasons) }

@@ -56,22 +56,22 @@ var operations = []Operation{OpNew, OpRenew, OpReissue, OpRevoke, OpSuspend, OpU
 func Operations() []Operation { return slices.Clone(operations) }
 
 // Switches choose between readings of the law that its text leaves open
-// (domain.md 1.7). The zero value is the default reading, which gives every
-// golden vector of domain.md 1.5.2. A deployment sets them in [law] of its
+// (law.md 14.1). The zero value is the default reading, which gives every
+// golden vector of law.md 3.7. A deployment sets them in [law] of its
 // configuration, and an office in its file those in which offices may differ
 // (Settings); the rules applied name the reading taken.
 type Switches struct {
 	// LeapBirthdayOnMarch1 counts the birthday of a person born on 29 February
 	// on 1 March in common years. Default: 28 February, as the card rule says
-	// (CardReg2016 Art 26(2)); for certificates that is an analogy (D4).
+	// (CardReg2016 Art 26(2)); for certificates that is an analogy (law.md 3.6).
 	LeapBirthdayOnMarch1 bool `toml:"leap_birthday_in_march"`
 	// WindowForwards opens the renewal window on the first day from which fewer
-	// than three months remain when counted forwards (D8). Default: the day
-	// after (last day − 3 months), as municipalities publish it (D7).
+	// than three months remain when counted forwards. Default: the day
+	// after (last day − 3 months), as municipalities publish it (law.md 4.2).
 	WindowForwards bool `toml:"window_forwards"`
 	// BirthdayOfIssueCounts counts a birthday that falls on the issue day.
 	// Default: birthdays strictly after the issue day, the literal reading, so
-	// a renewal on the birthday itself runs six years (domain.md 1.5.2).
+	// a renewal on the birthday itself runs six years (law.md 3.6).
 	BirthdayOfIssueCounts bool `toml:"birthday_of_issue_counts"`
 	// EndFeeWaiver ends the standing waiver (当分の間) by which the first issue and
 	// the renewal of a My Number card and its certificates are free.
@@ -83,34 +83,34 @@ type Switches struct {
 	// under 15 and adult wards. Default: accepted when a second officer grants them.
 	NoSpecialCircumstances bool `toml:"no_special_circumstances"`
 	// JukiCardCaps ends a juki certificate with the juki card's own term.
-	// Default: it does not (domain.md 1.3.1).
+	// Default: it does not (law.md 3.1).
 	JukiCardCaps bool `toml:"juki_card_caps"`
 	// MoveOutEndsAtFiling ends the signature certificate when a move within Japan is filed, and again on its day what was
-	// issued meanwhile. Default: on the planned day alone, when the record is deleted (domain.md 9.1).
+	// issued meanwhile. Default: on the planned day alone, when the record is deleted (law.md 8.4).
 	MoveOutEndsAtFiling bool `toml:"move_out_ends_at_filing"`
 	// ProxyNeedsSeal asks an agent by mandate, under the My Number regime too, for the registered seal and its certificate.
-	// Default: the answer to the letter of inquiry carries the mandate (domain.md 9.9).
+	// Default: the answer to the letter of inquiry carries the mandate (law.md 5.2).
 	ProxyNeedsSeal bool `toml:"proxy_needs_seal"`
-	// HouseholdMandate asks a member of the household for a mandate for continued use alone. Default: none (domain.md 9.10).
+	// HouseholdMandate asks a member of the household for a mandate for continued use alone. Default: none (law.md 5.5).
 	HouseholdMandate bool `toml:"household_mandate"`
 	// RefuseGainlessRenewal refuses a renewal that gains no day, because the card ends on the last day of the certificate.
-	// Default: it is accepted, and said before keys are made (domain.md 9.11).
+	// Default: it is accepted, and said before keys are made (law.md 4.5).
 	RefuseGainlessRenewal bool `toml:"refuse_gainless_renewal"`
 	// FifteenAtIssue judges at the issue of a factory's card whether its applicant is 15. Default: on the day of the
-	// application, as the adult age is (domain.md 9.13).
+	// application, as the adult age is (law.md 2.6).
 	FifteenAtIssue bool `toml:"fifteen_at_issue"`
 	// PhoneLossSparesAuth releases a suspended authentication certificate with its card when that is found. Default: both
-	// certificates are revoked (jpkilost; domain.md 1.4.7, 9.17).
+	// certificates are revoked (jpkilost; law.md 8.6).
 	PhoneLossSparesAuth bool `toml:"phone_loss_spares_auth"`
 	// LetterDays is how many days after its posting a letter of inquiry is good for, data of the office, commonly 14 to 30.
-	// Default 0: without end (domain.md 9.16).
+	// Default 0: without end (law.md 5.3).
 	LetterDays int `toml:"letter_days"`
 	// SubmissionFromNextDay counts the 90 days for submitting the card from the
 	// day after the filing. Default: the day of filing is the first day.
 	SubmissionFromNextDay bool `toml:"submission_from_next_day"`
 	// PlanBirthdayMonth applies the draft of the next-generation card, by which
 	// certificates issued from PlanFrom on run to the tenth birthday plus one
-	// month. Default: off; the plan is no law (domain.md 1.2).
+	// month. Default: off; the plan is no law (law.md 1.5).
 	PlanBirthdayMonth bool `toml:"plan_birthday_month"`
 	// PlanFrom is the first day of the draft above; without it the draft never holds.
 	PlanFrom civil.Date `toml:"plan_from"`
@@ -179,7 +179,7 @@ func (r *Ruling) Merge(other Ruling) {
 	r.Refuse(other.Refused...)
 }
 
-// The days that bound the regimes (domain.md 1.2).
+// The days that bound the regimes (law.md 1.1).
 var (
 	JukiFirstDay     = civil.New(2004, time.January, 29)  // issuance begins
 	JukiLastDay      = civil.New(2015, time.December, 22) // issuance ends
@@ -189,12 +189,12 @@ var (
 
 // Office is a municipal office as far as the law asks: where it is, what kind
 // it is, and when it is open. Offices differ in their last acceptance under the
-// juki regime (domain.md 1.3.6).
+// juki regime (law.md 1.3).
 type Office struct {
 	Municipality string `json:"municipality,omitempty"` // code of the municipality, 5 or 6 digits
 	Branch       bool   `json:"branch,omitempty"`       // 支所 or 出張所, not the main office
 	// BranchCeased is the first day on which branches no longer do certificate
-	// work; zero: 2012-04-01, as on the seed page.
+	// work; zero: 2012-04-01 (muni:Sammu; law.md 1.2).
 	BranchCeased civil.Date `json:"branch_ceased,omitzero"`
 	// LastAcceptance is the instant at which this office stops taking in juki
 	// applications; zero, or later than the national end: the national end.

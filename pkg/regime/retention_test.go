@@ -27,7 +27,7 @@ func TestKeepUntil(t *testing.T) {
 	}
 }
 
-// The check vectors of domain.md 4.1.
+// The check vectors of law.md 11.4.
 func TestMunicipalityCode(t *testing.T) {
 	for _, code := range []string{"122131", "122378", "122394", "124036", "124095", "124109", "011002", "131016"} {
 		if !MunicipalityCode(code) {

@@ -10,8 +10,8 @@ type Rule struct {
 	ID        ID
 	From      civil.Date // first day on which it holds; zero: as long as there is a regime
 	Until     civil.Date // last day on which it holds; zero: until further notice
-	Published civil.Date // day of the page or law it was read from, which is not the day it takes effect (domain.md 1.1); zero: not known
-	Source    string     // article, section of domain.md
+	Published civil.Date // day of the page or law it was read from, which is not the day it takes effect (law.md 1.4); zero: not known
+	Source    string     // articles and pages by the short names of deploy/law.md's bibliography, then the page's section
 	JA, EN    string     // a sentence that a clerk can read out
 	// NextJA and NextEN say what to do next. Every rule that can refuse, lack
 	// something or end something has them.

@@ -62,7 +62,7 @@ func TestRefusalsSayWhatNext(t *testing.T) {
 	}
 }
 
-// Page dates are not effective dates (domain.md 1.1).
+// Page dates are not effective dates (law.md 1.4).
 func TestPublishedIsNotEffective(t *testing.T) {
 	published := 0
 	for _, r := range Rules() {

@@ -6,13 +6,13 @@ import "shomei/pkg/civil"
 var (
 	jukiResident = rule(Rule{
 		ID: "juki.eligibility.resident", From: JukiFirstDay, Until: JukiLastDay, Published: seedPublished,
-		Source: "seed page; domain.md 1.1",
+		Source: "Act2013 Art 3; muni:Sammu; law.md 2.1",
 		JA:     "この市区町村の住民基本台帳に記録されている方です。",
 		EN:     "The applicant stands in this municipality's resident register.",
 	})
 	jukiNotRegistered = rule(Rule{
 		ID: "juki.eligibility.not-registered", From: JukiFirstDay, Until: JukiLastDay, Published: seedPublished,
-		Source: "seed page; domain.md 1.1",
+		Source: "Act2013 Art 3; muni:Sammu; law.md 2.1",
 		JA:     "住民基本台帳に記録されていない方には発行できません。",
 		EN:     "A person who stands in no resident register can't have a certificate.",
 		NextJA: "先に住民登録の手続きをしてください。",
@@ -20,7 +20,7 @@ var (
 	})
 	jukiElsewhere = rule(Rule{
 		ID: "juki.eligibility.other-municipality", From: JukiFirstDay, Until: JukiLastDay, Published: seedPublished,
-		Source: "seed page; domain.md 1.1",
+		Source: "Act2013 Art 3; muni:Sammu; law.md 2.1",
 		JA:     "他の市区町村にお住まいの方の申請は、ここでは受け付けられません。",
 		EN:     "The applicant lives in another municipality.",
 		NextJA: "お住まいの市区町村の窓口へお越しください。",
@@ -28,7 +28,7 @@ var (
 	})
 	jukiUnder15 = rule(Rule{
 		ID: "juki.eligibility.under-15", From: JukiFirstDay, Until: JukiLastDay, Published: seedPublished,
-		Source: "seed page; domain.md 1.3.2",
+		Source: "muni:Sammu; law.md 2.2",
 		JA:     "15歳未満の方の申請は、特別な事情がある場合を除き受け付けられません。",
 		EN:     "Applications of persons under 15 are not accepted save in special circumstances.",
 		NextJA: "特別な事情がある場合は、その事情をお話しください。別の職員が判断します。",
@@ -36,7 +36,7 @@ var (
 	})
 	jukiWard = rule(Rule{
 		ID: "juki.eligibility.adult-ward", From: JukiFirstDay, Until: JukiLastDay, Published: seedPublished,
-		Source: "seed page; domain.md 1.3.2",
+		Source: "muni:Sammu; law.md 2.2",
 		JA:     "成年被後見人の方の申請は、特別な事情がある場合を除き受け付けられません。",
 		EN:     "Applications of adult wards are not accepted save in special circumstances.",
 		NextJA: "特別な事情がある場合は、その事情をお話しください。別の職員が判断します。",
@@ -44,7 +44,7 @@ var (
 	})
 	jukiNoRepresentative = rule(Rule{
 		ID: "juki.eligibility.no-representative", From: JukiFirstDay, Until: JukiLastDay,
-		Source: "Civil Code Arts 4, 8, 824, 859; domain.md 1.3.2 (an agent by mandate: never the same day)",
+		Source: "Civil Code Arts 4, 8, 824, 859; law.md 2.3",
 		JA:     "成年の方には、成年被後見人である場合を除き法定代理人がいないため、法定代理人としての申請は受け付けられません。",
 		EN:     "A person of full age who is no adult ward has no legal representative.",
 		NextJA: "本人が申請するか、委任状による代理の申請をお選びください。",
@@ -52,13 +52,13 @@ var (
 	})
 	jukiSpecial = rule(Rule{
 		ID: "juki.eligibility.special-circumstances", From: JukiFirstDay, Until: JukiLastDay, Published: seedPublished,
-		Source: "seed page; domain.md 1.7",
+		Source: "muni:Sammu; not settled: law.md 2.2, 14.1",
 		JA:     "特別な事情があることを、受付とは別の職員が認めました。",
 		EN:     "A second officer has granted special circumstances.",
 	})
 	jukiForeignNotYet = rule(Rule{
 		ID: "juki.eligibility.foreign-not-yet", From: JukiFirstDay, Until: foreignDay.AddDays(-1),
-		Source: "domain.md 1.2; muni pages",
+		Source: "Reg2013 Art 4; municipal pages; law.md 2.4",
 		JA:     "外国人住民の方の申請は、平成25年7月8日から受け付けます。",
 		EN:     "Foreign residents may apply from 2013-07-08.",
 		NextJA: "平成25年7月8日以降にお越しください。",
@@ -66,13 +66,13 @@ var (
 	})
 	jukiForeign = rule(Rule{
 		ID: "juki.eligibility.foreign-resident", From: foreignDay, Until: JukiLastDay,
-		Source: "domain.md 1.2; muni pages",
+		Source: "Reg2013 Art 4; municipal pages; law.md 2.4",
 		JA:     "外国人住民の方も申請できます。住民票に通称が記録されていれば、通称が氏名として載ります。",
 		EN:     "Foreign residents may apply; an alias on the resident record may stand as the name.",
 	})
 	secondOfficer = rule(Rule{
 		ID:     "eligibility.second-officer",
-		Source: "seed page; domain.md 1.7; design: two officers",
+		Source: "muni:Sammu; not settled: law.md 2.2, 14.1",
 		JA:     "特別な事情は、受付した職員本人では認められません。",
 		EN:     "Special circumstances can't be granted by the officer who took the application in.",
 		NextJA: "別の職員の判断を受けてください。",
@@ -80,13 +80,13 @@ var (
 	})
 	resident = rule(Rule{
 		ID: "mynumber.eligibility.resident", From: MyNumberFirstDay,
-		Source: "Act2016 Arts 3, 22; domain.md 1.4.1",
+		Source: "Act2016 Arts 3, 22; law.md 2.1",
 		JA:     "この市区町村の住民基本台帳に記録されている方です。",
 		EN:     "The applicant stands in this municipality's resident register.",
 	})
 	notRegistered = rule(Rule{
 		ID: "mynumber.eligibility.not-registered", From: MyNumberFirstDay,
-		Source: "Act2016 Arts 3, 22; domain.md 1.4.1",
+		Source: "Act2016 Arts 3, 22; law.md 2.1",
 		JA:     "住民基本台帳に記録されていない方には発行できません。",
 		EN:     "A person who stands in no resident register can't have a certificate.",
 		NextJA: "先に住民登録の手続きをしてください。",
@@ -94,7 +94,7 @@ var (
 	})
 	elsewhere = rule(Rule{
 		ID: "mynumber.eligibility.other-municipality", From: MyNumberFirstDay,
-		Source: "Act2016 Arts 3, 22; domain.md 1.4.1",
+		Source: "Act2016 Arts 3, 22; law.md 2.1",
 		JA:     "他の市区町村にお住まいの方の申請は、ここでは受け付けられません。",
 		EN:     "The applicant's record is kept by another municipality.",
 		NextJA: "お住まいの市区町村(国外転出者は本籍地の市区町村)の窓口へお越しください。",
@@ -102,7 +102,7 @@ var (
 	})
 	under15 = rule(Rule{
 		ID: "mynumber.eligibility.under-15-signature", From: MyNumberFirstDay,
-		Source: "muni:Nabari, muni:Hagi; domain.md 1.4.6, 9.13",
+		Source: "muni:Nabari, Hagi; law.md 2.2, 2.6",
 		JA:     "15歳未満の方には、原則として署名用電子証明書を発行しません。",
 		EN:     "A signature certificate is in principle not issued to a person under 15.",
 		NextJA: "利用者証明用電子証明書は、法定代理人を通じて申請できます。",
@@ -110,7 +110,7 @@ var (
 	})
 	ward = rule(Rule{
 		ID: "mynumber.eligibility.adult-ward-signature", From: MyNumberFirstDay,
-		Source: "muni:Nabari, muni:Hagi; domain.md 1.4.6",
+		Source: "muni:Nabari, Hagi; law.md 2.2, 2.3",
 		JA:     "成年被後見人の方には、原則として署名用電子証明書を発行しません。",
 		EN:     "A signature certificate is in principle not issued to an adult ward.",
 		NextJA: "利用者証明用電子証明書は、法定代理人を通じて申請できます。",
@@ -118,7 +118,7 @@ var (
 	})
 	noRepresentative = rule(Rule{
 		ID: "mynumber.eligibility.no-representative", From: MyNumberFirstDay,
-		Source: "Civil Code Arts 4, 8, 824, 859; domain.md 1.2 (full age 18 from 2022-04-01), 1.4.6",
+		Source: "Civil Code Arts 4, 8, 824, 859; law.md 2.3, 2.6",
 		JA:     "成年の方には、成年被後見人である場合を除き法定代理人がいないため、法定代理人としての申請は受け付けられません。",
 		EN:     "A person of full age who is no adult ward has no legal representative.",
 		NextJA: "本人が申請するか、委任状による代理の申請をお選びください。",
@@ -126,13 +126,13 @@ var (
 	})
 	special = rule(Rule{
 		ID: "mynumber.eligibility.special-circumstances", From: MyNumberFirstDay,
-		Source: "domain.md 1.4.6, 1.7",
+		Source: "not settled: law.md 2.2, 14.1",
 		JA:     "特別な事情があることを、受付とは別の職員が認めました。",
 		EN:     "A second officer has granted special circumstances.",
 	})
 	representativeNeeded = rule(Rule{
 		ID: "mynumber.eligibility.representative-needed", From: MyNumberFirstDay,
-		Source: "muni:Nabari, muni:Hagi; domain.md 1.4.6",
+		Source: "muni:Nabari, Hagi; law.md 2.2, 2.3",
 		JA:     "15歳未満の方と成年被後見人の方の利用者証明用電子証明書は、法定代理人が申請し、暗証番号も法定代理人が設定します。",
 		EN:     "For a person under 15 or an adult ward the legal representative applies for the authentication certificate and sets the PIN.",
 		NextJA: "法定代理人の方と一緒にお越しください。",
@@ -140,19 +140,19 @@ var (
 	})
 	byRepresentative = rule(Rule{
 		ID: "mynumber.eligibility.by-representative", From: MyNumberFirstDay,
-		Source: "muni:Nabari, muni:Hagi; domain.md 1.4.6",
+		Source: "muni:Nabari, Hagi; law.md 2.2, 2.3",
 		JA:     "法定代理人が申請し、暗証番号を設定します。",
 		EN:     "The legal representative applies and sets the PIN.",
 	})
 	foreignResident = rule(Rule{
 		ID: "mynumber.eligibility.foreign-resident", From: MyNumberFirstDay,
-		Source: "domain.md 1.2, 2.4",
+		Source: "Reg2013 Arts 4, 16; law.md 2.4",
 		JA:     "外国人住民の方も申請できます。住民票に通称が記録されていれば、通称が氏名として載ります。",
 		EN:     "Foreign residents may apply; an alias on the resident record may stand as the name.",
 	})
 	stayOver = rule(Rule{
 		ID: "mynumber.eligibility.stay-over", From: MyNumberFirstDay,
-		Source: "CardReg2016; domain.md 1.4.2",
+		Source: "CardReg2016 Art 27; law.md 3.4",
 		JA:     "在留期間が満了しているため、発行できません。",
 		EN:     "The period of stay is over.",
 		NextJA: "在留期間の更新を住民票に反映してからお越しください。",
@@ -160,7 +160,7 @@ var (
 	})
 	overseasNotYet = rule(Rule{
 		ID: "mynumber.eligibility.overseas-not-yet", From: MyNumberFirstDay, Until: overseasDay.AddDays(-1),
-		Source: "MyNoOrd2016 Art 14; domain.md 1.2, 1.4.7",
+		Source: "MyNoOrd2016 Art 14 item 1; law.md 2.5, 8.5",
 		JA:     "国外に転出した方には発行できません。",
 		EN:     "A person who has moved overseas can't have a certificate.",
 		NextJA: "令和6年5月27日からは、本籍地の市区町村で申請できます。",
@@ -168,14 +168,14 @@ var (
 	})
 	overseasWindow = rule(Rule{
 		ID: "mynumber.eligibility.overseas", From: overseasDay,
-		Source: "Act Art 3の2 (iuris); domain.md 1.2",
+		Source: "Act2024 Art 3の2; law.md 2.5",
 		JA:     "国外に転出した方は、本籍地の市区町村(附票管理市町村長)で申請できます。",
 		EN:     "A person who has moved overseas applies to the municipality that keeps the supplementary family register.",
 	})
 )
 
-// foreignDay is the day from which foreign residents may apply (domain.md 1.2).
+// foreignDay is the day from which foreign residents may apply (law.md 1.2).
 var foreignDay = civil.New(2013, 7, 8)
 
-// overseasDay is the day from which cards and certificates outlive a move overseas (domain.md 1.2).
+// overseasDay is the day from which cards and certificates outlive a move overseas (law.md 1.2).
 var overseasDay = civil.New(2024, 5, 27)

@@ -5,7 +5,7 @@ var (
 	// DoubleIssue refuses a second certificate of a kind while one is in force.
 	DoubleIssue = rule(Rule{
 		ID:     "application.double-issue",
-		Source: "Act2013 Art 6; Act2016 Arts 6, 25; domain.md 1.3.1, 1.4.3",
+		Source: "Act2013 Art 6; Act2016 Arts 6, 25; law.md 4.4",
 		JA:     "同じ種類の有効な電子証明書をすでにお持ちのため、重ねて発行することはできません。",
 		EN:     "A certificate of this kind is already in force, and a second one must not be issued.",
 		NextJA: "更新期間内であれば更新を、紛失や破損の場合は再発行をお申し込みください。",
@@ -13,38 +13,38 @@ var (
 	})
 	// ReplacesEnding is why a certificate that ends with a move that was notified may be replaced until then.
 	ReplacesEnding = rule(Rule{
-		ID: "application.replaces-ending", Source: "Reg2016 Art 20; muni:Tomigusuku 7528, Katano, Inazawa, Kobe; domain.md 9.1, 9.5",
+		ID: "application.replaces-ending", Source: "Act2016 Arts 6, 12; muni:Tomigusuku, Katano, Inazawa, Kobe; law.md 4.4, 8.4, 8.5",
 		JA:     "届け出た転出により失効することになっている電子証明書に代えて発行します。これまでの電子証明書は発行の時に失効します。",
 		EN:     "Issued in place of a certificate that is to end with the move that was notified; the former one ends when the new one is issued.",
 		NextJA: "国内の転出では、新しい署名用電子証明書も転出の日に失効します。", NextEN: "With a move within Japan the new signature certificate ends on the day of the move, too.",
 	})
 	// FactoryReplaces is why a card from the factory is no double issue: it renews the card, or replaces one that was lost.
 	FactoryReplaces = rule(Rule{
-		ID: "mynumber.issue.card-replaced", From: MyNumberFirstDay, Source: "muni:Katsuragi, Kitakata; domain.md 9.14",
+		ID: "mynumber.issue.card-replaced", From: MyNumberFirstDay, Source: "muni:Katsuragi, Kitakata; law.md 4.4",
 		JA: "工場で作る新しいカードは、これまでのカードの更新または紛失による再交付であり、重ねての発行ではありません。これまでのカードと電子証明書は、新しいカードの交付の時に終わります。",
 		EN: "The new card from the factory renews the former one, or replaces one that was lost, and is no double issue. The former card and its certificates end when the new one is handed over.",
 	})
 	// CardWrittenCounts is why a card needs not be submitted any more.
 	CardWrittenCounts = rule(Rule{
-		ID: "mynumber.deadline.card-written-counts", From: MyNumberFirstDay, Source: "muni:Ichikikushikino; domain.md 9.12",
+		ID: "mynumber.deadline.card-written-counts", From: MyNumberFirstDay, Source: "muni:Ichikikushikino; law.md 8.4",
 		JA: "転入先の窓口でカードを示して書き込みを受けたので、カードの提出(継続利用)があったものとします。",
 		EN: "The card was shown and written to at the new municipality, which counts as submitting it (continued use).",
 	})
 	// LimitedStay is why a resident with a limited stay gets no expiry notice.
 	LimitedStay = rule(Rule{
-		ID: "notice.limited-stay", From: MyNumberFirstDay, Source: "muni:Matsudo, Tsumagoi, Tsuruga, Toyokawa, Miyake, Yokote; domain.md 9.11",
+		ID: "notice.limited-stay", From: MyNumberFirstDay, Source: "muni:Matsudo, Tsumagoi, Tsuruga, Toyokawa, Miyake, Yokote; law.md 9.2",
 		JA: "在留期間のある方には、有効期限の通知を送りません。先に在留期間とカードの有効期間を延ばしてください。",
 		EN: "A resident with a limited stay gets no expiry notice; the stay and the card are extended first.",
 	})
 	// StandIns is why a name or an address stands in a certificate otherwise than in the resident record.
 	StandIns = rule(Rule{
-		ID: "certificate.stand-ins", Source: "muni:Kobe (help); the reduction maps of the national character sets; domain.md 2.4, 4.4, 9.18",
+		ID: "certificate.stand-ins", Source: "muni:Kobe; profile.md 3",
 		JA: "証明書に使えない文字は、同じ字とされる通常の文字(髙は高)に、それがなければ〓に置き換えて記載します。置き換えた位置も記載されます。",
 		EN: "A character that a certificate can't hold stands as the ordinary character that is agreed for it, or as 〓; where that was done is marked.",
 	})
 	// NothingToRevoke is why an order of the authority changes nothing.
 	NothingToRevoke = rule(Rule{
-		ID: "order.nothing-to-revoke", Source: "Act2013 Arts 13–15; domain.md 1.3.4, 1.4.7",
+		ID: "order.nothing-to-revoke", Source: "Act2013 Arts 13–15; Act2016 Arts 13–15, 32–34; law.md 8.2, 8.3",
 		JA:     "指定された電子証明書は、この方のものではないか、すでに失効または満了しているため、変わるものはありません。",
 		EN:     "None of the certificates named is this person's and still in force, so nothing changes.",
 		NextJA: "シリアル番号と利用者を確かめてください(shomei state シリアル番号)。",
@@ -52,7 +52,7 @@ var (
 	})
 	// NoLongerOpen is why nothing more comes of an application that the hub has withdrawn or ended.
 	NoLongerOpen = rule(Rule{
-		ID: "application.no-longer-open", Source: "design.md Counters: the hub decides what a claim means; domain.md 1.4.7",
+		ID: "application.no-longer-open", Source: "decided here: law.md 8.1, 13.1",
 		JA:     "この申請は、住民票の異動などによりセンターですでに取り下げられているか終わっているため、先に進められません。",
 		EN:     "The centre has withdrawn or ended this application meanwhile, as after a change of the resident record, so it can't go on.",
 		NextJA: "お持ちの電子証明書の状態を確かめ、必要ならあらためて申請してください。",
@@ -60,7 +60,7 @@ var (
 	})
 	// LetterGuessed ends the wait for the answer to a letter of inquiry whose number is being guessed.
 	LetterGuessed = rule(Rule{
-		ID: "application.letter-guessed", Source: "ours: the number proves that the letter arrived, so it must not be found by trying",
+		ID: "application.letter-guessed", Source: "decided here: law.md 5.3, 13.2",
 		JA:     "照会書番号の誤りが5回になったため、この申請の照会書兼回答書は使えなくなりました。",
 		EN:     "A wrong number was brought five times, so this application's letter of inquiry is void.",
 		NextJA: "もう一度申請してください。新しい照会書兼回答書を郵送します。",
@@ -68,7 +68,7 @@ var (
 	})
 	// NothingHeld refuses to renew, revoke or unblock what is not there.
 	NothingHeld = rule(Rule{
-		ID: "application.nothing-held", Source: "domain.md 1.3.4, 1.4.3",
+		ID: "application.nothing-held", Source: "Act2013 Art 15; Act2016 Arts 15, 34; law.md 8.2, 8.3",
 		JA:     "この手続の対象となる電子証明書がありません。",
 		EN:     "There is no certificate that this procedure could be about.",
 		NextJA: "電子証明書が必要な場合は、新規発行をお申し込みください。",
@@ -76,7 +76,7 @@ var (
 	})
 	// OneAtATime refuses a second application while one is open.
 	OneAtATime = rule(Rule{
-		ID: "application.one-at-a-time", Source: "domain.md 6 (3)",
+		ID: "application.one-at-a-time", Source: "decided here: law.md 13.2",
 		JA:     "別の手続が途中です。先にその手続を終えるか、取り下げてください。",
 		EN:     "Another procedure is still open; it must be finished or withdrawn first.",
 		NextJA: "途中の手続を窓口で続けるか、取下げを申し出てください。",
@@ -84,7 +84,7 @@ var (
 	})
 	// OtherCard refuses a card that is not the applicant's.
 	OtherCard = rule(Rule{
-		ID: "card.not-the-holders", Source: "domain.md 6 (10)",
+		ID: "card.not-the-holders", Source: "decided here: law.md 13.2",
 		JA:     "このカードは申請された方のカードではありません。",
 		EN:     "This card is not the applicant's.",
 		NextJA: "ご本人のカードを読取機に置いてください。",
@@ -92,7 +92,7 @@ var (
 	})
 	// CardClaimedByOther refuses a card that the log knows as somebody else's.
 	CardClaimedByOther = rule(Rule{
-		ID: "card.claimed-by-another", Source: "design.md The log",
+		ID: "card.claimed-by-another", Source: "decided here: law.md 13.2",
 		JA:     "このカードは別の方のカードとして登録されています。",
 		EN:     "This card is registered as another person's.",
 		NextJA: "カードを取り違えていないか確かめ、分からないときは上席者に報告してください。",
@@ -101,7 +101,7 @@ var (
 	// CardNotUsable refuses work on a card that is void, expired or suspended. What it advises is not what may just have been
 	// applied for: the same on another card, or the report that a suspended one was found.
 	CardNotUsable = rule(Rule{
-		ID: "card.not-usable", Source: "MyNoOrd2016 Art 14; domain.md 1.4.7",
+		ID: "card.not-usable", Source: "MyNoOrd2016 Art 14; law.md 8.3, 13.2",
 		JA:     "このカードは失効・満了しているか一時停止中のため、このカードではこの手続はできません。",
 		EN:     "The card is void, expired or suspended, so this can't be done with it.",
 		NextJA: "このカードを読取機から外し、新しいカードで再発行を受け付けます。一時停止中のカードがお手元にあるときは、先にカードの発見を届け出てください。",
@@ -109,7 +109,7 @@ var (
 	})
 	// CardNotHandedOver refuses work on a card that its holder has not got yet.
 	CardNotHandedOver = rule(Rule{
-		ID: "card.not-handed-over", Source: "MyNoAct2016 Art 17; domain.md 1.4.1",
+		ID: "card.not-handed-over", Source: "MyNoOrd2016 Art 13(2); law.md 5.8",
 		JA:     "このカードはまだ交付されていないため、この手続はできません。",
 		EN:     "The card has not been handed over yet, so this can't be done with it.",
 		NextJA: "先にカードの交付の手続をしてください。",
@@ -117,7 +117,7 @@ var (
 	})
 	// NotYetRenewable refuses to renew a certificate that is suspended, or not in its holder's hands yet.
 	NotYetRenewable = rule(Rule{
-		ID: "certificate.not-renewable-now", Source: "Reg2016 Art 19; domain.md 1.4.3",
+		ID: "certificate.not-renewable-now", Source: "Act2016 Arts 6, 25; law.md 4.2, 8.6",
 		JA:     "更新する電子証明書が一時停止中か交付前のため、更新できません。",
 		EN:     "The certificate to be renewed is suspended, or has not been handed over yet.",
 		NextJA: "一時停止中のときは、カードの発見の届出か、新しいカードでの再発行をお申し込みください。交付前のときは、先に交付を受けてください。",
@@ -125,7 +125,7 @@ var (
 	})
 	// CardNotSuspended is why a card that was found again stays as it is.
 	CardNotSuspended = rule(Rule{
-		ID: "card.not-suspended", Source: "domain.md 1.4.7",
+		ID: "card.not-suspended", Source: "jpkilost; law.md 8.6",
 		JA:     "このカードは一時停止されていないため、解除するものがありません。",
 		EN:     "This card is not suspended, so there is nothing to release.",
 		NextJA: "カードの番号を確かめてください。失効したカードは使えません。再交付をお申し込みください。",
@@ -133,7 +133,7 @@ var (
 	})
 	// NoCardNamed refuses to issue without a card.
 	NoCardNamed = rule(Rule{
-		ID: "card.none-named", Source: "domain.md 1.4.2",
+		ID: "card.none-named", Source: "Act2016 Arts 3(4), 22(4); law.md 5.7",
 		JA:     "発行先のカードが読取機になく、番号もありません。",
 		EN:     "No card is on the reader and no card's number was given.",
 		NextJA: "発行先のカードを読取機に置くか、その番号を入力して、もう一度受け付けます。",
@@ -141,7 +141,7 @@ var (
 	})
 	// NotAwaited is why a fact about an open procedure changes nothing: it is about another card, came too early or twice.
 	NotAwaited = rule(Rule{
-		ID: "claim.not-awaited", Source: "design.md Counters: the hub decides what a claim means",
+		ID: "claim.not-awaited", Source: "decided here: law.md 13.1",
 		JA:     "センターは、この手続でこの報告を待っていません。",
 		EN:     "The centre does not wait for this from the procedure.",
 		NextJA: "手続の段階とカードを取り違えていないか確かめ、分からないときは上席者に報告してください。",
@@ -149,7 +149,7 @@ var (
 	})
 	// NoCardReady refuses to hand over a card that is not there, or not finished.
 	NoCardReady = rule(Rule{
-		ID: "card.none-to-hand-over", Source: "domain.md 1.4.1",
+		ID: "card.none-to-hand-over", Source: "MyNoOrd2016 Art 13; law.md 5.8",
 		JA:     "いまお渡しできるカードはありません。",
 		EN:     "No card is ready to be handed over.",
 		NextJA: "新しいカードは、交付通知書が届いてからお渡しします。失効や満了のカードはお渡しできません。",
@@ -157,7 +157,7 @@ var (
 	})
 	// RecordEnded refuses applications for a person whose record has ended.
 	RecordEnded = rule(Rule{
-		ID: "application.record-ended", Source: "Reg2016 Art 20; domain.md 1.4.7",
+		ID: "application.record-ended", Source: "Act2016 Arts 3, 22; law.md 2.1, 8.3",
 		JA:     "住民票が消除されているため、申請を受け付けられません。",
 		EN:     "The resident record has been deleted, so nothing can be applied for.",
 		NextJA: "住民票の記録について、市民課にお尋ねください。",
@@ -165,7 +165,7 @@ var (
 	})
 	// NoSuchKind refuses a kind of certificate that the regime's card does not carry.
 	NoSuchKind = rule(Rule{
-		ID: "juki.kind.signature-only", Until: JukiRunOffDay, Source: "Act2013; domain.md 1.2",
+		ID: "juki.kind.signature-only", Until: JukiRunOffDay, Source: "Act2013 Art 3; law.md 1.1",
 		JA:     "住民基本台帳カードに入るのは署名用の電子証明書だけです。",
 		EN:     "A juki card carries a signature certificate only.",
 		NextJA: "署名用の電子証明書としてお申し込みください。",
@@ -173,26 +173,26 @@ var (
 	})
 	// AuthFirst is the order inside one issue: the authentication certificate first, because it caps the other.
 	AuthFirst = rule(Rule{
-		ID: "mynumber.issue.authentication-first", From: MyNumberFirstDay, Source: "Reg2016 Art 13; domain.md 1.4.2",
+		ID: "mynumber.issue.authentication-first", From: MyNumberFirstDay, Source: "Reg2016 Art 13; law.md 3.2",
 		JA: "署名用の有効期間は利用者証明用を超えられないため、利用者証明用を先に発行します。",
 		EN: "The authentication certificate is issued first, because it caps the signature certificate's term.",
 	})
 	// FromManufacture is why the term of a factory certificate does not depend on the day of its hand-over.
 	FromManufacture = rule(Rule{
 		ID: "mynumber.validity.from-manufacture", From: MyNumberFirstDay,
-		Source: "c3lab; domain.md 1.4.1",
+		Source: "c3lab; law.md 3.2, 5.7",
 		JA:     "工場で書き込まれた電子証明書の有効期間は、交付の日ではなく製造の日から数えます。",
 		EN:     "The validity of a certificate from the factory is counted from its manufacture, not from the hand-over.",
 	})
 	jukiKeyLength = rule(Rule{
-		ID: "juki.keys.rsa-1024", From: JukiFirstDay, Until: JukiLastDay, Source: "Reg2013 Art 2; domain.md 1.3.1",
+		ID: "juki.keys.rsa-1024", From: JukiFirstDay, Until: JukiLastDay, Source: "Reg2013 Art 2; law.md 5.7",
 		JA:     "鍵は1024ビット以上のRSAでなければなりません。",
 		EN:     "The key must be RSA of at least 1024 bits.",
 		NextJA: "カードをお預かりし、別のカードで申請し直します。",
 		NextEN: "The card is kept; apply again with another one.",
 	})
 	keyLength = rule(Rule{
-		ID: "mynumber.keys.rsa-2048", From: MyNumberFirstDay, Source: "Reg2016; domain.md 1.3.1",
+		ID: "mynumber.keys.rsa-2048", From: MyNumberFirstDay, Source: "Reg2016 Art 2; law.md 5.7",
 		JA:     "鍵は2048ビット以上のRSAでなければなりません。",
 		EN:     "The key must be RSA of at least 2048 bits.",
 		NextJA: "カードをお預かりし、別のカードで申請し直します。",
@@ -200,13 +200,13 @@ var (
 	})
 	// OverseasOnItsDay is why a move overseas that was notified ahead ends nothing yet.
 	OverseasOnItsDay = rule(Rule{
-		ID: "deadline.overseas-on-its-day", Source: "muni pages; domain.md 1.4.7, 9.3",
+		ID: "deadline.overseas-on-its-day", Source: "MyNoOrd2016 Art 14 item 1; law.md 8.5",
 		JA: "前もって届け出た国外転出は、転出の日に効力が生じます。それまでカードと電子証明書は使えます。",
 		EN: "A move overseas that was notified ahead takes effect on its day; until then the card and its certificates can be used.",
 	})
 	// MoveOnItsDay is why a move within Japan that was notified ahead ends nothing yet.
 	MoveOnItsDay = rule(Rule{
-		ID: "deadline.move-on-its-day", Source: "Reg2016 Art 20 (deletion of the record); muni:Tomigusuku; domain.md 9.1",
+		ID: "deadline.move-on-its-day", Source: "Act2016 Art 12 item 2; muni:Tomigusuku; law.md 8.4",
 		JA:     "前もって届け出た転出は、転出予定日に効力が生じます。それまでは住民であり、署名用電子証明書も使えます。予定日に、その時有効な署名用電子証明書がすべて失効します。",
 		EN:     "A move that was notified ahead takes effect on its planned day. Until then its holder is a resident and the signature certificate can be used; on that day every signature certificate in force ends.",
 		NextJA: "転出を取りやめたときは、転出の取消しを届け出てください。",
@@ -214,7 +214,7 @@ var (
 	})
 	// MoveCalledOff is why nothing ends, and no deadline runs, after a move was called off.
 	MoveCalledOff = rule(Rule{
-		ID: "deadline.move-called-off", Source: "muni:Karatsu 3998, Chofu p017159, Kama 35101; domain.md 9.2",
+		ID: "deadline.move-called-off", Source: "muni:Karatsu, Chofu, Kama; law.md 8.4, 8.5",
 		JA:     "転出が取り消されたため、電子証明書もカードも失効しません。転入届などの期限もなくなります。すでに失効したものは元に戻りません。",
 		EN:     "The move was called off: nothing ends by it and its deadlines stop. What was revoked meanwhile stays revoked.",
 		NextJA: "失効した電子証明書は、新しく申請してください。",
@@ -222,7 +222,7 @@ var (
 	})
 	// UndoContinuedUse is what a card needs after a move overseas was called off for which continued use was applied for.
 	UndoContinuedUse = rule(Rule{
-		ID: "mynumber.deadline.undo-continued-use", From: overseasDay, Source: "muni:Chofu p017159; domain.md 9.2",
+		ID: "mynumber.deadline.undo-continued-use", From: overseasDay, Source: "muni:Chofu, Kama; assumed: law.md 8.5, 14.2",
 		JA:     "継続利用の手続きをした後に国外転出を取り消すときは、継続利用を取り消す手続きが別に必要です。転出予定日の前日までにしないと、カードは失効します。",
 		EN:     "Calling off a move overseas after continued use was applied for needs an act of its own: without it by the day before the planned day the card becomes void.",
 		NextJA: "カードを窓口へお持ちください。",
@@ -230,28 +230,28 @@ var (
 	})
 	jukiPaperCopy = rule(Rule{
 		ID: "juki.handover.paper-copy", From: JukiFirstDay, Until: JukiLastDay, Published: seedPublished,
-		Source: "seed page; domain.md 1.1, 1.4.1",
+		Source: "Reg2013 Art 11; muni:Sammu; law.md 5.8",
 		JA:     "電子証明書の写しをお渡しします。有効期間は写しで確かめられます。",
 		EN:     "A paper copy of the certificate is handed over; its term can be checked there.",
 	})
 	paperCopy = rule(Rule{
-		ID: "mynumber.handover.paper-copy", From: MyNumberFirstDay, Source: "Act2016, Reg2016; domain.md 1.4.1",
+		ID: "mynumber.handover.paper-copy", From: MyNumberFirstDay, Source: "Reg2016 Arts 10, 46; law.md 5.8",
 		JA: "ご希望により、電子証明書の写しをお渡しします。",
 		EN: "A paper copy of the certificate is handed over on request.",
 	})
 	visibleInAnHour = rule(Rule{
-		ID: "mynumber.handover.usable-in-an-hour", From: MyNumberFirstDay, Source: "muni:Maebashi; domain.md 1.4.8, 5.4",
+		ID: "mynumber.handover.usable-in-an-hour", From: MyNumberFirstDay, Source: "muni:Maebashi; law.md 5.8",
 		JA: "更新した電子証明書は、約1時間後から使えます。",
 		EN: "The renewed certificates can be used after about one hour.",
 	})
 	visibleInADay = rule(Rule{
-		ID: "mynumber.handover.usable-in-a-day", From: MyNumberFirstDay, Source: "muni:Maebashi; domain.md 1.4.8, 5.4",
+		ID: "mynumber.handover.usable-in-a-day", From: MyNumberFirstDay, Source: "muni:Maebashi; law.md 5.8",
 		JA: "有効期間の満了後に新しく発行した電子証明書は、約24時間後から使えます。",
 		EN: "Certificates issued after the former ones expired can be used after about 24 hours.",
 	})
 	// BeforeHandOver discards what was made but can't be handed over.
 	BeforeHandOver = rule(Rule{
-		ID: "application.discarded-before-delivery", Source: "CPS 4.9.9; domain.md 2.5",
+		ID: "application.discarded-before-delivery", Source: "CPS 4.9.9; law.md 8.9",
 		JA:     "交付前に使えないことが分かった電子証明書は、廃棄として失効します。",
 		EN:     "A certificate found unusable before it is handed over is discarded and revoked.",
 		NextJA: "カードをお預かりし、新しい申請で作り直します。",
@@ -259,31 +259,31 @@ var (
 	})
 	// WithinDeadline is what is met by acting in time.
 	WithinDeadline = rule(Rule{
-		ID: "mynumber.deadline.met", From: MyNumberFirstDay, Source: "MyNoOrd2016 Art 14; domain.md 1.4.7",
+		ID: "mynumber.deadline.met", From: MyNumberFirstDay, Source: "MyNoOrd2016 Art 14 items 2, 3; law.md 8.7",
 		JA: "期限内に届出またはカードの提出がありました。",
 		EN: "The notification or the card was submitted within its deadline.",
 	})
 	// NothingToRemind is why an expiry notice that was due is not sent.
 	NothingToRemind = rule(Rule{
-		ID: "notice.nothing-to-remind", Source: "domain.md 6 (15)",
+		ID: "notice.nothing-to-remind", Source: "decided here: law.md 13.3",
 		JA: "お知らせする電子証明書がもう有効ではないため、有効期限の通知は送りません。",
 		EN: "The certificate to be reminded of is no longer in force, so the expiry notice is not sent.",
 	})
 	// NoticeTooLate is why an expiry notice is not sent when its whole window has passed unseen.
 	NoticeTooLate = rule(Rule{
-		ID: "notice.window-passed", Source: "domain.md 6 (8), (15)",
+		ID: "notice.window-passed", Source: "decided here: law.md 13.3",
 		JA: "更新できる期間が過ぎてから記録したため、有効期限の通知は送らず、満了のお知らせに代えます。",
 		EN: "The renewal window had passed before it was recorded, so the expiry notice is not sent; the notice of the end takes its place.",
 	})
 	// NobodyToNotify is why nothing more is sent after a death.
 	NobodyToNotify = rule(Rule{
-		ID: "notice.holder-died", Source: "domain.md 1.4.7, 6 (15)",
+		ID: "notice.holder-died", Source: "decided here: law.md 9.2, 13.3",
 		JA: "ご本人が亡くなられたため、通知は送りません。",
 		EN: "The holder has died, so no notice is sent.",
 	})
 	// ClaimQuarantined answers a counter whose claim was not believed or could not be attributed.
 	ClaimQuarantined = rule(Rule{
-		ID: "claim.quarantined", Source: "design.md Counters",
+		ID: "claim.quarantined", Source: "decided here: law.md 13.1",
 		JA:     "センターがこの内容を確かめられなかったため、保留にしました。",
 		EN:     "The centre could not verify this and has set it aside.",
 		NextJA: "上席者に報告し、センターからの連絡をお待ちください。",
@@ -292,7 +292,7 @@ var (
 	// CodeHasHistory is why a correction of a resident-record code to one that has certificates already is not taken: two
 	// histories are not joined because of a code that somebody typed.
 	CodeHasHistory = rule(Rule{
-		ID: "claim.code-has-history", Source: "design.md One person, one history",
+		ID: "claim.code-has-history", Source: "decided here: law.md 13.1",
 		JA: "訂正後の住民票コードには、すでに別の記録があります。この届出では何も変えていません。",
 		EN: "The corrected resident-record code has a history of its own already. Nothing was changed.",
 		NextJA: "訂正後のコードを住民票で確かめ、違うときは正しいコードで届け直してください。合っているときは、同じ方に記録が二つあります。" +
@@ -302,7 +302,7 @@ var (
 	})
 	// ClaimHeld answers a counter whose claim has a receipt time that its link to the hub can't explain.
 	ClaimHeld = rule(Rule{
-		ID: "claim.held", Source: "design.md Clock",
+		ID: "claim.held", Source: "decided here: law.md 13.1",
 		JA:     "端末の時計が示した受付時刻を、センターとの回線の記録から確かめられないため、受け付けず保留にしました。",
 		EN:     "The receipt time that this counter's clock gave can't be explained by its link to the centre, so the receipt is held and nothing was decided.",
 		NextJA: "端末の時計を合わせ、上席者に報告してください。申請者には改めて受け付けてください。",
@@ -311,7 +311,7 @@ var (
 )
 
 // PaperCopy is the rule by which a paper copy goes with a certificate that is handed over: always under the juki regime,
-// on request under the My Number regime (domain.md 1.4.1).
+// on request under the My Number regime (law.md 5.8).
 func PaperCopy(r Regime) ID {
 	if r == Juki {
 		return jukiPaperCopy
@@ -320,7 +320,7 @@ func PaperCopy(r Regime) ID {
 }
 
 // Usable are the rules by which the holder is told when what was issued for the cause can be used: the new state takes its
-// time to reach whoever asks for it, and trying again at the counter does not help (domain.md 1.4.8, 5.4).
+// time to reach whoever asks for it, and trying again at the counter does not help (law.md 5.8).
 func Usable(r Regime, c Cause) []ID {
 	switch {
 	case r == MyNumber && c == CauseRenewal:

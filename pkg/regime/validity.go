@@ -38,7 +38,7 @@ type Candidate struct {
 // Validity is how long a certificate or a card is valid.
 type Validity struct {
 	LastDay     civil.Date  // the last day, included; never rolls to an open day
-	NotAfter    time.Time   // last day 23:59:59 in Japan, in UTC (D5)
+	NotAfter    time.Time   // last day 23:59:59 in Japan, in UTC (law.md 3.5)
 	Binds       ID          // the rule of the candidate that binds, the earliest
 	Candidates  []Candidate // all candidates, the certificate's own term first
 	WindowOpens civil.Date  // first day of the renewal window; zero under the juki regime
@@ -47,8 +47,8 @@ type Validity struct {
 }
 
 // Validity answers how long a certificate issued on in.Issued is valid, with
-// all candidates for its last day and the one that binds (domain.md 1.3.1,
-// 1.4.2). A value that is missing or impossible is a *FieldError.
+// all candidates for its last day and the one that binds (law.md 3.1,
+// 3.2). A value that is missing or impossible is a *FieldError.
 func (s Switches) Validity(in ValidityIn) (Validity, error) {
 	if err := in.check(); err != nil {
 		return Validity{}, err

@@ -35,7 +35,7 @@ func mustHold(t interface {
 	}
 }
 
-// The golden vectors of domain.md 1.5.2, juki certificate.
+// The golden vectors of law.md 3.7, juki certificate.
 func TestJukiGoldenVectors(t *testing.T) {
 	for issued, want := range map[string]string{
 		"2004-01-29": "2007-01-28", "2004-02-28": "2007-02-27", "2004-02-29": "2007-02-28", "2004-03-01": "2007-02-28",
@@ -50,7 +50,7 @@ func TestJukiGoldenVectors(t *testing.T) {
 	}
 }
 
-// The golden vectors of domain.md 1.5.2, first issue, and days from the stories.
+// The golden vectors of law.md 3.7, first issue, and days from the stories.
 func TestFirstIssueGoldenVectors(t *testing.T) {
 	for _, c := range []struct{ issued, birthday, want string }{
 		{"2016-01-09", "1980-01-10", "2020-01-10"},
@@ -80,7 +80,7 @@ func TestFirstIssueGoldenVectors(t *testing.T) {
 	}
 }
 
-// The golden vectors of domain.md 1.5.2, renewal of a certificate ending 2026-06-15.
+// The golden vectors of law.md 3.7, renewal of a certificate ending 2026-06-15.
 func TestRenewalGoldenVectors(t *testing.T) {
 	for _, c := range []struct {
 		filed, want string
@@ -304,7 +304,7 @@ func TestCapsProperty(t *testing.T) {
 	})
 }
 
-// Adult age and the 15 years are judged on the day of the application; for the 15 years pages differ (domain.md 9.13).
+// Adult age and the 15 years are judged on the day of the application; for the 15 years pages differ (law.md 2.6).
 func TestAgeOnTheDayOfApplication(t *testing.T) {
 	for _, c := range []struct{ applied, issued, last string }{
 		{"2022-03-25", "2022-04-20", "2026-09-09"}, // 19, and adult is 20
@@ -338,7 +338,7 @@ func TestAgeOnTheDayOfApplication(t *testing.T) {
 	}
 }
 
-// While the renewal of the stay is pending the card is extended by two months, once, and before it ends (domain.md 9.20).
+// While the renewal of the stay is pending the card is extended by two months, once, and before it ends (law.md 3.4).
 func TestCardWhileTheStayIsPending(t *testing.T) {
 	in := CardValidityIn{
 		Applied: day("2020-03-10"), Issued: day("2018-05-01"), BirthDate: day("1985-09-09"), StayUntil: day("2020-12-31"),

@@ -2,7 +2,7 @@ package regime
 
 import "shomei/pkg/civil"
 
-// windowMonths is the length of the renewal window (domain.md 1.4.3).
+// windowMonths is the length of the renewal window (law.md 4.2).
 const windowMonths = 3
 
 // WindowState tells where a day lies relative to a renewal window.
@@ -24,7 +24,7 @@ type Window struct {
 }
 
 // Window answers the renewal window of a certificate or My Number card whose
-// last day is last (domain.md 1.4.3; D7 or, by switch, D8).
+// last day is last (law.md 4.2 or, by switch, counted forwards, 14.1).
 func (s Switches) Window(r Regime, last civil.Date) Window {
 	w := Window{LastDay: last}
 	switch {
@@ -45,7 +45,7 @@ func (s Switches) Window(r Regime, last civil.Date) Window {
 }
 
 // WindowFrom is Window for a certificate or card that was issued on a day: one that is issued inside its own window, because
-// something else ends it soon, has no window (domain.md 9.11).
+// something else ends it soon, has no window (law.md 4.5).
 func (s Switches) WindowFrom(r Regime, issued, last civil.Date) Window {
 	w := s.Window(r, last)
 	if r == MyNumber && !issued.Before(w.Opens) {
@@ -112,7 +112,7 @@ type Renewal struct {
 // Renewal judges a renewal filed on in.Issued of a certificate that ends on
 // in.CurrentLastDay: accepted inside the window, refused before it with the
 // alternative of revoking and issuing anew, and after the last day a new issue
-// (domain.md 1.4.3). A missing value is a *FieldError.
+// (law.md 4.2). A missing value is a *FieldError.
 func (s Switches) Renewal(in ValidityIn) (Renewal, error) {
 	if in.CurrentLastDay.IsZero() {
 		return Renewal{}, Missing("current_last_day")
@@ -149,7 +149,7 @@ func (s Switches) gainless(ruling *Ruling) {
 	}
 }
 
-// overseasMonths is the length of the renewal window of somebody who lives overseas (domain.md 9.6).
+// overseasMonths is the length of the renewal window of somebody who lives overseas (law.md 4.3).
 const overseasMonths = 12
 
 // windowOf is the window of the certificate that would be replaced, which opens earlier for who lives overseas. The notice

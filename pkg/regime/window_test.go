@@ -9,7 +9,7 @@ import (
 	"shomei/pkg/civil"
 )
 
-// The golden vectors of domain.md 1.5.2, window opening by D7 and D8.
+// The golden vectors of law.md 3.7, window opening counted backwards and forwards.
 func TestWindowGoldenVectors(t *testing.T) {
 	for _, c := range []struct{ last, back, forward string }{
 		{"2025-08-01", "2025-05-02", "2025-05-02"},
@@ -79,7 +79,7 @@ func TestWindowStates(t *testing.T) {
 	}
 }
 
-// Who lives overseas may renew from a year before the last day; the term is counted as for anybody (domain.md 9.6).
+// Who lives overseas may renew from a year before the last day; the term is counted as for anybody (law.md 4.3).
 func TestRenewalFromOverseas(t *testing.T) {
 	in := ValidityIn{Regime: MyNumber, Kind: Auth, BirthDate: day("1980-06-15"), CurrentLastDay: day("2028-06-15"), Overseas: true}
 	for on, want := range map[string]struct {
@@ -100,7 +100,7 @@ func TestRenewalFromOverseas(t *testing.T) {
 }
 
 // A renewal that gains no day, because the card or the other certificate ends, is said; an office may refuse it. What is
-// issued inside its own window has none (domain.md 9.11).
+// issued inside its own window has none (law.md 4.5).
 func TestRenewalThatGainsNothing(t *testing.T) {
 	in := ValidityIn{
 		Regime: MyNumber, Kind: Auth, BirthDate: day("1980-06-15"), Issued: day("2026-04-15"), CurrentLastDay: day("2026-06-15"), CardLastDay: day("2026-06-15"),

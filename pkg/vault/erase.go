@@ -13,7 +13,7 @@ type Erasure struct {
 
 // Erase destroys the first key of a person's record class: when it returns nil, the key's bytes are in no file of the vault
 // and nothing can be sealed or opened under it any more. A tombstone stays, so that no new key is ever made for it.
-// Whether the law allows it already (domain.md 1.6) is decided before, by whoever records ErasureOrdered.
+// Whether the law allows it already (law.md 12.1) is decided before, by whoever records ErasureOrdered.
 // An error leaves the class erased or not; calling again is safe and finishes what is unfinished.
 func (v *Vault) Erase(person, class string) error {
 	return v.EraseAll([]Erasure{{person, class, 1}})

@@ -1,6 +1,6 @@
 // Package vault keeps the keys under which personal data stands in the log: one per person and record class. Destroying
-// a key destroys, everywhere and in every backup of the log, whatever was sealed under it (design.md "Personal data",
-// domain.md 1.6). Whoever comes back after an erasure gets the next version of the key.
+// a key destroys, everywhere and in every backup of the log, whatever was sealed under it
+// (law.md 12.1). Whoever comes back after an erasure gets the next version of the key.
 //
 // Keys stand in 16 bbolt files, spread by SHA-256 of the person's id as the log is, each wrapped by a master key that
 // lives in a file of its own, best on another disk than the data. One process at a time opens a vault.
@@ -21,7 +21,7 @@ import (
 	"shomei/events"
 )
 
-// The record classes: each person has one key for each, erased each by itself (domain.md 1.6).
+// The record classes: each person has one key for each, erased each by itself (law.md 12.1).
 const (
 	// Identity is the facts of the resident record.
 	Identity = "identity"

@@ -5,7 +5,7 @@ import (
 	"regexp"
 )
 
-// prefectureCode is two digits, 01 to 47 (domain.md 4.1).
+// prefectureCode is two digits, 01 to 47 (law.md 11.4).
 var prefectureCode = regexp.MustCompile(`^(0[1-9]|[1-3][0-9]|4[0-7])$`)
 
 // byMunicipality are the tables whose rows name a municipality, and so can be

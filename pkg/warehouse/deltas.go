@@ -82,7 +82,7 @@ func (r *deltaRows) put(row deltaRow, part uint8, sign int8, effective time.Time
 }
 
 // endOf is the first instant at which a certificate with this last day is no
-// longer in force (domain.md 1.5.1 D5).
+// longer in force (law.md 3.5).
 func endOf(lastDay Date) time.Time {
 	if lastDay.IsZero() {
 		return time.Time{}

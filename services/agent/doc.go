@@ -1,5 +1,5 @@
 // Package agent is the counter: it takes applications, works on the card in the reader as the hub commands, and keeps what
-// it saw until the hub has it (design.md "Counters").
+// it saw until the hub has it.
 //
 // Everything it must not forget lies in one [Store]: the claims that go up and a journal of the commands that came down
 // and of what was done to cards. Both are hash chains. A [Counter] is the behaviour on top: [Counter.Receive] files an

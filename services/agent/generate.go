@@ -15,7 +15,7 @@ import (
 
 // generate makes the key pairs of GenerateKeys in the staging slots: the resident confirms, the intent is written down,
 // keys are made and their requests signed, PINs are laid down. Old keys and PINs live on until the certificates are
-// activated (design.md "Point of no return").
+// activated (card.md 6).
 func (c *Counter) generate(ctx context.Context, w *work) (*events.Claim, error) {
 	d := w.down.GetGenerateKeys()
 	inventory, err := c.inventory(ctx, w, d.GetCard())
@@ -223,7 +223,7 @@ func (c *Counter) setUp(w *work, s *card.Session, identity card.Identity, typed 
 	return s.SetUp(c.lastDay(w, identity), pins)
 }
 
-// unknownPIN has the form of the slot's PIN (domain.md 1.4.4).
+// unknownPIN has the form of the slot's PIN (law.md 6.2).
 func unknownPIN(slot card.Slot) []byte {
 	if slot == card.Auth {
 		pin := make([]byte, 4)
@@ -238,14 +238,14 @@ func unknownPIN(slot card.Slot) []byte {
 }
 
 // lastDay is the card's last day as the hub told it with its answer to the application. A juki card's term is its
-// municipality's, which wrote it onto the card: the hub keeps none (domain.md 1.3.1). Empty when neither says one.
+// municipality's, which wrote it onto the card: the hub keeps none (law.md 3.1). Empty when neither says one.
 func (c *Counter) lastDay(w *work, identity card.Identity) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return cmp.Or(c.procedure(w.down.GetProcedure()).status.Answer.GetCardLastDay(), identity.LastDay)
 }
 
-// slotsFirst orders kinds as keys are made: authentication first (domain.md 6, point 6).
+// slotsFirst orders kinds as keys are made: authentication first (law.md 3.2).
 func slotsFirst(kinds []events.CertificateKind) []events.CertificateKind {
 	sorted := slices.Clone(kinds)
 	slices.SortFunc(sorted, func(a, b events.CertificateKind) int { return int(slotOf(a)) - int(slotOf(b)) })

@@ -91,7 +91,7 @@ func (c *Counter) Certificates(procedure string) ([][]byte, error) {
 }
 
 // ReadyToHandOver tells whether fee, paper copy and hand-over are next: the certificates are written and read back, the
-// PINs are set, or a card without certificates was accepted for its hand-over (domain.md 5.2).
+// PINs are set, or a card without certificates was accepted for its hand-over (figures.md 3).
 func (s Status) ReadyToHandOver() bool {
 	switch s.Stage {
 	case StageWritten, StageUnblocked:

@@ -52,7 +52,7 @@ func (s *signers) of(g *ca.Generation) (crypto.Signer, error) {
 	return signer, nil
 }
 
-// HoldCeremonies puts every generation into service whose time has come (domain.md 2.1): the key is made, certified by
+// HoldCeremonies puts every generation into service whose time has come (profile.md 1): the key is made, certified by
 // itself, and recorded. Doing it again changes nothing. An authority that fails holds up no other.
 func (i *Issuer) HoldCeremonies(ctx context.Context, prefectures []string) error {
 	type authority struct {

@@ -244,8 +244,8 @@ func matches(content *x509.Certificate, a *events.IssueAuthorized) error {
 }
 
 // authorisation finds the authorisation of a serial and checks that a registration authority made it, on the claim of
-// an enrolled counter that holds a request for this very key (design.md: whoever merely controls NATS gets nothing
-// signed). The commits' own signatures were verified with the history.
+// an enrolled counter that holds a request for this very key: whoever merely controls NATS gets nothing
+// signed (law.md 13.1). The commits' own signatures were verified with the history.
 func (i *Issuer) authorisation(ctx context.Context, file dossier.Dossier, history []eventlog.Record, checked claims, serial uint64) (*events.IssueAuthorized, error) {
 	for _, r := range history {
 		for _, e := range r.Commit.GetEvents() {
@@ -401,7 +401,7 @@ func (i *Issuer) record(ctx context.Context, subscriber, procedure string, owed 
 }
 
 // Healthy tells whether the issuer could sign now: its keys for every authority in force answer. The registration
-// authority asks before keys are generated (design.md "Point of no return").
+// authority asks before keys are generated (law.md 13.2).
 func (i *Issuer) Healthy(context.Context) error {
 	probe := sha256.Sum256([]byte("health"))
 	inForce := 0

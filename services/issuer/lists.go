@@ -192,7 +192,7 @@ func (l *lists) entries(authority string, at time.Time) []ca.Revocation {
 }
 
 // over reports whether an entry may leave the list: one that was made after the certificate's scheduled end has carried it,
-// and was the newest for a whole period (RFC 5280 section 3.3; domain.md 1.6). Days on which no list was made don't count. An
+// and was the newest for a whole period (RFC 5280 section 3.3; law.md 12.1). Days on which no list was made don't count. An
 // entry of a certificate whose end nobody knows stays.
 func (l *lists) over(authority string, r revocation, at time.Time) bool {
 	end, known := l.ends[r.Serial]
@@ -211,7 +211,7 @@ func (l *lists) over(authority string, r revocation, at time.Time) bool {
 }
 
 // PublishDue publishes the lists of the authorities that have something new to say, or whose list is about to run out
-// (domain.md 2.5: daily).
+// (profile.md 4: daily).
 func (i *Issuer) PublishDue(ctx context.Context, folder string) error {
 	return i.publishLists(ctx, folder, func(id string, state *events.AuthorityState, inFolder uint64) bool {
 		next := time.UnixMilli(state.CrlNextUpdateMs)

@@ -68,7 +68,7 @@ type FsckConfig struct {
 
 // Fsck checks the log in itself (chain, signatures, times, carried states, obligations, serials), the tables against
 // the log, and the revocation lists against the log. It reads stream by stream and keeps one stream's aggregates in
-// memory at a time (design.md: under 500,000 a stream), beside eight bytes for each serial. It may run while the hub does. A
+// memory at a time (a stream holds fewer than 500,000), beside eight bytes for each serial. It may run while the hub does. A
 // projector without tables checks the rest.
 func (p *Projector) Fsck(ctx context.Context, config FsckConfig) (*Report, error) {
 	c := &check{p: p, config: config, report: &Report{}, folds: lifecycle.Folds(), aggregates: make(map[string]*aggregate)}

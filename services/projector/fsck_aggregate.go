@@ -136,7 +136,7 @@ func sameState(kind string, a, b []byte) bool {
 	return proto.Unmarshal(a, first) == nil && proto.Unmarshal(b, second) == nil && proto.Equal(first, second)
 }
 
-// checkLive looks for two certificates of a kind in force at a time (domain.md 1.4: double issue).
+// checkLive looks for two certificates of a kind in force at a time (law.md 4.4: double issue).
 func (c *check) checkLive(state []byte, where string) {
 	s, err := lifecycle.DecodeSubscriber(state)
 	if err != nil {
@@ -157,14 +157,14 @@ func (c *check) checkLive(state []byte, where string) {
 	c.checkPhones(s, where)
 }
 
-// waits reports whether a certificate replaces another when the new card that it is on is handed over (domain.md 9.14).
+// waits reports whether a certificate replaces another when the new card that it is on is handed over (law.md 4.4).
 func waits(s *events.SubscriberState, held *events.Certificate) bool {
 	waiting := s.GetCard().GetStatus() == events.CardStatus_CARD_STATUS_ASSIGNED || s.GetCard().GetStatus() == events.CardStatus_CARD_STATUS_CUSTODY
 	return held.Replaces != 0 && held.Status == events.CertificateStatus_CERTIFICATE_STATUS_ISSUED && waiting && s.GetCard().GetCard() == held.Card
 }
 
 // checkPhones looks for a certificate on a smartphone that is in force without the card's that it is bound to, or while
-// that one is suspended, and for two of a kind on one smartphone (domain.md 1.4.7, 1.4.9).
+// that one is suspended, and for two of a kind on one smartphone (law.md 10.1, 10.2).
 func (c *check) checkPhones(s *events.SubscriberState, where string) {
 	for _, phone := range s.Phones {
 		live := make(map[events.CertificateKind]uint64)

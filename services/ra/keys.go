@@ -210,7 +210,7 @@ func (a *attempt) standsIn() bool {
 	return false
 }
 
-// holder is the person as a signature certificate names them (domain.md 2.4): a foreign resident by the alias, if one
+// holder is the person as a signature certificate names them (profile.md 3): a foreign resident by the alias, if one
 // is recorded.
 func holder(r *events.ResidentRecord) (*ca.Holder, error) {
 	birth, err := civil.ParsePartial(r.BirthDate)

@@ -183,7 +183,7 @@ func (e *unfitError) Error() string { return e.why }
 
 func unfit(format string, args ...any) error { return &unfitError{fmt.Sprintf(format, args...)} }
 
-// SubscriberID is the id of the person with a resident-record code (design.md "The log"): two counters give one person
+// SubscriberID is the id of the person with a resident-record code: two counters give one person
 // one id, and the id tells nothing about the code without the deployment's secret.
 func SubscriberID(secret []byte, residentCode string) string {
 	mac := hmac.New(sha256.New, secret)

@@ -1,5 +1,5 @@
 // Package census counts what a log tells of its people and holds it against what is known of the country: how many cards
-// were applied for and when, what was renewed, lost, refused, and when people come (domain.md 4.5). It knows nothing of
+// were applied for and when, what was renewed, lost, refused, and when people come (figures.md 1, 2). It knows nothing of
 // how the history came about, so it judges a simulated one as it would a real one.
 package census
 

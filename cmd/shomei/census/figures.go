@@ -25,7 +25,7 @@ type span struct{ from, until civil.Date }
 var (
 	start   = civil.New(2016, 1, 5)
 	launch  = civil.New(2016, 4, 1)
-	second  = civil.New(2019, 9, 14) // the second generation of both authorities (domain.md 2.1)
+	second  = civil.New(2019, 9, 14) // the second generation of both authorities (profile.md 1)
 	winter  = civil.New(2022, 11, 23)
 	third   = civil.New(2023, 7, 16)
 	spring  = civil.New(2024, 3, 31)
@@ -143,7 +143,7 @@ func (c *Census) Months() []Line {
 	return lines
 }
 
-// openDays are the open days of a weekday in an ordinary year: holidays fall on Mondays most (domain.md 4.2).
+// openDays are the open days of a weekday in an ordinary year: holidays fall on Mondays most (figures.md 2).
 var openDays = map[time.Weekday]float64{
 	time.Monday: 44, time.Tuesday: 50, time.Wednesday: 50, time.Thursday: 50, time.Friday: 50,
 }

@@ -104,7 +104,7 @@ type Enrolment struct {
 	Counter string `json:"counter,omitempty"`
 	// Role is counter, factory, register, telephone or operator.
 	Role string `json:"role"`
-	// Code is the nine-character counter id of certificate subjects (domain.md 2.2); empty: the next free one of the
+	// Code is the nine-character counter id of certificate subjects (profile.md 2); empty: the next free one of the
 	// municipality. Only counters and factories have one.
 	Code string `json:"code,omitempty"`
 	// Hub is the URL at which the counter reaches the hub; empty: where the hub listens.

@@ -25,7 +25,7 @@ import (
 // or mailed, and the tables stay where they are until Project. What happens is what lanes do. It is how a population is
 // simulated. The followers that act in a running centre are carried along past what the lanes have done.
 //
-// Decided 2026-11-23: the log is synced at the end, not at each commit. design.md's promise, that what was acknowledged
+// Decided 2026-11-23: the log is synced at the end, not at each commit. The hub's promise, that what was acknowledged
 // is on disk, is made to counters and residents; here nobody waits for an answer, and the log is marked simulated for
 // ever. The death of the process loses nothing, because everything was written; the death of the machine may lose a tail,
 // which the high-water marks find at the next start: the folder is then refused, and simulated anew.

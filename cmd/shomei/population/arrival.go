@@ -11,7 +11,7 @@ import (
 var office civil.Office
 
 // arrival draws when somebody comes who means to come on a day or soon after: on open days only, more on Mondays, Fridays
-// and after holidays, and most between 09:30 and 12:00 and about 14:00 (domain.md 4.5).
+// and after holidays, and most between 09:30 and 12:00 and about 14:00 (figures.md 2).
 func arrival(dice *rand.Rand, day civil.Date) time.Time {
 	if !office.OpenDay("", day) {
 		day = day.AddDays(dice.IntN(6)) // not everybody comes on the very next day

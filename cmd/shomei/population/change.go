@@ -50,7 +50,7 @@ const (
 	yearlyRevoked  = 0.0012
 )
 
-// rush is the shock of domain.md 4.5: a benefit that needs PINs, and who has forgotten theirs comes within days.
+// rush is the shock of figures.md 2: a benefit that needs PINs, and who has forgotten theirs comes within days.
 var rush = struct {
 	first civil.Date
 	share float64
@@ -144,7 +144,7 @@ func mortality(age int) float64 {
 }
 
 // move draws a move to another municipality: notified there a few days before, here a few days after, by some too late
-// and by a few never (domain.md 1.4.7).
+// and by a few never (law.md 8.7).
 func (p *Person) move(dice *rand.Rand, day civil.Date) {
 	to := dice.IntN(len(Places))
 	after := 1 + dice.IntN(10)

@@ -9,7 +9,7 @@ import (
 
 // cohort is a stretch of months and how many cards, in ten thousands a month, were applied for in each: the launch of
 // 2016, the point campaigns of 2020–21 and 2022–23, and the quiet between. They are set so that the sums come near what
-// is known: 9 million applied for by 2016-03, and the certificates that the serial numbers of domain.md 2.1 and 4.5
+// is known: 9 million applied for by 2016-03, and the certificates that the serial numbers of figures.md 1
 // tell of; how a sum spreads over its months is ours.
 type cohort struct {
 	from   civil.Date

@@ -87,7 +87,7 @@ const (
 )
 
 // goOn is the next step of the open application, minutes after the last: a hand-over takes about half an hour
-// (domain.md 4.5).
+// (figures.md 2).
 func (p *Person) goOn(s *events.SubscriberState) Act {
 	open, now := s.Procedure, time.UnixMilli(s.RecordedMs)
 	dice := p.dice(open.Id+open.Step, int64(open.Attempt))

@@ -49,7 +49,7 @@ type Person struct {
 
 // Shares of people (those without a source are ours).
 const (
-	// jukiShare had a juki certificate: 2.84 million of 127 (domain.md 4.5).
+	// jukiShare had a juki certificate: 2.84 million of 127 (figures.md 1).
 	jukiShare = 0.022
 	// foreignShare is about 3 million of 125 million residents.
 	foreignShare   = 0.025
@@ -127,7 +127,7 @@ func birth(dice *rand.Rand, on civil.Date, children bool) civil.Date {
 }
 
 // represented tells whether somebody acts for the person on a day: a child's parent or an adult's guardian
-// (domain.md 1.4.6).
+// (law.md 2.2).
 func (p *Person) represented(at time.Time) bool {
 	return p.Ward || civil.AgeDuring(p.Birth, civil.Of(at)) < 15
 }

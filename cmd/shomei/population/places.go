@@ -1,14 +1,14 @@
 // Package population makes up people and what happens to them: births, moves, names, deaths, periods of stay, lost cards,
 // and when they come to a counter. Everything follows from a seed, the number of a person and what the log says about
 // them, so a simulation that was interrupted goes on to the same history. The people, their names, addresses and codes
-// are invented; the municipalities and the shape of the crowds are real (domain.md 4.1, 4.5).
+// are invented; the municipalities and the shape of the crowds are real (law.md 11.4; figures.md 2).
 package population
 
 import "shomei/events"
 
 // Place is a municipality with its main office.
 type Place struct {
-	// Code has five digits (domain.md 4.1), Office is the id of the office.
+	// Code has five digits (law.md 11.4), Office is the id of the office.
 	Code, Office string
 	// Prefecture and City are as in addresses, the romaji as in certificates.
 	Prefecture, City, PrefectureRomaji, CityRomaji string
@@ -55,7 +55,7 @@ var Roles = []string{Counter, Factory, Register, Telephone}
 // Source is the id of a place's simulated source of a role; the name says what it is.
 func (p Place) Source(role string) string { return p.Office + "-simulated-" + role }
 
-// CounterCode is the counter id in certificate subjects (domain.md 2.2).
+// CounterCode is the counter id in certificate subjects (profile.md 2).
 func (p Place) CounterCode() string { return p.Code + "S001" }
 
 var families = []string{

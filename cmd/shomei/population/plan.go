@@ -106,7 +106,7 @@ func (p *Person) collect(s *events.SubscriberState) Act {
 // share that comes before it; ours.
 const renewing, lateness, eager = 0.83, 0.55, 0.02
 
-// tooEarly is a renewal that is asked for before the window opens (domain.md 1.4.3).
+// tooEarly is a renewal that is asked for before the window opens (law.md 4.2).
 func (p *Person) tooEarly(s *events.SubscriberState) Act {
 	c := p.living(s, kindAuth)
 	if c == nil || c.WindowOpened || s.Card.GetStatus() != held {
@@ -194,7 +194,7 @@ func (p *Person) sign(s *events.SubscriberState, at time.Time) Act {
 	})
 }
 
-// signGrown is the first signature certificate of some who turn fifteen; nothing issues it by itself (domain.md 1.4.6).
+// signGrown is the first signature certificate of some who turn fifteen; nothing issues it by itself (law.md 2.2).
 func (p *Person) signGrown(s *events.SubscriberState) Act {
 	if p.Ward || p.living(s, kindSign) != nil || p.living(s, kindAuth) == nil || s.Card.GetStatus() != held {
 		return Act{}

@@ -42,7 +42,7 @@ func must(a Act, more bool) Act {
 	return a
 }
 
-// The check digits are those of domain.md 4.1; the code in a place is without.
+// The check digits are those of law.md 11.4; the code in a place is without.
 func TestCodesOfMunicipalities(t *testing.T) {
 	known := map[string]int{"12213": 1, "12237": 8, "12239": 4, "12403": 6, "12409": 5, "12410": 9, "01100": 2, "13101": 6}
 	seen := map[string]bool{}

@@ -19,7 +19,7 @@ func (p *Person) Place(at time.Time) Place {
 	return Places[home]
 }
 
-// abroadInRegister is the day from which a register is kept of those who live overseas (domain.md 1.2).
+// abroadInRegister is the day from which a register is kept of those who live overseas (law.md 1.2).
 var abroadInRegister = civil.New(2024, 5, 27)
 
 // Record is the resident record at an instant.

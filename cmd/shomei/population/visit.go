@@ -21,7 +21,7 @@ const (
 )
 
 // apply is an application of the person, or of who acts for them, with all that has to be shown. Who comes without photo
-// ID or sends somebody gets a letter of inquiry first and comes again (domain.md 1.1, 1.4.8).
+// ID or sends somebody gets a letter of inquiry first and comes again (law.md 5.1, 5.3).
 func (p *Person) apply(s *events.SubscriberState, at time.Time, a *events.ApplicationReceived) Act {
 	act := p.from(at, Counter)
 	act.What, act.Application, act.Procedure = Apply, a, p.procedure(at)

@@ -61,7 +61,7 @@ type Resident struct {
 	Code               string
 	Name, Alias        string
 	BirthDate          string // may be partly unknown: 1950-00-00
-	Sex                uint32 // 1 male, 2 female, 3 unknown (domain.md 2.4)
+	Sex                uint32 // 1 male, 2 female, 3 unknown (profile.md 3)
 	Address            string
 	Registered         bool
 	Municipality       string // five digits

@@ -25,7 +25,7 @@ const (
 	swMemory         = 0x6581
 	swWrongLength    = 0x6700
 	swSecurity       = 0x6982
-	swBlocked        = 0x6984 // what myna reports as blocked (domain.md 3.5)
+	swBlocked        = 0x6984 // what myna reports as blocked (card.md 4)
 	swConditions     = 0x6985
 	swNoCurrentEF    = 0x6986
 	swBadData        = 0x6A80
@@ -40,7 +40,7 @@ const (
 	maxShortResponse = 256
 )
 
-// ATR is what the card answers to a reset: that of the real card (domain.md 3.1).
+// ATR is what the card answers to a reset: that of the real card (card.md 1).
 var ATR = []byte{0x3B, 0xE0, 0x00, 0xFF, 0x81, 0x31, 0xFE, 0x45, 0x14}
 
 // Fault says what shall go wrong with one command.

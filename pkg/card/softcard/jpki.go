@@ -8,7 +8,7 @@ import (
 	"shomei/pkg/card"
 )
 
-// jpki answers the commands of domain.md 3.3.
+// jpki answers the commands of card.md 3.
 func (c *Card) jpki(cmd card.Command) ([]byte, uint16) {
 	switch cmd.INS {
 	case 0xA4:
@@ -64,12 +64,12 @@ func (c *Card) pinSlot() (card.Slot, bool) {
 }
 
 // emptyFile is what a certificate file without certificate gives: the card
-// software takes the first four bytes for a DER header (domain.md 3.4).
+// software takes the first four bytes for a DER header (card.md 4).
 var emptyFile = []byte{0xFF, 0xFF, 0xFF, 0xFF}
 
 func (c *Card) readBinary(cmd card.Command) ([]byte, uint16) {
 	if c.ef == card.EFLabel {
-		// myna loops for ever on fewer than 32 bytes (domain.md 3.2).
+		// myna loops for ever on fewer than 32 bytes (card.md 2).
 		return slice([]byte(fmt.Sprintf("%-32s", c.kind().Label())), cmd)
 	}
 	slot, ok := c.slotOf(c.ef)

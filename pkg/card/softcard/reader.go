@@ -16,7 +16,7 @@ import (
 type Dial func(ctx context.Context) (net.Conn, error)
 
 // Reader is the card's side of one slot of vpcd, pcscd's virtual reader
-// (domain.md 3.6). It is connected while a card is in it: to vpcd an open
+// (card.md 5). It is connected while a card is in it: to vpcd an open
 // connection is a card, and a closed one no card. (vpcd's other ways do not
 // work in version 3.3: it waits for ever after an empty answer, and in reversed
 // mode it aborts the whole pcscd when a connection ends.)

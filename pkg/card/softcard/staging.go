@@ -34,7 +34,7 @@ func content(pair *keyPair, ca bool) *[]byte {
 	return &pair.Certificate
 }
 
-// maxFile is more than any certificate of these profiles needs (domain.md 2.2).
+// maxFile is more than any certificate of these profiles needs (profile.md 2).
 const maxFile = 8 << 10
 
 func (c *Card) updateBinary(cmd card.Command) uint16 {

@@ -198,7 +198,7 @@ func TestPersonaliseRefuses(t *testing.T) {
 }
 
 // TestProbes sends what card software tries before it finds the JPKI
-// application: a 9000 would claim the card for another driver (domain.md 3.4).
+// application: a 9000 would claim the card for another driver (card.md 4).
 func TestProbes(t *testing.T) {
 	c := cardtest.Ready(t, card.MyNumber, "C1")
 	for _, probe := range [][]byte{

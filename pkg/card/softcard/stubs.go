@@ -7,7 +7,7 @@ import (
 )
 
 // Applications of the My Number card that card software asks for the tries of
-// their PINs (domain.md 3.1 and 3.5). They hold nothing else here.
+// their PINs (card.md 1, 4). They hold nothing else here.
 var (
 	aidFace  = []byte{0xD3, 0x92, 0x10, 0x00, 0x31, 0x00, 0x01, 0x01, 0x04, 0x02} // 券面
 	aidInput = []byte{0xD3, 0x92, 0x10, 0x00, 0x31, 0x00, 0x01, 0x01, 0x04, 0x08} // 券面事項入力補助

@@ -119,7 +119,7 @@ func TestOpenSCSigns(t *testing.T) {
 }
 
 // TestOpenSCReadsHalfCard gives the judge the card of someone under fifteen: an
-// authentication certificate and none for signatures (domain.md 1.4.6).
+// authentication certificate and none for signatures (law.md 2.2).
 func TestOpenSCReadsHalfCard(t *testing.T) {
 	t.Parallel()
 	c := cardtest.New(t, card.MyNumber, "C1")

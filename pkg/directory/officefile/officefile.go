@@ -1,5 +1,5 @@
 // Package officefile reads and writes the definition of an office as a municipality states it: a short TOML file that an
-// official can read and object to. What it says is events.OfficeDefined; what is not in it is the law's (domain.md 4.2).
+// official can read and object to. What it says is events.OfficeDefined; what is not in it is the law's (law.md 11.1).
 //
 //	id = "12237-main"
 //	effective = "2026-12-01"

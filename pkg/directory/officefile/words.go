@@ -46,7 +46,7 @@ func (c *municipalityCode) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// romaji stands in certificates (domain.md 2.2).
+// romaji stands in certificates (profile.md 2).
 type romaji struct{ text string }
 
 var romajiForm = regexp.MustCompile(`^[A-Z][A-Za-z]*(-[A-Za-z]+)*$`)

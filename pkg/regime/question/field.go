@@ -43,13 +43,13 @@ type field struct {
 }
 
 // The days that can be asked about: birth dates go back to the first era that
-// certificates know (domain.md 4.3), the equinoxes are computed to the end of this century.
+// certificates know (law.md 11.3), the equinoxes are computed to the end of this century.
 var (
 	firstDay = civil.New(1868, time.January, 1)
 	finalDay = civil.New(civil.LastHolidayYear, time.December, 31)
 )
 
-// codeShape is a local government code with or without its check digit (domain.md 4.1).
+// codeShape is a local government code with or without its check digit (law.md 11.4).
 var codeShape = regexp.MustCompile(`^[0-9]{5}$`)
 
 // allowed says what may stand in the field, in Japanese and English.

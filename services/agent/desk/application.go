@@ -70,7 +70,7 @@ type contact struct {
 	Language      string `json:"language"`
 }
 
-// sex is 1 male, 2 female, 3 unknown (domain.md 2.4); in JSON the number or a word.
+// sex is 1 male, 2 female, 3 unknown (profile.md 3); in JSON the number or a word.
 type sex uint32
 
 var sexes = map[string]sex{"": 0, "1": 1, "2": 2, "3": 3, "male": 1, "female": 2, "unknown": 3, "男": 1, "女": 2, "不明": 3}

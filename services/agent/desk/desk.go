@@ -1,5 +1,5 @@
-// Package desk is the face of a counter: the clerk's pages, the resident's own page for PINs, and the same as JSON
-// (design.md "Counters", "Pages"). It answers on loopback only, because there is no sign-in: whoever sits at the
+// Package desk is the face of a counter: the clerk's pages, the resident's own page for PINs, and the same as JSON.
+// It answers on loopback only, because there is no sign-in: whoever sits at the
 // machine is the clerk, but for the browser that was paired as the resident's screen: it gets the resident's pages and
 // nothing else, and no other browser gets those.
 //

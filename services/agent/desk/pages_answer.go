@@ -65,7 +65,7 @@ func (d *Desk) plannedTables(planned []*events.PlannedCertificate, lang page.Lan
 	return tables
 }
 
-// candidateTable shows every candidate of a last day and the one that binds (domain.md 1.5).
+// candidateTable shows every candidate of a last day and the one that binds (law.md 3.2).
 func (d *Desk) candidateTable(caption string, candidates []*events.Candidate, lang page.Language) page.Table {
 	say := func(key string) string { return d.pages.Say(lang, key) }
 	table := page.Table{Caption: caption, Empty: say("planned.none"), Columns: []page.Column{

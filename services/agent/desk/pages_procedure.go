@@ -271,7 +271,7 @@ func (d *Desk) tellAnswer(v *procedureView, s agent.Status, lang page.Language) 
 	}
 }
 
-// saidFirst are the rules that the holder must hear before keys are made: what is gained, and what ends (domain.md 9.11).
+// saidFirst are the rules that the holder must hear before keys are made: what is gained, and what ends (law.md 4.5).
 var saidFirst = []regime.ID{regime.GainsNothing, regime.CardEndsToo, regime.ReplacesEnding}
 
 func ruleText(lang page.Language, id regime.ID) string {
@@ -306,7 +306,7 @@ func (d *Desk) postShow(r *http.Request, _ page.Language) (answer, error) {
 	return goTo("/procedures/" + id), d.sendToScreen(id)
 }
 
-// copyView is the 電子証明書の写し that is handed over with the card (domain.md 1.3.2).
+// copyView is the 電子証明書の写し that is handed over with the card (law.md 5.8).
 type copyView struct {
 	ID, Receipt, Office, Printed string
 	Certificates                 []shownCertificate

@@ -40,7 +40,7 @@ type holder struct {
 	BirthDate   string `json:"birth_date"`
 	Sex         string `json:"sex"`
 	Address     string `json:"address"`
-	Substitutes bool   `json:"substitutes"` // some characters could not be held (domain.md 2.4)
+	Substitutes bool   `json:"substitutes"` // some characters could not be held (profile.md 3)
 }
 
 // apiCard reads the card; the signature certificate only with its PIN, the last try only when that is confirmed.

@@ -45,7 +45,7 @@ type reportKind struct {
 	card, record, planned, keep, code bool
 }
 
-// reportKinds are in the order in which the page offers them, the frequent first (domain.md 1.3.4, 1.4.7).
+// reportKinds are in the order in which the page offers them, the frequent first (law.md 8.2, 8.3).
 var reportKinds = []reportKind{
 	{what: "loss", event: regime.EvLossReport},
 	{what: "found", event: regime.EvFound, card: true},

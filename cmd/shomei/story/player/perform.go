@@ -320,7 +320,7 @@ func typed(a *story.Application, state *procedure) map[string]string {
 	return all
 }
 
-// handOut takes the fee and gives card and, under the juki regime always, the paper copy (domain.md 1.1, 1.4.1).
+// handOut takes the fee and gives card and, under the juki regime always, the paper copy (law.md 5.8).
 func (p *performance) handOut(ctx context.Context, d *desk, at leftAt, state *procedure, paper bool) error {
 	card := p.presented(at.application)
 	paper = paper || p.world.kinds[card] == events.CardKind_CARD_KIND_JUKI
@@ -480,7 +480,7 @@ func spendTries(file string, pins []events.PinKind) error {
 		if pin == events.PinKind_PIN_KIND_AUTH {
 			slot, wrong = card.Auth, []byte("0000")
 		}
-		for range 10 { // no PIN has so many tries (domain.md 1.4.4)
+		for range 10 { // no PIN has so many tries (law.md 6.2)
 			if err = session.Verify(slot, wrong); errors.Is(err, card.ErrBlocked) {
 				break
 			}

@@ -143,7 +143,7 @@ func (w *World) desk(ctx context.Context, office, role string) (*desk, string, e
 	return d, name, nil
 }
 
-// juki cards had a term of ten years (domain.md 1.3.1: it does not end the certificate).
+// juki cards had a term of ten years (law.md 3.1: it does not end the certificate).
 const jukiCardYears = 10
 
 // bring puts a card onto the reader of a counter. A card that lies elsewhere is carried there; one that does not exist
