@@ -205,7 +205,7 @@ func TestAWithdrawalIsReviewedFirst(t *testing.T) {
 		t.Error("the reason did not go with the withdrawal")
 	}
 	for name, form := range map[string]url.Values{"page": nil, "again": {"shown": {shown}}} {
-		if status, _, text := visit(t, drop, form); status != http.StatusConflict || !strings.Contains(text, "まだこの段階ではありません") {
+		if status, _, text := visit(t, drop, form); status != http.StatusConflict || !strings.Contains(text, "この手続きはもう終わっています") {
 			t.Errorf("%s: %d after it was withdrawn", name, status)
 		}
 	}
@@ -221,7 +221,7 @@ func TestWhatAWithdrawalEnds(t *testing.T) {
 		says      []string
 	}{
 		"renewal before its keys": {events.Operation_OPERATION_RENEW, planned, agent.StageAccepted, []string{"前の署名用電子証明書", "変わりません"}},
-		"letter":                  {events.Operation_OPERATION_ISSUE, &events.Answer{Deferred: true, Letter: "L-7"}, agent.StageDeferred, []string{"照会書（番号: L-7）", "届いた回答書では受け付けられません"}},
+		"letter":                  {events.Operation_OPERATION_ISSUE, &events.Answer{Deferred: true, Letter: "L-7"}, agent.StageDeferred, []string{"照会書", "届いた回答書では受け付けられません"}},
 		"PIN":                     {events.Operation_OPERATION_UNBLOCK, &events.Answer{Accepted: true}, agent.StageAccepted, []string{"暗証番号", "変わりません"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -231,6 +231,9 @@ func TestWhatAWithdrawalEnds(t *testing.T) {
 			procedure := answeredTo(t, centre, counter, row.operation, row.answer, row.stage)
 			_, _, text := visit(t, at+"/procedures/"+procedure+"/drop", nil)
 			want(t, text, append(row.says, "氏名はこの端末に残っていません")...)
+			if strings.Contains(text, "L-7") {
+				t.Error("the letter's number, which proves that it arrived, is on the clerk's screen")
+			}
 			_, _, text = visit(t, at+"/procedures/"+procedure, nil)
 			if says := strings.Contains(text, "新しいものが発行されると、いまの署名用電子証明書は失効します"); says != (row.answer == planned) {
 				t.Errorf("the page before the keys are made says what their certificates end: %v", says)
