@@ -451,7 +451,7 @@ func TestErrorsAndOfflineAreToldCalmly(t *testing.T) {
 	if !strings.Contains(where, "/procedures/") {
 		t.Errorf("an application without link led to %s", where)
 	}
-	for path, status := range map[string]int{"/procedures/none": 404, "/procedures/none/pin": 403, "/card": 409, "/procedures/none/copy": 404} {
+	for path, status := range map[string]int{"/procedures/none": 404, "/card": 409, "/procedures/none/copy": 404} {
 		got, _, text := visit(t, at+path, nil)
 		if got != status {
 			t.Errorf("%s: %d, want %d", path, got, status)

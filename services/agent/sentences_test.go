@@ -370,7 +370,7 @@ var statements = map[string]predicate{
 	"station.clock.refused":   func(s sight) bool { return s.counter.Clock().Refused },
 	"station.held":            func(s sight) bool { return s.holding() > 0 },
 	"problem.title":           func(s sight) bool { return s.problem },
-	"page.privacy":            anywhere("/apply", "/report", "/review", "/cases"),
+	"page.privacy":            func(s sight) bool { return anywhere("/apply", "/report", "/review", "/cases")(s) || dropping(s) },
 	"layout.demo":             anywhere("/"),
 	"start.none":              func(s sight) bool { return len(s.told) == 0 },
 
@@ -435,9 +435,11 @@ var statements = map[string]predicate{
 	"procedure.sent.up":         unsentWhile(counterlink.Up),
 	"procedure.sent.mismatched": unsentWhile(counterlink.Mismatched),
 	"procedure.sent.taken":      unsentWhile(counterlink.Taken),
-	"procedure.letter":          of(func(s sight) bool { return s.about.answer.GetDeferred() && strings.Contains(s.text, s.about.letter) }),
+	"procedure.letter": of(func(s sight) bool {
+		return s.about.answer.GetDeferred() && strings.Contains(s.text, events.CaseNumber(s.about.id))
+	}),
 	"procedure.letter.waits": of(func(s sight) bool {
-		return s.about.letter != "" && s.refused() && strings.Contains(s.text, s.about.letter)
+		return s.about.letter != "" && s.refused()
 	}),
 	"procedure.answer": of(func(s sight) bool { return s.about.letter != "" && !s.about.dropped }),
 	"procedure.read":   of(func(s sight) bool { return s.refused() || len(s.about.later) > 0 }),
@@ -486,7 +488,12 @@ var statements = map[string]predicate{
 	"drop.changed":        fault("changed"),
 	"drop.do":             of(sight.open),
 
-	"apply.letter.first":    anywhere("/apply"),
+	"apply.letter.first": anywhere("/apply"),
+	"apply.case": func(s sight) bool {
+		return s.path == "/apply" && slices.ContainsFunc(slices.Collect(maps.Values(s.told)), func(a *truth) bool {
+			return a.letter != "" && strings.Contains(s.text, events.CaseNumber(a.id))
+		})
+	},
 	"wrong.letter":          fault("letter"),
 	"cases.hint":            anywhere("/cases"),
 	"pair.why":              anywhere("/screen"),
@@ -584,7 +591,6 @@ var impossible = map[string]string{
 	"cases.unposted":           "the test's centre finds no case; two counters at a real one do (cases_test.go)",
 	"cases.moved":              "the test's centre finds no case",
 	"cases.lapsed":             "the test's centre finds no case",
-	"apply.case":               "the test's centre finds no case",
 	"pair.clerk":               "no browser of a clerk's opens the resident's screen here; seat_test.go has each",
 	"no-cookie":                "no script runs here; seat_test.go has each",
 	"programs-only":            "no page calls the API here; seat_test.go has each",
