@@ -84,11 +84,8 @@ func (l *Log) Scan(ctx context.Context, after Positions, kinds []string, fn func
 	return nil
 }
 
-const (
-	scanBatch = 2000
-	// scanLife is how long the server keeps the consumer of a scan that nobody pulls from.
-	scanLife = 30 * time.Second
-)
+// scanBatch is how many records a scan reads ahead.
+const scanBatch = 2000
 
 func (l *Log) scanStream(ctx context.Context, s *scan, fn func(Record, error) error) error {
 	group, ctx := errgroup.WithContext(ctx)
@@ -178,7 +175,6 @@ func (s *scan) pass(ctx context.Context) error {
 // consumer makes one that gives the kinds alone.
 func (s *scan) consumer(ctx context.Context) (jetstream.Consumer, error) {
 	config := consumerFrom(s.next)
-	config.InactiveThreshold = scanLife
 	for _, kind := range s.kinds {
 		config.FilterSubjects = append(config.FilterSubjects, events.KindSubjects(kind))
 	}

@@ -172,7 +172,7 @@ func (a *attack) asCounter(folder string) *nats.Conn {
 // and the words that are answered with every reply subject and header at once.
 func (a *attack) messages() (list []attackMessage) {
 	replies := map[string][]string{"none": {""}, "own": {"_INBOX." + attacker + ".a"}, "foreign": append(slices.Clone(notItsOwn), notItsInbox...)}
-	for _, verb := range []string{"claim", "head", "alive", "taken", "bye", "card", "person", "nonsense"} {
+	for _, verb := range []string{"claim", "head", "alive", "taken", "bye", "card", "person", "case", "nonsense"} {
 		subject := counterlink.ClaimSubject(attacker) + "." + verb
 		if verb == "claim" {
 			subject = counterlink.ClaimSubject(attacker)

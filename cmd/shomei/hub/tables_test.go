@@ -308,7 +308,8 @@ func TestAnOlderLogUnderNewerTables(t *testing.T) {
 	for name, gone := range map[string]bool{"shorter": false, "as long, and another": true} {
 		t.Run(name, func(t *testing.T) {
 			data, copied := kept(t), kept(t)
-			h, _ := started(t, data)
+			h, said := started(t, data)
+			served(t, h, said) // with tables of this program
 			decide(t, h, "12237-lost")
 			check(t, h.Close())
 			for _, part := range []string{"nats", "marks"} {
@@ -324,7 +325,7 @@ func TestAnOlderLogUnderNewerTables(t *testing.T) {
 				check(t, os.RemoveAll(filepath.Join(data, "clickhouse")))
 				check(t, os.Rename(filepath.Join(data, "elsewhere"), filepath.Join(data, "clickhouse")))
 			}
-			h, said := started(t, data)
+			h, said = started(t, data)
 			served(t, h, said)
 			if !strings.Contains(said.String(), "made anew from the log") {
 				t.Errorf("nothing was made anew:\n%s", said)

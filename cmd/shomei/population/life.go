@@ -140,7 +140,7 @@ func (p *Person) notice(s *events.SubscriberState) Act {
 func (p *Person) letter(s *events.SubscriberState) Act {
 	for _, l := range s.Letters {
 		if !l.Mailed {
-			at := time.UnixMilli(s.RecordedMs).Add(time.Duration(1800+p.dice(l.Id, 0).IntN(2*3600)) * time.Second)
+			at := time.UnixMilli(s.RecordedMs).Add(time.Duration(1800+p.dice(l.Procedure, 0).IntN(2*3600)) * time.Second)
 			return Act{At: at, What: Letter, Notice: l.Id}
 		}
 	}
