@@ -976,7 +976,7 @@ func (w *world) restart(*rapid.T) {
 // phrase of the pages that are shown after each step.
 func TestEverySentenceIsSo(t *testing.T) {
 	mark(t)
-	checks := "5"
+	checks := "3"
 	if os.Getenv("SHOMEI_SOAK") != "" {
 		checks = "100"
 	}
