@@ -26,10 +26,10 @@ func nextNumber(now time.Time, logged, inFolder uint64) uint64 {
 }
 
 // carryOn reads the lists that stand in the folder and returns the number of the newest, 0 when there is none that can be
-// believed. Where it is newer than the log's own, the log is an older copy, and where a subscriber's commit can't be read it
+// believed, or one of some keys' lists is not there. Where it is newer than the log's own, the log is an older copy, and where a subscriber's commit can't be read it
 // may have been a revocation: what those lists name and the log does not is recorded, so that no list takes back a
 // revocation that was published.
-func (i *Issuer) carryOn(ctx context.Context, folder, id string, logged uint64) (uint64, error) {
+func (i *Issuer) carryOn(ctx context.Context, folder, id string, logged uint64, keys int) (uint64, error) {
 	list, err := i.readLists(folder, id)
 	if err != nil {
 		return 0, err
@@ -44,6 +44,9 @@ func (i *Issuer) carryOn(ctx context.Context, folder, id string, logged uint64) 
 		}
 	}
 	if newest <= logged && len(missing) == 0 {
+		if len(list) < keys {
+			return 0, nil
+		}
 		return newest, nil
 	}
 	i.Logger.Warn("the published revocation list names what the log does not: the log is an older copy, or a commit of it can't be read. What the list names stays on the next one; see the runbook, Restore and Damage",

@@ -270,7 +270,8 @@ func (i *Issuer) publish(ctx context.Context, folder, id string, one *ca.Generat
 	if err != nil {
 		return err
 	}
-	inFolder, err := i.carryOn(ctx, folder, id, state.CrlNumber)
+	keys := i.Directory.Generations().InForce(one.Kind, one.Prefecture.Code, now)
+	inFolder, err := i.carryOn(ctx, folder, id, state.CrlNumber, len(keys))
 	if err != nil {
 		return err
 	}
@@ -280,7 +281,7 @@ func (i *Issuer) publish(ctx context.Context, folder, id string, one *ca.Generat
 	number := nextNumber(now, state.CrlNumber, inFolder)
 	var file []byte
 	var published []*events.Event
-	for _, g := range i.Directory.Generations().InForce(one.Kind, one.Prefecture.Code, now) {
+	for _, g := range keys {
 		signer, err := i.signers.of(g)
 		if err != nil {
 			return err
