@@ -69,7 +69,7 @@ func (r *caseRequest) tidy(today civil.Date) []intake.Fault {
 // printed is a number as it was printed, however it was typed.
 func printed(typed string) string { return strings.ToLower(strings.TrimSpace(civil.HalfWidth(typed))) }
 
-// findCases asks the centre. The error is errNoCase when there is none, and the reader's when its card can't be read.
+// findCases asks the centre. The error is errNoCase when there is none, errCaseUnasked, and the reader's when its card can't be read.
 func (d *Desk) findCases(ctx context.Context, r caseRequest) ([]*events.OpenCase, error) {
 	key := counterlink.CaseKey{Number: r.Number}
 	switch {
@@ -200,7 +200,8 @@ func (d *Desk) postCases(r *http.Request, lang page.Language) (answer, error) {
 		return out, nil
 	}
 	found, err := d.findCases(r.Context(), asked)
-	if problem := (*Problem)(nil); errors.As(err, &problem) {
+	if errors.Is(err, errNoCase) || errors.Is(err, errCaseUnasked) {
+		problem := problemOf(err)
 		what, next := problem.in(lang)
 		v.Trouble = &alarm{what, next}
 		out := d.casesPage(v, nil, lang)
