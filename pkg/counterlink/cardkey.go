@@ -35,19 +35,15 @@ func signCardRequest(key nkeys.KeyPair, r CardRequest) (nonce, data []byte, err 
 	if err != nil {
 		return nil, nil, err
 	}
-	signed, err := events.SignCardChallenge(challenge, key)
-	if err != nil {
-		return nil, nil, err
-	}
-	data, err = events.Encode(signed)
+	data, err = signed(challenge, key, events.SignCardChallenge)
 	return nonce, data, err
 }
 
 // parseCardRequest verifies a request that came on a counter's subject. Its errors are events.ErrMalformed,
 // events.ErrSignature and ErrMisaddressed.
 func parseCardRequest(counter string, enrolment Enrolment, data []byte) (r CardRequest, nonce []byte, err error) {
-	signed, c := &events.SignedCardChallenge{}, &events.CardChallenge{}
-	if err := cardExchange.parse(counter, enrolment, data, signed, signed.GetChallenge, c); err != nil {
+	asked, c := &events.SignedCardChallenge{}, &events.CardChallenge{}
+	if err := cardExchange.parse(counter, enrolment, data, asked, asked.GetChallenge, c); err != nil {
 		return r, nil, err
 	}
 	r = CardRequest{Counter: counter, Command: c.GetCommand(), Challenge: card.Challenge{Card: c.GetCard(), Key: c.GetKey(), Random: c.GetRandom()}}
@@ -67,11 +63,7 @@ func sealCardAnswer(writer nkeys.KeyPair, enrolment Enrolment, counter string, n
 	if err != nil {
 		return nil, err
 	}
-	signed, err := events.SignCardAnswer(sealed, writer)
-	if err != nil {
-		return nil, err
-	}
-	return events.Encode(signed)
+	return signed(sealed, writer, events.SignCardAnswer)
 }
 
 // openAnswer verifies and opens the answer to the request with that nonce. Its errors are events.ErrMalformed,

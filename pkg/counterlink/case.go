@@ -5,15 +5,9 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"time"
-
-	"github.com/nats-io/nkeys"
 
 	"shomei/events"
 )
-
-// CaseSubject is where a counter asks the centre for cases of its office; it is no part of a stream.
-func CaseSubject(counter string) string { return caseExchange.subject(counter) }
 
 // CaseKey is what a case is looked for by: one of its number, a card that the person holds, and the person's
 // resident-record code with the date of birth.
@@ -64,51 +58,29 @@ func (c PersonClient) caseQuestion(nonce []byte, officer string, key CaseKey) ([
 	if err != nil {
 		return nil, err
 	}
-	signed, err := events.SignCaseQuestion(question, c.Key)
-	if err != nil {
-		return nil, err
-	}
-	return events.Encode(signed)
+	return signed(question, c.Key, events.SignCaseQuestion)
 }
 
 // AnswerCases has questions for cases answered until ctx ends, one of a counter at a time, and not many that find nothing.
 // Questions of whoever has no desk are dropped, and so are those with an error: the counter can't ask now.
 func (h *Hub) AnswerCases(ctx context.Context, answer func(context.Context, CaseRequest) ([]*events.OpenCase, error)) error {
-	missed := misses{of: make(map[string][]time.Time)}
-	return h.answer(ctx, caseExchange, func(ctx context.Context, counter string, enrolment Enrolment, question []byte) ([]byte, error) {
-		if enrolment.Role != "counter" {
-			return nil, fmt.Errorf("a %s asks for cases: %w", enrolment.Role, ErrMisaddressed)
-		}
-		signed, q := &events.SignedCaseQuestion{}, &events.CaseQuestion{}
-		if err := caseExchange.parse(counter, enrolment, question, signed, signed.GetQuestion, q); err != nil {
-			return nil, err
-		}
-		if missed.tooMany(counter) {
-			return nil, ErrAskedTooOften
+	return h.answerDesks(ctx, caseExchange, func(ctx context.Context, counter string, enrolment Enrolment, question []byte) ([]byte, bool, error) {
+		asked, q := &events.SignedCaseQuestion{}, &events.CaseQuestion{}
+		if err := caseExchange.parse(counter, enrolment, question, asked, asked.GetQuestion, q); err != nil {
+			return nil, false, err
 		}
 		found, err := answer(ctx, CaseRequest{
 			Counter: counter, Office: enrolment.Office, Officer: q.GetOfficer(), ID: hex.EncodeToString(q.GetNonce()),
 			Number: q.GetNumber(), Card: q.GetCard(), Sealed: q.GetSealed(),
 		})
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		if len(found) == 0 {
-			missed.note(counter)
+		sealed, err := caseExchange.seal(counter, enrolment, &events.CaseAnswer{Nonce: q.GetNonce(), Cases: found})
+		if err != nil {
+			return nil, false, err
 		}
-		return sealCaseAnswer(h.cfg.Writer, enrolment, counter, &events.CaseAnswer{Nonce: q.GetNonce(), Cases: found})
+		data, err := signed(sealed, h.cfg.Writer, events.SignCaseAnswer)
+		return data, len(found) > 0, err
 	})
-}
-
-// sealCaseAnswer seals an answer to the counter that asked, and signs it.
-func sealCaseAnswer(writer nkeys.KeyPair, enrolment Enrolment, counter string, answer *events.CaseAnswer) ([]byte, error) {
-	sealed, err := caseExchange.seal(counter, enrolment, answer)
-	if err != nil {
-		return nil, err
-	}
-	signed, err := events.SignCaseAnswer(sealed, writer)
-	if err != nil {
-		return nil, err
-	}
-	return events.Encode(signed)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
 	"google.golang.org/protobuf/proto"
 
 	"shomei/events"
@@ -79,6 +80,15 @@ type question interface {
 	proto.Message
 	GetCounter() string
 	GetNonce() []byte
+}
+
+// signed encodes what sign makes of a question or a sealed answer.
+func signed[S proto.Message](data []byte, key nkeys.KeyPair, sign func([]byte, nkeys.KeyPair) (S, error)) ([]byte, error) {
+	s, err := sign(data, key)
+	if err != nil {
+		return nil, err
+	}
+	return events.Encode(s)
 }
 
 // seal encodes an answer and seals it to the counter that asked.

@@ -65,11 +65,7 @@ func (c PersonClient) question(nonce []byte, officer string, personal *events.Pe
 	if err != nil {
 		return nil, err
 	}
-	signed, err := events.SignPersonQuestion(question, c.Key)
-	if err != nil {
-		return nil, err
-	}
-	return events.Encode(signed)
+	return signed(question, c.Key, events.SignPersonQuestion)
 }
 
 const (
@@ -102,37 +98,50 @@ func (m *misses) tooMany(counter string) bool {
 	return len(m.of[counter]) >= missesAnHour
 }
 
-// AnswerPersons has questions about persons answered until ctx ends, one of a counter at a time, and not many that are
-// answered with no. Questions of whoever has no desk are dropped, and so are those with an error: the counter can't ask now.
-func (h *Hub) AnswerPersons(ctx context.Context, answer func(context.Context, PersonRequest) (Person, error)) error {
+// answerDesks has questions of counters answered until ctx ends, one of a counter at a time, and not many of which find says
+// no. Questions of whoever has no desk are dropped.
+func (h *Hub) answerDesks(ctx context.Context, e exchange, find finder) error {
 	missed := misses{of: make(map[string][]time.Time)}
-	return h.answer(ctx, personExchange, func(ctx context.Context, counter string, enrolment Enrolment, question []byte) ([]byte, error) {
+	return h.answer(ctx, e, func(ctx context.Context, counter string, enrolment Enrolment, question []byte) ([]byte, error) {
 		if enrolment.Role != "counter" {
-			return nil, fmt.Errorf("a %s asks about persons: %w", enrolment.Role, ErrMisaddressed)
-		}
-		request, nonce, err := parsePersonQuestion(counter, enrolment, question)
-		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("a %s by a %s: %w", e.what, enrolment.Role, ErrMisaddressed)
 		}
 		if missed.tooMany(counter) {
 			return nil, ErrAskedTooOften
 		}
-		person, err := answer(ctx, request)
-		if err != nil {
-			return nil, err
-		}
-		if !person.Known {
+		data, found, err := find(ctx, counter, enrolment, question)
+		if err == nil && !found {
 			missed.note(counter)
 		}
-		return sealPersonAnswer(h.cfg.Writer, enrolment, counter, nonce, person)
+		return data, err
+	})
+}
+
+// A finder is a [replier] that also returns whether it found what was asked for.
+type finder func(ctx context.Context, counter string, enrolment Enrolment, question []byte) (data []byte, found bool, err error)
+
+// AnswerPersons has questions about persons answered until ctx ends, one of a counter at a time, and not many that are
+// answered with no. Questions of whoever has no desk are dropped, and so are those with an error: the counter can't ask now.
+func (h *Hub) AnswerPersons(ctx context.Context, answer func(context.Context, PersonRequest) (Person, error)) error {
+	return h.answerDesks(ctx, personExchange, func(ctx context.Context, counter string, enrolment Enrolment, question []byte) ([]byte, bool, error) {
+		request, nonce, err := parsePersonQuestion(counter, enrolment, question)
+		if err != nil {
+			return nil, false, err
+		}
+		person, err := answer(ctx, request)
+		if err != nil {
+			return nil, false, err
+		}
+		data, err := sealPersonAnswer(h.cfg.Writer, enrolment, counter, nonce, person)
+		return data, person.Known, err
 	})
 }
 
 // parsePersonQuestion verifies a question that came on a counter's subject. Its errors are events.ErrMalformed,
 // events.ErrSignature and ErrMisaddressed.
 func parsePersonQuestion(counter string, enrolment Enrolment, data []byte) (r PersonRequest, nonce []byte, err error) {
-	signed, q := &events.SignedPersonQuestion{}, &events.PersonQuestion{}
-	if err := personExchange.parse(counter, enrolment, data, signed, signed.GetQuestion, q); err != nil {
+	asked, q := &events.SignedPersonQuestion{}, &events.PersonQuestion{}
+	if err := personExchange.parse(counter, enrolment, data, asked, asked.GetQuestion, q); err != nil {
 		return r, nil, err
 	}
 	return PersonRequest{
@@ -146,9 +155,5 @@ func sealPersonAnswer(writer nkeys.KeyPair, enrolment Enrolment, counter string,
 	if err != nil {
 		return nil, err
 	}
-	signed, err := events.SignPersonAnswer(sealed, writer)
-	if err != nil {
-		return nil, err
-	}
-	return events.Encode(signed)
+	return signed(sealed, writer, events.SignPersonAnswer)
 }
