@@ -184,7 +184,7 @@ func (r *reader) passOver(ctx context.Context, gap blocks.Gap) error {
 	lost := read{record: Record{Stream: r.stream.name, Sequence: gap.Sequence}, skip: true}
 	reads := []read{lost}
 	for i, p := range parkedBy(r.stream.name, gap) {
-		lost.record.Kind, lost.record.ID, lost.skip, lost.err = p.Kind, p.ID, !r.wants(p.Kind), p.Err()
+		lost.record.Kind, lost.record.ID, lost.skip, lost.err = p.Kind, p.ID, !wanted(r.follower.Kinds, p.Kind), p.Err()
 		reads = append(reads[:i], lost)
 	}
 	for _, lost := range reads {
@@ -198,10 +198,8 @@ func (r *reader) passOver(ctx context.Context, gap blocks.Gap) error {
 	return nil
 }
 
-// wants says whether the follower asked for commits of a kind.
-func (r *reader) wants(kind string) bool {
-	return len(r.follower.Kinds) == 0 || slices.Contains(r.follower.Kinds, kind)
-}
+// wanted reports whether a kind is among those asked for: all are when none is named.
+func wanted(kinds []string, kind string) bool { return len(kinds) == 0 || slices.Contains(kinds, kind) }
 
 // give hands on the commit whose turn it is.
 func (r *reader) give(ctx context.Context, subject string, data []byte, sequence uint64, at time.Time) error {
@@ -217,7 +215,7 @@ func (r *reader) give(ctx context.Context, subject string, data []byte, sequence
 func (r *reader) decode(subject string, data []byte, sequence uint64, at time.Time) read {
 	if len(r.follower.Kinds) > 0 {
 		kind, id, err := events.ParseLogSubject(subject)
-		if err == nil && !r.wants(kind) {
+		if err == nil && !wanted(r.follower.Kinds, kind) {
 			return read{record: Record{Kind: kind, ID: id, Stored: data, Stream: r.stream.name, Sequence: sequence}, skip: true}
 		}
 	}

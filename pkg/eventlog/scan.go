@@ -3,7 +3,6 @@ package eventlog
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -205,10 +204,10 @@ func (s *scan) give(ctx context.Context, sequence uint64, message jetstream.Msg,
 func (s *scan) lost(ctx context.Context, to uint64) error {
 	for _, gap := range s.stream.gapsBetween(s.next, to) {
 		for _, p := range parkedBy(s.stream.name, gap) {
-			record := Record{Kind: p.Kind, ID: p.ID, Stream: s.stream.name, Sequence: gap.Sequence}
-			if len(s.kinds) > 0 && !slices.Contains(s.kinds, p.Kind) {
+			if !wanted(s.kinds, p.Kind) {
 				continue
 			}
+			record := Record{Kind: p.Kind, ID: p.ID, Stream: s.stream.name, Sequence: gap.Sequence}
 			if err := s.tell(ctx, read{record: record, err: p.Err()}); err != nil {
 				return err
 			}

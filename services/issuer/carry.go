@@ -26,9 +26,9 @@ func nextNumber(now time.Time, logged, inFolder uint64) uint64 {
 }
 
 // carryOn reads the lists that stand in the folder and returns the number of the newest, 0 when there is none that can be
-// believed, or one of some keys' lists is not there. Where it is newer than the log's own, the log is an older copy, and where a subscriber's commit can't be read it
-// may have been a revocation: what those lists name and the log does not is recorded, so that no list takes back a
-// revocation that was published.
+// believed, or fewer than there are keys in force. Where it is newer than the log's own, the log is an older copy, and where
+// a subscriber's commit can't be read it may have been a revocation: what those lists name and the log does not is recorded,
+// so that no list takes back a revocation that was published.
 func (i *Issuer) carryOn(ctx context.Context, folder, id string, logged uint64, keys int) (uint64, error) {
 	list, err := i.readLists(folder, id)
 	if err != nil {
@@ -45,7 +45,7 @@ func (i *Issuer) carryOn(ctx context.Context, folder, id string, logged uint64, 
 	}
 	if newest <= logged && len(missing) == 0 {
 		if len(list) < keys {
-			return 0, nil
+			return 0, nil // torn between two lists: all are made anew
 		}
 		return newest, nil
 	}
