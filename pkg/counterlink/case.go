@@ -61,26 +61,35 @@ func (c PersonClient) caseQuestion(nonce []byte, officer string, key CaseKey) ([
 	return signed(question, c.Key, events.SignCaseQuestion)
 }
 
-// AnswerCases has questions for cases answered until ctx ends, one of a counter at a time, and not many that find nothing.
-// Questions of whoever has no desk are dropped, and so are those with an error: the counter can't ask now.
+// AnswerCases has questions for cases answered until ctx ends, one of a counter at a time, and not many that find nothing;
+// those that name a person count with AnswerPersons' own. Questions of whoever has no desk are dropped, and so are those with
+// an error: the counter can't ask now.
 func (h *Hub) AnswerCases(ctx context.Context, answer func(context.Context, CaseRequest) ([]*events.OpenCase, error)) error {
-	return h.answerDesks(ctx, caseExchange, func(ctx context.Context, counter string, enrolment Enrolment, question []byte) ([]byte, bool, error) {
+	return h.answerDesks(ctx, caseExchange, func(ctx context.Context, counter string, enrolment Enrolment, question []byte) ([]byte, error) {
 		asked, q := &events.SignedCaseQuestion{}, &events.CaseQuestion{}
 		if err := caseExchange.parse(counter, enrolment, question, asked, asked.GetQuestion, q); err != nil {
-			return nil, false, err
+			return nil, err
 		}
-		found, err := answer(ctx, CaseRequest{
-			Counter: counter, Office: enrolment.Office, Officer: q.GetOfficer(), ID: hex.EncodeToString(q.GetNonce()),
-			Number: q.GetNumber(), Card: q.GetCard(), Sealed: q.GetSealed(),
+		missed := &h.cases
+		if len(q.GetSealed()) > 0 {
+			missed = &h.persons
+		}
+		var found []*events.OpenCase
+		err := missed.count(counter, func() (bool, error) {
+			var err error
+			found, err = answer(ctx, CaseRequest{
+				Counter: counter, Office: enrolment.Office, Officer: q.GetOfficer(), ID: hex.EncodeToString(q.GetNonce()),
+				Number: q.GetNumber(), Card: q.GetCard(), Sealed: q.GetSealed(),
+			})
+			return len(found) > 0, err
 		})
 		if err != nil {
-			return nil, false, err
+			return nil, err
 		}
 		sealed, err := caseExchange.seal(counter, enrolment, &events.CaseAnswer{Nonce: q.GetNonce(), Cases: found})
 		if err != nil {
-			return nil, false, err
+			return nil, err
 		}
-		data, err := signed(sealed, h.cfg.Writer, events.SignCaseAnswer)
-		return data, len(found) > 0, err
+		return signed(sealed, h.cfg.Writer, events.SignCaseAnswer)
 	})
 }

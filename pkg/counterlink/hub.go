@@ -108,6 +108,8 @@ type Hub struct {
 
 	mismatches mismatches
 	clocks     clocks
+
+	persons, cases misses // questions that name a person, and those that name a case or a card
 }
 
 // NewHub makes the hub's end. The streams exist already (EnsureStreams).

@@ -69,8 +69,8 @@ func (c PersonClient) question(nonce []byte, officer string, personal *events.Pe
 }
 
 const (
-	// missesAnHour is how many questions of a kind of one counter may be answered with no within an hour: who guesses dates
-	// of birth, or case numbers, gets no further.
+	// missesAnHour is how many questions of a counter may be answered with no within an hour: who guesses dates of birth, or
+	// case numbers, gets no further.
 	missesAnHour = 30
 	missesWithin = time.Hour
 )
@@ -78,62 +78,73 @@ const (
 // ErrAskedTooOften says that a counter asked about too many persons or cases that nobody knows.
 var ErrAskedTooOften = errors.New("too many questions about what nobody knows in an hour")
 
-// misses are when counters were told lately that nobody is known.
+// misses are when counters were told lately that what they named is not known.
 type misses struct {
 	mu sync.Mutex
 	of map[string][]time.Time
 }
 
+// count has a question of a counter answered unless the counter was told no too often; find reports whether it found
+// what was asked for.
+func (m *misses) count(counter string, find func() (found bool, err error)) error {
+	if m.tooMany(counter) {
+		return ErrAskedTooOften
+	}
+	found, err := find()
+	if err == nil && !found {
+		m.note(counter)
+	}
+	return err
+}
+
 func (m *misses) note(counter string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.of == nil {
+		m.of = make(map[string][]time.Time)
+	}
 	m.of[counter] = append(m.of[counter], time.Now())
 }
 
-// tooMany reports whether a counter was told no too often.
 func (m *misses) tooMany(counter string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.of[counter] = slices.DeleteFunc(m.of[counter], func(t time.Time) bool { return time.Since(t) > missesWithin })
-	return len(m.of[counter]) >= missesAnHour
+	lately := slices.DeleteFunc(m.of[counter], func(t time.Time) bool { return time.Since(t) > missesWithin })
+	if len(lately) == 0 {
+		delete(m.of, counter)
+		return false
+	}
+	m.of[counter] = lately
+	return len(lately) >= missesAnHour
 }
 
-// answerDesks has questions of counters answered until ctx ends, one of a counter at a time, and not many of which find says
-// no. Questions of whoever has no desk are dropped.
-func (h *Hub) answerDesks(ctx context.Context, e exchange, find finder) error {
-	missed := misses{of: make(map[string][]time.Time)}
+// answerDesks has questions of counters with a desk answered until ctx ends, one of a counter at a time. Others' are dropped.
+func (h *Hub) answerDesks(ctx context.Context, e exchange, reply replier) error {
 	return h.answer(ctx, e, func(ctx context.Context, counter string, enrolment Enrolment, question []byte) ([]byte, error) {
 		if enrolment.Role != "counter" {
 			return nil, fmt.Errorf("a %s by a %s: %w", e.what, enrolment.Role, ErrMisaddressed)
 		}
-		if missed.tooMany(counter) {
-			return nil, ErrAskedTooOften
-		}
-		data, found, err := find(ctx, counter, enrolment, question)
-		if err == nil && !found {
-			missed.note(counter)
-		}
-		return data, err
+		return reply(ctx, counter, enrolment, question)
 	})
 }
-
-// A finder is a [replier] that also returns whether it found what was asked for.
-type finder func(ctx context.Context, counter string, enrolment Enrolment, question []byte) (data []byte, found bool, err error)
 
 // AnswerPersons has questions about persons answered until ctx ends, one of a counter at a time, and not many that are
 // answered with no. Questions of whoever has no desk are dropped, and so are those with an error: the counter can't ask now.
 func (h *Hub) AnswerPersons(ctx context.Context, answer func(context.Context, PersonRequest) (Person, error)) error {
-	return h.answerDesks(ctx, personExchange, func(ctx context.Context, counter string, enrolment Enrolment, question []byte) ([]byte, bool, error) {
+	return h.answerDesks(ctx, personExchange, func(ctx context.Context, counter string, enrolment Enrolment, question []byte) ([]byte, error) {
 		request, nonce, err := parsePersonQuestion(counter, enrolment, question)
 		if err != nil {
-			return nil, false, err
+			return nil, err
 		}
-		person, err := answer(ctx, request)
+		var person Person
+		err = h.persons.count(counter, func() (bool, error) {
+			person, err = answer(ctx, request)
+			return person.Known, err
+		})
 		if err != nil {
-			return nil, false, err
+			return nil, err
 		}
-		data, err := sealPersonAnswer(h.cfg.Writer, enrolment, counter, nonce, person)
-		return data, person.Known, err
+		return sealPersonAnswer(h.cfg.Writer, enrolment, counter, nonce, person)
 	})
 }
 
