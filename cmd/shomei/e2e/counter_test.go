@@ -3,6 +3,7 @@ package e2e
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -120,13 +121,7 @@ const (
 // apply files an application, once, whatever dies meanwhile: the procedure's name is the test's.
 func (k *counter) apply(p person, procedure, operation string, more map[string]any) {
 	k.t.Helper()
-	body := map[string]any{
-		"procedure": procedure, "operation": operation, "channel": "self", "clerk": "017", "person": p.record(),
-		"documents": []string{"application-form", "card", "photo-id:current-address"}, "contact": map[string]any{"mail": p.mail},
-	}
-	for field, value := range more {
-		body[field] = value
-	}
+	body := application(p, procedure, operation, more)
 	var last error
 	poll(k.t, "the counter to take the application", func() bool {
 		var r *refused
@@ -142,6 +137,16 @@ func (k *counter) apply(p person, procedure, operation string, more map[string]a
 		}
 		return last == nil
 	}, func() string { return fmt.Sprintf("%v\n%s", last, k.tail()) })
+}
+
+// application is what a clerk files for somebody who comes with a photo ID, with more in its stead.
+func application(p person, procedure, operation string, more map[string]any) map[string]any {
+	body := map[string]any{
+		"procedure": procedure, "operation": operation, "channel": "self", "clerk": "017", "person": p.record(),
+		"documents": []string{"application-form", "card", "photo-id:current-address"}, "contact": map[string]any{"mail": p.mail},
+	}
+	maps.Copy(body, more)
+	return body
 }
 
 // present lays the card on the reader again, if a counter that died left it empty.

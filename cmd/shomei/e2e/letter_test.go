@@ -1,0 +1,215 @@
+package e2e
+
+import (
+	"html"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/emersion/go-message"
+
+	"shomei/events"
+)
+
+// openCase is an application that waits for a letter's answer, as the API tells it.
+type openCase struct {
+	Procedure string   `json:"procedure"`
+	Number    string   `json:"case_number"`
+	Operation string   `json:"operation"`
+	Kinds     []string `json:"kinds"`
+	OnFile    []string `json:"on_file"`
+	PostedOn  string   `json:"posted_on"`
+	Void      bool     `json:"void"`
+}
+
+// TestALetterIsAnsweredAtAnotherCounter: who comes without photo ID at one counter of an office and brings the letter back to another,
+// whose program has been started anew, gets the certificates there; the letter's number reaches no counter before the letter does.
+func TestALetterIsAnsweredAtAnotherCounter(t *testing.T) {
+	t.Parallel()
+	c, first := world(t)
+	second := newCounter(t, c, "/second-counter")
+	second.start()
+	first.make("CARD-H")
+	first.apply(hanako, "0192f-1e77e4", "issue", map[string]any{"documents": []string{"application-form", "card", "other-id"}})
+	first.drive("0192f-1e77e4", "deferred")
+	c.advance(opening.AddDate(0, 0, 3))
+	letter := c.inquiry(t, "0192f-1e77e4")
+	t.Logf("the letter's number has %d characters", len(letter))
+
+	second.stop()
+	second.start()
+	first.send("CARD-H", second)
+	for what, question := range map[string]map[string]string{
+		"receipt number":         {"case_number": events.CaseNumber("0192f-1e77e4")},
+		"code and date of birth": {"resident_code": hanako.code, "birth_date": "平成2年6月18日"},
+		"card":                   {"card": "CARD-H"},
+		"card on the reader":     {},
+	} {
+		if found := second.cases(t, question); len(found) != 1 || found[0].Procedure != "0192f-1e77e4" || found[0].PostedOn == "" || found[0].Void {
+			t.Errorf("by %s: %+v", what, found)
+		}
+	}
+	for what, question := range map[string]map[string]string{
+		"another number": {"case_number": "ffffffff"}, "another birthday": {"resident_code": hanako.code, "birth_date": "1990-06-19"}, "the letter's number": {"case_number": letter},
+	} {
+		if found := second.cases(t, question); len(found) != 0 {
+			t.Errorf("by %s: %+v", what, found)
+		}
+	}
+	second.findsOnPage(t, hanako)
+	c.toldNowhere(t, letter, "0192f-1e77e4", first, second)
+
+	answer := map[string]any{"documents": []string{"application-form", "card", "other-id", "inquiry-answer:" + letter}}
+	second.must("POST", "/api/applications", application(hanako, "0192f-1e77e4", "issue", answer), nil)
+	second.drive("0192f-1e77e4", "done")
+	expect(t, c, hanako, "auth valid", "sign valid")
+	if found := second.cases(t, map[string]string{"card": "CARD-H"}); len(found) != 0 {
+		t.Errorf("answered already: %+v", found)
+	}
+	first.answersInVain(t, application(hanako, "0192f-1e77e4", "issue", answer))
+	c.whole()
+	expect(t, c, hanako, "auth valid", "sign valid")
+}
+
+// inquiry is the number on the letter of inquiry that was mailed for a procedure.
+func (c *centre) inquiry(t *testing.T, procedure string) (number string) {
+	t.Helper()
+	poll(t, "the letter of inquiry", func() bool {
+		files, err := filepath.Glob(filepath.Join(c.data, "mail", "*.eml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			text := mailText(t, file)
+			if printed := letterNumber.FindStringSubmatch(text); printed != nil && strings.Contains(text, events.CaseNumber(procedure)) {
+				number = printed[1]
+			}
+		}
+		return number != ""
+	}, func() string { return "none was mailed" })
+	return number
+}
+
+var letterNumber = regexp.MustCompile(`照会書番号\s+(\S+)`)
+
+func mailText(t *testing.T, path string) string {
+	t.Helper()
+	raw, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	mail, err := message.Read(raw)
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	var text strings.Builder
+	err = mail.Walk(func(_ []int, part *message.Entity, err error) error {
+		if err == nil && part.MultipartReader() == nil {
+			_, err = io.Copy(&text, part.Body)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	return text.String()
+}
+
+// cases asks a counter for applications that wait for a letter's answer; none is 404.
+func (k *counter) cases(t *testing.T, question map[string]string) []openCase {
+	t.Helper()
+	body := map[string]string{"clerk": "017"}
+	maps.Copy(body, question)
+	var found struct{ Cases []openCase }
+	if r := k.call("POST", "/api/cases", body, &found); r != nil && r.status != http.StatusNotFound {
+		t.Fatalf("%v: %v", question, r)
+	}
+	return found.Cases
+}
+
+// findsOnPage looks for somebody's case as a clerk does, in both languages, and opens the form that takes its answer.
+func (k *counter) findsOnPage(t *testing.T, p person) {
+	t.Helper()
+	at, _ := k.address()
+	for _, lang := range []string{"ja", "en"} {
+		found := k.visit(t, at+"/cases?lang="+lang, url.Values{"clerk": {"017"}, "resident_code": {p.code}, "birth_date": {p.birth}})
+		link := answerLink.FindStringSubmatch(found)
+		if link == nil {
+			t.Fatalf("%s: the page names no form for the answer:\n%s", lang, found)
+		}
+		form := k.visit(t, at+html.UnescapeString(link[1]), nil)
+		for _, filled := range []string{`value="0192f-1e77e4"`, `name="letter"`} {
+			if !strings.Contains(form, filled) {
+				t.Errorf("%s: the answer's form lacks %s", lang, filled)
+			}
+		}
+	}
+}
+
+var answerLink = regexp.MustCompile(`<a class="button" href="(/apply[^"]+)"`)
+
+// visit opens a page, with a form when there is one.
+func (k *counter) visit(t *testing.T, url string, form url.Values) string {
+	t.Helper()
+	method, content := http.MethodGet, ""
+	if form != nil {
+		method, content = http.MethodPost, form.Encode()
+	}
+	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if form != nil {
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s, %v\n%s", url, answer.Status, err, text)
+	}
+	return string(text)
+}
+
+// toldNowhere looks for a letter's number in all that counters were sent, keep, and show.
+func (c *centre) toldNowhere(t *testing.T, letter, procedure string, counters ...*counter) {
+	t.Helper()
+	s := newSearch(t.Context(), []string{letter})
+	for _, k := range counters {
+		at, _ := k.address()
+		if err := s.pages(at+"/", at+"/cases", at+"/api/status", at+"/api/procedures/"+procedure, at+"/procedures/"+procedure); err != nil {
+			t.Fatal(err)
+		}
+		k.stop()
+		for _, err := range []error{s.files(k.bundle, nowhere), s.stores(k.bundle)} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		k.start()
+	}
+	s.judge(t, "page", "file", "log", "store")
+	s.look("proof", "what the letter says", []byte("照会書番号 "+letter))
+	if len(s.found) == 0 {
+		t.Error("the search does not find the number where it is")
+	}
+}
+
+// answersInVain answers a letter that was answered at another counter: the centre takes it here no more.
+func (k *counter) answersInVain(t *testing.T, body map[string]any) {
+	t.Helper()
+	k.card = ""
+	if r := k.call("POST", "/api/applications", body, nil); r == nil {
+		k.drive(body["procedure"].(string), "refused")
+	}
+}
