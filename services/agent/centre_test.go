@@ -25,6 +25,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/card"
+	"shomei/pkg/card/cardtest"
 	"shomei/pkg/card/softcard"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/hubserver"
@@ -365,7 +366,7 @@ func newCard(t testing.TB, id string) *softcard.Card {
 	key, err := card.Diversify(&master, nil, id)
 	must(t, err)
 	must(t, softcard.Personalise(softcard.Blank{Path: path, CardID: id, Kind: card.MyNumber, Key: key}))
-	c, err := softcard.Open(softcard.Config{Path: path})
+	c, err := softcard.Open(softcard.Config{Path: path, NewKey: cardtest.NewKey})
 	must(t, err)
 	return c
 }

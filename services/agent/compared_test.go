@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"shomei/events"
+	"shomei/pkg/card/cardtest"
 	"shomei/pkg/card/softcard"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/natstest"
@@ -232,7 +233,7 @@ func TestAnOldCardIsNotWritten(t *testing.T) {
 	keys := c.claim("KeysGenerated").GetKeysGenerated().GetKeys()
 	reader.put(nil)
 	copyFile(t, old, chip.Path())
-	back, err := softcard.Open(softcard.Config{Path: chip.Path()})
+	back, err := softcard.Open(softcard.Config{Path: chip.Path(), NewKey: cardtest.NewKey})
 	must(t, err)
 	reader.put(back)
 	must(t, c.sendCertificates(t.Context(), procedure, "write", keys))

@@ -23,6 +23,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/card"
+	"shomei/pkg/card/cardtest"
 	"shomei/pkg/card/softcard"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/crashpoint"
@@ -188,7 +189,7 @@ func (c *centre) complete(t *testing.T, store, cardPath string) {
 	if got := factsOf(c.claims); !slices.Equal(got, want) {
 		t.Errorf("claims %v, want %v", got, want)
 	}
-	chip, err := softcard.Open(softcard.Config{Path: cardPath})
+	chip, err := softcard.Open(softcard.Config{Path: cardPath, NewKey: cardtest.NewKey})
 	must(t, err)
 	c.checkCard(chip)
 	s, err := agent.OpenStore(store, desk, c.key)

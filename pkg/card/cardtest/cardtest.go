@@ -45,11 +45,33 @@ func New(t testing.TB, kind card.Kind, id string) *softcard.Card {
 // Open opens a card's file anew, as a process does that was started again.
 func Open(t testing.TB, path string) *softcard.Card {
 	t.Helper()
-	c, err := softcard.Open(softcard.Config{Path: path})
+	c, err := softcard.Open(softcard.Config{Path: path, NewKey: NewKey})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// NewKey gives out keys that were generated in this process, the one that was given out longest ago again after many others.
+func NewKey() (*rsa.PrivateKey, error) {
+	keys.Lock()
+	defer keys.Unlock()
+	i := keys.given % len(keys.made)
+	keys.given++
+	if keys.made[i] == nil {
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			return nil, err
+		}
+		keys.made[i] = key
+	}
+	return keys.made[i], nil
+}
+
+var keys struct {
+	sync.Mutex
+	made  [16]*rsa.PrivateKey
+	given int
 }
 
 // Intent is the intent to fill all slots of a card.

@@ -11,6 +11,7 @@ package softcard
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/rsa"
 	"encoding/binary"
 	"fmt"
 	"log/slog"
@@ -58,8 +59,9 @@ const (
 // Card is one card in software. Its methods are safe for use by several
 // goroutines; there is still only one card behind them.
 type Card struct {
-	log *slog.Logger
-	id  string
+	log    *slog.Logger
+	newKey func() (*rsa.PrivateKey, error)
+	id     string
 
 	mu    sync.Mutex
 	file  file
@@ -83,6 +85,8 @@ type Config struct {
 	Path string
 	// Log gets what goes wrong with the file; nil discards it. Never APDUs: they hold PINs.
 	Log *slog.Logger
+	// NewKey makes the card's RSA keys; nil generates each anew.
+	NewKey func() (*rsa.PrivateKey, error)
 }
 
 // Open takes a card from its file. One file belongs to one process: a card
@@ -95,7 +99,10 @@ func Open(c Config) (*Card, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	opened := &Card{log: c.Log, id: s.CardID, file: f, store: s, keys: keyCache{}}
+	if c.NewKey == nil {
+		c.NewKey = func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, keyBits) }
+	}
+	opened := &Card{log: c.Log, newKey: c.NewKey, id: s.CardID, file: f, store: s, keys: keyCache{}}
 	opened.reset()
 	return opened, nil
 }

@@ -2,8 +2,6 @@ package softcard
 
 import (
 	"bytes"
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/subtle"
 	"crypto/x509"
@@ -230,7 +228,7 @@ func (c *Card) generate(cmd card.Command) ([]byte, uint16) {
 	if err != nil || cmd.P1 != 0x80 {
 		return nil, swBadData
 	}
-	key, err := rsa.GenerateKey(rand.Reader, keyBits)
+	key, err := c.newKey()
 	if err != nil {
 		return nil, swMemory
 	}
