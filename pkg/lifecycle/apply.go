@@ -93,34 +93,10 @@ func (a *application) fillIn() {
 }
 
 // lawOperation is the operation as the law's calendar and document lists know it.
-func (a *application) lawOperation() regime.Operation {
-	switch a.Operation {
-	case events.Operation_OPERATION_RENEW:
-		return regime.OpRenew
-	case events.Operation_OPERATION_REISSUE:
-		return regime.OpReissue
-	case events.Operation_OPERATION_REVOKE, events.Operation_OPERATION_RETURN_CARD:
-		return regime.OpRevoke
-	case events.Operation_OPERATION_UNBLOCK:
-		return regime.OpUnblock
-	case events.Operation_OPERATION_HAND_OVER:
-		return regime.OpHandOver
-	case events.Operation_OPERATION_CONTINUE_USE, events.Operation_OPERATION_EXTEND_CARD:
-		return regime.OpResidentRecord
-	default:
-		return regime.OpNew
-	}
-}
+func (a *application) lawOperation() regime.Operation { return regime.HandlingOf(a.Operation).Law }
 
 // issues tells whether the application ends in new certificates.
-func (a *application) issues() bool {
-	switch a.Operation {
-	case events.Operation_OPERATION_ISSUE, events.Operation_OPERATION_RENEW, events.Operation_OPERATION_REISSUE,
-		events.Operation_OPERATION_FACTORY_ISSUE:
-		return true
-	}
-	return false
-}
+func (a *application) issues() bool { return regime.HandlingOf(a.Operation).Issues }
 
 // judgeReceipt asks whether this office takes this in at this instant. The factory has no desk; it is bound by the
 // dates of the regime alone.

@@ -130,8 +130,7 @@ func (f *fold) accepted(b *events.ApplicationAccepted) {
 		return
 	}
 	f.dropLetters(b.Procedure)
-	if b.Operation == events.Operation_OPERATION_REVOKE || b.Operation == events.Operation_OPERATION_RETURN_CARD ||
-		b.Operation == events.Operation_OPERATION_CONTINUE_USE || b.Operation == events.Operation_OPERATION_EXTEND_CARD {
+	if regime.HandlingOf(b.Operation).Settled {
 		return // carried out in the same commit
 	}
 	p := &events.Procedure{

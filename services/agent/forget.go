@@ -11,6 +11,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/counterlink"
+	"shomei/pkg/regime"
 )
 
 // Remembered is how many closed procedures a counter remembers. Those that were closed before them are forgotten: their
@@ -107,7 +108,7 @@ func (s *Status) closed() bool {
 	case StageRefused, StageDropped, StageHandedOver:
 		return true
 	case StageAccepted:
-		return s.Report != nil || Settles(s.Application.GetOperation())
+		return s.Report != nil || regime.HandlingOf(s.Application.GetOperation()).Settled
 	}
 	return false
 }

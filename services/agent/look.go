@@ -9,6 +9,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/card"
+	"shomei/pkg/regime"
 )
 
 // Look lets do speak with the card in the reader while no command works on it. Nothing on the card may be changed by it.
@@ -125,7 +126,7 @@ func (s Status) MayDrop() error {
 	case StageDeferred:
 		return nil
 	}
-	settles := s.Report != nil || Settles(s.Application.GetOperation())
+	settles := s.Report != nil || regime.HandlingOf(s.Application.GetOperation()).Settled
 	switch {
 	case settles && s.Stage == StageAccepted:
 		return ErrOver
@@ -161,16 +162,6 @@ func (c *Counter) Made(procedure string) (m Made) {
 	}
 	slices.Sort(m.Kinds)
 	return m
-}
-
-// Settles reports whether the acceptance of an operation is all: no keys, no card and no hand-over follow.
-func Settles(op events.Operation) bool {
-	switch op {
-	case events.Operation_OPERATION_REVOKE, events.Operation_OPERATION_RETURN_CARD, events.Operation_OPERATION_CONTINUE_USE,
-		events.Operation_OPERATION_EXTEND_CARD:
-		return true
-	}
-	return false
 }
 
 // hasLive tells whether the hub knows a certificate of the holder that has not ended and that a card of the kind can hold:

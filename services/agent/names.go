@@ -9,6 +9,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/counterlink"
+	"shomei/pkg/regime"
 )
 
 // The resident's screen says whose procedure it shows, also after a restart. What an application says of its applicant is
@@ -17,7 +18,7 @@ import (
 // keepName keeps the name in an application whose applicant may be asked for a PIN, in the step that stores its claim.
 func (t *Tx) keepName(claim *events.Claim, name string, key hpke.PrivateKey) error {
 	application := claim.GetApplicationReceived()
-	if application == nil || name == "" || Settles(application.GetOperation()) {
+	if application == nil || name == "" || regime.HandlingOf(application.GetOperation()).Settled {
 		return nil
 	}
 	personal := &events.Personal{Record: &events.ResidentRecord{Name: name}}

@@ -108,7 +108,9 @@ func (w *world) start() {
 }
 
 // settles reports whether the centre's acceptance is all there is of a procedure.
-func (a *truth) settles() bool { return a.report != "" || agent.Settles(operations[a.operation]) }
+func (a *truth) settles() bool {
+	return a.report != "" || regime.HandlingOf(operations[a.operation]).Settled
+}
 
 // pair makes a browser the resident's screen, as the clerk's page says; who types another code is told so.
 func (w *world) pair() {
@@ -246,7 +248,7 @@ func (s sight) ready() bool { return s.world.ready(s.about) }
 
 // mayGoOn reports whether a procedure has not come to its end.
 func (w *world) mayGoOn(a *truth) bool {
-	settled := a.answer.GetAccepted() && (agent.Settles(operations[a.operation]) || a.report != "")
+	settled := a.answer.GetAccepted() && (regime.HandlingOf(operations[a.operation]).Settled || a.report != "")
 	refused := len(a.answer.GetRefusals()) > 0 && a.letter == "" || a.answer.GetHeld() != nil || len(a.later) > 0
 	return a.report == "" && !a.handed && !a.dropped && !settled && !refused
 }
@@ -712,7 +714,7 @@ func (w *world) tell(a *truth, claim *events.Claim, answer *events.Answer) {
 // command has the centre send down what an accepted application is for.
 func (w *world) command(rt *rapid.T) {
 	a := w.pick(rt, func(a *truth) bool {
-		return a.answer.GetAccepted() && !a.sent && !a.handed && !a.dropped && a.report == "" && !agent.Settles(operations[a.operation])
+		return a.answer.GetAccepted() && !a.sent && !a.handed && !a.dropped && a.report == "" && !regime.HandlingOf(operations[a.operation]).Settled
 	})
 	if a == nil || w.away {
 		return

@@ -26,7 +26,7 @@ func (a *attempt) application(ctx context.Context, fact *events.ApplicationRecei
 	if err != nil {
 		return err
 	}
-	a.unclaimed = fact.Card != "" && needsCard(fact.Operation)
+	a.unclaimed = fact.Card != "" && regime.HandlingOf(fact.Operation).Claims
 	_, err = a.update(ctx, constantly(&command))
 	if !errors.Is(err, errUnclaimed) {
 		return err
@@ -71,15 +71,6 @@ func (a *attempt) claimCard(ctx context.Context, fact *events.ApplicationReceive
 		return false, nil
 	}
 	return err == nil, err
-}
-
-// needsCard tells whether the operation works on the card presented.
-func needsCard(op events.Operation) bool {
-	switch op {
-	case events.Operation_OPERATION_REVOKE, events.Operation_OPERATION_RETURN_CARD, events.Operation_OPERATION_EXTEND_CARD:
-		return false
-	}
-	return true
 }
 
 func (a *attempt) apply(fact *events.ApplicationReceived) (lifecycle.Apply, error) {

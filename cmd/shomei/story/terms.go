@@ -6,16 +6,20 @@ import (
 	"shomei/pkg/regime"
 )
 
-var operations = []term[events.Operation]{
-	{"issue", "新規発行", events.Operation_OPERATION_ISSUE},
-	{"renew", "更新", events.Operation_OPERATION_RENEW},
-	{"reissue", "再交付", events.Operation_OPERATION_REISSUE},
-	{"revoke", "失効申請", events.Operation_OPERATION_REVOKE},
-	{"unblock", "初期化", events.Operation_OPERATION_UNBLOCK},
-	{"collect", "受取り", events.Operation_OPERATION_HAND_OVER},
-	{"continue-use", "継続利用", events.Operation_OPERATION_CONTINUE_USE},
-	{"extend-card", "有効期間変更", events.Operation_OPERATION_EXTEND_CARD},
-	{"return-card", "返納", events.Operation_OPERATION_RETURN_CARD},
+// operations are what is applied for at a counter. Who comes for a card collects it, and the factory's issue is a step of its own.
+var operations = operationTerms()
+
+func operationTerms() (terms []term[events.Operation]) {
+	for _, h := range regime.Handlings() {
+		switch h.Operation {
+		case events.Operation_OPERATION_FACTORY_ISSUE:
+		case events.Operation_OPERATION_HAND_OVER:
+			terms = append(terms, term[events.Operation]{"collect", "受取り", h.Operation})
+		default:
+			terms = append(terms, term[events.Operation]{h.Word, h.Name, h.Operation})
+		}
+	}
+	return terms
 }
 
 // workings are the operations as an office's calendar names them (pkg/regime).

@@ -106,9 +106,8 @@ func (w weekday) String() string { return string([]rune(days)[w]) }
 // operation is one of pkg/regime that an office does.
 type operation struct{ text string }
 
-var operations = []civil.Operation{
-	regime.OpNew, regime.OpRenew, regime.OpReissue, regime.OpRevoke, regime.OpUnblock, regime.OpCard, regime.OpHandOver, regime.OpResidentRecord,
-}
+// A report by telephone is taken at any hour, so no office limits it.
+var operations = slices.DeleteFunc(regime.Operations(), func(op regime.Operation) bool { return op == regime.OpSuspend })
 
 func (o *operation) UnmarshalText(text []byte) error {
 	if !slices.Contains(operations, civil.Operation(text)) {

@@ -14,6 +14,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/civil"
+	"shomei/pkg/regime"
 	"shomei/services/agent"
 )
 
@@ -86,14 +87,8 @@ func (s *sex) UnmarshalJSON(text []byte) error {
 }
 
 var (
-	operations = map[string]events.Operation{
-		"issue": events.Operation_OPERATION_ISSUE, "renew": events.Operation_OPERATION_RENEW, "reissue": events.Operation_OPERATION_REISSUE,
-		"revoke": events.Operation_OPERATION_REVOKE, "unblock": events.Operation_OPERATION_UNBLOCK,
-		"factory-issue": events.Operation_OPERATION_FACTORY_ISSUE, "hand-over": events.Operation_OPERATION_HAND_OVER,
-		"continue-use": events.Operation_OPERATION_CONTINUE_USE, "extend-card": events.Operation_OPERATION_EXTEND_CARD,
-		"return-card": events.Operation_OPERATION_RETURN_CARD,
-	}
-	channels = map[string]events.Channel{
+	operations = operationWords()
+	channels   = map[string]events.Channel{
 		"self": events.Channel_CHANNEL_SELF, "proxy": events.Channel_CHANNEL_PROXY,
 		"legal-representative": events.Channel_CHANNEL_LEGAL_REPRESENTATIVE, "household": events.Channel_CHANNEL_HOUSEHOLD,
 	}
@@ -105,6 +100,15 @@ var (
 		"": events.CardKind_CARD_KIND_UNSPECIFIED, "juki": events.CardKind_CARD_KIND_JUKI, "mynumber": events.CardKind_CARD_KIND_MYNUMBER,
 	}
 )
+
+// operationWords are the operations by the word of the API.
+func operationWords() map[string]events.Operation {
+	words := make(map[string]events.Operation)
+	for _, h := range regime.Handlings() {
+		words[h.Word] = h.Operation
+	}
+	return words
+}
 
 // nameOf finds the word of the API for a value.
 func nameOf[V comparable](words map[string]V, value V) string {
@@ -171,7 +175,7 @@ func (d *Desk) application(ctx context.Context, r request) (agent.Application, e
 	if err != nil {
 		return agent.Application{}, err
 	}
-	if received.Card == "" && !r.NoCard && cardOnReader(received.Operation) {
+	if received.Card == "" && !r.NoCard && regime.HandlingOf(received.Operation).OnReader {
 		if err := d.presented(ctx, received); err != nil {
 			return agent.Application{}, &readerError{err}
 		}
@@ -254,10 +258,6 @@ func letterOf(documents []string) string {
 	}
 	return ""
 }
-
-// cardOnReader tells whether the operation is about the card that lies on the reader. A revocation is about whatever the
-// holder has, also a card that is lost, so a card left on the reader must not slip in.
-func cardOnReader(op events.Operation) bool { return op != events.Operation_OPERATION_REVOKE }
 
 // readerError is why the card on the reader is not known. The clerk, who sees what lies there, may say it instead.
 type readerError struct{ err error }

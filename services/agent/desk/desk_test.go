@@ -101,9 +101,9 @@ func TestEveryWordThatIsComposedExists(t *testing.T) {
 func everyDocument(t *testing.T) []regime.Document {
 	t.Helper()
 	seen := map[regime.Document]bool{}
-	for _, operation := range lawOperations {
+	for _, h := range regime.Handlings() {
 		for _, w := range ways {
-			out, err := regime.Switches{}.Documents(regime.DocumentsIn{Regime: regime.MyNumber, Operation: operation, Channel: w.law, On: civil.New(2024, 6, 3)})
+			out, err := regime.Switches{}.Documents(regime.DocumentsIn{Regime: regime.MyNumber, Operation: h.Law, Channel: w.law, On: civil.New(2024, 6, 3)})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -5,6 +5,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/page"
+	"shomei/pkg/regime"
 	"shomei/services/agent"
 )
 
@@ -13,7 +14,7 @@ func (d *Desk) openOf(s agent.Status) string {
 	over := []agent.Stage{agent.StageRefused, agent.StageHandedOver, agent.StageDropped}
 	for _, other := range d.Counter.Procedures() {
 		sameHolder := other.Subscriber != "" && other.Subscriber == s.Subscriber && other.Procedure != s.Procedure
-		if sameHolder && other.Application != nil && !agent.Settles(other.Application.GetOperation()) && !slices.Contains(over, other.Stage) {
+		if sameHolder && other.Application != nil && !regime.HandlingOf(other.Application.GetOperation()).Settled && !slices.Contains(over, other.Stage) {
 			return "/procedures/" + other.Procedure
 		}
 	}

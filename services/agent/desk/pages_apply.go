@@ -182,22 +182,16 @@ func (d *Desk) documentBox(need regime.Requirement, form url.Values, lang page.L
 	return box
 }
 
-// lawOperations are the operations as the law's document lists know them.
-var lawOperations = map[string]regime.Operation{
-	"issue": regime.OpNew, "renew": regime.OpRenew, "reissue": regime.OpReissue, "revoke": regime.OpRevoke, "unblock": regime.OpUnblock,
-	"hand-over": regime.OpHandOver, "continue-use": regime.OpResidentRecord, "extend-card": regime.OpResidentRecord, "return-card": regime.OpRevoke,
-}
-
 // documentsIn is what the form says of what must be shown and what was. The letter of inquiry that was posted is known to
 // the hub alone, so its number counts as right here; so does whether a re-issue is on a new card, so a card that was not
 // shown is not missing.
 func (d *Desk) documentsIn(form url.Values, shown ...regime.Shown) (regime.DocumentsIn, error) {
-	operation, ok := lawOperations[form.Get("operation")]
+	operation, ok := operations[form.Get("operation")]
 	if !ok {
 		return regime.DocumentsIn{}, badRequest("operation is none that this counter knows")
 	}
 	in := regime.DocumentsIn{
-		Regime: regime.Regime(form.Get("card_kind")), Operation: operation, Channel: regime.Channel(form.Get("way")), On: civil.Of(d.Counter.Now()),
+		Regime: regime.Regime(form.Get("card_kind")), Operation: regime.HandlingOf(operation).Law, Channel: regime.Channel(form.Get("way")), On: civil.Of(d.Counter.Now()),
 		Shown: shown, PINsMatch: form.Get("pins_match") != "",
 		NoCard:   form.Get("operation") == "reissue" && !slices.Contains(form["document"], string(regime.DocCard)),
 		Returned: form.Get("operation") == "return-card",

@@ -104,7 +104,7 @@ func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
 	switch {
 	case s.Report != nil:
 		at, steps, v.Done = min(at, 1), reportStages, recorded(s)
-	case agent.Settles(s.Application.GetOperation()):
+	case regime.HandlingOf(s.Application.GetOperation()).Settled:
 		at, steps = min(at, 1), settlingStages
 		if s.Stage == agent.StageAccepted {
 			at, v.Done = len(steps)-1, true

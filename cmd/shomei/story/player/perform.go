@@ -191,7 +191,7 @@ func (p *performance) layDown(ctx context.Context, d *desk, name string, a *stor
 func (p *performance) follow(ctx context.Context, d *desk, at leftAt) (outcome, error) {
 	a, nick := at.application, at.application.Person.Nick
 	states := []string{"refused", "deferred", "failed", "waiting-confirmation", "ready", "done"}
-	if !worksOnCard(a.Operation) {
+	if regime.HandlingOf(a.Operation).Settled {
 		states = append(states, "accepted")
 	}
 	state, err := d.until(ctx, at.procedure, states...)
@@ -222,16 +222,6 @@ func (p *performance) follow(ctx context.Context, d *desk, at leftAt) (outcome, 
 		return out, nil
 	}
 	return p.carryThrough(ctx, d, at, state, out)
-}
-
-// worksOnCard tells whether an accepted application goes on at the card.
-func worksOnCard(op events.Operation) bool {
-	switch op {
-	case events.Operation_OPERATION_REVOKE, events.Operation_OPERATION_CONTINUE_USE, events.Operation_OPERATION_EXTEND_CARD,
-		events.Operation_OPERATION_RETURN_CARD:
-		return false
-	}
-	return true
 }
 
 // carryThrough confirms, waits for the card and hands over, as far as the story lets it go.

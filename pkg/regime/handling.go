@@ -1,0 +1,51 @@
+package regime
+
+import (
+	"slices"
+
+	"shomei/events"
+)
+
+// Handling is how the law and a counter handle an operation at a counter: everything that depends on the operation alone.
+// Operations on a smartphone have rules of their own (PhoneIn).
+type Handling struct {
+	Operation events.Operation
+	// Word names it in the API and in stories, Name in the law's forms.
+	Word, Name string
+	// Law is the kind of work that hours and document lists know it as.
+	Law Operation
+	// OnReader: it is about the card on the reader. The others are about whatever the holder has, also a card that is lost,
+	// so a card left on the reader must not slip in.
+	OnReader bool
+	// Claims: it works on the card presented, which becomes the applicant's when nobody has it yet.
+	Claims bool
+	// Issues: it ends in new certificates.
+	Issues bool
+	// Settled: its acceptance is all; no keys, no card and no hand-over follow.
+	Settled bool
+}
+
+var handlings = []Handling{
+	{Operation: events.Operation_OPERATION_ISSUE, Word: "issue", Name: "新規発行", Law: OpNew, OnReader: true, Claims: true, Issues: true},
+	{Operation: events.Operation_OPERATION_RENEW, Word: "renew", Name: "更新", Law: OpRenew, OnReader: true, Claims: true, Issues: true},
+	{Operation: events.Operation_OPERATION_REISSUE, Word: "reissue", Name: "再交付", Law: OpReissue, OnReader: true, Claims: true, Issues: true},
+	{Operation: events.Operation_OPERATION_REVOKE, Word: "revoke", Name: "失効申請", Law: OpRevoke, Settled: true},
+	{Operation: events.Operation_OPERATION_UNBLOCK, Word: "unblock", Name: "初期化", Law: OpUnblock, OnReader: true, Claims: true},
+	{Operation: events.Operation_OPERATION_FACTORY_ISSUE, Word: "factory-issue", Name: "交付前の発行", Law: OpNew, OnReader: true, Claims: true, Issues: true},
+	{Operation: events.Operation_OPERATION_HAND_OVER, Word: "hand-over", Name: "交付", Law: OpHandOver, OnReader: true, Claims: true},
+	{Operation: events.Operation_OPERATION_CONTINUE_USE, Word: "continue-use", Name: "継続利用", Law: OpResidentRecord, OnReader: true, Claims: true, Settled: true},
+	{Operation: events.Operation_OPERATION_EXTEND_CARD, Word: "extend-card", Name: "有効期間変更", Law: OpResidentRecord, OnReader: true, Settled: true},
+	{Operation: events.Operation_OPERATION_RETURN_CARD, Word: "return-card", Name: "返納", Law: OpRevoke, OnReader: true, Settled: true},
+}
+
+// Handlings returns every row, in the order in which people are offered the operations. The caller owns the slice.
+func Handlings() []Handling { return slices.Clone(handlings) }
+
+// HandlingOf returns how an operation is handled; nothing of it holds for one that no counter knows.
+func HandlingOf(op events.Operation) Handling {
+	i := slices.IndexFunc(handlings, func(h Handling) bool { return h.Operation == op })
+	if i < 0 {
+		return Handling{}
+	}
+	return handlings[i]
+}
