@@ -4,6 +4,7 @@ package vreader_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/x509"
 	"encoding/pem"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"shomei/pkg/card"
 	"shomei/pkg/card/cardtest"
@@ -32,14 +34,30 @@ func start(t *testing.T, c *softcard.Card) *vreader.Service {
 	}
 	t.Cleanup(s.Close)
 	s.Readers[0].Insert(c)
-	must(t, s, "opensc-tool", "--wait", "--atr")
+	seen(t, s)
 	return s
+}
+
+// seen waits until pcscd has found the card. opensc-tool's own --wait can miss an insertion and waits for ever then.
+func seen(t *testing.T, s *vreader.Service) {
+	t.Helper()
+	for limit := time.Now().Add(time.Minute); ; {
+		out, err := tool(t, s, "opensc-tool", "--atr")
+		if err == nil {
+			return
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("pcscd does not see the card: %v\n%s", err, out)
+		}
+	}
 }
 
 // tool runs a judge against the virtual reader and returns its output.
 func tool(t *testing.T, s *vreader.Service, name string, args ...string) (string, error) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), name, args...)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(os.Environ(), s.Env(), "LC_ALL=C")
 	out, err := cmd.CombinedOutput()
 	return string(out), err
