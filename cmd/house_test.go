@@ -68,8 +68,8 @@ var rules = []rule{
 		},
 	},
 	{
-		reason: "questions about the law are read and answered, nothing else: as pure as the rules, with no way to the log",
-		of:     []string{"shomei/pkg/regime/question"}, only: []string{"shomei/pkg/regime", "shomei/pkg/civil"},
+		reason: "questions about the law are read and answered by the rules that decide, nothing else: as pure as they are, with no way to the log",
+		of:     []string{"shomei/pkg/regime/question"}, only: []string{"shomei/events", "shomei/pkg/lifecycle", "shomei/pkg/regime", "shomei/pkg/civil"},
 	},
 	{
 		reason: "a story is read by whoever can read; playing it takes a centre and counters, which the language knows nothing of",

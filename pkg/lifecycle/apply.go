@@ -21,8 +21,13 @@ type application struct {
 	// cardTerm is set when a card is issued with the certificates.
 	cardTerm *regime.Validity
 	ruling   regime.Ruling
-	planned  []*events.PlannedCertificate
-	fee      regime.Fee
+	receipt  regime.Receipt
+	// documents are what is required and what of it was shown.
+	documents regime.Documents
+	// terms are those of planned or of alternative, with all that was considered.
+	terms   []KindTerm
+	planned []*events.PlannedCertificate
+	fee     regime.Fee
 	// alternative is what would be issued by revoking and issuing anew, where nothing refuses but early: the rules by which
 	// it is too early to renew.
 	alternative []*events.PlannedCertificate
@@ -37,23 +42,10 @@ func (d *decision) apply(c Apply) error {
 		return nil
 	}
 	a := &application{Apply: c, decision: d, day: civil.Of(d.filed)}
-	if err := a.missPassedDeadlines(); err != nil {
-		return err
-	}
-	a.fillIn()
-	a.judgeReceipt()
-	a.judgePerson()
-	a.judgeCard()
-	a.chooseKinds()
-	a.judgeKinds()
-	letterFirst, err := a.judgeDocuments()
+	letterFirst, err := a.judge()
 	if err != nil {
 		return err
 	}
-	if err := a.plan(); err != nil {
-		return err
-	}
-	a.judgeFee()
 	a.recordResidence()
 	switch {
 	case !a.ruling.Accepted():
@@ -64,6 +56,28 @@ func (d *decision) apply(c Apply) error {
 		return a.accept()
 	}
 	return nil
+}
+
+// judge asks everything that is asked of an application, in the order in which a clerk meets it. All refusals are listed.
+// letterFirst: nothing refuses what a letter of inquiry must precede but that it was not posted yet.
+func (a *application) judge() (letterFirst bool, err error) {
+	if err := a.missPassedDeadlines(); err != nil {
+		return false, err
+	}
+	a.fillIn()
+	a.judgeReceipt()
+	a.judgePerson()
+	a.judgeCard()
+	a.chooseKinds()
+	a.judgeKinds()
+	if letterFirst, err = a.judgeDocuments(); err != nil {
+		return false, err
+	}
+	if err := a.plan(); err != nil {
+		return false, err
+	}
+	a.judgeFee()
+	return letterFirst, nil
 }
 
 // missPassedDeadlines catches up with deadlines that had passed when the application was filed, even if no Tick has
@@ -105,7 +119,8 @@ func (a *application) judgeReceipt() {
 		a.ruling.Merge(regime.Allows(a.regime, a.lawOperation(), a.day))
 		return
 	}
-	a.ruling.Merge(a.Office.Receives(a.regime, a.lawOperation(), a.filed).Ruling)
+	a.receipt = a.Office.Receives(a.regime, a.lawOperation(), a.filed)
+	a.ruling.Merge(a.receipt.Ruling)
 }
 
 func (a *application) judgePerson() {
@@ -253,7 +268,7 @@ func (a *application) judgeHeld() {
 	switch a.Operation {
 	case events.Operation_OPERATION_REVOKE, events.Operation_OPERATION_UNBLOCK:
 		held := slices.DeleteFunc(slices.Clone(a.kinds), func(k events.CertificateKind) bool { return a.live(k) == nil })
-		if len(held) == 0 {
+		if len(held) == 0 && !slices.Contains(a.ruling.Refused, regime.NoSuchKind) {
 			a.ruling.Refuse(regime.NothingHeld)
 		}
 		a.kinds = held
@@ -286,6 +301,7 @@ func (a *application) judgeDocuments() (letterFirst bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	a.documents = documents
 	if documents.LetterFirst && a.letter() == nil {
 		a.ruling.Apply(append(documents.Applied, documents.Because)...)
 		a.ruling.Refuse(documents.Now...)
@@ -310,7 +326,7 @@ func (a *application) lawKinds() []regime.Kind {
 
 // noCard tells that no former card can be shown: it was lost or destroyed, or there has been none.
 func (a *application) noCard() bool {
-	return a.newCard && a.regime == regime.MyNumber && a.Operation != events.Operation_OPERATION_RENEW
+	return a.NoCard || a.newCard && a.regime == regime.MyNumber && a.Operation != events.Operation_OPERATION_RENEW
 }
 
 // letter is the letter of inquiry that waits for this procedure, posted or not; nil when there is none.

@@ -28,6 +28,7 @@ type Apply struct {
 	GrantedBy string     // the second officer who granted special circumstances; empty: none claimed
 	PINsMatch bool       // the PINs in the expiry notice's envelope opened the card
 	CardTaken bool       // the card presented is claimed by another subscriber
+	NoCard    bool       // the holder has no card to show, as also follows from the state when another is issued for it
 	Letter    string     // unpredictable: the number that a letter of inquiry gets, should one be posted
 	Factory   bool       // from the card factory: no desk, no hours, no documents
 	AppliedOn civil.Date // day on which a factory's card was applied for; zero: that of filing

@@ -112,6 +112,7 @@ func (t *terms) next(k events.CertificateKind) (*events.PlannedCertificate, erro
 		return nil, err
 	}
 	planned.LastDay, planned.Candidates = term.LastDay.String(), logCandidates(*term)
+	t.terms = append(t.terms, KindTerm{lawKind(k), *term})
 	if k == kindAuth {
 		t.auth = term.LastDay
 	}
@@ -129,7 +130,7 @@ func (t *terms) term(in regime.ValidityIn, old *events.Certificate) (*regime.Val
 	if old == nil {
 		if old = t.lapsed(logKind(in.Kind)); old == nil {
 			t.ruling.Refuse(regime.NothingHeld)
-			return nil, nil
+			return t.asNew(in), nil
 		}
 	}
 	in.CurrentLastDay = day(old.LastDay) // renewal after expiry is a new issue (law.md 4.2)
@@ -145,11 +146,21 @@ func (t *terms) term(in regime.ValidityIn, old *events.Certificate) (*regime.Val
 		Kind: logKind(in.Kind), LastDay: renewal.Validity.LastDay.String(),
 		Candidates: logCandidates(renewal.Validity), Replaces: old.Serial,
 	})
+	t.terms = append(t.terms, KindTerm{in.Kind, renewal.Validity})
 	t.early = append(t.early, renewal.Refused[0])
 	if in.Kind == regime.Auth {
 		t.auth = renewal.Validity.LastDay
 	}
 	return nil, nil
+}
+
+// asNew is what a new issue would give in place of a renewal of nothing; nil where the law has no answer.
+func (t *terms) asNew(in regime.ValidityIn) *regime.Validity {
+	term, err := t.Switches.Validity(in)
+	if err != nil {
+		return nil
+	}
+	return &term
 }
 
 // lapsed is a remembered certificate of the kind, under this regime, that has ended by its term.

@@ -66,7 +66,7 @@ func (in CardValidityIn) check() error {
 	case in.BirthDate.IsZero():
 		return Missing("birth_date")
 	case in.BirthDate.After(in.Issued):
-		return bornLater("birth_date")
+		return BornLater("birth_date")
 	case in.Extension && in.CurrentLastDay.IsZero():
 		return Missing("current_last_day")
 	}

@@ -140,3 +140,6 @@ func (f *Fee) add(rule ID, yen int) {
 	f.Yen += yen
 	f.Apply(rule)
 }
+
+// ExpressNotYet is the *FieldError for express issue under a regime that never had it.
+func ExpressNotYet(field string) error { return against(field, expressNotYet) }

@@ -195,3 +195,15 @@ func TestEligible(t *testing.T) {
 		t.Errorf("no special circumstances: %s", diff)
 	}
 }
+
+func TestOpeningRulesAreInTheTable(t *testing.T) {
+	for _, id := range []civil.RuleID{
+		civil.OpenHours, civil.OpenExtra, civil.ClosedSaturday, civil.ClosedSunday, civil.ClosedWeekday,
+		civil.ClosedHoliday, civil.ClosedCitizens, civil.ClosedYearEnd, civil.ClosedBefore, civil.ClosedAfter, civil.ClosedGap,
+		civil.ClosedException, civil.ClosedMaintenance, civil.ClosedEnded, civil.ClosedNotBegun,
+	} {
+		if _, ok := Lookup(id); !ok {
+			t.Errorf("no sentence for %s", id)
+		}
+	}
+}

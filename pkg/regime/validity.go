@@ -94,12 +94,13 @@ func (in ValidityIn) check() error {
 	case in.Regime == MyNumber && in.BirthDate.IsZero():
 		return Missing("birth_date")
 	case in.BirthDate.After(in.Issued):
-		return bornLater("birth_date")
+		return BornLater("birth_date")
 	}
 	return nil
 }
 
-func bornLater(field string) error {
+// BornLater is the *FieldError for a birth date after the day it is asked about.
+func BornLater(field string) error {
 	return &FieldError{Field: field, JA: "生年月日が発行日より後です。", EN: "the birth date lies after the day of issue"}
 }
 

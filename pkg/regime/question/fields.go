@@ -13,7 +13,7 @@ var (
 	operationWords = words(regime.Operations()...)
 	channelWords   = words(regime.ChannelSelf, regime.ChannelSelfNoPhoto, regime.ChannelProxy, regime.ChannelRepresentative, regime.ChannelNotice, regime.ChannelHousehold)
 	causeWords     = words(regime.CauseFirst, regime.CauseRenewal, regime.CauseExpired, regime.CauseRecordChange, regime.CauseError, regime.CauseLoss, regime.CauseDamage, regime.CauseWish, regime.CauseFault, regime.CauseOverseas)
-	leavingWords   = words(regime.LeavingHome, regime.LeavingOverseas, regime.LeavingContinued)
+	leavingWords   = words(LeavingHome, LeavingOverseas, LeavingContinued)
 	documentWords  = words(regime.DocForm, regime.DocCard, regime.DocPhotoID, regime.DocOtherID, regime.DocInquiryAnswer, regime.DocMandate, regime.DocSealCertificate, regime.DocProxyPhotoID,
 		regime.DocRepresentation, regime.DocNoticeAnswer, regime.DocHandOverNotice, regime.DocSealedMandate)
 )

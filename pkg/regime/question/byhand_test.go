@@ -1,4 +1,4 @@
-package lifecycle
+package question
 
 import (
 	"slices"
@@ -163,7 +163,7 @@ func (h *hand) heldFits() bool {
 
 // moves: what is to end with a move that was filed may be replaced until then.
 func (h *hand) moves(k regime.Kind) bool {
-	return h.leaving != "" && k == regime.Sign || h.leaving == regime.LeavingContinued
+	return h.leaving != "" && k == regime.Sign || h.leaving == LeavingContinued
 }
 
 func (h *hand) renewableFrom(k regime.Kind) civil.Date {
@@ -264,7 +264,7 @@ func (h *hand) ends(k regime.Kind, card, auth civil.Date) civil.Date {
 		return end
 	}
 	n := 5
-	renews := h.op == regime.OpRenew || h.op == regime.OpNew && h.lives(k) && h.leaving == regime.LeavingContinued
+	renews := h.op == regime.OpRenew || h.op == regime.OpNew && h.lives(k) && h.leaving == LeavingContinued
 	if renews && h.open(h.end(k)) {
 		n = 6
 	}
