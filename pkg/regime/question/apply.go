@@ -49,7 +49,7 @@ type askedApply struct {
 	Posted    civil.Date       `json:"letter_posted"`
 	Moved     bool             `json:"letter_moved"`
 	WithMove  bool             `json:"with_move"`
-	Leaving   Leaving   `json:"leaving"`
+	Leaving   Leaving          `json:"leaving"`
 	Left      civil.Date       `json:"left_on"`
 	PINsMatch bool             `json:"pins_match"`
 	NoCard    bool             `json:"no_card"`

@@ -249,7 +249,6 @@ func TestApplyForAChild(t *testing.T) {
 	mustHold(t, "none named", got.Applied, "mynumber.eligibility.under-15-signature")
 }
 
-
 // A child's card is unblocked where the child lives, by the representative (law.md 2.2, 6.2).
 func TestApplyToUnblockAChildsCard(t *testing.T) {
 	for _, c := range []struct {
