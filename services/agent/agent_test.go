@@ -66,6 +66,34 @@ func TestAnApplicationFromDeskToHandOver(t *testing.T) {
 	}
 }
 
+// A reader that fails in the middle of the work, as when its service is started again, says nothing of the card: the work goes
+// on, and no attempt is counted against the card.
+func TestAReaderThatFailsIsNotTheCards(t *testing.T) {
+	centre := newCentre(t)
+	centre.auto = true
+	chip := newCard(t, centre.cardID)
+	reader := newSlot(chip)
+	counter, _ := centre.counter(centre.config(storePath(t), reader))
+	procedure, err := counter.Receive(t.Context(), application(centre.cardID))
+	must(t, err)
+	reach(t, counter, procedure, agent.StageConfirm)
+	reader.mu.Lock()
+	reader.fails = 3
+	reader.mu.Unlock()
+	natstest.Wait(t, time.Minute, "the card to be written", func() bool {
+		status, err := counter.Status(procedure)
+		must(t, err)
+		if status.Stage == agent.StageConfirm { // what was typed is not kept for another attempt
+			_ = counter.Confirm(procedure, pins())
+		}
+		return status.Stage == agent.StageWritten
+	})
+	if got, want := factsOf(centre.claims), []string{"ApplicationReceived", "KeysGenerated", "CardWritten"}; !slices.Equal(got, want) {
+		t.Errorf("claims %v, want %v", got, want)
+	}
+	centre.checkCard(chip)
+}
+
 func TestAClaimIsAPromiseOnlyAtTheHub(t *testing.T) {
 	centre := newCentre(t)
 	store := storePath(t)

@@ -26,6 +26,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/card"
 	"shomei/pkg/card/cardtest"
+	"shomei/pkg/card/pcsc"
 	"shomei/pkg/card/softcard"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/hubserver"
@@ -386,6 +387,7 @@ type slot struct {
 	card    *softcard.Card
 	held    bool
 	apdus   int // that reached a card
+	fails   int // so often the reader is yet to fail, at each 23rd of them
 	changed chan struct{}
 }
 
@@ -444,9 +446,16 @@ func (c *contact) Transmit(apdu []byte) ([]byte, error) {
 	c.slot.mu.Lock()
 	gone := c.slot.card != c.card
 	c.slot.apdus++
+	fails := c.slot.fails > 0 && c.slot.apdus%23 == 0
+	if fails {
+		c.slot.fails--
+	}
 	c.slot.mu.Unlock()
-	if gone {
+	switch {
+	case gone:
 		return nil, card.ErrRemoved
+	case fails:
+		return nil, pcsc.ErrNoService
 	}
 	resp, err := c.card.Transmit(apdu)
 	if err != nil {

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"shomei/pkg/card"
 	"shomei/pkg/counterlink"
@@ -124,10 +125,15 @@ type guarded struct {
 	counter *Counter
 }
 
-// Transmit refuses with errNotCompared what may not reach the card any more.
+// Transmit refuses with errNotCompared what may not reach the card any more. What the reader fails at says nothing of the
+// card, so it settles nothing either.
 func (g guarded) Transmit(apdu []byte) ([]byte, error) {
 	if found, _ := g.counter.comparison(); found != agreed {
 		return nil, &unsettled{errNotCompared}
 	}
-	return g.Transmitter.Transmit(apdu)
+	answer, err := g.Transmitter.Transmit(apdu)
+	if err != nil && !errors.Is(err, card.ErrRemoved) {
+		return nil, &unsettled{fmt.Errorf("speaking to the card: %w", err)}
+	}
+	return answer, err
 }

@@ -85,6 +85,7 @@ func (c *Counter) attempt(ctx context.Context, w *work) error {
 	case err != nil && ctx.Err() != nil:
 		return context.Cause(ctx) // stopped: taken up by the next process
 	case err != nil:
+		c.cfg.Logger.Warn("the card did not do what was commanded, the centre is told", "counter", c.cfg.Counter, "command", w.down.GetId(), "error", err)
 		outcome = failed(w, err)
 	}
 	return c.finish(w, outcome)
