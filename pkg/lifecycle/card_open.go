@@ -37,8 +37,7 @@ func CommandOnCard(s *events.SubscriberState, obligation, counter, card string) 
 			continue
 		}
 		switch o.Kind {
-		case events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS, events.ObligationKind_OBLIGATION_KIND_WRITE_CARD,
-			events.ObligationKind_OBLIGATION_KIND_UNBLOCK_PIN:
+		case owesKeys, owesWriting, owesUnblock:
 			return o.Kind, nil
 		}
 	}

@@ -9,7 +9,7 @@ import (
 func (d *decision) recordUnblocked(c RecordUnblocked) {
 	d.filedAt(c.Filed)
 	p := d.state.Procedure
-	waits := p != nil && p.Id == c.Procedure && waitsFor(p) == events.ObligationKind_OBLIGATION_KIND_UNBLOCK_PIN
+	waits := p != nil && p.Id == c.Procedure && waitsFor(p) == owesUnblock
 	if !waits || otherCard(p, c.Card) || d.stale(p, c.Obligation) {
 		d.factRefused("PinsUnblocked", "no procedure waits for PINs on this card", d.unawaited(c.Procedure)...)
 		return
@@ -22,11 +22,11 @@ func (d *decision) recordUnblocked(c RecordUnblocked) {
 func waitsFor(p *events.Procedure) events.ObligationKind {
 	switch {
 	case p.GetStep() == stepAccepted && len(p.Planned) > 0:
-		return events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS
+		return owesKeys
 	case p.GetStep() == stepAccepted && len(p.Pins) > 0:
-		return events.ObligationKind_OBLIGATION_KIND_UNBLOCK_PIN
+		return owesUnblock
 	case p.GetStep() == stepIssued:
-		return events.ObligationKind_OBLIGATION_KIND_WRITE_CARD
+		return owesWriting
 	}
 	return events.ObligationKind_OBLIGATION_KIND_UNSPECIFIED
 }

@@ -152,7 +152,7 @@ func (d *decision) orderErasure(c OrderErasure) error {
 // put back, is nothing new.
 func (d *decision) recordKeyDestroyed(c RecordKeyDestroyed) {
 	for _, o := range d.state.Obligations {
-		if o.Kind == events.ObligationKind_OBLIGATION_KIND_DESTROY_KEY && o.Target == c.Class {
+		if o.Kind == owesErasure && o.Target == c.Class {
 			d.emit(&events.KeyDestroyed{RecordClass: c.Class})
 			return
 		}

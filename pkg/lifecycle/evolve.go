@@ -27,31 +27,109 @@ func evolve(s *events.SubscriberState, e *events.Event, index uint32) {
 	s.RecordedMs = e.RecordedMs
 	f := &fold{s, e, index}
 	switch b := events.BodyOf(e).(type) {
-	case *events.ApplicationAccepted, *events.ApplicationRefused, *events.InquiryLetterDue, *events.InquiryLetterMailed,
-		*events.ApplicationWithdrawn, *events.Delivered, *events.UnblockAuthorized,
-		*events.PinUnblocked, *events.CommandFailed:
-		f.procedure(b)
-	case *events.KeysRecorded, *events.IssueAuthorized, *events.IssueAbandoned, *events.CertificateIssued,
-		*events.CertificateWritten, *events.CardWriteFailed, *events.CertificateDiscarded:
-		f.issue(b)
-	case *events.CertificateRevoked, *events.CertificateSuspended, *events.CertificateReleased, *events.CertificateExpired,
-		*events.WindowOpened, *events.LossReported:
-		f.certificate(b)
-	case *events.CardAssigned, *events.CardHandedOver, *events.CardVoided, *events.CardExpired, *events.CardSuspended,
-		*events.CardTermExtended, *events.CardTakenIntoCustody, *events.CardReturned, *events.CardFound:
-		f.card(b)
-	case *events.ResidentRecorded, *events.ResidentRecordChanged, *events.SubscriberAliased, *events.DeadlineSet, *events.DeadlineMet,
-		*events.DeadlineMissed:
-		f.resident(b)
-	case *events.NoticeDue, *events.NoticeSent, *events.NoticeFailed, *events.NoticeSuppressed:
-		f.notice(b)
-	case *events.ErasureOrdered, *events.KeyDestroyed:
-		f.erasure(b)
+	case *events.ApplicationAccepted:
+		f.accepted(b)
+	case *events.ApplicationRefused:
+		f.wrongNumber(b)
+	case *events.ApplicationWithdrawn:
+		f.endProcedure(b.Procedure)
+	case *events.InquiryLetterDue:
+		f.letterDue(b)
+	case *events.InquiryLetterMailed:
+		f.letterMailed(b)
+	case *events.KeysRecorded:
+		f.keysRecorded(b)
+	case *events.IssueAuthorized:
+		f.authorized(b)
+	case *events.IssueAbandoned:
+		f.abandon(b.Serial)
+	case *events.CertificateIssued:
+		f.issued(b)
+	case *events.CertificateWritten:
+		f.written(b)
+	case *events.CertificateDiscarded:
+		f.end(b.Serial, revoked, events.RevocationReason_REVOCATION_REASON_CRL_UNSPECIFIED)
+	case *events.CardWriteFailed:
+		f.writeFailed(b)
+	case *events.CommandFailed:
+		f.commandFailed(b)
+	case *events.UnblockAuthorized:
+		f.owe(owesUnblock, b.Procedure)
+	case *events.PinUnblocked:
+		f.unblocked(b)
+	case *events.Delivered:
+		f.delivered(b)
+	case *events.CertificateRevoked:
+		f.revoked(b)
+	case *events.CertificateSuspended:
+		f.suspended(b)
+	case *events.CertificateReleased:
+		f.with(b.Serial, func(c *events.Certificate) { c.Status = valid })
+	case *events.CertificateExpired:
+		f.end(b.Serial, expired, 0)
+	case *events.WindowOpened:
+		f.with(b.Serial, func(c *events.Certificate) { c.WindowOpened = true })
+	case *events.LossReported:
+		f.phoneLost(b)
+	case *events.CardAssigned:
+		f.cardAssigned(b)
+	case *events.CardHandedOver:
+		f.cardHandedOver(b)
+	case *events.CardVoided:
+		f.cardVoided(b)
+	case *events.CardExpired:
+		f.setCard(b.Card, events.CardStatus_CARD_STATUS_EXPIRED)
+	case *events.CardSuspended:
+		f.setCard(b.Card, events.CardStatus_CARD_STATUS_SUSPENDED)
+	case *events.CardFound:
+		f.setCard(b.Card, events.CardStatus_CARD_STATUS_HELD)
+	case *events.CardReturned:
+		f.setCard(b.Card, events.CardStatus_CARD_STATUS_VOID)
+	case *events.CardTakenIntoCustody:
+		f.keep(b.Card)
+	case *events.CardTermExtended:
+		f.cardExtended(b)
+	case *events.ResidentRecorded:
+		f.s.Municipality = b.Municipality
+	case *events.ResidentRecordChanged:
+		f.recordChanged(b)
+	case *events.SubscriberAliased:
+		f.s.AliasOf = b.To
+	case *events.DeadlineSet:
+		f.deadlineSet(b)
+	case *events.DeadlineMet:
+		f.dropDeadline(b.Kind)
+	case *events.DeadlineMissed:
+		f.dropDeadline(b.Kind)
+	case *events.NoticeDue:
+		f.noticeDue(b)
+	case *events.NoticeSent:
+		f.noticeDone(b.Notice)
+	case *events.NoticeFailed:
+		f.noticeDone(b.Notice)
+	case *events.NoticeSuppressed:
+		f.noticeDone(b.Notice)
+	case *events.ErasureOrdered:
+		f.owe(owesErasure, b.RecordClass)
+	case *events.KeyDestroyed:
+		f.settle(owesErasure, b.RecordClass)
 	case *events.ContactRecorded, *events.SpecialCircumstancesGranted, *events.FeeCollected,
 		*events.PinBlocked, *events.FactRefused, *events.RequestRefused, *events.ReissueOrdered:
 		// History only: no later decision depends on them.
 	}
 }
+
+// What can be owed to a procedure, a letter, a notice or a record class.
+const (
+	owesKeys      = events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS
+	owesSignature = events.ObligationKind_OBLIGATION_KIND_SIGN
+	owesWriting   = events.ObligationKind_OBLIGATION_KIND_WRITE_CARD
+	owesUnblock   = events.ObligationKind_OBLIGATION_KIND_UNBLOCK_PIN
+	owesLetter    = events.ObligationKind_OBLIGATION_KIND_MAIL_INQUIRY
+	owesNotice    = events.ObligationKind_OBLIGATION_KIND_SEND_NOTICE
+	owesErasure   = events.ObligationKind_OBLIGATION_KIND_DESTROY_KEY
+	owesPhone     = events.ObligationKind_OBLIGATION_KIND_INSTALL_PHONE
+)
 
 // fold is one event on its way into the state.
 type fold struct {
@@ -80,47 +158,50 @@ func (f *fold) settle(kind events.ObligationKind, target string) {
 
 // settleProcedure removes everything still owed to the counter for a procedure that has ended.
 func (f *fold) settleProcedure(id string) {
-	for _, kind := range []events.ObligationKind{
-		events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS, events.ObligationKind_OBLIGATION_KIND_WRITE_CARD,
-		events.ObligationKind_OBLIGATION_KIND_UNBLOCK_PIN, events.ObligationKind_OBLIGATION_KIND_SIGN,
-	} {
+	for _, kind := range []events.ObligationKind{owesKeys, owesSignature, owesWriting, owesUnblock} {
 		f.settle(kind, id)
 	}
 }
 
-func (f *fold) procedure(body events.Body) {
-	switch b := body.(type) {
-	case *events.ApplicationAccepted:
-		f.accepted(b)
-	case *events.ApplicationRefused:
-		f.wrongNumber(b)
-	case *events.InquiryLetterDue:
-		f.s.Letters = append(f.s.Letters, &events.Letter{Id: b.Letter, Procedure: b.Procedure, Documents: b.Documents})
-		f.owe(events.ObligationKind_OBLIGATION_KIND_MAIL_INQUIRY, b.Letter)
-	case *events.InquiryLetterMailed:
-		f.settle(events.ObligationKind_OBLIGATION_KIND_MAIL_INQUIRY, b.Letter)
-		for _, l := range f.s.Letters {
-			if l.Id == b.Letter && !l.Mailed {
-				l.Mailed, l.MailedOn = true, civil.Of(time.UnixMilli(f.e.RecordedMs)).String()
-			}
+func (f *fold) letterDue(b *events.InquiryLetterDue) {
+	f.s.Letters = append(f.s.Letters, &events.Letter{Id: b.Letter, Procedure: b.Procedure, Documents: b.Documents})
+	f.owe(owesLetter, b.Letter)
+}
+
+func (f *fold) letterMailed(b *events.InquiryLetterMailed) {
+	f.settle(owesLetter, b.Letter)
+	for _, l := range f.s.Letters {
+		if l.Id == b.Letter && !l.Mailed {
+			l.Mailed, l.MailedOn = true, civil.Of(time.UnixMilli(f.e.RecordedMs)).String()
 		}
-	case *events.ApplicationWithdrawn:
-		f.endProcedure(b.Procedure)
-	case *events.UnblockAuthorized:
-		f.owe(events.ObligationKind_OBLIGATION_KIND_UNBLOCK_PIN, b.Procedure)
-	case *events.PinUnblocked:
-		f.settle(events.ObligationKind_OBLIGATION_KIND_UNBLOCK_PIN, b.Procedure)
-		f.step(b.Procedure, stepWritten)
-	case *events.CommandFailed:
-		f.s.Obligations = slices.DeleteFunc(f.s.Obligations, func(o *events.Obligation) bool { return o.Id == b.Obligation })
-	case *events.Delivered:
-		f.installed(b)
-		for _, serial := range b.Serials {
-			if c := certificate(f.s, serial); c != nil && c.Status == issued {
+	}
+}
+
+func (f *fold) unblocked(b *events.PinUnblocked) {
+	f.settle(owesUnblock, b.Procedure)
+	f.step(b.Procedure, stepWritten)
+}
+
+func (f *fold) commandFailed(b *events.CommandFailed) {
+	f.s.Obligations = slices.DeleteFunc(f.s.Obligations, func(o *events.Obligation) bool { return o.Id == b.Obligation })
+}
+
+func (f *fold) delivered(b *events.Delivered) {
+	f.installed(b)
+	for _, serial := range b.Serials {
+		f.with(serial, func(c *events.Certificate) {
+			if c.Status == issued {
 				c.Status, c.CertificateSha256 = valid, nil // what was read back is not compared again
 			}
-		}
-		f.endProcedure(b.Procedure)
+		})
+	}
+	f.endProcedure(b.Procedure)
+}
+
+// with changes a certificate, if the state still knows it.
+func (f *fold) with(serial uint64, change func(*events.Certificate)) {
+	if c := certificate(f.s, serial); c != nil {
+		change(c)
 	}
 }
 
@@ -143,7 +224,7 @@ func (f *fold) accepted(b *events.ApplicationAccepted) {
 	}
 	f.s.Procedure = p
 	if len(b.Planned) > 0 {
-		f.owe(events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS, b.Procedure)
+		f.owe(owesKeys, b.Procedure)
 	}
 }
 
@@ -162,7 +243,7 @@ func (f *fold) wrongNumber(b *events.ApplicationRefused) {
 func (f *fold) dropLetters(procedure string) {
 	for _, l := range f.s.Letters {
 		if l.Procedure == procedure {
-			f.settle(events.ObligationKind_OBLIGATION_KIND_MAIL_INQUIRY, l.Id)
+			f.settle(owesLetter, l.Id)
 		}
 	}
 	f.s.Letters = slices.DeleteFunc(f.s.Letters, func(l *events.Letter) bool { return l.Procedure == procedure })
@@ -199,33 +280,22 @@ func (f *fold) step(procedure, step string) {
 	}
 }
 
-func (f *fold) issue(body events.Body) {
-	switch b := body.(type) {
-	case *events.KeysRecorded:
-		f.settle(events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS, b.Procedure)
-		f.step(b.Procedure, stepKeys)
-		f.forgetTerms(b.Procedure)
-	case *events.IssueAuthorized:
-		f.authorized(b)
-	case *events.IssueAbandoned:
-		f.abandon(b.Serial)
-	case *events.CertificateIssued:
-		f.issued(b)
-	case *events.CertificateWritten:
-		f.settle(events.ObligationKind_OBLIGATION_KIND_WRITE_CARD, b.Procedure)
-		for _, serial := range b.Serials {
-			if c := certificate(f.s, serial); c != nil && b.Device == "" {
-				c.Written = true
-			}
+func (f *fold) keysRecorded(b *events.KeysRecorded) {
+	f.settle(owesKeys, b.Procedure)
+	f.step(b.Procedure, stepKeys)
+	f.forgetTerms(b.Procedure)
+}
+
+func (f *fold) written(b *events.CertificateWritten) {
+	f.settle(owesWriting, b.Procedure)
+	for _, serial := range b.Serials {
+		if c := certificate(f.s, serial); c != nil && b.Device == "" {
+			c.Written = true
 		}
-		f.step(b.Procedure, stepWritten)
-		if p := f.s.Procedure; p.GetId() == b.Procedure && p.Operation == events.Operation_OPERATION_FACTORY_ISSUE {
-			f.s.Procedure = nil
-		}
-	case *events.CardWriteFailed:
-		f.writeFailed(b)
-	case *events.CertificateDiscarded:
-		f.end(b.Serial, revoked, events.RevocationReason_REVOCATION_REASON_CRL_UNSPECIFIED)
+	}
+	f.step(b.Procedure, stepWritten)
+	if p := f.s.Procedure; p.GetId() == b.Procedure && p.Operation == events.Operation_OPERATION_FACTORY_ISSUE {
+		f.s.Procedure = nil
 	}
 }
 
@@ -239,8 +309,8 @@ func (f *fold) authorized(b *events.IssueAuthorized) {
 		WindowOpens: b.WindowOpens, NotBeforeMs: b.NotBeforeMs, Card: b.Card, Replaces: b.Replaces,
 		SpkiSha256: f.keptKey(b), TbsSha256: b.TbsSha256, Procedure: b.Procedure, Overseas: b.Overseas,
 	})
-	f.settle(events.ObligationKind_OBLIGATION_KIND_SIGN, b.Procedure)
-	f.owe(events.ObligationKind_OBLIGATION_KIND_SIGN, b.Procedure)
+	f.settle(owesSignature, b.Procedure)
+	f.owe(owesSignature, b.Procedure)
 }
 
 // keptKey is the digest of a key on a PIV card, which alone is asked for again: a new key destroys the old one there.
@@ -270,9 +340,9 @@ func (f *fold) issued(b *events.CertificateIssued) {
 		return // the rest is still owed by the issuer
 	}
 	f.step(b.Procedure, stepIssued)
-	f.settle(events.ObligationKind_OBLIGATION_KIND_SIGN, b.Procedure)
-	f.settle(events.ObligationKind_OBLIGATION_KIND_WRITE_CARD, b.Procedure)
-	f.owe(events.ObligationKind_OBLIGATION_KIND_WRITE_CARD, b.Procedure)
+	f.settle(owesSignature, b.Procedure)
+	f.settle(owesWriting, b.Procedure)
+	f.owe(owesWriting, b.Procedure)
 }
 
 // unsigned tells whether the procedure has a certificate that is authorised and not yet signed.
@@ -290,13 +360,13 @@ func (f *fold) abandon(serial uint64) {
 	if p == nil || p.Id != procedure || p.Step != stepKeys || f.unsigned(procedure) {
 		return
 	}
-	f.settle(events.ObligationKind_OBLIGATION_KIND_SIGN, procedure)
+	f.settle(owesSignature, procedure)
 	signed := slices.ContainsFunc(f.s.Certificates, func(c *events.Certificate) bool {
 		return c.Procedure == procedure && c.Status == issued
 	})
 	if signed {
 		f.step(procedure, stepIssued)
-		f.owe(events.ObligationKind_OBLIGATION_KIND_WRITE_CARD, procedure)
+		f.owe(owesWriting, procedure)
 	}
 }
 
@@ -347,74 +417,55 @@ func (f *fold) forgetEnded() {
 	}
 }
 
-func (f *fold) certificate(body events.Body) {
-	switch b := body.(type) {
-	case *events.CertificateRevoked:
-		f.end(b.Serial, revoked, b.Reason)
-		if c := certificate(f.s, b.Serial); c != nil {
-			c.Cause = b.Cause
-		}
-	case *events.CertificateSuspended:
-		phone, c := onPhone(f.s, b.Serial), certificate(f.s, b.Serial)
-		switch {
-		case phone != nil:
-			c.Status = suspended
-			f.settlePhone(phone)
-		case c != nil:
-			c.Status, c.SuspendedMs = suspended, f.e.RecordedMs
-		}
-	case *events.CertificateReleased:
-		if c := certificate(f.s, b.Serial); c != nil {
-			c.Status = valid
-		}
-	case *events.LossReported:
-		if phone := phoneOf(f.s, b.Device); phone != nil {
-			phone.Suspended = true
-		}
-	case *events.CertificateExpired:
-		f.end(b.Serial, expired, 0)
-	case *events.WindowOpened:
-		if c := certificate(f.s, b.Serial); c != nil {
-			c.WindowOpened = true
-		}
+func (f *fold) revoked(b *events.CertificateRevoked) {
+	f.end(b.Serial, revoked, b.Reason)
+	f.with(b.Serial, func(c *events.Certificate) { c.Cause = b.Cause })
+}
+
+func (f *fold) suspended(b *events.CertificateSuspended) {
+	phone, c := onPhone(f.s, b.Serial), certificate(f.s, b.Serial)
+	switch {
+	case phone != nil:
+		c.Status = suspended
+		f.settlePhone(phone)
+	case c != nil:
+		c.Status, c.SuspendedMs = suspended, f.e.RecordedMs
 	}
 }
 
-func (f *fold) card(body events.Body) {
-	switch b := body.(type) {
-	case *events.CardAssigned:
-		if f.s.Card != nil && f.s.Card.Card != b.Card && f.s.Card.Status != events.CardStatus_CARD_STATUS_VOID {
-			f.s.OldCard = f.s.Card
-		}
-		f.s.Card = &events.HeldCard{
-			Card: b.Card, Kind: b.Kind, Status: events.CardStatus_CARD_STATUS_ASSIGNED, LastDay: b.LastDay,
-			IssuedOn: civil.Of(time.UnixMilli(f.e.RecordedMs)).String(), AppliedOn: b.AppliedOn, StayCaps: stayCaps(b.Candidates), Fee: charged(b.Fee),
-		}
-	case *events.CardHandedOver:
-		f.setCard(b.Card, events.CardStatus_CARD_STATUS_HELD)
-		if f.s.Card.GetCard() == b.Card && f.s.Card != nil {
-			f.s.Card.Fee = nil // taken
-		}
-	case *events.CardVoided:
-		if f.s.Card.GetCard() == b.Card && f.s.Card != nil {
-			f.s.Card.Cause = b.Cause
-		}
-		f.setCard(b.Card, events.CardStatus_CARD_STATUS_VOID)
-	case *events.CardExpired:
-		f.setCard(b.Card, events.CardStatus_CARD_STATUS_EXPIRED)
-	case *events.CardSuspended:
-		f.setCard(b.Card, events.CardStatus_CARD_STATUS_SUSPENDED)
-	case *events.CardTermExtended:
-		if f.s.Card.GetCard() == b.Card {
-			f.s.Card.LastDay, f.s.Card.StayCaps = b.LastDay, stayCaps(b.Candidates)
-			f.s.Card.StayPending = b.StayPending
-		}
-	case *events.CardTakenIntoCustody:
-		f.keep(b.Card)
-	case *events.CardReturned:
-		f.setCard(b.Card, events.CardStatus_CARD_STATUS_VOID)
-	case *events.CardFound:
-		f.setCard(b.Card, events.CardStatus_CARD_STATUS_HELD)
+func (f *fold) phoneLost(b *events.LossReported) {
+	if phone := phoneOf(f.s, b.Device); phone != nil {
+		phone.Suspended = true
+	}
+}
+
+func (f *fold) cardAssigned(b *events.CardAssigned) {
+	if held := f.s.Card; held != nil && held.Card != b.Card && held.Status != events.CardStatus_CARD_STATUS_VOID {
+		f.s.OldCard = held
+	}
+	f.s.Card = &events.HeldCard{
+		Card: b.Card, Kind: b.Kind, Status: events.CardStatus_CARD_STATUS_ASSIGNED, LastDay: b.LastDay,
+		IssuedOn: civil.Of(time.UnixMilli(f.e.RecordedMs)).String(), AppliedOn: b.AppliedOn, StayCaps: stayCaps(b.Candidates), Fee: charged(b.Fee),
+	}
+}
+
+func (f *fold) cardHandedOver(b *events.CardHandedOver) {
+	f.setCard(b.Card, events.CardStatus_CARD_STATUS_HELD)
+	if held := f.s.Card; held != nil && held.Card == b.Card {
+		held.Fee = nil // taken
+	}
+}
+
+func (f *fold) cardVoided(b *events.CardVoided) {
+	if held := f.s.Card; held != nil && held.Card == b.Card {
+		held.Cause = b.Cause
+	}
+	f.setCard(b.Card, events.CardStatus_CARD_STATUS_VOID)
+}
+
+func (f *fold) cardExtended(b *events.CardTermExtended) {
+	if held := f.s.Card; held != nil && held.Card == b.Card {
+		held.LastDay, held.StayCaps, held.StayPending = b.LastDay, stayCaps(b.Candidates), b.StayPending
 	}
 }
 
@@ -456,28 +507,15 @@ func charged(fee []*events.FeeItem) []*events.FeeItem {
 	return nil
 }
 
-func (f *fold) resident(body events.Body) {
-	switch b := body.(type) {
-	case *events.ResidentRecorded:
-		f.s.Municipality = b.Municipality
-	case *events.ResidentRecordChanged:
-		f.recordChanged(b)
-	case *events.SubscriberAliased:
-		f.s.AliasOf = b.To
-	case *events.DeadlineSet:
-		switch b.Kind {
-		case events.DeadlineKind_DEADLINE_KIND_OVERSEAS:
-			f.s.Continued = false
-		case events.DeadlineKind_DEADLINE_KIND_OVERSEAS_KEPT:
-			f.s.Continued = true
-		}
-		f.dropDeadline(b.Kind)
-		f.s.Deadlines = append(f.s.Deadlines, &events.Deadline{Kind: b.Kind, LastDay: b.LastDay})
-	case *events.DeadlineMet:
-		f.dropDeadline(b.Kind)
-	case *events.DeadlineMissed:
-		f.dropDeadline(b.Kind)
+func (f *fold) deadlineSet(b *events.DeadlineSet) {
+	switch b.Kind {
+	case events.DeadlineKind_DEADLINE_KIND_OVERSEAS:
+		f.s.Continued = false
+	case events.DeadlineKind_DEADLINE_KIND_OVERSEAS_KEPT:
+		f.s.Continued = true
 	}
+	f.dropDeadline(b.Kind)
+	f.s.Deadlines = append(f.s.Deadlines, &events.Deadline{Kind: b.Kind, LastDay: b.LastDay})
 }
 
 func (f *fold) recordChanged(b *events.ResidentRecordChanged) {
@@ -514,31 +552,12 @@ func (f *fold) dropDeadline(kind events.DeadlineKind) {
 	f.s.Deadlines = slices.DeleteFunc(f.s.Deadlines, func(d *events.Deadline) bool { return d.Kind == kind })
 }
 
-func (f *fold) notice(body events.Body) {
-	switch b := body.(type) {
-	case *events.NoticeDue:
-		f.s.Notices = append(f.s.Notices, &events.PendingNotice{Id: b.Notice, Kind: b.Kind, LastDay: b.LastDay})
-		f.owe(events.ObligationKind_OBLIGATION_KIND_SEND_NOTICE, b.Notice)
-	case *events.NoticeSent:
-		f.noticeDone(b.Notice)
-	case *events.NoticeFailed:
-		f.noticeDone(b.Notice)
-	case *events.NoticeSuppressed:
-		f.noticeDone(b.Notice)
-	}
+func (f *fold) noticeDue(b *events.NoticeDue) {
+	f.s.Notices = append(f.s.Notices, &events.PendingNotice{Id: b.Notice, Kind: b.Kind, LastDay: b.LastDay})
+	f.owe(owesNotice, b.Notice)
 }
 
 func (f *fold) noticeDone(notice string) {
-	f.settle(events.ObligationKind_OBLIGATION_KIND_SEND_NOTICE, notice)
+	f.settle(owesNotice, notice)
 	f.s.Notices = slices.DeleteFunc(f.s.Notices, func(n *events.PendingNotice) bool { return n.Id == notice })
-}
-
-// erasure folds what is owed of an erasure.
-func (f *fold) erasure(body events.Body) {
-	switch b := body.(type) {
-	case *events.ErasureOrdered:
-		f.owe(events.ObligationKind_OBLIGATION_KIND_DESTROY_KEY, b.RecordClass)
-	case *events.KeyDestroyed:
-		f.settle(events.ObligationKind_OBLIGATION_KIND_DESTROY_KEY, b.RecordClass)
-	}
 }

@@ -18,7 +18,7 @@ func (d *decision) recordKeys(c RecordKeys) error {
 		return err // who has moved away by now gets nothing signed
 	}
 	p := d.state.Procedure
-	waits := p != nil && p.Id == c.Procedure && waitsFor(p) == events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS
+	waits := p != nil && p.Id == c.Procedure && waitsFor(p) == owesKeys
 	if !waits || p.Card != c.Card || d.stale(p, c.Obligation) {
 		d.factRefused("KeysGenerated", "no procedure waits for keys on this card", d.unawaited(c.Procedure)...)
 		return d.endOverwritten(c)

@@ -46,8 +46,8 @@ func (f *fold) settlePhone(phone *events.Phone) {
 		return slices.ContainsFunc(phone.Certificates, func(c *events.Certificate) bool { return c.Status == status })
 	}
 	if id := phone.Procedure; id != "" {
-		f.oweOnly(events.ObligationKind_OBLIGATION_KIND_SIGN, id, has(authorized))
-		f.oweOnly(events.ObligationKind_OBLIGATION_KIND_INSTALL_PHONE, id, !has(authorized) && has(issued))
+		f.oweOnly(owesSignature, id, has(authorized))
+		f.oweOnly(owesPhone, id, !has(authorized) && has(issued))
 		if !has(authorized) && !has(issued) {
 			phone.Procedure, phone.Counter = "", ""
 		}
