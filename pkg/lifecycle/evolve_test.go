@@ -266,7 +266,9 @@ var folds = []struct {
 	{"an unknown one is issued", nil, &events.CertificateIssued{Serial: 99, Procedure: "p1"}, func(want) {}},
 	{"an unknown one is revoked", nil, &events.CertificateRevoked{Serial: 99}, func(want) {}},
 	{"an issue is authorised for an unknown phone", nil, &events.IssueAuthorized{Device: "another", Procedure: "p1", Serial: 13}, func(want) {}},
-	{"what was owed for a phone is settled", func(s *events.SubscriberState) { s.Obligations = []*events.Obligation{owed("4.0", owesSignature, "pp")} }, &events.CertificateIssued{
+	{"what was owed for a phone is settled", func(s *events.SubscriberState) {
+		s.Obligations = []*events.Obligation{owed("4.0", owesSignature, "pp")}
+	}, &events.CertificateIssued{
 		Serial: 11, Procedure: "pp",
 	}, func(w want) {
 		w.Phones[0].Certificates[0].Status, w.Phones[0].Certificates[0].TbsSha256 = issued, nil

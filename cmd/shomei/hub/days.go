@@ -26,23 +26,31 @@ func (h *Hub) followDays(ctx context.Context) error {
 	if !h.Clock.Simulated() {
 		go ops.WatchJumps(ctx, time.Second, jumpTolerance, h.clock.jumped)
 	}
-	ticker := time.NewTicker(h.ExpiryEvery)
-	defer ticker.Stop()
+	next := time.NewTimer(0)
+	defer next.Stop()
 	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-next.C:
+		}
 		err := h.trustClock()
 		if err == nil {
 			err = h.bringDay(ctx)
 		}
-		if err != nil && ctx.Err() == nil {
+		pause := h.ExpiryEvery
+		switch {
+		case errors.Is(err, errStarting): // as at every start
+			pause = min(pause, startingPause)
+		case err != nil && ctx.Err() == nil:
 			h.Logger.Error("what the day brings could not be done, it is tried again", "error", err)
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
+		next.Reset(pause)
 	}
 }
+
+// startingPause is how long days wait for an engine that is being started.
+const startingPause = 200 * time.Millisecond
 
 // jumpTolerance is how far the system's clock may be set before dates drive nothing any more.
 const jumpTolerance = 30 * time.Second
