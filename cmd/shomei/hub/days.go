@@ -40,7 +40,7 @@ func (h *Hub) followDays(ctx context.Context) error {
 		}
 		pause := h.ExpiryEvery
 		switch {
-		case errors.Is(err, errStarting): // as at every start
+		case errors.Is(err, errStarting), errors.Is(err, ErrRebuilding): // as at every first start; what makes the tables says how far it is
 			pause = min(pause, startingPause)
 		case err != nil && ctx.Err() == nil:
 			h.Logger.Error("what the day brings could not be done, it is tried again", "error", err)
@@ -49,7 +49,7 @@ func (h *Hub) followDays(ctx context.Context) error {
 	}
 }
 
-// startingPause is how long days wait for an engine that is being started.
+// startingPause is how long days wait for tables that are being started or made.
 const startingPause = 200 * time.Millisecond
 
 // jumpTolerance is how far the system's clock may be set before dates drive nothing any more.
