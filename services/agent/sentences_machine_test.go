@@ -603,7 +603,10 @@ func (w *world) reviewed(where string, a *truth) {
 
 func (w *world) report(rt *rapid.T) {
 	what := rapid.SampledFrom([]string{"loss", "found", "custody", "move-out", "move-overseas", "move-called-off", "death", "individual-number"}).Draw(rt, "what")
-	by := rapid.SampledFrom([]string{"counter", "telephone"}).Draw(rt, "by")
+	w.reportOf(what, rapid.SampledFrom([]string{"counter", "telephone"}).Draw(rt, "by"))
+}
+
+func (w *world) reportOf(what, by string) {
 	w.do("report "+what+" by "+by, "", func() {
 		w.lasts = what != "loss" || by != "telephone"
 		w.show("/report?what=" + what)
@@ -719,13 +722,17 @@ func (w *world) command(rt *rapid.T) {
 	if a == nil || w.away {
 		return
 	}
-	w.sendDown(a)
+	w.sendDown(a, nil)
 }
 
-func (w *world) sendDown(a *truth) {
+// sendDown sends the command of an application, changed as spoil says; nil leaves it as it is.
+func (w *world) sendDown(a *truth, spoil func(*events.Downlink)) {
 	w.do("command", a.id, func() {
 		a.sent = true
 		must(w.t, w.centre.send(w.t.Context(), a.id, "command", func(d *events.Downlink) {
+			if spoil != nil {
+				defer spoil(d)
+			}
 			if a.operation == "unblock" || a.operation == "hand-over" {
 				d.Body = &events.Downlink_UnblockPins{UnblockPins: &events.UnblockPins{Card: a.card, Regime: events.Regime_REGIME_MYNUMBER, Pins: []events.PinKind{events.PinKind_PIN_KIND_SIGN, events.PinKind_PIN_KIND_AUTH}}}
 				return
@@ -880,16 +887,26 @@ func (w *world) drop(rt *rapid.T) {
 		return
 	}
 	w.do("drop", a.id, func() {
-		where, body := w.send("/procedures/"+a.id+"/drop", url.Values{})
-		w.check(where, body, w.statuses())
-		shown := hidden(w.t, body, "shown")
+		shown := hidden(w.t, w.withdrawal(a), "shown")
 		w.fault = "changed"
-		where, body = w.send("/procedures/"+a.id+"/drop", url.Values{"shown": {"another"}})
+		where, body := w.send("/procedures/"+a.id+"/drop", url.Values{"shown": {"another"}})
 		w.check(where, body, w.statuses())
 		w.fault = ""
 		w.send("/procedures/"+a.id+"/drop", url.Values{"shown": {shown}})
 		a.dropped = true
 	})
+}
+
+// withdrawal is the page that says what the withdrawal of an application ends.
+func (w *world) withdrawal(a *truth) string {
+	where, body := w.send("/procedures/"+a.id+"/drop", url.Values{})
+	w.check(where, body, w.statuses())
+	return body
+}
+
+// thinkOf has the clerk look at that page and leave it.
+func (w *world) thinkOf(a *truth) {
+	w.do("think of dropping", a.id, func() { w.withdrawal(a) })
 }
 
 // stray tries what can't be done now, as a page that stands open too long does.
@@ -926,7 +943,7 @@ func (w *world) goOn(rt *rapid.T) {
 	case s.ReadyToHandOver():
 		w.giveOut(a)
 	case !a.sent:
-		w.sendDown(a)
+		w.sendDown(a, nil)
 	case s.Stage == agent.StageCard && w.inside() != a.card:
 		w.put(a.card)
 	case w.mayCertify(a):
@@ -940,29 +957,72 @@ func (w *world) goOn(rt *rapid.T) {
 // was given out and given back.
 func (w *world) lives() {
 	for operation, card := range map[string]string{"issue": "CARD-1", "reissue": "CARD-2", "unblock": "CARD-3"} {
-		a := &truth{operation: operation, card: card}
-		w.do("apply for "+operation, "", func() {
-			form := filled()
-			form["operation"], form["card"], form["file"] = []string{operation}, []string{card}, []string{"anyway"}
-			where, _ := w.send("/apply", form)
-			w.filed(where, a)
-		})
+		a := w.applied(operation, card)
 		w.answerWith(a, "yes")
-		w.sendDown(a)
+		w.sendDown(a, nil)
 		w.put(card)
 		w.screenOf(a)
+		w.thinkOf(a)
 		for _, how := range []string{"differ", "pin", ""} {
 			w.confirmWith(a, how)
 		}
+		w.thinkOf(a)
 		if operation != "reissue" {
 			if operation == "issue" {
 				w.certifyIt(a)
+				w.thinkOf(a)
 			}
 			w.giveOut(a)
 		}
 		w.refuseLast(a, regime.NoLongerOpen)
 		w.put("")
 	}
+}
+
+// applied files an application that nothing is wrong with.
+func (w *world) applied(operation, card string) *truth {
+	a := &truth{operation: operation, card: card}
+	w.do("apply for "+operation, "", func() {
+		form := filled()
+		form["operation"], form["card"], form["file"] = []string{operation}, []string{card}, []string{"anyway"}
+		where, _ := w.send("/apply", form)
+		w.filed(where, a)
+	})
+	return a
+}
+
+// answers has the centre say everything that it may say, of applications and of reports.
+func (w *world) answers() {
+	for _, word := range slices.Sorted(maps.Keys(centreSays)) {
+		a := w.applied("issue", "CARD-2")
+		w.answerWith(a, word)
+		if s, _ := w.counter.Status(a.id); s.MayDrop() == nil {
+			w.thinkOf(a)
+		}
+	}
+	for _, word := range slices.Sorted(maps.Keys(reportSays)) {
+		w.reportOf("custody", "counter")
+		w.answerWith(w.told[w.order[len(w.order)-1]], word)
+	}
+}
+
+// unbegun are commands that a counter can't begin, by why.
+var unbegun = map[string]func(*events.Downlink){
+	agent.ReasonDeadline: func(d *events.Downlink) { d.DeadlineMs = time.Now().Add(-time.Minute).UnixMilli() },
+	agent.ReasonVersion:  func(d *events.Downlink) { d.Body = nil },
+}
+
+func (w *world) inVain() {
+	w.put("CARD-2")
+	for _, reason := range slices.Sorted(maps.Keys(unbegun)) {
+		a := w.applied("issue", "CARD-2")
+		w.answerWith(a, "yes")
+		w.sendDown(a, unbegun[reason])
+		if got := w.failedFor(a.id); got != reason {
+			w.t.Errorf("a command with the fault %q failed for %q", reason, got)
+		}
+	}
+	w.put("")
 }
 
 // restart ends the counter's program and starts it on its store.
@@ -1001,6 +1061,8 @@ func TestEverySentenceIsSo(t *testing.T) {
 		w.pair()
 		w.look()
 		w.tour()
+		w.answers()
+		w.inVain()
 		w.lives()
 		rt.Repeat(map[string]func(*rapid.T){
 			"apply": w.apply, "go on": w.goOn, "go on 2": w.goOn, "go on 3": w.goOn, "go on 4": w.goOn, "report": w.report, "answer": w.answer, "answer again": w.answer, "command": w.command,
