@@ -60,6 +60,34 @@ func TestAPersonIsComparedAtTheCentre(t *testing.T) {
 	}
 }
 
+// A question that bears the id of another would open a record without a look of its own in the log, so it gets no answer,
+// whether it is about somebody else, another date, or a case.
+func TestNoRecordIsOpenedUnrecorded(t *testing.T) {
+	w := servicetest.New(t, morning)
+	d := w.Enrol(servicetest.Office, "c1", "counter")
+	d.Hold("100")
+	d.Hold("101")
+	id := hex.EncodeToString([]byte("the same nonce!!"))
+	ask := func(code, birth string) (counterlink.Person, error) {
+		sealed, err := counterlink.SealPersonal(w.SealKey(), id, &events.Personal{Record: &events.ResidentRecord{ResidentCode: code, BirthDate: birth}})
+		servicetest.Check(t, err)
+		return w.RA.AnswerPerson(t.Context(), counterlink.PersonRequest{Counter: d.ID, Office: d.Office, Officer: "017", ID: id, Sealed: sealed})
+	}
+	if person, err := ask(servicetest.Code("100"), "1980-06-18"); err != nil || !person.Known {
+		t.Fatalf("%+v, %v", person, err)
+	}
+	for _, row := range [][2]string{{servicetest.Code("101"), "1980-06-18"}, {servicetest.Code("100"), "1980-06-18"}, {servicetest.Code("100"), "1980-06-19"}} {
+		if person, err := ask(row[0], row[1]); err == nil {
+			t.Errorf("%v: %+v, and %d looks", row, person, len(w.History(events.KindAccess, d.ID)))
+		}
+	}
+	sealed, err := counterlink.SealPersonal(w.SealKey(), id, &events.Personal{Record: &events.ResidentRecord{ResidentCode: servicetest.Code("101"), BirthDate: "1980-06-18"}})
+	servicetest.Check(t, err)
+	if found, err := w.RA.AnswerCases(t.Context(), counterlink.CaseRequest{Counter: d.ID, Office: d.Office, Officer: "017", ID: id, Sealed: sealed}); err == nil {
+		t.Errorf("cases are told: %v", found)
+	}
+}
+
 // A counter that guesses gets no further; what it asks over the wire is signed and sealed.
 func TestAPersonIsAskedAboutOverTheWire(t *testing.T) {
 	w := servicetest.New(t, morning)
