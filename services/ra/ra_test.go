@@ -74,6 +74,8 @@ func TestWhatCannotBeAttributedIsQuarantined(t *testing.T) {
 		"a service's command": {"counter", "not an id", applied, func(c *events.Claim) { c.Id = "issue/x/1" }},
 		"no id":               {"counter", "not an id", applied, func(c *events.Claim) { c.Id = "" }},
 		"a card's name":       {"counter", "application_received.card", servicetest.Applied(opIssue, "カード 1"), nil},
+		"a phone's operation": {"counter", "operation", servicetest.Applied(events.Operation_OPERATION_PHONE_ISSUE, "card-1"), nil},
+		"no operation":        {"counter", "operation", servicetest.Applied(99, "card-1"), nil},
 		"a strange document": {"counter", "documents", applied, func(c *events.Claim) {
 			c.GetApplicationReceived().Documents = []string{"photo-id:looks-nice"}
 		}},
