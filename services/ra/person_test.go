@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -88,11 +89,9 @@ func TestNoRecordIsOpenedUnrecorded(t *testing.T) {
 	}
 }
 
-// A counter that guesses gets no further; what it asks over the wire is signed and sealed.
-func TestAPersonIsAskedAboutOverTheWire(t *testing.T) {
-	w := servicetest.New(t, morning)
-	d := w.Enrol(servicetest.Office, "c1", "counter")
-	d.Hold("100")
+// overTheWire runs an authority that answers the questions of a counter's, and returns the counter's end of them.
+func overTheWire(t *testing.T, w *servicetest.World, d *servicetest.Desk) counterlink.PersonClient {
+	t.Helper()
 	o := natstest.StartOperated(t)
 	gate := o.As(t, o.Accounts.Counters, hubserver.Rights{Publish: counterlink.GateMayPublish(), Subscribe: counterlink.GateMaySubscribe()})
 	links := w.NewLinks(w.Conn, gate)
@@ -101,15 +100,45 @@ func TestAPersonIsAskedAboutOverTheWire(t *testing.T) {
 	config.Hub = links
 	authority, err := ra.New(config)
 	servicetest.Check(t, err)
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- authority.Run(ctx) }()
-	defer func() { cancel(); <-done }()
+	t.Cleanup(func() { cancel(); <-done })
 	client := personClient(t, w, o, d)
 	natstest.Wait(t, 30*time.Second, "the centre to answer", func() bool {
 		_, err := client.Ask(ctx, "017", servicetest.Code("100"), "1980-06-18")
 		return err == nil
 	})
+	return client
+}
+
+// Each question about somebody who is known is a commit, so a counter can't fill the log with them; others are not kept
+// waiting by it.
+func TestQuestionsAreBounded(t *testing.T) {
+	w := servicetest.New(t, morning)
+	d := w.Enrol(servicetest.Office, "c1", "counter")
+	d.Hold("100")
+	client := overTheWire(t, w, d)
+	answered := 0
+	for ; answered < 600; answered++ {
+		if _, err := client.Ask(t.Context(), "017", servicetest.Code("100"), "1980-06-18"); err != nil {
+			break
+		}
+	}
+	if looks := len(w.History(events.KindAccess, d.ID)); answered < 450 || answered > 520 || looks > 521 {
+		t.Errorf("%d questions of a moment are answered, %d are in the log", answered, looks)
+	}
+	if _, err := client.FindCases(t.Context(), "017", counterlink.CaseKey{Number: "cafe0001"}); err == nil || !strings.Contains(err.Error(), "wait") {
+		t.Errorf("a case after that: %v", err)
+	}
+}
+
+// A counter that guesses gets no further; what it asks over the wire is signed and sealed.
+func TestAPersonIsAskedAboutOverTheWire(t *testing.T) {
+	w := servicetest.New(t, morning)
+	d := w.Enrol(servicetest.Office, "c1", "counter")
+	d.Hold("100")
+	client, ctx := overTheWire(t, w, d), t.Context()
 	person, err := client.Ask(ctx, "017", servicetest.Code("100"), "1980-06-18")
 	if err != nil || !person.Known || person.Initials != "試・1" {
 		t.Errorf("%+v, %v", person, err)
