@@ -3,6 +3,7 @@ package agent_test
 import (
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -104,6 +105,34 @@ func TestWhatEndsSomethingIsReviewedFirst(t *testing.T) {
 	}
 	if n := len(counter.Procedures()); n != 1 {
 		t.Errorf("%d procedures", n)
+	}
+}
+
+// A loss or a broken card may be told on the form of a revocation. The law then ends more than what was ticked, and the
+// review page says so: the certificate that was not chosen, and the card.
+func TestTheReviewOfARevocationFollowsItsCause(t *testing.T) {
+	centre := newCentre(t)
+	counter, _ := centre.counter(centre.config(storePath(t), nil))
+	at := openDesk(t, counter)
+	cells := regexp.MustCompile(`<td>([^<]*)</td>`)
+	for cause, row := range map[string]struct{ told, effects string }{
+		"":       {"", "失効 変わりません 変わりません"},
+		"wish":   {"本人の希望", "失効 変わりません 変わりません"},
+		"loss":   {"紛失・盗難", "失効 失効 一時停止"},
+		"damage": {"破損", "失効 失効 変わりません"},
+	} {
+		form := filled()
+		form.Set("operation", "revoke")
+		form.Set("kinds", "sign")
+		form.Set("cause", cause)
+		_, where, text := visit(t, at+"/apply", form)
+		var effects []string
+		for _, cell := range cells.FindAllStringSubmatch(text, -1) {
+			effects = append(effects, cell[1])
+		}
+		if got := strings.Join(effects, " "); !strings.Contains(where, "/review/") || got != row.effects || !strings.Contains(text, row.told) {
+			t.Errorf("%q is shown to end %q, at %s", cause, got, where)
+		}
 	}
 }
 
