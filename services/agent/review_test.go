@@ -11,6 +11,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"shomei/events"
+	"shomei/pkg/civil"
 	"shomei/pkg/page/pagetest"
 	"shomei/services/agent"
 )
@@ -136,6 +137,35 @@ func TestTheReviewOfARevocationFollowsItsCause(t *testing.T) {
 	}
 }
 
+// A new address ends the signature certificate wherever it is told; who tells it too late loses the card as well.
+func TestTheReviewOfAMoveInFollowsItsDay(t *testing.T) {
+	centre := newCentre(t)
+	counter, _ := centre.counter(centre.config(storePath(t), nil))
+	at := openDesk(t, counter)
+	today := civil.Of(counter.Now())
+	cells := regexp.MustCompile(`<td>([^<]*)</td>`)
+	for days, want := range map[int]string{0: "失効 変わりません 変わりません", 13: "失効 変わりません 変わりません", 30: "失効 失効 失効"} {
+		form := filled()
+		form.Set("what", "move-in")
+		form.Set("caused_on", today.AddDays(-days).String())
+		_, where, text := visit(t, at+"/report", form)
+		var effects []string
+		for _, cell := range cells.FindAllStringSubmatch(text, -1) {
+			effects = append(effects, cell[1])
+		}
+		if got := strings.Join(effects, " "); !strings.Contains(where, "/review/") || got != want {
+			t.Errorf("moved in %d days ago: shown to end %q, at %s", days, got, where)
+		}
+	}
+	form := filled()
+	form.Set("what", "move-in")
+	form.Set("resident_code", "00000000999")
+	form.Set("caused_on", today.String())
+	if status, where, _ := visit(t, at+"/report", form); status != http.StatusUnprocessableEntity || len(counter.Procedures()) != 0 {
+		t.Errorf("a move of nobody: %d at %s", status, where)
+	}
+}
+
 // Every report that the law lets end or suspend something has its review; what ends nothing is taken at once.
 func TestReportsThatEndSomethingAreReviewedFirst(t *testing.T) {
 	centre := newCentre(t)
@@ -143,7 +173,7 @@ func TestReportsThatEndSomethingAreReviewedFirst(t *testing.T) {
 	at := openDesk(t, counter)
 	filedAtOnce := 0
 	for what, reviewed := range map[string]bool{
-		"loss": true, "name": true, "address": true, "sex": true, "birth-date": true, "move-out": true, "move-overseas": true, "death": true,
+		"loss": true, "name": true, "address": true, "sex": true, "move-in": true, "birth-date": true, "move-out": true, "move-overseas": true, "death": true,
 		"deleted": true, "out-of-scope": true, "found": true, "custody": false, "minor": false, "period-of-stay": false,
 	} {
 		form := filled()
