@@ -148,14 +148,14 @@ func (in askedApply) received(s regime.Switches) (lifecycle.Judgement, error) {
 	return out, nil
 }
 
-// ofHolder judges, as the counter does at a hand-over, whether this is the holder's own window and who sets the PINs of a
-// My Number card.
+// ofHolder judges, as the counter does at the hand-over of a My Number card, whether this is the holder's own window and who
+// sets the PINs.
 func (in askedApply) ofHolder(s regime.Switches) (ruling regime.Ruling) {
-	if in.Regime != regime.MyNumber || in.Operation != regime.OpCard && in.Operation != regime.OpHandOver {
+	if in.Operation != regime.OpCard && in.Operation != regime.OpHandOver {
 		return ruling
 	}
 	holder := regime.EligibilityIn{
-		Regime: in.Regime, Kind: regime.Auth, On: in.day(), Office: in.Office, Person: in.Person.Person, Clerk: in.Clerk,
+		Regime: in.Regime, On: in.day(), Office: in.Office, Person: in.Person.Person, Clerk: in.Clerk,
 		GrantedBy: in.GrantedBy, ByRepresentative: in.way() == regime.ChannelRepresentative,
 	}
 	ruling.Merge(holder.Residence())
