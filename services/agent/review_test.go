@@ -109,6 +109,15 @@ func TestWhatEndsSomethingIsReviewedFirst(t *testing.T) {
 	}
 }
 
+// What is no work of a counter's has no form.
+func TestAFactorysWorkHasNoForm(t *testing.T) {
+	centre := newCentre(t)
+	counter, _ := centre.counter(centre.config(storePath(t), nil))
+	if status, _, _ := visit(t, openDesk(t, counter)+"/apply?operation=factory-issue", nil); status != http.StatusBadRequest {
+		t.Errorf("status %d", status)
+	}
+}
+
 // A loss or a broken card may be told on the form of a revocation. The law then ends more than what was ticked, and the
 // review page says so: the certificate that was not chosen, and the card.
 func TestTheReviewOfARevocationFollowsItsCause(t *testing.T) {

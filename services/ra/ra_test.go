@@ -59,6 +59,9 @@ func TestWhatCannotBeAttributedIsQuarantined(t *testing.T) {
 		fact      func(*events.Claim)
 		change    func(*events.Claim)
 	}{
+		"factory revokes":     {"factory", "may not apply", servicetest.Applied(events.Operation_OPERATION_REVOKE, ""), nil},
+		"factory as a desk":   {"factory", "may not apply", applied, nil},
+		"desk as a factory":   {"counter", "may not apply", servicetest.Applied(events.Operation_OPERATION_FACTORY_ISSUE, "card-1"), nil},
 		"register applies":    {"register", "may not claim", applied, nil},
 		"telephone applies":   {"telephone", "may not claim", applied, nil},
 		"operator applies":    {"operator", "may not claim", applied, nil},

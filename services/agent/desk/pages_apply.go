@@ -187,7 +187,7 @@ func (d *Desk) documentBox(need regime.Requirement, form url.Values, lang page.L
 // shown is not missing.
 func (d *Desk) documentsIn(form url.Values, shown ...regime.Shown) (regime.DocumentsIn, error) {
 	operation, ok := operations[form.Get("operation")]
-	if !ok {
+	if !ok || operation == events.Operation_OPERATION_FACTORY_ISSUE { // a factory has no pages
 		return regime.DocumentsIn{}, badRequest("operation is none that this counter knows")
 	}
 	in := regime.DocumentsIn{
