@@ -135,12 +135,13 @@ func TestTheReviewOfARevocationFollowsItsCause(t *testing.T) {
 		form.Set("operation", "revoke")
 		form.Set("kinds", "sign")
 		form.Set("cause", cause)
+		form.Set("received_at", "00:00")
 		_, where, text := visit(t, at+"/apply", form)
 		var effects []string
 		for _, cell := range cells.FindAllStringSubmatch(text, -1) {
 			effects = append(effects, cell[1])
 		}
-		if got := strings.Join(effects, " "); !strings.Contains(where, "/review/") || got != row.effects || !strings.Contains(text, row.told) {
+		if got := strings.Join(effects, " "); !strings.Contains(where, "/review/") || got != row.effects || !strings.Contains(text, row.told) || !strings.Contains(text, "<dd>00:00</dd>") {
 			t.Errorf("%q is shown to end %q, at %s", cause, got, where)
 		}
 	}

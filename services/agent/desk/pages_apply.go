@@ -375,8 +375,12 @@ func (d *Desk) reviewApplication(ctx context.Context, view *applyView, applicati
 			if cause := application.Received.GetCause(); cause != "" {
 				v.Facts = append(v.Facts, row{say("apply.cause"), say("cause." + cause)})
 			}
-			if card := application.Received.GetCard(); card != "" {
-				v.Facts = append(v.Facts, row{say("apply.card"), card})
+			for _, r := range []row{
+				{say("apply.card"), application.Received.GetCard()}, {say("apply.received"), form.Get("received_at")}, {say("apply.second"), form.Get("second_officer")},
+			} {
+				if r.Text != "" {
+					v.Facts = append(v.Facts, r)
+				}
 			}
 			v.foretold = d.foretold(d.consequencesOf(in), say("review.effects"), lang)
 			return v
