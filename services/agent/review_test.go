@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -277,6 +279,36 @@ func TestAWithdrawalIsReviewedFirst(t *testing.T) {
 		if status, _, text := visit(t, drop, form); status != http.StatusConflict || !strings.Contains(text, "この手続きはもう終わっています") {
 			t.Errorf("%s: %d after it was withdrawn", name, status)
 		}
+	}
+}
+
+// A button that is pressed twice files once: the second press finds what the first did, however close it comes.
+func TestAnEndIsFiledOnce(t *testing.T) {
+	for name, row := range map[string]struct {
+		operation events.Operation
+		end       func(*agent.Counter, string) error
+	}{
+		"withdrawal": {events.Operation_OPERATION_ISSUE, func(c *agent.Counter, id string) error { return c.Drop(t.Context(), id, "017", "") }},
+		"hand-over":  {events.Operation_OPERATION_HAND_OVER, func(c *agent.Counter, id string) error { return c.HandOver(t.Context(), id, "017", false) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			centre := newCentre(t)
+			counter, _ := centre.counter(centre.config(storePath(t), nil))
+			procedure := answeredTo(t, centre, counter, row.operation, &events.Answer{Accepted: true}, agent.StageAccepted)
+			var filed atomic.Int32
+			var presses sync.WaitGroup
+			for range 8 {
+				presses.Go(func() {
+					if row.end(counter, procedure) == nil {
+						filed.Add(1)
+					}
+				})
+			}
+			presses.Wait()
+			if n := filed.Load(); n != 1 {
+				t.Errorf("filed %d times", n)
+			}
+		})
 	}
 }
 
