@@ -13,6 +13,9 @@ type Bounds struct {
 	Messages, MessageBurst int
 	// Bytes is how many bytes a second (1 MiB), ByteBurst how many at once (16 MiB).
 	Bytes, ByteBurst int
+	// Questions is how many questions about persons and cases a counter may ask an hour (720), QuestionBurst how many at once
+	// (500): each about somebody who is known is a commit, which stays for ever.
+	Questions, QuestionBurst int
 	// Share is how many bytes of claims are kept of one counter in Retention (128 MiB).
 	Share int
 	// Waiting is how many claims may wait to be handled (1,000), WaitingBytes how many bytes of them (16 MiB).
@@ -24,7 +27,7 @@ type Bounds struct {
 func (b Bounds) withDefaults() Bounds {
 	for field, value := range map[*int]int{
 		&b.Messages: 200, &b.MessageBurst: 1000, &b.Bytes: 1 << 20, &b.ByteBurst: 16 << 20, &b.Share: 128 << 20,
-		&b.Waiting: 1000, &b.WaitingBytes: 16 << 20, &b.Quarantine: 100,
+		&b.Questions: 720, &b.QuestionBurst: 500, &b.Waiting: 1000, &b.WaitingBytes: 16 << 20, &b.Quarantine: 100,
 	} {
 		if *field == 0 {
 			*field = value
@@ -54,15 +57,16 @@ const (
 
 // limits are the bounds of one counter as they stand now.
 type limits struct {
-	messages, bytes, share, hellos *rate.Limiter
+	messages, bytes, share, hellos, questions *rate.Limiter
 }
 
 func newLimits(b Bounds) limits {
 	return limits{
-		messages: rate.NewLimiter(rate.Limit(b.Messages), b.MessageBurst),
-		bytes:    rate.NewLimiter(rate.Limit(b.Bytes), b.ByteBurst),
-		share:    rate.NewLimiter(rate.Limit(float64(b.Share)/Retention.Seconds()), b.Share),
-		hellos:   rate.NewLimiter(rate.Every(hellosEvery), helloBurst),
+		messages:  rate.NewLimiter(rate.Limit(b.Messages), b.MessageBurst),
+		bytes:     rate.NewLimiter(rate.Limit(b.Bytes), b.ByteBurst),
+		share:     rate.NewLimiter(rate.Limit(float64(b.Share)/Retention.Seconds()), b.Share),
+		hellos:    rate.NewLimiter(rate.Every(hellosEvery), helloBurst),
+		questions: rate.NewLimiter(rate.Limit(float64(b.Questions)/time.Hour.Seconds()), b.QuestionBurst),
 	}
 }
 

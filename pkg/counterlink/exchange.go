@@ -42,6 +42,9 @@ func (e exchange) ask(ctx context.Context, conn *nats.Conn, counter string, ques
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	reply, err := conn.RequestWithContext(ctx, e.subject(counter), question)
+	if err == nil {
+		err = parseBusy(reply.Header)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -206,14 +209,14 @@ func (d *exchangeDesk) leave(counter string) {
 	delete(d.busy, counter)
 }
 
-// serve answers one question, to the counter's own inbox, which the gate has looked at.
+// serve answers one question, to the counter's own inbox, which the gate has looked at. The next may come with the answer.
 func (d *exchangeDesk) serve(counter string, m *nats.Msg) {
-	defer d.leave(counter)
 	data, err := d.replyTo(counter, m.Data)
 	if err != nil && d.ctx.Err() == nil {
 		d.hub.cfg.Logger.Warn("a counter's "+d.what+" was not granted", "counter", counter, "error", err)
 		waitOr(d.ctx, refusalPause)
 	}
+	d.leave(counter)
 	if data == nil {
 		return
 	}

@@ -315,7 +315,13 @@ func (g *guard) said(m *nats.Msg) {
 	switch kind := m.Subject[strings.LastIndexByte(m.Subject, '.')+1:]; {
 	case kind == sayHello:
 		g.greet(m)
-	case kind == sayCard, kind == sayPerson, kind == sayCase: // it is signed
+	case kind == sayCard: // it is signed, as the next are; the card's own commits bound it
+		g.ask(kind, m)
+	case kind == sayPerson, kind == sayCase:
+		if wait := spend(time.Now(), 1, g.limits.questions); wait > 0 {
+			g.busy(m, wait)
+			return
+		}
 		g.ask(kind, m)
 	case !g.inSession(m.Header):
 		g.answerWith(m, nil, stored{Error: noSession()})

@@ -133,6 +133,7 @@ func Personal(p *events.Personal, on civil.Date) []Fault {
 // Application judges what an application says beside the person, as it was received on a day.
 func Application(a *events.ApplicationReceived, on civil.Date) []Fault {
 	var j judge
+	j.check("operation", regime.HandlingOf(a.GetOperation()) == regime.Handling{}, Unknown)
 	_, err := regime.ParseShown(a.GetDocuments())
 	j.check("documents", err != nil, NoDocument)
 	j.check("card", a.GetCard() != "" && !events.ValidID(a.GetCard()), NoCard)

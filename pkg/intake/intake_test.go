@@ -26,8 +26,22 @@ func TestWhatIsInOrderIsTaken(t *testing.T) {
 			}
 		}
 	}
-	if err := intake.First(intake.Personal(&events.Personal{}, today), intake.Application(&events.ApplicationReceived{}, today)); err != nil {
+	if err := intake.First(intake.Personal(&events.Personal{}, today), intake.Application(&events.ApplicationReceived{Operation: events.Operation_OPERATION_RENEW}, today)); err != nil {
 		t.Error(err)
+	}
+}
+
+// An application is for something that is done at a counter; what is done on a smartphone is applied for otherwise.
+func TestWhatIsAppliedForIsKnown(t *testing.T) {
+	for number := range events.Operation_name {
+		op := events.Operation(number)
+		known := op != events.Operation_OPERATION_UNSPECIFIED && op < events.Operation_OPERATION_PHONE_ISSUE
+		if faults := intake.Application(&events.ApplicationReceived{Operation: op}, today); (len(faults) == 0) != known {
+			t.Errorf("%v: %v", op, faults)
+		}
+	}
+	if faults := intake.Application(&events.ApplicationReceived{Operation: 99}, today); len(faults) != 1 || faults[0].Field != "operation" {
+		t.Errorf("one that there is not: %v", faults)
 	}
 }
 

@@ -135,7 +135,7 @@ func (a *application) assignCard() error {
 func (a *application) carryOut() error {
 	switch a.Operation {
 	case events.Operation_OPERATION_REVOKE:
-		return a.end(consequence{event: a.revocationEvent(), chosen: a.kinds, regime: a.regime, spare: a.apartFromHeld(), switches: a.Switches})
+		return a.end(consequence{event: regime.RevocationEvent(a.Cause), chosen: a.kinds, regime: a.regime, spare: a.apartFromHeld(), switches: a.Switches})
 	case events.Operation_OPERATION_RETURN_CARD:
 		return a.end(consequence{event: regime.EvCardReturned, regime: a.regime, spare: a.apartFromHeld(), switches: a.Switches})
 	case events.Operation_OPERATION_CONTINUE_USE:
@@ -160,21 +160,6 @@ func (a *application) apartFromHeld() []string {
 		return nil
 	}
 	return waiting(a.state)
-}
-
-// revocationEvent is what the holder's application to revoke means: a wish, or the report of a loss, a leaked key or a
-// broken card that comes on the same form (Act2013 Arts 9, 10; law.md 8.2, 8.8).
-func (a *application) revocationEvent() regime.Event {
-	switch a.Cause {
-	case regime.CauseLoss:
-		return regime.EvLossReport
-	case regime.CauseDamage:
-		return regime.EvUnusable
-	case regime.Cause(regime.EvKeyLeak):
-		return regime.EvKeyLeak
-	default:
-		return regime.EvApplication
-	}
 }
 
 // pins are the PINs that the holder sets in this procedure, apart from those set with new keys.

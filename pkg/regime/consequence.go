@@ -59,6 +59,21 @@ const (
 	TargetCard Target = "card" // the card
 )
 
+// RevocationEvent is what the holder's application to revoke means by its cause: a wish, or the report of a loss, a leaked
+// key or a broken card that comes on the same form (Act2013 Arts 9, 10; law.md 8.2, 8.8).
+func RevocationEvent(cause Cause) Event {
+	switch cause {
+	case CauseLoss:
+		return EvLossReport
+	case CauseDamage:
+		return EvUnusable
+	case Cause(EvKeyLeak):
+		return EvKeyLeak
+	default:
+		return EvApplication
+	}
+}
+
 // Effect is what becomes of a target.
 type Effect string
 

@@ -119,9 +119,12 @@ type Counter struct {
 	forgetAt   int         // number of procedures at which closed ones are forgotten
 	// recording is held by who writes to the store until it is learned as well, and by who forgets.
 	recording sync.RWMutex
-	held      map[string]*events.HeldReceipt // by claim: what the centre put aside for its times
-	heads     agreement
-	compared  chan struct{} // closed and made anew when heads changes
+
+	// ending is held by who hands over or gives up, from the look at the stage until the claim is stored: it is filed once.
+	ending   sync.Mutex
+	held     map[string]*events.HeldReceipt // by claim: what the centre put aside for its times
+	heads    agreement
+	compared chan struct{} // closed and made anew when heads changes
 }
 
 var crashStored = crashpoint.Register("agent.claim.stored")
@@ -255,6 +258,8 @@ func (c *Counter) UnblockPIN(ctx context.Context, a Application, pins ...events.
 // HandOver records that the card and, if wanted, the paper copy were handed over and the fee was collected. It is
 // ErrNotYet before ReadyToHandOver, ErrOver after the end.
 func (c *Counter) HandOver(_ context.Context, procedure, officer string, paper bool) error {
+	c.ending.Lock()
+	defer c.ending.Unlock()
 	status, err := c.Status(procedure)
 	if err != nil {
 		return err
@@ -274,6 +279,8 @@ func (c *Counter) HandOver(_ context.Context, procedure, officer string, paper b
 // Drop ends a procedure that the applicant gives up; why, which may be empty, goes to the hub sealed. Keys on the card that
 // are not in force stay until the next procedure clears them. Where it can't be given up the error is that of MayDrop.
 func (c *Counter) Drop(_ context.Context, procedure, officer, why string) error {
+	c.ending.Lock()
+	defer c.ending.Unlock()
 	status, err := c.Status(procedure)
 	if err != nil {
 		return err

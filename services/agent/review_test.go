@@ -3,13 +3,17 @@ package agent_test
 import (
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/chromedp/chromedp"
 
 	"shomei/events"
+	"shomei/pkg/civil"
 	"shomei/pkg/page/pagetest"
 	"shomei/services/agent"
 )
@@ -107,6 +111,73 @@ func TestWhatEndsSomethingIsReviewedFirst(t *testing.T) {
 	}
 }
 
+// What is no work of a counter's has no form.
+func TestAFactorysWorkHasNoForm(t *testing.T) {
+	centre := newCentre(t)
+	counter, _ := centre.counter(centre.config(storePath(t), nil))
+	if status, _, _ := visit(t, openDesk(t, counter)+"/apply?operation=factory-issue", nil); status != http.StatusBadRequest {
+		t.Errorf("status %d", status)
+	}
+}
+
+// A loss or a broken card may be told on the form of a revocation. The law then ends more than what was ticked, and the
+// review page says so: the certificate that was not chosen, and the card.
+func TestTheReviewOfARevocationFollowsItsCause(t *testing.T) {
+	centre := newCentre(t)
+	counter, _ := centre.counter(centre.config(storePath(t), nil))
+	at := openDesk(t, counter)
+	cells := regexp.MustCompile(`<td>([^<]*)</td>`)
+	for cause, row := range map[string]struct{ told, effects string }{
+		"":       {"", "失効 変わりません 変わりません"},
+		"wish":   {"本人の希望", "失効 変わりません 変わりません"},
+		"loss":   {"紛失・盗難", "失効 失効 一時停止"},
+		"damage": {"破損", "失効 失効 変わりません"},
+	} {
+		form := filled()
+		form.Set("operation", "revoke")
+		form.Set("kinds", "sign")
+		form.Set("cause", cause)
+		form.Set("received_at", "00:00")
+		_, where, text := visit(t, at+"/apply", form)
+		var effects []string
+		for _, cell := range cells.FindAllStringSubmatch(text, -1) {
+			effects = append(effects, cell[1])
+		}
+		if got := strings.Join(effects, " "); !strings.Contains(where, "/review/") || got != row.effects || !strings.Contains(text, row.told) || !strings.Contains(text, "<dd>00:00</dd>") {
+			t.Errorf("%q is shown to end %q, at %s", cause, got, where)
+		}
+	}
+}
+
+// A new address ends the signature certificate wherever it is told; who tells it too late loses the card as well.
+func TestTheReviewOfAMoveInFollowsItsDay(t *testing.T) {
+	centre := newCentre(t)
+	counter, _ := centre.counter(centre.config(storePath(t), nil))
+	at := openDesk(t, counter)
+	today := civil.Of(counter.Now())
+	cells := regexp.MustCompile(`<td>([^<]*)</td>`)
+	for days, want := range map[int]string{0: "失効 変わりません 変わりません", 13: "失効 変わりません 変わりません", 30: "失効 失効 失効"} {
+		form := filled()
+		form.Set("what", "move-in")
+		form.Set("caused_on", today.AddDays(-days).String())
+		_, where, text := visit(t, at+"/report", form)
+		var effects []string
+		for _, cell := range cells.FindAllStringSubmatch(text, -1) {
+			effects = append(effects, cell[1])
+		}
+		if got := strings.Join(effects, " "); !strings.Contains(where, "/review/") || got != want {
+			t.Errorf("moved in %d days ago: shown to end %q, at %s", days, got, where)
+		}
+	}
+	form := filled()
+	form.Set("what", "move-in")
+	form.Set("resident_code", "00000000999")
+	form.Set("caused_on", today.String())
+	if status, where, _ := visit(t, at+"/report", form); status != http.StatusUnprocessableEntity || len(counter.Procedures()) != 0 {
+		t.Errorf("a move of nobody: %d at %s", status, where)
+	}
+}
+
 // Every report that the law lets end or suspend something has its review; what ends nothing is taken at once.
 func TestReportsThatEndSomethingAreReviewedFirst(t *testing.T) {
 	centre := newCentre(t)
@@ -114,7 +185,7 @@ func TestReportsThatEndSomethingAreReviewedFirst(t *testing.T) {
 	at := openDesk(t, counter)
 	filedAtOnce := 0
 	for what, reviewed := range map[string]bool{
-		"loss": true, "name": true, "address": true, "sex": true, "birth-date": true, "move-out": true, "move-overseas": true, "death": true,
+		"loss": true, "name": true, "address": true, "sex": true, "move-in": true, "birth-date": true, "move-out": true, "move-overseas": true, "death": true,
 		"deleted": true, "out-of-scope": true, "found": true, "custody": false, "minor": false, "period-of-stay": false,
 	} {
 		form := filled()
@@ -208,6 +279,36 @@ func TestAWithdrawalIsReviewedFirst(t *testing.T) {
 		if status, _, text := visit(t, drop, form); status != http.StatusConflict || !strings.Contains(text, "この手続きはもう終わっています") {
 			t.Errorf("%s: %d after it was withdrawn", name, status)
 		}
+	}
+}
+
+// A button that is pressed twice files once: the second press finds what the first did, however close it comes.
+func TestAnEndIsFiledOnce(t *testing.T) {
+	for name, row := range map[string]struct {
+		operation events.Operation
+		end       func(*agent.Counter, string) error
+	}{
+		"withdrawal": {events.Operation_OPERATION_ISSUE, func(c *agent.Counter, id string) error { return c.Drop(t.Context(), id, "017", "") }},
+		"hand-over":  {events.Operation_OPERATION_HAND_OVER, func(c *agent.Counter, id string) error { return c.HandOver(t.Context(), id, "017", false) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			centre := newCentre(t)
+			counter, _ := centre.counter(centre.config(storePath(t), nil))
+			procedure := answeredTo(t, centre, counter, row.operation, &events.Answer{Accepted: true}, agent.StageAccepted)
+			var filed atomic.Int32
+			var presses sync.WaitGroup
+			for range 8 {
+				presses.Go(func() {
+					if row.end(counter, procedure) == nil {
+						filed.Add(1)
+					}
+				})
+			}
+			presses.Wait()
+			if n := filed.Load(); n != 1 {
+				t.Errorf("filed %d times", n)
+			}
+		})
 	}
 }
 

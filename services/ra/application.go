@@ -77,6 +77,11 @@ func (a *attempt) apply(fact *events.ApplicationReceived) (lifecycle.Apply, erro
 	if err := intake.First(intake.Application(fact, civil.Of(a.filed))); err != nil {
 		return lifecycle.Apply{}, unfit("application: %v", err)
 	}
+	factory := a.received.Enrolment.Role == "factory"
+	if factory != (fact.Operation == events.Operation_OPERATION_FACTORY_ISSUE) {
+		// A factory sees no papers, and a counter makes no card that nobody asked it for.
+		return lifecycle.Apply{}, unfit("a %s may not apply for %v", a.received.Enrolment.Role, fact.Operation)
+	}
 	shown, err := regime.ParseShown(fact.Documents)
 	if err != nil {
 		return lifecycle.Apply{}, unfit("documents: %v", err)
@@ -105,7 +110,7 @@ func (a *attempt) apply(fact *events.ApplicationReceived) (lifecycle.Apply, erro
 		Procedure: a.claim.Procedure, Operation: fact.Operation, Channel: channel, Kinds: fact.Kinds, Shown: shown,
 		Card: fact.Card, CardKind: fact.CardKind, Pins: fact.Pins, Cause: regime.Cause(fact.Cause), Express: fact.Express,
 		TakenBack: fact.TakenBack, Clerk: a.claim.Officer, GrantedBy: granted, PINsMatch: fact.PinsMatch,
-		Letter: letterNumber(), Factory: a.received.Enrolment.Role == "factory", AppliedOn: applied, Office: office, OfficeID: a.claim.Office,
+		Letter: letterNumber(), Factory: factory, AppliedOn: applied, Office: office, OfficeID: a.claim.Office,
 		Counter: a.claim.Counter, Person: person,
 		Filed: a.filed, Entered: a.entered, Switches: a.law(),
 	}, nil

@@ -9,6 +9,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/civil"
 	"shomei/pkg/counterlink"
+	"shomei/pkg/directory"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
 )
@@ -116,10 +117,17 @@ func (r *RA) openCase(q counterlink.CaseRequest, letter *events.Letter, history 
 	return nil, ""
 }
 
-// sameOffice tells whether the office that a commit was filed at is that of the counter that asks, or became it.
+// sameOffice tells whether the office that a commit was filed at is that of the counter that asks, or became it: its
+// counters belong there now, and none is left behind. One counter that was moved does not take its former office's cases along.
 func (r *RA) sameOffice(q counterlink.CaseRequest, c *events.Commit) bool {
+	if c.Office == q.Office {
+		return true
+	}
+	if slices.ContainsFunc(r.Directory.Counters(), func(d directory.Counter) bool { return d.Office == c.Office && d.Role == "counter" }) {
+		return false
+	}
 	taker, ok := r.Directory.Counter(c.Counter)
-	return c.Office == q.Office || ok && taker.Office == q.Office || r.Directory.Belonged(q.Counter, c.Office)
+	return ok && taker.Office == q.Office || r.Directory.Belonged(q.Counter, c.Office)
 }
 
 // goodUntil is the last day on which the answer to a letter is good; empty when it was not posted or has no term.

@@ -155,3 +155,31 @@ func TestALettersNumberIsDrawn(t *testing.T) {
 		seen[letter] = true
 	}
 }
+
+// A counter that is moved to another office takes no cases along; when the last one goes, the office has become the other.
+func TestACounterThatMovesTakesNoCasesAlong(t *testing.T) {
+	w := servicetest.New(t, morning)
+	first := w.Enrol(servicetest.Office, "c1", "counter")
+	w.Enrol(servicetest.Office, "c2", "counter")
+	w.DefineOffice("12210-main", &events.OfficeDefined{})
+	stranger := w.Enrol("12210-main", "c3", "counter")
+	first.Decide(first.Claim("0192a-cafe0001", "", withoutPhoto("CARD-200"), servicetest.Resident("200")))
+	w.RA.Inquired = indexed(w, []string{w.Subscriber("200")})
+	find := func(d *servicetest.Desk) int {
+		t.Helper()
+		found, err := w.RA.AnswerCases(t.Context(), counterlink.CaseRequest{
+			Counter: d.ID, Office: d.Office, Officer: "017", ID: "00112233445566778899aabbccddeeff", Number: "cafe0001",
+		})
+		servicetest.Check(t, err)
+		return len(found)
+	}
+	for _, step := range []struct {
+		moves string
+		want  int
+	}{{"c1", 0}, {"c2", 1}} {
+		moved := w.Enrol("12210-main", step.moves, "counter")
+		if at, beside := find(moved), find(stranger); at != step.want || beside != step.want {
+			t.Errorf("after %s was moved: %d cases there, %d beside it, want %d", step.moves, at, beside, step.want)
+		}
+	}
+}

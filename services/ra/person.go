@@ -57,17 +57,24 @@ func (r *RA) identify(ctx context.Context, q counterlink.PersonRequest, purpose 
 	return a.subscriber, known, nil
 }
 
-// recordOpened records who had a record opened; the counter's own history of looks holds it.
+// errAskedAgain says that a question bears the id of another, whose look is the one that is recorded.
+var errAskedAgain = errors.New("a question about a person that bears the id of another")
+
+// recordOpened records who had a record opened; the counter's own history of looks holds it. A counter makes an id for each
+// question; one that comes again would open a record unrecorded.
 func (r *RA) recordOpened(ctx context.Context, q counterlink.PersonRequest, subscriber, purpose string) error {
 	env := eventlog.Envelope{
 		CommandID: "person/" + q.ID, Counter: q.Counter, Office: q.Office,
 		Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_CLERK, Id: q.Officer},
 	}
-	_, err := r.Log.Update(ctx, events.KindAccess, q.Counter, env, func(eventlog.Head) ([]*events.Event, error) {
+	outcome, err := r.Log.Update(ctx, events.KindAccess, q.Counter, env, func(eventlog.Head) ([]*events.Event, error) {
 		return []*events.Event{events.New(&events.RecordOpened{
 			Subscriber: subscriber, Purpose: purpose, RecordClasses: []string{"identity"},
 		})}, nil
 	})
+	if err == nil && outcome.Repeated {
+		return errAskedAgain
+	}
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,11 +61,37 @@ func TestAPersonIsComparedAtTheCentre(t *testing.T) {
 	}
 }
 
-// A counter that guesses gets no further; what it asks over the wire is signed and sealed.
-func TestAPersonIsAskedAboutOverTheWire(t *testing.T) {
+// A question that bears the id of another would open a record without a look of its own in the log, so it gets no answer,
+// whether it is about somebody else, another date, or a case.
+func TestNoRecordIsOpenedUnrecorded(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	d.Hold("100")
+	d.Hold("101")
+	id := hex.EncodeToString([]byte("the same nonce!!"))
+	ask := func(code, birth string) (counterlink.Person, error) {
+		sealed, err := counterlink.SealPersonal(w.SealKey(), id, &events.Personal{Record: &events.ResidentRecord{ResidentCode: code, BirthDate: birth}})
+		servicetest.Check(t, err)
+		return w.RA.AnswerPerson(t.Context(), counterlink.PersonRequest{Counter: d.ID, Office: d.Office, Officer: "017", ID: id, Sealed: sealed})
+	}
+	if person, err := ask(servicetest.Code("100"), "1980-06-18"); err != nil || !person.Known {
+		t.Fatalf("%+v, %v", person, err)
+	}
+	for _, row := range [][2]string{{servicetest.Code("101"), "1980-06-18"}, {servicetest.Code("100"), "1980-06-18"}, {servicetest.Code("100"), "1980-06-19"}} {
+		if person, err := ask(row[0], row[1]); err == nil {
+			t.Errorf("%v: %+v, and %d looks", row, person, len(w.History(events.KindAccess, d.ID)))
+		}
+	}
+	sealed, err := counterlink.SealPersonal(w.SealKey(), id, &events.Personal{Record: &events.ResidentRecord{ResidentCode: servicetest.Code("101"), BirthDate: "1980-06-18"}})
+	servicetest.Check(t, err)
+	if found, err := w.RA.AnswerCases(t.Context(), counterlink.CaseRequest{Counter: d.ID, Office: d.Office, Officer: "017", ID: id, Sealed: sealed}); err == nil {
+		t.Errorf("cases are told: %v", found)
+	}
+}
+
+// overTheWire runs an authority that answers the questions of a counter's, and returns the counter's end of them.
+func overTheWire(t *testing.T, w *servicetest.World, d *servicetest.Desk) counterlink.PersonClient {
+	t.Helper()
 	o := natstest.StartOperated(t)
 	gate := o.As(t, o.Accounts.Counters, hubserver.Rights{Publish: counterlink.GateMayPublish(), Subscribe: counterlink.GateMaySubscribe()})
 	links := w.NewLinks(w.Conn, gate)
@@ -73,15 +100,45 @@ func TestAPersonIsAskedAboutOverTheWire(t *testing.T) {
 	config.Hub = links
 	authority, err := ra.New(config)
 	servicetest.Check(t, err)
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- authority.Run(ctx) }()
-	defer func() { cancel(); <-done }()
+	t.Cleanup(func() { cancel(); <-done })
 	client := personClient(t, w, o, d)
 	natstest.Wait(t, 30*time.Second, "the centre to answer", func() bool {
 		_, err := client.Ask(ctx, "017", servicetest.Code("100"), "1980-06-18")
 		return err == nil
 	})
+	return client
+}
+
+// Each question about somebody who is known is a commit, so a counter can't fill the log with them; others are not kept
+// waiting by it.
+func TestQuestionsAreBounded(t *testing.T) {
+	w := servicetest.New(t, morning)
+	d := w.Enrol(servicetest.Office, "c1", "counter")
+	d.Hold("100")
+	client := overTheWire(t, w, d)
+	answered := 0
+	for ; answered < 600; answered++ {
+		if _, err := client.Ask(t.Context(), "017", servicetest.Code("100"), "1980-06-18"); err != nil {
+			break
+		}
+	}
+	if looks := len(w.History(events.KindAccess, d.ID)); answered < 450 || answered > 520 || looks > 521 {
+		t.Errorf("%d questions of a moment are answered, %d are in the log", answered, looks)
+	}
+	if _, err := client.FindCases(t.Context(), "017", counterlink.CaseKey{Number: "cafe0001"}); err == nil || !strings.Contains(err.Error(), "wait") {
+		t.Errorf("a case after that: %v", err)
+	}
+}
+
+// A counter that guesses gets no further; what it asks over the wire is signed and sealed.
+func TestAPersonIsAskedAboutOverTheWire(t *testing.T) {
+	w := servicetest.New(t, morning)
+	d := w.Enrol(servicetest.Office, "c1", "counter")
+	d.Hold("100")
+	client, ctx := overTheWire(t, w, d), t.Context()
 	person, err := client.Ask(ctx, "017", servicetest.Code("100"), "1980-06-18")
 	if err != nil || !person.Known || person.Initials != "試・1" {
 		t.Errorf("%+v, %v", person, err)

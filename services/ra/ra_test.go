@@ -59,6 +59,9 @@ func TestWhatCannotBeAttributedIsQuarantined(t *testing.T) {
 		fact      func(*events.Claim)
 		change    func(*events.Claim)
 	}{
+		"factory revokes":     {"factory", "may not apply", servicetest.Applied(events.Operation_OPERATION_REVOKE, ""), nil},
+		"factory as a desk":   {"factory", "may not apply", applied, nil},
+		"desk as a factory":   {"counter", "may not apply", servicetest.Applied(events.Operation_OPERATION_FACTORY_ISSUE, "card-1"), nil},
 		"register applies":    {"register", "may not claim", applied, nil},
 		"telephone applies":   {"telephone", "may not claim", applied, nil},
 		"operator applies":    {"operator", "may not claim", applied, nil},
@@ -74,6 +77,8 @@ func TestWhatCannotBeAttributedIsQuarantined(t *testing.T) {
 		"a service's command": {"counter", "not an id", applied, func(c *events.Claim) { c.Id = "issue/x/1" }},
 		"no id":               {"counter", "not an id", applied, func(c *events.Claim) { c.Id = "" }},
 		"a card's name":       {"counter", "application_received.card", servicetest.Applied(opIssue, "カード 1"), nil},
+		"a phone's operation": {"counter", "operation", servicetest.Applied(events.Operation_OPERATION_PHONE_ISSUE, "card-1"), nil},
+		"no operation":        {"counter", "operation", servicetest.Applied(99, "card-1"), nil},
 		"a strange document": {"counter", "documents", applied, func(c *events.Claim) {
 			c.GetApplicationReceived().Documents = []string{"photo-id:looks-nice"}
 		}},

@@ -118,11 +118,18 @@ func (in *askedApply) judge(s regime.Switches) (out lifecycle.Judgement, err err
 	return out, nil
 }
 
-// received judges what no application is filed for (a card, a notification, a report by telephone): whether it is taken
-// in, with which papers, for how much.
+// received judges what no application with certificates of its own is filed for (a card, its hand-over, a notification, a
+// report by telephone): whether it is taken in, from whom, with which papers, for how much.
 func (in askedApply) received(s regime.Switches) (lifecycle.Judgement, error) {
 	receipt := in.Office.Receives(in.Regime, in.Operation, in.At)
 	out := lifecycle.Judgement{Ruling: receipt.Ruling, Next: receipt.Next}
+	if !regime.Allows(in.Regime, in.Operation, in.day()).Accepted() {
+		return out, nil // what the law does not know on that day has no papers and fee
+	}
+	if err := in.checkBirth(); err != nil {
+		return out, err
+	}
+	out.Merge(in.ofHolder(s))
 	documents, err := s.Documents(regime.DocumentsIn{
 		Regime: in.Regime, Operation: in.Operation, Channel: in.way(), On: in.day(), Shown: in.Shown, Letter: in.Letter,
 		Posted: in.Posted, Moved: in.Moved, WithMove: in.WithMove, PINsMatch: in.PINsMatch, NoCard: in.NoCard,
@@ -132,8 +139,8 @@ func (in askedApply) received(s regime.Switches) (lifecycle.Judgement, error) {
 	}
 	documents.LetterFirst = documents.LetterFirst && in.Letter == ""
 	fee := s.Fee(regime.FeeIn{
-		Regime: in.Regime, Operation: in.Operation, Cause: in.Cause, On: in.day(), Card: in.Card, Certificates: true, Express: in.Express,
-		Left: in.Left,
+		Regime: in.Regime, Operation: in.Operation, Cause: in.causeOfCard(), On: in.day(), Card: in.Card, Certificates: true, Express: in.Express,
+		Left: cmp.Or(in.Left, in.Person.Overseas),
 	})
 	out.Documents, out.Fee = documents, fee
 	out.Merge(documents.Ruling)
@@ -141,18 +148,55 @@ func (in askedApply) received(s regime.Switches) (lifecycle.Judgement, error) {
 	return out, nil
 }
 
+// ofHolder judges, as the counter does at the hand-over of a My Number card, whether this is the holder's own window and who
+// sets the PINs.
+func (in askedApply) ofHolder(s regime.Switches) (ruling regime.Ruling) {
+	if in.Operation != regime.OpCard && in.Operation != regime.OpHandOver {
+		return ruling
+	}
+	holder := regime.EligibilityIn{
+		Regime: in.Regime, On: in.day(), Office: in.Office, Person: in.Person.Person, Clerk: in.Clerk,
+		GrantedBy: in.GrantedBy, ByRepresentative: in.way() == regime.ChannelRepresentative,
+	}
+	ruling.Merge(holder.Residence())
+	ruling.Merge(s.SetsPINs(holder))
+	ruling.Merge(s.Represented(holder))
+	return ruling
+}
+
+// causeOfCard is why a card is applied for: what the line says, otherwise that what was held has expired, or that it is the
+// first.
+func (in askedApply) causeOfCard() regime.Cause {
+	over := func(last civil.Date) bool { return !last.IsZero() && in.day().After(last) }
+	switch {
+	case in.Cause != "":
+		return in.Cause
+	case over(in.SignLastDay), over(in.AuthLastDay):
+		return regime.CauseExpired
+	}
+	return regime.CauseFirst
+}
+
 // check finds a value without which the application can't be judged, or that can't be.
 func (in askedApply) check() error {
-	switch issues := regime.HandlingOf(in.operation()).Issues; {
-	case issues && in.Person.Person.BirthDate.IsZero():
+	if in.issues() && in.Regime == regime.Juki && in.Express {
+		return regime.ExpressNotYet("express")
+	}
+	return in.checkBirth()
+}
+
+func (in askedApply) checkBirth() error {
+	needed := in.issues() || in.Operation == regime.OpCard || in.Operation == regime.OpHandOver
+	switch {
+	case needed && in.Person.Person.BirthDate.IsZero():
 		return regime.Missing("person.birth_date")
 	case in.Person.Person.BirthDate.After(in.day()):
 		return regime.BornLater("person.birth_date")
-	case issues && in.Regime == regime.Juki && in.Express:
-		return regime.ExpressNotYet("express")
 	}
 	return nil
 }
+
+func (in askedApply) issues() bool { return regime.HandlingOf(in.operation()).Issues }
 
 func (in askedApply) day() civil.Date { return civil.Of(in.At) }
 
@@ -186,7 +230,7 @@ func (in askedApply) application(s regime.Switches) lifecycle.Apply {
 		GrantedBy: in.GrantedBy, Office: in.Office, Person: in.Person.Person, Filed: in.At, Switches: s, PINsMatch: in.PINsMatch, NoCard: in.NoCard,
 		Cause: in.Cause, Express: in.Express,
 	}
-	if in.Card {
+	if in.Card && in.issues() { // nothing else puts a new card in the place of the one held
 		a.Card = cardNew
 	}
 	for _, kind := range in.Kinds {
@@ -250,7 +294,7 @@ var leavings = map[Leaving]events.DeadlineKind{
 
 // stayCaps reports whether the card's end is not told and follows from the period of stay.
 func (in askedApply) stayCaps() bool {
-	return in.Regime == regime.MyNumber && regime.HandlingOf(in.operation()).Issues && !in.Card && in.CardLastDay.IsZero() && !in.Person.StayUntil.IsZero()
+	return in.Regime == regime.MyNumber && in.issues() && !in.Card && in.CardLastDay.IsZero() && !in.Person.StayUntil.IsZero()
 }
 
 func (in askedApply) cardLastDay() civil.Date {

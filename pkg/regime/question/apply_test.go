@@ -327,3 +327,96 @@ func TestCauseFollowsFromWhatIsAskedFor(t *testing.T) {
 		}
 	}
 }
+
+// TestCardsAreForTheirHolders: what issues no certificate of its own is judged by who comes, and where, too.
+func TestCardsAreForTheirHolders(t *testing.T) {
+	papers := bring(regime.DocForm, regime.DocPhotoID, regime.DocHandOverNotice)
+	elsewhere, child := resident1980, resident1980
+	elsewhere.Municipality = "131016"
+	child.Person.BirthDate = day("2015-06-18")
+	for _, op := range []regime.Operation{regime.OpCard, regime.OpHandOver} {
+		for _, c := range []struct {
+			name    string
+			person  askedPerson
+			channel regime.Channel
+			refused []regime.ID
+		}{
+			{"the holder", resident1980, regime.ChannelSelf, nil},
+			{"of another municipality", elsewhere, regime.ChannelSelf, []regime.ID{"mynumber.eligibility.other-municipality"}},
+			{"in no register", askedPerson{Person: regime.Person{BirthDate: day("1980-06-18")}}, regime.ChannelSelf, []regime.ID{"mynumber.eligibility.not-registered"}},
+			{"a child alone", child, regime.ChannelSelf, []regime.ID{"mynumber.eligibility.representative-needed"}},
+			{"an adult's representative", resident1980, regime.ChannelRepresentative, []regime.ID{"mynumber.eligibility.no-representative"}},
+		} {
+			t.Run(string(op)+", "+c.name, func(t *testing.T) {
+				in := askedApply{Operation: op, At: tokyo("2024-06-03 10:00:00"), Office: here, Person: c.person, Channel: c.channel, Shown: papers}
+				got, err := judged(in)
+				if err != nil {
+					t.Fatal(err)
+				}
+				mustHold(t, "refused", got.Refused, c.refused...)
+				if c.refused == nil && !got.Accepted() {
+					t.Errorf("refused by %v", got.Refused)
+				}
+			})
+		}
+	}
+}
+
+// TestAFirstCardIsFree: where a line names no cause, it follows from what is held.
+func TestAFirstCardIsFree(t *testing.T) {
+	for name, c := range map[string]struct {
+		in   askedApply
+		rule regime.ID
+	}{
+		"first":              {askedApply{}, "mynumber.fee.first-waived"},
+		"first, with a card": {askedApply{Card: true}, "mynumber.fee.first-waived"},
+		"after the end":      {askedApply{SignLastDay: day("2024-06-02"), AuthLastDay: day("2024-06-02")}, "mynumber.fee.expired-waived"},
+		"free after a return": {askedApply{
+			Cause: regime.CauseOverseas, Person: askedPerson{Person: regime.Person{Overseas: day("2024-05-28")}},
+		}, "mynumber.fee.overseas-90-days-waived"},
+		"lost": {askedApply{Cause: regime.CauseLoss, Card: true}, "mynumber.fee.reissue-card"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := c.in
+			in.Operation, in.At, in.Office = regime.OpCard, tokyo("2024-06-03 10:00:00"), here
+			in.Shown = bring(regime.DocForm, regime.DocPhotoID)
+			left := in.Person.Overseas
+			in.Person = resident1980
+			in.Person.Overseas = left
+			got, err := judged(in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(got.Fee.Items) == 0 || got.Fee.Items[0].Rule != c.rule {
+				t.Errorf("fee %v, want it by %s", got.Fee.Items, c.rule)
+			}
+		})
+	}
+}
+
+// TestNoPapersOutsideTheRegime: what the law does not know on a day is refused for that alone.
+func TestNoPapersOutsideTheRegime(t *testing.T) {
+	got, err := judged(askedApply{Regime: regime.Juki, Operation: regime.OpSuspend, At: tokyo("2012-12-03 10:00:00"), Office: here})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Accepted() || got.Documents.SameDay || len(got.Fee.Items) > 0 {
+		t.Errorf("documents %+v and fee %v of what there is not", got.Documents, got.Fee.Items)
+	}
+}
+
+// TestANewCardIsNoOtherCard: that a new card is issued as well says nothing of the card whose certificates are revoked.
+func TestANewCardIsNoOtherCard(t *testing.T) {
+	for _, op := range []regime.Operation{regime.OpRevoke, regime.OpUnblock} {
+		got, err := judged(askedApply{
+			Operation: op, At: tokyo("2024-06-03 10:00:00"), Office: here, Person: resident1980, Card: true,
+			Shown: bring(regime.DocForm, regime.DocCard, regime.DocPhotoID), SignLastDay: day("2026-06-18"), AuthLastDay: day("2026-06-18"),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !got.Accepted() {
+			t.Errorf("%s: refused by %v", op, got.Refused)
+		}
+	}
+}

@@ -187,7 +187,7 @@ func (d *Desk) documentBox(need regime.Requirement, form url.Values, lang page.L
 // shown is not missing.
 func (d *Desk) documentsIn(form url.Values, shown ...regime.Shown) (regime.DocumentsIn, error) {
 	operation, ok := operations[form.Get("operation")]
-	if !ok {
+	if !ok || operation == events.Operation_OPERATION_FACTORY_ISSUE { // a factory has no pages
 		return regime.DocumentsIn{}, badRequest("operation is none that this counter knows")
 	}
 	in := regime.DocumentsIn{
@@ -271,7 +271,7 @@ func (d *Desk) postApply(r *http.Request, lang page.Language) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if _, ends := endingOperations[form.Get("operation")]; ends {
+	if endingEvent(application.Received) != "" {
 		return d.reviewApplication(r.Context(), view, application, lang)
 	}
 	procedure, err := d.receive(r.Context(), application)
@@ -336,8 +336,16 @@ func (d *Desk) receive(ctx context.Context, application agent.Application) (proc
 	return cmp.Or(application.Procedure, claim), err
 }
 
-// endingOperations are the applications that end something as soon as they are accepted, with what they are to the law.
-var endingOperations = map[string]regime.Event{"revoke": regime.EvApplication, "return-card": regime.EvCardReturned}
+// endingEvent is what an application that ends something as soon as it is accepted is to the law; empty for others.
+func endingEvent(received *events.ApplicationReceived) regime.Event {
+	switch received.GetOperation() {
+	case events.Operation_OPERATION_REVOKE:
+		return regime.RevocationEvent(regime.Cause(received.GetCause()))
+	case events.Operation_OPERATION_RETURN_CARD:
+		return regime.EvCardReturned
+	}
+	return ""
+}
 
 // reviewApplication leads to the page that says what an application ends.
 func (d *Desk) reviewApplication(ctx context.Context, view *applyView, application agent.Application, lang page.Language) (answer, error) {
@@ -350,7 +358,7 @@ func (d *Desk) reviewApplication(ctx context.Context, view *applyView, applicati
 		return view.again([]page.FieldError{{Field: "resident_code", Text: what}}), nil
 	}
 	in := regime.ConsequenceIn{
-		Regime: regime.Regime(form.Get("card_kind")), Event: endingOperations[form.Get("operation")], On: civil.Of(d.Counter.Now()),
+		Regime: regime.Regime(form.Get("card_kind")), Event: endingEvent(application.Received), On: civil.Of(d.Counter.Now()),
 	}
 	for _, kind := range form["kinds"] {
 		in.Chosen = append(in.Chosen, regime.Kind(kind))
@@ -364,8 +372,15 @@ func (d *Desk) reviewApplication(ctx context.Context, view *applyView, applicati
 			v := reviewView{compared: known, What: say("operation." + form.Get("operation")), Who: d.whoOf(application.Personal.GetRecord(), lang), Facts: []row{
 				{say("apply.way"), say("way." + form.Get("way"))}, {say("apply.clerk"), form.Get("clerk")},
 			}}
-			if card := application.Received.GetCard(); card != "" {
-				v.Facts = append(v.Facts, row{say("apply.card"), card})
+			if cause := application.Received.GetCause(); cause != "" {
+				v.Facts = append(v.Facts, row{say("apply.cause"), say("cause." + cause)})
+			}
+			for _, r := range []row{
+				{say("apply.card"), application.Received.GetCard()}, {say("apply.received"), form.Get("received_at")}, {say("apply.second"), form.Get("second_officer")},
+			} {
+				if r.Text != "" {
+					v.Facts = append(v.Facts, r)
+				}
 			}
 			v.foretold = d.foretold(d.consequencesOf(in), say("review.effects"), lang)
 			return v

@@ -111,9 +111,18 @@ func (d *Desk) consequences(kind reportKind, r report) regimeEffect {
 		return regimeEffect{}
 	}
 	today := civil.Of(d.Counter.Now())
+	if kind.what == "move-in" && d.usualCard() == string(regime.MyNumber) && d.movedLongAgo(r.CausedOn, today) {
+		event = regime.EvLateMoveIn
+	}
 	return d.consequencesOf(regime.ConsequenceIn{
 		Regime: regime.Regime(d.usualCard()), Event: event, On: dayOfMove(r.PlannedOn, today), ContinuedUse: r.KeepUsing, Filed: today,
 	})
+}
+
+// movedLongAgo reports whether a move-in is filed after its fourteen days (law.md 8.7).
+func (d *Desk) movedLongAgo(causedOn string, today civil.Date) bool {
+	moved, err := civil.ParseDay(causedOn)
+	return err == nil && !moved.IsZero() && today.After(d.Switches.MoveInWithin14Days(moved, civil.Office{}).LastDay)
 }
 
 // foretell says what the law makes of a report.

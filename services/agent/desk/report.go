@@ -56,7 +56,7 @@ var reportKinds = []reportKind{
 	{what: "birth-date", change: events.RecordChange_RECORD_CHANGE_BIRTH_DATE, event: regime.EvBirthDate, record: true},
 	{what: "minor", change: events.RecordChange_RECORD_CHANGE_MINOR, event: regime.EvMinor, record: true},
 	{what: "move-out", change: events.RecordChange_RECORD_CHANGE_MOVE_OUT, event: regime.EvMoveOut, planned: true},
-	{what: "move-in", change: events.RecordChange_RECORD_CHANGE_MOVE_IN, record: true, keep: true},
+	{what: "move-in", change: events.RecordChange_RECORD_CHANGE_MOVE_IN, event: regime.EvAddress, record: true, keep: true},
 	{what: "move-overseas", change: events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS, event: regime.EvOverseas, planned: true, keep: true},
 	{what: "move-called-off", change: events.RecordChange_RECORD_CHANGE_MOVE_CALLED_OFF, event: regime.EvMoveCalledOff, keep: true},
 	{what: "death", change: events.RecordChange_RECORD_CHANGE_DEATH, event: regime.EvDeath},
