@@ -224,7 +224,7 @@ var answers = map[string]struct {
 			"en": {"read this out", "The My Number card is needed", "What to do next", "Re-issue"},
 		},
 	},
-	"deferred": {&events.Answer{Deferred: true, Letter: "L-77"}, agent.StageDeferred, map[string][]string{"ja": {"照会書の回答待ち", "照会書の回答を受け付ける", "self-no-photo"}, "en": {"waits for the letter"}}},
+	"deferred": {&events.Answer{Deferred: true, Letter: "L-77"}, agent.StageDeferred, map[string][]string{"ja": {"照会書で確認", "照会書の回答を受け付ける", "self-no-photo"}, "en": {"by letter of inquiry"}}},
 }
 
 func answered(t *testing.T, centre *centre, counter *agent.Counter, a *events.Answer, stage agent.Stage) string {
@@ -486,7 +486,8 @@ func TestThePagesAreAccessibleInABrowser(t *testing.T) {
 		if strings.HasPrefix(path, "/") {
 			path = at + path
 		}
-		for size, browser := range map[string]*pagetest.Browser{"": wide, "-narrow": narrow} {
+		for i, browser := range []*pagetest.Browser{wide, narrow} { // the one that was paired last stays paired
+			size := []string{"", "-narrow"}[i]
 			before(browser)
 			browser.Visit(t, path)
 			for _, violation := range browser.Violations(t) {

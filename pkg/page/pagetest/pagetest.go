@@ -103,7 +103,25 @@ func (b *Browser) listen(event any) {
 // Visit opens a page, waits until it is loaded and takes the steps that follow.
 func (b *Browser) Visit(t testing.TB, url string, then ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
-	b.Wait(t, append([]chromedp.Action[chromedp.Void]{chromedp.Navigate(url)}, then...)...)
+	b.navigate(t, url)
+	b.Wait(t, then...)
+}
+
+// navigate opens a page, once more when the one that stood there loaded itself anew at that very moment, as pages do that
+// follow by themselves.
+func (b *Browser) navigate(t testing.TB, url string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(b.Context, patience)
+	defer cancel()
+	for {
+		err := chromedp.Do(ctx, chromedp.Navigate(url))
+		if err == nil {
+			return
+		}
+		if !strings.Contains(err.Error(), "net::ERR_ABORTED") {
+			t.Fatalf("opening %s in the browser: %v", url, err)
+		}
+	}
 }
 
 // Wait takes steps in the page that stands in the tab, a minute at most.
@@ -117,16 +135,20 @@ func (b *Browser) Wait(t testing.TB, steps ...chromedp.Action[chromedp.Void]) {
 }
 
 // Ask evaluates an expression of JavaScript whose value is a text, in the page
-// that stands in the tab.
+// that stands in the tab, and again when that page has loaded itself anew meanwhile.
 func (b *Browser) Ask(t testing.TB, expression string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(b.Context, patience)
 	defer cancel()
-	text, err := chromedp.Run(ctx, chromedp.Evaluate[string](expression, chromedp.EvalAwaitPromise))
-	if err != nil {
-		t.Fatalf("asking the page: %v", err)
+	for {
+		text, err := chromedp.Run(ctx, chromedp.Evaluate[string](expression, chromedp.EvalAwaitPromise))
+		if err == nil {
+			return text
+		}
+		if !strings.Contains(err.Error(), "Inspected target navigated") {
+			t.Fatalf("asking the page: %v", err)
+		}
 	}
-	return text
 }
 
 // judge runs axe-core on WCAG 2.2 A and AA and its own best practices.
