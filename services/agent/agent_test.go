@@ -95,6 +95,43 @@ func TestAReaderThatFailsIsNotTheCards(t *testing.T) {
 	centre.checkCard(chip)
 }
 
+// Work that a card interrupted, and a restart, asks nobody for a PIN any more once its application was withdrawn.
+func TestAWithdrawnApplicationAsksNobody(t *testing.T) {
+	centre := newCentre(t)
+	chip, store := usedCard(t, centre.cardID), storePath(t)
+	reader := newSlot(chip)
+	counter, stop := centre.counter(centre.config(store, reader))
+	must(t, centre.send(t.Context(), "p1", "unblock", func(d *events.Downlink) {
+		d.Body = &events.Downlink_UnblockPins{UnblockPins: &events.UnblockPins{
+			Card: centre.cardID, Regime: events.Regime_REGIME_MYNUMBER, Pins: []events.PinKind{events.PinKind_PIN_KIND_SIGN, events.PinKind_PIN_KIND_AUTH},
+		}}
+	}))
+	reach(t, counter, "p1", agent.StageConfirm)
+	chip.SetFault(func(_ int, cmd card.Command) softcard.Fault {
+		if cmd.INS == 0x2C { // RESET RETRY COUNTER
+			return softcard.RemoveBefore
+		}
+		return softcard.NoFault
+	})
+	must(t, counter.Confirm("p1", pins()))
+	natstest.Wait(t, waitLimit, "the card to be missed", func() bool {
+		status, err := counter.Status("p1")
+		must(t, err)
+		return status.Message.Key == agent.CardRemoved
+	})
+	stop()
+	chip.SetFault(nil)
+	counter, _ = centre.counter(centre.config(store, reader))
+	must(t, counter.Drop(t.Context(), "p1", "017", ""))
+	reader.put(chip)
+	if got := centre.claim("ConfirmationFailed").GetConfirmationFailed(); got.GetReason() != agent.ReasonDropped {
+		t.Errorf("got %v", got)
+	}
+	if status, err := counter.Status("p1"); err != nil || status.Stage != agent.StageDropped || status.Waiting != nil {
+		t.Errorf("%+v, %v", status, err)
+	}
+}
+
 func TestAClaimIsAPromiseOnlyAtTheHub(t *testing.T) {
 	centre := newCentre(t)
 	store := storePath(t)

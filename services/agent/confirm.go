@@ -89,12 +89,17 @@ func refusalsOf(r events.Regime, kind events.PinKind, pin []byte) []regime.ID {
 
 var errDeadline = errors.New("the deadline of the command has passed")
 
-// await asks the resident and waits for the answer, for the deadline or for ctx.
+// await asks the resident and waits for the answer, for the deadline or for ctx. Nobody is asked about a procedure that was
+// dropped: errWithdrawn.
 func (c *Counter) await(ctx context.Context, w *work, ask Confirmation) (PINs, error) {
 	wait := &waiting{ask: ask, answer: make(chan PINs, 1)}
 	id := w.down.GetProcedure()
 	c.mu.Lock()
 	p := c.procedure(id)
+	if p.status.Stage == StageDropped {
+		c.mu.Unlock()
+		return nil, errWithdrawn
+	}
 	p.wait, p.status.Waiting = wait, &wait.ask
 	p.status.Stage, p.status.Percent = StageConfirm, 10
 	p.status.Message = say("waits-resident")

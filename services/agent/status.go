@@ -226,11 +226,14 @@ func (c *Counter) linkChanged(state counterlink.LinkState) {
 	}
 }
 
-// progress moves a procedure to a stage and tells the watchers.
+// progress moves a procedure to a stage and tells the watchers. One that was dropped stays so, whatever still works on it.
 func (c *Counter) progress(procedure string, stage Stage, percent int, m Message) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p := c.procedure(procedure)
+	if p.status.Stage == StageDropped {
+		return
+	}
 	p.status.Stage, p.status.Percent, p.status.Message = stage, percent, m
 	if stage != StageConfirm {
 		p.status.Waiting = nil
