@@ -49,15 +49,23 @@ func Open(t testing.TB, width, height int) *Browser {
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.WindowSize(width, height), chromedp.Flag("lang", "ja"))
+	var failed error
+	for range 3 { // now and then Chromium crashes while it starts
+		b := &Browser{axe: string(axe)}
+		if failed = b.start(t, width, height, options); failed == nil {
+			return b
+		}
+	}
+	t.Fatalf("starting chromium: %v", failed)
+	return nil
+}
+
+func (b *Browser) start(t testing.TB, width, height int, options []chromedp.ExecAllocatorOption) error {
 	allocator, endAllocator := chromedp.NewExecAllocator(context.Background(), options...)
-	b := &Browser{axe: string(axe)}
 	ctx, endTab := chromedp.NewContext(allocator, chromedp.WithListener(b.listen))
 	t.Cleanup(func() { endTab(); endAllocator() })
 	b.Context = ctx
-	if err := chromedp.Do(ctx, chromedp.EmulateViewport(int64(width), int64(height)), inFront()); err != nil {
-		t.Fatalf("starting chromium: %v", err)
-	}
-	return b
+	return chromedp.Do(ctx, chromedp.EmulateViewport(int64(width), int64(height)), inFront())
 }
 
 // inFront makes the page believe that its window has the focus, as that of a
