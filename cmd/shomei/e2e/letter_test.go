@@ -6,14 +6,12 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
-	"github.com/emersion/go-message"
-
+	"shomei/cmd/shomei/story/player"
 	"shomei/events"
 )
 
@@ -81,46 +79,17 @@ func TestALetterIsAnsweredAtAnotherCounter(t *testing.T) {
 func (c *centre) inquiry(t *testing.T, procedure string) (number string) {
 	t.Helper()
 	poll(t, "the letter of inquiry", func() bool {
-		files, err := filepath.Glob(filepath.Join(c.data, "mail", "*.eml"))
-		if err != nil {
+		var err error
+		if number, err = player.LetterNumber(filepath.Join(c.data, "mail"), printDesk, procedure); err != nil {
 			t.Fatal(err)
-		}
-		for _, file := range files {
-			text := mailText(t, file)
-			if printed := letterNumber.FindStringSubmatch(text); printed != nil && strings.Contains(text, events.CaseNumber(procedure)) {
-				number = printed[1]
-			}
 		}
 		return number != ""
 	}, func() string { return "none was mailed" })
 	return number
 }
 
-var letterNumber = regexp.MustCompile(`照会書番号\s+(\S+)`)
-
-func mailText(t *testing.T, path string) string {
-	t.Helper()
-	raw, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer raw.Close()
-	mail, err := message.Read(raw)
-	if err != nil {
-		t.Fatalf("%s: %v", path, err)
-	}
-	var text strings.Builder
-	err = mail.Walk(func(_ []int, part *message.Entity, err error) error {
-		if err == nil && part.MultipartReader() == nil {
-			_, err = io.Copy(&text, part.Body)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatalf("%s: %v", path, err)
-	}
-	return text.String()
-}
+// printDesk is where a centre sends its letters of inquiry that was told nothing else.
+const printDesk = "print-desk@shomei.example"
 
 // cases asks a counter for applications that wait for a letter's answer; none is 404.
 func (k *counter) cases(t *testing.T, question map[string]string) []openCase {

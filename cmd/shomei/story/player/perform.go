@@ -113,7 +113,7 @@ func (p *performance) apply(ctx context.Context, a *story.Application) (outcome,
 	if a.ReturnsLetter && !ok {
 		return outcome{trouble: story.Text{JA: "照会書の回答を待つ申請がありません。", EN: "no application of this person waits for a letter"}}, nil
 	}
-	letter, err := p.posted(waits.procedure)
+	letter, err := LetterNumber(filepath.Join(p.world.Hub.Data, "mail"), p.world.Hub.PrintDesk, waits.procedure)
 	if err != nil {
 		return outcome{}, err
 	}
@@ -128,12 +128,13 @@ func (p *performance) apply(ctx context.Context, a *story.Application) (outcome,
 	return p.follow(ctx, d, leftAt{name, accepted.Procedure, a})
 }
 
-// posted is the number that the person reads on the letter of inquiry that came for a procedure; empty when none has come.
-func (p *performance) posted(procedure string) (number string, err error) {
+// LetterNumber is the number that a person reads on the letter of inquiry that was mailed to the print desk for a procedure;
+// empty when none has come. The folder is that of the mails that were sent.
+func LetterNumber(folder, printDesk, procedure string) (number string, err error) {
 	if procedure == "" {
 		return "", nil
 	}
-	mails, err := mailsTo(filepath.Join(p.world.Hub.Data, "mail"), p.world.Hub.PrintDesk)
+	mails, err := mailsTo(folder, printDesk)
 	for _, mail := range mails {
 		if found := letterNumber.FindStringSubmatch(mail); found != nil && strings.Contains(mail, events.CaseNumber(procedure)) {
 			number = found[1]
