@@ -14,6 +14,7 @@ import (
 	"shomei/pkg/directory"
 	"shomei/pkg/ops"
 	"shomei/pkg/regime"
+	"shomei/pkg/warehouse"
 )
 
 // followDays does what days bring while the hub runs: key ceremonies, expiry, revocation lists. With ExpiryEvery below
@@ -40,7 +41,7 @@ func (h *Hub) followDays(ctx context.Context) error {
 		}
 		pause := h.ExpiryEvery
 		switch {
-		case errors.Is(err, errStarting), errors.Is(err, ErrRebuilding): // as at every first start; what makes the tables says how far it is
+		case errors.Is(err, errStarting), errors.As(err, new(warehouse.Rebuilding)): // as at every first start; what makes the tables says how far it is
 			pause = min(pause, startingPause)
 		case err != nil && ctx.Err() == nil:
 			h.Logger.Error("what the day brings could not be done, it is tried again", "error", err)
