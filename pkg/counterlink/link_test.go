@@ -598,3 +598,25 @@ func TestASentMessageFailsInBothWaysAndIsThereOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestDrainedMissesNoClaim asks, again and again, right after a claim was stored.
+func TestDrainedMissesNoClaim(t *testing.T) {
+	w, box := start(t)
+	hub, _ := w.hub()
+	for n := range 500 {
+		w.store(desk, box.add(t))
+		natstest.Wait(t, waitLimit, "the claims to be drained", func() bool {
+			drained, err := hub.Drained(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return drained
+		})
+		w.mu.Lock()
+		handled := len(w.handled)
+		w.mu.Unlock()
+		if handled != n+1 {
+			t.Fatalf("drained after %d of %d claims", handled, n+1)
+		}
+	}
+}

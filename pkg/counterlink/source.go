@@ -97,9 +97,17 @@ func (s *Source) afterSilence(ctx context.Context, js jetstream.JetStream, claim
 	return nil
 }
 
-// Drained tells whether every claim that the stream holds has been handled.
+// Drained tells whether every claim that the stream holds has been handled. It compares the consumer with the last claim
+// stored: what the consumer itself counts as pending is counted a moment after the stream has acknowledged a claim.
 func (h *Hub) Drained(ctx context.Context) (bool, error) {
-	consumer, err := h.js.Consumer(ctx, ClaimStream, consumerName)
+	last, err := h.claims.GetLastMsgForSubject(ctx, claimPrefix+"*")
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("asking for the last claim: %w", err)
+	}
+	consumer, err := h.claims.Consumer(ctx, consumerName)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return false, nil
 	}
@@ -107,5 +115,5 @@ func (h *Hub) Drained(ctx context.Context) (bool, error) {
 		return false, fmt.Errorf("asking how many claims wait: %w", err)
 	}
 	info := consumer.CachedInfo()
-	return info.NumPending == 0 && info.NumAckPending == 0, nil
+	return info.Delivered.Stream >= last.Sequence && info.NumAckPending == 0, nil
 }
