@@ -18,6 +18,8 @@ type Line struct {
 	up, down []byte // what is lost next on the way to the server, and from it; nil for nothing
 	lost     int
 	broken   bool
+	held     []byte        // what is held back on the way to the server
+	release  chan struct{} // closed by Release
 }
 
 // NewLine makes a line to host:port until the test ends.
@@ -28,7 +30,13 @@ func NewLine(t testing.TB, target string) *Line {
 		t.Fatal(err)
 	}
 	l := &Line{listener: listener, target: target}
-	t.Cleanup(func() { listener.Close(); l.Cut() })
+	t.Cleanup(func() {
+		listener.Close()
+		l.Cut()
+		if l.held != nil {
+			l.Release()
+		}
+	})
 	go l.accept()
 	return l
 }
@@ -48,6 +56,21 @@ func (l *Line) LoseAnswer(text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.down = []byte(text)
+}
+
+// Hold keeps back what has this text on its way to the server, and all that comes after it, until Release.
+func (l *Line) Hold(text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.held, l.release = []byte(text), make(chan struct{})
+}
+
+// Release lets go what is held back, and holds back nothing more.
+func (l *Line) Release() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.held = nil
+	close(l.release)
 }
 
 // Lost is how often something was lost by order.
@@ -102,9 +125,25 @@ func (l *Line) accept() {
 		}
 		l.conns = append(l.conns, in, out)
 		l.mu.Unlock()
-		go l.pass(out, in, &l.up)
+		go l.pass(held{out, l}, in, &l.up)
 		go l.pass(in, out, &l.down)
 	}
+}
+
+// held is the way to the server.
+type held struct {
+	net.Conn
+	line *Line
+}
+
+func (h held) Write(piece []byte) (int, error) {
+	h.line.mu.Lock()
+	holds, release := h.line.held != nil && bytes.Contains(piece, h.line.held), h.line.release
+	h.line.mu.Unlock()
+	if holds {
+		<-release
+	}
+	return h.Conn.Write(piece)
 }
 
 // pass carries one direction; both ends are closed with it.

@@ -388,15 +388,21 @@ type slot struct {
 	held    bool
 	apdus   int // that reached a card
 	fails   int // so often the reader is yet to fail, at each 23rd of them
+	away    bool
 	changed chan struct{}
+	// instead answers in the place of the card, or changes what it answers; nil, nil leaves it to the card.
+	instead func(chip *softcard.Card, apdu []byte) ([]byte, error)
 }
 
 func newSlot(c *softcard.Card) *slot { return &slot{card: c, changed: make(chan struct{})} }
 
-func (s *slot) put(c *softcard.Card) {
+func (s *slot) put(c *softcard.Card) { s.set(func() { s.card = c }) }
+
+// set changes the reader itself.
+func (s *slot) set(change func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.card = c
+	change()
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
@@ -404,8 +410,11 @@ func (s *slot) put(c *softcard.Card) {
 func (s *slot) Await(ctx context.Context, present bool) error {
 	for {
 		s.mu.Lock()
-		in, changed := s.card != nil, s.changed
+		in, away, changed := s.card != nil, s.away, s.changed
 		s.mu.Unlock()
+		if away {
+			return pcsc.ErrNoService
+		}
 		if in == present {
 			return nil
 		}
@@ -450,12 +459,18 @@ func (c *contact) Transmit(apdu []byte) ([]byte, error) {
 	if fails {
 		c.slot.fails--
 	}
+	instead := c.slot.instead
 	c.slot.mu.Unlock()
 	switch {
 	case gone:
 		return nil, card.ErrRemoved
 	case fails:
 		return nil, pcsc.ErrNoService
+	}
+	if instead != nil {
+		if resp, err := instead(c.card, apdu); resp != nil || err != nil {
+			return resp, err
+		}
 	}
 	resp, err := c.card.Transmit(apdu)
 	if err != nil {

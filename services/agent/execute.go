@@ -266,7 +266,7 @@ func (c *Counter) withCard(ctx context.Context, w *work, cardID string, do func(
 	id := w.down.GetProcedure()
 	c.progress(id, StageCard, 5, say(PutCard))
 	for {
-		if err := c.cfg.Reader.Await(ctx, true); err != nil {
+		if err := c.awaitCard(ctx, id); err != nil {
 			return causeOf(ctx, err)
 		}
 		err := c.once(ctx, w, cardID, do)
@@ -298,6 +298,20 @@ func (c *Counter) tellOnce(procedure, sentence string) {
 	if status, err := c.Status(procedure); err == nil && status.Message.Key != sentence {
 		c.progress(procedure, StageCard, 0, say(sentence))
 	}
+}
+
+// awaitCard waits for a card. What the page says of one that was there is taken back when none is.
+func (c *Counter) awaitCard(ctx context.Context, procedure string) error {
+	within, cancel := context.WithTimeout(ctx, contactTime)
+	defer cancel()
+	err := c.cfg.Reader.Await(within, true)
+	if err == nil || within.Err() == nil || ctx.Err() != nil {
+		return err
+	}
+	if status, err := c.Status(procedure); err == nil && status.Message.Key != PutCard {
+		c.tellOnce(procedure, CardRemoved)
+	}
+	return c.cfg.Reader.Await(ctx, true)
 }
 
 // awaitSwap waits until the card is taken away, or long enough that another may have taken its place unseen: asking a

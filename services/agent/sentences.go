@@ -45,18 +45,14 @@ var Sentences = map[string]struct{ JA, EN string }{
 	"reason." + ReasonRetired:   {"廃止されたカード", "the card is retired"},
 	"reason." + ReasonNoReader:  {"カードリーダーなし", "no card reader"},
 	"reason." + ReasonVersion:   {"新しい版の指示", "a command of a newer version"},
-	"reason." + ReasonDropped:   {"取りやめ", "withdrawn"},
 	"reason." + ReasonCard:      {"カードが応じない", "the card does not comply"},
 	"reason." + ReasonLastDay:   {"カードの有効期間が不明", "the card's last day is unknown"},
 	"reason." + ReasonDoubted:   {"センターの記録と一致しなかった", "the records differed from the centre's"},
 	"reason." + ReasonNotOpened: {"センターがカードの操作を認めない", "the centre does not open the card"},
 	"reason." + reasonAdminKey:  {"カードの管理鍵が合わない", "the card's administrative key does not fit"},
-	"reason." + reasonReadBack:  {"読み戻した内容が違う", "what was read back differs"},
 	"reason." + reasonMemory:    {"カードの空きが足りない", "the card's memory is full"},
-	"reason." + reasonStaging:   {"別の手続きの途中のカード", "another procedure has begun on the card"},
 	"reason." + reasonUnknown:   {"カードにない命令", "the card does not know the command"},
 	"reason." + reasonState:     {"カードの状態が合わない", "the card's state does not fit"},
-	"reason." + reasonKeysGone:  {"鍵がカードにない", "the keys are not on the card"},
 }
 
 // say returns a sentence with its arguments filled in.

@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,6 +46,7 @@ type world struct {
 	stop    func()
 
 	away  bool
+	opens atomic.Pointer[card.Opener] // instead of openCard
 	told  map[string]*truth
 	order []string
 	shown string // on the resident's screen
@@ -59,6 +61,7 @@ type world struct {
 	resident          *http.Client
 	stranger, pairing bool
 	english           bool
+	namesLost         bool // the counter's store is of a release that kept no names
 	trail             []string
 	seen              map[string]int
 	wrong             map[string]bool
@@ -68,7 +71,7 @@ func newWorld(t *testing.T, seen map[string]int, wrong map[string]bool) *world {
 	c := newCentre(t)
 	w := &world{
 		t: t, centre: c, line: natstest.NewLine(t, strings.TrimPrefix(c.url, "nats://")), store: storePath(t), slot: newSlot(nil),
-		cards: map[string]*softcard.Card{}, told: map[string]*truth{}, seen: seen, wrong: wrong,
+		cards: map[string]*softcard.Card{}, told: map[string]*truth{}, seen: seen, wrong: wrong, resident: http.DefaultClient,
 	}
 	for _, id := range []string{"CARD-1", "CARD-2"} {
 		w.cards[id] = newCard(t, id)
@@ -79,12 +82,19 @@ func newWorld(t *testing.T, seen map[string]int, wrong map[string]bool) *world {
 }
 
 // start opens the counter on its store, with its pages.
-func (w *world) start() {
+func (w *world) start(change ...func(*agent.Config)) {
 	cfg := w.centre.config(w.store, w.slot)
+	for _, c := range change {
+		c(&cfg)
+	}
+	cfg.FindCases = func(context.Context, string, counterlink.CaseKey) ([]*events.OpenCase, error) { return nil, nil }
 	cfg.Conn = w.centre.dial("nats://" + w.line.Addr())
 	cfg.OpenCard = func(ctx context.Context, command string, q card.Challenge) (card.Answer, error) {
 		if w.counter.Link() != counterlink.Up {
 			return card.Answer{}, errors.New("no route to the centre")
+		}
+		if open := w.opens.Load(); open != nil {
+			return (*open)(q)
 		}
 		return openCard(ctx, command, q)
 	}
@@ -152,6 +162,12 @@ func (w *world) inside() string {
 	return w.slot.card.ID()
 }
 
+func (w *world) readerAway() bool {
+	w.slot.mu.Lock()
+	defer w.slot.mu.Unlock()
+	return w.slot.away
+}
+
 // claims returns the claims of a procedure that are at the centre, with a fact; all of them for "".
 func (w *world) claims(procedure, fact string) (all []*events.Claim) {
 	w.centre.mu.Lock()
@@ -197,7 +213,7 @@ func (w *world) used(id string) bool {
 			return true
 		}
 	}
-	return id == "CARD-3"
+	return id == "CARD-3" || id == "CARD-6"
 }
 
 func (s sight) setsPINs() bool {
@@ -291,13 +307,6 @@ func (w *world) unsettled() string {
 	if up := w.counter.Link() == counterlink.Up; up == w.away {
 		return "the link"
 	}
-	reader := pages.ReaderEmpty
-	if w.inside() != "" {
-		reader = pages.ReaderCard
-	}
-	if w.served.Reader() != reader {
-		return "the reader"
-	}
 	for _, id := range w.order {
 		s, err := w.counter.Status(id)
 		must(w.t, err)
@@ -305,7 +314,21 @@ func (w *world) unsettled() string {
 			return fmt.Sprintf("%s of %s at %s, card %s, in the reader %q: %s", s.Message.EN, w.told[id].operation, s.Stage, w.told[id].card, w.inside(), why)
 		}
 	}
+	if !w.readerKnown() { // last: work on a card may end with the card away
+		return "the reader"
+	}
 	return ""
+}
+
+// readerKnown reports whether the pages say how the reader stands now.
+func (w *world) readerKnown() bool {
+	switch {
+	case w.readerAway():
+		return w.served.Reader() == pages.ReaderAway
+	case w.inside() != "":
+		return w.served.Reader() == pages.ReaderCard
+	}
+	return w.served.Reader() == pages.ReaderEmpty
 }
 
 func (w *world) unnoticed(s agent.Status, a *truth) string {
@@ -313,7 +336,7 @@ func (w *world) unnoticed(s agent.Status, a *truth) string {
 	wait := map[string]bool{
 		"making-keys": true, "writing": true, "reading-back": true, "setting-pin": true,
 		agent.PutCard: inside != "", agent.CardRemoved: inside != "", agent.OtherCard: inside == "" || inside == s.Card,
-		agent.CentreNeeded: !w.away, agent.WaitsForComparison: !w.away,
+		agent.CentreNeeded: !w.away || inside != s.Card, agent.WaitsForComparison: !w.away,
 	}
 	stands := s.Stage == agent.StageConfirm || s.Stage == agent.StageCard || s.Stage == agent.StageIssuing
 	switch facts := outcomes[s.Stage]; {
@@ -646,6 +669,28 @@ var centreSays = map[string]func(a *truth) *events.Answer{
 		a.letter = "L-" + a.id[len(a.id)-4:]
 		return &events.Answer{Deferred: true, Letter: a.letter, OnFile: []string{"application-form"}}
 	},
+	"replaces": func(a *truth) *events.Answer {
+		if regime.HandlingOf(operations[a.operation]).Settled {
+			return &events.Answer{Accepted: true, CardLastDay: cardEnds}
+		}
+		answer := &events.Answer{Accepted: true, CardLastDay: cardEnds, CardCandidates: []*events.Candidate{{Day: cardEnds, RuleId: regime.CardEndsToo, Binds: true}}}
+		for _, kind := range both {
+			answer.Planned = append(answer.Planned, &events.PlannedCertificate{
+				Kind: kind, LastDay: cardEnds, Replaces: 5, Candidates: []*events.Candidate{{Day: cardEnds, RuleId: regime.CardEndsToo, Binds: true}},
+			})
+		}
+		return answer
+	},
+	"ends another": func(*truth) *events.Answer {
+		return &events.Answer{Accepted: true, CardLastDay: cardEnds, Certificates: []*events.CertificateState{
+			{Serial: 1, Kind: sign, Status: events.CertificateStatus_CERTIFICATE_STATUS_ISSUED, Regime: events.Regime_REGIME_MYNUMBER, LastDay: cardEnds},
+			{Serial: 2, Kind: sign, Status: events.CertificateStatus_CERTIFICATE_STATUS_VALID, Regime: events.Regime_REGIME_MYNUMBER, LastDay: cardEnds},
+		}}
+	},
+	"no last day": func(*truth) *events.Answer { return &events.Answer{Accepted: true} },
+	"held simulated": func(*truth) *events.Answer {
+		return &events.Answer{Refusals: []string{regime.ClaimHeld}, Held: &events.HeldReceipt{ClockMs: 1, LatestMs: 3, Reason: events.HeldReason_HELD_REASON_SIMULATED}}
+	},
 	"held": func(*truth) *events.Answer {
 		return &events.Answer{Refusals: []string{regime.ClaimHeld}, Held: &events.HeldReceipt{ClockMs: 1, EarliestMs: 2, LatestMs: 3}}
 	},
@@ -671,6 +716,7 @@ var reportSays = map[string]func(*truth) *events.Answer{
 		}
 		return answer
 	},
+	"refused":    func(*truth) *events.Answer { return &events.Answer{Refusals: []string{regime.CardNotUsable}} },
 	"nothing":    func(*truth) *events.Answer { return &events.Answer{RuleIds: []string{regime.CardNotSuspended}} },
 	"unbelieved": func(*truth) *events.Answer { return &events.Answer{Refusals: []string{regime.ClaimQuarantined}} },
 }
@@ -886,6 +932,10 @@ func (w *world) drop(rt *rapid.T) {
 	if a == nil || rapid.IntRange(0, 2).Draw(rt, "change of mind") > 0 {
 		return
 	}
+	w.dropIt(a)
+}
+
+func (w *world) dropIt(a *truth) {
 	w.do("drop", a.id, func() {
 		shown := hidden(w.t, w.withdrawal(a), "shown")
 		w.fault = "changed"
@@ -919,11 +969,7 @@ func (w *world) stray(rt *rapid.T) {
 	if a == nil {
 		return
 	}
-	w.do("try to "+act, a.id, func() {
-		w.problem = true
-		where, body := w.send("/procedures/"+a.id+"/"+act, url.Values{"auth": {authPIN}, "auth_again": {authPIN}})
-		w.check(where, body, w.statuses())
-	})
+	w.tryTo(act, a)
 }
 
 // goOn does for the newest application what comes next when nothing goes wrong.
@@ -985,8 +1031,9 @@ func (w *world) applied(operation, card string) *truth {
 	w.do("apply for "+operation, "", func() {
 		form := filled()
 		form["operation"], form["card"], form["file"] = []string{operation}, []string{card}, []string{"anyway"}
+		w.lasts = true
 		where, _ := w.send("/apply", form)
-		w.filed(where, a)
+		w.reviewed(where, a)
 	})
 	return a
 }
@@ -1026,11 +1073,13 @@ func (w *world) inVain() {
 }
 
 // restart ends the counter's program and starts it on its store.
-func (w *world) restart(*rapid.T) {
+func (w *world) restart(*rapid.T) { w.restartAs() }
+
+func (w *world) restartAs(change ...func(*agent.Config)) {
 	w.do("restart", "", func() {
 		w.stop()
 		w.shown, w.thanked = "", false
-		w.start()
+		w.start(change...)
 	})
 }
 
@@ -1038,7 +1087,7 @@ func (w *world) restart(*rapid.T) {
 // phrase of the pages that are shown after each step.
 func TestEverySentenceIsSo(t *testing.T) {
 	mark(t)
-	checks := "3"
+	checks := "1"
 	if os.Getenv("SHOMEI_SOAK") != "" {
 		checks = "100"
 	}
@@ -1054,6 +1103,15 @@ func TestEverySentenceIsSo(t *testing.T) {
 		t.Cleanup(func() { must(t, flag.Set(name, was)) })
 	}
 	seen, wrong := map[string]int{}, map[string]bool{}
+	w := newWorld(t, seen, wrong)
+	w.settle()
+	w.unpaired()
+	w.pair()
+	w.scenes()
+	w.stop()
+	if t.Failed() {
+		return
+	}
 	rapid.Check(t, func(rt *rapid.T) {
 		w := newWorld(t, seen, wrong)
 		defer func() { w.stop() }()
@@ -1073,13 +1131,13 @@ func TestEverySentenceIsSo(t *testing.T) {
 	if len(wrong) == 0 && seen["agent.handed-over"]+seen["agent.given-back"] == 0 {
 		t.Error("nothing came to its end")
 	}
-	var unseen []string
+	if testing.Verbose() {
+		t.Logf("%d statements have a row", len(statements))
+	}
 	for key := range statements {
 		code := strings.TrimSuffix(strings.TrimPrefix(key, "problem."), ".next")
 		if impossible[key] == "" && impossible[code] == "" && seen[key] == 0 {
-			unseen = append(unseen, key)
+			t.Errorf("no state of this test leads to %q, so its row is not tried", key)
 		}
 	}
-	slices.Sort(unseen)
-	t.Logf("%d of %d statements were seen; not these: %s", len(statements)-len(unseen), len(statements), strings.Join(unseen, ", "))
 }

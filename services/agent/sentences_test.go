@@ -219,6 +219,10 @@ func (s sight) refused() bool {
 	return s.answered() && !s.about.answer.GetDeferred() && len(s.about.answer.GetRefusals()) > 0
 }
 
+func (s sight) refusedFor(id regime.ID) bool {
+	return slices.Contains(s.about.answer.GetRefusals(), id)
+}
+
 func (s sight) ended(certificate events.CertificateStatus, card events.CardStatus) bool {
 	return s.answered() && slices.ContainsFunc(s.about.answer.GetEndings(), func(e *events.Ending) bool {
 		return certificate != 0 && e.GetStatus() == certificate || card != 0 && e.GetCardStatus() == card
@@ -244,7 +248,7 @@ func link(state counterlink.LinkState) predicate {
 
 func readerIs(state pages.ReaderState) predicate {
 	return func(s sight) bool {
-		return (s.inside() != "") == (state == pages.ReaderCard) && state != pages.ReaderAway
+		return s.readerAway() == (state == pages.ReaderAway) && (s.readerAway() || (s.inside() != "") == (state == pages.ReaderCard))
 	}
 }
 
@@ -253,7 +257,9 @@ func reason(text string) predicate {
 }
 
 // fault is the row of a field that can't be right: the form just sent had that fault.
-func fault(field string) predicate { return func(s sight) bool { return s.fault == field } }
+func fault(fields ...string) predicate {
+	return func(s sight) bool { return slices.Contains(fields, s.fault) }
+}
 
 func certificateHeld(status events.CertificateStatus) predicate {
 	return of(func(s sight) bool {
@@ -300,7 +306,7 @@ var statements = map[string]predicate{
 	"agent.put-card":         of(func(s sight) bool { return s.about.command && s.inside() == "" }),
 	"agent.card-removed":     of(func(s sight) bool { return s.about.command && s.inside() == "" }),
 	"agent.other-card":       of(func(s sight) bool { return s.about.command && s.inside() != "" && s.inside() != s.about.card }),
-	"agent.centre-needed":    of(func(s sight) bool { return s.about.command && s.away }),
+	"agent.centre-needed":    of(func(s sight) bool { return s.about.command && s.away && s.inside() == s.about.card }),
 	"agent.waits-resident":   of(func(s sight) bool { return s.about.command && !s.about.dropped }),
 	"agent.making-keys":      of(func(s sight) bool { return s.about.confirmed && !s.about.issued }),
 	"agent.keys-made": of(func(s sight) bool {
@@ -334,8 +340,10 @@ var statements = map[string]predicate{
 	"agent.in-vain": of(func(s sight) bool {
 		return slices.Contains(slices.Collect(maps.Values(s.about.later)), regime.NoLongerOpen) && !s.about.handed
 	}),
-	"agent.report-refused":    of(func(s sight) bool { return s.about.report != "" && s.refused() }),
-	"agent.report-unverified": of(func(s sight) bool { return s.about.report != "" && s.refused() }),
+	"agent.report-refused": of(func(s sight) bool {
+		return s.about.report != "" && s.refused() && !s.refusedFor(regime.ClaimQuarantined)
+	}),
+	"agent.report-unverified": of(func(s sight) bool { return s.about.report != "" && s.refusedFor(regime.ClaimQuarantined) }),
 	"agent.report-recorded":   of(func(s sight) bool { return s.about.report != "" && s.about.answer.GetAccepted() }),
 	"agent.report-nothing": of(func(s sight) bool {
 		return s.about.report != "" && s.answered() && !s.refused() && !s.about.answer.GetAccepted()
@@ -344,16 +352,12 @@ var statements = map[string]predicate{
 	"agent.reason.deadline":                      reason("deadline"),
 	"agent.reason.card retired":                  reason("card retired"),
 	"agent.reason.no reader":                     reason("no reader"),
-	"agent.reason.dropped":                       reason("dropped"),
 	"agent.reason.card refused":                  reason("card refused"),
 	"agent.reason.command of a newer version":    reason("command of a newer version"),
 	"agent.reason.last day of the card unknown":  reason("last day of the card unknown"),
 	"agent.reason.records differed":              reason("records differed"),
 	"agent.reason.card not opened by the centre": reason("card not opened by the centre"),
-	"agent.reason.keys not on the card":          reason("keys not on the card"),
-	"agent.reason.read back differs":             reason("read back differs"),
 	"agent.reason.card memory":                   reason("card memory"),
-	"agent.reason.foreign staging":               reason("foreign staging"),
 	"agent.reason.administrative key":            reason("administrative key"),
 	"agent.reason.command unknown to the card":   reason("command unknown to the card"),
 	"agent.reason.card state":                    reason("card state"),
@@ -368,6 +372,7 @@ var statements = map[string]predicate{
 	"station.link.mismatched": link(counterlink.Mismatched),
 	"station.clock.differs":   func(s sight) bool { return s.counter.Clock().Differs },
 	"station.clock.refused":   func(s sight) bool { return s.counter.Clock().Refused },
+	"station.simulated":       func(s sight) bool { return s.counter.Clock().Evidence == agent.Simulated },
 	"station.held":            func(s sight) bool { return s.holding() > 0 },
 	"problem.title":           func(s sight) bool { return s.problem },
 	"page.privacy":            func(s sight) bool { return anywhere("/apply", "/report", "/review", "/cases")(s) || dropping(s) },
@@ -402,8 +407,8 @@ var statements = map[string]predicate{
 	"document.on-file":             func(s sight) bool { return s.path == "/apply" && s.onFile },
 	"document.if-at-hand":          anywhere("/apply"),
 	"wrong.choice":                 fault("choice"),
-	"wrong.empty.sex":              fault("sex"),
-	"wrong.empty.clerk":            fault("clerk"),
+	"wrong.empty.sex":              fault("sex", "empty"),
+	"wrong.empty.clerk":            fault("clerk", "empty"),
 	"wrong.empty.resident_code":    fault("empty"),
 	"wrong.empty.name":             fault("empty"),
 	"wrong.empty.birth_date":       fault("empty"),
@@ -536,7 +541,6 @@ var statements = map[string]predicate{
 	"ending.effect.revoke":  func(s sight) bool { return foretells(s) || dropping(s) && s.about.confirmed },
 	"ending.effect.suspend": foretells,
 	"ending.effect.void":    foretells,
-	"ending.effect.expire":  foretells,
 	"ending.effect.release": foretells,
 
 	"ending.certificate.revoked":   ends(events.CertificateStatus_CERTIFICATE_STATUS_REVOKED, 0),
@@ -559,7 +563,6 @@ var statements = map[string]predicate{
 
 // impossible are the statements to which no state of this test's world may lead, each with why; as problems their codes.
 var impossible = map[string]string{
-	"station.simulated":        "the counter runs by the machine's clock",
 	"page.broken":              "a page fails",
 	"tray.hint":                "no virtual reader",
 	"card.lasttry":             "no PIN is verified here",
@@ -595,6 +598,10 @@ var impossible = map[string]string{
 	"no-cookie":                "no script runs here; seat_test.go has each",
 	"programs-only":            "no page calls the API here; seat_test.go has each",
 	"unknown-rule":             "the centre names rules that exist",
+	"ending.effect.expire":     "no application and no report ends a term",
+	"pin-refused":              "the resident's page tells it at its field",
+	"officer-code":             "the pages tell faults at their fields",
+	"receipt-time":             "the pages tell faults at their fields",
 }
 
 // problems are when what could not be done is told, by code: the state just before the act makes it impossible.
@@ -607,19 +614,18 @@ var problems = map[string]predicate{
 	"residents-browser": func(s sight) bool { return s.stranger },
 	"not-the-residents": func(s sight) bool { return s.stranger },
 	"not-paired":        func(s sight) bool { return !s.counter.ScreenPaired() },
-	"no-name":           func(s sight) bool { return s.tried != "" && s.told[s.tried].report != "" },
+	"no-name": func(s sight) bool {
+		return s.tried != "" && (s.told[s.tried].report != "" || s.namesLost)
+	},
 	"settles":           func(s sight) bool { return s.tried != "" && !s.at(s.tried, "HandedOver") && s.told[s.tried].settles() },
 	"over":              func(s sight) bool { return s.tried != "" && !s.mayGoOn(s.told[s.tried]) },
 	"no-review":         func(s sight) bool { return s.tried == "review" },
 	"not-shown":         func(s sight) bool { return s.shown != s.tried },
 	"no-card":           func(s sight) bool { return s.inside() == "" },
 	"unknown-person":    func(s sight) bool { return s.fault == "person" && !s.away },
-	"pin-refused":       fault("pin"),
 	"failed.repairable": of(func(s sight) bool { return s.status.Failure.GetRepairable() }),
 	"failed.broken":     of(func(s sight) bool { return s.status.Failure != nil && !s.status.Failure.GetRepairable() }),
 	"failed":            of(func(s sight) bool { return s.failedFor(s.about.id) != "" || s.away }),
-	"receipt-time":      fault("received_at"),
-	"officer-code":      fault("officer"),
 }
 
 func init() {
