@@ -55,11 +55,13 @@ run: build ## install what is missing, build, start everything with data in out/
 .PHONY: test
 test: deps-test engine assets ## install what is missing and run every test on real parts
 	@echo "go test $(PACKAGES)"; begin=$$SECONDS; status=0; \
-	$(GO) test -p 2 -timeout $(TIMEOUT) $(PACKAGES) || status=$$?; \
+	$(GO) test -p 3 -timeout $(TIMEOUT) $(PACKAGES) || status=$$?; \
 	echo "tests took $$((SECONDS - begin)) s, exit $$status"; exit $$status
 
 .PHONY: soak
 soak: deps-test engine assets ## what make test does once, at length: damage, crash points, kills, one counter against another
+	@$(GO) test -count=1 -run 'AnyLife|EveryLife' ./pkg/lifecycle -rapid.checks=25000
+	@SHOMEI_SOAK=1 $(GO) test -count=1 -timeout 1h -run EverySentence ./services/agent
 	@SHOMEI_SOAK=1 $(GO) test -count=1 -p 1 -timeout 4h -v -run 'Soak|Damaged|Killed' ./cmd/shomei/hub ./cmd/shomei/e2e
 
 .PHONY: race

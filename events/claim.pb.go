@@ -2436,6 +2436,8 @@ type Answer struct {
 	OnFile []string `protobuf:"bytes,16,rep,name=on_file,json=onFile,proto3" json:"on_file,omitempty"`
 	// phone_certificates are those on the person's smartphones; certificates are those of the card.
 	PhoneCertificates []*CertificateState `protobuf:"bytes,17,rep,name=phone_certificates,json=phoneCertificates,proto3" json:"phone_certificates,omitempty"`
+	// former_card is the card that goes out of use when the procedure's card is handed over; empty when none does.
+	FormerCard string `protobuf:"bytes,18,opt,name=former_card,json=formerCard,proto3" json:"former_card,omitempty"`
 	// held is why the claim was not decided on but put aside for two officers: its times; absent otherwise.
 	Held          *HeldReceipt `protobuf:"bytes,60,opt,name=held,proto3" json:"held,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -2589,6 +2591,13 @@ func (x *Answer) GetPhoneCertificates() []*CertificateState {
 		return x.PhoneCertificates
 	}
 	return nil
+}
+
+func (x *Answer) GetFormerCard() string {
+	if x != nil {
+		return x.FormerCard
+	}
+	return ""
 }
 
 func (x *Answer) GetHeld() *HeldReceipt {
@@ -3366,7 +3375,7 @@ const file_claim_proto_rawDesc = "" +
 	"\x0eSealedDownlink\x12\x16\n" +
 	"\x06sealed\x18\x01 \x01(\fR\x06sealed\x12\x16\n" +
 	"\x06writer\x18\x02 \x01(\tR\x06writer\x12\x1c\n" +
-	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xcc\x06\n" +
+	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xed\x06\n" +
 	"\x06Answer\x12\x14\n" +
 	"\x05claim\x18\x01 \x01(\tR\x05claim\x12\x1a\n" +
 	"\baccepted\x18\x02 \x01(\bR\baccepted\x12\x1a\n" +
@@ -3385,7 +3394,9 @@ const file_claim_proto_rawDesc = "" +
 	"\aendings\x18\x0e \x03(\v2\x15.shomei.events.EndingR\aendings\x128\n" +
 	"\tdeadlines\x18\x0f \x03(\v2\x1a.shomei.events.DeadlineSetR\tdeadlines\x12\x17\n" +
 	"\aon_file\x18\x10 \x03(\tR\x06onFile\x12N\n" +
-	"\x12phone_certificates\x18\x11 \x03(\v2\x1f.shomei.events.CertificateStateR\x11phoneCertificates\x12.\n" +
+	"\x12phone_certificates\x18\x11 \x03(\v2\x1f.shomei.events.CertificateStateR\x11phoneCertificates\x12\x1f\n" +
+	"\vformer_card\x18\x12 \x01(\tR\n" +
+	"formerCard\x12.\n" +
 	"\x04held\x18< \x01(\v2\x1a.shomei.events.HeldReceiptR\x04held\"\x91\x02\n" +
 	"\x06Ending\x12\x16\n" +
 	"\x06serial\x18\x01 \x01(\x04R\x06serial\x122\n" +

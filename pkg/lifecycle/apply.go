@@ -90,7 +90,7 @@ func (a *application) missPassedDeadlines() error {
 // which belongs to no municipality, that of the holder.
 func (a *application) fillIn() {
 	if held := a.state.Card; held != nil {
-		if a.Card == "" {
+		if a.Card == "" && !a.Factory { // a factory makes another
 			a.Card = held.Card
 		}
 		if a.CardKind == events.CardKind_CARD_KIND_UNSPECIFIED {

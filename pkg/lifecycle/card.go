@@ -14,12 +14,12 @@ func (a *application) judgeCard() {
 		return
 	case a.CardTaken:
 		a.ruling.Refuse(regime.CardClaimedByOther)
+	case a.issues() && a.Card == "":
+		a.ruling.Refuse(regime.NoCardNamed)
 	case a.Operation == events.Operation_OPERATION_FACTORY_ISSUE:
 		a.newCard = true
 	case a.Operation == events.Operation_OPERATION_HAND_OVER:
 		a.judgeHandOver(held)
-	case a.issues() && a.Card == "":
-		a.ruling.Refuse(regime.NoCardNamed)
 	case held == nil:
 		a.newCard = a.issues()
 	case held.Card != a.Card:

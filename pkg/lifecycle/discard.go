@@ -47,14 +47,15 @@ func (d *decision) endHopeless() {
 	}
 }
 
-// cardLost tells that the procedure's card has gone out of use meanwhile.
+// cardLost tells that the procedure's card has gone out of use meanwhile. One that was to be handed over gives way to the
+// former card when it ends, and is then none of the person's.
 func (d *decision) cardLost(p *events.Procedure) bool {
 	for _, c := range []*events.HeldCard{d.state.Card, d.state.OldCard} {
 		if c != nil && c.Card == p.Card {
 			return unusable(c)
 		}
 	}
-	return false
+	return p.Operation == events.Operation_OPERATION_HAND_OVER
 }
 
 // hasMade tells whether a certificate that the procedure made is still on its way.

@@ -57,6 +57,29 @@ func TestACardIsRenewedThroughTheFactory(t *testing.T) {
 	equal(t, "no card beside it", p.state.OldCard, (*events.HeldCard)(nil))
 }
 
+// A card that ends while it is being handed over is not given out: its hand-over ends with it, whatever else the person has.
+func TestACardThatEndsBeforeItsHandOverIsNotGivenOut(t *testing.T) {
+	p := fromFactory(t)
+	p.at("2025-03-19 02:00")
+	p.made(card("card-2"))
+	p.at("2025-04-10 10:00")
+	accepted := p.apply(opHandOver, card("card-2"))
+	p.unblocked()
+	p.do(ChangeRecord{Change: events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS, CausedOn: "2025-04-10", Filed: p.now})
+	equal(t, "the procedure", p.state.Procedure, (*events.Procedure)(nil))
+	refused := find[*events.FactRefused](p.do(RecordHandOver{Procedure: accepted.Procedure, Card: "card-2", Filed: p.now}))
+	equal(t, "refused", refused.GetFact(), "HandedOver")
+	equal(t, "the card in hand", p.state.Card.GetCard(), "card-1")
+}
+
+// A factory names the card that it makes; it makes none that the person has.
+func TestAFactoryNamesItsCard(t *testing.T) {
+	p := newPlayer(t, "2016-01-12 10:00")
+	p.refused(regime.NoCardNamed, opFactory, factory, card(""))
+	p = fromFactory(t)
+	p.at("2025-03-19 02:00").refused(regime.NoCardNamed, opFactory, factory, card(""))
+}
+
 // While a new card waits, what is lost or ends is what is in hand; a death ends both.
 func TestWhatEndsWhileANewCardWaits(t *testing.T) {
 	start := func() *player {

@@ -76,6 +76,20 @@ func (d *decision) handCardOver(p *events.Procedure, switches regime.Switches) e
 	return d.takeBack(p, switches)
 }
 
+// FormerCard returns the card that goes out of use when the open procedure's is handed over; empty when none does.
+func FormerCard(s *events.SubscriberState) string {
+	p, held, old := s.GetProcedure(), s.GetCard(), s.GetOldCard()
+	switch {
+	case p.GetCard() == "", p.GetCard() == old.GetCard():
+		return ""
+	case p.GetCard() == held.GetCard() && held.GetStatus() == events.CardStatus_CARD_STATUS_HELD:
+		return ""
+	case p.GetCard() != held.GetCard() && held.GetStatus() != events.CardStatus_CARD_STATUS_VOID:
+		return held.GetCard()
+	}
+	return old.GetCard()
+}
+
 // assigned is the card of the procedure, on its way to the holder.
 func (d *decision) assigned(p *events.Procedure) *events.CardAssigned {
 	card := &events.CardAssigned{Card: p.Card, Kind: p.CardKind, LastDay: p.CardLastDay}

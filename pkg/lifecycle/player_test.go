@@ -57,7 +57,7 @@ func (p *player) at(s string) *player {
 // do decides, stores and folds a command and gives its events.
 func (p *player) do(cmd Command) []*events.Event {
 	p.t.Helper()
-	before := proto.Clone(p.state)
+	before := proto.CloneOf(p.state)
 	decided, err := Decide(p.state, cmd, p.now)
 	if err != nil {
 		p.t.Fatalf("%T at %s: %v", cmd, p.now, err)
@@ -68,7 +68,24 @@ func (p *player) do(cmd Command) []*events.Event {
 	if len(decided) > 0 {
 		p.store(cmd, decided)
 	}
+	if _, ok := cmd.(RecordHandOver); ok && find[*events.Delivered](decided) != nil {
+		p.exchanged(FormerCard(before), decided)
+	}
 	return decided
+}
+
+// exchanged fails the test unless a hand-over ends the card that was foretold, and no other.
+func (p *player) exchanged(foretold string, decided []*events.Event) {
+	p.t.Helper()
+	voided := ""
+	for _, e := range decided {
+		if b := e.GetCardVoided(); b != nil {
+			voided += b.Card
+		}
+	}
+	if voided != foretold {
+		p.t.Fatalf("the hand-over ends card %q, foretold was %q: %v", voided, foretold, decided)
+	}
 }
 
 func (p *player) store(cmd Command, decided []*events.Event) {

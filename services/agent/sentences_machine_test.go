@@ -682,7 +682,7 @@ var centreSays = map[string]func(a *truth) *events.Answer{
 		return answer
 	},
 	"ends another": func(*truth) *events.Answer {
-		return &events.Answer{Accepted: true, CardLastDay: cardEnds, Certificates: []*events.CertificateState{
+		return &events.Answer{Accepted: true, CardLastDay: cardEnds, FormerCard: "CARD-0", Certificates: []*events.CertificateState{
 			{Serial: 1, Kind: sign, Status: events.CertificateStatus_CERTIFICATE_STATUS_ISSUED, Regime: events.Regime_REGIME_MYNUMBER, LastDay: cardEnds},
 			{Serial: 2, Kind: sign, Status: events.CertificateStatus_CERTIFICATE_STATUS_VALID, Regime: events.Regime_REGIME_MYNUMBER, LastDay: cardEnds},
 		}}

@@ -510,6 +510,10 @@ var statements = map[string]predicate{
 	"pair.until":            func(s sight) bool { return s.pairing },
 	"pair.wrong":            fault("pair"),
 	"procedure.ends.issued": of(func(s sight) bool { return s.answered() && !s.about.issued && s.open() }),
+	"procedure.ends.card": of(func(s sight) bool {
+		former := s.about.answer.GetFormerCard()
+		return former != "" && !s.about.handed && s.open() && strings.Contains(s.text, former)
+	}),
 	"procedure.ends.handed": of(sight.ready),
 
 	"resident.wait": func(s sight) bool { return s.shown == "" || !s.told[s.shown].command || s.told[s.shown].dropped },

@@ -16,7 +16,7 @@ import (
 // certificates stand now.
 func (d dispatcher) answer(r eventlog.Record, state *events.SubscriberState) *events.Downlink {
 	c := r.Commit
-	a := &events.Answer{Claim: c.CommandId, Accepted: true, CardLastDay: state.GetCard().GetLastDay()}
+	a := &events.Answer{Claim: c.CommandId, Accepted: true, CardLastDay: state.GetCard().GetLastDay(), FormerCard: lifecycle.FormerCard(state)}
 	for _, e := range c.Events {
 		take(a, e)
 	}

@@ -142,6 +142,10 @@ func (d *Desk) endsNext(s agent.Status, lang page.Language) (ends []string) {
 	target := func(kind events.CertificateKind) string {
 		return d.pages.Say(lang, "ending.target."+nameOf(kinds, kind))
 	}
+	before := s.Stage == agent.StageAccepted || s.Stage == agent.StageConfirm || s.Stage == agent.StageCard
+	if former := s.Answer.GetFormerCard(); former != "" && (before || s.ReadyToHandOver()) {
+		ends = append(ends, d.pages.Say(lang, "procedure.ends.card", former))
+	}
 	switch {
 	case s.ReadyToHandOver():
 		for _, c := range s.Answer.GetCertificates() {
@@ -151,7 +155,7 @@ func (d *Desk) endsNext(s agent.Status, lang page.Language) (ends []string) {
 				ends = append(ends, d.pages.Say(lang, "procedure.ends.handed", target(c.GetKind())))
 			}
 		}
-	case s.Stage == agent.StageAccepted || s.Stage == agent.StageConfirm || s.Stage == agent.StageCard:
+	case before:
 		if d.Counter.Made(s.Procedure).Signed {
 			return nil
 		}

@@ -123,6 +123,7 @@ var dropWords = page.Catalogue{
 	"drop.why.hint":         {JA: "1行。暗号化して記録します", EN: "one line; it is stored sealed"},
 	"drop.changed":          {JA: "その間に手続きが進みました。終わるものをもう一度確かめてください。", EN: "The procedure went on meanwhile. Check again what ends."},
 	"procedure.ends.issued": {JA: "新しいものが発行されると、いまの%sは失効します。元に戻せません。", EN: "When the new one is issued, the present one is revoked for good: %s."},
+	"procedure.ends.card":   {JA: "カードを交付すると、前のカード %s は使えなくなります。元に戻せません。", EN: "When the card is handed over, the former card goes out of use for good: %s."},
 	"procedure.ends.handed": {JA: "カードを交付すると、前の%sは失効します。元に戻せません。", EN: "When the card is handed over, the former one is revoked for good: %s."},
 	"drop.do":               {JA: "確かめた。申請を取りやめる", EN: "I have checked it: withdraw"},
 	"drop.leave":            {JA: "取りやめずに、手続きへ戻る", EN: "Back to the procedure without withdrawing it"},
