@@ -70,17 +70,17 @@ race: deps-test engine assets ## the same tests under the race detector (slow)
 
 .PHONY: demo
 demo: build ## play every story of deploy/stories and leave certificates, CRLs, cards and mails in out/demo
-	@mkdir -p out/demo && out/bin/shomei story run deploy/stories/*.story --out out/demo
+	@mkdir -p out/demo && out/bin/shomei-lab story run deploy/stories/*.story --out out/demo
 
 .PHONY: bench
 bench: build ## measure against floors taken in the same run, and print the table
-	@out/bin/shomei bench
+	@out/bin/shomei-lab bench
 
 .PHONY: build
-build: deps engine assets ## out/bin/shomei (hub) and out/bin/shomei-agent (counter)
+build: deps engine assets ## out/bin/shomei (hub), out/bin/shomei-agent (counter) and out/bin/shomei-lab (stories, invented populations, measurements)
 	@mkdir -p out/bin
-	@echo "go build: out/bin/shomei, out/bin/shomei-agent (minutes the first time, then seconds)"
-	@$(GO) build -trimpath -o out/bin/ ./cmd/shomei ./cmd/shomei-agent
+	@echo "go build: out/bin/shomei, out/bin/shomei-agent, out/bin/shomei-lab (minutes the first time, then seconds)"
+	@$(GO) build -trimpath -o out/bin/ ./cmd/shomei ./cmd/shomei-agent ./cmd/shomei-lab
 
 .PHONY: deps
 deps: ## Debian packages that the programs need, only those that are missing

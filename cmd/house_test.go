@@ -73,7 +73,7 @@ var rules = []rule{
 	},
 	{
 		reason: "a story is read by whoever can read; playing it takes a centre and counters, which the language knows nothing of",
-		of:     []string{"shomei/cmd/shomei/story"},
+		of:     []string{"shomei/cmd/shomei-lab/story"},
 		only:   []string{"shomei/events", "shomei/pkg/regime", "shomei/pkg/civil", "shomei/pkg/ca", "google.golang.org/protobuf/..."},
 	},
 	{
@@ -86,8 +86,12 @@ var rules = []rule{
 		never:  []string{"os", "net", "net/http", "log/slog", "database/sql", "math/rand", "math/rand/v2", "crypto/rand"},
 	},
 	{
+		reason: "what an office runs has no stories, invented people and measurements linked into it",
+		of:     []string{"shomei/cmd/shomei", "shomei/cmd/shomei-agent"}, whole: true, never: []string{"shomei/cmd/shomei-lab/..."},
+	},
+	{
 		reason: "there is one way to write the log and one wire to the counters; JetStream anywhere else would be a second",
-		of:     []string{"shomei/..."}, but: []string{"shomei/pkg/eventlog", "shomei/pkg/counterlink", "shomei/pkg/natstest", "shomei/cmd/shomei/hub", "shomei/cmd/shomei/bench"},
+		of:     []string{"shomei/..."}, but: []string{"shomei/pkg/eventlog", "shomei/pkg/counterlink", "shomei/pkg/natstest", "shomei/cmd/shomei/hub", "shomei/cmd/shomei-lab/bench"},
 		never: []string{"github.com/nats-io/nats.go/jetstream"},
 	},
 	{
@@ -96,7 +100,7 @@ var rules = []rule{
 	},
 	{
 		reason: "SQL is the warehouse's: a table changes in one package",
-		of:     []string{"shomei/..."}, but: []string{"shomei/pkg/warehouse/...", "shomei/cmd/shomei/bench"},
+		of:     []string{"shomei/..."}, but: []string{"shomei/pkg/warehouse/...", "shomei/cmd/shomei-lab/bench"},
 		never: []string{"github.com/ClickHouse/...", "database/sql"},
 	},
 	{
@@ -356,8 +360,8 @@ func TestTheRootStaysShort(t *testing.T) {
 
 // throughTemporary are the folders that may be made among temporary files, each with its reason.
 var throughTemporary = map[string]string{
-	"../cmd/shomei/story.go":                    "the folder of a story that was given none holds an invented world and goes with it",
-	"../cmd/shomei/story/player/desk.go":        "a socket's name is short, so a story's invented cards lie at a short path, in a folder of their owner's",
+	"../cmd/shomei-lab/story.go":                "the folder of a story that was given none holds an invented world and goes with it",
+	"../cmd/shomei-lab/story/player/desk.go":    "a socket's name is short, so a story's invented cards lie at a short path, in a folder of their owner's",
 	"../pkg/warehouse/enginetest/enginetest.go": "tables of a test",
 }
 

@@ -78,12 +78,12 @@ func (a *app) revokeFoundCommand() *cobra.Command {
 		Use: "revoke SERIAL --authority ID", Short: "記録にない電子証明書を失効する (revoke a certificate that the log never issued)", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.Serial = args[0]
-			orders := control.Open(a.data, officer)
+			orders := control.Open(a.Data, officer)
 			defer orders.Close()
 			if err := orders.RevokeFound(cmd.Context(), authority, r); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), a.say("認証局 %[2]s の %[1]s を失効しました。次の失効リストに載ります。\n",
+			fmt.Fprintf(cmd.OutOrStdout(), a.Say("認証局 %[2]s の %[1]s を失効しました。次の失効リストに載ります。\n",
 				"Serial %s of authority %s is revoked. It stands on the next list.\n"), args[0], authority)
 			return nil
 		},

@@ -24,13 +24,13 @@ func (a *app) cardsCommand() *cobra.Command {
 	roll := &cobra.Command{
 		Use: "roll", Short: "次の版の親鍵を作る (make the next version)", Long: rollHelp, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			orders := control.Open(a.data, officer)
+			orders := control.Open(a.Data, officer)
 			defer orders.Close()
 			version, err := orders.RollCards(cmd.Context())
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), a.say("カードの親鍵は第%d版になりました。keys/cards.key の控えを取り直してください。\n",
+			fmt.Fprintf(cmd.OutOrStdout(), a.Say("カードの親鍵は第%d版になりました。keys/cards.key の控えを取り直してください。\n",
 				"The master key of cards is of version %d now. Back keys/cards.key up again.\n"), version)
 			return nil
 		},

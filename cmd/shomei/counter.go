@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nkeys"
 	"github.com/spf13/cobra"
 
+	"shomei/cmd/cli"
 	"shomei/cmd/shomei/control"
 	"shomei/cmd/shomei/hub"
 	"shomei/pkg/counterlink"
@@ -51,7 +52,7 @@ func (a *app) enrolCommand() *cobra.Command {
 		Use: "enrol OFFICE --out DIR", Short: "窓口端末を登録する (enrol a counter and make its bundle)", Long: enrolHelp, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			e.Office = args[0]
-			orders := control.Open(a.data, officer)
+			orders := control.Open(a.Data, officer)
 			defer orders.Close()
 			enrolled, err := enrolInto(dir, func(b bundleKeys) (hub.Enrolled, error) {
 				e.PublicKey, e.SealKey = b.public, b.seal
@@ -63,7 +64,7 @@ func (a *app) enrolCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), a.say("%s を登録しました。フォルダー %s を端末へ移し、shomei-agent run --bundle で動かしてください。\n",
+			fmt.Fprintf(cmd.OutOrStdout(), a.Say("%s を登録しました。フォルダー %s を端末へ移し、shomei-agent run --bundle で動かしてください。\n",
 				"%s is enrolled. Move the folder %s to its machine and run shomei-agent run --bundle there.\n"), enrolled.Bundle.Counter, dir)
 			return nil
 		},
@@ -218,7 +219,7 @@ func (a *app) renewCommand() *cobra.Command {
 		Use: "renew COUNTER [--out DIR]", Short: "古いフォルダーの端末をつなげるようにする (make the file by which an older bundle connects)", Long: renewHelp,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			orders := control.Open(a.data, officer)
+			orders := control.Open(a.Data, officer)
 			defer orders.Close()
 			jwt, err := orders.Renew(cmd.Context(), args[0])
 			if err != nil {
@@ -235,10 +236,10 @@ func (a *app) renewCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), a.say("%s を作りました。端末 %s のフォルダーに置いてください。\n", "%s is made. Put it into the folder of counter %s.\n"),
+			fmt.Fprintf(cmd.OutOrStdout(), a.Say("%s を作りました。端末 %s のフォルダーに置いてください。\n", "%s is made. Put it into the folder of counter %s.\n"),
 				filepath.Join(dir, counterlink.JWTFile), args[0])
 			if hadCardKey {
-				fmt.Fprint(cmd.OutOrStdout(), a.say("古い cards.key を消しました。写しがあれば、それも消してください。\n",
+				fmt.Fprint(cmd.OutOrStdout(), a.Say("古い cards.key を消しました。写しがあれば、それも消してください。\n",
 					"The old cards.key is deleted. Delete every copy of it as well.\n"))
 			}
 			return nil
@@ -254,12 +255,12 @@ func (a *app) retireCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "retire COUNTER", Short: "窓口端末の登録をやめる (take a counter's voice away, at once and for good)", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			orders := control.Open(a.data, officer)
+			orders := control.Open(a.Data, officer)
 			defer orders.Close()
 			if err := orders.Retire(cmd.Context(), args[0]); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), a.say("%s の登録をやめました。この端末からは何も受け付けません。\n", "%s is retired. Nothing is taken from it any more.\n"), args[0])
+			fmt.Fprintf(cmd.OutOrStdout(), a.Say("%s の登録をやめました。この端末からは何も受け付けません。\n", "%s is retired. Nothing is taken from it any more.\n"), args[0])
 			return nil
 		},
 	}
@@ -283,9 +284,9 @@ func (a *app) adoptCommand() *cobra.Command {
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if yes && (why == "" || !cmd.Flags().Changed("officer")) {
-				return usage("--yes needs --officer and --why: who decided, and why, stay in the log")
+				return cli.Usage("--yes needs --officer and --why: who decided, and why, stay in the log")
 			}
-			orders := control.Open(a.data, officer)
+			orders := control.Open(a.Data, officer)
 			defer orders.Close()
 			heads, err := orders.Heads(cmd.Context(), args[0])
 			if err != nil {
@@ -293,13 +294,13 @@ func (a *app) adoptCommand() *cobra.Command {
 			}
 			a.printHeads(cmd.OutOrStdout(), args[0], heads)
 			if !yes {
-				return &exitError{exitFound, fmt.Errorf("%s", a.say("食い違っています。認めるなら --yes --officer --why を付けてください",
-					"the ends differ: to go on from the counter's, add --yes --officer --why"))}
+				return cli.Exit(cli.Found, fmt.Errorf("%s", a.Say("食い違っています。認めるなら --yes --officer --why を付けてください",
+					"the ends differ: to go on from the counter's, add --yes --officer --why")))
 			}
 			if err := orders.Adopt(cmd.Context(), args[0], hub.Adoption{Seen: heads, Why: why}); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), a.say("%s の届け出を、端末の末尾から続けます。\n", "Claims of %s go on from the counter's end.\n"), args[0])
+			fmt.Fprintf(cmd.OutOrStdout(), a.Say("%s の届け出を、端末の末尾から続けます。\n", "Claims of %s go on from the counter's end.\n"), args[0])
 			return nil
 		},
 	}
@@ -313,8 +314,8 @@ func (a *app) printHeads(out io.Writer, counter string, h hub.Heads) {
 	t := table.NewWriter()
 	t.SetOutputMirror(out)
 	t.AppendHeader(table.Row{counter, "store", "claims", "last"})
-	t.AppendRow(table.Row{a.say("センター", "hub"), h.Hub.Epoch, h.Hub.Number, fmt.Sprintf("%.8x", h.Hub.Hash)})
-	t.AppendRow(table.Row{a.say("端末", "counter"), h.Counter.Epoch, h.Counter.Number, fmt.Sprintf("%.8x", h.Counter.Hash)})
+	t.AppendRow(table.Row{a.Say("センター", "hub"), h.Hub.Epoch, h.Hub.Number, fmt.Sprintf("%.8x", h.Hub.Hash)})
+	t.AppendRow(table.Row{a.Say("端末", "counter"), h.Counter.Epoch, h.Counter.Number, fmt.Sprintf("%.8x", h.Counter.Hash)})
 	t.Render()
 	fmt.Fprintln(out, h.Why)
 }

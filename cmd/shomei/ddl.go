@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"shomei/cmd/cli"
 	"shomei/pkg/warehouse"
 )
 
@@ -21,7 +22,7 @@ func (a *app) ddlCommand() *cobra.Command {
 			}
 			access, err := warehouse.AccessDDL(database, cluster, prefectures)
 			if err != nil {
-				return usage("--prefectures: %v", err)
+				return cli.Usage("--prefectures: %v", err)
 			}
 			for _, statement := range append(tables, access...) {
 				fmt.Fprintf(cmd.OutOrStdout(), "%s;\n\n", statement)

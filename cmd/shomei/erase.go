@@ -30,7 +30,7 @@ func (a *app) eraseCommand() *cobra.Command {
 		Use: "erase SUBSCRIBER --class CLASS --order NUMBER --officer NUMBER", Short: "個人情報を消去する (erase what is sealed of a subscriber, for good)",
 		Long: eraseHelp, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			orders := control.Open(a.data, officer)
+			orders := control.Open(a.Data, officer)
 			defer orders.Close()
 			erased, err := orders.Erase(cmd.Context(), args[0], e)
 			if err != nil {
@@ -57,19 +57,19 @@ func (a *app) eraseCommand() *cobra.Command {
 func (a *app) printKept(out io.Writer, kept []hub.Kept) {
 	for _, k := range kept {
 		rule, _ := regime.Lookup(k.Rule)
-		fmt.Fprintf(out, a.say("%s  %s まで  %s\n", "%s  until %s  %s\n"), k.Rule, k.Until, a.say(rule.JA, rule.EN))
+		fmt.Fprintf(out, a.Say("%s  %s まで  %s\n", "%s  until %s  %s\n"), k.Rule, k.Until, a.Say(rule.JA, rule.EN))
 	}
 }
 
 func (a *app) printErased(out io.Writer, class string, erased hub.Erased) {
 	if erased.Before {
-		fmt.Fprintf(out, a.say("%s の消去はすでに決定されています。\n", "The erasure of %s was ordered before.\n"), class)
+		fmt.Fprintf(out, a.Say("%s の消去はすでに決定されています。\n", "The erasure of %s was ordered before.\n"), class)
 	} else {
-		fmt.Fprintf(out, a.say("%s の消去を決定し、記録しました。\n", "The erasure of %s is ordered and recorded.\n"), class)
+		fmt.Fprintf(out, a.Say("%s の消去を決定し、記録しました。\n", "The erasure of %s is ordered and recorded.\n"), class)
 	}
 	if erased.Destroyed {
-		fmt.Fprintln(out, a.say("鍵は破棄されました。", "The key is destroyed."))
+		fmt.Fprintln(out, a.Say("鍵は破棄されました。", "The key is destroyed."))
 	} else {
-		fmt.Fprintln(out, a.say("鍵はまだ破棄されていません。センターが動いていれば続けて行います。", "The key is not destroyed yet; the hub goes on with it while it runs."))
+		fmt.Fprintln(out, a.Say("鍵はまだ破棄されていません。センターが動いていれば続けて行います。", "The key is not destroyed yet; the hub goes on with it while it runs."))
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"shomei/cmd/cli"
 	"shomei/cmd/shomei/control"
 	"shomei/cmd/shomei/hub"
 	"shomei/pkg/eventlog"
@@ -34,7 +35,7 @@ the tables are being made anew; 78 there are no data here; 1 the check failed.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			found, err := a.fsck(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 			if err == nil && found > 0 {
-				return &exitError{exitFound, fmt.Errorf("%d findings", found)}
+				return cli.Exit(cli.Found, fmt.Errorf("%d findings", found))
 			}
 			return err
 		},
@@ -57,11 +58,11 @@ func (a *app) fsck(ctx context.Context, out, progress io.Writer) (found uint64, 
 	}
 	defer h.Close()
 	if h.Behind > 0 {
-		fmt.Fprintf(progress, a.say("表は記録より %d 件遅れていたので、先に進めました。\n", "the tables were %d commits behind the log and were brought forward\n"), h.Behind)
+		fmt.Fprintf(progress, a.Say("表は記録より %d 件遅れていたので、先に進めました。\n", "the tables were %d commits behind the log and were brought forward\n"), h.Behind)
 	}
 	lost := a.reachVault(ctx, h)
 	if lost != nil && !vaultLost(lost) {
-		fmt.Fprintln(progress, a.say("鍵の保管庫は調べません:", "the vault is not looked at:"), lost)
+		fmt.Fprintln(progress, a.Say("鍵の保管庫は調べません:", "the vault is not looked at:"), lost)
 	}
 	report, err := h.Fsck(ctx, tell(progress))
 	if err != nil {
@@ -91,7 +92,7 @@ func (a *app) reachVault(ctx context.Context, h *hub.Hub) error {
 	if !errors.Is(err, vault.ErrInUse) {
 		return err
 	}
-	orders := control.Open(a.data, operator)
+	orders := control.Open(a.Data, operator)
 	h.AskVault = func(ctx context.Context, keys []vault.Key) ([]vault.Status, error) {
 		statuses, err := orders.KeyStatuses(ctx, keys)
 		if errors.Is(err, control.ErrNotRunning) {

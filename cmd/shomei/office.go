@@ -10,6 +10,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
+	"shomei/cmd/cli"
 	"shomei/cmd/shomei/control"
 	"shomei/cmd/shomei/hub"
 	"shomei/events"
@@ -76,7 +77,7 @@ func (a *app) defineOfficeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			orders := control.Open(a.data, officer)
+			orders := control.Open(a.Data, officer)
 			defer orders.Close()
 			changed, err := orders.DefineOffice(cmd.Context(), office.ID, office.Definition)
 			if err != nil {
@@ -84,10 +85,10 @@ func (a *app) defineOfficeCommand() *cobra.Command {
 			}
 			out := cmd.OutOrStdout()
 			if !changed {
-				fmt.Fprintf(out, a.say("%s はもうそのとおりに定められています。\n", "%s is defined so already.\n"), office.ID)
+				fmt.Fprintf(out, a.Say("%s はもうそのとおりに定められています。\n", "%s is defined so already.\n"), office.ID)
 				return nil
 			}
-			fmt.Fprintf(out, a.say("%s を定めました。%s から適用します。\n", "%s is defined, from %s on.\n"), office.ID, office.Definition.EffectiveFrom)
+			fmt.Fprintf(out, a.Say("%s を定めました。%s から適用します。\n", "%s is defined, from %s on.\n"), office.ID, office.Definition.EffectiveFrom)
 			return nil
 		},
 	}
@@ -174,13 +175,13 @@ func (a *app) showOfficeCommand() *cobra.Command {
 			defer h.Close()
 			all := h.Directory.Definitions(args[0])
 			if len(all) == 0 {
-				return fmt.Errorf("%w %s: shomei office list shows them", errNoOffice, args[0])
+				return fmt.Errorf("%w %s: shomei office list shows them", cli.ErrNoOffice, args[0])
 			}
 			shown := all[len(all)-1]
 			if on != "" {
 				day, err := civil.Parse(on)
 				if err != nil {
-					return usage("--on: %v", err)
+					return cli.Usage("--on: %v", err)
 				}
 				if shown, err = h.Directory.Definition(args[0], day); err != nil {
 					return err
@@ -195,7 +196,7 @@ func (a *app) showOfficeCommand() *cobra.Command {
 
 func (a *app) printOffice(out io.Writer, id string, shown *events.OfficeDefined, all []*events.OfficeDefined) error {
 	for _, d := range all {
-		fmt.Fprintf(out, a.say("# 記録された定め: %s から\n", "# recorded: from %s on\n"), d.EffectiveFrom)
+		fmt.Fprintf(out, a.Say("# 記録された定め: %s から\n", "# recorded: from %s on\n"), d.EffectiveFrom)
 	}
 	return officefile.Write(out, officefile.Office{ID: id, Definition: shown})
 }

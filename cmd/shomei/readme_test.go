@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"shomei/cmd/shomei/story"
+	"shomei/cmd/shomei-lab/story"
 	"shomei/events"
 	"shomei/pkg/regime"
 )

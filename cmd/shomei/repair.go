@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"shomei/cmd/cli"
 	"shomei/cmd/shomei/hub"
 	"shomei/events"
 	store "shomei/pkg/eventlog/blocks"
@@ -47,7 +48,7 @@ Exit codes: 0 nothing is damaged, or all of it is mended; 3 something is damaged
 // tellRepair prints what was found and done. It is an exit code when something is left to do.
 func (a *app) tellRepair(out io.Writer, reports []store.Report, done bool) error {
 	if len(reports) == 0 {
-		fmt.Fprintln(out, a.say("壊れたところはありません。", "nothing is damaged"))
+		fmt.Fprintln(out, a.Say("壊れたところはありません。", "nothing is damaged"))
 		return nil
 	}
 	left, open := 0, false
@@ -60,20 +61,20 @@ func (a *app) tellRepair(out io.Writer, reports []store.Report, done bool) error
 			}
 		}
 		if r.Evidence != "" {
-			fmt.Fprintln(out, a.say("証拠:", "evidence:"), r.Evidence)
+			fmt.Fprintln(out, a.Say("証拠:", "evidence:"), r.Evidence)
 		}
 		if r.Withheld != "" {
 			left++
-			fmt.Fprintf(out, "%s: %s (%s)\n", r.Stream, a.say("このストリームはサーバーに渡されません。失われた分を持つ控えを --copy で示してください", "withheld from the server; name a copy that holds what is lost with --copy"), r.Withheld)
+			fmt.Fprintf(out, "%s: %s (%s)\n", r.Stream, a.Say("このストリームはサーバーに渡されません。失われた分を持つ控えを --copy で示してください", "withheld from the server; name a copy that holds what is lost with --copy"), r.Withheld)
 		}
 	}
 	if left == 0 {
 		return nil
 	}
 	if !done && open {
-		fmt.Fprintln(out, a.say("--yes で実行します。", "--yes does it"))
+		fmt.Fprintln(out, a.Say("--yes で実行します。", "--yes does it"))
 	}
-	return &exitError{exitFound, nil}
+	return cli.Exit(cli.Found, nil)
 }
 
 func owners(f store.Finding) string {
@@ -98,24 +99,24 @@ func owners(f store.Finding) string {
 func (a *app) outcomeOf(f store.Finding, done bool) string {
 	switch f.Outcome {
 	case store.Mended:
-		return a.say("記録自身のチェックサムで元に戻", "its own checksum proves what stood there, ") + a.done(done, "せます", "it can be put right", "しました", "it is put right")
+		return a.Say("記録自身のチェックサムで元に戻", "its own checksum proves what stood there, ") + a.done(done, "せます", "it can be put right", "しました", "it is put right")
 	case store.Spliced:
-		return a.say("控え "+f.From+" から戻", "the copy "+f.From+" holds it, ") + a.done(done, "せます", "it can be put back", "しました", "it is put back")
+		return a.Say("控え "+f.From+" から戻", "the copy "+f.From+" holds it, ") + a.done(done, "せます", "it can be put back", "しました", "it is put back")
 	case store.Cut:
-		return a.say("受け付けられる前の書きかけ、", "it was never acknowledged, ") + a.done(done, "除けます", "it can be cut off", "除きました", "it is cut off")
+		return a.Say("受け付けられる前の書きかけ、", "it was never acknowledged, ") + a.done(done, "除けます", "it can be cut off", "除きました", "it is cut off")
 	case store.Removed:
-		return a.say("コミットではないもの、", "it never was a commit, ") + a.done(done, "除けます", "it can be taken out", "除きました", "it is taken out")
+		return a.Say("コミットではないもの、", "it never was a commit, ") + a.done(done, "除けます", "it can be taken out", "除きました", "it is taken out")
 	case store.Parked:
-		return a.say("どの控えにもないため、これだけを止めて、ほかは続けます", "no copy holds it: this one is parked, the others go on")
+		return a.Say("どの控えにもないため、これだけを止めて、ほかは続けます", "no copy holds it: this one is parked, the others go on")
 	case store.Lost:
-		return a.say("どの控えにもなく、誰の記録かも分かりません", "no copy holds it, and whose it was can't be told")
+		return a.Say("どの控えにもなく、誰の記録かも分かりません", "no copy holds it, and whose it was can't be told")
 	}
 	return string(f.Outcome)
 }
 
 func (a *app) done(done bool, canJa, can, didJa, did string) string {
 	if done {
-		return a.say(didJa, did)
+		return a.Say(didJa, did)
 	}
-	return a.say(canJa, can)
+	return a.Say(canJa, can)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"shomei/cmd/cli"
 	"shomei/cmd/shomei/control"
 	"shomei/cmd/shomei/hub"
 	"shomei/events"
@@ -45,7 +46,7 @@ func (a *app) report(cmd *cobra.Command, r reporting, role, subscriber string, c
 			return fmt.Errorf("reading the resident record: %w", err)
 		}
 	}
-	orders := control.Open(a.data, r.officer)
+	orders := control.Open(a.Data, r.officer)
 	defer orders.Close()
 	reported, err := orders.Report(cmd.Context(), hub.Report{Role: role, Office: r.office, Subscriber: subscriber, Fact: fact, Record: record})
 	if err != nil {
@@ -55,8 +56,8 @@ func (a *app) report(cmd *cobra.Command, r reporting, role, subscriber string, c
 		fmt.Fprintf(cmd.OutOrStdout(), "%-26s %s\n", e.Name, strings.Join(e.Rules, " "))
 	}
 	if len(reported.Events) == 0 {
-		return &exitError{exitTryLater, fmt.Errorf(a.say("届け出 %s は届きましたが、まだ判定されていません。shomei log でお確かめください",
-			"claim %s has arrived and is not decided yet: look with shomei log, and at the hub's log for a quarantine"), reported.Claim)}
+		return cli.Exit(cli.TryLater, fmt.Errorf(a.Say("届け出 %s は届きましたが、まだ判定されていません。shomei log でお確かめください",
+			"claim %s has arrived and is not decided yet: look with shomei log, and at the hub's log for a quarantine"), reported.Claim))
 	}
 	return nil
 }
@@ -95,14 +96,14 @@ func (a *app) reportChangeCommand() *cobra.Command {
 			f.Change = changeNamed(args[1])
 			for _, day := range []string{f.CausedOn, f.PlannedOn} {
 				if _, err := civil.Parse(day); err != nil {
-					return usage("%v", err)
+					return cli.Usage("%v", err)
 				}
 			}
 			switch {
 			case f.Change == events.RecordChange_RECORD_CHANGE_UNSPECIFIED:
-				return usage("%q is no change: there are %s", args[1], strings.Join(changeNames(), " "))
+				return cli.Usage("%q is no change: there are %s", args[1], strings.Join(changeNames(), " "))
 			case slices.Contains(withRecord, args[1]) && r.record == "":
-				return usage("a change of %s needs the resident record as it is now: --record FILE", args[1])
+				return cli.Usage("a change of %s needs the resident record as it is now: --record FILE", args[1])
 			}
 			return a.report(cmd, r, "register", args[0], &events.Claim{Fact: &events.Claim_RecordChangeNotified{RecordChangeNotified: &f}})
 		},
@@ -145,13 +146,13 @@ func (a *app) reportOrderCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			reason, known := orderReasons[args[1]]
 			if !known {
-				return usage("%q is no order: there are certificate-error and ca-compromise", args[1])
+				return cli.Usage("%q is no order: there are certificate-error and ca-compromise", args[1])
 			}
 			fact := &events.AuthorityOrder{Reason: reason}
 			for _, s := range serials {
 				serial, err := events.ParseSerial(s)
 				if err != nil {
-					return usage("--serial: %v", err)
+					return cli.Usage("--serial: %v", err)
 				}
 				fact.Serials = append(fact.Serials, serial)
 			}

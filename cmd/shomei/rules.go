@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"shomei/cmd/cli"
 	"shomei/pkg/civil"
 	"shomei/pkg/directory"
 	"shomei/pkg/directory/officefile"
@@ -48,7 +49,7 @@ func (a *app) rulesCommand() *cobra.Command {
 		Long: rulesHelp,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usage("%q: %w", args[0], question.ErrUnknown)
+				return cli.Usage("%q: %w", args[0], question.ErrUnknown)
 			}
 			return cmd.Help()
 		},
@@ -79,7 +80,7 @@ func (l *lawFile) read() (regime.Switches, error) {
 	}
 	office, err := officefile.Read(l.office)
 	if err != nil {
-		return regime.Switches{}, usage("%w", err)
+		return regime.Switches{}, cli.Usage("%w", err)
 	}
 	return directory.LawOf(office.Definition, c.Law), nil
 }
@@ -100,7 +101,7 @@ func questionCommand(q question.Question, law *lawFile) *cobra.Command {
 			}
 			failed, err := question.Answer(switches, q.Name, cmd.InOrStdin(), cmd.OutOrStdout())
 			if err == nil && failed > 0 {
-				return &exitError{exitItemsFailed, fmt.Errorf("lines that could not be answered: %d; each says why in its place", failed)}
+				return cli.Exit(cli.ItemsFailed, fmt.Errorf("lines that could not be answered: %d; each says why in its place", failed))
 			}
 			return err
 		},
@@ -146,7 +147,7 @@ func (a *app) listRules(out io.Writer, switches regime.Switches, asJSON bool) er
 			continue
 		}
 		sentence, next := r.JA, r.NextJA
-		if a.lang == "en" {
+		if a.Lang == "en" {
 			sentence, next = r.EN, r.NextEN
 		}
 		if setting != "" {

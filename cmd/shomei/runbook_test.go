@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"shomei/cmd/cli/clitest"
 )
 
 const runbook = "../../deploy/runbook.md"
@@ -62,7 +64,7 @@ func block(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) > 1 {
 		want = args[1]
 	}
-	if code := exitCode(ts, boxed(ts, args[0])); code != want {
+	if code := clitest.ExitCode(ts, boxed(ts, args[0])); code != want {
 		ts.Fatalf("exit code %s, want %s", code, want)
 	}
 }

@@ -1,28 +1,21 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"shomei/cmd/cli/clitest"
 	"shomei/pkg/warehouse/engine"
 )
-
-// patience limits each wait of a script; a key pair on a card in software takes a second or two.
-const patience = 90 * time.Second
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"shomei": main})
@@ -48,40 +41,11 @@ func TestScripts(t *testing.T) {
 		},
 		Condition: condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "free": free, "agent": buildAgent, "issue": issue, "eventually": eventually, "jsonlines": jsonLines,
-			"field": field, "get": get, "eventually-exits": eventuallyExits, "block": block, "writes": writes,
+			"exits": clitest.Exits, "free": free, "build": clitest.Build, "issue": issue, "eventually": clitest.Eventually, "jsonlines": jsonLines,
+			"field": field, "get": get, "eventually-exits": clitest.EventuallyExits, "block": block, "writes": writes,
 			"refused": refused, "harm": harm, "unblock": unblockPIN, "machines": machines, "on": on, "config": putConfig,
 		},
 	})
-}
-
-// exits CODE COMMAND… runs a command that must end with that exit code.
-func exits(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: exits CODE COMMAND…")
-	}
-	if code := exitCode(ts, args[1:]); code != args[0] {
-		ts.Fatalf("exit code %s, want %s", code, args[0])
-	}
-}
-
-// eventually-exits CODE COMMAND… runs a command until it ends with that exit code.
-func eventuallyExits(ts *testscript.TestScript, _ bool, args []string) {
-	if !await(func() bool { return exitCode(ts, args[1:]) == args[0] }) {
-		ts.Fatalf("never exit code %s\n%s%s", args[0], ts.ReadFile("stdout"), ts.ReadFile("stderr"))
-	}
-}
-
-// exitCode runs a command and gives its exit code.
-func exitCode(ts *testscript.TestScript, command []string) string {
-	err := ts.Exec(command[0], command[1:]...)
-	code := 0
-	if exit, ok := err.(*exec.ExitError); ok {
-		code = exit.ExitCode()
-	} else if err != nil {
-		ts.Fatalf("%v", err)
-	}
-	return strconv.Itoa(code)
 }
 
 // free NAME… sets each environment variable to a free address on loopback.
@@ -94,32 +58,11 @@ func free(ts *testscript.TestScript, _ bool, names []string) {
 	}
 }
 
-// agent builds the counter's program beside the hub's, as `make build` does.
-func buildAgent(ts *testscript.TestScript, _ bool, _ []string) {
-	bin, _, _ := strings.Cut(ts.Getenv("PATH"), string(os.PathListSeparator))
-	out, err := exec.Command("go", "build", "-o", filepath.Join(bin, "shomei-agent"), "shomei/cmd/shomei-agent").CombinedOutput()
-	if err != nil {
-		ts.Fatalf("building the counter's program: %v\n%s", err, out)
-	}
-}
-
-// eventually PATTERN COMMAND… runs a command until it succeeds and its output matches.
-func eventually(ts *testscript.TestScript, _ bool, args []string) {
-	pattern := regexp.MustCompile(args[0])
-	ok := await(func() bool {
-		err := ts.Exec(args[1], args[2:]...)
-		return err == nil && pattern.MatchString(ts.ReadFile("stdout"))
-	})
-	if !ok {
-		ts.Fatalf("no match for %s\n%s%s", pattern, ts.ReadFile("stdout"), ts.ReadFile("stderr"))
-	}
-}
-
 // get PATTERN URL [MACHINE] asks for a page until it matches.
 func get(ts *testscript.TestScript, _ bool, args []string) {
 	pattern, client := regexp.MustCompile(args[0]), browser(args[2:]...)
 	var text []byte
-	ok := await(func() bool {
+	ok := clitest.Await(func() bool {
 		response, err := client.Get(args[1])
 		if err != nil {
 			return false
@@ -161,27 +104,11 @@ func field(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], value)
 }
 
-// await asks until the answer is yes or patience ends.
-func await(done func() bool) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	ticker := time.NewTicker(50 * time.Millisecond)
-	defer ticker.Stop()
-	for !done() {
-		select {
-		case <-ctx.Done():
-			return false
-		case <-ticker.C:
-		}
-	}
-	return true
-}
-
 // issue ADDRESS [MACHINE] plays a first issue at a counter's pages: a new card, an application, the resident's PINs, the hand-over.
 // It sets SERIAL to a serial number that was issued.
 func issue(ts *testscript.TestScript, _ bool, args []string) {
 	d := desk{ts, "http://" + args[0], browser(args[1:]...)}
-	if !await(func() bool { return d.status("/api/status") == http.StatusOK }) {
+	if !clitest.Await(func() bool { return d.status("/api/status") == http.StatusOK }) {
 		ts.Fatalf("the counter does not answer")
 	}
 	d.post("/api/reader/cards", `{"id":"CARD-1","kind":"mynumber"}`)
@@ -206,7 +133,7 @@ func issue(ts *testscript.TestScript, _ bool, args []string) {
 // unblock ADDRESS CODE has the authentication PIN of the person with a resident code set anew, on the card of that number.
 func unblockPIN(ts *testscript.TestScript, _ bool, args []string) {
 	d := desk{ts, "http://" + args[0], browser()}
-	if !await(func() bool { return d.status("/api/status") == http.StatusOK }) {
+	if !clitest.Await(func() bool { return d.status("/api/status") == http.StatusOK }) {
 		ts.Fatalf("the counter does not answer")
 	}
 	d.post("/api/reader/insert", fmt.Sprintf(`{"id":"CARD-%s"}`, args[1]))
@@ -267,7 +194,7 @@ func (d desk) read(path string, response *http.Response) map[string]any {
 }
 
 func (d desk) reach(procedure, state string) (at map[string]any) {
-	ok := await(func() bool {
+	ok := clitest.Await(func() bool {
 		response, err := d.client.Get(d.url + "/api/procedures/" + procedure)
 		d.ts.Check(err)
 		at = d.read(procedure, response)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"net/http"
 	"os"
@@ -15,7 +14,6 @@ import (
 	"shomei/cmd/shomei/hub"
 	"shomei/pkg/ops"
 	"shomei/pkg/page"
-	"shomei/pkg/warehouse/engine"
 	"shomei/services/console"
 )
 
@@ -46,10 +44,10 @@ func (a *app) allCommand() *cobra.Command {
 			return err
 		}
 		if flags.Changed("data") {
-			c.Hub.Data = a.data
+			c.Hub.Data = a.Data
 		}
 		if flags.Changed("log-level") {
-			c.Log.Level = a.logLevel
+			c.Log.Level = a.LogLevel
 		}
 		if c.Hub.Logger, err = ops.NewLogger(os.Stderr, c.Log); err != nil {
 			return err
@@ -117,17 +115,4 @@ func waitAndClose(ctx context.Context, h *hub.Hub) error {
 	case err = <-failed:
 	}
 	return errors.Join(err, h.Close())
-}
-
-// engineCommand is the ClickHouse engine in its own process; the hub starts it.
-func engineCommand() *cobra.Command {
-	var c engine.ServeConfig
-	cmd := &cobra.Command{
-		Use: "engine", Short: "組み込みの ClickHouse エンジン (in its own process; the hub starts it)", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return engine.Serve(cmd.Context(), c) },
-	}
-	flags := flag.NewFlagSet("engine", flag.ContinueOnError)
-	c.Bind(flags)
-	cmd.Flags().AddGoFlagSet(flags)
-	return cmd
 }

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"shomei/cmd/cli"
 	"shomei/cmd/shomei/hub"
 	"shomei/events"
 	"shomei/pkg/civil"
@@ -32,7 +33,7 @@ func (a *app) logCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			kind, id, ok := strings.Cut(args[0], "/")
 			if !ok || !slices.Contains(events.Kinds, kind) {
-				return usage("%q is not KIND/ID: KIND is one of %s, for example authority/sign", args[0], strings.Join(events.Kinds, ", "))
+				return cli.Usage("%q is not KIND/ID: KIND is one of %s, for example authority/sign", args[0], strings.Join(events.Kinds, ", "))
 			}
 			h, err := a.attachLog(cmd.Context())
 			if err != nil {
@@ -44,7 +45,7 @@ func (a *app) logCommand() *cobra.Command {
 				return err
 			}
 			if len(history) == 0 {
-				return fmt.Errorf("%w %s %s: look its id up with shomei state SERIAL, or on the console", errNotInLog, kind, id)
+				return fmt.Errorf("%w %s %s: look its id up with shomei state SERIAL, or on the console", cli.ErrNotInLog, kind, id)
 			}
 			if open { // before anything is printed: it may be refused
 				if err := h.OpenVault(cmd.Context()); err != nil {
@@ -172,7 +173,7 @@ func instant(h *hub.Hub, at string) (time.Time, error) {
 	}
 	t, err := time.Parse(time.RFC3339, at)
 	if err != nil {
-		return t, usage("--at %q is neither a day (2020-06-18) nor an instant (2020-06-18T09:00:00+09:00)", at)
+		return t, cli.Usage("--at %q is neither a day (2020-06-18) nor an instant (2020-06-18T09:00:00+09:00)", at)
 	}
 	return t, nil
 }
@@ -206,14 +207,14 @@ func (a *app) forecastCommand() *cobra.Command {
 		Use: "forecast", Short: "満了と更新期間の予測 (how many certificates end, and windows open, by month, week or day)", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if q.By != "month" && q.By != "week" && q.By != "day" {
-				return usage("--by %q: use month, week or day", q.By)
+				return cli.Usage("--by %q: use month, week or day", q.By)
 			}
 			var err error
 			if q.From, err = civil.Parse(from); err != nil {
-				return usage("--from: %v", err)
+				return cli.Usage("--from: %v", err)
 			}
 			if q.To, err = civil.Parse(to); err != nil {
-				return usage("--to: %v", err)
+				return cli.Usage("--to: %v", err)
 			}
 			h, err := a.attach(cmd.Context())
 			if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"shomei/cmd/cli"
 	"shomei/cmd/shomei/hub"
 	"shomei/pkg/tether"
 )
@@ -39,14 +40,14 @@ func (a *app) upCommand() *cobra.Command {
 func (a *app) up(cmd *cobra.Command, page, desk string) error {
 	for _, flag := range [][2]string{{"--console", page}, {"--counter", desk}} {
 		if err := hub.Loopback(flag[1]); err != nil {
-			return usage("%s: %w", flag[0], err)
+			return cli.Usage("%s: %w", flag[0], err)
 		}
 	}
-	logger, err := a.logger()
+	logger, err := a.Logger()
 	if err != nil {
 		return err
 	}
-	h, page, err := a.start(cmd.Context(), hub.Config{Data: a.data, AnyClock: true, Logger: logger}, page)
+	h, page, err := a.start(cmd.Context(), hub.Config{Data: a.Data, AnyClock: true, Logger: logger}, page)
 	if err != nil {
 		return err
 	}
@@ -81,7 +82,7 @@ func (a *app) startCounter(ctx context.Context, h *hub.Hub, bundle, listen strin
 		return nil, err
 	}
 	command := exec.CommandContext(ctx, filepath.Join(filepath.Dir(self), "shomei-agent"), "run", "--bundle", bundle,
-		"--listen", listen, "--virtual-reader", filepath.Join(a.data, "cards"), "--lang", a.lang)
+		"--listen", listen, "--virtual-reader", filepath.Join(a.Data, "cards"), "--lang", a.Lang)
 	command.Stderr = os.Stderr
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
 	command.WaitDelay = 15 * time.Second
@@ -123,7 +124,7 @@ func (c *counterProgram) stop(ctx context.Context) error {
 
 func (a *app) greet(cmd *cobra.Command, page, desk string) {
 	out := cmd.OutOrStdout()
-	if a.lang == "en" {
+	if a.Lang == "en" {
 		fmt.Fprintf(out, `Shomei runs. Ctrl-C stops everything; the data stay in %s.
 
   counter (the clerk's pages)     http://%s/
@@ -134,7 +135,7 @@ func (a *app) greet(cmd *cobra.Command, page, desk string) {
 Try first: at the counter, make a card, apply for a new issue, pair the resident's screen, send the procedure there and
 set the PINs ABC123 and 1234.
 Then look at the console, and at shomei state, shomei forecast --by month, shomei fsck.
-`, a.data, desk, page, filepath.Join(a.data, "mail"))
+`, a.Data, desk, page, filepath.Join(a.Data, "mail"))
 		return
 	}
 	fmt.Fprintf(out, `証明(Shomei)が動いています。Ctrl-C ですべて止まります。データは %s に残ります。
@@ -147,5 +148,5 @@ Then look at the console, and at shomei state, shomei forecast --by month, shome
 まず試すこと: 窓口の画面で新しいカードを作り、新規発行を申請し、申請者の画面をつないで手続きを出し、暗証番号 ABC123 と 1234 を
 設定してください。
 そのあと集計の画面と、shomei state、shomei forecast --by month、shomei fsck をご覧ください。
-`, a.data, desk, page, filepath.Join(a.data, "mail"))
+`, a.Data, desk, page, filepath.Join(a.Data, "mail"))
 }

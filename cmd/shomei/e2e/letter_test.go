@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"shomei/cmd/shomei/story/player"
+	"shomei/cmd/shomei-lab/story/player"
 	"shomei/events"
 )
 

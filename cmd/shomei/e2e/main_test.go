@@ -61,14 +61,14 @@ var program struct {
 	err  error
 }
 
-// programs builds shomei and shomei-agent once for a test run and gives their folder.
+// programs builds shomei, shomei-agent and shomei-lab once for a test run and gives their folder.
 func programs(t *testing.T) string {
 	t.Helper()
 	program.once.Do(func() {
 		if program.dir, program.err = os.MkdirTemp("", "shomei-e2e-"); program.err != nil {
 			return
 		}
-		out, err := exec.Command("go", "build", "-o", program.dir+"/", "shomei/cmd/shomei", "shomei/cmd/shomei-agent").CombinedOutput()
+		out, err := exec.Command("go", "build", "-o", program.dir+"/", "shomei/cmd/shomei", "shomei/cmd/shomei-agent", "shomei/cmd/shomei-lab").CombinedOutput()
 		if err != nil {
 			program.err = fmt.Errorf("building the programs: %w\n%s", err, out)
 		}

@@ -10,9 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"shomei/cmd/shomei-lab/story"
+	"shomei/cmd/shomei-lab/story/player"
 	"shomei/cmd/shomei/hub"
-	"shomei/cmd/shomei/story"
-	"shomei/cmd/shomei/story/player"
 )
 
 // TestTheStoriesComeTrue plays every story of deploy/stories: they are the acceptance tests. Each must come out as it

@@ -1,4 +1,4 @@
-// Package hub is the whole centre in one process, as `shomei all` and `shomei story` run it: NATS and the ClickHouse
+// Package hub is the whole centre in one process, as `shomei all` and the stories of shomei-lab run it: NATS and the ClickHouse
 // engine embedded, one log, and every service on it. What talks to what stands in [start]:
 //
 //	counters ─claims→ ra ─commits→ log ─┬→ issuer ──────→ log

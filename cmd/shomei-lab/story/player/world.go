@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"shomei/cmd/shomei-lab/story"
 	"shomei/cmd/shomei/hub"
-	"shomei/cmd/shomei/story"
 	"shomei/events"
 	"shomei/pkg/ca"
 	"shomei/pkg/civil"

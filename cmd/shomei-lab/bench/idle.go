@@ -67,7 +67,7 @@ type up struct {
 	console string
 }
 
-// startUp starts this very program on free ports.
+// startUp starts shomei, which stands beside this program, on free ports.
 func startUp(ctx context.Context, folder string) (*up, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -82,7 +82,7 @@ func startUp(ctx context.Context, folder string) (*up, error) {
 		return nil, err
 	}
 	u := &up{log: log, console: "http://" + ports[0] + "/"}
-	command := exec.CommandContext(ctx, self, "up", "--data", filepath.Join(folder, "data"), "--console", ports[0], "--counter", ports[1])
+	command := exec.CommandContext(ctx, filepath.Join(filepath.Dir(self), "shomei"), "up", "--data", filepath.Join(folder, "data"), "--console", ports[0], "--counter", ports[1])
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
 	command.Stdout, command.Stderr = log, log
 	u.process, err = tether.Start(command)

@@ -3,7 +3,7 @@ package player
 import (
 	"encoding/hex"
 
-	"shomei/cmd/shomei/story"
+	"shomei/cmd/shomei-lab/story"
 	"shomei/events"
 )
 

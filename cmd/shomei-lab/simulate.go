@@ -11,9 +11,10 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
-	"shomei/cmd/shomei/census"
+	"shomei/cmd/cli"
+	"shomei/cmd/shomei-lab/census"
+	"shomei/cmd/shomei-lab/simulation"
 	"shomei/cmd/shomei/hub"
-	"shomei/cmd/shomei/simulation"
 	"shomei/pkg/civil"
 )
 
@@ -51,17 +52,17 @@ func (a *app) simulateCommand() *cobra.Command {
 		Long: fmt.Sprintf(simulateHelp, simulation.PoolSize, enoughPeople, enoughYears),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !cmd.Flags().Changed("data") {
-				a.data = "out/simulated"
+				a.Data = "out/simulated"
 			}
 			var err error
 			if plan.From, err = civil.Parse(from); err != nil || plan.From.IsZero() {
-				return usage("--from %q is not a day (2016-01-05)", from)
+				return cli.Usage("--from %q is not a day (2016-01-05)", from)
 			}
 			if plan.To, err = civil.Parse(to); err != nil || !plan.To.After(plan.From) {
-				return usage("--to %q is not a day after --from", to)
+				return cli.Usage("--to %q is not a day after --from", to)
 			}
 			if plan.Subscribers < 1 {
-				return usage("--subscribers %d: at least one is needed", plan.Subscribers)
+				return cli.Usage("--subscribers %d: at least one is needed", plan.Subscribers)
 			}
 			return a.simulate(cmd, plan)
 		},
@@ -75,13 +76,13 @@ func (a *app) simulateCommand() *cobra.Command {
 }
 
 func (a *app) simulate(cmd *cobra.Command, plan simulation.Plan) (err error) {
-	logger, err := a.logger()
+	logger, err := a.Logger()
 	if err != nil {
 		return err
 	}
-	if err := plan.Keep(a.data); err != nil {
+	if err := plan.Keep(a.Data); err != nil {
 		if errors.Is(err, simulation.ErrPlan) {
-			return usage("%v", err)
+			return cli.Usage("%v", err)
 		}
 		return err
 	}
@@ -89,7 +90,7 @@ func (a *app) simulate(cmd *cobra.Command, plan simulation.Plan) (err error) {
 	// What has begun is finished after the first Ctrl-C; so the work itself does not end with it.
 	ctx := context.WithoutCancel(cmd.Context())
 	h, err := hub.StartStill(ctx, hub.Config{
-		Data: a.data, Clock: simulation.Clock(a.data), Begin: plan.From.StartInstant(), ExpiryEvery: -1, Logger: logger,
+		Data: a.Data, Clock: simulation.Clock(a.Data), Begin: plan.From.StartInstant(), ExpiryEvery: -1, Logger: logger,
 	})
 	if err != nil {
 		return err
@@ -108,7 +109,7 @@ func (a *app) simulate(cmd *cobra.Command, plan simulation.Plan) (err error) {
 	}
 	at := s.Progress()
 	if !done {
-		return &exitError{exitInterrupted, fmt.Errorf("%s までで止めました。同じ指定でもう一度実行すると続きから始まります。 (stopped at %s; run the same command again to go on)", at.Day, at.Day)}
+		return cli.Exit(cli.Interrupted, fmt.Errorf("%s までで止めました。同じ指定でもう一度実行すると続きから始まります。 (stopped at %s; run the same command again to go on)", at.Day, at.Day))
 	}
 	return a.printSimulated(cmd, s, time.Since(begin))
 }
@@ -204,7 +205,7 @@ func printFigures(out io.Writer, c *census.Census, plan simulation.Plan) error {
 	}
 	t.Render()
 	if outside > 0 && plan.Subscribers >= enoughPeople && !plan.From.AddYearsClamped(enoughYears).After(plan.To) {
-		return &exitError{exitFound, fmt.Errorf("%d figures of this population are out of their range (marked with !)", outside)}
+		return cli.Exit(cli.Found, fmt.Errorf("%d figures of this population are out of their range (marked with !)", outside))
 	}
 	return nil
 }

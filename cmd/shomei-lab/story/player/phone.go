@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"shomei/cmd/shomei/story"
+	"shomei/cmd/shomei-lab/story"
 	"shomei/events"
 	"shomei/pkg/card"
 	"shomei/pkg/card/softcard"

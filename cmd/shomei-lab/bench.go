@@ -10,7 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"shomei/cmd/shomei/bench"
+	"shomei/cmd/cli"
+	"shomei/cmd/shomei-lab/bench"
 )
 
 // benchCommand measures this build on this machine.
@@ -25,7 +26,7 @@ Everything happens in temporary data folders, which are removed afterwards. Othe
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			for _, name := range only {
 				if !slices.Contains(bench.Parts(), name) {
-					return usage("--only %q: there are %s", name, strings.Join(bench.Parts(), ", "))
+					return cli.Usage("--only %q: there are %s", name, strings.Join(bench.Parts(), ", "))
 				}
 			}
 			o := bench.Full

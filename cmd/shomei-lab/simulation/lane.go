@@ -7,8 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"shomei/cmd/shomei-lab/population"
 	"shomei/cmd/shomei/hub"
-	"shomei/cmd/shomei/population"
 	"shomei/events"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"

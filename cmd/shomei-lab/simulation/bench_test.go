@@ -9,7 +9,7 @@ import (
 	"shomei/pkg/civil"
 )
 
-// BenchmarkLives lives 400 lives of ten years, as `shomei simulate` does. Run it with -cpuprofile to see where the time
+// BenchmarkLives lives 400 lives of ten years, as `shomei-lab simulate` does. Run it with -cpuprofile to see where the time
 // goes; lives/s is for the whole process, its engine beside it.
 func BenchmarkLives(b *testing.B) {
 	plan := Plan{Subscribers: 400, From: civil.New(2016, 1, 5), To: civil.New(2026, 4, 1), Seed: 3}

@@ -14,8 +14,8 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"shomei/cmd/shomei-lab/simulation"
 	"shomei/cmd/shomei/hub"
-	"shomei/cmd/shomei/simulation"
 	"shomei/events"
 	"shomei/pkg/civil"
 	"shomei/pkg/counterlink"

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"shomei/cmd/shomei/population"
+	"shomei/cmd/shomei-lab/population"
 	"shomei/events"
 )
 

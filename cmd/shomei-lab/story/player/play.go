@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"shomei/cmd/shomei/story"
+	"shomei/cmd/shomei-lab/story"
 	"shomei/events"
 	"shomei/pkg/civil"
 	"shomei/pkg/regime"

@@ -12,9 +12,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"shomei/cmd/shomei/census"
+	"shomei/cmd/shomei-lab/census"
+	"shomei/cmd/shomei-lab/population"
 	"shomei/cmd/shomei/hub"
-	"shomei/cmd/shomei/population"
 	"shomei/events"
 	"shomei/pkg/ca"
 	"shomei/pkg/civil"

@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"shomei/cmd/shomei/story"
+	"shomei/cmd/shomei-lab/story"
 	"shomei/events"
 	"shomei/pkg/dossier"
 	"shomei/pkg/durable"

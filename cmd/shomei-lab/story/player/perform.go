@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"shomei/cmd/shomei/story"
+	"shomei/cmd/shomei-lab/story"
 	"shomei/events"
 	"shomei/pkg/card"
 	"shomei/pkg/card/softcard"

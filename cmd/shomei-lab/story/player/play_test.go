@@ -16,7 +16,7 @@ import (
 	"syscall"
 	"testing"
 
-	"shomei/cmd/shomei/story"
+	"shomei/cmd/shomei-lab/story"
 	"shomei/events"
 	"shomei/pkg/warehouse/engine"
 )

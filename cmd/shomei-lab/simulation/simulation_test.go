@@ -15,9 +15,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"shomei/cmd/shomei/census"
+	"shomei/cmd/shomei-lab/census"
+	"shomei/cmd/shomei-lab/population"
 	"shomei/cmd/shomei/hub"
-	"shomei/cmd/shomei/population"
 	"shomei/events"
 	"shomei/pkg/civil"
 	"shomei/pkg/warehouse/enginetest"

@@ -1,0 +1,22 @@
+// Command shomei-lab tries Shomei: it plays stories, lives the lives of an invented population, and measures. No office needs it.
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"shomei/cmd/cli"
+)
+
+func main() {
+	a := &app{}
+	a.Main(a.root())
+}
+
+// app is what every command shares.
+type app struct{ cli.App }
+
+// root is the whole command line.
+func (a *app) root() *cobra.Command {
+	return a.Root("shomei-lab", "証明の試験場 (stories, invented populations and measurements of Shomei)",
+		a.storyCommand(), a.simulateCommand(), a.benchCommand(), cli.Engine())
+}
