@@ -3,6 +3,7 @@ package hub
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http/httptest"
 	"os"
@@ -193,6 +194,9 @@ func TestLitterIsCountedAndNotKept(t *testing.T) {
 	taken := 0
 	for range sent {
 		answer, err := answers.NextMsg(10 * time.Second)
+		if errors.Is(err, nats.ErrTimeout) {
+			break // a gate that is busy drops what it can't look at
+		}
 		check(t, err)
 		if stored(answer) {
 			taken++
