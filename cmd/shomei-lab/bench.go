@@ -42,7 +42,7 @@ Everything happens in temporary data folders, which are removed afterwards. Othe
 				defer func() { err = errors.Join(err, stop()) }()
 			}
 			figures, err := bench.Run(cmd.Context(), o)
-			fmt.Fprintf(cmd.OutOrStdout(), "shomei %s\n%s\n", strings.Join(os.Args[1:], " "), bench.Machine())
+			fmt.Fprintf(cmd.OutOrStdout(), "shomei-lab %s\n%s\n", strings.Join(os.Args[1:], " "), bench.Machine())
 			bench.Print(cmd.OutOrStdout(), figures)
 			return err
 		},

@@ -23,7 +23,7 @@ func storyCommand() *cobra.Command {
 			lab := filepath.Join(filepath.Dir(self), "shomei-lab")
 			err = syscall.Exec(lab, append([]string{lab, "story"}, args...), os.Environ())
 			if errors.Is(err, fs.ErrNotExist) {
-				return fmt.Errorf("%s plays stories and is not there; make build puts it beside this program: %w", lab, err)
+				return fmt.Errorf("%s plays stories and is not there; make build puts it beside this program", lab)
 			}
 			return fmt.Errorf("starting %s: %w", lab, err)
 		},

@@ -20,7 +20,7 @@ const (
 	RoleValidation Role = "validation"
 	RoleConsole    Role = "console"
 	RoleOperator   Role = "operator"
-	// RoleSimulator makes up histories (`shomei simulate`): it stands for the ra, the issuer and their followers at once. Its
+	// RoleSimulator makes up histories (`shomei-lab simulate`): it stands for the ra, the issuer and their followers at once. Its
 	// key is trusted in a log that is marked simulated, and nowhere else.
 	RoleSimulator Role = "simulator"
 )

@@ -51,7 +51,7 @@ type Config struct {
 	CheckEvery time.Duration
 	// SyncAtEnd acknowledges what is written and not yet synced; Shutdown syncs everything. What was acknowledged then
 	// survives the death of the process and not that of the machine: only for a history that is made up and promised to
-	// nobody (`shomei simulate`). Such a store may be opened without it afterwards.
+	// nobody (`shomei-lab simulate`). Such a store may be opened without it afterwards.
 	SyncAtEnd bool
 }
 

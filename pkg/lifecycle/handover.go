@@ -76,7 +76,7 @@ func (d *decision) handCardOver(p *events.Procedure, switches regime.Switches) e
 	return d.takeBack(p, switches)
 }
 
-// FormerCard returns the card that goes out of use when the open procedure's is handed over; empty when none does.
+// FormerCard returns the card known here that goes out of use when the open procedure's is handed over; empty when none does.
 func FormerCard(s *events.SubscriberState) string {
 	p, held, old := s.GetProcedure(), s.GetCard(), s.GetOldCard()
 	switch {

@@ -308,7 +308,8 @@ func (c *Counter) awaitCard(ctx context.Context, procedure string) error {
 	if err == nil || within.Err() == nil || ctx.Err() != nil {
 		return err
 	}
-	if status, err := c.Status(procedure); err == nil && status.Message.Key != PutCard {
+	present, silent := c.cfg.Reader.Present(ctx) // a reader that doesn't answer says nothing of a card
+	if status, err := c.Status(procedure); err == nil && silent == nil && !present && status.Message.Key != PutCard {
 		c.tellOnce(procedure, CardRemoved)
 	}
 	return c.cfg.Reader.Await(ctx, true)

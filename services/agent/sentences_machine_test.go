@@ -698,7 +698,7 @@ var centreSays = map[string]func(a *truth) *events.Answer{
 
 var reportSays = map[string]func(*truth) *events.Answer{
 	"ends": func(a *truth) *events.Answer {
-		answer := &events.Answer{Accepted: true}
+		answer := &events.Answer{Accepted: true, FormerCard: "CARD-0"} // as of another procedure of theirs, which a report ends nothing of
 		for _, s := range []events.CertificateStatus{events.CertificateStatus_CERTIFICATE_STATUS_REVOKED, events.CertificateStatus_CERTIFICATE_STATUS_SUSPENDED, events.CertificateStatus_CERTIFICATE_STATUS_EXPIRED, events.CertificateStatus_CERTIFICATE_STATUS_VALID} {
 			answer.Endings = append(answer.Endings, &events.Ending{Serial: 7, Kind: sign, Status: s})
 		}

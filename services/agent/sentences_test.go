@@ -512,7 +512,7 @@ var statements = map[string]predicate{
 	"procedure.ends.issued": of(func(s sight) bool { return s.answered() && !s.about.issued && s.open() }),
 	"procedure.ends.card": of(func(s sight) bool {
 		former := s.about.answer.GetFormerCard()
-		return former != "" && !s.about.handed && s.open() && strings.Contains(s.text, former)
+		return former != "" && s.about.report == "" && !s.about.handed && s.open() && strings.Contains(s.text, former)
 	}),
 	"procedure.ends.handed": of(sight.ready),
 

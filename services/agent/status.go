@@ -373,6 +373,7 @@ func (c *Counter) learnNews(p *procedure, a *events.Answer) {
 	if len(a.GetCertificates()) > 0 {
 		s.Answer.Certificates = proto.CloneOf(a).GetCertificates()
 	}
+	s.Answer.FormerCard = a.GetFormerCard()
 	s.Answer.CardLastDay = cmp.Or(a.GetCardLastDay(), s.Answer.GetCardLastDay())
 	if len(a.GetRefusals()) > 0 && s.Stage != StageDropped && !a.GetAccepted() && c.owners[a.GetClaim()] != "" {
 		s.Refusals, p.unused[a.GetClaim()] = a.GetRefusals(), a.GetRefusals()

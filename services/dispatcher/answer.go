@@ -16,7 +16,10 @@ import (
 // certificates stand now.
 func (d dispatcher) answer(r eventlog.Record, state *events.SubscriberState) *events.Downlink {
 	c := r.Commit
-	a := &events.Answer{Claim: c.CommandId, Accepted: true, CardLastDay: state.GetCard().GetLastDay(), FormerCard: lifecycle.FormerCard(state)}
+	a := &events.Answer{Claim: c.CommandId, Accepted: true, CardLastDay: state.GetCard().GetLastDay()}
+	if c.CorrelationId == state.GetProcedure().GetId() {
+		a.FormerCard = lifecycle.FormerCard(state)
+	}
 	for _, e := range c.Events {
 		take(a, e)
 	}

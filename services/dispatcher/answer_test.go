@@ -3,8 +3,10 @@ package dispatcher
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"shomei/events"
+	"shomei/pkg/eventlog"
 )
 
 // Keys are in vain when their own application is withdrawn with them; not when an earlier one of the same smartphone gives
@@ -21,5 +23,20 @@ func TestKeysInVain(t *testing.T) {
 	}
 	if got := inVain([]*events.Event{withdrawn}); got != nil {
 		t.Errorf("without keys: %v", got)
+	}
+}
+
+// A hand-over's former card is named to its own procedure, and not to whatever else is reported meanwhile.
+func TestAFormerCardIsNamedToItsOwnProcedure(t *testing.T) {
+	state := &events.SubscriberState{
+		Card:      &events.HeldCard{Card: "card-1", Status: events.CardStatus_CARD_STATUS_HELD},
+		Procedure: &events.Procedure{Id: "p1", Card: "card-2", Operation: events.Operation_OPERATION_REISSUE},
+	}
+	d := dispatcher{Config: Config{Clock: time.Now}}
+	for procedure, want := range map[string]string{"p1": "card-1", "p2": "", "": ""} {
+		r := eventlog.Record{Commit: &events.Commit{CorrelationId: procedure, CommandId: "claim"}}
+		if got := d.answer(r, state).GetAnswer().GetFormerCard(); got != want {
+			t.Errorf("procedure %q is told of the former card %q, want %q", procedure, got, want)
+		}
 	}
 }

@@ -142,8 +142,11 @@ func (d *Desk) endsNext(s agent.Status, lang page.Language) (ends []string) {
 	target := func(kind events.CertificateKind) string {
 		return d.pages.Say(lang, "ending.target."+nameOf(kinds, kind))
 	}
+	if s.Report != nil || regime.HandlingOf(s.Application.GetOperation()).Settled {
+		return nil // its answer is all there is of it
+	}
 	before := s.Stage == agent.StageAccepted || s.Stage == agent.StageConfirm || s.Stage == agent.StageCard
-	if former := s.Answer.GetFormerCard(); former != "" && (before || s.ReadyToHandOver()) {
+	if former := s.Answer.GetFormerCard(); former != "" && (before || s.Stage == agent.StageIssuing || s.ReadyToHandOver()) {
 		ends = append(ends, d.pages.Say(lang, "procedure.ends.card", former))
 	}
 	switch {
@@ -157,7 +160,7 @@ func (d *Desk) endsNext(s agent.Status, lang page.Language) (ends []string) {
 		}
 	case before:
 		if d.Counter.Made(s.Procedure).Signed {
-			return nil
+			return ends
 		}
 		for _, planned := range s.Answer.GetPlanned() {
 			if planned.GetReplaces() != 0 {
