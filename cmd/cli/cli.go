@@ -8,6 +8,7 @@ import (
 	"flag"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -91,6 +92,12 @@ func defaultLang() string {
 		}
 	}
 	return "ja"
+}
+
+// Beside returns where another program of these is installed: in the folder of this one.
+func Beside(program string) (string, error) {
+	self, err := os.Executable()
+	return filepath.Join(filepath.Dir(self), program), err
 }
 
 // Logger writes the program's log to standard error at the level of the flag.

@@ -92,11 +92,9 @@ func (a *app) runStories(ctx context.Context, files []string, at stage, out io.W
 		return cli.Usage("%s and %s would both be left in %s: rename one, or play them apart", one, other, filepath.Join(at.out, nameOf(one)))
 	}
 	if at.agent == "" {
-		self, err := os.Executable()
-		if err != nil {
+		if at.agent, err = cli.Beside("shomei-agent"); err != nil {
 			return err
 		}
-		at.agent = filepath.Join(filepath.Dir(self), "shomei-agent")
 	}
 	var failed []string
 	var broken []error

@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"shomei/cmd/cli"
 )
 
 // storyCommand is the word for what shomei-lab does: stories are played by a program that no office needs.
@@ -16,11 +17,10 @@ func storyCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "story", Short: "物語を演じる (play lives written as plain text; shomei-lab does it)", DisableFlagParsing: true,
 		RunE: func(_ *cobra.Command, args []string) error {
-			self, err := os.Executable()
+			lab, err := cli.Beside("shomei-lab")
 			if err != nil {
 				return err
 			}
-			lab := filepath.Join(filepath.Dir(self), "shomei-lab")
 			err = syscall.Exec(lab, append([]string{lab, "story"}, args...), os.Environ())
 			if errors.Is(err, fs.ErrNotExist) {
 				return fmt.Errorf("%s plays stories and is not there; make build puts it beside this program", lab)

@@ -77,11 +77,11 @@ type counterProgram struct {
 // startCounter returns once the counter listens. Its program ends with this one, and holds the data folder as this one does:
 // the next start waits until both have gone, however they went.
 func (a *app) startCounter(ctx context.Context, h *hub.Hub, bundle, listen string) (*counterProgram, error) {
-	self, err := os.Executable()
+	program, err := cli.Beside("shomei-agent")
 	if err != nil {
 		return nil, err
 	}
-	command := exec.CommandContext(ctx, filepath.Join(filepath.Dir(self), "shomei-agent"), "run", "--bundle", bundle,
+	command := exec.CommandContext(ctx, program, "run", "--bundle", bundle,
 		"--listen", listen, "--virtual-reader", filepath.Join(a.Data, "cards"), "--lang", a.Lang)
 	command.Stderr = os.Stderr
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }

@@ -210,8 +210,8 @@ func (w *world) answering(instruction byte, with func(chip *softcard.Card, apdu 
 
 func (w *world) answeringNothing() { w.slot.set(func() { w.slot.instead = nil }) }
 
-// says is a card that answers with a status word.
-func (w *world) saysOnly(sw uint16) func(*softcard.Card, []byte) ([]byte, error) {
+// saysOnly is a card that answers with a status word.
+func saysOnly(sw uint16) func(*softcard.Card, []byte) ([]byte, error) {
 	return func(*softcard.Card, []byte) ([]byte, error) { return []byte{byte(sw >> 8), byte(sw)}, nil }
 }
 
@@ -227,7 +227,7 @@ const (
 // faultyCards are cards that refuse the making of keys, each in its way.
 func (w *world) faultyCards() {
 	for sw, reason := range map[uint16]string{0x6F00: "card refused", 0x6D00: "command unknown to the card", 0x6A84: "card memory", 0x6985: "card state"} {
-		w.answering(insGenerate, w.saysOnly(sw))
+		w.answering(insGenerate, saysOnly(sw))
 		w.failsFor(w.typed("issue", "CARD-2", "yes"), reason)
 		w.answeringNothing()
 		w.put("")
@@ -292,7 +292,7 @@ func (w *world) pullAt(instruction byte) {
 // faultyWriting are certificates that can't be written: now, and never.
 func (w *world) faultyWriting() {
 	a := w.typed("issue", "CARD-2", "yes")
-	w.answering(insUpdate, w.saysOnly(0x6A84))
+	w.answering(insUpdate, saysOnly(0x6A84))
 	w.certifyIt(a)
 	w.failsFor(a, "card memory")
 	w.answeringNothing()

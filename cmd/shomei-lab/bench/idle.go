@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"shomei/cmd/cli"
 	"shomei/pkg/tether"
 )
 
@@ -69,7 +70,7 @@ type up struct {
 
 // startUp starts shomei, which stands beside this program, on free ports.
 func startUp(ctx context.Context, folder string) (*up, error) {
-	self, err := os.Executable()
+	program, err := cli.Beside("shomei")
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +83,7 @@ func startUp(ctx context.Context, folder string) (*up, error) {
 		return nil, err
 	}
 	u := &up{log: log, console: "http://" + ports[0] + "/"}
-	command := exec.CommandContext(ctx, filepath.Join(filepath.Dir(self), "shomei"), "up", "--data", filepath.Join(folder, "data"), "--console", ports[0], "--counter", ports[1])
+	command := exec.CommandContext(ctx, program, "up", "--data", filepath.Join(folder, "data"), "--console", ports[0], "--counter", ports[1])
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
 	command.Stdout, command.Stderr = log, log
 	u.process, err = tether.Start(command)
