@@ -126,6 +126,16 @@ var rules = []rule{
 		never: []string{"shomei/pkg/notice", "shomei/pkg/counterlink", "shomei/pkg/card/...", "shomei/pkg/ca/keyfile"},
 	},
 	{
+		reason: "a check reads and writes nothing, and judges by a fold of its own: what it checks would judge itself",
+		of:     []string{"shomei/services/fsck/..."}, whole: true,
+		never: []string{"shomei/pkg/notice", "shomei/pkg/counterlink", "shomei/pkg/card/...", "shomei/pkg/ca/keyfile"},
+	},
+	{
+		reason: "the eraser destroys keys of personal data and holds no others: it signs nothing and commands no card",
+		of:     []string{"shomei/services/eraser/..."}, whole: true,
+		never: []string{"shomei/pkg/notice", "shomei/pkg/counterlink", "shomei/pkg/card/...", "shomei/pkg/ca/keyfile", "shomei/pkg/warehouse/..."},
+	},
+	{
 		reason: "the console shows; it opens no sealed field, signs nothing and mails nobody",
 		of:     []string{"shomei/services/console/..."}, whole: true,
 		never: []string{"shomei/pkg/vault", "shomei/pkg/notice", "shomei/pkg/ca/keyfile", "shomei/pkg/eventlog"},

@@ -16,7 +16,7 @@ import (
 	"shomei/pkg/vault"
 	"shomei/pkg/warehouse"
 	"shomei/pkg/warehouse/engine"
-	"shomei/services/projector"
+	"shomei/services/fsck"
 )
 
 // fsckCommand checks the whole world and lists what differs.
@@ -69,7 +69,7 @@ func (a *app) fsck(ctx context.Context, out, progress io.Writer) (found uint64, 
 		return 0, err
 	}
 	if vaultLost(lost) {
-		report.Findings = append(report.Findings, projector.Finding{
+		report.Findings = append(report.Findings, fsck.Finding{
 			Where: "vault", What: lost.Error(), Next: "restore the newest copy of this log's vault, with its master key",
 		})
 	}

@@ -90,7 +90,7 @@ func servePages(h *hub.Hub, at string) (string, error) {
 		h.Logger.Warn("this build's pages lack looks and charts: build it by make build", "missing", missing)
 	}
 	pages, err := console.New(console.Config{
-		Warehouse: h.Warehouse, Now: h.Clock.Now, Logger: h.Logger, Behind: h.Projector.Lag,
+		Warehouse: h.Warehouse, Clock: h.Clock.Now, Logger: h.Logger, Behind: h.Projector.Lag,
 		Hosts: page.ThisMachine,
 	})
 	if err != nil {

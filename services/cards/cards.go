@@ -23,7 +23,8 @@ import (
 
 // Config is what the service needs; all fields are required.
 type Config struct {
-	Log *eventlog.Log
+	Log   *eventlog.Log
+	Links *counterlink.Hub
 	// Keys is the file of the master keys; it is made where there is none and the log knows of none.
 	Keys   string
 	Logger *slog.Logger
@@ -40,9 +41,9 @@ type Cards struct {
 // ErrKeysGone says that the log knows master keys of cards that the key file does not hold.
 var ErrKeysGone = errors.New("the master keys of cards are gone, older than the log or another hub's")
 
-// Open reads the master keys and holds them against the log, which then knows each of them. Where the facts about the log
+// New reads the master keys and holds them against the log, which then knows each of them. Where the facts about the log
 // can't be read, the keys are taken as they stand in the file and none is made. The error is ErrKeysGone.
-func Open(ctx context.Context, config Config) (*Cards, error) {
+func New(ctx context.Context, config Config) (*Cards, error) {
 	c := &Cards{Config: config}
 	known, err := c.known(ctx)
 	if eventlog.Unreadable(err) {
@@ -64,6 +65,9 @@ func Open(ctx context.Context, config Config) (*Cards, error) {
 	}
 	return c, nil
 }
+
+// Run answers challenges until ctx ends.
+func (c *Cards) Run(ctx context.Context) error { return c.Links.AnswerCards(ctx, c.Answer) }
 
 // known are the master keys that the log knows.
 func (c *Cards) known(ctx context.Context) ([]*events.CardKeyMade, error) {

@@ -23,7 +23,7 @@ import (
 // Config is what the console needs.
 type Config struct {
 	Warehouse *warehouse.Warehouse
-	Now       func() time.Time
+	Clock     func() time.Time
 	Logger    *slog.Logger
 	// Behind tells how many commits the tables have not seen yet, for the
 	// freshness stamp; nil leaves the number out.
@@ -80,7 +80,7 @@ type question struct {
 
 // ask reads ?at= and ?q=. A past day is looked at as it ended; today as it is now.
 func (c *Console) ask(query url.Values) (question, error) {
-	now := c.Now()
+	now := c.Clock()
 	q := question{key: query.Get("q"), instant: now}
 	at, err := civil.Parse(query.Get("at"))
 	if err != nil {

@@ -102,7 +102,7 @@ func (l *life) at(t time.Time, bodies ...events.Body) {
 func open(t *testing.T) http.Handler {
 	t.Helper()
 	c, err := New(Config{
-		Warehouse: town(t), Now: func() time.Time { return now }, Logger: slog.New(slog.DiscardHandler),
+		Warehouse: town(t), Clock: func() time.Time { return now }, Logger: slog.New(slog.DiscardHandler),
 		Behind: func(context.Context) (uint64, error) { return 3, nil },
 	})
 	if err != nil {
@@ -211,7 +211,7 @@ func TestAPISaysTheSameAsThePage(t *testing.T) {
 
 func TestPageSaysWhenTheTablesAreAway(t *testing.T) {
 	w := town(t)
-	c, err := New(Config{Warehouse: w, Now: func() time.Time { return now }, Logger: slog.New(slog.DiscardHandler)})
+	c, err := New(Config{Warehouse: w, Clock: func() time.Time { return now }, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +231,7 @@ func TestPageSaysWhenTheTablesAreAway(t *testing.T) {
 func TestPageSaysHowFarTheTablesAreRebuilt(t *testing.T) {
 	w := town(t)
 	w.Withhold(func() error { return warehouse.Rebuilding{Percent: 42} })
-	c, err := New(Config{Warehouse: w, Now: func() time.Time { return now }, Logger: slog.New(slog.DiscardHandler)})
+	c, err := New(Config{Warehouse: w, Clock: func() time.Time { return now }, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

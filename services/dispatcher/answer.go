@@ -14,7 +14,7 @@ import (
 
 // answer is what the counter is told about the claim behind a commit: how it was decided, and how the person's
 // certificates stand now.
-func (d dispatcher) answer(r eventlog.Record, state *events.SubscriberState) *events.Downlink {
+func (d *Dispatcher) answer(r eventlog.Record, state *events.SubscriberState) *events.Downlink {
 	c := r.Commit
 	a := &events.Answer{Claim: c.CommandId, Accepted: true, CardLastDay: state.GetCard().GetLastDay()}
 	if c.CorrelationId == state.GetProcedure().GetId() {
@@ -129,7 +129,7 @@ func endingOf(e *events.Event) *events.Ending {
 
 // answerQuarantined tells a counter that its claim was not believed or not attributed, so that nobody waits for it; nil
 // when there is nobody to tell. A claim that the counter did sign is named by its own id.
-func (d dispatcher) answerQuarantined(r eventlog.Record) *events.Downlink {
+func (d *Dispatcher) answerQuarantined(r eventlog.Record) *events.Downlink {
 	c := r.Commit
 	for _, e := range c.GetEvents() {
 		quarantined, held := e.GetFactQuarantined(), e.GetClaimHeld()

@@ -32,7 +32,7 @@ func TestAFormerCardIsNamedToItsOwnProcedure(t *testing.T) {
 		Card:      &events.HeldCard{Card: "card-1", Status: events.CardStatus_CARD_STATUS_HELD},
 		Procedure: &events.Procedure{Id: "p1", Card: "card-2", Operation: events.Operation_OPERATION_REISSUE},
 	}
-	d := dispatcher{Config: Config{Clock: time.Now}}
+	d := Dispatcher{Config: Config{Clock: time.Now}}
 	for procedure, want := range map[string]string{"p1": "card-1", "p2": "", "": ""} {
 		r := eventlog.Record{Commit: &events.Commit{CorrelationId: procedure, CommandId: "claim"}}
 		if got := d.answer(r, state).GetAnswer().GetFormerCard(); got != want {

@@ -24,7 +24,7 @@ import (
 // Config is what the dispatcher needs; all fields without a remark are required.
 type Config struct {
 	Log       *eventlog.Log
-	Hub       *counterlink.Hub
+	Links     *counterlink.Hub
 	Directory *directory.Directory
 	Vault     *vault.Vault
 	// Patience is how long a counter may wait before it begins a command; after that the command is not begun any more.
@@ -39,20 +39,23 @@ type Config struct {
 	Handled func(eventlog.Positions)
 }
 
-// Run sends until ctx ends.
-func Run(ctx context.Context, c Config) error {
-	d := dispatcher{c, newMemory()}
-	return c.Log.Follow(ctx, eventlog.Follower{
-		Name: "dispatcher", Kinds: []string{events.KindSubscriber, events.KindQuarantine}, Lanes: atOnce, Handle: d.handle, Handled: d.Handled,
-		Parked: func(r eventlog.Record, err error) {
-			c.Logger.Error("an aggregate's commits are set aside: look at them with shomei log", "kind", r.Kind, "id", r.ID, "error", err)
-		},
-	})
-}
-
-type dispatcher struct {
+// Dispatcher sends.
+type Dispatcher struct {
 	Config
 	memory *memory
+}
+
+// New makes a dispatcher.
+func New(c Config) *Dispatcher { return &Dispatcher{c, newMemory()} }
+
+// Run sends until ctx ends.
+func (d *Dispatcher) Run(ctx context.Context) error {
+	return d.Log.Follow(ctx, eventlog.Follower{
+		Name: "dispatcher", Kinds: []string{events.KindSubscriber, events.KindQuarantine}, Lanes: atOnce, Handle: d.handle, Handled: d.Handled,
+		Parked: func(r eventlog.Record, err error) {
+			d.Logger.Error("an aggregate's commits are set aside: look at them with shomei log", "kind", r.Kind, "id", r.ID, "error", err)
+		},
+	})
 }
 
 var crashSent = crashpoint.Register("dispatcher.sent")
@@ -62,7 +65,7 @@ const atOnce = 32
 
 // handle takes records of one aggregate in order. What comes after one that has to be tried again waits with it, but for
 // the answers.
-func (d dispatcher) handle(ctx context.Context, records []eventlog.Record) error {
+func (d *Dispatcher) handle(ctx context.Context, records []eventlog.Record) error {
 	for _, r := range records {
 		if err := d.handleOne(ctx, r); err != nil {
 			return err
@@ -71,7 +74,7 @@ func (d dispatcher) handle(ctx context.Context, records []eventlog.Record) error
 	return nil
 }
 
-func (d dispatcher) handleOne(ctx context.Context, r eventlog.Record) (err error) {
+func (d *Dispatcher) handleOne(ctx context.Context, r eventlog.Record) (err error) {
 	if r.Kind == events.KindQuarantine {
 		err = d.tell(ctx, d.answerQuarantined(r))
 	} else {
@@ -83,14 +86,14 @@ func (d dispatcher) handleOne(ctx context.Context, r eventlog.Record) (err error
 
 // forgotten tells that a commit is so old that its claim has aged out of the counters' wire: when the position is lost
 // and everything comes again, nobody waits for those answers.
-func (d dispatcher) forgotten(c *events.Commit) bool {
+func (d *Dispatcher) forgotten(c *events.Commit) bool {
 	list := c.GetEvents()
 	return len(list) > 0 && d.Clock().Sub(time.UnixMilli(list[len(list)-1].RecordedMs)) > counterlink.Retention
 }
 
 // subscriber answers the claim that led to a commit and sends what is still owed to counters. What can't be sent yet holds
 // up nothing that can: the answers have gone out when the error comes back.
-func (d dispatcher) subscriber(ctx context.Context, r eventlog.Record) error {
+func (d *Dispatcher) subscriber(ctx context.Context, r eventlog.Record) error {
 	head, err := d.Log.LoadSince(ctx, r)
 	if err != nil {
 		return err
@@ -116,14 +119,14 @@ func (d dispatcher) subscriber(ctx context.Context, r eventlog.Record) error {
 
 // tell sends messages, those that there are and were not sent just now, in this order, but for those to a counter that is
 // there no more. All of them are stored when nil comes back.
-func (d dispatcher) tell(ctx context.Context, list ...*events.Downlink) error {
+func (d *Dispatcher) tell(ctx context.Context, list ...*events.Downlink) error {
 	var failed error
 	begun := make(map[string]func(context.Context) error, len(list))
 	for _, link := range list {
 		if link == nil || d.memory.sent(link.Id) {
 			continue
 		}
-		stored, err := d.Hub.Begin(ctx, link)
+		stored, err := d.Links.Begin(ctx, link)
 		switch {
 		case errors.Is(err, counterlink.ErrNotEnrolled):
 			d.Logger.Warn("nobody to tell: the counter is not enrolled any more", "counter", link.Counter, "message", link.Id)
@@ -168,7 +171,7 @@ func RetireCards(ctx context.Context, log *eventlog.Log, r eventlog.Record) erro
 }
 
 // command makes the message for one obligation; nil when no counter is to fulfil it.
-func (d dispatcher) command(ctx context.Context, r eventlog.Record, state *events.SubscriberState, o *events.Obligation) (*events.Downlink, error) {
+func (d *Dispatcher) command(ctx context.Context, r eventlog.Record, state *events.SubscriberState, o *events.Obligation) (*events.Downlink, error) {
 	p := state.GetProcedure()
 	counter, phone := p.GetCounter(), installing(state, o)
 	if phone != nil {
@@ -252,7 +255,7 @@ func ofProcedure(state *events.SubscriberState) (made []*events.Certificate) {
 }
 
 // toWrite gathers those certificates that are signed and not where they belong yet, each with its issuer's.
-func (d dispatcher) toWrite(ctx context.Context, r eventlog.Record, made []*events.Certificate) ([]*events.CertificateToWrite, error) {
+func (d *Dispatcher) toWrite(ctx context.Context, r eventlog.Record, made []*events.Certificate) ([]*events.CertificateToWrite, error) {
 	history, err := d.Log.HistorySince(ctx, r)
 	if err != nil {
 		return nil, err
@@ -283,7 +286,7 @@ func ended(s events.CertificateStatus) bool {
 	return s == events.CertificateStatus_CERTIFICATE_STATUS_REVOKED || s == events.CertificateStatus_CERTIFICATE_STATUS_EXPIRED
 }
 
-func (d dispatcher) issuerOf(history []eventlog.Record, serial uint64) ([]byte, error) {
+func (d *Dispatcher) issuerOf(history []eventlog.Record, serial uint64) ([]byte, error) {
 	for _, r := range history {
 		for _, e := range r.Commit.GetEvents() {
 			if a := e.GetIssueAuthorized(); a != nil && a.Serial == serial {

@@ -39,7 +39,7 @@ func start(t *testing.T, w *servicetest.World, change func(*dispatcher.Config)) 
 	t.Helper()
 	r := &runner{w: w, done: make(chan error, 1)}
 	r.config = dispatcher.Config{
-		Log: w.Log, Hub: w.Links, Directory: w.Directory, Vault: w.Vault, Patience: time.Hour, Clock: w.Clock.Now, Logger: w.Logger(),
+		Log: w.Log, Links: w.Links, Directory: w.Directory, Vault: w.Vault, Patience: time.Hour, Clock: w.Clock.Now, Logger: w.Logger(),
 		Handled: func(at eventlog.Positions) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
@@ -51,7 +51,7 @@ func start(t *testing.T, w *servicetest.World, change func(*dispatcher.Config)) 
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	r.cancel = cancel
-	go func() { r.done <- dispatcher.Run(ctx, r.config) }()
+	go func() { r.done <- dispatcher.New(r.config).Run(ctx) }()
 	return r
 }
 

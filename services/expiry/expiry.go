@@ -32,6 +32,9 @@ type Config struct {
 // Expiry acts when dates arrive.
 type Expiry struct{ Config }
 
+// New makes the service.
+func New(c Config) *Expiry { return &Expiry{c} }
+
 // Run looks after the day until ctx ends. While the tables are away nothing is lost: the next look finds it all.
 func (x *Expiry) Run(ctx context.Context) error {
 	ticker := time.NewTicker(x.Every)

@@ -52,9 +52,9 @@ func (h tables) show(t *testing.T) {
 }
 
 func (h tables) expiry() *expiry.Expiry {
-	return &expiry.Expiry{Config: expiry.Config{
+	return expiry.New(expiry.Config{
 		Log: h.w.Log, Warehouse: h.Warehouse, Clock: h.w.Clock.Now, Every: 20 * time.Millisecond, Logger: h.w.Logger(),
-	}}
+	})
 }
 
 // tick looks after the day with a service that was just started.

@@ -44,14 +44,18 @@ type Config struct {
 // Notifier writes to people.
 type Notifier struct{ Config }
 
-// Run sends what falls due until ctx ends. While the mail server is away, everything waits in order. An error at once
-// means that the configuration names no sender or no print desk.
-func (n *Notifier) Run(ctx context.Context) error {
-	for what, address := range map[string]string{"sender": n.From, "print desk": n.PrintDesk} {
+// New makes a notifier; it fails when the configuration names no sender or no print desk.
+func New(c Config) (*Notifier, error) {
+	for what, address := range map[string]string{"sender": c.From, "print desk": c.PrintDesk} {
 		if _, err := mail.ParseAddress(address); err != nil {
-			return fmt.Errorf("notices: the address of the %s is not one: mend it in the configuration: %w", what, err)
+			return nil, fmt.Errorf("notices: the address of the %s is not one: mend it in the configuration: %w", what, err)
 		}
 	}
+	return &Notifier{c}, nil
+}
+
+// Run sends what falls due until ctx ends. While the mail server is away, everything waits in order.
+func (n *Notifier) Run(ctx context.Context) error {
 	return n.Log.Follow(ctx, eventlog.Follower{
 		Name: "notifier", Kinds: []string{events.KindSubscriber}, Batch: 1000, Handle: n.handle, Handled: n.Handled,
 		Parked: func(r eventlog.Record, err error) {

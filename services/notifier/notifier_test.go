@@ -80,7 +80,8 @@ func (w *world) run(t *testing.T, s *mailServer) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	n := &notifier.Notifier{Config: w.config(s)}
+	n, err := notifier.New(w.config(s))
+	servicetest.Check(t, err)
 	go func() { done <- n.Run(ctx) }()
 	return func() { t.Helper(); cancel(); servicetest.Check(t, <-done) }
 }
@@ -305,8 +306,8 @@ func TestASenderThatIsNoAddressIsRefusedAtTheStart(t *testing.T) {
 	w := owing(t, "100")
 	config := w.config(listen(t, taking))
 	config.From = "nobody"
-	if err := (&notifier.Notifier{Config: config}).Run(t.Context()); err == nil || !strings.Contains(err.Error(), "sender") {
-		t.Errorf("run with a wrong sender: %v", err)
+	if _, err := notifier.New(config); err == nil || !strings.Contains(err.Error(), "sender") {
+		t.Errorf("with a wrong sender: %v", err)
 	}
 	if got := w.outcomes(w.lives[0]); len(got) != 0 {
 		t.Errorf("a wrong sender of ours became the fault of a recipient: %q", got)

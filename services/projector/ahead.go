@@ -77,8 +77,6 @@ func (p *Projector) outside(ctx context.Context) (Outside, error) {
 	return out, err
 }
 
-func reasonWord(r events.RevocationReason) string { return strings.TrimPrefix(word(r), "crl-") }
-
 func millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -98,9 +96,10 @@ func kindOf(word string) events.CertificateKind {
 
 // reasonOf is the reason of the log that a word of the tables stands for.
 func reasonOf(word string) events.RevocationReason {
-	for reason := range events.RevocationReason_name {
-		if r := events.RevocationReason(reason); reason != 0 && reasonWord(r) == word {
-			return r
+	name := strings.ToUpper(strings.ReplaceAll(word, "-", "_"))
+	for _, prefix := range []string{"REVOCATION_REASON_", "REVOCATION_REASON_CRL_"} {
+		if reason := events.RevocationReason_value[prefix+name]; reason != 0 {
+			return events.RevocationReason(reason)
 		}
 	}
 	return events.RevocationReason_REVOCATION_REASON_CRL_UNSPECIFIED

@@ -1,6 +1,6 @@
 // Package projector follows the log into the tables of the warehouse, and does nothing else: no mail, no command. It
 // keeps its position with the tables, so it goes on after a crash where they stand; what it applies twice changes
-// nothing. It also rebuilds the tables beside the live ones, and checks the whole world (fsck).
+// nothing. It also rebuilds the tables beside the live ones.
 package projector
 
 import (

@@ -21,6 +21,11 @@ import (
 	"shomei/services/servicetest"
 )
 
+func TestMain(m *testing.M) { enginetest.Main(m) }
+
+// patience is how long anything may take before a test gives up.
+const patience = 2 * time.Minute
+
 // tables opens an empty warehouse on the engine of this test binary.
 func tables(t *testing.T) *warehouse.Warehouse {
 	t.Helper()

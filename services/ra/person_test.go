@@ -97,7 +97,7 @@ func overTheWire(t *testing.T, w *servicetest.World, d *servicetest.Desk) counte
 	links := w.NewLinks(w.Conn, gate)
 	servicetest.Check(t, links.Admit([]string{d.ID}))
 	config := w.RA.Config
-	config.Hub = links
+	config.Links = links
 	authority, err := ra.New(config)
 	servicetest.Check(t, err)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -37,7 +37,7 @@ import (
 // Config is what the registration authority needs; all fields without a remark are required.
 type Config struct {
 	Log       *eventlog.Log
-	Hub       *counterlink.Hub
+	Links     *counterlink.Hub
 	Directory *directory.Directory
 	Vault     *vault.Vault
 	// SealKey opens the personal part of claims.
@@ -76,11 +76,11 @@ func New(c Config) (*RA, error) {
 func (r *RA) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var asked sync.WaitGroup
-	asked.Go(func() { _ = r.Hub.AnswerPersons(ctx, r.AnswerPerson) }) // it fails in nothing
-	asked.Go(func() { _ = r.Hub.AnswerCases(ctx, r.AnswerCases) })
+	asked.Go(func() { _ = r.Links.AnswerPersons(ctx, r.AnswerPerson) }) // it fails in nothing
+	asked.Go(func() { _ = r.Links.AnswerCases(ctx, r.AnswerCases) })
 	defer asked.Wait()
 	defer cancel()
-	return r.Hub.Claims(ctx, r.Handle)
+	return r.Links.Claims(ctx, r.Handle)
 }
 
 var crashDecided = crashpoint.Register("ra.decided")

@@ -151,7 +151,7 @@ func (w *World) NewLinks(conn, gate *nats.Conn) *counterlink.Hub {
 // NewRA makes another registration authority, as another process would be.
 func (w *World) NewRA(log *eventlog.Log) *ra.RA {
 	return must(ra.New(ra.Config{
-		Log: log, Hub: w.Links, Directory: w.Directory, Vault: w.Vault, SealKey: w.seal, Secret: w.secret,
+		Log: log, Links: w.Links, Directory: w.Directory, Vault: w.Vault, SealKey: w.seal, Secret: w.secret,
 		Clock: w.Clock.Now, Simulated: !w.RealClock, Logger: w.Logger(),
 	}))(w.T)
 }

@@ -14,7 +14,7 @@ import (
 
 	"shomei/cmd/shomei/hub"
 	"shomei/pkg/warehouse"
-	"shomei/services/projector"
+	"shomei/services/fsck"
 	"shomei/services/ra"
 )
 
@@ -184,7 +184,7 @@ func (c *centre) whole() {
 	}
 	c.order("POST", "/settle", nil)
 	c.order("POST", "/lists", nil)
-	var report projector.Report
+	var report fsck.Report
 	c.order("GET", "/fsck", &report)
 	for _, f := range report.Findings {
 		c.t.Errorf("fsck: %s", f)

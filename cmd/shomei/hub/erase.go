@@ -10,7 +10,7 @@ import (
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/regime"
 	"shomei/pkg/vault"
-	"shomei/services/ra"
+	"shomei/services/eraser"
 )
 
 // Erasure is an order to erase what is sealed of a person under one record class.
@@ -52,8 +52,9 @@ func (o Operator) Erase(ctx context.Context, subscriber string, e Erasure) (Eras
 	if err := checkRemark("--order", e.Order); err != nil {
 		return Erased{}, err
 	}
-	ordered, err := ra.OrderErasure(ctx, o.hub.Log, o.hub.Vault, ra.Erasure{Subscriber: subscriber, Class: e.Class, Order: e.Order, Envelope: o.envelope()})
-	if errors.Is(err, ra.ErrNobody) {
+	order := eraser.Order{Subscriber: subscriber, Class: e.Class, Number: e.Order, Envelope: o.envelope()}
+	ordered, err := order.Decide(ctx, o.hub.Log, o.hub.Vault)
+	if errors.Is(err, eraser.ErrNobody) {
 		return Erased{}, unknownSubscriber(subscriber)
 	}
 	if err != nil {

@@ -39,6 +39,7 @@ import (
 	"shomei/pkg/warehouse/engine"
 	"shomei/services/cards"
 	"shomei/services/dispatcher"
+	"shomei/services/eraser"
 	"shomei/services/expiry"
 	"shomei/services/issuer"
 	"shomei/services/notifier"
@@ -121,7 +122,7 @@ type Hub struct {
 	engine    *engine.Process
 	sink      *notice.Sink
 	mailer    notice.Mailer
-	eraser    *ra.Eraser
+	eraser    *eraser.Eraser
 	tables    tables
 	cancel    context.CancelFunc
 	running   *errgroup.Group
@@ -191,12 +192,13 @@ func (h *Hub) start(ctx context.Context) error {
 		{"engine", h.openEngine},
 		{"NATS", h.startServer},
 		{"log", h.openLog},
-		{"cards", h.openCards},
 		{"vault", h.makeVault},
 		{"erasures", h.catchUpErasures},
 		{"tables", h.connectTables},
 		{"mail", h.startMail},
-		{"counters", h.openCounters},
+		{"links", h.openLinks},
+		{"cards", h.openCards},
+		{"counters", func(context.Context) error { return h.admitCounters() }},
 		{"services", h.startServices},
 		{"tables", h.awaitTables},
 		{"address", h.leaveAddress},
@@ -362,14 +364,14 @@ func (h *Hub) logWith(ctx context.Context, c eventlog.Config) (*eventlog.Log, er
 }
 
 func (h *Hub) openCards(ctx context.Context) (err error) {
-	h.Cards, err = cards.Open(ctx, cards.Config{Log: h.Log, Keys: h.path("keys", "cards.key"), Logger: h.Logger})
+	h.Cards, err = cards.New(ctx, cards.Config{Log: h.Log, Links: h.Links, Keys: h.path("keys", "cards.key"), Logger: h.Logger})
 	return err
 }
 
 // catchUpErasures brings the vault, which may be an old copy, to what the log orders, before anything uses its keys.
-func (h *Hub) catchUpErasures(ctx context.Context) error {
-	h.eraser = &ra.Eraser{Log: h.Log, Vault: h.Vault, Logger: h.Logger, Handled: h.progress.note("eraser")}
-	return h.eraser.CatchUp(ctx)
+func (h *Hub) catchUpErasures(ctx context.Context) (err error) {
+	h.eraser, err = eraser.New(ctx, eraser.Config{Log: h.Log, Vault: h.Vault, Logger: h.Logger, Handled: h.progress.note("eraser")})
+	return err
 }
 
 // openTries is how often the tables of the embedded engine are asked for: it may die once it has answered, and is started
@@ -407,8 +409,8 @@ func (h *Hub) startMail(context.Context) (err error) {
 	return nil
 }
 
-// openCounters reads the directory, lets the enrolled counters connect, and opens the hub's end of their wire.
-func (h *Hub) openCounters(ctx context.Context) (err error) {
+// openLinks reads the directory and opens the hub's end of the counters' wire. Nobody is heard yet.
+func (h *Hub) openLinks(ctx context.Context) (err error) {
 	if h.Directory, err = directory.Open(ctx, h.Log); err != nil {
 		return err
 	}
@@ -427,16 +429,13 @@ func (h *Hub) openCounters(ctx context.Context) (err error) {
 			h.Logger.Error("a counter remembers another history than the hub, nothing is taken from it: shomei counter adopt shows both ends and what can be done", "counter", counter, "error", err)
 		},
 	})
-	if err != nil {
-		return err
-	}
-	return h.admitCounters()
+	return err
 }
 
 // startServices runs every service until Close. One that fails ends them all: better nothing than half a centre.
 func (h *Hub) startServices(ctx context.Context) error {
 	authority, err := ra.New(ra.Config{
-		Log: h.Log, Hub: h.Links, Directory: h.Directory, Vault: h.Vault, SealKey: h.keys.seal, Secret: h.keys.secret,
+		Log: h.Log, Links: h.Links, Directory: h.Directory, Vault: h.Vault, SealKey: h.keys.seal, Secret: h.keys.secret,
 		Switches: h.Switches, Clock: h.Clock.Now, Simulated: h.Clock.Simulated(), Logger: h.Logger, KnownSerials: h.Warehouse.KnownSerials, Inquired: h.Warehouse.Inquired,
 	})
 	if err != nil {
@@ -451,13 +450,16 @@ func (h *Hub) startServices(ctx context.Context) error {
 	} else if err != nil {
 		return err
 	}
-	h.Expiry = &expiry.Expiry{Config: expiry.Config{
+	h.Expiry = expiry.New(expiry.Config{
 		Log: h.Log, Warehouse: h.Warehouse, Switches: h.Switches, Clock: h.Clock.Now, Every: h.ExpiryEvery, Logger: h.Logger,
-	}}
-	mails := &notifier.Notifier{Config: notifier.Config{
+	})
+	mails, err := notifier.New(notifier.Config{
 		Log: h.Log, Directory: h.Directory, Vault: h.Vault, Mailer: h.mailer, From: h.From, PrintDesk: h.PrintDesk,
 		Switches: h.Switches, Clock: h.Clock.Now, Logger: h.Logger, Retry: time.Second, Handled: h.progress.note("notifier"),
-	}}
+	})
+	if err != nil {
+		return err
+	}
 	if h.began, err = h.Log.LastSequences(ctx); err != nil {
 		return err
 	}
@@ -477,8 +479,8 @@ func (h *Hub) startServices(ctx context.Context) error {
 	for name, service := range map[string]func(context.Context) error{
 		"directory":  func(ctx context.Context) error { return h.Directory.Follow(ctx, h.Log, "directory") },
 		"issuer":     h.Issuer.Run,
-		"dispatcher": func(ctx context.Context) error { return dispatcher.Run(ctx, h.dispatcherConfig()) },
-		"cards":      func(ctx context.Context) error { return h.Links.AnswerCards(ctx, h.Cards.Answer) },
+		"dispatcher": dispatcher.New(h.dispatcherConfig()).Run,
+		"cards":      h.Cards.Run,
 		"notifier":   mails.Run,
 		"eraser":     h.eraser.Run,
 		"tables":     h.keepTables,
@@ -500,7 +502,7 @@ func (h *Hub) launch(ctx context.Context, name string, service func(context.Cont
 
 func (h *Hub) dispatcherConfig() dispatcher.Config {
 	return dispatcher.Config{
-		Log: h.Log, Hub: h.Links, Directory: h.Directory, Vault: h.Vault, Patience: h.Patience, Ready: h.Issuer.Healthy,
+		Log: h.Log, Links: h.Links, Directory: h.Directory, Vault: h.Vault, Patience: h.Patience, Ready: h.Issuer.Healthy,
 		Clock: h.Clock.Now, Logger: h.Logger, Handled: h.progress.note("dispatcher"),
 	}
 }

@@ -41,11 +41,12 @@ func StartStill(ctx context.Context, c Config) (*Hub, error) {
 		{"engine", h.startEngine},
 		{"NATS", h.startServer},
 		{"log", h.openLog},
-		{"cards", h.openCards},
 		{"vault", h.makeVault},
 		{"erasures", h.catchUpErasures},
 		{"tables", h.openWarehouse},
-		{"counters", h.openCounters},
+		{"links", h.openLinks},
+		{"cards", h.openCards},
+		{"counters", func(context.Context) error { return h.admitCounters() }},
 		{"services", h.startStill},
 		{"address", h.leaveAddress},
 	})
@@ -124,7 +125,7 @@ func (h *Hub) Lane(ctx context.Context, number int) (*Lane, error) {
 		return nil, fmt.Errorf("opening %s: %w", name, err)
 	}
 	l.RA, err = ra.New(ra.Config{
-		Log: l.Log, Hub: h.Links, Directory: h.Directory, Vault: h.Vault, SealKey: h.keys.seal, Secret: h.keys.secret,
+		Log: l.Log, Links: h.Links, Directory: h.Directory, Vault: h.Vault, SealKey: h.keys.seal, Secret: h.keys.secret,
 		Switches: h.Switches, Clock: l.Now, Simulated: h.Clock.Simulated(), Logger: h.Logger,
 	})
 	l.Issuer = h.newIssuer(l.Log, l.Now)

@@ -1,4 +1,4 @@
-package ra
+package eraser
 
 import (
 	"context"

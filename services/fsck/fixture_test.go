@@ -1,4 +1,4 @@
-package projector_test
+package fsck_test
 
 import (
 	"context"
@@ -28,6 +28,7 @@ import (
 	"shomei/pkg/natstest"
 	"shomei/pkg/warehouse"
 	"shomei/pkg/warehouse/enginetest"
+	"shomei/services/fsck"
 	"shomei/services/projector"
 )
 
@@ -337,14 +338,16 @@ func (w *world) sql(statement string) {
 	w.post(strings.ReplaceAll(statement, "DB.", w.name+"."))
 }
 
-func (w *world) fsck() *projector.Report {
+func (w *world) fsck() *fsck.Report {
 	w.t.Helper()
 	return w.fsckAt(w.now)
 }
 
-func (w *world) fsckAt(now time.Time) *projector.Report {
+func (w *world) fsckAt(now time.Time) *fsck.Report {
 	w.t.Helper()
-	report, err := w.projector.Fsck(w.t.Context(), projector.FsckConfig{Lists: w.lists(), Now: now})
+	report, err := fsck.Run(w.t.Context(), fsck.Config{
+		Log: w.log, Warehouse: w.tables, CaughtUp: w.projector.CaughtUp, Lists: w.lists(), Now: now,
+	})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package projector
+package fsck
 
 import (
 	"context"
@@ -36,7 +36,7 @@ const keysAtOnce = 500
 
 // checkKeys asks the vault about the keys of the aggregates read.
 func (c *check) checkKeys(ctx context.Context) error {
-	if c.config.Keys == nil {
+	if c.Keys == nil {
 		return nil
 	}
 	var list []vault.Key
@@ -47,7 +47,7 @@ func (c *check) checkKeys(ctx context.Context) error {
 		}
 	}
 	for keys := range slices.Chunk(list, keysAtOnce) {
-		statuses, err := c.config.Keys(ctx, keys)
+		statuses, err := c.Keys(ctx, keys)
 		if err != nil {
 			return fmt.Errorf("asking the vault: %w", err)
 		}

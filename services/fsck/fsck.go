@@ -1,4 +1,6 @@
-package projector
+// Package fsck holds the log, the tables, the revocation lists and the vault against each other, by a fold of its own: what
+// decided and what made the tables is not asked whether it did so rightly.
+package fsck
 
 import (
 	"context"
@@ -54,8 +56,14 @@ const (
 	nextProgram = "a decision went wrong: keep the log and report it with shomei log"
 )
 
-// FsckConfig is what a check is told.
-type FsckConfig struct {
+// Config is what a check needs; only Log is required.
+type Config struct {
+	Log *eventlog.Log
+	// Warehouse holds the tables; nil leaves them unchecked.
+	Warehouse *warehouse.Warehouse
+	// CaughtUp, when set, waits until the tables show what the log holds: in the process that brings them forward. Without it
+	// the check watches how far they are.
+	CaughtUp func(context.Context) error
 	// Lists is the folder of the revocation lists, <authority>.crl in PEM; empty leaves them unchecked.
 	Lists string
 	// Now judges what is owed for too long; zero takes the newest instant of the log, for a log whose clock is not here.
@@ -66,13 +74,12 @@ type FsckConfig struct {
 	Progress func(commits uint64)
 }
 
-// Fsck checks the log in itself (chain, signatures, times, carried states, obligations, serials), the tables against
+// Run checks the log in itself (chain, signatures, times, carried states, obligations, serials), the tables against
 // the log, and the revocation lists against the log. It reads stream by stream and keeps one stream's aggregates in
-// memory at a time (a stream holds fewer than 500,000), beside eight bytes for each serial. It may run while the hub does. A
-// projector without tables checks the rest.
-func (p *Projector) Fsck(ctx context.Context, config FsckConfig) (*Report, error) {
-	c := &check{p: p, config: config, report: &Report{}, folds: lifecycle.Folds(), aggregates: make(map[string]*aggregate)}
-	if err := p.Log.Check(ctx); err != nil {
+// memory at a time (a stream holds fewer than 500,000), beside eight bytes for each serial. It may run while the hub does.
+func Run(ctx context.Context, config Config) (*Report, error) {
+	c := &check{Config: config, report: &Report{}, folds: lifecycle.Folds(), aggregates: make(map[string]*aggregate)}
+	if err := c.Log.Check(ctx); err != nil {
 		if !damaged(err) {
 			return nil, fmt.Errorf("checking the log: %w", err)
 		}
@@ -98,7 +105,7 @@ func (p *Projector) Fsck(ctx context.Context, config FsckConfig) (*Report, error
 	if err := c.checkFound(ctx); err != nil {
 		return nil, fmt.Errorf("checking what was found outside the log: %w", err)
 	}
-	if p.Warehouse == nil {
+	if c.Warehouse == nil {
 		return c.report, nil
 	}
 	err = c.checkTables(ctx)
@@ -112,10 +119,9 @@ func (p *Projector) Fsck(ctx context.Context, config FsckConfig) (*Report, error
 	return c.report, nil
 }
 
-// check is one Fsck on its way.
+// check is one check on its way.
 type check struct {
-	p      *Projector
-	config FsckConfig
+	Config
 	report *Report
 	folds  map[string]lifecycle.Fold
 	// aggregates of the stream being read, by kind and id.
@@ -136,7 +142,7 @@ func damaged(err error) bool {
 
 // scan reads the whole log; false when a stream can't be read to its end.
 func (c *check) scan(ctx context.Context) (whole bool, err error) {
-	err = c.p.Log.Scan(ctx, nil, nil, func(r eventlog.Record, err error) error {
+	err = c.Log.Scan(ctx, nil, nil, func(r eventlog.Record, err error) error {
 		if r.Stream != c.stream {
 			if err := c.finishStream(ctx); err != nil {
 				return err
@@ -144,8 +150,8 @@ func (c *check) scan(ctx context.Context) (whole bool, err error) {
 			c.stream = r.Stream
 		}
 		c.take(r, err)
-		if c.report.Commits++; c.config.Progress != nil && c.report.Commits%1000 == 0 {
-			c.config.Progress(c.report.Commits)
+		if c.report.Commits++; c.Progress != nil && c.report.Commits%1000 == 0 {
+			c.Progress(c.report.Commits)
 		}
 		return nil
 	})

@@ -1,4 +1,4 @@
-package ra_test
+package eraser_test
 
 import (
 	"context"
@@ -16,32 +16,34 @@ import (
 	"shomei/pkg/eventlog"
 	"shomei/pkg/natstest"
 	"shomei/pkg/vault"
-	"shomei/services/ra"
+	"shomei/services/eraser"
 	"shomei/services/servicetest"
 )
 
-// eraser is one of a vault, which has caught up.
-func eraser(w *servicetest.World, v *vault.Vault) *ra.Eraser {
+const morning = "2020-01-15 10:00"
+
+// newEraser is one of a vault, which has caught up.
+func newEraser(w *servicetest.World, v *vault.Vault) *eraser.Eraser {
 	w.T.Helper()
-	e := &ra.Eraser{Log: w.Log, Vault: v, Logger: w.Logger()}
-	servicetest.Check(w.T, e.CatchUp(w.T.Context()))
+	e, err := eraser.New(w.T.Context(), eraser.Config{Log: w.Log, Vault: v, Logger: w.Logger()})
+	servicetest.Check(w.T, err)
 	return e
 }
 
 // follow runs an eraser until the end of the test.
-func follow(w *servicetest.World, e *ra.Eraser) {
+func follow(w *servicetest.World, e *eraser.Eraser) {
 	ctx, cancel := context.WithCancel(w.T.Context())
 	done := make(chan error, 1)
 	go func() { done <- e.Run(ctx) }()
 	w.T.Cleanup(func() { cancel(); servicetest.Check(w.T, <-done) })
 }
 
-func order(w *servicetest.World, subscriber, class string) ra.Ordered {
+func order(w *servicetest.World, subscriber, class string) eraser.Ordered {
 	w.T.Helper()
-	ordered, err := ra.OrderErasure(w.T.Context(), w.Log, w.Vault, ra.Erasure{
-		Subscriber: subscriber, Class: class, Order: "令和8年第12号 佐藤",
+	ordered, err := eraser.Order{
+		Subscriber: subscriber, Class: class, Number: "令和8年第12号 佐藤",
 		Envelope: eventlog.Envelope{CommandID: uuid.NewString(), Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_OPERATOR, Id: "0042"}},
-	})
+	}.Decide(w.T.Context(), w.Log, w.Vault)
 	servicetest.Check(w.T, err)
 	return ordered
 }
@@ -72,7 +74,7 @@ func copyVault(w *servicetest.World) *vault.Vault {
 func TestAnErasureIsACommitFirstAndTheEndOfTheKeyAfter(t *testing.T) {
 	w := servicetest.New(t, morning)
 	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
-	follow(w, eraser(w, w.Vault))
+	follow(w, newEraser(w, w.Vault))
 	refused := order(w, l.Subscriber, vault.Identity)
 	if refused.New || refused.Before || len(refused.Retentions) != 3 || w.Count(l.Subscriber, "RequestRefused") != 1 {
 		t.Fatalf("while every period runs: %+v, %v", refused, w.Events(l.Subscriber))
@@ -112,10 +114,10 @@ func TestAnErasureIsACommitFirstAndTheEndOfTheKeyAfter(t *testing.T) {
 func TestOrdersThatMakeNoSense(t *testing.T) {
 	w := servicetest.New(t, morning)
 	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
-	for _, e := range []ra.Erasure{{Subscriber: "nobody", Class: vault.Contact}, {Subscriber: l.Subscriber, Class: "diary"}} {
+	for _, e := range []eraser.Order{{Subscriber: "nobody", Class: vault.Contact}, {Subscriber: l.Subscriber, Class: "diary"}} {
 		e.Envelope.CommandID = uuid.NewString()
-		_, err := ra.OrderErasure(t.Context(), w.Log, w.Vault, e)
-		if err == nil || errors.Is(err, ra.ErrNobody) != (e.Subscriber == "nobody") {
+		_, err := e.Decide(t.Context(), w.Log, w.Vault)
+		if err == nil || errors.Is(err, eraser.ErrNobody) != (e.Subscriber == "nobody") {
 			t.Errorf("%s of %s: %v", e.Class, e.Subscriber, err)
 		}
 	}
@@ -132,11 +134,11 @@ func TestAnErasureThatACrashInterruptedIsFinished(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := servicetest.New(t, morning)
 			l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
-			eraser(w, w.Vault)
+			newEraser(w, w.Vault)
 			order(w, l.Subscriber, vault.Contact)
 			before(w, l.Subscriber)
-			eraser(w, w.Vault)
-			eraser(w, w.Vault)
+			newEraser(w, w.Vault)
+			newEraser(w, w.Vault)
 			if holds(w, w.Vault, l.Subscriber, vault.Contact) || w.Count(l.Subscriber, "KeyDestroyed") != 1 {
 				t.Errorf("events %v", w.Events(l.Subscriber))
 			}
@@ -149,10 +151,10 @@ func TestAnOldCopyOfTheVaultBringsNothingBack(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	l, other := d.Hold("100"), d.Hold("200")
-	eraser(w, w.Vault)
+	newEraser(w, w.Vault)
 	old := copyVault(w)
 	order(w, l.Subscriber, vault.Contact)
-	eraser(w, w.Vault)
+	newEraser(w, w.Vault)
 	if holds(w, w.Vault, l.Subscriber, vault.Contact) || !holds(w, old, l.Subscriber, vault.Contact) {
 		t.Fatal("the copy was not made before the erasure")
 	}
@@ -160,7 +162,7 @@ func TestAnOldCopyOfTheVaultBringsNothingBack(t *testing.T) {
 	if _, err := dossier.Of(old, l.Subscriber, history).Contact(); !errors.Is(err, vault.ErrErased) {
 		t.Errorf("the old copy reads %v", err)
 	}
-	eraser(w, old)
+	newEraser(w, old)
 	if holds(w, old, l.Subscriber, vault.Contact) || !holds(w, old, other.Subscriber, vault.Contact) {
 		t.Error("the old copy is not brought up to date")
 	}
@@ -175,7 +177,7 @@ func TestAMarkBeyondTheLogIsNotBelieved(t *testing.T) {
 	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
 	order(w, l.Subscriber, vault.Contact)
 	servicetest.Check(t, w.Vault.SetMark([]byte(`{"`+w.Log.Streams()[0]+`":1000000}`)))
-	eraser(w, w.Vault)
+	newEraser(w, w.Vault)
 	if holds(w, w.Vault, l.Subscriber, vault.Contact) {
 		t.Error("the order was passed over")
 	}
@@ -186,7 +188,7 @@ func TestAForgedOrderDestroysNothing(t *testing.T) {
 	w := servicetest.New(t, morning)
 	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
 	w.Append(servicetest.NewKey(t), l.Subscriber, "forged", "c1", events.New(&events.ErasureOrdered{RecordClass: vault.Contact}))
-	eraser(w, w.Vault)
+	newEraser(w, w.Vault)
 	if !holds(w, w.Vault, l.Subscriber, vault.Contact) {
 		t.Error("the key is gone")
 	}
@@ -197,7 +199,7 @@ func TestWhoComesBackAfterAnErasureIsServed(t *testing.T) {
 	w := servicetest.New(t, "2016-01-12 10:00")
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	l := d.Hold("100")
-	eraser(w, w.Vault)
+	newEraser(w, w.Vault)
 	w.Clock.Set("2031-01-16 10:00")
 	servicetest.Check(t, w.Issuer.HoldCeremonies(t.Context(), nil))
 	for _, class := range vault.Classes {
@@ -205,10 +207,10 @@ func TestWhoComesBackAfterAnErasureIsServed(t *testing.T) {
 			t.Fatalf("%s is not erased", class)
 		}
 	}
-	eraser(w, w.Vault)
+	newEraser(w, w.Vault)
 	before := len(w.History(events.KindSubscriber, l.Subscriber))
 
-	again := d.Apply(opIssue, "100", "card-new").Finish()
+	again := d.Apply(events.Operation_OPERATION_ISSUE, "100", "card-new").Finish()
 	if len(w.Quarantined()) > 0 || again.Subscriber != l.Subscriber || w.Count(l.Subscriber, "Delivered") != 2 {
 		t.Fatalf("quarantined %q; %v", w.Quarantined(), w.Events(l.Subscriber))
 	}
@@ -226,7 +228,7 @@ func TestWhoComesBackAfterAnErasureIsServed(t *testing.T) {
 		t.Errorf("the new contact: %+v", done)
 	}
 	servicetest.Check(t, w.Vault.SetMark(nil)) // as if the vault were an old copy: everything is applied once more
-	eraser(w, w.Vault)
+	newEraser(w, w.Vault)
 	if _, err := dossier.Of(w.Vault, l.Subscriber, history).Identity(); err != nil {
 		t.Errorf("the new identity after everything was applied again: %v", err)
 	}
@@ -242,10 +244,10 @@ func TestWhoComesBackAfterAnErasureIsServed(t *testing.T) {
 func TestTheRegisterBringsNothingErasedBack(t *testing.T) {
 	w := servicetest.New(t, morning)
 	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
-	eraser(w, w.Vault)
+	newEraser(w, w.Vault)
 	w.Clock.Set("2036-01-16 10:00")
 	order(w, l.Subscriber, vault.Identity)
-	eraser(w, w.Vault)
+	newEraser(w, w.Vault)
 	register := w.Enrol(servicetest.Office, "register", "register")
 	register.Decide(register.Claim("", "", func(c *events.Claim) {
 		c.Fact = &events.Claim_RecordChangeNotified{RecordChangeNotified: &events.RecordChangeNotified{

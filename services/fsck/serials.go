@@ -1,4 +1,4 @@
-package projector
+package fsck
 
 import (
 	"context"
@@ -31,7 +31,7 @@ func (c *check) checkSerials(ctx context.Context) error {
 	if len(first) == 0 {
 		return nil
 	}
-	return c.p.Log.Scan(ctx, nil, nil, func(r eventlog.Record, _ error) error {
+	return c.Log.Scan(ctx, nil, nil, func(r eventlog.Record, _ error) error {
 		for _, e := range r.Commit.GetEvents() {
 			serial := spent(e)
 			before, double := first[serial]

@@ -1,4 +1,4 @@
-package projector_test
+package fsck_test
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package projector
+package fsck
 
 import (
 	"bytes"
@@ -38,10 +38,10 @@ type list struct {
 // readLists reads the folder before the log is read: the log then holds everything the lists can know. The histories of
 // their authorities say which lists came before.
 func (c *check) readLists(ctx context.Context) error {
-	if c.config.Lists == "" {
+	if c.Lists == "" {
 		return nil
 	}
-	files, err := filepath.Glob(filepath.Join(c.config.Lists, "*.crl"))
+	files, err := filepath.Glob(filepath.Join(c.Lists, "*.crl"))
 	if err != nil {
 		return err
 	}
@@ -186,7 +186,7 @@ func second(ms int64) time.Time {
 
 // checkLists compares the lists with what the log says was published, and names entries that the log does not know.
 func (c *check) checkLists(ctx context.Context) error {
-	if c.config.Lists == "" {
+	if c.Lists == "" {
 		return nil
 	}
 	for _, authority := range c.authorities {
@@ -218,7 +218,7 @@ func (c *check) replaced(authority string, newest uint64) bool {
 			return false
 		}
 	}
-	text, err := os.ReadFile(filepath.Join(c.config.Lists, authority+".crl"))
+	text, err := os.ReadFile(filepath.Join(c.Lists, authority+".crl"))
 	block, _ := pem.Decode(text)
 	if err != nil || block == nil {
 		return false
@@ -238,7 +238,7 @@ type published struct {
 
 func (c *check) publishedBy(ctx context.Context, authority string) (published, error) {
 	p := published{keys: make(map[string]*x509.Certificate), found: make(found.Certificates)}
-	history, err := c.p.Log.History(ctx, events.KindAuthority, authority)
+	history, err := c.Log.History(ctx, events.KindAuthority, authority)
 	if damaged(err) {
 		return p, nil // found and named on the way through the log
 	}

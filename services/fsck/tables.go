@@ -1,4 +1,4 @@
-package projector
+package fsck
 
 import (
 	"context"
@@ -33,7 +33,7 @@ const (
 
 // checkTables compares the tables with the log: first a sum for each shard, then, where the sums differ, fact by fact.
 func (c *check) checkTables(ctx context.Context) error {
-	least, err := c.p.Log.LastSequences(ctx)
+	least, err := c.Log.LastSequences(ctx)
 	if err != nil {
 		return err
 	}
@@ -64,11 +64,11 @@ func (c *check) checkTables(ctx context.Context) error {
 
 // checkKeeping looks at what the tables say of themselves: how far they are, and which files made them.
 func (c *check) checkKeeping(ctx context.Context, least eventlog.Positions) error {
-	at, err := c.p.Warehouse.LookAtPositions(ctx)
+	at, err := c.Warehouse.LookAtPositions(ctx)
 	if err != nil {
 		return err
 	}
-	most, err := c.p.Log.LastSequences(ctx)
+	most, err := c.Log.LastSequences(ctx)
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (c *check) checkKeeping(ctx context.Context, least eventlog.Positions) erro
 	for _, stream := range slices.Sorted(maps.Keys(at)) {
 		c.report.add("tables, positions "+stream, nextRebuild, "the log has no such stream")
 	}
-	other, err := c.p.Warehouse.OtherFiles(ctx)
+	other, err := c.Warehouse.OtherFiles(ctx)
 	for _, file := range other {
 		c.report.add("tables, table_files "+file, nextRebuild, "the record of this file is missing, or another program's")
 	}
@@ -174,7 +174,7 @@ func oneLine(says string) string {
 
 // storedFacts gives what every row of every table says.
 func (c *check) storedFacts(ctx context.Context, fn func(fact)) error {
-	return c.p.Warehouse.EachRow(ctx, func(r warehouse.Row) error {
+	return c.Warehouse.EachRow(ctx, func(r warehouse.Row) error {
 		var says strings.Builder
 		for i, column := range r.Columns {
 			says.WriteString(said(column, r.Values[i]))
@@ -192,7 +192,7 @@ func (c *check) loggedFacts(ctx context.Context, shards map[int]bool) (map[strin
 			facts[f.what] = f
 		}
 	}
-	err := c.p.Log.Scan(ctx, nil, nil, func(r eventlog.Record, _ error) error {
+	err := c.Log.Scan(ctx, nil, nil, func(r eventlog.Record, _ error) error {
 		if r.Commit == nil || !shards[int(events.Shard(r.ID))] && r.Kind != events.KindAuthority {
 			return nil
 		}
@@ -218,10 +218,10 @@ const (
 // awaitTables waits until the tables have everything that the log holds now; false, and a finding, when nobody brings
 // them there.
 func (c *check) awaitTables(ctx context.Context) (bool, error) {
-	if c.p.Applied() != nil { // this process runs the projector
-		return true, c.p.CaughtUp(ctx)
+	if c.CaughtUp != nil {
+		return true, c.CaughtUp(ctx)
 	}
-	ends, err := c.p.Log.LastSequences(ctx)
+	ends, err := c.Log.LastSequences(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -229,11 +229,11 @@ func (c *check) awaitTables(ctx context.Context) (bool, error) {
 	defer ticker.Stop()
 	least, still := ^uint64(0), 0
 	for {
-		at, err := c.p.Warehouse.LookAtPositions(ctx)
+		at, err := c.Warehouse.LookAtPositions(ctx)
 		if err != nil {
 			return false, err
 		}
-		behind := lag(at, ends)
+		behind := missing(at, ends)
 		if behind == 0 {
 			return true, nil
 		}
@@ -250,4 +250,12 @@ func (c *check) awaitTables(ctx context.Context) (bool, error) {
 		case <-ticker.C:
 		}
 	}
+}
+
+// missing is how many commits positions lack.
+func missing(at, ends eventlog.Positions) (commits uint64) {
+	for stream, end := range ends {
+		commits += end - min(at[stream], end)
+	}
+	return commits
 }

@@ -1,4 +1,4 @@
-package projector
+package fsck
 
 import (
 	"bytes"
@@ -48,7 +48,7 @@ func (c *check) take(r eventlog.Record, readErr error) {
 	}
 	if readErr != nil {
 		c.report.add(where, nextForged, "%v", readErr)
-	} else if err := c.p.Log.Verify(r); err != nil {
+	} else if err := c.Log.Verify(r); err != nil {
 		c.report.add(where, nextForged, "%v", err)
 	}
 	c.checkChain(a, r, where)
@@ -324,7 +324,7 @@ func owesSignature(s *events.SubscriberState, serial uint64) bool {
 
 // checkPatience names what the services of the hub have not done in time.
 func (c *check) checkPatience() {
-	now := c.config.Now
+	now := c.Now
 	if now.IsZero() {
 		now = time.UnixMilli(c.newest)
 	}

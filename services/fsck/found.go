@@ -1,4 +1,4 @@
-package projector
+package fsck
 
 import (
 	"context"
@@ -44,7 +44,7 @@ func (c *check) compareFound(held *certificate) {
 // checkFound names the certificates that exist outside the log and that nobody has revoked.
 func (c *check) checkFound(ctx context.Context) error {
 	for _, authority := range c.authorities {
-		history, err := c.p.Log.History(ctx, events.KindAuthority, authority)
+		history, err := c.Log.History(ctx, events.KindAuthority, authority)
 		if damaged(err) {
 			continue // found and named on the way through the log
 		}

@@ -1,4 +1,4 @@
-package projector
+package fsck
 
 import (
 	"cmp"
@@ -251,3 +251,5 @@ func enumWord(of protoreflect.EnumDescriptor, value protoreflect.EnumNumber) str
 
 // word is an enum value of the log in the words of the tables.
 func word(e protoreflect.Enum) string { return enumWord(e.Descriptor(), e.Number()) }
+
+func reasonWord(r events.RevocationReason) string { return strings.TrimPrefix(word(r), "crl-") }

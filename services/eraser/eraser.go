@@ -1,4 +1,6 @@
-package ra
+// Package eraser carries out the erasure of personal data: an order is a commit, a refusal too, and the key is destroyed
+// after it. Nothing but the keys is touched: what was sealed under them stays in the log, unreadable.
+package eraser
 
 import (
 	"context"
@@ -19,13 +21,13 @@ import (
 // ErrNobody says that the log knows no subscriber of an id.
 var ErrNobody = errors.New("no such subscriber")
 
-// Erasure is an officer's order to erase what is sealed of a person under one record class.
-type Erasure struct {
+// Order is an officer's order to erase what is sealed of a person under one record class.
+type Order struct {
 	Subscriber string
 	// Class is a record class of pkg/vault.
 	Class string
-	// Order is the number or mark of the written order. It stays in the log, sealed.
-	Order string
+	// Number is the number or mark of the written order. It stays in the log, sealed.
+	Number string
 	// Envelope says who ordered.
 	Envelope eventlog.Envelope
 }
@@ -38,30 +40,33 @@ type Ordered struct {
 	Retentions []lifecycle.Retention
 }
 
-// OrderErasure decides on an order. What it decides is a commit, a refusal too; the key is destroyed by the [Eraser], after
-// it. Errors are ErrNobody, those of the log, and one for an unknown class.
-func OrderErasure(ctx context.Context, log *eventlog.Log, v *vault.Vault, e Erasure) (Ordered, error) {
+// Decide decides on an order. What it decides is a commit, a refusal too; the key is destroyed by the [Eraser], after it.
+// Errors are ErrNobody, those of the log, and one for an unknown class.
+func (o Order) Decide(ctx context.Context, log *eventlog.Log, v *vault.Vault) (Ordered, error) {
 	for {
-		ordered, err := orderErasure(ctx, log, v, e)
+		ordered, err := o.try(ctx, log, v)
 		if !errors.Is(err, errMoved) {
 			return ordered, err
 		}
 	}
 }
 
-func orderErasure(ctx context.Context, log *eventlog.Log, v *vault.Vault, e Erasure) (Ordered, error) {
-	history, err := log.History(ctx, events.KindSubscriber, e.Subscriber)
+// errMoved says that the history has grown since it was read.
+var errMoved = errors.New("the history has grown")
+
+func (o Order) try(ctx context.Context, log *eventlog.Log, v *vault.Vault) (Ordered, error) {
+	history, err := log.History(ctx, events.KindSubscriber, o.Subscriber)
 	if err != nil {
 		return Ordered{}, err
 	}
 	if len(history) == 0 {
-		return Ordered{}, fmt.Errorf("%w: %s", ErrNobody, e.Subscriber)
+		return Ordered{}, fmt.Errorf("%w: %s", ErrNobody, o.Subscriber)
 	}
 	commits := make([]*events.Commit, len(history))
 	for i, r := range history {
 		commits[i] = r.Commit
 	}
-	command, err := lifecycle.PrepareErasure(commits, e.Class)
+	command, err := lifecycle.PrepareErasure(commits, o.Class)
 	if err != nil {
 		return Ordered{}, err
 	}
@@ -69,11 +74,11 @@ func orderErasure(ctx context.Context, log *eventlog.Log, v *vault.Vault, e Eras
 	if err != nil {
 		return Ordered{}, err
 	}
-	outcome, err := log.Update(ctx, events.KindSubscriber, e.Subscriber, e.Envelope, func(h eventlog.Head) ([]*events.Event, error) {
+	outcome, err := log.Update(ctx, events.KindSubscriber, o.Subscriber, o.Envelope, func(h eventlog.Head) ([]*events.Event, error) {
 		if h.Revision != uint64(len(history)) {
 			return nil, errMoved
 		}
-		return e.judge(v, h, command)
+		return o.judge(v, h, command)
 	})
 	if err != nil {
 		return Ordered{}, err
@@ -86,18 +91,18 @@ func orderErasure(ctx context.Context, log *eventlog.Log, v *vault.Vault, e Eras
 }
 
 // judge decides on the order, and seals its number into what it decides.
-func (e Erasure) judge(v *vault.Vault, h eventlog.Head, command lifecycle.OrderErasure) ([]*events.Event, error) {
+func (o Order) judge(v *vault.Vault, h eventlog.Head, command lifecycle.OrderErasure) ([]*events.Event, error) {
 	decided, err := decide(h, command)
 	if err != nil {
 		return nil, err
 	}
-	sealer := dossier.Sealer{Vault: v, Subscriber: e.Subscriber, Revision: h.Revision + 1}
+	sealer := dossier.Sealer{Vault: v, Subscriber: o.Subscriber, Revision: h.Revision + 1}
 	for _, event := range decided {
 		b := event.GetErasureOrdered()
 		if b == nil {
 			continue
 		}
-		if b.SealedOrder, err = sealer.Remark(e.Order); err != nil {
+		if b.SealedOrder, err = sealer.Remark(o.Number); err != nil {
 			return nil, err
 		}
 	}
@@ -113,23 +118,36 @@ func decide(h eventlog.Head, command lifecycle.Command) ([]*events.Event, error)
 	return lifecycle.Decide(state, command, h.Now)
 }
 
-// Eraser follows the log and destroys the keys that it orders destroyed. How far it has come stands in the vault itself:
-// an old copy of the vault brings an old position with it, and everything ordered since is done again.
-type Eraser struct {
+// Config is what the eraser needs; all fields without a remark are required.
+type Config struct {
 	Log    *eventlog.Log
 	Vault  *vault.Vault
 	Logger *slog.Logger
-	// Handled, when set, is told how far every stream was handled.
+	// Handled, when set, is told how far the log has been followed.
 	Handled func(eventlog.Positions)
+}
 
+// Eraser follows the log and destroys the keys that it orders destroyed. How far it has come stands in the vault itself:
+// an old copy of the vault brings an old position with it, and everything ordered since is done again.
+type Eraser struct {
+	Config
 	mu sync.Mutex
 	at eventlog.Positions
 }
 
-// CatchUp destroys whatever was ordered and is not destroyed in this vault, and notes which keys the vault lacks that the log
-// has used since the vault was last marked. It is called before anything else opens or seals: keys that a copy has brought
-// back must not be used, and none is made for one that it has lost.
-func (e *Eraser) CatchUp(ctx context.Context) error {
+// New makes an eraser when whatever was ordered is destroyed in this vault. It is called before anything else opens or
+// seals: keys that a copy of the vault has brought back must not be used, and none is made for one that it has lost.
+func New(ctx context.Context, c Config) (*Eraser, error) {
+	e := &Eraser{Config: c}
+	if err := e.catchUp(ctx); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// catchUp destroys whatever was ordered and is not destroyed in this vault, and notes which keys the vault lacks that the log
+// has used since the vault was last marked.
+func (e *Eraser) catchUp(ctx context.Context) error {
 	from, err := e.applied(ctx)
 	if err != nil {
 		return fmt.Errorf("reading how far erasures are applied: %w", err)
@@ -165,7 +183,7 @@ func (e *Eraser) CatchUp(ctx context.Context) error {
 // markEvery bounds how much of the log the next start looks at.
 const markEvery = 10 * time.Minute
 
-// Run destroys keys as they are ordered, until ctx ends. CatchUp has been called.
+// Run destroys keys as they are ordered, until ctx ends.
 func (e *Eraser) Run(ctx context.Context) error {
 	marked := time.Now()
 	e.reach(nil)
@@ -329,25 +347,6 @@ func (e *Eraser) mark() error {
 	}
 	if err != nil {
 		return fmt.Errorf("marking how far erasures are applied: %w", err)
-	}
-	return nil
-}
-
-// cameBack tells whether a claim is of somebody who applies at a counter. Whose data were erased years ago is a person
-// like any other then, and gets new keys; what was erased stays so.
-func (a *attempt) cameBack() bool {
-	return a.claim.GetApplicationReceived() != nil || a.claim.GetKeysGenerated() != nil
-}
-
-// renewKeys makes new keys for the record classes that were erased.
-func (a *attempt) renewKeys() error {
-	for _, class := range vault.Classes {
-		if class == vault.Contact && a.personal.GetContact() == nil {
-			continue
-		}
-		if err := a.Vault.Renew(a.subscriber, class); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package projector_test
+package fsck_test
 
 import (
 	"bytes"
@@ -17,7 +17,7 @@ import (
 	"shomei/pkg/ca"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/vault"
-	"shomei/services/projector"
+	"shomei/services/fsck"
 )
 
 // damages are ways in which a part of the world can come apart, and what fsck must say of each.
@@ -244,7 +244,7 @@ func (w *world) finds(want string) {
 	}
 }
 
-func mentions(report *projector.Report, want string) bool {
+func mentions(report *fsck.Report, want string) bool {
 	for _, f := range report.Findings {
 		if strings.Contains(f.String(), want) && f.Next != "" {
 			return true
@@ -319,14 +319,15 @@ func TestAKeyThatCameBackIsFound(t *testing.T) {
 	w.update(events.KindSubscriber, "gamma", &events.KeyDestroyed{RecordClass: "contact"})
 	asked := 0
 	for _, held := range []bool{false, true} {
-		report, err := w.projector.Fsck(t.Context(), projector.FsckConfig{Now: w.now, Keys: func(_ context.Context, keys []vault.Key) ([]vault.Status, error) {
+		ask := func(_ context.Context, keys []vault.Key) ([]vault.Status, error) {
 			asked++
 			statuses := slices.Repeat([]vault.Status{vault.Erased}, len(keys))
 			if i := slices.Index(keys, vault.Key{Person: "gamma", Class: "contact", Version: 1}); held && i >= 0 {
 				statuses[i] = vault.Held
 			}
 			return statuses, nil
-		}})
+		}
+		report, err := fsck.Run(t.Context(), fsck.Config{Log: w.log, Warehouse: w.tables, CaughtUp: w.projector.CaughtUp, Now: w.now, Keys: ask})
 		if err != nil {
 			t.Fatal(err)
 		}
