@@ -55,9 +55,9 @@ func centre(t *testing.T, begin civil.Date) (h *hub.Hub, bundle string) {
 	t.Helper()
 	dir := t.TempDir()
 	h, err := hub.Start(t.Context(), hub.Config{
-		Data: dir, Clock: filepath.Join(dir, "clock"), Begin: begin.At(civil.Clock(10, 0)), ExpiryEvery: -1,
+		Data: dir, Clock: filepath.Join(dir, "clock"), Begin: begin.At(civil.Clock(10, 0)),
 		Logger: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
-	})
+	}, hub.ByHand...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -415,8 +415,8 @@ func TestAnApplicationRightAfterARestartHasItsCard(t *testing.T) {
 // TestACounterWorksWhileTheHubIsAway files an application with no hub there, and another process's hub gets it.
 func TestACounterWorksWhileTheHubIsAway(t *testing.T) {
 	dir, begin := t.TempDir(), civil.New(2024, time.June, 3).At(civil.Clock(10, 0))
-	config := hub.Config{Data: dir, Clock: filepath.Join(dir, "clock"), Begin: begin, ExpiryEvery: -1, Logger: slog.New(slog.DiscardHandler)}
-	first, err := hub.Start(t.Context(), config)
+	config := hub.Config{Data: dir, Clock: filepath.Join(dir, "clock"), Begin: begin, Logger: slog.New(slog.DiscardHandler)}
+	first, err := hub.Start(t.Context(), config, hub.ByHand...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -449,7 +449,7 @@ func TestACounterWorksWhileTheHubIsAway(t *testing.T) {
 	if figures := c.figures(); !strings.Contains(figures, "shomei_counter_claims_waiting 1\n") || !strings.Contains(figures, "shomei_counter_link_up 0\n") {
 		t.Errorf("without a hub: %s", figures)
 	}
-	second, err := hub.Start(t.Context(), config)
+	second, err := hub.Start(t.Context(), config, hub.ByHand...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -90,7 +90,7 @@ func (a *app) simulate(cmd *cobra.Command, plan simulation.Plan) (err error) {
 	// What has begun is finished after the first Ctrl-C; so the work itself does not end with it.
 	ctx := context.WithoutCancel(cmd.Context())
 	h, err := hub.StartStill(ctx, hub.Config{
-		Data: a.Data, Clock: simulation.Clock(a.Data), Begin: plan.From.StartInstant(), ExpiryEvery: -1, Logger: logger,
+		Data: a.Data, Clock: simulation.Clock(a.Data), Begin: plan.From.StartInstant(), Logger: logger,
 	})
 	if err != nil {
 		return err

@@ -125,6 +125,9 @@ func (w *Warehouse) Prepare(ctx context.Context) error {
 // Writing, positions and checks go on.
 func (w *Warehouse) Withhold(why func() error) { w.withheld.Store(&why) }
 
+// ErrStarting is why questions have no answer before ClickHouse runs for the first time. It is ErrUnavailable.
+var ErrStarting = fmt.Errorf("the engine is being started: %w", ErrUnavailable)
+
 // Rebuilding is why questions have no answer while the tables are made anew
 // from the log. It is ErrUnavailable.
 type Rebuilding struct{ Percent int }

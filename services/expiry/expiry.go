@@ -5,6 +5,7 @@ package expiry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/civil"
 	"shomei/pkg/crashpoint"
+	"shomei/pkg/days"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/regime"
@@ -24,8 +26,8 @@ type Config struct {
 	Warehouse *warehouse.Warehouse
 	Switches  regime.Switches
 	Clock     func() time.Time
-	// Every is how often the tables are asked.
-	Every  time.Duration
+	// Days says how often the tables are asked.
+	Days   days.Watch
 	Logger *slog.Logger
 }
 
@@ -37,18 +39,13 @@ func New(c Config) *Expiry { return &Expiry{c} }
 
 // Run looks after the day until ctx ends. While the tables are away nothing is lost: the next look finds it all.
 func (x *Expiry) Run(ctx context.Context) error {
-	ticker := time.NewTicker(x.Every)
-	defer ticker.Stop()
-	for {
-		if _, err := x.Tick(ctx); err != nil && ctx.Err() == nil {
-			x.Logger.Error("what the day brings could not be recorded, it is tried again", "error", err)
+	return x.Days.Follow(ctx, func(ctx context.Context) error {
+		_, err := x.Tick(ctx)
+		if errors.Is(err, warehouse.ErrStarting) || errors.As(err, new(warehouse.Rebuilding)) {
+			return days.NotYet{Why: err} // what makes the tables says how far it is
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
-	}
+		return err
+	})
 }
 
 var crashTicked = crashpoint.Register("expiry.ticked")

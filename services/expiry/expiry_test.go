@@ -11,6 +11,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/civil"
+	"shomei/pkg/days"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/natstest"
 	"shomei/pkg/warehouse"
@@ -53,7 +54,8 @@ func (h tables) show(t *testing.T) {
 
 func (h tables) expiry() *expiry.Expiry {
 	return expiry.New(expiry.Config{
-		Log: h.w.Log, Warehouse: h.Warehouse, Clock: h.w.Clock.Now, Every: 20 * time.Millisecond, Logger: h.w.Logger(),
+		Log: h.w.Log, Warehouse: h.Warehouse, Clock: h.w.Clock.Now, Logger: h.w.Logger(),
+		Days: days.Watch{Every: 20 * time.Millisecond, Logger: h.w.Logger()},
 	})
 }
 

@@ -19,6 +19,7 @@ import (
 	"shomei/pkg/ca"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/crashpoint"
+	"shomei/pkg/days"
 	"shomei/pkg/directory"
 	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
@@ -32,11 +33,13 @@ type Config struct {
 	Log       *eventlog.Log
 	Directory *directory.Directory
 	Vault     *vault.Vault
-	// Keys is the folder of the authorities' private keys.
-	Keys     string
-	Switches regime.Switches
-	Clock    func() time.Time
-	Logger   *slog.Logger
+	// Keys is the folder of the authorities' private keys, Lists that of their revocation lists.
+	Keys, Lists string
+	Switches    regime.Switches
+	// Days says how RunDays looks after dates.
+	Days   days.Watch
+	Clock  func() time.Time
+	Logger *slog.Logger
 	// Handled, when set, is told how far the log has been followed.
 	Handled func(eventlog.Positions)
 }

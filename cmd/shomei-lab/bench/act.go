@@ -36,8 +36,8 @@ func acts(ctx context.Context, o Options) (figures []Figure, err error) {
 	}
 	defer remove()
 	h, err := hub.Start(ctx, hub.Config{
-		Data: folder, Clock: filepath.Join(folder, "clock"), Begin: civil.New(2019, 6, 3).At(civil.Clock(10, 0)), ExpiryEvery: -1, Logger: silent,
-	})
+		Data: folder, Clock: filepath.Join(folder, "clock"), Begin: civil.New(2019, 6, 3).At(civil.Clock(10, 0)), Logger: silent,
+	}, hub.ByHand...)
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ func BenchmarkLives(b *testing.B) {
 	for b.Loop() {
 		data := b.TempDir()
 		h, err := hub.StartStill(b.Context(), hub.Config{
-			Data: data, Clock: Clock(data), Begin: plan.From.StartInstant(), ExpiryEvery: -1, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+			Data: data, Clock: Clock(data), Begin: plan.From.StartInstant(), Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		})
 		if err != nil {
 			b.Fatal(err)

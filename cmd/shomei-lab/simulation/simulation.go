@@ -48,7 +48,7 @@ func New(ctx context.Context, h *hub.Hub, plan Plan, lanes int) (*Simulation, er
 	if err := s.enrol(ctx); err != nil {
 		return nil, err
 	}
-	if err := h.HoldCeremonies(ctx); err != nil {
+	if err := h.Issuer.HoldDueCeremonies(ctx); err != nil {
 		return nil, err
 	}
 	var err error
@@ -127,7 +127,7 @@ func closed(stop <-chan struct{}) bool {
 // stage lives until the next day on which an authority gets another key, at most a year. Its end is written into the
 // clock when every lane has come there.
 func (s *Simulation) stage(ctx context.Context, day civil.Date, stop <-chan struct{}) (civil.Date, error) {
-	if err := s.hub.HoldCeremonies(ctx); err != nil {
+	if err := s.hub.Issuer.HoldDueCeremonies(ctx); err != nil {
 		return day, err
 	}
 	end, err := s.stageEnd(day)
@@ -166,7 +166,7 @@ func (s *Simulation) stageEnd(day civil.Date) (civil.Date, error) {
 // finish brings the tables up to date and, at the end, publishes the revocation lists.
 func (s *Simulation) finish(ctx context.Context, done bool) error {
 	if done {
-		if err := s.hub.HoldCeremonies(ctx); err != nil {
+		if err := s.hub.Issuer.HoldDueCeremonies(ctx); err != nil {
 			return err
 		}
 		if err := s.hub.PublishLists(ctx); err != nil {

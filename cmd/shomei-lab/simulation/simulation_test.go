@@ -41,7 +41,7 @@ var plan = Plan{Subscribers: 25, From: civil.New(2020, 5, 1), To: civil.New(2022
 
 func still(ctx context.Context, data string, plan Plan) (*hub.Hub, error) {
 	return hub.StartStill(ctx, hub.Config{
-		Data: data, Clock: Clock(data), Begin: plan.From.StartInstant(), ExpiryEvery: -1, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Data: data, Clock: Clock(data), Begin: plan.From.StartInstant(), Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 }
 

@@ -56,13 +56,13 @@ func runCentre(ctx context.Context, data string, port, mail int, begin string) e
 		return err
 	}
 	config := hub.Config{
-		Data: data, Clock: filepath.Join(data, "clock"), Begin: at, Port: port, ExpiryEvery: -1,
+		Data: data, Clock: filepath.Join(data, "clock"), Begin: at, Port: port,
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelInfo})),
 	}
 	if mail != 0 {
 		config.Mail = notice.Mailer{Host: "127.0.0.1", Port: mail, TLS: "none"}
 	}
-	h, err := hub.Start(ctx, config)
+	h, err := hub.Start(ctx, config, hub.ByHand...)
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func orders(h *hub.Hub) http.Handler {
 	})
 	order("POST /settle", func(ctx context.Context, _ *http.Request) (any, error) { return nil, h.Settle(ctx) })
 	order("POST /lists", func(ctx context.Context, _ *http.Request) (any, error) {
-		return nil, h.Issuer.PublishDue(ctx, filepath.Join(h.Data, "crl"))
+		return nil, h.Issuer.PublishDue(ctx, h.Issuer.Lists)
 	})
 	order("POST /adopt", func(ctx context.Context, _ *http.Request) (any, error) {
 		officer, err := h.By("0042")

@@ -128,7 +128,7 @@ type spy struct {
 }
 
 func newAttack(t *testing.T) *attack {
-	h, err := Start(t.Context(), Config{Data: t.TempDir(), AnyClock: true, ExpiryEvery: -1, Logger: natstest.Quiet()})
+	h, err := Start(t.Context(), Config{Data: t.TempDir(), AnyClock: true, Logger: natstest.Quiet()}, ByHand...)
 	check(t, err)
 	t.Cleanup(func() { check(t, h.Close()) })
 	folder, err := h.TryOut(t.Context(), "12237-main", attacker)

@@ -85,7 +85,7 @@ func TestADiskThatShrinks(t *testing.T) {
 		t.Errorf("limits don't follow the disk: %v", limits)
 	}
 	resize(t, path, used(t, path)+4)
-	_, err := Start(t.Context(), Config{Data: data, AnyClock: true, ExpiryEvery: -1, Logger: natstest.Quiet()})
+	_, err := Start(t.Context(), Config{Data: data, AnyClock: true, Logger: natstest.Quiet()}, ByHand...)
 	if !errors.Is(err, hubserver.ErrSpace) || !strings.Contains(err.Error(), "MB free") || !strings.Contains(err.Error(), path) {
 		t.Errorf("without room: %v", err)
 	}

@@ -34,7 +34,7 @@ func (h *Hub) Operations() http.Handler {
 		{Name: "outside", Hint: "shomei authority found lists them, shomei authority revoke ends them (runbook, Restore)", Run: h.foundSettled},
 		{Name: "issuer", Hint: "put the authority's key file back under keys/ca", Run: h.Issuer.Healthy},
 		{Name: "counters", Hint: "look at the counter that is named; shomei counter retire ends what a lost or stolen one does", Run: func(context.Context) error { return h.Links.Check() }},
-		{Name: "clock", Hint: "set the clock right and keep it by a time service", Run: func(context.Context) error { return h.trustClock() }},
+		{Name: "clock", Hint: "set the clock right and keep it by a time service", Run: func(context.Context) error { return h.trust.Check() }},
 		{
 			Name: "counter-clocks", Hint: "set the clock of that counter right and keep it by a time service", Elsewhere: true,
 			Run: func(context.Context) error { return h.counterClocks() },

@@ -19,6 +19,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,6 +27,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"shomei/pkg/counterlink"
+	"shomei/pkg/days"
 	"shomei/pkg/directory"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/eventlog/blocks"
@@ -78,8 +80,6 @@ type Config struct {
 	// From and PrintDesk are the sender of notices and the address that letters of inquiry go to.
 	From      string `toml:"from"`
 	PrintDesk string `toml:"print_desk"`
-	// ExpiryEvery is how often dates are looked after; 0: a minute. Negative: only by Advance.
-	ExpiryEvery time.Duration `toml:"-"`
 	// Patience is how long a counter may wait before it begins a command; 0: an hour.
 	Patience time.Duration   `toml:"-"`
 	Switches regime.Switches `toml:"-"`
@@ -110,7 +110,8 @@ type Hub struct {
 
 	// still: nothing happens by itself, and nothing is promised to anybody (StartStill).
 	still    bool
-	clock    clockWatch
+	without  []string // rows that are not started
+	trust    *ops.ClockTrust
 	progress progress
 	// enrolling is held while a counter is enrolled, so that no two get one id or code.
 	enrolling sync.Mutex
@@ -136,9 +137,10 @@ type Hub struct {
 	leave func() error
 }
 
-// Start starts a centre and returns when it serves. Whatever had started is stopped again when something fails.
-func Start(ctx context.Context, c Config) (*Hub, error) {
-	h := &Hub{Config: c}
+// Start starts a centre with every row but those that are named, and returns when it serves. Whatever had started is stopped
+// again when something fails.
+func Start(ctx context.Context, c Config, without ...string) (*Hub, error) {
+	h := &Hub{Config: c, without: without}
 	h.defaults()
 	if err := h.start(ctx); err != nil {
 		return nil, errors.Join(err, h.Close())
@@ -167,9 +169,6 @@ func (h *Hub) defaults() {
 	}
 	if h.PrintDesk == "" {
 		h.PrintDesk = "print-desk@shomei.example"
-	}
-	if h.ExpiryEvery == 0 {
-		h.ExpiryEvery = time.Minute
 	}
 	if h.Patience == 0 {
 		h.Patience = time.Hour
@@ -432,6 +431,11 @@ func (h *Hub) openLinks(ctx context.Context) (err error) {
 	return err
 }
 
+// days says how dates are looked after.
+func (h *Hub) days() days.Watch {
+	return days.Watch{Every: time.Minute, Trusted: h.trust.Check, Logger: h.Logger}
+}
+
 // startServices runs every service until Close. One that fails ends them all: better nothing than half a centre.
 func (h *Hub) startServices(ctx context.Context) error {
 	authority, err := ra.New(ra.Config{
@@ -441,17 +445,19 @@ func (h *Hub) startServices(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.Issuer = issuer.New(issuer.Config{
-		Log: h.Log, Directory: h.Directory, Vault: h.Vault, Keys: h.path("keys", "ca"), Switches: h.Switches, Clock: h.Clock.Now,
-		Logger: h.Logger, Handled: h.progress.note("issuer"),
-	})
-	if err := h.HoldCeremonies(ctx); eventlog.Unreadable(err) {
+	run, cancel := context.WithCancel(context.Background())
+	h.cancel = cancel
+	h.running, run = errgroup.WithContext(run)
+	h.ended = run
+	h.trust = ops.TrustClock(run, h.Clock, h.AnyClock)
+	h.Issuer = h.newIssuer(h.Log, h.Clock.Now)
+	if err := h.Issuer.HoldDueCeremonies(ctx); eventlog.Unreadable(err) {
 		h.Logger.Error("an authority can't be read, it issues nothing until it can", "error", err)
 	} else if err != nil {
 		return err
 	}
 	h.Expiry = expiry.New(expiry.Config{
-		Log: h.Log, Warehouse: h.Warehouse, Switches: h.Switches, Clock: h.Clock.Now, Every: h.ExpiryEvery, Logger: h.Logger,
+		Log: h.Log, Warehouse: h.Warehouse, Switches: h.Switches, Clock: h.Clock.Now, Days: h.days(), Logger: h.Logger,
 	})
 	mails, err := notifier.New(notifier.Config{
 		Log: h.Log, Directory: h.Directory, Vault: h.Vault, Mailer: h.mailer, From: h.From, PrintDesk: h.PrintDesk,
@@ -463,13 +469,12 @@ func (h *Hub) startServices(ctx context.Context) error {
 	if h.began, err = h.Log.LastSequences(ctx); err != nil {
 		return err
 	}
-	run, cancel := context.WithCancel(context.Background())
-	h.cancel = cancel
-	h.running, run = errgroup.WithContext(run)
-	h.ended = run
 	intake, stop := context.WithCancel(run)
 	h.stopIntake = stop
-	for name, service := range map[string]func(context.Context) error{"ra": authority.Run, "days": h.followDays} {
+	for name, service := range map[string]func(context.Context) error{"ra": authority.Run, "ceremonies": h.Issuer.RunDays, "expiry": h.Expiry.Run} {
+		if slices.Contains(h.without, name) {
+			continue
+		}
 		h.intake.Add(1)
 		h.launch(intake, name, func(ctx context.Context) error {
 			defer h.intake.Done()

@@ -88,8 +88,8 @@ func (h *Hub) Project(ctx context.Context) error {
 
 func (h *Hub) newIssuer(log *eventlog.Log, now func() time.Time) *issuer.Issuer {
 	return issuer.New(issuer.Config{
-		Log: log, Directory: h.Directory, Vault: h.Vault, Keys: h.path("keys", "ca"), Switches: h.Switches, Clock: now,
-		Logger: h.Logger,
+		Log: log, Directory: h.Directory, Vault: h.Vault, Keys: h.path("keys", "ca"), Lists: h.path("crl"), Switches: h.Switches, Clock: now,
+		Logger: h.Logger, Days: h.days(), Handled: h.progress.note("issuer"),
 	})
 }
 

@@ -45,12 +45,9 @@ func (t *tables) state() error {
 	return t.why
 }
 
-// errStarting is why there are no answers before the engine runs for the first time.
-var errStarting = fmt.Errorf("the engine is being started: %w", warehouse.ErrUnavailable)
-
 // connectTables makes what everybody asks the tables through; keepTables brings the engine behind it.
 func (h *Hub) connectTables(context.Context) (err error) {
-	h.tables.known, h.tables.why = make(chan struct{}), errStarting
+	h.tables.known, h.tables.why = make(chan struct{}), warehouse.ErrStarting
 	h.Warehouse, err = warehouse.Connect(warehouse.Config{DSN: h.engine.DSN(), Logger: h.Logger})
 	if err != nil {
 		return err

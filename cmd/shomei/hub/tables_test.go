@@ -87,11 +87,11 @@ func check(t *testing.T, err error) {
 func started(t *testing.T, data string, change ...func(*Config)) (*Hub, *lines) {
 	t.Helper()
 	said := new(lines)
-	c := Config{Data: data, AnyClock: true, ExpiryEvery: -1, Logger: slog.New(slog.NewTextHandler(said, &slog.HandlerOptions{Level: slog.LevelInfo}))}
+	c := Config{Data: data, AnyClock: true, Logger: slog.New(slog.NewTextHandler(said, &slog.HandlerOptions{Level: slog.LevelInfo}))}
 	for _, f := range change {
 		f(&c)
 	}
-	h, err := Start(t.Context(), c)
+	h, err := Start(t.Context(), c, ByHand...)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, said)
 	}
@@ -282,7 +282,7 @@ func TestDerivedFilesAreMadeAnew(t *testing.T) {
 		check(t, os.WriteFile(filepath.Join(data, "running.json"), content, 0o600))
 		h, said := started(t, data)
 		served(t, h, said)
-		check(t, h.bringDay(t.Context()))
+		check(t, h.Day(t.Context()))
 		silent(t, h)
 		check(t, h.Close())
 		t.Log(name)
@@ -295,7 +295,7 @@ func TestListsArePublishedWhileTheTablesAreAway(t *testing.T) {
 	served(t, h, said)
 	check(t, os.RemoveAll(h.path("crl")))
 	h.tables.set(warehouse.Rebuilding{})
-	if err := h.bringDay(t.Context()); !errors.Is(err, warehouse.ErrUnavailable) {
+	if err := h.Day(t.Context()); !errors.Is(err, warehouse.ErrUnavailable) {
 		t.Errorf("the day without tables: %v", err)
 	}
 	if lists, err := filepath.Glob(h.path("crl", "*.crl")); err != nil || len(lists) < 2 {

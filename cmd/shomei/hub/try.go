@@ -35,7 +35,7 @@ func (h *Hub) TryOut(ctx context.Context, office, counter string) (bundle string
 			return "", err
 		}
 	}
-	if err := h.HoldCeremonies(ctx); err != nil {
+	if err := h.Issuer.HoldDueCeremonies(ctx); err != nil {
 		return "", err
 	}
 	return h.EnrolCounter(ctx, office, counter, "counter", office[:5]+"A001")

@@ -52,8 +52,8 @@ func Build(ctx context.Context, folder, agent string, begin time.Time, logger *s
 		return nil, err
 	}
 	h, err := hub.Start(ctx, hub.Config{
-		Data: folder, Clock: filepath.Join(folder, "clock"), Begin: begin, ExpiryEvery: -1, Patience: leftWaiting, Logger: logger,
-	})
+		Data: folder, Clock: filepath.Join(folder, "clock"), Begin: begin, Patience: leftWaiting, Logger: logger,
+	}, hub.ByHand...)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func (w *World) Define(ctx context.Context, o *story.Office) error {
 	if err := w.Hub.DefineOffice(ctx, o.ID, o.Definition); err != nil {
 		return err
 	}
-	return w.Hub.HoldCeremonies(ctx) // a new prefecture has an authority of its own
+	return w.Hub.Issuer.HoldDueCeremonies(ctx) // a new prefecture has an authority of its own
 }
 
 // mainOffice is the office that keeps a municipality's register; without one in the story, the first there is.
