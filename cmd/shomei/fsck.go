@@ -87,7 +87,7 @@ func (a *app) fsck(ctx context.Context, out, progress io.Writer) (found uint64, 
 }
 
 // reachVault lets a check look at the keys: in the vault itself or, when a hub holds it, by asking that. A hub that takes no orders, such as a story's, leaves it unlooked at.
-func (a *app) reachVault(ctx context.Context, h *hub.Hub) error {
+func (a *app) reachVault(ctx context.Context, h *hub.Parts) error {
 	err := h.OpenVault(ctx)
 	if !errors.Is(err, vault.ErrInUse) {
 		return err

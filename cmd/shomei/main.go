@@ -27,7 +27,7 @@ func (a *app) root() *cobra.Command {
 }
 
 // attach opens the data folder for looking at its log and tables.
-func (a *app) attach(ctx context.Context) (*hub.Hub, error) {
+func (a *app) attach(ctx context.Context) (*hub.Parts, error) {
 	c, err := a.looking()
 	if err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func (a *app) attach(ctx context.Context) (*hub.Hub, error) {
 }
 
 // attachLog opens the data folder for looking at its log, which needs no engine.
-func (a *app) attachLog(ctx context.Context) (*hub.Hub, error) {
+func (a *app) attachLog(ctx context.Context) (*hub.Parts, error) {
 	c, err := a.looking()
 	if err != nil {
 		return nil, err

@@ -123,7 +123,7 @@ func (a *app) listOfficesCommand() *cobra.Command {
 	return cmd
 }
 
-func officeLines(h *hub.Hub) []officeLine {
+func officeLines(h *hub.Parts) []officeLine {
 	counters := make(map[string]int)
 	for _, c := range h.Directory.Counters() {
 		counters[c.Office]++

@@ -89,7 +89,7 @@ func printHistory(out io.Writer, history []eventlog.Record, asJSON bool) error {
 
 // openSealed prints what is sealed in a history, for a holder of the keys: a subscriber's record and contact, what people
 // wrote in their own words, and a claim that was put aside.
-func openSealed(cmd *cobra.Command, h *hub.Hub, id string, history []eventlog.Record) error {
+func openSealed(cmd *cobra.Command, h *hub.Parts, id string, history []eventlog.Record) error {
 	file := dossier.Of(h.Vault, id, history)
 	show := func(what string, value any, err error) error {
 		if errors.Is(err, dossier.ErrNotFound) {
@@ -164,7 +164,7 @@ SERIAL is written in decimal digits, or in hexadecimal as other tools show it (0
 	return cmd
 }
 
-func instant(h *hub.Hub, at string) (time.Time, error) {
+func instant(h *hub.Parts, at string) (time.Time, error) {
 	if at == "" {
 		return h.Clock.Now(), nil
 	}

@@ -17,7 +17,7 @@ import (
 // bare is a hub of which nothing runs: enough to take orders and refuse them.
 func bare(t *testing.T, data string) *hub.Hub {
 	t.Helper()
-	h := &hub.Hub{Config: hub.Config{Data: data, Logger: slog.New(slog.DiscardHandler)}}
+	h := &hub.Hub{Parts: &hub.Parts{Config: hub.Config{Data: data, Logger: slog.New(slog.DiscardHandler)}}}
 	if err := Serve(h); err != nil {
 		t.Fatal(err)
 	}

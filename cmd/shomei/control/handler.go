@@ -46,7 +46,7 @@ type refusal struct {
 }
 
 // Handler takes the orders of the hub's own user.
-func Handler(h *hub.Hub) http.Handler {
+func Handler(h *hub.Parts) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /offices", order(h, defineOffice))
 	mux.HandleFunc("POST /counters", order(h, func(ctx context.Context, o hub.Operator, _ *http.Request, what hub.Enrolment) (hub.Enrolled, error) {
@@ -93,7 +93,7 @@ func defineOffice(ctx context.Context, o hub.Operator, _ *http.Request, what Def
 }
 
 // order reads an order, has it carried out and tells the outcome.
-func order[In, Out any](h *hub.Hub, do func(context.Context, hub.Operator, *http.Request, In) (Out, error)) http.HandlerFunc {
+func order[In, Out any](h *hub.Parts, do func(context.Context, hub.Operator, *http.Request, In) (Out, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var given Order[In]
 		decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxOrder))

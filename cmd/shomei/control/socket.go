@@ -42,7 +42,7 @@ func Serve(h *hub.Hub) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("taking orders: %w", err), release())
 	}
-	h.ServeOn(ownersOnly{l, release, peer}, Handler(h))
+	h.ServeOn(ownersOnly{l, release, peer}, Handler(h.Parts))
 	return nil
 }
 

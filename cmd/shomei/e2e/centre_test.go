@@ -158,14 +158,14 @@ func orders(h *hub.Hub) http.Handler {
 		return h.Warehouse.Notices(ctx, r.FormValue("subscriber"))
 	})
 	order("GET /quarantined", func(ctx context.Context, _ *http.Request) (any, error) {
-		ids, err := aggregates(ctx, h, events.KindQuarantine)
+		ids, err := aggregates(ctx, h.Parts, events.KindQuarantine)
 		return len(ids), err
 	})
 	order("GET /history", func(ctx context.Context, r *http.Request) (any, error) {
 		return h.Warehouse.History(ctx, r.FormValue("subscriber"), time.Time{})
 	})
 	order("GET /clock", func(context.Context, *http.Request) (any, error) { return h.Clock.Now(), nil })
-	order("GET /owed", func(ctx context.Context, _ *http.Request) (any, error) { return stillOwed(ctx, h) })
+	order("GET /owed", func(ctx context.Context, _ *http.Request) (any, error) { return stillOwed(ctx, h.Parts) })
 	order("POST /loss", func(ctx context.Context, r *http.Request) (any, error) {
 		source, err := h.Source(ctx, office, "telephone")
 		if err != nil {
@@ -178,7 +178,7 @@ func orders(h *hub.Hub) http.Handler {
 }
 
 // stillOwed names every obligation that stands in the state of a subscriber.
-func stillOwed(ctx context.Context, h *hub.Hub) ([]string, error) {
+func stillOwed(ctx context.Context, h *hub.Parts) ([]string, error) {
 	owed := []string{}
 	ids, err := aggregates(ctx, h, events.KindSubscriber)
 	for _, id := range ids {
@@ -198,7 +198,7 @@ func stillOwed(ctx context.Context, h *hub.Hub) ([]string, error) {
 }
 
 // aggregates lists the ids of a kind that the log holds.
-func aggregates(ctx context.Context, h *hub.Hub, kind string) (ids []string, err error) {
+func aggregates(ctx context.Context, h *hub.Parts, kind string) (ids []string, err error) {
 	err = h.Log.Scan(ctx, nil, []string{kind}, func(r eventlog.Record, _ error) error {
 		if !slices.Contains(ids, r.ID) {
 			ids = append(ids, r.ID)

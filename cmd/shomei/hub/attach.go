@@ -7,13 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
-	"shomei/pkg/directory"
 	"shomei/pkg/durable"
 	"shomei/pkg/eventlog"
-	"shomei/services/projector"
 )
 
 // address is where a running hub can be reached, as it leaves it in its data folder.
@@ -30,7 +29,8 @@ type address struct {
 
 const addressFile = "running.json"
 
-func (h *Hub) leaveAddress(context.Context) error {
+// leaveAddress leaves word of where the hub is reached, until Close.
+func (h *Hub) leaveAddress() error {
 	text, err := json.Marshal(address{
 		PID: os.Getpid(), Started: startOf(os.Getpid()), URL: h.URL(), Engine: h.EngineDSN(), CA: string(h.port.ca), Name: h.port.name,
 	})
@@ -40,15 +40,15 @@ func (h *Hub) leaveAddress(context.Context) error {
 	if err := durable.WriteSecret(h.path(addressFile), text); err != nil {
 		return err
 	}
-	h.leave = func() error { return os.Remove(h.path(addressFile)) }
+	h.leave = closers{func() error { return os.Remove(h.path(addressFile)) }}
 	return nil
 }
 
 // runsAt reads where the hub runs that holds this data folder; false when a tool holds it, or a hub that is being started
 // or stopped. A file left by one that was killed does not count, also when another program runs under its number since.
-func (h *Hub) runsAt() (address, bool) {
+func (p *Parts) runsAt() (address, bool) {
 	var a address
-	text, err := os.ReadFile(h.path(addressFile))
+	text, err := os.ReadFile(p.path(addressFile))
 	if err != nil || json.Unmarshal(text, &a) != nil {
 		return a, false
 	}
@@ -82,100 +82,109 @@ func startOf(pid int) string {
 var ErrNoData = errors.New("no hub's data here")
 
 // Attach opens a hub's log and tables for looking at them: those of the hub that runs on the data folder or, when none
-// does, its own for as long as it is open. Nothing is decided and no service runs.
-func Attach(ctx context.Context, c Config) (*Hub, error) {
-	h, err := attach(ctx, c, true)
-	if err != nil {
-		return nil, err
+// does, its own for as long as it is open. Nothing is decided and no row runs.
+func Attach(ctx context.Context, c Config) (*Parts, error) {
+	p, err := attach(ctx, c, true)
+	if err != nil || p.engine == nil {
+		return p, err // the hub that runs brings its tables forward
 	}
-	h.Projector = projector.New(projector.Config{Log: h.Log, Warehouse: h.Warehouse, Logger: h.Logger})
-	if h.engine == nil {
-		return h, nil // the hub that runs brings its tables forward
+	if err := p.bringForward(ctx); err != nil {
+		return nil, errors.Join(err, p.Close())
 	}
-	if err := h.bringForward(ctx); err != nil {
-		return nil, errors.Join(err, h.Close())
-	}
-	return h, nil
+	return p, nil
 }
 
 // bringForward brings the tables of a hub that does not run up to the end of its log: one that was killed has left them
 // behind, and nobody else does it.
-func (h *Hub) bringForward(ctx context.Context) error {
-	at, err := h.Warehouse.LookAtPositions(ctx)
+func (p *Parts) bringForward(ctx context.Context) error {
+	at, err := p.Warehouse.LookAtPositions(ctx)
 	if err != nil {
 		return err
 	}
-	ends, err := h.Log.LastSequences(ctx)
+	ends, err := p.Log.LastSequences(ctx)
 	if err != nil {
 		return err
 	}
 	for stream, end := range ends {
-		h.Behind += end - min(at[stream], end)
+		p.Behind += end - min(at[stream], end)
 	}
-	if h.Behind == 0 {
+	if p.Behind == 0 {
 		return nil
 	}
-	h.Logger.Info("the tables are behind the log, they are brought forward first", "commits", h.Behind)
-	if err := h.Project(ctx); err != nil {
+	p.Logger.Info("the tables are behind the log, they are brought forward first", "commits", p.Behind)
+	if err := p.Project(ctx); err != nil {
 		return err
 	}
-	return os.RemoveAll(h.rebuildMark())
+	return os.RemoveAll(p.rebuildMark())
 }
 
 // AttachLog is [Attach] without the tables: it needs no engine.
-func AttachLog(ctx context.Context, c Config) (*Hub, error) { return attach(ctx, c, false) }
+func AttachLog(ctx context.Context, c Config) (*Parts, error) { return attach(ctx, c, false) }
 
-func attach(ctx context.Context, c Config, tables bool) (*Hub, error) {
-	h := &Hub{Config: c}
-	h.defaults()
-	if _, err := os.Stat(h.path("keys", "hub.nk")); err != nil {
+func attach(ctx context.Context, c Config, tables bool) (*Parts, error) {
+	p := newParts(c)
+	if _, err := os.Stat(p.path("keys", "hub.nk")); err != nil {
 		return nil, fmt.Errorf("%s: %w: give the folder with --data", c.Data, ErrNoData)
 	}
-	steps := []step{{"clock", h.openClock}, {"keys", h.openKeys}}
-	at, runs, err := h.find(ctx)
+	at, runs, err := p.find(ctx)
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case runs:
-		steps = append(steps, step{"certificate", func(context.Context) error { return h.believe(at) }},
-			step{"NATS", func(context.Context) error { return h.connect(at.URL, h.keys.readingUser()) }})
-		if tables {
-			steps = append(steps, step{"tables", func(ctx context.Context) error { return h.openServed(ctx, at.Engine) }})
-		}
-		steps = append(steps, step{"log", func(ctx context.Context) error { return h.openLogWith(ctx, eventlog.Config{}) }})
-	default:
-		steps = append(steps, step{"certificate", h.lendPort})
-		if tables {
-			steps = append(steps, step{"engine", h.startEngine}, step{"tables", h.openWarehouse})
-		}
-		steps = append(steps, step{"NATS", h.startServer}, step{"log", h.openOwnLog})
+	parts := looking
+	if runs {
+		parts = at.beside()
 	}
-	steps = append(steps, step{"directory", h.openDirectory})
-	if err := h.take(ctx, steps); err != nil {
-		return nil, errors.Join(err, h.Close())
+	if !tables {
+		parts = slices.DeleteFunc(slices.Clone(parts), func(one part) bool {
+			return slices.Contains([]string{"engine", "tables", "projector"}, one.name)
+		})
 	}
-	return h, nil
+	if err := p.open(ctx, parts); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
+}
+
+// looking are the parts of a hub that does not run, for whoever looks at its data.
+var looking = []part{
+	{"clock", nil, (*Parts).openClock},
+	{"keys", nil, (*Parts).openKeys},
+	{"certificate", nil, (*Parts).lendPort},
+	{"engine", nil, (*Parts).startEngine},
+	{"tables", nil, (*Parts).openWarehouse},
+	{"NATS", nil, (*Parts).startServer},
+	{"log", nil, (*Parts).openOwnLog},
+	{"projector", nil, (*Parts).openProjector},
+	{"directory", nil, (*Parts).openDirectory},
+}
+
+// beside are the parts of the hub that runs at this address, for whoever looks at its data.
+func (a address) beside() []part {
+	return []part{
+		{"clock", nil, (*Parts).openClock},
+		{"keys", nil, (*Parts).openKeys},
+		{"certificate", nil, func(p *Parts, _ context.Context) error { return p.believe(a) }},
+		{"NATS", nil, func(p *Parts, _ context.Context) error { return p.connect(a.URL, p.keys.readingUser()) }},
+		{"tables", nil, func(p *Parts, ctx context.Context) error { return p.openServed(ctx, a.Engine) }},
+		{"log", nil, func(p *Parts, ctx context.Context) error { return p.openLogWith(ctx, eventlog.Config{}) }},
+		{"projector", nil, (*Parts).openProjector},
+		{"directory", nil, (*Parts).openDirectory},
+	}
 }
 
 // openServed opens the tables of the hub that runs.
-func (h *Hub) openServed(ctx context.Context, dsn string) error {
-	if _, err := os.Stat(h.rebuildMark()); err == nil {
+func (p *Parts) openServed(ctx context.Context, dsn string) error {
+	if _, err := os.Stat(p.rebuildMark()); err == nil {
 		return fmt.Errorf("%w from the log: the console shows how far it is; ask again later", ErrRebuilding)
 	}
-	return h.openTables(ctx, dsn)
+	return p.openTables(ctx, dsn)
 }
 
 // believe takes over how the hub that runs is believed.
-func (h *Hub) believe(at address) error {
+func (p *Parts) believe(at address) error {
 	if at.CA == "" {
-		return h.lendPort(context.Background())
+		return p.lendPort(context.Background())
 	}
-	h.port = port{ca: []byte(at.CA), name: at.Name}
+	p.port = port{ca: []byte(at.CA), name: at.Name}
 	return nil
-}
-
-func (h *Hub) openDirectory(ctx context.Context) (err error) {
-	h.Directory, err = directory.Open(ctx, h.Log)
-	return err
 }

@@ -22,7 +22,7 @@ func TestAHubRunsWhileItsProcessDoes(t *testing.T) {
 		"its number given to another":    {address{PID: 1, Started: self}, false},
 		"killed, and its number is free": {address{PID: 1 << 30, Started: self}, false},
 	} {
-		h := &Hub{Config: Config{Data: t.TempDir()}}
+		h := &Parts{Config: Config{Data: t.TempDir()}}
 		text, err := json.Marshal(row.at)
 		if err != nil {
 			t.Fatal(err)

@@ -16,21 +16,21 @@ import (
 const named = 5
 
 // counterClocks fails when the clock of a counter differed from the hub's at its last link-up, and says how.
-func (h *Hub) counterClocks() error {
+func (p *Parts) counterClocks() error {
 	var list []string
-	for _, c := range h.clockDifferences() {
+	for _, c := range p.clockDifferences() {
 		list = append(list, fmt.Sprintf("counter %s showed %s when it was %s", c.Counter, showTime(c.Own), showTime(c.Hub)))
 	}
 	return nameSome(list, "clocks of counters differ")
 }
 
 // clockDifferences are those of the counters that are still enrolled. In a simulated log every clock is a settable one.
-func (h *Hub) clockDifferences() (list []counterlink.ClockDifference) {
-	if h.Clock.Simulated() {
+func (p *Parts) clockDifferences() (list []counterlink.ClockDifference) {
+	if p.Clock.Simulated() {
 		return nil
 	}
-	for _, c := range h.Links.ClockDifferences() {
-		if _, enrolled := h.Directory.Counter(c.Counter); enrolled {
+	for _, c := range p.Links.ClockDifferences() {
+		if _, enrolled := p.Directory.Counter(c.Counter); enrolled {
 			list = append(list, c)
 		}
 	}
@@ -38,9 +38,9 @@ func (h *Hub) clockDifferences() (list []counterlink.ClockDifference) {
 }
 
 // heldClaims fails while claims are held, and names their counters with both times.
-func (h *Hub) heldClaims() error {
+func (p *Parts) heldClaims() error {
 	var list []string
-	for _, c := range h.Directory.Held() {
+	for _, c := range p.Directory.Held() {
 		why := fmt.Sprintf("its clock showed %s, its link explains %s to %s", showMS(c.Receipt.GetClockMs()), showMS(c.Receipt.GetEarliestMs()), showMS(c.Receipt.GetLatestMs()))
 		if c.Receipt.GetReason() == events.HeldReason_HELD_REASON_SIMULATED {
 			why = "it runs by a settable clock, which showed " + showMS(c.Receipt.GetClockMs())
@@ -69,12 +69,12 @@ func showMS(ms int64) string {
 func showTime(t time.Time) string { return t.In(civil.Tokyo).Format(time.RFC3339) }
 
 // clockCollectors are the same as figures.
-func (h *Hub) clockCollectors() []prometheus.Collector {
+func (p *Parts) clockCollectors() []prometheus.Collector {
 	gauge := func(name, help string, count func() int) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(count()) })
 	}
 	return []prometheus.Collector{
-		gauge("shomei_counter_clocks_differ", "Counters whose clock differed from the hub's at their last link-up.", func() int { return len(h.clockDifferences()) }),
-		gauge("shomei_claims_held", "Claims that wait for officers because their receipt time could not be believed.", func() int { return len(h.Directory.Held()) }),
+		gauge("shomei_counter_clocks_differ", "Counters whose clock differed from the hub's at their last link-up.", func() int { return len(p.clockDifferences()) }),
+		gauge("shomei_claims_held", "Claims that wait for officers because their receipt time could not be believed.", func() int { return len(p.Directory.Held()) }),
 	}
 }

@@ -31,12 +31,12 @@ type Desk struct {
 }
 
 // Desk enrols a counter and links it up until Close.
-func (h *Hub) Desk(ctx context.Context, office, counter, code string) (*Desk, error) {
-	voice, err := h.Voice(ctx, office, counter, "counter", code)
+func (p *Parts) Desk(ctx context.Context, office, counter, code string) (*Desk, error) {
+	voice, err := p.Voice(ctx, office, counter, "counter", code)
 	if err != nil {
 		return nil, err
 	}
-	secret, err := os.ReadFile(filepath.Join(h.path("counters", counter), "seal.key"))
+	secret, err := os.ReadFile(filepath.Join(p.path("counters", counter), "seal.key"))
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func (h *Hub) Desk(ctx context.Context, office, counter, code string) (*Desk, er
 	if err != nil {
 		return nil, err
 	}
-	bundle, err := counterlink.ReadBundle(h.path("counters", counter))
+	bundle, err := counterlink.ReadBundle(p.path("counters", counter))
 	if err != nil {
 		return nil, err
 	}
@@ -52,11 +52,11 @@ func (h *Hub) Desk(ctx context.Context, office, counter, code string) (*Desk, er
 	if err != nil {
 		return nil, err
 	}
-	h.atEnd(func() error { conn.Close(); return nil })
+	p.atEnd(func() error { conn.Close(); return nil })
 	d := &Desk{Down: make(chan *events.Downlink, 64), id: counter, office: office, voice: voice, changed: make(chan struct{})}
 	d.head.Epoch = uuid.NewString()
 	d.link, err = counterlink.NewLink(counterlink.LinkConfig{
-		Conn: conn, Counter: counter, Outbox: d, SealKey: key, Writers: bundle.HubWriters, Received: d.received, Logger: h.Logger,
+		Conn: conn, Counter: counter, Outbox: d, SealKey: key, Writers: bundle.HubWriters, Received: d.received, Logger: p.Logger,
 	})
 	if err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func (h *Hub) Desk(ctx context.Context, office, counter, code string) (*Desk, er
 	run, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- d.link.Run(run) }()
-	h.atEnd(func() error { cancel(); return <-ended })
+	p.atEnd(func() error { cancel(); return <-ended })
 	return d, nil
 }
 

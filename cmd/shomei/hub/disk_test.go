@@ -55,7 +55,7 @@ func TestANewHubOnASmallDisk(t *testing.T) {
 			if limit := h.server.StoreLimit(); limit > int64(size)<<20 {
 				t.Errorf("JetStream may store %d MB", limit>>20)
 			}
-			silent(t, h)
+			silent(t, h.Parts)
 			check(t, h.Close())
 			t.Logf("%d MB used of %d", used(t, path), size)
 		})
@@ -92,7 +92,7 @@ func TestADiskThatShrinks(t *testing.T) {
 	resize(t, path, used(t, path)+300)
 	h, said := started(t, data)
 	served(t, h, said)
-	silent(t, h)
+	silent(t, h.Parts)
 }
 
 // TestADiskThatFillsUp: nothing more is recorded, and the hub says so and lives. With room again it goes on by itself.
@@ -127,7 +127,7 @@ func TestADiskThatFillsUp(t *testing.T) {
 	ctx, cancel := contextWith(t, 2*time.Minute)
 	defer cancel()
 	check(t, h.Projector.CaughtUp(ctx))
-	silent(t, h)
+	silent(t, h.Parts)
 }
 
 // fill takes the disk but for a little.

@@ -62,13 +62,13 @@ func (o Operator) Erase(ctx context.Context, subscriber string, e Erasure) (Eras
 	}
 	out := Erased{Ordered: ordered.New || ordered.Before, Before: ordered.Before}
 	if !out.Ordered {
-		return Erased{Kept: running(ordered.Retentions, o.hub.Clock.Now())}, nil
+		return Erased{Kept: stillKept(ordered.Retentions, o.hub.Clock.Now())}, nil
 	}
 	out.Destroyed, err = o.hub.awaitErasure(ctx, subscriber, e.Class)
 	return out, err
 }
 
-func running(list []lifecycle.Retention, now time.Time) []Kept {
+func stillKept(list []lifecycle.Retention, now time.Time) []Kept {
 	var kept []Kept
 	for _, r := range list {
 		if !r.Last.EndInstant().Before(now) {
@@ -79,11 +79,11 @@ func running(list []lifecycle.Retention, now time.Time) []Kept {
 }
 
 // awaitErasure waits until nothing is owed of an erasure any more; false when that takes longer.
-func (h *Hub) awaitErasure(ctx context.Context, subscriber, class string) (bool, error) {
+func (p *Parts) awaitErasure(ctx context.Context, subscriber, class string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, orderPatience)
 	defer cancel()
 	err := until(ctx, func(ctx context.Context) (bool, error) {
-		head, err := h.Log.Load(ctx, events.KindSubscriber, subscriber)
+		head, err := p.Log.Load(ctx, events.KindSubscriber, subscriber)
 		if err != nil {
 			return false, err
 		}

@@ -19,37 +19,37 @@ import (
 const farBehind = 100_000
 
 // Operations serves what operators and their monitors ask: /livez, /readyz, /healthz and /metrics.
-func (h *Hub) Operations() http.Handler {
-	health := ops.NewHealth(h.Clock.Now)
+func (p *Parts) Operations() http.Handler {
+	health := ops.NewHealth(p.Clock.Now)
 	for _, check := range []ops.Check{
 		{
 			Name: "nats", Hint: "look at the disk: a stream freezes on a write error; the server restarts by itself", Vital: true,
-			Run: func(context.Context) error { return h.server.Health() },
+			Run: func(context.Context) error { return p.server.Health() },
 		},
-		{Name: "log", Hint: "commits are lost or changed: stop, keep the folder as it is, see shomei log repair STREAM", Run: h.Log.Check},
-		{Name: "damage", Hint: "put back what is lost from a copy: stop, then shomei log repair KIND/ID or STREAM", Run: h.unharmed},
-		{Name: "engine", Hint: "the engine restarts by itself; see engine.log in the data folder", Run: h.Warehouse.Ping},
-		{Name: "tables", Hint: "while they are rebuilt, wait; otherwise shomei rebuild makes them anew", Run: h.tablesNear},
-		{Name: "vault", Hint: "put the newest copy of the vault back (runbook, Restore)", Run: h.keysThere},
-		{Name: "outside", Hint: "shomei authority found lists them, shomei authority revoke ends them (runbook, Restore)", Run: h.foundSettled},
-		{Name: "issuer", Hint: "put the authority's key file back under keys/ca", Run: h.Issuer.Healthy},
-		{Name: "counters", Hint: "look at the counter that is named; shomei counter retire ends what a lost or stolen one does", Run: func(context.Context) error { return h.Links.Check() }},
-		{Name: "clock", Hint: "set the clock right and keep it by a time service", Run: func(context.Context) error { return h.trust.Check() }},
+		{Name: "log", Hint: "commits are lost or changed: stop, keep the folder as it is, see shomei log repair STREAM", Run: p.Log.Check},
+		{Name: "damage", Hint: "put back what is lost from a copy: stop, then shomei log repair KIND/ID or STREAM", Run: p.unharmed},
+		{Name: "engine", Hint: "the engine restarts by itself; see engine.log in the data folder", Run: p.Warehouse.Ping},
+		{Name: "tables", Hint: "while they are rebuilt, wait; otherwise shomei rebuild makes them anew", Run: p.tablesNear},
+		{Name: "vault", Hint: "put the newest copy of the vault back (runbook, Restore)", Run: p.keysThere},
+		{Name: "outside", Hint: "shomei authority found lists them, shomei authority revoke ends them (runbook, Restore)", Run: p.foundSettled},
+		{Name: "issuer", Hint: "put the authority's key file back under keys/ca", Run: p.Issuer.Healthy},
+		{Name: "counters", Hint: "look at the counter that is named; shomei counter retire ends what a lost or stolen one does", Run: func(context.Context) error { return p.Links.Check() }},
+		{Name: "clock", Hint: "set the clock right and keep it by a time service", Run: func(context.Context) error { return p.trust.Check() }},
 		{
 			Name: "counter-clocks", Hint: "set the clock of that counter right and keep it by a time service", Elsewhere: true,
-			Run: func(context.Context) error { return h.counterClocks() },
+			Run: func(context.Context) error { return p.counterClocks() },
 		},
 		{
 			Name: "held-claims", Hint: "look at each with shomei log quarantine/ID; the clerk takes the application again", Elsewhere: true,
-			Run: func(context.Context) error { return h.heldClaims() },
+			Run: func(context.Context) error { return p.heldClaims() },
 		},
 	} {
 		health.Add(check)
 	}
 	registry := ops.NewRegistry()
-	registry.MustRegister(h.Log.Collectors()...)
-	registry.MustRegister(h.clockCollectors()...)
-	registry.MustRegister(h.Links.Collectors()...)
+	registry.MustRegister(p.Log.Collectors()...)
+	registry.MustRegister(p.clockCollectors()...)
+	registry.MustRegister(p.Links.Collectors()...)
 	mux := http.NewServeMux()
 	for _, path := range []string{"/livez", "/readyz", "/healthz"} {
 		mux.Handle(path, health.Handler())
@@ -59,17 +59,17 @@ func (h *Hub) Operations() http.Handler {
 }
 
 // unharmed names what damage took: aggregates that are parked, and messages of the other streams.
-func (h *Hub) unharmed(context.Context) error {
+func (p *Parts) unharmed(context.Context) error {
 	var errs []error
-	for _, p := range h.Log.Parked() {
+	for _, p := range p.Log.Parked() {
 		errs = append(errs, p.Err())
 	}
-	for _, key := range slices.Sorted(maps.Keys(h.Directory.Unreadable())) {
-		if err := h.Directory.Unreadable()[key]; !errors.Is(err, eventlog.ErrParked) {
+	for _, key := range slices.Sorted(maps.Keys(p.Directory.Unreadable())) {
+		if err := p.Directory.Unreadable()[key]; !errors.Is(err, eventlog.ErrParked) {
 			errs = append(errs, err)
 		}
 	}
-	all, err := blocks.ReadAllGaps(h.path("marks"))
+	all, err := blocks.ReadAllGaps(p.path("marks"))
 	errs = append(errs, err)
 	for _, gaps := range all {
 		if strings.HasPrefix(gaps.Stream, events.StreamPrefix) {
@@ -82,11 +82,11 @@ func (h *Hub) unharmed(context.Context) error {
 	return errors.Join(errs...)
 }
 
-func (h *Hub) tablesNear(ctx context.Context) error {
-	if err := h.tables.state(); err != nil {
+func (p *Parts) tablesNear(ctx context.Context) error {
+	if err := p.tables.state(); err != nil {
 		return err
 	}
-	behind, err := h.Projector.Lag(ctx)
+	behind, err := p.Projector.Lag(ctx)
 	if err == nil && behind > farBehind {
 		err = fmt.Errorf("the tables are %d commits behind the log", behind)
 	}

@@ -27,31 +27,31 @@ const (
 
 // hold takes the data folder for this process until Close, so that no two ever run servers on the same files: a tool
 // that is called while the hub is being started again must not take the log for its own. A hub that runs is not waited for.
-func (h *Hub) hold(ctx context.Context) error {
-	at, runs, err := h.find(ctx)
+func (p *Parts) hold(ctx context.Context) error {
+	at, runs, err := p.find(ctx)
 	if err == nil && runs {
 		err = fmt.Errorf("%s: %w: process %d, which counters reach at %s; go on with it, stop it first, or give another folder with --data",
-			h.Data, ErrRuns, at.PID, at.URL)
+			p.Data, ErrRuns, at.PID, at.URL)
 	}
 	return err
 }
 
 // find tells where the hub of this folder runs. When none does the folder is this process's from now on; one that is being
 // started or stopped is waited for.
-func (h *Hub) find(ctx context.Context) (at address, runs bool, err error) {
-	err = h.await(ctx, func() (bool, error) {
-		held, err := h.tryHold()
+func (p *Parts) find(ctx context.Context) (at address, runs bool, err error) {
+	err = p.await(ctx, func() (bool, error) {
+		held, err := p.tryHold()
 		if held || err != nil {
 			return held, err
 		}
-		at, runs = h.runsAt()
+		at, runs = p.runsAt()
 		return runs, nil
 	})
 	return at, runs, err
 }
 
 // await asks until it is so, for as long as somebody may hold the folder.
-func (h *Hub) await(ctx context.Context, so func() (bool, error)) error {
+func (p *Parts) await(ctx context.Context, so func() (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, holdWait)
 	defer cancel()
 	ticker := time.NewTicker(holdEvery)
@@ -63,18 +63,18 @@ func (h *Hub) await(ctx context.Context, so func() (bool, error)) error {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			return fmt.Errorf("%s: %w: process %s; wait until it has ended", h.Data, ErrHeld, h.holder())
+			return fmt.Errorf("%s: %w: process %s; wait until it has ended", p.Data, ErrHeld, p.holder())
 		}
 	}
 }
 
 // tryHold takes the folder if nobody has it. The lock ends with the process, however that ends, so whoever gets it knows that
 // no hub runs here: an address that is left was that of one that was killed.
-func (h *Hub) tryHold() (bool, error) {
-	if err := os.MkdirAll(h.Data, 0o700); err != nil {
+func (p *Parts) tryHold() (bool, error) {
+	if err := os.MkdirAll(p.Data, 0o700); err != nil {
 		return false, err
 	}
-	lock, err := os.OpenFile(h.path("hub.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	lock, err := os.OpenFile(p.path("hub.lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return false, err
 	}
@@ -85,9 +85,9 @@ func (h *Hub) tryHold() (bool, error) {
 		}
 		return false, fmt.Errorf("locking %s: %w", lock.Name(), err)
 	}
-	h.lock = lock
-	h.atEnd(lock.Close)
-	if err := os.RemoveAll(h.path(addressFile)); err != nil {
+	p.lock = lock
+	p.atEnd(lock.Close)
+	if err := os.RemoveAll(p.path(addressFile)); err != nil {
 		return false, err
 	}
 	return true, errors.Join(lock.Truncate(0), sign(lock))
@@ -100,8 +100,8 @@ func sign(lock *os.File) error {
 }
 
 // holder is the number of the process that has the folder, as far as it has said.
-func (h *Hub) holder() string {
-	text, err := os.ReadFile(h.path("hub.lock"))
+func (p *Parts) holder() string {
+	text, err := os.ReadFile(p.path("hub.lock"))
 	if number := strings.TrimSpace(string(text)); err == nil && number != "" {
 		return number
 	}
@@ -110,6 +110,6 @@ func (h *Hub) holder() string {
 
 // ShareHold lets a program that is about to be started hold the data folder too: the folder is free when this process and
 // that program have both ended.
-func (h *Hub) ShareHold(program *exec.Cmd) {
-	program.ExtraFiles = append(program.ExtraFiles, h.lock)
+func (p *Parts) ShareHold(program *exec.Cmd) {
+	program.ExtraFiles = append(program.ExtraFiles, p.lock)
 }

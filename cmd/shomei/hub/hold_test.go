@@ -16,7 +16,7 @@ import (
 // waits for ever.
 func TestOneProgramAtATimeHoldsAFolder(t *testing.T) {
 	data := t.TempDir()
-	first, second := &Hub{Config: Config{Data: data}}, &Hub{Config: Config{Data: data}}
+	first, second := &Parts{Config: Config{Data: data}}, &Parts{Config: Config{Data: data}}
 	if err := first.hold(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -48,12 +48,12 @@ func TestOneProgramAtATimeHoldsAFolder(t *testing.T) {
 // back, so that from then on it is waited for.
 func TestAHubThatRunsIsNotWaitedFor(t *testing.T) {
 	data := t.TempDir()
-	first, second := &Hub{Config: Config{Data: data}}, &Hub{Config: Config{Data: data}}
+	first, second := &Hub{Parts: &Parts{Config: Config{Data: data}}}, &Parts{Config: Config{Data: data}}
 	if err := first.hold(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	runs(t, first)
-	first.leave = func() error { return os.Remove(first.path(addressFile)) }
+	runs(t, first.Parts)
+	first.leave = closers{func() error { return os.Remove(first.path(addressFile)) }}
 	err := second.hold(t.Context())
 	if !errors.Is(err, ErrRuns) || !strings.Contains(err.Error(), fmt.Sprintf("process %d", os.Getpid())) {
 		t.Errorf("beside a hub that runs: %v", err)
@@ -72,7 +72,7 @@ func TestAHubThatRunsIsNotWaitedFor(t *testing.T) {
 // TestAnAddressThatWasLeftIsNotBelieved: whoever gets the folder's lock knows that the hub is dead whose address stands
 // there, also when this very number runs as another program by now.
 func TestAnAddressThatWasLeftIsNotBelieved(t *testing.T) {
-	h := &Hub{Config: Config{Data: t.TempDir()}}
+	h := &Parts{Config: Config{Data: t.TempDir()}}
 	runs(t, h)
 	if _, said, err := h.find(t.Context()); said || err != nil {
 		t.Errorf("said to run: %v, %v", said, err)
@@ -86,7 +86,7 @@ func TestAnAddressThatWasLeftIsNotBelieved(t *testing.T) {
 }
 
 // runs leaves the address of a hub that runs in this process, as an older hub did that did not say since when.
-func runs(t *testing.T, h *Hub) {
+func runs(t *testing.T, h *Parts) {
 	t.Helper()
 	text, err := json.Marshal(address{PID: os.Getpid(), URL: "tls://127.0.0.1:1"})
 	if err != nil {

@@ -72,11 +72,11 @@ func openKeys(dir string) (keys, error) {
 const simulatorFile = "simulator.nk"
 
 // makeSimulator makes the key that what is made up is signed with, and reads the keys again.
-func (h *Hub) makeSimulator(context.Context) (err error) {
-	if _, err = secretFile(h.path("keys", simulatorFile), newWriterSeed); err != nil {
+func (p *Parts) makeSimulator(context.Context) (err error) {
+	if _, err = secretFile(p.path("keys", simulatorFile), newWriterSeed); err != nil {
 		return err
 	}
-	h.keys, err = openKeys(h.path("keys"))
+	p.keys, err = openKeys(p.path("keys"))
 	return err
 }
 

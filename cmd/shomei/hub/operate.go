@@ -50,7 +50,7 @@ func checkSubscriber(id string) error {
 
 // Operator is an officer who operates a hub: what they order stands in the log under their number.
 type Operator struct {
-	hub     *Hub
+	hub     *Parts
 	officer string
 }
 
@@ -59,15 +59,15 @@ const Itself = "hub"
 
 // By gives the hub's orders to an officer, or to Itself. The number is a code as events.ParseOfficer reads it, never a name:
 // it stands in the log for ever.
-func (h *Hub) By(officer string) (Operator, error) {
+func (p *Parts) By(officer string) (Operator, error) {
 	if officer == Itself {
-		return Operator{h, Itself}, nil
+		return Operator{p, Itself}, nil
 	}
 	code, err := events.ParseOfficer(officer)
 	if err != nil {
 		return Operator{}, refuse("--officer is no number: %v", err)
 	}
-	return Operator{h, code}, nil
+	return Operator{p, code}, nil
 }
 
 func (o Operator) envelope() eventlog.Envelope {
@@ -157,15 +157,15 @@ func (o Operator) Enrol(ctx context.Context, e Enrolment) (Enrolled, error) {
 }
 
 // bundle is what a counter is told of itself and the hub.
-func (h *Hub) bundle(counter, office, role, public string) (counterlink.Bundle, error) {
-	jwt, err := h.keys.counterJWT(counter, public)
+func (p *Parts) bundle(counter, office, role, public string) (counterlink.Bundle, error) {
+	jwt, err := p.keys.counterJWT(counter, public)
 	b := counterlink.Bundle{
-		Counter: counter, Office: office, Role: role, Hub: h.nearURL(), CA: string(h.port.ca),
-		HubSealKey: hex.EncodeToString(h.keys.seal.PublicKey().Bytes()), HubWriters: []string{h.keys.public},
-		Clock: h.Config.Clock, JWT: jwt,
+		Counter: counter, Office: office, Role: role, Hub: p.nearURL(), CA: string(p.port.ca),
+		HubSealKey: hex.EncodeToString(p.keys.seal.PublicKey().Bytes()), HubWriters: []string{p.keys.public},
+		Clock: p.Config.Clock, JWT: jwt,
 	}
 	if slices.Contains(counterlink.RolesWithCards, role) {
-		b.FactoryKey = hex.EncodeToString(h.Cards.FactoryKey())
+		b.FactoryKey = hex.EncodeToString(p.Cards.FactoryKey())
 	}
 	return b, err
 }
@@ -262,13 +262,13 @@ func (o Operator) completeCode(e *Enrolment, municipality string) error {
 
 // nextCounter is an id that no counter has had: the office's with a number, and the role of sources without a desk. Those
 // without a number are the hub's own (Source).
-func (h *Hub) nextCounter(office, role string) string {
+func (p *Parts) nextCounter(office, role string) string {
 	prefix := office + "-"
 	if role != "counter" {
 		prefix += role + "-"
 	}
 	n := 1
-	for h.Directory.Known(prefix + strconv.Itoa(n)) {
+	for p.Directory.Known(prefix + strconv.Itoa(n)) {
 		n++
 	}
 	return prefix + strconv.Itoa(n)

@@ -67,22 +67,22 @@ const (
 )
 
 // openPort gets the certificate of the port ready, for the names of the configuration.
-func (h *Hub) openPort(context.Context) (err error) {
-	names, err := h.names()
+func (p *Parts) openPort(context.Context) (err error) {
+	names, err := p.names()
 	if err != nil {
 		return err
 	}
-	if h.TLSCert+h.TLSKey+h.TLSCA != "" {
-		h.port, err = ownPort(h.TLSCert, h.TLSKey, h.TLSCA, h.Names)
+	if p.TLSCert+p.TLSKey+p.TLSCA != "" {
+		p.port, err = ownPort(p.TLSCert, p.TLSKey, p.TLSCA, p.Names)
 	} else {
-		h.port, err = madePort(h.path("keys"), names)
+		p.port, err = madePort(p.path("keys"), names)
 	}
 	return err
 }
 
 // lendPort takes the certificate as it stands, for a tool that holds the data folder: it does not know the names.
-func (h *Hub) lendPort(context.Context) (err error) {
-	h.port, err = madePort(h.path("keys"), nil)
+func (p *Parts) lendPort(context.Context) (err error) {
+	p.port, err = madePort(p.path("keys"), nil)
 	return err
 }
 
@@ -90,16 +90,16 @@ func (h *Hub) lendPort(context.Context) (err error) {
 var thisMachine = []string{"127.0.0.1", "::1", "localhost"}
 
 // names are those of this machine, of the configuration and of the address that is listened on.
-func (h *Hub) names() ([]string, error) {
+func (p *Parts) names() ([]string, error) {
 	names := slices.Clone(thisMachine)
-	for _, name := range h.Names {
+	for _, name := range p.Names {
 		if !hostName(name) {
 			return nil, fmt.Errorf("%w: names of [hub]: %.80q is neither a host name nor an address", ops.ErrConfig, name)
 		}
 		names = append(names, name)
 	}
-	if ip := net.ParseIP(h.Host); ip == nil || !ip.IsUnspecified() {
-		names = append(names, h.Host)
+	if ip := net.ParseIP(p.Host); ip == nil || !ip.IsUnspecified() {
+		names = append(names, p.Host)
 	}
 	for i, name := range names {
 		names[i] = canonical(name)

@@ -17,10 +17,10 @@ import (
 )
 
 // hubWith is a hub whose port's certificate is ready, in a data folder.
-func hubWith(t *testing.T, data string, c Config) (*Hub, error) {
+func hubWith(t *testing.T, data string, c Config) (*Parts, error) {
 	t.Helper()
 	c.Data = data
-	h := &Hub{Config: c}
+	h := &Parts{Config: c}
 	h.defaults()
 	if err := os.MkdirAll(h.path("keys"), 0o700); err != nil {
 		t.Fatal(err)
@@ -96,7 +96,7 @@ func TestTheCertificateFollowsTheNames(t *testing.T) {
 		t.Error("the port has another key")
 	}
 	// A tool that holds the folder knows no names and changes nothing.
-	tool := &Hub{Config: Config{Data: data}}
+	tool := &Parts{Config: Config{Data: data}}
 	tool.defaults()
 	if err := tool.lendPort(t.Context()); err != nil || !tool.port.certificate.Leaf.Equal(fewer.port.certificate.Leaf) {
 		t.Errorf("a tool made another certificate: %v", err)

@@ -26,18 +26,17 @@ type Repair struct {
 // Run looks at the streams that the target names, and mends them when ordered to. It gives the streams in which something
 // was found; for an aggregate only what may be of it.
 func (r Repair) Run(ctx context.Context, c Config) (reports []blocks.Report, err error) {
-	h := &Hub{Config: c}
-	h.defaults()
-	if _, err := os.Stat(h.path("keys", "hub.nk")); err != nil {
+	p := newParts(c)
+	if _, err := os.Stat(p.path("keys", "hub.nk")); err != nil {
 		return nil, fmt.Errorf("%s: %w: give the folder with --data", c.Data, ErrNoData)
 	}
-	defer func() { err = errors.Join(err, h.Close()) }()
-	if err := h.take(ctx, []step{{"data folder", h.hold}, {"keys", h.openKeys}}); err != nil {
+	defer func() { err = errors.Join(err, p.Close()) }()
+	if err := p.open(ctx, []part{{"data folder", nil, (*Parts).hold}, {"keys", nil, (*Parts).openKeys}}); err != nil {
 		return nil, err
 	}
-	config := h.blocks()
+	config := p.blocks()
 	config.Copies = append(slices.Clone(config.Copies), r.Copies...)
-	subject, err := r.aim(h, &config)
+	subject, err := r.aim(p, &config)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +49,7 @@ func (r Repair) Run(ctx context.Context, c Config) (reports []blocks.Report, err
 }
 
 // aim has the order look at the streams that its target names, and gives the subject that it is about, if it is one.
-func (r Repair) aim(h *Hub, config *blocks.Config) (subject string, err error) {
+func (r Repair) aim(p *Parts, config *blocks.Config) (subject string, err error) {
 	names, err := blocks.Streams(config.Store)
 	if err != nil {
 		return "", err
@@ -66,7 +65,7 @@ func (r Repair) aim(h *Hub, config *blocks.Config) (subject string, err error) {
 		return "", refuse("%q is no KIND/ID: KIND is one of %s", r.Target, strings.Join(events.Kinds, ", "))
 	}
 	config.Only = slices.DeleteFunc(names, func(name string) bool { return !strings.HasPrefix(name, events.StreamPrefix) })
-	writers, err := h.keys.writers(true)
+	writers, err := p.keys.writers(true)
 	if err != nil {
 		return "", err
 	}

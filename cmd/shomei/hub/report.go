@@ -100,12 +100,12 @@ func causedMs(c *events.Claim) int64 {
 }
 
 // awaitDecision waits until the log holds what was decided on a claim.
-func (h *Hub) awaitDecision(ctx context.Context, subscriber, claim string) ([]ReportedEvent, error) {
+func (p *Parts) awaitDecision(ctx context.Context, subscriber, claim string) ([]ReportedEvent, error) {
 	ctx, cancel := context.WithTimeout(ctx, orderPatience)
 	defer cancel()
 	var decided []ReportedEvent
 	err := until(ctx, func(ctx context.Context) (bool, error) {
-		history, err := h.Log.History(ctx, events.KindSubscriber, subscriber)
+		history, err := p.Log.History(ctx, events.KindSubscriber, subscriber)
 		if err != nil {
 			return false, err
 		}

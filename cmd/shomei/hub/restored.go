@@ -19,15 +19,15 @@ import (
 
 // compareTables looks whether the tables know more than the log, which is an older copy then: what they know is kept in the
 // log, and they are made anew.
-func (h *Hub) compareTables(ctx context.Context) error {
-	ahead, outside, err := h.Projector.Ahead(ctx, h.began)
+func (p *Parts) compareTables(ctx context.Context) error {
+	ahead, outside, err := p.Projector.Ahead(ctx, p.tables.began)
 	if err != nil || !ahead {
 		return err
 	}
 	certificates, revocations := 0, 0
 	for authority, list := range outside.Certificates {
 		for batch := range found.Batches(list) {
-			fresh, err := found.Record(ctx, h.Log, authority, h.envelope(), batch)
+			fresh, err := found.Record(ctx, p.Log, authority, p.envelope(), batch)
 			if err != nil {
 				return err
 			}
@@ -37,21 +37,21 @@ func (h *Hub) compareTables(ctx context.Context) error {
 	for authority, list := range outside.Revocations {
 		revocations += len(list)
 		for batch := range found.Batches(list) {
-			if err := found.RecordRevocations(ctx, h.Log, authority, h.envelope(), batch); err != nil {
+			if err := found.RecordRevocations(ctx, p.Log, authority, p.envelope(), batch); err != nil {
 				return err
 			}
 		}
 	}
-	h.Logger.Error("the tables know more than the log: the log is an older copy. What they know of certificates is kept, and they are made anew; see the runbook, Restore",
+	p.Logger.Error("the tables know more than the log: the log is an older copy. What they know of certificates is kept, and they are made anew; see the runbook, Restore",
 		"certificates unknown to the log", certificates, "revocations unknown to the log", revocations)
 	return nil
 }
 
 // foundSettled is the health of what exists outside the log: an officer has revoked it.
-func (h *Hub) foundSettled(ctx context.Context) error {
+func (p *Parts) foundSettled(ctx context.Context) error {
 	open := 0
-	for _, id := range h.authorities() {
-		head, err := h.Log.Load(ctx, events.KindAuthority, id)
+	for _, id := range p.authorities() {
+		head, err := p.Log.Load(ctx, events.KindAuthority, id)
 		if err != nil {
 			return err
 		}
@@ -82,10 +82,10 @@ type FoundCertificate struct {
 }
 
 // FoundCertificates lists what exists of every authority outside the log, the open ones and those that are revoked.
-func (h *Hub) FoundCertificates(ctx context.Context) ([]FoundCertificate, error) {
+func (p *Parts) FoundCertificates(ctx context.Context) ([]FoundCertificate, error) {
 	var list []FoundCertificate
-	for _, id := range h.authorities() {
-		history, err := h.Log.History(ctx, events.KindAuthority, id)
+	for _, id := range p.authorities() {
+		history, err := p.Log.History(ctx, events.KindAuthority, id)
 		if err != nil {
 			return nil, err
 		}
@@ -120,9 +120,9 @@ func foundCertificate(authority string, serial uint64, c found.Certificate) Foun
 }
 
 // authorities are those that the log knows.
-func (h *Hub) authorities() []string {
+func (p *Parts) authorities() []string {
 	var ids []string
-	for _, g := range h.Directory.Generations() {
+	for _, g := range p.Directory.Generations() {
 		if id := directory.AuthorityID(g.Kind, g.Prefecture.Code); !slices.Contains(ids, id) {
 			ids = append(ids, id)
 		}

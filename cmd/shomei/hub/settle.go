@@ -19,8 +19,8 @@ var followers = []string{"issuer", "dispatcher", "notifier", "eraser"}
 const settled = 20 * time.Millisecond
 
 // Settle waits until every follower has handled all the log holds and the tables show it.
-func (h *Hub) Settle(ctx context.Context) error {
-	if err := until(ctx, h.quiet); err != nil {
+func (p *Parts) Settle(ctx context.Context) error {
+	if err := until(ctx, p.quiet); err != nil {
 		return fmt.Errorf("waiting for the followers: %w", err)
 	}
 	return nil
@@ -42,35 +42,35 @@ func until(ctx context.Context, holds func(context.Context) (bool, error)) error
 	}
 }
 
-func (h *Hub) quiet(ctx context.Context) (bool, error) {
-	ends, err := h.Log.LastSequences(ctx)
+func (p *Parts) quiet(ctx context.Context) (bool, error) {
+	ends, err := p.Log.LastSequences(ctx)
 	if err != nil {
 		return false, err
 	}
-	if followed, err := h.followed(ctx, followers...); err != nil || !followed {
+	if followed, err := p.followed(ctx, followers...); err != nil || !followed {
 		return false, err
 	}
-	if drained, err := h.Links.Drained(ctx); err != nil || !drained {
+	if drained, err := p.Links.Drained(ctx); err != nil || !drained {
 		return false, err
 	}
-	if err := h.Projector.CaughtUp(ctx); err != nil {
+	if err := p.Projector.CaughtUp(ctx); err != nil {
 		return false, err
 	}
-	if errors.As(h.tables.state(), new(warehouse.Rebuilding)) {
+	if errors.As(p.tables.state(), new(warehouse.Rebuilding)) {
 		return false, nil // they hold all by now, and are about to answer
 	}
-	after, err := h.Log.LastSequences(ctx)
+	after, err := p.Log.LastSequences(ctx)
 	return maps.Equal(ends, after), err
 }
 
 // followed reports whether followers have handled all that the log holds.
-func (h *Hub) followed(ctx context.Context, names ...string) (bool, error) {
-	ends, err := h.Log.LastSequences(ctx)
+func (p *Parts) followed(ctx context.Context, names ...string) (bool, error) {
+	ends, err := p.Log.LastSequences(ctx)
 	if err != nil {
 		return false, err
 	}
 	for _, name := range names {
-		at, err := h.handledBy(ctx, name)
+		at, err := p.handledBy(ctx, name)
 		if err != nil || !reached(at, ends) {
 			return false, err
 		}
@@ -96,14 +96,14 @@ func (p *progress) note(follower string) func(eventlog.Positions) {
 }
 
 // handledBy is how far a follower has come: what it said since the start, else what it had saved before.
-func (h *Hub) handledBy(ctx context.Context, follower string) (eventlog.Positions, error) {
-	h.progress.mu.Lock()
-	at, ok := h.progress.handled[follower]
-	h.progress.mu.Unlock()
+func (p *Parts) handledBy(ctx context.Context, follower string) (eventlog.Positions, error) {
+	p.progress.mu.Lock()
+	at, ok := p.progress.handled[follower]
+	p.progress.mu.Unlock()
 	if ok {
 		return at, nil
 	}
-	return h.Log.Positions(ctx, follower)
+	return p.Log.Positions(ctx, follower)
 }
 
 func reached(at, ends eventlog.Positions) bool {

@@ -17,7 +17,6 @@ import (
 	"shomei/pkg/counterlink"
 	"shomei/pkg/eventlog"
 	"shomei/services/issuer"
-	"shomei/services/projector"
 	"shomei/services/ra"
 )
 
@@ -30,66 +29,64 @@ import (
 // ever. The death of the process loses nothing, because everything was written; the death of the machine may lose a tail,
 // which the high-water marks find at the next start: the folder is then refused, and simulated anew.
 func StartStill(ctx context.Context, c Config) (*Hub, error) {
-	h := &Hub{Config: c, still: true}
-	h.defaults()
-	err := h.take(ctx, []step{
-		{"data folder", h.hold},
-		{"clock", h.openClock},
-		{"keys", h.openKeys},
-		{"simulator", h.makeSimulator},
-		{"certificate", h.openPort},
-		{"engine", h.startEngine},
-		{"NATS", h.startServer},
-		{"log", h.openLog},
-		{"vault", h.makeVault},
-		{"erasures", h.catchUpErasures},
-		{"tables", h.openWarehouse},
-		{"links", h.openLinks},
-		{"cards", h.openCards},
-		{"counters", func(context.Context) error { return h.admitCounters() }},
-		{"services", h.startStill},
-		{"address", h.leaveAddress},
-	})
-	if err != nil {
-		return nil, errors.Join(err, h.Close())
+	h := &Hub{Parts: newParts(c)}
+	rows := []row{{name: "directory", run: (*Parts).runDirectory}}
+	for _, name := range followers {
+		rows = append(rows, carried(name))
 	}
-	return h, nil
+	err := h.start(ctx, still, rows)
+	if err == nil {
+		err = h.leaveAddress()
+	}
+	return h.orClose(err)
 }
 
-func (h *Hub) startStill(context.Context) error {
-	h.Issuer = h.newIssuer(h.Log, h.Clock.Now)
-	h.Projector = projector.New(projector.Config{Log: h.Log, Warehouse: h.Warehouse, Logger: h.Logger})
-	run, cancel := context.WithCancel(context.Background())
-	h.cancel = cancel
-	h.running, run = errgroup.WithContext(run)
-	h.running.Go(func() error { return h.Directory.Follow(run, h.Log, "directory") })
-	for _, name := range followers {
-		h.running.Go(func() error {
-			return h.Log.Follow(run, eventlog.Follower{
-				Name: name, Kinds: []string{events.KindQuarantine}, Unverified: true,
-				Handle: func(context.Context, []eventlog.Record) error { return nil },
-			})
+// still are the parts of a centre in which nothing happens by itself.
+var still = []part{
+	{"data folder", nil, (*Parts).hold},
+	{"clock", nil, (*Parts).openClock},
+	{"keys", nil, (*Parts).openKeys},
+	{"simulator", nil, (*Parts).makeSimulator},
+	{"certificate", nil, (*Parts).openPort},
+	{"engine", nil, (*Parts).startEngine},
+	{"NATS", nil, func(p *Parts, ctx context.Context) error { return p.serveNATS(ctx, true) }},
+	{"log", nil, (*Parts).openLog},
+	{"vault", nil, (*Parts).openErasedVault},
+	{"tables", nil, (*Parts).openWarehouse},
+	{"projector", nil, (*Parts).openProjector},
+	{"directory", nil, (*Parts).openDirectory},
+	{"links", nil, (*Parts).openLinks},
+	{"cards", nil, (*Parts).openCards},
+	{"counters", nil, (*Parts).admit},
+	{"issuer", nil, func(p *Parts, _ context.Context) error { p.Issuer = p.newIssuer(p.Log, p.Clock.Now); return nil }},
+}
+
+// carried is a row that only moves the position of a follower past what lanes have done.
+func carried(name string) row {
+	return row{name: name, run: func(p *Parts, ctx context.Context) error {
+		return p.Log.Follow(ctx, eventlog.Follower{
+			Name: name, Kinds: []string{events.KindQuarantine}, Unverified: true,
+			Handle: func(context.Context, []eventlog.Record) error { return nil },
 		})
-	}
-	return nil
+	}}
 }
 
 // Project brings the tables of a still hub up to date. Doing it once, after everything, takes a small part of what
 // following along takes: an insert costs the same for one commit and for thousands.
-func (h *Hub) Project(ctx context.Context) error {
+func (p *Parts) Project(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	following, ctx := errgroup.WithContext(ctx)
-	following.Go(func() error { return h.Projector.Run(ctx) })
-	err := h.Projector.CaughtUp(ctx)
+	following.Go(func() error { return p.Projector.Run(ctx) })
+	err := p.Projector.CaughtUp(ctx)
 	stop()
 	return errors.Join(following.Wait(), err)
 }
 
-func (h *Hub) newIssuer(log *eventlog.Log, now func() time.Time) *issuer.Issuer {
+func (p *Parts) newIssuer(log *eventlog.Log, now func() time.Time) *issuer.Issuer {
 	return issuer.New(issuer.Config{
-		Log: log, Directory: h.Directory, Vault: h.Vault, Keys: h.path("keys", "ca"), Lists: h.path("crl"), Switches: h.Switches, Clock: now,
-		Logger: h.Logger, Days: h.days(), Handled: h.progress.note("issuer"),
+		Log: log, Directory: p.Directory, Vault: p.Vault, Keys: p.path("keys", "ca"), Lists: p.path("crl"), Switches: p.Switches, Clock: now,
+		Logger: p.Logger, Days: p.days(), Handled: p.progress.note("issuer"),
 	})
 }
 
@@ -99,36 +96,35 @@ type Lane struct {
 	Log    *eventlog.Log
 	RA     *ra.RA
 	Issuer *issuer.Issuer
-	hub    *Hub
+	hub    *Parts
 	now    atomic.Int64
 	epoch  string
 	chains map[string]*counterlink.Head
 }
 
 // Lane makes a lane; its number keeps lanes of one hub apart. The hub closes it.
-func (h *Hub) Lane(ctx context.Context, number int) (*Lane, error) {
+func (p *Parts) Lane(ctx context.Context, number int) (*Lane, error) {
 	name := fmt.Sprintf("lane-%02d", number)
-	l := &Lane{hub: h, epoch: fmt.Sprintf("%s-%d", name, time.Now().UnixNano()), chains: make(map[string]*counterlink.Head)}
-	l.SetTime(h.Clock.Now())
-	conn, err := h.dial(h.server.URL(), h.keys.hubUser())
+	l := &Lane{hub: p, epoch: fmt.Sprintf("%s-%d", name, time.Now().UnixNano()), chains: make(map[string]*counterlink.Head)}
+	l.SetTime(p.Clock.Now())
+	conn, err := p.dial(p.server.URL(), p.keys.hubUser())
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", name, err)
 	}
-	marks := h.path("simulate", name)
+	marks := p.path("simulate", name)
 	if err := os.MkdirAll(marks, 0o700); err != nil {
 		return nil, fmt.Errorf("opening %s: %w", name, err)
 	}
-	l.Log, err = h.logWith(ctx, eventlog.Config{
-		Conn: conn, Writer: h.keys.simulator, Marks: marks, CacheBytes: 4 << 20, Clock: l.Now,
+	l.Log, err = p.logWith(ctx, eventlog.Config{
+		Conn: conn, Writer: p.keys.simulator, Marks: marks, CacheBytes: 4 << 20, Clock: l.Now,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", name, err)
 	}
-	l.RA, err = ra.New(ra.Config{
-		Log: l.Log, Links: h.Links, Directory: h.Directory, Vault: h.Vault, SealKey: h.keys.seal, Secret: h.keys.secret,
-		Switches: h.Switches, Clock: l.Now, Simulated: h.Clock.Simulated(), Logger: h.Logger,
-	})
-	l.Issuer = h.newIssuer(l.Log, l.Now)
+	decides := p.raConfig()
+	decides.Log, decides.Clock, decides.KnownSerials, decides.Inquired = l.Log, l.Now, nil, nil
+	l.RA, err = ra.New(decides)
+	l.Issuer = p.newIssuer(l.Log, l.Now)
 	return l, err
 }
 
@@ -146,8 +142,8 @@ type Voice struct {
 }
 
 // Voice enrols a source of a role in an office, if it is not enrolled yet, and gives its voice.
-func (h *Hub) Voice(ctx context.Context, office, source, role, code string) (Voice, error) {
-	folder, err := h.EnrolCounter(ctx, office, source, role, code)
+func (p *Parts) Voice(ctx context.Context, office, source, role, code string) (Voice, error) {
+	folder, err := p.EnrolCounter(ctx, office, source, role, code)
 	if err != nil {
 		return Voice{}, err
 	}
@@ -159,12 +155,12 @@ func (h *Hub) Voice(ctx context.Context, office, source, role, code string) (Voi
 	if err != nil {
 		return Voice{}, fmt.Errorf("reading the key of %s: %w", source, err)
 	}
-	enrolment, err := h.enrolled(ctx, source)
-	return Voice{Enrolment: enrolment, Key: key, Hub: h.keys.seal.PublicKey()}, err
+	enrolment, err := p.enrolled(ctx, source)
+	return Voice{Enrolment: enrolment, Key: key, Hub: p.keys.seal.PublicKey()}, err
 }
 
 // SubscriberID is the id of the person with a resident-record code.
-func (h *Hub) SubscriberID(code string) string { return ra.SubscriberID(h.keys.secret, code) }
+func (p *Parts) SubscriberID(code string) string { return ra.SubscriberID(p.keys.secret, code) }
 
 // Claim signs a claim with the voice of its counter, in the chain of this lane, and has it decided at once, as if it had
 // come over the wire.

@@ -30,6 +30,8 @@ type tables struct {
 	// known is closed when the first start of the tables has an outcome: they serve, or are being made anew.
 	known    chan struct{}
 	announce sync.Once
+	// began is where the log ended when the hub began to serve.
+	began eventlog.Positions
 }
 
 func (t *tables) set(why error) {
@@ -46,15 +48,19 @@ func (t *tables) state() error {
 }
 
 // connectTables makes what everybody asks the tables through; keepTables brings the engine behind it.
-func (h *Hub) connectTables(context.Context) (err error) {
-	h.tables.known, h.tables.why = make(chan struct{}), warehouse.ErrStarting
-	h.Warehouse, err = warehouse.Connect(warehouse.Config{DSN: h.engine.DSN(), Logger: h.Logger})
+func (p *Parts) connectTables(context.Context) (err error) {
+	p.tables.known, p.tables.why = make(chan struct{}), warehouse.ErrStarting
+	p.Warehouse, err = warehouse.Connect(warehouse.Config{DSN: p.engine.DSN(), Logger: p.Logger})
 	if err != nil {
 		return err
 	}
-	h.atEnd(h.Warehouse.Close)
-	h.Warehouse.Withhold(h.tables.state)
-	h.Projector = projector.New(projector.Config{Log: h.Log, Warehouse: h.Warehouse, Logger: h.Logger})
+	p.atEnd(p.Warehouse.Close)
+	p.Warehouse.Withhold(p.tables.state)
+	return nil
+}
+
+func (p *Parts) openProjector(context.Context) error {
+	p.Projector = projector.New(projector.Config{Log: p.Log, Warehouse: p.Warehouse, Logger: p.Logger})
 	return nil
 }
 
@@ -62,17 +68,17 @@ func (h *Hub) connectTables(context.Context) (err error) {
 const tablesWait = 10 * time.Second
 
 // awaitTables lets a start return when the tables serve, or are known not to.
-func (h *Hub) awaitTables(ctx context.Context) error {
+func (p *Parts) awaitTables(ctx context.Context) error {
 	timer := time.NewTimer(tablesWait)
 	defer timer.Stop()
 	select {
-	case <-h.tables.known:
+	case <-p.tables.known:
 	case <-timer.C:
 	case <-ctx.Done():
-		return ctx.Err()
+		return fmt.Errorf("starting the hub: tables: %w", ctx.Err())
 	}
-	if err := h.tables.state(); errors.Is(err, engine.ErrNoLibrary) {
-		return err
+	if err := p.tables.state(); errors.Is(err, engine.ErrNoLibrary) {
+		return fmt.Errorf("starting the hub: tables: %w", err)
 	}
 	return nil
 }
@@ -86,22 +92,22 @@ const (
 
 // keepTables starts the engine and follows the log into the tables until ctx ends. What is damaged is set aside and made
 // anew. Only what is wrong with the log itself, or a missing library, ends it.
-func (h *Hub) keepTables(ctx context.Context) error {
+func (p *Parts) keepTables(ctx context.Context) error {
 	for rest := firstTableRest; ; rest = min(2*rest, longestTableRest) {
 		begun := time.Now()
-		err := h.serveTables(ctx)
+		err := p.serveTables(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, engine.ErrNoLibrary), eventlog.Unreadable(err), errors.Is(err, eventlog.ErrBehindMark):
-			h.tables.set(err)
+			p.tables.set(err)
 			return err
 		case errors.Is(err, warehouse.ErrDamaged), errors.Is(err, engine.ErrStart):
-			err = h.setAside(ctx, err)
+			err = p.setAside(ctx, err)
 		}
 		if err != nil {
-			h.tables.set(fmt.Errorf("%w: %w", warehouse.ErrUnavailable, err))
-			h.Logger.Error("the tables can't be served, trying again; counters are served and the log goes on", "error", err, "rest", rest)
+			p.tables.set(fmt.Errorf("%w: %w", warehouse.ErrUnavailable, err))
+			p.Logger.Error("the tables can't be served, trying again; counters are served and the log goes on", "error", err, "rest", rest)
 		}
 		if time.Since(begun) > longService {
 			rest = firstTableRest
@@ -115,29 +121,29 @@ func (h *Hub) keepTables(ctx context.Context) error {
 }
 
 // serveTables serves the tables until ctx ends or something is wrong with them.
-func (h *Hub) serveTables(ctx context.Context) error {
-	if err := h.engine.Halt(ctx); err != nil { // one that was given up
+func (p *Parts) serveTables(ctx context.Context) error {
+	if err := p.engine.Halt(ctx); err != nil { // one that was given up
 		return err
 	}
-	if err := h.engine.Begin(ctx); err != nil {
+	if err := p.engine.Begin(ctx); err != nil {
 		return err
 	}
-	h.Projector.Forget()
-	rebuilding, err := h.prepareTables(ctx)
+	p.Projector.Forget()
+	rebuilding, err := p.prepareTables(ctx)
 	if err != nil {
 		return err
 	}
 	if !rebuilding {
-		h.tables.set(nil)
+		p.tables.set(nil)
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return h.Projector.Run(ctx) })
-	group.Go(func() error { return h.finishTables(ctx, rebuilding) })
+	group.Go(func() error { return p.Projector.Run(ctx) })
+	group.Go(func() error { return p.finishTables(ctx, rebuilding) })
 	group.Go(func() error {
 		select {
-		case err := <-h.engine.Broken():
+		case err := <-p.engine.Broken():
 			return err
-		case err := <-h.Warehouse.Damage():
+		case err := <-p.Warehouse.Damage():
 			return err
 		case <-ctx.Done():
 			return nil
@@ -148,64 +154,64 @@ func (h *Hub) serveTables(ctx context.Context) error {
 
 // prepareTables makes the tables where there are none, and looks whether those that are there can be gone on with. It
 // reports whether they are being made anew from a log that holds something.
-func (h *Hub) prepareTables(ctx context.Context) (rebuilding bool, err error) {
-	empty, err := h.Warehouse.Empty(ctx)
+func (p *Parts) prepareTables(ctx context.Context) (rebuilding bool, err error) {
+	empty, err := p.Warehouse.Empty(ctx)
 	if err != nil {
 		return false, err
 	}
 	if empty {
-		if err := os.WriteFile(h.rebuildMark(), nil, 0o600); err != nil {
+		if err := os.WriteFile(p.rebuildMark(), nil, 0o600); err != nil {
 			return false, err
 		}
 	}
-	for _, look := range []func(context.Context) error{h.Warehouse.Prepare, h.Warehouse.Inspect, h.compareTables, h.Projector.Fit} {
+	for _, look := range []func(context.Context) error{p.Warehouse.Prepare, p.Warehouse.Inspect, p.compareTables, p.Projector.Fit} {
 		if err := look(ctx); err != nil {
 			return false, err
 		}
 	}
-	if _, err = os.Stat(h.rebuildMark()); errors.Is(err, fs.ErrNotExist) {
+	if _, err = os.Stat(p.rebuildMark()); errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
-	h.tables.set(warehouse.Rebuilding{})
+	p.tables.set(warehouse.Rebuilding{})
 	return true, err
 }
 
 // rebuildMark is the file that stands beside the tables while they lack what the log holds.
-func (h *Hub) rebuildMark() string { return h.path("clickhouse", "being-rebuilt") }
+func (p *Parts) rebuildMark() string { return p.path("clickhouse", "being-rebuilt") }
 
 // finishTables waits for tables that are made anew, and reads those that were there before for damage.
-func (h *Hub) finishTables(ctx context.Context, rebuilding bool) error {
+func (p *Parts) finishTables(ctx context.Context, rebuilding bool) error {
 	if !rebuilding {
-		return h.onlyDamage(ctx, h.Warehouse.Verify(ctx))
+		return p.onlyDamage(ctx, p.Warehouse.Verify(ctx))
 	}
 	done, stop := context.WithCancel(ctx)
 	defer stop()
-	go h.tellProgress(done)
-	if err := h.Projector.CaughtUp(ctx); err != nil {
-		return h.onlyDamage(ctx, err)
+	go p.tellProgress(done)
+	if err := p.Projector.CaughtUp(ctx); err != nil {
+		return p.onlyDamage(ctx, err)
 	}
 	stop()
-	if err := os.Remove(h.rebuildMark()); err != nil {
+	if err := os.Remove(p.rebuildMark()); err != nil {
 		return err
 	}
-	if ends, err := h.Log.LastSequences(ctx); err == nil {
-		h.Logger.Info("the tables hold all that the log holds", "commits", total(ends))
+	if ends, err := p.Log.LastSequences(ctx); err == nil {
+		p.Logger.Info("the tables hold all that the log holds", "commits", total(ends))
 	}
-	h.tables.set(nil)
+	p.tables.set(nil)
 	return nil
 }
 
 // onlyDamage passes damage on; what else keeps a check from being made is no reason to stop.
-func (h *Hub) onlyDamage(ctx context.Context, err error) error {
+func (p *Parts) onlyDamage(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() != nil || errors.Is(err, warehouse.ErrDamaged) {
 		return err
 	}
-	h.Logger.Warn("the tables could not be checked, they are served as they are", "error", err)
+	p.Logger.Warn("the tables could not be checked, they are served as they are", "error", err)
 	return nil
 }
 
 // tellProgress keeps the answer to questions up to date while the tables are made anew.
-func (h *Hub) tellProgress(ctx context.Context) {
+func (p *Parts) tellProgress(ctx context.Context) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	for {
@@ -214,10 +220,10 @@ func (h *Hub) tellProgress(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		ends, err := h.Log.LastSequences(ctx)
-		behind, err2 := h.Projector.Lag(ctx)
+		ends, err := p.Log.LastSequences(ctx)
+		behind, err2 := p.Projector.Lag(ctx)
 		if all := total(ends); err == nil && err2 == nil && all > 0 && ctx.Err() == nil {
-			h.tables.set(warehouse.Rebuilding{Percent: int(100 * (all - min(behind, all)) / all)})
+			p.tables.set(warehouse.Rebuilding{Percent: int(100 * (all - min(behind, all)) / all)})
 		}
 	}
 }
@@ -233,24 +239,24 @@ func total(at eventlog.Positions) (commits uint64) {
 const haltWait = 10 * time.Second
 
 // setAside moves the engine's folder away, so that the next start makes the tables anew. One such folder is kept.
-func (h *Hub) setAside(ctx context.Context, why error) error {
-	h.tables.set(warehouse.Rebuilding{})
+func (p *Parts) setAside(ctx context.Context, why error) error {
+	p.tables.set(warehouse.Rebuilding{})
 	stop, cancel := context.WithTimeout(ctx, haltWait)
 	defer cancel()
-	_ = h.engine.Halt(stop) // it may be too broken to end in order, and is killed then
-	kept, err := setAside(h.path("clickhouse"))
+	_ = p.engine.Halt(stop) // it may be too broken to end in order, and is killed then
+	kept, err := setAside(p.path("clickhouse"))
 	if err != nil {
-		return fmt.Errorf("the tables are damaged (%w) and can't be set aside: %w; move %s away by hand", why, err, h.path("clickhouse"))
+		return fmt.Errorf("the tables are damaged (%w) and can't be set aside: %w; move %s away by hand", why, err, p.path("clickhouse"))
 	}
-	h.Logger.Error("the tables are damaged and are made anew from the log; what was damaged may be deleted", "error", why, "kept", kept)
+	p.Logger.Error("the tables are damaged and are made anew from the log; what was damaged may be deleted", "error", why, "kept", kept)
 	return nil
 }
 
 // makeWay sets aside what stands where files are made anew, and is not what belongs there. The rest of the data folder is
 // no such place: log, marks, vault, keys, counters' bundles and cards are the truth, and nothing makes them anew.
-func (h *Hub) makeWay(context.Context) error {
+func (p *Parts) makeWay(context.Context) error {
 	for name, folder := range map[string]bool{"crl": true, "mail": true, "clickhouse": true, "engine.log": false, "control.sock": false} {
-		info, err := os.Lstat(h.path(name))
+		info, err := os.Lstat(p.path(name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -260,11 +266,11 @@ func (h *Hub) makeWay(context.Context) error {
 		if info != nil && info.Mode()&fs.ModeSymlink != 0 {
 			continue // put elsewhere by somebody
 		}
-		kept, err := setAside(h.path(name))
+		kept, err := setAside(p.path(name))
 		if err != nil {
 			return err
 		}
-		h.Logger.Error("something else stood in the data folder where this is made anew; it was set aside", "name", name, "kept", kept)
+		p.Logger.Error("something else stood in the data folder where this is made anew; it was set aside", "name", name, "kept", kept)
 	}
 	return nil
 }

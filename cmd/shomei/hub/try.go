@@ -29,16 +29,16 @@ func (h *Hub) ServeOn(l net.Listener, handler http.Handler) {
 
 // TryOut defines an office with long hours and enrols one counter in it, so that things can be tried at any time; it
 // gives the folder of the counter's bundle. Doing it again changes nothing but the bundle.
-func (h *Hub) TryOut(ctx context.Context, office, counter string) (bundle string, err error) {
-	if _, known := h.Directory.Offices()[office]; !known {
-		if err := h.DefineOffice(ctx, office, tryOutOffice(office[:5])); err != nil {
+func (p *Parts) TryOut(ctx context.Context, office, counter string) (bundle string, err error) {
+	if _, known := p.Directory.Offices()[office]; !known {
+		if err := p.DefineOffice(ctx, office, tryOutOffice(office[:5])); err != nil {
 			return "", err
 		}
 	}
-	if err := h.Issuer.HoldDueCeremonies(ctx); err != nil {
+	if err := p.Issuer.HoldDueCeremonies(ctx); err != nil {
 		return "", err
 	}
-	return h.EnrolCounter(ctx, office, counter, "counter", office[:5]+"A001")
+	return p.EnrolCounter(ctx, office, counter, "counter", office[:5]+"A001")
 }
 
 // tryOutOffice is open at any time: whoever tries things out on a Sunday shall not be turned away.

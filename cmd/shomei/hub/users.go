@@ -94,16 +94,16 @@ const connectTries = 5
 
 // dial is an ordinary client's TLS connection, also to the server in this process: one path for every case. Close ends
 // it.
-func (h *Hub) dial(url string, as user) (conn *nats.Conn, err error) {
+func (p *Parts) dial(url string, as user) (conn *nats.Conn, err error) {
 	login, err := as.login()
 	if err != nil {
 		return nil, err
 	}
 	for range connectTries {
 		conn, err = nats.Connect(url, nats.Name(as.name), login, nats.MaxReconnects(-1), nats.ReconnectWait(200*time.Millisecond),
-			nats.IgnoreAuthErrorAbort(), nats.TLSHandshakeFirst(), nats.Secure(h.port.client()))
+			nats.IgnoreAuthErrorAbort(), nats.TLSHandshakeFirst(), nats.Secure(p.port.client()))
 		if err == nil {
-			h.atEnd(func() error { conn.Close(); return nil })
+			p.atEnd(func() error { conn.Close(); return nil })
 			return conn, nil
 		}
 	}
@@ -124,11 +124,11 @@ func (u user) login() (nats.Option, error) {
 }
 
 // Conn returns the connection to the account of the log.
-func (h *Hub) Conn() *nats.Conn { return h.conn }
+func (p *Parts) Conn() *nats.Conn { return p.conn }
 
 // FloorConn returns a connection that may make streams on subjects below floor, for measuring what the server does without
 // us.
-func (h *Hub) FloorConn() (*nats.Conn, error) {
+func (p *Parts) FloorConn() (*nats.Conn, error) {
 	rights := hubserver.Rights{Publish: append(append(hubserver.SetUpStreams(), hubserver.ReadStreams()...), "floor.>"), Subscribe: []string{"_INBOX.>"}}
-	return h.dial(h.server.URL(), user{name: "floor", account: h.keys.accounts.Log, rights: rights})
+	return p.dial(p.server.URL(), user{name: "floor", account: p.keys.accounts.Log, rights: rights})
 }

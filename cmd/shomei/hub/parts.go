@@ -1,0 +1,436 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"shomei/pkg/counterlink"
+	"shomei/pkg/days"
+	"shomei/pkg/directory"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/eventlog/blocks"
+	"shomei/pkg/hubserver"
+	"shomei/pkg/lifecycle"
+	"shomei/pkg/notice"
+	"shomei/pkg/ops"
+	"shomei/pkg/vault"
+	"shomei/pkg/warehouse"
+	"shomei/pkg/warehouse/engine"
+	"shomei/services/cards"
+	"shomei/services/eraser"
+	"shomei/services/expiry"
+	"shomei/services/issuer"
+	"shomei/services/projector"
+	"shomei/services/ra"
+)
+
+// Parts are what the rows of a centre stand on, and what tools look at. Each is opened once, and closed by Close.
+type Parts struct {
+	Config
+	Clock     *ops.Clock
+	Log       *eventlog.Log
+	Directory *directory.Directory
+	Vault     *vault.Vault
+	Warehouse *warehouse.Warehouse
+	Links     *counterlink.Hub
+	asked
+	// AskVault, when set, is asked by Fsck instead of Vault, which another process may hold.
+	AskVault func(context.Context, []vault.Key) ([]vault.Status, error)
+	// Behind is how many commits the tables of a hub that does not run lacked; they were brought forward.
+	Behind uint64
+
+	server *hubserver.Server
+	conn   *nats.Conn
+	engine *engine.Process
+	mailer notice.Mailer
+	trust  *ops.ClockTrust
+	keys   keys
+	port   port
+	tables tables
+	// progress is how far the followers among the rows have come.
+	progress progress
+	// enrolling is held while a counter is enrolled, so that no two get one id or code.
+	enrolling sync.Mutex
+	lock      *os.File // of the data folder, held until Close
+	closers   closers
+}
+
+// asked are the services that others in this process ask something of; the rest stand in their rows.
+type asked struct {
+	Issuer    *issuer.Issuer
+	Expiry    *expiry.Expiry
+	Projector *projector.Projector
+	Cards     *cards.Cards
+	eraser    *eraser.Eraser
+}
+
+// part is one thing that rows and other parts need.
+type part struct {
+	name  string
+	needs []string
+	open  func(*Parts, context.Context) error
+}
+
+// serving are the parts of a centre that serves, each behind what it needs.
+var serving = []part{
+	{"data folder", nil, (*Parts).hold},
+	{"clock", nil, (*Parts).openClock},
+	{"keys", []string{"data folder"}, (*Parts).openKeys},
+	{"certificate", []string{"keys"}, (*Parts).openPort},
+	{"derived files", []string{"data folder"}, (*Parts).makeWay},
+	{"engine", []string{"derived files"}, (*Parts).openEngine},
+	{"NATS", []string{"certificate"}, (*Parts).startServer},
+	{"log", []string{"NATS", "clock"}, (*Parts).openLog},
+	{"vault", []string{"log"}, (*Parts).openErasedVault},
+	{"tables", []string{"engine"}, (*Parts).connectTables},
+	{"projector", []string{"log", "tables"}, (*Parts).openProjector},
+	{"mail", []string{"derived files"}, (*Parts).startMail},
+	{"directory", []string{"log"}, (*Parts).openDirectory},
+	{"links", []string{"directory", "vault"}, (*Parts).openLinks},
+	{"cards", []string{"links"}, (*Parts).openCards},
+	{"counters", []string{"cards"}, (*Parts).admit},
+	{"issuer", []string{"directory", "vault"}, (*Parts).openIssuer},
+	{"expiry", []string{"log", "tables"}, (*Parts).openExpiry},
+}
+
+// needed are those of some parts that rows need, for themselves or for other parts.
+func needed(list []part, rows []row) (some []part) {
+	wanted := make(map[string]bool)
+	for _, r := range rows {
+		for _, name := range r.needs {
+			wanted[name] = true
+		}
+	}
+	for _, p := range slices.Backward(list) {
+		if !wanted[p.name] {
+			continue
+		}
+		some = append(some, p)
+		for _, name := range p.needs {
+			wanted[name] = true
+		}
+	}
+	slices.Reverse(some)
+	return some
+}
+
+// newParts are none that is open.
+func newParts(c Config) *Parts {
+	p := &Parts{Config: c}
+	p.defaults()
+	return p
+}
+
+// open opens parts, one after the other.
+func (p *Parts) open(ctx context.Context, list []part) error {
+	for _, s := range list {
+		if err := s.open(p, ctx); err != nil {
+			return fmt.Errorf("starting the hub: %s: %w", s.name, err)
+		}
+	}
+	return nil
+}
+
+// Close closes what was opened, the last first.
+func (p *Parts) Close() error { return p.closers.close() }
+
+// closers close what was opened.
+type closers []func() error
+
+// atEnd remembers what to close, the last opened first.
+func (p *Parts) atEnd(f func() error) { p.closers = append(p.closers, f) }
+
+func (c *closers) close() error {
+	var errs []error
+	for _, f := range slices.Backward(*c) {
+		errs = append(errs, f())
+	}
+	*c = nil
+	return errors.Join(errs...)
+}
+
+func (p *Parts) path(parts ...string) string {
+	return filepath.Join(append([]string{p.Data}, parts...)...)
+}
+
+func (p *Parts) openClock(context.Context) (err error) {
+	watch, stop := context.WithCancel(context.Background())
+	p.atEnd(func() error { stop(); return nil })
+	if p.Config.Clock == "" {
+		p.Clock = ops.SystemClock()
+	} else if p.Clock, err = ops.OpenClock(p.Config.Clock, p.Begin); err != nil {
+		return err
+	}
+	p.trust = ops.TrustClock(watch, p.Clock, p.AnyClock)
+	return nil
+}
+
+func (p *Parts) openKeys(context.Context) (err error) {
+	if err := os.MkdirAll(p.Data, 0o700); err != nil {
+		return err
+	}
+	p.keys, err = openKeys(p.path("keys"))
+	return err
+}
+
+// startEngine starts an engine that the caller can't do without.
+func (p *Parts) startEngine(ctx context.Context) error {
+	if err := p.openEngine(ctx); err != nil {
+		return err
+	}
+	return p.engine.Begin(ctx)
+}
+
+// openEngine takes the engine's address, at which questions wait until it runs.
+func (p *Parts) openEngine(context.Context) (err error) {
+	config := p.Engine
+	config.Path, config.Logger = p.path("clickhouse"), p.Logger
+	if config.Stderr == nil {
+		file, err := os.OpenFile(p.path("engine.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		p.atEnd(file.Close)
+		config.Stderr = file
+	}
+	if p.engine, err = engine.Open(config); err != nil {
+		return err
+	}
+	p.atEnd(func() error {
+		stop, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		return p.engine.Stop(stop)
+	})
+	return nil
+}
+
+func (p *Parts) startServer(ctx context.Context) error { return p.serveNATS(ctx, false) }
+
+func (p *Parts) serveNATS(ctx context.Context, syncAtEnd bool) (err error) {
+	p.server, err = hubserver.Start(ctx, hubserver.Config{
+		Host: p.Host, Port: p.Port, StoreDir: p.path("nats"), Logger: p.Logger, TLS: p.port.server(), Accounts: &p.keys.accounts,
+		SyncAtEnd: syncAtEnd, Blocks: p.blocks(),
+	})
+	if err != nil {
+		return err
+	}
+	p.atEnd(func() error { p.server.Shutdown(); return nil })
+	return p.connect(p.server.URL(), p.keys.hubUser())
+}
+
+// blocks says what damaged streams are mended by, and where what is found is left.
+func (p *Parts) blocks() blocks.Config {
+	return blocks.Config{
+		Store: p.path("nats"), Evidence: p.path("evidence"), Gaps: p.path("marks"), Seen: eventlog.SeenIn(p.path("marks")),
+		Copies: p.Copies, Logger: p.Logger,
+	}
+}
+
+func (p *Parts) connect(url string, as user) (err error) {
+	p.conn, err = p.dial(url, as)
+	return err
+}
+
+func (p *Parts) openLog(ctx context.Context) error {
+	if err := p.openOwnLog(ctx); err != nil {
+		return err
+	}
+	if err := p.markLog(ctx); err != nil && !eventlog.Unreadable(err) {
+		return err
+	} else if err != nil {
+		p.Logger.Error("the facts about the log as a whole can't be read, no certificate is issued until they can", "error", err)
+	}
+	if p.Clock.Simulated() {
+		return nil
+	}
+	writers, err := p.keys.writers(false)
+	if err != nil {
+		return err
+	}
+	return p.Log.SetWriters(writers)
+}
+
+// openOwnLog opens the log for writing, and makes or sets right every stream of this hub.
+func (p *Parts) openOwnLog(ctx context.Context) error {
+	err := p.settingUp(func(conn *nats.Conn) error {
+		return counterlink.EnsureStreams(ctx, conn, counterlink.StreamLimits{Store: p.server.StoreLimit()})
+	})
+	if err != nil {
+		return err
+	}
+	if err := p.server.FitDisk(ctx); err != nil {
+		return err
+	}
+	return p.settingUp(func(conn *nats.Conn) error {
+		return p.openLogWith(ctx, eventlog.Config{Writer: p.keys.writer, Marks: p.path("marks"), SetUp: conn})
+	})
+}
+
+// settingUp has streams made or set right over a connection that may do so.
+func (p *Parts) settingUp(do func(*nats.Conn) error) error {
+	conn, err := p.dial(p.server.URL(), p.keys.settingUpUser())
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return do(conn)
+}
+
+func (p *Parts) openLogWith(ctx context.Context, c eventlog.Config) (err error) {
+	c.Conn, c.Clock = p.conn, p.Clock.Now
+	p.Log, err = p.logWith(ctx, c)
+	return err
+}
+
+// logWith opens the log over the connection, with the clock and the rights that c names; Close ends it.
+func (p *Parts) logWith(ctx context.Context, c eventlog.Config) (*eventlog.Log, error) {
+	c.Folds = make(map[string]eventlog.Fold)
+	for kind, f := range lifecycle.Folds() {
+		c.Folds[kind] = eventlog.Fold{Version: lifecycle.FoldVersion, Apply: f.Apply, Remembered: f.Remembered}
+	}
+	c.Streams, c.Logger, c.Gaps = p.Streams, p.Logger, p.path("marks")
+	var err error
+	if c.Writers, err = p.keys.writers(true); err != nil {
+		return nil, err
+	}
+	log, err := eventlog.Open(ctx, c)
+	if err == nil {
+		p.atEnd(log.Close)
+	}
+	return log, err
+}
+
+func (p *Parts) openCards(ctx context.Context) (err error) {
+	p.Cards, err = cards.New(ctx, cards.Config{Log: p.Log, Links: p.Links, Keys: p.path("keys", "cards.key"), Logger: p.Logger})
+	return err
+}
+
+// openErasedVault opens the vault, which may be an old copy, and brings it to what the log orders before anything uses its
+// keys.
+func (p *Parts) openErasedVault(ctx context.Context) (err error) {
+	if err := p.makeVault(ctx); err != nil {
+		return err
+	}
+	p.eraser, err = eraser.New(ctx, eraser.Config{Log: p.Log, Vault: p.Vault, Logger: p.Logger, Handled: p.progress.note("eraser")})
+	return err
+}
+
+// openTries is how often the tables of the embedded engine are asked for: it may die once it has answered, and is started
+// again at the same address, where questions wait for it.
+const openTries = 5
+
+func (p *Parts) openWarehouse(ctx context.Context) (err error) {
+	for range openTries {
+		if err = p.openTables(ctx, p.engine.DSN()); !errors.Is(err, warehouse.ErrUnavailable) || ctx.Err() != nil {
+			return err
+		}
+		p.Logger.Warn("the tables are away, they are asked for again", "error", err)
+	}
+	return err
+}
+
+func (p *Parts) openTables(ctx context.Context, dsn string) (err error) {
+	p.Warehouse, err = warehouse.Open(ctx, warehouse.Config{DSN: dsn, Logger: p.Logger})
+	if err == nil {
+		p.atEnd(p.Warehouse.Close)
+	}
+	return err
+}
+
+func (p *Parts) startMail(context.Context) (err error) {
+	p.mailer = p.Mail
+	if p.mailer.Host != "" {
+		return nil
+	}
+	sink, err := notice.ListenSink("127.0.0.1:0", p.path("mail"))
+	if err != nil {
+		return err
+	}
+	p.atEnd(sink.Close)
+	p.mailer = notice.Mailer{Host: "127.0.0.1", Port: sink.Port(), TLS: "none"}
+	return nil
+}
+
+func (p *Parts) openDirectory(ctx context.Context) (err error) {
+	p.Directory, err = directory.Open(ctx, p.Log)
+	return err
+}
+
+// openLinks opens the hub's end of the counters' wire. Nobody is heard yet.
+func (p *Parts) openLinks(ctx context.Context) (err error) {
+	gate, err := p.dial(p.server.URL(), p.keys.gateUser())
+	if err != nil {
+		return err
+	}
+	p.Links, err = counterlink.NewHub(ctx, counterlink.HubConfig{
+		Conn: p.conn, Gate: gate, Connected: p.server.Connected, Crowded: p.crowded, Suspend: p.suspend,
+		Writer: p.keys.writer, Logger: p.Logger, Enrolled: p.enrolled,
+		Now: p.Clock.Now, Simulated: p.Clock.Simulated(),
+		Quarantine: func(ctx context.Context, q counterlink.Quarantined) error {
+			return ra.Quarantine(ctx, p.Log, p.Vault, q)
+		},
+		Mismatch: func(counter string, err error) {
+			p.Logger.Error("a counter remembers another history than the hub, nothing is taken from it: shomei counter adopt shows both ends and what can be done", "counter", counter, "error", err)
+		},
+	})
+	return err
+}
+
+// days says how dates are looked after.
+func (p *Parts) days() days.Watch {
+	return days.Watch{Every: time.Minute, Trusted: p.trust.Check, Logger: p.Logger}
+}
+
+func (p *Parts) admit(context.Context) error { return p.admitCounters() }
+
+func (p *Parts) openIssuer(ctx context.Context) error {
+	p.Issuer = p.newIssuer(p.Log, p.Clock.Now)
+	err := p.Issuer.HoldDueCeremonies(ctx)
+	if eventlog.Unreadable(err) {
+		p.Logger.Error("an authority can't be read, it issues nothing until it can", "error", err)
+		return nil
+	}
+	return err
+}
+
+func (p *Parts) openExpiry(context.Context) error {
+	p.Expiry = expiry.New(expiry.Config{
+		Log: p.Log, Warehouse: p.Warehouse, Switches: p.Switches, Clock: p.Clock.Now, Days: p.days(), Logger: p.Logger,
+	})
+	return nil
+}
+
+// URL is where the hub listens for counters.
+func (p *Parts) URL() string { return p.server.URL() }
+
+// nearURL is where those on this machine connect: no certificate carries the address that stands for every one.
+func (p *Parts) nearURL() string {
+	if !p.everywhere() {
+		return p.URL()
+	}
+	at, err := url.Parse(p.URL())
+	if err != nil {
+		return p.URL()
+	}
+	at.Host = net.JoinHostPort("localhost", at.Port())
+	return at.String()
+}
+
+// everywhere tells whether counters can connect at every address of this machine, so that none of them is the hub's.
+func (p *Parts) everywhere() bool {
+	ip := net.ParseIP(p.Host)
+	return ip != nil && ip.IsUnspecified()
+}
+
+// EngineDSN is where the tables can be asked directly.
+func (p *Parts) EngineDSN() string { return p.engine.DSN() }

@@ -1,0 +1,124 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"shomei/services/dispatcher"
+	"shomei/services/notifier"
+	"shomei/services/ra"
+)
+
+// row is one service of a centre: what it needs, by the names of parts, and how it runs.
+type row struct {
+	name  string
+	needs []string
+	// intake: it takes claims in or acts when dates arrive. It is stopped first, so that the others can carry out what it has
+	// brought about.
+	intake bool
+	run    func(*Parts, context.Context) error
+}
+
+// table are the rows of a whole centre. Orders of operators and tools need parts, and no row.
+var table = []row{
+	{"ra", []string{"keys", "log", "links", "counters", "directory", "vault", "tables"}, true, (*Parts).runRA},
+	{"ceremonies", []string{"issuer"}, true, func(p *Parts, ctx context.Context) error { return p.Issuer.RunDays(ctx) }},
+	{"expiry", []string{"expiry"}, true, func(p *Parts, ctx context.Context) error { return p.Expiry.Run(ctx) }},
+	{"directory", []string{"directory"}, false, (*Parts).runDirectory},
+	{"issuer", []string{"issuer"}, false, func(p *Parts, ctx context.Context) error { return p.Issuer.Run(ctx) }},
+	{"dispatcher", []string{"log", "links", "directory", "vault", "issuer"}, false, (*Parts).runDispatcher},
+	{"cards", []string{"cards"}, false, func(p *Parts, ctx context.Context) error { return p.Cards.Run(ctx) }},
+	{"notifier", []string{"log", "directory", "vault", "mail"}, false, (*Parts).runNotifier},
+	{"eraser", []string{"vault"}, false, func(p *Parts, ctx context.Context) error { return p.eraser.Run(ctx) }},
+	{"projector", []string{"projector"}, false, (*Parts).keepTables},
+}
+
+func (p *Parts) runRA(ctx context.Context) error {
+	r, err := ra.New(p.raConfig())
+	if err != nil {
+		return err
+	}
+	return r.Run(ctx)
+}
+
+// raConfig is what a registration authority on these parts needs.
+func (p *Parts) raConfig() ra.Config {
+	return ra.Config{
+		Log: p.Log, Links: p.Links, Directory: p.Directory, Vault: p.Vault, SealKey: p.keys.seal, Secret: p.keys.secret,
+		Switches: p.Switches, Clock: p.Clock.Now, Simulated: p.Clock.Simulated(), Logger: p.Logger,
+		KnownSerials: p.Warehouse.KnownSerials, Inquired: p.Warehouse.Inquired,
+	}
+}
+
+func (p *Parts) runDirectory(ctx context.Context) error {
+	return p.Directory.Follow(ctx, p.Log, "directory")
+}
+
+func (p *Parts) runDispatcher(ctx context.Context) error {
+	return dispatcher.New(dispatcher.Config{
+		Log: p.Log, Links: p.Links, Directory: p.Directory, Vault: p.Vault, Patience: p.Patience, Ready: p.Issuer.Healthy,
+		Clock: p.Clock.Now, Logger: p.Logger, Handled: p.progress.note("dispatcher"),
+	}).Run(ctx)
+}
+
+func (p *Parts) runNotifier(ctx context.Context) error {
+	n, err := notifier.New(notifier.Config{
+		Log: p.Log, Directory: p.Directory, Vault: p.Vault, Mailer: p.mailer, From: p.From, PrintDesk: p.PrintDesk,
+		Switches: p.Switches, Clock: p.Clock.Now, Logger: p.Logger, Retry: time.Second, Handled: p.progress.note("notifier"),
+	})
+	if err != nil {
+		return err
+	}
+	return n.Run(ctx)
+}
+
+// running are rows that were started. One that fails ends them all: better nothing than half a centre.
+type running struct {
+	group *errgroup.Group
+	// ended is done when a row has failed, or all are stopped.
+	ended            context.Context
+	stop, stopIntake context.CancelFunc
+	intake           sync.WaitGroup
+	takesIn          bool
+}
+
+func (p *Parts) run(rows []row) *running {
+	all, stop := context.WithCancel(context.Background())
+	r := &running{stop: stop}
+	r.group, r.ended = errgroup.WithContext(all)
+	intake, stopIntake := context.WithCancel(r.ended)
+	r.stopIntake = stopIntake
+	for _, one := range rows {
+		ctx := r.ended
+		if one.intake {
+			ctx = intake
+			r.intake.Add(1)
+			r.takesIn = true
+		}
+		r.group.Go(func() error {
+			if one.intake {
+				defer r.intake.Done()
+			}
+			if err := one.run(p, ctx); err != nil {
+				return fmt.Errorf("%s: %w", one.name, err)
+			}
+			return nil
+		})
+	}
+	return r
+}
+
+// end stops what takes in, then, when the others have carried out what it has brought about, everything.
+func (r *running) end(drain func(ended context.Context)) error {
+	if r.takesIn {
+		r.stopIntake()
+		r.intake.Wait()
+		drain(r.ended)
+	}
+	r.stop()
+	return r.group.Wait()
+}
