@@ -42,8 +42,9 @@ func acts(ctx context.Context, o Options) (figures []Figure, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, h.Close()) }()
-	a, err := newActing(ctx, h, folder)
-	if err != nil {
+	a := &acting{ctx: ctx, hub: h}
+	defer func() { err = errors.Join(err, a.close()) }()
+	if err := a.open(ctx, folder); err != nil {
 		return nil, err
 	}
 	before, err := a.stored(ctx)
@@ -83,54 +84,62 @@ func acts(ctx context.Context, o Options) (figures []Figure, err error) {
 type acting struct {
 	ctx      context.Context
 	hub      *hub.Hub
-	desks    []*hub.Desk
+	desks    []*desk
 	requests [][]byte
 	js       jetstream.JetStream
 	key      *rsa.PrivateKey
 	acts     atomic.Int64
 }
 
-func newActing(ctx context.Context, h *hub.Hub, folder string) (*acting, error) {
-	a := &acting{ctx: ctx, hub: h}
-	err := h.DefineOffice(ctx, benchOffice, &events.OfficeDefined{
+func (a *acting) open(ctx context.Context, folder string) error {
+	err := a.hub.DefineOffice(ctx, benchOffice, &events.OfficeDefined{
 		Municipality: benchOffice[:5], Prefecture: "12", Name: "山武市", PrefectureRomaji: "Chiba-ken", MunicipalityRomaji: "Sammu-shi", EffectiveFrom: "2000-01-01",
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for i := range desks {
-		d, err := h.Desk(ctx, benchOffice, fmt.Sprintf("%s-%d", benchOffice, i+1), fmt.Sprintf("%sB%03d", benchOffice[:5], i+1))
+		d, err := openDesk(ctx, a.hub, benchOffice, fmt.Sprintf("%s-%d", benchOffice, i+1), fmt.Sprintf("%sB%03d", benchOffice[:5], i+1))
 		if err != nil {
-			return nil, err
+			return err
 		}
 		a.desks = append(a.desks, d)
 	}
 	if a.requests, err = simulation.Requests(filepath.Join(folder, "requests")); err != nil {
-		return nil, err
+		return err
 	}
 	if a.key, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
-		return nil, err
+		return err
 	}
-	conn, err := h.FloorConn()
+	conn, err := a.hub.FloorConn()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if a.js, err = jetstream.New(conn); err != nil {
-		return nil, err
+		return err
 	}
 	for _, name := range floorStreams {
 		_, err := a.js.CreateStream(ctx, jetstream.StreamConfig{Name: name, Subjects: []string{"floor." + name + ".*"}, Storage: jetstream.FileStorage})
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return a, nil
+	return nil
+}
+
+// close ends the counters.
+func (a *acting) close() error {
+	var errs []error
+	for _, d := range a.desks {
+		errs = append(errs, d.close())
+	}
+	return errors.Join(errs...)
 }
 
 // act is one issue at one counter, from the application to the hand-over.
-func (a *acting) act(desk int, _ int64) error {
+func (a *acting) act(seat int, _ int64) error {
 	n := a.acts.Add(1)
-	v := visit{acting: a, desk: a.desks[desk], n: n, procedure: fmt.Sprintf("act-%d", n), card: fmt.Sprintf("bench-card-%d", n)}
+	v := visit{acting: a, desk: a.desks[seat], n: n, procedure: fmt.Sprintf("act-%d", n), card: fmt.Sprintf("bench-card-%d", n)}
 	if err := v.through(); err != nil {
 		return fmt.Errorf("act %d: %w", n, err)
 	}
@@ -140,7 +149,7 @@ func (a *acting) act(desk int, _ int64) error {
 // visit is one person at one counter.
 type visit struct {
 	*acting
-	desk            *hub.Desk
+	desk            *desk
 	n               int64
 	procedure, card string
 	subscriber      string
@@ -188,7 +197,7 @@ func (v *visit) report(claim *events.Claim, personal *events.Personal) error {
 	now := v.hub.Clock.Now().UnixMilli()
 	claim.Procedure, claim.Subscriber, claim.Officer = v.procedure, v.subscriber, "bench-1"
 	claim.FiledMs, claim.CausedMs, claim.ClockEvidence = now, now, "simulated"
-	return v.desk.Report(v.ctx, claim, personal)
+	return v.desk.report(v.ctx, claim, personal)
 }
 
 // answered reports a claim and waits until the hub has accepted it.
@@ -206,7 +215,7 @@ func (v *visit) wait(fits func(*events.Downlink) bool) (*events.Downlink, error)
 	defer timer.Stop()
 	for {
 		select {
-		case d := <-v.desk.Down:
+		case d := <-v.desk.down:
 			switch answer := d.GetAnswer(); {
 			case answer != nil && !answer.Accepted:
 				return nil, fmt.Errorf("the hub refused: %v", answer.Refusals)

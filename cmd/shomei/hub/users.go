@@ -123,9 +123,6 @@ func (u user) login() (nats.Option, error) {
 	return nats.UserJWT(func() (string, error) { return jwt, nil }, key.Sign), err
 }
 
-// Conn returns the connection to the account of the log.
-func (p *Parts) Conn() *nats.Conn { return p.conn }
-
 // FloorConn returns a connection that may make streams on subjects below floor, for measuring what the server does without
 // us.
 func (p *Parts) FloorConn() (*nats.Conn, error) {

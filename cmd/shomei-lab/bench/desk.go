@@ -1,4 +1,4 @@
-package hub
+package bench
 
 import (
 	"context"
@@ -8,20 +8,24 @@ import (
 	"sync"
 
 	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
 
+	"shomei/cmd/shomei/hub"
 	"shomei/events"
 	"shomei/pkg/counterlink"
 )
 
-// Desk is a counter in this process, on the real wire but without a store of its own: what it forgets is gone. It is how
-// the hub's work is measured.
-type Desk struct {
-	// Down are the commands and answers to this counter as it takes them.
-	Down   chan *events.Downlink
+// desk is a counter in this process, on the real wire but without a store of its own: what it forgets is gone.
+type desk struct {
+	// down are the commands and answers to this counter as it takes them.
+	down   chan *events.Downlink
 	id     string
 	office string
-	voice  Voice
+	voice  hub.Voice
+	conn   *nats.Conn
 	link   *counterlink.Link
+	stop   context.CancelFunc
+	ended  chan error
 
 	mu        sync.Mutex
 	head      counterlink.Head
@@ -30,13 +34,14 @@ type Desk struct {
 	changed   chan struct{}
 }
 
-// Desk enrols a counter and links it up until Close.
-func (p *Parts) Desk(ctx context.Context, office, counter, code string) (*Desk, error) {
-	voice, err := p.Voice(ctx, office, counter, "counter", code)
+// openDesk enrols a counter and links it up.
+func openDesk(ctx context.Context, h *hub.Hub, office, counter, code string) (*desk, error) {
+	voice, err := h.Voice(ctx, office, counter, "counter", code)
 	if err != nil {
 		return nil, err
 	}
-	secret, err := os.ReadFile(filepath.Join(p.path("counters", counter), "seal.key"))
+	folder := filepath.Join(h.Data, "counters", counter)
+	secret, err := os.ReadFile(filepath.Join(folder, "seal.key"))
 	if err != nil {
 		return nil, err
 	}
@@ -44,33 +49,39 @@ func (p *Parts) Desk(ctx context.Context, office, counter, code string) (*Desk, 
 	if err != nil {
 		return nil, err
 	}
-	bundle, err := counterlink.ReadBundle(p.path("counters", counter))
+	bundle, err := counterlink.ReadBundle(folder)
 	if err != nil {
 		return nil, err
 	}
-	conn, err := bundle.Dial(voice.Key)
-	if err != nil {
-		return nil, err
-	}
-	p.atEnd(func() error { conn.Close(); return nil })
-	d := &Desk{Down: make(chan *events.Downlink, 64), id: counter, office: office, voice: voice, changed: make(chan struct{})}
+	d := &desk{down: make(chan *events.Downlink, 64), id: counter, office: office, voice: voice, changed: make(chan struct{}), ended: make(chan error, 1)}
 	d.head.Epoch = uuid.NewString()
+	if d.conn, err = bundle.Dial(voice.Key); err != nil {
+		return nil, err
+	}
 	d.link, err = counterlink.NewLink(counterlink.LinkConfig{
-		Conn: conn, Counter: counter, Outbox: d, SealKey: key, Writers: bundle.HubWriters, Received: d.received, Logger: p.Logger,
+		Conn: d.conn, Counter: counter, Outbox: d, SealKey: key, Writers: bundle.HubWriters, Received: d.received, Logger: h.Logger,
 	})
 	if err != nil {
+		d.conn.Close()
 		return nil, err
 	}
-	run, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- d.link.Run(run) }()
-	p.atEnd(func() error { cancel(); return <-ended })
+	run, stop := context.WithCancel(context.Background())
+	d.stop = stop
+	go func() { d.ended <- d.link.Run(run) }()
 	return d, nil
 }
 
-func (d *Desk) received(ctx context.Context, down *events.Downlink, _ []byte) error {
+// close ends the link.
+func (d *desk) close() error {
+	d.stop()
+	err := <-d.ended
+	d.conn.Close()
+	return err
+}
+
+func (d *desk) received(ctx context.Context, down *events.Downlink, _ []byte) error {
 	select {
-	case d.Down <- down:
+	case d.down <- down:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -78,21 +89,21 @@ func (d *Desk) received(ctx context.Context, down *events.Downlink, _ []byte) er
 }
 
 // Last, Delivered, Claim and MarkDelivered are the chain of claims that the link sends (counterlink.Outbox).
-func (d *Desk) Last() counterlink.Head {
+func (d *desk) Last() counterlink.Head {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.head
 }
 
 // Delivered is the newest claim known to be at the hub.
-func (d *Desk) Delivered() counterlink.Head {
+func (d *desk) Delivered() counterlink.Head {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.delivered
 }
 
 // Claim gives the last claim, which alone is kept.
-func (d *Desk) Claim(number uint64) (signed, hash []byte, err error) {
+func (d *desk) Claim(number uint64) (signed, hash []byte, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if number != d.head.Number {
@@ -102,7 +113,7 @@ func (d *Desk) Claim(number uint64) (signed, hash []byte, err error) {
 }
 
 // MarkDelivered notes that the hub has every claim up to a number.
-func (d *Desk) MarkDelivered(number uint64) error {
+func (d *desk) MarkDelivered(number uint64) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if number == d.head.Number {
@@ -113,8 +124,8 @@ func (d *Desk) MarkDelivered(number uint64) error {
 	return nil
 }
 
-// Report signs a claim in the counter's chain and returns when the hub has it.
-func (d *Desk) Report(ctx context.Context, claim *events.Claim, personal *events.Personal) error {
+// report signs a claim in the counter's chain and returns when the hub has it.
+func (d *desk) report(ctx context.Context, claim *events.Claim, personal *events.Personal) error {
 	claim.Id, claim.Counter, claim.Office = uuid.NewString(), d.id, d.office
 	head := d.Last()
 	claim.StoreEpoch, claim.Number, claim.PreviousHash = head.Epoch, head.Number+1, head.Hash
