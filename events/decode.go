@@ -69,32 +69,6 @@ func Decode(stored []byte) (*Stored, *Commit, error) {
 	return s, commit, err
 }
 
-// DecodeClaim reads a SignedClaim and the Claim in it, without checking the signature (SignedClaim.Verify).
-// The error is ErrMalformed, or ErrUnknownEvent with both messages when the fact is of a newer version.
-func DecodeClaim(signed []byte) (*SignedClaim, *Claim, error) {
-	if len(signed) > MaxStored {
-		return nil, nil, fmt.Errorf("signed claim of %d bytes, the limit is %d: %w", len(signed), MaxStored, ErrMalformed)
-	}
-	s, claim := new(SignedClaim), new(Claim)
-	if err := unmarshal(signed, s); err != nil {
-		return nil, nil, err
-	}
-	if err := unmarshal(s.GetClaim(), claim); err != nil {
-		return nil, nil, err
-	}
-	switch {
-	case len(s.GetSignature()) != ed25519.SignatureSize:
-		return nil, nil, malformed("signed claim", "signature of %d bytes", len(s.GetSignature()))
-	case claim.GetId() == "" || claim.GetCounter() == "" || claim.GetNumber() == 0:
-		return nil, nil, malformed("claim", "id, counter or number is missing")
-	case claim.GetNumber() > 1 && len(claim.GetPreviousHash()) != sha256.Size:
-		return nil, nil, malformed("claim", "number %d of %.60q has a previous hash of %d bytes", claim.GetNumber(), claim.GetCounter(), len(claim.GetPreviousHash()))
-	case claim.GetFact() == nil:
-		return s, claim, fmt.Errorf("claim %d of %.60q: %w", claim.GetNumber(), claim.GetCounter(), ErrUnknownEvent)
-	}
-	return s, claim, nil
-}
-
 func checkStored(s *Stored) error {
 	switch {
 	case len(s.GetCommit()) == 0:

@@ -5,7 +5,6 @@ import (
 	"crypto"
 	"crypto/rand"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"math/big"
 	"slices"
@@ -100,23 +99,4 @@ func (in *CRLInput) entries() ([]x509.RevocationListEntry, error) {
 		})
 	}
 	return out, nil
-}
-
-// ErrCRL: a revocation list does not come from the authority it should or is out of date.
-var ErrCRL = errors.New("unusable revocation list")
-
-// ParseCRL reads a list and checks that generation g signed it and that it is current at an instant. A stale list
-// must be treated as unverifiable (profile.md 4); errors wrap [ErrCRL].
-func ParseCRL(g *Generation, der []byte, at time.Time) (*x509.RevocationList, error) {
-	list, err := x509.ParseRevocationList(der)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrCRL, err)
-	}
-	if err := list.CheckSignatureFrom(g.cert); err != nil {
-		return nil, fmt.Errorf("%w: not signed by authority %s: %v", ErrCRL, g, err)
-	}
-	if at.Before(list.ThisUpdate) || at.After(list.NextUpdate) {
-		return nil, fmt.Errorf("%w: it stands from %s to %s, not at %s", ErrCRL, stamp(list.ThisUpdate), stamp(list.NextUpdate), stamp(at))
-	}
-	return list, nil
 }

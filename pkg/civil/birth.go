@@ -6,19 +6,12 @@ import (
 	"time"
 )
 
-// CompletedAge returns the age in completed years at the end of day on. By the
-// Act on Calculation of Ages (年齢計算ニ関スル法律) with Civil Code Art 143 a
-// year of age is completed at the end of the day before the birthday, so a
-// person born on 2 April 2001 is 15 at the end of 1 April 2016. It is negative
-// before birth.
-func CompletedAge(birth, on Date) int {
-	return AgeDuring(birth, on.AddDays(1))
-}
-
 // AgeDuring returns the age a person has during day on: what everyday language
-// and counters mean, one more from the birthday itself. A person born on
-// 29 February has one more from 1 March in common years, because the year was
-// completed at the end of 28 February.
+// and counters mean, one more from the birthday itself, because by the Act on
+// Calculation of Ages (年齢計算ニ関スル法律) with Civil Code Art 143 a year of
+// age is completed at the end of the day before. A person born on 29 February
+// has one more from 1 March in common years, because the year was completed at
+// the end of 28 February. It is negative before birth.
 func AgeDuring(birth, on Date) int {
 	age := on.Year - birth.Year
 	if on.Month < birth.Month || on.Month == birth.Month && on.Day < birth.Day {

@@ -30,7 +30,7 @@ func TestAges(t *testing.T) {
 		if got := AgeDuring(birth, on); got != c.during {
 			t.Errorf("born %s, during %s: %d, want %d", c.birth, c.on, got, c.during)
 		}
-		if got := CompletedAge(birth, on); got != c.completed {
+		if got := AgeDuring(birth, on.AddDays(1)); got != c.completed {
 			t.Errorf("born %s, end of %s: %d, want %d", c.birth, c.on, got, c.completed)
 		}
 	}

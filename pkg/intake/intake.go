@@ -32,6 +32,12 @@ const (
 	NoCard       Why = "card"         // no card number
 	NoDocument   Why = "document"     // no document that the law knows, or with a remark that it does not know
 	Unknown      Why = "unknown"      // none of the words that are possible
+	Missing      Why = "empty"        // nothing, where something is needed
+	NoOfficer    Why = "officer"      // no officer's code
+	NoSecond     Why = "second"       // special circumstances without the officer who grants them
+	NoTime       Why = "time"         // no time of day
+	NotReceived  Why = "received"     // a time of receipt that is yet to come
+	NoLetter     Why = "letter"       // the answer to a letter of inquiry without the letter's number
 )
 
 // Limits in characters: those of a signature certificate for the address (profile.md 3), and what no name, remark or
@@ -52,11 +58,16 @@ type Fault struct {
 	Why   Why
 	// Limit is how many characters the field may have, when it has more.
 	Limit int
+	// Possible are the words that the field may have, when it has none of them.
+	Possible []string
 }
 
 func (f Fault) Error() string {
-	if f.Limit > 0 {
+	switch {
+	case f.Limit > 0:
 		return fmt.Sprintf("%s: more than %d characters", f.Field, f.Limit)
+	case len(f.Possible) > 0:
+		return f.Field + ": none of " + strings.Join(f.Possible, ", ")
 	}
 	return f.Field + ": " + said[f.Why]
 }
@@ -66,6 +77,8 @@ var said = map[Why]string{
 	Unprintable: "control characters or no text", NoDay: "no day that can be read", NotPast: "a day that is yet to come",
 	TooOld: "a birth date that nobody living has", NoCode: "no eleven digits", NoMail: "no mail address", NoPostalCode: "no postal code",
 	NoMunicipal: "no municipality's code", NoCard: "no card's id", NoDocument: "none that the law knows", Unknown: "none of the words that are possible",
+	Missing: "nothing", NoOfficer: "no officer's code", NoSecond: "no officer who grants the special circumstances", NoTime: "no time of day",
+	NotReceived: "a time that is yet to come", NoLetter: "no number of a letter",
 }
 
 // Tidy writes what people type in different ways in one: digits and Latin letters of codes, days and mail addresses in
@@ -136,8 +149,8 @@ func Application(a *events.ApplicationReceived, on civil.Date) []Fault {
 	j.check("operation", regime.HandlingOf(a.GetOperation()) == regime.Handling{}, Unknown)
 	_, err := regime.ParseShown(a.GetDocuments())
 	j.check("documents", err != nil, NoDocument)
-	j.check("card", a.GetCard() != "" && !events.ValidID(a.GetCard()), NoCard)
-	j.check("taken_back", a.GetTakenBack() != "" && !events.ValidID(a.GetTakenBack()), NoCard)
+	j.card("card", a.GetCard())
+	j.card("taken_back", a.GetTakenBack())
 	j.check("cause", !regime.Cause(a.GetCause()).Known(), Unknown)
 	j.text("special_circumstances", a.GetSpecialCircumstances(), RemarkLimit) // of an agent of before it was sealed
 	j.day("applied_on", a.GetAppliedOn())
@@ -147,10 +160,47 @@ func Application(a *events.ApplicationReceived, on civil.Date) []Fault {
 	return j.faults
 }
 
-// Text judges a text of the API that stands alone.
+// Text judges a text that stands alone.
 func Text(field, text string, limit int) []Fault {
 	var j judge
 	j.text(field, text, limit)
+	return j.faults
+}
+
+// Needed judges a field that must not be empty.
+func Needed(field, text string) []Fault {
+	var j judge
+	j.check(field, strings.TrimSpace(text) == "", Missing)
+	return j.faults
+}
+
+// Officer judges an officer's code, which must be there.
+func Officer(field, code string) []Fault {
+	if faults := Needed(field, code); faults != nil {
+		return faults
+	}
+	var j judge
+	_, err := events.ParseOfficer(code)
+	j.check(field, err != nil, NoOfficer)
+	return j.faults
+}
+
+// Whole judges whether a resident record says all that every record says.
+func Whole(r *events.ResidentRecord) []Fault {
+	var j judge
+	j.check("person.resident_code", r.GetResidentCode() == "", Missing)
+	j.check("person.name", r.GetName() == "", Missing)
+	j.check("person.birth_date", r.GetBirthDate() == "", Missing)
+	j.check("person.sex", r.GetSex() == 0, Missing)
+	j.check("person.address", r.GetAddress() == "", Missing)
+	j.check("person.municipality", r.GetMunicipality() == "", Missing)
+	return j.faults
+}
+
+// Card judges a card's number; none is right.
+func Card(field, number string) []Fault {
+	var j judge
+	j.card(field, number)
 	return j.faults
 }
 
@@ -169,6 +219,10 @@ func (j *judge) text(field, text string, limit int) {
 		return
 	}
 	j.check(field, !printable(text), Unprintable)
+}
+
+func (j *judge) card(field, number string) {
+	j.check(field, number != "" && !events.ValidID(number), NoCard)
 }
 
 func (j *judge) code(field, text string) {

@@ -47,8 +47,6 @@ func evolve(s *events.SubscriberState, e *events.Event, index uint32) {
 		f.issued(b)
 	case *events.CertificateWritten:
 		f.written(b)
-	case *events.CertificateDiscarded:
-		f.end(b.Serial, revoked, events.RevocationReason_REVOCATION_REASON_CRL_UNSPECIFIED)
 	case *events.CardWriteFailed:
 		f.writeFailed(b)
 	case *events.CommandFailed:
@@ -59,14 +57,6 @@ func evolve(s *events.SubscriberState, e *events.Event, index uint32) {
 		f.unblocked(b)
 	case *events.Delivered:
 		f.delivered(b)
-	case *events.CertificateRevoked:
-		f.revoked(b)
-	case *events.CertificateSuspended:
-		f.suspended(b)
-	case *events.CertificateReleased:
-		f.with(b.Serial, func(c *events.Certificate) { c.Status = valid })
-	case *events.CertificateExpired:
-		f.end(b.Serial, expired, 0)
 	case *events.WindowOpened:
 		f.with(b.Serial, func(c *events.Certificate) { c.WindowOpened = true })
 	case *events.LossReported:
@@ -77,18 +67,13 @@ func evolve(s *events.SubscriberState, e *events.Event, index uint32) {
 		f.cardHandedOver(b)
 	case *events.CardVoided:
 		f.cardVoided(b)
-	case *events.CardExpired:
-		f.setCard(b.Card, events.CardStatus_CARD_STATUS_EXPIRED)
-	case *events.CardSuspended:
-		f.setCard(b.Card, events.CardStatus_CARD_STATUS_SUSPENDED)
-	case *events.CardFound:
-		f.setCard(b.Card, events.CardStatus_CARD_STATUS_HELD)
-	case *events.CardReturned:
-		f.setCard(b.Card, events.CardStatus_CARD_STATUS_VOID)
 	case *events.CardTakenIntoCustody:
 		f.keep(b.Card)
 	case *events.CardTermExtended:
 		f.cardExtended(b)
+	case *events.CertificateRevoked, *events.CertificateDiscarded, *events.CertificateSuspended, *events.CertificateReleased,
+		*events.CertificateExpired, *events.CardExpired, *events.CardSuspended, *events.CardFound, *events.CardReturned:
+		f.turn()
 	case *events.ResidentRecorded:
 		f.s.Municipality = b.Municipality
 	case *events.ResidentRecordChanged:
@@ -417,13 +402,27 @@ func (f *fold) forgetEnded() {
 	}
 }
 
-func (f *fold) revoked(b *events.CertificateRevoked) {
-	f.end(b.Serial, revoked, b.Reason)
-	f.with(b.Serial, func(c *events.Certificate) { c.Cause = b.Cause })
+// turn gives the event's certificates and cards the status that it brings.
+func (f *fold) turn() {
+	for _, t := range events.Transitions(f.e) {
+		switch {
+		case t.Card != "":
+			f.setCard(t.Card, t.CardStatus)
+		case t.Status == suspended:
+			f.suspend(t.Serial)
+		case t.Status == valid:
+			f.with(t.Serial, func(c *events.Certificate) { c.Status = valid })
+		default:
+			f.end(t.Serial, t.Status, t.Reason)
+			if t.Held { // the cause of what nobody held is asked of the history alone
+				f.with(t.Serial, func(c *events.Certificate) { c.Cause = t.Cause })
+			}
+		}
+	}
 }
 
-func (f *fold) suspended(b *events.CertificateSuspended) {
-	phone, c := onPhone(f.s, b.Serial), certificate(f.s, b.Serial)
+func (f *fold) suspend(serial uint64) {
+	phone, c := onPhone(f.s, serial), certificate(f.s, serial)
 	switch {
 	case phone != nil:
 		c.Status = suspended

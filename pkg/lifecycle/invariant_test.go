@@ -24,6 +24,11 @@ var decisions = []string{
 // card, or on one smartphone. What a factory has made to replace what is in hand comes into force when it is handed over.
 func (p *player) liveness(e *events.Event, s *events.SubscriberState) {
 	p.t.Helper()
+	for _, t := range events.Transitions(e) {
+		if t.Serial != 0 && (t.Held || t.Status != valid || p.turned[t.Serial] == issued) {
+			p.turned[t.Serial] = t.Status
+		}
+	}
 	switch b := events.BodyOf(e).(type) {
 	case *events.CertificateIssued:
 		mine := fmt.Sprintf("%v %v %s", b.Regime, b.Kind, b.Device)
@@ -113,6 +118,9 @@ func (p *player) invariants(cmd Command) {
 		inForce := c.Status == issued || c.Status == valid || c.Status == suspended
 		if inForce {
 			live++
+		}
+		if p.turned[c.Serial] != c.Status {
+			fail("serial %d: status %v, by the transitions %v", c.Serial, c.Status, p.turned[c.Serial])
 		}
 		if _, ok := p.model[c.Serial]; ok != inForce {
 			fail("serial %d: status %v, by events in force: %t", c.Serial, c.Status, ok)

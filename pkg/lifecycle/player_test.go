@@ -28,7 +28,8 @@ type player struct {
 	history []*events.Commit
 	now     time.Time
 	serial  uint64
-	model   map[uint64]string // what is live, by a second way: serial to regime and kind
+	model   map[uint64]string                   // what is live, by a second way: serial to regime and kind
+	turned  map[uint64]events.CertificateStatus // what [events.Transitions] make of each certificate
 	person  regime.Person
 	office  regime.Office
 	n       int
@@ -36,7 +37,7 @@ type player struct {
 }
 
 func newPlayer(t failer, at string) *player {
-	p := &player{t: t, state: &events.SubscriberState{}, model: map[uint64]string{}, bits: 2048}
+	p := &player{t: t, state: &events.SubscriberState{}, model: map[uint64]string{}, turned: map[uint64]events.CertificateStatus{}, bits: 2048}
 	p.person = regime.Person{BirthDate: civil.New(1980, 6, 18), Registered: true, Municipality: "12237"}
 	p.office = regime.Office{Municipality: "12237"}
 	p.at(at)

@@ -133,37 +133,36 @@ func (r certificateRows) addOf(s source) {
 		for _, serial := range b.Serials {
 			r.put(s, serial, Certificate{Written: recorded})
 		}
-	case *events.Delivered:
-		for _, serial := range b.Serials {
-			r.put(s, serial, Certificate{Delivered: recorded})
-		}
 	case *events.WindowOpened:
 		r.put(s, b.Serial, Certificate{WindowOpened: recorded})
-	case *events.CertificateSuspended:
-		row := Certificate{Suspended: recorded, SuspendCause: b.Cause}
-		if b.Device != "" {
-			row.Holds = []uint64{uint64(s.event.RecordedMs)}
-		}
-		r.put(s, b.Serial, row)
-	case *events.CertificateReleased:
-		r.put(s, b.Serial, Certificate{Releases: []uint64{uint64(s.event.RecordedMs)}})
 	default:
-		r.addEnd(s, recorded)
+		for _, t := range events.Transitions(s.event) {
+			r.turn(s, t, recorded)
+		}
 	}
 }
 
-// addEnd makes the row of an event that ends a certificate.
-func (r certificateRows) addEnd(s source, recorded time.Time) {
-	unspecified := reasonWord(events.RevocationReason_REVOCATION_REASON_CRL_UNSPECIFIED)
-	switch b := s.body.(type) {
-	case *events.CertificateRevoked:
-		r.put(s, b.Serial, Certificate{Revoked: recorded, Reason: reasonWord(b.Reason), Cause: b.Cause})
-	case *events.CertificateDiscarded:
-		r.put(s, b.Serial, Certificate{Revoked: recorded, Reason: unspecified, Cause: b.Cause})
-	case *events.CertificateExpired:
-		r.put(s, b.Serial, Certificate{Expired: recorded})
-	case *events.IssueAbandoned:
-		r.put(s, b.Serial, Certificate{Abandoned: recorded, Reason: unspecified, Cause: b.Cause})
+// turn makes the row of a certificate that an event gave another status; cards have none here.
+func (r certificateRows) turn(s source, t events.Transition, recorded time.Time) {
+	switch t.Status {
+	case events.CertificateStatus_CERTIFICATE_STATUS_VALID:
+		if t.Held {
+			r.put(s, t.Serial, Certificate{Releases: []uint64{uint64(s.event.RecordedMs)}})
+		} else {
+			r.put(s, t.Serial, Certificate{Delivered: recorded})
+		}
+	case events.CertificateStatus_CERTIFICATE_STATUS_SUSPENDED:
+		row := Certificate{Suspended: recorded, SuspendCause: t.Cause}
+		if t.Device != "" {
+			row.Holds = []uint64{uint64(s.event.RecordedMs)}
+		}
+		r.put(s, t.Serial, row)
+	case events.CertificateStatus_CERTIFICATE_STATUS_REVOKED:
+		r.put(s, t.Serial, Certificate{Revoked: recorded, Reason: reasonWord(t.Reason), Cause: t.Cause})
+	case events.CertificateStatus_CERTIFICATE_STATUS_ABANDONED:
+		r.put(s, t.Serial, Certificate{Abandoned: recorded, Reason: reasonWord(t.Reason), Cause: t.Cause})
+	case events.CertificateStatus_CERTIFICATE_STATUS_EXPIRED:
+		r.put(s, t.Serial, Certificate{Expired: recorded})
 	}
 }
 

@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -195,5 +196,55 @@ func TestAFaultStandsAtItsField(t *testing.T) {
 			}
 		}
 		browser.Screenshot(t, "wrong-"+lang)
+	}
+}
+
+// TestPageAndAPIRefuseTheSame: what is missing from a form, and what is missing from a body of the API, is one field by one
+// judge.
+func TestPageAndAPIRefuseTheSame(t *testing.T) {
+	centre := newCentre(t)
+	counter, _ := centre.counter(centre.config(storePath(t), nil))
+	at := openDesk(t, counter)
+	for field, code := range map[string]string{
+		"clerk": "bad-request", "person.resident_code": "bad-request", "person.name": "bad-request", "person.birth_date": "bad-request",
+		"person.address": "bad-request", "person.municipality": "bad-request",
+	} {
+		name := field[strings.LastIndex(field, ".")+1:]
+		status, out := post(t, at+"/api/applications", applicationWith(t, field, ""))
+		if problem, _ := out["error"].(map[string]any); status != http.StatusBadRequest || problem["code"] != code || problem["field"] != field {
+			t.Errorf("API without %s: %d %v", field, status, out)
+		}
+		form := filled()
+		form.Set(name, "")
+		status, _, text := visit(t, at+"/apply", form)
+		if status != http.StatusUnprocessableEntity || !strings.Contains(text, `id="`+name+`-wrong"`) {
+			t.Errorf("page without %s: %d", field, status)
+		}
+	}
+	for field, row := range map[string]struct {
+		typed, code string
+		status      int
+	}{
+		"clerk":                 {"花子", "officer-code", http.StatusBadRequest},
+		"second_officer":        {"花子", "officer-code", http.StatusBadRequest},
+		"special_circumstances": {"急ぎ", "bad-request", http.StatusBadRequest},
+		"received_at":           {"noon", "bad-request", http.StatusBadRequest},
+	} {
+		body := strings.Replace(applicationWith(t, field, row.typed), `"second_officer":"018"`, `"second_officer":""`, 1)
+		if field == "second_officer" {
+			body = applicationWith(t, field, row.typed)
+		}
+		status, out := post(t, at+"/api/applications", body)
+		if problem, _ := out["error"].(map[string]any); status != row.status || problem["code"] != row.code || strings.Contains(fmt.Sprint(out), row.typed) {
+			t.Errorf("API, %s: %d %v", field, status, out)
+		}
+		form := filled()
+		form.Set(field, row.typed)
+		if status, _, _ := visit(t, at+"/apply", form); status != http.StatusUnprocessableEntity {
+			t.Errorf("page, %s: %d", field, status)
+		}
+	}
+	if n := len(counter.Procedures()); n != 0 {
+		t.Errorf("%d were filed", n)
 	}
 }

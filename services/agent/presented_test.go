@@ -16,7 +16,7 @@ import (
 	pages "shomei/services/agent/desk"
 )
 
-const newIssue = `{"operation":"issue","channel":"self","clerk":"017","documents":["application-form"],"person":{"resident_code":"00000000123"}`
+const newIssue = `{"operation":"issue","channel":"self","clerk":"017","documents":["application-form"],"person":{"resident_code":"00000000123","name":"証明　花子","birth_date":"1990-06-18","sex":2,"address":"千葉県山武市殿台1","municipality":"12237"}`
 
 // serveDesk serves a desk that does not watch its reader unless the test lets it.
 func serveDesk(t *testing.T, counter *agent.Counter, tray *pages.Tray) (served *pages.Desk, url string) {

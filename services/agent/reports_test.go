@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -111,6 +112,9 @@ func TestReportsOverTheAPI(t *testing.T) {
 		"move-overseas": code, "move-called-off": `"keep_using":true,` + code, "death": `"caused_on":"2026-11-20",` + code, "deleted": code, "out-of-scope": code, "period-of-stay": record,
 		"individual-number": code, "resident-code": `"corrected_code":"00000000456",` + code,
 	} {
+		if !slices.Contains([]string{"loss", "found", "custody"}, what) && !strings.Contains(body, "caused_on") {
+			body = `"caused_on":"2026-11-20",` + body
+		}
 		status, out := post(t, at+"/api/reports", `{"what":"`+what+`","clerk":"017",`+body+`}`)
 		id, _ := out["procedure"].(string)
 		if status != http.StatusAccepted || id == "" {
@@ -138,10 +142,10 @@ func TestReportsOverTheAPI(t *testing.T) {
 		t.Errorf("into custody went %q, on the reader is %q", on, centre.cardID)
 	}
 	for name, body := range map[string]string{
-		"no such report": `{"what":"theft","clerk":"017"}`, "nobody": `{"what":"death","clerk":"017"}`, "no clerk": `{"what":"loss",` + code + `}`,
-		"half a record": `{"what":"name","clerk":"017",` + code + `}`, "no day": `{"what":"death","clerk":"017","caused_on":"11/20",` + code + `}`,
+		"no such report": `{"what":"theft","clerk":"017"}`, "nobody": `{"what":"death","clerk":"017","caused_on":"2026-11-20"}`, "no clerk": `{"what":"loss",` + code + `}`,
+		"half a record": `{"what":"name","clerk":"017","caused_on":"2026-11-20",` + code + `}`, "on no day": `{"what":"death","clerk":"017",` + code + `}`, "no day": `{"what":"death","clerk":"017","caused_on":"11/20",` + code + `}`,
 		"no birth date": `{"what":"loss","clerk":"017","person":{"resident_code":"00000000123"}}`,
-		"by letter":     `{"what":"loss","by":"letter","clerk":"017",` + code + `}`, "misspelt": `{"what":"loss","clark":"017"}`, "no code": `{"what":"resident-code","clerk":"017","corrected_code":"12",` + code + `}`,
+		"by letter":     `{"what":"loss","by":"letter","clerk":"017",` + code + `}`, "misspelt": `{"what":"loss","clark":"017"}`, "no code": `{"what":"resident-code","clerk":"017","caused_on":"2026-11-20","corrected_code":"12",` + code + `}`,
 	} {
 		if status, out := post(t, at+"/api/reports", body); status != http.StatusBadRequest {
 			t.Errorf("%s: %d %v", name, status, out)

@@ -53,10 +53,7 @@ func take(a *events.Answer, e *events.Event) {
 			a.RuleIds = append(a.RuleIds, id)
 		}
 	}
-	if ending := endingOf(e); ending != nil {
-		ending.RuleIds = e.RuleIds
-		a.Endings = append(a.Endings, ending)
-	}
+	a.Endings = append(a.Endings, endingsOf(e)...)
 	switch b := events.BodyOf(e).(type) {
 	case *events.DeadlineSet:
 		a.Deadlines = append(a.Deadlines, b)
@@ -100,31 +97,16 @@ func inVain(list []*events.Event) []string {
 	return nil
 }
 
-// endingOf is what an event did to a certificate in force or to the card, so that the clerk can say it; nil when nothing.
-func endingOf(e *events.Event) *events.Ending {
-	switch b := events.BodyOf(e).(type) {
-	case *events.CertificateRevoked:
-		return &events.Ending{Serial: b.Serial, Kind: b.Kind, Status: events.CertificateStatus_CERTIFICATE_STATUS_REVOKED, Device: b.Device}
-	case *events.CertificateSuspended:
-		return &events.Ending{Serial: b.Serial, Kind: b.Kind, Status: events.CertificateStatus_CERTIFICATE_STATUS_SUSPENDED, Device: b.Device}
-	case *events.CertificateReleased:
-		return &events.Ending{Serial: b.Serial, Kind: b.Kind, Status: events.CertificateStatus_CERTIFICATE_STATUS_VALID, Device: b.Device}
-	case *events.CertificateExpired:
-		return &events.Ending{Serial: b.Serial, Kind: b.Kind, Status: events.CertificateStatus_CERTIFICATE_STATUS_EXPIRED, Device: b.Device}
-	case *events.CardVoided:
-		return &events.Ending{Card: b.Card, CardStatus: events.CardStatus_CARD_STATUS_VOID}
-	case *events.CardReturned:
-		return &events.Ending{Card: b.Card, CardStatus: events.CardStatus_CARD_STATUS_VOID}
-	case *events.CardSuspended:
-		return &events.Ending{Card: b.Card, CardStatus: events.CardStatus_CARD_STATUS_SUSPENDED}
-	case *events.CardExpired:
-		return &events.Ending{Card: b.Card, CardStatus: events.CardStatus_CARD_STATUS_EXPIRED}
-	case *events.CardTakenIntoCustody:
-		return &events.Ending{Card: b.Card, CardStatus: events.CardStatus_CARD_STATUS_CUSTODY}
-	case *events.CardFound:
-		return &events.Ending{Card: b.Card, CardStatus: events.CardStatus_CARD_STATUS_HELD}
+// endingsOf are what an event did to certificates in force and to a holder's card, so that the clerk can say it.
+func endingsOf(e *events.Event) (endings []*events.Ending) {
+	for _, t := range events.Transitions(e) {
+		if t.Held {
+			endings = append(endings, &events.Ending{
+				Serial: t.Serial, Kind: t.Kind, Status: t.Status, Device: t.Device, Card: t.Card, CardStatus: t.CardStatus, RuleIds: e.RuleIds,
+			})
+		}
 	}
-	return nil
+	return endings
 }
 
 // answerQuarantined tells a counter that its claim was not believed or not attributed, so that nobody waits for it; nil

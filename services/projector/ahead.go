@@ -40,13 +40,9 @@ func (p *Projector) outside(ctx context.Context) (Outside, error) {
 		known := make(found.Certificates)
 		for _, e := range r.Commit.GetEvents() {
 			known.Take(e)
-			switch b := events.BodyOf(e).(type) {
-			case *events.CertificateIssued:
-				issued[b.Serial] = true
-			case *events.CertificateRevoked:
-				revoked[b.Serial] = true
-			case *events.CertificateDiscarded:
-				revoked[b.Serial] = true
+			for _, t := range events.Transitions(e) {
+				issued[t.Serial] = issued[t.Serial] || t.Status == events.CertificateStatus_CERTIFICATE_STATUS_ISSUED
+				revoked[t.Serial] = revoked[t.Serial] || t.Status == events.CertificateStatus_CERTIFICATE_STATUS_REVOKED
 			}
 		}
 		for serial, c := range known {

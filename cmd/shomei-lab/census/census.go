@@ -178,12 +178,6 @@ func (c *Census) card(e *events.Event, day civil.Date) {
 			c.holders[b.Card] = struct{}{}
 			c.on(handedOver, day)
 		}
-	case *events.CardVoided:
-		c.gone(b.Card, day)
-	case *events.CardExpired:
-		c.gone(b.Card, day)
-	case *events.CardReturned:
-		c.gone(b.Card, day)
 	case *events.LossReported:
 		c.happened["lost"]++
 	case *events.CardFound:
@@ -198,6 +192,11 @@ func (c *Census) card(e *events.Event, day civil.Date) {
 		c.happened["PINs set"]++
 	case *events.DeadlineMissed:
 		c.happened["deadlines missed after a move"]++
+	}
+	for _, t := range events.Transitions(e) {
+		if t.CardStatus == events.CardStatus_CARD_STATUS_VOID || t.CardStatus == events.CardStatus_CARD_STATUS_EXPIRED {
+			c.gone(t.Card, day)
+		}
 	}
 }
 

@@ -116,49 +116,30 @@ func (l *Life) certificateEvent(e *events.Event) {
 			Candidates: b.Candidates, NotBefore: time.UnixMilli(b.NotBeforeMs), NotAfter: time.UnixMilli(b.NotAfterMs),
 			Authority: b.Authority, Generation: b.Generation, Card: b.Card, Device: b.Device,
 		})
-	case *events.CertificateIssued:
-		l.turn(b.Serial, "issued", "", at)
-	case *events.Delivered:
-		for _, serial := range b.Serials {
-			l.turn(serial, "valid", "", at)
+	default:
+		for _, t := range events.Transitions(e) {
+			if c := l.BySerial(t.Serial); c != nil {
+				c.turn(t, at)
+			}
 		}
-	case *events.CertificateSuspended:
-		l.turn(b.Serial, "suspended", "certificate-hold", at)
-	case *events.CertificateReleased:
-		l.turn(b.Serial, "valid", "", at)
-		l.released(b.Serial)
-	case *events.CertificateRevoked:
-		l.turn(b.Serial, "revoked", Word(b.Reason), at)
-	case *events.CertificateDiscarded:
-		l.turn(b.Serial, "revoked", "unspecified", at)
-	case *events.IssueAbandoned:
-		l.turn(b.Serial, "abandoned", "unspecified", at)
-	case *events.CertificateExpired:
-		l.turn(b.Serial, "expired", "", at)
 	}
 }
 
-func (l *Life) turn(serial uint64, status, reason string, at time.Time) {
-	c := l.BySerial(serial)
-	if c == nil {
-		return
+func (c *Certificate) turn(t events.Transition, at time.Time) {
+	if t.Status == events.CertificateStatus_CERTIFICATE_STATUS_VALID && !t.Held && c.Status != "issued" {
+		return // what was suspended before its delivery stays so
 	}
-	c.Status = status
-	if reason != "" {
-		c.Reason = reason
+	c.Status = Word(t.Status)
+	if t.Reason != 0 {
+		c.Reason = Word(t.Reason)
 	}
-	switch status {
-	case "suspended":
+	switch t.Status {
+	case events.CertificateStatus_CERTIFICATE_STATUS_SUSPENDED:
 		c.SuspendedAt = at
-	case "revoked", "abandoned":
+	case events.CertificateStatus_CERTIFICATE_STATUS_VALID:
+		c.Reason, c.SuspendedAt = "", time.Time{} // a suspension that was lifted is forgotten
+	case events.CertificateStatus_CERTIFICATE_STATUS_REVOKED, events.CertificateStatus_CERTIFICATE_STATUS_ABANDONED:
 		c.RevokedAt = at
-	}
-}
-
-// released forgets a suspension that was lifted.
-func (l *Life) released(serial uint64) {
-	if c := l.BySerial(serial); c != nil {
-		c.Reason, c.SuspendedAt = "", time.Time{}
 	}
 }
 
@@ -166,37 +147,33 @@ func (l *Life) cardEvent(e *events.Event) {
 	switch b := events.BodyOf(e).(type) {
 	case *events.CardAssigned:
 		l.assign(b)
-	case *events.CardHandedOver:
-		l.card(b.Card).Status = "held"
-	case *events.CardSuspended:
-		l.card(b.Card).Status = "suspended"
-	case *events.CardFound:
-		l.card(b.Card).Status = "held"
-	case *events.CardVoided:
-		l.card(b.Card).Status = "void"
-	case *events.CardReturned:
-		l.card(b.Card).Status = "void"
-	case *events.CardExpired:
-		l.card(b.Card).Status = "expired"
 	case *events.CardTermExtended:
 		c := l.card(b.Card)
 		c.LastDay, c.Candidates = b.LastDay, b.Candidates
-	case *events.CardTakenIntoCustody:
-		if c := l.card(b.Card); c.Status == "assigned" || c.Status == "held" {
-			c.Status = "custody"
-		}
 	case *events.ApplicationAccepted:
 		if len(b.CardCandidates) > 0 && b.CardLastDay != "" {
 			c := l.card(b.Card)
 			c.LastDay, c.Candidates = b.CardLastDay, b.CardCandidates
 		}
 	}
+	for _, t := range events.Transitions(e) {
+		if t.Card != "" {
+			l.card(t.Card).turn(t.CardStatus)
+		}
+	}
+}
+
+// turn gives a card another status. One that is out of use stays so when it is taken into custody.
+func (c *Card) turn(status events.CardStatus) {
+	if status == events.CardStatus_CARD_STATUS_CUSTODY && c.Status != "assigned" && c.Status != "held" {
+		return
+	}
+	c.Status = Word(status)
 }
 
 // assign makes a card the person's newest, keeping what its application told of its term.
 func (l *Life) assign(b *events.CardAssigned) {
 	c := l.card(b.Card)
-	c.Status = "assigned"
 	if b.LastDay != "" {
 		c.LastDay = b.LastDay
 	}

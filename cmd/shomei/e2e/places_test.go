@@ -18,6 +18,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"go.etcd.io/bbolt"
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 
 	"shomei/events"
 )
@@ -189,7 +190,8 @@ func (s *search) message(stream string, m *jetstream.RawStreamMsg) {
 	if text, err := events.JSON(m.Data); err == nil {
 		s.look("decoded", place, text)
 	}
-	if _, claim, err := events.DecodeClaim(m.Data); err == nil {
+	signed, claim := &events.SignedClaim{}, &events.Claim{}
+	if proto.Unmarshal(m.Data, signed) == nil && proto.Unmarshal(signed.GetClaim(), claim) == nil && claim.GetFact() != nil {
 		if text, err := protojson.Marshal(claim); err == nil {
 			s.look("decoded", place, text)
 		}

@@ -24,8 +24,8 @@ func (d *Desk) apiMakeCard(c call) (int, any, error) {
 	if err := c.decode(&r); err != nil {
 		return 0, nil, err
 	}
-	kind, err := oneOf(trayKinds, "kind", r.Kind)
-	if err != nil {
+	kind, unknown := wordIn(trayKinds, "card_kind", r.Kind)
+	if err := faultProblem(unknown); err != nil {
 		return 0, nil, err
 	}
 	lastDay, err := civil.Parse(r.LastDay)

@@ -14,6 +14,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/civil"
+	"shomei/pkg/intake"
 	"shomei/pkg/regime"
 	"shomei/services/agent"
 )
@@ -141,99 +142,98 @@ func decode(body []byte, into any) error {
 	return badRequest(fmt.Sprintf("%s must be %s", field, wrong.GoType))
 }
 
-func oneOf[V any](words map[string]V, field, word string) (V, error) {
+// wordIn looks up a word of the API; the fault names the words that there are.
+func wordIn[V any](words map[string]V, field, word string) (V, []intake.Fault) {
 	value, ok := words[word]
-	if !ok {
-		return value, badRequest(field + " must be one of " + strings.Trim(strings.Join(slices.Sorted(maps.Keys(words)), ", "), ", "))
+	if ok {
+		return value, nil
 	}
-	return value, nil
+	possible := slices.Sorted(maps.Keys(words))
+	return value, []intake.Fault{{Field: field, Why: intake.Unknown, Possible: slices.DeleteFunc(possible, func(w string) bool { return w == "" })}}
 }
 
-func listOf[V any](words map[string]V, field string, list []string) ([]V, error) {
-	var values []V
+func wordsIn[V any](words map[string]V, field string, list []string) (values []V, faults []intake.Fault) {
 	for _, word := range list {
-		value, err := oneOf(words, field, word)
-		if err != nil {
-			return nil, err
-		}
-		values = append(values, value)
+		value, wrong := wordIn(words, field, word)
+		values, faults = append(values, value), append(faults, wrong...)
 	}
-	return values, nil
+	return values, faults
 }
 
-// application translates a request; the card is the one on the reader when none is named.
+// application is what is filed of a request; the card is the one on the reader when none is named. A *readerError says that
+// the reader could not tell its card.
 func (d *Desk) application(ctx context.Context, r request) (agent.Application, error) {
-	received, err := r.received()
-	if err != nil {
-		return agent.Application{}, err
-	}
-	personal, faults := d.judged(r, received)
+	application, faults := d.judged(r)
 	if err := faultProblem(faults); err != nil {
 		return agent.Application{}, err
 	}
-	filed, err := d.receivedAt(r.ReceivedAt)
-	if err != nil {
-		return agent.Application{}, err
-	}
+	received := application.Received
 	if received.Card == "" && !r.NoCard && regime.HandlingOf(received.Operation).OnReader {
 		if err := d.presented(ctx, received); err != nil {
 			return agent.Application{}, &readerError{err}
 		}
 	}
-	if received.Card == "" && personal.GetRecord().GetResidentCode() == "" {
-		return agent.Application{}, badRequest("person.resident_code is missing: whom it is about")
+	if received.Card == "" {
+		return application, faultProblem(intake.Needed("person.resident_code", r.Person.ResidentCode))
 	}
-	return agent.Application{
-		Procedure: r.Procedure, Officer: r.Clerk, SecondOfficer: r.SecondOfficer, Received: received, Personal: personal, Filed: filed,
-	}, nil
+	return application, nil
 }
 
-// receivedAt is the instant of receipt that a clerk entered, HH:MM of the counter's day; zero for an empty text.
-func (d *Desk) receivedAt(text string) (time.Time, error) {
+// judged reads a request: what is filed of it, and all that is wrong with it, in the order of the form. Whoever the request
+// tells of, it tells all of; a card alone will do where it says whose it is.
+func (d *Desk) judged(r request) (agent.Application, []intake.Fault) {
+	now := d.Counter.Now()
+	faults := intake.Officer("clerk", r.Clerk)
+	if r.SecondOfficer != "" {
+		faults = append(faults, intake.Officer("second_officer", r.SecondOfficer)...)
+	} else if r.SpecialCircumstances != "" {
+		faults = append(faults, intake.Fault{Field: "second_officer", Why: intake.NoSecond})
+	}
+	filed, untimely := receivedAt(r.ReceivedAt, now)
+	received, unread := r.received()
+	personal := r.personal()
+	intake.Tidy(personal)
+	faults = slices.Concat(faults, untimely, unread)
+	if r.Person != (person{}) {
+		faults = append(faults, intake.Whole(personal.GetRecord())...)
+	}
+	on := civil.Of(now)
+	return agent.Application{
+		Procedure: r.Procedure, Officer: r.Clerk, SecondOfficer: r.SecondOfficer, Received: received, Personal: personal, Filed: filed,
+	}, slices.Concat(faults, intake.Personal(personal, on), intake.Application(received, on))
+}
+
+// receivedAt is the instant of receipt that a clerk entered, HH:MM of the day; zero for an empty text.
+func receivedAt(text string, now time.Time) (time.Time, []intake.Fault) {
 	if text == "" {
 		return time.Time{}, nil
 	}
 	clock, err := time.Parse("15:04", text)
 	if err != nil {
-		return time.Time{}, badRequest("received_at is a time of today written HH:MM")
+		return time.Time{}, []intake.Fault{{Field: "received_at", Why: intake.NoTime}}
 	}
-	now := d.Counter.Now()
 	at := civil.Of(now).StartInstant().Add(time.Duration(clock.Hour())*time.Hour + time.Duration(clock.Minute())*time.Minute)
 	if at.After(now) {
-		return time.Time{}, agent.ErrReceiptTime
+		return time.Time{}, []intake.Fault{{Field: "received_at", Why: intake.NotReceived}}
 	}
 	return at, nil
 }
 
-func (r request) received() (*events.ApplicationReceived, error) {
-	if r.Clerk == "" {
-		return nil, badRequest("clerk is missing: the officer's number")
-	}
-	operation, err := oneOf(operations, "operation", r.Operation)
-	if err != nil {
-		return nil, err
-	}
-	channel, err := oneOf(channels, "channel", r.Channel)
-	if err != nil {
-		return nil, err
-	}
-	certificates, err := listOf(kinds, "kinds", r.Kinds)
-	if err != nil {
-		return nil, err
-	}
-	pins, err := listOf(pinKinds, "pins", r.PINs)
-	if err != nil {
-		return nil, err
-	}
-	cardKind, err := oneOf(cardKinds, "card_kind", r.CardKind)
-	if err != nil {
-		return nil, err
+func (r request) received() (*events.ApplicationReceived, []intake.Fault) {
+	operation, noOperation := wordIn(operations, "operation", r.Operation)
+	channel, noChannel := wordIn(channels, "channel", r.Channel)
+	certificates, noKind := wordsIn(kinds, "kinds", r.Kinds)
+	pins, noPIN := wordsIn(pinKinds, "pins", r.PINs)
+	cardKind, noCard := wordIn(cardKinds, "card_kind", r.CardKind)
+	faults := slices.Concat(noOperation, noChannel, noKind, noPIN, noCard)
+	if slices.Contains(r.Documents, inquiryAnswer) {
+		faults = append(faults, intake.Fault{Field: "documents", Why: intake.NoLetter})
 	}
 	return &events.ApplicationReceived{
 		Operation: operation, Channel: channel, Kinds: certificates, Documents: r.Documents, Card: r.Card, CardKind: cardKind,
 		Express: r.Express, Cause: r.Cause, Pins: pins, Letter: letterOf(r.Documents),
-		NoticeAnswer: r.NoticeAnswer, TakenBack: r.TakenBack, PinsMatch: r.PINsMatch, AppliedOn: r.AppliedOn,
-	}, nil
+		NoticeAnswer: r.NoticeAnswer, TakenBack: r.TakenBack, PinsMatch: r.PINsMatch, AppliedOn: intake.Day(r.AppliedOn),
+	}, faults
 }
 
 func (r request) personal() *events.Personal {
@@ -243,16 +243,20 @@ func (r request) personal() *events.Personal {
 		Registered: p.Registered, Municipality: p.Municipality, AdultWard: p.AdultWard, Foreign: p.Foreign,
 		PeriodOfStay: p.PeriodOfStay, Overseas: p.Overseas, OverseasOn: p.OverseasOn, StayPending: p.StayPending,
 	}}
+	personal.SpecialCircumstances = r.SpecialCircumstances
 	if c != (contact{}) {
 		personal.Contact = &events.Contact{Mail: c.Mail, PostalCode: c.PostalCode, PostalAddress: c.PostalAddress, Language: c.Language}
 	}
 	return personal
 }
 
-// letterOf is the number of the letter of inquiry among the documents: inquiry-answer:<letter>.
+// inquiryAnswer begins the document that answers a letter of inquiry; the letter's number follows.
+const inquiryAnswer = string(regime.DocInquiryAnswer) + ":"
+
+// letterOf is the number of the letter of inquiry among the documents.
 func letterOf(documents []string) string {
 	for _, document := range documents {
-		if letter, ok := strings.CutPrefix(document, "inquiry-answer:"); ok {
+		if letter, ok := strings.CutPrefix(document, inquiryAnswer); ok {
 			return letter
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"shomei/events"
@@ -53,17 +54,17 @@ var (
 	errCaseUnasked = errors.New("the centre can't be asked now, so no application can be looked for")
 )
 
-// tidy writes what was typed in one way; the faults are what can't be right.
+// tidy writes what was typed in one way; the faults are what is wrong, in the order of the form.
 func (r *caseRequest) tidy(today civil.Date) []intake.Fault {
 	r.Number, r.Card = printed(r.Number), strings.TrimSpace(civil.HalfWidth(r.Card))
 	personal := &events.Personal{Record: &events.ResidentRecord{ResidentCode: r.ResidentCode, BirthDate: r.BirthDate}}
 	intake.Tidy(personal)
 	r.ResidentCode, r.BirthDate = personal.Record.ResidentCode, personal.Record.BirthDate
-	faults := intake.Personal(personal, today)
-	if r.Card != "" && !events.ValidID(r.Card) {
-		faults = append(faults, intake.Fault{Field: "card", Why: intake.NoCard})
+	faults := intake.Officer("clerk", r.Clerk)
+	if r.ResidentCode != "" {
+		faults = append(faults, intake.Needed("person.birth_date", r.BirthDate)...)
 	}
-	return faults
+	return slices.Concat(faults, intake.Personal(personal, today), intake.Card("card", r.Card))
 }
 
 // printed is a number as it was printed, however it was typed.
@@ -105,12 +106,6 @@ func (d *Desk) apiCases(c call) (int, any, error) {
 		return 0, nil, err
 	}
 	if err := faultProblem(r.tidy(civil.Of(d.Counter.Now()))); err != nil {
-		return 0, nil, err
-	}
-	if r.ResidentCode != "" && r.BirthDate == "" {
-		return 0, nil, badRequest("birth_date is missing: code and date of birth together tell one person from another")
-	}
-	if _, err := events.ParseOfficer(r.Clerk); err != nil {
 		return 0, nil, err
 	}
 	found, err := d.findCases(c.Context(), r)
@@ -188,11 +183,7 @@ func (d *Desk) postCases(r *http.Request, lang page.Language) (answer, error) {
 	asked := caseRequest{
 		Number: form.Get("case_number"), Card: form.Get("card"), ResidentCode: form.Get("resident_code"), BirthDate: form.Get("birth_date"), Clerk: form.Get("clerk"),
 	}
-	needed := []string{"clerk"}
-	if asked.ResidentCode != "" {
-		needed = append(needed, "birth_date")
-	}
-	wrong := append(d.emptyIn(form, needed, lang), atFields(asked.tidy(civil.Of(d.Counter.Now())), lang)...)
+	wrong := atFields(asked.tidy(civil.Of(d.Counter.Now())), lang)
 	v := casesView{Form: withWrong(form, wrong)}
 	if len(wrong) > 0 {
 		out := d.casesPage(v, wrong, lang)

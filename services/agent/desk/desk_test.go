@@ -178,10 +178,8 @@ func TestAMistakeIsNamedWithoutItsValue(t *testing.T) {
 		var r request
 		err := decode([]byte(body), &r)
 		if err == nil {
-			var received *events.ApplicationReceived
-			if received, err = r.received(); err == nil {
-				err = faultProblem(intake.Application(received, civil.New(2026, 11, 29)))
-			}
+			received, faults := r.received()
+			err = faultProblem(slices.Concat(faults, intake.Application(received, civil.New(2026, 11, 29))))
 		}
 		if err == nil || strings.Contains(fmt.Sprint(err, problemOf(err)), "花子") {
 			t.Errorf("%s: %v", body, err)

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"shomei/events"
-	"shomei/pkg/civil"
 	"shomei/pkg/intake"
 	"shomei/pkg/page"
 )
@@ -25,15 +23,27 @@ var labels = map[string]string{
 	"contact.mail": "contact.mail", "contact.postal_code": "contact.code", "contact.postal_address": "contact.address",
 	"contact.language": "field.language", "documents": "field.documents", "card": "apply.card", "taken_back": "apply.taken", "cause": "apply.cause",
 	"special_circumstances": "apply.special", "applied_on": "field.applied", "caused_on": "report.caused", "planned_on": "report.planned",
-	"why": "field.why",
+	"why": "field.why", "clerk": "apply.clerk", "second_officer": "apply.second", "received_at": "apply.received",
+	"operation": "apply.operation", "channel": "apply.way", "kinds": "apply.kinds", "pins": "apply.pins", "card_kind": "apply.card_kind",
+	"by": "report.by", "what": "report.what",
+}
+
+// codes are the faults that the API has a code of their own for, with their status.
+var codes = map[intake.Why]struct {
+	code   string
+	status int
+}{
+	intake.NoOfficer:   {"officer-code", http.StatusBadRequest},
+	intake.NotReceived: {"receipt-time", http.StatusUnprocessableEntity},
 }
 
 // unreadable are the faults of a request that can't be read; what is read and can't be right is another status.
 var unreadable = []intake.Why{
 	intake.NoDay, intake.NotPast, intake.TooOld, intake.NoCode, intake.NoMunicipal, intake.NoCard, intake.NoDocument, intake.Unknown,
+	intake.Missing, intake.NoSecond, intake.NoTime, intake.NoLetter,
 }
 
-// faultText is a fault in words.
+// faultText is a fault in words: a sentence of its own, or what is wrong behind the field's name.
 func faultText(f intake.Fault, lang page.Language) string {
 	text := func(key string) string {
 		if lang == page.English {
@@ -41,9 +51,20 @@ func faultText(f intake.Fault, lang page.Language) string {
 		}
 		return words[key].JA
 	}
+	switch f.Why {
+	case intake.Missing:
+		return text("wrong.empty." + fieldOf(f))
+	case intake.NoTime, intake.NotReceived:
+		return text("wrong.received")
+	case intake.NoOfficer, intake.NoSecond, intake.NoLetter:
+		return text("wrong." + string(f.Why))
+	}
 	what := text("wrong." + string(f.Why))
 	if f.Limit > 0 {
 		what = fmt.Sprintf(what, f.Limit)
+	}
+	if len(f.Possible) > 0 {
+		what += " " + strings.Join(f.Possible, ", ")
 	}
 	return text(labels[f.Field]) + ": " + what
 }
@@ -54,6 +75,11 @@ func faultProblem(faults []intake.Fault) error {
 		return nil
 	}
 	f := faults[0]
+	if own, ok := codes[f.Why]; ok {
+		p := problem(own.code, own.status)
+		p.Field = f.Field
+		return p
+	}
 	p := problem("bad-field", http.StatusUnprocessableEntity)
 	p.Field, p.JA, p.EN = f.Field, fmt.Sprintf(p.JA, faultText(f, page.Japanese), f.Field), fmt.Sprintf(p.EN, faultText(f, page.English), f.Field)
 	if slices.Contains(unreadable, f.Why) {
@@ -66,13 +92,17 @@ func faultProblem(faults []intake.Fault) error {
 func atFields(faults []intake.Fault, lang page.Language) []page.FieldError {
 	var wrong []page.FieldError
 	for _, f := range faults {
-		_, field, found := strings.Cut(f.Field, ".")
-		if !found {
-			field = f.Field
-		}
-		wrong = append(wrong, page.FieldError{Field: field, Text: faultText(f, lang)})
+		wrong = append(wrong, page.FieldError{Field: fieldOf(f), Text: faultText(f, lang)})
 	}
 	return wrong
+}
+
+// fieldOf is the field of the form: its names are the API's without the group. A letter has a field of its own.
+func fieldOf(f intake.Fault) string {
+	if f.Why == intake.NoLetter {
+		return "letter"
+	}
+	return f.Field[strings.LastIndex(f.Field, ".")+1:]
 }
 
 // typedForm is a form with what is wrong about its fields.
@@ -90,16 +120,6 @@ func withWrong(form url.Values, wrong []page.FieldError) typedForm {
 		}
 	}
 	return f
-}
-
-// judged returns the personal part of a request, tidied, and all that is wrong about the request.
-func (d *Desk) judged(r request, received *events.ApplicationReceived) (*events.Personal, []intake.Fault) {
-	on := civil.Of(d.Counter.Now())
-	personal := r.personal()
-	personal.SpecialCircumstances = r.SpecialCircumstances
-	intake.Tidy(personal)
-	received.AppliedOn = intake.Day(received.AppliedOn)
-	return personal, slices.Concat(intake.Personal(personal, on), intake.Application(received, on))
 }
 
 // errUnknownPerson says that the centre knows nobody with the code and the date of birth of a report.

@@ -258,11 +258,11 @@ func (d *Desk) postApply(r *http.Request, lang page.Language) (answer, error) {
 	for _, rule := range missing(judged) {
 		view.Missing = append(view.Missing, ruleAlarm(rule, lang))
 	}
-	wrong := d.wrongFields(form, claim, lang)
-	if len(wrong) > 0 || !view.mayFile(form.Get("file")) {
-		return view.again(wrong), nil
+	filed := requestOf(form, claim)
+	if _, faults := d.judged(filed); len(faults) > 0 || !view.mayFile(form.Get("file")) {
+		return view.again(atFields(faults, lang)), nil
 	}
-	application, err := d.application(r.Context(), requestOf(form, claim))
+	application, err := d.application(r.Context(), filed)
 	if reader := (*readerError)(nil); errors.As(err, &reader) {
 		what, next := problemOf(err).in(lang)
 		view.Missing, view.Silent = nil, []alarm{{what, next}}
@@ -394,49 +394,6 @@ const withoutCard = "without-card"
 func ruleAlarm(id regime.ID, lang page.Language) alarm {
 	what, next := refusal([]string{id}).in(lang)
 	return alarm{what, next}
-}
-
-// wrongFields are the fields that are empty, can't be read or can't be right; documents are those of the claim.
-func (d *Desk) wrongFields(form url.Values, documents []string, lang page.Language) []page.FieldError {
-	wrong := d.emptyIn(form, []string{"clerk", "resident_code", "name", "birth_date", "sex", "address", "municipality"}, lang)
-	bad := func(field, key string) {
-		wrong = append(wrong, page.FieldError{Field: field, Text: d.pages.Say(lang, key)})
-	}
-	if second := form.Get("second_officer"); second != "" || form.Get("special_circumstances") != "" {
-		if _, err := events.ParseOfficer(second); second == "" {
-			bad("second_officer", "wrong.second")
-		} else if err != nil {
-			bad("second_officer", "wrong.officer")
-		}
-	}
-	if form.Get("received_at") != "" {
-		if _, err := d.receivedAt(form.Get("received_at")); err != nil {
-			bad("received_at", "wrong.received")
-		}
-	}
-	if slices.Contains(documents, string(regime.DocInquiryAnswer)+":") {
-		bad("letter", "wrong.letter")
-	}
-	r := requestOf(form, documents)
-	if received, err := r.received(); err == nil {
-		_, faults := d.judged(r, received)
-		wrong = append(wrong, atFields(faults, lang)...)
-	}
-	return wrong
-}
-
-// emptyIn are the needed fields that are empty, and a clerk who is named by something else than a code.
-func (d *Desk) emptyIn(form url.Values, needed []string, lang page.Language) []page.FieldError {
-	var wrong []page.FieldError
-	for _, field := range needed {
-		if strings.TrimSpace(form.Get(field)) == "" {
-			wrong = append(wrong, page.FieldError{Field: field, Text: d.pages.Say(lang, "wrong.empty."+field)})
-		}
-	}
-	if _, err := events.ParseOfficer(form.Get("clerk")); strings.TrimSpace(form.Get("clerk")) != "" && err != nil {
-		wrong = append(wrong, page.FieldError{Field: "clerk", Text: d.pages.Say(lang, "wrong.officer")})
-	}
-	return wrong
 }
 
 func personOf(form url.Values) person {

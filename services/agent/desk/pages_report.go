@@ -63,9 +63,9 @@ func (d *Desk) reportPage(form url.Values, wrong []page.FieldError, lang page.La
 	say := func(key string) string { return d.pages.Say(lang, key) }
 	form.Set("what", cmp.Or(form.Get("what"), reportKinds[0].what))
 	form.Set("by", cmp.Or(form.Get("by"), "counter"))
-	kind, ok := reportKindOf(form.Get("what"))
-	if !ok {
-		return answer{}, badRequest("what is none that can be reported here")
+	kind, unknown := wordIn(reportsByWord, "what", form.Get("what"))
+	if err := faultProblem(unknown); err != nil {
+		return answer{}, err
 	}
 	v := reportView{
 		station: d.station(lang, ""), Form: withWrong(form, wrong), Title: say("report." + kind.what), Loss: kind.what == "loss", Card: kind.card,
@@ -183,9 +183,9 @@ func (d *Desk) postReport(r *http.Request, lang page.Language) (answer, error) {
 		return answer{}, badRequest("the form is too long or broke off")
 	}
 	form := r.PostForm
-	kind, ok := reportKindOf(form.Get("what"))
-	if !ok {
-		return answer{}, badRequest("what is none that can be reported here")
+	kind, unknown := wordIn(reportsByWord, "what", form.Get("what"))
+	if err := faultProblem(unknown); err != nil {
+		return answer{}, err
 	}
 	if form.Get("file") == otherChoice {
 		return d.reportPage(form, nil, lang)
@@ -194,18 +194,19 @@ func (d *Desk) postReport(r *http.Request, lang page.Language) (answer, error) {
 	if form.Has("shown") && form.Get("shown") != shownReport(kind.what, by) {
 		return d.reportPage(form, d.changedChoice(lang), lang)
 	}
-	if wrong := d.wrongInReport(form, kind, lang); len(wrong) > 0 {
-		return d.reportPage(form, wrong, lang)
+	told := reportOf(form, kind)
+	if _, _, faults := d.judgedReport(told); len(faults) > 0 {
+		return d.reportPage(form, atFields(faults, lang), lang)
 	}
-	facts, err := d.factsOf(r.Context(), reportOf(form, kind))
+	facts, err := d.factsOf(r.Context(), told)
 	if err != nil {
 		return answer{}, err
 	}
-	if !d.consequences(kind, reportOf(form, kind)).Ends {
+	if !d.consequences(kind, told).Ends {
 		id, err := d.Counter.Report(r.Context(), facts.claim, facts.personal)
 		return goTo("/procedures/" + id), err
 	}
-	known, err := d.comparedOf(r.Context(), reportOf(form, kind), facts)
+	known, err := d.comparedOf(r.Context(), told, facts)
 	if errors.Is(err, errUnknownPerson) {
 		return d.unknownPerson(form, lang)
 	}
@@ -258,28 +259,6 @@ func (d *Desk) reviewReport(form url.Values, kind reportKind, facts filed, known
 			return v
 		},
 	})
-}
-
-// wrongInReport are the fields that are empty or can't be read.
-func (d *Desk) wrongInReport(form url.Values, kind reportKind, lang page.Language) []page.FieldError {
-	needed := []string{"clerk"}
-	if !kind.card {
-		needed = append(needed, "resident_code")
-	}
-	if kind.record {
-		needed = append(needed, "name", "birth_date", "sex", "address", "municipality")
-	}
-	if kind.change != 0 {
-		needed = append(needed, "caused_on")
-	}
-	if d.asksWho(kind, reportOf(form, kind)) && !kind.record {
-		needed = append(needed, "birth_date")
-	}
-	if kind.what == "birth-date" {
-		needed = append(needed, "known_birth_date")
-	}
-	_, _, faults := d.judgedReport(reportOf(form, kind))
-	return append(d.emptyIn(form, needed, lang), atFields(faults, lang)...)
 }
 
 // tellEndings puts what an application or a report ended, and the deadlines that it started, into a procedure's view.

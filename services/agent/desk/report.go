@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -67,13 +66,14 @@ var reportKinds = []reportKind{
 	{what: "resident-code", change: events.RecordChange_RECORD_CHANGE_RESIDENT_CODE, event: regime.EvCodeCorrected, code: true},
 }
 
-func reportKindOf(what string) (reportKind, bool) {
-	i := slices.IndexFunc(reportKinds, func(k reportKind) bool { return k.what == what })
-	if i < 0 {
-		return reportKind{}, false
+// reportsByWord are the kinds by the word of the API.
+var reportsByWord = func() map[string]reportKind {
+	kinds := make(map[string]reportKind)
+	for _, k := range reportKinds {
+		kinds[k.what] = k
 	}
-	return reportKinds[i], true
-}
+	return kinds
+}()
 
 // wordOf is the word of the API for a report that was filed.
 func wordOf(claim *events.Claim) string {
@@ -152,21 +152,22 @@ func (r report) knownBirth() string {
 
 // comparedOf has the centre compare whom a report is about, where it must. The error is errUnknownPerson.
 func (d *Desk) comparedOf(ctx context.Context, r report, facts filed) (compared, error) {
-	kind, _ := reportKindOf(r.What)
+	kind := reportsByWord[r.What]
 	if !d.asksWho(kind, r) {
 		return compared{}, nil
 	}
 	return d.compare(ctx, r.Clerk, facts.who.GetResidentCode(), intake.BirthDate(r.knownBirth()))
 }
 
-// judgedReport returns a report with its days in one form, who it is about, and what is wrong with it.
+// judgedReport returns a report with its days in one form, who it is about, and all that is wrong with it, in the order of
+// the form.
 func (d *Desk) judgedReport(r report) (report, *events.ResidentRecord, []intake.Fault) {
-	on := civil.Of(d.Counter.Now())
+	kind, faults := wordIn(reportsByWord, "what", r.What)
 	told := request{Person: r.Person}.personal()
 	told.Record.CorrectedCode = r.CorrectedCode
 	intake.Tidy(told)
 	r.CausedOn, r.PlannedOn = intake.Day(r.CausedOn), intake.Day(r.PlannedOn)
-	faults := intake.Personal(told, on)
+	faults = slices.Concat(faults, d.neededIn(kind, r, told.Record), intake.Personal(told, civil.Of(d.Counter.Now())))
 	for _, day := range []struct{ field, text string }{{"caused_on", r.CausedOn}, {"planned_on", r.PlannedOn}} {
 		if _, err := civil.Parse(day.text); err != nil {
 			faults = append(faults, intake.Fault{Field: day.field, Why: intake.NoDay})
@@ -175,41 +176,38 @@ func (d *Desk) judgedReport(r report) (report, *events.ResidentRecord, []intake.
 	if _, err := civil.ParseWritten(r.KnownBirthDate); err != nil {
 		faults = append(faults, intake.Fault{Field: "known_birth_date", Why: intake.NoDay})
 	}
-	if r.Card != "" && !events.ValidID(r.Card) {
-		faults = append(faults, intake.Fault{Field: "card", Why: intake.NoCard})
+	_, unknown := wordIn(reporters, "by", r.By)
+	return r, told.Record, slices.Concat(faults, intake.Card("card", r.Card), unknown)
+}
+
+// neededIn judges whether a report says all that is needed of its kind.
+func (d *Desk) neededIn(kind reportKind, r report, who *events.ResidentRecord) []intake.Fault {
+	faults := intake.Officer("clerk", r.Clerk)
+	switch {
+	case kind.record:
+		faults = append(faults, intake.Whole(who)...)
+	case !kind.card:
+		faults = append(faults, intake.Needed("person.resident_code", who.GetResidentCode())...)
 	}
-	return r, told.Record, faults
+	if kind.change != 0 {
+		faults = append(faults, intake.Needed("caused_on", r.CausedOn)...)
+	}
+	switch {
+	case kind.what == "birth-date":
+		faults = append(faults, intake.Needed("known_birth_date", r.KnownBirthDate)...)
+	case !kind.record && d.asksWho(kind, r):
+		faults = append(faults, intake.Needed("person.birth_date", who.GetBirthDate())...)
+	}
+	return faults
 }
 
 // factsOf judges a report and returns what is filed of it.
 func (d *Desk) factsOf(ctx context.Context, r report) (filed, error) {
-	kind, ok := reportKindOf(r.What)
-	switch {
-	case !ok:
-		return filed{}, badRequest("what is none that can be reported here")
-	case r.Clerk == "":
-		return filed{}, badRequest("clerk is missing: the officer's number")
-	case !kind.card && r.Person.ResidentCode == "":
-		return filed{}, badRequest("person.resident_code is missing: who it is about")
-	case kind.record && (r.Person.Name == "" || r.Person.BirthDate == "" || r.Person.Sex == 0 || r.Person.Address == "" || r.Person.Municipality == ""):
-		return filed{}, badRequest("person is incomplete: the whole record after the change is needed")
-	}
-	if _, err := events.ParseOfficer(r.Clerk); err != nil {
-		return filed{}, err
-	}
 	r, who, faults := d.judgedReport(r)
 	if err := faultProblem(faults); err != nil {
 		return filed{}, err
 	}
-	if d.asksWho(kind, r) && strings.TrimSpace(r.knownBirth()) == "" {
-		field := "person.birth_date"
-		if kind.what == "birth-date" {
-			field = "known_birth_date"
-		}
-		missing := badRequest(field + " is missing: with the code it says who it is about")
-		missing.Field = field
-		return filed{}, missing
-	}
+	kind := reportsByWord[r.What]
 	claim := &events.Claim{Officer: r.Clerk}
 	if err := d.fact(ctx, claim, kind, r); err != nil {
 		return filed{}, err
@@ -228,11 +226,7 @@ func (d *Desk) fact(ctx context.Context, claim *events.Claim, kind reportKind, r
 	}
 	switch kind.what {
 	case "loss":
-		by, err := oneOf(reporters, "by", r.By)
-		if err != nil {
-			return err
-		}
-		claim.Fact = &events.Claim_LossNotified{LossNotified: &events.LossNotified{By: by}}
+		claim.Fact = &events.Claim_LossNotified{LossNotified: &events.LossNotified{By: reporters[r.By]}}
 	case "found":
 		claim.Fact = &events.Claim_CardFoundNotified{CardFoundNotified: &events.CardFoundNotified{Card: r.Card}}
 	case "custody":
