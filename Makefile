@@ -58,6 +58,13 @@ test: deps-test engine assets ## install what is missing and run every test on r
 	$(GO) test -p 2 -timeout $(TIMEOUT) $(PACKAGES) || status=$$?; \
 	echo "tests took $$((SECONDS - begin)) s, exit $$status"; exit $$status
 
+# What a change of rules, folds, messages or pages is tried with while it is made.
+QUICK := ./events ./pkg/civil ./pkg/regime/... ./pkg/lifecycle ./pkg/intake ./pkg/ca ./pkg/notice ./services/agent/desk ./cmd
+
+.PHONY: quick
+quick: deps assets ## rules, folds, wire and desk, in under a minute
+	@$(GO) test -short $(QUICK)
+
 .PHONY: soak
 soak: deps-test engine assets ## what make test does once, at length: damage, crash points, kills, one counter against another
 	@$(GO) test -count=1 -run 'AnyLife|EveryLife' ./pkg/lifecycle -rapid.checks=25000

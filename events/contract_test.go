@@ -13,6 +13,9 @@ import (
 // Exit code 100 means that it found something.
 func buf(t *testing.T, dir string, args ...string) (int, string) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("buf is built first, which takes minutes")
+	}
 	tools, err := filepath.Abs(filepath.Join("..", "deploy", "tools", "go.mod"))
 	if err != nil {
 		t.Fatal(err)
