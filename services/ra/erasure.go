@@ -126,6 +126,9 @@ type Eraser struct {
 	at eventlog.Positions
 }
 
+// sealing are the kinds that seal under keys of the vault: whose commits events.SealedOf finds something in.
+var sealing = []string{events.KindSubscriber, events.KindOffice, events.KindAuthority, events.KindQuarantine}
+
 // CatchUp destroys whatever was ordered and is not destroyed in this vault, and notes which keys the vault lacks that the log
 // has used since the vault was last marked. It is called before anything else opens or seals: keys that a copy has brought
 // back must not be used, and none is made for one that it has lost.
@@ -140,7 +143,7 @@ func (e *Eraser) CatchUp(ctx context.Context) error {
 	}
 	var found []eventlog.Record
 	missing := &lacking{vault: e.Vault, keys: make(map[vault.Key]eventlog.Record)}
-	err = e.Log.Scan(ctx, from, nil, func(r eventlog.Record, _ error) error {
+	err = e.Log.Scan(ctx, from, sealing, func(r eventlog.Record, _ error) error {
 		if orders(r) {
 			found = append(found, r)
 		}

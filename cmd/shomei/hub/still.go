@@ -23,7 +23,7 @@ import (
 
 // StartStill starts a centre in which nothing happens by itself: no claim is taken off the wire, nothing is signed, sent
 // or mailed, and the tables stay where they are until Project. What happens is what lanes do. It is how a population is
-// simulated. The followers that act in a running centre are carried along past what the lanes have done.
+// simulated. The followers that act in a running centre begin, when one is started, behind what the lanes have done.
 //
 // Decided 2026-11-23: the log is synced at the end, not at each commit. The hub's promise, that what was acknowledged
 // is on disk, is made to counters and residents; here nobody waits for an answer, and the log is marked simulated for
@@ -62,15 +62,22 @@ func (h *Hub) startStill(context.Context) error {
 	h.cancel = cancel
 	h.running, run = errgroup.WithContext(run)
 	h.running.Go(func() error { return h.Directory.Follow(run, h.Log, "directory") })
-	for _, name := range followers {
-		h.running.Go(func() error {
-			return h.Log.Follow(run, eventlog.Follower{
-				Name: name, Kinds: []string{events.KindQuarantine}, Unverified: true,
-				Handle: func(context.Context, []eventlog.Record) error { return nil },
-			})
-		})
-	}
+	h.running.Go(func() error {
+		<-run.Done()
+		return h.passOver()
+	})
 	return nil
+}
+
+// passOver has the followers that act in a running centre begin behind what the lanes have done.
+func (h *Hub) passOver() error {
+	ctx, cancel := context.WithTimeout(context.Background(), settleWait)
+	defer cancel()
+	var errs []error
+	for _, name := range followers {
+		errs = append(errs, h.Log.PassOver(ctx, name))
+	}
+	return errors.Join(errs...)
 }
 
 // Project brings the tables of a still hub up to date. Doing it once, after everything, takes a small part of what
