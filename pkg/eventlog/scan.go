@@ -3,8 +3,12 @@ package eventlog
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
+
+	"shomei/events"
 )
 
 // Streams gives the names of the log's streams, in order of the shards they own.
@@ -56,6 +60,17 @@ func (l *Log) Verify(r Record) error {
 		return fmt.Errorf("%s/%s at %s sequence %d can't be read: %w", r.Kind, r.ID, r.Stream, r.Sequence, ErrForged)
 	}
 	return (*l.trust.Load()).verify(r)
+}
+
+// TrustDigest stands for the writers that are believed now and their roles: what was made of verified records is made anew
+// when it has changed.
+func (l *Log) TrustDigest() []byte {
+	writers := l.trust.Load().writers
+	var text []byte
+	for _, public := range slices.Sorted(maps.Keys(writers)) {
+		text = fmt.Appendf(text, "%s %s\n", public, writers[public].role)
+	}
+	return events.Hash(text)
 }
 
 // Scan gives fn every record of some kinds (all, when kinds is empty) that stands in the log when it is called, stream by
