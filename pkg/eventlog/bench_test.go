@@ -143,51 +143,6 @@ func BenchmarkFollow(b *testing.B) {
 	}
 }
 
-// BenchmarkFollowRareKinds is a follower, and a scan, from the beginning of a log in which one commit in 2,000 is of the kind
-// that they want.
-func BenchmarkFollowRareKinds(b *testing.B) {
-	const subscribers, rare = 200_000, 100
-	conn := natstest.Connect(b, natstest.Start(b).URL())
-	l := open(b, config(b, conn, newKey(b)))
-	js := must(jetstream.New(conn, jetstream.WithPublishAsyncMaxPending(4000)))(b)
-	people := ids(20_000)
-	for i := range subscribers {
-		_, err := js.PublishAsync(events.LogSubject(events.KindSubscriber, people[i%len(people)]), make([]byte, 700), jetstream.WithStallWait(time.Minute))
-		check(b, err)
-		if i%(subscribers/rare) == 0 {
-			<-js.PublishAsyncComplete()
-			_, err := l.Update(b.Context(), events.KindAccess, fmt.Sprintf("a%d", i), eventlog.Envelope{CommandID: fmt.Sprint(i)}, reissue(1))
-			check(b, err)
-		}
-	}
-	<-js.PublishAsyncComplete()
-	kinds, ends := []string{events.KindAccess, events.KindOffice}, must(l.LastSequences(b.Context()))(b)
-	b.Run("follow", func(b *testing.B) {
-		for b.Loop() {
-			ctx, cancel := context.WithCancel(b.Context())
-			c := new(collector)
-			check(b, l.Follow(ctx, eventlog.Follower{
-				Name: "bench", Kinds: kinds, From: eventlog.Positions{}, Handle: c.handle,
-				Handled: func(at eventlog.Positions) {
-					if at[l.Streams()[0]] == ends[l.Streams()[0]] {
-						cancel()
-					}
-				},
-			}))
-			if c.len() != rare {
-				b.Fatalf("%d commits, want %d", c.len(), rare)
-			}
-		}
-	})
-	b.Run("scan", func(b *testing.B) {
-		for b.Loop() {
-			if n := len(scanned(b, l, nil, kinds...)); n != rare {
-				b.Fatalf("%d commits, want %d", n, rare)
-			}
-		}
-	})
-}
-
 func BenchmarkRawConsume(b *testing.B) {
 	l, js := benchStore(b)
 	for b.Loop() {
