@@ -86,17 +86,39 @@ func (w *following) save(ctx context.Context) error {
 	if !w.unsaved {
 		return nil
 	}
-	encoded, err := json.Marshal(w.saved)
-	if err != nil {
-		return fmt.Errorf("encoding the position of %s: %w", w.follower.Name, err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, w.log.config.PublishTimeout)
-	defer cancel()
-	if _, err := w.log.js.Publish(ctx, positionSubject+w.follower.Name, encoded); err != nil {
-		return fmt.Errorf("saving the position of %s: %w", w.follower.Name, err)
+	if err := w.log.saveBookmark(ctx, w.follower.Name, w.saved); err != nil {
+		return err
 	}
 	w.unsaved = false
 	return nil
+}
+
+func (l *Log) saveBookmark(ctx context.Context, follower string, at bookmark) error {
+	encoded, err := json.Marshal(at)
+	if err != nil {
+		return fmt.Errorf("encoding the position of %s: %w", follower, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, l.config.PublishTimeout)
+	defer cancel()
+	if _, err := l.js.Publish(ctx, positionSubject+follower, encoded); err != nil {
+		return fmt.Errorf("saving the position of %s: %w", follower, err)
+	}
+	return nil
+}
+
+// PassOver has a follower that does not run begin behind what the log holds now, for whoever has done by other means what it
+// would do about that. What it has parked stays so.
+func (l *Log) PassOver(ctx context.Context, follower string) error {
+	kept, err := l.restore(ctx, Follower{Name: follower})
+	if err != nil {
+		return fmt.Errorf("reading the position of %s: %w", follower, err)
+	}
+	ends, err := l.LastSequences(ctx)
+	if err != nil {
+		return err
+	}
+	maps.Copy(kept.Sequences, ends)
+	return l.saveBookmark(ctx, follower, kept)
 }
 
 var errStillUnreadable = errors.New("still not readable")

@@ -21,7 +21,8 @@ type Positions map[string]uint64
 type Follower struct {
 	// Name of the follower: its position and its parked aggregates are kept under it. Valid as an id.
 	Name string
-	// Kinds wanted; all when empty.
+	// Kinds wanted; all when empty. Where subscribers are not among them the others are not read at all, and the position,
+	// which comes to a stream's end at each start, stays behind it while nothing wanted is written.
 	Kinds []string
 	// Batch is the most records read, and without Lanes given to Handle, at once (1,000 when zero).
 	Batch int

@@ -235,6 +235,30 @@ func TestFollowUnparks(t *testing.T) {
 	c.wantAll(t, 12, 0)
 }
 
+// A follower that was passed over what there is goes on behind it, and has parked what it had parked.
+func TestPassOver(t *testing.T) {
+	l := open(t, config(t, natstest.Connect(t, natstest.Start(t).URL()), newKey(t)))
+	mustUpdate(t, l, "bad", "c0", 1)
+	park := func(_ context.Context, batch []eventlog.Record) error {
+		return &eventlog.ParkError{Kind: batch[0].Kind, ID: batch[0].ID, Err: errors.New("not this one")}
+	}
+	c := new(collector)
+	stop := follow(t, l, eventlog.Follower{Name: "issuer", Handle: park, Parked: c.park})
+	natstest.Wait(t, 10*time.Second, "one set aside", func() bool { c.mu.Lock(); defer c.mu.Unlock(); return len(c.parked) == 1 })
+	check(t, stop())
+	for i := range 10 {
+		mustUpdate(t, l, "p", fmt.Sprintf("p%d", i), uint64(i+1))
+	}
+	check(t, l.PassOver(t.Context(), "issuer"))
+	mustUpdate(t, l, "p", "last", 99)
+	stop = follow(t, l, eventlog.Follower{Name: "issuer", Handle: c.handle})
+	natstest.Wait(t, 10*time.Second, "what was parked, and the last", func() bool { return c.len() == 2 })
+	check(t, stop())
+	if got := c.commands(); !slices.Equal(got, []string{"c0", "last"}) {
+		t.Errorf("got %v", got)
+	}
+}
+
 func TestFollowRefusesAnOldStore(t *testing.T) {
 	s := natstest.Start(t)
 	l := open(t, config(t, natstest.Connect(t, s.URL()), newKey(t)))

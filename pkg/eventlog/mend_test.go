@@ -279,21 +279,31 @@ func (c centre) wantFollowed(t *testing.T, l *eventlog.Log, parked []string) {
 		}
 	}
 	for _, lanes := range []int{0, 4} {
-		ctx, cancel := context.WithCancel(t.Context())
-		all := new(collector)
-		err := l.Follow(ctx, eventlog.Follower{
-			Name: fmt.Sprintf("follower-%d", lanes), Lanes: lanes, Handle: all.handle, Parked: all.park,
-			Handled: func(p eventlog.Positions) {
-				if p[logStream] >= ends[logStream] {
-					cancel()
-				}
-			},
-		})
-		check(t, err)
-		if len(all.parked) != len(parked) {
-			t.Errorf("the follower parks %v, want %v", all.parked, parked)
+		for _, kinds := range [][]string{nil, {events.KindSubscriber}, {events.KindAuthority}} {
+			want := parked
+			if slices.Equal(kinds, []string{events.KindAuthority}) {
+				want = nil
+			}
+			c.wantFollowedBy(t, l, eventlog.Follower{Name: fmt.Sprintf("follower-%d-%s", lanes, strings.Join(kinds, "")), Kinds: kinds, Lanes: lanes}, ends, want)
 		}
-		cancel()
+	}
+}
+
+func (c centre) wantFollowedBy(t *testing.T, l *eventlog.Log, f eventlog.Follower, ends eventlog.Positions, parked []string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	all, arrived := new(collector), false
+	f.Handle, f.Parked, f.From = all.handle, all.park, eventlog.Positions{}
+	f.Handled = func(p eventlog.Positions) {
+		if p[logStream] >= ends[logStream] {
+			arrived = true
+			cancel()
+		}
+	}
+	check(t, l.Follow(ctx, f))
+	if !arrived || len(all.parked) != len(parked) {
+		t.Errorf("the follower of %v arrives %v and parks %v, want %v", f.Kinds, arrived, all.parked, parked)
 	}
 }
 

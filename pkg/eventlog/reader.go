@@ -10,7 +10,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"shomei/events"
-	"shomei/pkg/eventlog/blocks"
 )
 
 const (
@@ -24,7 +23,8 @@ const (
 // readOn reads one stream from after a position, for as long as ctx lives. The consumer is one that the server may
 // forget at any time; the position is ours, so a new one goes on where the old one ended.
 func (l *Log) readOn(ctx context.Context, s *stream, after uint64, f Follower, out chan<- read) error {
-	r := &reader{log: l, stream: s, next: after + 1, follower: f, out: out}
+	r := l.newReader(s, f.Kinds, after+1, out)
+	r.name, r.batch, r.verified = "follower "+f.Name, max(f.Batch, 100), !f.Unverified
 	for {
 		err := r.pass(ctx)
 		if ctx.Err() != nil {
@@ -61,36 +61,92 @@ func (l *Log) awaitServer(ctx context.Context) error {
 	}
 }
 
-// reader is one stream being read.
+// readTo reads one stream from after a position to an end, again after each interruption.
+func (l *Log) readTo(ctx context.Context, s *stream, after, end uint64, kinds []string, out chan<- read) error {
+	r := l.newReader(s, kinds, after+1, out)
+	r.name, r.batch, r.end, r.bounded = "a scan", scanBatch, end, true
+	for attempt := 0; ; attempt++ {
+		before := r.next
+		err := r.pass(ctx)
+		switch {
+		case err == nil, ctx.Err() != nil, notServed(err):
+			return err
+		case r.next > before:
+			attempt = 0
+		}
+		l.config.Logger.Info("reading a stream anew", "stream", s.name, "sequence", r.next, "reason", err)
+		if err := backOff(ctx, attempt); err != nil {
+			return err
+		}
+	}
+}
+
+// reader is one stream being read: all of it, or its commits of some kinds.
+//
+// Nearly all commits are about subscribers. Who wants those is sent everything: it costs little more, and shows at once what
+// is missing. Who wants other kinds only is sent those alone, however much else there is. The sequences that come then have
+// holes, and nothing comes at all while others are written, so the position of such a reader is a promise about its own
+// kinds: everything of theirs before next was handed on. It comes to the stream's end where that can be known. First the
+// end is asked for, then where the last commit of the kinds stands: once that one has come, nothing of theirs is left up to
+// that end. Both are asked of the leader, which has every commit that was acknowledged; what a consumer says is pending
+// would not do, because the server counts new messages a moment after it has stored them, and on a replica that may be late.
+// Behind that end the position follows the commits of the kinds, and whatever this process stored as long as nobody else
+// stores anything between (tail).
+//
+// The server passes over a message that it can't read without a word. Who is sent some kinds notices by their number: as
+// many must come as the server counted when it made the consumer.
 type reader struct {
 	log      *Log
 	stream   *stream
+	name     string
+	kinds    []string
+	filter   []string // the kinds that the server is asked for, nil for all
+	batch    int
+	verified bool
 	next     uint64
-	follower Follower
 	out      chan<- read
+	// end is the end of the stream as known at the beginning of a pass, or the one that a bounded reader stops at; last is
+	// where the last wanted commit stood, asked for later than end.
+	end, last uint64
+	bounded   bool
+	arrived   bool // everything up to end was handed on
+	// sent is how many messages the consumer has sent; at least due of them must have come by the sequence at counted.
+	sent, due, counted uint64
 	// missing is the sequence that a fresh consumer did not give; when the next one does not either, it is gone.
 	missing uint64
 }
 
-// pass reads with one consumer until something is wrong with it.
+func (l *Log) newReader(s *stream, kinds []string, next uint64, out chan<- read) *reader {
+	r := &reader{log: l, stream: s, kinds: kinds, filter: kinds, next: next, out: out}
+	if slices.Contains(kinds, events.KindSubscriber) {
+		r.filter = nil
+	}
+	return r
+}
+
+// pass reads with one consumer until something is wrong with it, or a bounded reader has arrived: the error is nil then.
 func (r *reader) pass(ctx context.Context) error {
 	connection := r.log.link.Load().ended
 	if err := r.log.serve(ctx, r.stream); err != nil {
 		return err
 	}
-	info, err := r.stream.handle.Info(ctx)
+	if err := r.lookAhead(ctx); err != nil {
+		return err
+	}
+	if err := r.arrive(ctx); err != nil || r.bounded && r.arrived {
+		return err
+	}
+	consumer, err := r.stream.handle.CreateConsumer(ctx, consumerFrom(r.next, r.filter))
 	if err != nil {
 		return err
 	}
-	if info.State.LastSeq+1 < r.next {
-		return fmt.Errorf("follower %s has handled sequence %d of stream %s, which ends at %d; commits are lost: stop, restore from a copy: %w",
-			r.follower.Name, r.next-1, r.stream.name, info.State.LastSeq, ErrBehindMark)
+	if len(r.filter) > 0 {
+		if r.counted, err = r.log.lastOf(ctx, r.stream, r.filter); err != nil {
+			return err
+		}
+		r.due = consumer.CachedInfo().NumPending
 	}
-	consumer, err := r.stream.handle.CreateConsumer(ctx, consumerFrom(r.next))
-	if err != nil {
-		return err
-	}
-	messages, err := consumer.Messages(jetstream.PullMaxMessages(max(r.follower.Batch, 100)),
+	messages, err := consumer.Messages(jetstream.PullMaxMessages(r.batch),
 		jetstream.PullHeartbeat(pullHeartbeat), jetstream.PullExpiry(pullExpiry))
 	if err != nil {
 		return err
@@ -99,6 +155,94 @@ func (r *reader) pass(ctx context.Context) error {
 	defer context.AfterFunc(ctx, messages.Stop)()
 	defer context.AfterFunc(connection, messages.Stop)()
 	return r.receive(ctx, messages)
+}
+
+// lookAhead asks where the stream ends, and then where its last wanted commit stands.
+func (r *reader) lookAhead(ctx context.Context) error {
+	r.arrived, r.sent, r.due = false, 0, 0
+	info, err := r.stream.handle.Info(ctx)
+	if err != nil {
+		return err
+	}
+	end := info.State.LastSeq
+	if end+1 < r.next {
+		return fmt.Errorf("%s has handled sequence %d of stream %s, which ends at %d; commits are lost: stop, restore from a copy: %w",
+			r.name, r.next-1, r.stream.name, end, ErrBehindMark)
+	}
+	if !r.bounded {
+		r.end = end
+	}
+	r.last = r.end
+	if len(r.filter) == 0 {
+		return nil
+	}
+	if r.last, err = r.log.lastOf(ctx, r.stream, r.filter); err != nil || info.Cluster == nil {
+		return err
+	}
+	again, err := r.stream.handle.Info(ctx)
+	if err == nil && (again.Cluster == nil || again.Cluster.Leader != info.Cluster.Leader) {
+		err = fmt.Errorf("stream %s has got another leader: %w", r.stream.name, errGap) // which may have been late for one of the answers
+	}
+	return err
+}
+
+// lastOf is where the last commit of some kinds stands in a stream, 0 when there is none.
+func (l *Log) lastOf(ctx context.Context, s *stream, kinds []string) (uint64, error) {
+	last := uint64(0)
+	for _, kind := range kinds {
+		message, err := s.handle.GetLastMsgForSubject(ctx, events.KindSubjects(kind))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			err = l.none(ctx, s, kind)
+		}
+		if err != nil {
+			return 0, err
+		}
+		if message != nil {
+			last = max(last, message.Sequence)
+		}
+	}
+	return last, nil
+}
+
+// none makes sure that a stream has no commit of a kind: the server gives the same answer when it can't read the last one.
+func (l *Log) none(ctx context.Context, s *stream, kind string) error {
+	info, err := s.handle.Info(ctx, jetstream.WithSubjectFilter(events.KindSubjects(kind)))
+	if err == nil && len(info.State.Subjects) > 0 {
+		err = fmt.Errorf("stream %s has commits of kind %s, but the last can't be read; start the hub again, which reads all blocks: %w", s.name, kind, ErrDamaged)
+	}
+	return err
+}
+
+// arrive passes over what is left up to the end once no wanted commit is, and looks whether the stream is whole.
+func (r *reader) arrive(ctx context.Context) error {
+	if r.arrived || r.due > 0 || r.next <= min(r.last, r.end) {
+		return nil
+	}
+	r.arrived = true
+	if r.next <= r.end {
+		if err := r.passOver(ctx, r.end); err != nil {
+			return err
+		}
+	}
+	return r.whole(ctx)
+}
+
+// whole says that nothing was lost in the stream.
+func (r *reader) whole(ctx context.Context) error {
+	for try := 0; ; try++ {
+		seen, _ := r.stream.mark.get()
+		info, err := r.stream.handle.Info(ctx)
+		if err != nil {
+			return err
+		}
+		err = r.log.complete(r.stream, counted{Messages: info.State.Msgs, LastSeq: info.State.LastSeq}, seen)
+		if err == nil || r.log.config.Replicas == 1 || try == lateLeaderTries {
+			return err
+		}
+		if err := backOff(ctx, 10); err != nil {
+			return err
+		}
+	}
 }
 
 // receive takes what the server sends, and what this process itself has stored as soon as it is its turn.
@@ -122,8 +266,11 @@ func (r *reader) receive(ctx context.Context, messages jetstream.MessagesContext
 		}
 	}()
 	for {
-		if gap, ok := r.stream.gap(r.next); ok {
-			if err := r.passOver(ctx, gap); err != nil {
+		if err := r.arrive(ctx); err != nil || r.bounded && r.arrived {
+			return err
+		}
+		if _, ok := r.stream.gap(r.next); ok {
+			if err := r.passOver(ctx, r.next); err != nil {
 				return err
 			}
 			continue
@@ -147,55 +294,95 @@ func (r *reader) receive(ctx context.Context, messages jetstream.MessagesContext
 	}
 }
 
-// consumerFrom is a consumer without acknowledgements, kept in memory: it costs no fsync, and nothing when lost.
-func consumerFrom(sequence uint64) jetstream.ConsumerConfig {
-	return jetstream.ConsumerConfig{
+// consumerFrom is a consumer without acknowledgements, kept in memory: it costs no fsync, and nothing when lost. It gives
+// some kinds, or all.
+func consumerFrom(sequence uint64, kinds []string) jetstream.ConsumerConfig {
+	config := jetstream.ConsumerConfig{
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: sequence, AckPolicy: jetstream.AckNonePolicy,
 		MemoryStorage: true, Replicas: 1, InactiveThreshold: idleLife,
 	}
+	for _, kind := range kinds {
+		config.FilterSubjects = append(config.FilterSubjects, events.KindSubjects(kind))
+	}
+	return config
 }
 
 var errGap = errors.New("messages were lost on the way")
 
-// accept takes the next message in order. The whole stream is read, whatever kinds are wanted, because only who reads
-// everything sees a hole.
+// accept takes the next message in order. That none is missing on the way is seen by the consumer's own count; that none
+// is missing in the stream by who is sent all of it at once, by who is sent some kinds from their number.
 func (r *reader) accept(ctx context.Context, message jetstream.Msg) error {
 	meta, err := message.Metadata()
 	if err != nil {
 		return err
 	}
-	sequence := meta.Sequence.Stream
-	if sequence < r.next {
-		return nil
+	if r.sent++; meta.Sequence.Consumer != r.sent {
+		return fmt.Errorf("message %d came where %d was to come: %w", meta.Sequence.Consumer, r.sent, errGap)
 	}
-	if sequence > r.next {
-		if r.missing == r.next {
-			return fmt.Errorf("stream %s gives sequence %d after %d, what is between can't be read; start the hub again, which reads all blocks: %w",
-				r.stream.name, sequence, r.next-1, ErrDamaged)
+	sequence := meta.Sequence.Stream
+	if err := r.tally(sequence); err != nil {
+		return err
+	}
+	switch {
+	case sequence < r.next:
+		return nil
+	case r.bounded && sequence > r.end:
+		r.last = r.next - 1 // nothing wanted is left up to the end
+		return nil
+	case sequence > r.next && len(r.filter) == 0:
+		return r.hole(sequence)
+	case sequence > r.next:
+		if err := r.passOver(ctx, sequence-1); err != nil {
+			return err
 		}
-		r.missing = r.next
-		return fmt.Errorf("sequence %d came after %d: %w", sequence, r.next-1, errGap)
 	}
 	return r.give(ctx, message.Subject(), message.Data(), sequence, meta.Timestamp)
 }
 
-// passOver hands on that a commit is lost, so that its aggregate is parked, or that nothing of ours stood there.
-func (r *reader) passOver(ctx context.Context, gap blocks.Gap) error {
-	lost := read{record: Record{Stream: r.stream.name, Sequence: gap.Sequence}, skip: true}
-	reads := []read{lost}
-	for i, p := range parkedBy(r.stream.name, gap) {
-		lost.record.Kind, lost.record.ID, lost.skip, lost.err = p.Kind, p.ID, !wanted(r.follower.Kinds, p.Kind), p.Err()
-		reads = append(reads[:i], lost)
+// tally compares the number of messages that came up to the last one that there was when the server had counted them. New
+// ones may have come between the two: as many lost ones would pass here, and be found at the next start, or by who reads all.
+func (r *reader) tally(sequence uint64) error {
+	if r.due == 0 || sequence < r.counted {
+		return nil
 	}
-	for _, lost := range reads {
-		select {
-		case r.out <- lost:
-		case <-ctx.Done():
-			return ctx.Err()
+	came := r.sent
+	if sequence > r.counted {
+		came--
+	}
+	if came < r.due {
+		return fmt.Errorf("stream %s gives %d of %d commits of %v up to sequence %d, the others can't be read; start the hub again, which reads all blocks: %w",
+			r.stream.name, came, r.due, r.filter, r.counted, ErrDamaged)
+	}
+	r.due = 0
+	return nil
+}
+
+// hole says that a sequence came where an earlier one was to come, though nothing is known to be missing there.
+func (r *reader) hole(sequence uint64) error {
+	if r.missing == r.next {
+		return fmt.Errorf("stream %s gives sequence %d after %d, what is between can't be read; start the hub again, which reads all blocks: %w",
+			r.stream.name, sequence, r.next-1, ErrDamaged)
+	}
+	r.missing = r.next
+	return fmt.Errorf("sequence %d came after %d: %w", sequence, r.next-1, errGap)
+}
+
+// passOver goes on behind a sequence up to which no wanted commit can be given any more. It hands on which of them are
+// known to be lost, so that their aggregates are parked.
+func (r *reader) passOver(ctx context.Context, to uint64) error {
+	for _, gap := range r.stream.gapsBetween(r.next, to) {
+		for _, p := range parkedBy(r.stream.name, gap) {
+			if !wanted(r.kinds, p.Kind) {
+				continue
+			}
+			lost := Record{Kind: p.Kind, ID: p.ID, Stream: r.stream.name, Sequence: gap.Sequence}
+			if err := r.tell(ctx, read{record: lost, err: p.Err()}); err != nil {
+				return err
+			}
 		}
 	}
-	r.next++
-	return nil
+	r.next = to + 1
+	return r.tell(ctx, read{record: Record{Stream: r.stream.name, Sequence: to}, skip: true})
 }
 
 // wanted reports whether a kind is among those asked for: all are when none is named.
@@ -203,27 +390,31 @@ func wanted(kinds []string, kind string) bool { return len(kinds) == 0 || slices
 
 // give hands on the commit whose turn it is.
 func (r *reader) give(ctx context.Context, subject string, data []byte, sequence uint64, at time.Time) error {
+	r.next = sequence + 1
+	return r.tell(ctx, r.decode(subject, data, sequence, at))
+}
+
+func (r *reader) tell(ctx context.Context, told read) error {
 	select {
-	case r.out <- r.decode(subject, data, sequence, at):
+	case r.out <- told:
+		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	r.next++
-	return nil
 }
 
 func (r *reader) decode(subject string, data []byte, sequence uint64, at time.Time) read {
-	if len(r.follower.Kinds) > 0 {
+	if len(r.kinds) > 0 {
 		kind, id, err := events.ParseLogSubject(subject)
-		if err == nil && !wanted(r.follower.Kinds, kind) {
+		if err == nil && !wanted(r.kinds, kind) {
 			return read{record: Record{Kind: kind, ID: id, Stored: data, Stream: r.stream.name, Sequence: sequence}, skip: true}
 		}
 	}
 	writers := *r.log.trust.Load()
 	record, err := writers.read(subject, data, r.stream.name, sequence, at)
-	if err == nil && !r.follower.Unverified {
+	if err == nil && r.verified {
 		err = writers.check(record)
 	}
-	record.verified = err == nil && !r.follower.Unverified
+	record.verified = err == nil && r.verified
 	return read{record: record, err: err}
 }

@@ -19,7 +19,7 @@ import (
 // Certificate is what an authority's history says of one serial number.
 type Certificate struct {
 	// Found is nil while only a list names the number.
-	Found *events.CertificateFound
+	Found *events.CertificateFound `json:"-"`
 	// RevokedMs is when it was revoked, by a list or by an officer; 0 while it is not.
 	RevokedMs int64
 	Reason    events.RevocationReason

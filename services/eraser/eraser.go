@@ -135,6 +135,9 @@ type Eraser struct {
 	at eventlog.Positions
 }
 
+// sealing are the kinds that seal under keys of the vault: whose commits events.SealedOf finds something in.
+var sealing = []string{events.KindSubscriber, events.KindOffice, events.KindAuthority, events.KindQuarantine}
+
 // New makes an eraser when whatever was ordered is destroyed in this vault. It is called before anything else opens or
 // seals: keys that a copy of the vault has brought back must not be used, and none is made for one that it has lost.
 func New(ctx context.Context, c Config) (*Eraser, error) {
@@ -158,7 +161,7 @@ func (e *Eraser) catchUp(ctx context.Context) error {
 	}
 	var found []eventlog.Record
 	missing := &lacking{vault: e.Vault, keys: make(map[vault.Key]eventlog.Record)}
-	err = e.Log.Scan(ctx, from, nil, func(r eventlog.Record, _ error) error {
+	err = e.Log.Scan(ctx, from, sealing, func(r eventlog.Record, _ error) error {
 		if orders(r) {
 			found = append(found, r)
 		}

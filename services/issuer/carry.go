@@ -82,7 +82,7 @@ func (l *lists) missing(authority string, crl *x509.RevocationList, missing map[
 			continue
 		}
 		serial, reason := e.SerialNumber.Uint64(), ca.Reason(e.ReasonCode)
-		if reason == ca.CertificateHold && l.lifted[serial] {
+		if reason == ca.CertificateHold && l.Lifted[serial] {
 			continue
 		}
 		if own, ok := known[serial]; ok && (own.Reason != ca.CertificateHold || reason == ca.CertificateHold) {

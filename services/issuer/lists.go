@@ -16,7 +16,6 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/ca"
-	"shomei/pkg/civil"
 	"shomei/pkg/crashpoint"
 	"shomei/pkg/directory"
 	"shomei/pkg/durable"
@@ -25,23 +24,19 @@ import (
 	"shomei/pkg/lifecycle"
 )
 
-// lists holds, for each authority, what its revocation list names. It is folded from the log and holds nothing else.
+// lists holds, for each authority, what its revocation list names: fold, and what belongs to this process alone.
 type lists struct {
-	mu        sync.Mutex
-	positions eventlog.Positions
-	// byAuthority and then by serial.
-	byAuthority map[string]map[uint64]revocation
-	// found are the revocations, and the certificates, that the log has learned of from outside.
-	found map[string]found.Certificates
-	// published is when each authority's lists were made, in order.
-	published map[string][]time.Time
+	mu sync.Mutex
+	fold
+	// opened says that the saved fold was looked for; saved is how far the log was folded when it was last written.
+	opened bool
+	saved  eventlog.Positions
+	// fresh says that a list was made since: the fold is saved with each.
+	fresh bool
 	// unlisted are the authorities about which something was folded since their last list of this process.
 	unlisted map[string]bool
-	// ends of certificates, which say until when a revocation is listed.
-	ends map[uint64]time.Time
-	// released is when a hold of an authority was last lifted, lifted the certificates whose hold was.
-	released map[string]time.Time
-	lifted   map[uint64]bool
+	// unsought are the certificates whose end has not been looked up yet, with the subscriber where one is known.
+	unsought map[uint64]string
 	// doubtful says that a subscriber's commit can't be read: it may have been a revocation.
 	doubtful bool
 }
@@ -49,15 +44,11 @@ type lists struct {
 // revocation is an entry with since when the log has known it, in whole seconds as lists count.
 type revocation struct {
 	ca.Revocation
-	since time.Time
+	Since time.Time
 }
 
 func newLists() *lists {
-	return &lists{
-		byAuthority: make(map[string]map[uint64]revocation), found: make(map[string]found.Certificates),
-		published: make(map[string][]time.Time), unlisted: make(map[string]bool), ends: make(map[uint64]time.Time),
-		released: make(map[string]time.Time), lifted: make(map[uint64]bool),
-	}
+	return &lists{fold: newFold(), unlisted: make(map[string]bool), unsought: make(map[uint64]string)}
 }
 
 // catchUp folds what the log holds beyond what is already folded.
@@ -66,7 +57,7 @@ func (l *lists) catchUp(ctx context.Context, log *eventlog.Log, logger *slog.Log
 	if err != nil {
 		return err
 	}
-	err = log.Scan(ctx, l.positions, []string{events.KindSubscriber, events.KindAuthority}, func(r eventlog.Record, err error) error {
+	err = log.Scan(ctx, l.Positions, []string{events.KindSubscriber, events.KindAuthority}, func(r eventlog.Record, err error) error {
 		if err == nil {
 			err = log.Verify(r)
 		}
@@ -83,31 +74,31 @@ func (l *lists) catchUp(ctx context.Context, log *eventlog.Log, logger *slog.Log
 		} else {
 			l.take(r.Commit)
 		}
+		l.Last[r.Stream] = lastFolded{r.Sequence, events.Hash(r.Stored)}
 		return nil
 	})
-	if err == nil {
-		l.positions = ends
+	if err != nil {
+		return err
 	}
-	return err
+	if err := l.seek(ctx, log); err != nil {
+		return err
+	}
+	maps.Copy(l.Positions, ends)
+	return nil
 }
 
 func (l *lists) take(c *events.Commit) {
 	for _, e := range c.GetEvents() {
-		switch b := events.BodyOf(e).(type) {
-		case *events.IssueAuthorized:
-			if last, err := civil.Parse(b.LastDay); err == nil && !last.IsZero() {
-				l.ends[b.Serial] = last.EndInstant()
+		for _, t := range events.Transitions(e) {
+			switch t.Status {
+			case events.CertificateStatus_CERTIFICATE_STATUS_REVOKED, events.CertificateStatus_CERTIFICATE_STATUS_SUSPENDED,
+				events.CertificateStatus_CERTIFICATE_STATUS_ABANDONED:
+				l.add(c.Id, t.Authority, t.Serial, e.RecordedMs, ca.Reason(lifecycle.CRLReason(t.Reason)))
+			case events.CertificateStatus_CERTIFICATE_STATUS_VALID:
+				if t.Held {
+					l.release(t.Authority, t.Serial, e.RecordedMs)
+				}
 			}
-		case *events.CertificateRevoked:
-			l.add(b.Authority, b.Serial, e.RecordedMs, ca.Reason(lifecycle.CRLReason(b.Reason)))
-		case *events.CertificateSuspended:
-			l.add(b.Authority, b.Serial, e.RecordedMs, ca.Reason(lifecycle.CRLReason(events.RevocationReason_REVOCATION_REASON_CERTIFICATE_HOLD)))
-		case *events.CertificateReleased:
-			l.release(b.Authority, b.Serial, e.RecordedMs)
-		case *events.IssueAbandoned:
-			l.add(b.Authority, b.Serial, e.RecordedMs, 0)
-		case *events.CertificateDiscarded:
-			l.add(b.Authority, b.Serial, e.RecordedMs, 0)
 		}
 	}
 }
@@ -115,45 +106,54 @@ func (l *lists) take(c *events.Commit) {
 func (l *lists) takeAuthority(c *events.Commit) {
 	for _, e := range c.GetEvents() {
 		if b := e.GetCrlPublished(); b != nil {
-			l.published[c.Id] = append(l.published[c.Id], time.UnixMilli(b.ThisUpdateMs).UTC())
+			l.Published[c.Id] = append(l.Published[c.Id], time.UnixMilli(b.ThisUpdateMs).UTC())
 		}
-		if e.GetRevocationFound() != nil || e.GetFoundCertificateRevoked() != nil {
+		if serial := max(e.GetRevocationFound().GetSerial(), e.GetFoundCertificateRevoked().GetSerial()); serial != 0 {
 			l.unlisted[c.Id] = true
+			l.wantEnd(serial, "")
 		}
-		if l.found[c.Id] == nil {
-			l.found[c.Id] = make(found.Certificates)
+		if l.Found[c.Id] == nil {
+			l.Found[c.Id] = make(found.Certificates)
 		}
-		l.found[c.Id].Take(e)
+		l.Found[c.Id].Take(e)
 	}
 }
 
 // second is an instant of the log as lists count.
 func second(ms int64) time.Time { return time.UnixMilli(ms).UTC().Truncate(time.Second) }
 
-func (l *lists) add(authority string, serial uint64, recordedMs int64, reason ca.Reason) {
-	if l.byAuthority[authority] == nil {
-		l.byAuthority[authority] = make(map[uint64]revocation)
+func (l *lists) add(subscriber, authority string, serial uint64, recordedMs int64, reason ca.Reason) {
+	if l.ByAuthority[authority] == nil {
+		l.ByAuthority[authority] = make(map[uint64]revocation)
 	}
 	l.unlisted[authority] = true
+	l.wantEnd(serial, subscriber)
 	at := second(recordedMs)
-	l.byAuthority[authority][serial] = revocation{ca.Revocation{Serial: serial, RevokedAt: at, Reason: reason}, at}
+	l.ByAuthority[authority][serial] = revocation{ca.Revocation{Serial: serial, RevokedAt: at, Reason: reason}, at}
+}
+
+// wantEnd has the end of a certificate looked up that is not known yet.
+func (l *lists) wantEnd(serial uint64, subscriber string) {
+	if _, known := l.Ends[serial]; !known && l.unsought[serial] == "" {
+		l.unsought[serial] = subscriber
+	}
 }
 
 // release takes an entry off: a full list says that a hold is lifted by not naming the serial (RFC 5280 section 5.3.1 has
 // removeFromCRL for delta lists only).
 func (l *lists) release(authority string, serial uint64, recordedMs int64) {
-	delete(l.byAuthority[authority], serial)
-	l.lifted[serial] = true
+	delete(l.ByAuthority[authority], serial)
+	l.Lifted[serial] = true
 	l.unlisted[authority] = true
-	l.released[authority] = second(recordedMs)
+	l.Released[authority] = second(recordedMs)
 }
 
 // newest is when the last revocation or release of an authority was recorded.
 func (l *lists) newest(authority string) time.Time {
-	newest := l.released[authority]
+	newest := l.Released[authority]
 	for _, r := range l.all(authority) {
-		if r.since.After(newest) {
-			newest = r.since
+		if r.Since.After(newest) {
+			newest = r.Since
 		}
 	}
 	return newest
@@ -162,11 +162,11 @@ func (l *lists) newest(authority string) time.Time {
 // all are an authority's revocations by serial: the log's own, and those that it has learned of. Of two for one certificate
 // the earlier stands, but for a hold that became a revocation.
 func (l *lists) all(authority string) map[uint64]revocation {
-	all := maps.Clone(l.byAuthority[authority])
+	all := maps.Clone(l.ByAuthority[authority])
 	if all == nil {
 		all = make(map[uint64]revocation)
 	}
-	for serial, c := range l.found[authority] {
+	for serial, c := range l.Found[authority] {
 		if c.RevokedMs == 0 {
 			continue
 		}
@@ -195,17 +195,18 @@ func (l *lists) entries(authority string, at time.Time) []ca.Revocation {
 // and was the newest for a whole period (RFC 5280 section 3.3; law.md 12.1). Days on which no list was made don't count. An
 // entry of a certificate whose end nobody knows stays.
 func (l *lists) over(authority string, r revocation, at time.Time) bool {
-	end, known := l.ends[r.Serial]
-	if c := l.found[authority][r.Serial]; !known && c.NotAfterMs != 0 {
+	end := l.Ends[r.Serial]
+	known := !end.IsZero()
+	if c := l.Found[authority][r.Serial]; !known && c.NotAfterMs != 0 {
 		end, known = time.UnixMilli(c.NotAfterMs), true
 	}
 	if !known {
 		return false
 	}
-	if r.since.After(end) {
-		end = r.since
+	if r.Since.After(end) {
+		end = r.Since
 	}
-	published := l.published[authority]
+	published := l.Published[authority]
 	i := sort.Search(len(published), func(i int) bool { return published[i].After(end) })
 	return i < len(published) && !at.Before(published[i].Add(ca.CRLPeriod-early))
 }
@@ -239,6 +240,9 @@ func (i *Issuer) PublishLists(ctx context.Context, folder string) error {
 func (i *Issuer) publishLists(ctx context.Context, folder string, due func(id string, state *events.AuthorityState, inFolder uint64) bool) error {
 	i.lists.mu.Lock()
 	defer i.lists.mu.Unlock()
+	if err := i.lists.open(ctx, i.Log, foldFile(folder), i.Logger); err != nil {
+		return fmt.Errorf("publishing revocation lists: %w", err)
+	}
 	if err := i.lists.catchUp(ctx, i.Log, i.Logger); err != nil {
 		return fmt.Errorf("publishing revocation lists: %w", err)
 	}
@@ -256,6 +260,9 @@ func (i *Issuer) publishLists(ctx context.Context, folder string, due func(id st
 		if err := i.publish(ctx, folder, id, g, due); err != nil {
 			errs = append(errs, fmt.Errorf("publishing the revocation list of authority %s: %w", id, err))
 		}
+	}
+	if err := i.lists.save(i.Log, foldFile(folder), i.Clock()); err != nil {
+		i.Logger.Warn("what the revocation lists are made of is not saved, the next start reads it again", "error", err)
 	}
 	return errors.Join(errs...)
 }
@@ -313,6 +320,6 @@ func (i *Issuer) publish(ctx context.Context, folder, id string, one *ca.Generat
 		return err
 	}
 	crashListed.Hit()
-	i.lists.unlisted[id] = false
+	i.lists.unlisted[id], i.lists.fresh = false, true
 	return durable.WriteFile(listFile(folder, id), file)
 }

@@ -35,8 +35,8 @@ func TestWhatWasListedStaysWhenACommitIsLost(t *testing.T) {
 	check(t, err)
 
 	l := newLists()
-	l.add("sign", 7, now.UnixMilli(), 0)
-	l.add("sign", 8, now.UnixMilli(), ca.CertificateHold)
+	l.add("somebody", "sign", 7, now.UnixMilli(), 0)
+	l.add("somebody", "sign", 8, now.UnixMilli(), ca.CertificateHold)
 	l.release("sign", 8, now.UnixMilli())
 	missing := make(map[uint64]*events.RevocationFound)
 	l.missing("sign", crl, missing)

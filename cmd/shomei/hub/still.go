@@ -22,7 +22,7 @@ import (
 
 // StartStill starts a centre in which nothing happens by itself: no claim is taken off the wire, nothing is signed, sent
 // or mailed, and the tables stay where they are until Project. What happens is what lanes do. It is how a population is
-// simulated. The followers that act in a running centre are carried along past what the lanes have done.
+// simulated. The followers that act in a running centre begin, when one is started, behind what the lanes have done.
 //
 // Decided 2026-11-23: the log is synced at the end, not at each commit. The hub's promise, that what was acknowledged
 // is on disk, is made to counters and residents; here nobody waits for an answer, and the log is marked simulated for
@@ -30,11 +30,7 @@ import (
 // which the high-water marks find at the next start: the folder is then refused, and simulated anew.
 func StartStill(ctx context.Context, c Config) (*Hub, error) {
 	h := &Hub{Parts: newParts(c)}
-	rows := []row{{name: "directory", run: (*Parts).runDirectory}}
-	for _, name := range followers {
-		rows = append(rows, carried(name))
-	}
-	err := h.start(ctx, still, rows)
+	err := h.start(ctx, still, []row{{name: "directory", run: (*Parts).runDirectory}, {name: "followers", run: (*Parts).passOver}})
 	if err == nil {
 		err = h.leaveAddress()
 	}
@@ -61,14 +57,16 @@ var still = []part{
 	{"issuer", nil, func(p *Parts, _ context.Context) error { p.Issuer = p.newIssuer(p.Log, p.Clock.Now); return nil }},
 }
 
-// carried is a row that only moves the position of a follower past what lanes have done.
-func carried(name string) row {
-	return row{name: name, run: func(p *Parts, ctx context.Context) error {
-		return p.Log.Follow(ctx, eventlog.Follower{
-			Name: name, Kinds: []string{events.KindQuarantine}, Unverified: true,
-			Handle: func(context.Context, []eventlog.Record) error { return nil },
-		})
-	}}
+// passOver has the followers that act in a running centre begin behind what the lanes have done until ctx ends.
+func (p *Parts) passOver(ctx context.Context) error {
+	<-ctx.Done()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleWait)
+	defer cancel()
+	var errs []error
+	for _, name := range followers {
+		errs = append(errs, p.Log.PassOver(ctx, name))
+	}
+	return errors.Join(errs...)
 }
 
 // Project brings the tables of a still hub up to date. Doing it once, after everything, takes a small part of what
