@@ -39,7 +39,7 @@ func Substitute(text string, mark rune) (value, flags string) {
 	return string(out), string(marks)
 }
 
-// holdable tells whether a certificate can hold r.
+// holdable reports whether a certificate can hold r.
 func holdable(r rune) bool {
 	if r >= ' ' && r <= '~' {
 		return true

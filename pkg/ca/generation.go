@@ -78,7 +78,7 @@ func (g *Generation) String() string {
 	return fmt.Sprintf("%s %02d", g.Kind, g.Number)
 }
 
-// Covers tells whether a certificate valid from notBefore to notAfter fits inside the authority's own validity;
+// Covers reports whether a certificate valid from notBefore to notAfter fits inside the authority's own validity;
 // otherwise the error wraps [ErrOutsideAuthority] (profile.md 1).
 func (g *Generation) Covers(notBefore, notAfter time.Time) error {
 	if notBefore.Before(g.NotBefore) || notAfter.After(g.NotAfter) || notAfter.Before(notBefore) {

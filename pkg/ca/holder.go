@@ -100,7 +100,7 @@ func (h *Holder) values() (altValues, error) {
 	return altValues{name, birth, fmt.Sprint(int(h.Sex)), address, nameFlags, addressFlags}, nil
 }
 
-// check tells whether the values could come from values, whatever the holder.
+// check reports whether the values could come from values, whatever the holder.
 func (v altValues) check() error {
 	switch {
 	case !describes(v[0], v[4]) || !describes(v[3], v[5]):
@@ -113,7 +113,7 @@ func (v altValues) check() error {
 	return nil
 }
 
-// describes tells whether flags has one 0 or 1 for each character of a text that a certificate can hold.
+// describes reports whether flags has one 0 or 1 for each character of a text that a certificate can hold.
 func describes(text, flags string) bool {
 	return fits(text) && len(flags) == utf8.RuneCountInString(text) && strings.Trim(flags, "01") == "" &&
 		strings.IndexFunc(text, func(r rune) bool { return !holdable(r) }) < 0

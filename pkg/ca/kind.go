@@ -42,10 +42,10 @@ const (
 	Juki Kind = "juki"
 )
 
-// Valid tells whether k is one of the kinds.
+// Valid reports whether k is one of the kinds.
 func (k Kind) Valid() bool { return k == Sign || k == Auth || k == Juki }
 
-// carriesHolder tells whether certificates of the kind name their holder (profile.md 2: personal data
+// carriesHolder reports whether certificates of the kind name their holder (profile.md 2: personal data
 // stand in signature certificates only).
 func (k Kind) carriesHolder() bool { return k != Auth }
 

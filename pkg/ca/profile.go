@@ -122,7 +122,7 @@ func validCounter(id string) bool {
 	return true
 }
 
-// romaji tells whether s may stand as a place name: letters, hyphens, spaces and apostrophes, 1 to 64 of them.
+// romaji reports whether s may stand as a place name: letters, hyphens, spaces and apostrophes, 1 to 64 of them.
 func romaji(s string) bool {
 	for _, c := range []byte(s) {
 		letter := c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
@@ -232,7 +232,7 @@ func encodeKey(pub *rsa.PublicKey) (spki, keyID []byte, err error) {
 	return spki, sum[:], nil
 }
 
-// CheckKey tells whether a subscriber's key fits the kind: RSA of exactly 2048 bits, or for juki of at least 1024
+// CheckKey reports whether a subscriber's key fits the kind: RSA of exactly 2048 bits, or for juki of at least 1024
 // (ordinance of 2003, law.md 5.7), with exponent 65537. Errors wrap [ErrKey].
 func CheckKey(kind Kind, pub *rsa.PublicKey) error {
 	if pub == nil || pub.N == nil {

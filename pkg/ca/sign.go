@@ -93,7 +93,7 @@ func CheckTBS(g *Generation, tbs []byte) (*x509.Certificate, error) {
 	return cert, nil
 }
 
-// OnPhone tells whether a certificate made here is for a smartphone, by its policy.
+// OnPhone reports whether a certificate made here is for a smartphone, by its policy.
 func OnPhone(cert *x509.Certificate) bool {
 	for _, policy := range cert.Policies {
 		if m, ok := meaning(policy); ok && m.origin == ShomeiSmartphone {

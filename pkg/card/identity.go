@@ -28,7 +28,7 @@ type Identity struct {
 	Tries map[Slot]int
 }
 
-// Writable tells whether the card takes the commands that write certificates.
+// Writable reports whether the card takes the commands that write certificates.
 func (id Identity) Writable() bool { return id.CardID != "" && id.LifeCycle != Terminated }
 
 // Tags of the identity template.

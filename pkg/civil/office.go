@@ -113,7 +113,7 @@ type Office struct {
 // SeedHours are Monday to Friday 09:00–17:00, every operation (muni:Sammu; law.md 11.1).
 var SeedHours = Hours{Spans: []Span{{Clock(9, 0), Clock(17, 0)}}}
 
-// Opening tells whether an office is open and why.
+// Opening reports whether an office is open and why.
 type Opening struct {
 	Open bool
 	Rule RuleID

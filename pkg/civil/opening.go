@@ -31,7 +31,7 @@ func (o Office) Check() error {
 	return nil
 }
 
-// Open tells whether the office takes in op at the instant at. The time of
+// Open reports whether the office takes in op at the instant at. The time of
 // receipt decides, not the time at which the work ends: received at 16:59:59
 // the work goes on, received at 17:00:00 it does not begin.
 func (o Office) Open(op Operation, at time.Time) Opening {

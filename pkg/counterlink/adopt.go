@@ -42,7 +42,7 @@ func (m *mismatches) note(counter string, hub, told Head, why error) {
 	m.of[counter] = now
 }
 
-// same tells whether two heads are the same claim.
+// same reports whether two heads are the same claim.
 func (h Head) same(other Head) bool {
 	return h.Epoch == other.Epoch && h.Number == other.Number && bytes.Equal(h.Hash, other.Hash)
 }

@@ -242,7 +242,7 @@ func (l *lane) resume(ctx context.Context, handle func(context.Context, Received
 	})
 }
 
-// continues tells whether a message says that it is the next one. Whether it is to be believed is looked at when it is
+// continues reports whether a message says that it is the next one. Whether it is to be believed is looked at when it is
 // settled.
 func (l *lane) continues(m message) bool {
 	claim, hash, err := ParseClaim(m.data)

@@ -97,7 +97,7 @@ func (s *Source) afterSilence(ctx context.Context, js jetstream.JetStream, claim
 	return nil
 }
 
-// Drained tells whether every claim that the stream holds has been handled. It compares the consumer with the last claim
+// Drained reports whether every claim that the stream holds has been handled. It compares the consumer with the last claim
 // stored: what the consumer itself counts as pending is counted a moment after the stream has acknowledged a claim.
 func (h *Hub) Drained(ctx context.Context) (bool, error) {
 	last, err := h.claims.GetLastMsgForSubject(ctx, claimPrefix+"*")

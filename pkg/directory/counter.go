@@ -128,7 +128,7 @@ func (d *Directory) Retired() []string {
 	return slices.Sorted(maps.Keys(gone))
 }
 
-// Known tells whether a counter of that id is or was ever enrolled.
+// Known reports whether a counter of that id is or was ever enrolled.
 func (d *Directory) Known(id string) bool {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -168,7 +168,7 @@ func (d *Directory) CounterAt(id string, at time.Time) []Counter {
 	return found
 }
 
-// Belonged tells whether a counter is or was ever enrolled at an office: offices merge, and what a counter queued
+// Belonged reports whether a counter is or was ever enrolled at an office: offices merge, and what a counter queued
 // before may arrive after.
 func (d *Directory) Belonged(counter, office string) bool {
 	d.mu.RLock()

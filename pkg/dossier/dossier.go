@@ -137,7 +137,7 @@ func (d Dossier) openAt(revision uint64, field string, sealed *events.Sealed) ([
 	return d.vault.Open(d.subscriber, vault.Binding{ID: d.subscriber, Revision: revision, Field: field}, sealed)
 }
 
-// ordered tells whether the history orders, after a revision, that a record class be erased: what was sealed by then is
+// ordered reports whether the history orders, after a revision, that a record class be erased: what was sealed by then is
 // not read any more, whatever keys an old copy of the vault has brought back.
 func (d Dossier) ordered(class string, revision uint64) bool {
 	for _, r := range d.history {

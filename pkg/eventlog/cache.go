@@ -24,13 +24,13 @@ func (h head) size() int { return len(h.state) }
 // fresh is how long a head and a history from memory may stand for those in the log, where that is harmless.
 const fresh = 2 * time.Second
 
-// known tells whether a follower of r may take this head for the end: it reaches r, it was the end a moment ago, and r
+// known reports whether a follower of r may take this head for the end: it reaches r, it was the end a moment ago, and r
 // stands where it should, so that an old commit that was put in again is not passed over.
 func (h head) known(r Record) bool {
 	return time.Since(h.at) <= fresh && h.revision >= r.Commit.GetRevision() && h.sequence >= r.Sequence
 }
 
-// continuedBy tells whether r is the very next commit, signed and chained to this head.
+// continuedBy reports whether r is the very next commit, signed and chained to this head.
 func (h head) continuedBy(r Record) bool {
 	return r.verified && r.Commit.GetRevision() == h.revision+1 && r.Sequence > h.sequence && bytes.Equal(r.Commit.GetPreviousHash(), h.hash)
 }

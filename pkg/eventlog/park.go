@@ -13,7 +13,7 @@ import (
 // unreadable are the reasons why one aggregate can't be taken while all the others can.
 var unreadable = []error{ErrParked, ErrForged, ErrDamaged, ErrNewerState, ErrState, events.ErrMalformed, events.ErrUnknownEvent}
 
-// Unreadable tells whether an error of Load, History or Update is about this one aggregate, and trying again won't
+// Unreadable reports whether an error of Load, History or Update is about this one aggregate, and trying again won't
 // help: forged or damaged commits, or ones of a newer version. It is false for a stream that is behind its mark.
 func Unreadable(err error) bool {
 	is := func(target error) bool { return errors.Is(err, target) }

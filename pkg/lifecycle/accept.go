@@ -106,7 +106,7 @@ func (a *application) giveWay() error {
 	return a.voidCard(held, regime.EvReissued, a.Switches)
 }
 
-// swapsCard tells whether the new card takes the place of one still held: it does so when it is handed over.
+// swapsCard reports whether the new card takes the place of one still held: it does so when it is handed over.
 func (a *application) swapsCard() bool { return a.state.Card != nil && !a.Factory }
 
 // assignCard makes the card the holder's, from now on or, from the factory, until it is handed over. A card that was

@@ -109,7 +109,7 @@ func (a *application) fillIn() {
 // lawOperation is the operation as the law's calendar and document lists know it.
 func (a *application) lawOperation() regime.Operation { return regime.HandlingOf(a.Operation).Law }
 
-// issues tells whether the application ends in new certificates.
+// issues reports whether the application ends in new certificates.
 func (a *application) issues() bool { return regime.HandlingOf(a.Operation).Issues }
 
 // judgeReceipt asks whether this office takes this in at this instant. The factory has no desk; it is bound by the
@@ -161,7 +161,7 @@ func (a *application) chooseKinds() {
 	}
 }
 
-// means tells whether an application that names no kinds is about this one: everything, for an issue; what is held,
+// means reports whether an application that names no kinds is about this one: everything, for an issue; what is held,
 // otherwise; and a renewal after everything has expired is about what had been held, or about nothing that there is.
 func (a *application) means(k events.CertificateKind) bool {
 	if a.issues() && a.Operation != events.Operation_OPERATION_RENEW || a.live(k) != nil {
@@ -324,7 +324,7 @@ func (a *application) lawKinds() []regime.Kind {
 	return list
 }
 
-// noCard tells that no former card can be shown: it was lost or destroyed, or there has been none.
+// noCard reports whether no former card can be shown: it was lost or destroyed, or there has been none.
 func (a *application) noCard() bool {
 	return a.NoCard || a.newCard && a.regime == regime.MyNumber && a.Operation != events.Operation_OPERATION_RENEW
 }
@@ -403,7 +403,7 @@ func (a *application) cause() regime.Cause {
 	return a.causeOfEnd()
 }
 
-// allLapsed tells whether nothing that would be renewed or issued again is in force any more, so that it is a new issue.
+// allLapsed reports whether nothing that would be renewed or issued again is in force any more, so that it is a new issue.
 func (a *application) allLapsed() bool {
 	return !slices.ContainsFunc(a.kinds, func(k events.CertificateKind) bool { return a.live(k) != nil })
 }
@@ -483,7 +483,7 @@ func LawChannel(c events.Channel, shown []regime.Shown, noticeAnswer bool) (regi
 	return "", fmt.Errorf("no such channel: %v", c)
 }
 
-// identifies tells whether a document can stand for a photo ID: a card with the current address is one itself.
+// identifies reports whether a document can stand for a photo ID: a card with the current address is one itself.
 // Whether it does in this regime is for the law's document list to say.
 func identifies(s regime.Shown) bool {
 	return s.Document == regime.DocPhotoID || s.Document == regime.DocCard && s.AddressCurrent

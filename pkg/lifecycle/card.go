@@ -76,12 +76,12 @@ func (a *application) judgeOtherCard(held *events.HeldCard) {
 	}
 }
 
-// endsThings tells that the operation only ends what is there, for which any state of the card is good enough.
+// endsThings reports whether the operation only ends what is there, for which any state of the card is good enough.
 func (a *application) endsThings() bool {
 	return a.Operation == events.Operation_OPERATION_REVOKE || a.Operation == events.Operation_OPERATION_RETURN_CARD
 }
 
-// isOver tells whether a card can't be used on the day of filing. The end of its term needs no record to take effect.
+// isOver reports whether a card can't be used on the day of filing. The end of its term needs no record to take effect.
 func (a *application) isOver(c *events.HeldCard) bool {
 	last := day(c.LastDay)
 	return unusable(c) || !last.IsZero() && last.Before(a.day)
@@ -92,12 +92,12 @@ func unusable(c *events.HeldCard) bool {
 		c.Status == events.CardStatus_CARD_STATUS_SUSPENDED
 }
 
-// waitsAtOffice tells that a card has been assigned and has not reached its holder.
+// waitsAtOffice reports whether a card has been assigned and has not reached its holder.
 func waitsAtOffice(c *events.HeldCard) bool {
 	return c.Status == events.CardStatus_CARD_STATUS_ASSIGNED || c.Status == events.CardStatus_CARD_STATUS_CUSTODY
 }
 
-// factoryDone tells whether the card's certificates, if any were wanted, are written.
+// factoryDone reports whether the card's certificates, if any were wanted, are written.
 func (a *application) factoryDone() bool {
 	for _, c := range a.state.Certificates {
 		if c.Card == a.Card && !hasEnded(c) && !c.Written {

@@ -53,7 +53,7 @@ func (d *decision) endKind(c consequence, kind events.CertificateKind, law regim
 	return changed
 }
 
-// means tells whether the consequence is about this certificate, which may not have ended before.
+// means reports whether the consequence is about this certificate, which may not have ended before.
 func (c consequence) means(held *events.Certificate) bool {
 	switch {
 	case hasEnded(held), lawRegime(held.Regime) != c.regime, c.serial != 0 && held.Serial != c.serial:
@@ -66,7 +66,7 @@ func (c consequence) means(held *events.Certificate) bool {
 	return len(c.chosen) == 0 || slices.Contains(c.chosen, held.Kind)
 }
 
-// endOne applies one consequence to one certificate and tells whether that changed it.
+// endOne applies one consequence to one certificate and reports whether that changed it.
 func (d *decision) endOne(c consequence, held *events.Certificate, law regime.Consequence) bool {
 	device := onPhone(d.state, held.Serial).GetDevice()
 	switch law.Effect {

@@ -31,7 +31,7 @@ func waitsFor(p *events.Procedure) events.ObligationKind {
 	return events.ObligationKind_OBLIGATION_KIND_UNSPECIFIED
 }
 
-// stale tells that a fact answers an earlier command than the one that is owed now.
+// stale reports whether a fact answers an earlier command than the one that is owed now.
 func (d *decision) stale(p *events.Procedure, obligation string) bool {
 	if obligation == "" {
 		return false
@@ -41,7 +41,7 @@ func (d *decision) stale(p *events.Procedure, obligation string) bool {
 	})
 }
 
-// otherCard tells that a fact is about another card than the procedure's.
+// otherCard reports whether a fact is about another card than the procedure's.
 func otherCard(p *events.Procedure, card string) bool { return card != "" && card != p.GetCard() }
 
 func (d *decision) recordPinsBlocked(c RecordPinsBlocked) {

@@ -47,7 +47,7 @@ func (d *decision) endHopeless() {
 	}
 }
 
-// cardLost tells that the procedure's card has gone out of use meanwhile. One that was to be handed over gives way to the
+// cardLost reports whether the procedure's card has gone out of use meanwhile. One that was to be handed over gives way to the
 // former card when it ends, and is then none of the person's.
 func (d *decision) cardLost(p *events.Procedure) bool {
 	for _, c := range []*events.HeldCard{d.state.Card, d.state.OldCard} {
@@ -58,7 +58,7 @@ func (d *decision) cardLost(p *events.Procedure) bool {
 	return p.Operation == events.Operation_OPERATION_HAND_OVER
 }
 
-// hasMade tells whether a certificate that the procedure made is still on its way.
+// hasMade reports whether a certificate that the procedure made is still on its way.
 func (d *decision) hasMade(p *events.Procedure) bool {
 	return slices.ContainsFunc(d.state.Certificates, func(c *events.Certificate) bool {
 		return c.Procedure == p.Id && (c.Status == authorized || c.Status == issued)

@@ -330,7 +330,7 @@ func (f *fold) issued(b *events.CertificateIssued) {
 	f.owe(owesWriting, b.Procedure)
 }
 
-// unsigned tells whether the procedure has a certificate that is authorised and not yet signed.
+// unsigned reports whether the procedure has a certificate that is authorised and not yet signed.
 func (f *fold) unsigned(procedure string) bool {
 	return slices.ContainsFunc(f.s.Certificates, func(c *events.Certificate) bool {
 		return c.Procedure == procedure && c.Status == authorized

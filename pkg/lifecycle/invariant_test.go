@@ -146,7 +146,7 @@ func (p *player) invariants(cmd Command) {
 	}
 }
 
-// stands tells whether what an obligation names is still there and waits for just this.
+// stands reports whether what an obligation names is still there and waits for just this.
 func (p *player) stands(o *events.Obligation) bool {
 	open := p.state.Procedure
 	if phone := p.onItsWay(o.Target); phone != nil {

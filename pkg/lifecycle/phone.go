@@ -197,12 +197,12 @@ func lawPlatform(p events.PhonePlatform) regime.Platform {
 	return ""
 }
 
-// cardSuspended tells whether the card's certificate of one that would be released is suspended.
+// cardSuspended reports whether the card's certificate of one that would be released is suspended.
 func (p *phoneApplication) cardSuspended() bool {
 	return slices.ContainsFunc(p.phone.Certificates, p.heldBack)
 }
 
-// heldBack tells whether a phone's authentication certificate stays suspended because the card's is.
+// heldBack reports whether a phone's authentication certificate stays suspended because the card's is.
 func (d *decision) heldBack(c *events.Certificate) bool {
 	return c.Kind == kindAuth && certificate(d.state, c.Parent).GetStatus() == suspended
 }

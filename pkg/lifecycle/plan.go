@@ -173,7 +173,7 @@ func (a *application) lapsed(kind events.CertificateKind) *events.Certificate {
 	return nil
 }
 
-// isLapsed tells whether a certificate's term is over on the day of filing, recorded or not.
+// isLapsed reports whether a certificate's term is over on the day of filing, recorded or not.
 func (a *application) isLapsed(c *events.Certificate) bool {
 	return c.Status == expired || !hasEnded(c) && day(c.LastDay).Before(a.day)
 }

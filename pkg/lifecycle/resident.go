@@ -122,7 +122,7 @@ func (d *decision) regimesHeld() []regime.Regime {
 	return held
 }
 
-// holdsMyNumber tells whether the chains of deadlines have a card to be about.
+// holdsMyNumber reports whether the chains of deadlines have a card to be about.
 func (d *decision) holdsMyNumber() bool {
 	c := d.state.Card
 	return c != nil && c.Kind == events.CardKind_CARD_KIND_MYNUMBER && c.Status != events.CardStatus_CARD_STATUS_VOID &&

@@ -51,7 +51,7 @@ type Notice struct {
 	CardEnds bool
 	// Overseas says that the reader lives overseas, where the office of the family register is the one to go to (law.md 4.3).
 	Overseas bool
-	// Renewable tells whether a certificate of this regime is still issued when the notice is read (until 2015-12-22 for juki).
+	// Renewable reports whether a certificate of this regime is still issued when the notice is read (until 2015-12-22 for juki).
 	Renewable bool
 	// FeeYen is what the renewal, or the new certificate, costs; 0 is free of charge.
 	FeeYen int

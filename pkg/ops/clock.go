@@ -47,7 +47,7 @@ func OpenClock(path string, begin time.Time) (*Clock, error) {
 	return c, nil
 }
 
-// Simulated tells whether this is a settable clock.
+// Simulated reports whether this is a settable clock.
 func (c *Clock) Simulated() bool { return c.file != "" }
 
 // Now returns the time. A settable clock's file is looked at each time, and a file
@@ -64,7 +64,7 @@ func (c *Clock) Now() time.Time {
 	return c.latest
 }
 
-// isSeen tells whether the file, which is only ever replaced, is the one that was read.
+// isSeen reports whether the file, which is only ever replaced, is the one that was read.
 func (c *Clock) isSeen(info os.FileInfo) bool {
 	return c.seen != nil && os.SameFile(info, c.seen) && info.ModTime().Equal(c.seen.ModTime())
 }

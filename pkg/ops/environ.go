@@ -37,7 +37,7 @@ func loadEnviron(environ []string, fields []field, sources map[string]string) er
 	return nil
 }
 
-// belongs tells whether a variable starts like one of the configuration's
+// belongs reports whether a variable starts like one of the configuration's
 // tables: then a name that sets nothing is a slip, not another program's.
 func belongs(name string, tables map[string]bool) bool {
 	for table := range tables {

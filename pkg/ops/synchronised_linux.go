@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Synchronised tells whether the kernel believes that a time service (NTP)
+// Synchronised reports whether the kernel believes that a time service (NTP)
 // keeps its clock (adjtimex(2), STA_UNSYNC).
 func Synchronised() (bool, error) {
 	state, err := unix.Adjtimex(&unix.Timex{})

@@ -38,7 +38,7 @@ const (
 	DocHandOverNotice  Document = "handover-notice"         // 交付通知書, the postcard
 )
 
-// Known tells whether the law's lists know the document.
+// Known reports whether the law's lists know the document.
 func (d Document) Known() bool {
 	switch d {
 	case DocForm, DocCard, DocPhotoID, DocOtherID, DocInquiryAnswer, DocMandate, DocSealedMandate, DocSealCertificate, DocProxyPhotoID,
@@ -204,7 +204,7 @@ func (s Switches) Documents(in DocumentsIn) (Documents, error) {
 	return out, nil
 }
 
-// WrongLetter tells whether a rule refuses an answer form for its number.
+// WrongLetter reports whether a rule refuses an answer form for its number.
 func WrongLetter(id ID) bool { return id == jukiDocAnswerOther || id == myDocAnswerOther }
 
 // LeftWithOffice gives, of what was shown when a letter of inquiry is to be posted, the papers that stay with the office

@@ -24,7 +24,7 @@ const (
 	Missing Status = "missing" // this copy never had it
 )
 
-// Status tells whether the vault holds a key, holds the tombstone of one that was erased, or lacks it.
+// Status reports whether the vault holds a key, holds the tombstone of one that was erased, or lacks it.
 func (v *Vault) Status(k Key) (Status, error) {
 	name, err := keyName(k.Person, k.Class, k.Version)
 	if err != nil {

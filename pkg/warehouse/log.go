@@ -43,6 +43,13 @@ func serialsOf(body proto.Message) []uint64 {
 	return nil
 }
 
+func changeOf(body proto.Message) string {
+	if b, ok := body.(interface{ GetChange() events.RecordChange }); ok {
+		return word(b.GetChange())
+	}
+	return ""
+}
+
 // Entry is one event of a history, without personal data.
 type Entry struct {
 	Kind         string    `ch:"kind" json:"kind"`
@@ -63,6 +70,7 @@ type Entry struct {
 	Card         string    `ch:"card" json:"card"`
 	Municipality string    `ch:"municipality" json:"municipality"`
 	Serials      []uint64  `ch:"serials" json:"-"`
+	Change       string    `ch:"change" json:"change,omitempty"` // of the resident record, such as move-in
 }
 
 // MarshalJSON writes the serials as text, as they stand everywhere else.
@@ -86,7 +94,7 @@ func entryOf(s source) Entry {
 		Caused: instant(s.event.CausedMs), Filed: instant(s.event.FiledMs), Recorded: instant(s.event.RecordedMs),
 		Office: c.Office, Counter: c.Counter, ActorKind: word(c.GetActor().GetKind()), Actor: c.GetActor().GetId(),
 		Correlation: c.CorrelationId, Procedure: procedureOf(s.body), Card: cardOf(s.body),
-		Municipality: municipalityOf(s.body), Serials: serialsOf(s.body),
+		Municipality: municipalityOf(s.body), Serials: serialsOf(s.body), Change: changeOf(s.body),
 	}
 }
 

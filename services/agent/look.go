@@ -91,7 +91,7 @@ func (c *Counter) Certificates(procedure string) ([][]byte, error) {
 	return nil, fmt.Errorf("certificates of procedure %s: %w", procedure, ErrNotYet)
 }
 
-// ReadyToHandOver tells whether fee, paper copy and hand-over are next: the certificates are written and read back, the
+// ReadyToHandOver reports whether fee, paper copy and hand-over are next: the certificates are written and read back, the
 // PINs are set, or a card without certificates was accepted for its hand-over (figures.md 3).
 func (s Status) ReadyToHandOver() bool {
 	switch s.Stage {
@@ -164,7 +164,7 @@ func (c *Counter) Made(procedure string) (m Made) {
 	return m
 }
 
-// hasLive tells whether the hub knows a certificate of the holder that has not ended and that a card of the kind can hold:
+// hasLive reports whether the hub knows a certificate of the holder that has not ended and that a card of the kind can hold:
 // its PINs are set before the card is handed over.
 func hasLive(a *events.Answer, kind events.CardKind) bool {
 	return slices.ContainsFunc(a.GetCertificates(), func(c *events.CertificateState) bool {

@@ -29,7 +29,7 @@ type Config struct {
 	Vault     *vault.Vault
 	// Patience is how long a counter may wait before it begins a command; after that the command is not begun any more.
 	Patience time.Duration
-	// Ready tells whether the issuer could sign now. Before keys are generated it is asked, because generating them may be
+	// Ready reports whether the issuer could sign now. Before keys are generated it is asked, because generating them may be
 	// a point of no return; nil answers always yes. While it says no, the commits of those who wait for keys are tried again,
 	// their answers having gone out; everybody else's go on.
 	Ready  func(context.Context) error
@@ -84,7 +84,7 @@ func (d *Dispatcher) handleOne(ctx context.Context, r eventlog.Record) (err erro
 	return eventlog.Park(r.Kind, r.ID, err)
 }
 
-// forgotten tells that a commit is so old that its claim has aged out of the counters' wire: when the position is lost
+// forgotten reports whether a commit is so old that its claim has aged out of the counters' wire: when the position is lost
 // and everything comes again, nobody waits for those answers.
 func (d *Dispatcher) forgotten(c *events.Commit) bool {
 	list := c.GetEvents()
@@ -281,7 +281,7 @@ func (d *Dispatcher) toWrite(ctx context.Context, r eventlog.Record, made []*eve
 	return list, nil
 }
 
-// ended tells that nobody needs a certificate on a card any more: it was revoked while it was on its way.
+// ended reports whether nobody needs a certificate on a card any more: it was revoked while it was on its way.
 func ended(s events.CertificateStatus) bool {
 	return s == events.CertificateStatus_CERTIFICATE_STATUS_REVOKED || s == events.CertificateStatus_CERTIFICATE_STATUS_EXPIRED
 }

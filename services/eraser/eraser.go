@@ -214,7 +214,7 @@ func (e *Eraser) Run(ctx context.Context) error {
 	return errors.Join(err, e.mark())
 }
 
-// orders tells whether a record orders an erasure.
+// orders reports whether a record orders an erasure.
 func orders(r eventlog.Record) bool {
 	for _, event := range r.Commit.GetEvents() {
 		if event.GetErasureOrdered() != nil {

@@ -12,6 +12,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/ca"
 	"shomei/pkg/warehouse/enginetest"
+	"shomei/services/fsck"
 )
 
 // unchecked are the columns that fsck does not compare, and why.
@@ -19,24 +20,51 @@ var unchecked = map[string]string{
 	"table_files.applied": "when a table file was applied: nothing reads it, and the log does not know it",
 }
 
-// TestFsckComparesEveryColumn spoils every table and column that the engine names, one after the other, and wants fsck to
+// TestFsckComparesEveryColumn spoils every table and column that the engine names, one of each table at a time, and wants fsck to
 // name the table and the key: a new table or column without a check fails here.
 func TestFsckComparesEveryColumn(t *testing.T) {
 	w := newWorld(t)
 	w.fillEveryTable()
 	w.quiet("before")
-	for _, table := range w.columnsOfTables() {
+	tables := w.columnsOfTables()
+	for _, table := range tables {
 		table.keep()
-		for _, spoiling := range table.spoilings() {
-			spoiling.do()
-			w.findsIn(spoiling.what, table.name, spoiling.key)
-			table.restore()
-		}
-		w.quiet(table.name + " restored")
-		w.sql("INSERT INTO DB." + table.name + " SELECT * FROM DB.kept_" + table.name)
-		w.quiet("the same rows of " + table.name + " again")
-		w.sql("DROP TABLE DB.kept_" + table.name + " SYNC")
 	}
+	for _, round := range rounds(tables) {
+		for _, s := range round {
+			s.do()
+		}
+		report := w.fsck()
+		for _, s := range round {
+			w.findsIn(report, s)
+			s.table.restore()
+		}
+	}
+	w.quiet("all restored")
+	for _, table := range tables {
+		w.sql("INSERT INTO DB." + table.name + " SELECT * FROM DB.kept_" + table.name)
+	}
+	w.quiet("the same rows again")
+}
+
+// rounds are spoilings that are done together, one of each table: fsck compares tables one by one, so each must be found by
+// itself. Alone are those of a table that has lost everything, and those of the positions, by which fsck knows what the tables
+// should hold.
+func rounds(tables []*tableUnderTest) (all [][]spoiling) {
+	var together [][]spoiling
+	for _, table := range tables {
+		for i, s := range table.spoilings() {
+			switch {
+			case i == 0 || table.name == "positions":
+				all = append(all, []spoiling{s})
+			case i > len(together):
+				together = append(together, []spoiling{s})
+			default:
+				together[i-1] = append(together[i-1], s)
+			}
+		}
+	}
+	return append(all, together...)
 }
 
 // fillEveryTable adds events that bring something into every table and column.
@@ -67,6 +95,7 @@ func (w *world) fillEveryTable() {
 		&events.CardVoided{Card: "CARD-1", Cause: "broken"},
 		&events.ApplicationRefused{Procedure: "p31", Operation: events.Operation_OPERATION_RENEW, Refusals: []string{"office.closed.saturday"}, Municipality: "12237"},
 		&events.DeadlineSet{Kind: events.DeadlineKind(1), LastDay: "2024-09-01"},
+		&events.ResidentRecordChanged{Change: events.RecordChange_RECORD_CHANGE_NAME, Municipality: "12237"},
 	)
 	w.update(events.KindSubscriber, id, &events.NoticeDue{Notice: "n9", Kind: events.NoticeKind(1), Serials: []uint64{30}, LastDay: "2029-06-03"}, &events.NoticeFailed{Notice: "n9", Medium: "mail", Code: "address"})
 	w.update(events.KindSubscriber, id, &events.NoticeDue{Notice: "n8", Kind: events.NoticeKind(1)}, &events.NoticeSuppressed{Notice: "n8", Reason: "moved"})
@@ -105,16 +134,15 @@ func (w *world) quiet(when string) {
 	}
 }
 
-// findsIn wants a finding about a row of a table.
-func (w *world) findsIn(what, table, key string) {
+// findsIn wants a finding about the row that was spoiled.
+func (w *world) findsIn(report *fsck.Report, s spoiling) {
 	w.t.Helper()
-	report := w.fsck()
 	for _, f := range report.Findings {
-		if strings.HasPrefix(f.Where, "tables, "+table+" ") && strings.Contains(f.Where, key) {
+		if strings.HasPrefix(f.Where, "tables, "+s.table.name+" ") && strings.Contains(f.Where, s.key) {
 			return
 		}
 	}
-	w.t.Errorf("%s: fsck does not name %s %s: %v", what, table, key, report.Findings)
+	w.t.Errorf("%s: fsck does not name %s %s: %v", s.what, s.table.name, s.key, report.Findings)
 }
 
 // tableUnderTest is a table with its columns, as system.columns has them.
@@ -125,7 +153,9 @@ type tableUnderTest struct {
 	columns [][2]string // name and type
 }
 
+// spoiling is one thing that can be wrong in a table; key is the row that must be named.
 type spoiling struct {
+	table     *tableUnderTest
 	what, key string
 	do        func()
 }
@@ -177,8 +207,8 @@ func (t *tableUnderTest) spoilings() []spoiling {
 		key = strings.SplitN(key, "/", 2)[1] // the stream; the generation is one for all
 	}
 	all := []spoiling{
-		{t.name + " truncated", "", func() { t.sql("TRUNCATE TABLE DB." + t.name) }},
-		{"a row of " + t.name + " deleted", key, func() { t.replace("* FROM DB.kept_" + t.name + " WHERE NOT " + one) }},
+		{t, t.name + " truncated", "", func() { t.sql("TRUNCATE TABLE DB." + t.name) }},
+		{t, "a row of " + t.name + " deleted", key, func() { t.replace("* FROM DB.kept_" + t.name + " WHERE NOT " + one) }},
 	}
 	for _, c := range t.columns {
 		column, changed := "`"+c[0]+"`", change("`"+c[0]+"`", c[1])
@@ -189,11 +219,11 @@ func (t *tableUnderTest) spoilings() []spoiling {
 		if t.name+"."+c[0] == "positions.generation" {
 			key = "" // the others are taken for those of older tables
 		}
-		all = append(all, spoiling{t.name + "." + c[0] + " changed", key, func() {
+		all = append(all, spoiling{t, t.name + "." + c[0] + " changed", key, func() {
 			t.replace("* REPLACE(if(" + one + ", " + changed + ", " + column + ") AS " + column + ") FROM DB.kept_" + t.name)
 		}})
 		if slices.Contains(t.key, c[0]) && t.name != "positions" { // a second row beside the first
-			all = append(all, spoiling{"a row of " + t.name + " copied to another " + c[0], "", func() {
+			all = append(all, spoiling{t, "a row of " + t.name + " copied to another " + c[0], "", func() {
 				t.sql("INSERT INTO DB." + t.name + " SELECT * REPLACE(" + changed + " AS " + column + ") FROM (SELECT * FROM DB.kept_" + t.name + " WHERE " + one + ")")
 			}})
 		}

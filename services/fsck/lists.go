@@ -210,7 +210,7 @@ func (c *check) checkLists(ctx context.Context) error {
 	return nil
 }
 
-// replaced tells whether a running hub has published a newer list since the folder was read; what was read is then
+// replaced reports whether a running hub has published a newer list since the folder was read; what was read is then
 // neither in the folder any more nor the newest in the log.
 func (c *check) replaced(authority string, newest uint64) bool {
 	for _, l := range c.lists {

@@ -182,7 +182,7 @@ func (s source) logRow() row {
 		cell{column: "actor_kind", text: word(s.commit.GetActor().GetKind())}, cell{column: "actor", text: s.commit.GetActor().GetId()},
 		cell{column: "correlation", text: s.commit.CorrelationId}, cell{column: "procedure", text: s.text("procedure")},
 		cell{column: "card", text: s.text("card")}, cell{column: "municipality", text: s.text("municipality")},
-		cell{column: "serials", text: numbers(s.serials())},
+		cell{column: "serials", text: numbers(s.serials())}, cell{column: "change", text: s.text("change")},
 	)}
 }
 

@@ -403,7 +403,7 @@ func (i *Issuer) record(ctx context.Context, subscriber, procedure string, owed 
 	return err
 }
 
-// Healthy tells whether the issuer could sign now: its keys for every authority in force answer. The registration
+// Healthy reports whether the issuer could sign now: its keys for every authority in force answer. The registration
 // authority asks before keys are generated (law.md 13.2).
 func (i *Issuer) Healthy(context.Context) error {
 	probe := sha256.Sum256([]byte("health"))

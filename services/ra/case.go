@@ -117,7 +117,7 @@ func (r *RA) openCase(q counterlink.CaseRequest, letter *events.Letter, history 
 	return nil, ""
 }
 
-// sameOffice tells whether the office that a commit was filed at is that of the counter that asks, or became it: its
+// sameOffice reports whether the office that a commit was filed at is that of the counter that asks, or became it: its
 // counters belong there now, and none is left behind. One counter that was moved does not take its former office's cases along.
 func (r *RA) sameOffice(q counterlink.CaseRequest, c *events.Commit) bool {
 	if c.Office == q.Office {

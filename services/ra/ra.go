@@ -64,10 +64,19 @@ type RA struct {
 	sequence atomic.Uint32
 }
 
+// CheckSecret refuses a secret for subscriber ids by which a resident-record code could be found by trying.
+func CheckSecret(secret []byte) error {
+	const least = 32
+	if len(secret) < least {
+		return fmt.Errorf("the deployment secret has %d bytes, at least %d are needed", len(secret), least)
+	}
+	return nil
+}
+
 // New makes a registration authority.
 func New(c Config) (*RA, error) {
-	if len(c.Secret) < 32 {
-		return nil, fmt.Errorf("registration authority: the deployment secret has %d bytes, at least 32 are needed", len(c.Secret))
+	if err := CheckSecret(c.Secret); err != nil {
+		return nil, fmt.Errorf("registration authority: %w", err)
 	}
 	return &RA{Config: c, serials: serials{known: c.KnownSerials, logger: c.Logger}}, nil
 }

@@ -2,7 +2,7 @@ package ra
 
 import "shomei/pkg/vault"
 
-// cameBack tells whether a claim is of somebody who applies at a counter. Whose data were erased years ago is a person
+// cameBack reports whether a claim is of somebody who applies at a counter. Whose data were erased years ago is a person
 // like any other then, and gets new keys; what was erased stays so.
 func (a *attempt) cameBack() bool {
 	return a.claim.GetApplicationReceived() != nil || a.claim.GetKeysGenerated() != nil

@@ -61,7 +61,7 @@ func (f Figure) Share() float64 {
 	return f.Value / f.Floor
 }
 
-// Reached tells whether the goal is reached; true when there is none.
+// Reached reports whether the goal is reached; true when there is none.
 func (f Figure) Reached() bool {
 	return f.Value >= f.AtLeast && (f.AtMost == 0 || f.Value <= f.AtMost) && f.Share() >= f.OfFloor
 }

@@ -1,31 +1,34 @@
-// Package census counts what a log tells of its people and holds it against what is known of the country: how many cards
+// Package census counts what the tables tell of people and holds it against what is known of the country: how many cards
 // were applied for and when, what was renewed, lost, refused, and when people come (figures.md 1, 2). It knows nothing of
 // how the history came about, so it judges a simulated one as it would a real one.
 package census
 
 import (
+	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
-	"shomei/events"
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
 	"shomei/pkg/civil"
 )
 
-// Census is a count of histories, taken in any order of subscribers, each in the order of its revisions.
+// Census is a count of what the tables hold.
 type Census struct {
 	happened map[string]int
 	days     map[series]map[civil.Date]int
 	visits   map[time.Weekday]int
 	months   map[time.Month]int
 	morning  int
-	kinds    map[string]events.CardKind
-	holders  map[string]struct{}
-	windows  map[uint64]civil.Date
-	renewed  map[uint64]struct{}
-	due      map[dueDay]struct{}
-	last     civil.Date
+	// closed are the renewal windows of authentication certificates that are over, renewed those in which it was renewed.
+	closed, renewed int
+	// due is for how many people something ends, by day.
+	due  map[civil.Date]int
+	last civil.Date
 }
 
 // series is something that is counted by day.
@@ -35,45 +38,143 @@ const (
 	applied    series = "applied"
 	handedOver series = "handed over"
 	outOfUse   series = "out of use"
-	signatures series = "signature certificates"
-	logins     series = "authentication certificates"
+	signatures series = "sign"
+	logins     series = "auth"
 	unblocked  series = "unblocked"
 )
 
-type dueDay struct {
-	subscriber string
-	last       civil.Date
+// row is one answer of the tables: what, on which day, and how often; a visit has a weekday (Monday is 1) and a month, and
+// was in the morning or not; a window was used to renew or not.
+type row struct {
+	What    string `ch:"what"`
+	Day     string `ch:"day"`
+	Weekday uint8  `ch:"weekday"`
+	Month   uint8  `ch:"month"`
+	Morning bool   `ch:"morning"`
+	Used    bool   `ch:"used"`
+	Times   uint64 `ch:"times"`
 }
 
-// New makes an empty census.
-func New() *Census {
-	return &Census{
+// Take counts what the tables of a database hold. The dsn is that of ClickHouse, as clickhouse.ParseDSN reads it.
+func Take(ctx context.Context, dsn, database string) (*Census, error) {
+	options, err := clickhouse.ParseDSN(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("taking the census: %w", err)
+	}
+	options.Auth.Database = database
+	conn, err := clickhouse.Open(options)
+	if err != nil {
+		return nil, fmt.Errorf("taking the census: %w", err)
+	}
+	defer conn.Close()
+	c := &Census{
 		happened: make(map[string]int), days: make(map[series]map[civil.Date]int), visits: make(map[time.Weekday]int),
-		months: make(map[time.Month]int),
-		kinds:  make(map[string]events.CardKind), holders: make(map[string]struct{}), windows: make(map[uint64]civil.Date),
-		renewed: make(map[uint64]struct{}), due: make(map[dueDay]struct{}),
+		months: make(map[time.Month]int), due: make(map[civil.Date]int),
 	}
-}
-
-// Count takes one commit of a subscriber.
-func (c *Census) Count(subscriber string, commit *events.Commit) {
-	clerk := commit.GetActor().GetKind() == events.ActorKind_ACTOR_KIND_CLERK
-	for _, e := range commit.GetEvents() {
-		day := civil.Of(time.UnixMilli(e.RecordedMs))
-		if day.After(c.last) {
-			c.last = day
+	for _, q := range questions {
+		if err := c.ask(ctx, conn, q); err != nil {
+			return nil, fmt.Errorf("taking the census: %s: %w", q.about, err)
 		}
-		c.application(e, day, clerk)
-		c.certificate(subscriber, e, day)
-		c.card(e, day)
+	}
+	return c, nil
+}
+
+func (c *Census) ask(ctx context.Context, conn driver.Conn, q question) error {
+	var rows []row
+	if err := conn.Select(ctx, &rows, "WITH toDateTime64(0, 3, 'Asia/Tokyo') AS never "+q.sql); err != nil {
+		return err
+	}
+	for _, r := range rows {
+		day, err := civil.Parse(r.Day)
+		if err != nil {
+			return err
+		}
+		q.take(c, r, day)
+	}
+	return nil
+}
+
+// question is one that the tables answer with rows.
+type question struct {
+	about, sql string
+	take       func(c *Census, r row, day civil.Date)
+}
+
+func happens(c *Census, r row, _ civil.Date) { c.happened[r.What] += int(r.Times) }
+
+func daily(c *Census, r row, day civil.Date) {
+	if c.days[series(r.What)] == nil {
+		c.days[series(r.What)] = make(map[civil.Date]int)
+	}
+	c.days[series(r.What)][day] += int(r.Times)
+}
+
+// cards are the My Number cards that were handed over: the days of that, in order, and those on which the card ended.
+const cards = `(SELECT card, arraySort(groupArrayIf(recorded, event = 'CardHandedOver')) AS handed,
+	arraySort(groupArrayIf(recorded, ends)) AS ended
+	FROM card_operations FINAL WHERE kind = 'subscriber' GROUP BY card
+	HAVING has(groupArrayIf(card_kind, event = 'CardAssigned'), 'mynumber') AND notEmpty(handed))`
+
+var questions = []question{
+	{"applications accepted", `SELECT concat('accepted: ', replaceAll(operation, '-', ' ')) AS what, count() AS times
+		FROM applications FINAL WHERE accepted > never GROUP BY what`, happens},
+	{"who came", `SELECT concat('came: ', replaceAll(channel, '-', ' ')) AS what, count() AS times FROM applications FINAL
+		WHERE (subscriber, procedure) IN (SELECT id, procedure FROM log WHERE event = 'ApplicationAccepted' AND actor_kind = 'clerk') GROUP BY what`, happens},
+	{"applications refused", `SELECT concat('refused: ', refusal) AS what, count() AS times FROM applications FINAL
+		WHERE refused > never GROUP BY what`, happens},
+	{"changes of the record", `SELECT concat('record: ', replaceAll(change, '-', ' ')) AS what, count() AS times FROM log FINAL
+		WHERE event = 'ResidentRecordChanged' GROUP BY what`, happens},
+	{"revocations", `SELECT concat('revoked: ', replaceAll(reason, '-', ' ')) AS what, count() AS times FROM certificate_history FINAL
+		WHERE event = 'CertificateRevoked' GROUP BY what`, happens},
+	{"notices", `SELECT concat('notices by ', medium) AS what, count() AS times FROM notices FINAL WHERE sent > never GROUP BY what`, happens},
+	{"juki certificates", `SELECT 'juki certificates issued' AS what, count() AS times FROM certificates FINAL
+		WHERE issued > never AND regime = 'juki' HAVING times > 0`, happens},
+	{"events", `SELECT event AS what, count() AS times FROM log FINAL WHERE kind = 'subscriber' GROUP BY what`, func(c *Census, r row, _ civil.Date) {
+		if name, counted := counted[r.What]; counted {
+			c.happened[name] += int(r.Times)
+		}
+	}},
+	{"applications by day", `SELECT if(operation = 'unblock', 'unblocked', 'applied') AS what, toString(toDate(accepted)) AS day, count() AS times
+		FROM applications FINAL WHERE accepted > never AND operation IN ('unblock', 'factory-issue') GROUP BY what, day`, daily},
+	{"certificates by day", `SELECT kind AS what, toString(toDate(issued)) AS day, count() AS times FROM certificates FINAL
+		WHERE issued > never AND regime = 'mynumber' GROUP BY what, day`, daily},
+	{"cards handed over", `SELECT 'handed over' AS what, toString(toDate(handed[1])) AS day, count() AS times FROM ` + cards + ` GROUP BY day`, daily},
+	{"cards out of use", `SELECT 'out of use' AS what, toString(toDate(arrayFirst(e -> e >= handed[1], ended))) AS day, count() AS times
+		FROM ` + cards + ` WHERE arrayExists(e -> e >= handed[1], ended) GROUP BY day`, daily},
+	{"visits", `SELECT toUInt8(toDayOfWeek(filed)) AS weekday, toUInt8(toMonth(filed)) AS month,
+		toBool(toHour(filed) * 60 + toMinute(filed) BETWEEN 570 AND 719) AS morning, count() AS times FROM log FINAL
+		WHERE event IN ('ApplicationAccepted', 'ApplicationRefused', 'InquiryLetterDue') AND actor_kind = 'clerk' GROUP BY weekday, month, morning`, (*Census).visit},
+	{"the last day", `SELECT toString(toDate(max(recorded))) AS day FROM log WHERE kind = 'subscriber' HAVING count() > 0`, func(c *Census, _ row, day civil.Date) { c.last = day }},
+	{"renewals", `SELECT toBool(reason = 'superseded' AND revoked > never) AS used, toString(last_day) AS day, count() AS times FROM certificates FINAL
+		WHERE window_opened > never AND kind = 'auth' GROUP BY used, day`, (*Census).window},
+	{"what ends", `SELECT toString(last_day) AS day, uniqExact(subscriber) AS times FROM certificates FINAL WHERE window_opened > never GROUP BY day`, func(c *Census, r row, day civil.Date) { c.due[day] = int(r.Times) }},
+}
+
+// counted are the events that are counted by themselves, as people read them.
+var counted = map[string]string{
+	"InquiryLetterDue": "letter of inquiry first", "ApplicationWithdrawn": "withdrawn", "CertificateIssued": "certificates issued",
+	"CertificateExpired": "certificates expired", "WindowOpened": "windows opened", "NoticeFailed": "notices undelivered",
+	"NoticeSuppressed": "notices not needed any more", "LossReported": "lost", "CardFound": "found again", "CertificateWritten": "cards written",
+	"CardWriteFailed": "writings failed", "PinBlocked": "PINs blocked", "PinUnblocked": "PINs set", "DeadlineMissed": "deadlines missed after a move",
+}
+
+func (c *Census) visit(r row, _ civil.Date) {
+	c.visits[time.Weekday(r.Weekday%7)] += int(r.Times)
+	c.months[time.Month(r.Month)] += int(r.Times)
+	if r.Morning {
+		c.morning += int(r.Times)
 	}
 }
 
-func (c *Census) on(s series, day civil.Date) {
-	if c.days[s] == nil {
-		c.days[s] = make(map[civil.Date]int)
+// window takes the windows that closed before the last day.
+func (c *Census) window(r row, last civil.Date) {
+	if !last.Before(c.last) {
+		return
 	}
-	c.days[s][day]++
+	c.closed += int(r.Times)
+	if r.Used {
+		c.renewed += int(r.Times)
+	}
 }
 
 // between is how often something happened from a day until before another.
@@ -84,127 +185,6 @@ func (c *Census) between(s series, from, until civil.Date) (n int) {
 		}
 	}
 	return n
-}
-
-func plain(name, prefix string) string {
-	return strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, prefix), "_", " "))
-}
-
-func (c *Census) application(e *events.Event, day civil.Date, clerk bool) {
-	visit := true
-	switch b := events.BodyOf(e).(type) {
-	case *events.ApplicationAccepted:
-		c.happened["accepted: "+plain(b.Operation.String(), "OPERATION_")]++
-		switch b.Operation {
-		case events.Operation_OPERATION_FACTORY_ISSUE:
-			c.on(applied, day)
-		case events.Operation_OPERATION_UNBLOCK:
-			c.on(unblocked, day)
-		}
-		if clerk {
-			c.happened["came: "+plain(b.Channel.String(), "CHANNEL_")]++
-		}
-	case *events.ApplicationRefused:
-		c.happened["refused: "+b.Refusals[0]]++
-	case *events.InquiryLetterDue:
-		c.happened["letter of inquiry first"]++
-	case *events.ResidentRecordChanged:
-		c.happened["record: "+plain(b.Change.String(), "RECORD_CHANGE_")]++
-		visit = false
-	case *events.ApplicationWithdrawn:
-		c.happened["withdrawn"]++
-		visit = false
-	default:
-		visit = false
-	}
-	if visit && clerk {
-		c.visit(time.UnixMilli(e.FiledMs).In(civil.Tokyo))
-	}
-}
-
-func (c *Census) visit(at time.Time) {
-	c.visits[at.Weekday()]++
-	c.months[at.Month()]++
-	if minute := at.Hour()*60 + at.Minute(); minute >= 9*60+30 && minute < 12*60 {
-		c.morning++
-	}
-}
-
-func (c *Census) certificate(subscriber string, e *events.Event, day civil.Date) {
-	switch b := events.BodyOf(e).(type) {
-	case *events.CertificateIssued:
-		c.happened["certificates issued"]++
-		if b.Regime == events.Regime_REGIME_JUKI {
-			c.happened["juki certificates issued"]++
-			return
-		}
-		if b.Kind == events.CertificateKind_CERTIFICATE_KIND_AUTH {
-			c.on(logins, day)
-		} else {
-			c.on(signatures, day)
-		}
-	case *events.CertificateRevoked:
-		c.happened["revoked: "+plain(b.Reason.String(), "REVOCATION_REASON_")]++
-		if _, opened := c.windows[b.Serial]; opened && b.Reason == events.RevocationReason_REVOCATION_REASON_SUPERSEDED {
-			c.renewed[b.Serial] = struct{}{}
-		}
-	case *events.CertificateExpired:
-		c.happened["certificates expired"]++
-	case *events.WindowOpened:
-		c.happened["windows opened"]++
-		last, err := civil.Parse(b.LastDay)
-		if err != nil {
-			return
-		}
-		c.due[dueDay{subscriber, last}] = struct{}{}
-		if b.Kind == events.CertificateKind_CERTIFICATE_KIND_AUTH {
-			c.windows[b.Serial] = last
-		}
-	case *events.NoticeSent:
-		c.happened["notices by "+b.Medium]++
-	case *events.NoticeFailed:
-		c.happened["notices undelivered"]++
-	case *events.NoticeSuppressed:
-		c.happened["notices not needed any more"]++
-	}
-}
-
-func (c *Census) card(e *events.Event, day civil.Date) {
-	switch b := events.BodyOf(e).(type) {
-	case *events.CardAssigned:
-		c.kinds[b.Card] = b.Kind
-	case *events.CardHandedOver:
-		if c.kinds[b.Card] == events.CardKind_CARD_KIND_MYNUMBER {
-			c.holders[b.Card] = struct{}{}
-			c.on(handedOver, day)
-		}
-	case *events.LossReported:
-		c.happened["lost"]++
-	case *events.CardFound:
-		c.happened["found again"]++
-	case *events.CertificateWritten:
-		c.happened["cards written"]++
-	case *events.CardWriteFailed:
-		c.happened["writings failed"]++
-	case *events.PinBlocked:
-		c.happened["PINs blocked"]++
-	case *events.PinUnblocked:
-		c.happened["PINs set"]++
-	case *events.DeadlineMissed:
-		c.happened["deadlines missed after a move"]++
-	}
-	for _, t := range events.Transitions(e) {
-		if t.CardStatus == events.CardStatus_CARD_STATUS_VOID || t.CardStatus == events.CardStatus_CARD_STATUS_EXPIRED {
-			c.gone(t.Card, day)
-		}
-	}
-}
-
-func (c *Census) gone(card string, day civil.Date) {
-	if _, holds := c.holders[card]; holds {
-		delete(c.holders, card)
-		c.on(outOfUse, day)
-	}
 }
 
 // held is how many My Number cards were in their holders' hands at the end of a day.

@@ -1,6 +1,7 @@
 package census
 
 import (
+	"slices"
 	"time"
 
 	"shomei/pkg/civil"
@@ -16,7 +17,7 @@ type Figure struct {
 	Source           string
 }
 
-// Within tells whether the figure is believable.
+// Within reports whether the figure is believable.
 func (f Figure) Within() bool { return f.Value >= f.Low && f.Value <= f.High }
 
 // span is the time that a figure needs: both days must lie in what was counted.
@@ -152,9 +153,9 @@ func (c *Census) perOpenDay(w time.Weekday) float64 { return float64(c.visits[w]
 
 // dueIn is for how many people something ends in a span.
 func (c *Census) dueIn(s span) (n int) {
-	for d := range c.due {
-		if !d.last.Before(s.from) && d.last.Before(s.until) {
-			n++
+	for day, people := range c.due {
+		if !day.Before(s.from) && day.Before(s.until) {
+			n += people
 		}
 	}
 	return n
@@ -162,26 +163,13 @@ func (c *Census) dueIn(s span) (n int) {
 
 func (c *Census) fullest() (part, whole float64) {
 	var months [13]int
-	for d := range c.due {
-		months[d.last.Month]++
+	all := 0
+	for day, people := range c.due {
+		months[day.Month] += people
+		all += people
 	}
-	most := 0
-	for _, n := range months {
-		most = max(most, n)
-	}
-	return float64(most), float64(len(c.due))
+	return float64(slices.Max(months[:])), float64(all)
 }
 
 // renewals are the authentication certificates whose window has opened and closed, and those of them that were renewed.
-func (c *Census) renewals() (part, whole float64) {
-	for serial, last := range c.windows {
-		if !last.Before(c.last) {
-			continue
-		}
-		whole++
-		if _, ok := c.renewed[serial]; ok {
-			part++
-		}
-	}
-	return part, whole
-}
+func (c *Census) renewals() (part, whole float64) { return float64(c.renewed), float64(c.closed) }

@@ -207,7 +207,7 @@ func (p *Person) fate(s *events.SubscriberState, now time.Time) Act {
 	return Act{}
 }
 
-// comesBack tells whether a move-in still lies ahead of somebody whose record has ended.
+// comesBack reports whether a move-in still lies ahead of somebody whose record has ended.
 func (p *Person) comesBack(now time.Time) bool {
 	for _, c := range p.changes {
 		if c.at.After(now) && c.what == events.RecordChange_RECORD_CHANGE_MOVE_IN {

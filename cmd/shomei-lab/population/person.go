@@ -126,7 +126,7 @@ func birth(dice *rand.Rand, on civil.Date, children bool) civil.Date {
 	return on.AddDays(-int(min(max(age, 0.2), 99) * 365.25))
 }
 
-// represented tells whether somebody acts for the person on a day: a child's parent or an adult's guardian
+// represented reports whether somebody acts for the person on a day: a child's parent or an adult's guardian
 // (law.md 2.2).
 func (p *Person) represented(at time.Time) bool {
 	return p.Ward || civil.AgeDuring(p.Birth, civil.Of(at)) < 15

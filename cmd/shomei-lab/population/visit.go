@@ -65,7 +65,7 @@ func sendProxy(a *events.ApplicationReceived) {
 	a.Documents = append(a.Documents, "mandate:registered-seal", "seal-certificate", "proxy-photo-id")
 }
 
-// inWindow tells whether the expiry notice has come with which somebody else may renew.
+// inWindow reports whether the expiry notice has come with which somebody else may renew.
 func inWindow(s *events.SubscriberState) bool {
 	return slices.ContainsFunc(s.Certificates, func(c *events.Certificate) bool { return c.WindowOpened && c.Status == valid })
 }

@@ -134,7 +134,7 @@ func (l *lane) after(ctx context.Context, subscriber string, before *events.Subs
 	return s, err
 }
 
-// outOfUse tells whether a card that a state knew has been voided or is not known any more.
+// outOfUse reports whether a card that a state knew has been voided or is not known any more.
 func outOfUse(before, after *events.SubscriberState) bool {
 	for _, was := range []*events.HeldCard{before.Card, before.OldCard} {
 		if was == nil || was.Status == events.CardStatus_CARD_STATUS_VOID {

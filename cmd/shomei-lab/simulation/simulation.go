@@ -15,10 +15,8 @@ import (
 	"shomei/cmd/shomei-lab/census"
 	"shomei/cmd/shomei-lab/population"
 	"shomei/cmd/shomei/hub"
-	"shomei/events"
 	"shomei/pkg/ca"
 	"shomei/pkg/civil"
-	"shomei/pkg/eventlog"
 )
 
 // Simulation is one simulation on a hub that stands still.
@@ -223,14 +221,7 @@ func (l *lane) ended(at time.Time) {
 	}
 }
 
-// Census counts the whole log: what was lived in this run and in those before.
+// Census counts what the tables hold: what was lived in this run and in those before.
 func (s *Simulation) Census(ctx context.Context) (*census.Census, error) {
-	c := census.New()
-	err := s.hub.Log.Scan(ctx, nil, []string{events.KindSubscriber}, func(r eventlog.Record, err error) error {
-		if err == nil {
-			c.Count(r.ID, r.Commit)
-		}
-		return err
-	})
-	return c, err
+	return census.Take(ctx, s.hub.EngineDSN(), "shomei")
 }

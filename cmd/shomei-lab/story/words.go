@@ -135,7 +135,7 @@ func isWeekday(word string) bool {
 	return known
 }
 
-// isClock tells whether a word has the form of a time of day.
+// isClock reports whether a word has the form of a time of day.
 func isClock(word string) bool {
 	hour, minute, ok := strings.Cut(civil.HalfWidth(word), ":")
 	return ok && (len(hour) == 1 || len(hour) == 2) && len(minute) == 2

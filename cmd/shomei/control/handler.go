@@ -35,7 +35,7 @@ type CardKey struct {
 	Version uint16 `json:"version"`
 }
 
-// Outcome tells whether an order changed anything.
+// Outcome reports whether an order changed anything.
 type Outcome struct {
 	Changed bool `json:"changed"`
 }

@@ -145,7 +145,7 @@ func (s *supervised) last() {
 	s.stopped = true
 }
 
-// dead tells whether the process that ran last has ended and none was started since.
+// dead reports whether the process that ran last has ended and none was started since.
 func (s *supervised) dead() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -97,7 +97,7 @@ func (k *killer) awaitUp() bool {
 	return true
 }
 
-// serves tells whether the process that runs now has come up.
+// serves reports whether the process that runs now has come up.
 func (c *centre) serves() bool {
 	var at struct {
 		PID int `json:"pid"`

@@ -223,7 +223,7 @@ func (a *attack) subscriptions() (list []attackMessage) {
 	return list
 }
 
-// listen subscribes, alone and in a queue, and tells whether anything is heard of what somebody who may say everything says
+// listen subscribes, alone and in a queue, and reports whether anything is heard of what somebody who may say everything says
 // on every subject of the counters' account.
 func (a *attack) listen(subject string) string {
 	alone, err := a.conn.SubscribeSync(subject)

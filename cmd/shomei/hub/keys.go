@@ -15,6 +15,7 @@ import (
 	"shomei/pkg/durable"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/hubserver"
+	"shomei/services/ra"
 )
 
 // keys are the secrets of one hub. Each lives in a file of its own under keys/, readable by its owner only, and is made
@@ -52,8 +53,12 @@ func openKeys(dir string) (keys, error) {
 	if k.seal, err = counterlink.ParseSealKey(sealed); err != nil {
 		return k, err
 	}
-	if k.secret, err = secretFile(filepath.Join(dir, "subscriber-ids.key"), newRandomSecret); err != nil {
-		return k, err
+	secret := filepath.Join(dir, "subscriber-ids.key")
+	if k.secret, err = secretFile(secret, newRandomSecret); err == nil {
+		err = ra.CheckSecret(k.secret)
+	}
+	if err != nil {
+		return k, fmt.Errorf("reading %s: %w; put back the file of this deployment", secret, err)
 	}
 	if k.accounts, err = openAccounts(filepath.Join(dir, "nats")); err != nil {
 		return k, err

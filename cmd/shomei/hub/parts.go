@@ -426,7 +426,7 @@ func (p *Parts) nearURL() string {
 	return at.String()
 }
 
-// everywhere tells whether counters can connect at every address of this machine, so that none of them is the hub's.
+// everywhere reports whether counters can connect at every address of this machine, so that none of them is the hub's.
 func (p *Parts) everywhere() bool {
 	ip := net.ParseIP(p.Host)
 	return ip != nil && ip.IsUnspecified()

@@ -103,7 +103,7 @@ func (c *Card) activate(cmd card.Command) uint16 {
 	return c.commit()
 }
 
-// complete tells whether a certificate of the staged key and a CA are there.
+// complete reports whether a certificate of the staged key and a CA are there.
 func (c *Card) complete(pair keyPair) bool {
 	key, err := c.keys.of(pair)
 	if err != nil || whole(pair.CA) == nil || whole(pair.Certificate) == nil {

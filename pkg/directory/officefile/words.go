@@ -17,7 +17,7 @@ const maxID = 48
 
 var idForm = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
-// CheckID tells whether an id may name an office or a counter: a-z, 0-9 and single - between them, 48 characters at most.
+// CheckID reports whether an id may name an office or a counter: a-z, 0-9 and single - between them, 48 characters at most.
 func CheckID(id string) error {
 	if !idForm.MatchString(id) || len(id) > maxID {
 		return fmt.Errorf("%.60q can't be an id: write it in a-z, 0-9 and single - between them, %d characters at most, such as 12237-main", id, maxID)

@@ -290,7 +290,7 @@ func missing(judged regime.Documents) []regime.ID {
 	return rules
 }
 
-// mayFile tells whether the clerk pressed what files the form as it stands: nothing is missing, or all the same; and that a
+// mayFile reports whether the clerk pressed what files the form as it stands: nothing is missing, or all the same; and that a
 // letter will be posted, they were told.
 func (v *applyView) mayFile(button string) bool {
 	switch button {

@@ -93,7 +93,7 @@ func (d *Desk) readCard(r *http.Request, pin []byte, lastTry bool) (reading, err
 	return out, err
 }
 
-// blocked tells that the try which was just spent was the last one.
+// blocked reports whether the try which was just spent was the last one.
 func blocked(err error) bool {
 	var wrong *card.PINError
 	return errors.As(err, &wrong) && wrong.Left == 0

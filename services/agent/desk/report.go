@@ -268,5 +268,5 @@ func (d *Desk) cardThere(ctx context.Context) (string, error) {
 	return identity.CardID, err
 }
 
-// recorded tells that a report is in the log; nothing more follows for it.
+// recorded reports whether a report is in the log; nothing more follows for it.
 func recorded(s agent.Status) bool { return s.Report != nil && s.Stage == agent.StageAccepted }

@@ -90,7 +90,7 @@ func (l *Library) Open(path string, session map[string]string, server []string) 
 	return c, err
 }
 
-// Closed tells whether Close was called.
+// Closed reports whether Close was called.
 func (c *Conn) Closed() bool { return c.box == nil }
 
 // Close ends the connection; closing twice is harmless.
