@@ -326,11 +326,11 @@ func (r *reader) accept(ctx context.Context, message jetstream.Msg) error {
 	switch {
 	case sequence < r.next:
 		return nil
+	case sequence > r.next && len(r.filter) == 0:
+		return r.hole(sequence)
 	case r.bounded && sequence > r.end:
 		r.last = r.next - 1 // nothing wanted is left up to the end
 		return nil
-	case sequence > r.next && len(r.filter) == 0:
-		return r.hole(sequence)
 	case sequence > r.next:
 		if err := r.passOver(ctx, sequence-1); err != nil {
 			return err

@@ -26,6 +26,8 @@ import (
 // their folder, so that a start reads what is new. It holds nothing that the log does not say: one that is missing, damaged, of
 // another log or of other writers is made anew.
 type fold struct {
+	// Version is foldVersion of the program that folded.
+	Version   int
 	Positions eventlog.Positions
 	// Last are the last commits that were folded of each stream, and Trust the writers that were believed.
 	Last  map[string]lastFolded
@@ -49,9 +51,12 @@ type lastFolded struct {
 	Hash     []byte
 }
 
+// foldVersion counts up whenever what is folded, kept or forgotten changes: a fold of another version is made anew.
+const foldVersion = 1
+
 func newFold() fold {
 	return fold{
-		Positions: make(eventlog.Positions), Last: make(map[string]lastFolded), ByAuthority: make(map[string]map[uint64]revocation), Found: make(map[string]found.Certificates),
+		Version: foldVersion, Positions: make(eventlog.Positions), Last: make(map[string]lastFolded), ByAuthority: make(map[string]map[uint64]revocation), Found: make(map[string]found.Certificates),
 		Published: make(map[string][]time.Time), Ends: make(map[uint64]time.Time), Released: make(map[string]time.Time),
 		Lifted: make(map[uint64]bool),
 	}
@@ -84,7 +89,7 @@ func (l *lists) seek(ctx context.Context, log *eventlog.Log) error {
 			return nil // what can't be believed was named when it was folded
 		})
 	} else {
-		err = eachHistory(ctx, log, subscribers, note)
+		err = l.eachHistory(ctx, log, subscribers, note)
 	}
 	if err != nil {
 		return err
@@ -96,13 +101,14 @@ func (l *lists) seek(ctx context.Context, log *eventlog.Log) error {
 	return nil
 }
 
-func eachHistory(ctx context.Context, log *eventlog.Log, subscribers []string, note func(*events.Commit)) error {
+func (l *lists) eachHistory(ctx context.Context, log *eventlog.Log, subscribers []string, note func(*events.Commit)) error {
 	slices.Sort(subscribers)
 	for _, id := range slices.Compact(subscribers) {
 		history, err := log.History(ctx, events.KindSubscriber, id)
 		if err != nil && !eventlog.Unreadable(err) {
 			return err
 		}
+		l.doubtful = l.doubtful || err != nil
 		for _, r := range history {
 			note(r.Commit)
 		}
@@ -147,7 +153,9 @@ func (l *lists) needsEnd(serial uint64) bool {
 // foldFile stands beside the folder of the lists, which holds what everybody may read and nothing else.
 func foldFile(folder string) string { return filepath.Clean(folder) + ".json" }
 
-// open takes over the saved fold where it says something about this log, at the first call.
+// open takes over the saved fold where it says something about this log, at the first call. It goes on behind the last commit
+// that was folded of each stream, which is known to be this log's; one that does not fit is deleted, lest it fits once the log has
+// grown.
 func (l *lists) open(ctx context.Context, log *eventlog.Log, file string, logger *slog.Logger) error {
 	if l.opened {
 		return nil
@@ -162,12 +170,19 @@ func (l *lists) open(ctx context.Context, log *eventlog.Log, file string, logger
 	}
 	switch {
 	case err == nil:
-		l.fold, l.saved = saved, saved.Positions
+		saved.Positions = make(eventlog.Positions)
+		for stream, last := range saved.Last {
+			saved.Positions[stream] = last.Sequence
+		}
+		l.fold, l.saved = saved, maps.Clone(saved.Positions)
 		for authority := range l.Found { // every authority
 			l.unlisted[authority] = true // whether the newest list names all there is, its instant says
 		}
 	case errors.Is(err, errFold):
 		logger.Warn("what the revocation lists were made of can't be used, the whole log is read", "error", err)
+		if err := os.RemoveAll(file); err != nil {
+			return err
+		}
 	default:
 		return err
 	}
@@ -177,11 +192,14 @@ func (l *lists) open(ctx context.Context, log *eventlog.Log, file string, logger
 
 var errFold = errors.New("the saved fold of the revocation lists is damaged, or of another log")
 
-// readFold reads a file whose first line is the digest of the rest.
+// readFold reads a file whose first line is the digest of the rest. The error is fs.ErrNotExist or errFold.
 func readFold(file string) (fold, error) {
 	text, err := os.ReadFile(file)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		return fold{}, err
+	}
+	if err != nil {
+		return fold{}, fmt.Errorf("%w: %w", err, errFold)
 	}
 	digest, rest, _ := bytes.Cut(text, []byte("\n"))
 	saved := newFold()
@@ -190,6 +208,9 @@ func readFold(file string) (fold, error) {
 	}
 	if err := json.Unmarshal(rest, &saved); err != nil {
 		return saved, fmt.Errorf("%s: %w: %w", file, err, errFold)
+	}
+	if saved.Version != foldVersion {
+		return saved, fmt.Errorf("%s is of version %d, this program's is %d: %w", file, saved.Version, foldVersion, errFold)
 	}
 	return saved, nil
 }
@@ -203,9 +224,9 @@ func (f fold) fits(ctx context.Context, log *eventlog.Log) error {
 	if err != nil {
 		return err
 	}
-	for stream, at := range f.Positions {
-		if end, served := ends[stream]; served && at > end {
-			return fmt.Errorf("it goes to sequence %d of stream %s, which ends at %d: %w", at, stream, end, errFold)
+	for stream, last := range f.Last {
+		if end, served := ends[stream]; served && last.Sequence > end {
+			return fmt.Errorf("it goes to sequence %d of stream %s, which ends at %d: %w", last.Sequence, stream, end, errFold)
 		}
 	}
 	enough := errors.New("read enough")
@@ -233,8 +254,8 @@ func (f fold) fits(ctx context.Context, log *eventlog.Log) error {
 // saveAfter is how many commits may be folded before the fold is saved: writing it costs about as much as a list.
 const saveAfter = 50_000
 
-// save writes the fold, without what no list will name again, where enough was folded since the last time. What was folded with a doubt is not saved, so that the
-// commit is read once it can be.
+// save writes the fold, without what no list will name again, where enough was folded since the last time. What was folded with
+// a doubt is not saved, so that the commit is read once it can be.
 func (l *lists) save(log *eventlog.Log, file string, now time.Time) error {
 	folded := uint64(0)
 	for stream, at := range l.Positions {

@@ -38,7 +38,7 @@ func TestListsGoOnFromWhatWasFolded(t *testing.T) {
 	w := servicetest.New(t, "2020-01-15 10:00")
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	first, second := d.Hold("100"), d.Hold("101")
-	d.Hold("102")
+	third := d.Hold("102")
 	crls := filepath.Join(w.Dir, "crl")
 	file := crls + ".json"
 	d.Apply(events.Operation_OPERATION_REVOKE, "100", first.Card)
@@ -53,10 +53,13 @@ func TestListsGoOnFromWhatWasFolded(t *testing.T) {
 	const marked = "18446744073709551557" // a serial that only the saved fold knows
 	kept, err := os.ReadFile(file)
 	servicetest.Check(t, err)
+	mark := func(fold map[string]any) {
+		sign := fold["ByAuthority"].(map[string]any)["sign"].(map[string]any)
+		sign[marked] = map[string]any{"Serial": json.Number(marked), "RevokedAt": w.Clock.Now(), "Reason": 0, "Since": w.Clock.Now()}
+		fold["Ends"].(map[string]any)[marked] = time.Time{}
+	}
 	fold := savedFold(t, file)
-	sign := fold["ByAuthority"].(map[string]any)["sign"].(map[string]any)
-	sign[marked] = map[string]any{"Serial": json.Number(marked), "RevokedAt": w.Clock.Now(), "Reason": 0, "Since": w.Clock.Now()}
-	fold["Ends"].(map[string]any)[marked] = time.Time{}
+	mark(fold)
 	saveFold(t, file, fold)
 	d.Apply(events.Operation_OPERATION_REVOKE, "101", second.Card)
 	w.Issuer = w.NewIssuer(w.Log)
@@ -78,11 +81,14 @@ func TestListsGoOnFromWhatWasFolded(t *testing.T) {
 		},
 		"a longer log": func() {
 			fold := savedFold(t, file)
-			for stream := range fold["Positions"].(map[string]any) {
-				fold["Positions"].(map[string]any)[stream] = 1 << 40
+			mark(fold)
+			for _, last := range fold["Last"].(map[string]any) {
+				last.(map[string]any)["Sequence"] = 1 << 40
 			}
 			saveFold(t, file, fold)
 		},
+		"another version": func() { fold := savedFold(t, file); mark(fold); fold["Version"] = 0; saveFold(t, file, fold) },
+		"a folder":        func() { servicetest.Check(t, os.Remove(file)); servicetest.Check(t, os.Mkdir(file, 0o700)) },
 	}
 	for name, harm := range damage {
 		w.Issuer = w.NewIssuer(w.Log)
@@ -90,6 +96,17 @@ func TestListsGoOnFromWhatWasFolded(t *testing.T) {
 		if reasons := publish(); len(reasons) != 2 {
 			t.Errorf("%s: the list names %v, want two", name, reasons)
 		}
+	}
+	// What was folded went further than the commit by which the log is recognised; this log holds something else there.
+	fold = savedFold(t, file)
+	for stream := range fold["Positions"].(map[string]any) {
+		fold["Positions"].(map[string]any)[stream] = 1 << 40
+	}
+	saveFold(t, file, fold)
+	w.Issuer = w.NewIssuer(w.Log)
+	d.Apply(events.Operation_OPERATION_REVOKE, "102", third.Card)
+	if reasons := publish(); len(reasons) != 3 {
+		t.Errorf("behind the commit by which the log is recognised, the list names %v, want three", reasons)
 	}
 }
 

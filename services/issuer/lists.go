@@ -108,14 +108,16 @@ func (l *lists) takeAuthority(c *events.Commit) {
 		if b := e.GetCrlPublished(); b != nil {
 			l.Published[c.Id] = append(l.Published[c.Id], time.UnixMilli(b.ThisUpdateMs).UTC())
 		}
-		if serial := max(e.GetRevocationFound().GetSerial(), e.GetFoundCertificateRevoked().GetSerial()); serial != 0 {
-			l.unlisted[c.Id] = true
-			l.wantEnd(serial, "")
-		}
 		if l.Found[c.Id] == nil {
 			l.Found[c.Id] = make(found.Certificates)
 		}
 		l.Found[c.Id].Take(e)
+		if serial := max(e.GetRevocationFound().GetSerial(), e.GetFoundCertificateRevoked().GetSerial()); serial != 0 {
+			l.unlisted[c.Id] = true
+			if l.Found[c.Id][serial].NotAfterMs == 0 { // the whole log is read for it
+				l.wantEnd(serial, "")
+			}
+		}
 	}
 }
 

@@ -255,7 +255,7 @@ func (p *Parts) setAside(ctx context.Context, why error) error {
 // makeWay sets aside what stands where files are made anew, and is not what belongs there. The rest of the data folder is
 // no such place: log, marks, vault, keys, counters' bundles and cards are the truth, and nothing makes them anew.
 func (p *Parts) makeWay(context.Context) error {
-	for name, folder := range map[string]bool{"crl": true, "mail": true, "clickhouse": true, "engine.log": false, "control.sock": false} {
+	for name, folder := range map[string]bool{"crl": true, "crl.json": false, "mail": true, "clickhouse": true, "engine.log": false, "control.sock": false} {
 		info, err := os.Lstat(p.path(name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue

@@ -24,7 +24,7 @@ func (d *Desk) apiMakeCard(c call) (int, any, error) {
 	if err := c.decode(&r); err != nil {
 		return 0, nil, err
 	}
-	kind, unknown := wordIn(trayKinds, "card_kind", r.Kind)
+	kind, unknown := wordIn(trayKinds, "kind", r.Kind)
 	if err := faultProblem(unknown); err != nil {
 		return 0, nil, err
 	}

@@ -173,14 +173,11 @@ func (d *Desk) application(ctx context.Context, r request) (agent.Application, e
 			return agent.Application{}, &readerError{err}
 		}
 	}
-	if received.Card == "" {
-		return application, faultProblem(intake.Needed("person.resident_code", r.Person.ResidentCode))
-	}
 	return application, nil
 }
 
-// judged reads a request: what is filed of it, and all that is wrong with it, in the order of the form. Whoever the request
-// tells of, it tells all of; a card alone will do where it says whose it is.
+// judged reads a request: what is filed of it, and all that is wrong with it, in the order of the form. Whoever a request
+// tells of, it tells all of; a card that it names will do, because the centre knows whose it is.
 func (d *Desk) judged(r request) (agent.Application, []intake.Fault) {
 	now := d.Counter.Now()
 	faults := intake.Officer("clerk", r.Clerk)
@@ -194,7 +191,7 @@ func (d *Desk) judged(r request) (agent.Application, []intake.Fault) {
 	personal := r.personal()
 	intake.Tidy(personal)
 	faults = slices.Concat(faults, untimely, unread)
-	if r.Person != (person{}) {
+	if r.Person != (person{}) || r.Card == "" {
 		faults = append(faults, intake.Whole(personal.GetRecord())...)
 	}
 	on := civil.Of(now)

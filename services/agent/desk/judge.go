@@ -25,7 +25,7 @@ var labels = map[string]string{
 	"special_circumstances": "apply.special", "applied_on": "field.applied", "caused_on": "report.caused", "planned_on": "report.planned",
 	"why": "field.why", "clerk": "apply.clerk", "second_officer": "apply.second", "received_at": "apply.received",
 	"operation": "apply.operation", "channel": "apply.way", "kinds": "apply.kinds", "pins": "apply.pins", "card_kind": "apply.card_kind",
-	"by": "report.by", "what": "report.what",
+	"kind": "tray.kind", "by": "report.by", "what": "report.what",
 }
 
 // codes are the faults that the API has a code of their own for, with their status.

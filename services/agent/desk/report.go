@@ -176,8 +176,11 @@ func (d *Desk) judgedReport(r report) (report, *events.ResidentRecord, []intake.
 	if _, err := civil.ParseWritten(r.KnownBirthDate); err != nil {
 		faults = append(faults, intake.Fault{Field: "known_birth_date", Why: intake.NoDay})
 	}
-	_, unknown := wordIn(reporters, "by", r.By)
-	return r, told.Record, slices.Concat(faults, intake.Card("card", r.Card), unknown)
+	if kind.what == "loss" {
+		_, unknown := wordIn(reporters, "by", r.By)
+		faults = append(faults, unknown...)
+	}
+	return r, told.Record, append(faults, intake.Card("card", r.Card)...)
 }
 
 // neededIn judges whether a report says all that is needed of its kind.
