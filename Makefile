@@ -59,11 +59,12 @@ test: deps-test engine assets ## install what is missing and run every test on r
 	echo "tests took $$((SECONDS - begin)) s, exit $$status"; exit $$status
 
 # What a change of rules, folds, messages or pages is tried with while it is made.
-QUICK := ./events ./pkg/civil ./pkg/regime/... ./pkg/lifecycle ./pkg/intake ./pkg/ca ./pkg/notice ./services/agent/desk ./cmd
+QUICK := ./events ./pkg/civil ./pkg/regime/... ./pkg/lifecycle ./pkg/intake ./pkg/ca ./pkg/notice ./services/agent/desk
 
 .PHONY: quick
 quick: deps assets ## rules, folds, wire and desk, in under a minute
 	@$(GO) test -short $(QUICK)
+	@$(GO) test -run 'House|Architecture|Cited|Rules|Imports' ./cmd
 
 .PHONY: soak
 soak: deps-test engine assets ## what make test does once, at length: damage, crash points, kills, one counter against another

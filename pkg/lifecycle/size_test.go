@@ -101,11 +101,11 @@ func TestAFullStateForgetsItsOldestAnswers(t *testing.T) {
 		t.Fatalf("%d of %d answers are left in a state that fits", len(s.Commands), rememberedCommands)
 	}
 	pad(limit + 30)
-	makeRoom(s)
+	Evolve(s, &events.Commit{Revision: s.Revision + 1, CommandId: strings.Repeat("c", rememberedCommands+1)})
 	if size := proto.Size(s); size > limit-stateFrame || len(s.Commands) >= rememberedCommands {
 		t.Errorf("%d bytes, %d answers", size, len(s.Commands))
 	}
-	if _, known := remembered(s.Commands, strings.Repeat("c", rememberedCommands)); !known {
+	if _, known := remembered(s.Commands, strings.Repeat("c", rememberedCommands+1)); !known {
 		t.Error("the newest answer was forgotten")
 	}
 	pad(2 * limit)
