@@ -69,6 +69,7 @@ quick: deps assets ## rules, folds, wire and desk, in under a minute
 .PHONY: soak
 soak: deps-test engine assets ## what make test does once, at length: damage, crash points, kills, one counter against another
 	@$(GO) test -count=1 -run 'AnyLife|EveryLife' ./pkg/lifecycle -rapid.checks=25000
+	@SHOMEI_SOAK=1 $(GO) test -count=1 -run Soak ./cmd
 	@SHOMEI_SOAK=1 $(GO) test -count=1 -timeout 1h -run EverySentence ./services/agent
 	@SHOMEI_SOAK=1 $(GO) test -count=1 -p 1 -timeout 4h -v -run 'Soak|Damaged|Killed' ./cmd/shomei/hub ./cmd/shomei/e2e
 

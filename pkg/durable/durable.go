@@ -2,50 +2,9 @@
 // target and never in the folder for temporary files, which other users and other programs may see.
 package durable
 
-import (
-	"fmt"
-	"os"
-	"path/filepath"
-
-	"github.com/google/renameio/v2"
-)
-
 // WriteSecret puts content in the place of the file at path. Nobody but its owner may read it, from its first byte on,
-// whatever the umask is and whatever the file there allowed before.
-func WriteSecret(path string, content []byte) error {
-	return write(path, content, renameio.WithPermissions(0o600), renameio.IgnoreUmask())
-}
+// whatever the umask is and whatever the file there allowed before. On Windows the folder's access list says who may.
+func WriteSecret(path string, content []byte) error { return write(path, content, secret) }
 
 // WriteFile puts content in the place of the file at path. Everybody may read it whom the umask lets.
-func WriteFile(path string, content []byte) error {
-	return write(path, content, renameio.WithPermissions(0o644))
-}
-
-func write(path string, content []byte, permissions ...renameio.Option) error {
-	dir := filepath.Dir(path)
-	file, err := renameio.NewPendingFile(path, append(permissions, renameio.WithTempDir(dir))...)
-	if err != nil {
-		return fmt.Errorf("writing beside %s: %w", path, err)
-	}
-	defer file.Cleanup() // does nothing once the file is in its place
-	if _, err := file.Write(content); err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	if err := file.CloseAtomicallyReplace(); err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	return syncDir(dir)
-}
-
-// syncDir makes the names in a folder durable, which syncing a file does not.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("syncing the folder %s: %w", dir, err)
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil {
-		return fmt.Errorf("syncing the folder %s: %w", dir, err)
-	}
-	return nil
-}
+func WriteFile(path string, content []byte) error { return write(path, content, public) }
