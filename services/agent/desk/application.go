@@ -176,7 +176,7 @@ func (d *Desk) application(ctx context.Context, r request) (agent.Application, e
 	return application, nil
 }
 
-// judged reads a request: what is filed of it, and all that is wrong with it, in the order of the form. Whoever a request
+// judged reads a request: what is filed of it, and all that is wrong with it. Whoever a request
 // tells of, it tells all of; a card that it names will do, because the centre knows whose it is.
 func (d *Desk) judged(r request) (agent.Application, []intake.Fault) {
 	now := d.Counter.Now()

@@ -64,7 +64,7 @@ func faultText(f intake.Fault, lang page.Language) string {
 		what = fmt.Sprintf(what, f.Limit)
 	}
 	if len(f.Possible) > 0 {
-		what += " " + strings.Join(f.Possible, ", ")
+		what = strings.TrimRight(what, "。.") + ": " + strings.Join(f.Possible, ", ")
 	}
 	return text(labels[f.Field]) + ": " + what
 }
