@@ -27,8 +27,9 @@ import (
 // another log or of other writers is made anew.
 type fold struct {
 	// Version is foldVersion of the program that folded.
-	Version   int
-	Positions eventlog.Positions
+	Version int
+	// Positions are those of this process; who takes over a saved fold begins behind Last.
+	Positions eventlog.Positions `json:"-"`
 	// Last are the last commits that were folded of each stream, and Trust the writers that were believed.
 	Last  map[string]lastFolded
 	Trust []byte
@@ -56,9 +57,9 @@ const foldVersion = 1
 
 func newFold() fold {
 	return fold{
-		Version: foldVersion, Positions: make(eventlog.Positions), Last: make(map[string]lastFolded), ByAuthority: make(map[string]map[uint64]revocation), Found: make(map[string]found.Certificates),
-		Published: make(map[string][]time.Time), Ends: make(map[uint64]time.Time), Released: make(map[string]time.Time),
-		Lifted: make(map[uint64]bool),
+		Positions: make(eventlog.Positions), Last: make(map[string]lastFolded), ByAuthority: make(map[string]map[uint64]revocation),
+		Found: make(map[string]found.Certificates), Published: make(map[string][]time.Time), Ends: make(map[uint64]time.Time),
+		Released: make(map[string]time.Time), Lifted: make(map[uint64]bool),
 	}
 }
 
@@ -170,7 +171,6 @@ func (l *lists) open(ctx context.Context, log *eventlog.Log, file string, logger
 	}
 	switch {
 	case err == nil:
-		saved.Positions = make(eventlog.Positions)
 		for stream, last := range saved.Last {
 			saved.Positions[stream] = last.Sequence
 		}
@@ -238,6 +238,9 @@ func (f fold) fits(ctx context.Context, log *eventlog.Log) error {
 		only[stream] = last.Sequence - 1
 		same := false
 		err := log.Scan(ctx, only, nil, func(r eventlog.Record, _ error) error {
+			if r.Stream != stream {
+				return nil // it has come meanwhile
+			}
 			same = r.Sequence == last.Sequence && bytes.Equal(events.Hash(r.Stored), last.Hash)
 			return enough
 		})
@@ -265,7 +268,7 @@ func (l *lists) save(log *eventlog.Log, file string, now time.Time) error {
 		return nil
 	}
 	l.prune(now)
-	l.Trust = log.TrustDigest()
+	l.Version, l.Trust = foldVersion, log.TrustDigest()
 	text, err := json.Marshal(l.fold)
 	if err != nil {
 		return err

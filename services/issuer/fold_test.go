@@ -88,6 +88,7 @@ func TestListsGoOnFromWhatWasFolded(t *testing.T) {
 			saveFold(t, file, fold)
 		},
 		"another version": func() { fold := savedFold(t, file); mark(fold); fold["Version"] = 0; saveFold(t, file, fold) },
+		"no version":      func() { fold := savedFold(t, file); mark(fold); delete(fold, "Version"); saveFold(t, file, fold) },
 		"a folder":        func() { servicetest.Check(t, os.Remove(file)); servicetest.Check(t, os.Mkdir(file, 0o700)) },
 	}
 	for name, harm := range damage {
@@ -99,9 +100,11 @@ func TestListsGoOnFromWhatWasFolded(t *testing.T) {
 	}
 	// What was folded went further than the commit by which the log is recognised; this log holds something else there.
 	fold = savedFold(t, file)
-	for stream := range fold["Positions"].(map[string]any) {
-		fold["Positions"].(map[string]any)[stream] = 1 << 40
+	beyond := make(map[string]any)
+	for stream := range fold["Last"].(map[string]any) {
+		beyond[stream] = 1 << 40
 	}
+	fold["Positions"] = beyond
 	saveFold(t, file, fold)
 	w.Issuer = w.NewIssuer(w.Log)
 	d.Apply(events.Operation_OPERATION_REVOKE, "102", third.Card)

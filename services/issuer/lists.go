@@ -57,6 +57,7 @@ func (l *lists) catchUp(ctx context.Context, log *eventlog.Log, logger *slog.Log
 	if err != nil {
 		return err
 	}
+	last := make(map[string]eventlog.Record)
 	err = log.Scan(ctx, l.Positions, []string{events.KindSubscriber, events.KindAuthority}, func(r eventlog.Record, err error) error {
 		if err == nil {
 			err = log.Verify(r)
@@ -74,9 +75,12 @@ func (l *lists) catchUp(ctx context.Context, log *eventlog.Log, logger *slog.Log
 		} else {
 			l.take(r.Commit)
 		}
-		l.Last[r.Stream] = lastFolded{r.Sequence, events.Hash(r.Stored)}
+		last[r.Stream] = r
 		return nil
 	})
+	for stream, r := range last {
+		l.Last[stream] = lastFolded{r.Sequence, events.Hash(r.Stored)}
+	}
 	if err != nil {
 		return err
 	}
