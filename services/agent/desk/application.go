@@ -167,17 +167,22 @@ func (d *Desk) application(ctx context.Context, r request) (agent.Application, e
 	if err := faultProblem(faults); err != nil {
 		return agent.Application{}, err
 	}
-	received := application.Received
-	if received.Card == "" && !r.NoCard && regime.HandlingOf(received.Operation).OnReader {
-		if err := d.presented(ctx, received); err != nil {
-			return agent.Application{}, &readerError{err}
-		}
-	}
-	return application, nil
+	return application, d.fillCard(ctx, r, application.Received)
 }
 
-// judged reads a request: what is filed of it, and all that is wrong with it. Whoever a request
-// tells of, it tells all of; a card that it names will do, because the centre knows whose it is.
+// fillCard names the card on the reader where a request needs one and names none. The error is a *readerError.
+func (d *Desk) fillCard(ctx context.Context, r request, received *events.ApplicationReceived) error {
+	if received.Card != "" || r.NoCard || !regime.HandlingOf(received.Operation).OnReader {
+		return nil
+	}
+	if err := d.presented(ctx, received); err != nil {
+		return &readerError{err}
+	}
+	return nil
+}
+
+// judged reads a request: what is filed of it, and all that is wrong with it. Whoever a request tells of, it tells all of; a
+// card that it names will do, because the centre knows whose it is.
 func (d *Desk) judged(r request) (agent.Application, []intake.Fault) {
 	now := d.Counter.Now()
 	faults := intake.Officer("clerk", r.Clerk)

@@ -259,10 +259,11 @@ func (d *Desk) postApply(r *http.Request, lang page.Language) (answer, error) {
 		view.Missing = append(view.Missing, ruleAlarm(rule, lang))
 	}
 	filed := requestOf(form, claim)
-	if _, faults := d.judged(filed); len(faults) > 0 || !view.mayFile(form.Get("file")) {
+	application, faults := d.judged(filed)
+	if len(faults) > 0 || !view.mayFile(form.Get("file")) {
 		return view.again(atFields(faults, lang)), nil
 	}
-	application, err := d.application(r.Context(), filed)
+	err = d.fillCard(r.Context(), filed, application.Received)
 	if reader := (*readerError)(nil); errors.As(err, &reader) {
 		what, next := problemOf(err).in(lang)
 		view.Missing, view.Silent = nil, []alarm{{what, next}}

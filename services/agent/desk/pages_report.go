@@ -194,11 +194,11 @@ func (d *Desk) postReport(r *http.Request, lang page.Language) (answer, error) {
 	if form.Has("shown") && form.Get("shown") != shownReport(kind.what, by) {
 		return d.reportPage(form, d.changedChoice(lang), lang)
 	}
-	told := reportOf(form, kind)
-	if _, _, faults := d.judgedReport(told); len(faults) > 0 {
+	told, who, faults := d.judgedReport(reportOf(form, kind))
+	if len(faults) > 0 {
 		return d.reportPage(form, atFields(faults, lang), lang)
 	}
-	facts, err := d.factsOf(r.Context(), told)
+	facts, err := d.filedOf(r.Context(), told, who)
 	if err != nil {
 		return answer{}, err
 	}

@@ -210,6 +210,11 @@ func (d *Desk) factsOf(ctx context.Context, r report) (filed, error) {
 	if err := faultProblem(faults); err != nil {
 		return filed{}, err
 	}
+	return d.filedOf(ctx, r, who)
+}
+
+// filedOf is what is filed of a report that nothing is wrong with.
+func (d *Desk) filedOf(ctx context.Context, r report, who *events.ResidentRecord) (filed, error) {
 	kind := reportsByWord[r.What]
 	claim := &events.Claim{Officer: r.Clerk}
 	if err := d.fact(ctx, claim, kind, r); err != nil {
