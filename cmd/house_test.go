@@ -290,23 +290,33 @@ func servicesApart(packages []pkg) []string {
 // TestRulesReadNoClock: time is an argument of every rule, or replays would differ.
 func TestRulesReadNoClock(t *testing.T) {
 	for _, folder := range []string{"lifecycle", "regime", "regime/question", "civil"} {
-		files, err := filepath.Glob(filepath.Join("..", "pkg", folder, "*.go"))
-		if err != nil || len(files) == 0 {
-			t.Fatalf("no files in pkg/%s: %v", folder, err)
-		}
-		for _, file := range files {
-			if strings.HasSuffix(file, "_test.go") {
-				continue
-			}
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, line := range clockReads(file, string(text)) {
+		for file, text := range sourcesIn(t, filepath.Join("..", "pkg", folder)) {
+			for _, line := range clockReads(file, text) {
 				t.Error(line)
 			}
 		}
 	}
+}
+
+// sourcesIn are the texts of the Go files of a folder, but for its tests, by path.
+func sourcesIn(t *testing.T, folder string) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(folder, "*.go"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files in %s: %v", folder, err)
+	}
+	texts := make(map[string]string, len(files))
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[file] = string(text)
+	}
+	return texts
 }
 
 // clockReads names every use of the clock in a file, whatever name package time has there.

@@ -37,20 +37,9 @@ func TestServicesHaveOneShape(t *testing.T) {
 		if otherShapes[folder.Name()] != "" {
 			continue
 		}
-		files, err := filepath.Glob(filepath.Join("../services", folder.Name(), "*.go"))
-		if err != nil {
-			t.Fatal(err)
-		}
 		s := shape{}
-		for _, file := range files {
-			if strings.HasSuffix(file, "_test.go") {
-				continue
-			}
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s.take(t, string(text))
+		for _, text := range sourcesIn(t, filepath.Join("../services", folder.Name())) {
+			s.take(t, text)
 		}
 		for _, wrong := range s.judge() {
 			t.Errorf("services/%s: %s", folder.Name(), wrong)

@@ -109,18 +109,17 @@ func kindOf(kind events.CertificateKind, regime events.Regime) string {
 
 func (l *Life) certificateEvent(e *events.Event) {
 	at := time.UnixMilli(e.GetRecordedMs())
-	switch b := events.BodyOf(e).(type) {
-	case *events.IssueAuthorized:
+	if b := e.GetIssueAuthorized(); b != nil {
 		l.Certificates = append(l.Certificates, &Certificate{
 			Serial: b.Serial, Kind: kindOf(b.Kind, b.Regime), Regime: Word(b.Regime), Status: "authorized", LastDay: b.LastDay, Window: b.WindowOpens,
 			Candidates: b.Candidates, NotBefore: time.UnixMilli(b.NotBeforeMs), NotAfter: time.UnixMilli(b.NotAfterMs),
 			Authority: b.Authority, Generation: b.Generation, Card: b.Card, Device: b.Device,
 		})
-	default:
-		for _, t := range events.Transitions(e) {
-			if c := l.BySerial(t.Serial); c != nil {
-				c.turn(t, at)
-			}
+		return
+	}
+	for _, t := range events.Transitions(e) {
+		if c := l.BySerial(t.Serial); c != nil {
+			c.turn(t, at)
 		}
 	}
 }
