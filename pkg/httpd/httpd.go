@@ -31,8 +31,9 @@ func Serve(ctx, requests context.Context, l net.Listener, handler http.Handler) 
 		BaseContext:    func(net.Listener) context.Context { return requests },
 		ConnContext:    rememberConn,
 	}
+	ctx, stop := context.WithCancel(ctx)
 	ended := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
+	context.AfterFunc(ctx, func() {
 		defer close(ended)
 		last, cancel := context.WithTimeout(context.Background(), stopWithin)
 		defer cancel()
@@ -40,12 +41,13 @@ func Serve(ctx, requests context.Context, l net.Listener, handler http.Handler) 
 			_ = server.Close() // who still reads after that is cut off
 		}
 	})
-	if err := server.Serve(forgetful{l}); !errors.Is(err, http.ErrServerClosed) {
-		stop()
-		return err
+	err := server.Serve(forgetful{l})
+	stop()
+	<-ended // Serve returns when Shutdown begins, or when l fails
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
 	}
-	<-ended // Serve returns when Shutdown begins
-	return nil
+	return err
 }
 
 // streamPause is how long whoever reads a stream of events may take for one of them.

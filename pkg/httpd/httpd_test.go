@@ -122,6 +122,28 @@ func TestAStreamGoesOn(t *testing.T) {
 	})
 }
 
+// TestAFailedListenerLeavesNothingBehind: an answer under way ends before Serve does, whether or not ctx has ended.
+func TestAFailedListenerLeavesNothingBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, done, answered := make(pipes), make(chan error, 1), false
+		go func() {
+			done <- httpd.Serve(t.Context(), t.Context(), l, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+				time.Sleep(time.Second)
+				answered = true
+			}))
+		}()
+		c := l.dial()
+		defer c.Close()
+		go func() { _, _ = io.Copy(io.Discard, c) }()
+		_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		synctest.Wait() // the answer is under way
+		close(l)
+		if err := <-done; !errors.Is(err, net.ErrClosed) || !answered {
+			t.Errorf("ended with %v, answered %v", err, answered)
+		}
+	})
+}
+
 // TestWhatWasReadIsForgotten looks into the very buffers that net/http reads into.
 func TestWhatWasReadIsForgotten(t *testing.T) {
 	const secret = "ZQ8XK4VW2J9T"
