@@ -34,7 +34,7 @@ func defaults() config {
 
 // load reads the file, if one is named, over the defaults, and the environment over both.
 func (c *config) load(path string) error {
-	if _, err := ops.Load(path, os.Environ(), c); err != nil {
+	if err := ops.Load(path, os.Environ(), c); err != nil {
 		return err
 	}
 	if err := c.Law.Check(); err != nil {

@@ -6,14 +6,16 @@ package ops
 
 import (
 	"bytes"
+	"encoding"
 	"errors"
 	"fmt"
 	"os"
 	"reflect"
-	"sort"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/agnivade/levenshtein"
 	"github.com/pelletier/go-toml/v2"
 )
 
@@ -37,13 +39,6 @@ func (d *Duration) UnmarshalText(text []byte) (err error) {
 // MarshalText writes what UnmarshalText reads.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
-// Origin says where the value of one key came from.
-type Origin struct {
-	Key    string // dotted, as in "smtp.host"
-	Source string // "default", the file's path, "SHOMEI_…" or the path of a secret's file
-	Value  string // as text; "***" for a secret
-}
-
 // Load fills the struct that into points to, which holds the defaults: first
 // from the TOML file at path (none when path is ""), then from the SHOMEI_…
 // variables in environ (as os.Environ gives them), last from secret files: a
@@ -51,88 +46,91 @@ type Origin struct {
 // becomes x. Keys come from `toml` tags.
 //
 // Every unknown key and every value of a wrong type is named with
-// file:line:column and the nearest known key; such errors are ErrConfig. The
-// origins cover all keys, in the struct's order.
-func Load(path string, environ []string, into any) ([]Origin, error) {
-	fields := collect("", reflect.ValueOf(into).Elem())
-	sources := map[string]string{}
-	if err := loadFile(path, into, fields, sources); err != nil {
-		return nil, err
-	}
-	if err := loadEnviron(environ, fields, sources); err != nil {
-		return nil, err
-	}
-	if err := loadSecrets(fields, sources); err != nil {
-		return nil, err
-	}
-	return origins(fields, sources), nil
-}
-
-type field struct {
-	key   string
-	value reflect.Value
-}
-
-func (f field) env() string {
-	return EnvPrefix + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(f.key))
-}
-
-// collect lists the leaves of a struct, tables first to last.
-func collect(prefix string, v reflect.Value) []field {
-	var fields []field
-	for i := range v.NumField() {
-		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("toml"), ",")
-		if name == "" || name == "-" {
-			continue
-		}
-		if f := v.Field(i); isTable(f) {
-			fields = append(fields, collect(prefix+name+".", f)...)
-		} else {
-			fields = append(fields, field{prefix + name, f})
-		}
-	}
-	return fields
-}
-
-func isTable(v reflect.Value) bool {
-	return v.Kind() == reflect.Struct && !isText(v)
-}
-
-func loadFile(path string, into any, fields []field, sources map[string]string) error {
-	if path == "" {
-		return nil
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("%w: reading it: %w", ErrConfig, err)
-	}
-	err = toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(into)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrConfig, located(path, err, fields))
-	}
-	var present map[string]any
-	if err := toml.Unmarshal(text, &present); err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrConfig, path, err)
-	}
-	for _, f := range fields {
-		if in(present, strings.Split(f.key, ".")) {
-			sources[f.key] = path
+// file:line:column and the nearest known key; such errors are ErrConfig.
+func Load(path string, environ []string, into any) error {
+	all := settings("", reflect.ValueOf(into).Elem())
+	for _, err := range []error{loadFile(path, into), loadEnviron(environ, all), loadSecrets(all)} {
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrConfig, err)
 		}
 	}
 	return nil
 }
 
-func in(table map[string]any, key []string) bool {
-	v, ok := table[key[0]]
-	if !ok || len(key) == 1 {
-		return ok
+// Keys lists the keys that Load knows for a struct, dotted as in "smtp.host", in the struct's order.
+func Keys(into any) (keys []string) {
+	for _, s := range settings("", reflect.ValueOf(into).Elem()) {
+		keys = append(keys, s.key)
 	}
-	deeper, ok := v.(map[string]any)
-	return ok && in(deeper, key[1:])
+	return keys
 }
 
-// located turns go-toml's errors into lines of file:line:column.
-func located(path string, err error, fields []field) error {
+// setting is one value of a configuration under its dotted key.
+type setting struct {
+	key   string
+	value reflect.Value
+}
+
+func (s setting) variable() string {
+	return EnvPrefix + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(s.key))
+}
+
+// settings lists the values in a struct and in the tables in it.
+func settings(table string, v reflect.Value) (all []setting) {
+	for i := range v.NumField() {
+		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("toml"), ",")
+		field := v.Field(i)
+		_, text := field.Addr().Interface().(encoding.TextUnmarshaler)
+		switch {
+		case name == "" || name == "-":
+		case field.Kind() == reflect.Struct && !text:
+			all = append(all, settings(table+name+".", field)...)
+		default:
+			all = append(all, setting{table + name, field})
+		}
+	}
+	return all
+}
+
+// set reads a value from text; lists are separated by commas.
+func (s setting) set(text string) error {
+	switch to := s.value.Addr().Interface().(type) {
+	case encoding.TextUnmarshaler:
+		return to.UnmarshalText([]byte(text))
+	case *[]string:
+		*to = nil
+		for item := range strings.SplitSeq(text, ",") {
+			if item = strings.TrimSpace(item); item != "" {
+				*to = append(*to, item)
+			}
+		}
+		return nil
+	}
+	what := map[reflect.Kind]string{
+		reflect.Bool: "neither true nor false", reflect.Int: "not a whole number", reflect.Int64: "not a whole number",
+	}[s.value.Kind()]
+	switch {
+	case s.value.Kind() == reflect.String:
+		s.value.SetString(text)
+	case what == "":
+		return fmt.Errorf("a value of type %s can be set in the file only", s.value.Type())
+	default:
+		if rest, err := fmt.Sscanln(text, s.value.Addr().Interface()); err != nil || rest != 1 {
+			return fmt.Errorf("%q is %s", text, what)
+		}
+	}
+	return nil
+}
+
+func loadFile(path string, into any) error {
+	if path == "" {
+		return nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("reading it: %w", err)
+	}
+	err = toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(into)
 	var strict *toml.StrictMissingError
 	var one *toml.DecodeError
 	switch {
@@ -141,79 +139,70 @@ func located(path string, err error, fields []field) error {
 		for i, e := range strict.Errors {
 			row, column := e.Position()
 			key := strings.Join(e.Key(), ".")
-			lines[i] = fmt.Errorf("%s:%d:%d: unknown key %q%s", path, row, column, key, didYouMean(key, keysOf(fields)))
+			lines[i] = fmt.Errorf("%s:%d:%d: unknown key %q%s", path, row, column, key, didYouMean(key, Keys(into)))
 		}
 		return errors.Join(lines...)
 	case errors.As(err, &one):
 		row, column := one.Position()
 		return fmt.Errorf("%s:%d:%d: %s", path, row, column, strings.TrimPrefix(one.Error(), "toml: "))
+	case err != nil:
+		return fmt.Errorf("%s: %w", path, err)
 	}
-	return fmt.Errorf("%s: %w", path, err)
+	return nil
 }
 
-func keysOf(fields []field) []string {
-	keys := make([]string, len(fields))
-	for i, f := range fields {
-		keys[i] = f.key
-	}
-	return keys
-}
-
-func origins(fields []field, sources map[string]string) []Origin {
-	out := make([]Origin, len(fields))
-	for i, f := range fields {
-		out[i] = Origin{Key: f.key, Source: sources[f.key], Value: shown(f)}
-		if out[i].Source == "" {
-			out[i].Source = "default"
+// loadEnviron takes the variables that name a key. One that begins as those of a table do and names none is a slip, and not
+// another program's.
+func loadEnviron(environ []string, all []setting) error {
+	var names, tables []string
+	for _, s := range all {
+		names = append(names, s.variable())
+		if table, _, nested := strings.Cut(s.key, "."); nested {
+			tables = append(tables, setting{key: table + "."}.variable())
 		}
 	}
-	return out
-}
-
-func shown(f field) string {
-	value := fmt.Sprint(f.value.Interface())
-	if value != "" && isSecret(f.key) {
-		return "***"
-	}
-	return value
-}
-
-func isSecret(key string) bool {
-	for _, word := range []string{"password", "secret", "token", "seed", "pin"} {
-		if last := key[strings.LastIndex(key, ".")+1:]; last == word || strings.HasSuffix(last, "_"+word) {
-			return true
+	var wrong []error
+	for _, line := range environ {
+		name, text, _ := strings.Cut(line, "=")
+		ours := slices.ContainsFunc(tables, func(table string) bool { return strings.HasPrefix(name, table) })
+		if i := slices.Index(names, name); i >= 0 {
+			if err := all[i].set(text); err != nil {
+				wrong = append(wrong, fmt.Errorf("%s: %w", name, err))
+			}
+		} else if ours {
+			wrong = append(wrong, fmt.Errorf("%s sets no known key%s", name, didYouMean(name, names)))
 		}
 	}
-	return false
+	return errors.Join(wrong...)
+}
+
+func loadSecrets(all []setting) error {
+	for _, s := range all {
+		key, named := strings.CutSuffix(s.key, "_file")
+		target := slices.IndexFunc(all, func(t setting) bool { return t.key == key })
+		if !named || target < 0 || s.value.String() == "" {
+			continue
+		}
+		text, err := os.ReadFile(s.value.String())
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.key, err)
+		}
+		if err := all[target].set(strings.TrimRight(string(text), "\r\n")); err != nil {
+			return fmt.Errorf("the file of %s: %w", s.key, err)
+		}
+	}
+	return nil
 }
 
 // didYouMean names the known word nearest to what was written, if one is near.
 func didYouMean(wrong string, known []string) string {
-	known = append([]string(nil), known...)
-	sort.SliceStable(known, func(i, j int) bool { return distance(wrong, known[i]) < distance(wrong, known[j]) })
-	if len(known) == 0 || distance(wrong, known[0]) > max(2, len(wrong)/3) {
+	distance := func(to string) int { return levenshtein.ComputeDistance(wrong, to) }
+	if len(known) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; did you mean %q?", known[0])
-}
-
-// distance is the number of letters to insert, delete or replace (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+	nearest := slices.MinFunc(known, func(a, b string) int { return distance(a) - distance(b) })
+	if distance(nearest) > max(2, len(wrong)/3) {
+		return ""
 	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return fmt.Sprintf("; did you mean %q?", nearest)
 }
