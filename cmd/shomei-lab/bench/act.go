@@ -241,7 +241,7 @@ type traffic struct {
 
 // stored asks what the streams that an act publishes to hold now.
 func (a *acting) stored(ctx context.Context) ([]jetstream.StreamState, error) {
-	if err := a.hub.Settle(ctx); err != nil {
+	if err := a.hub.Follow(ctx); err != nil {
 		return nil, err
 	}
 	var list []jetstream.StreamState

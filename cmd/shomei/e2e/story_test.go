@@ -1,13 +1,12 @@
 package e2e
 
 import (
-	"encoding/json"
-	"errors"
+	"io"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"shomei/cmd/shomei-lab/story"
@@ -26,32 +25,92 @@ func TestTheStoriesComeTrue(t *testing.T) {
 	}
 	programs(t)
 	for _, file := range files {
-		name := strings.TrimSuffix(filepath.Base(file), ".story")
-		t.Run(name, func(t *testing.T) {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".story"), func(t *testing.T) {
 			t.Parallel()
-			kept, left := t.TempDir(), t.TempDir()
-			out, err := exec.CommandContext(t.Context(), filepath.Join(program.dir, "shomei"),
-				"--log-level", "info", "story", "run", "--keep", kept, "--out", left, file).CombinedOutput()
-			var exit *exec.ExitError
-			switch {
-			case errors.As(err, &exit) && exit.ExitCode() == 3: // an expectation failed; the world is whole all the same
-				t.Error(err)
-			case err != nil:
-				t.Fatalf("%v\n%s", err, out[max(0, len(out)-2000):])
-			}
-			cameTrue(t, filepath.Join(left, name, "report.json"))
-			searchStory(t, filepath.Join(kept, name), secretsOf(t, file))
+			comesTrue(t, file)
 		})
 	}
 }
 
-// cameTrue looks whether a story expected anything, and whether all of it was seen.
-func cameTrue(t *testing.T, file string) {
+// comesTrue plays a story, looks at its world while it runs, and at what it leaves.
+func comesTrue(t *testing.T, file string) {
 	t.Helper()
-	var report player.Report
-	text, err := os.ReadFile(file)
-	if err != nil || json.Unmarshal(text, &report) != nil || report.Expected == 0 || len(report.Steps) == 0 {
-		t.Fatalf("%s: %v, %+v", file, err, report)
+	text, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer text.Close()
+	s, err := story.Parse(text, filepath.Base(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := filepath.Join(t.TempDir(), "data")
+	log := openLog(t, data+".log")
+	w, err := player.Build(t.Context(), data, filepath.Join(program.dir, "shomei-agent"), s.Begin(), slog.New(slog.NewTextHandler(log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := sync.OnceValue(w.Close)
+	defer closed()
+	report, err := player.Play(t.Context(), s, w, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	allMet(t, report)
+	scan := newSearch(t.Context(), secretsOf(t, s))
+	looksWhole(t, w.Hub, scan)
+	if err := closed(); err != nil {
+		t.Fatal(err)
+	}
+	mails := filepath.Join(data, "mail")
+	for _, err := range []error{
+		scan.files(filepath.Dir(data), func(path string) bool { return strings.HasPrefix(path, mails) }), scan.stores(data),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	scan.judge(t, "table", "stream", "decoded", "file", "log", "store")
+}
+
+// openLog makes the file that a story's centre logs to.
+func openLog(t *testing.T, path string) *os.File {
+	t.Helper()
+	log, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { log.Close() })
+	return log
+}
+
+// looksWhole scans what only answers while a centre runs, and has everything checked.
+func looksWhole(t *testing.T, h *hub.Hub, scan *search) {
+	t.Helper()
+	reader, err := h.FloorConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	for _, err := range []error{scan.tables(h.EngineDSN()), scan.streams(reader)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	report, err := h.Fsck(t.Context(), nil)
+	if err != nil || report.Commits == 0 {
+		t.Fatalf("fsck: %v, %+v", err, report)
+	}
+	for _, f := range report.Findings {
+		t.Errorf("fsck: %s", f)
+	}
+}
+
+// allMet looks whether a story expected anything, and whether all of it was seen.
+func allMet(t *testing.T, report *player.Report) {
+	t.Helper()
+	if report.Expected == 0 || len(report.Steps) == 0 {
+		t.Fatalf("nothing was expected: %+v", report)
 	}
 	for _, step := range report.Steps {
 		for _, e := range step.Expectations {
@@ -63,17 +122,8 @@ func cameTrue(t *testing.T, file string) {
 }
 
 // secretsOf are the secrets of everybody in a story, as they are at any time in it.
-func secretsOf(t *testing.T, file string) (list []string) {
+func secretsOf(t *testing.T, s *story.Story) (list []string) {
 	t.Helper()
-	text, err := os.Open(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer text.Close()
-	s, err := story.Parse(text, filepath.Base(file))
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, step := range s.Steps {
 		var who story.Resident
 		switch a := step.Act.(type) {
@@ -90,43 +140,7 @@ func secretsOf(t *testing.T, file string) (list []string) {
 		}
 	}
 	if len(list) == 0 {
-		t.Fatalf("%s has nobody", file)
+		t.Fatalf("%s has nobody", s.File)
 	}
 	return append(list, "ABC123") // the PIN of every story
-}
-
-// searchStory looks through the folder of a story that has ended, first as files and then with its hub, which checks it.
-func searchStory(t *testing.T, data string, secrets []string) {
-	t.Helper()
-	s := newSearch(t.Context(), secrets)
-	mails := filepath.Join(data, "mail")
-	allowed := func(path string) bool { return strings.HasPrefix(path, mails) }
-	if err := s.files(data, allowed); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.stores(data); err != nil {
-		t.Fatal(err)
-	}
-	h, err := hub.Attach(t.Context(), hub.Config{Data: data, Clock: filepath.Join(data, "clock"), Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Close()
-	reader, err := h.FloorConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, err := range []error{s.tables(h.EngineDSN()), s.streams(reader)} {
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	s.judge(t, "table", "stream", "decoded", "file", "log", "store")
-	report, err := h.Fsck(t.Context(), nil)
-	if err != nil || report.Commits == 0 {
-		t.Fatalf("fsck: %v, %+v", err, report)
-	}
-	for _, f := range report.Findings {
-		t.Errorf("fsck: %s", f)
-	}
 }

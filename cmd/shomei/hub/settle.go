@@ -20,6 +20,18 @@ const settled = 20 * time.Millisecond
 
 // Settle waits until every follower has handled all the log holds and the tables show it.
 func (p *Parts) Settle(ctx context.Context) error {
+	if err := p.Follow(ctx); err != nil {
+		return err
+	}
+	if err := until(ctx, p.shown); err != nil {
+		return fmt.Errorf("waiting for the tables: %w", err)
+	}
+	return nil
+}
+
+// Follow waits until every follower has handled all the log holds, and the counters have what is meant for them. Tables
+// lead to nothing by themselves, and aren't waited for.
+func (p *Parts) Follow(ctx context.Context) error {
 	if err := until(ctx, p.quiet); err != nil {
 		return fmt.Errorf("waiting for the followers: %w", err)
 	}
@@ -53,14 +65,15 @@ func (p *Parts) quiet(ctx context.Context) (bool, error) {
 	if drained, err := p.Links.Drained(ctx); err != nil || !drained {
 		return false, err
 	}
+	after, err := p.Log.LastSequences(ctx)
+	return maps.Equal(ends, after), err
+}
+
+func (p *Parts) shown(ctx context.Context) (bool, error) {
 	if err := p.Projector.CaughtUp(ctx); err != nil {
 		return false, err
 	}
-	if errors.As(p.tables.state(), new(warehouse.Rebuilding)) {
-		return false, nil // they hold all by now, and are about to answer
-	}
-	after, err := p.Log.LastSequences(ctx)
-	return maps.Equal(ends, after), err
+	return !errors.As(p.tables.state(), new(warehouse.Rebuilding)), nil // these hold all by now, and are about to answer
 }
 
 // followed reports whether followers have handled all that the log holds.

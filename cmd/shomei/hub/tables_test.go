@@ -384,8 +384,8 @@ func TestWhileTheyAreRebuiltNobodyIsAnswered(t *testing.T) {
 		t.Errorf("a tool: %v", err)
 	}
 	check(t, os.Remove(h.rebuildMark()))
-	if quiet, err := h.quiet(t.Context()); err != nil || quiet {
-		t.Errorf("whoever waits for the tables is told to ask: %t, %v", quiet, err)
+	if shown, err := h.shown(t.Context()); err != nil || shown {
+		t.Errorf("whoever waits for the tables is told to ask: %t, %v", shown, err)
 	}
 	h.tables.set(nil)
 	check(t, h.Settle(t.Context()))
