@@ -11,7 +11,9 @@ import (
 // block is rows of one table, kept as columns while they are collected: a
 // batch of tens of thousands of commits is then a few large slices without
 // pointers, where structs would be millions of objects for the collector to
-// look at, and each column goes to the driver as it stands.
+// look at, and each column goes to the driver as it stands. AppendStruct would
+// do with half of this file and takes half as long again (2026-11-29: 50,000
+// events into the log table in 0.70 s instead of 0.46 s, medians of three).
 type block[R any] struct {
 	table   string
 	apart   bool // its table has a row for each event, so no two rows of a block are about the same thing
