@@ -5,6 +5,7 @@ package pagetest
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -180,10 +181,13 @@ func (b *Browser) Violations(t testing.TB) []string {
 	return found
 }
 
-// Screenshot writes the whole page as PNG into the test's artifact folder
-// (go test -artifacts -outputdir DIR keeps it).
+// Screenshot writes the whole page as PNG into the test's artifact folder,
+// where one is kept (go test -artifacts -outputdir DIR).
 func (b *Browser) Screenshot(t *testing.T, name string) {
 	t.Helper()
+	if kept := flag.Lookup("test.artifacts"); kept == nil || kept.Value.String() != "true" {
+		return
+	}
 	ctx, cancel := context.WithTimeout(b.Context, patience)
 	defer cancel()
 	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
