@@ -31,7 +31,7 @@ func TestDescribe(t *testing.T) {
 			continue
 		}
 		want := &Described{
-			Name: "試験　高子", NameFlags: "00010", BirthDate: civil.Partial(civil.New(1980, 6, 18)), BirthDigits: "319800618",
+			Name: "試験　高子", NameFlags: "00010", BirthDate: civil.PartialDate(civil.New(1980, 6, 18)), BirthDigits: "319800618",
 			Sex: Female, Address: "千葉県東金市試験町一丁目２番３号", AddressFlags: "0000000000000000",
 		}
 		if diff := cmp.Diff(want, d.Holder); diff != "" {

@@ -54,7 +54,7 @@ var (
 
 func testHolder() *Holder {
 	return &Holder{
-		Name: "試験　髙子", BirthDate: civil.Partial(civil.New(1980, 6, 18)), Sex: Female,
+		Name: "試験　髙子", BirthDate: civil.PartialDate(civil.New(1980, 6, 18)), Sex: Female,
 		Address: "千葉県東金市試験町一丁目２番３号",
 	}
 }

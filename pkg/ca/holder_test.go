@@ -116,7 +116,7 @@ func TestHolderRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		birth := civil.New(1900, 1, 1).AddDays(rapid.IntRange(0, 45_000).Draw(t, "birth"))
 		in.Holder = &Holder{
-			Name: text.Draw(t, "name"), Address: text.Draw(t, "address"), BirthDate: civil.Partial(birth),
+			Name: text.Draw(t, "name"), Address: text.Draw(t, "address"), BirthDate: civil.PartialDate(birth),
 			Sex: Sex(rapid.IntRange(1, 3).Draw(t, "sex")),
 		}
 		tbs, err := BuildTBS(in)
@@ -134,7 +134,7 @@ func TestHolderRoundTrip(t *testing.T) {
 		name, nameFlags := Substitute(in.Holder.Name, DefaultSubstitute)
 		address, addressFlags := Substitute(in.Holder.Address, DefaultSubstitute)
 		want := Described{
-			Name: name, NameFlags: nameFlags, BirthDate: civil.Partial(birth), BirthDigits: d.Holder.BirthDigits,
+			Name: name, NameFlags: nameFlags, BirthDate: civil.PartialDate(birth), BirthDigits: d.Holder.BirthDigits,
 			Sex: in.Holder.Sex, Address: address, AddressFlags: addressFlags,
 		}
 		if *d.Holder != want {

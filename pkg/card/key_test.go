@@ -125,7 +125,7 @@ func TestANewKeyTornAtEveryCommand(t *testing.T) {
 				found := map[uint16]int{}
 				for nth := 1; ; nth++ {
 					chip, hub := made(t, version), newCentre(2)
-					chip.SetFault(softcard.At(nth, fault))
+					chip.SetFault(cardtest.FaultAt(nth, fault))
 					err := setUp(chip, hub)
 					if err == nil {
 						break

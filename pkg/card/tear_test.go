@@ -68,7 +68,7 @@ var renewedPINs = map[card.Slot][]byte{card.Auth: []byte("8765"), card.Sign: []b
 func tear(t *testing.T, path string, nth int, fault softcard.Fault, old map[card.Slot][]byte) (torn bool, state card.State) {
 	t.Helper()
 	c := cardtest.Open(t, path)
-	c.SetFault(softcard.At(nth, fault))
+	c.SetFault(cardtest.FaultAt(nth, fault))
 	err := renew(c)
 	if err == nil {
 		return false, card.Complete

@@ -28,9 +28,6 @@ type PartialDate struct {
 	Day   int
 }
 
-// Partial returns d as a fully known PartialDate.
-func Partial(d Date) PartialDate { return PartialDate(d) }
-
 // ParsePartial reads YYYY-MM-DD in which an unknown month or day is 00, as in
 // 1950-05-00; the empty string is wholly unknown. Anything else is ErrDate.
 func ParsePartial(s string) (PartialDate, error) {

@@ -99,7 +99,7 @@ func TestPartialDateJSON(t *testing.T) {
 	if !errors.Is(err, ErrDate) || strings.Contains(err.Error(), "1950") {
 		t.Errorf("got %v", err)
 	}
-	if p := Partial(New(1950, time.May, 17)); !p.Known() || p.Latest() != New(1950, time.May, 17) {
+	if p := PartialDate(New(1950, time.May, 17)); !p.Known() || p.Latest() != New(1950, time.May, 17) {
 		t.Errorf("%v", p)
 	}
 }

@@ -23,19 +23,6 @@ type Accounts struct {
 	Operator, System, Log, Counters nkeys.KeyPair
 }
 
-// CreateAccounts returns new keys.
-func CreateAccounts() (a Accounts, err error) {
-	for _, key := range []struct {
-		into *nkeys.KeyPair
-		make func() (nkeys.KeyPair, error)
-	}{{&a.Operator, nkeys.CreateOperator}, {&a.System, nkeys.CreateAccount}, {&a.Log, nkeys.CreateAccount}, {&a.Counters, nkeys.CreateAccount}} {
-		if *key.into, err = key.make(); err != nil {
-			return Accounts{}, fmt.Errorf("making the keys of the NATS accounts: %w", err)
-		}
-	}
-	return a, nil
-}
-
 // Rights are what a user may do in its account; what is not listed is denied.
 type Rights struct {
 	Publish, Subscribe []string

@@ -90,10 +90,7 @@ func TestAccountsAndRights(t *testing.T) {
 		t.Errorf("a user without rights published: %v, %v", err, silent.LastError())
 	}
 
-	other, err := hubserver.CreateAccounts()
-	if err != nil {
-		t.Fatal(err)
-	}
+	other := natstest.NewAccounts(t)
 	for name, login := range map[string]nats.Option{
 		"of another operator": natstest.Login(t, other.Log, userKey(t), natstest.Everything), "no user": nats.Name("x"),
 	} {
@@ -169,10 +166,7 @@ func TestStreamsMoveToTheirAccount(t *testing.T) {
 		}
 	}
 	before.Shutdown()
-	accounts, err := hubserver.CreateAccounts()
-	if err != nil {
-		t.Fatal(err)
-	}
+	accounts := natstest.NewAccounts(t)
 	config := hubserver.Config{StoreDir: dir, Port: -1, Reserve: -1, Accounts: &accounts, Logger: natstest.Quiet()}
 	for range 2 {
 		s := &natstest.Operated{Server: natstest.StartWith(t, config), Accounts: accounts}
@@ -186,10 +180,7 @@ func TestStreamsMoveToTheirAccount(t *testing.T) {
 		t.Error("the old folder is still there")
 	}
 
-	other, err := hubserver.CreateAccounts()
-	if err != nil {
-		t.Fatal(err)
-	}
+	other := natstest.NewAccounts(t)
 	config.Accounts = &other
 	if _, err := hubserver.Start(t.Context(), config); !errors.Is(err, hubserver.ErrConfig) {
 		t.Errorf("a store of other keys was opened: %v", err)

@@ -62,11 +62,23 @@ func StartOperated(t testing.TB) *Operated {
 // StartOperatedIn runs one server in operator mode on a given store until the test ends.
 func StartOperatedIn(t testing.TB, dir string) *Operated {
 	t.Helper()
-	accounts, err := hubserver.CreateAccounts()
-	if err != nil {
-		t.Fatal(err)
-	}
+	accounts := NewAccounts(t)
 	return &Operated{StartWith(t, hubserver.Config{StoreDir: dir, Port: -1, Reserve: -1, Accounts: &accounts}), accounts}
+}
+
+// NewAccounts makes the keys of a server in operator mode.
+func NewAccounts(t testing.TB) (a hubserver.Accounts) {
+	t.Helper()
+	for _, key := range []struct {
+		into *nkeys.KeyPair
+		make func() (nkeys.KeyPair, error)
+	}{{&a.Operator, nkeys.CreateOperator}, {&a.System, nkeys.CreateAccount}, {&a.Log, nkeys.CreateAccount}, {&a.Counters, nkeys.CreateAccount}} {
+		var err error
+		if *key.into, err = key.make(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return a
 }
 
 // As connects as a new user of an account with the rights given.

@@ -13,7 +13,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/agnivade/levenshtein"
 	"github.com/pelletier/go-toml/v2"
@@ -26,18 +25,6 @@ var ErrConfig = errors.New("bad configuration")
 // EnvPrefix begins the environment variables that override the file:
 // SHOMEI_SMTP_HOST sets key host of table [smtp].
 const EnvPrefix = "SHOMEI_"
-
-// Duration is a length of time written as Go writes it ("90s", "24h").
-type Duration struct{ time.Duration }
-
-// UnmarshalText reads text such as "1h30m".
-func (d *Duration) UnmarshalText(text []byte) (err error) {
-	d.Duration, err = time.ParseDuration(string(text))
-	return err
-}
-
-// MarshalText writes what UnmarshalText reads.
-func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
 // Load fills the struct that into points to, which holds the defaults: first
 // from the TOML file at path (none when path is ""), then from the SHOMEI_…

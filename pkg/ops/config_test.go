@@ -15,13 +15,13 @@ type exampleConfig struct {
 	Data string    `toml:"data"`
 	Log  LogConfig `toml:"log"`
 	SMTP struct {
-		Host         string   `toml:"host"`
-		Port         int      `toml:"port"`
-		Timeout      Duration `toml:"timeout"`
-		TLS          bool     `toml:"tls"`
-		Servers      []string `toml:"servers"`
-		Password     string   `toml:"password"`
-		PasswordFile string   `toml:"password_file"`
+		Host         string    `toml:"host"`
+		Port         int       `toml:"port"`
+		Since        time.Time `toml:"since"`
+		TLS          bool      `toml:"tls"`
+		Servers      []string  `toml:"servers"`
+		Password     string    `toml:"password"`
+		PasswordFile string    `toml:"password_file"`
 	} `toml:"smtp"`
 }
 
@@ -36,22 +36,22 @@ func write(t *testing.T, name, text string) string {
 
 func TestLoadTakesFileThenEnvironmentThenSecretFile(t *testing.T) {
 	secret := write(t, "password", "s3cret\n")
-	path := write(t, "c.toml", "data = \"/var/lib/shomei\"\n[smtp]\nhost = \"mail\"\nport = 25\ntimeout = \"90s\"\npassword_file = \""+secret+"\"\n")
+	path := write(t, "c.toml", "data = \"/var/lib/shomei\"\n[smtp]\nhost = \"mail\"\nport = 25\nsince = 2016-01-01T00:00:00Z\npassword_file = \""+secret+"\"\n")
 	cfg := exampleConfig{}
 	cfg.Log.Level = "info"
-	environ := []string{"SHOMEI_SMTP_HOST=other", "SHOMEI_SMTP_TLS=true", "SHOMEI_SMTP_SERVERS=a b, c,", "SHOMEI_CHDB_LIB=elsewhere", "HOME=/x"}
+	environ := []string{"SHOMEI_SMTP_HOST=other", "SHOMEI_SMTP_TLS=true", "SHOMEI_SMTP_SINCE=2017-01-01T00:00:00Z", "SHOMEI_SMTP_SERVERS=a b, c,", "SHOMEI_CHDB_LIB=elsewhere", "HOME=/x"}
 	if err := Load(path, environ, &cfg); err != nil {
 		t.Fatal(err)
 	}
 	want := exampleConfig{Data: "/var/lib/shomei", Log: LogConfig{Level: "info"}}
-	want.SMTP.Host, want.SMTP.Port, want.SMTP.Timeout = "other", 25, Duration{90 * time.Second}
+	want.SMTP.Host, want.SMTP.Port, want.SMTP.Since = "other", 25, time.Date(2017, 1, 1, 0, 0, 0, 0, time.UTC)
 	want.SMTP.TLS, want.SMTP.Servers = true, []string{"a b", "c"}
 	want.SMTP.Password, want.SMTP.PasswordFile = "s3cret", secret
 	if diff := cmp.Diff(want, cfg); diff != "" {
 		t.Error(diff)
 	}
 	keys := []string{
-		"data", "log.level", "log.format", "smtp.host", "smtp.port", "smtp.timeout", "smtp.tls", "smtp.servers", "smtp.password", "smtp.password_file",
+		"data", "log.level", "log.format", "smtp.host", "smtp.port", "smtp.since", "smtp.tls", "smtp.servers", "smtp.password", "smtp.password_file",
 	}
 	if diff := cmp.Diff(keys, Keys(&cfg)); diff != "" {
 		t.Error(diff)
@@ -69,7 +69,7 @@ func TestLoadNamesWhatIsWrongAndWhere(t *testing.T) {
 		"unknown key, nothing near":   {file: "zzzzzzzz = 1\n", want: []string{`unknown key "zzzzzzzz"`}},
 		"wrong type":                  {file: "data = 3\n", want: []string{"c.toml:1:8:"}},
 		"broken syntax":               {file: "data = \n", want: []string{"c.toml:1:"}},
-		"duration":                    {file: "[smtp]\ntimeout = \"soon\"\n", want: []string{"c.toml:2:", "soon"}},
+		"time":                        {file: "[smtp]\nsince = \"soon\"\n", want: []string{"c.toml:2:", "soon"}},
 		"variable of a wrong type":    {environ: []string{"SHOMEI_SMTP_PORT=x"}, want: []string{`SHOMEI_SMTP_PORT: "x" is not a whole number`}},
 		"number with more behind":     {environ: []string{"SHOMEI_SMTP_PORT=25 x"}, want: []string{`"25 x" is not a whole number`}},
 		"neither yes nor no":          {environ: []string{"SHOMEI_SMTP_TLS=perhaps"}, want: []string{`"perhaps" is neither true nor false`}},

@@ -73,7 +73,7 @@ func TestAppliedRulesHoldOnTheDay(t *testing.T) {
 		for _, r := range []Regime{Juki, MyNumber} {
 			for _, op := range operations {
 				for _, id := range Allows(r, op, on).Rules() {
-					if rule, ok := Lookup(id); !ok || !rule.Holds(on) {
+					if rule, ok := Lookup(id); !ok || !on.Within(rule.From, rule.Until) {
 						t.Fatalf("%s %s on %v: %s does not hold", r, op, on, id)
 					}
 				}

@@ -31,9 +31,6 @@ func Lookup(id ID) (Rule, bool) {
 	return Rule{}, false
 }
 
-// Holds reports whether the rule is in effect on the day.
-func (r Rule) Holds(on civil.Date) bool { return on.Within(r.From, r.Until) }
-
 // table holds every rule; the rows stand in rules_*.go.
 var table []Rule
 

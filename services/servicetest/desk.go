@@ -284,7 +284,6 @@ func (w *World) Append(writer nkeys.KeyPair, subscriber, command, counter string
 		e.CausedMs, e.FiledMs, e.RecordedMs = w.Clock.Now().UnixMilli(), w.Clock.Now().UnixMilli(), w.Clock.Now().UnixMilli()
 	}
 	raw := must(lifecycle.Folds()[c.Kind].Apply(before, c))(w.T)
-	encoded, state := must(events.Encode(c))(w.T), must(events.Encode(&events.StateBytes{Version: lifecycle.FoldVersion, State: raw}))(w.T)
-	signature := must(writer.Sign(events.SigningInput(encoded, state)))(w.T)
-	w.Forge(c.Kind, c.Id, must(events.Encode(&events.Stored{Commit: encoded, Writer: Public(w.T, writer), State: state, Signature: signature}))(w.T))
+	state := must(events.Encode(&events.StateBytes{Version: lifecycle.FoldVersion, State: raw}))(w.T)
+	w.Forge(c.Kind, c.Id, must(events.Encode(must(events.Sign(c, state, writer))(w.T)))(w.T))
 }

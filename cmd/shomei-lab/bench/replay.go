@@ -138,15 +138,11 @@ func openRaw(ctx context.Context, dsn string) (clickhouse.Conn, error) {
 // fill writes genuine signed commits, each the first of another person, straight into the stream: Update would take
 // minutes for what is not measured here.
 func (r *replaying) fill(ctx context.Context) error {
-	public, err := r.pair.PublicKey()
-	if err != nil {
-		return err
-	}
 	day := time.Date(2020, 3, 18, 18, 0, 0, 0, time.UTC)
 	apply := lifecycle.Folds()[events.KindSubscriber].Apply
 	for i := range r.Commits {
 		c := oneEvent(i, day.Add(time.Duration(i)*time.Millisecond))
-		stored, err := signed(c, public, r.pair, apply)
+		stored, err := signed(c, r.pair, apply)
 		if err != nil {
 			return err
 		}
@@ -172,7 +168,7 @@ func oneEvent(i int, at time.Time) *events.Commit {
 	}
 }
 
-func signed(c *events.Commit, public string, pair nkeys.KeyPair, apply func([]byte, *events.Commit) ([]byte, error)) ([]byte, error) {
+func signed(c *events.Commit, pair nkeys.KeyPair, apply func([]byte, *events.Commit) ([]byte, error)) ([]byte, error) {
 	state, err := apply(nil, c)
 	if err != nil {
 		return nil, err
@@ -181,15 +177,11 @@ func signed(c *events.Commit, public string, pair nkeys.KeyPair, apply func([]by
 	if err != nil {
 		return nil, err
 	}
-	encoded, err := events.Encode(c)
+	stored, err := events.Sign(c, framed, pair)
 	if err != nil {
 		return nil, err
 	}
-	signature, err := pair.Sign(events.SigningInput(encoded, framed))
-	if err != nil {
-		return nil, err
-	}
-	return proto.Marshal(&events.Stored{Commit: encoded, Writer: public, State: framed, Signature: signature})
+	return proto.Marshal(stored)
 }
 
 func entryLike(c *events.Commit) warehouse.Entry {

@@ -160,7 +160,7 @@ func ceremony(kind ca.Kind, prefecture string, key *rsa.PrivateKey) (*ca.Generat
 
 // Holder is who the signature certificates made here speak of.
 var Holder = ca.Holder{
-	Name: "試験　花子", BirthDate: civil.Partial(civil.New(1980, 6, 18)), Sex: ca.Female, Address: "千葉県東金市試験町一丁目２番３号",
+	Name: "試験　花子", BirthDate: civil.PartialDate(civil.New(1980, 6, 18)), Sex: ca.Female, Address: "千葉県東金市試験町一丁目２番３号",
 }
 
 // Issuer is the card.Issue for a kind of card.
@@ -205,4 +205,14 @@ func (a *Authority) issue(kind ca.Kind, request []byte) (certificate, issuer []b
 	}
 	certificate, err = ca.SignTBS(in.Generation, a.key, tbs)
 	return certificate, in.Generation.DER, err
+}
+
+// FaultAt is the fault for SetFault that strikes at the nth command.
+func FaultAt(nth int, fault softcard.Fault) func(int, card.Command) softcard.Fault {
+	return func(n int, _ card.Command) softcard.Fault {
+		if n == nth {
+			return fault
+		}
+		return softcard.NoFault
+	}
 }

@@ -129,7 +129,7 @@ func TestCardPulledOut(t *testing.T) {
 			c := cardtest.Ready(t, card.MyNumber, "C1")
 			service.Readers[0].Insert(c)
 			conn := connect(t)
-			c.SetFault(softcard.At(3, fault))
+			c.SetFault(cardtest.FaultAt(3, fault))
 			_, err := card.NewSession(conn).Identify()
 			if !errors.Is(err, card.ErrRemoved) {
 				t.Fatalf("card pulled at its third command: %v", err)

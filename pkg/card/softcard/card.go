@@ -121,16 +121,6 @@ func (c *Card) SetFault(f func(n int, command card.Command) Fault) {
 	c.fault, c.count = f, 0
 }
 
-// At is the fault for SetFault that strikes at the nth command.
-func At(nth int, fault Fault) func(int, card.Command) Fault {
-	return func(n int, _ card.Command) Fault {
-		if n == nth {
-			return fault
-		}
-		return NoFault
-	}
-}
-
 // Reset clears selection and security status, as power does.
 func (c *Card) Reset() {
 	c.mu.Lock()
