@@ -21,6 +21,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/crashpoint"
+	"shomei/pkg/wait"
 )
 
 var crashPublished = crashpoint.Register("counterlink.claim.published")
@@ -381,7 +382,7 @@ func (l *Link) Publish(ctx context.Context, signed []byte, expected uint64) (uin
 		if after == 0 {
 			return sequence, err
 		}
-		waitOr(ctx, after)
+		_ = wait.For(ctx, after)
 		if err := context.Cause(ctx); err != nil {
 			return 0, err
 		}

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"shomei/events"
+	"shomei/pkg/wait"
 )
 
 // An exchange is a kind of question that a counter asks the centre beside its claims. The question is signed by the counter,
@@ -214,7 +215,7 @@ func (d *exchangeDesk) serve(counter string, m *nats.Msg) {
 	data, err := d.replyTo(counter, m.Data)
 	if err != nil && d.ctx.Err() == nil {
 		d.hub.cfg.Logger.Warn("a counter's "+d.what+" was not granted", "counter", counter, "error", err)
-		waitOr(d.ctx, refusalPause)
+		_ = wait.For(d.ctx, refusalPause)
 	}
 	d.leave(counter)
 	if data == nil {

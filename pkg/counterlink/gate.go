@@ -17,6 +17,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"shomei/events"
+	"shomei/pkg/wait"
 )
 
 // The pending limits of one counter at the gate: what comes while its last message is worked on.
@@ -210,14 +211,7 @@ func (g *guard) admit(m *nats.Msg, do func(*nats.Msg)) {
 
 // countConnections cuts off, until ctx ends, each counter that has too many connections: they share what the account has.
 func (h *Hub) countConnections(ctx context.Context) {
-	ticker := time.NewTicker(countEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
+	for wait.For(ctx, countEvery) == nil {
 		crowded, err := h.cfg.Crowded(maxConnections)
 		if err != nil {
 			h.cfg.Logger.Warn("the connections of counters can't be counted, trying again", "error", err)

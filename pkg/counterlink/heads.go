@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"shomei/events"
 	"shomei/pkg/crashpoint"
+	"shomei/pkg/wait"
 )
 
 var crashSaved = crashpoint.Register("counterlink.head.saved")
@@ -136,15 +136,8 @@ func (l *lane) save(ctx context.Context) error {
 
 // keepHeads saves what changed, once a second.
 func (h *Hub) keepHeads(ctx context.Context) {
-	ticker := time.NewTicker(saveEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			h.saveHeads(ctx)
-		}
+	for wait.For(ctx, saveEvery) == nil {
+		h.saveHeads(ctx)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"shomei/events"
+	"shomei/pkg/wait"
 )
 
 // Enrolment is what the hub knows of a counter (event CounterEnrolled).
@@ -231,7 +232,7 @@ func (h *Hub) Claims(ctx context.Context, handle func(context.Context, Received)
 	for ctx.Err() == nil {
 		if err := h.dispatch(ctx, handle, &running); err != nil && ctx.Err() == nil {
 			h.cfg.Logger.Error("claims can't be read, trying again", "error", err)
-			waitOr(ctx, retryTime)
+			_ = wait.For(ctx, retryTime)
 		}
 	}
 	return nil
@@ -275,13 +276,4 @@ func (h *Hub) lane(counter string) *lane {
 		h.lanes[counter] = l
 	}
 	return l
-}
-
-func waitOr(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }

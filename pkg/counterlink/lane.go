@@ -13,6 +13,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/crashpoint"
+	"shomei/pkg/wait"
 )
 
 var crashHandled = crashpoint.Register("counterlink.claim.handled")
@@ -125,7 +126,7 @@ func (l *lane) run(ctx context.Context, handle func(context.Context, Received) e
 			l.fails(err)
 		}
 		l.stillWorking()
-		waitOr(ctx, pause)
+		_ = wait.For(ctx, pause)
 		pause = min(2*pause, claimWait/4)
 	}
 	l.abandon(ctx)

@@ -10,6 +10,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"shomei/pkg/wait"
 )
 
 const (
@@ -243,7 +245,7 @@ func (h *Hub) feed(ctx context.Context) {
 	for ctx.Err() == nil {
 		if err := h.follow(ctx); err != nil && ctx.Err() == nil {
 			h.cfg.Logger.Info("commands can't be followed, trying again", "error", err)
-			waitOr(ctx, shortestRetry)
+			_ = wait.For(ctx, shortestRetry)
 		}
 	}
 }

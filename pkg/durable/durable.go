@@ -8,3 +8,7 @@ func WriteSecret(path string, content []byte) error { return write(path, content
 
 // WriteFile puts content in the place of the file at path. Everybody may read it whom the umask lets.
 func WriteFile(path string, content []byte) error { return write(path, content, public) }
+
+// Rename puts a file, which is durable itself, or a folder in the place of another. When it returns the new name is on the
+// disk, and the old one is gone from it.
+func Rename(from, to string) error { return replace(from, to) }

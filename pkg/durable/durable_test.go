@@ -1,6 +1,7 @@
 package durable_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -82,5 +83,44 @@ func TestOnlyItsOwnerReadsASecret(t *testing.T) {
 func TestAMissingFolderIsNamed(t *testing.T) {
 	if err := durable.WriteFile(filepath.Join(t.TempDir(), "none", "list"), nil); err == nil {
 		t.Error("a file in a folder that is not there was written")
+	}
+}
+
+// TestALockIsTakenOnce, until it is given back; its folder is made.
+func TestALockIsTakenOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "new", "lock")
+	first, err := durable.Lock(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := durable.Lock(path); !errors.Is(err, durable.ErrLocked) {
+		t.Errorf("a second time: %v", err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := durable.Lock(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.Close()
+}
+
+func TestAFolderIsRenamedIntoAnother(t *testing.T) {
+	dir := t.TempDir()
+	from, to := filepath.Join(dir, "a", "stream"), filepath.Join(dir, "b", "stream")
+	for _, folder := range []string{from, filepath.Dir(to)} {
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := durable.Rename(from, to); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(to); err != nil || !info.IsDir() {
+		t.Errorf("%v: %v", info, err)
+	}
+	if _, err := os.Stat(from); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the old name: %v", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"shomei/events"
+	"shomei/pkg/wait"
 )
 
 // Positions are the last handled sequences by stream. They hold only for the streams that exist today.
@@ -206,8 +207,8 @@ const (
 )
 
 // rest waits for about that long. The error is that of ctx.
-func rest(ctx context.Context, wait time.Duration) error {
-	return pause(ctx, wait/2+rand.N(wait/2))
+func rest(ctx context.Context, about time.Duration) error {
+	return wait.For(ctx, about/2+rand.N(about/2))
 }
 
 // handle calls Handle until it succeeds, waiting longer each time.

@@ -9,9 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 
+	"shomei/pkg/durable"
 	"shomei/pkg/eventlog/blocks"
 )
 
@@ -153,16 +153,9 @@ func (m *mark) close() error {
 
 // lockMarks takes the directory for this process alone: two would overwrite each other's slots.
 func lockMarks(dir string) (*os.File, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("making the directory of high-water marks: %w", err)
+	lock, err := durable.Lock(filepath.Join(dir, "lock"))
+	if errors.Is(err, durable.ErrLocked) {
+		return nil, fmt.Errorf("%s belongs to another running process; give each process a directory of its own: %w", dir, ErrMarks)
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("locking high-water marks: %w", err)
-	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		err = fmt.Errorf("%s belongs to another running process; give each process a directory of its own: %w", dir, ErrMarks)
-		return nil, errors.Join(err, lock.Close())
-	}
-	return lock, nil
+	return lock, err
 }

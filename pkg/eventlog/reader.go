@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"shomei/events"
+	"shomei/pkg/wait"
 )
 
 const (
@@ -41,12 +42,8 @@ func (l *Log) readOn(ctx context.Context, s *stream, after uint64, f Follower, o
 			continue
 		}
 		l.config.Logger.Info("reading a stream anew", "follower", f.Name, "stream", s.name, "sequence", r.next, "reason", err)
-		timer := time.NewTimer(reopenWait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
+		if err := wait.For(ctx, reopenWait); err != nil {
+			return err
 		}
 	}
 }

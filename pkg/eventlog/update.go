@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"shomei/events"
+	"shomei/pkg/wait"
 )
 
 // Envelope is what a commit says about where it comes from.
@@ -128,19 +129,7 @@ func (u *update) blame(err error) error {
 // backOff waits a random time that grows with the attempts, up to half a second.
 func backOff(ctx context.Context, attempt int) error {
 	limit := min(time.Millisecond<<min(attempt, 10), 500*time.Millisecond)
-	return pause(ctx, rand.N(limit)+limit/4)
-}
-
-// pause waits. The error is that of ctx, when it ends first.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return wait.For(ctx, rand.N(limit)+limit/4)
 }
 
 func (u *update) attempt(ctx context.Context) (Outcome, error) {

@@ -13,6 +13,8 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nkeys"
+
+	"shomei/pkg/durable"
 )
 
 // Accounts are the keys of a server in operator mode. Whoever holds the key of an account can make users of it.
@@ -279,11 +281,11 @@ func (c Config) moveStreams() error {
 	if err := os.RemoveAll(to); err != nil { // it holds no stream
 		return fmt.Errorf("moving the streams to their account: %w", err)
 	}
-	if err := os.Rename(from, to); err != nil {
+	if err := durable.Rename(from, to); err != nil {
 		return fmt.Errorf("moving the streams to their account: %w", err)
 	}
 	c.Logger.Info("the streams belong to an account of their own from now on", "account", log)
-	return syncFolder(root)
+	return nil
 }
 
 // refuseOthers refuses a store whose streams belong to an account whose key is not here: they would be passed over.
@@ -315,14 +317,6 @@ func holdsStreams(account string) (bool, error) {
 		return false, fmt.Errorf("looking for streams: %w", err)
 	}
 	return len(entries) > 0, nil
-}
-
-func syncFolder(path string) error {
-	folder, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
 }
 
 // ReadStreams lists the subjects that a user of the account of the log needs to read its streams, by consumers too, and to

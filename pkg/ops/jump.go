@@ -3,6 +3,8 @@ package ops
 import (
 	"context"
 	"time"
+
+	"shomei/pkg/wait"
 )
 
 // JumpWatch compares the wall clock with the monotonic one, to find a clock
@@ -37,17 +39,10 @@ func WatchJumps(ctx context.Context, interval, tolerance time.Duration, jumped f
 	watch := JumpWatch{Tolerance: tolerance}
 	begin := time.Now()
 	watch.Observe(begin, 0)
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			now := time.Now()
-			if by := watch.Observe(now, now.Sub(begin)); by != 0 {
-				jumped(by)
-			}
+	for wait.For(ctx, interval) == nil {
+		now := time.Now()
+		if by := watch.Observe(now, now.Sub(begin)); by != 0 {
+			jumped(by)
 		}
 	}
 }

@@ -112,7 +112,7 @@ func makeMaster(path string) error {
 	if err := os.Remove(fresh); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return durable.SyncFolder(filepath.Dir(path))
 }
 
 func randomKey() []byte {

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"shomei/pkg/durable"
 )
 
 // A file whose old content must go is replaced in four steps: the new content is written beside it (.new), the old file
@@ -40,11 +42,11 @@ func swapIn(path string) error {
 		return err
 	}
 	pointLinked.Hit()
-	if err := os.Rename(path+freshSuffix, path); err != nil {
+	if err := durable.Rename(path+freshSuffix, path); err != nil {
 		return err
 	}
 	pointReplaced.Hit()
-	return syncDir(filepath.Dir(path))
+	return nil
 }
 
 // finishShredding overwrites and removes what an earlier replacement of path left behind.
@@ -67,7 +69,7 @@ func finishShredding(path string) error {
 		if err := os.Remove(left); err != nil {
 			return err
 		}
-		if err := syncDir(filepath.Dir(path)); err != nil {
+		if err := durable.SyncFolder(filepath.Dir(path)); err != nil {
 			return err
 		}
 	}
@@ -111,12 +113,4 @@ type zeros struct{}
 func (zeros) Read(into []byte) (int, error) {
 	clear(into)
 	return len(into), nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -16,9 +16,8 @@ import (
 	"slices"
 	"sync"
 
-	"golang.org/x/sys/unix"
-
 	"shomei/events"
+	"shomei/pkg/durable"
 )
 
 // The record classes: each person has one key for each, erased each by itself (law.md 12.1).
@@ -152,18 +151,11 @@ func (v *Vault) openShards(missing []string) (err error) {
 
 // lockDir takes the vault for this process. The bbolt files have locks of their own, but compaction swaps the files.
 func lockDir(dir string) (*os.File, error) {
-	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
+	lock, err := durable.Lock(filepath.Join(dir, "lock"))
+	if errors.Is(err, durable.ErrLocked) {
+		return nil, ErrInUse
 	}
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		lock.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, ErrInUse
-		}
-		return nil, fmt.Errorf("locking: %w", err)
-	}
-	return lock, nil
+	return lock, err
 }
 
 // Close closes the files and clears the keys in memory.

@@ -11,6 +11,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/card"
 	"shomei/pkg/regime"
+	"shomei/pkg/wait"
 )
 
 // PINs are what the resident typed, by kind. They exist in memory only.
@@ -145,16 +146,9 @@ func (c *Counter) untilDeadline(ctx context.Context, w *work) (context.Context, 
 		cancel(errDeadline) // at once, before anything touches a card
 	}
 	go func() {
-		ticker := time.NewTicker(deadlineCheck)
-		defer ticker.Stop()
-		for {
+		for wait.For(ctx, deadlineCheck) == nil {
 			if c.overdue(w, since) {
 				cancel(errDeadline)
-			}
-			select {
-			case <-ctx.Done():
-				return
-			case <-ticker.C:
 			}
 		}
 	}()

@@ -11,6 +11,7 @@ import (
 	"shomei/pkg/card"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/crashpoint"
+	"shomei/pkg/wait"
 )
 
 var (
@@ -63,7 +64,7 @@ func (c *Counter) execute(ctx context.Context, w *work) {
 			continue // it waits for the comparison
 		}
 		c.cfg.Logger.Error("a command could not be executed, trying again", "id", w.down.GetId(), "error", err)
-		pauseFor(ctx, pause)
+		_ = wait.For(ctx, pause)
 		pause = min(2*pause, time.Minute)
 	}
 }
@@ -274,7 +275,7 @@ func (c *Counter) withCard(ctx context.Context, w *work, cardID string, do func(
 		switch {
 		case errors.Is(err, card.ErrRemoved):
 			c.tellOnce(id, CardRemoved)
-			pauseFor(ctx, contactTime) // a card that is held badly comes and goes
+			_ = wait.For(ctx, contactTime) // a card that is held badly comes and goes
 		case errors.Is(err, card.ErrForeignCard):
 			c.tellOnce(id, OtherCard)
 			if c.awaitSwap(ctx) {
@@ -283,7 +284,7 @@ func (c *Counter) withCard(ctx context.Context, w *work, cardID string, do func(
 		case errors.As(err, &away) && ctx.Err() == nil:
 			c.cfg.Logger.Info("the centre does not open the card yet, asking again", "counter", c.cfg.Counter, "card", cardID, "error", err)
 			c.tellOnce(id, CentreNeeded)
-			pauseFor(ctx, centreTime)
+			_ = wait.For(ctx, centreTime)
 		default:
 			return err
 		}
@@ -322,7 +323,7 @@ func (c *Counter) awaitSwap(ctx context.Context) bool {
 	defer cancel()
 	err := c.cfg.Reader.Await(ctx, false)
 	if err != nil && ctx.Err() == nil {
-		pauseFor(ctx, swapTime)
+		_ = wait.For(ctx, swapTime)
 	}
 	return err == nil
 }
@@ -368,15 +369,6 @@ func renew(s *card.Session) error {
 		crashRenewed.Hit()
 	}
 	return err
-}
-
-func pauseFor(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }
 
 func (c *Counter) once(ctx context.Context, w *work, cardID string, do func(*card.Session) error) error {

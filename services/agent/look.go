@@ -10,6 +10,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/card"
 	"shomei/pkg/regime"
+	"shomei/pkg/wait"
 )
 
 // Look lets do speak with the card in the reader while no command works on it. Nothing on the card may be changed by it.
@@ -56,7 +57,7 @@ func (c *Counter) Presented(ctx context.Context) (card.Identity, error) {
 		case !errors.Is(err, card.ErrRemoved) || ctx.Err() != nil:
 			return identity, err
 		}
-		pauseFor(ctx, contactTime) // a card that is held badly, or a service that was started again
+		_ = wait.For(ctx, contactTime) // a card that is held badly, or a service that was started again
 	}
 }
 

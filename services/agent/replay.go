@@ -11,6 +11,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/counterlink"
+	"shomei/pkg/durable"
 )
 
 // Keep is how long a store keeps what is finished: a day longer than the hub's streams, so that whatever the server may
@@ -71,7 +72,7 @@ func compact(path string) error {
 	if err = errors.Join(err, from.Close()); err != nil {
 		return fmt.Errorf("compacting the counter's store: %w", err)
 	}
-	if err := os.Rename(fresh, path); err != nil {
+	if err := durable.Rename(fresh, path); err != nil {
 		return fmt.Errorf("compacting the counter's store: %w", err)
 	}
 	return nil

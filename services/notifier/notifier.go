@@ -22,6 +22,7 @@ import (
 	"shomei/pkg/notice"
 	"shomei/pkg/regime"
 	"shomei/pkg/vault"
+	"shomei/pkg/wait"
 )
 
 // Config is what the notifier needs; all fields without a remark are required.
@@ -79,12 +80,8 @@ func (n *Notifier) handle(ctx context.Context, records []eventlog.Record) error 
 		if waiting, err = n.round(ctx, waiting, tries); err != nil || len(waiting) == 0 {
 			return err
 		}
-		timer := time.NewTimer(n.Retry)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		case <-timer.C:
+		if err := wait.For(ctx, n.Retry); err != nil {
+			return err
 		}
 	}
 }

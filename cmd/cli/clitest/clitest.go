@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"shomei/pkg/wait"
 )
 
 // patience limits each wait of a script; a key pair on a card in software takes a second or two.
@@ -62,16 +64,7 @@ func Eventually(ts *testscript.TestScript, _ bool, args []string) {
 func Await(done func() bool) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	ticker := time.NewTicker(50 * time.Millisecond)
-	defer ticker.Stop()
-	for !done() {
-		select {
-		case <-ctx.Done():
-			return false
-		case <-ticker.C:
-		}
-	}
-	return true
+	return wait.Until(ctx, 50*time.Millisecond, func() (bool, error) { return done(), nil }) == nil
 }
 
 // Build is build PROGRAM…: it builds programs of this module beside the one under test, as `make build` does.

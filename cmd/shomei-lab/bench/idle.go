@@ -18,6 +18,7 @@ import (
 
 	"shomei/cmd/cli"
 	"shomei/pkg/tether"
+	"shomei/pkg/wait"
 )
 
 // idle starts everything as `shomei up` does, leaves it alone, and reads how much memory each process holds.
@@ -38,12 +39,8 @@ func idle(ctx context.Context, o Options) ([]Figure, error) {
 	}
 	started := time.Since(begin)
 	o.say("idle: started, waiting %s", o.Settled)
-	timer := time.NewTimer(o.Settled)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := wait.For(ctx, o.Settled); err != nil {
+		return nil, err
 	}
 	figures := []Figure{{Part: "idle", Name: "hub, engine and counter serve after", Value: started.Seconds(), Unit: "s"}}
 	processes, err := u.processes()
@@ -114,25 +111,23 @@ func (u *up) stop() {
 func (u *up) served(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	ticker := time.NewTicker(10 * time.Millisecond)
-	defer ticker.Stop()
-	for {
+	err := wait.Until(ctx, 10*time.Millisecond, func() (bool, error) {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.console, nil)
 		if err != nil {
-			return err
+			return false, err
 		}
-		if answer, err := http.DefaultClient.Do(request); err == nil {
-			_, _ = io.Copy(io.Discard, answer.Body)
-			_ = answer.Body.Close()
-			return nil
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return false, nil
 		}
-		select {
-		case <-ctx.Done():
-			text, _ := os.ReadFile(u.log.Name())
-			return fmt.Errorf("shomei up does not serve: %s", text)
-		case <-ticker.C:
-		}
+		_, _ = io.Copy(io.Discard, answer.Body)
+		return true, answer.Body.Close()
+	})
+	if err != nil && ctx.Err() != nil {
+		text, _ := os.ReadFile(u.log.Name())
+		err = fmt.Errorf("shomei up does not serve: %s", text)
 	}
+	return err
 }
 
 type process struct {

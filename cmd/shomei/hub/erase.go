@@ -10,6 +10,7 @@ import (
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/regime"
 	"shomei/pkg/vault"
+	"shomei/pkg/wait"
 	"shomei/services/eraser"
 )
 
@@ -82,7 +83,7 @@ func stillKept(list []lifecycle.Retention, now time.Time) []Kept {
 func (p *Parts) awaitErasure(ctx context.Context, subscriber, class string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, orderPatience)
 	defer cancel()
-	err := until(ctx, func(ctx context.Context) (bool, error) {
+	err := wait.Until(ctx, lookEvery, func() (bool, error) {
 		head, err := p.Log.Load(ctx, events.KindSubscriber, subscriber)
 		if err != nil {
 			return false, err

@@ -9,7 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"shomei/pkg/durable"
+	"shomei/pkg/wait"
 )
 
 // ErrHeld says that another program works on the data folder: a hub that is being started or stopped, or a tool that
@@ -39,51 +40,30 @@ func (p *Parts) hold(ctx context.Context) error {
 // find tells where the hub of this folder runs. When none does the folder is this process's from now on; one that is being
 // started or stopped is waited for.
 func (p *Parts) find(ctx context.Context) (at address, runs bool, err error) {
-	err = p.await(ctx, func() (bool, error) {
-		held, err := p.tryHold()
-		if held || err != nil {
-			return held, err
-		}
-		at, runs = p.runsAt()
-		return runs, nil
-	})
-	return at, runs, err
-}
-
-// await asks until it is so, for as long as somebody may hold the folder.
-func (p *Parts) await(ctx context.Context, so func() (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, holdWait)
 	defer cancel()
-	ticker := time.NewTicker(holdEvery)
-	defer ticker.Stop()
-	for {
-		if done, err := so(); done || err != nil {
-			return err
+	held := false
+	err = wait.Until(ctx, holdEvery, func() (bool, error) {
+		if held, err = p.tryHold(); !held && err == nil {
+			at, runs = p.runsAt()
 		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return fmt.Errorf("%s: %w: process %s; wait until it has ended", p.Data, ErrHeld, p.holder())
-		}
+		return held || runs, err
+	})
+	if err != nil && errors.Is(err, ctx.Err()) {
+		err = fmt.Errorf("%s: %w: process %s; wait until it has ended", p.Data, ErrHeld, p.holder())
 	}
+	return at, runs, err
 }
 
 // tryHold takes the folder if nobody has it. The lock ends with the process, however that ends, so whoever gets it knows that
 // no hub runs here: an address that is left was that of one that was killed.
 func (p *Parts) tryHold() (bool, error) {
-	if err := os.MkdirAll(p.Data, 0o700); err != nil {
-		return false, err
+	lock, err := durable.Lock(p.path("hub.lock"))
+	if errors.Is(err, durable.ErrLocked) {
+		return false, nil
 	}
-	lock, err := os.OpenFile(p.path("hub.lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return false, err
-	}
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		lock.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return false, nil
-		}
-		return false, fmt.Errorf("locking %s: %w", lock.Name(), err)
 	}
 	p.lock = lock
 	p.atEnd(lock.Close)

@@ -22,6 +22,7 @@ import (
 
 	"shomei/pkg/notice"
 	"shomei/pkg/regime"
+	"shomei/pkg/wait"
 	"shomei/pkg/warehouse/engine"
 )
 
@@ -159,7 +160,7 @@ const (
 func (p *Parts) drain(ended context.Context) {
 	ctx, cancel := context.WithTimeout(ended, settleWait)
 	defer cancel()
-	err := until(ctx, func(ctx context.Context) (bool, error) {
+	err := wait.Until(ctx, lookEvery, func() (bool, error) {
 		return p.followed(ctx, "issuer", "dispatcher", "eraser")
 	})
 	if err != nil && ended.Err() == nil {

@@ -10,6 +10,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/civil"
 	"shomei/pkg/eventlog"
+	"shomei/pkg/wait"
 )
 
 // Report is a fact that no counter tells: a loss told by telephone, a change that the resident register notifies, an
@@ -104,7 +105,7 @@ func (p *Parts) awaitDecision(ctx context.Context, subscriber, claim string) ([]
 	ctx, cancel := context.WithTimeout(ctx, orderPatience)
 	defer cancel()
 	var decided []ReportedEvent
-	err := until(ctx, func(ctx context.Context) (bool, error) {
+	err := wait.Until(ctx, lookEvery, func() (bool, error) {
 		history, err := p.Log.History(ctx, events.KindSubscriber, subscriber)
 		if err != nil {
 			return false, err

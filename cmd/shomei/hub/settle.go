@@ -9,21 +9,22 @@ import (
 	"time"
 
 	"shomei/pkg/eventlog"
+	"shomei/pkg/wait"
 	"shomei/pkg/warehouse"
 )
 
 // followers are those whose work can lead to another commit.
 var followers = []string{"issuer", "dispatcher", "notifier", "eraser"}
 
-// settled is how often until looks.
-const settled = 20 * time.Millisecond
+// lookEvery is the time between two looks at what is waited for.
+const lookEvery = 20 * time.Millisecond
 
 // Settle waits until every follower has handled all the log holds and the tables show it.
 func (p *Parts) Settle(ctx context.Context) error {
 	if err := p.Follow(ctx); err != nil {
 		return err
 	}
-	if err := until(ctx, p.shown); err != nil {
+	if err := wait.Until(ctx, lookEvery, func() (bool, error) { return p.shown(ctx) }); err != nil {
 		return fmt.Errorf("waiting for the tables: %w", err)
 	}
 	return nil
@@ -32,26 +33,10 @@ func (p *Parts) Settle(ctx context.Context) error {
 // Follow waits until every follower has handled all the log holds, and the counters have what is meant for them. Tables
 // lead to nothing by themselves, and aren't waited for.
 func (p *Parts) Follow(ctx context.Context) error {
-	if err := until(ctx, p.quiet); err != nil {
+	if err := wait.Until(ctx, lookEvery, func() (bool, error) { return p.quiet(ctx) }); err != nil {
 		return fmt.Errorf("waiting for the followers: %w", err)
 	}
 	return nil
-}
-
-// until looks again and again until something holds. The error is that of looking, or of ctx when it ends first.
-func until(ctx context.Context, holds func(context.Context) (bool, error)) error {
-	ticker := time.NewTicker(settled)
-	defer ticker.Stop()
-	for {
-		if held, err := holds(ctx); err != nil || held {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-ticker.C:
-		}
-	}
 }
 
 func (p *Parts) quiet(ctx context.Context) (bool, error) {

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"shomei/pkg/eventlog"
+	"shomei/pkg/wait"
 	"shomei/pkg/warehouse"
 	"shomei/pkg/warehouse/engine"
 	"shomei/services/projector"
@@ -112,10 +113,8 @@ func (p *Parts) keepTables(ctx context.Context) error {
 		if time.Since(begun) > longService {
 			rest = firstTableRest
 		}
-		select {
-		case <-ctx.Done():
+		if wait.For(ctx, rest) != nil {
 			return nil
-		case <-time.After(rest):
 		}
 	}
 }
@@ -212,14 +211,7 @@ func (p *Parts) onlyDamage(ctx context.Context, err error) error {
 
 // tellProgress keeps the answer to questions up to date while the tables are made anew.
 func (p *Parts) tellProgress(ctx context.Context) {
-	ticker := time.NewTicker(time.Second)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
+	for wait.For(ctx, time.Second) == nil {
 		ends, err := p.Log.LastSequences(ctx)
 		behind, err2 := p.Projector.Lag(ctx)
 		if all := total(ends); err == nil && err2 == nil && all > 0 && ctx.Err() == nil {

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 
 	"shomei/pkg/ca"
+	"shomei/pkg/durable"
 )
 
 // OpenOrCreate opens an authority's private key at path (PKCS#8 as PEM, mode 0600), and makes an RSA-2048 key there when
@@ -86,9 +87,5 @@ func create(path string) error {
 	if err := os.Link(file.Name(), path); err != nil {
 		return err
 	}
-	folder, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
+	return durable.SyncFolder(dir)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/ebfe/scard"
 
 	"shomei/pkg/card"
+	"shomei/pkg/wait"
 )
 
 // What a caller can act on, beside the errors of package card.
@@ -82,7 +83,7 @@ func readers(ctx *scard.Context) ([]string, error) {
 // An empty reader means any. It outlives restarts of the service; the error is
 // ctx's, together with what stood in the way last.
 func WaitCard(ctx context.Context, reader string) (string, error) {
-	return wait(ctx, reader, func(states []scard.ReaderState) (string, bool) {
+	return await(ctx, reader, func(states []scard.ReaderState) (string, bool) {
 		i := slices.IndexFunc(states, func(s scard.ReaderState) bool {
 			return s.Reader != pnp && s.EventState&scard.StatePresent != 0 && s.EventState&scard.StateMute == 0
 		})
@@ -98,7 +99,7 @@ func WaitCard(ctx context.Context, reader string) (string, error) {
 // not said yet how it stands; the error is then ctx's, together with what stood
 // in the way last.
 func Present(ctx context.Context, reader string) (string, error) {
-	return wait(ctx, reader, func(states []scard.ReaderState) (string, bool) {
+	return await(ctx, reader, func(states []scard.ReaderState) (string, bool) {
 		certain := true
 		for _, s := range states {
 			switch {
@@ -117,7 +118,7 @@ func Present(ctx context.Context, reader string) (string, error) {
 
 // WaitRemoved waits until the reader has no card, or is gone itself.
 func WaitRemoved(ctx context.Context, reader string) error {
-	_, err := wait(ctx, reader, func(states []scard.ReaderState) (string, bool) {
+	_, err := await(ctx, reader, func(states []scard.ReaderState) (string, bool) {
 		return reader, !slices.ContainsFunc(states, func(s scard.ReaderState) bool {
 			return s.Reader == reader && s.EventState&scard.StatePresent != 0
 		})
@@ -130,17 +131,15 @@ var errNothing = errors.New("nothing happened in the reader")
 
 const retryAfter = 250 * time.Millisecond
 
-// wait watches the readers until found says so.
-func wait(ctx context.Context, reader string, found func([]scard.ReaderState) (string, bool)) (string, error) {
+// await watches the readers until found says so.
+func await(ctx context.Context, reader string, found func([]scard.ReaderState) (string, bool)) (string, error) {
 	for {
 		name, err := watch(ctx, reader, found)
 		if err == nil {
 			return name, nil
 		}
-		select {
-		case <-ctx.Done():
-			return "", fmt.Errorf("waiting for the card reader: %w: %w", ctx.Err(), err)
-		case <-time.After(retryAfter):
+		if ended := wait.For(ctx, retryAfter); ended != nil {
+			return "", fmt.Errorf("waiting for the card reader: %w: %w", ended, err)
 		}
 	}
 }
@@ -149,7 +148,7 @@ func wait(ctx context.Context, reader string, found func([]scard.ReaderState) (s
 // comes before the service waits is lost.
 const lostCancel = 2 * time.Second
 
-// watch does the work of wait until the set of readers or the service changes.
+// watch does the work of await until the set of readers or the service changes.
 func watch(ctx context.Context, reader string, found func([]scard.ReaderState) (string, bool)) (string, error) {
 	service, err := scard.EstablishContext()
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"shomei/pkg/wait"
 )
 
 // Dial opens a connection to vpcd.
@@ -113,10 +115,7 @@ func (r *Reader) Run(ctx context.Context) {
 			continue
 		}
 		r.log.Warn("virtual reader is not connected, trying again", "error", err)
-		select {
-		case <-ctx.Done():
-		case <-time.After(redialAfter):
-		}
+		_ = wait.For(ctx, redialAfter)
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 
 	"shomei/pkg/card/softcard"
 	"shomei/pkg/tether"
+	"shomei/pkg/wait"
 )
 
 // SocketEnv names the environment variable that leads a program to a pcscd
@@ -278,10 +279,7 @@ func (s *Service) again(ended *exec.Cmd) {
 			return
 		}
 		s.log.Error("pcscd of the virtual reader does not start", "error", err)
-		select {
-		case <-s.run.Done():
-		case <-time.After(startAfter):
-		}
+		_ = wait.For(s.run, startAfter)
 	}
 }
 

@@ -100,7 +100,7 @@ func (c Config) keepEvidence(p *plan) error {
 		return fmt.Errorf("keeping evidence: %w", err)
 	}
 	p.nameEvidence(filepath.Base(p.report.Evidence))
-	return errors.Join(syncFolder(p.report.Evidence), syncFolder(c.Evidence))
+	return durable.SyncFolder(c.Evidence)
 }
 
 func fileName(block uint32, offset int) string {
@@ -147,7 +147,7 @@ func (p *plan) rewrite() error {
 			return fmt.Errorf("writing block %d: %w", block, err)
 		}
 	}
-	return syncFolder(folder)
+	return durable.SyncFolder(folder)
 }
 
 // withhold moves the stream's folder to where the server does not look.
@@ -176,16 +176,5 @@ func move(from, to string) error {
 	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 		return err
 	}
-	if err := os.Rename(from, to); err != nil {
-		return err
-	}
-	return errors.Join(syncFolder(filepath.Dir(from)), syncFolder(filepath.Dir(to)))
-}
-
-func syncFolder(path string) error {
-	folder, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
+	return durable.Rename(from, to)
 }

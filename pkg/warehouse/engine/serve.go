@@ -19,8 +19,8 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"shomei/pkg/durable"
+	"shomei/pkg/wait"
 	"shomei/pkg/warehouse/engine/chdb"
 )
 
@@ -228,28 +228,21 @@ const lockWait = shutdownGrace + 10*time.Second
 
 // lockDirectory makes the data directory and takes its lock, waiting for a
 // predecessor that is just stopping.
-func lockDirectory(ctx context.Context, path string) (*os.File, error) {
+func lockDirectory(ctx context.Context, path string) (lock *os.File, err error) {
 	if path == "" {
 		return nil, errors.New("the engine needs a data directory: give --path")
 	}
-	if err := os.MkdirAll(path, 0o700); err != nil {
-		return nil, fmt.Errorf("making the engine's data directory: %w", err)
-	}
-	lock, err := os.OpenFile(filepath.Join(path, "shomei-engine.lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("opening the engine's lock file: %w", err)
-	}
 	ctx, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			lock.Close()
-			return nil, fmt.Errorf("%w: %s", ErrInUse, path)
+	err = wait.Until(ctx, 20*time.Millisecond, func() (bool, error) {
+		lock, err = durable.Lock(filepath.Join(path, "shomei-engine.lock"))
+		if errors.Is(err, durable.ErrLocked) {
+			return false, nil
 		}
+		return err == nil, err
+	})
+	if err != nil && errors.Is(err, ctx.Err()) {
+		err = fmt.Errorf("%w: %s", ErrInUse, path)
 	}
-	return lock, nil
+	return lock, err
 }

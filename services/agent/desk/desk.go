@@ -41,6 +41,7 @@ import (
 	"shomei/pkg/card/pcsc"
 	"shomei/pkg/page"
 	"shomei/pkg/regime"
+	"shomei/pkg/wait"
 	"shomei/services/agent"
 )
 
@@ -137,16 +138,7 @@ func (d *Desk) watchReader(ctx context.Context) {
 		d.learnReader(ReaderEmpty, asked)
 	}
 	if within.Err() == nil { // answered at once: a failing reader must not be asked without pause
-		pause(ctx, readerPause)
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
+		_ = wait.For(ctx, readerPause)
 	}
 }
 

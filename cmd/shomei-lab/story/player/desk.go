@@ -20,6 +20,7 @@ import (
 	"shomei/cmd/shomei-lab/story"
 	"shomei/events"
 	"shomei/pkg/tether"
+	"shomei/pkg/wait"
 )
 
 // desk is one counter: the counter's own program in a process of its own, asked over its HTTP interface.
@@ -152,18 +153,11 @@ func (d *desk) call(ctx context.Context, method, path string, body, into any) er
 func (d *desk) poll(ctx context.Context, what string, so func() (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
-	for {
-		if done, err := so(); done || err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("waiting for %s: %w; see %s", what, ctx.Err(), d.log)
-		case <-ticker.C:
-		}
+	err := wait.Until(ctx, 20*time.Millisecond, so)
+	if err != nil && errors.Is(err, ctx.Err()) {
+		err = fmt.Errorf("waiting for %s: %w; see %s", what, err, d.log)
 	}
+	return err
 }
 
 // procedure is one application as the counter tells it.
