@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -58,6 +59,8 @@ func (e *ParkError) Error() string { return fmt.Sprintf("parking %s/%s: %v", e.K
 // Unwrap gives the reason.
 func (e *ParkError) Unwrap() error { return e.Err }
 
+func (e *ParkError) of(r Record) bool { return r.Kind == e.Kind && r.ID == e.ID }
+
 // saveEvery bounds how much is handled again after a crash. A position saved costs an fsync, so not each batch is.
 const saveEvery = time.Second
 
@@ -72,7 +75,9 @@ func (l *Log) Follow(ctx context.Context, f Follower) error {
 	if err != nil {
 		return ended(ctx, fmt.Errorf("restoring the position of %s: %w", f.Name, err))
 	}
-	following := &following{log: l, follower: f, saved: saved, records: make(chan read, 2*f.Batch)}
+	following := &following{
+		log: l, follower: f, saved: saved, records: make(chan read, 2*f.Batch), slots: make(chan struct{}, max(f.Lanes, 1)),
+	}
 	if err := following.unpark(ctx); err != nil {
 		return ended(ctx, err)
 	}
@@ -80,11 +85,7 @@ func (l *Log) Follow(ctx context.Context, f Follower) error {
 	for _, s := range l.streams {
 		group.Go(func() error { return l.readOn(ctx2, s, saved.Sequences[s.name], f, following.records) })
 	}
-	run := following.run
-	if f.Lanes > 0 {
-		run = newLanes(following).run
-	}
-	group.Go(func() error { return run(ctx2) })
+	group.Go(func() error { return newLanes(following).run(ctx2) })
 	err = group.Wait()
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.config.PublishTimeout)
 	defer cancel()
@@ -106,6 +107,8 @@ type following struct {
 	saved    bookmark
 	unsaved  bool
 	records  chan read
+	slots    chan struct{} // as many as there may be calls of Handle at the same time
+	warned   atomic.Int64
 }
 
 // read is a record with what was wrong about it.
@@ -113,23 +116,6 @@ type read struct {
 	record Record
 	skip   bool
 	err    error
-}
-
-func (w *following) run(ctx context.Context) error {
-	ticker := time.NewTicker(saveEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-ticker.C:
-			w.saveOrWarn(ctx)
-		case first := <-w.records:
-			if err := w.take(ctx, first); err != nil {
-				return err
-			}
-		}
-	}
 }
 
 // saveOrWarn saves while there is more to come; what the end of ctx breaks off is saved once more by Follow.
@@ -151,28 +137,6 @@ func (w *following) arrived(next read) []read {
 		}
 	}
 	return list
-}
-
-// take handles what has arrived, up to a batch.
-func (w *following) take(ctx context.Context, next read) error {
-	arrived := w.arrived(next)
-	if err := w.raise(arrived); err != nil {
-		return err
-	}
-	batch := make([]Record, 0, len(arrived))
-	for _, r := range arrived {
-		if w.wanted(r) {
-			batch = append(batch, r.record)
-		}
-	}
-	if err := w.handle(ctx, batch); err != nil {
-		return err
-	}
-	for _, r := range arrived {
-		w.saved.Sequences[r.record.Stream] = r.record.Sequence
-	}
-	w.moved()
-	return nil
 }
 
 func (w *following) wanted(r read) bool {
@@ -211,39 +175,54 @@ func rest(ctx context.Context, about time.Duration) error {
 	return wait.For(ctx, about/2+rand.N(about/2))
 }
 
-// handle calls Handle until it succeeds, waiting longer each time.
-func (w *following) handle(ctx context.Context, batch []Record) error {
-	for wait := firstWait; len(batch) > 0; wait = min(2*wait, longestWait) {
-		err := w.follower.Handle(ctx, batch)
-		if err == nil {
-			w.log.metrics.followed.WithLabelValues(w.follower.Name).Add(float64(len(batch)))
-			return nil
+// work calls Handle until it succeeds, or sets aside an aggregate that it was given, waiting longer each time. The error is
+// that of ctx.
+func (w *following) work(ctx context.Context, records []Record) (*ParkError, error) {
+	for wait := firstWait; ; wait = min(2*wait, longestWait) {
+		select {
+		case w.slots <- struct{}{}:
+		case <-ctx.Done():
+			return nil, ctx.Err()
 		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
+		err := w.follower.Handle(ctx, records)
+		<-w.slots
 		var park *ParkError
-		if errors.As(err, &park) {
-			batch = w.setAside(batch, park)
-			wait = firstWait
-			continue
+		switch {
+		case err == nil:
+			w.log.metrics.followed.WithLabelValues(w.follower.Name).Add(float64(len(records)))
+			return nil, nil
+		case errors.As(err, &park) && slices.ContainsFunc(records, park.of):
+			return park, nil
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
 		}
-		w.log.config.Logger.Warn("follower could not handle commits, trying again", "follower", w.follower.Name, "records", len(batch), "error", err)
+		w.warn(records, err)
 		if err := rest(ctx, wait); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
 }
 
-func (w *following) setAside(batch []Record, park *ParkError) []Record {
-	of := func(r Record) bool { return r.Kind == park.Kind && r.ID == park.ID }
-	if i := slices.IndexFunc(batch, of); i >= 0 {
-		w.park(batch[i], park)
-	} else {
-		w.log.config.Logger.Error("follower parks an aggregate that it was not given", "follower", w.follower.Name, "kind", park.Kind, "id", park.ID)
+// warn writes a line at most once a second: what keeps one aggregate waiting often keeps many.
+func (w *following) warn(records []Record, err error) {
+	now, last := time.Now().Unix(), w.warned.Load()
+	if now != last && w.warned.CompareAndSwap(last, now) {
+		w.log.config.Logger.Warn("follower could not handle commits, trying again", "follower", w.follower.Name,
+			"records", len(records), "kind", records[0].Kind, "id", records[0].ID, "error", err)
 	}
-	return slices.DeleteFunc(slices.Clone(batch), of)
+}
+
+// setAside parks an aggregate at the first of its records, and returns its records and the others.
+func (w *following) setAside(records []Record, park *ParkError) (aside, others []Record) {
+	for _, r := range records {
+		if park.of(r) {
+			aside = append(aside, r)
+		} else {
+			others = append(others, r)
+		}
+	}
+	w.park(aside[0], park)
+	return aside, others
 }
 
 // raise lifts the high-water marks to what has come: what was seen once must never be missing.
@@ -289,8 +268,13 @@ func (w *following) unpark(ctx context.Context) error {
 		}
 		delete(w.saved.Parked, key)
 		w.unsaved = true
-		if err := w.handle(ctx, batch); err != nil {
-			return err
+		for park := new(ParkError); park != nil && len(batch) > 0; {
+			if park, err = w.work(ctx, batch); err != nil {
+				return err
+			}
+			if park != nil {
+				_, batch = w.setAside(batch, park)
+			}
 		}
 	}
 	w.log.metrics.parked.WithLabelValues(w.follower.Name).Set(float64(len(w.saved.Parked)))

@@ -3,30 +3,31 @@ package eventlog
 import (
 	"container/list"
 	"context"
-	"errors"
-	"sync"
-	"sync/atomic"
+	"slices"
 	"time"
 )
 
 // lanes hand on the records of each aggregate by themselves, in order, and those of different aggregates at the same
-// time: one that has to be tried again holds up no other. The position of a stream is where everything before has been
-// handled. What lies beyond it and was handled comes again after a crash, which does no harm: handling twice equals once.
+// time: one that has to be tried again holds up no other. Without Follower.Lanes there is one lane, for all. The position
+// of a stream is where everything before has been handled. What lies beyond it and was handled comes again after a crash,
+// which does no harm: handling twice equals once.
 //
 // The maps belong to the goroutine that runs the follower; every stretch at work has one of its own.
 type lanes struct {
 	*following
 	busy    map[string]*lane
 	streams map[string]*progress
-	open    int
+	open    int // records that are not handled yet
+	most    int // as many may be open before no more are read
+	working int // stretches
 	ended   chan stretch
-	slots   chan struct{}
-	working sync.WaitGroup
-	warned  atomic.Int64
 }
 
-// lane is one aggregate with a stretch at work, and what has come for it since.
-type lane struct{ waiting []Record }
+// lane is one aggregate, and what has come for it and is not at work yet.
+type lane struct {
+	working bool
+	waiting []Record
+}
 
 // progress is how far a stream was read, and what of it is not handled yet, in order.
 type progress struct {
@@ -43,32 +44,38 @@ func (p *progress) handled() uint64 {
 	return p.read
 }
 
-// stretch is what one call of Handle is given: records of one aggregate.
+// stretch is what one call of Handle is given, and what came of it: err is that of a ctx that ended.
 type stretch struct {
 	key     string
 	records []Record
 	park    *ParkError
+	err     error
 }
 
 // mostOpen is how many records may be waiting to be handled before no more are read. Each is kept in memory.
 const mostOpen = 2000
 
 func newLanes(w *following) *lanes {
-	return &lanes{
-		following: w, busy: make(map[string]*lane), streams: make(map[string]*progress),
-		ended: make(chan stretch), slots: make(chan struct{}, w.follower.Lanes),
+	n := &lanes{following: w, busy: make(map[string]*lane), streams: make(map[string]*progress), most: mostOpen, ended: make(chan stretch)}
+	if w.follower.Lanes == 0 {
+		n.most = 1 // batch by batch
 	}
+	return n
 }
 
 func (n *lanes) run(ctx context.Context) error {
-	defer n.working.Wait()
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	defer func() {
+		cancel()
+		for n.working > 0 {
+			n.finish(ctx, <-n.ended)
+		}
+	}()
 	ticker := time.NewTicker(saveEvery)
 	defer ticker.Stop()
 	for {
 		records := n.records
-		if n.open >= mostOpen {
+		if n.open >= n.most {
 			records = nil
 		}
 		select {
@@ -92,26 +99,36 @@ func (n *lanes) admit(ctx context.Context, next read) error {
 	if err := n.raise(arrived); err != nil {
 		return err
 	}
-	touched := make(map[string]*progress, 1)
+	var touched []string
 	for _, r := range arrived {
 		p := n.stream(r.record.Stream)
-		touched[r.record.Stream] = p
 		p.read = r.record.Sequence
 		if !n.wanted(r) {
 			continue
 		}
 		p.places[p.read] = p.pending.PushBack(p.read)
 		n.open++
-		key := r.record.Kind + "/" + r.record.ID
-		if l, ok := n.busy[key]; ok {
-			l.waiting = append(l.waiting, r.record)
-			continue
-		}
-		n.busy[key] = new(lane)
-		n.start(ctx, key, []Record{r.record})
+		touched = append(touched, n.enter(r.record))
 	}
-	n.advance(touched)
+	for _, key := range touched {
+		n.start(ctx, key)
+	}
+	n.advance()
 	return nil
+}
+
+// enter puts a record into its lane and returns the lane's key.
+func (n *lanes) enter(r Record) (key string) {
+	if n.follower.Lanes > 0 {
+		key = r.Kind + "/" + r.ID
+	}
+	l, ok := n.busy[key]
+	if !ok {
+		l = new(lane)
+		n.busy[key] = l
+	}
+	l.waiting = append(l.waiting, r)
+	return key
 }
 
 func (n *lanes) stream(name string) *progress {
@@ -123,73 +140,40 @@ func (n *lanes) stream(name string) *progress {
 	return p
 }
 
-func (n *lanes) start(ctx context.Context, key string, records []Record) {
-	n.working.Go(func() {
+// start hands on what waits in a lane, unless something of it is at work.
+func (n *lanes) start(ctx context.Context, key string) {
+	l := n.busy[key]
+	if l.working || ctx.Err() != nil {
+		return
+	}
+	records := l.waiting
+	l.working, l.waiting = true, nil
+	n.working++
+	go func() {
 		park, err := n.work(ctx, records)
-		if err != nil {
-			return // ctx has ended
-		}
-		select {
-		case n.ended <- stretch{key, records, park}:
-		case <-ctx.Done():
-		}
-	})
+		n.ended <- stretch{key, records, park, err}
+	}()
 }
 
-// work calls Handle until it succeeds or sets the aggregate aside, waiting longer each time. The error is that of ctx.
-func (n *lanes) work(ctx context.Context, records []Record) (*ParkError, error) {
-	for wait := firstWait; ; wait = min(2*wait, longestWait) {
-		select {
-		case n.slots <- struct{}{}:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-		err := n.follower.Handle(ctx, records)
-		<-n.slots
-		var park *ParkError
-		switch {
-		case err == nil:
-			n.log.metrics.followed.WithLabelValues(n.follower.Name).Add(float64(len(records)))
-			return nil, nil
-		case errors.As(err, &park) && park.Kind == records[0].Kind && park.ID == records[0].ID:
-			return park, nil
-		case ctx.Err() != nil:
-			return nil, ctx.Err()
-		}
-		n.warn(records[0], err)
-		if err := rest(ctx, wait); err != nil {
-			return nil, err
-		}
-	}
-}
-
-// warn writes a line at most once a second: what keeps one aggregate waiting often keeps many.
-func (n *lanes) warn(r Record, err error) {
-	now, last := time.Now().Unix(), n.warned.Load()
-	if now != last && n.warned.CompareAndSwap(last, now) {
-		n.log.config.Logger.Warn("follower could not handle commits, trying again", "follower", n.follower.Name,
-			"kind", r.Kind, "id", r.ID, "error", err)
-	}
-}
-
-// finish passes a stretch, and goes on with what has come for its aggregate since, unless that is set aside.
+// finish passes a stretch, and goes on with what has come for its lane since, unless that is set aside.
 func (n *lanes) finish(ctx context.Context, done stretch) {
+	n.working--
+	if done.err != nil {
+		return
+	}
 	l := n.busy[done.key]
-	n.pass(done.records)
-	switch {
-	case done.park != nil:
-		n.park(done.records[0], done.park)
-		n.pass(l.waiting)
-		delete(n.busy, done.key)
-	case len(l.waiting) > 0:
-		waiting := l.waiting
-		l.waiting = nil
-		n.start(ctx, done.key, waiting)
-	default:
+	l.working = false
+	passed := done.records
+	if done.park != nil {
+		passed, l.waiting = n.setAside(slices.Concat(done.records, l.waiting), done.park)
+	}
+	n.pass(passed)
+	if len(l.waiting) > 0 {
+		n.start(ctx, done.key)
+	} else {
 		delete(n.busy, done.key)
 	}
-	stream := done.records[0].Stream
-	n.advance(map[string]*progress{stream: n.streams[stream]})
+	n.advance()
 }
 
 func (n *lanes) pass(records []Record) {
@@ -202,9 +186,9 @@ func (n *lanes) pass(records []Record) {
 }
 
 // advance notes how far streams are handled, where that has changed.
-func (n *lanes) advance(touched map[string]*progress) {
+func (n *lanes) advance() {
 	changed := false
-	for name, p := range touched {
+	for name, p := range n.streams {
 		if at := p.handled(); at != n.saved.Sequences[name] {
 			n.saved.Sequences[name], changed = at, true
 		}
