@@ -47,10 +47,8 @@ func (c *Counter) compare(s counterlink.LinkState) {
 	if found == agreed {
 		return
 	}
-	for _, w := range c.works {
-		if w.done == nil && w.cancel != nil {
-			w.cancel(errNotCompared)
-		}
+	for _, p := range c.procedures {
+		p.cancel(errNotCompared)
 	}
 }
 

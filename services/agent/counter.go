@@ -110,9 +110,6 @@ type Counter struct {
 
 	mu         sync.Mutex
 	procedures map[string]*procedure
-	works      map[string]*work
-	order      []string          // ids of works, oldest first
-	owners     map[string]string // claim id to procedure
 	watchers   map[int]*watcher
 	nextWatch  int
 	start      func(*work) // nil before Run
@@ -139,8 +136,8 @@ func Open(cfg Config) (*Counter, error) {
 		cfg.Uptime = processUptime()
 	}
 	c := &Counter{
-		cfg: cfg, procedures: map[string]*procedure{}, works: map[string]*work{}, compared: make(chan struct{}), held: map[string]*events.HeldReceipt{},
-		owners: map[string]string{}, watchers: map[int]*watcher{},
+		cfg: cfg, procedures: map[string]*procedure{}, compared: make(chan struct{}), held: map[string]*events.HeldReceipt{},
+		watchers: map[int]*watcher{},
 	}
 	c.time.now, c.time.evidence, c.time.uptime = cfg.Now, cfg.ClockEvidence, cfg.Uptime
 	store, err := c.openStore()
@@ -182,9 +179,11 @@ func (c *Counter) Run(ctx context.Context) error {
 	defer running.Wait()
 	c.mu.Lock()
 	c.start = func(w *work) { running.Go(func() { c.execute(ctx, w) }) }
-	for _, id := range c.order {
-		if w := c.works[id]; w.done == nil && w.down.GetAnswer() == nil {
-			c.start(w)
+	for _, p := range c.procedures {
+		for _, w := range p.works {
+			if w.owed() {
+				c.start(w)
+			}
 		}
 	}
 	c.mu.Unlock()

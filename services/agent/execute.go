@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"shomei/events"
@@ -402,9 +401,5 @@ func (c *Counter) ReadCard() (identity card.Identity, err error) {
 func (c *Counter) withdraw(procedure string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, id := range slices.Backward(c.order) {
-		if w := c.works[id]; w.down.GetProcedure() == procedure && w.done == nil && w.cancel != nil {
-			w.cancel(errWithdrawn)
-		}
-	}
+	c.procedure(procedure).cancel(errWithdrawn)
 }

@@ -2,7 +2,9 @@ package agent
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -47,11 +49,10 @@ func (c *Counter) forgetClosed() int {
 	delivered := c.store.Delivered().Number
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	busy := c.busy()
 	var closed, old []*procedure
-	for id, p := range c.procedures {
+	for _, p := range c.procedures {
 		switch {
-		case busy[id] || p.last > delivered:
+		case p.busy() || p.last > delivered:
 		case c.rested(p):
 			old = append(old, p)
 		case p.status.closed():
@@ -63,43 +64,8 @@ func (c *Counter) forgetClosed() int {
 	for _, p := range old {
 		delete(c.procedures, p.status.Procedure)
 	}
-	if len(old) > 0 {
-		c.forgetWorks()
-	}
 	c.forgetAt = len(c.procedures) + forgetEvery
 	return len(old)
-}
-
-// forgetWorks drops the commands, answers and claim ids of procedures that are no longer remembered; mu is held.
-func (c *Counter) forgetWorks() {
-	c.order = slices.DeleteFunc(c.order, func(id string) bool {
-		gone := c.procedures[c.procedureOf(c.works[id].down)] == nil
-		if gone {
-			delete(c.works, id)
-		}
-		return gone
-	})
-	for claim, procedure := range c.owners {
-		if c.procedures[procedure] == nil {
-			delete(c.owners, claim)
-		}
-	}
-}
-
-// procedureOf returns the procedure that a command or answer belongs to; mu is held.
-func (c *Counter) procedureOf(d *events.Downlink) string {
-	return cmp.Or(d.GetProcedure(), c.owners[d.GetAnswer().GetClaim()])
-}
-
-// busy names the procedures with a command that has no outcome yet; mu is held.
-func (c *Counter) busy() map[string]bool {
-	busy := make(map[string]bool)
-	for _, w := range c.works {
-		if w.done == nil && w.down.GetAnswer() == nil {
-			busy[w.down.GetProcedure()] = true
-		}
-	}
-	return busy
 }
 
 // closed reports whether nothing is left to do in a procedure at this counter.
@@ -124,12 +90,12 @@ type remembered struct{ procedures, works map[string]bool }
 func (c *Counter) remembered() remembered {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r := remembered{make(map[string]bool, len(c.procedures)), make(map[string]bool, len(c.works))}
-	for id := range c.procedures {
+	r := remembered{make(map[string]bool, len(c.procedures)), make(map[string]bool)}
+	for id, p := range c.procedures {
 		r.procedures[id] = true
-	}
-	for id := range c.works {
-		r.works[id] = true
+		for _, w := range p.works {
+			r.works[w.down.GetId()] = true
+		}
 	}
 	return r
 }
@@ -160,24 +126,18 @@ func (s *Store) seen(id string) (record seen, found bool, err error) {
 	return record, found, nil
 }
 
-// prune moves what is delivered or done out of the two chains: claims into the archive, the journal of what is remembered
-// into what is carried on, and of the rest only its ids. A chain then begins where it was cut. Claims in the archive, and
-// ids, that are older than before are removed; a zero before removes none.
+// prune removes from the chain what is forgotten and keeps of it only the ids of commands and answers. What stays is
+// carried on, and the chain begins anew behind it. Claims and ids that are older than before are removed; a zero before
+// removes none.
 func (s *Store) prune(keep remembered, before time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err := s.db.Update(func(tx *bolt.Tx) error {
-		p := pruning{tx: tx, keep: keep, delivered: s.delivered.Number}
-		for _, step := range []func() error{p.moveClaims, p.moveJournal, p.dropCarried, func() error { return p.dropOld(before) }} {
-			if err := step(); err != nil {
-				return err
-			}
-		}
-		meta := tx.Bucket(bucketMeta)
-		if err := meta.Put(keyCarried, carriedDigest(tx)); err != nil || p.removed == 0 {
+		p := pruning{tx: tx, keep: keep, delivered: s.delivered.Number, wanted: make(map[uint64]bool)}
+		if err := errors.Join(p.cut(s.head), p.dropOld(before)); err != nil || p.removed == 0 {
 			return err
 		}
-		return meta.Put(keyUncompacted, []byte{1})
+		return tx.Bucket(bucketMeta).Put(keyUncompacted, []byte{1})
 	})
 	if err != nil {
 		return fmt.Errorf("clearing what is closed from the counter's store: %w", err)
@@ -190,76 +150,45 @@ type pruning struct {
 	tx        *bolt.Tx
 	keep      remembered
 	delivered uint64
+	wanted    map[uint64]bool // claims whose entries stay
 	removed   int
 }
 
-func (p *pruning) bucket(name []byte) *bolt.Bucket { return p.tx.Bucket(name) }
-
-// moveClaims archives the claims before the newest delivered one, which stays for the comparison of heads.
-func (p *pruning) moveClaims() error {
-	return p.cut(bucketClaims, keyClaimBase, func(k, v []byte) (at link, move bool, err error) {
-		claim, hash, err := counterlink.ParseClaim(v)
-		at = link{Number: claim.GetNumber(), Hash: hash}
-		if err != nil || at.Number >= p.delivered {
-			return at, false, err
-		}
-		if p.keep.procedures[claim.GetProcedure()] {
-			err = p.bucket(bucketCarriedClaims).Put(k, v)
-		}
-		if err == nil {
-			err = p.bucket(bucketArchive).Put(k, v)
-		}
-		return at, true, err
-	})
-}
-
-// moveJournal carries on what is remembered and forgets the rest.
-func (p *pruning) moveJournal() error {
-	return p.cut(bucketJournal, keyJournalBase, func(k, v []byte) (at link, move bool, err error) {
+// cut removes what is forgotten from the chain, which begins behind head from now on.
+func (p *pruning) cut(head link) error {
+	carried := sha256.New()
+	err := p.drop(bucketChain, func(k, raw []byte) (bool, error) {
 		var e Entry
-		if err := json.Unmarshal(v, &e); err != nil {
-			return at, false, err
+		if err := json.Unmarshal(raw, &e); err != nil {
+			return false, err
 		}
-		if p.keep.works[e.ID] {
-			err = p.bucket(bucketCarried).Put(k, v)
-		} else {
-			err = p.see(e)
+		if p.stays(e) {
+			carry(carried, k, raw)
+			return false, nil
 		}
-		return link{Number: e.Number, Hash: events.Hash(v)}, true, err
+		return true, p.see(e)
 	})
+	meta := p.tx.Bucket(bucketMeta)
+	return errors.Join(err, meta.Put(keyCarried, carried.Sum(nil)), putLink(meta, keyBase, head))
 }
 
-// cut takes records off the front of a chain while move says so, and remembers where the chain begins now.
-func (p *pruning) cut(bucket, base []byte, move func(k, v []byte) (link, bool, error)) error {
-	cursor := p.bucket(bucket).Cursor()
-	var last link
-	for k, v := cursor.First(); k != nil; k, v = cursor.First() {
-		at, gone, err := move(slices.Clone(k), slices.Clone(v))
-		if err != nil {
-			return fmt.Errorf("bucket %s: %w", bucket, err)
-		}
-		if !gone {
-			break
-		}
-		if err := cursor.Delete(); err != nil {
-			return fmt.Errorf("bucket %s: %w", bucket, err)
-		}
-		last = at
+// stays reports whether an entry is still needed.
+func (p *pruning) stays(e Entry) bool {
+	if e.Step != StepClaimed {
+		return p.keep.works[e.ID]
 	}
-	if last.Number == 0 {
-		return nil
-	}
-	return putLink(p.bucket(bucketMeta), base, last)
+	p.wanted[e.Claim] = e.Claim > p.delivered || p.keep.procedures[e.Procedure]
+	return p.wanted[e.Claim]
 }
 
 // see keeps the id of a command or answer that is forgotten.
 func (p *pruning) see(e Entry) error {
-	p.removed++
 	if e.Step != StepReceived && e.Step != StepDone {
 		return nil
 	}
+	ids := p.tx.Bucket(bucketSeen)
 	var record seen
-	if raw := p.bucket(bucketSeen).Get([]byte(e.ID)); raw != nil {
+	if raw := ids.Get([]byte(e.ID)); raw != nil {
 		if err := json.Unmarshal(raw, &record); err != nil {
 			return err
 		}
@@ -272,53 +201,36 @@ func (p *pruning) see(e Entry) error {
 	if err != nil {
 		return err
 	}
-	return p.bucket(bucketSeen).Put([]byte(e.ID), raw)
+	return ids.Put([]byte(e.ID), raw)
 }
 
-// dropCarried forgets what was carried on and is remembered no longer.
-func (p *pruning) dropCarried() error {
-	err := p.drop(bucketCarried, func(v []byte) (bool, error) {
-		var e Entry
-		if err := json.Unmarshal(v, &e); err != nil || p.keep.works[e.ID] {
-			return false, err
-		}
-		return true, p.see(e)
-	})
-	if err != nil {
-		return err
-	}
-	return p.drop(bucketCarriedClaims, func(v []byte) (bool, error) {
-		claim, _, err := counterlink.ParseClaim(v)
-		return err == nil && !p.keep.procedures[claim.GetProcedure()], err
-	})
-}
-
-// dropOld removes from the archive and from the ids what is older than before.
+// dropOld removes claims and ids that are older than before. The newest claim that is at the hub stays for the comparison
+// of heads.
 func (p *pruning) dropOld(before time.Time) error {
 	if before.IsZero() {
 		return nil
 	}
-	err := p.drop(bucketArchive, func(v []byte) (bool, error) {
-		claim, _, err := counterlink.ParseClaim(v)
+	err := p.drop(bucketSigned, func(_, signed []byte) (bool, error) {
+		claim, _, err := counterlink.ParseClaim(signed)
 		made := max(claim.GetFiledMs(), claim.GetLinkTime().GetHubMs()) // by a clock that may have been slow
-		return err == nil && made < before.UnixMilli(), err
+		return err == nil && claim.GetNumber() < p.delivered && !p.wanted[claim.GetNumber()] && made < before.UnixMilli(), err
 	})
 	if err != nil {
 		return err
 	}
-	return p.drop(bucketSeen, func(v []byte) (bool, error) {
+	return p.drop(bucketSeen, func(_, raw []byte) (bool, error) {
 		var record seen
-		err := json.Unmarshal(v, &record)
+		err := json.Unmarshal(raw, &record)
 		return err == nil && record.AtMS < before.UnixMilli(), err
 	})
 }
 
 // drop removes the records of a bucket that gone names. A cursor that deletes skips the next record, so keys come first.
-func (p *pruning) drop(bucket []byte, gone func(v []byte) (bool, error)) error {
-	b := p.bucket(bucket)
+func (p *pruning) drop(bucket []byte, gone func(k, v []byte) (bool, error)) error {
+	b := p.tx.Bucket(bucket)
 	var keys [][]byte
 	err := b.ForEach(func(k, v []byte) error {
-		out, err := gone(v)
+		out, err := gone(k, v)
 		if out {
 			keys = append(keys, slices.Clone(k))
 		}

@@ -88,9 +88,9 @@ func TestWhatIsCarriedOnIsNotChanged(t *testing.T) {
 	centre.until("three outcomes", func(all []*events.Claim) bool { return len(all) == 3 })
 	natstest.Wait(t, waitLimit, "the counter to know it", func() bool { return counter.Outbox() == 0 })
 	stop()
-	_, stop = centre.counter(cfg) // cuts the chains
+	_, stop = centre.counter(cfg) // cuts the chain
 	stop()
-	for _, bucket := range []string{"carried", "carried.claims"} {
+	for _, bucket := range []string{"chain", "signed"} {
 		restore := spoil(t, cfg.StorePath, bucket)
 		if s, err := agent.OpenStore(cfg.StorePath, desk, cfg.Key); !errors.Is(err, agent.ErrTampered) {
 			t.Errorf("%s: %v", bucket, err)

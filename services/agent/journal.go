@@ -6,15 +6,15 @@ import (
 	"shomei/events"
 )
 
-// Entry is one line of the journal: a command that came, or a step of its execution. It holds no PIN and no personal
-// data; a command lies in it sealed.
+// Entry is one link of the store's chain: a claim that was made, a command that came, or a step of its execution. It holds
+// no PIN and no personal data; a command lies in it sealed.
 type Entry struct {
 	Number   uint64 `json:"number"`
 	Previous []byte `json:"previous,omitempty"`
 	AtMS     int64  `json:"at_ms"`
 	// Step is what happened, see the constants.
 	Step Step `json:"step"`
-	// ID is that of the downlink: an obligation's for a command, a claim's for an answer.
+	// ID is that of the claim (Claimed), or that of the downlink: an obligation's for a command, a claim's for an answer.
 	ID        string `json:"id"`
 	Procedure string `json:"procedure,omitempty"`
 	// Signed is the SealedDownlink as it came (Received).
@@ -25,20 +25,22 @@ type Entry struct {
 	Card string `json:"card,omitempty"`
 	// PINs are the kinds that the resident typed a PIN for (Begun).
 	PINs []events.PinKind `json:"pins,omitempty"`
-	// Kind and Digest name a key by SHA-256 of its SubjectPublicKeyInfo (KeyMade).
+	// Kind and Digest name a key by SHA-256 of its SubjectPublicKeyInfo (KeyMade). Digest is the hash of a claim (Claimed).
 	Kind   events.CertificateKind `json:"kind,omitempty"`
 	Digest []byte                 `json:"digest,omitempty"`
-	// Claim is the number of the claim that told the hub the outcome (Done).
+	// Claim is the claim's own number (Claimed), or that of the claim that told the hub the outcome (Done).
 	Claim uint64 `json:"claim,omitempty"`
 	// Note says in English what a person should know (Discarded).
 	Note string `json:"note,omitempty"`
 }
 
-// Step is a stage of a command in the journal.
+// Step is what an entry says happened.
 type Step string
 
 // The steps, in the order in which they occur.
 const (
+	// StepClaimed: the counter signed a claim, see Claim and Digest.
+	StepClaimed Step = "claimed"
 	// StepReceived: the command or answer is here.
 	StepReceived Step = "received"
 	// StepBegun: the intent; from here on the card may be changed.
@@ -82,6 +84,9 @@ func (w *work) note(e Entry) {
 		w.done = &e
 	}
 }
+
+// owed reports whether the hub waits for the outcome of a command.
+func (w *work) owed() bool { return w.done == nil && w.down.GetAnswer() == nil }
 
 func newWork(d *events.Downlink) *work {
 	return &work{down: d, steps: map[Step]Entry{}, keys: map[events.CertificateKind][]byte{}}

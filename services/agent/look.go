@@ -74,10 +74,9 @@ func (c *Counter) AwaitCard(ctx context.Context, present bool) error {
 func (c *Counter) Certificates(procedure string) ([][]byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for i := len(c.order) - 1; i >= 0; i-- {
-		w := c.works[c.order[i]]
+	for _, w := range slices.Backward(c.worksOf(procedure)) {
 		d := w.down.GetWriteCertificates()
-		if d == nil || w.down.GetProcedure() != procedure || w.done == nil {
+		if d == nil || w.done == nil {
 			continue
 		}
 		if outcome, err := c.outcome(w.done.Claim); err != nil || outcome.GetCardWritten() == nil {
@@ -149,11 +148,7 @@ type Made struct {
 func (c *Counter) Made(procedure string) (m Made) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, id := range c.order {
-		w := c.works[id]
-		if w.down.GetProcedure() != procedure {
-			continue
-		}
+	for _, w := range c.worksOf(procedure) {
 		m.Signed = m.Signed || w.down.GetWriteCertificates() != nil
 		for kind := range w.keys {
 			if !slices.Contains(m.Kinds, kind) {

@@ -2,10 +2,10 @@ package agent
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"fmt"
 
+	bolt "go.etcd.io/bbolt"
 	"google.golang.org/protobuf/proto"
 
 	"shomei/events"
@@ -15,32 +15,14 @@ import (
 
 var crashCommand = crashpoint.Register("agent.command.stored")
 
-// recall rebuilds from the store what the counter knew: procedures, answers, commands and how far they came. Answers and
-// claims are folded in the order of what is known to follow from what: a claim first, then its answer.
+// recall rebuilds from the store what the counter knew: procedures, answers, commands and how far they came, in the order
+// in which all that happened.
 //
 // Then what is closed is forgotten, and cleared out of the store.
 func (c *Counter) recall() error {
-	err := c.store.eachClaim(func(claim *events.Claim) error {
-		if again, err := c.toldAgain(claim); again || err != nil {
-			return err
-		}
-		c.owners[claim.GetId()] = claim.GetProcedure()
-		if claim.GetApplicationReceived() != nil || c.procedures[claim.GetProcedure()] == nil {
-			c.apply(claim)
-		}
-		return nil
+	err := c.store.db.View(func(tx *bolt.Tx) error {
+		return eachEntry(tx, func(e Entry, _, _ []byte) error { return c.recallEntry(tx, e) })
 	})
-	if err == nil {
-		err = c.store.eachEntry(c.recallEntry)
-	}
-	if err == nil {
-		err = c.store.eachClaim(func(claim *events.Claim) error {
-			if claim.GetApplicationReceived() == nil && c.owners[claim.GetId()] != "" {
-				c.apply(claim)
-			}
-			return nil
-		})
-	}
 	if err != nil {
 		return fmt.Errorf("reading the counter's store: %w", err)
 	}
@@ -48,13 +30,33 @@ func (c *Counter) recall() error {
 	return c.store.prune(c.remembered(), c.oldest())
 }
 
-func (c *Counter) recallEntry(e Entry) error {
-	if e.Step != StepReceived {
-		if w := c.works[e.ID]; w != nil {
-			w.note(e)
-		}
-		return nil
+func (c *Counter) recallEntry(tx *bolt.Tx, e Entry) error {
+	switch e.Step {
+	case StepClaimed:
+		return c.recallClaim(tx, e)
+	case StepReceived:
+		return c.recallDownlink(e)
 	}
+	if w := c.work(e.Procedure, e.ID); w != nil {
+		w.note(e)
+	}
+	return nil
+}
+
+// recallClaim passes over what told no procedure anything: certificates told after a mismatch, and an outcome told again
+// whose procedure is forgotten.
+func (c *Counter) recallClaim(tx *bolt.Tx, e Entry) error {
+	claim, _, err := counterlink.ParseClaim(tx.Bucket(bucketSigned).Get(numberKey(e.Claim)))
+	if err != nil {
+		return err
+	}
+	if claim.GetProcedure() != "" && !toldAgain(tx, claim) {
+		c.apply(claim)
+	}
+	return nil
+}
+
+func (c *Counter) recallDownlink(e Entry) error {
 	outer := &events.SealedDownlink{}
 	if err := proto.Unmarshal(e.Signed, outer); err != nil {
 		return fmt.Errorf("command %s in the journal: %w: %w", e.ID, err, ErrTampered)
@@ -69,15 +71,13 @@ func (c *Counter) recallEntry(e Entry) error {
 
 // learn takes a downlink up; called with mu held, or before the counter is used.
 func (c *Counter) learn(d *events.Downlink, e Entry) *work {
-	w := newWork(d)
+	p, w := c.procedure(c.procedureOf(d)), newWork(d)
 	w.note(e)
-	c.works[d.GetId()] = w
-	c.order = append(c.order, d.GetId())
+	p.works = append(p.works, w)
 	if d.GetAnswer() != nil {
-		c.learnAnswer(d)
+		c.learnAnswer(p, d)
 		return w
 	}
-	p := c.procedure(d.GetProcedure())
 	p.status.Commanded = true
 	if d.GetSubscriber() != "" {
 		p.status.Subscriber = d.GetSubscriber()
@@ -89,7 +89,7 @@ func (c *Counter) learn(d *events.Downlink, e Entry) *work {
 // the hub deliberately sends again is answered with its first outcome.
 func (c *Counter) received(_ context.Context, d *events.Downlink, signed []byte) error {
 	c.mu.Lock()
-	known := c.works[d.GetId()]
+	known := c.work(c.procedureOf(d), d.GetId())
 	c.mu.Unlock()
 	if known != nil {
 		return c.repeated(d.GetId(), c.seenOf(known), signed)
@@ -115,7 +115,7 @@ func (c *Counter) receive(d *events.Downlink, signed []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	w := c.learn(d, e)
-	c.tell(c.procedure(cmp.Or(d.GetProcedure(), c.owners[d.GetAnswer().GetClaim()])))
+	c.tell(c.procedure(c.procedureOf(d)))
 	if d.GetAnswer() == nil && c.start != nil {
 		c.start(w)
 	}
@@ -158,18 +158,14 @@ func (c *Counter) repeated(id string, before seen, signed []byte) error {
 }
 
 // toldAgain reports whether a claim told an outcome again whose procedure is forgotten.
-func (c *Counter) toldAgain(claim *events.Claim) (bool, error) {
+func toldAgain(tx *bolt.Tx, claim *events.Claim) bool {
 	m := claim.ProtoReflect()
 	fact := m.WhichOneof(m.Descriptor().Oneofs().ByName("fact"))
 	if fact == nil {
-		return false, nil
+		return false
 	}
 	outcome, ok := m.Get(fact).Message().Interface().(interface{ GetObligation() string })
-	if !ok || outcome.GetObligation() == "" {
-		return false, nil
-	}
-	_, found, err := c.store.seen(outcome.GetObligation())
-	return found, err
+	return ok && tx.Bucket(bucketSeen).Get([]byte(outcome.GetObligation())) != nil
 }
 
 // outcome reads the claim with the outcome of a command from the store.

@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -9,7 +8,6 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
-	"shomei/events"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/durable"
 )
@@ -17,36 +15,6 @@ import (
 // Keep is how long a store keeps what is finished: a day longer than the hub's streams, so that whatever the server may
 // deliver again is still recognised. Commands hold personal data, sealed to the counter, and must not stay for ever.
 const Keep = counterlink.Retention + 24*time.Hour
-
-// eachClaim and eachEntry hand on what the store holds of remembered procedures, oldest first.
-func (s *Store) eachClaim(do func(*events.Claim) error) error {
-	return s.each(bucketCarriedClaims, bucketClaims, func(_, v []byte) error {
-		c, _, err := counterlink.ParseClaim(v)
-		if err != nil {
-			return err
-		}
-		return do(c)
-	})
-}
-
-func (s *Store) eachEntry(do func(Entry) error) error {
-	return s.each(bucketCarried, bucketJournal, func(_, v []byte) error {
-		var e Entry
-		if err := json.Unmarshal(v, &e); err != nil {
-			return fmt.Errorf("journal entry: %w: %w", err, ErrTampered)
-		}
-		return do(e)
-	})
-}
-
-func (s *Store) each(carried, chain []byte, do func(k, v []byte) error) error {
-	return s.db.View(func(tx *bolt.Tx) error {
-		if err := tx.Bucket(carried).ForEach(do); err != nil {
-			return err
-		}
-		return tx.Bucket(chain).ForEach(do)
-	})
-}
 
 // compact writes the file anew without the bytes of what was removed, which bbolt leaves in free pages.
 func compact(path string) error {

@@ -118,6 +118,21 @@ type procedure struct {
 	newest string
 	unused map[string][]string
 	wait   *waiting
+	// claims are the ids of its claims, works its commands and answers, oldest first.
+	claims map[string]bool
+	works  []*work
+}
+
+// busy reports whether a command of the procedure has no outcome yet.
+func (p *procedure) busy() bool { return slices.ContainsFunc(p.works, (*work).owed) }
+
+// cancel ends what waits in a procedure, the newest command first.
+func (p *procedure) cancel(why error) {
+	for _, w := range slices.Backward(p.works) {
+		if w.done == nil && w.cancel != nil {
+			w.cancel(why)
+		}
+	}
 }
 
 type watcher struct {
@@ -245,10 +260,42 @@ func (c *Counter) progress(procedure string, stage Stage, percent int, m Message
 func (c *Counter) procedure(id string) *procedure {
 	p := c.procedures[id]
 	if p == nil {
-		p = &procedure{status: Status{Procedure: id, Stage: StageAccepted}, unused: map[string][]string{}}
+		p = &procedure{status: Status{Procedure: id, Stage: StageAccepted}, unused: map[string][]string{}, claims: map[string]bool{}}
 		c.procedures[id] = p
 	}
 	return p
+}
+
+// procedureOf returns the procedure that a command or answer belongs to; mu is held. About a claim that the hub could not
+// attribute it names none.
+func (c *Counter) procedureOf(d *events.Downlink) string {
+	if d.GetProcedure() != "" {
+		return d.GetProcedure()
+	}
+	for id, p := range c.procedures {
+		if p.claims[d.GetAnswer().GetClaim()] {
+			return id
+		}
+	}
+	return ""
+}
+
+// worksOf returns the commands and answers of a procedure, oldest first; mu is held.
+func (c *Counter) worksOf(procedure string) []*work {
+	if p := c.procedures[procedure]; p != nil {
+		return p.works
+	}
+	return nil
+}
+
+// work returns a command or answer of a procedure, nil when it is not remembered; mu is held.
+func (c *Counter) work(procedure, id string) *work {
+	for _, w := range c.worksOf(procedure) {
+		if w.down.GetId() == id {
+			return w
+		}
+	}
+	return nil
 }
 
 func (c *Counter) learnClaim(claim *events.Claim) {
@@ -264,7 +311,7 @@ func (c *Counter) apply(claim *events.Claim) {
 	if claim.GetNumber() >= p.last {
 		p.last, p.newest = claim.GetNumber(), claim.GetId()
 	}
-	c.owners[claim.GetId()] = claim.GetProcedure()
+	p.claims[claim.GetId()] = true
 	s := &p.status
 	s.Subscriber = cmp.Or(s.Subscriber, claim.GetSubscriber())
 	if s.Filed.IsZero() {
@@ -326,16 +373,14 @@ func (s *Status) learnReceipt(claim *events.Claim) {
 
 // learnAnswer folds an answer of the hub; called with mu held. The answer to the application decides the stage and stays;
 // answers to later claims bring news about the certificates and the card.
-func (c *Counter) learnAnswer(d *events.Downlink) {
-	a := d.GetAnswer()
-	p := c.procedure(cmp.Or(d.GetProcedure(), c.owners[a.GetClaim()]))
-	s := &p.status
+func (c *Counter) learnAnswer(p *procedure, d *events.Downlink) {
+	a, s := d.GetAnswer(), &p.status
 	if a.GetHeld() != nil {
 		c.held[a.GetClaim()] = a.GetHeld()
 	}
 	s.Subscriber = cmp.Or(d.GetSubscriber(), s.Subscriber)
 	if a.GetClaim() != p.opened {
-		c.learnNews(p, a)
+		p.learnNews(a)
 		return
 	}
 	s.Answer, s.FeeYen = proto.CloneOf(a), 0
@@ -365,7 +410,7 @@ func (c *Counter) learnAnswer(d *events.Downlink) {
 	}
 }
 
-func (c *Counter) learnNews(p *procedure, a *events.Answer) {
+func (p *procedure) learnNews(a *events.Answer) {
 	s := &p.status
 	if s.Answer == nil {
 		s.Answer = &events.Answer{}
@@ -375,7 +420,7 @@ func (c *Counter) learnNews(p *procedure, a *events.Answer) {
 	}
 	s.Answer.FormerCard = a.GetFormerCard()
 	s.Answer.CardLastDay = cmp.Or(a.GetCardLastDay(), s.Answer.GetCardLastDay())
-	if len(a.GetRefusals()) > 0 && s.Stage != StageDropped && !a.GetAccepted() && c.owners[a.GetClaim()] != "" {
+	if len(a.GetRefusals()) > 0 && s.Stage != StageDropped && !a.GetAccepted() && p.claims[a.GetClaim()] {
 		s.Refusals, p.unused[a.GetClaim()] = a.GetRefusals(), a.GetRefusals()
 		p.tellUnused()
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"sync"
 	"time"
 
@@ -29,26 +30,23 @@ var (
 )
 
 var (
-	bucketMeta    = []byte("meta")
-	bucketClaims  = []byte("claims")
-	bucketJournal = []byte("journal")
-	// What was cut off the front of the two chains: delivered claims; claims and journal of remembered procedures; ids of
-	// the others' commands and answers.
-	bucketArchive       = []byte("archive")
-	bucketCarriedClaims = []byte("carried.claims")
-	bucketCarried       = []byte("carried")
-	bucketSeen          = []byte("seen")
+	bucketMeta = []byte("meta")
+	// Everything that happened, by number: up to the base what is carried on of it, from there on the chain.
+	bucketChain = []byte("chain")
+	// The signed claims, by their own number, for [Keep]. Their entries in the chain hold their hashes.
+	bucketSigned = []byte("signed")
+	// The ids of commands and answers whose procedures are forgotten.
+	bucketSeen = []byte("seen")
 	// The names of the persons of procedures that are not closed, sealed to this counter.
 	bucketNames = []byte("names")
 
 	keyEpoch       = []byte("epoch")
 	keyCounter     = []byte("counter")
-	keyClaimHead   = []byte("claims.head")
-	keyJournalHead = []byte("journal.head")
-	keyDelivered   = []byte("delivered")
-	keyClaimBase   = []byte("claims.base")
-	keyJournalBase = []byte("journal.base")
+	keyHead        = []byte("head")
+	keyBase        = []byte("base")
 	keyCarried     = []byte("carried.digest")
+	keyClaimHead   = []byte("claims.head")
+	keyDelivered   = []byte("delivered")
 	keyUncompacted = []byte("uncompacted")
 	keyDiffered    = []byte("differed")
 	keyClerk       = []byte("clerk")
@@ -66,9 +64,9 @@ type Store struct {
 	epoch   string
 
 	mu        sync.Mutex
+	head      link // newest entry
 	claims    link // newest claim
 	delivered link
-	journal   link // newest entry
 	notify    func()
 }
 
@@ -78,7 +76,7 @@ type link struct {
 	Hash   []byte `json:"hash,omitempty"`
 }
 
-// OpenStore opens or makes the store of a counter and verifies both chains. key signs the claims. Errors: ErrTampered,
+// OpenStore opens or makes the store of a counter and verifies its chain. key signs the claims. Errors: ErrTampered,
 // ErrStoreBusy.
 func OpenStore(path, counter string, key nkeys.KeyPair) (*Store, error) {
 	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: openWait})
@@ -103,7 +101,7 @@ func OpenStore(path, counter string, key nkeys.KeyPair) (*Store, error) {
 func (s *Store) Close() error { return s.db.Close() }
 
 func (s *Store) prepare(tx *bolt.Tx) error {
-	for _, name := range [][]byte{bucketMeta, bucketClaims, bucketJournal, bucketArchive, bucketCarriedClaims, bucketCarried, bucketSeen, bucketNames} {
+	for _, name := range [][]byte{bucketMeta, bucketChain, bucketSigned, bucketSeen, bucketNames} {
 		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 			return fmt.Errorf("making bucket %s: %w", name, err)
 		}
@@ -119,79 +117,93 @@ func (s *Store) prepare(tx *bolt.Tx) error {
 	}
 	if epoch := meta.Get(keyEpoch); epoch != nil {
 		s.epoch = string(epoch)
-		return nil
+		return s.convert(tx)
 	}
 	s.epoch = rand.Text()
 	return errors.Join(meta.Put(keyCounter, []byte(s.counter)), meta.Put(keyEpoch, []byte(s.epoch)))
 }
 
-// verify walks both chains from their base to their head, and compares what is carried on with its digest.
+// verify compares what is carried on with its digest and walks the chain from there to its head. Claims that are not at
+// the hub, and those of remembered procedures, must be as they were signed.
 func (s *Store) verify(tx *bolt.Tx) error {
 	meta := tx.Bucket(bucketMeta)
 	public, err := s.key.PublicKey()
 	if err != nil {
 		return fmt.Errorf("public key of the counter: %w", err)
 	}
-	claim := func(raw []byte) (number uint64, previous, hash []byte, err error) {
-		c, hash, err := counterlink.VerifyClaim(public, raw)
-		return c.GetNumber(), c.GetPreviousHash(), hash, err
-	}
-	entry := func(raw []byte) (number uint64, previous, hash []byte, err error) {
-		var e Entry
-		err = json.Unmarshal(raw, &e)
-		return e.Number, e.Previous, events.Hash(raw), err
-	}
-	if s.claims, err = walk(tx.Bucket(bucketClaims), getLink(meta, keyClaimBase), getLink(meta, keyClaimHead), claim); err != nil {
-		return fmt.Errorf("claims: %w", err)
-	}
-	if s.journal, err = walk(tx.Bucket(bucketJournal), getLink(meta, keyJournalBase), getLink(meta, keyJournalHead), entry); err != nil {
-		return fmt.Errorf("journal: %w", err)
-	}
-	if digest := meta.Get(keyCarried); !bytes.Equal(digest, carriedDigest(tx)) && (digest != nil || carries(tx)) {
+	base, head := getLink(meta, keyBase), getLink(meta, keyHead)
+	carried, at := sha256.New(), base
+	err = eachEntry(tx, func(e Entry, k, raw []byte) error {
+		switch {
+		case !bytes.Equal(k, numberKey(e.Number)):
+			return fmt.Errorf("number %d stands in another's place: %w", e.Number, ErrTampered)
+		case e.Number <= base.Number:
+			carry(carried, k, raw)
+		case e.Number != at.Number+1, !bytes.Equal(e.Previous, at.Hash):
+			return fmt.Errorf("number %d does not follow number %d: %w", e.Number, at.Number, ErrTampered)
+		default:
+			at = link{Number: e.Number, Hash: events.Hash(raw)}
+		}
+		if e.Step != StepClaimed {
+			return nil
+		}
+		_, hash, err := counterlink.VerifyClaim(public, tx.Bucket(bucketSigned).Get(numberKey(e.Claim)))
+		if err == nil && !bytes.Equal(hash, e.Digest) {
+			err = errors.New("it is not the one that was signed")
+		}
+		if err != nil {
+			return fmt.Errorf("claim %d: %w: %w", e.Claim, err, ErrTampered)
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return err
+	case base.Number > 0 && !bytes.Equal(meta.Get(keyCarried), carried.Sum(nil)):
 		return fmt.Errorf("what is carried on of closed entries: %w", ErrTampered)
+	case at.Number != head.Number, !bytes.Equal(at.Hash, head.Hash):
+		return fmt.Errorf("ends at number %d, should end at %d: %w", at.Number, head.Number, ErrTampered)
 	}
-	s.delivered = getLink(meta, keyDelivered)
+	s.head = head
+	return s.verifyClaims(tx)
+}
+
+// verifyClaims compares the newest claim with what is known of it.
+func (s *Store) verifyClaims(tx *bolt.Tx) error {
+	meta := tx.Bucket(bucketMeta)
+	s.claims, s.delivered = getLink(meta, keyClaimHead), getLink(meta, keyDelivered)
+	var newest link
+	if k, signed := tx.Bucket(bucketSigned).Cursor().Last(); k != nil {
+		claim, hash, err := counterlink.ParseClaim(signed)
+		if err != nil {
+			return fmt.Errorf("the newest claim: %w: %w", err, ErrTampered)
+		}
+		newest = link{Number: claim.GetNumber(), Hash: hash}
+	}
+	if newest.Number != s.claims.Number || !bytes.Equal(newest.Hash, s.claims.Hash) {
+		return fmt.Errorf("claims end at number %d, should end at %d: %w", newest.Number, s.claims.Number, ErrTampered)
+	}
 	if s.delivered.Number > s.claims.Number {
 		return fmt.Errorf("claim %d was delivered, the last one here is %d: %w", s.delivered.Number, s.claims.Number, ErrTampered)
 	}
 	return nil
 }
 
-// carriedDigest is SHA-256 over all that is carried on, in order.
-func carriedDigest(tx *bolt.Tx) []byte {
-	h := sha256.New()
-	for _, name := range [][]byte{bucketCarriedClaims, bucketCarried} {
-		_ = tx.Bucket(name).ForEach(func(k, v []byte) error {
-			h.Write(binary.BigEndian.AppendUint64(k[:len(k):len(k)], uint64(len(v))))
-			h.Write(v)
-			return nil
-		})
-	}
-	return h.Sum(nil)
+// carry adds an entry to the digest of what is carried on.
+func carry(digest hash.Hash, k, raw []byte) {
+	digest.Write(binary.BigEndian.AppendUint64(k[:len(k):len(k)], uint64(len(raw))))
+	digest.Write(raw)
 }
 
-func carries(tx *bolt.Tx) bool {
-	claim, _ := tx.Bucket(bucketCarriedClaims).Cursor().First()
-	entry, _ := tx.Bucket(bucketCarried).Cursor().First()
-	return claim != nil || entry != nil
-}
-
-func walk(b *bolt.Bucket, at, head link, read func([]byte) (uint64, []byte, []byte, error)) (link, error) {
-	err := b.ForEach(func(k, v []byte) error {
-		number, previous, hash, err := read(v)
-		switch {
-		case err != nil:
-			return fmt.Errorf("number %d: %w: %w", at.Number+1, err, ErrTampered)
-		case number != at.Number+1, !bytes.Equal(k, numberKey(number)), !bytes.Equal(previous, at.Hash):
-			return fmt.Errorf("number %d does not follow number %d: %w", number, at.Number, ErrTampered)
+// eachEntry hands on everything that the store holds, in the order in which it happened.
+func eachEntry(tx *bolt.Tx, do func(e Entry, k, raw []byte) error) error {
+	return tx.Bucket(bucketChain).ForEach(func(k, raw []byte) error {
+		var e Entry
+		if err := json.Unmarshal(raw, &e); err != nil {
+			return fmt.Errorf("entry %x: %w: %w", k, err, ErrTampered)
 		}
-		at = link{Number: number, Hash: hash}
-		return nil
+		return do(e, k, raw)
 	})
-	if err == nil && (at.Number != head.Number || !bytes.Equal(at.Hash, head.Hash)) {
-		err = fmt.Errorf("ends at number %d, should end at %d: %w", at.Number, head.Number, ErrTampered)
-	}
-	return at, err
 }
 
 func numberKey(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
@@ -211,38 +223,43 @@ func putLink(meta *bolt.Bucket, key []byte, l link) error {
 	return meta.Put(key, raw)
 }
 
-// Tx is one durable step: the claims and journal entries written through it stand together or not at all.
+// Tx is one durable step: the claims and steps written through it stand together or not at all.
 type Tx struct {
-	s                *Store
-	tx               *bolt.Tx
-	claims, journal  link
-	claimed, entered bool
+	s            *Store
+	tx           *bolt.Tx
+	head, claims link
 }
 
 // Record runs one durable step. When it returns nil, what do wrote is on the disk.
 func (s *Store) Record(do func(*Tx) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t := &Tx{s: s, claims: s.claims, journal: s.journal}
+	t := &Tx{s: s, head: s.head, claims: s.claims}
 	err := s.db.Update(func(tx *bolt.Tx) error {
 		t.tx = tx
 		if err := do(t); err != nil {
 			return err
 		}
-		meta := tx.Bucket(bucketMeta)
-		return errors.Join(putLink(meta, keyClaimHead, t.claims), putLink(meta, keyJournalHead, t.journal))
+		return t.putHeads()
 	})
 	if err != nil {
 		return fmt.Errorf("writing to the counter's store: %w", err)
 	}
-	s.claims, s.journal = t.claims, t.journal
-	if t.claimed {
+	claimed := t.claims.Number > s.claims.Number
+	s.head, s.claims = t.head, t.claims
+	if claimed {
 		s.notify()
 	}
 	return nil
 }
 
-// Claim chains, signs and stores a claim. Counter, store epoch, number and previous hash are filled in.
+func (t *Tx) putHeads() error {
+	meta := t.tx.Bucket(bucketMeta)
+	return errors.Join(putLink(meta, keyHead, t.head), putLink(meta, keyClaimHead, t.claims))
+}
+
+// Claim chains, signs and stores a claim. Counter, store epoch, number and previous hash are filled in: claims are a chain
+// of their own for the hub.
 func (t *Tx) Claim(c *events.Claim) error {
 	c.Counter, c.StoreEpoch = t.s.counter, t.s.epoch
 	c.Number, c.PreviousHash = t.claims.Number+1, t.claims.Hash
@@ -250,19 +267,27 @@ func (t *Tx) Claim(c *events.Claim) error {
 	if err != nil {
 		return err
 	}
-	t.claims, t.claimed = link{Number: c.Number, Hash: hash}, true
-	return t.tx.Bucket(bucketClaims).Put(numberKey(c.Number), signed)
+	t.claims = link{Number: c.Number, Hash: hash}
+	if err := t.tx.Bucket(bucketSigned).Put(numberKey(c.Number), signed); err != nil {
+		return err
+	}
+	return t.Enter(claimed(c, hash))
 }
 
-// Enter chains and stores a journal entry. Its number and previous hash are filled in.
+// claimed is the entry of a claim.
+func claimed(c *events.Claim, hash []byte) Entry {
+	return Entry{AtMS: c.GetFiledMs(), Step: StepClaimed, ID: c.GetId(), Procedure: c.GetProcedure(), Claim: c.GetNumber(), Digest: hash}
+}
+
+// Enter chains and stores an entry. Its number and previous hash are filled in.
 func (t *Tx) Enter(e Entry) error {
-	e.Number, e.Previous = t.journal.Number+1, t.journal.Hash
+	e.Number, e.Previous = t.head.Number+1, t.head.Hash
 	raw, err := json.Marshal(e)
 	if err != nil {
-		return fmt.Errorf("encoding journal entry %d: %w", e.Number, err)
+		return fmt.Errorf("encoding entry %d: %w", e.Number, err)
 	}
-	t.journal, t.entered = link{Number: e.Number, Hash: events.Hash(raw)}, true
-	return t.tx.Bucket(bucketJournal).Put(numberKey(e.Number), raw)
+	t.head = link{Number: e.Number, Hash: events.Hash(raw)}
+	return t.tx.Bucket(bucketChain).Put(numberKey(e.Number), raw)
 }
 
 // Last is the newest claim (counterlink.Outbox).
@@ -282,9 +307,7 @@ func (s *Store) Delivered() counterlink.Head {
 // Claim returns a signed claim and its hash (counterlink.Outbox). Delivered claims are there for [Keep].
 func (s *Store) Claim(number uint64) (signed, hash []byte, err error) {
 	err = s.db.View(func(tx *bolt.Tx) error {
-		if signed = bytes.Clone(tx.Bucket(bucketClaims).Get(numberKey(number))); signed == nil {
-			signed = bytes.Clone(tx.Bucket(bucketArchive).Get(numberKey(number)))
-		}
+		signed = bytes.Clone(tx.Bucket(bucketSigned).Get(numberKey(number)))
 		return nil
 	})
 	if err == nil && signed == nil {

@@ -21,7 +21,7 @@ func custody(id string) *events.Claim {
 	return &events.Claim{Id: id, Procedure: id, Fact: &events.Claim_CustodyTaken{CustodyTaken: &events.CustodyTaken{Card: "C"}}}
 }
 
-// fill records four claims and four journal entries.
+// fill records four claims, each followed by a step: eight entries.
 func fill(t *testing.T, path string) agent.Config {
 	t.Helper()
 	cfg := agent.Config{Counter: desk, StorePath: path, Key: userKey(t)}
@@ -55,24 +55,32 @@ func TestAStoreThatWasChangedIsNotUsed(t *testing.T) {
 			return errors.Join(tx.Bucket(b).Put(key(1), two), tx.Bucket(b).Put(key(2), one))
 		}
 	}
-	claims, journal := []byte("claims"), []byte("journal")
+	claims, chain := []byte("signed"), []byte("chain")
 	for name, spoil := range map[string]func(*bolt.Tx) error{
-		"a claim was changed":            flip(claims, 2, -70),
-		"a signature was changed":        flip(claims, 4, -1),
-		"the first claim is missing":     remove(claims, 1),
-		"a claim in between is missing":  remove(claims, 2),
-		"the last claim is missing":      remove(claims, 4),
-		"claims were swapped":            swap(claims),
-		"a journal entry was changed":    flip(journal, 2, -3),
-		"the last journal entry was too": flip(journal, 4, -3),
-		"a journal entry is missing":     remove(journal, 3),
-		"the last entry is missing":      remove(journal, 4),
-		"journal entries were swapped":   swap(journal),
+		"a claim was changed":           flip(claims, 2, -70),
+		"a signature was changed":       flip(claims, 4, -1),
+		"the first claim is missing":    remove(claims, 1),
+		"a claim in between is missing": remove(claims, 2),
+		"the last claim is missing":     remove(claims, 4),
+		"claims were swapped":           swap(claims),
+		"a step was changed":            flip(chain, 4, -3),
+		"the last step was too":         flip(chain, 8, -3),
+		"a step is missing":             remove(chain, 6),
+		"the last step is missing":      remove(chain, 8),
+		"the entry of a claim changed":  flip(chain, 3, -3),
+		"the entry of a claim is gone":  remove(chain, 7),
+		"entries were swapped":          swap(chain),
 		"delivered beyond the end": func(tx *bolt.Tx) error {
 			return tx.Bucket([]byte("meta")).Put([]byte("delivered"), []byte(`{"number":9}`))
 		},
 		"the end was moved to the middle": func(tx *bolt.Tx) error {
 			return tx.Bucket([]byte("meta")).Put([]byte("claims.head"), []byte(`{"number":2}`))
+		},
+		"the end of the chain was too": func(tx *bolt.Tx) error {
+			return tx.Bucket([]byte("meta")).Put([]byte("head"), []byte(`{"number":4}`))
+		},
+		"the begin of the chain was too": func(tx *bolt.Tx) error {
+			return tx.Bucket([]byte("meta")).Put([]byte("base"), []byte(`{"number":4}`))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

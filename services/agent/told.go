@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"crypto/x509"
 	"slices"
 
@@ -56,8 +57,12 @@ func (c *Counter) tellCertificates() error {
 
 // journalled gives what the journal knows of certificates that came to this counter, and the certificates; mu is held.
 func (c *Counter) journalled() (list []*events.CertificateFound, proofs [][]byte) {
-	for _, id := range c.order {
-		w := c.works[id]
+	var works []*work
+	for _, p := range c.procedures {
+		works = append(works, p.works...)
+	}
+	slices.SortFunc(works, func(a, b *work) int { return cmp.Compare(a.steps[StepReceived].AtMS, b.steps[StepReceived].AtMS) })
+	for _, w := range works {
 		d := w.down.GetWriteCertificates()
 		for _, cert := range slices.Concat(d.GetCertificates(), w.down.GetInstallCertificates().GetCertificates()) {
 			parsed, err := x509.ParseCertificate(cert.GetCertificate())
