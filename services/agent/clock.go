@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	bolt "go.etcd.io/bbolt"
 
 	"shomei/events"
 	"shomei/pkg/civil"
@@ -180,7 +179,7 @@ var keyLinkUp = []byte("link.up")
 func (s *Store) keepLinkUp(l linkUp) error {
 	raw, err := json.Marshal(l)
 	if err == nil {
-		err = s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyLinkUp, raw) })
+		err = s.putMeta(keyLinkUp, raw)
 	}
 	if err != nil {
 		return fmt.Errorf("recording the link-up: %w", err)
@@ -190,13 +189,11 @@ func (s *Store) keepLinkUp(l linkUp) error {
 
 // linkUp returns the newest link-up; zero when there was none.
 func (s *Store) linkUp() (l linkUp, err error) {
-	err = s.db.View(func(tx *bolt.Tx) error {
-		if raw := tx.Bucket(bucketMeta).Get(keyLinkUp); raw != nil {
-			return json.Unmarshal(raw, &l)
-		}
-		return nil
-	})
-	if err != nil {
+	raw := s.meta(keyLinkUp)
+	if raw == nil {
+		return l, nil
+	}
+	if err := json.Unmarshal(raw, &l); err != nil {
 		return l, fmt.Errorf("reading the last link-up: %w: %w", err, ErrTampered)
 	}
 	return l, nil

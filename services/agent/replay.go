@@ -48,7 +48,7 @@ func compact(path string) error {
 
 // compacted returns the store in a compact file when something was removed from it, and itself otherwise.
 func (s *Store) compacted() (*Store, error) {
-	if !s.uncompacted() {
+	if s.meta(keyUncompacted) == nil {
 		return s, nil
 	}
 	path := s.db.Path()
@@ -59,14 +59,6 @@ func (s *Store) compacted() (*Store, error) {
 		return nil, err
 	}
 	return OpenStore(path, s.counter, s.key)
-}
-
-func (s *Store) uncompacted() (yes bool) {
-	_ = s.db.View(func(tx *bolt.Tx) error {
-		yes = tx.Bucket(bucketMeta).Get(keyUncompacted) != nil
-		return nil
-	})
-	return yes
 }
 
 // openStore opens the store and takes up the last link-up it knows of.

@@ -1,12 +1,9 @@
 package agent
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
-
-	bolt "go.etcd.io/bbolt"
 )
 
 // ClerkToken returns what a clerk's browser shows that this counter gave it; it stays the same for the store's life.
@@ -16,8 +13,7 @@ func (c *Counter) ClerkToken() string { return string(c.store.meta(keyClerk)) }
 // token is kept.
 func (c *Counter) PairScreen(token string) error {
 	hash := sha256.Sum256([]byte(token))
-	err := c.store.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyScreen, hash[:]) })
-	if err != nil {
+	if err := c.store.putMeta(keyScreen, hash[:]); err != nil {
 		return fmt.Errorf("recording the pairing of the resident's screen: %w", err)
 	}
 	return nil
@@ -30,13 +26,4 @@ func (c *Counter) ScreenPaired() bool { return c.store.meta(keyScreen) != nil }
 func (c *Counter) IsScreen(token string) bool {
 	hash := sha256.Sum256([]byte(token))
 	return subtle.ConstantTimeCompare(hash[:], c.store.meta(keyScreen)) == 1
-}
-
-// meta returns a single value of the store, nil when there is none.
-func (s *Store) meta(key []byte) (value []byte) {
-	_ = s.db.View(func(tx *bolt.Tx) error { // a view fails only where the file is closed
-		value = bytes.Clone(tx.Bucket(bucketMeta).Get(key))
-		return nil
-	})
-	return value
 }

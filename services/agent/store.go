@@ -206,6 +206,19 @@ func eachEntry(tx *bolt.Tx, do func(e Entry, k, raw []byte) error) error {
 	})
 }
 
+// meta returns a single value of the store, nil when there is none.
+func (s *Store) meta(key []byte) (value []byte) {
+	_ = s.db.View(func(tx *bolt.Tx) error { // a view fails only where the file is closed
+		value = bytes.Clone(tx.Bucket(bucketMeta).Get(key))
+		return nil
+	})
+	return value
+}
+
+func (s *Store) putMeta(key, value []byte) error {
+	return s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Put(key, value) })
+}
+
 func numberKey(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 
 func getLink(meta *bolt.Bucket, key []byte) (l link) {
@@ -340,18 +353,10 @@ func (s *Store) MarkDelivered(number uint64) error {
 }
 
 // Differed reports whether hub and counter disagreed about the claims, and the hub was not told of certificates since.
-func (s *Store) Differed() (differed bool) {
-	_ = s.db.View(func(tx *bolt.Tx) error { // a view fails only where the file is closed
-		differed = tx.Bucket(bucketMeta).Get(keyDiffered) != nil
-		return nil
-	})
-	return differed
-}
+func (s *Store) Differed() bool { return s.meta(keyDiffered) != nil }
 
 // MarkDiffered notes that hub and counter disagree.
-func (s *Store) MarkDiffered() error {
-	return s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyDiffered, []byte{1}) })
-}
+func (s *Store) MarkDiffered() error { return s.putMeta(keyDiffered, []byte{1}) }
 
 // told ends what MarkDiffered noted, in the step that files what is told.
 func (t *Tx) told() error { return t.tx.Bucket(bucketMeta).Delete(keyDiffered) }
