@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
 
 	"shomei/events"
 	"shomei/pkg/natstest"
@@ -103,4 +106,39 @@ func TestWhatIsCarriedOnIsNotChanged(t *testing.T) {
 	s, err := agent.OpenStore(cfg.StorePath, desk, cfg.Key)
 	must(t, err)
 	must(t, s.Close())
+}
+
+// A counter that has forgotten everything still knows its newest claim, and by it whose store it is.
+func TestAStoreOfOldProceduresKeepsItsNewestClaim(t *testing.T) {
+	f, path := openTwoChains(t)
+	cfg := f.config(t, path)
+	s, err := agent.OpenStore(path, desk, cfg.Key)
+	must(t, err)
+	must(t, s.MarkDelivered(f.Claims))
+	must(t, s.Close())
+	db, err := bolt.Open(path, 0o600, nil)
+	must(t, err)
+	must(t, db.Update(func(tx *bolt.Tx) error { return tx.Bucket([]byte("meta")).Delete([]byte("link.up")) })) // it was never told the hub's time
+	must(t, db.Close())
+	cfg.Now, cfg.ClockEvidence = func() time.Time { return f.At.Add(2 * agent.Keep) }, func() string { return agent.Synchronised }
+	for range 2 {
+		counter, err := agent.Open(cfg)
+		must(t, err)
+		if known := counter.Procedures(); len(known) > 0 {
+			t.Errorf("it knows %v", known)
+		}
+		must(t, counter.Close())
+	}
+	if _, err := agent.OpenStore(path, desk, userKey(t)); !errors.Is(err, agent.ErrTampered) {
+		t.Errorf("with another key: %v", err)
+	}
+	s, err = agent.OpenStore(path, desk, cfg.Key)
+	must(t, err)
+	defer s.Close()
+	if _, _, err := s.Claim(f.Claims); err != nil || s.Last().Number != f.Claims {
+		t.Errorf("claim %d: %v; the last is %d", f.Claims, err, s.Last().Number)
+	}
+	if _, _, err := s.Claim(f.Claims - 1); err == nil {
+		t.Error("a claim of long ago is still there")
+	}
 }

@@ -165,16 +165,16 @@ func (s *Store) verify(tx *bolt.Tx) error {
 		return fmt.Errorf("ends at number %d, should end at %d: %w", at.Number, head.Number, ErrTampered)
 	}
 	s.head = head
-	return s.verifyClaims(tx)
+	return s.verifyClaims(tx, public)
 }
 
-// verifyClaims compares the newest claim with what is known of it.
-func (s *Store) verifyClaims(tx *bolt.Tx) error {
+// verifyClaims verifies the newest claim, which is never forgotten, and compares it with what is known of it.
+func (s *Store) verifyClaims(tx *bolt.Tx, public string) error {
 	meta := tx.Bucket(bucketMeta)
 	s.claims, s.delivered = getLink(meta, keyClaimHead), getLink(meta, keyDelivered)
 	var newest link
 	if k, signed := tx.Bucket(bucketSigned).Cursor().Last(); k != nil {
-		claim, hash, err := counterlink.ParseClaim(signed)
+		claim, hash, err := counterlink.VerifyClaim(public, signed)
 		if err != nil {
 			return fmt.Errorf("the newest claim: %w: %w", err, ErrTampered)
 		}
