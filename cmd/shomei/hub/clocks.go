@@ -12,10 +12,10 @@ import (
 	"shomei/pkg/counterlink"
 )
 
-// named is how many findings one line of health names.
+// named is how many findings one line of health lists.
 const named = 5
 
-// counterClocks fails when the clock of a counter differed from the hub's at its last link-up, and says how.
+// counterClocks fails if a counter's clock differed from the hub's at its last link-up, and lists the differences.
 func (p *Parts) counterClocks() error {
 	var list []string
 	for _, c := range p.clockDifferences() {
@@ -24,7 +24,7 @@ func (p *Parts) counterClocks() error {
 	return nameSome(list, "clocks of counters differ")
 }
 
-// clockDifferences are those of the counters that are still enrolled. In a simulated log every clock is a settable one.
+// clockDifferences returns those of enrolled counters, and none in a simulated log, where every clock is settable.
 func (p *Parts) clockDifferences() (list []counterlink.ClockDifference) {
 	if p.Clock.Simulated() {
 		return nil
@@ -50,7 +50,7 @@ func (p *Parts) heldClaims() error {
 	return nameSome(list, "claims are held")
 }
 
-// nameSome is an error that names the newest of what was found; nil when that is nothing.
+// nameSome returns an error that lists the newest findings, or nil if there are none.
 func nameSome(list []string, what string) error {
 	if len(list) == 0 {
 		return nil
@@ -68,7 +68,7 @@ func showMS(ms int64) string {
 
 func showTime(t time.Time) string { return t.In(civil.Tokyo).Format(time.RFC3339) }
 
-// clockCollectors are the same as figures.
+// clockCollectors returns the same findings as metrics.
 func (p *Parts) clockCollectors() []prometheus.Collector {
 	gauge := func(name, help string, count func() int) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(count()) })

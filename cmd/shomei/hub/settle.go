@@ -12,13 +12,13 @@ import (
 	"shomei/pkg/warehouse"
 )
 
-// followers are those whose work can lead to another commit.
+// followers lists the rows whose work can lead to another commit.
 var followers = []string{"issuer", "dispatcher", "notifier", "eraser"}
 
-// settled is how often until looks.
+// settled is the polling interval of until.
 const settled = 20 * time.Millisecond
 
-// Settle waits until every follower has handled all the log holds and the tables show it.
+// Settle waits until every follower has handled the whole log and the tables show it.
 func (p *Parts) Settle(ctx context.Context) error {
 	if err := until(ctx, p.quiet); err != nil {
 		return fmt.Errorf("waiting for the followers: %w", err)
@@ -26,7 +26,7 @@ func (p *Parts) Settle(ctx context.Context) error {
 	return nil
 }
 
-// until looks again and again until something holds. The error is that of looking, or of ctx when it ends first.
+// until polls holds until it returns true. It returns the error of holds, or of ctx if that ends first.
 func until(ctx context.Context, holds func(context.Context) (bool, error)) error {
 	ticker := time.NewTicker(settled)
 	defer ticker.Stop()
@@ -57,13 +57,13 @@ func (p *Parts) quiet(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	if errors.As(p.tables.state(), new(warehouse.Rebuilding)) {
-		return false, nil // they hold all by now, and are about to answer
+		return false, nil // they have handled everything and are about to say so
 	}
 	after, err := p.Log.LastSequences(ctx)
 	return maps.Equal(ends, after), err
 }
 
-// followed reports whether followers have handled all that the log holds.
+// followed reports whether the named followers have handled the whole log.
 func (p *Parts) followed(ctx context.Context, names ...string) (bool, error) {
 	ends, err := p.Log.LastSequences(ctx)
 	if err != nil {
@@ -78,7 +78,7 @@ func (p *Parts) followed(ctx context.Context, names ...string) (bool, error) {
 	return true, nil
 }
 
-// progress is how far each follower has come since the start.
+// progress holds how far each follower has come since the start.
 type progress struct {
 	mu      sync.Mutex
 	handled map[string]eventlog.Positions
@@ -95,7 +95,7 @@ func (p *progress) note(follower string) func(eventlog.Positions) {
 	}
 }
 
-// handledBy is how far a follower has come: what it said since the start, else what it had saved before.
+// handledBy returns how far a follower has come: what it reported since the start, else what it had saved before.
 func (p *Parts) handledBy(ctx context.Context, follower string) (eventlog.Positions, error) {
 	p.progress.mu.Lock()
 	at, ok := p.progress.handled[follower]
