@@ -34,7 +34,7 @@ func TestAnOrderlyStopWarnsOfNothing(t *testing.T) {
 		t.Errorf("at a stop: %q, unsaved %v", &lines, w.unsaved)
 	}
 	w.saveOrWarn(t.Context()) // no stream of positions is there
-	if !strings.Contains(lines.String(), "position of follower is not saved") {
+	if !strings.Contains(lines.String(), "could not save a follower's position") {
 		t.Errorf("while it goes on: %q", &lines)
 	}
 }

@@ -14,39 +14,39 @@ import (
 	"shomei/events"
 )
 
-// Positions are the last handled sequences by stream. They hold only for the streams that exist today.
+// Positions maps streams to their last handled sequence. They hold only for the streams that exist today.
 type Positions map[string]uint64
 
-// Follower is one reader of the log.
+// Follower describes one reader of the log.
 type Follower struct {
-	// Name of the follower: its position and its parked aggregates are kept under it. Valid as an id.
+	// Name identifies its position and its parked aggregates. Valid as an id.
 	Name string
-	// Kinds wanted; all when empty. Where subscribers are not among them the others are not read at all, and the position,
-	// which comes to a stream's end at each start, stays behind it while nothing wanted is written.
+	// Kinds are the kinds wanted; empty: all. Without subscribers among them, other kinds are not read at all, and the
+	// position, which reaches a stream's end at each start, lags behind while nothing wanted is written.
 	Kinds []string
-	// Batch is the most records read, and without Lanes given to Handle, at once (1,000 when zero).
+	// Batch is the most records read at once and, without Lanes, passed to Handle (0: 1,000).
 	Batch int
-	// Lanes, when above zero, has Handle called for up to so many aggregates at the same time, each call with records of
-	// one aggregate. An aggregate that must be tried again holds up no other, until thousands wait.
+	// Lanes, if above zero, is for how many aggregates Handle may run concurrently, each call with records of one
+	// aggregate. An aggregate being retried blocks no other until thousands wait.
 	Lanes int
-	// From are positions that the follower keeps itself, beside what it writes; nil has the log keep them under Name.
+	// From are positions that the follower keeps itself, with what it writes; nil: the log keeps them under Name.
 	From Positions
-	// Unverified leaves signatures unchecked. Only for rebuilding tables that fsck checks, where 20,000 commits a second
-	// and core are too few; whoever acts on a commit needs it checked.
+	// Unverified skips checking signatures. Only for rebuilding tables that fsck checks, where 20,000 commits a second
+	// and core are too few; whoever acts on a commit must verify it.
 	Unverified bool
-	// Handle takes records, in order within each stream, or within each aggregate when there are Lanes. It is called by one
-	// goroutine at a time (with Lanes: for each aggregate), and again with the same records until it returns nil; after a
-	// crash, or when the kept position is lost, records come again, so handling a record twice must equal handling it once.
-	// A *ParkError sets an aggregate aside.
+	// Handle handles records, in order within each stream or, with Lanes, within each aggregate. Calls don't overlap
+	// (with Lanes: for the same aggregate). The same records come again until it returns nil, and may come again after
+	// a crash or a lost position, so handling a record twice must equal handling it once. A *ParkError parks an
+	// aggregate.
 	Handle func(context.Context, []Record) error
-	// Handled, when set, is told how far every stream was handled, after each batch that was.
+	// Handled, if set, is called with the positions of all streams after each batch that advanced them.
 	Handled func(Positions)
-	// Parked is told of each aggregate that is set aside: the record that can't be taken, whose Commit may be nil, and
-	// why. Its later commits are passed over until a follower of this name that can read them starts.
+	// Parked is called for each aggregate that is parked, with the record that can't be handled (its Commit may be nil)
+	// and why. Later commits of the aggregate are skipped until a follower of this name starts that can handle them.
 	Parked func(Record, error)
 }
 
-// ParkError is how Handle says that it can't take a record, now or later, and the others shall go on.
+// ParkError is returned by Handle for a record that it can't handle now or later, and that must not hold up others.
 type ParkError struct {
 	Kind, ID string
 	Err      error
@@ -54,14 +54,14 @@ type ParkError struct {
 
 func (e *ParkError) Error() string { return fmt.Sprintf("parking %s/%s: %v", e.Kind, e.ID, e.Err) }
 
-// Unwrap gives the reason.
+// Unwrap returns the reason.
 func (e *ParkError) Unwrap() error { return e.Err }
 
-// saveEvery bounds how much is handled again after a crash. A position saved costs an fsync, so not each batch is.
+// saveEvery bounds how much is handled again after a crash. Saving costs an fsync, so not every batch is saved.
 const saveEvery = time.Second
 
-// Follow reads the log until ctx ends, waiting at its end for more. It outlives restarts of the server. It returns nil
-// when ctx ended, and ErrBehindMark or ErrDamaged when a stream may not be read on.
+// Follow reads the log until ctx ends, waiting for more at its end, and across restarts of the server. It returns nil
+// once ctx has ended, or ErrBehindMark or ErrDamaged if a stream must not be read on.
 func (l *Log) Follow(ctx context.Context, f Follower) error {
 	if !events.ValidID(f.Name) || f.Handle == nil {
 		return fmt.Errorf("a follower needs a name and Handle: %w", ErrConfig)
@@ -71,7 +71,7 @@ func (l *Log) Follow(ctx context.Context, f Follower) error {
 	if err != nil {
 		return ended(ctx, fmt.Errorf("restoring the position of %s: %w", f.Name, err))
 	}
-	following := &following{log: l, follower: f, saved: saved, records: make(chan read, 2*f.Batch)}
+	following := &following{log: l, follower: f, saved: saved, records: make(chan item, 2*f.Batch)}
 	if err := following.unpark(ctx); err != nil {
 		return ended(ctx, err)
 	}
@@ -81,7 +81,7 @@ func (l *Log) Follow(ctx context.Context, f Follower) error {
 	}
 	run := following.run
 	if f.Lanes > 0 {
-		run = newLanes(following).run
+		run = newQueues(following).run
 	}
 	group.Go(func() error { return run(ctx2) })
 	err = group.Wait()
@@ -90,7 +90,7 @@ func (l *Log) Follow(ctx context.Context, f Follower) error {
 	return errors.Join(ended(ctx, err), following.save(last))
 }
 
-// ended gives nil for what the end of ctx caused.
+// ended returns nil for an error that the end of ctx caused.
 func ended(ctx context.Context, err error) error {
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return nil
@@ -98,17 +98,17 @@ func ended(ctx context.Context, err error) error {
 	return err
 }
 
-// following is one Follow on its way.
+// following is the state of one Follow.
 type following struct {
 	log      *Log
 	follower Follower
 	saved    bookmark
 	unsaved  bool
-	records  chan read
+	records  chan item
 }
 
-// read is a record with what was wrong about it.
-type read struct {
+// item is a record, or the error that prevented reading it.
+type item struct {
 	record Record
 	skip   bool
 	err    error
@@ -131,16 +131,16 @@ func (w *following) run(ctx context.Context) error {
 	}
 }
 
-// saveOrWarn saves while there is more to come; what the end of ctx breaks off is saved once more by Follow.
+// saveOrWarn saves the position. Follow saves once more if ctx ends meanwhile.
 func (w *following) saveOrWarn(ctx context.Context) {
 	if err := w.save(ctx); err != nil && ctx.Err() == nil {
-		w.log.config.Logger.Warn("position of follower is not saved, going on", "follower", w.follower.Name, "error", err)
+		w.log.config.Logger.Warn("could not save a follower's position, continuing", "follower", w.follower.Name, "error", err)
 	}
 }
 
-// arrived is what there is to take now, up to a batch, beginning with next.
-func (w *following) arrived(next read) []read {
-	list := append(make([]read, 0, min(w.follower.Batch, 1+len(w.records))), next)
+// arrived returns what is available, up to a batch, beginning with next.
+func (w *following) arrived(next item) []item {
+	list := append(make([]item, 0, min(w.follower.Batch, 1+len(w.records))), next)
 	for len(list) < w.follower.Batch {
 		select {
 		case next = <-w.records:
@@ -153,7 +153,7 @@ func (w *following) arrived(next read) []read {
 }
 
 // take handles what has arrived, up to a batch.
-func (w *following) take(ctx context.Context, next read) error {
+func (w *following) take(ctx context.Context, next item) error {
 	arrived := w.arrived(next)
 	if err := w.raise(arrived); err != nil {
 		return err
@@ -174,7 +174,7 @@ func (w *following) take(ctx context.Context, next read) error {
 	return nil
 }
 
-func (w *following) wanted(r read) bool {
+func (w *following) wanted(r item) bool {
 	if r.skip {
 		return false
 	}
@@ -189,23 +189,23 @@ func (w *following) wanted(r read) bool {
 }
 
 func (w *following) park(r Record, reason error) {
-	w.saved.Parked[r.Kind+"/"+r.ID] = place{Stream: r.Stream, Sequence: r.Sequence, Reason: reason.Error()}
+	w.saved.Parked[r.Kind+"/"+r.ID] = stuck{Stream: r.Stream, Sequence: r.Sequence, Reason: reason.Error()}
 	w.unsaved = true
 	w.log.metrics.parked.WithLabelValues(w.follower.Name).Set(float64(len(w.saved.Parked)))
-	w.log.config.Logger.Error("follower passes over an aggregate it can't read", "follower", w.follower.Name,
+	w.log.config.Logger.Error("follower skips an aggregate it can't read", "follower", w.follower.Name,
 		"kind", r.Kind, "id", r.ID, "stream", r.Stream, "sequence", r.Sequence, "error", reason)
 	if w.follower.Parked != nil {
 		w.follower.Parked(r, reason)
 	}
 }
 
-// A record that could not be handled is tried again after firstWait, then less and less often.
+// Failing records are retried after firstWait, then less and less often.
 const (
 	firstWait   = 50 * time.Millisecond
 	longestWait = 10 * time.Second
 )
 
-// rest waits for about that long. The error is that of ctx.
+// rest waits for about that long, or returns the error of ctx.
 func rest(ctx context.Context, wait time.Duration) error {
 	return pause(ctx, wait/2+rand.N(wait/2))
 }
@@ -227,7 +227,7 @@ func (w *following) handle(ctx context.Context, batch []Record) error {
 			wait = firstWait
 			continue
 		}
-		w.log.config.Logger.Warn("follower could not handle commits, trying again", "follower", w.follower.Name, "records", len(batch), "error", err)
+		w.log.config.Logger.Warn("follower could not handle commits, retrying", "follower", w.follower.Name, "records", len(batch), "error", err)
 		if err := rest(ctx, wait); err != nil {
 			return err
 		}
@@ -240,16 +240,16 @@ func (w *following) setAside(batch []Record, park *ParkError) []Record {
 	if i := slices.IndexFunc(batch, of); i >= 0 {
 		w.park(batch[i], park)
 	} else {
-		w.log.config.Logger.Error("follower parks an aggregate that it was not given", "follower", w.follower.Name, "kind", park.Kind, "id", park.ID)
+		w.log.config.Logger.Error("follower parks an aggregate outside its batch", "follower", w.follower.Name, "kind", park.Kind, "id", park.ID)
 	}
 	return slices.DeleteFunc(slices.Clone(batch), of)
 }
 
-// raise lifts the high-water marks to what has come: what was seen once must never be missing.
-func (w *following) raise(arrived []read) error {
+// raise raises the high-water marks to what has arrived: what was seen once must never be missing.
+func (w *following) raise(arrived []item) error {
 	last := make(map[string]Record, 1)
 	for _, r := range arrived {
-		if r.record.Stored != nil { // a gap has nothing to be seen
+		if r.record.Stored != nil { // nothing was seen at a gap
 			last[r.record.Stream] = r.record
 		}
 	}
@@ -265,7 +265,7 @@ func (w *following) raise(arrived []read) error {
 	return nil
 }
 
-// moved tells that positions have changed.
+// moved calls Handled with the new positions.
 func (w *following) moved() {
 	w.unsaved = true
 	if w.follower.Handled != nil {
@@ -273,14 +273,14 @@ func (w *following) moved() {
 	}
 }
 
-// unpark tries again what an earlier program of this name could not read, from the commit that stopped it to where
-// the others are.
+// unpark retries the aggregates that an earlier program of this name could not read, from the commit that stopped it to
+// the current position.
 func (w *following) unpark(ctx context.Context) error {
 	for _, key := range slices.Sorted(maps.Keys(w.saved.Parked)) {
 		at := w.saved.Parked[key]
 		batch, err := w.log.between(ctx, key, at, w.saved.Sequences[at.Stream], w.follower.Unverified)
 		if errors.Is(err, errStillUnreadable) {
-			w.log.config.Logger.Warn("follower still passes over an aggregate", "follower", w.follower.Name, "aggregate", key, "error", err)
+			w.log.config.Logger.Warn("follower still skips an aggregate", "follower", w.follower.Name, "aggregate", key, "error", err)
 			continue
 		}
 		if err != nil {

@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// lanes hand on the records of each aggregate by themselves, in order, and those of different aggregates at the same
-// time: one that has to be tried again holds up no other. The position of a stream is where everything before has been
-// handled. What lies beyond it and was handled comes again after a crash, which does no harm: handling twice equals once.
+// queues hands on the records of each aggregate in order, and those of different aggregates concurrently: one that is
+// being retried blocks no other. A stream's position is the sequence up to which everything is handled. What lies
+// beyond it and was handled comes again after a crash, which does no harm: handling twice equals handling once.
 //
-// The maps belong to the goroutine that runs the follower; every stretch at work has one of its own.
-type lanes struct {
+// The maps belong to the goroutine that runs the follower; every stretch has a goroutine of its own.
+type queues struct {
 	*following
-	busy    map[string]*lane
-	streams map[string]*progress
+	busy    map[string]*queue
+	streams map[string]*reading
 	open    int
 	ended   chan stretch
 	slots   chan struct{}
@@ -25,42 +25,42 @@ type lanes struct {
 	warned  atomic.Int64
 }
 
-// lane is one aggregate with a stretch at work, and what has come for it since.
-type lane struct{ waiting []Record }
+// queue holds the records that have arrived for an aggregate while a stretch of it is being handled.
+type queue struct{ waiting []Record }
 
-// progress is how far a stream was read, and what of it is not handled yet, in order.
-type progress struct {
-	read    uint64
-	pending *list.List // of sequences
-	places  map[uint64]*list.Element
+// reading is how far a stream was read, and which sequences are not handled yet, in order.
+type reading struct {
+	read     uint64
+	pending  *list.List // of sequences
+	elements map[uint64]*list.Element
 }
 
-// handled is the sequence up to which nothing is left to do.
-func (p *progress) handled() uint64 {
+// handled returns the sequence up to which everything is handled.
+func (p *reading) handled() uint64 {
 	if first := p.pending.Front(); first != nil {
 		return first.Value.(uint64) - 1
 	}
 	return p.read
 }
 
-// stretch is what one call of Handle is given: records of one aggregate.
+// stretch is the argument of one call of Handle: records of one aggregate.
 type stretch struct {
 	key     string
 	records []Record
 	park    *ParkError
 }
 
-// mostOpen is how many records may be waiting to be handled before no more are read. Each is kept in memory.
+// mostOpen is how many records may await handling before reading pauses. All are kept in memory.
 const mostOpen = 2000
 
-func newLanes(w *following) *lanes {
-	return &lanes{
-		following: w, busy: make(map[string]*lane), streams: make(map[string]*progress),
+func newQueues(w *following) *queues {
+	return &queues{
+		following: w, busy: make(map[string]*queue), streams: make(map[string]*reading),
 		ended: make(chan stretch), slots: make(chan struct{}, w.follower.Lanes),
 	}
 }
 
-func (n *lanes) run(ctx context.Context) error {
+func (n *queues) run(ctx context.Context) error {
 	defer n.working.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -86,13 +86,13 @@ func (n *lanes) run(ctx context.Context) error {
 	}
 }
 
-// admit puts what has arrived, up to a batch, into its lanes.
-func (n *lanes) admit(ctx context.Context, next read) error {
+// admit queues what has arrived, up to a batch.
+func (n *queues) admit(ctx context.Context, next item) error {
 	arrived := n.arrived(next)
 	if err := n.raise(arrived); err != nil {
 		return err
 	}
-	touched := make(map[string]*progress, 1)
+	touched := make(map[string]*reading, 1)
 	for _, r := range arrived {
 		p := n.stream(r.record.Stream)
 		touched[r.record.Stream] = p
@@ -100,30 +100,30 @@ func (n *lanes) admit(ctx context.Context, next read) error {
 		if !n.wanted(r) {
 			continue
 		}
-		p.places[p.read] = p.pending.PushBack(p.read)
+		p.elements[p.read] = p.pending.PushBack(p.read)
 		n.open++
 		key := r.record.Kind + "/" + r.record.ID
 		if l, ok := n.busy[key]; ok {
 			l.waiting = append(l.waiting, r.record)
 			continue
 		}
-		n.busy[key] = new(lane)
+		n.busy[key] = new(queue)
 		n.start(ctx, key, []Record{r.record})
 	}
 	n.advance(touched)
 	return nil
 }
 
-func (n *lanes) stream(name string) *progress {
+func (n *queues) stream(name string) *reading {
 	p, ok := n.streams[name]
 	if !ok {
-		p = &progress{pending: list.New(), places: make(map[uint64]*list.Element)}
+		p = &reading{pending: list.New(), elements: make(map[uint64]*list.Element)}
 		n.streams[name] = p
 	}
 	return p
 }
 
-func (n *lanes) start(ctx context.Context, key string, records []Record) {
+func (n *queues) start(ctx context.Context, key string, records []Record) {
 	n.working.Go(func() {
 		park, err := n.work(ctx, records)
 		if err != nil {
@@ -136,8 +136,8 @@ func (n *lanes) start(ctx context.Context, key string, records []Record) {
 	})
 }
 
-// work calls Handle until it succeeds or sets the aggregate aside, waiting longer each time. The error is that of ctx.
-func (n *lanes) work(ctx context.Context, records []Record) (*ParkError, error) {
+// work calls Handle until it succeeds or parks the aggregate, waiting longer each time. It returns the error of ctx.
+func (n *queues) work(ctx context.Context, records []Record) (*ParkError, error) {
 	for wait := firstWait; ; wait = min(2*wait, longestWait) {
 		select {
 		case n.slots <- struct{}{}:
@@ -163,17 +163,17 @@ func (n *lanes) work(ctx context.Context, records []Record) (*ParkError, error) 
 	}
 }
 
-// warn writes a line at most once a second: what keeps one aggregate waiting often keeps many.
-func (n *lanes) warn(r Record, err error) {
+// warn logs at most once a second: what blocks one aggregate often blocks many.
+func (n *queues) warn(r Record, err error) {
 	now, last := time.Now().Unix(), n.warned.Load()
 	if now != last && n.warned.CompareAndSwap(last, now) {
-		n.log.config.Logger.Warn("follower could not handle commits, trying again", "follower", n.follower.Name,
+		n.log.config.Logger.Warn("follower could not handle commits, retrying", "follower", n.follower.Name,
 			"kind", r.Kind, "id", r.ID, "error", err)
 	}
 }
 
-// finish passes a stretch, and goes on with what has come for its aggregate since, unless that is set aside.
-func (n *lanes) finish(ctx context.Context, done stretch) {
+// finish completes a stretch and starts the next one of its aggregate, unless that is parked.
+func (n *queues) finish(ctx context.Context, done stretch) {
 	l := n.busy[done.key]
 	n.pass(done.records)
 	switch {
@@ -189,20 +189,20 @@ func (n *lanes) finish(ctx context.Context, done stretch) {
 		delete(n.busy, done.key)
 	}
 	stream := done.records[0].Stream
-	n.advance(map[string]*progress{stream: n.streams[stream]})
+	n.advance(map[string]*reading{stream: n.streams[stream]})
 }
 
-func (n *lanes) pass(records []Record) {
+func (n *queues) pass(records []Record) {
 	for _, r := range records {
 		p := n.stream(r.Stream)
-		p.pending.Remove(p.places[r.Sequence])
-		delete(p.places, r.Sequence)
+		p.pending.Remove(p.elements[r.Sequence])
+		delete(p.elements, r.Sequence)
 		n.open--
 	}
 }
 
-// advance notes how far streams are handled, where that has changed.
-func (n *lanes) advance(touched map[string]*progress) {
+// advance records the positions that have changed.
+func (n *queues) advance(touched map[string]*reading) {
 	changed := false
 	for name, p := range touched {
 		if at := p.handled(); at != n.saved.Sequences[name] {
