@@ -1,6 +1,6 @@
 package regime
 
-// foundAuthReleased is the reading by which a found card brings its authentication certificate back.
+// foundAuthReleased is the reading by which a found card's authentication certificate is released.
 var foundAuthReleased = rule(Rule{
 	ID: "mynumber.ends.card-found-auth-released", From: MyNumberFirstDay,
 	Source: "muni:Takatsuki, Katsuragi; not settled: law.md 8.6, 14.1",
@@ -10,8 +10,7 @@ var foundAuthReleased = rule(Rule{
 	NextEN: "Apply for a new signature certificate.",
 })
 
-// myNumberEndings are what ends a certificate or a card under the My Number
-// regime, row by row as in law.md 8.3.
+// myNumberEndings lists what ends a certificate or a card under the My Number regime, row by row as in law.md 8.3.
 var myNumberEndings = []ending{
 	{event: EvName, sign: Revoke, auth: Keep, card: Keep, reason: AffiliationChanged, rule: rule(Rule{
 		ID: "mynumber.ends.name", From: MyNumberFirstDay, Source: "Act2016 Art 12 item 1; law.md 8.3",

@@ -2,7 +2,7 @@ package regime
 
 import "shomei/pkg/civil"
 
-// What is to be paid. Amounts in yen stand in fee.go beside these rules.
+// What is to be paid. Amounts in yen are in fee.go.
 var (
 	jukiFeeNew = rule(Rule{
 		ID: "juki.fee.new", From: JukiFirstDay, Until: JukiLastDay, Published: seedPublished,

@@ -1,6 +1,6 @@
 package regime
 
-// What a PIN looks like and how often it may be mistaken.
+// The form of a PIN and its number of tries.
 var (
 	jukiPINLength = rule(Rule{
 		ID: "juki.pin.length", From: JukiFirstDay, Until: JukiRunOffDay,

@@ -94,7 +94,7 @@ var seedPublished = civil.New(2015, 11, 2)
 // branchCeasedDay is the day from which branches of muni:Sammu's office no longer do certificate work.
 var branchCeasedDay = civil.New(2012, 4, 1)
 
-// When an office is open. Package civil applies these; the sentences stand here.
+// When an office is open. Package civil applies these; the sentences are here.
 var _ = []ID{
 	rule(Rule{
 		ID: civil.OpenHours, Source: "muni:Sammu; law.md 11.1",
@@ -127,7 +127,7 @@ var _ = []ID{
 	closed(civil.ClosedNotBegun, "law.md 11.1", "この窓口では、この手続をまだ始めていません。", "This office does not do this work yet."),
 }
 
-// closed enters a rule by which an office is closed.
+// closed adds a rule by which an office is closed.
 func closed(id civil.RuleID, source, ja, en string) ID {
 	return rule(Rule{
 		ID: id, Source: source, JA: ja, EN: en,
