@@ -49,10 +49,10 @@ var (
 	errFound = errors.New("the check found something")
 )
 
-// language is what people read: Japanese, or English by --lang en.
+// language is the user's language: Japanese, or English with --lang en.
 type language struct{ english bool }
 
-// say picks the text in the user's language.
+// say returns the text in the user's language.
 func (l *language) say(japanese, english string) string {
 	if l.english {
 		return english
@@ -131,5 +131,5 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// errUnreachable marks something outside this program that does not answer.
+// errUnreachable means that something outside this program does not answer.
 var errUnreachable = errors.New("not reachable")

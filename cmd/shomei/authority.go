@@ -18,7 +18,7 @@ const authorityHelp = `センターを古い控えから戻すと、控えより
 After a restore from an older copy the log lacks certificates that were issued since. What counters, tables and published
 lists tell of them is listed by found, and put on the revocation lists by revoke.`
 
-// authorityCommand looks at what exists of the authorities outside the log.
+// authorityCommand shows and revokes what exists of the authorities outside the log.
 func (a *app) authorityCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "authority found|revoke", Short: "記録にない電子証明書を見る、失効する (certificates that the log never issued: list, revoke)", Long: authorityHelp,
@@ -63,7 +63,7 @@ func printFound(out io.Writer, list []hub.FoundCertificate, asJSON bool) error {
 	return nil
 }
 
-// tokyo is an instant as people here read it; empty for none.
+// tokyo formats an instant for people; empty for zero.
 func tokyo(at time.Time) string {
 	if at.IsZero() {
 		return ""
@@ -94,7 +94,7 @@ func (a *app) revokeFoundCommand() *cobra.Command {
 	flags.StringVar(&r.Why, "why", "", "理由。封をして記録に残る (why; it stays in the log, sealed)")
 	officerFlag(cmd, &officer, "")
 	for _, name := range []string{"authority", "why"} {
-		_ = cmd.MarkFlagRequired(name) // made above
+		_ = cmd.MarkFlagRequired(name) // defined above
 	}
 	return cmd
 }

@@ -9,7 +9,8 @@ import (
 	"shomei/pkg/warehouse"
 )
 
-// ddlCommand prints what makes the tables, and who may read them, on a ClickHouse server or cluster of one's own.
+// ddlCommand prints the statements that create the tables, and their readers' roles, on your own ClickHouse server or
+// cluster.
 func (a *app) ddlCommand() *cobra.Command {
 	var database, cluster string
 	var prefectures []string

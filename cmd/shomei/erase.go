@@ -22,7 +22,7 @@ period runs (retention.… in shomei rules list).
           certificate  電子証明書と署名前の内容 (certificates and what was signed): 発行記録の保存期間
           contact      通知の宛先 (where notices go): いつでも (at any time)`
 
-// eraseCommand orders that personal data be erased.
+// eraseCommand orders the erasure of personal data.
 func (a *app) eraseCommand() *cobra.Command {
 	var officer string
 	var e hub.Erasure
@@ -48,12 +48,12 @@ func (a *app) eraseCommand() *cobra.Command {
 	flags.StringVar(&e.Class, "class", "", "identity, certificate か contact")
 	flags.StringVar(&e.Order, "order", "", "決裁文書の番号。封をして記録に残る (number of the written order; it stays in the log, sealed)")
 	officerFlag(cmd, &officer, "")
-	_ = cmd.MarkFlagRequired("class") // both flags were made above
+	_ = cmd.MarkFlagRequired("class") // both flags are defined above
 	_ = cmd.MarkFlagRequired("order")
 	return cmd
 }
 
-// printKept says which rules still want the data kept, and until when.
+// printKept lists the rules that require the data to be kept, and until when.
 func (a *app) printKept(out io.Writer, kept []hub.Kept) {
 	for _, k := range kept {
 		rule, _ := regime.Lookup(k.Rule)

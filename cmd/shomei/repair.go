@@ -13,7 +13,7 @@ import (
 	store "shomei/pkg/eventlog/blocks"
 )
 
-// repairCommand says what is damaged in a stream and what can be done about it, and does it with --yes.
+// repairCommand reports what is damaged in a stream and what can be done about it, and does it with --yes.
 func (a *app) repairCommand() *cobra.Command {
 	order := hub.Repair{}
 	cmd := &cobra.Command{
@@ -45,7 +45,7 @@ Exit codes: 0 nothing is damaged, or all of it is mended; 3 something is damaged
 	return cmd
 }
 
-// tellRepair prints what was found and done. It is an exit code when something is left to do.
+// tellRepair prints what was found and done. It returns an exit code if something is left to do.
 func (a *app) tellRepair(out io.Writer, reports []store.Report, done bool) error {
 	if len(reports) == 0 {
 		fmt.Fprintln(out, a.Say("壊れたところはありません。", "nothing is damaged"))
@@ -95,7 +95,7 @@ func owners(f store.Finding) string {
 	return " (" + strings.Join(names, ", ") + ")"
 }
 
-// outcomeOf says what becomes, or became, of a damaged place.
+// outcomeOf says what happens, or happened, to a damaged record.
 func (a *app) outcomeOf(f store.Finding, done bool) string {
 	switch f.Outcome {
 	case store.Mended:

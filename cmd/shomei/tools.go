@@ -87,8 +87,8 @@ func printHistory(out io.Writer, history []eventlog.Record, asJSON bool) error {
 	return nil
 }
 
-// openSealed prints what is sealed in a history, for a holder of the keys: a subscriber's record and contact, what people
-// wrote in their own words, and a claim that was put aside.
+// openSealed prints the sealed parts of a history, for a holder of the keys: a subscriber's record and contact, what
+// people wrote in their own words, and a quarantined claim.
 func openSealed(cmd *cobra.Command, h *hub.Parts, id string, history []eventlog.Record) error {
 	file := dossier.Of(h.Vault, id, history)
 	show := func(what string, value any, err error) error {
@@ -123,7 +123,7 @@ func openSealed(cmd *cobra.Command, h *hub.Parts, id string, history []eventlog.
 	return show("claim", shownClaim(signed), err)
 }
 
-// shownClaim is a claim that was put aside, as a person reads it; what is none is shown by its bytes.
+// shownClaim decodes a quarantined claim for people; anything else is shown as bytes.
 func shownClaim(signed []byte) any {
 	outer, claim := &events.SignedClaim{}, &events.Claim{}
 	if proto.Unmarshal(signed, outer) == nil && proto.Unmarshal(outer.GetClaim(), claim) == nil {
@@ -134,7 +134,7 @@ func shownClaim(signed []byte) any {
 	return signed
 }
 
-// stateCommand shows certificates as they stood at an instant.
+// stateCommand shows certificates as they were at an instant.
 func (a *app) stateCommand() *cobra.Command {
 	var at string
 	var asJSON bool

@@ -201,7 +201,7 @@ func TestAServerThatIsAway(t *testing.T) {
 	s := listen(t, taking)
 	s.stop()
 	stop := w.run(t, s)
-	w.Logged.Await(t, "tried again")
+	w.Logged.Await(t, "could not send a mail, retrying")
 	w.desk.Apply(events.Operation_OPERATION_REVOKE, "101", w.lives[1].Card)
 	if got := w.outcomes(w.lives[0]); len(got) != 0 {
 		t.Errorf("while the server is away: %q", got)

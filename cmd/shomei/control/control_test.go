@@ -52,7 +52,7 @@ func TestOrdersReachTheHubInAFolderOfAnyLength(t *testing.T) {
 		}
 		c := Open(data, "山田 太郎")
 		defer c.Close()
-		if err := c.Retire(t.Context(), "c"); !errors.Is(err, hub.ErrRefused) || !strings.Contains(err.Error(), "no number") {
+		if err := c.Retire(t.Context(), "c"); !errors.Is(err, hub.ErrRefused) || !strings.Contains(err.Error(), "not a number") {
 			t.Errorf("an officer with a name: %v", err)
 		}
 	}
