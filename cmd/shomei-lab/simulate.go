@@ -86,8 +86,8 @@ func (a *app) simulate(cmd *cobra.Command, plan simulation.Plan) (err error) {
 		}
 		return err
 	}
-	debug.SetGCPercent(400) // a short time with little in memory: what is saved in collecting is lived
-	// What has begun is finished after the first Ctrl-C; so the work itself does not end with it.
+	debug.SetGCPercent(400) // a short run with little in memory: less collecting, more living
+	// The first Ctrl-C lets begun acts finish; so it must not cancel the work itself.
 	ctx := context.WithoutCancel(cmd.Context())
 	h, err := hub.StartStill(ctx, hub.Config{
 		Data: a.Data, Clock: simulation.Clock(a.Data), Begin: plan.From.StartInstant(), Logger: logger,
@@ -114,7 +114,7 @@ func (a *app) simulate(cmd *cobra.Command, plan simulation.Plan) (err error) {
 	return a.printSimulated(cmd, s, time.Since(begin))
 }
 
-// reportProgress says twice a second how far a simulation has come, until the function that it gives is called.
+// reportProgress prints twice a second how far a simulation has come, until the returned function is called.
 func reportProgress(out io.Writer, s *simulation.Simulation) (quiet func()) {
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	begin, first := time.Now(), s.Progress()
@@ -180,7 +180,7 @@ func printWhen(out io.Writer, c *census.Census) {
 	}
 }
 
-// enoughPeople and enoughYears are from where on the figures are more than chance.
+// enoughPeople and enoughYears are the sizes from which the figures are more than chance.
 const (
 	enoughPeople = 1500
 	enoughYears  = 5

@@ -65,7 +65,7 @@ func replay(ctx context.Context, o Options) (figures []Figure, err error) {
 	}, nil
 }
 
-// replaying is a log and an engine, without anything that would follow the one into the other.
+// replaying is a log and an engine, with nothing that connects them.
 type replaying struct {
 	Options
 	store     *store
@@ -201,7 +201,7 @@ func entryLike(c *events.Commit) warehouse.Entry {
 	}
 }
 
-// consume reads every message and looks at none.
+// consume reads every message and ignores it.
 func (r *replaying) consume(ctx context.Context) error {
 	consumer, err := r.store.js.CreateConsumer(ctx, r.log.Streams()[0], jetstream.ConsumerConfig{
 		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, DeliverPolicy: jetstream.DeliverAllPolicy,
@@ -226,12 +226,12 @@ func (r *replaying) scan(ctx context.Context) error {
 	n := 0
 	err := r.log.Scan(ctx, nil, nil, func(_ eventlog.Record, err error) error { n++; return err })
 	if err == nil && n != r.Commits {
-		err = fmt.Errorf("%d commits came, %d are there", n, r.Commits)
+		err = fmt.Errorf("read %d commits of %d", n, r.Commits)
 	}
 	return err
 }
 
-// follow reads as those do who act on what they read.
+// follow reads as a follower does that acts on what it reads.
 func (r *replaying) follow(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -247,7 +247,7 @@ func (r *replaying) follow(ctx context.Context) error {
 	})
 }
 
-// insert puts a row for each commit into one table like that of the log, which is less than what the projector does.
+// insert inserts a row for each commit into one table like that of the log, which is less than the projector does.
 func (r *replaying) insert(ctx context.Context) error {
 	const rows = 20000
 	for from := 0; from < len(r.entries); from += rows {
@@ -267,7 +267,7 @@ func (r *replaying) insert(ctx context.Context) error {
 	return nil
 }
 
-// rebuild makes all tables anew, and notes how long it took until they held everything, and what the whole cost.
+// rebuild makes all tables anew, and records how long it took until they held everything, and what it cost.
 func (r *replaying) rebuild(ctx context.Context) error {
 	note, err := r.cost.meter(r.engine.PID(), r.Commits)
 	if err != nil {

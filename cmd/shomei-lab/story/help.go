@@ -11,8 +11,8 @@ import (
 //go:embed example.story
 var example string
 
-// Help describes the whole language, in Japanese and English. It is made of the tables that Parse reads by, so that it
-// leaves nothing out.
+// Help describes the whole language, in Japanese and English. It is made from the tables that Parse uses, so it is
+// complete.
 func Help() string {
 	var b strings.Builder
 	b.WriteString(introduction)
