@@ -38,9 +38,9 @@ func (c Config) options() (*server.Options, error) {
 	}
 	if c.TLS != nil {
 		options.TLSTimeout = 5
-		// Nothing of the server is told before the handshake; tools that expect its greeting first get it a little later.
-		// The server's own 50 ms are too few on a busy machine: a client that was slow to begin gets a greeting that it can't
-		// take for a handshake.
+		// The server sends nothing before the TLS handshake; tools that expect its greeting first get it a little
+		// later. The server's own limit of 50 ms is too short on a busy machine: a slow client gets a greeting that it
+		// can't parse as a handshake.
 		options.TLSHandshakeFirst, options.TLSHandshakeFirstFallback = true, 500*time.Millisecond
 	}
 	if c.Cluster != nil {

@@ -1,6 +1,5 @@
-// Package ops holds what any process of Shomei needs around its real work:
-// strict configuration, a logger that keeps personal data out, health answers,
-// a metrics registry, ordered shutdown, and the clock. Only cmd imports it;
+// Package ops holds what any process of Shomei needs around its real work: strict configuration, a logger that keeps
+// personal data out, health endpoints, a metrics registry, ordered shutdown, and the clock. Only cmd imports it;
 // services receive a logger, collectors and a clock function in their Config.
 package ops
 
@@ -17,24 +16,23 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// ErrConfig says that the configuration can't be used; a process that meets it
-// exits with 78.
+// ErrConfig: the configuration is unusable; the process exits with 78.
 var ErrConfig = errors.New("bad configuration")
 
-// EnvPrefix begins the environment variables that override the file:
-// SHOMEI_SMTP_HOST sets key host of table [smtp].
+// EnvPrefix is the prefix of environment variables that override the file: SHOMEI_SMTP_HOST sets key host of table
+// [smtp].
 const EnvPrefix = "SHOMEI_"
 
 // Duration is a length of time written as Go writes it ("90s", "24h").
 type Duration struct{ time.Duration }
 
-// UnmarshalText reads text such as "1h30m".
+// UnmarshalText parses text such as "1h30m".
 func (d *Duration) UnmarshalText(text []byte) (err error) {
 	d.Duration, err = time.ParseDuration(string(text))
 	return err
 }
 
-// MarshalText writes what UnmarshalText reads.
+// MarshalText formats what UnmarshalText parses.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
 // Origin says where the value of one key came from.
@@ -77,7 +75,7 @@ func (f field) env() string {
 	return EnvPrefix + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(f.key))
 }
 
-// collect lists the leaves of a struct, tables first to last.
+// collect lists the leaves of a struct, in order.
 func collect(prefix string, v reflect.Value) []field {
 	var fields []field
 	for i := range v.NumField() {

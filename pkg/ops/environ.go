@@ -37,8 +37,8 @@ func loadEnviron(environ []string, fields []field, sources map[string]string) er
 	return nil
 }
 
-// belongs reports whether a variable starts like one of the configuration's
-// tables: then a name that sets nothing is a slip, not another program's.
+// belongs reports whether a variable starts like one of the configuration's tables: then an unknown name is a mistake,
+// not another program's variable.
 func belongs(name string, tables map[string]bool) bool {
 	for table := range tables {
 		if strings.HasPrefix(name, table) {

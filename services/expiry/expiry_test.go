@@ -189,7 +189,7 @@ func TestTheEngineGoesAwayAndComesBack(t *testing.T) {
 	restarts := engine.Restarts()
 	kill(t, engine.PID())
 	go func() { done <- h.expiry().Run(ctx) }()
-	w.Logged.Await(t, "tried again")
+	w.Logged.Await(t, "retrying")
 	natstest.Wait(t, 30*time.Second, "the expiry", func() bool { return counts(w, l.Subscriber)["CertificateExpired"] == 2 })
 	cancel()
 	servicetest.Check(t, <-done)
