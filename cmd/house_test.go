@@ -69,7 +69,8 @@ var rules = []rule{
 	},
 	{
 		reason: "questions about the law are read and answered by the rules that decide, nothing else: as pure as they are, with no way to the log",
-		of:     []string{"shomei/pkg/regime/question"}, only: []string{"shomei/events", "shomei/pkg/lifecycle", "shomei/pkg/regime", "shomei/pkg/civil"},
+		of:     []string{"shomei/pkg/regime/question"},
+		only:   []string{"shomei/events", "shomei/pkg/lifecycle", "shomei/pkg/regime", "shomei/pkg/civil"},
 	},
 	{
 		reason: "a story is read by whoever can read; playing it takes a centre and counters, which the language knows nothing of",
@@ -91,8 +92,9 @@ var rules = []rule{
 	},
 	{
 		reason: "there is one way to write the log and one wire to the counters; JetStream anywhere else would be a second",
-		of:     []string{"shomei/..."}, but: []string{"shomei/pkg/eventlog", "shomei/pkg/counterlink", "shomei/pkg/natstest", "shomei/cmd/shomei/hub", "shomei/cmd/shomei-lab/bench"},
-		never: []string{"github.com/nats-io/nats.go/jetstream"},
+		of:     []string{"shomei/..."},
+		but:    []string{"shomei/pkg/eventlog", "shomei/pkg/counterlink", "shomei/pkg/natstest", "shomei/cmd/shomei/hub", "shomei/cmd/shomei-lab/bench"},
+		never:  []string{"github.com/nats-io/nats.go/jetstream"},
 	},
 	{
 		reason: "the NATS server inside the process is started in one place, where its sync and limits are set",
@@ -100,12 +102,14 @@ var rules = []rule{
 	},
 	{
 		reason: "SQL is the warehouse's: a table changes in one package",
-		of:     []string{"shomei/..."}, but: []string{"shomei/pkg/warehouse/...", "shomei/cmd/shomei-lab/bench", "shomei/cmd/shomei-lab/census"},
-		never: []string{"github.com/ClickHouse/...", "database/sql"},
+		of:     []string{"shomei/..."},
+		but:    []string{"shomei/pkg/warehouse/...", "shomei/cmd/shomei-lab/bench", "shomei/cmd/shomei-lab/census"},
+		never:  []string{"github.com/ClickHouse/...", "database/sql"},
 	},
 	{
 		reason: "the engine's library changes signal handlers, so one package loads it, in a process of its own",
-		of:     []string{"shomei/..."}, but: []string{"shomei/pkg/warehouse/engine/..."}, never: []string{"github.com/ebitengine/purego/..."},
+		of:     []string{"shomei/..."}, but: []string{"shomei/pkg/warehouse/engine/..."},
+		never: []string{"github.com/ebitengine/purego/..."},
 	},
 	{
 		reason: "mail is pkg/notice's: one place decides what may stand in it",
@@ -342,7 +346,8 @@ func clockReads(file, text string) []string {
 			return true
 		}
 		if x, ok := selector.X.(*ast.Ident); ok && x.Name == name && slices.Contains(clockFunctions, selector.Sel.Name) {
-			found = append(found, fmt.Sprintf("%s uses time.%s: the clock is never read inside rules", set.Position(n.Pos()), selector.Sel.Name))
+			found = append(found,
+				fmt.Sprintf("%s uses time.%s: the clock is never read inside rules", set.Position(n.Pos()), selector.Sel.Name))
 		}
 		return true
 	})

@@ -46,7 +46,8 @@ func TestServicesHaveOneShape(t *testing.T) {
 		}
 	}
 	planted := shape{}
-	planted.take(t, "package x\ntype Config struct { Now func() time.Time }\nfunc (x *X) Run(ctx context.Context, hurry bool) error { return nil }")
+	planted.take(t,
+		"package x\ntype Config struct { Now func() time.Time }\nfunc (x *X) Run(ctx context.Context, hurry bool) error { return nil }")
 	if found := planted.judge(); len(found) != 3 {
 		t.Errorf("found in a planted service: %q", found)
 	}

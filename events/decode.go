@@ -92,7 +92,8 @@ func checkCommit(c *Commit) error {
 	case c.GetRevision() == 1 && hash != 0, c.GetRevision() > 1 && hash != sha256.Size:
 		return malformed("commit", "%s/%s/%d has a previous hash of %d bytes", c.GetKind(), c.GetId(), c.GetRevision(), hash)
 	case len(c.GetEvents()) == 0 || len(c.GetEvents()) > MaxEvents:
-		return malformed("commit", "%s/%s/%d has %d events, 1 to %d are allowed", c.GetKind(), c.GetId(), c.GetRevision(), len(c.GetEvents()), MaxEvents)
+		return malformed("commit", "%s/%s/%d has %d events, 1 to %d are allowed", c.GetKind(), c.GetId(), c.GetRevision(),
+			len(c.GetEvents()), MaxEvents)
 	}
 	for i, event := range c.GetEvents() {
 		if event.GetBody() == nil {

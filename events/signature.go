@@ -76,7 +76,8 @@ func Sign(commit *Commit, state []byte, writer nkeys.KeyPair) (*Stored, error) {
 		return nil, err
 	}
 	if limit := StateLimit(commit.GetKind()); len(state) > limit {
-		return nil, fmt.Errorf("state of %s/%s has %d bytes, the limit is %d: %w", commit.GetKind(), commit.GetId(), len(state), limit, ErrMalformed)
+		return nil, fmt.Errorf("state of %s/%s has %d bytes, the limit is %d: %w",
+			commit.GetKind(), commit.GetId(), len(state), limit, ErrMalformed)
 	}
 	encoded, err := Encode(commit)
 	if err != nil {

@@ -208,7 +208,8 @@ func TestNewCard(t *testing.T) {
 		t.Fatal(err)
 	}
 	bundle := counterlink.Bundle{
-		Counter: "a", Office: "b", Hub: "tls://127.0.0.1:1", Key: "k", SealKey: "s", FactoryKey: hex.EncodeToString(centre.PublicKey().Bytes()),
+		Counter: "a", Office: "b", Hub: "tls://127.0.0.1:1", Key: "k", SealKey: "s",
+		FactoryKey: hex.EncodeToString(centre.PublicKey().Bytes()),
 	}
 	if err := bundle.Write(dir); err != nil {
 		t.Fatal(err)

@@ -101,7 +101,8 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 // crashpointsCommand prints where the counter's program can be killed between two durable steps.
 func crashpointsCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "crashpoints", Short: "試験用の停止点の一覧 (places between two durable steps, for tests with " + crashpoint.Variable + ")", Args: cobra.NoArgs,
+		Use: "crashpoints", Short: "試験用の停止点の一覧 (places between two durable steps, for tests with " + crashpoint.Variable + ")",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, name := range crashpoint.List() {
 				fmt.Fprintln(cmd.OutOrStdout(), name)

@@ -86,7 +86,8 @@ func runCounter(cmd *cobra.Command, lang *language, f runFlags) (err error) {
 		return err
 	}
 	if s.bundle.OldCardKey != "" {
-		logger.Warn("the bundle names a master key of cards, which no counter needs any more: enrol the counter again into the same folder, and delete the file", "file", filepath.Join(f.bundle, s.bundle.OldCardKey))
+		logger.Warn("the bundle names a master key of cards, which no counter needs any more: enrol the counter again into the same folder, and delete the file",
+			"file", filepath.Join(f.bundle, s.bundle.OldCardKey))
 	}
 	tray, closeTray, err := openTray(cmd.Context(), &f, secrets.FactoryKey, logger)
 	if err != nil {
@@ -265,7 +266,9 @@ func (s *station) run(ctx context.Context, listener net.Listener) error {
 	return ops.RunParts(ctx, s.logger,
 		ops.Part{Name: "counter", Run: func(ctx context.Context, ready func()) error { ready(); return s.counter.Run(ctx) }},
 		ops.Part{Name: "reader", Run: func(ctx context.Context, ready func()) error { ready(); return s.desk.Run(ctx) }},
-		ops.Part{Name: "pages", Run: func(ctx context.Context, ready func()) error { ready(); return httpd.Serve(ctx, ctx, listener, mux) }},
+		ops.Part{
+			Name: "pages", Run: func(ctx context.Context, ready func()) error { ready(); return httpd.Serve(ctx, ctx, listener, mux) },
+		},
 	)
 }
 

@@ -245,7 +245,8 @@ func TestANewIssueThroughThePagesTwins(t *testing.T) {
 		t.Errorf("answer: %v", answer)
 	}
 	c.call("POST", "/api/procedures/"+procedure+"/hand-over", `{"paper_copy":true}`, http.StatusConflict)
-	refused := c.call("POST", "/api/procedures/"+procedure+"/confirm", `{"pins":{"sign":"ABC123","auth":"12345"}}`, http.StatusUnprocessableEntity)
+	refused := c.call("POST", "/api/procedures/"+procedure+"/confirm", `{"pins":{"sign":"ABC123","auth":"12345"}}`,
+		http.StatusUnprocessableEntity)
 	if problem := refused["error"].(map[string]any); problem["ja"] == "" || strings.Contains(fmt.Sprint(problem), "12345") {
 		t.Errorf("a refused PIN: %v", problem)
 	}

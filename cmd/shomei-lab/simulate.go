@@ -48,7 +48,8 @@ func (a *app) simulateCommand() *cobra.Command {
 	var plan simulation.Plan
 	var from, to string
 	cmd := &cobra.Command{
-		Use: "simulate", Short: "架空の住民の歴史を書く (write the history of an invented population into a data folder of its own)", Args: cobra.NoArgs,
+		Use: "simulate", Short: "架空の住民の歴史を書く (write the history of an invented population into a data folder of its own)",
+		Args: cobra.NoArgs,
 		Long: fmt.Sprintf(simulateHelp, simulation.PoolSize, enoughPeople, enoughYears),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !cmd.Flags().Changed("data") {
@@ -109,7 +110,8 @@ func (a *app) simulate(cmd *cobra.Command, plan simulation.Plan) (err error) {
 	}
 	at := s.Progress()
 	if !done {
-		return cli.Exit(cli.Interrupted, fmt.Errorf("%s までで止めました。同じ指定でもう一度実行すると続きから始まります。 (stopped at %s; run the same command again to go on)", at.Day, at.Day))
+		return cli.Exit(cli.Interrupted,
+			fmt.Errorf("%s までで止めました。同じ指定でもう一度実行すると続きから始まります。 (stopped at %s; run the same command again to go on)", at.Day, at.Day))
 	}
 	return a.printSimulated(cmd, s, time.Since(begin))
 }
@@ -139,7 +141,8 @@ func progressLine(first, now simulation.Progress, spent time.Duration) string {
 	if gained := now.Done - first.Done; gained > 0.001 {
 		left = time.Duration(float64(spent) * (1 - now.Done) / gained).Round(time.Second).String()
 	}
-	return fmt.Sprintf("%s  %d persons  %.0f acts/s  %.0f %%  %s left", now.Day, now.Persons, float64(now.Acts)/spent.Seconds(), 100*now.Done, left)
+	return fmt.Sprintf("%s  %d persons  %.0f acts/s  %.0f %%  %s left",
+		now.Day, now.Persons, float64(now.Acts)/spent.Seconds(), 100*now.Done, left)
 }
 
 // printSimulated prints what the history holds and what of it is not believable.

@@ -19,12 +19,14 @@ import (
 // storyCommand plays stories on a centre and counters of their own.
 func (a *app) storyCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "story", Short: "物語を演じる (play a life written as plain text, and say what came out otherwise than it expects)", Long: story.Help(),
+		Use: "story", Short: "物語を演じる (play a life written as plain text, and say what came out otherwise than it expects)",
+		Long: story.Help(),
 		Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var out, data, agent string
 	run := &cobra.Command{
-		Use: "run FILE…", Short: "物語を実際の部品で演じる (each in a data folder of its own; exit code 3 when an expectation fails)", Args: cobra.MinimumNArgs(1),
+		Use: "run FILE…", Short: "物語を実際の部品で演じる (each in a data folder of its own; exit code 3 when an expectation fails)",
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			return a.runStories(cmd.Context(), files, stage{out: out, data: data, agent: agent}, cmd.OutOrStdout())
 		},
@@ -89,7 +91,8 @@ func (a *app) runStories(ctx context.Context, files []string, at stage, out io.W
 		return err
 	}
 	if one, other := sameName(files); at.out != "" && one != "" {
-		return cli.Usage("%s and %s would both be left in %s: rename one, or play them apart", one, other, filepath.Join(at.out, nameOf(one)))
+		return cli.Usage("%s and %s would both be left in %s: rename one, or play them apart",
+			one, other, filepath.Join(at.out, nameOf(one)))
 	}
 	if at.agent == "" {
 		if at.agent, err = cli.Beside("shomei-agent"); err != nil {

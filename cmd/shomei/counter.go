@@ -28,8 +28,9 @@ const (
 // counterCommand enrols, lists, retires and adopts counters.
 func (a *app) counterCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "counter enrol|list|renew|retire|adopt", Short: "窓口端末を登録する、やめる (enrol a counter, list counters, renew a bundle, retire one, adopt one's store)",
-		Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Use:   "counter enrol|list|renew|retire|adopt",
+		Short: "窓口端末を登録する、やめる (enrol a counter, list counters, renew a bundle, retire one, adopt one's store)",
+		Args:  cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(a.enrolCommand(), a.listCountersCommand(), a.renewCommand(), a.retireCommand(), a.adoptCommand())
 	return cmd
@@ -236,7 +237,8 @@ func (a *app) renewCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), a.Say("%s を作りました。端末 %s のフォルダーに置いてください。\n", "%s is made. Put it into the folder of counter %s.\n"),
+			fmt.Fprintf(cmd.OutOrStdout(), a.Say("%s を作りました。端末 %s のフォルダーに置いてください。\n",
+				"%s is made. Put it into the folder of counter %s.\n"),
 				filepath.Join(dir, counterlink.JWTFile), args[0])
 			if hadCardKey {
 				fmt.Fprint(cmd.OutOrStdout(), a.Say("古い cards.key を消しました。写しがあれば、それも消してください。\n",
@@ -260,7 +262,8 @@ func (a *app) retireCommand() *cobra.Command {
 			if err := orders.Retire(cmd.Context(), args[0]); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), a.Say("%s の登録をやめました。この端末からは何も受け付けません。\n", "%s is retired. Nothing is taken from it any more.\n"), args[0])
+			fmt.Fprintf(cmd.OutOrStdout(),
+				a.Say("%s の登録をやめました。この端末からは何も受け付けません。\n", "%s is retired. Nothing is taken from it any more.\n"), args[0])
 			return nil
 		},
 	}

@@ -27,8 +27,9 @@ func (a *app) eraseCommand() *cobra.Command {
 	var officer string
 	var e hub.Erasure
 	cmd := &cobra.Command{
-		Use: "erase SUBSCRIBER --class CLASS --order NUMBER --officer NUMBER", Short: "個人情報を消去する (erase what is sealed of a subscriber, for good)",
-		Long: eraseHelp, Args: cobra.ExactArgs(1),
+		Use:   "erase SUBSCRIBER --class CLASS --order NUMBER --officer NUMBER",
+		Short: "個人情報を消去する (erase what is sealed of a subscriber, for good)",
+		Long:  eraseHelp, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			orders := control.Open(a.Data, officer)
 			defer orders.Close()
@@ -70,6 +71,7 @@ func (a *app) printErased(out io.Writer, class string, erased hub.Erased) {
 	if erased.Destroyed {
 		fmt.Fprintln(out, a.Say("鍵は破棄されました。", "The key is destroyed."))
 	} else {
-		fmt.Fprintln(out, a.Say("鍵はまだ破棄されていません。センターが動いていれば続けて行います。", "The key is not destroyed yet; the hub goes on with it while it runs."))
+		fmt.Fprintln(out,
+			a.Say("鍵はまだ破棄されていません。センターが動いていれば続けて行います。", "The key is not destroyed yet; the hub goes on with it while it runs."))
 	}
 }

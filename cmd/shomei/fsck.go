@@ -58,7 +58,8 @@ func (a *app) fsck(ctx context.Context, out, progress io.Writer) (found uint64, 
 	}
 	defer h.Close()
 	if h.Behind > 0 {
-		fmt.Fprintf(progress, a.Say("表は記録より %d 件遅れていたので、先に進めました。\n", "the tables were %d commits behind the log and were brought forward\n"), h.Behind)
+		fmt.Fprintf(progress,
+			a.Say("表は記録より %d 件遅れていたので、先に進めました。\n", "the tables were %d commits behind the log and were brought forward\n"), h.Behind)
 	}
 	lost := a.reachVault(ctx, h)
 	if lost != nil && !vaultLost(lost) {

@@ -40,7 +40,8 @@ Exit codes: 0 nothing is damaged, or all of it is mended; 3 something is damaged
 			return a.tellRepair(cmd.OutOrStdout(), reports, order.Mend)
 		},
 	}
-	cmd.Flags().StringArrayVar(&order.Copies, "copy", nil, "控えのフォルダー、繰り返し可 (folder of a backup, of a mirror or of its NATS store; may be repeated)")
+	cmd.Flags().StringArrayVar(&order.Copies, "copy", nil,
+		"控えのフォルダー、繰り返し可 (folder of a backup, of a mirror or of its NATS store; may be repeated)")
 	cmd.Flags().BoolVar(&order.Mend, "yes", false, "実行する (do it)")
 	return cmd
 }
@@ -54,7 +55,8 @@ func (a *app) tellRepair(out io.Writer, reports []store.Report, done bool) error
 	left, open := 0, false
 	for _, r := range reports {
 		for _, f := range r.Findings {
-			fmt.Fprintf(out, "%s %d.blk +%d (%d bytes), sequence %d%s: %s; %s\n", r.Stream, f.Block, f.Offset, f.Length, f.Sequence, owners(f), f.Why, a.outcomeOf(f, done))
+			fmt.Fprintf(out, "%s %d.blk +%d (%d bytes), sequence %d%s: %s; %s\n", r.Stream, f.Block, f.Offset, f.Length,
+				f.Sequence, owners(f), f.Why, a.outcomeOf(f, done))
 			open = open || !f.Known || f.Outcome == store.Spliced
 			if !done || f.Outcome == store.Parked || f.Outcome == store.Lost {
 				left++
@@ -65,7 +67,8 @@ func (a *app) tellRepair(out io.Writer, reports []store.Report, done bool) error
 		}
 		if r.Withheld != "" {
 			left++
-			fmt.Fprintf(out, "%s: %s (%s)\n", r.Stream, a.Say("このストリームはサーバーに渡されません。失われた分を持つ控えを --copy で示してください", "withheld from the server; name a copy that holds what is lost with --copy"), r.Withheld)
+			fmt.Fprintf(out, "%s: %s (%s)\n", r.Stream, a.Say("このストリームはサーバーに渡されません。失われた分を持つ控えを --copy で示してください",
+				"withheld from the server; name a copy that holds what is lost with --copy"), r.Withheld)
 		}
 	}
 	if left == 0 {
@@ -99,9 +102,11 @@ func owners(f store.Finding) string {
 func (a *app) outcomeOf(f store.Finding, done bool) string {
 	switch f.Outcome {
 	case store.Mended:
-		return a.Say("記録自身のチェックサムで元に戻", "its own checksum proves what stood there, ") + a.done(done, "せます", "it can be put right", "しました", "it is put right")
+		return a.Say("記録自身のチェックサムで元に戻",
+			"its own checksum proves what stood there, ") + a.done(done, "せます", "it can be put right", "しました", "it is put right")
 	case store.Spliced:
-		return a.Say("控え "+f.From+" から戻", "the copy "+f.From+" holds it, ") + a.done(done, "せます", "it can be put back", "しました", "it is put back")
+		return a.Say("控え "+f.From+" から戻", "the copy "+f.From+" holds it, ") + a.done(done, "せます", "it can be put back",
+			"しました", "it is put back")
 	case store.Cut:
 		return a.Say("受け付けられる前の書きかけ、", "it was never acknowledged, ") + a.done(done, "除けます", "it can be cut off", "除きました", "it is cut off")
 	case store.Removed:

@@ -18,8 +18,9 @@ import (
 // reportCommand reports facts that reach the hub without a counter.
 func (a *app) reportCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "report loss|change|order", Short: "電話の届け、住民票の異動、職権の失効 (what no counter tells: a loss by telephone, a change of the register, an order)",
-		Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Use:   "report loss|change|order",
+		Short: "電話の届け、住民票の異動、職権の失効 (what no counter tells: a loss by telephone, a change of the register, an order)",
+		Args:  cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(a.reportLossCommand(), a.reportChangeCommand(), a.reportOrderCommand())
 	return cmd
@@ -48,7 +49,9 @@ func (a *app) report(cmd *cobra.Command, r reporting, role, subscriber string, c
 	}
 	orders := control.Open(a.Data, r.officer)
 	defer orders.Close()
-	reported, err := orders.Report(cmd.Context(), hub.Report{Role: role, Office: r.office, Subscriber: subscriber, Fact: fact, Record: record})
+	reported, err := orders.Report(cmd.Context(), hub.Report{
+		Role: role, Office: r.office, Subscriber: subscriber, Fact: fact, Record: record,
+	})
 	if err != nil {
 		return err
 	}
@@ -67,7 +70,8 @@ func (a *app) reportLossCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "loss SUBSCRIBER", Short: "電話による紛失の届け。一時停止する (a loss told by telephone: suspends)", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.report(cmd, r, "telephone", args[0], &events.Claim{Fact: &events.Claim_LossNotified{LossNotified: &events.LossNotified{By: "telephone"}}})
+			return a.report(cmd, r, "telephone", args[0],
+				&events.Claim{Fact: &events.Claim_LossNotified{LossNotified: &events.LossNotified{By: "telephone"}}})
 		},
 	}
 	r.bind(cmd)
@@ -142,7 +146,8 @@ func (a *app) reportOrderCommand() *cobra.Command {
 	var r reporting
 	var serials []string
 	cmd := &cobra.Command{
-		Use: "order SUBSCRIBER certificate-error|ca-compromise --serial N", Short: "職権による失効 (the authority itself revokes)", Args: cobra.ExactArgs(2),
+		Use: "order SUBSCRIBER certificate-error|ca-compromise --serial N", Short: "職権による失効 (the authority itself revokes)",
+		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			reason, known := orderReasons[args[1]]
 			if !known {

@@ -56,7 +56,8 @@ func (a *app) rulesCommand() *cobra.Command {
 	}
 	law := &lawFile{}
 	cmd.PersistentFlags().StringVar(&law.path, "config", "", "センターの設定ファイル。[law] の読み方で答える (the hub's configuration, whose [law] is used)")
-	cmd.PersistentFlags().StringVar(&law.office, "office", "", "役所の定め。その [law] が --config のものに優先する (an office's file, whose [law] goes before that of --config)")
+	cmd.PersistentFlags().StringVar(&law.office, "office", "",
+		"役所の定め。その [law] が --config のものに優先する (an office's file, whose [law] goes before that of --config)")
 	for _, q := range question.All() {
 		cmd.AddCommand(questionCommand(q, law))
 	}

@@ -67,7 +67,8 @@ func hubFlags(flags *pflag.FlagSet, c *config) {
 	flags.IntVar(&c.Hub.Port, "port", c.Hub.Port, "port that counters connect to; 0 takes any free one")
 	flags.IntVar(&c.Hub.Streams, "streams", c.Hub.Streams, "number of streams of a new log")
 	flags.StringVar(&c.Hub.Clock, "clock", c.Hub.Clock, "file of a settable clock, for trying out; marks the log as simulated for ever")
-	flags.BoolVar(&c.Hub.AnyClock, "any-clock", c.Hub.AnyClock, "let dates drive acts although no time service keeps the clock, for trying out")
+	flags.BoolVar(&c.Hub.AnyClock, "any-clock", c.Hub.AnyClock,
+		"let dates drive acts although no time service keeps the clock, for trying out")
 	flags.StringVar(&c.Console, "console", c.Console, "loopback address of the console's page")
 }
 

@@ -20,7 +20,8 @@ func BuildAuthorityTBS(plan Plan, serial uint64, pub *rsa.PublicKey) ([]byte, er
 		return nil, fmt.Errorf("building an authority's certificate: %w", err)
 	}
 	if serial == 0 || !plan.NotBefore.Before(plan.NotAfter) {
-		return nil, fmt.Errorf("building an authority's certificate: %w: serial %d, %s to %s", ErrProfile, serial, stamp(plan.NotBefore), stamp(plan.NotAfter))
+		return nil, fmt.Errorf("building an authority's certificate: %w: serial %d, %s to %s",
+			ErrProfile, serial, stamp(plan.NotBefore), stamp(plan.NotAfter))
 	}
 	spki, keyID, err := encodeKey(pub)
 	if err != nil {

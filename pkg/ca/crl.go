@@ -62,7 +62,8 @@ func BuildCRL(signer crypto.Signer, in CRLInput) ([]byte, error) {
 		return nil, fmt.Errorf("building a revocation list: %w: the signer does not hold the key of authority %s", ErrKey, g)
 	}
 	if in.Number == 0 || !in.ThisUpdate.Before(in.NextUpdate) {
-		return nil, fmt.Errorf("building a revocation list: %w: number %d, %s to %s", ErrProfile, in.Number, stamp(in.ThisUpdate), stamp(in.NextUpdate))
+		return nil, fmt.Errorf("building a revocation list: %w: number %d, %s to %s",
+			ErrProfile, in.Number, stamp(in.ThisUpdate), stamp(in.NextUpdate))
 	}
 	if err := g.Covers(in.ThisUpdate, in.ThisUpdate); err != nil {
 		return nil, fmt.Errorf("building a revocation list: %w", err)

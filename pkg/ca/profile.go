@@ -98,7 +98,8 @@ func (in *Input) check() error {
 	case !in.LastDay.Valid():
 		return fmt.Errorf("%w: no last day", ErrProfile)
 	case g.Kind == Juki && in.Office.Prefecture != g.Prefecture.Romaji:
-		return fmt.Errorf("%w: an office in %s gets its certificates from its own prefecture, not from %s", ErrProfile, in.Office.Prefecture, g)
+		return fmt.Errorf("%w: an office in %s gets its certificates from its own prefecture, not from %s",
+			ErrProfile, in.Office.Prefecture, g)
 	}
 	if in.policy() == nil {
 		return fmt.Errorf("%w: a smartphone has no certificate of kind %s", ErrProfile, g.Kind)

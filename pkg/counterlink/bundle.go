@@ -27,7 +27,8 @@ var ErrBundle = errors.New("the counter's bundle can't be used")
 
 // ErrNoJWT: a bundle lacks the counter's permissions, because it was made before the hub had accounts. It is an
 // ErrBundle.
-var ErrNoJWT = fmt.Errorf("%w: it has no %s; have the hub's operator run shomei counter renew, and put the file into the bundle's folder", ErrBundle, JWTFile)
+var ErrNoJWT = fmt.Errorf("%w: it has no %s; have the hub's operator run shomei counter renew, and put the file into the bundle's folder",
+	ErrBundle, JWTFile)
 
 const (
 	// BundleFile names the file in a bundle's folder that refers to the others.
@@ -103,7 +104,8 @@ func RenewBundle(dir, counter, jwt string) (hadCardKey bool, err error) {
 		return false, err
 	}
 	if b.Counter != counter {
-		return false, fmt.Errorf("%w: %s is the folder of counter %s, not of %s; name that counter's own folder", ErrBundle, dir, b.Counter, counter)
+		return false, fmt.Errorf("%w: %s is the folder of counter %s, not of %s; name that counter's own folder",
+			ErrBundle, dir, b.Counter, counter)
 	}
 	b.OldCardKey, b.JWT = "", jwt
 	return hadCardKey, errors.Join(b.Write(dir), RemoveOldCardKey(dir))

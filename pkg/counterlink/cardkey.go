@@ -46,7 +46,9 @@ func parseCardRequest(counter string, enrolment Enrolment, data []byte) (r CardR
 	if err := cardExchange.parse(counter, enrolment, data, asked, asked.GetChallenge, c); err != nil {
 		return r, nil, err
 	}
-	r = CardRequest{Counter: counter, Command: c.GetCommand(), Challenge: card.Challenge{Card: c.GetCard(), Key: c.GetKey(), Random: c.GetRandom()}}
+	r = CardRequest{
+		Counter: counter, Command: c.GetCommand(), Challenge: card.Challenge{Card: c.GetCard(), Key: c.GetKey(), Random: c.GetRandom()},
+	}
 	return r, c.GetNonce(), nil
 }
 

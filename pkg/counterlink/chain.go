@@ -116,7 +116,8 @@ func ParseClaim(signed []byte) (claim *events.Claim, hash []byte, err error) {
 func parseClaim(signed []byte) (*events.SignedClaim, *events.Claim, []byte, error) {
 	outer, claim := &events.SignedClaim{}, &events.Claim{}
 	if len(signed) > events.MaxStored {
-		return nil, nil, nil, fmt.Errorf("signed claim of %d bytes, the limit is %d: %w", len(signed), events.MaxStored, events.ErrMalformed)
+		return nil, nil, nil, fmt.Errorf("signed claim of %d bytes, the limit is %d: %w",
+			len(signed), events.MaxStored, events.ErrMalformed)
 	}
 	if err := proto.Unmarshal(signed, outer); err != nil {
 		return nil, nil, nil, fmt.Errorf("signed claim of %d bytes: %w: %w", len(signed), err, events.ErrMalformed)

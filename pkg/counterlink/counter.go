@@ -427,7 +427,9 @@ func (l *Link) take(ctx context.Context, m *nats.Msg) {
 		}
 		l.mu.Unlock()
 	}
-	_ = l.tell(sayTaken, nats.Header{headerLink: {link}, headerPlace: {strconv.FormatUint(max(position, taken), 10)}}) // lost: it comes again
+	_ = l.tell(sayTaken, nats.Header{
+		headerLink: {link}, headerPlace: {strconv.FormatUint(max(position, taken), 10)},
+	}) // lost: it comes again
 }
 
 // received passes a command on and reports whether the counter is done with it.
@@ -439,7 +441,8 @@ func (l *Link) received(ctx context.Context, data []byte) bool {
 	}
 	if err := l.cfg.Received(ctx, d, data); err != nil {
 		if ctx.Err() == nil {
-			l.cfg.Logger.Error("could not store a command; the hub will send it again", "counter", l.cfg.Counter, "id", d.GetId(), "error", err)
+			l.cfg.Logger.Error("could not store a command; the hub will send it again",
+				"counter", l.cfg.Counter, "id", d.GetId(), "error", err)
 		}
 		return false
 	}

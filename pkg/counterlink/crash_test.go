@@ -136,7 +136,8 @@ func (w *world) process(box *memory, path, crashAt string) (ended chan error, st
 		w.t.Fatal(err)
 	}
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childVariable+"="+strings.Join([]string{w.url, string(seed), public, path, hubJWT, gateJWT}, " "), crashpoint.Variable+"="+crashAt)
+	cmd.Env = append(os.Environ(),
+		childVariable+"="+strings.Join([]string{w.url, string(seed), public, path, hubJWT, gateJWT}, " "), crashpoint.Variable+"="+crashAt)
 	cmd.Stderr = os.Stderr
 	if stdin, err = cmd.StdinPipe(); err != nil {
 		w.t.Fatal(err)

@@ -53,7 +53,14 @@ func (e exchange) ask(ctx context.Context, conn *nats.Conn, counter string, ques
 
 // parse verifies a question from a counter's subject into signed, and decodes what body then returns into question. Its
 // errors are events.ErrMalformed, events.ErrSignature and ErrMisaddressed.
-func (e exchange) parse(counter string, enrolment Enrolment, data []byte, signed signedQuestion, body func() []byte, question question) error {
+func (e exchange) parse(
+	counter string,
+	enrolment Enrolment,
+	data []byte,
+	signed signedQuestion,
+	body func() []byte,
+	question question,
+) error {
 	if err := proto.Unmarshal(data, signed); err != nil {
 		return fmt.Errorf("%s: %w: %w", e.what, err, events.ErrMalformed)
 	}

@@ -103,7 +103,11 @@ func (h *Hub) newGuard(counter string) *guard {
 }
 
 // openGate listens to every admitted counter until the returned function is called.
-func (h *Hub) openGate(ctx context.Context, handle func(context.Context, Received) error, running *sync.WaitGroup) (shut func(), err error) {
+func (h *Hub) openGate(
+	ctx context.Context,
+	handle func(context.Context, Received) error,
+	running *sync.WaitGroup,
+) (shut func(), err error) {
 	g := &gate{hub: h, handle: handle, ctx: ctx, running: running}
 	for _, guard := range h.opened(g) {
 		if err := guard.listen(g); err != nil {
@@ -381,7 +385,9 @@ func (g *guard) claim(m *nats.Msg) {
 		return
 	}
 	if g.full() {
-		g.answerWith(m, retryHeader(answerTime), stored{Error: &denial{Code: codeBusy, Description: "too many claims of this counter wait to be handled"}})
+		g.answerWith(m, retryHeader(answerTime), stored{Error: &denial{
+			Code: codeBusy, Description: "too many claims of this counter wait to be handled",
+		}})
 		return
 	}
 	if wait := spend(time.Now(), len(m.Data)+messageCost, g.limits.share); wait > 0 {

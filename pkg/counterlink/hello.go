@@ -72,7 +72,9 @@ func parseHello(h nats.Header) (hello, error) {
 	}
 	client, err := parseSequence(h, headerClient)
 	last, _ := strconv.ParseUint(h.Get(headerLast), 10, 64)
-	return hello{head: head, nonce: h.Get(headerNonce), session: session, client: client, last: last, clock: instantOf(h.Get(headerClock))}, err
+	return hello{
+		head: head, nonce: h.Get(headerNonce), session: session, client: client, last: last, clock: instantOf(h.Get(headerClock)),
+	}, err
 }
 
 func headHeader(head Head, h nats.Header) nats.Header {
@@ -134,7 +136,8 @@ func parseWelcome(h nats.Header, writers []string, counter, nonce string) (welco
 	}
 	sig, err := hex.DecodeString(h.Get(headerSign))
 	if err != nil || !slices.Contains(writers, h.Get(headerWriter)) {
-		return welcome{}, fmt.Errorf("head answered by %q, which is none of the hub's writers: %w", h.Get(headerWriter), events.ErrSignature)
+		return welcome{}, fmt.Errorf("head answered by %q, which is none of the hub's writers: %w",
+			h.Get(headerWriter), events.ErrSignature)
 	}
 	key, err := nkeys.FromPublicKey(h.Get(headerWriter))
 	if err == nil {
@@ -171,7 +174,8 @@ func compareAtHub(hub Head, asked hello) error {
 	case counter.Number == hub.Number && !bytes.Equal(counter.Hash, hub.Hash):
 		return fmt.Errorf("claim %d differs: %w", hub.Number, ErrHeadMismatch)
 	case !asked.clock.IsZero() && asked.last < hub.Number:
-		return fmt.Errorf("the counter's store ends at claim %d, the hub holds %d; was an old copy put back?: %w", asked.last, hub.Number, ErrHeadMismatch)
+		return fmt.Errorf("the counter's store ends at claim %d, the hub holds %d; was an old copy put back?: %w",
+			asked.last, hub.Number, ErrHeadMismatch)
 	}
 	return nil
 }
@@ -185,7 +189,8 @@ func compareAtCounter(box Outbox, hub Head) error {
 	case hub.Epoch != last.Epoch:
 		return fmt.Errorf("the hub knows epoch %q, this store has %q: %w", hub.Epoch, last.Epoch, ErrHeadMismatch)
 	case hub.Number > last.Number:
-		return fmt.Errorf("the hub holds claim %d, this store ends at %d; was an old copy put back?: %w", hub.Number, last.Number, ErrHeadMismatch)
+		return fmt.Errorf("the hub holds claim %d, this store ends at %d; was an old copy put back?: %w",
+			hub.Number, last.Number, ErrHeadMismatch)
 	case hub.Number == 0:
 		return nil
 	}

@@ -328,7 +328,9 @@ func TestHeadsThatDifferStopTheLink(t *testing.T) {
 			stop()
 			row.spoil(t, box)
 			alarms := make(chan error, 10)
-			link, _ := w.link(counterlink.LinkConfig{Conn: w.deskConn(box), Counter: desk, Outbox: box, Alarm: func(err error) { alarms <- err }})
+			link, _ := w.link(counterlink.LinkConfig{
+				Conn: w.deskConn(box), Counter: desk, Outbox: box, Alarm: func(err error) { alarms <- err },
+			})
 			if err := <-alarms; !errors.Is(err, counterlink.ErrHeadMismatch) {
 				t.Fatalf("alarm at the counter: %v", err)
 			}
@@ -341,7 +343,8 @@ func TestHeadsThatDifferStopTheLink(t *testing.T) {
 			if row.adopt == nil {
 				return
 			}
-			w.until("the alarm at the hub", func() bool { return len(w.mismatches) > 0 && errors.Is(w.mismatches[0], counterlink.ErrHeadMismatch) })
+			w.until("the alarm at the hub",
+				func() bool { return len(w.mismatches) > 0 && errors.Is(w.mismatches[0], counterlink.ErrHeadMismatch) })
 			differs, ok := hub.Mismatch(desk)
 			if !ok || differs.Hub.Number != 3 || differs.Counter.Epoch != row.adopt(box).Epoch || differs.Counter.Number != row.adopt(box).Number {
 				t.Fatalf("what a person is shown: %+v, %v", differs, ok)
@@ -441,7 +444,9 @@ func TestCommandsComeDownOnceSealedAndSigned(t *testing.T) {
 			return nil
 		},
 	})
-	d := &events.Downlink{Id: "o1", Counter: desk, Procedure: "p", Body: &events.Downlink_RetireCard{RetireCard: &events.RetireCard{Card: "C1"}}}
+	d := &events.Downlink{
+		Id: "o1", Counter: desk, Procedure: "p", Body: &events.Downlink_RetireCard{RetireCard: &events.RetireCard{Card: "C1"}},
+	}
 	for range 3 {
 		if err := hub.Send(t.Context(), d); err != nil {
 			t.Fatal(err)

@@ -122,7 +122,10 @@ type world struct {
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	server := natstest.StartOperated(t)
-	w := &world{t: t, server: server, url: server.URL(), writer: userKey(t), enrolled: map[string]counterlink.Enrolment{}, changed: make(chan struct{})}
+	w := &world{
+		t: t, server: server, url: server.URL(), writer: userKey(t), enrolled: map[string]counterlink.Enrolment{},
+		changed: make(chan struct{}),
+	}
 	w.public, _ = w.writer.PublicKey()
 	w.conn = server.As(t, server.Accounts.Log, natstest.Everything)
 	js, err := jetstream.New(w.conn)
@@ -238,7 +241,8 @@ func (w *world) until(what string, done func() bool) {
 		case <-ctx.Done():
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			w.t.Fatalf("waited in vain for %s; handled %d: %v, quarantined %d, mismatches %v", what, len(w.handled), w.handled, len(w.quarantined), w.mismatches)
+			w.t.Fatalf("waited in vain for %s; handled %d: %v, quarantined %d, mismatches %v",
+				what, len(w.handled), w.handled, len(w.quarantined), w.mismatches)
 		}
 	}
 }

@@ -19,7 +19,8 @@ func TestACounterNeedsNoMoreRightsAndHasNone(t *testing.T) {
 	w.enrol(desk, box.key, seal)
 	hub, _ := w.hub()
 	violations := make(chan error, 10)
-	conn := w.counterConn(desk, box.key, w.url, nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { violations <- err }))
+	conn := w.counterConn(desk, box.key, w.url,
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { violations <- err }))
 	box.add(t)
 	got := make(chan string, 1)
 	w.link(counterlink.LinkConfig{

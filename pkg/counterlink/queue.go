@@ -153,7 +153,8 @@ func (l *queue) check() error {
 	if l.stuck.IsZero() || time.Since(l.stuck) < stuckAfter {
 		return nil
 	}
-	return fmt.Errorf("%d claims of counter %s wait since %s, the first can't be handled: %w", len(l.messages), l.counter, l.stuck.Format(time.TimeOnly), l.why)
+	return fmt.Errorf("%d claims of counter %s wait since %s, the first can't be handled: %w",
+		len(l.messages), l.counter, l.stuck.Format(time.TimeOnly), l.why)
 }
 
 // abandon empties the queue when ctx has ended: what is not acknowledged is redelivered to the next process.

@@ -79,7 +79,8 @@ func newMetrics() metrics {
 			Name: "shomei_gate_cuts_total", Help: "How often a counter was cut off because it went beyond its bounds.",
 		}, []string{"counter"}),
 		quarantined: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "shomei_gate_quarantined_total", Help: "Messages of counters that went to quarantine, by what became of them (kept, counted).",
+			Name: "shomei_gate_quarantined_total",
+			Help: "Messages of counters that went to quarantine, by what became of them (kept, counted).",
 		}, []string{"counter", "outcome"}),
 	}
 }

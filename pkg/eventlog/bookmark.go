@@ -73,7 +73,8 @@ func (l *Log) openPositions(ctx context.Context) error {
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		_, err = l.makeStream(ctx, jetstream.StreamConfig{
 			Name: positionStream, Subjects: []string{positionSubject + "*"}, Description: "Shomei: how far followers of the log have come.",
-			MaxMsgsPerSubject: 1, Storage: jetstream.FileStorage, Replicas: l.config.Replicas, MaxMsgs: -1, MaxBytes: -1, MaxMsgSize: -1, MaxConsumers: -1,
+			MaxMsgsPerSubject: 1, Storage: jetstream.FileStorage, Replicas: l.config.Replicas, MaxMsgs: -1, MaxBytes: -1,
+			MaxMsgSize: -1, MaxConsumers: -1,
 		}, false)
 	}
 	if err != nil {

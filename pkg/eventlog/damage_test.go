@@ -155,7 +155,8 @@ func TestFollowMeetsAFlippedBit(t *testing.T) {
 	w.maxBytes = logBytes
 	check(t, w.run(t, func(l *eventlog.Log, _ *hubserver.Server) {
 		for i := range flippedCommits {
-			_, err := l.Update(t.Context(), events.KindAccess, fmt.Sprintf("p%d", i%5), eventlog.Envelope{CommandID: fmt.Sprintf("c%d", i)}, reissue(uint64(i+1)))
+			_, err := l.Update(t.Context(), events.KindAccess, fmt.Sprintf("p%d", i%5),
+				eventlog.Envelope{CommandID: fmt.Sprintf("c%d", i)}, reissue(uint64(i+1)))
 			check(t, err)
 		}
 	}))

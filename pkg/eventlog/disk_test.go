@@ -27,7 +27,9 @@ func TestFullDisk(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	s := natstest.StartWith(t, hubserver.Config{StoreDir: filepath.Join(dir, "store"), Port: -1, MaxStore: 1 << 30, CheckEvery: 20 * time.Millisecond})
+	s := natstest.StartWith(t, hubserver.Config{
+		StoreDir: filepath.Join(dir, "store"), Port: -1, MaxStore: 1 << 30, CheckEvery: 20 * time.Millisecond,
+	})
 	c := config(t, natstest.Connect(t, s.URL()), newKey(t))
 	l := open(t, c)
 	mustUpdate(t, l, "p0", "first", 1)
@@ -37,7 +39,9 @@ func TestFullDisk(t *testing.T) {
 	people := ids(50)
 	var open []int
 	update := func(ctx context.Context, i int, again bool) error {
-		_, err := l.Update(ctx, events.KindSubscriber, people[i%50], eventlog.Envelope{CommandID: fmt.Sprintf("c%d", i), Redelivered: again}, reissue(uint64(i+10)))
+		_, err := l.Update(ctx, events.KindSubscriber, people[i%50], eventlog.Envelope{
+			CommandID: fmt.Sprintf("c%d", i), Redelivered: again,
+		}, reissue(uint64(i+10)))
 		return err
 	}
 	for i := range commands {

@@ -83,7 +83,9 @@ func toyFold(version uint32) eventlog.Fold {
 }
 
 func toyFolds(version uint32) map[string]eventlog.Fold {
-	return map[string]eventlog.Fold{events.KindSubscriber: toyFold(version), events.KindAuthority: toyFold(version), events.KindAccess: toyFold(version)}
+	return map[string]eventlog.Fold{
+		events.KindSubscriber: toyFold(version), events.KindAuthority: toyFold(version), events.KindAccess: toyFold(version),
+	}
 }
 
 func issued(serial uint64) *events.Event {

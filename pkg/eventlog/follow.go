@@ -227,7 +227,8 @@ func (w *following) handle(ctx context.Context, batch []Record) error {
 			wait = firstWait
 			continue
 		}
-		w.log.config.Logger.Warn("follower could not handle commits, retrying", "follower", w.follower.Name, "records", len(batch), "error", err)
+		w.log.config.Logger.Warn("follower could not handle commits, retrying", "follower", w.follower.Name, "records",
+			len(batch), "error", err)
 		if err := rest(ctx, wait); err != nil {
 			return err
 		}
@@ -240,7 +241,8 @@ func (w *following) setAside(batch []Record, park *ParkError) []Record {
 	if i := slices.IndexFunc(batch, of); i >= 0 {
 		w.park(batch[i], park)
 	} else {
-		w.log.config.Logger.Error("follower parks an aggregate outside its batch", "follower", w.follower.Name, "kind", park.Kind, "id", park.ID)
+		w.log.config.Logger.Error("follower parks an aggregate outside its batch",
+			"follower", w.follower.Name, "kind", park.Kind, "id", park.ID)
 	}
 	return slices.DeleteFunc(slices.Clone(batch), of)
 }

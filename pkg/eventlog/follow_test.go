@@ -298,7 +298,8 @@ func TestScanOfKinds(t *testing.T) {
 	l := open(t, cfg)
 	kinds := []string{events.KindSubscriber, events.KindAccess, events.KindSubscriber, events.KindAuthority}
 	for i := range 60 {
-		_, err := l.Update(t.Context(), kinds[i%len(kinds)], fmt.Sprintf("a%d", i%12), eventlog.Envelope{CommandID: fmt.Sprintf("c%d", i)}, reissue(uint64(i+1)))
+		_, err := l.Update(t.Context(), kinds[i%len(kinds)], fmt.Sprintf("a%d", i%12),
+			eventlog.Envelope{CommandID: fmt.Sprintf("c%d", i)}, reissue(uint64(i+1)))
 		check(t, err)
 	}
 	all := scanned(t, l, nil)

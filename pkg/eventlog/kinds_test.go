@@ -29,7 +29,8 @@ func mixed(t testing.TB, streams int) (own *eventlog.Log, all []eventlog.Record)
 		if i >= 70 {
 			kind = events.KindSubscriber
 		}
-		_, err := logs[i/3%2].Update(t.Context(), kind, fmt.Sprintf("a%d", i%12), eventlog.Envelope{CommandID: fmt.Sprintf("c%d", i)}, reissue(uint64(i+1)))
+		_, err := logs[i/3%2].Update(t.Context(), kind, fmt.Sprintf("a%d", i%12),
+			eventlog.Envelope{CommandID: fmt.Sprintf("c%d", i)}, reissue(uint64(i+1)))
 		check(t, err)
 	}
 	return logs[0], scanned(t, logs[0], nil)
@@ -64,7 +65,12 @@ func TestFollowOfKinds(t *testing.T) {
 		rapid.Check(t, func(rt *rapid.T) {
 			run++
 			kinds := rapid.SampledFrom([][]string{
-				nil, {events.KindAccess}, {events.KindAuthority}, {events.KindAccess, events.KindAuthority}, {events.KindOffice}, {events.KindSubscriber},
+				nil,
+				{events.KindAccess},
+				{events.KindAuthority},
+				{events.KindAccess, events.KindAuthority},
+				{events.KindOffice},
+				{events.KindSubscriber},
 			}).Draw(rt, "kinds")
 			after := eventlog.Positions{}
 			for _, stream := range l.Streams() {

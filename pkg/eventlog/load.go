@@ -126,7 +126,8 @@ func (l *Log) last(ctx context.Context, t target) (*jetstream.RawStreamMsg, erro
 	defer cancel()
 	message, err := t.stream.handle.GetLastMsgForSubject(ctx, t.subject)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil, fmt.Errorf("%s/%s has commits, but the last can't be read from %s; restart the hub, which checks all blocks: %w", t.kind, t.id, t.stream.name, ErrDamaged)
+		return nil, fmt.Errorf("%s/%s has commits, but the last can't be read from %s; restart the hub, which checks all blocks: %w",
+			t.kind, t.id, t.stream.name, ErrDamaged)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("loading %s/%s: %w", t.kind, t.id, err)
@@ -149,7 +150,8 @@ func (l *Log) count(ctx context.Context, t target) (uint64, error) {
 	ctx, cancel := l.asking(ctx)
 	defer cancel()
 	seen, _ := t.stream.mark.get()
-	answer, err := l.config.Conn.RequestWithContext(ctx, "$JS.API.STREAM.INFO."+t.stream.name, fmt.Appendf(nil, `{"subjects_filter":%q}`, t.subject))
+	answer, err := l.config.Conn.RequestWithContext(ctx, "$JS.API.STREAM.INFO."+t.stream.name,
+		fmt.Appendf(nil, `{"subjects_filter":%q}`, t.subject))
 	if err != nil {
 		return 0, fmt.Errorf("counting the commits of %s/%s: %w", t.kind, t.id, err)
 	}
@@ -229,7 +231,9 @@ func (l *Log) head(ctx context.Context, t target, record Record, hash []byte) (h
 			return head{}, err
 		}
 	}
-	return head{revision: record.Commit.GetRevision(), sequence: record.Sequence, hash: hash, state: state, recordedMS: recordedMS(record.Commit)}, nil
+	return head{
+		revision: record.Commit.GetRevision(), sequence: record.Sequence, hash: hash, state: state, recordedMS: recordedMS(record.Commit),
+	}, nil
 }
 
 func (l *Log) refold(ctx context.Context, t target, revision uint64) ([]byte, error) {
@@ -284,7 +288,8 @@ func (l *Log) history(ctx context.Context, t target, from uint64) ([]Record, err
 	for sequence := from; sequence <= end.Sequence; {
 		message, err := l.message(ctx, t.stream, sequence, t.subject)
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			return nil, fmt.Errorf("%s/%s: a commit from sequence %d on can't be read from %s: %w", t.kind, t.id, sequence, t.stream.name, ErrDamaged)
+			return nil, fmt.Errorf("%s/%s: a commit from sequence %d on can't be read from %s: %w",
+				t.kind, t.id, sequence, t.stream.name, ErrDamaged)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("reading the history of %s/%s: %w", t.kind, t.id, err)

@@ -65,14 +65,17 @@ func (c centre) path(parts ...string) string {
 
 func (c centre) blocks() blocks.Config {
 	return blocks.Config{
-		Store: c.path("nats"), Evidence: c.path("evidence"), Gaps: c.path("marks"), Seen: eventlog.SeenIn(c.path("marks")), Copies: c.copies,
+		Store: c.path("nats"), Evidence: c.path("evidence"), Gaps: c.path("marks"), Seen: eventlog.SeenIn(c.path("marks")),
+		Copies: c.copies,
 		Logger: natstest.Quiet(),
 	}
 }
 
 // open runs a server and the log on the folder.
 func (c *centre) open(ctx context.Context) (l *eventlog.Log, shut func(), err error) {
-	s, err := hubserver.Start(ctx, hubserver.Config{StoreDir: c.path("nats"), Port: -1, Reserve: -1, Logger: natstest.Quiet(), Blocks: c.blocks()})
+	s, err := hubserver.Start(ctx, hubserver.Config{
+		StoreDir: c.path("nats"), Port: -1, Reserve: -1, Logger: natstest.Quiet(), Blocks: c.blocks(),
+	})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -113,7 +116,8 @@ func writeUntilStopped(folder string) error {
 	}
 	for i := range people * eachPerson {
 		command := fmt.Sprintf("c%d", i)
-		_, err := l.Update(context.Background(), events.KindSubscriber, person(i%people), eventlog.Envelope{CommandID: command}, reissue(uint64(i+1)))
+		_, err := l.Update(context.Background(), events.KindSubscriber, person(i%people),
+			eventlog.Envelope{CommandID: command}, reissue(uint64(i+1)))
 		if err != nil {
 			return err
 		}
@@ -284,7 +288,9 @@ func (c centre) wantFollowed(t *testing.T, l *eventlog.Log, parked []string) {
 			if slices.Equal(kinds, []string{events.KindAuthority}) {
 				want = nil
 			}
-			c.wantFollowedBy(t, l, eventlog.Follower{Name: fmt.Sprintf("follower-%d-%s", lanes, strings.Join(kinds, "")), Kinds: kinds, Lanes: lanes}, ends, want)
+			c.wantFollowedBy(t, l, eventlog.Follower{
+				Name: fmt.Sprintf("follower-%d-%s", lanes, strings.Join(kinds, "")), Kinds: kinds, Lanes: lanes,
+			}, ends, want)
 		}
 	}
 }

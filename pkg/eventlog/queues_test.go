@@ -69,7 +69,8 @@ func TestLanesPassWhoeverWaits(t *testing.T) {
 	again := new(collector)
 	f.Handle = again.handle
 	stop = follow(t, l, f)
-	natstest.Wait(t, 10*time.Second, "everything from the third on", func() bool { return again.len() == 38 && at.of(l.Streams()[0]) == 40 })
+	natstest.Wait(t, 10*time.Second, "everything from the third on",
+		func() bool { return again.len() == 38 && at.of(l.Streams()[0]) == 40 })
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}

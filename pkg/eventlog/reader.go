@@ -208,7 +208,8 @@ func (l *Log) lastOf(ctx context.Context, s *stream, kinds []string) (uint64, er
 func (l *Log) none(ctx context.Context, s *stream, kind string) error {
 	info, err := s.handle.Info(ctx, jetstream.WithSubjectFilter(events.KindSubjects(kind)))
 	if err == nil && len(info.State.Subjects) > 0 {
-		err = fmt.Errorf("stream %s has commits of kind %s, but the last can't be read; restart the hub, which checks all blocks: %w", s.name, kind, ErrDamaged)
+		err = fmt.Errorf("stream %s has commits of kind %s, but the last can't be read; restart the hub, which checks all blocks: %w",
+			s.name, kind, ErrDamaged)
 	}
 	return err
 }

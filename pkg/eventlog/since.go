@@ -47,7 +47,10 @@ func (l *Log) recent(t target, r Record) (head, bool) {
 	if err != nil || version != t.fold.Version {
 		return head{}, false
 	}
-	h = head{revision: h.revision + 1, sequence: r.Sequence, hash: events.Hash(r.Stored), state: state, recordedMS: recordedMS(r.Commit), at: h.at}
+	h = head{
+		revision: h.revision + 1, sequence: r.Sequence, hash: events.Hash(r.Stored), state: state,
+		recordedMS: recordedMS(r.Commit), at: h.at,
+	}
 	l.memory.grow(t.subject, h, stored{r.Sequence, r.Time, r.Stored})
 	return h, true
 }

@@ -106,10 +106,12 @@ func (u *update) run(ctx context.Context) (Outcome, error) {
 			return outcome, u.wrapUnknown(err)
 		}
 		if u.conflicts > maxConflicts {
-			return Outcome{}, fmt.Errorf("deciding about %s/%s: lost %d times against other writers: %w", u.target.kind, u.target.id, u.conflicts, ErrConflict)
+			return Outcome{}, fmt.Errorf("deciding about %s/%s: lost %d times against other writers: %w",
+				u.target.kind, u.target.id, u.conflicts, ErrConflict)
 		}
 		if time.Since(u.started) > u.log.config.Patience {
-			return Outcome{}, u.wrapUnknown(fmt.Errorf("deciding about %s/%s: no success for %v (%w)", u.target.kind, u.target.id, u.log.config.Patience, err))
+			return Outcome{}, u.wrapUnknown(fmt.Errorf("deciding about %s/%s: no success for %v (%w)",
+				u.target.kind, u.target.id, u.log.config.Patience, err))
 		}
 		if err := backOff(ctx, attempt); err != nil {
 			return Outcome{}, u.wrapUnknown(err)
@@ -120,7 +122,8 @@ func (u *update) run(ctx context.Context) (Outcome, error) {
 // wrapUnknown turns err into ErrUnknownOutcome if a commit may have been stored.
 func (u *update) wrapUnknown(err error) error {
 	if err != nil && len(u.sent) > 0 {
-		return fmt.Errorf("%s/%s: a commit was sent and not answered (%w); repeat the command: %w", u.target.kind, u.target.id, err, ErrUnknownOutcome)
+		return fmt.Errorf("%s/%s: a commit was sent and not answered (%w); repeat the command: %w",
+			u.target.kind, u.target.id, err, ErrUnknownOutcome)
 	}
 	return err
 }
@@ -200,7 +203,8 @@ func (u *update) answered(ctx context.Context, h head) (Outcome, bool, error) {
 	u.searched = true
 	if commit == nil {
 		if remembered {
-			return Outcome{}, false, fmt.Errorf("the state of %s/%s remembers command %s, its history does not: %w", u.target.kind, u.target.id, u.env.CommandID, ErrDamaged)
+			return Outcome{}, false, fmt.Errorf("the state of %s/%s remembers command %s, its history does not: %w",
+				u.target.kind, u.target.id, u.env.CommandID, ErrDamaged)
 		}
 		return Outcome{}, false, nil
 	}
@@ -246,13 +250,15 @@ func (u *update) store(ctx context.Context, h head, now time.Time, decided []*ev
 		return Outcome{}, u.failed(ctx, err, sentCommit{commit: commit, hash: hash, after: h.sequence})
 	}
 	if sequence <= seen {
-		err := fmt.Errorf("stream %s gave sequence %d to a new commit, but %d was seen in it; commits are lost: stop, restore from a copy: %w", t.stream.name, sequence, seen, ErrBehindMark)
+		err := fmt.Errorf("stream %s gave sequence %d to a new commit, but %d was seen in it; commits are lost: stop, restore from a copy: %w",
+			t.stream.name, sequence, seen, ErrBehindMark)
 		l.condemn(t.stream, err)
 		return Outcome{}, err
 	}
 	l.took(t, head{revision: commit.GetRevision(), sequence: sequence, hash: hash, state: state, recordedMS: now.UnixMilli()}, payload)
 	if err := t.stream.mark.advance(sequence, hash); err != nil {
-		return Outcome{}, fmt.Errorf("commit %s/%s revision %d is stored: %w: %w", t.kind, t.id, commit.GetRevision(), err, ErrUnknownOutcome)
+		return Outcome{}, fmt.Errorf("commit %s/%s revision %d is stored: %w: %w", t.kind, t.id, commit.GetRevision(), err,
+			ErrUnknownOutcome)
 	}
 	return Outcome{Commit: commit, State: state}, nil
 }
@@ -282,7 +288,8 @@ func (l *Log) sign(t target, before []byte, commit *events.Commit) (state, paylo
 		return nil, nil, err
 	}
 	if limit := events.StateLimit(t.kind); len(framed) > limit {
-		return nil, nil, fmt.Errorf("the state of %s/%s after revision %d has %d bytes, %d are allowed: %w", t.kind, t.id, commit.GetRevision(), len(framed), limit, ErrState)
+		return nil, nil, fmt.Errorf("the state of %s/%s after revision %d has %d bytes, %d are allowed: %w",
+			t.kind, t.id, commit.GetRevision(), len(framed), limit, ErrState)
 	}
 	encoded, err := events.Encode(commit)
 	if err != nil {
@@ -293,7 +300,8 @@ func (l *Log) sign(t target, before []byte, commit *events.Commit) (state, paylo
 		Signature: ed25519.Sign(l.signer, events.SigningInput(encoded, framed)),
 	})
 	if err == nil && len(payload) > events.MaxStored {
-		err = fmt.Errorf("commit %s/%s revision %d has %d bytes, %d are allowed: %w", t.kind, t.id, commit.GetRevision(), len(payload), events.MaxStored, ErrConfig)
+		err = fmt.Errorf("commit %s/%s revision %d has %d bytes, %d are allowed: %w",
+			t.kind, t.id, commit.GetRevision(), len(payload), events.MaxStored, ErrConfig)
 	}
 	return state, payload, err
 }

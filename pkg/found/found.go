@@ -100,7 +100,13 @@ func Record(ctx context.Context, log *eventlog.Log, authority string, env eventl
 }
 
 // RecordRevocations records the revocations on a list that the log does not know yet.
-func RecordRevocations(ctx context.Context, log *eventlog.Log, authority string, env eventlog.Envelope, list []*events.RevocationFound) error {
+func RecordRevocations(
+	ctx context.Context,
+	log *eventlog.Log,
+	authority string,
+	env eventlog.Envelope,
+	list []*events.RevocationFound,
+) error {
 	err := decide(ctx, log, authority, env, func(known Certificates, _ uint64) (decided []*events.Event, err error) {
 		for _, r := range list {
 			before := known[r.Serial]
@@ -124,7 +130,14 @@ func RecordRevocations(ctx context.Context, log *eventlog.Log, authority string,
 
 // Revoke revokes a certificate that the log never issued, for an officer; one that nobody has found yet is recorded as
 // found by the officer. The sealer is the authority's, and seals the officer's reason why. Errors: ErrRevoked.
-func Revoke(ctx context.Context, log *eventlog.Log, sealer dossier.Sealer, env eventlog.Envelope, r *events.FoundCertificateRevoked, why string) error {
+func Revoke(
+	ctx context.Context,
+	log *eventlog.Log,
+	sealer dossier.Sealer,
+	env eventlog.Envelope,
+	r *events.FoundCertificateRevoked,
+	why string,
+) error {
 	authority := sealer.Subscriber
 	err := decide(ctx, log, authority, env, func(known Certificates, revision uint64) (decided []*events.Event, err error) {
 		before := known[r.Serial]
@@ -151,7 +164,13 @@ func Revoke(ctx context.Context, log *eventlog.Log, sealer dossier.Sealer, env e
 var errMoved = errors.New("the history has moved on")
 
 // decide stores what judge decides on an authority's history as one commit; judge gets its revision.
-func decide(ctx context.Context, log *eventlog.Log, authority string, env eventlog.Envelope, judge func(Certificates, uint64) ([]*events.Event, error)) error {
+func decide(
+	ctx context.Context,
+	log *eventlog.Log,
+	authority string,
+	env eventlog.Envelope,
+	judge func(Certificates, uint64) ([]*events.Event, error),
+) error {
 	for {
 		history, err := log.History(ctx, events.KindAuthority, authority)
 		if err != nil {

@@ -287,7 +287,8 @@ func (c Config) moveStreams() error {
 		return err
 	}
 	if held, err := holdsStreams(to); err != nil || held {
-		return errors.Join(err, fmt.Errorf("%s and %s both hold streams; keep the one that belongs to this hub and move the other away: %w", from, to, ErrConfig))
+		return errors.Join(err, fmt.Errorf("%s and %s both hold streams; keep the one that belongs to this hub and move the other away: %w",
+			from, to, ErrConfig))
 	}
 	if err := os.RemoveAll(to); err != nil { // it holds no stream
 		return fmt.Errorf("moving the streams to their account: %w", err)
@@ -315,7 +316,8 @@ func (c Config) refuseOthers(root, log string) error {
 				return err
 			}
 			if held {
-				return fmt.Errorf("%s holds the streams of account %s, and the keys here are those of %s; restore the keys that belong to this store: %w", root, name, log, ErrConfig)
+				return fmt.Errorf("%s holds the streams of account %s, and the keys here are those of %s; restore the keys that belong to this store: %w",
+					root, name, log, ErrConfig)
 			}
 		}
 	}

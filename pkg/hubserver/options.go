@@ -20,7 +20,8 @@ func (c Config) options() (*server.Options, error) {
 		host = "127.0.0.1"
 	}
 	if ip := net.ParseIP(host); c.Accounts == nil && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return nil, fmt.Errorf("listening on %s without accounts would let anyone write; give it accounts or listen on 127.0.0.1: %w", host, ErrConfig)
+		return nil, fmt.Errorf("listening on %s without accounts would let anyone write; give it accounts or listen on 127.0.0.1: %w",
+			host, ErrConfig)
 	}
 	name := c.Name
 	if name == "" {
@@ -44,7 +45,9 @@ func (c Config) options() (*server.Options, error) {
 		options.TLSHandshakeFirst, options.TLSHandshakeFirstFallback = true, 500*time.Millisecond
 	}
 	if c.Cluster != nil {
-		options.Cluster = server.ClusterOpts{Name: c.Cluster.Name, Host: c.Cluster.Host, Port: c.Cluster.Port, TLSConfig: c.Cluster.TLS, TLSTimeout: 5}
+		options.Cluster = server.ClusterOpts{
+			Name: c.Cluster.Name, Host: c.Cluster.Host, Port: c.Cluster.Port, TLSConfig: c.Cluster.TLS, TLSTimeout: 5,
+		}
 		options.Routes = c.Cluster.Routes
 	}
 	return options, nil

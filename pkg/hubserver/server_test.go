@@ -46,7 +46,9 @@ func TestAccountsAndRights(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	reader := jetStream(t, s.As(t, s.Accounts.Log, hubserver.Rights{Publish: []string{"$JS.API.STREAM.MSG.GET.*", "$JS.API.STREAM.INFO.*"}, Subscribe: []string{"_INBOX.>"}}))
+	reader := jetStream(t, s.As(t, s.Accounts.Log, hubserver.Rights{
+		Publish: []string{"$JS.API.STREAM.MSG.GET.*", "$JS.API.STREAM.INFO.*"}, Subscribe: []string{"_INBOX.>"},
+	}))
 	log, err := reader.Stream(t.Context(), "LOG")
 	if err != nil {
 		t.Fatal(err)
@@ -254,7 +256,9 @@ func TestFullDisk(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	s := natstest.StartWith(t, hubserver.Config{StoreDir: filepath.Join(dir, "store"), Port: -1, MaxStore: 1 << 30, CheckEvery: 20 * time.Millisecond})
+	s := natstest.StartWith(t, hubserver.Config{
+		StoreDir: filepath.Join(dir, "store"), Port: -1, MaxStore: 1 << 30, CheckEvery: 20 * time.Millisecond,
+	})
 	js := connect(t, s)
 	log := stream(t, js, "LOG", "log")
 	ballast := filepath.Join(dir, "ballast")

@@ -76,8 +76,10 @@ func (f Fault) Error() string {
 var said = map[Why]string{
 	Unprintable: "control characters or no text", NoDay: "no day that can be read", NotPast: "a day that is yet to come",
 	TooOld: "a birth date that nobody living has", NoCode: "no eleven digits", NoMail: "no mail address", NoPostalCode: "no postal code",
-	NoMunicipal: "no municipality's code", NoCard: "no card's id", NoDocument: "none that the law knows", Unknown: "none of the words that are possible",
-	Missing: "nothing", NoOfficer: "no officer's code", NoSecond: "no officer who grants the special circumstances", NoTime: "no time of day",
+	NoMunicipal: "no municipality's code", NoCard: "no card's id", NoDocument: "none that the law knows",
+	Unknown: "none of the words that are possible",
+	Missing: "nothing", NoOfficer: "no officer's code", NoSecond: "no officer who grants the special circumstances",
+	NoTime:      "no time of day",
 	NotReceived: "a time that is yet to come", NoLetter: "no number of a letter",
 }
 

@@ -164,7 +164,9 @@ func (m Mailer) Send(ctx context.Context, message Message) (Outcome, error) {
 }
 
 func (m Mailer) client() (*mail.Client, error) {
-	policies := map[string]mail.TLSPolicy{"": mail.TLSMandatory, "mandatory": mail.TLSMandatory, "opportunistic": mail.TLSOpportunistic, "none": mail.NoTLS}
+	policies := map[string]mail.TLSPolicy{
+		"": mail.TLSMandatory, "mandatory": mail.TLSMandatory, "opportunistic": mail.TLSOpportunistic, "none": mail.NoTLS,
+	}
 	policy, ok := policies[m.TLS]
 	if !ok {
 		return nil, fmt.Errorf("mail server: tls %q: use mandatory, opportunistic or none", m.TLS)
@@ -181,7 +183,8 @@ func (m Mailer) client() (*mail.Client, error) {
 		options = append(options, mail.WithHELO(m.HELO))
 	}
 	if m.Username != "" {
-		options = append(options, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover), mail.WithUsername(m.Username), mail.WithPassword(m.Password))
+		options = append(options, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover), mail.WithUsername(m.Username),
+			mail.WithPassword(m.Password))
 	}
 	client, err := mail.NewClient(m.Host, options...)
 	if err != nil {

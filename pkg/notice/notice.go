@@ -155,7 +155,9 @@ func (n Notice) textName() string {
 // what names the certificates concerned, as the law does.
 func (n Notice) what() string {
 	if n.Regime == events.Regime_REGIME_JUKI {
-		return map[Language]string{Japanese: "電子証明書（住民基本台帳カード）", English: "electronic certificate (Basic Resident Register Card)"}[n.language()]
+		return map[Language]string{
+			Japanese: "電子証明書（住民基本台帳カード）", English: "electronic certificate (Basic Resident Register Card)",
+		}[n.language()]
 	}
 	names := map[Language]map[events.CertificateKind]string{
 		Japanese: {events.CertificateKind_CERTIFICATE_KIND_SIGN: "署名用電子証明書", events.CertificateKind_CERTIFICATE_KIND_AUTH: "利用者証明用電子証明書"},

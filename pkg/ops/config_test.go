@@ -36,7 +36,8 @@ func write(t *testing.T, name, text string) string {
 
 func TestLoadTakesFileThenEnvironmentThenSecretFile(t *testing.T) {
 	secret := write(t, "password", "s3cret\n")
-	path := write(t, "c.toml", "data = \"/var/lib/shomei\"\n[smtp]\nhost = \"mail\"\nport = 25\ntimeout = \"90s\"\npassword_file = \""+secret+"\"\n")
+	path := write(t, "c.toml",
+		"data = \"/var/lib/shomei\"\n[smtp]\nhost = \"mail\"\nport = 25\ntimeout = \"90s\"\npassword_file = \""+secret+"\"\n")
 	cfg := exampleConfig{}
 	cfg.Log.Level = "info"
 	environ := []string{"SHOMEI_SMTP_HOST=other", "SHOMEI_SMTP_TLS=true", "SHOMEI_SMTP_SERVERS=a, b", "SHOMEI_CHDB_LIB=elsewhere", "HOME=/x"}

@@ -47,7 +47,8 @@ func (t *ClockTrust) Check() error {
 	by := t.by
 	t.mu.Unlock()
 	if by.Abs() > jumpTolerance {
-		return fmt.Errorf("%w: it jumped by %v since the start; set it right, or start the hub again if it is right now", ErrClock, by.Round(time.Second))
+		return fmt.Errorf("%w: it jumped by %v since the start; set it right, or start the hub again if it is right now",
+			ErrClock, by.Round(time.Second))
 	}
 	if t.unkept {
 		return nil

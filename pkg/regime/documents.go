@@ -142,7 +142,8 @@ type docRules struct {
 
 var documentRules = map[Regime]docRules{
 	Juki: {
-		jukiDocForm, jukiDocCard, jukiDocCardIsID, jukiDocPhotoID, jukiDocPhotoAddress, jukiDocLetterFirst, jukiDocAnswer, jukiDocAnswerOther,
+		jukiDocForm, jukiDocCard, jukiDocCardIsID, jukiDocPhotoID, jukiDocPhotoAddress, jukiDocLetterFirst, jukiDocAnswer,
+		jukiDocAnswerOther,
 		jukiDocAnswerLapsed, jukiDocAnswerMoved, jukiDocOtherID,
 		jukiDocMandate, jukiDocMandateSeal, jukiDocSealCertificate, jukiDocProxyID, jukiDocNotSameDay, jukiDocRepresentation,
 		jukiDocOnFile, jukiDocReturned,

@@ -16,7 +16,8 @@ var (
 		ID: "application.replaces-ending", Source: "Act2016 Arts 6, 12; muni:Tomigusuku, Katano, Inazawa, Kobe; law.md 4.4, 8.4, 8.5",
 		JA:     "届け出た転出により失効することになっている電子証明書に代えて発行します。これまでの電子証明書は発行の時に失効します。",
 		EN:     "Issued in place of a certificate that is to end with the move that was notified; the former one ends when the new one is issued.",
-		NextJA: "国内の転出では、新しい署名用電子証明書も転出の日に失効します。", NextEN: "With a move within Japan the new signature certificate ends on the day of the move, too.",
+		NextJA: "国内の転出では、新しい署名用電子証明書も転出の日に失効します。",
+		NextEN: "With a move within Japan the new signature certificate ends on the day of the move, too.",
 	})
 	// FactoryReplaces: a card from the factory is not a double issue, because it renews the card or replaces a lost
 	// one.

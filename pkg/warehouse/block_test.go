@@ -52,7 +52,8 @@ func drawEntry(t *rapid.T) Entry {
 	}
 	e := Entry{
 		Index: uint16(rapid.IntRange(0, 3).Draw(t, "index")), Event: text("event"), Rules: []string{}, Caused: instant("caused"),
-		Filed: instant("filed"), Recorded: instant("recorded"), Office: text("office"), Actor: text("actor"), Card: text("card"), Serials: []uint64{},
+		Filed: instant("filed"), Recorded: instant("recorded"), Office: text("office"), Actor: text("actor"),
+		Card: text("card"), Serials: []uint64{},
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "rules") {
 		e.Rules = append(e.Rules, text("rule"))
@@ -146,7 +147,8 @@ func lines(t *testing.T, w *Warehouse, table string) []string {
 		Text string `ch:"line"`
 		Full bool   `ch:"full"`
 	}
-	rows, err := ask[line](t.Context(), w, table, "SELECT toString(tuple(*)) AS line, line LIKE '%full%' AS full FROM {"+table+"} ORDER BY full DESC")
+	rows, err := ask[line](t.Context(), w, table,
+		"SELECT toString(tuple(*)) AS line, line LIKE '%full%' AS full FROM {"+table+"} ORDER BY full DESC")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -176,7 +176,9 @@ func (r certificateRows) addFound(s source) {
 			Authorized: recorded, Delivered: recorded, Revision: s.commit.Revision,
 		})
 	case *events.FoundCertificateRevoked:
-		r.add(Certificate{Serial: b.Serial, Revoked: recorded, Reason: reasonWord(b.Reason), Cause: FoundCause, Revision: s.commit.Revision})
+		r.add(Certificate{
+			Serial: b.Serial, Revoked: recorded, Reason: reasonWord(b.Reason), Cause: FoundCause, Revision: s.commit.Revision,
+		})
 	}
 }
 

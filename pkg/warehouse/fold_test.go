@@ -92,7 +92,9 @@ func TestEveryKindOfEventFindsItsPlace(t *testing.T) {
 		e := &events.Event{RecordedMs: handedOver.UnixMilli()}
 		field := body.Fields().Get(i)
 		e.ProtoReflect().Set(field, e.ProtoReflect().NewField(field))
-		commits = append(commits, &events.Commit{Kind: events.KindSubscriber, Id: "all", Revision: uint64(i + 1), Events: []*events.Event{e}})
+		commits = append(commits, &events.Commit{
+			Kind: events.KindSubscriber, Id: "all", Revision: uint64(i + 1), Events: []*events.Event{e},
+		})
 	}
 	w := applied(t, commits)
 	entries, err := w.History(t.Context(), "all", time.Time{})

@@ -147,7 +147,8 @@ func (w *Warehouse) verify(ctx context.Context, table string) error {
 	}
 	for _, r := range rows {
 		if !r.Passed {
-			return fmt.Errorf("the table %s differs from its checksums (part %s: %s): %w", table, r.Part, strings.TrimSpace(r.Message), ErrDamaged)
+			return fmt.Errorf("the table %s differs from its checksums (part %s: %s): %w",
+				table, r.Part, strings.TrimSpace(r.Message), ErrDamaged)
 		}
 	}
 	return nil

@@ -46,7 +46,11 @@ type TableChange struct {
 // swap; then the follower gets ErrRebuilt and continues from the positions that source recorded. source passes the
 // whole log to the target, with positions; progress, if not nil, is called with the number of commits applied. If
 // source fails, the live tables stay as they were, and the next rebuild starts afresh.
-func (w *Warehouse) Rebuild(ctx context.Context, source func(context.Context, *Target) error, progress func(commits uint64)) ([]TableChange, error) {
+func (w *Warehouse) Rebuild(
+	ctx context.Context,
+	source func(context.Context, *Target) error,
+	progress func(commits uint64),
+) ([]TableChange, error) {
 	next, err := w.makeNext(ctx)
 	if err != nil {
 		return nil, err

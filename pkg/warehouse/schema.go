@@ -111,7 +111,8 @@ func (w *Warehouse) migrate(ctx context.Context) error {
 		return err
 	}
 	if held > 0 {
-		return fmt.Errorf("they were made by another program, with other table files than this one (%s): %w", strings.Join(other, ", "), ErrDamaged)
+		return fmt.Errorf("they were made by another program, with other table files than this one (%s): %w",
+			strings.Join(other, ", "), ErrDamaged)
 	}
 	all, err := migrations()
 	for _, m := range all {

@@ -213,7 +213,8 @@ func (c *Cards) keyOf(version uint16, name card.KeyName, cardID string) (card.Ke
 	}
 	master, ok := c.ring.masters[version]
 	if !ok {
-		return card.Key{}, fmt.Errorf("the card's key is of version %d, of which this centre has no master key: is %s the newest copy?", version, c.Keys)
+		return card.Key{}, fmt.Errorf("the card's key is of version %d, of which this centre has no master key: is %s the newest copy?",
+			version, c.Keys)
 	}
 	return card.Diversify(&master, name, cardID)
 }

@@ -122,7 +122,9 @@ func TestACardIsOpenedForTheCommandThatIsOwed(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	elsewhere := counterlink.CardRequest{Counter: desk.ID, Command: command, Challenge: card.Challenge{Card: "CARD-2", Key: card.NewKeyName(1), Random: make([]byte, 16)}}
+	elsewhere := counterlink.CardRequest{
+		Counter: desk.ID, Command: command, Challenge: card.Challenge{Card: "CARD-2", Key: card.NewKeyName(1), Random: make([]byte, 16)},
+	}
 	if _, err := c.Answer(t.Context(), elsewhere); !errors.Is(err, counterlink.ErrCardRefused) {
 		t.Errorf("another card: %v", err)
 	}
@@ -428,7 +430,9 @@ func openWire(w *servicetest.World, c *cards.Cards, desks ...*servicetest.Desk) 
 	w.T.Helper()
 	ctx, cancel := context.WithCancel(w.T.Context())
 	o := natstest.StartOperated(w.T)
-	gate := o.As(w.T, o.Accounts.Counters, hubserver.Rights{Publish: counterlink.GateMayPublish(), Subscribe: counterlink.GateMaySubscribe()})
+	gate := o.As(w.T, o.Accounts.Counters, hubserver.Rights{
+		Publish: counterlink.GateMayPublish(), Subscribe: counterlink.GateMaySubscribe(),
+	})
 	links := w.NewLinks(w.Conn, gate)
 	var counters []string
 	for _, d := range desks {

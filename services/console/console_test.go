@@ -62,18 +62,21 @@ func person(i int) []*events.Commit {
 		serial := uint64(1000 + i*2 + k)
 		l.at(issued, &events.IssueAuthorized{
 			Procedure: "p1", Serial: serial, Kind: kind, Regime: events.Regime_REGIME_MYNUMBER, NotBeforeMs: issued.UnixMilli(),
-			NotAfterMs: last.EndInstant().UnixMilli(), LastDay: last.String(), Municipality: "12237", WindowOpens: last.AddMonthsClamped(-3).AddDays(1).String(),
+			NotAfterMs: last.EndInstant().UnixMilli(), LastDay: last.String(), Municipality: "12237",
+			WindowOpens: last.AddMonthsClamped(-3).AddDays(1).String(),
 		})
 		l.at(issued.Add(time.Minute), &events.CertificateIssued{
 			Procedure: "p1", Serial: serial, Kind: kind, Regime: events.Regime_REGIME_MYNUMBER, NotBeforeMs: issued.UnixMilli(),
-			NotAfterMs: last.EndInstant().UnixMilli(), LastDay: last.String(), Municipality: "12237", WindowOpens: last.AddMonthsClamped(-3).AddDays(1).String(),
+			NotAfterMs: last.EndInstant().UnixMilli(), LastDay: last.String(), Municipality: "12237",
+			WindowOpens: last.AddMonthsClamped(-3).AddDays(1).String(),
 		})
 	}
 	l.at(issued.Add(10*time.Minute), &events.Delivered{Procedure: "p1", Serials: []uint64{uint64(1000 + i*2), uint64(1001 + i*2)}})
 	if i%4 == 0 {
 		l.at(time.Date(2026, 4, 1, 9, 0, 0, 0, civil.Tokyo), &events.CertificateRevoked{
-			Serial: uint64(1001 + i*2), Kind: events.CertificateKind_CERTIFICATE_KIND_SIGN, Cause: string(regime.EvName), LastDay: last.String(),
-			Reason: events.RevocationReason_REVOCATION_REASON_AFFILIATION_CHANGED, Municipality: "12237",
+			Serial: uint64(1001 + i*2), Kind: events.CertificateKind_CERTIFICATE_KIND_SIGN, Cause: string(regime.EvName),
+			LastDay: last.String(),
+			Reason:  events.RevocationReason_REVOCATION_REASON_AFFILIATION_CHANGED, Municipality: "12237",
 		})
 	}
 	if i%10 == 1 {
@@ -90,7 +93,9 @@ type life struct {
 }
 
 func (l *life) at(t time.Time, bodies ...events.Body) {
-	c := &events.Commit{Kind: events.KindSubscriber, Id: l.id, Revision: uint64(len(l.commits) + 1), Office: "12237-main", Counter: "12237-main-1"}
+	c := &events.Commit{
+		Kind: events.KindSubscriber, Id: l.id, Revision: uint64(len(l.commits) + 1), Office: "12237-main", Counter: "12237-main-1",
+	}
 	for _, body := range bodies {
 		e := events.New(body, "mynumber.validity.sixth-birthday")
 		e.RecordedMs, e.FiledMs, e.CausedMs = t.UnixMilli(), t.UnixMilli(), t.UnixMilli()

@@ -139,7 +139,9 @@ func (r reader) counts(counts []warehouse.StatusCount) (page.Table, uint64) {
 		n[c.Status][group{c.Regime, c.Kind}] += c.Count
 		total += c.Count
 	}
-	table := page.Table{ID: "counts", Caption: r.say("console.counts"), Columns: r.columns("console.status", false), Empty: r.say("console.nothing")}
+	table := page.Table{
+		ID: "counts", Caption: r.say("console.counts"), Columns: r.columns("console.status", false), Empty: r.say("console.nothing"),
+	}
 	for _, status := range statuses {
 		table.Rows = append(table.Rows, row(r.say("console.status."+status), n[status]))
 	}
@@ -176,7 +178,9 @@ func number(n uint64) string {
 
 // expiries adds zeros for the months in which nothing ends, so that the chart's axis is time.
 func (r reader) expiries(buckets []warehouse.Bucket) page.Table {
-	table := page.Table{ID: "expiries", Caption: r.say("console.expiries"), Columns: r.columns("console.month", true), Empty: r.say("console.nothing")}
+	table := page.Table{
+		ID: "expiries", Caption: r.say("console.expiries"), Columns: r.columns("console.month", true), Empty: r.say("console.nothing"),
+	}
 	n := map[civil.Date]map[group]uint64{}
 	var months []civil.Date
 	for _, b := range buckets {

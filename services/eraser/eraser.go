@@ -318,7 +318,8 @@ func (e *Eraser) applied(ctx context.Context) (eventlog.Positions, error) {
 	}
 	for stream, at := range least {
 		if at > ends[stream] {
-			e.Logger.Warn("the vault is ahead of the log: the log is an older copy; see the runbook, Restore", "stream", stream, "vault", at, "log", ends[stream])
+			e.Logger.Warn("the vault is ahead of the log: the log is an older copy; see the runbook, Restore",
+				"stream", stream, "vault", at, "log", ends[stream])
 			delete(least, stream)
 		}
 	}

@@ -42,7 +42,9 @@ func order(w *servicetest.World, subscriber, class string) eraser.Ordered {
 	w.T.Helper()
 	ordered, err := eraser.Order{
 		Subscriber: subscriber, Class: class, Number: "令和8年第12号 佐藤",
-		Envelope: eventlog.Envelope{CommandID: uuid.NewString(), Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_OPERATOR, Id: "0042"}},
+		Envelope: eventlog.Envelope{
+			CommandID: uuid.NewString(), Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_OPERATOR, Id: "0042"},
+		},
 	}.Decide(w.T.Context(), w.Log, w.Vault)
 	servicetest.Check(w.T, err)
 	return ordered

@@ -32,7 +32,8 @@ func open(t *testing.T, w *servicetest.World) tables {
 	t.Helper()
 	name := strings.NewReplacer("/", "_", "#", "_").Replace(t.Name())
 	house, err := warehouse.Open(t.Context(), warehouse.Config{
-		DSN: enginetest.Start(t).DSN(), Database: fmt.Sprintf("t_%s_%d", name, time.Now().UnixNano()), Logger: slog.New(slog.DiscardHandler),
+		DSN: enginetest.Start(t).DSN(), Database: fmt.Sprintf("t_%s_%d", name, time.Now().UnixNano()),
+		Logger: slog.New(slog.DiscardHandler),
 	})
 	servicetest.Check(t, err)
 	t.Cleanup(func() { house.Close() })

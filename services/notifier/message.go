@@ -33,7 +33,9 @@ func (s settlement) compose(pending *events.PendingNotice, contact *events.Conta
 		WindowOpens: s.Switches.Window(law, last).Opens, EndedOn: civil.Of(revision),
 		CardEnds: due.CardEnds, Overseas: due.Overseas,
 		Renewable: regime.Allows(law, regime.OpRenew, civil.Of(now)).Accepted(), Language: notice.Language(contact.Language),
-		FeeYen: s.Switches.Fee(regime.FeeIn{Regime: law, Operation: regime.OpRenew, Cause: regime.CauseRenewal, On: civil.Of(now), Certificates: true}).Yen,
+		FeeYen: s.Switches.Fee(regime.FeeIn{
+			Regime: law, Operation: regime.OpRenew, Cause: regime.CauseRenewal, On: civil.Of(now), Certificates: true,
+		}).Yen,
 	}
 	for _, serial := range due.Serials {
 		if kind := s.kindOf(serial); kind != 0 && !slices.Contains(n.Certificates, kind) {
@@ -75,11 +77,14 @@ func (s settlement) office() notice.Office {
 	for _, o := range s.Directory.Offices() {
 		if o.Municipality == s.state.Municipality && !o.Branch {
 			return notice.Office{
-				Municipality: o.Name, MunicipalityEN: o.MunicipalityRomaji, Desk: "窓口", DeskEN: "the residents' desk", Phone: cmp.Or(o.Telephone, unknownPhone),
+				Municipality: o.Name, MunicipalityEN: o.MunicipalityRomaji, Desk: "窓口", DeskEN: "the residents' desk",
+				Phone: cmp.Or(o.Telephone, unknownPhone),
 			}
 		}
 	}
-	return notice.Office{Municipality: "市区町村", MunicipalityEN: "your municipality", Desk: "窓口", DeskEN: "the residents' desk", Phone: unknownPhone}
+	return notice.Office{
+		Municipality: "市区町村", MunicipalityEN: "your municipality", Desk: "窓口", DeskEN: "the residents' desk", Phone: unknownPhone,
+	}
 }
 
 // unknownPhone stands in when the log has no office of the person's municipality, or no number for it: people who moved

@@ -296,7 +296,8 @@ func (s settlement) post(ctx context.Context, l *events.Letter) error {
 	due, commit := s.inquiry(l.Id)
 	id := fmt.Sprintf("%s-%d", l.Procedure, commit.GetRevision())
 	letter := notice.Inquiry{
-		ID: id, Letter: l.Id, Case: events.CaseNumber(l.Procedure), Name: record.Name, Address: record.Address, Office: s.office(), Date: s.Clock(),
+		ID: id, Letter: l.Id, Case: events.CaseNumber(l.Procedure), Name: record.Name, Address: record.Address,
+		Office: s.office(), Date: s.Clock(),
 	}
 	letter.Proxy = due.GetChannel() == events.Channel_CHANNEL_PROXY
 	today := civil.Of(letter.Date)

@@ -150,7 +150,8 @@ func TestWhatTheServerSays(t *testing.T) {
 			}
 			mails := s.of(mailOf("100"))
 			if len(mails) != row.mails || s.tried(mailOf("100")) > row.most {
-				t.Errorf("the server has %d mails after %d tries, want %d after at most %d", len(mails), s.tried(mailOf("100")), row.mails, row.most)
+				t.Errorf("the server has %d mails after %d tries, want %d after at most %d",
+					len(mails), s.tried(mailOf("100")), row.mails, row.most)
 			}
 			ids := make(map[string]bool)
 			for _, m := range mails {

@@ -59,7 +59,8 @@ func (p *Projector) outside(ctx context.Context) (Outside, error) {
 		}
 		if !issued[c.Serial] {
 			out.Certificates[c.Authority] = append(out.Certificates[c.Authority], &events.CertificateFound{
-				Serial: c.Serial, Kind: kindOf(c.Kind), NotBeforeMs: millis(c.NotBefore), NotAfterMs: millis(c.NotAfter), Card: c.Card, Device: c.Device,
+				Serial: c.Serial, Kind: kindOf(c.Kind), NotBeforeMs: millis(c.NotBefore), NotAfterMs: millis(c.NotAfter),
+				Card: c.Card, Device: c.Device,
 				Subscriber: c.Subscriber, Written: !c.Written.IsZero(), Source: "tables",
 			})
 		}

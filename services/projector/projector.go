@@ -129,7 +129,8 @@ func (p *Projector) fit(ctx context.Context, stream string, sequence uint64, end
 	}
 	held, err := p.Warehouse.Holds(ctx, last)
 	if err == nil && !held {
-		err = fmt.Errorf("revision %d of %s/%s, the last one applied of stream %s, is missing or another: %w", last.Revision, last.Kind, last.Id, stream, warehouse.ErrDamaged)
+		err = fmt.Errorf("revision %d of %s/%s, the last one applied of stream %s, is missing or another: %w",
+			last.Revision, last.Kind, last.Id, stream, warehouse.ErrDamaged)
 	}
 	return err
 }

@@ -31,7 +31,8 @@ func tables(t *testing.T) *warehouse.Warehouse {
 	t.Helper()
 	name := strings.NewReplacer("/", "_", "#", "_").Replace(t.Name())
 	house, err := warehouse.Open(t.Context(), warehouse.Config{
-		DSN: enginetest.Start(t).DSN(), Database: fmt.Sprintf("p_%s_%d", name, time.Now().UnixNano()), Logger: slog.New(slog.DiscardHandler),
+		DSN: enginetest.Start(t).DSN(), Database: fmt.Sprintf("p_%s_%d", name, time.Now().UnixNano()),
+		Logger: slog.New(slog.DiscardHandler),
 	})
 	servicetest.Check(t, err)
 	t.Cleanup(func() { house.Close() })

@@ -93,7 +93,8 @@ type acting struct {
 
 func (a *acting) open(ctx context.Context, folder string) error {
 	err := a.hub.DefineOffice(ctx, benchOffice, &events.OfficeDefined{
-		Municipality: benchOffice[:5], Prefecture: "12", Name: "山武市", PrefectureRomaji: "Chiba-ken", MunicipalityRomaji: "Sammu-shi", EffectiveFrom: "2000-01-01",
+		Municipality: benchOffice[:5], Prefecture: "12", Name: "山武市", PrefectureRomaji: "Chiba-ken",
+		MunicipalityRomaji: "Sammu-shi", EffectiveFrom: "2000-01-01",
 	})
 	if err != nil {
 		return err
@@ -119,7 +120,9 @@ func (a *acting) open(ctx context.Context, folder string) error {
 		return err
 	}
 	for _, name := range floorStreams {
-		_, err := a.js.CreateStream(ctx, jetstream.StreamConfig{Name: name, Subjects: []string{"floor." + name + ".*"}, Storage: jetstream.FileStorage})
+		_, err := a.js.CreateStream(ctx, jetstream.StreamConfig{
+			Name: name, Subjects: []string{"floor." + name + ".*"}, Storage: jetstream.FileStorage,
+		})
 		if err != nil {
 			return err
 		}
@@ -161,7 +164,8 @@ func (v *visit) through() error {
 		Registered: true, Municipality: benchOffice[:5],
 	}
 	err := v.report(&events.Claim{Fact: &events.Claim_ApplicationReceived{ApplicationReceived: &events.ApplicationReceived{
-		Operation: events.Operation_OPERATION_ISSUE, Channel: events.Channel_CHANNEL_SELF, Card: v.card, CardKind: events.CardKind_CARD_KIND_MYNUMBER,
+		Operation: events.Operation_OPERATION_ISSUE, Channel: events.Channel_CHANNEL_SELF, Card: v.card,
+		CardKind:  events.CardKind_CARD_KIND_MYNUMBER,
 		Documents: []string{"application-form", "card", "photo-id:current-address"},
 	}}}, &events.Personal{Record: record})
 	if err != nil {

@@ -53,7 +53,10 @@ func openCounter(ctx context.Context, h *hub.Hub, office, id, code string) (*cou
 	if err != nil {
 		return nil, err
 	}
-	d := &counter{down: make(chan *events.Downlink, 64), id: id, office: office, voice: voice, changed: make(chan struct{}), ended: make(chan error, 1)}
+	d := &counter{
+		down: make(chan *events.Downlink, 64), id: id, office: office, voice: voice, changed: make(chan struct{}),
+		ended: make(chan error, 1),
+	}
 	d.head.Epoch = uuid.NewString()
 	if d.conn, err = bundle.Dial(voice.Key); err != nil {
 		return nil, err

@@ -151,7 +151,10 @@ func decisions(ctx context.Context, o Options) ([]Figure, error) {
 		}
 		name := fmt.Sprintf("writers: %d, streams: %d", c.writers, c.streams)
 		figures = append(figures,
-			Figure{Part: "decisions", Name: name, Value: ours.perSecond, Unit: "decisions/s, durable", Floor: floor.perSecond, OfFloor: 0.6, Why: whyDecisions},
+			Figure{
+				Part: "decisions", Name: name, Value: ours.perSecond, Unit: "decisions/s, durable", Floor: floor.perSecond,
+				OfFloor: 0.6, Why: whyDecisions,
+			},
 			Figure{Name: "half of them within", Value: ours.p50, Unit: "ms", Floor: floor.p50},
 			Figure{Name: "99 of 100 within", Value: ours.p99, Unit: "ms", Floor: floor.p99})
 	}

@@ -83,7 +83,8 @@ func startUp(ctx context.Context, folder string) (*up, error) {
 		return nil, err
 	}
 	u := &up{log: log, console: "http://" + ports[0] + "/"}
-	command := exec.CommandContext(ctx, program, "up", "--data", filepath.Join(folder, "data"), "--console", ports[0], "--counter", ports[1])
+	command := exec.CommandContext(ctx, program, "up", "--data", filepath.Join(folder, "data"), "--console", ports[0],
+		"--counter", ports[1])
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
 	command.Stdout, command.Stderr = log, log
 	u.process, err = tether.Start(command)

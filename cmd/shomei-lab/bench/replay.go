@@ -164,11 +164,14 @@ func (r *replaying) fill(ctx context.Context) error {
 }
 
 func oneEvent(i int, at time.Time) *events.Commit {
-	e := events.New(&events.WindowOpened{Serial: uint64(i + 1), Kind: events.CertificateKind_CERTIFICATE_KIND_AUTH, LastDay: "2020-06-18"}, "mynumber.window.three-months")
+	e := events.New(&events.WindowOpened{
+		Serial: uint64(i + 1), Kind: events.CertificateKind_CERTIFICATE_KIND_AUTH, LastDay: "2020-06-18",
+	}, "mynumber.window.three-months")
 	e.CausedMs, e.FiledMs, e.RecordedMs = at.UnixMilli(), at.UnixMilli(), at.UnixMilli()
 	return &events.Commit{
-		Kind: events.KindSubscriber, Id: fmt.Sprintf("replay%018d", i), Revision: 1, Schema: 1, CommandId: fmt.Sprintf("tick/replay%018d/2020-03-19/0", i),
-		Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "expiry"}, Events: []*events.Event{e},
+		Kind: events.KindSubscriber, Id: fmt.Sprintf("replay%018d", i), Revision: 1, Schema: 1,
+		CommandId: fmt.Sprintf("tick/replay%018d/2020-03-19/0", i),
+		Actor:     &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "expiry"}, Events: []*events.Event{e},
 	}
 }
 

@@ -20,7 +20,8 @@ func processorTime(pid int) (time.Duration, error) {
 	_, rest, _ := strings.Cut(string(text), ") ") // the name before it may hold anything
 	var state string
 	var skipped, user, system int64
-	_, err = fmt.Sscan(rest, &state, &skipped, &skipped, &skipped, &skipped, &skipped, &skipped, &skipped, &skipped, &skipped, &skipped, &user, &system)
+	_, err = fmt.Sscan(rest, &state, &skipped, &skipped, &skipped, &skipped, &skipped, &skipped, &skipped, &skipped,
+		&skipped, &skipped, &user, &system)
 	if err != nil {
 		return 0, fmt.Errorf("reading the processor time of process %d: %w", pid, err)
 	}

@@ -237,7 +237,9 @@ func (p *Person) incident(s *events.SubscriberState, c change) Act {
 		act.What, act.Pins = Blocked, p.forgotten(s, c.at)
 		return act
 	case c.visit == returned:
-		return p.apply(s, c.at, &events.ApplicationReceived{Operation: events.Operation_OPERATION_RETURN_CARD, Card: s.Card.Card, CardKind: s.Card.Kind})
+		return p.apply(s, c.at, &events.ApplicationReceived{
+			Operation: events.Operation_OPERATION_RETURN_CARD, Card: s.Card.Card, CardKind: s.Card.Kind,
+		})
 	}
 	return p.apply(s, c.at, &events.ApplicationReceived{
 		Operation: events.Operation_OPERATION_REVOKE, Card: s.Card.Card, CardKind: s.Card.Kind, Kinds: p.livingKinds(s),

@@ -52,7 +52,9 @@ func (p *Person) firstJuki(s *events.SubscriberState) Act {
 		return Act{}
 	}
 	at := arrival(p.dice("juki", 0), p.Juki)
-	return p.apply(s, at, &events.ApplicationReceived{Operation: opIssue, Card: p.newCard(at) + "-juki", CardKind: events.CardKind_CARD_KIND_JUKI})
+	return p.apply(s, at, &events.ApplicationReceived{
+		Operation: opIssue, Card: p.newCard(at) + "-juki", CardKind: events.CardKind_CARD_KIND_JUKI,
+	})
 }
 
 // renewingJuki is the share of juki certificates that are renewed; ours: most were let go.
@@ -99,7 +101,9 @@ func (p *Person) collect(s *events.SubscriberState) Act {
 	if s.RecordedMs > at.UnixMilli() && len(s.Letters) == 0 {
 		at = arrival(dice, civil.Of(at).AddDays(28+dice.IntN(20)))
 	}
-	return p.apply(s, at, &events.ApplicationReceived{Operation: events.Operation_OPERATION_HAND_OVER, Card: s.Card.Card, CardKind: s.Card.Kind})
+	return p.apply(s, at, &events.ApplicationReceived{
+		Operation: events.Operation_OPERATION_HAND_OVER, Card: s.Card.Card, CardKind: s.Card.Kind,
+	})
 }
 
 // renewing is the share that renews inside the window, lateness the share of the others that comes afterwards, eager

@@ -52,7 +52,8 @@ func (p *Person) Record(at time.Time) *events.ResidentRecord {
 		ResidentCode: p.Code, Name: p.called(name), BirthDate: p.Birth.String(), Sex: p.Sex, Municipality: place.Code,
 		Registered: overseas.IsZero() || !civil.Of(at).Before(abroadInRegister),
 		Foreign:    p.Foreign, PeriodOfStay: stay.String(), AdultWard: p.Ward, Overseas: !overseas.IsZero(), OverseasOn: overseas.String(),
-		Address: fmt.Sprintf("%s%s%s%d丁目%d番%d号", place.Prefecture, place.City, streets[dice.IntN(len(streets))], 1+dice.IntN(6), 1+dice.IntN(40), 1+dice.IntN(30)),
+		Address: fmt.Sprintf("%s%s%s%d丁目%d番%d号", place.Prefecture, place.City, streets[dice.IntN(len(streets))],
+			1+dice.IntN(6), 1+dice.IntN(40), 1+dice.IntN(30)),
 	}
 	if p.Foreign && name[0]%3 == 0 {
 		record.Alias = families[name[0]] + "　" + givens[p.Sex-1][name[1]]

@@ -50,7 +50,8 @@ func (p *Person) apply(s *events.SubscriberState, at time.Time, a *events.Applic
 
 // byLetter are the operations for which people also come without photo ID or send somebody.
 var byLetter = []events.Operation{
-	events.Operation_OPERATION_ISSUE, events.Operation_OPERATION_RENEW, events.Operation_OPERATION_REISSUE, events.Operation_OPERATION_HAND_OVER,
+	events.Operation_OPERATION_ISSUE, events.Operation_OPERATION_RENEW, events.Operation_OPERATION_REISSUE,
+	events.Operation_OPERATION_HAND_OVER,
 }
 
 func (p *Person) mandates(at time.Time) float64 {
@@ -142,6 +143,7 @@ func swap(documents []string, old, other string) {
 func copyOf(a *events.ApplicationReceived) *events.ApplicationReceived {
 	return &events.ApplicationReceived{
 		Operation: a.Operation, Channel: a.Channel, Kinds: slices.Clone(a.Kinds), Documents: slices.Clone(a.Documents), Card: a.Card,
-		CardKind: a.CardKind, Express: a.Express, Cause: a.Cause, Pins: a.Pins, NoticeAnswer: a.NoticeAnswer, TakenBack: a.TakenBack, PinsMatch: a.PinsMatch,
+		CardKind: a.CardKind, Express: a.Express, Cause: a.Cause, Pins: a.Pins, NoticeAnswer: a.NoticeAnswer,
+		TakenBack: a.TakenBack, PinsMatch: a.PinsMatch,
 	}
 }

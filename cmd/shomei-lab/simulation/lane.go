@@ -115,7 +115,12 @@ func (l *lane) meet(ctx context.Context, a appointment) error {
 }
 
 // after returns the state after an act. Every act must change it, or the life would stand still.
-func (l *lane) after(ctx context.Context, subscriber string, before *events.SubscriberState, act population.Act) (*events.SubscriberState, error) {
+func (l *lane) after(
+	ctx context.Context,
+	subscriber string,
+	before *events.SubscriberState,
+	act population.Act,
+) (*events.SubscriberState, error) {
 	if n := l.acts.Add(1); l.onAct != nil {
 		l.onAct(n)
 	}
@@ -165,7 +170,8 @@ func (l *lane) do(ctx context.Context, p *population.Person, subscriber string, 
 	case population.Issue:
 		return l.Issuer.SettleSince(ctx, eventlog.Record{Kind: events.KindSubscriber, ID: subscriber})
 	case population.Tick:
-		return l.decide(ctx, "expiry", fmt.Sprintf("tick/%s/%d", subscriber, act.At.Unix()), subscriber, lifecycle.Tick{Switches: l.hub.Switches})
+		return l.decide(ctx, "expiry", fmt.Sprintf("tick/%s/%d", subscriber, act.At.Unix()), subscriber,
+			lifecycle.Tick{Switches: l.hub.Switches})
 	case population.Notice:
 		return l.decide(ctx, "notifier", "notice/"+subscriber+"/"+act.Notice, subscriber, posted(p, act))
 	case population.Letter:

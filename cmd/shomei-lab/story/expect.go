@@ -85,7 +85,8 @@ func expectations() []entry[*Expectation] {
 	for _, kind := range certificateKinds {
 		list = append(list, entry[*Expectation]{
 			kind.en, kind.ja, "[former] status|last-day|reason|revoked-at|suspended-at|issued-on|window|generation|on-card|listed …",
-			kind.ja + "電子証明書について。/ About the newest certificate of the kind, or the one before it.", func(w *words, e *Expectation) { readCertificate(w, e, "", kind.value) },
+			kind.ja + "電子証明書について。/ About the newest certificate of the kind, or the one before it.",
+			func(w *words, e *Expectation) { readCertificate(w, e, "", kind.value) },
 		})
 	}
 	list = append(list, entry[*Expectation]{

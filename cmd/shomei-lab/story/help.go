@@ -29,7 +29,8 @@ func Help() string {
 	for _, f := range certificateFields() {
 		row(&b, f.en, f.ja, f.form, f.help)
 	}
-	fmt.Fprintf(&b, "\n  Cards new in a story are of kind: %s. Outcomes of a deadline: %s.\n", inWords(cardKinds), inWords(deadlineOutcomes))
+	fmt.Fprintf(&b, "\n  Cards new in a story are of kind: %s. Outcomes of a deadline: %s.\n", inWords(cardKinds),
+		inWords(deadlineOutcomes))
 	b.WriteString("\n例 / Example\n\n")
 	for line := range strings.Lines(example) {
 		b.WriteString("    " + line)

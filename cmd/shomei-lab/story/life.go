@@ -84,7 +84,8 @@ func (l *Life) Newest(device, kind string, skip int) *Certificate {
 
 // waits reports whether a certificate is on a card that has not been handed over.
 func (l *Life) waits(c *Certificate) bool {
-	return c.Status == "issued" && slices.ContainsFunc(l.Cards, func(card *Card) bool { return card.ID == c.Card && card.Status == "assigned" })
+	return c.Status == "issued" && slices.ContainsFunc(l.Cards,
+		func(card *Card) bool { return card.ID == c.Card && card.Status == "assigned" })
 }
 
 // BySerial returns the certificate with a serial, or nil.
@@ -112,7 +113,8 @@ func (l *Life) certificateEvent(e *events.Event) {
 	at := time.UnixMilli(e.GetRecordedMs())
 	if b := e.GetIssueAuthorized(); b != nil {
 		l.Certificates = append(l.Certificates, &Certificate{
-			Serial: b.Serial, Kind: kindOf(b.Kind, b.Regime), Regime: Word(b.Regime), Status: "authorized", LastDay: b.LastDay, Window: b.WindowOpens,
+			Serial: b.Serial, Kind: kindOf(b.Kind, b.Regime), Regime: Word(b.Regime), Status: "authorized", LastDay: b.LastDay,
+			Window:     b.WindowOpens,
 			Candidates: b.Candidates, NotBefore: time.UnixMilli(b.NotBeforeMs), NotAfter: time.UnixMilli(b.NotAfterMs),
 			Authority: b.Authority, Generation: b.Generation, Card: b.Card, Device: b.Device,
 		})

@@ -93,7 +93,8 @@ func dial(ctx context.Context, data string) (net.Conn, error) {
 		return nil, err
 	}
 	if owner, ok := info.Sys().(*syscall.Stat_t); ok && int(owner.Uid) != os.Geteuid() {
-		return nil, fmt.Errorf("%s belongs to user number %d: run the command as that user, for example with sudo -u '#%d'", data, owner.Uid, owner.Uid)
+		return nil, fmt.Errorf("%s belongs to user number %d: run the command as that user, for example with sudo -u '#%d'",
+			data, owner.Uid, owner.Uid)
 	}
 	path, release, err := reachable(data)
 	if err != nil {

@@ -62,7 +62,8 @@ var notItsOwn = []string{
 	"$JS.API.CONSUMER.CREATE.shomei-log-000-fff", "$JS.API.CONSUMER.CREATE.shomei-log-000-fff.push.shomei.log.>", "$JS.API.CONSUMER.DURABLE.CREATE.CLAIMS.pull",
 	"$JS.API.CONSUMER.MSG.NEXT.CLAIMS.hub", "$JS.API.CONSUMER.DELETE.CLAIMS.hub", "$JS.API.ACCOUNT.PURGE.X", "$JS.ACK.CLAIMS.hub.1.1.1.1.0", "$JS.FC.shomei-log-000-fff.x.y",
 	"$SYS.REQ.SERVER.PING", "$SYS.REQ.USER.INFO", "$SYS.REQ.CLAIMS.UPDATE", "$SYS.ACCOUNT.X.CONNECT", "$SRV.PING", "$MQTT.sub.x", "$KV.x.y",
-	events.LogSubject(events.KindAuthority, "log"), events.LogSubject(events.KindOffice, "12237-main"), events.LogSubject(events.KindSubscriber, "x"),
+	events.LogSubject(events.KindAuthority, "log"), events.LogSubject(events.KindOffice, "12237-main"),
+	events.LogSubject(events.KindSubscriber, "x"),
 	"shomei.claimhead." + victim, "shomei.position.x", "shomei.commandhead." + victim,
 	counterlink.ClaimSubject(victim), counterlink.ClaimSubject(victim) + ".bye", counterlink.ClaimSubject(attacker) + ".a.b",
 	counterlink.CommandSubject(victim), "_INBOX." + victim + ".x", "_INBOX.hub.x", "_INBOX.x", "x", "floor.x",
@@ -171,7 +172,9 @@ func (a *attack) asCounter(folder string) *nats.Conn {
 // messages are all that is tried: every word and foreign subject with every kind of reply subject, and with every header;
 // and the words that are answered with every reply subject and header at once.
 func (a *attack) messages() (list []attackMessage) {
-	replies := map[string][]string{"none": {""}, "own": {"_INBOX." + attacker + ".a"}, "foreign": append(slices.Clone(notItsOwn), notItsInbox...)}
+	replies := map[string][]string{
+		"none": {""}, "own": {"_INBOX." + attacker + ".a"}, "foreign": append(slices.Clone(notItsOwn), notItsInbox...),
+	}
 	for _, verb := range []string{"claim", "head", "alive", "taken", "bye", "card", "person", "case", "nonsense"} {
 		subject := counterlink.ClaimSubject(attacker) + "." + verb
 		if verb == "claim" {
@@ -181,7 +184,9 @@ func (a *attack) messages() (list []attackMessage) {
 			for i, reply := range subjects {
 				for header, fields := range attackHeaders {
 					if kind != "foreign" || header == "none" || (verb == "claim" || verb == "head") && i%5 == 0 {
-						list = append(list, attackMessage{&nats.Msg{Subject: subject, Reply: reply, Header: maps.Clone(fields)}, verb, kind, header})
+						list = append(list, attackMessage{&nats.Msg{
+							Subject: subject, Reply: reply, Header: maps.Clone(fields),
+						}, verb, kind, header})
 					}
 				}
 			}
@@ -190,12 +195,15 @@ func (a *attack) messages() (list []attackMessage) {
 	for _, subject := range notItsOwn {
 		for _, header := range []string{"none", "Nats-Trace-Dest", "Nats-Schedule", "Nats-Rollup"} {
 			for kind, reply := range map[string]string{"none": "", "own": "_INBOX." + attacker + ".a", "foreign": "$JS.API.STREAM.DELETE.shomei-log-000-fff"} {
-				list = append(list, attackMessage{&nats.Msg{Subject: subject, Reply: reply, Header: maps.Clone(attackHeaders[header])}, "foreign", kind, header})
+				list = append(list, attackMessage{&nats.Msg{
+					Subject: subject, Reply: reply, Header: maps.Clone(attackHeaders[header]),
+				}, "foreign", kind, header})
 			}
 		}
 	}
 	slices.SortFunc(list, func(a, b attackMessage) int {
-		return cmp.Or(strings.Compare(a.verb, b.verb), strings.Compare(a.Subject, b.Subject), strings.Compare(a.Reply, b.Reply), strings.Compare(a.header, b.header))
+		return cmp.Or(strings.Compare(a.verb, b.verb), strings.Compare(a.Subject, b.Subject),
+			strings.Compare(a.Reply, b.Reply), strings.Compare(a.header, b.header))
 	})
 	return list
 }

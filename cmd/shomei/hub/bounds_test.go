@@ -77,7 +77,8 @@ func (c *crowd) knock(folder string) (*nats.Conn, nkeys.KeyPair) {
 func (c *crowd) claim() time.Duration {
 	c.t.Helper()
 	signed, hash, err := counterlink.SignClaim(c.key, &events.Claim{
-		Id: fmt.Sprint("good-", c.number+1), Counter: victim, Office: "12237-main", StoreEpoch: "E", Number: c.number + 1, PreviousHash: c.hash,
+		Id: fmt.Sprint("good-", c.number+1), Counter: victim, Office: "12237-main", StoreEpoch: "E", Number: c.number + 1,
+		PreviousHash: c.hash,
 	})
 	check(c.t, err)
 	begun := time.Now()
@@ -358,7 +359,8 @@ func TestACounterThatIsCutOffIsPutOut(t *testing.T) {
 	}
 	begun := time.Now()
 	<-lost
-	natstest.Wait(t, 10*time.Second, "the other connection to be ended", func() bool { return again.Stats().Reconnects > 0 || !again.IsConnected() })
+	natstest.Wait(t, 10*time.Second, "the other connection to be ended",
+		func() bool { return again.Stats().Reconnects > 0 || !again.IsConnected() })
 	c.blamed()
 	c.claim()
 	natstest.Wait(t, 20*time.Second, "the counter to be back", func() bool { return c.bad.IsConnected() && again.IsConnected() })

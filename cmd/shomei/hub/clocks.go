@@ -41,7 +41,8 @@ func (p *Parts) clockDifferences() (list []counterlink.ClockDifference) {
 func (p *Parts) heldClaims() error {
 	var list []string
 	for _, c := range p.Directory.Held() {
-		why := fmt.Sprintf("its clock showed %s, its link explains %s to %s", showMS(c.Receipt.GetClockMs()), showMS(c.Receipt.GetEarliestMs()), showMS(c.Receipt.GetLatestMs()))
+		why := fmt.Sprintf("its clock showed %s, its link explains %s to %s",
+			showMS(c.Receipt.GetClockMs()), showMS(c.Receipt.GetEarliestMs()), showMS(c.Receipt.GetLatestMs()))
 		if c.Receipt.GetReason() == events.HeldReason_HELD_REASON_SIMULATED {
 			why = "it runs by a settable clock, which showed " + showMS(c.Receipt.GetClockMs())
 		}
@@ -74,7 +75,9 @@ func (p *Parts) clockCollectors() []prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(count()) })
 	}
 	return []prometheus.Collector{
-		gauge("shomei_counter_clocks_differ", "Counters whose clock differed from the hub's at their last link-up.", func() int { return len(p.clockDifferences()) }),
-		gauge("shomei_claims_held", "Claims that wait for officers because their receipt time could not be believed.", func() int { return len(p.Directory.Held()) }),
+		gauge("shomei_counter_clocks_differ", "Counters whose clock differed from the hub's at their last link-up.",
+			func() int { return len(p.clockDifferences()) }),
+		gauge("shomei_claims_held", "Claims that wait for officers because their receipt time could not be believed.",
+			func() int { return len(p.Directory.Held()) }),
 	}
 }

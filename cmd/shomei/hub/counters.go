@@ -47,7 +47,12 @@ func (p *Parts) recordOffice(ctx context.Context, env eventlog.Envelope, id stri
 }
 
 // recordOfficeSealed records an office event with sealed fields.
-func (p *Parts) recordOfficeSealed(ctx context.Context, env eventlog.Envelope, id string, body func(dossier.Sealer) (events.Body, error)) error {
+func (p *Parts) recordOfficeSealed(
+	ctx context.Context,
+	env eventlog.Envelope,
+	id string,
+	body func(dossier.Sealer) (events.Body, error),
+) error {
 	outcome, err := p.Log.Update(ctx, events.KindOffice, id, env, func(head eventlog.Head) ([]*events.Event, error) {
 		b, err := body(dossier.Sealer{Vault: p.Vault, Subscriber: id, Revision: head.Revision + 1})
 		if err != nil {

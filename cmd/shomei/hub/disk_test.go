@@ -116,7 +116,8 @@ func TestADiskThatFillsUp(t *testing.T) {
 	if !full {
 		t.Fatal("the disk was never full")
 	}
-	natstest.Wait(t, time.Minute, "health to say so", func() bool { return h.server.Health() != nil || strings.Contains(said.String(), "write error") })
+	natstest.Wait(t, time.Minute, "health to say so",
+		func() bool { return h.server.Health() != nil || strings.Contains(said.String(), "write error") })
 	check(t, os.Remove(ballast))
 	natstest.Wait(t, 2*time.Minute, "decisions with room again", func() bool {
 		ctx, cancel := contextWith(t, 5*time.Second)
@@ -143,7 +144,9 @@ func fill(t *testing.T, file string) {
 func large() *events.OfficeDefined {
 	def := tryOutOffice("12237")
 	for i := range 400 {
-		def.Exceptions = append(def.Exceptions, &events.HoursException{FromMs: int64(10*i + 10), UntilMs: int64(10*i + 15), RuleId: "office.closed.maintenance"})
+		def.Exceptions = append(def.Exceptions, &events.HoursException{
+			FromMs: int64(10*i + 10), UntilMs: int64(10*i + 15), RuleId: "office.closed.maintenance",
+		})
 	}
 	return def
 }

@@ -12,7 +12,9 @@ import (
 // Fsck checks the log, the tables and the revocation lists of a started or attached hub against each other. progress,
 // if set, is called with the number of commits checked so far.
 func (p *Parts) Fsck(ctx context.Context, progress func(commits uint64)) (*fsck.Report, error) {
-	c := fsck.Config{Log: p.Log, Warehouse: p.Warehouse, Lists: p.path("crl"), Now: p.judgingTime(ctx), Keys: p.AskVault, Progress: progress}
+	c := fsck.Config{
+		Log: p.Log, Warehouse: p.Warehouse, Lists: p.path("crl"), Now: p.judgingTime(ctx), Keys: p.AskVault, Progress: progress,
+	}
 	if c.Keys == nil && p.Vault != nil {
 		c.Keys = p.KeyStatuses
 	}
@@ -35,8 +37,9 @@ func (p *Parts) mended() (findings []fsck.Finding) {
 		for _, f := range r.Findings {
 			if f.Outcome == blocks.Mended || f.Outcome == blocks.Spliced || f.Outcome == blocks.Removed {
 				findings = append(findings, fsck.Finding{
-					Where: fmt.Sprintf("%s sequence %d", r.Stream, f.Sequence), What: fmt.Sprintf("%s; it is put right (%s)", f.Why, f.Outcome),
-					Next: "look at the disk; what was cut out is kept as evidence in " + r.Evidence,
+					Where: fmt.Sprintf("%s sequence %d", r.Stream, f.Sequence),
+					What:  fmt.Sprintf("%s; it is put right (%s)", f.Why, f.Outcome),
+					Next:  "look at the disk; what was cut out is kept as evidence in " + r.Evidence,
 				})
 			}
 		}

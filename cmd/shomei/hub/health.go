@@ -76,7 +76,8 @@ func (p *Parts) unharmed(context.Context) error {
 			continue
 		}
 		for _, g := range gaps.Gaps {
-			errs = append(errs, fmt.Errorf("%s sequence %d is lost (%s), evidence %s", gaps.Stream, g.Sequence, strings.Join(g.Owners, " "), g.Evidence))
+			errs = append(errs,
+				fmt.Errorf("%s sequence %d is lost (%s), evidence %s", gaps.Stream, g.Sequence, strings.Join(g.Owners, " "), g.Evidence))
 		}
 	}
 	return errors.Join(errs...)

@@ -92,7 +92,8 @@ func (o Operator) DefineOffice(ctx context.Context, id string, def *events.Offic
 	}
 	_, known := o.hub.Directory.Offices()[id]
 	if today := civil.Of(o.hub.Clock.Now()); known && effective.Before(today) {
-		return false, refuse("office %s is defined already, and %s has passed: make the change effective from %s or later", id, effective, today)
+		return false, refuse("office %s is defined already, and %s has passed: make the change effective from %s or later",
+			id, effective, today)
 	}
 	return true, o.hub.recordOffice(ctx, o.envelope(), id, def)
 }
@@ -202,7 +203,8 @@ func (o Operator) complete(e *Enrolment) error {
 		return refuse("%v", err)
 	}
 	if known, ok := o.hub.Directory.Counter(e.Counter); ok && (known.PublicKey != e.PublicKey || known.Office != e.Office || known.Role != e.Role) {
-		return refuse("counter %s is enrolled already, at %s as %s: leave --counter out for a new id, or retire it first", e.Counter, known.Office, known.Role)
+		return refuse("counter %s is enrolled already, at %s as %s: leave --counter out for a new id, or retire it first",
+			e.Counter, known.Office, known.Role)
 	} else if ok {
 		return nil
 	}
@@ -252,7 +254,8 @@ func (o Operator) completeCode(e *Enrolment, municipality string) error {
 	}
 	switch {
 	case !codeForm.MatchString(e.Code) || e.Code[:5] != municipality[:5]:
-		return refuse("%q is not a counter code: it is the municipality's %.5s and four of 0-9 A-Z, such as %.5sA001", e.Code, municipality, municipality)
+		return refuse("%q is not a counter code: it is the municipality's %.5s and four of 0-9 A-Z, such as %.5sA001",
+			e.Code, municipality, municipality)
 	case slices.Contains(taken, e.Code):
 		return refuse("the code %s was given to a counter before: leave --code out for the next free one", e.Code)
 	}

@@ -380,7 +380,8 @@ func (p *Parts) openLinks(ctx context.Context) (err error) {
 			return ra.Quarantine(ctx, p.Log, p.Vault, q)
 		},
 		Mismatch: func(counter string, err error) {
-			p.Logger.Error("a counter's history differs from the hub's, its claims are refused: shomei counter adopt shows both ends and what can be done", "counter", counter, "error", err)
+			p.Logger.Error("a counter's history differs from the hub's, its claims are refused: shomei counter adopt shows both ends and what can be done",
+				"counter", counter, "error", err)
 		},
 	})
 	return err

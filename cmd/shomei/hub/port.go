@@ -146,7 +146,8 @@ func ownPort(cert, key, ca string, names []string) (port, error) {
 	}
 	for _, name := range names {
 		if p.carries(name) != nil {
-			return port{}, fmt.Errorf("%w: names of [hub]: the certificate in %s does not carry %s, it carries %s", ops.ErrConfig, cert, name, strings.Join(p.names(), ", "))
+			return port{}, fmt.Errorf("%w: names of [hub]: the certificate in %s does not carry %s, it carries %s",
+				ops.ErrConfig, cert, name, strings.Join(p.names(), ", "))
 		}
 	}
 	return p, nil

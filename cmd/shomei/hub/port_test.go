@@ -169,7 +169,9 @@ func TestACertificateOfOnesOwn(t *testing.T) {
 		}
 	}
 	file := func(dir, name string) string { return filepath.Join(dir, "keys", name) }
-	good := Config{TLSCert: file(made, portCert), TLSKey: file(made, portKey), TLSCA: file(made, authorityCert), Names: []string{"hub.example"}}
+	good := Config{
+		TLSCert: file(made, portCert), TLSKey: file(made, portKey), TLSCA: file(made, authorityCert), Names: []string{"hub.example"},
+	}
 	data := t.TempDir()
 	h, err := hubWith(t, data, good)
 	if err != nil {

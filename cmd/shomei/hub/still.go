@@ -83,7 +83,8 @@ func (p *Parts) Project(ctx context.Context) error {
 
 func (p *Parts) newIssuer(log *eventlog.Log, now func() time.Time) *issuer.Issuer {
 	return issuer.New(issuer.Config{
-		Log: log, Directory: p.Directory, Vault: p.Vault, Keys: p.path("keys", "ca"), Lists: p.path("crl"), Switches: p.Switches, Clock: now,
+		Log: log, Directory: p.Directory, Vault: p.Vault, Keys: p.path("keys", "ca"), Lists: p.path("crl"),
+		Switches: p.Switches, Clock: now,
 		Logger: p.Logger, Days: p.days(), Handled: p.progress.note("issuer"),
 	})
 }

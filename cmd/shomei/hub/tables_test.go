@@ -133,7 +133,9 @@ func silent(t *testing.T, h *Parts) {
 // sql runs statements on an engine of their own, as somebody with a client would.
 func sql(t *testing.T, data string, statements ...string) {
 	t.Helper()
-	p, err := engine.Start(t.Context(), engine.Config{Path: filepath.Join(data, "clickhouse"), Stderr: io.Discard, Logger: natstest.Quiet()})
+	p, err := engine.Start(t.Context(), engine.Config{
+		Path: filepath.Join(data, "clickhouse"), Stderr: io.Discard, Logger: natstest.Quiet(),
+	})
 	check(t, err)
 	for _, statement := range statements {
 		response, err := http.Post(p.DSN(), "text/plain", strings.NewReader(statement))

@@ -64,12 +64,18 @@ func (k keys) hubUser() user {
 
 // readingUser reads the log beside a running hub.
 func (k keys) readingUser() user {
-	return user{name: "reader", account: k.accounts.Log, rights: hubserver.Rights{Publish: hubserver.ReadStreams(), Subscribe: []string{"_INBOX.>"}}}
+	return user{
+		name: "reader", account: k.accounts.Log,
+		rights: hubserver.Rights{Publish: hubserver.ReadStreams(), Subscribe: []string{"_INBOX.>"}},
+	}
 }
 
 // gateUser is the hub in the counters' account.
 func (k keys) gateUser() user {
-	return user{name: "gate", account: k.accounts.Counters, rights: hubserver.Rights{Publish: counterlink.GateMayPublish(), Subscribe: counterlink.GateMaySubscribe()}}
+	return user{
+		name: "gate", account: k.accounts.Counters,
+		rights: hubserver.Rights{Publish: counterlink.GateMayPublish(), Subscribe: counterlink.GateMaySubscribe()},
+	}
 }
 
 // setUpTime is how long the user that creates streams is valid.
@@ -77,7 +83,10 @@ const setUpTime = time.Minute
 
 // settingUpUser creates and corrects the streams while a hub starts.
 func (k keys) settingUpUser() user {
-	return user{name: "set-up", account: k.accounts.Log, rights: hubserver.Rights{Publish: hubserver.SetUpStreams(), Subscribe: []string{"_INBOX.>"}}, valid: setUpTime}
+	return user{
+		name: "set-up", account: k.accounts.Log,
+		rights: hubserver.Rights{Publish: hubserver.SetUpStreams(), Subscribe: []string{"_INBOX.>"}}, valid: setUpTime,
+	}
 }
 
 // counterJWT returns a counter's permissions. It has no expiry: it is valid until the counter is retired.
@@ -124,6 +133,8 @@ func (u user) login() (nats.Option, error) {
 
 // FloorConn returns a connection that may create streams on subjects below floor, to measure the bare server.
 func (p *Parts) FloorConn() (*nats.Conn, error) {
-	rights := hubserver.Rights{Publish: append(append(hubserver.SetUpStreams(), hubserver.ReadStreams()...), "floor.>"), Subscribe: []string{"_INBOX.>"}}
+	rights := hubserver.Rights{
+		Publish: append(append(hubserver.SetUpStreams(), hubserver.ReadStreams()...), "floor.>"), Subscribe: []string{"_INBOX.>"},
+	}
 	return p.dial(p.server.URL(), user{name: "floor", account: p.keys.accounts.Log, rights: rights})
 }

@@ -38,7 +38,8 @@ func Open(path string) (crypto.Signer, error) {
 		return nil, fmt.Errorf("opening an authority's key: %w", err)
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("opening an authority's key: %s has mode %04o, others may read it: chmod 600 it after asking who did", path, info.Mode().Perm())
+		return nil, fmt.Errorf("opening an authority's key: %s has mode %04o, others may read it: chmod 600 it after asking who did",
+			path, info.Mode().Perm())
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {

@@ -17,7 +17,8 @@ func Write(out io.Writer, o Office) error {
 	var b strings.Builder
 	d := o.Definition
 	fmt.Fprintf(&b, "id = %q\neffective = %q\nmunicipality = %q\n", o.ID, d.EffectiveFrom, d.Municipality)
-	fmt.Fprintf(&b, "name = %s\nmunicipality_romaji = %q\nbranch = %t\ntelephone = %q\n", basic(d.Name), d.MunicipalityRomaji, d.Branch, d.Telephone)
+	fmt.Fprintf(&b, "name = %s\nmunicipality_romaji = %q\nbranch = %t\ntelephone = %q\n", basic(d.Name),
+		d.MunicipalityRomaji, d.Branch, d.Telephone)
 	if d.LastAcceptanceMs != 0 {
 		fmt.Fprintf(&b, "last_acceptance = %q\n", minute(d.LastAcceptanceMs))
 	}

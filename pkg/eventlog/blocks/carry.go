@@ -52,7 +52,8 @@ func (c Config) tell(p *plan) {
 			"why", f.Why, "outcome", string(f.Outcome), "from", f.From, "owners", strings.Join(f.Owners, " "))
 	}
 	if p.report.Withheld != "" {
-		c.Logger.Error("a stream is withheld from the server: shomei log repair STREAM --copy FOLDER puts back what is lost", "stream", p.name, "why", p.report.Withheld)
+		c.Logger.Error("a stream is withheld from the server: shomei log repair STREAM --copy FOLDER puts back what is lost",
+			"stream", p.name, "why", p.report.Withheld)
 	}
 }
 

@@ -33,7 +33,9 @@ func TestOneBitInOtherStreams(t *testing.T) {
 			check(t, err)
 			for i := range count {
 				subject := strings.Replace(config.Subjects[0], "*", fmt.Sprintf("counter-%d", i), 1)
-				_, err := js.PublishMsg(t.Context(), &nats.Msg{Subject: subject, Data: fmt.Appendf(nil, "message %d", i), Header: nats.Header{"Nats-Msg-Id": {fmt.Sprint(i)}}})
+				_, err := js.PublishMsg(t.Context(), &nats.Msg{
+					Subject: subject, Data: fmt.Appendf(nil, "message %d", i), Header: nats.Header{"Nats-Msg-Id": {fmt.Sprint(i)}},
+				})
 				check(t, err)
 			}
 			check(t, os.CopyFS(killed, os.DirFS(ordered))) // as a kill leaves it: every write is synced

@@ -29,7 +29,9 @@ func Read(store, name string, fn func(Message) error) error {
 		var failed error
 		if err := s.each(func(r record) {
 			if failed == nil {
-				failed = fn(Message{Stream: name, Sequence: r.sequence, Time: time.Unix(0, r.at), Subject: string(r.subject), Payload: r.payload})
+				failed = fn(Message{
+					Stream: name, Sequence: r.sequence, Time: time.Unix(0, r.at), Subject: string(r.subject), Payload: r.payload,
+				})
 			}
 		}); err != nil || failed != nil {
 			return fmt.Errorf("reading stream %s: %w", name, cmp.Or(failed, err))

@@ -122,7 +122,10 @@ func BenchmarkLook(b *testing.B) {
 		check(b, err)
 		payload := make([]byte, 1500)
 		for i := range 40_000 {
-			m := &nats.Msg{Subject: fmt.Sprintf("shomei.log.subscriber.000.%d", i), Data: payload, Header: nats.Header{"Nats-Expected-Stream": {"shomei-log-000-fff"}}}
+			m := &nats.Msg{
+				Subject: fmt.Sprintf("shomei.log.subscriber.000.%d", i), Data: payload,
+				Header: nats.Header{"Nats-Expected-Stream": {"shomei-log-000-fff"}},
+			}
 			_, err := js.PublishMsgAsync(m, jetstream.WithStallWait(time.Minute))
 			check(b, err)
 		}

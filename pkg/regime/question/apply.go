@@ -139,8 +139,9 @@ func (in askedApply) received(s regime.Switches) (lifecycle.Judgement, error) {
 	}
 	documents.LetterFirst = documents.LetterFirst && in.Letter == ""
 	fee := s.Fee(regime.FeeIn{
-		Regime: in.Regime, Operation: in.Operation, Cause: in.causeOfCard(), On: in.day(), Card: in.Card, Certificates: true, Express: in.Express,
-		Left: cmp.Or(in.Left, in.Person.Overseas),
+		Regime: in.Regime, Operation: in.Operation, Cause: in.causeOfCard(), On: in.day(), Card: in.Card, Certificates: true,
+		Express: in.Express,
+		Left:    cmp.Or(in.Left, in.Person.Overseas),
 	})
 	out.Documents, out.Fee = documents, fee
 	out.Merge(documents.Ruling)
@@ -213,8 +214,9 @@ func (in askedApply) operation() events.Operation {
 }
 
 var counterOperations = map[regime.Operation]events.Operation{
-	regime.OpNew: events.Operation_OPERATION_ISSUE, regime.OpRenew: events.Operation_OPERATION_RENEW, regime.OpReissue: events.Operation_OPERATION_REISSUE,
-	regime.OpRevoke: events.Operation_OPERATION_REVOKE, regime.OpUnblock: events.Operation_OPERATION_UNBLOCK,
+	regime.OpNew: events.Operation_OPERATION_ISSUE, regime.OpRenew: events.Operation_OPERATION_RENEW,
+	regime.OpReissue: events.Operation_OPERATION_REISSUE,
+	regime.OpRevoke:  events.Operation_OPERATION_REVOKE, regime.OpUnblock: events.Operation_OPERATION_UNBLOCK,
 }
 
 // What the person has is given without numbers; these stand for them.
@@ -226,8 +228,10 @@ const (
 // application returns what a counter would file.
 func (in askedApply) application(s regime.Switches) lifecycle.Apply {
 	a := lifecycle.Apply{
-		Procedure: filed, Operation: in.operation(), Channel: in.way(), Shown: in.Shown, Card: cardHeld, CardKind: in.cardKind(), Clerk: in.Clerk,
-		GrantedBy: in.GrantedBy, Office: in.Office, Person: in.Person.Person, Filed: in.At, Switches: s, PINsMatch: in.PINsMatch, NoCard: in.NoCard,
+		Procedure: filed, Operation: in.operation(), Channel: in.way(), Shown: in.Shown, Card: cardHeld,
+		CardKind: in.cardKind(), Clerk: in.Clerk,
+		GrantedBy: in.GrantedBy, Office: in.Office, Person: in.Person.Person, Filed: in.At, Switches: s,
+		PINsMatch: in.PINsMatch, NoCard: in.NoCard,
 		Cause: in.Cause, Express: in.Express,
 	}
 	if in.Card && in.issues() { // nothing else replaces the card that is held
@@ -274,7 +278,8 @@ func (in askedApply) state() *events.SubscriberState {
 
 func (in askedApply) certificate(kind regime.Kind, last civil.Date) *events.Certificate {
 	c := &events.Certificate{
-		Serial: uint64(inLog[kind]), Kind: inLog[kind], Regime: events.Regime_REGIME_MYNUMBER, Status: events.CertificateStatus_CERTIFICATE_STATUS_VALID,
+		Serial: uint64(inLog[kind]), Kind: inLog[kind], Regime: events.Regime_REGIME_MYNUMBER,
+		Status:  events.CertificateStatus_CERTIFICATE_STATUS_VALID,
 		LastDay: last.String(), Card: cardHeld,
 	}
 	if in.Regime == regime.Juki {

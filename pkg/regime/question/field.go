@@ -58,7 +58,8 @@ func (f field) allowed() (ja, en string) {
 		list := strings.Join(f.words, ", ")
 		return "使える値: " + list, "known: " + list
 	case asDay:
-		return fmt.Sprintf("%v から %v までの日付を YYYY-MM-DD の形で書いてください。", firstDay, finalDay), fmt.Sprintf("write a day from %v to %v as YYYY-MM-DD", firstDay, finalDay)
+		return fmt.Sprintf("%v から %v までの日付を YYYY-MM-DD の形で書いてください。",
+			firstDay, finalDay), fmt.Sprintf("write a day from %v to %v as YYYY-MM-DD", firstDay, finalDay)
 	case asBirth:
 		return fmt.Sprintf("%v から %v までの日付を YYYY-MM-DD の形で書いてください。不明な月日は 00 とします。", firstDay, finalDay),
 			fmt.Sprintf("write a day from %v to %v as YYYY-MM-DD, with 00 for a month or day that is not known", firstDay, finalDay)

@@ -111,8 +111,10 @@ func writeFields(b *strings.Builder, fields []field, indent string) {
 // shape returns the form of a field for the help.
 func (f field) shape() string {
 	shape := map[form]string{
-		asText: `"…"`, asDay: `"YYYY-MM-DD"`, asBirth: `"YYYY-MM-DD" | "YYYY-MM-00" | "YYYY-00-00"`, asMoment: `"2012-11-30T17:01:00+09:00"`, asUTC: `"2012-12-03T00:00:00Z"`,
-		asClock: `"HH:MM"`, asFlag: "true | false", asWeekday: "0 … 6", asNumber: "0, 1, 2 …", asCode: `"12237" | "122378"`, asRule: `"番号 (id)"`, asObject: "{…}",
+		asText: `"…"`, asDay: `"YYYY-MM-DD"`, asBirth: `"YYYY-MM-DD" | "YYYY-MM-00" | "YYYY-00-00"`,
+		asMoment: `"2012-11-30T17:01:00+09:00"`, asUTC: `"2012-12-03T00:00:00Z"`,
+		asClock: `"HH:MM"`, asFlag: "true | false", asWeekday: "0 … 6", asNumber: "0, 1, 2 …", asCode: `"12237" | "122378"`,
+		asRule: `"番号 (id)"`, asObject: "{…}",
 	}[f.form]
 	if f.form == asWord {
 		shape = strings.Join(f.words, " | ")

@@ -124,7 +124,8 @@ func toldCase(f *events.OpenCase) openCase {
 	out := openCase{
 		Procedure: f.GetProcedure(), Number: events.CaseNumber(f.GetProcedure()), Operation: nameOf(operations, f.GetOperation()),
 		Channel: nameOf(channels, f.GetChannel()), CardKind: nameOf(cardKinds, f.GetCardKind()), PINs: pinWords(f.GetPins()),
-		Cause: f.GetCause(), OnFile: f.GetOnFile(), FiledOn: f.GetFiledOn(), PostedOn: f.GetPostedOn(), GoodUntil: f.GetGoodUntil(), Void: f.GetVoid(),
+		Cause: f.GetCause(), OnFile: f.GetOnFile(), FiledOn: f.GetFiledOn(), PostedOn: f.GetPostedOn(),
+		GoodUntil: f.GetGoodUntil(), Void: f.GetVoid(),
 	}
 	for _, kind := range f.GetKinds() {
 		out.Kinds = append(out.Kinds, nameOf(kinds, kind))
@@ -182,7 +183,8 @@ func (d *Desk) postCases(r *http.Request, lang page.Language) (reply, error) {
 	}
 	form := r.PostForm
 	asked := caseRequest{
-		Number: form.Get("case_number"), Card: form.Get("card"), ResidentCode: form.Get("resident_code"), BirthDate: form.Get("birth_date"), Clerk: form.Get("clerk"),
+		Number: form.Get("case_number"), Card: form.Get("card"), ResidentCode: form.Get("resident_code"),
+		BirthDate: form.Get("birth_date"), Clerk: form.Get("clerk"),
 	}
 	wrong := atFields(asked.tidy(civil.Of(d.Counter.Now())), lang)
 	v := casesView{Form: withWrong(form, wrong)}

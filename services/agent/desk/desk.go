@@ -82,7 +82,10 @@ func New(c Config) (*Desk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the counter's pages: %w", err)
 	}
-	return &Desk{Config: c, pages: pages, reader: ReaderAway, told: make(chan struct{}), screen: screen{lang: page.Japanese, changed: make(chan struct{})}}, nil
+	return &Desk{
+		Config: c, pages: pages, reader: ReaderAway, told: make(chan struct{}),
+		screen: screen{lang: page.Japanese, changed: make(chan struct{})},
+	}, nil
 }
 
 // Handler serves the pages, the API under /api/ and the assets.

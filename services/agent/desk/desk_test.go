@@ -103,7 +103,9 @@ func everyDocument(t *testing.T) []regime.Document {
 	seen := map[regime.Document]bool{}
 	for _, h := range regime.Handlings() {
 		for _, w := range ways {
-			out, err := regime.Switches{}.Documents(regime.DocumentsIn{Regime: regime.MyNumber, Operation: h.Law, Channel: w.law, On: civil.New(2024, 6, 3)})
+			out, err := regime.Switches{}.Documents(regime.DocumentsIn{
+				Regime: regime.MyNumber, Operation: h.Law, Channel: w.law, On: civil.New(2024, 6, 3),
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -120,7 +122,8 @@ func everyDocument(t *testing.T) []regime.Document {
 
 func TestAFormIsReadAsTheStandardLibraryReadsIt(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		values := url.Values(rapid.MapOf(rapid.StringMatching(`[a-z_&=%+ é暗]{1,6}`), rapid.SliceOfN(rapid.String(), 1, 3)).Draw(t, "values"))
+		values := url.Values(rapid.MapOf(rapid.StringMatching(`[a-z_&=%+ é暗]{1,6}`),
+			rapid.SliceOfN(rapid.String(), 1, 3)).Draw(t, "values"))
 		f, err := readForm(httptest.NewRequest("POST", "/", strings.NewReader(values.Encode())))
 		if err != nil {
 			t.Fatal(err)
@@ -173,7 +176,9 @@ func TestASecretOwnsItsBytes(t *testing.T) {
 func TestAMistakeIsNamedWithoutItsValue(t *testing.T) {
 	for _, body := range []string{
 		`{"person":{"sex":"花子"}}`, `{"person":"花子"}`, `{"express":"花子"}`, `花子`, `{"operation":"花子","channel":"self","clerk":"1"}`,
-		`{"operation":"issue","channel":"花子","clerk":"1"}`, `{"operation":"issue","channel":"self","clerk":"1","kinds":["花子"]}`, `{"operation":"issue","channel":"self","clerk":"1","documents":["花子"]}`,
+		`{"operation":"issue","channel":"花子","clerk":"1"}`,
+		`{"operation":"issue","channel":"self","clerk":"1","kinds":["花子"]}`,
+		`{"operation":"issue","channel":"self","clerk":"1","documents":["花子"]}`,
 	} {
 		var r request
 		err := decode([]byte(body), &r)

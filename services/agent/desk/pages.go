@@ -294,7 +294,8 @@ var startOperations = []struct{ operation, key string }{
 func (d *Desk) showStart(_ *http.Request, lang page.Language) (reply, error) {
 	view := startView{station: d.station(lang, ""), Procedures: d.procedureTable(lang), Tray: d.trayView()}
 	for _, o := range startOperations {
-		view.Operations = append(view.Operations, anchor{d.pages.Say(lang, "operation."+o.operation), "/apply?operation=" + o.operation, o.key})
+		view.Operations = append(view.Operations,
+			anchor{d.pages.Say(lang, "operation."+o.operation), "/apply?operation=" + o.operation, o.key})
 	}
 	for _, o := range reportShortcuts {
 		view.Reports = append(view.Reports, anchor{d.pages.Say(lang, "report."+o.what), "/report?what=" + o.what, o.key})

@@ -171,7 +171,9 @@ func (d *Desk) usualCard() string {
 
 func (d *Desk) documentBox(need regime.Requirement, form url.Values, lang page.Language) documentBox {
 	name := string(need.Document)
-	box := documentBox{ID: "document-" + name, Value: name, Text: d.pages.Say(lang, "document."+name), Ticked: slices.Contains(form["document"], name)}
+	box := documentBox{
+		ID: "document-" + name, Value: name, Text: d.pages.Say(lang, "document."+name), Ticked: slices.Contains(form["document"], name),
+	}
 	asked := form.Get("operation") != "return-card" && (need.Document != regime.DocMandate || form.Get("card_kind") == string(regime.Juki) || d.Switches.ProxyNeedsSeal)
 	if qualifier := qualifiers[need.Document]; qualifier != "" && asked {
 		box.Qualifier, box.QualifierText = name+":"+qualifier, d.pages.Say(lang, "qualifier."+qualifier)
@@ -192,7 +194,8 @@ func (d *Desk) documentsIn(form url.Values, shown ...regime.Shown) (regime.Docum
 		return regime.DocumentsIn{}, badRequest("operation is none that this counter knows")
 	}
 	in := regime.DocumentsIn{
-		Regime: regime.Regime(form.Get("card_kind")), Operation: regime.HandlingOf(operation).Law, Channel: regime.Channel(form.Get("way")), On: civil.Of(d.Counter.Now()),
+		Regime: regime.Regime(form.Get("card_kind")), Operation: regime.HandlingOf(operation).Law,
+		Channel: regime.Channel(form.Get("way")), On: civil.Of(d.Counter.Now()),
 		Shown: shown, PINsMatch: form.Get("pins_match") != "",
 		NoCard:   form.Get("operation") == "reissue" && !slices.Contains(form["document"], string(regime.DocCard)),
 		Returned: form.Get("operation") == "return-card",
@@ -410,7 +413,8 @@ func personOf(form url.Values) person {
 
 func requestOf(form url.Values, documents []string) request {
 	r := request{
-		Procedure: form.Get("procedure"), Operation: form.Get("operation"), Kinds: form["kinds"], Documents: documents, Card: form.Get("card"), NoCard: form.Get("file") == withoutCard,
+		Procedure: form.Get("procedure"), Operation: form.Get("operation"), Kinds: form["kinds"], Documents: documents,
+		Card: form.Get("card"), NoCard: form.Get("file") == withoutCard,
 		CardKind: form.Get("card_kind"), Clerk: form.Get("clerk"), SecondOfficer: form.Get("second_officer"),
 		SpecialCircumstances: form.Get("special_circumstances"), Express: form.Get("express") != "", Cause: form.Get("cause"),
 		PINs: form["pins"], PINsMatch: form.Get("pins_match") != "", TakenBack: form.Get("taken_back"),

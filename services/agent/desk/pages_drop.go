@@ -45,7 +45,10 @@ func (d *Desk) dropPage(id string, form url.Values, wrong []page.FieldError, lan
 	if err != nil {
 		return reply{}, err
 	}
-	v := dropView{station: d.station(lang, ""), ID: id, Form: withWrong(form, wrong), Effects: d.dropEffects(s, made, lang), Shown: shownDrop(s, made)}
+	v := dropView{
+		station: d.station(lang, ""), ID: id, Form: withWrong(form, wrong), Effects: d.dropEffects(s, made, lang),
+		Shown: shownDrop(s, made),
+	}
 	for _, r := range []row{
 		{say("person.name"), name},
 		{say("procedure.receipt"), events.CaseNumber(id)},
@@ -84,7 +87,8 @@ func (d *Desk) dropEffects(s agent.Status, made agent.Made, lang page.Language) 
 	}
 	for _, planned := range s.Answer.GetPlanned() {
 		if planned.GetReplaces() != 0 {
-			add(say("drop.former", say("ending.target."+nameOf(kinds, planned.GetKind()))), say("drop.former."+formerAfter(planned.GetKind(), made)))
+			add(say("drop.former", say("ending.target."+nameOf(kinds, planned.GetKind()))),
+				say("drop.former."+formerAfter(planned.GetKind(), made)))
 		}
 	}
 	if s.Application.GetOperation() == events.Operation_OPERATION_UNBLOCK {

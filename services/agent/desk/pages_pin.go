@@ -152,7 +152,9 @@ func (d *Desk) showResident(_ *http.Request, _ page.Language) (reply, error) {
 		return goTo("/procedures/" + id + "/pin"), nil
 	}
 	view := pinView{Live: d.live(), Done: d.screen.thanks() > 0}
-	return show("resident", page.View{Title: "resident.title", Bare: true, Scripts: []string{"live.js"}, ReloadAfter: blankTime, Reload: "/resident", Data: view}), nil
+	return show("resident", page.View{
+		Title: "resident.title", Bare: true, Scripts: []string{"live.js"}, ReloadAfter: blankTime, Reload: "/resident", Data: view,
+	}), nil
 }
 
 // serveResident sends the screen on when it should show another page, and in any case a browser that was replaced as
@@ -199,7 +201,8 @@ func (d *Desk) residentFacts(s agent.Status, name string, lang page.Language) []
 	say := func(key string) string { return d.pages.Say(lang, key) }
 	rows := []row{{say("person.name"), name}, {say("procedure.operation"), d.operationText(s, lang)}}
 	for _, p := range s.Answer.GetPlanned() {
-		rows = append(rows, row{say("certificate." + nameOf(kinds, p.GetKind())), say("certificate.last") + " " + day(lang, p.GetLastDay())})
+		rows = append(rows,
+			row{say("certificate." + nameOf(kinds, p.GetKind())), say("certificate.last") + " " + day(lang, p.GetLastDay())})
 	}
 	fee := say("pin.free")
 	if s.FeeYen > 0 {

@@ -93,7 +93,8 @@ func (d *Desk) showProcedure(r *http.Request, lang page.Language) (reply, error)
 func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
 	say := func(key string, args ...any) string { return d.pages.Say(lang, key, args...) }
 	v := procedureView{
-		ID: s.Procedure, Receipt: events.CaseNumber(s.Procedure), State: d.stateText(s, lang), Message: pick(lang, s.Message), Percent: s.Percent,
+		ID: s.Procedure, Receipt: events.CaseNumber(s.Procedure), State: d.stateText(s, lang), Message: pick(lang, s.Message),
+		Percent:   s.Percent,
 		Operation: d.operationText(s, lang), Card: cmp.Or(s.Card, cardOf(s.Report)), FeeYen: s.FeeYen, Filed: d.filedText(s, lang),
 		Confirm: s.Waiting != nil, HandOver: s.ReadyToHandOver(), Done: s.Stage == agent.StageHandedOver && !s.Unrecorded(),
 		Drop: s.MayDrop() == nil,
@@ -270,7 +271,8 @@ func (d *Desk) tellAnswer(v *procedureView, s agent.Status, lang page.Language) 
 	}
 	v.Planned = d.plannedTables(a.GetPlanned(), lang)
 	if len(a.GetCardCandidates()) > 0 {
-		v.Planned = append(v.Planned, d.candidateTable(d.pages.Say(lang, "planned.card", day(lang, a.GetCardLastDay())), a.GetCardCandidates(), lang))
+		v.Planned = append(v.Planned,
+			d.candidateTable(d.pages.Say(lang, "planned.card", day(lang, a.GetCardLastDay())), a.GetCardCandidates(), lang))
 	}
 	if len(a.GetFee()) > 0 {
 		table := d.feeTable(a.GetFee(), lang)

@@ -68,7 +68,8 @@ func (d *Desk) reportPage(form url.Values, wrong []page.FieldError, lang page.La
 		return reply{}, err
 	}
 	v := reportView{
-		station: d.station(lang, ""), Form: withWrong(form, wrong), Title: say("report." + kind.what), Loss: kind.what == "loss", Card: kind.card,
+		station: d.station(lang, ""), Form: withWrong(form, wrong), Title: say("report." + kind.what),
+		Loss: kind.what == "loss", Card: kind.card,
 		Record: kind.record, Change: kind.change != 0, Planned: kind.planned, Code: kind.code,
 	}
 	if kind.keep {
@@ -164,7 +165,8 @@ func (d *Desk) foretold(e regimeEffect, caption string, lang page.Language) fore
 	say := func(key string) string { return d.pages.Say(lang, key) }
 	table := page.Table{Caption: caption, Columns: []page.Column{{Label: say("ending.what")}, {Label: say("ending.effect")}}}
 	for _, c := range e.targets {
-		table.Rows = append(table.Rows, []page.Cell{{Text: say("ending.target." + string(c.Target))}, {Text: say("ending.effect." + string(c.Effect))}})
+		table.Rows = append(table.Rows,
+			[]page.Cell{{Text: say("ending.target." + string(c.Target))}, {Text: say("ending.effect." + string(c.Effect))}})
 	}
 	rule := ruleAlarm(e.rule, lang)
 	return foretold{Effects: &table, Law: &rule, Ends: e.Ends, Lasts: e.Lasts}
@@ -243,7 +245,10 @@ func (d *Desk) reviewReport(form url.Values, kind reportKind, facts filed, known
 		file: func(ctx context.Context) (string, error) { return d.Counter.Report(ctx, facts.claim, facts.personal) },
 		show: func(lang page.Language) reviewView {
 			say := func(key string) string { return d.pages.Say(lang, key) }
-			v := reviewView{compared: known, What: say("report." + kind.what), Who: d.whoOf(facts.who, lang), Facts: []row{{say("apply.clerk"), form.Get("clerk")}}}
+			v := reviewView{
+				compared: known, What: say("report." + kind.what), Who: d.whoOf(facts.who, lang),
+				Facts: []row{{say("apply.clerk"), form.Get("clerk")}},
+			}
 			for _, r := range []row{{say("apply.card"), cardOf(facts.claim)}, {say("report.caused"), day(lang, intake.Day(form.Get("caused_on")))}, {say("report.planned"), day(lang, intake.Day(form.Get("planned_on")))}} {
 				if r.Text != "" {
 					v.Facts = append(v.Facts, r)
@@ -287,7 +292,8 @@ func (d *Desk) tellEndings(v *procedureView, a *events.Answer, lang page.Languag
 		v.Endings = &table
 	}
 	for _, set := range a.GetDeadlines() {
-		v.Deadlines = append(v.Deadlines, say("deadline."+strings.ToLower(strings.TrimPrefix(set.GetKind().String(), "DEADLINE_KIND_")), day(lang, set.GetLastDay())))
+		v.Deadlines = append(v.Deadlines,
+			say("deadline."+strings.ToLower(strings.TrimPrefix(set.GetKind().String(), "DEADLINE_KIND_")), day(lang, set.GetLastDay())))
 	}
 }
 

@@ -31,8 +31,9 @@ func alone(t *testing.T) *Desk {
 		t.Fatal(err)
 	}
 	counter, err := agent.Open(agent.Config{
-		Counter: "12237-main-1", Office: "12237-main", Key: key, SealKey: seal, HubSealKey: seal.PublicKey(), StorePath: filepath.Join(t.TempDir(), "counter.db"),
-		Now: time.Now, ClockEvidence: func() string { return agent.Synchronised },
+		Counter: "12237-main-1", Office: "12237-main", Key: key, SealKey: seal, HubSealKey: seal.PublicKey(),
+		StorePath: filepath.Join(t.TempDir(), "counter.db"),
+		Now:       time.Now, ClockEvidence: func() string { return agent.Synchronised },
 	})
 	if err != nil {
 		t.Fatal(err)
