@@ -16,9 +16,9 @@ import (
 	"shomei/pkg/ops"
 )
 
-// TestACounterByASettableClockGetsNothing: a counter's bundle is made to name a settable clock nine days slow, under a hub
+// TestCounterWithSettableClockIsRefused: a counter's bundle is made to name a settable clock nine days slow, under a hub
 // with the system's clock. Nothing is filed; the counter and the hub's health say why, with both times.
-func TestACounterByASettableClockGetsNothing(t *testing.T) {
+func TestCounterWithSettableClockIsRefused(t *testing.T) {
 	h, err := hub.Start(t.Context(), hub.Config{Data: t.TempDir(), AnyClock: true, Logger: slog.New(slog.DiscardHandler)}, hub.ByHand...)
 	if err != nil {
 		t.Fatal(err)

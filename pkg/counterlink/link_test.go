@@ -168,7 +168,7 @@ func forge(t *testing.T, box *memory) (signed, hash []byte) {
 	return signed, hash
 }
 
-func TestOneCounterWaitsAndTheOthersGoOn(t *testing.T) {
+func TestBlockedCounterHoldsUpNoOther(t *testing.T) {
 	w, box := start(t)
 	key := userKey(t)
 	w.enrol("12237-main-2", key, sealKey(t))
@@ -238,7 +238,7 @@ func TestARestartedHubGoesOnWhereItWas(t *testing.T) {
 
 // Claims that were delivered to a hub that died come again only after a while; newer ones of the same counter overtake
 // them on the way, and must not be taken for a gap.
-func TestAHubThatDiedWithClaimsInItsHands(t *testing.T) {
+func TestClaimsHeldByADeadHubAreRedelivered(t *testing.T) {
 	w, box := start(t)
 	consumer, err := w.js.CreateOrUpdateConsumer(t.Context(), counterlink.ClaimStream, jetstream.ConsumerConfig{
 		Durable: "claims", AckPolicy: jetstream.AckExplicitPolicy, AckWait: 6 * time.Second, MaxAckPending: 10_000,
@@ -533,7 +533,7 @@ func TestTheLinkSurvivesARestartOfTheServer(t *testing.T) {
 	}
 }
 
-func TestAForgedHeadIsNotBelieved(t *testing.T) {
+func TestForgedHeadIsRefused(t *testing.T) {
 	w, box := start(t)
 	box.add(t)
 	impostor := w.server.As(t, w.server.Accounts.Counters, natstest.Everything)
@@ -562,7 +562,7 @@ func TestAForgedHeadIsNotBelieved(t *testing.T) {
 
 // A command or answer that is sent over a bad line: it failed and is not there, or it failed and is there. Sent again
 // under its id, as every sender does, it is there once.
-func TestASentMessageFailsInBothWaysAndIsThereOnce(t *testing.T) {
+func TestSendStoresOnceThroughFailures(t *testing.T) {
 	w, box := start(t)
 	seal := sealKey(t)
 	w.enrol(desk, box.key, seal)

@@ -13,7 +13,7 @@ import (
 )
 
 // The rights that CounterMayPublish and CounterMaySubscribe name are enough for a counter, and for nothing else.
-func TestACounterNeedsNoMoreRightsAndHasNone(t *testing.T) {
+func TestCounterHasExactlyTheRightsItNeeds(t *testing.T) {
 	w, box := start(t)
 	seal := sealKey(t)
 	w.enrol(desk, box.key, seal)

@@ -472,7 +472,7 @@ func check(t testing.TB, err error) {
 
 // What never was a commit, put in by someone with rights on the server, parks its aggregate and nothing else, also over a
 // restart; naming the aggregate takes it out, and the history goes on where it was.
-func TestJunkIsTakenOut(t *testing.T) {
+func TestJunkIsRemoved(t *testing.T) {
 	c := centre{folder: t.TempDir(), key: newKey(t)}
 	trusted := map[string]eventlog.Role{public(t, c.key): eventlog.RoleHub}
 	subject := events.LogSubject(events.KindSubscriber, "p")

@@ -45,7 +45,7 @@ func (c *collector) distinct() int {
 
 // One aggregate that can't be handled holds up none of the others, keeps its own order, and holds the position back:
 // whoever starts anew gets it again.
-func TestLanesPassWhoeverWaits(t *testing.T) {
+func TestQueuesPassBlockedAggregates(t *testing.T) {
 	s := natstest.Start(t)
 	l := open(t, config(t, natstest.Connect(t, s.URL()), newKey(t)))
 	for i := range 40 {
@@ -85,8 +85,8 @@ func TestLanesPassWhoeverWaits(t *testing.T) {
 	}
 }
 
-// A lane sets its aggregate aside, what waits behind it included.
-func TestLanesPark(t *testing.T) {
+// A queue parks its aggregate, what waits behind it included.
+func TestQueuesPark(t *testing.T) {
 	s := natstest.Start(t)
 	l := open(t, config(t, natstest.Connect(t, s.URL()), newKey(t)))
 	for i := range 12 {
@@ -114,7 +114,7 @@ func TestLanesPark(t *testing.T) {
 }
 
 // However calls fail and followers end, nothing is left out and each aggregate keeps its order.
-func TestLanesLoseNothing(t *testing.T) {
+func TestQueuesLoseNothing(t *testing.T) {
 	s := natstest.Start(t)
 	cfg := config(t, natstest.Connect(t, s.URL()), newKey(t))
 	cfg.Streams = 3

@@ -84,7 +84,7 @@ func TestSinceOfAnotherWriter(t *testing.T) {
 }
 
 // What an administrator puts behind the end that is known is looked into, however well this process knows it.
-func TestSinceFindsWhatWasPutIn(t *testing.T) {
+func TestSinceDetectsReplayedCommit(t *testing.T) {
 	s := natstest.Start(t)
 	conn, key := natstest.Connect(t, s.URL()), newKey(t)
 	l := open(t, config(t, conn, key))

@@ -180,7 +180,7 @@ func TestWithheld(t *testing.T) {
 	}
 }
 
-func TestClickHouseAway(t *testing.T) {
+func TestClickHouseUnavailable(t *testing.T) {
 	_, err := Open(t.Context(), Config{DSN: "http://127.0.0.1:1/default"})
 	if !errors.Is(err, ErrUnavailable) {
 		t.Errorf("got %v, want ErrUnavailable", err)

@@ -214,7 +214,7 @@ func TestAPISaysTheSameAsThePage(t *testing.T) {
 	}
 }
 
-func TestPageSaysWhenTheTablesAreAway(t *testing.T) {
+func TestPageSaysWhenTablesAreUnavailable(t *testing.T) {
 	w := town(t)
 	c, err := New(Config{Warehouse: w, Clock: func() time.Time { return now }, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {

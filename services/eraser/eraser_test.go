@@ -73,7 +73,7 @@ func copyVault(w *servicetest.World) *vault.Vault {
 	return v
 }
 
-func TestAnErasureIsACommitFirstAndTheEndOfTheKeyAfter(t *testing.T) {
+func TestErasureIsCommittedBeforeKeyIsDestroyed(t *testing.T) {
 	w := servicetest.New(t, morning)
 	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
 	follow(w, newEraser(w, w.Vault))
@@ -149,7 +149,7 @@ func TestAnErasureThatACrashInterruptedIsFinished(t *testing.T) {
 }
 
 // An old copy of the vault brings the key back: nothing is read with it, and the next start destroys it again.
-func TestAnOldCopyOfTheVaultBringsNothingBack(t *testing.T) {
+func TestOldVaultCopyIsErasedAgain(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	l, other := d.Hold("100"), d.Hold("200")
@@ -174,7 +174,7 @@ func TestAnOldCopyOfTheVaultBringsNothingBack(t *testing.T) {
 }
 
 // Where the log is an older copy than the vault says, all of it is looked at.
-func TestAMarkBeyondTheLogIsNotBelieved(t *testing.T) {
+func TestMarkBeyondTheLogIsIgnored(t *testing.T) {
 	w := servicetest.New(t, morning)
 	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
 	order(w, l.Subscriber, vault.Contact)
@@ -197,7 +197,7 @@ func TestAForgedOrderDestroysNothing(t *testing.T) {
 }
 
 // Somebody whose data were erased applies again: a life like any other under new keys, and a second erasure in its time.
-func TestWhoComesBackAfterAnErasureIsServed(t *testing.T) {
+func TestErasedPersonCanApplyAgain(t *testing.T) {
 	w := servicetest.New(t, "2016-01-12 10:00")
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	l := d.Hold("100")
@@ -243,7 +243,7 @@ func TestWhoComesBackAfterAnErasureIsServed(t *testing.T) {
 }
 
 // The register goes on writing about somebody whose data were erased; nothing personal is gathered by that.
-func TestTheRegisterBringsNothingErasedBack(t *testing.T) {
+func TestRegisterDoesNotRestoreErasedData(t *testing.T) {
 	w := servicetest.New(t, morning)
 	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
 	newEraser(w, w.Vault)

@@ -177,8 +177,8 @@ func TestSteppingEqualsOneLeap(t *testing.T) {
 	}
 }
 
-// TestTheEngineGoesAwayAndComesBack: while the tables are away nothing is recorded and nothing lost.
-func TestTheEngineGoesAwayAndComesBack(t *testing.T) {
+// TestEngineOutageLosesNothing: while the tables are away nothing is recorded and nothing lost.
+func TestEngineOutageLosesNothing(t *testing.T) {
 	w := servicetest.New(t, "2020-01-15 10:00")
 	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
 	h := open(t, w)

@@ -196,8 +196,8 @@ func TestARefusedRecipientHoldsUpNobody(t *testing.T) {
 	}
 }
 
-// TestAServerThatIsAway: everything waits, nothing is lost, and what is owed no more when it is back is not sent.
-func TestAServerThatIsAway(t *testing.T) {
+// TestMailServerUnavailable: everything waits, nothing is lost, and what is owed no more when it is back is not sent.
+func TestMailServerUnavailable(t *testing.T) {
 	w := owing(t, "100", "101")
 	s := listen(t, taking)
 	s.stop()
@@ -227,7 +227,7 @@ func TestAServerThatIsAway(t *testing.T) {
 	stop()
 }
 
-func TestWhoeverLeftNoAddressOrHadItErased(t *testing.T) {
+func TestNoAddressOrErasedAddress(t *testing.T) {
 	w := owing(t)
 	silent := servicetest.Resident("100")
 	silent.Contact = nil

@@ -170,8 +170,8 @@ func TestCaughtUpSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
-// TestAForgedCommitIsPassedOver: one aggregate is missing from the tables, with an alarm; the others are there.
-func TestAForgedCommitIsPassedOver(t *testing.T) {
+// TestForgedCommitIsSkipped: one aggregate is missing from the tables, with an alarm; the others are there.
+func TestForgedCommitIsSkipped(t *testing.T) {
 	w := servicetest.New(t, "2020-01-15 10:00")
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	d.Hold("0")

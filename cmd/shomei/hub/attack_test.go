@@ -25,10 +25,10 @@ const (
 	victim   = "12237-main-2"
 )
 
-// TestNoMessageOfACounterCausesAnyOther has an enrolled counter say everything it can, wanting the answer everywhere, with
+// TestCounterMessagesReachNothingElse has an enrolled counter say everything it can, wanting the answer everywhere, with
 // every header that means something to the server, to a hub as it runs. What may come of it stands in testdata/attacks.txt;
 // what does is seen by spies with all rights in all accounts.
-func TestNoMessageOfACounterCausesAnyOther(t *testing.T) {
+func TestCounterMessagesReachNothingElse(t *testing.T) {
 	rows := readAttackRows(t)
 	a := newAttack(t)
 	tried := 0

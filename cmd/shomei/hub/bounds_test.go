@@ -160,7 +160,7 @@ func (c *crowd) has() uint64 {
 	return info.State.Subjects[counterlink.ClaimSubject(attacker)]
 }
 
-func TestAMessageThatQuarantineCantHoldStopsNobody(t *testing.T) {
+func TestOversizedMessageBlocksNobody(t *testing.T) {
 	c := newCrowd(t)
 	c.claim()
 	for i, size := range []int{events.MaxStored - 64<<10, events.MaxStored - 64<<10 + 1, events.MaxStored - 1, events.MaxStored, counterlink.MaxMessage - 1} {
@@ -181,7 +181,7 @@ func TestAMessageThatQuarantineCantHoldStopsNobody(t *testing.T) {
 	c.handled()
 }
 
-func TestLitterIsCountedAndNotKept(t *testing.T) {
+func TestExcessQuarantineIsOnlyCounted(t *testing.T) {
 	c := newCrowd(t)
 	inbox := c.bad.NewInbox()
 	answers, err := c.bad.SubscribeSync(inbox)
@@ -347,8 +347,8 @@ func resident(t *testing.T) int64 {
 	return pages * int64(os.Getpagesize())
 }
 
-// TestACounterThatIsCutOffIsPutOut: the server has nothing of it until its time is over. Its agent comes back by itself.
-func TestACounterThatIsCutOffIsPutOut(t *testing.T) {
+// TestCutOffCounterIsDisconnected: the server has nothing of it until its time is over. Its agent comes back by itself.
+func TestCutOffCounterIsDisconnected(t *testing.T) {
 	c := newCrowd(t)
 	lost := c.bad.StatusChanged(nats.RECONNECTING)
 	again, _ := c.dial(c.folder) // with every connection that it has
@@ -421,7 +421,7 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-func TestAFloodOfClaimsDrownsNobody(t *testing.T) {
+func TestClaimFloodDelaysNoOtherCounter(t *testing.T) {
 	c := newCrowd(t)
 	begun := time.Now()
 	waited := c.under(storm{Size: 4 << 10, For: 4 * time.Second})
@@ -433,7 +433,7 @@ func TestAFloodOfClaimsDrownsNobody(t *testing.T) {
 	c.handled()
 }
 
-func TestRetirementEndsACounterAtOnce(t *testing.T) {
+func TestRetiredCounterIsDisconnectedAtOnce(t *testing.T) {
 	c := newCrowd(t)
 	pace := rate.NewLimiter(150, 50)
 	for i := range 300 {
@@ -470,7 +470,7 @@ func (c *crowd) link(conn *nats.Conn, session string) string {
 	return answer.Header.Get("Shomei-Refused")
 }
 
-func TestOfTwoAgentsOneIsRefused(t *testing.T) {
+func TestSecondAgentIsRefused(t *testing.T) {
 	c := newCrowd(t)
 	second, _ := c.dial(c.folder)
 	third, _ := c.dial(c.folder)

@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// TestOneProgramAtATimeHoldsAFolder: a tool that finds a hub being started neither runs servers of its own on its files nor
+// TestDataFolderHasOneHolder: a tool that finds a hub being started neither runs servers of its own on its files nor
 // waits for ever.
-func TestOneProgramAtATimeHoldsAFolder(t *testing.T) {
+func TestDataFolderHasOneHolder(t *testing.T) {
 	data := t.TempDir()
 	first, second := &Parts{Config: Config{Data: data}}, &Parts{Config: Config{Data: data}}
 	if err := first.hold(t.Context()); err != nil {
@@ -44,9 +44,9 @@ func TestOneProgramAtATimeHoldsAFolder(t *testing.T) {
 	}
 }
 
-// TestAHubThatRunsIsNotWaitedFor: a second start says at once who runs there. Before the first stops it takes its address
+// TestStartDoesNotWaitForRunningHub: a second start says at once who runs there. Before the first stops it takes its address
 // back, so that from then on it is waited for.
-func TestAHubThatRunsIsNotWaitedFor(t *testing.T) {
+func TestStartDoesNotWaitForRunningHub(t *testing.T) {
 	data := t.TempDir()
 	first, second := &Hub{Parts: &Parts{Config: Config{Data: data}}}, &Parts{Config: Config{Data: data}}
 	if err := first.hold(t.Context()); err != nil {
@@ -69,9 +69,9 @@ func TestAHubThatRunsIsNotWaitedFor(t *testing.T) {
 	}
 }
 
-// TestAnAddressThatWasLeftIsNotBelieved: whoever gets the folder's lock knows that the hub is dead whose address stands
+// TestStaleAddressIsIgnored: whoever gets the folder's lock knows that the hub is dead whose address stands
 // there, also when this very number runs as another program by now.
-func TestAnAddressThatWasLeftIsNotBelieved(t *testing.T) {
+func TestStaleAddressIsIgnored(t *testing.T) {
 	h := &Parts{Config: Config{Data: t.TempDir()}}
 	runs(t, h)
 	if _, said, err := h.find(t.Context()); said || err != nil {

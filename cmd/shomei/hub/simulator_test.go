@@ -8,7 +8,7 @@ import (
 )
 
 // A simulator's key is believed until the log turns out to be a real one; without the key nobody is.
-func TestTheSimulatorIsBelievedInSimulatedLogsOnly(t *testing.T) {
+func TestSimulatorIsTrustedInSimulatedLogsOnly(t *testing.T) {
 	h := &Parts{Config: Config{Data: t.TempDir()}}
 	if err := h.openKeys(t.Context()); err != nil {
 		t.Fatal(err)

@@ -228,9 +228,9 @@ var tableDamages = map[string]func(*testing.T, string){
 	"the newest commit lost":         bySQL("ALTER TABLE shomei.log DELETE WHERE recorded = (SELECT max(recorded) FROM shomei.log) SETTINGS mutations_sync = 2"),
 }
 
-// TestDamagedTablesAreMadeAnew: whatever is wrong with the tables the hub starts and decides, says what it does, and makes
+// TestDamagedTablesAreRebuilt: whatever is wrong with the tables the hub starts and decides, says what it does, and makes
 // them anew by itself.
-func TestDamagedTablesAreMadeAnew(t *testing.T) {
+func TestDamagedTablesAreRebuilt(t *testing.T) {
 	for name, damage := range tableDamages {
 		t.Run(name, func(t *testing.T) {
 			data := kept(t)
@@ -260,9 +260,9 @@ func TestDamagedTablesAreMadeAnew(t *testing.T) {
 	}
 }
 
-// TestDerivedFilesAreMadeAnew: whatever stands where lists, mails, the address, the socket and the engine's log are made, the
+// TestDerivedFilesAreRemade: whatever stands where lists, mails, the address, the socket and the engine's log are made, the
 // hub starts and makes them.
-func TestDerivedFilesAreMadeAnew(t *testing.T) {
+func TestDerivedFilesAreRemade(t *testing.T) {
 	data := kept(t)
 	for _, folder := range []string{"crl", "mail", "clickhouse"} {
 		check(t, os.RemoveAll(filepath.Join(data, folder)))
@@ -297,8 +297,8 @@ func day(t *testing.T, h *Hub) error {
 	return errors.Join(expiries, h.Issuer.Day(t.Context()))
 }
 
-// TestListsArePublishedWhileTheTablesAreAway: whoever relies on certificates does not wait for reports.
-func TestListsArePublishedWhileTheTablesAreAway(t *testing.T) {
+// TestListsArePublishedWithoutTables: whoever relies on certificates does not wait for reports.
+func TestListsArePublishedWithoutTables(t *testing.T) {
 	h, said := started(t, kept(t))
 	served(t, h, said)
 	check(t, os.RemoveAll(h.path("crl")))
@@ -343,9 +343,9 @@ func TestAnOlderLogUnderNewerTables(t *testing.T) {
 	}
 }
 
-// TestAHangingEngineStopsNothing: decisions go on, questions wait or say that they can't be answered, and the tables come
+// TestHangingEngineStopsNoDecision: decisions go on, questions wait or say that they can't be answered, and the tables come
 // back.
-func TestAHangingEngineStopsNothing(t *testing.T) {
+func TestHangingEngineStopsNoDecision(t *testing.T) {
 	h, said := started(t, kept(t), func(c *Config) { c.Engine.Silence = 3 * time.Second })
 	served(t, h, said)
 	check(t, syscall.Kill(h.engine.PID(), syscall.SIGSTOP))
@@ -369,8 +369,8 @@ func TestAHangingEngineStopsNothing(t *testing.T) {
 	silent(t, h.Parts)
 }
 
-// TestWhileTheyAreRebuiltNobodyIsAnswered: half of the tables would be wrong answers.
-func TestWhileTheyAreRebuiltNobodyIsAnswered(t *testing.T) {
+// TestTablesAreUnavailableWhileRebuilt: half of the tables would be wrong answers.
+func TestTablesAreUnavailableWhileRebuilt(t *testing.T) {
 	h, said := started(t, kept(t))
 	served(t, h, said)
 	h.tables.set(warehouse.Rebuilding{Percent: 7})
@@ -393,9 +393,9 @@ func TestWhileTheyAreRebuiltNobodyIsAnswered(t *testing.T) {
 	check(t, h.Settle(t.Context()))
 }
 
-// TestAnOrderlyStopLeavesNothingBehind: what was decided in the very moment of the stop stands in the tables, so that a
+// TestOrderlyStopLeavesTablesUpToDate: what was decided in the very moment of the stop stands in the tables, so that a
 // check finds nothing. After a death the check brings them forward itself.
-func TestAnOrderlyStopLeavesNothingBehind(t *testing.T) {
+func TestOrderlyStopLeavesTablesUpToDate(t *testing.T) {
 	data := kept(t)
 	h, said := started(t, data)
 	served(t, h, said)

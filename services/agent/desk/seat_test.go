@@ -91,7 +91,7 @@ var routesFor = map[string]audience{
 }
 
 // Every address answers those it is for, and 403 to everybody else.
-func TestEveryRouteIsForWhoItIsFor(t *testing.T) {
+func TestRoutesServeTheirAudienceOnly(t *testing.T) {
 	d := alone(t)
 	if err := d.Counter.PairScreen("the former"); err != nil {
 		t.Fatal(err)
