@@ -99,7 +99,7 @@ func order[In, Out any](h *hub.Parts, do func(context.Context, hub.Operator, *ht
 		decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxOrder))
 		decoder.DisallowUnknownFields()
 		if err := decoder.Decode(&given); err != nil {
-			answer(w, http.StatusBadRequest, refusal{"the order can't be read: " + err.Error()})
+			respond(w, http.StatusBadRequest, refusal{"the order can't be read: " + err.Error()})
 			return
 		}
 		officer, err := h.By(given.Officer)
@@ -112,7 +112,7 @@ func order[In, Out any](h *hub.Parts, do func(context.Context, hub.Operator, *ht
 			fail(w, err)
 			return
 		}
-		answer(w, http.StatusOK, out)
+		respond(w, http.StatusOK, out)
 	}
 }
 
@@ -121,10 +121,10 @@ func fail(w http.ResponseWriter, err error) {
 	if errors.Is(err, hub.ErrRefused) {
 		status = http.StatusConflict
 	}
-	answer(w, status, refusal{err.Error()})
+	respond(w, status, refusal{err.Error()})
 }
 
-func answer(w http.ResponseWriter, status int, what any) {
+func respond(w http.ResponseWriter, status int, what any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(what) // the client may have hung up

@@ -57,8 +57,8 @@ type Parts struct {
 	keys   keys
 	port   port
 	tables tables
-	// progress holds how far each follower row has come.
-	progress progress
+	// positions holds how far each follower row has come.
+	positions positions
 	// enrolling is held while a counter is enrolled, so that no two get the same id or code.
 	enrolling sync.Mutex
 	lock      *os.File // of the data folder, held until Close
@@ -321,7 +321,7 @@ func (p *Parts) openErasedVault(ctx context.Context) (err error) {
 	if err := p.makeVault(ctx); err != nil {
 		return err
 	}
-	p.eraser, err = eraser.New(ctx, eraser.Config{Log: p.Log, Vault: p.Vault, Logger: p.Logger, Handled: p.progress.note("eraser")})
+	p.eraser, err = eraser.New(ctx, eraser.Config{Log: p.Log, Vault: p.Vault, Logger: p.Logger, Handled: p.positions.note("eraser")})
 	return err
 }
 

@@ -61,14 +61,14 @@ func (p *Parts) runDirectory(ctx context.Context) error {
 func (p *Parts) runDispatcher(ctx context.Context) error {
 	return dispatcher.New(dispatcher.Config{
 		Log: p.Log, Links: p.Links, Directory: p.Directory, Vault: p.Vault, Patience: p.Patience, Ready: p.Issuer.Healthy,
-		Clock: p.Clock.Now, Logger: p.Logger, Handled: p.progress.note("dispatcher"),
+		Clock: p.Clock.Now, Logger: p.Logger, Handled: p.positions.note("dispatcher"),
 	}).Run(ctx)
 }
 
 func (p *Parts) runNotifier(ctx context.Context) error {
 	n, err := notifier.New(notifier.Config{
 		Log: p.Log, Directory: p.Directory, Vault: p.Vault, Mailer: p.mailer, From: p.From, PrintDesk: p.PrintDesk,
-		Switches: p.Switches, Clock: p.Clock.Now, Logger: p.Logger, Retry: time.Second, Handled: p.progress.note("notifier"),
+		Switches: p.Switches, Clock: p.Clock.Now, Logger: p.Logger, Retry: time.Second, Handled: p.positions.note("notifier"),
 	})
 	if err != nil {
 		return err

@@ -78,13 +78,13 @@ func (p *Parts) followed(ctx context.Context, names ...string) (bool, error) {
 	return true, nil
 }
 
-// progress holds how far each follower has come since the start.
-type progress struct {
+// positions holds how far each follower has come since the start.
+type positions struct {
 	mu      sync.Mutex
 	handled map[string]eventlog.Positions
 }
 
-func (p *progress) note(follower string) func(eventlog.Positions) {
+func (p *positions) note(follower string) func(eventlog.Positions) {
 	return func(at eventlog.Positions) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -97,9 +97,9 @@ func (p *progress) note(follower string) func(eventlog.Positions) {
 
 // handledBy returns how far a follower has come: what it reported since the start, else what it had saved before.
 func (p *Parts) handledBy(ctx context.Context, follower string) (eventlog.Positions, error) {
-	p.progress.mu.Lock()
-	at, ok := p.progress.handled[follower]
-	p.progress.mu.Unlock()
+	p.positions.mu.Lock()
+	at, ok := p.positions.handled[follower]
+	p.positions.mu.Unlock()
 	if ok {
 		return at, nil
 	}

@@ -85,7 +85,7 @@ func (p *Parts) newIssuer(log *eventlog.Log, now func() time.Time) *issuer.Issue
 	return issuer.New(issuer.Config{
 		Log: log, Directory: p.Directory, Vault: p.Vault, Keys: p.path("keys", "ca"), Lists: p.path("crl"),
 		Switches: p.Switches, Clock: now,
-		Logger: p.Logger, Days: p.days(), Handled: p.progress.note("issuer"),
+		Logger: p.Logger, Days: p.days(), Handled: p.positions.note("issuer"),
 	})
 }
 
