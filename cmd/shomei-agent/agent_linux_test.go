@@ -292,7 +292,7 @@ func TestSoftcardReloads(t *testing.T) {
 	env := lines.Text()
 	lines.Scan()
 	contains(t, lines.Text(), "カード C1")
-	// A command that meets the reader while it is empty fails, which is no harm.
+	// A command that finds the reader empty fails, which does no harm.
 	dump := func() string {
 		cmd := exec.CommandContext(t.Context(), "sh", "-c", "timeout 20 opensc-tool --wait --name; pkcs15-tool --dump")
 		cmd.Env = append(os.Environ(), env)

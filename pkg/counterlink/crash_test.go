@@ -77,8 +77,8 @@ func runHub(told []string) error {
 	})
 }
 
-// However the hub dies, every claim is handled, for the first time in its counter's order; one that was in its hands
-// may be handled again.
+// However the hub dies, every claim is handled, the first time in its counter's order; one being handled then may be
+// handled again.
 func TestAHubThatCrashesHandlesEveryClaim(t *testing.T) {
 	for _, at := range []string{"counterlink.claim.handled", "counterlink.claim.handled:4", "counterlink.head.saved"} {
 		t.Run(at, func(t *testing.T) {

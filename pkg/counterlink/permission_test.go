@@ -12,7 +12,7 @@ import (
 	"shomei/pkg/counterlink"
 )
 
-// The rights that CounterMayPublish and CounterMaySubscribe name are enough for a counter, and for nothing else.
+// The rights that CounterMayPublish and CounterMaySubscribe name are what a counter needs, and no more.
 func TestCounterHasExactlyTheRightsItNeeds(t *testing.T) {
 	w, box := start(t)
 	seal := sealKey(t)

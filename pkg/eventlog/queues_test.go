@@ -14,7 +14,7 @@ import (
 	"shomei/pkg/natstest"
 )
 
-// positions hears how far a follower has come.
+// positions records how far a follower has come.
 type positions struct {
 	mu sync.Mutex
 	at eventlog.Positions
@@ -32,7 +32,7 @@ func (p *positions) of(stream string) uint64 {
 	return p.at[stream]
 }
 
-// distinct is how many different commits came.
+// distinct returns how many different commits came.
 func (c *collector) distinct() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -43,8 +43,8 @@ func (c *collector) distinct() int {
 	return len(seen)
 }
 
-// One aggregate that can't be handled holds up none of the others, keeps its own order, and holds the position back:
-// whoever starts anew gets it again.
+// An aggregate that can't be handled blocks none of the others, keeps its own order, and holds the position back: a new
+// start gets it again.
 func TestQueuesPassBlockedAggregates(t *testing.T) {
 	s := natstest.Start(t)
 	l := open(t, config(t, natstest.Connect(t, s.URL()), newKey(t)))
@@ -85,7 +85,7 @@ func TestQueuesPassBlockedAggregates(t *testing.T) {
 	}
 }
 
-// A queue parks its aggregate, what waits behind it included.
+// A queue parks its aggregate, including what waits behind it.
 func TestQueuesPark(t *testing.T) {
 	s := natstest.Start(t)
 	l := open(t, config(t, natstest.Connect(t, s.URL()), newKey(t)))

@@ -128,7 +128,7 @@ func TestRepeatedCommand(t *testing.T) {
 	}
 }
 
-// manyWriters lets writers decide over few persons, each with a log (and so a process's worth of state) of its own.
+// manyWriters lets writers decide about few persons, each with a log (and so a process's worth of state) of its own.
 func manyWriters(t *testing.T, conn func(i int) string, logs, writers, decisions, persons, replicas, streams int) {
 	key := newKey(t)
 	people := ids(persons)
@@ -157,7 +157,7 @@ func manyWriters(t *testing.T, conn func(i int) string, logs, writers, decisions
 	wantWhole(t, list[logs-1], people, writers*decisions)
 }
 
-// All on one person, from four processes' worth of logs: nearly every decision meets a conflict.
+// All on one person, from four processes' worth of logs: nearly every decision conflicts.
 func TestSixteenWritersOnOnePerson(t *testing.T) {
 	s := natstest.Start(t)
 	manyWriters(t, func(int) string { return s.URL() }, 4, 16, 125, 1, 1, 1)

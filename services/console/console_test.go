@@ -199,7 +199,7 @@ func TestAPISaysTheSameAsThePage(t *testing.T) {
 		"/api/status?at=x":      {`"status":400`, "YYYY-MM-DD"},
 		"/api/history":          {`"status":400`, "serial number"},
 		"/api/history?q=nobody": {`"status":404`, "nothing known"},
-		// Before the first issue there is nothing, and nothing is a list.
+		// Before the first issue there is nothing, and nothing is an empty list.
 		"/api/status?at=2020-01-01": {`"data":[]`},
 	} {
 		_, body := get(handler, target)
@@ -232,7 +232,7 @@ func TestPageSaysWhenTablesAreUnavailable(t *testing.T) {
 	}
 }
 
-// TestPageSaysHowFarTheTablesAreRebuilt in both languages, and gives no half of an answer.
+// TestPageSaysHowFarTheTablesAreRebuilt in both languages, and shows no incomplete figures.
 func TestPageSaysHowFarTheTablesAreRebuilt(t *testing.T) {
 	w := town(t)
 	w.Withhold(func() error { return warehouse.Rebuilding{Percent: 42} })
@@ -268,7 +268,7 @@ func TestEveryEventOfASubscriberHasItsWords(t *testing.T) {
 // TestEveryReasonAndCauseHasItsWords walks the reasons of the contract and the events of the law that end something, as they
 // stand in its source, so that none is forgotten.
 func TestEveryReasonAndCauseHasItsWords(t *testing.T) {
-	keys := []string{"cause.procedure-ended"} // an issue that ended with its procedure is no event of the law
+	keys := []string{"cause.procedure-ended"} // an issue that ended with its procedure is not an event of the law
 	reasons := events.RevocationReason(0).Descriptor().Values()
 	for i := 1; i < reasons.Len(); i++ {
 		word := strings.TrimPrefix(string(reasons.Get(i).Name()), "REVOCATION_REASON_")
@@ -302,7 +302,7 @@ func TestEveryReasonAndCauseHasItsWords(t *testing.T) {
 	}
 }
 
-// TestARowFoldsItsRulesAway: the sentence is read, the ids are looked up.
+// TestARowFoldsItsRulesAway: the sentence is shown, the ids are folded.
 func TestARowFoldsItsRulesAway(t *testing.T) {
 	c, err := New(Config{})
 	if err != nil {

@@ -22,7 +22,7 @@ import (
 
 const morning = "2020-01-15 10:00"
 
-// newEraser is one of a vault, which has caught up.
+// newEraser returns the eraser of a vault, caught up.
 func newEraser(w *servicetest.World, v *vault.Vault) *eraser.Eraser {
 	w.T.Helper()
 	e, err := eraser.New(w.T.Context(), eraser.Config{Log: w.Log, Vault: v, Logger: w.Logger()})
@@ -62,7 +62,7 @@ func holds(w *servicetest.World, v *vault.Vault, subscriber, class string) bool 
 	return status(w, v, subscriber, class, 1) == vault.Held
 }
 
-// copyVault gives the vault as it is now, as a copy of its folder holds it.
+// copyVault returns the vault as it is now, from a copy of its folder.
 func copyVault(w *servicetest.World) *vault.Vault {
 	w.T.Helper()
 	folder := filepath.Join(w.Dir, uuid.NewString())
@@ -125,7 +125,7 @@ func TestOrdersThatMakeNoSense(t *testing.T) {
 	}
 }
 
-// Killed after the order, or after the key's end: the next start does the rest.
+// Killed after the order, or after the key's destruction: the next start does the rest.
 func TestAnErasureThatACrashInterruptedIsFinished(t *testing.T) {
 	for name, before := range map[string]func(*servicetest.World, string){
 		"after the order": func(*servicetest.World, string) {},
@@ -173,7 +173,7 @@ func TestOldVaultCopyIsErasedAgain(t *testing.T) {
 	}
 }
 
-// Where the log is an older copy than the vault says, all of it is looked at.
+// If the log is older than the vault's mark, all of it is read.
 func TestMarkBeyondTheLogIsIgnored(t *testing.T) {
 	w := servicetest.New(t, morning)
 	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
@@ -185,7 +185,7 @@ func TestMarkBeyondTheLogIsIgnored(t *testing.T) {
 	}
 }
 
-// An order that nobody trusted has signed destroys nothing.
+// An order without a trusted signature destroys nothing.
 func TestAForgedOrderDestroysNothing(t *testing.T) {
 	w := servicetest.New(t, morning)
 	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
@@ -196,7 +196,8 @@ func TestAForgedOrderDestroysNothing(t *testing.T) {
 	}
 }
 
-// Somebody whose data were erased applies again: a life like any other under new keys, and a second erasure in its time.
+// A person whose data were erased applies again: a life like any other under new keys, and a second erasure in its
+// time.
 func TestErasedPersonCanApplyAgain(t *testing.T) {
 	w := servicetest.New(t, "2016-01-12 10:00")
 	d := w.Enrol(servicetest.Office, "c1", "counter")
@@ -229,7 +230,7 @@ func TestErasedPersonCanApplyAgain(t *testing.T) {
 	if done := order(w, l.Subscriber, vault.Contact); !done.New {
 		t.Errorf("the new contact: %+v", done)
 	}
-	servicetest.Check(t, w.Vault.SetMark(nil)) // as if the vault were an old copy: everything is applied once more
+	servicetest.Check(t, w.Vault.SetMark(nil)) // as if the vault were an old copy: everything is applied again
 	newEraser(w, w.Vault)
 	if _, err := dossier.Of(w.Vault, l.Subscriber, history).Identity(); err != nil {
 		t.Errorf("the new identity after everything was applied again: %v", err)
@@ -242,7 +243,7 @@ func TestErasedPersonCanApplyAgain(t *testing.T) {
 	}
 }
 
-// The register goes on writing about somebody whose data were erased; nothing personal is gathered by that.
+// The register continues to report on a person whose data were erased; no personal data accumulate from that.
 func TestRegisterDoesNotRestoreErasedData(t *testing.T) {
 	w := servicetest.New(t, morning)
 	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")

@@ -40,7 +40,7 @@ func open(t *testing.T, w *servicetest.World) tables {
 	return tables{house, w}
 }
 
-// show brings the tables up to the log.
+// show brings the tables up to date with the log.
 func (h tables) show(t *testing.T) {
 	t.Helper()
 	var commits []*events.Commit
@@ -60,7 +60,7 @@ func (h tables) expiry() *expiry.Expiry {
 	})
 }
 
-// tick looks after the day with a service that was just started.
+// tick handles the day with a freshly started service.
 func (h tables) tick(t *testing.T) int {
 	t.Helper()
 	n, err := h.expiry().Tick(t.Context())
@@ -80,8 +80,8 @@ func counts(w *servicetest.World, subscriber string) map[string]int {
 	return n
 }
 
-// TestEachThingOnce: window, notice and expiry are recorded once, whatever is restarted or asked again, and whether the
-// tables show the last tick already or not.
+// TestEachThingOnce: window, notice and expiry are recorded once, whatever is restarted or repeated, and whether or not
+// the tables show the last tick.
 func TestEachThingOnce(t *testing.T) {
 	w := servicetest.New(t, "2020-01-15 10:00")
 	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
@@ -119,9 +119,9 @@ func dateOf(s string) civil.Date {
 	return d
 }
 
-// TestSteppingEqualsOneLeap: from each day that NextDue names to the next, or at once over the years: the certificates and
-// the card end the same way. Only what has no sense any more after the end is left out by the leap: a window that
-// opens, and the notice of it.
+// TestSteppingEqualsOneLeap: from each day that NextDue names to the next, or at once over the years: the certificates
+// and the card end the same way. The leap leaves out only what is pointless after the end: the opening of a window, and
+// its notice.
 func TestSteppingEqualsOneLeap(t *testing.T) {
 	end := civil.New(2040, 1, 1)
 	play := func(t *testing.T, stepping bool) (ended []string, other map[string]int) {
@@ -177,7 +177,7 @@ func TestSteppingEqualsOneLeap(t *testing.T) {
 	}
 }
 
-// TestEngineOutageLosesNothing: while the tables are away nothing is recorded and nothing lost.
+// TestEngineOutageLosesNothing: while the tables are unavailable nothing is recorded and nothing lost.
 func TestEngineOutageLosesNothing(t *testing.T) {
 	w := servicetest.New(t, "2020-01-15 10:00")
 	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
@@ -199,7 +199,7 @@ func TestEngineOutageLosesNothing(t *testing.T) {
 	}
 }
 
-// TestOneForgedSubscriberKeepsNobodyValid: the others expire although one can't be read.
+// TestOneForgedSubscriberKeepsNobodyValid: the others expire although one is unreadable.
 func TestOneForgedSubscriberKeepsNobodyValid(t *testing.T) {
 	w := servicetest.New(t, "2020-01-15 10:00")
 	d := w.Enrol(servicetest.Office, "c1", "counter")

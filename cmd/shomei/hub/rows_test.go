@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestPartsProvideEveryNeed: a part stands behind what it needs, rows need parts that there are, and no part is there for nobody.
+// TestPartsProvideEveryNeed: a part comes after what it needs, rows need existing parts, and every part is needed.
 func TestPartsProvideEveryNeed(t *testing.T) {
 	var opened []string
 	meets := func(who string, needs []string) {
@@ -35,7 +35,7 @@ func TestPartsProvideEveryNeed(t *testing.T) {
 	}
 }
 
-// TestRowOpensOnlyItsParts: the eraser alone takes no counters in and starts no engine.
+// TestRowOpensOnlyItsParts: the eraser alone admits no counters and starts no engine.
 func TestRowOpensOnlyItsParts(t *testing.T) {
 	i := slices.IndexFunc(table, func(r row) bool { return r.name == "eraser" })
 	var names []string

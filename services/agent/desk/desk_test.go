@@ -172,7 +172,7 @@ func TestASecretOwnsItsBytes(t *testing.T) {
 	}
 }
 
-// TestAMistakeIsNamedWithoutItsValue: a misplaced name must not come back in an error, which may be logged.
+// TestAMistakeIsNamedWithoutItsValue: a misplaced name must not appear in an error, which may be logged.
 func TestAMistakeIsNamedWithoutItsValue(t *testing.T) {
 	for _, body := range []string{
 		`{"person":{"sex":"花子"}}`, `{"person":"花子"}`, `{"express":"花子"}`, `花子`, `{"operation":"花子","channel":"self","clerk":"1"}`,
@@ -221,7 +221,7 @@ func TestTheAPIsWordForEachStage(t *testing.T) {
 	}
 }
 
-// The tray keeps the card in the reader and no other in memory; each of them comes back as it was.
+// The tray keeps only the card in the reader in memory; each of the others comes back as it was.
 func TestTheTrayForgetsCardsThatWereTakenOut(t *testing.T) {
 	key, err := counterlink.NewSealKey()
 	if err != nil {
@@ -263,7 +263,7 @@ func TestTheTrayForgetsCardsThatWereTakenOut(t *testing.T) {
 	insert("A")
 }
 
-// The page with the button of a hand-over says which certificates end with it.
+// The page with the hand-over button says which certificates end with it.
 func TestWhatAHandOverEnds(t *testing.T) {
 	d, err := New(Config{})
 	if err != nil {

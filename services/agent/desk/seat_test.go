@@ -46,7 +46,7 @@ func alone(t *testing.T) *Desk {
 	return d
 }
 
-// routesFor says for whom each address is.
+// routesFor says who each URL is for.
 var routesFor = map[string]audience{
 	"GET /assets/":                        forAll,
 	"GET /{$}":                            forClerk,
@@ -90,7 +90,7 @@ var routesFor = map[string]audience{
 	"POST /api/reader/eject":              forPrograms,
 }
 
-// Every address answers those it is for, and 403 to everybody else.
+// Every URL serves those it is for, and gives 403 to everybody else.
 func TestRoutesServeTheirAudienceOnly(t *testing.T) {
 	d := alone(t)
 	if err := d.Counter.PairScreen("the former"); err != nil {
@@ -160,7 +160,7 @@ func TestRoutesServeTheirAudienceOnly(t *testing.T) {
 	}
 }
 
-// ask makes a request to a route as somebody and returns the status.
+// ask sends a request to a route as somebody and returns the status.
 func ask(t *testing.T, d *Desk, pattern string, headers map[string]string, cookies string) int {
 	t.Helper()
 	method, path, _ := strings.Cut(pattern, " ")
@@ -179,7 +179,7 @@ func ask(t *testing.T, d *Desk, pattern string, headers map[string]string, cooki
 	return w.Code
 }
 
-// A code pairs one browser, once, as people type it, and not for long; nobody's guess does.
+// A code, however it is typed, pairs one browser, once, and not for long; a guess does not.
 func TestACodePairsOnce(t *testing.T) {
 	var p pairing
 	if p.take("") || p.take("AAAAAAAA") {
