@@ -59,7 +59,7 @@ func caughtUp(t *testing.T, p *projector.Projector) {
 	}
 }
 
-// shown is what the tables say of a day far ahead, and of one subscriber.
+// shown returns what the tables say of a day far ahead, and of one subscriber.
 func shown(t *testing.T, house *warehouse.Warehouse) []warehouse.Due {
 	t.Helper()
 	due, err := house.Due(t.Context(), civil.New(2045, 1, 1), "", 1000)
@@ -136,7 +136,7 @@ func TestARebuildWhileFollowing(t *testing.T) {
 	}
 }
 
-// TestTheEngineIsKilled: commits wait in the log while the engine is away and are applied when it is back.
+// TestTheEngineIsKilled: commits wait in the log while the engine is down and are applied when it is back.
 func TestTheEngineIsKilled(t *testing.T) {
 	w := servicetest.New(t, "2020-01-15 10:00")
 	d := w.Enrol(servicetest.Office, "c1", "counter")
@@ -159,7 +159,7 @@ func TestTheEngineIsKilled(t *testing.T) {
 	}
 }
 
-// TestCaughtUpSaysWhatIsMissing: without a projector that runs it ends with its context.
+// TestCaughtUpSaysWhatIsMissing: without a running projector it ends with its context.
 func TestCaughtUpSaysWhatIsMissing(t *testing.T) {
 	w := servicetest.New(t, "2020-01-15 10:00")
 	p := projector.New(projector.Config{Log: w.Log, Warehouse: tables(t), Logger: w.Logger()})
