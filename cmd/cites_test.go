@@ -17,7 +17,7 @@ import (
 // pages are the project's own pages that are cited by section.
 var pages = []string{"law.md", "profile.md", "card.md", "figures.md"}
 
-// A citation is a page and sections: "law.md 3.2, 4.1". It may run on over the end of a comment's line.
+// A citation is a page and sections: "law.md 3.2, 4.1". It may continue on a comment's next line.
 var (
 	citation = regexp.MustCompile(`\b(law|profile|card|figures)\.md\s+((?://|#)\s*)?(\d+(?:\.\d+)*(?:(?:,\s+|、|\s+and\s+)(?:(?://|#)\s*)?\d+(?:\.\d+)*)*)`)
 	number   = regexp.MustCompile(`\d+(?:\.\d+)*`)
@@ -27,7 +27,7 @@ var (
 	articles = regexp.MustCompile(`^ Arts? \d+(の\d+)?(\(\d+\))?([,–] ?(\d+(の\d+)?)?(\(\d+\))?| items? \d+)*$`)
 )
 
-// cited is what the tree says about pages: the sections cited, and what is wrong.
+// cited collects the sections that the tree cites, and what is wrong.
 type cited struct {
 	pages    map[string]bool            // base names of all pages of the tree
 	sections map[string]map[string]bool // the sections of the pages that are cited by section
@@ -36,7 +36,7 @@ type cited struct {
 	used     map[string]bool            // short names used
 }
 
-// check returns what is wrong with the citations in a text, and notes them.
+// check returns what is wrong with the citations in a text, and records them.
 func (c *cited) check(path, text string) []string {
 	var wrong []string
 	for _, name := range page.FindAllString(text, -1) {
@@ -139,7 +139,7 @@ func readPages(t *testing.T) *cited {
 	return c
 }
 
-// texts returns the text files of the tree by path; what is built or fetched is left out.
+// texts returns the text files of the tree by path, except what is built or fetched.
 func texts(t *testing.T) map[string]string {
 	found := map[string]string{}
 	kinds := []string{".go", ".md", ".toml", ".story", ".proto", ".json", ".txt", ".html", ".service", ".yaml", ".css", ".js", ""}
@@ -188,7 +188,7 @@ func TestWhatIsCitedStandsHere(t *testing.T) {
 			t.Error(wrong)
 		}
 		if filepath.Base(path) == "law.md" {
-			c.seen = others // that the page cites itself says nothing
+			c.seen = others // a page's citations of itself don't count
 		}
 	}
 	for section := range c.sections["law.md"] {

@@ -9,13 +9,12 @@ import (
 	"testing"
 )
 
-// exposure is the most that systemd's own judgement of a unit's isolation may
-// come to, of 100; a unit without any comes to 96.
+// exposure is the highest score, of 100, that systemd may give a unit's isolation; a unit without any scores 96.
 const exposure = "20"
 
 var execStart = regexp.MustCompile(`(?m)^ExecStart=\S*/(\S+)(.*)`)
 
-// judgeUnit asks systemd about a unit whose program is installed nowhere yet.
+// judgeUnit asks systemd about a unit whose program is not installed.
 func judgeUnit(t *testing.T, name, text string) []string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
@@ -58,7 +57,7 @@ func TestUnitsPassSystemdsJudgement(t *testing.T) {
 	}
 }
 
-// A unit that starts a command with a flag it does not have would end with exit code 2 on its first boot.
+// A unit that starts a command with an unknown flag would exit with code 2 on its first boot.
 func TestUnitsStartCommandsAsTheyAreSpelt(t *testing.T) {
 	units, err := filepath.Glob("../deploy/systemd/*.service")
 	if err != nil || len(units) < 2 {
@@ -85,7 +84,7 @@ func TestUnitsStartCommandsAsTheyAreSpelt(t *testing.T) {
 	}
 }
 
-// TestNoUnitAllowsCoreDumps: keys and PINs stand in the memory of these programs.
+// TestNoUnitAllowsCoreDumps: the memory of these programs holds keys and PINs.
 func TestNoUnitAllowsCoreDumps(t *testing.T) {
 	units, err := filepath.Glob("../deploy/systemd/*.service")
 	if err != nil || len(units) < 2 {

@@ -1,6 +1,4 @@
-// Package cmd_test holds the rules of the house as a test over the import
-// graph: each rule with its reason, so that whoever breaks one learns why it
-// stands.
+// Package cmd_test holds the house rules as a test over the import graph, each with its reason.
 package cmd_test
 
 import (
@@ -28,15 +26,14 @@ type pkg struct {
 	Deps       []string
 }
 
-// rule forbids some packages to import others. A pattern is an import path, or
-// one that ends with /... for it and everything below.
+// rule forbids some packages to import others. A pattern is an import path; with /... it includes everything below.
 type rule struct {
 	reason string
 	// of are the packages bound, except those in but.
 	of, but []string
-	// never are the packages they may not import; only, when set, are the only ones they may.
+	// never are the packages they may not import; only, if set, are the only ones they may.
 	never, only []string
-	// whole counts what is linked in by way of others, too.
+	// whole counts indirect imports, too.
 	whole bool
 }
 
@@ -69,7 +66,8 @@ var rules = []rule{
 	},
 	{
 		reason: "questions about the law are read and answered by the rules that decide, nothing else: as pure as they are, with no way to the log",
-		of:     []string{"shomei/pkg/regime/question"}, only: []string{"shomei/events", "shomei/pkg/lifecycle", "shomei/pkg/regime", "shomei/pkg/civil"},
+		of:     []string{"shomei/pkg/regime/question"},
+		only:   []string{"shomei/events", "shomei/pkg/lifecycle", "shomei/pkg/regime", "shomei/pkg/civil"},
 	},
 	{
 		reason: "a story is read by whoever can read; playing it takes a centre and counters, which the language knows nothing of",
@@ -91,8 +89,9 @@ var rules = []rule{
 	},
 	{
 		reason: "there is one way to write the log and one wire to the counters; JetStream anywhere else would be a second",
-		of:     []string{"shomei/..."}, but: []string{"shomei/pkg/eventlog", "shomei/pkg/counterlink", "shomei/pkg/natstest", "shomei/cmd/shomei/hub", "shomei/cmd/shomei-lab/bench"},
-		never: []string{"github.com/nats-io/nats.go/jetstream"},
+		of:     []string{"shomei/..."},
+		but:    []string{"shomei/pkg/eventlog", "shomei/pkg/counterlink", "shomei/pkg/natstest", "shomei/cmd/shomei/hub", "shomei/cmd/shomei-lab/bench"},
+		never:  []string{"github.com/nats-io/nats.go/jetstream"},
 	},
 	{
 		reason: "the NATS server inside the process is started in one place, where its sync and limits are set",
@@ -100,12 +99,14 @@ var rules = []rule{
 	},
 	{
 		reason: "SQL is the warehouse's: a table changes in one package",
-		of:     []string{"shomei/..."}, but: []string{"shomei/pkg/warehouse/...", "shomei/cmd/shomei-lab/bench", "shomei/cmd/shomei-lab/census"},
-		never: []string{"github.com/ClickHouse/...", "database/sql"},
+		of:     []string{"shomei/..."},
+		but:    []string{"shomei/pkg/warehouse/...", "shomei/cmd/shomei-lab/bench", "shomei/cmd/shomei-lab/census"},
+		never:  []string{"github.com/ClickHouse/...", "database/sql"},
 	},
 	{
 		reason: "the engine's library changes signal handlers, so one package loads it, in a process of its own",
-		of:     []string{"shomei/..."}, but: []string{"shomei/pkg/warehouse/engine/..."}, never: []string{"github.com/ebitengine/purego/..."},
+		of:     []string{"shomei/..."}, but: []string{"shomei/pkg/warehouse/engine/..."},
+		never: []string{"github.com/ebitengine/purego/..."},
 	},
 	{
 		reason: "mail is pkg/notice's: one place decides what may stand in it",
@@ -202,7 +203,7 @@ func TestTheHouseFindsWhatIsPlanted(t *testing.T) {
 	}
 }
 
-// list asks for the import graph; what does not build is judged all the same (-e).
+// list returns the import graph; packages that don't build are included (-e).
 func list(t *testing.T) []pkg {
 	t.Helper()
 	command := exec.Command("go", "list", "-e", "-json=ImportPath,Standard,Imports,Deps", "shomei/...")
@@ -262,8 +263,8 @@ func matches(path string, patterns []string) bool {
 	})
 }
 
-// servicesApart finds services that import each other: what one service wants
-// of another goes through the log, so that each can run alone.
+// servicesApart finds services that import each other: services communicate through the log, so that each can run
+// alone.
 func servicesApart(packages []pkg) []string {
 	service := func(path string) string {
 		rest, ok := strings.CutPrefix(path, "shomei/services/")
@@ -298,7 +299,7 @@ func TestRulesReadNoClock(t *testing.T) {
 	}
 }
 
-// sourcesIn are the texts of the Go files of a folder, but for its tests, by path.
+// sourcesIn returns the texts of a folder's Go files, except tests, by path.
 func sourcesIn(t *testing.T, folder string) map[string]string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(folder, "*.go"))
@@ -319,7 +320,7 @@ func sourcesIn(t *testing.T, folder string) map[string]string {
 	return texts
 }
 
-// clockReads names every use of the clock in a file, whatever name package time has there.
+// clockReads returns every use of the clock in a file, under whatever name it imports package time.
 func clockReads(file, text string) []string {
 	set := token.NewFileSet()
 	parsed, err := parser.ParseFile(set, file, text, 0)
@@ -342,7 +343,8 @@ func clockReads(file, text string) []string {
 			return true
 		}
 		if x, ok := selector.X.(*ast.Ident); ok && x.Name == name && slices.Contains(clockFunctions, selector.Sel.Name) {
-			found = append(found, fmt.Sprintf("%s uses time.%s: the clock is never read inside rules", set.Position(n.Pos()), selector.Sel.Name))
+			found = append(found,
+				fmt.Sprintf("%s uses time.%s: the clock is never read inside rules", set.Position(n.Pos()), selector.Sel.Name))
 		}
 		return true
 	})
@@ -351,7 +353,7 @@ func clockReads(file, text string) []string {
 
 var clockFunctions = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker"}
 
-// TestRoomsHaveNames: a room called util becomes the most imported and least understood one.
+// TestRoomsHaveNames: a package called util becomes the most imported and least understood one.
 func TestRoomsHaveNames(t *testing.T) {
 	nameless := []string{"util", "utils", "common", "core", "shared", "base", "types", "models", "helpers", "misc", "lib"}
 	for _, p := range list(t) {
@@ -361,7 +363,7 @@ func TestRoomsHaveNames(t *testing.T) {
 	}
 }
 
-// TestTheRootStaysShort: the user fixed what stands at the top.
+// TestTheRootStaysShort: the user fixed the top level.
 func TestTheRootStaysShort(t *testing.T) {
 	allowed := []string{
 		"services", "pkg", "events", "cmd", "deploy", "go.mod", "go.sum", "Makefile", "README.md", "LICENSE", "CHANGELOG.md",
@@ -378,15 +380,15 @@ func TestTheRootStaysShort(t *testing.T) {
 	}
 }
 
-// throughTemporary are the folders that may be made among temporary files, each with its reason.
+// throughTemporary lists the folders that may be made among temporary files, each with its reason.
 var throughTemporary = map[string]string{
 	"../cmd/shomei-lab/story.go":                "the folder of a story that was given none holds an invented world and goes with it",
 	"../cmd/shomei-lab/story/player/desk.go":    "a socket's name is short, so a story's invented cards lie at a short path, in a folder of their owner's",
 	"../pkg/warehouse/enginetest/enginetest.go": "tables of a test",
 }
 
-// TestNothingGoesThroughTheTemporaryFolder: what holds secrets or mails is written beside its target (pkg/durable), where
-// only its owner looks.
+// TestNothingGoesThroughTheTemporaryFolder: secrets and mails are written beside their target (pkg/durable), where only
+// its owner can look.
 func TestNothingGoesThroughTheTemporaryFolder(t *testing.T) {
 	const planted = "package x\nimport \"os\"\nvar d = os.TempDir()\nfunc f() { os.CreateTemp(\"\", \"x\"); os.MkdirTemp(\"beside\", \"x\") }\n"
 	if lines := temporaryUses("planted.go", planted); len(lines) != 2 {
@@ -408,7 +410,7 @@ func TestNothingGoesThroughTheTemporaryFolder(t *testing.T) {
 	}
 }
 
-// temporaryUses finds calls that ask for the temporary folder: os.TempDir, and CreateTemp and MkdirTemp in no folder.
+// temporaryUses finds uses of the temporary folder: os.TempDir, and CreateTemp and MkdirTemp without a folder.
 func temporaryUses(path string, source any) []string {
 	files := token.NewFileSet()
 	file, err := parser.ParseFile(files, path, source, 0)

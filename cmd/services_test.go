@@ -26,8 +26,8 @@ var sameWords = map[string]string{
 	"*warehouse.Warehouse": "Warehouse", "regime.Switches": "Switches",
 }
 
-// TestServicesHaveOneShape: each is a Config, a New and a Run(ctx) error, and says the same thing by the same word, so that
-// whoever has wired one can wire them all.
+// TestServicesHaveOneShape: each has a Config, a New and a Run(ctx) error, with the same names for the same things, so
+// that whoever has wired one can wire them all.
 func TestServicesHaveOneShape(t *testing.T) {
 	folders, err := os.ReadDir("../services")
 	if err != nil {
@@ -46,7 +46,8 @@ func TestServicesHaveOneShape(t *testing.T) {
 		}
 	}
 	planted := shape{}
-	planted.take(t, "package x\ntype Config struct { Now func() time.Time }\nfunc (x *X) Run(ctx context.Context, hurry bool) error { return nil }")
+	planted.take(t,
+		"package x\ntype Config struct { Now func() time.Time }\nfunc (x *X) Run(ctx context.Context, hurry bool) error { return nil }")
 	if found := planted.judge(); len(found) != 3 {
 		t.Errorf("found in a planted service: %q", found)
 	}

@@ -11,7 +11,7 @@ import (
 // Body is the message of one kind of event, such as *CertificateIssued.
 type Body = proto.Message
 
-// Descriptors are ready only after the generated init functions have run, so they are asked for on first use.
+// Descriptors are ready only after the generated init functions have run, so they are looked up on first use.
 var (
 	bodyOneof = sync.OnceValue(func() protoreflect.OneofDescriptor {
 		return (*Event)(nil).ProtoReflect().Descriptor().Oneofs().ByName("body")
@@ -29,8 +29,8 @@ func fieldsByMessage() map[protoreflect.FullName]protoreflect.FieldDescriptor {
 	return fields
 }
 
-// New makes an event of a body under the rules that made it so. The body must be one of the catalogue (the oneof of
-// Event); anything else is a programming error and panics.
+// New returns an event of a body, under the rules that led to it. The body must be one of the oneof of Event; anything
+// else is a programming error and panics.
 func New(body Body, rules ...string) *Event {
 	message := body.ProtoReflect()
 	field, ok := bodyFields()[message.Descriptor().FullName()]
@@ -42,7 +42,7 @@ func New(body Body, rules ...string) *Event {
 	return e
 }
 
-// BodyOf gives the body of an event, or nil when it has none that this version knows.
+// BodyOf returns the body of an event, or nil if this version knows none.
 func BodyOf(e *Event) Body {
 	field := e.ProtoReflect().WhichOneof(bodyOneof())
 	if field == nil {
@@ -51,7 +51,7 @@ func BodyOf(e *Event) Body {
 	return e.ProtoReflect().Get(field).Message().Interface()
 }
 
-// Name gives the name of an event's kind, such as "CertificateIssued"; "" when this version does not know it.
+// Name returns the name of an event's kind, such as "CertificateIssued", or "" if this version does not know it.
 func Name(e *Event) string {
 	field := e.ProtoReflect().WhichOneof(bodyOneof())
 	if field == nil {

@@ -7,8 +7,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// ClearTextError says that a field of a claim holds in the clear what is no code and no word. It does not repeat it: it
-// may be a name.
+// ClearTextError means that a field of a claim holds in clear text something that is neither a code nor a word. It does
+// not repeat it: it may be a name.
 type ClearTextError struct {
 	// Field is the field's path in the claim, such as application_received.card.
 	Field string
@@ -18,8 +18,9 @@ func (e *ClearTextError) Error() string {
 	return e.Field + " is no code: what people write in their own words is sealed, and names have no place in a claim"
 }
 
-// CheckClaim reports what a claim says in the clear that it must not: officers have codes (ParseOfficer), all else is ids,
-// words of the contract, days and numbers. What is sealed is not looked at. The error is a *ClearTextError.
+// CheckClaim checks that a claim says nothing in clear text that it must not: officers have codes (ParseOfficer),
+// everything else is an id, a word of the contract, a day or a number. Sealed parts are not checked. The error is a
+// *ClearTextError.
 func CheckClaim(c *Claim) error { return checkClear("", c.ProtoReflect()) }
 
 func checkClear(path string, m protoreflect.Message) (err error) {
@@ -51,7 +52,7 @@ func checkClearValue(path string, field protoreflect.FieldDescriptor, value prot
 	return nil
 }
 
-// clearForm returns what a string field of a claim must look like.
+// clearForm returns the check for a string field of a claim.
 func clearForm(name protoreflect.FullName) func(string) bool {
 	switch name {
 	case "shomei.events.Claim.officer", "shomei.events.Claim.second_officer":
@@ -59,11 +60,12 @@ func clearForm(name protoreflect.FullName) func(string) bool {
 	case "shomei.events.WriteFailed.stage", "shomei.events.WriteFailed.reason", "shomei.events.ConfirmationFailed.reason":
 		return isPhrase
 	case "shomei.events.ApplicationReceived.special_circumstances", "shomei.events.ApplicationDropped.why":
-		// Agents of before 2026-11-29 write them here. What they have queued is still decided on: the text goes into the log
-		// sealed, as that of Personal does.
+		// Agents from before 2026-11-29 write clear text here. Their queued claims are still decided on: the text goes
+		// into the log sealed, as that of Personal does.
 		return func(string) bool { return true }
 	case "shomei.events.CertificateFound.card", "shomei.events.CertificateFound.device", "shomei.events.CertificateFound.subscriber":
-		// A lost certificate must be found whatever is said of it: the registration authority leaves out what is no id.
+		// A lost certificate must be found whatever is written here: the registration authority drops what is not an
+		// id.
 		return func(string) bool { return true }
 	}
 	return isCode
@@ -74,7 +76,7 @@ func isOfficer(text string) bool {
 	return err == nil && code == text
 }
 
-// Bounds of what stands in a claim in the clear, in bytes.
+// Bounds of clear text in a claim, in bytes.
 const (
 	maxCode   = 128
 	maxPhrase = 48
@@ -87,7 +89,7 @@ func isCode(text string) bool {
 	}) < 0
 }
 
-// isPhrase reports whether text is a few words such as a program says ("card refused").
+// isPhrase reports whether text is a few words that a program might write ("card refused").
 func isPhrase(text string) bool {
 	return len(text) <= maxPhrase && strings.IndexFunc(text, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != ' ' && r != '-'

@@ -11,8 +11,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Limits of what is read from the log and the wire. They are far above what honest writers make, and below what
-// would let one message hold up a reader.
+// Limits of what is read from the log and the wire: far above what honest writers make, and below what would let one
+// message hold up a reader.
 const (
 	// MaxStored bounds one JetStream message, in bytes.
 	MaxStored = 1 << 20
@@ -21,16 +21,15 @@ const (
 )
 
 var (
-	// ErrMalformed says that bytes are not a message of this contract: truncated, over a limit, or incomplete.
+	// ErrMalformed: bytes are not a message of this contract, because they are truncated, over a limit, or incomplete.
 	ErrMalformed = errors.New("malformed message")
-	// ErrUnknownEvent says that a commit holds an event that this version does not know: a newer writer made it.
-	// Followers park the aggregate until they are updated.
+	// ErrUnknownEvent: a commit holds an event of a newer version. Followers park the aggregate until they are updated.
 	ErrUnknownEvent = errors.New("event of a newer version")
 )
 
-// StateLimit gives the greatest size in bytes of the StateBytes carried by an aggregate of this kind. Subscribers and
-// cards are counted in tens of millions and stay under 2 KB; an office grows with its counters and an authority with
-// its generations, and there are few of them.
+// StateLimit returns the maximum size in bytes of the StateBytes of an aggregate of this kind. Subscribers and cards
+// are counted in tens of millions and stay under 2 KB; an office grows with its counters and an authority with its
+// generations, and there are few of them.
 func StateLimit(kind string) int {
 	switch kind {
 	case KindOffice, KindAuthority:
@@ -40,9 +39,9 @@ func StateLimit(kind string) int {
 	}
 }
 
-// Decode reads the payload of one message of the log: limits, form and completeness, in that order. It does not check
-// the signature (Stored.Verify) nor the chain. Errors are ErrMalformed and ErrUnknownEvent; with ErrUnknownEvent both
-// messages are given back, so that the aggregate and revision can be named.
+// Decode decodes the payload of one message of the log and checks limits, form and completeness, in that order. It
+// checks neither the signature (Stored.Verify) nor the chain. Errors are ErrMalformed and ErrUnknownEvent; with
+// ErrUnknownEvent it returns both messages, so that the aggregate and revision can be named.
 func Decode(stored []byte) (*Stored, *Commit, error) {
 	if len(stored) > MaxStored {
 		return nil, nil, fmt.Errorf("stored message of %d bytes, the limit is %d: %w", len(stored), MaxStored, ErrMalformed)
@@ -93,7 +92,8 @@ func checkCommit(c *Commit) error {
 	case c.GetRevision() == 1 && hash != 0, c.GetRevision() > 1 && hash != sha256.Size:
 		return malformed("commit", "%s/%s/%d has a previous hash of %d bytes", c.GetKind(), c.GetId(), c.GetRevision(), hash)
 	case len(c.GetEvents()) == 0 || len(c.GetEvents()) > MaxEvents:
-		return malformed("commit", "%s/%s/%d has %d events, 1 to %d are allowed", c.GetKind(), c.GetId(), c.GetRevision(), len(c.GetEvents()), MaxEvents)
+		return malformed("commit", "%s/%s/%d has %d events, 1 to %d are allowed", c.GetKind(), c.GetId(), c.GetRevision(),
+			len(c.GetEvents()), MaxEvents)
 	}
 	for i, event := range c.GetEvents() {
 		if event.GetBody() == nil {

@@ -11,19 +11,20 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// ErrProof: an application from a smartphone is not signed by the key that it should be signed by.
+// ErrProof: an application from a smartphone is not signed by the right key.
 var ErrProof = errors.New("the application is not signed with the card's signature certificate")
 
 const phoneContext = "shomei phone 1\x00"
 
-// PhoneDigest is what the card's signature key signs of an encoded PhoneApplication: SHA-256, for RSASSA-PKCS1-v1_5.
+// PhoneDigest returns what the card's signature key signs of an encoded PhoneApplication: SHA-256, for
+// RSASSA-PKCS1-v1_5.
 func PhoneDigest(application []byte) []byte {
 	sum := sha256.Sum256(append([]byte(phoneContext), application...))
 	return sum[:]
 }
 
-// SignPhone encodes an application and has it signed by the card's signature key; a nil sign leaves it without a proof, as
-// at a counter, where a clerk sees who asks.
+// SignPhone encodes an application and signs it with the card's signature key; a nil sign leaves it without a proof, as
+// at a counter, where a clerk sees the applicant.
 func SignPhone(a *PhoneApplication, sign func(digest []byte) ([]byte, error)) (*PhoneApplicationReceived, error) {
 	encoded, err := Encode(a)
 	if err != nil {
@@ -39,7 +40,7 @@ func SignPhone(a *PhoneApplication, sign func(digest []byte) ([]byte, error)) (*
 	return received, nil
 }
 
-// ParsePhone decodes an application about a smartphone without judging its proof. The error unwraps to ErrMalformed.
+// ParsePhone decodes an application about a smartphone without judging its proof. The error wraps ErrMalformed.
 func ParsePhone(r *PhoneApplicationReceived) (*PhoneApplication, error) {
 	a := &PhoneApplication{}
 	if err := proto.Unmarshal(r.GetApplication(), a); err != nil {
@@ -48,7 +49,7 @@ func ParsePhone(r *PhoneApplicationReceived) (*PhoneApplication, error) {
 	return a, nil
 }
 
-// VerifyPhone checks the proof by the card's signature certificate (DER). The error unwraps to ErrProof.
+// VerifyPhone checks the proof by the card's signature certificate (DER). The error wraps ErrProof.
 func VerifyPhone(r *PhoneApplicationReceived, certificate []byte) error {
 	signer, err := x509.ParseCertificate(certificate)
 	if err != nil {

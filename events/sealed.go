@@ -1,6 +1,6 @@
 package events
 
-// SealedOf gives what an event seals; nil when it seals nothing. No event seals more than one thing.
+// SealedOf returns what an event seals, or nil. No event seals more than one thing.
 func SealedOf(body Body) *Sealed {
 	switch b := body.(type) {
 	case *ResidentRecorded:

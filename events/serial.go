@@ -6,12 +6,13 @@ import (
 	"strings"
 )
 
-// FormatSerial spells a serial number for people and for JSON: in decimal digits, as text, because many readers of JSON
-// keep 53 bits of a number.
+// FormatSerial formats a serial number for people and for JSON: decimal digits, as text, because many JSON readers keep
+// only 53 bits of a number.
 func FormatSerial(serial uint64) string { return strconv.FormatUint(serial, 10) }
 
-// ParseSerial reads a serial number as people type it: in decimal digits as [FormatSerial] spells it, or in hexadecimal
-// as other tools do ("0xBEB75A80DB60DAB8", "be:b7:5a:80:db:60:da:b8", "BEB75A80DB60DAB8"). What could be either is decimal.
+// ParseSerial parses a serial number as people type it: in decimal digits as [FormatSerial] writes it, or in
+// hexadecimal as other tools do ("0xBEB75A80DB60DAB8", "be:b7:5a:80:db:60:da:b8", "BEB75A80DB60DAB8"). What could be
+// either is decimal.
 func ParseSerial(text string) (uint64, error) {
 	digits, base := text, 10
 	switch {
@@ -27,7 +28,7 @@ func ParseSerial(text string) (uint64, error) {
 	}
 	serial, err := strconv.ParseUint(digits, base, 64)
 	if err != nil || serial == 0 {
-		return 0, fmt.Errorf("%.40q is no serial number: write it in decimal digits, or in hexadecimal with 0x before it", text)
+		return 0, fmt.Errorf("%.40q is not a serial number: write it in decimal digits, or in hexadecimal with 0x before it", text)
 	}
 	return serial, nil
 }

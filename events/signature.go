@@ -9,7 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Contexts keep a signature over one kind of message from ever being taken for one over another.
+// Contexts keep a signature over one kind of message from passing for one over another.
 const (
 	commitContext   = "shomei commit 1\x00"
 	claimContext    = "shomei claim 1\x00"
@@ -24,10 +24,10 @@ const (
 	caseAnswerContext     = "shomei case answer 1\x00"
 )
 
-// ErrSignature says that bytes are not what the named key signed: never believe them, never repeat them.
+// ErrSignature: bytes are not what the named key signed. Never believe or repeat them.
 var ErrSignature = errors.New("signature does not hold")
 
-// Encode gives the bytes of a message as the log stores them. Field order is fixed, so that one message has one
+// Encode returns the bytes of a message as the log stores them. Field order is fixed, so that one message has one
 // encoding within a version; what was signed or hashed is kept as bytes and never encoded again.
 func Encode(m proto.Message) ([]byte, error) {
 	encoded, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
@@ -37,24 +37,24 @@ func Encode(m proto.Message) ([]byte, error) {
 	return encoded, nil
 }
 
-// Hash gives SHA-256 of stored bytes: what the next commit of the aggregate carries as previous_hash.
+// Hash returns SHA-256 of stored bytes: the previous_hash of the next commit of the aggregate.
 func Hash(stored []byte) []byte {
 	sum := sha256.Sum256(stored)
 	return sum[:]
 }
 
-// SigningInput gives what a writer signs for a commit: the encoded Commit and the encoded StateBytes after it
+// SigningInput returns what a writer signs for a commit: the encoded Commit and the encoded StateBytes after it
 // (commit.proto, Stored.signature).
 func SigningInput(commit, state []byte) []byte {
 	return signingInput(commitContext, commit, state)
 }
 
-// ClaimSigningInput gives what a counter signs for an encoded Claim (claim.proto, SignedClaim.signature).
+// ClaimSigningInput returns what a counter signs for an encoded Claim (claim.proto, SignedClaim.signature).
 func ClaimSigningInput(claim []byte) []byte {
 	return signingInput(claimContext, claim)
 }
 
-// DownlinkSigningInput gives what the hub signs for a sealed Downlink (claim.proto, SealedDownlink.signature).
+// DownlinkSigningInput returns what the hub signs for a sealed Downlink (claim.proto, SealedDownlink.signature).
 func DownlinkSigningInput(sealed []byte) []byte {
 	return signingInput(downlinkContext, sealed)
 }
@@ -69,14 +69,15 @@ func signingInput(context string, parts ...[]byte) []byte {
 	return input
 }
 
-// Sign encodes a commit and signs it, together with the encoded StateBytes after it, as the writer.
-// It refuses with ErrMalformed what Decode would refuse.
+// Sign encodes a commit and signs it, together with the encoded StateBytes after it, as the writer. It refuses with
+// ErrMalformed what Decode would refuse.
 func Sign(commit *Commit, state []byte, writer nkeys.KeyPair) (*Stored, error) {
 	if err := checkCommit(commit); err != nil {
 		return nil, err
 	}
 	if limit := StateLimit(commit.GetKind()); len(state) > limit {
-		return nil, fmt.Errorf("state of %s/%s has %d bytes, the limit is %d: %w", commit.GetKind(), commit.GetId(), len(state), limit, ErrMalformed)
+		return nil, fmt.Errorf("state of %s/%s has %d bytes, the limit is %d: %w",
+			commit.GetKind(), commit.GetId(), len(state), limit, ErrMalformed)
 	}
 	encoded, err := Encode(commit)
 	if err != nil {
@@ -89,8 +90,8 @@ func Sign(commit *Commit, state []byte, writer nkeys.KeyPair) (*Stored, error) {
 	return &Stored{Commit: encoded, Writer: public, Signature: signature, State: state}, nil
 }
 
-// Verify checks that the writer named in s signed commit and state. Whether that writer is to be believed is the
-// caller's question. The error is ErrSignature.
+// Verify checks that the writer named in s signed commit and state. The caller decides whether to trust that writer.
+// The error is ErrSignature.
 func (s *Stored) Verify() error {
 	return verify("commit", s.GetWriter(), SigningInput(s.GetCommit(), s.GetState()), s.GetSignature())
 }
@@ -123,8 +124,8 @@ func SignDownlink(sealed []byte, writer nkeys.KeyPair) (*SealedDownlink, error) 
 	return &SealedDownlink{Sealed: sealed, Writer: public, Signature: signature}, nil
 }
 
-// Verify checks that the writer named in s signed the sealed bytes. Whether a counter believes that writer is the
-// caller's question. The error is ErrSignature.
+// Verify checks that the writer named in s signed the sealed bytes. The counter decides whether to trust that writer.
+// The error is ErrSignature.
 func (s *SealedDownlink) Verify() error {
 	return verify("downlink", s.GetWriter(), DownlinkSigningInput(s.GetSealed()), s.GetSignature())
 }
@@ -152,8 +153,8 @@ func SignCardAnswer(sealed []byte, writer nkeys.KeyPair) (*SealedCardAnswer, err
 	return &SealedCardAnswer{Sealed: sealed, Writer: public, Signature: signature}, nil
 }
 
-// Verify checks that the writer named in s signed the sealed bytes. Whether a counter believes that writer is the
-// caller's question. The error is ErrSignature.
+// Verify checks that the writer named in s signed the sealed bytes. The counter decides whether to trust that writer.
+// The error is ErrSignature.
 func (s *SealedCardAnswer) Verify() error {
 	return verify("card answer", s.GetWriter(), signingInput(cardAnswerContext, s.GetSealed()), s.GetSignature())
 }
@@ -181,8 +182,8 @@ func SignPersonAnswer(sealed []byte, writer nkeys.KeyPair) (*SealedPersonAnswer,
 	return &SealedPersonAnswer{Sealed: sealed, Writer: public, Signature: signature}, nil
 }
 
-// Verify checks that the writer named in s signed the sealed bytes. Whether a counter believes that writer is the
-// caller's question. The error is ErrSignature.
+// Verify checks that the writer named in s signed the sealed bytes. The counter decides whether to trust that writer.
+// The error is ErrSignature.
 func (s *SealedPersonAnswer) Verify() error {
 	return verify("person answer", s.GetWriter(), signingInput(personAnswerContext, s.GetSealed()), s.GetSignature())
 }
@@ -210,8 +211,8 @@ func SignCaseAnswer(sealed []byte, writer nkeys.KeyPair) (*SealedCaseAnswer, err
 	return &SealedCaseAnswer{Sealed: sealed, Writer: public, Signature: signature}, nil
 }
 
-// Verify checks that the writer named in s signed the sealed bytes. Whether a counter believes that writer is the
-// caller's question. The error is ErrSignature.
+// Verify checks that the writer named in s signed the sealed bytes. The counter decides whether to trust that writer.
+// The error is ErrSignature.
 func (s *SealedCaseAnswer) Verify() error {
 	return verify("case answer", s.GetWriter(), signingInput(caseAnswerContext, s.GetSealed()), s.GetSignature())
 }
@@ -227,7 +228,7 @@ func sign(key nkeys.KeyPair, input []byte) (public string, signature []byte, err
 
 func verify(what, public string, input, signature []byte) error {
 	if !nkeys.IsValidPublicUserKey(public) {
-		return fmt.Errorf("%s names %.60q, which is no public user nkey: %w", what, public, ErrSignature)
+		return fmt.Errorf("%s names %.60q, which is not a public user nkey: %w", what, public, ErrSignature)
 	}
 	key, err := nkeys.FromPublicKey(public)
 	if err != nil {

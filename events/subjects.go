@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// The kinds of aggregate the log knows. A kind is the third token of a log subject.
+// The kinds of aggregate in the log. A kind is the third token of a log subject.
 const (
 	// KindSubscriber is one person (利用者): certificates, procedures, holds, notices.
 	KindSubscriber = "subscriber"
@@ -17,9 +17,9 @@ const (
 	KindOffice = "office"
 	// KindAuthority is a certification authority, or the log itself under the id AuthorityLog.
 	KindAuthority = "authority"
-	// KindAccess is who looked at whom.
+	// KindAccess records who looked at whom.
 	KindAccess = "access"
-	// KindQuarantine is facts that belong to nobody known.
+	// KindQuarantine holds facts that belong to nobody known.
 	KindQuarantine = "quarantine"
 )
 
@@ -29,7 +29,7 @@ const AuthorityLog = "log"
 // Kinds lists every kind of aggregate.
 var Kinds = []string{KindSubscriber, KindCard, KindOffice, KindAuthority, KindAccess, KindQuarantine}
 
-// Shards is how many shards the log has. It can't change: subjects of old commits carry it.
+// Shards is the number of shards of the log. It can't change: subjects of old commits carry them.
 const Shards = 4096
 
 // LogSubjects matches every subject of the log.
@@ -53,7 +53,8 @@ func ValidID(id string) bool {
 	return true
 }
 
-// CaseNumber is the number under which people know a procedure (受付番号): the end of its id. Several can have the same.
+// CaseNumber returns the number by which people know a procedure (受付番号): the end of its id. Several procedures can
+// have the same.
 func CaseNumber(procedure string) string { return procedure[max(0, len(procedure)-caseDigits):] }
 
 const caseDigits = 8
@@ -62,22 +63,23 @@ func idByte(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_'
 }
 
-// Shard is the first 12 bits of SHA-256 of an id: 0 to 4095.
+// Shard returns the first 12 bits of SHA-256 of an id: 0 to 4095.
 func Shard(id string) int {
 	sum := sha256.Sum256([]byte(id))
 	return int(binary.BigEndian.Uint16(sum[:2]) >> 4)
 }
 
-// LogSubject is the subject of an aggregate: shomei.log.<kind>.<shard>.<id>, the shard as three lower-case hex digits.
+// LogSubject returns the subject of an aggregate: shomei.log.<kind>.<shard>.<id>, the shard as three lower-case hex
+// digits.
 func LogSubject(kind, id string) string {
 	return fmt.Sprintf("%s%s.%03x.%s", logPrefix, kind, Shard(id), id)
 }
 
-// KindSubjects is the wildcard that all subjects of a kind fit, as a filter of consumers.
+// KindSubjects returns the wildcard for all subjects of a kind, to filter consumers.
 func KindSubjects(kind string) string { return logPrefix + kind + ".>" }
 
-// ParseLogSubject is the inverse of LogSubject. It is an error when the subject has another form, or when its shard is
-// not the shard of its id.
+// ParseLogSubject is the inverse of LogSubject. It fails if the subject has another form, or if its shard is not the
+// shard of its id.
 func ParseLogSubject(subject string) (kind, id string, err error) {
 	rest, ok := strings.CutPrefix(subject, logPrefix)
 	if !ok {
@@ -94,24 +96,24 @@ func ParseLogSubject(subject string) (kind, id string, err error) {
 	return kind, id, nil
 }
 
-// StreamOfShard says which of n streams owns a shard: stream i owns a contiguous range. n is 1 to 4096.
+// StreamOfShard returns which of n streams owns a shard: stream i owns a contiguous range. n is 1 to 4096.
 func StreamOfShard(shard, n int) int { return shard * n / Shards }
 
-// StreamShards is the range of shards, both ends included, that stream i of n owns.
+// StreamShards returns the range of shards, inclusive, that stream i of n owns.
 func StreamShards(i, n int) (first, last int) {
 	return ceilDiv(i*Shards, n), ceilDiv((i+1)*Shards, n) - 1
 }
 
-// StreamName names stream i of n by the shards it owns: shomei-log-000-fff when there is one.
+// StreamName names stream i of n by the shards it owns: shomei-log-000-fff if there is one.
 func StreamName(i, n int) string {
 	first, last := StreamShards(i, n)
 	return fmt.Sprintf("%s%03x-%03x", StreamPrefix, first, last)
 }
 
-// StreamPrefix begins the name of every stream of the log.
+// StreamPrefix is the prefix of the names of the log's streams.
 const StreamPrefix = "shomei-log-"
 
-// StreamSubjects lists the subjects that stream i of n takes.
+// StreamSubjects lists the subjects of stream i of n.
 func StreamSubjects(i, n int) []string {
 	if n == 1 {
 		return []string{LogSubjects}

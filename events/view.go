@@ -11,7 +11,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// viewBytes is the length up to which bytes are shown themselves: keys, hashes and signatures. Longer ones (encoded
+// viewBytes is the length up to which bytes are shown in full: keys, hashes and signatures. Longer ones (encoded
 // claims, certificates) are shown by length and hash.
 const viewBytes = 64
 
@@ -61,7 +61,7 @@ func viewEvent(e *Event) object {
 	return view
 }
 
-// object is a JSON object that keeps its members in order.
+// object is a JSON object that keeps the order of its members.
 type object []member
 
 type member struct {
@@ -168,7 +168,7 @@ func viewMessage(m protoreflect.Message) object {
 	return view
 }
 
-// viewEnum gives "superseded" for REVOCATION_REASON_SUPERSEDED, and the number of a value of a newer version.
+// viewEnum returns "superseded" for REVOCATION_REASON_SUPERSEDED, and the number of a value of a newer version.
 func viewEnum(enum protoreflect.EnumDescriptor, number protoreflect.EnumNumber) any {
 	value := enum.Values().ByNumber(number)
 	if value == nil {

@@ -1,4 +1,4 @@
-// Package cli is what the command lines of the hub's programs share: their flags, their exit codes, what they say of
+// Package cli is shared by the command lines of the hub's programs: their flags, their exit codes, how they report
 // failures, and the engine's process, which each of them can be.
 package cli
 
@@ -17,13 +17,13 @@ import (
 	"shomei/pkg/warehouse/engine"
 )
 
-// App is what every command of a program shares: the flags of its root.
+// App holds the flags of a program's root, which every command shares.
 type App struct {
 	// Data is the folder of the hub's keys, log and tables; LogLevel is debug, info, warn or error; Lang is ja or en.
 	Data, LogLevel, Lang string
 
 	name string
-	// begun says that the command line was understood.
+	// begun: the command line was understood.
 	begun bool
 }
 
@@ -38,7 +38,7 @@ func (a *App) Main(root *cobra.Command) {
 	os.Exit(a.outcome(ctx, cmd, err, os.Stderr))
 }
 
-// Root is a command line with the flags that every command has, and these commands.
+// Root returns a command line with the flags that every command has, and these commands.
 func (a *App) Root(name, short string, commands ...*cobra.Command) *cobra.Command {
 	a.name = name
 	root := &cobra.Command{Use: name, Short: short, SilenceErrors: true, SilenceUsage: true}
@@ -61,7 +61,7 @@ func (a *App) Root(name, short string, commands ...*cobra.Command) *cobra.Comman
 	return root
 }
 
-// mendCompletion makes `completion` refuse a shell that it does not know, as every other command does.
+// mendCompletion makes `completion` refuse an unknown shell, as every other command would.
 func mendCompletion(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
@@ -77,7 +77,7 @@ func mendCompletion(root *cobra.Command) {
 	}
 }
 
-// dataVariable names the data folder for every command, as it does for the configuration of the hub.
+// dataVariable names the data folder for every command, as in the hub's configuration.
 const dataVariable = ops.EnvPrefix + "HUB_DATA"
 
 func defaultData() string { return cmp.Or(os.Getenv(dataVariable), "out/data") }
@@ -94,18 +94,18 @@ func defaultLang() string {
 	return "ja"
 }
 
-// Beside returns where another program of these is installed: in the folder of this one.
+// Beside returns the path of another of these programs, in the folder of this one.
 func Beside(program string) (string, error) {
 	self, err := os.Executable()
 	return filepath.Join(filepath.Dir(self), program), err
 }
 
-// Logger writes the program's log to standard error at the level of the flag.
+// Logger returns a logger to standard error at the level of the flag.
 func (a *App) Logger() (*slog.Logger, error) {
 	return ops.NewLogger(os.Stderr, ops.LogConfig{Level: a.LogLevel})
 }
 
-// Engine is the command by which a program is the ClickHouse engine in its own process; the hub starts it.
+// Engine returns the command that runs a program as the ClickHouse engine; the hub starts it.
 func Engine() *cobra.Command {
 	var c engine.ServeConfig
 	cmd := &cobra.Command{

@@ -36,13 +36,13 @@ const (
 	Interrupted = 130
 )
 
-// ExitError carries an exit code; a nil Cause has said what there is to say already.
+// ExitError carries an exit code; with a nil Cause everything has already been said.
 type ExitError struct {
 	Code  int
 	Cause error
 }
 
-// Error is the cause's text, and empty without one.
+// Error returns the cause's text, or "".
 func (e *ExitError) Error() string {
 	if e.Cause == nil {
 		return ""
@@ -53,22 +53,22 @@ func (e *ExitError) Error() string {
 // Unwrap returns the cause.
 func (e *ExitError) Unwrap() error { return e.Cause }
 
-// Exit gives a failure an exit code of its own; a nil cause has said what there is to say already.
+// Exit gives a failure its own exit code; with a nil cause everything has already been said.
 func Exit(code int, cause error) error { return &ExitError{Code: code, Cause: cause} }
 
-// Usage makes a misuse of a command an error with an exit code of its own.
+// Usage returns an error for the misuse of a command.
 func Usage(format string, args ...any) error {
 	return Exit(Misuse, fmt.Errorf(format, args...))
 }
 
-// Explained is an error that says itself, in the language ja or en, what is wrong and what to do.
+// Explained is an error that can explain, in the language ja or en, what is wrong and what to do.
 type Explained interface {
 	error
 	Explain(lang string) string
 }
 
-// known are the failures that an operator can do something about: the exit code that scripts go by, and what happened
-// and what to do next in Japanese. The first that fits counts.
+// known lists the failures that an operator can do something about: the exit code for scripts, and what happened and
+// what to do next in Japanese. The first that fits counts.
 var known = []struct {
 	err      error
 	code     int
@@ -110,14 +110,14 @@ var known = []struct {
 
 const noFile = "示されたファイルかフォルダーがありません。場所を確かめてください。"
 
-// ErrNotInLog says that the log holds no history of an id.
+// ErrNotInLog: the log holds no history of an id.
 var ErrNotInLog = errors.New("the log holds no")
 
-// ErrNoOffice says that the log knows no office of an id.
+// ErrNoOffice: the log has no office with an id.
 var ErrNoOffice = errors.New("there is no office")
 
-// outcome says why a command failed, once, and gives its exit code. Whatever failed before the command itself began was a
-// misuse of it.
+// outcome reports why a command failed, once, and returns its exit code. Whatever failed before the command itself
+// began was a misuse.
 func (a *App) outcome(ctx context.Context, cmd *cobra.Command, err error, out io.Writer) int {
 	if err == nil {
 		return 0
@@ -164,7 +164,7 @@ func (a *App) judge(ctx context.Context, err error) (code int, japanese string) 
 	return Failed, "できませんでした。"
 }
 
-// Say picks the text in the user's language.
+// Say returns the text in the user's language.
 func (a *App) Say(japanese, english string) string {
 	if a.Lang == "en" {
 		return english

@@ -208,7 +208,8 @@ func TestNewCard(t *testing.T) {
 		t.Fatal(err)
 	}
 	bundle := counterlink.Bundle{
-		Counter: "a", Office: "b", Hub: "tls://127.0.0.1:1", Key: "k", SealKey: "s", FactoryKey: hex.EncodeToString(centre.PublicKey().Bytes()),
+		Counter: "a", Office: "b", Hub: "tls://127.0.0.1:1", Key: "k", SealKey: "s",
+		FactoryKey: hex.EncodeToString(centre.PublicKey().Bytes()),
 	}
 	if err := bundle.Write(dir); err != nil {
 		t.Fatal(err)
@@ -291,7 +292,7 @@ func TestSoftcardReloads(t *testing.T) {
 	env := lines.Text()
 	lines.Scan()
 	contains(t, lines.Text(), "カード C1")
-	// A command that meets the reader while it is empty fails, which is no harm.
+	// A command that finds the reader empty fails, which does no harm.
 	dump := func() string {
 		cmd := exec.CommandContext(t.Context(), "sh", "-c", "timeout 20 opensc-tool --wait --name; pkcs15-tool --dump")
 		cmd.Env = append(os.Environ(), env)

@@ -16,9 +16,9 @@ import (
 	"shomei/pkg/ops"
 )
 
-// TestACounterByASettableClockGetsNothing: a counter's bundle is made to name a settable clock nine days slow, under a hub
-// with the system's clock. Nothing is filed; the counter and the hub's health say why, with both times.
-func TestACounterByASettableClockGetsNothing(t *testing.T) {
+// TestCounterWithSettableClockIsRefused: a counter's bundle names a settable clock nine days slow, while the hub uses
+// the system clock. Nothing is filed; the counter and the hub's health say why, with both times.
+func TestCounterWithSettableClockIsRefused(t *testing.T) {
 	h, err := hub.Start(t.Context(), hub.Config{Data: t.TempDir(), AnyClock: true, Logger: slog.New(slog.DiscardHandler)}, hub.ByHand...)
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +70,7 @@ func TestACounterByASettableClockGetsNothing(t *testing.T) {
 	}
 }
 
-// byClock writes the bundle anew, for a settable clock that stands at an instant.
+// byClock rewrites the bundle for a settable clock set to an instant.
 func byClock(t *testing.T, folder string, at time.Time) {
 	t.Helper()
 	bundle, err := counterlink.ReadBundle(folder)

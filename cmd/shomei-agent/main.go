@@ -49,10 +49,10 @@ var (
 	errFound = errors.New("the check found something")
 )
 
-// language is what people read: Japanese, or English by --lang en.
+// language is the user's language: Japanese, or English with --lang en.
 type language struct{ english bool }
 
-// say picks the text in the user's language.
+// say returns the text in the user's language.
 func (l *language) say(japanese, english string) string {
 	if l.english {
 		return english
@@ -101,7 +101,8 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 // crashpointsCommand prints where the counter's program can be killed between two durable steps.
 func crashpointsCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "crashpoints", Short: "試験用の停止点の一覧 (places between two durable steps, for tests with " + crashpoint.Variable + ")", Args: cobra.NoArgs,
+		Use: "crashpoints", Short: "試験用の停止点の一覧 (places between two durable steps, for tests with " + crashpoint.Variable + ")",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, name := range crashpoint.List() {
 				fmt.Fprintln(cmd.OutOrStdout(), name)
@@ -131,5 +132,5 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// errUnreachable marks something outside this program that does not answer.
+// errUnreachable means that something outside this program does not answer.
 var errUnreachable = errors.New("not reachable")

@@ -14,8 +14,8 @@ import (
 	"shomei/pkg/natstest"
 )
 
-// TestAnOldStoreOfACounterIsRefused: a counter's store is put back as it was in the middle of an issue that was finished
-// since. The card stays as it is, the page and the hub say why, and nobody can go on from the old end.
+// TestAnOldStoreOfACounterIsRefused: a counter's store is restored from the middle of an issue that has finished since.
+// The card stays as it is, the page and the hub say why, and nobody can continue from the old end.
 func TestAnOldStoreOfACounterIsRefused(t *testing.T) {
 	h, bundle := centre(t, civil.New(2024, time.June, 3))
 	store, old := filepath.Join(bundle, "counter.db"), filepath.Join(t.TempDir(), "old.db")

@@ -56,7 +56,7 @@ Ctrl-C stops in order; what was received is kept in the store and goes up with t
 	return cmd
 }
 
-// station is a counter that is being started: everything opened, nothing running yet.
+// station is a counter being started: everything is open, nothing runs yet.
 type station struct {
 	bundle  counterlink.Bundle
 	clock   *ops.Clock
@@ -86,7 +86,8 @@ func runCounter(cmd *cobra.Command, lang *language, f runFlags) (err error) {
 		return err
 	}
 	if s.bundle.OldCardKey != "" {
-		logger.Warn("the bundle names a master key of cards, which no counter needs any more: enrol the counter again into the same folder, and delete the file", "file", filepath.Join(f.bundle, s.bundle.OldCardKey))
+		logger.Warn("the bundle names a master key of cards, which no counter needs any more: enrol the counter again into the same folder, and delete the file",
+			"file", filepath.Join(f.bundle, s.bundle.OldCardKey))
 	}
 	tray, closeTray, err := openTray(cmd.Context(), &f, secrets.FactoryKey, logger)
 	if err != nil {
@@ -140,7 +141,7 @@ func (s *station) open(f runFlags, secrets counterlink.Secrets, tray *desk.Tray)
 		return err
 	}
 	if missing := page.Missing(); len(missing) > 0 {
-		s.logger.Warn("this build's pages lack their looks: build it by make build", "missing", missing)
+		s.logger.Warn("this build's pages lack their style: build it with make build", "missing", missing)
 	}
 	s.desk, err = desk.New(desk.Config{
 		Counter: s.counter, Name: s.bundle.Counter, Office: s.bundle.Office, Tray: tray, Logger: s.logger,
@@ -152,7 +153,7 @@ func (s *station) open(f runFlags, secrets counterlink.Secrets, tray *desk.Tray)
 	return nil
 }
 
-// openClock is the system's clock, or the settable one that the hub runs by.
+// openClock opens the system clock, or the settable one that the hub runs by.
 func openClock(path string) (*ops.Clock, error) {
 	if path == "" {
 		return ops.SystemClock(), nil
@@ -163,7 +164,7 @@ func openClock(path string) (*ops.Clock, error) {
 	return ops.OpenClock(path, time.Time{})
 }
 
-// clockEvidence says how the clock stands that a claim is filed by.
+// clockEvidence returns the state of the clock that claims are filed by.
 func (s *station) clockEvidence() string {
 	if s.clock.Simulated() {
 		return agent.Simulated
@@ -174,7 +175,7 @@ func (s *station) clockEvidence() string {
 	return agent.Synchronised
 }
 
-// uptime is the machine's own where it tells; nil has the counter count by itself.
+// uptime returns the machine's own uptime if available; nil lets the counter count itself.
 func uptime() agent.Uptime {
 	if _, _, err := ops.Uptime(); err != nil {
 		return nil
@@ -188,14 +189,14 @@ func uptime() agent.Uptime {
 func (s *station) connectionLog() []nats.Option {
 	return []nats.Option{
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-			if err != nil { // nil when we close it ourselves
-				s.logger.Info("the hub is away, claims wait", "error", err)
+			if err != nil { // nil if we closed it ourselves
+				s.logger.Info("hub unavailable, claims wait", "error", err)
 			}
 		}),
-		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { s.logger.Info("the hub can't be reached, trying again", "error", err) }),
-		nats.ReconnectHandler(func(*nats.Conn) { s.logger.Info("the hub is back") }),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { s.logger.Info("can't reach the hub, retrying", "error", err) }),
+		nats.ReconnectHandler(func(*nats.Conn) { s.logger.Info("reconnected to the hub") }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			s.logger.Warn("the connection to the hub", "error", err)
+			s.logger.Warn("error on the connection to the hub", "error", err)
 		}),
 	}
 }
@@ -232,7 +233,7 @@ func (s *station) checks() {
 	}})
 }
 
-// metrics are the process's own and how the counter stands to the hub.
+// metrics returns those of the process, and of the counter's link to the hub.
 func (s *station) metrics() *prometheus.Registry {
 	registry := ops.NewRegistry()
 	registry.MustRegister(
@@ -265,7 +266,9 @@ func (s *station) run(ctx context.Context, listener net.Listener) error {
 	return ops.RunParts(ctx, s.logger,
 		ops.Part{Name: "counter", Run: func(ctx context.Context, ready func()) error { ready(); return s.counter.Run(ctx) }},
 		ops.Part{Name: "reader", Run: func(ctx context.Context, ready func()) error { ready(); return s.desk.Run(ctx) }},
-		ops.Part{Name: "pages", Run: func(ctx context.Context, ready func()) error { ready(); return httpd.Serve(ctx, ctx, listener, mux) }},
+		ops.Part{
+			Name: "pages", Run: func(ctx context.Context, ready func()) error { ready(); return httpd.Serve(ctx, ctx, listener, mux) },
+		},
 	)
 }
 

@@ -73,7 +73,7 @@ func centre(t *testing.T, begin civil.Date) (h *hub.Hub, bundle string) {
 	return h, bundle
 }
 
-// testWriter puts a hub's log lines into the test's.
+// testWriter writes a hub's log lines to the test's log.
 type testWriter struct{ t *testing.T }
 
 func (w testWriter) Write(line []byte) (int, error) {
@@ -139,7 +139,7 @@ func startCounterWith(t *testing.T, bundle, cards string) *counter {
 	return c
 }
 
-// stop ends it as Ctrl-C does, and gives its exit code.
+// stop ends it as Ctrl-C would, and returns its exit code.
 func (c *counter) stop() int {
 	if c.cmd.ProcessState == nil {
 		_ = c.cmd.Process.Signal(os.Interrupt)
@@ -148,7 +148,7 @@ func (c *counter) stop() int {
 	return c.cmd.ProcessState.ExitCode()
 }
 
-// call sends a request to the API and reads its answer; want is the status that is expected.
+// call sends a request to the API and returns the response; want is the expected status.
 func (c *counter) call(method, path, body string, want int) map[string]any {
 	c.t.Helper()
 	request, err := http.NewRequestWithContext(c.t.Context(), method, c.url+path, strings.NewReader(body))
@@ -170,7 +170,7 @@ func (c *counter) call(method, path, body string, want int) map[string]any {
 	return answer
 }
 
-// figures are the counter's metrics.
+// figures returns the counter's metrics.
 func (c *counter) figures() string {
 	c.t.Helper()
 	response, err := http.Get(c.url + "/metrics")
@@ -245,7 +245,8 @@ func TestANewIssueThroughThePagesTwins(t *testing.T) {
 		t.Errorf("answer: %v", answer)
 	}
 	c.call("POST", "/api/procedures/"+procedure+"/hand-over", `{"paper_copy":true}`, http.StatusConflict)
-	refused := c.call("POST", "/api/procedures/"+procedure+"/confirm", `{"pins":{"sign":"ABC123","auth":"12345"}}`, http.StatusUnprocessableEntity)
+	refused := c.call("POST", "/api/procedures/"+procedure+"/confirm", `{"pins":{"sign":"ABC123","auth":"12345"}}`,
+		http.StatusUnprocessableEntity)
 	if problem := refused["error"].(map[string]any); problem["ja"] == "" || strings.Contains(fmt.Sprint(problem), "12345") {
 		t.Errorf("a refused PIN: %v", problem)
 	}
@@ -269,7 +270,7 @@ func TestANewIssueThroughThePagesTwins(t *testing.T) {
 	}
 }
 
-// shows gets a page and looks for what must stand on it.
+// shows gets a page and checks that it contains the parts.
 func (c *counter) shows(path string, parts ...string) {
 	c.t.Helper()
 	response, err := http.Get(c.url + path)
@@ -305,7 +306,7 @@ func (c *counter) readsTheCard() {
 	}
 }
 
-// keepsSecrets looks for what must not be kept: in the log, and in the files of the counter and its card.
+// keepsSecrets checks that no secret is in the log, or in the files of the counter and its card.
 func (c *counter) keepsSecrets(bundle string) {
 	c.t.Helper()
 	written := map[string][]byte{"log": []byte(c.log())}
@@ -385,8 +386,8 @@ func TestTheTrayPutsANewCardOnTheReader(t *testing.T) {
 	}
 }
 
-// TestAnApplicationRightAfterARestartHasItsCard kills the counter with a card in its reader: the card is still there in the
-// next process, and its very first application takes it along.
+// TestAnApplicationRightAfterARestartHasItsCard kills the counter with a card in its reader: the card is still there in
+// the next process, and its very first application includes it.
 func TestAnApplicationRightAfterARestartHasItsCard(t *testing.T) {
 	_, bundle := centre(t, civil.New(2024, time.June, 3))
 	c := startCounter(t, bundle)
@@ -412,7 +413,7 @@ func TestAnApplicationRightAfterARestartHasItsCard(t *testing.T) {
 	}
 }
 
-// TestACounterWorksWhileTheHubIsAway files an application with no hub there, and another process's hub gets it.
+// TestACounterWorksWhileTheHubIsAway files an application without a hub; the hub of another process gets it.
 func TestACounterWorksWhileTheHubIsAway(t *testing.T) {
 	dir, begin := t.TempDir(), civil.New(2024, time.June, 3).At(civil.Clock(10, 0))
 	config := hub.Config{Data: dir, Clock: filepath.Join(dir, "clock"), Begin: begin, Logger: slog.New(slog.DiscardHandler)}

@@ -11,8 +11,8 @@ import (
 	"shomei/services/agent"
 )
 
-// sentences say in Japanese what happened and what to do next; the first that
-// fits an error is shown before its English text.
+// sentences say in Japanese what happened and what to do next; the first that fits an error is shown before its English
+// text.
 var sentences = []struct {
 	err      error
 	japanese string

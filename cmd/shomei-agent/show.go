@@ -90,7 +90,7 @@ func waitAndConnect(ctx context.Context, f showFlags) (*pcsc.Conn, error) {
 	return pcsc.Connect(reader)
 }
 
-// errLastTry keeps the last try from being spent without a word.
+// errLastTry keeps the last try from being spent unasked.
 var errLastTry = errors.New("only one try is left: a wrong PIN would block the card; confirm with --last-try")
 
 func presentPIN(cmd *cobra.Command, lang *language, s *card.Session, left int, f showFlags) error {
@@ -115,7 +115,7 @@ func readPIN(cmd *cobra.Command, lang *language, file string) ([]byte, error) {
 	case "":
 		fd := int(os.Stdin.Fd())
 		if !term.IsTerminal(fd) {
-			return nil, fmt.Errorf("%w: standard input is no terminal; give the PIN with --pin-file", errUsage)
+			return nil, fmt.Errorf("%w: standard input is not a terminal; give the PIN with --pin-file", errUsage)
 		}
 		fmt.Fprint(cmd.ErrOrStderr(), lang.say("暗証番号: ", "PIN: "))
 		pin, err := term.ReadPassword(fd)
@@ -183,7 +183,7 @@ func originName(lang *language, origin ca.Origin) string {
 	return lang.say("不明", "unknown")
 }
 
-// day writes a civil date in ISO form, in Japanese also by era.
+// day formats a civil date as ISO, in Japanese with the era too.
 func day(lang *language, d civil.Date) string {
 	if lang.english {
 		return d.String()

@@ -16,7 +16,7 @@ import (
 	"shomei/pkg/counterlink"
 )
 
-// platformCommands are those that only Linux has: vpcd is a driver of pcscd.
+// platformCommands returns the commands for Linux only: vpcd is a driver of pcscd.
 func platformCommands(lang *language) []*cobra.Command {
 	return []*cobra.Command{softcardCommand(lang)}
 }
@@ -102,11 +102,11 @@ func onMachine(ctx context.Context, vpcd string, log *slog.Logger) (*softcard.Re
 	return reader, nil
 }
 
-// reload puts the card in anew from its file; a bad file leaves it as it was.
+// reload inserts the card again from its file; a bad file leaves it as it was.
 func reload(reader *softcard.Reader, store string, log *slog.Logger) {
 	c, err := softcard.Open(softcard.Config{Path: store, Log: log})
 	if err != nil {
-		log.Error("the card stays as it was", "error", err)
+		log.Error("the card file is unusable; the card stays as it was", "error", err)
 		return
 	}
 	reader.Insert(c)

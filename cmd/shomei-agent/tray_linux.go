@@ -13,7 +13,7 @@ import (
 	"shomei/services/agent/desk"
 )
 
-// openTray starts the virtual reader, if one is wanted, and leads this process and f to it.
+// openTray starts the virtual reader, if wanted, and makes this process and f use it.
 func openTray(ctx context.Context, f *runFlags, factory hpke.PublicKey, logger *slog.Logger) (*desk.Tray, func(), error) {
 	if f.virtual == "" {
 		return nil, func() {}, nil
@@ -44,7 +44,8 @@ func openTray(ctx context.Context, f *runFlags, factory hpke.PublicKey, logger *
 // seenWithin is how long PC/SC may take to notice a card in software.
 const seenWithin = 20 * time.Second
 
-// putBack puts in the card that lay in the reader, and waits until PC/SC sees it, as it sees one of plastic from the start.
+// putBack inserts the card that was in the reader, and waits until PC/SC notices it, as it would a plastic card at the
+// start.
 func putBack(ctx context.Context, tray *desk.Tray, reader string) error {
 	returned, err := tray.Return()
 	if err != nil || !returned {

@@ -54,7 +54,7 @@ Everything happens in temporary data folders, which are removed afterwards. Othe
 	return cmd
 }
 
-// startProfile takes a CPU profile until stop is called.
+// startProfile records a CPU profile until stop is called.
 func startProfile(path string) (stop func() error, err error) {
 	file, err := os.Create(path)
 	if err != nil {

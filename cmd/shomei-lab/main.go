@@ -1,4 +1,5 @@
-// Command shomei-lab tries Shomei: it plays stories, lives the lives of an invented population, and measures. No office needs it.
+// Command shomei-lab tries Shomei out: it plays stories, simulates an invented population, and measures. No office
+// needs it.
 package main
 
 import (

@@ -48,7 +48,8 @@ func (a *app) simulateCommand() *cobra.Command {
 	var plan simulation.Plan
 	var from, to string
 	cmd := &cobra.Command{
-		Use: "simulate", Short: "架空の住民の歴史を書く (write the history of an invented population into a data folder of its own)", Args: cobra.NoArgs,
+		Use: "simulate", Short: "架空の住民の歴史を書く (write the history of an invented population into a data folder of its own)",
+		Args: cobra.NoArgs,
 		Long: fmt.Sprintf(simulateHelp, simulation.PoolSize, enoughPeople, enoughYears),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !cmd.Flags().Changed("data") {
@@ -86,8 +87,8 @@ func (a *app) simulate(cmd *cobra.Command, plan simulation.Plan) (err error) {
 		}
 		return err
 	}
-	debug.SetGCPercent(400) // a short time with little in memory: what is saved in collecting is lived
-	// What has begun is finished after the first Ctrl-C; so the work itself does not end with it.
+	debug.SetGCPercent(400) // a short run with little in memory: less collecting, more living
+	// The first Ctrl-C lets begun acts finish; so it must not cancel the work itself.
 	ctx := context.WithoutCancel(cmd.Context())
 	h, err := hub.StartStill(ctx, hub.Config{
 		Data: a.Data, Clock: simulation.Clock(a.Data), Begin: plan.From.StartInstant(), Logger: logger,
@@ -109,12 +110,13 @@ func (a *app) simulate(cmd *cobra.Command, plan simulation.Plan) (err error) {
 	}
 	at := s.Progress()
 	if !done {
-		return cli.Exit(cli.Interrupted, fmt.Errorf("%s までで止めました。同じ指定でもう一度実行すると続きから始まります。 (stopped at %s; run the same command again to go on)", at.Day, at.Day))
+		return cli.Exit(cli.Interrupted,
+			fmt.Errorf("%s までで止めました。同じ指定でもう一度実行すると続きから始まります。 (stopped at %s; run the same command again to go on)", at.Day, at.Day))
 	}
 	return a.printSimulated(cmd, s, time.Since(begin))
 }
 
-// reportProgress says twice a second how far a simulation has come, until the function that it gives is called.
+// reportProgress prints twice a second how far a simulation has come, until the returned function is called.
 func reportProgress(out io.Writer, s *simulation.Simulation) (quiet func()) {
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	begin, first := time.Now(), s.Progress()
@@ -139,7 +141,8 @@ func progressLine(first, now simulation.Progress, spent time.Duration) string {
 	if gained := now.Done - first.Done; gained > 0.001 {
 		left = time.Duration(float64(spent) * (1 - now.Done) / gained).Round(time.Second).String()
 	}
-	return fmt.Sprintf("%s  %d persons  %.0f acts/s  %.0f %%  %s left", now.Day, now.Persons, float64(now.Acts)/spent.Seconds(), 100*now.Done, left)
+	return fmt.Sprintf("%s  %d persons  %.0f acts/s  %.0f %%  %s left",
+		now.Day, now.Persons, float64(now.Acts)/spent.Seconds(), 100*now.Done, left)
 }
 
 // printSimulated prints what the history holds and what of it is not believable.
@@ -180,7 +183,7 @@ func printWhen(out io.Writer, c *census.Census) {
 	}
 }
 
-// enoughPeople and enoughYears are from where on the figures are more than chance.
+// enoughPeople and enoughYears are the sizes from which the figures are more than chance.
 const (
 	enoughPeople = 1500
 	enoughYears  = 5

@@ -16,15 +16,17 @@ import (
 	"shomei/cmd/shomei-lab/story/player"
 )
 
-// storyCommand plays lives written as plain text on a centre and counters of their own.
+// storyCommand plays stories on a centre and counters of their own.
 func (a *app) storyCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "story", Short: "物語を演じる (play a life written as plain text, and say what came out otherwise than it expects)", Long: story.Help(),
+		Use: "story", Short: "物語を演じる (play a life written as plain text, and say what came out otherwise than it expects)",
+		Long: story.Help(),
 		Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var out, data, agent string
 	run := &cobra.Command{
-		Use: "run FILE…", Short: "物語を実際の部品で演じる (each in a data folder of its own; exit code 3 when an expectation fails)", Args: cobra.MinimumNArgs(1),
+		Use: "run FILE…", Short: "物語を実際の部品で演じる (each in a data folder of its own; exit code 3 when an expectation fails)",
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			return a.runStories(cmd.Context(), files, stage{out: out, data: data, agent: agent}, cmd.OutOrStdout())
 		},
@@ -68,12 +70,12 @@ func readStories(files []string) ([]*story.Story, error) {
 	return all, nil
 }
 
-// unreadable are stories with mistakes in them.
+// unreadable is the error for stories with mistakes.
 type unreadable struct{ error }
 
 func (u unreadable) Unwrap() error { return u.error }
 
-// Explain names each mistake on a line of its own.
+// Explain lists each mistake on its own line.
 func (u unreadable) Explain(lang string) string {
 	header := story.Text{JA: "物語に読めないところがあります。示された行を直してください。書き方は shomei-lab story --help にあります。", EN: "the story can't be read:"}
 	lines := []string{header.In(lang)}
@@ -89,7 +91,8 @@ func (a *app) runStories(ctx context.Context, files []string, at stage, out io.W
 		return err
 	}
 	if one, other := sameName(files); at.out != "" && one != "" {
-		return cli.Usage("%s and %s would both be left in %s: rename one, or play them apart", one, other, filepath.Join(at.out, nameOf(one)))
+		return cli.Usage("%s and %s would both be left in %s: rename one, or play them apart",
+			one, other, filepath.Join(at.out, nameOf(one)))
 	}
 	if at.agent == "" {
 		if at.agent, err = cli.Beside("shomei-agent"); err != nil {
@@ -122,7 +125,7 @@ func (a *app) runStories(ctx context.Context, files []string, at stage, out io.W
 	return nil
 }
 
-// sameName gives two files whose stories would be left in one folder; empty when there are none.
+// sameName returns two files whose stories would share a folder, or "".
 func sameName(files []string) (one, other string) {
 	seen := make(map[string]string)
 	for _, file := range files {
@@ -134,7 +137,7 @@ func sameName(files []string) (one, other string) {
 	return "", ""
 }
 
-// nameOf is what a story's folder is called: its file's name without the extension.
+// nameOf returns the name of a story's folder: its file's name without the extension.
 func nameOf(file string) string { return strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)) }
 
 func (a *app) playStory(ctx context.Context, s *story.Story, at stage, out io.Writer) (report *player.Report, err error) {
@@ -168,7 +171,7 @@ func (a *app) playStory(ctx context.Context, s *story.Story, at stage, out io.Wr
 	return report, err
 }
 
-// failures names each failed expectation with its place, what was expected and what was seen.
+// failures lists each failed expectation with its line, what was expected and what was seen.
 func failures(r *player.Report, lang string) []string {
 	said := story.Text{JA: "  %s:%d: 期待は %s。実際は %s", EN: "  %s:%d: expected %s; seen %s"}.In(lang)
 	var list []string

@@ -18,10 +18,11 @@ const authorityHelp = `センターを古い控えから戻すと、控えより
 After a restore from an older copy the log lacks certificates that were issued since. What counters, tables and published
 lists tell of them is listed by found, and put on the revocation lists by revoke.`
 
-// authorityCommand looks at what exists of the authorities outside the log.
+// authorityCommand shows and revokes what exists of the authorities outside the log.
 func (a *app) authorityCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "authority found|revoke", Short: "記録にない電子証明書を見る、失効する (certificates that the log never issued: list, revoke)", Long: authorityHelp,
+		Use: "authority found|revoke", Short: "記録にない電子証明書を見る、失効する (certificates that the log never issued: list, revoke)",
+		Long: authorityHelp,
 		Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(a.foundCommand(), a.revokeFoundCommand())
@@ -63,7 +64,7 @@ func printFound(out io.Writer, list []hub.FoundCertificate, asJSON bool) error {
 	return nil
 }
 
-// tokyo is an instant as people here read it; empty for none.
+// tokyo formats an instant for people; empty for zero.
 func tokyo(at time.Time) string {
 	if at.IsZero() {
 		return ""
@@ -75,7 +76,8 @@ func (a *app) revokeFoundCommand() *cobra.Command {
 	var officer, authority string
 	var r hub.FoundRevocation
 	cmd := &cobra.Command{
-		Use: "revoke SERIAL --authority ID", Short: "記録にない電子証明書を失効する (revoke a certificate that the log never issued)", Args: cobra.ExactArgs(1),
+		Use: "revoke SERIAL --authority ID", Short: "記録にない電子証明書を失効する (revoke a certificate that the log never issued)",
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.Serial = args[0]
 			orders := control.Open(a.Data, officer)
@@ -90,11 +92,12 @@ func (a *app) revokeFoundCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&authority, "authority", "", "認証局 (the authority: sign, auth, juki-NN)")
-	flags.StringVar(&r.Reason, "reason", "superseded", "unspecified, key-compromise, ca-compromise, affiliation-changed, superseded, cessation-of-operation")
+	flags.StringVar(&r.Reason, "reason", "superseded",
+		"unspecified, key-compromise, ca-compromise, affiliation-changed, superseded, cessation-of-operation")
 	flags.StringVar(&r.Why, "why", "", "理由。封をして記録に残る (why; it stays in the log, sealed)")
 	officerFlag(cmd, &officer, "")
 	for _, name := range []string{"authority", "why"} {
-		_ = cmd.MarkFlagRequired(name) // made above
+		_ = cmd.MarkFlagRequired(name) // defined above
 	}
 	return cmd
 }

@@ -13,18 +13,18 @@ import (
 // config is the file that `shomei all --config` reads (deploy/shomei.toml is an example); every key may also come from
 // the environment, as SHOMEI_HUB_PORT for port of [hub].
 type config struct {
-	// Hub is where the data are and where counters connect.
+	// Hub says where the data are and where counters connect.
 	Hub hub.Config `toml:"hub"`
-	// SMTP is the server that notices go through; without a host, mails are kept in the data folder.
+	// SMTP is the server that sends notices; without a host, mails are kept in the data folder.
 	SMTP notice.Mailer `toml:"smtp"`
 	Log  ops.LogConfig `toml:"log"`
-	// Law are the readings of the law that its text leaves open.
+	// Law chooses the readings of the law that its text leaves open.
 	Law regime.Switches `toml:"law"`
 	// Console is the loopback address of the console's page and of the health pages.
 	Console string `toml:"console"`
 }
 
-// defaults are those of a hub on one machine.
+// defaults returns the configuration of a hub on one machine.
 func defaults() config {
 	return config{
 		Hub: hub.Config{Data: "out/data", Host: "127.0.0.1", Port: 4222, Streams: 1}, Log: ops.LogConfig{Level: "warn"},

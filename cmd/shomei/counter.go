@@ -25,11 +25,12 @@ const (
 	sealKeyFile    = "seal.key"
 )
 
-// counterCommand enrols counters and retires them.
+// counterCommand enrols, lists, retires and adopts counters.
 func (a *app) counterCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "counter enrol|list|renew|retire|adopt", Short: "窓口端末を登録する、やめる (enrol a counter, list counters, renew a bundle, retire one, adopt one's store)",
-		Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Use:   "counter enrol|list|renew|retire|adopt",
+		Short: "窓口端末を登録する、やめる (enrol a counter, list counters, renew a bundle, retire one, adopt one's store)",
+		Args:  cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(a.enrolCommand(), a.listCountersCommand(), a.renewCommand(), a.retireCommand(), a.adoptCommand())
 	return cmd
@@ -76,7 +77,7 @@ func (a *app) enrolCommand() *cobra.Command {
 	flags.StringVar(&e.Code, "code", "", "証明書に載る9文字の番号。なければ次の番号 (counter id in certificates; default: the municipality's next)")
 	flags.StringVar(&e.Hub, "hub", "", "端末からつなぐ場所、tls://HOST:PORT (where the counter reaches the hub; default: where it listens)")
 	officerFlag(cmd, &officer, operator)
-	_ = cmd.MarkFlagRequired("out") // the flag was made above
+	_ = cmd.MarkFlagRequired("out") // defined above
 	return cmd
 }
 
@@ -84,11 +85,11 @@ func (a *app) enrolCommand() *cobra.Command {
 type bundleKeys struct {
 	public  string
 	seal    []byte
-	counter string // as it was enrolled from this folder before; empty at the first time
+	counter string // as enrolled from this folder before; empty the first time
 }
 
-// enrolInto makes the keys of a counter in a folder, or takes those that are there, has them enrolled and completes the
-// bundle. Whatever is interrupted is finished by doing it again.
+// enrolInto makes a counter's keys in a folder, or reads existing ones, has them enrolled and completes the bundle. If
+// interrupted, repeat it.
 func enrolInto(dir string, enrol func(bundleKeys) (hub.Enrolled, error)) (hub.Enrolled, error) {
 	keys, err := openBundle(dir)
 	if err != nil {
@@ -150,7 +151,7 @@ func openBundle(dir string) (keys bundleKeys, err error) {
 	return keys, nil
 }
 
-// kept reads a secret, or makes it where there is none.
+// kept reads a secret, or makes it if there is none.
 func kept(path string, create func() ([]byte, error)) ([]byte, error) {
 	b, err := os.ReadFile(path)
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -236,7 +237,8 @@ func (a *app) renewCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), a.Say("%s を作りました。端末 %s のフォルダーに置いてください。\n", "%s is made. Put it into the folder of counter %s.\n"),
+			fmt.Fprintf(cmd.OutOrStdout(), a.Say("%s を作りました。端末 %s のフォルダーに置いてください。\n",
+				"%s is made. Put it into the folder of counter %s.\n"),
 				filepath.Join(dir, counterlink.JWTFile), args[0])
 			if hadCardKey {
 				fmt.Fprint(cmd.OutOrStdout(), a.Say("古い cards.key を消しました。写しがあれば、それも消してください。\n",
@@ -260,7 +262,8 @@ func (a *app) retireCommand() *cobra.Command {
 			if err := orders.Retire(cmd.Context(), args[0]); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), a.Say("%s の登録をやめました。この端末からは何も受け付けません。\n", "%s is retired. Nothing is taken from it any more.\n"), args[0])
+			fmt.Fprintf(cmd.OutOrStdout(),
+				a.Say("%s の登録をやめました。この端末からは何も受け付けません。\n", "%s is retired. Nothing is taken from it any more.\n"), args[0])
 			return nil
 		},
 	}

@@ -9,12 +9,14 @@ import (
 	"shomei/pkg/warehouse"
 )
 
-// ddlCommand prints what makes the tables, and who may read them, on a ClickHouse server or cluster of one's own.
+// ddlCommand prints the statements that create the tables, and their readers' roles, on your own ClickHouse server or
+// cluster.
 func (a *app) ddlCommand() *cobra.Command {
 	var database, cluster string
 	var prefectures []string
 	cmd := &cobra.Command{
-		Use: "ddl", Short: "ClickHouse サーバー用の表と権限の定義 (tables, roles and row policies for a ClickHouse server or cluster)", Args: cobra.NoArgs,
+		Use: "ddl", Short: "ClickHouse サーバー用の表と権限の定義 (tables, roles and row policies for a ClickHouse server or cluster)",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			tables, err := warehouse.DDL(database, cluster)
 			if err != nil {

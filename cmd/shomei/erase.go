@@ -22,13 +22,14 @@ period runs (retention.… in shomei rules list).
           certificate  電子証明書と署名前の内容 (certificates and what was signed): 発行記録の保存期間
           contact      通知の宛先 (where notices go): いつでも (at any time)`
 
-// eraseCommand orders that personal data be erased.
+// eraseCommand orders the erasure of personal data.
 func (a *app) eraseCommand() *cobra.Command {
 	var officer string
 	var e hub.Erasure
 	cmd := &cobra.Command{
-		Use: "erase SUBSCRIBER --class CLASS --order NUMBER --officer NUMBER", Short: "個人情報を消去する (erase what is sealed of a subscriber, for good)",
-		Long: eraseHelp, Args: cobra.ExactArgs(1),
+		Use:   "erase SUBSCRIBER --class CLASS --order NUMBER --officer NUMBER",
+		Short: "個人情報を消去する (erase what is sealed of a subscriber, for good)",
+		Long:  eraseHelp, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			orders := control.Open(a.Data, officer)
 			defer orders.Close()
@@ -48,12 +49,12 @@ func (a *app) eraseCommand() *cobra.Command {
 	flags.StringVar(&e.Class, "class", "", "identity, certificate か contact")
 	flags.StringVar(&e.Order, "order", "", "決裁文書の番号。封をして記録に残る (number of the written order; it stays in the log, sealed)")
 	officerFlag(cmd, &officer, "")
-	_ = cmd.MarkFlagRequired("class") // both flags were made above
+	_ = cmd.MarkFlagRequired("class") // both flags are defined above
 	_ = cmd.MarkFlagRequired("order")
 	return cmd
 }
 
-// printKept says which rules still want the data kept, and until when.
+// printKept lists the rules that require the data to be kept, and until when.
 func (a *app) printKept(out io.Writer, kept []hub.Kept) {
 	for _, k := range kept {
 		rule, _ := regime.Lookup(k.Rule)
@@ -70,6 +71,7 @@ func (a *app) printErased(out io.Writer, class string, erased hub.Erased) {
 	if erased.Destroyed {
 		fmt.Fprintln(out, a.Say("鍵は破棄されました。", "The key is destroyed."))
 	} else {
-		fmt.Fprintln(out, a.Say("鍵はまだ破棄されていません。センターが動いていれば続けて行います。", "The key is not destroyed yet; the hub goes on with it while it runs."))
+		fmt.Fprintln(out,
+			a.Say("鍵はまだ破棄されていません。センターが動いていれば続けて行います。", "The key is not destroyed yet; the hub goes on with it while it runs."))
 	}
 }

@@ -19,7 +19,7 @@ import (
 	"shomei/services/fsck"
 )
 
-// fsckCommand checks the whole world and lists what differs.
+// fsckCommand checks everything and lists what differs.
 func (a *app) fsckCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "fsck", Short: "記録、表、失効リスト、鍵を突き合わせる (check them and the vault against each other; exit 3 and a list when something differs)", Args: cobra.NoArgs,
@@ -47,10 +47,10 @@ func (a *app) fsck(ctx context.Context, out, progress io.Writer) (found uint64, 
 	if errors.Is(err, warehouse.ErrDamaged) || errors.Is(err, engine.ErrStart) {
 		fmt.Fprintf(out, "tables: %v; start the hub: it makes them anew\n", err)
 		found = 1
-		h, err = a.attachLog(ctx) // the rest can be looked at all the same
+		h, err = a.attachLog(ctx) // the rest can still be checked
 	}
 	if errors.Is(err, eventlog.ErrBehindMark) || errors.Is(err, eventlog.ErrDamaged) || errors.Is(err, eventlog.ErrForged) {
-		fmt.Fprintln(out, err) // a log that may not be opened is what was looked for
+		fmt.Fprintln(out, err) // a log that can't be opened is a finding
 		return 1, nil
 	}
 	if err != nil {
@@ -58,7 +58,8 @@ func (a *app) fsck(ctx context.Context, out, progress io.Writer) (found uint64, 
 	}
 	defer h.Close()
 	if h.Behind > 0 {
-		fmt.Fprintf(progress, a.Say("表は記録より %d 件遅れていたので、先に進めました。\n", "the tables were %d commits behind the log and were brought forward\n"), h.Behind)
+		fmt.Fprintf(progress,
+			a.Say("表は記録より %d 件遅れていたので、先に進めました。\n", "the tables were %d commits behind the log and were brought forward\n"), h.Behind)
 	}
 	lost := a.reachVault(ctx, h)
 	if lost != nil && !vaultLost(lost) {
@@ -86,7 +87,8 @@ func (a *app) fsck(ctx context.Context, out, progress io.Writer) (found uint64, 
 	return found, nil
 }
 
-// reachVault lets a check look at the keys: in the vault itself or, when a hub holds it, by asking that. A hub that takes no orders, such as a story's, leaves it unlooked at.
+// reachVault lets a check look at the keys: in the vault itself or, if a hub holds it, by asking the hub. A hub that
+// takes no orders, such as a story's, leaves it unchecked.
 func (a *app) reachVault(ctx context.Context, h *hub.Parts) error {
 	err := h.OpenVault(ctx)
 	if !errors.Is(err, vault.ErrInUse) {
@@ -108,7 +110,7 @@ func vaultLost(err error) bool {
 	return errors.Is(err, vault.ErrGone) || errors.Is(err, vault.ErrOtherVault) || errors.Is(err, vault.ErrMasterKey)
 }
 
-// tell says every few seconds how far a long check has come.
+// tell returns a function that prints the progress of a long check every few seconds.
 func tell(out io.Writer) func(commits uint64) {
 	begin := time.Now()
 	last := begin

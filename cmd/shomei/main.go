@@ -26,7 +26,7 @@ func (a *app) root() *cobra.Command {
 		a.reportCommand(), storyCommand(), crashpointsCommand(), a.versionCommand())
 }
 
-// attach opens the data folder for looking at its log and tables.
+// attach opens the data folder to read its log and tables.
 func (a *app) attach(ctx context.Context) (*hub.Parts, error) {
 	c, err := a.looking()
 	if err != nil {
@@ -35,7 +35,7 @@ func (a *app) attach(ctx context.Context) (*hub.Parts, error) {
 	return hub.Attach(ctx, c)
 }
 
-// attachLog opens the data folder for looking at its log, which needs no engine.
+// attachLog opens the data folder to read its log, which needs no engine.
 func (a *app) attachLog(ctx context.Context) (*hub.Parts, error) {
 	c, err := a.looking()
 	if err != nil {

@@ -18,17 +18,18 @@ import (
 	"shomei/pkg/directory/officefile"
 )
 
-// operator is who the log names when a command does not say which officer gave it.
+// operator is the actor in the log when a command does not name an officer.
 const operator = hub.Itself
 
 func officerFlag(cmd *cobra.Command, officer *string, fallback string) {
-	cmd.Flags().StringVar(officer, "officer", fallback, "職員番号。数字を含む英数字と . _ - の16文字まで。氏名は書かない (number of the officer, never a name: up to 16 of A-Z a-z 0-9 . _ -, with a digit)")
+	cmd.Flags().StringVar(officer, "officer", fallback,
+		"職員番号。数字を含む英数字と . _ - の16文字まで。氏名は書かない (number of the officer, never a name: up to 16 of A-Z a-z 0-9 . _ -, with a digit)")
 	if fallback == "" {
-		_ = cmd.MarkFlagRequired("officer") // the flag was made on the line above
+		_ = cmd.MarkFlagRequired("officer") // defined on the line above
 	}
 }
 
-// officeCommand defines offices and shows them.
+// officeCommand defines and shows offices.
 func (a *app) officeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "office define|list|show", Short: "役所を定める、見る (define an office from a file, list offices, show one)",
@@ -71,7 +72,8 @@ operations: new renew reissue revoke unblock card handover resident-record
 func (a *app) defineOfficeCommand() *cobra.Command {
 	var officer string
 	cmd := &cobra.Command{
-		Use: "define FILE", Short: "ファイルのとおりに役所を定める (define an office, or change it from a date on)", Long: officeHelp, Args: cobra.ExactArgs(1),
+		Use: "define FILE", Short: "ファイルのとおりに役所を定める (define an office, or change it from a date on)", Long: officeHelp,
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			office, err := officefile.Read(args[0])
 			if err != nil {

@@ -14,7 +14,7 @@ import (
 	"shomei/pkg/regime"
 )
 
-// The README and the decisions name files, rules and commands; whoever renames one learns here where it stands.
+// The README and the decisions name files, rules and commands; whoever renames one learns here where it is mentioned.
 func TestWhatTheDocumentsNameIsThere(t *testing.T) {
 	a := &app{}
 	root := a.root()
@@ -52,7 +52,7 @@ func TestTheStoryInTheReadmeIsOne(t *testing.T) {
 	}
 }
 
-// Every term of the glossary is used: as an event, a kind of aggregate, or a word that the code spells so.
+// Every term of the glossary is used: as an event, a kind of aggregate, or a word in the code.
 func TestTheGlossaryNamesWhatTheCodeSays(t *testing.T) {
 	_, glossary, found := strings.Cut(document(t, "README.md"), "\n## 用語 Glossary\n")
 	glossary, _, ended := strings.Cut(glossary, "\n## ")

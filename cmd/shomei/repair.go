@@ -13,7 +13,7 @@ import (
 	store "shomei/pkg/eventlog/blocks"
 )
 
-// repairCommand says what is damaged in a stream and what can be done about it, and does it with --yes.
+// repairCommand reports what is damaged in a stream and what can be done about it, and does it with --yes.
 func (a *app) repairCommand() *cobra.Command {
 	order := hub.Repair{}
 	cmd := &cobra.Command{
@@ -40,12 +40,13 @@ Exit codes: 0 nothing is damaged, or all of it is mended; 3 something is damaged
 			return a.tellRepair(cmd.OutOrStdout(), reports, order.Mend)
 		},
 	}
-	cmd.Flags().StringArrayVar(&order.Copies, "copy", nil, "控えのフォルダー、繰り返し可 (folder of a backup, of a mirror or of its NATS store; may be repeated)")
+	cmd.Flags().StringArrayVar(&order.Copies, "copy", nil,
+		"控えのフォルダー、繰り返し可 (folder of a backup, of a mirror or of its NATS store; may be repeated)")
 	cmd.Flags().BoolVar(&order.Mend, "yes", false, "実行する (do it)")
 	return cmd
 }
 
-// tellRepair prints what was found and done. It is an exit code when something is left to do.
+// tellRepair prints what was found and done. It returns an exit code if something is left to do.
 func (a *app) tellRepair(out io.Writer, reports []store.Report, done bool) error {
 	if len(reports) == 0 {
 		fmt.Fprintln(out, a.Say("壊れたところはありません。", "nothing is damaged"))
@@ -54,7 +55,8 @@ func (a *app) tellRepair(out io.Writer, reports []store.Report, done bool) error
 	left, open := 0, false
 	for _, r := range reports {
 		for _, f := range r.Findings {
-			fmt.Fprintf(out, "%s %d.blk +%d (%d bytes), sequence %d%s: %s; %s\n", r.Stream, f.Block, f.Offset, f.Length, f.Sequence, owners(f), f.Why, a.outcomeOf(f, done))
+			fmt.Fprintf(out, "%s %d.blk +%d (%d bytes), sequence %d%s: %s; %s\n", r.Stream, f.Block, f.Offset, f.Length,
+				f.Sequence, owners(f), f.Why, a.outcomeOf(f, done))
 			open = open || !f.Known || f.Outcome == store.Spliced
 			if !done || f.Outcome == store.Parked || f.Outcome == store.Lost {
 				left++
@@ -65,7 +67,8 @@ func (a *app) tellRepair(out io.Writer, reports []store.Report, done bool) error
 		}
 		if r.Withheld != "" {
 			left++
-			fmt.Fprintf(out, "%s: %s (%s)\n", r.Stream, a.Say("このストリームはサーバーに渡されません。失われた分を持つ控えを --copy で示してください", "withheld from the server; name a copy that holds what is lost with --copy"), r.Withheld)
+			fmt.Fprintf(out, "%s: %s (%s)\n", r.Stream, a.Say("このストリームはサーバーに渡されません。失われた分を持つ控えを --copy で示してください",
+				"withheld from the server; name a copy that holds what is lost with --copy"), r.Withheld)
 		}
 	}
 	if left == 0 {
@@ -95,13 +98,15 @@ func owners(f store.Finding) string {
 	return " (" + strings.Join(names, ", ") + ")"
 }
 
-// outcomeOf says what becomes, or became, of a damaged place.
+// outcomeOf says what happens, or happened, to a damaged record.
 func (a *app) outcomeOf(f store.Finding, done bool) string {
 	switch f.Outcome {
 	case store.Mended:
-		return a.Say("記録自身のチェックサムで元に戻", "its own checksum proves what stood there, ") + a.done(done, "せます", "it can be put right", "しました", "it is put right")
+		return a.Say("記録自身のチェックサムで元に戻",
+			"its own checksum proves what stood there, ") + a.done(done, "せます", "it can be put right", "しました", "it is put right")
 	case store.Spliced:
-		return a.Say("控え "+f.From+" から戻", "the copy "+f.From+" holds it, ") + a.done(done, "せます", "it can be put back", "しました", "it is put back")
+		return a.Say("控え "+f.From+" から戻", "the copy "+f.From+" holds it, ") + a.done(done, "せます", "it can be put back",
+			"しました", "it is put back")
 	case store.Cut:
 		return a.Say("受け付けられる前の書きかけ、", "it was never acknowledged, ") + a.done(done, "除けます", "it can be cut off", "除きました", "it is cut off")
 	case store.Removed:

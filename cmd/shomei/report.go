@@ -15,26 +15,27 @@ import (
 	"shomei/pkg/civil"
 )
 
-// reportCommand tells the hub what no counter tells.
+// reportCommand reports facts that reach the hub without a counter.
 func (a *app) reportCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "report loss|change|order", Short: "電話の届け、住民票の異動、職権の失効 (what no counter tells: a loss by telephone, a change of the register, an order)",
-		Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Use:   "report loss|change|order",
+		Short: "電話の届け、住民票の異動、職権の失効 (what no counter tells: a loss by telephone, a change of the register, an order)",
+		Args:  cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(a.reportLossCommand(), a.reportChangeCommand(), a.reportOrderCommand())
 	return cmd
 }
 
-// reporting are the flags that every report has.
+// reporting holds the flags of every report.
 type reporting struct{ office, officer, record string }
 
 func (r *reporting) bind(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&r.office, "office", "", "届け出のあった役所 (office where it was told)")
-	_ = cmd.MarkFlagRequired("office") // made on the line above
+	_ = cmd.MarkFlagRequired("office") // defined on the line above
 	officerFlag(cmd, &r.officer, "")
 }
 
-// report sends a fact and prints what was decided on it.
+// report sends a fact and prints the decision.
 func (a *app) report(cmd *cobra.Command, r reporting, role, subscriber string, claim *events.Claim) error {
 	fact, err := hub.FactJSON(claim)
 	if err != nil {
@@ -48,7 +49,9 @@ func (a *app) report(cmd *cobra.Command, r reporting, role, subscriber string, c
 	}
 	orders := control.Open(a.Data, r.officer)
 	defer orders.Close()
-	reported, err := orders.Report(cmd.Context(), hub.Report{Role: role, Office: r.office, Subscriber: subscriber, Fact: fact, Record: record})
+	reported, err := orders.Report(cmd.Context(), hub.Report{
+		Role: role, Office: r.office, Subscriber: subscriber, Fact: fact, Record: record,
+	})
 	if err != nil {
 		return err
 	}
@@ -67,14 +70,15 @@ func (a *app) reportLossCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "loss SUBSCRIBER", Short: "電話による紛失の届け。一時停止する (a loss told by telephone: suspends)", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.report(cmd, r, "telephone", args[0], &events.Claim{Fact: &events.Claim_LossNotified{LossNotified: &events.LossNotified{By: "telephone"}}})
+			return a.report(cmd, r, "telephone", args[0],
+				&events.Claim{Fact: &events.Claim_LossNotified{LossNotified: &events.LossNotified{By: "telephone"}}})
 		},
 	}
 	r.bind(cmd)
 	return cmd
 }
 
-// withRecord are the changes that leave another resident record behind.
+// withRecord lists the changes after which there is a different resident record.
 var withRecord = []string{"name", "sex", "address", "birth-date", "move-in", "period-of-stay"}
 
 const changeHelp = `住民基本台帳から通知された異動を届けます。氏名、性別、住所、生年月日、転入、在留期間の異動には、異動後の住民票の事項を
@@ -113,14 +117,14 @@ func (a *app) reportChangeCommand() *cobra.Command {
 	flags.StringVar(&f.PlannedOn, "planned", "", "転出の予定日 (planned day of a move out)")
 	flags.BoolVar(&f.KeepUsing, "keep-using", false, "カードの継続利用 (the card is kept in use over a move)")
 	flags.StringVar(&r.record, "record", "", "異動後の住民票の事項、JSON のファイル (resident record after the change)")
-	_ = cmd.MarkFlagRequired("on") // made above
+	_ = cmd.MarkFlagRequired("on") // defined above
 	r.bind(cmd)
 	return cmd
 }
 
 const changePrefix = "RECORD_CHANGE_"
 
-// changeNames are the changes of the contract as they are typed: move-out for RECORD_CHANGE_MOVE_OUT.
+// changeNames returns the contract's changes as they are typed: move-out for RECORD_CHANGE_MOVE_OUT.
 func changeNames() []string {
 	var names []string
 	for n := int32(1); int(n) < len(events.RecordChange_name); n++ {
@@ -142,7 +146,8 @@ func (a *app) reportOrderCommand() *cobra.Command {
 	var r reporting
 	var serials []string
 	cmd := &cobra.Command{
-		Use: "order SUBSCRIBER certificate-error|ca-compromise --serial N", Short: "職権による失効 (the authority itself revokes)", Args: cobra.ExactArgs(2),
+		Use: "order SUBSCRIBER certificate-error|ca-compromise --serial N", Short: "職権による失効 (the authority itself revokes)",
+		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			reason, known := orderReasons[args[1]]
 			if !known {
@@ -160,7 +165,7 @@ func (a *app) reportOrderCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringSliceVar(&serials, "serial", nil, "シリアル番号。10進か、0x の16進 (serial numbers, decimal or 0x hexadecimal)")
-	_ = cmd.MarkFlagRequired("serial") // made on the line above
+	_ = cmd.MarkFlagRequired("serial") // defined on the line above
 	r.bind(cmd)
 	return cmd
 }

@@ -56,7 +56,8 @@ func (a *app) rulesCommand() *cobra.Command {
 	}
 	law := &lawFile{}
 	cmd.PersistentFlags().StringVar(&law.path, "config", "", "センターの設定ファイル。[law] の読み方で答える (the hub's configuration, whose [law] is used)")
-	cmd.PersistentFlags().StringVar(&law.office, "office", "", "役所の定め。その [law] が --config のものに優先する (an office's file, whose [law] goes before that of --config)")
+	cmd.PersistentFlags().StringVar(&law.office, "office", "",
+		"役所の定め。その [law] が --config のものに優先する (an office's file, whose [law] goes before that of --config)")
 	for _, q := range question.All() {
 		cmd.AddCommand(questionCommand(q, law))
 	}
@@ -64,10 +65,10 @@ func (a *app) rulesCommand() *cobra.Command {
 	return cmd
 }
 
-// lawFile is where the readings of the law come from.
+// lawFile says where the readings of the law come from.
 type lawFile struct{ path, office string }
 
-// read returns the readings of the law in the files, or the defaults where none is named.
+// read returns the readings of the law in the files, or the defaults if none is named.
 func (l *lawFile) read() (regime.Switches, error) {
 	c := defaults()
 	if l.path != "" {
@@ -125,7 +126,7 @@ func (a *app) listCommand(law *lawFile) *cobra.Command {
 	return cmd
 }
 
-// settingOf is the setting on which a rule depends, with its value in s; empty when it depends on none.
+// settingOf returns the setting on which a rule depends, with its value in s, or "".
 func settingOf(id regime.ID, s regime.Switches) (name, value string) {
 	for _, x := range regime.Settings() {
 		if slices.Contains(x.Rules, id) {

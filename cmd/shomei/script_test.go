@@ -48,7 +48,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// free NAME… sets each environment variable to a free address on loopback.
+// free NAME… sets each environment variable to a free loopback address.
 func free(ts *testscript.TestScript, _ bool, names []string) {
 	for _, name := range names {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -58,7 +58,7 @@ func free(ts *testscript.TestScript, _ bool, names []string) {
 	}
 }
 
-// get PATTERN URL [MACHINE] asks for a page until it matches.
+// get PATTERN URL [MACHINE] fetches a page until it matches.
 func get(ts *testscript.TestScript, _ bool, args []string) {
 	pattern, client := regexp.MustCompile(args[0]), browser(args[2:]...)
 	var text []byte
@@ -76,7 +76,7 @@ func get(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// jsonlines [FIELD…] wants standard output to be one JSON object a line, each with these fields.
+// jsonlines [FIELD…] requires standard output to be one JSON object a line, each with these fields.
 func jsonLines(ts *testscript.TestScript, _ bool, fields []string) {
 	text := strings.TrimSpace(ts.ReadFile("stdout"))
 	for line := range strings.Lines(text) {
@@ -130,7 +130,7 @@ func issue(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("SERIAL", fmt.Sprint(certificates[0].(map[string]any)["serial"]))
 }
 
-// unblock ADDRESS CODE has the authentication PIN of the person with a resident code set anew, on the card of that number.
+// unblock ADDRESS CODE resets the authentication PIN of the person with a resident code, on the card of that number.
 func unblockPIN(ts *testscript.TestScript, _ bool, args []string) {
 	d := desk{ts, "http://" + args[0], browser()}
 	if !clitest.Await(func() bool { return d.status("/api/status") == http.StatusOK }) {
@@ -148,7 +148,7 @@ func unblockPIN(ts *testscript.TestScript, _ bool, args []string) {
 	d.reach(procedure, "done")
 }
 
-// refused ADDRESS has an application made at a counter that its office is not open for, or the person has no need of.
+// refused ADDRESS makes an application at a counter whose office is closed for it, or that the person does not need.
 func refused(ts *testscript.TestScript, _ bool, args []string) {
 	d := desk{ts, "http://" + args[0], browser()}
 	d.post("/api/reader/insert", `{"id":"CARD-1"}`)
@@ -159,7 +159,7 @@ func refused(ts *testscript.TestScript, _ bool, args []string) {
 	d.reach(procedure, "refused")
 }
 
-// desk is a clerk who uses the JSON twins of a counter's pages.
+// desk uses the JSON twins of a counter's pages.
 type desk struct {
 	ts     *testscript.TestScript
 	url    string

@@ -31,7 +31,7 @@ func (a *app) allCommand() *cobra.Command {
 		if err := c.load(file); err != nil {
 			return err
 		}
-		// The flags given are read once more, over what the file and the environment say.
+		// Parse the given flags once more, over what the file and the environment say.
 		given := pflag.NewFlagSet("given", pflag.ContinueOnError)
 		hubFlags(given, &c)
 		var err error
@@ -67,11 +67,12 @@ func hubFlags(flags *pflag.FlagSet, c *config) {
 	flags.IntVar(&c.Hub.Port, "port", c.Hub.Port, "port that counters connect to; 0 takes any free one")
 	flags.IntVar(&c.Hub.Streams, "streams", c.Hub.Streams, "number of streams of a new log")
 	flags.StringVar(&c.Hub.Clock, "clock", c.Hub.Clock, "file of a settable clock, for trying out; marks the log as simulated for ever")
-	flags.BoolVar(&c.Hub.AnyClock, "any-clock", c.Hub.AnyClock, "let dates drive acts although no time service keeps the clock, for trying out")
+	flags.BoolVar(&c.Hub.AnyClock, "any-clock", c.Hub.AnyClock,
+		"let dates drive acts although no time service keeps the clock, for trying out")
 	flags.StringVar(&c.Console, "console", c.Console, "loopback address of the console's page")
 }
 
-// start starts the hub, the console's page on it and the way in for operators' commands. It gives the page's address.
+// start starts the hub, the console's page and the socket for operators' commands. It returns the page's address.
 func (a *app) start(ctx context.Context, c hub.Config, at string) (h *hub.Hub, page string, err error) {
 	if h, err = hub.Start(ctx, c); err != nil {
 		return nil, "", err
@@ -87,7 +88,7 @@ func (a *app) start(ctx context.Context, c hub.Config, at string) (h *hub.Hub, p
 
 func servePages(h *hub.Hub, at string) (string, error) {
 	if missing := page.Missing(); len(missing) > 0 {
-		h.Logger.Warn("this build's pages lack looks and charts: build it by make build", "missing", missing)
+		h.Logger.Warn("this build's pages lack style and charts: build it with make build", "missing", missing)
 	}
 	pages, err := console.New(console.Config{
 		Warehouse: h.Warehouse, Clock: h.Clock.Now, Logger: h.Logger, Behind: h.Projector.Lag,

@@ -12,7 +12,7 @@ import (
 	"shomei/cmd/cli"
 )
 
-// storyCommand is the word for what shomei-lab does: stories are played by a program that no office needs.
+// storyCommand runs shomei-lab: stories are played by a program that no office needs.
 func storyCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "story", Short: "物語を演じる (play lives written as plain text; shomei-lab does it)", DisableFlagParsing: true,

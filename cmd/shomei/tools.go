@@ -29,11 +29,13 @@ import (
 func (a *app) logCommand() *cobra.Command {
 	var open, asJSON bool
 	cmd := &cobra.Command{
-		Use: "log KIND/ID", Short: "ひとつの履歴を規則の番号とともに見る (the history of one subscriber, card, office or authority)", Args: cobra.ExactArgs(1),
+		Use: "log KIND/ID", Short: "ひとつの履歴を規則の番号とともに見る (the history of one subscriber, card, office or authority)",
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			kind, id, ok := strings.Cut(args[0], "/")
 			if !ok || !slices.Contains(events.Kinds, kind) {
-				return cli.Usage("%q is not KIND/ID: KIND is one of %s, for example authority/sign", args[0], strings.Join(events.Kinds, ", "))
+				return cli.Usage("%q is not KIND/ID: KIND is one of %s, for example authority/sign",
+					args[0], strings.Join(events.Kinds, ", "))
 			}
 			h, err := a.attachLog(cmd.Context())
 			if err != nil {
@@ -87,8 +89,8 @@ func printHistory(out io.Writer, history []eventlog.Record, asJSON bool) error {
 	return nil
 }
 
-// openSealed prints what is sealed in a history, for a holder of the keys: a subscriber's record and contact, what people
-// wrote in their own words, and a claim that was put aside.
+// openSealed prints the sealed parts of a history, for a holder of the keys: a subscriber's record and contact, what
+// people wrote in their own words, and a quarantined claim.
 func openSealed(cmd *cobra.Command, h *hub.Parts, id string, history []eventlog.Record) error {
 	file := dossier.Of(h.Vault, id, history)
 	show := func(what string, value any, err error) error {
@@ -123,7 +125,7 @@ func openSealed(cmd *cobra.Command, h *hub.Parts, id string, history []eventlog.
 	return show("claim", shownClaim(signed), err)
 }
 
-// shownClaim is a claim that was put aside, as a person reads it; what is none is shown by its bytes.
+// shownClaim decodes a quarantined claim for people; anything else is shown as bytes.
 func shownClaim(signed []byte) any {
 	outer, claim := &events.SignedClaim{}, &events.Claim{}
 	if proto.Unmarshal(signed, outer) == nil && proto.Unmarshal(outer.GetClaim(), claim) == nil {
@@ -134,12 +136,13 @@ func shownClaim(signed []byte) any {
 	return signed
 }
 
-// stateCommand shows certificates as they stood at an instant.
+// stateCommand shows certificates as they were at an instant.
 func (a *app) stateCommand() *cobra.Command {
 	var at string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "state SERIAL|SUBSCRIBER", Short: "電子証明書の状態を見る (a certificate, or all of a subscriber, now or at an instant)", Args: cobra.ExactArgs(1),
+		Use: "state SERIAL|SUBSCRIBER", Short: "電子証明書の状態を見る (a certificate, or all of a subscriber, now or at an instant)",
+		Args: cobra.ExactArgs(1),
 		Long: `SERIAL は10進の数字か、ほかの道具が示す16進(0xBEB75A80DB60DAB8、be:b7:5a:80:db:60:da:b8)で書きます。
 SERIAL is written in decimal digits, or in hexadecimal as other tools show it (0xBEB75A80DB60DAB8, be:b7:5a:80:db:60:da:b8).`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -297,7 +300,8 @@ func (a *app) rebuildCommand() *cobra.Command {
 // crashpointsCommand prints where a process can be killed between two durable steps.
 func crashpointsCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "crashpoints", Short: "試験用の停止点の一覧 (places between two durable steps, for tests with " + crashpoint.Variable + ")", Args: cobra.NoArgs,
+		Use: "crashpoints", Short: "試験用の停止点の一覧 (places between two durable steps, for tests with " + crashpoint.Variable + ")",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, name := range crashpoint.List() {
 				fmt.Fprintln(cmd.OutOrStdout(), name)

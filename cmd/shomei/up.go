@@ -74,8 +74,8 @@ type counterProgram struct {
 	err     error // how it ended
 }
 
-// startCounter returns once the counter listens. Its program ends with this one, and holds the data folder as this one does:
-// the next start waits until both have gone, however they went.
+// startCounter returns once the counter listens. Its program ends with this one, and holds the data folder too: the
+// next start waits until both have ended, however they ended.
 func (a *app) startCounter(ctx context.Context, h *hub.Hub, bundle, listen string) (*counterProgram, error) {
 	program, err := cli.Beside("shomei-agent")
 	if err != nil {
@@ -108,7 +108,7 @@ func (a *app) startCounter(ctx context.Context, h *hub.Hub, bundle, listen strin
 	return c, nil
 }
 
-// stop ends it and waits for it. It is an error when it had ended although nobody asked it to, which ctx tells.
+// stop ends it and waits for it. It returns an error if the program had already ended although ctx had not.
 func (c *counterProgram) stop(ctx context.Context) error {
 	select {
 	case <-c.ended:

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// build is what `shomei version --json` tells: the parts list that public bodies ask for.
+// build is what `shomei version --json` prints: the parts list that public bodies ask for.
 type build struct {
 	Version  string   `json:"version"`
 	Go       string   `json:"go"`
@@ -26,7 +26,7 @@ type module struct {
 	Sum     string `json:"sum,omitempty"`
 }
 
-// versionCommand tells what this program was built from.
+// versionCommand shows what this program was built from.
 func (a *app) versionCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{

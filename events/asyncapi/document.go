@@ -8,12 +8,12 @@ import (
 	"shomei/events"
 )
 
-// node is one object of the document; encoding/json writes its members sorted by name, so the file is stable.
+// node is one object of the document; encoding/json sorts its members by name, so the file is stable.
 type node = map[string]any
 
 const contract = protoreflect.FullName("shomei.events")
 
-// encodedIn names the message whose encoding a field of bytes holds, because a descriptor can't.
+// encodedIn names the message that a bytes field encodes, because a descriptor can't.
 var encodedIn = map[protoreflect.FullName]protoreflect.Name{
 	contract + ".Stored.commit":         "Commit",
 	contract + ".Stored.state":          "StateBytes",
@@ -23,7 +23,7 @@ var encodedIn = map[protoreflect.FullName]protoreflect.Name{
 	contract + ".KeysRecorded.claim":    "SignedClaim",
 }
 
-// document gives the AsyncAPI 3.0 document of the contract: channels are subjects, messages what stands on them, and
+// document returns the AsyncAPI 3.0 document of the contract: channels are subjects, messages what is sent on them, and
 // schemas every message and enum of the .proto files, described by their comments.
 func document(files []protoreflect.FileDescriptor) node {
 	return node{
@@ -146,7 +146,7 @@ func fieldSchema(field protoreflect.FieldDescriptor) node {
 		schema = node{"type": "array", "items": schema}
 	}
 	if schema["$ref"] != nil {
-		// Members beside a $ref are ignored by readers of JSON Schema draft 7.
+		// Readers of JSON Schema draft 7 ignore members beside a $ref.
 		schema = node{"allOf": []node{schema}}
 	}
 	schema["x-field-number"] = int(field.Number())

@@ -1,5 +1,5 @@
 // Command asyncapi writes the AsyncAPI 3.0 document of the contract from the .proto files, whose comments become
-// descriptions. It is run by go generate in package events.
+// descriptions. go generate in package events runs it.
 package main
 
 import (
@@ -37,7 +37,7 @@ func run(root, output string) error {
 	return os.WriteFile(output, text, 0o644)
 }
 
-// render gives the document as indented JSON. root is the folder of go.mod and buf.yaml.
+// render returns the document as indented JSON. root is the folder of go.mod and buf.yaml.
 func render(root string) ([]byte, error) {
 	files, err := describeContract(root)
 	if err != nil {
@@ -50,7 +50,7 @@ func render(root string) ([]byte, error) {
 	return append(text, '\n'), nil
 }
 
-// describeContract asks buf for descriptors with comments: those in the generated Go code have none.
+// describeContract gets descriptors with comments from buf: those in the generated Go code have none.
 func describeContract(root string) ([]protoreflect.FileDescriptor, error) {
 	buf := exec.Command("go", "tool", "-modfile="+filepath.Join("deploy", "tools", "go.mod"), "buf", "build", "-o", "-#format=binpb")
 	buf.Dir = root

@@ -20,7 +20,8 @@ func BuildAuthorityTBS(plan Plan, serial uint64, pub *rsa.PublicKey) ([]byte, er
 		return nil, fmt.Errorf("building an authority's certificate: %w", err)
 	}
 	if serial == 0 || !plan.NotBefore.Before(plan.NotAfter) {
-		return nil, fmt.Errorf("building an authority's certificate: %w: serial %d, %s to %s", ErrProfile, serial, stamp(plan.NotBefore), stamp(plan.NotAfter))
+		return nil, fmt.Errorf("building an authority's certificate: %w: serial %d, %s to %s",
+			ErrProfile, serial, stamp(plan.NotBefore), stamp(plan.NotAfter))
 	}
 	spki, keyID, err := encodeKey(pub)
 	if err != nil {
@@ -37,8 +38,8 @@ func BuildAuthorityTBS(plan Plan, serial uint64, pub *rsa.PublicKey) ([]byte, er
 	})
 }
 
-// SelfSign signs the bytes of [BuildAuthorityTBS] with the new generation's own key and gives the generation. The
-// plan is the one the bytes were built from. Signing again gives the same certificate.
+// SelfSign signs the bytes of [BuildAuthorityTBS] with the new generation's own key and returns the generation. The
+// plan must be the one that the bytes were built from. Signing again gives the same certificate.
 func SelfSign(plan Plan, signer crypto.Signer, tbs []byte) (*Generation, error) {
 	pub, ok := signer.Public().(*rsa.PublicKey)
 	if !ok {
@@ -54,7 +55,7 @@ func SelfSign(plan Plan, signer crypto.Signer, tbs []byte) (*Generation, error) 
 	return ParseGeneration(plan.Kind, plan.Prefecture, plan.Number, der)
 }
 
-// checkAuthorityTBS builds the bytes anew with the serial found in them and compares.
+// checkAuthorityTBS builds the bytes again with the serial found in them and compares.
 func checkAuthorityTBS(plan Plan, pub *rsa.PublicKey, tbs []byte) error {
 	unsigned, err := assemble(tbs, []byte{0})
 	if err != nil {
@@ -62,7 +63,7 @@ func checkAuthorityTBS(plan Plan, pub *rsa.PublicKey, tbs []byte) error {
 	}
 	cert, err := x509.ParseCertificate(unsigned)
 	if err != nil {
-		return fmt.Errorf("%w: the bytes to be signed are no certificate: %v", ErrProfile, err)
+		return fmt.Errorf("%w: the bytes to be signed are not a certificate: %v", ErrProfile, err)
 	}
 	again, err := BuildAuthorityTBS(plan, cert.SerialNumber.Uint64(), pub)
 	if err != nil {

@@ -48,8 +48,8 @@ func holdable(r rune) bool {
 	return ok
 }
 
-// jisCharacters is the set of JIS X 0208 and JIS X 0212, read out of the EUC-JP decoder once. Its table has vendor
-// rows beside the standard ones (13 and 89 to 92 of JIS X 0208), which are passed over: 髙 and 﨑 are not in JIS.
+// jisCharacters is the set of JIS X 0208 and JIS X 0212, read from the EUC-JP decoder once. Its table has vendor rows
+// beside the standard ones (13 and 89 to 92 of JIS X 0208), which are skipped: 髙 and 﨑 are not in JIS.
 var jisCharacters = sync.OnceValue(func() map[rune]struct{} {
 	set := make(map[rune]struct{}, 13000)
 	for row := 1; row <= 84; row++ {

@@ -32,7 +32,7 @@ type Revocation struct {
 	Reason    Reason
 }
 
-// CRLInput is what a full revocation list is made from.
+// CRLInput is the content of a full revocation list.
 type CRLInput struct {
 	Generation             *Generation
 	Number                 uint64 // cRLNumber, growing with every list of the kind
@@ -40,7 +40,7 @@ type CRLInput struct {
 	Entries                []Revocation // of the whole kind, in any order; each serial once
 }
 
-// CRLPeriod is how long a list stands before the next is due: lists are issued daily (profile.md 4).
+// CRLPeriod is how long a list is valid before the next is due: lists are issued daily (profile.md 4).
 const CRLPeriod = 24 * time.Hour
 
 // BuildCRL signs a full revocation list (RFC 5280 section 5, version 2) with cRLNumber, authorityKeyIdentifier and
@@ -62,7 +62,8 @@ func BuildCRL(signer crypto.Signer, in CRLInput) ([]byte, error) {
 		return nil, fmt.Errorf("building a revocation list: %w: the signer does not hold the key of authority %s", ErrKey, g)
 	}
 	if in.Number == 0 || !in.ThisUpdate.Before(in.NextUpdate) {
-		return nil, fmt.Errorf("building a revocation list: %w: number %d, %s to %s", ErrProfile, in.Number, stamp(in.ThisUpdate), stamp(in.NextUpdate))
+		return nil, fmt.Errorf("building a revocation list: %w: number %d, %s to %s",
+			ErrProfile, in.Number, stamp(in.ThisUpdate), stamp(in.NextUpdate))
 	}
 	if err := g.Covers(in.ThisUpdate, in.ThisUpdate); err != nil {
 		return nil, fmt.Errorf("building a revocation list: %w", err)
@@ -81,14 +82,14 @@ func BuildCRL(signer crypto.Signer, in CRLInput) ([]byte, error) {
 	return der, nil
 }
 
-// entries sorts by serial and checks.
+// entries returns the checked entries, sorted by serial.
 func (in *CRLInput) entries() ([]x509.RevocationListEntry, error) {
 	sorted := slices.SortedFunc(slices.Values(in.Entries), func(a, b Revocation) int { return cmp.Compare(a.Serial, b.Serial) })
 	out := make([]x509.RevocationListEntry, 0, len(sorted))
 	for i, e := range sorted {
 		switch {
 		case e.Serial == 0 || i > 0 && sorted[i-1].Serial == e.Serial:
-			return nil, fmt.Errorf("%w: serial %d is zero or stands twice", ErrProfile, e.Serial)
+			return nil, fmt.Errorf("%w: serial %d is zero or listed twice", ErrProfile, e.Serial)
 		case e.Reason < Unspecified || e.Reason > CertificateHold:
 			return nil, fmt.Errorf("%w: serial %d has reason %d, a full list takes 0 to 6", ErrProfile, e.Serial, e.Reason)
 		case e.RevokedAt.After(in.ThisUpdate):

@@ -20,7 +20,8 @@ func entry(serial uint64, reason Reason) Revocation {
 
 func TestCRLContent(t *testing.T) {
 	g, key := everyGeneration(t)[Sign], testKey(t, "authority")
-	in := testCRL(g, entry(9, CertificateHold), entry(3, Unspecified), entry(1, KeyCompromise), entry(1<<63, CessationOfOperation), entry(5, Superseded))
+	in := testCRL(g, entry(9, CertificateHold), entry(3, Unspecified), entry(1, KeyCompromise),
+		entry(1<<63, CessationOfOperation), entry(5, Superseded))
 	der, err := BuildCRL(key, in)
 	if err != nil {
 		t.Fatal(err)

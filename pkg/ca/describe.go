@@ -32,7 +32,7 @@ type policyMeaning struct {
 	kind   Kind
 }
 
-// Description is what can be shown of a certificate, ours or one of the real JPKI.
+// Description is the displayable content of a certificate, ours or one of the real JPKI.
 type Description struct {
 	Origin              Origin
 	Kind                Kind // empty when Origin is Foreign
@@ -42,23 +42,22 @@ type Description struct {
 	LastDay             civil.Date // of notAfter, in Japan
 	KeyID, IssuerKeyID  []byte
 	OCSP                []string
-	Holder              *Described // nil when the certificate names no holder. Personal data.
+	Holder              *Described // nil if the certificate names no holder. Personal data.
 	Certificate         *x509.Certificate
 }
 
-// Described is the holder as a signature certificate names one (profile.md 3). Flags have one digit for each
-// character, '1' where a substitute stands: compare such text with the register only where the flag is '0'.
+// Described is the holder as named in a signature certificate (profile.md 3). Flags have one digit for each character,
+// '1' for a substitute: compare such text with the register only where the flag is '0'.
 type Described struct {
 	Name, NameFlags       string
-	BirthDate             civil.PartialDate // unknown parts zero; dates that are none are left zero
+	BirthDate             civil.PartialDate // unknown parts, and invalid dates, are zero
 	BirthDigits           string            // as written, nine digits
 	Sex                   Sex
 	Address, AddressFlags string
 }
 
-// Describe reads a certificate (DER) for display. A certificate of neither profile is described as far as X.509
-// goes; only bytes that are no certificate, or a holder's name that can't be read, are an error. No signature is
-// checked.
+// Describe reads a certificate (DER) for display. A certificate of neither profile is described as far as X.509 goes;
+// only bytes that are not a certificate, or an unreadable holder's name, are an error. No signature is checked.
 func Describe(der []byte) (*Description, error) {
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
@@ -93,7 +92,7 @@ func meaning(policy x509.OID) (policyMeaning, bool) {
 	return m, ok
 }
 
-// readHolder reads the otherName values of both arcs; nil when there are none.
+// readHolder reads the otherName values of both arcs; nil if there are none.
 func readHolder(cert *x509.Certificate) (*Described, error) {
 	for _, e := range cert.Extensions {
 		if e.Id.Equal(oidSAN) {
@@ -107,7 +106,7 @@ func readAltName(value []byte) (*Described, error) {
 	in := cryptobyte.String(value)
 	var names cryptobyte.String
 	if !in.ReadASN1(&names, cbasn1.SEQUENCE) || !in.Empty() {
-		return nil, fmt.Errorf("%w: subjectAltName is no sequence", ErrProfile)
+		return nil, fmt.Errorf("%w: subjectAltName is not a sequence", ErrProfile)
 	}
 	var found *Described
 	for !names.Empty() {
@@ -134,7 +133,7 @@ func readAltName(value []byte) (*Described, error) {
 	return found, nil
 }
 
-// readOtherName gives the position of an otherName in sanOIDs and its text; -1 for one that is neither's.
+// readOtherName returns the position of an otherName in sanOIDs and its text, or -1 if it is neither's.
 func readOtherName(content cryptobyte.String) (item int, text string, err error) {
 	var oid asn1.ObjectIdentifier
 	var wrapped, value cryptobyte.String
@@ -177,8 +176,8 @@ func (d *Described) values() altValues {
 	return altValues{d.Name, d.BirthDigits, strconv.Itoa(int(d.Sex)), d.Address, d.NameFlags, d.AddressFlags}
 }
 
-// decodeBirth reads nine digits; the zero date when they are none, or no calendar date: real ones aren't always
-// (profile.md 3).
+// decodeBirth reads nine digits. It returns the zero date if they are malformed or not a calendar date: real ones
+// aren't always (profile.md 3).
 func decodeBirth(digits string) civil.PartialDate {
 	if len(digits) != 9 {
 		return civil.PartialDate{}

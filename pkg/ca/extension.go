@@ -24,7 +24,7 @@ var (
 	oidClientAuth       = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 3, 2}
 )
 
-// extension is one X.509 extension (RFC 5280 section 4.1): value writes what stands inside its OCTET STRING.
+// extension is one X.509 extension (RFC 5280 section 4.1): value writes the content of its OCTET STRING.
 type extension struct {
 	oid      asn1.ObjectIdentifier
 	critical bool
@@ -51,8 +51,8 @@ func addExtension(b *cryptobyte.Builder, e extension) {
 	})
 }
 
-// keyUsage writes the DER of a named bit list of one octet: unused is the number of trailing zero bits, which DER
-// leaves out (X.690 section 11.2.2).
+// keyUsage returns a named bit list of one octet: unused is the number of trailing zero bits, which DER omits (X.690
+// section 11.2.2).
 func keyUsage(unused, bits byte) extension {
 	return extension{oidKeyUsage, true, func(b *cryptobyte.Builder) {
 		b.AddBytes([]byte{3, 2, unused, bits})
@@ -82,7 +82,7 @@ func certificatePolicies(policy asn1.ObjectIdentifier) extension {
 	}}
 }
 
-// directoryAltName is a subjectAltName or issuerAltName of one directoryName.
+// directoryAltName returns a subjectAltName or issuerAltName of one directoryName.
 func directoryAltName(oid asn1.ObjectIdentifier, name []byte) extension {
 	return extension{oid, false, func(b *cryptobyte.Builder) {
 		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { addDirectoryName(b, name) })
@@ -94,7 +94,7 @@ func addDirectoryName(b *cryptobyte.Builder, name []byte) {
 	b.AddASN1(cbasn1.Tag(4).Constructed().ContextSpecific(), func(b *cryptobyte.Builder) { b.AddBytes(name) })
 }
 
-// crlPoints is one distribution point: distributionPoint [0], fullName [0], one directoryName.
+// crlPoints returns one distribution point: distributionPoint [0], fullName [0], one directoryName.
 func crlPoints(name []byte) extension {
 	nested := cbasn1.Tag(0).Constructed().ContextSpecific()
 	return extension{oidCRLPoints, false, func(b *cryptobyte.Builder) {
@@ -119,7 +119,7 @@ func ocspAccess(uri string) extension {
 	}}
 }
 
-// authorityKeyID is the long form: key id, and issuer and serial of the authority's own certificate.
+// authorityKeyID returns the long form: key id, and issuer and serial of the authority's own certificate.
 func authorityKeyID(g *Generation) extension {
 	return extension{oidAKI, false, func(b *cryptobyte.Builder) {
 		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
@@ -134,7 +134,7 @@ func authorityKeyID(g *Generation) extension {
 	}}
 }
 
-// integerBytes gives the content octets of a non-negative DER INTEGER.
+// integerBytes returns the content octets of a non-negative DER INTEGER.
 func integerBytes(n uint64) []byte {
 	raw := new(big.Int).SetUint64(n).Bytes()
 	if len(raw) == 0 || raw[0]&0x80 != 0 {

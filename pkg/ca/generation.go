@@ -25,8 +25,8 @@ type Generation struct {
 	cert *x509.Certificate
 }
 
-// ParseGeneration reads an authority's certificate that this package made. Number is not in the certificate and is
-// given by the caller; kind and prefecture are compared with its name. The self-signature is verified.
+// ParseGeneration reads an authority's certificate made by this package. The number is not in the certificate; kind and
+// prefecture are compared with its name. The self-signature is verified.
 func ParseGeneration(kind Kind, prefectureCode string, number int, der []byte) (*Generation, error) {
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
@@ -40,7 +40,7 @@ func ParseGeneration(kind Kind, prefectureCode string, number int, der []byte) (
 	case !bytes.Equal(cert.RawSubject, authorityName(kind, pref)):
 		return nil, fmt.Errorf("%w: %q is not the name of authority %s%s", ErrProfile, cert.Subject, kind, prefectureCode)
 	case !cert.IsCA || !cert.SerialNumber.IsUint64():
-		return nil, fmt.Errorf("%w: the certificate of authority %s %02d is not that of an authority of ours", ErrProfile, kind, number)
+		return nil, fmt.Errorf("%w: the certificate of authority %s %02d is not one of our authorities", ErrProfile, kind, number)
 	}
 	if err := cert.CheckSignatureFrom(cert); err != nil {
 		return nil, fmt.Errorf("checking the self-signature of authority %s %02d: %w", kind, number, err)
@@ -51,7 +51,7 @@ func ParseGeneration(kind Kind, prefectureCode string, number int, der []byte) (
 	}, nil
 }
 
-// prefectureOf looks up the prefecture of a juki authority; the other kinds must come without one.
+// prefectureOf looks up the prefecture of a juki authority; other kinds must have none.
 func prefectureOf(kind Kind, code string) (Prefecture, error) {
 	switch {
 	case !kind.Valid():
@@ -64,13 +64,13 @@ func prefectureOf(kind Kind, code string) (Prefecture, error) {
 	return Prefecture{}, nil
 }
 
-// Certificate gives the authority's own certificate, parsed. It must not be changed.
+// Certificate returns the authority's own certificate, parsed. It must not be changed.
 func (g *Generation) Certificate() *x509.Certificate { return g.cert }
 
-// PublicKey gives the authority's public key.
+// PublicKey returns the authority's public key.
 func (g *Generation) PublicKey() *rsa.PublicKey { return g.cert.PublicKey.(*rsa.PublicKey) }
 
-// String names the generation for logs: "sign 03", "juki-12 01".
+// String returns the generation's name for logs: "sign 03", "juki-12 01".
 func (g *Generation) String() string {
 	if g.Kind == Juki {
 		return fmt.Sprintf("%s-%s %02d", g.Kind, g.Prefecture.Code, g.Number)
@@ -78,8 +78,8 @@ func (g *Generation) String() string {
 	return fmt.Sprintf("%s %02d", g.Kind, g.Number)
 }
 
-// Covers reports whether a certificate valid from notBefore to notAfter fits inside the authority's own validity;
-// otherwise the error wraps [ErrOutsideAuthority] (profile.md 1).
+// Covers checks that a certificate valid from notBefore to notAfter fits inside the authority's own validity; otherwise
+// the error wraps [ErrOutsideAuthority] (profile.md 1).
 func (g *Generation) Covers(notBefore, notAfter time.Time) error {
 	if notBefore.Before(g.NotBefore) || notAfter.After(g.NotAfter) || notAfter.Before(notBefore) {
 		return fmt.Errorf("%w: %s to %s does not fit into authority %s (%s to %s): let a newer generation sign",
@@ -93,9 +93,9 @@ func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 // Generations are the generations of one or more authorities, in any order.
 type Generations []*Generation
 
-// At gives the generation of an authority that signs at an instant: the newest that has begun. Prefecture is the
-// two-digit code for juki, empty otherwise. [ErrNoGeneration] before the first (the signature authority of the My
-// Number card began on 2015-10-20) and after the end of the last.
+// At returns the generation of an authority that signs at an instant: the newest that has begun. Prefecture is the
+// two-digit code for juki, empty otherwise. The error is [ErrNoGeneration] before the first (the signature authority of
+// the My Number card began on 2015-10-20) and after the end of the last.
 func (gs Generations) At(kind Kind, prefecture string, at time.Time) (*Generation, error) {
 	var newest *Generation
 	for _, g := range gs {
@@ -107,14 +107,14 @@ func (gs Generations) At(kind Kind, prefecture string, at time.Time) (*Generatio
 		}
 	}
 	if newest == nil || at.After(newest.NotAfter) {
-		return nil, fmt.Errorf("%w: nothing of authority %s signs at %s: hold its next key ceremony first",
+		return nil, fmt.Errorf("%w: authority %s has no key at %s: hold its next key ceremony first",
 			ErrNoGeneration, strings.TrimSpace(string(kind)+" "+prefecture), stamp(at))
 	}
 	return newest, nil
 }
 
-// InForce gives the generations of an authority that have begun and not ended at an instant, newest first: those
-// whose certificates may be in force, so that each signs its revocation list.
+// InForce returns the generations of an authority that have begun and not ended at an instant, newest first: those
+// whose certificates may be in force, so each signs its revocation list.
 func (gs Generations) InForce(kind Kind, prefecture string, at time.Time) Generations {
 	var found Generations
 	for _, g := range gs {
@@ -126,7 +126,7 @@ func (gs Generations) InForce(kind Kind, prefecture string, at time.Time) Genera
 	return found
 }
 
-// ByKeyID gives the generation whose subject key identifier is keyID; [ErrNoGeneration] when there is none.
+// ByKeyID returns the generation whose subject key identifier is keyID, or [ErrNoGeneration].
 func (gs Generations) ByKeyID(keyID []byte) (*Generation, error) {
 	for _, g := range gs {
 		if bytes.Equal(g.KeyID, keyID) {
@@ -144,10 +144,10 @@ type Plan struct {
 	NotBefore, NotAfter time.Time // UTC
 }
 
-// Plans gives the generations of an authority in order of time. Those of the My Number card are the dates of
-// profile.md 1, where the day of authentication 02 and of both 04 is derived from the rhythm (re-keyed after
-// about 3.8 years, ten years of life). The dates of juki authorities were not found: ours have ten years each and
-// cover the regime and its run-off to 2018-12-21.
+// Plans returns the generations of an authority in order of time. Those of the My Number card have the dates of
+// profile.md 1; the day of authentication 02 and of both 04 is derived from the rhythm (re-keyed after about 3.8 years,
+// ten years of life). The dates of juki authorities were not found: ours have ten years each and cover the regime and
+// its run-off to 2018-12-21.
 func Plans(kind Kind, prefecture string) ([]Plan, error) {
 	if _, err := prefectureOf(kind, prefecture); err != nil {
 		return nil, err

@@ -22,18 +22,18 @@ const (
 	SexUnknown Sex = 3
 )
 
-// Holder is what a signature certificate says of its holder, as on the resident record: the basic four pieces of
-// information. It is personal data: never log it, and keep it sealed.
+// Holder is the content of a signature certificate about its holder, as on the resident record: the basic four pieces
+// of information. It is personal data: never log it, and keep it sealed.
 type Holder struct {
 	Name      string            // full-width space between family and given name; a foreign resident's alias
 	BirthDate civil.PartialDate // unknown parts zero
 	Sex       Sex
 	Address   string // from the prefecture on, up to 200 characters, no postcode
-	// Mark replaces characters that a certificate can't hold; zero means DefaultSubstitute.
+	// Mark replaces characters that a certificate can't hold; 0: DefaultSubstitute.
 	Mark rune
 }
 
-// maxText is the longest address a certificate holds, in characters (profile.md 3); names are held to it too.
+// maxText is the longest address in a certificate, in characters (profile.md 3); names are bounded too.
 const maxText = 200
 
 func (h *Holder) check() error {
@@ -47,7 +47,7 @@ func (h *Holder) check() error {
 	case h.Sex < Male || h.Sex > SexUnknown:
 		return fmt.Errorf("%w: the holder's sex must be 1, 2 or 3", ErrProfile)
 	case h.Mark != 0 && !holdable(h.Mark):
-		return fmt.Errorf("%w: the substitute %U is itself no character of a certificate", ErrProfile, h.Mark)
+		return fmt.Errorf("%w: the substitute %U is not itself a character of a certificate", ErrProfile, h.Mark)
 	}
 	_, err := encodeBirth(h.BirthDate)
 	return err
@@ -75,14 +75,14 @@ func encodeBirth(p civil.PartialDate) (string, error) {
 	return fmt.Sprintf("%d%04d%02d%02d", era, p.Year, p.Month, p.Day), nil
 }
 
-// sanOIDs are the identifiers of the six otherName values, in the order they stand in a certificate: name, birth
-// date, sex, address, substitution in the name, substitution in the address (profile.md 3).
+// sanOIDs are the identifiers of the six otherName values, in certificate order: name, birth date, sex, address,
+// substitution in the name, substitution in the address (profile.md 3).
 type sanOIDs [6]asn1.ObjectIdentifier
 
 // altValues are the texts of the six otherName values, in the order of sanOIDs.
 type altValues [6]string
 
-// values writes the holder as a certificate does.
+// values returns the holder as written in a certificate.
 func (h *Holder) values() (altValues, error) {
 	if err := h.check(); err != nil {
 		return altValues{}, err
@@ -100,7 +100,7 @@ func (h *Holder) values() (altValues, error) {
 	return altValues{name, birth, fmt.Sprint(int(h.Sex)), address, nameFlags, addressFlags}, nil
 }
 
-// check reports whether the values could come from values, whatever the holder.
+// check checks that values could have returned these, for some holder.
 func (v altValues) check() error {
 	switch {
 	case !describes(v[0], v[4]) || !describes(v[3], v[5]):
@@ -113,13 +113,13 @@ func (v altValues) check() error {
 	return nil
 }
 
-// describes reports whether flags has one 0 or 1 for each character of a text that a certificate can hold.
+// describes reports whether flags has one 0 or 1 for each character of a text that fits into a certificate.
 func describes(text, flags string) bool {
 	return fits(text) && len(flags) == utf8.RuneCountInString(text) && strings.Trim(flags, "01") == "" &&
 		strings.IndexFunc(text, func(r rune) bool { return !holdable(r) }) < 0
 }
 
-// extension is the subjectAltName of a signature certificate.
+// extension returns the subjectAltName of a signature certificate.
 func (v altValues) extension() extension {
 	return extension{oidSAN, false, func(b *cryptobyte.Builder) {
 		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {

@@ -152,7 +152,8 @@ func TestOpenSSLText(t *testing.T) {
 		contains(t, file, code, out, wants...)
 	}
 	code, out := run(t, "openssl", "crl", "-in", w.path("third.crl"), "-noout", "-text")
-	contains(t, "third.crl", code, out, "Version 2", "X509v3 CRL Number", "X509v3 Authority Key Identifier", "Key Compromise", "Next Update: Apr  2 15:00:00 2024 GMT")
+	contains(t, "third.crl", code, out, "Version 2", "X509v3 CRL Number", "X509v3 Authority Key Identifier",
+		"Key Compromise", "Next Update: Apr  2 15:00:00 2024 GMT")
 }
 
 func contains(t *testing.T, what string, code int, out string, wants ...string) {
@@ -198,7 +199,8 @@ func TestCerttool(t *testing.T) {
 	w.write(t, "broken.crl", "X509 CRL", list)
 
 	for cert, word := range map[string]string{"good.pem": "The certificate is trusted.", "revoked.pem": "The certificate chain is revoked."} {
-		_, out := run(t, "certtool", "--verify", "--load-ca-certificate", w.path("ca.pem"), "--load-crl", w.path("day.crl"), "--infile", w.path(cert))
+		_, out := run(t, "certtool", "--verify", "--load-ca-certificate", w.path("ca.pem"), "--load-crl", w.path("day.crl"),
+			"--infile", w.path(cert))
 		contains(t, cert, 0, out, word)
 	}
 	for crl, word := range map[string]string{"day.crl": "Verification output: Verified.", "broken.crl": "Verification output: Not verified."} {

@@ -15,13 +15,13 @@ import (
 	"fmt"
 )
 
-// Errors that callers tell apart.
+// Errors that callers distinguish.
 var (
 	// ErrNoGeneration: no generation of that authority may sign at that instant, or none has that key id.
 	ErrNoGeneration = errors.New("no authority generation")
 	// ErrOutsideAuthority: a certificate would begin before its authority or outlive it (profile.md 1).
 	ErrOutsideAuthority = errors.New("outside the authority's own validity")
-	// ErrKey: a public key is not of the size, kind or exponent the profile asks for.
+	// ErrKey: a public key does not have the size, kind or exponent of the profile.
 	ErrKey = errors.New("unsuitable key")
 	// ErrRequest: a certificate request can't be read or does not prove possession of its key.
 	ErrRequest = errors.New("bad certificate request")
@@ -31,7 +31,7 @@ var (
 	ErrFalseColours = errors.New("holds a name of the real JPKI")
 )
 
-// Kind is what a certificate, and the authority that signs it, is for.
+// Kind is the purpose of a certificate and of the authority that signs it.
 type Kind string
 
 // The kinds of certificates. Sign and Auth are those of the My Number card (Act of 2013, articles 3 and 22); Juki
@@ -45,12 +45,12 @@ const (
 // Valid reports whether k is one of the kinds.
 func (k Kind) Valid() bool { return k == Sign || k == Auth || k == Juki }
 
-// carriesHolder reports whether certificates of the kind name their holder (profile.md 2: personal data
-// stand in signature certificates only).
+// carriesHolder reports whether certificates of the kind name their holder (profile.md 2: only signature certificates
+// hold personal data).
 func (k Kind) carriesHolder() bool { return k != Auth }
 
 // Our arc: the example arc of ITU-T X.660 and, below it, 31 bits drawn at random once. A 2.25 arc made from a whole
-// UUID would be unique by rule, but its 128-bit component is unreadable to GnuTLS and to zlint, two of the judges.
+// UUID would be unique by rule, but GnuTLS and zlint, two of the judges, can't read its 128-bit component.
 var (
 	arc        = asn1.ObjectIdentifier{2, 999, 2106450512}
 	arcPolicy  = under(arc, 1)
@@ -58,7 +58,7 @@ var (
 	policySign = under(arcPolicy, 1)
 	policyAuth = under(arcPolicy, 2)
 	policyJuki = under(arcPolicy, 3)
-	// Certificates on smartphones have policies of their own, as the real ones do (law.md 10.1; profile.md 5).
+	// Certificates on smartphones have their own policies, as the real ones do (law.md 10.1; profile.md 5).
 	policyPhoneSign = under(arcPolicy, 4)
 	policyPhoneAuth = under(arcPolicy, 5)
 	ourSAN          = sanOIDs{under(arcSAN, 1), under(arcSAN, 4), under(arcSAN, 3), under(arcSAN, 5), under(arcSAN, 2), under(arcSAN, 6)}
@@ -69,7 +69,7 @@ func under(oid asn1.ObjectIdentifier, component int) asn1.ObjectIdentifier {
 	return append(append(asn1.ObjectIdentifier{}, oid...), component)
 }
 
-// Policy gives the certificate policy identifier that we put into certificates of the kind; nil for no kind.
+// Policy returns our certificate policy identifier for the kind, or nil.
 func Policy(k Kind) asn1.ObjectIdentifier {
 	switch k {
 	case Sign:
@@ -82,7 +82,7 @@ func Policy(k Kind) asn1.ObjectIdentifier {
 	return nil
 }
 
-// PhonePolicy gives the certificate policy identifier of the kind on a smartphone; nil for a kind that is none there.
+// PhonePolicy returns the certificate policy identifier of the kind on a smartphone, or nil for a kind without one.
 func PhonePolicy(k Kind) asn1.ObjectIdentifier {
 	switch k {
 	case Sign:
@@ -101,7 +101,7 @@ const (
 	cpsURI         = "http://www.shomei.example/cps.html"
 )
 
-// purpose gives the organisational unit that tells what an authority is for, in English and Japanese.
+// purpose returns the organisational unit that names an authority's purpose, in English and Japanese.
 func purpose(k Kind) (english, japanese string) {
 	switch k {
 	case Auth:
@@ -113,5 +113,5 @@ func purpose(k Kind) (english, japanese string) {
 	}
 }
 
-// ocspURI is where the status of a certificate of the kind is asked (RFC 6960).
+// ocspURI returns where to ask for the status of a certificate of the kind (RFC 6960).
 func ocspURI(k Kind) string { return fmt.Sprintf("http://ocsp-%s.shomei.example", k) }

@@ -43,7 +43,7 @@ func addAttribute(b *cryptobyte.Builder, tag cbasn1.Tag, a attribute) {
 	})
 }
 
-// authorityName is the distinguished name of an authority: the same for all its generations.
+// authorityName returns the distinguished name of an authority, which is the same for all its generations.
 func authorityName(kind Kind, pref Prefecture) []byte {
 	unit, _ := purpose(kind)
 	last := operator
@@ -53,8 +53,8 @@ func authorityName(kind Kind, pref Prefecture) []byte {
 	return encodeName(attribute{oidOrganisation, organisation}, attribute{oidUnit, unit}, attribute{oidUnit, last})
 }
 
-// authorityNameJA is the Japanese name of an authority, as subjectAltName of its own certificate and issuerAltName
-// of those it signs.
+// authorityNameJA returns the Japanese name of an authority, for the subjectAltName of its own certificate and the
+// issuerAltName of those it signs.
 func authorityNameJA(kind Kind, pref Prefecture) []byte {
 	_, unit := purpose(kind)
 	last := operatorJA
@@ -67,8 +67,8 @@ func authorityNameJA(kind Kind, pref Prefecture) []byte {
 // pointSuffix follows the municipality in the name of its CRL distribution point.
 const pointSuffix = " CRLDP"
 
-// crlPointName is the directory name of a municipality's CRL distribution point: fullName without a URI, one for each
-// municipality, or ward of a designated city (profile.md 2, extension 5).
+// crlPointName returns the directory name of a municipality's CRL distribution point: fullName without a URI, one for
+// each municipality, or ward of a designated city (profile.md 2, extension 5).
 func crlPointName(kind Kind, m Municipality) []byte {
 	unit, _ := purpose(kind)
 	return encodeName(attribute{oidOrganisation, organisation}, attribute{oidUnit, unit},

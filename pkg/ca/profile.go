@@ -22,7 +22,7 @@ type Municipality struct {
 	City       string // "Togane-shi"; with the ward in a designated city: "Sapporo-shi-Chuo-ku"
 }
 
-// Input is all that a certificate is made from.
+// Input is the content of a certificate.
 type Input struct {
 	Generation *Generation // the authority's generation that will sign; it decides the kind
 	Serial     uint64      // of NewSerial
@@ -37,7 +37,7 @@ type Input struct {
 	Sequence int
 	// Holder stands in signature certificates (sign, juki) and must be nil for authentication.
 	Holder *Holder
-	// Phone says that the certificate is for a smartphone: it differs in its policy alone.
+	// Phone: the certificate is for a smartphone; only its policy differs.
 	Phone bool
 }
 
@@ -69,7 +69,7 @@ func (in *Input) build() ([]byte, error) {
 	return in.encode(holder)
 }
 
-// encode checks the input save its holder, who is given as the values of a certificate, and encodes it.
+// encode checks the input except its holder, who is given as certificate values, and encodes it.
 func (in *Input) encode(holder altValues) ([]byte, error) {
 	if err := in.check(); err != nil {
 		return nil, err
@@ -98,10 +98,11 @@ func (in *Input) check() error {
 	case !in.LastDay.Valid():
 		return fmt.Errorf("%w: no last day", ErrProfile)
 	case g.Kind == Juki && in.Office.Prefecture != g.Prefecture.Romaji:
-		return fmt.Errorf("%w: an office in %s has its certificates from its own prefecture, not from %s", ErrProfile, in.Office.Prefecture, g)
+		return fmt.Errorf("%w: an office in %s gets its certificates from its own prefecture, not from %s",
+			ErrProfile, in.Office.Prefecture, g)
 	}
 	if in.policy() == nil {
-		return fmt.Errorf("%w: no certificate of kind %s is on a smartphone", ErrProfile, g.Kind)
+		return fmt.Errorf("%w: a smartphone has no certificate of kind %s", ErrProfile, g.Kind)
 	}
 	if err := CheckKey(g.Kind, in.PublicKey); err != nil {
 		return err
@@ -122,7 +123,7 @@ func validCounter(id string) bool {
 	return true
 }
 
-// romaji reports whether s may stand as a place name: letters, hyphens, spaces and apostrophes, 1 to 64 of them.
+// romaji reports whether s is a valid place name: letters, hyphens, spaces and apostrophes, 1 to 64 of them.
 func romaji(s string) bool {
 	for _, c := range []byte(s) {
 		letter := c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
@@ -133,9 +134,9 @@ func romaji(s string) bool {
 	return len(s) > 0 && len(s) <= 64
 }
 
-// subject is the distinguished name (profile.md 2). The common name of a signature certificate is the second
-// of issue in Japan, the sequence in three digits and the counter id. That of an authentication certificate is 14
-// characters drawn from the hash of its key, so that it tells nothing about the person or the hour, and the counter id.
+// subject returns the distinguished name (profile.md 2). The common name of a signature certificate is the second of
+// issue in Japan, the sequence in three digits and the counter id. That of an authentication certificate is 14
+// characters drawn from the hash of its key, so that it reveals neither person nor hour, and the counter id.
 func (in *Input) subject(spki []byte) []byte {
 	if !in.Generation.Kind.carriesHolder() {
 		sum := sha256.Sum256(spki)
@@ -147,8 +148,8 @@ func (in *Input) subject(spki []byte) []byte {
 		attribute{oidCommonName, cn})
 }
 
-// extensions lists the extensions in encoded order (profile.md 2): the table for authentication, the line
-// below it for signature. Juki certificates, whose real profile is unknown (law.md 14.3), follow the latter.
+// extensions returns the extensions in order (profile.md 2): the table for authentication, the line below it for
+// signature. Juki certificates, whose real profile is unknown (law.md 14.3), follow the latter.
 func (in *Input) extensions(keyID []byte, holder altValues) []extension {
 	g := in.Generation
 	issuer := directoryAltName(oidIAN, authorityNameJA(g.Kind, g.Prefecture))
@@ -214,8 +215,8 @@ func addTime(b *cryptobyte.Builder, t time.Time) {
 	b.AddASN1UTCTime(t)
 }
 
-// encodeKey gives the SubjectPublicKeyInfo of a key and its key id: SHA-1 of the key bits (RFC 5280 section 4.2.1.2,
-// method 1). SHA-1 serves as a name here, not as a protection.
+// encodeKey returns the SubjectPublicKeyInfo of a key and its key id: SHA-1 of the key bits (RFC 5280 section 4.2.1.2,
+// method 1). SHA-1 is a name here, not a protection.
 func encodeKey(pub *rsa.PublicKey) (spki, keyID []byte, err error) {
 	spki, err = x509.MarshalPKIXPublicKey(pub)
 	if err != nil {
@@ -232,7 +233,7 @@ func encodeKey(pub *rsa.PublicKey) (spki, keyID []byte, err error) {
 	return spki, sum[:], nil
 }
 
-// CheckKey reports whether a subscriber's key fits the kind: RSA of exactly 2048 bits, or for juki of at least 1024
+// CheckKey checks that a subscriber's key fits the kind: RSA of exactly 2048 bits, or for juki of at least 1024
 // (ordinance of 2003, law.md 5.7), with exponent 65537. Errors wrap [ErrKey].
 func CheckKey(kind Kind, pub *rsa.PublicKey) error {
 	if pub == nil || pub.N == nil {

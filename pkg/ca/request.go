@@ -6,9 +6,9 @@ import (
 	"fmt"
 )
 
-// ParseRequest reads a certificate request (PKCS#10, RFC 2986, DER) that a card made, and gives its public key once
-// the request's signature proves possession of the private one and the key fits the kind. The name in the request is
-// not used: the authority names its subscribers. Errors wrap [ErrRequest] or [ErrKey].
+// ParseRequest reads a certificate request (PKCS#10, RFC 2986, DER) made by a card. It returns the public key if the
+// request's signature proves possession of the private one and the key fits the kind. The name in the request is
+// ignored: the authority names its subscribers. Errors wrap [ErrRequest] or [ErrKey].
 func ParseRequest(kind Kind, der []byte) (*rsa.PublicKey, error) {
 	request, err := x509.ParseCertificateRequest(der)
 	if err != nil {

@@ -5,9 +5,9 @@ import (
 	"encoding/binary"
 )
 
-// NewSerial draws a serial number: 64 unpredictable bits, never 0 (RFC 5280 section 4.1.2.2; CA/Browser Forum Baseline
-// Requirements 7.1 ask for at least 64). Nothing counts, so a restored older copy of the log can't give a number out
-// again: of n certificates one carries the number drawn with a probability of n in 2^64.
+// NewSerial returns a random serial number: 64 unpredictable bits, never 0 (RFC 5280 section 4.1.2.2; CA/Browser Forum
+// Baseline Requirements 7.1 ask for at least 64). Nothing counts, so a restored older copy of the log can't assign a
+// number again: among n certificates the probability of drawing a taken one is n in 2^64.
 func NewSerial() uint64 {
 	for {
 		var b [8]byte

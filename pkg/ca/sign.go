@@ -19,11 +19,10 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// SignTBS signs to-be-signed bytes and gives the certificate as DER. The bytes come out of a log and are not
-// believed: [CheckTBS] compares them with the generation's name, key id and validity, with the profile and with the
-// rule against false colours, before the key is used. The finished signature is verified,
-// because a faulty RSA signature can give the private key away. Signing the same bytes again gives the same
-// certificate.
+// SignTBS signs to-be-signed bytes and returns the certificate as DER. The bytes come from a log and are not trusted:
+// [CheckTBS] compares them with the generation's name, key id and validity, with the profile and with the rule against
+// false colours, before the key is used. The signature is verified, because a faulty RSA signature can reveal the
+// private key. Signing the same bytes again gives the same certificate.
 func SignTBS(g *Generation, signer crypto.Signer, tbs []byte) ([]byte, error) {
 	if g == nil || signer == nil {
 		return nil, fmt.Errorf("signing a certificate: %w: generation and signer are both needed", ErrNoGeneration)
@@ -50,7 +49,7 @@ func seal(signer crypto.Signer, pub *rsa.PublicKey, tbs []byte) ([]byte, error) 
 	return assemble(tbs, signature)
 }
 
-// assemble joins to-be-signed bytes and signature into Certificate or CertificateList.
+// assemble joins to-be-signed bytes and signature into a Certificate or CertificateList.
 func assemble(tbs, signature []byte) ([]byte, error) {
 	b := cryptobyte.NewBuilder(make([]byte, 0, len(tbs)+300))
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
@@ -61,10 +60,10 @@ func assemble(tbs, signature []byte) ([]byte, error) {
 	return b.Bytes()
 }
 
-// CheckTBS checks all that [SignTBS] demands of to-be-signed bytes, and gives the certificate they describe, still
-// without a signature: the issuer's name and key id, validity within the authority's, the key; then it builds the
-// bytes anew from the content found in them and compares, so that nothing but the profile passes. Errors wrap
-// [ErrProfile], [ErrKey], [ErrOutsideAuthority] or [ErrFalseColours].
+// CheckTBS checks all that [SignTBS] demands of to-be-signed bytes, and returns the certificate they describe, still
+// unsigned: the issuer's name and key id, validity within the authority's, the key; then it rebuilds the bytes from
+// their content and compares, so that only the exact profile passes. Errors wrap [ErrProfile], [ErrKey],
+// [ErrOutsideAuthority] or [ErrFalseColours].
 func CheckTBS(g *Generation, tbs []byte) (*x509.Certificate, error) {
 	if err := checkColours(tbs); err != nil {
 		return nil, err
@@ -75,7 +74,7 @@ func CheckTBS(g *Generation, tbs []byte) (*x509.Certificate, error) {
 	}
 	cert, err := x509.ParseCertificate(unsigned)
 	if err != nil {
-		return nil, fmt.Errorf("%w: the bytes to be signed are no certificate: %v", ErrProfile, err)
+		return nil, fmt.Errorf("%w: the bytes to be signed are not a certificate: %v", ErrProfile, err)
 	}
 	switch {
 	case !bytes.Equal(cert.RawIssuer, g.cert.RawSubject):
@@ -103,7 +102,7 @@ func OnPhone(cert *x509.Certificate) bool {
 	return false
 }
 
-// rebuild makes to-be-signed bytes from what a certificate says.
+// rebuild makes to-be-signed bytes from the content of a certificate.
 func rebuild(g *Generation, cert *x509.Certificate) ([]byte, error) {
 	pub, ok := cert.PublicKey.(*rsa.PublicKey)
 	if !ok {
@@ -148,7 +147,7 @@ func rebuild(g *Generation, cert *x509.Certificate) ([]byte, error) {
 	return in.encode(values)
 }
 
-// readOffice reads the municipality out of the distribution point's name: C, O, OU, OU, OU=prefecture, CN=city CRLDP.
+// readOffice reads the municipality from the distribution point's name: C, O, OU, OU, OU=prefecture, CN=city CRLDP.
 func readOffice(cert *x509.Certificate) (Municipality, error) {
 	for _, e := range cert.Extensions {
 		if !e.Id.Equal(oidCRLPoints) {

@@ -199,7 +199,9 @@ func TestFaultySignatureNeverLeaves(t *testing.T) {
 // TestWhatIsBuiltIsSigned: whatever input BuildTBS takes, the check before signing takes its bytes.
 func TestWhatIsBuiltIsSigned(t *testing.T) {
 	generations := everyGeneration(t)
-	bases := map[Kind]Input{Sign: testInput(t, generations[Sign]), Auth: testInput(t, generations[Auth]), Juki: testInput(t, generations[Juki])}
+	bases := map[Kind]Input{
+		Sign: testInput(t, generations[Sign]), Auth: testInput(t, generations[Auth]), Juki: testInput(t, generations[Juki]),
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		in := bases[rapid.SampledFrom([]Kind{Sign, Auth, Juki}).Draw(t, "kind")]
 		g := in.Generation

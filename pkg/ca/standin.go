@@ -6,13 +6,13 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// ordinary pairs a form that names are written in, which no certificate can hold, with the ordinary character that is
-// agreed to stand for it (縮退マップ of the national character sets; profile.md 3). It is kept to forms of one and the
+// ordinary pairs a form in which names are written, and which no certificate can hold, with the ordinary character
+// agreed to replace it (縮退マップ of the national character sets; profile.md 3). It is limited to forms of one and the
 // same character.
 const ordinary = "髙高﨑崎德徳𠮷吉𡈽土栁柳黑黒淸清靑青瀨瀬增増寬寛橫横敎教緖緒薰薫賴頼閒間俱倶剝剥𠮟叱蟬蝉驒騨黃黄步歩每毎內内吳呉戶戸昻昂鄕郷" +
 	"𠀋丈𣘺橋𦚰脇槪概涉渉悅悦溫温卽即彥彦揭掲歷歴淚涙渴渇產産硏研稅税絕絶綠緑緣縁虛虚說説錄録鍊錬閱閲頹頽"
 
-// standIns is ordinary by the form that it replaces.
+// standIns maps each such form to its ordinary character.
 var standIns = func() map[rune]rune {
 	runes := []rune(ordinary)
 	pairs := make(map[rune]rune, len(runes)/2)
@@ -22,8 +22,8 @@ var standIns = func() map[rune]rune {
 	return pairs
 }()
 
-// standIn returns the ordinary character that stands for one that a certificate can't hold: the agreed one, or what
-// Unicode itself calls the same character (compatibility ideographs). It reports whether there is one.
+// standIn returns the ordinary character for one that a certificate can't hold: the agreed one, or what Unicode itself
+// calls the same character (compatibility ideographs). It reports whether there is one.
 func standIn(r rune) (rune, bool) {
 	if agreed, ok := standIns[r]; ok {
 		return agreed, true

@@ -6,10 +6,9 @@ import (
 	"fmt"
 )
 
-// Transmitter carries one command APDU to a card and brings back its response
-// APDU: data followed by the two status bytes. It is the border of this
-// package: a reader on PC/SC and the software card both are one. The error is
-// about the way to the card (ErrRemoved, for example), never about its answer.
+// Transmitter sends one command APDU to a card and returns its response APDU: data followed by the two status bytes. It
+// is the border of this package; a PC/SC reader and the software card implement it. An error concerns the way to the
+// card (ErrRemoved, for example), never its answer.
 type Transmitter interface {
 	Transmit(apdu []byte) ([]byte, error)
 }
@@ -18,12 +17,12 @@ type Transmitter interface {
 type Command struct {
 	CLA, INS, P1, P2 byte
 	Data             []byte
-	// Le is the greatest number of bytes expected back: 0 for none, at most 256.
+	// Le is the maximum number of bytes expected back, at most 256; 0: none.
 	Le int
 }
 
-// ErrMalformedAPDU is a byte string that is no short command APDU.
-var ErrMalformedAPDU = errors.New("no short command APDU (ISO 7816-4, 5.1)")
+// ErrMalformedAPDU: a byte string is not a short command APDU.
+var ErrMalformedAPDU = errors.New("not a short command APDU (ISO 7816-4, 5.1)")
 
 const (
 	maxShortData   = 255
@@ -43,8 +42,7 @@ func (c Command) Bytes() []byte {
 	return out
 }
 
-// ParseCommand decodes the four cases of a short command APDU. Data is a
-// part of apdu, not a copy.
+// ParseCommand decodes the four cases of a short command APDU. Data is a slice of apdu, not a copy.
 func ParseCommand(apdu []byte) (Command, error) {
 	if len(apdu) < 4 {
 		return Command{}, fmt.Errorf("%d bytes: %w", len(apdu), ErrMalformedAPDU)
@@ -77,9 +75,8 @@ func leOf(b byte) int {
 	return int(b)
 }
 
-// Send transmits c and returns the data of the answer; a long answer is
-// fetched with GET RESPONSE. Any status but 9000 comes back as an error: see
-// [StatusError] and [PINError].
+// Send transmits c and returns the data of the answer; a long answer is fetched with GET RESPONSE. Any status but 9000
+// is an error: see [StatusError] and [PINError].
 func Send(t Transmitter, c Command) ([]byte, error) {
 	if len(c.Data) > maxShortData {
 		return nil, fmt.Errorf("instruction %02X with %d bytes of data: %w", c.INS, len(c.Data), ErrMalformedAPDU)
@@ -104,7 +101,7 @@ func exchange(t Transmitter, c Command) (data []byte, sw uint16, err error) {
 		return nil, 0, fmt.Errorf("sending instruction %02X to the card: %w", c.INS, err)
 	}
 	if len(resp) < 2 {
-		return nil, 0, fmt.Errorf("the card answered instruction %02X with %d bytes, two are the least: %w", c.INS, len(resp), ErrRemoved)
+		return nil, 0, fmt.Errorf("the card answered instruction %02X with %d bytes, fewer than two: %w", c.INS, len(resp), ErrRemoved)
 	}
 	n := len(resp) - 2
 	return resp[:n:n], binary.BigEndian.Uint16(resp[n:]), nil

@@ -14,8 +14,8 @@ type State int
 const (
 	// NotBegun: nothing of the operation is on the card.
 	NotBegun State = iota
-	// KeyOnly: at least one staged key of the operation lacks its certificate;
-	// go on with GenerateStaged, which takes keys that are there, and WriteStaged.
+	// KeyOnly: at least one staged key of the operation lacks its certificate; go on with GenerateStaged, which keeps
+	// existing keys, and WriteStaged.
 	KeyOnly
 	// CertificateStaged: keys and certificates are staged in all slots, the old
 	// ones are live; go on with ReadBack.
@@ -31,20 +31,19 @@ func (s State) String() string {
 	return [...]string{"not begun", "key only", "certificate staged", "complete", "foreign"}[s]
 }
 
-// Wanted is what the journal knows about one slot: SHA-256 of the
-// SubjectPublicKeyInfo and of the DER certificate, nil when not known yet.
+// Wanted is what the journal knows about one slot: SHA-256 of the SubjectPublicKeyInfo and of the DER certificate, nil
+// if unknown.
 type Wanted struct{ PublicKey, Certificate []byte }
 
-// Intent is what an operation set out to do, as the journal wrote it down
-// before the first command.
+// Intent is the goal of an operation, as the journal recorded it before the first command.
 type Intent struct {
 	CardID    string
 	Operation Operation
 	Slots     map[Slot]Wanted
 }
 
-// Progress is the verdict of Classify.
-type Progress struct {
+// Verdict is the result of Classify.
+type Verdict struct {
 	State State
 	// Slots holds the verdict for each slot of the intent.
 	Slots map[Slot]State
@@ -52,11 +51,10 @@ type Progress struct {
 	Reason string
 }
 
-// Classify compares what a card holds with what an operation intended. It is
-// the whole judgement after a restart or a torn-out card, and asks nothing of
-// the card.
-func Classify(got Inventory, want Intent) Progress {
-	p := Progress{Slots: map[Slot]State{}}
+// Classify compares what a card holds with what an operation intended. It alone decides how to go on after a restart or
+// a torn-out card, and sends nothing to the card.
+func Classify(got Inventory, want Intent) Verdict {
+	p := Verdict{Slots: map[Slot]State{}}
 	if got.CardID != want.CardID {
 		p.State, p.Reason = Foreign, fmt.Sprintf("card %s is in the reader, not card %s", got.CardID, want.CardID)
 		return p
@@ -109,7 +107,7 @@ func classifySlot(got SlotState, op Operation, want Wanted) (State, string) {
 	}
 }
 
-// judge lets a state stand unless the journal knows of another key or certificate.
+// judge returns the state, or Foreign if the journal knows of another key or certificate.
 func judge(state State, got KeyPair, want Wanted) (State, string) {
 	if want.PublicKey != nil && !bytes.Equal(want.PublicKey, got.PublicKey) {
 		return Foreign, "the key is not the one that was journalled"

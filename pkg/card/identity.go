@@ -10,25 +10,24 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// Identity is what a card tells about itself without any PIN.
+// Identity is what a card reveals without any PIN.
 type Identity struct {
-	// CardID is the number of the card; empty when it has no management
-	// application, as a real card, which Shomei can read but not write.
+	// CardID is the number of the card; empty if it has no management application, like a real card, which Shomei can
+	// read but not write.
 	CardID string
-	// Kind is told by the token label.
+	// Kind is derived from the token label.
 	Kind Kind
 	// Label is the token label without its padding; empty on a terminated card.
 	Label string
 	// LifeCycle is Operational for a card without management application.
 	LifeCycle LifeCycle
-	// LastDay is the last day of the card as YYYY-MM-DD, a civil date in
-	// Japan; empty when the card does not tell.
+	// LastDay is the last day of the card as YYYY-MM-DD, a civil date in Japan; empty if unknown.
 	LastDay string
-	// Tries holds what remains for the PIN of each slot the card has.
+	// Tries holds the tries left for the PIN of each slot.
 	Tries map[Slot]int
 }
 
-// Writable reports whether the card takes the commands that write certificates.
+// Writable reports whether the card accepts the commands that write certificates.
 func (id Identity) Writable() bool { return id.CardID != "" && id.LifeCycle != Terminated }
 
 // Tags of the identity template.
@@ -41,8 +40,8 @@ const (
 
 const labelSize = 32
 
-// Identify asks the card who it is. It spends no PIN try and clears the
-// security status. A card that is none of ours is ErrForeignCard.
+// Identify reads the card's identity. It spends no PIN try and clears the security status. The error is ErrForeignCard
+// if the card is none of ours.
 func (s *Session) Identify() (Identity, error) {
 	id, err := s.managementIdentity()
 	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrUnsupported) {
@@ -85,7 +84,7 @@ func (s *Session) readLabel(id *Identity) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("token label %q is of no card that Shomei knows: %w", id.Label, ErrForeignCard)
+	return fmt.Errorf("token label %q is unknown: %w", id.Label, ErrForeignCard)
 }
 
 func (s *Session) managementIdentity() (Identity, error) {

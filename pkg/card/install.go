@@ -6,15 +6,13 @@ import (
 	"slices"
 )
 
-// Issue turns a slot's request into its certificate and the certificate of the
-// CA, both DER. Asked again with the same request it may answer with another
-// certificate.
+// Issue turns a slot's request into its certificate and the CA's, both DER. The same request may get a different
+// certificate the next time.
 type Issue func(slot Slot, request []byte) (certificate, ca []byte, err error)
 
-// Install drives an operation on a card in one go, from wherever it stands to
-// live certificates: the factory's way, where the CA is at hand. An agent that
-// has to wait for the centre takes the steps one by one. PINs that shall come
-// into force with the new keys have been laid down with StagePIN.
+// Install runs an operation on a card from wherever it stands to live certificates: the factory's way, where the CA is
+// at hand. An agent that has to wait for the centre takes the steps one by one. PINs that come into force with the new
+// keys have been staged by StagePIN.
 func (s *Session) Install(intent Intent, issue Issue) error {
 	inv, err := s.Inventory()
 	if err != nil {

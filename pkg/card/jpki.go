@@ -31,19 +31,19 @@ var (
 	AIDManagement = []byte{0xF0, 'S', 'H', 'O', 'M', 'E', 'I', 0x01}
 )
 
-// CertificateEF names the file of a slot's certificate.
+// CertificateEF returns the file of a slot's certificate.
 func CertificateEF(s Slot) uint16 { return pick(s, EFAuthCertificate, EFSignCertificate) }
 
-// CAEF names the file of the certificate of the slot's CA.
+// CAEF returns the file of the certificate of the slot's CA.
 func CAEF(s Slot) uint16 { return pick(s, EFAuthCA, EFSignCA) }
 
-// PINEF names the file of a slot's PIN.
+// PINEF returns the file of a slot's PIN.
 func PINEF(s Slot) uint16 { return pick(s, EFAuthPIN, EFSignPIN) }
 
-// KeyEF names the file of a slot's private key.
+// KeyEF returns the file of a slot's private key.
 func KeyEF(s Slot) uint16 { return pick(s, EFAuthKey, EFSignKey) }
 
-// StagedEF names the staging file that ACTIVATE puts in place of a live one.
+// StagedEF returns the staging file that ACTIVATE puts in place of a live one.
 func StagedEF(live uint16) uint16 { return stagedBits | live }
 
 func pick(s Slot, auth, sign uint16) uint16 {
@@ -53,19 +53,18 @@ func pick(s Slot, auth, sign uint16) uint16 {
 	return sign
 }
 
-// Session is a conversation with the one card behind a Transmitter. It is not
-// safe for use by several goroutines, and it ends when the card is removed:
-// make a new one for the next card.
+// Session is a conversation with the one card behind a Transmitter. It is not safe for concurrent use, and ends when
+// the card is removed: make a new one for the next card.
 type Session struct {
 	t        Transmitter
-	selected []byte // AID of the current application; nil when not known
+	selected []byte // AID of the current application; nil if unknown
 	open     Opener
 	cardID   string
-	admin    bool     // MUTUAL AUTHENTICATE succeeded since the application was selected
-	next     *NextKey // what came with it
+	admin    bool     // MUTUAL AUTHENTICATE has succeeded since the application was selected
+	next     *NextKey // received with that
 }
 
-// NewSession begins a conversation; nothing is sent yet.
+// NewSession returns a Session; nothing is sent yet.
 func NewSession(t Transmitter) *Session { return &Session{t: t} }
 
 func (s *Session) send(c Command) ([]byte, error) {
@@ -95,7 +94,7 @@ func (s *Session) selectEF(fid uint16) error {
 	return err
 }
 
-// jpki enters the JPKI application and selects one of its files.
+// jpki selects the JPKI application and one of its files.
 func (s *Session) jpki(fid uint16) error {
 	if err := s.enter(AIDJPKI); err != nil {
 		return fmt.Errorf("selecting the JPKI application: %w", err)
@@ -103,14 +102,13 @@ func (s *Session) jpki(fid uint16) error {
 	return s.selectEF(fid)
 }
 
-// Logout clears the security status of the card, as OpenSC does it.
+// Logout clears the security status of the card, the way OpenSC does.
 func (s *Session) Logout() error {
 	s.selected = nil
 	return s.enter(AIDJPKI)
 }
 
-// read returns n bytes of the selected file from the start: 256 at a time, the
-// last Le exact (card.md 3).
+// read returns the first n bytes of the selected file: 256 at a time, the last Le exact (card.md 3).
 func (s *Session) read(n int) ([]byte, error) {
 	out := make([]byte, 0, n)
 	for len(out) < n {
@@ -127,8 +125,8 @@ func (s *Session) read(n int) ([]byte, error) {
 	return out[:n], nil
 }
 
-// readDER reads one DER value of the long form 30 82 hh ll from the selected
-// file. A file that holds none is ErrNotFound.
+// readDER reads one DER value of the long form 30 82 hh ll from the selected file. The error is ErrNotFound if there is
+// none.
 func (s *Session) readDER() ([]byte, error) {
 	head, err := s.read(derHeader)
 	if err != nil {
@@ -136,16 +134,15 @@ func (s *Session) readDER() ([]byte, error) {
 	}
 	n := DERLength(head)
 	if n == 0 {
-		return nil, fmt.Errorf("the file begins with %X, no certificate: %w", head, ErrNotFound)
+		return nil, fmt.Errorf("the file begins with %X, which is not a certificate: %w", head, ErrNotFound)
 	}
 	return s.read(n)
 }
 
 const derHeader = 4
 
-// DERLength returns the whole length of the DER value that starts with head,
-// or 0 when head is not the 30 82 hh ll with which card software expects every
-// certificate to begin (card.md 4).
+// DERLength returns the total length of the DER value that starts with head, or 0 if head is not the 30 82 hh ll with
+// which card software expects every certificate to begin (card.md 4).
 func DERLength(head []byte) int {
 	if len(head) < derHeader || head[0] != 0x30 || head[1] != 0x82 {
 		return 0
@@ -153,9 +150,8 @@ func DERLength(head []byte) int {
 	return derHeader + int(head[2])<<8 + int(head[3])
 }
 
-// Certificate reads the DER certificate of a slot. The signature certificate
-// holds personal data and asks for the signature PIN first
-// (ErrSecurityNotSatisfied).
+// Certificate reads the DER certificate of a slot. The signature certificate holds personal data and requires the
+// signature PIN first (ErrSecurityNotSatisfied).
 func (s *Session) Certificate(slot Slot) ([]byte, error) {
 	return s.certificateFile(slot, CertificateEF(slot), "certificate")
 }
@@ -177,7 +173,7 @@ func (s *Session) certificateFile(slot Slot, fid uint16, what string) ([]byte, e
 	return der, nil
 }
 
-// Tries asks how many tries a slot's PIN has left. It spends none.
+// Tries returns how many tries a slot's PIN has left. It spends none.
 func (s *Session) Tries(slot Slot) (int, error) {
 	if err := s.jpki(PINEF(slot)); err != nil {
 		return 0, fmt.Errorf("selecting the %s PIN: %w", slot, err)
@@ -192,8 +188,8 @@ func (s *Session) Tries(slot Slot) (int, error) {
 	return 0, fmt.Errorf("asking for the tries left of the %s PIN: %w", slot, err)
 }
 
-// Verify presents a PIN once; it is never tried again by itself. A wrong one is
-// a *PINError. Callers ask Tries first (card.md 3) and clear pin.
+// Verify presents a PIN once, without any retry. A wrong one is a *PINError. Callers call Tries first (card.md 3) and
+// clear pin.
 func (s *Session) Verify(slot Slot, pin []byte) error {
 	if err := s.jpki(PINEF(slot)); err != nil {
 		return fmt.Errorf("selecting the %s PIN: %w", slot, err)
@@ -216,8 +212,8 @@ func (s *Session) ChangePIN(slot Slot, old, pin []byte) error {
 	return nil
 }
 
-// SignDigest signs a digest with a slot's live key (RSASSA-PKCS1-v1_5, RFC 8017
-// 8.2); the slot's PIN has been verified in this session since the last Logout.
+// SignDigest signs a digest with a slot's live key (RSASSA-PKCS1-v1_5, RFC 8017 8.2); the slot's PIN must have been
+// verified in this session since the last Logout.
 func (s *Session) SignDigest(slot Slot, hash crypto.Hash, digest []byte) ([]byte, error) {
 	info, err := digestInfo(hash, digest)
 	if err != nil {
@@ -239,7 +235,7 @@ var digestOIDs = map[crypto.Hash]asn1.ObjectIdentifier{
 	crypto.SHA512: {2, 16, 840, 1, 101, 3, 4, 2, 3},
 }
 
-// digestInfo wraps a digest as the card wants it (RFC 8017, 9.2).
+// digestInfo wraps a digest as the card expects it (RFC 8017, 9.2).
 func digestInfo(hash crypto.Hash, digest []byte) ([]byte, error) {
 	oid, ok := digestOIDs[hash]
 	if !ok || len(digest) != hash.Size() {

@@ -13,36 +13,36 @@ import (
 	"slices"
 )
 
-// Key is a card's administrative key with the name under which the card holds it.
+// Key is a card's administrative key and the name under which the card holds it.
 type Key struct {
 	Name   KeyName
 	Secret Secret
 }
 
-// KeyName is what a card tells about the administrative key that it holds, so that whoever has the master keys finds it
-// again: two bytes of version, and what else the version asks for (deploy/card-keys.md). It is no secret.
+// KeyName identifies the administrative key that a card holds, for whoever has the master keys: a version in two bytes,
+// followed by what that version needs (deploy/card-keys.md). It is not secret.
 type KeyName []byte
 
-// The versions that are not a number of a master key.
+// Versions that are not the number of a master key.
 const (
 	// OldVersion names the keys of cards from before keys had names: derived from the first master key and the card's
 	// number alone. Nothing follows it.
 	OldVersion = 0
-	// FactoryVersion names a transport key, which the factory chose and sealed to the centre. The sealed key follows.
+	// FactoryVersion names a transport key, chosen by the factory and sealed to the centre. The sealed key follows.
 	FactoryVersion = 0xFFFF
 )
 
-// DiversifierSize is the length of what tells two keys of one card and one master key apart, in bytes.
+// DiversifierSize is the length, in bytes, of what distinguishes the keys of one card under one master key.
 const DiversifierSize = 16
 
-// sealedSize is that of a transport key sealed by HPKE: an X25519 key, the secret and a tag.
+// sealedSize is the size of a transport key sealed by HPKE: an X25519 key, the secret and a tag.
 const sealedSize = 32 + SecretSize + 16
 
-// ErrKeyName says that a key's name has not the form of its version.
+// ErrKeyName: a key's name does not have the form of its version.
 var ErrKeyName = errors.New("malformed name of a card's administrative key")
 
-// NewKeyName returns a name under a version that no key has had before. A key that was once handed out, and may have
-// reached somebody else than the card, is therefore never the key of a card later.
+// NewKeyName returns a name under a version that no key has had before, so that a key that was once sent out, and may
+// have reached someone other than the card, is never the key of a card later.
 func NewKeyName(version uint16) KeyName {
 	name := binary.BigEndian.AppendUint16(nil, version)
 	diversifier := make([]byte, DiversifierSize)
@@ -73,8 +73,8 @@ func (n KeyName) Version() (uint16, error) {
 }
 
 // Diversify returns the administrative key that a card holds under a name, from the master key of the name's version:
-// by the KDF of SP 800-108 with the name and the card's number as context, or, for OldVersion, by HKDF-SHA-256 (RFC 5869)
-// with the card's number. Transport keys come from no master key (OpenFactoryKey). The error is ErrKeyName.
+// by the KDF of SP 800-108 with the name and the card's number as context, or, for OldVersion, by HKDF-SHA-256 (RFC
+// 5869) with the card's number. Transport keys are not derived (OpenFactoryKey). The error is ErrKeyName.
 func Diversify(master *Secret, name KeyName, cardID string) (Key, error) {
 	version, err := name.Version()
 	key := Key{Name: name}
@@ -95,11 +95,11 @@ func Diversify(master *Secret, name KeyName, cardID string) (Key, error) {
 	return key, nil
 }
 
-// CheckValue returns eight bytes that tell a master key from another one and are no secret.
+// CheckValue returns eight non-secret bytes that distinguish master keys.
 func (s *Secret) CheckValue() []byte { return derive(s, "shomei card check", 8, nil) }
 
-// NewFactoryKey makes the transport key of one new card and seals it to the centre, whose public key this is: the card
-// itself carries it there, and nobody else can open it.
+// NewFactoryKey makes the transport key of one new card and seals it to the centre's public key: the card carries it
+// there, and nobody else can open it.
 func NewFactoryKey(centre hpke.PublicKey, cardID string) (Key, error) {
 	var key Key
 	rand.Read(key.Secret[:])
@@ -111,13 +111,13 @@ func NewFactoryKey(centre hpke.PublicKey, cardID string) (Key, error) {
 	return key, nil
 }
 
-// OpenFactoryKey returns the transport key that a card's key name carries. The error is ErrKeyName, also for a name that
-// was sealed for another card or centre.
+// OpenFactoryKey returns the transport key in a card's key name. The error is ErrKeyName, also for a name sealed for
+// another card or centre.
 func OpenFactoryKey(centre hpke.PrivateKey, name KeyName, cardID string) (Key, error) {
 	key := Key{Name: name}
 	version, err := name.Version()
 	if err != nil || version != FactoryVersion {
-		return key, fmt.Errorf("no transport key, version %d: %w", version, errors.Join(err, ErrKeyName))
+		return key, fmt.Errorf("not a transport key, version %d: %w", version, errors.Join(err, ErrKeyName))
 	}
 	secret, err := hpke.Open(centre, hpke.HKDFSHA256(), hpke.AES256GCM(), factoryInfo(cardID), name[2:])
 	if err != nil || len(secret) != SecretSize {

@@ -13,7 +13,7 @@ import (
 	"shomei/pkg/card/softcard"
 )
 
-// centre answers challenges by what the card says of its key, as the service that holds the master keys does.
+// centre answers challenges by what the card says of its key, as the service with the master keys does.
 type centre struct {
 	masters map[uint16]card.Secret
 	newest  uint16
@@ -64,7 +64,7 @@ func (c *centre) open(question card.Challenge) (card.Answer, error) {
 	return present.Answer(question, c.rights, &next)
 }
 
-// made makes a card in software whose key is of a version.
+// made makes a software card whose key has a version.
 func made(t testing.TB, version uint16) *softcard.Card {
 	t.Helper()
 	c, path := newCentre(7), filepath.Join(t.TempDir(), "C1.json")
@@ -100,7 +100,7 @@ func versionOf(t testing.TB, c *softcard.Card) uint16 {
 	return version
 }
 
-// setUp is a whole set-up with the renewal of the key before it, as a counter does it.
+// setUp runs a whole set-up, preceded by the renewal of the key, as a counter does.
 func setUp(c *softcard.Card, centre *centre) error {
 	s := card.NewSession(c)
 	if err := s.Open("C1", centre.open); err != nil {
@@ -117,7 +117,7 @@ func setUp(c *softcard.Card, centre *centre) error {
 }
 
 // A card is torn out at every command of the replacement of its key, before and after the effect: it always says which
-// key it holds, and going on ends with the newest.
+// key it holds, and continuing ends with the newest.
 func TestANewKeyTornAtEveryCommand(t *testing.T) {
 	for _, version := range []uint16{card.OldVersion, 1, card.FactoryVersion} {
 		for name, fault := range map[string]softcard.Fault{"before": softcard.RemoveBefore, "after": softcard.RemoveAfter} {
@@ -153,7 +153,8 @@ func TestANewKeyTornAtEveryCommand(t *testing.T) {
 	}
 }
 
-// The key that a card was sent with opens it for nobody once it is set up, and a card is not taken into use with it.
+// The key that a card was shipped with opens it for nobody once it is set up, and a card can't be taken into use with
+// it.
 func TestATransportKeyEndsWithTheSetUp(t *testing.T) {
 	chip := made(t, card.FactoryVersion)
 	s := card.NewSession(chip)
@@ -255,7 +256,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// An answer serves one challenge of one card: neither repeated nor shown to another.
+// An answer serves one challenge of one card: it can't be repeated or shown to another.
 func TestAnAnswerServesOneChallenge(t *testing.T) {
 	c := cardtest.Ready(t, card.MyNumber, "C1")
 	var kept card.Answer

@@ -8,7 +8,7 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// Tags of the template that tells about one slot.
+// Tags of the template about one slot.
 const (
 	TagLivePublicKey     = cbasn1.Tag(0x81)
 	TagLiveCertificate   = cbasn1.Tag(0x82)
@@ -20,27 +20,25 @@ const (
 	TagStagedPIN         = cbasn1.Tag(0x88)
 )
 
-// KeyPair tells what lies in one place, live or staged. Digests are SHA-256,
-// of the SubjectPublicKeyInfo for a key, of the DER for a certificate; nil
-// means there is none, or none that is whole.
+// KeyPair describes one key pair, live or staged. Digests are SHA-256, of the SubjectPublicKeyInfo for a key, of the
+// DER for a certificate; nil if missing or incomplete.
 type KeyPair struct {
 	PublicKey, Certificate, CA []byte
 	Operation                  Operation
-	// PIN tells that a new PIN waits in staging.
+	// PIN: a new PIN waits in staging.
 	PIN bool
 }
 
-// SlotState is one slot of a card: what works now and what is being prepared.
+// SlotState is one slot of a card: what is in use and what is being prepared.
 type SlotState struct{ Live, Staged KeyPair }
 
-// Inventory is everything a managed card tells about its keys.
+// Inventory is everything a managed card reveals about its keys.
 type Inventory struct {
 	Identity
 	Slots map[Slot]SlotState
 }
 
-// Inventory reads the state of all slots; it changes nothing. The session has
-// been opened.
+// Inventory reads the state of all slots; it changes nothing. The session must be open.
 func (s *Session) Inventory() (Inventory, error) {
 	id, err := s.managementIdentity()
 	if err != nil {
@@ -108,14 +106,14 @@ func parseSlotState(tlv []byte) (st SlotState, ok bool) {
 	return st, true
 }
 
-// ResetPIN sets a slot's PIN anew and gives it back all its tries. The holder
-// is known and stands at the counter (law.md 6.2); callers clear pin.
+// ResetPIN sets a slot's PIN anew and restores all its tries. The holder is known and present at the counter (law.md
+// 6.2); callers clear pin.
 func (s *Session) ResetPIN(slot Slot, pin []byte) error {
 	return s.setPIN(slot, byte(slot), pin)
 }
 
-// StagePIN lays down a new PIN that comes into force with Activate; the old
-// one works until then. Repeating it replaces what was laid down.
+// StagePIN stages a new PIN that comes into force with Activate; the old one works until then. Repeating it replaces
+// the staged PIN.
 func (s *Session) StagePIN(slot Slot, pin []byte) error {
 	return s.setPIN(slot, 0x80|byte(slot), pin)
 }
@@ -130,9 +128,8 @@ func (s *Session) setPIN(slot Slot, reference byte, pin []byte) error {
 	return nil
 }
 
-// SetUp makes a card from the factory ready for its holder: last day
-// (YYYY-MM-DD, a civil date in Japan) and PINs. It can be repeated until it
-// succeeded; after that it is ErrAlreadySetUp and changes nothing.
+// SetUp prepares a card from the factory for its holder: last day (YYYY-MM-DD, a civil date in Japan) and PINs. It can
+// be repeated until it succeeds; then it returns ErrAlreadySetUp and changes nothing.
 func (s *Session) SetUp(lastDay string, pins map[Slot][]byte) error {
 	day, err := time.Parse(time.DateOnly, lastDay)
 	if err != nil {
@@ -163,8 +160,7 @@ func (s *Session) SetUp(lastDay string, pins map[Slot][]byte) error {
 	return nil
 }
 
-// Retire ends the card for ever: keys, certificates and PINs are destroyed.
-// Repeating it succeeds.
+// Retire ends the card for good: keys, certificates and PINs are destroyed. Repeating it succeeds.
 func (s *Session) Retire() error {
 	if err := s.manage(); err != nil {
 		return err

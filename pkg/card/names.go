@@ -45,7 +45,7 @@ func (k Kind) String() string {
 	return fmt.Sprintf("kind %d", byte(k))
 }
 
-// ParseKind reads what String writes.
+// ParseKind parses the output of String.
 func ParseKind(s string) (Kind, error) {
 	switch s {
 	case "juki":
@@ -53,11 +53,11 @@ func ParseKind(s string) (Kind, error) {
 	case "mynumber":
 		return MyNumber, nil
 	}
-	return 0, fmt.Errorf("kind of card %q: it is juki or mynumber", s)
+	return 0, fmt.Errorf("unknown kind of card %q: use juki or mynumber", s)
 }
 
-// Slots lists the key pairs a card of this kind has, authentication first:
-// the signature certificate is capped by it (law.md 3.2).
+// Slots returns the slots of a card of this kind, authentication first: the signature certificate is capped by it
+// (law.md 3.2).
 func (k Kind) Slots() []Slot {
 	if k == Juki {
 		return []Slot{Sign}
@@ -65,7 +65,7 @@ func (k Kind) Slots() []Slot {
 	return []Slot{Auth, Sign}
 }
 
-// Label is the token label in EF 0006 of such a card (card.md 2).
+// Label returns the token label in EF 0006 of such a card (card.md 2).
 func (k Kind) Label() string {
 	if k == Juki {
 		return "JPKIAPICCTOKEN"
@@ -73,9 +73,8 @@ func (k Kind) Label() string {
 	return "JPKIAPICCTOKEN2"
 }
 
-// PINLimits gives the shortest and longest PIN of a slot in bytes and the
-// number of tries (law.md 6.1, 6.2; card.md 4). Which characters a PIN may
-// hold is the law's matter, not the card's.
+// PINLimits returns the shortest and longest PIN of a slot in bytes and the number of tries (law.md 6.1, 6.2; card.md
+// 4). The law, not the card, decides which characters a PIN may hold.
 func (k Kind) PINLimits(s Slot) (shortest, longest, tries int) {
 	switch {
 	case s == Auth:
@@ -89,7 +88,7 @@ func (k Kind) PINLimits(s Slot) (shortest, longest, tries int) {
 // LifeCycle is the life-cycle status byte (ISO 7816-4, 7.4.10).
 type LifeCycle byte
 
-// The states of a card that its management application tells.
+// The states of a card as reported by its management application.
 const (
 	Initialised LifeCycle = 0x03 // from the factory, not handed to anyone
 	Operational LifeCycle = 0x05
@@ -112,12 +111,11 @@ func (l LifeCycle) String() string {
 // OperationSize is the length of an Operation in bytes.
 const OperationSize = 14
 
-// Operation marks keys on the card with the piece of work that made them.
-// The zero Operation means none.
+// Operation marks keys on the card with the work that made them. The zero Operation means none.
 type Operation [OperationSize]byte
 
-// OperationOf derives the mark from the id of an obligation: the first bytes
-// of its SHA-256, so that the card tells nothing about it.
+// OperationOf derives the mark from the id of an obligation: the first bytes of its SHA-256, so that the card reveals
+// nothing about it.
 func OperationOf(id string) Operation {
 	sum := sha256.Sum256([]byte(id))
 	return Operation(sum[:OperationSize])

@@ -13,30 +13,30 @@ import (
 const (
 	// ChallengeSize is the length of the random numbers of both sides in bytes.
 	ChallengeSize = 16
-	// ProofSize is the length of what each side shows, in bytes.
+	// ProofSize is the length of each side's proof, in bytes.
 	ProofSize = 16
 	// WrappedSize is the length of an encrypted new key, in bytes.
 	WrappedSize = SecretSize + 16
 )
 
-// Rights are the commands that a card takes in one session. They are part of what the host proves, so that an answer
-// for one set of commands opens the card to no other.
+// Rights are the commands that a card accepts in one session. They are part of the host's proof, so that an answer for
+// one set of commands opens the card to no other.
 type Rights byte
 
 // The sets of commands; GET DATA and a new administrative key are part of every one.
 const (
-	// MayStage: keys and PINs into staging, requests, clearing of staging.
+	// MayStage: stage keys and PINs, make requests, clear staging.
 	MayStage Rights = 1 << iota
-	// MayWrite: certificates into staging, read back, test signature, ACTIVATE.
+	// MayWrite: stage certificates, read back, test signature, ACTIVATE.
 	MayWrite
-	// MaySetPINs: PINs anew, at once.
+	// MaySetPINs: set PINs at once.
 	MaySetPINs
-	// MaySetUp: last day, first PINs and ACTIVATE of a card that is not operational yet.
+	// MaySetUp: last day, first PINs and ACTIVATE of a card that is not yet operational.
 	MaySetUp
 	// MayRetire: TERMINATE CARD USAGE.
 	MayRetire
 
-	// AllRights are those of whoever makes cards and tries them.
+	// AllRights is for whoever makes cards and tests them.
 	AllRights = MayStage | MayWrite | MaySetPINs | MaySetUp | MayRetire
 )
 
@@ -53,7 +53,7 @@ func (r Rights) String() string {
 	return strings.Join(names, "+")
 }
 
-// Challenge is a card's question: whoever holds its administrative key proves it.
+// Challenge is a card's challenge: whoever holds its administrative key can answer it.
 type Challenge struct {
 	Card   string
 	Key    KeyName
@@ -64,24 +64,22 @@ type Challenge struct {
 type Answer struct {
 	Random []byte
 	Rights Rights
-	// Host is shown to the card, Card expected from it.
+	// Host is sent to the card, Card expected from it.
 	Host, Card []byte
-	// Next, when there is one, is a newer administrative key that the card should take (Session.RenewKey).
+	// Next, if set, is a newer administrative key for the card (Session.RenewKey).
 	Next *NextKey
 }
 
-// NextKey is a card's next administrative key, which only the card can open, and what the card answers when it has taken
-// it.
+// NextKey is a card's next administrative key, which only the card can open, and the card's answer once it holds it.
 type NextKey struct {
 	Name           KeyName
 	Wrapped, Proof []byte
 }
 
-// Opener answers a card's challenge. At a counter the centre does it; whoever holds the key by itself uses Key.Answer.
+// Opener answers a card's challenge. At a counter the centre does; whoever holds the key uses Key.Answer.
 type Opener func(Challenge) (Answer, error)
 
-// Exchange is what both sides know once the host has answered. Everything that is derived from a key for one session is
-// bound to it.
+// Exchange is what both sides know once the host has answered. Every key derived for one session is bound to it.
 type Exchange struct {
 	Card, Host []byte
 	Rights     Rights
@@ -92,17 +90,17 @@ func (x Exchange) context() []byte {
 	return slices.Concat(x.Card, x.Host, []byte{byte(x.Rights)}, []byte(x.ID))
 }
 
-// HostProof is what the host shows the card.
+// HostProof returns what the host shows the card.
 func (x Exchange) HostProof(key *Secret) []byte {
 	return derive(key, "shomei card host", ProofSize, x.context())
 }
 
-// CardProof is what the card answers.
+// CardProof returns what the card answers.
 func (x Exchange) CardProof(key *Secret) []byte {
 	return derive(key, "shomei card card", ProofSize, x.context())
 }
 
-// NextProof is what the card answers when it has taken a next key: derived from that one.
+// NextProof returns the card's answer once it holds a next key, from which it is derived.
 func (x Exchange) NextProof(next *Secret) []byte {
 	return derive(next, "shomei card next", ProofSize, x.context())
 }
@@ -122,7 +120,7 @@ func (x Exchange) wrapKey(present *Secret) *Secret {
 	return &key
 }
 
-// Answer answers a challenge by the key itself. With a next key, the card is given that one too.
+// Answer answers a challenge with the key itself. With a next key, the card gets that one too.
 func (k Key) Answer(c Challenge, rights Rights, next *Key) (Answer, error) {
 	if len(c.Random) != ChallengeSize {
 		return Answer{}, fmt.Errorf("a challenge of %d bytes, cards send %d: %w", len(c.Random), ChallengeSize, ErrBadData)
@@ -136,9 +134,8 @@ func (k Key) Answer(c Challenge, rights Rights, next *Key) (Answer, error) {
 	return a, nil
 }
 
-// Open makes the session one with the card of that number, whose challenges are answered by open. Nothing is proven
-// before a command needs it; then, and whenever the session comes back from the JPKI application, open is asked. Another
-// card in the reader is ErrForeignCard.
+// Open opens the session to the card of that number; open answers its challenges, whenever a command needs
+// authentication and it isn't in force. Another card in the reader is ErrForeignCard.
 func (s *Session) Open(cardID string, open Opener) error {
 	id, err := s.managementIdentity()
 	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrUnsupported) {
@@ -154,8 +151,8 @@ func (s *Session) Open(cardID string, open Opener) error {
 	return nil
 }
 
-// manage enters the management application with the administrative key proven. Its errors are those of the Opener, and
-// ErrAdminKey when card and host do not share the key.
+// manage selects the management application and proves the administrative key. Its errors are those of the Opener, and
+// ErrAdminKey if card and host do not share the key.
 func (s *Session) manage() error {
 	if s.open == nil {
 		return fmt.Errorf("managing the card without its administrative key, call Open first: %w", ErrSecurityNotSatisfied)
@@ -206,8 +203,8 @@ func (s *Session) prove(a Answer) error {
 }
 
 // RenewKey gives the card the newer administrative key that came with the answer to its challenge, and reports whether
-// there was one. The card takes it whole or not at all, and tells from then on under which name it holds it: a session
-// that was torn in the middle is simply begun again. The error is ErrAdminKey when the card shows that it took another.
+// there was one. The card accepts it whole or not at all, and reports from then on under which name it holds it: after
+// an interruption the session is simply started again. The error is ErrAdminKey if the card proves another key.
 func (s *Session) RenewKey() (renewed bool, err error) {
 	if err := s.manage(); err != nil || s.next == nil {
 		return false, err

@@ -20,8 +20,7 @@ const (
 	tagExponent = cbasn1.Tag(0x82)
 )
 
-// EncodePublicKey writes an RSA public key as the answer of GENERATE
-// ASYMMETRIC KEY PAIR: 7F49 {81 modulus, 82 exponent}.
+// EncodePublicKey encodes an RSA public key as GENERATE ASYMMETRIC KEY PAIR returns it: 7F49 {81 modulus, 82 exponent}.
 func EncodePublicKey(key *rsa.PublicKey) []byte {
 	var b cryptobyte.Builder
 	b.AddASN1(tagStandIn, func(b *cryptobyte.Builder) {
@@ -32,7 +31,7 @@ func EncodePublicKey(key *rsa.PublicKey) []byte {
 	return append(bytes.Clone(publicKeyTag), out[1:]...)
 }
 
-// ParsePublicKey reads what EncodePublicKey writes.
+// ParsePublicKey decodes the output of EncodePublicKey.
 func ParsePublicKey(tlv []byte) (*rsa.PublicKey, error) {
 	rest, ok := bytes.CutPrefix(tlv, publicKeyTag)
 	in := append(cryptobyte.String{byte(tagStandIn)}, rest...)

@@ -5,11 +5,11 @@ import (
 	"fmt"
 )
 
-// What a caller can act on. Every error of this package that comes from a
-// card unwraps to one of these, or is a StatusError with none behind it.
+// Errors that a caller can act on. Every error of this package that comes from a card wraps one of these, or is a
+// StatusError that wraps none.
 var (
-	// ErrRemoved: the card left the reader. Whether the last command took
-	// effect is not known; put it back and ask it with Inventory.
+	// ErrRemoved: the card left the reader. Whether the last command took effect is unknown; put it back and call
+	// Inventory.
 	ErrRemoved = errors.New("the card was taken out of the reader")
 	// ErrWrongPIN: the PIN did not match and a try was spent; PINError says how many remain.
 	ErrWrongPIN = errors.New("wrong PIN")
@@ -27,23 +27,21 @@ var (
 	ErrBadData = errors.New("the card refuses the data")
 	// ErrMemory: the card could not store the change.
 	ErrMemory = errors.New("the card could not store the change")
-	// ErrForeignCard: another card than the one asked for, or none of ours.
-	ErrForeignCard = errors.New("another card than expected")
-	// ErrForeignStaging: the staging place holds another operation's work;
-	// look into it, then Discard it.
+	// ErrForeignCard: a card other than the expected one, or none of ours.
+	ErrForeignCard = errors.New("not the expected card")
+	// ErrForeignStaging: staging holds another operation's work; look into it, then Discard it.
 	ErrForeignStaging = errors.New("the card holds another operation's unfinished keys")
-	// ErrReadBack: what the card gives back is not what was written.
-	ErrReadBack = errors.New("the card gives back something else than was written")
+	// ErrReadBack: what was read back is not what was written.
+	ErrReadBack = errors.New("the card returned something other than what was written")
 	// ErrAdminKey: card and host do not share the administrative key.
 	ErrAdminKey = errors.New("the card's administrative key does not match")
-	// ErrMalformedTemplate: the card answers with data objects that cannot be read.
+	// ErrMalformedTemplate: the card answers with unreadable data objects.
 	ErrMalformedTemplate = errors.New("malformed data objects (ISO 7816-4, 6)")
 	// ErrAlreadySetUp: the card is operational already; its PINs were not touched.
 	ErrAlreadySetUp = errors.New("the card has been set up before")
 )
 
-// PINError says that a PIN was refused. It unwraps to ErrBlocked when no try
-// is left and to ErrWrongPIN otherwise.
+// PINError means that a PIN was refused. It wraps ErrBlocked if no try is left, otherwise ErrWrongPIN.
 type PINError struct {
 	// Left is the number of tries that remain.
 	Left int
@@ -56,7 +54,7 @@ func (e *PINError) Error() string {
 	return fmt.Sprintf("wrong PIN, tries left: %d", e.Left)
 }
 
-// Unwrap makes errors.Is work with ErrBlocked and ErrWrongPIN.
+// Unwrap returns ErrBlocked or ErrWrongPIN.
 func (e *PINError) Unwrap() error {
 	if e.Left == 0 {
 		return ErrBlocked
@@ -64,8 +62,8 @@ func (e *PINError) Unwrap() error {
 	return ErrWrongPIN
 }
 
-// StatusError is a status word other than 9000 (ISO 7816-4, 5.1.3). It
-// unwraps to the sentinel of its meaning, if it has one here.
+// StatusError is a status word other than 9000 (ISO 7816-4, 5.1.3). It wraps the sentinel for its meaning, if there is
+// one.
 type StatusError struct {
 	// INS is the instruction that was answered.
 	INS byte
@@ -101,7 +99,7 @@ func (e *StatusError) Unwrap() error {
 	return nil
 }
 
-// statusOf turns a status word into an error; 63Cx is a PIN's answer.
+// statusOf turns a status word into an error; 63Cx is a PIN's.
 func statusOf(ins byte, sw uint16) error {
 	switch {
 	case sw == 0x9000:

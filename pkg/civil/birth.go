@@ -71,7 +71,7 @@ func (p PartialDate) String() string { return Date(p).String() }
 // MarshalText returns what String returns; it never fails.
 func (p PartialDate) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
-// UnmarshalText reads what ParsePartial reads.
+// UnmarshalText parses like ParsePartial.
 func (p *PartialDate) UnmarshalText(text []byte) error {
 	parsed, err := ParsePartial(string(text))
 	if err != nil {
@@ -81,10 +81,9 @@ func (p *PartialDate) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Latest returns the last day that p can be: p itself when it is known, the
-// end of the month or year when the rest is unknown, and the zero Date when
-// nothing is. No source says which day the law assumes (law.md 14.2), so this
-// is the reading that never makes a child older than it is.
+// Latest returns the last day that p can be: p itself if it is known, the end of the month or year if the rest is
+// unknown, and the zero Date if nothing is known. No source says which day the law assumes (law.md 14.2), so this is
+// the reading that never makes a child older than it is.
 func (p PartialDate) Latest() Date {
 	switch {
 	case p.IsZero():

@@ -17,8 +17,7 @@ import (
 // fixed zone, so the binary works on hosts without zone data (law.md 3.5).
 var Tokyo = time.FixedZone("Asia/Tokyo", 9*60*60)
 
-// ErrDate says that a text or a year-month-day triple is not a day of the
-// calendar.
+// ErrDate: a text or a year-month-day triple is not a day of the calendar.
 var ErrDate = errors.New("not a calendar date (expected YYYY-MM-DD)")
 
 // Date is one civil day in Japan, without a time and without a zone. Dates are
@@ -92,7 +91,7 @@ func (d Date) String() string {
 // MarshalText returns what String returns; it never fails.
 func (d Date) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
-// UnmarshalText reads what Parse reads.
+// UnmarshalText parses like Parse.
 func (d *Date) UnmarshalText(text []byte) error {
 	parsed, err := Parse(string(text))
 	if err != nil {

@@ -92,9 +92,8 @@ func beforeHappyMonday(name string, day Date) Date {
 	return day
 }
 
-// citizensByLibrary recognises the days that the library lists as holidays of
-// their own and that addCitizensDays derives: those between two holidays, and
-// 4 May before it became みどりの日 in 2007.
+// citizensByLibrary recognises the days that the library lists as separate holidays and that addCitizensDays derives:
+// those between two holidays, and 4 May before it became みどりの日 in 2007.
 func citizensByLibrary(name string, year int) bool {
 	return strings.HasPrefix(strings.ToLower(name), "national holiday between") ||
 		name == "Greenery Day" && year < 2007
@@ -118,9 +117,8 @@ func addSubstitutes(days map[Date]Holiday, national []Date) {
 	}
 }
 
-// addCitizensDays makes a day between two national holidays a holiday when it
-// is none itself (Holidays Act Art 3(3)). Until 2006 Sundays and substitute days
-// were left out; from 2000 that makes a difference for one Sunday of 2003.
+// addCitizensDays makes a day between two national holidays a holiday if it is not one itself (Holidays Act Art 3(3)).
+// Until 2006 Sundays and substitute days were left out; from 2000 that makes a difference for one Sunday of 2003.
 func addCitizensDays(days map[Date]Holiday, national []Date) {
 	for _, d := range national {
 		between := d.AddDays(1)

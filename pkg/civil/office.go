@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// RuleID names the rule that opened or closed an office. The sentences a clerk
-// reads out stand in package regime, under the same id.
+// RuleID names the rule that opened or closed an office. The sentences a clerk reads out are in package regime, under
+// the same id.
 type RuleID = string
 
 // Why an office is open or closed for an operation (law.md 11.1).
@@ -30,7 +30,7 @@ const (
 	ClosedNotBegun    RuleID = "office.closed.not-begun"       // this office does not do this operation yet
 )
 
-// ErrOffice says that the description of an office can't be used.
+// ErrOffice: the description of an office is unusable.
 var ErrOffice = errors.New("office description is not usable")
 
 // Operation names a kind of work at the counter, such as "renew". Package
@@ -68,9 +68,8 @@ type Span struct {
 	To   TimeOfDay `json:"to"`
 }
 
-// Hours are weekly opening hours for some operations (none listed: all),
-// effective From…Until, both days included (zero: unbounded). They hold on
-// working days; holidays and the year-end are closed by themselves.
+// Hours are weekly opening hours for some operations (none listed: all), effective From…Until, both days included
+// (zero: unbounded). They apply to working days; holidays and the year-end are always closed.
 type Hours struct {
 	Operations []Operation    `json:"operations,omitempty"`
 	Weekdays   []time.Weekday `json:"weekdays,omitempty"` // 0 Sunday … 6 Saturday; none listed: Monday to Friday
@@ -79,9 +78,8 @@ type Hours struct {
 	Until      Date           `json:"until"`
 }
 
-// Exception opens or closes an office out of the usual for some operations
-// (none listed: all) from one instant up to, but not including, another.
-// A closing wins over an opening.
+// Exception opens or closes an office exceptionally for some operations (none listed: all) from one instant up to, but
+// not including, another. A closing wins over an opening.
 type Exception struct {
 	Open       bool        `json:"open"`
 	Operations []Operation `json:"operations,omitempty"`
@@ -100,10 +98,9 @@ type Term struct {
 	Rule       RuleID      `json:"rule,omitempty"` // default: ClosedNotBegun or ClosedEnded
 }
 
-// Office is the opening calendar of one office: national holidays, the
-// year-end, its own weekly hours and exceptions both ways, each effective-dated
-// and per operation (law.md 11.1). An Office without Hours keeps those of
-// SeedHours, Monday to Friday 09:00–17:00.
+// Office is the opening calendar of one office: national holidays, the year-end, its own weekly hours and exceptions
+// both ways, each effective-dated and per operation (law.md 11.1). An Office without Hours has SeedHours, Monday to
+// Friday 09:00–17:00.
 type Office struct {
 	Hours      []Hours     `json:"hours,omitempty"`
 	Exceptions []Exception `json:"exceptions,omitempty"`

@@ -9,9 +9,8 @@ import (
 // horizon bounds the search for the next opening.
 const horizon = 400
 
-// Check reports the first mistake in the description of an office: a span that
-// does not end after it begins, or an exception without both ends. The error
-// is ErrOffice and names the place.
+// Check reports the first mistake in the description of an office: a span that does not end after it begins, or an
+// exception without both ends. The error is ErrOffice and says where it is.
 func (o Office) Check() error {
 	for i, h := range o.Hours {
 		for j, s := range h.Spans {
@@ -31,9 +30,8 @@ func (o Office) Check() error {
 	return nil
 }
 
-// Open reports whether the office takes in op at the instant at. The time of
-// receipt decides, not the time at which the work ends: received at 16:59:59
-// the work goes on, received at 17:00:00 it does not begin.
+// Open reports whether the office accepts op at the instant at. The time of receipt decides, not the time at which the
+// work ends: work received at 16:59:59 is done, work received at 17:00:00 is not begun.
 func (o Office) Open(op Operation, at time.Time) Opening {
 	open, rule := o.judge(op, at)
 	if open {
@@ -50,9 +48,8 @@ func (o Office) OpenDay(op Operation, d Date) bool {
 	})
 }
 
-// NextOpenDay returns d itself when the office is open for op on that day, else
-// the first open day after it: the day to which a deadline falling on d rolls
-// (law.md 8.7). The result is false when there is none within 400 days.
+// NextOpenDay returns d itself if the office is open for op on that day, else the first open day after it: the day to
+// which a deadline falling on d rolls (law.md 8.7). The result is false if there is none within 400 days.
 func (o Office) NextOpenDay(op Operation, d Date) (Date, bool) {
 	for i := range horizon {
 		if day := d.AddDays(i); o.OpenDay(op, day) {
@@ -167,7 +164,7 @@ func closedWeekday(w time.Weekday) RuleID {
 	}
 }
 
-// spans are the weekly spans for op on day, whether or not it is a holiday.
+// spans returns the weekly spans for op on day, even if it is a holiday.
 func (o Office) spans(op Operation, day Date) []Span {
 	hours := o.Hours
 	if len(hours) == 0 {
@@ -206,7 +203,7 @@ func (o Office) starts(op Operation, d Date) []time.Time {
 	return edges
 }
 
-// next is the first opening for op after at, or the zero time.
+// next returns the first opening for op after at, or the zero time.
 func (o Office) next(op Operation, at time.Time) time.Time {
 	first := Of(at)
 	for i := range horizon {

@@ -18,9 +18,10 @@ var written = []*regexp.Regexp{
 	regexp.MustCompile(`^([MTSHRmtshr])(\d{1,2}|元)\.(\d{1,2})\.(\d{1,2})$`),
 }
 
-// ParseWritten reads a date of birth as people write it: 1990-06-18, 1990/6/18, 19900618, 平成2年6月18日 or H2.6.18, in
-// digits of either width, with 00 for what is unknown. A year that runs past the end of its era is accepted, because
-// documents printed 平成31年 and later for days now in 令和 (law.md 11.3). The empty text is the zero date. ErrDate.
+// ParseWritten parses a date of birth as people write it: 1990-06-18, 1990/6/18, 19900618, 平成2年6月18日 or H2.6.18,
+// in digits of either width, with 00 for unknown parts. A year that runs past the end of its era is accepted, because
+// documents printed 平成31年 and later for days now in 令和 (law.md 11.3). The empty text is the zero date. The error
+// is ErrDate.
 func ParseWritten(s string) (PartialDate, error) {
 	text := strings.TrimSpace(HalfWidth(s))
 	if text == "" {
@@ -34,7 +35,7 @@ func ParseWritten(s string) (PartialDate, error) {
 	return PartialDate{}, fmt.Errorf("reading a written date: %w", ErrDate)
 }
 
-// ParseDay reads a day as ParseWritten does; no part of it may be unknown.
+// ParseDay parses a day as ParseWritten does; no part of it may be unknown.
 func ParseDay(s string) (Date, error) {
 	p, err := ParseWritten(s)
 	if err != nil || p.IsZero() && strings.TrimSpace(s) == "" {

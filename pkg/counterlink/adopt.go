@@ -8,23 +8,23 @@ import (
 	"time"
 )
 
-// Mismatch is what hub and counter told each other when their heads differed at link-up.
+// Mismatch is the difference between hub and counter when their heads disagreed at link-up.
 type Mismatch struct {
-	// Hub is the last claim that the hub took; Counter the last one that the counter knows to have delivered.
+	// Hub is the last claim that the hub accepted; Counter the last one that the counter knows it delivered.
 	Hub, Counter Head
-	// Since is when they first differed in this way.
+	// Since is when this difference first appeared.
 	Since time.Time
-	// Why unwraps to ErrHeadMismatch.
+	// Why wraps ErrHeadMismatch.
 	Why error
 }
 
-// mismatches are the counters whose last link-up failed so.
+// mismatches holds the counters whose last link-up failed like this.
 type mismatches struct {
 	mu sync.Mutex
 	of map[string]Mismatch
 }
 
-// note keeps what the last link-up of a counter showed; why is nil when the heads agreed.
+// note records the outcome of a counter's last link-up; why is nil if the heads agreed.
 func (m *mismatches) note(counter string, hub, told Head, why error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -47,8 +47,8 @@ func (h Head) same(other Head) bool {
 	return h.Epoch == other.Epoch && h.Number == other.Number && bytes.Equal(h.Hash, other.Hash)
 }
 
-// Mismatch gives what differed at the counter's last link-up; false when the heads agreed, or the counter has not linked
-// up since this process began. A counter whose heads differ asks again every few seconds.
+// Mismatch returns the difference at the counter's last link-up; false if the heads agreed, or the counter has not
+// linked up since this process began. A counter whose heads differ asks again every few seconds.
 func (h *Hub) Mismatch(counter string) (Mismatch, bool) {
 	h.mismatches.mu.Lock()
 	defer h.mismatches.mu.Unlock()
@@ -57,9 +57,9 @@ func (h *Hub) Mismatch(counter string) (Mismatch, bool) {
 }
 
 // Adopt sets the head of a counter by a person's decision, after a mismatch was looked into: a new store (epoch, number
-// 0), or a gap that is accepted. Claims go on from there. What stands in quarantine stays there.
+// 0), or an accepted gap. Claims continue from there. What is in quarantine stays there.
 func (h *Hub) Adopt(ctx context.Context, counter string, head Head) error {
-	l := h.lane(counter)
+	l := h.queue(counter)
 	l.headMu.Lock()
 	defer l.headMu.Unlock()
 	if err := l.load(ctx); err != nil {

@@ -61,7 +61,7 @@ func TestBegunMessagesKeepTheirOrder(t *testing.T) {
 	}
 }
 
-// A server that goes away leaves nobody waiting for ever, and no message that counts as stored.
+// If the server goes away nobody waits for ever, and no message counts as stored.
 func TestBegunMessagesFailWithTheServer(t *testing.T) {
 	w := newWorld(t)
 	w.enrol(desk, userKey(t), sealKey(t))

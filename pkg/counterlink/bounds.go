@@ -6,21 +6,22 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Bounds are what one counter may do; a zero field has its default. An office at its busiest makes 26 procedures an hour
-// of four claims each, so the defaults leave a counter that comes back after days without a hub much room.
+// Bounds limits what one counter may do; a zero field has its default. An office at its busiest makes 26 procedures an
+// hour of four claims each, so the defaults leave ample room for a counter that returns after days offline.
 type Bounds struct {
-	// Messages is how many messages a second a counter may send (200), MessageBurst how many at once (1,000).
+	// Messages is the number of messages a second (200), MessageBurst at once (1,000).
 	Messages, MessageBurst int
-	// Bytes is how many bytes a second (1 MiB), ByteBurst how many at once (16 MiB).
+	// Bytes is the number of bytes a second (1 MiB), ByteBurst at once (16 MiB).
 	Bytes, ByteBurst int
-	// Questions is how many questions about persons and cases a counter may ask an hour (720), QuestionBurst how many at once
-	// (500): each about somebody who is known is a commit, which stays for ever.
+	// Questions is the number of questions about persons and cases an hour (720), QuestionBurst at once (500): each
+	// about somebody known is a commit, which stays for good.
 	Questions, QuestionBurst int
-	// Share is how many bytes of claims are kept of one counter in Retention (128 MiB).
+	// Share is how many bytes of one counter's claims are kept for Retention (128 MiB).
 	Share int
-	// Waiting is how many claims may wait to be handled (1,000), WaitingBytes how many bytes of them (16 MiB).
+	// Waiting is how many claims may await handling (1,000), WaitingBytes how many bytes of them (16 MiB).
 	Waiting, WaitingBytes int
-	// Quarantine is how many entries one counter may leave in quarantine within a day (100). What comes beyond is counted.
+	// Quarantine is how many entries a counter may leave in quarantine within a day (100). Further ones are only
+	// counted.
 	Quarantine int
 }
 
@@ -37,25 +38,25 @@ func (b Bounds) withDefaults() Bounds {
 }
 
 const (
-	// messageCost is what each message counts beside its own bytes: what it takes to keep a small one.
+	// messageCost is charged for each message besides its own bytes, for storing it.
 	messageCost = 256
 	// Link-ups cost more than other messages: heads are read and compared.
 	hellosEvery = 500 * time.Millisecond
 	helloBurst  = 10
-	// maxConnections is how many connections a counter may have, which are counted every countEvery: its agent has one, a tool
-	// beside it another, and one whose end was not noticed a third.
+	// maxConnections is how many connections a counter may have, as counted every countEvery: one of its agent, one of
+	// a tool, and a third whose end was not noticed.
 	maxConnections = 16
 	countEvery     = time.Second
 	// strikes is how many messages beyond the bounds are answered before the counter is cut off.
 	strikes = 20
-	// A counter is cut off for shortestCut, then for twice as long each time, up to longestCut. After forgiven without
-	// another cut it starts from the shortest again.
+	// A counter is cut off for shortestCut, then twice as long each time, up to longestCut. After a time of forgiven
+	// without another cut it starts over.
 	shortestCut = time.Second
 	longestCut  = 10 * time.Minute
 	forgiven    = 30 * time.Minute
 )
 
-// limits are the bounds of one counter as they stand now.
+// limits are the current limiters of one counter.
 type limits struct {
 	messages, bytes, share, hellos, questions *rate.Limiter
 }
@@ -70,7 +71,7 @@ func newLimits(b Bounds) limits {
 	}
 }
 
-// spend takes n from each limiter, or nothing and returns how long to wait.
+// spend takes n from each limiter, or takes nothing and returns how long to wait.
 func spend(now time.Time, n int, all ...*rate.Limiter) (wait time.Duration) {
 	var taken []*rate.Reservation
 	for _, l := range all {
@@ -90,5 +91,5 @@ func spend(now time.Time, n int, all ...*rate.Limiter) (wait time.Duration) {
 	return wait
 }
 
-// cutFor returns how long a counter is cut off that was cut off so often lately.
+// cutFor returns how long to cut off a counter after so many recent cuts.
 func cutFor(cuts int) time.Duration { return min(shortestCut<<min(cuts, 20), longestCut) }

@@ -22,50 +22,51 @@ import (
 	"shomei/pkg/durable"
 )
 
-// ErrBundle says that a counter's bundle can't be used; the text says which part of it.
+// ErrBundle: a counter's bundle is unusable; the text says which part.
 var ErrBundle = errors.New("the counter's bundle can't be used")
 
-// ErrNoJWT says that a bundle does not say what its counter may do: it was made before the hub had accounts. It is an
+// ErrNoJWT: a bundle lacks the counter's permissions, because it was made before the hub had accounts. It is an
 // ErrBundle.
-var ErrNoJWT = fmt.Errorf("%w: it has no %s; have the hub's operator run shomei counter renew, and put the file into the bundle's folder", ErrBundle, JWTFile)
+var ErrNoJWT = fmt.Errorf("%w: it has no %s; have the hub's operator run shomei counter renew, and put the file into the bundle's folder",
+	ErrBundle, JWTFile)
 
 const (
-	// BundleFile is the name of the file in a bundle's folder that says what the others are.
+	// BundleFile names the file in a bundle's folder that refers to the others.
 	BundleFile = "counter.toml"
-	// JWTFile is the name of the file that says what the counter may do at the hub, signed by it. It is no secret.
+	// JWTFile names the file with the counter's permissions, signed by the hub. It is not secret.
 	JWTFile = "counter.jwt"
 )
 
-// Bundle is what a counter gets from the hub once: where to connect, who it is, and whom to believe. It is the file
+// Bundle is what a counter gets once from the hub: where to connect, who it is, and whom to trust. It is the file
 // counter.toml of a folder that also holds the counter's keys.
 type Bundle struct {
 	Counter string `toml:"counter"`
 	Office  string `toml:"office"`
 	Role    string `toml:"role"`
-	// Hub is the URL to connect to; CA the PEM of the certificate it is believed by.
+	// Hub is the URL to connect to; CA the PEM of the certificate to verify it by.
 	Hub string `toml:"hub"`
 	CA  string `toml:"ca"`
-	// HubSealKey is the hub's public HPKE key, in hex; HubWriters are the writers whose commands are believed.
+	// HubSealKey is the hub's public HPKE key, in hex; HubWriters are the writers whose commands are trusted.
 	HubSealKey string   `toml:"hub_seal_key"`
 	HubWriters []string `toml:"hub_writers"`
 	// FactoryKey is the hub's public key for the transport keys of new cards, in hex (card.NewFactoryKey); only for those
 	// that work on cards.
 	FactoryKey string `toml:"factory_key,omitempty"`
-	// Key and SealKey are the counter's own secrets: file names beside this file.
+	// Key and SealKey are file names of the counter's own secrets, beside this file.
 	Key     string `toml:"key_file"`
 	SealKey string `toml:"seal_key_file"`
-	// OldCardKey stands in bundles from before 2026-11-28 and names a file with a master key of cards. It is not read; the
-	// file is to be deleted.
+	// OldCardKey names a file with a master key of cards, in bundles from before 2026-11-28. It is not read; the file
+	// is to be deleted.
 	OldCardKey string `toml:"card_key_file,omitempty"`
-	// Clock is the file of the settable clock that the hub runs by; empty: the system's.
+	// Clock is the file of the hub's settable clock; empty: the system clock.
 	Clock string `toml:"clock,omitempty"`
-	// JWT is what stands in JWTFile; empty in a bundle from before the hub had accounts.
+	// JWT is the content of JWTFile; empty in a bundle from before the hub had accounts.
 	JWT string `toml:"-"`
 
 	dir string
 }
 
-// Write puts the bundle's files into its folder, which holds the key files already.
+// Write writes the bundle's files to its folder, which already holds the key files.
 func (b Bundle) Write(dir string) error {
 	text, err := toml.Marshal(b)
 	if err != nil {
@@ -80,7 +81,7 @@ func (b Bundle) Write(dir string) error {
 	return nil
 }
 
-// RemoveOldCardKey deletes the master key of cards that bundles held before 2026-11-28, where there is one.
+// RemoveOldCardKey deletes the master key of cards that bundles held before 2026-11-28, if there is one.
 func RemoveOldCardKey(dir string) error {
 	err := os.Remove(filepath.Join(dir, "cards.key"))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -89,9 +90,9 @@ func RemoveOldCardKey(dir string) error {
 	return nil
 }
 
-// RenewBundle puts the JWT into a counter's folder, which need not be its whole bundle. From a bundle that is there it removes
-// the master key of cards that bundles held before 2026-11-28, and reports whether there was one. Another counter's bundle is
-// ErrBundle, and left as it is.
+// RenewBundle writes the JWT to a counter's folder, which need not hold its whole bundle. It removes the master key of
+// cards that bundles held before 2026-11-28, and reports whether there was one. Another counter's bundle is ErrBundle,
+// and left alone.
 func RenewBundle(dir, counter, jwt string) (hadCardKey bool, err error) {
 	_, err = os.Stat(filepath.Join(dir, "cards.key"))
 	hadCardKey = err == nil
@@ -103,23 +104,24 @@ func RenewBundle(dir, counter, jwt string) (hadCardKey bool, err error) {
 		return false, err
 	}
 	if b.Counter != counter {
-		return false, fmt.Errorf("%w: %s is the folder of counter %s, not of %s; name that counter's own folder", ErrBundle, dir, b.Counter, counter)
+		return false, fmt.Errorf("%w: %s is the folder of counter %s, not of %s; name that counter's own folder",
+			ErrBundle, dir, b.Counter, counter)
 	}
 	b.OldCardKey, b.JWT = "", jwt
 	return hadCardKey, errors.Join(b.Write(dir), RemoveOldCardKey(dir))
 }
 
-// WriteJWT puts the file that says what a counter may do into its bundle's folder.
+// WriteJWT writes the file with the counter's permissions.
 func WriteJWT(dir, jwt string) error {
 	return durable.WriteSecret(filepath.Join(dir, JWTFile), []byte(jwt+"\n"))
 }
 
-// ReadBundle reads the bundle of a folder. Its errors are ErrBundle, for a missing file as for an unknown key.
+// ReadBundle reads the bundle in a folder. Every error is ErrBundle, for a missing file as for an unknown key.
 func ReadBundle(dir string) (Bundle, error) {
 	b := Bundle{dir: dir}
 	file, err := os.Open(filepath.Join(dir, BundleFile))
 	if err != nil {
-		return b, fmt.Errorf("%w: %w; it is the folder that the hub made when the counter was enrolled", ErrBundle, err)
+		return b, fmt.Errorf("%w: %w; give the folder that the hub made when the counter was enrolled", ErrBundle, err)
 	}
 	defer file.Close()
 	if err := toml.NewDecoder(file).DisallowUnknownFields().Decode(&b); err != nil {
@@ -138,14 +140,14 @@ func ReadBundle(dir string) (Bundle, error) {
 	return b, nil
 }
 
-// Secrets are the keys of a counter, out of its bundle's folder.
+// Secrets are the keys in a bundle's folder.
 type Secrets struct {
-	// Key signs claims and opens the connection; SealKey opens what the hub sends.
+	// Key signs claims and authenticates the connection; SealKey opens what the hub sends.
 	Key     nkeys.KeyPair
 	SealKey hpke.PrivateKey
-	// HubSealKey is what personal data are sealed to.
+	// HubSealKey is the key to seal personal data to.
 	HubSealKey hpke.PublicKey
-	// FactoryKey is what the transport keys of new cards are sealed to; nil where the bundle names none.
+	// FactoryKey is the key to seal the transport keys of new cards to; nil if the bundle names none.
 	FactoryKey hpke.PublicKey
 }
 
@@ -177,8 +179,8 @@ func (b Bundle) Secrets() (Secrets, error) {
 	return s, nil
 }
 
-// Factory returns the key that the transport keys of new cards are sealed to. The error is ErrBundle, also for a bundle
-// that names none.
+// Factory returns the key to seal the transport keys of new cards to. The error is ErrBundle, also if the bundle names
+// no key.
 func (b Bundle) Factory() (hpke.PublicKey, error) {
 	public, err := hex.DecodeString(b.FactoryKey)
 	if err == nil && len(public) == 0 {
@@ -199,8 +201,8 @@ func (b Bundle) read(name string, into *[]byte) (err error) {
 	return err
 }
 
-// trust is how the hub's certificate is verified. A clock that stands before the bundle was made is wrong, so it may not
-// keep the counter from the hub that would tell it the time.
+// trust returns how to verify the hub's certificate. A clock set before the bundle was made is wrong, and must not keep
+// the counter from the hub that would tell it the time.
 func (b Bundle) trust(now func() time.Time) (*tls.Config, error) {
 	roots, begin := x509.NewCertPool(), time.Time{}
 	for rest := []byte(b.CA); len(rest) > 0; {
@@ -229,9 +231,8 @@ func (b Bundle) trust(now func() time.Time) (*tls.Config, error) {
 	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13, Time: at}, nil
 }
 
-// Dial opens the connection to the hub, over TLS and with the counter's own key. It comes back by itself for ever, also
-// when the hub is away at the first attempt; more options are for the caller's logging. Errors are ErrBundle, ErrNoJWT among
-// them.
+// Dial connects to the hub, over TLS and with the counter's own key. It reconnects for ever, even if the hub is
+// unavailable at first; more options are for the caller's logging. Errors are ErrBundle, ErrNoJWT among them.
 func (b Bundle) Dial(key nkeys.KeyPair, more ...nats.Option) (*nats.Conn, error) {
 	if b.JWT == "" {
 		return nil, fmt.Errorf("counter %s: %w", b.Counter, ErrNoJWT)

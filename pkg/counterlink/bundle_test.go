@@ -96,7 +96,8 @@ func TestARenewedBundleHasNoCardKey(t *testing.T) {
 	file, key := filepath.Join(dir, counterlink.BundleFile), filepath.Join(dir, "cards.key")
 	text, err := os.ReadFile(file)
 	if err == nil {
-		err = errors.Join(os.WriteFile(file, append(text, "\ncard_key_file = 'cards.key'\n"...), 0o600), os.WriteFile(key, []byte("old"), 0o600))
+		err = errors.Join(os.WriteFile(file, append(text, "\ncard_key_file = 'cards.key'\n"...), 0o600),
+			os.WriteFile(key, []byte("old"), 0o600))
 	}
 	if err != nil {
 		t.Fatal(err)

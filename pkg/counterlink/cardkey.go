@@ -11,10 +11,10 @@ import (
 	"shomei/pkg/card"
 )
 
-// ErrCardRefused says that the centre does not open the card for this command; asking again changes nothing.
+// ErrCardRefused: the centre refuses to open the card for this command; asking again is pointless.
 var ErrCardRefused = errors.New("the centre does not open the card")
 
-// CardRequest is what a counter asks while it carries out a command: to answer the challenge of the card before it.
+// CardRequest asks, for a counter carrying out a command, for the answer to its card's challenge.
 type CardRequest struct {
 	Counter string
 	// Command is the id of the downlink.
@@ -22,7 +22,7 @@ type CardRequest struct {
 	Challenge card.Challenge
 }
 
-// RolesWithCards are the roles of those that work on cards; the others get nothing that concerns one.
+// RolesWithCards lists the roles that work on cards; the others get nothing that concerns one.
 var RolesWithCards = []string{"counter", "factory"}
 
 // signCardRequest encodes a request and signs it as the counter; the nonce binds the answer to it.
@@ -39,18 +39,20 @@ func signCardRequest(key nkeys.KeyPair, r CardRequest) (nonce, data []byte, err 
 	return nonce, data, err
 }
 
-// parseCardRequest verifies a request that came on a counter's subject. Its errors are events.ErrMalformed,
-// events.ErrSignature and ErrMisaddressed.
+// parseCardRequest verifies a request from a counter's subject. Its errors are events.ErrMalformed, events.ErrSignature
+// and ErrMisaddressed.
 func parseCardRequest(counter string, enrolment Enrolment, data []byte) (r CardRequest, nonce []byte, err error) {
 	asked, c := &events.SignedCardChallenge{}, &events.CardChallenge{}
 	if err := cardExchange.parse(counter, enrolment, data, asked, asked.GetChallenge, c); err != nil {
 		return r, nil, err
 	}
-	r = CardRequest{Counter: counter, Command: c.GetCommand(), Challenge: card.Challenge{Card: c.GetCard(), Key: c.GetKey(), Random: c.GetRandom()}}
+	r = CardRequest{
+		Counter: counter, Command: c.GetCommand(), Challenge: card.Challenge{Card: c.GetCard(), Key: c.GetKey(), Random: c.GetRandom()},
+	}
 	return r, c.GetNonce(), nil
 }
 
-// sealCardAnswer seals an answer, or why there is none, to the counter that asked, and signs it.
+// sealCardAnswer seals an answer, or the refusal, to the counter that asked, and signs it.
 func sealCardAnswer(writer nkeys.KeyPair, enrolment Enrolment, counter string, nonce []byte, a card.Answer, refusal error) ([]byte, error) {
 	answer := &events.CardAnswer{Nonce: nonce, Random: a.Random, Rights: uint32(a.Rights), Host: a.Host, Card: a.Card}
 	if a.Next != nil {

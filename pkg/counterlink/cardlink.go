@@ -13,21 +13,21 @@ import (
 	"shomei/pkg/card"
 )
 
-// CardSubject is where a counter asks the centre to open a card; it is no part of a stream.
+// CardSubject is where a counter asks the centre to open a card. No stream holds it.
 func CardSubject(counter string) string { return cardExchange.subject(counter) }
 
 // CardClient is the counter's end of the card requests; all fields are required.
 type CardClient struct {
 	Conn    *nats.Conn
 	Counter string
-	// Key signs the requests, SealKey opens the answers, Writers are the public nkeys of the hub that are believed.
+	// Key signs the requests, SealKey opens the answers, Writers are the trusted public nkeys of the hub.
 	Key     nkeys.KeyPair
 	SealKey hpke.PrivateKey
 	Writers []string
 }
 
-// Open asks the centre to answer a card's challenge for a command. ErrCardRefused says that it does not; every other
-// error, that it could not be asked.
+// Open asks the centre for the answer to a card's challenge, for a command. ErrCardRefused is a refusal; any other
+// error means that the centre could not be asked.
 func (c CardClient) Open(ctx context.Context, command string, challenge card.Challenge) (card.Answer, error) {
 	nonce, data, err := signCardRequest(c.Key, CardRequest{Counter: c.Counter, Command: command, Challenge: challenge})
 	if err != nil {
@@ -40,8 +40,8 @@ func (c CardClient) Open(ctx context.Context, command string, challenge card.Cha
 	return c.openAnswer(nonce, reply)
 }
 
-// AnswerCards has card requests answered until ctx ends, one of a counter at a time. Errors of answer that unwrap to
-// ErrCardRefused are told to the counter, others are not: it asks again. Requests of counters that are not enrolled or
+// AnswerCards answers card requests until ctx ends, one at a time for each counter. Errors of answer that wrap
+// ErrCardRefused are reported to the counter; after others it asks again. Requests of counters that are not enrolled or
 // have no cards are dropped.
 func (h *Hub) AnswerCards(ctx context.Context, answer func(context.Context, CardRequest) (card.Answer, error)) error {
 	return h.answer(ctx, cardExchange, func(ctx context.Context, counter string, enrolment Enrolment, question []byte) ([]byte, error) {

@@ -9,13 +9,13 @@ import (
 	"shomei/events"
 )
 
-// CaseKey is what a case is looked for by: one of its number, a card that the person holds, and the person's
-// resident-record code with the date of birth.
+// CaseKey identifies a case: by its number, by a card that the person holds, or by the person's resident-record code
+// and date of birth.
 type CaseKey struct {
 	Number, Card, Code, BirthDate string
 }
 
-// CaseRequest is a counter's question for cases. Sealed, when there is any, is a Personal sealed to the hub under ID
+// CaseRequest is a counter's question for cases. Sealed, if any, is a Personal sealed to the hub under ID
 // (OpenPersonal).
 type CaseRequest struct {
 	Counter, Office, Officer string
@@ -24,8 +24,8 @@ type CaseRequest struct {
 	Sealed                   []byte
 }
 
-// FindCases asks the centre for the applications of the counter's office that wait for the answer to a letter of inquiry;
-// none is an answer. Every error says that it could not be asked.
+// FindCases asks the centre for applications of the counter's office that await the answer to a letter of inquiry; an
+// empty result is an answer. Any error means that the centre could not be asked.
 func (c PersonClient) FindCases(ctx context.Context, officer string, key CaseKey) ([]*events.OpenCase, error) {
 	nonce := make([]byte, nonceSize)
 	rand.Read(nonce)
@@ -61,11 +61,11 @@ func (c PersonClient) caseQuestion(nonce []byte, officer string, key CaseKey) ([
 	return signed(question, c.Key, events.SignCaseQuestion)
 }
 
-// AnswerCases has questions for cases answered until ctx ends, one of a counter at a time, and not many that find nothing;
-// those that name a person count with AnswerPersons' own. Questions of whoever has no desk are dropped, and so are those with
-// an error: the counter can't ask now.
+// AnswerCases answers questions for cases until ctx ends, one at a time for each counter, with a bound on those that
+// find nothing; those that name a person count with AnswerPersons' own. Questions from a role without pages are
+// dropped, and so are those with an error: to the counter, the centre can't be asked then.
 func (h *Hub) AnswerCases(ctx context.Context, answer func(context.Context, CaseRequest) ([]*events.OpenCase, error)) error {
-	return h.answerDesks(ctx, caseExchange, func(ctx context.Context, counter string, enrolment Enrolment, question []byte) ([]byte, error) {
+	return h.answerCounters(ctx, caseExchange, func(ctx context.Context, counter string, enrolment Enrolment, question []byte) ([]byte, error) {
 		asked, q := &events.SignedCaseQuestion{}, &events.CaseQuestion{}
 		if err := caseExchange.parse(counter, enrolment, question, asked, asked.GetQuestion, q); err != nil {
 			return nil, err

@@ -11,23 +11,23 @@ import (
 	"shomei/events"
 )
 
-// Why something from the other end is not believed, besides events.ErrSignature and events.ErrMalformed.
+// Why something from the other end is rejected, besides events.ErrSignature and events.ErrMalformed.
 var (
-	// ErrMisaddressed: the message stands on the subject of another counter.
+	// ErrMisaddressed: the message is on another counter's subject.
 	ErrMisaddressed = errors.New("message belongs to another counter")
-	// ErrEpoch: the claim is of another local store than the one known of this counter.
+	// ErrEpoch: the claim is from a local store other than the counter's known one.
 	ErrEpoch = errors.New("claim of an unknown local store")
 	// ErrGap: claims between the known head and this one are missing.
 	ErrGap = errors.New("claims are missing before this one")
 	// ErrLate: the claim has a number that was passed long ago.
-	ErrLate = errors.New("claim comes too late")
-	// ErrFork: another claim was taken under that number, or this one continues from another.
+	ErrLate = errors.New("claim is too late")
+	// ErrFork: another claim was accepted under that number, or this one continues from another.
 	ErrFork = errors.New("claim contradicts the chain")
 	// ErrHeadMismatch: hub and counter remember different histories; claims stop until a person decides.
 	ErrHeadMismatch = errors.New("hub and counter disagree about the counter's claims")
 	// ErrTooLarge: the message is larger than a claim can be.
 	ErrTooLarge = errors.New("message is larger than a claim can be")
-	// ErrNotEnrolled: no counter of that name has a voice, or not any more.
+	// ErrNotEnrolled: no counter of that name is enrolled.
 	ErrNotEnrolled = errors.New("counter is not enrolled")
 )
 
@@ -36,33 +36,33 @@ const rememberedPrefixes = 32
 
 const prefixSize = 8
 
-// Head is how far the chain of one counter is known: the last claim taken.
+// Head is the last claim accepted from a counter.
 type Head struct {
-	// Epoch names the local store; empty means that nothing is known of the counter yet.
+	// Epoch identifies the local store; empty if nothing is known of the counter yet.
 	Epoch string `json:"epoch"`
 	// Number and Hash are those of the last claim; 0 and nil before the first.
 	Number uint64 `json:"number"`
 	Hash   []byte `json:"hash,omitempty"`
-	// Sequence is the last message of the counter in CLAIMS that was settled, taken or not. Hub end only.
+	// Sequence is the counter's last message in CLAIMS that was settled, accepted or not. Hub end only.
 	Sequence uint64 `json:"sequence,omitempty"`
-	// Recent holds the first bytes of the hashes of the claims up to Number, the newest last. Hub end only.
+	// Recent holds the first bytes of the hashes of the claims up to Number, newest last. Hub end only.
 	Recent [][]byte `json:"recent,omitempty"`
-	// Time is what is known of when the counter made its claims. Hub end only.
+	// Time is what is known about when the counter made its claims. Hub end only.
 	Time timeline `json:"time,omitzero"`
 }
 
-// Verdict is what a verified claim is to a head.
+// Verdict says how a verified claim relates to a head.
 type Verdict int
 
-// The verdicts that are no error.
+// The verdicts that are not errors.
 const (
 	// Next: the claim continues the chain.
 	Next Verdict = iota
-	// Repeated: this very claim was taken already.
+	// Repeated: this very claim was accepted before.
 	Repeated
 )
 
-// Judge says what a claim with that hash is to the head. Errors: ErrEpoch, ErrGap, ErrLate, ErrFork.
+// Judge returns how a claim with that hash relates to the head. Errors: ErrEpoch, ErrGap, ErrLate, ErrFork.
 func (h Head) Judge(claim *events.Claim, hash []byte) (Verdict, error) {
 	number := claim.GetNumber()
 	switch {
@@ -106,8 +106,8 @@ func SignClaim(key nkeys.KeyPair, claim *events.Claim) (signed, hash []byte, err
 	return signed, events.Hash(outer.GetClaim()), err
 }
 
-// ParseClaim decodes a signed claim without verifying it; the hash is what the next claim is chained to. The error
-// unwraps to events.ErrMalformed.
+// ParseClaim decodes a signed claim without verifying it; the next claim is chained to the hash. The error wraps
+// events.ErrMalformed.
 func ParseClaim(signed []byte) (claim *events.Claim, hash []byte, err error) {
 	_, claim, hash, err = parseClaim(signed)
 	return claim, hash, err
@@ -116,7 +116,8 @@ func ParseClaim(signed []byte) (claim *events.Claim, hash []byte, err error) {
 func parseClaim(signed []byte) (*events.SignedClaim, *events.Claim, []byte, error) {
 	outer, claim := &events.SignedClaim{}, &events.Claim{}
 	if len(signed) > events.MaxStored {
-		return nil, nil, nil, fmt.Errorf("signed claim of %d bytes, the limit is %d: %w", len(signed), events.MaxStored, events.ErrMalformed)
+		return nil, nil, nil, fmt.Errorf("signed claim of %d bytes, the limit is %d: %w",
+			len(signed), events.MaxStored, events.ErrMalformed)
 	}
 	if err := proto.Unmarshal(signed, outer); err != nil {
 		return nil, nil, nil, fmt.Errorf("signed claim of %d bytes: %w: %w", len(signed), err, events.ErrMalformed)
@@ -130,8 +131,9 @@ func parseClaim(signed []byte) (*events.SignedClaim, *events.Claim, []byte, erro
 	return outer, claim, events.Hash(outer.GetClaim()), nil
 }
 
-// VerifyClaim decodes a signed claim and verifies it with the counter's public nkey. The issuer uses it as well: a
-// certificate is signed only for a claim that the counter itself signed. Errors: events.ErrMalformed, events.ErrSignature.
+// VerifyClaim decodes a signed claim and verifies it with the counter's public nkey. The issuer uses it too: a
+// certificate is signed only for a claim that the counter itself signed. Errors: events.ErrMalformed,
+// events.ErrSignature.
 func VerifyClaim(publicKey string, signed []byte) (claim *events.Claim, hash []byte, err error) {
 	outer, claim, hash, err := parseClaim(signed)
 	if err != nil {

@@ -83,7 +83,7 @@ func TestHeadJudgesClaims(t *testing.T) {
 	}
 }
 
-// Whatever order claims arrive in, and however often, those taken are 1, 2, 3… without a hole and each once.
+// Whatever order claims arrive in, and however often, those accepted are 1, 2, 3… without a gap and once each.
 func TestTakenClaimsAreAlwaysAPrefix(t *testing.T) {
 	box := newMemory(t, userKey(t), "12237-main-1", "E1")
 	for range 12 {

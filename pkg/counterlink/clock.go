@@ -12,39 +12,39 @@ import (
 	"shomei/events"
 )
 
-// ClockTolerance is how far a counter's clock may differ from the hub's before anything is made of it: a machine that
-// nobody synchronises loses that in about a month.
+// ClockTolerance is how far a counter's clock may differ from the hub's without consequences: an unsynchronised machine
+// drifts that far in about a month.
 const ClockTolerance = 5 * time.Minute
 
-// How a clock stands, as Claim.clock_evidence and a welcome say it.
+// The state of a clock, as in Claim.clock_evidence and a welcome.
 const (
 	ClockSynchronised   = "synchronised"
 	ClockUnsynchronised = "unsynchronised"
 	ClockSimulated      = "simulated"
 )
 
-// The header fields of the link-up that are about time.
+// Header fields of the link-up about time.
 const (
-	// headerLast is the number of the counter's newest claim, delivered or not; headerClock what its clock shows.
+	// headerLast is the number of the counter's newest claim, delivered or not; headerClock its clock's time.
 	headerLast  = "Shomei-Last"
 	headerClock = "Shomei-Clock"
-	// headerTime is the hub's time, headerTimeKind whether it is a settable clock's.
+	// headerTime is the hub's time, headerTimeKind whether that is a settable clock's.
 	headerTime     = "Shomei-Time"
 	headerTimeKind = "Shomei-Time-Kind"
 )
 
-// HubTime is the hub's clock as it stood when it answered a link-up. Simulated: it is a settable one.
+// HubTime is the hub's clock when it answered a link-up. Simulated: a settable one.
 type HubTime struct {
 	At        time.Time
 	Simulated bool
 }
 
-// timeOf reads the hub's time out of a welcome; zero when the hub is of a version that tells none.
+// timeOf reads the hub's time from a welcome; zero if the hub's version sends none.
 func timeOf(h nats.Header) HubTime {
 	return HubTime{At: instantOf(h.Get(headerTime)), Simulated: h.Get(headerTimeKind) == ClockSimulated}
 }
 
-// put writes the hub's time into a welcome; a zero time leaves it out.
+// put writes the hub's time to a welcome, unless it is zero.
 func (t HubTime) put(h nats.Header) {
 	if t.At.IsZero() {
 		return
@@ -63,7 +63,7 @@ func instantOf(ms string) time.Time {
 	return time.UnixMilli(n)
 }
 
-// stamp adds what a counter says about itself at link-up, for the time of its claims.
+// stamp adds what the hub needs from a counter at link-up to judge the time of its claims.
 func (l *Link) stamp(h nats.Header) nats.Header {
 	h.Set(headerLast, strconv.FormatUint(l.cfg.Outbox.Last().Number, 10))
 	h.Set(headerClock, strconv.FormatInt(l.cfg.Now().UnixMilli(), 10))
@@ -72,20 +72,20 @@ func (l *Link) stamp(h nats.Header) nats.Header {
 
 // Evidence is what the hub itself knows about when a claim was made.
 type Evidence struct {
-	// After is the newest contact with the counter before it made the claim; zero when none is known.
+	// After is the last contact with the counter before it made the claim; zero if unknown.
 	After time.Time
-	// Before is when the hub had the claim, or at least knew that it existed.
+	// Before is when the hub had the claim, or at least knew of it.
 	Before time.Time
-	// Clock is the latest time that an earlier claim of the counter was filed by; zero when none is known.
+	// Clock is the latest time at which an earlier claim of the counter was filed; zero if unknown.
 	Clock time.Time
 }
 
-// contact is one link-up as the hub remembers it: claims up to Number existed then, and those after it did not.
+// contact is one link-up as the hub remembers it: claims up to Number existed then, later ones did not.
 type contact struct {
 	AtMS   int64  `json:"at_ms"`
 	Number uint64 `json:"number"`
-	// Expected is the last message of the counter that the stream held then. A later one proves that the counter got the
-	// answer. Without that proof the question may have been long on its way, and claims may have been made meanwhile.
+	// Expected is the counter's last message in the stream at that time. A later one proves that the counter got the
+	// answer. Without that proof the question may have travelled long, and claims may have been made meanwhile.
 	Expected uint64 `json:"expected,omitempty"`
 	Answered bool   `json:"answered,omitempty"`
 }
@@ -106,17 +106,17 @@ func (t timeline) met(at time.Time, last, expected uint64) timeline {
 		return c.AtMS > next.AtMS+ClockTolerance.Milliseconds() // the hub's clock was set back: those prove nothing
 	})
 	if n := len(list); n > 0 && (list[n-1].Number > last || list[n-1].AtMS > next.AtMS) {
-		return t // an old question that was overtaken
+		return t // an old question, overtaken
 	}
 	list = thin(list, last)
 	if len(list) == contactsKept {
-		list = slices.Delete(list, 1, 2) // it only leaves more open
+		list = slices.Delete(list, 1, 2) // this only widens the bounds
 	}
 	return timeline{Contacts: append(list, next), ClockMS: t.ClockMS}
 }
 
-// thin makes room for one more contact at which the newest claim was last. Of several, the first tells that the claims
-// existed, the newest that was answered that no more did.
+// thin makes room for another contact at which the newest claim was last. Of several, the first proves that the claims
+// existed, the newest answered one that no more did.
 func thin(list []contact, last uint64) []contact {
 	same := len(list)
 	for same > 0 && list[same-1].Number == last {
@@ -131,8 +131,8 @@ func thin(list []contact, last uint64) []contact {
 	return list
 }
 
-// proved returns the timeline once a message of the counter stands in the stream: it follows an answer to the newest
-// question before it, and says nothing about those before.
+// proved returns the timeline once a later message of the counter is in the stream: it follows an answer to the newest
+// question before it, and proves nothing about earlier questions.
 func (t timeline) proved(sequence uint64) timeline {
 	list := slices.Clone(t.Contacts)
 	for i, c := range slices.Backward(list) {
@@ -144,7 +144,7 @@ func (t timeline) proved(sequence uint64) timeline {
 	return timeline{Contacts: list, ClockMS: t.ClockMS}
 }
 
-// evidence returns what is known about when a claim was made that the stream stored at a time.
+// evidence returns what is known about when a claim was made, given when the stream stored it.
 func (t timeline) evidence(number uint64, stored time.Time) Evidence {
 	e := Evidence{Before: stored, Clock: ofMS(t.ClockMS)}
 	for _, c := range t.Contacts {
@@ -159,8 +159,8 @@ func (t timeline) evidence(number uint64, stored time.Time) Evidence {
 	return e
 }
 
-// took returns the timeline after a claim of which that was known: its clock is remembered as far as it can be right,
-// and contacts that no later claim needs are forgotten.
+// took returns the timeline after a claim with that evidence: it remembers the claim's clock as far as it can be right,
+// and forgets contacts that no later claim needs.
 func (t timeline) took(claim *events.Claim, known Evidence) timeline {
 	reading := ReadingOf(claim)
 	if told, exact := TimeByLink(claim); exact && told.Before(reading) {
@@ -172,8 +172,8 @@ func (t timeline) took(claim *events.Claim, known Evidence) timeline {
 	return timeline{Contacts: needed(t.Contacts, claim.GetNumber()), ClockMS: max(t.ClockMS, reading.UnixMilli())}
 }
 
-// needed returns the contacts that claims after number are judged by: the newest answered one before them, those that
-// tell of them, and the newest, whose answer may still be proved.
+// needed returns the contacts by which claims after number are judged: the newest answered one before them, those that
+// know of them, and the newest, whose answer may still be proved.
 func needed(list []contact, number uint64) []contact {
 	floor := len(list) - 1
 	for floor > 0 && (list[floor].Number > number || !list[floor].Answered) {
@@ -212,8 +212,8 @@ func ReadingOf(c *events.Claim) time.Time {
 	return time.UnixMilli(c.GetFiledMs())
 }
 
-// TimeByLink returns when a claim was made by what the counter knew from its link: the hub's time at the last link-up
-// plus what has elapsed since. exact is false when nothing counted the time; then it is the link-up, or zero.
+// TimeByLink returns when a claim was made according to the link: the hub's time at the last link-up plus the time
+// elapsed since. exact is false if nothing measured that; the result is then the link-up, or zero.
 func TimeByLink(c *events.Claim) (at time.Time, exact bool) {
 	link := c.GetLinkTime()
 	if link.GetHubMs() == 0 {
@@ -225,17 +225,17 @@ func TimeByLink(c *events.Claim) (at time.Time, exact bool) {
 // ClockDifference is a counter's clock that differed from the hub's by more than ClockTolerance when it last linked up.
 type ClockDifference struct {
 	Counter string
-	// Own is what the counter's clock showed, Hub the hub's time in that moment.
+	// Own is what the counter's clock showed, Hub the hub's time at that moment.
 	Own, Hub time.Time
 }
 
-// clocks are the counters whose clocks differ.
+// clocks holds the counters whose clocks differ.
 type clocks struct {
 	mu      sync.Mutex
 	differs map[string]ClockDifference
 }
 
-// note compares what a counter's clock showed at link-up with the hub's; a zero own time says nothing.
+// note compares a counter's clock at link-up with the hub's; a zero own time is unknown.
 func (c *clocks) note(counter string, own, hub time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -260,8 +260,8 @@ func (h *Hub) ClockDifferences() []ClockDifference {
 	return list
 }
 
-// meet remembers a link-up of a counter whose heads agree.
-func (l *lane) meet(at time.Time, last, expected uint64) {
+// meet records a link-up of a counter whose heads agree.
+func (l *queue) meet(at time.Time, last, expected uint64) {
 	l.headMu.Lock()
 	defer l.headMu.Unlock()
 	l.head.Time, l.dirty = l.head.Time.met(at, last, expected), true

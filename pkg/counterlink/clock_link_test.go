@@ -10,12 +10,12 @@ import (
 	"shomei/pkg/natstest"
 )
 
-// filed appends a claim that says nothing but when it was filed.
+// filed appends a claim with nothing but its filing time.
 func filed(at time.Time) func(*events.Claim) {
 	return func(c *events.Claim) { c.FiledMs = at.UnixMilli() }
 }
 
-// A counter hears the hub's time at each link-up, the hub sees the counter's clock, and of each claim it knows between
+// A counter learns the hub's time at each link-up, the hub sees the counter's clock, and knows of each claim between
 // which contacts it was made.
 func TestTheLinkBearsOutTheTime(t *testing.T) {
 	w, box := start(t)

@@ -19,19 +19,19 @@ import (
 	"shomei/events"
 )
 
-// wire is one counter and its hub in true time: claims are made and wait, questions for the head are sent, come at once,
-// late or never, and their answers come or are lost. Claims go up only behind an answer.
+// wire is one counter and its hub in true time: claims are made and wait, questions for the head are sent and arrive at
+// once, late or never, and their answers arrive or are lost. Claims are sent only after an answer.
 type wire struct {
 	now    time.Time
 	truth  []time.Time // when claim i+1 was made
 	stored uint64      // claims in the stream; the sequence of a claim is its number
 	line   timeline
 	up     bool
-	stuck  []uint64 // questions on their way, by the newest claim they tell of
+	stuck  []uint64 // questions on their way, by the newest claim they mention
 }
 
-// Of every honest counter the hub knows an interval that holds the truth, however its messages are delayed or lost. The
-// seconds in which a question is on its way are within the tolerance.
+// For every honest counter the hub knows an interval that contains the truth, however its messages are delayed or lost.
+// The seconds in which a question travels are within the tolerance.
 func TestContactsNeverContradictTheTruth(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := &wire{now: time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)}
@@ -51,7 +51,7 @@ func TestContactsNeverContradictTheTruth(t *testing.T) {
 				w.up = false
 				w.stuck = append(w.stuck, w.made())
 			case "late":
-				if len(w.stuck) > 0 && !w.up { // while a line is up, an old one has ended
+				if len(w.stuck) > 0 && !w.up { // once the line is up, an old one has ended
 					w.greet(w.stuck[0])
 					w.stuck = w.stuck[1:]
 				}
@@ -90,13 +90,13 @@ func (w *wire) send(t *rapid.T) {
 	}
 }
 
-// What the hub knows is not only true, it says something.
+// What the hub knows is not only true, it is useful.
 func TestContactsBoundAClaim(t *testing.T) {
 	begin := time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
 	at := func(minutes int) time.Time { return begin.Add(time.Duration(minutes) * time.Minute) }
 	line := timeline{}.met(at(0), 0, 0).proved(1)
 	line = line.took(&events.Claim{Number: 1, FiledMs: at(0).UnixMilli()}, Evidence{Before: at(0)})
-	for minute := range 60 { // on line, with nothing to say
+	for minute := range 60 { // online, with nothing to say
 		line = line.met(at(minute), 1, 1)
 	}
 	line = line.met(at(500), 3, 1) // two claims were made in between
@@ -118,7 +118,7 @@ func TestContactsBoundAClaim(t *testing.T) {
 	}
 }
 
-// The hub's time in a welcome is signed: on its way nobody changes it, takes it out or puts it in.
+// The hub's time in a welcome is signed: on its way nobody can change, remove or insert it.
 func TestTheHubsTimeIsSigned(t *testing.T) {
 	key, err := nkeys.CreateUser()
 	if err != nil {
@@ -164,7 +164,7 @@ func TestTheHubsTimeIsSigned(t *testing.T) {
 	}
 }
 
-// A counter whose battery ran down is told the time by the hub; its own time does not keep it away.
+// A counter whose battery ran down learns the time from the hub; its own time does not keep it out.
 func TestASlowClockReachesTheHub(t *testing.T) {
 	made := time.Date(2026, 11, 26, 10, 0, 0, 0, time.UTC)
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -26,32 +26,32 @@ import (
 
 var crashPublished = crashpoint.Register("counterlink.claim.published")
 
-// Outbox is a counter's chain of claims as a Link needs it: durable, in order, safe for use by several goroutines.
+// Outbox is a counter's chain of claims as a Link needs it: durable, ordered, safe for concurrent use.
 type Outbox interface {
-	// Last is the newest claim of the store, delivered or not; Number 0 when there is none.
+	// Last returns the newest claim of the store, delivered or not; Number 0 if there is none.
 	Last() Head
-	// Delivered is the newest claim known to be at the hub.
+	// Delivered returns the newest claim known to be at the hub.
 	Delivered() Head
-	// Claim returns the signed claim of a number and its hash. Numbers from Delivered on are always there.
+	// Claim returns a signed claim by number, and its hash. Numbers from Delivered on are always there.
 	Claim(number uint64) (signed, hash []byte, err error)
 	// MarkDelivered records, durably before it returns, that all claims up to number are at the hub.
 	MarkDelivered(number uint64) error
 }
 
-// LinkState is how a counter stands to its hub.
+// LinkState is the state of a counter's link to its hub.
 type LinkState int32
 
 // The states of a link.
 const (
-	// Away: the hub can't be reached; claims wait in the store.
+	// Away: the hub is unreachable; claims wait in the store.
 	Away LinkState = iota
-	// Comparing: connected, heads are being compared.
+	// Comparing: connected, comparing heads.
 	Comparing
-	// Up: claims go up as they come.
+	// Up: claims are sent as they are made.
 	Up
-	// Mismatched: hub and counter disagree (ErrHeadMismatch); claims wait until a person has decided.
+	// Mismatched: hub and counter disagree (ErrHeadMismatch); claims wait for a person's decision.
 	Mismatched
-	// Taken: another agent is linked up as this counter (ErrSession); claims wait until it has gone.
+	// Taken: another agent is linked up as this counter (ErrSession); claims wait until it leaves.
 	Taken
 )
 
@@ -60,30 +60,30 @@ func (s LinkState) String() string {
 	return [...]string{"away", "comparing", "up", "mismatched", "taken"}[s]
 }
 
-// LinkConfig is what the counter's end needs; all but Alarm, Changed, Now and Timed are required.
+// LinkConfig configures a Link; all but Alarm, Changed, Now and Timed are required.
 type LinkConfig struct {
 	Conn    *nats.Conn
 	Counter string
 	Outbox  Outbox
 	// SealKey opens what the hub sealed to this counter.
 	SealKey hpke.PrivateKey
-	// Writers are the public nkeys of the hub that are believed.
+	// Writers are the trusted public nkeys of the hub.
 	Writers []string
-	// Received gets each command or answer in order, with its sealed form to be kept at rest. The message is acknowledged
-	// when nil came back, so it must be durable by then; an error brings it again.
+	// Received is called with each command or answer in order, and with its sealed form for storage. It is acknowledged
+	// once Received returns nil, so it must be durable by then; after an error it comes again.
 	Received func(ctx context.Context, d *events.Downlink, signed []byte) error
-	// Alarm gets what needs a person: ErrHeadMismatch, ErrSession, downlinks that don't verify.
+	// Alarm is called with what needs a person: ErrHeadMismatch, ErrSession, downlinks that don't verify.
 	Alarm func(error)
-	// Changed is told each change of state, and Up again after each delivered claim.
+	// Changed is called with each change of state, and with Up again after each delivered claim.
 	Changed func(LinkState)
-	// Now is the counter's clock, which the hub is told; nil means the system's.
+	// Now is the counter's clock, which is sent to the hub; nil: the system clock.
 	Now func() time.Time
-	// Timed is told the hub's time at each link-up at which heads agree, before the state is Up; it may be nil.
+	// Timed is called with the hub's time at each link-up whose heads agree, before the state is Up; it may be nil.
 	Timed  func(HubTime) error
 	Logger *slog.Logger
 }
 
-// Link is the counter's end of the wire. It asks the hub's gate and nothing else.
+// Link is the counter's end of the wire. It talks to the hub's gate and nothing else.
 type Link struct {
 	cfg     LinkConfig
 	session string
@@ -92,21 +92,21 @@ type Link struct {
 
 	mu    sync.Mutex
 	link  string // the nonce of the last link-up
-	taken uint64 // the place of the last command that was taken in it
+	taken uint64 // position of the last command received in it
 }
 
 const (
 	answerTime = 5 * time.Second
-	// An attempt that failed is repeated after a twentieth of a second, then ever more slowly.
+	// A failed attempt is repeated after a twentieth of a second, then more and more slowly.
 	shortestRetry = 50 * time.Millisecond
 	retryTime     = 2 * time.Second
 	longestReturn = 4 * time.Second
-	// compareEvery is how often a link that is up compares again: the hub sees the counter's clock, and the counter the hub's.
+	// compareEvery is how often an open link compares again, so that hub and counter see each other's clocks.
 	compareEvery = time.Minute
 )
 
-// ConnectOptions are those of a counter's connection: its nkey and the JWT that says what it may do, an inbox of its own,
-// and never giving up. Callers add nats.Secure for TLS.
+// ConnectOptions returns the options of a counter's connection: its nkey and its JWT, its own inbox, and endless
+// reconnecting. Callers add nats.Secure for TLS.
 func ConnectOptions(counter, jwt string, key nkeys.KeyPair) []nats.Option {
 	return []nats.Option{
 		nats.Name("counter " + counter), nats.UserJWT(func() (string, error) { return jwt, nil }, key.Sign),
@@ -116,14 +116,14 @@ func ConnectOptions(counter, jwt string, key nkeys.KeyPair) []nats.Option {
 	}
 }
 
-// comeBack is how long to wait before the next attempt to connect: soon at first, because somebody stands at the counter,
-// then ever later and never all counters at once.
+// comeBack returns the wait before the next attempt to connect: short at first, because somebody is standing at the
+// counter, then longer, and never the same for all counters.
 func comeBack(attempts int) time.Duration {
 	longest := min(200*time.Millisecond<<min(attempts, 5), longestReturn)
 	return longest/4 + rand.N(longest)
 }
 
-// NewLink makes the counter's end. Nothing is sent before Run.
+// NewLink makes a Link. It sends nothing before Run.
 func NewLink(cfg LinkConfig) (*Link, error) {
 	if !events.ValidID(cfg.Counter) {
 		return nil, fmt.Errorf("link of counter %q: %w", cfg.Counter, ErrMisaddressed)
@@ -143,7 +143,7 @@ func NewLink(cfg LinkConfig) (*Link, error) {
 	return &Link{cfg: cfg, session: nuid.Next(), kick: make(chan struct{}, 1)}, nil
 }
 
-// State tells how the link stands now.
+// State returns the current state of the link.
 func (l *Link) State() LinkState { return LinkState(l.state.Load()) }
 
 // Kick tells the link that the outbox has grown. It never blocks.
@@ -160,8 +160,8 @@ func (l *Link) enter(s LinkState) {
 	}
 }
 
-// Run keeps the link up until ctx ends: it compares heads, sends what the outbox holds in order, and takes what the hub
-// sends down. It survives every cut of the connection; it returns nil when ctx ended.
+// Run keeps the link up until ctx ends: it compares heads, sends the outbox in order, and receives what the hub sends.
+// It survives every loss of the connection and returns nil once ctx has ended.
 func (l *Link) Run(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() {
@@ -179,7 +179,7 @@ func (l *Link) Run(ctx context.Context) error {
 		if l.State() == Up {
 			wait = shortestRetry // it worked until now
 		}
-		if finding := l.fell(err); finding != "" && finding != alarmed { // once per finding, not once per attempt
+		if finding := l.fell(err); finding != "" && finding != alarmed { // once per finding, not per attempt
 			alarmed = finding
 			l.cfg.Alarm(err)
 		}
@@ -190,7 +190,7 @@ func (l *Link) Run(ctx context.Context) error {
 	return nil
 }
 
-// fell enters the state that an error means, and returns what a person is to be told of it, if anything.
+// fell enters the state that an error implies, and returns what to alarm a person with, if anything.
 func (l *Link) fell(err error) (finding string) {
 	switch {
 	case errors.Is(err, ErrSession):
@@ -201,11 +201,11 @@ func (l *Link) fell(err error) (finding string) {
 		return err.Error()
 	}
 	l.enter(Away)
-	l.cfg.Logger.Info("counter link is down, claims wait", "counter", l.cfg.Counter, "why", err)
+	l.cfg.Logger.Info("hub unavailable, claims wait in the store", "counter", l.cfg.Counter, "why", err)
 	return ""
 }
 
-// retryAfter is how long the hub has asked this counter to wait; 0 when it has not.
+// retryAfter returns how long the hub has asked this counter to wait, or 0.
 func retryAfter(err error) time.Duration {
 	var busy *busyError
 	if errors.As(err, &busy) {
@@ -218,8 +218,8 @@ func needsPerson(err error) bool {
 	return errors.Is(err, ErrHeadMismatch) || errors.Is(err, events.ErrSignature) || errors.Is(err, events.ErrMalformed)
 }
 
-// pause waits until another attempt makes sense: connected anew, or a time of about that length has passed. Counters that
-// lost the hub in the same moment do not all come back in the same moment.
+// pause waits until another attempt makes sense: the connection is back, or about that time has passed. The jitter
+// keeps counters that lost the hub together from returning together.
 func (l *Link) pause(ctx context.Context, about time.Duration) {
 	connected := l.cfg.Conn.StatusChanged(nats.CONNECTED)
 	defer l.cfg.Conn.RemoveStatusListener(connected)
@@ -232,7 +232,7 @@ func (l *Link) pause(ctx context.Context, about time.Duration) {
 	}
 }
 
-// serve is one link-up: compare, then send until something is in doubt.
+// serve runs one link-up: compare, then send until something is in doubt.
 func (l *Link) serve(ctx context.Context) error {
 	ctx, cancel := l.whileConnected(ctx)
 	defer cancel()
@@ -269,8 +269,8 @@ func (l *Link) serve(ctx context.Context) error {
 	}
 }
 
-// ask sends the gate a message of this session and returns the sequence of its answer. Errors are *busyError and *denial
-// when the gate refused.
+// ask sends the gate a message of this session and returns the sequence it answers. A refusal is a *busyError or a
+// *denial.
 func (l *Link) ask(ctx context.Context, subject string, header nats.Header, data []byte) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
@@ -291,7 +291,7 @@ func (l *Link) tell(kind string, header nats.Header) error {
 	return l.cfg.Conn.PublishMsg(&nats.Msg{Subject: ClaimSubject(l.cfg.Counter) + "." + kind, Header: header})
 }
 
-// bye gives the session back; when it does not arrive, the hub sees that the connection has ended or waits.
+// bye ends the session. If it is lost, the hub notices the end of the connection or waits.
 func (l *Link) bye() {
 	if l.cfg.Conn.IsConnected() {
 		_ = l.tell(sayBye, nats.Header{})
@@ -299,7 +299,7 @@ func (l *Link) bye() {
 	}
 }
 
-// whileConnected is a context that ends when the line breaks: an answer that was on its way then never comes.
+// whileConnected returns a context that ends when the connection breaks: a pending answer never comes then.
 func (l *Link) whileConnected(ctx context.Context) (context.Context, context.CancelFunc) {
 	lost := l.cfg.Conn.StatusChanged(nats.DISCONNECTED, nats.RECONNECTING, nats.CLOSED)
 	connected, cancel := context.WithCancelCause(ctx)
@@ -323,10 +323,10 @@ func (l *Link) linkUp(ctx context.Context) (uint64, error) {
 	if delivered.Epoch == "" {
 		delivered.Epoch = l.cfg.Outbox.Last().Epoch
 	}
-	client, _ := l.cfg.Conn.GetClientID() // 0 says that nobody knows
+	client, _ := l.cfg.Conn.GetClientID() // 0: unknown
 	question := hello{head: delivered, nonce: nuid.Next(), session: l.session, client: client}
 	l.mu.Lock()
-	l.link, l.taken = question.nonce, 0 // before it is sent: commands may be here before the answer is read
+	l.link, l.taken = question.nonce, 0 // before sending: commands may arrive before the answer is read
 	l.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
@@ -351,8 +351,8 @@ func (l *Link) linkUp(ctx context.Context) (uint64, error) {
 	return w.expected, nil
 }
 
-// drain publishes every claim that is not delivered, each with the sequence it must follow. After an error the outcome
-// of the last publish is unknown, so the caller compares heads again.
+// drain publishes every undelivered claim, each with the sequence it must follow. After an error the outcome of the
+// last publish is unknown, so the caller compares heads again.
 func (l *Link) drain(ctx context.Context, expected uint64) (uint64, error) {
 	for number := l.cfg.Outbox.Delivered().Number + 1; number <= l.cfg.Outbox.Last().Number; number++ {
 		signed, _, err := l.cfg.Outbox.Claim(number)
@@ -371,9 +371,9 @@ func (l *Link) drain(ctx context.Context, expected uint64) (uint64, error) {
 	return expected, nil
 }
 
-// Publish stores one signed claim at the hub, provided that expected is the last sequence on the counter's subject, and
-// returns the sequence it got. When it returns nil error the claim is durable there. When the hub asks the counter to wait,
-// it waits. After an error the outcome is unknown and heads must be compared before another publish.
+// Publish stores one signed claim at the hub if expected is the last sequence on the counter's subject, and returns its
+// sequence; the claim is durable then. It waits if the hub asks for that. After an error the outcome is unknown and
+// heads must be compared before another publish.
 func (l *Link) Publish(ctx context.Context, signed []byte, expected uint64) (uint64, error) {
 	for {
 		header := nats.Header{jetstream.ExpectedLastSubjSeqHeader: {strconv.FormatUint(expected, 10)}}
@@ -389,12 +389,12 @@ func (l *Link) Publish(ctx context.Context, signed []byte, expected uint64) (uin
 	}
 }
 
-// receive takes what the hub sends down, one after the other, until ctx ends.
+// receive receives what the hub sends, one message after another, until ctx ends.
 func (l *Link) receive(ctx context.Context) {
 	sent := make(chan *nats.Msg, 2*window)
 	sub, err := l.cfg.Conn.ChanSubscribe(CommandSubject(l.cfg.Counter), sent)
 	if err != nil {
-		l.cfg.Logger.Error("commands can't be taken from the hub", "counter", l.cfg.Counter, "error", err)
+		l.cfg.Logger.Error("can't receive commands from the hub", "counter", l.cfg.Counter, "error", err)
 		return
 	}
 	defer sub.Unsubscribe()
@@ -408,39 +408,42 @@ func (l *Link) receive(ctx context.Context) {
 	}
 }
 
-// take takes a command when it is the next one, and tells the gate. One that can't be stored comes again, and what
-// follows it with it.
+// take accepts a command if it is the next one, and tells the gate. One that can't be stored comes again, with
+// everything after it.
 func (l *Link) take(ctx context.Context, m *nats.Msg) {
-	place, err := parseSequence(m.Header, headerPlace)
+	position, err := parseSequence(m.Header, headerPlace)
 	l.mu.Lock()
 	link, taken := l.link, l.taken
 	l.mu.Unlock()
-	if err != nil || m.Header.Get(headerLink) != link || place > taken+1 {
+	if err != nil || m.Header.Get(headerLink) != link || position > taken+1 {
 		return // of another link-up, or something before it is missing
 	}
-	if place > taken {
+	if position > taken {
 		if !l.received(ctx, m.Data) {
 			return
 		}
 		l.mu.Lock()
 		if l.link == link {
-			l.taken = place
+			l.taken = position
 		}
 		l.mu.Unlock()
 	}
-	_ = l.tell(sayTaken, nats.Header{headerLink: {link}, headerPlace: {strconv.FormatUint(max(place, taken), 10)}}) // lost: it comes again
+	_ = l.tell(sayTaken, nats.Header{
+		headerLink: {link}, headerPlace: {strconv.FormatUint(max(position, taken), 10)},
+	}) // lost: it comes again
 }
 
-// received hands a command on and reports whether the counter is done with it.
+// received passes a command on and reports whether the counter is done with it.
 func (l *Link) received(ctx context.Context, data []byte) bool {
 	d, err := VerifyDownlink(l.cfg.Writers, l.cfg.SealKey, l.cfg.Counter, data)
 	if err != nil {
-		l.cfg.Alarm(err) // it can't be believed, and would not become better by coming again
+		l.cfg.Alarm(err) // not authentic: sending it again would not help
 		return true
 	}
 	if err := l.cfg.Received(ctx, d, data); err != nil {
 		if ctx.Err() == nil {
-			l.cfg.Logger.Error("a command could not be stored, it will come again", "counter", l.cfg.Counter, "id", d.GetId(), "error", err)
+			l.cfg.Logger.Error("could not store a command; the hub will send it again",
+				"counter", l.cfg.Counter, "id", d.GetId(), "error", err)
 		}
 		return false
 	}
@@ -448,7 +451,7 @@ func (l *Link) received(ctx context.Context, data []byte) bool {
 }
 
 // VerifyDownlink decodes a SealedDownlink, verifies that one of the writers signed it, opens it with the counter's key,
-// and checks that it is meant for the counter. Errors: events.ErrMalformed, events.ErrSignature, ErrSealed, ErrMisaddressed.
+// and checks that it is for this counter. Errors: events.ErrMalformed, events.ErrSignature, ErrSealed, ErrMisaddressed.
 func VerifyDownlink(writers []string, key hpke.PrivateKey, counter string, signed []byte) (*events.Downlink, error) {
 	outer := &events.SealedDownlink{}
 	if err := proto.Unmarshal(signed, outer); err != nil {

@@ -77,8 +77,8 @@ func runHub(told []string) error {
 	})
 }
 
-// However the hub dies, every claim is handled, for the first time in its counter's order; one that was in its hands
-// may be handled again.
+// However the hub dies, every claim is handled, the first time in its counter's order; one being handled then may be
+// handled again.
 func TestAHubThatCrashesHandlesEveryClaim(t *testing.T) {
 	for _, at := range []string{"counterlink.claim.handled", "counterlink.claim.handled:4", "counterlink.head.saved"} {
 		t.Run(at, func(t *testing.T) {
@@ -136,7 +136,8 @@ func (w *world) process(box *memory, path, crashAt string) (ended chan error, st
 		w.t.Fatal(err)
 	}
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childVariable+"="+strings.Join([]string{w.url, string(seed), public, path, hubJWT, gateJWT}, " "), crashpoint.Variable+"="+crashAt)
+	cmd.Env = append(os.Environ(),
+		childVariable+"="+strings.Join([]string{w.url, string(seed), public, path, hubJWT, gateJWT}, " "), crashpoint.Variable+"="+crashAt)
 	cmd.Stderr = os.Stderr
 	if stdin, err = cmd.StdinPipe(); err != nil {
 		w.t.Fatal(err)

@@ -18,12 +18,12 @@ import (
 	"shomei/pkg/wait"
 )
 
-// An exchange is a kind of question that a counter asks the centre beside its claims. The question is signed by the counter,
-// the answer signed by the hub and sealed to the counter; a nonce binds the two.
+// An exchange is a kind of question that a counter asks the centre besides sending claims. The counter signs the
+// question; the hub signs the answer and seals it to the counter; a nonce binds the two.
 type exchange struct {
-	what string // names the question in errors and log lines
+	what string // names the question in errors and logs
 	word string // the last token of its subject
-	info string // what the answer is sealed under, with the counter behind it
+	info string // what the answer is sealed under, followed by the counter
 }
 
 var (
@@ -38,7 +38,7 @@ func (e exchange) subject(counter string) string { return ClaimSubject(counter) 
 
 func (e exchange) sealInfo(counter string) []byte { return []byte(e.info + counter) }
 
-// ask sends an encoded question and returns the answer as it came.
+// ask sends an encoded question and returns the raw answer.
 func (e exchange) ask(ctx context.Context, conn *nats.Conn, counter string, question []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
@@ -52,9 +52,16 @@ func (e exchange) ask(ctx context.Context, conn *nats.Conn, counter string, ques
 	return reply.Data, nil
 }
 
-// parse verifies a question that came on a counter's subject into signed, and decodes what body then returns into question.
-// Its errors are events.ErrMalformed, events.ErrSignature and ErrMisaddressed.
-func (e exchange) parse(counter string, enrolment Enrolment, data []byte, signed signedQuestion, body func() []byte, question question) error {
+// parse verifies a question from a counter's subject into signed, and decodes what body then returns into question. Its
+// errors are events.ErrMalformed, events.ErrSignature and ErrMisaddressed.
+func (e exchange) parse(
+	counter string,
+	enrolment Enrolment,
+	data []byte,
+	signed signedQuestion,
+	body func() []byte,
+	question question,
+) error {
 	if err := proto.Unmarshal(data, signed); err != nil {
 		return fmt.Errorf("%s: %w: %w", e.what, err, events.ErrMalformed)
 	}
@@ -73,13 +80,13 @@ func (e exchange) parse(counter string, enrolment Enrolment, data []byte, signed
 	return nil
 }
 
-// signedQuestion is a question as a counter sends it.
+// signedQuestion is a question as sent by a counter.
 type signedQuestion interface {
 	proto.Message
 	Verify(counter string) error
 }
 
-// question is what the counter has signed.
+// question is the part that the counter signs.
 type question interface {
 	proto.Message
 	GetCounter() string
@@ -113,8 +120,8 @@ func (e exchange) seal(counter string, enrolment Enrolment, answer proto.Message
 	return sealed, nil
 }
 
-// open verifies what came as the answer to the question with that nonce into sealed, and opens it into answer. Its errors
-// are events.ErrMalformed, events.ErrSignature and ErrSealed.
+// open verifies the answer to the question with that nonce into sealed, and opens it into answer. Its errors are
+// events.ErrMalformed, events.ErrSignature and ErrSealed.
 func (e exchange) open(c CardClient, nonce, data []byte, sealed sealedAnswer, answer answer) error {
 	if err := proto.Unmarshal(data, sealed); err != nil {
 		return fmt.Errorf("answer to a %s: %w: %w", e.what, err, events.ErrMalformed)
@@ -136,7 +143,7 @@ func (e exchange) open(c CardClient, nonce, data []byte, sealed sealedAnswer, an
 	return nil
 }
 
-// sealedAnswer is an answer as the hub sends it.
+// sealedAnswer is an answer as sent by the hub.
 type sealedAnswer interface {
 	proto.Message
 	GetWriter() string
@@ -144,17 +151,17 @@ type sealedAnswer interface {
 	Verify() error
 }
 
-// answer is what the hub has sealed.
+// answer is the part that the hub seals.
 type answer interface {
 	proto.Message
 	GetNonce() []byte
 }
 
-// refusalPause is how long a counter that is refused waits for the word: its questions can't fill the hub's time or log.
+// refusalPause delays refusals, so that a refused counter's questions can't take up the hub's time or log.
 const refusalPause = time.Second
 
-// exchangeDesk is the hub's end of an exchange while it runs.
-type exchangeDesk struct {
+// responder is the hub's end of a running exchange.
+type responder struct {
 	exchange
 	hub     *Hub
 	ctx     context.Context // ends with answer
@@ -162,39 +169,39 @@ type exchangeDesk struct {
 	running sync.WaitGroup
 
 	mu   sync.Mutex
-	busy map[string]bool // counters whose question is being answered: one at a time
+	busy map[string]bool // counters whose question is being answered, one at a time
 }
 
-// A replier returns what is sent back to a counter, nil for nothing, and why the counter does not get what it asked for.
+// A replier returns the reply to a counter, nil for none, and why the counter is refused.
 type replier func(ctx context.Context, counter string, enrolment Enrolment, question []byte) ([]byte, error)
 
-// answer has the questions of an exchange answered until ctx ends, one of a counter at a time. Those of counters that are
-// not enrolled are dropped.
+// answer answers the questions of an exchange until ctx ends, one at a time for each counter. Those of counters that
+// are not enrolled are dropped.
 func (h *Hub) answer(ctx context.Context, e exchange, reply replier) error {
-	d := &exchangeDesk{exchange: e, hub: h, ctx: ctx, reply: reply, busy: make(map[string]bool)}
-	h.setDesk(e, d)
+	d := &responder{exchange: e, hub: h, ctx: ctx, reply: reply, busy: make(map[string]bool)}
+	h.setResponder(e, d)
 	<-ctx.Done()
-	h.setDesk(e, nil)
+	h.setResponder(e, nil)
 	d.running.Wait()
 	return nil
 }
 
-func (h *Hub) setDesk(e exchange, d *exchangeDesk) {
+func (h *Hub) setResponder(e exchange, d *responder) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.desks[e.word] = d
+	h.responders[e.word] = d
 }
 
-// ask has a question answered that came through the gate.
+// ask answers a question that came through the gate.
 func (g *guard) ask(word string, m *nats.Msg) {
 	g.hub.mu.Lock()
 	defer g.hub.mu.Unlock()
-	if d := g.hub.desks[word]; d != nil && m.Reply != "" && d.enter(g.counter) {
+	if d := g.hub.responders[word]; d != nil && m.Reply != "" && d.enter(g.counter) {
 		d.running.Go(func() { d.serve(g.counter, m) })
 	}
 }
 
-func (d *exchangeDesk) enter(counter string) bool {
+func (d *responder) enter(counter string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.busy[counter] {
@@ -204,14 +211,15 @@ func (d *exchangeDesk) enter(counter string) bool {
 	return true
 }
 
-func (d *exchangeDesk) leave(counter string) {
+func (d *responder) leave(counter string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.busy, counter)
 }
 
-// serve answers one question, to the counter's own inbox, which the gate has looked at. The next may come with the answer.
-func (d *exchangeDesk) serve(counter string, m *nats.Msg) {
+// serve answers one question, to the counter's own inbox, which the gate has checked. The next question may come with
+// the answer.
+func (d *responder) serve(counter string, m *nats.Msg) {
 	data, err := d.replyTo(counter, m.Data)
 	if err != nil && d.ctx.Err() == nil {
 		d.hub.cfg.Logger.Warn("a counter's "+d.what+" was not granted", "counter", counter, "error", err)
@@ -226,7 +234,7 @@ func (d *exchangeDesk) serve(counter string, m *nats.Msg) {
 	}
 }
 
-func (d *exchangeDesk) replyTo(counter string, question []byte) ([]byte, error) {
+func (d *responder) replyTo(counter string, question []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(d.ctx, answerTime)
 	defer cancel()
 	enrolment, err := d.hub.cfg.Enrolled(ctx, counter)

@@ -20,14 +20,14 @@ import (
 	"shomei/pkg/wait"
 )
 
-// The pending limits of one counter at the gate: what comes while its last message is worked on.
+// Limits on what may be pending from one counter while its last message is handled.
 const (
 	pendingMessages = 256
 	pendingBytes    = 4 << 20
 )
 
-// gate stands between the account of the counters and that of the log. It listens to each enrolled counter by itself,
-// holds its bounds, stores its claims and answers into its own inbox, and nowhere else.
+// gate stands between the counters' account and the log's. It listens to each enrolled counter separately, enforces its
+// bounds, stores its claims, and answers only to its own inbox.
 type gate struct {
 	hub     *Hub
 	handle  func(context.Context, Received) error
@@ -35,7 +35,7 @@ type gate struct {
 	running *sync.WaitGroup
 }
 
-// guard is what the gate knows of one counter.
+// guard is the gate's state for one counter.
 type guard struct {
 	hub     *Hub
 	counter string
@@ -44,11 +44,11 @@ type guard struct {
 
 	mu      sync.Mutex
 	gate    *gate // nil while Claims does not run
-	gone    bool  // the counter is enrolled no more
+	gone    bool  // the counter is no longer enrolled
 	subs    []*nats.Subscription
 	strikes int
 	cuts    int
-	cutOff  time.Time // until when; zero when it was never
+	cutOff  time.Time // until when; zero if never
 	timer   *time.Timer
 	session session
 	down    outflow
@@ -57,7 +57,7 @@ type guard struct {
 	resuming bool
 }
 
-// session is the agent that is linked up as a counter.
+// session is the agent linked up as a counter.
 type session struct {
 	id     string
 	client uint64
@@ -65,8 +65,8 @@ type session struct {
 	heard  time.Time
 }
 
-// Admit sets the counters that are listened to. Whoever is not among them is deaf and dumb from now on; what it sent
-// before is settled as that of a counter that is not enrolled.
+// Admit sets the counters that are listened to. All others are cut off; what they sent before is settled as from a
+// counter that is not enrolled.
 func (h *Hub) Admit(counters []string) error {
 	h.mu.Lock()
 	var added, gone []*guard
@@ -103,8 +103,12 @@ func (h *Hub) newGuard(counter string) *guard {
 	}
 }
 
-// openGate listens to every counter that is admitted, until the function it returns is called.
-func (h *Hub) openGate(ctx context.Context, handle func(context.Context, Received) error, running *sync.WaitGroup) (shut func(), err error) {
+// openGate listens to every admitted counter until the returned function is called.
+func (h *Hub) openGate(
+	ctx context.Context,
+	handle func(context.Context, Received) error,
+	running *sync.WaitGroup,
+) (shut func(), err error) {
 	g := &gate{hub: h, handle: handle, ctx: ctx, running: running}
 	for _, guard := range h.opened(g) {
 		if err := guard.listen(g); err != nil {
@@ -135,7 +139,7 @@ func (h *Hub) shutGate() {
 	}
 }
 
-// listen begins to hear the counter.
+// listen starts hearing the counter.
 func (g *guard) listen(gate *gate) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -143,7 +147,7 @@ func (g *guard) listen(gate *gate) error {
 	return g.hear()
 }
 
-// hear subscribes to what the counter says; the caller holds mu.
+// hear subscribes to the counter's subjects; the caller holds mu.
 func (g *guard) hear() error {
 	if g.gone || g.gate == nil || len(g.subs) > 0 {
 		return nil
@@ -173,7 +177,7 @@ func (g *guard) deaf() {
 	g.down.wake()
 }
 
-// dismiss ends what a counter that is retired had here.
+// dismiss ends the session of a retired counter.
 func (g *guard) dismiss() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -184,7 +188,7 @@ func (g *guard) dismiss() {
 	g.deaf()
 }
 
-// admit lets a message through to do when its answer may go where it asks for, and when it is within the bounds.
+// admit passes a message to do if its reply subject is allowed and it is within the bounds.
 func (g *guard) admit(m *nats.Msg, do func(*nats.Msg)) {
 	if m.Reply != "" && !ownInbox(g.counter, m.Reply) {
 		g.attempt(m.Reply)
@@ -209,12 +213,12 @@ func (g *guard) admit(m *nats.Msg, do func(*nats.Msg)) {
 	do(m)
 }
 
-// countConnections cuts off, until ctx ends, each counter that has too many connections: they share what the account has.
+// countConnections cuts off each counter with too many connections, until ctx ends: they all share the account's.
 func (h *Hub) countConnections(ctx context.Context) {
 	for wait.For(ctx, countEvery) == nil {
 		crowded, err := h.cfg.Crowded(maxConnections)
 		if err != nil {
-			h.cfg.Logger.Warn("the connections of counters can't be counted, trying again", "error", err)
+			h.cfg.Logger.Warn("can't count the counters' connections, retrying", "error", err)
 		}
 		for _, g := range h.allGuards() {
 			if n := crowded[g.counter]; n > 0 {
@@ -224,7 +228,7 @@ func (h *Hub) countConnections(ctx context.Context) {
 	}
 }
 
-// attempt names a message whose answer was to go to a subject that is not the counter's own.
+// attempt records a message whose reply subject is not the counter's own.
 func (g *guard) attempt(reply string) {
 	g.hub.metrics.refused.WithLabelValues(g.counter, "reply").Inc()
 	g.say("a counter asks for an answer to a subject that is not its own; nothing was done. Its agent does not do that: find out who has its credentials, and retire it",
@@ -233,7 +237,7 @@ func (g *guard) attempt(reply string) {
 	g.strike()
 }
 
-// busy asks the counter to wait, as long as it listens.
+// busy asks the counter to wait, if it is listening.
 func (g *guard) busy(m *nats.Msg, wait time.Duration) {
 	g.hub.metrics.refused.WithLabelValues(g.counter, "rate").Inc()
 	if g.strike() {
@@ -243,7 +247,7 @@ func (g *guard) busy(m *nats.Msg, wait time.Duration) {
 	g.answerWith(m, retryHeader(wait), stored{Error: busy})
 }
 
-// strike counts a message that should not have come, and reports whether it was one too many.
+// strike counts an excess message, and reports whether it was one too many.
 func (g *guard) strike() (cut bool) {
 	g.mu.Lock()
 	g.strikes++
@@ -255,8 +259,8 @@ func (g *guard) strike() (cut bool) {
 	return cut
 }
 
-// cut stops listening to the counter for a time that doubles, and has it disconnected: what a connected counter sends costs
-// the server even when nobody listens.
+// cut stops listening to the counter for a time that doubles, and disconnects it: what a connected counter sends costs
+// the server even if nobody listens.
 func (g *guard) cut(why string) {
 	d := g.stopListening(why)
 	if d == 0 || g.hub.cfg.Suspend == nil {
@@ -267,7 +271,7 @@ func (g *guard) cut(why string) {
 	}
 }
 
-// stopListening returns for how long; 0 when nobody listens to the counter now.
+// stopListening returns for how long; 0 if nobody listens to the counter anyway.
 func (g *guard) stopListening(why string) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -289,7 +293,7 @@ func (g *guard) stopListening(why string) time.Duration {
 	return d
 }
 
-// again listens to a counter that was cut off.
+// again resumes listening to a counter that was cut off.
 func (g *guard) again() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -299,17 +303,17 @@ func (g *guard) again() {
 	}
 }
 
-// say writes a line about the counter, now and then.
+// say logs a line about the counter, rate limited.
 func (g *guard) say(line string, args ...any) {
 	g.lines.Do(func() { g.hub.cfg.Logger.Warn(line, append([]any{"counter", g.counter}, args...)...) })
 }
 
-// said takes what is no claim.
+// said handles every message that is not a claim.
 func (g *guard) said(m *nats.Msg) {
 	switch kind := m.Subject[strings.LastIndexByte(m.Subject, '.')+1:]; {
 	case kind == sayHello:
 		g.greet(m)
-	case kind == sayCard: // it is signed, as the next are; the card's own commits bound it
+	case kind == sayCard: // signed, as are the next two; the card's own commits bound it
 		g.ask(kind, m)
 	case kind == sayPerson, kind == sayCase:
 		if wait := spend(time.Now(), 1, g.limits.questions); wait > 0 {
@@ -332,7 +336,7 @@ func noSession() *denial {
 	return &denial{Code: codeSession, Description: "no such session; link up first"}
 }
 
-// inSession reports whether a message is of the agent that is linked up.
+// inSession reports whether a message is from the agent that is linked up.
 func (g *guard) inSession(h nats.Header) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -346,13 +350,13 @@ func (g *guard) leave() {
 	g.down.wake()
 }
 
-// live reports whether somebody is linked up; the caller holds mu.
+// live reports whether an agent is linked up; the caller holds mu.
 func (g *guard) live() bool {
 	s, connected := g.session, g.hub.cfg.Connected
 	return s.id != "" && time.Since(s.heard) < g.hub.cfg.Silence && (connected == nil || s.client == 0 || connected(s.client))
 }
 
-// enter gives the session of the counter to an agent, unless another has it. The error is ErrSession.
+// enter gives the counter's session to an agent, unless another has it. The error is ErrSession.
 func (g *guard) enter(asked hello) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -368,14 +372,16 @@ func (g *guard) enter(asked hello) error {
 // claim stores a claim and passes the stream's acknowledgement on.
 func (g *guard) claim(m *nats.Msg) {
 	if m.Reply == "" {
-		return // nobody would know whether it is stored
+		return // nobody would learn whether it is stored
 	}
 	if why := g.unfit(m); why != nil {
 		g.answerWith(m, nil, stored{Error: why})
 		return
 	}
 	if g.full() {
-		g.answerWith(m, retryHeader(answerTime), stored{Error: &denial{Code: codeBusy, Description: "too many claims of this counter wait to be handled"}})
+		g.answerWith(m, retryHeader(answerTime), stored{Error: &denial{
+			Code: codeBusy, Description: "too many claims of this counter wait to be handled",
+		}})
 		return
 	}
 	if wait := spend(time.Now(), len(m.Data)+messageCost, g.limits.share); wait > 0 {
@@ -386,8 +392,8 @@ func (g *guard) claim(m *nats.Msg) {
 	g.answerWith(m, nil, g.store(m))
 }
 
-// unfit returns why a message can't be stored as a claim; nil when it can. One that is too large is kept in quarantine as
-// far as it is needed to know it again.
+// unfit returns why a message can't be stored as a claim, or nil. Of one that is too large, quarantine keeps only what
+// identifies it.
 func (g *guard) unfit(m *nats.Msg) *denial {
 	if session := m.Header.Get(headerSession); session != "" && !g.inSession(m.Header) {
 		return noSession()
@@ -401,21 +407,21 @@ func (g *guard) unfit(m *nats.Msg) *denial {
 	why := fmt.Errorf("message of %d bytes, a claim has at most %d: %w", len(m.Data), maxClaim, ErrTooLarge)
 	g.remember("sent " + why.Error())
 	if gate != nil {
-		if err := g.hub.lane(g.counter).setAside(gate.ctx, g.hub.quarantined(g.counter, 0, m.Data, why)); err != nil {
+		if err := g.hub.queue(g.counter).setAside(gate.ctx, g.hub.quarantined(g.counter, 0, m.Data, why)); err != nil {
 			return denialOf(err)
 		}
 	}
 	return &denial{Code: codeTooLarge, Description: why.Error()}
 }
 
-// full reports whether as many claims wait as may.
+// full reports whether as many claims wait as are allowed.
 func (g *guard) full() bool {
-	messages, bytes := g.hub.lane(g.counter).waiting()
+	messages, bytes := g.hub.queue(g.counter).waiting()
 	return messages >= g.hub.cfg.Bounds.Waiting || bytes >= g.hub.cfg.Bounds.WaitingBytes
 }
 
-// store publishes a claim to the account of the log: its body and the sequence that the counter expects, and nothing else
-// of what the counter sent.
+// store publishes a claim to the log's account: its body and the sequence that the counter expects, and nothing else
+// that the counter sent.
 func (g *guard) store(m *nats.Msg) stored {
 	options := []jetstream.PublishOpt{jetstream.WithExpectStream(ClaimStream), jetstream.WithRetryAttempts(0)}
 	if len(m.Header.Values(jetstream.ExpectedLastSubjSeqHeader)) > 0 {
@@ -434,7 +440,7 @@ func (g *guard) store(m *nats.Msg) stored {
 	return stored{Stream: ack.Stream, Sequence: ack.Sequence}
 }
 
-// answerWith answers a message into the counter's inbox, which admit has looked at.
+// answerWith answers to the counter's inbox, which admit has checked.
 func (g *guard) answerWith(m *nats.Msg, header nats.Header, body stored) {
 	if m.Reply == "" {
 		return
@@ -448,8 +454,8 @@ func (g *guard) answerWith(m *nats.Msg, header nats.Header, body stored) {
 	}
 }
 
-// greet answers one link-up, and goes on with what the stream holds of that counter and nobody has handled: a process that
-// died may have been given it, and a resident stands at that counter.
+// greet answers a link-up and resumes with the counter's unhandled claims in the stream: a process that died may have
+// had them, and a resident is standing at that counter.
 func (g *guard) greet(m *nats.Msg) {
 	if m.Reply == "" {
 		return
@@ -476,7 +482,7 @@ func (g *guard) greet(m *nats.Msg) {
 	}
 }
 
-// begin takes up what waits from the counter, and, when it is linked up, what waits for it.
+// begin resumes with the counter's waiting claims and, if it is linked up, with its waiting commands.
 func (g *guard) begin(gate *gate, linked bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -496,22 +502,22 @@ func (g *guard) begin(gate *gate, linked bool) {
 
 func (g *guard) resume(gate *gate) {
 	g.hub.slots <- struct{}{}
-	err := g.hub.lane(g.counter).resume(gate.ctx, gate.handle)
+	err := g.hub.queue(g.counter).resume(gate.ctx, gate.handle)
 	<-g.hub.slots
 	if err != nil && gate.ctx.Err() == nil {
-		g.say("a claim waits and is tried again", "error", err)
+		g.say("could not handle a claim, retrying", "error", err)
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.resuming = false
 }
 
-// welcome makes the answer to a link-up. Without an error it is to be sent, be it a refusal.
+// welcome makes the answer to a link-up, which may be a refusal. It is to be sent unless err is set.
 func (g *guard) welcome(ctx context.Context, question nats.Header) (nats.Header, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	h := g.hub
-	now := h.cfg.Now() // before anything is waited for: it is when the question came
+	now := h.cfg.Now() // before any waiting: this is when the question came
 	asked, err := parseHello(question)
 	if err != nil {
 		return nil, err
@@ -540,7 +546,7 @@ func (g *guard) welcome(ctx context.Context, question nats.Header) (nats.Header,
 		differs = g.enter(asked)
 	}
 	if differs == nil {
-		h.lane(g.counter).meet(now, max(asked.last, head.Number), last)
+		h.queue(g.counter).meet(now, max(asked.last, head.Number), last)
 	}
 	if errors.Is(differs, ErrSession) {
 		h.metrics.refused.WithLabelValues(g.counter, "session").Inc()
@@ -550,10 +556,10 @@ func (g *guard) welcome(ctx context.Context, question nats.Header) (nats.Header,
 	return answer.header(h.cfg.Writer, g.counter, asked.nonce, differs)
 }
 
-// commandHeader is what a command carries beside its sealed body.
+// commandHeader returns the header sent with a command's sealed body.
 func commandHeader(link string, c command) nats.Header {
-	return nats.Header{headerLink: {link}, headerPlace: {strconv.FormatUint(c.place, 10)}}
+	return nats.Header{headerLink: {link}, headerPlace: {strconv.FormatUint(c.position, 10)}}
 }
 
-// maxClaim bounds a claim that is stored, in bytes: what goes to quarantine whole fits into a commit.
+// maxClaim bounds a stored claim, in bytes: whatever is quarantined whole must fit into a commit.
 const maxClaim = events.MaxStored - 64<<10

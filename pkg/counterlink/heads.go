@@ -15,7 +15,7 @@ import (
 
 var crashSaved = crashpoint.Register("counterlink.head.saved")
 
-// nextIn reads the first message on a subject from a sequence on, nil when there is none.
+// nextIn returns the first message on a subject from a sequence on, or nil.
 func (h *Hub) nextIn(ctx context.Context, stream jetstream.Stream, subject string, from uint64) (*message, error) {
 	raw, err := stream.GetMsg(ctx, from, jetstream.WithGetMsgSubject(subject))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
@@ -27,10 +27,10 @@ func (h *Hub) nextIn(ctx context.Context, stream jetstream.Stream, subject strin
 	return &message{sequence: raw.Sequence, data: raw.Data, stored: raw.Time}, nil
 }
 
-// storedHead is the head once everything that the stream holds of the counter will have been handled, and the last
+// storedHead returns the head as it will be once everything the stream holds of the counter is handled, and the last
 // sequence on its subject.
 func (h *Hub) storedHead(ctx context.Context, counter string, enrolment Enrolment) (Head, uint64, error) {
-	l := h.lane(counter)
+	l := h.queue(counter)
 	l.headMu.Lock()
 	err := l.load(ctx)
 	head := l.head
@@ -52,7 +52,7 @@ func (h *Hub) storedHead(ctx context.Context, counter string, enrolment Enrolmen
 	return head, last, err
 }
 
-// lastOf is the last sequence on a counter's subject, 0 when nothing of it is stored (any more).
+// lastOf returns the last sequence on a counter's subject, or 0 if the stream holds nothing of it.
 func (h *Hub) lastOf(ctx context.Context, counter string) (uint64, error) {
 	raw, err := h.claims.GetLastMsgForSubject(ctx, ClaimSubject(counter))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
@@ -65,7 +65,7 @@ func (h *Hub) lastOf(ctx context.Context, counter string) (uint64, error) {
 }
 
 // load reads the saved head once.
-func (l *lane) load(ctx context.Context) error {
+func (l *queue) load(ctx context.Context) error {
 	if l.loaded {
 		return nil
 	}
@@ -77,8 +77,8 @@ func (l *lane) load(ctx context.Context) error {
 	return nil
 }
 
-// reload takes over what another process saved in the meantime.
-func (l *lane) reload(ctx context.Context) error {
+// reload adopts what another process saved in the meantime.
+func (l *queue) reload(ctx context.Context) error {
 	saved, revision, err := l.hub.savedHead(ctx, l.counter)
 	if err != nil {
 		return err
@@ -94,7 +94,7 @@ func (h *Hub) savedHead(ctx context.Context, counter string) (Head, uint64, erro
 	return readHead(ctx, h.heads, counter)
 }
 
-// readHead reads the saved head of a counter and its place in HeadStream; nothing saved is the zero Head.
+// readHead reads the saved head of a counter and its sequence in HeadStream; the zero Head if none is saved.
 func readHead(ctx context.Context, heads jetstream.Stream, counter string) (Head, uint64, error) {
 	raw, err := heads.GetLastMsgForSubject(ctx, headPrefix+counter)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
@@ -110,8 +110,8 @@ func readHead(ctx context.Context, heads jetstream.Stream, counter string) (Head
 	return head, raw.Sequence, nil
 }
 
-// save stores the head unless another process stored one since; then the greater of both is kept.
-func (l *lane) save(ctx context.Context) error {
+// save stores the head. If another process stored one meanwhile, the further one is kept.
+func (l *queue) save(ctx context.Context) error {
 	for attempt := 0; l.dirty && attempt < 3; attempt++ {
 		data, err := json.Marshal(l.head)
 		if err != nil {
@@ -134,7 +134,7 @@ func (l *lane) save(ctx context.Context) error {
 	return nil
 }
 
-// keepHeads saves what changed, once a second.
+// keepHeads saves changed heads once a second.
 func (h *Hub) keepHeads(ctx context.Context) {
 	for wait.For(ctx, saveEvery) == nil {
 		h.saveHeads(ctx)
@@ -142,18 +142,18 @@ func (h *Hub) keepHeads(ctx context.Context) {
 }
 
 func (h *Hub) saveHeads(ctx context.Context) {
-	lanes := h.allLanes()
-	for _, l := range lanes {
+	queues := h.allQueues()
+	for _, l := range queues {
 		l.stillWorking()
 	}
-	for _, l := range lanes {
+	for _, l := range queues {
 		ctx, cancel := context.WithTimeout(ctx, answerTime)
 		l.headMu.Lock()
 		err := l.save(ctx)
 		l.headMu.Unlock()
 		cancel()
 		if err != nil && ctx.Err() == nil {
-			h.cfg.Logger.Warn("the head of a counter is not saved yet", "counter", l.counter, "error", err)
+			h.cfg.Logger.Warn("could not save the head of a counter, retrying", "counter", l.counter, "error", err)
 		}
 	}
 	for _, g := range h.allGuards() {
@@ -161,7 +161,7 @@ func (h *Hub) saveHeads(ctx context.Context) {
 		err := g.saveTaken(ctx)
 		cancel()
 		if err != nil && ctx.Err() == nil {
-			h.cfg.Logger.Warn("what a counter has taken is not saved yet", "counter", g.counter, "error", err)
+			h.cfg.Logger.Warn("could not save what a counter has received, retrying", "counter", g.counter, "error", err)
 		}
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"shomei/events"
 )
 
-// The header fields of the link-up. The body is empty: what two ends remember is a few numbers.
+// Header fields of the link-up. The body is empty: heads are a few numbers.
 const (
 	headerEpoch    = "Shomei-Epoch"
 	headerNumber   = "Shomei-Number"
@@ -26,29 +26,29 @@ const (
 	headerWriter   = "Shomei-Writer"
 	headerSign     = "Shomei-Signature"
 	headerRefused  = "Shomei-Refused"
-	// headerKind tells refusals apart: kindSession, or nothing for ErrHeadMismatch.
+	// headerKind distinguishes refusals: kindSession, or empty for ErrHeadMismatch.
 	headerKind = "Shomei-Refused-Kind"
-	// headerClient is the number that the server gave the counter's connection.
+	// headerClient is the server's number of the counter's connection.
 	headerClient = "Shomei-Client"
 )
 
 const kindSession = "session"
 
-// hello is what a counter tells at link-up: its newest claim that it knows to be at the hub, a nonce against replay, and
-// the id of its session with the number of its connection.
+// hello is the counter's part of a link-up: its newest claim known to be at the hub, a nonce against replay, and its
+// session id with the number of its connection.
 type hello struct {
 	head    Head
 	nonce   string
 	session string
 	client  uint64
-	// last is the number of its newest claim, delivered or not; clock is what its clock shows. Both are zero from a counter
-	// of a version that does not tell them.
+	// last is the number of its newest claim, delivered or not; clock is its clock's time. Both are zero if the
+	// counter's version doesn't send them.
 	last  uint64
 	clock time.Time
 }
 
-// welcome is the hub's answer: the newest claim of the counter that the stream holds in order, and the last sequence on
-// the counter's subject, which the next publish must name.
+// welcome is the hub's answer: the counter's newest claim that the stream holds in order, and the last sequence on the
+// counter's subject, which the next publish must name.
 type welcome struct {
 	head     Head
 	expected uint64
@@ -72,7 +72,9 @@ func parseHello(h nats.Header) (hello, error) {
 	}
 	client, err := parseSequence(h, headerClient)
 	last, _ := strconv.ParseUint(h.Get(headerLast), 10, 64)
-	return hello{head: head, nonce: h.Get(headerNonce), session: session, client: client, last: last, clock: instantOf(h.Get(headerClock))}, err
+	return hello{
+		head: head, nonce: h.Get(headerNonce), session: session, client: client, last: last, clock: instantOf(h.Get(headerClock)),
+	}, err
 }
 
 func headHeader(head Head, h nats.Header) nats.Header {
@@ -94,7 +96,7 @@ func parseHead(h nats.Header) (Head, error) {
 	return Head{Epoch: h.Get(headerEpoch), Number: number, Hash: hash}, nil
 }
 
-// welcomeInput is what the hub signs: everything in the answer, and the question's nonce.
+// welcomeInput returns what the hub signs: everything in the answer, and the question's nonce.
 func welcomeInput(counter, nonce string, h nats.Header) []byte {
 	fields := []string{"shomei head 2", counter, nonce}
 	for _, name := range []string{headerEpoch, headerNumber, headerHash, headerExpected, headerRefused, headerKind, headerTime, headerTimeKind} {
@@ -103,7 +105,7 @@ func welcomeInput(counter, nonce string, h nats.Header) []byte {
 	return []byte(strings.Join(fields, "\x00"))
 }
 
-// header signs the answer. A non-nil refusal tells the counter why nothing may go up; the counter keeps its claims.
+// header signs the answer. A non-nil refusal tells the counter why it may not send; it keeps its claims.
 func (w welcome) header(key nkeys.KeyPair, counter, nonce string, refusal error) (nats.Header, error) {
 	h := headHeader(w.head, nats.Header{headerExpected: {strconv.FormatUint(w.expected, 10)}})
 	w.time.put(h)
@@ -126,15 +128,16 @@ func (w welcome) header(key nkeys.KeyPair, counter, nonce string, refusal error)
 	return h, nil
 }
 
-// parseWelcome verifies the answer; writers are the public keys the counter trusts. A refusal is ErrHeadMismatch or
-// ErrSession; a *busyError asks the counter to come later.
+// parseWelcome verifies the answer; writers are the trusted public keys. A refusal is ErrHeadMismatch or ErrSession; a
+// *busyError asks the counter to come later.
 func parseWelcome(h nats.Header, writers []string, counter, nonce string) (welcome, error) {
 	if err := parseBusy(h); err != nil {
 		return welcome{}, err
 	}
 	sig, err := hex.DecodeString(h.Get(headerSign))
 	if err != nil || !slices.Contains(writers, h.Get(headerWriter)) {
-		return welcome{}, fmt.Errorf("head answered by %q, which is none of the hub's writers: %w", h.Get(headerWriter), events.ErrSignature)
+		return welcome{}, fmt.Errorf("head answered by %q, which is none of the hub's writers: %w",
+			h.Get(headerWriter), events.ErrSignature)
 	}
 	key, err := nkeys.FromPublicKey(h.Get(headerWriter))
 	if err == nil {
@@ -158,7 +161,7 @@ func parseWelcome(h nats.Header, writers []string, counter, nonce string) (welco
 	return welcome{head: head, expected: expected, time: timeOf(h)}, err
 }
 
-// compareAtHub is the hub's half of the comparison: what the counter knows to have delivered must be known here.
+// compareAtHub is the hub's half of the comparison: it must know what the counter says it delivered.
 func compareAtHub(hub Head, asked hello) error {
 	counter := asked.head
 	switch {
@@ -171,7 +174,8 @@ func compareAtHub(hub Head, asked hello) error {
 	case counter.Number == hub.Number && !bytes.Equal(counter.Hash, hub.Hash):
 		return fmt.Errorf("claim %d differs: %w", hub.Number, ErrHeadMismatch)
 	case !asked.clock.IsZero() && asked.last < hub.Number:
-		return fmt.Errorf("the counter's store ends at claim %d, the hub holds %d; was an old copy put back?: %w", asked.last, hub.Number, ErrHeadMismatch)
+		return fmt.Errorf("the counter's store ends at claim %d, the hub holds %d; was an old copy put back?: %w",
+			asked.last, hub.Number, ErrHeadMismatch)
 	}
 	return nil
 }
@@ -185,7 +189,8 @@ func compareAtCounter(box Outbox, hub Head) error {
 	case hub.Epoch != last.Epoch:
 		return fmt.Errorf("the hub knows epoch %q, this store has %q: %w", hub.Epoch, last.Epoch, ErrHeadMismatch)
 	case hub.Number > last.Number:
-		return fmt.Errorf("the hub holds claim %d, this store ends at %d; was an old copy put back?: %w", hub.Number, last.Number, ErrHeadMismatch)
+		return fmt.Errorf("the hub holds claim %d, this store ends at %d; was an old copy put back?: %w",
+			hub.Number, last.Number, ErrHeadMismatch)
 	case hub.Number == 0:
 		return nil
 	}

@@ -28,67 +28,68 @@ type Enrolment struct {
 	Since time.Time
 }
 
-// Received is one claim in the order of its counter: signature and chain hold.
+// Received is one claim in the order of its counter, with signature and chain verified.
 type Received struct {
 	Claim *events.Claim
 	// Signed is the SignedClaim as it came, to be kept as evidence; Hash is SHA-256 of the claim in it.
 	Signed    []byte
 	Hash      []byte
 	Enrolment Enrolment
-	// Redelivered: it may have been handed on before. Its id makes handling it again harmless.
+	// Redelivered: it may have been passed on before; its id makes handling it again harmless.
 	Redelivered bool
-	// Link is what the hub knows of when the claim was made.
+	// Link is what the hub knows about when the claim was made.
 	Link Evidence
 }
 
-// Quarantined is a message that was not taken, whole.
+// Quarantined is a rejected message, whole.
 type Quarantined struct {
-	// ID is the same for the same message, however often it is found.
+	// ID is the same for the same message, however often it is rejected.
 	ID      string
 	Counter string
-	// Number as the claim says, 0 when it can't be decoded.
+	// Number as the claim states it, 0 if it can't be decoded.
 	Number uint64
 	Signed []byte
-	// Beyond is above zero when the counter has left as many entries in quarantine as it may: it is the number of messages
-	// since, of which this is the last. They are counted, not kept.
+	// Beyond is above zero once the counter has used up its entries in quarantine: it counts the messages since, of
+	// which this is the last. They are not kept.
 	Beyond uint64
-	// Why unwraps to events.ErrSignature, events.ErrMalformed, ErrMisaddressed, ErrNotEnrolled, ErrEpoch, ErrGap, ErrLate,
+	// Why wraps events.ErrSignature, events.ErrMalformed, ErrMisaddressed, ErrNotEnrolled, ErrEpoch, ErrGap, ErrLate,
 	// ErrFork or ErrTooLarge.
 	Why error
 }
 
-// HubConfig is what the hub's end needs. Gate, Connected, Crowded, Suspend, Mismatch, Now, Simulated, Bounds, Silence and Workers may be left out.
+// HubConfig configures the hub's end. Gate, Connected, Crowded, Suspend, Mismatch, Now, Simulated, Bounds, Silence and
+// Workers are optional.
 type HubConfig struct {
-	// Conn is a connection to the account of the log.
+	// Conn is a connection to the log's account.
 	Conn *nats.Conn
-	// Gate is a connection to the account of the counters, with GateMayPublish and GateMaySubscribe; nil: another process is
+	// Gate is a connection to the counters' account, with GateMayPublish and GateMaySubscribe; nil: another process is
 	// the gate, and this one handles claims and sends commands.
 	Gate *nats.Conn
-	// Connected reports whether the client that the server gave a number is still connected; nil: nobody knows.
+	// Connected reports whether the client with that server-assigned number is still connected; nil: unknown.
 	Connected func(client uint64) bool
-	// Crowded returns the counters that have more than most connections, and how many; nil: nobody knows.
+	// Crowded returns the number of connections of each counter that has more than most; nil: unknown.
 	Crowded func(most int) (map[string]int, error)
-	// Suspend closes the connections of a counter and refuses new ones for a time; nil: a counter that is cut off stays
+	// Suspend closes a counter's connections and refuses new ones for a time; nil: a counter that is cut off stays
 	// connected, and what it sends is dropped.
 	Suspend func(counter string, d time.Duration) error
-	// Writer signs what goes down; the counters know its public key.
+	// Writer signs what is sent to counters; they know its public key.
 	Writer nkeys.KeyPair
-	// Enrolled looks a counter up. ErrNotEnrolled sends the claim to quarantine, any other error is tried again.
+	// Enrolled looks a counter up. ErrNotEnrolled sends the claim to quarantine, any other error is retried.
 	Enrolled func(ctx context.Context, counter string) (Enrolment, error)
-	// Quarantine records a message that can't be believed; it must be durable when nil comes back, and harmless when
-	// called again with the same ID.
+	// Quarantine records a rejected message. It must be durable once nil is returned, and harmless if repeated with the
+	// same ID.
 	Quarantine func(ctx context.Context, q Quarantined) error
-	// Mismatch is told when heads differ at link-up (ErrHeadMismatch): an alarm for people.
+	// Mismatch is called when heads differ at link-up (ErrHeadMismatch), to alarm people.
 	Mismatch func(counter string, err error)
 	Logger   *slog.Logger
-	// Now is the hub's clock, which counters are told; nil means the system's. Simulated: it is a settable one.
+	// Now is the hub's clock, which counters are told; nil: the system clock. Simulated: it is a settable one.
 	Now       func() time.Time
 	Simulated bool
-	// Bounds are what one counter may do.
+	// Bounds limits what one counter may do.
 	Bounds Bounds
-	// Silence is how long a session may say nothing before another agent may have its counter; 0 means 15 s.
+	// Silence is how long a session may be silent before another agent may take its counter; 0: 15 s.
 	Silence time.Duration
-	// Workers bounds how many counters are handled at once; 0 means 32.
+	// Workers bounds how many counters are handled at once; 0: 32.
 	Workers int
 }
 
@@ -101,11 +102,11 @@ type Hub struct {
 
 	claims, commands, heads jetstream.Stream
 
-	mu     sync.Mutex
-	lanes  map[string]*lane
-	guards map[string]*guard
-	gate   *gate                    // nil while Claims does not run
-	desks  map[string]*exchangeDesk // by the word of the question; nil while nobody answers it
+	mu         sync.Mutex
+	queues     map[string]*queue
+	guards     map[string]*guard
+	gate       *gate                 // nil while Claims does not run
+	responders map[string]*responder // by the question's token; absent while nobody answers it
 
 	mismatches mismatches
 	clocks     clocks
@@ -113,7 +114,7 @@ type Hub struct {
 	persons, cases misses // questions that name a person, and those that name a case or a card
 }
 
-// NewHub makes the hub's end. The streams exist already (EnsureStreams).
+// NewHub makes the hub's end. The streams must exist (EnsureStreams).
 func NewHub(ctx context.Context, cfg HubConfig) (*Hub, error) {
 	js, err := jetstream.New(cfg.Conn, jetstream.WithPublishAsyncTimeout(answerTime))
 	if err != nil {
@@ -129,8 +130,8 @@ func NewHub(ctx context.Context, cfg HubConfig) (*Hub, error) {
 		return nil, fmt.Errorf("hub's end of the counter link: %w", err)
 	}
 	h := &Hub{
-		cfg: cfg, js: js, slots: make(chan struct{}, cfg.Workers), metrics: newMetrics(), lanes: map[string]*lane{},
-		guards: map[string]*guard{}, desks: map[string]*exchangeDesk{},
+		cfg: cfg, js: js, slots: make(chan struct{}, cfg.Workers), metrics: newMetrics(), queues: map[string]*queue{},
+		guards: map[string]*guard{}, responders: map[string]*responder{},
 	}
 	for name, stream := range map[string]*jetstream.Stream{ClaimStream: &h.claims, CommandStream: &h.commands, HeadStream: &h.heads} {
 		if *stream, err = js.Stream(ctx, name); err != nil {
@@ -147,9 +148,9 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
-// Send seals a command or answer to its counter, signs it and stores it for the counter; nil means it is durable. The
-// same id sent again within ten minutes is stored once; later the counter drops it. ErrNotEnrolled when there is no such
-// counter.
+// Send seals a command or answer to its counter, signs and stores it; it is durable once Send returns nil. The same id
+// sent again within ten minutes is stored once; later the counter drops it. The error is ErrNotEnrolled if there is no
+// such counter.
 func (h *Hub) Send(ctx context.Context, d *events.Downlink) error {
 	stored, err := h.Begin(ctx, d)
 	if err != nil {
@@ -158,8 +159,8 @@ func (h *Hub) Send(ctx context.Context, d *events.Downlink) error {
 	return stored(ctx)
 }
 
-// Begin sends as Send does, without waiting: what was begun first is stored first. The function it gives waits until
-// the message is durable, and must be called.
+// Begin is Send without waiting: what was begun first is stored first. The returned function waits until the message is
+// durable, and must be called.
 func (h *Hub) Begin(ctx context.Context, d *events.Downlink) (stored func(context.Context) error, err error) {
 	failed := func(err error) error {
 		return fmt.Errorf("sending %s to counter %s: %w", d.GetId(), d.GetCounter(), err)
@@ -206,18 +207,18 @@ func (h *Hub) wrap(enrolment Enrolment, d *events.Downlink) ([]byte, error) {
 }
 
 const (
-	// claimWait is how long a claim that was given to a hub that died waits before it is given out again, unless its
-	// counter links up before that. A hub that lives says so for each claim that it has not settled yet, at every saveEvery.
+	// claimWait is how long a claim held by a hub that died waits before it is delivered again, unless its counter
+	// links up before that. A live hub extends it for each unsettled claim, every saveEvery.
 	claimWait = 6 * time.Second
-	// maxPending is no bound: what waits is bounded for each counter, so that none uses up the others' share.
+	// maxPending sets no bound: what waits is bounded per counter, so that none uses up the others' share.
 	maxPending  = -1
 	saveEvery   = time.Second
 	fetchExpiry = 15 * time.Second
 )
 
-// Claims hands every claim of every counter to handle, each counter's in order and once when all goes well, until ctx
-// ends; then it returns nil. When handle returns an error that counter waits and its claim is tried again, the others go
-// on. A claim may be handed on again after a crash: handle answers it by its id. It also is the gate, when there is one.
+// Claims passes every claim to handle, in order for each counter and normally once, until ctx ends; then it returns
+// nil. If handle returns an error, that counter's claim is retried while other counters continue. A claim may be passed
+// again after a crash: handle recognises it by its id. Claims also runs the gate, if there is one.
 func (h *Hub) Claims(ctx context.Context, handle func(context.Context, Received) error) error {
 	var running sync.WaitGroup
 	defer func() { running.Wait(); h.saveHeads(context.WithoutCancel(ctx)) }()
@@ -231,7 +232,7 @@ func (h *Hub) Claims(ctx context.Context, handle func(context.Context, Received)
 	running.Go(func() { h.keepHeads(ctx) })
 	for ctx.Err() == nil {
 		if err := h.dispatch(ctx, handle, &running); err != nil && ctx.Err() == nil {
-			h.cfg.Logger.Error("claims can't be read, trying again", "error", err)
+			h.cfg.Logger.Error("can't read claims, retrying", "error", err)
 			_ = wait.For(ctx, retryTime)
 		}
 	}
@@ -260,20 +261,20 @@ func (h *Hub) dispatch(ctx context.Context, handle func(context.Context, Receive
 			return fmt.Errorf("reading claims: %w", err)
 		}
 		counter := strings.TrimPrefix(msg.Subject(), claimPrefix)
-		l := h.lane(counter)
+		l := h.queue(counter)
 		if l.enqueue(msg) {
 			running.Go(func() { l.run(ctx, handle) })
 		}
 	}
 }
 
-func (h *Hub) lane(counter string) *lane {
+func (h *Hub) queue(counter string) *queue {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	l := h.lanes[counter]
+	l := h.queues[counter]
 	if l == nil {
-		l = h.newLane(counter)
-		h.lanes[counter] = l
+		l = h.newQueue(counter)
+		h.queues[counter] = l
 	}
 	return l
 }

@@ -128,11 +128,11 @@ func TestWhatIsNotTheNextClaimGoesToQuarantine(t *testing.T) {
 	w.store(desk, c[2])            // in order again
 	w.store(desk, fork.signed[0])  // another claim under a taken number
 	w.store(desk, other.add(t))    // another counter's
-	w.store(desk, renewed.add(t))  // a store that nobody admitted
-	w.store(desk, []byte("noise")) // no claim at all
+	w.store(desk, renewed.add(t))  // a store that nobody has accepted
+	w.store(desk, []byte("noise")) // not a claim
 	w.store("99999-x-1", thief.signed[0])
 	w.store(desk, c[3])
-	w.store(desk, c[4]) // late, but now it is the next
+	w.store(desk, c[4]) // late, but the next now
 	w.store(desk, c[5])
 	w.until("claim 5", func() bool { return len(w.handled) >= 5 && len(w.quarantined) >= 7 })
 	if want := idsOf(box); !slices.Equal(w.handled, want) {
@@ -158,7 +158,7 @@ func TestWhatIsNotTheNextClaimGoesToQuarantine(t *testing.T) {
 	}
 }
 
-// forge is another first claim of the same counter and store, properly signed.
+// forge returns another first claim of the same counter and store, properly signed.
 func forge(t *testing.T, box *memory) (signed, hash []byte) {
 	t.Helper()
 	signed, hash, err := counterlink.SignClaim(box.key, &events.Claim{Id: "forged", Counter: box.counter, StoreEpoch: box.epoch, Number: 1})
@@ -168,7 +168,7 @@ func forge(t *testing.T, box *memory) (signed, hash []byte) {
 	return signed, hash
 }
 
-func TestOneCounterWaitsAndTheOthersGoOn(t *testing.T) {
+func TestBlockedCounterHoldsUpNoOther(t *testing.T) {
 	w, box := start(t)
 	key := userKey(t)
 	w.enrol("12237-main-2", key, sealKey(t))
@@ -236,9 +236,9 @@ func TestARestartedHubGoesOnWhereItWas(t *testing.T) {
 	}
 }
 
-// Claims that were delivered to a hub that died come again only after a while; newer ones of the same counter overtake
-// them on the way, and must not be taken for a gap.
-func TestAHubThatDiedWithClaimsInItsHands(t *testing.T) {
+// Claims delivered to a hub that died come again only after a while; newer ones of the same counter overtake them,
+// which must not look like a gap.
+func TestClaimsHeldByADeadHubAreRedelivered(t *testing.T) {
 	w, box := start(t)
 	consumer, err := w.js.CreateOrUpdateConsumer(t.Context(), counterlink.ClaimStream, jetstream.ConsumerConfig{
 		Durable: "claims", AckPolicy: jetstream.AckExplicitPolicy, AckWait: 6 * time.Second, MaxAckPending: 10_000,
@@ -294,7 +294,7 @@ func TestTwoHubsOnOneStreamKeepTheOrder(t *testing.T) {
 func TestHeadsThatDifferStopTheLink(t *testing.T) {
 	for name, row := range map[string]struct {
 		spoil func(t *testing.T, box *memory)
-		// adopt is what a person decides, nil when nothing helps but the right store.
+		// adopt returns a person's decision; nil if only the right store helps.
 		adopt func(box *memory) counterlink.Head
 	}{
 		"an old copy of the store was put back": {spoil: func(_ *testing.T, box *memory) {
@@ -328,7 +328,9 @@ func TestHeadsThatDifferStopTheLink(t *testing.T) {
 			stop()
 			row.spoil(t, box)
 			alarms := make(chan error, 10)
-			link, _ := w.link(counterlink.LinkConfig{Conn: w.deskConn(box), Counter: desk, Outbox: box, Alarm: func(err error) { alarms <- err }})
+			link, _ := w.link(counterlink.LinkConfig{
+				Conn: w.deskConn(box), Counter: desk, Outbox: box, Alarm: func(err error) { alarms <- err },
+			})
 			if err := <-alarms; !errors.Is(err, counterlink.ErrHeadMismatch) {
 				t.Fatalf("alarm at the counter: %v", err)
 			}
@@ -341,7 +343,8 @@ func TestHeadsThatDifferStopTheLink(t *testing.T) {
 			if row.adopt == nil {
 				return
 			}
-			w.until("the alarm at the hub", func() bool { return len(w.mismatches) > 0 && errors.Is(w.mismatches[0], counterlink.ErrHeadMismatch) })
+			w.until("the alarm at the hub",
+				func() bool { return len(w.mismatches) > 0 && errors.Is(w.mismatches[0], counterlink.ErrHeadMismatch) })
 			differs, ok := hub.Mismatch(desk)
 			if !ok || differs.Hub.Number != 3 || differs.Counter.Epoch != row.adopt(box).Epoch || differs.Counter.Number != row.adopt(box).Number {
 				t.Fatalf("what a person is shown: %+v, %v", differs, ok)
@@ -358,7 +361,7 @@ func TestHeadsThatDifferStopTheLink(t *testing.T) {
 	}
 }
 
-// After 30 days without a claim the stream holds nothing of a counter any more; the head stays known.
+// After 30 days without a claim the stream holds nothing of a counter; the head is still known.
 func TestACounterComesBackAfterItsClaimsHaveAged(t *testing.T) {
 	w, box := start(t)
 	_, stopHub := w.hub()
@@ -404,7 +407,7 @@ func TestACounterComesBackAfterItsClaimsHaveAged(t *testing.T) {
 	}
 }
 
-// source is an enrolled claimant without a counter.
+// source returns an enrolled claimant without a counter.
 func (w *world) source(id string) *counterlink.Source {
 	w.t.Helper()
 	key := userKey(w.t)
@@ -441,7 +444,9 @@ func TestCommandsComeDownOnceSealedAndSigned(t *testing.T) {
 			return nil
 		},
 	})
-	d := &events.Downlink{Id: "o1", Counter: desk, Procedure: "p", Body: &events.Downlink_RetireCard{RetireCard: &events.RetireCard{Card: "C1"}}}
+	d := &events.Downlink{
+		Id: "o1", Counter: desk, Procedure: "p", Body: &events.Downlink_RetireCard{RetireCard: &events.RetireCard{Card: "C1"}},
+	}
 	for range 3 {
 		if err := hub.Send(t.Context(), d); err != nil {
 			t.Fatal(err)
@@ -528,7 +533,7 @@ func TestTheLinkSurvivesARestartOfTheServer(t *testing.T) {
 	}
 }
 
-func TestAForgedHeadIsNotBelieved(t *testing.T) {
+func TestForgedHeadIsRefused(t *testing.T) {
 	w, box := start(t)
 	box.add(t)
 	impostor := w.server.As(t, w.server.Accounts.Counters, natstest.Everything)
@@ -555,9 +560,9 @@ func TestAForgedHeadIsNotBelieved(t *testing.T) {
 	}
 }
 
-// A command or answer that is sent over a bad line: it failed and is not there, or it failed and is there. Sent again
-// under its id, as every sender does, it is there once.
-func TestASentMessageFailsInBothWaysAndIsThereOnce(t *testing.T) {
+// A command or answer sent over a bad line failed and is not there, or failed and is there. Sent again under its id, as
+// every sender does, it is there once.
+func TestSendStoresOnceThroughFailures(t *testing.T) {
 	w, box := start(t)
 	seal := sealKey(t)
 	w.enrol(desk, box.key, seal)

@@ -21,7 +21,7 @@ import (
 	"shomei/pkg/natstest"
 )
 
-// memory is an outbox that forgets with the process: what the link needs of one, without a disk.
+// memory is an outbox without a disk.
 type memory struct {
 	key     nkeys.KeyPair
 	counter string
@@ -103,7 +103,7 @@ type world struct {
 	t      testing.TB
 	server *natstest.Operated
 	url    string
-	conn   *nats.Conn // of a user that may do everything in the account of the log
+	conn   *nats.Conn // of a user with all rights in the log's account
 	js     jetstream.JetStream
 	hubs   []*counterlink.Hub
 	bounds counterlink.Bounds
@@ -115,14 +115,17 @@ type world struct {
 	handled     []string // ids, in order, with repetitions
 	quarantined []counterlink.Quarantined
 	mismatches  []error
-	refuse      error // what handle answers
+	refuse      error // what handle returns
 	changed     chan struct{}
 }
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	server := natstest.StartOperated(t)
-	w := &world{t: t, server: server, url: server.URL(), writer: userKey(t), enrolled: map[string]counterlink.Enrolment{}, changed: make(chan struct{})}
+	w := &world{
+		t: t, server: server, url: server.URL(), writer: userKey(t), enrolled: map[string]counterlink.Enrolment{},
+		changed: make(chan struct{}),
+	}
 	w.public, _ = w.writer.PublicKey()
 	w.conn = server.As(t, server.Accounts.Log, natstest.Everything)
 	js, err := jetstream.New(w.conn)
@@ -193,7 +196,7 @@ func counterRights(counter string) hubserver.Rights {
 	}
 }
 
-// hubConn connects as the hub's user in the account of the log, at the server or at a line to it.
+// hubConn connects as the hub's user in the log's account, to the server or to a line to it.
 func (w *world) hubConn(url string) *nats.Conn {
 	w.t.Helper()
 	return natstest.Connect(w.t, url, natstest.Login(w.t, w.server.Accounts.Log, userKey(w.t), logRights()))
@@ -221,7 +224,7 @@ func (w *world) note(do func()) {
 	w.changed = make(chan struct{})
 }
 
-// until waits for what the hub's callbacks have seen.
+// until waits until the hub's callbacks have seen something.
 func (w *world) until(what string, done func() bool) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
@@ -238,7 +241,8 @@ func (w *world) until(what string, done func() bool) {
 		case <-ctx.Done():
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			w.t.Fatalf("waited in vain for %s; handled %d: %v, quarantined %d, mismatches %v", what, len(w.handled), w.handled, len(w.quarantined), w.mismatches)
+			w.t.Fatalf("waited in vain for %s; handled %d: %v, quarantined %d, mismatches %v",
+				what, len(w.handled), w.handled, len(w.quarantined), w.mismatches)
 		}
 	}
 }
@@ -249,7 +253,7 @@ func (w *world) hub() (hub *counterlink.Hub, stop func()) {
 	return w.run(w.config(w.hubConn(w.url), w.server.As(w.t, w.server.Accounts.Counters, gateRights())))
 }
 
-// config is that of a hub's end; gate may be nil.
+// config returns the configuration of a hub's end; gate may be nil.
 func (w *world) config(conn, gate *nats.Conn) counterlink.HubConfig {
 	return counterlink.HubConfig{
 		Conn: conn, Gate: gate, Connected: w.server.Connected, Writer: w.writer, Logger: quiet(), Bounds: w.bounds,

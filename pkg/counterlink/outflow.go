@@ -15,29 +15,29 @@ import (
 )
 
 const (
-	// window is how many commands are on their way to one counter at once.
+	// window is how many unacknowledged commands one counter may have.
 	window = 32
-	// resendAfter is how long a command waits for the counter to say that it has taken it.
+	// resendAfter is how long the counter may take to acknowledge a command.
 	resendAfter = 2 * time.Second
 )
 
-// command is a stored command for a counter; place is its place among those of the link-up.
+// command is a stored command for a counter; position counts those of the link-up.
 type command struct {
-	sequence, place uint64
-	data            []byte
-	sent            time.Time
+	sequence, position uint64
+	data               []byte
+	sent               time.Time
 }
 
-// outflow is what goes down to one counter, in order: taken is the last command that the counter has, onTheWay are those
-// after it. A counter takes a command only after the one before it, so whatever was lost is sent again with all that follows.
-// guard.mu is held for everything in it.
+// outflow holds the commands for one counter, in order: taken is the last one it has, onTheWay are those after it. A
+// counter accepts a command only after the one before it, so whatever was lost is sent again with all that follows.
+// guard.mu guards it.
 type outflow struct {
-	loaded   bool
-	taken    uint64
-	unsaved  bool
-	onTheWay []command
-	placed   uint64 // the last place that was given
-	// last is the newest command that was read, newest the newest there is; synced says that nothing lies between.
+	loaded    bool
+	taken     uint64
+	unsaved   bool
+	onTheWay  []command
+	positions uint64 // the last position that was given
+	// last is the newest command that was read, newest the newest there is; synced: nothing lies between.
 	last, newest uint64
 	synced       bool
 	flowing      bool
@@ -51,12 +51,12 @@ func (o *outflow) wake() {
 	}
 }
 
-// lastTaken is what HeadStream keeps of it.
+// lastTaken is the part of it saved in HeadStream.
 type lastTaken struct {
 	Sequence uint64 `json:"sequence"`
 }
 
-// loadTaken reads the last command that the counter has taken, once.
+// loadTaken reads the last command that the counter has received, once.
 func (g *guard) loadTaken(ctx context.Context) error {
 	g.mu.Lock()
 	loaded := g.down.loaded
@@ -93,12 +93,12 @@ func (h *Hub) savedTaken(ctx context.Context, counter string) (uint64, error) {
 		return 0, fmt.Errorf("last command taken by counter %s: %w", counter, err)
 	}
 	if saved.Sequence > info.State.LastSeq {
-		return 0, nil // the stream was made anew; what the counter has seen it drops
+		return 0, nil // the stream was made anew; the counter drops what it has seen
 	}
 	return saved.Sequence, nil
 }
 
-// saveTaken stores it when it changed. Losing it costs a repetition, nothing else.
+// saveTaken saves it if it has changed. Losing it only costs a repetition.
 func (g *guard) saveTaken(ctx context.Context) error {
 	g.mu.Lock()
 	unsaved, taken := g.down.unsaved, g.down.taken
@@ -120,16 +120,16 @@ func (g *guard) saveTaken(ctx context.Context) error {
 	return nil
 }
 
-// taken notes what the counter says that it has: a command and all before it.
+// taken records what the counter acknowledges: a command and all before it.
 func (g *guard) taken(h nats.Header) {
-	place, err := parseSequence(h, headerPlace)
+	position, err := parseSequence(h, headerPlace)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if err != nil || h.Get(headerLink) != g.session.link {
 		return
 	}
 	o := &g.down
-	for len(o.onTheWay) > 0 && o.onTheWay[0].place <= place {
+	for len(o.onTheWay) > 0 && o.onTheWay[0].position <= position {
 		o.taken, o.unsaved = o.onTheWay[0].sequence, true
 		o.onTheWay = o.onTheWay[1:]
 	}
@@ -138,7 +138,7 @@ func (g *guard) taken(h nats.Header) {
 	}
 }
 
-// deliver sends the counter what is there for it, for as long as it is linked up.
+// deliver sends the counter its commands for as long as it is linked up.
 func (g *guard) deliver(ctx context.Context) {
 	timer := time.NewTimer(resendAfter)
 	defer timer.Stop()
@@ -156,7 +156,7 @@ func (g *guard) deliver(ctx context.Context) {
 	}
 }
 
-// linked reports whether an agent is linked up; when none is, deliver ends in the same step.
+// linked reports whether an agent is linked up; if none is, deliver ends in the same step.
 func (g *guard) linked() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -192,7 +192,7 @@ func (g *guard) wants() (from uint64, wanted bool) {
 	return g.down.last + 1, !g.down.synced && len(g.down.onTheWay) < window
 }
 
-// got takes what was read after the last command; nil says that there was nothing. It reports whether the end is reached.
+// got adds what was read after the last command; nil means nothing was. It reports whether the end is reached.
 func (g *guard) got(next *message) (end bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -206,12 +206,12 @@ func (g *guard) got(next *message) (end bool) {
 }
 
 func (o *outflow) add(sequence uint64, data []byte) {
-	o.placed++
-	o.onTheWay = append(o.onTheWay, command{sequence: sequence, place: o.placed, data: data})
+	o.positions++
+	o.onTheWay = append(o.onTheWay, command{sequence: sequence, position: o.positions, data: data})
 	o.last = sequence
 }
 
-// send publishes what was not sent yet, and everything again when the first is overdue.
+// send publishes what was not sent yet, and everything again if the first is overdue.
 func (g *guard) send() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -231,20 +231,20 @@ func (g *guard) send() {
 	}
 }
 
-// relink has everything sent again, in the first places of a new link-up; the caller holds mu.
+// relink queues everything again, in the first positions of a new link-up; the caller holds mu.
 func (o *outflow) relink() {
-	o.placed = 0
+	o.positions = 0
 	for i := range o.onTheWay {
-		o.placed++
-		o.onTheWay[i].place, o.onTheWay[i].sent = o.placed, time.Time{}
+		o.positions++
+		o.onTheWay[i].position, o.onTheWay[i].sent = o.positions, time.Time{}
 	}
 }
 
-// feed hears of each command as it is stored, and tells the counter's guard.
+// feed follows the stream of commands and tells each counter's guard.
 func (h *Hub) feed(ctx context.Context) {
 	for ctx.Err() == nil {
 		if err := h.follow(ctx); err != nil && ctx.Err() == nil {
-			h.cfg.Logger.Info("commands can't be followed, trying again", "error", err)
+			h.cfg.Logger.Info("can't follow commands, retrying", "error", err)
 			_ = wait.For(ctx, shortestRetry)
 		}
 	}
@@ -277,13 +277,13 @@ func (h *Hub) follow(ctx context.Context) error {
 			return fmt.Errorf("reading commands: %w", err)
 		}
 		if meta.Sequence.Consumer != expected {
-			return fmt.Errorf("reading commands: delivery %d came after %d", meta.Sequence.Consumer, expected-1)
+			return fmt.Errorf("reading commands: delivery %d followed %d", meta.Sequence.Consumer, expected-1)
 		}
 		h.arrived(strings.TrimPrefix(msg.Subject(), commandPrefix), meta.Sequence.Stream, msg.Data())
 	}
 }
 
-// unsync has every guard look into the stream: something may have come while nobody followed it.
+// unsync makes every guard read the stream: something may have come while nobody followed it.
 func (h *Hub) unsync() {
 	for _, g := range h.allGuards() {
 		g.mu.Lock()
@@ -293,7 +293,7 @@ func (h *Hub) unsync() {
 	}
 }
 
-// arrived gives a command to the guard of its counter, whose turn it is when everything before it was read.
+// arrived gives a command to its counter's guard, which sends it once everything before it was read.
 func (h *Hub) arrived(counter string, sequence uint64, data []byte) {
 	h.mu.Lock()
 	g := h.guards[counter]

@@ -12,14 +12,15 @@ import (
 	"shomei/pkg/counterlink"
 )
 
-// The rights that CounterMayPublish and CounterMaySubscribe name are enough for a counter, and for nothing else.
-func TestACounterNeedsNoMoreRightsAndHasNone(t *testing.T) {
+// The rights that CounterMayPublish and CounterMaySubscribe name are what a counter needs, and no more.
+func TestCounterHasExactlyTheRightsItNeeds(t *testing.T) {
 	w, box := start(t)
 	seal := sealKey(t)
 	w.enrol(desk, box.key, seal)
 	hub, _ := w.hub()
 	violations := make(chan error, 10)
-	conn := w.counterConn(desk, box.key, w.url, nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { violations <- err }))
+	conn := w.counterConn(desk, box.key, w.url,
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { violations <- err }))
 	box.add(t)
 	got := make(chan string, 1)
 	w.link(counterlink.LinkConfig{

@@ -16,14 +16,14 @@ import (
 	"shomei/events"
 )
 
-// PersonRequest is a counter's question about somebody. Personal is sealed to the hub; OpenPersonal opens it under ID.
+// PersonRequest is a counter's question about a person. Personal is sealed to the hub; OpenPersonal opens it under ID.
 type PersonRequest struct {
 	Counter, Office, Officer string
 	ID                       string
 	Sealed                   []byte
 }
 
-// Person is the centre's answer: whether somebody has this code and this date of birth, and the initials of the name.
+// Person is the centre's answer: whether a person has this code and this date of birth, and the initials of the name.
 type Person struct {
 	Known    bool
 	Initials string
@@ -36,8 +36,8 @@ type PersonClient struct {
 	HubSealKey hpke.PublicKey
 }
 
-// Ask asks the centre whether it knows somebody with a resident-record code and a date of birth. Every error says that it
-// could not be asked.
+// Ask asks the centre whether it knows a person with a resident-record code and a date of birth. Any error means that
+// the centre could not be asked.
 func (c PersonClient) Ask(ctx context.Context, officer, code, birthDate string) (Person, error) {
 	nonce := make([]byte, nonceSize)
 	rand.Read(nonce)
@@ -69,23 +69,23 @@ func (c PersonClient) question(nonce []byte, officer string, personal *events.Pe
 }
 
 const (
-	// missesAnHour is how many questions of a counter may be answered with no within an hour: who guesses dates of birth, or
-	// case numbers, gets no further.
+	// missesAnHour bounds the questions of a counter that may be answered with no within an hour, against guessing of
+	// dates of birth or case numbers.
 	missesAnHour = 30
 	missesWithin = time.Hour
 )
 
-// ErrAskedTooOften says that a counter asked about too many persons or cases that nobody knows.
-var ErrAskedTooOften = errors.New("too many questions about what nobody knows in an hour")
+// ErrAskedTooOften: a counter asked about too many unknown persons or cases.
+var ErrAskedTooOften = errors.New("too many questions about unknown persons or cases in an hour")
 
-// misses are when counters were told lately that what they named is not known.
+// misses records when counters were recently answered with no.
 type misses struct {
 	mu sync.Mutex
 	of map[string][]time.Time
 }
 
-// count has a question of a counter answered unless the counter was told no too often; find reports whether it found
-// what was asked for.
+// count calls find for a counter's question, unless the counter was answered with no too often; find reports whether it
+// found what was asked for.
 func (m *misses) count(counter string, find func() (found bool, err error)) error {
 	if m.tooMany(counter) {
 		return ErrAskedTooOften
@@ -118,8 +118,9 @@ func (m *misses) tooMany(counter string) bool {
 	return len(lately) >= missesAnHour
 }
 
-// answerDesks has questions of counters with a desk answered until ctx ends, one of a counter at a time. Others' are dropped.
-func (h *Hub) answerDesks(ctx context.Context, e exchange, reply replier) error {
+// answerCounters answers questions of role counter until ctx ends, one at a time for each counter. Others' are
+// dropped.
+func (h *Hub) answerCounters(ctx context.Context, e exchange, reply replier) error {
 	return h.answer(ctx, e, func(ctx context.Context, counter string, enrolment Enrolment, question []byte) ([]byte, error) {
 		if enrolment.Role != "counter" {
 			return nil, fmt.Errorf("a %s by a %s: %w", e.what, enrolment.Role, ErrMisaddressed)
@@ -128,10 +129,11 @@ func (h *Hub) answerDesks(ctx context.Context, e exchange, reply replier) error 
 	})
 }
 
-// AnswerPersons has questions about persons answered until ctx ends, one of a counter at a time, and not many that are
-// answered with no. Questions of whoever has no desk are dropped, and so are those with an error: the counter can't ask now.
+// AnswerPersons answers questions about persons until ctx ends, one at a time for each counter, with a bound on those
+// answered with no. Questions from a role without pages are dropped, and so are those with an error: to the counter,
+// the centre can't be asked then.
 func (h *Hub) AnswerPersons(ctx context.Context, answer func(context.Context, PersonRequest) (Person, error)) error {
-	return h.answerDesks(ctx, personExchange, func(ctx context.Context, counter string, enrolment Enrolment, question []byte) ([]byte, error) {
+	return h.answerCounters(ctx, personExchange, func(ctx context.Context, counter string, enrolment Enrolment, question []byte) ([]byte, error) {
 		request, nonce, err := parsePersonQuestion(counter, enrolment, question)
 		if err != nil {
 			return nil, err
@@ -148,7 +150,7 @@ func (h *Hub) AnswerPersons(ctx context.Context, answer func(context.Context, Pe
 	})
 }
 
-// parsePersonQuestion verifies a question that came on a counter's subject. Its errors are events.ErrMalformed,
+// parsePersonQuestion verifies a question from a counter's subject. Its errors are events.ErrMalformed,
 // events.ErrSignature and ErrMisaddressed.
 func parsePersonQuestion(counter string, enrolment Enrolment, data []byte) (r PersonRequest, nonce []byte, err error) {
 	asked, q := &events.SignedPersonQuestion{}, &events.PersonQuestion{}

@@ -13,7 +13,7 @@ import (
 	"shomei/events"
 )
 
-// ErrSealed: a sealed part does not open: it was sealed to another key, for another claim or counter, or was changed.
+// ErrSealed: a sealed part does not open. It was sealed to another key, for another claim or counter, or was changed.
 var ErrSealed = errors.New("sealed part does not open with this key")
 
 // The suite of everything sealed on this wire (RFC 9180): DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM.
@@ -21,7 +21,7 @@ func sealKEM() hpke.KEM   { return hpke.DHKEM(ecdh.X25519()) }
 func sealKDF() hpke.KDF   { return hpke.HKDFSHA256() }
 func sealAEAD() hpke.AEAD { return hpke.AES256GCM() }
 
-// NewSealKey makes a key to which others can seal. Its Bytes are the secret, its PublicKey().Bytes() what is enrolled.
+// NewSealKey makes a key to which others can seal. Its Bytes are secret; PublicKey().Bytes() is enrolled.
 func NewSealKey() (hpke.PrivateKey, error) {
 	key, err := sealKEM().GenerateKey()
 	if err != nil {
@@ -48,7 +48,7 @@ func ParseSealPublicKey(public []byte) (hpke.PublicKey, error) {
 	return key, nil
 }
 
-// SealPersonal seals the personal data of the claim with that id to the hub's key. It opens with that claim only.
+// SealPersonal seals personal data to the hub's key, bound to the claim with that id.
 func SealPersonal(hub hpke.PublicKey, claimID string, personal *events.Personal) ([]byte, error) {
 	plain, err := proto.Marshal(personal)
 	if err != nil {
@@ -62,7 +62,7 @@ func SealPersonal(hub hpke.PublicKey, claimID string, personal *events.Personal)
 	return sealed, nil
 }
 
-// OpenPersonal opens the personal data of a claim with the hub's key; a claim without any gives an empty Personal.
+// OpenPersonal opens the personal data of a claim with the hub's key; the result is empty if the claim has none.
 func OpenPersonal(hub hpke.PrivateKey, claim *events.Claim) (*events.Personal, error) {
 	personal := &events.Personal{}
 	if len(claim.GetSealed()) == 0 {
@@ -94,7 +94,7 @@ func sealDownlink(counter hpke.PublicKey, d *events.Downlink) ([]byte, error) {
 	return sealed, nil
 }
 
-// OpenDownlink opens what the hub sealed to a counter. Callers that got it from the wire verify its signature first.
+// OpenDownlink opens what the hub sealed to a counter. Verify the signature first if it came over the wire.
 func OpenDownlink(key hpke.PrivateKey, counter string, sealed []byte) (*events.Downlink, error) {
 	plain, err := hpke.Open(key, sealKDF(), sealAEAD(), downlinkInfo(counter), sealed)
 	if err != nil {
@@ -110,8 +110,8 @@ func OpenDownlink(key hpke.PrivateKey, counter string, sealed []byte) (*events.D
 
 func downlinkInfo(counter string) []byte { return []byte("shomei downlink 1\x00" + counter) }
 
-// derivedKey is a key pair that is derived from its seed once. Those of nkeys are derived at each signature, which costs
-// as much again.
+// derivedKey is a key pair derived from its seed once. nkeys derives it again for each signature, which doubles the
+// cost.
 type derivedKey struct {
 	nkeys.KeyPair
 	private ed25519.PrivateKey
@@ -134,8 +134,8 @@ func derive(key nkeys.KeyPair) (nkeys.KeyPair, error) {
 	return derivedKey{key, ed25519.NewKeyFromSeed(raw), public}, nil
 }
 
-// PublicKey gives the encoded public key.
+// PublicKey returns the encoded public key.
 func (k derivedKey) PublicKey() (string, error) { return k.public, nil }
 
-// Sign gives the Ed25519 signature over the input.
+// Sign returns the Ed25519 signature over the input.
 func (k derivedKey) Sign(input []byte) ([]byte, error) { return ed25519.Sign(k.private, input), nil }

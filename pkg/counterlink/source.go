@@ -15,9 +15,9 @@ import (
 	"shomei/events"
 )
 
-// Source is a claimant without a counter: the resident register, the telephone desk, the authority's operator. It is
-// always on line, so it keeps no store of its own: its chain of claims is what the hub's stream holds, and a claim
-// counts when the stream has it. All fields are required.
+// Source makes claims without a counter: the resident register, the telephone service, the authority's operator. It is
+// always online, so it has no store: its chain of claims is what the hub's stream holds, and a claim counts once the
+// stream has it. All fields are required.
 type Source struct {
 	Conn            *nats.Conn
 	Counter, Office string
@@ -29,9 +29,8 @@ type Source struct {
 	ClockEvidence string
 }
 
-// Report signs a claim, with the personal data sealed to the hub, and stores it in the stream of claims; it gives the
-// claim's id. The caller fills in the fact and, where the fact arose at another time, caused_ms. A nil error means that
-// the hub has it.
+// Report signs a claim, with the personal data sealed to the hub, stores it in the stream of claims, and returns its
+// id. The caller fills in the fact and, if the fact arose at another time, caused_ms. If err is nil, the hub has it.
 func (s *Source) Report(ctx context.Context, claim *events.Claim, personal *events.Personal) (string, error) {
 	js, err := jetstream.New(s.Conn)
 	if err != nil {
@@ -59,7 +58,7 @@ func (s *Source) Report(ctx context.Context, claim *events.Claim, personal *even
 	return claim.Id, err
 }
 
-// chain puts the claim behind the last one that the stream holds of this source.
+// chain chains the claim to the last one of this source in the stream.
 func (s *Source) chain(ctx context.Context, js jetstream.JetStream, claim *events.Claim) (sequence uint64, err error) {
 	stream, err := js.Stream(ctx, ClaimStream)
 	if err != nil {
@@ -80,7 +79,7 @@ func (s *Source) chain(ctx context.Context, js jetstream.JetStream, claim *event
 	return last.Sequence, nil
 }
 
-// afterSilence puts the claim behind the head that the hub remembers: the stream forgets after 30 days, the hub does not.
+// afterSilence chains the claim to the head that the hub remembers: the stream forgets after 30 days, the hub does not.
 func (s *Source) afterSilence(ctx context.Context, js jetstream.JetStream, claim *events.Claim) error {
 	heads, err := js.Stream(ctx, HeadStream)
 	if err != nil {
@@ -97,8 +96,8 @@ func (s *Source) afterSilence(ctx context.Context, js jetstream.JetStream, claim
 	return nil
 }
 
-// Drained reports whether every claim that the stream holds has been handled. It compares the consumer with the last claim
-// stored: what the consumer itself counts as pending is counted a moment after the stream has acknowledged a claim.
+// Drained reports whether every claim in the stream has been handled. It compares the consumer with the last claim
+// stored, because the consumer's own pending count lags a moment behind the acknowledgement.
 func (h *Hub) Drained(ctx context.Context) (bool, error) {
 	last, err := h.claims.GetLastMsgForSubject(ctx, claimPrefix+"*")
 	if errors.Is(err, jetstream.ErrMsgNotFound) {

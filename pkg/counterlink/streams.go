@@ -18,7 +18,7 @@ const (
 	ClaimStream = "CLAIMS"
 	// CommandStream holds what was sent to counters, for [Retention].
 	CommandStream = "COMMANDS"
-	// HeadStream holds, for each counter, the last claim that was taken from it and the last command that it took; it never
+	// HeadStream holds, for each counter, the last claim accepted from it and the last command it received; it never
 	// ages.
 	HeadStream = "CLAIM_HEADS"
 )
@@ -42,57 +42,57 @@ func ClaimSubject(counter string) string { return claimPrefix + counter }
 // CommandSubject is where the hub publishes for a counter.
 func CommandSubject(counter string) string { return commandPrefix + counter }
 
-// HelloSubject is where a counter asks for the hub's head; it is no part of a stream.
+// HelloSubject is where a counter asks for the hub's head. No stream holds it.
 func HelloSubject(counter string) string { return claimPrefix + counter + helloSuffix }
 
-// CounterMayPublish lists the subjects that the NATS user of a counter may publish to: its claims and what belongs to its
-// link. The gate alone listens there.
+// CounterMayPublish lists the subjects that a counter's NATS user may publish to: its claims and those of its link.
+// Only the gate listens there.
 func CounterMayPublish(counter string) []string {
 	return []string{ClaimSubject(counter), ClaimSubject(counter) + ".*"}
 }
 
-// CounterMaySubscribe lists the subjects that the NATS user of a counter may subscribe to: its commands and its own inbox.
+// CounterMaySubscribe lists the subjects that a counter's NATS user may subscribe to: its commands and its own inbox.
 func CounterMaySubscribe(counter string) []string {
 	return []string{CommandSubject(counter), InboxPrefix(counter) + ".>"}
 }
 
-// MaxMessage bounds what a counter may send at once, in bytes. MaxSubscriptions bounds how often it may subscribe.
+// MaxMessage bounds a counter's message in bytes, MaxSubscriptions the number of its subscriptions.
 const (
 	MaxMessage       = events.MaxStored + 64<<10
 	MaxSubscriptions = 16
 )
 
-// GateMayPublish lists the subjects that the gate's user in the account of the counters may publish to: answers and commands.
+// GateMayPublish lists the subjects that the gate's user in the counters' account may publish to: answers and commands.
 func GateMayPublish() []string { return []string{"_INBOX.*.>", commandPrefix + "*"} }
 
-// GateMaySubscribe lists the subjects that the gate's user may subscribe to: what counters say.
+// GateMaySubscribe lists the subjects that the gate's user may subscribe to: everything that counters send.
 func GateMaySubscribe() []string { return []string{claimPrefix + "*", claimPrefix + "*.*"} }
 
-// HubMayPublish lists the subjects of this package that the hub's user in the account of the log publishes to.
+// HubMayPublish lists the subjects of this package that the hub's user in the log's account publishes to.
 func HubMayPublish() []string {
 	return []string{claimPrefix + "*", commandPrefix + "*", headPrefix + "*", takenPrefix + "*"}
 }
 
-// InboxPrefix is where the answers to one counter come (nats.CustomInboxPrefix): the others don't see them.
+// InboxPrefix is the prefix of a counter's inbox (nats.CustomInboxPrefix), which other counters can't see.
 func InboxPrefix(counter string) string { return "_INBOX." + counter }
 
-// StreamLimits says how large the streams may grow and how often they are kept.
+// StreamLimits bounds the streams and sets their replicas.
 type StreamLimits struct {
-	// Replicas is 1 on one machine, 3 in a cluster; 0 means 1.
+	// Replicas is 1 on one machine, 3 in a cluster; 0: 1.
 	Replicas int
-	// MaxBytes bounds CLAIMS and COMMANDS each; beyond it they refuse, they never delete what is not aged. 0 means 1 GiB, or
-	// less where Store is small.
+	// MaxBytes bounds CLAIMS and COMMANDS each; full streams refuse, and never delete what has not aged. 0: 1 GiB, or
+	// less if Store is small.
 	MaxBytes int64
-	// Store is how much the server may store in all, in bytes; 0 where that is no matter.
+	// Store is how much the server may store in all, in bytes; 0: no matter.
 	Store int64
 }
 
-// Share is how many bytes one stream of the link may hold in a store of so many: an eighth, 1 GiB at most. The server
-// counts it as taken, also while the stream is empty. A stream that holds more already, since before the disk shrank, goes
-// on with a quarter more.
+// Share returns how many bytes one stream of the link may hold in a store of that size: an eighth, at most 1 GiB. The
+// server reserves them even if the stream is empty. A stream that already holds more, since before the disk shrank,
+// gets a quarter more.
 func Share(store, holds int64) int64 { return max(min(store/8, 1<<30), holds+holds/4) }
 
-// fit returns the limits of a stream as it is now.
+// fit returns the limits for a stream as it is now.
 func (l StreamLimits) fit(ctx context.Context, js jetstream.JetStream, name string) (int64, error) {
 	if l.MaxBytes > 0 {
 		return l.MaxBytes, nil
@@ -115,14 +115,14 @@ func (l StreamLimits) config(name string, subjects ...string) jetstream.StreamCo
 		Name: name, Subjects: subjects, Storage: jetstream.FileStorage,
 		Replicas: max(l.Replicas, 1), MaxAge: Retention, Duplicates: repeatWindow,
 		Discard: jetstream.DiscardNew, DenyDelete: true, DenyPurge: true,
-		// Nothing that a header of a message could do to other messages.
+		// No header of a message may affect other messages.
 		AllowRollup: false, AllowMsgTTL: false, AllowMsgCounter: false, AllowAtomicPublish: false, AllowMsgSchedules: false,
 		AllowBatchPublish: false, AllowDirect: false,
 	}
 }
 
-// EnsureStreams makes the three streams, or brings their limits up to date. It takes a connection of the user that sets
-// streams up, before anything is published; the hub's own user has no right to.
+// EnsureStreams creates the three streams, or updates their limits. It takes a connection of the set-up user, before
+// anything is published; the hub's own user has no right to.
 func EnsureStreams(ctx context.Context, conn *nats.Conn, limits StreamLimits) error {
 	js, err := jetstream.New(conn)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 // remembered is how long health names what a counter did.
 const remembered = time.Hour
 
-// trouble is the last that a counter did and should not have.
+// trouble is a counter's latest misbehaviour.
 type trouble struct {
 	why string
 	at  time.Time
@@ -28,14 +28,14 @@ func (g *guard) remember(why string) {
 	g.trouble.note(why, time.Now())
 }
 
-// Check returns nil when every counter is well, and otherwise an error for each that is cut off, that went beyond its
-// bounds within the last hour, or whose claims wait because they can't be handled.
+// Check returns nil if every counter is well, and otherwise an error for each that is cut off, that exceeded its bounds
+// within the last hour, or whose claims can't be handled.
 func (h *Hub) Check() error {
 	var errs []error
 	for _, g := range h.allGuards() {
 		errs = append(errs, g.check())
 	}
-	for _, l := range h.allLanes() {
+	for _, l := range h.allQueues() {
 		errs = append(errs, l.check())
 	}
 	return errors.Join(errs...)
@@ -59,13 +59,13 @@ func (h *Hub) allGuards() []*guard {
 	return slices.SortedFunc(maps.Values(h.guards), func(a, b *guard) int { return cmp.Compare(a.counter, b.counter) })
 }
 
-func (h *Hub) allLanes() []*lane {
+func (h *Hub) allQueues() []*queue {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return slices.SortedFunc(maps.Values(h.lanes), func(a, b *lane) int { return cmp.Compare(a.counter, b.counter) })
+	return slices.SortedFunc(maps.Values(h.queues), func(a, b *queue) int { return cmp.Compare(a.counter, b.counter) })
 }
 
-// metrics are counted by counter: their ids are enrolled, so nobody makes more of them.
+// metrics are counted by counter: ids are enrolled, so nobody can make more of them.
 type metrics struct {
 	refused, cuts, quarantined *prometheus.CounterVec
 }
@@ -79,12 +79,13 @@ func newMetrics() metrics {
 			Name: "shomei_gate_cuts_total", Help: "How often a counter was cut off because it went beyond its bounds.",
 		}, []string{"counter"}),
 		quarantined: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "shomei_gate_quarantined_total", Help: "Messages of counters that went to quarantine, by what became of them (kept, counted).",
+			Name: "shomei_gate_quarantined_total",
+			Help: "Messages of counters that went to quarantine, by what became of them (kept, counted).",
 		}, []string{"counter", "outcome"}),
 	}
 }
 
-// Collectors gives the metrics of the hub's end, to be registered once by the command.
+// Collectors returns the metrics of the hub's end, for the command to register once.
 func (h *Hub) Collectors() []prometheus.Collector {
 	return []prometheus.Collector{h.metrics.refused, h.metrics.cuts, h.metrics.quarantined}
 }

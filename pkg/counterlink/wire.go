@@ -14,43 +14,43 @@ import (
 	"shomei/events"
 )
 
-// What a counter says to the gate, by the last token of its subject. A claim has none.
+// What a counter sends to the gate, by the last token of the subject. A claim has none.
 const (
 	sayHello = "head"
 	sayAlive = "alive"
 	sayTaken = "taken"
 	sayBye   = "bye"
 	sayCard  = "card"
-	// sayPerson asks whether somebody is known; it is signed.
+	// sayPerson asks whether a person is known; it is signed.
 	sayPerson = "person"
-	// sayCase asks for applications that wait for the answer to a letter; it is signed.
+	// sayCase asks for applications that await the answer to a letter; it is signed.
 	sayCase = "case"
 )
 
-// The header fields of claims, commands and answers, besides those of the link-up.
+// Header fields of claims, commands and answers, besides those of the link-up.
 const (
 	headerSession = "Shomei-Session"
-	// headerLink is the nonce of the link-up that a command was sent in, headerPlace its place among those: 1, 2, 3… The
-	// stream's own sequences are of no use here, because a hub that was restored from a copy gives them out again.
+	// headerLink is the nonce of the link-up that a command was sent in, headerPlace its position among those: 1, 2, 3…
+	// The stream's own sequences won't do, because a hub restored from a copy assigns them again.
 	headerLink  = "Shomei-Link"
 	headerPlace = "Shomei-Place"
 	headerRetry = "Shomei-Retry-After"
 )
 
-// ErrSession says that another agent is linked up with this counter's credentials.
+// ErrSession: another agent is linked up with this counter's credentials.
 var ErrSession = errors.New("another agent is linked up as this counter")
 
 const (
-	// silence is how long a session may say nothing before another agent may have its counter.
+	// silence is how long a session may be silent before another agent may take its counter.
 	silence = 15 * time.Second
-	// heartbeat is how often a counter says that it is there.
+	// heartbeat is how often a counter reports that it is there.
 	heartbeat = 4 * time.Second
 	// maxReply bounds a reply subject, in bytes.
 	maxReply = 256
 )
 
-// ownInbox reports whether a reply subject is one of a counter's own inbox. It is compared by whole tokens, and no token
-// is a wildcard or anything else that a client library does not make.
+// ownInbox reports whether a reply subject belongs to a counter's own inbox. It compares whole tokens, and accepts no
+// wildcard or anything else that a client library does not make.
 func ownInbox(counter, reply string) bool {
 	rest, ok := strings.CutPrefix(reply, InboxPrefix(counter)+".")
 	if !ok || len(reply) > maxReply {
@@ -64,14 +64,14 @@ func ownInbox(counter, reply string) bool {
 	return true
 }
 
-// stored is the gate's answer to a claim, in the form of JetStream's own: where it is stored, or why not.
+// stored is the gate's answer to a claim, in JetStream's own form: where it is stored, or why it isn't.
 type stored struct {
 	Stream   string  `json:"stream,omitempty"`
 	Sequence uint64  `json:"seq,omitempty"`
 	Error    *denial `json:"error,omitempty"`
 }
 
-// denial is why the gate did not do what a counter asked for.
+// denial is why the gate refused a counter's message.
 type denial struct {
 	Code        int    `json:"code"`
 	ErrCode     uint16 `json:"err_code,omitempty"`
@@ -88,7 +88,7 @@ const (
 
 func (d *denial) Error() string { return fmt.Sprintf("the hub's gate: %s", d.Description) }
 
-// denialOf tells a counter why its claim is not stored, or that nobody knows.
+// denialOf tells a counter why its claim is not stored, or that the outcome is unknown.
 func denialOf(err error) *denial {
 	var api jetstream.JetStreamError
 	if errors.As(err, &api) && api.APIError() != nil {
@@ -98,7 +98,7 @@ func denialOf(err error) *denial {
 	return &denial{Code: codeFailed, Description: "the hub can't store it now: " + err.Error()}
 }
 
-// busyError says that a counter is beyond its bounds, and when it may go on.
+// busyError means that a counter is beyond its bounds; after is when it may continue.
 type busyError struct{ after time.Duration }
 
 func (e *busyError) Error() string {
@@ -120,7 +120,7 @@ func parseStored(m *nats.Msg) (sequence uint64, err error) {
 	return answer.Sequence, nil
 }
 
-// parseBusy returns a *busyError when the answer is one.
+// parseBusy returns a *busyError if the answer is one.
 func parseBusy(h nats.Header) error {
 	if text := h.Get(headerRetry); text != "" {
 		ms, err := strconv.ParseUint(text, 10, 31)

@@ -1,5 +1,5 @@
-// Package crashpoint names the places between two durable steps, so that tests can kill a process exactly there and see
-// that nothing was lost or doubled. In production a point costs one comparison.
+// Package crashpoint names the places between two durable steps, so that tests can kill a process exactly there and
+// check that nothing was lost or doubled. In production a point costs one comparison.
 package crashpoint
 
 import (
@@ -11,9 +11,9 @@ import (
 	"sync/atomic"
 )
 
-// Variable is the environment variable that arms points: their names, separated by commas, each with a colon and the
-// visit at which to die behind it ("agent.claim.stored:3,ra.decided"); without a number the first visit. The process dies
-// at whichever comes first.
+// Variable is the environment variable that arms points: their names, separated by commas, each optionally followed by
+// a colon and the visit at which to die ("agent.claim.stored:3,ra.decided"); by default the first. The process dies at
+// whichever comes first.
 const Variable = "SHOMEI_CRASH_AT"
 
 // ReportVariable is the environment variable that names a file to which a process that dies at a point appends the
@@ -28,10 +28,10 @@ var (
 	points []string
 	armed  = arm(os.Getenv(Variable))
 	report = os.Getenv(ReportVariable)
-	dying  sync.Mutex // never unlocked: one point is the first
+	dying  sync.Mutex // never unlocked: only one point kills the process
 )
 
-// arm tells, for each point that is armed, how many visits are left; nil when none is.
+// arm returns how many visits are left for each armed point, or nil.
 func arm(value string) map[Point]*atomic.Int64 {
 	var left map[Point]*atomic.Int64
 	for one := range strings.SplitSeq(value, ",") {
@@ -75,7 +75,7 @@ func (p Point) Hit() {
 	}
 }
 
-// tell notes where the process dies. A test that can't read it misses the name, and fails for that.
+// tell records where the process dies. If it fails, the test misses the name, and fails too.
 func (p Point) tell() {
 	if report == "" {
 		return
@@ -88,7 +88,7 @@ func (p Point) tell() {
 
 func kill() {
 	if self, err := os.FindProcess(os.Getpid()); err == nil {
-		_ = self.Kill() // nothing can be done when the kernel refuses to kill us
+		_ = self.Kill() // nothing can be done if the kernel refuses to kill us
 	}
 	select {}
 }

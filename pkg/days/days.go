@@ -1,4 +1,4 @@
-// Package days has services look after dates: at once, and then every so often for as long as they run.
+// Package days lets services act on dates: at once, and then periodically for as long as they run.
 package days
 
 import (
@@ -8,28 +8,29 @@ import (
 	"time"
 )
 
-// Watch says how dates are looked after.
+// Watch says how often to look at the date.
 type Watch struct {
-	// Every is how long after a look the next one is.
+	// Every is the pause between two looks.
 	Every time.Duration
-	// Trusted, when set, is asked before each look; while it fails the date is not acted on.
+	// Trusted, if set, is called before each look; while it fails the date is not acted on.
 	Trusted func() error
 	Logger  *slog.Logger
 }
 
-// NotYet is the error of a look that came too early, as at every start. The next look comes soon, and nothing is logged.
+// NotYet is the error of a look that came too early, as at every start. The next look comes soon, and nothing is
+// logged.
 type NotYet struct{ Why error }
 
-// Error says why.
+// Error returns the reason.
 func (n NotYet) Error() string { return n.Why.Error() }
 
-// Unwrap returns why.
+// Unwrap returns the reason.
 func (n NotYet) Unwrap() error { return n.Why }
 
-// soon is how long after a look that came too early the next one is.
+// soon is the pause after a look that came too early.
 const soon = 200 * time.Millisecond
 
-// Follow looks until ctx ends. A look that fails is made again in its time.
+// Follow looks until ctx ends. A failed look is repeated at the next interval.
 func (w Watch) Follow(ctx context.Context, look func(context.Context) error) error {
 	next := time.NewTimer(0)
 	defer next.Stop()
@@ -44,7 +45,7 @@ func (w Watch) Follow(ctx context.Context, look func(context.Context) error) err
 		case errors.As(err, new(NotYet)):
 			pause = min(pause, soon)
 		case err != nil && ctx.Err() == nil:
-			w.Logger.Error("what the day brings could not be done, it is tried again", "error", err)
+			w.Logger.Error("could not handle what is due today, retrying", "error", err)
 		}
 		next.Reset(pause)
 	}

@@ -49,7 +49,7 @@ func TestLooks(t *testing.T) {
 				if err != nil || n != row.want {
 					t.Errorf("%d looks, want %d; %v", n, row.want, err)
 				}
-				if strings.Contains(said.String(), "tried again") != (row.said != "") || !strings.Contains(said.String(), row.said) {
+				if strings.Contains(said.String(), "retrying") != (row.said != "") || !strings.Contains(said.String(), row.said) {
 					t.Errorf("said %q", said.String())
 				}
 			})

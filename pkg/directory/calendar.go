@@ -7,7 +7,7 @@ import (
 	"shomei/pkg/civil"
 )
 
-// calendar reads the opening calendar of an office as the log holds it.
+// calendar returns the opening calendar of an office in the log.
 func calendar(b *events.OfficeDefined) (civil.Office, error) {
 	var office civil.Office
 	for _, h := range b.Hours {

@@ -23,24 +23,24 @@ type Counter struct {
 	Since time.Time
 }
 
-// enrolment is one stay of a counter at an office, with one key. It ends when the office retires the counter, or when
-// the counter is enrolled anew.
+// enrolment is the time of a counter at an office, with one key. It ends when the office retires the counter, or when
+// the counter is enrolled again.
 type enrolment struct {
 	Counter
-	from, until place
+	from, until moment
 }
 
-// place orders what offices recorded: by time, and within one office by revision and index.
-type place struct {
+// moment orders what offices recorded: by time, and within one office by revision and index.
+type moment struct {
 	ms              int64
 	revision, index uint64
 }
 
-func (p place) compare(q place) int {
+func (p moment) compare(q moment) int {
 	return cmp.Or(cmp.Compare(p.ms, q.ms), cmp.Compare(p.revision, q.revision), cmp.Compare(p.index, q.index))
 }
 
-func (d *Directory) enrol(office string, b *events.CounterEnrolled, at place) {
+func (d *Directory) enrol(office string, b *events.CounterEnrolled, at moment) {
 	d.counters[b.Counter] = append(d.counters[b.Counter], enrolment{from: at, Counter: Counter{
 		ID: b.Counter, Office: office, PublicKey: b.PublicKey, SealKey: b.SealKey, Role: b.Role, Code: b.CounterCode,
 		Since: time.UnixMilli(at.ms),
@@ -48,36 +48,36 @@ func (d *Directory) enrol(office string, b *events.CounterEnrolled, at place) {
 	d.order(b.Counter)
 }
 
-func (d *Directory) retire(office, counter string, at place) {
+func (d *Directory) retire(office, counter string, at moment) {
 	d.retired[counter] = append(d.retired[counter], retirement{office, at})
 	d.order(counter)
 }
 
-// retirement is what an office says of a counter that is no longer its own.
+// retirement records that a counter is no longer an office's own.
 type retirement struct {
 	office string
-	at     place
+	at     moment
 }
 
-// order works out when each enrolment of a counter ended, in whatever order the log told of it.
+// order works out when each enrolment of a counter ended, in whatever order the log's events arrived.
 func (d *Directory) order(counter string) {
 	list := d.counters[counter]
 	slices.SortFunc(list, func(a, b enrolment) int { return a.from.compare(b.from) })
 	for i := range list {
 		e := &list[i]
-		e.until = place{}
+		e.until = moment{}
 		if i+1 < len(list) {
 			e.until = list[i+1].from
 		}
 		for _, r := range d.retired[counter] {
-			if r.office == e.Office && r.at.compare(e.from) > 0 && (e.until == place{} || r.at.compare(e.until) < 0) {
+			if r.office == e.Office && r.at.compare(e.from) > 0 && (e.until == moment{} || r.at.compare(e.until) < 0) {
 				e.until = r.at
 			}
 		}
 	}
 }
 
-// Counter gives an enrolled counter; false when there is none of that id or it was retired.
+// Counter returns an enrolled counter; false if there is none of that id or it was retired.
 func (d *Directory) Counter(id string) (Counter, bool) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -86,7 +86,7 @@ func (d *Directory) Counter(id string) (Counter, bool) {
 
 func (d *Directory) current(id string) (Counter, bool) {
 	list := d.counters[id]
-	if len(list) == 0 || list[len(list)-1].until != (place{}) {
+	if len(list) == 0 || list[len(list)-1].until != (moment{}) {
 		return Counter{}, false
 	}
 	now := list[len(list)-1].Counter
@@ -98,7 +98,7 @@ func (d *Directory) current(id string) (Counter, bool) {
 	return now, true
 }
 
-// Counters gives every counter that is enrolled and not retired, by id.
+// Counters returns every counter that is enrolled and not retired, by id.
 func (d *Directory) Counters() []Counter {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -111,7 +111,7 @@ func (d *Directory) Counters() []Counter {
 	return all
 }
 
-// Retired returns the public keys of counters that were enrolled once and are not any more.
+// Retired returns the public keys of formerly enrolled counters.
 func (d *Directory) Retired() []string {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -135,7 +135,7 @@ func (d *Directory) Known(id string) bool {
 	return len(d.counters[id]) > 0
 }
 
-// Codes gives every counter code that was ever given, of retired counters too: they stand in certificates.
+// Codes returns every counter code ever given, including those of retired counters: they are in certificates.
 func (d *Directory) Codes() []string {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -149,18 +149,18 @@ func (d *Directory) Codes() []string {
 	return slices.Sorted(maps.Keys(given))
 }
 
-// grace is how far the commit on a claim may lie beside the enrolment that the claim was taken under: a claim is
-// decided a moment after it is taken.
+// grace is how far the commit on a claim may be from the enrolment under which the claim was accepted: a claim is
+// decided a moment later.
 const grace = time.Minute
 
-// CounterAt gives what a counter was enrolled as at an instant, the newest first: more than one when it was enrolled
-// anew just then, none when it was not enrolled. Retired counters are found for the time before.
+// CounterAt returns what a counter was enrolled as at an instant, newest first: more than one if it was enrolled again
+// just then, none if it was not enrolled. Retired counters are found for the time before.
 func (d *Directory) CounterAt(id string, at time.Time) []Counter {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	var found []Counter
 	for _, e := range slices.Backward(d.counters[id]) {
-		ended := e.until != (place{}) && time.UnixMilli(e.until.ms).Add(grace).Before(at)
+		ended := e.until != (moment{}) && time.UnixMilli(e.until.ms).Add(grace).Before(at)
 		if !ended && !time.UnixMilli(e.from.ms).Add(-grace).After(at) {
 			found = append(found, e.Counter)
 		}

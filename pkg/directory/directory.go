@@ -1,6 +1,6 @@
-// Package directory knows, from the log, what everybody at the hub looks up: offices with their calendars, counters
-// with their keys, and the generations of each authority. It is a follower that keeps its answers in memory; the log
-// stays the only truth.
+// Package directory holds, from the log, what everybody at the hub looks up: offices with their calendars, counters
+// with their keys, and the generations of each authority. It is a follower that keeps its state in memory; the log
+// remains the only truth.
 package directory
 
 import (
@@ -20,10 +20,10 @@ import (
 	"shomei/pkg/regime"
 )
 
-// ErrNoOffice says that no office of that id is defined for the day.
+// ErrNoOffice: no office of that id is defined for the day.
 var ErrNoOffice = errors.New("no such office")
 
-// Directory answers look-ups. Its methods may be called from many goroutines.
+// Directory answers look-ups. It is safe for concurrent use.
 type Directory struct {
 	mu          sync.RWMutex
 	taken       map[commit]struct{}
@@ -33,11 +33,12 @@ type Directory struct {
 	held        map[string]Held
 	generations ca.Generations
 	positions   eventlog.Positions
-	// unreadable are offices and authorities of which a commit can't be read, by kind and id, and why.
+	// unreadable holds the offices and authorities with an unreadable commit, by kind and id, and why.
 	unreadable map[string]error
 }
 
-// commit names what was taken already: the same commit comes by scan, by follower and from the process that wrote it.
+// commit identifies what was applied already: the same commit comes from the scan, from the follower and from the
+// process that wrote it.
 type commit struct {
 	kind, id string
 	revision uint64
@@ -58,11 +59,11 @@ func Open(ctx context.Context, log *eventlog.Log) (*Directory, error) {
 	return d, d.Refresh(ctx, log)
 }
 
-// kinds are the aggregates that the directory reads.
+// kinds lists the aggregates that the directory reads.
 var kinds = []string{events.KindOffice, events.KindAuthority, events.KindQuarantine}
 
-// Refresh reads what the log has got beyond what is known, for whoever can't wait for the follower. An office or authority
-// that can't be read is remembered as such (Unreadable) and keeps no other from being read.
+// Refresh reads what is new in the log, for callers that can't wait for the follower. An office or authority that can't
+// be read is recorded as such (Unreadable) and doesn't prevent reading the others.
 func (d *Directory) Refresh(ctx context.Context, log *eventlog.Log) error {
 	ends, err := log.LastSequences(ctx)
 	if err != nil {
@@ -95,16 +96,16 @@ func (d *Directory) setAside(r eventlog.Record, err error) {
 	d.unreadable[r.Kind+"/"+r.ID] = err
 }
 
-// Unreadable gives the offices and authorities of which a commit can't be read, by kind and id, and why. What was read of
-// them before stands; nothing can be recorded about them.
+// Unreadable returns the offices and authorities with an unreadable commit, by kind and id, and why. What was read of
+// them before remains; nothing can be recorded about them.
 func (d *Directory) Unreadable() map[string]error {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	return maps.Clone(d.unreadable)
 }
 
-// Doubtful is why the enrolments of an office can't be relied on: a commit of it is lost, which may have retired any of
-// its counters. It is nil when they can.
+// Doubtful returns why the enrolments of an office can't be relied on, or nil: a commit of it is lost, which may have
+// retired any of its counters.
 func (d *Directory) Doubtful(office string) error {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -120,7 +121,7 @@ func (d *Directory) reached() eventlog.Positions {
 	return maps.Clone(d.positions)
 }
 
-// reach notes how far the log is known; it never goes back.
+// reach advances the known position in the log; it never goes back.
 func (d *Directory) reach(at eventlog.Positions) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -148,7 +149,7 @@ func (d *Directory) Follow(ctx context.Context, log *eventlog.Log, follower stri
 	})
 }
 
-// Learn takes the outcome of an Update at once, so that the process that wrote it need not wait for its own follower.
+// Learn applies the outcome of an Update at once, so that the process that wrote it need not wait for its own follower.
 func (d *Directory) Learn(kind, id string, c *events.Commit) error {
 	if c == nil {
 		return nil
@@ -156,7 +157,7 @@ func (d *Directory) Learn(kind, id string, c *events.Commit) error {
 	return d.take(eventlog.Record{Kind: kind, ID: id, Commit: c})
 }
 
-// take learns from a commit, once, in whatever order commits come.
+// take applies a commit, once, in whatever order commits come.
 func (d *Directory) take(r eventlog.Record) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -165,7 +166,7 @@ func (d *Directory) take(r eventlog.Record) error {
 		return nil
 	}
 	for i, e := range r.Commit.GetEvents() {
-		at := place{ms: e.RecordedMs, revision: key.revision, index: uint64(i)}
+		at := moment{ms: e.RecordedMs, revision: key.revision, index: uint64(i)}
 		switch b := events.BodyOf(e).(type) {
 		case *events.OfficeDefined:
 			d.define(r.ID, definition{b, key.revision})
@@ -207,14 +208,14 @@ func (d *Directory) takeGeneration(authority string, b *events.GenerationActivat
 	return nil
 }
 
-// Generations gives every generation known.
+// Generations returns every known generation.
 func (d *Directory) Generations() ca.Generations {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	return append(ca.Generations(nil), d.generations...)
 }
 
-// Definition gives what is in force of an office on a day: the definition recorded last among those effective by then.
+// Definition returns the definition of an office in force on a day: the last recorded among those effective by then.
 func (d *Directory) Definition(id string, on civil.Date) (*events.OfficeDefined, error) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -234,7 +235,7 @@ func (d *Directory) Definition(id string, on civil.Date) (*events.OfficeDefined,
 	return found, nil
 }
 
-// Definitions gives everything that was recorded of an office, in the order of recording; empty when there is none.
+// Definitions returns all definitions of an office, in the order of recording.
 func (d *Directory) Definitions(id string) []*events.OfficeDefined {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -245,7 +246,7 @@ func (d *Directory) Definitions(id string) []*events.OfficeDefined {
 	return all
 }
 
-// Offices gives the ids of all offices, with the definition recorded last.
+// Offices returns the ids of all offices, with the definition recorded last.
 func (d *Directory) Offices() map[string]*events.OfficeDefined {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -256,7 +257,7 @@ func (d *Directory) Offices() map[string]*events.OfficeDefined {
 	return all
 }
 
-// Office gives the office of a day as the rules read it.
+// Office returns the office of a day as the rules see it.
 func (d *Directory) Office(id string, on civil.Date) (regime.Office, error) {
 	b, err := d.Definition(id, on)
 	if err != nil {
@@ -271,8 +272,8 @@ func (d *Directory) Office(id string, on civil.Date) (regime.Office, error) {
 	}, nil
 }
 
-// Law gives the readings of the law that hold at an office on a day: those of the deployment, and over them its own. An
-// office that is not known, and a setting of a later version, change nothing.
+// Law returns the readings of the law that apply at an office on a day: the deployment's, overridden by its own. An
+// unknown office, and a setting of a later version, change nothing.
 func (d *Directory) Law(id string, on civil.Date, deployment regime.Switches) regime.Switches {
 	b, err := d.Definition(id, on)
 	if err != nil {
@@ -281,7 +282,7 @@ func (d *Directory) Law(id string, on civil.Date, deployment regime.Switches) re
 	return LawOf(b, deployment)
 }
 
-// LawOf gives the readings of the law that hold at an office which is defined so: those of the deployment, and over them
+// LawOf returns the readings of the law that apply at an office with that definition: the deployment's, overridden by
 // its own.
 func LawOf(b *events.OfficeDefined, deployment regime.Switches) regime.Switches {
 	for _, own := range b.Settings {
@@ -318,7 +319,7 @@ func AuthorityID(kind ca.Kind, prefecture string) string {
 	return string(kind)
 }
 
-// AuthorityOf names the authority that issues a kind of certificate under a regime in a municipality (Act2013: the
+// AuthorityOf returns the authority that issues a kind of certificate under a regime in a municipality (Act2013: the
 // governor of its prefecture; Act2016: one for the nation).
 func AuthorityOf(r events.Regime, kind events.CertificateKind, municipality string) (ca.Kind, string) {
 	switch {

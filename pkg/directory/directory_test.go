@@ -108,7 +108,8 @@ func TestDefinitionsTakeEffectOnTheirDay(t *testing.T) {
 	}
 }
 
-// TestACommitIsLearntOnceInAnyOrder: what Learn has told comes again by the follower, and an older commit behind a newer.
+// TestACommitIsLearntOnceInAnyOrder: the follower repeats what Learn has applied, and an older commit may follow a
+// newer one.
 func TestACommitIsLearntOnceInAnyOrder(t *testing.T) {
 	w := newWorld(t)
 	d := w.open() // of the empty log
@@ -138,7 +139,7 @@ func TestACommitIsLearntOnceInAnyOrder(t *testing.T) {
 	}
 }
 
-// Ids and codes that were given once are never given again: certificates name them.
+// Ids and codes are never given again: certificates name them.
 func TestWhatWasGivenOnceStaysKnown(t *testing.T) {
 	w := newWorld(t)
 	first, second := enrolled("c1", "UA"), enrolled("c2", "UB")
@@ -236,7 +237,7 @@ func TestAuthorities(t *testing.T) {
 	}
 }
 
-// An office's own readings of the law go before those of the deployment, where offices may differ.
+// An office's own readings of the law override the deployment's, where offices may differ.
 func TestLawOfAnOffice(t *testing.T) {
 	w := newWorld(t)
 	w.record("12237-main", &events.OfficeDefined{

@@ -11,7 +11,7 @@ import (
 
 // Held is a claim that waits for officers because its receipt time could not be believed.
 type Held struct {
-	// ID is that of its quarantine aggregate.
+	// ID is the id of its quarantine aggregate.
 	ID, Counter string
 	Number      uint64
 	Receipt     *events.HeldReceipt
@@ -19,11 +19,11 @@ type Held struct {
 }
 
 // hold is called with mu held.
-func (d *Directory) hold(id string, b *events.ClaimHeld, at place) {
+func (d *Directory) hold(id string, b *events.ClaimHeld, at moment) {
 	d.held[id] = Held{ID: id, Counter: b.Counter, Number: b.Number, Receipt: b.Receipt, Since: time.UnixMilli(at.ms)}
 }
 
-// Held gives every claim that is held and not resolved, the oldest first.
+// Held returns every claim that is held and not resolved, oldest first.
 func (d *Directory) Held() []Held {
 	d.mu.RLock()
 	defer d.mu.RUnlock()

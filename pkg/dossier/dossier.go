@@ -1,6 +1,6 @@
-// Package dossier seals and opens what stands sealed in one aggregate's history: a subscriber's resident record, contact,
-// to-be-signed bytes and certificates; what people wrote in their own words; and claims that were put aside. Which field of
-// which event holds it, [events.SealedOf] knows.
+// Package dossier seals and opens the sealed parts of one aggregate's history: a subscriber's resident record, contact,
+// to-be-signed bytes and certificates; what people wrote in their own words; and quarantined claims. [events.SealedOf]
+// knows which field of which event holds it.
 package dossier
 
 import (
@@ -14,13 +14,13 @@ import (
 	"shomei/pkg/vault"
 )
 
-// ErrNotFound says that the history holds nothing of the kind.
+// ErrNotFound: the history holds nothing of the kind.
 var ErrNotFound = errors.New("not in the history")
 
-// Sealer seals for one commit about to be made.
+// Sealer seals for one commit that is about to be made.
 type Sealer struct {
 	Vault *vault.Vault
-	// Subscriber is the id of the aggregate; for Remark and Claim it is one of any kind.
+	// Subscriber is the id of the aggregate; for Remark and Claim it may be of any kind.
 	Subscriber string
 	Revision   uint64
 }
@@ -71,22 +71,23 @@ func (s Sealer) Certificate(serial uint64, der []byte) (*events.Sealed, error) {
 	return s.seal(vault.Certificate, certificateField(serial), der)
 }
 
-// Text seals what officers wrote about a person's procedure, with the person's resident record. A commit has one at most.
+// Text seals what officers wrote about a person's procedure, with the person's resident record. A commit has at most
+// one.
 func (s Sealer) Text(text string) (*events.Sealed, error) {
 	return s.seal(vault.Identity, textField, []byte(text))
 }
 
-// Remark seals what an officer wrote about an order of their own. No order of erasure reaches it.
+// Remark seals what an officer wrote about their own order. No order of erasure reaches it.
 func (s Sealer) Remark(text string) (*events.Sealed, error) {
 	return s.seal(vault.Operations, remarkField, []byte(text))
 }
 
-// Claim seals a claim that is put aside, as it came.
+// Claim seals a quarantined claim, as it came.
 func (s Sealer) Claim(signed []byte) (*events.Sealed, error) {
 	return s.seal(vault.Operations, claimField, signed)
 }
 
-// written gives what people wrote in their own words, as an event seals it, and its field.
+// written returns the sealed text of an event that people wrote in their own words, and its field.
 func written(body events.Body) (sealed *events.Sealed, field string) {
 	switch body.(type) {
 	case *events.SpecialCircumstancesGranted, *events.ApplicationWithdrawn:
@@ -97,19 +98,19 @@ func written(body events.Body) (sealed *events.Sealed, field string) {
 	return nil, ""
 }
 
-// Dossier opens what one aggregate's history holds.
+// Dossier opens the sealed parts of one aggregate's history.
 type Dossier struct {
 	vault      *vault.Vault
 	subscriber string
 	history    []eventlog.Record
 }
 
-// Of gives the dossier of a subscriber, or of another aggregate by its id, from the verified history.
+// Of returns the dossier of a subscriber, or of another aggregate by its id, from the verified history.
 func Of(v *vault.Vault, subscriber string, history []eventlog.Record) Dossier {
 	return Dossier{v, subscriber, history}
 }
 
-// last walks the events from the newest back until found says so; sealed is what it found.
+// last calls found on the events from the newest back until it returns true; sealed is what it found.
 func (d Dossier) last(found func(events.Body) *events.Sealed) (sealed *events.Sealed, revision uint64) {
 	for i := len(d.history) - 1; i >= 0; i-- {
 		list := d.history[i].Commit.GetEvents()
@@ -137,7 +138,7 @@ func (d Dossier) openAt(revision uint64, field string, sealed *events.Sealed) ([
 	return d.vault.Open(d.subscriber, vault.Binding{ID: d.subscriber, Revision: revision, Field: field}, sealed)
 }
 
-// ordered reports whether the history orders, after a revision, that a record class be erased: what was sealed by then is
+// ordered reports whether the history orders the erasure of a record class after a revision: what was sealed by then is
 // not read any more, whatever keys an old copy of the vault has brought back.
 func (d Dossier) ordered(class string, revision uint64) bool {
 	for _, r := range d.history {
@@ -158,7 +159,7 @@ func (d Dossier) openMessage(field string, into proto.Message, found func(events
 	return proto.Unmarshal(plaintext, into)
 }
 
-// Identity gives the resident record as last recorded.
+// Identity returns the resident record last recorded.
 func (d Dossier) Identity() (*events.ResidentRecord, error) {
 	r := &events.ResidentRecord{}
 	return r, d.openMessage(identityField, r, func(b events.Body) *events.Sealed {
@@ -172,7 +173,7 @@ func (d Dossier) Identity() (*events.ResidentRecord, error) {
 	})
 }
 
-// Contact gives where the person wants to be reached, as last recorded.
+// Contact returns where the person wants to be reached, as last recorded.
 func (d Dossier) Contact() (*events.Contact, error) {
 	c := &events.Contact{}
 	return c, d.openMessage(contactField, c, func(b events.Body) *events.Sealed {
@@ -183,7 +184,7 @@ func (d Dossier) Contact() (*events.Contact, error) {
 	})
 }
 
-// TBS gives the to-be-signed bytes authorised under a serial.
+// TBS returns the to-be-signed bytes authorised under a serial.
 func (d Dossier) TBS(serial uint64) ([]byte, error) {
 	return d.open(tbsField(serial), func(b events.Body) *events.Sealed {
 		if b, ok := b.(*events.IssueAuthorized); ok && b.Serial == serial {
@@ -193,7 +194,7 @@ func (d Dossier) TBS(serial uint64) ([]byte, error) {
 	})
 }
 
-// Certificate gives the DER of an issued certificate.
+// Certificate returns the DER of an issued certificate.
 func (d Dossier) Certificate(serial uint64) ([]byte, error) {
 	return d.open(certificateField(serial), func(b events.Body) *events.Sealed {
 		if b, ok := b.(*events.CertificateIssued); ok && b.Serial == serial {
@@ -203,18 +204,18 @@ func (d Dossier) Certificate(serial uint64) ([]byte, error) {
 	})
 }
 
-// Note is what somebody wrote in their own words, as it stands in one commit.
+// Note is a text that somebody wrote in their own words, in one commit.
 type Note struct {
 	Revision uint64
 	// Event is the event's name.
 	Event string
 	Text  string
-	// Err is why Text can't be read: vault.ErrErased, or another error of the vault.
+	// Err is why Text is unreadable: vault.ErrErased, or another error of the vault.
 	Err error
 }
 
-// Notes gives everything that people wrote in their own words, the oldest first. Commits of before 2026-11-29 hold it in the
-// clear, where every reader of the log sees it: those are left out.
+// Notes returns everything that people wrote in their own words, oldest first. Commits from before 2026-11-29 hold it
+// in clear text, which every reader of the log sees: those are left out.
 func (d Dossier) Notes() []Note {
 	var notes []Note
 	for _, r := range d.history {
@@ -230,12 +231,12 @@ func (d Dossier) Notes() []Note {
 	return notes
 }
 
-// Claim gives the signed claim that a quarantine holds: whole, or its first bytes.
+// Claim returns the signed claim that a quarantine holds: whole, or its first bytes.
 func (d Dossier) Claim() ([]byte, error) {
 	for _, r := range d.history {
 		for _, e := range r.Commit.GetEvents() {
 			for _, clear := range [][]byte{e.GetFactQuarantined().GetClaim(), e.GetClaimHeld().GetClaim()} {
-				if len(clear) > 0 { // of before 2026-11-29
+				if len(clear) > 0 { // from before 2026-11-29
 					return clear, nil
 				}
 			}

@@ -21,7 +21,9 @@ const person = "aaaabbbbccccddddeeeeffff"
 func open(t *testing.T) *vault.Vault {
 	t.Helper()
 	dir := t.TempDir()
-	v, err := vault.Open(vault.Config{Dir: filepath.Join(dir, "vault"), MasterKey: filepath.Join(dir, "master.key"), Logger: natstest.Quiet()})
+	v, err := vault.Open(vault.Config{
+		Dir: filepath.Join(dir, "vault"), MasterKey: filepath.Join(dir, "master.key"), Logger: natstest.Quiet(),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,15 +5,15 @@ import (
 	"sync"
 )
 
-// believed are the commits whose signature was checked last in this process, or made in it, by the hash of the whole
-// message. Several followers read each commit; its signature need not be checked by each. It stands for the signature
-// and the writer's right only, under the trust it was made for: place, chain and sequence are looked at every time.
+// believed holds the hashes of the messages whose signature this process last verified or made, so that each commit is
+// verified once, however many followers read it. It vouches for the signature and the writer's right only, under the
+// trust it was made for; subject, chain and sequence are checked every time.
 type believed struct {
 	mu            sync.Mutex
 	recent, older map[[sha256.Size]byte]struct{}
 }
 
-// mostBelieved is how many are remembered in each of the two halves.
+// mostBelieved is the size of each of its two halves.
 const mostBelieved = 4096
 
 func newBelieved() *believed { return &believed{recent: make(map[[sha256.Size]byte]struct{})} }

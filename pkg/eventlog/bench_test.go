@@ -146,7 +146,9 @@ func BenchmarkFollow(b *testing.B) {
 func BenchmarkRawConsume(b *testing.B) {
 	l, js := benchStore(b)
 	for b.Loop() {
-		consumer, err := js.CreateConsumer(b.Context(), l.Streams()[0], jetstream.ConsumerConfig{AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true})
+		consumer, err := js.CreateConsumer(b.Context(), l.Streams()[0], jetstream.ConsumerConfig{
+			AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true,
+		})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -13,14 +13,14 @@ import (
 	"shomei/events"
 )
 
-// bookmark is what the log keeps for a follower. Losing it costs time, nothing else: handling twice equals once.
+// bookmark is the saved position of a follower. Losing it costs only time: handling twice equals handling once.
 type bookmark struct {
 	Sequences Positions        `json:"sequences"`
-	Parked    map[string]place `json:"parked,omitempty"`
+	Parked    map[string]stuck `json:"parked,omitempty"`
 }
 
-// place is the first commit of an aggregate that a follower could not take.
-type place struct {
+// stuck is the first commit of an aggregate that a follower could not handle.
+type stuck struct {
 	Stream   string `json:"stream"`
 	Sequence uint64 `json:"sequence"`
 	Reason   string `json:"reason"`
@@ -33,7 +33,7 @@ const (
 
 // restore reads a follower's bookmark.
 func (l *Log) restore(ctx context.Context, f Follower) (bookmark, error) {
-	kept := bookmark{Sequences: Positions{}, Parked: map[string]place{}}
+	kept := bookmark{Sequences: Positions{}, Parked: map[string]stuck{}}
 	stream, err := l.positions(ctx)
 	if errors.Is(err, jetstream.ErrStreamNotFound) && l.config.Writer == nil {
 		return kept, nil // nobody has followed this log yet
@@ -53,7 +53,7 @@ func (l *Log) restore(ctx context.Context, f Follower) (bookmark, error) {
 		}
 	}
 	if kept.Parked == nil {
-		kept.Parked = map[string]place{}
+		kept.Parked = map[string]stuck{}
 	}
 	if f.From != nil || kept.Sequences == nil {
 		kept.Sequences = Positions{}
@@ -62,18 +62,19 @@ func (l *Log) restore(ctx context.Context, f Follower) (bookmark, error) {
 	return kept, nil
 }
 
-// positions is the stream of bookmarks: the last one of each follower.
+// positions returns the stream that holds the last bookmark of each follower.
 func (l *Log) positions(ctx context.Context) (jetstream.Stream, error) {
 	return l.js.Stream(ctx, positionStream)
 }
 
-// openPositions makes the stream of bookmarks where there is none.
+// openPositions creates the stream of bookmarks if there is none.
 func (l *Log) openPositions(ctx context.Context) error {
 	_, err := l.positions(ctx)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		_, err = l.makeStream(ctx, jetstream.StreamConfig{
 			Name: positionStream, Subjects: []string{positionSubject + "*"}, Description: "Shomei: how far followers of the log have come.",
-			MaxMsgsPerSubject: 1, Storage: jetstream.FileStorage, Replicas: l.config.Replicas, MaxMsgs: -1, MaxBytes: -1, MaxMsgSize: -1, MaxConsumers: -1,
+			MaxMsgsPerSubject: 1, Storage: jetstream.FileStorage, Replicas: l.config.Replicas, MaxMsgs: -1, MaxBytes: -1,
+			MaxMsgSize: -1, MaxConsumers: -1,
 		}, false)
 	}
 	if err != nil {
@@ -106,8 +107,8 @@ func (l *Log) saveBookmark(ctx context.Context, follower string, at bookmark) er
 	return nil
 }
 
-// PassOver has a follower that does not run begin behind what the log holds now, for whoever has done by other means what it
-// would do about that. What it has parked stays so.
+// PassOver marks everything in the log as handled by a follower that isn't running, for a caller that has done the
+// follower's work by other means. Its parked aggregates stay parked.
 func (l *Log) PassOver(ctx context.Context, follower string) error {
 	kept, err := l.restore(ctx, Follower{Name: follower})
 	if err != nil {
@@ -121,10 +122,10 @@ func (l *Log) PassOver(ctx context.Context, follower string) error {
 	return l.saveBookmark(ctx, follower, kept)
 }
 
-var errStillUnreadable = errors.New("still not readable")
+var errStillUnreadable = errors.New("still unreadable")
 
-// between reads the commits of a parked aggregate that others have passed.
-func (l *Log) between(ctx context.Context, key string, from place, to uint64, unverified bool) ([]Record, error) {
+// between reads the commits of a parked aggregate that were skipped.
+func (l *Log) between(ctx context.Context, key string, from stuck, to uint64, unverified bool) ([]Record, error) {
 	kind, id, _ := strings.Cut(key, "/")
 	s, subject := l.streams[events.StreamOfShard(events.Shard(id), len(l.streams))], events.LogSubject(kind, id)
 	if s.name != from.Stream {

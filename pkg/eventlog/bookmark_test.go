@@ -13,8 +13,8 @@ import (
 	"shomei/pkg/natstest"
 )
 
-// TestAnOrderlyStopWarnsOfNothing: a position that the end of a follower breaks off is saved once more by Follow, so nobody
-// is to be told; one that can't be saved while the follower goes on is told of.
+// TestAnOrderlyStopWarnsOfNothing: Follow saves once more if its end interrupts a save, so there is no warning; if
+// saving fails while the follower continues, there is one.
 func TestAnOrderlyStopWarnsOfNothing(t *testing.T) {
 	js, err := jetstream.New(natstest.Connect(t, natstest.Start(t).URL()))
 	if err != nil {
@@ -33,8 +33,8 @@ func TestAnOrderlyStopWarnsOfNothing(t *testing.T) {
 	if lines.Len() > 0 || !w.unsaved {
 		t.Errorf("at a stop: %q, unsaved %v", &lines, w.unsaved)
 	}
-	w.saveOrWarn(t.Context()) // no stream of positions is there
-	if !strings.Contains(lines.String(), "position of follower is not saved") {
+	w.saveOrWarn(t.Context()) // there is no stream of positions
+	if !strings.Contains(lines.String(), "could not save a follower's position") {
 		t.Errorf("while it goes on: %q", &lines)
 	}
 }

@@ -15,27 +15,27 @@ type head struct {
 	hash       []byte
 	state      []byte
 	recordedMS int64
-	// at is when it was the end for sure: the server had just said so, by a read or by taking the commit.
+	// at is when it was certainly the end: the server had just said so, or had accepted the commit.
 	at time.Time
 }
 
 func (h head) size() int { return len(h.state) }
 
-// fresh is how long a head and a history from memory may stand for those in the log, where that is harmless.
+// fresh is how long a remembered head or history may stand in for the log, where that is harmless.
 const fresh = 2 * time.Second
 
-// known reports whether a follower of r may take this head for the end: it reaches r, it was the end a moment ago, and r
-// stands where it should, so that an old commit that was put in again is not passed over.
+// known reports whether a follower of r may take this head for the end: it includes r, was the end a moment ago, and r
+// is at its own sequence, so that a replayed old commit isn't skipped.
 func (h head) known(r Record) bool {
 	return time.Since(h.at) <= fresh && h.revision >= r.Commit.GetRevision() && h.sequence >= r.Sequence
 }
 
-// continuedBy reports whether r is the very next commit, signed and chained to this head.
+// continuedBy reports whether r is the next commit, signed and chained to this head.
 func (h head) continuedBy(r Record) bool {
 	return r.verified && r.Commit.GetRevision() == h.revision+1 && r.Sequence > h.sequence && bytes.Equal(r.Commit.GetPreviousHash(), h.hash)
 }
 
-// past are all commits of one aggregate up to a revision, verified, as they stand in the log. It only ever grows.
+// past holds all commits of one aggregate up to a revision, verified, as stored. It only ever grows.
 type past []stored
 
 type stored struct {
@@ -53,15 +53,15 @@ func (p past) size() int {
 }
 
 const (
-	// entryOverhead and storedOverhead are about what a cache's entry and a commit in it cost beside their bytes.
+	// entryOverhead and storedOverhead estimate what a cache entry and a commit in it cost besides their bytes.
 	entryOverhead  = 256
 	storedOverhead = 64
-	// longestPast bounds what one aggregate may take of the memory for histories, in bytes.
+	// longestPast bounds the history kept of one aggregate, in bytes.
 	longestPast = 256 << 10
 )
 
-// cache keeps what was used last by subject, up to a number of bytes. What is old in it does no harm: the server refuses
-// the commit decided on an old head, and an answer that stores nothing is never taken from a cached one.
+// cache is an LRU cache by subject, bounded in bytes. Stale entries do no harm: the server refuses a commit decided on
+// an old head, and an outcome that stores nothing is never based on a cached head.
 type cache[V interface{ size() int }] struct {
 	mu    sync.Mutex
 	limit int
@@ -125,11 +125,11 @@ func (c *cache[V]) remove(subject string) {
 	}
 }
 
-// memory is what this process has verified and still knows of the aggregates used last.
+// memory holds what this process has verified of the most recently used aggregates.
 type memory struct {
 	heads *cache[head]
 	pasts *cache[past]
-	// growing is held while what is known is continued.
+	// growing guards extending an entry.
 	growing *sync.Mutex
 }
 
@@ -137,8 +137,8 @@ func newMemory(limit int) memory {
 	return memory{heads: newCache[head](limit), pasts: newCache[past](limit), growing: new(sync.Mutex)}
 }
 
-// grow continues what is known by a commit: the next one, or one that is known already. A history that is not known as
-// far as that, or is too long, is forgotten.
+// grow extends an aggregate's history by a commit, which may already be in it. A history with a gap before the commit,
+// or a long one, is dropped.
 func (m memory) grow(subject string, h head, s stored) {
 	m.growing.Lock()
 	defer m.growing.Unlock()
@@ -165,7 +165,7 @@ func (m memory) clear() {
 	m.pasts.clear()
 }
 
-// subjectLocks lets one goroutine of this process at a time decide on a subject: others would only conflict.
+// subjectLocks lets one goroutine at a time decide on a subject: others would only conflict.
 type subjectLocks struct {
 	mu   sync.Mutex
 	held map[string]*subjectLock

@@ -21,7 +21,7 @@ import (
 	"shomei/pkg/natstest"
 )
 
-// world is a log that was written to, closed, and can be tampered with on disk before it is opened again.
+// world is a log that was written and closed, and can be tampered with on disk before it is reopened.
 type world struct {
 	store, marks string
 	key          nkeys.KeyPair
@@ -88,8 +88,7 @@ func copyTree(t *testing.T, from, to string) {
 	}
 }
 
-// wantRefused says that the world is not opened, or that reading every aggregate of it does not give anything that is
-// not what was written.
+// wantRefused checks that the world is refused, or that reading every aggregate returns only what was written.
 func (w world) wantRefused(t *testing.T, want ...error) {
 	t.Helper()
 	var got []error
@@ -148,14 +147,15 @@ func TestFlippedBits(t *testing.T) {
 
 const flippedCommits = 120
 
-// A follower that meets a flipped bit says so, whether it is sent everything or some kinds: it stops, or parks the aggregate,
-// and never passes over it in silence. So does a scan.
+// A follower that meets a flipped bit reports it, whether it is sent everything or some kinds: it stops, or parks the
+// aggregate, and never skips it silently. So does a scan.
 func TestFollowMeetsAFlippedBit(t *testing.T) {
 	w := newWorld(t)
 	w.maxBytes = logBytes
 	check(t, w.run(t, func(l *eventlog.Log, _ *hubserver.Server) {
 		for i := range flippedCommits {
-			_, err := l.Update(t.Context(), events.KindAccess, fmt.Sprintf("p%d", i%5), eventlog.Envelope{CommandID: fmt.Sprintf("c%d", i)}, reissue(uint64(i+1)))
+			_, err := l.Update(t.Context(), events.KindAccess, fmt.Sprintf("p%d", i%5),
+				eventlog.Envelope{CommandID: fmt.Sprintf("c%d", i)}, reissue(uint64(i+1)))
 			check(t, err)
 		}
 	}))
@@ -182,7 +182,7 @@ func TestFollowMeetsAFlippedBit(t *testing.T) {
 	}
 }
 
-// wantNoticed says that a follower in a damaged log does not come to its end as if nothing were wrong.
+// wantNoticed checks that a follower of a damaged log does not reach its end as if nothing were wrong.
 func wantNoticed(t *testing.T, l *eventlog.Log, kinds []string) {
 	t.Helper()
 	noticed := func(err error) bool {
@@ -257,7 +257,7 @@ func TestOldCopyOfTheStore(t *testing.T) {
 	copyTree(t, old, w.store)
 	w.wantRefused(t, eventlog.ErrBehindMark)
 
-	// Somebody without our marks goes on writing on the old copy, until it is as long as the one that was lost.
+	// Somebody without our marks writes on to the old copy, until it is as long as the lost one.
 	other := world{store: w.store, marks: t.TempDir(), key: w.key}
 	other.write(t, 100, 120)
 	w.wantRefused(t, eventlog.ErrBehindMark)
@@ -268,7 +268,7 @@ func TestOldCopyOfTheStore(t *testing.T) {
 	w.wantRefused(t, eventlog.ErrBehindMark)
 }
 
-// The server comes back with an old store while the process lives: what it holds is not served.
+// The server restarts with an old store while the process lives: its content is not served.
 func TestOldCopyUnderARunningLog(t *testing.T) {
 	w := newWorld(t)
 	w.write(t, 0, 10)
@@ -295,7 +295,7 @@ func TestOldCopyUnderARunningLog(t *testing.T) {
 	}
 }
 
-// An administrator of NATS can put anything into the stream, and gets nothing of it believed.
+// An administrator of NATS can put anything into the stream, and none of it is believed.
 func TestForgedCommits(t *testing.T) {
 	trusted, notifier := newKey(t), newKey(t)
 	for name, forge := range map[string]func(t *testing.T, last eventlog.Record) []byte{
@@ -345,7 +345,7 @@ func wantNothingServed(t *testing.T, l *eventlog.Log) {
 	t.Helper()
 	decided := false
 	_, err := l.Update(t.Context(), events.KindSubscriber, "p", eventlog.Envelope{CommandID: "new"}, func(h eventlog.Head) ([]*events.Event, error) {
-		decided = h.Revision != 3 // on the head from before the forgery it may decide: the server refuses
+		decided = h.Revision != 3 // it may decide on the head from before the forgery: the server refuses
 		return []*events.Event{revoked(3), issued(9)}, nil
 	})
 	if !errors.Is(err, eventlog.ErrForged) && !errors.Is(err, events.ErrMalformed) {

@@ -16,7 +16,7 @@ import (
 	"shomei/pkg/natstest"
 )
 
-// The disk fills up under the log and has space again: every command ends, none twice.
+// The disk fills up under the log and gets space again: every command completes, none twice.
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=10m"); err != nil {
@@ -27,7 +27,9 @@ func TestFullDisk(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	s := natstest.StartWith(t, hubserver.Config{StoreDir: filepath.Join(dir, "store"), Port: -1, MaxStore: 1 << 30, CheckEvery: 20 * time.Millisecond})
+	s := natstest.StartWith(t, hubserver.Config{
+		StoreDir: filepath.Join(dir, "store"), Port: -1, MaxStore: 1 << 30, CheckEvery: 20 * time.Millisecond,
+	})
 	c := config(t, natstest.Connect(t, s.URL()), newKey(t))
 	l := open(t, c)
 	mustUpdate(t, l, "p0", "first", 1)
@@ -37,7 +39,9 @@ func TestFullDisk(t *testing.T) {
 	people := ids(50)
 	var open []int
 	update := func(ctx context.Context, i int, again bool) error {
-		_, err := l.Update(ctx, events.KindSubscriber, people[i%50], eventlog.Envelope{CommandID: fmt.Sprintf("c%d", i), Redelivered: again}, reissue(uint64(i+10)))
+		_, err := l.Update(ctx, events.KindSubscriber, people[i%50], eventlog.Envelope{
+			CommandID: fmt.Sprintf("c%d", i), Redelivered: again,
+		}, reissue(uint64(i+10)))
 		return err
 	}
 	for i := range commands {
@@ -74,7 +78,7 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// fill takes the disk but for a little.
+// fill uses up all but a little of the disk.
 func fill(t *testing.T, path string) {
 	t.Helper()
 	var disk syscall.Statfs_t
@@ -87,8 +91,8 @@ func fill(t *testing.T, path string) {
 	}
 }
 
-// The commit is stored and its mark is not: the disk of the marks is full. The caller hears that the outcome is unknown,
-// and repeating the command with space again gives the first answer.
+// The commit is stored but its mark is not: the disk of the marks is full. The caller learns that the outcome is
+// unknown, and repeating the command with space again returns the first answer.
 func TestACommitWhoseMarkCannotBeWritten(t *testing.T) {
 	marks := t.TempDir()
 	if err := syscall.Mount("tmpfs", marks, "tmpfs", 0, "size=64k"); err != nil {
@@ -97,7 +101,7 @@ func TestACommitWhoseMarkCannotBeWritten(t *testing.T) {
 	c := config(t, natstest.Connect(t, natstest.Start(t).URL()), newKey(t))
 	c.Marks = marks
 	l := open(t, c)
-	t.Cleanup(func() { // before the log is closed, which goes on with the file that it holds
+	t.Cleanup(func() { // before the log is closed, which keeps its open file
 		if err := syscall.Unmount(marks, syscall.MNT_DETACH); err != nil {
 			t.Error(err)
 		}

@@ -9,34 +9,33 @@ import (
 )
 
 var (
-	// ErrBehindMark says that a stream holds less than, or something else than, what this process has seen in it: an old
-	// copy was put back, or its tail was lost. Nothing of the stream is served.
+	// ErrBehindMark: a stream holds less than, or something other than, what this process has seen in it. An old copy
+	// was restored, or its tail was lost. The stream is not served.
 	ErrBehindMark = errors.New("stream is behind its high-water mark")
-	// ErrDamaged says that messages are missing inside a stream, or that a chain of commits is broken.
+	// ErrDamaged: messages are missing inside a stream, or a chain of commits is broken.
 	ErrDamaged = errors.New("log is damaged")
-	// ErrParked says that a commit of this aggregate was damaged and no copy holds it: nothing is decided about it until it
-	// is put back. All other aggregates go on.
+	// ErrParked: a commit of this aggregate was damaged and no copy holds it. Nothing is decided about the aggregate
+	// until the commit is restored; all others go on.
 	ErrParked = errors.New("aggregate is parked")
-	// ErrForged says that a commit was not written by a trusted writer whose role may write its kind, or stands where it
-	// was not written to.
+	// ErrForged: a commit is not by a trusted writer whose role may write its kind, or is not where it was written to.
 	ErrForged = errors.New("commit is not to be believed")
-	// ErrNewerState says that the state was folded by a newer version of the program. It is never folded downwards.
+	// ErrNewerState: the state was folded by a newer version of the program. It is never folded downwards.
 	ErrNewerState = errors.New("state was folded by a newer version")
-	// ErrUnknownOutcome says that the commit may or may not be stored: repeat the same command id, with Redelivered set.
+	// ErrUnknownOutcome: the commit may or may not be stored. Repeat the same command id with Redelivered set.
 	ErrUnknownOutcome = errors.New("outcome unknown")
-	// ErrConflict says that other writers won on this aggregate every time.
+	// ErrConflict: other writers won on this aggregate every time.
 	ErrConflict = errors.New("too many conflicting writers")
-	// ErrFull says that the stream or its disk takes no more; its server needs space, and a restart when it froze.
+	// ErrFull: the stream or its disk is full. Its server needs space, and a restart if it froze.
 	ErrFull = errors.New("log takes no more")
-	// ErrState says that the state after a commit is larger than events.StateLimit allows.
+	// ErrState: the state after a commit exceeds events.StateLimit.
 	ErrState = errors.New("state is too large")
-	// ErrLayout says that the streams that exist are not those of the configuration.
+	// ErrLayout: the existing streams are not those of the configuration.
 	ErrLayout = errors.New("streams of the log differ from the configuration")
-	// ErrConfig says that a Config, an Envelope or an argument is not usable.
+	// ErrConfig: a Config, an Envelope or an argument is unusable.
 	ErrConfig = errors.New("bad use of the log")
 )
 
-// The codes of the JetStream API that the log acts on. Texts change between versions, codes don't.
+// Codes of the JetStream API that the log acts on. Texts change between versions, codes don't.
 const (
 	codeWrongLastSequence         jetstream.ErrorCode = 10071
 	codeWrongLastSequenceConstant jetstream.ErrorCode = 10164 // replicated streams
@@ -47,7 +46,7 @@ const (
 	codeClusterNotLeader          jetstream.ErrorCode = 10009
 )
 
-// hasCode reports whether err is an answer of the JetStream API with one of the codes.
+// hasCode reports whether err is a JetStream API error with one of the codes.
 func hasCode(err error, codes ...jetstream.ErrorCode) bool {
 	var answer jetstream.JetStreamError
 	if !errors.As(err, &answer) || answer.APIError() == nil {
@@ -61,7 +60,7 @@ func hasCode(err error, codes ...jetstream.ErrorCode) bool {
 	return false
 }
 
-// isConflict reports whether another commit stands, or is on its way, where this one was to go.
+// isConflict reports whether another commit is stored, or on its way, at this one's place.
 func isConflict(err error) bool {
 	return hasCode(err, codeWrongLastSequence, codeWrongLastSequenceConstant)
 }
@@ -70,7 +69,7 @@ func isFull(err error) bool {
 	return hasCode(err, codeStoreFailed, codeInsufficientResources, codeStorageExceeded)
 }
 
-// isAway reports whether the request was surely not served: nobody was there to take it.
+// isAway reports whether the request was certainly not served, because nobody received it.
 func isAway(err error) bool {
 	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse) ||
 		errors.Is(err, nats.ErrReconnectBufExceeded) || hasCode(err, codeClusterNotAvailable, codeClusterNotLeader)

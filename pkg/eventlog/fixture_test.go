@@ -18,7 +18,7 @@ import (
 	"shomei/pkg/natstest"
 )
 
-// toy is a state with the rule that matters most: at most one live certificate.
+// toy is a state with the most important rule: at most one live certificate.
 type toy struct {
 	Live     uint64
 	Issued   int
@@ -83,7 +83,9 @@ func toyFold(version uint32) eventlog.Fold {
 }
 
 func toyFolds(version uint32) map[string]eventlog.Fold {
-	return map[string]eventlog.Fold{events.KindSubscriber: toyFold(version), events.KindAuthority: toyFold(version), events.KindAccess: toyFold(version)}
+	return map[string]eventlog.Fold{
+		events.KindSubscriber: toyFold(version), events.KindAuthority: toyFold(version), events.KindAccess: toyFold(version),
+	}
 }
 
 func issued(serial uint64) *events.Event {
@@ -126,7 +128,7 @@ func public(t testing.TB, key nkeys.KeyPair) string {
 	return p
 }
 
-// config is a log with one writer of its own that everything is trusted to.
+// config returns a log with one writer of its own that is trusted with everything.
 func config(t testing.TB, conn *nats.Conn, key nkeys.KeyPair) eventlog.Config {
 	return eventlog.Config{
 		Conn: conn, Writer: key, Writers: map[string]eventlog.Role{public(t, key): eventlog.RoleHub},
@@ -157,7 +159,7 @@ func mustUpdate(t testing.TB, l *eventlog.Log, id, command string, serial uint64
 	return outcome
 }
 
-// wantWhole checks every aggregate's history, and that exactly the commands expected are in the log, each once.
+// wantWhole checks every aggregate's history, and that exactly the expected commands are in the log, once each.
 func wantWhole(t testing.TB, l *eventlog.Log, ids []string, commands int) {
 	t.Helper()
 	seen := make(map[string]string)

@@ -16,39 +16,39 @@ import (
 	"shomei/pkg/wait"
 )
 
-// Positions are the last handled sequences by stream. They hold only for the streams that exist today.
+// Positions maps streams to their last handled sequence. They hold only for the streams that exist today.
 type Positions map[string]uint64
 
-// Follower is one reader of the log.
+// Follower describes one reader of the log.
 type Follower struct {
-	// Name of the follower: its position and its parked aggregates are kept under it. Valid as an id.
+	// Name identifies its position and its parked aggregates. Valid as an id.
 	Name string
-	// Kinds wanted; all when empty. Where subscribers are not among them the others are not read at all, and the position,
-	// which comes to a stream's end at each start, stays behind it while nothing wanted is written.
+	// Kinds are the kinds wanted; empty: all. Without subscribers among them, other kinds are not read at all, and the
+	// position, which reaches a stream's end at each start, lags behind while nothing wanted is written.
 	Kinds []string
-	// Batch is the most records read, and without Lanes given to Handle, at once (1,000 when zero).
+	// Batch is the most records read at once and, without Lanes, passed to Handle (0: 1,000).
 	Batch int
-	// Lanes, when above zero, has Handle called for up to so many aggregates at the same time, each call with records of
-	// one aggregate. An aggregate that must be tried again holds up no other, until thousands wait.
+	// Lanes, if above zero, is for how many aggregates Handle may run concurrently, each call with records of one
+	// aggregate. An aggregate being retried blocks no other until thousands wait.
 	Lanes int
-	// From are positions that the follower keeps itself, beside what it writes; nil has the log keep them under Name.
+	// From are positions that the follower keeps itself, with what it writes; nil: the log keeps them under Name.
 	From Positions
-	// Unverified leaves signatures unchecked. Only for rebuilding tables that fsck checks, where 20,000 commits a second
-	// and core are too few; whoever acts on a commit needs it checked.
+	// Unverified skips checking signatures. Only for rebuilding tables that fsck checks, where 20,000 commits a second
+	// and core are too few; whoever acts on a commit must verify it.
 	Unverified bool
-	// Handle takes records, in order within each stream, or within each aggregate when there are Lanes. It is called by one
-	// goroutine at a time (with Lanes: for each aggregate), and again with the same records until it returns nil; after a
-	// crash, or when the kept position is lost, records come again, so handling a record twice must equal handling it once.
-	// A *ParkError sets an aggregate aside.
+	// Handle handles records, in order within each stream or, with Lanes, within each aggregate. Calls don't overlap
+	// (with Lanes: for the same aggregate). The same records come again until it returns nil, and may come again after
+	// a crash or a lost position, so handling a record twice must equal handling it once. A *ParkError parks an
+	// aggregate.
 	Handle func(context.Context, []Record) error
-	// Handled, when set, is told how far every stream was handled, after each batch that was.
+	// Handled, if set, is called with the positions of all streams after each batch that advanced them.
 	Handled func(Positions)
-	// Parked is told of each aggregate that is set aside: the record that can't be taken, whose Commit may be nil, and
-	// why. Its later commits are passed over until a follower of this name that can read them starts.
+	// Parked is called for each aggregate that is parked, with the record that can't be handled (its Commit may be nil)
+	// and why. Later commits of the aggregate are skipped until a follower of this name starts that can handle them.
 	Parked func(Record, error)
 }
 
-// ParkError is how Handle says that it can't take a record, now or later, and the others shall go on.
+// ParkError is returned by Handle for a record that it can't handle now or later, and that must not hold up others.
 type ParkError struct {
 	Kind, ID string
 	Err      error
@@ -56,16 +56,16 @@ type ParkError struct {
 
 func (e *ParkError) Error() string { return fmt.Sprintf("parking %s/%s: %v", e.Kind, e.ID, e.Err) }
 
-// Unwrap gives the reason.
+// Unwrap returns the reason.
 func (e *ParkError) Unwrap() error { return e.Err }
 
 func (e *ParkError) of(r Record) bool { return r.Kind == e.Kind && r.ID == e.ID }
 
-// saveEvery bounds how much is handled again after a crash. A position saved costs an fsync, so not each batch is.
+// saveEvery bounds how much is handled again after a crash. Saving costs an fsync, so not every batch is saved.
 const saveEvery = time.Second
 
-// Follow reads the log until ctx ends, waiting at its end for more. It outlives restarts of the server. It returns nil
-// when ctx ended, and ErrBehindMark or ErrDamaged when a stream may not be read on.
+// Follow reads the log until ctx ends, waiting for more at its end, and across restarts of the server. It returns nil
+// once ctx has ended, or ErrBehindMark or ErrDamaged if a stream must not be read on.
 func (l *Log) Follow(ctx context.Context, f Follower) error {
 	if !events.ValidID(f.Name) || f.Handle == nil {
 		return fmt.Errorf("a follower needs a name and Handle: %w", ErrConfig)
@@ -76,7 +76,7 @@ func (l *Log) Follow(ctx context.Context, f Follower) error {
 		return ended(ctx, fmt.Errorf("restoring the position of %s: %w", f.Name, err))
 	}
 	following := &following{
-		log: l, follower: f, saved: saved, records: make(chan read, 2*f.Batch), slots: make(chan struct{}, max(f.Lanes, 1)),
+		log: l, follower: f, saved: saved, records: make(chan item, 2*f.Batch), slots: make(chan struct{}, max(f.Lanes, 1)),
 	}
 	if err := following.unpark(ctx); err != nil {
 		return ended(ctx, err)
@@ -85,14 +85,14 @@ func (l *Log) Follow(ctx context.Context, f Follower) error {
 	for _, s := range l.streams {
 		group.Go(func() error { return l.readOn(ctx2, s, saved.Sequences[s.name], f, following.records) })
 	}
-	group.Go(func() error { return newLanes(following).run(ctx2) })
+	group.Go(func() error { return newQueues(following).run(ctx2) })
 	err = group.Wait()
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.config.PublishTimeout)
 	defer cancel()
 	return errors.Join(ended(ctx, err), following.save(last))
 }
 
-// ended gives nil for what the end of ctx caused.
+// ended returns nil for an error that the end of ctx caused.
 func ended(ctx context.Context, err error) error {
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return nil
@@ -100,34 +100,34 @@ func ended(ctx context.Context, err error) error {
 	return err
 }
 
-// following is one Follow on its way.
+// following is the state of one Follow.
 type following struct {
 	log      *Log
 	follower Follower
 	saved    bookmark
 	unsaved  bool
-	records  chan read
+	records  chan item
 	slots    chan struct{} // as many as there may be calls of Handle at the same time
 	warned   atomic.Int64
 }
 
-// read is a record with what was wrong about it.
-type read struct {
+// item is a record, or the error that prevented reading it.
+type item struct {
 	record Record
 	skip   bool
 	err    error
 }
 
-// saveOrWarn saves while there is more to come; what the end of ctx breaks off is saved once more by Follow.
+// saveOrWarn saves the position. Follow saves once more if ctx ends meanwhile.
 func (w *following) saveOrWarn(ctx context.Context) {
 	if err := w.save(ctx); err != nil && ctx.Err() == nil {
-		w.log.config.Logger.Warn("position of follower is not saved, going on", "follower", w.follower.Name, "error", err)
+		w.log.config.Logger.Warn("could not save a follower's position, continuing", "follower", w.follower.Name, "error", err)
 	}
 }
 
-// arrived is what there is to take now, up to a batch, beginning with next.
-func (w *following) arrived(next read) []read {
-	list := append(make([]read, 0, min(w.follower.Batch, 1+len(w.records))), next)
+// arrived returns what is available, up to a batch, beginning with next.
+func (w *following) arrived(next item) []item {
+	list := append(make([]item, 0, min(w.follower.Batch, 1+len(w.records))), next)
 	for len(list) < w.follower.Batch {
 		select {
 		case next = <-w.records:
@@ -139,7 +139,7 @@ func (w *following) arrived(next read) []read {
 	return list
 }
 
-func (w *following) wanted(r read) bool {
+func (w *following) wanted(r item) bool {
 	if r.skip {
 		return false
 	}
@@ -154,29 +154,28 @@ func (w *following) wanted(r read) bool {
 }
 
 func (w *following) park(r Record, reason error) {
-	w.saved.Parked[r.Kind+"/"+r.ID] = place{Stream: r.Stream, Sequence: r.Sequence, Reason: reason.Error()}
+	w.saved.Parked[r.Kind+"/"+r.ID] = stuck{Stream: r.Stream, Sequence: r.Sequence, Reason: reason.Error()}
 	w.unsaved = true
 	w.log.metrics.parked.WithLabelValues(w.follower.Name).Set(float64(len(w.saved.Parked)))
-	w.log.config.Logger.Error("follower passes over an aggregate it can't read", "follower", w.follower.Name,
+	w.log.config.Logger.Error("follower skips an aggregate it can't read", "follower", w.follower.Name,
 		"kind", r.Kind, "id", r.ID, "stream", r.Stream, "sequence", r.Sequence, "error", reason)
 	if w.follower.Parked != nil {
 		w.follower.Parked(r, reason)
 	}
 }
 
-// A record that could not be handled is tried again after firstWait, then less and less often.
+// Failing records are retried after firstWait, then less and less often.
 const (
 	firstWait   = 50 * time.Millisecond
 	longestWait = 10 * time.Second
 )
 
-// rest waits for about that long. The error is that of ctx.
+// rest waits for about that long, or returns the error of ctx.
 func rest(ctx context.Context, about time.Duration) error {
 	return wait.For(ctx, about/2+rand.N(about/2))
 }
 
-// work calls Handle until it succeeds, or sets aside an aggregate that it was given, waiting longer each time. The error is
-// that of ctx.
+// work calls Handle until it succeeds or parks an aggregate, waiting longer each time. It returns the error of ctx.
 func (w *following) work(ctx context.Context, records []Record) (*ParkError, error) {
 	for wait := firstWait; ; wait = min(2*wait, longestWait) {
 		select {
@@ -203,11 +202,11 @@ func (w *following) work(ctx context.Context, records []Record) (*ParkError, err
 	}
 }
 
-// warn writes a line at most once a second: what keeps one aggregate waiting often keeps many.
+// warn logs at most once a second: what blocks one aggregate often blocks many.
 func (w *following) warn(records []Record, err error) {
 	now, last := time.Now().Unix(), w.warned.Load()
 	if now != last && w.warned.CompareAndSwap(last, now) {
-		w.log.config.Logger.Warn("follower could not handle commits, trying again", "follower", w.follower.Name,
+		w.log.config.Logger.Warn("follower could not handle commits, retrying", "follower", w.follower.Name,
 			"records", len(records), "kind", records[0].Kind, "id", records[0].ID, "error", err)
 	}
 }
@@ -225,11 +224,11 @@ func (w *following) setAside(records []Record, park *ParkError) (aside, others [
 	return aside, others
 }
 
-// raise lifts the high-water marks to what has come: what was seen once must never be missing.
-func (w *following) raise(arrived []read) error {
+// raise raises the high-water marks to what has arrived: what was seen once must never be missing.
+func (w *following) raise(arrived []item) error {
 	last := make(map[string]Record, 1)
 	for _, r := range arrived {
-		if r.record.Stored != nil { // a gap has nothing to be seen
+		if r.record.Stored != nil { // nothing was seen at a gap
 			last[r.record.Stream] = r.record
 		}
 	}
@@ -245,7 +244,7 @@ func (w *following) raise(arrived []read) error {
 	return nil
 }
 
-// moved tells that positions have changed.
+// moved calls Handled with the new positions.
 func (w *following) moved() {
 	w.unsaved = true
 	if w.follower.Handled != nil {
@@ -253,14 +252,14 @@ func (w *following) moved() {
 	}
 }
 
-// unpark tries again what an earlier program of this name could not read, from the commit that stopped it to where
-// the others are.
+// unpark retries the aggregates that an earlier program of this name could not read, from the commit that stopped it to
+// the current position.
 func (w *following) unpark(ctx context.Context) error {
 	for _, key := range slices.Sorted(maps.Keys(w.saved.Parked)) {
 		at := w.saved.Parked[key]
 		batch, err := w.log.between(ctx, key, at, w.saved.Sequences[at.Stream], w.follower.Unverified)
 		if errors.Is(err, errStillUnreadable) {
-			w.log.config.Logger.Warn("follower still passes over an aggregate", "follower", w.follower.Name, "aggregate", key, "error", err)
+			w.log.config.Logger.Warn("follower still skips an aggregate", "follower", w.follower.Name, "aggregate", key, "error", err)
 			continue
 		}
 		if err != nil {

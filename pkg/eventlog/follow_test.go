@@ -43,7 +43,7 @@ func (c *collector) len() int {
 	return len(c.records)
 }
 
-// wantAll checks that n commits came, each at least once, in order for each aggregate; extra are repeats allowed.
+// wantAll checks that n commits came, each at least once, in order for each aggregate; extra repeats are allowed.
 func (c *collector) wantAll(t *testing.T, n, extra int) {
 	t.Helper()
 	c.mu.Lock()
@@ -63,7 +63,7 @@ func (c *collector) wantAll(t *testing.T, n, extra int) {
 	}
 }
 
-// follow runs a follower until the returned function is called, which gives what Follow returned.
+// follow runs a follower until the returned function is called, which returns Follow's result.
 func follow(t *testing.T, l *eventlog.Log, f eventlog.Follower) (stop func() error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -173,7 +173,7 @@ func TestFollowOutlivesTheServer(t *testing.T) {
 	c.wantAll(t, 31, 0)
 }
 
-// What can't be read parks its aggregate, across restarts of the follower; the others go on.
+// An unreadable commit parks its aggregate, across restarts of the follower; the others go on.
 func TestFollowParks(t *testing.T) {
 	s := natstest.Start(t)
 	conn, key := natstest.Connect(t, s.URL()), newKey(t)
@@ -204,7 +204,7 @@ func TestFollowParks(t *testing.T) {
 	}
 }
 
-// Handle itself sets an aggregate aside; a later follower of the name that can take it gets all it missed.
+// Handle itself parks an aggregate; a later follower of the name that can handle it gets everything it missed.
 func TestFollowUnparks(t *testing.T) {
 	s := natstest.Start(t)
 	l := open(t, config(t, natstest.Connect(t, s.URL()), newKey(t)))
@@ -235,7 +235,7 @@ func TestFollowUnparks(t *testing.T) {
 	c.wantAll(t, 12, 0)
 }
 
-// A follower that was passed over what there is goes on behind it, and has parked what it had parked.
+// After PassOver a follower continues behind what there was, and its parked aggregates stay parked.
 func TestPassOver(t *testing.T) {
 	l := open(t, config(t, natstest.Connect(t, natstest.Start(t).URL()), newKey(t)))
 	mustUpdate(t, l, "bad", "c0", 1)
@@ -291,14 +291,15 @@ func TestScan(t *testing.T) {
 	}
 }
 
-// A scan for kinds gives what a scan of everything gives of them, from any place on.
+// A scan for kinds returns what a scan of everything returns of them, from any position on.
 func TestScanOfKinds(t *testing.T) {
 	cfg := config(t, natstest.Connect(t, natstest.Start(t).URL()), newKey(t))
 	cfg.Streams = 2
 	l := open(t, cfg)
 	kinds := []string{events.KindSubscriber, events.KindAccess, events.KindSubscriber, events.KindAuthority}
 	for i := range 60 {
-		_, err := l.Update(t.Context(), kinds[i%len(kinds)], fmt.Sprintf("a%d", i%12), eventlog.Envelope{CommandID: fmt.Sprintf("c%d", i)}, reissue(uint64(i+1)))
+		_, err := l.Update(t.Context(), kinds[i%len(kinds)], fmt.Sprintf("a%d", i%12),
+			eventlog.Envelope{CommandID: fmt.Sprintf("c%d", i)}, reissue(uint64(i+1)))
 		check(t, err)
 	}
 	all := scanned(t, l, nil)
@@ -326,7 +327,7 @@ func TestScanOfKinds(t *testing.T) {
 	}
 }
 
-// scanned is what a scan gives.
+// scanned returns the records of a scan.
 func scanned(t testing.TB, l *eventlog.Log, after eventlog.Positions, kinds ...string) (all []eventlog.Record) {
 	t.Helper()
 	check(t, l.Scan(t.Context(), after, kinds, func(r eventlog.Record, err error) error {

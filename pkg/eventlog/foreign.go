@@ -8,10 +8,10 @@ import (
 	"shomei/pkg/eventlog/blocks"
 )
 
-// Foreign finds, in a store that no server runs on, the messages on the subject of an aggregate that never were commits:
-// what can't be decoded, belongs elsewhere, carries a signature that does not hold, or repeats an old commit. It gives
-// why, by stream and sequence, for blocks.Config.Unwanted. What a writer signed who is not among writers, or may not
-// write this, may have been a commit once: the error is ErrForged then, as ErrDamaged where the chain itself is broken.
+// Foreign finds messages on an aggregate's subject that never were commits, in a store that no server runs on: what
+// can't be decoded, belongs elsewhere, has an invalid signature, or repeats an old commit. It returns the reasons by
+// stream and sequence, for blocks.Config.Unwanted. What was signed by a key that is not among writers, or may not write
+// this kind, may once have been a commit: the error is ErrForged then. It is ErrDamaged if the chain itself is broken.
 func Foreign(store, kind, id string, writers map[string]Role) (map[string]map[uint64]string, error) {
 	names, err := blocks.Streams(store)
 	if err != nil {
@@ -39,7 +39,7 @@ func Foreign(store, kind, id string, writers map[string]Role) (map[string]map[ui
 	return found, nil
 }
 
-// sifting parts the commits of one aggregate from what never was one.
+// sifting separates an aggregate's commits from what never was one.
 type sifting struct {
 	trust    trust
 	last     *Record

@@ -13,7 +13,7 @@ import (
 	"shomei/pkg/natstest"
 )
 
-// mixed stores commits of several kinds, this process's and another's in turns; the last ones are all of one kind.
+// mixed stores commits of several kinds, by this process and another in turns; the last ones are all of one kind.
 func mixed(t testing.TB, streams int) (own *eventlog.Log, all []eventlog.Record) {
 	t.Helper()
 	url, key := natstest.Start(t).URL(), newKey(t)
@@ -29,13 +29,14 @@ func mixed(t testing.TB, streams int) (own *eventlog.Log, all []eventlog.Record)
 		if i >= 70 {
 			kind = events.KindSubscriber
 		}
-		_, err := logs[i/3%2].Update(t.Context(), kind, fmt.Sprintf("a%d", i%12), eventlog.Envelope{CommandID: fmt.Sprintf("c%d", i)}, reissue(uint64(i+1)))
+		_, err := logs[i/3%2].Update(t.Context(), kind, fmt.Sprintf("a%d", i%12),
+			eventlog.Envelope{CommandID: fmt.Sprintf("c%d", i)}, reissue(uint64(i+1)))
 		check(t, err)
 	}
 	return logs[0], scanned(t, logs[0], nil)
 }
 
-// commands are those of the records of some kinds that stand behind positions.
+// commands returns the command ids of the records of some kinds behind the positions.
 func commands(all []eventlog.Record, after eventlog.Positions, kinds []string) (list []string) {
 	for _, r := range all {
 		if r.Sequence > after[r.Stream] && (len(kinds) == 0 || slices.Contains(kinds, r.Kind)) {
@@ -54,8 +55,8 @@ func (c *collector) commands() (list []string) {
 	return list
 }
 
-// TestFollowOfKinds: wherever it begins and is stopped, a follower of some kinds gets of them what there is, each commit
-// once, and comes to the end, though the last commits are of other kinds.
+// TestFollowOfKinds: wherever it begins and is stopped, a follower of some kinds gets all their commits, once each, and
+// reaches the end, even if the last commits are of other kinds.
 func TestFollowOfKinds(t *testing.T) {
 	for _, streams := range []int{1, 3} {
 		l, all := mixed(t, streams)
@@ -64,7 +65,12 @@ func TestFollowOfKinds(t *testing.T) {
 		rapid.Check(t, func(rt *rapid.T) {
 			run++
 			kinds := rapid.SampledFrom([][]string{
-				nil, {events.KindAccess}, {events.KindAuthority}, {events.KindAccess, events.KindAuthority}, {events.KindOffice}, {events.KindSubscriber},
+				nil,
+				{events.KindAccess},
+				{events.KindAuthority},
+				{events.KindAccess, events.KindAuthority},
+				{events.KindOffice},
+				{events.KindSubscriber},
 			}).Draw(rt, "kinds")
 			after := eventlog.Positions{}
 			for _, stream := range l.Streams() {
@@ -102,8 +108,8 @@ func TestFollowOfKinds(t *testing.T) {
 	}
 }
 
-// A follower of some kinds that runs gets what is written while it does, by this process and by another, and the server's
-// restarts lose nothing of it.
+// A running follower of some kinds gets what is written meanwhile, by this process and by another, and loses nothing
+// when the server restarts.
 func TestFollowOfKindsGoesOn(t *testing.T) {
 	s := natstest.Start(t)
 	key := newKey(t)

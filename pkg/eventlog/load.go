@@ -14,18 +14,18 @@ import (
 	"shomei/events"
 )
 
-// Head is the end of one aggregate: what a decision is made on.
+// Head is the end of one aggregate, on which decisions are made.
 type Head struct {
-	// Revision of the last commit; 0 when there is none.
+	// Revision of the last commit; 0 if there is none.
 	Revision uint64
-	// State is the encoded state after it, nil when there is none. It must not be changed.
+	// State is the encoded state after it, nil if there is none. It must not be changed.
 	State []byte
 	// Now is the clock or the last recorded time, whichever is later, in whole milliseconds, UTC.
 	Now time.Time
 }
 
-// Load gives the verified end of an aggregate. Errors are ErrForged, ErrDamaged, ErrBehindMark and ErrNewerState when
-// it may not be believed.
+// Load returns the verified end of an aggregate. The error is ErrForged, ErrDamaged, ErrBehindMark or ErrNewerState if
+// it can't be believed.
 func (l *Log) Load(ctx context.Context, kind, id string) (Head, error) {
 	t, err := l.target(kind, id)
 	if err != nil {
@@ -45,7 +45,7 @@ func (l *Log) Load(ctx context.Context, kind, id string) (Head, error) {
 	return l.facing(h), nil
 }
 
-// patiently repeats a read while the server is away, restarts or elects a leader.
+// patiently retries a read while the server is unavailable, restarting or electing a leader.
 func (l *Log) patiently(ctx context.Context, read func() error) error {
 	started := time.Now()
 	for attempt := 0; ; attempt++ {
@@ -88,9 +88,8 @@ func (l *Log) load(ctx context.Context, t target) (head, error) {
 	}
 }
 
-// loadOnce counts the messages of the subject and then reads the last. Nothing is ever deleted, so the last revision
-// is at least the count: an old commit that an administrator of the server published once more is genuine, but makes
-// one too many.
+// loadOnce counts the messages of the subject and then reads the last. Nothing is ever deleted, so the last revision is
+// at least the count: an old commit republished by an administrator of the server is genuine, but makes one too many.
 func (l *Log) loadOnce(ctx context.Context, t target) (head, error) {
 	asked := time.Now()
 	count, err := l.count(ctx, t)
@@ -109,7 +108,7 @@ func (l *Log) loadOnce(ctx context.Context, t target) (head, error) {
 		return head{}, err
 	}
 	if record.Commit.GetRevision() < count {
-		return head{}, fmt.Errorf("%s/%s has %d commits, the last says it is revision %d (%s sequence %d); an old commit was put in again, run fsck: %w: %w",
+		return head{}, fmt.Errorf("%s/%s has %d commits, but the last is revision %d (%s sequence %d); an old commit was stored again, run fsck: %w: %w",
 			t.kind, t.id, count, record.Commit.GetRevision(), t.stream.name, record.Sequence, ErrForged, ErrDamaged)
 	}
 	h, err := l.head(ctx, t, record, events.Hash(message.Data))
@@ -120,14 +119,15 @@ func (l *Log) loadOnce(ctx context.Context, t target) (head, error) {
 	return h, err
 }
 
-// last reads the last message of a subject that has some. One that can't be read any more is answered by the server
-// like one that never was.
+// last reads the last message of a non-empty subject. The server answers alike for an unreadable message and one that
+// never was.
 func (l *Log) last(ctx context.Context, t target) (*jetstream.RawStreamMsg, error) {
 	ctx, cancel := l.asking(ctx)
 	defer cancel()
 	message, err := t.stream.handle.GetLastMsgForSubject(ctx, t.subject)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil, fmt.Errorf("%s/%s has commits, but the last can't be read from %s; start the hub again, which reads all blocks: %w", t.kind, t.id, t.stream.name, ErrDamaged)
+		return nil, fmt.Errorf("%s/%s has commits, but the last can't be read from %s; restart the hub, which checks all blocks: %w",
+			t.kind, t.id, t.stream.name, ErrDamaged)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("loading %s/%s: %w", t.kind, t.id, err)
@@ -144,13 +144,14 @@ func (l *Log) believe(t target, message *jetstream.RawStreamMsg) (Record, error)
 	return record, writers.check(record)
 }
 
-// count gives the number of messages of a subject. It asks by hand, because the answer repeats the stream's
+// count returns the number of messages of a subject. It asks by hand, because the answer repeats the stream's
 // configuration, up to 4,096 subjects long, which the library decodes in full each time.
 func (l *Log) count(ctx context.Context, t target) (uint64, error) {
 	ctx, cancel := l.asking(ctx)
 	defer cancel()
 	seen, _ := t.stream.mark.get()
-	answer, err := l.config.Conn.RequestWithContext(ctx, "$JS.API.STREAM.INFO."+t.stream.name, fmt.Appendf(nil, `{"subjects_filter":%q}`, t.subject))
+	answer, err := l.config.Conn.RequestWithContext(ctx, "$JS.API.STREAM.INFO."+t.stream.name,
+		fmt.Appendf(nil, `{"subjects_filter":%q}`, t.subject))
 	if err != nil {
 		return 0, fmt.Errorf("counting the commits of %s/%s: %w", t.kind, t.id, err)
 	}
@@ -161,7 +162,7 @@ func (l *Log) count(ctx context.Context, t target) (uint64, error) {
 	return state.Subjects[t.subject], l.complete(t.stream, state, seen)
 }
 
-// complete condemns a stream that lost messages while the server ran: it cuts a block that it can't read, and takes a
+// complete condemns a stream that lost messages while the server ran: the server cuts an unreadable block, and takes a
 // subject whose messages are gone for one that never had any. seen is the mark before the server was asked.
 func (l *Log) complete(s *stream, state counted, seen uint64) error {
 	s.mu.Lock()
@@ -177,14 +178,14 @@ func (l *Log) complete(s *stream, state counted, seen uint64) error {
 	return incomplete
 }
 
-// counted is what an answer to STREAM.INFO says of a stream and of the subjects asked for.
+// counted is what a STREAM.INFO response says of a stream and the requested subjects.
 type counted struct {
 	Messages uint64            `json:"messages"`
 	LastSeq  uint64            `json:"last_seq"`
 	Subjects map[string]uint64 `json:"subjects"`
 }
 
-// countIn reads the state of the stream out of an answer to STREAM.INFO, passing over the rest.
+// countIn decodes the stream's state from a STREAM.INFO response, skipping the rest.
 func countIn(answer []byte) (state counted, err error) {
 	decoder := jsontext.NewDecoder(bytes.NewBuffer(answer))
 	if _, err := decoder.ReadToken(); err != nil {
@@ -215,7 +216,7 @@ func countIn(answer []byte) (state counted, err error) {
 
 var errNoState = errors.New("the answer of JetStream holds no state of the stream")
 
-// head takes the carried state, or folds it again when an older version made it.
+// head takes the carried state, or folds it again if an older version made it.
 func (l *Log) head(ctx context.Context, t target, record Record, hash []byte) (head, error) {
 	version, state, err := record.State()
 	if err != nil {
@@ -230,7 +231,9 @@ func (l *Log) head(ctx context.Context, t target, record Record, hash []byte) (h
 			return head{}, err
 		}
 	}
-	return head{revision: record.Commit.GetRevision(), sequence: record.Sequence, hash: hash, state: state, recordedMS: recordedMS(record.Commit)}, nil
+	return head{
+		revision: record.Commit.GetRevision(), sequence: record.Sequence, hash: hash, state: state, recordedMS: recordedMS(record.Commit),
+	}, nil
 }
 
 func (l *Log) refold(ctx context.Context, t target, revision uint64) ([]byte, error) {
@@ -250,8 +253,7 @@ func (l *Log) refold(ctx context.Context, t target, revision uint64) ([]byte, er
 	return state, nil
 }
 
-// History gives all commits of an aggregate in order, with every signature and the whole chain verified; none when
-// there are none.
+// History returns all commits of an aggregate in order, with every signature and the whole chain verified.
 func (l *Log) History(ctx context.Context, kind, id string) ([]Record, error) {
 	t, err := l.target(kind, id)
 	if err != nil {
@@ -286,7 +288,8 @@ func (l *Log) history(ctx context.Context, t target, from uint64) ([]Record, err
 	for sequence := from; sequence <= end.Sequence; {
 		message, err := l.message(ctx, t.stream, sequence, t.subject)
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			return nil, fmt.Errorf("%s/%s: a commit from sequence %d on can't be read from %s: %w", t.kind, t.id, sequence, t.stream.name, ErrDamaged)
+			return nil, fmt.Errorf("%s/%s: a commit from sequence %d on can't be read from %s: %w",
+				t.kind, t.id, sequence, t.stream.name, ErrDamaged)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("reading the history of %s/%s: %w", t.kind, t.id, err)
@@ -305,13 +308,13 @@ func (l *Log) history(ctx context.Context, t target, from uint64) ([]Record, err
 		sequence = record.Sequence + 1
 	}
 	if from == 1 && uint64(len(records)) < count {
-		return nil, fmt.Errorf("%s/%s has %d commits, only %d can be read from %s; start the hub again, which reads all blocks: %w",
+		return nil, fmt.Errorf("%s/%s has %d commits, only %d can be read from %s; restart the hub, which checks all blocks: %w",
 			t.kind, t.id, count, len(records), t.stream.name, ErrDamaged)
 	}
 	return records, nil
 }
 
-// find gives the commit that answered a command, at or after a sequence, or nil.
+// find returns the commit that answered a command, at or after a sequence, or nil.
 func (l *Log) find(ctx context.Context, t target, from uint64, command string) (*events.Commit, error) {
 	records, err := l.history(ctx, t, from)
 	if err != nil {

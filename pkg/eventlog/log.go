@@ -2,8 +2,8 @@
 //
 // Update stores a decision, Load and History read one aggregate, Follow and Scan read all of them. An acknowledged
 // commit is on disk. Any number of writers, in any number of processes, may decide about one aggregate at once: the
-// server takes a commit only where its writer had seen the end. Nothing is served that is not signed by a trusted
-// writer, that does not continue the chain, or from a stream that lost what was once seen in it.
+// server accepts a commit only if its writer had seen the end. Nothing is served that is not signed by a trusted
+// writer, that breaks the chain, or that is in a stream which lost what was once seen in it.
 package eventlog
 
 import (
@@ -25,85 +25,84 @@ import (
 	"shomei/events"
 )
 
-// MayPublish lists the subjects that whoever writes the log and follows it publishes to, besides what reading takes.
+// MayPublish lists the subjects that a writer and follower of the log publishes to, besides those for reading.
 func MayPublish() []string { return []string{"shomei.log.>", positionSubject + "*"} }
 
-// Fold makes states of commits, for one kind of aggregate.
+// Fold folds commits into states, for one kind of aggregate.
 type Fold struct {
 	// Version of the fold. States of an older version are folded again from the history, newer ones are refused.
 	Version uint32
-	// Apply gives the encoded state after c; state nil is the empty one. It changes neither argument.
+	// Apply returns the encoded state after c; a nil state is the empty one. It changes neither argument.
 	Apply func(state []byte, c *events.Commit) ([]byte, error)
-	// Remembered says at which revision a recent command was answered, if the state still knows.
+	// Remembered returns the revision at which a recent command was answered, if the state still knows.
 	Remembered func(state []byte, commandID string) (revision uint64, ok bool)
 }
 
-// Config is what a Log needs. Conn and Folds are required, everything else has a default or is optional.
+// Config configures a Log. Conn and Folds are required.
 type Config struct {
-	// Conn is a connection of its own, or shared; Close does not close it.
+	// Conn may be shared; Close does not close it.
 	Conn *nats.Conn
-	// SetUp is a connection of the user that may make streams and set them right, needed until Open returns; nil: Conn's
-	// may. Whoever writes commits needs no right to the streams themselves.
+	// SetUp is a connection whose user may create and change streams, needed until Open returns; nil: Conn. A writer of
+	// commits needs no right to the streams themselves.
 	SetUp *nats.Conn
 	// Writer signs commits; nil opens the log for reading only. Its public key must be among Writers.
 	Writer nkeys.KeyPair
-	// Writers are the public user nkeys (U…) that are believed, and their roles.
+	// Writers are the public user nkeys (U…) that are trusted, and their roles.
 	Writers map[string]Role
 	// Folds by kind of aggregate. A kind without one can't be updated or loaded.
 	Folds map[string]Fold
-	// Streams is the number of streams, 1 to 4096 (1 when zero). Replicas is 1, 3 or 5 (1 when zero).
+	// Streams is the number of streams, 1 to 4096 (0: 1). Replicas is 1, 3 or 5 (0: 1).
 	Streams, Replicas int
-	// MaxBytes limits each stream, in bytes; commits beyond it are refused with ErrFull. Zero is no limit. Choose it so that
-	// the disk keeps a reserve when all streams are full.
+	// MaxBytes limits each stream; commits beyond it are refused with ErrFull. 0: no limit. Choose it so that the disk
+	// keeps a reserve when all streams are full.
 	MaxBytes int64
 	// Marks is the directory of the high-water marks: on this machine, outside JetStream's store, of this process alone.
 	// Required with Writer. Without it loss is noticed only while the process lives.
 	Marks string
-	// Gaps is the folder in which the server's start leaves what is known to be missing in a stream (pkg/eventlog/blocks).
-	// Without it a stream that anything is missing in is not served.
+	// Gaps is the folder in which the server's start lists what is known to be missing (pkg/eventlog/blocks). Without
+	// it an incomplete stream is not served.
 	Gaps string
-	// Clock gives the time; time.Now when nil.
+	// Clock returns the time; nil: time.Now.
 	Clock func() time.Time
-	// Logger takes warnings; slog.Default when nil.
+	// Logger receives warnings; nil: slog.Default.
 	Logger *slog.Logger
-	// PublishTimeout is how long one answer is waited for (5 s when zero), Patience how long Update goes on while the
-	// server is away (30 s when zero). The context ends both earlier.
+	// PublishTimeout bounds the wait for one answer (0: 5 s); Patience is how long Update retries while the server is
+	// unavailable (0: 30 s). The context may end both earlier.
 	PublishTimeout, Patience time.Duration
-	// CacheBytes bounds the memory for recent heads, and as much again that for recent histories (16 MB when zero, none when
-	// negative).
+	// CacheBytes bounds the memory for recent heads, and again that for recent histories (0: 16 MB; negative: none).
 	CacheBytes int
 }
 
 // Log is the log. Its methods may be called from many goroutines.
 type Log struct {
-	config  Config
-	js      jetstream.JetStream
-	trust   atomic.Pointer[trust]
-	streams []*stream
-	memory  memory
-	locks   subjectLocks
-	signer  ed25519.PrivateKey
-	public  string
-	role    Role
-	metrics *metrics
-	link    atomic.Pointer[link]
-	changes chan nats.Status
-	lock    *os.File
-	closing sync.Once
-	stop    chan struct{}
-	stopped sync.WaitGroup
+	config     Config
+	js         jetstream.JetStream
+	trust      atomic.Pointer[trust]
+	streams    []*stream
+	memory     memory
+	locks      subjectLocks
+	signer     ed25519.PrivateKey
+	public     string
+	role       Role
+	metrics    *metrics
+	connection atomic.Pointer[connection]
+	changes    chan nats.Status
+	lock       *os.File
+	closing    sync.Once
+	stop       chan struct{}
+	stopped    sync.WaitGroup
 }
 
-// Open connects to the streams, makes those that are missing, and compares each with its high-water mark. A stream that
-// may not be served is named in the log and stays shut, the others are served (Check names it again). Errors are
-// ErrBehindMark and ErrDamaged when none may be served, ErrLayout, ErrMarks and ErrConfig.
+// Open connects to the streams, creates missing ones, and compares each with its high-water mark. A stream that must
+// not be served is logged and stays shut while the others are served (Check names it again). The error is ErrBehindMark
+// or ErrDamaged if none may be served, or ErrLayout, ErrMarks or ErrConfig.
 func Open(ctx context.Context, config Config) (*Log, error) {
 	if err := config.complete(); err != nil {
 		return nil, err
 	}
 	l := &Log{config: config, memory: newMemory(config.CacheBytes), metrics: newMetrics(), stop: make(chan struct{})}
 	l.locks.held = make(map[string]*subjectLock)
-	l.link.Store(newLink())
+	l.connection.Store(newConnection())
 	if err := l.SetWriters(config.Writers); err != nil {
 		return nil, err
 	}
@@ -119,36 +118,36 @@ func Open(ctx context.Context, config Config) (*Log, error) {
 	}
 	l.stopped.Go(l.syncMarks)
 	l.changes = config.Conn.StatusChanged(nats.RECONNECTING, nats.DISCONNECTED)
-	l.stopped.Go(func() { l.watchLink(l.changes) })
+	l.stopped.Go(func() { l.watchConnection(l.changes) })
 	return l, nil
 }
 
-// link is one stay on a server. When it ends, answers that were waited for will not come.
-type link struct {
+// connection is one connection to a server. Once it ends, pending answers won't come.
+type connection struct {
 	ended context.Context
 	end   context.CancelFunc
 }
 
-func newLink() *link {
+func newConnection() *connection {
 	ended, end := context.WithCancel(context.Background())
-	return &link{ended: ended, end: end}
+	return &connection{ended: ended, end: end}
 }
 
-// asking bounds one question to the server: by the time-out, and by the connection it is asked on.
+// asking bounds one request to the server, by the time-out and by the connection it is made on.
 func (l *Log) asking(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(ctx, l.config.PublishTimeout)
-	unhook := context.AfterFunc(l.link.Load().ended, cancel)
+	unhook := context.AfterFunc(l.connection.Load().ended, cancel)
 	return ctx, func() { unhook(); cancel() }
 }
 
-// watchLink ends the link when the connection does.
-func (l *Log) watchLink(changes chan nats.Status) {
+// watchConnection ends the connection when NATS reports that it is lost.
+func (l *Log) watchConnection(changes chan nats.Status) {
 	for {
 		select {
 		case <-l.stop:
 			return
 		case <-changes:
-			l.link.Swap(newLink()).end()
+			l.connection.Swap(newConnection()).end()
 		}
 	}
 }
@@ -195,7 +194,7 @@ func (l *Log) takeWriter() error {
 	}
 	known, ok := l.trust.Load().writers[public]
 	if !ok {
-		return fmt.Errorf("this process signs as %s, which is not among the trusted writers; enrol it first: %w", public, ErrConfig)
+		return fmt.Errorf("this process signs as %s, which is not a trusted writer; enrol it first: %w", public, ErrConfig)
 	}
 	seed, err := l.config.Writer.Seed()
 	if err != nil {
@@ -209,7 +208,7 @@ func (l *Log) takeWriter() error {
 	return nil
 }
 
-// SetWriters replaces the writers that are believed, when one is enrolled or retired.
+// SetWriters replaces the trusted writers, when one is enrolled or retired.
 func (l *Log) SetWriters(writers map[string]Role) error {
 	set, err := newTrust(writers)
 	if err != nil {
@@ -220,8 +219,7 @@ func (l *Log) SetWriters(writers map[string]Role) error {
 	return nil
 }
 
-// Close syncs the high-water marks and lets their directory go. The connection stays open. A
-// second call does nothing.
+// Close syncs the high-water marks and releases their directory. The connection stays open. A second call does nothing.
 func (l *Log) Close() error {
 	var err error
 	l.closing.Do(func() { err = l.close() })
@@ -234,7 +232,7 @@ func (l *Log) close() error {
 	if l.changes != nil {
 		l.config.Conn.RemoveStatusListener(l.changes)
 	}
-	l.link.Load().end()
+	l.connection.Load().end()
 	var errs []error
 	for _, s := range l.streams {
 		errs = append(errs, s.mark.close())
@@ -264,7 +262,7 @@ func (l *Log) syncMarks() {
 
 func (l *Log) markPath(stream string) string { return filepath.Join(l.config.Marks, stream+markSuffix) }
 
-// target is the place of one aggregate.
+// target is the location of one aggregate.
 type target struct {
 	kind, id, subject string
 	stream            *stream

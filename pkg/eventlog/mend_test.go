@@ -55,7 +55,7 @@ type centre struct {
 	folder string
 	copies []string
 	key    nkeys.KeyPair
-	// conn is that of the log that was opened last.
+	// conn is the connection of the log last opened.
 	conn *nats.Conn
 }
 
@@ -65,14 +65,17 @@ func (c centre) path(parts ...string) string {
 
 func (c centre) blocks() blocks.Config {
 	return blocks.Config{
-		Store: c.path("nats"), Evidence: c.path("evidence"), Gaps: c.path("marks"), Seen: eventlog.SeenIn(c.path("marks")), Copies: c.copies,
+		Store: c.path("nats"), Evidence: c.path("evidence"), Gaps: c.path("marks"), Seen: eventlog.SeenIn(c.path("marks")),
+		Copies: c.copies,
 		Logger: natstest.Quiet(),
 	}
 }
 
 // open runs a server and the log on the folder.
 func (c *centre) open(ctx context.Context) (l *eventlog.Log, shut func(), err error) {
-	s, err := hubserver.Start(ctx, hubserver.Config{StoreDir: c.path("nats"), Port: -1, Reserve: -1, Logger: natstest.Quiet(), Blocks: c.blocks()})
+	s, err := hubserver.Start(ctx, hubserver.Config{
+		StoreDir: c.path("nats"), Port: -1, Reserve: -1, Logger: natstest.Quiet(), Blocks: c.blocks(),
+	})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -113,7 +116,8 @@ func writeUntilStopped(folder string) error {
 	}
 	for i := range people * eachPerson {
 		command := fmt.Sprintf("c%d", i)
-		_, err := l.Update(context.Background(), events.KindSubscriber, person(i%people), eventlog.Envelope{CommandID: command}, reissue(uint64(i+1)))
+		_, err := l.Update(context.Background(), events.KindSubscriber, person(i%people),
+			eventlog.Envelope{CommandID: command}, reissue(uint64(i+1)))
 		if err != nil {
 			return err
 		}
@@ -126,7 +130,7 @@ func writeUntilStopped(folder string) error {
 
 func person(i int) string { return fmt.Sprintf("person-%02d", i) }
 
-// written is a folder whose log was written by a process that was stopped in order, or killed.
+// written returns a folder whose log was written by a process that was stopped in order, or killed.
 func written(t testing.TB, killed bool) centre {
 	t.Helper()
 	c := centre{folder: t.TempDir(), key: newKey(t)}
@@ -151,7 +155,7 @@ func written(t testing.TB, killed bool) centre {
 	return c
 }
 
-// again is a fresh copy of a folder.
+// again returns a fresh copy of a folder.
 func (c centre) again(t testing.TB) centre {
 	t.Helper()
 	other := centre{folder: t.TempDir(), key: c.key}
@@ -171,7 +175,7 @@ func numberOf(block string) int {
 	return n
 }
 
-// places are where the records of a block begin, and where the last ends.
+// places returns where the records of a block begin, and where the last one ends.
 func places(b []byte) []int {
 	at := []int{0}
 	for at[len(at)-1] < len(b) {
@@ -198,8 +202,9 @@ type told struct {
 	refused       error
 }
 
-// judge starts the centre and fails the test unless every acknowledged commit can be read, or its aggregate is parked and
-// named and what was left is kept, or the whole stream is refused; and unless nothing is decided anew about what is not whole.
+// judge starts the centre and fails the test unless every acknowledged commit is readable, or its aggregate is parked
+// and named and its remains kept, or the whole stream is refused; and unless nothing new is decided about what is not
+// whole.
 func (c centre) judge(t *testing.T) (found told) {
 	t.Helper()
 	l, shut, err := c.open(t.Context())
@@ -210,7 +215,7 @@ func (c centre) judge(t *testing.T) (found told) {
 	defer shut()
 	var named []string
 	for _, p := range l.Parked() {
-		if !slices.Contains(named, p.ID) { // whoever lost two commits is named with each
+		if !slices.Contains(named, p.ID) { // a person who lost two commits is named with each
 			named = append(named, p.ID)
 		}
 		if _, err := os.Stat(c.path("evidence", p.Evidence, "findings.jsonl")); p.Evidence == "" || err != nil {
@@ -258,7 +263,7 @@ func (c centre) wantUndecided(t *testing.T, l *eventlog.Log, id string) {
 	}
 }
 
-// wantFollowed says that a follower comes to the end of the log, and parks what is parked.
+// wantFollowed checks that a follower reaches the end of the log, and parks what is parked.
 func (c centre) wantFollowed(t *testing.T, l *eventlog.Log, parked []string) {
 	t.Helper()
 	ends := must(l.LastSequences(t.Context()))(t)
@@ -284,7 +289,9 @@ func (c centre) wantFollowed(t *testing.T, l *eventlog.Log, parked []string) {
 			if slices.Equal(kinds, []string{events.KindAuthority}) {
 				want = nil
 			}
-			c.wantFollowedBy(t, l, eventlog.Follower{Name: fmt.Sprintf("follower-%d-%s", lanes, strings.Join(kinds, "")), Kinds: kinds, Lanes: lanes}, ends, want)
+			c.wantFollowedBy(t, l, eventlog.Follower{
+				Name: fmt.Sprintf("follower-%d-%s", lanes, strings.Join(kinds, "")), Kinds: kinds, Lanes: lanes,
+			}, ends, want)
 		}
 	}
 }
@@ -307,8 +314,8 @@ func (c centre) wantFollowedBy(t *testing.T, l *eventlog.Log, f eventlog.Followe
 	}
 }
 
-// One flipped bit, wherever it is, costs nothing when a copy is at hand or the record itself tells what stood there, and
-// otherwise parks one person; the hundreds of others go on.
+// One flipped bit, wherever it is, costs nothing if a copy is at hand or the record itself reveals what stood there,
+// and otherwise parks one person; the hundreds of others go on.
 func TestOneBit(t *testing.T) {
 	for _, killed := range []bool{false, true} {
 		kept := written(t, killed)
@@ -348,7 +355,7 @@ func TestOneBit(t *testing.T) {
 	}
 }
 
-// wantBack says that whoever is parked comes back once a copy is at hand, and what was written since stays.
+// wantBack checks that parked people come back once a copy is at hand, and that what was written since stays.
 func (c centre) wantBack(t *testing.T, from centre, found told) {
 	t.Helper()
 	c.copies = []string{from.folder}
@@ -375,8 +382,8 @@ func flip(t testing.TB, path string, at int) {
 	check(t, os.WriteFile(path, b, 0o600))
 }
 
-// Whatever happens to the blocks, nothing is missing without being named, and no second history begins; with a whole copy
-// nothing is lost at all.
+// Whatever happens to the blocks, nothing is missing without being named, and no second history begins; with a whole
+// copy nothing is lost at all.
 func TestAnyDamage(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	if given, err := strconv.ParseUint(os.Getenv("SHOMEI_SEED"), 10, 64); err == nil {
@@ -408,7 +415,7 @@ func TestAnyDamage(t *testing.T) {
 	}
 }
 
-// harm damages the blocks of the log in some way, and says how.
+// harm damages the blocks of the log in some way, and returns how.
 func harm(t *testing.T, chance *rand.Rand, c centre) string {
 	t.Helper()
 	files := c.blockFiles(t)
@@ -464,9 +471,9 @@ func check(t testing.TB, err error) {
 	}
 }
 
-// What never was a commit, put in by someone with rights on the server, parks its aggregate and nothing else, also over a
-// restart; naming the aggregate takes it out, and the history goes on where it was.
-func TestJunkIsTakenOut(t *testing.T) {
+// What never was a commit, inserted by someone with rights on the server, parks only its aggregate, even across a
+// restart; naming the aggregate removes it, and the history continues.
+func TestJunkIsRemoved(t *testing.T) {
 	c := centre{folder: t.TempDir(), key: newKey(t)}
 	trusted := map[string]eventlog.Role{public(t, c.key): eventlog.RoleHub}
 	subject := events.LogSubject(events.KindSubscriber, "p")
@@ -510,7 +517,7 @@ func TestJunkIsTakenOut(t *testing.T) {
 	}
 }
 
-// takeOut takes out what never was a commit of the subscriber p.
+// takeOut removes what never was a commit of the subscriber p.
 func (c centre) takeOut(t *testing.T, trusted map[string]eventlog.Role) {
 	t.Helper()
 	config := c.blocks()
@@ -524,7 +531,7 @@ func (c centre) takeOut(t *testing.T, trusted map[string]eventlog.Role) {
 	check(t, err)
 }
 
-// What a writer signed who is not trusted any more may have been a commit: it is not taken out.
+// What a formerly trusted writer signed may have been a commit: it is not removed.
 func TestWhatAnUnknownWriterSignedStays(t *testing.T) {
 	c := centre{folder: t.TempDir(), key: newKey(t)}
 	l, shut, err := c.open(t.Context())
@@ -537,7 +544,7 @@ func TestWhatAnUnknownWriterSignedStays(t *testing.T) {
 	}
 }
 
-// A server that cuts a block while it runs takes a person who was in it for one it never heard of: nothing is decided then.
+// If a server cuts a block while it runs, a person in it looks unknown: nothing is decided then.
 func TestCutWhileTheServerRuns(t *testing.T) {
 	c := written(t, false)
 	l, shut, err := c.open(t.Context())

@@ -44,7 +44,7 @@ func newMetrics() *metrics {
 	}
 }
 
-// Collectors gives the metrics of the log, to be registered once by the command.
+// Collectors returns the metrics of the log, for the command to register once.
 func (l *Log) Collectors() []prometheus.Collector {
 	m := l.metrics
 	return []prometheus.Collector{m.updates, m.seconds, m.conflicts, m.unanswered, m.followed, m.parked}

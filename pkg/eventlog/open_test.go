@@ -35,7 +35,7 @@ func TestStateVersions(t *testing.T) {
 		t.Errorf("an older program decided on a newer state: %v", err)
 	}
 
-	// Version 3 folds otherwise: it must see what its own fold makes of the history, not what version 2 carried.
+	// Version 3 folds differently: it must see the result of its own fold, not what version 2 carried.
 	c := config(t, conn, key)
 	folds := 0
 	fold := toyFold(3)
@@ -126,7 +126,7 @@ func TestRoleMayNotWrite(t *testing.T) {
 	}
 }
 
-// A key that is no longer trusted is refused at once, also for heads that were verified before.
+// A key that is no longer trusted is refused at once, even for heads that were verified before.
 func TestWriterIsDistrusted(t *testing.T) {
 	s := natstest.Start(t)
 	conn, key := natstest.Connect(t, s.URL()), newKey(t)
@@ -140,7 +140,7 @@ func TestWriterIsDistrusted(t *testing.T) {
 	}
 }
 
-// What an administrator changed about a stream is set right, and what must not be possible is not.
+// What an administrator changed about a stream is corrected, and what must not be possible is not.
 func TestStreamIsKeptAsItMustBe(t *testing.T) {
 	s := natstest.Start(t)
 	conn, key := natstest.Connect(t, s.URL()), newKey(t)

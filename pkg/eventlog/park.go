@@ -10,18 +10,18 @@ import (
 	"shomei/pkg/eventlog/blocks"
 )
 
-// unreadable are the reasons why one aggregate can't be taken while all the others can.
+// unreadable lists the errors that concern one aggregate while all others can be read.
 var unreadable = []error{ErrParked, ErrForged, ErrDamaged, ErrNewerState, ErrState, events.ErrMalformed, events.ErrUnknownEvent}
 
-// Unreadable reports whether an error of Load, History or Update is about this one aggregate, and trying again won't
-// help: forged or damaged commits, or ones of a newer version. It is false for a stream that is behind its mark.
+// Unreadable reports whether an error of Load, History or Update concerns this one aggregate and retrying won't help:
+// forged or damaged commits, or commits of a newer version. It is false for a stream that is behind its mark.
 func Unreadable(err error) bool {
 	is := func(target error) bool { return errors.Is(err, target) }
 	return slices.ContainsFunc(unreadable, is) && !errors.Is(err, ErrBehindMark)
 }
 
-// Park makes of an error that is about one aggregate the *ParkError that sets it aside; any other error, and nil, come
-// back as they are. Whoever handles a record by reading its whole aggregate returns its errors through it.
+// Park turns an error about one aggregate into a *ParkError; any other error, and nil, it returns as they are. A Handle
+// that reads whole aggregates returns its errors through it.
 func Park(kind, id string, err error) error {
 	if !Unreadable(err) {
 		return err
@@ -32,14 +32,14 @@ func Park(kind, id string, err error) error {
 // Parked is an aggregate that lost a commit to damage.
 type Parked struct {
 	Kind, ID, Stream string
-	// Sequence is where the commit stood, Why what was wrong with it, Evidence the folder that keeps what was left of it.
+	// Sequence is where the commit stood, Why what was wrong with it, Evidence the folder with its remains.
 	Sequence      uint64
 	Why, Evidence string
 }
 
-// Err says what is wrong and what to do next. It unwraps to ErrParked.
+// Err returns what is wrong and what to do next. It wraps ErrParked.
 func (p Parked) Err() error {
-	return fmt.Errorf("%s/%s lost a commit at %s sequence %d (%s); put it back with shomei log repair %s/%s --copy FOLDER, what was left of it is kept as evidence %s: %w",
+	return fmt.Errorf("%s/%s lost a commit at %s sequence %d (%s); restore it with shomei log repair %s/%s --copy FOLDER; its remains are kept as evidence %s: %w",
 		p.Kind, p.ID, p.Stream, p.Sequence, p.Why, p.Kind, p.ID, p.Evidence, ErrParked)
 }
 
@@ -56,7 +56,7 @@ func (l *Log) Parked() []Parked {
 	return all
 }
 
-// parkedBy are the aggregates that a gap may be of: none where what was taken out never was a commit.
+// parkedBy returns the aggregates that a gap may belong to: none if what was removed never was a commit.
 func parkedBy(stream string, g blocks.Gap) []Parked {
 	var all []Parked
 	for _, subject := range g.Owners {
@@ -67,7 +67,7 @@ func parkedBy(stream string, g blocks.Gap) []Parked {
 	return all
 }
 
-// admit reports whether an aggregate may be read and decided about: its stream is served, and it lost nothing.
+// admit checks that an aggregate may be read and decided about: its stream is served, and it lost nothing.
 func (l *Log) admit(ctx context.Context, t target) error {
 	if err := l.serve(ctx, t.stream); err != nil {
 		return err
@@ -75,7 +75,7 @@ func (l *Log) admit(ctx context.Context, t target) error {
 	return t.stream.parked(t.subject)
 }
 
-// parked is why an aggregate of the stream may not be read; nil when it may.
+// parked returns why an aggregate of the stream must not be read, or nil.
 func (s *stream) parked(subject string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,14 +89,14 @@ func (s *stream) parked(subject string) error {
 	return nil
 }
 
-// gap gives the gap at a sequence, if there is one that is known.
+// gap returns the known gap at a sequence, if any.
 func (s *stream) gap(sequence uint64) (blocks.Gap, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.gaps.At(sequence)
 }
 
-// gapsBetween are the known gaps from one sequence to another, both included, in order.
+// gapsBetween returns the known gaps between two sequences, inclusive, in order.
 func (s *stream) gapsBetween(from, to uint64) []blocks.Gap {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -21,9 +21,9 @@ const (
 	idleLife = 5 * time.Minute
 )
 
-// readOn reads one stream from after a position, for as long as ctx lives. The consumer is one that the server may
-// forget at any time; the position is ours, so a new one goes on where the old one ended.
-func (l *Log) readOn(ctx context.Context, s *stream, after uint64, f Follower, out chan<- read) error {
+// readOn reads one stream after a position, until ctx ends. The server may forget the consumer at any time; the
+// position is ours, so a new consumer continues where the old one ended.
+func (l *Log) readOn(ctx context.Context, s *stream, after uint64, f Follower, out chan<- item) error {
 	r := l.newReader(s, f.Kinds, after+1, out)
 	r.name, r.batch, r.verified = "follower "+f.Name, max(f.Batch, 100), !f.Unverified
 	for {
@@ -35,7 +35,7 @@ func (l *Log) readOn(ctx context.Context, s *stream, after uint64, f Follower, o
 			if len(l.streams) == 1 {
 				return err
 			}
-			l.config.Logger.Error("a stream is not read any more, the others are", "follower", f.Name, "stream", s.name, "error", err)
+			l.config.Logger.Error("no longer reading a stream; the others continue", "follower", f.Name, "stream", s.name, "error", err)
 			if err := l.awaitServer(ctx); err != nil {
 				return err
 			}
@@ -48,18 +48,18 @@ func (l *Log) readOn(ctx context.Context, s *stream, after uint64, f Follower, o
 	}
 }
 
-// awaitServer waits until the server is another one than now: a stream that it lost may be back then.
+// awaitServer waits until another server process answers: a lost stream may be back then.
 func (l *Log) awaitServer(ctx context.Context) error {
 	select {
-	case <-l.link.Load().ended.Done():
+	case <-l.connection.Load().ended.Done():
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-// readTo reads one stream from after a position to an end, again after each interruption.
-func (l *Log) readTo(ctx context.Context, s *stream, after, end uint64, kinds []string, out chan<- read) error {
+// readTo reads one stream from after a position to an end, restarting after each interruption.
+func (l *Log) readTo(ctx context.Context, s *stream, after, end uint64, kinds []string, out chan<- item) error {
 	r := l.newReader(s, kinds, after+1, out)
 	r.name, r.batch, r.end, r.bounded = "a scan", scanBatch, end, true
 	for attempt := 0; ; attempt++ {
@@ -71,49 +71,49 @@ func (l *Log) readTo(ctx context.Context, s *stream, after, end uint64, kinds []
 		case r.next > before:
 			attempt = 0
 		}
-		l.config.Logger.Info("reading a stream anew", "stream", s.name, "sequence", r.next, "reason", err)
+		l.config.Logger.Info("restarting the reading of a stream", "stream", s.name, "sequence", r.next, "reason", err)
 		if err := backOff(ctx, attempt); err != nil {
 			return err
 		}
 	}
 }
 
-// reader is one stream being read: all of it, or its commits of some kinds.
+// reader reads one stream: all of it, or its commits of some kinds.
 //
-// Nearly all commits are about subscribers. Who wants those is sent everything: it costs little more, and shows at once what
-// is missing. Who wants other kinds only is sent those alone, however much else there is. The sequences that come then have
-// holes, and nothing comes at all while others are written, so the position of such a reader is a promise about its own
-// kinds: everything of theirs before next was handed on. It comes to the stream's end where that can be known. First the
-// end is asked for, then where the last commit of the kinds stands: once that one has come, nothing of theirs is left up to
-// that end. Both are asked of the leader, which has every commit that was acknowledged; what a consumer says is pending
-// would not do, because the server counts new messages a moment after it has stored them, and on a replica that may be late.
-// Behind that end the position follows the commits of the kinds, and whatever this process stored as long as nobody else
-// stores anything between (tail).
+// Nearly all commits are about subscribers. A reader that wants those is sent everything: it costs little more, and
+// shows at once what is missing. A reader of other kinds is sent only those, however much else there is. The sequences
+// it gets have holes, and nothing arrives while other kinds are written, so its position is a promise about its own
+// kinds: everything of theirs before next was handed on. The position reaches the stream's end where that is certain:
+// the reader first asks for the end, then for the last commit of its kinds; once that commit has arrived, nothing of
+// theirs is left up to that end. Both are asked of the leader, which has every acknowledged commit; a consumer's
+// pending count would not do, because the server counts new messages a moment after storing them, and late on a
+// replica. Beyond that end the position follows the commits of the kinds, and whatever this process stored as long as
+// nobody else stores anything in between (tail).
 //
-// The server passes over a message that it can't read without a word. Who is sent some kinds notices by their number: as
-// many must come as the server counted when it made the consumer.
+// The server silently skips a message that it can't read. A reader of some kinds notices by number: it must get as many
+// as the server counted when it made the consumer.
 type reader struct {
 	log      *Log
 	stream   *stream
 	name     string
 	kinds    []string
-	filter   []string // the kinds that the server is asked for, nil for all
+	filter   []string // the kinds requested from the server, nil for all
 	batch    int
 	verified bool
 	next     uint64
-	out      chan<- read
-	// end is the end of the stream as known at the beginning of a pass, or the one that a bounded reader stops at; last is
-	// where the last wanted commit stood, asked for later than end.
+	out      chan<- item
+	// end is the stream's end as known at the beginning of a pass, or where a bounded reader stops; last is the
+	// sequence of the last wanted commit, asked for after end.
 	end, last uint64
 	bounded   bool
 	arrived   bool // everything up to end was handed on
-	// sent is how many messages the consumer has sent; at least due of them must have come by the sequence at counted.
+	// sent is how many messages the consumer has sent; at least due of them must have come by the sequence counted.
 	sent, due, counted uint64
-	// missing is the sequence that a fresh consumer did not give; when the next one does not either, it is gone.
+	// missing is a sequence that a fresh consumer skipped; if the next one skips it too, it is gone.
 	missing uint64
 }
 
-func (l *Log) newReader(s *stream, kinds []string, next uint64, out chan<- read) *reader {
+func (l *Log) newReader(s *stream, kinds []string, next uint64, out chan<- item) *reader {
 	r := &reader{log: l, stream: s, kinds: kinds, filter: kinds, next: next, out: out}
 	if slices.Contains(kinds, events.KindSubscriber) {
 		r.filter = nil
@@ -121,9 +121,9 @@ func (l *Log) newReader(s *stream, kinds []string, next uint64, out chan<- read)
 	return r
 }
 
-// pass reads with one consumer until something is wrong with it, or a bounded reader has arrived: the error is nil then.
+// pass reads with one consumer until that fails. It returns nil once a bounded reader has reached its end.
 func (r *reader) pass(ctx context.Context) error {
-	connection := r.log.link.Load().ended
+	connection := r.log.connection.Load().ended
 	if err := r.log.serve(ctx, r.stream); err != nil {
 		return err
 	}
@@ -154,7 +154,7 @@ func (r *reader) pass(ctx context.Context) error {
 	return r.receive(ctx, messages)
 }
 
-// lookAhead asks where the stream ends, and then where its last wanted commit stands.
+// lookAhead asks where the stream ends, and then where its last wanted commit is.
 func (r *reader) lookAhead(ctx context.Context) error {
 	r.arrived, r.sent, r.due = false, 0, 0
 	info, err := r.stream.handle.Info(ctx)
@@ -178,12 +178,12 @@ func (r *reader) lookAhead(ctx context.Context) error {
 	}
 	again, err := r.stream.handle.Info(ctx)
 	if err == nil && (again.Cluster == nil || again.Cluster.Leader != info.Cluster.Leader) {
-		err = fmt.Errorf("stream %s has got another leader: %w", r.stream.name, errGap) // which may have been late for one of the answers
+		err = fmt.Errorf("stream %s has got another leader: %w", r.stream.name, errGap) // it may have been late for one of the answers
 	}
 	return err
 }
 
-// lastOf is where the last commit of some kinds stands in a stream, 0 when there is none.
+// lastOf returns the sequence of the last commit of some kinds in a stream, or 0.
 func (l *Log) lastOf(ctx context.Context, s *stream, kinds []string) (uint64, error) {
 	last := uint64(0)
 	for _, kind := range kinds {
@@ -201,16 +201,17 @@ func (l *Log) lastOf(ctx context.Context, s *stream, kinds []string) (uint64, er
 	return last, nil
 }
 
-// none makes sure that a stream has no commit of a kind: the server gives the same answer when it can't read the last one.
+// none verifies that a stream has no commit of a kind: the server answers alike if it can't read the last one.
 func (l *Log) none(ctx context.Context, s *stream, kind string) error {
 	info, err := s.handle.Info(ctx, jetstream.WithSubjectFilter(events.KindSubjects(kind)))
 	if err == nil && len(info.State.Subjects) > 0 {
-		err = fmt.Errorf("stream %s has commits of kind %s, but the last can't be read; start the hub again, which reads all blocks: %w", s.name, kind, ErrDamaged)
+		err = fmt.Errorf("stream %s has commits of kind %s, but the last can't be read; restart the hub, which checks all blocks: %w",
+			s.name, kind, ErrDamaged)
 	}
 	return err
 }
 
-// arrive passes over what is left up to the end once no wanted commit is, and looks whether the stream is whole.
+// arrive moves to the end if no wanted commit is left before it, and checks that the stream is whole.
 func (r *reader) arrive(ctx context.Context) error {
 	if r.arrived || r.due > 0 || r.next <= min(r.last, r.end) {
 		return nil
@@ -224,7 +225,7 @@ func (r *reader) arrive(ctx context.Context) error {
 	return r.whole(ctx)
 }
 
-// whole says that nothing was lost in the stream.
+// whole checks that nothing was lost in the stream.
 func (r *reader) whole(ctx context.Context) error {
 	for try := 0; ; try++ {
 		seen, _ := r.stream.mark.get()
@@ -242,7 +243,7 @@ func (r *reader) whole(ctx context.Context) error {
 	}
 }
 
-// receive takes what the server sends, and what this process itself has stored as soon as it is its turn.
+// receive handles what the server sends and, when its turn comes, what this process itself has stored.
 func (r *reader) receive(ctx context.Context, messages jetstream.MessagesContext) error {
 	sent := make(chan jetstream.Msg, 64)
 	ended := make(chan error, 1)
@@ -291,8 +292,8 @@ func (r *reader) receive(ctx context.Context, messages jetstream.MessagesContext
 	}
 }
 
-// consumerFrom is a consumer without acknowledgements, kept in memory: it costs no fsync, and nothing when lost. It gives
-// some kinds, or all.
+// consumerFrom returns a consumer without acknowledgements, kept in memory: it costs no fsync, and can be lost. It
+// delivers some kinds, or all.
 func consumerFrom(sequence uint64, kinds []string) jetstream.ConsumerConfig {
 	config := jetstream.ConsumerConfig{
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: sequence, AckPolicy: jetstream.AckNonePolicy,
@@ -306,15 +307,15 @@ func consumerFrom(sequence uint64, kinds []string) jetstream.ConsumerConfig {
 
 var errGap = errors.New("messages were lost on the way")
 
-// accept takes the next message in order. That none is missing on the way is seen by the consumer's own count; that none
-// is missing in the stream by who is sent all of it at once, by who is sent some kinds from their number.
+// accept handles the next message in order. The consumer's own count reveals what is lost on the way; what is missing
+// in the stream is revealed at once to a reader of everything, and by number to a reader of some kinds.
 func (r *reader) accept(ctx context.Context, message jetstream.Msg) error {
 	meta, err := message.Metadata()
 	if err != nil {
 		return err
 	}
 	if r.sent++; meta.Sequence.Consumer != r.sent {
-		return fmt.Errorf("message %d came where %d was to come: %w", meta.Sequence.Consumer, r.sent, errGap)
+		return fmt.Errorf("got message %d, want %d: %w", meta.Sequence.Consumer, r.sent, errGap)
 	}
 	sequence := meta.Sequence.Stream
 	if err := r.tally(sequence); err != nil {
@@ -336,8 +337,8 @@ func (r *reader) accept(ctx context.Context, message jetstream.Msg) error {
 	return r.give(ctx, message.Subject(), message.Data(), sequence, meta.Timestamp)
 }
 
-// tally compares the number of messages that came up to the last one that there was when the server had counted them. New
-// ones may have come between the two: as many lost ones would pass here, and be found at the next start, or by who reads all.
+// tally checks the number of messages up to the last one that existed when the server counted. New ones may have come
+// in between; as many lost ones would pass here, and be found at the next start, or by a reader of everything.
 func (r *reader) tally(sequence uint64) error {
 	if r.due == 0 || sequence < r.counted {
 		return nil
@@ -347,25 +348,25 @@ func (r *reader) tally(sequence uint64) error {
 		came--
 	}
 	if came < r.due {
-		return fmt.Errorf("stream %s gives %d of %d commits of %v up to sequence %d, the others can't be read; start the hub again, which reads all blocks: %w",
+		return fmt.Errorf("stream %s gives %d of %d commits of %v up to sequence %d, the others can't be read; restart the hub, which checks all blocks: %w",
 			r.stream.name, came, r.due, r.filter, r.counted, ErrDamaged)
 	}
 	r.due = 0
 	return nil
 }
 
-// hole says that a sequence came where an earlier one was to come, though nothing is known to be missing there.
+// hole handles a sequence that came in place of an earlier one, though none is known to be missing.
 func (r *reader) hole(sequence uint64) error {
 	if r.missing == r.next {
-		return fmt.Errorf("stream %s gives sequence %d after %d, what is between can't be read; start the hub again, which reads all blocks: %w",
+		return fmt.Errorf("stream %s gives sequence %d after %d, what is between can't be read; restart the hub, which checks all blocks: %w",
 			r.stream.name, sequence, r.next-1, ErrDamaged)
 	}
 	r.missing = r.next
 	return fmt.Errorf("sequence %d came after %d: %w", sequence, r.next-1, errGap)
 }
 
-// passOver goes on behind a sequence up to which no wanted commit can be given any more. It hands on which of them are
-// known to be lost, so that their aggregates are parked.
+// passOver continues after a sequence up to which no wanted commit can be delivered. It hands on those known to be
+// lost, so that their aggregates are parked.
 func (r *reader) passOver(ctx context.Context, to uint64) error {
 	for _, gap := range r.stream.gapsBetween(r.next, to) {
 		for _, p := range parkedBy(r.stream.name, gap) {
@@ -373,25 +374,25 @@ func (r *reader) passOver(ctx context.Context, to uint64) error {
 				continue
 			}
 			lost := Record{Kind: p.Kind, ID: p.ID, Stream: r.stream.name, Sequence: gap.Sequence}
-			if err := r.tell(ctx, read{record: lost, err: p.Err()}); err != nil {
+			if err := r.tell(ctx, item{record: lost, err: p.Err()}); err != nil {
 				return err
 			}
 		}
 	}
 	r.next = to + 1
-	return r.tell(ctx, read{record: Record{Stream: r.stream.name, Sequence: to}, skip: true})
+	return r.tell(ctx, item{record: Record{Stream: r.stream.name, Sequence: to}, skip: true})
 }
 
-// wanted reports whether a kind is among those asked for: all are when none is named.
+// wanted reports whether a kind is among kinds, or kinds is empty.
 func wanted(kinds []string, kind string) bool { return len(kinds) == 0 || slices.Contains(kinds, kind) }
 
-// give hands on the commit whose turn it is.
+// give hands on the next commit.
 func (r *reader) give(ctx context.Context, subject string, data []byte, sequence uint64, at time.Time) error {
 	r.next = sequence + 1
 	return r.tell(ctx, r.decode(subject, data, sequence, at))
 }
 
-func (r *reader) tell(ctx context.Context, told read) error {
+func (r *reader) tell(ctx context.Context, told item) error {
 	select {
 	case r.out <- told:
 		return nil
@@ -400,11 +401,11 @@ func (r *reader) tell(ctx context.Context, told read) error {
 	}
 }
 
-func (r *reader) decode(subject string, data []byte, sequence uint64, at time.Time) read {
+func (r *reader) decode(subject string, data []byte, sequence uint64, at time.Time) item {
 	if len(r.kinds) > 0 {
 		kind, id, err := events.ParseLogSubject(subject)
 		if err == nil && !wanted(r.kinds, kind) {
-			return read{record: Record{Kind: kind, ID: id, Stored: data, Stream: r.stream.name, Sequence: sequence}, skip: true}
+			return item{record: Record{Kind: kind, ID: id, Stored: data, Stream: r.stream.name, Sequence: sequence}, skip: true}
 		}
 	}
 	writers := *r.log.trust.Load()
@@ -413,5 +414,5 @@ func (r *reader) decode(subject string, data []byte, sequence uint64, at time.Ti
 		err = writers.check(record)
 	}
 	record.verified = err == nil && r.verified
-	return read{record: record, err: err}
+	return item{record: record, err: err}
 }

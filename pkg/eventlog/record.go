@@ -13,29 +13,29 @@ import (
 	"shomei/events"
 )
 
-// Record is one commit as it stands in the log.
+// Record is one commit as stored in the log.
 type Record struct {
-	// Kind and ID come from the subject. They are set even when the rest could not be read.
+	// Kind and ID come from the subject. They are set even if the rest could not be read.
 	Kind, ID string
-	// Commit is the decision; nil when it could not be read.
+	// Commit is the decision; nil if it could not be read.
 	Commit *events.Commit
-	// Stored is the message's payload: what the next commit's previous hash covers. It must not be changed.
+	// Stored is the message's payload, which the next commit's previous hash covers. It must not be changed.
 	Stored []byte
-	// Writer is the public nkey that signed, Role what that key is trusted with.
+	// Writer is the public nkey that signed, Role the role of that key.
 	Writer string
 	Role   Role
-	// Stream and Sequence say where it stands today. They change when shards move: never store them as an identity.
+	// Stream and Sequence are where it is stored today. They change when shards move: never store them as an identity.
 	Stream   string
 	Sequence uint64
-	// Time is when the server stored it. Decisions go by the events' recorded time, not by this.
+	// Time is when the server stored it. Decisions use the events' recorded time, not this.
 	Time time.Time
 
 	envelope *events.Stored
-	// verified: signed by a writer who was trusted with it, as far as Follow has looked.
+	// signed by a trusted writer, as far as Follow has checked
 	verified bool
 }
 
-// trust is the set of writers that are believed, and the commits that were found to be theirs last.
+// trust is the set of trusted writers, with the commits last verified as theirs.
 type trust struct {
 	writers  map[string]trusted
 	believed *believed
@@ -49,7 +49,7 @@ type trusted struct {
 func newTrust(writers map[string]Role) (trust, error) {
 	set := trust{writers: make(map[string]trusted, len(writers)), believed: newBelieved()}
 	for public, role := range writers {
-		if kindsOfRole[role] == nil {
+		if writableKinds[role] == nil {
 			return trust{}, fmt.Errorf("writer %s has the unknown role %q: %w", public, role, ErrConfig)
 		}
 		raw, err := nkeys.Decode(nkeys.PrefixByteUser, []byte(public))
@@ -61,7 +61,7 @@ func newTrust(writers map[string]Role) (trust, error) {
 	return set, nil
 }
 
-// read decodes one message of the log. The record is usable for naming the place even when err is set.
+// read decodes one message of the log. The record names its location even if err is set.
 func (t trust) read(subject string, data []byte, stream string, sequence uint64, at time.Time) (Record, error) {
 	r := Record{Stored: data, Stream: stream, Sequence: sequence, Time: at}
 	var err error
@@ -81,7 +81,7 @@ func (t trust) read(subject string, data []byte, stream string, sequence uint64,
 	return r, nil
 }
 
-// check is verify for a record as it was read, unless the very same message was verified a while ago.
+// check is verify, skipping a message that was recently verified.
 func (t trust) check(r Record) error {
 	hash := sha256.Sum256(r.Stored)
 	if t.believed.has(hash) {
@@ -94,7 +94,7 @@ func (t trust) check(r Record) error {
 	return nil
 }
 
-// verify checks who wrote a record: a signature that holds, by a trusted key, whose role may write the kind.
+// verify checks that a record has a valid signature by a trusted key whose role may write the kind.
 func (t trust) verify(r Record) error {
 	writer, known := t.writers[r.Writer]
 	where := fmt.Sprintf("%s/%s revision %d (%s sequence %d)", r.Kind, r.ID, r.Commit.GetRevision(), r.Stream, r.Sequence)
@@ -109,7 +109,7 @@ func (t trust) verify(r Record) error {
 	return nil
 }
 
-// follows checks that a record is the next revision after previous (nil: the first) on its aggregate.
+// follows checks that a record is the next revision after previous (nil: the first) of its aggregate.
 func (r Record) follows(previous *Record) error {
 	var revision uint64
 	var hash []byte
@@ -123,7 +123,7 @@ func (r Record) follows(previous *Record) error {
 	return nil
 }
 
-// State gives the state carried behind the commit and the version of the fold that made it.
+// State returns the state carried with the commit and the version of the fold that made it.
 func (r Record) State() (version uint32, state []byte, err error) {
 	var framed events.StateBytes
 	if err := proto.Unmarshal(r.envelope.GetState(), &framed); err != nil {
@@ -132,7 +132,7 @@ func (r Record) State() (version uint32, state []byte, err error) {
 	return framed.GetVersion(), framed.GetState(), nil
 }
 
-// recordedMS is the recorded time of a commit's last event, in milliseconds since the Unix epoch.
+// recordedMS returns the recorded time of a commit's last event, in Unix milliseconds.
 func recordedMS(c *events.Commit) int64 {
 	if n := len(c.GetEvents()); n > 0 {
 		return c.GetEvents()[n-1].GetRecordedMs()

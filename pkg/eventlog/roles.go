@@ -6,10 +6,10 @@ import (
 	"shomei/events"
 )
 
-// Role is what a writer is trusted with.
+// Role says what a writer is trusted to write.
 type Role string
 
-// The roles of writers. RoleHub is the one process that is all services together.
+// Roles of writers. RoleHub is the one process that runs all services together.
 const (
 	RoleHub        Role = "hub"
 	RoleRA         Role = "ra"
@@ -20,13 +20,13 @@ const (
 	RoleValidation Role = "validation"
 	RoleConsole    Role = "console"
 	RoleOperator   Role = "operator"
-	// RoleSimulator makes up histories (`shomei-lab simulate`): it stands for the ra, the issuer and their followers at once. Its
-	// key is trusted in a log that is marked simulated, and nowhere else.
+	// RoleSimulator makes up histories (`shomei-lab simulate`) in place of the ra, the issuer and their followers. Its
+	// key is trusted only in a log that is marked simulated.
 	RoleSimulator Role = "simulator"
 )
 
-// kindsOfRole is who may write which kind of aggregate. A key that leaks is worth no more than its row.
-var kindsOfRole = map[Role][]string{
+// writableKinds lists the aggregates each role may write, which bounds what a leaked key can do.
+var writableKinds = map[Role][]string{
 	RoleHub:      events.Kinds,
 	RoleOperator: events.Kinds,
 	RoleRA: {
@@ -42,8 +42,8 @@ var kindsOfRole = map[Role][]string{
 	RoleSimulator:  {events.KindSubscriber, events.KindCard, events.KindAuthority, events.KindQuarantine},
 }
 
-// MayAuthorize reports whether certificates that a writer of this role has authorised are signed.
+// MayAuthorize reports whether a writer of this role may authorise certificates.
 func (r Role) MayAuthorize() bool { return r == RoleRA || r == RoleHub || r == RoleSimulator }
 
-// MayWrite reports whether commits of this kind are believed from a writer of this role.
-func (r Role) MayWrite(kind string) bool { return slices.Contains(kindsOfRole[r], kind) }
+// MayWrite reports whether a writer of this role may write this kind.
+func (r Role) MayWrite(kind string) bool { return slices.Contains(writableKinds[r], kind) }

@@ -11,7 +11,7 @@ import (
 	"shomei/events"
 )
 
-// Streams gives the names of the log's streams, in order of the shards they own.
+// Streams returns the names of the log's streams, in order of the shards they own.
 func (l *Log) Streams() []string {
 	names := make([]string, len(l.streams))
 	for i, s := range l.streams {
@@ -20,7 +20,8 @@ func (l *Log) Streams() []string {
 	return names
 }
 
-// LastSequences gives the ends of all streams that are served now. The difference to a follower's Positions is its lag in commits.
+// LastSequences returns the ends of all streams being served. Their distance from a follower's Positions is its lag in
+// commits.
 func (l *Log) LastSequences(ctx context.Context) (Positions, error) {
 	ends := make(Positions, len(l.streams))
 	for _, s := range l.streams {
@@ -44,8 +45,7 @@ func (l *Log) LastSequences(ctx context.Context) (Positions, error) {
 	return ends, nil
 }
 
-// Positions gives how far the follower of this name has come, as last saved (at most a second ago while it runs);
-// empty when it never ran.
+// Positions returns the last saved positions of a follower, at most a second old while it runs; empty if it never ran.
 func (l *Log) Positions(ctx context.Context, follower string) (Positions, error) {
 	kept, err := l.restore(ctx, Follower{Name: follower})
 	if err != nil {
@@ -54,7 +54,7 @@ func (l *Log) Positions(ctx context.Context, follower string) (Positions, error)
 	return kept.Sequences, nil
 }
 
-// Verify checks that a record was signed by a trusted writer whose role may write its kind. The error is ErrForged.
+// Verify checks that a record is signed by a trusted writer whose role may write its kind. The error is ErrForged.
 func (l *Log) Verify(r Record) error {
 	if r.Commit == nil {
 		return fmt.Errorf("%s/%s at %s sequence %d can't be read: %w", r.Kind, r.ID, r.Stream, r.Sequence, ErrForged)
@@ -62,8 +62,8 @@ func (l *Log) Verify(r Record) error {
 	return (*l.trust.Load()).verify(r)
 }
 
-// TrustDigest stands for the writers that are believed now and their roles: what was made of verified records is made anew
-// when it has changed.
+// TrustDigest returns a digest of the trusted writers and their roles: whatever was derived from verified records must
+// be derived again if it changes.
 func (l *Log) TrustDigest() []byte {
 	writers := l.trust.Load().writers
 	var text []byte
@@ -73,11 +73,11 @@ func (l *Log) TrustDigest() []byte {
 	return events.Hash(text)
 }
 
-// Scan gives fn every record of some kinds (all, when kinds is empty) that stands in the log when it is called, stream by
-// stream and in order in each; after holds the positions to start behind (nil: everything). It costs what it gives:
-// commits of other kinds are not sent, save to who wants subscribers. Streams that are not served are left out: Check names them. Signatures are not verified
-// (Verify does it); a record that can't be read has a nil Commit and its reason in err, and so has one that is known to be
-// lost. An error of fn ends the scan and comes back.
+// Scan calls fn for every record of some kinds (all, if kinds is empty) that is in the log when it is called, stream by
+// stream and in order in each; after holds the positions to start behind (nil: the beginning). Other kinds are not
+// sent, unless subscribers are wanted. Streams that are not served are left out: Check names them. Signatures are not
+// verified (Verify does that); a record that is unreadable or known to be lost has a nil Commit and its reason in err.
+// Scan stops at the first error of fn and returns it.
 func (l *Log) Scan(ctx context.Context, after Positions, kinds []string, fn func(r Record, err error) error) error {
 	ends, err := l.LastSequences(ctx)
 	if err != nil {
@@ -99,7 +99,7 @@ const scanBatch = 2000
 
 func (l *Log) scanStream(ctx context.Context, s *stream, after, end uint64, kinds []string, fn func(Record, error) error) error {
 	group, ctx := errgroup.WithContext(ctx)
-	records := make(chan read, scanBatch)
+	records := make(chan item, scanBatch)
 	group.Go(func() error { defer close(records); return l.readTo(ctx, s, after, end, kinds, records) })
 	group.Go(func() error {
 		for next := range records {

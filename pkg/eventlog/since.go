@@ -8,16 +8,16 @@ import (
 	"shomei/events"
 )
 
-// LoadSince gives the end of the aggregate that a follower's record belongs to, at least as new as the record: from
-// memory when this process knew it for the end within the last two seconds, otherwise as Load does.
+// LoadSince returns the end of the aggregate of a follower's record, at least as new as the record: from memory if this
+// process knew it to be the end within the last two seconds, otherwise as Load does.
 //
-// What holds, as for Load (2026-11-23): whatever is given was signed by a trusted writer and continues the chain,
-// because it was verified when it was read, or was written here and acknowledged; a stream that is behind its mark or
-// damaged gives nothing; a record that stands behind the known end without continuing it, such as an old commit that was
-// put in again, is looked into at the server, which finds it out. What does not hold: that nothing newer stands in the
-// log. Another process may have written within those two seconds, as it may between any Load and what follows from it.
-// So it is for whoever asks what is still owed, and either records the outcome by Update, where the server compares
-// sequences, or sends what the receiver knows by its id and the hub judges again when it is answered.
+// What holds, as for Load (2026-11-23): the result is signed by a trusted writer and continues the chain, because it
+// was verified when read, or was written here and acknowledged; a stream that is behind its mark or damaged returns
+// nothing; a record beyond the known end that doesn't continue it, such as a replayed old commit, is checked at the
+// server. What does not hold: that the log has nothing newer. Another process may have written within those two
+// seconds, as it may between any Load and what follows from it. So use it to ask what is still owed, and then either
+// record the outcome by Update, where the server compares sequences, or send something that the receiver recognises by
+// id and the hub judges again when it is answered.
 func (l *Log) LoadSince(ctx context.Context, r Record) (Head, error) {
 	t, err := l.target(r.Kind, r.ID)
 	if err != nil {
@@ -33,8 +33,8 @@ func (l *Log) LoadSince(ctx context.Context, r Record) (Head, error) {
 	return l.facing(h), nil
 }
 
-// recent is the end as this process knows it, if it may stand for the end that r belongs to. A follower can be given a
-// commit before its writer has heard that it is stored: then the commit itself says how the known end goes on.
+// recent returns the end as this process knows it, if it may stand in for the end that r belongs to. A follower may get
+// a commit before its writer learns that it is stored: then the commit itself extends the known end.
 func (l *Log) recent(t target, r Record) (head, bool) {
 	h, ok := l.memory.heads.get(t.subject)
 	if !ok || h.known(r) {
@@ -47,14 +47,17 @@ func (l *Log) recent(t target, r Record) (head, bool) {
 	if err != nil || version != t.fold.Version {
 		return head{}, false
 	}
-	h = head{revision: h.revision + 1, sequence: r.Sequence, hash: events.Hash(r.Stored), state: state, recordedMS: recordedMS(r.Commit), at: h.at}
+	h = head{
+		revision: h.revision + 1, sequence: r.Sequence, hash: events.Hash(r.Stored), state: state,
+		recordedMS: recordedMS(r.Commit), at: h.at,
+	}
 	l.memory.grow(t.subject, h, stored{r.Sequence, r.Time, r.Stored})
 	return h, true
 }
 
-// HistorySince gives all commits of the aggregate that a record belongs to, up to the record at least, under the
-// conditions of LoadSince; what is not in memory is read and verified as by History. A record of which only Kind and ID
-// are set asks for what there is.
+// HistorySince returns all commits of a record's aggregate, at least up to the record, under the conditions of
+// LoadSince; what is not in memory is read and verified as by History. A record with only Kind and ID asks for whatever
+// there is.
 func (l *Log) HistorySince(ctx context.Context, r Record) ([]Record, error) {
 	t, err := l.target(r.Kind, r.ID)
 	if err != nil {
@@ -95,7 +98,7 @@ func (l *Log) keep(t target, records []Record) {
 	}
 }
 
-// took remembers what the server has just taken from this process.
+// took remembers what the server has just accepted from this process.
 func (l *Log) took(t target, h head, data []byte) {
 	h.at = time.Now()
 	s := stored{h.sequence, h.at, data}

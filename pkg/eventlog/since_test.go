@@ -13,7 +13,7 @@ import (
 	"shomei/pkg/natstest"
 )
 
-// Whoever follows is given what this process knows, without a question to the server: not even one that is gone.
+// A follower gets what this process knows, without asking the server, which may be gone.
 func TestSinceNeedsNoServer(t *testing.T) {
 	s := natstest.Start(t)
 	c := config(t, natstest.Connect(t, s.URL()), newKey(t))
@@ -42,7 +42,7 @@ func TestSinceNeedsNoServer(t *testing.T) {
 	}
 }
 
-// A follower in another process than the writer is given states at least as new as what it follows, and whole histories.
+// A follower in a process other than the writer's gets states at least as new as what it follows, and whole histories.
 func TestSinceOfAnotherWriter(t *testing.T) {
 	s := natstest.Start(t)
 	key := newKey(t)
@@ -83,8 +83,8 @@ func TestSinceOfAnotherWriter(t *testing.T) {
 	}
 }
 
-// What an administrator puts behind the end that is known is looked into, however well this process knows it.
-func TestSinceFindsWhatWasPutIn(t *testing.T) {
+// What an administrator inserts behind the known end is examined, however well this process knows it.
+func TestSinceDetectsReplayedCommit(t *testing.T) {
 	s := natstest.Start(t)
 	conn, key := natstest.Connect(t, s.URL()), newKey(t)
 	l := open(t, config(t, conn, key))
@@ -113,7 +113,7 @@ func TestSinceFindsWhatWasPutIn(t *testing.T) {
 	}
 }
 
-// A record that follows the known end but was not verified is not taken for the new one.
+// A record that follows the known end but was not verified is not accepted as the new one.
 func TestSinceBelievesNoRecordUnverified(t *testing.T) {
 	s := natstest.Start(t)
 	conn, key := natstest.Connect(t, s.URL()), newKey(t)

@@ -22,12 +22,12 @@ type stream struct {
 	tail   *tail
 
 	mu sync.Mutex
-	// checked is the connection's number of reconnects, plus one, at which the stream was last compared with its mark:
-	// a server that restarted may have lost what it had.
+	// checked is the connection's number of reconnects, plus one, when the stream was last compared with its mark: a
+	// restarted server may have lost something.
 	checked uint64
-	// broken is why the stream may not be served; nil when it may.
+	// broken is why the stream must not be served, or nil.
 	broken error
-	// gaps are what is known to be missing in it.
+	// gaps lists what is known to be missing in it.
 	gaps blocks.Gaps
 }
 
@@ -61,16 +61,16 @@ func (l *Log) openStreams(ctx context.Context) error {
 	}
 	for i, err := range errs {
 		if err != nil {
-			l.config.Logger.Error("a stream is not served, the others are", "stream", l.streams[i].name, "error", err)
+			l.config.Logger.Error("not serving a stream; the others are served", "stream", l.streams[i].name, "error", err)
 		}
 	}
 	return nil
 }
 
-// notServed says that an error is about one stream, whose messages are lost or changed.
+// notServed reports whether an error concerns one stream, whose messages are lost or changed.
 func notServed(err error) bool { return errors.Is(err, ErrBehindMark) || errors.Is(err, ErrDamaged) }
 
-// setUp is JetStream for whoever may make streams.
+// setUp returns a JetStream client that may create streams.
 func (l *Log) setUp() (jetstream.JetStream, error) {
 	if l.config.SetUp == nil {
 		return l.js, nil
@@ -115,7 +115,7 @@ func (l *Log) checkLayout(ctx context.Context) error {
 
 func (l *Log) openStream(ctx context.Context, i int, s *stream) error {
 	if gaps, err := l.readGaps(s); err != nil || gaps.Withheld != "" {
-		return err // a withheld stream is there, where the server does not see it: comparing it says why
+		return err // a withheld stream exists where the server does not see it: comparing it says why
 	}
 	want := l.streamConfig(i)
 	handle, err := l.js.Stream(ctx, s.name)
@@ -154,14 +154,14 @@ func (l *Log) readGaps(s *stream) (blocks.Gaps, error) {
 	return gaps, err
 }
 
-// makeStream makes a stream or sets it right, and opens it for the log's own connection.
+// makeStream creates or corrects a stream, and opens it for the log's own connection.
 func (l *Log) makeStream(ctx context.Context, want jetstream.StreamConfig, exists bool) (jetstream.Stream, error) {
 	js, err := l.setUp()
 	if err != nil {
 		return nil, err
 	}
 	if exists {
-		l.config.Logger.Warn("stream was configured differently, setting it right", "stream", want.Name)
+		l.config.Logger.Warn("stream was configured differently, correcting it", "stream", want.Name)
 	}
 	if _, err := js.CreateOrUpdateStream(ctx, want); err != nil {
 		return nil, err
@@ -169,8 +169,8 @@ func (l *Log) makeStream(ctx context.Context, want jetstream.StreamConfig, exist
 	return l.js.Stream(ctx, want.Name)
 }
 
-// streamConfig is how a stream of the log is kept: nothing leaves it, a full one refuses, and it is never read from a
-// replica that may be late (AllowDirect).
+// streamConfig returns the configuration of the log's streams: nothing leaves them, a full one refuses, and none is
+// read from a replica that may be late (AllowDirect).
 func (l *Log) streamConfig(i int) jetstream.StreamConfig {
 	limit := l.config.MaxBytes
 	if limit == 0 {
@@ -185,7 +185,7 @@ func (l *Log) streamConfig(i int) jetstream.StreamConfig {
 	}
 }
 
-// sameRules compares what someone with rights on the server could have changed to our harm.
+// sameRules compares the settings that someone with rights on the server could have changed to our harm.
 func sameRules(got, want jetstream.StreamConfig) bool {
 	return got.MaxBytes == want.MaxBytes && got.Replicas == want.Replicas && got.AllowDirect == want.AllowDirect &&
 		got.Discard == want.Discard && got.MaxAge == want.MaxAge && got.MaxMsgs == want.MaxMsgs &&
@@ -194,8 +194,8 @@ func sameRules(got, want jetstream.StreamConfig) bool {
 		!got.AllowAtomicPublish && !got.AllowBatchPublish && !got.AllowMsgSchedules && slices.Equal(got.Subjects, want.Subjects)
 }
 
-// Check compares every stream with its high-water mark now and says what may not be served, for start-up, health
-// pages and fsck. Errors are ErrBehindMark and ErrDamaged.
+// Check compares every stream with its high-water mark and returns which must not be served, for start-up, health pages
+// and fsck. The error is ErrBehindMark or ErrDamaged.
 func (l *Log) Check(ctx context.Context) error {
 	var errs []error
 	for _, s := range l.streams {
@@ -207,10 +207,10 @@ func (l *Log) Check(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// lateLeaderTries, at up to half a second each, let a new leader apply what it has before it is called behind.
+// lateLeaderTries, at up to half a second each, give a new leader time to apply what it has before it counts as behind.
 const lateLeaderTries = 8
 
-// serve reports whether a stream may be served, comparing it with its mark after each reconnection.
+// serve checks that a stream may be served, comparing it with its mark after each reconnection.
 func (l *Log) serve(ctx context.Context, s *stream) error {
 	reconnects := l.config.Conn.Stats().Reconnects + 1
 	s.mu.Lock()
@@ -236,7 +236,7 @@ func (l *Log) serve(ctx context.Context, s *stream) error {
 	return err
 }
 
-// compare holds a stream against its mark and what is known to be missing in it. The stream is locked.
+// compare compares a stream with its mark and its known gaps. The stream is locked.
 func (l *Log) compare(ctx context.Context, s *stream) error {
 	ctx, cancel := l.asking(ctx)
 	defer cancel()
@@ -281,7 +281,7 @@ func (l *Log) stateOf(ctx context.Context, s *stream) (jetstream.StreamState, er
 	return info.State, nil
 }
 
-// explain reports whether all that is missing in a stream is known to be missing.
+// explain checks that everything missing in a stream is known to be missing.
 func (s *stream) explain(state jetstream.StreamState) error {
 	if state.LastSeq == 0 {
 		return nil
@@ -306,7 +306,7 @@ func (s *stream) incomplete(messages, last uint64) error {
 		s.name, messages, last, last, len(s.gaps.Gaps), s.name, ErrDamaged)
 }
 
-// compareMark reports whether a stream still holds at the mark what was seen there.
+// compareMark checks that a stream still holds at the mark what was seen there.
 func (l *Log) compareMark(ctx context.Context, s *stream, sequence uint64, hash [32]byte) error {
 	if _, known := s.gaps.At(sequence); known || sequence == 0 {
 		return nil
@@ -322,7 +322,7 @@ func (l *Log) compareMark(ctx context.Context, s *stream, sequence uint64, hash 
 	return nil
 }
 
-// condemn stops serving a stream until the server has been restarted on a store that is whole.
+// condemn stops serving a stream until the server restarts on a whole store.
 func (l *Log) condemn(s *stream, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

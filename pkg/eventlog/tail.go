@@ -2,13 +2,13 @@ package eventlog
 
 import "sync"
 
-// tail is what this process stored in a stream last, by sequence. The server has acknowledged each, so followers in this
-// process may take them here, in their order, before the server gets to send them; what others wrote in between comes
-// from the server, as does everything when the tail does not reach back far enough.
+// tail holds what this process last stored in a stream, by sequence. The server has acknowledged each, so followers in
+// this process may take them from here in order, before the server sends them; what others wrote in between comes from
+// the server, as does everything when the tail doesn't reach back far enough.
 type tail struct {
 	mu      sync.Mutex
 	commits map[uint64]tailed
-	order   []uint64 // as they came, the oldest first
+	order   []uint64 // oldest first
 	grown   chan struct{}
 }
 
@@ -37,7 +37,7 @@ func (t *tail) put(subject string, s stored) {
 	t.grown = make(chan struct{})
 }
 
-// at gives the commit at a sequence, and what is closed when there is more.
+// at returns the commit at a sequence, and a channel that is closed when there is more.
 func (t *tail) at(sequence uint64) (c tailed, ok bool, grown <-chan struct{}) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"shomei/pkg/natstest"
 )
 
-// A follower beside one of two writers gets what that one stored from memory and the rest from the server: all of it,
+// A follower beside one of two writers gets what that one stored from memory and the rest from the server: everything,
 // once, and in the stream's order.
 func TestFollowInterleavesOwnAndOthers(t *testing.T) {
 	s := natstest.Start(t)

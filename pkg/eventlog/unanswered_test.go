@@ -66,7 +66,8 @@ func (m *muffler) answers(client io.Writer, server io.Reader) {
 	}
 }
 
-// The acknowledgement is lost: Update finds its own commit, stores nothing twice and says so as if it had been answered.
+// The acknowledgement is lost: Update finds its own commit, stores nothing twice and returns as if it had been
+// answered.
 func TestLostAcknowledgement(t *testing.T) {
 	s := natstest.Start(t)
 	m := newMuffler(t, s.NATS().Addr().String())
@@ -108,7 +109,8 @@ func TestLostAcknowledgementOvertaken(t *testing.T) {
 	wantWhole(t, other, []string{"p"}, 3)
 }
 
-// The context ends before the outcome is known: the caller is told so, and repeating the command gives the first answer.
+// The context ends before the outcome is known: the caller learns that, and repeating the command returns the first
+// answer.
 func TestUnknownOutcomeIsSaid(t *testing.T) {
 	s := natstest.Start(t)
 	m := newMuffler(t, s.NATS().Addr().String())

@@ -17,9 +17,9 @@ import (
 	"shomei/pkg/wait"
 )
 
-// Envelope is what a commit says about where it comes from.
+// Envelope describes where a commit comes from.
 type Envelope struct {
-	// CommandID makes a repeated command answerable with its first outcome. Required.
+	// CommandID lets a repeated command get its first outcome. Required.
 	CommandID string
 	// CausationID is the command or event that led here, CorrelationID the procedure.
 	CausationID, CorrelationID string
@@ -29,28 +29,28 @@ type Envelope struct {
 	Traceparent string
 	// Actor is who acted, SecondOfficer who approved it.
 	Actor, SecondOfficer *events.Actor
-	// Receipt says what the filed times rest on, when that is less than a clock that is borne out.
+	// Receipt is the evidence for the filed times, if that is less than a confirmed clock.
 	Receipt *events.ReceiptEvidence
-	// Redelivered says that this command may have been answered long ago: the whole history is searched for it.
+	// Redelivered: the command may have been answered long ago, so the whole history is searched for it.
 	Redelivered bool
 }
 
-// Outcome is what an Update did.
+// Outcome is the result of an Update.
 type Outcome struct {
-	// Commit is what is stored; nil when the decision was that nothing happened.
+	// Commit is what was stored; nil if the decision was that nothing happened.
 	Commit *events.Commit
-	// State is the encoded state now. It must not be changed.
+	// State is the encoded state after it. It must not be changed.
 	State []byte
-	// Repeated says that the command had been answered before: Commit is that first answer.
+	// Repeated: the command had been answered before, and Commit is that first answer.
 	Repeated bool
 }
 
-// Update decides about one aggregate and stores the outcome as one commit. decide is given the verified end and
-// returns events, whose recorded time Update sets; no events and no error store nothing. It is called again after a
+// Update decides about one aggregate and stores the outcome as one commit. decide gets the verified end and returns
+// events, whose recorded time Update sets; without events and error nothing is stored. It is called again after a
 // conflict, so it must be free of side effects, and must not call the log.
 //
-// When Update returns a commit, it is on the server's disk (on most of them, when replicated). Errors of decide come
-// back as they are. ErrUnknownOutcome means that the commit may be stored: repeat the command with Redelivered set.
+// Once Update returns a commit, it is on the server's disk (on most of them, if replicated). Errors of decide are
+// returned as they are. ErrUnknownOutcome means that the commit may be stored: repeat the command with Redelivered set.
 func (l *Log) Update(ctx context.Context, kind, id string, env Envelope, decide func(Head) ([]*events.Event, error)) (Outcome, error) {
 	t, err := l.target(kind, id)
 	if err != nil {
@@ -75,7 +75,7 @@ func (l *Log) Update(ctx context.Context, kind, id string, env Envelope, decide 
 	return outcome, err
 }
 
-// update is one Update on its way.
+// update is the state of one Update.
 type update struct {
 	log       *Log
 	target    target
@@ -84,7 +84,7 @@ type update struct {
 	started   time.Time
 	conflicts int
 	searched  bool
-	// sent are the commits that were published and never answered: any of them may be stored.
+	// sent are the commits published without an answer: any of them may be stored.
 	sent []sentCommit
 }
 
@@ -104,24 +104,27 @@ func (u *update) run(ctx context.Context) (Outcome, error) {
 	for attempt := 0; ; attempt++ {
 		outcome, err := u.attempt(ctx)
 		if !errors.Is(err, errAgain) {
-			return outcome, u.blame(err)
+			return outcome, u.wrapUnknown(err)
 		}
 		if u.conflicts > maxConflicts {
-			return Outcome{}, fmt.Errorf("deciding about %s/%s: lost %d times against other writers: %w", u.target.kind, u.target.id, u.conflicts, ErrConflict)
+			return Outcome{}, fmt.Errorf("deciding about %s/%s: lost %d times against other writers: %w",
+				u.target.kind, u.target.id, u.conflicts, ErrConflict)
 		}
 		if time.Since(u.started) > u.log.config.Patience {
-			return Outcome{}, u.blame(fmt.Errorf("deciding about %s/%s: no success for %v (%w)", u.target.kind, u.target.id, u.log.config.Patience, err))
+			return Outcome{}, u.wrapUnknown(fmt.Errorf("deciding about %s/%s: no success for %v (%w)",
+				u.target.kind, u.target.id, u.log.config.Patience, err))
 		}
 		if err := backOff(ctx, attempt); err != nil {
-			return Outcome{}, u.blame(err)
+			return Outcome{}, u.wrapUnknown(err)
 		}
 	}
 }
 
-// blame says that the outcome is unknown when it is.
-func (u *update) blame(err error) error {
+// wrapUnknown turns err into ErrUnknownOutcome if a commit may have been stored.
+func (u *update) wrapUnknown(err error) error {
 	if err != nil && len(u.sent) > 0 {
-		return fmt.Errorf("%s/%s: a commit was sent and not answered (%w); repeat the command: %w", u.target.kind, u.target.id, err, ErrUnknownOutcome)
+		return fmt.Errorf("%s/%s: a commit was sent and not answered (%w); repeat the command: %w",
+			u.target.kind, u.target.id, err, ErrUnknownOutcome)
 	}
 	return err
 }
@@ -150,7 +153,7 @@ func (u *update) attempt(ctx context.Context) (Outcome, error) {
 	facing := l.facing(h)
 	decided, err := u.decide(facing)
 	if cached && (err != nil || len(decided) == 0) {
-		// Nothing would be stored, so no server would tell us that the head was old.
+		// Nothing would be stored, so no server would tell us that the head was stale.
 		l.memory.drop(t.subject)
 		return u.attempt(ctx)
 	}
@@ -160,7 +163,7 @@ func (u *update) attempt(ctx context.Context) (Outcome, error) {
 	return u.store(ctx, h, facing.Now, decided)
 }
 
-// retryable turns the absence of the server into another attempt.
+// retryable turns the server's absence into another attempt.
 func (u *update) retryable(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() != nil || errors.Is(err, errAgain) {
 		return err
@@ -171,7 +174,7 @@ func (u *update) retryable(ctx context.Context, err error) error {
 	return err
 }
 
-// answered looks for the commit that answered this command before.
+// answered finds the commit that answered this command before.
 func (u *update) answered(ctx context.Context, h head) (Outcome, bool, error) {
 	if len(u.sent) > 0 {
 		if outcome, found, err := u.settle(ctx, h); found || err != nil {
@@ -189,7 +192,8 @@ func (u *update) answered(ctx context.Context, h head) (Outcome, bool, error) {
 	u.searched = true
 	if commit == nil {
 		if remembered {
-			return Outcome{}, false, fmt.Errorf("the state of %s/%s remembers command %s, its history does not: %w", u.target.kind, u.target.id, u.env.CommandID, ErrDamaged)
+			return Outcome{}, false, fmt.Errorf("the state of %s/%s remembers command %s, its history does not: %w",
+				u.target.kind, u.target.id, u.env.CommandID, ErrDamaged)
 		}
 		return Outcome{}, false, nil
 	}
@@ -211,7 +215,7 @@ func (u *update) settle(ctx context.Context, h head) (Outcome, bool, error) {
 	if err != nil {
 		return Outcome{}, false, err
 	}
-	// The place they were sent to is taken: none of them can be stored any more.
+	// Their place is taken: none of them can be stored any more.
 	u.sent = nil
 	if commit == nil {
 		return Outcome{}, false, nil
@@ -227,7 +231,7 @@ func (u *update) store(ctx context.Context, h head, now time.Time, decided []*ev
 		return Outcome{}, err
 	}
 	hash := events.Hash(payload)
-	l.trust.Load().believed.add([sha256.Size]byte(hash)) // followers may be given it before we hear that it is stored
+	l.trust.Load().believed.add([sha256.Size]byte(hash)) // followers may get it before we hear that it is stored
 	seen, _ := t.stream.mark.get()
 	sequence, err := l.publish(ctx, t, payload, h.sequence)
 	if err != nil {
@@ -235,13 +239,15 @@ func (u *update) store(ctx context.Context, h head, now time.Time, decided []*ev
 		return Outcome{}, u.failed(ctx, err, sentCommit{commit: commit, hash: hash, after: h.sequence})
 	}
 	if sequence <= seen {
-		err := fmt.Errorf("stream %s gave sequence %d to a new commit, but %d was seen in it; commits are lost: stop, restore from a copy: %w", t.stream.name, sequence, seen, ErrBehindMark)
+		err := fmt.Errorf("stream %s gave sequence %d to a new commit, but %d was seen in it; commits are lost: stop, restore from a copy: %w",
+			t.stream.name, sequence, seen, ErrBehindMark)
 		l.condemn(t.stream, err)
 		return Outcome{}, err
 	}
 	l.took(t, head{revision: commit.GetRevision(), sequence: sequence, hash: hash, state: state, recordedMS: now.UnixMilli()}, payload)
 	if err := t.stream.mark.advance(sequence, hash); err != nil {
-		return Outcome{}, fmt.Errorf("commit %s/%s revision %d is stored: %w: %w", t.kind, t.id, commit.GetRevision(), err, ErrUnknownOutcome)
+		return Outcome{}, fmt.Errorf("commit %s/%s revision %d is stored: %w: %w", t.kind, t.id, commit.GetRevision(), err,
+			ErrUnknownOutcome)
 	}
 	return Outcome{Commit: commit, State: state}, nil
 }
@@ -258,10 +264,10 @@ func (u *update) commit(h head, now time.Time, decided []*events.Event) *events.
 	}
 }
 
-// schema is the version of the contract that commits are written in.
+// schema is the contract version that commits are written in.
 const schema = 1
 
-// sign folds the state after a commit and makes the payload of its message.
+// sign folds the state after a commit and makes its message's payload.
 func (l *Log) sign(t target, before []byte, commit *events.Commit) (state, payload []byte, err error) {
 	if state, err = t.fold.Apply(before, commit); err != nil {
 		return nil, nil, fmt.Errorf("folding %s/%s revision %d: %w", t.kind, t.id, commit.GetRevision(), err)
@@ -271,7 +277,8 @@ func (l *Log) sign(t target, before []byte, commit *events.Commit) (state, paylo
 		return nil, nil, err
 	}
 	if limit := events.StateLimit(t.kind); len(framed) > limit {
-		return nil, nil, fmt.Errorf("the state of %s/%s after revision %d has %d bytes, %d are allowed: %w", t.kind, t.id, commit.GetRevision(), len(framed), limit, ErrState)
+		return nil, nil, fmt.Errorf("the state of %s/%s after revision %d has %d bytes, %d are allowed: %w",
+			t.kind, t.id, commit.GetRevision(), len(framed), limit, ErrState)
 	}
 	encoded, err := events.Encode(commit)
 	if err != nil {
@@ -282,12 +289,13 @@ func (l *Log) sign(t target, before []byte, commit *events.Commit) (state, paylo
 		Signature: ed25519.Sign(l.signer, events.SigningInput(encoded, framed)),
 	})
 	if err == nil && len(payload) > events.MaxStored {
-		err = fmt.Errorf("commit %s/%s revision %d has %d bytes, %d are allowed: %w", t.kind, t.id, commit.GetRevision(), len(payload), events.MaxStored, ErrConfig)
+		err = fmt.Errorf("commit %s/%s revision %d has %d bytes, %d are allowed: %w",
+			t.kind, t.id, commit.GetRevision(), len(payload), events.MaxStored, ErrConfig)
 	}
 	return state, payload, err
 }
 
-// publish stores a payload if the subject still ends at the sequence the decision was made on.
+// publish stores a payload if the subject still ends where the decision was made.
 func (l *Log) publish(ctx context.Context, t target, payload []byte, after uint64) (sequence uint64, err error) {
 	ctx, cancel := l.asking(ctx)
 	defer cancel()
@@ -299,7 +307,7 @@ func (l *Log) publish(ctx context.Context, t target, payload []byte, after uint6
 	return ack.Sequence, nil
 }
 
-// failed sorts the reasons why a commit was not acknowledged: lost against another, surely not stored, or unknown.
+// failed classifies why a commit was not acknowledged: lost to another, certainly not stored, or unknown.
 func (u *update) failed(ctx context.Context, err error, sent sentCommit) error {
 	switch {
 	case isConflict(err):
@@ -307,7 +315,7 @@ func (u *update) failed(ctx context.Context, err error, sent sentCommit) error {
 		u.log.metrics.conflicts.Inc()
 		return fmt.Errorf("%w: %w", errAgain, err)
 	case isFull(err):
-		// A write that failed half-way may be found whole when the server comes back.
+		// A write that failed half-way may turn out whole when the server comes back.
 		return fmt.Errorf("%w; make space and restart the server, then repeat the command: %w", err, ErrFull)
 	case isAway(err):
 		return fmt.Errorf("%w: %w", errAgain, err)

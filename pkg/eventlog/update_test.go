@@ -20,7 +20,9 @@ func TestUpdate(t *testing.T) {
 	l := open(t, config(t, natstest.Connect(t, s.URL()), newKey(t)))
 	env := eventlog.Envelope{
 		CommandID: "c1", CausationID: "claim", CorrelationID: "procedure", Office: "12237-main", Counter: "12237-main-1",
-		Traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_CLERK, Id: "o-7"},
+		Traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", Actor: &events.Actor{
+			Kind: events.ActorKind_ACTOR_KIND_CLERK, Id: "o-7",
+		},
 	}
 	outcome, err := l.Update(t.Context(), events.KindSubscriber, "p", env, reissue(1))
 	if err != nil || outcome.Commit.GetRevision() != 1 || outcome.Repeated {
@@ -103,7 +105,9 @@ func TestRepeatedCommand(t *testing.T) {
 		mustUpdate(t, l, "p", fmt.Sprintf("c%d", i), i+1)
 	}
 	again := func(command string, redelivered bool) eventlog.Outcome {
-		o, err := l.Update(t.Context(), events.KindSubscriber, "p", eventlog.Envelope{CommandID: command, Redelivered: redelivered}, reissue(99))
+		o, err := l.Update(t.Context(), events.KindSubscriber, "p", eventlog.Envelope{
+			CommandID: command, Redelivered: redelivered,
+		}, reissue(99))
 		if err != nil {
 			t.Fatalf("repeating %s: %v", command, err)
 		}
@@ -124,7 +128,7 @@ func TestRepeatedCommand(t *testing.T) {
 	}
 }
 
-// manyWriters lets writers decide over few persons, each with a log (and so a process's worth of state) of its own.
+// manyWriters lets writers decide about few persons, each with a log (and so a process's worth of state) of its own.
 func manyWriters(t *testing.T, conn func(i int) string, logs, writers, decisions, persons, replicas, streams int) {
 	key := newKey(t)
 	people := ids(persons)
@@ -153,7 +157,7 @@ func manyWriters(t *testing.T, conn func(i int) string, logs, writers, decisions
 	wantWhole(t, list[logs-1], people, writers*decisions)
 }
 
-// All on one person, from four processes' worth of logs: nearly every decision meets a conflict.
+// All on one person, from four processes' worth of logs: nearly every decision conflicts.
 func TestSixteenWritersOnOnePerson(t *testing.T) {
 	s := natstest.Start(t)
 	manyWriters(t, func(int) string { return s.URL() }, 4, 16, 125, 1, 1, 1)

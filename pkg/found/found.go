@@ -1,6 +1,6 @@
-// Package found keeps record of what exists of an authority although its log does not know it: certificates that were
-// issued, and revocations that were published, after the copy was made that a hub has been restored from. What is found
-// stands in the authority's own history and, once revoked, on its lists (RFC 5280 section 3.3).
+// Package found records what exists of an authority without its log knowing: certificates that were issued, and
+// revocations that were published, after the copy was made from which a hub was restored. What is found is kept in the
+// authority's own history and, once revoked, on its lists (RFC 5280 section 3.3).
 package found
 
 import (
@@ -16,18 +16,18 @@ import (
 	"shomei/pkg/eventlog"
 )
 
-// Certificate is what an authority's history says of one serial number.
+// Certificate is what an authority's history says about one serial number.
 type Certificate struct {
-	// Found is nil while only a list names the number.
+	// Found is nil if only a list names the number.
 	Found *events.CertificateFound `json:"-"`
-	// RevokedMs is when it was revoked, by a list or by an officer; 0 while it is not.
+	// RevokedMs is when it was revoked, by a list or by an officer; 0 if it is not.
 	RevokedMs int64
 	Reason    events.RevocationReason
-	// SinceMs is since when the log has known that it is revoked.
+	// SinceMs is since when the log has known of the revocation.
 	SinceMs int64
-	// NotAfterMs is until when it is listed; 0 when nobody knows.
+	// NotAfterMs is until when it is listed; 0 if unknown.
 	NotAfterMs int64
-	// Listed: a list that the log did not know named it.
+	// Listed: a list unknown to the log named it.
 	Listed bool
 }
 
@@ -69,10 +69,10 @@ func Of(history []eventlog.Record) Certificates {
 	return all
 }
 
-// ErrRevoked says that a certificate that was found is revoked already.
-var ErrRevoked = errors.New("revoked already")
+// ErrRevoked: a certificate that was found is already revoked.
+var ErrRevoked = errors.New("already revoked")
 
-// Record records certificates of an authority that the log never issued, and returns how many of them are new.
+// Record records certificates of an authority that the log never issued, and returns how many are new.
 func Record(ctx context.Context, log *eventlog.Log, authority string, env eventlog.Envelope, list []*events.CertificateFound) (int, error) {
 	fresh := 0
 	err := decide(ctx, log, authority, env, func(known Certificates, _ uint64) (decided []*events.Event, err error) {
@@ -99,8 +99,14 @@ func Record(ctx context.Context, log *eventlog.Log, authority string, env eventl
 	return fresh, nil
 }
 
-// RecordRevocations records what a list names and the log does not; what is recorded already is left out.
-func RecordRevocations(ctx context.Context, log *eventlog.Log, authority string, env eventlog.Envelope, list []*events.RevocationFound) error {
+// RecordRevocations records the revocations on a list that the log does not know yet.
+func RecordRevocations(
+	ctx context.Context,
+	log *eventlog.Log,
+	authority string,
+	env eventlog.Envelope,
+	list []*events.RevocationFound,
+) error {
 	err := decide(ctx, log, authority, env, func(known Certificates, _ uint64) (decided []*events.Event, err error) {
 		for _, r := range list {
 			before := known[r.Serial]
@@ -123,8 +129,15 @@ func RecordRevocations(ctx context.Context, log *eventlog.Log, authority string,
 }
 
 // Revoke revokes a certificate that the log never issued, for an officer; one that nobody has found yet is recorded as
-// found by the officer. The sealer is of the authority; why, which the officer wrote, is sealed by it. Errors: ErrRevoked.
-func Revoke(ctx context.Context, log *eventlog.Log, sealer dossier.Sealer, env eventlog.Envelope, r *events.FoundCertificateRevoked, why string) error {
+// found by the officer. The sealer is the authority's, and seals the officer's reason why. Errors: ErrRevoked.
+func Revoke(
+	ctx context.Context,
+	log *eventlog.Log,
+	sealer dossier.Sealer,
+	env eventlog.Envelope,
+	r *events.FoundCertificateRevoked,
+	why string,
+) error {
 	authority := sealer.Subscriber
 	err := decide(ctx, log, authority, env, func(known Certificates, revision uint64) (decided []*events.Event, err error) {
 		before := known[r.Serial]
@@ -147,11 +160,17 @@ func Revoke(ctx context.Context, log *eventlog.Log, sealer dossier.Sealer, env e
 	return nil
 }
 
-// errMoved says that the history has grown since it was read.
+// errMoved: the history has grown since it was read.
 var errMoved = errors.New("the history has moved on")
 
-// decide stores what an authority's history makes of something that was found, as one commit; judge is told its revision.
-func decide(ctx context.Context, log *eventlog.Log, authority string, env eventlog.Envelope, judge func(Certificates, uint64) ([]*events.Event, error)) error {
+// decide stores what judge decides on an authority's history as one commit; judge gets its revision.
+func decide(
+	ctx context.Context,
+	log *eventlog.Log,
+	authority string,
+	env eventlog.Envelope,
+	judge func(Certificates, uint64) ([]*events.Event, error),
+) error {
 	for {
 		history, err := log.History(ctx, events.KindAuthority, authority)
 		if err != nil {
@@ -169,7 +188,7 @@ func decide(ctx context.Context, log *eventlog.Log, authority string, env eventl
 	}
 }
 
-// Batches cuts a long list: a commit is one message, and a message has a size.
+// Batches splits a long list: a commit is one message of limited size.
 func Batches[T any](list []T) iter.Seq[[]T] { return slices.Chunk(list, maxAtOnce) }
 
 const maxAtOnce = 200

@@ -21,15 +21,15 @@ func (l forgetful) Accept() (net.Conn, error) {
 	return &conn{Conn: c}, nil
 }
 
-// conn remembers the buffer of its first read. It is net/http's own, for the whole life of the connection, and holds the
-// requests as they came; net/http puts it back into a pool without clearing it.
+// conn remembers the buffer of its first read. It is net/http's own, for the whole life of the connection, and holds
+// the raw requests; net/http returns it to a pool without clearing it.
 type conn struct {
 	net.Conn
 	mu     sync.Mutex
 	buffer []byte
 }
 
-// Read reads as every connection does.
+// Read implements net.Conn.
 func (c *conn) Read(p []byte) (int, error) {
 	c.mu.Lock()
 	if c.buffer == nil {
@@ -39,8 +39,8 @@ func (c *conn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
-// CloseWrite says that nothing more is sent. net/http does so when it has refused a body, before it hangs up: without it the
-// other end is reset, and what it was answered is lost.
+// CloseWrite announces that nothing more is sent. net/http does so when it has refused a body, before it closes:
+// otherwise the other end is reset, and loses the response.
 func (c *conn) CloseWrite() error {
 	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return w.CloseWrite()
@@ -54,8 +54,8 @@ func rememberConn(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-// Forget overwrites what net/http holds of a request whose body has been read. Call it in the handler. Whoever sends the
-// next request before the answer has come has that overwritten, too.
+// Forget overwrites what net/http holds of a request whose body has been read. Call it in the handler. It also
+// overwrites a request sent before the response to this one.
 func Forget(r *http.Request) {
 	c, ok := r.Context().Value(connKey{}).(*conn)
 	if !ok {
@@ -66,11 +66,11 @@ func Forget(r *http.Request) {
 	clear(c.buffer)
 }
 
-// errTooLong says that a body is longer than the handler takes.
+// errTooLong: a body exceeds the handler's limit.
 var errTooLong = errors.New("the body is too long")
 
 // ReadSecret reads a body of at most limit bytes into one buffer, of which no copy is left anywhere once the caller has
-// cleared it: it forgets the request. A longer body, or one that breaks off, is an error; the buffer is cleared then.
+// cleared it: it forgets the request. A longer body, or a truncated one, is an error; the buffer is then cleared.
 func ReadSecret(r *http.Request, limit int) ([]byte, error) {
 	defer Forget(r)
 	size := int64(limit)
@@ -92,7 +92,7 @@ func ReadSecret(r *http.Request, limit int) ([]byte, error) {
 	return nil, err
 }
 
-// drained is how much of a body net/http reads when its handler did not.
+// drained is how much of a body net/http reads if its handler did not.
 const drained = 256 << 10
 
 // fill reads until the buffer is full, or to the end, which is io.EOF.

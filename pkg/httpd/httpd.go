@@ -1,5 +1,5 @@
-// Package httpd serves HTTP to people's browsers and programs: every request is bounded in time and size, and what a
-// request held can be forgotten.
+// Package httpd serves HTTP to browsers and programs: every request is bounded in time and size, and what a request
+// held can be forgotten.
 package httpd
 
 import (
@@ -16,14 +16,14 @@ const (
 	readWithin   = 15 * time.Second // header and body
 	idleFor      = time.Minute
 	maxHeader    = 32 << 10
-	// writeWithin is long, because some answers take their time. A stream of events renews it (Renew).
+	// writeWithin is long, because some responses take their time. A stream of events renews it (Renew).
 	writeWithin = 5 * time.Minute
-	// stopWithin is how long answers under way may take once the server stops.
+	// stopWithin is how long pending responses may take once the server stops.
 	stopWithin = 2 * time.Second
 )
 
-// Serve answers on l until ctx ends. The contexts of requests come from requests: live pages end with it. When Serve
-// returns, no answer is under way any more. It returns nil after an orderly stop.
+// Serve serves on l until ctx ends. The contexts of requests derive from requests: live pages end with it. When Serve
+// returns, no response is pending. It returns nil after an orderly stop.
 func Serve(ctx, requests context.Context, l net.Listener, handler http.Handler) error {
 	server := &http.Server{
 		Handler: handler, ReadHeaderTimeout: headerWithin, ReadTimeout: readWithin, WriteTimeout: writeWithin, IdleTimeout: idleFor,
@@ -38,7 +38,7 @@ func Serve(ctx, requests context.Context, l net.Listener, handler http.Handler) 
 		last, cancel := context.WithTimeout(context.Background(), stopWithin)
 		defer cancel()
 		if server.Shutdown(last) != nil {
-			_ = server.Close() // who still reads after that is cut off
+			_ = server.Close() // cuts off whoever still reads
 		}
 	})
 	err := server.Serve(forgetful{l})
@@ -50,10 +50,10 @@ func Serve(ctx, requests context.Context, l net.Listener, handler http.Handler) 
 	return err
 }
 
-// streamPause is how long whoever reads a stream of events may take for one of them.
+// streamPause is how long a reader of a stream of events may take for one of them.
 const streamPause = 30 * time.Second
 
-// Renew is called before each event of a stream: the stream goes on for as long as its reader takes what is sent.
+// Renew is called before each event of a stream: the stream lasts as long as its reader accepts what is sent.
 func Renew(w http.ResponseWriter) {
 	// A recorder in a test knows no deadlines.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(streamPause))

@@ -51,7 +51,7 @@ func serve(t *testing.T, handler http.HandlerFunc) pipes {
 	return l
 }
 
-// TestSlowSendersAreCutOff: whoever sends nothing, or a byte now and then, holds no connection.
+// TestSlowSendersAreCutOff: a client that sends nothing, or a byte now and then, keeps no connection.
 func TestSlowSendersAreCutOff(t *testing.T) {
 	for name, text := range map[string]string{
 		"nothing": "", "header": "GET / HTTP/1.1\r\nHost: x\r\nX: ", "body": "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n{",
@@ -87,7 +87,7 @@ func TestSlowSendersAreCutOff(t *testing.T) {
 	}
 }
 
-// TestAStreamGoesOn although no request may take that long otherwise, until its reader takes nothing any more.
+// TestAStreamGoesOn although no request may take that long otherwise, until its reader stops reading.
 func TestAStreamGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const events = 100
@@ -122,7 +122,7 @@ func TestAStreamGoesOn(t *testing.T) {
 	})
 }
 
-// TestAFailedListenerLeavesNothingBehind: an answer under way ends before Serve does, whether or not ctx has ended.
+// TestAFailedListenerLeavesNothingBehind: a pending response ends before Serve does, whether or not ctx has ended.
 func TestAFailedListenerLeavesNothingBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, done, answered := make(pipes), make(chan error, 1), false
@@ -192,7 +192,7 @@ func TestWhatWasReadIsForgotten(t *testing.T) {
 	}
 }
 
-// TestARefusedBodyIsAnswered: whoever sends far too much reads why, and not that the connection was reset.
+// TestARefusedBodyIsAnswered: a client that sends far too much reads why, not that the connection was reset.
 func TestARefusedBodyIsAnswered(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

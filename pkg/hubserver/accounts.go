@@ -19,21 +19,21 @@ import (
 
 // Accounts are the keys of a server in operator mode. Whoever holds the key of an account can make users of it.
 //
-// Log holds the streams and nothing else has JetStream. Counters neither exports nor imports: no message of a user in it
-// reaches another account. System is the server's own.
+// Log holds the streams and is the only account with JetStream. Counters neither exports nor imports: no message of a
+// user in it reaches another account. System is the server's own.
 type Accounts struct {
 	Operator, System, Log, Counters nkeys.KeyPair
 }
 
-// Rights are what a user may do in its account; what is not listed is denied.
+// Rights are what a user may do in its account; everything else is denied.
 type Rights struct {
 	Publish, Subscribe []string
-	// MaxPayload bounds a message in bytes, MaxSubscriptions how many there may be; zero is no bound but the server's.
+	// MaxPayload bounds a message in bytes, MaxSubscriptions their number; 0: only the server's bound.
 	MaxPayload, MaxSubscriptions int64
 }
 
-// SignUser returns the JWT of a user, known by its public nkey (U…), signed with the key of its account. It is good for
-// the time given, or, when that is zero, until it is revoked.
+// SignUser returns the JWT of a user, known by its public nkey (U…), signed with the key of its account. It is valid
+// for the given time or, if that is zero, until it is revoked.
 func SignUser(account nkeys.KeyPair, name, user string, r Rights, valid time.Duration) (string, error) {
 	if !nkeys.IsValidPublicUserKey(user) {
 		return "", fmt.Errorf("%.60q is not a public user nkey (U…): %w", user, ErrConfig)
@@ -57,7 +57,7 @@ func SignUser(account nkeys.KeyPair, name, user string, r Rights, valid time.Dur
 	return token, nil
 }
 
-// only allows the subjects given; none given denies all, which the server would take for everything.
+// only allows the given subjects; without any it denies all, because the server reads an empty list as everything.
 func only(subjects []string) jwt.Permission {
 	if len(subjects) == 0 {
 		return jwt.Permission{Deny: jwt.StringList{">"}}
@@ -68,7 +68,7 @@ func only(subjects []string) jwt.Permission {
 // maxConnections bounds the account of the counters: a prefecture's counters, each with a few connections.
 const maxConnections = 10_000
 
-// claims are what the server is told about the account of the log.
+// log returns the claims of the log's account.
 func (a Accounts) log() (*jwt.AccountClaims, error) {
 	claims, err := accountClaims(a.Log, "LOG")
 	if err == nil {
@@ -79,7 +79,7 @@ func (a Accounts) log() (*jwt.AccountClaims, error) {
 	return claims, err
 }
 
-// counters are what the server is told about the account of the counters: no JetStream, and without these users.
+// counters returns the claims of the counters' account: no JetStream, and the revoked users.
 func (a Accounts) counters(revoked []string) (*jwt.AccountClaims, error) {
 	claims, err := accountClaims(a.Counters, "COUNTERS")
 	if err == nil {
@@ -103,7 +103,7 @@ func accountClaims(key nkeys.KeyPair, name string) (*jwt.AccountClaims, error) {
 	return claims, nil
 }
 
-// apply puts the accounts into a server's options.
+// apply adds the accounts to a server's options.
 func (a Accounts) apply(options *server.Options) error {
 	system, err := accountClaims(a.System, "SYS")
 	if err != nil {
@@ -147,7 +147,7 @@ func (a Accounts) operator(system string) (*jwt.OperatorClaims, error) {
 	return jwt.DecodeOperatorClaims(token)
 }
 
-// store signs an account and has a resolver tell it to the server.
+// store signs an account and stores it in the resolver.
 func (a Accounts) store(resolver server.AccountResolver, claims *jwt.AccountClaims) error {
 	token, err := claims.Encode(a.Operator)
 	if err == nil {
@@ -159,8 +159,8 @@ func (a Accounts) store(resolver server.AccountResolver, claims *jwt.AccountClai
 	return nil
 }
 
-// Revoke puts users out of the account of the counters, by their public nkeys, and lets back in whoever was revoked
-// before and is not listed. It takes effect at once and outlives restarts of the server within this process.
+// Revoke revokes users of the counters' account, by their public nkeys, and readmits all others. It takes effect at
+// once and survives restarts of the server within this process.
 func (s *Server) Revoke(users []string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -168,8 +168,8 @@ func (s *Server) Revoke(users []string) error {
 	return s.putOut()
 }
 
-// Suspend closes the connections that a user of the account of the counters has, and lets it connect again after d. The
-// other end reads "user authentication revoked" until then. A user that is suspended already stays so for the longer time.
+// Suspend closes a user's connections to the counters' account, and lets it connect again after d. Until then the other
+// end reads "user authentication revoked". Suspensions don't shorten each other.
 func (s *Server) Suspend(user string, d time.Duration) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -182,7 +182,7 @@ func (s *Server) Suspend(user string, d time.Duration) error {
 	return s.putOut()
 }
 
-// resume lets a user in whose suspension has ended and was not made longer.
+// resume readmits a user whose suspension has ended and was not prolonged.
 func (s *Server) resume(user string, until time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -208,7 +208,7 @@ func (s *Server) putOut() error {
 		return err
 	}
 	if s.running == nil {
-		return nil // it reads the resolver when it comes back
+		return nil // it reads the resolver when it restarts
 	}
 	account, err := s.running.LookupAccount(claims.Subject)
 	if err != nil {
@@ -218,14 +218,14 @@ func (s *Server) putOut() error {
 	return nil
 }
 
-// Connected reports whether the client that the server gave this number is still connected.
+// Connected reports whether the client with that server-assigned number is still connected.
 func (s *Server) Connected(client uint64) bool {
 	running := s.NATS()
 	return running != nil && running.GetClient(client) != nil
 }
 
-// Crowded returns the users of the account of the counters, by public nkey, that have more than most connections with one
-// JWT, and how many. While the server is being restarted nobody has any.
+// Crowded returns the users of the counters' account, by public nkey, that have more than most connections with one
+// JWT, and how many. It returns none while the server restarts.
 func (s *Server) Crowded(most int) (map[string]int, error) {
 	running := s.NATS()
 	if running == nil {
@@ -239,7 +239,7 @@ func (s *Server) Crowded(most int) (map[string]int, error) {
 	if err != nil {
 		return nil, fmt.Errorf("counting connections: %w", err)
 	}
-	byJWT := make(map[string]int) // the other names in the list are what clients call themselves
+	byJWT := make(map[string]int) // the other names in the list are chosen by clients
 	for _, c := range all.Conns {
 		byJWT[c.JWT]++
 	}
@@ -260,8 +260,8 @@ func (s *Server) Crowded(most int) (map[string]int, error) {
 // globalAccount is where servers without accounts keep their streams.
 const globalAccount = "$G"
 
-// moveStreams gives the account of the log what a server without accounts has stored. Renaming a folder is one step, so a
-// crash leaves it to be done or done.
+// moveStreams moves what a server without accounts has stored to the log's account. Renaming a folder is atomic, so a
+// crash leaves it undone or done.
 func (c Config) moveStreams() error {
 	log, err := c.Accounts.Log.PublicKey()
 	if err != nil {
@@ -276,7 +276,8 @@ func (c Config) moveStreams() error {
 		return err
 	}
 	if held, err := holdsStreams(to); err != nil || held {
-		return errors.Join(err, fmt.Errorf("%s and %s both hold streams; keep the one that belongs to this hub and move the other away: %w", from, to, ErrConfig))
+		return errors.Join(err, fmt.Errorf("%s and %s both hold streams; keep the one that belongs to this hub and move the other away: %w",
+			from, to, ErrConfig))
 	}
 	if err := os.RemoveAll(to); err != nil { // it holds no stream
 		return fmt.Errorf("moving the streams to their account: %w", err)
@@ -288,7 +289,7 @@ func (c Config) moveStreams() error {
 	return nil
 }
 
-// refuseOthers refuses a store whose streams belong to an account whose key is not here: they would be passed over.
+// refuseOthers refuses a store whose streams belong to an account whose key is not here: the server would ignore them.
 func (c Config) refuseOthers(root, log string) error {
 	entries, err := os.ReadDir(root)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -304,7 +305,8 @@ func (c Config) refuseOthers(root, log string) error {
 				return err
 			}
 			if held {
-				return fmt.Errorf("%s holds the streams of account %s, and the keys here are those of %s; put the keys back that belong to this store: %w", root, name, log, ErrConfig)
+				return fmt.Errorf("%s holds the streams of account %s, and the keys here are those of %s; restore the keys that belong to this store: %w",
+					root, name, log, ErrConfig)
 			}
 		}
 	}
@@ -329,7 +331,7 @@ func ReadStreams() []string {
 	}
 }
 
-// SetUpStreams lists the subjects that the user needs who makes streams and sets them right.
+// SetUpStreams lists the subjects that a user needs to create and change streams.
 func SetUpStreams() []string {
 	return []string{"$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.CREATE.*", "$JS.API.STREAM.UPDATE.*", "$JS.API.STREAM.INFO.*"}
 }

@@ -20,7 +20,8 @@ func (c Config) options() (*server.Options, error) {
 		host = "127.0.0.1"
 	}
 	if ip := net.ParseIP(host); c.Accounts == nil && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return nil, fmt.Errorf("listening on %s without accounts would let anyone write; give it accounts or listen on 127.0.0.1: %w", host, ErrConfig)
+		return nil, fmt.Errorf("listening on %s without accounts would let anyone write; give it accounts or listen on 127.0.0.1: %w",
+			host, ErrConfig)
 	}
 	name := c.Name
 	if name == "" {
@@ -38,13 +39,15 @@ func (c Config) options() (*server.Options, error) {
 	}
 	if c.TLS != nil {
 		options.TLSTimeout = 5
-		// Nothing of the server is told before the handshake; tools that expect its greeting first get it a little later.
-		// The server's own 50 ms are too few on a busy machine: a client that was slow to begin gets a greeting that it can't
-		// take for a handshake.
+		// The server sends nothing before the TLS handshake; tools that expect its greeting first get it a little
+		// later. The server's own limit of 50 ms is too short on a busy machine: a slow client gets a greeting that it
+		// can't parse as a handshake.
 		options.TLSHandshakeFirst, options.TLSHandshakeFirstFallback = true, 500*time.Millisecond
 	}
 	if c.Cluster != nil {
-		options.Cluster = server.ClusterOpts{Name: c.Cluster.Name, Host: c.Cluster.Host, Port: c.Cluster.Port, TLSConfig: c.Cluster.TLS, TLSTimeout: 5}
+		options.Cluster = server.ClusterOpts{
+			Name: c.Cluster.Name, Host: c.Cluster.Host, Port: c.Cluster.Port, TLSConfig: c.Cluster.TLS, TLSTimeout: 5,
+		}
 		options.Routes = c.Cluster.Routes
 	}
 	return options, nil

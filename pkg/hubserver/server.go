@@ -22,40 +22,40 @@ import (
 	"shomei/pkg/eventlog/blocks"
 )
 
-// Config is how the server is run. StoreDir is required.
+// Config configures a server. StoreDir is required.
 type Config struct {
-	// Name of the server; unique in a cluster. "shomei" when empty.
+	// Name of the server, unique in a cluster; empty: "shomei".
 	Name string
-	// Host and Port to listen on; 127.0.0.1 when empty, any free port when -1, 4222 when zero.
+	// Host and Port to listen on; empty: 127.0.0.1; -1: any free port; 0: 4222.
 	Host string
 	Port int
 	// StoreDir holds JetStream's files.
 	StoreDir string
-	// MaxStore limits what JetStream may store, in bytes; zero takes what the disk has free beyond Reserve.
+	// MaxStore limits what JetStream may store, in bytes; 0: whatever the disk has free beyond Reserve.
 	MaxStore int64
-	// Reserve is what is kept free of the disk, in bytes: JetStream stops before the disk is full, because a stream that
-	// hits a full disk freezes. When zero, 256 MB, and a quarter of what is free where that is less; nothing when negative.
+	// Reserve is kept free on the disk, in bytes: JetStream stops before the disk is full, because a stream that hits a
+	// full disk freezes. 0: 256 MB, or a quarter of the free space if that is less; negative: nothing.
 	Reserve int64
-	// Blocks says how damaged streams are mended before each start of the server; its Store is always StoreDir, its Logger
-	// this one.
+	// Blocks says how damaged streams are mended before each start of the server; its Store is always StoreDir, its
+	// Logger this one.
 	Blocks blocks.Config
 	// Accounts of the server; nil lets everyone do everything, on a loopback address only.
 	Accounts *Accounts
-	// TLS of the client port; nil is plain.
+	// TLS of the client port; nil: none.
 	TLS *tls.Config
-	// Cluster joins other servers; nil stands alone.
+	// Cluster joins other servers; nil: alone.
 	Cluster *Cluster
-	// Logger takes the server's warnings and errors; slog.Default when nil.
+	// Logger receives the server's warnings and errors; nil: slog.Default.
 	Logger *slog.Logger
-	// CheckEvery is how often the server's health is looked at (1 s when zero).
+	// CheckEvery is how often the server's health is checked (0: 1 s).
 	CheckEvery time.Duration
-	// SyncAtEnd acknowledges what is written and not yet synced; Shutdown syncs everything. What was acknowledged then
-	// survives the death of the process and not that of the machine: only for a history that is made up and promised to
-	// nobody (`shomei-lab simulate`). Such a store may be opened without it afterwards.
+	// SyncAtEnd acknowledges what is written but not yet synced; Shutdown syncs everything. What was acknowledged then
+	// survives the death of the process but not of the machine: only for an invented history that is promised to nobody
+	// (`shomei-lab simulate`). Such a store may be opened without it afterwards.
 	SyncAtEnd bool
 }
 
-// Cluster is a server's place among others. Use TLS on routes that leave the machine.
+// Cluster is a server's membership in a cluster. Use TLS on routes that leave the machine.
 type Cluster struct {
 	Name   string
 	Host   string
@@ -69,7 +69,7 @@ type Server struct {
 	config  Config
 	options *server.Options
 
-	// life is held while the server is stopped or started, by whoever does it.
+	// life is held while the server is being stopped or started.
 	life sync.Mutex
 
 	mu      sync.Mutex
@@ -79,7 +79,7 @@ type Server struct {
 	over    bool  // streams have reserved more
 	mended  []blocks.Report
 	revoked []string // users of the account of the counters
-	// suspended are those that are put out for a time, and until when
+	// suspended users are kept out until a time
 	suspended map[string]time.Time
 
 	ending  sync.Once
@@ -87,17 +87,17 @@ type Server struct {
 	stopped sync.WaitGroup
 }
 
-// startWithin bounds how long a server may take to recover its streams, before it listens.
+// startWithin bounds how long a server may take to recover its streams before it listens.
 const startWithin = 2 * time.Minute
 
 var (
-	// ErrConfig says that the configuration can't be run.
+	// ErrConfig: the configuration can't be run.
 	ErrConfig = errors.New("bad configuration of the embedded NATS server")
-	// ErrUnhealthy says that the server runs but does not serve all streams.
+	// ErrUnhealthy: the server runs but does not serve all streams.
 	ErrUnhealthy = errors.New("embedded NATS server is not healthy")
 )
 
-// Start runs a server and returns when clients can connect. It goes on until Shutdown.
+// Start starts a server and returns once clients can connect. It runs until Shutdown.
 func Start(ctx context.Context, config Config) (*Server, error) {
 	if config.Logger == nil {
 		config.Logger = slog.Default()
@@ -147,7 +147,7 @@ func (s *Server) run(ctx context.Context, limit int64) error {
 	return nil
 }
 
-// mend has every block read before the server opens it: the server cuts a damaged one and destroys what follows.
+// mend checks every block before the server opens it: the server cuts a damaged one and destroys what follows.
 func (s *Server) mend(ctx context.Context) error {
 	begin := time.Now()
 	reports, err := blocks.Mend(ctx, s.config.Blocks)
@@ -181,7 +181,7 @@ func waitReady(ctx context.Context, running *server.Server) error {
 	return nil
 }
 
-// URL is where clients connect.
+// URL returns where clients connect.
 func (s *Server) URL() string {
 	scheme := "nats"
 	if s.config.TLS != nil {
@@ -190,8 +190,8 @@ func (s *Server) URL() string {
 	return fmt.Sprintf("%s://%s", scheme, net.JoinHostPort(s.options.Host, fmt.Sprint(s.options.Port)))
 }
 
-// InProcessConn connects without a socket (nats.InProcessServer). It reaches the server that runs now, so a client
-// finds its way back after a restart.
+// InProcessConn connects without a socket (nats.InProcessServer). It reaches the current server, so a client reconnects
+// after a restart.
 func (s *Server) InProcessConn() (net.Conn, error) {
 	s.mu.Lock()
 	running := s.running
@@ -202,21 +202,21 @@ func (s *Server) InProcessConn() (net.Conn, error) {
 	return running.InProcessConn()
 }
 
-// NATS gives the server that runs now, for tests of clusters; nil while it is being restarted.
+// NATS returns the current server, for tests of clusters; nil while it restarts.
 func (s *Server) NATS() *server.Server {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.running
 }
 
-// Mended gives what was damaged in the streams when the server was started last, and was not known before.
+// Mended returns the damage found when the server last started, except what was known before.
 func (s *Server) Mended() []blocks.Report {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.mended
 }
 
-// Health says whether all streams are served: nil, or ErrUnhealthy with the reason.
+// Health returns nil if all streams are served, or ErrUnhealthy with the reason.
 func (s *Server) Health() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

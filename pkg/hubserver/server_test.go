@@ -35,8 +35,8 @@ func connect(t *testing.T, s *hubserver.Server, options ...nats.Option) jetstrea
 	return js
 }
 
-// Each user has its rights and no more: the account of the log has the streams, that of the counters has none and hears
-// nothing of it, and a stranger stays outside.
+// Each user has its rights and no more: the log's account has the streams, the counters' account has none and hears
+// nothing of them, and a stranger stays out.
 func TestAccountsAndRights(t *testing.T) {
 	s := natstest.StartOperated(t)
 	all := s.As(t, s.Accounts.Log, natstest.Everything)
@@ -46,7 +46,9 @@ func TestAccountsAndRights(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	reader := jetStream(t, s.As(t, s.Accounts.Log, hubserver.Rights{Publish: []string{"$JS.API.STREAM.MSG.GET.*", "$JS.API.STREAM.INFO.*"}, Subscribe: []string{"_INBOX.>"}}))
+	reader := jetStream(t, s.As(t, s.Accounts.Log, hubserver.Rights{
+		Publish: []string{"$JS.API.STREAM.MSG.GET.*", "$JS.API.STREAM.INFO.*"}, Subscribe: []string{"_INBOX.>"},
+	}))
 	log, err := reader.Stream(t.Context(), "LOG")
 	if err != nil {
 		t.Fatal(err)
@@ -119,7 +121,7 @@ func userKey(t *testing.T) nkeys.KeyPair {
 	return key
 }
 
-// A user that is revoked is put out at once and stays out, also when the server was restarted; the others stay.
+// A revoked user is disconnected at once and stays out, even after a restart of the server; the others stay.
 func TestRevoke(t *testing.T) {
 	s := natstest.StartOperated(t)
 	key, other := userKey(t), userKey(t)
@@ -154,7 +156,8 @@ func TestRevoke(t *testing.T) {
 	}
 }
 
-// What a server without accounts has stored belongs to the account of the log when it has some, however often it is begun.
+// What a server without accounts has stored belongs to the log's account once there is one, however often the move is
+// interrupted.
 func TestStreamsMoveToTheirAccount(t *testing.T) {
 	dir := t.TempDir()
 	before := natstest.StartIn(t, dir)
@@ -233,8 +236,8 @@ func TestInProcessOutlivesRestart(t *testing.T) {
 	}
 }
 
-// The disk fills up: writing is refused, health says so. It has space again: the server restarts by itself, everything
-// acknowledged is there, and writing goes on.
+// The disk fills up: writing is refused, and health says so. With space again the server restarts by itself, everything
+// acknowledged is there, and writing continues.
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=12m"); err != nil {
@@ -245,7 +248,9 @@ func TestFullDisk(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	s := natstest.StartWith(t, hubserver.Config{StoreDir: filepath.Join(dir, "store"), Port: -1, MaxStore: 1 << 30, CheckEvery: 20 * time.Millisecond})
+	s := natstest.StartWith(t, hubserver.Config{
+		StoreDir: filepath.Join(dir, "store"), Port: -1, MaxStore: 1 << 30, CheckEvery: 20 * time.Millisecond,
+	})
 	js := connect(t, s)
 	log := stream(t, js, "LOG", "log")
 	ballast := filepath.Join(dir, "ballast")

@@ -8,17 +8,17 @@ import (
 	"syscall"
 )
 
-// ErrSpace says that the disk of the store has too little room to start on.
+// ErrSpace: the disk of the store has too little room to start.
 var ErrSpace = errors.New("too little room on the disk")
 
 const (
-	// defaultReserve is what is kept free of a disk; of a small one a quarter of what is free.
+	// defaultReserve is kept free on a disk; on a small one a quarter of the free space.
 	defaultReserve = 256 << 20
 	// leastFree is what a start needs: the server, the engine and the vault write as soon as they run.
 	leastFree = 16 << 20
 )
 
-// limitFor returns how many bytes JetStream may store on a disk with so many bytes free, beside what it has stored.
+// limitFor returns how many bytes JetStream may store, given the disk's free space and what is already stored.
 func limitFor(used, free, reserve int64) int64 {
 	if reserve == 0 {
 		reserve = min(defaultReserve, free/4)
@@ -26,8 +26,8 @@ func limitFor(used, free, reserve int64) int64 {
 	return used + free - max(reserve, 0)
 }
 
-// storeLimit asks the disk how much JetStream may store. Errors are ErrSpace, and ErrConfig for a reserve that no start
-// could leave.
+// storeLimit returns how much JetStream may store on the disk. Errors are ErrSpace, and ErrConfig for a reserve that no
+// start could leave.
 func (c Config) storeLimit() (int64, error) {
 	if c.MaxStore > 0 {
 		return c.MaxStore, nil
@@ -62,15 +62,16 @@ func freeBytes(dir string) (int64, error) {
 	return int64(fs.Bavail) * fs.Bsize, nil
 }
 
-// StoreLimit is how many bytes JetStream may store now. It follows the disk at each start of the server.
+// StoreLimit returns how many bytes JetStream may store at present. It follows the disk at each start of the server.
 func (s *Server) StoreLimit() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.limit
 }
 
-// FitDisk restarts the server when it was started with more room than the disk has, because streams of an earlier start
-// reserved it. Call it once their limits fit: the server refuses to lower a limit while more is reserved than it may store.
+// FitDisk restarts the server if it was started with more room than the disk has, because streams of an earlier start
+// reserved it. Call it once their limits fit: the server refuses to lower a limit while more is reserved than it may
+// store.
 func (s *Server) FitDisk(ctx context.Context) error {
 	s.mu.Lock()
 	over := s.over
@@ -81,8 +82,8 @@ func (s *Server) FitDisk(ctx context.Context) error {
 	return s.Restart(ctx)
 }
 
-// start mends damaged streams, and runs the server with the room that the disk has now or, where its streams have
-// reserved more, with that.
+// start mends damaged streams, and runs the server with the room that the disk has or, if its streams have reserved
+// more, with that.
 func (s *Server) start(ctx context.Context) error {
 	if err := s.mend(ctx); err != nil {
 		return err

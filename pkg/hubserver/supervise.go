@@ -15,8 +15,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// supervise looks at the server's health, and restarts it when a stream is frozen by a write error and the disk has
-// space again: the server itself never tries again.
+// supervise watches the server's health, and restarts it when a stream is frozen by a write error and the disk has
+// space again: the server itself never retries.
 func (s *Server) supervise() {
 	ticker := time.NewTicker(s.config.CheckEvery)
 	defer ticker.Stop()
@@ -26,7 +26,7 @@ func (s *Server) supervise() {
 			return
 		case <-ticker.C:
 		}
-		if s.life.TryLock() { // otherwise someone is restarting it already
+		if s.life.TryLock() { // otherwise someone is already restarting it
 			s.look()
 			s.life.Unlock()
 		}
@@ -61,12 +61,12 @@ func (s *Server) revive(reason string) {
 	ctx, cancel := context.WithTimeout(context.Background(), startWithin)
 	defer cancel()
 	if err := s.restart(ctx); err != nil {
-		s.config.Logger.Error("the NATS server did not come back, trying again", "error", err)
+		s.config.Logger.Error("the NATS server did not restart, retrying", "error", err)
 	}
 }
 
-// judge gives what the server says is wrong, and whether only a restart ends it. A stream that catches up or has no
-// leader yet is unhealthy too, and gets over it. The server gives write errors no code, only this text.
+// judge returns what the server says is wrong, and whether only a restart cures it. A stream that catches up or has no
+// leader yet is unhealthy too, but recovers. The server gives write errors no code, only this text.
 func judge(running *server.Server) (health error, frozen bool) {
 	status := running.Healthz(&server.HealthzOptions{Details: true})
 	if status == nil {
@@ -80,7 +80,7 @@ func judge(running *server.Server) (health error, frozen bool) {
 	return errors.Join(errs...), frozen
 }
 
-// hasSpace tries the disk itself: free bytes may belong to root alone, or quotas may bind.
+// hasSpace tries to write to the disk: free bytes may belong to root alone, or quotas may apply.
 func (s *Server) hasSpace() bool {
 	const probe = 1 << 20
 	file, err := os.CreateTemp(s.config.StoreDir, "space-*")
@@ -113,10 +113,10 @@ func usedBytes(dir string) (int64, error) {
 	return used, nil
 }
 
-// serverLog passes the server's messages on; notices are for debugging only.
+// serverLog passes the server's messages on; notices only at debug level.
 type serverLog struct {
 	logger *slog.Logger
-	// strangers bounds the lines about single connections: whoever can connect can cause them.
+	// strangers limits the lines about single connections: anybody who can connect can cause them.
 	strangers *rate.Limiter
 }
 
@@ -124,7 +124,7 @@ func newServerLog(logger *slog.Logger) serverLog {
 	return serverLog{logger: logger, strangers: rate.NewLimiter(rate.Every(10*time.Second), 20)}
 }
 
-// about reports whether a message is to be passed on: each that is about the server, some of those about a connection.
+// about reports whether to pass on a message: always if it is about the server, sometimes if about a connection.
 func (l serverLog) about(format string) bool {
 	return !strings.Contains(format, " - cid:") || l.strangers.Allow()
 }

@@ -1,5 +1,5 @@
-// Package intake judges what is typed about a person and an application before anything is done with it: the counter does
-// so before it files, and the registration authority again before it decides. It is pure.
+// Package intake judges what is typed about a person and an application: the counter does so before it files, and the
+// registration authority again before it decides. It is pure.
 package intake
 
 import (
@@ -22,21 +22,21 @@ type Why string
 const (
 	TooLong      Why = "long"         // more characters than Limit
 	Unprintable  Why = "unprintable"  // control characters, or no text
-	NoDay        Why = "day"          // no day that can be read
-	NotPast      Why = "future"       // a day that is yet to come
-	TooOld       Why = "old"          // a birth date that nobody living has
+	NoDay        Why = "day"          // not a readable date
+	NotPast      Why = "future"       // a day in the future
+	TooOld       Why = "old"          // a birth date of nobody living
 	NoCode       Why = "code"         // a resident-record code is eleven digits
-	NoMail       Why = "mail"         // no mail address
-	NoPostalCode Why = "postal"       // no postal code
+	NoMail       Why = "mail"         // not a mail address
+	NoPostalCode Why = "postal"       // not a postal code
 	NoMunicipal  Why = "municipality" // a municipality's code is five digits, six with the check digit
-	NoCard       Why = "card"         // no card number
-	NoDocument   Why = "document"     // no document that the law knows, or with a remark that it does not know
-	Unknown      Why = "unknown"      // none of the words that are possible
-	Missing      Why = "empty"        // nothing, where something is needed
-	NoOfficer    Why = "officer"      // no officer's code
+	NoCard       Why = "card"         // not a card number
+	NoDocument   Why = "document"     // a document unknown to the law, or with an unknown qualifier
+	Unknown      Why = "unknown"      // not one of the possible words
+	Missing      Why = "empty"        // empty, but required
+	NoOfficer    Why = "officer"      // not an officer's code
 	NoSecond     Why = "second"       // special circumstances without the officer who grants them
-	NoTime       Why = "time"         // no time of day
-	NotReceived  Why = "received"     // a time of receipt that is yet to come
+	NoTime       Why = "time"         // not a time of day
+	NotReceived  Why = "received"     // a time of receipt in the future
 	NoLetter     Why = "letter"       // the answer to a letter of inquiry without the letter's number
 )
 
@@ -49,16 +49,16 @@ const (
 	MailLimit    = 254
 )
 
-// oldest is the age in years that nobody reaches.
+// oldest is an age in years that nobody reaches.
 const oldest = 150
 
 // Fault is what is wrong with one field. Field is its name in the API, such as person.birth_date.
 type Fault struct {
 	Field string
 	Why   Why
-	// Limit is how many characters the field may have, when it has more.
+	// Limit is the maximum length of a field that is too long.
 	Limit int
-	// Possible are the words that the field may have, when it has none of them.
+	// Possible lists the possible words of a field with an unknown one.
 	Possible []string
 }
 
@@ -72,17 +72,19 @@ func (f Fault) Error() string {
 	return f.Field + ": " + said[f.Why]
 }
 
-// said are the faults in an error's words.
+// said holds the English error texts.
 var said = map[Why]string{
 	Unprintable: "control characters or no text", NoDay: "no day that can be read", NotPast: "a day that is yet to come",
 	TooOld: "a birth date that nobody living has", NoCode: "no eleven digits", NoMail: "no mail address", NoPostalCode: "no postal code",
-	NoMunicipal: "no municipality's code", NoCard: "no card's id", NoDocument: "none that the law knows", Unknown: "none of the words that are possible",
-	Missing: "nothing", NoOfficer: "no officer's code", NoSecond: "no officer who grants the special circumstances", NoTime: "no time of day",
+	NoMunicipal: "no municipality's code", NoCard: "no card's id", NoDocument: "none that the law knows",
+	Unknown: "none of the words that are possible",
+	Missing: "nothing", NoOfficer: "no officer's code", NoSecond: "no officer who grants the special circumstances",
+	NoTime:      "no time of day",
 	NotReceived: "a time that is yet to come", NoLetter: "no number of a letter",
 }
 
-// Tidy writes what people type in different ways in one: digits and Latin letters of codes, days and mail addresses in
-// ASCII, days as 1990-06-18, and nothing blank around a text. What can't be read stays as it is, for Personal to judge.
+// Tidy normalises what people type: digits and Latin letters of codes, days and mail addresses in ASCII, days as
+// 1990-06-18, and no blanks around a text. Unreadable values stay as they are, for Personal to judge.
 func Tidy(p *events.Personal) {
 	if r := p.GetRecord(); r != nil {
 		for _, text := range []*string{&r.Name, &r.Alias, &r.Address} {
@@ -100,7 +102,8 @@ func Tidy(p *events.Personal) {
 	}
 }
 
-// BirthDate returns a written date of birth as 1990-06-18, with 00 for what is unknown; what can't be read as it is.
+// BirthDate returns a written date of birth as 1990-06-18, with 00 for unknown parts; unreadable text is returned as it
+// is.
 func BirthDate(text string) string {
 	if p, err := civil.ParseWritten(text); err == nil {
 		return p.String()
@@ -108,7 +111,7 @@ func BirthDate(text string) string {
 	return text
 }
 
-// Day returns a written day as 1990-06-18; what can't be read as it is.
+// Day returns a written day as 1990-06-18; unreadable text is returned as it is.
 func Day(text string) string {
 	if d, err := civil.ParseDay(text); err == nil {
 		return d.String()
@@ -116,8 +119,8 @@ func Day(text string) string {
 	return text
 }
 
-// Personal judges what is told of a person on a day, field by field in the order of the form. What is empty is left to
-// whoever needs it. Nil: nothing is wrong.
+// Personal judges a person's data on a day, field by field in the order of the form. Empty fields are not faults here.
+// It returns nil if nothing is wrong.
 func Personal(p *events.Personal, on civil.Date) []Fault {
 	var j judge
 	if r := p.GetRecord(); r != nil {
@@ -143,7 +146,7 @@ func Personal(p *events.Personal, on civil.Date) []Fault {
 	return j.faults
 }
 
-// Application judges what an application says beside the person, as it was received on a day.
+// Application judges what an application says besides the person, as received on a day.
 func Application(a *events.ApplicationReceived, on civil.Date) []Fault {
 	var j judge
 	j.check("operation", regime.HandlingOf(a.GetOperation()) == regime.Handling{}, Unknown)
@@ -152,7 +155,7 @@ func Application(a *events.ApplicationReceived, on civil.Date) []Fault {
 	j.card("card", a.GetCard())
 	j.card("taken_back", a.GetTakenBack())
 	j.check("cause", !regime.Cause(a.GetCause()).Known(), Unknown)
-	j.text("special_circumstances", a.GetSpecialCircumstances(), RemarkLimit) // of an agent of before it was sealed
+	j.text("special_circumstances", a.GetSpecialCircumstances(), RemarkLimit) // from an agent of before it was sealed
 	j.day("applied_on", a.GetAppliedOn())
 	if day, err := civil.Parse(a.GetAppliedOn()); err == nil {
 		j.check("applied_on", day.After(on), NotPast)
@@ -160,7 +163,7 @@ func Application(a *events.ApplicationReceived, on civil.Date) []Fault {
 	return j.faults
 }
 
-// Text judges a text that stands alone.
+// Text judges a single text.
 func Text(field, text string, limit int) []Fault {
 	var j judge
 	j.text(field, text, limit)
@@ -174,7 +177,7 @@ func Needed(field, text string) []Fault {
 	return j.faults
 }
 
-// Officer judges an officer's code, which must be there.
+// Officer judges an officer's code, which is required.
 func Officer(field, code string) []Fault {
 	if faults := Needed(field, code); faults != nil {
 		return faults
@@ -185,7 +188,7 @@ func Officer(field, code string) []Fault {
 	return j.faults
 }
 
-// Whole judges whether a resident record says all that every record says.
+// Whole judges whether a resident record has everything that every record has.
 func Whole(r *events.ResidentRecord) []Fault {
 	var j judge
 	j.check("person.resident_code", r.GetResidentCode() == "", Missing)
@@ -197,14 +200,14 @@ func Whole(r *events.ResidentRecord) []Fault {
 	return j.faults
 }
 
-// Card judges a card's number; none is right.
+// Card judges a card's number, which may be empty.
 func Card(field, number string) []Fault {
 	var j judge
 	j.card(field, number)
 	return j.faults
 }
 
-// judge gathers faults.
+// judge collects faults.
 type judge struct{ faults []Fault }
 
 func (j *judge) check(field string, wrong bool, why Why) {
@@ -247,8 +250,8 @@ func (j *judge) birth(field, text string, on civil.Date) {
 	}
 }
 
-// IsCode reports whether a text is a resident-record code: eleven digits. The check digit's formula is in none of our
-// sources, so it is not checked: code and birth date together tell one person from another.
+// IsCode reports whether a text is a resident-record code: eleven digits. None of our sources has the formula of its
+// check digit, so it is not checked: code and birth date together identify a person.
 func IsCode(text string) bool {
 	const length = 11
 	return digits(text, length)
@@ -277,14 +280,15 @@ func isPostalCode(text string) bool {
 	return digits(text, length)
 }
 
-// printable reports whether a text has letters and signs only: no control characters and none that turn its direction.
+// printable reports whether a text has only letters and signs: no control characters and none that change its
+// direction.
 func printable(text string) bool {
 	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool {
 		return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == utf8.RuneError
 	})
 }
 
-// First returns the first of some faults as an error, nil when there is none.
+// First returns the first fault as an error, or nil.
 func First(faults ...[]Fault) error {
 	all := slices.Concat(faults...)
 	if len(all) == 0 {

@@ -18,7 +18,10 @@ func TestWhatIsInOrderIsTaken(t *testing.T) {
 	for _, mail := range []string{"", "hana@mail.example", "a.b+c@x.co.jp", "o'neil@mail.example"} {
 		for _, birth := range []string{"", "1990-06-18", "1990-06-00", "1945-00-00", "2026-11-29"} {
 			p := &events.Personal{
-				Record:  &events.ResidentRecord{ResidentCode: "00000000123", Name: "証明　花\U000E0100子", BirthDate: birth, Address: strings.Repeat("町", 200), Municipality: "122378"},
+				Record: &events.ResidentRecord{
+					ResidentCode: "00000000123", Name: "証明　花\U000E0100子", BirthDate: birth,
+					Address: strings.Repeat("町", 200), Municipality: "122378",
+				},
 				Contact: &events.Contact{Mail: mail, PostalCode: "2891324", Language: "en"},
 			}
 			if faults := intake.Personal(p, today); len(faults) > 0 {
@@ -48,10 +51,12 @@ func TestWhatIsAppliedForIsKnown(t *testing.T) {
 // What is tidy stays as it is, and no fault tells a value.
 func TestTidyOnceIsTidyForEver(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		text := rapid.OneOf(rapid.String(), rapid.StringMatching(`[０-９0-9./－-]{6,12}`), rapid.StringMatching(`(平成|H)[０-９]{1,2}[年.]1[月.]2日?`))
+		text := rapid.OneOf(rapid.String(), rapid.StringMatching(`[０-９0-9./－-]{6,12}`),
+			rapid.StringMatching(`(平成|H)[０-９]{1,2}[年.]1[月.]2日?`))
 		p := &events.Personal{
 			Record: &events.ResidentRecord{
-				ResidentCode: text.Draw(t, "code"), Name: text.Draw(t, "name"), BirthDate: text.Draw(t, "birth"), PeriodOfStay: text.Draw(t, "stay"),
+				ResidentCode: text.Draw(t, "code"), Name: text.Draw(t, "name"), BirthDate: text.Draw(t, "birth"),
+				PeriodOfStay: text.Draw(t, "stay"),
 			},
 			Contact: &events.Contact{Mail: text.Draw(t, "mail"), PostalCode: text.Draw(t, "postal")},
 		}

@@ -7,15 +7,15 @@ import (
 	"testing"
 )
 
-// Line is a TCP line to a server that fails in both ways: what is asked for never comes there, or it is done and the
-// answer is lost. It is cut with what it loses, and whoever calls again gets through.
+// Line is a TCP line to a server that fails in both ways: a request never arrives, or it is carried out and its answer
+// is lost. The line is cut with what it loses; the next connection gets through.
 type Line struct {
 	listener net.Listener
 	target   string
 
 	mu       sync.Mutex
 	conns    []net.Conn
-	up, down []byte // what is lost next on the way to the server, and from it; nil for nothing
+	up, down []byte // what to lose next on the way to the server, and from it; nil: nothing
 	lost     int
 	broken   bool
 	held     []byte        // what is held back on the way to the server
@@ -41,7 +41,7 @@ func NewLine(t testing.TB, target string) *Line {
 	return l
 }
 
-// Addr is where the line begins, host:port.
+// Addr returns where the line begins, host:port.
 func (l *Line) Addr() string { return l.listener.Addr().String() }
 
 // LoseRequest loses the next piece with this text on its way to the server: it failed, and was not done.
@@ -58,14 +58,14 @@ func (l *Line) LoseAnswer(text string) {
 	l.down = []byte(text)
 }
 
-// Hold keeps back what has this text on its way to the server, and all that comes after it, until Release.
+// Hold holds back what has this text on its way to the server, and everything after it, until Release.
 func (l *Line) Hold(text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.held, l.release = []byte(text), make(chan struct{})
 }
 
-// Release lets go what is held back, and holds back nothing more.
+// Release lets everything held back pass, and holds back no more.
 func (l *Line) Release() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -73,14 +73,14 @@ func (l *Line) Release() {
 	close(l.release)
 }
 
-// Lost is how often something was lost by order.
+// Lost returns how often something was lost by order.
 func (l *Line) Lost() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.lost
 }
 
-// Cut ends every connection, whatever is on the way.
+// Cut closes every connection, whatever is on the way.
 func (l *Line) Cut() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -146,7 +146,7 @@ func (h held) Write(piece []byte) (int, error) {
 	return h.Conn.Write(piece)
 }
 
-// pass carries one direction; both ends are closed with it.
+// pass copies one direction; both ends are closed with it.
 func (l *Line) pass(to, from net.Conn, lose *[]byte) {
 	defer to.Close()
 	defer from.Close()

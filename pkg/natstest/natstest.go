@@ -50,7 +50,7 @@ type Operated struct {
 	Accounts hubserver.Accounts
 }
 
-// Everything are the rights of a user that may do everything in its account: no user of a hub has them.
+// Everything are the rights of a user that may do anything in its account: no user of a hub has them.
 var Everything = hubserver.Rights{Publish: []string{">"}, Subscribe: []string{">"}}
 
 // StartOperated runs one server in operator mode until the test ends.
@@ -91,7 +91,7 @@ func (o *Operated) As(t testing.TB, account nkeys.KeyPair, rights hubserver.Righ
 	return Connect(t, o.URL(), append([]nats.Option{Login(t, account, key, rights)}, options...)...)
 }
 
-// Login is how a user of an account signs in, by a JWT with these rights.
+// Login returns how a user of an account signs in, by a JWT with these rights.
 func Login(t testing.TB, account, key nkeys.KeyPair, rights hubserver.Rights) nats.Option {
 	t.Helper()
 	public, err := key.PublicKey()
@@ -105,7 +105,7 @@ func Login(t testing.TB, account, key nkeys.KeyPair, rights hubserver.Rights) na
 	return nats.UserJWT(func() (string, error) { return token, nil }, key.Sign)
 }
 
-// Cluster runs three servers as one cluster until the test ends, and returns when they have elected a leader.
+// Cluster runs three servers as one cluster until the test ends, and returns once they have elected a leader.
 func Cluster(t testing.TB) []*hubserver.Server {
 	t.Helper()
 	const size = 3
@@ -133,8 +133,8 @@ func Cluster(t testing.TB) []*hubserver.Server {
 	return servers
 }
 
-// Connect opens a connection that goes on trying when the server is away, closed when the test ends. Errors of the
-// connection itself are not printed: tests that cut it expect them.
+// Connect opens a connection that keeps reconnecting, closed when the test ends. Errors of the connection itself are
+// not printed: tests that cut it expect them.
 func Connect(t testing.TB, urls string, options ...nats.Option) *nats.Conn {
 	t.Helper()
 	options = append([]nats.Option{
@@ -150,7 +150,7 @@ func Connect(t testing.TB, urls string, options ...nats.Option) *nats.Conn {
 	return conn
 }
 
-// Wait polls until done, and ends the test when that takes longer than limit.
+// Wait polls until done returns true, and ends the test if that takes longer than limit.
 func Wait(t testing.TB, limit time.Duration, what string, done func() bool) {
 	t.Helper()
 	deadline := time.NewTimer(limit)
@@ -166,7 +166,7 @@ func Wait(t testing.TB, limit time.Duration, what string, done func() bool) {
 	}
 }
 
-// Quiet is a logger that drops everything: servers that a test stops on purpose complain at length.
+// Quiet returns a logger that drops everything: servers that a test stops on purpose complain at length.
 func Quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
 
 func freePorts(t testing.TB, n int) []int {

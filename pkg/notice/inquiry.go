@@ -12,16 +12,16 @@ import (
 // Inquiry is a letter of inquiry with its answer form (照会書兼回答書), posted to the registered address because identity
 // or will could not be shown at the desk (law.md 5.3).
 type Inquiry struct {
-	// ID tells the mails to the print desk apart; a repetition has the same.
+	// ID identifies the mail to the print desk; a repetition has the same.
 	ID string
-	// Letter is the number printed on the answer form; the answer is accepted with this number only, and it stands nowhere
-	// else. Case is the number under which the office finds the application (受付番号).
+	// Letter is the number printed on the answer form; the answer is accepted only with this number, which appears
+	// nowhere else. Case is the number by which the office finds the application (受付番号).
 	Letter, Case string
 	// Name and Address are those of the resident record: the letter goes there and nowhere else.
 	Name, Address string
-	// Until is the last day on which the answer is good, where the office has one (law.md 5.3); zero: none is printed.
+	// Until is the last day on which the answer is accepted, if the office has one (law.md 5.3); zero: none is printed.
 	Until civil.Date
-	// Proxy says that somebody applied for the person: the answer form holds the mandate (law.md 5.2).
+	// Proxy: somebody applied for the person, so the answer form includes the mandate (law.md 5.2).
 	Proxy  bool
 	Office Office
 	Date   time.Time
@@ -56,7 +56,7 @@ const inquiryBody = `%s
 
 %s`
 
-// mandate is the part of the answer form that makes who brings it the person's proxy.
+// mandate is the part of the answer form that makes whoever brings it the person's proxy.
 const mandate = `委任(代理人が持参するとき)
 
 次の者に、この申請に関する手続を委任します。
@@ -69,8 +69,8 @@ const mandate = `委任(代理人が持参するとき)
 
 `
 
-// ComposeInquiry makes the letter as a mail to the print desk, which puts it into an envelope for the registered
-// address. The case number stands in the subject; the letter's number, name and address in the body only.
+// ComposeInquiry composes the letter as a mail to the print desk, which puts it into an envelope for the registered
+// address. The case number is in the subject; the letter's number, name and address are only in the body.
 func ComposeInquiry(i Inquiry, from, printDesk string) (Message, error) {
 	sender, err := netmail.ParseAddress(from)
 	if err != nil {

@@ -14,22 +14,20 @@ import (
 	"github.com/wneessen/go-mail"
 )
 
-// ErrAddress says that an address can't be written to; the error does not repeat it.
+// ErrAddress: an address can't be written to; the error does not repeat it.
 var ErrAddress = errors.New("not a mail address")
 
 // Message is a composed mail, ready to be sent.
 type Message struct {
-	// ID is the Message-ID without its brackets. It is derived from the
-	// notice's id, so that a notice sent twice can be recognised as one by mail
-	// servers, mailboxes and people.
+	// ID is the Message-ID without its brackets. It is derived from the notice's id, so that mail servers, mailboxes
+	// and people can recognise a notice sent twice.
 	ID  string
 	msg *mail.Msg
 }
 
-// Compose makes the mail of a written notice: plain text in UTF-8, because
-// ISO-2022-JP can't carry every name of a municipality, marked as generated
-// automatically (RFC 3834). date stands in its Date field. A wrong from or to
-// is ErrAddress.
+// Compose makes the mail of a written notice: plain text in UTF-8, because ISO-2022-JP can't carry every name of a
+// municipality, marked as generated automatically (RFC 3834). date goes into its Date field. A wrong from or to is
+// ErrAddress.
 func Compose(n Notice, text Text, from, to string, date time.Time) (Message, error) {
 	id, err := MessageID(n, from)
 	if err != nil {
@@ -38,7 +36,7 @@ func Compose(n Notice, text Text, from, to string, date time.Time) (Message, err
 	return assemble(envelope{"notice " + n.ID, id, from, to, n.language(), date}, text)
 }
 
-// envelope is what stands around a text.
+// envelope is the mail around a text.
 type envelope struct {
 	what, id, from, to string
 	language           Language
@@ -62,7 +60,7 @@ func assemble(e envelope, text Text) (Message, error) {
 	return Message{ID: e.id, msg: m}, nil
 }
 
-// MessageID is the id that every mail of this notice has when sent by from.
+// MessageID returns the id of every mail of this notice when sent by from.
 func MessageID(n Notice, from string) (string, error) {
 	address, err := netmail.ParseAddress(from)
 	if err != nil {
@@ -71,23 +69,23 @@ func MessageID(n Notice, from string) (string, error) {
 	return n.digest() + address.Address[strings.LastIndex(address.Address, "@"):], nil
 }
 
-// Result is what became of one attempt to send.
+// Result is the result of one attempt to send.
 type Result int
 
 const (
-	// Sent: the server took the mail and answers for it.
+	// Sent: the server accepted the mail and is responsible for it.
 	Sent Result = iota + 1
-	// Temporary: not sent; trying again later may help. So is every refusal of
-	// ourselves (login, sender), which an operator cures.
+	// Temporary: not sent; retrying later may help. Refusals of ourselves (login, sender), which an operator cures,
+	// count as such.
 	Temporary
 	// Permanent: the server refused this recipient or this mail for good.
 	Permanent
-	// Unknown: the connection broke after the mail and before the answer. The
-	// mail may have gone; a repeat carries the same Message-ID.
+	// Unknown: the connection broke after the mail and before the answer. The mail may have gone; a repeat carries the
+	// same Message-ID.
 	Unknown
 )
 
-// String is the word recorded for the result.
+// String returns the word recorded for the result.
 func (r Result) String() string {
 	switch r {
 	case Sent:
@@ -102,31 +100,31 @@ func (r Result) String() string {
 	return "result " + strconv.Itoa(int(r))
 }
 
-// Outcome is the result and its code, fit to be recorded: it holds no address
-// and none of the server's words, which often repeat one.
+// Outcome is the result and its code, fit to be recorded: it holds no address and none of the server's words, which
+// often repeat one.
 type Outcome struct {
 	Result Result
-	// Code is the enhanced status code (RFC 3463, "5.1.1"), the reply code where
-	// the server gave no enhanced one ("550"), or "connection", "tls" or "cut".
+	// Code is the enhanced status code (RFC 3463, "5.1.1"), the reply code if the server gave no enhanced one ("550"),
+	// or "connection", "tls" or "cut".
 	Code string
 }
 
-// Mailer sends by one SMTP server.
+// Mailer sends through one SMTP server.
 type Mailer struct {
 	Host string `toml:"host"`
 	Port int    `toml:"port"`
-	// TLS is mandatory, opportunistic or none; "" means mandatory.
+	// TLS is mandatory, opportunistic or none; empty: mandatory.
 	TLS string `toml:"tls"`
-	// Username and Password log in when Username is not "". PasswordFile names
-	// a file that holds the password; the configuration loader reads it.
+	// Username and Password are for logging in, if Username is set. PasswordFile names a file that holds the password;
+	// the configuration loader reads it.
 	Username     string `toml:"username"`
 	Password     string `toml:"password"`
 	PasswordFile string `toml:"password_file"`
-	// HELO is the name given to the server; "" means this host's name.
+	// HELO is the name given to the server; empty: this host's name.
 	HELO string `toml:"helo"`
-	// Timeout limits each step; 0 means 30 seconds.
+	// Timeout limits each step; 0: 30 seconds.
 	Timeout time.Duration `toml:"-"`
-	// TLSConfig overrides the system's trusted roots; nil uses them.
+	// TLSConfig overrides the system's trusted roots; nil: uses them.
 	TLSConfig *tls.Config `toml:"-"`
 }
 
@@ -144,9 +142,8 @@ func (m Mailer) Check(ctx context.Context) error {
 	return nil
 }
 
-// Send delivers one message to the server and says what became of it. The
-// error is for the operator's log, nil when Sent; its text may repeat what the
-// server said, addresses included, so it goes through a redacting logger only.
+// Send delivers one message to the server and returns the outcome. The error is for the operator's log, nil if Sent;
+// its text may repeat what the server said, addresses included, so log it only through a redacting logger.
 func (m Mailer) Send(ctx context.Context, message Message) (Outcome, error) {
 	client, err := m.client()
 	if err != nil {
@@ -156,7 +153,7 @@ func (m Mailer) Send(ctx context.Context, message Message) (Outcome, error) {
 	if err != nil {
 		return Outcome{Temporary, dialCode(err)}, fmt.Errorf("reaching the mail server %s: %w", m.Host, err)
 	}
-	// The answer to QUIT changes nothing about a mail that was taken.
+	// The answer to QUIT changes nothing about an accepted mail.
 	defer func() { _ = client.CloseWithSMTPClient(connection) }()
 	err = client.SendWithSMTPClient(connection, message.msg)
 	outcome := classify(err)
@@ -167,7 +164,9 @@ func (m Mailer) Send(ctx context.Context, message Message) (Outcome, error) {
 }
 
 func (m Mailer) client() (*mail.Client, error) {
-	policies := map[string]mail.TLSPolicy{"": mail.TLSMandatory, "mandatory": mail.TLSMandatory, "opportunistic": mail.TLSOpportunistic, "none": mail.NoTLS}
+	policies := map[string]mail.TLSPolicy{
+		"": mail.TLSMandatory, "mandatory": mail.TLSMandatory, "opportunistic": mail.TLSOpportunistic, "none": mail.NoTLS,
+	}
 	policy, ok := policies[m.TLS]
 	if !ok {
 		return nil, fmt.Errorf("mail server: tls %q: use mandatory, opportunistic or none", m.TLS)
@@ -184,7 +183,8 @@ func (m Mailer) client() (*mail.Client, error) {
 		options = append(options, mail.WithHELO(m.HELO))
 	}
 	if m.Username != "" {
-		options = append(options, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover), mail.WithUsername(m.Username), mail.WithPassword(m.Password))
+		options = append(options, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover), mail.WithUsername(m.Username),
+			mail.WithPassword(m.Password))
 	}
 	client, err := mail.NewClient(m.Host, options...)
 	if err != nil {
@@ -203,7 +203,7 @@ func classify(err error) Outcome {
 	}
 	switch code := failed.ErrorCode(); {
 	case failed.Reason == mail.ErrSMTPReset:
-		return Outcome{Sent, "2.0.0"} // the mail was taken before
+		return Outcome{Sent, "2.0.0"} // the mail was already accepted
 	case code == 0 && failed.Reason == mail.ErrSMTPDataClose:
 		return Outcome{Unknown, "cut"}
 	case code == 0:

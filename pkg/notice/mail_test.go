@@ -107,7 +107,10 @@ func checkMail(t *testing.T, kept []byte, message Message) {
 // TestALetterOfInquirySaysUntilWhen: its answer lapses by the office's days, and carries the mandate where a proxy applied.
 func TestALetterOfInquirySaysUntilWhen(t *testing.T) {
 	written := func(change func(*Inquiry)) string {
-		letter := Inquiry{ID: "p-1", Letter: "l-1", Case: "c-1", Name: "山武 花子", Address: "千葉県山武市殿台1番地", Office: office, Date: civil.New(2026, 11, 29).At(civil.Clock(10, 0))}
+		letter := Inquiry{
+			ID: "p-1", Letter: "l-1", Case: "c-1", Name: "山武 花子", Address: "千葉県山武市殿台1番地", Office: office,
+			Date: civil.New(2026, 11, 29).At(civil.Clock(10, 0)),
+		}
 		change(&letter)
 		message, err := ComposeInquiry(letter, from, from)
 		if err != nil {

@@ -20,7 +20,7 @@ import (
 	"shomei/pkg/civil"
 )
 
-// ErrNotice says that a notice lacks what its text needs.
+// ErrNotice: a notice lacks what its text needs.
 var ErrNotice = errors.New("incomplete notice")
 
 // Language is the language of a notice, "ja" or "en".
@@ -32,8 +32,7 @@ const (
 	English  Language = "en"
 )
 
-// Notice is what one person is to be told. It comes from NoticeDue and the
-// certificates that it names.
+// Notice is what one person is told. It comes from NoticeDue and the certificates that it names.
 type Notice struct {
 	// ID is NoticeDue.notice; repeats of one notice have one id.
 	ID     string
@@ -43,25 +42,25 @@ type Notice struct {
 	Certificates []events.CertificateKind
 	// LastDay is the last day of validity, for notices of expiry and of an end by expiry.
 	LastDay civil.Date
-	// WindowOpens is the first day of renewal; zero where the law knows no window (juki, law.md 4.1).
+	// WindowOpens is the first day of renewal; zero if the law has no window (juki, law.md 4.1).
 	WindowOpens civil.Date
 	// EndedOn is the day of revocation or suspension.
 	EndedOn civil.Date
-	// CardEnds says that the card ends on LastDay, too: only a new card helps (law.md 4.5).
+	// CardEnds: the card ends on LastDay, too, so only a new card helps (law.md 4.5).
 	CardEnds bool
-	// Overseas says that the reader lives overseas, where the office of the family register is the one to go to (law.md 4.3).
+	// Overseas: the reader lives overseas, so the office of the family register is responsible (law.md 4.3).
 	Overseas bool
 	// Renewable reports whether a certificate of this regime is still issued when the notice is read (until 2015-12-22 for juki).
 	Renewable bool
-	// FeeYen is what the renewal, or the new certificate, costs; 0 is free of charge.
+	// FeeYen is what the renewal, or the new certificate, costs; 0: free of charge.
 	FeeYen int
-	// Language of the reader; "" means Japanese.
+	// Language of the reader; empty: Japanese.
 	Language Language
 }
 
-// Office is the municipality that the notice speaks for.
+// Office is the municipality that the notice comes from.
 type Office struct {
-	// Municipality is its name as people say it ("山武市"), and in Latin letters ("Sammu City").
+	// Municipality is its everyday name ("山武市"), MunicipalityEN the same in Latin letters ("Sammu City").
 	Municipality, MunicipalityEN string
 	// Desk is where to go ("市民課 1番窓口"), with opening hours.
 	Desk, DeskEN string
@@ -88,9 +87,8 @@ func parse(l Language) *template.Template {
 	}).ParseFS(files, "texts/"+string(l)+".txt"))
 }
 
-// Write returns the notice in words: subject with what and when, then the last
-// day, the window, what to bring and how to tell that it is genuine. A notice
-// of an unknown kind or regime, or without the dates that its text names, is
+// Write returns the notice in words: subject with what and when, then the last day, the window, what to bring and how
+// to tell that it is genuine. A notice of an unknown kind or regime, or without the dates that its text names, is
 // ErrNotice.
 func Write(n Notice, o Office) (Text, error) {
 	if err := n.check(o); err != nil {
@@ -144,7 +142,7 @@ func (n Notice) language() Language {
 	return n.Language
 }
 
-// textName is the block of the text file: kind and regime, or kind and the card that ends.
+// textName returns the block of the text file: kind and regime, or kind and the card that ends.
 func (n Notice) textName() string {
 	kind := strings.ToLower(strings.TrimPrefix(n.Kind.String(), "NOTICE_KIND_"))
 	regime := strings.ToLower(strings.TrimPrefix(n.Regime.String(), "REGIME_"))
@@ -157,7 +155,9 @@ func (n Notice) textName() string {
 // what names the certificates concerned, as the law does.
 func (n Notice) what() string {
 	if n.Regime == events.Regime_REGIME_JUKI {
-		return map[Language]string{Japanese: "電子証明書（住民基本台帳カード）", English: "electronic certificate (Basic Resident Register Card)"}[n.language()]
+		return map[Language]string{
+			Japanese: "電子証明書（住民基本台帳カード）", English: "electronic certificate (Basic Resident Register Card)",
+		}[n.language()]
 	}
 	names := map[Language]map[events.CertificateKind]string{
 		Japanese: {events.CertificateKind_CERTIFICATE_KIND_SIGN: "署名用電子証明書", events.CertificateKind_CERTIFICATE_KIND_AUTH: "利用者証明用電子証明書"},
@@ -171,8 +171,8 @@ func (n Notice) what() string {
 	return strings.Join(list, and)
 }
 
-// Reference is a short number that the office can look up, so that a reader
-// can ask whether a notice is genuine. It tells nothing about the person.
+// Reference returns a short number that the office can look up, so that a reader can ask whether a notice is genuine.
+// It reveals nothing about the person.
 func (n Notice) Reference() string {
 	digest := n.digest()
 	return strings.ToUpper(digest[:5] + "-" + digest[5:10])

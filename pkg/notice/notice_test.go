@@ -85,7 +85,8 @@ func TestNoticesSayWhatAndWhen(t *testing.T) {
 			[]string{"更新の手続きができる期間", "いつでも"},
 		},
 		"the card has ended too": {
-			with(sample(expired, mynumber, English), func(n *Notice) { n.CardEnds = true }), "[Sammu City] Your card and its electronic certificate ended on 22 December",
+			with(sample(expired, mynumber, English),
+				func(n *Notice) { n.CardEnds = true }), "[Sammu City] Your card and its electronic certificate ended on 22 December",
 			[]string{"apply for a new card", "about a month"},
 			[]string{"at any time"},
 		},
@@ -95,7 +96,8 @@ func TestNoticesSayWhatAndWhen(t *testing.T) {
 			[]string{"お住まい"},
 		},
 		"overseas, ended": {
-			with(sample(expired, mynumber, English), func(n *Notice) { n.Overseas = true }), "[Sammu City] Your electronic certificate ended on 22 December",
+			with(sample(expired, mynumber, English),
+				func(n *Notice) { n.Overseas = true }), "[Sammu City] Your electronic certificate ended on 22 December",
 			[]string{"municipality of your family register or at a diplomatic mission"},
 			[]string{"where you live"},
 		},

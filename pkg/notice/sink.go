@@ -21,8 +21,8 @@ import (
 // maxMail is far above any notice.
 const maxMail = 1 << 20
 
-// Sink is a small real SMTP server that keeps every mail as a file, for trying
-// Shomei out and for stories: what people would find in their mailboxes.
+// Sink is a small real SMTP server that keeps every mail as a file, for trying Shomei out and for stories: what people
+// would find in their mailboxes.
 type Sink struct {
 	dir    string
 	server *smtp.Server
@@ -32,9 +32,8 @@ type Sink struct {
 	done   chan error
 }
 
-// ListenSink listens on addr ("127.0.0.1:0" takes any free port) and writes
-// each mail to dir as 000001.eml, 000002.eml and so on, after those that are
-// there already. A mail is answered 250 when its file is durable.
+// ListenSink listens on addr ("127.0.0.1:0" takes any free port) and writes each mail to dir as 000001.eml, 000002.eml
+// and so on, after existing ones. It answers 250 once the mail's file is durable.
 func ListenSink(addr, dir string) (*Sink, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the mail folder: %w", err)
@@ -52,13 +51,14 @@ func ListenSink(addr, dir string) (*Sink, error) {
 	s.server.Domain = "localhost"
 	s.server.MaxMessageBytes = maxMail
 	s.server.MaxRecipients = 10
-	// The server takes what came of a line within this time for the whole line, and hangs up after four that it can't read.
+	// The server takes what arrived of a line within this time for the whole line, and hangs up after four unreadable
+	// ones.
 	s.server.ReadTimeout, s.server.WriteTimeout = 10*time.Second, time.Minute
 	go func() { s.done <- s.server.Serve(listen) }()
 	return s, nil
 }
 
-// lastNumber is the highest number among the kept mails, 0 without any.
+// lastNumber returns the highest number among the kept mails, or 0.
 func lastNumber(dir string) (int, error) {
 	kept, err := filepath.Glob(filepath.Join(dir, "*.eml"))
 	if err != nil {
@@ -73,20 +73,20 @@ func lastNumber(dir string) (int, error) {
 	return last, nil
 }
 
-// Addr is the host and port that the sink listens on.
+// Addr returns the host and port that the sink listens on.
 func (s *Sink) Addr() string { return s.listen.Addr().String() }
 
-// Port is the port that the sink listens on.
+// Port returns the port that the sink listens on.
 func (s *Sink) Port() int { return s.listen.Addr().(*net.TCPAddr).Port }
 
-// Count is the number of the last mail kept.
+// Count returns the number of the last mail kept.
 func (s *Sink) Count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.count
 }
 
-// Close ends the server; mails that were answered stay.
+// Close stops the server; acknowledged mails stay.
 func (s *Sink) Close() error {
 	if err := s.server.Close(); err != nil && !errors.Is(err, smtp.ErrServerClosed) {
 		return fmt.Errorf("closing the mail sink: %w", err)

@@ -12,28 +12,27 @@ import (
 )
 
 var (
-	// ErrBackwards says that a clock was asked to go back.
+	// ErrBackwards: a clock was asked to go back.
 	ErrBackwards = errors.New("a settable clock never goes back")
-	// ErrNotSettable says that the system clock was asked to move.
+	// ErrNotSettable: the system clock was asked to move.
 	ErrNotSettable = errors.New("the system clock is not ours to set")
 )
 
-// Clock gives the time of a process: the system's, or one file's. A settable
-// clock stands still between calls of Advance, is shared by every process that
-// opens the same file, and marks the log simulated for ever.
+// Clock gives the time of a process: the system's, or one file's. A settable clock stands still between calls of
+// Advance, is shared by every process that opens the same file, and marks the log simulated for good.
 type Clock struct {
 	file   string
 	mu     sync.Mutex
 	latest time.Time
-	// seen is the file as it was when it was read last, nil when it may have been replaced within the same moment.
+	// seen is the file when it was last read; nil if it may have been replaced within the same moment.
 	seen os.FileInfo
 }
 
-// SystemClock is the clock of production.
+// SystemClock returns the clock for production.
 func SystemClock() *Clock { return &Clock{} }
 
-// OpenClock opens the settable clock in the file at path, which holds one
-// instant in RFC 3339. An absent file is made with the instant begin.
+// OpenClock opens the settable clock in the file at path, which holds one instant in RFC 3339. A missing file is
+// created with the instant begin.
 func OpenClock(path string, begin time.Time) (*Clock, error) {
 	c := &Clock{file: path}
 	at, err := readInstant(path)
@@ -50,8 +49,8 @@ func OpenClock(path string, begin time.Time) (*Clock, error) {
 // Simulated reports whether this is a settable clock.
 func (c *Clock) Simulated() bool { return c.file != "" }
 
-// Now returns the time. A settable clock's file is looked at each time, and a file
-// that is unreadable or was set back gives the latest instant seen.
+// Now returns the time. A settable clock's file is checked each time; if it is unreadable or was set back, Now returns
+// the latest instant seen.
 func (c *Clock) Now() time.Time {
 	if c.file == "" {
 		return time.Now()
@@ -69,7 +68,7 @@ func (c *Clock) isSeen(info os.FileInfo) bool {
 	return c.seen != nil && os.SameFile(info, c.seen) && info.ModTime().Equal(c.seen.ModTime())
 }
 
-// fileMoment is how long a file system may give two files the same time: a file as young as that is read again.
+// fileMoment is how long a file system may give two files the same time: a file that young is read again.
 const fileMoment = 100 * time.Millisecond
 
 // read is called with the lock held and what was known of the file before.
@@ -116,12 +115,12 @@ func readInstant(path string) (time.Time, error) {
 	}
 	at, err := time.Parse(time.RFC3339Nano, strings.TrimSpace(string(text)))
 	if err != nil {
-		return time.Time{}, fmt.Errorf("%s holds no RFC 3339 instant: %w", path, err)
+		return time.Time{}, fmt.Errorf("%s does not hold an RFC 3339 time: %w", path, err)
 	}
 	return at, nil
 }
 
-// writeInstant replaces the file whole, so that a reader in another process never sees half of it.
+// writeInstant replaces the whole file, so that a reader in another process never sees half of it.
 func writeInstant(path string, at time.Time) error {
 	return durable.WriteFile(path, []byte(at.Format(time.RFC3339Nano)+"\n"))
 }

@@ -1,6 +1,5 @@
-// Package ops holds what any process of Shomei needs around its real work:
-// strict configuration, a logger that keeps personal data out, health answers,
-// a metrics registry, ordered shutdown, and the clock. Only cmd imports it;
+// Package ops holds what any process of Shomei needs around its real work: strict configuration, a logger that keeps
+// personal data out, health endpoints, a metrics registry, ordered shutdown, and the clock. Only cmd imports it;
 // services receive a logger, collectors and a clock function in their Config.
 package ops
 
@@ -18,12 +17,11 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// ErrConfig says that the configuration can't be used; a process that meets it
-// exits with 78.
+// ErrConfig: the configuration is unusable; the process exits with 78.
 var ErrConfig = errors.New("bad configuration")
 
-// EnvPrefix begins the environment variables that override the file:
-// SHOMEI_SMTP_HOST sets key host of table [smtp].
+// EnvPrefix is the prefix of environment variables that override the file: SHOMEI_SMTP_HOST sets key host of table
+// [smtp].
 const EnvPrefix = "SHOMEI_"
 
 // Load fills the struct that into points to, which holds the defaults: first

@@ -11,20 +11,20 @@ import (
 	"time"
 )
 
-// ErrStopDeadline says that a part did not end in the time it was given.
+// ErrStopDeadline: a part did not stop in time.
 var ErrStopDeadline = errors.New("did not stop in time")
 
-// ErrEnded says that a part returned without an error though nobody asked it to stop.
+// ErrEnded: a part returned without an error and without being asked to stop.
 var ErrEnded = errors.New("ended by itself")
 
 // Part is one thing that runs for the life of a process.
 type Part struct {
-	// Name stands in log lines and errors.
+	// Name is used in log lines and errors.
 	Name string
 	// Run works until ctx is done. It calls ready once, when the parts after it
 	// may rely on it, and returns nil after an orderly stop.
 	Run func(ctx context.Context, ready func()) error
-	// Deadline is how long stopping may take; 0 means 10 seconds.
+	// Deadline is how long stopping may take; 0: 10 seconds.
 	Deadline time.Duration
 }
 
@@ -66,11 +66,11 @@ type running struct {
 	ready chan struct{}
 	done  chan struct{}
 	err   error
-	told  bool // its end is the cause already
+	told  bool // its end is already the cause
 }
 
 func start(ctx context.Context, p Part, ended chan<- *running) *running {
-	// A part's context outlives the group's: its turn to stop comes in order.
+	// A part's context outlives the group's: parts are stopped in order.
 	own, stop := context.WithCancel(context.WithoutCancel(ctx))
 	r := &running{part: p, stop: stop, ready: make(chan struct{}), done: make(chan struct{})}
 	go func() {

@@ -13,25 +13,25 @@ import (
 type Check struct {
 	// Name is short and stable ("jetstream", "engine", "reader").
 	Name string
-	// Hint tells an operator what to do when it fails, in one line.
+	// Hint tells an operator, in one line, what to do if it fails.
 	Hint string
 	// Vital marks a check that only a restart cures: it fails /livez too.
 	Vital bool
-	// Elsewhere marks trouble of another machine that this process only tells of: it fails /healthz and not /readyz, so that
-	// one counter can't take a hub out of service.
+	// Elsewhere marks trouble of another machine that this process merely reports: it fails /healthz but not /readyz,
+	// so that one counter can't take a hub out of service.
 	Elsewhere bool
 	// Run answers within its context, two seconds at most.
 	Run func(ctx context.Context) error
 }
 
-// Finding is the answer to one Check.
+// Finding is the result of one Check.
 type Finding struct {
 	Check       Check
 	Err         error
-	LastSuccess time.Time // zero when it never succeeded
+	LastSuccess time.Time // zero if it never succeeded
 }
 
-// Health keeps the checks of a process. The zero value is not usable; use NewHealth.
+// Health holds the checks of a process. Use NewHealth; the zero value is not usable.
 type Health struct {
 	now     func() time.Time
 	mu      sync.Mutex
@@ -41,19 +41,19 @@ type Health struct {
 
 const checkTimeout = 2 * time.Second
 
-// NewHealth returns an empty list of checks; now dates their last success.
+// NewHealth returns a Health without checks; now dates their last success.
 func NewHealth(now func() time.Time) *Health {
 	return &Health{now: now, success: map[string]time.Time{}}
 }
 
-// Add puts one check on the list; checks run in any order and at once.
+// Add adds a check; checks run concurrently.
 func (h *Health) Add(c Check) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.checks = append(h.checks, c)
 }
 
-// Findings runs every check and returns the answers in the order of Add.
+// Findings runs every check and returns the results in the order of Add.
 func (h *Health) Findings(ctx context.Context) []Finding {
 	h.mu.Lock()
 	checks := append([]Check(nil), h.checks...)
@@ -87,22 +87,21 @@ func (h *Health) run(ctx context.Context, c Check) Finding {
 	return Finding{Check: c, Err: err, LastSuccess: h.success[c.Name]}
 }
 
-// Handler serves /livez (200 unless a vital check fails: restart me), /readyz
-// (200 when every check of this process itself passes: send me work) and /healthz
-// (200 when every check passes). With ?verbose each check has its line: name, outcome, last success
-// and what to do. Failures answer 503.
+// Handler serves /livez (200 unless a vital check fails: restart me), /readyz (200 if every check of this process
+// itself passes: send me work) and /healthz (200 if every check passes). With ?verbose each check has its line: name,
+// outcome, last success and what to do. Failures give 503.
 func (h *Health) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, r *http.Request) { h.answer(w, r, func(c Check) bool { return c.Vital }) })
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, r *http.Request) { h.serve(w, r, func(c Check) bool { return c.Vital }) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		h.answer(w, r, func(c Check) bool { return !c.Elsewhere })
+		h.serve(w, r, func(c Check) bool { return !c.Elsewhere })
 	})
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { h.answer(w, r, func(Check) bool { return true }) })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { h.serve(w, r, func(Check) bool { return true }) })
 	return mux
 }
 
-// answer fails when a check does that counts.
-func (h *Health) answer(w http.ResponseWriter, r *http.Request, counts func(Check) bool) {
+// serve responds with failure if a check fails for which counts returns true.
+func (h *Health) serve(w http.ResponseWriter, r *http.Request, counts func(Check) bool) {
 	var lines strings.Builder
 	verdict, status := "ok", http.StatusOK
 	for _, f := range h.Findings(r.Context()) {

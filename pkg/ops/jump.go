@@ -7,11 +7,10 @@ import (
 	"shomei/pkg/wait"
 )
 
-// JumpWatch compares the wall clock with the monotonic one, to find a clock
-// that was set by hand or slewed too far: acts that dates drive stop then
-// until the clock runs true again. The zero value with a Tolerance is ready.
+// JumpWatch compares the wall clock with the monotonic one, to detect a clock that was set by hand or slewed too far:
+// acts driven by dates stop then until the clock is right again. The zero value with a Tolerance is ready to use.
 type JumpWatch struct {
-	// Tolerance is the difference that still counts as running true.
+	// Tolerance is the difference that still counts as right.
 	Tolerance time.Duration
 
 	wall    time.Time

@@ -12,16 +12,16 @@ import (
 	"github.com/lmittmann/tint"
 )
 
-// LogConfig is how a process logs.
+// LogConfig configures the log of a process.
 type LogConfig struct {
-	// Level is debug, info, warn or error; "" means info.
+	// Level is debug, info, warn or error; empty: info.
 	Level string `toml:"level"`
-	// Format is text, json, or "" for text on a terminal and json elsewhere.
+	// Format is text or json; empty: text on a terminal, json elsewhere.
 	Format string `toml:"format"`
 }
 
-// NewLogger returns a logger that writes to w. Whatever is passed to it,
-// personal data stay out: see Redact. A wrong level or format is ErrConfig.
+// NewLogger returns a logger that writes to w and keeps personal data out: see Redact. A wrong level or format is
+// ErrConfig.
 func NewLogger(w io.Writer, cfg LogConfig) (*slog.Logger, error) {
 	var level slog.Level
 	if cfg.Level != "" {
@@ -65,9 +65,8 @@ var personal = map[string]bool{
 
 var mailAddress = regexp.MustCompile(`[^\s<>"'(),;:]+@[^\s<>"'(),;:]+`)
 
-// Redact is the ReplaceAttr of every handler here. It drops values under keys
-// that name personal data or secrets, masks mail addresses in every text and
-// error, and writes neither bytes nor structs, whose fields nobody has looked at.
+// Redact is the ReplaceAttr of every handler here. It drops values under keys that name personal data or secrets, masks
+// mail addresses in every text and error, and writes neither bytes nor structs, whose fields are unchecked.
 func Redact(_ []string, a slog.Attr) slog.Attr {
 	if personal[strings.ToLower(a.Key)] {
 		return slog.String(a.Key, "[redacted]")

@@ -10,10 +10,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// NewRegistry returns a process's own metrics registry, with Go's and the
-// process's figures and shomei_build_info in it. Services hand out their
-// collectors; cmd registers them here. Names are
-// shomei_<area>_<thing>_<unit>, and no label holds anything about a person.
+// NewRegistry returns a metrics registry with Go's and the process's figures and shomei_build_info. Services return
+// their collectors; cmd registers them here. Names are shomei_<area>_<thing>_<unit>, and no label holds anything about
+// a person.
 func NewRegistry() *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	info := prometheus.NewGauge(prometheus.GaugeOpts{

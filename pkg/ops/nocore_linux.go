@@ -7,11 +7,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ForbidCores lets neither this process nor, as far as the system lets it decide that, the programs it starts leave their
-// memory in a core file: keys and PINs stand there. It is the first thing a program does.
+// ForbidCores prevents core files of this process and, as far as the system allows, of the programs it starts: their
+// memory holds keys and PINs. It is the first thing a program does.
 func ForbidCores() error {
-	// Inherited by every program started from here, also where cores go to a program and the limit below says nothing.
-	// A kernel without core files has no such file.
+	// Inherited by every program started from here, also where cores are piped to a program and the limit below has no
+	// effect. A kernel without core files has no such file.
 	_ = os.WriteFile("/proc/self/coredump_filter", []byte("0"), 0)
 	none := unix.Rlimit{}
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &none); err != nil {

@@ -6,8 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Synchronised reports whether the kernel believes that a time service (NTP)
-// keeps its clock (adjtimex(2), STA_UNSYNC).
+// Synchronised reports whether the kernel believes that a time service (NTP) keeps its clock (adjtimex(2), STA_UNSYNC).
 func Synchronised() (bool, error) {
 	state, err := unix.Adjtimex(&unix.Timex{})
 	if err != nil {

@@ -4,7 +4,7 @@ package ops
 
 import "errors"
 
-// Synchronised fails here: only Linux says whether its clock is kept by a time service.
+// Synchronised fails here: only Linux says whether a time service keeps its clock.
 func Synchronised() (bool, error) {
 	return false, errors.New("this system does not say whether its clock is synchronised")
 }

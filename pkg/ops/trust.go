@@ -8,21 +8,21 @@ import (
 	"time"
 )
 
-// jumpTolerance is how far the system's clock may be set before dates drive nothing any more.
+// jumpTolerance is how far the system clock may be set before dates stop driving acts.
 const jumpTolerance = 30 * time.Second
 
-// ErrClock says that the system's clock can't be trusted to say what day it is.
+// ErrClock: the system clock can't be trusted to say what day it is.
 var ErrClock = errors.New("the clock can't be trusted")
 
-// ClockTrust knows whether a clock can be trusted to say what day it is. A settable clock always can.
+// ClockTrust decides whether a clock can be trusted to say what day it is. A settable clock always can.
 type ClockTrust struct {
 	settable, unkept bool
 
 	mu sync.Mutex
-	by time.Duration // how far the system's clock has jumped
+	by time.Duration // how far the system clock has jumped
 }
 
-// TrustClock watches a clock until ctx ends. Unkept lets it be trusted although no time service keeps it.
+// TrustClock watches a clock until ctx ends. Unkept trusts it even if no time service keeps it.
 func TrustClock(ctx context.Context, c *Clock, unkept bool) *ClockTrust {
 	t := &ClockTrust{settable: c.Simulated(), unkept: unkept}
 	if !t.settable {
@@ -37,8 +37,8 @@ func (t *ClockTrust) jumped(by time.Duration) {
 	t.by += by
 }
 
-// Check fails with ErrClock while the clock has jumped away or nobody keeps it: no date is acted on then. A jump back to
-// where the clock was makes it trusted again; otherwise a person looks at the clock and starts the process anew.
+// Check fails with ErrClock if the clock has jumped or no time service keeps it: no date is acted on then. A jump back
+// to the original time makes it trusted again; otherwise a person checks the clock and restarts the process.
 func (t *ClockTrust) Check() error {
 	if t.settable {
 		return nil
@@ -47,7 +47,8 @@ func (t *ClockTrust) Check() error {
 	by := t.by
 	t.mu.Unlock()
 	if by.Abs() > jumpTolerance {
-		return fmt.Errorf("%w: it jumped by %v since the start; set it right, or start the hub again if it is right now", ErrClock, by.Round(time.Second))
+		return fmt.Errorf("%w: it jumped by %v since the start; set it right, or start the hub again if it is right now",
+			ErrClock, by.Round(time.Second))
 	}
 	if t.unkept {
 		return nil

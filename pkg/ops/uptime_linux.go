@@ -15,8 +15,8 @@ var bootID = sync.OnceValues(func() (string, error) {
 	return strings.TrimSpace(string(id)), err
 })
 
-// Uptime names this start of the machine and tells how long it has run since, suspended or not (CLOCK_BOOTTIME). Setting
-// the clock does not change it.
+// Uptime returns an id for this boot of the machine and the time since, suspended or not (CLOCK_BOOTTIME). Setting the
+// clock does not change it.
 func Uptime() (boot string, since time.Duration, err error) {
 	if boot, err = bootID(); err != nil {
 		return "", 0, fmt.Errorf("asking the kernel which start of the machine this is: %w", err)

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Uptime fails here: only Linux is asked for its own start.
+// Uptime fails here: it is implemented for Linux only.
 func Uptime() (boot string, since time.Duration, err error) {
 	return "", 0, errors.New("this system does not say since when it runs")
 }

@@ -10,7 +10,7 @@ import (
 	"sync"
 )
 
-// all: takes the placeholder of a checkout that has not seen `make assets`.
+// all: includes the placeholder of a checkout that has not seen `make assets`.
 //
 //go:embed all:assets
 var assets embed.FS
@@ -18,8 +18,8 @@ var assets embed.FS
 // vendored are the third-party files that `make assets` brings from npm.
 var vendored = []string{"vendor/tokens.css", "vendor/htmx.min.js", "vendor/echarts.min.js"}
 
-// Missing names the third-party files that this build lacks; pages work
-// without them, plainly and without charts. `make assets` brings them.
+// Missing returns the third-party files that this build lacks; pages work without them, without style and charts. `make
+// assets` brings them.
 func Missing() []string {
 	var missing []string
 	for _, name := range vendored {
@@ -30,8 +30,8 @@ func Missing() []string {
 	return missing
 }
 
-// Assets serves style sheets and scripts under /assets/. They carry their
-// digest as ETag, so that browsers ask again but load only what changed.
+// Assets serves style sheets and scripts under /assets/. Their digest is the ETag, so that browsers ask again but load
+// only what changed.
 func Assets() http.Handler {
 	root, err := fs.Sub(assets, "assets")
 	if err != nil {

@@ -84,7 +84,8 @@ func TestLivePartsShowWhatTheServerSends(t *testing.T) {
 func TestARefusedFormTakesTheReaderToTheSummary(t *testing.T) {
 	server := counter(t, make(chan struct{}))
 	browser := pagetest.Open(t, 800, 600)
-	browser.Visit(t, server.URL+"/?lang=ja", chromedp.Click(chromedp.CSS("form button")), chromedp.WaitVisible(chromedp.CSS(".errors:focus")))
+	browser.Visit(t, server.URL+"/?lang=ja", chromedp.Click(chromedp.CSS("form button")),
+		chromedp.WaitVisible(chromedp.CSS(".errors:focus")))
 	if link := browser.Ask(t, `document.querySelector(".errors a").hash + " " + document.querySelector(".errors a").textContent`); link != "#code 番号を入力してください" {
 		t.Errorf("the summary links to %q", link)
 	}

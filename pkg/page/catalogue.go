@@ -34,8 +34,8 @@ func (l Language) Other() Language {
 
 const languageCookie = "lang"
 
-// LanguageOf returns the reader's language: ?lang= of the address, else the
-// cookie that an earlier ?lang= left, else Japanese.
+// LanguageOf returns the reader's language: ?lang= in the URL, else the cookie that an earlier ?lang= left, else
+// Japanese.
 func LanguageOf(r *http.Request) Language {
 	if l, ok := ParseLanguage(r.URL.Query().Get(languageCookie)); ok {
 		return l
@@ -48,7 +48,7 @@ func LanguageOf(r *http.Request) Language {
 	return Japanese
 }
 
-// ParseLanguage returns the language of that name; false when there is none.
+// ParseLanguage returns the language of that name; false if there is none.
 func ParseLanguage(s string) (Language, bool) {
 	return Language(s), slices.Contains(Languages, Language(s))
 }
@@ -94,8 +94,7 @@ func (c Catalogue) with(more Catalogue) Catalogue {
 	return all
 }
 
-// complete fails naming every phrase that lacks a language, or whose two texts
-// take different arguments.
+// complete fails and lists every phrase that lacks a language, or whose two texts take different arguments.
 func (c Catalogue) complete() error {
 	var wrong []error
 	for _, key := range slices.Sorted(maps.Keys(c)) {
@@ -121,8 +120,8 @@ func (c Catalogue) say(l Language, key string, args ...any) (string, error) {
 	return fmt.Sprintf(text.in(l), args...), nil
 }
 
-// coversTemplates finds every {{t "key"}} of a page and its partials, so that a
-// missing phrase is an error at start and not a broken page at the counter.
+// coversTemplates finds every {{t "key"}} of a page and its partials, so that a missing phrase is an error at start and
+// not a broken page at the counter.
 func (c Catalogue) coversTemplates(name string, page *template.Template) error {
 	missing := map[string]bool{}
 	for _, t := range page.Templates() {

@@ -1,8 +1,6 @@
-// Package page is the look that all pages of Shomei share: a layout on the
-// Digital Agency's design tokens, tables, an error summary, Japanese first and
-// English by switch, and a browser policy under which no page loads anything
-// from another host or runs inline script. Services bring their own templates
-// and words; nothing here knows about certificates.
+// Package page is the common look of Shomei's pages: a layout on the Digital Agency's design tokens, tables, an error
+// summary, Japanese first and English by switch, and a browser policy under which no page loads anything from another
+// host or runs inline script. Services bring their own templates and words; nothing here knows about certificates.
 package page
 
 import (
@@ -23,7 +21,7 @@ import (
 //go:embed layout/*.html
 var layouts embed.FS
 
-// Set is a service's pages, parsed once for each language.
+// Set holds a service's pages, parsed once for each language.
 type Set struct {
 	words Catalogue
 	pages map[Language]map[string]*template.Template
@@ -31,47 +29,47 @@ type Set struct {
 
 // View is what one page shows.
 type View struct {
-	// Title is the catalogue key of the page's title, which says the task first.
+	// Title is the catalogue key of the page's title, which names the task first.
 	Title string
 	// Errors come first on the page, each linked to its field.
 	Errors []FieldError
 	// Scripts are file names under /assets/, loaded deferred ("vendor/htmx.min.js", "live.js").
 	Scripts []string
-	// Lang is the page's language, in place of the request's (LanguageOf).
+	// Lang is the page's language, overriding the request's (LanguageOf).
 	Lang Language
-	// ReloadAfter, when it is set, has a browser without script load the page at Reload then.
+	// ReloadAfter, if set, makes a browser without script load the page at Reload after that time.
 	ReloadAfter time.Duration
 	Reload      string
-	// Bare pages have no way to the others: they stand on a screen of their own.
+	// Bare pages have no links to the others: they are on a screen of their own.
 	Bare bool
-	// Data is what the service's own template sees as .Data.
+	// Data is .Data in the service's own template.
 	Data any
 }
 
 // FieldError is one line of the error summary.
 type FieldError struct {
-	// Field is the id of the element to go to; "" for an error of the whole form.
+	// Field is the id of the element to link to; "" for an error of the whole form.
 	Field string
-	// Text is in the reader's language already.
+	// Text is already in the reader's language.
 	Text string
 }
 
 // Table is a table with a caption and headed columns, drawn by {{template "table" .}}.
 type Table struct {
-	// ID, when set, lets a chart find its table (ECharts draws from the very rows shown).
+	// ID, if set, lets a chart find its table (ECharts draws from the very rows shown).
 	ID      string
 	Caption string
 	Columns []Column
 	Rows    [][]Cell
-	// Empty stands in place of the rows when there are none.
+	// Empty is shown if there are no rows.
 	Empty string
 }
 
 // Column heads one column.
 type Column struct {
 	Label   string
-	Numeric bool // set right
-	Series  bool // drawn, when a chart names the table
+	Numeric bool // right-aligned
+	Series  bool // drawn if a chart names the table
 	Short   bool // never broken over lines: days, numbers, single words
 }
 
@@ -82,7 +80,7 @@ type Cell struct {
 	More, Folded string
 }
 
-// shown is what the layout's templates see.
+// shown is the data of the layout's templates.
 type shown struct {
 	View
 	Lang     Language
@@ -90,10 +88,9 @@ type shown struct {
 	Partial  bool
 }
 
-// New parses every *.html of files, each of which defines "content" and may
-// define partials of its own; those in files named _*.html all pages have. Words that a template asks for by {{t "key"}}
-// and the catalogue lacks, and words without one of their two texts, are
-// errors, all named at once.
+// New parses every *.html of files, each of which defines "content" and may define its own partials; those in files
+// named _*.html are common to all pages. Words that a template uses in {{t "key"}} and the catalogue lacks, and words
+// without one of their two texts, are errors, all reported at once.
 func New(files fs.FS, words Catalogue) (*Set, error) {
 	words = words.with(LayoutWords)
 	if err := words.complete(); err != nil {
@@ -122,7 +119,7 @@ func New(files fs.FS, words Catalogue) (*Set, error) {
 	return set, errors.Join(wrong...)
 }
 
-// sharedPrefix begins the names of files whose partials all pages of a service have.
+// sharedPrefix is the prefix of files whose partials are common to all pages.
 const sharedPrefix = "_"
 
 func parsePage(files fs.FS, name string, lang Language, words Catalogue) (*template.Template, error) {
@@ -144,10 +141,10 @@ func parsePage(files fs.FS, name string, lang Language, words Catalogue) (*templ
 	return page, words.coversTemplates(name, page)
 }
 
-// dict lets a template hand several values to another: {{template "x" dict "a" 1 "b" 2}}.
+// dict lets a template pass several values to another: {{template "x" dict "a" 1 "b" 2}}.
 func dict(pairs ...any) (map[string]any, error) {
 	if len(pairs)%2 != 0 {
-		return nil, errors.New("dict wants pairs of key and value")
+		return nil, errors.New("dict needs pairs of key and value")
 	}
 	m := make(map[string]any, len(pairs)/2)
 	for i := 0; i < len(pairs); i += 2 {
@@ -156,8 +153,8 @@ func dict(pairs ...any) (map[string]any, error) {
 	return m, nil
 }
 
-// Say returns the text of a key in the reader's language, for titles, cells
-// and errors made in Go. An unknown key shows as itself.
+// Say returns the text of a key in the reader's language, for titles, cells and errors made in Go. It returns an
+// unknown key as it is.
 func (s *Set) Say(lang Language, key string, args ...any) string {
 	text, err := s.words.say(lang, key, args...)
 	if err != nil {
@@ -166,9 +163,8 @@ func (s *Set) Say(lang Language, key string, args ...any) string {
 	return text
 }
 
-// Render writes the page of that name with the status, in the language of the
-// view or else of the request. A request that htmx made (HX-Request) gets the content alone,
-// without the layout around it. Nothing is written when the template fails.
+// Render writes the page of that name with the status, in the language of the view or else of the request. An htmx
+// request (HX-Request) gets the content alone, without the layout. Nothing is written if the template fails.
 func (s *Set) Render(w http.ResponseWriter, r *http.Request, status int, name string, view View) error {
 	lang := cmp.Or(view.Lang, LanguageOf(r))
 	page, ok := s.pages[lang][name]
@@ -205,7 +201,7 @@ func (s *Set) Fragment(lang Language, name, partial string, data any) (string, e
 	return out.String(), nil
 }
 
-// otherURL is the same address in the other language: the address bar holds the whole state.
+// otherURL returns the same URL in the other language: the URL holds the whole state.
 func otherURL(u *url.URL, lang Language) string {
 	query := u.Query()
 	query.Set("lang", string(lang.Other()))

@@ -11,15 +11,13 @@ import (
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
-// ThisMachine are the names under which pages without sign-in are served: those of the machine itself.
+// ThisMachine are the host names of the machine itself, under which pages without sign-in are served.
 var ThisMachine = []string{"localhost", "127.0.0.1", "::1"}
 
-// Protect wraps all handlers of a service, health and metrics included. It sets
-// the security headers, refuses state-changing requests from other sites
-// (http.CrossOriginProtection), whatever their pages fetch or embed, and
-// requests for a Host that is not among hosts (DNS rebinding: the counter's
-// pages answer on loopback), and keeps the language choice. Names of hosts come
-// without port; with none given any host is served.
+// Protect wraps all handlers of a service, health and metrics included. It sets the security headers, refuses
+// state-changing requests from other sites (http.CrossOriginProtection), whatever their pages fetch or embed, and
+// requests for a Host that is not among hosts (DNS rebinding: the counter's pages serve on loopback), and keeps the
+// language choice. Host names come without port; without any, every host is served.
 func Protect(next http.Handler, hosts ...string) http.Handler {
 	guarded := http.NewCrossOriginProtection().Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -39,7 +37,7 @@ func Protect(next http.Handler, hosts ...string) http.Handler {
 	})
 }
 
-// foreign reports whether another site's page fetches or embeds what is here. Following its link is nothing of that kind.
+// foreign reports whether another site's page fetches or embeds something here. Following its link doesn't count.
 func foreign(r *http.Request) bool {
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "cross-site", "same-site":
@@ -56,7 +54,7 @@ func setHeaders(h http.Header) {
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
-	// Pages tell about persons; no cache, shared or not, may keep them.
+	// Pages contain personal data; no cache, shared or not, may keep them.
 	h.Set("Cache-Control", "no-store")
 }
 

@@ -13,23 +13,21 @@ type CardValidityIn struct {
 	BirthDate civil.Date
 	// CurrentLastDay is the last day of the card being renewed; zero: none.
 	CurrentLastDay civil.Date
-	// StayUntil is the last day of the period of stay of a foreign national
-	// without permanent residence; zero: no such period.
+	// StayUntil is the last day of the period of stay of a foreign national without permanent residence; zero: no such
+	// period.
 	StayUntil civil.Date
-	// Extension is set when an existing card gets a new end because the period
-	// of stay was extended; Issued stays the card's own day of issue, and
-	// CurrentLastDay must not have passed on Applied.
+	// Extension: an existing card gets a new end because the period of stay was extended; Issued is still the card's
+	// own day of issue, and CurrentLastDay must not have passed on Applied.
 	Extension bool
-	// StayPending says that the renewal of the stay is pending (特例期間); PendingUsed that the card was extended for that.
+	// StayPending: the renewal of the stay is pending (特例期間); PendingUsed: the card was already extended for that.
 	StayPending, PendingUsed bool
-	// CardApplied is the day on which the card that is extended was applied for; zero: that of its issue.
+	// CardApplied is the day on which the card being extended was applied for; zero: the day of its issue.
 	CardApplied civil.Date
 }
 
-// CardValidity answers how long a My Number card is valid (CardReg2016 Art 26,
-// law.md 3.2). Whether the holder is an adult is judged on the day of
-// application, by the adult age of that day (law.md 2.6). A value that is
-// missing or impossible is a *FieldError.
+// CardValidity returns how long a My Number card is valid (CardReg2016 Art 26, law.md 3.2). Whether the holder is an
+// adult is judged on the day of application, by the adult age of that day (law.md 2.6). A missing or impossible value
+// is a *FieldError.
 func (s Switches) CardValidity(in CardValidityIn) (Validity, error) {
 	if err := in.check(); err != nil {
 		return Validity{}, err
@@ -73,11 +71,11 @@ func (in CardValidityIn) check() error {
 	return nil
 }
 
-// cardTerm is the card's own birthday, before the cap by the period of stay.
+// cardTerm returns the card's own birthday, before the cap by the period of stay.
 func (s Switches) cardTerm(in CardValidityIn, ruling *Ruling) Candidate {
 	adult, age := 20, adultAt20
 	applied := in.Applied
-	if in.Extension { // the extension makes no new card
+	if in.Extension { // an extension makes no new card
 		applied = cmp.Or(in.CardApplied, in.Issued)
 	}
 	if !applied.Before(adultAt18Day) {

@@ -59,8 +59,8 @@ const (
 	TargetCard Target = "card" // the card
 )
 
-// RevocationEvent is what the holder's application to revoke means by its cause: a wish, or the report of a loss, a leaked
-// key or a broken card that comes on the same form (Act2013 Arts 9, 10; law.md 8.2, 8.8).
+// RevocationEvent returns the event that a holder's application to revoke stands for, by its cause: a wish, or the
+// report of a loss, a leaked key or a broken card, which come on the same form (Act2013 Arts 9, 10; law.md 8.2, 8.8).
 func RevocationEvent(cause Cause) Event {
 	switch cause {
 	case CauseLoss:
@@ -74,7 +74,7 @@ func RevocationEvent(cause Cause) Event {
 	}
 }
 
-// Effect is what becomes of a target.
+// Effect is what happens to a target.
 type Effect string
 
 const (
@@ -86,25 +86,24 @@ const (
 	Release Effect = "release" // the suspension is lifted: of a card, and of a smartphone's authentication certificate
 )
 
-// ConsequenceIn is an event and what its effect depends on.
+// ConsequenceIn is an event with everything its effect depends on.
 type ConsequenceIn struct {
 	Regime Regime
 	Event  Event
 	On     civil.Date // day on which it is recorded; for an overseas move the day of the move
-	// Chosen lists the certificates the holder gives up (EvApplication), finds
-	// leaked (EvKeyLeak) or whose term, error or renewal is meant
-	// (EvTerm, EvCertificateError, EvRenewed, EvReissued, EvDiscarded,
-	// EvCACompromise). Empty: both.
+	// Chosen lists the certificates that the holder gives up (EvApplication) or finds leaked (EvKeyLeak), or whose
+	// term, error or renewal is meant (EvTerm, EvCertificateError, EvRenewed, EvReissued, EvDiscarded, EvCACompromise).
+	// Empty: both.
 	Chosen []Kind
-	// ContinuedUse says that continued use overseas was applied for (EvOverseas).
+	// ContinuedUse: continued use overseas was applied for (EvOverseas).
 	ContinuedUse bool
-	// Filed is the day on which it was applied for; zero: in time.
+	// Filed is the day of that application; zero: in time.
 	Filed civil.Date
-	// Foreign says that the holder is no Japanese national (EvOverseas).
+	// Foreign: the holder is not a Japanese national (EvOverseas).
 	Foreign bool
-	// Ahead says that what is judged is a filing whose day is yet to come (EvMoveOut).
+	// Ahead: the filing is being judged before its day (EvMoveOut).
 	Ahead bool
-	// CardChosen says that the card itself is meant as well (EvRenewed, EvReissued, EvTerm, EvDiscarded).
+	// CardChosen: the card itself is meant as well (EvRenewed, EvReissued, EvTerm, EvDiscarded).
 	CardChosen bool
 }
 
@@ -116,8 +115,8 @@ type Consequence struct {
 	Rule   ID
 }
 
-// Consequences is what an event does to the certificates and the card. Under
-// the juki regime there is no authentication certificate: Auth is Keep.
+// Consequences is what an event does to the certificates and the card. The juki regime has no authentication
+// certificate: Auth is Keep.
 type Consequences struct {
 	Sign, Auth, Card Consequence
 	Rules            []ID
@@ -138,36 +137,35 @@ type ending struct {
 	reason           CRLReason
 	rule             ID
 	chosen           bool // the event concerns only the certificates chosen
-	cardChosen       bool // the card shares the effect only when it is meant as well
+	cardChosen       bool // the card shares the effect only if it is meant as well
 	when             func(Switches, ConsequenceIn) bool
 }
 
-// wantsUse reports whether continued use was applied for on a move overseas on a day since when that exists.
+// wantsUse reports whether continued use was applied for on a move overseas, on a day when that exists.
 func (in ConsequenceIn) wantsUse() bool { return in.ContinuedUse && !in.On.Before(overseasDay) }
 
 // inTime reports whether continued use was applied for by the day before the move.
 func (in ConsequenceIn) inTime() bool { return in.Filed.IsZero() || in.Filed.Before(in.On) }
 
-// continued, tooLate and noNational hold for a move overseas for which continued use was applied for: in time, not in
-// time, and by somebody who can't have it.
+// continued, tooLate and noNational are the conditions for a move overseas with an application for continued use: in
+// time, too late, or by somebody who can't have it.
 func continued(_ Switches, in ConsequenceIn) bool { return in.wantsUse() && in.inTime() && !in.Foreign }
 
 func tooLate(_ Switches, in ConsequenceIn) bool    { return in.wantsUse() && !in.inTime() && !in.Foreign }
 func noNational(_ Switches, in ConsequenceIn) bool { return in.wantsUse() && in.Foreign }
 
-// sparesAuth holds for the reading by which a found card's authentication certificate is released with it.
+// sparesAuth is the reading by which a found card's authentication certificate is released with it.
 func sparesAuth(s Switches, _ ConsequenceIn) bool { return s.PhoneLossSparesAuth }
 
-// atFiling holds for the filing of a move within Japan, where that ends something already.
+// atFiling is the condition that filing a move within Japan already ends something.
 func atFiling(s Switches, in ConsequenceIn) bool { return in.Ahead && s.MoveOutEndsAtFiling }
 
-// cardApart and cardCaps hold for the two readings of a juki card's own term.
+// cardApart and cardCaps are the two readings of a juki card's own term.
 func cardApart(s Switches, _ ConsequenceIn) bool { return !s.JukiCardCaps }
 func cardCaps(s Switches, _ ConsequenceIn) bool  { return s.JukiCardCaps }
 
-// Consequences answers what an event ends (law.md 8.2, 8.3). It never
-// refuses an event of the physical world; one that the regime's tables do not
-// know is a *FieldError.
+// Consequences returns what an event ends (law.md 8.2, 8.3). It never refuses an event of the physical world; one that
+// the regime's tables do not know is a *FieldError.
 func (s Switches) Consequences(in ConsequenceIn) (Consequences, error) {
 	row, ok := s.endingOf(in)
 	if !ok {
@@ -176,7 +174,7 @@ func (s Switches) Consequences(in ConsequenceIn) (Consequences, error) {
 	return row.consequences(in), nil
 }
 
-// consequences is what the row does to certificates and card.
+// consequences returns what the row does to certificates and card.
 func (e ending) consequences(in ConsequenceIn) Consequences {
 	out := Consequences{
 		Sign:  e.on(in, TargetSign, e.sign, Sign),
@@ -193,7 +191,7 @@ func (e ending) consequences(in ConsequenceIn) Consequences {
 	return out
 }
 
-// endingOf finds the row for an event; a row with a condition goes before one without.
+// endingOf returns the row for an event; a row with a condition takes precedence.
 func (s Switches) endingOf(in ConsequenceIn) (ending, bool) {
 	table := myNumberEndings
 	if in.Regime == Juki {
@@ -211,7 +209,7 @@ func (s Switches) endingOf(in ConsequenceIn) (ending, bool) {
 	return found, found.rule != ""
 }
 
-// on is what the row does to one kind of certificate.
+// on returns what the row does to one kind of certificate.
 func (e ending) on(in ConsequenceIn, t Target, effect Effect, k Kind) Consequence {
 	if e.chosen && len(in.Chosen) > 0 && !slices.Contains(in.Chosen, k) {
 		effect = Keep

@@ -38,7 +38,7 @@ const (
 	DocHandOverNotice  Document = "handover-notice"         // 交付通知書, the postcard
 )
 
-// Known reports whether the law's lists know the document.
+// Known reports whether the law's lists contain the document.
 func (d Document) Known() bool {
 	switch d {
 	case DocForm, DocCard, DocPhotoID, DocOtherID, DocInquiryAnswer, DocMandate, DocSealedMandate, DocSealCertificate, DocProxyPhotoID,
@@ -51,17 +51,16 @@ func (d Document) Known() bool {
 // Shown is a document as the clerk saw it.
 type Shown struct {
 	Document Document `json:"document"`
-	// AddressCurrent says that a photo ID carries the address of the resident
-	// record. A My Number card with the current address is a photo ID itself; so
-	// is a juki card that bears one, because those with an address bear a photo.
+	// AddressCurrent: a photo ID carries the address of the resident record. A My Number card with the current address
+	// is itself a photo ID; so is a juki card with an address, because such cards have a photo.
 	AddressCurrent bool `json:"address_current,omitempty"`
 	// Letter is the number printed on an answer form, to compare with the letter posted.
 	Letter string `json:"letter,omitempty"`
-	// RegisteredSeal says that a mandate bears the registered seal (実印).
+	// RegisteredSeal: a mandate bears the registered seal (実印).
 	RegisteredSeal bool `json:"registered_seal,omitempty"`
 }
 
-// ParseShown reads documents as counters write them: the id, and after a colon what the clerk saw of it.
+// ParseShown parses documents as counters write them: the id, and after a colon what the clerk checked on it.
 func ParseShown(documents []string) ([]Shown, error) {
 	var shown []Shown
 	for i, d := range documents {
@@ -69,7 +68,7 @@ func ParseShown(documents []string) ([]Shown, error) {
 		s := Shown{Document: Document(name)}
 		switch {
 		case !s.Document.Known():
-			return nil, fmt.Errorf("document %d: none that the law knows", i+1)
+			return nil, fmt.Errorf("document %d: unknown to the law", i+1)
 		case qualifier == "current-address":
 			s.AddressCurrent = true
 		case qualifier == "registered-seal":
@@ -77,7 +76,7 @@ func ParseShown(documents []string) ([]Shown, error) {
 		case s.Document == DocInquiryAnswer:
 			s.Letter = qualifier
 		case qualifier != "":
-			return nil, fmt.Errorf("document %d (%s): what is said of it after the colon is unknown", i+1, name)
+			return nil, fmt.Errorf("document %d (%s): the qualifier after the colon is unknown", i+1, name)
 		}
 		shown = append(shown, s)
 	}
@@ -91,31 +90,28 @@ type DocumentsIn struct {
 	Channel   Channel
 	On        civil.Date // day of filing; the lists hold while their regime does
 	Shown     []Shown
-	// Letter is the number of the letter of inquiry that was posted to the
-	// registered address; empty: none was posted yet.
+	// Letter is the number of the letter of inquiry posted to the registered address; empty: none yet.
 	Letter string
-	// Posted is the day on which that letter was posted; zero: not known. An
-	// answer brought on that day answers another letter: this way is never
-	// finished on one day (muni:Sammu; law.md 5.1).
+	// Posted is the day on which that letter was posted; zero: unknown. An answer brought on that day answers another
+	// letter: this way never takes a single day (muni:Sammu; law.md 5.1).
 	Posted civil.Date
-	// Moved says that the holder has moved, or changed address, since the letter was posted.
+	// Moved: the holder has moved, or changed address, since the letter was posted.
 	Moved bool
-	// Ended says that a certificate which the expiry notice was about has ended.
+	// Ended: a certificate that the expiry notice was about has ended.
 	Ended bool
-	// Overseas says that the holder lives overseas on the day.
+	// Overseas: the holder lives overseas on the day.
 	Overseas bool
-	// WithMove says that a move into this office's municipality, or within it, is filed on the same day.
+	// WithMove: a move into this office's municipality, or within it, is filed on the same day.
 	WithMove bool
-	// Kinds are the certificates applied for; needed of ChannelHousehold only.
+	// Kinds are the certificates applied for; only for ChannelHousehold.
 	Kinds []Kind
-	// PINsMatch says that the PINs inside the sealed envelope of the expiry
-	// notice opened the card (law.md 5.4).
+	// PINsMatch: the PINs in the sealed envelope of the expiry notice opened the card (law.md 5.4).
 	PINsMatch bool
-	// NoCard says that the card can't be shown: lost, destroyed, or not made yet.
+	// NoCard: the card can't be shown, because it is lost, destroyed, or not made yet.
 	NoCard bool
-	// OnFile are the papers of this application that the office has since an earlier visit (LeftWithOffice).
+	// OnFile are the papers of this application that the office has kept since an earlier visit (LeftWithOffice).
 	OnFile []Document
-	// Returned says that the card is given back for good (返納).
+	// Returned: the card is given back for good (返納).
 	Returned bool
 }
 
@@ -125,20 +121,20 @@ type Requirement struct {
 	Rule     ID       `json:"rule"`
 }
 
-// Documents is the outcome of comparing what is required with what was shown.
+// Documents is the result of comparing the required documents with those shown.
 type Documents struct {
-	Ruling      // refused with one rule for each thing that is missing or unfit
+	Ruling      // refused with one rule for each document that is missing or unfit
 	Required    []Requirement
 	Missing     []Requirement // Rule is the reason: missing, or shown but unfit
 	LetterFirst bool          // a letter of inquiry must be posted and answered first
-	Because     ID            // when LetterFirst: the rule that wants the letter
-	// Now is what the first visit lacks although a letter comes first: the letter asks the principal whether they want
-	// it, and proves nothing about who asks for them (muni:Sammu; law.md 5.3: the letter is mailed after the request).
+	Because     ID            // if LetterFirst: the rule that requires the letter
+	// Now lists what the first visit lacks even if a letter comes first: the letter asks the principal whether they
+	// want it, and proves nothing about who applies (muni:Sammu; law.md 5.3: the letter is mailed after the request).
 	Now     []ID
 	SameDay bool // this way can be finished on the day of the first visit
 }
 
-// docRules are the rules that both regimes know under their own source.
+// docRules are the rules that both regimes have, each under its own source.
 type docRules struct {
 	form, card, cardIsID, photoID, photoAddress, letterFirst, answer, answerOther, answerLapsed, answerMoved, otherID,
 	mandate, mandateSeal, sealCertificate, proxyID, notSameDay, representation, onFile, returned ID
@@ -146,7 +142,8 @@ type docRules struct {
 
 var documentRules = map[Regime]docRules{
 	Juki: {
-		jukiDocForm, jukiDocCard, jukiDocCardIsID, jukiDocPhotoID, jukiDocPhotoAddress, jukiDocLetterFirst, jukiDocAnswer, jukiDocAnswerOther,
+		jukiDocForm, jukiDocCard, jukiDocCardIsID, jukiDocPhotoID, jukiDocPhotoAddress, jukiDocLetterFirst, jukiDocAnswer,
+		jukiDocAnswerOther,
 		jukiDocAnswerLapsed, jukiDocAnswerMoved, jukiDocOtherID,
 		jukiDocMandate, jukiDocMandateSeal, jukiDocSealCertificate, jukiDocProxyID, jukiDocNotSameDay, jukiDocRepresentation,
 		jukiDocOnFile, jukiDocReturned,
@@ -159,12 +156,10 @@ var documentRules = map[Regime]docRules{
 	},
 }
 
-// Documents judges what was shown (law.md 5). The list is
-// the same for issue, renewal and re-issue; revoking needs no card, a hand-over
-// needs the notice instead of form and card, giving the card back needs the card
-// alone. A channel that the regime does not know is a *FieldError. A report of loss by telephone needs nothing from this
-// list; nor does a notification to the resident record, unless a member of the household brings it where the office wants
-// a mandate.
+// Documents judges what was shown (law.md 5). The list is the same for issue, renewal and re-issue; revoking needs no
+// card, a hand-over needs the notice in place of form and card, giving the card back needs only the card. A channel
+// that the regime does not know is a *FieldError. A report of loss by telephone needs nothing from this list; nor does
+// a notification to the resident record, unless a member of the household brings it and the office requires a mandate.
 func (s Switches) Documents(in DocumentsIn) (Documents, error) {
 	rules, ok := documentRules[in.Regime]
 	if !ok {
@@ -204,12 +199,12 @@ func (s Switches) Documents(in DocumentsIn) (Documents, error) {
 	return out, nil
 }
 
-// WrongLetter reports whether a rule refuses an answer form for its number.
+// WrongLetter reports whether a rule refuses an answer form because of its number.
 func WrongLetter(id ID) bool { return id == jukiDocAnswerOther || id == myDocAnswerOther }
 
-// LeftWithOffice gives, of what was shown when a letter of inquiry is to be posted, the papers that stay with the office
-// until its answer is brought: the application itself. Card and proofs of identity go home with whoever brought them, and
-// an agent shows each time that they are still the agent.
+// LeftWithOffice returns those of the documents shown that stay with the office until a letter of inquiry is answered:
+// the application itself. Card and proofs of identity go home with whoever brought them, and an agent proves each time
+// that they are still the agent.
 func LeftWithOffice(shown []Shown) []Document {
 	if slices.ContainsFunc(shown, func(s Shown) bool { return s.Document == DocForm }) {
 		return []Document{DocForm}
@@ -217,7 +212,7 @@ func LeftWithOffice(shown []Shown) []Document {
 	return nil
 }
 
-// ofProxy is what makes somebody the proxy of the principal.
+// ofProxy lists what makes somebody the principal's proxy.
 var ofProxy = []Document{DocMandate, DocSealCertificate, DocProxyPhotoID}
 
 // byLetter reports whether the identity check goes through a mailed letter.
@@ -229,11 +224,11 @@ func (in DocumentsIn) sameDay() bool {
 	return !in.byLetter() && (in.Channel != ChannelNotice || in.PINsMatch || in.Returned)
 }
 
-// sealed reports whether a mandate bears the registered seal, with its certificate.
+// sealed reports whether a mandate must bear the registered seal, with its certificate.
 func (s Switches) sealed(r Regime) bool { return r == Juki || s.ProxyNeedsSeal }
 
-// ofAgent lists what an agent by mandate brings. Where no seal is asked for, the letter's answer carries the mandate, and a
-// mandate of its own is for the first visit (law.md 5.2).
+// ofAgent lists what an agent by mandate brings. If no seal is required, the letter's answer carries the mandate, and a
+// separate mandate is for the first visit (law.md 5.2).
 func (s Switches) ofAgent(in DocumentsIn, r docRules) []Requirement {
 	answer, id := Requirement{DocInquiryAnswer, r.answer}, Requirement{DocProxyPhotoID, r.proxyID}
 	switch {
@@ -245,7 +240,7 @@ func (s Switches) ofAgent(in DocumentsIn, r docRules) []Requirement {
 	return []Requirement{answer, id}
 }
 
-// required lists what the channel asks for.
+// required lists what the channel requires.
 func (s Switches) required(in DocumentsIn, r docRules) ([]Requirement, error) {
 	if in.Operation == OpResidentRecord {
 		return []Requirement{{DocMandate, myDocHouseholdMandate}}, nil
@@ -275,7 +270,7 @@ func (s Switches) required(in DocumentsIn, r docRules) ([]Requirement, error) {
 	return nil, Unknown("channel", "self, self-no-photo, proxy, legal-representative; mynumber: notice-letter, household-member")
 }
 
-// base is what the operation asks for whoever comes.
+// base lists what the operation requires, whoever comes.
 func (in DocumentsIn) base(r docRules) []Requirement {
 	if in.Operation == OpHandOver && in.Regime == MyNumber {
 		return []Requirement{{DocHandOverNotice, myDocHandOverNotice}}
@@ -326,7 +321,7 @@ func (s Switches) lacks(in DocumentsIn, req Requirement, r docRules) ID {
 	return ""
 }
 
-// outdated returns why the answer to the right letter is not good any more, or "" (law.md 5.3).
+// outdated returns why the answer to the right letter is no longer valid, or "" (law.md 5.3).
 func (s Switches) outdated(in DocumentsIn, r docRules) ID {
 	switch {
 	case in.Moved:
@@ -337,13 +332,13 @@ func (s Switches) outdated(in DocumentsIn, r docRules) ID {
 	return ""
 }
 
-// cardIsPhotoID reports whether the card, with the current address, stands for the photo ID.
+// cardIsPhotoID reports whether the card, with the current address, counts as the photo ID.
 func (in DocumentsIn) cardIsPhotoID() bool {
 	card, ok := in.shown(DocCard)
 	return ok && card.AddressCurrent
 }
 
-// satisfied is the rule that is applied for a requirement that is met.
+// satisfied returns the rule applied to a requirement that is met.
 func (in DocumentsIn) satisfied(req Requirement, r docRules) ID {
 	_, ok := in.shown(req.Document)
 	switch {
@@ -355,7 +350,7 @@ func (in DocumentsIn) satisfied(req Requirement, r docRules) ID {
 	return r.cardIsID
 }
 
-// judgeNotice adds what the way by the expiry notice asks for (law.md 5.4).
+// judgeNotice adds the requirements of an application by expiry notice (law.md 5.4).
 func (in DocumentsIn) judgeNotice(out *Documents) {
 	if in.Channel != ChannelNotice || in.Returned {
 		return
@@ -370,8 +365,8 @@ func (in DocumentsIn) judgeNotice(out *Documents) {
 	}
 }
 
-// judgeHousehold adds what the way by a member of the household asks for: the signature certificate alone, on the day on
-// which they file the move (law.md 5.5).
+// judgeHousehold adds the requirements of an application by a member of the household: only the signature certificate,
+// and only on the day on which they file the move (law.md 5.5).
 func (in DocumentsIn) judgeHousehold(out *Documents) {
 	if in.Channel != ChannelHousehold || in.Operation == OpResidentRecord || in.Returned {
 		return
@@ -384,8 +379,8 @@ func (in DocumentsIn) judgeHousehold(out *Documents) {
 	}
 }
 
-// judgeOverseas refuses what nobody overseas can use: an agent, and a letter to a registered address (law.md 2.5).
-// What ends a certificate is never sent away.
+// judgeOverseas refuses what is useless overseas: an agent, and a letter to a registered address (law.md 2.5). What
+// ends a certificate is never refused.
 func (in DocumentsIn) judgeOverseas(out *Documents) {
 	if !in.Overseas || in.Operation == OpRevoke || in.Regime == Juki {
 		return

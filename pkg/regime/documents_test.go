@@ -141,7 +141,10 @@ func TestDocumentsByOperation(t *testing.T) {
 	}
 	got, _ := Switches{}.Documents(DocumentsIn{Regime: MyNumber, Operation: OpHandOver, Channel: ChannelSelf})
 	mustHold(t, "hand-over", got.Refused, "mynumber.documents.handover-notice")
-	in := DocumentsIn{Regime: MyNumber, Operation: OpRenew, Channel: ChannelNotice, PINsMatch: true, Shown: bring(DocForm, DocCard, DocNoticeAnswer, DocProxyPhotoID)}
+	in := DocumentsIn{
+		Regime: MyNumber, Operation: OpRenew, Channel: ChannelNotice, PINsMatch: true,
+		Shown: bring(DocForm, DocCard, DocNoticeAnswer, DocProxyPhotoID),
+	}
 	if got, err := (Switches{}).Documents(in); err != nil || !got.Accepted() || !got.SameDay {
 		t.Errorf("proxy with the expiry notice: %+v, %v", got, err)
 	}
@@ -256,7 +259,10 @@ func TestFees(t *testing.T) {
 		return FeeIn{Regime: MyNumber, Operation: op, Cause: cause, On: day(on), Card: card, Certificates: true, Express: express}
 	}
 	overseas := func(on string, certificates bool) FeeIn {
-		return FeeIn{Regime: MyNumber, Operation: OpReissue, Cause: CauseOverseas, On: day(on), Card: true, Certificates: certificates, Left: day("2024-06-20")}
+		return FeeIn{
+			Regime: MyNumber, Operation: OpReissue, Cause: CauseOverseas, On: day(on), Card: true,
+			Certificates: certificates, Left: day("2024-06-20"),
+		}
 	}
 	for _, c := range []struct {
 		name    string
@@ -328,7 +334,10 @@ func TestAgentsByRegime(t *testing.T) {
 	if want := []ID{"mynumber.documents.card", "mynumber.documents.mandate", "mynumber.documents.proxy-photo-id"}; cmp.Diff(want, got.Now) != "" {
 		t.Errorf("the form alone: %v", got.Now)
 	}
-	notice := DocumentsIn{Regime: MyNumber, Operation: OpRenew, Channel: ChannelNotice, PINsMatch: true, Shown: bring(DocCard, DocNoticeAnswer, DocProxyPhotoID)}
+	notice := DocumentsIn{
+		Regime: MyNumber, Operation: OpRenew, Channel: ChannelNotice, PINsMatch: true,
+		Shown: bring(DocCard, DocNoticeAnswer, DocProxyPhotoID),
+	}
 	if got, err := (Switches{}).Documents(notice); err != nil || !got.Accepted() {
 		t.Errorf("the notice's answer form is the application: %+v, %v", got, err)
 	}
@@ -392,7 +401,9 @@ func TestHousehold(t *testing.T) {
 		{"an open mandate", OpNew, []Kind{Sign}, true, bring(DocForm, DocCard, DocMandate, DocProxyPhotoID), []ID{"mynumber.documents.sealed-mandate"}},
 		{"continued use", OpResidentRecord, nil, false, nil, nil},
 	} {
-		in := DocumentsIn{Regime: MyNumber, Operation: c.op, Channel: ChannelHousehold, Kinds: c.kinds, WithMove: c.withMove, Shown: c.shown}
+		in := DocumentsIn{
+			Regime: MyNumber, Operation: c.op, Channel: ChannelHousehold, Kinds: c.kinds, WithMove: c.withMove, Shown: c.shown,
+		}
 		got, err := Switches{}.Documents(in)
 		if err != nil || cmp.Diff(c.refused, got.Refused) != "" || !got.SameDay {
 			t.Errorf("%s: %+v, %v", c.name, got, err)
@@ -418,7 +429,10 @@ func TestDocumentsFromOverseas(t *testing.T) {
 		ChannelNotice:      {"mynumber.documents.overseas-holder-alone"},
 		ChannelSelfNoPhoto: {"mynumber.documents.overseas-no-letter"},
 	} {
-		in := DocumentsIn{Regime: MyNumber, Operation: OpRenew, Channel: c, Overseas: true, PINsMatch: true, Letter: "L1", Shown: withLetter(bring(DocForm, DocCard, DocPhotoID, DocOtherID, DocProxyPhotoID, DocRepresentation, DocNoticeAnswer), "L1")}
+		in := DocumentsIn{
+			Regime: MyNumber, Operation: OpRenew, Channel: c, Overseas: true, PINsMatch: true, Letter: "L1",
+			Shown: withLetter(bring(DocForm, DocCard, DocPhotoID, DocOtherID, DocProxyPhotoID, DocRepresentation, DocNoticeAnswer), "L1"),
+		}
 		got, err := Switches{}.Documents(in)
 		if err != nil || cmp.Diff(want, got.Refused) != "" {
 			t.Errorf("%s: %v, %v", c, got.Refused, err)
@@ -436,7 +450,9 @@ func TestDocumentsFromOverseas(t *testing.T) {
 
 // A juki card that bears an address bears a photo, and is a photo ID (muni:Sammu; law.md 5.1).
 func TestAPhotoJukiCardIsID(t *testing.T) {
-	in := DocumentsIn{Regime: Juki, Operation: OpNew, Channel: ChannelSelf, Shown: append(bring(DocForm), Shown{Document: DocCard, AddressCurrent: true})}
+	in := DocumentsIn{
+		Regime: Juki, Operation: OpNew, Channel: ChannelSelf, Shown: append(bring(DocForm), Shown{Document: DocCard, AddressCurrent: true}),
+	}
 	got, err := Switches{}.Documents(in)
 	if err != nil || !got.Accepted() {
 		t.Errorf("%+v, %v", got, err)

@@ -10,12 +10,11 @@ import (
 // without special circumstances (muni:Sammu; law.md 2.2).
 const minAge = 15
 
-// Person is what the resident record says about an applicant, as far as the
-// law asks.
+// Person is the part of an applicant's resident record that the law depends on.
 type Person struct {
 	BirthDate civil.Date `json:"birth_date"`
-	// Registered says that the person stands in a resident register (住民基本台帳)
-	// or, after moving overseas, in a register of supplementary records (戸籍の附票).
+	// Registered: the person is in a resident register (住民基本台帳) or, after moving overseas, in a register of
+	// supplementary records (戸籍の附票).
 	Registered bool `json:"registered"`
 	// Municipality is the code of the municipality that keeps that record.
 	Municipality string `json:"municipality"`
@@ -24,7 +23,7 @@ type Person struct {
 	Alias        bool   `json:"alias,omitempty"` // a 通称 is recorded
 	// StayUntil is the last day of the period of stay; zero: none.
 	StayUntil civil.Date `json:"stay_until,omitzero"`
-	// StayPending says that its renewal was applied for and not decided yet (特例期間).
+	// StayPending: its renewal was applied for and is undecided (特例期間).
 	StayPending bool `json:"stay_pending,omitempty"`
 	// Overseas is the day of a move-out to abroad; zero: lives in Japan.
 	Overseas civil.Date `json:"overseas,omitzero"`
@@ -35,7 +34,7 @@ func (p Person) LivesOverseas(on civil.Date) bool {
 	return !p.Overseas.IsZero() && !on.Before(p.Overseas)
 }
 
-// stays is the last day on which the person may stay: two months more while the renewal is pending.
+// stays returns the last day on which the person may stay: two months more while the renewal is pending.
 func (p Person) stays() civil.Date {
 	if p.StayPending {
 		return p.StayUntil.AddMonthsClamped(pendingMonths)
@@ -48,20 +47,20 @@ type EligibilityIn struct {
 	Regime Regime
 	Kind   Kind
 	On     civil.Date // day on which the application is filed
-	// Applied is the day on which a factory's card was applied for, by which its holder's age is judged unless switched;
-	// zero: On.
+	// Applied is the day on which a factory's card was applied for, on which its holder's age is judged unless
+	// switched; zero: On.
 	Applied civil.Date
 	Office  Office
 	Person  Person
-	// Clerk and GrantedBy are the officer who takes the application in and the
-	// second officer who granted special circumstances; GrantedBy empty: none claimed.
+	// Clerk is the officer who receives the application, GrantedBy the second officer who granted special
+	// circumstances; GrantedBy empty: none claimed.
 	Clerk, GrantedBy string
-	// ByRepresentative says that the legal representative applies and sets the PIN.
+	// ByRepresentative: the legal representative applies and sets the PIN.
 	ByRepresentative bool
 }
 
-// Eligible judges whether the person may have the certificate from this office
-// (muni:Sammu; law.md 2). All refusals are listed.
+// Eligible judges whether the person may have the certificate from this office (muni:Sammu; law.md 2). All refusals are
+// listed.
 func (s Switches) Eligible(in EligibilityIn) Ruling {
 	ruling := in.Residence()
 	if in.Person.LivesOverseas(in.On) {
@@ -75,8 +74,8 @@ func (s Switches) Eligible(in EligibilityIn) Ruling {
 	return ruling
 }
 
-// Residence judges whether this office is the window for the person: that of
-// the municipality which keeps the record (law.md 2.1, 6.2).
+// Residence judges whether this office serves the person: it must be that of the municipality which keeps the record
+// (law.md 2.1, 6.2).
 func (in EligibilityIn) Residence() Ruling {
 	var ruling Ruling
 	rules := eligibilityRules(in.Regime)
@@ -91,9 +90,8 @@ func (in EligibilityIn) Residence() Ruling {
 	return ruling
 }
 
-// SetsPINs judges who may set the PINs of a My Number card that is handed over
-// or unblocked: at under 15, and for an adult ward, the legal representative
-// (law.md 2.2). A juki card's PIN is the holder's own.
+// SetsPINs judges who may set the PINs of a My Number card that is handed over or unblocked: for a holder under 15, and
+// for an adult ward, the legal representative (law.md 2.2). A juki card's PIN is the holder's own.
 func (s Switches) SetsPINs(in EligibilityIn) Ruling {
 	if in.Regime != MyNumber {
 		return Ruling{}
@@ -102,10 +100,9 @@ func (s Switches) SetsPINs(in EligibilityIn) Ruling {
 	return s.capacity(in)
 }
 
-// Represented judges whether the person can have a legal representative at all:
-// a minor and an adult ward have one, nobody else (Civil Code Arts 4, 8, 824,
-// 859; law.md 2.3). Without it an agent by mandate would only have to call
-// themselves a representative to be spared the letter of inquiry.
+// Represented judges whether the person can have a legal representative at all: only a minor and an adult ward have one
+// (Civil Code Arts 4, 8, 824, 859; law.md 2.3). Otherwise an agent by mandate could avoid the letter of inquiry by
+// claiming to be a representative.
 func (s Switches) Represented(in EligibilityIn) Ruling {
 	age := 20
 	if !in.On.Before(adultAt18Day) {
@@ -117,7 +114,7 @@ func (s Switches) Represented(in EligibilityIn) Ruling {
 	return Ruling{Refused: []ID{eligibilityRules(in.Regime).noRepresentative}}
 }
 
-// rulesOfEligibility are the rules that both regimes know under their own source.
+// rulesOfEligibility are the rules that both regimes have, each under its own source.
 type rulesOfEligibility struct {
 	resident, notRegistered, elsewhere, under15, ward, special, noRepresentative ID
 }
@@ -146,8 +143,8 @@ func (in EligibilityIn) foreign() Ruling {
 	return ruling
 }
 
-// overseas judges a person who has moved abroad: none but the municipality of
-// the supplementary family register is their window (law.md 2.5).
+// overseas judges a person who has moved abroad: only the municipality of the supplementary family register serves them
+// (law.md 2.5).
 func (in EligibilityIn) overseas() Ruling {
 	ruling := in.Residence()
 	switch {
@@ -161,8 +158,8 @@ func (in EligibilityIn) overseas() Ruling {
 	return ruling
 }
 
-// capacity judges age and wardship. The year of age is completed at the end of
-// the day before the birthday, so at no counter hour of that day.
+// capacity judges age and wardship. A year of age is completed at the end of the day before the birthday, so during
+// none of that day's opening hours.
 func (s Switches) capacity(in EligibilityIn) Ruling {
 	on := in.On
 	if !in.Applied.IsZero() && !s.FifteenAtIssue {

@@ -22,7 +22,7 @@ const (
 	CauseOverseas     Cause = "overseas"      // the card became void for want of continued use overseas
 )
 
-// Known reports whether the law knows the cause; the empty one is what the operation says.
+// Known reports whether the law knows the cause; an empty one follows from the operation.
 func (c Cause) Known() bool {
 	switch c {
 	case "", CauseFirst, CauseRenewal, CauseExpired, CauseRecordChange, CauseError, CauseLoss, CauseDamage, CauseWish, CauseFault, CauseOverseas,
@@ -50,11 +50,11 @@ type FeeItem struct {
 	Yen  int `json:"yen"`
 }
 
-// Fee is an amount in yen, item by item. Waived items stand in it with 0.
+// Fee is an amount in yen, item by item. Waived items are listed with 0.
 type Fee struct {
 	Yen    int        `json:"yen"`
 	Items  []FeeItem  `json:"items"`
-	Ruling `json:"-"` // refused when express issue does not exist on the day
+	Ruling `json:"-"` // refused if express issue does not exist on the day
 }
 
 // Amounts in yen (law.md 7.1, 7.2).
@@ -65,7 +65,7 @@ const (
 	yenCertificates = 200
 )
 
-// overseasFreeDays is how long after leaving a card that became void is replaced for nothing (law.md 7.2).
+// overseasFreeDays is how long after leaving a card that became void is replaced free of charge (law.md 7.2).
 const overseasFreeDays = 90
 
 // waivers are the rules by which an issue is free for a cause.
@@ -74,8 +74,7 @@ var waivers = map[Cause]ID{
 	CauseRecordChange: feeRecordChange, CauseError: feeError, CauseFault: feeFault,
 }
 
-// Fee answers what is to be paid (law.md 7.1, 7.2). A cause that no
-// waiver names is paid for.
+// Fee returns what is to be paid (law.md 7.1, 7.2). A cause without a waiver is charged.
 func (s Switches) Fee(in FeeIn) Fee {
 	var fee Fee
 	switch {
@@ -141,5 +140,5 @@ func (f *Fee) add(rule ID, yen int) {
 	f.Apply(rule)
 }
 
-// ExpressNotYet is the *FieldError for express issue under a regime that never had it.
+// ExpressNotYet returns the *FieldError for express issue under a regime that never had it.
 func ExpressNotYet(field string) error { return against(field, expressNotYet) }

@@ -10,11 +10,9 @@ import (
 // issuing are the operations that end with a certificate in the holder's hand.
 var issuing = []Operation{OpNew, OpRenew, OpReissue, OpCard, OpHandOver}
 
-// Governs answers which regime governs an operation on a day. Before
-// 2004-01-29 and, for issuing, from 2015-12-23 to 2015-12-31 none does, and the
-// ruling refuses. Revocation and unblocking of juki certificates go on until
-// 2018-12-21 beside the My Number regime; ask Allows about those, because from
-// 2016-01-01 Governs answers My Number.
+// Governs returns which regime governs an operation on a day. Before 2004-01-29 and, for issuing, from 2015-12-23 to
+// 2015-12-31 none does, and the ruling refuses. Revocation and unblocking of juki certificates continue until
+// 2018-12-21 beside the My Number regime; use Allows for those, because from 2016-01-01 Governs returns My Number.
 func Governs(op Operation, on civil.Date) (Regime, Ruling) {
 	r := Juki
 	if !on.Before(MyNumberFirstDay) {
@@ -27,10 +25,9 @@ func Governs(op Operation, on civil.Date) (Regime, Ruling) {
 	return r, ruling
 }
 
-// Allows judges whether regime r lets the operation be done on the day at all:
-// issue while the regime lasts, revocation and unblocking also in its run-off;
-// the juki regime suspends nothing.
-// Notifications to the resident record are no matter of a regime.
+// Allows judges whether regime r permits the operation on the day at all: issue while the regime lasts, revocation and
+// unblocking also in its run-off; the juki regime suspends nothing. Notifications to the resident record are
+// independent of the regime.
 func Allows(r Regime, op Operation, on civil.Date) Ruling {
 	var ruling Ruling
 	switch {
@@ -58,15 +55,14 @@ func Allows(r Regime, op Operation, on civil.Date) Ruling {
 	return ruling
 }
 
-// Receipt is the outcome of an office receiving something at an instant.
+// Receipt is the result of an office receiving something at an instant.
 type Receipt struct {
 	Ruling
-	Next time.Time // when refused: the next opening for this operation, or the first of a regime to come, in UTC; zero: none
+	Next time.Time // if refused: the next opening for this operation, or the first of a future regime, in UTC; zero: none
 }
 
-// Receives judges whether the office takes in the operation under regime r at
-// the instant of receipt: the national dates, the office's own last acceptance
-// capped by them (law.md 1.3), branches, and the opening calendar.
+// Receives judges whether the office accepts the operation under regime r at the instant of receipt: the national
+// dates, the office's own last acceptance capped by them (law.md 1.3), branches, and the opening calendar.
 func (o Office) Receives(r Regime, op Operation, at time.Time) Receipt {
 	day := civil.Of(at)
 	out := Receipt{Ruling: Allows(r, op, day)}
@@ -76,7 +72,7 @@ func (o Office) Receives(r Regime, op Operation, at time.Time) Receipt {
 		}
 		return out
 	}
-	if op == OpSuspend { // by telephone, and no office's business
+	if op == OpSuspend { // by telephone, independent of any office
 		out.Apply(dayAndNight)
 		return out
 	}
@@ -99,7 +95,7 @@ func (o Office) Receives(r Regime, op Operation, at time.Time) Receipt {
 // firstDays are the days on which the regimes begin.
 var firstDays = map[Regime]civil.Date{Juki: JukiFirstDay, MyNumber: MyNumberFirstDay}
 
-// opensFrom is the first opening of the office at or after the instant, in UTC; zero: none.
+// opensFrom returns the first opening of the office at or after the instant, in UTC; zero: none.
 func (o Office) opensFrom(op Operation, at time.Time) time.Time {
 	opening := o.Office.Open(op, at)
 	if opening.Open {
@@ -108,8 +104,8 @@ func (o Office) opensFrom(op Operation, at time.Time) time.Time {
 	return opening.Next
 }
 
-// ReceivesGoverned judges a receipt by the regime that governs on its day. Where none does, it is refused and the
-// next opening is that under the regime to come.
+// ReceivesGoverned judges a receipt by the regime that governs on its day. If none does, it is refused and the next
+// opening is that under the next regime.
 func (o Office) ReceivesGoverned(op Operation, at time.Time) (Regime, Receipt) {
 	day := civil.Of(at)
 	r, ruling := Governs(op, day)

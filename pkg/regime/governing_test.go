@@ -190,7 +190,9 @@ func TestEligible(t *testing.T) {
 		}
 	}
 	strict := Switches{NoSpecialCircumstances: true}
-	got := strict.Eligible(EligibilityIn{Regime: Juki, Kind: Sign, On: day("2012-12-03"), Office: here, Person: child, Clerk: "a", GrantedBy: "b"})
+	got := strict.Eligible(EligibilityIn{
+		Regime: Juki, Kind: Sign, On: day("2012-12-03"), Office: here, Person: child, Clerk: "a", GrantedBy: "b",
+	})
 	if diff := cmp.Diff([]ID{"juki.eligibility.under-15"}, got.Refused); diff != "" {
 		t.Errorf("no special circumstances: %s", diff)
 	}

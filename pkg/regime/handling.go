@@ -6,22 +6,22 @@ import (
 	"shomei/events"
 )
 
-// Handling is how the law and a counter handle an operation at a counter: everything that depends on the operation alone.
-// Operations on a smartphone have rules of their own (PhoneIn).
+// Handling is how the law and a counter handle an operation: everything that depends on the operation alone. Operations
+// on a smartphone have their own rules (PhoneIn).
 type Handling struct {
 	Operation events.Operation
-	// Word names it in the API and in stories, Name in the law's forms.
+	// Word is its name in the API and in stories, Name its name in the law's forms.
 	Word, Name string
-	// Law is the kind of work that hours and document lists know it as.
+	// Law is the kind of work that it counts as in opening hours and document lists.
 	Law Operation
-	// OnReader: it is about the card on the reader. The others are about whatever the holder has, also a card that is lost,
-	// so a card left on the reader must not slip in.
+	// OnReader: it is about the card on the reader. The others are about anything the holder has, even a lost card, so
+	// a card left on the reader must not slip in.
 	OnReader bool
-	// Claims: it works on the card presented, which becomes the applicant's when nobody has it yet.
+	// Claims: it works on the card presented, which becomes the applicant's if nobody has it yet.
 	Claims bool
 	// Issues: it ends in new certificates.
 	Issues bool
-	// Settled: its acceptance is all; no keys, no card and no hand-over follow.
+	// Settled: accepting it completes it; no keys, card or hand-over follow.
 	Settled bool
 }
 
@@ -41,7 +41,7 @@ var handlings = []Handling{
 // Handlings returns every row, in the order in which people are offered the operations. The caller owns the slice.
 func Handlings() []Handling { return slices.Clone(handlings) }
 
-// HandlingOf returns how an operation is handled; nothing of it holds for one that no counter knows.
+// HandlingOf returns how an operation is handled; the zero Handling for one that no counter knows.
 func HandlingOf(op events.Operation) Handling {
 	i := slices.IndexFunc(handlings, func(h Handling) bool { return h.Operation == op })
 	if i < 0 {

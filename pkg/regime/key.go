@@ -1,12 +1,12 @@
 package regime
 
-// Least lengths of an RSA modulus in bits (law.md 5.7).
+// Minimum lengths of an RSA modulus in bits (law.md 5.7).
 const (
 	jukiKeyBits     = 1024
 	myNumberKeyBits = 2048
 )
 
-// KeyLength judges the length, in bits, of an RSA key that a certificate is to be issued for (Reg2013 Art 2; Reg2016).
+// KeyLength judges the length, in bits, of the RSA key of a certificate to be issued (Reg2013 Art 2; Reg2016).
 func KeyLength(r Regime, bits int) Ruling {
 	least, rule := myNumberKeyBits, keyLength
 	if r == Juki {

@@ -1,9 +1,8 @@
 package regime
 
-// MunicipalityCode reports whether code is a local government code of six
-// digits whose last digit is its check digit: the first five times 6, 5, 4, 3,
-// 2 summed to s give (11 − s mod 11) mod 10 (law.md 11.4). Codes are strings,
-// because they may begin with 0.
+// MunicipalityCode reports whether code is a local government code of six digits with a correct check digit: the first
+// five times 6, 5, 4, 3, 2 summed to s give (11 − s mod 11) mod 10 (law.md 11.4). Codes are strings, because they may
+// begin with 0.
 func MunicipalityCode(code string) bool {
 	const digits = 6
 	if len(code) != digits {
@@ -21,9 +20,8 @@ func MunicipalityCode(code string) bool {
 	return int(code[digits-1]-'0') == (11-sum%11)%10
 }
 
-// sameMunicipality compares codes with or without their check digit; certificates
-// and many systems carry the first five digits only (law.md 11.4). An empty
-// code is no municipality.
+// sameMunicipality compares codes with or without their check digit; certificates and many systems have only the first
+// five digits (law.md 11.4). An empty code matches nothing.
 func sameMunicipality(a, b string) bool {
 	const unchecked = 5
 	if len(a) > unchecked && len(b) > unchecked {

@@ -7,7 +7,7 @@ import (
 	"shomei/pkg/civil"
 )
 
-// Platform is what a smartphone is.
+// Platform is a kind of smartphone.
 type Platform string
 
 const (
@@ -15,19 +15,19 @@ const (
 	IPhone  Platform = "iphone"
 )
 
-// PhoneIn is what certificates on a smartphone depend on. They are issued beside those of a My Number card and never
-// instead of them (law.md 10.1).
+// PhoneIn is what certificates on a smartphone depend on. They are issued in addition to those of a My Number card,
+// never in their place (law.md 10.1).
 type PhoneIn struct {
 	Platform Platform
 	On       civil.Date // day of filing
 	Kinds    []Kind     // those applied for
-	// OnCard are the kinds of which the card holds a certificate in force, neither suspended nor undelivered.
+	// OnCard are the kinds of the card's certificates in force, neither suspended nor undelivered.
 	OnCard []Kind
-	// Held are the kinds of which this smartphone holds a certificate in force.
+	// Held are the kinds of this smartphone's certificates in force.
 	Held []Kind
-	// Other says that another smartphone of the platform holds certificates in force.
+	// Other: another smartphone of the platform holds certificates in force.
 	Other bool
-	// Lost says that this smartphone was reported lost and not found again.
+	// Lost: this smartphone was reported lost and not found again.
 	Lost bool
 }
 
@@ -41,8 +41,8 @@ var phonePlatforms = map[Platform]struct {
 }
 
 // PhoneIssue judges whether certificates may be issued to a smartphone. That the holder is 15 or older, lives here and
-// the like follows from the signature certificate on the card, which proves the application. All refusals are listed; a
-// platform that is not known is a *FieldError.
+// so on follows from the card's signature certificate, which proves the application. All refusals are listed; an
+// unknown platform is a *FieldError.
 func PhoneIssue(in PhoneIn) (Ruling, error) {
 	platform, known := phonePlatforms[in.Platform]
 	if !known {
@@ -71,8 +71,8 @@ func PhoneIssue(in PhoneIn) (Ruling, error) {
 	return ruling, nil
 }
 
-// PhoneProof judges how an application from a smartphone proves itself: signed with the card's signature certificate in
-// force, at made, later than the last one before and not a day away from its receipt. It is taken at any hour.
+// PhoneProof judges the proof of an application from a smartphone: signed with the card's signature certificate in
+// force, at made, later than the previous one and within a day of its receipt. It is accepted at any hour.
 func PhoneProof(signed bool, made, last, filed time.Time) Ruling {
 	ruling := Ruling{Applied: []ID{phoneOnline}}
 	if signed {
@@ -89,8 +89,8 @@ func PhoneProof(signed bool, made, last, filed time.Time) Ruling {
 // phoneFreshness is how far the phone's clock may be from the receipt of what was signed by it.
 const phoneFreshness = 24 * time.Hour
 
-// PhoneAtCounter judges an application about a smartphone that a clerk takes in, in the office's hours: a release or a
-// revocation. Keys are made on the phone, so an issue is asked for there.
+// PhoneAtCounter judges an application about a smartphone that a clerk receives, in the office's hours: a release or a
+// revocation. An issue is applied for on the phone, where the keys are made.
 func (o Office) PhoneAtCounter(issue bool, at time.Time) Ruling {
 	ruling := o.Receives(MyNumber, OpRevoke, at).Ruling
 	if issue {
@@ -100,7 +100,7 @@ func (o Office) PhoneAtCounter(issue bool, at time.Time) Ruling {
 }
 
 // PhoneRelease judges whether there is something to release: a smartphone that was reported lost. While the card's
-// certificate is suspended its own stays so.
+// certificate is suspended, the phone's stays suspended.
 func PhoneRelease(lost, cardSuspended bool) Ruling {
 	switch {
 	case !lost:
@@ -111,8 +111,8 @@ func PhoneRelease(lost, cardSuspended bool) Ruling {
 	return Ruling{}
 }
 
-// PhoneValidity is how long a certificate on a smartphone is valid: as long as the card's that it is bound to, with no
-// renewal window and no notice of its own.
+// PhoneValidity returns how long a certificate on a smartphone is valid: as long as the card's that it is bound to,
+// without a renewal window or notice of its own.
 func PhoneValidity(parentLastDay civil.Date) Validity {
 	v := Validity{LastDay: parentLastDay, NotAfter: parentLastDay.EndInstant(), Binds: phoneTerm}
 	v.add(Candidate{phoneTerm, parentLastDay})
@@ -120,15 +120,15 @@ func PhoneValidity(parentLastDay civil.Date) Validity {
 	return v
 }
 
-// PhoneFee is what certificates on a smartphone cost.
+// PhoneFee returns the fee for certificates on a smartphone.
 func PhoneFee() Fee {
 	var fee Fee
 	fee.add(phoneFee, 0)
 	return fee
 }
 
-// PhoneConsequences answers what an event does to the certificates on one smartphone. An event of the card's reaches
-// them through the card's certificates ([PhoneFollows]) and is a *FieldError here.
+// PhoneConsequences returns what an event does to the certificates on one smartphone. An event of the card reaches them
+// through the card's certificates ([PhoneFollows]) and is a *FieldError here.
 func PhoneConsequences(event Event) (Consequences, error) {
 	for _, row := range phoneEndings {
 		if row.event == event {

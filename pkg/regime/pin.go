@@ -15,13 +15,12 @@ const (
 	PINFace     PIN = "face"     // 券面事項入力補助用
 )
 
-// PINFormat is what a PIN must look like and how often it may be mistaken. The
-// count of tries does not come back with time (law.md 6.2).
+// PINFormat is the form of a PIN and its number of tries. Tries do not come back with time (law.md 6.2).
 type PINFormat struct {
 	Min, Max int // length in characters
 	Tries    int
-	Format   ID // the rule of its form
-	Limit    ID // the rule of its tries, which is also the sentence for a blocked PIN
+	Format   ID // the rule about its form
+	Limit    ID // the rule about its tries, which is also the sentence for a blocked PIN
 	chars    ID
 	allowed  func(byte) bool
 	mixed    bool // letters and digits must both occur
@@ -48,14 +47,13 @@ var pinFormats = map[Regime]map[PIN]PINFormat{
 func isUpper(b byte) bool { return b >= 'A' && b <= 'Z' }
 func isDigit(b byte) bool { return b >= '0' && b <= '9' }
 
-// FormatOf returns the format of a PIN under a regime and true, or false when
-// the regime's card has no such PIN.
+// FormatOf returns the format of a PIN under a regime; false if the regime's card has no such PIN.
 func FormatOf(r Regime, p PIN) (PINFormat, bool) {
 	f, ok := pinFormats[r][p]
 	return f, ok
 }
 
-// Rules are the rules of a PIN's form, for whoever explains it before one is typed.
+// Rules returns the rules about a PIN's form, to explain before one is typed.
 func (f PINFormat) Rules() []ID {
 	rules := []ID{f.Format}
 	if f.chars != f.Format {
@@ -67,10 +65,9 @@ func (f PINFormat) Rules() []ID {
 	return rules
 }
 
-// CheckPIN judges the form of a PIN. The PIN is neither kept nor echoed: the
-// ruling names rules only. Full-width characters are refused, not converted,
-// because the card compares bytes and what the resident believes to have typed
-// must be what is set.
+// CheckPIN judges the form of a PIN. The PIN is neither kept nor echoed: the ruling names only rules. Full-width
+// characters are refused, not converted, because the card compares bytes and what is set must be what the resident
+// believes they typed.
 func CheckPIN(r Regime, p PIN, pin []byte) Ruling {
 	f, ok := FormatOf(r, p)
 	if !ok {
@@ -92,7 +89,7 @@ func CheckPIN(r Regime, p PIN, pin []byte) Ruling {
 	return ruling
 }
 
-// characters judges which characters a PIN is made of.
+// characters judges the characters of a PIN.
 func (f PINFormat) characters(pin []byte) Ruling {
 	not := func(ok func(byte) bool) func(rune) bool {
 		return func(c rune) bool { return c >= utf8.RuneSelf || !ok(byte(c)) }
@@ -107,7 +104,7 @@ func (f PINFormat) characters(pin []byte) Ruling {
 	return ruling
 }
 
-// fullWidth reports whether a full-width form stands in the text (U+FF01–FF5E, U+3000).
+// fullWidth reports whether the text contains a full-width form (U+FF01–FF5E, U+3000).
 func fullWidth(pin []byte) bool {
 	return bytes.ContainsFunc(pin, func(c rune) bool { return c >= 0xFF01 && c <= 0xFF5E || c == 0x3000 })
 }

@@ -63,7 +63,7 @@ var reasons = [...]struct {
 	})},
 }
 
-// atRecording says when a certificate that is revoked or suspended loses effect.
+// atRecording says when a revoked or suspended certificate loses effect.
 var atRecording = rule(Rule{
 	ID: "reason.effect-at-recording", Source: "Act2013 Art 15; Act2016 Arts 15, 34; law.md 8.1",
 	JA:     "電子証明書は、原因が生じた時ではなく、失効または一時停止が記録された時に効力を失います。",

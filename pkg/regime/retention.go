@@ -55,11 +55,9 @@ const (
 	keepEN = "It can't be erased before the period is over."
 )
 
-// KeepUntil answers the last day on which a record must still be kept and the
-// rule that says so. From is the certificate's scheduled last day for
-// RecordIssue and RecordRevocation, and the record's own day for the others;
-// counting starts on the next day (Civil Code Art 140). An unknown record is a
-// *FieldError.
+// KeepUntil returns the last day on which a record must still be kept and the rule that says so. From is the
+// certificate's scheduled last day for RecordIssue and RecordRevocation, and the record's own day for the others;
+// counting starts on the next day (Civil Code Art 140). An unknown record is a *FieldError.
 func KeepUntil(record Record, from civil.Date) (civil.Date, ID, error) {
 	r, ok := retentions[record]
 	if !ok {

@@ -1,7 +1,7 @@
 package regime
 
-// jukiEndings are what ends a certificate under the juki regime (Act2013 Art 15;
-// law.md 8.2). Effect is lost when the revocation is recorded.
+// jukiEndings lists what ends a certificate under the juki regime (Act2013 Art 15; law.md 8.2). Effect is lost when the
+// revocation is recorded.
 var jukiEndings = []ending{
 	{event: EvName, sign: Revoke, auth: Keep, card: Keep, reason: AffiliationChanged, rule: rule(Rule{
 		ID: "juki.ends.name", From: JukiFirstDay, Source: "Act2013 Arts 12, 15; muni:Sammu; law.md 8.2",
@@ -233,7 +233,7 @@ var jukiNoSuspension = rule(Rule{
 	NextEN: "File the report of loss at the counter.",
 })
 
-// What to do after a juki certificate has ended, read out in 2010 as in 2017.
+// What to do after a juki certificate has ended, in 2010 as in 2017.
 const (
 	applyAgainJA = "平成27年12月22日までは新しい電子証明書を、平成28年1月1日からはマイナンバーカードの電子証明書を申請できます。"
 	applyAgainEN = "Until 2015-12-22 apply for a new certificate, from 2016-01-01 for those of the My Number card."

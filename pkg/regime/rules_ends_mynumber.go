@@ -1,6 +1,6 @@
 package regime
 
-// foundAuthReleased is the reading by which a found card brings its authentication certificate back.
+// foundAuthReleased is the reading by which a found card's authentication certificate is released.
 var foundAuthReleased = rule(Rule{
 	ID: "mynumber.ends.card-found-auth-released", From: MyNumberFirstDay,
 	Source: "muni:Takatsuki, Katsuragi; not settled: law.md 8.6, 14.1",
@@ -10,8 +10,7 @@ var foundAuthReleased = rule(Rule{
 	NextEN: "Apply for a new signature certificate.",
 })
 
-// myNumberEndings are what ends a certificate or a card under the My Number
-// regime, row by row as in law.md 8.3.
+// myNumberEndings lists what ends a certificate or a card under the My Number regime, row by row as in law.md 8.3.
 var myNumberEndings = []ending{
 	{event: EvName, sign: Revoke, auth: Keep, card: Keep, reason: AffiliationChanged, rule: rule(Rule{
 		ID: "mynumber.ends.name", From: MyNumberFirstDay, Source: "Act2016 Art 12 item 1; law.md 8.3",
@@ -78,28 +77,32 @@ var myNumberEndings = []ending{
 		NextEN: "Return the card and apply for a new one if it is needed.",
 	})},
 	{event: EvCardNotSubmitted, sign: Revoke, auth: Revoke, card: Void, reason: CessationOfOperation, rule: rule(Rule{
-		ID: "mynumber.ends.card-not-submitted", From: MyNumberFirstDay, Source: "MyNoOrd2016 Art 14 item 3; Reg2016 Arts 17, 53; law.md 8.7",
+		ID: "mynumber.ends.card-not-submitted", From: MyNumberFirstDay,
+		Source: "MyNoOrd2016 Art 14 item 3; Reg2016 Arts 17, 53; law.md 8.7",
 		JA:     "転入届から90日以内にカードの提出がなかった、または提出の前に再び転出したため、カードと電子証明書は失効します。",
 		EN:     "The card was not submitted within 90 days of the move-in notification, or its holder moved again first, so card and certificates end.",
 		NextJA: "カードを返納し、必要であれば新しいカードを申請してください。",
 		NextEN: "Return the card and apply for a new one if it is needed.",
 	})},
 	{event: EvDeath, sign: Revoke, auth: Revoke, card: Void, reason: CessationOfOperation, rule: rule(Rule{
-		ID: "mynumber.ends.death", From: MyNumberFirstDay, Source: "Act2016 Arts 12 item 2, 31 item 1; MyNoOrd2016 Art 14 item 4; law.md 8.3",
+		ID: "mynumber.ends.death", From: MyNumberFirstDay,
+		Source: "Act2016 Arts 12 item 2, 31 item 1; MyNoOrd2016 Art 14 item 4; law.md 8.3",
 		JA:     "死亡により、カードと電子証明書は失効します。",
 		EN:     "Death ends the card and both certificates.",
 		NextJA: "カードを市区町村の窓口へ返納してください。",
 		NextEN: "The card is to be returned to the municipality.",
 	})},
 	{event: EvOutOfScope, sign: Revoke, auth: Revoke, card: Void, reason: CessationOfOperation, rule: rule(Rule{
-		ID: "mynumber.ends.out-of-scope", From: MyNumberFirstDay, Source: "Act2016 Arts 12 item 2, 31 item 1; MyNoOrd2016 Art 14 item 5; law.md 8.3",
+		ID: "mynumber.ends.out-of-scope", From: MyNumberFirstDay,
+		Source: "Act2016 Arts 12 item 2, 31 item 1; MyNoOrd2016 Art 14 item 5; law.md 8.3",
 		JA:     "住民基本台帳法の適用を受けなくなったため、カードと電子証明書は失効します。",
 		EN:     "The person is no longer in the scope of the Juki Act, so card and certificates end.",
 		NextJA: "カードを市区町村の窓口へ返納してください。",
 		NextEN: "The card is to be returned to the municipality.",
 	})},
 	{event: EvRecordDeleted, sign: Revoke, auth: Revoke, card: Void, reason: CessationOfOperation, rule: rule(Rule{
-		ID: "mynumber.ends.record-deleted", From: MyNumberFirstDay, Source: "Act2016 Arts 12 item 2, 31 item 1; MyNoOrd2016 Art 14 item 6; law.md 8.3",
+		ID: "mynumber.ends.record-deleted", From: MyNumberFirstDay,
+		Source: "Act2016 Arts 12 item 2, 31 item 1; MyNoOrd2016 Art 14 item 6; law.md 8.3",
 		JA:     "住民票が職権で消除されたため、カードと電子証明書は失効します。",
 		EN:     "The resident record was deleted ex officio, so card and certificates end.",
 		NextJA: "住民登録についてご相談ください。",
@@ -143,14 +146,16 @@ var myNumberEndings = []ending{
 		NextEN: "Apply for a new signature certificate together with continued use, before leaving, or afterwards to the municipality of the family register.",
 	})},
 	{event: EvNumberChanged, sign: Revoke, auth: Revoke, card: Void, reason: CessationOfOperation, rule: rule(Rule{
-		ID: "mynumber.ends.individual-number-changed", From: MyNumberFirstDay, Source: "MyNoOrd2016 Art 14 item 8; Reg2016 Arts 17, 53; law.md 8.3",
+		ID: "mynumber.ends.individual-number-changed", From: MyNumberFirstDay,
+		Source: "MyNoOrd2016 Art 14 item 8; Reg2016 Arts 17, 53; law.md 8.3",
 		JA:     "個人番号の変更により、カードと電子証明書は失効します。",
 		EN:     "A change of the Individual Number ends the card and both certificates.",
 		NextJA: "カードを返納し、必要であれば新しいカードを申請してください。",
 		NextEN: "Return the card and apply for a new one if it is needed.",
 	})},
 	{event: EvCodeCorrected, sign: Revoke, auth: Revoke, card: Void, reason: CessationOfOperation, rule: rule(Rule{
-		ID: "mynumber.ends.resident-code-corrected", From: MyNumberFirstDay, Source: "MyNoOrd2016 Art 14 item 7; Reg2016 Arts 17, 53; law.md 8.3",
+		ID: "mynumber.ends.resident-code-corrected", From: MyNumberFirstDay,
+		Source: "MyNoOrd2016 Art 14 item 7; Reg2016 Arts 17, 53; law.md 8.3",
 		JA:     "住民票コードの修正により、カードと電子証明書は失効します。",
 		EN:     "A correction of the resident-record code ends the card and both certificates.",
 		NextJA: "カードを返納し、必要であれば新しいカードを申請してください。",
@@ -199,7 +204,8 @@ var myNumberEndings = []ending{
 		NextEN: "Return the card and apply for a new one if it is needed.",
 	})},
 	{event: EvPhoneLoss, sign: Suspend, auth: Suspend, card: Suspend, reason: CertificateHold, rule: rule(Rule{
-		ID: "mynumber.ends.phone-loss-report", From: MyNumberFirstDay, Source: "Reg2016 Art 65(1) item 3; CardReg2016 Art 35(1) item 6; jpkilost; law.md 8.6",
+		ID: "mynumber.ends.phone-loss-report", From: MyNumberFirstDay,
+		Source: "Reg2016 Art 65(1) item 3; CardReg2016 Art 35(1) item 6; jpkilost; law.md 8.6",
 		JA:     "電話による紛失の届出(0120-95-0178、24時間)により、カードと電子証明書を一時停止します。",
 		EN:     "A report of loss by telephone (0120-95-0178, day and night) suspends the card and both certificates.",
 		NextJA: "警察に届け出たうえで、市区町村の窓口でカードと電子証明書の再発行を申請してください。",

@@ -2,7 +2,7 @@ package regime
 
 import "shomei/pkg/civil"
 
-// What is to be paid. Amounts in yen stand in fee.go beside these rules.
+// What is to be paid. Amounts in yen are in fee.go.
 var (
 	jukiFeeNew = rule(Rule{
 		ID: "juki.fee.new", From: JukiFirstDay, Until: JukiLastDay, Published: seedPublished,
@@ -37,7 +37,8 @@ var (
 	feeRecordChange = rule(Rule{
 		ID: "mynumber.fee.record-change-waived", From: MyNumberFirstDay,
 		Source: "assumed: law.md 7.2, 14.2",
-		JA:     "住民票の記載の変更で失効した電子証明書の発行は、当分の間無料です。", EN: "Issue after a certificate ended with a change of the resident record is free for the time being.",
+		JA:     "住民票の記載の変更で失効した電子証明書の発行は、当分の間無料です。",
+		EN:     "Issue after a certificate ended with a change of the resident record is free for the time being.",
 	})
 	feeError = rule(Rule{
 		ID: "mynumber.fee.certificate-error-waived", From: MyNumberFirstDay,

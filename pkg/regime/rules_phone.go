@@ -114,7 +114,7 @@ var (
 		ID: "mynumber.fee.phone", From: androidDay, Source: "municipal pages; law.md 10.3",
 		JA: "スマートフォン用電子証明書の発行に手数料はかかりません。", EN: "Certificates on a smartphone are free.",
 	})
-	// PhoneFollows is how a certificate on a smartphone ends, or is suspended, with the card's that it is bound to.
+	// PhoneFollows: a certificate on a smartphone ends, or is suspended, with the card's that it is bound to.
 	PhoneFollows = rule(Rule{
 		ID: "mynumber.phone.follows-card", From: androidDay, Source: "municipal pages; law.md 10.2",
 		JA:     "スマートフォンの電子証明書は、もとになったカードの電子証明書に従い、同じ理由で失効し、または一時停止します。",
@@ -124,7 +124,7 @@ var (
 	})
 )
 
-// phoneEndings are what ends the certificates on a smartphone, otherwise than with the card's.
+// phoneEndings lists what ends the certificates on a smartphone independently of the card's.
 var phoneEndings = []ending{
 	{event: EvSmartphoneLost, sign: Suspend, auth: Suspend, card: Keep, reason: CertificateHold, rule: rule(Rule{
 		ID: "mynumber.phone.ends.lost", From: androidDay, Source: "municipal pages; law.md 10.2",

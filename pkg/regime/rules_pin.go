@@ -1,6 +1,6 @@
 package regime
 
-// What a PIN looks like and how often it may be mistaken.
+// The form of a PIN and its number of tries.
 var (
 	jukiPINLength = rule(Rule{
 		ID: "juki.pin.length", From: JukiFirstDay, Until: JukiRunOffDay,
@@ -42,7 +42,8 @@ var (
 		ID: "mynumber.pin.sign-tries", From: MyNumberFirstDay,
 		Source: "muni:Nabari; opensc; law.md 6.2",
 		JA:     "署名用の暗証番号を5回続けて間違えるとロックされます。", EN: "Five wrong tries in a row block the signature PIN.",
-		NextJA: "お住まいの市区町村の窓口、またはコンビニのキオスク端末とアプリで初期化できます。", NextEN: "Have it reset at the counter of residence, or at a kiosk with the app while the other PIN is known.",
+		NextJA: "お住まいの市区町村の窓口、またはコンビニのキオスク端末とアプリで初期化できます。",
+		NextEN: "Have it reset at the counter of residence, or at a kiosk with the app while the other PIN is known.",
 	})
 	fourDigits = rule(Rule{
 		ID: "mynumber.pin.four-digits", From: MyNumberFirstDay,
@@ -54,12 +55,14 @@ var (
 		ID: "mynumber.pin.auth-tries", From: MyNumberFirstDay,
 		Source: "muni:Nabari; opensc; law.md 6.2",
 		JA:     "利用者証明用の暗証番号を3回続けて間違えるとロックされます。", EN: "Three wrong tries in a row block the authentication PIN.",
-		NextJA: "お住まいの市区町村の窓口、またはコンビニのキオスク端末とアプリで初期化できます。", NextEN: "Have it reset at the counter of residence, or at a kiosk with the app while the other PIN is known.",
+		NextJA: "お住まいの市区町村の窓口、またはコンビニのキオスク端末とアプリで初期化できます。",
+		NextEN: "Have it reset at the counter of residence, or at a kiosk with the app while the other PIN is known.",
 	})
 	otherPINTries = rule(Rule{
 		ID: "mynumber.pin.other-tries", From: MyNumberFirstDay,
 		Source: "municipal pages; law.md 6.2",
-		JA:     "住民基本台帳用と券面事項入力補助用の暗証番号は、3回続けて間違えるとロックされます。", EN: "Three wrong tries in a row block the resident-record and the face-items PIN.",
+		JA:     "住民基本台帳用と券面事項入力補助用の暗証番号は、3回続けて間違えるとロックされます。",
+		EN:     "Three wrong tries in a row block the resident-record and the face-items PIN.",
 		NextJA: "お住まいの市区町村の窓口で初期化してください。", NextEN: "Have it reset at the counter of residence.",
 	})
 	pinFullWidth = rule(Rule{

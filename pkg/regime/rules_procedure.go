@@ -11,38 +11,40 @@ var (
 		NextJA: "更新期間内であれば更新を、紛失や破損の場合は再発行をお申し込みください。",
 		NextEN: "Apply for a renewal inside the window, or for a re-issue after loss or damage.",
 	})
-	// ReplacesEnding is why a certificate that ends with a move that was notified may be replaced until then.
+	// ReplacesEnding allows replacing a certificate that will end with a notified move, until then.
 	ReplacesEnding = rule(Rule{
 		ID: "application.replaces-ending", Source: "Act2016 Arts 6, 12; muni:Tomigusuku, Katano, Inazawa, Kobe; law.md 4.4, 8.4, 8.5",
 		JA:     "届け出た転出により失効することになっている電子証明書に代えて発行します。これまでの電子証明書は発行の時に失効します。",
 		EN:     "Issued in place of a certificate that is to end with the move that was notified; the former one ends when the new one is issued.",
-		NextJA: "国内の転出では、新しい署名用電子証明書も転出の日に失効します。", NextEN: "With a move within Japan the new signature certificate ends on the day of the move, too.",
+		NextJA: "国内の転出では、新しい署名用電子証明書も転出の日に失効します。",
+		NextEN: "With a move within Japan the new signature certificate ends on the day of the move, too.",
 	})
-	// FactoryReplaces is why a card from the factory is no double issue: it renews the card, or replaces one that was lost.
+	// FactoryReplaces: a card from the factory is not a double issue, because it renews the card or replaces a lost
+	// one.
 	FactoryReplaces = rule(Rule{
 		ID: "mynumber.issue.card-replaced", From: MyNumberFirstDay, Source: "muni:Katsuragi, Kitakata; law.md 4.4",
 		JA: "工場で作る新しいカードは、これまでのカードの更新または紛失による再交付であり、重ねての発行ではありません。これまでのカードと電子証明書は、新しいカードの交付の時に終わります。",
 		EN: "The new card from the factory renews the former one, or replaces one that was lost, and is no double issue. The former card and its certificates end when the new one is handed over.",
 	})
-	// CardWrittenCounts is why a card needs not be submitted any more.
+	// CardWrittenCounts: the card need not be submitted any more.
 	CardWrittenCounts = rule(Rule{
 		ID: "mynumber.deadline.card-written-counts", From: MyNumberFirstDay, Source: "muni:Ichikikushikino; law.md 8.4",
 		JA: "転入先の窓口でカードを示して書き込みを受けたので、カードの提出(継続利用)があったものとします。",
 		EN: "The card was shown and written to at the new municipality, which counts as submitting it (continued use).",
 	})
-	// LimitedStay is why a resident with a limited stay gets no expiry notice.
+	// LimitedStay: a resident with a limited stay gets no expiry notice.
 	LimitedStay = rule(Rule{
 		ID: "notice.limited-stay", From: MyNumberFirstDay, Source: "muni:Matsudo, Tsumagoi, Tsuruga, Toyokawa, Miyake, Yokote; law.md 9.2",
 		JA: "在留期間のある方には、有効期限の通知を送りません。先に在留期間とカードの有効期間を延ばしてください。",
 		EN: "A resident with a limited stay gets no expiry notice; the stay and the card are extended first.",
 	})
-	// StandIns is why a name or an address stands in a certificate otherwise than in the resident record.
+	// StandIns: a certificate writes a name or an address differently from the resident record.
 	StandIns = rule(Rule{
 		ID: "certificate.stand-ins", Source: "muni:Kobe; profile.md 3",
 		JA: "証明書に使えない文字は、同じ字とされる通常の文字(髙は高)に、それがなければ〓に置き換えて記載します。置き換えた位置も記載されます。",
 		EN: "A character that a certificate can't hold stands as the ordinary character that is agreed for it, or as 〓; where that was done is marked.",
 	})
-	// NothingToRevoke is why an order of the authority changes nothing.
+	// NothingToRevoke: an order of the authority changes nothing.
 	NothingToRevoke = rule(Rule{
 		ID: "order.nothing-to-revoke", Source: "Act2013 Arts 13–15; Act2016 Arts 13–15, 32–34; law.md 8.2, 8.3",
 		JA:     "指定された電子証明書は、この方のものではないか、すでに失効または満了しているため、変わるものはありません。",
@@ -50,7 +52,7 @@ var (
 		NextJA: "シリアル番号と利用者を確かめてください(shomei state シリアル番号)。",
 		NextEN: "Check the serial number and the subscriber (shomei state SERIAL).",
 	})
-	// NoLongerOpen is why nothing more comes of an application that the hub has withdrawn or ended.
+	// NoLongerOpen: an application that the hub has withdrawn or ended goes no further.
 	NoLongerOpen = rule(Rule{
 		ID: "application.no-longer-open", Source: "decided here: law.md 8.1, 13.1",
 		JA:     "この申請は、住民票の異動などによりセンターですでに取り下げられているか終わっているため、先に進められません。",
@@ -90,7 +92,7 @@ var (
 		NextJA: "ご本人のカードを読取機に置いてください。",
 		NextEN: "Place the applicant's own card on the reader.",
 	})
-	// CardClaimedByOther refuses a card that the log knows as somebody else's.
+	// CardClaimedByOther refuses a card that the log knows to be somebody else's.
 	CardClaimedByOther = rule(Rule{
 		ID: "card.claimed-by-another", Source: "decided here: law.md 13.2",
 		JA:     "このカードは別の方のカードとして登録されています。",
@@ -98,8 +100,8 @@ var (
 		NextJA: "カードを取り違えていないか確かめ、分からないときは上席者に報告してください。",
 		NextEN: "Check whether cards were mixed up; if that is not clear, report it to a superior.",
 	})
-	// CardNotUsable refuses work on a card that is void, expired or suspended. What it advises is not what may just have been
-	// applied for: the same on another card, or the report that a suspended one was found.
+	// CardNotUsable refuses work on a card that is void, expired or suspended. It never advises what may just have been
+	// refused: the same on another card, or the report that a suspended one was found.
 	CardNotUsable = rule(Rule{
 		ID: "card.not-usable", Source: "MyNoOrd2016 Art 14; law.md 8.3, 13.2",
 		JA:     "このカードは失効・満了しているか一時停止中のため、このカードではこの手続はできません。",
@@ -107,7 +109,7 @@ var (
 		NextJA: "このカードを読取機から外し、新しいカードで再発行を受け付けます。一時停止中のカードがお手元にあるときは、先にカードの発見を届け出てください。",
 		NextEN: "Take this card off the reader: a re-issue is taken with another card. If the card is suspended and at hand, report it as found first.",
 	})
-	// CardNotHandedOver refuses work on a card that its holder has not got yet.
+	// CardNotHandedOver refuses work on a card that its holder does not have yet.
 	CardNotHandedOver = rule(Rule{
 		ID: "card.not-handed-over", Source: "MyNoOrd2016 Art 13(2); law.md 5.8",
 		JA:     "このカードはまだ交付されていないため、この手続はできません。",
@@ -123,7 +125,7 @@ var (
 		NextJA: "一時停止中のときは、カードの発見の届出か、新しいカードでの再発行をお申し込みください。交付前のときは、先に交付を受けてください。",
 		NextEN: "If it is suspended, report the card as found or apply for a re-issue on another card; if it was not handed over, have that done first.",
 	})
-	// CardNotSuspended is why a card that was found again stays as it is.
+	// CardNotSuspended: a found card stays as it is.
 	CardNotSuspended = rule(Rule{
 		ID: "card.not-suspended", Source: "jpkilost; law.md 8.6",
 		JA:     "このカードは一時停止されていないため、解除するものがありません。",
@@ -139,7 +141,8 @@ var (
 		NextJA: "発行先のカードを読取機に置くか、その番号を入力して、もう一度受け付けます。",
 		NextEN: "Put the card on the reader, or give its number, and take the application once more.",
 	})
-	// NotAwaited is why a fact about an open procedure changes nothing: it is about another card, came too early or twice.
+	// NotAwaited: a fact about an open procedure changes nothing, because it is about another card, or came too early
+	// or twice.
 	NotAwaited = rule(Rule{
 		ID: "claim.not-awaited", Source: "decided here: law.md 13.1",
 		JA:     "センターは、この手続でこの報告を待っていません。",
@@ -147,7 +150,7 @@ var (
 		NextJA: "手続の段階とカードを取り違えていないか確かめ、分からないときは上席者に報告してください。",
 		NextEN: "Check how far the procedure is and whether cards were mixed up; if that is not clear, report it to a superior.",
 	})
-	// NoCardReady refuses to hand over a card that is not there, or not finished.
+	// NoCardReady refuses to hand over a missing or unfinished card.
 	NoCardReady = rule(Rule{
 		ID: "card.none-to-hand-over", Source: "MyNoOrd2016 Art 13; law.md 5.8",
 		JA:     "いまお渡しできるカードはありません。",
@@ -171,13 +174,13 @@ var (
 		NextJA: "署名用の電子証明書としてお申し込みください。",
 		NextEN: "Apply for the signature certificate.",
 	})
-	// AuthFirst is the order inside one issue: the authentication certificate first, because it caps the other.
+	// AuthFirst is the order within one issue: the authentication certificate first, because it caps the other.
 	AuthFirst = rule(Rule{
 		ID: "mynumber.issue.authentication-first", From: MyNumberFirstDay, Source: "Reg2016 Art 13; law.md 3.2",
 		JA: "署名用の有効期間は利用者証明用を超えられないため、利用者証明用を先に発行します。",
 		EN: "The authentication certificate is issued first, because it caps the signature certificate's term.",
 	})
-	// FromManufacture is why the term of a factory certificate does not depend on the day of its hand-over.
+	// FromManufacture: the term of a factory certificate does not depend on the day of its hand-over.
 	FromManufacture = rule(Rule{
 		ID: "mynumber.validity.from-manufacture", From: MyNumberFirstDay,
 		Source: "c3lab; law.md 3.2, 5.7",
@@ -198,13 +201,13 @@ var (
 		NextJA: "カードをお預かりし、別のカードで申請し直します。",
 		NextEN: "The card is kept; apply again with another one.",
 	})
-	// OverseasOnItsDay is why a move overseas that was notified ahead ends nothing yet.
+	// OverseasOnItsDay: a move overseas that was notified ahead ends nothing yet.
 	OverseasOnItsDay = rule(Rule{
 		ID: "deadline.overseas-on-its-day", Source: "MyNoOrd2016 Art 14 item 1; law.md 8.5",
 		JA: "前もって届け出た国外転出は、転出の日に効力が生じます。それまでカードと電子証明書は使えます。",
 		EN: "A move overseas that was notified ahead takes effect on its day; until then the card and its certificates can be used.",
 	})
-	// MoveOnItsDay is why a move within Japan that was notified ahead ends nothing yet.
+	// MoveOnItsDay: a move within Japan that was notified ahead ends nothing yet.
 	MoveOnItsDay = rule(Rule{
 		ID: "deadline.move-on-its-day", Source: "Act2016 Art 12 item 2; muni:Tomigusuku; law.md 8.4",
 		JA:     "前もって届け出た転出は、転出予定日に効力が生じます。それまでは住民であり、署名用電子証明書も使えます。予定日に、その時有効な署名用電子証明書がすべて失効します。",
@@ -212,7 +215,7 @@ var (
 		NextJA: "転出を取りやめたときは、転出の取消しを届け出てください。",
 		NextEN: "If the move does not take place, file that it is called off.",
 	})
-	// MoveCalledOff is why nothing ends, and no deadline runs, after a move was called off.
+	// MoveCalledOff: nothing ends, and no deadline runs, after a move was called off.
 	MoveCalledOff = rule(Rule{
 		ID: "deadline.move-called-off", Source: "muni:Karatsu, Chofu, Kama; law.md 8.4, 8.5",
 		JA:     "転出が取り消されたため、電子証明書もカードも失効しません。転入届などの期限もなくなります。すでに失効したものは元に戻りません。",
@@ -220,7 +223,7 @@ var (
 		NextJA: "失効した電子証明書は、新しく申請してください。",
 		NextEN: "Apply anew for a certificate that was revoked.",
 	})
-	// UndoContinuedUse is what a card needs after a move overseas was called off for which continued use was applied for.
+	// UndoContinuedUse is what a card needs after a move overseas with an application for continued use was called off.
 	UndoContinuedUse = rule(Rule{
 		ID: "mynumber.deadline.undo-continued-use", From: overseasDay, Source: "muni:Chofu, Kama; assumed: law.md 8.5, 14.2",
 		JA:     "継続利用の手続きをした後に国外転出を取り消すときは、継続利用を取り消す手続きが別に必要です。転出予定日の前日までにしないと、カードは失効します。",
@@ -257,31 +260,31 @@ var (
 		NextJA: "カードをお預かりし、新しい申請で作り直します。",
 		NextEN: "The card is kept; a new application makes it again.",
 	})
-	// WithinDeadline is what is met by acting in time.
+	// WithinDeadline: a deadline was met by acting in time.
 	WithinDeadline = rule(Rule{
 		ID: "mynumber.deadline.met", From: MyNumberFirstDay, Source: "MyNoOrd2016 Art 14 items 2, 3; law.md 8.7",
 		JA: "期限内に届出またはカードの提出がありました。",
 		EN: "The notification or the card was submitted within its deadline.",
 	})
-	// NothingToRemind is why an expiry notice that was due is not sent.
+	// NothingToRemind: an expiry notice that was due is not sent.
 	NothingToRemind = rule(Rule{
 		ID: "notice.nothing-to-remind", Source: "decided here: law.md 13.3",
 		JA: "お知らせする電子証明書がもう有効ではないため、有効期限の通知は送りません。",
 		EN: "The certificate to be reminded of is no longer in force, so the expiry notice is not sent.",
 	})
-	// NoticeTooLate is why an expiry notice is not sent when its whole window has passed unseen.
+	// NoticeTooLate: an expiry notice is not sent because its whole window has passed.
 	NoticeTooLate = rule(Rule{
 		ID: "notice.window-passed", Source: "decided here: law.md 13.3",
 		JA: "更新できる期間が過ぎてから記録したため、有効期限の通知は送らず、満了のお知らせに代えます。",
 		EN: "The renewal window had passed before it was recorded, so the expiry notice is not sent; the notice of the end takes its place.",
 	})
-	// NobodyToNotify is why nothing more is sent after a death.
+	// NobodyToNotify: nothing more is sent after a death.
 	NobodyToNotify = rule(Rule{
 		ID: "notice.holder-died", Source: "decided here: law.md 9.2, 13.3",
 		JA: "ご本人が亡くなられたため、通知は送りません。",
 		EN: "The holder has died, so no notice is sent.",
 	})
-	// ClaimQuarantined answers a counter whose claim was not believed or could not be attributed.
+	// ClaimQuarantined answers a counter whose claim was rejected or could not be attributed.
 	ClaimQuarantined = rule(Rule{
 		ID: "claim.quarantined", Source: "decided here: law.md 13.1",
 		JA:     "センターがこの内容を確かめられなかったため、保留にしました。",
@@ -289,8 +292,8 @@ var (
 		NextJA: "上席者に報告し、センターからの連絡をお待ちください。",
 		NextEN: "Report it to a superior and wait for the centre.",
 	})
-	// CodeHasHistory is why a correction of a resident-record code to one that has certificates already is not taken: two
-	// histories are not joined because of a code that somebody typed.
+	// CodeHasHistory refuses to correct a resident-record code to one that already has certificates: two histories are
+	// not joined because of a code that somebody typed.
 	CodeHasHistory = rule(Rule{
 		ID: "claim.code-has-history", Source: "decided here: law.md 13.1",
 		JA: "訂正後の住民票コードには、すでに別の記録があります。この届出では何も変えていません。",
@@ -310,8 +313,8 @@ var (
 	})
 )
 
-// PaperCopy is the rule by which a paper copy goes with a certificate that is handed over: always under the juki regime,
-// on request under the My Number regime (law.md 5.8).
+// PaperCopy returns the rule by which a paper copy goes with a certificate that is handed over: always under the juki
+// regime, on request under the My Number regime (law.md 5.8).
 func PaperCopy(r Regime) ID {
 	if r == Juki {
 		return jukiPaperCopy
@@ -319,8 +322,8 @@ func PaperCopy(r Regime) ID {
 	return paperCopy
 }
 
-// Usable are the rules by which the holder is told when what was issued for the cause can be used: the new state takes its
-// time to reach whoever asks for it, and trying again at the counter does not help (law.md 5.8).
+// Usable returns the rules that tell the holder when a certificate issued for the cause can be used: its new state
+// takes time to reach relying parties, and trying again at the counter does not help (law.md 5.8).
 func Usable(r Regime, c Cause) []ID {
 	switch {
 	case r == MyNumber && c == CauseRenewal:

@@ -94,7 +94,7 @@ var seedPublished = civil.New(2015, 11, 2)
 // branchCeasedDay is the day from which branches of muni:Sammu's office no longer do certificate work.
 var branchCeasedDay = civil.New(2012, 4, 1)
 
-// When an office is open. Package civil applies these; the sentences stand here.
+// When an office is open. Package civil applies these; the sentences are here.
 var _ = []ID{
 	rule(Rule{
 		ID: civil.OpenHours, Source: "muni:Sammu; law.md 11.1",
@@ -109,11 +109,15 @@ var _ = []ID{
 	closed(civil.ClosedSaturday, "muni:Sammu; law.md 11.1", "土曜日は受け付けていません。", "The office is closed on Saturdays."),
 	closed(civil.ClosedSunday, "muni:Sammu; law.md 11.1", "日曜日は受け付けていません。", "The office is closed on Sundays."),
 	closed(civil.ClosedWeekday, "law.md 11.1", "この曜日は、この手続を受け付けていません。", "The office does not do this work on this day of the week."),
-	closed(civil.ClosedHoliday, "Holidays Act Art 3(1)–(2); muni:Sammu; law.md 11.1, 11.2", "祝日(振替休日を含む)は受け付けていません。", "The office is closed on national holidays and their substitutes."),
-	closed(civil.ClosedCitizens, "Holidays Act Art 3(3); muni:Sammu; law.md 11.1, 11.2", "国民の休日は受け付けていません。", "The office is closed on citizens' holidays."),
-	closed(civil.ClosedYearEnd, "muni:Sammu; law.md 11.1", "年末年始(12月29日から1月3日まで)は受け付けていません。", "The office is closed from 29 December to 3 January."),
+	closed(civil.ClosedHoliday, "Holidays Act Art 3(1)–(2); muni:Sammu; law.md 11.1, 11.2", "祝日(振替休日を含む)は受け付けていません。",
+		"The office is closed on national holidays and their substitutes."),
+	closed(civil.ClosedCitizens, "Holidays Act Art 3(3); muni:Sammu; law.md 11.1, 11.2", "国民の休日は受け付けていません。",
+		"The office is closed on citizens' holidays."),
+	closed(civil.ClosedYearEnd, "muni:Sammu; law.md 11.1", "年末年始(12月29日から1月3日まで)は受け付けていません。",
+		"The office is closed from 29 December to 3 January."),
 	closed(civil.ClosedBefore, "muni:Sammu; law.md 11.1", "受付時間の前です。", "It is before opening time."),
-	closed(civil.ClosedAfter, "muni:Sammu; law.md 11.1", "本日の受付時間は終了しました。終了時刻ちょうどからは受け付けられません。", "It is after closing time; the closing time itself is already closed."),
+	closed(civil.ClosedAfter, "muni:Sammu; law.md 11.1", "本日の受付時間は終了しました。終了時刻ちょうどからは受け付けられません。",
+		"It is after closing time; the closing time itself is already closed."),
 	closed(civil.ClosedGap, "muni:Kasugai; law.md 11.1", "昼休みのため受け付けていません。", "The office is closed over lunch."),
 	closed(civil.ClosedException, "law.md 11.1", "臨時に閉庁しています。", "The office is closed out of the usual."),
 	closed(civil.ClosedMaintenance, "law.md 11.1", "システムの保守のため、この手続は停止しています。", "This work is stopped for maintenance of the system."),
@@ -127,7 +131,7 @@ var _ = []ID{
 	closed(civil.ClosedNotBegun, "law.md 11.1", "この窓口では、この手続をまだ始めていません。", "This office does not do this work yet."),
 }
 
-// closed enters a rule by which an office is closed.
+// closed adds a rule by which an office is closed.
 func closed(id civil.RuleID, source, ja, en string) ID {
 	return rule(Rule{
 		ID: id, Source: source, JA: ja, EN: en,

@@ -90,7 +90,7 @@ var (
 		NextJA: "先にカードの更新、または利用者証明用電子証明書の発行を申請してください。",
 		NextEN: "Apply for a new card, or for an authentication certificate, first.",
 	})
-	// CardEndsToo is said of a certificate that ends with its card.
+	// CardEndsToo: a certificate ends with its card.
 	CardEndsToo = rule(Rule{
 		ID: "mynumber.validity.card-ends-too", From: MyNumberFirstDay,
 		Source: "Reg2016 Arts 13, 49; muni:Shibata, Mashiki, Oita; law.md 4.5",
@@ -99,7 +99,7 @@ var (
 		NextJA: "新しいカードを、カードの有効期間が終わる1か月ほど前までに申請してください。",
 		NextEN: "Apply for a new card about a month before the card ends.",
 	})
-	// GainsNothing is said of a renewal after which the last day is the same, before keys are made.
+	// GainsNothing warns, before keys are made, that a renewal does not change the last day.
 	GainsNothing = rule(Rule{
 		ID: "mynumber.renewal.gains-nothing", From: MyNumberFirstDay,
 		Source: "Reg2016 Arts 13, 49; muni:Shibata, Mashiki, Oita; not settled: law.md 4.5, 14.1",

@@ -8,15 +8,15 @@ import (
 	"shomei/pkg/civil"
 )
 
-// Setting is a named reading of the law, or a datum of an office, that an operator sets.
+// Setting is a named reading of the law, or a number or day of an office, that an operator sets.
 type Setting struct {
-	Name     string // as configuration writes it
-	JA, EN   string // what it does when it is set
+	Name     string // its name in the configuration
+	JA, EN   string // what it does
 	ByOffice bool   // offices may differ in it
-	Rules    []ID   // the rules that hold by it, or instead
+	Rules    []ID   // the rules that apply because of it, or instead
 	flag     func(*Switches) *bool
 	number   func(*Switches) *int
-	most     int // of a number
+	most     int // the largest value of a number
 	day      func(*Switches) *civil.Date
 }
 
@@ -43,7 +43,7 @@ var settings = []Setting{
 // Settings returns every setting, in the order of the documentation. The caller owns the slice.
 func Settings() []Setting { return slices.Clone(settings) }
 
-// SettingNamed finds a setting by the name that configuration writes.
+// SettingNamed returns the setting of that name in the configuration.
 func SettingNamed(name string) (Setting, bool) {
 	i := slices.IndexFunc(settings, func(x Setting) bool { return x.Name == name })
 	if i < 0 {
@@ -52,7 +52,7 @@ func SettingNamed(name string) (Setting, bool) {
 	return settings[i], true
 }
 
-// Of returns the value of the setting in s as Set reads it; "" for a day that is not set.
+// Of returns the value of the setting in s as Set parses it; "" for a day that is not set.
 func (x Setting) Of(s Switches) string {
 	switch {
 	case x.flag != nil:
@@ -63,7 +63,7 @@ func (x Setting) Of(s Switches) string {
 	return x.day(&s).String()
 }
 
-// Set sets the setting in s: true or false, a whole number, or a day. Another value is a *FieldError.
+// Set sets the setting in s: true or false, a whole number, or a day. Any other value is a *FieldError.
 func (x Setting) Set(s *Switches, value string) error {
 	switch {
 	case x.flag != nil && (value == "true" || value == "false"):
@@ -92,7 +92,7 @@ func (x Setting) outOfRange() error {
 	}
 }
 
-// Check finds a setting that makes no sense: a *FieldError that names it.
+// Check returns a *FieldError that names a setting that makes no sense, or nil.
 func (s Switches) Check() error {
 	for _, x := range settings {
 		if x.number == nil {

@@ -17,15 +17,14 @@ type ValidityIn struct {
 	Issued civil.Date // day of issue; for a card from the factory the day of manufacture
 	// BirthDate decides under the My Number regime; not needed under the juki regime.
 	BirthDate civil.Date
-	// CurrentLastDay is the last day of the certificate being replaced by a
-	// renewal; zero means a new issue.
+	// CurrentLastDay is the last day of the certificate being replaced by a renewal; zero: a new issue.
 	CurrentLastDay civil.Date
-	// AuthLastDay is the last day of the authentication certificate held, which
-	// caps a signature certificate (Reg2016 Art 13).
+	// AuthLastDay is the last day of the holder's authentication certificate, which caps a signature certificate
+	// (Reg2016 Art 13).
 	AuthLastDay civil.Date
 	// CardLastDay is the last day of the card, which caps both.
 	CardLastDay civil.Date
-	// Overseas says that the holder lives overseas on the day of issue, and may renew earlier.
+	// Overseas: the holder lives overseas on the day of issue, and may renew earlier.
 	Overseas bool
 }
 
@@ -43,12 +42,11 @@ type Validity struct {
 	Candidates  []Candidate // all candidates, the certificate's own term first
 	WindowOpens civil.Date  // first day of the renewal window; zero under the juki regime
 	NoticeDue   civil.Date  // day on which the expiry notice is due; zero under the juki regime
-	Ruling                  // refused when the last day would lie before the issue
+	Ruling                  // refused if the last day would be before the issue
 }
 
-// Validity answers how long a certificate issued on in.Issued is valid, with
-// all candidates for its last day and the one that binds (law.md 3.1,
-// 3.2). A value that is missing or impossible is a *FieldError.
+// Validity returns how long a certificate issued on in.Issued is valid, with all candidates for its last day and the
+// one that binds (law.md 3.1, 3.2). A missing or impossible value is a *FieldError.
 func (s Switches) Validity(in ValidityIn) (Validity, error) {
 	if err := in.check(); err != nil {
 		return Validity{}, err
@@ -66,8 +64,8 @@ func (s Switches) Validity(in ValidityIn) (Validity, error) {
 	return v, nil
 }
 
-// TimeLeft is nil for a certificate that would be valid for at least a day, and
-// otherwise the *FieldError that names the cap which lies before the issue.
+// TimeLeft returns nil for a certificate that would be valid for at least a day, otherwise the *FieldError that names
+// the cap before the issue.
 func (v Validity) TimeLeft() error {
 	switch {
 	case v.Accepted():
@@ -78,7 +76,7 @@ func (v Validity) TimeLeft() error {
 	return against("card_last_day", v.Refused[0])
 }
 
-// check finds the first value that is missing or impossible.
+// check rejects the first missing or impossible value.
 func (in ValidityIn) check() error {
 	switch {
 	case in.Regime != Juki && in.Regime != MyNumber:
@@ -99,7 +97,7 @@ func (in ValidityIn) check() error {
 	return nil
 }
 
-// BornLater is the *FieldError for a birth date after the day it is asked about.
+// BornLater returns the *FieldError for a birth date after the day in question.
 func BornLater(field string) error {
 	return &FieldError{Field: field, JA: "生年月日が発行日より後です。", EN: "the birth date lies after the day of issue"}
 }
@@ -118,9 +116,8 @@ func (s Switches) jukiValidity(in ValidityIn) Validity {
 	return v
 }
 
-// termEnd is the last day of a term of years whose first day is given: the day
-// before the corresponding day; when that month has no such day the term ends
-// with the month (Civil Code Art 143(2), D2).
+// termEnd returns the last day of a term of years that begins on first: the day before the corresponding day; if that
+// month has no such day, the term ends with the month (Civil Code Art 143(2), D2).
 func termEnd(first civil.Date, years int) civil.Date {
 	day := first.AddYearsClamped(years)
 	if day.Day != first.Day {
@@ -129,7 +126,7 @@ func termEnd(first civil.Date, years int) civil.Date {
 	return day.AddDays(-1)
 }
 
-// ownTerm is the certificate's own birthday, before any cap.
+// ownTerm returns the certificate's own birthday, before any cap.
 func (s Switches) ownTerm(in ValidityIn, ruling *Ruling) Candidate {
 	if s.PlanBirthdayMonth && !s.PlanFrom.IsZero() && !in.Issued.Before(s.PlanFrom) {
 		tenth := s.nthBirthday(in.BirthDate, in.Issued, 10, ruling)
@@ -171,7 +168,7 @@ func (s Switches) nthBirthday(birth, issued civil.Date, n int, ruling *Ruling) c
 	return s.birthdayIn(birth, year)
 }
 
-// birthdayIn is the birthday in a year; for 29 February by the switch (D4).
+// birthdayIn returns the birthday in a year; for 29 February by the switch (D4).
 func (s Switches) birthdayIn(birth civil.Date, year int) civil.Date {
 	if birth.Month == time.February && birth.Day == 29 && !civil.IsLeap(year) {
 		if s.LeapBirthdayOnMarch1 {
@@ -182,7 +179,7 @@ func (s Switches) birthdayIn(birth civil.Date, year int) civil.Date {
 	return civil.Date{Year: year, Month: birth.Month, Day: birth.Day}
 }
 
-// add enters a candidate; one without a day is absent.
+// add adds a candidate, unless it has no day.
 func (v *Validity) add(c Candidate) {
 	if !c.Day.IsZero() {
 		v.Candidates = append(v.Candidates, c)

@@ -108,7 +108,9 @@ func TestRenewalGoldenVectors(t *testing.T) {
 }
 
 func TestSwitchesOfValidity(t *testing.T) {
-	in := ValidityIn{Regime: MyNumber, Kind: Auth, Issued: day("2026-06-15"), BirthDate: day("1980-06-15"), CurrentLastDay: day("2026-06-15")}
+	in := ValidityIn{
+		Regime: MyNumber, Kind: Auth, Issued: day("2026-06-15"), BirthDate: day("1980-06-15"), CurrentLastDay: day("2026-06-15"),
+	}
 	v, err := Switches{BirthdayOfIssueCounts: true}.Validity(in)
 	if err != nil || v.LastDay != day("2031-06-15") {
 		t.Errorf("birthday of issue counted: %v, %v", v.LastDay, err)
@@ -323,7 +325,8 @@ func TestAgeOnTheDayOfApplication(t *testing.T) {
 		}
 	}
 	in := EligibilityIn{
-		Regime: MyNumber, Kind: Sign, On: day("2024-06-20"), Applied: day("2024-06-01"), ByRepresentative: true, Office: Office{Municipality: "12237"},
+		Regime: MyNumber, Kind: Sign, On: day("2024-06-20"), Applied: day("2024-06-01"), ByRepresentative: true,
+		Office: Office{Municipality: "12237"},
 		Person: Person{BirthDate: day("2009-06-10"), Registered: true, Municipality: "12237"},
 	}
 	mustHold(t, "14 when it was applied for", Switches{}.Eligible(in).Refused, "mynumber.eligibility.under-15-signature")
@@ -331,7 +334,8 @@ func TestAgeOnTheDayOfApplication(t *testing.T) {
 		t.Errorf("15 at the issue: %v", ruling.Refused)
 	}
 	v, err := Switches{}.CardValidity(CardValidityIn{
-		Applied: day("2024-06-01"), Issued: day("2022-04-20"), CardApplied: day("2022-03-25"), BirthDate: day("2002-09-09"), CurrentLastDay: day("2024-08-01"), Extension: true,
+		Applied: day("2024-06-01"), Issued: day("2022-04-20"), CardApplied: day("2022-03-25"), BirthDate: day("2002-09-09"),
+		CurrentLastDay: day("2024-08-01"), Extension: true,
 	})
 	if err != nil || v.LastDay != day("2026-09-09") {
 		t.Errorf("extended: %v, %v", v.LastDay, err)
@@ -360,7 +364,10 @@ func TestCardWhileTheStayIsPending(t *testing.T) {
 	}
 	person := EligibilityIn{
 		Regime: MyNumber, Kind: Auth, On: day("2021-02-28"), Office: Office{Municipality: "12237"},
-		Person: Person{BirthDate: day("1985-09-09"), Registered: true, Municipality: "12237", Foreign: true, StayUntil: day("2020-12-31"), StayPending: true},
+		Person: Person{
+			BirthDate: day("1985-09-09"), Registered: true, Municipality: "12237", Foreign: true,
+			StayUntil: day("2020-12-31"), StayPending: true,
+		},
 	}
 	if ruling := (Switches{}).Eligible(person); !ruling.Accepted() {
 		t.Errorf("within the two months: %v", ruling.Refused)

@@ -5,26 +5,26 @@ import "shomei/pkg/civil"
 // windowMonths is the length of the renewal window (law.md 4.2).
 const windowMonths = 3
 
-// WindowState tells where a day lies relative to a renewal window.
+// WindowState says where a day lies relative to a renewal window.
 type WindowState string
 
 const (
 	WindowNotYet  WindowState = "not-yet" // before the window
 	WindowOpen    WindowState = "open"    // from the opening to the last day, both included
 	WindowExpired WindowState = "expired" // after the last day
-	WindowEnded   WindowState = "ended"   // whatever the window says, the regime renews nothing any more; of Renewable alone
+	WindowEnded   WindowState = "ended"   // the regime no longer renews anything, whatever the window; only from Renewable
 )
 
 // Window is the time in which the renewal of a certificate is accepted.
 type Window struct {
 	LastDay   civil.Date
-	Opens     civil.Date // first day; zero when the regime has no window
+	Opens     civil.Date // first day; zero if the regime has no window
 	NoticeDue civil.Date // day on which the expiry notice is due: that of the opening; zero under the juki regime
 	Rules     []ID
 }
 
-// Window answers the renewal window of a certificate or My Number card whose
-// last day is last (law.md 4.2 or, by switch, counted forwards, 14.1).
+// Window returns the renewal window of a certificate or My Number card whose last day is last (law.md 4.2 or, by
+// switch, counted forwards, 14.1).
 func (s Switches) Window(r Regime, last civil.Date) Window {
 	w := Window{LastDay: last}
 	switch {
@@ -44,7 +44,7 @@ func (s Switches) Window(r Regime, last civil.Date) Window {
 	return w
 }
 
-// WindowFrom is Window for a certificate or card that was issued on a day: one that is issued inside its own window, because
+// WindowFrom is Window for a certificate or card issued on a day: one that is issued inside its own window, because
 // something else ends it soon, has no window (law.md 4.5).
 func (s Switches) WindowFrom(r Regime, issued, last civil.Date) Window {
 	w := s.Window(r, last)
@@ -54,13 +54,13 @@ func (s Switches) WindowFrom(r Regime, issued, last civil.Date) Window {
 	return w
 }
 
-// opensBack is the day after (last − months), clamped (D7, D9).
+// opensBack returns the day after (last − months), clamped (D7, D9).
 func opensBack(last civil.Date, months int) civil.Date {
 	return last.AddMonthsClamped(-months).AddDays(1)
 }
 
-// opensForward is the first day whose clamped day three months on lies after
-// last (D8). It is the D7 day or one or two days later.
+// opensForward returns the first day whose clamped day three months on is after last (D8). It is the D7 day or one or
+// two days later.
 func opensForward(last civil.Date) civil.Date {
 	day := opensBack(last, windowMonths)
 	for !day.AddMonthsClamped(windowMonths).After(last) {
@@ -69,8 +69,7 @@ func opensForward(last civil.Date) civil.Date {
 	return day
 }
 
-// On tells where the day lies relative to the window. A window without an
-// opening is open until the last day.
+// On returns where the day lies relative to the window. A window without an opening is open until the last day.
 func (w Window) On(day civil.Date) WindowState {
 	switch {
 	case day.After(w.LastDay):
@@ -82,8 +81,7 @@ func (w Window) On(day civil.Date) WindowState {
 	}
 }
 
-// Renewable tells where the day lies and by which rule, with regard to the
-// time in which the regime renews at all.
+// Renewable returns where the day lies and by which rule, given when the regime renews at all.
 func (w Window) Renewable(r Regime, on civil.Date) (WindowState, ID) {
 	rules := renewalRules(r)
 	switch ruling := Allows(r, OpRenew, on); {
@@ -96,22 +94,21 @@ func (w Window) Renewable(r Regime, on civil.Date) (WindowState, ID) {
 	return state, map[WindowState]ID{WindowNotYet: rules.before, WindowOpen: rules.in, WindowExpired: rules.after}[state]
 }
 
-// Renewal is the outcome of asking for a renewal.
+// Renewal is the result of asking for a renewal.
 type Renewal struct {
 	Ruling
 	Window Window
-	// Validity is that of the certificate the renewal would give; when it is
-	// refused, that of the alternative: revocation and new issue on the same day.
+	// Validity is that of the renewed certificate; if refused, that of the alternative: revocation and new issue on the
+	// same day.
 	Validity Validity
-	// AfterExpiry says that the certificate had ended, so this is a new issue.
+	// AfterExpiry: the certificate had ended, so this is a new issue.
 	AfterExpiry bool
-	// Alternative says that Validity is that of revoking and issuing anew.
+	// Alternative: Validity is that of revoking and issuing anew.
 	Alternative bool
 }
 
-// Renewal judges a renewal filed on in.Issued of a certificate that ends on
-// in.CurrentLastDay: accepted inside the window, refused before it with the
-// alternative of revoking and issuing anew, and after the last day a new issue
+// Renewal judges a renewal filed on in.Issued of a certificate that ends on in.CurrentLastDay: accepted inside the
+// window, refused before it with the alternative of revoking and issuing anew, and after the last day a new issue
 // (law.md 4.2). A missing value is a *FieldError.
 func (s Switches) Renewal(in ValidityIn) (Renewal, error) {
 	if in.CurrentLastDay.IsZero() {
@@ -141,7 +138,7 @@ func (s Switches) Renewal(in ValidityIn) (Renewal, error) {
 	return out, nil
 }
 
-// gainless says of a renewal that it gains no day, and refuses it where an office does so.
+// gainless reports that a renewal gains no day, and refuses it if the office does so.
 func (s Switches) gainless(ruling *Ruling) {
 	ruling.Apply(GainsNothing)
 	if s.RefuseGainlessRenewal {
@@ -149,11 +146,11 @@ func (s Switches) gainless(ruling *Ruling) {
 	}
 }
 
-// overseasMonths is the length of the renewal window of somebody who lives overseas (law.md 4.3).
+// overseasMonths is the length of the renewal window for people living overseas (law.md 4.3).
 const overseasMonths = 12
 
-// windowOf is the window of the certificate that would be replaced, which opens earlier for who lives overseas. The notice
-// falls due as for anybody.
+// windowOf returns the window of the certificate to be replaced, which opens earlier for people living overseas. The
+// notice is due as for anybody.
 func (s Switches) windowOf(in ValidityIn) Window {
 	w := s.Window(in.Regime, in.CurrentLastDay)
 	if in.Overseas && in.Regime == MyNumber {
@@ -163,7 +160,7 @@ func (s Switches) windowOf(in ValidityIn) Window {
 	return w
 }
 
-// renewalRules are the rules of a regime inside, before and after the window.
+// renewalRules returns the rules of a regime inside, before and after the window.
 func renewalRules(r Regime) struct{ in, before, after ID } {
 	if r == Juki {
 		return struct{ in, before, after ID }{jukiUnusedLost, jukiMunicipalWindow, jukiAfterExpiry}

@@ -103,7 +103,8 @@ func TestRenewalFromOverseas(t *testing.T) {
 // issued inside its own window has none (law.md 4.5).
 func TestRenewalThatGainsNothing(t *testing.T) {
 	in := ValidityIn{
-		Regime: MyNumber, Kind: Auth, BirthDate: day("1980-06-15"), Issued: day("2026-04-15"), CurrentLastDay: day("2026-06-15"), CardLastDay: day("2026-06-15"),
+		Regime: MyNumber, Kind: Auth, BirthDate: day("1980-06-15"), Issued: day("2026-04-15"),
+		CurrentLastDay: day("2026-06-15"), CardLastDay: day("2026-06-15"),
 	}
 	r, err := Switches{}.Renewal(in)
 	if err != nil || !r.Accepted() || r.Validity.Binds != "mynumber.validity.card-caps" || !r.Validity.WindowOpens.IsZero() || !r.Validity.NoticeDue.IsZero() {
@@ -183,37 +184,51 @@ func TestCardValidity(t *testing.T) {
 		},
 		{
 			"adult renewed in time",
-			CardValidityIn{Applied: day("2025-04-01"), Issued: day("2025-04-20"), BirthDate: day("1980-06-18"), CurrentLastDay: day("2025-06-18")},
+			CardValidityIn{
+				Applied: day("2025-04-01"), Issued: day("2025-04-20"), BirthDate: day("1980-06-18"), CurrentLastDay: day("2025-06-18"),
+			},
 			"2035-06-18",
 			[]ID{"mynumber.card.eleventh-birthday"},
 		},
 		{
 			"adult renewed too early",
-			CardValidityIn{Applied: day("2025-03-18"), Issued: day("2025-03-18"), BirthDate: day("1980-06-18"), CurrentLastDay: day("2025-06-18")},
+			CardValidityIn{
+				Applied: day("2025-03-18"), Issued: day("2025-03-18"), BirthDate: day("1980-06-18"), CurrentLastDay: day("2025-06-18"),
+			},
 			"2034-06-18",
 			[]ID{"mynumber.card.tenth-birthday"},
 		},
 		{
 			"minor renewed in time",
-			CardValidityIn{Applied: day("2025-04-01"), Issued: day("2025-04-20"), BirthDate: day("2012-06-18"), CurrentLastDay: day("2025-06-18")},
+			CardValidityIn{
+				Applied: day("2025-04-01"), Issued: day("2025-04-20"), BirthDate: day("2012-06-18"), CurrentLastDay: day("2025-06-18"),
+			},
 			"2030-06-18",
 			[]ID{"mynumber.card.minor-sixth-birthday"},
 		},
 		{
 			"stay",
-			CardValidityIn{Applied: day("2020-01-06"), Issued: day("2020-01-20"), BirthDate: day("1980-06-18"), StayUntil: day("2021-03-31")},
+			CardValidityIn{
+				Applied: day("2020-01-06"), Issued: day("2020-01-20"), BirthDate: day("1980-06-18"), StayUntil: day("2021-03-31"),
+			},
 			"2021-03-31",
 			[]ID{"mynumber.card.stay-caps", "mynumber.card.tenth-birthday"},
 		},
 		{
 			"stay extended",
-			CardValidityIn{Applied: day("2021-03-15"), Issued: day("2020-01-20"), BirthDate: day("1980-06-18"), StayUntil: day("2024-03-31"), CurrentLastDay: day("2021-03-31"), Extension: true},
+			CardValidityIn{
+				Applied: day("2021-03-15"), Issued: day("2020-01-20"), BirthDate: day("1980-06-18"),
+				StayUntil: day("2024-03-31"), CurrentLastDay: day("2021-03-31"), Extension: true,
+			},
 			"2024-03-31",
 			[]ID{"mynumber.card.stay-extended", "mynumber.card.stay-caps"},
 		},
 		{
 			"stay past the term",
-			CardValidityIn{Applied: day("2021-03-15"), Issued: day("2020-01-20"), BirthDate: day("1980-06-18"), StayUntil: day("2040-03-31"), CurrentLastDay: day("2021-03-31"), Extension: true},
+			CardValidityIn{
+				Applied: day("2021-03-15"), Issued: day("2020-01-20"), BirthDate: day("1980-06-18"),
+				StayUntil: day("2040-03-31"), CurrentLastDay: day("2021-03-31"), Extension: true,
+			},
 			"2029-06-18",
 			[]ID{"mynumber.card.tenth-birthday"},
 		},
@@ -230,7 +245,10 @@ func TestCardValidity(t *testing.T) {
 		}
 		mustHold(t, c.name, v.Applied, c.ids...)
 	}
-	late := CardValidityIn{Applied: day("2021-04-01"), Issued: day("2020-01-20"), BirthDate: day("1980-06-18"), StayUntil: day("2024-03-31"), CurrentLastDay: day("2021-03-31"), Extension: true}
+	late := CardValidityIn{
+		Applied: day("2021-04-01"), Issued: day("2020-01-20"), BirthDate: day("1980-06-18"), StayUntil: day("2024-03-31"),
+		CurrentLastDay: day("2021-03-31"), Extension: true,
+	}
 	v, err := Switches{}.CardValidity(late)
 	if err != nil || cmp.Diff([]ID{"mynumber.card.extension-too-late"}, v.Refused) != "" {
 		t.Errorf("extension of an expired card: %+v, %v", v.Ruling, err)

@@ -6,19 +6,20 @@ import (
 	"runtime"
 )
 
-// Process is a program that the system kills when this one ends, however this one ends.
+// Process is a program that the system kills when this one ends, however it ends.
 type Process struct {
 	*exec.Cmd
 	ended chan struct{}
 }
 
-// Start starts cmd. Wait must be called on what it returns, as on an exec.Cmd.
+// Start starts cmd. Call Wait on the result, as on an exec.Cmd.
 func Start(cmd *exec.Cmd) (*Process, error) {
 	tie(cmd)
 	p := &Process{cmd, make(chan struct{})}
 	started := make(chan error)
 	go func() {
-		// The system kills the child when the thread that started it ends, so the thread is kept until the child has ended.
+		// The system kills the child when the thread that started it ends, so the thread is kept until the child has
+		// ended.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := cmd.Start()
@@ -30,7 +31,7 @@ func Start(cmd *exec.Cmd) (*Process, error) {
 	return p, <-started
 }
 
-// Wait waits until the program has ended; it returns what exec.Cmd's Wait does. It is called once.
+// Wait waits until the program has ended, like exec.Cmd's Wait. Call it once.
 func (p *Process) Wait() error {
 	defer close(p.ended)
 	return p.Cmd.Wait()

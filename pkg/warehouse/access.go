@@ -5,19 +5,16 @@ import (
 	"regexp"
 )
 
-// prefectureCode is two digits, 01 to 47 (law.md 11.4).
+// prefectureCode matches two digits, 01 to 47 (law.md 11.4).
 var prefectureCode = regexp.MustCompile(`^(0[1-9]|[1-3][0-9]|4[0-7])$`)
 
-// byMunicipality are the tables whose rows name a municipality, and so can be
-// cut by prefecture.
+// byMunicipality lists the tables whose rows name a municipality, and so can be restricted to a prefecture.
 var byMunicipality = []string{"log", "certificates", "applications", "certificate_deltas"}
 
-// AccessDDL returns the statements that give people their roles on a
-// ClickHouse server or cluster: shomei_writer for the projector, shomei_analyst
-// for the nation, and shomei_analyst_NN for each prefecture given, which sees
-// only rows of municipalities of that prefecture. The embedded engine has no
-// users; there the console is the only way in. It fails on what is no code of
-// a prefecture.
+// AccessDDL returns the statements that create the roles on a ClickHouse server or cluster: shomei_writer for the
+// projector, shomei_analyst for the nation, and shomei_analyst_NN for each given prefecture, which sees only rows of
+// that prefecture's municipalities. The embedded engine has no users; there the console is the only way in. Anything
+// but a prefecture code is an error.
 func AccessDDL(database, cluster string, prefectures []string) ([]string, error) {
 	db, on := quoteName(database), onCluster(cluster)
 	ddl := []string{
@@ -28,13 +25,13 @@ func AccessDDL(database, cluster string, prefectures []string) ([]string, error)
 		"CREATE ROLE IF NOT EXISTS shomei_analyst" + on + " SETTINGS PROFILE 'shomei_reading'",
 		"GRANT" + on + " SELECT ON " + db + ".* TO shomei_analyst",
 	}
-	for _, table := range byMunicipality { // a table with policies shows nothing to who has none
+	for _, table := range byMunicipality { // a table with policies shows nothing to users without one
 		ddl = append(ddl, fmt.Sprintf("CREATE ROW POLICY IF NOT EXISTS shomei_all%s ON %s.%s USING 1 TO shomei_writer, shomei_analyst",
 			on, db, quoteName(table)))
 	}
 	for _, code := range prefectures {
 		if !prefectureCode.MatchString(code) {
-			return nil, fmt.Errorf("making the roles of prefectures: %q is no prefecture; give two digits, 01 to 47", code)
+			return nil, fmt.Errorf("making the roles of prefectures: %q is not a prefecture; give two digits, 01 to 47", code)
 		}
 		role := "shomei_analyst_" + code
 		ddl = append(ddl, "CREATE ROLE IF NOT EXISTS "+role+on+" SETTINGS PROFILE 'shomei_reading'")

@@ -8,16 +8,14 @@ import (
 	"shomei/events"
 )
 
-// Application is one application as it stands now; of one event, what it
-// adds. Instants of what has not
-// happened are zero.
+// Application is an application's current state or, for one event, what it adds. What has not happened has a zero time.
 type Application struct {
 	Subscriber   string    `ch:"subscriber" json:"subscriber"`
 	Procedure    string    `ch:"procedure" json:"procedure"`
 	Operation    string    `ch:"operation" json:"operation"`
 	Channel      string    `ch:"channel" json:"channel"`
 	Regime       string    `ch:"regime" json:"regime"`
-	Kinds        string    `ch:"kinds" json:"kinds"` // separated by spaces
+	Kinds        string    `ch:"kinds" json:"kinds"` // space-separated
 	Office       string    `ch:"office" json:"office"`
 	Municipality string    `ch:"municipality" json:"municipality"`
 	Card         string    `ch:"card" json:"card"`
@@ -36,7 +34,7 @@ type Application struct {
 	Delivered    time.Time `ch:"delivered" json:"delivered,omitzero"`
 }
 
-// applicationOf makes the row of an event that belongs to a procedure.
+// applicationOf returns the row of an event that belongs to a procedure.
 func applicationOf(s source) (Application, bool) {
 	a := Application{Subscriber: s.commit.Id, Procedure: procedureOf(s.body)}
 	recorded := instant(s.event.RecordedMs)
@@ -76,7 +74,7 @@ func applicationOf(s source) (Application, bool) {
 	return a, a.Procedure != ""
 }
 
-// received fills what the counter took in, whatever was decided on it.
+// received fills in what the counter received, whatever was decided on it.
 func (a *Application) received(s source, b interface {
 	GetOperation() events.Operation
 	GetChannel() events.Channel
@@ -93,8 +91,8 @@ func (a *Application) received(s source, b interface {
 	a.Kinds = strings.Join(kinds, " ")
 }
 
-// Inquired returns the subscribers of whom an application was put off until a letter of inquiry is answered, whatever became
-// of it: the one with a case number or, when that is empty, those with a card.
+// Inquired returns the subscribers with an application that was postponed until a letter of inquiry is answered,
+// whatever became of it: the one with a case number or, if that is empty, those with a card.
 func (w *Warehouse) Inquired(ctx context.Context, number, card string) ([]string, error) {
 	by, key := "right(procedure, 8)", number
 	if number == "" {
@@ -111,8 +109,7 @@ func (w *Warehouse) Inquired(ctx context.Context, number, card string) ([]string
 	return subscribers, err
 }
 
-// Applications returns a subscriber's applications in the order of their
-// receipt.
+// Applications returns a subscriber's applications in order of receipt.
 func (w *Warehouse) Applications(ctx context.Context, subscriber string) ([]Application, error) {
 	return question[Application](ctx, w, "applications", `
 		SELECT * FROM {applications} FINAL WHERE subscriber = {id:String} ORDER BY filed, procedure`,

@@ -8,17 +8,14 @@ import (
 	"shomei/events"
 )
 
-// unknown is the name a row of the log table carries for an event that this
-// version does not know; a rebuild by a newer version names it.
+// unknown is the log table's name for an event that this version does not know; a rebuild by a newer version names it.
 const unknown = "Unknown"
 
-// parallelInserts bounds how many tables are written at a time; the engine
-// has four lanes, and readers need one.
+// parallelInserts bounds how many tables are written at a time; the engine runs four statements, and readers need one.
 const parallelInserts = 3
 
-// Batch is the rows that some commits add to the tables. It holds nothing of
-// the commits themselves, and can be used again after Write. Not safe for
-// concurrent use.
+// Batch holds the rows that some commits add to the tables. It keeps nothing of the commits themselves, and can be
+// reused after Write. It is not safe for concurrent use.
 type Batch struct {
 	commits      int
 	log          *block[Entry]
@@ -31,7 +28,7 @@ type Batch struct {
 	deadlines    *block[deadline]
 }
 
-// NewBatch makes a batch without rows.
+// NewBatch returns an empty batch.
 func NewBatch() *Batch {
 	return &Batch{
 		log:          eventBlock[Entry]("log"),
@@ -45,11 +42,10 @@ func NewBatch() *Batch {
 	}
 }
 
-// Commits is how many commits have been added.
+// Commits returns how many commits have been added.
 func (b *Batch) Commits() int { return b.commits }
 
-// Add makes the rows of a commit. Order inside an aggregate must be that of
-// the log, over all batches.
+// Add adds the rows of a commit. Within an aggregate commits must be added in log order, across all batches.
 func (b *Batch) Add(c *events.Commit) {
 	b.commits++
 	for i, e := range c.Events {
@@ -87,7 +83,7 @@ func (b *Batch) addSubscriber(s source) {
 	}
 }
 
-// tableRows is the rows of one table, whatever they look like.
+// tableRows holds the rows of one table, of whatever type.
 type tableRows interface {
 	insert(ctx context.Context, w *Warehouse) error
 	reset()
@@ -107,10 +103,9 @@ func (b *Batch) reset() {
 	b.deltas.facts = nil
 }
 
-// Write writes the rows of a batch into the tables, returns when they are on
-// disk, and empties the batch. Writing the same rows again changes nothing.
-// When it fails, some tables may hold the rows and others not, and the batch
-// is as it was: write it again. ErrUnavailable says that this may help.
+// Write writes a batch to the tables, returns once it is on disk, and empties the batch. Writing the same rows again
+// changes nothing. If it fails, some tables may hold the rows and others not, and the batch is unchanged: write it
+// again. ErrUnavailable means that this may help.
 func (w *Warehouse) Write(ctx context.Context, b *Batch) error {
 	if err := w.completeDeltas(ctx, &b.deltas); err != nil {
 		return err
@@ -127,7 +122,7 @@ func (w *Warehouse) Write(ctx context.Context, b *Batch) error {
 	return nil
 }
 
-// Apply writes the rows of commits into the tables, as Write does of a batch.
+// Apply writes the rows of commits to the tables, like Write.
 func (w *Warehouse) Apply(ctx context.Context, commits []*events.Commit) error {
 	b := NewBatch()
 	for _, c := range commits {

@@ -15,8 +15,8 @@ import (
 	"shomei/pkg/civil"
 )
 
-// TestABlockGivesBackItsRows writes blocks of rows of which any column may
-// stand still for a while or altogether, and reads them back.
+// TestABlockGivesBackItsRows writes blocks of rows in which any column may be absent for a while or throughout, and
+// reads them back.
 func TestABlockGivesBackItsRows(t *testing.T) {
 	w, round := open(t), 0
 	b := newBlock[Entry]("log")
@@ -52,7 +52,8 @@ func drawEntry(t *rapid.T) Entry {
 	}
 	e := Entry{
 		Index: uint16(rapid.IntRange(0, 3).Draw(t, "index")), Event: text("event"), Rules: []string{}, Caused: instant("caused"),
-		Filed: instant("filed"), Recorded: instant("recorded"), Office: text("office"), Actor: text("actor"), Card: text("card"), Serials: []uint64{},
+		Filed: instant("filed"), Recorded: instant("recorded"), Office: text("office"), Actor: text("actor"),
+		Card: text("card"), Serials: []uint64{},
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "rules") {
 		e.Rules = append(e.Rules, text("rule"))
@@ -63,9 +64,8 @@ func drawEntry(t *rapid.T) Entry {
 	return e
 }
 
-// TestWhatIsNotSentIsStoredAsAbsent: rows of nothing but zero values, first in
-// columns that are not sent and then beside a row in which everything stands,
-// must look the same in every table.
+// TestWhatIsNotSentIsStoredAsAbsent: rows of only zero values, first in columns that are not sent and then beside a
+// full row, must look the same in every table.
 func TestWhatIsNotSentIsStoredAsAbsent(t *testing.T) {
 	w := open(t)
 	alone, beside := NewBatch(), NewBatch()
@@ -102,7 +102,7 @@ func addZeros(b *Batch) {
 	b.deadlines.add(deadline{Deadline: "k"})
 }
 
-// addFull adds rows in which every field stands, and which are sorted first.
+// addFull adds rows in which every field is set, and which sort first.
 func addFull(b *Batch) {
 	b.log.add(full[Entry]())
 	b.certificates.add(full[Certificate]())
@@ -139,14 +139,15 @@ func full[R any]() (row R) {
 	return row
 }
 
-// lines are the rows of a table as text; those of addFull first.
+// lines returns the rows of a table as text, those of addFull first.
 func lines(t *testing.T, w *Warehouse, table string) []string {
 	t.Helper()
 	type line struct {
 		Text string `ch:"line"`
 		Full bool   `ch:"full"`
 	}
-	rows, err := ask[line](t.Context(), w, table, "SELECT toString(tuple(*)) AS line, line LIKE '%full%' AS full FROM {"+table+"} ORDER BY full DESC")
+	rows, err := ask[line](t.Context(), w, table,
+		"SELECT toString(tuple(*)) AS line, line LIKE '%full%' AS full FROM {"+table+"} ORDER BY full DESC")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,8 +158,8 @@ func lines(t *testing.T, w *Warehouse, table string) []string {
 	return all
 }
 
-// typed is a column of the driver, of the type that a server names in the
-// native protocol; over HTTP some columns are sent as plainer types.
+// typed is a driver column with the type that a server names in the native protocol; over HTTP some columns are sent as
+// plainer types.
 type typed struct{ driver.Interface }
 
 func (c typed) Append(v any) error {
@@ -203,7 +204,7 @@ func TestColumnsFitTheTypesThatAServerNames(t *testing.T) {
 	}
 }
 
-// wired sends the two rows of a column as a type, and reads them again.
+// wired encodes and decodes the two rows of a column as a type.
 func wired(c namedColumn, name, kind string) (driver.Interface, error) {
 	server := &driver.ServerContext{Timezone: time.UTC}
 	sent, err := driver.Type(kind).Column(name, server)

@@ -7,8 +7,7 @@ import (
 	"shomei/events"
 )
 
-// CardOperation is one thing that was done to a card. A zero
-// LastDay means that the event says nothing about the card's term.
+// CardOperation is one operation on a card. A zero LastDay means that the event doesn't concern the card's term.
 type CardOperation struct {
 	Kind      string    `ch:"kind" json:"kind"` // subscriber or card: whose event it is
 	ID        string    `ch:"id" json:"id"`
@@ -28,8 +27,7 @@ type CardOperation struct {
 	Reason    string    `ch:"reason" json:"reason"`
 }
 
-// cardOperationOf makes the row of an event of a card or of a subscriber's
-// card.
+// cardOperationOf returns the row of an event of a card or of a subscriber's card.
 func cardOperationOf(s source) (CardOperation, bool) {
 	c := CardOperation{
 		Kind: s.commit.Kind, ID: s.commit.Id, Revision: s.commit.Revision, Index: s.index, Event: s.name,
@@ -61,7 +59,7 @@ func cardOperationOf(s source) (CardOperation, bool) {
 	return c, true
 }
 
-// CardOperations returns what was done to the cards of a subscriber, in order.
+// CardOperations returns the operations on a subscriber's cards, in order.
 func (w *Warehouse) CardOperations(ctx context.Context, subscriber string) ([]CardOperation, error) {
 	return question[CardOperation](ctx, w, "card operations", `
 		SELECT * FROM {card_operations} FINAL WHERE kind = 'subscriber' AND id = {id:String} ORDER BY revision, index`,

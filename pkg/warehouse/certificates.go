@@ -7,11 +7,9 @@ import (
 	"shomei/events"
 )
 
-// statusAt is the status of a row of certificates at the instant t: its last
-// milestone by then. A certificate is past its end at the instant after
-// notAfter, whether or not its expiry has been recorded yet (RFC 5280
-// 4.1.2.5). never is the epoch. A suspension stands for ever unless a release
-// follows it, which it can on a smartphone only; there each of them counts.
+// statusAt is the status of a certificate's row at the instant t: its last milestone by then. A certificate has ended
+// at the instant after notAfter, whether or not its expiry has been recorded (RFC 5280 4.1.2.5). never is the epoch. A
+// suspension lasts unless a release follows it, which is possible on a smartphone only; there each of them counts.
 const statusAt = `multiIf(
 	abandoned > never AND abandoned <= t, 'abandoned',
 	revoked > never AND revoked <= t, 'revoked',
@@ -26,9 +24,8 @@ const statusAt = `multiIf(
 // withInstant defines t and never for statusAt.
 const withInstant = `WITH fromUnixTimestamp64Milli({at:Int64}, 'Asia/Tokyo') AS t, toDateTime64(0, 3, 'Asia/Tokyo') AS never `
 
-// Certificate is one certificate at an instant. Instants of what had not
-// happened by then are zero, as are absent dates. Words are those of
-// events.JSON; Reason is RFC 5280's (5.3.1) in lower case with hyphens.
+// Certificate is one certificate at an instant. What had not happened by then has a zero time, as have absent dates.
+// Words are those of events.JSON; Reason is RFC 5280's (5.3.1) in lower case with hyphens.
 type Certificate struct {
 	Serial       uint64    `ch:"serial" json:"serial,string"`
 	Kind         string    `ch:"kind" json:"kind"`     // sign or auth
@@ -58,20 +55,21 @@ type Certificate struct {
 	Cause        string    `ch:"cause" json:"cause"`
 	SuspendCause string    `ch:"suspend_cause" json:"suspend_cause"`
 	Revision     uint64    `ch:"revision" json:"revision"` // of the newest commit that touched it
-	// Device is the smartphone that holds it, Parent the card's certificate (serial) that it is bound to; absent on a card.
+	// Device is the smartphone that holds it, Parent the serial of the card's certificate it is bound to; absent on a
+	// card.
 	Device   string   `ch:"device" json:"device,omitempty"`
 	Parent   uint64   `ch:"parent" json:"parent,string,omitempty"`
 	Holds    []uint64 `ch:"holds" json:"-"` // suspensions and releases on a smartphone, Unix milliseconds
 	Releases []uint64 `ch:"releases" json:"-"`
 }
 
-// asOf leaves of a certificate what had happened by t.
+// asOf clears every milestone after t.
 func (c Certificate) asOf(t time.Time) Certificate {
 	switch {
 	case len(c.Releases) > 0:
 		c.Suspended = heldSince(c.Holds, c.Releases, t)
 	case len(c.Holds) == 0:
-		c.Holds, c.Releases = nil, nil // an empty list is read as one without room
+		c.Holds, c.Releases = nil, nil // an empty list is read as nil
 	default:
 		c.Releases = nil
 	}
@@ -91,7 +89,7 @@ func (c Certificate) asOf(t time.Time) Certificate {
 	return c
 }
 
-// heldSince is the suspension that stands at t, or zero.
+// heldSince returns the suspension in force at t, or zero.
 func heldSince(holds, releases []uint64, t time.Time) time.Time {
 	latest := func(list []uint64) (ms uint64) {
 		for _, at := range list {
@@ -107,11 +105,11 @@ func heldSince(holds, releases []uint64, t time.Time) time.Time {
 	return time.Time{}
 }
 
-// certificateRows makes, of each event, what it adds to the rows of
-// certificates: the columns it knows, and the milestone it is.
+// certificateRows returns, for each event, what it adds to the rows of certificates: the columns it knows, and its
+// milestone.
 type certificateRows struct{ *block[Certificate] }
 
-// add makes the rows of one event of a subscriber; most events have none.
+// addOf adds the rows of one event of a subscriber; most events have none.
 func (r certificateRows) addOf(s source) {
 	recorded := instant(s.event.RecordedMs)
 	switch b := s.body.(type) {
@@ -142,7 +140,7 @@ func (r certificateRows) addOf(s source) {
 	}
 }
 
-// turn makes the row of a certificate that an event gave another status; cards have none here.
+// turn adds the row of a certificate whose status an event changed; cards have none here.
 func (r certificateRows) turn(s source, t events.Transition, recorded time.Time) {
 	switch t.Status {
 	case events.CertificateStatus_CERTIFICATE_STATUS_VALID:
@@ -166,8 +164,8 @@ func (r certificateRows) turn(s source, t events.Transition, recorded time.Time)
 	}
 }
 
-// addFound makes the row of a certificate that exists outside the log. To whoever meets it it is valid until it is revoked;
-// it has no issue here, so nothing falls due for it.
+// addFound adds the row of a certificate that exists outside the log. It counts as valid until it is revoked; it was
+// not issued here, so nothing falls due for it.
 func (r certificateRows) addFound(s source) {
 	recorded := instant(s.event.RecordedMs)
 	switch b := s.body.(type) {
@@ -178,7 +176,9 @@ func (r certificateRows) addFound(s source) {
 			Authorized: recorded, Delivered: recorded, Revision: s.commit.Revision,
 		})
 	case *events.FoundCertificateRevoked:
-		r.add(Certificate{Serial: b.Serial, Revoked: recorded, Reason: reasonWord(b.Reason), Cause: FoundCause, Revision: s.commit.Revision})
+		r.add(Certificate{
+			Serial: b.Serial, Revoked: recorded, Reason: reasonWord(b.Reason), Cause: FoundCause, Revision: s.commit.Revision,
+		})
 	}
 }
 
@@ -190,9 +190,8 @@ func (r certificateRows) put(s source, serial uint64, c Certificate) {
 	r.add(c)
 }
 
-// State returns a certificate by its serial (as events.ParseSerial reads it), or all certificates of
-// a subscriber by id, oldest first, as they stood at an instant.
-// ErrNotFound when there was none by then.
+// State returns a certificate by its serial (as events.ParseSerial reads it), or all certificates of a subscriber by
+// id, oldest first, as they were at an instant. The error is ErrNotFound if there was none by then.
 func (w *Warehouse) State(ctx context.Context, key string, when time.Time) ([]Certificate, error) {
 	where, who := "serial IN (SELECT serial FROM {certificate_history} WHERE kind = 'subscriber' AND id = {id:String})", param("id", key)
 	if serial, err := events.ParseSerial(key); err == nil {
@@ -210,7 +209,7 @@ func (w *Warehouse) State(ctx context.Context, key string, when time.Time) ([]Ce
 	return certificates, err
 }
 
-// KnownSerials returns those of some serials that the tables know a certificate by.
+// KnownSerials returns those of the given serials that the tables have a certificate for.
 func (w *Warehouse) KnownSerials(ctx context.Context, serials []uint64) ([]uint64, error) {
 	rows, err := ask[struct {
 		Serial uint64 `ch:"serial"`
@@ -222,8 +221,8 @@ func (w *Warehouse) KnownSerials(ctx context.Context, serials []uint64) ([]uint6
 	return known, err
 }
 
-// EachCertificate calls each with every certificate, in the order of serials,
-// as they stood at an instant, until each fails.
+// EachCertificate calls each with every certificate as it was at an instant, in order of serials, and stops at its
+// first error.
 func (w *Warehouse) EachCertificate(ctx context.Context, when time.Time, each func(Certificate) error) error {
 	const what = "asking ClickHouse for all certificates"
 	rows, err := w.conn.Query(ctx, w.expand(withInstant+"SELECT *, "+statusAt+
@@ -245,7 +244,7 @@ func (w *Warehouse) EachCertificate(ctx context.Context, when time.Time, each fu
 	return wrap(what, rows.Err())
 }
 
-// StatusCount is how many certificates of a kind have a status.
+// StatusCount is the number of certificates of a kind with a status.
 type StatusCount struct {
 	Regime string `ch:"regime" json:"regime"`
 	Kind   string `ch:"kind" json:"kind"`
@@ -253,9 +252,8 @@ type StatusCount struct {
 	Count  uint64 `ch:"n" json:"count"`
 }
 
-// CountsByStatus counts the certificates on cards by regime, kind and status at
-// an instant, as it was known then. What follows them on smartphones is not
-// counted beside them.
+// CountsByStatus counts the certificates on cards by regime, kind and status at an instant, as known then. Those on
+// smartphones, which follow them, are not counted.
 func (w *Warehouse) CountsByStatus(ctx context.Context, when time.Time) ([]StatusCount, error) {
 	return question[StatusCount](ctx, w, "counts by status", withInstant+"SELECT regime, kind, "+statusAt+` AS status, count() AS n
 		FROM {certificates} FINAL WHERE authorized <= t AND device = '' GROUP BY regime, kind, status ORDER BY regime, kind, status`,

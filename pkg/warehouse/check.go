@@ -7,15 +7,14 @@ import (
 	"strings"
 )
 
-// Row is one row of a table as a check compares it: values as text, and
-// nothing for what is absent (empty, zero, false, the epoch).
+// Row is one row of a table as a check compares it: values as text, empty if absent (empty, zero, false, the epoch).
 type Row struct {
 	Table string
 	// Key holds the values of the sorting key, separated by slashes.
 	Key string
 	// Owner is the id of the aggregate that the row comes from.
 	Owner string
-	// Columns are the other columns of the table by name, Values their values.
+	// Columns are the names of the other columns, Values their values.
 	Columns, Values []string
 }
 
@@ -26,11 +25,10 @@ type tableColumn struct {
 	InKey uint8  `ch:"is_in_sorting_key"`
 }
 
-// EachRow calls each for every row of every table that follows the log, save
-// the positions, until each fails. Rows that the engine has still to merge
-// count as one where they say the same or add up to one row; a table with a
-// row for each event shows different rows of one key one by one. The error is
-// ErrDamaged when a table is missing or can't be read.
+// EachRow calls each with every row of every table that follows the log, except the positions, and stops at its first
+// error. Rows that the engine has yet to merge count as one if they are equal or add up to one row; a table with a row
+// for each event yields different rows of one key separately. The error is ErrDamaged if a table is missing or
+// unreadable.
 func (w *Warehouse) EachRow(ctx context.Context, each func(Row) error) error {
 	names, err := tables()
 	if err != nil {
@@ -80,8 +78,7 @@ func (w *Warehouse) eachRowOf(ctx context.Context, table string, each func(Row) 
 	return wrap(what, rows.Err())
 }
 
-// describe returns the columns of a table, by name, and its sorting key;
-// ErrDamaged when it is missing.
+// describe returns a table's columns, by name, and its sorting key. The error is ErrDamaged if it is missing.
 func (w *Warehouse) describe(ctx context.Context, table string) (columns []tableColumn, key []string, err error) {
 	of := []any{param("db", w.config.Database), param("t", table+w.suffix)}
 	columns, err = ask[tableColumn](ctx, w, "the columns of "+table,
@@ -100,8 +97,7 @@ func (w *Warehouse) describe(ctx context.Context, table string) (columns []table
 	return columns, key, wrap("asking ClickHouse for the order of "+table, err)
 }
 
-// rowsOf makes the query for the rows of a table: key, owner and the other
-// values, in the order of the key.
+// rowsOf returns the query for the rows of a table: key, owner and the other values, in order of the key.
 func rowsOf(name string, columns []tableColumn, key []string) string {
 	var values, keyed, order []string
 	owner := "subscriber"
@@ -118,13 +114,13 @@ func rowsOf(name string, columns []tableColumn, key []string) string {
 	}
 	merged := " FINAL"
 	if slices.Contains(key, "index") {
-		merged = "" // a row for each event: two that differ under one key are a fault, whichever of them FINAL would show
+		merged = "" // a row for each event: two different rows under one key are a fault, whichever FINAL would show
 	}
 	return "SELECT arrayStringConcat([" + strings.Join(keyed, ", ") + "], '/') AS row_key, toString(" + owner + ") AS row_owner, [" +
 		strings.Join(values, ", ") + "] AS row_values FROM " + name + merged + " ORDER BY " + strings.Join(order, ", ") + ", row_values"
 }
 
-// text is the expression that gives a column's value as text.
+// text returns the expression for a column's value as text.
 func (c tableColumn) text() string {
 	name := quoteName(c.Name)
 	switch {

@@ -8,7 +8,7 @@ import (
 	"shomei/pkg/civil"
 )
 
-// deadline is what one event says of a statutory deadline.
+// deadline is the row of one event about a statutory deadline.
 type deadline struct {
 	Subscriber string    `ch:"subscriber"`
 	Deadline   string    `ch:"deadline"`
@@ -18,7 +18,7 @@ type deadline struct {
 	Recorded   time.Time `ch:"recorded"`
 }
 
-// deadlineOf makes the row of an event of a deadline.
+// deadlineOf returns the row of an event about a deadline.
 func deadlineOf(s source) (deadline, bool) {
 	d := deadline{
 		Subscriber: s.commit.Id, Version: s.commit.Revision<<16 | uint64(s.index), Event: s.name,
@@ -45,7 +45,7 @@ const (
 	DueDeadline = "deadline" // a statutory deadline's last day is over; neither met nor missed yet
 )
 
-// Due is a date that has arrived for a subscriber and is not recorded.
+// Due is a date that has arrived for a subscriber and is not yet recorded.
 type Due struct {
 	What       string `ch:"what"`
 	Subscriber string `ch:"subscriber"`
@@ -54,8 +54,8 @@ type Due struct {
 	Day        Date   `ch:"due_day"` // the date that has arrived: the window's first day, or the last day that is over
 }
 
-// dueSQL finds what is due on a day. Certificates count while the log has not
-// ended them; whether the expiry of one is right is for Decide to judge.
+// dueSQL finds what is due on a day. Certificates count unless the log has ended them; Decide judges whether one has
+// really expired.
 const dueSQL = `WITH toDate32({day:String}) AS today, toDateTime64(0, 3) AS never, toDate32('1970-01-01') AS no_day
 SELECT * FROM (SELECT * FROM (
 	SELECT if(last_day < today, 'expiry', 'window') AS what, subscriber, serial, '' AS target,
@@ -73,10 +73,9 @@ SELECT * FROM (SELECT * FROM (
 	FROM {deadlines} FINAL WHERE event = 'DeadlineSet' AND last_day < today
 ) WHERE subscriber > {after:String} ORDER BY subscriber LIMIT {limit:UInt32} WITH TIES) ORDER BY subscriber, due_day, what, serial`
 
-// Due returns what has arrived by the morning of a day and is not recorded,
-// for subscribers with ids after the one given (empty: all), in the order of
-// ids: a hint for the expiry service. It stops after the subscriber with whom
-// limit rows are reached, never in the middle of one.
+// Due returns what has arrived by the morning of a day and is not recorded, for subscribers with ids after the given
+// one (empty: all), in order of ids: a hint for the expiry service. It stops after the subscriber with whom limit rows
+// are reached, never in the middle of one.
 func (w *Warehouse) Due(ctx context.Context, today civil.Date, after string, limit int) ([]Due, error) {
 	return question[Due](ctx, w, "what is due", dueSQL, param("day", today.String()), param("after", after), param("limit", limit))
 }

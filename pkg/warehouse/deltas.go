@@ -8,7 +8,7 @@ import (
 	"shomei/events"
 )
 
-// deltaRow is +1 or -1 certificate in force from an instant on.
+// deltaRow is one certificate more (+1) or less (-1) in force from an instant on.
 type deltaRow struct {
 	ID           string    `ch:"id"`
 	Revision     uint64    `ch:"revision"`
@@ -24,9 +24,8 @@ type deltaRow struct {
 	LastDay      Date      `ch:"last_day"`
 }
 
-// deltaRows makes the signed rows. Discarding a certificate names neither its
-// last day nor its municipality; such events wait in open until the facts of
-// their certificates are known.
+// deltaRows collects the signed rows. A discarded certificate's event names neither its last day nor its municipality;
+// such events wait in open until the facts of their certificates are known.
 type deltaRows struct {
 	*block[deltaRow]
 	facts map[uint64]certificateFacts // of certificates issued in this batch
@@ -43,7 +42,7 @@ type certificateFacts struct {
 
 func (r *deltaRows) addOf(s source) {
 	if b, ok := s.body.(interface{ GetDevice() string }); ok && b.GetDevice() != "" {
-		return // what is on a smartphone is counted with the card's that it follows
+		return // a smartphone's certificate is counted with the card's that it follows
 	}
 	row := deltaRow{ID: s.commit.Id, Revision: s.commit.Revision, Index: s.index, Recorded: instant(s.event.RecordedMs)}
 	switch b := s.body.(type) {
@@ -66,9 +65,8 @@ func (r *deltaRows) addOf(s source) {
 	}
 }
 
-// end takes a certificate away at the recorded time of its event, and gives
-// back what the issue planned to take at its last day; nothing when that day
-// was over already.
+// end subtracts a certificate at its event's recorded time, and cancels the subtraction that the issue planned for its
+// last day. It does nothing if that day was already over.
 func (r *deltaRows) end(row deltaRow) {
 	if planned := endOf(row.LastDay); row.Recorded.Before(planned) {
 		r.put(row, 0, -1, row.Recorded)
@@ -81,8 +79,7 @@ func (r *deltaRows) put(row deltaRow, part uint8, sign int8, effective time.Time
 	r.add(row)
 }
 
-// endOf is the first instant at which a certificate with this last day is no
-// longer in force (law.md 3.5).
+// endOf returns the first instant at which a certificate with this last day is no longer in force (law.md 3.5).
 func endOf(lastDay Date) time.Time {
 	if lastDay.IsZero() {
 		return time.Time{}
@@ -90,8 +87,8 @@ func endOf(lastDay Date) time.Time {
 	return lastDay.AddDays(1).StartInstant()
 }
 
-// regimeOf is the regime of an authority's certificates: authorities of the
-// juki regime are one for each prefecture, named juki-NN.
+// regimeOf returns the regime of an authority's certificates: the juki regime has one authority for each prefecture,
+// named juki-NN.
 func regimeOf(authority string) string {
 	if strings.HasPrefix(authority, word(events.Regime_REGIME_JUKI)) {
 		return word(events.Regime_REGIME_JUKI)
@@ -99,8 +96,8 @@ func regimeOf(authority string) string {
 	return word(events.Regime_REGIME_MYNUMBER)
 }
 
-// completeDeltas finds the facts of discarded certificates, in the batch or
-// in the table of certificates, where they stand since an earlier batch.
+// completeDeltas looks up the facts of discarded certificates, in the batch or, from an earlier batch, in the table of
+// certificates.
 func (w *Warehouse) completeDeltas(ctx context.Context, r *deltaRows) error {
 	var missing []uint64
 	for _, row := range r.open {
@@ -142,7 +139,7 @@ func (w *Warehouse) storedFacts(ctx context.Context, serials []uint64) (map[uint
 	return facts, err
 }
 
-// InForce is how many certificates were in force in a municipality.
+// InForce is the number of certificates in force in a municipality.
 type InForce struct {
 	Municipality string `ch:"municipality" json:"municipality"`
 	Regime       string `ch:"regime" json:"regime"`
@@ -150,9 +147,8 @@ type InForce struct {
 	Count        int64  `ch:"n" json:"count"`
 }
 
-// InForce counts the certificates in force (issued, not ended; suspended ones
-// count) at the instant effective, as it was known at the instant known:
-// "how many expire from under us on 1 April, by what we knew last June".
+// InForce counts the certificates in force (issued, not ended; suspended ones count) at the instant effective, as known
+// at the instant known: "how many expire from under us on 1 April, by what we knew last June".
 func (w *Warehouse) InForce(ctx context.Context, effective, known time.Time) ([]InForce, error) {
 	return question[InForce](ctx, w, "certificates in force", `
 		SELECT municipality, regime, certificate_kind, sum(toInt64(sign)) AS n

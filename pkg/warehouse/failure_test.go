@@ -18,8 +18,7 @@ import (
 	"shomei/pkg/warehouse/enginetest"
 )
 
-// persist calls try until it succeeds; every failure on the way must say
-// that ClickHouse was away.
+// persist calls try until it succeeds; every failure on the way must be ErrUnavailable.
 func persist(t *testing.T, try func() error) {
 	t.Helper()
 	deadline := time.After(60 * time.Second)
@@ -41,8 +40,8 @@ func persist(t *testing.T, try func() error) {
 	}
 }
 
-// TestTheEngineKilledWhileApplying kills the engine at random moments; what
-// was acknowledged stays, and repeating the rest gives the same tables.
+// TestTheEngineKilledWhileApplying kills the engine at random moments; what was acknowledged stays, and repeating the
+// rest gives the same tables.
 func TestTheEngineKilledWhileApplying(t *testing.T) {
 	commits := rapid.Custom(func(rt *rapid.T) []*events.Commit { return population(rt, 60) }).Example(11)
 	want := contents(t, applied(t, commits))
@@ -170,8 +169,8 @@ func TestEveryCertificateInOrder(t *testing.T) {
 	}
 }
 
-// TestEachRow: what was applied twice counts once, two rows that differ under one key are shown both, and a table that is
-// gone is damage.
+// TestEachRow: what was applied twice counts once, two different rows under one key are both shown, and a missing table
+// is damage.
 func TestEachRow(t *testing.T) {
 	w := applied(t, life().commits)
 	if err := w.Apply(t.Context(), life().commits); err != nil {
@@ -222,8 +221,8 @@ func TestAMalformedDSNDoesNotLeakIt(t *testing.T) {
 	}
 }
 
-// TestAnInsertFailsInBothWays loses what is sent to the engine on the way there, and its answer on the way back, at every
-// insert in turn: it says that ClickHouse is away, and repeated it gives the same tables.
+// TestAnInsertFailsInBothWays loses each insert in turn on its way to the engine, and each answer on its way back: the
+// error is ErrUnavailable, and a repetition gives the same tables.
 func TestAnInsertFailsInBothWays(t *testing.T) {
 	commits := rapid.Custom(func(rt *rapid.T) []*events.Commit { return population(rt, 20) }).Example(7)
 	want := contents(t, applied(t, commits))

@@ -53,7 +53,7 @@ type story struct {
 
 func newStory(id string, begin time.Time) *story { return &story{id: id, now: begin} }
 
-// commit stores bodies as one decision a minute after the one before.
+// commit stores bodies as one decision, a minute after the previous one.
 func (s *story) commit(bodies ...events.Body) {
 	s.now = s.now.Add(time.Minute)
 	s.revision++
@@ -133,8 +133,7 @@ func life() *story {
 	return s
 }
 
-// population draws short lives of n people: some certificates are revoked,
-// some discarded, some still run.
+// population draws short lives of n people: some certificates are revoked, some discarded, some still valid.
 func population(t *rapid.T, n int) []*events.Commit {
 	var all []*events.Commit
 	for i := range n {

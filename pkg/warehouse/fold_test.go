@@ -50,8 +50,7 @@ func TestStateEqualsTheFold(t *testing.T) {
 	}
 }
 
-// foldedLines is what the state says of each certificate; of one that has
-// ended it keeps less.
+// foldedLines returns what the state says of each certificate; of an ended one it keeps less.
 func foldedLines(s *events.SubscriberState) map[uint64]string {
 	lines := map[uint64]string{}
 	for _, c := range s.Certificates {
@@ -83,8 +82,8 @@ func storedLine(c Certificate) string {
 	return line
 }
 
-// TestEveryKindOfEventFindsItsPlace applies one event of each kind of the
-// catalogue: none is lost, and none breaks a projection.
+// TestEveryKindOfEventFindsItsPlace applies one event of each kind of the catalogue: none is lost, and none breaks a
+// projection.
 func TestEveryKindOfEventFindsItsPlace(t *testing.T) {
 	var commits []*events.Commit
 	body := (*events.Event)(nil).ProtoReflect().Descriptor().Oneofs().ByName("body")
@@ -92,7 +91,9 @@ func TestEveryKindOfEventFindsItsPlace(t *testing.T) {
 		e := &events.Event{RecordedMs: handedOver.UnixMilli()}
 		field := body.Fields().Get(i)
 		e.ProtoReflect().Set(field, e.ProtoReflect().NewField(field))
-		commits = append(commits, &events.Commit{Kind: events.KindSubscriber, Id: "all", Revision: uint64(i + 1), Events: []*events.Event{e}})
+		commits = append(commits, &events.Commit{
+			Kind: events.KindSubscriber, Id: "all", Revision: uint64(i + 1), Events: []*events.Event{e},
+		})
 	}
 	w := applied(t, commits)
 	entries, err := w.History(t.Context(), "all", time.Time{})

@@ -9,18 +9,16 @@ import (
 	"shomei/pkg/civil"
 )
 
-// ErrPeriod says that a forecast was asked by something else than month, week
-// or day.
+// ErrPeriod: a forecast was asked by something other than month, week or day.
 var ErrPeriod = errors.New("unknown period; use month, week or day")
 
-// ForecastQuery asks how many certificates end, and how many renewal windows
-// open, in each period.
+// ForecastQuery asks how many certificates end, and how many renewal windows open, in each period.
 type ForecastQuery struct {
 	By     string     // month, week (from Monday) or day
 	Office string     // an office id, or a five-digit municipality code; empty: everywhere
 	From   civil.Date // first day counted; zero: no limit
 	To     civil.Date // last day counted; zero: no limit
-	At     time.Time  // the instant at which the certificates are looked at
+	At     time.Time  // the instant at which the certificates are counted
 }
 
 // Bucket is one period of a forecast for one kind of certificate.
@@ -36,9 +34,8 @@ var periodStart = map[string]string{
 	"month": "toDate32(toStartOfMonth(d))", "week": "toDate32(toMonday(d))", "day": "d",
 }
 
-// Forecast counts the certificates in force on cards at q.At (issued, valid or
-// suspended; nobody comes to a counter for one on a smartphone) by the period of their last day and of their window's first day.
-// Periods in which nothing happens are left out.
+// Forecast counts the certificates in force on cards at q.At (issued, valid or suspended; nobody comes to a counter for
+// one on a smartphone) by the period of their last day and of their window's first day. Empty periods are left out.
 func (w *Warehouse) Forecast(ctx context.Context, q ForecastQuery) ([]Bucket, error) {
 	start, ok := periodStart[q.By]
 	if !ok {

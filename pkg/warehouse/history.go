@@ -41,8 +41,7 @@ type Occurrence struct {
 	Cause    string    `ch:"cause" json:"cause"`
 }
 
-// occurrenceOf makes the row of an event and one of the certificates it
-// touches.
+// occurrenceOf returns the row of an event and one of the certificates it touches.
 func occurrenceOf(s source, serial uint64) Occurrence {
 	return Occurrence{
 		Kind: s.commit.Kind, ID: s.commit.Id, Revision: s.commit.Revision, Index: s.index, Serial: serial, Event: s.name,
@@ -51,8 +50,7 @@ func occurrenceOf(s source, serial uint64) Occurrence {
 	}
 }
 
-// CertificateHistory returns the events of one certificate in order;
-// ErrNotFound when there are none.
+// CertificateHistory returns the events of one certificate in order; ErrNotFound if there are none.
 func (w *Warehouse) CertificateHistory(ctx context.Context, serial uint64) ([]Occurrence, error) {
 	rows, err := question[Occurrence](ctx, w, "a certificate's history", `
 		SELECT * FROM {certificate_history} FINAL

@@ -9,8 +9,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
-// insert writes the rows into the table, as one block. Fields that the table
-// lacks are answers only and are left out.
+// insert writes the rows to the table, as one block. Fields without a column are for answers only and are left out.
 func (b *block[R]) insert(ctx context.Context, w *Warehouse) error {
 	if b.rows == 0 {
 		return nil
@@ -43,14 +42,12 @@ func (b *block[R]) insert(ctx context.Context, w *Warehouse) error {
 	return wrap(fmt.Sprintf("writing %d rows of %s", b.rows, b.table), batch.Send())
 }
 
-// manyRows is from where on merging a block costs more than saying that it
-// need not be.
+// manyRows is the size from which merging a block costs more than opting out of it.
 const manyRows = 1000
 
-// settings of an insert. Before it writes a block the engine merges the rows
-// of it that are about the same thing. That keeps the tables small which show
-// how things stand; where each row is another event it finds nothing, and
-// costs as much as everything else about the insert.
+// settings returns the settings of an insert. By default the engine merges a block's rows with equal keys before
+// writing it. That keeps tables of current state small; where each row is another event it finds nothing, and costs as
+// much as the rest of the insert.
 func (b *block[R]) settings() clickhouse.Settings {
 	if b.apart && b.rows >= manyRows {
 		return clickhouse.Settings{"optimize_on_insert": 0}
@@ -58,11 +55,10 @@ func (b *block[R]) settings() clickhouse.Settings {
 	return nil
 }
 
-// plain is a column's type as rows are sent: the engine turns strings into
-// dictionaries faster than the driver does.
+// plain maps a column's type to the one sent: the engine builds dictionaries faster than the driver does.
 var plain = strings.NewReplacer("LowCardinality(String)", "String")
 
-// layout returns the columns of a table, asked for once.
+// layout returns the columns of a table, queried once.
 func (w *Warehouse) layout(ctx context.Context, table string) ([]clickhouse.ColumnNameAndType, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

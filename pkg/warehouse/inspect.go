@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// Inspect finds what ClickHouse lost or left out when it started. The error is
-// ErrDamaged when something is wrong.
+// Inspect finds what ClickHouse lost or left out when it started. The error is ErrDamaged if something is wrong.
 func (w *Warehouse) Inspect(ctx context.Context) error {
 	if err := w.findBrokenParts(ctx); err != nil {
 		return err
@@ -16,8 +15,7 @@ func (w *Warehouse) Inspect(ctx context.Context) error {
 	return w.findLostParts(ctx)
 }
 
-// compareWithNew makes the tables once more in a database of their own, empty,
-// and compares what ClickHouse says of both.
+// compareWithNew creates empty tables in another database, and compares ClickHouse's description of both.
 func (w *Warehouse) compareWithNew(ctx context.Context) error {
 	probe := w.config.Database + "_probe"
 	drop := func() error {
@@ -48,14 +46,13 @@ func (w *Warehouse) compareWithNew(ctx context.Context) error {
 			return fmt.Errorf("the table %s is missing: %w", table, ErrDamaged)
 		}
 		if is[table] != shape {
-			return fmt.Errorf("the table %s is not as this program makes it: %w", table, ErrDamaged)
+			return fmt.Errorf("the table %s differs from the one this program makes: %w", table, ErrDamaged)
 		}
 	}
 	return drop()
 }
 
-// shapes says for each table of a database how it is made: engine, order and
-// columns.
+// shapes describes each table of a database: engine, order and columns.
 func (w *Warehouse) shapes(ctx context.Context, database string) (map[string]string, error) {
 	type shape struct {
 		Table   string `ch:"table"`
@@ -81,8 +78,7 @@ type part struct {
 	To    int64  `ch:"to"`
 }
 
-// findBrokenParts finds parts that ClickHouse could not read when it started
-// and went on without.
+// findBrokenParts finds parts that ClickHouse could not read at its start and detached.
 func (w *Warehouse) findBrokenParts(ctx context.Context) error {
 	broken, err := ask[part](ctx, w, "broken parts", `
 		SELECT table, name, toInt64(0) AS from, toInt64(0) AS to FROM system.detached_parts
@@ -93,9 +89,8 @@ func (w *Warehouse) findBrokenParts(ctx context.Context) error {
 	return err
 }
 
-// findLostParts finds gaps between the parts of a table: each insert makes one
-// with the next number, and merging joins neighbours. An insert that failed can
-// leave a gap, too; making the tables anew for that costs time and loses nothing.
+// findLostParts finds gaps between the parts of a table: each insert makes a part with the next number, and merges join
+// neighbours. A failed insert can leave a gap, too; rebuilding the tables for that costs time and loses nothing.
 func (w *Warehouse) findLostParts(ctx context.Context) error {
 	parts, err := ask[part](ctx, w, "parts", `
 		SELECT table, name, min_block_number AS from, max_block_number AS to FROM system.parts
@@ -120,9 +115,8 @@ func (w *Warehouse) findLostParts(ctx context.Context) error {
 	return nil
 }
 
-// Verify compares every table with one that this program makes, then reads
-// every file of them and compares it with its checksum: it takes as long as
-// reading all of them. The error is ErrDamaged when something differs.
+// Verify compares every table with one that this program makes, then checks every file of them against its checksum: it
+// takes as long as reading all of them. The error is ErrDamaged if something differs.
 func (w *Warehouse) Verify(ctx context.Context) error {
 	names, err := tables()
 	if err != nil {
@@ -153,7 +147,8 @@ func (w *Warehouse) verify(ctx context.Context, table string) error {
 	}
 	for _, r := range rows {
 		if !r.Passed {
-			return fmt.Errorf("the table %s differs from its checksums (part %s: %s): %w", table, r.Part, strings.TrimSpace(r.Message), ErrDamaged)
+			return fmt.Errorf("the table %s differs from its checksums (part %s: %s): %w",
+				table, r.Part, strings.TrimSpace(r.Message), ErrDamaged)
 		}
 	}
 	return nil

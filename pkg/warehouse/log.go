@@ -73,7 +73,7 @@ type Entry struct {
 	Change       string    `ch:"change" json:"change,omitempty"` // of the resident record, such as move-in
 }
 
-// MarshalJSON writes the serials as text, as they stand everywhere else.
+// MarshalJSON writes the serials as text, like everywhere else.
 func (e Entry) MarshalJSON() ([]byte, error) {
 	serials := make([]string, len(e.Serials))
 	for i, serial := range e.Serials {
@@ -86,7 +86,7 @@ func (e Entry) MarshalJSON() ([]byte, error) {
 	}{plain(e), serials})
 }
 
-// entryOf makes the row of one event.
+// entryOf returns the row of one event.
 func entryOf(s source) Entry {
 	c := s.commit
 	return Entry{
@@ -98,8 +98,8 @@ func entryOf(s source) Entry {
 	}
 }
 
-// History returns the events of a subscriber in order, at most those recorded
-// up to an instant (zero: all); ErrNotFound when there are none.
+// History returns the events of a subscriber in order, up to those recorded at an instant (zero: all); ErrNotFound if
+// there are none.
 func (w *Warehouse) History(ctx context.Context, subscriber string, until time.Time) ([]Entry, error) {
 	if until.IsZero() {
 		until = farFuture
@@ -114,8 +114,7 @@ func (w *Warehouse) History(ctx context.Context, subscriber string, until time.T
 	return entries, err
 }
 
-// Holds reports whether the log table holds a commit as it is: as many events,
-// recorded at the same instants.
+// Holds reports whether the log table holds a commit as it is: as many events, recorded at the same instants.
 func (w *Warehouse) Holds(ctx context.Context, c *events.Commit) (bool, error) {
 	type recorded struct {
 		Index    uint16    `ch:"index"`

@@ -6,7 +6,7 @@ import (
 	"shomei/pkg/civil"
 )
 
-// nextDueSQL finds the first day after a day that brings something: a window that opens, or the day behind a last day.
+// nextDueSQL finds the first later day that has something due: a window that opens, or the day after a last day.
 const nextDueSQL = `WITH toDate32({day:String}) AS today, toDateTime64(0, 3) AS never, toDate32('1970-01-01') AS no_day
 SELECT toString(min(due)) AS day FROM (
 	SELECT window_opens AS due FROM {certificates} FINAL
@@ -22,8 +22,7 @@ SELECT toString(min(due)) AS day FROM (
 	SELECT last_day + 1 AS due FROM {deadlines} FINAL WHERE event = 'DeadlineSet' AND last_day >= today
 ) HAVING count() > 0`
 
-// NextDue returns the first day after the one given on which Due can name something that it does not name then; the
-// zero date when nothing is ahead.
+// NextDue returns the first day after the given one on which Due may return something new, or the zero date.
 func (w *Warehouse) NextDue(ctx context.Context, after civil.Date) (civil.Date, error) {
 	rows, err := question[struct {
 		Day string `ch:"day"`

@@ -9,7 +9,7 @@ import (
 	"shomei/pkg/civil"
 )
 
-// hints gives what Due names on a day, each once.
+// hints returns what Due names on a day, each once.
 func hints(t *testing.T, w *Warehouse, day civil.Date) map[Due]bool {
 	due, err := w.Due(t.Context(), day, "", 100_000)
 	if err != nil {
@@ -34,8 +34,8 @@ func news(later, earlier map[Due]bool) int {
 	return n
 }
 
-// TestNextDueIsTheFirstDayThatBringsSomething: Due brings something new on that day and nothing new the day before; where
-// there is no such day, Due brings nothing new in a hundred years.
+// TestNextDueIsTheFirstDayThatBringsSomething: Due names something new on that day and nothing new the day before;
+// without such a day, Due names nothing new for a hundred years.
 func TestNextDueIsTheFirstDayThatBringsSomething(t *testing.T) {
 	w := open(t)
 	if next, err := w.NextDue(t.Context(), civil.New(2020, 1, 1)); err != nil || !next.IsZero() {

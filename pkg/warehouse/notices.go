@@ -7,8 +7,8 @@ import (
 	"shomei/events"
 )
 
-// Notice is one notice as it stands now; of one event, what it adds. Instants of what has not happened
-// are zero; an empty Outcome means that it is still owed.
+// Notice is a notice's current state or, for one event, what it adds. What has not happened has a zero time; an empty
+// Outcome means that it is still owed.
 type Notice struct {
 	Subscriber string    `ch:"subscriber" json:"subscriber"`
 	Notice     string    `ch:"notice" json:"notice"`
@@ -23,7 +23,7 @@ type Notice struct {
 	Suppressed time.Time `ch:"suppressed" json:"suppressed,omitzero"`
 }
 
-// noticeOf makes the row of an event of a notice.
+// noticeOf returns the row of an event about a notice.
 func noticeOf(s source) (Notice, bool) {
 	n, recorded := Notice{Subscriber: s.commit.Id}, instant(s.event.RecordedMs)
 	switch b := s.body.(type) {

@@ -5,8 +5,8 @@ import (
 	"errors"
 )
 
-// ErrRebuilt says that the tables were swapped for rebuilt ones since
-// Positions was asked: ask again and follow from there. Nothing is lost.
+// ErrRebuilt: the tables were swapped for rebuilt ones since Positions was called. Call it again and follow from there.
+// Nothing is lost.
 var ErrRebuilt = errors.New("the tables were rebuilt meanwhile; follow again from Positions")
 
 // position is how far a stream has been applied to a generation of tables.
@@ -16,8 +16,8 @@ type position struct {
 	Sequence   uint64 `ch:"sequence"`
 }
 
-// Positions returns the last applied sequence of each stream and remembers
-// which generation of the tables they belong to. Followers start from them.
+// Positions returns the last applied sequence of each stream and remembers the generation of tables that they belong
+// to. Followers start from them.
 func (w *Warehouse) Positions(ctx context.Context) (map[string]uint64, error) {
 	rows, err := w.positionRows(ctx)
 	for _, r := range rows {
@@ -26,8 +26,7 @@ func (w *Warehouse) Positions(ctx context.Context) (map[string]uint64, error) {
 	return byStream(rows), err
 }
 
-// LookAtPositions returns what Positions does, and leaves the follower of this
-// warehouse alone.
+// LookAtPositions is Positions without affecting the follower of this warehouse.
 func (w *Warehouse) LookAtPositions(ctx context.Context) (map[string]uint64, error) {
 	rows, err := w.positionRows(ctx)
 	return byStream(rows), err
@@ -49,9 +48,8 @@ func byStream(rows []position) map[string]uint64 {
 	return positions
 }
 
-// SetPosition records that everything of a stream up to sequence has been
-// applied; call it after Apply. It fails with ErrRebuilt when the tables have
-// been swapped since Positions.
+// SetPosition records that everything of a stream up to sequence has been applied; call it after Apply. It fails with
+// ErrRebuilt if the tables have been swapped since Positions.
 func (w *Warehouse) SetPosition(ctx context.Context, stream string, sequence uint64) error {
 	if err := w.writePosition(ctx, stream, sequence); err != nil {
 		return err

@@ -9,18 +9,17 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
-// nextSuffix marks the tables of a rebuild that is under way.
+// nextSuffix marks the tables of a rebuild in progress.
 const nextSuffix = "_next"
 
-// Target takes the log during a rebuild; it writes into tables beside the
-// live ones.
+// Target receives the log during a rebuild; it writes to tables beside the live ones.
 type Target struct {
 	next     *Warehouse
 	commits  atomic.Uint64
 	progress func(commits uint64)
 }
 
-// Write is Warehouse.Write for the new tables, and tells the progress.
+// Write is Warehouse.Write for the new tables; it also reports the progress.
 func (t *Target) Write(ctx context.Context, b *Batch) error {
 	commits := uint64(b.Commits())
 	if err := t.next.Write(ctx, b); err != nil {
@@ -32,7 +31,7 @@ func (t *Target) Write(ctx context.Context, b *Batch) error {
 	return nil
 }
 
-// SetPosition records how far a stream stands in the new tables.
+// SetPosition records a stream's position in the new tables.
 func (t *Target) SetPosition(ctx context.Context, stream string, sequence uint64) error {
 	return t.next.writePosition(ctx, stream, sequence)
 }
@@ -43,13 +42,15 @@ type TableChange struct {
 	Before, After uint64
 }
 
-// Rebuild makes all tables anew from the log and swaps them in. Readers and
-// the follower keep using the old tables until the swap; then the follower
-// meets ErrRebuilt and goes on from the positions that source recorded.
-// source gives the whole log to the target, with positions; progress (may be
-// nil) hears how many commits have been applied. When source fails the live
-// tables stay as they were, and the next rebuild starts afresh.
-func (w *Warehouse) Rebuild(ctx context.Context, source func(context.Context, *Target) error, progress func(commits uint64)) ([]TableChange, error) {
+// Rebuild makes all tables anew from the log and swaps them in. Readers and the follower use the old tables until the
+// swap; then the follower gets ErrRebuilt and continues from the positions that source recorded. source passes the
+// whole log to the target, with positions; progress, if not nil, is called with the number of commits applied. If
+// source fails, the live tables stay as they were, and the next rebuild starts afresh.
+func (w *Warehouse) Rebuild(
+	ctx context.Context,
+	source func(context.Context, *Target) error,
+	progress func(commits uint64),
+) ([]TableChange, error) {
 	next, err := w.makeNext(ctx)
 	if err != nil {
 		return nil, err
@@ -117,7 +118,7 @@ func (w *Warehouse) compare(ctx context.Context, next *Warehouse) ([]TableChange
 	for i, table := range names {
 		changes[i].Table = table
 		if changes[i].Before, err = w.countRows(ctx, table); err != nil && !errors.Is(err, ErrDamaged) {
-			return nil, err // damaged ones are rebuilt all the more
+			return nil, err // damaged ones need the rebuild all the more
 		}
 		if changes[i].After, err = next.countRows(ctx, table); err != nil {
 			return nil, err
@@ -131,9 +132,8 @@ func (w *Warehouse) countRows(ctx context.Context, table string) (rows uint64, e
 	return rows, wrap("asking ClickHouse for the rows of "+table, err)
 }
 
-// planSwap writes down which tables are to become the live ones, by their
-// UUIDs: an exchange interrupted between two tables is finished at the next
-// start, and none is exchanged twice.
+// planSwap records which tables are to become live, by UUID: a swap interrupted between two tables is finished at the
+// next start, and none is exchanged twice.
 func (w *Warehouse) planSwap(ctx context.Context) error {
 	err := w.conn.Exec(ctx, "CREATE TABLE IF NOT EXISTS "+w.own("swap_plan")+onCluster(w.config.Cluster)+
 		" (table String, uuid UUID) ENGINE = "+replicated(w.config.Cluster)+
@@ -150,9 +150,9 @@ func (w *Warehouse) planSwap(ctx context.Context) error {
 	return nil
 }
 
-// finishSwap exchanges what the plan names and is not live yet, then drops
-// the plan and the old tables. Without a plan it does nothing. Positions go last: until then a follower of the old
-// generation counts what it applies in the old positions, and applies it again afterwards.
+// finishSwap exchanges the planned tables that are not live yet, then drops the plan and the old tables. Without a plan
+// it does nothing. Positions go last: until then a follower of the old generation records what it applies in the old
+// positions, and applies it again afterwards.
 func (w *Warehouse) finishSwap(ctx context.Context) error {
 	var plans uint64
 	err := w.conn.QueryRow(ctx, "SELECT count() FROM system.tables WHERE database = {db:String} AND name = 'swap_plan'",

@@ -126,7 +126,7 @@ func TestAnInterruptedSwapIsFinishedAtTheNextStart(t *testing.T) {
 	}
 }
 
-// TestTablesThatThisProgramDidNotMake are damage: what they lack or have too much can only be made anew.
+// TestTablesThatThisProgramDidNotMake are damage: whatever they lack or have too much, only a rebuild helps.
 func TestTablesThatThisProgramDidNotMake(t *testing.T) {
 	for name, statement := range map[string]string{
 		"a file edited since":    "INSERT INTO DB.table_files (file, checksum) VALUES ('tables/001_log.sql', 'edited')",
@@ -164,7 +164,7 @@ func TestTablesThatThisProgramDidNotMake(t *testing.T) {
 	}
 }
 
-// TestWithheld: questions wait with why, what writes and checks goes on.
+// TestWithheld: queries fail with why, writing and checking go on.
 func TestWithheld(t *testing.T) {
 	w := applied(t, life().commits)
 	w.Withhold(func() error { return Rebuilding{Percent: 42} })
@@ -180,7 +180,7 @@ func TestWithheld(t *testing.T) {
 	}
 }
 
-func TestClickHouseAway(t *testing.T) {
+func TestClickHouseUnavailable(t *testing.T) {
 	_, err := Open(t.Context(), Config{DSN: "http://127.0.0.1:1/default"})
 	if !errors.Is(err, ErrUnavailable) {
 		t.Errorf("got %v, want ErrUnavailable", err)

@@ -12,7 +12,7 @@ import (
 	"shomei/pkg/civil"
 )
 
-// source is one event in its place: what a projection makes its rows of.
+// source is one event with its commit, from which a projection makes its rows.
 type source struct {
 	commit *events.Commit
 	index  uint16
@@ -21,14 +21,14 @@ type source struct {
 	name   string
 }
 
-// Date is a civil day of a table; zero when absent.
+// Date is a civil day in a table; zero if absent.
 type Date struct{ civil.Date }
 
-// Scan reads a day as the driver gives it.
+// Scan implements sql.Scanner.
 func (d *Date) Scan(value any) error {
 	t, ok := value.(time.Time)
 	if !ok {
-		return fmt.Errorf("reading a day: %T is no date", value)
+		return fmt.Errorf("reading a day: %T is not a date", value)
 	}
 	if d.Date = (civil.Date{}); t.Unix() != 0 {
 		d.Date = civil.Date{Year: t.Year(), Month: t.Month(), Day: t.Day()}
@@ -36,8 +36,8 @@ func (d *Date) Scan(value any) error {
 	return nil
 }
 
-// day reads an ISO 8601 date of an event; absent or malformed is zero, since
-// a projection records what the log holds and judges nothing.
+// day parses an event's ISO 8601 date. An absent or malformed one is zero: a projection records what the log holds and
+// judges nothing.
 func day(s string) Date {
 	d, err := civil.Parse(s)
 	if err != nil {
@@ -46,7 +46,7 @@ func day(s string) Date {
 	return Date{d}
 }
 
-// instant reads an instant of an event, in milliseconds; zero is absent.
+// instant converts an event's time in milliseconds; zero is absent.
 func instant(ms int64) time.Time {
 	if ms == 0 {
 		return time.Time{}
@@ -54,10 +54,10 @@ func instant(ms int64) time.Time {
 	return time.UnixMilli(ms)
 }
 
-// epoch is how absent instants and days stand in a table.
+// epoch represents absent times and days in a table.
 var epoch = time.Unix(0, 0).UTC()
 
-// clearAbsent makes those instants of rows zero that stand for "absent".
+// clearAbsent sets the times in rows that represent "absent" to zero.
 func clearAbsent[R any](rows []R) {
 	kind, values := reflect.TypeFor[R](), reflect.ValueOf(rows)
 	for i := range kind.NumField() {
@@ -75,7 +75,7 @@ func clearAbsent[R any](rows []R) {
 var words = wordsOf((*events.Event)(nil).ProtoReflect().Descriptor().ParentFile(),
 	events.CertificateKind(0).Descriptor().ParentFile())
 
-// wordsOf collects the words of all enumerations of the files.
+// wordsOf collects the words of all enumerations in the files.
 func wordsOf(files ...protoreflect.FileDescriptor) map[protoreflect.FullName]map[protoreflect.EnumNumber]string {
 	all := map[protoreflect.FullName]map[protoreflect.EnumNumber]string{}
 	for _, file := range files {
@@ -95,13 +95,12 @@ func wordsOf(files ...protoreflect.FileDescriptor) map[protoreflect.FullName]map
 	return all
 }
 
-// word is an enumeration's value as events.JSON shows it; absent is "".
+// word returns an enumeration's value as events.JSON shows it, or "" if absent.
 func word(e protoreflect.Enum) string {
 	return words[e.Descriptor().FullName()][e.Number()]
 }
 
-// reasonWord is a revocation reason in the words of RFC 5280 5.3.1, in lower
-// case with hyphens.
+// reasonWord returns a revocation reason in the words of RFC 5280 5.3.1, in lower case with hyphens.
 func reasonWord(r events.RevocationReason) string {
 	return strings.TrimPrefix(word(r), "crl-")
 }

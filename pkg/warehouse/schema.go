@@ -16,8 +16,7 @@ import (
 //go:embed tables/*.sql
 var tableFiles embed.FS
 
-// migration is one numbered file: NNN_table.sql makes a table, and
-// NNN_table.what.sql changes it later.
+// migration is one numbered file: NNN_table.sql creates a table, and NNN_table.what.sql changes it later.
 type migration struct {
 	file, table, text, checksum string
 }
@@ -41,8 +40,7 @@ func migrations() ([]migration, error) {
 	return all, nil
 }
 
-// tables returns the names of all tables that follow the log, in the order
-// of their files.
+// tables returns the names of all tables that follow the log, in file order.
 func tables() ([]string, error) {
 	all, err := migrations()
 	if err != nil {
@@ -81,9 +79,8 @@ func (m migration) statements(database, cluster, suffix string) []string {
 
 var comment = regexp.MustCompile(`(?m)^--.*$`)
 
-// DDL returns the statements that make the database and its tables on a
-// ClickHouse server, or on the named cluster, for operators who make tables
-// themselves. Open runs the same ones.
+// DDL returns the statements that create the database and its tables on a ClickHouse server, or on the named cluster,
+// for operators who create tables themselves. Open runs the same ones.
 func DDL(database, cluster string) ([]string, error) {
 	all, err := migrations()
 	if err != nil {
@@ -96,9 +93,8 @@ func DDL(database, cluster string) ([]string, error) {
 	return ddl, nil
 }
 
-// migrate applies the table files where none was applied before, and wants the
-// same ones otherwise: rows that an earlier program wrote lack what a later one
-// would have written, so its tables are made anew instead of changed.
+// migrate applies the table files to an empty database, and otherwise requires that the same ones were applied: rows of
+// an earlier program lack what a later one would have written, so its tables are made anew instead of changed.
 func (w *Warehouse) migrate(ctx context.Context) error {
 	held, err := w.heldTables(ctx)
 	if err != nil {
@@ -115,7 +111,8 @@ func (w *Warehouse) migrate(ctx context.Context) error {
 		return err
 	}
 	if held > 0 {
-		return fmt.Errorf("they were made by another program, with other table files than this one (%s): %w", strings.Join(other, ", "), ErrDamaged)
+		return fmt.Errorf("they were made by another program, with other table files than this one (%s): %w",
+			strings.Join(other, ", "), ErrDamaged)
 	}
 	all, err := migrations()
 	for _, m := range all {
@@ -126,7 +123,7 @@ func (w *Warehouse) migrate(ctx context.Context) error {
 	return err
 }
 
-// heldTables is how many tables the database holds.
+// heldTables returns how many tables the database holds.
 func (w *Warehouse) heldTables(ctx context.Context) (held uint64, err error) {
 	err = w.conn.QueryRow(ctx, "SELECT count() FROM system.tables WHERE database = {db:String}", param("db", w.config.Database)).Scan(&held)
 	return held, wrap("asking ClickHouse for its tables", err)
@@ -138,8 +135,7 @@ func (w *Warehouse) Empty(ctx context.Context) (bool, error) {
 	return held == 0, err
 }
 
-// OtherFiles returns the table files whose record says something else than
-// this program holds, or that this program does not know.
+// OtherFiles returns the table files that were applied with other content, or that this program does not know.
 func (w *Warehouse) OtherFiles(ctx context.Context) ([]string, error) {
 	applied, err := w.appliedFiles(ctx)
 	if err != nil {
@@ -190,14 +186,14 @@ func (w *Warehouse) apply(ctx context.Context, m migration) error {
 	return nil
 }
 
-// own names a table of the warehouse's own keeping, which is not rebuilt.
+// own returns the name of one of the warehouse's own tables, which are not rebuilt.
 func (w *Warehouse) own(table string) string {
 	return quoteName(w.config.Database) + "." + quoteName(table)
 }
 
 var tablePlace = regexp.MustCompile(`\{(\w+)\}`)
 
-// expand puts the full names of tables in place of {table}.
+// expand replaces {table} with full table names.
 func (w *Warehouse) expand(sql string) string {
 	return tablePlace.ReplaceAllStringFunc(sql, func(place string) string { return w.name(strings.Trim(place, "{}")) })
 }

@@ -1,10 +1,9 @@
-// Package warehouse keeps what is true now and what is coming in ClickHouse:
-// tables that follow the log of events, and the questions they answer. It
-// writes tables and does nothing else; every row comes from a commit, applying
-// a commit twice equals applying it once, and any table can be rebuilt.
+// Package warehouse keeps what is true now and what is coming in ClickHouse: tables that follow the log of events, and
+// queries on them. It writes tables and does nothing else; every row comes from a commit, applying a commit twice
+// equals applying it once, and any table can be rebuilt.
 //
-// One code path serves the embedded engine (pkg/warehouse/engine) and a
-// ClickHouse server: clickhouse-go, by whatever the DSN says.
+// One code path, clickhouse-go, serves the embedded engine (pkg/warehouse/engine) and a ClickHouse server; the DSN
+// decides.
 package warehouse
 
 import (
@@ -22,15 +21,14 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
-// ErrUnavailable says that ClickHouse can't be reached; a process that can do
-// nothing without it exits with 69.
+// ErrUnavailable: ClickHouse can't be reached. A process that can do nothing without it exits with 69.
 var ErrUnavailable = errors.New("ClickHouse can't be reached")
 
-// ErrDamaged says that tables are missing, can't be read or were made by
-// another program. They hold nothing that the log does not: make them anew.
+// ErrDamaged: tables are missing, unreadable or made by another program. They hold nothing that the log does not: make
+// them anew.
 var ErrDamaged = errors.New("the tables are damaged")
 
-// ErrNotFound says that nothing in the tables answers the question.
+// ErrNotFound: the tables hold nothing under the given id.
 var ErrNotFound = errors.New("nothing known under this id")
 
 // Config says where the tables are.
@@ -51,9 +49,8 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Warehouse is a connection to the tables. It is safe for concurrent use,
-// except that each stream has one follower that applies and moves its
-// position.
+// Warehouse is a connection to the tables. It is safe for concurrent use, except that each stream has one follower that
+// applies and moves its position.
 type Warehouse struct {
 	config Config
 	conn   driver.Conn
@@ -67,9 +64,8 @@ type Warehouse struct {
 	generation uint64
 }
 
-// Open connects and makes the tables where there are none. It fails with
-// ErrUnavailable when ClickHouse does not answer, and with ErrDamaged when the
-// tables were made by another program.
+// Open connects and creates the tables if there are none. It fails with ErrUnavailable if ClickHouse does not answer,
+// and with ErrDamaged if another program made the tables.
 func Open(ctx context.Context, c Config) (*Warehouse, error) {
 	w, err := Connect(c)
 	if err != nil {
@@ -84,8 +80,7 @@ func Open(ctx context.Context, c Config) (*Warehouse, error) {
 	return w, nil
 }
 
-// Connect is Open without asking anything: ClickHouse may still be away, and
-// the tables wait for Prepare.
+// Connect is Open without any query: ClickHouse may still be unavailable, and the tables wait for Prepare.
 func Connect(c Config) (*Warehouse, error) {
 	c = c.withDefaults()
 	options, err := clickhouse.ParseDSN(c.DSN)
@@ -101,15 +96,14 @@ func Connect(c Config) (*Warehouse, error) {
 	return &Warehouse{config: c, conn: conn, damage: make(chan error, 1), layouts: map[string][]clickhouse.ColumnNameAndType{}}, nil
 }
 
-// Prepare makes the tables where there are none, and finishes a swap that was
-// interrupted. It fails with ErrDamaged when the tables were made by another
-// program. It forgets what it knew of tables that were there before.
+// Prepare creates the tables if there are none, and finishes an interrupted swap. It fails with ErrDamaged if another
+// program made the tables. It drops what it remembers of earlier tables.
 func (w *Warehouse) Prepare(ctx context.Context) error {
 	w.mu.Lock()
 	w.layouts, w.generation = map[string][]clickhouse.ColumnNameAndType{}, 0
 	w.mu.Unlock()
 	select {
-	case <-w.damage: // of those before
+	case <-w.damage: // reported about earlier tables
 	default:
 	}
 	if err := w.conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+quoteName(w.config.Database)+onCluster(w.config.Cluster)+" ENGINE = Atomic"); err != nil {
@@ -121,18 +115,16 @@ func (w *Warehouse) Prepare(ctx context.Context) error {
 	return w.migrate(ctx)
 }
 
-// Withhold has questions fail with what why returns, until it returns nil.
-// Writing, positions and checks go on.
+// Withhold makes queries fail with what why returns, until it returns nil. Writing, positions and checks go on.
 func (w *Warehouse) Withhold(why func() error) { w.withheld.Store(&why) }
 
-// ErrStarting is why questions have no answer before ClickHouse runs for the first time. It is ErrUnavailable.
-var ErrStarting = fmt.Errorf("the engine is being started: %w", ErrUnavailable)
+// ErrStarting is the error of queries before ClickHouse runs for the first time. It is ErrUnavailable.
+var ErrStarting = fmt.Errorf("the engine is starting: %w", ErrUnavailable)
 
-// Rebuilding is why questions have no answer while the tables are made anew
-// from the log. It is ErrUnavailable.
+// Rebuilding is the error of queries while the tables are rebuilt from the log. It is ErrUnavailable.
 type Rebuilding struct{ Percent int }
 
-// Error says how far it has come.
+// Error returns the progress as text.
 func (r Rebuilding) Error() string {
 	return fmt.Sprintf("the tables are being rebuilt from the log, %d %% done; ask again", r.Percent)
 }
@@ -140,7 +132,7 @@ func (r Rebuilding) Error() string {
 // Unwrap returns ErrUnavailable.
 func (Rebuilding) Unwrap() error { return ErrUnavailable }
 
-// Ping asks for an answer; it fails with ErrUnavailable.
+// Ping checks that ClickHouse answers; it fails with ErrUnavailable.
 func (w *Warehouse) Ping(ctx context.Context) error {
 	if err := w.conn.Ping(ctx); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -148,7 +140,7 @@ func (w *Warehouse) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Close ends the connections.
+// Close closes the connections.
 func (w *Warehouse) Close() error { return w.conn.Close() }
 
 // name returns the quoted full name of a table of this warehouse.
@@ -156,8 +148,8 @@ func (w *Warehouse) name(table string) string {
 	return quoteName(w.config.Database) + "." + quoteName(table+w.suffix)
 }
 
-// ask returns the answer to sql as structs with ch tags; {table} in it stands
-// for the table's full name. Absent instants are zero.
+// ask runs a query and returns its rows as structs with ch tags; {table} in sql is replaced with the table's full name.
+// Absent times are zero.
 func ask[R any](ctx context.Context, w *Warehouse, what, sql string, params ...any) ([]R, error) {
 	var rows []R
 	if err := w.conn.Select(ctx, &rows, w.expand(sql), params...); err != nil {
@@ -167,7 +159,7 @@ func ask[R any](ctx context.Context, w *Warehouse, what, sql string, params ...a
 	return rows, nil
 }
 
-// question is ask for what readers want to know.
+// question is ask for readers; it can be withheld.
 func question[R any](ctx context.Context, w *Warehouse, what, sql string, params ...any) ([]R, error) {
 	if why := w.withheld.Load(); why != nil {
 		if err := (*why)(); err != nil {
@@ -178,35 +170,33 @@ func question[R any](ctx context.Context, w *Warehouse, what, sql string, params
 	if errors.Is(err, ErrDamaged) {
 		select {
 		case w.damage <- err:
-		default: // it is known
+		default: // already reported
 		}
 	}
 	return rows, err
 }
 
-// Damage tells what a question met that only new tables cure.
+// Damage receives an error of a query that only new tables cure.
 func (w *Warehouse) Damage() <-chan error { return w.damage }
 
-// param is a query parameter, sent beside the query and never put into it.
+// param returns a query parameter, sent beside the query and never interpolated.
 func param(name string, value any) any { return clickhouse.Named(name, value) }
 
-// at is an instant as a parameter for fromUnixTimestamp64Milli.
+// at returns an instant as a parameter for fromUnixTimestamp64Milli.
 func at(name string, t time.Time) any { return param(name, t.UnixMilli()) }
 
 // farFuture stands for "no limit in time".
 var farFuture = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// damageCodes are the codes of ClickHouse's exceptions that say that a table, or
-// what is stored of it, is not as the program made it. Others may pass: memory
-// and space come back.
+// damageCodes are ClickHouse's exception codes for tables or data that are not as the program made them. Other errors
+// may pass: memory and space come back.
 var damageCodes = []int32{
 	3, 16, 32, 33, 40, 47, 60, 74, 76, 79, 81, 87, 107, // files and columns that end early, differ or are missing
 	117, 190, 226, 227, 228, 231, 232, 233, 234, 246, 271, 432, 695, 722, // parts that can't be loaded or decoded
 }
 
-// wrap says what was asked for, and tells an answer of ClickHouse that is an
-// error from no answer at all, which is ErrUnavailable: the same call may
-// succeed later. What only new tables cure is ErrDamaged.
+// wrap adds what was asked for. ClickHouse's own errors stay as they are, or are ErrDamaged if only new tables cure
+// them; no answer at all is ErrUnavailable, and the same call may succeed later.
 func wrap(what string, err error) error {
 	var answered *clickhouse.Exception
 	var status *clickhouse.HTTPError

@@ -251,7 +251,7 @@ func TestDue(t *testing.T) {
 	}
 }
 
-// contents is every row of every table that follows the log, as text.
+// contents returns every row of every table that follows the log, as text.
 func contents(t *testing.T, w *Warehouse) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -382,7 +382,7 @@ func plainCount(commits []*events.Commit, effective, known time.Time) int64 {
 	return n
 }
 
-// A certificate on a smartphone has its row, can rest and live again more than once, and is nobody's visit.
+// A certificate on a smartphone has its row, can be suspended and released more than once, and is nobody's visit.
 func TestPhone(t *testing.T) {
 	s := newStory("phonephonephonephonephone", time.Date(2024, 3, 5, 0, 0, 0, 0, time.UTC))
 	s.issue(1, auth, "2028-06-18", "2028-03-19")

@@ -1,6 +1,6 @@
 // Package cards answers the challenges of cards, so that a counter can carry out the command that it was sent and
-// nothing else (deploy/card-keys.md). It holds the master keys that cards' administrative keys are derived from: no other
-// service and no counter does.
+// nothing else (deploy/card-keys.md). Only this service holds the master keys from which the cards' administrative keys
+// are derived.
 package cards
 
 import (
@@ -21,16 +21,16 @@ import (
 	"shomei/pkg/lifecycle"
 )
 
-// Config is what the service needs; all fields are required.
+// Config configures the service; all fields are required.
 type Config struct {
 	Log   *eventlog.Log
 	Links *counterlink.Hub
-	// Keys is the file of the master keys; it is made where there is none and the log knows of none.
+	// Keys is the file of the master keys; it is made if there is none and the log knows of none.
 	Keys   string
 	Logger *slog.Logger
 }
 
-// Cards is the service. Its methods are safe for use by several goroutines.
+// Cards is the service. It is safe for concurrent use.
 type Cards struct {
 	Config
 
@@ -38,16 +38,16 @@ type Cards struct {
 	ring *ring
 }
 
-// ErrKeysGone says that the log knows master keys of cards that the key file does not hold.
+// ErrKeysGone: the log knows master keys of cards that the key file does not hold.
 var ErrKeysGone = errors.New("the master keys of cards are gone, older than the log or another hub's")
 
-// New reads the master keys and holds them against the log, which then knows each of them. Where the facts about the log
-// can't be read, the keys are taken as they stand in the file and none is made. The error is ErrKeysGone.
+// New reads the master keys and compares them with the log, which then knows each of them. If the facts about the log
+// can't be read, the file's keys are used and none is made. The error is ErrKeysGone.
 func New(ctx context.Context, config Config) (*Cards, error) {
 	c := &Cards{Config: config}
 	known, err := c.known(ctx)
 	if eventlog.Unreadable(err) {
-		c.Logger.Error("the log can't say which master keys of cards there are: those of the file are used, and no new one is made until authority/log is put back",
+		c.Logger.Error("the log can't say which master keys of cards exist: using those of the file, and making none until authority/log is restored",
 			"file", c.Keys, "error", err)
 		c.ring, err = readRing(c.Keys)
 		return c, err
@@ -69,7 +69,7 @@ func New(ctx context.Context, config Config) (*Cards, error) {
 // Run answers challenges until ctx ends.
 func (c *Cards) Run(ctx context.Context) error { return c.Links.AnswerCards(ctx, c.Answer) }
 
-// known are the master keys that the log knows.
+// known returns the master keys that the log knows.
 func (c *Cards) known(ctx context.Context) ([]*events.CardKeyMade, error) {
 	head, err := c.Log.Load(ctx, events.KindAuthority, events.AuthorityLog)
 	if err != nil {
@@ -83,7 +83,7 @@ var crashOpened = crashpoint.Register("cards.opened")
 
 var self = &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "cards"}
 
-// openKnown opens the ring; where the log knows keys, none are made in place of those.
+// openKnown opens the ring; if the log knows keys, none are made to replace them.
 func openKnown(path string, known []*events.CardKeyMade) (*ring, error) {
 	gone := func(version uint32) error {
 		return fmt.Errorf("%w: version %d is not in %s: put the newest copy of that file back", ErrKeysGone, version, path)
@@ -124,11 +124,11 @@ func (c *Cards) record(ctx context.Context, env eventlog.Envelope, version uint1
 	return nil
 }
 
-// Roll makes the next master key; every card is moved to it with the next command on it. The file comes first: what is
-// interrupted is recorded at the next start.
+// Roll makes the next master key; every card is moved to it with its next command. The file is written first: if
+// interrupted, the next start records the key.
 func (c *Cards) Roll(ctx context.Context, env eventlog.Envelope) (version uint16, err error) {
 	if _, err := c.known(ctx); err != nil {
-		return 0, fmt.Errorf("a new master key of cards could not be recorded: %w", err)
+		return 0, fmt.Errorf("recording a new master key of cards: %w", err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -140,8 +140,8 @@ func (c *Cards) Roll(ctx context.Context, env eventlog.Envelope) (version uint16
 	return version, c.record(ctx, env, version)
 }
 
-// FactoryKey is the public key that factories seal the transport keys of new cards to (card.NewFactoryKey); nil while there
-// is none, which is so only until the log can be read.
+// FactoryKey returns the public key to which factories seal the transport keys of new cards (card.NewFactoryKey); nil
+// while there is none, until the log can be read.
 func (c *Cards) FactoryKey() []byte {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
@@ -151,7 +151,7 @@ func (c *Cards) FactoryKey() []byte {
 	return c.ring.factory.PublicKey().Bytes()
 }
 
-// rightsFor are what a card is opened for by each kind of command.
+// rightsFor maps each kind of command to the rights for which it opens a card.
 var rightsFor = map[events.ObligationKind]card.Rights{
 	events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS: card.MayStage | card.MaySetUp,
 	events.ObligationKind_OBLIGATION_KIND_WRITE_CARD:    card.MayWrite,
@@ -159,8 +159,8 @@ var rightsFor = map[events.ObligationKind]card.Rights{
 }
 
 // Answer answers a card's challenge while the command is owed to the counter that asks, records it in the card's
-// history, and hands over the card's next key when it has none of the newest version. What is refused is
-// counterlink.ErrCardRefused; any other error says that the log can't be asked now.
+// history, and includes the card's next key if its key is not of the newest version. A refusal is
+// counterlink.ErrCardRefused; any other error means that the log is unavailable.
 func (c *Cards) Answer(ctx context.Context, r counterlink.CardRequest) (card.Answer, error) {
 	present, next, err := c.keysOf(r.Challenge)
 	if err != nil {
@@ -183,12 +183,12 @@ func (c *Cards) Answer(ctx context.Context, r counterlink.CardRequest) (card.Ans
 
 func refuse(why error) error { return fmt.Errorf("%w: %w", counterlink.ErrCardRefused, why) }
 
-// keysOf finds the key that a card says it holds, and makes its next one where that is not of the newest version.
+// keysOf returns the key that a card says it holds, and makes its next one if that is not of the newest version.
 func (c *Cards) keysOf(q card.Challenge) (present card.Key, next *card.Key, err error) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	if !events.ValidID(q.Card) || len(q.Random) != card.ChallengeSize {
-		return present, nil, fmt.Errorf("no challenge of a card: %w", card.ErrBadData)
+		return present, nil, fmt.Errorf("not a card's challenge: %w", card.ErrBadData)
 	}
 	version, err := q.Key.Version()
 	if err != nil {
@@ -213,12 +213,13 @@ func (c *Cards) keyOf(version uint16, name card.KeyName, cardID string) (card.Ke
 	}
 	master, ok := c.ring.masters[version]
 	if !ok {
-		return card.Key{}, fmt.Errorf("the card's key is of version %d, of which this centre has no master key: is %s the newest copy?", version, c.Keys)
+		return card.Key{}, fmt.Errorf("the card's key is of version %d, of which this centre has no master key: is %s the newest copy?",
+			version, c.Keys)
 	}
 	return card.Diversify(&master, name, cardID)
 }
 
-// judge finds the command that a counter carries out, among what is owed now.
+// judge finds the command that a counter carries out, among those owed.
 func (c *Cards) judge(ctx context.Context, r counterlink.CardRequest) (subscriber string, rights card.Rights, err error) {
 	subscriber, obligation, _ := strings.Cut(r.Command, "/")
 	if !events.ValidID(subscriber) {

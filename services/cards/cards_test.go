@@ -44,7 +44,7 @@ func open(w *servicetest.World) (*cards.Cards, error) {
 	return cards.New(w.T.Context(), cards.Config{Log: w.Log, Links: w.Links, Keys: keyFile(w), Logger: w.Logger()})
 }
 
-// service is the service of a new centre.
+// service returns the service of a new centre.
 func service(w *servicetest.World) *cards.Cards {
 	w.T.Helper()
 	c, err := open(w)
@@ -56,7 +56,7 @@ func byOfficer() eventlog.Envelope {
 	return eventlog.Envelope{CommandID: uuid.NewString(), Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_OPERATOR, Id: "0042"}}
 }
 
-// newCard is one from the factory, for the centre of the service.
+// newCard returns a card from the factory, for the service's centre.
 func newCard(t *testing.T, c *cards.Cards) *softcard.Card {
 	t.Helper()
 	centre, err := card.ParseFactoryPublic(c.FactoryKey())
@@ -68,7 +68,7 @@ func newCard(t *testing.T, c *cards.Cards) *softcard.Card {
 	return cardtest.Open(t, path)
 }
 
-// session is a counter's with a card, for one command.
+// session returns a counter's session with a card, for one command.
 func session(t *testing.T, c *cards.Cards, chip *softcard.Card, counter, command string) *card.Session {
 	t.Helper()
 	chip.Reset()
@@ -79,7 +79,7 @@ func session(t *testing.T, c *cards.Cards, chip *softcard.Card, counter, command
 	return s
 }
 
-// owed is the id of the command that a life's procedure waits for.
+// owed returns the id of the command that a life's procedure waits for.
 func owed(l *servicetest.Life) string {
 	for _, o := range l.World.State(l.Subscriber).Obligations {
 		if o.Target == l.Procedure {
@@ -89,7 +89,7 @@ func owed(l *servicetest.Life) string {
 	return ""
 }
 
-// opened counts how often the log says that the card was opened.
+// opened returns how often the log says that the card was opened.
 func opened(w *servicetest.World) (n int) {
 	for _, r := range w.History(events.KindCard, cardID) {
 		for _, e := range r.Commit.Events {
@@ -122,7 +122,9 @@ func TestACardIsOpenedForTheCommandThatIsOwed(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	elsewhere := counterlink.CardRequest{Counter: desk.ID, Command: command, Challenge: card.Challenge{Card: "CARD-2", Key: card.NewKeyName(1), Random: make([]byte, 16)}}
+	elsewhere := counterlink.CardRequest{
+		Counter: desk.ID, Command: command, Challenge: card.Challenge{Card: "CARD-2", Key: card.NewKeyName(1), Random: make([]byte, 16)},
+	}
 	if _, err := c.Answer(t.Context(), elsewhere); !errors.Is(err, counterlink.ErrCardRefused) {
 		t.Errorf("another card: %v", err)
 	}
@@ -141,7 +143,7 @@ func TestACardIsOpenedForTheCommandThatIsOwed(t *testing.T) {
 	if n := opened(w); n != 1 {
 		t.Errorf("%d openings are recorded", n)
 	}
-	// A command to make keys is none to set a PIN, to write or to retire the card.
+	// A command to make keys does not allow setting a PIN, writing or retiring the card.
 	for name, do := range map[string]func() error{
 		"unblock": func() error { return s.ResetPIN(card.Auth, []byte("0000")) },
 		"retire":  s.Retire,
@@ -234,7 +236,7 @@ func TestCardsFollowTheMasterKeyThatIsRolled(t *testing.T) {
 	}
 }
 
-// A key file that is gone, older than the log or another hub's is noticed at start, and never made anew in its place.
+// A key file that is missing, older than the log or another hub's is noticed at start, and never replaced.
 func TestMasterKeysThatAreGoneAreNoticed(t *testing.T) {
 	w := servicetest.New(t, morning)
 	c := service(w)
@@ -278,7 +280,7 @@ func TestMasterKeysThatAreGoneAreNoticed(t *testing.T) {
 	}
 }
 
-// While authority/log can't be read the centre goes on with the keys of the file, whatever they are, and makes none.
+// While authority/log is unreadable the centre uses the keys of the file, whatever they are, and makes none.
 func TestCardsAreOpenedWhileTheLogCantTellTheMasterKeys(t *testing.T) {
 	w := servicetest.New(t, morning)
 	first := service(w)
@@ -311,7 +313,7 @@ func TestCardsAreOpenedWhileTheLogCantTellTheMasterKeys(t *testing.T) {
 	}
 }
 
-// Every card of a data folder that an earlier program left is opened by the old master key, and moves to the new.
+// Every card in an earlier program's data folder is opened by the old master key, and moves to the new one.
 func TestCardsOfAnEarlierProgramMoveToNewKeys(t *testing.T) {
 	w := servicetest.New(t, morning)
 	kept := untar(t, "../../cmd/shomei/e2e/testdata/kept-2026-11-28.tar.gz")
@@ -339,7 +341,7 @@ func TestCardsOfAnEarlierProgramMoveToNewKeys(t *testing.T) {
 		if got := version(t, cardtest.Open(t, path)); got != 1 {
 			t.Errorf("%s is of version %d", name, got)
 		}
-		// What every old bundle held opens it no more.
+		// What every old bundle held opens the card no more.
 		if opensWithOldMaster(t, master, cardtest.Open(t, path)) {
 			t.Errorf("%s still opens with the master key of the old bundles", name)
 		}
@@ -381,8 +383,8 @@ func untar(t *testing.T, path string) map[string][]byte {
 	}
 }
 
-// A counter that says of a card in use that it holds a transport key, one that the counter chose, learns a key by it that
-// the card never gets.
+// If a counter claims that a card in use holds a transport key, chosen by the counter, it learns a key that the card
+// never gets.
 func TestACounterThatLiesAboutACardsKeyLearnsNothingOfIt(t *testing.T) {
 	w := servicetest.New(t, morning)
 	c := service(w)
@@ -423,12 +425,14 @@ type wire struct {
 	writer string
 }
 
-// openWire has the gate answer the card requests of the desks until the test ends.
+// openWire lets the gate answer the desks' card requests until the test ends.
 func openWire(w *servicetest.World, c *cards.Cards, desks ...*servicetest.Desk) wire {
 	w.T.Helper()
 	ctx, cancel := context.WithCancel(w.T.Context())
 	o := natstest.StartOperated(w.T)
-	gate := o.As(w.T, o.Accounts.Counters, hubserver.Rights{Publish: counterlink.GateMayPublish(), Subscribe: counterlink.GateMaySubscribe()})
+	gate := o.As(w.T, o.Accounts.Counters, hubserver.Rights{
+		Publish: counterlink.GateMayPublish(), Subscribe: counterlink.GateMaySubscribe(),
+	})
 	links := w.NewLinks(w.Conn, gate)
 	var counters []string
 	for _, d := range desks {
@@ -460,7 +464,7 @@ func (wr wire) client(d *servicetest.Desk, key nkeys.KeyPair) counterlink.CardCl
 	return counterlink.CardClient{Conn: conn, Counter: d.ID, Key: key, SealKey: d.Seal, Writers: []string{wr.writer}}
 }
 
-// spy hears what is sent to a subject of the counters' account.
+// spy records what is sent to a subject of the counters' account.
 func (wr wire) spy(subject string) *nats.Subscription {
 	conn := wr.server.As(wr.w.T, wr.server.Accounts.Counters, natstest.Everything)
 	sub, err := conn.SubscribeSync(subject)
@@ -469,7 +473,7 @@ func (wr wire) spy(subject string) *nats.Subscription {
 	return sub
 }
 
-// Over the wire: a counter with cards is answered, on its own inbox and nowhere else; others are not heard.
+// Over the wire: a counter with cards is answered, on its own inbox only; others are ignored.
 func TestCardRequestsOverTheWire(t *testing.T) {
 	w := servicetest.New(t, morning)
 	c, ctx := service(w), t.Context()
@@ -479,7 +483,7 @@ func TestCardRequestsOverTheWire(t *testing.T) {
 	wire := openWire(w, c, desk, telephone)
 	challenge := card.Challenge{Card: cardID, Random: make([]byte, card.ChallengeSize), Key: card.NewKeyName(1)}
 
-	// First what is dropped in silence: nobody answers within the time, and the log stays as it is.
+	// First what is silently dropped: nobody answers in time, and the log does not change.
 	short, stop := context.WithTimeout(ctx, time.Second)
 	defer stop()
 	for name, asking := range map[string]counterlink.CardClient{
@@ -506,7 +510,7 @@ func TestCardRequestsOverTheWire(t *testing.T) {
 	}
 	recorded := opened(w)
 
-	// The same request with a reply elsewhere: nothing is sent there, and nothing is recorded.
+	// The same request with a reply subject elsewhere: nothing is sent there, and nothing is recorded.
 	request, err := tapped.NextMsg(5 * time.Second)
 	servicetest.Check(t, err)
 	servicetest.Check(t, honest.Conn.PublishRequest(counterlink.CardSubject(desk.ID), "elsewhere.weapon", request.Data))

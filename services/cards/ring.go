@@ -18,20 +18,20 @@ import (
 	"shomei/pkg/durable"
 )
 
-// ring is every master key of cards, and the key that factories seal transport keys to.
+// ring holds every master key of cards, and the key to which factories seal transport keys.
 type ring struct {
 	masters map[uint16]card.Secret
 	factory hpke.PrivateKey
 }
 
-// ringFile is how it stands on the disk, all in hex. Before 2026-11-28 the file held one master key and nothing else,
-// which is that of card.OldVersion.
+// ringFile is its form on disk, all in hex. Before 2026-11-28 the file held one master key and nothing else, which is
+// that of card.OldVersion.
 type ringFile struct {
 	Factory string            `toml:"factory"`
 	Masters map[string]string `toml:"masters"`
 }
 
-// openRing reads the key file, and makes it where there is none. A file of the old form gets its first new version.
+// openRing reads the key file, or makes it if there is none. A file of the old form gets its first new version.
 func openRing(path string) (*ring, error) {
 	r, err := readRing(path)
 	if err != nil || r.newest() != card.OldVersion {
@@ -44,7 +44,7 @@ func openRing(path string) (*ring, error) {
 	return r, r.write(path)
 }
 
-// readRing reads the key file; without one, no master key is known.
+// readRing reads the key file; without one, there are no master keys.
 func readRing(path string) (*ring, error) {
 	text, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -69,12 +69,12 @@ func parseRing(text []byte) (*ring, error) {
 	}
 	var f ringFile
 	if err := toml.Unmarshal(text, &f); err != nil {
-		return nil, errors.New("it holds no master keys of cards") // the text of the error would repeat a part of the file
+		return nil, errors.New("it holds no master keys of cards") // the text of the error would repeat part of the file
 	}
 	for number, secret := range f.Masters {
 		version, err := strconv.ParseUint(number, 10, 16)
 		if err != nil || version == card.FactoryVersion {
-			return nil, fmt.Errorf("%.10q is no version of a master key", number)
+			return nil, fmt.Errorf("%.10q is not a version of a master key", number)
 		}
 		if r.masters[uint16(version)], err = parseSecret(secret); err != nil {
 			return nil, fmt.Errorf("master key %d: %w", version, err)
@@ -93,12 +93,12 @@ func parseRing(text []byte) (*ring, error) {
 func parseSecret(text string) (card.Secret, error) {
 	b, err := hex.DecodeString(text)
 	if err != nil || len(b) != card.SecretSize {
-		return card.Secret{}, fmt.Errorf("it is no key of %d bytes in hex", card.SecretSize)
+		return card.Secret{}, fmt.Errorf("it is not a key of %d bytes in hex", card.SecretSize)
 	}
 	return card.Secret(b), nil
 }
 
-// newest is the version that cards are moved to.
+// newest returns the version to which cards are moved.
 func (r *ring) newest() uint16 {
 	return slices.Max(append(slices.Collect(maps.Keys(r.masters)), card.OldVersion))
 }
@@ -111,7 +111,7 @@ func (r *ring) add() (version uint16) {
 	return version
 }
 
-// write puts the ring in place of the file, durably, by way of a file beside it.
+// write replaces the file with the ring, durably, by way of a temporary file.
 func (r *ring) write(path string) error {
 	secret, err := r.factory.Bytes()
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"shomei/pkg/warehouse"
 )
 
-// answer is the frame of every JSON answer; fields are added, never changed.
-type answer struct {
+// envelope is the frame of every JSON response; fields are added, never changed.
+type envelope struct {
 	SchemaVersion int       `json:"schema_version"`
 	Freshness     freshness `json:"freshness"`
 	Data          any       `json:"data"`
@@ -23,7 +23,7 @@ type problem struct {
 	Detail string `json:"detail"`
 }
 
-// api answers ?at= and ?q= with what data finds.
+// api serves what data finds for ?at= and ?q=.
 func (c *Console) api(data func(context.Context, question) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		q, err := c.ask(r.URL.Query())
@@ -35,7 +35,7 @@ func (c *Console) api(data func(context.Context, question) (any, error)) http.Ha
 			c.refuse(w, r, err)
 			return
 		}
-		c.write(w, r, http.StatusOK, "application/json", answer{1, c.freshness(r.Context(), q), found})
+		c.write(w, r, http.StatusOK, "application/json", envelope{1, c.freshness(r.Context(), q), found})
 	}
 }
 
@@ -56,7 +56,7 @@ func (c *Console) apiHistory(ctx context.Context, q question) (any, error) {
 	return c.history(ctx, q)
 }
 
-// orEmpty keeps JSON's [] where Go has nil.
+// orEmpty returns an empty list for nil, so that JSON has [].
 func orEmpty[T any](list []T) []T {
 	if list == nil {
 		return []T{}
@@ -64,7 +64,7 @@ func orEmpty[T any](list []T) []T {
 	return list
 }
 
-// statusOf is the HTTP status of an error, and the detail that may leave the house.
+// statusOf returns the HTTP status of an error, and the detail that may be shown outside.
 func statusOf(err error) (int, string) {
 	var rebuilding warehouse.Rebuilding
 	switch {
@@ -92,6 +92,6 @@ func (c *Console) write(w http.ResponseWriter, r *http.Request, status int, kind
 	w.Header().Set("Content-Type", kind)
 	w.WriteHeader(status)
 	if err := json.NewEncoder(w).Encode(body); err != nil {
-		c.Logger.InfoContext(r.Context(), "a reader went away", "err", err)
+		c.Logger.InfoContext(r.Context(), "a reader disconnected", "err", err)
 	}
 }

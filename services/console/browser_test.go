@@ -55,7 +55,7 @@ func TestThePageIsAccessibleInABrowser(t *testing.T) {
 func check(t *testing.T, browser *pagetest.Browser, name string) {
 	t.Helper()
 	for _, violation := range browser.Violations(t) {
-		// The refused page answers 400, which the browser's console calls an error too.
+		// The refused page has status 400, which the browser's console calls an error too.
 		if !strings.Contains(violation, "status of 400") {
 			t.Error(violation)
 		}

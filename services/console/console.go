@@ -1,7 +1,6 @@
-// Package console is the page for analysts and operators: how many
-// certificates stand in which status, how many end in which month, and one
-// subscriber's history, each as of any day; and the same as JSON. It reads
-// ClickHouse and nothing else, so it holds nothing that names a person.
+// Package console serves the page for analysts and operators: how many certificates have which status, how many end in
+// which month, and one subscriber's history, each as of any day; and the same as JSON. It reads ClickHouse and nothing
+// else, so it holds nothing that names a person.
 package console
 
 import (
@@ -20,19 +19,18 @@ import (
 	"shomei/pkg/warehouse"
 )
 
-// Config is what the console needs.
+// Config configures a Console.
 type Config struct {
 	Warehouse *warehouse.Warehouse
 	Clock     func() time.Time
 	Logger    *slog.Logger
-	// Behind tells how many commits the tables have not seen yet, for the
-	// freshness stamp; nil leaves the number out.
+	// Behind returns how many commits the tables lack, for the freshness stamp; nil leaves the number out.
 	Behind func(context.Context) (uint64, error)
-	// Hosts are the names under which the page is served, without port; none means any.
+	// Hosts are the host names, without port, under which the page is served; nil: any.
 	Hosts []string
 }
 
-// Console answers the page and the API.
+// Console serves the page and the API.
 type Console struct {
 	Config
 	pages *page.Set
@@ -41,7 +39,7 @@ type Console struct {
 //go:embed pages/*.html
 var files embed.FS
 
-// New returns the console; it fails when a template or phrase is missing.
+// New returns a Console. It fails if a template or phrase is missing.
 func New(c Config) (*Console, error) {
 	folder, err := fs.Sub(files, "pages")
 	if err != nil {
@@ -65,20 +63,20 @@ func (c *Console) Handler() http.Handler {
 	return page.Protect(mux, c.Hosts...)
 }
 
-// errDay says that ?at= holds no day.
+// errDay: ?at= is not a day.
 var errDay = errors.New("at is not a day written YYYY-MM-DD")
 
-// errKey says that ?q= is missing.
+// errKey: ?q= is missing.
 var errKey = errors.New("q is missing: give a serial number or a subscriber id")
 
-// question is what the address asks for: the whole state of the page stands in it.
+// question is what the URL asks for: the whole state of the page.
 type question struct {
 	at      civil.Date // zero: now
 	key     string     // serial or subscriber id; "" asks for no history
 	instant time.Time
 }
 
-// ask reads ?at= and ?q=. A past day is looked at as it ended; today as it is now.
+// ask parses ?at= and ?q=. A past day is shown as it ended, today as it is now.
 func (c *Console) ask(query url.Values) (question, error) {
 	now := c.Clock()
 	q := question{key: query.Get("q"), instant: now}
@@ -92,15 +90,14 @@ func (c *Console) ask(query url.Values) (question, error) {
 	return q, nil
 }
 
-// history is one subscriber's certificates and events.
+// history holds one subscriber's certificates and events.
 type history struct {
 	Subscriber   string                  `json:"subscriber"`
 	Certificates []warehouse.Certificate `json:"certificates"`
 	Events       []warehouse.Entry       `json:"events"`
 }
 
-// history finds a subscriber by id or by the serial of one of its certificates.
-// A subscriber without a certificate yet is found too.
+// history finds a subscriber by id, even one without a certificate yet, or by the serial of a certificate.
 func (c *Console) history(ctx context.Context, q question) (history, error) {
 	h := history{Subscriber: q.key, Certificates: []warehouse.Certificate{}}
 	certificates, err := c.Warehouse.State(ctx, q.key, q.instant)
@@ -119,10 +116,10 @@ func (c *Console) history(ctx context.Context, q question) (history, error) {
 	return h, nil
 }
 
-// freshness is how old the answer is.
+// freshness is the age of the response.
 type freshness struct {
 	AsOf time.Time `json:"as_of"`
-	// Behind is how many commits of the log the tables lack; absent when nobody counts.
+	// Behind is how many commits of the log the tables lack; absent if nobody counts.
 	Behind *uint64 `json:"behind,omitempty"`
 }
 
@@ -135,8 +132,8 @@ func (c *Console) freshness(ctx context.Context, q question) freshness {
 	switch {
 	case err == nil:
 		f.Behind = &n
-	case ctx.Err() == nil: // otherwise the reader has gone, or the hub stops
-		c.Logger.WarnContext(ctx, "counting what the tables have not seen", "err", err)
+	case ctx.Err() == nil: // otherwise the reader has disconnected, or the hub stops
+		c.Logger.WarnContext(ctx, "counting the commits that the tables lack", "err", err)
 	}
 	return f
 }

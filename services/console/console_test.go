@@ -62,18 +62,21 @@ func person(i int) []*events.Commit {
 		serial := uint64(1000 + i*2 + k)
 		l.at(issued, &events.IssueAuthorized{
 			Procedure: "p1", Serial: serial, Kind: kind, Regime: events.Regime_REGIME_MYNUMBER, NotBeforeMs: issued.UnixMilli(),
-			NotAfterMs: last.EndInstant().UnixMilli(), LastDay: last.String(), Municipality: "12237", WindowOpens: last.AddMonthsClamped(-3).AddDays(1).String(),
+			NotAfterMs: last.EndInstant().UnixMilli(), LastDay: last.String(), Municipality: "12237",
+			WindowOpens: last.AddMonthsClamped(-3).AddDays(1).String(),
 		})
 		l.at(issued.Add(time.Minute), &events.CertificateIssued{
 			Procedure: "p1", Serial: serial, Kind: kind, Regime: events.Regime_REGIME_MYNUMBER, NotBeforeMs: issued.UnixMilli(),
-			NotAfterMs: last.EndInstant().UnixMilli(), LastDay: last.String(), Municipality: "12237", WindowOpens: last.AddMonthsClamped(-3).AddDays(1).String(),
+			NotAfterMs: last.EndInstant().UnixMilli(), LastDay: last.String(), Municipality: "12237",
+			WindowOpens: last.AddMonthsClamped(-3).AddDays(1).String(),
 		})
 	}
 	l.at(issued.Add(10*time.Minute), &events.Delivered{Procedure: "p1", Serials: []uint64{uint64(1000 + i*2), uint64(1001 + i*2)}})
 	if i%4 == 0 {
 		l.at(time.Date(2026, 4, 1, 9, 0, 0, 0, civil.Tokyo), &events.CertificateRevoked{
-			Serial: uint64(1001 + i*2), Kind: events.CertificateKind_CERTIFICATE_KIND_SIGN, Cause: string(regime.EvName), LastDay: last.String(),
-			Reason: events.RevocationReason_REVOCATION_REASON_AFFILIATION_CHANGED, Municipality: "12237",
+			Serial: uint64(1001 + i*2), Kind: events.CertificateKind_CERTIFICATE_KIND_SIGN, Cause: string(regime.EvName),
+			LastDay: last.String(),
+			Reason:  events.RevocationReason_REVOCATION_REASON_AFFILIATION_CHANGED, Municipality: "12237",
 		})
 	}
 	if i%10 == 1 {
@@ -90,7 +93,9 @@ type life struct {
 }
 
 func (l *life) at(t time.Time, bodies ...events.Body) {
-	c := &events.Commit{Kind: events.KindSubscriber, Id: l.id, Revision: uint64(len(l.commits) + 1), Office: "12237-main", Counter: "12237-main-1"}
+	c := &events.Commit{
+		Kind: events.KindSubscriber, Id: l.id, Revision: uint64(len(l.commits) + 1), Office: "12237-main", Counter: "12237-main-1",
+	}
 	for _, body := range bodies {
 		e := events.New(body, "mynumber.validity.sixth-birthday")
 		e.RecordedMs, e.FiledMs, e.CausedMs = t.UnixMilli(), t.UnixMilli(), t.UnixMilli()
@@ -194,7 +199,7 @@ func TestAPISaysTheSameAsThePage(t *testing.T) {
 		"/api/status?at=x":      {`"status":400`, "YYYY-MM-DD"},
 		"/api/history":          {`"status":400`, "serial number"},
 		"/api/history?q=nobody": {`"status":404`, "nothing known"},
-		// Before the first issue there is nothing, and nothing is a list.
+		// Before the first issue there is nothing, and nothing is an empty list.
 		"/api/status?at=2020-01-01": {`"data":[]`},
 	} {
 		_, body := get(handler, target)
@@ -209,7 +214,7 @@ func TestAPISaysTheSameAsThePage(t *testing.T) {
 	}
 }
 
-func TestPageSaysWhenTheTablesAreAway(t *testing.T) {
+func TestPageSaysWhenTablesAreUnavailable(t *testing.T) {
 	w := town(t)
 	c, err := New(Config{Warehouse: w, Clock: func() time.Time { return now }, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -227,7 +232,7 @@ func TestPageSaysWhenTheTablesAreAway(t *testing.T) {
 	}
 }
 
-// TestPageSaysHowFarTheTablesAreRebuilt in both languages, and gives no half of an answer.
+// TestPageSaysHowFarTheTablesAreRebuilt in both languages, and shows no incomplete figures.
 func TestPageSaysHowFarTheTablesAreRebuilt(t *testing.T) {
 	w := town(t)
 	w.Withhold(func() error { return warehouse.Rebuilding{Percent: 42} })
@@ -263,7 +268,7 @@ func TestEveryEventOfASubscriberHasItsWords(t *testing.T) {
 // TestEveryReasonAndCauseHasItsWords walks the reasons of the contract and the events of the law that end something, as they
 // stand in its source, so that none is forgotten.
 func TestEveryReasonAndCauseHasItsWords(t *testing.T) {
-	keys := []string{"cause.procedure-ended"} // an issue that ended with its procedure is no event of the law
+	keys := []string{"cause.procedure-ended"} // an issue that ended with its procedure is not an event of the law
 	reasons := events.RevocationReason(0).Descriptor().Values()
 	for i := 1; i < reasons.Len(); i++ {
 		word := strings.TrimPrefix(string(reasons.Get(i).Name()), "REVOCATION_REASON_")
@@ -297,7 +302,7 @@ func TestEveryReasonAndCauseHasItsWords(t *testing.T) {
 	}
 }
 
-// TestARowFoldsItsRulesAway: the sentence is read, the ids are looked up.
+// TestARowFoldsItsRulesAway: the sentence is shown, the ids are folded.
 func TestARowFoldsItsRulesAway(t *testing.T) {
 	c, err := New(Config{})
 	if err != nil {

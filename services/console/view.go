@@ -17,7 +17,7 @@ import (
 	"shomei/pkg/warehouse"
 )
 
-// view is what the page's template sees.
+// view is the data of the page's template.
 type view struct {
 	At, Key  string
 	Fresh    string
@@ -25,7 +25,7 @@ type view struct {
 	Counts   page.Table
 	Expiries page.Table
 	History  *historyView
-	Away     bool // the tables can't be asked now
+	Away     bool // the tables are unavailable
 }
 
 type historyView struct {
@@ -43,8 +43,8 @@ type reader struct {
 
 func (r reader) say(key string, args ...any) string { return r.pages.Say(r.lang, key, args...) }
 
-// link is the page about a key, on the day that the reader looks at.
-func (r reader) link(key string) string {
+// href returns the URL of the page about a key, on the reader's day.
+func (r reader) href(key string) string {
 	query := url.Values{"q": {key}}
 	if !r.at.IsZero() {
 		query.Set("at", r.at.String())
@@ -84,7 +84,7 @@ func (r reader) errors(status int, err error) []page.FieldError {
 	return []page.FieldError{{Text: r.say("console.error.away")}}
 }
 
-// fill asks the tables for everything on the page.
+// fill queries the tables for everything on the page.
 func (c *Console) fill(ctx context.Context, q question, read reader, data *view) (int, error) {
 	counts, err := c.Warehouse.CountsByStatus(ctx, q.instant)
 	if err != nil {
@@ -139,14 +139,16 @@ func (r reader) counts(counts []warehouse.StatusCount) (page.Table, uint64) {
 		n[c.Status][group{c.Regime, c.Kind}] += c.Count
 		total += c.Count
 	}
-	table := page.Table{ID: "counts", Caption: r.say("console.counts"), Columns: r.columns("console.status", false), Empty: r.say("console.nothing")}
+	table := page.Table{
+		ID: "counts", Caption: r.say("console.counts"), Columns: r.columns("console.status", false), Empty: r.say("console.nothing"),
+	}
 	for _, status := range statuses {
 		table.Rows = append(table.Rows, row(r.say("console.status."+status), n[status]))
 	}
 	return table, total
 }
 
-// columns are a heading, one number for each group, and their sum.
+// columns returns a heading, a column for each group, and their sum.
 func (r reader) columns(first string, series bool) []page.Column {
 	columns := []page.Column{{Label: r.say(first), Short: true}}
 	for _, g := range groups {
@@ -174,9 +176,11 @@ func number(n uint64) string {
 	return digits
 }
 
-// expiries fills the months in which nothing ends with zeros, so that the chart's axis is time.
+// expiries adds zeros for the months in which nothing ends, so that the chart's axis is time.
 func (r reader) expiries(buckets []warehouse.Bucket) page.Table {
-	table := page.Table{ID: "expiries", Caption: r.say("console.expiries"), Columns: r.columns("console.month", true), Empty: r.say("console.nothing")}
+	table := page.Table{
+		ID: "expiries", Caption: r.say("console.expiries"), Columns: r.columns("console.month", true), Empty: r.say("console.nothing"),
+	}
 	n := map[civil.Date]map[group]uint64{}
 	var months []civil.Date
 	for _, b := range buckets {
@@ -214,7 +218,7 @@ func (r reader) certificates(list []warehouse.Certificate) page.Table {
 	for _, c := range list {
 		serial := events.FormatSerial(c.Serial)
 		table.Rows = append(table.Rows, []page.Cell{
-			{Text: serial, Href: r.link(serial)},
+			{Text: serial, Href: r.href(serial)},
 			{Text: r.group(group{c.Regime, c.Kind})},
 			{Text: r.say("console.status." + c.Status)},
 			{Text: r.instant(c.Issued)},
@@ -236,7 +240,7 @@ func ended(c warehouse.Certificate) time.Time {
 	return time.Time{}
 }
 
-// reason is the CRL's reason and, where one is recorded, what led to it.
+// reason returns the CRL's reason and, if recorded, its cause.
 func (r reader) reason(c warehouse.Certificate) string {
 	why, cause := c.Reason, c.Cause
 	if c.Status == "suspended" {
@@ -252,7 +256,7 @@ func (r reader) reason(c warehouse.Certificate) string {
 	return why + "（" + cause + "）"
 }
 
-// word says a value of the log; one that a newer hub wrote stands as it is.
+// word translates a value of the log; one from a newer hub is shown as it is.
 func (r reader) word(prefix, value string) string {
 	text := r.say(prefix + value)
 	if value == "" || text == prefix+value {
@@ -287,7 +291,7 @@ func (r reader) events(entries []warehouse.Entry) page.Table {
 	return table
 }
 
-// rules gives the sentence of the first rule, which is why the event came to be, and the ids of all: folded away when there
+// rules returns the sentence of the first rule, which is why the event happened, and the ids of all, folded if there
 // are several.
 func (r reader) rules(ids []string) page.Cell {
 	if len(ids) == 0 {

@@ -1,5 +1,5 @@
-// Package eraser carries out the erasure of personal data: an order is a commit, a refusal too, and the key is destroyed
-// after it. Nothing but the keys is touched: what was sealed under them stays in the log, unreadable.
+// Package eraser erases personal data: an order, or its refusal, is a commit, and the key is destroyed after it. Only
+// keys are touched: what was sealed under them stays in the log, unreadable.
 package eraser
 
 import (
@@ -18,29 +18,29 @@ import (
 	"shomei/pkg/vault"
 )
 
-// ErrNobody says that the log knows no subscriber of an id.
+// ErrNobody: the log has no subscriber with that id.
 var ErrNobody = errors.New("no such subscriber")
 
-// Order is an officer's order to erase what is sealed of a person under one record class.
+// Order is an officer's order to erase a person's sealed data of one record class.
 type Order struct {
 	Subscriber string
 	// Class is a record class of pkg/vault.
 	Class string
 	// Number is the number or mark of the written order. It stays in the log, sealed.
 	Number string
-	// Envelope says who ordered.
+	// Envelope says who gave the order.
 	Envelope eventlog.Envelope
 }
 
-// Ordered is what became of an order.
+// Ordered is the outcome of an order.
 type Ordered struct {
-	// New: it was ordered now. Before: it had been ordered before. Neither: a retention period still runs.
+	// New: ordered now. Before: already ordered. Neither: a retention period still runs.
 	New, Before bool
 	// Retentions are the periods that protect the class, with the last day of each.
 	Retentions []lifecycle.Retention
 }
 
-// Decide decides on an order. What it decides is a commit, a refusal too; the key is destroyed by the [Eraser], after it.
+// Decide decides on an order and commits the decision, which may be a refusal; the [Eraser] then destroys the key.
 // Errors are ErrNobody, those of the log, and one for an unknown class.
 func (o Order) Decide(ctx context.Context, log *eventlog.Log, v *vault.Vault) (Ordered, error) {
 	for {
@@ -51,7 +51,7 @@ func (o Order) Decide(ctx context.Context, log *eventlog.Log, v *vault.Vault) (O
 	}
 }
 
-// errMoved says that the history has grown since it was read.
+// errMoved: the history has grown since it was read.
 var errMoved = errors.New("the history has grown")
 
 func (o Order) try(ctx context.Context, log *eventlog.Log, v *vault.Vault) (Ordered, error) {
@@ -90,7 +90,7 @@ func (o Order) try(ctx context.Context, log *eventlog.Log, v *vault.Vault) (Orde
 	return ordered, nil
 }
 
-// judge decides on the order, and seals its number into what it decides.
+// judge decides on the order, and seals its number into the decision.
 func (o Order) judge(v *vault.Vault, h eventlog.Head, command lifecycle.OrderErasure) ([]*events.Event, error) {
 	decided, err := decide(h, command)
 	if err != nil {
@@ -109,7 +109,7 @@ func (o Order) judge(v *vault.Vault, h eventlog.Head, command lifecycle.OrderEra
 	return decided, nil
 }
 
-// decide is what a command of the hub itself makes of a subscriber.
+// decide applies one of the hub's own commands to a subscriber.
 func decide(h eventlog.Head, command lifecycle.Command) ([]*events.Event, error) {
 	state, err := lifecycle.DecodeSubscriber(h.State)
 	if err != nil {
@@ -118,28 +118,29 @@ func decide(h eventlog.Head, command lifecycle.Command) ([]*events.Event, error)
 	return lifecycle.Decide(state, command, h.Now)
 }
 
-// Config is what the eraser needs; all fields without a remark are required.
+// Config configures an Eraser; all fields without a comment are required.
 type Config struct {
 	Log    *eventlog.Log
 	Vault  *vault.Vault
 	Logger *slog.Logger
-	// Handled, when set, is told how far the log has been followed.
+	// Handled, if set, is called with the positions up to which the log was followed.
 	Handled func(eventlog.Positions)
 }
 
-// Eraser follows the log and destroys the keys that it orders destroyed. How far it has come stands in the vault itself:
-// an old copy of the vault brings an old position with it, and everything ordered since is done again.
+// Eraser follows the log and destroys the keys that it orders destroyed. It keeps its position in the vault itself: an
+// old copy of the vault brings its old position along, and everything ordered since is done again.
 type Eraser struct {
 	Config
 	mu sync.Mutex
 	at eventlog.Positions
 }
 
-// sealing are the kinds that seal under keys of the vault: whose commits events.SealedOf finds something in.
+// sealing lists the kinds whose commits seal data under keys of the vault (events.SealedOf).
 var sealing = []string{events.KindSubscriber, events.KindOffice, events.KindAuthority, events.KindQuarantine}
 
-// New makes an eraser when whatever was ordered is destroyed in this vault. It is called before anything else opens or
-// seals: keys that a copy of the vault has brought back must not be used, and none is made for one that it has lost.
+// New destroys every key that the log orders destroyed, and returns an Eraser. Call it before anything else opens or
+// seals: keys that a copy of the vault has brought back must not be used, and none may be made for one that it has
+// lost.
 func New(ctx context.Context, c Config) (*Eraser, error) {
 	e := &Eraser{Config: c}
 	if err := e.catchUp(ctx); err != nil {
@@ -148,8 +149,8 @@ func New(ctx context.Context, c Config) (*Eraser, error) {
 	return e, nil
 }
 
-// catchUp destroys whatever was ordered and is not destroyed in this vault, and notes which keys the vault lacks that the log
-// has used since the vault was last marked.
+// catchUp destroys every key that was ordered destroyed and still exists in this vault, and records which keys the
+// vault lacks that the log has used since the vault was last marked.
 func (e *Eraser) catchUp(ctx context.Context) error {
 	from, err := e.applied(ctx)
 	if err != nil {
@@ -171,7 +172,7 @@ func (e *Eraser) catchUp(ctx context.Context) error {
 		return fmt.Errorf("applying erasures: %w", err)
 	}
 	if len(found) > 0 {
-		e.Logger.Info("erasures that the log orders are applied to the vault", "orders", len(found))
+		e.Logger.Info("applied the erasures in the log to the vault", "orders", len(found))
 	}
 	if err := e.erase(ctx, found); err != nil {
 		return fmt.Errorf("applying erasures: %w", err)
@@ -183,10 +184,10 @@ func (e *Eraser) catchUp(ctx context.Context) error {
 	return e.mark()
 }
 
-// markEvery bounds how much of the log the next start looks at.
+// markEvery bounds how much of the log the next start reads.
 const markEvery = 10 * time.Minute
 
-// Run destroys keys as they are ordered, until ctx ends.
+// Run destroys keys as they are ordered destroyed, until ctx ends.
 func (e *Eraser) Run(ctx context.Context) error {
 	marked := time.Now()
 	e.reach(nil)
@@ -206,7 +207,7 @@ func (e *Eraser) Run(ctx context.Context) error {
 			if time.Since(marked) > markEvery {
 				marked = time.Now()
 				if err := e.mark(); err != nil {
-					e.Logger.Warn("how far erasures are applied is not marked yet", "error", err)
+					e.Logger.Warn("could not save how far erasures are applied, retrying", "error", err)
 				}
 			}
 		},
@@ -224,18 +225,18 @@ func orders(r eventlog.Record) bool {
 	return false
 }
 
-// erase destroys the keys that records order destroyed, and then records it. A record that nobody trusted has signed
+// erase destroys the keys that records order destroyed, and then records it. A record without a trusted signature
 // destroys nothing.
 func (e *Eraser) erase(ctx context.Context, records []eventlog.Record) error {
 	var list []vault.Erasure
 	for _, r := range records {
 		if err := e.Log.Verify(r); err != nil {
-			e.Logger.Error("an order to erase is not believed: shomei fsck says more", "subscriber", r.ID, "error", err)
+			e.Logger.Error("ignoring an unverifiable order to erase; inspect it with shomei fsck", "subscriber", r.ID, "error", err)
 			continue
 		}
 		history, err := e.Log.History(ctx, events.KindSubscriber, r.ID)
 		if eventlog.Unreadable(err) {
-			e.Logger.Error("an order to erase stands in a history that can't be read: shomei fsck says more", "subscriber", r.ID, "error", err)
+			e.Logger.Error("an order to erase is in an unreadable history; inspect it with shomei fsck", "subscriber", r.ID, "error", err)
 			continue
 		}
 		if err != nil {
@@ -257,8 +258,8 @@ func (e *Eraser) erase(ctx context.Context, records []eventlog.Record) error {
 	return nil
 }
 
-// ordered gives what a record orders erased: the nth order about a class is about the nth version of its key, because the
-// next is made only after the one before was destroyed.
+// ordered returns what a record orders erased: the nth order about a class concerns the nth version of its key, because
+// the next version is made only after the previous one was destroyed.
 func ordered(history []eventlog.Record, r eventlog.Record) []vault.Erasure {
 	var list []vault.Erasure
 	version := make(map[string]uint32)
@@ -277,7 +278,7 @@ func ordered(history []eventlog.Record, r eventlog.Record) []vault.Erasure {
 	return list
 }
 
-// record ends the obligation; after an old copy of the vault was put back there is none, and nothing is recorded.
+// record discharges the obligation. After an old copy of the vault was restored there is none, and nothing is recorded.
 func (e *Eraser) record(ctx context.Context, done vault.Erasure) error {
 	env := eventlog.Envelope{
 		CommandID: fmt.Sprintf("erased/%s/%s/%d", done.Person, done.Class, done.Version), Redelivered: true,
@@ -289,8 +290,8 @@ func (e *Eraser) record(ctx context.Context, done vault.Erasure) error {
 	return err
 }
 
-// applied is how far the erasures of the log are applied to every file of the vault. Where the log itself is an older
-// copy and ends before that, all of it is looked at.
+// applied returns how far the log's erasures are applied to every file of the vault. If the log itself is an older copy
+// and ends before that, all of it is read.
 func (e *Eraser) applied(ctx context.Context) (eventlog.Positions, error) {
 	marks, err := e.Vault.Marks()
 	if err != nil {
@@ -317,14 +318,15 @@ func (e *Eraser) applied(ctx context.Context) (eventlog.Positions, error) {
 	}
 	for stream, at := range least {
 		if at > ends[stream] {
-			e.Logger.Warn("the vault has followed the log further than it goes: the log is an older copy; see the runbook, Restore", "stream", stream, "vault", at, "log", ends[stream])
+			e.Logger.Warn("the vault is ahead of the log: the log is an older copy; see the runbook, Restore",
+				"stream", stream, "vault", at, "log", ends[stream])
 			delete(least, stream)
 		}
 	}
 	return least, nil
 }
 
-// reach notes how far the log is handled, and tells it.
+// reach records how far the log is handled, and reports it.
 func (e *Eraser) reach(at eventlog.Positions) {
 	e.mu.Lock()
 	if at != nil {

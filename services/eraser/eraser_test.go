@@ -22,7 +22,7 @@ import (
 
 const morning = "2020-01-15 10:00"
 
-// newEraser is one of a vault, which has caught up.
+// newEraser returns the eraser of a vault, caught up.
 func newEraser(w *servicetest.World, v *vault.Vault) *eraser.Eraser {
 	w.T.Helper()
 	e, err := eraser.New(w.T.Context(), eraser.Config{Log: w.Log, Vault: v, Logger: w.Logger()})
@@ -42,7 +42,9 @@ func order(w *servicetest.World, subscriber, class string) eraser.Ordered {
 	w.T.Helper()
 	ordered, err := eraser.Order{
 		Subscriber: subscriber, Class: class, Number: "令和8年第12号 佐藤",
-		Envelope: eventlog.Envelope{CommandID: uuid.NewString(), Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_OPERATOR, Id: "0042"}},
+		Envelope: eventlog.Envelope{
+			CommandID: uuid.NewString(), Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_OPERATOR, Id: "0042"},
+		},
 	}.Decide(w.T.Context(), w.Log, w.Vault)
 	servicetest.Check(w.T, err)
 	return ordered
@@ -60,7 +62,7 @@ func holds(w *servicetest.World, v *vault.Vault, subscriber, class string) bool 
 	return status(w, v, subscriber, class, 1) == vault.Held
 }
 
-// copyVault gives the vault as it is now, as a copy of its folder holds it.
+// copyVault returns the vault as it is now, from a copy of its folder.
 func copyVault(w *servicetest.World) *vault.Vault {
 	w.T.Helper()
 	folder := filepath.Join(w.Dir, uuid.NewString())
@@ -71,7 +73,7 @@ func copyVault(w *servicetest.World) *vault.Vault {
 	return v
 }
 
-func TestAnErasureIsACommitFirstAndTheEndOfTheKeyAfter(t *testing.T) {
+func TestErasureIsCommittedBeforeKeyIsDestroyed(t *testing.T) {
 	w := servicetest.New(t, morning)
 	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
 	follow(w, newEraser(w, w.Vault))
@@ -123,7 +125,7 @@ func TestOrdersThatMakeNoSense(t *testing.T) {
 	}
 }
 
-// Killed after the order, or after the key's end: the next start does the rest.
+// Killed after the order, or after the key's destruction: the next start does the rest.
 func TestAnErasureThatACrashInterruptedIsFinished(t *testing.T) {
 	for name, before := range map[string]func(*servicetest.World, string){
 		"after the order": func(*servicetest.World, string) {},
@@ -147,7 +149,7 @@ func TestAnErasureThatACrashInterruptedIsFinished(t *testing.T) {
 }
 
 // An old copy of the vault brings the key back: nothing is read with it, and the next start destroys it again.
-func TestAnOldCopyOfTheVaultBringsNothingBack(t *testing.T) {
+func TestOldVaultCopyIsErasedAgain(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	l, other := d.Hold("100"), d.Hold("200")
@@ -171,8 +173,8 @@ func TestAnOldCopyOfTheVaultBringsNothingBack(t *testing.T) {
 	}
 }
 
-// Where the log is an older copy than the vault says, all of it is looked at.
-func TestAMarkBeyondTheLogIsNotBelieved(t *testing.T) {
+// If the log is older than the vault's mark, all of it is read.
+func TestMarkBeyondTheLogIsIgnored(t *testing.T) {
 	w := servicetest.New(t, morning)
 	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
 	order(w, l.Subscriber, vault.Contact)
@@ -183,7 +185,7 @@ func TestAMarkBeyondTheLogIsNotBelieved(t *testing.T) {
 	}
 }
 
-// An order that nobody trusted has signed destroys nothing.
+// An order without a trusted signature destroys nothing.
 func TestAForgedOrderDestroysNothing(t *testing.T) {
 	w := servicetest.New(t, morning)
 	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
@@ -194,8 +196,9 @@ func TestAForgedOrderDestroysNothing(t *testing.T) {
 	}
 }
 
-// Somebody whose data were erased applies again: a life like any other under new keys, and a second erasure in its time.
-func TestWhoComesBackAfterAnErasureIsServed(t *testing.T) {
+// A person whose data were erased applies again: a life like any other under new keys, and a second erasure in its
+// time.
+func TestErasedPersonCanApplyAgain(t *testing.T) {
 	w := servicetest.New(t, "2016-01-12 10:00")
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	l := d.Hold("100")
@@ -227,7 +230,7 @@ func TestWhoComesBackAfterAnErasureIsServed(t *testing.T) {
 	if done := order(w, l.Subscriber, vault.Contact); !done.New {
 		t.Errorf("the new contact: %+v", done)
 	}
-	servicetest.Check(t, w.Vault.SetMark(nil)) // as if the vault were an old copy: everything is applied once more
+	servicetest.Check(t, w.Vault.SetMark(nil)) // as if the vault were an old copy: everything is applied again
 	newEraser(w, w.Vault)
 	if _, err := dossier.Of(w.Vault, l.Subscriber, history).Identity(); err != nil {
 		t.Errorf("the new identity after everything was applied again: %v", err)
@@ -240,8 +243,8 @@ func TestWhoComesBackAfterAnErasureIsServed(t *testing.T) {
 	}
 }
 
-// The register goes on writing about somebody whose data were erased; nothing personal is gathered by that.
-func TestTheRegisterBringsNothingErasedBack(t *testing.T) {
+// The register continues to report on a person whose data were erased; no personal data accumulate from that.
+func TestRegisterDoesNotRestoreErasedData(t *testing.T) {
 	w := servicetest.New(t, morning)
 	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
 	newEraser(w, w.Vault)

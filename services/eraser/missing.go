@@ -9,13 +9,13 @@ import (
 	"shomei/pkg/vault"
 )
 
-// lacking collects the keys that the log needs and a vault has not got, as it is read.
+// lacking collects, while the log is read, the keys that it needs and the vault lacks.
 type lacking struct {
 	vault *vault.Vault
-	keys  map[vault.Key]eventlog.Record // and a commit that needs it
+	keys  map[vault.Key]eventlog.Record // with a commit that needs it
 }
 
-// take looks at what a record seals.
+// take adds the keys that a record needs.
 func (l *lacking) take(r eventlog.Record) error {
 	for _, e := range r.Commit.GetEvents() {
 		s := events.SealedOf(events.BodyOf(e))
@@ -37,8 +37,8 @@ func (l *lacking) take(r eventlog.Record) error {
 	return nil
 }
 
-// noteMissing notes the keys that are missing still once erasures were applied, so that nobody gets a second key under the
-// same version. A commit that nobody trusted has signed needs no key.
+// noteMissing records the keys that are still missing once erasures are applied, so that no second key is made under
+// the same version. A commit without a trusted signature needs no key.
 func (e *Eraser) noteMissing(ctx context.Context, l *lacking) error {
 	var list []vault.Key
 	for k, r := range l.keys {
@@ -53,7 +53,7 @@ func (e *Eraser) noteMissing(ctx context.Context, l *lacking) error {
 	if len(list) == 0 || ctx.Err() != nil {
 		return ctx.Err()
 	}
-	e.Logger.Error("the vault is older than the log and lacks keys of what was sealed since: put its newest copy back. Until then nothing is sealed or opened under these keys; shomei fsck names them all",
+	e.Logger.Error("the vault is older than the log and lacks keys: restore its newest copy. Until then nothing is sealed or opened under these keys; shomei fsck lists them",
 		"keys", len(list), "first", fmt.Sprintf("%s/%s %s", l.keys[list[0]].Kind, list[0].Person, list[0].Class))
 	return e.Vault.NoteMissing(list)
 }

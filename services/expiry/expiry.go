@@ -1,6 +1,6 @@
 // Package expiry acts when dates arrive: windows open, notices fall due, statutory deadlines pass, certificates and
-// cards expire. The tables hint at whom to look at; lifecycle.Decide judges what the day really brings, so a hint too
-// many does nothing and a hint too late is caught up.
+// cards expire. The tables hint at the subscribers concerned; lifecycle.Decide judges what the day really brings, so a
+// superfluous hint does nothing and a late one is caught up.
 package expiry
 
 import (
@@ -20,13 +20,13 @@ import (
 	"shomei/pkg/warehouse"
 )
 
-// Config is what the service needs; all fields are required.
+// Config configures an Expiry; all fields are required.
 type Config struct {
 	Log       *eventlog.Log
 	Warehouse *warehouse.Warehouse
 	Switches  regime.Switches
 	Clock     func() time.Time
-	// Days says how often the tables are asked.
+	// Days says how often the tables are queried.
 	Days   days.Watch
 	Logger *slog.Logger
 }
@@ -34,15 +34,15 @@ type Config struct {
 // Expiry acts when dates arrive.
 type Expiry struct{ Config }
 
-// New makes the service.
+// New returns an Expiry.
 func New(c Config) *Expiry { return &Expiry{c} }
 
-// Run looks after the day until ctx ends. While the tables are away nothing is lost: the next look finds it all.
+// Run handles each day until ctx ends. While ClickHouse is unavailable nothing is lost: the next query finds it all.
 func (x *Expiry) Run(ctx context.Context) error {
 	return x.Days.Follow(ctx, func(ctx context.Context) error {
 		_, err := x.Tick(ctx)
 		if errors.Is(err, warehouse.ErrStarting) || errors.As(err, new(warehouse.Rebuilding)) {
-			return days.NotYet{Why: err} // what makes the tables says how far it is
+			return days.NotYet{Why: err} // whoever rebuilds the tables reports the progress
 		}
 		return err
 	})
@@ -50,10 +50,10 @@ func (x *Expiry) Run(ctx context.Context) error {
 
 var crashTicked = crashpoint.Register("expiry.ticked")
 
-// page is how many hints are asked for at once.
+// page is how many hints are queried at once.
 const page = 1000
 
-// Tick records what has come by now for every subscriber that the tables name, and tells for how many something was
+// Tick records what has come by now for every subscriber that the tables name, and returns for how many something was
 // recorded.
 func (x *Expiry) Tick(ctx context.Context) (int, error) {
 	today := civil.Of(x.Clock())
@@ -65,11 +65,11 @@ func (x *Expiry) Tick(ctx context.Context) (int, error) {
 		}
 		for _, hint := range due {
 			if hint.Subscriber == after {
-				continue // several things are due for one person, and one decision brings them all
+				continue // several things may be due for one person; one decision covers them all
 			}
 			done, err := x.tick(ctx, hint.Subscriber, today)
 			if eventlog.Unreadable(err) {
-				x.Logger.Error("a subscriber can't be read, the others go on: look at it with shomei log", "subscriber", hint.Subscriber, "error", err)
+				x.Logger.Error("skipping an unreadable subscriber; inspect it with shomei log", "subscriber", hint.Subscriber, "error", err)
 				err = nil
 			}
 			if err != nil {
@@ -88,7 +88,7 @@ func (x *Expiry) Tick(ctx context.Context) (int, error) {
 }
 
 // tick decides for one subscriber. The command id names the day, so that a repeat on the same day is the same command
-// only where nothing was left to do.
+// only if nothing was left to do.
 func (x *Expiry) tick(ctx context.Context, subscriber string, today civil.Date) (bool, error) {
 	var revision uint64
 	for {

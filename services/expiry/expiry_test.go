@@ -32,14 +32,15 @@ func open(t *testing.T, w *servicetest.World) tables {
 	t.Helper()
 	name := strings.NewReplacer("/", "_", "#", "_").Replace(t.Name())
 	house, err := warehouse.Open(t.Context(), warehouse.Config{
-		DSN: enginetest.Start(t).DSN(), Database: fmt.Sprintf("t_%s_%d", name, time.Now().UnixNano()), Logger: slog.New(slog.DiscardHandler),
+		DSN: enginetest.Start(t).DSN(), Database: fmt.Sprintf("t_%s_%d", name, time.Now().UnixNano()),
+		Logger: slog.New(slog.DiscardHandler),
 	})
 	servicetest.Check(t, err)
 	t.Cleanup(func() { house.Close() })
 	return tables{house, w}
 }
 
-// show brings the tables up to the log.
+// show brings the tables up to date with the log.
 func (h tables) show(t *testing.T) {
 	t.Helper()
 	var commits []*events.Commit
@@ -59,7 +60,7 @@ func (h tables) expiry() *expiry.Expiry {
 	})
 }
 
-// tick looks after the day with a service that was just started.
+// tick handles the day with a freshly started service.
 func (h tables) tick(t *testing.T) int {
 	t.Helper()
 	n, err := h.expiry().Tick(t.Context())
@@ -79,8 +80,8 @@ func counts(w *servicetest.World, subscriber string) map[string]int {
 	return n
 }
 
-// TestEachThingOnce: window, notice and expiry are recorded once, whatever is restarted or asked again, and whether the
-// tables show the last tick already or not.
+// TestEachThingOnce: window, notice and expiry are recorded once, whatever is restarted or repeated, and whether or not
+// the tables show the last tick.
 func TestEachThingOnce(t *testing.T) {
 	w := servicetest.New(t, "2020-01-15 10:00")
 	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
@@ -118,9 +119,9 @@ func dateOf(s string) civil.Date {
 	return d
 }
 
-// TestSteppingEqualsOneLeap: from each day that NextDue names to the next, or at once over the years: the certificates and
-// the card end the same way. Only what has no sense any more after the end is left out by the leap: a window that
-// opens, and the notice of it.
+// TestSteppingEqualsOneLeap: from each day that NextDue names to the next, or at once over the years: the certificates
+// and the card end the same way. The leap leaves out only what is pointless after the end: the opening of a window, and
+// its notice.
 func TestSteppingEqualsOneLeap(t *testing.T) {
 	end := civil.New(2040, 1, 1)
 	play := func(t *testing.T, stepping bool) (ended []string, other map[string]int) {
@@ -176,8 +177,8 @@ func TestSteppingEqualsOneLeap(t *testing.T) {
 	}
 }
 
-// TestTheEngineGoesAwayAndComesBack: while the tables are away nothing is recorded and nothing lost.
-func TestTheEngineGoesAwayAndComesBack(t *testing.T) {
+// TestEngineOutageLosesNothing: while the tables are unavailable nothing is recorded and nothing lost.
+func TestEngineOutageLosesNothing(t *testing.T) {
 	w := servicetest.New(t, "2020-01-15 10:00")
 	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
 	h := open(t, w)
@@ -189,7 +190,7 @@ func TestTheEngineGoesAwayAndComesBack(t *testing.T) {
 	restarts := engine.Restarts()
 	kill(t, engine.PID())
 	go func() { done <- h.expiry().Run(ctx) }()
-	w.Logged.Await(t, "tried again")
+	w.Logged.Await(t, "retrying")
 	natstest.Wait(t, 30*time.Second, "the expiry", func() bool { return counts(w, l.Subscriber)["CertificateExpired"] == 2 })
 	cancel()
 	servicetest.Check(t, <-done)
@@ -198,7 +199,7 @@ func TestTheEngineGoesAwayAndComesBack(t *testing.T) {
 	}
 }
 
-// TestOneForgedSubscriberKeepsNobodyValid: the others expire although one can't be read.
+// TestOneForgedSubscriberKeepsNobodyValid: the others expire although one is unreadable.
 func TestOneForgedSubscriberKeepsNobodyValid(t *testing.T) {
 	w := servicetest.New(t, "2020-01-15 10:00")
 	d := w.Enrol(servicetest.Office, "c1", "counter")

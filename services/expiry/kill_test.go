@@ -7,7 +7,7 @@ import (
 	"shomei/services/servicetest"
 )
 
-// kill ends a process without a word.
+// kill kills a process.
 func kill(t *testing.T, pid int) {
 	t.Helper()
 	servicetest.Check(t, syscall.Kill(pid, syscall.SIGKILL))

@@ -13,7 +13,7 @@ import (
 	"shomei/pkg/regime"
 )
 
-// compose writes the mail of one notice, from what the history says of it.
+// compose writes the mail of one notice, from the history.
 func (s settlement) compose(pending *events.PendingNotice, contact *events.Contact) (notice.Message, error) {
 	due, revision := s.due(pending.Id)
 	if due == nil {
@@ -33,7 +33,9 @@ func (s settlement) compose(pending *events.PendingNotice, contact *events.Conta
 		WindowOpens: s.Switches.Window(law, last).Opens, EndedOn: civil.Of(revision),
 		CardEnds: due.CardEnds, Overseas: due.Overseas,
 		Renewable: regime.Allows(law, regime.OpRenew, civil.Of(now)).Accepted(), Language: notice.Language(contact.Language),
-		FeeYen: s.Switches.Fee(regime.FeeIn{Regime: law, Operation: regime.OpRenew, Cause: regime.CauseRenewal, On: civil.Of(now), Certificates: true}).Yen,
+		FeeYen: s.Switches.Fee(regime.FeeIn{
+			Regime: law, Operation: regime.OpRenew, Cause: regime.CauseRenewal, On: civil.Of(now), Certificates: true,
+		}).Yen,
 	}
 	for _, serial := range due.Serials {
 		if kind := s.kindOf(serial); kind != 0 && !slices.Contains(n.Certificates, kind) {
@@ -47,7 +49,7 @@ func (s settlement) compose(pending *events.PendingNotice, contact *events.Conta
 	return notice.Compose(n, text, s.From, contact.Mail, now)
 }
 
-// due finds the notice in the history and when it was recorded.
+// due finds the notice in the history, and when it was recorded.
 func (s settlement) due(id string) (*events.NoticeDue, time.Time) {
 	for _, r := range s.history {
 		for _, e := range r.Commit.GetEvents() {
@@ -70,18 +72,21 @@ func (s settlement) kindOf(serial uint64) events.CertificateKind {
 	return 0
 }
 
-// office is the municipality the notice speaks for: the one that keeps the person's record now.
+// office returns the municipality that the notice comes from: the one that keeps the person's record at present.
 func (s settlement) office() notice.Office {
 	for _, o := range s.Directory.Offices() {
 		if o.Municipality == s.state.Municipality && !o.Branch {
 			return notice.Office{
-				Municipality: o.Name, MunicipalityEN: o.MunicipalityRomaji, Desk: "窓口", DeskEN: "the residents' desk", Phone: cmp.Or(o.Telephone, unknownPhone),
+				Municipality: o.Name, MunicipalityEN: o.MunicipalityRomaji, Desk: "窓口", DeskEN: "the residents' desk",
+				Phone: cmp.Or(o.Telephone, unknownPhone),
 			}
 		}
 	}
-	return notice.Office{Municipality: "市区町村", MunicipalityEN: "your municipality", Desk: "窓口", DeskEN: "the residents' desk", Phone: unknownPhone}
+	return notice.Office{
+		Municipality: "市区町村", MunicipalityEN: "your municipality", Desk: "窓口", DeskEN: "the residents' desk", Phone: unknownPhone,
+	}
 }
 
-// unknownPhone stands where the log knows no office of the person's municipality, or no number of it: who moved to a
-// municipality that is not here is written to all the same.
+// unknownPhone stands in when the log has no office of the person's municipality, or no number for it: people who moved
+// to a municipality that isn't here get their mail all the same.
 const unknownPhone = "代表電話 / main number"

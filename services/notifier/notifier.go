@@ -1,5 +1,5 @@
-// Package notifier writes to people: it follows the log, sends what is owed, and records one outcome for each notice.
-// A mail whose fate is unknown is sent again under the same Message-ID; a letter of inquiry goes to the print desk.
+// Package notifier writes to people: it follows the log, sends what is owed, and records one outcome for each notice. A
+// mail with an unknown outcome is sent again under the same Message-ID; a letter of inquiry goes to the print desk.
 package notifier
 
 import (
@@ -25,7 +25,7 @@ import (
 	"shomei/pkg/wait"
 )
 
-// Config is what the notifier needs; all fields without a remark are required.
+// Config configures a Notifier; all fields without a comment are required.
 type Config struct {
 	Log       *eventlog.Log
 	Directory *directory.Directory
@@ -36,37 +36,37 @@ type Config struct {
 	Switches        regime.Switches
 	Clock           func() time.Time
 	Logger          *slog.Logger
-	// Retry is how long a mail that could not be sent waits for the next try.
+	// Retry is the pause before a mail that could not be sent is retried.
 	Retry time.Duration
-	// Handled, when set, is told how far the log has been followed.
+	// Handled, if set, is called with the positions up to which the log was followed.
 	Handled func(eventlog.Positions)
 }
 
 // Notifier writes to people.
 type Notifier struct{ Config }
 
-// New makes a notifier; it fails when the configuration names no sender or no print desk.
+// New returns a Notifier. It fails if the configuration names no sender or no print desk.
 func New(c Config) (*Notifier, error) {
 	for what, address := range map[string]string{"sender": c.From, "print desk": c.PrintDesk} {
 		if _, err := mail.ParseAddress(address); err != nil {
-			return nil, fmt.Errorf("notices: the address of the %s is not one: mend it in the configuration: %w", what, err)
+			return nil, fmt.Errorf("notices: the address of the %s is not one: correct it in the configuration: %w", what, err)
 		}
 	}
 	return &Notifier{c}, nil
 }
 
-// Run sends what falls due until ctx ends. While the mail server is away, everything waits in order.
+// Run sends what falls due until ctx ends. While the mail server is unavailable, everything waits in order.
 func (n *Notifier) Run(ctx context.Context) error {
 	return n.Log.Follow(ctx, eventlog.Follower{
 		Name: "notifier", Kinds: []string{events.KindSubscriber}, Batch: 1000, Handle: n.handle, Handled: n.Handled,
 		Parked: func(r eventlog.Record, err error) {
-			n.Logger.Error("a subscriber's notices are set aside: look at them with shomei log", "subscriber", r.ID, "error", err)
+			n.Logger.Error("skipping a subscriber's notices; inspect them with shomei log", "subscriber", r.ID, "error", err)
 		},
 	})
 }
 
-// handle settles everybody whom a batch makes owed something. Those whose mail is put off are tried again together, so
-// that the others wait for one round of tries and no longer.
+// handle sends what a batch makes owed to anyone. Deferred mails are retried together, so that the others wait for one
+// round at most.
 func (n *Notifier) handle(ctx context.Context, records []eventlog.Record) error {
 	var waiting []string
 	for _, r := range records {
@@ -86,7 +86,7 @@ func (n *Notifier) handle(ctx context.Context, records []eventlog.Record) error 
 	}
 }
 
-// round tries everybody once and gives those who are to be tried again. While the server is away nobody else is tried.
+// round tries each subscriber once and returns those to be retried. If the server is unavailable it tries no further.
 func (n *Notifier) round(ctx context.Context, waiting []string, tries deferrals) (again []string, err error) {
 	for i, id := range waiting {
 		switch err := n.settle(ctx, id, tries); {
@@ -101,7 +101,7 @@ func (n *Notifier) round(ctx context.Context, waiting []string, tries deferrals)
 	return again, nil
 }
 
-// setAside parks a subscriber whom nothing can be sent to, whatever the mail server says.
+// setAside parks a subscriber to whom nothing can be sent, whatever the mail server says.
 func setAside(id string, err error) error {
 	for _, hopeless := range []error{ErrPrintDesk, dossier.ErrNotFound, vault.ErrErased, vault.ErrMissing, vault.ErrBinding, vault.ErrNoKey, notice.ErrAddress} {
 		if errors.Is(err, hopeless) {
@@ -123,22 +123,22 @@ var (
 )
 
 var (
-	// errAway says that the mail server takes nothing from us now.
-	errAway = errors.New("the mail server is away")
-	// errDeferred says that the server has put off this one mail.
-	errDeferred = errors.New("the mail was put off")
-	// ErrPrintDesk says that a letter of inquiry was refused for good.
-	ErrPrintDesk = errors.New("the print desk refuses the letter: mend its address in the configuration")
+	// errAway: the mail server accepts nothing at present.
+	errAway = errors.New("mail server unavailable")
+	// errDeferred: the server has deferred this one mail.
+	errDeferred = errors.New("the mail was deferred")
+	// ErrPrintDesk: a letter of inquiry was refused for good.
+	ErrPrintDesk = errors.New("the print desk refuses the letter: correct its address in the configuration")
 )
 
-// deferrals counts how often the server has put off each mail, by Message-ID.
+// deferrals counts how often the server has deferred each mail, by Message-ID.
 type deferrals map[string]int
 
-// maxDeferrals is how often a server may put off one mail before the notice counts as failed.
+// maxDeferrals bounds deferrals of one mail; then its notice counts as failed.
 const maxDeferrals = 5
 
-// settle sends what a subscriber is still owed, once each, and records what became of it. It may be called at any time;
-// an error says what has to wait.
+// settle sends each thing that a subscriber is still owed, and records the outcome. It may be called at any time; an
+// error says what has to wait.
 func (n *Notifier) settle(ctx context.Context, subscriber string, tries deferrals) error {
 	head, err := n.Log.Load(ctx, events.KindSubscriber, subscriber)
 	if err != nil {
@@ -163,7 +163,7 @@ func (n *Notifier) settle(ctx context.Context, subscriber string, tries deferral
 
 func unposted(l *events.Letter) bool { return !l.Mailed }
 
-// settlement is what one subscriber is owed, being settled.
+// settlement is what one subscriber is owed, while it is being sent.
 type settlement struct {
 	*Notifier
 	subscriber string
@@ -173,7 +173,7 @@ type settlement struct {
 	tries      deferrals
 }
 
-// all sends every notice and letter; one that is put off holds up no other.
+// all sends every notice and letter; a deferred one holds up no other.
 func (s settlement) all(ctx context.Context) error {
 	var deferred error
 	for _, pending := range s.state.Notices {
@@ -196,7 +196,7 @@ func (s settlement) all(ctx context.Context) error {
 	return deferred
 }
 
-// send mails one notice. Whoever left no address gets none, and the log says so.
+// send mails one notice. A person without an address gets none, and the log says so.
 func (s settlement) send(ctx context.Context, pending *events.PendingNotice) error {
 	contact, err := s.file.Contact()
 	if errors.Is(err, dossier.ErrNotFound) || errors.Is(err, vault.ErrErased) || err == nil && contact.Mail == "" {
@@ -226,8 +226,8 @@ func (s settlement) send(ctx context.Context, pending *events.PendingNotice) err
 	return err
 }
 
-// deliver tries once. Sent and refused for good are outcomes; everything else comes again, for ever when it is the
-// server's matter and maxDeferrals times when it is this mail's.
+// deliver tries once. Sent and refused for good are outcomes; anything else is retried: for ever if it is the server's
+// fault, maxDeferrals times if it is this mail's.
 func (s settlement) deliver(ctx context.Context, message notice.Message) (notice.Outcome, error) {
 	outcome, err := s.Mailer.Send(ctx, message)
 	switch {
@@ -236,7 +236,7 @@ func (s settlement) deliver(ctx context.Context, message notice.Message) (notice
 	case ctx.Err() != nil:
 		return outcome, ctx.Err()
 	}
-	s.Logger.Warn("a mail could not be sent and is tried again", "mail", message.ID, "code", outcome.Code, "error", err)
+	s.Logger.Warn("could not send a mail, retrying", "mail", message.ID, "code", outcome.Code, "error", err)
 	if !ofOneMail(outcome) {
 		return outcome, errAway
 	}
@@ -247,7 +247,7 @@ func (s settlement) deliver(ctx context.Context, message notice.Message) (notice
 	return outcome, nil
 }
 
-// ofOneMail tells a mail that was put off from a server that takes none: RFC 3463 has 4.3 for the state of the mail
+// ofOneMail reports whether a deferral concerns this mail, not the server: RFC 3463 has 4.3 for the state of the mail
 // system, and RFC 5321 has 421 for a server that closes.
 func ofOneMail(o notice.Outcome) bool {
 	return o.Result == notice.Temporary && strings.HasPrefix(o.Code, "4") && !strings.HasPrefix(o.Code, "4.3.") && o.Code != "421"
@@ -293,7 +293,8 @@ func (s settlement) post(ctx context.Context, l *events.Letter) error {
 	due, commit := s.inquiry(l.Id)
 	id := fmt.Sprintf("%s-%d", l.Procedure, commit.GetRevision())
 	letter := notice.Inquiry{
-		ID: id, Letter: l.Id, Case: events.CaseNumber(l.Procedure), Name: record.Name, Address: record.Address, Office: s.office(), Date: s.Clock(),
+		ID: id, Letter: l.Id, Case: events.CaseNumber(l.Procedure), Name: record.Name, Address: record.Address,
+		Office: s.office(), Date: s.Clock(),
 	}
 	letter.Proxy = due.GetChannel() == events.Channel_CHANNEL_PROXY
 	today := civil.Of(letter.Date)

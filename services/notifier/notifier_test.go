@@ -31,7 +31,7 @@ const (
 
 func taking(string, int) error { return nil }
 
-// world is a centre in whose log some people are owed the notice of their renewal window.
+// world is a centre whose log owes some people the notice of their renewal window.
 type world struct {
 	*servicetest.World
 	desk  *servicetest.Desk
@@ -54,7 +54,7 @@ func owing(t *testing.T, codes ...string) *world {
 	return w
 }
 
-// tick records what the day brings to a subscriber.
+// tick records what is due for a subscriber today.
 func (w *world) tick(subscriber string) {
 	w.T.Helper()
 	env := eventlog.Envelope{CommandID: uuid.NewString(), Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "expiry"}}
@@ -86,7 +86,7 @@ func (w *world) run(t *testing.T, s *mailServer) (stop func()) {
 	return func() { t.Helper(); cancel(); servicetest.Check(t, <-done) }
 }
 
-// outcomes are the ends of notices in a history.
+// outcomes returns the outcomes of notices in a history.
 func (w *world) outcomes(l *servicetest.Life) []string {
 	var list []string
 	for _, r := range w.History(events.KindSubscriber, l.Subscriber) {
@@ -125,7 +125,7 @@ func TestWhatTheServerSays(t *testing.T) {
 	for name, row := range map[string]struct {
 		answer      func(string, int) error
 		want        string
-		mails, most int // taken by the server, and the most tries it may see
+		mails, most int // accepted by the server, and the most tries it may see
 	}{
 		"accepted":                            {taking, "sent mail", 1, 1},
 		"put off twice, then accepted":        {put(again, 2), "sent mail", 1, 3},
@@ -150,7 +150,8 @@ func TestWhatTheServerSays(t *testing.T) {
 			}
 			mails := s.of(mailOf("100"))
 			if len(mails) != row.mails || s.tried(mailOf("100")) > row.most {
-				t.Errorf("the server has %d mails after %d tries, want %d after at most %d", len(mails), s.tried(mailOf("100")), row.mails, row.most)
+				t.Errorf("the server has %d mails after %d tries, want %d after at most %d",
+					len(mails), s.tried(mailOf("100")), row.mails, row.most)
 			}
 			ids := make(map[string]bool)
 			for _, m := range mails {
@@ -166,7 +167,7 @@ func TestWhatTheServerSays(t *testing.T) {
 	}
 }
 
-// TestARefusedRecipientHoldsUpNobody: of many people the first is put off for ever; the others have their mail after no
+// TestARefusedRecipientHoldsUpNobody: the first of many people is deferred for ever; the others get their mail after no
 // more than its tries.
 func TestARefusedRecipientHoldsUpNobody(t *testing.T) {
 	var codes []string
@@ -195,13 +196,13 @@ func TestARefusedRecipientHoldsUpNobody(t *testing.T) {
 	}
 }
 
-// TestAServerThatIsAway: everything waits, nothing is lost, and what is owed no more when it is back is not sent.
-func TestAServerThatIsAway(t *testing.T) {
+// TestMailServerUnavailable: everything waits, nothing is lost, and what is no longer owed when it returns is not sent.
+func TestMailServerUnavailable(t *testing.T) {
 	w := owing(t, "100", "101")
 	s := listen(t, taking)
 	s.stop()
 	stop := w.run(t, s)
-	w.Logged.Await(t, "tried again")
+	w.Logged.Await(t, "could not send a mail, retrying")
 	w.desk.Apply(events.Operation_OPERATION_REVOKE, "101", w.lives[1].Card)
 	if got := w.outcomes(w.lives[0]); len(got) != 0 {
 		t.Errorf("while the server is away: %q", got)
@@ -226,7 +227,7 @@ func TestAServerThatIsAway(t *testing.T) {
 	stop()
 }
 
-func TestWhoeverLeftNoAddressOrHadItErased(t *testing.T) {
+func TestNoAddressOrErasedAddress(t *testing.T) {
 	w := owing(t)
 	silent := servicetest.Resident("100")
 	silent.Contact = nil
@@ -250,7 +251,7 @@ func TestWhoeverLeftNoAddressOrHadItErased(t *testing.T) {
 	}
 }
 
-// TestLettersGoToThePrintDesk: once each; a desk that refuses them sets one subscriber aside and no other.
+// TestLettersGoToThePrintDesk: once each; a desk that refuses them parks one subscriber and no other.
 func TestLettersGoToThePrintDesk(t *testing.T) {
 	w := owing(t, "200")
 	apply := func(code string) string {
@@ -279,7 +280,7 @@ func TestLettersGoToThePrintDesk(t *testing.T) {
 		t.Fatalf("a refused letter counts as posted: %v", w.Events(id))
 	}
 	for range 2 {
-		stop = w.run(t, s) // started again, when the desk's address is mended
+		stop = w.run(t, s) // started again, with the desk's address corrected
 		natstest.Wait(t, limit, "the letter", func() bool { return w.Count(id, "InquiryLetterMailed") == 1 })
 		stop()
 	}

@@ -15,7 +15,7 @@ import (
 	"shomei/services/servicetest"
 )
 
-// mailServer is a real SMTP server that answers as a test tells it.
+// mailServer is a real SMTP server that responds as a test tells it.
 type mailServer struct {
 	t      *testing.T
 	addr   string
@@ -24,13 +24,14 @@ type mailServer struct {
 	done   chan error
 
 	mu sync.Mutex
-	// answer decides about the nth try to write to a recipient: nil takes the mail, errCut takes it and says nothing.
+	// answer decides about the nth try to write to a recipient: nil accepts the mail, errCut accepts it and says
+	// nothing.
 	answer func(to string, try int) error
 	tries  map[string]int
 	taken  []taken
 }
 
-// taken is a mail that the server has, whatever it said.
+// taken is a mail that the server has accepted, whatever it said.
 type taken struct{ to, id, body string }
 
 var (
@@ -58,7 +59,7 @@ func (s *mailServer) serve(l net.Listener) {
 	go func(done chan error) { done <- s.server.Serve(l) }(s.done)
 }
 
-// stop ends the server; start begins it again at its old address.
+// stop stops the server; start restarts it at its old address.
 func (s *mailServer) stop() {
 	_ = s.server.Close()
 	_ = s.listen.Close() // a server closed before it began to serve forgets its listener
@@ -80,7 +81,7 @@ func (s *mailServer) mailer() notice.Mailer {
 	return m
 }
 
-// of gives the mails that the server took for a recipient.
+// of returns the mails that the server accepted for a recipient.
 func (s *mailServer) of(to string) []taken {
 	s.mu.Lock()
 	defer s.mu.Unlock()

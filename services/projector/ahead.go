@@ -17,8 +17,8 @@ type Outside struct {
 	Revocations  map[string][]*events.RevocationFound
 }
 
-// Ahead reports whether the tables stand further than the log went, and what they know beyond it. They must be rebuilt then:
-// the log uses the same places for something else.
+// Ahead reports whether the tables are ahead of the log, and what they know beyond it. They must be rebuilt then: the
+// log reuses the same sequences for something else.
 func (p *Projector) Ahead(ctx context.Context, ends eventlog.Positions) (bool, Outside, error) {
 	at, err := p.Warehouse.LookAtPositions(ctx)
 	if err != nil {
@@ -59,7 +59,8 @@ func (p *Projector) outside(ctx context.Context) (Outside, error) {
 		}
 		if !issued[c.Serial] {
 			out.Certificates[c.Authority] = append(out.Certificates[c.Authority], &events.CertificateFound{
-				Serial: c.Serial, Kind: kindOf(c.Kind), NotBeforeMs: millis(c.NotBefore), NotAfterMs: millis(c.NotAfter), Card: c.Card, Device: c.Device,
+				Serial: c.Serial, Kind: kindOf(c.Kind), NotBeforeMs: millis(c.NotBefore), NotAfterMs: millis(c.NotAfter),
+				Card: c.Card, Device: c.Device,
 				Subscriber: c.Subscriber, Written: !c.Written.IsZero(), Source: "tables",
 			})
 		}
@@ -90,7 +91,7 @@ func kindOf(word string) events.CertificateKind {
 	return events.CertificateKind_CERTIFICATE_KIND_AUTH
 }
 
-// reasonOf is the reason of the log that a word of the tables stands for.
+// reasonOf returns the log's reason for a word of the tables.
 func reasonOf(word string) events.RevocationReason {
 	name := strings.ToUpper(strings.ReplaceAll(word, "-", "_"))
 	for _, prefix := range []string{"REVOCATION_REASON_", "REVOCATION_REASON_CRL_"} {

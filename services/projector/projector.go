@@ -1,5 +1,5 @@
-// Package projector follows the log into the tables of the warehouse, and does nothing else: no mail, no command. It
-// keeps its position with the tables, so it goes on after a crash where they stand; what it applies twice changes
+// Package projector applies the log to the tables of the warehouse, and does nothing else: no mail, no command. It
+// keeps its position with the tables, so after a crash it continues where they are; applying a commit twice changes
 // nothing. It also rebuilds the tables beside the live ones.
 package projector
 
@@ -20,7 +20,7 @@ import (
 	"shomei/pkg/warehouse"
 )
 
-// Config is what the projector needs; all fields are required.
+// Config configures a Projector; all fields are required.
 type Config struct {
 	Log       *eventlog.Log
 	Warehouse *warehouse.Warehouse
@@ -33,11 +33,11 @@ type Projector struct {
 	mu      sync.Mutex
 	applied eventlog.Positions
 	changed chan struct{}
-	// wanted holds a token when somebody waits for the tables.
+	// wanted holds a token if somebody waits for the tables.
 	wanted chan struct{}
 }
 
-// New makes a projector; Run starts it.
+// New returns a Projector; Run starts it.
 func New(c Config) *Projector {
 	return &Projector{Config: c, changed: make(chan struct{}), wanted: make(chan struct{}, 1)}
 }
@@ -45,7 +45,7 @@ func New(c Config) *Projector {
 // batch is how many commits are applied at once: an insert costs the same for one row and for thousands.
 const batch = 20000
 
-// retry is how long the tables may be away before they are asked again.
+// retry is the pause before unavailable tables are tried again.
 const retry = time.Second
 
 var (
@@ -53,9 +53,9 @@ var (
 	crashPositioned = crashpoint.Register("projector.positioned")
 )
 
-// Run follows the log until ctx ends. While the tables are away it waits; when they were swapped it goes on from the
-// positions of the new ones. It returns warehouse.ErrDamaged when only new tables help, and what keeps it from reading the
-// log.
+// Run follows the log until ctx ends. While ClickHouse is unavailable it waits; after a swap it continues from the
+// positions of the new tables. It returns warehouse.ErrDamaged if only new tables help, or the error that prevents
+// reading the log.
 func (p *Projector) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		err := p.follow(ctx)
@@ -65,7 +65,7 @@ func (p *Projector) Run(ctx context.Context) error {
 		case errors.Is(err, warehouse.ErrRebuilt):
 			continue
 		case errors.Is(err, errPositions) && !errors.Is(err, warehouse.ErrDamaged):
-			p.Logger.Warn("the tables are away, commits wait in the log", "error", err)
+			p.Logger.Warn("ClickHouse unavailable, retrying; commits wait in the log", "error", err)
 			wait(ctx, retry, nil)
 		default:
 			return err
@@ -74,20 +74,20 @@ func (p *Projector) Run(ctx context.Context) error {
 	return nil
 }
 
-// errPositions says that the tables did not tell how far they are.
+// errPositions: the positions of the tables can't be read.
 var errPositions = errors.New("asking how far the tables are")
 
-// Forget has the projector ask the tables anew how far they are, before anybody is told. For tables that were replaced
-// while it did not run.
+// Forget makes the projector read the positions of the tables again before it reports any, for tables that were
+// replaced while it wasn't running.
 func (p *Projector) Forget() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.applied = nil
 }
 
-// Fit compares the tables with the log as far as that costs nothing: no position is beyond the log, and the newest commit
-// that was applied stands in the tables as it does in the log. The error is warehouse.ErrDamaged when they don't fit, as
-// after an older copy of the log was put back.
+// Fit compares the tables with the log as far as that costs nothing: no position is beyond the log, and the newest
+// applied commit is the same in both. The error is warehouse.ErrDamaged if they differ, as after restoring an older
+// copy of the log.
 func (p *Projector) Fit(ctx context.Context) error {
 	at, err := p.Warehouse.LookAtPositions(ctx)
 	if err != nil {
@@ -112,7 +112,7 @@ func (p *Projector) Fit(ctx context.Context) error {
 
 var errEnough = errors.New("read enough")
 
-// fit looks whether the commit at a position is the one in the tables.
+// fit checks that the tables hold the commit at a position.
 func (p *Projector) fit(ctx context.Context, stream string, sequence uint64, ends eventlog.Positions) error {
 	if sequence == 0 {
 		return nil
@@ -125,16 +125,17 @@ func (p *Projector) fit(ctx context.Context, stream string, sequence uint64, end
 		return errEnough
 	})
 	if !errors.Is(err, errEnough) || last == nil || len(last.Events) == 0 {
-		return nil // what can't be read stands in no table, and the log is not judged here
+		return nil // an unreadable commit is in no table; judging the log is not for us
 	}
 	held, err := p.Warehouse.Holds(ctx, last)
 	if err == nil && !held {
-		err = fmt.Errorf("revision %d of %s/%s, the last one applied of stream %s, is missing or another: %w", last.Revision, last.Kind, last.Id, stream, warehouse.ErrDamaged)
+		err = fmt.Errorf("revision %d of %s/%s, the last one applied of stream %s, is missing or another: %w",
+			last.Revision, last.Kind, last.Id, stream, warehouse.ErrDamaged)
 	}
 	return err
 }
 
-// wait waits until a time has passed, wake says so, or ctx ends.
+// wait waits until the time has passed, wake fires, or ctx ends.
 func wait(ctx context.Context, d time.Duration, wake <-chan struct{}) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -145,7 +146,7 @@ func wait(ctx context.Context, d time.Duration, wake <-chan struct{}) {
 	}
 }
 
-// follow applies commits from where the tables stand until something stops it.
+// follow applies commits from the tables' position until something stops it.
 func (p *Projector) follow(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -167,13 +168,13 @@ func (p *Projector) follow(ctx context.Context) error {
 				next = time.Now().Add(betweenSmall)
 			}
 			if errors.Is(err, warehouse.ErrRebuilt) || errors.Is(err, warehouse.ErrDamaged) {
-				stop(err) // following on from here would write into tables that are gone, or for ever in vain
+				stop(err) // continuing would write to tables that are gone, or never succeed
 			}
 			return err
 		},
 		Handled: p.reached,
 		Parked: func(r eventlog.Record, err error) {
-			p.Logger.Error("an aggregate is missing from the tables: look at it with shomei log", "kind", r.Kind, "id", r.ID, "error", err)
+			p.Logger.Error("an aggregate is missing from the tables; inspect it with shomei log", "kind", r.Kind, "id", r.ID, "error", err)
 		},
 	})
 	if cause := context.Cause(ctx); errors.Is(cause, warehouse.ErrRebuilt) || errors.Is(cause, warehouse.ErrDamaged) {
@@ -182,7 +183,7 @@ func (p *Projector) follow(ctx context.Context) error {
 	return err
 }
 
-// apply writes a batch into the tables and then, per stream, how far it came.
+// apply writes a batch to the tables and then, for each stream, its new position.
 func (p *Projector) apply(ctx context.Context, records []eventlog.Record) error {
 	commits := make([]*events.Commit, len(records))
 	ends := make(map[string]uint64)
@@ -204,14 +205,14 @@ func (p *Projector) apply(ctx context.Context, records []eventlog.Record) error 
 }
 
 // Small batches are kept betweenSmall apart: an insert costs the same for one row and for thousands, about ten synced
-// files a table, and whoever decides meanwhile needs cores and disk, too (2026-11-23: complete acts went from 44 % of
-// their floor to 55 %). So the tables are a second behind the log at most, and whoever waits for them ends the rest.
+// files a table, and deciding needs cores and disk, too (2026-11-23: complete acts went from 44 % of their floor to 55
+// %). So the tables are at most a second behind the log, and whoever waits for them ends the pause.
 const (
 	smallBatch   = 1000
 	betweenSmall = time.Second
 )
 
-// want ends the rest between small batches, this one or the next.
+// want ends the pause between small batches, this one or the next.
 func (p *Projector) want() {
 	select {
 	case p.wanted <- struct{}{}:
@@ -227,7 +228,7 @@ func (p *Projector) reached(at eventlog.Positions) {
 	p.changed = make(chan struct{})
 }
 
-// Applied is how far the tables are known to stand.
+// Applied returns the positions that the tables are known to have reached.
 func (p *Projector) Applied() eventlog.Positions {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -266,7 +267,7 @@ func lag(at, ends eventlog.Positions) uint64 {
 	return behind
 }
 
-// Lag is how many commits the tables are behind the log.
+// Lag returns how many commits the tables are behind the log.
 func (p *Projector) Lag(ctx context.Context) (uint64, error) {
 	ends, err := p.Log.LastSequences(ctx)
 	if err != nil {
@@ -275,8 +276,8 @@ func (p *Projector) Lag(ctx context.Context) (uint64, error) {
 	return lag(p.Applied(), ends), nil
 }
 
-// Rebuild makes the tables anew from the whole log, beside the live ones, and swaps them in. progress hears how many
-// commits have been applied.
+// Rebuild makes the tables anew from the whole log, beside the live ones, and swaps them in. progress is called with
+// the number of commits applied.
 func (p *Projector) Rebuild(ctx context.Context, progress func(uint64)) ([]warehouse.TableChange, error) {
 	return p.Warehouse.Rebuild(ctx, p.replay, progress)
 }
@@ -284,8 +285,7 @@ func (p *Projector) Rebuild(ctx context.Context, progress func(uint64)) ([]wareh
 // replayed is how many commits a rebuild applies at once; nobody waits for one of them.
 const replayed = 50000
 
-// replay applies the whole log. There are two batches: while one is written into the tables, the other takes what is
-// read next.
+// replay applies the whole log. There are two batches: while one is written to the tables, the other is filled.
 func (p *Projector) replay(ctx context.Context, t *warehouse.Target) error {
 	group, together := errgroup.WithContext(ctx)
 	empty, full := make(chan *warehouse.Batch, 2), make(chan *warehouse.Batch, 2)
@@ -316,13 +316,13 @@ func (p *Projector) replay(ctx context.Context, t *warehouse.Target) error {
 	return nil
 }
 
-// read makes batches of the whole log, and notes where each stream ended.
+// read makes batches of the whole log, and records where each stream ended.
 func (p *Projector) read(ctx context.Context, ends map[string]uint64, empty <-chan *warehouse.Batch, full chan<- *warehouse.Batch) error {
 	batch := <-empty
 	err := p.Log.Scan(ctx, nil, nil, func(r eventlog.Record, err error) error {
 		ends[r.Stream] = r.Sequence
 		if err != nil {
-			p.Logger.Error("an aggregate is missing from the tables: look at it with shomei log", "kind", r.Kind, "id", r.ID, "error", err)
+			p.Logger.Error("an aggregate is missing from the tables; inspect it with shomei log", "kind", r.Kind, "id", r.ID, "error", err)
 			return nil
 		}
 		if batch.Add(r.Commit); batch.Commits() < replayed {

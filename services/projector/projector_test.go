@@ -31,7 +31,8 @@ func tables(t *testing.T) *warehouse.Warehouse {
 	t.Helper()
 	name := strings.NewReplacer("/", "_", "#", "_").Replace(t.Name())
 	house, err := warehouse.Open(t.Context(), warehouse.Config{
-		DSN: enginetest.Start(t).DSN(), Database: fmt.Sprintf("p_%s_%d", name, time.Now().UnixNano()), Logger: slog.New(slog.DiscardHandler),
+		DSN: enginetest.Start(t).DSN(), Database: fmt.Sprintf("p_%s_%d", name, time.Now().UnixNano()),
+		Logger: slog.New(slog.DiscardHandler),
 	})
 	servicetest.Check(t, err)
 	t.Cleanup(func() { house.Close() })
@@ -58,7 +59,7 @@ func caughtUp(t *testing.T, p *projector.Projector) {
 	}
 }
 
-// shown is what the tables say of a day far ahead, and of one subscriber.
+// shown returns what the tables say of a day far ahead, and of one subscriber.
 func shown(t *testing.T, house *warehouse.Warehouse) []warehouse.Due {
 	t.Helper()
 	due, err := house.Due(t.Context(), civil.New(2045, 1, 1), "", 1000)
@@ -135,7 +136,7 @@ func TestARebuildWhileFollowing(t *testing.T) {
 	}
 }
 
-// TestTheEngineIsKilled: commits wait in the log while the engine is away and are applied when it is back.
+// TestTheEngineIsKilled: commits wait in the log while the engine is down and are applied when it is back.
 func TestTheEngineIsKilled(t *testing.T) {
 	w := servicetest.New(t, "2020-01-15 10:00")
 	d := w.Enrol(servicetest.Office, "c1", "counter")
@@ -158,7 +159,7 @@ func TestTheEngineIsKilled(t *testing.T) {
 	}
 }
 
-// TestCaughtUpSaysWhatIsMissing: without a projector that runs it ends with its context.
+// TestCaughtUpSaysWhatIsMissing: without a running projector it ends with its context.
 func TestCaughtUpSaysWhatIsMissing(t *testing.T) {
 	w := servicetest.New(t, "2020-01-15 10:00")
 	p := projector.New(projector.Config{Log: w.Log, Warehouse: tables(t), Logger: w.Logger()})
@@ -169,8 +170,8 @@ func TestCaughtUpSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
-// TestAForgedCommitIsPassedOver: one aggregate is missing from the tables, with an alarm; the others are there.
-func TestAForgedCommitIsPassedOver(t *testing.T) {
+// TestForgedCommitIsSkipped: one aggregate is missing from the tables, with an alarm; the others are there.
+func TestForgedCommitIsSkipped(t *testing.T) {
 	w := servicetest.New(t, "2020-01-15 10:00")
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	d.Hold("0")

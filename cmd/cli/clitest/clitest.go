@@ -1,4 +1,4 @@
-// Package clitest has what the scripts of the programs' tests (testscript) do beside running commands.
+// Package clitest provides commands for the scripts of the programs' tests (testscript).
 package clitest
 
 import (
@@ -19,7 +19,7 @@ import (
 // patience limits each wait of a script; a key pair on a card in software takes a second or two.
 const patience = 90 * time.Second
 
-// Exits is exits CODE COMMAND… runs a command that must end with that exit code.
+// Exits implements "exits CODE COMMAND…": run a command that must end with that exit code.
 func Exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits CODE COMMAND…")
@@ -29,14 +29,14 @@ func Exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// EventuallyExits is eventually-exits CODE COMMAND… runs a command until it ends with that exit code.
+// EventuallyExits implements "eventually-exits CODE COMMAND…": run a command until it ends with that exit code.
 func EventuallyExits(ts *testscript.TestScript, _ bool, args []string) {
 	if !Await(func() bool { return ExitCode(ts, args[1:]) == args[0] }) {
 		ts.Fatalf("never exit code %s\n%s%s", args[0], ts.ReadFile("stdout"), ts.ReadFile("stderr"))
 	}
 }
 
-// ExitCode runs a command and gives its exit code.
+// ExitCode runs a command and returns its exit code.
 func ExitCode(ts *testscript.TestScript, command []string) string {
 	err := ts.Exec(command[0], command[1:]...)
 	code := 0
@@ -48,7 +48,7 @@ func ExitCode(ts *testscript.TestScript, command []string) string {
 	return strconv.Itoa(code)
 }
 
-// Eventually is eventually PATTERN COMMAND… runs a command until it succeeds and its output matches.
+// Eventually implements "eventually PATTERN COMMAND…": run a command until it succeeds and its output matches.
 func Eventually(ts *testscript.TestScript, _ bool, args []string) {
 	pattern := regexp.MustCompile(args[0])
 	ok := Await(func() bool {
@@ -60,14 +60,14 @@ func Eventually(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// Await asks until the answer is yes or patience ends.
+// Await polls until done returns true or patience ends.
 func Await(done func() bool) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	return wait.Until(ctx, 50*time.Millisecond, func() (bool, error) { return done(), nil }) == nil
 }
 
-// Build is build PROGRAM…: it builds programs of this module beside the one under test, as `make build` does.
+// Build implements "build PROGRAM…": build programs of this module beside the one under test, as `make build` does.
 func Build(ts *testscript.TestScript, _ bool, programs []string) {
 	bin, _, _ := strings.Cut(ts.Getenv("PATH"), string(os.PathListSeparator))
 	for _, name := range programs {

@@ -21,14 +21,14 @@ import (
 	"shomei/pkg/counterlink"
 )
 
-// desks is how many counters work at a time.
-const desks = 16
+// counters is how many counters work at a time.
+const counters = 16
 
 const benchOffice = "12237-main"
 
 // acts measures whole issues of two certificates to people at counters, over the real wire: four claims, six commits,
-// two signatures, six commands and answers. The floor publishes as many messages of the same sizes to three streams of the
-// same server and makes two signatures with an RSA key, in the same order, without us.
+// two signatures, six commands and answers. The floor publishes as many messages of the same sizes to three streams of
+// the same server and makes two RSA signatures, in the same order, without our code.
 func acts(ctx context.Context, o Options) (figures []Figure, err error) {
 	folder, remove, err := o.scratch()
 	if err != nil {
@@ -51,7 +51,7 @@ func acts(ctx context.Context, o Options) (figures []Figure, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := turn(desks, o.Span/2, a.act); err != nil { // first contact with everything
+	if _, err := turn(counters, o.Span/2, a.act); err != nil { // warms everything up
 		return nil, err
 	}
 	sizes, err := a.sizes(ctx, before)
@@ -60,11 +60,11 @@ func acts(ctx context.Context, o Options) (figures []Figure, err error) {
 	}
 	var mine, floors []sample
 	for n := range o.Turns {
-		f, err := turn(desks, o.Span, func(_ int, i int64) error { return a.floor(ctx, sizes, i) })
+		f, err := turn(counters, o.Span, func(_ int, i int64) error { return a.floor(ctx, sizes, i) })
 		if err != nil {
 			return nil, err
 		}
-		m, err := turn(desks, o.Span, a.act)
+		m, err := turn(counters, o.Span, a.act)
 		if err != nil {
 			return nil, err
 		}
@@ -73,7 +73,7 @@ func acts(ctx context.Context, o Options) (figures []Figure, err error) {
 	}
 	ours, floor := medians(mine), medians(floors)
 	return []Figure{
-		{Part: "acts", Name: fmt.Sprintf("%d counters, two certificates each", desks), Value: ours.perSecond, Unit: "acts/s", Floor: floor.perSecond, OfFloor: 0.6, Why: whyActs},
+		{Part: "acts", Name: fmt.Sprintf("%d counters, two certificates each", counters), Value: ours.perSecond, Unit: "acts/s", Floor: floor.perSecond, OfFloor: 0.6, Why: whyActs},
 		{Name: "half of them within", Value: ours.p50, Unit: "ms", Floor: floor.p50},
 		{Name: "99 of 100 within", Value: ours.p99, Unit: "ms", Floor: floor.p99},
 		{Name: "processor time of hub and counters for one", Value: ours.core, Unit: "ms", Floor: floor.core},
@@ -84,7 +84,7 @@ func acts(ctx context.Context, o Options) (figures []Figure, err error) {
 type acting struct {
 	ctx      context.Context
 	hub      *hub.Hub
-	desks    []*desk
+	counters []*counter
 	requests [][]byte
 	js       jetstream.JetStream
 	key      *rsa.PrivateKey
@@ -93,17 +93,18 @@ type acting struct {
 
 func (a *acting) open(ctx context.Context, folder string) error {
 	err := a.hub.DefineOffice(ctx, benchOffice, &events.OfficeDefined{
-		Municipality: benchOffice[:5], Prefecture: "12", Name: "山武市", PrefectureRomaji: "Chiba-ken", MunicipalityRomaji: "Sammu-shi", EffectiveFrom: "2000-01-01",
+		Municipality: benchOffice[:5], Prefecture: "12", Name: "山武市", PrefectureRomaji: "Chiba-ken",
+		MunicipalityRomaji: "Sammu-shi", EffectiveFrom: "2000-01-01",
 	})
 	if err != nil {
 		return err
 	}
-	for i := range desks {
-		d, err := openDesk(ctx, a.hub, benchOffice, fmt.Sprintf("%s-%d", benchOffice, i+1), fmt.Sprintf("%sB%03d", benchOffice[:5], i+1))
+	for i := range counters {
+		d, err := openCounter(ctx, a.hub, benchOffice, fmt.Sprintf("%s-%d", benchOffice, i+1), fmt.Sprintf("%sB%03d", benchOffice[:5], i+1))
 		if err != nil {
 			return err
 		}
-		a.desks = append(a.desks, d)
+		a.counters = append(a.counters, d)
 	}
 	if a.requests, err = simulation.Requests(filepath.Join(folder, "requests")); err != nil {
 		return err
@@ -119,7 +120,9 @@ func (a *acting) open(ctx context.Context, folder string) error {
 		return err
 	}
 	for _, name := range floorStreams {
-		_, err := a.js.CreateStream(ctx, jetstream.StreamConfig{Name: name, Subjects: []string{"floor." + name + ".*"}, Storage: jetstream.FileStorage})
+		_, err := a.js.CreateStream(ctx, jetstream.StreamConfig{
+			Name: name, Subjects: []string{"floor." + name + ".*"}, Storage: jetstream.FileStorage,
+		})
 		if err != nil {
 			return err
 		}
@@ -130,7 +133,7 @@ func (a *acting) open(ctx context.Context, folder string) error {
 // close ends the counters.
 func (a *acting) close() error {
 	var errs []error
-	for _, d := range a.desks {
+	for _, d := range a.counters {
 		errs = append(errs, d.close())
 	}
 	return errors.Join(errs...)
@@ -139,7 +142,7 @@ func (a *acting) close() error {
 // act is one issue at one counter, from the application to the hand-over.
 func (a *acting) act(seat int, _ int64) error {
 	n := a.acts.Add(1)
-	v := visit{acting: a, desk: a.desks[seat], n: n, procedure: fmt.Sprintf("act-%d", n), card: fmt.Sprintf("bench-card-%d", n)}
+	v := visit{acting: a, counter: a.counters[seat], n: n, procedure: fmt.Sprintf("act-%d", n), card: fmt.Sprintf("bench-card-%d", n)}
 	if err := v.through(); err != nil {
 		return fmt.Errorf("act %d: %w", n, err)
 	}
@@ -149,7 +152,7 @@ func (a *acting) act(seat int, _ int64) error {
 // visit is one person at one counter.
 type visit struct {
 	*acting
-	desk            *desk
+	counter         *counter
 	n               int64
 	procedure, card string
 	subscriber      string
@@ -161,7 +164,8 @@ func (v *visit) through() error {
 		Registered: true, Municipality: benchOffice[:5],
 	}
 	err := v.report(&events.Claim{Fact: &events.Claim_ApplicationReceived{ApplicationReceived: &events.ApplicationReceived{
-		Operation: events.Operation_OPERATION_ISSUE, Channel: events.Channel_CHANNEL_SELF, Card: v.card, CardKind: events.CardKind_CARD_KIND_MYNUMBER,
+		Operation: events.Operation_OPERATION_ISSUE, Channel: events.Channel_CHANNEL_SELF, Card: v.card,
+		CardKind:  events.CardKind_CARD_KIND_MYNUMBER,
 		Documents: []string{"application-form", "card", "photo-id:current-address"},
 	}}}, &events.Personal{Record: record})
 	if err != nil {
@@ -197,7 +201,7 @@ func (v *visit) report(claim *events.Claim, personal *events.Personal) error {
 	now := v.hub.Clock.Now().UnixMilli()
 	claim.Procedure, claim.Subscriber, claim.Officer = v.procedure, v.subscriber, "bench-1"
 	claim.FiledMs, claim.CausedMs, claim.ClockEvidence = now, now, "simulated"
-	return v.desk.report(v.ctx, claim, personal)
+	return v.counter.report(v.ctx, claim, personal)
 }
 
 // answered reports a claim and waits until the hub has accepted it.
@@ -209,13 +213,13 @@ func (v *visit) answered(claim *events.Claim) error {
 	return err
 }
 
-// wait gives the next message down that fits; a refusal ends the visit.
+// wait returns the next downlink that fits; a refusal ends the visit.
 func (v *visit) wait(fits func(*events.Downlink) bool) (*events.Downlink, error) {
 	timer := time.NewTimer(30 * time.Second)
 	defer timer.Stop()
 	for {
 		select {
-		case d := <-v.desk.down:
+		case d := <-v.counter.down:
 			switch answer := d.GetAnswer(); {
 			case answer != nil && !answer.Accepted:
 				return nil, fmt.Errorf("the hub refused: %v", answer.Refusals)
@@ -230,7 +234,7 @@ func (v *visit) wait(fits func(*events.Downlink) bool) (*events.Downlink, error)
 	}
 }
 
-// floorStreams take the messages of the floor, one for each stream of ours.
+// floorStreams hold the floor's messages, one for each of our streams.
 var floorStreams = []string{"FLOOR_CLAIMS", "FLOOR_LOG", "FLOOR_COMMANDS"}
 
 // traffic is what one act publishes on one stream.
@@ -239,7 +243,7 @@ type traffic struct {
 	size     int
 }
 
-// stored asks what the streams that an act publishes to hold now.
+// stored returns what the streams of an act hold.
 func (a *acting) stored(ctx context.Context) ([]jetstream.StreamState, error) {
 	if err := a.hub.Follow(ctx); err != nil {
 		return nil, err
@@ -255,7 +259,7 @@ func (a *acting) stored(ctx context.Context) ([]jetstream.StreamState, error) {
 	return list, nil
 }
 
-// sizes asks what an act has published on the average since before.
+// sizes returns what an act has published on average since before.
 func (a *acting) sizes(ctx context.Context, before []jetstream.StreamState) ([]traffic, error) {
 	after, err := a.stored(ctx)
 	if err != nil {
@@ -270,7 +274,7 @@ func (a *acting) sizes(ctx context.Context, before []jetstream.StreamState) ([]t
 	return list, nil
 }
 
-// floor publishes what an act publishes, and signs what it signs, with nothing in between.
+// floor publishes and signs what an act publishes and signs, and does nothing else.
 func (a *acting) floor(ctx context.Context, list []traffic, i int64) error {
 	for n, t := range list {
 		payload := make([]byte, t.size)

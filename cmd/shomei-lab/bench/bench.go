@@ -16,20 +16,20 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 )
 
-// Options say how much is measured.
+// Options says how much is measured.
 type Options struct {
-	// Turns is how often each figure is taken, Span how long a turn of those that run for a time lasts.
+	// Turns is how often each figure is measured, Span how long a timed turn lasts.
 	Turns int
 	Span  time.Duration
-	// Commits is how many are replayed.
+	// Commits is the number of commits replayed.
 	Commits int
 	// Settled is how long a process is left alone before its idle memory is read.
 	Settled time.Duration
-	// Only names the parts to measure; all when empty.
+	// Only names the parts to measure; empty: all.
 	Only []string
-	// Scratch is where temporary data folders are made; the system's place when empty.
+	// Scratch is where temporary data folders are made; empty: the system's place.
 	Scratch string
-	// Progress hears what is being done.
+	// Progress is told what is being done.
 	Progress io.Writer
 }
 
@@ -44,16 +44,17 @@ type Figure struct {
 	Part, Name string
 	Value      float64
 	Unit       string
-	// Floor is what the machine does without us, 0 when there is none; Share what of it we reach.
+	// Floor is what the machine does without us, 0 if there is none.
 	Floor      float64
 	FloorsName string
-	// Goal is what the project asks: at least that Value (AtLeast), at most (AtMost), or that share of the floor (OfFloor).
+	// Goal is what the project requires: at least that Value (AtLeast), at most (AtMost), or that share of the floor
+	// (OfFloor).
 	AtLeast, AtMost, OfFloor float64
-	// Why says what the time goes into, for those that fall short.
+	// Why says where the time goes, for figures that fall short.
 	Why string
 }
 
-// Share is the value as a part of the floor; 0 when there is none.
+// Share returns the value as a fraction of the floor; 0 if there is none.
 func (f Figure) Share() float64 {
 	if f.Floor == 0 {
 		return 0
@@ -61,7 +62,7 @@ func (f Figure) Share() float64 {
 	return f.Value / f.Floor
 }
 
-// Reached reports whether the goal is reached; true when there is none.
+// Reached reports whether the goal is reached or there is none.
 func (f Figure) Reached() bool {
 	return f.Value >= f.AtLeast && (f.AtMost == 0 || f.Value <= f.AtMost) && f.Share() >= f.OfFloor
 }
@@ -86,7 +87,7 @@ type part struct {
 
 var parts = []part{{"decisions", decisions}, {"acts", acts}, {"replay", replay}, {"idle", idle}}
 
-// Parts are the names that Options.Only knows.
+// Parts returns the names for Options.Only.
 func Parts() []string {
 	var names []string
 	for _, p := range parts {
@@ -95,7 +96,7 @@ func Parts() []string {
 	return names
 }
 
-// Run measures and gives all figures.
+// Run measures and returns all figures.
 func Run(ctx context.Context, o Options) ([]Figure, error) {
 	var all []Figure
 	for _, p := range parts {
@@ -117,13 +118,13 @@ func (o Options) say(format string, args ...any) {
 	}
 }
 
-// scratch makes a data folder that is gone afterwards.
+// scratch makes a data folder and returns how to delete it.
 func (o Options) scratch() (folder string, remove func(), err error) {
 	folder, err = os.MkdirTemp(o.Scratch, "shomei-bench-")
 	return folder, func() { _ = os.RemoveAll(folder) }, err
 }
 
-// median of some values; 0 of none.
+// median returns the median, or 0 without values.
 func median(values []float64) float64 {
 	if len(values) == 0 {
 		return 0
@@ -135,7 +136,7 @@ func median(values []float64) float64 {
 	return sorted[len(sorted)/2]
 }
 
-// Machine is the line that says where and with what was measured.
+// Machine returns the line that says where and with what was measured.
 func Machine() string {
 	model := "unknown processor"
 	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
@@ -162,7 +163,7 @@ func Machine() string {
 		runtime.Version(), revision, time.Now().Format("2006-01-02"))
 }
 
-// Print writes the table, and below it why some fall short.
+// Print writes the table, and below it why some figures fall short.
 func Print(out io.Writer, figures []Figure) {
 	t := table.NewWriter()
 	t.SetOutputMirror(out)
@@ -189,7 +190,7 @@ func Print(out io.Writer, figures []Figure) {
 	}
 }
 
-// number writes a figure with as many digits as it deserves.
+// number formats a figure with a sensible number of digits.
 func number(v float64) string {
 	switch {
 	case v >= 1000:

@@ -29,11 +29,11 @@ const (
 
 var silent = slog.New(slog.NewTextHandler(io.Discard, nil))
 
-// sample is what one turn gave: pieces of work a second, how long they took in milliseconds, and the milliseconds of a
-// core that this process spent on each.
+// sample is the result of one turn: pieces of work a second, how long they took in milliseconds, and the milliseconds
+// of a core that this process spent on each.
 type sample struct{ perSecond, p50, p99, core float64 }
 
-// turn runs work on some goroutines for a time; i is another for each piece of work.
+// turn runs work on some goroutines for a time; i differs for each piece of work.
 func turn(workers int, span time.Duration, work func(worker int, i int64) error) (sample, error) {
 	var next atomic.Int64
 	var failed atomic.Pointer[error]
@@ -70,7 +70,7 @@ func turn(workers int, span time.Duration, work func(worker int, i int64) error)
 	return sample{float64(len(all)) / spent.Seconds(), all[len(all)/2], all[len(all)*99/100], core}, nil
 }
 
-// medians of the parts of several samples, each by itself.
+// medians returns the median of each field.
 func medians(samples []sample) sample {
 	pick := func(of func(sample) float64) float64 {
 		var values []float64
@@ -105,7 +105,7 @@ func openStore(ctx context.Context, folder string) (*store, func(), error) {
 	return &store{conn, js}, func() { conn.Close(); server.Shutdown() }, err
 }
 
-// openLog opens a log of its own in the store, as a hub would.
+// openLog opens a log in the store, as a hub would.
 func openLog(ctx context.Context, s *store, marks string, streams int) (*eventlog.Log, nkeys.KeyPair, error) {
 	pair, err := nkeys.CreateUser()
 	if err != nil {
@@ -151,7 +151,10 @@ func decisions(ctx context.Context, o Options) ([]Figure, error) {
 		}
 		name := fmt.Sprintf("writers: %d, streams: %d", c.writers, c.streams)
 		figures = append(figures,
-			Figure{Part: "decisions", Name: name, Value: ours.perSecond, Unit: "decisions/s, durable", Floor: floor.perSecond, OfFloor: 0.6, Why: whyDecisions},
+			Figure{
+				Part: "decisions", Name: name, Value: ours.perSecond, Unit: "decisions/s, durable", Floor: floor.perSecond,
+				OfFloor: 0.6, Why: whyDecisions,
+			},
 			Figure{Name: "half of them within", Value: ours.p50, Unit: "ms", Floor: floor.p50},
 			Figure{Name: "99 of 100 within", Value: ours.p99, Unit: "ms", Floor: floor.p99})
 	}
@@ -207,8 +210,8 @@ func decide(ctx context.Context, o Options, writers, streams int) (ours, floor s
 	return medians(mine), medians(floors), nil
 }
 
-// settledSize decides about everybody a few times, so that heads are known and states have their usual size, and gives a
-// payload as long as a stored commit is then.
+// settledSize decides about everybody a few times, so that heads are known and states have their usual size, and
+// returns a payload as long as a stored commit is then.
 func settledSize(ctx context.Context, log *eventlog.Log) ([]byte, error) {
 	const rounds = 3
 	var next atomic.Int64

@@ -58,7 +58,7 @@ func idle(ctx context.Context, o Options) ([]Figure, error) {
 	return figures, nil
 }
 
-// up is a `shomei up` that runs.
+// up is a running `shomei up`.
 type up struct {
 	process *tether.Process
 	log     *os.File
@@ -80,14 +80,15 @@ func startUp(ctx context.Context, folder string) (*up, error) {
 		return nil, err
 	}
 	u := &up{log: log, console: "http://" + ports[0] + "/"}
-	command := exec.CommandContext(ctx, program, "up", "--data", filepath.Join(folder, "data"), "--console", ports[0], "--counter", ports[1])
+	command := exec.CommandContext(ctx, program, "up", "--data", filepath.Join(folder, "data"), "--console", ports[0],
+		"--counter", ports[1])
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
 	command.Stdout, command.Stderr = log, log
 	u.process, err = tether.Start(command)
 	return u, err
 }
 
-// freePorts are addresses that nobody listens on now.
+// freePorts returns unused addresses.
 func freePorts(n int) ([]string, error) {
 	var list []string
 	for range n {
@@ -107,7 +108,7 @@ func (u *up) stop() {
 	_ = u.log.Close()
 }
 
-// served returns when the console answers.
+// served waits until the console responds.
 func (u *up) served(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -136,7 +137,7 @@ type process struct {
 	limit float64
 }
 
-// processes are the hub and those it has started.
+// processes returns the hub and the processes it has started.
 func (u *up) processes() ([]process, error) {
 	list := []process{{u.process.Process.Pid, "shomei all", 200}}
 	children, err := childrenOf(u.process.Process.Pid)

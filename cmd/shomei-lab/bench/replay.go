@@ -65,7 +65,7 @@ func replay(ctx context.Context, o Options) (figures []Figure, err error) {
 	}, nil
 }
 
-// replaying is a log and an engine, without anything that would follow the one into the other.
+// replaying is a log and an engine, with nothing that connects them.
 type replaying struct {
 	Options
 	store     *store
@@ -160,11 +160,14 @@ func (r *replaying) fill(ctx context.Context) error {
 }
 
 func oneEvent(i int, at time.Time) *events.Commit {
-	e := events.New(&events.WindowOpened{Serial: uint64(i + 1), Kind: events.CertificateKind_CERTIFICATE_KIND_AUTH, LastDay: "2020-06-18"}, "mynumber.window.three-months")
+	e := events.New(&events.WindowOpened{
+		Serial: uint64(i + 1), Kind: events.CertificateKind_CERTIFICATE_KIND_AUTH, LastDay: "2020-06-18",
+	}, "mynumber.window.three-months")
 	e.CausedMs, e.FiledMs, e.RecordedMs = at.UnixMilli(), at.UnixMilli(), at.UnixMilli()
 	return &events.Commit{
-		Kind: events.KindSubscriber, Id: fmt.Sprintf("replay%018d", i), Revision: 1, Schema: 1, CommandId: fmt.Sprintf("tick/replay%018d/2020-03-19/0", i),
-		Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "expiry"}, Events: []*events.Event{e},
+		Kind: events.KindSubscriber, Id: fmt.Sprintf("replay%018d", i), Revision: 1, Schema: 1,
+		CommandId: fmt.Sprintf("tick/replay%018d/2020-03-19/0", i),
+		Actor:     &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "expiry"}, Events: []*events.Event{e},
 	}
 }
 
@@ -193,7 +196,7 @@ func entryLike(c *events.Commit) warehouse.Entry {
 	}
 }
 
-// consume reads every message and looks at none.
+// consume reads every message and ignores it.
 func (r *replaying) consume(ctx context.Context) error {
 	consumer, err := r.store.js.CreateConsumer(ctx, r.log.Streams()[0], jetstream.ConsumerConfig{
 		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, DeliverPolicy: jetstream.DeliverAllPolicy,
@@ -218,12 +221,12 @@ func (r *replaying) scan(ctx context.Context) error {
 	n := 0
 	err := r.log.Scan(ctx, nil, nil, func(_ eventlog.Record, err error) error { n++; return err })
 	if err == nil && n != r.Commits {
-		err = fmt.Errorf("%d commits came, %d are there", n, r.Commits)
+		err = fmt.Errorf("read %d commits of %d", n, r.Commits)
 	}
 	return err
 }
 
-// follow reads as those do who act on what they read.
+// follow reads as a follower does that acts on what it reads.
 func (r *replaying) follow(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -239,7 +242,7 @@ func (r *replaying) follow(ctx context.Context) error {
 	})
 }
 
-// insert puts a row for each commit into one table like that of the log, which is less than what the projector does.
+// insert inserts a row for each commit into one table like that of the log, which is less than the projector does.
 func (r *replaying) insert(ctx context.Context) error {
 	const rows = 20000
 	for from := 0; from < len(r.entries); from += rows {
@@ -259,7 +262,7 @@ func (r *replaying) insert(ctx context.Context) error {
 	return nil
 }
 
-// rebuild makes all tables anew, and notes how long it took until they held everything, and what the whole cost.
+// rebuild makes all tables anew, and records how long it took until they held everything, and what it cost.
 func (r *replaying) rebuild(ctx context.Context) error {
 	note, err := r.cost.meter(r.engine.PID(), r.Commits)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 // tick is the unit of processor times in /proc: USER_HZ is 100 on every Linux that Go runs on.
 const tick = 10 * time.Millisecond
 
-// processorTime is how long a process has been on a core since it began (proc_pid_stat(5), utime and stime). Unlike time
-// on the clock it says about the same on a busy machine as on an idle one.
+// processorTime returns how long a process has been on a core since it began (proc_pid_stat(5), utime and stime).
+// Unlike wall-clock time it is about the same on a busy machine as on an idle one.
 func processorTime(pid int) (time.Duration, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -20,7 +20,8 @@ func processorTime(pid int) (time.Duration, error) {
 	_, rest, _ := strings.Cut(string(text), ") ") // the name before it may hold anything
 	var state string
 	var skipped, user, system int64
-	_, err = fmt.Sscan(rest, &state, &skipped, &skipped, &skipped, &skipped, &skipped, &skipped, &skipped, &skipped, &skipped, &skipped, &user, &system)
+	_, err = fmt.Sscan(rest, &state, &skipped, &skipped, &skipped, &skipped, &skipped, &skipped, &skipped, &skipped,
+		&skipped, &skipped, &user, &system)
 	if err != nil {
 		return 0, fmt.Errorf("reading the processor time of process %d: %w", pid, err)
 	}
@@ -30,7 +31,7 @@ func processorTime(pid int) (time.Duration, error) {
 // cost is the processor time that two processes took for each of some commits, in microseconds.
 type cost struct{ hub, engine []float64 }
 
-// meter reads both processes; the function it returns notes what they have taken since, for so many commits.
+// meter reads both processes; the returned function records what they have used since, for so many commits.
 func (c *cost) meter(engine, commits int) (note func() error, err error) {
 	hubBefore, err := processorTime(os.Getpid())
 	if err != nil {

@@ -1,7 +1,7 @@
 package bench
 
-// What the time goes into, for the figures that can fall short: seen in profiles of these very runs
-// (shomei-lab bench --profile) and in timings of the single steps.
+// Where the time goes, for the figures that can fall short: seen in profiles of these very runs (shomei-lab bench
+// --profile) and in timings of single steps.
 const (
 	whyDecisions = "the server's fsync is most of it on both sides; of what is ours, two fifths are the Ed25519 signature of the commit, the rest is deciding, folding and encoding"
 

@@ -1,6 +1,6 @@
-// Package census counts what the tables tell of people and holds it against what is known of the country: how many cards
-// were applied for and when, what was renewed, lost, refused, and when people come (figures.md 1, 2). It knows nothing of
-// how the history came about, so it judges a simulated one as it would a real one.
+// Package census counts what the tables say about people and compares it with what is known of the country: how many
+// cards were applied for and when, what was renewed, lost, refused, and when people come (figures.md 1, 2). It knows
+// nothing of how the history came about, so it judges a simulated one as it would a real one.
 package census
 
 import (
@@ -24,14 +24,14 @@ type Census struct {
 	visits   map[time.Weekday]int
 	months   map[time.Month]int
 	morning  int
-	// closed are the renewal windows of authentication certificates that are over, renewed those in which it was renewed.
+	// closed counts the renewal windows of authentication certificates that are over, renewed those that were used.
 	closed, renewed int
 	// due is for how many people something ends, by day.
 	due  map[civil.Date]int
 	last civil.Date
 }
 
-// series is something that is counted by day.
+// series is something counted by day.
 type series string
 
 const (
@@ -43,8 +43,8 @@ const (
 	unblocked  series = "unblocked"
 )
 
-// row is one answer of the tables: what, on which day, and how often; a visit has a weekday (Monday is 1) and a month, and
-// was in the morning or not; a window was used to renew or not.
+// row is one row from the tables: what, on which day, and how often; a visit has a weekday (Monday is 1) and a month,
+// and was in the morning or not; a window was used to renew or not.
 type row struct {
 	What    string `ch:"what"`
 	Day     string `ch:"day"`
@@ -55,7 +55,7 @@ type row struct {
 	Times   uint64 `ch:"times"`
 }
 
-// Take counts what the tables of a database hold. The dsn is that of ClickHouse, as clickhouse.ParseDSN reads it.
+// Take counts what the tables of a database hold. The dsn is ClickHouse's, for clickhouse.ParseDSN.
 func Take(ctx context.Context, dsn, database string) (*Census, error) {
 	options, err := clickhouse.ParseDSN(dsn)
 	if err != nil {
@@ -94,7 +94,7 @@ func (c *Census) ask(ctx context.Context, conn driver.Conn, q question) error {
 	return nil
 }
 
-// question is one that the tables answer with rows.
+// question is a query whose result is rows.
 type question struct {
 	about, sql string
 	take       func(c *Census, r row, day civil.Date)
@@ -109,7 +109,8 @@ func daily(c *Census, r row, day civil.Date) {
 	c.days[series(r.What)][day] += int(r.Times)
 }
 
-// cards are the My Number cards that were handed over: the days of that, in order, and those on which the card ended.
+// cards are the My Number cards that were handed over, with the days of that, in order, and those on which the card
+// ended.
 const cards = `(SELECT card, arraySort(groupArrayIf(recorded, event = 'CardHandedOver')) AS handed,
 	arraySort(groupArrayIf(recorded, ends)) AS ended
 	FROM card_operations FINAL WHERE kind = 'subscriber' GROUP BY card
@@ -150,7 +151,7 @@ var questions = []question{
 	{"what ends", `SELECT toString(last_day) AS day, uniqExact(subscriber) AS times FROM certificates FINAL WHERE window_opened > never GROUP BY day`, func(c *Census, r row, day civil.Date) { c.due[day] = int(r.Times) }},
 }
 
-// counted are the events that are counted by themselves, as people read them.
+// counted are the events that are counted one by one, with their names for people.
 var counted = map[string]string{
 	"InquiryLetterDue": "letter of inquiry first", "ApplicationWithdrawn": "withdrawn", "CertificateIssued": "certificates issued",
 	"CertificateExpired": "certificates expired", "WindowOpened": "windows opened", "NoticeFailed": "notices undelivered",
@@ -177,7 +178,7 @@ func (c *Census) window(r row, last civil.Date) {
 	}
 }
 
-// between is how often something happened from a day until before another.
+// between returns how often something happened from a day until before another.
 func (c *Census) between(s series, from, until civil.Date) (n int) {
 	for day, times := range c.days[s] {
 		if !day.Before(from) && day.Before(until) {
@@ -187,13 +188,13 @@ func (c *Census) between(s series, from, until civil.Date) (n int) {
 	return n
 }
 
-// held is how many My Number cards were in their holders' hands at the end of a day.
+// held returns how many My Number cards were in their holders' hands at the end of a day.
 func (c *Census) held(on civil.Date) int {
 	next := on.AddDays(1)
 	return c.between(handedOver, civil.Date{}, next) - c.between(outOfUse, civil.Date{}, next)
 }
 
-// holderYears is how long cards have been held, altogether.
+// holderYears returns how long cards have been held, in total.
 func (c *Census) holderYears() float64 {
 	days := 0
 	for day, n := range c.days[handedOver] {
@@ -211,7 +212,7 @@ type Line struct {
 	Times int
 }
 
-// Happened tells everything that happened and how often, by name.
+// Happened returns everything that happened and how often, by name.
 func (c *Census) Happened() []Line {
 	lines := make([]Line, 0, len(c.happened))
 	for _, what := range slices.Sorted(maps.Keys(c.happened)) {

@@ -18,7 +18,9 @@ func TestMain(m *testing.M) { enginetest.Main(m) }
 func taken(t *testing.T, commits ...*events.Commit) *Census {
 	t.Helper()
 	dsn := enginetest.Start(t).DSN()
-	w, err := warehouse.Open(t.Context(), warehouse.Config{DSN: dsn, Database: t.Name(), Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	w, err := warehouse.Open(t.Context(), warehouse.Config{
+		DSN: dsn, Database: t.Name(), Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,13 +67,21 @@ func TestCountsOfOneLife(t *testing.T) {
 	window := &events.WindowOpened{Serial: 7, Kind: events.CertificateKind_CERTIFICATE_KIND_AUTH, LastDay: "2021-04-03"}
 	c := taken(
 		t,
-		commit(factory, at("2016-02-01", 2, 0), &events.ApplicationAccepted{Procedure: "p1", Operation: events.Operation_OPERATION_FACTORY_ISSUE}, card),
-		commit(factory, at("2016-02-02", 2, 0), &events.IssueAuthorized{Procedure: "p1", Serial: 7, Kind: window.Kind, Regime: events.Regime_REGIME_MYNUMBER, LastDay: window.LastDay}),
+		commit(factory, at("2016-02-01", 2, 0), &events.ApplicationAccepted{
+			Procedure: "p1", Operation: events.Operation_OPERATION_FACTORY_ISSUE,
+		}, card),
+		commit(factory, at("2016-02-02", 2, 0), &events.IssueAuthorized{
+			Procedure: "p1", Serial: 7, Kind: window.Kind, Regime: events.Regime_REGIME_MYNUMBER, LastDay: window.LastDay,
+		}),
 		commit(clerk, at("2016-03-07", 10, 0), &events.ApplicationRefused{Procedure: "p2", Refusals: []string{"x.y"}}),
-		commit(clerk, at("2016-03-08", 15, 0), &events.ApplicationAccepted{Procedure: "p3", Operation: events.Operation_OPERATION_HAND_OVER}),
+		commit(clerk, at("2016-03-08", 15, 0), &events.ApplicationAccepted{
+			Procedure: "p3", Operation: events.Operation_OPERATION_HAND_OVER,
+		}),
 		commit(clerk, at("2016-03-08", 15, 20), &events.CardHandedOver{Card: "one"}),
 		commit(factory, at("2021-01-04", 3, 0), window),
-		commit(clerk, at("2021-02-02", 11, 0), &events.CertificateRevoked{Serial: 7, Reason: events.RevocationReason_REVOCATION_REASON_SUPERSEDED}),
+		commit(clerk, at("2021-02-02", 11, 0), &events.CertificateRevoked{
+			Serial: 7, Reason: events.RevocationReason_REVOCATION_REASON_SUPERSEDED,
+		}),
 		commit(clerk, at("2021-03-02", 11, 0), &events.ResidentRecordChanged{Change: events.RecordChange_RECORD_CHANGE_MOVE_IN}),
 		commit(clerk, at("2022-03-08", 11, 0), &events.CardVoided{Card: "one"}),
 		commit(clerk, at("2022-03-09", 11, 0), &events.CardVoided{Card: "one"}),
@@ -99,7 +109,9 @@ func TestCountsOfOneLife(t *testing.T) {
 func TestAFigureOutOfItsRangeIsNotBelievable(t *testing.T) {
 	var refused []*events.Commit
 	for i := range 10 {
-		refused = append(refused, commit(clerk, at("2020-06-01", 10, i), &events.ApplicationRefused{Procedure: string(rune('a' + i)), Refusals: []string{"x.y"}}))
+		refused = append(refused, commit(clerk, at("2020-06-01", 10, i), &events.ApplicationRefused{
+			Procedure: string(rune('a' + i)), Refusals: []string{"x.y"},
+		}))
 	}
 	c := taken(t, refused...)
 	seen := map[string]bool{}

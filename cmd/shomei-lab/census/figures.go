@@ -7,12 +7,12 @@ import (
 	"shomei/pkg/civil"
 )
 
-// Figure is one figure of a population, beside what it should come near.
+// Figure is one figure of a population, with the range it should be in.
 type Figure struct {
 	Name  string
 	Value float64
-	// Low and High are what a believable population keeps within; Known is the figure known of the country, zero when
-	// none is published and the range is ours.
+	// Low and High bound a believable population; Known is the figure known of the country, zero if none is published
+	// and the range is ours.
 	Low, High, Known float64
 	Source           string
 }
@@ -20,7 +20,7 @@ type Figure struct {
 // Within reports whether the figure is believable.
 func (f Figure) Within() bool { return f.Value >= f.Low && f.Value <= f.High }
 
-// span is the time that a figure needs: both days must lie in what was counted.
+// span is the time that a figure needs: both days must be within what was counted.
 type span struct{ from, until civil.Date }
 
 var (
@@ -37,7 +37,7 @@ var (
 	anytime = span{}
 )
 
-// figure is how a Figure is worked out; ok is false when nothing of the kind was counted.
+// figure computes a Figure; ok is false if nothing of the kind was counted.
 type figure struct {
 	Figure
 	needs span
@@ -98,7 +98,7 @@ var figures = []figure{
 	}},
 }
 
-// Figures works out every figure that what was counted between two days allows.
+// Figures computes every figure for which enough was counted between two days.
 func (c *Census) Figures(from, until civil.Date) []Figure {
 	var out []Figure
 	for _, f := range figures {
@@ -124,7 +124,7 @@ func (c *Census) allVisits() (n int) {
 	return n
 }
 
-// Weekdays tells how many visits fell on each day of the week.
+// Weekdays returns how many visits fell on each day of the week.
 func (c *Census) Weekdays() []Line {
 	var lines []Line
 	for day := time.Sunday; day <= time.Saturday; day++ {
@@ -135,7 +135,7 @@ func (c *Census) Weekdays() []Line {
 	return lines
 }
 
-// Months tells how many visits fell into each month of the year.
+// Months returns how many visits fell into each month of the year.
 func (c *Census) Months() []Line {
 	var lines []Line
 	for month := time.January; month <= time.December; month++ {
@@ -151,7 +151,7 @@ var openDays = map[time.Weekday]float64{
 
 func (c *Census) perOpenDay(w time.Weekday) float64 { return float64(c.visits[w]) / openDays[w] }
 
-// dueIn is for how many people something ends in a span.
+// dueIn returns for how many people something ends in a span.
 func (c *Census) dueIn(s span) (n int) {
 	for day, people := range c.due {
 		if !day.Before(s.from) && day.Before(s.until) {
@@ -171,5 +171,6 @@ func (c *Census) fullest() (part, whole float64) {
 	return float64(slices.Max(months[:])), float64(all)
 }
 
-// renewals are the authentication certificates whose window has opened and closed, and those of them that were renewed.
+// renewals returns the number of authentication certificates whose window has opened and closed, and how many of them
+// were renewed.
 func (c *Census) renewals() (part, whole float64) { return float64(c.renewed), float64(c.closed) }

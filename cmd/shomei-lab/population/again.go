@@ -7,7 +7,7 @@ import (
 	"shomei/pkg/civil"
 )
 
-// afterLoss is the new card and certificates for a card that was reported lost, by some in a hurry (特急発行).
+// afterLoss plans the new card and certificates for a card reported lost, by some in a hurry (特急発行).
 func (p *Person) afterLoss(s *events.SubscriberState) Act {
 	if s.Card.GetStatus() != suspended {
 		return Act{}
@@ -26,7 +26,7 @@ func (p *Person) afterLoss(s *events.SubscriberState) Act {
 	return Act{}
 }
 
-// afterFound is the new pair of certificates on a card that was found again: suspended ones are never released.
+// afterFound plans the new pair of certificates on a card that was found: suspended ones are never released.
 func (p *Person) afterFound(s *events.SubscriberState) Act {
 	last := p.lastEnded(s)
 	if s.Card.GetStatus() != held || last == nil || last.SuspendedMs == 0 || last.Reason != events.RevocationReason_REVOCATION_REASON_KEY_COMPROMISE {
@@ -40,7 +40,7 @@ func (p *Person) afterFound(s *events.SubscriberState) Act {
 	return p.apply(s, at, &events.ApplicationReceived{Operation: opIssue, Card: s.Card.Card, CardKind: s.Card.Kind})
 }
 
-// afterFault is another card for one that could not be written: at once, if the office is open, and free.
+// afterFault plans another card for one that could not be written: at once, if the office is open, and free.
 func (p *Person) afterFault(s *events.SubscriberState) Act {
 	last := p.lastEnded(s)
 	if last == nil || last.Reason != events.RevocationReason_REVOCATION_REASON_CRL_UNSPECIFIED || s.Card == nil {
@@ -54,7 +54,7 @@ func (p *Person) afterFault(s *events.SubscriberState) Act {
 	return p.apply(s, at, &events.ApplicationReceived{Operation: opReissue, Card: p.newCard(at), CardKind: s.Card.Kind, Cause: "fault"})
 }
 
-// afterBlock is the setting of new PINs, minutes after the old ones were found to be blocked.
+// afterBlock plans the setting of new PINs, minutes after the old ones were found to be blocked.
 func (p *Person) afterBlock(s *events.SubscriberState) Act {
 	for _, c := range p.changes {
 		if c.visit != blocked || c.at.UnixMilli() != s.RecordedMs || s.Card.GetStatus() != held || p.living(s, kindAuth) == nil {
@@ -68,7 +68,7 @@ func (p *Person) afterBlock(s *events.SubscriberState) Act {
 	return Act{}
 }
 
-// lastEnded is the certificate that ended last, when none is in force on the My Number card any more; nil otherwise.
+// lastEnded returns the certificate that ended last, if none is in force on the My Number card; otherwise nil.
 func (p *Person) lastEnded(s *events.SubscriberState) *events.Certificate {
 	var last *events.Certificate
 	for _, c := range s.Certificates {
@@ -85,7 +85,7 @@ func (p *Person) lastEnded(s *events.SubscriberState) *events.Certificate {
 	return last
 }
 
-// newAfterEnd is another card, months after the last one ended without being renewed, or after the return to the country.
+// newAfterEnd plans another card, months after the last one ended without renewal, or after the return to the country.
 func (p *Person) newAfterEnd(s *events.SubscriberState) Act {
 	status, last := s.Card.GetStatus(), p.lastEnded(s)
 	if status != events.CardStatus_CARD_STATUS_VOID && status != events.CardStatus_CARD_STATUS_EXPIRED ||

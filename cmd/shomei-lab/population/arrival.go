@@ -10,8 +10,8 @@ import (
 // office is open as most are: working days, nine to five.
 var office civil.Office
 
-// arrival draws when somebody comes who means to come on a day or soon after: on open days only, more on Mondays, Fridays
-// and after holidays, and most between 09:30 and 12:00 and about 14:00 (figures.md 2).
+// arrival draws when somebody comes who means to come on a day or soon after: on open days only, more on Mondays,
+// Fridays and after holidays, and most between 09:30 and 12:00 and about 14:00 (figures.md 2).
 func arrival(dice *rand.Rand, day civil.Date) time.Time {
 	if !office.OpenDay("", day) {
 		day = day.AddDays(dice.IntN(6)) // not everybody comes on the very next day
@@ -38,7 +38,7 @@ func crowd(day civil.Date) float64 {
 	return 0.8
 }
 
-// sinceOpening is in seconds after nine o'clock.
+// sinceOpening returns seconds after nine o'clock.
 func sinceOpening(dice *rand.Rand) int {
 	const minute, hour = 60, 3600
 	switch u := dice.Float64(); {
@@ -51,8 +51,8 @@ func sinceOpening(dice *rand.Rand) int {
 	return dice.IntN(7*hour + 30*minute)
 }
 
-// early is when the register tells of a change: in the morning, before the offices open, so that nothing falls into an
-// application that is being worked on.
+// early returns when the register reports a change: in the morning, before the offices open, so that nothing interferes
+// with an application being worked on.
 func early(dice *rand.Rand, day civil.Date) time.Time {
 	open, _ := office.NextOpenDay("", day)
 	return open.At(civil.Clock(8, 30)).Add(time.Duration(dice.IntN(20*60)) * time.Second)

@@ -12,9 +12,9 @@ import (
 // change is something that happens to a person, apart from what they do about certificates.
 type change struct {
 	at time.Time
-	// what is the change of the resident record; unspecified for what follows.
+	// what is the change of the resident record; unspecified for an incident.
 	what events.RecordChange
-	// visit is what happens instead of a change of the record.
+	// visit is what happens in place of a change of the record.
 	visit           incident
 	caused, planned civil.Date
 	home            int // of a move: the new place's index, plus one
@@ -34,8 +34,8 @@ const (
 	revoked
 )
 
-// Yearly shares of people to whom something happens. Nothing published names them for card holders; they are ours, near
-// what the country's statistics of moves, marriages and emigration say.
+// Yearly shares of people to whom something happens. Nothing is published for card holders; these are ours, close to
+// the country's statistics of moves, marriages and emigration.
 const (
 	yearlyAddress  = 0.025
 	yearlyMove     = 0.04
@@ -50,7 +50,7 @@ const (
 	yearlyRevoked  = 0.0012
 )
 
-// rush is the shock of figures.md 2: a benefit that needs PINs, and who has forgotten theirs comes within days.
+// rush is the shock of figures.md 2: a benefit requires PINs, and those who have forgotten theirs come within days.
 var rush = struct {
 	first civil.Date
 	share float64
@@ -76,8 +76,8 @@ func (p *Person) live() {
 
 func (p *Person) add(c change) { p.changes = append(p.changes, c) }
 
-// yearOf draws what the resident record sees in the year from a day on; false when it ends. Two changes of one year
-// would often lie in an order that can't be.
+// yearOf draws what the resident record sees in the year from a day on; false if it ends. Two changes in one year would
+// often be in an impossible order.
 func (p *Person) yearOf(dice *rand.Rand, day civil.Date, away *civil.Date) bool {
 	at := day.AddDays(1 + dice.IntN(350))
 	age := civil.AgeDuring(p.Birth, day)
@@ -134,7 +134,7 @@ func (p *Person) incidents(dice *rand.Rand, day civil.Date) {
 	}
 }
 
-// mortality is the share that dies within a year: doubling every nine years, about 1 in 100 at 70.
+// mortality returns the share that dies within a year: doubling every nine years, about 1 in 100 at 70.
 func mortality(age int) float64 {
 	m := 0.0001
 	for a := 10; a < age; a += 9 {
@@ -160,7 +160,7 @@ func (p *Person) move(dice *rand.Rand, day civil.Date) {
 	p.add(change{at: in, what: events.RecordChange_RECORD_CHANGE_MOVE_IN, caused: day, home: to + 1, keep: dice.Float64() < 0.85})
 }
 
-// goAbroad draws a move overseas and, for most, the return some years later; it gives the day of that.
+// goAbroad draws a move overseas and, for most, the return some years later; it returns the day of that.
 func (p *Person) goAbroad(dice *rand.Rand, day civil.Date) (back civil.Date) {
 	left := early(dice, day)
 	p.add(change{at: left, what: events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS, caused: civil.Of(left), keep: dice.Float64() < 0.6})
@@ -173,7 +173,7 @@ func (p *Person) goAbroad(dice *rand.Rand, day civil.Date) (back civil.Date) {
 	return back.AddDays(30)
 }
 
-// extendStays draws a new period of stay some weeks before each end, for most; who gets none leaves the country.
+// extendStays draws, for most, a new period of stay some weeks before each end; the others leave the country.
 func (p *Person) extendStays() {
 	if p.Permanent {
 		return

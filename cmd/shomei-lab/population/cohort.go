@@ -7,10 +7,10 @@ import (
 	"shomei/pkg/regime"
 )
 
-// cohort is a stretch of months and how many cards, in ten thousands a month, were applied for in each: the launch of
-// 2016, the point campaigns of 2020–21 and 2022–23, and the quiet between. They are set so that the sums come near what
-// is known: 9 million applied for by 2016-03, and the certificates that the serial numbers of figures.md 1
-// tell of; how a sum spreads over its months is ours.
+// cohort is a range of months and how many cards, in ten thousands a month, were applied for in each: the launch of
+// 2016, the point campaigns of 2020–21 and 2022–23, and the quiet between. The sums match what is known: 9 million
+// applications by 2016-03, and the certificates implied by the serial numbers of figures.md 1; how a sum spreads over
+// its months is ours.
 type cohort struct {
 	from   civil.Date
 	weight int
@@ -32,7 +32,7 @@ var cohorts = []cohort{
 	{civil.New(2023, 7, 1), 35},
 }
 
-// launch is a stretch of days within one month in which cards are applied for, and the weight up to its end.
+// launch is a range of days within one month in which cards are applied for, and the cumulative weight.
 type launch struct {
 	from, until civil.Date
 	upTo        int
@@ -56,7 +56,7 @@ func launchesBetween(from, to civil.Date) []launch {
 	return months
 }
 
-// weightOf is the weight of the month that a day lies in.
+// weightOf returns the weight of a day's month.
 func weightOf(day civil.Date) int {
 	w := 0
 	for _, c := range cohorts {
@@ -67,7 +67,7 @@ func weightOf(day civil.Date) int {
 	return w
 }
 
-// drawLaunch draws the day on which a card is applied for; zero when there is none to choose from.
+// drawLaunch draws the day on which a card is applied for; zero if there is none to choose from.
 func drawLaunch(dice *rand.Rand, months []launch) civil.Date {
 	if len(months) == 0 {
 		return civil.Date{}
@@ -83,7 +83,7 @@ func drawLaunch(dice *rand.Rand, months []launch) civil.Date {
 
 func nextMonth(d civil.Date) civil.Date { return civil.New(d.Year, d.Month, 1).AddMonthsClamped(1) }
 
-// jukied draws the day of a juki application, while they were possible; zero when they were not.
+// jukied draws the day of a juki application; zero if the range has none.
 func jukied(dice *rand.Rand, from, to civil.Date) civil.Date {
 	if first := regime.JukiFirstDay.AddDays(3); from.Before(first) {
 		from = first

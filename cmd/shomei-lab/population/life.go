@@ -11,7 +11,7 @@ import (
 // What is the kind of an act.
 type What int
 
-// What can happen next. Keys to Dropped go on with the open application; Issue is the authority's part of it. Tick,
+// What can happen next. Keys to Dropped continue the open application; Issue is the authority's part of it. Tick,
 // Notice and Letter are what the centre does by itself.
 const (
 	Apply What = iota + 1
@@ -35,21 +35,21 @@ const (
 type Act struct {
 	At   time.Time
 	What What
-	// Source is the id of the source that claims it; empty for what the hub does.
+	// Source is the id of the source of the claim; empty for what the hub does.
 	Source, Office string
-	// Procedure is the id of the application, also of one that was put off until a letter of inquiry is answered.
+	// Procedure is the id of the application, even of one waiting for the answer to a letter of inquiry.
 	Procedure   string
 	Application *events.ApplicationReceived
 	Change      *events.RecordChangeNotified
-	// Notice is the id of the notice or letter that has been posted, Undelivered says that it came back.
+	// Notice is the id of the notice or letter that was posted; Undelivered: it came back.
 	Notice      string
 	Undelivered bool
 	// Pins are those that are blocked.
 	Pins []events.PinKind
-	// Repairable says that a card that could not be written may be tried again.
+	// Repairable: writing the card failed and may be tried again.
 	Repairable bool
 
-	// Abroad: what a person may also ask for who lives overseas.
+	// Abroad is what a person living overseas may also ask for.
 	Abroad bool
 }
 
@@ -63,9 +63,9 @@ const (
 	myNumber  = events.CardKind_CARD_KIND_MYNUMBER
 )
 
-// Next gives what happens to the person after an instant, as the log stands; false when nothing does before the end.
-// Every plan is a fixed instant that follows from the state; once it has passed it is not planned again, so an
-// application that was refused is not repeated for ever.
+// Next returns what happens next to the person after an instant, given the log; false if nothing does before the end.
+// Every plan is a fixed instant that follows from the state; once it has passed it is not planned again, so a refused
+// application is not repeated for ever.
 func (p *Person) Next(s *events.SubscriberState, now time.Time) (Act, bool) {
 	if s.Procedure != nil {
 		return p.goOn(s), true
@@ -86,7 +86,7 @@ const (
 	droppedShare    = 0.002
 )
 
-// goOn is the next step of the open application, minutes after the last: a hand-over takes about half an hour
+// goOn plans the next step of the open application, minutes after the last: a hand-over takes about half an hour
 // (figures.md 2).
 func (p *Person) goOn(s *events.SubscriberState) Act {
 	open, now := s.Procedure, time.UnixMilli(s.RecordedMs)
@@ -125,7 +125,7 @@ func (p *Person) from(at time.Time, role string) Act {
 	return Act{At: at, Source: place.Source(role), Office: place.Office}
 }
 
-// notice is when a notice that is owed has gone out; one in a hundred letters comes back.
+// notice returns when an owed notice has gone out; one in a hundred letters comes back.
 func (p *Person) notice(s *events.SubscriberState) Act {
 	if len(s.Notices) == 0 {
 		return Act{}
@@ -136,7 +136,7 @@ func (p *Person) notice(s *events.SubscriberState) Act {
 	return Act{At: at, What: Notice, Notice: id, Undelivered: !p.Mail && dice.Float64() < 0.01}
 }
 
-// letter is when a letter of inquiry that is owed has been posted.
+// letter returns when an owed letter of inquiry has been posted.
 func (p *Person) letter(s *events.SubscriberState) Act {
 	for _, l := range s.Letters {
 		if !l.Mailed {
@@ -147,7 +147,7 @@ func (p *Person) letter(s *events.SubscriberState) Act {
 	return Act{}
 }
 
-// tick is the next morning on which a date brings something by itself, by the same conditions as lifecycle.Tick.
+// tick returns the next morning on which a date brings something by itself, by the same conditions as lifecycle.Tick.
 func (p *Person) tick(s *events.SubscriberState, now time.Time) Act {
 	due := dueOn(s)
 	if due.IsZero() {
@@ -163,7 +163,7 @@ func (p *Person) tick(s *events.SubscriberState, now time.Time) Act {
 	return Act{At: at, What: Tick}
 }
 
-// dueOn is the first day on which a window opens or something has ended; zero when nothing is due.
+// dueOn returns the first day on which a window opens or something has ended, or zero.
 func dueOn(s *events.SubscriberState) (due civil.Date) {
 	on := func(d civil.Date) {
 		if !d.IsZero() && (due.IsZero() || d.Before(due)) {
@@ -188,7 +188,7 @@ func dueOn(s *events.SubscriberState) (due civil.Date) {
 	return due
 }
 
-// fate is the next thing that happens to the person whatever they plan.
+// fate returns the next thing that happens to the person whatever they plan.
 func (p *Person) fate(s *events.SubscriberState, now time.Time) Act {
 	if s.Ended && !p.comesBack(now) || s.Revision == 0 {
 		return Act{}
@@ -207,7 +207,7 @@ func (p *Person) fate(s *events.SubscriberState, now time.Time) Act {
 	return Act{}
 }
 
-// comesBack reports whether a move-in still lies ahead of somebody whose record has ended.
+// comesBack reports whether somebody whose record has ended will move in again.
 func (p *Person) comesBack(now time.Time) bool {
 	for _, c := range p.changes {
 		if c.at.After(now) && c.what == events.RecordChange_RECORD_CHANGE_MOVE_IN {
@@ -217,8 +217,8 @@ func (p *Person) comesBack(now time.Time) bool {
 	return false
 }
 
-// incident is what becomes of an incident as things stand: a card that is not held can't be lost or blocked, and only a
-// lost one is found.
+// incident returns what an incident leads to in the present state: a card that is not held can't be lost or blocked,
+// and only a lost one is found.
 func (p *Person) incident(s *events.SubscriberState, c change) Act {
 	holds := s.Card.GetStatus() == held && s.Card.GetKind() == myNumber && p.living(s, kindAuth) != nil
 	switch {
@@ -237,7 +237,9 @@ func (p *Person) incident(s *events.SubscriberState, c change) Act {
 		act.What, act.Pins = Blocked, p.forgotten(s, c.at)
 		return act
 	case c.visit == returned:
-		return p.apply(s, c.at, &events.ApplicationReceived{Operation: events.Operation_OPERATION_RETURN_CARD, Card: s.Card.Card, CardKind: s.Card.Kind})
+		return p.apply(s, c.at, &events.ApplicationReceived{
+			Operation: events.Operation_OPERATION_RETURN_CARD, Card: s.Card.Card, CardKind: s.Card.Kind,
+		})
 	}
 	return p.apply(s, c.at, &events.ApplicationReceived{
 		Operation: events.Operation_OPERATION_REVOKE, Card: s.Card.Card, CardKind: s.Card.Kind, Kinds: p.livingKinds(s),
@@ -264,7 +266,7 @@ func (p *Person) changed(c change) Act {
 	return act
 }
 
-// living is the certificate of a kind on the My Number card that is in force and not suspended.
+// living returns the certificate of a kind on the My Number card that is in force and not suspended.
 func (p *Person) living(s *events.SubscriberState, kind events.CertificateKind) *events.Certificate {
 	for _, c := range s.Certificates {
 		if c.Kind == kind && c.Regime == events.Regime_REGIME_MYNUMBER && c.Status == valid {
@@ -284,7 +286,7 @@ func (p *Person) livingKinds(s *events.SubscriberState) []events.CertificateKind
 	return kinds
 }
 
-// procedure is the id of an application that the person makes at an instant.
+// procedure returns the id of an application that the person makes at an instant.
 func (p *Person) procedure(at time.Time) string {
 	return fmt.Sprintf("simulated-%d-%d", p.Index, at.Unix())
 }

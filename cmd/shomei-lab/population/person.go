@@ -11,20 +11,20 @@ import (
 	"shomei/pkg/civil"
 )
 
-// Population is everybody who is made up between two days by a seed.
+// Population is everybody invented between two days by a seed.
 type Population struct {
-	// Seed makes the people, From and To are the first day and the first that is not simulated any more.
+	// Seed generates the people; From is the first day, To the day after the last.
 	Seed     uint64
 	From, To civil.Date
 	launches []launch
 }
 
-// Of gives the population of a seed between two days.
+// Of returns the population of a seed between two days.
 func Of(seed uint64, from, to civil.Date) *Population {
 	return &Population{Seed: seed, From: from, To: to, launches: launchesBetween(from, to)}
 }
 
-// Person is one invented person. All of it follows from seed, index and the days simulated.
+// Person is one invented person, who follows from seed, index and the days simulated.
 type Person struct {
 	Index int
 	// Code is the resident-record code, which is never stored.
@@ -35,7 +35,7 @@ type Person struct {
 	Foreign, Permanent bool
 	// Ward is an adult ward (成年被後見人): a representative acts.
 	Ward bool
-	// Mail says that the person leaves a mail address.
+	// Mail: the person leaves a mail address.
 	Mail bool
 	// Juki is when a juki certificate is applied for, First when the first My Number card is; zero: never.
 	Juki, First civil.Date
@@ -58,7 +58,7 @@ const (
 	mailShare      = 0.3
 )
 
-// Person makes up the person of an index, with everything that happens to them apart from certificates.
+// Person generates the person with an index, and everything that happens to them apart from certificates.
 func (of *Population) Person(index int) *Person {
 	p := &Person{Index: index, of: of, Code: fmt.Sprintf("9%02d%08d", of.Seed%100, index)}
 	dice := p.dice("person", 0)
@@ -84,7 +84,7 @@ func (of *Population) Person(index int) *Person {
 	return p
 }
 
-// Begins is the day from which on the log knows the person; zero for whom nothing is ever recorded.
+// Begins returns the day from which the log knows the person; zero if nothing is ever recorded.
 func (p *Person) Begins() civil.Date {
 	if p.Juki.IsZero() {
 		return p.First
@@ -92,7 +92,7 @@ func (p *Person) Begins() civil.Date {
 	return p.Juki
 }
 
-// dice are the same for the same question about the same person, whenever it is asked.
+// dice returns the same randomness for the same question about the same person, whenever it is asked.
 func (p *Person) dice(question string, about int64) *rand.Rand {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%d/%s/%d", p.Index, question, about)

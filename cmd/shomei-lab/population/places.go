@@ -1,6 +1,6 @@
-// Package population makes up people and what happens to them: births, moves, names, deaths, periods of stay, lost cards,
-// and when they come to a counter. Everything follows from a seed, the number of a person and what the log says about
-// them, so a simulation that was interrupted goes on to the same history. The people, their names, addresses and codes
+// Package population invents people and what happens to them: births, moves, names, deaths, periods of stay, lost
+// cards, and when they come to a counter. Everything follows from a seed, the number of a person and what the log says
+// about them, so an interrupted simulation continues to the same history. The people, their names, addresses and codes
 // are invented; the municipalities and the shape of the crowds are real (law.md 11.4; figures.md 2).
 package population
 
@@ -12,11 +12,11 @@ type Place struct {
 	Code, Office string
 	// Prefecture and City are as in addresses, the romaji as in certificates.
 	Prefecture, City, PrefectureRomaji, CityRomaji string
-	// Weight is the share of people, in thousands of inhabitants.
+	// Weight is its share of people, in thousands of inhabitants.
 	Weight int
 }
 
-// Places are where people live. The small ones weigh a little more than they really do, so that they have history too.
+// Places are where people live. Small ones weigh a little more than in reality, so that they have history too.
 var Places = []Place{
 	{"01100", "01100-main", "北海道", "札幌市", "Hokkaido", "Sapporo-shi", 400},
 	{"04100", "04100-main", "宮城県", "仙台市", "Miyagi-ken", "Sendai-shi", 250},
@@ -33,7 +33,7 @@ var Places = []Place{
 	{"40130", "40130-main", "福岡県", "福岡市", "Fukuoka-ken", "Fukuoka-shi", 300},
 }
 
-// Definition is the place's office as the log knows it: open on working days from nine to five.
+// Definition returns the place's office as in the log: open on working days from nine to five.
 func (p Place) Definition() *events.OfficeDefined {
 	return &events.OfficeDefined{
 		Municipality: p.Code, Prefecture: p.Code[:2], Name: p.City, PrefectureRomaji: p.PrefectureRomaji,
@@ -52,10 +52,10 @@ const (
 // Roles lists them all.
 var Roles = []string{Counter, Factory, Register, Telephone}
 
-// Source is the id of a place's simulated source of a role; the name says what it is.
+// Source returns the id of a place's simulated source of a role.
 func (p Place) Source(role string) string { return p.Office + "-simulated-" + role }
 
-// CounterCode is the counter id in certificate subjects (profile.md 2).
+// CounterCode returns the counter id in certificate subjects (profile.md 2).
 func (p Place) CounterCode() string { return p.Code + "S001" }
 
 var families = []string{

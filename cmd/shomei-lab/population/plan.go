@@ -13,7 +13,7 @@ const (
 	opReissue = events.Operation_OPERATION_REISSUE
 )
 
-// plan is what the person will go to a counter for next, as things stand.
+// plan returns what the person will go to a counter for next.
 func (p *Person) plan(s *events.SubscriberState, now time.Time) Act {
 	if s.Ended || s.MovedOut {
 		return Act{}
@@ -33,8 +33,7 @@ func (p *Person) plan(s *events.SubscriberState, now time.Time) Act {
 	return next
 }
 
-// visits are all the visits that the state gives reason for, also those that lie behind. Who lives overseas has reason
-// for few.
+// visits returns all visits that the state gives reason for, past ones too. People overseas have few reasons.
 func (p *Person) visits(s *events.SubscriberState) []Act {
 	var visits []Act
 	for _, plan := range []func(*events.SubscriberState) Act{
@@ -53,7 +52,9 @@ func (p *Person) firstJuki(s *events.SubscriberState) Act {
 		return Act{}
 	}
 	at := arrival(p.dice("juki", 0), p.Juki)
-	return p.apply(s, at, &events.ApplicationReceived{Operation: opIssue, Card: p.newCard(at) + "-juki", CardKind: events.CardKind_CARD_KIND_JUKI})
+	return p.apply(s, at, &events.ApplicationReceived{
+		Operation: opIssue, Card: p.newCard(at) + "-juki", CardKind: events.CardKind_CARD_KIND_JUKI,
+	})
 }
 
 // renewingJuki is the share of juki certificates that are renewed; ours: most were let go.
@@ -74,7 +75,7 @@ func (p *Person) renewJuki(s *events.SubscriberState) Act {
 	return Act{}
 }
 
-// firstCard is the factory's work of one night on the first My Number card.
+// firstCard plans the factory's work of one night on the first My Number card.
 func (p *Person) firstCard(s *events.SubscriberState) Act {
 	if p.First.IsZero() || s.Card.GetKind() == myNumber {
 		return Act{}
@@ -89,7 +90,8 @@ func (p *Person) firstCard(s *events.SubscriberState) Act {
 	return act
 }
 
-// collect is the hand-over at the office, some weeks after the factory's work; who missed the day comes a month later.
+// collect plans the hand-over at the office, some weeks after the factory's work; those who miss the day come a month
+// later.
 func (p *Person) collect(s *events.SubscriberState) Act {
 	if s.Card.GetStatus() != events.CardStatus_CARD_STATUS_ASSIGNED || s.Card.GetKind() != myNumber || p.First.IsZero() {
 		return Act{}
@@ -99,14 +101,16 @@ func (p *Person) collect(s *events.SubscriberState) Act {
 	if s.RecordedMs > at.UnixMilli() && len(s.Letters) == 0 {
 		at = arrival(dice, civil.Of(at).AddDays(28+dice.IntN(20)))
 	}
-	return p.apply(s, at, &events.ApplicationReceived{Operation: events.Operation_OPERATION_HAND_OVER, Card: s.Card.Card, CardKind: s.Card.Kind})
+	return p.apply(s, at, &events.ApplicationReceived{
+		Operation: events.Operation_OPERATION_HAND_OVER, Card: s.Card.Card, CardKind: s.Card.Kind,
+	})
 }
 
-// renewing is the share that renews inside the window, lateness the share of the others that comes afterwards, eager the
-// share that comes before it; ours.
+// renewing is the share that renews inside the window, lateness the share of the others that comes afterwards, eager
+// the share that comes before it; ours.
 const renewing, lateness, eager = 0.83, 0.55, 0.02
 
-// tooEarly is a renewal that is asked for before the window opens (law.md 4.2).
+// tooEarly plans a renewal before the window opens (law.md 4.2).
 func (p *Person) tooEarly(s *events.SubscriberState) Act {
 	c := p.living(s, kindAuth)
 	if c == nil || c.WindowOpened || s.Card.GetStatus() != held {
@@ -120,8 +124,8 @@ func (p *Person) tooEarly(s *events.SubscriberState) Act {
 	return p.apply(s, at, &events.ApplicationReceived{Operation: opRenew, Card: s.Card.Card, CardKind: s.Card.Kind})
 }
 
-// renew is the renewal inside the window: most come within weeks of the notice. A card that ends with its certificates
-// is renewed with them.
+// renew plans the renewal inside the window: most come within weeks of the notice. A card that ends with its
+// certificates is renewed with them.
 func (p *Person) renew(s *events.SubscriberState) Act {
 	c := p.living(s, kindAuth)
 	if c == nil || !c.WindowOpened || s.Card.GetStatus() != held {
@@ -143,7 +147,7 @@ func (p *Person) renew(s *events.SubscriberState) Act {
 	return act
 }
 
-// lapsed is the renewal after the last day, on a card that lives on.
+// lapsed plans the renewal after the last day, on a card that lives on.
 func (p *Person) lapsed(s *events.SubscriberState) Act {
 	if p.living(s, kindAuth) != nil || s.Card.GetStatus() != held || s.Card.GetKind() != myNumber {
 		return Act{}
@@ -162,8 +166,8 @@ func (p *Person) lapsed(s *events.SubscriberState) Act {
 	return Act{}
 }
 
-// signAgain is the new signature certificate after a change of name or address took the old one: mostly on the same day,
-// from overseas whenever one is needed.
+// signAgain plans the new signature certificate after a change of name or address ended the old one: mostly on the same
+// day, from overseas whenever one is needed.
 func (p *Person) signAgain(s *events.SubscriberState) Act {
 	if p.living(s, kindSign) != nil || p.living(s, kindAuth) == nil || s.Card.GetStatus() != held {
 		return Act{}
@@ -187,14 +191,14 @@ func (p *Person) signAgain(s *events.SubscriberState) Act {
 	return Act{}
 }
 
-// sign asks for a signature certificate beside the authentication certificate that is there.
+// sign plans a signature certificate beside an existing authentication certificate.
 func (p *Person) sign(s *events.SubscriberState, at time.Time) Act {
 	return p.apply(s, at, &events.ApplicationReceived{
 		Operation: opIssue, Card: s.Card.Card, CardKind: s.Card.Kind, Kinds: []events.CertificateKind{kindSign},
 	})
 }
 
-// signGrown is the first signature certificate of some who turn fifteen; nothing issues it by itself (law.md 2.2).
+// signGrown plans the first signature certificate of some who turn fifteen; nothing issues it by itself (law.md 2.2).
 func (p *Person) signGrown(s *events.SubscriberState) Act {
 	if p.Ward || p.living(s, kindSign) != nil || p.living(s, kindAuth) == nil || s.Card.GetStatus() != held {
 		return Act{}
@@ -212,7 +216,7 @@ func (p *Person) signGrown(s *events.SubscriberState) Act {
 	return p.sign(s, arrival(dice, grown.AddDays(1+dice.IntN(300))))
 }
 
-// continueUse brings the card to the new municipality before the ninety days are over; one in ten forgets.
+// continueUse plans bringing the card to the new municipality before the ninety days are over; one in ten forgets.
 func (p *Person) continueUse(s *events.SubscriberState) Act {
 	for _, d := range s.Deadlines {
 		dice := p.dice("continue "+d.LastDay, 0)
@@ -226,7 +230,7 @@ func (p *Person) continueUse(s *events.SubscriberState) Act {
 	return Act{}
 }
 
-// extendCard gives the card of a foreign resident the end of the new period of stay.
+// extendCard plans extending a foreign resident's card to the end of the new period of stay.
 func (p *Person) extendCard(s *events.SubscriberState) Act {
 	if !p.Foreign || s.Card.GetStatus() != held || s.Card.GetKind() != myNumber {
 		return Act{}

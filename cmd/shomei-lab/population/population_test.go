@@ -122,8 +122,10 @@ func TestPlansLieAhead(t *testing.T) {
 		Certificates: []*events.Certificate{
 			{Serial: 1, Kind: kindAuth, Regime: events.Regime_REGIME_MYNUMBER, Status: valid, LastDay: "2021-02-01", WindowOpens: "2020-11-02", WindowOpened: true},
 			{
-				Serial: 2, Kind: kindSign, Regime: events.Regime_REGIME_MYNUMBER, Status: events.CertificateStatus_CERTIFICATE_STATUS_REVOKED,
-				Reason: events.RevocationReason_REVOCATION_REASON_AFFILIATION_CHANGED, EndedMs: civil.New(2020, 2, 3).StartInstant().UnixMilli(),
+				Serial: 2, Kind: kindSign, Regime: events.Regime_REGIME_MYNUMBER,
+				Status:  events.CertificateStatus_CERTIFICATE_STATUS_REVOKED,
+				Reason:  events.RevocationReason_REVOCATION_REASON_AFFILIATION_CHANGED,
+				EndedMs: civil.New(2020, 2, 3).StartInstant().UnixMilli(),
 			},
 		},
 	}

@@ -8,7 +8,7 @@ import (
 	"shomei/pkg/civil"
 )
 
-// Place is where the person's record is kept at an instant; after a move overseas it stays where it was.
+// Place returns where the person's record is kept at an instant; a move overseas does not change it.
 func (p *Person) Place(at time.Time) Place {
 	home := p.home
 	for _, c := range p.changes {
@@ -19,10 +19,10 @@ func (p *Person) Place(at time.Time) Place {
 	return Places[home]
 }
 
-// abroadInRegister is the day from which a register is kept of those who live overseas (law.md 1.2).
+// abroadInRegister is the day from which there is a register of people living overseas (law.md 1.2).
 var abroadInRegister = civil.New(2024, 5, 27)
 
-// Record is the resident record at an instant.
+// Record returns the resident record at an instant.
 func (p *Person) Record(at time.Time) *events.ResidentRecord {
 	name, moves, stay := p.name, 0, p.firstStay
 	var overseas civil.Date
@@ -52,7 +52,8 @@ func (p *Person) Record(at time.Time) *events.ResidentRecord {
 		ResidentCode: p.Code, Name: p.called(name), BirthDate: p.Birth.String(), Sex: p.Sex, Municipality: place.Code,
 		Registered: overseas.IsZero() || !civil.Of(at).Before(abroadInRegister),
 		Foreign:    p.Foreign, PeriodOfStay: stay.String(), AdultWard: p.Ward, Overseas: !overseas.IsZero(), OverseasOn: overseas.String(),
-		Address: fmt.Sprintf("%s%s%s%d丁目%d番%d号", place.Prefecture, place.City, streets[dice.IntN(len(streets))], 1+dice.IntN(6), 1+dice.IntN(40), 1+dice.IntN(30)),
+		Address: fmt.Sprintf("%s%s%s%d丁目%d番%d号", place.Prefecture, place.City, streets[dice.IntN(len(streets))],
+			1+dice.IntN(6), 1+dice.IntN(40), 1+dice.IntN(30)),
 	}
 	if p.Foreign && name[0]%3 == 0 {
 		record.Alias = families[name[0]] + "　" + givens[p.Sex-1][name[1]]
@@ -67,7 +68,7 @@ func (p *Person) called(name [2]int) string {
 	return families[name[0]] + "　" + givens[p.Sex-1][name[1]]
 }
 
-// Contact is where the person wants to be written to; nil for those who leave none.
+// Contact returns where the person wants to be reached, or nil.
 func (p *Person) Contact() *events.Contact {
 	if !p.Mail {
 		return nil

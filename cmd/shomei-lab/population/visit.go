@@ -9,7 +9,7 @@ import (
 	"shomei/pkg/civil"
 )
 
-// Ways of applying other than in person with photo ID, by share of applications; ours. Most who are represented by
+// Ways of applying other than in person with photo ID, by share of applications; ours. Most people represented by
 // mandate are old.
 const (
 	wayNoPhoto    = 0.025
@@ -20,8 +20,8 @@ const (
 	answered      = 0.88 // of the letters of inquiry
 )
 
-// apply is an application of the person, or of who acts for them, with all that has to be shown. Who comes without photo
-// ID or sends somebody gets a letter of inquiry first and comes again (law.md 5.1, 5.3).
+// apply returns an application by the person, or by who acts for them, with everything that must be shown. People
+// without photo ID, or who send somebody, get a letter of inquiry first and come again (law.md 5.1, 5.3).
 func (p *Person) apply(s *events.SubscriberState, at time.Time, a *events.ApplicationReceived) Act {
 	act := p.from(at, Counter)
 	act.What, act.Application, act.Procedure = Apply, a, p.procedure(at)
@@ -50,7 +50,8 @@ func (p *Person) apply(s *events.SubscriberState, at time.Time, a *events.Applic
 
 // byLetter are the operations for which people also come without photo ID or send somebody.
 var byLetter = []events.Operation{
-	events.Operation_OPERATION_ISSUE, events.Operation_OPERATION_RENEW, events.Operation_OPERATION_REISSUE, events.Operation_OPERATION_HAND_OVER,
+	events.Operation_OPERATION_ISSUE, events.Operation_OPERATION_RENEW, events.Operation_OPERATION_REISSUE,
+	events.Operation_OPERATION_HAND_OVER,
 }
 
 func (p *Person) mandates(at time.Time) float64 {
@@ -70,8 +71,8 @@ func inWindow(s *events.SubscriberState) bool {
 	return slices.ContainsFunc(s.Certificates, func(c *events.Certificate) bool { return c.WindowOpened && c.Status == valid })
 }
 
-// answer is the second visit, with the answer form of the letter of inquiry that was posted for the first; some answer
-// with the form of another letter before they find the right one, and some never do.
+// answer plans the second visit, with the answer form of the letter of inquiry posted for the first; some bring the
+// form of another letter before they find the right one, and some never do.
 func (p *Person) answer(s *events.SubscriberState, visits []Act, now time.Time) Act {
 	for _, l := range s.Letters {
 		dice := p.dice("answer "+l.Procedure, 0)
@@ -96,12 +97,11 @@ func (p *Person) answer(s *events.SubscriberState, visits []Act, now time.Time) 
 	return Act{}
 }
 
-// slips is the share of visits that are made in vain once, before the one that succeeds; ours. 1 in 16 or so hears a
-// refusal first.
+// slips is the share of visits that fail once before they succeed; ours. 1 in 16 or so is refused first.
 const slips = 0.065
 
-// slip is a visit in vain some days before one that succeeds: after hours, at the wrong office, without the card, with an
-// ID that bears the former address, without the parent, or for more than there is to have.
+// slip returns a failing visit some days before one that succeeds: after hours, at the wrong office, without the card,
+// with an ID that bears the former address, without the parent, or for more than the card can hold.
 func (p *Person) slip(visit Act) Act {
 	dice := p.dice("slip", visit.At.Unix())
 	if visit.Application == nil || visit.Application.Operation == events.Operation_OPERATION_FACTORY_ISSUE || dice.Float64() > slips {
@@ -143,6 +143,7 @@ func swap(documents []string, old, other string) {
 func copyOf(a *events.ApplicationReceived) *events.ApplicationReceived {
 	return &events.ApplicationReceived{
 		Operation: a.Operation, Channel: a.Channel, Kinds: slices.Clone(a.Kinds), Documents: slices.Clone(a.Documents), Card: a.Card,
-		CardKind: a.CardKind, Express: a.Express, Cause: a.Cause, Pins: a.Pins, NoticeAnswer: a.NoticeAnswer, TakenBack: a.TakenBack, PinsMatch: a.PinsMatch,
+		CardKind: a.CardKind, Express: a.Express, Cause: a.Cause, Pins: a.Pins, NoticeAnswer: a.NoticeAnswer,
+		TakenBack: a.TakenBack, PinsMatch: a.PinsMatch,
 	}
 }

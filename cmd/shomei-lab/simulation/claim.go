@@ -8,7 +8,7 @@ import (
 	"shomei/events"
 )
 
-// claim is what the source of an act says of it. Its id follows from person and instant.
+// claim returns a source's claim about an act. Its id follows from person and instant.
 func (l *lane) claim(p *population.Person, s *events.SubscriberState, act population.Act) (*events.Claim, *events.Personal) {
 	c := &events.Claim{
 		Id: fmt.Sprintf("simulated-%d-%d-%d", p.Index, act.At.UnixMilli(), act.What), Counter: act.Source, Office: act.Office,
@@ -31,7 +31,7 @@ func (l *lane) claim(p *population.Person, s *events.SubscriberState, act popula
 	return c, nil
 }
 
-// atCounter is what is claimed without anything personal: about the card, mostly.
+// atCounter fills in claims without personal data, mostly about the card.
 func (l *lane) atCounter(c *events.Claim, p *population.Person, s *events.SubscriberState, act population.Act) {
 	open := s.Procedure
 	switch act.What {
@@ -61,7 +61,7 @@ func (l *lane) atCounter(c *events.Claim, p *population.Person, s *events.Subscr
 	}
 }
 
-// keys are requests out of the pool, another for each certificate of a person.
+// keys returns requests from the pool, a different one for each certificate of a person.
 func (l *lane) keys(p *population.Person, s *events.SubscriberState) *events.KeysGenerated {
 	fact := &events.KeysGenerated{
 		Obligation: obligation(s, events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS), Card: s.Procedure.Card,
@@ -84,7 +84,7 @@ func written(s *events.SubscriberState) *events.CardWritten {
 	return fact
 }
 
-// obligation is the id of what the open application is owed, as a command would carry it.
+// obligation returns the id of what the open application is owed, as a command would carry it.
 func obligation(s *events.SubscriberState, kind events.ObligationKind) string {
 	i := slices.IndexFunc(s.Obligations, func(o *events.Obligation) bool { return o.Kind == kind && o.Target == s.Procedure.Id })
 	if i < 0 {

@@ -13,22 +13,22 @@ import (
 	"shomei/pkg/durable"
 )
 
-// Plan says what is simulated; the same plan gives the same history, apart from keys, serials and signatures.
+// Plan says what is simulated; the same plan gives the same history, except for keys, serials and signatures.
 type Plan struct {
 	Subscribers int        `json:"subscribers"`
 	From        civil.Date `json:"from"`
-	// To is the first day that is not simulated any more.
+	// To is the day after the last simulated one.
 	To   civil.Date `json:"to"`
 	Seed uint64     `json:"seed"`
 }
 
-// ErrPlan says that a data folder holds the simulation of another plan.
+// ErrPlan: a data folder holds the simulation of another plan.
 var ErrPlan = errors.New("the data folder holds another simulation")
 
-// planFile keeps the plan in the data folder, so that a second run goes on with it and not with another.
+// planFile keeps the plan in the data folder, so that a second run continues with it and not with another.
 const planFile = "simulation.json"
 
-// ReadPlan gives the plan of a data folder, false when it holds none.
+// ReadPlan reads the plan of a data folder; false if there is none.
 func ReadPlan(data string) (Plan, bool, error) {
 	var p Plan
 	text, err := os.ReadFile(filepath.Join(data, planFile))
@@ -41,7 +41,7 @@ func ReadPlan(data string) (Plan, bool, error) {
 	return p, err == nil, err
 }
 
-// Keep writes the plan into the data folder, or checks that it is the one that stands there (ErrPlan).
+// Keep writes the plan to the data folder, or checks that it is the one there (ErrPlan).
 func (p Plan) Keep(data string) error {
 	old, found, err := ReadPlan(data)
 	if err != nil {

@@ -16,12 +16,13 @@ import (
 	"shomei/pkg/durable"
 )
 
-// PoolSize is how many subscriber key pairs a simulation has. They stand for the keys that cards would make: a card is
-// what a simulated person lacks, and making a key for each would take longer than everything else.
+// PoolSize is how many subscriber key pairs a simulation has. They stand for the keys that cards would make: a
+// simulated person has no card, and making a key for each would take longer than everything else.
 const PoolSize = 24
 
-// Requests reads, or makes, the pool of subscriber keys in a folder and gives a certificate request of each, signed by
-// the key (PKCS#10, DER). The files are private keys of certificates that are really issued: they stay in the folder.
+// Requests reads, or makes, the pool of subscriber keys in a folder and returns a certificate request for each, signed
+// by the key (PKCS#10, DER). The files are private keys of certificates that are really issued: they stay in the
+// folder.
 func Requests(folder string) ([][]byte, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("making the pool of subscriber keys: %w", err)
@@ -41,7 +42,7 @@ func Requests(folder string) ([][]byte, error) {
 	return requests, nil
 }
 
-// request is a certificate request of the key in a file, which is made if there is none.
+// request returns a certificate request for the key in a file, which is made if there is none.
 func request(path string) ([]byte, error) {
 	key, err := poolKey(path)
 	if err != nil {
@@ -60,7 +61,7 @@ func poolKey(path string) (*rsa.PrivateKey, error) {
 	}
 	block, _ := pem.Decode(text)
 	if block == nil {
-		return nil, fmt.Errorf("%s holds no PEM: remove it, and another key is made", path)
+		return nil, fmt.Errorf("%s holds no PEM: delete it to have another key made", path)
 	}
 	return x509.ParsePKCS1PrivateKey(block.Bytes)
 }

@@ -15,20 +15,20 @@ import (
 	"shomei/services/dispatcher"
 )
 
-// lane lives the lives of some of the people, in the order of time.
+// lane lives the lives of some of the people, in order of time.
 type lane struct {
 	*Simulation
 	*hub.Lane
 	waiting timetable
 }
 
-// appointment is when something happens next to the person of an index.
+// appointment is when something happens next to the person with an index.
 type appointment struct {
 	at    time.Time
 	index int
 }
 
-// timetable is a heap, the earliest first.
+// timetable is a heap, earliest first.
 type timetable []appointment
 
 func (t timetable) Len() int           { return len(t) }
@@ -41,7 +41,7 @@ func (t *timetable) Pop() any {
 	return last
 }
 
-// state is how a subscriber stands: nobody but this lane writes about them, so what its log remembers is what holds.
+// state returns a subscriber's state: only this lane writes about its people, so the log's memory of them is current.
 func (l *lane) state(ctx context.Context, subscriber string) (*events.SubscriberState, error) {
 	head, known := l.Log.Recent(events.KindSubscriber, subscriber)
 	if !known {
@@ -54,7 +54,7 @@ func (l *lane) state(ctx context.Context, subscriber string) (*events.Subscriber
 }
 
 // enter finds out where a person's life stands and what comes next. It may stand in the middle of a day, or of an
-// application, where a simulation was interrupted or its process killed.
+// application, if a simulation was interrupted or its process killed.
 func (l *lane) enter(ctx context.Context, index int) error {
 	p := l.people.Person(index)
 	s, err := l.state(ctx, l.hub.SubscriberID(p.Code))
@@ -85,7 +85,7 @@ func (l *lane) until(ctx context.Context, end time.Time, stop <-chan struct{}) e
 	return nil
 }
 
-// meet does what happens to one person, and an application to its end.
+// meet does what happens to one person, and completes an application.
 func (l *lane) meet(ctx context.Context, a appointment) error {
 	p := l.people.Person(a.index)
 	subscriber := l.hub.SubscriberID(p.Code)
@@ -114,8 +114,13 @@ func (l *lane) meet(ctx context.Context, a appointment) error {
 	}
 }
 
-// after gives the state after an act. Every act must change it, or the life would stand still.
-func (l *lane) after(ctx context.Context, subscriber string, before *events.SubscriberState, act population.Act) (*events.SubscriberState, error) {
+// after returns the state after an act. Every act must change it, or the life would stand still.
+func (l *lane) after(
+	ctx context.Context,
+	subscriber string,
+	before *events.SubscriberState,
+	act population.Act,
+) (*events.SubscriberState, error) {
 	if n := l.acts.Add(1); l.onAct != nil {
 		l.onAct(n)
 	}
@@ -126,7 +131,7 @@ func (l *lane) after(ctx context.Context, subscriber string, before *events.Subs
 	stuck := before.Procedure != nil && s.Procedure.GetId() == before.Procedure.Id && s.Procedure.Step == before.Procedure.Step &&
 		s.Procedure.Attempt == before.Procedure.Attempt
 	if stuck || s.Revision == before.Revision {
-		return nil, fmt.Errorf("act %d of %s changed nothing that it should have: a bug of the simulation", act.What, subscriber)
+		return nil, fmt.Errorf("act %d of %s did not have its effect: a bug in the simulation", act.What, subscriber)
 	}
 	if outOfUse(before, s) {
 		err = l.retire(ctx, subscriber, s.Revision)
@@ -134,7 +139,7 @@ func (l *lane) after(ctx context.Context, subscriber string, before *events.Subs
 	return s, err
 }
 
-// outOfUse reports whether a card that a state knew has been voided or is not known any more.
+// outOfUse reports whether a card of the earlier state has been voided or is gone.
 func outOfUse(before, after *events.SubscriberState) bool {
 	for _, was := range []*events.HeldCard{before.Card, before.OldCard} {
 		if was == nil || was.Status == events.CardStatus_CARD_STATUS_VOID {
@@ -150,7 +155,7 @@ func outOfUse(before, after *events.SubscriberState) bool {
 	return false
 }
 
-// retire does what the dispatcher does in a running centre: voided cards go out of use for everybody.
+// retire does what the dispatcher does in a running centre: voided cards go out of use.
 func (l *lane) retire(ctx context.Context, subscriber string, revision uint64) error {
 	history, err := l.Log.HistorySince(ctx, eventlog.Record{Kind: events.KindSubscriber, ID: subscriber})
 	if err != nil || uint64(len(history)) < revision {
@@ -159,13 +164,14 @@ func (l *lane) retire(ctx context.Context, subscriber string, revision uint64) e
 	return dispatcher.RetireCards(ctx, l.Log, history[revision-1])
 }
 
-// do makes one act true.
+// do carries out one act.
 func (l *lane) do(ctx context.Context, p *population.Person, subscriber string, s *events.SubscriberState, act population.Act) error {
 	switch act.What {
 	case population.Issue:
 		return l.Issuer.SettleSince(ctx, eventlog.Record{Kind: events.KindSubscriber, ID: subscriber})
 	case population.Tick:
-		return l.decide(ctx, "expiry", fmt.Sprintf("tick/%s/%d", subscriber, act.At.Unix()), subscriber, lifecycle.Tick{Switches: l.hub.Switches})
+		return l.decide(ctx, "expiry", fmt.Sprintf("tick/%s/%d", subscriber, act.At.Unix()), subscriber,
+			lifecycle.Tick{Switches: l.hub.Switches})
 	case population.Notice:
 		return l.decide(ctx, "notifier", "notice/"+subscriber+"/"+act.Notice, subscriber, posted(p, act))
 	case population.Letter:
@@ -176,7 +182,7 @@ func (l *lane) do(ctx context.Context, p *population.Person, subscriber string, 
 	return l.Claim(ctx, l.voices[act.Source], claim, personal)
 }
 
-// posted is what became of a notice: sent by mail to who has left an address, as a letter to everybody else.
+// posted returns the outcome of a notice: sent by mail to people with an address, as a letter to everybody else.
 func posted(p *population.Person, act population.Act) lifecycle.RecordNotice {
 	n := lifecycle.RecordNotice{Notice: act.Notice, Outcome: lifecycle.NoticeSent, Medium: "letter", MessageID: "simulated"}
 	switch {
@@ -188,7 +194,7 @@ func posted(p *population.Person, act population.Act) lifecycle.RecordNotice {
 	return n
 }
 
-// decide is a decision of the hub's own services.
+// decide makes a decision of the hub's own services.
 func (l *lane) decide(ctx context.Context, service, id, subscriber string, command lifecycle.Command) error {
 	env := eventlog.Envelope{CommandID: id, Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: service}}
 	_, err := l.Log.Update(ctx, events.KindSubscriber, subscriber, env, func(h eventlog.Head) ([]*events.Event, error) {

@@ -1,6 +1,6 @@
-// Package simulation lives the lives of an invented population through the real rules and the real log: claims signed by
-// enrolled sources, decisions of the registration authority, certificates signed by the authority's keys, personal data
-// sealed in the vault. Only the people (package population), their cards and the post are made up.
+// Package simulation lives the lives of an invented population through the real rules and the real log: claims signed
+// by enrolled sources, decisions of the registration authority, certificates signed by the authority's keys, personal
+// data sealed in the vault. Only the people (package population), their cards and the post are invented.
 package simulation
 
 import (
@@ -19,7 +19,7 @@ import (
 	"shomei/pkg/civil"
 )
 
-// Simulation is one simulation on a hub that stands still.
+// Simulation is one simulation on a still hub (hub.StartStill).
 type Simulation struct {
 	Plan
 	hub      *hub.Hub
@@ -28,13 +28,13 @@ type Simulation struct {
 	requests [][]byte
 	lanes    []*lane
 	acts     atomic.Uint64
-	// onAct, when set, is told of every act that was lived, by its number.
+	// onAct, if set, is called with the number of every act.
 	onAct func(uint64)
-	// begins counts, by month, the lives that begin in it.
+	// begins counts the lives that begin in each month.
 	begins map[civil.Date]int
 }
 
-// Clock is the settable clock of a simulated data folder.
+// Clock returns the path of a simulated data folder's settable clock.
 func Clock(data string) string { return filepath.Join(data, "clock") }
 
 // New prepares offices, sources, subscriber keys and lanes, and finds out how far every life has come.
@@ -101,8 +101,8 @@ func (s *Simulation) enterAll(ctx context.Context) error {
 	return group.Wait()
 }
 
-// Run simulates until the end, or until stop is closed: then every lane finishes the act that has begun. Either way the
-// tables and revocation lists show what was lived. True when the end was reached.
+// Run simulates until the end, or until stop is closed: then every lane finishes its current act. Either way the tables
+// and revocation lists show what was lived. It returns true if the end was reached.
 func (s *Simulation) Run(ctx context.Context, stop <-chan struct{}) (done bool, err error) {
 	for day := civil.Of(s.hub.Clock.Now()); day.Before(s.To) && !closed(stop); {
 		if day, err = s.stage(ctx, day, stop); err != nil {
@@ -122,8 +122,8 @@ func closed(stop <-chan struct{}) bool {
 	}
 }
 
-// stage lives until the next day on which an authority gets another key, at most a year. Its end is written into the
-// clock when every lane has come there.
+// stage lives until the next day on which an authority gets another key, at most a year. Once every lane is there, its
+// end is written to the clock.
 func (s *Simulation) stage(ctx context.Context, day civil.Date, stop <-chan struct{}) (civil.Date, error) {
 	if err := s.hub.Issuer.HoldDueCeremonies(ctx); err != nil {
 		return day, err
@@ -180,11 +180,11 @@ type Progress struct {
 	Day     civil.Date
 	Persons int // whose life has begun by then
 	Acts    uint64
-	// Done is the share of all that happens, between 0 and 1, by the days and the people in them.
+	// Done is the share of everything that happens, between 0 and 1, by the days and the people in them.
 	Done float64
 }
 
-// Progress may be asked at any time.
+// Progress may be called at any time.
 func (s *Simulation) Progress() Progress {
 	day, sum := s.To, 0.0
 	for _, l := range s.lanes {
@@ -199,7 +199,7 @@ func (s *Simulation) Progress() Progress {
 	return Progress{Day: day, Persons: persons, Acts: s.acts.Load(), Done: sum / float64(len(s.lanes))}
 }
 
-// lived is how many lives have begun by a day, and the share of all that happens that has happened by then.
+// lived returns how many lives have begun by a day, and the share of everything that has happened by then.
 func (s *Simulation) lived(day civil.Date) (persons int, share float64) {
 	done, all := 0, 0
 	for month, n := range s.begins {
@@ -214,14 +214,14 @@ func (s *Simulation) lived(day civil.Date) (persons int, share float64) {
 	return persons, float64(done) / float64(max(all, 1))
 }
 
-// ended lets progress show the end, also for lanes in which nothing happens any more.
+// ended lets the progress reach the end in lanes in which nothing more happens.
 func (l *lane) ended(at time.Time) {
 	if l.Now().Before(at) {
 		l.SetTime(at)
 	}
 }
 
-// Census counts what the tables hold: what was lived in this run and in those before.
+// Census counts what the tables hold, from this run and earlier ones.
 func (s *Simulation) Census(ctx context.Context) (*census.Census, error) {
 	return census.Take(ctx, s.hub.EngineDSN(), "shomei")
 }

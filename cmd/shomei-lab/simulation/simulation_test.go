@@ -45,7 +45,7 @@ func still(ctx context.Context, data string, plan Plan) (*hub.Hub, error) {
 	})
 }
 
-// beKilled simulates and says again and again how many there were, until somebody kills it.
+// beKilled simulates and reports the number of acts again and again until it is killed.
 func beKilled(data string) error {
 	h, err := still(context.Background(), data, plan)
 	if err != nil {
@@ -65,7 +65,7 @@ func beKilled(data string) error {
 	return errors.Join(err, h.Close())
 }
 
-// live simulates in a folder, and stops after some acts (0: at the end). It gives the histories, by person.
+// live simulates in a folder, and stops after some acts (0: at the end). It returns the histories, by person.
 func live(t *testing.T, data string, acts uint64) (histories map[int][]string, done bool) {
 	t.Helper()
 	h, err := still(t.Context(), data, plan)
@@ -93,7 +93,7 @@ func live(t *testing.T, data string, acts uint64) (histories map[int][]string, d
 	return tell(t, h, s), done
 }
 
-// tell writes down what the log says of everybody, without what differs from run to run: keys, serials, hashes.
+// tell returns what the log says of everybody, without what differs from run to run: keys, serials, hashes.
 func tell(t *testing.T, h *hub.Hub, s *Simulation) map[int][]string {
 	t.Helper()
 	histories := make(map[int][]string)
@@ -148,7 +148,7 @@ func TestAnInterruptedSimulationEndsInTheSameHistory(t *testing.T) {
 	})
 }
 
-// kill starts the simulation in a process of its own and kills that, without warning, once it has lived some acts.
+// kill starts the simulation in its own process and kills it, without warning, once it has lived some acts.
 func kill(t *testing.T, data string, acts int) {
 	t.Helper()
 	child := exec.CommandContext(t.Context(), os.Args[0])
@@ -211,8 +211,8 @@ func lifeOf(t *testing.T, plan Plan) (figures []census.Figure, happened map[stri
 	return c.Figures(plan.From, plan.To), happened
 }
 
-// TestABelievablePopulation lives ten years of some hundred people: what is made keeps within what is known of the
-// country, and nothing that the law knows is missing from so many lives.
+// TestABelievablePopulation lives ten years of some hundred people: the result is within what is known of the country,
+// and covers everything that the law knows.
 func TestABelievablePopulation(t *testing.T) {
 	figures, happened := lifeOf(t, Plan{Subscribers: 600, From: civil.New(2016, 1, 5), To: civil.New(2026, 4, 1), Seed: 7})
 	if len(figures) < 18 {

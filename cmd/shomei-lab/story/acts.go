@@ -9,12 +9,12 @@ import (
 
 // Story is a life written down: what happens, in order, and what must be true after each act.
 type Story struct {
-	// File is the name the story was read under; Title what its first statement calls it.
+	// File is the file name of the story; Title is its title.
 	File, Title string
 	Steps       []Step
 }
 
-// Begin is the instant at which the story's clock starts: its first "at".
+// Begin returns the instant at which the story's clock starts: its first "at".
 func (s *Story) Begin() time.Time {
 	for _, step := range s.Steps {
 		if at, ok := step.Act.(*SetClock); ok {
@@ -39,21 +39,21 @@ type Act interface{ act() }
 // SetClock sets the clock forward to an instant.
 type SetClock struct{ To time.Time }
 
-// Wait sets the clock forward by a time; the time of day stays.
+// Wait sets the clock forward by a period; the time of day stays.
 type Wait struct{ Years, Months, Days int }
 
-// Office says what holds of an office from its effective date on.
+// Office defines an office as of its effective date.
 type Office struct {
 	// ID is the office's id in the log: municipality code and name.
 	ID         string
 	Definition *events.OfficeDefined
 }
 
-// Facts is what is said of a person without a procedure: nobody is told of it before the next act.
+// Facts introduces a person without a procedure: the hub learns of it with the next act.
 type Facts struct{ Person Resident }
 
-// Resident is a person as the resident record knows them, and where they want to be reached. Dates are YYYY-MM-DD; empty
-// ones are absent.
+// Resident is a person as in the resident record, and where they want to be reached. Dates are YYYY-MM-DD, or empty if
+// absent.
 type Resident struct {
 	// Nick is the person's name in the story.
 	Nick string
@@ -91,9 +91,9 @@ type Application struct {
 	Pins                 []events.PinKind
 	NoticeAnswer         bool
 	PINsMatch            bool
-	ReturnsLetter        bool // goes on with the application that waits for the letter
+	ReturnsLetter        bool // continues the application that waits for the letter
 	PaperCopy            bool
-	Worn                 bool   // the card takes no certificates
+	Worn                 bool   // the card accepts no certificates
 	SignPIN, AuthPIN     string // typed by the resident; empty: those of every story
 	ReceivedAt           string // HH:MM of the day when a clerk enters the receipt by hand; empty: now
 	Until                Stage  // how far it goes by itself
@@ -103,14 +103,14 @@ type Application struct {
 // Stage is how far an application goes by itself.
 type Stage string
 
-// The stages an application can be left at. Handed is the end and needs not be said.
+// Stages at which an application can be left. Handed is the end and the default.
 const (
 	Accepted Stage = "accepted" // the resident has not confirmed yet
 	Written  Stage = "written"  // on the card, not handed over
 	Handed   Stage = ""
 )
 
-// Finish goes on with an application that was left: confirm, hand over or drop.
+// Finish continues an application that was left: confirm, hand over or drop.
 type Finish struct {
 	Person           Resident
 	Step             FinishStep
@@ -118,7 +118,7 @@ type Finish struct {
 	SignPIN, AuthPIN string // typed by the resident who confirms; empty: those of every story
 }
 
-// FinishStep is how an application that was left goes on.
+// FinishStep is how an application that was left continues.
 type FinishStep string
 
 // What can be done with an application that was left.
@@ -134,24 +134,24 @@ type Change struct {
 	Change              events.RecordChange
 	CausedOn, PlannedOn string
 	KeepUsing           bool
-	Office              string // where it was filed; empty: the register itself tells
+	Office              string // where it was filed; empty: reported by the register itself
 }
 
-// Notification is a loss told by telephone or at an office, or a card that was found.
+// Notification is a loss reported by telephone or at an office, or a card that was found.
 type Notification struct {
 	Person Resident
 	Found  bool
 	Office string // empty: by telephone
 }
 
-// Phone is something about the certificates on a smartphone.
+// Phone is an act about the certificates on a smartphone.
 type Phone struct {
 	Person   Resident
 	Step     PhoneStep
 	Device   string
 	Platform events.PhonePlatform
 	Kinds    []events.CertificateKind // none: both
-	Office   string                   // a clerk takes it in; empty: the phone itself asks, a loss is told by telephone
+	Office   string                   // where a clerk receives it; empty: the phone itself asks, a loss is reported by telephone
 }
 
 // PhoneStep is what is done about a smartphone.
@@ -179,7 +179,7 @@ type Block struct {
 	Office string
 }
 
-// Look does nothing: its expectations are what it is for.
+// Look does nothing: it exists for its expectations.
 type Look struct{ Person Resident }
 
 func (*SetClock) act()     {}

@@ -33,7 +33,7 @@ func officeDetails() []entry[*officeReading] {
 	}
 }
 
-// ownSettings are the settings in which offices may differ, as a story writes them.
+// ownSettings lists the settings in which offices may differ, as a story writes them.
 func ownSettings() string {
 	var names []string
 	for _, x := range regime.Settings() {
@@ -62,7 +62,7 @@ func readLaw(w *words, o *officeReading) {
 	o.definition.Settings = append(o.definition.Settings, &events.LawSetting{Name: name, Value: value})
 }
 
-// municipality takes the code of a municipality; it is empty when there is none.
+// municipality reads the code of a municipality, or "".
 func (w *words) municipality() string {
 	code := w.narrow("a municipality code")
 	if w.err == nil && (len(code) != 5 || strings.Trim(code, "0123456789") != "") {
@@ -117,7 +117,7 @@ func readHours(w *words, o *officeReading) {
 	o.definition.Hours = append(o.definition.Hours, h)
 }
 
-// hoursAhead gives both ends of the opening hours that stand next.
+// hoursAhead returns both ends of the opening hours that follow.
 func hoursAhead(w *words) (opens, closes string, ok bool) {
 	opens, closes, ok = strings.Cut(civil.HalfWidth(w.peek()), "-")
 	return opens, closes, ok && isClock(opens)
@@ -169,7 +169,7 @@ func readTerm(w *words, o *officeReading) {
 	o.definition.Terms = append(o.definition.Terms, t)
 }
 
-// personDetails are the facts of a person; those of a change as well.
+// personDetails are the facts of a person, also used for a change.
 func personDetails() []entry[*Resident] {
 	return []entry[*Resident]{
 		{"name", "氏名", "FAMILY GIVEN", "住民票の氏名。/ The name on the resident record.", func(w *words, p *Resident) { p.Name = strings.Join(w.rest("a name"), "\u3000") }},
@@ -274,7 +274,7 @@ func factoryDetails() []entry[*Application] {
 	}
 }
 
-// madeDetails are what can be said of a card that the factory makes.
+// madeDetails are the details of a card that the factory makes.
 func madeDetails() []entry[*Application] {
 	return append(factoryDetails(), entry[*Application]{
 		"applied", "申請日", "DATE", "カードの申請を受け付けた日。年齢と手数料はその日で決まる。なければ製造の日。/ The day on which the card was applied for, by which age and fee are judged; otherwise the day on which it is made.",
@@ -331,7 +331,7 @@ func finishDetails() []entry[*Finish] {
 	}
 }
 
-// changeDetails are what can be said of a change: when, and what the record says after it.
+// changeDetails are the details of a change: when, and what the record says after it.
 func changeDetails() []entry[*Change] {
 	list := []entry[*Change]{
 		{"happened", "異動日", "DATE", "異動の日。なければ届出の日。/ The day of the change; otherwise that of the filing.", func(w *words, c *Change) { c.CausedOn = w.date("the day").String() }},

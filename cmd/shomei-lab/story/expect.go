@@ -16,34 +16,34 @@ type Expectation struct {
 	Text   string
 	Person string // name in the story
 	Lists  bool   // it needs the revocation lists
-	About  string // AboutAnswer or AboutTrouble when it says what becomes of the application itself
+	About  string // AboutAnswer or AboutTrouble if it concerns the application itself
 	judge  judgement
 }
 
-// Judge says what was seen and whether it is what was expected.
+// Judge returns what was seen and whether it is as expected.
 func (e Expectation) Judge(s *Seen) (seen string, ok bool) { return e.judge(s) }
 
-// judgement compares what was seen with what one expectation says.
+// judgement compares what was seen with one expectation.
 type judgement func(*Seen) (seen string, ok bool)
 
 // Seen is what can be seen of a person after a step.
 type Seen struct {
 	Life *Life
-	// Answer is the hub's to the application of this step; nil when the step was none.
+	// Answer is the hub's answer to the application of this step, or nil.
 	Answer *events.Answer
-	// Trouble is what the counter said instead of an answer.
+	// Trouble is what the counter said in place of an answer.
 	Trouble Text
-	// Lang is the language in which it is told what was seen: ja or en.
+	// Lang is the language for describing what was seen: ja or en.
 	Lang string
 	// Fresh are the events recorded of this person since the step began.
 	Fresh []*events.Event
-	// Mails are those to this person, decoded, the oldest first.
+	// Mails are those to this person, decoded, oldest first.
 	Mails []string
-	// OnCard are the serials that the person's card says it holds, read from the card in hand, by kind.
+	// OnCard are the serials on the person's card, as read from the card, by kind.
 	OnCard map[string]uint64
 	// Listed are the reasons on the revocation lists, by serial ("unspecified" where a list gives none).
 	Listed map[uint64]string
-	// Generation gives the number of a generation by its key id; 0 for one that is not known.
+	// Generation returns the number of a generation by its key id, or 0.
 	Generation func(keyID []byte) int
 }
 
@@ -85,7 +85,8 @@ func expectations() []entry[*Expectation] {
 	for _, kind := range certificateKinds {
 		list = append(list, entry[*Expectation]{
 			kind.en, kind.ja, "[former] status|last-day|reason|revoked-at|suspended-at|issued-on|window|generation|on-card|listed …",
-			kind.ja + "電子証明書について。/ About the newest certificate of the kind, or the one before it.", func(w *words, e *Expectation) { readCertificate(w, e, "", kind.value) },
+			kind.ja + "電子証明書について。/ About the newest certificate of the kind, or the one before it.",
+			func(w *words, e *Expectation) { readCertificate(w, e, "", kind.value) },
 		})
 	}
 	list = append(list, entry[*Expectation]{
@@ -94,7 +95,7 @@ func expectations() []entry[*Expectation] {
 	return list
 }
 
-// rules takes ids of rules that exist, at least so many.
+// rules reads at least so many ids of existing rules.
 func rules(w *words, least int) []string {
 	var ids []string
 	for !w.empty() || len(ids) < least && w.err == nil {
@@ -107,7 +108,7 @@ func rules(w *words, least int) []string {
 	return ids
 }
 
-// What an expectation can say of an application: if none does, it is to be accepted and carried through.
+// What an expectation can say about an application. Without one, it must be accepted and carried through.
 const (
 	AboutAnswer  = "answer"
 	AboutTrouble = "trouble"
@@ -131,7 +132,7 @@ type lastDay struct {
 	others     []*events.Candidate
 }
 
-// readLastDay takes DATE [by RULE] [not DATE RULE]…
+// readLastDay reads DATE [by RULE] [not DATE RULE]…
 func readLastDay(w *words) lastDay {
 	t := lastDay{day: w.date("the last day").String()}
 	if w.accept("by", "根拠") {
@@ -164,7 +165,7 @@ func (t lastDay) judge(day string, candidates []*events.Candidate) (string, bool
 		}
 	}
 	seen := strings.TrimSpace(day + " " + strings.Join(text, " "))
-	// A rule that gives the same day decides it as well.
+	// A rule that gives the same day is decisive as well.
 	decides := slices.ContainsFunc(candidates, func(c *events.Candidate) bool { return c.RuleId == t.binds && c.Day == day })
 	ok := day == t.day && (t.binds == "" || t.binds == binds || decides)
 	for _, other := range t.others {
@@ -295,10 +296,11 @@ func judgeMail(text []string, wanted bool) judgement {
 	}
 }
 
-// applied are the rules of the answer and of all that the act went on to record, as those of the hand-over.
+// applied returns the rules of the answer and of everything that the act went on to record, like those of the
+// hand-over.
 func (s *Seen) applied() []string { return append(s.rules(), s.Answer.GetRuleIds()...) }
 
-// rules are those in what the act recorded of this person, each once.
+// rules returns the rules in what the act recorded of this person, each once.
 func (s *Seen) rules() []string {
 	var all []string
 	for _, event := range s.Fresh {

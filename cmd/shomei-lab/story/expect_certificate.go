@@ -12,13 +12,13 @@ import (
 
 var tokyo = civil.Tokyo
 
-// readPhoneCertificate takes what is expected of a certificate on a smartphone.
+// readPhoneCertificate reads an expectation of a certificate on a smartphone.
 func readPhoneCertificate(w *words, e *Expectation) {
 	device := deviceID(w)
 	readCertificate(w, e, device, pick(w, "a kind of certificate", certificateKinds))
 }
 
-// deviceID takes the name of a smartphone.
+// deviceID reads the name of a smartphone.
 func deviceID(w *words) string {
 	id := w.next("a smartphone")
 	if w.err == nil && (!validName(id) || !events.ValidID(id)) {
@@ -27,7 +27,7 @@ func deviceID(w *words) string {
 	return id
 }
 
-// readCertificate takes what is expected of a person's newest certificate of a kind, or of the one before it: on a
+// readCertificate reads an expectation of a person's newest certificate of a kind, or of the one before it: on a
 // smartphone or, without a device, on the card.
 func readCertificate(w *words, e *Expectation, device, kind string) {
 	skip := 0
@@ -143,7 +143,7 @@ func readListed(w *words) func(*Seen, *Certificate) (string, bool) {
 	}
 }
 
-// eventName takes the name of an event of the contract.
+// eventName reads the name of an event of the contract.
 func eventName(w *words) string {
 	name := w.next("the name of an event")
 	fields := (&events.Event{}).ProtoReflect().Descriptor().Fields()

@@ -11,8 +11,8 @@ import (
 //go:embed example.story
 var example string
 
-// Help describes the whole language, in Japanese and English. It is made of the tables that Parse reads by, so that it
-// leaves nothing out.
+// Help describes the whole language, in Japanese and English. It is made from the tables that Parse uses, so it is
+// complete.
 func Help() string {
 	var b strings.Builder
 	b.WriteString(introduction)
@@ -29,7 +29,8 @@ func Help() string {
 	for _, f := range certificateFields() {
 		row(&b, f.en, f.ja, f.form, f.help)
 	}
-	fmt.Fprintf(&b, "\n  Cards new in a story are of kind: %s. Outcomes of a deadline: %s.\n", inWords(cardKinds), inWords(deadlineOutcomes))
+	fmt.Fprintf(&b, "\n  Cards new in a story are of kind: %s. Outcomes of a deadline: %s.\n", inWords(cardKinds),
+		inWords(deadlineOutcomes))
 	b.WriteString("\n例 / Example\n\n")
 	for line := range strings.Lines(example) {
 		b.WriteString("    " + line)

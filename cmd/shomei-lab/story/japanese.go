@@ -2,8 +2,8 @@ package story
 
 import "strings"
 
-// mistakesJA says in Japanese what is wrong, by the English form. Where that ends in what the word was to be, the Japanese
-// leaves it out.
+// mistakesJA translates what is wrong into Japanese, by the English form. If that ends in what the word was to be, the
+// Japanese omits it.
 var mistakesJA = map[string]string{
 	"an indented line stands before any statement":                   "字下げした行の前に文がありません",
 	"the line is not UTF-8":                                          "この行は UTF-8 ではありません",
@@ -59,7 +59,8 @@ var mistakesJA = map[string]string{
 	"a quotation is not closed by %c":                                "引用が %c で閉じられていません",
 }
 
-// mendsJA says in Japanese how to mend it, by the beginning of the English; what follows is as the story writes it.
+// mendsJA translates how to mend it into Japanese, by the beginning of the English; what follows is as the story writes
+// it.
 var mendsJA = [][2]string{
 	{"add a line: ", "行を足してください: "},
 	{"add: ", "足してください: "},
@@ -102,7 +103,7 @@ var mendsJA = [][2]string{
 	{"write yes, no or a number", "yes, no または数を書いてください"},
 }
 
-// mendJA gives the cure in Japanese; in English where it is an example alone, as a weekday.
+// mendJA returns the Japanese for how to mend a mistake, or the English if it is only an example, such as a weekday.
 func mendJA(mend string) string {
 	for _, pair := range mendsJA {
 		rest, found := strings.CutPrefix(mend, pair[0])

@@ -7,7 +7,7 @@ import (
 	"shomei/events"
 )
 
-// Certificate is one certificate of a person as the log tells it.
+// Certificate is one certificate of a person according to the log.
 type Certificate struct {
 	Serial uint64
 	// Kind is sign, auth or juki.
@@ -19,7 +19,7 @@ type Certificate struct {
 	Candidates             []*events.Candidate
 	NotBefore, NotAfter    time.Time
 	RevokedAt, SuspendedAt time.Time
-	// Reason is RFC 5280's (5.3.1), empty while none was given.
+	// Reason is RFC 5280's (5.3.1), empty if none was given.
 	Reason     string
 	Authority  string
 	Generation []byte // key id of the issuer
@@ -27,13 +27,13 @@ type Certificate struct {
 	Device     string // the smartphone that holds it; empty on a card
 }
 
-// Card is a person's card as the log tells it.
+// Card is a person's card according to the log.
 type Card struct {
 	ID, Status, LastDay string
 	Candidates          []*events.Candidate
 }
 
-// Notice is one notice owed to a person and what became of it.
+// Notice is one notice owed to a person, and its outcome.
 type Notice struct {
 	ID, Kind, Outcome, Detail, LastDay string
 }
@@ -41,7 +41,7 @@ type Notice struct {
 // Deadline is a statutory deadline; Outcome is empty while it runs.
 type Deadline struct{ LastDay, Outcome string }
 
-// Life is everything the log tells of one person, nothing forgotten. The zero Life is that of somebody unknown.
+// Life is everything the log says about one person. The zero Life is that of an unknown person.
 type Life struct {
 	Subscriber   string
 	Certificates []*Certificate // in the order of authorisation
@@ -50,7 +50,7 @@ type Life struct {
 	Deadlines    map[string]Deadline
 }
 
-// Read folds commits, the oldest first, into a Life.
+// Read folds commits, oldest first, into a Life.
 func Read(subscriber string, commits []*events.Commit) *Life {
 	l := &Life{Subscriber: subscriber, Deadlines: make(map[string]Deadline)}
 	for _, c := range commits {
@@ -63,8 +63,9 @@ func Read(subscriber string, commits []*events.Commit) *Life {
 	return l
 }
 
-// Newest is the certificate of a kind that was authorised last but skip, on a smartphone or, without a device, on cards;
-// nil when there are not so many. One on a new card that waits at the office is not the person's yet while they hold another.
+// Newest returns the last authorised certificate of a kind, skipping some, on a smartphone or, without a device, on
+// cards; nil if there are not so many. One on a new card that waits at the office does not count while the person holds
+// another.
 func (l *Life) Newest(device, kind string, skip int) *Certificate {
 	holds := slices.ContainsFunc(l.Certificates, func(c *Certificate) bool {
 		return c.Kind == kind && c.Device == device && (c.Status == "valid" || c.Status == "suspended")
@@ -83,10 +84,11 @@ func (l *Life) Newest(device, kind string, skip int) *Certificate {
 
 // waits reports whether a certificate is on a card that has not been handed over.
 func (l *Life) waits(c *Certificate) bool {
-	return c.Status == "issued" && slices.ContainsFunc(l.Cards, func(card *Card) bool { return card.ID == c.Card && card.Status == "assigned" })
+	return c.Status == "issued" && slices.ContainsFunc(l.Cards,
+		func(card *Card) bool { return card.ID == c.Card && card.Status == "assigned" })
 }
 
-// BySerial finds a certificate; nil when the person has none of that serial.
+// BySerial returns the certificate with a serial, or nil.
 func (l *Life) BySerial(serial uint64) *Certificate {
 	for _, c := range l.Certificates {
 		if c.Serial == serial {
@@ -96,7 +98,7 @@ func (l *Life) BySerial(serial uint64) *Certificate {
 	return nil
 }
 
-// kindOf names the kind that expectations speak of.
+// kindOf returns the kind as expectations name it.
 func kindOf(kind events.CertificateKind, regime events.Regime) string {
 	switch {
 	case regime == events.Regime_REGIME_JUKI:
@@ -111,7 +113,8 @@ func (l *Life) certificateEvent(e *events.Event) {
 	at := time.UnixMilli(e.GetRecordedMs())
 	if b := e.GetIssueAuthorized(); b != nil {
 		l.Certificates = append(l.Certificates, &Certificate{
-			Serial: b.Serial, Kind: kindOf(b.Kind, b.Regime), Regime: Word(b.Regime), Status: "authorized", LastDay: b.LastDay, Window: b.WindowOpens,
+			Serial: b.Serial, Kind: kindOf(b.Kind, b.Regime), Regime: Word(b.Regime), Status: "authorized", LastDay: b.LastDay,
+			Window:     b.WindowOpens,
 			Candidates: b.Candidates, NotBefore: time.UnixMilli(b.NotBeforeMs), NotAfter: time.UnixMilli(b.NotAfterMs),
 			Authority: b.Authority, Generation: b.Generation, Card: b.Card, Device: b.Device,
 		})
@@ -126,7 +129,7 @@ func (l *Life) certificateEvent(e *events.Event) {
 
 func (c *Certificate) turn(t events.Transition, at time.Time) {
 	if t.Status == events.CertificateStatus_CERTIFICATE_STATUS_VALID && !t.Held && c.Status != "issued" {
-		return // what was suspended before its delivery stays so
+		return // a suspension before delivery is not the end of it
 	}
 	c.Status = Word(t.Status)
 	if t.Reason != 0 {
@@ -136,7 +139,7 @@ func (c *Certificate) turn(t events.Transition, at time.Time) {
 	case events.CertificateStatus_CERTIFICATE_STATUS_SUSPENDED:
 		c.SuspendedAt = at
 	case events.CertificateStatus_CERTIFICATE_STATUS_VALID:
-		c.Reason, c.SuspendedAt = "", time.Time{} // a suspension that was lifted is forgotten
+		c.Reason, c.SuspendedAt = "", time.Time{} // a lifted suspension is forgotten
 	case events.CertificateStatus_CERTIFICATE_STATUS_REVOKED, events.CertificateStatus_CERTIFICATE_STATUS_ABANDONED:
 		c.RevokedAt = at
 	}
@@ -162,7 +165,7 @@ func (l *Life) cardEvent(e *events.Event) {
 	}
 }
 
-// turn gives a card another status. One that is out of use stays so when it is taken into custody.
+// turn gives a card another status. Custody does not bring a card back that is out of use.
 func (c *Card) turn(status events.CardStatus) {
 	if status == events.CardStatus_CARD_STATUS_CUSTODY && c.Status != "assigned" && c.Status != "held" {
 		return
@@ -170,7 +173,7 @@ func (c *Card) turn(status events.CardStatus) {
 	c.Status = Word(status)
 }
 
-// assign makes a card the person's newest, keeping what its application told of its term.
+// assign makes a card the person's newest, keeping what its application said of its term.
 func (l *Life) assign(b *events.CardAssigned) {
 	c := l.card(b.Card)
 	if b.LastDay != "" {
@@ -182,7 +185,7 @@ func (l *Life) assign(b *events.CardAssigned) {
 	l.Cards = append(slices.DeleteFunc(l.Cards, func(other *Card) bool { return other == c }), c)
 }
 
-// card finds a card by its number, or begins to know it.
+// card returns the card with a number, adding it if it is new.
 func (l *Life) card(id string) *Card {
 	for _, c := range l.Cards {
 		if c.ID == id {

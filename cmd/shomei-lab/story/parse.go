@@ -1,6 +1,6 @@
-// Package story is the language of lives that are written as plain text: a city official can read them and object. Parse
-// reads one into a Story, Help describes the whole language, and an Expectation judges what was Seen. It plays nothing:
-// package player does.
+// Package story is the language of stories, lives written as plain text that a city official can read and object to.
+// Parse reads one into a Story, Help describes the whole language, and an Expectation judges what was Seen. It plays
+// nothing: package player does.
 package story
 
 import (
@@ -14,15 +14,15 @@ import (
 	"shomei/pkg/civil"
 )
 
-// entry is a word of the language: a statement, or what may stand under one.
+// entry is a word of the language: a statement, or a detail under one.
 type entry[T any] struct {
 	en, ja string
 	form   string // what follows the word
-	help   string // what it says, Japanese and English
+	help   string // what it means, Japanese and English
 	read   func(*words, T)
 }
 
-// parser remembers what the story has said so far.
+// parser holds what the story has said so far.
 type parser struct {
 	file    string
 	persons map[string]Resident
@@ -32,8 +32,8 @@ type parser struct {
 	now     time.Time // what the clock will show
 }
 
-// Parse reads a story. The name stands in the messages; a mistake is an *Error that names file and line, what is wrong
-// and how to mend it. All mistakes are told, the first of each line, joined in the order of their lines.
+// Parse reads a story. The name appears in messages; a mistake is an *Error that names file and line, what is wrong and
+// how to mend it. All mistakes are reported, the first of each line, joined in order.
 func Parse(r io.Reader, name string) (*Story, error) {
 	blocks, wrong, err := scan(r, name)
 	if err != nil {
@@ -98,8 +98,7 @@ type reading struct {
 	wrong mistakes // in the lines under the statement
 }
 
-// under reads the indented lines of a statement: what the table knows, and expectations about the person, where the
-// statement can have them.
+// under reads the indented lines of a statement: the table's words and, if allowed, expectations about the person.
 func under[T any](r *reading, table []entry[T], into T, person string) {
 	for _, l := range r.block.details {
 		w := &words{file: r.file, line: l, left: l.words}
@@ -128,7 +127,7 @@ func detail[T any](w *words, table []entry[T], into T) {
 	w.fail("here may stand: "+known, "%q has no meaning under %q", word, w.line.text)
 }
 
-// expect reads one expectation. Under a statement that is about nobody the person stands first.
+// expect reads one expectation. Under a statement that is about nobody, the person comes first.
 func (r *reading) expect(w *words, person string) {
 	if person == "" {
 		person = r.person(w).Nick
@@ -145,7 +144,7 @@ func (r *reading) expect(w *words, person string) {
 	w.fail("what can be expected is: "+names(expectations()), "%q can't be expected", word)
 }
 
-// person takes the name of a person that the story has introduced.
+// person reads the name of a person that the story has introduced.
 func (p *parser) person(w *words) Resident {
 	name := w.next("the name of a person")
 	who, ok := p.persons[name]
@@ -162,7 +161,7 @@ func (p *parser) person(w *words) Resident {
 	return who
 }
 
-// office takes the name of an office that the story has introduced and gives its id.
+// office reads the name of an office that the story has introduced and returns its id.
 func (p *parser) office(w *words) string {
 	name := w.next("the name of an office")
 	id, ok := p.offices[name]
@@ -172,7 +171,7 @@ func (p *parser) office(w *words) string {
 	return id
 }
 
-// at takes "at OFFICE" when it stands next.
+// at reads "at OFFICE" if it comes next.
 func (p *parser) at(w *words) (string, bool) {
 	if !w.accept("at", "で") {
 		return "", false
@@ -180,7 +179,7 @@ func (p *parser) at(w *words) (string, bool) {
 	return p.office(w), true
 }
 
-// kindOf remembers of which kind a card is: what was said when it was first named holds from then on.
+// kindOf returns the kind of a card: what was said when it was first named holds from then on.
 func (p *parser) kindOf(w *words, card string, said events.CardKind) events.CardKind {
 	known := p.cards[card]
 	switch {
@@ -197,7 +196,7 @@ func (p *parser) kindOf(w *words, card string, said events.CardKind) events.Card
 	return said
 }
 
-// residentCode makes an eleven-digit code for a person of whom the story gives none: the same in every run.
+// residentCode makes an eleven-digit code for a person for whom the story gives none: the same in every run.
 func residentCode(file, nick string) string {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%s\x00%s", file, nick)

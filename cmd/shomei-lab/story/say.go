@@ -9,7 +9,7 @@ import (
 // Text is something that people read, in both languages.
 type Text struct{ JA, EN string }
 
-// In gives the text in a language: ja or en.
+// In returns the text in a language: ja or en.
 func (t Text) In(lang string) string {
 	if lang == "en" {
 		return t.EN
@@ -17,7 +17,7 @@ func (t Text) In(lang string) string {
 	return t.JA
 }
 
-// Reason gives a rule's id and its sentence in a language, as a clerk reads it out.
+// Reason returns a rule's id and its sentence in a language, as a clerk reads it out.
 func Reason(id, lang string) string {
 	r, ok := regime.Lookup(id)
 	if !ok {
@@ -26,10 +26,10 @@ func Reason(id, lang string) string {
 	return "[" + id + "] " + Text{r.JA, r.EN}.In(lang)
 }
 
-// verdicts are what an application can be answered with.
+// verdicts are the possible answers to an application.
 var verdicts = []term[string]{{"accepted", "受理", "accepted"}, {"refused", "不受理", "refused"}, {"deferred", "照会", "deferred"}}
 
-// verdict is the hub's answer to the application of the step; empty when there is none.
+// verdict returns the hub's answer to the application of the step, or "".
 func (s *Seen) verdict() string {
 	switch a := s.Answer; {
 	case a == nil:
@@ -42,7 +42,8 @@ func (s *Seen) verdict() string {
 	return "refused"
 }
 
-// Verdict is the hub's answer in a line: the verdict and the rules behind it, those of a refusal in their sentences.
+// Verdict returns the hub's answer in a line: the verdict and the rules behind it, those of a refusal with their
+// sentences.
 func (s *Seen) Verdict() string {
 	verdict := s.verdict()
 	switch {
@@ -60,7 +61,7 @@ func (s *Seen) Verdict() string {
 	return seen
 }
 
-// say gives the word of the language for a value, in the language in which the story is told.
+// say returns the word for a value, in the story's language.
 func say(s *Seen, list []term[string], value string) string {
 	for _, t := range list {
 		if t.value == value {

@@ -85,7 +85,7 @@ func readWait(w *words, r *reading) {
 	under[any](r, nil, nil, "")
 }
 
-// After gives the instant that a wait leads to: years and months by the calendar, clamped to the month's end.
+// After returns the instant that a wait leads to: years and months by the calendar, clamped to the month's end.
 func (w *Wait) After(from time.Time) time.Time {
 	day := civil.Of(from)
 	since := from.Sub(day.StartInstant())
@@ -200,7 +200,7 @@ func readChange(w *words, r *reading) {
 	case events.RecordChange_RECORD_CHANGE_MOVE_IN:
 		c.Person.Registered, c.Person.OverseasOn, c.Person.LeavesOn = true, "", ""
 		if c.Office != "" {
-			c.Person.Municipality, _, _ = strings.Cut(c.Office, "-") // who moves in files where they live from now on
+			c.Person.Municipality, _, _ = strings.Cut(c.Office, "-") // people moving in file where they live from then on
 		}
 	}
 	under(r, changeDetails(), c, who.Nick)
@@ -209,7 +209,7 @@ func readChange(w *words, r *reading) {
 	r.step.Act = c
 }
 
-// leaves notes from when on a person who moves stands in no register, or lives abroad.
+// leaves records from when a person who moves is in no register, or lives abroad.
 func (r *reading) leaves(c *Change) {
 	today := ""
 	if !r.now.IsZero() {

@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 )
 
-// Error is a mistake in a story: where it stands, what is wrong, and how to mend it, in English and, in JA, in Japanese.
+// Error is a mistake in a story: where it is, what is wrong, and how to mend it, in English and, in JA, in Japanese.
 type Error struct {
 	File string
 	Line int
@@ -21,15 +21,15 @@ type Error struct {
 	JA   string
 }
 
-// mistake makes an Error of what is wrong with a line, by one of the forms that mistakesJA knows.
+// mistake returns an Error about a line, by one of the forms in mistakesJA.
 func mistake(file string, line int, mend, what string, args ...any) *Error {
 	return &Error{file, line, fmt.Sprintf(what, args...), mend, fmt.Sprintf(mistakesJA[what], args...)}
 }
 
-// Error gives "file:line: what; how to mend it".
+// Error returns "file:line: what; how to mend it".
 func (e *Error) Error() string { return fmt.Sprintf("%s:%d: %s; %s", e.File, e.Line, e.What, e.Mend) }
 
-// In gives the mistake in a language: ja or en.
+// In returns the mistake in a language: ja or en.
 func (e *Error) In(lang string) string {
 	if lang == "en" {
 		return e.Error()
@@ -37,7 +37,7 @@ func (e *Error) In(lang string) string {
 	return fmt.Sprintf("%s:%d: %s。%s", e.File, e.Line, e.JA, mendJA(e.Mend))
 }
 
-// Mistakes gives the mistakes that an error of Parse holds, or of several stories.
+// Mistakes returns the mistakes in an error of Parse, or of several stories.
 func Mistakes(err error) (all []*Error) {
 	switch e := err.(type) {
 	case *Error:
@@ -55,14 +55,14 @@ func Mistakes(err error) (all []*Error) {
 // mistakes are those of one file.
 type mistakes []*Error
 
-// note adds what is wrong with a line, if anything is.
+// note adds a mistake, unless it is nil.
 func (m *mistakes) note(e *Error) {
 	if e != nil {
 		*m = append(*m, e)
 	}
 }
 
-// join gives the mistakes in the order of their lines; nil when there are none.
+// join returns the mistakes in order of their lines, or nil.
 func (m mistakes) join() error {
 	slices.SortStableFunc(m, func(a, b *Error) int { return cmp.Compare(a.Line, b.Line) })
 	var all []error
@@ -72,13 +72,13 @@ func (m mistakes) join() error {
 	return errors.Join(all...)
 }
 
-// Limits of a story: far above any life, and below what would make reading one a burden.
+// Limits of a story: far above any life, and below what would be a burden to read.
 const (
 	maxLine  = 4096  // bytes
 	maxLines = 20000 // lines
 )
 
-// line is one line with something on it, cut into words.
+// line is one non-empty line, split into words.
 type line struct {
 	number   int
 	text     string
@@ -92,8 +92,8 @@ type block struct {
 	details []line
 }
 
-// scan reads a text into blocks. Comments and empty lines are gone after it; lines that can't be read are among the
-// mistakes and are passed over. The error is of reading.
+// scan reads a text into blocks, without comments and empty lines; lines that can't be read are among the mistakes and
+// skipped. The error is of reading.
 func scan(r io.Reader, file string) (blocks []block, wrong mistakes, err error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, maxLine), maxLine)
@@ -145,11 +145,11 @@ func first(text string) rune {
 	return r
 }
 
-// closing gives the mark that ends what an opening mark begins.
+// closing maps an opening mark to its closing mark.
 var closing = map[rune]rune{'「': '」', '"': '"'}
 
-// cut splits a line into words at white space and commas (also the Japanese ones). What stands in 「」 or "" is one
-// word; from # on, at the beginning of a word, it is a comment. What would close a quotation that stays open comes back.
+// cut splits a line into words at white space and commas (also the Japanese ones). Text in 「」 or "" is one word; # at
+// the beginning of a word starts a comment. It returns the closing mark of an unclosed quotation.
 func cut(text string) (words []string, open rune) {
 	var word strings.Builder
 	inside, until := false, rune(0)

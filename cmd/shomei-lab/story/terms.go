@@ -6,7 +6,8 @@ import (
 	"shomei/pkg/regime"
 )
 
-// operations are what is applied for at a counter. Who comes for a card collects it, and the factory's issue is a step of its own.
+// operations are what is applied for at a counter. People who come for a card collect it, and the factory's issue is a
+// separate step.
 var operations = operationTerms()
 
 func operationTerms() (terms []term[events.Operation]) {
@@ -51,7 +52,7 @@ var pins = []term[events.PinKind]{
 	{"auth", "利用者証明用", events.PinKind_PIN_KIND_AUTH},
 }
 
-// The kinds of certificate that expectations speak of: the juki card's is one of its own.
+// The kinds of certificate in expectations: the juki card's has its own.
 const (
 	SignKind = "sign"
 	AuthKind = "auth"
@@ -80,7 +81,7 @@ var platforms = []term[events.PhonePlatform]{
 var documents = []term[string]{
 	{"application-form", "申請書", "application-form"},
 	{"card", "カード", "card"},
-	{"card-with-current-address", "現住所のカード", "card:current-address"}, // a photo ID itself
+	{"card-with-current-address", "現住所のカード", "card:current-address"}, // itself a photo ID
 	{"photo-id", "写真付き本人確認書類", "photo-id:current-address"},
 	{"photo-id-with-old-address", "旧住所の写真付き本人確認書類", "photo-id"},
 	{"other-id", "その他の本人確認書類", "other-id"},
@@ -155,7 +156,7 @@ var cardStatuses = []term[string]{
 	{"expired", "満了", "expired"},
 }
 
-// reasons are those of RFC 5280 section 5.3.1, as the log and the lists give them.
+// reasons are those of RFC 5280 section 5.3.1, as in the log and the lists.
 var reasons = []term[string]{
 	{"unspecified", "不特定", "unspecified"},
 	{"key-compromise", "秘密鍵の危殆化", "key-compromise"},

@@ -6,7 +6,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Word gives a value of the log's vocabularies as events.JSON writes it: "key-compromise" for
+// Word returns a value of the log's vocabularies as events.JSON writes it: "key-compromise" for
 // REVOCATION_REASON_KEY_COMPROMISE, and "" for the zero of a vocabulary, which means absent.
 func Word(e protoreflect.Enum) string {
 	values := e.Descriptor().Values()
@@ -16,6 +16,6 @@ func Word(e protoreflect.Enum) string {
 	}
 	prefix := strings.TrimSuffix(string(values.ByNumber(0).Name()), "UNSPECIFIED")
 	text := strings.TrimPrefix(string(value.Name()), prefix)
-	text = strings.TrimPrefix(text, "CRL_") // RFC 5280's unspecified, which is no absence
+	text = strings.TrimPrefix(text, "CRL_") // RFC 5280's unspecified, which is not absence
 	return strings.ReplaceAll(strings.ToLower(text), "_", "-")
 }

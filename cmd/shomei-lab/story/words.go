@@ -8,7 +8,7 @@ import (
 	"shomei/pkg/civil"
 )
 
-// words are those of one line, on their way to be understood. The first mistake is kept and ends the reading of the line.
+// words are the words of one line while it is parsed. The first mistake is kept and ends the parsing of the line.
 type words struct {
 	file string
 	line line
@@ -16,7 +16,7 @@ type words struct {
 	err  *Error
 }
 
-// fail notes the first mistake.
+// fail records the first mistake.
 func (w *words) fail(mend, what string, args ...any) {
 	if w.err == nil {
 		w.err = mistake(w.file, w.line.number, mend, what, args...)
@@ -25,7 +25,7 @@ func (w *words) fail(mend, what string, args ...any) {
 
 func (w *words) empty() bool { return w.err != nil || len(w.left) == 0 }
 
-// peek is the next word; empty when there is none.
+// peek returns the next word, or "".
 func (w *words) peek() string {
 	if w.empty() {
 		return ""
@@ -33,7 +33,7 @@ func (w *words) peek() string {
 	return w.left[0]
 }
 
-// accept takes the next word when it is the one given, in English or Japanese.
+// accept consumes the next word if it is the given one, in English or Japanese.
 func (w *words) accept(en, ja string) bool {
 	if next := w.peek(); next == "" || next != en && next != ja {
 		return false
@@ -42,7 +42,7 @@ func (w *words) accept(en, ja string) bool {
 	return true
 }
 
-// next takes a word; what says which, for the message when none is left.
+// next consumes a word; what describes it, for the message if none is left.
 func (w *words) next(what string) string {
 	if w.err != nil {
 		return ""
@@ -56,7 +56,7 @@ func (w *words) next(what string) string {
 	return word
 }
 
-// rest takes all that is left, at least one word.
+// rest consumes all that is left, at least one word.
 func (w *words) rest(what string) []string {
 	list := []string{w.next(what)}
 	if w.err != nil {
@@ -67,17 +67,17 @@ func (w *words) rest(what string) []string {
 	return list
 }
 
-// done finds words that nobody asked for.
+// done reports leftover words as a mistake.
 func (w *words) done() {
 	if w.err == nil && len(w.left) > 0 {
 		w.fail("take it away, or see shomei story --help for what may stand here", "%q is too much", w.left[0])
 	}
 }
 
-// narrow takes a word that is no name, in full-width or half-width characters.
+// narrow consumes a word that is not a name, in full-width or half-width characters.
 func (w *words) narrow(what string) string { return civil.HalfWidth(w.next(what)) }
 
-// number takes a whole number from 0 to most.
+// number reads a whole number from 0 to most.
 func (w *words) number(what string, most int) int {
 	text := w.narrow(what)
 	n := 0
@@ -94,8 +94,8 @@ func (w *words) number(what string, most int) int {
 	return n
 }
 
-// date takes a day as people write it: 2012-11-30, 平成24年11月30日, H24.11.30. A weekday may follow, glued in brackets or as a word of its
-// own, and must be right.
+// date reads a day as people write it: 2012-11-30, 平成24年11月30日, H24.11.30. A weekday may follow, in brackets or as
+// its own word, and must be right.
 func (w *words) date(what string) civil.Date {
 	text := w.narrow(what)
 	if w.err != nil {
@@ -124,7 +124,7 @@ var weekdays = map[string]time.Weekday{
 	"日": 0, "月": 1, "火": 2, "水": 3, "木": 4, "金": 5, "土": 6,
 }
 
-// weekdayNamed gives a weekday by its name, in brackets or not: Fri, 金, 金曜日, (金).
+// weekdayNamed returns a weekday by its name, in brackets or not: Fri, 金, 金曜日, (金).
 func weekdayNamed(word string) (time.Weekday, bool) {
 	day, known := weekdays[strings.TrimSuffix(strings.Trim(civil.HalfWidth(word), "()"), "曜日")]
 	return day, known
@@ -141,7 +141,7 @@ func isClock(word string) bool {
 	return ok && (len(hour) == 1 || len(hour) == 2) && len(minute) == 2
 }
 
-// timeOfDay reads HH:MM or H:MM.
+// timeOfDay parses HH:MM or H:MM.
 func timeOfDay(text string) (civil.TimeOfDay, error) {
 	text = civil.HalfWidth(text)
 	if len(text) == len("9:00") {
@@ -151,7 +151,7 @@ func timeOfDay(text string) (civil.TimeOfDay, error) {
 	return t, t.UnmarshalText([]byte(text))
 }
 
-// clock takes a time of day, HH:MM.
+// clock reads a time of day, HH:MM.
 func (w *words) clock(what string) civil.TimeOfDay {
 	text := w.next(what)
 	t, err := timeOfDay(text)
@@ -161,7 +161,7 @@ func (w *words) clock(what string) civil.TimeOfDay {
 	return t
 }
 
-// instant takes a date and, if it is there, a time of day; without one it is that given.
+// instant reads a date and a time of day, or the given one if there is none.
 func (w *words) instant(what string, otherwise civil.TimeOfDay) time.Time {
 	d := w.date(what)
 	if isClock(w.peek()) {
@@ -173,13 +173,13 @@ func (w *words) instant(what string, otherwise civil.TimeOfDay) time.Time {
 	return d.At(otherwise)
 }
 
-// term is a word of the language for a value, in English and Japanese.
+// term is the word of the language for a value, in English and Japanese.
 type term[T any] struct {
 	en, ja string
 	value  T
 }
 
-// pick takes a word that must be one of the list.
+// pick reads a word of the list.
 func pick[T any](w *words, what string, list []term[T]) T {
 	var none T
 	text := w.next(what)
@@ -195,7 +195,7 @@ func pick[T any](w *words, what string, list []term[T]) T {
 	return none
 }
 
-// some takes words of the list as long as they come, at least one.
+// some reads words of the list as long as they come, at least one.
 func some[T any](w *words, what string, list []term[T]) []T {
 	values := []T{pick(w, what, list)}
 	for !w.empty() && knows(list, w.peek()) {
@@ -204,7 +204,7 @@ func some[T any](w *words, what string, list []term[T]) []T {
 	return values
 }
 
-// each takes the rest of the line as words of the list, at least one.
+// each reads the rest of the line as words of the list, at least one.
 func each[T any](w *words, what string, list []term[T]) []T {
 	values := []T{pick(w, what, list)}
 	for w.err == nil && !w.empty() {
@@ -222,7 +222,7 @@ func knows[T any](list []term[T], word string) bool {
 	return false
 }
 
-// inWords shows a list as people may write it: "issue (新規), renew (更新)".
+// inWords lists the words as people may write them: "issue (新規), renew (更新)".
 func inWords[T any](list []term[T]) string {
 	var text []string
 	for _, t := range list {

@@ -25,17 +25,17 @@ type Client struct {
 	http    http.Client
 }
 
-// Open makes a client; nothing is connected before the first order.
+// Open returns a client; it connects at the first order.
 func Open(data, officer string) *Client {
 	return &Client{officer: officer, http: http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, data) },
 	}}}
 }
 
-// Close hangs up.
+// Close closes the connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// DefineOffice has an office defined; false when the log says so already.
+// DefineOffice defines an office. It returns false if the log already says the same.
 func (c *Client) DefineOffice(ctx context.Context, id string, definition *events.OfficeDefined) (changed bool, err error) {
 	text, err := protojson.Marshal(definition)
 	if err != nil {
@@ -46,51 +46,51 @@ func (c *Client) DefineOffice(ctx context.Context, id string, definition *events
 	return out.Changed, err
 }
 
-// Enrol has a counter enrolled.
+// Enrol enrols a counter.
 func (c *Client) Enrol(ctx context.Context, e hub.Enrolment) (hub.Enrolled, error) {
 	var out hub.Enrolled
 	err := send(ctx, c, "/counters", e, &out)
 	return out, err
 }
 
-// Retire takes a counter's voice away.
+// Retire retires a counter.
 func (c *Client) Retire(ctx context.Context, counter string) error {
 	return send(ctx, c, of(counter, "retire"), struct{}{}, &Outcome{})
 }
 
-// Renew has the hub say what a counter may do, for its bundle.
+// Renew returns a counter's permissions, for its bundle.
 func (c *Client) Renew(ctx context.Context, counter string) (jwt string, err error) {
 	err = send(ctx, c, of(counter, "renew"), struct{}{}, &jwt)
 	return jwt, err
 }
 
-// Heads gives the two ends of a counter's claims where they differ.
+// Heads returns the two ends of a counter's claims if they differ.
 func (c *Client) Heads(ctx context.Context, counter string) (hub.Heads, error) {
 	var out hub.Heads
 	err := send(ctx, c, of(counter, "heads"), struct{}{}, &out)
 	return out, err
 }
 
-// Adopt has a counter's claims go on from its own end.
+// Adopt continues a counter's claims from its own end.
 func (c *Client) Adopt(ctx context.Context, counter string, a hub.Adoption) error {
 	return send(ctx, c, of(counter, "adopt"), a, &Outcome{})
 }
 
-// RollCards has the next master key of cards made and gives its version.
+// RollCards makes the next master key of cards and returns its version.
 func (c *Client) RollCards(ctx context.Context) (version uint16, err error) {
 	var out CardKey
 	err = send(ctx, c, "/cards/roll", struct{}{}, &out)
 	return out.Version, err
 }
 
-// Report tells a fact that no counter tells.
+// Report reports a fact that reaches the hub without a counter.
 func (c *Client) Report(ctx context.Context, r hub.Report) (hub.Reported, error) {
 	var out hub.Reported
 	err := send(ctx, c, "/reports", r, &out)
 	return out, err
 }
 
-// RevokeFound has a certificate revoked that the log never issued.
+// RevokeFound revokes a certificate that the log never issued.
 func (c *Client) RevokeFound(ctx context.Context, authority string, r hub.FoundRevocation) error {
 	return send(ctx, c, "/authorities/"+url.PathEscape(authority)+"/revoke", r, &Outcome{})
 }
@@ -102,16 +102,16 @@ func (c *Client) Erase(ctx context.Context, subscriber string, e hub.Erasure) (h
 	return out, err
 }
 
-// KeyStatuses tells how the hub's vault stands to some keys.
+// KeyStatuses returns the status of each key in the hub's vault.
 func (c *Client) KeyStatuses(ctx context.Context, keys []vault.Key) (statuses []vault.Status, err error) {
 	err = send(ctx, c, "/keys", keys, &statuses)
 	return statuses, err
 }
 
-// of is the path of an order about one counter.
+// of returns the path of an order about one counter.
 func of(counter, order string) string { return "/counters/" + url.PathEscape(counter) + "/" + order }
 
-// send gives one order and reads its outcome.
+// send sends one order and decodes its outcome.
 func send[In, Out any](ctx context.Context, c *Client, path string, what In, out *Out) error {
 	body, err := json.Marshal(Order[In]{c.officer, what})
 	if err != nil {
@@ -139,7 +139,7 @@ func send[In, Out any](ctx context.Context, c *Client, path string, what In, out
 	return errors.New(why.Error)
 }
 
-// unwrapped takes off what net/http puts around an error: no address there means anything to people.
+// unwrapped removes what net/http adds to an error: its URLs mean nothing to people.
 func unwrapped(err error) error {
 	var outer *url.Error
 	if errors.As(err, &outer) {

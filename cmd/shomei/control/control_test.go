@@ -14,7 +14,7 @@ import (
 	"shomei/cmd/shomei/hub"
 )
 
-// bare is a hub of which nothing runs: enough to take orders and refuse them.
+// bare returns a hub of which nothing runs: enough to take orders and refuse them.
 func bare(t *testing.T, data string) *hub.Hub {
 	t.Helper()
 	h := &hub.Hub{Parts: &hub.Parts{Config: hub.Config{Data: data, Logger: slog.New(slog.DiscardHandler)}}}
@@ -38,7 +38,7 @@ func TestOrdersReachTheHubInAFolderOfAnyLength(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, data := range []string{t.TempDir(), long} {
-		// What a hub that was killed leaves is no hindrance.
+		// What a killed hub leaves does not get in the way.
 		if err := os.WriteFile(filepath.Join(data, socketName), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -52,7 +52,7 @@ func TestOrdersReachTheHubInAFolderOfAnyLength(t *testing.T) {
 		}
 		c := Open(data, "山田 太郎")
 		defer c.Close()
-		if err := c.Retire(t.Context(), "c"); !errors.Is(err, hub.ErrRefused) || !strings.Contains(err.Error(), "no number") {
+		if err := c.Retire(t.Context(), "c"); !errors.Is(err, hub.ErrRefused) || !strings.Contains(err.Error(), "not a number") {
 			t.Errorf("an officer with a name: %v", err)
 		}
 	}
@@ -79,7 +79,7 @@ func TestWhatIsNoOrderIsToldSo(t *testing.T) {
 	}
 }
 
-// Whoever is not the owner is hung up on, whatever the modes say.
+// Anybody but the owner is disconnected, whatever the modes say.
 func TestOthersAreHungUpOn(t *testing.T) {
 	path := filepath.Join(t.TempDir(), socketName)
 	inner, err := net.Listen("unix", path)

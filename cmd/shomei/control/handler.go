@@ -17,14 +17,14 @@ import (
 // maxOrder bounds an order, in bytes: an office's calendar is the largest.
 const maxOrder = 1 << 20
 
-// Order is who orders, and what.
+// Order is an order and the officer who gives it.
 type Order[T any] struct {
 	// Officer is the number of the officer, never a name.
 	Officer string `json:"officer"`
 	What    T      `json:"what"`
 }
 
-// DefineOffice is the order to define an office; Definition is events.OfficeDefined in protobuf's JSON.
+// DefineOffice is the order to define an office; Definition is events.OfficeDefined as protobuf JSON.
 type DefineOffice struct {
 	ID         string          `json:"id"`
 	Definition json.RawMessage `json:"definition"`
@@ -40,12 +40,12 @@ type Outcome struct {
 	Changed bool `json:"changed"`
 }
 
-// refusal is the answer to an order that was not carried out.
+// refusal is the response to an order that was not carried out.
 type refusal struct {
 	Error string `json:"error"`
 }
 
-// Handler takes the orders of the hub's own user.
+// Handler serves the orders of the hub's own user.
 func Handler(h *hub.Parts) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /offices", order(h, defineOffice))
@@ -92,14 +92,14 @@ func defineOffice(ctx context.Context, o hub.Operator, _ *http.Request, what Def
 	return Outcome{changed}, err
 }
 
-// order reads an order, has it carried out and tells the outcome.
+// order decodes an order, has it carried out and responds with the outcome.
 func order[In, Out any](h *hub.Parts, do func(context.Context, hub.Operator, *http.Request, In) (Out, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var given Order[In]
 		decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxOrder))
 		decoder.DisallowUnknownFields()
 		if err := decoder.Decode(&given); err != nil {
-			answer(w, http.StatusBadRequest, refusal{"the order can't be read: " + err.Error()})
+			respond(w, http.StatusBadRequest, refusal{"the order can't be read: " + err.Error()})
 			return
 		}
 		officer, err := h.By(given.Officer)
@@ -112,7 +112,7 @@ func order[In, Out any](h *hub.Parts, do func(context.Context, hub.Operator, *ht
 			fail(w, err)
 			return
 		}
-		answer(w, http.StatusOK, out)
+		respond(w, http.StatusOK, out)
 	}
 }
 
@@ -121,11 +121,11 @@ func fail(w http.ResponseWriter, err error) {
 	if errors.Is(err, hub.ErrRefused) {
 		status = http.StatusConflict
 	}
-	answer(w, status, refusal{err.Error()})
+	respond(w, status, refusal{err.Error()})
 }
 
-func answer(w http.ResponseWriter, status int, what any) {
+func respond(w http.ResponseWriter, status int, what any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(what) // whoever asked has hung up
+	_ = json.NewEncoder(w).Encode(what) // the client may have hung up
 }

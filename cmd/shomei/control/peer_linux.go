@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// peer gives the number of the user at the other end (SO_PEERCRED of unix(7)).
+// peer returns the user id at the other end (SO_PEERCRED of unix(7)).
 func peer(conn net.Conn) (uid int, err error) {
 	raw, err := conn.(*net.UnixConn).SyscallConn()
 	if err != nil {

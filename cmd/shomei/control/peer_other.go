@@ -7,5 +7,5 @@ import (
 	"os"
 )
 
-// peer trusts the modes of the data folder and the socket: only Linux is asked who is at the other end.
+// peer relies on the modes of the data folder and the socket: only Linux can tell who is at the other end.
 func peer(net.Conn) (uid int, err error) { return os.Geteuid(), nil }

@@ -1,6 +1,6 @@
-// Package control is how an operator's commands reach the hub that runs on a data folder: HTTP with JSON over a Unix
-// socket in it. Only the user that runs the hub can open the socket, so there is no other sign-in; nothing of it leaves
-// the machine. What is asked for is done by package hub, and ends in commits of the log under the officer's number.
+// Package control carries an operator's commands to the hub that runs on a data folder: HTTP with JSON over a Unix
+// socket in it. Only the user that runs the hub can open the socket, so there is no other sign-in; nothing leaves the
+// machine. Package hub carries the orders out; they end in commits of the log under the officer's number.
 package control
 
 import (
@@ -16,17 +16,17 @@ import (
 	"shomei/cmd/shomei/hub"
 )
 
-// ErrNotRunning says that no hub takes orders on a data folder.
+// ErrNotRunning: no hub takes orders on a data folder.
 var ErrNotRunning = errors.New("no hub runs on this data folder")
 
-// socketName stands in the data folder.
+// socketName is in the data folder.
 const socketName = "control.sock"
 
 // maxPath is how long the path of a Unix socket can be (sockaddr_un of unix(7), with the zero behind it).
 const maxPath = 107
 
-// Serve takes orders for a hub until it is closed. One hub runs on a folder at a time, so a socket that is there was left
-// by one that was killed.
+// Serve takes orders for a hub until it is closed. One hub runs on a folder at a time, so an existing socket was left
+// by a killed one.
 func Serve(h *hub.Hub) error {
 	path, release, err := reachable(h.Data)
 	if err != nil {
@@ -46,7 +46,7 @@ func Serve(h *hub.Hub) error {
 	return nil
 }
 
-// reachable gives a path of the socket that fits into an address, also in a folder whose own path is too long for it.
+// reachable returns a path of the socket that is short enough for an address, even if the folder's own is not.
 func reachable(data string) (path string, release func() error, err error) {
 	path = filepath.Join(data, socketName)
 	if len(path) <= maxPath {
@@ -59,14 +59,14 @@ func reachable(data string) (path string, release func() error, err error) {
 	return fmt.Sprintf("/proc/self/fd/%d/%s", folder.Fd(), socketName), folder.Close, nil
 }
 
-// ownersOnly hangs up on every other user than the one that runs the hub, whatever the modes of folders and socket are.
+// ownersOnly rejects every user except the one that runs the hub, whatever the modes of folders and socket.
 type ownersOnly struct {
 	net.Listener
 	release func() error
 	peer    func(net.Conn) (uid int, err error)
 }
 
-// Accept gives the next connection of the owner.
+// Accept returns the owner's next connection.
 func (o ownersOnly) Accept() (net.Conn, error) {
 	for {
 		conn, err := o.Listener.Accept()
@@ -83,7 +83,7 @@ func (o ownersOnly) Accept() (net.Conn, error) {
 // Close removes the socket.
 func (o ownersOnly) Close() error { return errors.Join(o.Listener.Close(), o.release()) }
 
-// dial opens a connection to the hub of a data folder. Errors are ErrNotRunning, and one for another user's folder.
+// dial connects to the hub of a data folder. Errors are ErrNotRunning, and one for another user's folder.
 func dial(ctx context.Context, data string) (net.Conn, error) {
 	info, err := os.Stat(data)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -93,7 +93,8 @@ func dial(ctx context.Context, data string) (net.Conn, error) {
 		return nil, err
 	}
 	if owner, ok := info.Sys().(*syscall.Stat_t); ok && int(owner.Uid) != os.Geteuid() {
-		return nil, fmt.Errorf("%s belongs to user number %d: run the command as that user, for example with sudo -u '#%d'", data, owner.Uid, owner.Uid)
+		return nil, fmt.Errorf("%s belongs to user number %d: run the command as that user, for example with sudo -u '#%d'",
+			data, owner.Uid, owner.Uid)
 	}
 	path, release, err := reachable(data)
 	if err != nil {

@@ -15,21 +15,21 @@ import (
 	"shomei/pkg/eventlog"
 )
 
-// address is where a running hub can be reached, as it leaves it in its data folder.
+// address says where a running hub can be reached. The hub writes it into its data folder.
 type address struct {
 	PID int `json:"pid"`
-	// Started tells this process from a later one that got the same number; empty where the system does not tell.
+	// Started tells this process from a later one with the same number. It is empty where the system doesn't say.
 	Started string `json:"started,omitempty"`
 	URL     string `json:"url"`
 	Engine  string `json:"engine"`
-	// CA and Name are those by which the certificate at URL is believed; empty where an older program runs.
+	// CA and Name are what the certificate at URL is verified by. They are empty if an older program is running.
 	CA   string `json:"ca,omitempty"`
 	Name string `json:"name,omitempty"`
 }
 
 const addressFile = "running.json"
 
-// leaveAddress leaves word of where the hub is reached, until Close.
+// leaveAddress writes the hub's address into its data folder. Close removes it.
 func (h *Hub) leaveAddress() error {
 	text, err := json.Marshal(address{
 		PID: os.Getpid(), Started: startOf(os.Getpid()), URL: h.URL(), Engine: h.EngineDSN(), CA: string(h.port.ca), Name: h.port.name,
@@ -44,8 +44,9 @@ func (h *Hub) leaveAddress() error {
 	return nil
 }
 
-// runsAt reads where the hub runs that holds this data folder; false when a tool holds it, or a hub that is being started
-// or stopped. A file left by one that was killed does not count, also when another program runs under its number since.
+// runsAt returns the address of the hub that runs on this data folder. It returns false if a tool holds the folder, or
+// a hub that is starting or stopping. A file left by a killed hub doesn't count, even if another program has its
+// number.
 func (p *Parts) runsAt() (address, bool) {
 	var a address
 	text, err := os.ReadFile(p.path(addressFile))
@@ -58,8 +59,8 @@ func (p *Parts) runsAt() (address, bool) {
 	return a, syscall.Kill(a.PID, 0) == nil
 }
 
-// startOf tells when a process started, as proc(5) does: the boot, and the clock ticks since. It is empty when there is
-// no such process or the system does not tell.
+// startOf returns when a process started, as proc(5) has it: the boot id and the clock ticks since boot. It returns ""
+// if there is no such process or the system doesn't say.
 func startOf(pid int) string {
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
@@ -69,24 +70,24 @@ func startOf(pid int) string {
 	if err != nil {
 		return ""
 	}
-	// The program's name, the second field, may hold blanks and parentheses; what counts is behind the last one.
+	// The program's name, the second field, may hold blanks and parentheses: count from the last one.
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	const starttime = 22 - 3 // of the fields from the third on
+	const starttime = 22 - 3 // counted from the third field
 	if len(fields) <= starttime {
 		return ""
 	}
 	return strings.TrimSpace(string(boot)) + "/" + fields[starttime]
 }
 
-// ErrNoData says that a data folder holds no hub.
+// ErrNoData: the data folder holds no hub.
 var ErrNoData = errors.New("no hub's data here")
 
-// Attach opens a hub's log and tables for looking at them: those of the hub that runs on the data folder or, when none
-// does, its own for as long as it is open. Nothing is decided and no row runs.
+// Attach opens a hub's log and tables for reading: those of the hub that runs on the data folder or, if none does, its
+// own until Close. Nothing is decided and no row runs.
 func Attach(ctx context.Context, c Config) (*Parts, error) {
 	p, err := attach(ctx, c, true)
 	if err != nil || p.engine == nil {
-		return p, err // the hub that runs brings its tables forward
+		return p, err // the running hub keeps its tables up to date
 	}
 	if err := p.bringForward(ctx); err != nil {
 		return nil, errors.Join(err, p.Close())
@@ -94,8 +95,7 @@ func Attach(ctx context.Context, c Config) (*Parts, error) {
 	return p, nil
 }
 
-// bringForward brings the tables of a hub that does not run up to the end of its log: one that was killed has left them
-// behind, and nobody else does it.
+// bringForward applies the rest of the log to the tables of a hub that isn't running, which a killed hub leaves behind.
 func (p *Parts) bringForward(ctx context.Context) error {
 	at, err := p.Warehouse.LookAtPositions(ctx)
 	if err != nil {
@@ -111,7 +111,7 @@ func (p *Parts) bringForward(ctx context.Context) error {
 	if p.Behind == 0 {
 		return nil
 	}
-	p.Logger.Info("the tables are behind the log, they are brought forward first", "commits", p.Behind)
+	p.Logger.Info("the tables are behind the log, catching up first", "commits", p.Behind)
 	if err := p.Project(ctx); err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ func attach(ctx context.Context, c Config, tables bool) (*Parts, error) {
 	return p, nil
 }
 
-// looking are the parts of a hub that does not run, for whoever looks at its data.
+// looking lists the parts needed to read the data of a hub that isn't running.
 var looking = []part{
 	{"clock", nil, (*Parts).openClock},
 	{"keys", nil, (*Parts).openKeys},
@@ -158,7 +158,7 @@ var looking = []part{
 	{"directory", nil, (*Parts).openDirectory},
 }
 
-// beside are the parts of the hub that runs at this address, for whoever looks at its data.
+// beside lists the parts needed to read the data of the hub running at this address.
 func (a address) beside() []part {
 	return []part{
 		{"clock", nil, (*Parts).openClock},
@@ -172,7 +172,7 @@ func (a address) beside() []part {
 	}
 }
 
-// openServed opens the tables of the hub that runs.
+// openServed opens the tables of the running hub.
 func (p *Parts) openServed(ctx context.Context, dsn string) error {
 	if _, err := os.Stat(p.rebuildMark()); err == nil {
 		return fmt.Errorf("%w from the log: the console shows how far it is; ask again later", ErrRebuilding)
@@ -180,7 +180,7 @@ func (p *Parts) openServed(ctx context.Context, dsn string) error {
 	return p.openTables(ctx, dsn)
 }
 
-// believe takes over how the hub that runs is believed.
+// believe trusts the certificate of the running hub.
 func (p *Parts) believe(at address) error {
 	if at.CA == "" {
 		return p.lendPort(context.Background())

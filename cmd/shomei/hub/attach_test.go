@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestAHubRunsWhileItsProcessDoes(t *testing.T) {
+func TestRunsAtIgnoresDeadProcesses(t *testing.T) {
 	self := startOf(os.Getpid())
 	if !strings.Contains(self, "/") || startOf(os.Getpid()) != self || startOf(1) == self || startOf(-1) != "" {
 		t.Fatalf("this process started at %q, process 1 at %q", self, startOf(1))

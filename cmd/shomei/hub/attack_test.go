@@ -25,10 +25,10 @@ const (
 	victim   = "12237-main-2"
 )
 
-// TestNoMessageOfACounterCausesAnyOther has an enrolled counter say everything it can, wanting the answer everywhere, with
-// every header that means something to the server, to a hub as it runs. What may come of it stands in testdata/attacks.txt;
-// what does is seen by spies with all rights in all accounts.
-func TestNoMessageOfACounterCausesAnyOther(t *testing.T) {
+// TestCounterMessagesReachNothingElse lets an enrolled counter send everything it can to a running hub, with every
+// reply subject and with every header that a server understands. testdata/attacks.txt lists the effects allowed; spies
+// with all rights in all accounts record the actual ones.
+func TestCounterMessagesReachNothingElse(t *testing.T) {
 	rows := readAttackRows(t)
 	a := newAttack(t)
 	tried := 0
@@ -49,26 +49,27 @@ func TestNoMessageOfACounterCausesAnyOther(t *testing.T) {
 	silent(t, a.hub.Parts)
 }
 
-// An attackMessage is what a counter sends, with what the rows of the table call its parts.
+// An attackMessage is what a counter sends, and its row's keys in the table.
 type attackMessage struct {
 	*nats.Msg
 	verb, reply, header string
 }
 
-// notItsOwn are subjects that a counter has no business with, as a target of messages, answers and subscriptions.
+// notItsOwn are subjects that are none of a counter's business, as target of messages, replies and subscriptions.
 var notItsOwn = []string{
 	"$JS.API.STREAM.DELETE.shomei-log-000-fff", "$JS.API.STREAM.PURGE.shomei-log-000-fff", "$JS.API.STREAM.UPDATE.shomei-log-000-fff", "$JS.API.STREAM.CREATE.X", "$JS.API.STREAM.INFO.OTHER",
 	"$JS.API.STREAM.MSG.DELETE.shomei-log-000-fff", "$JS.API.STREAM.MSG.GET.OTHER", "$JS.API.STREAM.SNAPSHOT.shomei-log-000-fff", "$JS.API.STREAM.RESTORE.X", "$JS.API.DIRECT.GET.OTHER",
 	"$JS.API.CONSUMER.CREATE.shomei-log-000-fff", "$JS.API.CONSUMER.CREATE.shomei-log-000-fff.push.shomei.log.>", "$JS.API.CONSUMER.DURABLE.CREATE.CLAIMS.pull",
 	"$JS.API.CONSUMER.MSG.NEXT.CLAIMS.hub", "$JS.API.CONSUMER.DELETE.CLAIMS.hub", "$JS.API.ACCOUNT.PURGE.X", "$JS.ACK.CLAIMS.hub.1.1.1.1.0", "$JS.FC.shomei-log-000-fff.x.y",
 	"$SYS.REQ.SERVER.PING", "$SYS.REQ.USER.INFO", "$SYS.REQ.CLAIMS.UPDATE", "$SYS.ACCOUNT.X.CONNECT", "$SRV.PING", "$MQTT.sub.x", "$KV.x.y",
-	events.LogSubject(events.KindAuthority, "log"), events.LogSubject(events.KindOffice, "12237-main"), events.LogSubject(events.KindSubscriber, "x"),
+	events.LogSubject(events.KindAuthority, "log"), events.LogSubject(events.KindOffice, "12237-main"),
+	events.LogSubject(events.KindSubscriber, "x"),
 	"shomei.claimhead." + victim, "shomei.position.x", "shomei.commandhead." + victim,
 	counterlink.ClaimSubject(victim), counterlink.ClaimSubject(victim) + ".bye", counterlink.ClaimSubject(attacker) + ".a.b",
 	counterlink.CommandSubject(victim), "_INBOX." + victim + ".x", "_INBOX.hub.x", "_INBOX.x", "x", "floor.x",
 }
 
-// notItsInbox are subjects that look like an inbox of the counter's, or that only it may say or hear.
+// notItsInbox are subjects that resemble the counter's inbox, or that only the counter may use.
 var notItsInbox = []string{
 	"_INBOX." + attacker, "_INBOX." + attacker + "x.y", "_INBOX." + attacker + ".a.$b", "_INBOX." + attacker + "." + strings.Repeat("x", 300),
 	"_INBOX_" + attacker + ".x", "_inbox." + attacker + ".x", counterlink.ClaimSubject(attacker), counterlink.ClaimSubject(attacker) + ".bye",
@@ -82,7 +83,7 @@ var wildcards = []string{
 	"_INBOX.>", "_INBOX.*.>", "_INBOX.*", "_INBOX." + victim + ".>", "_INBOX.hub.>", "$JS.>", "$JS.API.>", "$SYS.>", "$SYS.REQ.>", "$SRV.>",
 }
 
-// attackHeaders are the headers that mean something to a server of this version, pointed at the log.
+// attackHeaders are the headers with a meaning to a server of this version, aimed at the log.
 var attackHeaders = map[string]nats.Header{
 	"none":                                nil,
 	"Nats-Trace-Dest":                     {"Nats-Trace-Dest": {events.LogSubject(events.KindAuthority, "log")}, "Accept-Encoding": {"gzip"}},
@@ -107,7 +108,7 @@ var attackHeaders = map[string]nats.Header{
 	"Shomei-Link":                                 {"Shomei-Link": {"x"}, "Shomei-Place": {"1"}, "Shomei-Retry-After": {"1"}},
 }
 
-// attack is a hub that runs, one of its counters that speaks raw NATS, and a spy in each account.
+// attack is a running hub, one of its counters speaking raw NATS, and a spy in each account.
 type attack struct {
 	t          *testing.T
 	hub        *Hub
@@ -135,7 +136,7 @@ func newAttack(t *testing.T) *attack {
 	check(t, err)
 	_, err = h.EnrolCounter(t.Context(), "12237-main", victim, "counter", "12237A002")
 	check(t, err)
-	check(t, h.Settle(t.Context())) // every follower follows; what a hub does at its start is not the counter's doing
+	check(t, h.Settle(t.Context())) // every follower follows; the hub's start is not the counter's doing
 	a := &attack{t: t, hub: h, violations: make(chan error, 1000), spies: make(map[string]*spy), pace: rate.NewLimiter(150, 300)}
 	a.conn = a.asCounter(folder)
 	accounts := h.keys.accounts
@@ -168,10 +169,12 @@ func (a *attack) asCounter(folder string) *nats.Conn {
 	return conn
 }
 
-// messages are all that is tried: every word and foreign subject with every kind of reply subject, and with every header;
-// and the words that are answered with every reply subject and header at once.
+// messages returns all attempts: every word and foreign subject with every kind of reply subject, and with every
+// header; words that get a reply also with every reply subject and header at once.
 func (a *attack) messages() (list []attackMessage) {
-	replies := map[string][]string{"none": {""}, "own": {"_INBOX." + attacker + ".a"}, "foreign": append(slices.Clone(notItsOwn), notItsInbox...)}
+	replies := map[string][]string{
+		"none": {""}, "own": {"_INBOX." + attacker + ".a"}, "foreign": append(slices.Clone(notItsOwn), notItsInbox...),
+	}
 	for _, verb := range []string{"claim", "head", "alive", "taken", "bye", "card", "person", "case", "nonsense"} {
 		subject := counterlink.ClaimSubject(attacker) + "." + verb
 		if verb == "claim" {
@@ -181,7 +184,9 @@ func (a *attack) messages() (list []attackMessage) {
 			for i, reply := range subjects {
 				for header, fields := range attackHeaders {
 					if kind != "foreign" || header == "none" || (verb == "claim" || verb == "head") && i%5 == 0 {
-						list = append(list, attackMessage{&nats.Msg{Subject: subject, Reply: reply, Header: maps.Clone(fields)}, verb, kind, header})
+						list = append(list, attackMessage{&nats.Msg{
+							Subject: subject, Reply: reply, Header: maps.Clone(fields),
+						}, verb, kind, header})
 					}
 				}
 			}
@@ -190,27 +195,31 @@ func (a *attack) messages() (list []attackMessage) {
 	for _, subject := range notItsOwn {
 		for _, header := range []string{"none", "Nats-Trace-Dest", "Nats-Schedule", "Nats-Rollup"} {
 			for kind, reply := range map[string]string{"none": "", "own": "_INBOX." + attacker + ".a", "foreign": "$JS.API.STREAM.DELETE.shomei-log-000-fff"} {
-				list = append(list, attackMessage{&nats.Msg{Subject: subject, Reply: reply, Header: maps.Clone(attackHeaders[header])}, "foreign", kind, header})
+				list = append(list, attackMessage{&nats.Msg{
+					Subject: subject, Reply: reply, Header: maps.Clone(attackHeaders[header]),
+				}, "foreign", kind, header})
 			}
 		}
 	}
 	slices.SortFunc(list, func(a, b attackMessage) int {
-		return cmp.Or(strings.Compare(a.verb, b.verb), strings.Compare(a.Subject, b.Subject), strings.Compare(a.Reply, b.Reply), strings.Compare(a.header, b.header))
+		return cmp.Or(strings.Compare(a.verb, b.verb), strings.Compare(a.Subject, b.Subject),
+			strings.Compare(a.Reply, b.Reply), strings.Compare(a.header, b.header))
 	})
 	return list
 }
 
-// effect sends a message and tells all that came of it.
+// effect sends a message and returns everything that came of it.
 func (a *attack) effect(m attackMessage) string {
 	a.say(m.Msg)
 	a.settle()
 	if m.verb == "foreign" {
-		return a.came("") // it should have come nowhere
+		return a.came("") // it should have got nowhere
 	}
 	return a.came(m.Subject)
 }
 
-// subscriptions are all that is listened to: what is not the counter's own by itself and by wildcards, and what is.
+// subscriptions returns all attempts to listen: to what is not the counter's own, directly and by wildcards, and to
+// what is.
 func (a *attack) subscriptions() (list []attackMessage) {
 	for kind, subjects := range map[string][]string{
 		"foreign": append(slices.Clone(notItsOwn), wildcards...),
@@ -223,8 +232,8 @@ func (a *attack) subscriptions() (list []attackMessage) {
 	return list
 }
 
-// listen subscribes, alone and in a queue, and reports whether anything is heard of what somebody who may say everything says
-// on every subject of the counters' account.
+// listen subscribes, alone and in a queue group, and reports whether anything is heard while a user with all rights
+// publishes on every subject of the counters' account.
 func (a *attack) listen(subject string) string {
 	alone, err := a.conn.SubscribeSync(subject)
 	check(a.t, err)
@@ -251,7 +260,7 @@ func (a *attack) listen(subject string) string {
 	return heard
 }
 
-// say sends a message as raw NATS lets it.
+// say sends a message as raw NATS.
 func (a *attack) say(m *nats.Msg) {
 	check(a.t, a.pace.Wait(a.t.Context()))
 	a.said++
@@ -262,8 +271,8 @@ func (a *attack) say(m *nats.Msg) {
 	check(a.t, a.conn.PublishMsg(m))
 }
 
-// settle waits until the gate has done with what the counter sent, and the hub with what the gate stored: an answer to each
-// of the two kinds of messages comes after what was sent before.
+// settle waits until the gate has handled what the counter sent, and the hub what the gate stored: each of two kinds of
+// messages is answered only after what was sent before.
 func (a *attack) settle() {
 	for _, m := range []*nats.Msg{
 		{Subject: counterlink.ClaimSubject(attacker) + ".alive"},
@@ -287,8 +296,8 @@ func (a *attack) settle() {
 	})
 }
 
-// came tells what the spies have seen since it was last called, besides the message itself, the barrier and what a hub does
-// all the time.
+// came returns what the spies have seen since the last call, apart from the message itself, the barrier and the hub's
+// regular traffic.
 func (a *attack) came(sent string) string {
 	var effects []string
 	for account, s := range a.spies {
@@ -306,7 +315,7 @@ func (a *attack) came(sent string) string {
 	a.consumers, a.last = consumers, last
 	slices.Sort(effects)
 	effects = slices.Compact(effects)
-	if answered := slices.Index(effects, "answered"); answered > 0 { // it is told first
+	if answered := slices.Index(effects, "answered"); answered > 0 { // it comes first
 		effects = slices.Insert(slices.Delete(effects, answered, answered+1), 0, "answered")
 	}
 	if len(effects) == 0 {
@@ -315,7 +324,7 @@ func (a *attack) came(sent string) string {
 	return strings.Join(effects, " ")
 }
 
-// stored tells which consumers there are, and the last sequence of every stream.
+// stored returns the consumers, and the last sequence of every stream.
 func (a *attack) stored() (consumers string, last map[string]uint64) {
 	last = make(map[string]uint64)
 	var names []string
@@ -323,7 +332,7 @@ func (a *attack) stored() (consumers string, last map[string]uint64) {
 		stream := info.Config.Name
 		if strings.HasPrefix(stream, "shomei-log-") {
 			last["LOG"] += info.State.LastSeq
-		} else if stream == counterlink.ClaimStream { // the hub writes to the others after a while; what came there a spy sees
+		} else if stream == counterlink.ClaimStream { // the hub writes to the others later; a spy sees what arrives there
 			last[stream] = info.State.LastSeq
 		}
 		handle, err := a.js.Stream(a.t.Context(), stream)
@@ -336,8 +345,8 @@ func (a *attack) stored() (consumers string, last map[string]uint64) {
 	return strings.Join(names, ","), last
 }
 
-// unexpected tells what came by in an account that the counter's own barrier, the hub's ordinary work and this test don't
-// explain.
+// unexpected returns what was seen in an account beyond the counter's own barrier, the hub's regular traffic and this
+// test.
 func (s *spy) unexpected(t *testing.T, account, sent string) (effects []string) {
 	check(t, s.conn.Publish("spy.end", nil))
 	for own := 0; ; {
@@ -357,11 +366,11 @@ func (s *spy) unexpected(t *testing.T, account, sent string) (effects []string) 
 	}
 }
 
-// explained are the subjects on which a hub that is left alone, and this test, send messages.
+// explained are the subjects on which an idle hub, and this test, send messages.
 func explained(account string, m *nats.Msg) bool {
 	subject := m.Subject
 	if account == "COUNTERS" && subject == counterlink.CommandSubject(attacker) {
-		return m.Header.Get("Shomei-Place") != "" // a command, and no answer that was led there
+		return m.Header.Get("Shomei-Place") != "" // a command, not a reply redirected there
 	}
 	if slices.Contains(notItsOwn, subject) {
 		return false
@@ -372,14 +381,14 @@ func explained(account string, m *nats.Msg) bool {
 	}
 	patterns := map[string][]string{
 		"SYS":      append(reads, "_R_.*", "$SYS.ACCOUNT.*", "$SYS.SERVER.*"),
-		"COUNTERS": {counterlink.ClaimSubject(attacker) + ".alive*", counterlink.ClaimSubject(attacker) + "*", "_INBOX." + attacker + ".*", "$JS.EVENT.ADVISORY.API"}, // of what listen says; a call of the counter would be seen by itself
+		"COUNTERS": {counterlink.ClaimSubject(attacker) + ".alive*", counterlink.ClaimSubject(attacker) + "*", "_INBOX." + attacker + ".*", "$JS.EVENT.ADVISORY.API"}, // from listen; a call of the counter itself would be seen separately
 		"LOG": append(reads, "_INBOX.*", "$JS.ACK.CLAIMS.*", "$JS.EVENT.*", "shomei.position.*", counterlink.ClaimSubject(attacker)+"*", "shomei.log.quarantine.*",
-			counterlink.CommandSubject(attacker)+"*", "shomei.claimhead."+attacker+"*"), // the hub tells it what became of a claim
+			counterlink.CommandSubject(attacker)+"*", "shomei.claimhead."+attacker+"*"), // the hub reports the outcome of a claim
 	}[account]
 	return slices.ContainsFunc(patterns, func(p string) bool { return strings.HasPrefix(subject, strings.TrimSuffix(p, "*")) })
 }
 
-// withHello adds what a counter says of itself when it links up.
+// withHello adds a counter's part of a link-up.
 func withHello(h nats.Header, n int) nats.Header {
 	full := nats.Header{
 		"Shomei-Nonce": {fmt.Sprint("n", n)}, "Shomei-Session": {"s"}, "Shomei-Client": {"0"}, "Shomei-Number": {"0"}, "Shomei-Epoch": {""}, "Shomei-Hash": {""},

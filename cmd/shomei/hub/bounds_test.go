@@ -26,7 +26,7 @@ import (
 	"shomei/pkg/natstest"
 )
 
-// crowd is a hub that runs with two counters that speak raw NATS: one that misbehaves, and one that works.
+// crowd is a running hub with two counters speaking raw NATS: one that misbehaves, and one that works.
 type crowd struct {
 	t         *testing.T
 	hub       *Hub
@@ -73,11 +73,12 @@ func (c *crowd) knock(folder string) (*nats.Conn, nkeys.KeyPair) {
 	return conn, secrets.Key
 }
 
-// claim has the good counter make a claim and returns how long its acknowledgement took.
+// claim makes the good counter send a claim and returns how long its acknowledgement took.
 func (c *crowd) claim() time.Duration {
 	c.t.Helper()
 	signed, hash, err := counterlink.SignClaim(c.key, &events.Claim{
-		Id: fmt.Sprint("good-", c.number+1), Counter: victim, Office: "12237-main", StoreEpoch: "E", Number: c.number + 1, PreviousHash: c.hash,
+		Id: fmt.Sprint("good-", c.number+1), Counter: victim, Office: "12237-main", StoreEpoch: "E", Number: c.number + 1,
+		PreviousHash: c.hash,
 	})
 	check(c.t, err)
 	begun := time.Now()
@@ -121,7 +122,7 @@ func (c *crowd) drained() {
 	})
 }
 
-// quarantine gives what is there of the bad counter, by aggregate.
+// quarantine returns the bad counter's entries, by aggregate.
 func (c *crowd) quarantine() map[string][]*events.FactQuarantined {
 	all := make(map[string][]*events.FactQuarantined)
 	check(c.t, c.hub.Log.Scan(c.t.Context(), nil, nil, func(r eventlog.Record, err error) error {
@@ -135,14 +136,14 @@ func (c *crowd) quarantine() map[string][]*events.FactQuarantined {
 	return all
 }
 
-// page gives what /healthz or /metrics say.
+// page returns the content of /healthz or /metrics.
 func (c *crowd) page(path string) string {
 	w := httptest.NewRecorder()
 	c.hub.Operations().ServeHTTP(w, httptest.NewRequest("GET", path, nil))
 	return w.Body.String()
 }
 
-// blamed wants health to name the bad counter and not the good one.
+// blamed checks that health names the bad counter and not the good one.
 func (c *crowd) blamed() {
 	c.t.Helper()
 	if page := c.page("/healthz?verbose"); !strings.Contains(page, attacker) || strings.Contains(page, victim) {
@@ -150,7 +151,7 @@ func (c *crowd) blamed() {
 	}
 }
 
-// has returns what the stream of claims holds of the bad counter.
+// has returns how many of the bad counter's messages the stream of claims holds.
 func (c *crowd) has() uint64 {
 	stream, err := c.js.Stream(c.t.Context(), counterlink.ClaimStream)
 	check(c.t, err)
@@ -159,7 +160,7 @@ func (c *crowd) has() uint64 {
 	return info.State.Subjects[counterlink.ClaimSubject(attacker)]
 }
 
-func TestAMessageThatQuarantineCantHoldStopsNobody(t *testing.T) {
+func TestOversizedMessageBlocksNobody(t *testing.T) {
 	c := newCrowd(t)
 	c.claim()
 	for i, size := range []int{events.MaxStored - 64<<10, events.MaxStored - 64<<10 + 1, events.MaxStored - 1, events.MaxStored, counterlink.MaxMessage - 1} {
@@ -167,7 +168,7 @@ func TestAMessageThatQuarantineCantHoldStopsNobody(t *testing.T) {
 		_, err := c.bad.Request(counterlink.ClaimSubject(attacker), pill, 10*time.Second)
 		check(t, err)
 		c.drained()
-		all, named := c.quarantine(), size < events.MaxStored-32<<10 // that is kept whole
+		all, named := c.quarantine(), size < events.MaxStored-32<<10 // kept whole
 		for _, facts := range all {
 			named = named || facts[0].GetSize() == uint64(size) && bytes.Equal(facts[0].GetSha256(), events.Hash(pill))
 		}
@@ -180,13 +181,13 @@ func TestAMessageThatQuarantineCantHoldStopsNobody(t *testing.T) {
 	c.handled()
 }
 
-func TestLitterIsCountedAndNotKept(t *testing.T) {
+func TestExcessQuarantineIsOnlyCounted(t *testing.T) {
 	c := newCrowd(t)
 	inbox := c.bad.NewInbox()
 	answers, err := c.bad.SubscribeSync(inbox)
 	check(t, err)
 	const sent = 800
-	pace := rate.NewLimiter(150, 50) // within the bounds: each is looked at
+	pace := rate.NewLimiter(150, 50) // within the bounds: each one is examined
 	for i := range sent {
 		check(t, pace.Wait(t.Context()))
 		check(t, c.bad.PublishRequest(counterlink.ClaimSubject(attacker), inbox, fmt.Appendf(nil, "%06d", i)))
@@ -195,7 +196,7 @@ func TestLitterIsCountedAndNotKept(t *testing.T) {
 	for range sent {
 		answer, err := answers.NextMsg(10 * time.Second)
 		if errors.Is(err, nats.ErrTimeout) {
-			break // a gate that is busy drops what it can't look at
+			break // a busy gate drops what it can't examine
 		}
 		check(t, err)
 		answered++
@@ -215,7 +216,7 @@ func TestLitterIsCountedAndNotKept(t *testing.T) {
 		t.Errorf("%d messages were taken; quarantine has %d aggregates of %d commits", taken, len(kept), commits)
 	}
 	counted := map[string]int{"kept": 100}
-	if answered == sent { // else more may have been taken than was told
+	if answered == sent { // otherwise more may have been stored than was acknowledged
 		counted["counted"] = taken - 100
 	}
 	for outcome, n := range counted {
@@ -225,8 +226,8 @@ func TestLitterIsCountedAndNotKept(t *testing.T) {
 	}
 }
 
-// storm is what a counter that misbehaves does, in a process of its own: it sends a message again and again for a time, and
-// is back as soon as it can when it is put out.
+// storm is a misbehaving counter in a process of its own: it sends a message again and again for a time, and reconnects
+// as soon as it can when it is disconnected.
 type storm struct {
 	Folder string // of its bundle
 	Word   string // of the subject; empty is a claim
@@ -236,7 +237,7 @@ type storm struct {
 	Calm   bool // it sends nothing
 }
 
-// rage is the process of a storm, which stands in the text.
+// rage runs the process of a storm, given as text.
 func rage(text string) error {
 	var s storm
 	if err := json.Unmarshal([]byte(text), &s); err != nil {
@@ -275,7 +276,7 @@ func rage(text string) error {
 			sent++
 			continue
 		}
-		select { // it is put out
+		select { // disconnected
 		case <-back:
 		case <-stop:
 			fmt.Printf("%d sent, came back %d times, is put out", sent, conn.Stats().Reconnects)
@@ -284,7 +285,8 @@ func rage(text string) error {
 	}
 }
 
-// under has the bad counter storm while the other one claims, and gives the times that its claims waited, the longest last.
+// under lets the bad counter storm while the other one claims, and returns how long its claims waited, the longest
+// last.
 func (c *crowd) under(s storm) (waited []time.Duration) {
 	c.t.Helper()
 	s.Folder = c.folder
@@ -313,7 +315,7 @@ func TestSoakOneCounterAgainstAnother(t *testing.T) {
 		t.Skip("make soak tries it, a minute for each way")
 	}
 	for name, way := range map[string]storm{
-		"nobody": {Calm: true}, // tells what the machine itself costs
+		"nobody": {Calm: true}, // shows what the machine itself costs
 		"pill":   {Size: counterlink.MaxMessage - 1}, "litter": {Size: 6}, "flood": {Size: 4 << 10},
 		"hellos": {Word: ".head", Header: withHello(nil, 1)},
 	} {
@@ -346,8 +348,8 @@ func resident(t *testing.T) int64 {
 	return pages * int64(os.Getpagesize())
 }
 
-// TestACounterThatIsCutOffIsPutOut: the server has nothing of it until its time is over. Its agent comes back by itself.
-func TestACounterThatIsCutOffIsPutOut(t *testing.T) {
+// TestCutOffCounterIsDisconnected: the server refuses it until its time is over. Its agent reconnects by itself.
+func TestCutOffCounterIsDisconnected(t *testing.T) {
 	c := newCrowd(t)
 	lost := c.bad.StatusChanged(nats.RECONNECTING)
 	again, _ := c.dial(c.folder) // with every connection that it has
@@ -358,7 +360,8 @@ func TestACounterThatIsCutOffIsPutOut(t *testing.T) {
 	}
 	begun := time.Now()
 	<-lost
-	natstest.Wait(t, 10*time.Second, "the other connection to be ended", func() bool { return again.Stats().Reconnects > 0 || !again.IsConnected() })
+	natstest.Wait(t, 10*time.Second, "the other connection to be ended",
+		func() bool { return again.Stats().Reconnects > 0 || !again.IsConnected() })
 	c.blamed()
 	c.claim()
 	natstest.Wait(t, 20*time.Second, "the counter to be back", func() bool { return c.bad.IsConnected() && again.IsConnected() })
@@ -419,7 +422,7 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-func TestAFloodOfClaimsDrownsNobody(t *testing.T) {
+func TestClaimFloodDelaysNoOtherCounter(t *testing.T) {
 	c := newCrowd(t)
 	begun := time.Now()
 	waited := c.under(storm{Size: 4 << 10, For: 4 * time.Second})
@@ -431,7 +434,7 @@ func TestAFloodOfClaimsDrownsNobody(t *testing.T) {
 	c.handled()
 }
 
-func TestRetirementEndsACounterAtOnce(t *testing.T) {
+func TestRetiredCounterIsDisconnectedAtOnce(t *testing.T) {
 	c := newCrowd(t)
 	pace := rate.NewLimiter(150, 50)
 	for i := range 300 {
@@ -453,7 +456,7 @@ func TestRetirementEndsACounterAtOnce(t *testing.T) {
 	}
 }
 
-// link has an agent ask to be the bad counter, and gives the refusal.
+// link asks to be the bad counter, as an agent would, and returns the refusal.
 func (c *crowd) link(conn *nats.Conn, session string) string {
 	c.t.Helper()
 	client, err := conn.GetClientID()
@@ -468,7 +471,7 @@ func (c *crowd) link(conn *nats.Conn, session string) string {
 	return answer.Header.Get("Shomei-Refused")
 }
 
-func TestOfTwoAgentsOneIsRefused(t *testing.T) {
+func TestSecondAgentIsRefused(t *testing.T) {
 	c := newCrowd(t)
 	second, _ := c.dial(c.folder)
 	third, _ := c.dial(c.folder)

@@ -12,10 +12,10 @@ import (
 	"shomei/pkg/counterlink"
 )
 
-// named is how many findings one line of health names.
+// named is how many findings one line of health lists.
 const named = 5
 
-// counterClocks fails when the clock of a counter differed from the hub's at its last link-up, and says how.
+// counterClocks fails if a counter's clock differed from the hub's at its last link-up, and lists the differences.
 func (p *Parts) counterClocks() error {
 	var list []string
 	for _, c := range p.clockDifferences() {
@@ -24,7 +24,7 @@ func (p *Parts) counterClocks() error {
 	return nameSome(list, "clocks of counters differ")
 }
 
-// clockDifferences are those of the counters that are still enrolled. In a simulated log every clock is a settable one.
+// clockDifferences returns those of enrolled counters, and none in a simulated log, where every clock is settable.
 func (p *Parts) clockDifferences() (list []counterlink.ClockDifference) {
 	if p.Clock.Simulated() {
 		return nil
@@ -41,7 +41,8 @@ func (p *Parts) clockDifferences() (list []counterlink.ClockDifference) {
 func (p *Parts) heldClaims() error {
 	var list []string
 	for _, c := range p.Directory.Held() {
-		why := fmt.Sprintf("its clock showed %s, its link explains %s to %s", showMS(c.Receipt.GetClockMs()), showMS(c.Receipt.GetEarliestMs()), showMS(c.Receipt.GetLatestMs()))
+		why := fmt.Sprintf("its clock showed %s, its link explains %s to %s",
+			showMS(c.Receipt.GetClockMs()), showMS(c.Receipt.GetEarliestMs()), showMS(c.Receipt.GetLatestMs()))
 		if c.Receipt.GetReason() == events.HeldReason_HELD_REASON_SIMULATED {
 			why = "it runs by a settable clock, which showed " + showMS(c.Receipt.GetClockMs())
 		}
@@ -50,7 +51,7 @@ func (p *Parts) heldClaims() error {
 	return nameSome(list, "claims are held")
 }
 
-// nameSome is an error that names the newest of what was found; nil when that is nothing.
+// nameSome returns an error that lists the newest findings, or nil if there are none.
 func nameSome(list []string, what string) error {
 	if len(list) == 0 {
 		return nil
@@ -68,13 +69,15 @@ func showMS(ms int64) string {
 
 func showTime(t time.Time) string { return t.In(civil.Tokyo).Format(time.RFC3339) }
 
-// clockCollectors are the same as figures.
+// clockCollectors returns the same findings as metrics.
 func (p *Parts) clockCollectors() []prometheus.Collector {
 	gauge := func(name, help string, count func() int) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(count()) })
 	}
 	return []prometheus.Collector{
-		gauge("shomei_counter_clocks_differ", "Counters whose clock differed from the hub's at their last link-up.", func() int { return len(p.clockDifferences()) }),
-		gauge("shomei_claims_held", "Claims that wait for officers because their receipt time could not be believed.", func() int { return len(p.Directory.Held()) }),
+		gauge("shomei_counter_clocks_differ", "Counters whose clock differed from the hub's at their last link-up.",
+			func() int { return len(p.clockDifferences()) }),
+		gauge("shomei_claims_held", "Claims that wait for officers because their receipt time could not be believed.",
+			func() int { return len(p.Directory.Held()) }),
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"shomei/pkg/lifecycle"
 )
 
-// markLog says, in the first commit, what kind of log this is, and refuses the other kind of clock for ever after.
+// markLog records in the first commit whether the log is simulated, and afterwards refuses the other kind of clock.
 func (p *Parts) markLog(ctx context.Context) error {
 	_, err := p.Log.Update(ctx, events.KindAuthority, events.AuthorityLog, p.envelope(), func(head eventlog.Head) ([]*events.Event, error) {
 		state, err := lifecycle.DecodeAuthority(head.State)
@@ -29,7 +29,7 @@ func (p *Parts) markLog(ctx context.Context) error {
 	return err
 }
 
-// envelope is that of an act of this hub's operator.
+// envelope returns the envelope of an act of this hub's operator.
 func (p *Parts) envelope() eventlog.Envelope {
 	return eventlog.Envelope{
 		CommandID: uuid.Must(uuid.NewV7()).String(),
@@ -37,7 +37,7 @@ func (p *Parts) envelope() eventlog.Envelope {
 	}
 }
 
-// DefineOffice records what holds of an office from its effective date on.
+// DefineOffice records an office's definition as of its effective date.
 func (p *Parts) DefineOffice(ctx context.Context, id string, def *events.OfficeDefined) error {
 	return p.recordOffice(ctx, p.envelope(), id, def)
 }
@@ -46,8 +46,13 @@ func (p *Parts) recordOffice(ctx context.Context, env eventlog.Envelope, id stri
 	return p.recordOfficeSealed(ctx, env, id, func(dossier.Sealer) (events.Body, error) { return body, nil })
 }
 
-// recordOfficeSealed records an event of an office that is sealed in part.
-func (p *Parts) recordOfficeSealed(ctx context.Context, env eventlog.Envelope, id string, body func(dossier.Sealer) (events.Body, error)) error {
+// recordOfficeSealed records an office event with sealed fields.
+func (p *Parts) recordOfficeSealed(
+	ctx context.Context,
+	env eventlog.Envelope,
+	id string,
+	body func(dossier.Sealer) (events.Body, error),
+) error {
 	outcome, err := p.Log.Update(ctx, events.KindOffice, id, env, func(head eventlog.Head) ([]*events.Event, error) {
 		b, err := body(dossier.Sealer{Vault: p.Vault, Subscriber: id, Revision: head.Revision + 1})
 		if err != nil {
@@ -61,8 +66,8 @@ func (p *Parts) recordOfficeSealed(ctx context.Context, env eventlog.Envelope, i
 	return p.Directory.Learn(events.KindOffice, id, outcome.Commit)
 }
 
-// EnrolCounter makes a counter's keys and bundle under Data/counters/<counter> and gives it its voice. A counter that is
-// enrolled already keeps its keys; its bundle is written anew, because the hub's address may have changed.
+// EnrolCounter makes a counter's keys and bundle under Data/counters/<counter> and enrols it. A counter that is already
+// enrolled keeps its keys; its bundle is rewritten, because the hub's address may have changed.
 func (p *Parts) EnrolCounter(ctx context.Context, office, counter, role, code string) (folder string, err error) {
 	folder = p.path("counters", counter)
 	if err := os.MkdirAll(folder, 0o700); err != nil {
@@ -110,7 +115,7 @@ func (p *Parts) EnrolCounter(ctx context.Context, office, counter, role, code st
 	return folder, counterlink.RemoveOldCardKey(folder)
 }
 
-// admitCounters lets exactly the enrolled counters in: the gate listens to them, and the keys of the others are revoked.
+// admitCounters admits exactly the enrolled counters: the gate listens to them, and all other keys are revoked.
 func (p *Parts) admitCounters() error {
 	var counters []string
 	for _, c := range p.Directory.Counters() {
@@ -119,7 +124,7 @@ func (p *Parts) admitCounters() error {
 	return errors.Join(p.server.Revoke(p.Directory.Retired()), p.Links.Admit(counters))
 }
 
-// suspend puts a counter off the server for a time. One that is retired is off it for ever.
+// suspend keeps a counter off the server for a time. A retired counter is kept off for good anyway.
 func (p *Parts) suspend(counter string, d time.Duration) error {
 	c, ok := p.Directory.Counter(counter)
 	if !ok {
@@ -128,7 +133,7 @@ func (p *Parts) suspend(counter string, d time.Duration) error {
 	return p.server.Suspend(c.PublicKey, d)
 }
 
-// crowded returns the counters that have more than most connections, and how many.
+// crowded returns the number of connections of each counter that has more than most.
 func (p *Parts) crowded(most int) (map[string]int, error) {
 	users, err := p.server.Crowded(most)
 	if err != nil || len(users) == 0 {
@@ -143,7 +148,7 @@ func (p *Parts) crowded(most int) (map[string]int, error) {
 	return crowded, nil
 }
 
-// enrolled looks a counter up for the wire.
+// enrolled looks up a counter's enrolment for counterlink.
 func (p *Parts) enrolled(_ context.Context, counter string) (counterlink.Enrolment, error) {
 	c, ok := p.Directory.Counter(counter)
 	if !ok {

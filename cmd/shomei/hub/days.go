@@ -8,17 +8,17 @@ import (
 	"shomei/pkg/civil"
 )
 
-// ByHand names the rows that act when dates arrive. Whoever starts a hub without them sets its clock by Advance, and takes the
-// steps of those rows: Issuer.Day and Expiry.Tick.
+// ByHand names the rows that act when dates arrive. Whoever starts a hub without them moves its clock with Advance and
+// calls Issuer.Day and Expiry.Tick.
 var ByHand = []string{"ceremonies", "expiry"}
 
-// PublishLists writes the revocation lists into Data/crl.
+// PublishLists writes the revocation lists to Data/crl.
 func (p *Parts) PublishLists(ctx context.Context) error {
 	return p.Issuer.PublishLists(ctx, p.Issuer.Lists)
 }
 
-// Advance sets the clock forward to an instant, stopping on every day that brings something: what happens then is
-// recorded on that day and followed to its end before the next.
+// Advance moves the clock forward to an instant, stopping on every day that has something due: it is recorded on that
+// day and carried out completely before the next.
 func (p *Parts) Advance(ctx context.Context, to time.Time) error {
 	for {
 		if err := p.Settle(ctx); err != nil {

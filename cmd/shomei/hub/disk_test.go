@@ -16,7 +16,7 @@ import (
 	"shomei/pkg/natstest"
 )
 
-// disk is a disk of a size of its own.
+// disk mounts a disk of a given size.
 func disk(t *testing.T, megabytes int) (path string) {
 	t.Helper()
 	path = t.TempDir()
@@ -36,7 +36,7 @@ func resize(t *testing.T, path string, megabytes int64) {
 	check(t, syscall.Mount("tmpfs", path, "tmpfs", syscall.MS_REMOUNT, fmt.Sprintf("size=%dm", megabytes)))
 }
 
-// used is how many megabytes of a disk are taken.
+// used returns how many megabytes of a disk are in use.
 func used(t *testing.T, path string) int64 {
 	t.Helper()
 	var fs syscall.Statfs_t
@@ -44,7 +44,7 @@ func used(t *testing.T, path string) int64 {
 	return (int64(fs.Blocks)-int64(fs.Bfree))*fs.Bsize>>20 + 1
 }
 
-// TestANewHubOnASmallDisk starts where there is room for little.
+// TestANewHubOnASmallDisk starts with little room.
 func TestANewHubOnASmallDisk(t *testing.T) {
 	for _, size := range []int{64, 300, 1200} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
@@ -62,8 +62,8 @@ func TestANewHubOnASmallDisk(t *testing.T) {
 	}
 }
 
-// TestADiskThatShrinks: what an earlier program left has reserved three gigabytes. It starts on each smaller disk, as long as
-// there is room at all, and takes more again when the disk grows.
+// TestADiskThatShrinks: an earlier program has reserved three gigabytes. The hub starts on each smaller disk, as long
+// as there is room at all, and takes more when the disk grows again.
 func TestADiskThatShrinks(t *testing.T) {
 	path := disk(t, 4000)
 	unpack(t, path)
@@ -95,7 +95,8 @@ func TestADiskThatShrinks(t *testing.T) {
 	silent(t, h.Parts)
 }
 
-// TestADiskThatFillsUp: nothing more is recorded, and the hub says so and lives. With room again it goes on by itself.
+// TestADiskThatFillsUp: nothing more is recorded, and the hub reports it and keeps running. With room again it
+// continues by itself.
 func TestADiskThatFillsUp(t *testing.T) {
 	path := disk(t, 200)
 	h, said := started(t, filepath.Join(path, "data"))
@@ -116,7 +117,8 @@ func TestADiskThatFillsUp(t *testing.T) {
 	if !full {
 		t.Fatal("the disk was never full")
 	}
-	natstest.Wait(t, time.Minute, "health to say so", func() bool { return h.server.Health() != nil || strings.Contains(said.String(), "write error") })
+	natstest.Wait(t, time.Minute, "health to say so",
+		func() bool { return h.server.Health() != nil || strings.Contains(said.String(), "write error") })
 	check(t, os.Remove(ballast))
 	natstest.Wait(t, 2*time.Minute, "decisions with room again", func() bool {
 		ctx, cancel := contextWith(t, 5*time.Second)
@@ -130,7 +132,7 @@ func TestADiskThatFillsUp(t *testing.T) {
 	silent(t, h.Parts)
 }
 
-// fill takes the disk but for a little.
+// fill uses up all but a little of the disk.
 func fill(t *testing.T, file string) {
 	t.Helper()
 	var fs syscall.Statfs_t
@@ -139,11 +141,13 @@ func fill(t *testing.T, file string) {
 	check(t, os.WriteFile(file, make([]byte, int64(fs.Bavail)*fs.Bsize-left), 0o600))
 }
 
-// large is an office whose definition takes room.
+// large returns an office with a large definition.
 func large() *events.OfficeDefined {
 	def := tryOutOffice("12237")
 	for i := range 400 {
-		def.Exceptions = append(def.Exceptions, &events.HoursException{FromMs: int64(10*i + 10), UntilMs: int64(10*i + 15), RuleId: "office.closed.maintenance"})
+		def.Exceptions = append(def.Exceptions, &events.HoursException{
+			FromMs: int64(10*i + 10), UntilMs: int64(10*i + 15), RuleId: "office.closed.maintenance",
+		})
 	}
 	return def
 }

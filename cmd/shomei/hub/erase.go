@@ -14,35 +14,36 @@ import (
 	"shomei/services/eraser"
 )
 
-// Erasure is an order to erase what is sealed of a person under one record class.
+// Erasure is an order to erase a person's sealed data of one record class.
 type Erasure struct {
 	// Class is identity, certificate or contact.
 	Class string `json:"class"`
-	// Order is the number or mark of the written order. It is sealed.
+	// Order is the number or mark of the written order, kept sealed.
 	Order string `json:"order"`
 }
 
-// Erased is what became of an order.
+// Erased is the outcome of an order.
 type Erased struct {
-	// Ordered: it stands in the log, now or since before. Otherwise a retention period still runs, and the refusal does.
+	// Ordered reports whether the order is in the log; Before, whether it already was. If it isn't, a retention period
+	// still runs, and the refusal is in the log.
 	Ordered bool `json:"ordered"`
 	Before  bool `json:"before,omitempty"`
-	// Destroyed: the key is gone. When it is not yet, the hub destroys it as soon as it can.
+	// Destroyed reports whether the key is gone. If not, the hub destroys it as soon as it can.
 	Destroyed bool `json:"destroyed,omitempty"`
-	// Kept are the retention periods that still run.
+	// Kept lists the retention periods that still run.
 	Kept []Kept `json:"kept,omitempty"`
 }
 
-// Kept is a retention period that runs up to and including a day.
+// Kept is a retention period and its last day.
 type Kept struct {
 	Rule  regime.ID `json:"rule"`
 	Until string    `json:"until"`
 }
 
-// orderPatience is how long an order waits to see its outcome in the log.
+// orderPatience is how long an order waits for its outcome in the log.
 const orderPatience = 10 * time.Second
 
-// Erase orders an erasure, and waits a while for its end.
+// Erase orders an erasure and waits for its outcome, up to orderPatience.
 func (o Operator) Erase(ctx context.Context, subscriber string, e Erasure) (Erased, error) {
 	if !slices.Contains(vault.Classes, e.Class) {
 		return Erased{}, refuse("%.40q is no record class: there are identity, certificate and contact", e.Class)
@@ -79,7 +80,7 @@ func stillKept(list []lifecycle.Retention, now time.Time) []Kept {
 	return kept
 }
 
-// awaitErasure waits until nothing is owed of an erasure any more; false when that takes longer.
+// awaitErasure waits until the erasure is carried out. It returns false if that takes too long.
 func (p *Parts) awaitErasure(ctx context.Context, subscriber, class string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, orderPatience)
 	defer cancel()

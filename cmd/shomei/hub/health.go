@@ -15,10 +15,10 @@ import (
 	"shomei/pkg/ops"
 )
 
-// farBehind is how many commits the tables may lag before they count as unwell.
+// farBehind is how many commits the tables may lag before they count as unhealthy.
 const farBehind = 100_000
 
-// Operations serves what operators and their monitors ask: /livez, /readyz, /healthz and /metrics.
+// Operations serves /livez, /readyz, /healthz and /metrics to operators and their monitors.
 func (p *Parts) Operations() http.Handler {
 	health := ops.NewHealth(p.Clock.Now)
 	for _, check := range []ops.Check{
@@ -58,7 +58,7 @@ func (p *Parts) Operations() http.Handler {
 	return mux
 }
 
-// unharmed names what damage took: aggregates that are parked, and messages of the other streams.
+// unharmed lists what damage took: parked aggregates, and lost messages of the other streams.
 func (p *Parts) unharmed(context.Context) error {
 	var errs []error
 	for _, p := range p.Log.Parked() {
@@ -76,7 +76,8 @@ func (p *Parts) unharmed(context.Context) error {
 			continue
 		}
 		for _, g := range gaps.Gaps {
-			errs = append(errs, fmt.Errorf("%s sequence %d is lost (%s), evidence %s", gaps.Stream, g.Sequence, strings.Join(g.Owners, " "), g.Evidence))
+			errs = append(errs,
+				fmt.Errorf("%s sequence %d is lost (%s), evidence %s", gaps.Stream, g.Sequence, strings.Join(g.Owners, " "), g.Evidence))
 		}
 	}
 	return errors.Join(errs...)

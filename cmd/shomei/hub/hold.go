@@ -13,21 +13,21 @@ import (
 	"shomei/pkg/wait"
 )
 
-// ErrHeld says that another program works on the data folder: a hub that is being started or stopped, or a tool that
-// found none running.
+// ErrHeld: another program holds the data folder, either a hub that is starting or stopping, or a tool that found no
+// hub running.
 var ErrHeld = errors.New("another program works on this data folder")
 
-// ErrRuns says that a hub runs on the data folder already. It goes on until somebody stops it, so nothing waits for it.
-var ErrRuns = errors.New("a hub runs on this data folder already")
+// ErrRuns: a hub is running on the data folder. Start doesn't wait for it to stop.
+var ErrRuns = errors.New("a hub is already running on this data folder")
 
 const (
-	// holdWait is how long a start waits for whoever holds the folder: a little longer than a hub may take to stop.
+	// holdWait is how long a start waits for the folder, a little longer than a hub may take to stop.
 	holdWait  = 45 * time.Second
 	holdEvery = 50 * time.Millisecond
 )
 
-// hold takes the data folder for this process until Close, so that no two ever run servers on the same files: a tool
-// that is called while the hub is being started again must not take the log for its own. A hub that runs is not waited for.
+// hold locks the data folder for this process until Close, so that no two processes run servers on the same files: a
+// tool called while the hub restarts must not take the log for its own. It doesn't wait for a running hub.
 func (p *Parts) hold(ctx context.Context) error {
 	at, runs, err := p.find(ctx)
 	if err == nil && runs {
@@ -37,8 +37,8 @@ func (p *Parts) hold(ctx context.Context) error {
 	return err
 }
 
-// find tells where the hub of this folder runs. When none does the folder is this process's from now on; one that is being
-// started or stopped is waited for.
+// find returns the address of this folder's hub, or locks the folder for this process if none is running. It waits for
+// a hub that is starting or stopping.
 func (p *Parts) find(ctx context.Context) (at address, runs bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, holdWait)
 	defer cancel()
@@ -55,8 +55,8 @@ func (p *Parts) find(ctx context.Context) (at address, runs bool, err error) {
 	return at, runs, err
 }
 
-// tryHold takes the folder if nobody has it. The lock ends with the process, however that ends, so whoever gets it knows that
-// no hub runs here: an address that is left was that of one that was killed.
+// tryHold locks the folder if nobody has. The lock ends with the process, however it ends, so its new owner knows that
+// no hub is running here: an address still lying around is a killed hub's.
 func (p *Parts) tryHold() (bool, error) {
 	lock, err := durable.Lock(p.path("hub.lock"))
 	if errors.Is(err, durable.ErrLocked) {
@@ -73,13 +73,13 @@ func (p *Parts) tryHold() (bool, error) {
 	return true, errors.Join(lock.Truncate(0), sign(lock))
 }
 
-// sign writes into the lock who has it, for people who wait.
+// sign writes our process number into the lock file, for people who wait.
 func sign(lock *os.File) error {
 	_, err := fmt.Fprintln(lock, os.Getpid())
 	return err
 }
 
-// holder is the number of the process that has the folder, as far as it has said.
+// holder returns the number of the process that holds the folder, or "unknown".
 func (p *Parts) holder() string {
 	text, err := os.ReadFile(p.path("hub.lock"))
 	if number := strings.TrimSpace(string(text)); err == nil && number != "" {
@@ -88,8 +88,7 @@ func (p *Parts) holder() string {
 	return "unknown"
 }
 
-// ShareHold lets a program that is about to be started hold the data folder too: the folder is free when this process and
-// that program have both ended.
+// ShareHold lets a program about to start hold the data folder too: it is free again once both have ended.
 func (p *Parts) ShareHold(program *exec.Cmd) {
 	program.ExtraFiles = append(program.ExtraFiles, p.lock)
 }

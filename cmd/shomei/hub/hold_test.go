@@ -12,9 +12,8 @@ import (
 	"time"
 )
 
-// TestOneProgramAtATimeHoldsAFolder: a tool that finds a hub being started neither runs servers of its own on its files nor
-// waits for ever.
-func TestOneProgramAtATimeHoldsAFolder(t *testing.T) {
+// TestDataFolderHasOneHolder: a tool that finds a starting hub neither runs servers on its files nor waits for ever.
+func TestDataFolderHasOneHolder(t *testing.T) {
 	data := t.TempDir()
 	first, second := &Parts{Config: Config{Data: data}}, &Parts{Config: Config{Data: data}}
 	if err := first.hold(t.Context()); err != nil {
@@ -44,9 +43,9 @@ func TestOneProgramAtATimeHoldsAFolder(t *testing.T) {
 	}
 }
 
-// TestAHubThatRunsIsNotWaitedFor: a second start says at once who runs there. Before the first stops it takes its address
-// back, so that from then on it is waited for.
-func TestAHubThatRunsIsNotWaitedFor(t *testing.T) {
+// TestStartDoesNotWaitForRunningHub: a second start says at once who is running. The first removes its address before
+// it stops, so from then on it is waited for.
+func TestStartDoesNotWaitForRunningHub(t *testing.T) {
 	data := t.TempDir()
 	first, second := &Hub{Parts: &Parts{Config: Config{Data: data}}}, &Parts{Config: Config{Data: data}}
 	if err := first.hold(t.Context()); err != nil {
@@ -69,9 +68,9 @@ func TestAHubThatRunsIsNotWaitedFor(t *testing.T) {
 	}
 }
 
-// TestAnAddressThatWasLeftIsNotBelieved: whoever gets the folder's lock knows that the hub is dead whose address stands
-// there, also when this very number runs as another program by now.
-func TestAnAddressThatWasLeftIsNotBelieved(t *testing.T) {
+// TestStaleAddressIsIgnored: whoever gets the folder's lock knows that the hub of the address is dead, even if its
+// process number is in use by another program.
+func TestStaleAddressIsIgnored(t *testing.T) {
 	h := &Parts{Config: Config{Data: t.TempDir()}}
 	runs(t, h)
 	if _, said, err := h.find(t.Context()); said || err != nil {
@@ -85,7 +84,7 @@ func TestAnAddressThatWasLeftIsNotBelieved(t *testing.T) {
 	}
 }
 
-// runs leaves the address of a hub that runs in this process, as an older hub did that did not say since when.
+// runs leaves the address of a hub in this process, without the start time, as an older hub would.
 func runs(t *testing.T, h *Parts) {
 	t.Helper()
 	text, err := json.Marshal(address{PID: os.Getpid(), URL: "tls://127.0.0.1:1"})

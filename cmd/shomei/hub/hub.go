@@ -26,38 +26,38 @@ import (
 	"shomei/pkg/warehouse/engine"
 )
 
-// Config says how a hub is run. Data is required; everything else has a default that works on one machine.
+// Config configures a hub. Data is required; every other default works on one machine.
 type Config struct {
 	// Data is the folder that holds everything: keys, log, marks, vault, tables, revocation lists, counters' bundles.
 	Data string `toml:"data"`
-	// Clock is the file of a settable clock; empty: the system's. A log begun with one is simulated for ever.
+	// Clock is the file of a settable clock; empty: the system clock. A log begun with one is simulated for good.
 	Clock string `toml:"clock"`
 	// Begin is where a settable clock starts when its file does not exist.
 	Begin time.Time `toml:"begin"`
-	// Host and Port are where counters connect; 127.0.0.1 and any free port when empty and zero.
+	// Host and Port are where counters connect; by default 127.0.0.1 and any free port.
 	Host string `toml:"host"`
 	Port int    `toml:"port"`
-	// Names are the host names and addresses by which counters on other machines reach the hub, the first one by default.
-	// The hub's certificate carries them.
+	// Names are the host names and addresses by which counters on other machines reach the hub; the first is the
+	// default. The hub's certificate carries them.
 	Names []string `toml:"names"`
-	// TLSCert and TLSKey are the files of a certificate of one's own (PEM, the chain after it) and its key, TLSCA that of the
-	// certificates by which counters believe it. All empty: the hub makes its own.
+	// TLSCert and TLSKey are the files of the operator's own certificate (PEM, followed by its chain) and its key,
+	// TLSCA the file of the certificates that counters verify it by. All empty: the hub makes its own.
 	TLSCert string `toml:"tls_cert"`
 	TLSKey  string `toml:"tls_key"`
 	TLSCA   string `toml:"tls_ca"`
-	// AnyClock lets dates drive acts although no time service keeps the system's clock: for trying out only.
+	// AnyClock lets dates trigger acts even if no time service keeps the system clock: for trying things out only.
 	AnyClock bool `toml:"any_clock"`
-	// Streams of the log; 1 when zero.
+	// Streams is the number of streams of the log; 0: 1.
 	Streams int `toml:"streams"`
-	// Copies are folders that may hold good copies of damaged records: data folders of backups, stores of mirrors on other
-	// disks. They are looked into when a start finds damage.
+	// Copies are folders that may hold good copies of damaged records: data folders of backups, stores of mirrors on
+	// other disks. A start that finds damage searches them.
 	Copies []string `toml:"copies"`
-	// Mail is the server that notices go through; an empty Host starts a sink that keeps mails under Data/mail.
+	// Mail is the server that sends notices; an empty Host starts a sink that keeps mails under Data/mail.
 	Mail notice.Mailer `toml:"-"`
-	// From and PrintDesk are the sender of notices and the address that letters of inquiry go to.
+	// From is the sender of notices, PrintDesk the address that letters of inquiry go to.
 	From      string `toml:"from"`
 	PrintDesk string `toml:"print_desk"`
-	// Patience is how long a counter may wait before it begins a command; 0: an hour.
+	// Patience is how long a counter may take before it begins a command; 0: an hour.
 	Patience time.Duration   `toml:"-"`
 	Switches regime.Switches `toml:"-"`
 	// Engine overrides how the engine is started; Path is always under Data.
@@ -69,13 +69,13 @@ type Config struct {
 type Hub struct {
 	*Parts
 	running *running
-	doors   closers // pages and sockets, closed before anything else
-	// leave takes back that a hub runs here, before anything of it stops.
+	doors   closers // pages and sockets, closed first
+	// removes the hub's address before anything stops
 	leave closers
 }
 
-// Start starts a centre with every row but those that are named, and returns when it serves. Whatever had started is stopped
-// again when something fails.
+// Start starts a centre with every row except those named, and returns once it serves. On failure, whatever has started
+// is stopped again.
 func Start(ctx context.Context, c Config, without ...string) (*Hub, error) {
 	rows := slices.DeleteFunc(slices.Clone(table), func(r row) bool { return slices.Contains(without, r.name) })
 	h := &Hub{Parts: newParts(c)}
@@ -101,7 +101,7 @@ func (h *Hub) start(ctx context.Context, parts []part, rows []row) (err error) {
 	return nil
 }
 
-// orClose gives the hub, unless it could not be started: then what had started is stopped.
+// orClose returns the hub, or stops whatever had started if err is not nil.
 func (h *Hub) orClose(err error) (*Hub, error) {
 	if err != nil {
 		return nil, errors.Join(err, h.Close())
@@ -109,11 +109,11 @@ func (h *Hub) orClose(err error) (*Hub, error) {
 	return h, nil
 }
 
-// Wait returns when a row has failed, or after Close.
+// Wait waits until a row has failed or Close is called.
 func (h *Hub) Wait() error { return h.running.group.Wait() }
 
-// Close stops everything in order: first what takes in, then, when the tables have what was decided, the other rows, then
-// what they stand on, the last opened first.
+// Close stops everything in order: first the intake rows; then, once the tables hold everything decided, the other
+// rows; then the parts, the last opened first.
 func (h *Hub) Close() error {
 	errs := []error{h.leave.close(), h.doors.close()}
 	if h.running != nil {
@@ -124,7 +124,7 @@ func (h *Hub) Close() error {
 
 func (p *Parts) defaults() {
 	if whole, err := filepath.Abs(p.Data); err == nil {
-		p.Data = whole // the engine works in a folder of its own
+		p.Data = whole // the engine runs in a folder of its own
 	}
 	if whole, err := filepath.Abs(p.Config.Clock); err == nil && p.Config.Clock != "" {
 		p.Config.Clock = whole // so do counters
@@ -149,14 +149,14 @@ func (p *Parts) defaults() {
 	}
 }
 
-// How long an orderly stop waits for followers to finish what was decided, and then for the tables.
+// How long an orderly stop waits for the followers to finish, and then for the tables.
 const (
 	settleWait = 5 * time.Second
 	drainWait  = 10 * time.Second
 )
 
-// drain lets the followers, and then the tables, come to the end of the log. The notifier is not waited for: a mail may be
-// tried again for hours.
+// drain lets the followers, and then the tables, reach the end of the log. It doesn't wait for the notifier, which may
+// retry a mail for hours.
 func (p *Parts) drain(ended context.Context) {
 	ctx, cancel := context.WithTimeout(ended, settleWait)
 	defer cancel()
@@ -164,19 +164,19 @@ func (p *Parts) drain(ended context.Context) {
 		return p.followed(ctx, "issuer", "dispatcher", "eraser")
 	})
 	if err != nil && ended.Err() == nil {
-		p.Logger.Warn("not everything decided was carried out before the stop, it goes on at the next start", "error", err)
+		p.Logger.Warn("the followers did not finish before the stop; they continue at the next start", "error", err)
 	}
 	if p.tables.state() != nil {
-		return // they are made anew at the next start, too
+		return // the next start makes them anew, too
 	}
 	ctx, cancel = context.WithTimeout(ended, drainWait)
 	defer cancel()
 	if err := p.Projector.CaughtUp(ctx); err != nil && ended.Err() == nil {
-		p.Logger.Warn("the tables do not hold all that the log holds, they go on at the next start", "error", err)
+		p.Logger.Warn("the tables did not catch up with the log before the stop; they continue at the next start", "error", err)
 	}
 }
 
-// Listen opens a loopback listener for pages; port 0 takes any free one, and ":0" or ":8471" is one of 127.0.0.1.
+// Listen opens a loopback listener for pages. Port 0 takes any free one; without a host, 127.0.0.1 is meant.
 func Listen(addr string) (net.Listener, error) {
 	if err := Loopback(addr); err != nil {
 		return nil, err
@@ -187,7 +187,7 @@ func Listen(addr string) (net.Listener, error) {
 	return net.Listen("tcp", addr)
 }
 
-// Loopback refuses an address at which pages could be reached from another machine, and what is no address.
+// Loopback refuses anything but a loopback address.
 func Loopback(addr string) error {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {

@@ -18,16 +18,16 @@ import (
 	"shomei/services/ra"
 )
 
-// keys are the secrets of one hub. Each lives in a file of its own under keys/, readable by its owner only, and is made
-// at the first start.
+// keys are the secrets of one hub. Each has its own file under keys/, readable by its owner only and made at the first
+// start.
 type keys struct {
 	writer nkeys.KeyPair
 	public string
 	seal   hpke.PrivateKey
 	secret []byte
-	// accounts are those of the NATS server.
+	// accounts are the accounts of the NATS server.
 	accounts hubserver.Accounts
-	// simulator signs what is made up; nil where nothing is.
+	// simulator signs simulated commits; nil if there are none.
 	simulator nkeys.KeyPair
 }
 
@@ -73,10 +73,10 @@ func openKeys(dir string) (keys, error) {
 	return k, nil
 }
 
-// simulatorFile exists only in data folders that a simulation has written into.
+// simulatorFile exists only in data folders that a simulation has written to.
 const simulatorFile = "simulator.nk"
 
-// makeSimulator makes the key that what is made up is signed with, and reads the keys again.
+// makeSimulator makes the simulator's signing key and reads the keys again.
 func (p *Parts) makeSimulator(context.Context) (err error) {
 	if _, err = secretFile(p.path("keys", simulatorFile), newWriterSeed); err != nil {
 		return err
@@ -85,8 +85,8 @@ func (p *Parts) makeSimulator(context.Context) (err error) {
 	return err
 }
 
-// writers are the keys whose commits are believed. The simulator's is one of them until it is known that the log is not
-// a simulated one (openLog).
+// writers returns the keys whose commits are believed. They include the simulator's until the log turns out not to be
+// simulated (openLog).
 func (k keys) writers(simulated bool) (map[string]eventlog.Role, error) {
 	writers := map[string]eventlog.Role{k.public: eventlog.RoleHub}
 	if k.simulator != nil && simulated {
@@ -99,7 +99,7 @@ func (k keys) writers(simulated bool) (map[string]eventlog.Role, error) {
 	return writers, nil
 }
 
-// secretFile reads a secret, or makes it where there is none.
+// secretFile reads a secret, or makes it if there is none.
 func secretFile(path string, create func() ([]byte, error)) ([]byte, error) {
 	b, err := os.ReadFile(path)
 	if err == nil || !errors.Is(err, os.ErrNotExist) {

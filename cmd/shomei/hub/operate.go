@@ -26,7 +26,7 @@ import (
 	"shomei/pkg/intake"
 )
 
-// ErrRefused says that an order of an operator is not carried out; the text says why and what to do.
+// ErrRefused: an operator's order was refused; the text says why and what to do.
 var ErrRefused = errors.New("refused")
 
 func refuse(format string, args ...any) error {
@@ -43,29 +43,29 @@ func unknownSubscriber(id string) error {
 
 func checkSubscriber(id string) error {
 	if !events.ValidID(id) {
-		return refuse("%.80q is no id of a subscriber", id)
+		return refuse("%.80q is not a subscriber id", id)
 	}
 	return nil
 }
 
-// Operator is an officer who operates a hub: what they order stands in the log under their number.
+// Operator is an officer who operates a hub. The log records their orders under their number.
 type Operator struct {
 	hub     *Parts
 	officer string
 }
 
-// Itself is who the log names when an order is nobody's in particular.
+// Itself is the actor of an order that no particular officer gave.
 const Itself = "hub"
 
-// By gives the hub's orders to an officer, or to Itself. The number is a code as events.ParseOfficer reads it, never a name:
-// it stands in the log for ever.
+// By returns an Operator for an officer, or for Itself. The number is a code as events.ParseOfficer reads it, never a
+// name, because it stays in the log for good.
 func (p *Parts) By(officer string) (Operator, error) {
 	if officer == Itself {
 		return Operator{p, Itself}, nil
 	}
 	code, err := events.ParseOfficer(officer)
 	if err != nil {
-		return Operator{}, refuse("--officer is no number: %v", err)
+		return Operator{}, refuse("--officer is not a number: %v", err)
 	}
 	return Operator{p, code}, nil
 }
@@ -76,15 +76,15 @@ func (o Operator) envelope() eventlog.Envelope {
 	return env
 }
 
-// DefineOffice records what holds of an office from its effective date on; false when the log says so already. An office
-// that is defined can't be defined anew for days that have passed: what was decided on them stands.
+// DefineOffice records an office's definition as of its effective date. It reports false if the log already says the
+// same. An office can't be redefined for days that have passed: what was decided on them stands.
 func (o Operator) DefineOffice(ctx context.Context, id string, def *events.OfficeDefined) (changed bool, err error) {
 	if err := officefile.CheckID(id); err != nil {
 		return false, refuse("%v", err)
 	}
 	effective, err := civil.Parse(def.GetEffectiveFrom())
 	if err != nil || effective.IsZero() {
-		return false, refuse("office %s: the effective date %q is no day", id, def.GetEffectiveFrom())
+		return false, refuse("office %s: the effective date %q is not a date", id, def.GetEffectiveFrom())
 	}
 	before, err := o.hub.Directory.Definition(id, effective)
 	if err == nil && proto.Equal(before, def) {
@@ -92,29 +92,30 @@ func (o Operator) DefineOffice(ctx context.Context, id string, def *events.Offic
 	}
 	_, known := o.hub.Directory.Offices()[id]
 	if today := civil.Of(o.hub.Clock.Now()); known && effective.Before(today) {
-		return false, refuse("office %s is defined already, and %s has passed: make the change effective from %s or later", id, effective, today)
+		return false, refuse("office %s is defined already, and %s has passed: make the change effective from %s or later",
+			id, effective, today)
 	}
 	return true, o.hub.recordOffice(ctx, o.envelope(), id, def)
 }
 
-// Enrolment is what a counter is to be enrolled as. Its secret keys stay with whoever made them.
+// Enrolment describes a counter to enrol. Its secret keys stay with whoever made them.
 type Enrolment struct {
 	Office string `json:"office"`
-	// Counter is its id; empty: the next free one of the office.
+	// Counter is its id; empty: the office's next free one.
 	Counter string `json:"counter,omitempty"`
 	// Role is counter, factory, register, telephone or operator.
 	Role string `json:"role"`
 	// Code is the nine-character counter id of certificate subjects (profile.md 2); empty: the next free one of the
 	// municipality. Only counters and factories have one.
 	Code string `json:"code,omitempty"`
-	// Hub is the URL at which the counter reaches the hub; empty: where the hub listens.
+	// Hub is the URL where the counter reaches the hub; empty: where the hub listens.
 	Hub string `json:"hub,omitempty"`
 	// PublicKey is its public nkey, SealKey its public HPKE key.
 	PublicKey string `json:"public_key"`
 	SealKey   []byte `json:"seal_key"`
 }
 
-// Enrolled is what a counter gets: its bundle without the names of its own key files, and what it may do.
+// Enrolled is what an enrolled counter gets: its bundle, without the names of its own key files, and its permissions.
 type Enrolled struct {
 	Bundle counterlink.Bundle `json:"bundle"`
 	Code   string             `json:"code,omitempty"`
@@ -124,8 +125,7 @@ var roles = []string{"counter", "factory", "register", "telephone", "operator", 
 
 var codeForm = regexp.MustCompile(`^[0-9]{5}[0-9A-Z]{4}$`)
 
-// Enrol gives a counter its voice. Enrolling the same key again for the same counter changes nothing and gives the bundle
-// anew.
+// Enrol enrols a counter. Enrolling a counter again with the same key changes nothing and returns a new bundle.
 func (o Operator) Enrol(ctx context.Context, e Enrolment) (Enrolled, error) {
 	o.hub.enrolling.Lock()
 	defer o.hub.enrolling.Unlock()
@@ -156,7 +156,7 @@ func (o Operator) Enrol(ctx context.Context, e Enrolment) (Enrolled, error) {
 	return Enrolled{Bundle: bundle, Code: e.Code}, nil
 }
 
-// bundle is what a counter is told of itself and the hub.
+// bundle returns a counter's bundle.
 func (p *Parts) bundle(counter, office, role, public string) (counterlink.Bundle, error) {
 	jwt, err := p.keys.counterJWT(counter, public)
 	b := counterlink.Bundle{
@@ -170,7 +170,7 @@ func (p *Parts) bundle(counter, office, role, public string) (counterlink.Bundle
 	return b, err
 }
 
-// Renew returns what a counter's bundle needs to say what it may do at this hub, for a bundle that does not say it.
+// Renew returns the JWT for a bundle that has none yet.
 func (o Operator) Renew(counter string) (jwt string, err error) {
 	known, ok := o.hub.Directory.Counter(counter)
 	if !ok {
@@ -179,16 +179,16 @@ func (o Operator) Renew(counter string) (jwt string, err error) {
 	return o.hub.keys.counterJWT(counter, known.PublicKey)
 }
 
-// complete checks an enrolment and fills in what it leaves open.
+// complete checks an enrolment and fills in its defaults.
 func (o Operator) complete(e *Enrolment) error {
 	office, defined := o.hub.Directory.Offices()[e.Office]
 	switch {
 	case !defined:
 		return refuse("there is no office %s: shomei office list shows them, shomei office define FILE defines one", e.Office)
 	case !slices.Contains(roles, e.Role):
-		return refuse("%q is no role: there are %v", e.Role, roles)
+		return refuse("%q is not a role: the roles are %v", e.Role, roles)
 	case !nkeys.IsValidPublicUserKey(e.PublicKey):
-		return refuse("the counter's public key is no nkey of a user")
+		return refuse("the counter's public key is not a user nkey")
 	}
 	if _, err := counterlink.ParseSealPublicKey(e.SealKey); err != nil {
 		return refuse("the counter's seal key: %v", err)
@@ -203,14 +203,15 @@ func (o Operator) complete(e *Enrolment) error {
 		return refuse("%v", err)
 	}
 	if known, ok := o.hub.Directory.Counter(e.Counter); ok && (known.PublicKey != e.PublicKey || known.Office != e.Office || known.Role != e.Role) {
-		return refuse("counter %s is enrolled already, at %s as %s: leave --counter out for a new id, or retire it first", e.Counter, known.Office, known.Role)
+		return refuse("counter %s is enrolled already, at %s as %s: leave --counter out for a new id, or retire it first",
+			e.Counter, known.Office, known.Role)
 	} else if ok {
 		return nil
 	}
 	return o.completeCode(e, office.Municipality)
 }
 
-// completeHub checks where the counter shall reach the hub: the certificate must carry that name, or the counter would
+// completeHub checks the hub's address for the counter. The certificate must carry its name, or the counter would
 // refuse it.
 func (o Operator) completeHub(e *Enrolment) error {
 	if e.Hub == "" {
@@ -228,7 +229,7 @@ func (o Operator) completeHub(e *Enrolment) error {
 	}
 	at, err := url.Parse(e.Hub)
 	if err != nil || at.Scheme != "tls" || at.Hostname() == "" || at.Port() == "" || strings.TrimSuffix(at.Path, "/") != "" || at.User != nil {
-		return refuse("--hub %.80q is no address: write tls://HOST:PORT, such as tls://hub.example:4222", e.Hub)
+		return refuse("--hub %.80q is not an address: write tls://HOST:PORT, such as tls://hub.example:4222", e.Hub)
 	}
 	if err := o.hub.port.carries(at.Hostname()); err != nil {
 		return refuse("--hub: the hub's certificate does not carry the name %.80s, so the counter would refuse it; it carries %s: add the name to names under [hub] in the configuration and start the hub again",
@@ -237,7 +238,7 @@ func (o Operator) completeHub(e *Enrolment) error {
 	return nil
 }
 
-// completeCode gives those that work on cards the id that stands in certificates.
+// completeCode fills in the code that stands in certificates, for counters that work on cards.
 func (o Operator) completeCode(e *Enrolment, municipality string) error {
 	if e.Role != "counter" && e.Role != "factory" && e.Role != "phone" {
 		if e.Code != "" {
@@ -253,15 +254,16 @@ func (o Operator) completeCode(e *Enrolment, municipality string) error {
 	}
 	switch {
 	case !codeForm.MatchString(e.Code) || e.Code[:5] != municipality[:5]:
-		return refuse("%q is no counter code: it is the municipality's %.5s and four of 0-9 A-Z, such as %.5sA001", e.Code, municipality, municipality)
+		return refuse("%q is not a counter code: it is the municipality's %.5s and four of 0-9 A-Z, such as %.5sA001",
+			e.Code, municipality, municipality)
 	case slices.Contains(taken, e.Code):
 		return refuse("the code %s was given to a counter before: leave --code out for the next free one", e.Code)
 	}
 	return nil
 }
 
-// nextCounter is an id that no counter has had: the office's with a number, and the role of sources without a desk. Those
-// without a number are the hub's own (Source).
+// nextCounter returns an id that no counter has had: the office's with a number and, for sources without pages, the
+// role. Those without a number are the hub's own (Source).
 func (p *Parts) nextCounter(office, role string) string {
 	prefix := office + "-"
 	if role != "counter" {
@@ -274,12 +276,12 @@ func (p *Parts) nextCounter(office, role string) string {
 	return prefix + strconv.Itoa(n)
 }
 
-// RollCards makes the next master key of cards and gives its version.
+// RollCards makes the next master key of cards and returns its version.
 func (o Operator) RollCards(ctx context.Context) (version uint16, err error) {
 	return o.hub.Cards.Roll(ctx, o.envelope())
 }
 
-// Retire takes a counter's voice away, at once and for good.
+// Retire retires a counter, at once and for good.
 func (o Operator) Retire(ctx context.Context, counter string) error {
 	known, ok := o.hub.Directory.Counter(counter)
 	if !ok {
@@ -292,7 +294,7 @@ func (o Operator) Retire(ctx context.Context, counter string) error {
 }
 
 // Heads are the two ends of a counter's claims where they differ: the last that the hub took, and the last that the
-// counter knows to have delivered.
+// counter knows it delivered.
 type Heads struct {
 	Hub     counterlink.Head `json:"hub"`
 	Counter counterlink.Head `json:"counter"`
@@ -300,36 +302,36 @@ type Heads struct {
 	Why     string           `json:"why"`
 }
 
-// Heads gives the ends of a counter whose claims the hub does not take because they differ.
+// Heads returns the two heads of a counter whose claims the hub refuses because they differ.
 func (o Operator) Heads(counter string) (Heads, error) {
 	if _, ok := o.hub.Directory.Counter(counter); !ok {
 		return Heads{}, notEnrolled(counter)
 	}
 	m, ok := o.hub.Links.Mismatch(counter)
 	if !ok {
-		return Heads{}, refuse("there is nothing to adopt: counter %s agrees with the hub, or has not linked up since the hub began", counter)
+		return Heads{}, refuse("nothing to adopt: counter %s agrees with the hub, or has not linked up since the hub started", counter)
 	}
 	m.Hub.Recent, m.Counter.Recent = nil, nil
 	return Heads{m.Hub, m.Counter, m.Since, m.Why.Error()}, nil
 }
 
-// Adoption is an officer's decision that a counter's claims go on from its own end.
+// Adoption is an officer's decision to continue a counter's claims from the counter's own head.
 type Adoption struct {
-	// Seen are the ends that the officer has looked at.
+	// Seen are the heads that the officer has looked at.
 	Seen Heads `json:"seen"`
 	// Why stays in the log for ever, sealed.
 	Why string `json:"why"`
 }
 
-// Adopt records the decision and takes the counter's claims from its own end on. The record comes first: when the rest
-// fails, the order is given again. What went to quarantine stays there.
+// Adopt records the decision and accepts the counter's claims from its own head on. It records first, so that a failed
+// order can be given again. What is in quarantine stays there.
 func (o Operator) Adopt(ctx context.Context, counter string, a Adoption) error {
 	now, err := o.Heads(counter)
 	if err != nil {
 		return err
 	}
 	if !sameHead(now.Hub, a.Seen.Hub) || !sameHead(now.Counter, a.Seen.Counter) {
-		return refuse("counter %s has told another end since: look again", counter)
+		return refuse("counter %s has reported another end since: look again", counter)
 	}
 	if now.Counter.Epoch == now.Hub.Epoch && now.Counter.Number < now.Hub.Number {
 		return refuse("an old copy of its store was put back at counter %s: put the right store back, or retire the counter and enrol it under a new id; going on from an old end would use numbers twice", counter)
@@ -355,8 +357,7 @@ func sameHead(a, b counterlink.Head) bool {
 	return a.Epoch == b.Epoch && a.Number == b.Number && bytes.Equal(a.Hash, b.Hash)
 }
 
-// checkRemark refuses what is empty, and what may not stand in a text that officers write: too long, or no single line of
-// letters and signs.
+// checkRemark refuses an officer's text that is empty, too long, or not a single line of letters and signs.
 func checkRemark(flag, text string) error {
 	if strings.TrimSpace(text) == "" || len(intake.Text(flag, text, intake.RemarkLimit)) > 0 {
 		return refuse("%s: write one line of letters and signs, at most %d: it stays in the log, sealed", flag, intake.RemarkLimit)

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Orders stand under a code, however it is typed; a name is turned away and not repeated.
+// Orders are recorded under a code, however it is typed; a name is refused and not repeated.
 func TestOrdersAreGivenUnderACode(t *testing.T) {
 	for typed, want := range map[string]string{"0042": "0042", " ００４２ ": "0042", Itself: Itself} {
 		if o, err := (&Parts{}).By(typed); err != nil || o.officer != want {
@@ -21,7 +21,7 @@ func TestOrdersAreGivenUnderACode(t *testing.T) {
 	}
 }
 
-// What an officer writes about an order is judged as every other text that officers write.
+// An officer's text about an order is judged like every other text by officers.
 func TestRemarksAreOneLineOfText(t *testing.T) {
 	for text, taken := range map[string]bool{
 		"令和8年第3号": true, strings.Repeat("長", 200): true,

@@ -34,7 +34,7 @@ import (
 	"shomei/services/ra"
 )
 
-// Parts are what the rows of a centre stand on, and what tools look at. Each is opened once, and closed by Close.
+// Parts are what the rows of a centre stand on, and what tools look at. Each is opened once; Close closes them all.
 type Parts struct {
 	Config
 	Clock     *ops.Clock
@@ -44,9 +44,9 @@ type Parts struct {
 	Warehouse *warehouse.Warehouse
 	Links     *counterlink.Hub
 	asked
-	// AskVault, when set, is asked by Fsck instead of Vault, which another process may hold.
+	// AskVault, if set, is asked by Fsck in place of Vault, which another process may hold.
 	AskVault func(context.Context, []vault.Key) ([]vault.Status, error)
-	// Behind is how many commits the tables of a hub that does not run lacked; they were brought forward.
+	// Behind is how many commits the tables of a stopped hub lacked when they were opened.
 	Behind uint64
 
 	server *hubserver.Server
@@ -57,15 +57,15 @@ type Parts struct {
 	keys   keys
 	port   port
 	tables tables
-	// progress is how far the followers among the rows have come.
-	progress progress
-	// enrolling is held while a counter is enrolled, so that no two get one id or code.
+	// positions holds how far each follower row has come.
+	positions positions
+	// enrolling is held while a counter is enrolled, so that no two get the same id or code.
 	enrolling sync.Mutex
 	lock      *os.File // of the data folder, held until Close
 	closers   closers
 }
 
-// asked are the services that others in this process ask something of; the rest stand in their rows.
+// asked are the services that others in this process call; the rest are known to their rows only.
 type asked struct {
 	Issuer    *issuer.Issuer
 	Expiry    *expiry.Expiry
@@ -81,7 +81,7 @@ type part struct {
 	open  func(*Parts, context.Context) error
 }
 
-// serving are the parts of a centre that serves, each behind what it needs.
+// serving lists the parts of a serving centre, each behind what it needs.
 var serving = []part{
 	{"data folder", nil, (*Parts).hold},
 	{"clock", nil, (*Parts).openClock},
@@ -103,7 +103,7 @@ var serving = []part{
 	{"expiry", []string{"log", "tables"}, (*Parts).openExpiry},
 }
 
-// needed are those of some parts that rows need, for themselves or for other parts.
+// needed returns the parts of list that rows need, directly or through other parts.
 func needed(list []part, rows []row) (some []part) {
 	wanted := make(map[string]bool)
 	for _, r := range rows {
@@ -124,14 +124,14 @@ func needed(list []part, rows []row) (some []part) {
 	return some
 }
 
-// newParts are none that is open.
+// newParts returns Parts with nothing open.
 func newParts(c Config) *Parts {
 	p := &Parts{Config: c}
 	p.defaults()
 	return p
 }
 
-// open opens parts, one after the other.
+// open opens parts one after the other.
 func (p *Parts) open(ctx context.Context, list []part) error {
 	for _, s := range list {
 		if err := s.open(p, ctx); err != nil {
@@ -141,13 +141,13 @@ func (p *Parts) open(ctx context.Context, list []part) error {
 	return nil
 }
 
-// Close closes what was opened, the last first.
+// Close closes what was opened, the last opened first.
 func (p *Parts) Close() error { return p.closers.close() }
 
 // closers close what was opened.
 type closers []func() error
 
-// atEnd remembers what to close, the last opened first.
+// atEnd registers a function for Close.
 func (p *Parts) atEnd(f func() error) { p.closers = append(p.closers, f) }
 
 func (c *closers) close() error {
@@ -183,7 +183,7 @@ func (p *Parts) openKeys(context.Context) (err error) {
 	return err
 }
 
-// startEngine starts an engine that the caller can't do without.
+// startEngine starts the engine and waits until it serves.
 func (p *Parts) startEngine(ctx context.Context) error {
 	if err := p.openEngine(ctx); err != nil {
 		return err
@@ -191,7 +191,7 @@ func (p *Parts) startEngine(ctx context.Context) error {
 	return p.engine.Begin(ctx)
 }
 
-// openEngine takes the engine's address, at which questions wait until it runs.
+// openEngine reserves the engine's address; questions wait there until it runs.
 func (p *Parts) openEngine(context.Context) (err error) {
 	config := p.Engine
 	config.Path, config.Logger = p.path("clickhouse"), p.Logger
@@ -228,7 +228,7 @@ func (p *Parts) serveNATS(ctx context.Context, syncAtEnd bool) (err error) {
 	return p.connect(p.server.URL(), p.keys.hubUser())
 }
 
-// blocks says what damaged streams are mended by, and where what is found is left.
+// blocks returns how damaged streams are mended, and where the findings go.
 func (p *Parts) blocks() blocks.Config {
 	return blocks.Config{
 		Store: p.path("nats"), Evidence: p.path("evidence"), Gaps: p.path("marks"), Seen: eventlog.SeenIn(p.path("marks")),
@@ -248,7 +248,7 @@ func (p *Parts) openLog(ctx context.Context) error {
 	if err := p.markLog(ctx); err != nil && !eventlog.Unreadable(err) {
 		return err
 	} else if err != nil {
-		p.Logger.Error("the facts about the log as a whole can't be read, no certificate is issued until they can", "error", err)
+		p.Logger.Error("the facts about the log as a whole can't be read; no certificate is issued until they can", "error", err)
 	}
 	if p.Clock.Simulated() {
 		return nil
@@ -260,7 +260,7 @@ func (p *Parts) openLog(ctx context.Context) error {
 	return p.Log.SetWriters(writers)
 }
 
-// openOwnLog opens the log for writing, and makes or sets right every stream of this hub.
+// openOwnLog opens the log for writing and creates or corrects its streams.
 func (p *Parts) openOwnLog(ctx context.Context) error {
 	err := p.settingUp(func(conn *nats.Conn) error {
 		return counterlink.EnsureStreams(ctx, conn, counterlink.StreamLimits{Store: p.server.StoreLimit()})
@@ -276,7 +276,7 @@ func (p *Parts) openOwnLog(ctx context.Context) error {
 	})
 }
 
-// settingUp has streams made or set right over a connection that may do so.
+// settingUp calls do with a connection that may create and change streams.
 func (p *Parts) settingUp(do func(*nats.Conn) error) error {
 	conn, err := p.dial(p.server.URL(), p.keys.settingUpUser())
 	if err != nil {
@@ -292,7 +292,7 @@ func (p *Parts) openLogWith(ctx context.Context, c eventlog.Config) (err error) 
 	return err
 }
 
-// logWith opens the log over the connection, with the clock and the rights that c names; Close ends it.
+// logWith opens the log over the connection with the clock and rights of c. Close closes it.
 func (p *Parts) logWith(ctx context.Context, c eventlog.Config) (*eventlog.Log, error) {
 	c.Folds = make(map[string]eventlog.Fold)
 	for kind, f := range lifecycle.Folds() {
@@ -315,18 +315,18 @@ func (p *Parts) openCards(ctx context.Context) (err error) {
 	return err
 }
 
-// openErasedVault opens the vault, which may be an old copy, and brings it to what the log orders before anything uses its
-// keys.
+// openErasedVault opens the vault, which may be an old copy, and destroys every key that the log orders destroyed
+// before any is used.
 func (p *Parts) openErasedVault(ctx context.Context) (err error) {
 	if err := p.makeVault(ctx); err != nil {
 		return err
 	}
-	p.eraser, err = eraser.New(ctx, eraser.Config{Log: p.Log, Vault: p.Vault, Logger: p.Logger, Handled: p.progress.note("eraser")})
+	p.eraser, err = eraser.New(ctx, eraser.Config{Log: p.Log, Vault: p.Vault, Logger: p.Logger, Handled: p.positions.note("eraser")})
 	return err
 }
 
-// openTries is how often the tables of the embedded engine are asked for: it may die once it has answered, and is started
-// again at the same address, where questions wait for it.
+// openTries is how often opening the embedded engine's tables is tried: the engine may die after its first answer, and
+// is restarted at the same address, where questions wait.
 const openTries = 5
 
 func (p *Parts) openWarehouse(ctx context.Context) (err error) {
@@ -334,7 +334,7 @@ func (p *Parts) openWarehouse(ctx context.Context) (err error) {
 		if err = p.openTables(ctx, p.engine.DSN()); !errors.Is(err, warehouse.ErrUnavailable) || ctx.Err() != nil {
 			return err
 		}
-		p.Logger.Warn("the tables are away, they are asked for again", "error", err)
+		p.Logger.Warn("ClickHouse unavailable, retrying", "error", err)
 	}
 	return err
 }
@@ -366,7 +366,7 @@ func (p *Parts) openDirectory(ctx context.Context) (err error) {
 	return err
 }
 
-// openLinks opens the hub's end of the counters' wire. Nobody is heard yet.
+// openLinks opens the hub's end of the counters' links. No counter is admitted yet.
 func (p *Parts) openLinks(ctx context.Context) (err error) {
 	gate, err := p.dial(p.server.URL(), p.keys.gateUser())
 	if err != nil {
@@ -380,13 +380,14 @@ func (p *Parts) openLinks(ctx context.Context) (err error) {
 			return ra.Quarantine(ctx, p.Log, p.Vault, q)
 		},
 		Mismatch: func(counter string, err error) {
-			p.Logger.Error("a counter remembers another history than the hub, nothing is taken from it: shomei counter adopt shows both ends and what can be done", "counter", counter, "error", err)
+			p.Logger.Error("a counter's history differs from the hub's, its claims are refused: shomei counter adopt shows both ends and what can be done",
+				"counter", counter, "error", err)
 		},
 	})
 	return err
 }
 
-// days says how dates are looked after.
+// days returns how the services that act on dates watch them.
 func (p *Parts) days() days.Watch {
 	return days.Watch{Every: time.Minute, Trusted: p.trust.Check, Logger: p.Logger}
 }
@@ -397,7 +398,7 @@ func (p *Parts) openIssuer(ctx context.Context) error {
 	p.Issuer = p.newIssuer(p.Log, p.Clock.Now)
 	err := p.Issuer.HoldDueCeremonies(ctx)
 	if eventlog.Unreadable(err) {
-		p.Logger.Error("an authority can't be read, it issues nothing until it can", "error", err)
+		p.Logger.Error("an authority can't be read; it issues nothing until it can", "error", err)
 		return nil
 	}
 	return err
@@ -410,10 +411,10 @@ func (p *Parts) openExpiry(context.Context) error {
 	return nil
 }
 
-// URL is where the hub listens for counters.
+// URL returns where the hub listens for counters.
 func (p *Parts) URL() string { return p.server.URL() }
 
-// nearURL is where those on this machine connect: no certificate carries the address that stands for every one.
+// nearURL returns where clients on this machine connect: no certificate carries an unspecified address such as 0.0.0.0.
 func (p *Parts) nearURL() string {
 	if !p.everywhere() {
 		return p.URL()
@@ -426,11 +427,11 @@ func (p *Parts) nearURL() string {
 	return at.String()
 }
 
-// everywhere reports whether counters can connect at every address of this machine, so that none of them is the hub's.
+// everywhere reports whether counters can connect at every address of this machine, so that none is the hub's own.
 func (p *Parts) everywhere() bool {
 	ip := net.ParseIP(p.Host)
 	return ip != nil && ip.IsUnspecified()
 }
 
-// EngineDSN is where the tables can be asked directly.
+// EngineDSN returns where the tables can be queried directly.
 func (p *Parts) EngineDSN() string { return p.engine.DSN() }

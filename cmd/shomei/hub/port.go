@@ -24,30 +24,30 @@ import (
 	"shomei/pkg/ops"
 )
 
-// port is how the port that counters connect to is believed.
+// port holds the TLS identity of the port that counters connect to.
 type port struct {
 	certificate tls.Certificate
-	// ca are the certificates, in PEM, that stand in bundles; name is one that the port's certificate carries.
+	// ca holds the PEM certificates that go into bundles; name is one that the port's certificate carries.
 	ca   []byte
 	name string
 }
 
-// server is what the port shows.
+// server returns the TLS configuration of the port.
 func (p port) server() *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{p.certificate}, MinVersion: tls.VersionTLS13}
 }
 
-// client is how this process and its tools believe it, at whatever address.
+// client returns the TLS configuration with which this process and its tools verify the port, at any address.
 func (p port) client() *tls.Config {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(p.ca)
 	return &tls.Config{RootCAs: roots, ServerName: p.name, MinVersion: tls.VersionTLS13}
 }
 
-// carries returns nil when the certificate carries a host name or address.
+// carries returns nil if the certificate carries a host name or address.
 func (p port) carries(host string) error { return p.certificate.Leaf.VerifyHostname(host) }
 
-// names lists what the certificate carries.
+// names returns the names that the certificate carries.
 func (p port) names() []string { return namesOf(p.certificate.Leaf) }
 
 func namesOf(c *x509.Certificate) []string {
@@ -58,15 +58,16 @@ func namesOf(c *x509.Certificate) []string {
 	return names
 }
 
-// Files under keys/ that the hub makes for its port. tls.pem is a certification authority of this one hub, which stands in
-// bundles; what the port shows is tls-port.pem, made anew when the names change. In data folders from before 2026-11-28
-// tls.pem was both. Where an operator has put a certificate there that is no authority, the port shows that one.
+// Files under keys/ that the hub makes for its port. tls.pem is this hub's own certification authority, which goes into
+// bundles; the port shows tls-port.pem, which is made anew when the names change. In data folders from before
+// 2026-11-28 tls.pem was both. If an operator has put a certificate there that is not an authority, the port shows that
+// one.
 const (
 	authorityCert, authorityKey = "tls.pem", "tls.key"
 	portCert, portKey           = "tls-port.pem", "tls-port.key"
 )
 
-// openPort gets the certificate of the port ready, for the names of the configuration.
+// openPort prepares the port's certificate for the configured names.
 func (p *Parts) openPort(context.Context) (err error) {
 	names, err := p.names()
 	if err != nil {
@@ -80,7 +81,7 @@ func (p *Parts) openPort(context.Context) (err error) {
 	return err
 }
 
-// lendPort takes the certificate as it stands, for a tool that holds the data folder: it does not know the names.
+// lendPort loads the certificate as it is, for a tool that holds the data folder and doesn't know the names.
 func (p *Parts) lendPort(context.Context) (err error) {
 	p.port, err = madePort(p.path("keys"), nil)
 	return err
@@ -89,7 +90,7 @@ func (p *Parts) lendPort(context.Context) (err error) {
 // thisMachine are the names that every certificate carries.
 var thisMachine = []string{"127.0.0.1", "::1", "localhost"}
 
-// names are those of this machine, of the configuration and of the address that is listened on.
+// names returns the names of this machine, of the configuration and of the listening address.
 func (p *Parts) names() ([]string, error) {
 	names := slices.Clone(thisMachine)
 	for _, name := range p.Names {
@@ -108,7 +109,7 @@ func (p *Parts) names() ([]string, error) {
 	return slices.Compact(names), nil
 }
 
-// canonical writes a name as a certificate gives it back.
+// canonical returns a name in the form in which a certificate gives it back.
 func canonical(name string) string {
 	if ip := net.ParseIP(name); ip != nil {
 		return ip.String()
@@ -116,7 +117,7 @@ func canonical(name string) string {
 	return strings.ToLower(name)
 }
 
-// hostName reports whether a text can stand in a certificate as a name that counters connect to.
+// hostName reports whether text can stand in a certificate as a host name.
 func hostName(text string) bool {
 	if ip := net.ParseIP(text); ip != nil {
 		return !ip.IsUnspecified()
@@ -133,8 +134,8 @@ func hostName(text string) bool {
 	})
 }
 
-// ownPort takes a certificate of the operator's own. It must be what counters will believe: by the authority given, and
-// under every name given.
+// ownPort loads the operator's own certificate. Counters must believe it: by the given authority, under every given
+// name.
 func ownPort(cert, key, ca string, names []string) (port, error) {
 	if cert == "" || key == "" || ca == "" {
 		return port{}, fmt.Errorf("%w: tls_cert, tls_key and tls_ca of [hub] belong together: give all three files, or none", ops.ErrConfig)
@@ -145,13 +146,14 @@ func ownPort(cert, key, ca string, names []string) (port, error) {
 	}
 	for _, name := range names {
 		if p.carries(name) != nil {
-			return port{}, fmt.Errorf("%w: names of [hub]: the certificate in %s does not carry %s, it carries %s", ops.ErrConfig, cert, name, strings.Join(p.names(), ", "))
+			return port{}, fmt.Errorf("%w: names of [hub]: the certificate in %s does not carry %s, it carries %s",
+				ops.ErrConfig, cert, name, strings.Join(p.names(), ", "))
 		}
 	}
 	return p, nil
 }
 
-// readPort reads a certificate, its key and what it is believed by, and believes it as a counter does.
+// readPort loads a certificate, its key and its authorities, and verifies it as a counter does.
 func readPort(cert, key, ca string) (p port, err error) {
 	if p.certificate, err = tls.LoadX509KeyPair(cert, key); err != nil {
 		return p, fmt.Errorf("reading the certificate of the counters' port: %w", err)
@@ -179,10 +181,10 @@ func readPort(cert, key, ca string) (p port, err error) {
 	return p, nil
 }
 
-// renewBefore is how long before its end a certificate of the port is made anew, at a start.
+// renewBefore is how long before its end a start renews the port's certificate.
 const renewBefore = 90 * 24 * time.Hour
 
-// madePort gives the certificate of the port that the hub makes itself. Without names, one that stands is taken as it is.
+// madePort returns the certificate that the hub makes for its port. If names is nil, an existing one is used as it is.
 func madePort(dir string, names []string) (port, error) {
 	file := func(name string) string { return filepath.Join(dir, name) }
 	if _, err := os.Stat(file(authorityCert)); errors.Is(err, os.ErrNotExist) {
@@ -209,7 +211,7 @@ func madePort(dir string, names []string) (port, error) {
 	return readPort(file(portCert), file(portKey), file(authorityCert))
 }
 
-// fits reports whether a certificate carries exactly the names and does not end soon, unless its authority does.
+// fits reports whether a certificate carries exactly these names and does not end soon, unless its authority does too.
 func (p port) fits(names []string, authority *x509.Certificate) bool {
 	leaf := p.certificate.Leaf
 	if time.Now().After(leaf.NotAfter.Add(-renewBefore)) && leaf.NotAfter.Before(authority.NotAfter) {
@@ -233,7 +235,7 @@ func makeAuthority(certificate, key string) error {
 	return writeCertificate(certificate, template, template, private.Public(), private)
 }
 
-// makePort makes the certificate of the port, with the key that it had before, if any.
+// makePort makes the port's certificate, reusing its key if there is one.
 func makePort(authority tls.Certificate, names []string, certificate, key string) error {
 	private, err := privateKey(key)
 	if err != nil {
@@ -258,7 +260,7 @@ func makePort(authority tls.Certificate, names []string, certificate, key string
 	return writeCertificate(certificate, template, authority.Leaf, private.Public(), authority.PrivateKey)
 }
 
-// privateKey reads the key of a file, or makes it.
+// privateKey reads a key file, or makes it.
 func privateKey(path string) (*ecdsa.PrivateKey, error) {
 	text, err := secretFile(path, func() ([]byte, error) {
 		private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -281,7 +283,7 @@ func privateKey(path string) (*ecdsa.PrivateKey, error) {
 	}
 	private, ok := parsed.(*ecdsa.PrivateKey)
 	if !ok {
-		return nil, fmt.Errorf("%s holds a %T, the hub makes ECDSA keys", path, parsed)
+		return nil, fmt.Errorf("%s holds a %T, not an ECDSA key", path, parsed)
 	}
 	return private, nil
 }

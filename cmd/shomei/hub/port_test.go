@@ -16,7 +16,7 @@ import (
 	"shomei/pkg/ops"
 )
 
-// hubWith is a hub whose port's certificate is ready, in a data folder.
+// hubWith returns a hub with its port's certificate ready, in a data folder.
 func hubWith(t *testing.T, data string, c Config) (*Parts, error) {
 	t.Helper()
 	c.Data = data
@@ -28,7 +28,7 @@ func hubWith(t *testing.T, data string, c Config) (*Parts, error) {
 	return h, h.openPort(t.Context())
 }
 
-// reach shakes hands with a port as a counter does that reaches it under a name and believes an authority.
+// reach shakes hands with a port like a counter that reaches it under a name and trusts an authority.
 func reach(t *testing.T, p port, name string, ca []byte) error {
 	t.Helper()
 	roots := x509.NewCertPool()
@@ -42,7 +42,7 @@ func reach(t *testing.T, p port, name string, ca []byte) error {
 	defer listener.Close()
 	go func() {
 		if conn, err := listener.Accept(); err == nil {
-			_ = conn.(*tls.Conn).Handshake() // the client says what came of it
+			_ = conn.(*tls.Conn).Handshake() // the client reports the outcome
 			conn.Close()
 		}
 	}()
@@ -53,7 +53,7 @@ func reach(t *testing.T, p port, name string, ca []byte) error {
 	return err
 }
 
-// When the names change, the port's certificate is made anew, with the key that it had, and old bundles go on.
+// When the names change, the port's certificate is remade with its old key, and old bundles still work.
 func TestTheCertificateFollowsTheNames(t *testing.T) {
 	data := t.TempDir()
 	first, err := hubWith(t, data, Config{Host: "0.0.0.0"})
@@ -95,7 +95,7 @@ func TestTheCertificateFollowsTheNames(t *testing.T) {
 	if !bytes.Equal(fewer.port.certificate.Leaf.RawSubjectPublicKeyInfo, first.port.certificate.Leaf.RawSubjectPublicKeyInfo) {
 		t.Error("the port has another key")
 	}
-	// A tool that holds the folder knows no names and changes nothing.
+	// A tool that holds the folder doesn't know the names and changes nothing.
 	tool := &Parts{Config: Config{Data: data}}
 	tool.defaults()
 	if err := tool.lendPort(t.Context()); err != nil || !tool.port.certificate.Leaf.Equal(fewer.port.certificate.Leaf) {
@@ -103,8 +103,8 @@ func TestTheCertificateFollowsTheNames(t *testing.T) {
 	}
 }
 
-// In a data folder of an earlier program the certificate was its own authority and carried this machine's names only. The
-// bundles of that time believe the new one.
+// In an earlier program's data folder the certificate was its own authority and had this machine's names only. Bundles
+// of that time trust the new one.
 func TestBundlesOfAnEarlierProgramBelieveTheNewCertificate(t *testing.T) {
 	data := t.TempDir()
 	untarKeys(t, "../e2e/testdata/kept-2026-11-28.tar.gz", data)
@@ -160,7 +160,8 @@ func untarKeys(t *testing.T, archive, data string) {
 	}
 }
 
-// An operator's own certificate is taken when counters would believe it under every name, and refused with what is wrong.
+// An operator's own certificate is used if counters would believe it under every name, and otherwise refused with the
+// reason.
 func TestACertificateOfOnesOwn(t *testing.T) {
 	made, other := t.TempDir(), t.TempDir()
 	for dir, name := range map[string]string{made: "hub.example", other: "other.example"} {
@@ -169,7 +170,9 @@ func TestACertificateOfOnesOwn(t *testing.T) {
 		}
 	}
 	file := func(dir, name string) string { return filepath.Join(dir, "keys", name) }
-	good := Config{TLSCert: file(made, portCert), TLSKey: file(made, portKey), TLSCA: file(made, authorityCert), Names: []string{"hub.example"}}
+	good := Config{
+		TLSCert: file(made, portCert), TLSKey: file(made, portKey), TLSCA: file(made, authorityCert), Names: []string{"hub.example"},
+	}
 	data := t.TempDir()
 	h, err := hubWith(t, data, good)
 	if err != nil {

@@ -13,18 +13,18 @@ import (
 	"shomei/pkg/eventlog/blocks"
 )
 
-// Repair is an order to mend damaged streams of a data folder on which no hub runs.
+// Repair is an order to mend damaged streams in the data folder of a stopped hub.
 type Repair struct {
 	// Target is the name of a stream, or KIND/ID of an aggregate.
 	Target string
-	// Copies are folders that may hold good records, beside the hub's own Copies.
+	// Copies are folders that may hold good records, besides the hub's own Copies.
 	Copies []string
-	// Mend carries out what is found; otherwise it is only told.
+	// Mend carries out what is found; otherwise it is only reported.
 	Mend bool
 }
 
-// Run looks at the streams that the target names, and mends them when ordered to. It gives the streams in which something
-// was found; for an aggregate only what may be of it.
+// Run examines the streams of the target and mends them if Mend is set. It returns the streams with findings; for an
+// aggregate, only those that may concern it.
 func (r Repair) Run(ctx context.Context, c Config) (reports []blocks.Report, err error) {
 	p := newParts(c)
 	if _, err := os.Stat(p.path("keys", "hub.nk")); err != nil {
@@ -48,7 +48,7 @@ func (r Repair) Run(ctx context.Context, c Config) (reports []blocks.Report, err
 	return about(all, subject), err
 }
 
-// aim has the order look at the streams that its target names, and gives the subject that it is about, if it is one.
+// aim sets config to the streams that the target names. It returns the target's subject if it is an aggregate.
 func (r Repair) aim(p *Parts, config *blocks.Config) (subject string, err error) {
 	names, err := blocks.Streams(config.Store)
 	if err != nil {
@@ -76,7 +76,7 @@ func (r Repair) aim(p *Parts, config *blocks.Config) (subject string, err error)
 	return events.LogSubject(kind, id), err
 }
 
-// about leaves of reports what was found, of a subject when one is given.
+// about filters reports by subject, if one is given.
 func about(all []blocks.Report, subject string) []blocks.Report {
 	var some []blocks.Report
 	for _, report := range all {

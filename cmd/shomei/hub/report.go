@@ -13,24 +13,24 @@ import (
 	"shomei/pkg/wait"
 )
 
-// Report is a fact that no counter tells: a loss told by telephone, a change that the resident register notifies, an
-// order of the authority itself.
+// Report is a fact that reaches the hub without a counter: a loss reported by telephone, a change from the resident
+// register, an order of the authority itself.
 type Report struct {
-	// Role is who tells it: telephone, register or operator.
+	// Role is who reports it: telephone, register or operator.
 	Role string `json:"role"`
-	// Office is where it was told.
+	// Office is where it was reported.
 	Office     string `json:"office"`
 	Subscriber string `json:"subscriber"`
-	// Fact is an events.Claim with nothing but its fact, in protobuf's JSON.
+	// Fact is an events.Claim with only its fact, as protobuf JSON.
 	Fact []byte `json:"fact"`
-	// Record is the resident record after a change, an events.ResidentRecord in protobuf's JSON; empty: unchanged.
+	// Record is the resident record after a change, an events.ResidentRecord as protobuf JSON; empty: unchanged.
 	Record []byte `json:"record,omitempty"`
 }
 
-// Reported is what became of a report.
+// Reported is the outcome of a report.
 type Reported struct {
 	Claim string `json:"claim"`
-	// Events are what was decided; none when that has not happened yet.
+	// Events lists what was decided, empty if nothing is yet.
 	Events []ReportedEvent `json:"events"`
 }
 
@@ -40,10 +40,10 @@ type ReportedEvent struct {
 	Rules []string `json:"rules,omitempty"`
 }
 
-// reportable are the roles whose voice the hub itself has; factories and counters have their own.
+// reportable lists the roles whose keys the hub itself holds; factories and counters have their own.
 var reportable = []string{"telephone", "register", "operator"}
 
-// Report claims a fact in the voice of its source, as if that had come over the wire, and waits a while for the decision.
+// Report signs the fact as a claim of its source, as if it had come over the wire, and waits a while for the decision.
 func (o Operator) Report(ctx context.Context, r Report) (Reported, error) {
 	claim, personal := &events.Claim{}, (*events.Personal)(nil)
 	if err := protojson.Unmarshal(r.Fact, claim); err != nil {
@@ -58,7 +58,7 @@ func (o Operator) Report(ctx context.Context, r Report) (Reported, error) {
 	if err := o.mayReport(ctx, r); err != nil {
 		return Reported{}, err
 	}
-	o.hub.enrolling.Lock() // one voice for a role, and its claims one after the other
+	o.hub.enrolling.Lock() // a role has one chain of claims: one at a time
 	source, err := o.hub.Source(ctx, r.Office, r.Role)
 	if err != nil {
 		o.hub.enrolling.Unlock()
@@ -91,7 +91,7 @@ func (o Operator) mayReport(ctx context.Context, r Report) error {
 	return err
 }
 
-// causedMs is the beginning of the day on which a change came about; 0 for what comes about by being told.
+// causedMs returns the beginning of the day on which a change came about, or 0 if it comes about by being reported.
 func causedMs(c *events.Claim) int64 {
 	on, err := civil.Parse(c.GetRecordChangeNotified().GetCausedOn())
 	if err != nil || on.IsZero() {
@@ -100,7 +100,7 @@ func causedMs(c *events.Claim) int64 {
 	return on.StartInstant().UnixMilli()
 }
 
-// awaitDecision waits until the log holds what was decided on a claim.
+// awaitDecision waits until the log holds the decision on a claim.
 func (p *Parts) awaitDecision(ctx context.Context, subscriber, claim string) ([]ReportedEvent, error) {
 	ctx, cancel := context.WithTimeout(ctx, orderPatience)
 	defer cancel()

@@ -17,8 +17,8 @@ import (
 	"shomei/pkg/lifecycle"
 )
 
-// compareTables looks whether the tables know more than the log, which is an older copy then: what they know is kept in the
-// log, and they are made anew.
+// compareTables checks whether the tables hold more than the log. The log is an older copy then: what the tables know
+// of certificates is kept in the log, and they are made anew.
 func (p *Parts) compareTables(ctx context.Context) error {
 	ahead, outside, err := p.Projector.Ahead(ctx, p.tables.began)
 	if err != nil || !ahead {
@@ -47,7 +47,7 @@ func (p *Parts) compareTables(ctx context.Context) error {
 	return nil
 }
 
-// foundSettled is the health of what exists outside the log: an officer has revoked it.
+// foundSettled fails while certificates exist outside the log that no officer has revoked.
 func (p *Parts) foundSettled(ctx context.Context) error {
 	open := 0
 	for _, id := range p.authorities() {
@@ -81,7 +81,7 @@ type FoundCertificate struct {
 	Revoked    time.Time `json:"revoked,omitzero"`
 }
 
-// FoundCertificates lists what exists of every authority outside the log, the open ones and those that are revoked.
+// FoundCertificates lists what exists of every authority outside the log, open and revoked.
 func (p *Parts) FoundCertificates(ctx context.Context) ([]FoundCertificate, error) {
 	var list []FoundCertificate
 	for _, id := range p.authorities() {
@@ -119,7 +119,7 @@ func foundCertificate(authority string, serial uint64, c found.Certificate) Foun
 	return out
 }
 
-// authorities are those that the log knows.
+// authorities returns the authorities that the log knows.
 func (p *Parts) authorities() []string {
 	var ids []string
 	for _, g := range p.Directory.Generations() {
@@ -132,15 +132,15 @@ func (p *Parts) authorities() []string {
 
 // FoundRevocation is an officer's order to revoke a certificate that the log never issued.
 type FoundRevocation struct {
-	// Serial as events.ParseSerial reads it.
+	// Serial is a serial number as events.ParseSerial reads it.
 	Serial string `json:"serial"`
 	// Reason is superseded, key-compromise, ca-compromise, affiliation-changed, cessation-of-operation or unspecified.
 	Reason string `json:"reason"`
-	// Why stays in the log for ever, sealed.
+	// Why stays in the log for good, sealed.
 	Why string `json:"why"`
 }
 
-// RevokeFound puts a certificate that the log never issued on its authority's next list, within a minute.
+// RevokeFound revokes a certificate that the log never issued. It is on its authority's next list, within a minute.
 func (o Operator) RevokeFound(ctx context.Context, authority string, r FoundRevocation) error {
 	serial, err := events.ParseSerial(r.Serial)
 	switch {
@@ -151,7 +151,7 @@ func (o Operator) RevokeFound(ctx context.Context, authority string, r FoundRevo
 	}
 	reason, ok := foundReasons[r.Reason]
 	if !ok {
-		return refuse("%.40q is no reason: there are %s", r.Reason, strings.Join(slices.Sorted(maps.Keys(foundReasons)), ", "))
+		return refuse("%.40q is not a reason: the reasons are %s", r.Reason, strings.Join(slices.Sorted(maps.Keys(foundReasons)), ", "))
 	}
 	if err := checkRemark("--why", r.Why); err != nil {
 		return err

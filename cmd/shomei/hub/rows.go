@@ -13,17 +13,17 @@ import (
 	"shomei/services/ra"
 )
 
-// row is one service of a centre: what it needs, by the names of parts, and how it runs.
+// row is one service of a centre: the names of the parts it needs, and how it runs.
 type row struct {
 	name  string
 	needs []string
-	// intake: it takes claims in or acts when dates arrive. It is stopped first, so that the others can carry out what it has
+	// intake rows take claims in or act when dates arrive. They stop first, so that the others can carry out what they
 	// brought about.
 	intake bool
 	run    func(*Parts, context.Context) error
 }
 
-// table are the rows of a whole centre. Orders of operators and tools need parts, and no row.
+// table lists the rows of a whole centre. Orders of operators and tools need parts, and no row.
 var table = []row{
 	{"ra", []string{"keys", "log", "links", "counters", "directory", "vault", "tables"}, true, (*Parts).runRA},
 	{"ceremonies", []string{"issuer"}, true, func(p *Parts, ctx context.Context) error { return p.Issuer.RunDays(ctx) }},
@@ -45,7 +45,7 @@ func (p *Parts) runRA(ctx context.Context) error {
 	return r.Run(ctx)
 }
 
-// raConfig is what a registration authority on these parts needs.
+// raConfig returns the configuration of a registration authority on these parts.
 func (p *Parts) raConfig() ra.Config {
 	return ra.Config{
 		Log: p.Log, Links: p.Links, Directory: p.Directory, Vault: p.Vault, SealKey: p.keys.seal, Secret: p.keys.secret,
@@ -61,14 +61,14 @@ func (p *Parts) runDirectory(ctx context.Context) error {
 func (p *Parts) runDispatcher(ctx context.Context) error {
 	return dispatcher.New(dispatcher.Config{
 		Log: p.Log, Links: p.Links, Directory: p.Directory, Vault: p.Vault, Patience: p.Patience, Ready: p.Issuer.Healthy,
-		Clock: p.Clock.Now, Logger: p.Logger, Handled: p.progress.note("dispatcher"),
+		Clock: p.Clock.Now, Logger: p.Logger, Handled: p.positions.note("dispatcher"),
 	}).Run(ctx)
 }
 
 func (p *Parts) runNotifier(ctx context.Context) error {
 	n, err := notifier.New(notifier.Config{
 		Log: p.Log, Directory: p.Directory, Vault: p.Vault, Mailer: p.mailer, From: p.From, PrintDesk: p.PrintDesk,
-		Switches: p.Switches, Clock: p.Clock.Now, Logger: p.Logger, Retry: time.Second, Handled: p.progress.note("notifier"),
+		Switches: p.Switches, Clock: p.Clock.Now, Logger: p.Logger, Retry: time.Second, Handled: p.positions.note("notifier"),
 	})
 	if err != nil {
 		return err
@@ -76,10 +76,10 @@ func (p *Parts) runNotifier(ctx context.Context) error {
 	return n.Run(ctx)
 }
 
-// running are rows that were started. One that fails ends them all: better nothing than half a centre.
+// running is a set of started rows. If one fails, all end: better nothing than half a centre.
 type running struct {
 	group *errgroup.Group
-	// ended is done when a row has failed, or all are stopped.
+	// ended is done once a row has failed or all are stopped.
 	ended            context.Context
 	stop, stopIntake context.CancelFunc
 	intake           sync.WaitGroup
@@ -112,7 +112,7 @@ func (p *Parts) run(rows []row) *running {
 	return r
 }
 
-// end stops what takes in, then, when the others have carried out what it has brought about, everything.
+// end stops the intake rows and then, once the others have carried out what they brought about, everything.
 func (r *running) end(drain func(ended context.Context)) error {
 	if r.takesIn {
 		r.stopIntake()

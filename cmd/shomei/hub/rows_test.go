@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestEveryNeedIsMet: a part stands behind what it needs, rows need parts that there are, and no part is there for nobody.
-func TestEveryNeedIsMet(t *testing.T) {
+// TestPartsProvideEveryNeed: a part comes after what it needs, rows need existing parts, and every part is needed.
+func TestPartsProvideEveryNeed(t *testing.T) {
 	var opened []string
 	meets := func(who string, needs []string) {
 		for _, name := range needs {
@@ -35,8 +35,8 @@ func TestEveryNeedIsMet(t *testing.T) {
 	}
 }
 
-// TestARowOpensWhatItNeedsAndNoMore: the eraser alone takes no counters in and starts no engine.
-func TestARowOpensWhatItNeedsAndNoMore(t *testing.T) {
+// TestRowOpensOnlyItsParts: the eraser alone admits no counters and starts no engine.
+func TestRowOpensOnlyItsParts(t *testing.T) {
 	i := slices.IndexFunc(table, func(r row) bool { return r.name == "eraser" })
 	var names []string
 	for _, p := range needed(serving, table[i:i+1]) {

@@ -13,13 +13,13 @@ import (
 	"shomei/pkg/warehouse"
 )
 
-// followers are those whose work can lead to another commit.
+// followers lists the rows whose work can lead to another commit.
 var followers = []string{"issuer", "dispatcher", "notifier", "eraser"}
 
 // lookEvery is the time between two looks at what is waited for.
 const lookEvery = 20 * time.Millisecond
 
-// Settle waits until every follower has handled all the log holds and the tables show it.
+// Settle waits until every follower has handled the whole log and the tables show it.
 func (p *Parts) Settle(ctx context.Context) error {
 	if err := p.Follow(ctx); err != nil {
 		return err
@@ -58,10 +58,10 @@ func (p *Parts) shown(ctx context.Context) (bool, error) {
 	if err := p.Projector.CaughtUp(ctx); err != nil {
 		return false, err
 	}
-	return !errors.As(p.tables.state(), new(warehouse.Rebuilding)), nil // these hold all by now, and are about to answer
+	return !errors.As(p.tables.state(), new(warehouse.Rebuilding)), nil // they have handled everything and are about to say so
 }
 
-// followed reports whether followers have handled all that the log holds.
+// followed reports whether the named followers have handled the whole log.
 func (p *Parts) followed(ctx context.Context, names ...string) (bool, error) {
 	ends, err := p.Log.LastSequences(ctx)
 	if err != nil {
@@ -76,13 +76,13 @@ func (p *Parts) followed(ctx context.Context, names ...string) (bool, error) {
 	return true, nil
 }
 
-// progress is how far each follower has come since the start.
-type progress struct {
+// positions holds how far each follower has come since the start.
+type positions struct {
 	mu      sync.Mutex
 	handled map[string]eventlog.Positions
 }
 
-func (p *progress) note(follower string) func(eventlog.Positions) {
+func (p *positions) note(follower string) func(eventlog.Positions) {
 	return func(at eventlog.Positions) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -93,11 +93,11 @@ func (p *progress) note(follower string) func(eventlog.Positions) {
 	}
 }
 
-// handledBy is how far a follower has come: what it said since the start, else what it had saved before.
+// handledBy returns how far a follower has come: what it reported since the start, else what it had saved before.
 func (p *Parts) handledBy(ctx context.Context, follower string) (eventlog.Positions, error) {
-	p.progress.mu.Lock()
-	at, ok := p.progress.handled[follower]
-	p.progress.mu.Unlock()
+	p.positions.mu.Lock()
+	at, ok := p.positions.handled[follower]
+	p.positions.mu.Unlock()
 	if ok {
 		return at, nil
 	}

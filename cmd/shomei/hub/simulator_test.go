@@ -7,8 +7,8 @@ import (
 	"shomei/pkg/eventlog"
 )
 
-// A simulator's key is believed until the log turns out to be a real one; without the key nobody is.
-func TestTheSimulatorIsBelievedInSimulatedLogsOnly(t *testing.T) {
+// A simulator's key is trusted until the log turns out to be a real one; without the key nobody is.
+func TestSimulatorIsTrustedInSimulatedLogsOnly(t *testing.T) {
 	h := &Parts{Config: Config{Data: t.TempDir()}}
 	if err := h.openKeys(t.Context()); err != nil {
 		t.Fatal(err)

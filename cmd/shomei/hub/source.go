@@ -9,8 +9,7 @@ import (
 	"shomei/pkg/ops"
 )
 
-// Source enrols a source of a role (register, telephone, operator) for an office, if it is not enrolled yet, and gives
-// its voice.
+// Source returns a source of a role (register, telephone, operator) for an office, enrolling it if needed.
 func (p *Parts) Source(ctx context.Context, office, role string) (*counterlink.Source, error) {
 	counter := office + "-" + role
 	if _, err := p.EnrolCounter(ctx, office, counter, role, ""); err != nil {
@@ -30,7 +29,7 @@ func (p *Parts) Source(ctx context.Context, office, role string) (*counterlink.S
 	}, nil
 }
 
-// clockEvidence says how the hub's own clock stands, as a claim says it.
+// clockEvidence returns the state of the hub's own clock, as a claim carries it.
 func (p *Parts) clockEvidence() string {
 	if p.Clock.Simulated() {
 		return counterlink.ClockSimulated

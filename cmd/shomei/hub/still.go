@@ -20,14 +20,14 @@ import (
 	"shomei/services/ra"
 )
 
-// StartStill starts a centre in which nothing happens by itself: no claim is taken off the wire, nothing is signed, sent
-// or mailed, and the tables stay where they are until Project. What happens is what lanes do. It is how a population is
-// simulated. The followers that act in a running centre begin, when one is started, behind what the lanes have done.
+// StartStill starts a centre in which nothing happens by itself: no claim is taken off the wire, nothing is signed,
+// sent or mailed, and the tables stay as they are until Project. Only lanes act. A population is simulated this way.
+// When a full centre is started later, its followers begin behind what the lanes have done.
 //
-// Decided 2026-11-23: the log is synced at the end, not at each commit. The hub's promise, that what was acknowledged
-// is on disk, is made to counters and residents; here nobody waits for an answer, and the log is marked simulated for
-// ever. The death of the process loses nothing, because everything was written; the death of the machine may lose a tail,
-// which the high-water marks find at the next start: the folder is then refused, and simulated anew.
+// Decided 2026-11-23: the log is synced at the end, not at each commit. The hub promises counters and residents that
+// what was acknowledged is on disk; here nobody waits for an answer, and the log is marked simulated for good. If the
+// process dies nothing is lost, because everything was written; if the machine dies a tail may be lost, which the
+// high-water marks reveal at the next start: the folder is then refused, and simulated anew.
 func StartStill(ctx context.Context, c Config) (*Hub, error) {
 	h := &Hub{Parts: newParts(c)}
 	err := h.start(ctx, still, []row{{name: "directory", run: (*Parts).runDirectory}, {name: "followers", run: (*Parts).passOver}})
@@ -37,7 +37,7 @@ func StartStill(ctx context.Context, c Config) (*Hub, error) {
 	return h.orClose(err)
 }
 
-// still are the parts of a centre in which nothing happens by itself.
+// still lists the parts of a centre in which nothing happens by itself.
 var still = []part{
 	{"data folder", nil, (*Parts).hold},
 	{"clock", nil, (*Parts).openClock},
@@ -57,7 +57,7 @@ var still = []part{
 	{"issuer", nil, func(p *Parts, _ context.Context) error { p.Issuer = p.newIssuer(p.Log, p.Clock.Now); return nil }},
 }
 
-// passOver has the followers that act in a running centre begin behind what the lanes have done until ctx ends.
+// passOver saves, until ctx ends, that the followers have handled what the lanes have done.
 func (p *Parts) passOver(ctx context.Context) error {
 	<-ctx.Done()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleWait)
@@ -69,8 +69,8 @@ func (p *Parts) passOver(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Project brings the tables of a still hub up to date. Doing it once, after everything, takes a small part of what
-// following along takes: an insert costs the same for one commit and for thousands.
+// Project brings the tables of a still hub up to date. Once, after everything, is far cheaper than following along: an
+// insert costs the same for one commit as for thousands.
 func (p *Parts) Project(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -83,13 +83,14 @@ func (p *Parts) Project(ctx context.Context) error {
 
 func (p *Parts) newIssuer(log *eventlog.Log, now func() time.Time) *issuer.Issuer {
 	return issuer.New(issuer.Config{
-		Log: log, Directory: p.Directory, Vault: p.Vault, Keys: p.path("keys", "ca"), Lists: p.path("crl"), Switches: p.Switches, Clock: now,
-		Logger: p.Logger, Days: p.days(), Handled: p.progress.note("issuer"),
+		Log: log, Directory: p.Directory, Vault: p.Vault, Keys: p.path("keys", "ca"), Lists: p.path("crl"),
+		Switches: p.Switches, Clock: now,
+		Logger: p.Logger, Days: p.days(), Handled: p.positions.note("issuer"),
 	})
 }
 
-// Lane is one worker of a simulation: a registration authority and an issuer that decide at the lane's own instant. It
-// writes as the simulator. Everything about one subscriber goes through one lane.
+// Lane is one worker of a simulation: a registration authority and an issuer that decide at the lane's own time and
+// write as the simulator. Everything about one subscriber goes through one lane.
 type Lane struct {
 	Log    *eventlog.Log
 	RA     *ra.RA
@@ -100,7 +101,7 @@ type Lane struct {
 	chains map[string]*counterlink.Head
 }
 
-// Lane makes a lane; its number keeps lanes of one hub apart. The hub closes it.
+// Lane makes a lane. Its number keeps the lanes of one hub apart. The hub closes it.
 func (p *Parts) Lane(ctx context.Context, number int) (*Lane, error) {
 	name := fmt.Sprintf("lane-%02d", number)
 	l := &Lane{hub: p, epoch: fmt.Sprintf("%s-%d", name, time.Now().UnixNano()), chains: make(map[string]*counterlink.Head)}
@@ -126,20 +127,20 @@ func (p *Parts) Lane(ctx context.Context, number int) (*Lane, error) {
 	return l, err
 }
 
-// SetTime sets the lane's instant.
+// SetTime sets the lane's time.
 func (l *Lane) SetTime(t time.Time) { l.now.Store(t.UnixMilli()) }
 
-// Now is the lane's instant.
+// Now returns the lane's time.
 func (l *Lane) Now() time.Time { return time.UnixMilli(l.now.Load()) }
 
-// Voice is a source's keys, to make claims with.
+// Voice holds the keys with which a source signs claims.
 type Voice struct {
 	Enrolment counterlink.Enrolment
 	Key       nkeys.KeyPair
 	Hub       hpke.PublicKey
 }
 
-// Voice enrols a source of a role in an office, if it is not enrolled yet, and gives its voice.
+// Voice returns a source's keys, enrolling it in its office if needed.
 func (p *Parts) Voice(ctx context.Context, office, source, role, code string) (Voice, error) {
 	folder, err := p.EnrolCounter(ctx, office, source, role, code)
 	if err != nil {
@@ -157,11 +158,11 @@ func (p *Parts) Voice(ctx context.Context, office, source, role, code string) (V
 	return Voice{Enrolment: enrolment, Key: key, Hub: p.keys.seal.PublicKey()}, err
 }
 
-// SubscriberID is the id of the person with a resident-record code.
+// SubscriberID returns the id of the person with a resident-record code.
 func (p *Parts) SubscriberID(code string) string { return ra.SubscriberID(p.keys.secret, code) }
 
-// Claim signs a claim with the voice of its counter, in the chain of this lane, and has it decided at once, as if it had
-// come over the wire.
+// Claim signs a claim as its counter, in the chain of this lane, and has it decided at once, as if it had come over the
+// wire.
 func (l *Lane) Claim(ctx context.Context, v Voice, claim *events.Claim, personal *events.Personal) error {
 	chain := l.chains[claim.Counter]
 	if chain == nil {

@@ -20,18 +20,18 @@ import (
 	"shomei/services/projector"
 )
 
-// ErrRebuilding says that the hub is making the tables anew: there are no answers yet.
+// ErrRebuilding: the tables are being rebuilt, and can't be queried yet.
 var ErrRebuilding = errors.New("the tables are being rebuilt")
 
-// tables is how the tables of a running hub are. Whatever happens to them the hub goes on: the log holds all they hold.
+// tables is the state of a running hub's tables. The hub goes on without them: the log holds everything they hold.
 type tables struct {
 	mu sync.Mutex
-	// why questions have no answer; nil when they have.
+	// why queries can't be answered; nil if they can
 	why error
-	// known is closed when the first start of the tables has an outcome: they serve, or are being made anew.
+	// known is closed once the tables serve for the first time, or are known to be made anew.
 	known    chan struct{}
 	announce sync.Once
-	// began is where the log ended when the hub began to serve.
+	// began is where the log ended when the hub started.
 	began eventlog.Positions
 }
 
@@ -48,7 +48,7 @@ func (t *tables) state() error {
 	return t.why
 }
 
-// connectTables makes what everybody asks the tables through; keepTables brings the engine behind it.
+// connectTables opens the client through which the tables are queried; keepTables starts the engine behind it.
 func (p *Parts) connectTables(context.Context) (err error) {
 	p.tables.known, p.tables.why = make(chan struct{}), warehouse.ErrStarting
 	p.Warehouse, err = warehouse.Connect(warehouse.Config{DSN: p.engine.DSN(), Logger: p.Logger})
@@ -68,7 +68,7 @@ func (p *Parts) openProjector(context.Context) error {
 // tablesWait is how long a start waits for the tables; counters are served meanwhile.
 const tablesWait = 10 * time.Second
 
-// awaitTables lets a start return when the tables serve, or are known not to.
+// awaitTables returns once the tables serve, or are known not to.
 func (p *Parts) awaitTables(ctx context.Context) error {
 	timer := time.NewTimer(tablesWait)
 	defer timer.Stop()
@@ -84,15 +84,15 @@ func (p *Parts) awaitTables(ctx context.Context) error {
 	return nil
 }
 
-// Between two tries to serve the tables; those that served for long are tried again at once.
+// Pauses between attempts to serve the tables. Tables that served for long are retried at once.
 const (
 	firstTableRest   = time.Second
 	longestTableRest = time.Minute
 	longService      = 10 * time.Minute
 )
 
-// keepTables starts the engine and follows the log into the tables until ctx ends. What is damaged is set aside and made
-// anew. Only what is wrong with the log itself, or a missing library, ends it.
+// keepTables runs the engine and applies the log to the tables until ctx ends. Damaged tables are set aside and made
+// anew. Only a fault of the log itself, or a missing library, ends it.
 func (p *Parts) keepTables(ctx context.Context) error {
 	for rest := firstTableRest; ; rest = min(2*rest, longestTableRest) {
 		begun := time.Now()
@@ -108,7 +108,7 @@ func (p *Parts) keepTables(ctx context.Context) error {
 		}
 		if err != nil {
 			p.tables.set(fmt.Errorf("%w: %w", warehouse.ErrUnavailable, err))
-			p.Logger.Error("the tables can't be served, trying again; counters are served and the log goes on", "error", err, "rest", rest)
+			p.Logger.Error("the tables can't be served, retrying; counters are served and the log goes on", "error", err, "rest", rest)
 		}
 		if time.Since(begun) > longService {
 			rest = firstTableRest
@@ -119,9 +119,9 @@ func (p *Parts) keepTables(ctx context.Context) error {
 	}
 }
 
-// serveTables serves the tables until ctx ends or something is wrong with them.
+// serveTables serves the tables until ctx ends or they fail.
 func (p *Parts) serveTables(ctx context.Context) error {
-	if err := p.engine.Halt(ctx); err != nil { // one that was given up
+	if err := p.engine.Halt(ctx); err != nil { // an engine that was given up
 		return err
 	}
 	if err := p.engine.Begin(ctx); err != nil {
@@ -151,8 +151,8 @@ func (p *Parts) serveTables(ctx context.Context) error {
 	return group.Wait()
 }
 
-// prepareTables makes the tables where there are none, and looks whether those that are there can be gone on with. It
-// reports whether they are being made anew from a log that holds something.
+// prepareTables creates missing tables and checks whether existing ones can be continued. It reports whether they are
+// being rebuilt from a log that holds something.
 func (p *Parts) prepareTables(ctx context.Context) (rebuilding bool, err error) {
 	empty, err := p.Warehouse.Empty(ctx)
 	if err != nil {
@@ -175,10 +175,10 @@ func (p *Parts) prepareTables(ctx context.Context) (rebuilding bool, err error) 
 	return true, err
 }
 
-// rebuildMark is the file that stands beside the tables while they lack what the log holds.
+// rebuildMark returns the file that stands beside the tables while they lack part of the log.
 func (p *Parts) rebuildMark() string { return p.path("clickhouse", "being-rebuilt") }
 
-// finishTables waits for tables that are made anew, and reads those that were there before for damage.
+// finishTables waits until rebuilt tables are complete, and checks tables that were there before for damage.
 func (p *Parts) finishTables(ctx context.Context, rebuilding bool) error {
 	if !rebuilding {
 		return p.onlyDamage(ctx, p.Warehouse.Verify(ctx))
@@ -194,22 +194,22 @@ func (p *Parts) finishTables(ctx context.Context, rebuilding bool) error {
 		return err
 	}
 	if ends, err := p.Log.LastSequences(ctx); err == nil {
-		p.Logger.Info("the tables hold all that the log holds", "commits", total(ends))
+		p.Logger.Info("the tables are up to date with the log", "commits", total(ends))
 	}
 	p.tables.set(nil)
 	return nil
 }
 
-// onlyDamage passes damage on; what else keeps a check from being made is no reason to stop.
+// onlyDamage returns err if it reports damage. A check that fails for another reason stops nothing.
 func (p *Parts) onlyDamage(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() != nil || errors.Is(err, warehouse.ErrDamaged) {
 		return err
 	}
-	p.Logger.Warn("the tables could not be checked, they are served as they are", "error", err)
+	p.Logger.Warn("the tables could not be checked; serving them as they are", "error", err)
 	return nil
 }
 
-// tellProgress keeps the answer to questions up to date while the tables are made anew.
+// tellProgress updates what queries are told while the tables are rebuilt.
 func (p *Parts) tellProgress(ctx context.Context) {
 	for wait.For(ctx, time.Second) == nil {
 		ends, err := p.Log.LastSequences(ctx)
@@ -227,7 +227,7 @@ func total(at eventlog.Positions) (commits uint64) {
 	return commits
 }
 
-// haltWait is how long a damaged engine may take to end.
+// haltWait is how long a damaged engine may take to stop.
 const haltWait = 10 * time.Second
 
 // setAside moves the engine's folder away, so that the next start makes the tables anew. One such folder is kept.
@@ -235,7 +235,7 @@ func (p *Parts) setAside(ctx context.Context, why error) error {
 	p.tables.set(warehouse.Rebuilding{})
 	stop, cancel := context.WithTimeout(ctx, haltWait)
 	defer cancel()
-	_ = p.engine.Halt(stop) // it may be too broken to end in order, and is killed then
+	_ = p.engine.Halt(stop) // it may be too broken to stop in order, and is killed then
 	kept, err := setAside(p.path("clickhouse"))
 	if err != nil {
 		return fmt.Errorf("the tables are damaged (%w) and can't be set aside: %w; move %s away by hand", why, err, p.path("clickhouse"))
@@ -244,8 +244,8 @@ func (p *Parts) setAside(ctx context.Context, why error) error {
 	return nil
 }
 
-// makeWay sets aside what stands where files are made anew, and is not what belongs there. The rest of the data folder is
-// no such place: log, marks, vault, keys, counters' bundles and cards are the truth, and nothing makes them anew.
+// makeWay sets aside whatever blocks a place where files are made anew. The rest of the data folder is not such a
+// place: log, marks, vault, keys, counters' bundles and cards are the truth, and nothing remakes them.
 func (p *Parts) makeWay(context.Context) error {
 	for name, folder := range map[string]bool{"crl": true, "crl.json": false, "mail": true, "clickhouse": true, "engine.log": false, "control.sock": false} {
 		info, err := os.Lstat(p.path(name))
@@ -256,7 +256,7 @@ func (p *Parts) makeWay(context.Context) error {
 			continue
 		}
 		if info != nil && info.Mode()&fs.ModeSymlink != 0 {
-			continue // put elsewhere by somebody
+			continue // somebody put it elsewhere
 		}
 		kept, err := setAside(p.path(name))
 		if err != nil {
@@ -267,8 +267,8 @@ func (p *Parts) makeWay(context.Context) error {
 	return nil
 }
 
-// setAside renames a file or folder to one with .damaged behind its name, in place of an earlier one. Where the disk has no
-// room for both it is deleted.
+// setAside renames a file or folder to one with .damaged appended, replacing an earlier one. If the disk has no room
+// for both, it is deleted.
 func setAside(path string) (kept string, err error) {
 	kept = path + ".damaged"
 	if err := os.RemoveAll(kept); err != nil {
@@ -283,7 +283,7 @@ func setAside(path string) (kept string, err error) {
 	return kept, nil
 }
 
-// tight reports whether the disk has less free than what lies under path.
+// tight reports whether the disk has less space free than path takes up.
 func tight(path string) bool {
 	var used int64
 	err := filepath.WalkDir(path, func(_ string, entry fs.DirEntry, err error) error {

@@ -22,7 +22,7 @@ import (
 	"shomei/pkg/warehouse/engine"
 )
 
-// lines is a log that tests look into.
+// lines is a log for tests to read.
 type lines struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -40,7 +40,7 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
-// kept unpacks the folder of a hub that an earlier program left, with a few lives in it.
+// kept unpacks the folder of an earlier program's hub, with a few lives in it.
 func kept(t *testing.T) (data string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -99,13 +99,13 @@ func started(t *testing.T, data string, change ...func(*Config)) (*Hub, *lines) 
 	return h, said
 }
 
-// decide has something decided, which needs no tables.
+// decide makes a decision, which needs no tables.
 func decide(t *testing.T, h *Hub, office string) {
 	t.Helper()
 	check(t, h.DefineOffice(t.Context(), office, tryOutOffice("12237")))
 }
 
-// served waits until the tables answer.
+// served waits until the tables can be queried.
 func served(t *testing.T, h *Hub, said *lines) {
 	t.Helper()
 	deadline := time.After(2 * time.Minute)
@@ -118,22 +118,24 @@ func served(t *testing.T, h *Hub, said *lines) {
 	}
 }
 
-// silent wants a check to find nothing.
+// silent checks that fsck finds nothing.
 func silent(t *testing.T, h *Parts) {
 	t.Helper()
 	report, err := h.Fsck(t.Context(), nil)
 	check(t, err)
 	for _, f := range report.Findings {
-		if !strings.Contains(f.String(), "the issuer has owed") { // the kept lives stopped in the middle
+		if !strings.Contains(f.String(), "the issuer has owed") { // the kept lives stop half-way
 			t.Errorf("fsck: %s", f)
 		}
 	}
 }
 
-// sql runs statements on an engine of their own, as somebody with a client would.
+// sql runs statements on an engine of its own, as somebody with a client could.
 func sql(t *testing.T, data string, statements ...string) {
 	t.Helper()
-	p, err := engine.Start(t.Context(), engine.Config{Path: filepath.Join(data, "clickhouse"), Stderr: io.Discard, Logger: natstest.Quiet()})
+	p, err := engine.Start(t.Context(), engine.Config{
+		Path: filepath.Join(data, "clickhouse"), Stderr: io.Discard, Logger: natstest.Quiet(),
+	})
 	check(t, err)
 	for _, statement := range statements {
 		response, err := http.Post(p.DSN(), "text/plain", strings.NewReader(statement))
@@ -147,7 +149,8 @@ func sql(t *testing.T, data string, statements ...string) {
 	check(t, p.Stop(t.Context()))
 }
 
-// newestPart is the folder of the largest part of a table: merged from all others, which ClickHouse keeps for a while.
+// newestPart returns the folder of a table's largest part, which was merged from all others; ClickHouse keeps those for
+// a while.
 func newestPart(t *testing.T, data, table string) string {
 	t.Helper()
 	all, err := filepath.Glob(filepath.Join(data, "clickhouse/data/shomei", table, "all_1_*"))
@@ -172,7 +175,7 @@ func flipped(content []byte) []byte {
 
 func halved(content []byte) []byte { return content[:len(content)/2] }
 
-// table gives the damage of one file in the newest part of a table.
+// inPart returns a damage to one file in the newest part of a table.
 func inPart(table, name string, change func([]byte) []byte) func(*testing.T, string) {
 	return func(t *testing.T, data string) {
 		path := filepath.Join(newestPart(t, data, table), name)
@@ -202,7 +205,7 @@ func bySQL(statements ...string) func(*testing.T, string) {
 func garbage([]byte) []byte { return []byte("garbage") }
 func nothing([]byte) []byte { return nil }
 
-// tableDamages are what can happen to the folder of the tables while no hub runs.
+// tableDamages are what can happen to the tables' folder while no hub runs.
 var tableDamages = map[string]func(*testing.T, string){
 	"a bit in a part":                inPart("log", "data.bin", flipped),
 	"a bit in another part":          inPart("certificates", "data.bin", flipped),
@@ -226,9 +229,9 @@ var tableDamages = map[string]func(*testing.T, string){
 	"the newest commit lost":         bySQL("ALTER TABLE shomei.log DELETE WHERE recorded = (SELECT max(recorded) FROM shomei.log) SETTINGS mutations_sync = 2"),
 }
 
-// TestDamagedTablesAreMadeAnew: whatever is wrong with the tables the hub starts and decides, says what it does, and makes
-// them anew by itself.
-func TestDamagedTablesAreMadeAnew(t *testing.T) {
+// TestDamagedTablesAreRebuilt: whatever is wrong with the tables, the hub starts, decides, reports the damage and
+// rebuilds them by itself.
+func TestDamagedTablesAreRebuilt(t *testing.T) {
 	for name, damage := range tableDamages {
 		t.Run(name, func(t *testing.T) {
 			data := kept(t)
@@ -258,9 +261,9 @@ func TestDamagedTablesAreMadeAnew(t *testing.T) {
 	}
 }
 
-// TestDerivedFilesAreMadeAnew: whatever stands where lists, mails, the address, the socket and the engine's log are made, the
-// hub starts and makes them.
-func TestDerivedFilesAreMadeAnew(t *testing.T) {
+// TestDerivedFilesAreRemade: whatever blocks the place of lists, mails, the address, the socket and the engine's log,
+// the hub starts and makes them.
+func TestDerivedFilesAreRemade(t *testing.T) {
 	data := kept(t)
 	for _, folder := range []string{"crl", "mail", "clickhouse"} {
 		check(t, os.RemoveAll(filepath.Join(data, folder)))
@@ -289,14 +292,14 @@ func TestDerivedFilesAreMadeAnew(t *testing.T) {
 	}
 }
 
-// day takes the steps of the rows that act when dates arrive.
+// day takes the steps of the rows that act on dates.
 func day(t *testing.T, h *Hub) error {
 	_, expiries := h.Expiry.Tick(t.Context())
 	return errors.Join(expiries, h.Issuer.Day(t.Context()))
 }
 
-// TestListsArePublishedWhileTheTablesAreAway: whoever relies on certificates does not wait for reports.
-func TestListsArePublishedWhileTheTablesAreAway(t *testing.T) {
+// TestListsArePublishedWithoutTables: relying parties don't wait for reports.
+func TestListsArePublishedWithoutTables(t *testing.T) {
 	h, said := started(t, kept(t))
 	served(t, h, said)
 	check(t, os.RemoveAll(h.path("crl")))
@@ -309,7 +312,7 @@ func TestListsArePublishedWhileTheTablesAreAway(t *testing.T) {
 	}
 }
 
-// TestAnOlderLogUnderNewerTables: the log was put back from a copy and gone on with; the tables hold what it does not.
+// TestAnOlderLogUnderNewerTables: the log was restored from a copy and continued; the tables hold what it does not.
 func TestAnOlderLogUnderNewerTables(t *testing.T) {
 	for name, gone := range map[string]bool{"shorter": false, "as long, and another": true} {
 		t.Run(name, func(t *testing.T) {
@@ -322,7 +325,7 @@ func TestAnOlderLogUnderNewerTables(t *testing.T) {
 				check(t, os.RemoveAll(filepath.Join(data, part)))
 				check(t, os.CopyFS(filepath.Join(data, part), os.DirFS(filepath.Join(copied, part))))
 			}
-			if gone { // decided while the tables were away
+			if gone { // decided while the tables were unavailable
 				check(t, os.Rename(filepath.Join(data, "clickhouse"), filepath.Join(data, "elsewhere")))
 				h, said := started(t, data)
 				served(t, h, said)
@@ -341,9 +344,8 @@ func TestAnOlderLogUnderNewerTables(t *testing.T) {
 	}
 }
 
-// TestAHangingEngineStopsNothing: decisions go on, questions wait or say that they can't be answered, and the tables come
-// back.
-func TestAHangingEngineStopsNothing(t *testing.T) {
+// TestHangingEngineStopsNoDecision: decisions go on, queries wait or fail, and the tables recover.
+func TestHangingEngineStopsNoDecision(t *testing.T) {
 	h, said := started(t, kept(t), func(c *Config) { c.Engine.Silence = 3 * time.Second })
 	served(t, h, said)
 	check(t, syscall.Kill(h.engine.PID(), syscall.SIGSTOP))
@@ -367,8 +369,8 @@ func TestAHangingEngineStopsNothing(t *testing.T) {
 	silent(t, h.Parts)
 }
 
-// TestWhileTheyAreRebuiltNobodyIsAnswered: half of the tables would be wrong answers.
-func TestWhileTheyAreRebuiltNobodyIsAnswered(t *testing.T) {
+// TestTablesAreUnavailableWhileRebuilt: incomplete tables would give wrong answers.
+func TestTablesAreUnavailableWhileRebuilt(t *testing.T) {
 	h, said := started(t, kept(t))
 	served(t, h, said)
 	h.tables.set(warehouse.Rebuilding{Percent: 7})
@@ -391,9 +393,9 @@ func TestWhileTheyAreRebuiltNobodyIsAnswered(t *testing.T) {
 	check(t, h.Settle(t.Context()))
 }
 
-// TestAnOrderlyStopLeavesNothingBehind: what was decided in the very moment of the stop stands in the tables, so that a
-// check finds nothing. After a death the check brings them forward itself.
-func TestAnOrderlyStopLeavesNothingBehind(t *testing.T) {
+// TestOrderlyStopLeavesTablesUpToDate: what was decided at the very moment of the stop is in the tables, so a check
+// finds nothing. After a kill the check catches up first.
+func TestOrderlyStopLeavesTablesUpToDate(t *testing.T) {
 	data := kept(t)
 	h, said := started(t, data)
 	served(t, h, said)

@@ -9,7 +9,7 @@ import (
 	"shomei/pkg/httpd"
 )
 
-// Serve serves pages on a loopback address until Close, and gives the address with the port that was taken.
+// Serve serves pages on a loopback address until Close. It returns the address with the actual port.
 func (h *Hub) Serve(addr string, handler http.Handler) (string, error) {
 	l, err := Listen(addr)
 	if err != nil {
@@ -27,8 +27,8 @@ func (h *Hub) ServeOn(l net.Listener, handler http.Handler) {
 	h.doors = append(h.doors, func() error { cancel(); return <-done })
 }
 
-// TryOut defines an office with long hours and enrols one counter in it, so that things can be tried at any time; it
-// gives the folder of the counter's bundle. Doing it again changes nothing but the bundle.
+// TryOut defines an office with long hours and enrols a counter in it, so that things can be tried at any time. It
+// returns the folder of the counter's bundle. Repeating it renews only the bundle.
 func (p *Parts) TryOut(ctx context.Context, office, counter string) (bundle string, err error) {
 	if _, known := p.Directory.Offices()[office]; !known {
 		if err := p.DefineOffice(ctx, office, tryOutOffice(office[:5])); err != nil {
@@ -41,7 +41,7 @@ func (p *Parts) TryOut(ctx context.Context, office, counter string) (bundle stri
 	return p.EnrolCounter(ctx, office, counter, "counter", office[:5]+"A001")
 }
 
-// tryOutOffice is open at any time: whoever tries things out on a Sunday shall not be turned away.
+// tryOutOffice returns an office that is always open: nobody who tries things out on a Sunday is turned away.
 func tryOutOffice(municipality string) *events.OfficeDefined {
 	const forEver = 253402268400000 // 9999-12-31
 	return &events.OfficeDefined{

@@ -46,16 +46,15 @@ func openAccounts(dir string) (a hubserver.Accounts, err error) {
 	return a, nil
 }
 
-// user is a user of the server as this process connects: its key and its JWT are made for the connection and stand in no
-// file.
+// user is a NATS user of this process. Its key and JWT are made for one connection and never stored.
 type user struct {
 	name    string
 	account nkeys.KeyPair
 	rights  hubserver.Rights
-	valid   time.Duration // 0: as long as it is connected
+	valid   time.Duration // 0: until it disconnects
 }
 
-// hubUser writes the log and reads it. It makes no stream, changes none and removes nothing.
+// hubUser reads and writes the log. It can't create, change or delete a stream.
 func (k keys) hubUser() user {
 	return user{name: "hub", account: k.accounts.Log, rights: hubserver.Rights{
 		Publish:   append(append(hubserver.ReadStreams(), counterlink.HubMayPublish()...), eventlog.MayPublish()...),
@@ -63,25 +62,34 @@ func (k keys) hubUser() user {
 	}}
 }
 
-// readingUser looks at the log beside a hub that runs.
+// readingUser reads the log beside a running hub.
 func (k keys) readingUser() user {
-	return user{name: "reader", account: k.accounts.Log, rights: hubserver.Rights{Publish: hubserver.ReadStreams(), Subscribe: []string{"_INBOX.>"}}}
+	return user{
+		name: "reader", account: k.accounts.Log,
+		rights: hubserver.Rights{Publish: hubserver.ReadStreams(), Subscribe: []string{"_INBOX.>"}},
+	}
 }
 
-// gateUser is the hub in the account of the counters.
+// gateUser is the hub in the counters' account.
 func (k keys) gateUser() user {
-	return user{name: "gate", account: k.accounts.Counters, rights: hubserver.Rights{Publish: counterlink.GateMayPublish(), Subscribe: counterlink.GateMaySubscribe()}}
+	return user{
+		name: "gate", account: k.accounts.Counters,
+		rights: hubserver.Rights{Publish: counterlink.GateMayPublish(), Subscribe: counterlink.GateMaySubscribe()},
+	}
 }
 
-// setUpTime is how long the user that makes streams is good for.
+// setUpTime is how long the user that creates streams is valid.
 const setUpTime = time.Minute
 
-// settingUpUser makes the streams and sets them right, while a hub starts.
+// settingUpUser creates and corrects the streams while a hub starts.
 func (k keys) settingUpUser() user {
-	return user{name: "set-up", account: k.accounts.Log, rights: hubserver.Rights{Publish: hubserver.SetUpStreams(), Subscribe: []string{"_INBOX.>"}}, valid: setUpTime}
+	return user{
+		name: "set-up", account: k.accounts.Log,
+		rights: hubserver.Rights{Publish: hubserver.SetUpStreams(), Subscribe: []string{"_INBOX.>"}}, valid: setUpTime,
+	}
 }
 
-// counterJWT says what a counter may do, without end: it is good until the counter is retired.
+// counterJWT returns a counter's permissions. It has no expiry: it is valid until the counter is retired.
 func (k keys) counterJWT(counter, public string) (string, error) {
 	return hubserver.SignUser(k.accounts.Counters, counter, public, hubserver.Rights{
 		Publish: counterlink.CounterMayPublish(counter), Subscribe: counterlink.CounterMaySubscribe(counter),
@@ -89,11 +97,11 @@ func (k keys) counterJWT(counter, public string) (string, error) {
 	}, 0)
 }
 
-// connectTries is how often the first connection is tried: on a busy machine a handshake can come too late.
+// connectTries bounds the first connection attempts: on a busy machine a handshake can come too late.
 const connectTries = 5
 
-// dial is an ordinary client's TLS connection, also to the server in this process: one path for every case. Close ends
-// it.
+// dial opens an ordinary client's TLS connection, to the server in this process too: one path for every case. Close
+// closes it.
 func (p *Parts) dial(url string, as user) (conn *nats.Conn, err error) {
 	login, err := as.login()
 	if err != nil {
@@ -123,9 +131,10 @@ func (u user) login() (nats.Option, error) {
 	return nats.UserJWT(func() (string, error) { return jwt, nil }, key.Sign), err
 }
 
-// FloorConn returns a connection that may make streams on subjects below floor, for measuring what the server does without
-// us.
+// FloorConn returns a connection that may create streams on subjects below floor, to measure the bare server.
 func (p *Parts) FloorConn() (*nats.Conn, error) {
-	rights := hubserver.Rights{Publish: append(append(hubserver.SetUpStreams(), hubserver.ReadStreams()...), "floor.>"), Subscribe: []string{"_INBOX.>"}}
+	rights := hubserver.Rights{
+		Publish: append(append(hubserver.SetUpStreams(), hubserver.ReadStreams()...), "floor.>"), Subscribe: []string{"_INBOX.>"},
+	}
 	return p.dial(p.server.URL(), user{name: "floor", account: p.keys.accounts.Log, rights: rights})
 }

@@ -11,8 +11,8 @@ import (
 	"shomei/pkg/vault"
 )
 
-// makeVault opens the vault that the log belongs with, or makes one for a log that has sealed nothing yet, and records which
-// it is. While the facts about the log can't be read, the vault that is there is opened and none is made.
+// makeVault opens the log's vault, or makes one for a log that has sealed nothing yet, and records which it is. While
+// the facts about the log can't be read, it opens an existing vault but makes none.
 func (p *Parts) makeVault(ctx context.Context) error {
 	state, err := p.logState(ctx)
 	if eventlog.Unreadable(err) {
@@ -40,7 +40,7 @@ func (p *Parts) makeVault(ctx context.Context) error {
 	return err
 }
 
-// OpenVault opens the keys of personal data for looking, which only one process may hold at a time. It makes none.
+// OpenVault opens the keys of personal data for reading. Only one process may hold them at a time. It makes none.
 func (p *Parts) OpenVault(ctx context.Context) error {
 	state, err := p.logState(ctx)
 	if err != nil && !eventlog.Unreadable(err) {
@@ -59,7 +59,7 @@ func (p *Parts) openVault(identity string, existing bool) (err error) {
 	return err
 }
 
-// logState is what holds of the log as a whole.
+// logState returns the state of the log as a whole.
 func (p *Parts) logState(ctx context.Context) (*events.AuthorityState, error) {
 	head, err := p.Log.Load(ctx, events.KindAuthority, events.AuthorityLog)
 	if err != nil {
@@ -68,8 +68,7 @@ func (p *Parts) logState(ctx context.Context) (*events.AuthorityState, error) {
 	return lifecycle.DecodeAuthority(head.State)
 }
 
-// hasSubscribers reports whether the log holds anything about anybody. It is asked of logs that don't say yet which vault is
-// theirs.
+// hasSubscribers reports whether the log holds any subscriber, for logs that don't name their vault yet.
 func (p *Parts) hasSubscribers(ctx context.Context) (bool, error) {
 	found := errors.New("found")
 	err := p.Log.Scan(ctx, nil, []string{events.KindSubscriber}, func(eventlog.Record, error) error { return found })
@@ -79,7 +78,7 @@ func (p *Parts) hasSubscribers(ctx context.Context) (bool, error) {
 	return false, err
 }
 
-// KeyStatuses tells how the vault stands to some keys. The vault must be open.
+// KeyStatuses returns the status of each key. The vault must be open.
 func (p *Parts) KeyStatuses(_ context.Context, keys []vault.Key) ([]vault.Status, error) {
 	statuses := make([]vault.Status, len(keys))
 	for i, k := range keys {
@@ -91,7 +90,7 @@ func (p *Parts) KeyStatuses(_ context.Context, keys []vault.Key) ([]vault.Status
 	return statuses, nil
 }
 
-// keysThere is the health of the vault: every key that the log needs is in it, as far as that is known.
+// keysThere fails if keys that the log needs are known to be missing from the vault.
 func (p *Parts) keysThere(context.Context) error {
 	missing, err := p.Vault.NotedMissing()
 	if err == nil && missing > 0 {

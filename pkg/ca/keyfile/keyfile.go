@@ -1,5 +1,5 @@
-// Package keyfile keeps an authority's private key in a file. It stands apart from the certificate profiles so that a
-// process which only reads certificates, like the agent at a counter, can be seen not to reach for a signing key.
+// Package keyfile keeps an authority's private key in a file. It is apart from the certificate profiles so that a
+// process which only reads certificates, like the agent at a counter, visibly does not import it.
 package keyfile
 
 import (
@@ -18,9 +18,9 @@ import (
 	"shomei/pkg/durable"
 )
 
-// OpenOrCreate opens an authority's private key at path (PKCS#8 as PEM, mode 0600), and makes an RSA-2048 key there when
-// the file does not exist. The key is on the disk before it is given out, a file is never overwritten, and of two
-// processes that begin at once both get the same key. A file that others may read is refused.
+// OpenOrCreate opens an authority's private key at path (PKCS#8 as PEM, mode 0600), creating an RSA-2048 key if the
+// file does not exist. The key is on disk before it is returned, a file is never overwritten, and two processes that
+// start at once get the same key. A file that others may read is refused.
 func OpenOrCreate(path string) (crypto.Signer, error) {
 	signer, err := Open(path)
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -32,14 +32,15 @@ func OpenOrCreate(path string) (crypto.Signer, error) {
 	return Open(path)
 }
 
-// Open opens an authority's private key as [OpenOrCreate] does but never makes one.
+// Open is OpenOrCreate without creating a key.
 func Open(path string) (crypto.Signer, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening an authority's key: %w", err)
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("opening an authority's key: %s has mode %04o, others may read it: chmod 600 it after asking who did", path, info.Mode().Perm())
+		return nil, fmt.Errorf("opening an authority's key: %s has mode %04o, others may read it: chmod 600 it after asking who did",
+			path, info.Mode().Perm())
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -62,8 +63,8 @@ func Open(path string) (crypto.Signer, error) {
 	return rsaKey, nil
 }
 
-// create writes a new key to a temporary file, syncs it and links it into place: link fails when the name is
-// taken, so a key that may have signed something is never lost.
+// create writes a new key to a temporary file, syncs it and links it into place: link fails if the name is taken, so a
+// key that may have signed something is never lost.
 func create(path string) error {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 	"shomei/pkg/wait"
 )
 
-// What a caller can act on, beside the errors of package card.
+// Errors that a caller can act on, besides those of package card.
 var (
 	// ErrNoService: the PC/SC service does not answer; start pcscd.
 	ErrNoService = errors.New("the PC/SC service (pcscd) does not answer")
@@ -32,13 +32,13 @@ var (
 // pnp is the pseudo reader that reports readers being plugged in and out.
 const pnp = `\\?PnP?\Notification`
 
-// meaning of the service's errors; what is not listed stays as it is.
+// meaning maps the service's errors; others stay as they are.
 var meaning = map[scard.Error]error{
 	scard.ErrNoService:          ErrNoService,
 	scard.ErrServiceStopped:     ErrNoService,
-	scard.ErrInvalidHandle:      ErrNoService, // of a service that was restarted
+	scard.ErrInvalidHandle:      ErrNoService, // of a restarted service
 	scard.ErrCommError:          ErrNoService,
-	scard.ErrSecurityViolation:  ErrNoService, // libpcsclite's word for a service that hung up on a call, dying or by its policy
+	scard.ErrSecurityViolation:  ErrNoService, // libpcsclite's error for a service that hung up, dying or by its policy
 	scard.ErrUnknownReader:      ErrNoReader,
 	scard.ErrNoReadersAvailable: ErrNoReader,
 	scard.ErrReaderUnavailable:  ErrNoReader,
@@ -79,9 +79,8 @@ func readers(ctx *scard.Context) ([]string, error) {
 	return names, nil
 }
 
-// WaitCard waits until a card is in the reader and returns the reader's name.
-// An empty reader means any. It outlives restarts of the service; the error is
-// ctx's, together with what stood in the way last.
+// WaitCard waits until a card is in the reader and returns the reader's name. An empty reader means any. It survives
+// restarts of the service; the error is ctx's, with the last obstacle.
 func WaitCard(ctx context.Context, reader string) (string, error) {
 	return await(ctx, reader, func(states []scard.ReaderState) (string, bool) {
 		i := slices.IndexFunc(states, func(s scard.ReaderState) bool {
@@ -94,10 +93,8 @@ func WaitCard(ctx context.Context, reader string) (string, error) {
 	})
 }
 
-// Present tells at once which reader has a card; an empty name when none has.
-// It waits only for a service that is away, and for a reader or a card that has
-// not said yet how it stands; the error is then ctx's, together with what stood
-// in the way last.
+// Present returns at once the name of a reader with a card, or "". It waits only for an unavailable service, and for a
+// reader or card whose state is unknown; the error is then ctx's, with the last obstacle.
 func Present(ctx context.Context, reader string) (string, error) {
 	return await(ctx, reader, func(states []scard.ReaderState) (string, bool) {
 		certain := true
@@ -126,12 +123,12 @@ func WaitRemoved(ctx context.Context, reader string) error {
 	return err
 }
 
-// errNothing: the reader is there, and what was waited for did not come.
+// errNothing: the reader is there, and the awaited event did not come.
 var errNothing = errors.New("nothing happened in the reader")
 
 const retryAfter = 250 * time.Millisecond
 
-// await watches the readers until found says so.
+// await watches the readers until found returns true.
 func await(ctx context.Context, reader string, found func([]scard.ReaderState) (string, bool)) (string, error) {
 	for {
 		name, err := watch(ctx, reader, found)
@@ -144,8 +141,7 @@ func await(ctx context.Context, reader string, found func([]scard.ReaderState) (
 	}
 }
 
-// lostCancel bounds the time for which a cancellation can go unheard: one that
-// comes before the service waits is lost.
+// lostCancel bounds how long a cancellation can go unnoticed: one that comes before the service waits is lost.
 const lostCancel = 2 * time.Second
 
 // watch does the work of await until the set of readers or the service changes.
@@ -170,7 +166,7 @@ func watch(ctx context.Context, reader string, found func([]scard.ReaderState) (
 	for {
 		err := service.GetStatusChange(states, lostCancel)
 		if name, ok := found(states); ok && (err == nil || errors.Is(err, scard.ErrTimeout)) {
-			return name, nil // also when ctx has just ended: a card that is there must not be passed over
+			return name, nil // even if ctx has just ended: a present card must not be missed
 		}
 		switch {
 		case ctx.Err() != nil && len(states) == 1:
@@ -190,16 +186,14 @@ func watch(ctx context.Context, reader string, found func([]scard.ReaderState) (
 	}
 }
 
-// Conn is a card held exclusively. It is a card.Transmitter and not safe for
-// use by several goroutines.
+// Conn is a card held exclusively. It is a card.Transmitter and not safe for concurrent use.
 type Conn struct {
 	reader  string
 	service *scard.Context
 	card    *scard.Card
 }
 
-// Connect takes the card in the reader for this program alone until Close. No
-// card in it is card.ErrRemoved.
+// Connect takes the card in the reader for this program alone until Close. An empty reader is card.ErrRemoved.
 func Connect(reader string) (*Conn, error) {
 	service, err := scard.EstablishContext()
 	if err != nil {
@@ -221,8 +215,8 @@ func Connect(reader string) (*Conn, error) {
 // Reader is the name of the reader.
 func (c *Conn) Reader() string { return c.reader }
 
-// Transmit sends one command APDU. When the card or the service goes away the
-// error is card.ErrRemoved and what became of the command is not known.
+// Transmit sends one command APDU. If the card or the service goes away the error is card.ErrRemoved, and the command's
+// outcome is unknown.
 func (c *Conn) Transmit(apdu []byte) ([]byte, error) {
 	resp, err := c.card.Transmit(apdu)
 	if err == nil {
@@ -235,8 +229,8 @@ func (c *Conn) Transmit(apdu []byte) ([]byte, error) {
 	return nil, err
 }
 
-// Close resets the card, so that no verified PIN is left to the next program,
-// and lets it go. A card that is gone already is no error.
+// Close resets the card, so that no verified PIN is left for the next program, and releases it. A removed card is no
+// error.
 func (c *Conn) Close() error {
 	err := errors.Join(c.card.EndTransaction(scard.LeaveCard), c.card.Disconnect(scard.ResetCard))
 	err = errors.Join(err, c.service.Release())

@@ -41,10 +41,10 @@ const (
 	maxShortResponse = 256
 )
 
-// ATR is what the card answers to a reset: that of the real card (card.md 1).
+// ATR is the card's answer to reset: that of the real card (card.md 1).
 var ATR = []byte{0x3B, 0xE0, 0x00, 0xFF, 0x81, 0x31, 0xFE, 0x45, 0x14}
 
-// Fault says what shall go wrong with one command.
+// Fault is what goes wrong with one command.
 type Fault int
 
 // The faults a test can order.
@@ -56,8 +56,7 @@ const (
 	RemoveAfter
 )
 
-// Card is one card in software. Its methods are safe for use by several
-// goroutines; there is still only one card behind them.
+// Card is a card in software. It is safe for concurrent use; there is still only one card behind it.
 type Card struct {
 	log    *slog.Logger
 	newKey func() (*rsa.PrivateKey, error)
@@ -75,7 +74,7 @@ type Card struct {
 	ef        uint16
 	verified  map[card.Slot]bool
 	challenge []byte
-	exchange  *card.Exchange // the administrative key was proven in it; nil: it was not
+	exchange  *card.Exchange // nil unless the administrative key was proven in app
 	pending   []byte         // rest of an answer, for GET RESPONSE
 }
 
@@ -83,14 +82,14 @@ type Card struct {
 type Config struct {
 	// Path is the card's file, as Personalise wrote it.
 	Path string
-	// Log gets what goes wrong with the file; nil discards it. Never APDUs: they hold PINs.
+	// Log reports what goes wrong with the file; nil discards it. It never gets APDUs: they hold PINs.
 	Log *slog.Logger
-	// NewKey makes the card's RSA keys; nil generates each anew.
+	// NewKey makes the card's RSA keys; nil generates each one.
 	NewKey func() (*rsa.PrivateKey, error)
 }
 
-// Open takes a card from its file. One file belongs to one process: a card
-// whose file another process changed answers 6581 to every change.
+// Open opens a card's file. One file belongs to one process: a card whose file another process changed answers 6581 to
+// every change.
 func Open(c Config) (*Card, error) {
 	f, s, err := openFile(c.Path)
 	if err != nil {
@@ -107,14 +106,13 @@ func Open(c Config) (*Card, error) {
 	return opened, nil
 }
 
-// ID is the number of the card.
+// ID returns the number of the card.
 func (c *Card) ID() string { return c.id }
 
-// Path is the card's file.
+// Path returns the card's file.
 func (c *Card) Path() string { return c.file.path }
 
-// SetFault orders faults: f is asked at each command, n counting from 1 since
-// SetFault. A nil f ends it.
+// SetFault injects faults: f is called at each command, n counting from 1 since SetFault. A nil f ends it.
 func (c *Card) SetFault(f func(n int, command card.Command) Fault) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -137,8 +135,7 @@ func (c *Card) deselect() {
 	c.ef, c.verified, c.challenge, c.exchange = 0, map[card.Slot]bool{}, nil, nil
 }
 
-// Transmit answers one command APDU. The error is card.ErrRemoved when a fault
-// pulled the card, and nil otherwise.
+// Transmit answers one command APDU. The error is card.ErrRemoved if a fault removed the card, and nil otherwise.
 func (c *Card) Transmit(apdu []byte) ([]byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -165,8 +162,7 @@ func (c *Card) Transmit(apdu []byte) ([]byte, error) {
 
 func status(sw uint16) []byte { return binary.BigEndian.AppendUint16(nil, sw) }
 
-// answer runs a command and splits an answer that is longer than the command
-// allows for.
+// answer runs a command and splits an answer that is longer than the command allows.
 func (c *Card) answer(cmd card.Command) []byte {
 	if cmd.INS == 0xC0 && len(c.pending) > 0 {
 		return c.part(c.pending, cmd.Le)
@@ -189,7 +185,7 @@ func (c *Card) part(data []byte, le int) []byte {
 	return append(bytes.Clone(data[:n]), status(sw)...)
 }
 
-// application answers the commands that come after its selection.
+// application answers the commands sent after its selection.
 type application func(c *Card, cmd card.Command) ([]byte, uint16)
 
 func (c *Card) run(cmd card.Command) ([]byte, uint16) {
@@ -206,8 +202,8 @@ func (c *Card) run(cmd card.Command) ([]byte, uint16) {
 	return c.app(c, cmd)
 }
 
-// selectApplication clears every security status, also when it fails: a card
-// that kept one would let the next program use it.
+// selectApplication clears every security status, even if it fails: a card that kept one would let the next program use
+// it.
 func (c *Card) selectApplication(aid []byte) uint16 {
 	c.deselect()
 	c.app = nil
@@ -226,8 +222,8 @@ func (c *Card) selectApplication(aid []byte) uint16 {
 	return swOK
 }
 
-// commit makes the changed state durable. When that fails the card goes on
-// with the last good state and answers that it could not store the change.
+// commit makes the changed state durable. If that fails the card returns to the last good state and answers that it
+// could not store the change.
 func (c *Card) commit() uint16 {
 	err := c.file.save(c.store)
 	if err == nil {

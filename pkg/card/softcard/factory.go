@@ -18,15 +18,14 @@ type Blank struct {
 	Kind   card.Kind
 	// Key is the administrative key it has from the factory (card.NewFactoryKey).
 	Key card.Key
-	// LastDay is the last day of the card where its issuer writes it at the factory, YYYYMMDD; empty: SetUp does.
+	// LastDay is the card's last day, YYYYMMDD, if its issuer writes it at the factory; empty: SetUp does.
 	LastDay string
 }
 
 const maxCardID = 32
 
-// Personalise writes the file of a new card, in the state card.Initialised.
-// Keys and certificates come onto it as onto any card, through a
-// card.Session; card.Session.SetUp makes it operational.
+// Personalise writes the file of a new card, in the state card.Initialised. Keys and certificates are added as to any
+// card, through a card.Session; card.Session.SetUp makes it operational.
 func Personalise(b Blank) error {
 	if _, err := card.ParseKind(b.Kind.String()); err != nil {
 		return fmt.Errorf("making card %s: %w", b.CardID, err)
@@ -68,8 +67,8 @@ func emptySlots(kind card.Kind) (map[string]slotStore, map[string]pin) {
 	return slots, pins
 }
 
-// WearOut makes the card in a file one that takes no certificates any more, as chips do whose memory fails: keys are
-// still made, and writing answers 6581. The file must not be open as a card.
+// WearOut makes the card in a file refuse certificates, like chips whose memory fails: keys can still be made, but
+// writing answers 6581. The file must not be open as a card.
 func WearOut(path string) error {
 	f, s, err := openFile(path)
 	if err != nil {

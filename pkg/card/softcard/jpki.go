@@ -46,7 +46,7 @@ func (c *Card) jpkiHas(fid uint16) bool {
 	return ok
 }
 
-// slotOf finds the slot that a file of the JPKI application belongs to.
+// slotOf returns the slot that a file of the JPKI application belongs to.
 func (c *Card) slotOf(fid uint16) (card.Slot, bool) {
 	for _, slot := range c.kind().Slots() {
 		switch fid {
@@ -57,14 +57,14 @@ func (c *Card) slotOf(fid uint16) (card.Slot, bool) {
 	return 0, false
 }
 
-// pinSlot is the slot whose PIN file is selected.
+// pinSlot returns the slot whose PIN file is selected.
 func (c *Card) pinSlot() (card.Slot, bool) {
 	slot, ok := c.slotOf(c.ef)
 	return slot, ok && c.ef == card.PINEF(slot)
 }
 
-// emptyFile is what a certificate file without certificate gives: the card
-// software takes the first four bytes for a DER header (card.md 4).
+// emptyFile is the content of a certificate file without a certificate: the card software reads the first four bytes as
+// a DER header (card.md 4).
 var emptyFile = []byte{0xFF, 0xFF, 0xFF, 0xFF}
 
 func (c *Card) readBinary(cmd card.Command) ([]byte, uint16) {
@@ -96,7 +96,7 @@ func orEmpty(content []byte) []byte {
 	return content
 }
 
-// slice answers READ BINARY with the part of a file that was asked for.
+// slice answers READ BINARY with the requested part of a file.
 func slice(content []byte, cmd card.Command) ([]byte, uint16) {
 	off := int(cmd.P1)<<8 | int(cmd.P2)
 	if off >= len(content) {
@@ -109,8 +109,7 @@ func slice(content []byte, cmd card.Command) ([]byte, uint16) {
 	return content[off:min(len(content), off+le)], swOK
 }
 
-// verify counts the try down, durably, before it compares: pulling the card at
-// the right moment gives no free tries.
+// verify counts the try down, durably, before it compares: pulling the card at the right moment gains no free tries.
 func (c *Card) verify(cmd card.Command) uint16 {
 	slot, ok := c.pinSlot()
 	if !ok || cmd.P1 != 0 || cmd.P2 != 0x80 {
@@ -169,7 +168,7 @@ func (c *Card) putPIN(slot card.Slot, value []byte, staged bool) uint16 {
 	return c.commit()
 }
 
-// sign pads what it is given as PKCS#1 type 1 and does not look inside it.
+// sign pads its input as PKCS#1 type 1 without inspecting it.
 func (c *Card) sign(cmd card.Command) ([]byte, uint16) {
 	slot, ok := c.slotOf(c.ef)
 	switch {

@@ -66,7 +66,7 @@ func (c *Card) administer(cmd card.Command) ([]byte, uint16) {
 	return nil, swUnknownINS
 }
 
-// rights says which set of commands each command is part of; the others are part of every set.
+// rights maps commands to the set they need; commands that are missing need none.
 var rights = map[byte]card.Rights{
 	0x47: card.MayStage, 0xE4: card.MayStage, 0x2A: card.MayStage | card.MayWrite, 0xA4: card.MayWrite, 0xD6: card.MayWrite,
 	0xB0: card.MayWrite, 0xDA: card.MaySetUp, 0xFE: card.MayRetire,
@@ -103,7 +103,7 @@ func add(b *cryptobyte.Builder, tag cbasn1.Tag, value []byte) {
 	b.AddASN1(tag, func(b *cryptobyte.Builder) { b.AddBytes(value) })
 }
 
-// authenticate takes a challenge once only, so that nothing can be replayed.
+// authenticate accepts a challenge only once, against replay.
 func (c *Card) authenticate(cmd card.Command) ([]byte, uint16) {
 	theirs := c.challenge
 	c.challenge, c.exchange = nil, nil
@@ -123,7 +123,7 @@ func (c *Card) authenticate(cmd card.Command) ([]byte, uint16) {
 	return x.CardProof(&secret), swOK
 }
 
-// putKey takes the next administrative key: whole, with its name, or not at all. The session stays open.
+// putKey takes the next administrative key and its name, or neither. The session stays open.
 func (c *Card) putKey(cmd card.Command) ([]byte, uint16) {
 	n := len(cmd.Data) - card.WrappedSize
 	if cmd.P1 != 0x01 || cmd.P2 != 0 || n < 0 {
@@ -190,7 +190,7 @@ func addDigest(b *cryptobyte.Builder, tag cbasn1.Tag, content []byte) {
 	}
 }
 
-// whole returns content when it is one complete DER value, otherwise nil.
+// whole returns content if it is one complete DER value, otherwise nil.
 func whole(content []byte) []byte {
 	if n := card.DERLength(content); n == 0 || n != len(content) {
 		return nil

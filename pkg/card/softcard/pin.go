@@ -8,9 +8,8 @@ import (
 	"crypto/subtle"
 )
 
-// pin is reference data with its retry counter. The PIN itself is not kept;
-// yet four digits have 10,000 values, so whoever has the file can find it. A
-// card in software is for tests and demonstrations.
+// pin is reference data with its retry counter. The PIN itself is not kept; yet four digits have 10,000 values, so
+// whoever has the file can find it. A software card is for tests and demonstrations.
 type pin struct {
 	Salt       []byte `json:"salt,omitempty"`
 	Hash       []byte `json:"hash,omitempty"`
@@ -28,7 +27,7 @@ func newPIN(value []byte, tries int) pin {
 	return p
 }
 
-// derive is PBKDF2 with HMAC-SHA-256 for one block. The library's takes a string, which nobody can wipe.
+// derive is PBKDF2 with HMAC-SHA-256 for one block. The library's takes a string, which can't be wiped.
 func (p pin) derive(value []byte) []byte {
 	prf := hmac.New(sha256.New, value)
 	sum := func(text ...[]byte) []byte {

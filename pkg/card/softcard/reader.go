@@ -17,11 +17,9 @@ import (
 // Dial opens a connection to vpcd.
 type Dial func(ctx context.Context) (net.Conn, error)
 
-// Reader is the card's side of one slot of vpcd, pcscd's virtual reader
-// (card.md 5). It is connected while a card is in it: to vpcd an open
-// connection is a card, and a closed one no card. (vpcd's other ways do not
-// work in version 3.3: it waits for ever after an empty answer, and in reversed
-// mode it aborts the whole pcscd when a connection ends.)
+// Reader is the card's side of one slot of vpcd, pcscd's virtual reader (card.md 5). It is connected while a card is in
+// it: to vpcd an open connection is a card, and a closed one no card. (vpcd's other modes do not work in version 3.3:
+// it waits for ever after an empty answer, and in reversed mode it aborts the whole pcscd when a connection ends.)
 type Reader struct {
 	dial Dial
 	log  *slog.Logger
@@ -29,7 +27,7 @@ type Reader struct {
 	mu      sync.Mutex
 	card    *Card
 	conn    net.Conn
-	emptied bool          // a card left, and pcscd has not seen the slot without it yet
+	emptied bool          // a card left, and pcscd has not seen the empty slot yet
 	changed chan struct{} // closed and renewed at each Insert and Eject
 }
 
@@ -42,7 +40,7 @@ func NewReader(dial Dial, log *slog.Logger) *Reader {
 	return &Reader{dial: dial, log: log, changed: make(chan struct{})}
 }
 
-// DialVPCD is the Dial for a vpcd that listens on host:port.
+// DialVPCD returns a Dial for a vpcd that listens on host:port.
 func DialVPCD(address string) Dial {
 	return func(ctx context.Context) (net.Conn, error) {
 		var d net.Dialer
@@ -50,15 +48,14 @@ func DialVPCD(address string) Dial {
 	}
 }
 
-// Insert puts a card in; a card that is in there is ejected first, and pcscd
-// sees the slot empty between the two.
+// Insert inserts a card, ejecting any other first; pcscd sees the slot empty in between.
 func (r *Reader) Insert(c *Card) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.swap(c)
 }
 
-// Eject pulls the card out and returns it, or nil when there was none.
+// Eject removes the card and returns it, or nil if there was none.
 func (r *Reader) Eject() *Card {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -67,7 +64,7 @@ func (r *Reader) Eject() *Card {
 	return c
 }
 
-// Card is the card in the reader, or nil.
+// Card returns the card in the reader, or nil.
 func (r *Reader) Card() *Card {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -92,8 +89,7 @@ func (r *Reader) swap(next *Card) {
 
 const redialAfter = 300 * time.Millisecond
 
-// Run connects each card that is inserted, until ctx ends. It comes back by
-// itself when vpcd goes away or is not there yet, and logs that.
+// Run connects each inserted card until ctx ends. It reconnects when vpcd goes away or isn't there yet, and logs that.
 func (r *Reader) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		r.mu.Lock()
@@ -114,7 +110,7 @@ func (r *Reader) Run(ctx context.Context) {
 		if err == nil || ctx.Err() != nil {
 			continue
 		}
-		r.log.Warn("virtual reader is not connected, trying again", "error", err)
+		r.log.Warn("virtual reader is not connected, retrying", "error", err)
 		_ = wait.For(ctx, redialAfter)
 	}
 }
@@ -123,10 +119,9 @@ func (r *Reader) Run(ctx context.Context) {
 // client takes to reset a card that just failed it.
 const pollGap = 300 * time.Millisecond
 
-// showEmpty lets pcscd's poll find the slot empty. pcscd can miss that a card
-// left, when a command that failed closed the connection between two polls, and
-// would then miss the next card too. What comes first may be a client's reset,
-// which nothing tells from a poll; what comes pollGap later is a poll.
+// showEmpty lets pcscd's poll find the slot empty. pcscd can miss that a card left, if a failed command closed the
+// connection between two polls, and would then miss the next card too. The first message may be a client's reset, which
+// looks like a poll; what comes pollGap later is a poll.
 func (r *Reader) showEmpty(ctx context.Context) error {
 	first, err := r.hangUp(ctx)
 	for last := first; err == nil && last.Sub(first) < pollGap; {
@@ -141,8 +136,7 @@ func (r *Reader) showEmpty(ctx context.Context) error {
 	return nil
 }
 
-// hangUp connects and hangs up at the first message, which is how a slot
-// without card looks; it tells when that was.
+// hangUp connects and hangs up at the first message, which is how an empty slot looks; it returns when that was.
 func (r *Reader) hangUp(ctx context.Context) (time.Time, error) {
 	conn, err := r.dial(ctx)
 	if err != nil {
@@ -183,8 +177,7 @@ func (r *Reader) connect(ctx context.Context, c *Card) error {
 	return err
 }
 
-// serve answers vpcd until the connection ends. A card that a fault pulls out
-// leaves the reader.
+// serve answers vpcd until the connection ends. A card removed by a fault leaves the reader.
 func (r *Reader) serve(conn net.Conn, c *Card) error {
 	for {
 		message, err := readMessage(conn)
@@ -223,7 +216,7 @@ const (
 	vpcdATR   = 0x04
 )
 
-// answer gives the reply to one message, or nil when vpcd expects none.
+// answer returns the reply to one message, or nil if vpcd expects none.
 func answer(c *Card, message []byte) ([]byte, error) {
 	if len(message) != 1 {
 		return c.Transmit(message)

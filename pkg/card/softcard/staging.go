@@ -13,7 +13,7 @@ func (c *Card) stagingHas(fid uint16) bool {
 	return ok
 }
 
-// staged finds the slot of a staging file and whether it is the CA's.
+// staged returns the slot of a staging file and whether it is the CA's.
 func (c *Card) staged(fid uint16) (slot card.Slot, ca, ok bool) {
 	for _, slot := range c.kind().Slots() {
 		switch fid {
@@ -103,7 +103,7 @@ func (c *Card) activate(cmd card.Command) uint16 {
 	return c.commit()
 }
 
-// complete reports whether a certificate of the staged key and a CA are there.
+// complete reports whether there are a CA certificate and a certificate of the staged key.
 func (c *Card) complete(pair keyPair) bool {
 	key, err := c.keys.of(pair)
 	if err != nil || whole(pair.CA) == nil || whole(pair.Certificate) == nil {
@@ -124,7 +124,7 @@ func (c *Card) takeIntoUse() uint16 {
 		}
 	}
 	if version, err := card.KeyName(c.store.KeyName).Version(); err != nil || version == card.FactoryVersion || c.store.LastDay == "" {
-		return swConditions // nobody's card keeps the key it was sent with
+		return swConditions // nobody's card keeps the key it was shipped with
 	}
 	c.store.LifeCycle = card.Operational
 	return c.commit()

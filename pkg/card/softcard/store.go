@@ -16,18 +16,18 @@ import (
 // name.
 const storeFormat = 2
 
-// store is what survives power: the content of one card's file.
+// store is the card's persistent state: the content of its file.
 type store struct {
 	Format    int                  `json:"format"`
 	CardID    string               `json:"card_id"`
 	Kind      string               `json:"kind"`
 	LifeCycle card.LifeCycle       `json:"life_cycle"`
 	LastDay   string               `json:"last_day,omitempty"` // YYYYMMDD
-	KeyName   []byte               `json:"key_name,omitempty"` // of AdminKey; none is card.OldVersion
+	KeyName   []byte               `json:"key_name,omitempty"` // of AdminKey; empty is card.OldVersion
 	AdminKey  []byte               `json:"admin_key"`
 	PINs      map[string]pin       `json:"pins"`
 	Slots     map[string]slotStore `json:"slots"`
-	// Worn says that the memory for certificates takes nothing any more.
+	// Worn: the memory for certificates accepts nothing more.
 	Worn bool `json:"worn,omitempty"`
 }
 
@@ -36,8 +36,7 @@ type slotStore struct {
 	Staged keyPair `json:"staged"`
 }
 
-// keyPair is one place for a key: PKCS#8, DER certificates, and in staging the
-// PIN that comes with them.
+// keyPair holds one key pair, live or staged: PKCS#8, DER certificates and, in staging, the PIN that comes with them.
 type keyPair struct {
 	Key         []byte `json:"key,omitempty"`
 	Certificate []byte `json:"certificate,omitempty"`
@@ -46,14 +45,13 @@ type keyPair struct {
 	PIN         *pin   `json:"pin,omitempty"`
 }
 
-// errForeignWriter: somebody else wrote the file; two cards on one file would
-// undo each other's PIN counters.
+// errForeignWriter: another process wrote the file; two cards on one file would undo each other's PIN counters.
 var errForeignWriter = errors.New("the card's file was changed by somebody else since it was opened: one card, one process")
 
-// secret is the administrative key; its length was checked when the file was opened.
+// secret returns the administrative key; its length was checked when the file was opened.
 func (s *store) secret() card.Secret { return card.Secret(s.AdminKey) }
 
-// keyName is what the card tells about it.
+// keyName returns the name of the administrative key.
 func (s *store) keyName() []byte {
 	if len(s.KeyName) == 0 {
 		return []byte{0, card.OldVersion}
@@ -63,12 +61,12 @@ func (s *store) keyName() []byte {
 
 func (s *store) kind() (card.Kind, error) { return card.ParseKind(s.Kind) }
 
-// keyCache keeps parsed keys by their DER: parsing one checks it at length.
+// keyCache keeps parsed keys by their DER: parsing checks a key at length.
 type keyCache map[string]*rsa.PrivateKey
 
 const cachedKeys = 8 // live and staged of two slots, and as many that went
 
-// of returns the key of a place, or card.ErrNotFound.
+// of returns the key of a pair, or card.ErrNotFound.
 func (cache keyCache) of(pair keyPair) (*rsa.PrivateKey, error) {
 	if pair.Key == nil {
 		return nil, card.ErrNotFound
@@ -118,7 +116,7 @@ func decodeStore(raw []byte) (*store, error) {
 	return &s, nil
 }
 
-// file is the store on disk together with its last good content.
+// file is the store on disk with its last good content.
 type file struct {
 	path string
 	info os.FileInfo // of the file this process wrote or read last
@@ -141,8 +139,8 @@ func openFile(path string) (file, *store, error) {
 	return file{path: path, info: info, good: raw}, s, nil
 }
 
-// save puts s in place of the file: at any moment the disk holds the old
-// content or the new one, whole. It returns when the new one is durable.
+// save replaces the file with s: at any moment the disk holds the old content or the new one, whole. It returns once
+// the new one is durable.
 func (f *file) save(s *store) error {
 	raw, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {

@@ -13,7 +13,7 @@ var (
 	aidInput = []byte{0xD3, 0x92, 0x10, 0x00, 0x31, 0x00, 0x01, 0x01, 0x04, 0x08} // 券面事項入力補助
 )
 
-// The tries that are left for the PINs of the stubs, by file.
+// The tries left for the PINs of the stubs, by file.
 var (
 	facePINs  = map[uint16]uint16{0x0013: 10, 0x0012: 3}
 	inputPINs = map[uint16]uint16{0x0011: 3, 0x0014: 10, 0x0015: 10}
@@ -29,7 +29,7 @@ func stubOf(aid []byte) application {
 	return nil
 }
 
-// stub tells the tries left and refuses every PIN without counting.
+// stub reports the tries left and refuses every PIN without counting.
 func stub(pins map[uint16]uint16) application {
 	return func(c *Card, cmd card.Command) ([]byte, uint16) {
 		left, selected := pins[c.ef]

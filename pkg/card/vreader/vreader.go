@@ -106,7 +106,8 @@ func Start(ctx context.Context, c Config) (*Service, error) {
 
 func check(c *Config) error {
 	if os.Geteuid() != 0 {
-		return fmt.Errorf("%w: it needs namespaces of its own; run as root, or use the machine's pcscd with \"shomei-agent softcard --vpcd HOST:PORT\"", ErrCannotIsolate)
+		return fmt.Errorf("%w: it needs namespaces of its own; run as root, or use the machine's pcscd with \"shomei-agent softcard --vpcd HOST:PORT\"",
+			ErrCannotIsolate)
 	}
 	for _, tool := range []string{"pcscd", "unshare"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -114,7 +115,8 @@ func check(c *Config) error {
 		}
 	}
 	if _, err := os.Stat(driver); err != nil {
-		return fmt.Errorf("%w: the driver of the virtual reader is missing; run \"apt-get install vsmartcard-vpcd\": %w", ErrCannotIsolate, err)
+		return fmt.Errorf("%w: the driver of the virtual reader is missing; run \"apt-get install vsmartcard-vpcd\": %w",
+			ErrCannotIsolate, err)
 	}
 	abs, err := filepath.Abs(c.Dir)
 	if err != nil {
@@ -122,14 +124,16 @@ func check(c *Config) error {
 	}
 	c.Dir = abs
 	if path := filepath.Join(abs, socketName); len(path) > maxSocket {
-		return fmt.Errorf("directory of the virtual reader: %s is longer than the %d bytes of a socket's name; choose a shorter one", path, maxSocket)
+		return fmt.Errorf("directory of the virtual reader: %s is longer than the %d bytes of a socket's name; choose a shorter one",
+			path, maxSocket)
 	}
 	return nil
 }
 
 // conf lets the driver listen on its two default ports; in a network of its
 // own nobody else can reach them (by itself it listens on all interfaces).
-var conf = fmt.Sprintf("FRIENDLYNAME \"Shomei virtual reader\"\nDEVICENAME /dev/null:0x%X\nLIBPATH %s\nCHANNELID 0x%X\n", port, driver, port)
+var conf = fmt.Sprintf("FRIENDLYNAME \"Shomei virtual reader\"\nDEVICENAME /dev/null:0x%X\nLIBPATH %s\nCHANNELID 0x%X\n",
+	port, driver, port)
 
 func (s *Service) writeConfig() error {
 	if err := os.MkdirAll(filepath.Join(s.dir, "reader.conf.d"), 0o755); err != nil {

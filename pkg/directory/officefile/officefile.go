@@ -35,7 +35,7 @@ import (
 	"shomei/pkg/regime"
 )
 
-// ErrFile says that a file does not define an office; the text says at which line and field, and what may stand there.
+// ErrFile: a file does not define an office; the text says at which line and field, and what may stand there.
 var ErrFile = errors.New("this is not the definition of an office")
 
 // Office is an office with its id in the log.
@@ -91,7 +91,7 @@ func Read(path string) (Office, error) {
 	return Parse(path, text)
 }
 
-// Parse reads the text of a file; name stands before the lines of its errors, which are ErrFile.
+// Parse parses the text of a file; name precedes the lines of its errors, which are ErrFile.
 func Parse(name string, text []byte) (Office, error) {
 	var f file
 	err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(&f)
@@ -104,7 +104,7 @@ func Parse(name string, text []byte) (Office, error) {
 	return f.office(), nil
 }
 
-// placed is a mistake in the nth table of a name (from 1), or, without a table, of the file.
+// placed is a mistake in the nth table of a name (from 1), or, without a table, in the file.
 type placed struct {
 	table string
 	n     int
@@ -163,7 +163,7 @@ func (f *file) checkTerms() error {
 	return nil
 }
 
-// checkLaw looks at the readings of the law: offices may differ in some of them.
+// checkLaw checks the readings of the law: offices may differ in some of them.
 func (f *file) checkLaw() error {
 	var law regime.Switches
 	for _, name := range slices.Sorted(maps.Keys(f.Law)) {
@@ -178,7 +178,7 @@ func (f *file) checkLaw() error {
 	return nil
 }
 
-// ownSettings are the settings in which offices may differ.
+// ownSettings lists the settings in which offices may differ.
 func ownSettings() []string {
 	var names []string
 	for _, x := range regime.Settings() {
@@ -189,7 +189,7 @@ func ownSettings() []string {
 	return names
 }
 
-// located puts file and line before every mistake.
+// located adds file and line to every mistake.
 func located(name string, text []byte, err error) error {
 	var strict *toml.StrictMissingError
 	var one *toml.DecodeError
@@ -227,7 +227,7 @@ func allowedKeys(key []string) string {
 		"and the tables [[hours]], [[closed]], [[open]], [[term]], [law]"
 }
 
-// lineOf finds the line on which the nth table of a name begins.
+// lineOf returns the line on which the nth table of a name begins.
 func lineOf(text []byte, table string, n int) int {
 	header := regexp.MustCompile(`^\s*\[\[\s*` + table + `\s*\]\]`)
 	for i, line := range bytes.Split(text, []byte("\n")) {

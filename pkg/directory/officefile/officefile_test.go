@@ -153,7 +153,10 @@ func draw(t *rapid.T) officefile.Office {
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "hours") {
 		opens := rapid.Uint32Range(0, 24*60-1).Draw(t, "opens")
-		h := &events.Hours{Operations: operations.Draw(t, "operations"), Spans: []*events.Span{{OpensMinute: opens, ClosesMinute: rapid.Uint32Range(opens+1, 24*60).Draw(t, "closes")}}}
+		h := &events.Hours{
+			Operations: operations.Draw(t, "operations"),
+			Spans:      []*events.Span{{OpensMinute: opens, ClosesMinute: rapid.Uint32Range(opens+1, 24*60).Draw(t, "closes")}},
+		}
 		for w := range uint32(7) {
 			if rapid.Bool().Draw(t, "weekday") {
 				h.Weekdays = append(h.Weekdays, w)
@@ -167,7 +170,10 @@ func draw(t *rapid.T) officefile.Office {
 	closed := rapid.IntRange(0, 3).Draw(t, "closed")
 	for i := range closed + rapid.IntRange(0, 3).Draw(t, "open") {
 		from := instant.Draw(t, "from")
-		e := &events.HoursException{Open: i >= closed, FromMs: from, UntilMs: from + 60_000*rapid.Int64Range(1, 100_000).Draw(t, "minutes"), Operations: operations.Draw(t, "operations")}
+		e := &events.HoursException{
+			Open: i >= closed, FromMs: from, UntilMs: from + 60_000*rapid.Int64Range(1, 100_000).Draw(t, "minutes"),
+			Operations: operations.Draw(t, "operations"),
+		}
 		if !e.Open && rapid.Bool().Draw(t, "maintenance") {
 			e.RuleId = civil.ClosedMaintenance
 		}

@@ -12,12 +12,12 @@ import (
 	"shomei/pkg/regime"
 )
 
-// maxID leaves room behind an office's id for a counter's number: ids of the log have 64 characters at most.
+// maxID leaves room for a counter's number behind an office's id: ids in the log have 64 characters at most.
 const maxID = 48
 
 var idForm = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
-// CheckID reports whether an id may name an office or a counter: a-z, 0-9 and single - between them, 48 characters at most.
+// CheckID checks that an id may name an office or a counter: a-z, 0-9 and single - between them, 48 characters at most.
 func CheckID(id string) error {
 	if !idForm.MatchString(id) || len(id) > maxID {
 		return fmt.Errorf("%.60q can't be an id: write it in a-z, 0-9 and single - between them, %d characters at most, such as 12237-main", id, maxID)
@@ -25,7 +25,8 @@ func CheckID(id string) error {
 	return nil
 }
 
-// What is checked as it is read is a struct: the library hands a string to a string without asking its UnmarshalText.
+// Values that are checked as they are parsed are structs: the library assigns a string to a string without calling
+// UnmarshalText.
 type officeID struct{ text string }
 
 func (i *officeID) UnmarshalText(text []byte) error {
@@ -46,7 +47,7 @@ func (c *municipalityCode) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// romaji stands in certificates (profile.md 2).
+// romaji goes into certificates (profile.md 2).
 type romaji struct{ text string }
 
 var romajiForm = regexp.MustCompile(`^[A-Z][A-Za-z]*(-[A-Za-z]+)*$`)
@@ -77,7 +78,7 @@ type span civil.Span
 func (s *span) UnmarshalText(text []byte) error {
 	from, to, _ := strings.Cut(string(text), "-")
 	if s.From.UnmarshalText([]byte(from)) != nil || s.To.UnmarshalText([]byte(to)) != nil || s.To <= s.From {
-		return fmt.Errorf("spans: %.30q is no time of opening: write it like 09:00-17:00", text)
+		return fmt.Errorf("spans: %.30q is not a span of time: write it like 09:00-17:00", text)
 	}
 	return nil
 }
@@ -106,7 +107,7 @@ func (w weekday) String() string { return string([]rune(days)[w]) }
 // operation is one of pkg/regime that an office does.
 type operation struct{ text string }
 
-// A report by telephone is taken at any hour, so no office limits it.
+// A report by telephone is accepted at any hour, so no office limits it.
 var operations = slices.DeleteFunc(regime.Operations(), func(op regime.Operation) bool { return op == regime.OpSuspend })
 
 func (o *operation) UnmarshalText(text []byte) error {
@@ -117,7 +118,7 @@ func (o *operation) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// closingRule says why an office is closed against the rule.
+// closingRule says why an office is closed exceptionally.
 type closingRule struct{ text string }
 
 func (r *closingRule) UnmarshalText(text []byte) error {
@@ -128,8 +129,8 @@ func (r *closingRule) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// moment is a day, or a day and a time of day, in Japan. A day alone is its beginning where something begins, and its end
-// where something ends.
+// moment is a day, or a day and a time of day, in Japan. A day alone stands for its beginning if something begins, and
+// for its end if something ends.
 type moment struct {
 	day   civil.Date
 	at    civil.TimeOfDay
@@ -143,7 +144,7 @@ func (m *moment) UnmarshalText(text []byte) error {
 		err = m.at.UnmarshalText([]byte(at))
 	}
 	if err != nil || parsed.IsZero() {
-		return fmt.Errorf("%.30q is no day: write it like 2026-12-29, or with a time like 2026-12-29 12:00", text)
+		return fmt.Errorf("%.30q is not a date: write it like 2026-12-29, or with a time like 2026-12-29 12:00", text)
 	}
 	m.day, m.clock = parsed, clock
 	return nil
@@ -160,7 +161,7 @@ func (m moment) end() time.Time {
 	return m.day.At(civil.Clock(24, 0))
 }
 
-// beginMs and endMs are the instants of the log, in milliseconds; 0 when there is none.
+// beginMs and endMs return the log's instants, in milliseconds, or 0.
 func (m moment) beginMs() int64 { return ms(m, m.begin) }
 func (m moment) endMs() int64   { return ms(m, m.end) }
 

@@ -11,13 +11,14 @@ import (
 	"shomei/pkg/civil"
 )
 
-// Write writes an office as a file that Parse reads back to the same definition: to be looked at, or to be changed and
-// defined again. What the file can't say (instants between two minutes) is written as the minute.
+// Write writes an office as a file that Parse reads back to the same definition: to look at, or to change and define
+// again. Instants within a minute, which the file can't express, are written as the minute.
 func Write(out io.Writer, o Office) error {
 	var b strings.Builder
 	d := o.Definition
 	fmt.Fprintf(&b, "id = %q\neffective = %q\nmunicipality = %q\n", o.ID, d.EffectiveFrom, d.Municipality)
-	fmt.Fprintf(&b, "name = %s\nmunicipality_romaji = %q\nbranch = %t\ntelephone = %q\n", basic(d.Name), d.MunicipalityRomaji, d.Branch, d.Telephone)
+	fmt.Fprintf(&b, "name = %s\nmunicipality_romaji = %q\nbranch = %t\ntelephone = %q\n", basic(d.Name),
+		d.MunicipalityRomaji, d.Branch, d.Telephone)
 	if d.LastAcceptanceMs != 0 {
 		fmt.Fprintf(&b, "last_acceptance = %q\n", minute(d.LastAcceptanceMs))
 	}
@@ -51,7 +52,7 @@ func Write(out io.Writer, o Office) error {
 	return err
 }
 
-// basic is a basic string of TOML: control characters are escaped as JSON does, letters stand as they are.
+// basic returns a basic TOML string: control characters are escaped as in JSON, letters are not.
 func basic(s string) string { return strings.ReplaceAll(strconv.Quote(s), `\x`, `\u00`) }
 
 func writeHours(b *strings.Builder, h *events.Hours) {
@@ -96,10 +97,10 @@ func exceptionTable(open bool) string {
 
 func minute(ms int64) string { return time.UnixMilli(ms).In(civil.Tokyo).Format("2006-01-02 15:04") }
 
-// beginning is an instant at which something begins: a day alone when that is its first.
+// beginning formats an instant at which something begins: a day alone if that is its first.
 func beginning(ms int64) string { return strings.TrimSuffix(minute(ms), " 00:00") }
 
-// ending is an instant up to which something goes: the day before alone when that is its end.
+// ending formats an instant up to which something lasts: the day before alone if that is its end.
 func ending(ms int64) string {
 	text := minute(ms)
 	if strings.HasSuffix(text, " 00:00") {

@@ -13,7 +13,7 @@ import (
 	"shomei/pkg/durable"
 )
 
-// carryOut does what a plan says. It may be broken off at any point: the next start finds what is left to do.
+// carryOut carries out a plan. It may be interrupted at any point: the next start finds what is left to do.
 func (c Config) carryOut(p *plan) error {
 	c.tell(p)
 	if p.report.Withheld != "" {
@@ -52,7 +52,8 @@ func (c Config) tell(p *plan) {
 			"why", f.Why, "outcome", string(f.Outcome), "from", f.From, "owners", strings.Join(f.Owners, " "))
 	}
 	if p.report.Withheld != "" {
-		c.Logger.Error("a stream is withheld from the server: shomei log repair STREAM --copy FOLDER puts back what is lost", "stream", p.name, "why", p.report.Withheld)
+		c.Logger.Error("a stream is withheld from the server: shomei log repair STREAM --copy FOLDER puts back what is lost",
+			"stream", p.name, "why", p.report.Withheld)
 	}
 }
 
@@ -73,7 +74,7 @@ type note struct {
 	Finding
 }
 
-// keepEvidence copies what is cut out aside, and has it on disk before anything is changed.
+// keepEvidence copies aside what will be cut out, and syncs it before anything is changed.
 func (c Config) keepEvidence(p *plan) error {
 	now := time.Now()
 	p.report.Evidence = filepath.Join(c.Evidence, stamp(now, p.name))
@@ -109,7 +110,7 @@ func fileName(block uint32, offset int) string {
 
 func (h hole) file() string { return fileName(h.block, h.from) }
 
-// nameEvidence has each new gap say where its evidence is.
+// nameEvidence records in each new gap where its evidence is.
 func (p *plan) nameEvidence(folder string) {
 	for i := range p.gaps.Gaps {
 		if g := &p.gaps.Gaps[i]; g.Evidence == "" {
@@ -129,7 +130,8 @@ func (p *plan) nameEvidence(folder string) {
 	}
 }
 
-// rewrite puts the fixes into their blocks. The server's index goes first: it makes another from the blocks.
+// rewrite writes the fixes into their blocks. It removes the server's index first; the server makes another from the
+// blocks.
 func (p *plan) rewrite() error {
 	folder := filepath.Join(p.folder, blocksFolder)
 	if err := os.Remove(filepath.Join(folder, indexFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -150,7 +152,7 @@ func (p *plan) rewrite() error {
 	return durable.SyncFolder(folder)
 }
 
-// withhold moves the stream's folder to where the server does not look.
+// withhold moves the stream's folder out of the server's sight.
 func (c Config) withhold(p *plan) error {
 	if p.withheld {
 		return nil
@@ -163,7 +165,7 @@ func (c Config) release(p *plan) error {
 	account := filepath.Join(c.Store, storeFolder, p.account)
 	if _, err := os.Stat(account); errors.Is(err, fs.ErrNotExist) {
 		if others, _ := filepath.Glob(filepath.Join(escape(c.Store), storeFolder, "*", streamsFolder)); len(others) == 1 {
-			account = filepath.Dir(others[0]) // the account has got another name since
+			account = filepath.Dir(others[0]) // the account has been renamed since
 		}
 	}
 	return move(p.folder, filepath.Join(account, streamsFolder, p.name))

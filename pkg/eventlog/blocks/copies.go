@@ -6,16 +6,16 @@ import (
 	"path/filepath"
 )
 
-// copies are folders that may hold a stream's good records: of a backup, of a mirror on another disk, of a replica.
+// copies are folders that may hold a stream's good records: a backup, a mirror on another disk, a replica.
 type copies []string
 
-// found is what a copy holds of what is wanted, by sequence.
+// found holds the wanted records of one copy, by sequence.
 type found struct {
 	folder  string
 	records map[uint64]record
 }
 
-// lookFor reads what each copy holds of the sequences wanted.
+// lookFor reads the wanted sequences from each copy.
 func (c copies) lookFor(s stream, wanted map[uint64]bool) ([]found, error) {
 	var all []found
 	if len(wanted) == 0 {
@@ -69,7 +69,7 @@ func sameFolder(a, b string) bool {
 	return err1 == nil && err2 == nil && os.SameFile(one, two)
 }
 
-// each gives every whole message of a stream; its slices are valid for the call.
+// each calls fn for every whole message of a stream. A record's slices are valid during the call.
 func (s stream) each(fn func(record)) error {
 	numbers, err := s.blockNumbers()
 	if err != nil {
@@ -97,7 +97,7 @@ func (s stream) each(fn func(record)) error {
 	return nil
 }
 
-// wanted are the sequences that a copy is asked for: those of the holes, and the messages around them.
+// wanted returns the sequences to ask a copy for: those of the holes, and the messages around them.
 func wanted(holes []hole) map[uint64]bool {
 	sequences := make(map[uint64]bool)
 	for _, h := range holes {
@@ -112,9 +112,9 @@ func wanted(holes []hole) map[uint64]bool {
 	return sequences
 }
 
-// continues says whether a copy tells the same history as the stream around a hole: the messages next to it are the same,
-// and what the mark says is, too. What was written on an older copy that had been put back is another history. With
-// only one neighbour to go by, what is left of the record must be like it.
+// continues reports whether a copy has the same history as the stream around a hole: the neighbouring messages and the
+// mark agree. A copy that was put back and then written to has another history. With only one neighbour, the fragment
+// must match the record as well.
 func (f found) continues(h hole, mark Mark, left fragment) bool {
 	same := 0
 	for _, neighbour := range []fingerprint{h.before, h.after} {
@@ -135,7 +135,7 @@ func (f found) continues(h hole, mark Mark, left fragment) bool {
 	return same == 2 || same == 1 && (h.gap != nil || left.alike(f.records[left.sequence]))
 }
 
-// alike says whether a record may be the one that a fragment was: one of what both say of it agrees.
+// alike reports whether a record may be the one that a fragment was: something that both state agrees.
 func (f fragment) alike(r record) bool {
 	sum := checksums("", 0)
 	whole := r.encode(nil, sum)

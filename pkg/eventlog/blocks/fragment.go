@@ -9,15 +9,15 @@ import (
 	"shomei/events"
 )
 
-// fragment is what is left of one damaged record.
+// fragment is the remains of one damaged record.
 type fragment struct {
 	sequence uint64
 	bytes    []byte
-	// exact says that it is known where the record began and ended: nothing of another stands in the bytes.
+	// exact reports whether the bounds of the record are known, so that the bytes hold nothing of another.
 	exact bool
 }
 
-// fragments parts a hole into what is left of each of its records; nil bytes where nothing can be told apart.
+// fragments splits a hole into the remains of each of its records. Bytes are nil where they can't be told apart.
 func (h hole) fragments() []fragment {
 	if h.first > h.last {
 		return nil
@@ -45,7 +45,7 @@ func (h hole) fragments() []fragment {
 	return all
 }
 
-// stated is how long the record says to be that begins at a place of the hole; 0 when it doesn't.
+// stated returns the length that the record at an offset of the hole claims to have, or 0.
 func (h hole) stated(at int) int {
 	if at+headSize > len(h.bytes) {
 		return 0
@@ -53,9 +53,9 @@ func (h hole) stated(at int) int {
 	return int(binary.LittleEndian.Uint32(h.bytes[at:]) &^ withHeaders)
 }
 
-// itself gives the whole record that a fragment is, when only something in it was changed that is known from elsewhere: a
-// length by where the record ends, the sequence by its neighbours, the subject of a commit by the commit. The record's
-// own checksum proves it; nothing is guessed.
+// itself restores a record in which only something redundant was changed: a length (known from where the record ends),
+// the sequence (from its neighbours) or a commit's subject (from the commit). The record's own checksum proves the
+// result; nothing is guessed.
 func (f fragment) itself(strict bool, sum checksum) (record, bool) {
 	if len(f.bytes) < smallest {
 		return record{}, false
@@ -72,7 +72,7 @@ func (f fragment) itself(strict bool, sum checksum) (record, bool) {
 	return record{}, false
 }
 
-// fits says whether the subject of a record can be right where no checksum tells where it ends.
+// fits reports whether a record's subject is plausible where no checksum tells where it ends.
 func fits(r record, strict bool) bool {
 	if !strict || len(r.headers) > 0 {
 		return true
@@ -80,18 +80,18 @@ func fits(r record, strict bool) bool {
 	return ofTheLog(string(r.subject))
 }
 
-// ofTheLog says whether a subject is one that commits stand on.
+// ofTheLog reports whether commits stand on a subject.
 func ofTheLog(subject string) bool {
 	kind, _, err := events.ParseLogSubject(subject)
 	return err == nil && slices.Contains(events.Kinds, kind)
 }
 
-// subject is the subject of a whole record.
+// subject returns the subject of a whole record.
 func (f fragment) subject() []byte {
 	return f.bytes[headSize : headSize+int(binary.LittleEndian.Uint16(f.bytes[20:]))]
 }
 
-// subjectLengths are the lengths that the subject may have: as the record says, and by where the headers begin.
+// subjectLengths returns the possible lengths of the subject: as stated, and by where the headers begin.
 func (f fragment) subjectLengths(headers bool) []int {
 	most := len(f.bytes) - smallest
 	lengths := []int{int(binary.LittleEndian.Uint16(f.bytes[20:]))}
@@ -110,10 +110,10 @@ func (f fragment) subjectLengths(headers bool) []int {
 	return fitting
 }
 
-// longestSubject bounds the search for where a subject ends: the longest kind and id, and what stands around them.
+// longestSubject bounds the search for the end of a subject: the longest kind and id, and what surrounds them.
 const longestSubject = 128
 
-// subjectBefore is the length of the subject that stands before a commit; 0 when none does.
+// subjectBefore returns the length of the subject in front of a commit, or 0.
 func subjectBefore(b []byte) int {
 	for n := 1; n <= min(len(b), longestSubject); n++ {
 		if subject := string(b[:n]); ofTheLog(subject) && ownerIn(b[n:]) == subject {
@@ -123,7 +123,7 @@ func subjectBefore(b []byte) int {
 	return 0
 }
 
-// subjects are the subjects that the record may have: as it stands, and the one that its commit belongs on.
+// subjects returns the possible subjects of the record: as it stands, and the one its commit belongs on.
 func (f fragment) subjects(length int, headers, strict bool) [][]byte {
 	subjects := [][]byte{f.bytes[headSize : headSize+length]}
 	if subject := ownerIn(f.payload(length, headers)); strict && len(subject) == length {
@@ -132,7 +132,7 @@ func (f fragment) subjects(length int, headers, strict bool) [][]byte {
 	return subjects
 }
 
-// payload is what stands behind subject and headers.
+// payload returns what follows subject and headers.
 func (f fragment) payload(subject int, headers bool) []byte {
 	rest := f.bytes[headSize+subject : len(f.bytes)-sumSize]
 	if !headers {
@@ -144,7 +144,7 @@ func (f fragment) payload(subject int, headers bool) []byte {
 	return nil
 }
 
-// with builds the record on the assumptions made, and asks its checksum.
+// with builds the record under the given assumptions and verifies its checksum.
 func (f fragment) with(length int, subject []byte, headers bool, sum checksum) (record, bool) {
 	head := bytes.Clone(f.bytes[:headSize])
 	binary.LittleEndian.PutUint64(head[4:], f.sequence)
@@ -160,14 +160,13 @@ func (f fragment) with(length int, subject []byte, headers bool, sum checksum) (
 		if end := bytes.Index(rest, headersEnd); !bytes.HasPrefix(rest, headersBegin) || end < 0 {
 			return record{}, false
 		}
-		_ = r.split(0) // for the parts; the length that it compares is what was changed
+		_ = r.split(0) // only for the parts: the length that split compares is what was changed
 	}
 	return r, true
 }
 
-// owners are the subjects that a fragment may be of, as far as that can be told for sure: a commit's subject carries a
-// part of the hash of its id, and the commit names kind and id once more. What may be left of another record counts for
-// nothing.
+// owners returns the subjects that a fragment may belong to, as far as that is certain: a commit's subject carries part
+// of the hash of its id, and the commit repeats kind and id. Possible remains of another record don't count.
 func (f fragment) owners(strict bool) []string {
 	if len(f.bytes) < headSize || !f.exact && binary.LittleEndian.Uint64(f.bytes[4:]) != f.sequence {
 		return nil
@@ -193,7 +192,7 @@ func (f fragment) owners(strict bool) []string {
 	return found
 }
 
-// ownerIn is the subject that a commit belongs on; empty when there is no commit.
+// ownerIn returns the subject that the commit in a payload belongs on, or "".
 func ownerIn(payload []byte) string {
 	if len(payload) == 0 {
 		return ""
@@ -205,7 +204,7 @@ func ownerIn(payload []byte) string {
 	return events.LogSubject(commit.GetKind(), commit.GetId())
 }
 
-// plain says whether a subject that is not of the log can be read.
+// plain reports whether a subject outside the log is readable.
 func plain(subject string) bool {
 	rest, ok := strings.CutPrefix(subject, "shomei.")
 	return ok && rest != "" && strings.IndexFunc(rest, func(c rune) bool { return c <= ' ' || c > '~' }) < 0

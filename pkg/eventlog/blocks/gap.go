@@ -15,26 +15,26 @@ import (
 	"shomei/pkg/durable"
 )
 
-// Gap is one sequence of a stream at which no message stands any more, and why.
+// Gap is a sequence of a stream whose message is gone, and why.
 type Gap struct {
 	Sequence uint64 `json:"sequence"`
-	// Owners are the subjects that the message may have belonged to; empty when none of ours is missing, as where
-	// something was taken out that never was a commit.
+	// Owners are the subjects that the message may have had; empty if nothing of ours is missing, because what was
+	// removed never was a commit.
 	Owners []string `json:"owners,omitempty"`
 	Why    string   `json:"why"`
-	// Evidence is the folder, under that of all evidence, where what stood there is kept.
+	// Evidence is the folder with what stood there, under that of all evidence.
 	Evidence string `json:"evidence,omitempty"`
 }
 
-// Gaps are what is known to be missing in a stream.
+// Gaps lists what is known to be missing in a stream.
 type Gaps struct {
 	Stream string `json:"stream"`
-	// Withheld says why the server is not given the stream; empty when it is.
+	// Withheld says why the stream is withheld from the server; empty if it isn't.
 	Withheld string `json:"withheld,omitempty"`
 	Gaps     []Gap  `json:"gaps,omitempty"`
 }
 
-// At gives the gap at a sequence.
+// At returns the gap at a sequence.
 func (g Gaps) At(sequence uint64) (Gap, bool) {
 	i, ok := slices.BinarySearchFunc(g.Gaps, sequence, func(gap Gap, sequence uint64) int {
 		switch {
@@ -51,11 +51,11 @@ func (g Gaps) At(sequence uint64) (Gap, bool) {
 	return g.Gaps[i], true
 }
 
-// fillerMark begins the bytes of a filler: an erased record that says what stood in its place. The server puts random
-// bytes into those that it erases itself, and looks at none.
+// fillerMark begins the bytes of a filler: an erased record that says what stood in its place. The server fills its own
+// erased records with random bytes, and never reads them.
 const fillerMark = "shomei gap\n"
 
-// filler is the record that takes the place of one that is lost. The server counts its sequence as deleted.
+// filler returns the record that replaces a lost one. The server counts its sequence as deleted.
 func (g Gap) filler(at int64) (record, error) {
 	text, err := json.Marshal(g)
 	if err != nil {
@@ -64,7 +64,7 @@ func (g Gap) filler(at int64) (record, error) {
 	return record{form: erased, sequence: g.Sequence, at: at, payload: append([]byte(fillerMark), text...)}, nil
 }
 
-// gapOf reads a filler; false when an erased record is none.
+// gapOf decodes a filler. It returns false for any other erased record.
 func gapOf(r record) (g Gap, ok bool) {
 	text, ok := bytes.CutPrefix(r.payload, []byte(fillerMark))
 	if !ok || json.Unmarshal(text, &g) != nil || g.Sequence != r.sequence {
@@ -73,13 +73,13 @@ func gapOf(r record) (g Gap, ok bool) {
 	return g, true
 }
 
-// ErrGaps says that a file of gaps can't be believed.
+// ErrGaps: a file of known gaps is damaged.
 var ErrGaps = errors.New("the file of known gaps is damaged")
 
 func gapsPath(dir, stream string) string { return filepath.Join(dir, stream+".gaps") }
 
-// ReadGaps reads what is known to be missing in a stream, as the last start of the server wrote it; nothing when there is
-// no file. The error is ErrGaps when it was changed since.
+// ReadGaps reads the known gaps of a stream, as the server's last start wrote them; none if there is no file. The error
+// is ErrGaps if the file was changed since.
 func ReadGaps(dir, stream string) (Gaps, error) {
 	path := gapsPath(dir, stream)
 	text, err := os.ReadFile(path)
@@ -93,12 +93,12 @@ func ReadGaps(dir, stream string) (Gaps, error) {
 	want := sha256.Sum256(body)
 	var g Gaps
 	if hex.EncodeToString(want[:]) != string(bytes.TrimSpace(sum)) || json.Unmarshal(body, &g) != nil || g.Stream != stream {
-		return Gaps{}, fmt.Errorf("%s: %w; start the hub again, it is made anew from the stream", path, ErrGaps)
+		return Gaps{}, fmt.Errorf("%s: %w; restart the hub, which rebuilds it from the stream", path, ErrGaps)
 	}
 	return g, nil
 }
 
-// ReadAllGaps reads what is known to be missing in all streams of a folder, the streams without gaps left out.
+// ReadAllGaps reads the known gaps of all streams in a folder, leaving out streams without any.
 func ReadAllGaps(dir string) ([]Gaps, error) {
 	paths, err := filepath.Glob(filepath.Join(escape(dir), "*.gaps"))
 	if err != nil {

@@ -1,12 +1,12 @@
 // Package blocks reads and mends the files in which the NATS server keeps its streams.
 //
-// The server (2.15.2) cuts a block at the first record that it can't read, and destroys what follows. So it is never given
-// such a block: before each start Mend reads all blocks with the server's own checksums, copies damaged ranges aside,
-// and puts the good record in their place, from a copy. What no copy holds is replaced by a filler that the server takes
-// for an erased message; the aggregate that it belonged to is named in a file of gaps, which pkg/eventlog parks it by. A
-// stream of the log that lost commits of unknown owners is withheld: its folder is moved to where the server does not look.
+// The server (2.15.2) cuts a block at the first unreadable record and destroys what follows. So it must never see such
+// a block: before each start Mend reads all blocks with the server's own checksums, copies damaged ranges aside, and
+// puts the good record in their place, from a copy. What no copy holds is replaced by a filler, which the server takes
+// for an erased message; a file of gaps names its aggregate, which pkg/eventlog then parks. A stream of the log that
+// lost commits of unknown owners is withheld: its folder is moved to where the server does not look.
 //
-// Only this package knows the format of the blocks. Streams of several replicas are left to the server, which has their
+// Only this package knows the format of the blocks. Streams with several replicas are left to the server, which has the
 // other copies.
 package blocks
 
@@ -22,23 +22,23 @@ import (
 	"time"
 )
 
-// Config says which store is read and what may be used to mend it. Store is required.
+// Config names the store and what may be used to mend it. Store is required.
 type Config struct {
 	// Store is the server's StoreDir. No server may run on it.
 	Store string
-	// Only are the names of the streams to read; all when empty.
+	// Only names the streams to read; empty: all.
 	Only []string
-	// Evidence is where what is cut out is kept; Store/evidence when empty.
+	// Evidence is where what is cut out is kept; empty: Store/evidence.
 	Evidence string
-	// Gaps is the folder of the files of known gaps; Store/gaps when empty.
+	// Gaps is the folder of the files of known gaps; empty: Store/gaps.
 	Gaps string
 	// Copies are folders that may hold good records: data folders of hubs, or stores of servers.
 	Copies []string
-	// Seen gives the high-water mark of a stream; nil knows of none.
+	// Seen returns the high-water mark of a stream; nil: none is known.
 	Seen func(stream string) (Mark, error)
-	// Unwanted are messages to be taken out, by stream and sequence, and why: what never was a commit.
+	// Unwanted are messages to remove because they never were commits, by stream and sequence, with the reason.
 	Unwanted map[string]map[uint64]string
-	// Logger is told what is found and done; slog.Default when nil.
+	// Logger logs what is found and done; nil: slog.Default.
 	Logger *slog.Logger
 }
 
@@ -58,41 +58,41 @@ func (c Config) complete() Config {
 	return c
 }
 
-// Outcome is what becomes of a place where a record is missing.
+// Outcome is what becomes of a missing record.
 type Outcome string
 
 const (
-	// Mended: the record's own checksum proves what stood there.
+	// Mended: the record was restored; its own checksum proves it.
 	Mended Outcome = "mended"
 	// Spliced: the record comes from a copy.
 	Spliced Outcome = "spliced"
-	// Parked: no copy has it, and its owners are known; a filler takes its place.
+	// Parked: no copy has it, but its owners are known; a filler replaces it.
 	Parked Outcome = "parked"
-	// Cut: nothing that was ever acknowledged stood there.
+	// Cut: nothing that was acknowledged stood there.
 	Cut Outcome = "cut"
-	// Removed: something that never was a commit is taken out.
+	// Removed: it never was a commit and was taken out.
 	Removed Outcome = "removed"
-	// Lost: no copy has it, and it is not known whose it was. A stream of the log is withheld then; others, whose readers
-	// notice by themselves what is missing, go on.
+	// Lost: no copy has it, and its owner is unknown. A stream of the log is withheld then; other streams go on,
+	// because their readers notice gaps themselves.
 	Lost Outcome = "lost"
 )
 
-// Finding is one place where a record is missing.
+// Finding is one missing record.
 type Finding struct {
 	Block  uint32
 	Offset int
 	Length int
-	// Sequence that stood there; 0 when none did.
+	// Sequence of the record; 0 if there was none.
 	Sequence uint64
 	Why      string
 	Outcome  Outcome
-	// Subject of the record, where it is known.
+	// Subject of the record, if known.
 	Subject string
-	// From is the copy that the record comes from.
+	// From is the copy that the record was taken from.
 	From string
-	// Owners are the subjects that it may have belonged to, when it is parked.
+	// Owners are the subjects it may have had, if it is parked.
 	Owners []string
-	// Known says that an earlier start found it and nothing has changed.
+	// Known reports whether an earlier start found the same.
 	Known bool
 }
 
@@ -103,16 +103,16 @@ type Report struct {
 	Bytes           int64
 	Last            uint64
 	Findings        []Finding
-	// Withheld says why the server is not given the stream; empty when it is.
+	// Withheld says why the stream is withheld from the server; empty if it isn't.
 	Withheld string
-	// Evidence is the folder where what was cut out is kept; empty when nothing was.
+	// Evidence is the folder with what was cut out; empty if nothing was.
 	Evidence string
 }
 
-// Mend reads all streams of a store and mends what is damaged. It reports every stream; the error is one of the disk.
+// Mend reads all streams of a store and mends them. It reports on every stream; it fails only if the disk does.
 func Mend(ctx context.Context, c Config) ([]Report, error) { return c.complete().run(ctx, true) }
 
-// Streams lists the names of the streams of a store, the withheld ones too.
+// Streams returns the names of a store's streams, including withheld ones.
 func Streams(store string) ([]string, error) {
 	streams, err := streamsIn(store)
 	names := make([]string, len(streams))
@@ -151,7 +151,7 @@ func (c Config) run(ctx context.Context, mend bool) ([]Report, error) {
 	return reports, nil
 }
 
-// plan is what is to be done with a stream.
+// plan is what is to be done to a stream.
 type plan struct {
 	*scanned
 	report Report
@@ -159,11 +159,11 @@ type plan struct {
 	gaps   Gaps
 }
 
-// fix is what takes the place of a hole.
+// fix replaces a hole.
 type fix struct {
 	hole
 	records []record
-	// stays says that what stands there is left as it is.
+	// stays: leave the bytes as they are
 	stays bool
 }
 
@@ -196,7 +196,7 @@ func (c Config) plan(s stream) (*plan, error) {
 	return p, nil
 }
 
-// judge decides whether the server may be given the stream.
+// judge decides whether to withhold the stream from the server.
 func (p *plan) judge(known Gaps) {
 	lost := 0
 	if !p.strict {
@@ -259,7 +259,7 @@ func (r resolver) resolve(h hole) error {
 	return nil
 }
 
-// nothing says what becomes of a range in which no sequence stood.
+// nothing returns the outcome of a range that held no sequence.
 func (r resolver) nothing(h hole) Outcome {
 	switch {
 	case r.strict && h.after.sequence > 0:
@@ -278,7 +278,7 @@ func (r resolver) note(h hole, sequence uint64, f Finding) {
 	r.report.Findings = append(r.report.Findings, f)
 }
 
-// record finds the record that a fragment is left of, or says what becomes of its place.
+// record finds the record that a fragment remains of, or decides what becomes of its place.
 func (r resolver) record(h hole, f fragment, sum checksum) (record, Finding) {
 	if h.unwanted {
 		return record{}, Finding{Outcome: Removed, Subject: string(f.subject()), Why: h.why}
@@ -297,13 +297,13 @@ func (r resolver) record(h hole, f fragment, sum checksum) (record, Finding) {
 	return record{}, r.without(h, f)
 }
 
-// without says what becomes of a place whose record nothing holds any more.
+// without decides what becomes of a place whose record no one holds.
 func (r resolver) without(h hole, f fragment) Finding {
 	gap, known := r.known.At(f.sequence)
 	if h.gap != nil {
 		gap, known = *h.gap, true
 	}
-	if known && (h.gap != nil || len(h.bytes) == 0) { // the server has thrown the filler away
+	if known && (h.gap != nil || len(h.bytes) == 0) { // the server has dropped the filler
 		outcome := Parked
 		if len(gap.Owners) == 0 && r.strict {
 			outcome = Removed
@@ -322,12 +322,12 @@ func (r resolver) without(h hole, f fragment) Finding {
 
 func hashOf(payload []byte) [sha256.Size]byte { return sha256.Sum256(payload) }
 
-// stamp names a folder of evidence by the time it was made.
+// stamp returns the name of a folder of evidence.
 func stamp(at time.Time, stream string) string {
 	return at.UTC().Format("20060102T150405.000Z") + "-" + stream
 }
 
-// join puts the fixes of one block in the places of its holes.
+// join puts the fixes of one block into its holes.
 func join(b []byte, fixes []fix, sum checksum) []byte {
 	out := bytes.NewBuffer(make([]byte, 0, len(b)))
 	at := 0

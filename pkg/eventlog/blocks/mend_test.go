@@ -18,7 +18,7 @@ import (
 )
 
 // A stream of claims, commands or heads that loses a message to one flipped bit keeps all others under their sequences,
-// gives no sequence a second time, and names what is lost; with a copy nothing is.
+// reuses no sequence, and names what is lost; with a copy nothing is lost.
 func TestOneBitInOtherStreams(t *testing.T) {
 	const count = 30
 	for _, config := range []jetstream.StreamConfig{
@@ -33,7 +33,9 @@ func TestOneBitInOtherStreams(t *testing.T) {
 			check(t, err)
 			for i := range count {
 				subject := strings.Replace(config.Subjects[0], "*", fmt.Sprintf("counter-%d", i), 1)
-				_, err := js.PublishMsg(t.Context(), &nats.Msg{Subject: subject, Data: fmt.Appendf(nil, "message %d", i), Header: nats.Header{"Nats-Msg-Id": {fmt.Sprint(i)}}})
+				_, err := js.PublishMsg(t.Context(), &nats.Msg{
+					Subject: subject, Data: fmt.Appendf(nil, "message %d", i), Header: nats.Header{"Nats-Msg-Id": {fmt.Sprint(i)}},
+				})
 				check(t, err)
 			}
 			check(t, os.CopyFS(killed, os.DirFS(ordered))) // as a kill leaves it: every write is synced
@@ -73,7 +75,7 @@ func blockOf(t *testing.T, store, stream string) string {
 	return files[0]
 }
 
-// wantOthers says that a stream holds all messages, or all but one that is named as lost, and goes on behind them.
+// wantOthers checks that a stream holds all messages, or all but one that is named as lost, and continues after them.
 func wantOthers(t *testing.T, store, name string, count int, may uint64) {
 	t.Helper()
 	withServer(t, store, func(js jetstream.JetStream) {
@@ -98,7 +100,7 @@ func wantOthers(t *testing.T, store, name string, count int, may uint64) {
 	})
 }
 
-// What was being written when the writer died was acknowledged to nobody: it is cut off, and its sequence is free.
+// What was being written when the writer died was never acknowledged: it is cut off, and its sequence is free.
 func TestTornEnd(t *testing.T) {
 	chance, kept := seeded(t), t.TempDir()
 	withServer(t, kept, func(js jetstream.JetStream) {
@@ -129,7 +131,7 @@ func TestTornEnd(t *testing.T) {
 	}
 }
 
-// A stream that is withheld is no stream to the server, and back in its place once a copy holds what is lost.
+// A withheld stream is invisible to the server, and back once a copy holds what is lost.
 func TestWithheldUntilACopyIsThere(t *testing.T) {
 	kept, store := t.TempDir(), t.TempDir()
 	withServer(t, kept, func(js jetstream.JetStream) {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Message is one message as it stands in a block. Its bytes are valid for the call that gives it.
+// Message is one message as stored in a block. Its bytes are valid only during the call that passes it.
 type Message struct {
 	Stream   string
 	Sequence uint64
@@ -15,8 +15,8 @@ type Message struct {
 	Payload  []byte
 }
 
-// Read gives every whole message of a stream in order, also of one that is withheld, and passes over what is damaged. An
-// error of fn ends it and comes back.
+// Read calls fn for every whole message of a stream in order, even if the stream is withheld, and skips what is
+// damaged. It stops at the first error of fn and returns it.
 func Read(store, name string, fn func(Message) error) error {
 	streams, err := streamsIn(store)
 	if err != nil {
@@ -29,7 +29,9 @@ func Read(store, name string, fn func(Message) error) error {
 		var failed error
 		if err := s.each(func(r record) {
 			if failed == nil {
-				failed = fn(Message{Stream: name, Sequence: r.sequence, Time: time.Unix(0, r.at), Subject: string(r.subject), Payload: r.payload})
+				failed = fn(Message{
+					Stream: name, Sequence: r.sequence, Time: time.Unix(0, r.at), Subject: string(r.subject), Payload: r.payload,
+				})
 			}
 		}); err != nil || failed != nil {
 			return fmt.Errorf("reading stream %s: %w", name, cmp.Or(failed, err))

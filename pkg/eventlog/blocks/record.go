@@ -22,16 +22,16 @@ const (
 	headSize     = 22
 	sumSize      = 8
 	smallest     = headSize + sumSize
-	largest      = 32 << 20 // the server takes nothing longer for a record
+	largest      = 32 << 20 // the server accepts no longer record
 	withHeaders  = 1 << 31
 	erasedBit    = 1 << 63
 	tombstoneBit = 1 << 62
 )
 
-// errRecord says that no whole record stands at a place.
+// errRecord: there is no whole record at this offset.
 var errRecord = errors.New("no whole record")
 
-// form is what a record is.
+// form is the form of a record.
 type form int
 
 const (
@@ -40,7 +40,7 @@ const (
 	tombstone
 )
 
-// record is one record of a block. Its slices are those of the block.
+// record is one record of a block. Its slices point into the block.
 type record struct {
 	size                      int
 	form                      form
@@ -49,10 +49,10 @@ type record struct {
 	subject, headers, payload []byte
 }
 
-// checksum is the server's, of one block.
+// checksum is the server's checksum of one block.
 type checksum = hash.Hash64
 
-// checksums gives the checksum of a block: it is keyed by the names of stream and block.
+// checksums returns the checksum of a block, which is keyed by the names of stream and block.
 func checksums(stream string, block uint32) checksum {
 	key := sha256.Sum256(fmt.Appendf(nil, "%s-%d", stream, block))
 	sum, err := highwayhash.New64(key[:])
@@ -70,7 +70,7 @@ func sumOf(sum checksum, head, subject, rest []byte) []byte {
 	return sum.Sum(nil)
 }
 
-// parse reads the record that b begins with. The error is errRecord, with what is wrong.
+// parse decodes the record that b begins with. The error wraps errRecord.
 func parse(b []byte, sum checksum) (record, error) {
 	if len(b) < headSize {
 		return record{}, fmt.Errorf("%d bytes are left: %w", len(b), errRecord)
@@ -111,8 +111,8 @@ var (
 	headersEnd   = []byte("\r\n\r\n")
 )
 
-// split parts the headers from the payload. No checksum covers their length, so it is compared with where they end; what a
-// client sent as headers that are none is taken as it stands.
+// split separates the headers from the payload. No checksum covers their length, so it is compared with where they end;
+// malformed headers from a client are taken as they are.
 func (r *record) split(length uint32) error {
 	rest := r.payload
 	end := bytes.Index(rest, headersEnd) + len(headersEnd)
@@ -126,7 +126,7 @@ func (r *record) split(length uint32) error {
 	return nil
 }
 
-// encode appends the record to b as the server writes it.
+// encode appends the record to b as the server would write it.
 func (r record) encode(b []byte, sum checksum) []byte {
 	length := headSize + len(r.subject) + len(r.headers) + len(r.payload) + sumSize
 	stored := r.sequence
@@ -157,13 +157,13 @@ func (r record) encode(b []byte, sum checksum) []byte {
 	return append(b, sumOf(sum, b[begin:], r.subject, b[rest:])...)
 }
 
-// clone makes the record independent of its block.
+// clone returns a copy that doesn't share its block's memory.
 func (r record) clone() record {
 	r.subject, r.headers, r.payload = bytes.Clone(r.subject), bytes.Clone(r.headers), bytes.Clone(r.payload)
 	return r
 }
 
-// print tells records apart: sequence, subject and payload. A mirror keeps these and changes headers.
+// print returns the record's fingerprint: sequence, subject and payload. A mirror keeps these and changes headers.
 func (r record) print() fingerprint {
 	all := sha256.New()
 	all.Write(binary.LittleEndian.AppendUint64(nil, r.sequence))
@@ -173,7 +173,7 @@ func (r record) print() fingerprint {
 	return fingerprint{sequence: r.sequence, at: r.at, sum: [sha256.Size]byte(all.Sum(nil))}
 }
 
-// fingerprint is a message without its bytes; the zero value is none.
+// fingerprint identifies a message without its bytes; the zero value is no message.
 type fingerprint struct {
 	sequence uint64
 	at       int64

@@ -10,40 +10,40 @@ import (
 	"time"
 )
 
-// hole is a place of a stream where whole records are missing.
+// hole is a range of a stream where whole records are missing.
 type hole struct {
-	// block and from say where it begins, bytes are what stands there; empty when nothing does and records are only missing.
+	// block and from are where it begins, bytes what stands there: nothing, if records are only missing.
 	block uint32
 	from  int
 	bytes []byte
-	// first and last sequence that stood here; first > last when none did, as for a damaged tombstone.
+	// first and last sequence that stood here; first > last if there was none, as with a damaged tombstone.
 	first, last uint64
-	// before and after are the messages around it, as far as there are any.
+	// before and after are the neighbouring messages, if any.
 	before, after fingerprint
-	// torn says that the file ends within the record: its writer died.
+	// torn: the file ends within the record, because its writer died.
 	torn bool
-	// open says that the next record will tell what stood here.
+	// open: the next record will tell what stood here.
 	open bool
 	why  string
-	// unwanted says that a message stands here that is to be taken out.
+	// unwanted: the message here is to be removed.
 	unwanted bool
-	// gap is set when a filler of an earlier repair stands here.
+	// gap is set if a filler of an earlier repair stands here.
 	gap *Gap
 }
 
-// scanned is what a scan found in a stream.
+// scanned is the result of scanning a stream.
 type scanned struct {
 	stream
 	blocks   []uint32
 	bytes    int64
 	messages uint64
-	// last is the highest sequence that stands in the stream, in whatever form.
+	// last is the highest sequence in the stream, in any form.
 	last  uint64
 	holes []hole
 }
 
-// scan reads all blocks of a stream in order. seen is the highest sequence that was ever known of it, 0 when nothing is.
-// Messages at the sequences of unwanted count as holes.
+// scan reads all blocks of a stream in order. seen is the highest sequence ever known of it, or 0. Unwanted sequences
+// count as holes.
 func (s stream) scan(seen uint64, unwanted map[uint64]string) (*scanned, error) {
 	numbers, err := s.blockNumbers()
 	if err != nil {
@@ -61,7 +61,7 @@ func (s stream) scan(seen uint64, unwanted map[uint64]string) (*scanned, error) 
 	return w.scanned, nil
 }
 
-// readInto reads a whole file into a buffer that is used again for each.
+// readInto reads a whole file into a reused buffer.
 func readInto(b []byte, path string) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -77,19 +77,19 @@ func readInto(b []byte, path string) ([]byte, error) {
 	return b, err
 }
 
-// walk is a scan on its way.
+// walk is the state of a scan.
 type walk struct {
 	*scanned
 	block uint32
 	size  int
-	// end is the last message of this block, done that of the blocks before.
+	// end is the last message of this block, done that of earlier blocks.
 	end  record
 	done fingerprint
-	// open says that holes wait for the next record, which tells what stood in them.
+	// open: some holes wait for the next record, which tells what stood in them.
 	open bool
-	// unwanted are messages to be taken out, and why.
+	// unwanted are the messages to remove, with the reason.
 	unwanted map[uint64]string
-	// unfollowed is how many of the last holes wait for the message after them.
+	// unfollowed is how many of the last holes still lack the message after them.
 	unfollowed int
 }
 
@@ -115,14 +115,14 @@ func (w *walk) readBlock(n uint32, b []byte) {
 	w.done = w.before()
 }
 
-// misread says that a whole commit is there, whose subject ends elsewhere than the record says: without headers, the
+// misread reports whether there is a whole commit whose subject ends elsewhere than stated: without headers, the
 // checksum doesn't tell where.
 func (w *walk) misread(r record) bool {
 	return w.strict && r.form == message && len(r.headers) == 0 && !ofTheLog(string(r.subject)) &&
 		subjectBefore(append(r.subject[:len(r.subject):len(r.subject)], r.payload...)) > 0
 }
 
-// before is the last message so far.
+// before returns the last message so far.
 func (w *walk) before() fingerprint {
 	if w.end.sequence == 0 {
 		return w.done
@@ -136,16 +136,16 @@ func (w *walk) add(h hole) {
 	w.unfollowed++
 }
 
-// take goes on by one whole record.
+// take adds one whole record.
 func (w *walk) take(b []byte, at int, r record) {
 	all := b[at : at+r.size]
 	if r.form == tombstone {
-		if w.strict { // nothing may be deleted here, and what was still stands in its block
+		if w.strict { // nothing may be deleted here, so what was deleted still stands in its block
 			w.add(hole{from: at, bytes: all, first: 1, why: "a tombstone, in a stream that nothing is deleted from"})
 		}
 		return
 	}
-	if r.sequence <= w.last { // the server passes over it, too
+	if r.sequence <= w.last { // the server skips it, too
 		return
 	}
 	w.reach(at, r.sequence)
@@ -175,7 +175,7 @@ func (w *walk) takeErased(at int, all []byte, r record) {
 	w.add(h)
 }
 
-// reach settles what stood between the last record and the next, which begins at a place of this block.
+// reach settles what lies between the last record and the next, which begins at this offset of the block.
 func (w *walk) reach(at int, next uint64) {
 	switch {
 	case w.open:
@@ -185,7 +185,7 @@ func (w *walk) reach(at int, next uint64) {
 	}
 }
 
-// settle deals sequences out to the open holes: by what can still be read in each, the rest to the last one.
+// settle distributes sequences over the open holes: those that can still be read in each, the rest to the last one.
 func (w *walk) settle(first, last uint64) {
 	var open []*hole
 	for i := range w.holes {
@@ -204,7 +204,7 @@ func (w *walk) settle(first, last uint64) {
 			h.first, h.last = first, last
 		case n > 0 && w.strict:
 			h.first, h.last = first, hints[n-1].sequence
-		case n > 0: // sequences are missing here at any time
+		case n > 0: // this stream may lack sequences at any time
 			h.first, h.last = hints[0].sequence, hints[n-1].sequence
 		case w.strict:
 			h.first, h.last = first, first
@@ -238,13 +238,13 @@ func (w *walk) finish(seen uint64) {
 	}
 }
 
-// ends says whether what looks cut off is a whole record whose length was changed.
+// ends reports whether an apparently truncated record is a whole one whose length was changed.
 func (w *walk) ends(b []byte, sum checksum) bool {
 	_, whole := fragment{sequence: w.last + 1, bytes: b, exact: true}.itself(w.strict, sum)
 	return whole
 }
 
-// cut says whether the end of a file looks like a record that was being written.
+// cut reports whether the end of a file looks like an interrupted write.
 func cut(b []byte) bool {
 	if len(b) < headSize {
 		return true
@@ -262,10 +262,10 @@ func allZero(b []byte) bool {
 	return true
 }
 
-// farthest is how many sequences may be missing between two records of a stream that messages are deleted from.
+// farthest bounds the sequences that may be missing between two records of a stream with deletions.
 const farthest = 1 << 30
 
-// nextRecord finds where the next whole record begins behind a place where none does, or the end of the block.
+// nextRecord returns the offset of the next whole record, or the end of the block.
 func (w *walk) nextRecord(b []byte, at int, sum checksum) int {
 	for to := at + 1; to+smallest <= len(b); to++ {
 		sequence := binary.LittleEndian.Uint64(b[to+4:])
@@ -285,7 +285,7 @@ type hint struct {
 	at       int
 }
 
-// hints looks for the heads of damaged records whose sequences can still be read, in order.
+// hints finds the heads of damaged records whose sequences are still readable, in order.
 func (h hole) hints(first, last uint64) []hint {
 	var found []hint
 	for at := 0; at+headSize <= len(h.bytes) && first <= last; at++ {
@@ -299,7 +299,7 @@ func (h hole) hints(first, last uint64) []hint {
 	return found
 }
 
-// plausible says whether length and time can be those of a record.
+// plausible reports whether length and time can be a record's.
 func plausible(head []byte) bool {
 	size := binary.LittleEndian.Uint32(head) &^ withHeaders
 	at := time.Unix(0, int64(binary.LittleEndian.Uint64(head[12:])))

@@ -18,7 +18,7 @@ import (
 	"shomei/pkg/natstest"
 )
 
-// seeded is a source of chance whose seed is printed.
+// seeded returns a random source whose seed is printed.
 func seeded(t testing.TB) *rand.Rand {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())
@@ -51,8 +51,8 @@ func withServer(t testing.TB, store string, fn func(jetstream.JetStream)) {
 	fn(must(jetstream.New(conn))(t))
 }
 
-// What the server has written is read: every size, with headers and without, over many blocks, with what it deleted by
-// age, by subject and by order; and what the server itself then says of the stream is the same.
+// What the server has written is read correctly: every size, with headers and without, over many blocks, with what it
+// deleted by age, by subject and by order; and it agrees with what the server itself says of the stream.
 func TestWhatTheServerWroteIsRead(t *testing.T) {
 	chance, store := seeded(t), t.TempDir()
 	sent := make(map[uint64][]byte)
@@ -122,7 +122,10 @@ func BenchmarkLook(b *testing.B) {
 		check(b, err)
 		payload := make([]byte, 1500)
 		for i := range 40_000 {
-			m := &nats.Msg{Subject: fmt.Sprintf("shomei.log.subscriber.000.%d", i), Data: payload, Header: nats.Header{"Nats-Expected-Stream": {"shomei-log-000-fff"}}}
+			m := &nats.Msg{
+				Subject: fmt.Sprintf("shomei.log.subscriber.000.%d", i), Data: payload,
+				Header: nats.Header{"Nats-Expected-Stream": {"shomei-log-000-fff"}},
+			}
 			_, err := js.PublishMsgAsync(m, jetstream.WithStallWait(time.Minute))
 			check(b, err)
 		}

@@ -25,18 +25,18 @@ const (
 	blockSuffix    = ".blk"
 )
 
-// stream is one stream's folder.
+// stream is the folder of one stream.
 type stream struct {
 	name, account, folder string
-	// withheld says that the folder lies where the server does not look.
+	// withheld: the folder is where the server does not look
 	withheld bool
-	// strict says that nothing ever leaves the stream: every sequence from 1 on must be there.
+	// strict: nothing ever leaves the stream, so every sequence from 1 on must be there
 	strict bool
 	// mirrors names the stream that this one mirrors.
 	mirrors string
 }
 
-// meta is what is needed of a stream's configuration.
+// meta is the part of a stream's configuration that matters here.
 type meta struct {
 	Name        string        `json:"name"`
 	Replicas    int           `json:"num_replicas"`
@@ -47,8 +47,8 @@ type meta struct {
 	} `json:"mirror"`
 }
 
-// streamsIn lists the streams of one server whose blocks can be read: those of one replica, neither compressed nor
-// encrypted. With withheld, also the ones that were set aside.
+// streamsIn lists the streams of one server whose blocks are readable: one replica, neither compressed nor encrypted.
+// withheld includes those set aside.
 func streamsIn(store string) ([]stream, error) {
 	var all []stream
 	for _, place := range []string{storeFolder, withheldFolder} {
@@ -69,7 +69,7 @@ func streamsIn(store string) ([]stream, error) {
 	return all, nil
 }
 
-// escape keeps filepath.Glob from taking a folder's name for a pattern.
+// escape keeps filepath.Glob from reading a folder's name as a pattern.
 func escape(path string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
@@ -86,7 +86,7 @@ func openStream(folder string) (s stream, ok bool, err error) {
 	}
 	var m meta
 	if json.Unmarshal(text, &m) != nil {
-		return s, true, nil // the server will say so
+		return s, true, nil // the server will report it
 	}
 	if m.Mirror != nil {
 		s.mirrors = m.Mirror.Name
@@ -94,7 +94,7 @@ func openStream(folder string) (s stream, ok bool, err error) {
 	return s, m.Replicas <= 1 && (m.Compression == "" || m.Compression == "none"), nil
 }
 
-// blockNumbers lists the stream's blocks in order.
+// blockNumbers returns the numbers of the stream's blocks in order.
 func (s stream) blockNumbers() ([]uint32, error) {
 	entries, err := os.ReadDir(filepath.Join(s.folder, blocksFolder))
 	if err != nil {
@@ -116,7 +116,7 @@ func (s stream) blockPath(n uint32) string {
 	return filepath.Join(s.folder, blocksFolder, fmt.Sprintf("%d%s", n, blockSuffix))
 }
 
-// Mark is the highest sequence that was seen in a stream, and the SHA-256 of the payload there.
+// Mark is the highest sequence seen in a stream, and the SHA-256 of its payload.
 type Mark struct {
 	Sequence uint64
 	Hash     [32]byte

@@ -1,5 +1,5 @@
-// Package pagetest judges pages in a real browser: Chromium looks at them,
-// axe-core checks WCAG 2.2 A and AA. Imported by tests only.
+// Package pagetest judges pages in a real browser: Chromium renders them, axe-core checks WCAG 2.2 A and AA. Imported
+// by tests only.
 package pagetest
 
 import (
@@ -27,8 +27,7 @@ const axePath = "deploy/node/node_modules/axe-core/axe.min.js"
 // patience limits one look at a page.
 const patience = time.Minute
 
-// Browser is one tab of Chromium, which ends with its test. Actions of
-// chromedp run in its Context.
+// Browser is one tab of Chromium, which closes with its test. Actions of chromedp run in its Context.
 type Browser struct {
 	Context context.Context
 	axe     string
@@ -36,8 +35,7 @@ type Browser struct {
 	said    []string // errors in the browser's console since the last look
 }
 
-// Open starts Chromium. Without it, or without axe-core, the test fails and
-// says what to install.
+// Open starts Chromium. Without it, or without axe-core, the test fails and says what to install.
 func Open(t testing.TB, width, height int) *Browser {
 	t.Helper()
 	chromium, err := exec.LookPath("chromium")
@@ -69,9 +67,8 @@ func (b *Browser) start(t testing.TB, width, height int, options []chromedp.Exec
 	return chromedp.Do(ctx, chromedp.EmulateViewport(int64(width), int64(height)), inFront())
 }
 
-// inFront makes the page believe that its window has the focus, as that of a
-// reader has: without a screen some Chromiums give it to nobody, and then no
-// element matches :focus.
+// inFront makes the page believe that its window has the focus, as a reader's has: without a screen some Chromiums give
+// it to nobody, and then no element matches :focus.
 func inFront() chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		_, err := cdp.Call(ctx, t, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
@@ -79,7 +76,7 @@ func inFront() chromedp.Action[chromedp.Void] {
 	})
 }
 
-// upwards finds a file below the working directory or one above it.
+// upwards finds a file in the working directory or above.
 func upwards(t testing.TB, name string) string {
 	t.Helper()
 	dir, err := os.Getwd()
@@ -94,8 +91,7 @@ func upwards(t testing.TB, name string) string {
 	}
 }
 
-// listen keeps what the console calls an error: refused by the page's policy,
-// not found, thrown.
+// listen records what the console calls an error: refused by the page's policy, not found, thrown.
 func (b *Browser) listen(event any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -109,15 +105,14 @@ func (b *Browser) listen(event any) {
 	}
 }
 
-// Visit opens a page, waits until it is loaded and takes the steps that follow.
+// Visit opens a page, waits until it is loaded and runs the actions.
 func (b *Browser) Visit(t testing.TB, url string, then ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
 	b.navigate(t, url)
 	b.Wait(t, then...)
 }
 
-// navigate opens a page, once more when the one that stood there loaded itself anew at that very moment, as pages do that
-// follow by themselves.
+// navigate opens a page, retrying once if the current page reloaded itself at that very moment.
 func (b *Browser) navigate(t testing.TB, url string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(b.Context, patience)
@@ -133,7 +128,7 @@ func (b *Browser) navigate(t testing.TB, url string) {
 	}
 }
 
-// Wait takes steps in the page that stands in the tab, a minute at most.
+// Wait runs actions in the current page, for a minute at most.
 func (b *Browser) Wait(t testing.TB, steps ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(b.Context, patience)
@@ -143,8 +138,8 @@ func (b *Browser) Wait(t testing.TB, steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// Ask evaluates an expression of JavaScript whose value is a text, in the page
-// that stands in the tab, and again when that page has loaded itself anew meanwhile.
+// Ask evaluates a JavaScript expression whose value is a text in the current page, and again if that page has reloaded
+// itself meanwhile.
 func (b *Browser) Ask(t testing.TB, expression string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(b.Context, patience)
@@ -164,9 +159,8 @@ func (b *Browser) Ask(t testing.TB, expression string) string {
 const judge = `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(r =>
 	JSON.stringify(r.violations.flatMap(v => v.nodes.map(n => v.id + ": " + v.help + " at " + n.target.join(" ")))))`
 
-// Violations judges the page that stands in the tab and returns what axe-core
-// found, and what the browser's console called an error since the last call.
-// Empty means nothing to object to.
+// Violations judges the current page and returns what axe-core found, and what the browser's console called an error
+// since the last call.
 func (b *Browser) Violations(t testing.TB) []string {
 	t.Helper()
 	b.Ask(t, b.axe+`; "loaded"`)

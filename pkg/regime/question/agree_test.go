@@ -84,7 +84,8 @@ func (d dice) seldom() bool { return d.IntN(25) == 0 }
 func (d dice) near(day civil.Date) civil.Date { return day.AddDays(d.IntN(5) - 2) }
 
 var turns = []civil.Date{
-	civil.New(2004, 1, 29), civil.New(2013, 7, 8), civil.New(2015, 12, 22), civil.New(2016, 1, 4), civil.New(2018, 12, 21), civil.New(2022, 4, 1),
+	civil.New(2004, 1, 29), civil.New(2013, 7, 8), civil.New(2015, 12, 22), civil.New(2016, 1, 4), civil.New(2018, 12, 21),
+	civil.New(2022, 4, 1),
 	civil.New(2024, 5, 27), civil.New(2024, 12, 2),
 }
 
@@ -123,7 +124,8 @@ func (d dice) whoAndWhat(a *asked) {
 		birthday = birthday.AddYearsClamped(-1)
 	}
 	a.person = regime.Person{
-		BirthDate: birthday.AddYearsClamped(-one(d, 10, 14, 15, 16, 18, 19, 20, 40, 70)), Registered: d.often(), Municipality: one(d, "12237", "12237", "12237", "12237", "12237", "12237", "12237", "12213"),
+		BirthDate: birthday.AddYearsClamped(-one(d, 10, 14, 15, 16, 18, 19, 20, 40, 70)), Registered: d.often(), Municipality: one(d,
+			"12237", "12237", "12237", "12237", "12237", "12237", "12237", "12213"),
 		AdultWard: d.seldom(), Foreign: d.seldom(),
 	}
 	if a.person.Foreign && d.IntN(2) == 0 {
@@ -192,7 +194,8 @@ func (d dice) papers(a *asked) {
 		a.letter, a.posted, a.moved = "letter-1", a.day.AddDays(-d.IntN(40)), d.seldom()
 	}
 	for _, document := range []regime.Document{
-		regime.DocForm, regime.DocCard, regime.DocPhotoID, regime.DocOtherID, regime.DocInquiryAnswer, regime.DocMandate, regime.DocSealedMandate,
+		regime.DocForm, regime.DocCard, regime.DocPhotoID, regime.DocOtherID, regime.DocInquiryAnswer, regime.DocMandate,
+		regime.DocSealedMandate,
 		regime.DocSealCertificate, regime.DocProxyPhotoID, regime.DocRepresentation, regime.DocNoticeAnswer,
 	} {
 		if d.IntN(40) == 0 || document == regime.DocPhotoID && a.channel != regime.ChannelSelf {
@@ -217,8 +220,9 @@ func (d dice) papers(a *asked) {
 func (d dice) switches() regime.Switches {
 	return regime.Switches{
 		LeapBirthdayOnMarch1: d.seldom(), WindowForwards: d.seldom(), BirthdayOfIssueCounts: d.seldom(), EndFeeWaiver: d.seldom(),
-		JukiWindowMonths: one(d, 0, 0, 0, 3), NoSpecialCircumstances: d.seldom(), ProxyNeedsSeal: d.seldom(), RefuseGainlessRenewal: d.seldom(),
-		LetterDays: one(d, 0, 0, 14, 30),
+		JukiWindowMonths: one(d, 0, 0, 0, 3), NoSpecialCircumstances: d.seldom(), ProxyNeedsSeal: d.seldom(),
+		RefuseGainlessRenewal: d.seldom(),
+		LetterDays:            one(d, 0, 0, 14, 30),
 	}
 }
 
@@ -313,7 +317,8 @@ func (a asked) state() *events.SubscriberState {
 	for i, last := range []civil.Date{a.auth, a.sign} {
 		if !last.IsZero() {
 			s.Certificates = append(s.Certificates, &events.Certificate{
-				Serial: uint64(i + 1), Kind: inLog[[]regime.Kind{regime.Auth, regime.Sign}[i]], Regime: law, Status: events.CertificateStatus_CERTIFICATE_STATUS_VALID, LastDay: last.String(), Card: "card-1",
+				Serial: uint64(i + 1), Kind: inLog[[]regime.Kind{regime.Auth, regime.Sign}[i]], Regime: law,
+				Status: events.CertificateStatus_CERTIFICATE_STATUS_VALID, LastDay: last.String(), Card: "card-1",
 			})
 		}
 	}
@@ -324,7 +329,8 @@ func (a asked) state() *events.SubscriberState {
 		s.MoveFiledOn = a.day.String()
 	}
 	if waits, ok := map[Leaving]events.DeadlineKind{
-		LeavingHome: events.DeadlineKind_DEADLINE_KIND_MOVE_OUT, LeavingOverseas: events.DeadlineKind_DEADLINE_KIND_OVERSEAS, LeavingContinued: events.DeadlineKind_DEADLINE_KIND_OVERSEAS_KEPT,
+		LeavingHome: events.DeadlineKind_DEADLINE_KIND_MOVE_OUT, LeavingOverseas: events.DeadlineKind_DEADLINE_KIND_OVERSEAS,
+		LeavingContinued: events.DeadlineKind_DEADLINE_KIND_OVERSEAS_KEPT,
 	}[a.leaving]; ok {
 		s.Deadlines = []*events.Deadline{{Kind: waits, LastDay: a.day.AddDays(3).String()}}
 		s.Continued = a.leaving == LeavingContinued
@@ -337,7 +343,8 @@ func byCounter(t *testing.T, s regime.Switches, a asked) answered {
 	t.Helper()
 	at := a.day.At(civil.Clock(10, 0))
 	c := lifecycle.Apply{
-		Procedure: "procedure-1", Channel: a.channel, Shown: a.shown, Card: "card-1", CardKind: events.CardKind_CARD_KIND_MYNUMBER, Clerk: "clerk-1",
+		Procedure: "procedure-1", Channel: a.channel, Shown: a.shown, Card: "card-1",
+		CardKind: events.CardKind_CARD_KIND_MYNUMBER, Clerk: "clerk-1",
 		GrantedBy: a.granted, Office: regime.Office{Municipality: "12237"}, Person: a.person, Filed: at, Switches: s, PINsMatch: a.pins,
 		Cause: a.cause, Express: a.express, Letter: "letter-2",
 	}

@@ -26,7 +26,7 @@ func (i *instant) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%q is no time (expected like 2012-11-30T17:01:00+09:00)", text)
+	return fmt.Errorf("%q is not a time (expected like 2012-11-30T17:01:00+09:00)", text)
 }
 
 // sentence is a rule as a clerk reads it out.
@@ -140,7 +140,7 @@ type openAnswer struct {
 	Rules       []regime.ID   `json:"rules"`
 }
 
-// checkOperation finds an operation that the law does not know and an office that can't be used.
+// checkOperation rejects an operation that the law does not know, and an unusable office.
 func checkOperation(op regime.Operation, office regime.Office) error {
 	if !slices.Contains(operationWords, string(op)) {
 		return regime.Unknown("operation", strings.Join(operationWords, ", "))

@@ -71,7 +71,7 @@ type askedPerson struct {
 	BirthDate civil.PartialDate `json:"birth_date"`
 }
 
-// Leaving is a move out that was filed and whose day is yet to come.
+// Leaving is a move out that was filed and whose day has not come.
 type Leaving string
 
 const (
@@ -95,7 +95,7 @@ func answerApply(s regime.Switches, in askedApply) (any, error) {
 	return decided(in.Regime, judged), nil
 }
 
-// judge judges the application; the regime, where none was named, is the one that governs on the day.
+// judge judges the application. The regime, if none is named, is the one that governs on the day.
 func (in *askedApply) judge(s regime.Switches) (out lifecycle.Judgement, err error) {
 	if in.Regime == "" {
 		var closed regime.Receipt
@@ -118,13 +118,13 @@ func (in *askedApply) judge(s regime.Switches) (out lifecycle.Judgement, err err
 	return out, nil
 }
 
-// received judges what no application with certificates of its own is filed for (a card, its hand-over, a notification, a
-// report by telephone): whether it is taken in, from whom, with which papers, for how much.
+// received judges what is filed without certificates of its own (a card, its hand-over, a notification, a report by
+// telephone): whether it is accepted, from whom, with which papers, for how much.
 func (in askedApply) received(s regime.Switches) (lifecycle.Judgement, error) {
 	receipt := in.Office.Receives(in.Regime, in.Operation, in.At)
 	out := lifecycle.Judgement{Ruling: receipt.Ruling, Next: receipt.Next}
 	if !regime.Allows(in.Regime, in.Operation, in.day()).Accepted() {
-		return out, nil // what the law does not know on that day has no papers and fee
+		return out, nil // what the law does not have on that day has no papers and no fee
 	}
 	if err := in.checkBirth(); err != nil {
 		return out, err
@@ -139,8 +139,9 @@ func (in askedApply) received(s regime.Switches) (lifecycle.Judgement, error) {
 	}
 	documents.LetterFirst = documents.LetterFirst && in.Letter == ""
 	fee := s.Fee(regime.FeeIn{
-		Regime: in.Regime, Operation: in.Operation, Cause: in.causeOfCard(), On: in.day(), Card: in.Card, Certificates: true, Express: in.Express,
-		Left: cmp.Or(in.Left, in.Person.Overseas),
+		Regime: in.Regime, Operation: in.Operation, Cause: in.causeOfCard(), On: in.day(), Card: in.Card, Certificates: true,
+		Express: in.Express,
+		Left:    cmp.Or(in.Left, in.Person.Overseas),
 	})
 	out.Documents, out.Fee = documents, fee
 	out.Merge(documents.Ruling)
@@ -148,8 +149,8 @@ func (in askedApply) received(s regime.Switches) (lifecycle.Judgement, error) {
 	return out, nil
 }
 
-// ofHolder judges, as the counter does at the hand-over of a My Number card, whether this is the holder's own window and who
-// sets the PINs.
+// ofHolder judges, as the counter does when a My Number card is handed over, whether this office serves the holder and
+// who sets the PINs.
 func (in askedApply) ofHolder(s regime.Switches) (ruling regime.Ruling) {
 	if in.Operation != regime.OpCard && in.Operation != regime.OpHandOver {
 		return ruling
@@ -164,8 +165,8 @@ func (in askedApply) ofHolder(s regime.Switches) (ruling regime.Ruling) {
 	return ruling
 }
 
-// causeOfCard is why a card is applied for: what the line says, otherwise that what was held has expired, or that it is the
-// first.
+// causeOfCard returns why a card is applied for: what the line says, otherwise that the former one has expired, or that
+// it is the first.
 func (in askedApply) causeOfCard() regime.Cause {
 	over := func(last civil.Date) bool { return !last.IsZero() && in.day().After(last) }
 	switch {
@@ -177,7 +178,7 @@ func (in askedApply) causeOfCard() regime.Cause {
 	return regime.CauseFirst
 }
 
-// check finds a value without which the application can't be judged, or that can't be.
+// check rejects a missing or impossible value without which the application can't be judged.
 func (in askedApply) check() error {
 	if in.issues() && in.Regime == regime.Juki && in.Express {
 		return regime.ExpressNotYet("express")
@@ -202,7 +203,7 @@ func (in askedApply) day() civil.Date { return civil.Of(in.At) }
 
 func (in askedApply) way() regime.Channel { return cmp.Or(in.Channel, regime.ChannelSelf) }
 
-// operation is what a counter files; unspecified for what is no application.
+// operation returns what a counter files; unspecified if it is not an application.
 func (in askedApply) operation() events.Operation {
 	switch {
 	case in.Returned && in.Operation == regime.OpRevoke:
@@ -213,24 +214,27 @@ func (in askedApply) operation() events.Operation {
 }
 
 var counterOperations = map[regime.Operation]events.Operation{
-	regime.OpNew: events.Operation_OPERATION_ISSUE, regime.OpRenew: events.Operation_OPERATION_RENEW, regime.OpReissue: events.Operation_OPERATION_REISSUE,
-	regime.OpRevoke: events.Operation_OPERATION_REVOKE, regime.OpUnblock: events.Operation_OPERATION_UNBLOCK,
+	regime.OpNew: events.Operation_OPERATION_ISSUE, regime.OpRenew: events.Operation_OPERATION_RENEW,
+	regime.OpReissue: events.Operation_OPERATION_REISSUE,
+	regime.OpRevoke:  events.Operation_OPERATION_REVOKE, regime.OpUnblock: events.Operation_OPERATION_UNBLOCK,
 }
 
-// What the person has is told without numbers, so these stand for it.
+// What the person has is given without numbers; these stand for them.
 const (
 	cardHeld, cardNew = "held", "new"
 	filed             = "filed" // the application
 )
 
-// application is what a counter would file.
+// application returns what a counter would file.
 func (in askedApply) application(s regime.Switches) lifecycle.Apply {
 	a := lifecycle.Apply{
-		Procedure: filed, Operation: in.operation(), Channel: in.way(), Shown: in.Shown, Card: cardHeld, CardKind: in.cardKind(), Clerk: in.Clerk,
-		GrantedBy: in.GrantedBy, Office: in.Office, Person: in.Person.Person, Filed: in.At, Switches: s, PINsMatch: in.PINsMatch, NoCard: in.NoCard,
+		Procedure: filed, Operation: in.operation(), Channel: in.way(), Shown: in.Shown, Card: cardHeld,
+		CardKind: in.cardKind(), Clerk: in.Clerk,
+		GrantedBy: in.GrantedBy, Office: in.Office, Person: in.Person.Person, Filed: in.At, Switches: s,
+		PINsMatch: in.PINsMatch, NoCard: in.NoCard,
 		Cause: in.Cause, Express: in.Express,
 	}
-	if in.Card && in.issues() { // nothing else puts a new card in the place of the one held
+	if in.Card && in.issues() { // nothing else replaces the card that is held
 		a.Card = cardNew
 	}
 	for _, kind := range in.Kinds {
@@ -246,7 +250,7 @@ func (in askedApply) cardKind() events.CardKind {
 	return events.CardKind_CARD_KIND_MYNUMBER
 }
 
-// state is what the log would tell of the person.
+// state returns what the log would say about the person.
 func (in askedApply) state() *events.SubscriberState {
 	s := &events.SubscriberState{Municipality: in.Person.Municipality, LeftOn: in.Left.String()}
 	if !in.Card || in.Operation != regime.OpNew {
@@ -274,7 +278,8 @@ func (in askedApply) state() *events.SubscriberState {
 
 func (in askedApply) certificate(kind regime.Kind, last civil.Date) *events.Certificate {
 	c := &events.Certificate{
-		Serial: uint64(inLog[kind]), Kind: inLog[kind], Regime: events.Regime_REGIME_MYNUMBER, Status: events.CertificateStatus_CERTIFICATE_STATUS_VALID,
+		Serial: uint64(inLog[kind]), Kind: inLog[kind], Regime: events.Regime_REGIME_MYNUMBER,
+		Status:  events.CertificateStatus_CERTIFICATE_STATUS_VALID,
 		LastDay: last.String(), Card: cardHeld,
 	}
 	if in.Regime == regime.Juki {
@@ -292,7 +297,7 @@ var leavings = map[Leaving]events.DeadlineKind{
 	LeavingContinued: events.DeadlineKind_DEADLINE_KIND_OVERSEAS_KEPT,
 }
 
-// stayCaps reports whether the card's end is not told and follows from the period of stay.
+// stayCaps reports whether the card's end is missing and follows from the period of stay.
 func (in askedApply) stayCaps() bool {
 	return in.Regime == regime.MyNumber && in.issues() && !in.Card && in.CardLastDay.IsZero() && !in.Person.StayUntil.IsZero()
 }
@@ -304,7 +309,7 @@ func (in askedApply) cardLastDay() civil.Date {
 	return in.CardLastDay
 }
 
-// decided puts a judgement into the shape that stands on a line.
+// decided formats a judgement for the answer's line.
 func decided(under regime.Regime, j lifecycle.Judgement) applyAnswer {
 	out := applyAnswer{
 		Accepted: j.Accepted(), Regime: under, Refused: sentences(j.Refused), SameDay: j.Documents.SameDay,

@@ -92,7 +92,8 @@ func TestApplyStories(t *testing.T) {
 			0,
 		},
 		{"signature after a change of name", askedApply{
-			Operation: regime.OpNew, Kinds: []regime.Kind{regime.Sign}, Cause: regime.CauseRecordChange, At: tokyo("2017-05-10 10:00:00"), Shown: papers,
+			Operation: regime.OpNew, Kinds: []regime.Kind{regime.Sign}, Cause: regime.CauseRecordChange,
+			At: tokyo("2017-05-10 10:00:00"), Shown: papers,
 			AuthLastDay: day("2020-06-18"), CardLastDay: day("2025-06-18"),
 		}, nil, []string{"2020-06-18"}, 0},
 		{"signature alone after both have expired", askedApply{
@@ -101,21 +102,30 @@ func TestApplyStories(t *testing.T) {
 		}, nil, []string{"2025-06-18"}, 0},
 		{
 			"lost",
-			askedApply{Operation: regime.OpReissue, Card: true, NoCard: true, At: tokyo("2021-09-01 10:00:00"), Shown: bring(regime.DocForm, regime.DocPhotoID), CardLastDay: day("2031-06-18")},
+			askedApply{
+				Operation: regime.OpReissue, Card: true, NoCard: true, At: tokyo("2021-09-01 10:00:00"),
+				Shown: bring(regime.DocForm, regime.DocPhotoID), CardLastDay: day("2031-06-18"),
+			},
 			nil,
 			[]string{"2026-06-18", "2026-06-18"},
 			1000,
 		},
 		{
 			"after expiry",
-			askedApply{Operation: regime.OpRenew, At: tokyo("2020-06-19 10:00:00"), Shown: papers, SignLastDay: day("2020-06-18"), AuthLastDay: day("2020-06-18"), CardLastDay: day("2025-06-18")},
+			askedApply{
+				Operation: regime.OpRenew, At: tokyo("2020-06-19 10:00:00"), Shown: papers, SignLastDay: day("2020-06-18"),
+				AuthLastDay: day("2020-06-18"), CardLastDay: day("2025-06-18"),
+			},
 			nil,
 			[]string{"2025-06-18", "2025-06-18"},
 			0,
 		},
 		{
 			"given back, with nothing else",
-			askedApply{Operation: regime.OpRevoke, Returned: true, Channel: regime.ChannelSelfNoPhoto, At: tokyo("2020-03-19 10:00:00"), Shown: bring(regime.DocCard)},
+			askedApply{
+				Operation: regime.OpRevoke, Returned: true, Channel: regime.ChannelSelfNoPhoto,
+				At: tokyo("2020-03-19 10:00:00"), Shown: bring(regime.DocCard),
+			},
 			nil, nil, 0,
 		},
 		{
@@ -151,7 +161,8 @@ func TestApplyStories(t *testing.T) {
 // The new authentication certificate caps the new signature certificate, not the old one.
 func TestAuthenticationFirst(t *testing.T) {
 	in := askedApply{
-		Operation: regime.OpRenew, At: tokyo("2020-03-19 10:00:00"), Office: here, Person: resident1980, Shown: bring(regime.DocForm, regime.DocCard, regime.DocPhotoID),
+		Operation: regime.OpRenew, At: tokyo("2020-03-19 10:00:00"), Office: here, Person: resident1980,
+		Shown:       bring(regime.DocForm, regime.DocCard, regime.DocPhotoID),
 		SignLastDay: day("2020-06-18"), AuthLastDay: day("2020-06-18"),
 	}
 	got, err := judged(in)
@@ -207,7 +218,8 @@ func TestApplyWithANewCard(t *testing.T) {
 // Who renews or comes after expiry hears when the new certificates can be used (law.md 5.8).
 func TestApplyTellsWhenItCanBeUsed(t *testing.T) {
 	in := askedApply{
-		Operation: regime.OpRenew, At: tokyo("2020-03-19 10:00:00"), Office: here, Person: resident1980, Shown: bring(regime.DocForm, regime.DocCard, regime.DocPhotoID),
+		Operation: regime.OpRenew, At: tokyo("2020-03-19 10:00:00"), Office: here, Person: resident1980,
+		Shown:       bring(regime.DocForm, regime.DocCard, regime.DocPhotoID),
 		SignLastDay: day("2020-06-18"), AuthLastDay: day("2020-06-18"),
 	}
 	got, err := judged(in)
@@ -348,7 +360,9 @@ func TestCardsAreForTheirHolders(t *testing.T) {
 			{"an adult's representative", resident1980, regime.ChannelRepresentative, []regime.ID{"mynumber.eligibility.no-representative"}},
 		} {
 			t.Run(string(op)+", "+c.name, func(t *testing.T) {
-				in := askedApply{Operation: op, At: tokyo("2024-06-03 10:00:00"), Office: here, Person: c.person, Channel: c.channel, Shown: papers}
+				in := askedApply{
+					Operation: op, At: tokyo("2024-06-03 10:00:00"), Office: here, Person: c.person, Channel: c.channel, Shown: papers,
+				}
 				got, err := judged(in)
 				if err != nil {
 					t.Fatal(err)

@@ -19,7 +19,7 @@ const (
 	asText    form = iota
 	asWord         // one of the words of the field
 	asDay          // YYYY-MM-DD
-	asBirth        // YYYY-MM-DD, 00 for what is not known
+	asBirth        // YYYY-MM-DD, 00 for unknown parts
 	asMoment       // RFC 3339; without an offset Japan time
 	asUTC          // RFC 3339 in UTC, in answers only
 	asClock        // HH:MM
@@ -31,35 +31,35 @@ const (
 	asObject       // the fields of the field
 )
 
-// field is one value on a line: what is asked, or what is answered. Questions
-// are read and checked by it, and the help prints it.
+// field is one value on a line, asked or answered. Questions are read and checked by it, and the help prints it.
 type field struct {
 	name   string
 	form   form
 	list   bool     // a list of such values
 	words  []string // of asWord: the words allowed
 	fields []field  // of asObject
-	ja, en string   // what it is, in what unit, and when it is needed
+	ja, en string   // what it is, its unit, and when it is needed
 }
 
-// The days that can be asked about: birth dates go back to the first era that
-// certificates know (law.md 11.3), the equinoxes are computed to the end of this century.
+// The range of days: birth dates go back to the first era that certificates know (law.md 11.3), the equinoxes are
+// computed to the end of this century.
 var (
 	firstDay = civil.New(1868, time.January, 1)
 	finalDay = civil.New(civil.LastHolidayYear, time.December, 31)
 )
 
-// codeShape is a local government code with or without its check digit (law.md 11.4).
+// codeShape matches a local government code with or without its check digit (law.md 11.4).
 var codeShape = regexp.MustCompile(`^[0-9]{5}$`)
 
-// allowed says what may stand in the field, in Japanese and English.
+// allowed says what the field may contain, in Japanese and English.
 func (f field) allowed() (ja, en string) {
 	switch f.form {
 	case asWord:
 		list := strings.Join(f.words, ", ")
 		return "使える値: " + list, "known: " + list
 	case asDay:
-		return fmt.Sprintf("%v から %v までの日付を YYYY-MM-DD の形で書いてください。", firstDay, finalDay), fmt.Sprintf("write a day from %v to %v as YYYY-MM-DD", firstDay, finalDay)
+		return fmt.Sprintf("%v から %v までの日付を YYYY-MM-DD の形で書いてください。",
+			firstDay, finalDay), fmt.Sprintf("write a day from %v to %v as YYYY-MM-DD", firstDay, finalDay)
 	case asBirth:
 		return fmt.Sprintf("%v から %v までの日付を YYYY-MM-DD の形で書いてください。不明な月日は 00 とします。", firstDay, finalDay),
 			fmt.Sprintf("write a day from %v to %v as YYYY-MM-DD, with 00 for a month or day that is not known", firstDay, finalDay)
@@ -84,7 +84,7 @@ func (f field) allowed() (ja, en string) {
 	return "文字列を書いてください。", "write a string"
 }
 
-// unfit is the error for a value at path that may not stand in the field.
+// unfit returns the error for a value at path that the field does not allow.
 func (f field) unfit(path string) error {
 	ja, en := f.allowed()
 	if f.list && !strings.HasSuffix(path, "]") {
@@ -93,9 +93,8 @@ func (f field) unfit(path string) error {
 	return &regime.FieldError{Field: path, JA: "値が正しくありません。" + ja, EN: "not a value that can stand here; " + en}
 }
 
-// read takes the next value from the line and checks it. An empty string and
-// null are absent: nil. Instants come back as RFC 3339, everything else as it
-// was written. Whatever does not fit is a *FieldError.
+// read reads the next value from the line and checks it. An empty string and null are absent: nil. Instants are
+// returned as RFC 3339, everything else as it was written. Whatever does not fit is a *FieldError.
 func (f field) read(d *json.Decoder, path string) (any, error) {
 	token, err := d.Token()
 	if err != nil {
@@ -196,7 +195,7 @@ func (f field) scalar(token json.Token) (any, bool) {
 	return nil, false
 }
 
-// text checks a value that is written between quotation marks.
+// text checks a quoted value.
 func (f field) text(s string) (any, bool) {
 	switch f.form {
 	case asText:
@@ -226,7 +225,7 @@ func (f field) text(s string) (any, bool) {
 	return nil, false
 }
 
-// words are the values of a type of word.
+// words converts the values of a word type.
 func words[T ~string](list ...T) []string {
 	out := make([]string, len(list))
 	for i, w := range list {

@@ -11,10 +11,12 @@ var (
 	regimeWords    = words(regime.Juki, regime.MyNumber)
 	kindWords      = words(regime.Sign, regime.Auth)
 	operationWords = words(regime.Operations()...)
-	channelWords   = words(regime.ChannelSelf, regime.ChannelSelfNoPhoto, regime.ChannelProxy, regime.ChannelRepresentative, regime.ChannelNotice, regime.ChannelHousehold)
-	causeWords     = words(regime.CauseFirst, regime.CauseRenewal, regime.CauseExpired, regime.CauseRecordChange, regime.CauseError, regime.CauseLoss, regime.CauseDamage, regime.CauseWish, regime.CauseFault, regime.CauseOverseas)
-	leavingWords   = words(LeavingHome, LeavingOverseas, LeavingContinued)
-	documentWords  = words(regime.DocForm, regime.DocCard, regime.DocPhotoID, regime.DocOtherID, regime.DocInquiryAnswer, regime.DocMandate, regime.DocSealCertificate, regime.DocProxyPhotoID,
+	channelWords   = words(regime.ChannelSelf, regime.ChannelSelfNoPhoto, regime.ChannelProxy, regime.ChannelRepresentative,
+		regime.ChannelNotice, regime.ChannelHousehold)
+	causeWords = words(regime.CauseFirst, regime.CauseRenewal, regime.CauseExpired, regime.CauseRecordChange,
+		regime.CauseError, regime.CauseLoss, regime.CauseDamage, regime.CauseWish, regime.CauseFault, regime.CauseOverseas)
+	leavingWords  = words(LeavingHome, LeavingOverseas, LeavingContinued)
+	documentWords = words(regime.DocForm, regime.DocCard, regime.DocPhotoID, regime.DocOtherID, regime.DocInquiryAnswer, regime.DocMandate, regime.DocSealCertificate, regime.DocProxyPhotoID,
 		regime.DocRepresentation, regime.DocNoticeAnswer, regime.DocHandOverNotice, regime.DocSealedMandate)
 )
 
@@ -35,7 +37,9 @@ var validityAsks = []field{
 	{name: "card_last_day", form: asDay, ja: "カードの最終日(mynumber の電子証明書はこれを超えない)", en: "last day of the card, which caps certificates of mynumber"},
 }
 
-var ruleList = field{name: "rules", form: asRule, list: true, ja: "適用した規則の番号。受け付けない理由が先", en: "ids of the rules applied, those that refuse first"}
+var ruleList = field{
+	name: "rules", form: asRule, list: true, ja: "適用した規則の番号。受け付けない理由が先", en: "ids of the rules applied, those that refuse first",
+}
 
 // termAnswers is how long a certificate is valid.
 var termAnswers = []field{
@@ -71,7 +75,9 @@ var windowAnswers = []field{
 }
 
 // operationLists are the operations that a line of an office's calendar is about.
-var operationLists = field{name: "operations", form: asWord, list: true, words: operationWords, ja: "対象の手続。なし: すべて", en: "the operations meant; absent: all"}
+var operationLists = field{
+	name: "operations", form: asWord, list: true, words: operationWords, ja: "対象の手続。なし: すべて", en: "the operations meant; absent: all",
+}
 
 var officeField = field{
 	name: "office", form: asObject, ja: "窓口。なし: 本庁、平日9時から17時まで", en: "the office; absent: a main office, Monday to Friday 09:00–17:00",
@@ -128,7 +134,9 @@ var sentenceAnswers = []field{
 	{name: "next_en", form: asText, ja: "次にすること(英語)", en: "what to do next, in English"},
 }
 
-var nextOpening = field{name: "next_opening", form: asUTC, ja: "閉庁のとき、次に受け付ける日時(UTC、400日以内)", en: "when closed: the next opening, in UTC, within 400 days"}
+var nextOpening = field{
+	name: "next_opening", form: asUTC, ja: "閉庁のとき、次に受け付ける日時(UTC、400日以内)", en: "when closed: the next opening, in UTC, within 400 days",
+}
 
 var openAnswers = slices.Concat(
 	[]field{{name: "open", form: asFlag, ja: "受け付けるか", en: "whether it is taken in"}},

@@ -77,7 +77,8 @@ var applyAnswers = []field{
 	{name: "refused", form: asObject, list: true, ja: "受け付けない理由のすべて", en: "every rule that refuses", fields: sentenceAnswers},
 	{
 		name: "missing", form: asObject, list: true, ja: "足りない、または使えない書類と、その理由", en: "documents that are missing or unfit, and why",
-		fields: slices.Concat([]field{{name: "document", form: asWord, words: documentWords, ja: "書類", en: "the document"}}, sentenceAnswers),
+		fields: slices.Concat([]field{{name: "document", form: asWord, words: documentWords, ja: "書類", en: "the document"}},
+			sentenceAnswers),
 	},
 	{name: "same_day", form: asFlag, ja: "この方法は初めの来庁の日に終えられるか", en: "whether this way can be finished on the day of the first visit"},
 	{name: "letter_first", form: asFlag, ja: "先に照会書兼回答書を郵送する。足りないものは refused にある", en: "a letter of inquiry is mailed first; refused lists what its answer must bring"},

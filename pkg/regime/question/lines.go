@@ -15,7 +15,7 @@ import (
 // maxLine bounds one line of input, in bytes.
 const maxLine = 1 << 20
 
-// ErrUnknown says that Answer was asked something it does not know.
+// ErrUnknown: Answer was asked an unknown question.
 var ErrUnknown = errors.New("unknown question (known: validity, window, open, apply)")
 
 // lineError is the answer to a line that can't be answered.
@@ -29,12 +29,11 @@ type lineError struct {
 	} `json:"error"`
 }
 
-// Answer answers the question of that name (validity, window, open, apply) for
-// each line of in, in order, by the readings of the law that s chooses. A line that can't be answered, an empty one
-// too, gets an object {"error":{"line","field","rule","message_ja","message_en"}}
-// and is counted in failed; the other lines are answered all the same, so the
-// nth line out answers the nth line in. Question.Help defines every field. The
-// error is ErrUnknown, or one of reading or writing.
+// Answer answers the question of that name (validity, window, open, apply) for each line of in, in order, by the
+// readings of the law that s chooses. A line that can't be answered, even an empty one, gets an object
+// {"error":{"line","field","rule","message_ja","message_en"}} and is counted in failed; the others are answered all the
+// same, so the nth line out answers the nth line in. Question.Help defines every field. The error is ErrUnknown, or one
+// of reading or writing.
 func Answer(s regime.Switches, name string, in io.Reader, out io.Writer) (failed int, err error) {
 	asked, ok := named(name)
 	if !ok {
@@ -50,7 +49,7 @@ func Answer(s regime.Switches, name string, in io.Reader, out io.Writer) (failed
 		}
 		if len(text) > 0 || readErr != io.EOF {
 			if line == 1 {
-				text = bytes.TrimPrefix(text, []byte("\ufeff")) // as editors on Windows begin a file
+				text = bytes.TrimPrefix(text, []byte("\ufeff")) // editors on Windows begin a file with it
 			}
 			result, bad := asked.answerLine(s, text, readErr)
 			if bad != nil {
@@ -61,7 +60,7 @@ func Answer(s regime.Switches, name string, in io.Reader, out io.Writer) (failed
 				return failed, fmt.Errorf("writing the answer to line %d: %w", line, err)
 			}
 		}
-		// Whoever waits for an answer before asking on must get it now.
+		// Whoever waits for an answer before sending more must get it now.
 		if readErr == io.EOF || reader.Buffered() == 0 {
 			if err := writer.Flush(); err != nil {
 				return failed, fmt.Errorf("writing answers: %w", err)
@@ -85,8 +84,7 @@ func (q Question) answerLine(s regime.Switches, text []byte, readErr error) (any
 	return q.answer(s, checked)
 }
 
-// read checks a line by the fields of the question and gives it back with
-// absent values left out and instants as RFC 3339.
+// read checks a line by the fields of the question and returns it with absent values omitted and instants as RFC 3339.
 func (q Question) read(text []byte) ([]byte, error) {
 	switch {
 	case len(bytes.TrimSpace(text)) == 0:

@@ -1,8 +1,6 @@
-// Package question is the language in which the law is asked from outside: one
-// JSON object a line, one answer a line. All names the questions, Answer answers
-// them by what package regime says, and Question.Help defines every field. The
-// same table of fields is what a line is read by, what refuses it and what the
-// help prints.
+// Package question lets outsiders ask about the law: one JSON object a line, one answer a line. All lists the
+// questions, Answer answers them by package regime, and Question.Help defines every field. One table of fields parses a
+// line, refuses it and prints the help.
 package question
 
 import (
@@ -14,11 +12,11 @@ import (
 	"shomei/pkg/regime"
 )
 
-// Question is something that the law can be asked, one JSON object a line.
+// Question is a question about the law, one JSON object a line.
 type Question struct {
 	Name     string   // validity, window, open, apply
 	JA, EN   string   // what is asked
-	Examples []string // lines that can be asked
+	Examples []string // valid lines
 	asks     field
 	answers  []field
 	answer   func(regime.Switches, []byte) (any, error)
@@ -78,8 +76,8 @@ var questions = []Question{
 	},
 }
 
-// Help says everything about asking: every field with its form, the words allowed
-// and its unit, in the question, the answer and the error; Japanese first.
+// Help documents a question: every field with its form, the allowed words and its unit, in the question, the answer and
+// the error; Japanese first.
 func (q Question) Help() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s。(%s)\n\n", q.JA, q.EN)
@@ -101,7 +99,7 @@ place, the others are answered all the same (exit code 4).
 	return b.String()
 }
 
-// writeFields lists fields under each other, those of objects indented.
+// writeFields lists fields one under another, those of objects indented.
 func writeFields(b *strings.Builder, fields []field, indent string) {
 	for _, f := range fields {
 		fmt.Fprintf(b, "%s%-18s %s\n", indent, f.name, f.shape())
@@ -110,11 +108,13 @@ func writeFields(b *strings.Builder, fields []field, indent string) {
 	}
 }
 
-// shape is the form of a field as the help shows it.
+// shape returns the form of a field for the help.
 func (f field) shape() string {
 	shape := map[form]string{
-		asText: `"…"`, asDay: `"YYYY-MM-DD"`, asBirth: `"YYYY-MM-DD" | "YYYY-MM-00" | "YYYY-00-00"`, asMoment: `"2012-11-30T17:01:00+09:00"`, asUTC: `"2012-12-03T00:00:00Z"`,
-		asClock: `"HH:MM"`, asFlag: "true | false", asWeekday: "0 … 6", asNumber: "0, 1, 2 …", asCode: `"12237" | "122378"`, asRule: `"番号 (id)"`, asObject: "{…}",
+		asText: `"…"`, asDay: `"YYYY-MM-DD"`, asBirth: `"YYYY-MM-DD" | "YYYY-MM-00" | "YYYY-00-00"`,
+		asMoment: `"2012-11-30T17:01:00+09:00"`, asUTC: `"2012-12-03T00:00:00Z"`,
+		asClock: `"HH:MM"`, asFlag: "true | false", asWeekday: "0 … 6", asNumber: "0, 1, 2 …", asCode: `"12237" | "122378"`,
+		asRule: `"番号 (id)"`, asObject: "{…}",
 	}[f.form]
 	if f.form == asWord {
 		shape = strings.Join(f.words, " | ")

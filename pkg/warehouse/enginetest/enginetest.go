@@ -25,8 +25,8 @@ var shared struct {
 	err     error
 }
 
-// Main is the TestMain of a package whose tests call Start: it lets the test
-// binary serve as the engine process, runs the tests and stops the engine.
+// Main is the TestMain of a package whose tests call Start: it lets the test binary serve as the engine process, runs
+// the tests and stops the engine.
 func Main(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "engine" {
 		os.Exit(serve(os.Args[2:]))
@@ -54,8 +54,7 @@ func serve(args []string) int {
 	return 0
 }
 
-// Start returns the engine of this test binary, started at the first call.
-// Tests keep apart by using databases of different names.
+// Start returns the engine of this test binary, starting it on the first call. Tests use databases of different names.
 func Start(t testing.TB) *engine.Process {
 	t.Helper()
 	shared.once.Do(func() {

@@ -18,7 +18,7 @@ import (
 // bodyLimit is far more than any request needs.
 const bodyLimit = 1 << 20
 
-// calls are the API's but for the stream of events.
+// calls returns the API's handlers, except the stream of events.
 func (d *Desk) calls() map[string]func(call) (int, any, error) {
 	return map[string]func(call) (int, any, error){
 		"POST /api/applications":              d.apiApply,
@@ -37,7 +37,7 @@ func (d *Desk) calls() map[string]func(call) (int, any, error) {
 	}
 }
 
-// call is one request to the API: its body is read whole and wiped at the end, because it may hold a PIN.
+// call is one request to the API. Its body is read whole and wiped at the end, because it may hold a PIN.
 type call struct {
 	*http.Request
 	body []byte
@@ -50,7 +50,7 @@ func (c call) decode(into any) error {
 	return decode(c.body, into)
 }
 
-// api answers with what do returns, as JSON.
+// api serves what do returns, as JSON.
 func (d *Desk) api(do func(call) (status int, value any, err error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, err := httpd.ReadSecret(r, bodyLimit)
@@ -109,12 +109,12 @@ func (d *Desk) apiEvents(w http.ResponseWriter, r *http.Request) {
 		}
 		value, err := tell(status)
 		if err != nil {
-			d.Logger.Error("a state could not be encoded", "error", err)
+			d.Logger.Error("could not encode a procedure's state", "error", err)
 			return
 		}
 		text, err := json.Marshal(value)
 		if err != nil || stream.send("", text) != nil {
-			return // the reader has gone
+			return // the client has disconnected
 		}
 	}
 }
@@ -147,11 +147,11 @@ func (s stream) send(name string, data []byte) error {
 	return s.rc.Flush()
 }
 
-// secret is a PIN in a JSON body: its bytes are taken out of the body, which is wiped, and never become a string. A text
-// with escapes is taken as it stands; no PIN that the law allows needs one.
+// secret is a PIN in a JSON body. Its bytes are copied out of the body, which is wiped, and never become a string.
+// Escapes are not decoded; no PIN that the law allows needs one.
 type secret []byte
 
-// UnmarshalJSON copies what stands between the quotes.
+// UnmarshalJSON copies what is between the quotes.
 func (s *secret) UnmarshalJSON(text []byte) error {
 	if len(text) < 2 || text[0] != '"' {
 		return badRequest("a PIN is a text")
@@ -185,7 +185,7 @@ func (d *Desk) apiConfirm(c call) (int, any, error) {
 	return d.apiProcedure(c)
 }
 
-// confirm hands PINs to the counter, which wipes them whatever comes out. An unknown procedure is told as such.
+// confirm passes PINs to the counter, which wipes them whatever happens. An unknown procedure is reported as such.
 func (d *Desk) confirm(procedure string, typed agent.PINs) error {
 	if _, err := d.Counter.Status(procedure); err != nil {
 		wipe(typed)
@@ -215,8 +215,8 @@ func (d *Desk) apiHandOver(c call) (int, any, error) {
 	return d.apiProcedure(c)
 }
 
-// handOver records fee, paper copy and hand-over. A fee that is told must be the one that the hub set; an empty clerk is
-// the one who took the application.
+// handOver records fee, paper copy and hand-over. A given fee must be the hub's; an empty clerk is the one who received
+// the application.
 func (d *Desk) handOver(ctx context.Context, procedure string, fee *uint32, paper bool, clerk string) error {
 	status, err := d.Counter.Status(procedure)
 	if err != nil {
@@ -261,7 +261,7 @@ func (d *Desk) drop(ctx context.Context, procedure, why, clerk string) error {
 	return d.Counter.Drop(ctx, procedure, clerk, why)
 }
 
-// deskStatus is how the counter itself stands.
+// deskStatus is the state of the counter itself.
 type deskStatus struct {
 	Counter       string      `json:"counter"`
 	Office        string      `json:"office"`
@@ -270,8 +270,9 @@ type deskStatus struct {
 	Outbox        int         `json:"outbox"`
 	Clock         string      `json:"clock"`
 	ClockEvidence string      `json:"clock_evidence"`
-	// CentreClock is the centre's time now, by the last link-up; ClockDiffers: too far from Clock, ClockRefused: the centre
-	// takes nothing that is filed by a settable clock. Held is how many claims the centre holds because of their times.
+	// CentreClock is the centre's time by the last link-up. ClockDiffers: it is too far from Clock. ClockRefused: the
+	// centre accepts nothing filed by a settable clock. Held is how many claims the centre holds because of their
+	// times.
 	CentreClock  string `json:"centre_clock,omitempty"`
 	ClockDiffers bool   `json:"clock_differs"`
 	ClockRefused bool   `json:"clock_refused"`

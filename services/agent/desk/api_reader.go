@@ -9,7 +9,7 @@ import (
 	"shomei/pkg/civil"
 )
 
-// errNoTray says that this counter has a real reader.
+// errNoTray: this counter has a real reader.
 var errNoTray = errors.New("this counter has no virtual reader")
 
 func (d *Desk) apiMakeCard(c call) (int, any, error) {
@@ -75,12 +75,12 @@ func (d *Desk) eject(ctx context.Context) error {
 // seenWithin is how long PC/SC may take to notice a card in software.
 const seenWithin = 20 * time.Second
 
-// seen waits until the reader sees what was done to it.
+// seen waits until the reader notices the card, or its absence.
 func (d *Desk) seen(ctx context.Context, present bool) error {
 	ctx, cancel := context.WithTimeout(ctx, seenWithin)
 	defer cancel()
 	if err := d.Counter.AwaitCard(ctx, present); err != nil {
-		return errors.Join(errors.New("the virtual reader does not follow"), err)
+		return errors.Join(errors.New("the virtual reader does not respond"), err)
 	}
 	if present {
 		d.setReader(ReaderCard)
@@ -90,7 +90,7 @@ func (d *Desk) seen(ctx context.Context, present bool) error {
 	return nil
 }
 
-// insert puts a card into the virtual reader in place of the one that is there, and waits until PC/SC sees it.
+// insert puts a card into the virtual reader, replacing any other, and waits until PC/SC sees it.
 func (d *Desk) insert(ctx context.Context, id string) error {
 	if _, err := d.Tray.open(id); err != nil {
 		return err

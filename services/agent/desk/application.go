@@ -19,14 +19,14 @@ import (
 	"shomei/services/agent"
 )
 
-// request is an application as the API takes it.
+// request is an application as sent to the API.
 type request struct {
 	Procedure string   `json:"procedure"`
 	Operation string   `json:"operation"`
 	Channel   string   `json:"channel"`
 	Kinds     []string `json:"kinds"`
 	Documents []string `json:"documents"`
-	// Card is the one that it is about, when it is not the one on the reader; NoCard that there is none, whatever the reader says.
+	// Card is the card concerned, if not the one on the reader. NoCard: there is none, whatever the reader says.
 	Card                 string   `json:"card"`
 	NoCard               bool     `json:"no_card"`
 	CardKind             string   `json:"card_kind"`
@@ -41,7 +41,7 @@ type request struct {
 	TakenBack            string   `json:"taken_back"`
 	// AppliedOn is the day on which a factory's card was applied for.
 	AppliedOn string `json:"applied_on"`
-	// ReceivedAt is when the paper was received, HH:MM of today, when the clerk types it in later; empty: now.
+	// ReceivedAt is when the paper was received, HH:MM of today, if the clerk enters it later; empty: now.
 	ReceivedAt string  `json:"received_at"`
 	Person     person  `json:"person"`
 	Contact    contact `json:"contact"`
@@ -102,7 +102,7 @@ var (
 	}
 )
 
-// operationWords are the operations by the word of the API.
+// operationWords maps the API's words to operations.
 func operationWords() map[string]events.Operation {
 	words := make(map[string]events.Operation)
 	for _, h := range regime.Handlings() {
@@ -111,7 +111,7 @@ func operationWords() map[string]events.Operation {
 	return words
 }
 
-// nameOf finds the word of the API for a value.
+// nameOf returns the API's word for a value.
 func nameOf[V comparable](words map[string]V, value V) string {
 	for word, v := range words {
 		if v == value {
@@ -121,8 +121,8 @@ func nameOf[V comparable](words map[string]V, value V) string {
 	return ""
 }
 
-// decode reads JSON strictly: a misspelt field is an error and not a silent nothing. Errors name fields, never values, and
-// no copy of the body is made that could not be wiped.
+// decode reads JSON strictly: a misspelt field is an error, not ignored. Errors name fields, never values, and no copy
+// of the body is made that could not be wiped.
 func decode(body []byte, into any) error {
 	err := json.Unmarshal(body, into, json.RejectUnknownMembers(true))
 	var wrong *json.SemanticError
@@ -142,7 +142,7 @@ func decode(body []byte, into any) error {
 	return badRequest(fmt.Sprintf("%s must be %s", field, wrong.GoType))
 }
 
-// wordIn looks up a word of the API; the fault names the words that there are.
+// wordIn looks up a word of the API; its fault lists the known words.
 func wordIn[V any](words map[string]V, field, word string) (V, []intake.Fault) {
 	value, ok := words[word]
 	if ok {
@@ -160,8 +160,8 @@ func wordsIn[V any](words map[string]V, field string, list []string) (values []V
 	return values, faults
 }
 
-// application is what is filed of a request; the card is the one on the reader when none is named. A *readerError says that
-// the reader could not tell its card.
+// application returns what to file for a request, with the card on the reader if it names none. The error is a
+// *readerError if the reader could not tell its card.
 func (d *Desk) application(ctx context.Context, r request) (agent.Application, error) {
 	application, faults := d.judged(r)
 	if err := faultProblem(faults); err != nil {
@@ -170,7 +170,7 @@ func (d *Desk) application(ctx context.Context, r request) (agent.Application, e
 	return application, d.fillCard(ctx, r, application.Received)
 }
 
-// fillCard names the card on the reader where a request needs one and names none. The error is a *readerError.
+// fillCard names the card on the reader if a request needs one and names none. The error is a *readerError.
 func (d *Desk) fillCard(ctx context.Context, r request, received *events.ApplicationReceived) error {
 	if received.Card != "" || r.NoCard || !regime.HandlingOf(received.Operation).OnReader {
 		return nil
@@ -181,8 +181,8 @@ func (d *Desk) fillCard(ctx context.Context, r request, received *events.Applica
 	return nil
 }
 
-// judged reads a request: what is filed of it, and all that is wrong with it. Whoever a request tells of, it tells all of; a
-// card that it names will do, because the centre knows whose it is.
+// judged returns what to file for a request, and everything that is wrong with it. A request about a person must give
+// all of the person's data; one that names a card needs none, because the centre knows whose card it is.
 func (d *Desk) judged(r request) (agent.Application, []intake.Fault) {
 	now := d.Counter.Now()
 	faults := intake.Officer("clerk", r.Clerk)
@@ -205,7 +205,7 @@ func (d *Desk) judged(r request) (agent.Application, []intake.Fault) {
 	}, slices.Concat(faults, intake.Personal(personal, on), intake.Application(received, on))
 }
 
-// receivedAt is the instant of receipt that a clerk entered, HH:MM of the day; zero for an empty text.
+// receivedAt returns the time of receipt that a clerk entered, HH:MM of the day; zero for an empty text.
 func receivedAt(text string, now time.Time) (time.Time, []intake.Fault) {
 	if text == "" {
 		return time.Time{}, nil
@@ -252,10 +252,10 @@ func (r request) personal() *events.Personal {
 	return personal
 }
 
-// inquiryAnswer begins the document that answers a letter of inquiry; the letter's number follows.
+// inquiryAnswer is the prefix of the document that answers a letter of inquiry; the letter's number follows.
 const inquiryAnswer = string(regime.DocInquiryAnswer) + ":"
 
-// letterOf is the number of the letter of inquiry among the documents.
+// letterOf returns the number of the letter of inquiry among the documents.
 func letterOf(documents []string) string {
 	for _, document := range documents {
 		if letter, ok := strings.CutPrefix(document, inquiryAnswer); ok {
@@ -265,15 +265,15 @@ func letterOf(documents []string) string {
 	return ""
 }
 
-// readerError is why the card on the reader is not known. The clerk, who sees what lies there, may say it instead.
+// readerError is why the card on the reader is unknown. The clerk, who sees what lies there, may name it instead.
 type readerError struct{ err error }
 
 func (e *readerError) Error() string { return "asking the reader for its card: " + e.err.Error() }
 func (e *readerError) Unwrap() error { return e.err }
 
-// presented fills in the card on the reader. An empty reader is no error: the hub knows the card that is held. The reader
-// is asked, not the desk's watch, which may not have heard of it yet: a card that is there and not named would be refused
-// as missing.
+// presented fills in the card on the reader. An empty reader is no error: the hub knows the card that is held. It asks
+// the reader, not the desk's watch, which may not have noticed the card yet: a present but unnamed card would be
+// refused as missing.
 func (d *Desk) presented(ctx context.Context, received *events.ApplicationReceived) error {
 	identity, err := d.Counter.Presented(ctx)
 	if err != nil {

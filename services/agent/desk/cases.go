@@ -19,8 +19,8 @@ import (
 	"shomei/services/agent"
 )
 
-// caseRequest is what an application that waits for the answer to a letter of inquiry is looked for by: its number, a card,
-// or the person's code and date of birth. None of them: the card on the reader.
+// caseRequest identifies an application that awaits the answer to a letter of inquiry: by its number, a card, or the
+// person's code and date of birth; by the card on the reader if all are empty.
 type caseRequest struct {
 	Number       string `json:"case_number"`
 	Card         string `json:"card"`
@@ -29,7 +29,7 @@ type caseRequest struct {
 	Clerk        string `json:"clerk"`
 }
 
-// openCase is such an application as the API tells it; what it names goes into the application that continues it.
+// openCase is such an application in the API; its fields go into the application that continues it.
 type openCase struct {
 	Procedure string   `json:"procedure"`
 	Number    string   `json:"case_number"`
@@ -39,10 +39,10 @@ type openCase struct {
 	CardKind  string   `json:"card_kind,omitempty"`
 	PINs      []string `json:"pins,omitempty"`
 	Cause     string   `json:"cause,omitempty"`
-	// OnFile are the papers that the office has since the first visit.
+	// OnFile lists the papers that the office has kept since the first visit.
 	OnFile  []string `json:"on_file,omitempty"`
 	FiledOn string   `json:"filed_on"`
-	// PostedOn is empty before the letter was posted, GoodUntil where its answer has no term.
+	// PostedOn is empty until the letter is posted, GoodUntil if its answer has no time limit.
 	PostedOn  string `json:"posted_on,omitempty"`
 	GoodUntil string `json:"good_until,omitempty"`
 	// Void: the holder has moved since it was posted; only a new application helps.
@@ -54,7 +54,7 @@ var (
 	errCaseUnasked = errors.New("the centre can't be asked now, so no application can be looked for")
 )
 
-// tidy writes what was typed in one way; the faults are what is wrong, in the order of the form.
+// tidy normalises what was typed and returns what is wrong, in the order of the form.
 func (r *caseRequest) tidy(today civil.Date) []intake.Fault {
 	r.Number, r.Card = printed(r.Number), strings.TrimSpace(civil.HalfWidth(r.Card))
 	personal := &events.Personal{Record: &events.ResidentRecord{ResidentCode: r.ResidentCode, BirthDate: r.BirthDate}}
@@ -67,10 +67,11 @@ func (r *caseRequest) tidy(today civil.Date) []intake.Fault {
 	return slices.Concat(faults, intake.Personal(personal, today), intake.Card("card", r.Card))
 }
 
-// printed is a number as it was printed, however it was typed.
+// printed returns a number as it was printed, however it was typed.
 func printed(typed string) string { return strings.ToLower(strings.TrimSpace(civil.HalfWidth(typed))) }
 
-// findCases asks the centre. The error is errNoCase when there is none, errCaseUnasked, and the reader's when its card can't be read.
+// findCases asks the centre. The error is errNoCase if there is none, errCaseUnasked, or the reader's if its card is
+// unreadable.
 func (d *Desk) findCases(ctx context.Context, r caseRequest) ([]*events.OpenCase, error) {
 	key := counterlink.CaseKey{Number: r.Number}
 	switch {
@@ -91,7 +92,7 @@ func (d *Desk) findCases(ctx context.Context, r caseRequest) ([]*events.OpenCase
 	}
 	found, err := d.Counter.FindCases(ctx, r.Clerk, key)
 	if err != nil {
-		d.Logger.Warn("the centre could not be asked for a case, the clerk is told so", "error", err)
+		d.Logger.Warn("could not ask the centre for a case; the clerk was told", "error", err)
 		return nil, errCaseUnasked
 	}
 	if len(found) == 0 {
@@ -123,7 +124,8 @@ func toldCase(f *events.OpenCase) openCase {
 	out := openCase{
 		Procedure: f.GetProcedure(), Number: events.CaseNumber(f.GetProcedure()), Operation: nameOf(operations, f.GetOperation()),
 		Channel: nameOf(channels, f.GetChannel()), CardKind: nameOf(cardKinds, f.GetCardKind()), PINs: pinWords(f.GetPins()),
-		Cause: f.GetCause(), OnFile: f.GetOnFile(), FiledOn: f.GetFiledOn(), PostedOn: f.GetPostedOn(), GoodUntil: f.GetGoodUntil(), Void: f.GetVoid(),
+		Cause: f.GetCause(), OnFile: f.GetOnFile(), FiledOn: f.GetFiledOn(), PostedOn: f.GetPostedOn(),
+		GoodUntil: f.GetGoodUntil(), Void: f.GetVoid(),
 	}
 	for _, kind := range f.GetKinds() {
 		out.Kinds = append(out.Kinds, nameOf(kinds, kind))
@@ -131,8 +133,8 @@ func toldCase(f *events.OpenCase) openCase {
 	return out
 }
 
-// answerForm is the address of the form that takes the answer to a letter: what was applied for is filled in, and what the
-// office has is not asked for again.
+// answerForm returns the URL of the form for the answer to a letter: the application is filled in, and papers on file
+// are not asked for again.
 func (d *Desk) answerForm(c openCase) string {
 	way := string(regime.ChannelSelfNoPhoto)
 	if c.Channel == "proxy" {
@@ -144,7 +146,7 @@ func (d *Desk) answerForm(c openCase) string {
 	}.Encode()
 }
 
-// caseOf is an application of this counter that waits for the answer to a letter.
+// caseOf returns an application of this counter that awaits the answer to a letter.
 func caseOf(s agent.Status) openCase {
 	a := s.Application
 	return toldCase(&events.OpenCase{
@@ -153,7 +155,7 @@ func caseOf(s agent.Status) openCase {
 	})
 }
 
-// casesView is the page on which the answer to a letter of inquiry is begun with.
+// casesView is the page on which a clerk begins with the answer to a letter of inquiry.
 type casesView struct {
 	station
 	Form    typedForm
@@ -161,27 +163,28 @@ type casesView struct {
 	Found   []foundCase
 }
 
-// foundCase is an application that was found; Answer is the form that takes its letter's answer, empty when that is no use.
+// foundCase is an application that was found; Answer is the form for its letter's answer, empty if that is useless.
 type foundCase struct {
 	Number, Operation, Way, Filed, Posted, Until, Void, Answer string
 }
 
-func (d *Desk) showCases(_ *http.Request, lang page.Language) (answer, error) {
+func (d *Desk) showCases(_ *http.Request, lang page.Language) (reply, error) {
 	return d.casesPage(casesView{Form: withWrong(url.Values{}, nil)}, nil, lang), nil
 }
 
-func (d *Desk) casesPage(v casesView, wrong []page.FieldError, lang page.Language) answer {
+func (d *Desk) casesPage(v casesView, wrong []page.FieldError, lang page.Language) reply {
 	v.station = d.station(lang, "")
 	return show("cases", page.View{Title: "cases.title", Errors: wrong, Scripts: personalScripts, Data: v})
 }
 
-func (d *Desk) postCases(r *http.Request, lang page.Language) (answer, error) {
+func (d *Desk) postCases(r *http.Request, lang page.Language) (reply, error) {
 	if err := r.ParseForm(); err != nil {
-		return answer{}, badRequest("the form is too long or broke off")
+		return reply{}, badRequest("the form is too long or broke off")
 	}
 	form := r.PostForm
 	asked := caseRequest{
-		Number: form.Get("case_number"), Card: form.Get("card"), ResidentCode: form.Get("resident_code"), BirthDate: form.Get("birth_date"), Clerk: form.Get("clerk"),
+		Number: form.Get("case_number"), Card: form.Get("card"), ResidentCode: form.Get("resident_code"),
+		BirthDate: form.Get("birth_date"), Clerk: form.Get("clerk"),
 	}
 	wrong := atFields(asked.tidy(civil.Of(d.Counter.Now())), lang)
 	v := casesView{Form: withWrong(form, wrong)}
@@ -200,7 +203,7 @@ func (d *Desk) postCases(r *http.Request, lang page.Language) (answer, error) {
 		return out, nil
 	}
 	if err != nil {
-		return answer{}, err
+		return reply{}, err
 	}
 	for _, f := range found {
 		v.Found = append(v.Found, d.foundCase(toldCase(f), lang))

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// What was typed stays on the page when the centre can't be asked for a case, with what to do.
+// What was typed stays on the page if the centre can't be asked for a case, with what to do.
 func TestACaseThatCannotBeLookedForIsToldOnItsPage(t *testing.T) {
 	form := url.Values{"clerk": {"017"}, "case_number": {"07a785af"}}
 	request := httptest.NewRequest(http.MethodPost, "http://127.0.0.1/cases", strings.NewReader(form.Encode()))

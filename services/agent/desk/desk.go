@@ -45,10 +45,10 @@ import (
 	"shomei/services/agent"
 )
 
-// Config is what the desk needs; all but Tray is required.
+// Config configures a Desk; all but Tray is required.
 type Config struct {
 	Counter *agent.Counter
-	// Name is the counter's id, Office its office's, as the pages show them.
+	// Name is the counter's id, Office its office's id, as shown on the pages.
 	Name, Office string
 	Switches     regime.Switches
 	// Tray puts cards in software into a virtual reader; nil at a real counter.
@@ -56,7 +56,7 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// Desk answers the pages and the API of one counter.
+// Desk serves the pages and the API of one counter.
 type Desk struct {
 	Config
 	pages   *page.Set
@@ -64,16 +64,16 @@ type Desk struct {
 	screen  screen
 	pairing pairing
 
-	mu     sync.Mutex
-	reader ReaderState
-	heard  int           // how often the reader's state was set
-	told   chan struct{} // closed and made anew when reader changes
+	mu         sync.Mutex
+	reader     ReaderState
+	generation int           // of reader
+	told       chan struct{} // closed and replaced when reader changes
 }
 
 //go:embed pages/*.html
 var files embed.FS
 
-// New returns the desk; it fails when a template or phrase is missing.
+// New returns a Desk. It fails if a template or phrase is missing.
 func New(c Config) (*Desk, error) {
 	folder, err := fs.Sub(files, "pages")
 	if err != nil {
@@ -83,7 +83,10 @@ func New(c Config) (*Desk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the counter's pages: %w", err)
 	}
-	return &Desk{Config: c, pages: pages, reader: ReaderAway, told: make(chan struct{}), screen: screen{lang: page.Japanese, changed: make(chan struct{})}}, nil
+	return &Desk{
+		Config: c, pages: pages, reader: ReaderAway, told: make(chan struct{}),
+		screen: screen{lang: page.Japanese, changed: make(chan struct{})},
+	}, nil
 }
 
 // Handler serves the pages, the API under /api/ and the assets.
@@ -95,7 +98,7 @@ func (d *Desk) Handler() http.Handler {
 	return page.Protect(mux, page.ThisMachine...)
 }
 
-// ReaderState is what the desk knows of its card reader.
+// ReaderState is the state of the card reader.
 type ReaderState string
 
 // The states of the reader.
@@ -119,55 +122,55 @@ func (d *Desk) Run(ctx context.Context) error {
 	return nil
 }
 
-// watchReader asks once for the change that is possible now. An answer on whose way the state was set otherwise is old.
+// watchReader asks the reader once for the next possible change. The answer is stale if the state changed meanwhile.
 func (d *Desk) watchReader(ctx context.Context) {
 	within, cancel := context.WithTimeout(ctx, readerWatch)
 	defer cancel()
 	d.mu.Lock()
-	inside, asked := d.reader == ReaderCard, d.heard
+	inside, gen := d.reader == ReaderCard, d.generation
 	d.mu.Unlock()
 	err := d.Counter.AwaitCard(within, !inside)
 	switch {
 	case ctx.Err() != nil:
 		return
 	case errors.Is(err, pcsc.ErrNoReader), errors.Is(err, pcsc.ErrNoService), errors.Is(err, card.ErrRemoved):
-		d.learnReader(ReaderAway, asked)
+		d.setReaderIf(ReaderAway, gen)
 	case err == nil && !inside:
-		d.learnReader(ReaderCard, asked)
+		d.setReaderIf(ReaderCard, gen)
 	case err == nil, !inside:
-		d.learnReader(ReaderEmpty, asked)
+		d.setReaderIf(ReaderEmpty, gen)
 	}
 	if within.Err() == nil { // answered at once: a failing reader must not be asked without pause
 		_ = wait.For(ctx, readerPause)
 	}
 }
 
-// Reader tells how the card reader stands.
+// Reader returns the state of the card reader.
 func (d *Desk) Reader() ReaderState {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.reader
 }
 
-// setReader notes what is certain about the reader now.
+// setReader sets the reader's state.
 func (d *Desk) setReader(s ReaderState) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.noteReader(s)
 }
 
-// learnReader notes what a question brought that was asked when the state had been set that often, unless it is old.
-func (d *Desk) learnReader(s ReaderState, asked int) {
+// setReaderIf sets the state unless it has changed since generation gen.
+func (d *Desk) setReaderIf(s ReaderState, gen int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.heard == asked {
+	if d.generation == gen {
 		d.noteReader(s)
 	}
 }
 
 // noteReader is called with mu held.
 func (d *Desk) noteReader(s ReaderState) {
-	d.heard++
+	d.generation++
 	if d.reader == s {
 		return
 	}
@@ -176,7 +179,7 @@ func (d *Desk) noteReader(s ReaderState) {
 	d.told = make(chan struct{})
 }
 
-// readerChanged is closed when the reader's state is another than now.
+// readerChanged returns a channel that is closed when the reader's state changes.
 func (d *Desk) readerChanged() <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -103,7 +103,9 @@ func everyDocument(t *testing.T) []regime.Document {
 	seen := map[regime.Document]bool{}
 	for _, h := range regime.Handlings() {
 		for _, w := range ways {
-			out, err := regime.Switches{}.Documents(regime.DocumentsIn{Regime: regime.MyNumber, Operation: h.Law, Channel: w.law, On: civil.New(2024, 6, 3)})
+			out, err := regime.Switches{}.Documents(regime.DocumentsIn{
+				Regime: regime.MyNumber, Operation: h.Law, Channel: w.law, On: civil.New(2024, 6, 3),
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -120,7 +122,8 @@ func everyDocument(t *testing.T) []regime.Document {
 
 func TestAFormIsReadAsTheStandardLibraryReadsIt(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		values := url.Values(rapid.MapOf(rapid.StringMatching(`[a-z_&=%+ é暗]{1,6}`), rapid.SliceOfN(rapid.String(), 1, 3)).Draw(t, "values"))
+		values := url.Values(rapid.MapOf(rapid.StringMatching(`[a-z_&=%+ é暗]{1,6}`),
+			rapid.SliceOfN(rapid.String(), 1, 3)).Draw(t, "values"))
 		f, err := readForm(httptest.NewRequest("POST", "/", strings.NewReader(values.Encode())))
 		if err != nil {
 			t.Fatal(err)
@@ -169,11 +172,13 @@ func TestASecretOwnsItsBytes(t *testing.T) {
 	}
 }
 
-// TestAMistakeIsNamedWithoutItsValue: a misplaced name must not come back in an error, which may be logged.
+// TestAMistakeIsNamedWithoutItsValue: a misplaced name must not appear in an error, which may be logged.
 func TestAMistakeIsNamedWithoutItsValue(t *testing.T) {
 	for _, body := range []string{
 		`{"person":{"sex":"花子"}}`, `{"person":"花子"}`, `{"express":"花子"}`, `花子`, `{"operation":"花子","channel":"self","clerk":"1"}`,
-		`{"operation":"issue","channel":"花子","clerk":"1"}`, `{"operation":"issue","channel":"self","clerk":"1","kinds":["花子"]}`, `{"operation":"issue","channel":"self","clerk":"1","documents":["花子"]}`,
+		`{"operation":"issue","channel":"花子","clerk":"1"}`,
+		`{"operation":"issue","channel":"self","clerk":"1","kinds":["花子"]}`,
+		`{"operation":"issue","channel":"self","clerk":"1","documents":["花子"]}`,
 	} {
 		var r request
 		err := decode([]byte(body), &r)
@@ -216,7 +221,7 @@ func TestTheAPIsWordForEachStage(t *testing.T) {
 	}
 }
 
-// The tray keeps the card in the reader and no other in memory; each of them comes back as it was.
+// The tray keeps only the card in the reader in memory; each of the others comes back as it was.
 func TestTheTrayForgetsCardsThatWereTakenOut(t *testing.T) {
 	key, err := counterlink.NewSealKey()
 	if err != nil {
@@ -258,7 +263,7 @@ func TestTheTrayForgetsCardsThatWereTakenOut(t *testing.T) {
 	insert("A")
 }
 
-// The page with the button of a hand-over says which certificates end with it.
+// The page with the hand-over button says which certificates end with it.
 func TestWhatAHandOverEnds(t *testing.T) {
 	d, err := New(Config{})
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"shomei/pkg/httpd"
 )
 
-// form is a form that may hold PINs: it is read into bytes that can be wiped, never into strings. A field may come
+// form is a form that may hold PINs: it is read into bytes that can be wiped, never into strings. A field may occur
 // several times.
 type form struct {
 	body   []byte
@@ -41,7 +41,7 @@ func readForm(r *http.Request) (form, error) {
 	return f, nil
 }
 
-// unescape decodes in place; a broken escape is left as it stands.
+// unescape decodes in place; a broken escape is left as it is.
 func unescape(text []byte) []byte {
 	out := text[:0]
 	for i := 0; i < len(text); i++ {
@@ -60,7 +60,7 @@ func unescape(text []byte) []byte {
 	return out
 }
 
-// first is the first value of a field, nil when it did not come. It lives in the form and is wiped with it.
+// first returns the first value of a field, or nil. It points into the form and is wiped with it.
 func (f form) first(name string) []byte {
 	if values := f.fields[name]; len(values) > 0 {
 		return values[0]

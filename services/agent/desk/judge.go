@@ -15,7 +15,7 @@ import (
 
 // What is typed is judged by pkg/intake, for the pages and the API alike, before anything is filed.
 
-// labels are the fields that can be at fault, with their name on the page.
+// labels names the fields that can be at fault, as the page does.
 var labels = map[string]string{
 	"person.resident_code": "person.code", "corrected_code": "report.corrected", "person.name": "person.name", "person.alias": "person.alias",
 	"person.birth_date": "person.birth", "known_birth_date": "report.known", "person.sex": "person.sex", "person.address": "person.address",
@@ -28,7 +28,7 @@ var labels = map[string]string{
 	"kind": "tray.kind", "by": "report.by", "what": "report.what",
 }
 
-// codes are the faults that the API has a code of their own for, with their status.
+// codes maps the faults for which the API has its own code to that code and its status.
 var codes = map[intake.Why]struct {
 	code   string
 	status int
@@ -37,13 +37,14 @@ var codes = map[intake.Why]struct {
 	intake.NotReceived: {"receipt-time", http.StatusUnprocessableEntity},
 }
 
-// unreadable are the faults of a request that can't be read; what is read and can't be right is another status.
+// unreadable lists the faults of requests that can't be read; requests that can be read but not accepted have another
+// status.
 var unreadable = []intake.Why{
 	intake.NoDay, intake.NotPast, intake.TooOld, intake.NoCode, intake.NoMunicipal, intake.NoCard, intake.NoDocument, intake.Unknown,
 	intake.Missing, intake.NoSecond, intake.NoTime, intake.NoLetter,
 }
 
-// faultText is a fault in words: a sentence of its own, or what is wrong behind the field's name.
+// faultText returns a fault in words: its own sentence, or the field's name and what is wrong.
 func faultText(f intake.Fault, lang page.Language) string {
 	text := func(key string) string {
 		if lang == page.English {
@@ -69,7 +70,7 @@ func faultText(f intake.Fault, lang page.Language) string {
 	return text(labels[f.Field]) + ": " + what
 }
 
-// faultProblem is what the API says of the first of some faults; nil for none.
+// faultProblem returns the API's problem for the first of the faults, or nil.
 func faultProblem(faults []intake.Fault) error {
 	if len(faults) == 0 {
 		return nil
@@ -88,7 +89,7 @@ func faultProblem(faults []intake.Fault) error {
 	return p
 }
 
-// atFields puts faults beside the fields of the page's form.
+// atFields places faults beside the fields of the page's form.
 func atFields(faults []intake.Fault, lang page.Language) []page.FieldError {
 	var wrong []page.FieldError
 	for _, f := range faults {
@@ -97,7 +98,7 @@ func atFields(faults []intake.Fault, lang page.Language) []page.FieldError {
 	return wrong
 }
 
-// fieldOf is the field of the form: its names are the API's without the group. A letter has a field of its own.
+// fieldOf returns the field of the form: the API's name without the group. A letter has its own field.
 func fieldOf(f intake.Fault) string {
 	if f.Why == intake.NoLetter {
 		return "letter"
@@ -105,7 +106,7 @@ func fieldOf(f intake.Fault) string {
 	return f.Field[strings.LastIndex(f.Field, ".")+1:]
 }
 
-// typedForm is a form with what is wrong about its fields.
+// typedForm is a form with what is wrong in its fields.
 type typedForm struct {
 	url.Values
 	// Wrong is what is wrong, by field.
@@ -122,23 +123,23 @@ func withWrong(form url.Values, wrong []page.FieldError) typedForm {
 	return f
 }
 
-// errUnknownPerson says that the centre knows nobody with the code and the date of birth of a report.
+// errUnknownPerson: the centre knows nobody with the code and the date of birth of a report.
 var errUnknownPerson = errors.New("the centre knows nobody like that")
 
-// compared is what the centre said of the person of a report.
+// compared is the centre's answer about the person of a report.
 type compared struct {
-	// Initials of the person whom the centre knows; empty when it was not asked or could not be.
+	// Initials of the person whom the centre knows; empty if it was not or could not be asked.
 	Initials string
-	// Unasked: the centre can't be asked now, so nobody knows whether this is anybody.
+	// Unasked: the centre can't be asked at present, so the person is unconfirmed.
 	Unasked bool
 }
 
-// compare has the centre compare code and date of birth of whom a report is about. The error is errUnknownPerson.
+// compare asks the centre about the code and date of birth of a report's person. The error is errUnknownPerson.
 func (d *Desk) compare(ctx context.Context, officer, code, birthDate string) (compared, error) {
 	person, err := d.Counter.AskPerson(ctx, officer, code, birthDate)
 	switch {
 	case err != nil:
-		d.Logger.Warn("the centre could not be asked about a person, the review says so", "error", err)
+		d.Logger.Warn("could not ask the centre about a person; the review says so", "error", err)
 		return compared{Unasked: true}, nil
 	case !person.Known:
 		return compared{}, errUnknownPerson

@@ -16,7 +16,7 @@ import (
 	"shomei/services/agent"
 )
 
-// routes are all addresses of the desk.
+// routes lists all URLs of the desk.
 func (d *Desk) routes() []route {
 	all := []route{{"GET /assets/", forAll, page.Assets()}}
 	for pattern, do := range d.clerksPages() {
@@ -35,8 +35,8 @@ func (d *Desk) routes() []route {
 	)
 }
 
-// does answers a page's request.
-type does = func(*http.Request, page.Language) (answer, error)
+// does handles a page's request.
+type does = func(*http.Request, page.Language) (reply, error)
 
 func (d *Desk) clerksPages() map[string]does {
 	return map[string]does{
@@ -71,23 +71,23 @@ func (d *Desk) residentsPages() map[string]does {
 	}
 }
 
-// answer is the page that a request gets: a template with its view, or the address to go to.
-type answer struct {
+// reply is the response to a page's request: a template with its view, or the URL to redirect to.
+type reply struct {
 	status int
 	name   string
 	view   page.View
 	goTo   string
 }
 
-// show is the ordinary answer.
-func show(name string, view page.View) answer {
-	return answer{status: http.StatusOK, name: name, view: view}
+// show replies with a page.
+func show(name string, view page.View) reply {
+	return reply{status: http.StatusOK, name: name, view: view}
 }
 
-// goTo sends the browser on after something was done, so that reloading does not do it again.
-func goTo(address string) answer { return answer{goTo: address} }
+// goTo redirects after something was done, so that reloading does not repeat it.
+func goTo(address string) reply { return reply{goTo: address} }
 
-// page renders what do answers; an error becomes a page that says what to do next.
+// page renders the reply of do; an error becomes a page that says what to do next.
 func (d *Desk) page(do does) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		at := d.seatOf(r)
@@ -107,13 +107,13 @@ func (d *Desk) page(do does) http.HandlerFunc {
 	}
 }
 
-func (d *Desk) render(w http.ResponseWriter, r *http.Request, out answer) {
+func (d *Desk) render(w http.ResponseWriter, r *http.Request, out reply) {
 	if out.goTo != "" {
 		http.Redirect(w, r, out.goTo, http.StatusSeeOther)
 		return
 	}
 	if err := d.pages.Render(w, r, out.status, out.name, out.view); err != nil {
-		d.Logger.Error("a page could not be shown", "page", out.name, "error", err)
+		d.Logger.Error("could not render a page", "page", out.name, "error", err)
 		http.Error(w, d.pages.Say(out.view.Lang, "page.broken"), http.StatusInternalServerError)
 	}
 }
@@ -121,14 +121,14 @@ func (d *Desk) render(w http.ResponseWriter, r *http.Request, out answer) {
 type problemView struct {
 	station
 	What, Next string
-	// Back is the page that it can be tried again from; Unblock: the way on is an application to unblock the PIN.
+	// Back is the page to try again from; Unblock: the solution is an application to unblock the PIN.
 	Back    string
 	Unblock bool
-	// Resident: it stands on the resident's screen, without a way to the clerk's pages.
+	// Resident: it is on the resident's screen, without a way to the clerk's pages.
 	Resident bool
 }
 
-// backFrom is the page that leads to an address, empty when that is the start page.
+// backFrom returns the page that leads to a URL, empty if that is the start page.
 func backFrom(path string) string {
 	if path == "/card" {
 		return path
@@ -139,11 +139,11 @@ func backFrom(path string) string {
 	return ""
 }
 
-// problemPage says what is wrong, and leads back; at the resident's screen to nothing but that.
-func (d *Desk) problemPage(err error, back string, lang page.Language, resident bool) answer {
+// problemPage says what is wrong and leads back; on the resident's screen it leads nowhere.
+func (d *Desk) problemPage(err error, back string, lang page.Language, resident bool) reply {
 	p := problemOf(err)
 	if p.status >= http.StatusInternalServerError {
-		d.Logger.Error("a page could not be answered", "code", p.Code, "error", err)
+		d.Logger.Error("could not serve a page", "code", p.Code, "error", err)
 	}
 	view := problemView{Resident: resident, Unblock: errors.Is(err, card.ErrBlocked)}
 	if p.status != http.StatusNotFound {
@@ -153,7 +153,7 @@ func (d *Desk) problemPage(err error, back string, lang page.Language, resident 
 	if p.Left != nil {
 		view.What += " " + d.pages.Say(lang, "card.left", *p.Left)
 	}
-	out := answer{status: p.status, name: "problem", view: page.View{Title: "problem.title", Lang: lang, Bare: resident}}
+	out := reply{status: p.status, name: "problem", view: page.View{Title: "problem.title", Lang: lang, Bare: resident}}
 	if resident {
 		view.Live, out.view.Scripts = d.live(), []string{"live.js"}
 		out.view.ReloadAfter, out.view.Reload = problemTime, "/resident"
@@ -164,17 +164,17 @@ func (d *Desk) problemPage(err error, back string, lang page.Language, resident 
 	return out
 }
 
-// station is how the counter itself stands, always in sight.
+// station is the state of the counter itself, always in sight.
 type station struct {
 	Live                            string
 	Name, Reader, Link, Clock       string
 	ReaderAway, LinkAway, Simulated bool
-	// ClockTrouble says that the clock is not the centre's, with both times.
+	// ClockTrouble says that the clock differs from the centre's, with both times.
 	ClockTrouble string
 	Outbox, Held int
 }
 
-// scripts of pages that change by themselves; all of them work without, by loading them again.
+// scripts are those of pages that update themselves; without script, all of them work by reloading.
 var scripts = []string{"vendor/htmx.min.js", "live.js"}
 
 // personalScripts are those of pages that show personal data, which F2 hides.
@@ -202,7 +202,7 @@ func (d *Desk) station(lang page.Language, procedure string) station {
 
 func onFace(t time.Time) string { return t.In(civil.Tokyo).Format("2006-01-02 15:04") }
 
-// serveLive sends the station's state, and that of one procedure, whenever they change.
+// serveLive sends the station's state, and one procedure's, whenever they change.
 func (d *Desk) serveLive(w http.ResponseWriter, r *http.Request) {
 	id, lang := r.URL.Query().Get("procedure"), page.LanguageOf(r)
 	live := liveParts{desk: d, lang: lang, procedure: id, stream: openStream(w), sent: map[string]string{}}
@@ -230,7 +230,7 @@ type liveParts struct {
 	sent      map[string]string
 }
 
-// send sends each part that is another than the last time, so that nobody's typing is swept away for nothing.
+// send pushes only the parts that changed, so that an update never clobbers what a clerk is typing.
 func (l *liveParts) send() error {
 	html, err := l.desk.pages.Fragment(l.lang, "start", "station", l.desk.station(l.lang, ""))
 	if err == nil {
@@ -263,14 +263,14 @@ func (l *liveParts) part(name, html string) error {
 
 type startView struct {
 	station
-	Operations []link
-	Reports    []link
+	Operations []anchor
+	Reports    []anchor
 	Procedures page.Table
 	Tray       *trayView
 }
 
-// link is a way to go on; Key is its shortcut.
-type link struct{ Text, Href, Key string }
+// anchor is a link on a page; Key is its shortcut.
+type anchor struct{ Text, Href, Key string }
 
 // choice is one of several, in a list or as a box to tick.
 type choice struct {
@@ -278,7 +278,7 @@ type choice struct {
 	Chosen      bool
 }
 
-// startOperations are what clerks do, the frequent first, each with a shortcut.
+// startOperations are what clerks do, the most frequent first, each with a shortcut.
 var startOperations = []struct{ operation, key string }{
 	{"issue", "n"},
 	{"renew", "r"},
@@ -291,13 +291,14 @@ var startOperations = []struct{ operation, key string }{
 	{"return-card", "b"},
 }
 
-func (d *Desk) showStart(_ *http.Request, lang page.Language) (answer, error) {
+func (d *Desk) showStart(_ *http.Request, lang page.Language) (reply, error) {
 	view := startView{station: d.station(lang, ""), Procedures: d.procedureTable(lang), Tray: d.trayView()}
 	for _, o := range startOperations {
-		view.Operations = append(view.Operations, link{d.pages.Say(lang, "operation."+o.operation), "/apply?operation=" + o.operation, o.key})
+		view.Operations = append(view.Operations,
+			anchor{d.pages.Say(lang, "operation."+o.operation), "/apply?operation=" + o.operation, o.key})
 	}
 	for _, o := range reportShortcuts {
-		view.Reports = append(view.Reports, link{d.pages.Say(lang, "report."+o.what), "/report?what=" + o.what, o.key})
+		view.Reports = append(view.Reports, anchor{d.pages.Say(lang, "report."+o.what), "/report?what=" + o.what, o.key})
 	}
 	return show("start", page.View{Title: "start.title", Scripts: scripts, Data: view}), nil
 }
@@ -327,7 +328,7 @@ func (d *Desk) procedureTable(lang page.Language) page.Table {
 	return table
 }
 
-// operationText is what a procedure is about.
+// operationText says what a procedure is about.
 func (d *Desk) operationText(s agent.Status, lang page.Language) string {
 	if s.Report != nil {
 		return d.pages.Say(lang, "report."+wordOf(s.Report))
@@ -341,7 +342,7 @@ func (d *Desk) stateText(s agent.Status, lang page.Language) string {
 	case s.Unrecorded():
 		word = "unrecorded"
 	case s.Stage == agent.StageHandedOver:
-		word = "done" // for the people at the desk it is, whether the centre knows or not
+		word = "done" // for the people at the desk it is done, whether the centre knows or not
 	}
 	if s.GivesBack() && (word == "ready" || word == "done") {
 		word += "-back"
@@ -371,9 +372,9 @@ func (d *Desk) trayView() *trayView {
 }
 
 // postTray makes, inserts and ejects cards in software.
-func (d *Desk) postTray(r *http.Request, _ page.Language) (answer, error) {
+func (d *Desk) postTray(r *http.Request, _ page.Language) (reply, error) {
 	if d.Tray == nil {
-		return answer{}, errNoTray
+		return reply{}, errNoTray
 	}
 	var err error
 	switch r.PostFormValue("do") {

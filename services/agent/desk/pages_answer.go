@@ -9,7 +9,7 @@ import (
 	"shomei/services/agent"
 )
 
-// openOf is the page of another procedure of the same person that is under way at this counter; empty when there is none.
+// openOf returns the page of another open procedure of the same person at this counter, or "".
 func (d *Desk) openOf(s agent.Status) string {
 	over := []agent.Stage{agent.StageRefused, agent.StageHandedOver, agent.StageDropped}
 	for _, other := range d.Counter.Procedures() {
@@ -21,13 +21,14 @@ func (d *Desk) openOf(s agent.Status) string {
 	return ""
 }
 
-// heldStates are the certificates that the holder can still do something with.
+// heldStates lists the certificates that are still of use to the holder.
 var heldStates = map[events.CertificateStatus]string{
 	events.CertificateStatus_CERTIFICATE_STATUS_AUTHORIZED: "authorized", events.CertificateStatus_CERTIFICATE_STATUS_ISSUED: "issued",
 	events.CertificateStatus_CERTIFICATE_STATUS_VALID: "valid", events.CertificateStatus_CERTIFICATE_STATUS_SUSPENDED: "suspended",
 }
 
-// heldTable is what the person holds: until when, and from when it can be renewed. Nil for nothing.
+// heldTable lists the person's certificates: until when they last, and from when they can be renewed. It is nil if
+// there are none.
 func (d *Desk) heldTable(a *events.Answer, lang page.Language) *page.Table {
 	say := func(key string) string { return d.pages.Say(lang, key) }
 	table := page.Table{Caption: say("held.title"), Columns: []page.Column{
@@ -66,7 +67,7 @@ func (d *Desk) plannedTables(planned []*events.PlannedCertificate, lang page.Lan
 	return tables
 }
 
-// candidateTable shows every candidate of a last day and the one that binds (law.md 3.2).
+// candidateTable shows every candidate for a last day and the one that binds (law.md 3.2).
 func (d *Desk) candidateTable(caption string, candidates []*events.Candidate, lang page.Language) page.Table {
 	say := func(key string) string { return d.pages.Say(lang, key) }
 	table := page.Table{Caption: caption, Empty: say("planned.none"), Columns: []page.Column{

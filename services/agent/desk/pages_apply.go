@@ -16,8 +16,8 @@ import (
 	"shomei/services/agent"
 )
 
-// applyView is the form for an application. The choices decide which documents are asked for; a link may make them, the
-// person's data never stand in an address.
+// applyView is the form for an application. The choices decide which documents are asked for; a URL may make them, but
+// the person's data never appear in a URL.
 type applyView struct {
 	station
 	Form      typedForm
@@ -29,17 +29,17 @@ type applyView struct {
 	Causes    []choice
 	Kinds     []choice
 	Sexes     []choice
-	// Missing is what is not there yet; the clerk may file all the same, and the hub decides.
+	// Missing is what is still missing; the clerk may file all the same, and the hub decides.
 	Missing []alarm
-	// Silent is why the card on the reader is not known; the clerk may say that there is none.
+	// Silent is why the card on the reader is unknown; the clerk may say that there is none.
 	Silent []alarm
-	// Unknown: the centre knows nobody like that, so there is nothing to file.
+	// Unknown: the centre knows nobody with these data, so there is nothing to file.
 	Unknown bool
 	// Posts: it is a first visit, and filing it has a letter of inquiry posted.
 	Posts bool
-	// Case is the number of the application whose letter's answer is taken; empty of a new one.
+	// Case is the number of the application whose letter is being answered; empty for a new one.
 	Case string
-	// PINs are those to set anew, of an application to unblock.
+	// PINs are those to set anew, for an application to unblock.
 	PINs []choice
 	// Shown names the choice that the form was drawn for.
 	Shown string
@@ -49,18 +49,19 @@ type applyView struct {
 type documentBox struct {
 	ID, Value, Text string
 	Ticked          bool
-	// Qualifier, when set, is what the clerk must have seen of it: a box of its own, or a number to type in (Letter).
+	// Qualifier, if set, is what the clerk must have checked on it: a box of its own, or a number to type in (Letter).
 	Qualifier, QualifierText string
 	Qualified                bool
 	Letter                   bool
 	Number                   string
-	// OnFile: the office has it since an earlier visit, so there is nothing to tick.
+	// OnFile: the office has it from an earlier visit, so there is nothing to tick.
 	OnFile bool
 	// Optional: only some applications of this kind need it, and the hub knows which.
 	Optional bool
 }
 
-// ways are how an application reaches the desk, as the law's document lists know it, with the channel that a claim names.
+// ways are how an application reaches the desk, by the names in the law's document lists, with the channel that a claim
+// names.
 var ways = []struct {
 	law     regime.Channel
 	channel string
@@ -74,9 +75,9 @@ var ways = []struct {
 	{regime.ChannelHousehold, "household", false},
 }
 
-// qualifiers are what is looked for on a document.
+// qualifiers are what must be checked on a document.
 var qualifiers = map[regime.Document]string{
-	regime.DocCard:    "current-address", // a My Number card is a photo ID itself
+	regime.DocCard:    "current-address", // a My Number card is itself a photo ID
 	regime.DocPhotoID: "current-address", regime.DocProxyPhotoID: "current-address", regime.DocMandate: "registered-seal",
 }
 
@@ -85,10 +86,10 @@ var causes = []regime.Cause{
 	regime.CauseOverseas,
 }
 
-func (d *Desk) showApply(r *http.Request, lang page.Language) (answer, error) {
+func (d *Desk) showApply(r *http.Request, lang page.Language) (reply, error) {
 	form := r.URL.Query()
 	for _, personal := range personFields {
-		form.Del(personal) // nobody's data from an address
+		form.Del(personal) // no personal data from a URL
 	}
 	form.Set("registered", "1")
 	if code, _, ok := strings.Cut(d.Office, "-"); ok {
@@ -97,7 +98,7 @@ func (d *Desk) showApply(r *http.Request, lang page.Language) (answer, error) {
 	return d.applyPage(form, nil, lang)
 }
 
-// personFields are the fields that hold personal data.
+// personFields are the fields with personal data.
 var personFields = []string{
 	"resident_code", "corrected_code", "name", "alias", "birth_date", "known_birth_date", "sex", "address", "mail", "postal_code", "postal_address", "period_of_stay", "overseas_on",
 }
@@ -160,7 +161,7 @@ func (d *Desk) applyView(form url.Values, lang page.Language) (*applyView, error
 	return v, nil
 }
 
-// usualCard is the card of the regime that holds today.
+// usualCard returns the card of today's regime.
 func (d *Desk) usualCard() string {
 	if civil.Of(d.Counter.Now()).Before(regime.MyNumberFirstDay) {
 		return "juki"
@@ -170,7 +171,9 @@ func (d *Desk) usualCard() string {
 
 func (d *Desk) documentBox(need regime.Requirement, form url.Values, lang page.Language) documentBox {
 	name := string(need.Document)
-	box := documentBox{ID: "document-" + name, Value: name, Text: d.pages.Say(lang, "document."+name), Ticked: slices.Contains(form["document"], name)}
+	box := documentBox{
+		ID: "document-" + name, Value: name, Text: d.pages.Say(lang, "document."+name), Ticked: slices.Contains(form["document"], name),
+	}
 	asked := form.Get("operation") != "return-card" && (need.Document != regime.DocMandate || form.Get("card_kind") == string(regime.Juki) || d.Switches.ProxyNeedsSeal)
 	if qualifier := qualifiers[need.Document]; qualifier != "" && asked {
 		box.Qualifier, box.QualifierText = name+":"+qualifier, d.pages.Say(lang, "qualifier."+qualifier)
@@ -182,16 +185,17 @@ func (d *Desk) documentBox(need regime.Requirement, form url.Values, lang page.L
 	return box
 }
 
-// documentsIn is what the form says of what must be shown and what was. The letter of inquiry that was posted is known to
-// the hub alone, so its number counts as right here; so does whether a re-issue is on a new card, so a card that was not
-// shown is not missing.
+// documentsIn returns what the form says about the documents to show and those shown. Only the hub knows the letter of
+// inquiry that was posted, so here any number counts as right; only the hub knows whether a re-issue is on a new card,
+// so here a card that was not shown is not missing.
 func (d *Desk) documentsIn(form url.Values, shown ...regime.Shown) (regime.DocumentsIn, error) {
 	operation, ok := operations[form.Get("operation")]
 	if !ok || operation == events.Operation_OPERATION_FACTORY_ISSUE { // a factory has no pages
 		return regime.DocumentsIn{}, badRequest("operation is none that this counter knows")
 	}
 	in := regime.DocumentsIn{
-		Regime: regime.Regime(form.Get("card_kind")), Operation: regime.HandlingOf(operation).Law, Channel: regime.Channel(form.Get("way")), On: civil.Of(d.Counter.Now()),
+		Regime: regime.Regime(form.Get("card_kind")), Operation: regime.HandlingOf(operation).Law,
+		Channel: regime.Channel(form.Get("way")), On: civil.Of(d.Counter.Now()),
 		Shown: shown, PINsMatch: form.Get("pins_match") != "",
 		NoCard:   form.Get("operation") == "reissue" && !slices.Contains(form["document"], string(regime.DocCard)),
 		Returned: form.Get("operation") == "return-card",
@@ -214,7 +218,7 @@ func (d *Desk) judgeDocuments(in regime.DocumentsIn) (regime.Documents, error) {
 	return out, nil
 }
 
-// shownOf are the documents ticked, as the law and as a claim write them.
+// shownOf returns the documents ticked, in the forms of the law and of a claim.
 func shownOf(form url.Values) (law []regime.Shown, claim []string) {
 	for _, name := range form["document"] {
 		s, text := regime.Shown{Document: regime.Document(name)}, name
@@ -230,9 +234,9 @@ func shownOf(form url.Values) (law []regime.Shown, claim []string) {
 	return law, claim
 }
 
-func (d *Desk) postApply(r *http.Request, lang page.Language) (answer, error) {
+func (d *Desk) postApply(r *http.Request, lang page.Language) (reply, error) {
 	if err := r.ParseForm(); err != nil {
-		return answer{}, badRequest("the form is too long or broke off")
+		return reply{}, badRequest("the form is too long or broke off")
 	}
 	form := r.PostForm
 	if form.Get("file") == otherChoice {
@@ -240,7 +244,7 @@ func (d *Desk) postApply(r *http.Request, lang page.Language) (answer, error) {
 	}
 	view, err := d.applyView(form, lang)
 	if err != nil {
-		return answer{}, err
+		return reply{}, err
 	}
 	if form.Has("shown") && form.Get("shown") != view.Shown {
 		return view.again(d.changedChoice(lang)), nil
@@ -248,11 +252,11 @@ func (d *Desk) postApply(r *http.Request, lang page.Language) (answer, error) {
 	law, claim := shownOf(form)
 	in, err := d.documentsIn(form, law...)
 	if err != nil {
-		return answer{}, err
+		return reply{}, err
 	}
 	judged, err := d.judgeDocuments(in)
 	if err != nil {
-		return answer{}, err
+		return reply{}, err
 	}
 	view.Posts = judged.LetterFirst
 	for _, rule := range missing(judged) {
@@ -270,7 +274,7 @@ func (d *Desk) postApply(r *http.Request, lang page.Language) (answer, error) {
 		return view.again(nil), nil
 	}
 	if err != nil {
-		return answer{}, err
+		return reply{}, err
 	}
 	if endingEvent(application.Received) != "" {
 		return d.reviewApplication(r.Context(), view, application, lang)
@@ -279,7 +283,7 @@ func (d *Desk) postApply(r *http.Request, lang page.Language) (answer, error) {
 	return goTo("/procedures/" + procedure), err
 }
 
-// missing are the rules that stand against filing an application: when a letter is posted first, those of the first visit.
+// missing returns the rules against filing an application: those of the first visit, if a letter is posted first.
 func missing(judged regime.Documents) []regime.ID {
 	if judged.LetterFirst {
 		return judged.Now
@@ -291,8 +295,8 @@ func missing(judged regime.Documents) []regime.ID {
 	return rules
 }
 
-// mayFile reports whether the clerk pressed what files the form as it stands: nothing is missing, or all the same; and that a
-// letter will be posted, they were told.
+// mayFile reports whether the clerk pressed the button that files the form as it is: nothing is missing or they insist,
+// and they were told if a letter will be posted.
 func (v *applyView) mayFile(button string) bool {
 	switch button {
 	case "anyway", withoutCard:
@@ -303,30 +307,30 @@ func (v *applyView) mayFile(button string) bool {
 	return len(v.Missing) == 0 && !v.Posts
 }
 
-// postLetter files an application that has a letter of inquiry posted.
+// postLetter is the button that files an application that has a letter of inquiry posted.
 const postLetter = "letter"
 
-// otherChoice asks for the form of another choice: nothing is filed.
+// otherChoice is the button that redraws the form for another choice: nothing is filed.
 const otherChoice = "choices"
 
 // applyPage shows the form with what was typed.
-func (d *Desk) applyPage(form url.Values, wrong []page.FieldError, lang page.Language) (answer, error) {
+func (d *Desk) applyPage(form url.Values, wrong []page.FieldError, lang page.Language) (reply, error) {
 	view, err := d.applyView(form, lang)
 	if err != nil {
-		return answer{}, err
+		return reply{}, err
 	}
 	return show("apply", page.View{Title: "apply.title", Errors: wrong, Scripts: personalScripts, Data: view}), nil
 }
 
-// again shows the form once more, because something stands in the way.
-func (v *applyView) again(wrong []page.FieldError) answer {
+// again shows the form once more, because of what is wrong.
+func (v *applyView) again(wrong []page.FieldError) reply {
 	v.Form = withWrong(v.Form.Values, wrong)
 	out := show("apply", page.View{Title: "apply.title", Errors: wrong, Scripts: personalScripts, Data: v})
 	out.status = http.StatusUnprocessableEntity
 	return out
 }
 
-// changedChoice says that what was seen was the form of another choice.
+// changedChoice says that the clerk saw the form of another choice.
 func (d *Desk) changedChoice(lang page.Language) []page.FieldError {
 	return []page.FieldError{{Field: "choices", Text: d.pages.Say(lang, "wrong.choice")}}
 }
@@ -337,7 +341,7 @@ func (d *Desk) receive(ctx context.Context, application agent.Application) (proc
 	return cmp.Or(application.Procedure, claim), err
 }
 
-// endingEvent is what an application that ends something as soon as it is accepted is to the law; empty for others.
+// endingEvent returns the law's event for an application that ends something as soon as it is accepted, or "".
 func endingEvent(received *events.ApplicationReceived) regime.Event {
 	switch received.GetOperation() {
 	case events.Operation_OPERATION_REVOKE:
@@ -348,8 +352,8 @@ func endingEvent(received *events.ApplicationReceived) regime.Event {
 	return ""
 }
 
-// reviewApplication leads to the page that says what an application ends.
-func (d *Desk) reviewApplication(ctx context.Context, view *applyView, application agent.Application, lang page.Language) (answer, error) {
+// reviewApplication redirects to the page that says what an application ends.
+func (d *Desk) reviewApplication(ctx context.Context, view *applyView, application agent.Application, lang page.Language) (reply, error) {
 	form, record := view.Form.Values, application.Personal.GetRecord()
 	known, err := d.compare(ctx, application.Officer, record.GetResidentCode(), record.GetBirthDate())
 	if errors.Is(err, errUnknownPerson) {
@@ -366,7 +370,7 @@ func (d *Desk) reviewApplication(ctx context.Context, view *applyView, applicati
 	}
 	return d.reviewPage(&review{
 		form: form,
-		edit: func(form url.Values, lang page.Language) (answer, error) { return d.applyPage(form, nil, lang) },
+		edit: func(form url.Values, lang page.Language) (reply, error) { return d.applyPage(form, nil, lang) },
 		file: func(ctx context.Context) (string, error) { return d.receive(ctx, application) },
 		show: func(lang page.Language) reviewView {
 			say := func(key string) string { return d.pages.Say(lang, key) }
@@ -389,7 +393,7 @@ func (d *Desk) reviewApplication(ctx context.Context, view *applyView, applicati
 	}), err
 }
 
-// withoutCard is the clerk's word that no card lies on a reader that does not say so itself.
+// withoutCard is the clerk's word that there is no card on a reader that can't tell.
 const withoutCard = "without-card"
 
 func ruleAlarm(id regime.ID, lang page.Language) alarm {
@@ -409,7 +413,8 @@ func personOf(form url.Values) person {
 
 func requestOf(form url.Values, documents []string) request {
 	r := request{
-		Procedure: form.Get("procedure"), Operation: form.Get("operation"), Kinds: form["kinds"], Documents: documents, Card: form.Get("card"), NoCard: form.Get("file") == withoutCard,
+		Procedure: form.Get("procedure"), Operation: form.Get("operation"), Kinds: form["kinds"], Documents: documents,
+		Card: form.Get("card"), NoCard: form.Get("file") == withoutCard,
 		CardKind: form.Get("card_kind"), Clerk: form.Get("clerk"), SecondOfficer: form.Get("second_officer"),
 		SpecialCircumstances: form.Get("special_circumstances"), Express: form.Get("express") != "", Cause: form.Get("cause"),
 		PINs: form["pins"], PINsMatch: form.Get("pins_match") != "", TakenBack: form.Get("taken_back"),

@@ -46,32 +46,33 @@ type cardView struct {
 	station
 	Facts        []row
 	Certificates []shownCertificate
-	// AskPIN: the signature certificate can be shown with its PIN; Left are its tries, LastTry asks to confirm the last.
+	// AskPIN: the signature certificate can be shown with its PIN; Left are its tries, LastTry asks to confirm the
+	// last.
 	AskPIN  bool
 	Left    int
 	LastTry bool
 	Blocked bool
 }
 
-func (d *Desk) showCard(r *http.Request, lang page.Language) (answer, error) {
+func (d *Desk) showCard(r *http.Request, lang page.Language) (reply, error) {
 	return d.card(r, lang, nil, false)
 }
 
-func (d *Desk) postCard(r *http.Request, lang page.Language) (answer, error) {
+func (d *Desk) postCard(r *http.Request, lang page.Language) (reply, error) {
 	fields, err := readForm(r)
 	defer fields.wipe()
 	if err != nil {
-		return answer{}, err
+		return reply{}, err
 	}
 	return d.card(r, lang, fields.first("pin"), len(fields.first("last_try")) > 0)
 }
 
-func (d *Desk) card(r *http.Request, lang page.Language, pin []byte, lastTry bool) (answer, error) {
+func (d *Desk) card(r *http.Request, lang page.Language, pin []byte, lastTry bool) (reply, error) {
 	read, err := d.readCard(r, pin, lastTry)
 	if err != nil {
-		return answer{}, err
+		return reply{}, err
 	}
-	d.setReader(ReaderCard) // it was read this moment, before the watch may have noticed it
+	d.setReader(ReaderCard) // it was read just now, perhaps before the watch noticed it
 	say := func(key string) string { return d.pages.Say(lang, key) }
 	view := cardView{station: d.station(lang, ""), Facts: []row{
 		{say("card.number"), read.Card},

@@ -12,7 +12,7 @@ import (
 	"shomei/services/agent"
 )
 
-// dropView is the page on which a clerk sees what ends with an application before it is given up.
+// dropView is the page on which a clerk sees what ends with an application before dropping it.
 type dropView struct {
 	station
 	ID   string
@@ -20,32 +20,35 @@ type dropView struct {
 	// Who names the application and its person; Named: the person's name is still known here.
 	Who   []row
 	Named bool
-	// Effects are what ends and what stays.
+	// Effects lists what ends and what stays.
 	Effects page.Table
-	// Shown names what Effects say, whatever the language.
+	// Shown identifies the Effects, whatever the language.
 	Shown string
 }
 
-func (d *Desk) showDrop(r *http.Request, lang page.Language) (answer, error) {
+func (d *Desk) showDrop(r *http.Request, lang page.Language) (reply, error) {
 	return d.dropPage(r.PathValue("id"), url.Values{}, nil, lang)
 }
 
-// dropPage shows what ends; the error is that of MayDrop where it can't be given up.
-func (d *Desk) dropPage(id string, form url.Values, wrong []page.FieldError, lang page.Language) (answer, error) {
+// dropPage shows what ends; the error is MayDrop's if the application can't be dropped.
+func (d *Desk) dropPage(id string, form url.Values, wrong []page.FieldError, lang page.Language) (reply, error) {
 	s, err := d.Counter.Status(id)
 	if err != nil {
-		return answer{}, err
+		return reply{}, err
 	}
 	if err := s.MayDrop(); err != nil {
-		return answer{}, fmt.Errorf("dropping in stage %q: %w", s.Stage, err)
+		return reply{}, fmt.Errorf("dropping in stage %q: %w", s.Stage, err)
 	}
 	say := func(key string) string { return d.pages.Say(lang, key) }
 	made := d.Counter.Made(id)
 	name, err := d.Counter.Applicant(id)
 	if err != nil {
-		return answer{}, err
+		return reply{}, err
 	}
-	v := dropView{station: d.station(lang, ""), ID: id, Form: withWrong(form, wrong), Effects: d.dropEffects(s, made, lang), Shown: shownDrop(s, made)}
+	v := dropView{
+		station: d.station(lang, ""), ID: id, Form: withWrong(form, wrong), Effects: d.dropEffects(s, made, lang),
+		Shown: shownDrop(s, made),
+	}
 	for _, r := range []row{
 		{say("person.name"), name},
 		{say("procedure.receipt"), events.CaseNumber(id)},
@@ -65,12 +68,12 @@ func (d *Desk) dropPage(id string, form url.Values, wrong []page.FieldError, lan
 	return out, nil
 }
 
-// shownDrop names what the page says of a procedure.
+// shownDrop identifies what the page says of a procedure.
 func shownDrop(s agent.Status, made agent.Made) string {
 	return fmt.Sprint(made.Kinds, made.Signed, s.Inquired, s.Stage == agent.StageUnblocked)
 }
 
-// dropEffects are what ends with an application, and what stays as it is.
+// dropEffects lists what ends with an application, and what stays as it is.
 func (d *Desk) dropEffects(s agent.Status, made agent.Made, lang page.Language) page.Table {
 	say := func(key string, args ...any) string { return d.pages.Say(lang, key, args...) }
 	table := page.Table{Caption: say("drop.effects"), Columns: []page.Column{{Label: say("ending.what")}, {Label: say("ending.effect")}}}
@@ -84,7 +87,8 @@ func (d *Desk) dropEffects(s agent.Status, made agent.Made, lang page.Language) 
 	}
 	for _, planned := range s.Answer.GetPlanned() {
 		if planned.GetReplaces() != 0 {
-			add(say("drop.former", say("ending.target."+nameOf(kinds, planned.GetKind()))), say("drop.former."+formerAfter(planned.GetKind(), made)))
+			add(say("drop.former", say("ending.target."+nameOf(kinds, planned.GetKind()))),
+				say("drop.former."+formerAfter(planned.GetKind(), made)))
 		}
 	}
 	if s.Application.GetOperation() == events.Operation_OPERATION_UNBLOCK {
@@ -98,7 +102,7 @@ func (d *Desk) dropEffects(s agent.Status, made agent.Made, lang page.Language) 
 	return table
 }
 
-// formerAfter says how the certificate that was to be replaced stands: it ends when the new one is issued.
+// formerAfter describes the certificate that was to be replaced: it ends when the new one is issued.
 func formerAfter(kind events.CertificateKind, made agent.Made) string {
 	switch {
 	case !slices.Contains(made.Kinds, kind):
@@ -109,11 +113,11 @@ func formerAfter(kind events.CertificateKind, made agent.Made) string {
 	return "perhaps"
 }
 
-// postDrop gives an application up, as it was shown; otherwise it shows what would end.
-func (d *Desk) postDrop(r *http.Request, lang page.Language) (answer, error) {
+// postDrop drops an application if the page showed what ends now; otherwise it shows what would end.
+func (d *Desk) postDrop(r *http.Request, lang page.Language) (reply, error) {
 	id := r.PathValue("id")
 	if err := r.ParseForm(); err != nil {
-		return answer{}, badRequest("the form is too long or broke off")
+		return reply{}, badRequest("the form is too long or broke off")
 	}
 	form := r.PostForm
 	if !form.Has("shown") {
@@ -122,7 +126,7 @@ func (d *Desk) postDrop(r *http.Request, lang page.Language) (answer, error) {
 	wrong := atFields(intake.Text("why", form.Get("why"), intake.RemarkLimit), lang)
 	s, err := d.Counter.Status(id)
 	if err != nil {
-		return answer{}, err
+		return reply{}, err
 	}
 	if form.Get("shown") != shownDrop(s, d.Counter.Made(id)) {
 		wrong = append(wrong, page.FieldError{Field: "effects", Text: d.pages.Say(lang, "drop.changed")})

@@ -22,20 +22,20 @@ type pairing struct {
 }
 
 const (
-	// codeTime is how long a code can be used.
+	// codeTime is how long a code is valid.
 	codeTime = 10 * time.Minute
 	// codeLength letters are 40 bits, more than anybody guesses in that time.
 	codeLength = 8
 )
 
-// begin makes a code, in place of the one before.
+// begin makes a code, replacing any other.
 func (p *pairing) begin() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.code, p.made = rand.Text()[:codeLength], time.Now()
 }
 
-// open returns the code that can be used now, empty when there is none, and until when.
+// open returns the valid code, or "", and its end.
 func (p *pairing) open() (code string, until time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -45,7 +45,7 @@ func (p *pairing) open() (code string, until time.Time) {
 	return p.code, p.made.Add(codeTime)
 }
 
-// take uses a code up, as people write it, and reports whether it was the right one.
+// take uses up a code, however it is typed, and reports whether it was right.
 func (p *pairing) take(typed string) bool {
 	code, _ := p.open()
 	typed = strings.ToUpper(strings.ReplaceAll(norm.NFKC.String(typed), " ", ""))
@@ -61,30 +61,30 @@ func (p *pairing) take(typed string) bool {
 	return true
 }
 
-// pairParameter holds the code in the address of the resident's screen.
+// pairParameter holds the code in the URL of the resident's screen.
 const pairParameter = "pair"
 
-// pair makes the browser that asks the resident's screen.
+// pair makes the requesting browser the resident's screen.
 func (d *Desk) pair(w http.ResponseWriter, r *http.Request) {
 	token := rand.Text()
 	if err := d.Counter.PairScreen(token); err != nil {
 		d.refuse(w, r, err)
 		return
 	}
-	d.screen.put("") // what the former screen showed is not for the new one
+	d.screen.put("") // the new screen must not show what the old one did
 	d.Logger.Info("a browser was paired as the resident's screen", "counter", d.Name)
 	http.SetCookie(w, cookieOf(residentCookie, token))
 	d.render(w, r, goTo("/resident"))
 }
 
-// unpairedView tells a browser that is not the resident's how it becomes that.
+// unpairedView tells a browser how to become the resident's.
 type unpairedView struct {
 	What, Next string
 	// Clerk: it is a clerk's browser, which never becomes the resident's.
 	Clerk bool
 }
 
-func (d *Desk) unpaired(at seat, typed string, lang page.Language) answer {
+func (d *Desk) unpaired(at seat, typed string, lang page.Language) reply {
 	view := unpairedView{Clerk: at == seatClerk}
 	view.What, view.Next = problemOf(errNotTheResidents).in(lang)
 	if view.Clerk {
@@ -98,27 +98,27 @@ func (d *Desk) unpaired(at seat, typed string, lang page.Language) answer {
 	return out
 }
 
-// pairView shows the clerk the code, and where it is typed.
+// pairView shows the clerk the code, and where to type it.
 type pairView struct {
 	station
 	Code, Address, Until string
 	Paired               bool
 }
 
-func (d *Desk) showPair(r *http.Request, lang page.Language) (answer, error) {
+func (d *Desk) showPair(r *http.Request, lang page.Language) (reply, error) {
 	code, until := d.pairing.open()
 	view := pairView{station: d.station(lang, ""), Code: code, Until: onFace(until), Paired: d.Counter.ScreenPaired()}
 	view.Address = "http://" + otherName(r) + "/resident"
 	return show("pair", page.View{Title: "pair.title", Scripts: scripts, Data: view}), nil
 }
 
-func (d *Desk) postPair(_ *http.Request, _ page.Language) (answer, error) {
+func (d *Desk) postPair(_ *http.Request, _ page.Language) (reply, error) {
 	d.pairing.begin()
 	return goTo("/screen"), nil
 }
 
-// otherName is this host by another name than the clerk's browser has for it: to browsers the two have nothing in common,
-// so that the resident's page can stand in the same browser as well.
+// otherName returns this host under a name that the clerk's browser doesn't use: to browsers the two are unrelated, so
+// that the same browser can show the resident's page as well.
 func otherName(r *http.Request) string {
 	host, port, err := net.SplitHostPort(r.Host)
 	if err != nil {

@@ -12,14 +12,14 @@ import (
 	"shomei/services/agent"
 )
 
-// pinView is the resident's own page. No PIN ever stands in it.
+// pinView is the resident's own page. It never contains a PIN.
 type pinView struct {
 	ID string
-	// Live is where the page hears that the clerk sent something else, or took it away.
+	// Live is where the page learns that the clerk sent something else, or took it away.
 	Live   string
 	Facts  []row
 	Fields []pinField
-	// Done: typed and taken.
+	// Done: typed and accepted.
 	Done bool
 }
 
@@ -32,25 +32,25 @@ type pinField struct {
 	Wrong            bool
 }
 
-// errNotShown says that the clerk did not send the procedure to the resident's screen.
+// errNotShown: the clerk did not send the procedure to the resident's screen.
 var errNotShown = errors.New("the procedure is not on the resident's screen")
 
-func (d *Desk) showPIN(r *http.Request, lang page.Language) (answer, error) {
+func (d *Desk) showPIN(r *http.Request, lang page.Language) (reply, error) {
 	return d.pin(r.PathValue("id"), lang, nil)
 }
 
-// pin shows the page, with what was wrong the last time; the fields come back empty.
-func (d *Desk) pin(id string, lang page.Language, wrong []page.FieldError) (answer, error) {
+// pin shows the page, with what was wrong the last time; the fields are empty again.
+func (d *Desk) pin(id string, lang page.Language, wrong []page.FieldError) (reply, error) {
 	status, err := d.Counter.Status(id)
 	if err != nil {
-		return answer{}, err
+		return reply{}, err
 	}
 	if status.Waiting == nil || d.asked() != id {
-		return answer{}, errNotShown
+		return reply{}, errNotShown
 	}
 	name, err := d.Counter.Applicant(id)
 	if err != nil {
-		return answer{}, err
+		return reply{}, err
 	}
 	view := pinView{ID: id, Live: d.live(), Facts: d.residentFacts(status, name, lang)}
 	for _, kind := range status.Waiting.PINs {
@@ -83,25 +83,25 @@ func (d *Desk) pinField(kind events.PinKind, of events.Regime, optional bool, la
 	return f
 }
 
-func (d *Desk) postPIN(r *http.Request, lang page.Language) (answer, error) {
+func (d *Desk) postPIN(r *http.Request, lang page.Language) (reply, error) {
 	id := r.PathValue("id")
 	f, err := readForm(r)
 	defer f.wipe()
 	if err != nil {
-		return answer{}, err
+		return reply{}, err
 	}
 	if _, err := d.Counter.Status(id); err != nil {
-		return answer{}, err
+		return reply{}, err
 	}
 	if d.asked() != id {
-		return answer{}, errNotShown
+		return reply{}, errNotShown
 	}
 	typed, wrong := d.typed(f, lang)
 	if len(wrong) > 0 {
 		wipe(typed)
 		return d.pin(id, lang, wrong)
 	}
-	d.screen.thank(time.Now()) // the screen may be sent on before this is answered
+	d.screen.thank(time.Now()) // the screen may move on before this is answered
 	err = d.confirm(id, typed) // wipes what was typed
 	if err != nil {
 		d.screen.thank(time.Time{})
@@ -117,7 +117,7 @@ func (d *Desk) postPIN(r *http.Request, lang page.Language) (answer, error) {
 	return goTo("/resident"), err
 }
 
-// typed takes the PINs out of the form; each must be there twice and the same. An empty pair is a PIN that is not set.
+// typed takes the PINs from the form; each must be there twice and the same. An empty pair is a PIN that is not set.
 func (d *Desk) typed(f form, lang page.Language) (agent.PINs, []page.FieldError) {
 	typed := agent.PINs{}
 	var wrong []page.FieldError
@@ -127,16 +127,16 @@ func (d *Desk) typed(f form, lang page.Language) (agent.PINs, []page.FieldError)
 		case !bytes.Equal(once, again):
 			wrong = append(wrong, page.FieldError{Field: name, Text: d.pages.Say(lang, "pin.differ", d.pages.Say(lang, "pin."+name))})
 		case len(once) > 0:
-			typed[pinKinds[name]] = bytes.Clone(once) // the form is wiped before the card has taken it
+			typed[pinKinds[name]] = bytes.Clone(once) // the form is wiped before the card has accepted it
 		}
 	}
 	return typed, wrong
 }
 
-// residentLive is where the resident's pages hear that the screen shows something else.
+// residentLive is where the resident's pages learn that the screen shows something else.
 const residentLive = "/resident/live"
 
-// live is where a page hears that the screen no longer shows what it shows.
+// live is where a page learns that the screen shows something else.
 func (d *Desk) live() string { return residentLive + "?shown=" + d.screenState() }
 
 const (
@@ -146,17 +146,19 @@ const (
 	problemTime = 30 * time.Second
 )
 
-// showResident is the screen that faces the resident: it waits until the clerk sends something there.
-func (d *Desk) showResident(_ *http.Request, _ page.Language) (answer, error) {
+// showResident is the idle screen facing the resident: it waits until the clerk sends something.
+func (d *Desk) showResident(_ *http.Request, _ page.Language) (reply, error) {
 	if id := d.asked(); id != "" {
 		return goTo("/procedures/" + id + "/pin"), nil
 	}
 	view := pinView{Live: d.live(), Done: d.screen.thanks() > 0}
-	return show("resident", page.View{Title: "resident.title", Bare: true, Scripts: []string{"live.js"}, ReloadAfter: blankTime, Reload: "/resident", Data: view}), nil
+	return show("resident", page.View{
+		Title: "resident.title", Bare: true, Scripts: []string{"live.js"}, ReloadAfter: blankTime, Reload: "/resident", Data: view,
+	}), nil
 }
 
-// serveResident sends the screen on when it shows something else than the page that asks, and a browser whose place another
-// has taken in any case.
+// serveResident sends the screen on when it should show another page, and in any case a browser that was replaced as
+// the resident's.
 func (d *Desk) serveResident(w http.ResponseWriter, r *http.Request) {
 	out := openStream(w)
 	if out.rc.Flush() != nil {
@@ -166,7 +168,7 @@ func (d *Desk) serveResident(w http.ResponseWriter, r *http.Request) {
 	for {
 		_, changed, ends := d.screen.shown()
 		if d.seatOf(r) != seatResident || d.screenState() != r.URL.Query().Get("shown") {
-			// When the reader has gone there is nobody to send on.
+			// If the client has disconnected there is nobody to send on.
 			_ = out.send("go", []byte("/resident"))
 			return
 		}
@@ -176,7 +178,7 @@ func (d *Desk) serveResident(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// awaitScreen waits until the screen may show something else; false when the reader has gone.
+// awaitScreen waits until the screen may show something else. It returns false if the client has disconnected.
 func awaitScreen(updates <-chan agent.Update, changed <-chan struct{}, ends time.Duration) bool {
 	var end <-chan time.Time
 	if ends > 0 {
@@ -193,12 +195,14 @@ func awaitScreen(updates <-chan agent.Update, changed <-chan struct{}, ends time
 	return true
 }
 
-// residentFacts are what the resident confirms: whose it is, what is done, until when the certificates last, what it costs.
+// residentFacts are what the resident confirms: whose it is, what is done, until when the certificates last, what it
+// costs.
 func (d *Desk) residentFacts(s agent.Status, name string, lang page.Language) []row {
 	say := func(key string) string { return d.pages.Say(lang, key) }
 	rows := []row{{say("person.name"), name}, {say("procedure.operation"), d.operationText(s, lang)}}
 	for _, p := range s.Answer.GetPlanned() {
-		rows = append(rows, row{say("certificate." + nameOf(kinds, p.GetKind())), say("certificate.last") + " " + day(lang, p.GetLastDay())})
+		rows = append(rows,
+			row{say("certificate." + nameOf(kinds, p.GetKind())), say("certificate.last") + " " + day(lang, p.GetLastDay())})
 	}
 	fee := say("pin.free")
 	if s.FeeYen > 0 {

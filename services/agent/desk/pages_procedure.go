@@ -18,22 +18,22 @@ type procedureView struct {
 	ID, Receipt, Operation, State, Message string
 	Steps                                  []stepBox
 	Percent                                int
-	// Kari: the promise is not given yet; Calm says so without alarm.
+	// Kari: not yet durable at the hub (仮); Calm says so without alarm.
 	Kari  string
 	Alarm *alarm
-	Read  []alarm // sentences of a refusal, to be read out
-	// Holds is what a refused applicant holds, Open the page of the procedure that stands in the way.
+	Read  []alarm // the sentences of a refusal, to be read out
+	// Holds is what a refused applicant holds, Open the page of the procedure that prevents this one.
 	Holds *page.Table
 	Open  string
 	Offer *offer
-	// Letter is posted first, or its answer waited for still; Answer is where its answer form is taken.
+	// Letter: a letter is being posted, or its answer awaited; Answer is the form for its answer.
 	Letter, Answer string
 	// Endings are what this ended or suspended, Deadlines what it started, Kept why nothing ended, Next what to do.
 	Endings               *page.Table
 	Deadlines, Kept, Next []string
-	// HandOverText is what the clerk confirms when the card goes to its holder.
+	// HandOverText is what the clerk confirms when the card is handed over.
 	HandOverText string
-	// Filed is the receipt, with the time of typing when it was entered by hand.
+	// Filed is the receipt, with the time of entry if a clerk entered it by hand.
 	Filed   string
 	Planned []page.Table
 	Fees    *page.Table
@@ -59,7 +59,7 @@ type stepBox struct {
 // alarm is a sentence and what to do next.
 type alarm struct{ What, Next string }
 
-// offer is what would be accepted instead of what was refused.
+// offer is what would be accepted in place of what was refused.
 type offer struct {
 	Operation, Href string
 	Planned         []page.Table
@@ -68,7 +68,7 @@ type offer struct {
 // stages of the stepper: 受付 → 審査 → 本人の確認 → カード → 交付 → 完了.
 var stages = []string{"received", "judged", "confirm", "card", "hand-over", "done"}
 
-// settlingStages are those of what ends with its acceptance: 受付 → 審査 → 完了.
+// settlingStages are those of an application that ends something when accepted: 受付 → 審査 → 完了.
 var settlingStages = []string{"received", "judged", "done"}
 
 // reportStages are those of a report: 受付 → 記録.
@@ -80,10 +80,10 @@ var stageOf = map[agent.Stage]int{
 	agent.StageHandedOver: 5, agent.StageDropped: 5,
 }
 
-func (d *Desk) showProcedure(r *http.Request, lang page.Language) (answer, error) {
+func (d *Desk) showProcedure(r *http.Request, lang page.Language) (reply, error) {
 	status, err := d.Counter.Status(r.PathValue("id"))
 	if err != nil {
-		return answer{}, err
+		return reply{}, err
 	}
 	view := d.procedureView(status, lang)
 	view.station = d.station(lang, status.Procedure)
@@ -93,7 +93,8 @@ func (d *Desk) showProcedure(r *http.Request, lang page.Language) (answer, error
 func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
 	say := func(key string, args ...any) string { return d.pages.Say(lang, key, args...) }
 	v := procedureView{
-		ID: s.Procedure, Receipt: events.CaseNumber(s.Procedure), State: d.stateText(s, lang), Message: pick(lang, s.Message), Percent: s.Percent,
+		ID: s.Procedure, Receipt: events.CaseNumber(s.Procedure), State: d.stateText(s, lang), Message: pick(lang, s.Message),
+		Percent:   s.Percent,
 		Operation: d.operationText(s, lang), Card: cmp.Or(s.Card, cardOf(s.Report)), FeeYen: s.FeeYen, Filed: d.filedText(s, lang),
 		Confirm: s.Waiting != nil, HandOver: s.ReadyToHandOver(), Done: s.Stage == agent.StageHandedOver && !s.Unrecorded(),
 		Drop: s.MayDrop() == nil,
@@ -115,7 +116,7 @@ func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
 	}
 	v.Percent = 100 * at / (len(steps) - 1)
 	if s.Stage == agent.StageCard || s.Stage == agent.StageIssuing {
-		v.Percent += s.Percent / (len(steps) - 1) // how far the work on the card is, as part of the whole
+		v.Percent += s.Percent / (len(steps) - 1) // progress of the work on the card, as part of the whole
 	}
 	v.Shown = d.asked() == s.Procedure
 	v.HandOverText = say("handover.do." + handOverWord(s))
@@ -127,7 +128,7 @@ func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
 		}
 		v.Kari += say("procedure.sent." + d.Counter.Link().String())
 		if s.Report.GetLossNotified() != nil && d.usualCard() == "mynumber" {
-			v.Kari += say("procedure.kari.loss") // what is lost must not wait for a line
+			v.Kari += say("procedure.kari.loss") // what is lost must not wait for the hub
 		}
 	}
 	d.tellAnswer(&v, s, lang)
@@ -136,14 +137,14 @@ func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
 	return v
 }
 
-// endsNext says what the next step ends for good: what new certificates take the place of ends when they are issued, and what
-// a card takes the place of when that is handed over.
+// endsNext says what the next step ends for good: new certificates end those they replace when issued, a new card the
+// one it replaces when handed over.
 func (d *Desk) endsNext(s agent.Status, lang page.Language) (ends []string) {
 	target := func(kind events.CertificateKind) string {
 		return d.pages.Say(lang, "ending.target."+nameOf(kinds, kind))
 	}
 	if s.Report != nil || regime.HandlingOf(s.Application.GetOperation()).Settled {
-		return nil // its answer is all there is of it
+		return nil // the hub's answer is all there is
 	}
 	before := s.Stage == agent.StageAccepted || s.Stage == agent.StageConfirm || s.Stage == agent.StageCard
 	if former := s.Answer.GetFormerCard(); former != "" && (before || s.Stage == agent.StageIssuing || s.ReadyToHandOver()) {
@@ -171,15 +172,15 @@ func (d *Desk) endsNext(s agent.Status, lang page.Language) (ends []string) {
 	return ends
 }
 
-// coming reports whether a certificate of the same kind and regime waits for its hand-over.
+// coming reports whether a certificate of the same kind and regime awaits hand-over.
 func coming(a *events.Answer, former *events.CertificateState) bool {
 	return slices.ContainsFunc(a.GetCertificates(), func(c *events.CertificateState) bool {
 		return c.GetStatus() == events.CertificateStatus_CERTIFICATE_STATUS_ISSUED && c.GetKind() == former.GetKind() && c.GetRegime() == former.GetRegime()
 	})
 }
 
-// tellLetter says that a letter of inquiry is under way and where its answer is taken, also after an answer that was
-// refused: nobody is to begin anew with another letter.
+// tellLetter says that a letter of inquiry is on its way and where its answer is entered, even after a refused answer:
+// nobody should start again with another letter.
 func (d *Desk) tellLetter(v *procedureView, s agent.Status, lang page.Language) {
 	switch {
 	case s.Stage == agent.StageDeferred:
@@ -192,7 +193,7 @@ func (d *Desk) tellLetter(v *procedureView, s agent.Status, lang page.Language) 
 	v.Answer = d.answerForm(caseOf(s))
 }
 
-// filedText is when the procedure was received; a time that a clerk entered by hand is marked as such.
+// filedText says when the procedure was received; a time that a clerk entered by hand is marked as such.
 func (d *Desk) filedText(s agent.Status, lang page.Language) string {
 	if s.Filed.IsZero() {
 		return ""
@@ -221,7 +222,7 @@ func pick(lang page.Language, m agent.Message) string {
 	return m.JA
 }
 
-// alarmOf is what a person must mend now.
+// alarmOf returns what a person must put right now.
 func (d *Desk) alarmOf(s agent.Status, lang page.Language) *alarm {
 	switch {
 	case s.Stage == agent.StageCard && s.Message.Key == agent.CardRemoved:
@@ -270,7 +271,8 @@ func (d *Desk) tellAnswer(v *procedureView, s agent.Status, lang page.Language) 
 	}
 	v.Planned = d.plannedTables(a.GetPlanned(), lang)
 	if len(a.GetCardCandidates()) > 0 {
-		v.Planned = append(v.Planned, d.candidateTable(d.pages.Say(lang, "planned.card", day(lang, a.GetCardLastDay())), a.GetCardCandidates(), lang))
+		v.Planned = append(v.Planned,
+			d.candidateTable(d.pages.Say(lang, "planned.card", day(lang, a.GetCardLastDay())), a.GetCardCandidates(), lang))
 	}
 	if len(a.GetFee()) > 0 {
 		table := d.feeTable(a.GetFee(), lang)
@@ -292,7 +294,7 @@ func ruleText(lang page.Language, id regime.ID) string {
 	return rule.JA
 }
 
-// day writes a civil date in ISO form, in Japanese by era as well.
+// day formats a civil date as ISO, in Japanese with the era as well.
 func day(lang page.Language, text string) string {
 	date, err := civil.Parse(text)
 	if err != nil || date.IsZero() || lang == page.English {
@@ -301,14 +303,14 @@ func day(lang page.Language, text string) string {
 	return text + " (" + date.Wareki() + ")"
 }
 
-func (d *Desk) postHandOver(r *http.Request, _ page.Language) (answer, error) {
+func (d *Desk) postHandOver(r *http.Request, _ page.Language) (reply, error) {
 	id := r.PathValue("id")
 	err := d.handOver(r.Context(), id, nil, r.PostFormValue("paper_copy") != "", "")
 	return goTo("/procedures/" + id), err
 }
 
 // postShow sends a procedure to the resident's screen.
-func (d *Desk) postShow(r *http.Request, _ page.Language) (answer, error) {
+func (d *Desk) postShow(r *http.Request, _ page.Language) (reply, error) {
 	id := r.PathValue("id")
 	return goTo("/procedures/" + id), d.sendToScreen(id)
 }
@@ -319,20 +321,20 @@ type copyView struct {
 	Certificates                 []shownCertificate
 }
 
-func (d *Desk) showCopy(r *http.Request, lang page.Language) (answer, error) {
+func (d *Desk) showCopy(r *http.Request, lang page.Language) (reply, error) {
 	id := r.PathValue("id")
 	if _, err := d.Counter.Status(id); err != nil {
-		return answer{}, err
+		return reply{}, err
 	}
 	all, err := d.Counter.Certificates(id)
 	if err != nil {
-		return answer{}, err
+		return reply{}, err
 	}
 	view := copyView{ID: id, Receipt: events.CaseNumber(id), Office: d.Office, Printed: day(lang, civil.Of(d.Counter.Now()).String())}
 	for _, der := range all {
 		c, err := describe("", der)
 		if err != nil {
-			return answer{}, err
+			return reply{}, err
 		}
 		view.Certificates = append(view.Certificates, d.showCertificate(c, lang))
 	}

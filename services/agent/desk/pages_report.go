@@ -15,18 +15,18 @@ import (
 	"shomei/pkg/regime"
 )
 
-// reportView is the form for a report. What is reported stands in the address, the person's data never does.
+// reportView is the form for a report. The URL says what is reported, never the person's data.
 type reportView struct {
 	station
 	Form  typedForm
 	What  []choice
 	By    []choice
 	Sexes []choice
-	// Title names what is reported; KeepText what the box to go on using the card means.
+	// Title names what is reported; KeepText says what ticking "continue to use the card" means.
 	Title, KeepText string
-	// Which fields are asked for.
+	// Loss to KnownBirth: the fields that are asked for.
 	Loss, Card, Record, Change, Planned, Code, Birth, KnownBirth bool
-	// Unknown: the centre knows nobody like that; nothing was stopped.
+	// Unknown: the centre knows nobody with these data; nothing was stopped.
 	Unknown *alarm
 	foretold
 	// Shown names the choice that the form was drawn for.
@@ -46,7 +46,7 @@ var reportShortcuts = []struct{ what, key string }{
 	{"custody", "y"},
 }
 
-func (d *Desk) showReport(r *http.Request, lang page.Language) (answer, error) {
+func (d *Desk) showReport(r *http.Request, lang page.Language) (reply, error) {
 	form := r.URL.Query()
 	for _, personal := range personFields {
 		form.Del(personal)
@@ -59,16 +59,17 @@ func (d *Desk) showReport(r *http.Request, lang page.Language) (answer, error) {
 	return d.reportPage(form, nil, lang)
 }
 
-func (d *Desk) reportPage(form url.Values, wrong []page.FieldError, lang page.Language) (answer, error) {
+func (d *Desk) reportPage(form url.Values, wrong []page.FieldError, lang page.Language) (reply, error) {
 	say := func(key string) string { return d.pages.Say(lang, key) }
 	form.Set("what", cmp.Or(form.Get("what"), reportKinds[0].what))
 	form.Set("by", cmp.Or(form.Get("by"), "counter"))
 	kind, unknown := wordIn(reportsByWord, "what", form.Get("what"))
 	if err := faultProblem(unknown); err != nil {
-		return answer{}, err
+		return reply{}, err
 	}
 	v := reportView{
-		station: d.station(lang, ""), Form: withWrong(form, wrong), Title: say("report." + kind.what), Loss: kind.what == "loss", Card: kind.card,
+		station: d.station(lang, ""), Form: withWrong(form, wrong), Title: say("report." + kind.what),
+		Loss: kind.what == "loss", Card: kind.card,
 		Record: kind.record, Change: kind.change != 0, Planned: kind.planned, Code: kind.code,
 	}
 	if kind.keep {
@@ -93,15 +94,15 @@ func (d *Desk) reportPage(form url.Values, wrong []page.FieldError, lang page.La
 	return out, nil
 }
 
-// foretold is what the law makes of something that is filed today. What this person really holds, the hub knows.
+// foretold is what the law makes of something filed today. Only the hub knows what this person really holds.
 type foretold struct {
 	Effects *page.Table
 	Law     *alarm
-	// Ends: something ends or is suspended by it, so that its review page comes first; Lasts: not all of it can be undone.
+	// Ends: something ends or is suspended by it, so its review page comes first; Lasts: not all of it can be undone.
 	Ends, Lasts bool
 }
 
-// consequences is what the law makes of a report; nothing when it ends nothing, or when this regime does not know it.
+// consequences returns what the law makes of a report; nothing if it ends nothing, or is unknown to this regime.
 func (d *Desk) consequences(kind reportKind, r report) regimeEffect {
 	event := kind.event
 	if kind.what == "loss" && r.By == "telephone" {
@@ -130,7 +131,7 @@ func (d *Desk) foretell(form url.Values, kind reportKind, lang page.Language) fo
 	return d.foretold(d.consequences(kind, reportOf(form, kind)), d.pages.Say(lang, "report.effects"), lang)
 }
 
-// regimeEffect is what an event does to the certificates and the card; without targets, nothing.
+// regimeEffect is what an event does to the certificates and the card; nothing without targets.
 type regimeEffect struct {
 	targets []regime.Consequence
 	rule    regime.ID
@@ -164,13 +165,14 @@ func (d *Desk) foretold(e regimeEffect, caption string, lang page.Language) fore
 	say := func(key string) string { return d.pages.Say(lang, key) }
 	table := page.Table{Caption: caption, Columns: []page.Column{{Label: say("ending.what")}, {Label: say("ending.effect")}}}
 	for _, c := range e.targets {
-		table.Rows = append(table.Rows, []page.Cell{{Text: say("ending.target." + string(c.Target))}, {Text: say("ending.effect." + string(c.Effect))}})
+		table.Rows = append(table.Rows,
+			[]page.Cell{{Text: say("ending.target." + string(c.Target))}, {Text: say("ending.effect." + string(c.Effect))}})
 	}
 	rule := ruleAlarm(e.rule, lang)
 	return foretold{Effects: &table, Law: &rule, Ends: e.Ends, Lasts: e.Lasts}
 }
 
-// dayOfMove is the day for which a move is planned, where one is told, otherwise the day given.
+// dayOfMove returns the planned day of a move, or otherwise.
 func dayOfMove(plannedOn string, otherwise civil.Date) civil.Date {
 	if planned, err := civil.ParseDay(plannedOn); err == nil && !planned.IsZero() {
 		return planned
@@ -178,14 +180,14 @@ func dayOfMove(plannedOn string, otherwise civil.Date) civil.Date {
 	return otherwise
 }
 
-func (d *Desk) postReport(r *http.Request, lang page.Language) (answer, error) {
+func (d *Desk) postReport(r *http.Request, lang page.Language) (reply, error) {
 	if err := r.ParseForm(); err != nil {
-		return answer{}, badRequest("the form is too long or broke off")
+		return reply{}, badRequest("the form is too long or broke off")
 	}
 	form := r.PostForm
 	kind, unknown := wordIn(reportsByWord, "what", form.Get("what"))
 	if err := faultProblem(unknown); err != nil {
-		return answer{}, err
+		return reply{}, err
 	}
 	if form.Get("file") == otherChoice {
 		return d.reportPage(form, nil, lang)
@@ -200,7 +202,7 @@ func (d *Desk) postReport(r *http.Request, lang page.Language) (answer, error) {
 	}
 	facts, err := d.filedOf(r.Context(), told, who)
 	if err != nil {
-		return answer{}, err
+		return reply{}, err
 	}
 	if !d.consequences(kind, told).Ends {
 		id, err := d.Counter.Report(r.Context(), facts.claim, facts.personal)
@@ -211,13 +213,13 @@ func (d *Desk) postReport(r *http.Request, lang page.Language) (answer, error) {
 		return d.unknownPerson(form, lang)
 	}
 	if err != nil {
-		return answer{}, err
+		return reply{}, err
 	}
 	return d.reviewReport(form, kind, facts, known), nil
 }
 
 // unknownPerson shows the form once more and says that nothing was stopped.
-func (d *Desk) unknownPerson(form url.Values, lang page.Language) (answer, error) {
+func (d *Desk) unknownPerson(form url.Values, lang page.Language) (reply, error) {
 	what, next := problemOf(errUnknownPerson).in(lang)
 	out, err := d.reportPage(form, []page.FieldError{{Field: "resident_code", Text: what}}, lang)
 	if view, ok := out.view.Data.(reportView); ok {
@@ -235,15 +237,18 @@ func reportOf(form url.Values, kind reportKind) report {
 	}
 }
 
-// reviewReport leads to the page that says what a report ends.
-func (d *Desk) reviewReport(form url.Values, kind reportKind, facts filed, known compared) answer {
+// reviewReport redirects to the page that says what a report ends.
+func (d *Desk) reviewReport(form url.Values, kind reportKind, facts filed, known compared) reply {
 	return d.reviewPage(&review{
 		form: form,
-		edit: func(form url.Values, lang page.Language) (answer, error) { return d.reportPage(form, nil, lang) },
+		edit: func(form url.Values, lang page.Language) (reply, error) { return d.reportPage(form, nil, lang) },
 		file: func(ctx context.Context) (string, error) { return d.Counter.Report(ctx, facts.claim, facts.personal) },
 		show: func(lang page.Language) reviewView {
 			say := func(key string) string { return d.pages.Say(lang, key) }
-			v := reviewView{compared: known, What: say("report." + kind.what), Who: d.whoOf(facts.who, lang), Facts: []row{{say("apply.clerk"), form.Get("clerk")}}}
+			v := reviewView{
+				compared: known, What: say("report." + kind.what), Who: d.whoOf(facts.who, lang),
+				Facts: []row{{say("apply.clerk"), form.Get("clerk")}},
+			}
 			for _, r := range []row{{say("apply.card"), cardOf(facts.claim)}, {say("report.caused"), day(lang, intake.Day(form.Get("caused_on")))}, {say("report.planned"), day(lang, intake.Day(form.Get("planned_on")))}} {
 				if r.Text != "" {
 					v.Facts = append(v.Facts, r)
@@ -261,7 +266,7 @@ func (d *Desk) reviewReport(form url.Values, kind reportKind, facts filed, known
 	})
 }
 
-// tellEndings puts what an application or a report ended, and the deadlines that it started, into a procedure's view.
+// tellEndings adds what an application or a report ended, and the deadlines it started, to a procedure's view.
 func (d *Desk) tellEndings(v *procedureView, a *events.Answer, lang page.Language) {
 	say := func(key string, args ...any) string { return d.pages.Say(lang, key, args...) }
 	table := page.Table{Caption: say("ending.title"), Columns: []page.Column{
@@ -287,11 +292,12 @@ func (d *Desk) tellEndings(v *procedureView, a *events.Answer, lang page.Languag
 		v.Endings = &table
 	}
 	for _, set := range a.GetDeadlines() {
-		v.Deadlines = append(v.Deadlines, say("deadline."+strings.ToLower(strings.TrimPrefix(set.GetKind().String(), "DEADLINE_KIND_")), day(lang, set.GetLastDay())))
+		v.Deadlines = append(v.Deadlines,
+			say("deadline."+strings.ToLower(strings.TrimPrefix(set.GetKind().String(), "DEADLINE_KIND_")), day(lang, set.GetLastDay())))
 	}
 }
 
-// addNext adds what is to be done next by the first of the rules, once.
+// addNext adds what to do next by the first of the rules, once.
 func (v *procedureView) addNext(rules []string, lang page.Language) {
 	if len(rules) == 0 {
 		return

@@ -51,7 +51,7 @@ func badRequest(what string) *Problem {
 	return problem("bad-request", http.StatusBadRequest, what)
 }
 
-// failures are the errors of the counter as people read them: the code names the phrases.
+// failures maps the counter's errors to codes, which name the phrases for people.
 var failures = []struct {
 	err    error
 	code   string
@@ -92,11 +92,11 @@ var failures = []struct {
 }
 
 var (
-	errFee     = errors.New("the fee is another one")
-	errLastTry = errors.New("one try is left")
+	errFee     = errors.New("the fee differs")
+	errLastTry = errors.New("one try left")
 )
 
-// problemOf turns an error into what people can act on; one that is none of the known ones is the machine's own fault.
+// problemOf turns an error into what people can act on; an unknown one is the machine's own fault.
 func problemOf(err error) *Problem {
 	var known *Problem
 	if errors.As(err, &known) {
@@ -124,7 +124,7 @@ func problemOf(err error) *Problem {
 	return problem("internal", http.StatusInternalServerError)
 }
 
-// Error makes a Problem an error.
+// Error implements error.
 func (p *Problem) Error() string { return p.Code + ": " + p.EN }
 
 func pinProblem(refused *agent.PINRefusal) *Problem {
@@ -149,21 +149,21 @@ func pinProblem(refused *agent.PINRefusal) *Problem {
 func (d *Desk) respond(w http.ResponseWriter, status int, value any) {
 	text, err := json.Marshal(value)
 	if err != nil {
-		d.Logger.Error("an answer could not be encoded", "error", err)
+		d.Logger.Error("could not encode a response", "error", err)
 		http.Error(w, `{"error":{"code":"internal"}}`, http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)
-	// The reader may have gone; nobody is left to tell.
+	// The client may have disconnected; nobody is left to tell.
 	_, _ = fmt.Fprintf(w, "%s\n", text)
 }
 
-// fail writes the error object. Only what is the machine's own fault is logged, and never with the request.
+// fail writes the error object. Only the machine's own faults are logged, and never with the request.
 func (d *Desk) fail(w http.ResponseWriter, err error) {
 	p := problemOf(err)
 	if p.status >= http.StatusInternalServerError {
-		d.Logger.Error("a request could not be answered", "code", p.Code, "error", err)
+		d.Logger.Error("could not serve a request", "code", p.Code, "error", err)
 	}
 	d.respond(w, p.status, map[string]*Problem{"error": p})
 }

@@ -11,7 +11,7 @@ import (
 	"shomei/pkg/civil"
 )
 
-// reading is what a card tells (証明書表示).
+// reading is what a card shows (証明書表示).
 type reading struct {
 	Card         string         `json:"card"`
 	Kind         string         `json:"kind"`
@@ -21,7 +21,7 @@ type reading struct {
 	Certificates []certificate  `json:"certificates"`
 }
 
-// certificate is one that stands on a card. Holder is personal data: shown to the holder, never logged.
+// certificate is one certificate on a card. Holder is personal data: shown to the holder, never logged.
 type certificate struct {
 	Kind     string     `json:"kind"`
 	Origin   string     `json:"origin"`
@@ -40,10 +40,10 @@ type holder struct {
 	BirthDate   string `json:"birth_date"`
 	Sex         string `json:"sex"`
 	Address     string `json:"address"`
-	Substitutes bool   `json:"substitutes"` // some characters could not be held (profile.md 3)
+	Substitutes bool   `json:"substitutes"` // some characters were replaced (profile.md 3)
 }
 
-// apiCard reads the card; the signature certificate only with its PIN, the last try only when that is confirmed.
+// apiCard reads the card; the signature certificate only with its PIN, the last try only if confirmed.
 func (d *Desk) apiCard(c call) (int, any, error) {
 	var r struct {
 		PIN     secret `json:"pin"`
@@ -87,13 +87,13 @@ func (d *Desk) readCard(r *http.Request, pin []byte, lastTry bool) (reading, err
 	})
 	if spent {
 		if _, told := d.Counter.ReportBlocked(r.Context(), out.Card, events.PinKind_PIN_KIND_SIGN); told != nil {
-			d.Logger.Error("a blocked PIN could not be recorded", "error", told)
+			d.Logger.Error("could not record a blocked PIN", "error", told)
 		}
 	}
 	return out, err
 }
 
-// blocked reports whether the try which was just spent was the last one.
+// blocked reports whether the try just spent was the last one.
 func blocked(err error) bool {
 	var wrong *card.PINError
 	return errors.As(err, &wrong) && wrong.Left == 0
@@ -110,7 +110,7 @@ func readingOf(id card.Identity) reading {
 	return out
 }
 
-// present spends a try on the PIN, but never the last one unasked.
+// present spends a try on the PIN, but the last one only if lastTry is set.
 func present(s *card.Session, left int, pin []byte, lastTry bool) error {
 	switch {
 	case left == 0:
@@ -138,7 +138,7 @@ func (r *reading) add(s *card.Session, slot card.Slot) error {
 	return nil
 }
 
-// describe puts a certificate into words; kind is the slot it was read from, empty when the certificate alone must say.
+// describe puts a certificate into words; kind is the slot it was read from, or empty if only the certificate is known.
 func describe(kind string, der []byte) (certificate, error) {
 	c, err := ca.Describe(der)
 	if err != nil {

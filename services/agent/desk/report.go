@@ -15,36 +15,38 @@ import (
 	"shomei/services/agent"
 )
 
-// report is a fact other than an application as the API takes it: a loss, a found card, a change of the resident record.
+// report is a fact other than an application, as sent to the API: a loss, a found card, a change of the resident
+// record.
 type report struct {
 	What string `json:"what"`
-	// By is counter (the holder, or who speaks for them, stands here) or telephone; of a loss only.
+	// By is counter (the holder, or who speaks for them, is here) or telephone; only for a loss.
 	By        string `json:"by"`
 	Card      string `json:"card"`
 	CausedOn  string `json:"caused_on"`
 	PlannedOn string `json:"planned_on"`
 	KeepUsing bool   `json:"keep_using"`
 	Clerk     string `json:"clerk"`
-	// KnownBirthDate is the date of birth before its correction; otherwise person.birth_date is the one that is known.
+	// KnownBirthDate is the date of birth before its correction; otherwise person.birth_date is the known one.
 	KnownBirthDate string `json:"known_birth_date"`
-	// CorrectedCode is the new resident-record code, when that was corrected; person.resident_code is the one known so far.
+	// CorrectedCode is the new resident-record code, if that was corrected; person.resident_code is the one known so
+	// far.
 	CorrectedCode string `json:"corrected_code"`
 	Person        person `json:"person"`
 }
 
-// reportKind is what can be reported, and what the clerk must write down for it.
+// reportKind is what can be reported, and what the clerk must enter for it.
 type reportKind struct {
 	what string
-	// change is that of a resident record, event what it is to the law of certificates; both empty where there is none.
+	// change is the change of the resident record, event the law's event for it; both empty if there is none.
 	change events.RecordChange
 	event  regime.Event
-	// card: which card it is; record: the record after the change; planned: the planned day of a move; keep: the card is
-	// submitted with the notification, will be used on abroad, or will not after all.
-	// code: the corrected resident-record code.
+	// card: which card it is; record: the record after the change; planned: the planned day of a move; keep: the card
+	// is submitted with the notification, will be used on abroad, or will not after all. code: the corrected
+	// resident-record code.
 	card, record, planned, keep, code bool
 }
 
-// reportKinds are in the order in which the page offers them, the frequent first (law.md 8.2, 8.3).
+// reportKinds lists them in the order of the page, the most frequent first (law.md 8.2, 8.3).
 var reportKinds = []reportKind{
 	{what: "loss", event: regime.EvLossReport},
 	{what: "found", event: regime.EvFound, card: true},
@@ -66,7 +68,7 @@ var reportKinds = []reportKind{
 	{what: "resident-code", change: events.RecordChange_RECORD_CHANGE_RESIDENT_CODE, event: regime.EvCodeCorrected, code: true},
 }
 
-// reportsByWord are the kinds by the word of the API.
+// reportsByWord maps the API's words to the kinds.
 var reportsByWord = func() map[string]reportKind {
 	kinds := make(map[string]reportKind)
 	for _, k := range reportKinds {
@@ -75,7 +77,7 @@ var reportsByWord = func() map[string]reportKind {
 	return kinds
 }()
 
-// wordOf is the word of the API for a report that was filed.
+// wordOf returns the API's word for a report that was filed.
 func wordOf(claim *events.Claim) string {
 	switch fact := claim.GetFact().(type) {
 	case *events.Claim_LossNotified:
@@ -96,7 +98,7 @@ func wordOf(claim *events.Claim) string {
 	return "other"
 }
 
-// cardOf is the card that a report names; empty when it names none.
+// cardOf returns the card that a report names, or "".
 func cardOf(claim *events.Claim) string {
 	switch fact := claim.GetFact().(type) {
 	case *events.Claim_CardFoundNotified:
@@ -132,17 +134,17 @@ func (d *Desk) apiReport(c call) (int, any, error) {
 type filed struct {
 	claim    *events.Claim
 	personal *events.Personal
-	// who is all that was told of the person.
+	// who is everything that was entered about the person
 	who *events.ResidentRecord
 }
 
-// asksWho reports whether code and date of birth must be somebody's before a report is filed: it ends something, and names
-// a person rather than a card.
+// asksWho reports whether code and date of birth must be confirmed before a report is filed: it ends something, and
+// names a person rather than a card.
 func (d *Desk) asksWho(kind reportKind, r report) bool {
 	return !kind.card && d.consequences(kind, r).Ends
 }
 
-// knownBirth is the date of birth that the centre knows so far.
+// knownBirth returns the date of birth that the centre knows so far.
 func (r report) knownBirth() string {
 	if r.What == "birth-date" {
 		return r.KnownBirthDate
@@ -150,7 +152,7 @@ func (r report) knownBirth() string {
 	return r.Person.BirthDate
 }
 
-// comparedOf has the centre compare whom a report is about, where it must. The error is errUnknownPerson.
+// comparedOf asks the centre about a report's person, if necessary. The error is errUnknownPerson.
 func (d *Desk) comparedOf(ctx context.Context, r report, facts filed) (compared, error) {
 	kind := reportsByWord[r.What]
 	if !d.asksWho(kind, r) {
@@ -159,8 +161,8 @@ func (d *Desk) comparedOf(ctx context.Context, r report, facts filed) (compared,
 	return d.compare(ctx, r.Clerk, facts.who.GetResidentCode(), intake.BirthDate(r.knownBirth()))
 }
 
-// judgedReport returns a report with its days in one form, who it is about, and all that is wrong with it, in the order of
-// the form.
+// judgedReport returns a report with its dates normalised, who it is about, and everything that is wrong with it, in
+// the order of the form.
 func (d *Desk) judgedReport(r report) (report, *events.ResidentRecord, []intake.Fault) {
 	kind, faults := wordIn(reportsByWord, "what", r.What)
 	told := request{Person: r.Person}.personal()
@@ -183,7 +185,7 @@ func (d *Desk) judgedReport(r report) (report, *events.ResidentRecord, []intake.
 	return r, told.Record, append(faults, intake.Card("card", r.Card)...)
 }
 
-// neededIn judges whether a report says all that is needed of its kind.
+// neededIn checks that a report gives all that its kind needs.
 func (d *Desk) neededIn(kind reportKind, r report, who *events.ResidentRecord) []intake.Fault {
 	faults := intake.Officer("clerk", r.Clerk)
 	switch {
@@ -204,7 +206,7 @@ func (d *Desk) neededIn(kind reportKind, r report, who *events.ResidentRecord) [
 	return faults
 }
 
-// factsOf judges a report and returns what is filed of it.
+// factsOf judges a report and returns what to file.
 func (d *Desk) factsOf(ctx context.Context, r report) (filed, error) {
 	r, who, faults := d.judgedReport(r)
 	if err := faultProblem(faults); err != nil {
@@ -213,7 +215,7 @@ func (d *Desk) factsOf(ctx context.Context, r report) (filed, error) {
 	return d.filedOf(ctx, r, who)
 }
 
-// filedOf is what is filed of a report that nothing is wrong with.
+// filedOf returns what to file for a faultless report.
 func (d *Desk) filedOf(ctx context.Context, r report, who *events.ResidentRecord) (filed, error) {
 	kind := reportsByWord[r.What]
 	claim := &events.Claim{Officer: r.Clerk}
@@ -247,10 +249,10 @@ func (d *Desk) fact(ctx context.Context, claim *events.Claim, kind reportKind, r
 	return nil
 }
 
-// reporters are who reports a loss, and as whom the claim names them.
+// reporters maps who reports a loss to the claim's name for them.
 var reporters = map[string]string{"": "counter", "counter": "counter", "telephone": "telephone"}
 
-// sealedOf is what is sealed of who was told: the whole record after a change of it, otherwise only whose it is.
+// sealedOf returns what is sealed about the person: the whole record after a change of it, otherwise only who it is.
 func (k reportKind) sealedOf(who *events.ResidentRecord) *events.Personal {
 	if who.GetResidentCode() == "" {
 		return nil
@@ -266,7 +268,7 @@ func (k reportKind) sealedOf(who *events.ResidentRecord) *events.Personal {
 	return &events.Personal{Record: record}
 }
 
-// cardThere is the number of the card on the reader.
+// cardThere returns the number of the card on the reader.
 func (d *Desk) cardThere(ctx context.Context) (string, error) {
 	var identity card.Identity
 	err := d.Counter.Look(ctx, func(s *card.Session) (err error) {

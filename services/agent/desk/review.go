@@ -20,25 +20,25 @@ import (
 const (
 	// reviewTime is how long a review page can file what it shows.
 	reviewTime = 10 * time.Minute
-	// openReviews bounds the review pages that are open at once; the oldest is dropped.
+	// openReviews bounds the open review pages; the oldest is dropped.
 	openReviews = 32
 )
 
 var errNoReview = errors.New("the review has ended")
 
-// reviews holds what waits on its review page. It stands in memory only, because it names persons.
+// reviews holds what waits on its review page. It is kept in memory only, because it names persons.
 type reviews struct {
 	mu   sync.Mutex
 	open map[string]*review
 }
 
-// review is a filing that waits for its confirmation.
+// review is a filing that awaits confirmation.
 type review struct {
 	made time.Time
 	// form is what was typed, edit the page to correct it on.
 	form url.Values
-	edit func(url.Values, page.Language) (answer, error)
-	// show is what the page says; file files it and returns its procedure.
+	edit func(url.Values, page.Language) (reply, error)
+	// show returns the page's content; file files it and returns its procedure.
 	show func(page.Language) reviewView
 	file func(context.Context) (procedure string, err error)
 
@@ -46,7 +46,7 @@ type review struct {
 	procedure string // once it is filed
 }
 
-// add keeps a review and returns the token of its page.
+// add stores a review and returns the token of its page.
 func (r *reviews) add(v *review) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -68,7 +68,7 @@ func (r *reviews) add(v *review) string {
 	return token
 }
 
-// find returns the review of a token; errNoReview when it is too old or was never made.
+// find returns the review of a token; errNoReview if it is too old or was never made.
 func (r *reviews) find(token string) (*review, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -84,14 +84,14 @@ func (r *reviews) find(token string) (*review, error) {
 	return v, nil
 }
 
-// drop ends a review.
+// drop removes a review.
 func (r *reviews) drop(token string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.open, token)
 }
 
-// confirm files the review, once: who confirms it again is told the same procedure.
+// confirm files the review, once: confirming again returns the same procedure.
 func (v *review) confirm(ctx context.Context) (procedure string, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -99,12 +99,12 @@ func (v *review) confirm(ctx context.Context) (procedure string, err error) {
 		return v.procedure, nil
 	}
 	if v.procedure, err = v.file(ctx); err == nil {
-		v.form, v.show, v.file = nil, nil, nil // nothing of the person is kept
+		v.form, v.show, v.file = nil, nil, nil // keep nothing of the person
 	}
 	return v.procedure, err
 }
 
-// page returns what the review's page shows, or the procedure once it is filed.
+// page returns the review page's content, or the procedure once it is filed.
 func (v *review) page(lang page.Language) (view reviewView, procedure string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -132,13 +132,13 @@ type reviewView struct {
 	compared
 }
 
-func (d *Desk) reviewPage(v *review) answer { return goTo("/review/" + d.reviews.add(v)) }
+func (d *Desk) reviewPage(v *review) reply { return goTo("/review/" + d.reviews.add(v)) }
 
-func (d *Desk) showReview(r *http.Request, lang page.Language) (answer, error) {
+func (d *Desk) showReview(r *http.Request, lang page.Language) (reply, error) {
 	token := r.PathValue("token")
 	v, err := d.reviews.find(token)
 	if err != nil {
-		return answer{}, err
+		return reply{}, err
 	}
 	view, procedure := v.page(lang)
 	if procedure != "" {
@@ -148,10 +148,10 @@ func (d *Desk) showReview(r *http.Request, lang page.Language) (answer, error) {
 	return show("review", page.View{Title: "review.title", Scripts: personalScripts, Data: view}), nil
 }
 
-func (d *Desk) postReview(r *http.Request, lang page.Language) (answer, error) {
+func (d *Desk) postReview(r *http.Request, lang page.Language) (reply, error) {
 	v, err := d.reviews.find(r.PathValue("token"))
 	if err != nil {
-		return answer{}, err
+		return reply{}, err
 	}
 	if form := v.typed(); r.PostFormValue("do") == "edit" && form != nil {
 		d.reviews.drop(r.PathValue("token"))

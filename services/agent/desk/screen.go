@@ -14,22 +14,22 @@ import (
 type screen struct {
 	mu        sync.Mutex
 	procedure string
-	// thanked is when a resident confirmed last.
+	// thanked is when a resident last confirmed.
 	thanked time.Time
-	// lang was chosen at the screen at that time; the next resident finds Japanese again.
+	// lang was chosen at the screen at time chosen; the next resident starts with Japanese again.
 	lang    page.Language
 	chosen  time.Time
-	changed chan struct{} // closed and made anew when procedure or lang changes
+	changed chan struct{} // closed and replaced when procedure or lang changes
 }
 
 const (
-	// doneTime is how long the resident is thanked before the screen is blank again.
+	// doneTime is how long the resident is thanked before the screen goes blank.
 	doneTime = 15 * time.Second
-	// choiceTime is how long a language that was chosen at the blank screen waits for the clerk.
+	// choiceTime is how long a language chosen at the blank screen is kept.
 	choiceTime = 2 * time.Minute
 )
 
-// put shows a procedure on the screen; the empty one blanks it, but for the thanks.
+// put shows a procedure on the screen; "" blanks it, except for the thanks.
 func (s *screen) put(procedure string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -47,21 +47,21 @@ func (s *screen) tell() {
 	s.changed = make(chan struct{})
 }
 
-// thank notes that the resident is being thanked; the zero time, that there is nothing to thank for.
+// thank records when the resident was thanked; the zero time ends the thanks.
 func (s *screen) thank(at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.thanked = at
 }
 
-// thanks returns how long the resident is still thanked; zero or less when the screen is blank.
+// thanks returns how long the resident is still thanked; zero or less if not at all.
 func (s *screen) thanks() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return doneTime - time.Since(s.thanked)
 }
 
-// choose takes the language that was chosen at the screen; what is none changes nothing.
+// choose sets the language chosen at the screen; an unknown one changes nothing.
 func (s *screen) choose(lang string) {
 	chosen, ok := page.ParseLanguage(lang)
 	if !ok {
@@ -76,7 +76,7 @@ func (s *screen) choose(lang string) {
 	s.tell()
 }
 
-// language returns the language that was chosen for what the screen shows, Japanese otherwise.
+// language returns the language chosen for what the screen shows, Japanese by default.
 func (s *screen) language() page.Language {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,7 +84,7 @@ func (s *screen) language() page.Language {
 	return s.lang
 }
 
-// endChoice has a screen that is blank speak Japanese again; it is called with mu held.
+// endChoice returns a blank screen to Japanese; it is called with mu held.
 func (s *screen) endChoice() {
 	if s.blank() && time.Since(s.chosen) >= choiceTime {
 		s.lang = page.Japanese
@@ -94,8 +94,8 @@ func (s *screen) endChoice() {
 // blank reports whether nothing is shown and nobody thanked; it is called with mu held.
 func (s *screen) blank() bool { return s.procedure == "" && time.Since(s.thanked) >= doneTime }
 
-// shown returns the procedure on the screen, a channel that is closed when that or the language changes, and how long it
-// is until something of it ends by itself; zero or less when nothing does.
+// shown returns the procedure on the screen, a channel that is closed when that or the language changes, and the time
+// until part of it ends by itself; zero or less if nothing does.
 func (s *screen) shown() (procedure string, changed <-chan struct{}, ends time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,7 +105,7 @@ func (s *screen) shown() (procedure string, changed <-chan struct{}, ends time.D
 	return s.procedure, s.changed, ends
 }
 
-// drop takes a procedure from the screen, unless another is there already.
+// drop removes a procedure from the screen, if it is the one shown.
 func (s *screen) drop(procedure string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -115,8 +115,8 @@ func (s *screen) drop(procedure string) {
 	}
 }
 
-// errNoName says that the name that belongs on the resident's screen is not known here.
-var errNoName = errors.New("this counter has no name of this procedure's applicant any more")
+// errNoName: this counter doesn't know the name to show on the resident's screen.
+var errNoName = errors.New("this counter no longer has the name of this procedure's applicant")
 
 // sendToScreen shows a procedure that waits for its resident on the resident's screen, with their name. Its errors are
 // agent.ErrNotWaiting, errNotPaired and errNoName.
@@ -141,8 +141,8 @@ func (d *Desk) sendToScreen(procedure string) error {
 	return nil
 }
 
-// asked returns the procedure that the clerk sent to the resident's screen while it waits for its resident, otherwise none:
-// the screen never turns to another that waits.
+// asked returns the procedure that the clerk sent to the resident's screen if it waits for its resident, otherwise "":
+// the screen never turns to another one by itself.
 func (d *Desk) asked() string {
 	id, _, _ := d.screen.shown()
 	if id == "" {
@@ -155,7 +155,7 @@ func (d *Desk) asked() string {
 	return id
 }
 
-// screenState names what the screen shows now, and in which language.
+// screenState identifies what the screen shows, and in which language.
 func (d *Desk) screenState() string {
 	shows := d.asked()
 	switch {

@@ -9,31 +9,33 @@ import (
 	"shomei/pkg/page"
 )
 
-// The clerk's browser and the resident's stand at one machine and ask the same address, so each carries a cookie. The
-// resident's gets it for a code that the clerk's page shows once; from then on it is shown nothing of the clerk's.
+// The clerk's browser and the resident's run on one machine and use the same address, so each carries a cookie. The
+// resident's gets its cookie for a code that the clerk's page shows once; from then on it is shown nothing of the
+// clerk's.
 
-// seat is who asks.
+// seat says who sends a request.
 type seat int
 
 const (
-	// seatOpen is a program, or a browser that was given no cookie yet: at this machine that is the clerk.
+	// seatOpen is a program, or a browser without a cookie yet: at this machine that is the clerk.
 	seatOpen seat = iota
 	seatClerk
 	seatResident
-	// seatFormer is a browser that was the resident's screen before another took its place. It is no clerk's.
+	// seatFormer is a browser that was the resident's screen until another replaced it. It is not a clerk's.
 	seatFormer
-	// seatScript is a script in a page that keeps back its browser's cookies: it is not known whose.
+	// seatScript is a script in a page that withholds its browser's cookies: its owner is unknown.
 	seatScript
 )
 
 const (
 	clerkCookie    = "clerk"
 	residentCookie = "resident"
-	// cookieAge is as long as browsers keep any cookie; it begins anew with each page.
+	// cookieAge is as long as browsers keep any cookie; it starts again with each page.
 	cookieAge = 400 * 24 * time.Hour
 )
 
-// seatOf tells who asks. A browser that has any cookie of a resident's is none of a clerk's, whatever else it has.
+// seatOf returns who sends a request. A browser with any cookie of a resident's is never a clerk's, whatever else it
+// has.
 func (d *Desk) seatOf(r *http.Request) seat {
 	resident := r.CookiesNamed(residentCookie)
 	for _, c := range resident {
@@ -55,41 +57,42 @@ func (d *Desk) seatOf(r *http.Request) seat {
 	return seatOpen
 }
 
-// byBrowser reports whether a browser asks. All that there are send these headers to loopback, and no script can leave
-// them out.
+// byBrowser reports whether a browser sends the request. All of them send these headers to loopback, and no script can
+// omit them.
 func byBrowser(r *http.Request) bool {
 	return r.Header.Get("Sec-Fetch-Site") != "" || r.Header.Get("Origin") != ""
 }
 
-// navigates reports whether somebody opens a page or sends a form, in a window and not in a frame. Cookies go along then.
+// navigates reports whether somebody opens a page or submits a form, in a window and not in a frame. Cookies are sent
+// then.
 func navigates(r *http.Request) bool {
 	return r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
 }
 
-// byPage reports whether a page asks, by script or form, rather than a program or an address that somebody typed.
+// byPage reports whether a page sends the request, by script or form, rather than a program or a typed URL.
 func byPage(r *http.Request) bool {
 	site := r.Header.Get("Sec-Fetch-Site")
 	return site != "" && site != "none" || r.Header.Get("Origin") != ""
 }
 
-// cookieOf is SameSite=Lax: the resident's takes away more than it gives, and a strict one would stay behind when
-// another site's link leads here.
+// cookieOf returns a SameSite=Lax cookie: the resident's restricts more than it grants, and a strict one would be
+// missing when another site links here.
 func cookieOf(name, value string) *http.Cookie {
 	return &http.Cookie{
 		Name: name, Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: int(cookieAge.Seconds()),
 	}
 }
 
-// Why a request is refused for who asks.
+// Why a request is refused because of who sends it.
 var (
 	errResidentsBrowser = errors.New("this is the resident's screen: it has no officer's pages")
 	errNotTheResidents  = errors.New("this browser is not paired as the resident's screen")
-	errNoCookie         = errors.New("it is not known which browser asks")
+	errNoCookie         = errors.New("unknown browser")
 	errProgramsOnly     = errors.New("the API is for programs and serves no page")
 	errNotPaired        = errors.New("no resident's screen is paired with this counter")
 )
 
-// audience is for whom a route is.
+// audience says who a route is for.
 type audience int
 
 const (
@@ -99,14 +102,14 @@ const (
 	forPrograms
 )
 
-// route is one of the desk's addresses.
+// route is one of the desk's URLs.
 type route struct {
 	pattern  string
 	audience audience
 	do       http.Handler
 }
 
-// serve answers those whom a route is for.
+// serve serves those whom a route is for.
 func (d *Desk) serve(r route) http.Handler {
 	switch r.audience {
 	case forClerk:
@@ -138,7 +141,7 @@ func (d *Desk) ForClerk(next http.Handler) http.Handler {
 	})
 }
 
-// forResident serves the resident's browser, whose cookie begins anew, and lets one become it that brings the code.
+// forResident serves the resident's browser, renewing its cookie, and pairs one that brings the code.
 func (d *Desk) forResident(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		typed := r.URL.Query().Get(pairParameter)
@@ -160,7 +163,7 @@ func (d *Desk) forResident(next http.Handler) http.Handler {
 	})
 }
 
-// forPrograms serves what is no page: a script in the resident's page could keep its cookie back.
+// forPrograms serves no page: a script in the resident's page could withhold its cookie.
 func (d *Desk) forPrograms(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch at := d.seatOf(r); {
@@ -181,7 +184,7 @@ func (d *Desk) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	d.render(w, r, d.problemPage(err, backFrom(r.URL.Path), lang, at == seatResident || at == seatFormer))
 }
 
-// languageOf is the reader's language: at the resident's screen the one that was chosen there last, until it is blank.
+// languageOf returns the reader's language: at the resident's screen the one last chosen there, until it goes blank.
 func (d *Desk) languageOf(at seat, r *http.Request) page.Language {
 	if at == seatResident || at == seatFormer {
 		return d.screen.language()

@@ -31,8 +31,9 @@ func alone(t *testing.T) *Desk {
 		t.Fatal(err)
 	}
 	counter, err := agent.Open(agent.Config{
-		Counter: "12237-main-1", Office: "12237-main", Key: key, SealKey: seal, HubSealKey: seal.PublicKey(), StorePath: filepath.Join(t.TempDir(), "counter.db"),
-		Now: time.Now, ClockEvidence: func() string { return agent.Synchronised },
+		Counter: "12237-main-1", Office: "12237-main", Key: key, SealKey: seal, HubSealKey: seal.PublicKey(),
+		StorePath: filepath.Join(t.TempDir(), "counter.db"),
+		Now:       time.Now, ClockEvidence: func() string { return agent.Synchronised },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +46,7 @@ func alone(t *testing.T) *Desk {
 	return d
 }
 
-// routesFor says for whom each address is.
+// routesFor says who each URL is for.
 var routesFor = map[string]audience{
 	"GET /assets/":                        forAll,
 	"GET /{$}":                            forClerk,
@@ -89,8 +90,8 @@ var routesFor = map[string]audience{
 	"POST /api/reader/eject":              forPrograms,
 }
 
-// Every address answers those it is for, and 403 to everybody else.
-func TestEveryRouteIsForWhoItIsFor(t *testing.T) {
+// Every URL serves those it is for, and gives 403 to everybody else.
+func TestRoutesServeTheirAudienceOnly(t *testing.T) {
 	d := alone(t)
 	if err := d.Counter.PairScreen("the former"); err != nil {
 		t.Fatal(err)
@@ -159,7 +160,7 @@ func TestEveryRouteIsForWhoItIsFor(t *testing.T) {
 	}
 }
 
-// ask makes a request to a route as somebody and returns the status.
+// ask sends a request to a route as somebody and returns the status.
 func ask(t *testing.T, d *Desk, pattern string, headers map[string]string, cookies string) int {
 	t.Helper()
 	method, path, _ := strings.Cut(pattern, " ")
@@ -178,7 +179,7 @@ func ask(t *testing.T, d *Desk, pattern string, headers map[string]string, cooki
 	return w.Code
 }
 
-// A code pairs one browser, once, as people type it, and not for long; nobody's guess does.
+// A code, however it is typed, pairs one browser, once, and not for long; a guess does not.
 func TestACodePairsOnce(t *testing.T) {
 	var p pairing
 	if p.take("") || p.take("AAAAAAAA") {

@@ -13,7 +13,7 @@ import (
 	"shomei/services/agent"
 )
 
-// state is a procedure as the API tells it.
+// state is a procedure in the API.
 type state struct {
 	Procedure string `json:"procedure"`
 	State     string `json:"state"`
@@ -22,7 +22,7 @@ type state struct {
 	// Filed is the receipt; Entered is when a clerk entered that time by hand.
 	Filed   time.Time `json:"filed,omitzero"`
 	Entered time.Time `json:"entered,omitzero"`
-	// Report is what was reported, when the procedure is no application.
+	// Report is what was reported, if the procedure is not an application.
 	Report   string          `json:"report,omitempty"`
 	Card     string          `json:"card,omitempty"`
 	FeeYen   uint32          `json:"fee_yen"`
@@ -49,7 +49,8 @@ var states = map[agent.Stage]string{
 	agent.StageDropped: "dropped",
 }
 
-// stateOf is how far a procedure is. What is done here and not at the hub yet is still being worked on.
+// stateOf returns the API's word for a procedure's state. What is done here but not yet at the hub counts as being
+// worked on.
 func stateOf(s agent.Status) string {
 	word := states[s.Stage]
 	switch {
@@ -60,7 +61,7 @@ func stateOf(s agent.Status) string {
 	case recorded(s):
 		return "recorded"
 	case s.Stage == agent.StageConfirm && s.Waiting == nil:
-		return "working" // confirmed this moment
+		return "working" // confirmed just now
 	}
 	return word
 }
@@ -94,7 +95,7 @@ func pinWords(list []events.PinKind) []string {
 	return words
 }
 
-// wrong is what stands in the way of a procedure: why it was refused, or what failed.
+// wrong returns what prevents a procedure from going on: why it was refused, or what failed.
 func wrong(s agent.Status) *Problem {
 	switch s.Stage {
 	case agent.StageRefused:

@@ -25,13 +25,13 @@ type Tray struct {
 	Factory hpke.PublicKey
 
 	mu sync.Mutex
-	// last is the card that was taken from its file last. The others are in their files alone: their keys are large.
+	// last is the card last read from its file. The others are only in their files: their keys are large.
 	last *softcard.Card
 }
 
 var (
-	errNoSuchCard = errors.New("no such card in software")
-	errCardExists = errors.New("a card in software of that number exists")
+	errNoSuchCard = errors.New("no such software card")
+	errCardExists = errors.New("a software card with that number exists")
 	errNoFactory  = errors.New("the bundle names no key of the centre for new cards")
 )
 
@@ -47,7 +47,7 @@ func (t *Tray) path(id string) (string, error) {
 	return filepath.Join(t.Dir, id+".json"), nil
 }
 
-// Make makes the file of a card as it leaves the factory. Its last day is written onto it unless it is zero.
+// Make makes the file of a card as it leaves the factory. Its last day is written to it unless it is zero.
 func (t *Tray) Make(id string, kind card.Kind, lastDay civil.Date) (path string, err error) {
 	if path, err = t.path(id); err != nil {
 		return "", err
@@ -72,8 +72,8 @@ func (t *Tray) Make(id string, kind card.Kind, lastDay civil.Date) (path string,
 	return path, nil
 }
 
-// open takes a card from its file, unless it is the one in the reader or on its way there: a file belongs to one card in
-// this process.
+// open reads a card from its file, unless it is the one in the reader or on its way there: in this process a file
+// belongs to one card.
 func (t *Tray) open(id string) (*softcard.Card, error) {
 	path, err := t.path(id)
 	if err != nil {
@@ -97,8 +97,8 @@ func (t *Tray) open(id string) (*softcard.Card, error) {
 	return chip, nil
 }
 
-// inReader is the file that names the card in the reader: a card in software stays in it when the program ends, as a card
-// of plastic does.
+// inReader is the file that names the card in the reader: a card in software stays there when the program ends, as a
+// plastic card does.
 const inReader = "in-the-reader"
 
 // Insert puts a card into the reader.
@@ -114,7 +114,7 @@ func (t *Tray) Insert(id string) error {
 	return nil
 }
 
-// Return puts the card back that lay in the reader when the program ended last; false when none did, or it is gone.
+// Return puts back the card that was in the reader when the program last ended; false if there was none, or it is gone.
 func (t *Tray) Return() (bool, error) {
 	id, err := os.ReadFile(filepath.Join(t.Dir, inReader))
 	if errors.Is(err, os.ErrNotExist) {
@@ -130,18 +130,18 @@ func (t *Tray) Return() (bool, error) {
 	return err == nil, err
 }
 
-// Eject takes the card out of the reader; false when there was none.
+// Eject takes the card out of the reader; false if there was none.
 func (t *Tray) Eject() bool {
 	out := t.Reader.Eject() != nil
-	_ = os.Remove(filepath.Join(t.Dir, inReader)) // is not there when no card was in the reader
+	_ = os.Remove(filepath.Join(t.Dir, inReader)) // missing if no card was in the reader
 	return out
 }
 
-// List names the cards of the folder in order.
+// List returns the ids of the cards in the folder, in order.
 func (t *Tray) List() []string {
 	files, err := filepath.Glob(filepath.Join(t.Dir, "*.json"))
 	if err != nil {
-		return nil // the pattern is a constant and a path of our own
+		return nil // the pattern is a constant and our own path
 	}
 	var ids []string
 	for _, file := range files {

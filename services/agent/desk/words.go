@@ -6,7 +6,8 @@ import (
 	"shomei/pkg/page"
 )
 
-// Words are all phrases that the counter's pages and its API can show, but for the rules' sentences and [agent.Sentences].
+// Words are all phrases that the counter's pages and its API can show, except the rules' sentences and
+// [agent.Sentences].
 var Words = words
 
 var words = func() page.Catalogue {

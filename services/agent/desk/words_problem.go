@@ -2,7 +2,7 @@ package desk
 
 import "shomei/pkg/page"
 
-// problemWords say what could not be done, by the code of its [Problem], and under .next what to do then.
+// problemWords say what could not be done, by the code of the [Problem], and under .next what to do then.
 var problemWords = page.Catalogue{
 	"problem.title":                  {JA: "できませんでした", EN: "It could not be done"},
 	"problem.unknown-procedure":      {JA: "この端末にその手続きはありません。", EN: "This counter knows of no such procedure."},

@@ -14,7 +14,7 @@ import (
 	"shomei/pkg/natstest"
 )
 
-// positions hears how far a follower has come.
+// positions records how far a follower has come.
 type positions struct {
 	mu sync.Mutex
 	at eventlog.Positions
@@ -32,7 +32,7 @@ func (p *positions) of(stream string) uint64 {
 	return p.at[stream]
 }
 
-// distinct is how many different commits came.
+// distinct returns how many different commits came.
 func (c *collector) distinct() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -43,9 +43,9 @@ func (c *collector) distinct() int {
 	return len(seen)
 }
 
-// One aggregate that can't be handled holds up none of the others, keeps its own order, and holds the position back:
-// whoever starts anew gets it again.
-func TestLanesPassWhoeverWaits(t *testing.T) {
+// An aggregate that can't be handled blocks none of the others, keeps its own order, and holds the position back: a new
+// start gets it again.
+func TestQueuesPassBlockedAggregates(t *testing.T) {
 	s := natstest.Start(t)
 	l := open(t, config(t, natstest.Connect(t, s.URL()), newKey(t)))
 	for i := range 40 {
@@ -69,7 +69,8 @@ func TestLanesPassWhoeverWaits(t *testing.T) {
 	again := new(collector)
 	f.Handle = again.handle
 	stop = follow(t, l, f)
-	natstest.Wait(t, 10*time.Second, "everything from the third on", func() bool { return again.len() == 38 && at.of(l.Streams()[0]) == 40 })
+	natstest.Wait(t, 10*time.Second, "everything from the third on",
+		func() bool { return again.len() == 38 && at.of(l.Streams()[0]) == 40 })
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -84,8 +85,8 @@ func TestLanesPassWhoeverWaits(t *testing.T) {
 	}
 }
 
-// A lane sets its aggregate aside, what waits behind it included.
-func TestLanesPark(t *testing.T) {
+// A queue parks its aggregate, including what waits behind it.
+func TestQueuesPark(t *testing.T) {
 	s := natstest.Start(t)
 	l := open(t, config(t, natstest.Connect(t, s.URL()), newKey(t)))
 	for i := range 12 {
@@ -113,7 +114,7 @@ func TestLanesPark(t *testing.T) {
 }
 
 // However calls fail and followers end, nothing is left out and each aggregate keeps its order.
-func TestLanesLoseNothing(t *testing.T) {
+func TestQueuesLoseNothing(t *testing.T) {
 	s := natstest.Start(t)
 	cfg := config(t, natstest.Connect(t, s.URL()), newKey(t))
 	cfg.Streams = 3

@@ -18,22 +18,22 @@ import (
 
 var crashHandled = crashpoint.Register("counterlink.claim.handled")
 
-// lane is one counter at the hub: what waits to be handled, in order, and the head.
+// queue holds the claims of one counter that wait to be handled, in order, and its head.
 //
 // The head is saved at most once a second, not for every claim: after a crash it is a little behind, and what lies
 // between is read from the stream again and recognised by the chain and, above, by the ids of the claims.
-type lane struct {
+type queue struct {
 	hub     *Hub
 	counter string
 	lines   rate.Sometimes // log lines about this counter
 
-	mu      sync.Mutex // queue, bytes, newest, running, stuck, why
-	queue   []jetstream.Msg
-	bytes   int // of the queue
-	newest  uint64
-	running bool
-	stuck   time.Time // since when the first can't be handled; zero when it can
-	why     error
+	mu       sync.Mutex // messages, bytes, newest, running, stuck, why
+	messages []jetstream.Msg
+	bytes    int // of messages
+	newest   uint64
+	running  bool
+	stuck    time.Time // since when the first can't be handled; zero if it can
+	why      error
 
 	asideMu sync.Mutex // keeps, beyond
 	keeps   *rate.Limiter
@@ -44,73 +44,73 @@ type lane struct {
 	loaded   bool
 	revision uint64 // sequence of the saved head in HeadStream
 	dirty    bool
-	walked   bool // everything between head and queue has been looked at in this process
+	walked   bool // everything between head and messages has been checked in this process
 }
 
-func (h *Hub) newLane(counter string) *lane {
+func (h *Hub) newQueue(counter string) *queue {
 	perDay := rate.Every(24 * time.Hour / time.Duration(h.cfg.Bounds.Quarantine))
-	return &lane{
+	return &queue{
 		hub: h, counter: counter, lines: rate.Sometimes{First: 3, Interval: time.Minute},
 		keeps: rate.NewLimiter(perDay, h.cfg.Bounds.Quarantine),
 	}
 }
 
-// waiting returns how many claims of the counter wait to be handled, and how many bytes they have.
-func (l *lane) waiting() (messages, bytes int) {
+// waiting returns the number of waiting claims, and of their bytes.
+func (l *queue) waiting() (messages, bytes int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.queue), l.bytes
+	return len(l.messages), l.bytes
 }
 
-// enqueue takes a delivered message and reports whether the caller must start run. Beyond the bounds of its counter a
-// message is left to be delivered again: it is read from the stream when its turn comes.
-func (l *lane) enqueue(msg jetstream.Msg) bool {
+// enqueue queues a delivered message and reports whether the caller must start run. Beyond its counter's bounds a
+// message is left for redelivery: it is read from the stream when its turn comes.
+func (l *queue) enqueue(msg jetstream.Msg) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	meta, err := msg.Metadata()
-	if err != nil || (meta.Sequence.Stream <= l.newest && len(l.queue) > 0) {
-		return false // waiting already; this is a redelivery of what stands in the queue
+	if err != nil || (meta.Sequence.Stream <= l.newest && len(l.messages) > 0) {
+		return false // a redelivery of what is in the queue
 	}
-	if bounds := l.hub.cfg.Bounds; len(l.queue) > 2*bounds.Waiting || l.bytes > 2*bounds.WaitingBytes {
+	if bounds := l.hub.cfg.Bounds; len(l.messages) > 2*bounds.Waiting || l.bytes > 2*bounds.WaitingBytes {
 		return false
 	}
 	l.newest = max(l.newest, meta.Sequence.Stream)
-	l.queue = append(l.queue, msg)
+	l.messages = append(l.messages, msg)
 	l.bytes += len(msg.Data())
 	start := !l.running
 	l.running = true
 	return start
 }
 
-func (l *lane) first() jetstream.Msg {
+func (l *queue) first() jetstream.Msg {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.queue) == 0 {
+	if len(l.messages) == 0 {
 		l.running = false
 		return nil
 	}
-	return l.queue[0]
+	return l.messages[0]
 }
 
-func (l *lane) drop() {
+func (l *queue) drop() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.bytes -= len(l.queue[0].Data())
-	l.queue = l.queue[1:]
+	l.bytes -= len(l.messages[0].Data())
+	l.messages = l.messages[1:]
 	l.stuck, l.why = time.Time{}, nil
 }
 
-// stillWorking keeps the server from delivering what waits here a second time.
-func (l *lane) stillWorking() {
+// stillWorking keeps the server from redelivering what waits here.
+func (l *queue) stillWorking() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, msg := range l.queue {
+	for _, msg := range l.messages {
 		_ = msg.InProgress() // lost: a redelivery, which is recognised
 	}
 }
 
-// run settles what waits, one after the other, until nothing does.
-func (l *lane) run(ctx context.Context, handle func(context.Context, Received) error) {
+// run settles what waits, in order, until the queue is empty.
+func (l *queue) run(ctx context.Context, handle func(context.Context, Received) error) {
 	pause := 50 * time.Millisecond
 	for msg := l.first(); msg != nil && ctx.Err() == nil; msg = l.first() {
 		l.hub.slots <- struct{}{}
@@ -132,10 +132,10 @@ func (l *lane) run(ctx context.Context, handle func(context.Context, Received) e
 	l.abandon(ctx)
 }
 
-// fails notes that the first claim can't be handled now.
-func (l *lane) fails(err error) {
+// fails records that the first claim can't be handled at present.
+func (l *queue) fails(err error) {
 	l.lines.Do(func() {
-		l.hub.cfg.Logger.Error("a claim waits and is tried again", "counter", l.counter, "error", err)
+		l.hub.cfg.Logger.Error("could not handle a claim, retrying", "counter", l.counter, "error", err)
 	})
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -148,29 +148,30 @@ func (l *lane) fails(err error) {
 // stuckAfter is how long a claim may wait before health names its counter.
 const stuckAfter = 10 * time.Second
 
-func (l *lane) check() error {
+func (l *queue) check() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.stuck.IsZero() || time.Since(l.stuck) < stuckAfter {
 		return nil
 	}
-	return fmt.Errorf("%d claims of counter %s wait since %s, the first can't be handled: %w", len(l.queue), l.counter, l.stuck.Format(time.TimeOnly), l.why)
+	return fmt.Errorf("%d claims of counter %s wait since %s, the first can't be handled: %w",
+		len(l.messages), l.counter, l.stuck.Format(time.TimeOnly), l.why)
 }
 
-// abandon empties the queue when ctx ended: what is not acknowledged is delivered again to the next process.
-func (l *lane) abandon(ctx context.Context) {
+// abandon empties the queue when ctx has ended: what is not acknowledged is redelivered to the next process.
+func (l *queue) abandon(ctx context.Context) {
 	if ctx.Err() == nil {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, msg := range l.queue {
+	for _, msg := range l.messages {
 		_ = msg.Nak()
 	}
-	l.queue, l.newest, l.running = nil, 0, false
+	l.messages, l.newest, l.running = nil, 0, false
 }
 
-func (l *lane) settleDelivery(ctx context.Context, msg jetstream.Msg, handle func(context.Context, Received) error) error {
+func (l *queue) settleDelivery(ctx context.Context, msg jetstream.Msg, handle func(context.Context, Received) error) error {
 	meta, err := msg.Metadata()
 	if err != nil {
 		return fmt.Errorf("claim of counter %s: %w", l.counter, err)
@@ -179,8 +180,8 @@ func (l *lane) settleDelivery(ctx context.Context, msg jetstream.Msg, handle fun
 	return l.settling(ctx, func(e Enrolment) error { return l.settleUpTo(ctx, e, m, handle) })
 }
 
-// settling runs do with the head held and read, and the counter's enrolment known.
-func (l *lane) settling(ctx context.Context, do func(Enrolment) error) error {
+// settling calls do with the head locked and loaded, and the counter's enrolment.
+func (l *queue) settling(ctx context.Context, do func(Enrolment) error) error {
 	l.headMu.Lock()
 	defer l.headMu.Unlock()
 	if err := l.load(ctx); err != nil {
@@ -202,8 +203,8 @@ type message struct {
 }
 
 // settleUpTo settles a message and everything of the counter between the head and it. Messages come in the stream's
-// order unless some were delivered before to a process that died; those are read from the stream.
-func (l *lane) settleUpTo(ctx context.Context, enrolment Enrolment, m message, handle func(context.Context, Received) error) error {
+// order, except those delivered before to a process that died; they are read from the stream.
+func (l *queue) settleUpTo(ctx context.Context, enrolment Enrolment, m message, handle func(context.Context, Received) error) error {
 	if m.sequence > l.head.Sequence && (!l.walked || !l.continues(m)) {
 		if err := l.reload(ctx); err != nil {
 			return err
@@ -216,8 +217,8 @@ func (l *lane) settleUpTo(ctx context.Context, enrolment Enrolment, m message, h
 	return l.settle(ctx, enrolment, m, handle)
 }
 
-// settleStored settles what the stream holds of the counter between the head and a sequence, which stays for the caller.
-func (l *lane) settleStored(ctx context.Context, enrolment Enrolment, before uint64, handle func(context.Context, Received) error) error {
+// settleStored settles what the stream holds of the counter between the head and a sequence, exclusive.
+func (l *queue) settleStored(ctx context.Context, enrolment Enrolment, before uint64, handle func(context.Context, Received) error) error {
 	for l.head.Sequence < before {
 		next, err := l.hub.nextIn(ctx, l.hub.claims, ClaimSubject(l.counter), l.head.Sequence+1)
 		if err != nil || next == nil || next.sequence >= before {
@@ -231,9 +232,9 @@ func (l *lane) settleStored(ctx context.Context, enrolment Enrolment, before uin
 	return nil
 }
 
-// resume settles everything that the stream holds of the counter beyond the head. What is delivered of it later is
+// resume settles everything that the stream holds of the counter beyond the head. Later deliveries of it are
 // recognised.
-func (l *lane) resume(ctx context.Context, handle func(context.Context, Received) error) error {
+func (l *queue) resume(ctx context.Context, handle func(context.Context, Received) error) error {
 	return l.settling(ctx, func(e Enrolment) error {
 		last, err := l.hub.lastOf(ctx, l.counter)
 		if err != nil || last <= l.head.Sequence {
@@ -243,9 +244,8 @@ func (l *lane) resume(ctx context.Context, handle func(context.Context, Received
 	})
 }
 
-// continues reports whether a message says that it is the next one. Whether it is to be believed is looked at when it is
-// settled.
-func (l *lane) continues(m message) bool {
+// continues reports whether a message claims to be the next one. Settling it decides whether that is true.
+func (l *queue) continues(m message) bool {
 	claim, hash, err := ParseClaim(m.data)
 	if err != nil {
 		return false
@@ -254,8 +254,8 @@ func (l *lane) continues(m message) bool {
 	return err == nil && verdict == Next
 }
 
-// judge verifies a message and says what it is to the head.
-func (l *lane) judge(enrolment Enrolment, data []byte) (claim *events.Claim, hash []byte, verdict Verdict, err error) {
+// judge verifies a message and returns how it relates to the head.
+func (l *queue) judge(enrolment Enrolment, data []byte) (claim *events.Claim, hash []byte, verdict Verdict, err error) {
 	return judge(l.head, l.counter, enrolment, data)
 }
 
@@ -277,8 +277,8 @@ func judge(head Head, counter string, enrolment Enrolment, data []byte) (claim *
 	return claim, hash, verdict, err
 }
 
-// settle hands a message on, drops it or sends it to quarantine, and moves the head past it.
-func (l *lane) settle(ctx context.Context, enrolment Enrolment, m message, handle func(context.Context, Received) error) error {
+// settle passes a message on, drops it or sends it to quarantine, and moves the head past it.
+func (l *queue) settle(ctx context.Context, enrolment Enrolment, m message, handle func(context.Context, Received) error) error {
 	claim, hash, verdict, why := l.judge(enrolment, m.data)
 	switch {
 	case why != nil:
@@ -307,9 +307,9 @@ func (h *Hub) quarantined(counter string, number uint64, data []byte, why error)
 	return Quarantined{ID: hex.EncodeToString(events.Hash(data)), Counter: counter, Number: number, Signed: data, Why: why}
 }
 
-// setAside sends a message to quarantine. Of a counter that has left as many there as it may, further ones are counted,
-// and the count is recorded each time that it has doubled.
-func (l *lane) setAside(ctx context.Context, q Quarantined) error {
+// setAside sends a message to quarantine. Once a counter has used up its entries, further ones are counted, and the
+// count is recorded each time it doubles.
+func (l *queue) setAside(ctx context.Context, q Quarantined) error {
 	l.asideMu.Lock()
 	defer l.asideMu.Unlock()
 	outcome := "kept"
@@ -320,10 +320,10 @@ func (l *lane) setAside(ctx context.Context, q Quarantined) error {
 	}
 	l.hub.metrics.quarantined.WithLabelValues(l.counter, outcome).Inc()
 	if q.Beyond&(q.Beyond-1) != 0 {
-		return nil // counted, and no power of two
+		return nil // counted, and not a power of two
 	}
 	l.lines.Do(func() {
-		l.hub.cfg.Logger.Warn("a claim goes to quarantine", "counter", l.counter, "number", q.Number, "beyond", q.Beyond, "why", q.Why)
+		l.hub.cfg.Logger.Warn("quarantining a claim", "counter", l.counter, "number", q.Number, "beyond", q.Beyond, "why", q.Why)
 	})
 	if err := l.hub.cfg.Quarantine(ctx, q); err != nil {
 		if q.Beyond > 0 {
@@ -335,13 +335,14 @@ func (l *lane) setAside(ctx context.Context, q Quarantined) error {
 	return nil
 }
 
-// settledBefore: a message that the head passed long ago comes again, as after the loss of the consumer. Its number is
-// too old to compare, and it was looked at when the head passed it. Whatever fails to verify is quarantined again.
-func (l *lane) settledBefore(m message, why error) bool {
+// settledBefore reports whether a message that the head passed long ago has come again, as after the loss of the
+// consumer. Its number is too old to compare, and it was checked when the head passed it. Whatever fails to verify is
+// quarantined again.
+func (l *queue) settledBefore(m message, why error) bool {
 	return m.sequence <= l.head.Sequence && errors.Is(why, ErrLate)
 }
 
-func (l *lane) enrolment(ctx context.Context) (Enrolment, error) {
+func (l *queue) enrolment(ctx context.Context) (Enrolment, error) {
 	enrolment, err := l.hub.cfg.Enrolled(ctx, l.counter)
 	if errors.Is(err, ErrNotEnrolled) {
 		return Enrolment{}, nil

@@ -15,9 +15,9 @@ import (
 	"shomei/pkg/counterlink"
 )
 
-// desk is a counter in this process, on the real wire but without a store of its own: what it forgets is gone.
-type desk struct {
-	// down are the commands and answers to this counter as it takes them.
+// counter is a counter in this process, on the real wire but without a durable store.
+type counter struct {
+	// down receives the commands and answers to this counter.
 	down   chan *events.Downlink
 	id     string
 	office string
@@ -34,13 +34,13 @@ type desk struct {
 	changed   chan struct{}
 }
 
-// openDesk enrols a counter and links it up.
-func openDesk(ctx context.Context, h *hub.Hub, office, counter, code string) (*desk, error) {
-	voice, err := h.Voice(ctx, office, counter, "counter", code)
+// openCounter enrols a counter and links it up.
+func openCounter(ctx context.Context, h *hub.Hub, office, id, code string) (*counter, error) {
+	voice, err := h.Voice(ctx, office, id, "counter", code)
 	if err != nil {
 		return nil, err
 	}
-	folder := filepath.Join(h.Data, "counters", counter)
+	folder := filepath.Join(h.Data, "counters", id)
 	secret, err := os.ReadFile(filepath.Join(folder, "seal.key"))
 	if err != nil {
 		return nil, err
@@ -53,13 +53,16 @@ func openDesk(ctx context.Context, h *hub.Hub, office, counter, code string) (*d
 	if err != nil {
 		return nil, err
 	}
-	d := &desk{down: make(chan *events.Downlink, 64), id: counter, office: office, voice: voice, changed: make(chan struct{}), ended: make(chan error, 1)}
+	d := &counter{
+		down: make(chan *events.Downlink, 64), id: id, office: office, voice: voice, changed: make(chan struct{}),
+		ended: make(chan error, 1),
+	}
 	d.head.Epoch = uuid.NewString()
 	if d.conn, err = bundle.Dial(voice.Key); err != nil {
 		return nil, err
 	}
 	d.link, err = counterlink.NewLink(counterlink.LinkConfig{
-		Conn: d.conn, Counter: counter, Outbox: d, SealKey: key, Writers: bundle.HubWriters, Received: d.received, Logger: h.Logger,
+		Conn: d.conn, Counter: id, Outbox: d, SealKey: key, Writers: bundle.HubWriters, Received: d.received, Logger: h.Logger,
 	})
 	if err != nil {
 		d.conn.Close()
@@ -72,14 +75,14 @@ func openDesk(ctx context.Context, h *hub.Hub, office, counter, code string) (*d
 }
 
 // close ends the link.
-func (d *desk) close() error {
+func (d *counter) close() error {
 	d.stop()
 	err := <-d.ended
 	d.conn.Close()
 	return err
 }
 
-func (d *desk) received(ctx context.Context, down *events.Downlink, _ []byte) error {
+func (d *counter) received(ctx context.Context, down *events.Downlink, _ []byte) error {
 	select {
 	case d.down <- down:
 		return nil
@@ -88,32 +91,32 @@ func (d *desk) received(ctx context.Context, down *events.Downlink, _ []byte) er
 	}
 }
 
-// Last, Delivered, Claim and MarkDelivered are the chain of claims that the link sends (counterlink.Outbox).
-func (d *desk) Last() counterlink.Head {
+// Last, Delivered, Claim and MarkDelivered implement counterlink.Outbox.
+func (d *counter) Last() counterlink.Head {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.head
 }
 
-// Delivered is the newest claim known to be at the hub.
-func (d *desk) Delivered() counterlink.Head {
+// Delivered returns the newest claim known to be at the hub.
+func (d *counter) Delivered() counterlink.Head {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.delivered
 }
 
-// Claim gives the last claim, which alone is kept.
-func (d *desk) Claim(number uint64) (signed, hash []byte, err error) {
+// Claim returns the last claim, the only one kept.
+func (d *counter) Claim(number uint64) (signed, hash []byte, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if number != d.head.Number {
-		return nil, nil, fmt.Errorf("claim %d of a desk that keeps the last one, %d", number, d.head.Number)
+		return nil, nil, fmt.Errorf("claim %d of a counter that keeps only the last one, %d", number, d.head.Number)
 	}
 	return d.signed, d.head.Hash, nil
 }
 
-// MarkDelivered notes that the hub has every claim up to a number.
-func (d *desk) MarkDelivered(number uint64) error {
+// MarkDelivered records that the hub has every claim up to a number.
+func (d *counter) MarkDelivered(number uint64) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if number == d.head.Number {
@@ -124,8 +127,8 @@ func (d *desk) MarkDelivered(number uint64) error {
 	return nil
 }
 
-// report signs a claim in the counter's chain and returns when the hub has it.
-func (d *desk) report(ctx context.Context, claim *events.Claim, personal *events.Personal) error {
+// report signs a claim in the counter's chain and waits until the hub has it.
+func (d *counter) report(ctx context.Context, claim *events.Claim, personal *events.Personal) error {
 	claim.Id, claim.Counter, claim.Office = uuid.NewString(), d.id, d.office
 	head := d.Last()
 	claim.StoreEpoch, claim.Number, claim.PreviousHash = head.Epoch, head.Number+1, head.Hash
