@@ -111,7 +111,7 @@ func (a *attempt) authorize(ctx context.Context, fact *events.KeysGenerated, mad
 		if h.Revision != uint64(len(history)) {
 			return nil, errMoved
 		}
-		signing, err := a.signing(state.GetProcedure(), made, h.Now)
+		signing, err := a.signing(state.Open(), made, h.Now)
 		if err != nil {
 			return nil, err
 		}

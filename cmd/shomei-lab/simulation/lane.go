@@ -99,7 +99,7 @@ func (l *lane) meet(ctx context.Context, a appointment) error {
 		if !more {
 			return nil
 		}
-		if act.At.After(a.at) && s.Procedure == nil {
+		if act.At.After(a.at) && s.Open() == nil {
 			heap.Push(&l.waiting, appointment{act.At, a.index})
 			return nil
 		}
@@ -123,8 +123,8 @@ func (l *lane) after(ctx context.Context, subscriber string, before *events.Subs
 	if err != nil {
 		return nil, err
 	}
-	stuck := before.Procedure != nil && s.Procedure.GetId() == before.Procedure.Id && s.Procedure.Step == before.Procedure.Step &&
-		s.Procedure.Attempt == before.Procedure.Attempt
+	stuck := before.Open() != nil && s.Open().GetId() == before.Open().Id && s.Open().Step == before.Open().Step &&
+		s.Open().Attempt == before.Open().Attempt
 	if stuck || s.Revision == before.Revision {
 		return nil, fmt.Errorf("act %d of %s changed nothing that it should have: a bug of the simulation", act.What, subscriber)
 	}
