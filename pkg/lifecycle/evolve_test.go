@@ -130,6 +130,10 @@ var folds = []struct {
 		w.settled("2.0")
 		w.noLetter("p1")
 	}},
+	{"an application in place of another", nil, &events.ApplicationAccepted{Procedure: "p9", Operation: opUnblock}, func(w want) {
+		w.Procedures[0] = w.Procedures[1]
+		w.Procedures[1] = &events.Procedure{Id: "p9", Operation: opUnblock, Carrier: onCard(""), Step: stepAccepted, Attempt: 1}
+	}},
 	{"an application that is carried out at once", nil, &events.ApplicationAccepted{Procedure: "p2", Operation: opRevoke}, func(w want) {
 		w.settled("3.1")
 		w.noLetter("p2")
