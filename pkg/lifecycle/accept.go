@@ -171,8 +171,8 @@ func (a *application) pins() []events.PinKind {
 		return a.Pins
 	}
 	var pins []events.PinKind
-	for _, c := range a.state.Certificates {
-		if c.Card == a.Card && !hasEnded(c) {
+	for _, c := range onCards(a.state) {
+		if c.Carrier.Card() == a.Card && !hasEnded(c) {
 			pins = append(pins, events.PinKind(c.Kind))
 		}
 	}

@@ -13,8 +13,8 @@ var ErrOtherPerson = errors.New("the corrected resident-record code has a histor
 // person has one history, whichever code is told. It gives the events to store, none when it is one already, and
 // ErrOtherPerson where s has a history that would be joined with another.
 func Alias(s *events.SubscriberState, to string) ([]*events.Event, error) {
-	blank := len(s.Certificates) == 0 && s.Card == nil && s.OldCard == nil && s.Procedure == nil && len(s.Letters) == 0 &&
-		len(s.Phones) == 0 && len(s.Obligations) == 0
+	blank := len(s.Certificates) == 0 && s.Card == nil && s.OldCard == nil && len(s.Procedures) == 0 && len(s.Letters) == 0 &&
+		len(s.Obligations) == 0
 	switch {
 	case s.AliasOf == to:
 		return nil, nil

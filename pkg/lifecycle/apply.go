@@ -37,7 +37,7 @@ type application struct {
 func (d *decision) apply(c Apply) error {
 	d.filedAt(c.Filed)
 	d.entered = c.Entered
-	if d.state.Procedure.GetId() == c.Procedure && c.Procedure != "" {
+	if d.state.ProcedureOf(c.Procedure) != nil {
 		d.factRefused("ApplicationReceived", "this procedure is already open")
 		return nil
 	}
@@ -124,7 +124,7 @@ func (a *application) judgeReceipt() {
 }
 
 func (a *application) judgePerson() {
-	if p := a.state.Procedure; p != nil && p.Id != a.Procedure {
+	if p := a.state.Open(); p != nil && p.Id != a.Procedure {
 		a.ruling.Refuse(regime.OneAtATime)
 	}
 	if a.state.Ended && a.Operation != events.Operation_OPERATION_RETURN_CARD {
@@ -411,7 +411,7 @@ func (a *application) allLapsed() bool {
 // causeOfEnd is why there is none any more of what is issued: how the latest of its kinds under this regime ended.
 func (a *application) causeOfEnd() regime.Cause {
 	var latest *events.Certificate
-	for _, c := range a.state.Certificates {
+	for _, c := range onCards(a.state) {
 		if c.Regime != logRegime(a.regime) || !slices.Contains(a.kinds, c.Kind) || c.Status == abandoned {
 			continue
 		}

@@ -99,8 +99,8 @@ func waitsAtOffice(c *events.HeldCard) bool {
 
 // factoryDone reports whether the card's certificates, if any were wanted, are written.
 func (a *application) factoryDone() bool {
-	for _, c := range a.state.Certificates {
-		if c.Card == a.Card && !hasEnded(c) && !c.Written {
+	for _, c := range onCards(a.state) {
+		if c.Carrier.Card() == a.Card && !hasEnded(c) && !c.Written {
 			return false
 		}
 	}

@@ -31,9 +31,9 @@ const (
 // CommandOnCard returns the kind of the obligation by which a counter is to work on a card now, from the subscriber's
 // state. The error is ErrNoCommand.
 func CommandOnCard(s *events.SubscriberState, obligation, counter, card string) (events.ObligationKind, error) {
-	p := s.GetProcedure()
 	for _, o := range s.GetObligations() {
-		if o.Id != obligation || o.Target != p.GetId() || p.GetCounter() != counter || p.GetCard() != card || counter == "" || card == "" {
+		p := s.ProcedureOf(o.Target)
+		if o.Id != obligation || p.GetCounter() != counter || p.GetCarrier().Card() != card || counter == "" || card == "" {
 			continue
 		}
 		switch o.Kind {

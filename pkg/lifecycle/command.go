@@ -81,11 +81,13 @@ type AbandonIssue struct {
 	Cause  string
 }
 
-// RecordWritten tells that certificates were written, read back, tried and activated.
+// RecordWritten tells that certificates were written to a card, read back, tried and activated, or that a smartphone has
+// installed them.
 type RecordWritten struct {
 	Procedure  string
 	Obligation string
 	Card       string
+	Device     string // the smartphone; empty: the card
 	Serials    []uint64
 	SHA256     [][]byte // as read back, in the order of Serials
 	Filed      time.Time

@@ -42,11 +42,12 @@ func (d *decision) end(c consequence) error {
 	return nil
 }
 
-// endKind applies what the law says to the certificates of one kind and gives those it changed.
+// endKind applies what the law says to the certificates of one kind and gives those on cards that it changed: what ends on
+// a smartphone has no notice of its own.
 func (d *decision) endKind(c consequence, kind events.CertificateKind, law regime.Consequence) []*events.Certificate {
 	var changed []*events.Certificate
 	for _, held := range slices.Clone(d.state.Certificates) {
-		if held.Kind == kind && c.means(held) && d.endOne(c, held, law) {
+		if held.Kind == kind && c.means(held) && d.endOne(c, held, law) && held.Carrier.Device() == "" {
 			changed = append(changed, held)
 		}
 	}
@@ -58,7 +59,9 @@ func (c consequence) means(held *events.Certificate) bool {
 	switch {
 	case hasEnded(held), lawRegime(held.Regime) != c.regime, c.serial != 0 && held.Serial != c.serial:
 		return false
-	case c.onCard != "" && held.Card != c.onCard, slices.Contains(c.spare, held.Card):
+	case c.serial == 0 && held.Carrier.Device() != "":
+		return false // it follows the card's (followParents)
+	case c.onCard != "" && held.Carrier.Card() != c.onCard, slices.Contains(c.spare, held.Carrier.Card()):
 		return false
 	case c.move != nil && c.move.keepUse && held.Overseas:
 		return false // issued for use overseas
@@ -68,7 +71,7 @@ func (c consequence) means(held *events.Certificate) bool {
 
 // endOne applies one consequence to one certificate and reports whether that changed it.
 func (d *decision) endOne(c consequence, held *events.Certificate, law regime.Consequence) bool {
-	device := onPhone(d.state, held.Serial).GetDevice()
+	device := held.Carrier.Device()
 	switch law.Effect {
 	case regime.Revoke:
 		if held.Status == authorized {
@@ -79,7 +82,7 @@ func (d *decision) endOne(c consequence, held *events.Certificate, law regime.Co
 		}
 		d.emit(&events.CertificateRevoked{
 			Serial: held.Serial, Kind: held.Kind, Reason: logReason(law.Reason), Cause: string(c.event), Authority: held.Authority,
-			LastDay: LastDay(d.state, held), Municipality: d.state.Municipality, Device: device,
+			LastDay: held.LastDay, Municipality: d.state.Municipality, Device: device,
 		}, law.Rule, law.Reason.Rule())
 		return true
 	case regime.Suspend:

@@ -8,14 +8,14 @@ import (
 
 func (d *decision) recordUnblocked(c RecordUnblocked) {
 	d.filedAt(c.Filed)
-	p := d.state.Procedure
+	p := d.state.Open()
 	waits := p != nil && p.Id == c.Procedure && waitsFor(p) == owesUnblock
 	if !waits || otherCard(p, c.Card) || d.stale(p, c.Obligation) {
 		d.factRefused("PinsUnblocked", "no procedure waits for PINs on this card", d.unawaited(c.Procedure)...)
 		return
 	}
 	d.emit(&events.PinUnblocked{Procedure: c.Procedure, Pins: c.Pins, Card: c.Card})
-	d.writtenTo(p.Card)
+	d.writtenTo(p.Carrier.Card())
 }
 
 // waitsFor is the work at the counter that an open procedure waits for; unspecified when it waits for none.
@@ -26,9 +26,17 @@ func waitsFor(p *events.Procedure) events.ObligationKind {
 	case p.GetStep() == stepAccepted && len(p.Pins) > 0:
 		return owesUnblock
 	case p.GetStep() == stepIssued:
-		return owesWriting
+		return writing(p)
 	}
 	return events.ObligationKind_OBLIGATION_KIND_UNSPECIFIED
+}
+
+// writing is how a procedure's certificates come to where they belong.
+func writing(p *events.Procedure) events.ObligationKind {
+	if p.Carrier.Device() != "" {
+		return owesPhone
+	}
+	return owesWriting
 }
 
 // stale reports whether a fact answers an earlier command than the one that is owed now.
@@ -42,7 +50,9 @@ func (d *decision) stale(p *events.Procedure, obligation string) bool {
 }
 
 // otherCard reports whether a fact is about another card than the procedure's.
-func otherCard(p *events.Procedure, card string) bool { return card != "" && card != p.GetCard() }
+func otherCard(p *events.Procedure, card string) bool {
+	return card != "" && card != p.GetCarrier().Card()
+}
 
 func (d *decision) recordPinsBlocked(c RecordPinsBlocked) {
 	d.filedAt(c.Filed)
@@ -73,7 +83,7 @@ func (d *decision) recordCustody(c RecordCustody) {
 // dropApplication withdraws the open application. What was already made for it is discarded.
 func (d *decision) dropApplication(c DropApplication) {
 	d.filedAt(c.Filed)
-	p := d.state.Procedure
+	p := d.state.Open()
 	waiting := slices.ContainsFunc(d.state.Letters, func(l *events.Letter) bool { return l.Procedure == c.Procedure })
 	switch {
 	case waiting:

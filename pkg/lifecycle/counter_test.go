@@ -27,7 +27,7 @@ func TestLetterOfInquiry(t *testing.T) {
 	p := newPlayer(t, "2012-12-03 10:00")
 	noPhoto := channel(regime.ChannelSelfNoPhoto)
 	due := find[*events.InquiryLetterDue](p.do(p.application(opIssue, juki, noPhoto, withLetter(""))))
-	if due == nil || p.state.Procedure != nil {
+	if due == nil || p.state.Open() != nil {
 		t.Fatalf("the first visit only posts a letter: %v", p.state)
 	}
 	same := sameProcedure(due.Procedure)
@@ -166,7 +166,7 @@ func TestLetterAfterWrongPINsInTheNotice(t *testing.T) {
 		t.Fatalf("one letter waits, the latest: %v", p.state.Letters)
 	}
 	p.apply(opRenew, notice(true))
-	p.do(DropApplication{Procedure: p.state.Procedure.Id, Filed: p.now})
+	p.do(DropApplication{Procedure: p.state.Open().Id, Filed: p.now})
 	p.change(events.RecordChange_RECORD_CHANGE_DEATH)
 	equal(t, "no letter to the dead", len(p.state.Letters)+len(p.state.Obligations), 0)
 }
@@ -178,7 +178,7 @@ func TestWriteFailures(t *testing.T) {
 		return p
 	}
 	fail := func(p *player, repairable bool) []*events.Event {
-		open := p.state.Procedure
+		open := p.state.Open()
 		return p.do(RecordWriteFailed{Procedure: open.GetId(), Card: "card-1", Stage: "write", Reason: "torn", Repairable: repairable, Filed: p.now})
 	}
 	p := start()
@@ -187,14 +187,14 @@ func TestWriteFailures(t *testing.T) {
 	if p.owed(events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS).Id == first {
 		t.Fatal("the second attempt has the id of the first")
 	}
-	late := RecordWriteFailed{Procedure: p.state.Procedure.Id, Obligation: first, Card: "card-1", Repairable: true, Filed: p.now}
+	late := RecordWriteFailed{Procedure: p.state.Open().Id, Obligation: first, Card: "card-1", Repairable: true, Filed: p.now}
 	equal(t, "about the first attempt", names(p.do(late)), []string{"FactRefused"})
 	p.keys()
 	equal(t, "while signing", names(fail(p, true)), []string{"FactRefused"})
 	p.sign()
 	fail(p, true)
 	p.owed(events.ObligationKind_OBLIGATION_KIND_WRITE_CARD)
-	equal(t, "attempt", p.state.Procedure.Attempt, uint32(3))
+	equal(t, "attempt", p.state.Open().Attempt, uint32(3))
 	wrong := p.written()
 	wrong.SHA256[0] = spki(0)
 	equal(t, "misread", names(p.do(wrong)), []string{"FactRefused"})
@@ -220,7 +220,7 @@ func TestACardIsNotTriedForEver(t *testing.T) {
 	p.sign()
 	fail := func() []string {
 		return names(p.do(RecordWriteFailed{
-			Procedure: p.state.Procedure.GetId(), Card: "card-1", Stage: "write", Reason: "memory", Repairable: true, Filed: p.now,
+			Procedure: p.state.Open().GetId(), Card: "card-1", Stage: "write", Reason: "memory", Repairable: true, Filed: p.now,
 		}))
 	}
 	for range maxAttempts - 1 {
@@ -235,7 +235,7 @@ func TestBrokenFactoryCard(t *testing.T) {
 	p := newPlayer(t, "2016-01-05 02:29")
 	p.carried(opFactory, factory)
 	p.at("2016-01-12 10:00").apply(opHandOver)
-	p.do(RecordWriteFailed{Procedure: p.state.Procedure.Id, Card: "card-1", Stage: "unblock", Reason: "no answer", Filed: p.now})
+	p.do(RecordWriteFailed{Procedure: p.state.Open().Id, Card: "card-1", Stage: "unblock", Reason: "no answer", Filed: p.now})
 	p.wantStatus(underMyNumber, kindAuth, revoked)
 	p.carried(opFactory, factory, card("card-2"))
 	equal(t, "card", p.state.Card.Card, "card-2")
@@ -256,7 +256,7 @@ func TestDropAtEveryStep(t *testing.T) {
 		for _, step := range steps[:upTo+1] {
 			step(p)
 		}
-		id := p.state.Procedure.Id
+		id := p.state.Open().Id
 		equal(t, "dropped", names(p.do(DropApplication{Procedure: id, Filed: p.now})), want[upTo])
 		equal(t, "owed", len(p.state.Obligations), 0)
 		equal(t, "dropped again", names(p.do(DropApplication{Procedure: id, Filed: p.now})), []string{"FactRefused"})
@@ -268,7 +268,7 @@ func TestDropAtEveryStep(t *testing.T) {
 func TestRepeatedFactsChangeNothing(t *testing.T) {
 	p := fromFactory(t).at("2020-03-19 10:00")
 	p.apply(opRenew)
-	id := p.state.Procedure.Id
+	id := p.state.Open().Id
 	p.keys()
 	serials := []SignedCertificate{{Serial: 3, SHA256: der(3)}, {Serial: 4, SHA256: der(4)}}
 	p.sign()
@@ -318,7 +318,7 @@ func TestAbandonedIssue(t *testing.T) {
 	p = newPlayer(t, "2016-01-12 10:00")
 	p.apply(opIssue)
 	p.keys()
-	p.do(RecordIssued{Procedure: p.state.Procedure.Id, Signed: []SignedCertificate{{Serial: 1, SHA256: der(1)}}})
+	p.do(RecordIssued{Procedure: p.state.Open().Id, Signed: []SignedCertificate{{Serial: 1, SHA256: der(1)}}})
 	p.owed(events.ObligationKind_OBLIGATION_KIND_SIGN)
 	p.do(AbandonIssue{Serial: 2, Cause: "lint"})
 	p.owed(events.ObligationKind_OBLIGATION_KIND_WRITE_CARD)

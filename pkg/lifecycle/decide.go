@@ -60,8 +60,6 @@ func Decide(s *events.SubscriberState, cmd Command, now time.Time) ([]*events.Ev
 		d.recordKeyDestroyed(c)
 	case ApplyPhone:
 		err = d.applyPhone(c)
-	case RecordInstalled:
-		d.recordInstalled(c)
 	default:
 		return nil, fmt.Errorf("deciding on a subscriber: no such command: %T", cmd)
 	}

@@ -7,21 +7,23 @@ import (
 	"shomei/pkg/regime"
 )
 
-// discard ends a procedure and whatever certificates it has made but not handed over; an undelivered card from the
-// factory that turns out broken takes its certificates with it.
+// discard ends a procedure and whatever certificates it has made but not handed over or installed; an undelivered card
+// from the factory that turns out broken takes its certificates with it.
 func (d *decision) discard(p *events.Procedure, rules ...string) {
 	rules = append(rules, regime.BeforeHandOver)
 	for _, held := range slices.Clone(d.state.Certificates) {
-		ours := held.Procedure == p.Id || p.Operation == events.Operation_OPERATION_HAND_OVER && held.Card == p.Card
+		ours := held.Procedure == p.Id || p.Operation == events.Operation_OPERATION_HAND_OVER && held.Carrier.Is(p.Carrier)
 		if !ours || hasEnded(held) || held.Status == valid {
 			continue
 		}
 		if held.Status == authorized {
-			d.emit(&events.IssueAbandoned{Serial: held.Serial, Kind: held.Kind, Authority: held.Authority, Cause: "procedure-ended"}, rules...)
+			d.emit(&events.IssueAbandoned{
+				Serial: held.Serial, Kind: held.Kind, Authority: held.Authority, Cause: "procedure-ended", Device: held.Carrier.Device(),
+			}, rules...)
 			continue
 		}
 		d.emit(&events.CertificateDiscarded{
-			Serial: held.Serial, Kind: held.Kind, Authority: held.Authority, Cause: string(regime.EvDiscarded),
+			Serial: held.Serial, Kind: held.Kind, Authority: held.Authority, Cause: string(regime.EvDiscarded), Device: held.Carrier.Device(),
 		}, rules...)
 	}
 	d.emit(&events.ApplicationWithdrawn{Procedure: p.Id}, rules...)
@@ -35,7 +37,7 @@ func (d *decision) endHopeless() {
 			d.emit(&events.ApplicationWithdrawn{Procedure: l.Procedure}, regime.RecordEnded)
 		}
 	}
-	p := d.state.Procedure
+	p := d.state.Open()
 	switch {
 	case p == nil:
 	case d.state.Ended:
@@ -51,7 +53,7 @@ func (d *decision) endHopeless() {
 // former card when it ends, and is then none of the person's.
 func (d *decision) cardLost(p *events.Procedure) bool {
 	for _, c := range []*events.HeldCard{d.state.Card, d.state.OldCard} {
-		if c != nil && c.Card == p.Card {
+		if c != nil && c.Card == p.Carrier.Card() {
 			return unusable(c)
 		}
 	}

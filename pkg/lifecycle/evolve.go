@@ -41,8 +41,6 @@ func evolve(s *events.SubscriberState, e *events.Event, index uint32) {
 		f.keysRecorded(b)
 	case *events.IssueAuthorized:
 		f.authorized(b)
-	case *events.IssueAbandoned:
-		f.abandon(b.Serial)
 	case *events.CertificateIssued:
 		f.issued(b)
 	case *events.CertificateWritten:
@@ -60,7 +58,7 @@ func evolve(s *events.SubscriberState, e *events.Event, index uint32) {
 	case *events.WindowOpened:
 		f.with(b.Serial, func(c *events.Certificate) { c.WindowOpened = true })
 	case *events.LossReported:
-		f.phoneLost(b)
+		f.phoneLost(b.Device, true)
 	case *events.CardAssigned:
 		f.cardAssigned(b)
 	case *events.CardHandedOver:
@@ -71,7 +69,7 @@ func evolve(s *events.SubscriberState, e *events.Event, index uint32) {
 		f.keep(b.Card)
 	case *events.CardTermExtended:
 		f.cardExtended(b)
-	case *events.CertificateRevoked, *events.CertificateDiscarded, *events.CertificateSuspended, *events.CertificateReleased,
+	case *events.IssueAbandoned, *events.CertificateRevoked, *events.CertificateDiscarded, *events.CertificateSuspended, *events.CertificateReleased,
 		*events.CertificateExpired, *events.CardExpired, *events.CardSuspended, *events.CardFound, *events.CardReturned:
 		f.turn()
 	case *events.ResidentRecorded:
@@ -125,13 +123,9 @@ type fold struct {
 
 // owe adds an obligation; its id is the place of the event that made it.
 func (f *fold) owe(kind events.ObligationKind, target string) {
-	o := &events.Obligation{
+	f.s.Obligations = append(f.s.Obligations, &events.Obligation{
 		Id: fmt.Sprintf("%d.%d", f.s.Revision, f.index), Kind: kind, Target: target, SinceMs: f.e.RecordedMs,
-	}
-	if p := f.s.Procedure; p != nil {
-		o.Counter = p.Counter
-	}
-	f.s.Obligations = append(f.s.Obligations, o)
+	})
 }
 
 // settle removes what is owed of a kind to a target.
@@ -139,13 +133,6 @@ func (f *fold) settle(kind events.ObligationKind, target string) {
 	f.s.Obligations = slices.DeleteFunc(f.s.Obligations, func(o *events.Obligation) bool {
 		return o.Kind == kind && o.Target == target
 	})
-}
-
-// settleProcedure removes everything still owed to the counter for a procedure that has ended.
-func (f *fold) settleProcedure(id string) {
-	for _, kind := range []events.ObligationKind{owesKeys, owesSignature, owesWriting, owesUnblock} {
-		f.settle(kind, id)
-	}
 }
 
 func (f *fold) letterDue(b *events.InquiryLetterDue) {
@@ -172,11 +159,10 @@ func (f *fold) commandFailed(b *events.CommandFailed) {
 }
 
 func (f *fold) delivered(b *events.Delivered) {
-	f.installed(b)
 	for _, serial := range b.Serials {
 		f.with(serial, func(c *events.Certificate) {
-			if c.Status == issued {
-				c.Status, c.CertificateSha256 = valid, nil // what was read back is not compared again
+			if c.Status == issued { // what was read back is not compared again
+				c.Status, c.CertificateSha256, c.Procedure = valid, nil, ""
 			}
 		})
 	}
@@ -191,26 +177,34 @@ func (f *fold) with(serial uint64, change func(*events.Certificate)) {
 }
 
 func (f *fold) accepted(b *events.ApplicationAccepted) {
-	if b.Device != "" {
-		f.phoneAccepted(b)
-		return
-	}
 	f.dropLetters(b.Procedure)
-	if regime.HandlingOf(b.Operation).Settled {
+	f.s.PhoneMadeMs = max(f.s.PhoneMadeMs, b.MadeMs)
+	switch {
+	case b.Operation == events.Operation_OPERATION_PHONE_RELEASE:
+		f.phoneLost(b.Device, false)
+		return
+	case b.Operation == events.Operation_OPERATION_PHONE_REVOKE, regime.HandlingOf(b.Operation).Settled:
 		return // carried out in the same commit
 	}
 	p := &events.Procedure{
-		Id: b.Procedure, Operation: b.Operation, Channel: b.Channel, Kinds: b.Kinds, Card: b.Card, CardKind: b.CardKind,
-		Planned: b.Planned, Step: stepAccepted, Pins: b.Pins, Cause: b.Cause, Attempt: 1, Municipality: b.Municipality,
-		CardLastDay: b.CardLastDay, Office: b.Office, Counter: b.Counter, TakenBack: b.TakenBack, CardStayCaps: stayCaps(b.CardCandidates),
+		Id: b.Procedure, Operation: b.Operation, Channel: b.Channel, Kinds: b.Kinds, CardKind: b.CardKind,
+		Carrier: events.CarrierOf(b.Card, b.Device, b.Platform), Planned: b.Planned, Step: stepAccepted, Pins: b.Pins,
+		Cause: b.Cause, Attempt: 1, Municipality: b.Municipality, CardLastDay: b.CardLastDay, Office: b.Office,
+		Counter: b.Counter, TakenBack: b.TakenBack, CardStayCaps: stayCaps(b.CardCandidates),
 	}
 	for _, item := range b.Fee {
 		p.FeeYen += item.Yen
 	}
-	f.s.Procedure = p
+	f.close(func(o *events.Procedure) bool { return o.Carrier.Device() == b.Device })
+	f.s.Procedures = append(f.s.Procedures, p)
 	if len(b.Planned) > 0 {
 		f.owe(owesKeys, b.Procedure)
 	}
+}
+
+// close forgets procedures that are not under way any more.
+func (f *fold) close(over func(*events.Procedure) bool) {
+	f.s.Procedures = slices.DeleteFunc(f.s.Procedures, over)
 }
 
 // wrongNumber counts an answer form that was brought with another number than its letter has.
@@ -234,19 +228,20 @@ func (f *fold) dropLetters(procedure string) {
 	f.s.Letters = slices.DeleteFunc(f.s.Letters, func(l *events.Letter) bool { return l.Procedure == procedure })
 }
 
+// endProcedure forgets a procedure with all that is still owed to a counter for it.
 func (f *fold) endProcedure(id string) {
-	f.settleProcedure(id)
-	f.dropLetters(id)
-	if f.s.Procedure.GetId() == id {
-		f.s.Procedure = nil
+	for _, kind := range []events.ObligationKind{owesKeys, owesSignature, owesWriting, owesPhone, owesUnblock} {
+		f.settle(kind, id)
 	}
+	f.dropLetters(id)
+	f.close(func(p *events.Procedure) bool { return p.Id == id })
 }
 
 // forgetTerms keeps of what was planned what is still asked once it is authorised: what it replaces, and by which rules.
 // The terms stand with the certificates from then on.
 func (f *fold) forgetTerms(procedure string) {
-	p := f.s.Procedure
-	if p.GetId() != procedure {
+	p := f.s.ProcedureOf(procedure)
+	if p == nil {
 		return
 	}
 	planned := make([]*events.PlannedCertificate, len(p.Planned)) // those there are the event's own
@@ -260,8 +255,8 @@ func (f *fold) forgetTerms(procedure string) {
 }
 
 func (f *fold) step(procedure, step string) {
-	if f.s.Procedure.GetId() == procedure {
-		f.s.Procedure.Step = step
+	if p := f.s.ProcedureOf(procedure); p != nil {
+		p.Step = step
 	}
 }
 
@@ -274,91 +269,78 @@ func (f *fold) keysRecorded(b *events.KeysRecorded) {
 func (f *fold) written(b *events.CertificateWritten) {
 	f.settle(owesWriting, b.Procedure)
 	for _, serial := range b.Serials {
-		if c := certificate(f.s, serial); c != nil && b.Device == "" {
-			c.Written = true
-		}
+		f.with(serial, func(c *events.Certificate) { c.Written = true })
 	}
 	f.step(b.Procedure, stepWritten)
-	if p := f.s.Procedure; p.GetId() == b.Procedure && p.Operation == events.Operation_OPERATION_FACTORY_ISSUE {
-		f.s.Procedure = nil
-	}
+	f.close(func(p *events.Procedure) bool {
+		return p.Id == b.Procedure && p.Operation == events.Operation_OPERATION_FACTORY_ISSUE
+	})
 }
 
+// authorized folds an authorisation. One for a smartphone that waits for none changes nothing.
 func (f *fold) authorized(b *events.IssueAuthorized) {
-	if b.Device != "" {
-		f.phoneAuthorized(b)
+	p, carrier := f.s.ProcedureOf(b.Procedure), events.CarrierOf(b.Card, "", 0)
+	if p.GetCarrier().Device() != b.Device {
 		return
+	}
+	if b.Device != "" {
+		carrier = p.Carrier
 	}
 	f.s.Certificates = append(f.s.Certificates, &events.Certificate{
 		Serial: b.Serial, Kind: b.Kind, Regime: b.Regime, Status: authorized, Authority: b.Authority, LastDay: b.LastDay,
-		WindowOpens: b.WindowOpens, NotBeforeMs: b.NotBeforeMs, Card: b.Card, Replaces: b.Replaces,
-		SpkiSha256: f.keptKey(b), TbsSha256: b.TbsSha256, Procedure: b.Procedure, Overseas: b.Overseas,
+		WindowOpens: b.WindowOpens, NotBeforeMs: b.NotBeforeMs, Carrier: carrier, Replaces: b.Replaces, Parent: b.Parent,
+		SpkiSha256: f.keptKey(b, p), TbsSha256: b.TbsSha256, Procedure: b.Procedure, Overseas: b.Overseas,
 	})
 	f.settle(owesSignature, b.Procedure)
 	f.owe(owesSignature, b.Procedure)
 }
 
 // keptKey is the digest of a key on a PIV card, which alone is asked for again: a new key destroys the old one there.
-func (f *fold) keptKey(b *events.IssueAuthorized) []byte {
+func (f *fold) keptKey(b *events.IssueAuthorized, p *events.Procedure) []byte {
 	for _, card := range []*events.HeldCard{f.s.Card, f.s.OldCard} {
 		if card.GetCard() == b.Card && card.GetKind() == events.CardKind_CARD_KIND_PIV {
 			return b.SpkiSha256
 		}
 	}
-	if f.s.Procedure.GetCardKind() == events.CardKind_CARD_KIND_PIV {
+	if p.GetCardKind() == events.CardKind_CARD_KIND_PIV {
 		return b.SpkiSha256
 	}
 	return nil
 }
 
 func (f *fold) issued(b *events.CertificateIssued) {
-	c := certificate(f.s, b.Serial)
-	if c == nil {
-		return
-	}
-	c.Status, c.CertificateSha256, c.TbsSha256 = issued, b.CertificateSha256, nil
-	if phone := onPhone(f.s, b.Serial); phone != nil {
-		f.settlePhone(phone)
-		return
-	}
-	if f.unsigned(b.Procedure) {
-		return // the rest is still owed by the issuer
-	}
-	f.step(b.Procedure, stepIssued)
-	f.settle(owesSignature, b.Procedure)
-	f.settle(owesWriting, b.Procedure)
-	f.owe(owesWriting, b.Procedure)
-}
-
-// unsigned reports whether the procedure has a certificate that is authorised and not yet signed.
-func (f *fold) unsigned(procedure string) bool {
-	return slices.ContainsFunc(f.s.Certificates, func(c *events.Certificate) bool {
-		return c.Procedure == procedure && c.Status == authorized
+	f.with(b.Serial, func(c *events.Certificate) {
+		c.Status, c.CertificateSha256, c.TbsSha256 = issued, b.CertificateSha256, nil
+		f.goOn(b.Procedure)
 	})
 }
 
-// abandon closes an authorisation. When it was the last one unsigned and others were signed, the card can be written.
-func (f *fold) abandon(serial uint64) {
-	procedure := certificate(f.s, serial).GetProcedure()
-	f.end(serial, abandoned, events.RevocationReason_REVOCATION_REASON_CRL_UNSPECIFIED)
-	p := f.s.Procedure
-	if p == nil || p.Id != procedure || p.Step != stepKeys || f.unsigned(procedure) {
-		return
+// goOn lets a procedure go on whose certificates are all signed or given up: those that were signed can be written. An
+// application for a smartphone with none on its way any more is over.
+func (f *fold) goOn(procedure string) {
+	p := f.s.ProcedureOf(procedure)
+	has := func(status events.CertificateStatus) bool {
+		return slices.ContainsFunc(f.s.Certificates, func(c *events.Certificate) bool { return c.Procedure == procedure && c.Status == status })
 	}
-	f.settle(owesSignature, procedure)
-	signed := slices.ContainsFunc(f.s.Certificates, func(c *events.Certificate) bool {
-		return c.Procedure == procedure && c.Status == issued
-	})
-	if signed {
-		f.step(procedure, stepIssued)
-		f.owe(owesWriting, procedure)
+	switch signed := has(issued); {
+	case p == nil, has(authorized):
+	case !signed && p.Carrier.Device() != "":
+		f.endProcedure(procedure)
+	case p.Step == stepIssued, p.Step == stepWritten:
+	default:
+		f.settle(owesSignature, procedure)
+		if signed {
+			p.Step = stepIssued
+			f.settle(writing(p), procedure)
+			f.owe(writing(p), procedure)
+		}
 	}
 }
 
 // writeFailed owes the same work again when the card can still do it.
 func (f *fold) writeFailed(b *events.CardWriteFailed) {
-	p := f.s.Procedure
-	if p.GetId() != b.Procedure {
+	p := f.s.ProcedureOf(b.Procedure)
+	if p == nil {
 		return
 	}
 	kind := waitsFor(p)
@@ -369,21 +351,22 @@ func (f *fold) writeFailed(b *events.CardWriteFailed) {
 	}
 }
 
-// end closes a certificate for good and forgets what was owed for it.
+// end closes a certificate for good and forgets what was owed for it. One on a smartphone is forgotten altogether.
 func (f *fold) end(serial uint64, status events.CertificateStatus, reason events.RevocationReason) {
-	if phone := onPhone(f.s, serial); phone != nil {
-		f.endOnPhone(phone, serial)
-		return
-	}
 	c := certificate(f.s, serial)
 	if c == nil {
+		return
+	}
+	defer f.goOn(c.Procedure)
+	if c.Carrier.Device() != "" {
+		f.s.Certificates = slices.DeleteFunc(f.s.Certificates, func(other *events.Certificate) bool { return other == c })
 		return
 	}
 	c.Status, c.Reason, c.EndedMs = status, reason, f.e.RecordedMs
 	// What no later decision asks of an ended certificate would only make the state grow.
 	c.WindowOpens, c.WindowOpened, c.Written, c.Replaces, c.NotBeforeMs = "", false, false, 0, 0
 	c.SpkiSha256, c.CertificateSha256, c.TbsSha256 = nil, nil, nil
-	c.Authority, c.Card, c.Procedure, c.Overseas = "", "", "", false
+	c.Authority, c.Carrier, c.Procedure, c.Overseas = "", nil, "", false
 	f.forgetEnded()
 }
 
@@ -422,19 +405,18 @@ func (f *fold) turn() {
 }
 
 func (f *fold) suspend(serial uint64) {
-	phone, c := onPhone(f.s, serial), certificate(f.s, serial)
-	switch {
-	case phone != nil:
-		c.Status = suspended
-		f.settlePhone(phone)
-	case c != nil:
+	f.with(serial, func(c *events.Certificate) {
 		c.Status, c.SuspendedMs = suspended, f.e.RecordedMs
-	}
+		f.goOn(c.Procedure)
+	})
 }
 
-func (f *fold) phoneLost(b *events.LossReported) {
-	if phone := phoneOf(f.s, b.Device); phone != nil {
-		phone.Suspended = true
+// phoneLost notes on what is on a smartphone that it was lost, or found.
+func (f *fold) phoneLost(device string, lost bool) {
+	for _, c := range f.s.Certificates {
+		if device != "" && c.Carrier.Device() == device {
+			c.Lost = lost
+		}
 	}
 }
 

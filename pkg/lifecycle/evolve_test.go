@@ -22,38 +22,41 @@ var foldedAt = civil.New(2026, time.November, 29).At(civil.Clock(10, 0))
 func busy() *events.SubscriberState {
 	return &events.SubscriberState{
 		Revision: 7, Municipality: "12237",
-		Procedure: &events.Procedure{
-			Id: "p1", Operation: opIssue, Card: "new", Step: stepAccepted, Attempt: 1, Counter: "c1", Municipality: "12237",
-			Planned: []*events.PlannedCertificate{{
-				Kind: kindSign, Replaces: 1, LastDay: "2031-01-01", Candidates: []*events.Candidate{{RuleId: "r", Day: "2031-01-01", Binds: true}},
-			}},
+		Procedures: []*events.Procedure{
+			{
+				Id: "p1", Operation: opIssue, Carrier: onCard("new"), Step: stepAccepted, Attempt: 1, Counter: "c1", Municipality: "12237",
+				Planned: []*events.PlannedCertificate{{
+					Kind: kindSign, Replaces: 1, LastDay: "2031-01-01", Candidates: []*events.Candidate{{RuleId: "r", Day: "2031-01-01", Binds: true}},
+				}},
+			},
+			{Id: "pp", Operation: opPhoneIssue, Carrier: onAndroid("phone"), Step: stepKeys, Attempt: 1, Counter: "gateway"},
 		},
 		Certificates: []*events.Certificate{
-			{Serial: 1, Kind: kindSign, Regime: underMyNumber, Status: valid, LastDay: "2027-01-01", WindowOpens: "2026-10-02", Card: "old", Authority: "a"},
-			{Serial: 2, Kind: kindAuth, Regime: underMyNumber, Status: authorized, Procedure: "p1", TbsSha256: []byte{2}, NotBeforeMs: 5, Authority: "a"},
-			{Serial: 3, Kind: kindSign, Regime: underMyNumber, Status: issued, Procedure: "p1", CertificateSha256: []byte{3}},
-			{Serial: 4, Kind: kindAuth, Regime: underMyNumber, Status: suspended, LastDay: "2027-01-01", Card: "old"},
+			{Serial: 1, Kind: kindSign, Regime: underMyNumber, Status: valid, LastDay: "2027-01-01", WindowOpens: "2026-10-02", Carrier: onCard("old"), Authority: "a"},
+			{Serial: 2, Kind: kindAuth, Regime: underMyNumber, Status: authorized, Procedure: "p1", Carrier: onCard("new"), TbsSha256: []byte{2}, NotBeforeMs: 5, Authority: "a"},
+			{Serial: 3, Kind: kindSign, Regime: underMyNumber, Status: issued, Procedure: "p1", Carrier: onCard("new"), CertificateSha256: []byte{3}},
+			{Serial: 4, Kind: kindAuth, Regime: underMyNumber, Status: suspended, LastDay: "2027-01-01", Carrier: onCard("old")},
+			{Serial: 11, Kind: kindAuth, Status: authorized, TbsSha256: []byte{11}, NotBeforeMs: 5, Parent: 4, Carrier: onAndroid("phone"), Procedure: "pp"},
+			{Serial: 12, Kind: kindSign, Status: issued, CertificateSha256: []byte{12}, NotBeforeMs: 5, Parent: 1, Carrier: onAndroid("phone"), Procedure: "pp"},
 		},
 		Card:    &events.HeldCard{Card: "new", Kind: events.CardKind_CARD_KIND_MYNUMBER, Status: events.CardStatus_CARD_STATUS_ASSIGNED, Fee: []*events.FeeItem{{Yen: 1000}}},
 		OldCard: &events.HeldCard{Card: "old", Kind: events.CardKind_CARD_KIND_MYNUMBER, Status: events.CardStatus_CARD_STATUS_HELD},
 		Obligations: []*events.Obligation{
 			owed("1.0", owesKeys, "p1"), owed("1.1", owesSignature, "p1"), owed("1.2", owesWriting, "p1"), owed("1.3", owesUnblock, "p1"),
 			owed("2.0", owesLetter, "l1"), owed("2.1", owesNotice, "n1"), owed("2.2", owesErasure, "identity"),
-			owed("3.0", owesKeys, "other"), owed("3.1", owesLetter, "l2"),
+			owed("3.0", owesKeys, "other"), owed("3.1", owesLetter, "l2"), owed("4.0", owesSignature, "pp"),
 		},
 		Letters: []*events.Letter{{Id: "l1", Procedure: "p1"}, {Id: "l2", Procedure: "p2", Mailed: true, MailedOn: "2026-11-01"}},
 		Notices: []*events.PendingNotice{{Id: "n1"}, {Id: "n2"}},
 		Deadlines: []*events.Deadline{
 			{Kind: events.DeadlineKind_DEADLINE_KIND_MOVE_OUT, LastDay: "2026-12-01"}, {Kind: events.DeadlineKind_DEADLINE_KIND_OVERSEAS, LastDay: "2026-12-02"},
 		},
-		Phones: []*events.Phone{{
-			Device: "phone", Procedure: "pp", Counter: "gateway", Certificates: []*events.Certificate{
-				{Serial: 11, Kind: kindAuth, Status: authorized, TbsSha256: []byte{11}, NotBeforeMs: 5, Parent: 4},
-				{Serial: 12, Kind: kindSign, Status: issued, CertificateSha256: []byte{12}, NotBeforeMs: 5, Parent: 1},
-			},
-		}},
 	}
 }
+
+func onCard(card string) *events.Carrier { return events.CarrierOf(card, "", 0) }
+
+func onAndroid(device string) *events.Carrier { return events.CarrierOf("", device, androidPhone) }
 
 func owed(id string, kind events.ObligationKind, target string) *events.Obligation {
 	return &events.Obligation{Id: id, Kind: kind, Target: target}
@@ -64,7 +67,7 @@ type want struct{ *events.SubscriberState }
 
 func (w want) owes(kind events.ObligationKind, target string) {
 	o := owed("7.0", kind, target)
-	o.SinceMs, o.Counter = foldedAt.UnixMilli(), w.Procedure.GetCounter()
+	o.SinceMs = foldedAt.UnixMilli()
 	w.Obligations = append(w.Obligations, o)
 }
 
@@ -80,6 +83,17 @@ func (w want) ended(serial uint64, status events.CertificateStatus, reason event
 	}
 	w.Certificates[slices.Index(w.Certificates, c)] = kept
 	return kept
+}
+
+// onlyIssued is somebody on whose way to the phone there is only what is issued.
+func onlyIssued(s *events.SubscriberState) { s.Certificates = slices.Delete(s.Certificates, 4, 5) }
+
+// withoutOpen is somebody without a procedure at a counter.
+func withoutOpen(s *events.SubscriberState) { s.Procedures = s.Procedures[1:] }
+
+// forgets takes a certificate out of the state.
+func (w want) forgets(serial uint64) {
+	w.Certificates = slices.DeleteFunc(w.Certificates, func(c *events.Certificate) bool { return c.Serial == serial })
 }
 
 func (w want) noLetter(procedure string) {
@@ -98,23 +112,27 @@ var folds = []struct {
 	event events.Body
 	want  func(want)
 }{
-	{"a first application", func(s *events.SubscriberState) { s.Procedure = nil }, &events.ApplicationAccepted{
+	{"a first application", withoutOpen, &events.ApplicationAccepted{
 		Procedure: "p9", Operation: opIssue, Card: "new", Counter: "c2", Office: "o", Fee: []*events.FeeItem{{Yen: 200}, {Yen: 800}}, TakenBack: "old", Cause: "loss",
 		Kinds: []events.CertificateKind{kindAuth}, Pins: []events.PinKind{events.PinKind_PIN_KIND_AUTH}, CardLastDay: "2031-01-01", Municipality: "12237",
 		Channel: events.Channel_CHANNEL_SELF, CardKind: events.CardKind_CARD_KIND_MYNUMBER,
 		Planned: []*events.PlannedCertificate{{Kind: kindAuth}}, CardCandidates: []*events.Candidate{{RuleId: regime.StayCap, Binds: true}},
 	}, func(w want) {
-		w.Procedure = &events.Procedure{
-			Id: "p9", Operation: opIssue, Card: "new", Counter: "c2", Office: "o", FeeYen: 1000, TakenBack: "old", Cause: "loss", Step: stepAccepted, Attempt: 1,
+		w.Procedures = append(w.Procedures, &events.Procedure{
+			Id: "p9", Operation: opIssue, Carrier: onCard("new"), Counter: "c2", Office: "o", FeeYen: 1000, TakenBack: "old", Cause: "loss", Step: stepAccepted, Attempt: 1,
 			Kinds: []events.CertificateKind{kindAuth}, Pins: []events.PinKind{events.PinKind_PIN_KIND_AUTH}, CardLastDay: "2031-01-01", Municipality: "12237",
 			Channel: events.Channel_CHANNEL_SELF, CardKind: events.CardKind_CARD_KIND_MYNUMBER, Planned: []*events.PlannedCertificate{{Kind: kindAuth}}, CardStayCaps: true,
-		}
+		})
 		w.owes(owesKeys, "p9")
 	}},
-	{"an application whose letter was answered", func(s *events.SubscriberState) { s.Procedure = nil }, &events.ApplicationAccepted{Procedure: "p1", Operation: opUnblock}, func(w want) {
-		w.Procedure = &events.Procedure{Id: "p1", Operation: opUnblock, Step: stepAccepted, Attempt: 1}
+	{"an application whose letter was answered", withoutOpen, &events.ApplicationAccepted{Procedure: "p1", Operation: opUnblock}, func(w want) {
+		w.Procedures = append(w.Procedures, &events.Procedure{Id: "p1", Operation: opUnblock, Carrier: onCard(""), Step: stepAccepted, Attempt: 1})
 		w.settled("2.0")
 		w.noLetter("p1")
+	}},
+	{"an application in place of another", nil, &events.ApplicationAccepted{Procedure: "p9", Operation: opUnblock}, func(w want) {
+		w.Procedures[0] = w.Procedures[1]
+		w.Procedures[1] = &events.Procedure{Id: "p9", Operation: opUnblock, Carrier: onCard(""), Step: stepAccepted, Attempt: 1}
 	}},
 	{"an application that is carried out at once", nil, &events.ApplicationAccepted{Procedure: "p2", Operation: opRevoke}, func(w want) {
 		w.settled("3.1")
@@ -124,15 +142,17 @@ var folds = []struct {
 		Procedure: "p9", Operation: events.Operation_OPERATION_PHONE_ISSUE, Device: "second", Counter: "gateway", MadeMs: 9, Platform: events.PhonePlatform_PHONE_PLATFORM_IPHONE,
 	}, func(w want) {
 		w.PhoneMadeMs = 9
-		w.Phones = append(w.Phones, &events.Phone{Device: "second", Procedure: "p9", Counter: "gateway", Platform: events.PhonePlatform_PHONE_PLATFORM_IPHONE})
+		w.Procedures = append(w.Procedures, &events.Procedure{
+			Id: "p9", Operation: opPhoneIssue, Carrier: events.CarrierOf("", "second", iPhonePhone), Counter: "gateway", Step: stepAccepted, Attempt: 1,
+		})
 	}},
-	{"a phone that was found", func(s *events.SubscriberState) { s.Phones[0].Suspended = true }, &events.ApplicationAccepted{
+	{"a phone that was found", func(s *events.SubscriberState) { s.Certificates[4].Lost, s.Certificates[5].Lost = true, true }, &events.ApplicationAccepted{
 		Procedure: "p9", Operation: events.Operation_OPERATION_PHONE_RELEASE, Device: "phone",
-	}, func(w want) { w.Phones[0].Suspended = false }},
+	}, func(w want) { w.Certificates[4].Lost, w.Certificates[5].Lost = false, false }},
 	{"refused for the letter's number", nil, &events.ApplicationRefused{Procedure: "p2", Refusals: []string{"mynumber.documents.inquiry-answer-other"}}, func(w want) { w.Letters[1].Wrong = 1 }},
 	{"refused for something else", nil, &events.ApplicationRefused{Procedure: "p2", Refusals: []string{"office.closed.saturday"}}, func(want) {}},
 	{"withdrawn", nil, &events.ApplicationWithdrawn{Procedure: "p1"}, func(w want) {
-		w.Procedure = nil
+		w.Procedures = w.Procedures[1:]
 		w.settled("1.0", "1.1", "1.2", "1.3", "2.0")
 		w.noLetter("p1")
 	}},
@@ -151,8 +171,8 @@ var folds = []struct {
 	{"a letter is posted that was", nil, &events.InquiryLetterMailed{Letter: "l2"}, func(w want) { w.settled("3.1") }},
 	{"keys are made", nil, &events.KeysRecorded{Procedure: "p1"}, func(w want) {
 		w.settled("1.0")
-		w.Procedure.Step = stepKeys
-		w.Procedure.Planned = []*events.PlannedCertificate{{Kind: kindSign, Replaces: 1, Candidates: []*events.Candidate{{RuleId: "r"}}}}
+		w.Open().Step = stepKeys
+		w.Open().Planned = []*events.PlannedCertificate{{Kind: kindSign, Replaces: 1, Candidates: []*events.Candidate{{RuleId: "r"}}}}
 	}},
 	{"keys are made of another application", nil, &events.KeysRecorded{Procedure: "other"}, func(w want) { w.settled("3.0") }},
 	{"an issue is authorised", nil, &events.IssueAuthorized{
@@ -161,7 +181,7 @@ var folds = []struct {
 	}, func(w want) {
 		w.Certificates = append(w.Certificates, &events.Certificate{
 			Serial: 9, Kind: kindAuth, Regime: underMyNumber, Status: authorized, Authority: "b", LastDay: "2031-01-01", WindowOpens: "2030-10-02", NotBeforeMs: 8,
-			Card: "new", Replaces: 4, TbsSha256: []byte{8}, Procedure: "p1", Overseas: true,
+			Carrier: onCard("new"), Replaces: 4, TbsSha256: []byte{8}, Procedure: "p1", Overseas: true,
 		})
 		w.settled("1.1")
 		w.owes(owesSignature, "p1")
@@ -169,44 +189,45 @@ var folds = []struct {
 	{"an issue is authorised for a PIV card", func(s *events.SubscriberState) { s.Card.Kind = events.CardKind_CARD_KIND_PIV }, &events.IssueAuthorized{
 		Procedure: "p1", Serial: 9, Card: "new", SpkiSha256: []byte{9},
 	}, func(w want) {
-		w.Certificates = append(w.Certificates, &events.Certificate{Serial: 9, Status: authorized, Card: "new", SpkiSha256: []byte{9}, Procedure: "p1"})
+		w.Certificates = append(w.Certificates, &events.Certificate{Serial: 9, Status: authorized, Carrier: onCard("new"), SpkiSha256: []byte{9}, Procedure: "p1"})
 		w.settled("1.1")
 		w.owes(owesSignature, "p1")
 	}},
 	{"an issue is authorised for a PIV card that is new", func(s *events.SubscriberState) {
-		s.Card, s.OldCard, s.Procedure.CardKind = nil, nil, events.CardKind_CARD_KIND_PIV
+		s.Card, s.OldCard, s.Open().CardKind = nil, nil, events.CardKind_CARD_KIND_PIV
 	}, &events.IssueAuthorized{Procedure: "p1", Serial: 9, Card: "new", SpkiSha256: []byte{9}}, func(w want) {
-		w.Certificates = append(w.Certificates, &events.Certificate{Serial: 9, Status: authorized, Card: "new", SpkiSha256: []byte{9}, Procedure: "p1"})
+		w.Certificates = append(w.Certificates, &events.Certificate{Serial: 9, Status: authorized, Carrier: onCard("new"), SpkiSha256: []byte{9}, Procedure: "p1"})
 		w.settled("1.1")
 		w.owes(owesSignature, "p1")
 	}},
 	{"an issue is authorised for a phone", nil, &events.IssueAuthorized{
 		Procedure: "pp", Device: "phone", Serial: 13, Kind: kindSign, Authority: "b", NotBeforeMs: 8, TbsSha256: []byte{8}, Parent: 1,
 	}, func(w want) {
-		w.Phones[0].Certificates = append(w.Phones[0].Certificates, &events.Certificate{
-			Serial: 13, Kind: kindSign, Status: authorized, Authority: "b", NotBeforeMs: 8, TbsSha256: []byte{8}, Parent: 1,
+		w.Certificates = append(w.Certificates, &events.Certificate{
+			Serial: 13, Kind: kindSign, Status: authorized, Authority: "b", NotBeforeMs: 8, TbsSha256: []byte{8}, Parent: 1, Carrier: onAndroid("phone"), Procedure: "pp",
 		})
+		w.settled("4.0")
 		w.owes(owesSignature, "pp")
 	}},
-	{"the last unsigned authorisation is abandoned", func(s *events.SubscriberState) { s.Procedure.Step = stepKeys }, &events.IssueAbandoned{Serial: 2}, func(w want) {
+	{"the last unsigned authorisation is abandoned", func(s *events.SubscriberState) { s.Open().Step = stepKeys }, &events.IssueAbandoned{Serial: 2}, func(w want) {
 		w.ended(2, abandoned, unspecified)
-		w.Procedure.Step = stepIssued
-		w.settled("1.1")
+		w.Open().Step = stepIssued
+		w.settled("1.1", "1.2")
 		w.owes(owesWriting, "p1")
 	}},
 	{"the only authorisation is abandoned", func(s *events.SubscriberState) {
-		s.Procedure.Step, s.Certificates = stepKeys, s.Certificates[:2]
+		s.Open().Step, s.Certificates = stepKeys, s.Certificates[:2]
 	}, &events.IssueAbandoned{Serial: 2}, func(w want) {
 		w.ended(2, abandoned, unspecified)
 		w.settled("1.1")
 	}},
 	{"an authorisation is abandoned while another is unsigned", func(s *events.SubscriberState) {
-		s.Procedure.Step, s.Certificates[2].Status = stepKeys, authorized
+		s.Open().Step, s.Certificates[2].Status = stepKeys, authorized
 	}, &events.IssueAbandoned{Serial: 2}, func(w want) { w.ended(2, abandoned, unspecified) }},
 	{"the last certificate is issued", nil, &events.CertificateIssued{Serial: 2, Procedure: "p1", CertificateSha256: []byte{7}}, func(w want) {
 		c := w.Certificates[1]
 		c.Status, c.CertificateSha256, c.TbsSha256 = issued, []byte{7}, nil
-		w.Procedure.Step = stepIssued
+		w.Open().Step = stepIssued
 		w.settled("1.1", "1.2")
 		w.owes(owesWriting, "p1")
 	}},
@@ -214,66 +235,74 @@ var folds = []struct {
 		w.Certificates[1].Status, w.Certificates[1].TbsSha256 = issued, nil
 	}},
 	{"the last certificate is issued for a phone", nil, &events.CertificateIssued{Serial: 11, Procedure: "pp", CertificateSha256: []byte{7}}, func(w want) {
-		c := w.Phones[0].Certificates[0]
+		c := w.Certificates[4]
 		c.Status, c.CertificateSha256, c.TbsSha256 = issued, []byte{7}, nil
+		w.Procedures[1].Step = stepIssued
+		w.settled("4.0")
 		w.owes(owesPhone, "pp")
 	}},
 	{"written", nil, &events.CertificateWritten{Procedure: "p1", Serials: []uint64{3}}, func(w want) {
 		w.Certificates[2].Written = true
-		w.Procedure.Step = stepWritten
+		w.Open().Step = stepWritten
 		w.settled("1.2")
 	}},
-	{"written at the factory", func(s *events.SubscriberState) { s.Procedure.Operation = events.Operation_OPERATION_FACTORY_ISSUE }, &events.CertificateWritten{
+	{"written at the factory", func(s *events.SubscriberState) { s.Open().Operation = events.Operation_OPERATION_FACTORY_ISSUE }, &events.CertificateWritten{
 		Procedure: "p1", Serials: []uint64{3},
 	}, func(w want) {
-		w.Certificates[2].Written, w.Procedure = true, nil
+		w.Certificates[2].Written, w.Procedures = true, w.Procedures[1:]
 		w.settled("1.2")
 	}},
-	{"written to a phone", nil, &events.CertificateWritten{Procedure: "pp", Device: "phone", Serials: []uint64{12}}, func(want) {}},
+	{"written to a phone", nil, &events.CertificateWritten{Procedure: "pp", Device: "phone", Serials: []uint64{12}}, func(w want) {
+		w.Certificates[5].Written, w.Procedures[1].Step = true, stepWritten
+	}},
 	{"discarded", nil, &events.CertificateDiscarded{Serial: 3}, func(w want) { w.ended(3, revoked, unspecified) }},
 	{"keys could not be made, and can be", nil, &events.CardWriteFailed{Procedure: "p1", Repairable: true}, func(w want) {
-		w.Procedure.Attempt = 2
+		w.Open().Attempt = 2
 		w.settled("1.0")
 		w.owes(owesKeys, "p1")
 	}},
-	{"a card could not be written, and never can", func(s *events.SubscriberState) { s.Procedure.Step = stepIssued }, &events.CardWriteFailed{Procedure: "p1"}, func(w want) { w.settled("1.2") }},
+	{"a card could not be written, and never can", func(s *events.SubscriberState) { s.Open().Step = stepIssued }, &events.CardWriteFailed{Procedure: "p1"}, func(w want) { w.settled("1.2") }},
 	{"a card of another application could not be written", nil, &events.CardWriteFailed{Procedure: "other", Repairable: true}, func(want) {}},
 	{"a command was not carried out", nil, &events.CommandFailed{Obligation: "1.2"}, func(w want) { w.settled("1.2") }},
 	{"a PIN is to be set", nil, &events.UnblockAuthorized{Procedure: "p1"}, func(w want) { w.owes(owesUnblock, "p1") }},
 	{"a PIN is set", nil, &events.PinUnblocked{Procedure: "p1"}, func(w want) {
-		w.Procedure.Step = stepWritten
+		w.Open().Step = stepWritten
 		w.settled("1.3")
 	}},
 	{"delivered", nil, &events.Delivered{Procedure: "p1", Serials: []uint64{3, 1}}, func(w want) {
-		w.Certificates[2].Status, w.Certificates[2].CertificateSha256 = valid, nil
-		w.Procedure = nil
+		w.Certificates[2].Status, w.Certificates[2].CertificateSha256, w.Certificates[2].Procedure = valid, nil, ""
+		w.Procedures = w.Procedures[1:]
 		w.settled("1.0", "1.1", "1.2", "1.3", "2.0")
 		w.noLetter("p1")
 	}},
-	{"installed on a phone", func(s *events.SubscriberState) { s.Phones[0].Certificates = s.Phones[0].Certificates[1:] }, &events.Delivered{
+	{"installed on a phone", onlyIssued, &events.Delivered{
 		Procedure: "pp", Device: "phone", Serials: []uint64{12},
 	}, func(w want) {
-		c := w.Phones[0].Certificates[0]
-		c.Status, c.CertificateSha256, c.NotBeforeMs = valid, nil, 0
-		w.Phones[0].Procedure, w.Phones[0].Counter = "", ""
+		c := certificate(w.SubscriberState, 12)
+		c.Status, c.CertificateSha256, c.Procedure = valid, nil, ""
+		w.Procedures = w.Procedures[:1]
+		w.settled("4.0")
 	}},
 	{"revoked", nil, &events.CertificateRevoked{Serial: 1, Reason: changed, Cause: "name"}, func(w want) { w.ended(1, revoked, changed).Cause = "name" }},
 	{"revoked on a phone", nil, &events.CertificateRevoked{Serial: 11}, func(w want) {
-		w.Phones[0].Certificates = w.Phones[0].Certificates[1:]
+		w.forgets(11)
+		w.Procedures[1].Step = stepIssued
+		w.settled("4.0")
 		w.owes(owesPhone, "pp")
 	}},
-	{"the last on a phone is revoked", func(s *events.SubscriberState) { s.Phones[0].Certificates = s.Phones[0].Certificates[1:] }, &events.CertificateRevoked{Serial: 12}, func(w want) { w.Phones = nil }},
+	{"the last on a phone is revoked", onlyIssued, &events.CertificateRevoked{Serial: 12}, func(w want) {
+		w.forgets(12)
+		w.Procedures = w.Procedures[:1]
+		w.settled("4.0")
+	}},
 	{"an unknown one is issued", nil, &events.CertificateIssued{Serial: 99, Procedure: "p1"}, func(want) {}},
 	{"an unknown one is revoked", nil, &events.CertificateRevoked{Serial: 99}, func(want) {}},
 	{"an issue is authorised for an unknown phone", nil, &events.IssueAuthorized{Device: "another", Procedure: "p1", Serial: 13}, func(want) {}},
-	{"what was owed for a phone is settled", func(s *events.SubscriberState) {
-		s.Obligations = []*events.Obligation{owed("4.0", owesSignature, "pp")}
-	}, &events.CertificateIssued{
-		Serial: 11, Procedure: "pp",
-	}, func(w want) {
-		w.Phones[0].Certificates[0].Status, w.Phones[0].Certificates[0].TbsSha256 = issued, nil
+	{"the last on its way to a phone is suspended", onlyIssued, &events.CertificateSuspended{Serial: 12}, func(w want) {
+		c := certificate(w.SubscriberState, 12)
+		c.Status, c.SuspendedMs = suspended, foldedAt.UnixMilli()
+		w.Procedures = w.Procedures[:1]
 		w.settled("4.0")
-		w.owes(owesPhone, "pp")
 	}},
 	{"a fifth one has ended", func(s *events.SubscriberState) {
 		for serial := range uint64(keepEnded) {
@@ -287,13 +316,12 @@ var folds = []struct {
 		w.Certificates[0].Status, w.Certificates[0].SuspendedMs = suspended, foldedAt.UnixMilli()
 	}},
 	{"suspended on a phone", nil, &events.CertificateSuspended{Serial: 12}, func(w want) {
-		w.Phones[0].Certificates[1].Status = suspended
-		w.owes(owesSignature, "pp")
+		w.Certificates[5].Status, w.Certificates[5].SuspendedMs = suspended, foldedAt.UnixMilli()
 	}},
 	{"released", nil, &events.CertificateReleased{Serial: 4}, func(w want) { w.Certificates[3].Status = valid }},
 	{"expired", nil, &events.CertificateExpired{Serial: 1}, func(w want) { w.ended(1, expired, 0) }},
 	{"the window opens", nil, &events.WindowOpened{Serial: 1}, func(w want) { w.Certificates[0].WindowOpened = true }},
-	{"a phone is lost", nil, &events.LossReported{Device: "phone"}, func(w want) { w.Phones[0].Suspended = true }},
+	{"a phone is lost", nil, &events.LossReported{Device: "phone"}, func(w want) { w.Certificates[4].Lost, w.Certificates[5].Lost = true, true }},
 	{"a card is lost", nil, &events.LossReported{}, func(want) {}},
 	{"a card is assigned", func(s *events.SubscriberState) { s.OldCard = nil }, &events.CardAssigned{
 		Card: "third", Kind: events.CardKind_CARD_KIND_MYNUMBER, LastDay: "2036-01-01", AppliedOn: "2026-10-01", Fee: []*events.FeeItem{{Yen: 0}},

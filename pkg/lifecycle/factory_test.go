@@ -40,15 +40,15 @@ func TestACardIsRenewedThroughTheFactory(t *testing.T) {
 	accepted := p.made(card("card-2"))
 	equal(t, "card to the 11th birthday", accepted.CardLastDay, "2035-06-18")
 	equal(t, "certificate to the sixth", accepted.Planned[0].LastDay, "2030-06-18")
-	equal(t, "in hand", Live(p.state, underMyNumber, kindAuth).Card, "card-1")
+	equal(t, "in hand", Live(p.state, underMyNumber, kindAuth).Carrier.Card(), "card-1")
 	equal(t, "its status", Live(p.state, underMyNumber, kindAuth).Status, valid)
 	p.at("2025-04-10 10:00")
 	if fee := p.collected("card-2").Fee; len(fee) != 1 || fee[0].Yen != 0 {
 		t.Errorf("fee: %v", fee)
 	}
-	equal(t, "in hand", Live(p.state, underMyNumber, kindAuth).Card, "card-2")
+	equal(t, "in hand", Live(p.state, underMyNumber, kindAuth).Carrier.Card(), "card-2")
 	ended := 0
-	for _, c := range p.state.Certificates {
+	for _, c := range onCards(p.state) {
 		if c.Status == revoked && c.Reason == events.RevocationReason_REVOCATION_REASON_SUPERSEDED {
 			ended++
 		}
@@ -66,7 +66,7 @@ func TestACardThatEndsBeforeItsHandOverIsNotGivenOut(t *testing.T) {
 	accepted := p.apply(opHandOver, card("card-2"))
 	p.unblocked()
 	p.do(ChangeRecord{Change: events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS, CausedOn: "2025-04-10", Filed: p.now})
-	equal(t, "the procedure", p.state.Procedure, (*events.Procedure)(nil))
+	equal(t, "the procedure", p.state.Open(), (*events.Procedure)(nil))
 	refused := find[*events.FactRefused](p.do(RecordHandOver{Procedure: accepted.Procedure, Card: "card-2", Filed: p.now}))
 	equal(t, "refused", refused.GetFact(), "HandedOver")
 	equal(t, "the card in hand", p.state.Card.GetCard(), "card-1")
@@ -127,7 +127,7 @@ func TestWhatEndsWhileANewCardWaits(t *testing.T) {
 
 	p = start() // another card at the counter before it is collected
 	p.carried(opReissue, card("card-3"))
-	equal(t, "in hand", Live(p.state, underMyNumber, kindAuth).Card, "card-3")
+	equal(t, "in hand", Live(p.state, underMyNumber, kindAuth).Carrier.Card(), "card-3")
 	equal(t, "the one that waited", status(p, "card-2"), void)
 
 	p = start() // issued anew on the card that waits: what it bore ends at once, what is in hand when it is collected
@@ -138,14 +138,14 @@ func TestWhatEndsWhileANewCardWaits(t *testing.T) {
 	equal(t, "in hand", p.inForceOn("card-1", kindSign), 1)
 	p.write()
 	p.handOver()
-	equal(t, "collected", Live(p.state, underMyNumber, kindSign).Card, "card-2")
+	equal(t, "collected", Live(p.state, underMyNumber, kindSign).Carrier.Card(), "card-2")
 	equal(t, "no longer in hand", p.inForceOn("card-1", kindSign), 0)
 }
 
 // inForceOn counts the certificates of a kind on a card that have not ended.
 func (p *player) inForceOn(id string, kind events.CertificateKind) (n int) {
-	for _, c := range p.state.Certificates {
-		if c.Card == id && c.Kind == kind && !hasEnded(c) {
+	for _, c := range onCards(p.state) {
+		if c.Carrier.Card() == id && c.Kind == kind && !hasEnded(c) {
 			n++
 		}
 	}
@@ -166,7 +166,7 @@ func TestALostCardIsReplacedThroughTheFactory(t *testing.T) {
 			yen += item.Yen
 		}
 		equal(t, "lost by "+by, yen, uint32(1000))
-		equal(t, "in force", Live(p.state, underMyNumber, kindAuth).Card, "card-2")
+		equal(t, "in force", Live(p.state, underMyNumber, kindAuth).Carrier.Card(), "card-2")
 		equal(t, "the term", Live(p.state, underMyNumber, kindAuth).LastDay, "2021-06-18")
 	}
 	p := fromFactory(t).at("2017-05-08 10:00")

@@ -10,7 +10,7 @@ import (
 
 // FoldVersion is the version of every fold of this package. It grows when a fold changes its meaning; states of an
 // older version are then folded again from the history.
-const FoldVersion = 7
+const FoldVersion = 8
 
 // Fold is how the commits of one kind of aggregate become a state.
 type Fold struct {

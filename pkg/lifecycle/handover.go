@@ -12,7 +12,7 @@ import (
 // hands; a card taken back in exchange ends with its certificates.
 func (d *decision) recordHandOver(c RecordHandOver) error {
 	d.filedAt(c.Filed)
-	p := d.state.Procedure
+	p := d.state.Open()
 	if p == nil || p.Id != c.Procedure || !readyToHandOver(p) || otherCard(p, c.Card) {
 		d.factRefused("HandedOver", "no procedure waits for this hand-over", d.unawaited(c.Procedure)...)
 		return nil
@@ -26,24 +26,20 @@ func (d *decision) recordHandOver(c RecordHandOver) error {
 	if err := d.handCardOver(p, c.Switches); err != nil {
 		return err
 	}
-	delivered := &events.Delivered{Procedure: c.Procedure, PaperCopy: c.PaperCopy, Card: p.Card}
-	for _, held := range d.state.Certificates {
-		if held.Card == p.Card && held.Status == issued {
-			delivered.Serials = append(delivered.Serials, held.Serial)
-		}
-	}
 	rules := regime.Usable(cardRegime(p.CardKind), regime.Cause(p.Cause))
 	if c.PaperCopy {
 		rules = append(rules, regime.PaperCopy(cardRegime(p.CardKind)))
 	}
-	d.emit(delivered, rules...)
+	d.emit(&events.Delivered{
+		Procedure: c.Procedure, PaperCopy: c.PaperCopy, Card: p.Carrier.Card(), Serials: d.undelivered(p),
+	}, rules...)
 	return nil
 }
 
 // replaceFormer ends what the certificates on a factory's card take the place of, in the commit that hands it over.
 func (d *decision) replaceFormer(p *events.Procedure, switches regime.Switches) error {
 	for _, held := range slices.Clone(d.state.Certificates) {
-		if held.Card != p.Card || held.Status != issued || p.Operation != events.Operation_OPERATION_HAND_OVER {
+		if !held.Carrier.Is(p.Carrier) || held.Status != issued || p.Operation != events.Operation_OPERATION_HAND_OVER {
 			continue
 		}
 		if err := d.replace(certificate(d.state, held.Replaces), switches); err != nil {
@@ -62,29 +58,29 @@ func readyToHandOver(p *events.Procedure) bool {
 
 // handCardOver gives the holder the card, where it is not in hand already, and takes the one it replaces out of use.
 func (d *decision) handCardOver(p *events.Procedure, switches regime.Switches) error {
-	if p.Card == d.state.OldCard.GetCard() && d.state.OldCard != nil {
+	if p.Carrier.Card() == d.state.OldCard.GetCard() && d.state.OldCard != nil {
 		return nil // work on a juki card beside a My Number card that still waits
 	}
-	if d.state.Card != nil && d.state.Card.Card != p.Card {
+	if d.state.Card != nil && d.state.Card.Card != p.Carrier.Card() {
 		d.emit(d.assigned(p), d.assignment(p)...)
 	}
 	if d.state.Card.GetStatus() == events.CardStatus_CARD_STATUS_HELD {
 		return nil
 	}
-	d.emit(&events.CardHandedOver{Card: p.Card, TakenBack: cmp.Or(d.state.OldCard.GetCard(), p.TakenBack)})
+	d.emit(&events.CardHandedOver{Card: p.Carrier.Card(), TakenBack: cmp.Or(d.state.OldCard.GetCard(), p.TakenBack)})
 	d.submitCard(regime.WithinDeadline)
 	return d.takeBack(p, switches)
 }
 
 // FormerCard returns the card known here that goes out of use when the open procedure's is handed over; empty when none does.
 func FormerCard(s *events.SubscriberState) string {
-	p, held, old := s.GetProcedure(), s.GetCard(), s.GetOldCard()
+	p, held, old := s.Open(), s.GetCard(), s.GetOldCard()
 	switch {
-	case p.GetCard() == "", p.GetCard() == old.GetCard():
+	case p.GetCarrier().Card() == "", p.GetCarrier().Card() == old.GetCard():
 		return ""
-	case p.GetCard() == held.GetCard() && held.GetStatus() == events.CardStatus_CARD_STATUS_HELD:
+	case p.GetCarrier().Card() == held.GetCard() && held.GetStatus() == events.CardStatus_CARD_STATUS_HELD:
 		return ""
-	case p.GetCard() != held.GetCard() && held.GetStatus() != events.CardStatus_CARD_STATUS_VOID:
+	case p.GetCarrier().Card() != held.GetCard() && held.GetStatus() != events.CardStatus_CARD_STATUS_VOID:
 		return held.GetCard()
 	}
 	return old.GetCard()
@@ -92,7 +88,7 @@ func FormerCard(s *events.SubscriberState) string {
 
 // assigned is the card of the procedure, on its way to the holder.
 func (d *decision) assigned(p *events.Procedure) *events.CardAssigned {
-	card := &events.CardAssigned{Card: p.Card, Kind: p.CardKind, LastDay: p.CardLastDay}
+	card := &events.CardAssigned{Card: p.Carrier.Card(), Kind: p.CardKind, LastDay: p.CardLastDay}
 	if p.CardStayCaps {
 		card.Candidates = []*events.Candidate{{RuleId: regime.StayCap, Day: p.CardLastDay, Binds: true}}
 	}

@@ -110,11 +110,7 @@ func (p *player) invariants(cmd Command) {
 		p.t.Fatalf("after %T: %s\n%v", cmd, fmt.Sprintf(format, args...), p.state)
 	}
 	live := 0
-	held := slices.Clone(p.state.Certificates)
-	for _, phone := range p.state.Phones {
-		held = append(held, phone.Certificates...)
-	}
-	for _, c := range held {
+	for _, c := range p.state.Certificates {
 		inForce := c.Status == issued || c.Status == valid || c.Status == suspended
 		if inForce {
 			live++
@@ -148,9 +144,9 @@ func (p *player) invariants(cmd Command) {
 
 // stands reports whether what an obligation names is still there and waits for just this.
 func (p *player) stands(o *events.Obligation) bool {
-	open := p.state.Procedure
-	if phone := p.onItsWay(o.Target); phone != nil {
-		unsigned := slices.ContainsFunc(phone.Certificates, func(c *events.Certificate) bool { return c.Status == authorized })
+	open := p.state.Open()
+	if phone := p.state.ProcedureOf(o.Target); phone.GetCarrier().Device() != "" {
+		unsigned := slices.ContainsFunc(p.state.Certificates, func(c *events.Certificate) bool { return c.Procedure == phone.Id && c.Status == authorized })
 		return unsigned == (o.Kind == events.ObligationKind_OBLIGATION_KIND_SIGN)
 	}
 	switch o.Kind {
@@ -209,16 +205,6 @@ func (p *player) reminders(fail func(string, ...any)) {
 	}
 }
 
-// onItsWay is the smartphone that an open procedure is about.
-func (p *player) onItsWay(procedure string) *events.Phone {
-	for _, phone := range p.state.Phones {
-		if phone.Procedure == procedure && procedure != "" {
-			return phone
-		}
-	}
-	return nil
-}
-
 // rank orders what a certificate is worth.
 var rank = map[events.CertificateStatus]int{valid: 2, issued: 2, authorized: 2, suspended: 1}
 
@@ -226,9 +212,20 @@ var rank = map[events.CertificateStatus]int{valid: 2, issued: 2, authorized: 2, 
 // is on its way there is owed, and that a phone with nothing on it is forgotten.
 func (p *player) phonesFollow(fail func(string, ...any)) {
 	p.t.Helper()
-	for _, phone := range p.state.Phones {
-		onWay := false
-		for _, c := range phone.Certificates {
+	phones := map[string]bool{}
+	for _, held := range p.state.Certificates {
+		if device := held.Carrier.Device(); device != "" {
+			phones[device] = true
+		}
+	}
+	for _, open := range p.state.Procedures {
+		if device := open.Carrier.Device(); device != "" && !phones[device] {
+			fail("%v: nothing is on its way", open)
+		}
+	}
+	for device := range phones {
+		onWay, phone := false, phoneOf(p.state, device)
+		for _, c := range onDevice(p.state, device) {
 			parent := certificate(p.state, c.Parent)
 			if parent == nil || hasEnded(parent) || rank[c.Status] > rank[parent.Status] || c.Kind != parent.Kind {
 				fail("serial %d on a smartphone outlives or out-values its parent: %v, %v", c.Serial, c, parent)
@@ -238,16 +235,16 @@ func (p *player) phonesFollow(fail func(string, ...any)) {
 			}
 			onWay = onWay || c.Status == authorized || c.Status == issued
 		}
-		owed := slices.ContainsFunc(p.state.Obligations, func(o *events.Obligation) bool { return o.Target == phone.Procedure })
-		if len(phone.Certificates) == 0 || onWay != (phone.Procedure != "") || onWay != owed {
+		owed := slices.ContainsFunc(p.state.Obligations, func(o *events.Obligation) bool { return o.Target == phone.GetId() })
+		if onWay != (phone != nil) || onWay != owed {
 			fail("%v: on its way %t, owed %t", phone, onWay, owed)
 		}
 	}
-	if p.state.Procedure != nil && slices.ContainsFunc(p.state.Phones, func(phone *events.Phone) bool { return phone.Procedure != "" }) {
+	if p.state.Open() != nil && len(p.state.Procedures) > 1 {
 		fail("two procedures at a time")
 	}
-	if len(p.state.Phones) > 2 {
-		fail("%d smartphones", len(p.state.Phones))
+	if len(phones) > 2 {
+		fail("%d smartphones", len(phones))
 	}
 }
 
@@ -270,8 +267,8 @@ func (p *player) ordered(class string) (n int) {
 // and that nothing it made is left when there is none.
 func (p *player) wayForward(fail func(string, ...any)) {
 	p.t.Helper()
-	open := p.state.Procedure
-	for _, c := range p.state.Certificates {
+	open := p.state.Open()
+	for _, c := range onCards(p.state) {
 		if c.Status == authorized && (open == nil || c.Procedure != open.Id || open.Step != stepKeys) {
 			fail("serial %d waits to be signed for nothing", c.Serial)
 		}

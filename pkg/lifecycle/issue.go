@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"shomei/events"
-	"shomei/pkg/civil"
 	"shomei/pkg/regime"
 )
 
@@ -17,9 +16,9 @@ func (d *decision) recordKeys(c RecordKeys) error {
 	if err := d.catchUp(func() error { return d.missDeadlines(d.today(), c.Switches) }); err != nil {
 		return err // who has moved away by now gets nothing signed
 	}
-	p := d.state.Procedure
+	p := d.state.Open()
 	waits := p != nil && p.Id == c.Procedure && waitsFor(p) == owesKeys
-	if !waits || p.Card != c.Card || d.stale(p, c.Obligation) {
+	if !waits || p.Carrier.Card() != c.Card || d.stale(p, c.Obligation) {
 		d.factRefused("KeysGenerated", "no procedure waits for keys on this card", d.unawaited(c.Procedure)...)
 		return d.endOverwritten(c)
 	}
@@ -39,16 +38,44 @@ func (d *decision) recordKeys(c RecordKeys) error {
 		return nil
 	}
 	for _, planned := range a.planned {
-		if err := d.authorize(a, c, planned); err != nil {
-			return err
-		}
+		window := a.Switches.WindowFrom(a.regime, a.day, day(planned.LastDay))
+		d.authorize(p, planned, c.Signing[planned.Kind], c.Keys, &events.IssueAuthorized{
+			Regime: logRegime(a.regime), WindowOpens: window.Opens.String(),
+			Overseas: planned.Kind == kindSign && (d.goesOverseas() || c.Person.LivesOverseas(d.today())),
+		}, a.issueRules(planned, window)...)
 	}
 	return nil
 }
 
-// closed returns the rule by which nothing more comes of a procedure; none when it is the open one.
+// issueRules are the rules by which a planned certificate is authorised.
+func (a *application) issueRules(planned *events.PlannedCertificate, window regime.Window) []string {
+	rules := slices.Clone(window.Rules)
+	if planned.Kind == kindAuth && len(a.planned) > 1 {
+		rules = append(rules, regime.AuthFirst)
+	}
+	if a.Operation == events.Operation_OPERATION_FACTORY_ISSUE {
+		rules = append(rules, regime.FromManufacture)
+	}
+	for _, candidate := range planned.Candidates {
+		rules = append(rules, candidate.RuleId)
+	}
+	return rules
+}
+
+// authorize lets the issuer sign what was planned of an open procedure for one of the keys; more is what the law says of
+// it beside.
+func (d *decision) authorize(p *events.Procedure, planned *events.PlannedCertificate, s Signing, keys []*events.GeneratedKey, more *events.IssueAuthorized, rules ...string) {
+	more.Procedure, more.Card, more.Device, more.Municipality = p.Id, p.Carrier.Card(), p.Carrier.Device(), p.Municipality
+	more.Serial, more.Authority, more.Generation = s.Serial, s.Authority, s.Generation
+	more.Kind, more.LastDay, more.Candidates = planned.Kind, planned.LastDay, planned.Candidates
+	more.Replaces, more.Parent, more.SpkiSha256 = planned.Replaces, planned.Parent, keyOf(keys, planned.Kind).SpkiSha256
+	more.NotBeforeMs, more.NotAfterMs = d.now.Unix()*1000, day(planned.LastDay).EndInstant().UnixMilli()
+	d.emit(more, rules...)
+}
+
+// closed returns the rule by which nothing more comes of a procedure; none when it is open.
 func (d *decision) closed(procedure string) []string {
-	if d.state.Procedure.GetId() == procedure {
+	if d.state.ProcedureOf(procedure) != nil {
 		return nil
 	}
 	return []string{regime.NoLongerOpen}
@@ -80,11 +107,11 @@ func (d *decision) endOverwritten(c RecordKeys) error {
 	}
 	for _, held := range slices.Clone(d.state.Certificates) {
 		key := keyOf(c.Keys, held.Kind)
-		if key == nil || hasEnded(held) || held.Card != c.Card || held.Status == authorized || bytes.Equal(key.SpkiSha256, held.SpkiSha256) {
+		if key == nil || hasEnded(held) || held.Carrier.Card() != c.Card || held.Status == authorized || bytes.Equal(key.SpkiSha256, held.SpkiSha256) {
 			continue
 		}
 		event := regime.EvUnusable
-		if replacedBy(d.state.Procedure, held) {
+		if replacedBy(d.state.Open(), held) {
 			event = d.replacementEvent(held)
 		}
 		err := d.end(consequence{
@@ -128,7 +155,7 @@ func keyOf(keys []*events.GeneratedKey, kind events.CertificateKind) *events.Gen
 // ended nothing is issued any more (law.md 1.1: no certificate of either kind from 2015-12-23 to 2015-12-31).
 func (d *decision) planAgain(p *events.Procedure, c RecordKeys) *application {
 	a := &application{
-		Apply:    Apply{Procedure: p.Id, Operation: p.Operation, Card: p.Card, CardKind: p.CardKind, Person: c.Person, Switches: c.Switches},
+		Apply:    Apply{Procedure: p.Id, Operation: p.Operation, Card: p.Carrier.Card(), CardKind: p.CardKind, Person: c.Person, Switches: c.Switches},
 		decision: d, regime: cardRegime(p.CardKind), day: d.today(),
 	}
 	a.ruling.Refused = regime.Allows(a.regime, a.lawOperation(), a.day).Refused
@@ -154,33 +181,6 @@ func (d *decision) planAgain(p *events.Procedure, c RecordKeys) *application {
 	return a
 }
 
-func (d *decision) authorize(a *application, c RecordKeys, planned *events.PlannedCertificate) error {
-	last, err := civil.Parse(planned.LastDay)
-	if err != nil || last.IsZero() {
-		return fmt.Errorf("authorising a certificate: last day %q: %w", planned.LastDay, civil.ErrDate)
-	}
-	s := c.Signing[planned.Kind]
-	window := a.Switches.WindowFrom(a.regime, a.day, last)
-	rules := slices.Clone(window.Rules)
-	if planned.Kind == kindAuth && len(a.planned) > 1 {
-		rules = append(rules, regime.AuthFirst)
-	}
-	if d.state.Procedure.Operation == events.Operation_OPERATION_FACTORY_ISSUE {
-		rules = append(rules, regime.FromManufacture)
-	}
-	for _, candidate := range planned.Candidates {
-		rules = append(rules, candidate.RuleId)
-	}
-	d.emit(&events.IssueAuthorized{
-		Procedure: c.Procedure, Serial: s.Serial, Kind: planned.Kind, Regime: logRegime(a.regime), Authority: s.Authority,
-		Generation: s.Generation, NotBeforeMs: d.now.Unix() * 1000, NotAfterMs: last.EndInstant().UnixMilli(),
-		LastDay: planned.LastDay, Candidates: planned.Candidates, Card: c.Card, Municipality: d.state.Procedure.Municipality,
-		SpkiSha256: keyOf(c.Keys, planned.Kind).SpkiSha256, Replaces: planned.Replaces, WindowOpens: window.Opens.String(),
-		Overseas: planned.Kind == kindSign && (d.goesOverseas() || c.Person.LivesOverseas(d.today())),
-	}, rules...)
-	return nil
-}
-
 // recordIssued ends what is replaced and issues the new in the same commit, so that there are never two.
 func (d *decision) recordIssued(c RecordIssued) error {
 	var fresh []*events.Certificate
@@ -198,7 +198,7 @@ func (d *decision) recordIssued(c RecordIssued) error {
 	d.followParents()
 	for _, held := range fresh {
 		old := certificate(d.state, held.Replaces)
-		if slices.Contains(waiting(d.state), held.Card) && d.state.OldCard != nil {
+		if slices.Contains(waiting(d.state), held.Carrier.Card()) && d.state.OldCard != nil {
 			old = d.besideOnCard(held) // the one in hand ends when the card from the factory is handed over (law.md 4.4)
 		}
 		if err := d.replace(old, c.Switches); err != nil {
@@ -217,7 +217,7 @@ func (d *decision) recordIssued(c RecordIssued) error {
 // besideOnCard is another certificate of the same kind on the same card that has not ended; nil when there is none.
 func (d *decision) besideOnCard(held *events.Certificate) *events.Certificate {
 	for _, c := range d.state.Certificates {
-		if c.Serial != held.Serial && c.Card == held.Card && c.Kind == held.Kind && !hasEnded(c) {
+		if c.Serial != held.Serial && c.Carrier.Is(held.Carrier) && c.Kind == held.Kind && !hasEnded(c) {
 			return c
 		}
 	}
@@ -237,12 +237,12 @@ func (d *decision) replace(old *events.Certificate, switches regime.Switches) er
 
 // replaceRest ends what else is on a card that a new card takes out of use.
 func (d *decision) replaceRest(c RecordIssued) error {
-	p, held := d.state.Procedure, d.state.Card
-	if p == nil || p.Id != c.Procedure || held == nil || p.Card == held.Card || p.CardKind != held.Kind {
+	p, held := d.state.Open(), d.state.Card
+	if p == nil || p.Id != c.Procedure || held == nil || p.Carrier.Card() == held.Card || p.CardKind != held.Kind {
 		return nil
 	}
 	for _, old := range slices.Clone(d.state.Certificates) {
-		if hasEnded(old) || old.Card != held.Card {
+		if hasEnded(old) || old.Carrier.Card() != held.Card {
 			continue
 		}
 		err := d.end(consequence{
@@ -258,7 +258,7 @@ func (d *decision) replaceRest(c RecordIssued) error {
 
 // replacementEvent is why the old certificate ends: replaced in order, or lost, or leaked, or broken (law.md 8.8).
 func (d *decision) replacementEvent(old *events.Certificate) regime.Event {
-	p := d.state.Procedure
+	p := d.state.Open()
 	switch {
 	case old.Status == suspended || regime.Cause(p.GetCause()) == regime.CauseLoss:
 		return regime.EvLossReport
@@ -278,16 +278,16 @@ func (d *decision) issue(procedure string, signed SignedCertificate) {
 	if held == nil || held.Status != authorized {
 		return
 	}
-	law, last := held.Regime, LastDay(d.state, held)
-	municipality, rules := d.state.Procedure.GetMunicipality(), plannedRules(d.state.Procedure, held.Kind)
-	if held.Parent != 0 {
-		law, municipality, rules = events.Regime_REGIME_MYNUMBER, d.state.Municipality, regime.PhoneValidity(day(last)).Applied
+	p := d.state.ProcedureOf(procedure)
+	rules := plannedRules(p, held.Kind)
+	if held.Carrier.Device() != "" {
+		rules = regime.PhoneValidity(day(held.LastDay)).Applied
 	}
 	d.emit(&events.CertificateIssued{
-		Procedure: procedure, Serial: held.Serial, Kind: held.Kind, CertificateSha256: signed.SHA256, Regime: law,
-		Authority: held.Authority, LastDay: last, Card: held.Card, NotBeforeMs: held.NotBeforeMs,
-		NotAfterMs: day(last).EndInstant().UnixMilli(), WindowOpens: held.WindowOpens,
-		Municipality: municipality, Device: onPhone(d.state, held.Serial).GetDevice(), Parent: held.Parent,
+		Procedure: procedure, Serial: held.Serial, Kind: held.Kind, CertificateSha256: signed.SHA256, Regime: held.Regime,
+		Authority: held.Authority, LastDay: held.LastDay, Card: held.Carrier.Card(), NotBeforeMs: held.NotBeforeMs,
+		NotAfterMs: day(held.LastDay).EndInstant().UnixMilli(), WindowOpens: held.WindowOpens,
+		Municipality: p.GetMunicipality(), Device: held.Carrier.Device(), Parent: held.Parent,
 	}, rules...)
 }
 
@@ -311,23 +311,42 @@ func (d *decision) abandonIssue(c AbandonIssue) {
 		return
 	}
 	d.emit(&events.IssueAbandoned{
-		Serial: held.Serial, Kind: held.Kind, Authority: held.Authority, Cause: c.Cause, Device: onPhone(d.state, held.Serial).GetDevice(),
+		Serial: held.Serial, Kind: held.Kind, Authority: held.Authority, Cause: c.Cause, Device: held.Carrier.Device(),
 	}, regime.BeforeHandOver)
 }
 
+// recordWritten notes that a carrier has the certificates. A smartphone is in its holder's hands, so what it has installed
+// is in force; a card is still to be handed over.
 func (d *decision) recordWritten(c RecordWritten) {
 	d.filedAt(c.Filed)
-	p := d.state.Procedure
-	if p == nil || p.Id != c.Procedure || p.Step != stepIssued || p.Card != c.Card || d.stale(p, c.Obligation) {
-		d.factRefused("CardWritten", "no procedure waits for this card to be written", d.unawaited(c.Procedure)...)
+	p, fact, why := d.state.ProcedureOf(c.Procedure), "CardWritten", "no procedure waits for this card to be written"
+	if c.Device != "" {
+		fact, why = "PhoneInstalled", "no application waits for this smartphone"
+	}
+	if p == nil || p.Step != stepIssued || !p.Carrier.Is(events.CarrierOf(c.Card, c.Device, 0)) || d.stale(p, c.Obligation) {
+		d.factRefused(fact, why, d.unawaited(c.Procedure)...)
 		return
 	}
 	if why := d.misread(c); why != "" {
-		d.factRefused("CardWritten", why, regime.NotAwaited)
+		d.factRefused(fact, why, regime.NotAwaited)
 		return
 	}
-	d.emit(&events.CertificateWritten{Procedure: c.Procedure, Card: c.Card, Serials: c.Serials})
+	d.emit(&events.CertificateWritten{Procedure: c.Procedure, Card: c.Card, Device: c.Device, Serials: c.Serials})
+	if c.Device != "" {
+		d.emit(&events.Delivered{Procedure: c.Procedure, Device: c.Device, Serials: d.undelivered(p)})
+		return
+	}
 	d.writtenTo(c.Card)
+}
+
+// undelivered are the serials that are issued on a procedure's carrier and not in force yet.
+func (d *decision) undelivered(p *events.Procedure) (serials []uint64) {
+	for _, held := range d.state.Certificates {
+		if held.Carrier.Is(p.Carrier) && held.Status == issued {
+			serials = append(serials, held.Serial)
+		}
+	}
+	return serials
 }
 
 // writtenTo counts a card that a counter has written to as submitted there (law.md 8.4).
@@ -359,9 +378,9 @@ const maxAttempts = 5
 // recordWriteFailed lets the counter try again where the card still can, and otherwise discards what was made.
 func (d *decision) recordWriteFailed(c RecordWriteFailed) {
 	d.filedAt(c.Filed)
-	p := d.state.Procedure
+	p := d.state.Open()
 	waits := p != nil && p.Id == c.Procedure && waitsFor(p) != events.ObligationKind_OBLIGATION_KIND_UNSPECIFIED
-	if !waits || p.Card != c.Card || d.stale(p, c.Obligation) {
+	if !waits || p.Carrier.Card() != c.Card || d.stale(p, c.Obligation) {
 		d.factRefused("WriteFailed", "no procedure waits for this card", d.unawaited(c.Procedure)...)
 		return
 	}

@@ -249,7 +249,7 @@ func TestRenewalAfterExpiryIsANewIssue(t *testing.T) {
 func TestReceiptDecidesOverNight(t *testing.T) {
 	p := fromFactory(t)
 	p.at("2020-06-18 16:59").apply(opRenew)
-	want := p.state.Procedure.Planned[0].LastDay
+	want := p.state.Open().Planned[0].LastDay
 	p.at("2020-06-19 00:10").tick()
 	p.keys()
 	p.sign()
@@ -268,8 +268,8 @@ func TestNothingIsIssuedInTheGap(t *testing.T) {
 	decided := p.at("2015-12-23 00:10").keys()
 	equal(t, "in one commit", names(decided), []string{"KeysRecorded", "ApplicationWithdrawn"})
 	equal(t, "rules", decided[1].RuleIds, []string{"juki.regime.issue-ended", "juki.regime.gap"})
-	if p.state.Procedure != nil {
-		t.Errorf("still open: %v", p.state.Procedure)
+	if p.state.Open() != nil {
+		t.Errorf("still open: %v", p.state.Open())
 	}
 }
 
@@ -317,7 +317,7 @@ func TestLossByTelephoneAndReissue(t *testing.T) {
 	equal(t, "fee", accepted.Fee, []*events.FeeItem{{RuleId: "mynumber.fee.reissue-card", Yen: 800}, {RuleId: "mynumber.fee.reissue-certificates", Yen: 200}})
 	p.keys()
 	p.sign()
-	for _, c := range p.state.Certificates {
+	for _, c := range onCards(p.state) {
 		if c.Serial == 3 || c.Serial == 4 {
 			equal(t, "reason", c.Reason, events.RevocationReason_REVOCATION_REASON_KEY_COMPROMISE)
 			equal(t, "suspended since", c.SuspendedMs, since)
@@ -406,9 +406,9 @@ func TestOneProcedureAtATime(t *testing.T) {
 	p := fromFactory(t)
 	p.apply(opUnblock)
 	p.refused(regime.OneAtATime, opReturn)
-	same := func(a *Apply) { a.Procedure = p.state.Procedure.Id }
+	same := func(a *Apply) { a.Procedure = p.state.Open().Id }
 	equal(t, "the same again", names(p.do(p.application(opUnblock, same))), []string{"FactRefused"})
-	p.do(DropApplication{Procedure: p.state.Procedure.Id, Filed: p.now})
+	p.do(DropApplication{Procedure: p.state.Open().Id, Filed: p.now})
 	p.apply(opReturn)
 	p.wantStatus(underMyNumber, kindAuth, revoked)
 	equal(t, "card", p.state.Card.Status, events.CardStatus_CARD_STATUS_VOID)
@@ -513,8 +513,8 @@ func TestAFactThatNothingWaitsForNamesItsRule(t *testing.T) {
 	p.at("2016-01-12 10:00").apply(opHandOver)
 	early := p.handOver()
 	equal(t, "before the PINs", early[len(early)-1].RuleIds, []string{regime.NotAwaited})
-	open := p.state.Procedure
+	open := p.state.Open()
 	p.do(DropApplication{Procedure: open.Id, Filed: p.now})
-	late := p.do(RecordHandOver{Procedure: open.Id, Card: open.Card, Filed: p.now})
+	late := p.do(RecordHandOver{Procedure: open.Id, Card: open.Carrier.Card(), Filed: p.now})
 	equal(t, "after the withdrawal", late[len(late)-1].RuleIds, []string{regime.NoLongerOpen})
 }

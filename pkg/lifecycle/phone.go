@@ -1,7 +1,6 @@
 package lifecycle
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"time"
@@ -32,43 +31,12 @@ type ApplyPhone struct {
 	Switches regime.Switches
 }
 
-// RecordInstalled tells that a smartphone holds the certificates that were issued to it.
-type RecordInstalled struct {
-	Procedure  string
-	Obligation string
-	Device     string
-	Serials    []uint64
-	SHA256     [][]byte // as installed, in the order of Serials
-	Filed      time.Time
-}
+func (ApplyPhone) command() {}
 
-func (ApplyPhone) command()      {}
-func (RecordInstalled) command() {}
-
-// phoneOf is the smartphone with this id, nil when nothing is in force or on its way on it.
-func phoneOf(s *events.SubscriberState, device string) *events.Phone {
-	for _, p := range s.Phones {
-		if p.Device == device && device != "" {
-			return p
-		}
-	}
-	return nil
-}
-
-// onPhone is the smartphone that holds the certificate with this serial; nil when none does.
-func onPhone(s *events.SubscriberState, serial uint64) *events.Phone {
-	for _, p := range s.Phones {
-		if slices.ContainsFunc(p.Certificates, func(c *events.Certificate) bool { return c.Serial == serial }) {
-			return p
-		}
-	}
-	return nil
-}
-
-// installed are the kinds of which the phone holds a certificate in force, suspended ones included; what is still on its
+// installed are the kinds of which a phone holds a certificate in force, suspended ones included; what is still on its
 // way gives way to a new application.
-func installed(p *events.Phone) (kinds []regime.Kind) {
-	for _, c := range p.GetCertificates() {
+func installed(on []*events.Certificate) (kinds []regime.Kind) {
+	for _, c := range on {
 		if c.Status == valid || c.Status == suspended {
 			kinds = append(kinds, lawKind(c.Kind))
 		}
@@ -90,14 +58,14 @@ func (d *decision) parent(kind events.CertificateKind) *events.Certificate {
 type phoneApplication struct {
 	ApplyPhone
 	*decision
-	phone  *events.Phone
+	on     []*events.Certificate // what is in force or on its way on the phone
 	kinds  []events.CertificateKind
 	ruling regime.Ruling
 }
 
 func (d *decision) applyPhone(c ApplyPhone) error {
 	d.filedAt(c.Filed)
-	if open := phoneOf(d.state, c.Device).GetProcedure(); open != "" && open == c.Procedure {
+	if d.state.ProcedureOf(c.Procedure) != nil {
 		d.factRefused("PhoneApplicationReceived", "this procedure is already open")
 		return nil
 	}
@@ -105,7 +73,7 @@ func (d *decision) applyPhone(c ApplyPhone) error {
 	if err := d.catchUp(func() error { return d.missDeadlines(civil.Of(d.filed), c.Switches) }); err != nil {
 		return err
 	}
-	p := &phoneApplication{ApplyPhone: c, decision: d, phone: phoneOf(d.state, c.Device)}
+	p := &phoneApplication{ApplyPhone: c, decision: d, on: onDevice(d.state, c.Device)}
 	for _, kind := range []events.CertificateKind{kindAuth, kindSign} {
 		if keyOf(c.Keys, kind) != nil {
 			p.kinds = append(p.kinds, kind)
@@ -142,31 +110,37 @@ func (p *phoneApplication) judgeOperation() error {
 	case events.Operation_OPERATION_PHONE_ISSUE:
 		return p.judgeIssue()
 	case events.Operation_OPERATION_PHONE_RELEASE:
-		if p.phone == nil {
-			p.ruling.Refuse(regime.NothingHeld)
-			return nil
+		if len(p.on) > 0 {
+			p.ruling.Merge(regime.PhoneRelease(p.lost(), slices.ContainsFunc(p.on, p.heldBack)))
 		}
-		p.ruling.Merge(regime.PhoneRelease(p.phone.Suspended, p.cardSuspended()))
 	case events.Operation_OPERATION_PHONE_REVOKE:
-		if p.phone == nil {
-			p.ruling.Refuse(regime.NothingHeld)
-		}
 	default:
 		return fmt.Errorf("%v is not asked for about a smartphone", p.Operation)
+	}
+	if len(p.on) == 0 {
+		p.ruling.Refuse(regime.NothingHeld)
 	}
 	return nil
 }
 
+// lost reports whether the phone was reported lost and not found again.
+func (p *phoneApplication) lost() bool {
+	return slices.ContainsFunc(p.on, func(c *events.Certificate) bool { return c.Lost })
+}
+
 func (p *phoneApplication) judgeIssue() error {
-	if p.state.Procedure != nil {
+	if p.state.Open() != nil {
 		p.ruling.Refuse(regime.OneAtATime)
 	}
 	if len(p.kinds) == 0 {
 		return fmt.Errorf("an application for certificates on a smartphone without keys")
 	}
+	own := events.CarrierOf("", p.Device, p.Platform)
 	in := regime.PhoneIn{
-		Platform: lawPlatform(p.Platform), On: civil.Of(p.filed), Held: installed(p.phone), Lost: p.phone.GetSuspended(),
-		Other: slices.ContainsFunc(p.state.Phones, func(o *events.Phone) bool { return o.Platform == p.Platform && o.Device != p.Device }),
+		Platform: lawPlatform(p.Platform), On: civil.Of(p.filed), Held: installed(p.on), Lost: p.lost(),
+		Other: slices.ContainsFunc(p.state.Certificates, func(c *events.Certificate) bool {
+			return c.Carrier.GetKind() == own.Kind && c.Carrier.Id != own.Id
+		}),
 	}
 	for _, kind := range p.kinds {
 		if serial := p.Signing[kind].Serial; serial == 0 || certificate(p.state, serial) != nil {
@@ -197,11 +171,6 @@ func lawPlatform(p events.PhonePlatform) regime.Platform {
 	return ""
 }
 
-// cardSuspended reports whether the card's certificate of one that would be released is suspended.
-func (p *phoneApplication) cardSuspended() bool {
-	return slices.ContainsFunc(p.phone.Certificates, p.heldBack)
-}
-
 // heldBack reports whether a phone's authentication certificate stays suspended because the card's is.
 func (d *decision) heldBack(c *events.Certificate) bool {
 	return c.Kind == kindAuth && certificate(d.state, c.Parent).GetStatus() == suspended
@@ -221,9 +190,9 @@ func (p *phoneApplication) accept() error {
 		if p.Operation == events.Operation_OPERATION_PHONE_RELEASE {
 			event = regime.EvSmartphoneFound
 		}
-		return p.endPhone(p.phone, event)
+		return p.endPhone(p.Device, event)
 	}
-	p.withdrawPhone(p.phone)
+	p.withdraw(p.Device)
 	accepted := p.accepted()
 	for _, kind := range p.kinds {
 		parent := p.parent(kind)
@@ -238,7 +207,8 @@ func (p *phoneApplication) accept() error {
 	p.emit(accepted, p.ruling.Applied...)
 	p.emit(&events.KeysRecorded{Procedure: p.Procedure, Device: p.Device, Keys: p.Keys, Claim: p.Claim}, keyLengths(regime.MyNumber, p.Keys).Applied...)
 	for _, planned := range accepted.Planned {
-		p.authorize(planned)
+		p.authorize(p.state.ProcedureOf(p.Procedure), planned, p.Signing[planned.Kind], p.Keys,
+			&events.IssueAuthorized{Regime: accepted.Regime}, regime.PhoneValidity(day(planned.LastDay)).Applied...)
 	}
 	return nil
 }
@@ -255,57 +225,37 @@ func (p *phoneApplication) accepted() *events.ApplicationAccepted {
 	return accepted
 }
 
-func (p *phoneApplication) authorize(planned *events.PlannedCertificate) {
-	s, last := p.Signing[planned.Kind], day(planned.LastDay)
-	p.emit(&events.IssueAuthorized{
-		Procedure: p.Procedure, Serial: s.Serial, Kind: planned.Kind, Regime: events.Regime_REGIME_MYNUMBER, Authority: s.Authority,
-		Generation: s.Generation, NotBeforeMs: p.now.Unix() * 1000, NotAfterMs: last.EndInstant().UnixMilli(),
-		LastDay: planned.LastDay, Candidates: planned.Candidates, Municipality: p.state.Municipality,
-		SpkiSha256: keyOf(p.Keys, planned.Kind).SpkiSha256, Device: p.Device, Parent: planned.Parent,
-	}, regime.PhoneValidity(last).Applied...)
-}
-
-// makeWay withdraws what is on its way to a smartphone when a procedure is opened at a counter: it may replace the very
+// makeWay withdraws what is on its way to smartphones when a procedure is opened at a counter: it may replace the very
 // certificates that those would be bound to, and one person has one procedure at a time.
 func (a *application) makeWay() {
-	if a.state.Procedure.GetId() != a.Procedure {
+	if a.state.Open().GetId() != a.Procedure {
 		return
 	}
-	for _, phone := range slices.Clone(a.state.Phones) {
-		a.withdrawPhone(phone, regime.OneAtATime)
+	for _, p := range slices.Clone(a.state.Procedures) {
+		if p.Carrier.Device() != "" {
+			a.discard(p, regime.OneAtATime)
+		}
 	}
 }
 
-// withdrawPhone ends an application for a phone that is still on its way, with what was made for it.
-func (d *decision) withdrawPhone(phone *events.Phone, rules ...string) {
-	procedure, rules := phone.GetProcedure(), append(rules, regime.BeforeHandOver)
-	if procedure == "" {
-		return
-	}
-	for _, held := range slices.Clone(phone.Certificates) {
-		switch held.Status {
-		case authorized:
-			d.emit(&events.IssueAbandoned{
-				Serial: held.Serial, Kind: held.Kind, Authority: held.Authority, Cause: "procedure-ended", Device: phone.Device,
-			}, rules...)
-		case issued:
-			d.emit(&events.CertificateDiscarded{
-				Serial: held.Serial, Kind: held.Kind, Authority: held.Authority, Cause: string(regime.EvDiscarded), Device: phone.Device,
-			}, rules...)
+// withdraw ends an application for a phone that is still on its way, with what was made for it.
+func (d *decision) withdraw(device string) {
+	for _, p := range slices.Clone(d.state.Procedures) {
+		if p.Carrier.Device() == device {
+			d.discard(p)
 		}
 	}
-	d.emit(&events.ApplicationWithdrawn{Procedure: procedure}, rules...)
 }
 
 // endPhone does to the certificates on one smartphone what the law says of the event. What was still on its way to it is
 // not sent any more.
-func (d *decision) endPhone(phone *events.Phone, event regime.Event) error {
+func (d *decision) endPhone(device string, event regime.Event) error {
 	law, err := regime.PhoneConsequences(event)
 	if err != nil {
 		return err
 	}
-	d.withdrawPhone(phone)
-	for _, held := range slices.Clone(phoneOf(d.state, phone.Device).GetCertificates()) {
+	d.withdraw(device)
+	for _, held := range onDevice(d.state, device) {
 		d.endOne(consequence{event: event}, held, law.Of(lawKind(held.Kind)))
 	}
 	return nil
@@ -313,101 +263,63 @@ func (d *decision) endPhone(phone *events.Phone, event regime.Event) error {
 
 // losePhone suspends what is on a smartphone that was lost; the card and what is on it stay.
 func (d *decision) losePhone(c ReportLoss) error {
-	phone := phoneOf(d.state, c.Device)
 	law, err := regime.PhoneConsequences(regime.EvSmartphoneLost)
 	if err != nil {
 		return err
 	}
-	if phone == nil {
+	if len(onDevice(d.state, c.Device)) == 0 {
 		d.factRefused("LossReported", "nothing is in force on this smartphone", regime.NothingHeld)
 		return nil
 	}
 	d.emit(&events.LossReported{By: c.By, Device: c.Device}, law.Rules[0])
-	return d.endPhone(phone, regime.EvSmartphoneLost)
-}
-
-// recordInstalled puts what a smartphone has installed in force.
-func (d *decision) recordInstalled(c RecordInstalled) {
-	d.filedAt(c.Filed)
-	phone := phoneOf(d.state, c.Device)
-	if phone.GetProcedure() == "" || phone.Procedure != c.Procedure || d.unsignedOn(phone) {
-		d.factRefused("PhoneInstalled", "no application waits for this smartphone")
-		return
-	}
-	var serials []uint64
-	for _, held := range phone.Certificates {
-		if held.Status != issued {
-			continue
-		}
-		i := slices.Index(c.Serials, held.Serial)
-		if i < 0 || i >= len(c.SHA256) || !bytes.Equal(held.CertificateSha256, c.SHA256[i]) {
-			d.factRefused("PhoneInstalled", fmt.Sprintf("what was installed for serial %d is not what was issued", held.Serial))
-			return
-		}
-		serials = append(serials, held.Serial)
-	}
-	d.emit(&events.CertificateWritten{Procedure: c.Procedure, Device: c.Device, Serials: serials})
-	d.emit(&events.Delivered{Procedure: c.Procedure, Device: c.Device, Serials: serials})
-}
-
-func (d *decision) unsignedOn(phone *events.Phone) bool {
-	return slices.ContainsFunc(phone.Certificates, func(c *events.Certificate) bool { return c.Status == authorized })
+	return d.endPhone(c.Device, regime.EvSmartphoneLost)
 }
 
 // followParents does to the certificates on smartphones what this decision has done to the card's that they are bound to,
-// whatever has done it: for the same reason, at the same time, and told with the card's (law.md 10.2).
+// whatever has done it: for the same reason, under the rules and at the times of the card's, and told with it (law.md 10.2).
 func (d *decision) followParents() {
+	filed, caused := d.filed, d.caused
+	defer func() { d.filed, d.caused = filed, caused }()
 	for _, e := range slices.Clone(d.events) {
-		switch b := events.BodyOf(e).(type) {
-		case *events.CertificateRevoked:
-			d.follow(e, b.Serial, func(held *events.Certificate, device string) events.Body {
-				return &events.CertificateRevoked{
-					Serial: held.Serial, Kind: held.Kind, Reason: b.Reason, Cause: b.Cause, Authority: held.Authority,
-					LastDay: b.LastDay, Municipality: b.Municipality, Device: device,
-				}
-			})
-		case *events.CertificateDiscarded:
-			d.follow(e, b.Serial, func(held *events.Certificate, device string) events.Body {
-				return &events.CertificateDiscarded{Serial: held.Serial, Kind: held.Kind, Authority: held.Authority, Cause: b.Cause, Device: device}
-			})
-		case *events.CertificateSuspended:
-			d.follow(e, b.Serial, func(held *events.Certificate, device string) events.Body {
-				if held.Status == suspended {
-					return nil
-				}
-				return &events.CertificateSuspended{Serial: held.Serial, Kind: held.Kind, Cause: b.Cause, Authority: held.Authority, Device: device}
-			})
-		case *events.CertificateExpired:
-			d.follow(e, b.Serial, func(held *events.Certificate, device string) events.Body {
-				return &events.CertificateExpired{Serial: held.Serial, Kind: held.Kind, LastDay: b.LastDay, Device: device}
-			})
+		for _, held := range slices.Clone(d.state.Certificates) {
+			body := following(held, events.BodyOf(e))
+			if body == nil {
+				continue
+			}
+			d.filed, d.caused = time.Time{}, time.UnixMilli(e.CausedMs)
+			if e.FiledMs != 0 {
+				d.filed = time.UnixMilli(e.FiledMs)
+			}
+			d.emit(body, append([]string{regime.PhoneFollows}, e.RuleIds...)...)
 		}
 	}
 }
 
-// follow stores, for every certificate bound to the parent, what same makes of it (nil: nothing), under the rules and at
-// the times of the parent's event. What is not signed yet is abandoned, whatever became of the parent.
-func (d *decision) follow(e *events.Event, parent uint64, same func(held *events.Certificate, device string) events.Body) {
-	filed, caused := d.filed, d.caused
-	defer func() { d.filed, d.caused = filed, caused }()
-	d.filed, d.caused = time.Time{}, time.UnixMilli(e.CausedMs)
-	if e.FiledMs != 0 {
-		d.filed = time.UnixMilli(e.FiledMs)
-	}
-	for _, phone := range slices.Clone(d.state.Phones) {
-		for _, held := range slices.Clone(phone.Certificates) {
-			if held.Parent != parent || parent == 0 {
-				continue
-			}
-			body := same(held, phone.Device)
-			if held.Status == authorized {
-				body = &events.IssueAbandoned{
-					Serial: held.Serial, Kind: held.Kind, Authority: held.Authority, Cause: "card-certificate", Device: phone.Device,
-				}
-			}
-			if body != nil {
-				d.emit(body, append([]string{regime.PhoneFollows}, e.RuleIds...)...)
-			}
+// following is what becomes of a certificate by an event about another; nil where it is not bound to that one, or nothing
+// changes. What is not signed yet is abandoned, whatever became of the parent.
+func following(held *events.Certificate, parent events.Body) (body events.Body) {
+	device, serial := held.Carrier.Device(), uint64(0)
+	switch b := parent.(type) {
+	case *events.CertificateRevoked:
+		serial, body = b.Serial, &events.CertificateRevoked{
+			Serial: held.Serial, Kind: held.Kind, Reason: b.Reason, Cause: b.Cause, Authority: held.Authority,
+			LastDay: b.LastDay, Municipality: b.Municipality, Device: device,
 		}
+	case *events.CertificateDiscarded:
+		serial, body = b.Serial, &events.CertificateDiscarded{Serial: held.Serial, Kind: held.Kind, Authority: held.Authority, Cause: b.Cause, Device: device}
+	case *events.CertificateSuspended:
+		serial, body = b.Serial, &events.CertificateSuspended{Serial: held.Serial, Kind: held.Kind, Cause: b.Cause, Authority: held.Authority, Device: device}
+		if held.Status == suspended {
+			return nil
+		}
+	case *events.CertificateExpired:
+		serial, body = b.Serial, &events.CertificateExpired{Serial: held.Serial, Kind: held.Kind, LastDay: b.LastDay, Device: device}
 	}
+	switch {
+	case serial == 0, held.Parent != serial:
+		return nil
+	case held.Status == authorized:
+		return &events.IssueAbandoned{Serial: held.Serial, Kind: held.Kind, Authority: held.Authority, Cause: "card-certificate", Device: device}
+	}
+	return body
 }

@@ -64,9 +64,8 @@ func (p *player) registered(device string, change ...func(*ApplyPhone)) []*event
 }
 
 func (p *player) signPhone(device string) []*events.Event {
-	phone := phoneOf(p.state, device)
-	c := RecordIssued{Procedure: phone.GetProcedure()}
-	for _, held := range phone.GetCertificates() {
+	c := RecordIssued{Procedure: phoneOf(p.state, device).GetId()}
+	for _, held := range onDevice(p.state, device) {
 		if held.Status == authorized {
 			c.Signed = append(c.Signed, SignedCertificate{Serial: held.Serial, SHA256: der(held.Serial)})
 		}
@@ -75,17 +74,29 @@ func (p *player) signPhone(device string) []*events.Event {
 }
 
 func (p *player) install(device string) []*events.Event {
-	phone := phoneOf(p.state, device)
-	c := RecordInstalled{Procedure: phone.GetProcedure(), Device: device, Filed: p.now}
-	for _, held := range phone.GetCertificates() {
+	c := RecordWritten{Procedure: phoneOf(p.state, device).GetId(), Device: device, Filed: p.now}
+	for _, held := range onDevice(p.state, device) {
 		c.Serials, c.SHA256 = append(c.Serials, held.Serial), append(c.SHA256, der(held.Serial))
 	}
 	return p.do(c)
 }
 
+// phoneOf is the application that is under way for a smartphone; nil when none is.
+func phoneOf(s *events.SubscriberState, device string) *events.Procedure {
+	for _, p := range s.Procedures {
+		if p.Carrier.Device() == device {
+			return p
+		}
+	}
+	return nil
+}
+
+// onPhones counts what is in force or on its way on smartphones.
+func onPhones(s *events.SubscriberState) int { return len(s.Certificates) - len(onCards(s)) }
+
 // onDevice gives the status of a kind on a smartphone; zero when there is none, or no more.
 func (p *player) onDevice(device string, kind events.CertificateKind) events.CertificateStatus {
-	for _, c := range phoneOf(p.state, device).GetCertificates() {
+	for _, c := range onDevice(p.state, device) {
 		if c.Kind == kind {
 			return c.Status
 		}
@@ -191,7 +202,7 @@ func TestPhoneFollowsTheCard(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := withPhone(t)
-			before := phoneOf(cloneState(p.state), "android-1").Certificates
+			before := onDevice(cloneState(p.state), "android-1")
 			decided := c.act(p.at(c.at))
 			p.wantPhone("android-1", c.auth, c.sign)
 			for _, e := range decided {
@@ -221,7 +232,7 @@ func TestPhoneAgainAfterTheCardsSignature(t *testing.T) {
 	p.carried(opIssue, kinds(kindSign))
 	p.at("2024-03-06 23:00").registered("android-1", onKinds(kindSign))
 	p.wantPhone("android-1", valid, valid)
-	bound := phoneOf(p.state, "android-1").Certificates
+	bound := onDevice(p.state, "android-1")
 	equal(t, "parent", bound[len(bound)-1].Parent, p.held(kindSign).Serial)
 }
 
@@ -243,7 +254,7 @@ func TestLostPhone(t *testing.T) {
 	p.at("2024-03-07 03:10").registered("android-1", onKinds(kindSign))
 	lose(p.at("2024-03-08 03:00"))
 	equal(t, "given up", names(p.do(p.phoneApplication(opPhoneRevoke, "android-1"))), []string{"ApplicationAccepted", "CertificateRevoked", "CertificateRevoked"})
-	equal(t, "forgotten", len(p.state.Phones), 0)
+	equal(t, "forgotten", onPhones(p.state), 0)
 	equal(t, "lost once more", names(lose(p)), []string{"FactRefused"})
 
 	// The card lost beside the phone: what is found again stays suspended with the card's.
@@ -270,9 +281,9 @@ func TestPhoneInTheMiddle(t *testing.T) {
 		"IssueAbandoned", "IssueAbandoned", "ApplicationWithdrawn", "ApplicationAccepted", "KeysRecorded", "IssueAuthorized", "IssueAuthorized",
 	})
 	p.signPhone("android-1")
-	equal(t, "another procedure", names(p.do(RecordInstalled{Procedure: "another", Device: "android-1", Filed: p.now})), []string{"FactRefused"})
-	open := phoneOf(p.state, "android-1").Procedure
-	equal(t, "nothing installed", names(p.do(RecordInstalled{Procedure: open, Device: "android-1", Filed: p.now})), []string{"FactRefused"})
+	equal(t, "another procedure", names(p.do(RecordWritten{Procedure: "another", Device: "android-1", Filed: p.now})), []string{"FactRefused"})
+	open := phoneOf(p.state, "android-1").Id
+	equal(t, "nothing installed", names(p.do(RecordWritten{Procedure: open, Device: "android-1", Filed: p.now})), []string{"FactRefused"})
 	p.at("2024-03-05 10:02")
 	equal(t, "signed, and again", names(p.do(p.phoneApplication(opPhoneIssue, "android-1")))[:3],
 		[]string{"CertificateDiscarded", "CertificateDiscarded", "ApplicationWithdrawn"})
@@ -281,24 +292,24 @@ func TestPhoneInTheMiddle(t *testing.T) {
 	p.signPhone("android-1")
 	equal(t, "lost", names(p.do(ReportLoss{By: "telephone", Device: "android-1", Filed: p.now})),
 		[]string{"LossReported", "CertificateDiscarded", "CertificateDiscarded", "ApplicationWithdrawn"})
-	equal(t, "nothing is left", len(p.state.Phones)+len(p.state.Obligations), 0)
+	equal(t, "nothing is left", onPhones(p.state)+len(p.state.Procedures)+len(p.state.Obligations), 0)
 
 	p = start()
 	p.apply(opReissue)
-	equal(t, "the counter goes first", len(p.state.Phones), 0)
+	equal(t, "the counter goes first", onPhones(p.state), 0)
 	p.phoneRefused(regime.OneAtATime, p.phoneApplication(opPhoneIssue, "android-1"))
 
 	p = start()
 	equal(t, "died", slices.Contains(names(p.change(events.RecordChange_RECORD_CHANGE_DEATH)), "IssueAbandoned"), true)
-	equal(t, "nothing is owed", len(p.state.Phones)+len(p.state.Obligations), 0)
+	equal(t, "nothing is owed", onPhones(p.state)+len(p.state.Procedures)+len(p.state.Obligations), 0)
 
 	p = start()
 	p.do(ReportLoss{By: "telephone", Filed: p.now})
-	equal(t, "card lost", len(p.state.Phones)+len(p.state.Obligations), 0+1) // the notice about the card
+	equal(t, "card lost", onPhones(p.state)+len(p.state.Procedures)+len(p.state.Obligations), 0+1) // the notice about the card
 
 	p = start()
 	p.signPhone("android-1")
-	p.do(OrderByAuthority{Serials: []uint64{phoneOf(p.state, "android-1").Certificates[0].Serial}, Filed: p.now})
+	p.do(OrderByAuthority{Serials: []uint64{onDevice(p.state, "android-1")[0].Serial}, Filed: p.now})
 	p.wantPhone("android-1", 0, issued)
 	p.wantStatus(underMyNumber, kindAuth, valid)
 }

@@ -165,7 +165,7 @@ func (t *terms) asNew(in regime.ValidityIn) *regime.Validity {
 
 // lapsed is a remembered certificate of the kind, under this regime, that has ended by its term.
 func (a *application) lapsed(kind events.CertificateKind) *events.Certificate {
-	for _, c := range a.state.Certificates {
+	for _, c := range onCards(a.state) {
 		if c.Kind == kind && c.Regime == logRegime(a.regime) && a.isLapsed(c) {
 			return c
 		}

@@ -191,13 +191,13 @@ func (p *player) apply(op events.Operation, change ...func(*Apply)) *events.Appl
 // refused files an application that must be refused by the rule, among others.
 func (p *player) refused(rule string, op events.Operation, change ...func(*Apply)) *events.ApplicationRefused {
 	p.t.Helper()
-	before := p.state.Procedure
+	before := p.state.Open()
 	decided := p.do(p.application(op, change...))
 	refused := find[*events.ApplicationRefused](decided)
 	if refused == nil || !slices.Contains(refused.Refusals, rule) {
 		p.t.Fatalf("%v at %s: want a refusal by %s, got %v", op, p.now, rule, decided)
 	}
-	if !cmp.Equal(before, p.state.Procedure, protocmp.Transform()) {
+	if !cmp.Equal(before, p.state.Open(), protocmp.Transform()) {
 		p.t.Fatalf("a refusal changed the open procedure")
 	}
 	return refused
@@ -221,8 +221,8 @@ func der(serial uint64) []byte  { return []byte(fmt.Sprintf("d%031d", serial)) }
 // keys generates what the open procedure waits for.
 func (p *player) keys() []*events.Event {
 	p.t.Helper()
-	open := p.state.Procedure
-	c := RecordKeys{Procedure: open.GetId(), Card: open.GetCard(), Person: p.person, Filed: p.now, Signing: map[events.CertificateKind]Signing{}}
+	open := p.state.Open()
+	c := RecordKeys{Procedure: open.GetId(), Card: open.GetCarrier().Card(), Person: p.person, Filed: p.now, Signing: map[events.CertificateKind]Signing{}}
 	c.Obligation = p.owed(events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS).Id
 	for _, planned := range open.GetPlanned() {
 		p.serial++
@@ -236,8 +236,8 @@ func (p *player) keys() []*events.Event {
 func (p *player) sign() []*events.Event {
 	p.t.Helper()
 	p.owed(events.ObligationKind_OBLIGATION_KIND_SIGN)
-	c := RecordIssued{Procedure: p.state.Procedure.GetId()}
-	for _, held := range p.state.Certificates {
+	c := RecordIssued{Procedure: p.state.Open().GetId()}
+	for _, held := range onCards(p.state) {
 		if held.Status == authorized {
 			c.Signed = append(c.Signed, SignedCertificate{Serial: held.Serial, SHA256: der(held.Serial)})
 		}
@@ -247,9 +247,9 @@ func (p *player) sign() []*events.Event {
 
 // written tells what was read back of everything issued by the procedure.
 func (p *player) written() RecordWritten {
-	open := p.state.Procedure
-	c := RecordWritten{Procedure: open.GetId(), Card: open.GetCard(), Filed: p.now}
-	for _, held := range p.state.Certificates {
+	open := p.state.Open()
+	c := RecordWritten{Procedure: open.GetId(), Card: open.GetCarrier().Card(), Filed: p.now}
+	for _, held := range onCards(p.state) {
 		if held.Procedure == open.GetId() && held.Status == issued {
 			c.Serials, c.SHA256 = append(c.Serials, held.Serial), append(c.SHA256, der(held.Serial))
 		}
@@ -260,14 +260,14 @@ func (p *player) written() RecordWritten {
 func (p *player) write() []*events.Event { return p.do(p.written()) }
 
 func (p *player) handOver() []*events.Event {
-	open := p.state.Procedure
-	return p.do(RecordHandOver{Procedure: open.GetId(), Card: open.GetCard(), Yen: open.GetFeeYen(), PaperCopy: true, Filed: p.now})
+	open := p.state.Open()
+	return p.do(RecordHandOver{Procedure: open.GetId(), Card: open.GetCarrier().Card(), Yen: open.GetFeeYen(), PaperCopy: true, Filed: p.now})
 }
 
 // unblocked tells that the PINs that are owed were set.
 func (p *player) unblocked() []*events.Event {
-	open := p.state.Procedure
-	return p.do(RecordUnblocked{Procedure: open.GetId(), Card: open.GetCard(), Pins: open.GetPins(), Filed: p.now})
+	open := p.state.Open()
+	return p.do(RecordUnblocked{Procedure: open.GetId(), Card: open.GetCarrier().Card(), Pins: open.GetPins(), Filed: p.now})
 }
 
 // carried carries an accepted application through to the holder's hands.
@@ -278,11 +278,11 @@ func (p *player) carried(op events.Operation, change ...func(*Apply)) []*events.
 	p.keys()
 	p.sign()
 	p.write()
-	if p.state.Procedure != nil {
+	if p.state.Open() != nil {
 		p.handOver()
 	}
-	if p.state.Procedure != nil {
-		p.t.Fatalf("the procedure is still open: %v", p.state.Procedure)
+	if p.state.Open() != nil {
+		p.t.Fatalf("the procedure is still open: %v", p.state.Open())
 	}
 	var list []*events.Event
 	for _, c := range p.history[from:] {
@@ -320,7 +320,7 @@ func (p *player) held(kind events.CertificateKind) *events.Certificate {
 
 func (p *player) heldUnder(r events.Regime, kind events.CertificateKind) *events.Certificate {
 	var last *events.Certificate
-	for _, c := range p.state.Certificates {
+	for _, c := range onCards(p.state) {
 		if c.Kind == kind && c.Regime == r {
 			last = c
 		}

@@ -34,7 +34,7 @@ func (l life) cardKind() events.CardKind {
 
 // procedure is mostly the open one.
 func (l life) procedure() string {
-	if id := l.state.Procedure.GetId(); id != "" && rapid.IntRange(0, 4).Draw(l.t, "open") > 0 {
+	if id := l.state.Open().GetId(); id != "" && rapid.IntRange(0, 4).Draw(l.t, "open") > 0 {
 		return id
 	}
 	if len(l.state.Letters) > 0 {
@@ -53,8 +53,8 @@ func (l life) obligation(kind events.ObligationKind) string {
 }
 
 func (l life) cardOfProcedure() string {
-	if p := l.state.Procedure; p != nil && rapid.IntRange(0, 9).Draw(l.t, "its card") > 0 {
-		return p.Card
+	if p := l.state.Open(); p != nil && rapid.IntRange(0, 9).Draw(l.t, "its card") > 0 {
+		return p.Carrier.Card()
 	}
 	return l.anyCard()
 }
@@ -73,7 +73,7 @@ func (l life) apply() Command {
 		a.Procedure = l.state.Letters[0].Procedure
 		shown = append(shown, regime.Shown{Document: regime.DocInquiryAnswer, Letter: l.state.Letters[0].Id})
 	}
-	if p := l.state.Procedure; p != nil && rapid.IntRange(0, 9).Draw(l.t, "again") == 0 {
+	if p := l.state.Open(); p != nil && rapid.IntRange(0, 9).Draw(l.t, "again") == 0 {
 		a.Procedure = p.Id
 	}
 	a.Shown, a.Card, a.CardKind = shown, l.anyCard(), l.cardKind()
@@ -105,8 +105,8 @@ func (l life) recordKeys() Command {
 
 // recordIssued signs all, some or nothing of what is authorised.
 func (l life) recordIssued() Command {
-	c := RecordIssued{Procedure: l.state.Procedure.GetId()}
-	for _, held := range l.state.Certificates {
+	c := RecordIssued{Procedure: l.state.Open().GetId()}
+	for _, held := range onCards(l.state) {
 		if held.Status == authorized && rapid.IntRange(0, 4).Draw(l.t, "signed") > 0 {
 			c.Signed = append(c.Signed, SignedCertificate{Serial: held.Serial, SHA256: der(held.Serial)})
 		}
@@ -115,7 +115,7 @@ func (l life) recordIssued() Command {
 }
 
 func (l life) abandonIssue() Command {
-	for _, held := range l.state.Certificates {
+	for _, held := range onCards(l.state) {
 		if held.Status == authorized {
 			return AbandonIssue{Serial: held.Serial, Cause: "generation-over"}
 		}
@@ -154,8 +154,9 @@ func (l life) changes() Command {
 
 // anyPhone is mostly one that holds something.
 func (l life) anyPhone() string {
-	if len(l.state.Phones) > 0 && rapid.IntRange(0, 3).Draw(l.t, "known phone") > 0 {
-		return l.state.Phones[0].Device
+	i := slices.IndexFunc(l.state.Certificates, func(c *events.Certificate) bool { return c.Carrier.Device() != "" })
+	if i >= 0 && rapid.IntRange(0, 3).Draw(l.t, "known phone") > 0 {
+		return l.state.Certificates[i].Carrier.Id
 	}
 	return pick(l.t, "phone", "android-1", "android-2", "iphone-1")
 }
@@ -163,7 +164,8 @@ func (l life) anyPhone() string {
 func (l life) phoneApplies() Command {
 	device := l.anyPhone()
 	op := pick(l.t, "on the phone", opPhoneIssue, opPhoneIssue, opPhoneIssue, opPhoneRelease, opPhoneRevoke)
-	if phoneOf(l.state, device).GetSuspended() && l.flip("found") {
+	lost := slices.ContainsFunc(onDevice(l.state, device), func(c *events.Certificate) bool { return c.Lost })
+	if lost && l.flip("found") {
 		op = opPhoneRelease
 	}
 	kinds := pick(l.t, "phone keys", []events.CertificateKind{kindAuth, kindSign}, []events.CertificateKind{kindAuth, kindSign},
@@ -189,10 +191,10 @@ func (l life) phoneApplies() Command {
 // phoneGoesOn signs or installs what is on its way to a smartphone; or installs what is not.
 func (l life) phoneGoesOn() Command {
 	device := l.anyPhone()
-	phone := phoneOf(l.state, device)
-	issue := RecordIssued{Procedure: phone.GetProcedure()}
-	install := RecordInstalled{Procedure: phone.GetProcedure(), Device: device, Filed: l.now}
-	for _, held := range phone.GetCertificates() {
+	open := phoneOf(l.state, device).GetId()
+	issue := RecordIssued{Procedure: open}
+	install := RecordWritten{Procedure: open, Device: device, Filed: l.now}
+	for _, held := range onDevice(l.state, device) {
 		if held.Status == authorized {
 			issue.Signed = append(issue.Signed, SignedCertificate{Serial: held.Serial, SHA256: der(held.Serial)})
 		}
@@ -210,7 +212,7 @@ func (l life) phoneLost() Command {
 
 // command draws one of all kinds; what carries a procedure on comes more often than the rest.
 func (l life) command() Command {
-	p := l.state.Procedure
+	p := l.state.Open()
 	onward := []func() Command{
 		l.apply, l.apply, l.apply, l.recordKeys, l.recordKeys, l.recordIssued, l.recordIssued, l.recordWritten, l.recordWritten,
 		func() Command {
@@ -279,19 +281,19 @@ func (l life) inOrder(p *events.Procedure) Command {
 	case waitsFor(p) == events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS:
 		return l.recordKeys()
 	case waitsFor(p) == events.ObligationKind_OBLIGATION_KIND_UNBLOCK_PIN:
-		return RecordUnblocked{Procedure: p.Id, Card: p.Card, Pins: p.Pins, Filed: l.now}
+		return RecordUnblocked{Procedure: p.Id, Card: p.Carrier.Card(), Pins: p.Pins, Filed: l.now}
 	case p.Step == stepKeys:
 		return l.recordIssued()
 	case p.Step == stepIssued:
 		return l.written()
 	default:
-		return RecordHandOver{Procedure: p.Id, Card: p.Card, Yen: p.FeeYen, Filed: l.now}
+		return RecordHandOver{Procedure: p.Id, Card: p.Carrier.Card(), Yen: p.FeeYen, Filed: l.now}
 	}
 }
 
 // later moves the clock: mostly within the day, at times by months or years, and to an open hour of an open day.
 func (l life) later() {
-	for _, c := range l.state.Certificates {
+	for _, c := range onCards(l.state) {
 		opens := day(c.WindowOpens)
 		if c.Status == valid && opens.After(civil.Of(l.now)) && rapid.IntRange(0, 9).Draw(l.t, "to the window") == 0 {
 			l.now = opens.AddDays(1).StartInstant().Add(10 * time.Hour)
@@ -377,7 +379,7 @@ func TestEveryLifeComesToRest(t *testing.T) {
 			l.later()
 		}
 		l.rest()
-		if len(l.state.Obligations) > 0 || l.state.Procedure != nil || len(l.model) > 0 {
+		if len(l.state.Obligations) > 0 || l.state.Open() != nil || len(l.model) > 0 {
 			t.Fatalf("not at rest: %v", l.state)
 		}
 	})
@@ -385,7 +387,7 @@ func TestEveryLifeComesToRest(t *testing.T) {
 
 // rest does what the services and the counter would do: drop what is open, send what is owed, let the years pass.
 func (l life) rest() {
-	if p := l.state.Procedure; p != nil {
+	if p := l.state.Open(); p != nil {
 		l.do(DropApplication{Procedure: p.Id, Filed: l.now})
 	}
 	l.at("2060-01-05 10:00").do(Tick{})

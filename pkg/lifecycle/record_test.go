@@ -286,8 +286,8 @@ func TestRecordChangeInTheMiddle(t *testing.T) {
 					step(p)
 				}
 				p.change(change)
-				for p.state.Procedure != nil {
-					switch p.state.Procedure.Step {
+				for p.state.Open() != nil {
+					switch p.state.Open().Step {
 					case stepAccepted:
 						p.keys()
 					case stepKeys:
@@ -422,7 +422,7 @@ func TestAFactThatChangesNothingIsRecorded(t *testing.T) {
 		RecordHandOver{Procedure: "X"},
 		RecordUnblocked{Procedure: "X"},
 		RecordConfirmationFailed{Obligation: "X"},
-		RecordInstalled{Procedure: "X", Device: "X"},
+		RecordWritten{Procedure: "X", Device: "X"},
 		ChangeRecord{Change: events.RecordChange_RECORD_CHANGE_MINOR},
 		ChangeRecord{Change: events.RecordChange_RECORD_CHANGE_MOVE_CALLED_OFF},
 	} {

@@ -91,7 +91,7 @@ func (d *decision) changeEnds(c ChangeRecord) error {
 // withdrawOutdated withdraws an application for a signature certificate that no longer says what the record says: it
 // would put the former name or address into a new certificate.
 func (d *decision) withdrawOutdated(event regime.Event, switches regime.Switches) {
-	p := d.state.Procedure
+	p := d.state.Open()
 	if p.GetStep() != stepAccepted || !slices.ContainsFunc(p.Planned, func(c *events.PlannedCertificate) bool { return c.Kind == kindSign }) {
 		return
 	}
@@ -109,7 +109,7 @@ func (d *decision) regimesHeld() []regime.Regime {
 			held = append(held, r)
 		}
 	}
-	for _, c := range d.state.Certificates {
+	for _, c := range onCards(d.state) {
 		if !hasEnded(c) {
 			add(lawRegime(c.Regime))
 		}
@@ -175,7 +175,7 @@ func (d *decision) reportLoss(c ReportLoss) error {
 	}
 	d.emit(&events.LossReported{By: c.By, Card: d.state.Card.GetCard()}, d.endsNothing(regime.ConsequenceIn{Event: event}, c.Switches)...)
 	spare := waiting(d.state)
-	if coming := d.state.Procedure.GetCard(); coming != d.state.Card.GetCard() && coming != d.state.OldCard.GetCard() {
+	if coming := d.state.Open().GetCarrier().Card(); coming != d.state.Card.GetCard() && coming != d.state.OldCard.GetCard() {
 		spare = append(spare, coming)
 	}
 	for _, r := range d.regimesHeld() {
@@ -237,12 +237,6 @@ func (d *decision) orderByAuthority(c OrderByAuthority) error {
 		if held == nil || hasEnded(held) {
 			continue
 		}
-		if held.Parent != 0 {
-			if err := d.orderOnPhone(event, held, c.Switches); err != nil {
-				return err
-			}
-			continue
-		}
 		err := d.end(consequence{
 			event: event, regime: lawRegime(held.Regime), chosen: []events.CertificateKind{held.Kind}, serial: serial, switches: c.Switches,
 		})
@@ -253,18 +247,5 @@ func (d *decision) orderByAuthority(c OrderByAuthority) error {
 	if len(d.events) == 0 {
 		d.factRefused("AuthorityOrder", "none of the certificates named is this person's and in force", regime.NothingToRevoke)
 	}
-	return nil
-}
-
-// orderOnPhone revokes a certificate on a smartphone in which, or in the authority's key of which, something was found
-// wrong; the card's certificate is another one.
-func (d *decision) orderOnPhone(event regime.Event, held *events.Certificate, switches regime.Switches) error {
-	law, err := switches.Consequences(regime.ConsequenceIn{
-		Regime: regime.MyNumber, Event: event, On: d.today(), Chosen: []regime.Kind{lawKind(held.Kind)},
-	})
-	if err != nil {
-		return err
-	}
-	d.endOne(consequence{event: event}, held, law.Of(lawKind(held.Kind)))
 	return nil
 }

@@ -40,11 +40,7 @@ func cloneState(s *events.SubscriberState) *events.SubscriberState {
 
 // certificate finds a remembered certificate by serial, on a card or on a smartphone; nil when there is none.
 func certificate(s *events.SubscriberState, serial uint64) *events.Certificate {
-	held := s.Certificates
-	if phone := onPhone(s, serial); phone != nil {
-		held = phone.Certificates
-	}
-	for _, c := range held {
+	for _, c := range s.Certificates {
 		if c.Serial == serial {
 			return c
 		}
@@ -52,12 +48,18 @@ func certificate(s *events.SubscriberState, serial uint64) *events.Certificate {
 	return nil
 }
 
-// LastDay is the last day of a certificate that the state remembers; on a smartphone that of the card's.
-func LastDay(s *events.SubscriberState, c *events.Certificate) string {
-	if c.Parent != 0 {
-		return certificate(s, c.Parent).GetLastDay()
+// onCards are the certificates that a person holds, or held, on cards. Those on smartphones are bound to them and follow
+// what becomes of them.
+func onCards(s *events.SubscriberState) []*events.Certificate { return onDevice(s, "") }
+
+// onDevice are the certificates in force or on their way on a smartphone.
+func onDevice(s *events.SubscriberState, device string) (held []*events.Certificate) {
+	for _, c := range s.Certificates {
+		if c.Carrier.Device() == device {
+			held = append(held, c)
+		}
 	}
-	return c.LastDay
+	return held
 }
 
 func hasEnded(c *events.Certificate) bool {
@@ -69,7 +71,7 @@ func hasEnded(c *events.Certificate) bool {
 // replace it comes into force when its card is handed over.
 func Live(s *events.SubscriberState, r events.Regime, kind events.CertificateKind) *events.Certificate {
 	var live *events.Certificate
-	for _, c := range s.Certificates {
+	for _, c := range onCards(s) {
 		if c.Kind == kind && c.Regime == r && !hasEnded(c) && (live == nil || nearer(c, live)) {
 			live = c
 		}

@@ -109,7 +109,7 @@ func missedEvent(kind events.DeadlineKind) regime.Event {
 func (d *decision) expire(c Tick) error {
 	var ended, unrenewed []*events.Certificate
 	var rules []string
-	for _, held := range slices.Clone(d.state.Certificates) {
+	for _, held := range onCards(d.state) {
 		if hasEnded(held) || held.Status == authorized || !day(held.LastDay).Before(d.today()) {
 			continue
 		}

@@ -56,7 +56,7 @@ func foldedLines(s *events.SubscriberState) map[uint64]string {
 	for _, c := range s.Certificates {
 		lines[c.Serial] = fmt.Sprintf("%s %s %s ended=%d", word(c.Status), word(c.Kind), reasonWord(c.Reason), c.EndedMs)
 		if c.EndedMs == 0 {
-			lines[c.Serial] += fmt.Sprintf(" %s %s %s %s %d %t suspended=%d", word(c.Regime), c.LastDay, c.WindowOpens, c.Card,
+			lines[c.Serial] += fmt.Sprintf(" %s %s %s %s %d %t suspended=%d", word(c.Regime), c.LastDay, c.WindowOpens, c.Carrier.Card(),
 				c.NotBeforeMs, c.WindowOpened, c.SuspendedMs)
 		}
 	}

@@ -17,7 +17,7 @@ import (
 func (d *Dispatcher) answer(r eventlog.Record, state *events.SubscriberState) *events.Downlink {
 	c := r.Commit
 	a := &events.Answer{Claim: c.CommandId, Accepted: true, CardLastDay: state.GetCard().GetLastDay()}
-	if c.CorrelationId == state.GetProcedure().GetId() {
+	if c.CorrelationId == state.Open().GetId() {
 		a.FormerCard = lifecycle.FormerCard(state)
 	}
 	for _, e := range c.Events {
@@ -27,18 +27,14 @@ func (d *Dispatcher) answer(r eventlog.Record, state *events.SubscriberState) *e
 		a.Accepted, a.Refusals = false, why
 	}
 	for _, held := range state.Certificates {
-		a.Certificates = append(a.Certificates, &events.CertificateState{
-			Serial: held.Serial, Kind: held.Kind, Regime: held.Regime, Status: held.Status, LastDay: held.LastDay,
-			WindowOpens: held.WindowOpens,
-		})
-	}
-	for _, phone := range state.Phones {
-		for _, held := range phone.Certificates {
-			a.PhoneCertificates = append(a.PhoneCertificates, &events.CertificateState{
-				Serial: held.Serial, Kind: held.Kind, Regime: events.Regime_REGIME_MYNUMBER, Status: held.Status,
-				LastDay: lifecycle.LastDay(state, held), Device: phone.Device,
-			})
+		list := &a.Certificates
+		if held.Carrier.Device() != "" {
+			list = &a.PhoneCertificates
 		}
+		*list = append(*list, &events.CertificateState{
+			Serial: held.Serial, Kind: held.Kind, Regime: held.Regime, Status: held.Status, LastDay: held.LastDay,
+			WindowOpens: held.WindowOpens, Device: held.Carrier.Device(),
+		})
 	}
 	return &events.Downlink{
 		Id: "answer/" + c.CommandId, Counter: c.Counter, Procedure: c.CorrelationId, Subscriber: r.ID,

@@ -29,8 +29,8 @@ func TestKeysInVain(t *testing.T) {
 // A hand-over's former card is named to its own procedure, and not to whatever else is reported meanwhile.
 func TestAFormerCardIsNamedToItsOwnProcedure(t *testing.T) {
 	state := &events.SubscriberState{
-		Card:      &events.HeldCard{Card: "card-1", Status: events.CardStatus_CARD_STATUS_HELD},
-		Procedure: &events.Procedure{Id: "p1", Card: "card-2", Operation: events.Operation_OPERATION_REISSUE},
+		Card:       &events.HeldCard{Card: "card-1", Status: events.CardStatus_CARD_STATUS_HELD},
+		Procedures: []*events.Procedure{{Id: "p1", Carrier: events.CarrierOf("card-2", "", 0), Operation: events.Operation_OPERATION_REISSUE}},
 	}
 	d := Dispatcher{Config: Config{Clock: time.Now}}
 	for procedure, want := range map[string]string{"p1": "card-1", "p2": "", "": ""} {

@@ -172,19 +172,13 @@ func RetireCards(ctx context.Context, log *eventlog.Log, r eventlog.Record) erro
 
 // command makes the message for one obligation; nil when no counter is to fulfil it.
 func (d *Dispatcher) command(ctx context.Context, r eventlog.Record, state *events.SubscriberState, o *events.Obligation) (*events.Downlink, error) {
-	p := state.GetProcedure()
-	counter, phone := p.GetCounter(), installing(state, o)
-	if phone != nil {
-		counter = phone.Counter
-	} else if p.GetId() != o.Target {
-		return nil, nil
-	}
-	if counter == "" {
+	p := state.ProcedureOf(o.Target)
+	if p.GetCounter() == "" {
 		return nil, nil
 	}
 	now := d.Clock()
 	link := &events.Downlink{
-		Id: fmt.Sprintf("%s/%s", r.ID, o.Id), Counter: counter, Procedure: o.Target, Subscriber: r.ID,
+		Id: fmt.Sprintf("%s/%s", r.ID, o.Id), Counter: p.Counter, Procedure: o.Target, Subscriber: r.ID,
 		IssuedMs: now.UnixMilli(), DeadlineMs: now.Add(d.Patience).UnixMilli(),
 	}
 	if d.memory.sent(link.Id) {
@@ -197,22 +191,22 @@ func (d *Dispatcher) command(ctx context.Context, r eventlog.Record, state *even
 		}
 		link.Body = &events.Downlink_GenerateKeys{GenerateKeys: generateKeys(p)}
 	case events.ObligationKind_OBLIGATION_KIND_WRITE_CARD:
-		certificates, err := d.toWrite(ctx, r, ofProcedure(state))
+		certificates, err := d.toWrite(ctx, r, state, p)
 		if err != nil {
 			return nil, err
 		}
-		command := &events.WriteCertificates{Card: p.Card, CardLastDay: p.CardLastDay, Certificates: certificates}
+		command := &events.WriteCertificates{Card: p.Carrier.Card(), CardLastDay: p.CardLastDay, Certificates: certificates}
 		link.Body = &events.Downlink_WriteCertificates{WriteCertificates: command}
 	case events.ObligationKind_OBLIGATION_KIND_INSTALL_PHONE:
-		certificates, err := d.toWrite(ctx, r, phone.GetCertificates())
+		certificates, err := d.toWrite(ctx, r, state, p)
 		if err != nil {
 			return nil, err
 		}
 		link.Body = &events.Downlink_InstallCertificates{InstallCertificates: &events.InstallCertificates{
-			Device: phone.Device, Certificates: certificates,
+			Device: p.Carrier.Device(), Certificates: certificates,
 		}}
 	case events.ObligationKind_OBLIGATION_KIND_UNBLOCK_PIN:
-		link.Body = &events.Downlink_UnblockPins{UnblockPins: &events.UnblockPins{Card: p.Card, Pins: p.Pins, Regime: cardRegime(p)}}
+		link.Body = &events.Downlink_UnblockPins{UnblockPins: &events.UnblockPins{Card: p.Carrier.Card(), Pins: p.Pins, Regime: cardRegime(p)}}
 	default:
 		return nil, nil
 	}
@@ -220,7 +214,7 @@ func (d *Dispatcher) command(ctx context.Context, r eventlog.Record, state *even
 }
 
 func generateKeys(p *events.Procedure) *events.GenerateKeys {
-	command := &events.GenerateKeys{Card: p.Card, CardKind: p.CardKind, Regime: cardRegime(p), FeeYen: p.FeeYen}
+	command := &events.GenerateKeys{Card: p.Carrier.Card(), CardKind: p.CardKind, Regime: cardRegime(p), FeeYen: p.FeeYen}
 	for _, planned := range p.Planned {
 		command.Kinds = append(command.Kinds, planned.Kind)
 	}
@@ -234,36 +228,16 @@ func cardRegime(p *events.Procedure) events.Regime {
 	return events.Regime_REGIME_MYNUMBER
 }
 
-// installing is the smartphone to which certificates are owed by this obligation; nil when it is about a card.
-func installing(state *events.SubscriberState, o *events.Obligation) *events.Phone {
-	for _, phone := range state.Phones {
-		if o.Kind == events.ObligationKind_OBLIGATION_KIND_INSTALL_PHONE && phone.Procedure == o.Target {
-			return phone
-		}
-	}
-	return nil
-}
-
-// ofProcedure are the certificates that the open procedure has made.
-func ofProcedure(state *events.SubscriberState) (made []*events.Certificate) {
-	for _, c := range state.Certificates {
-		if c.Procedure == state.Procedure.GetId() {
-			made = append(made, c)
-		}
-	}
-	return made
-}
-
-// toWrite gathers those certificates that are signed and not where they belong yet, each with its issuer's.
-func (d *Dispatcher) toWrite(ctx context.Context, r eventlog.Record, made []*events.Certificate) ([]*events.CertificateToWrite, error) {
+// toWrite gathers those certificates of a procedure that are signed and not where they belong yet, each with its issuer's.
+func (d *Dispatcher) toWrite(ctx context.Context, r eventlog.Record, state *events.SubscriberState, p *events.Procedure) ([]*events.CertificateToWrite, error) {
 	history, err := d.Log.HistorySince(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	file := dossier.Of(d.Vault, r.ID, history)
 	var list []*events.CertificateToWrite
-	for _, c := range made {
-		if c.CertificateSha256 == nil || c.Written || ended(c.Status) {
+	for _, c := range state.Certificates {
+		if c.Procedure != p.Id || c.CertificateSha256 == nil || c.Written || ended(c.Status) {
 			continue
 		}
 		der, err := file.Certificate(c.Serial)

@@ -143,44 +143,42 @@ func (c *check) checkLive(state []byte, where string) {
 		c.report.add(where, nextRestore, "%v", err)
 		return
 	}
-	live := make(map[[2]int32]uint64)
+	type place struct {
+		kind   events.CertificateKind
+		regime events.Regime
+		device string
+	}
+	live := make(map[place]uint64)
 	for _, held := range s.Certificates {
+		if held.Carrier.Device() != "" {
+			c.checkParent(s, held, where)
+		}
 		if !slices.Contains(inForce, held.Status) || waits(s, held) {
 			continue
 		}
-		key := [2]int32{int32(held.Regime), int32(held.Kind)}
+		key := place{held.Kind, held.Regime, held.Carrier.Device()}
 		if other, ok := live[key]; ok {
 			c.report.add(where, nextProgram, "serials %d and %d of one kind are live at a time", other, held.Serial)
 		}
 		live[key] = held.Serial
 	}
-	c.checkPhones(s, where)
 }
 
 // waits reports whether a certificate replaces another when the new card that it is on is handed over (law.md 4.4).
 func waits(s *events.SubscriberState, held *events.Certificate) bool {
 	waiting := s.GetCard().GetStatus() == events.CardStatus_CARD_STATUS_ASSIGNED || s.GetCard().GetStatus() == events.CardStatus_CARD_STATUS_CUSTODY
-	return held.Replaces != 0 && held.Status == events.CertificateStatus_CERTIFICATE_STATUS_ISSUED && waiting && s.GetCard().GetCard() == held.Card
+	return held.Replaces != 0 && held.Status == events.CertificateStatus_CERTIFICATE_STATUS_ISSUED && waiting && s.GetCard().GetCard() == held.Carrier.Card()
 }
 
-// checkPhones looks for a certificate on a smartphone that is in force without the card's that it is bound to, or while
-// that one is suspended, and for two of a kind on one smartphone (law.md 10.1, 10.2).
-func (c *check) checkPhones(s *events.SubscriberState, where string) {
-	for _, phone := range s.Phones {
-		live := make(map[events.CertificateKind]uint64)
-		for _, held := range phone.Certificates {
-			i := slices.IndexFunc(s.Certificates, func(parent *events.Certificate) bool { return parent.Serial == held.Parent })
-			switch {
-			case i < 0 || !slices.Contains(inForce, s.Certificates[i].Status) || s.Certificates[i].Kind != held.Kind:
-				c.report.add(where, nextProgram, "serial %d on a smartphone outlives serial %d of the card", held.Serial, held.Parent)
-			case s.Certificates[i].Status == suspendedStatus && held.Status != suspendedStatus:
-				c.report.add(where, nextProgram, "serial %d on a smartphone is in force while serial %d of the card is suspended", held.Serial, held.Parent)
-			}
-			if other, twice := live[held.Kind]; twice && held.Status != events.CertificateStatus_CERTIFICATE_STATUS_AUTHORIZED {
-				c.report.add(where, nextProgram, "serials %d and %d of one kind are live on one smartphone", other, held.Serial)
-			}
-			live[held.Kind] = held.Serial
-		}
+// checkParent looks for a certificate on a smartphone that is in force without the card's that it is bound to, or while
+// that one is suspended (law.md 10.1, 10.2).
+func (c *check) checkParent(s *events.SubscriberState, held *events.Certificate, where string) {
+	i := slices.IndexFunc(s.Certificates, func(parent *events.Certificate) bool { return parent.Serial == held.Parent })
+	switch {
+	case i < 0 || !slices.Contains(inForce, s.Certificates[i].Status) || s.Certificates[i].Kind != held.Kind:
+		c.report.add(where, nextProgram, "serial %d on a smartphone outlives serial %d of the card", held.Serial, held.Parent)
+	case s.Certificates[i].Status == suspendedStatus && held.Status != suspendedStatus:
+		c.report.add(where, nextProgram, "serial %d on a smartphone is in force while serial %d of the card is suspended", held.Serial, held.Parent)
 	}
 }
 
@@ -309,13 +307,6 @@ func owes(s *events.SubscriberState, kind events.ObligationKind, target string) 
 }
 
 func owesSignature(s *events.SubscriberState, serial uint64) bool {
-	for _, phone := range s.Phones {
-		for _, held := range phone.Certificates {
-			if held.Serial == serial && held.Status == events.CertificateStatus_CERTIFICATE_STATUS_AUTHORIZED {
-				return owes(s, events.ObligationKind_OBLIGATION_KIND_SIGN, phone.Procedure)
-			}
-		}
-	}
 	return slices.ContainsFunc(s.Certificates, func(held *events.Certificate) bool {
 		return held.Serial == serial && held.Status == events.CertificateStatus_CERTIFICATE_STATUS_AUTHORIZED &&
 			owes(s, events.ObligationKind_OBLIGATION_KIND_SIGN, held.Procedure)

@@ -150,7 +150,7 @@ func (i *Issuer) settleOne(ctx context.Context, subscriber string, file dossier.
 	return err
 }
 
-// work is what one procedure is owed: that of the card, or one of a smartphone.
+// work is what one procedure is owed.
 type work struct {
 	procedure string
 	owed      []*events.Certificate
@@ -162,16 +162,18 @@ func owed(head eventlog.Head) ([]work, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := []work{{state.GetProcedure().GetId(), state.Certificates}}
-	for _, phone := range state.Phones {
-		all = append(all, work{phone.Procedure, phone.Certificates})
+	var all []work
+	for _, c := range state.Certificates {
+		if c.Status != events.CertificateStatus_CERTIFICATE_STATUS_AUTHORIZED {
+			continue
+		}
+		i := slices.IndexFunc(all, func(w work) bool { return w.procedure == c.Procedure })
+		if i < 0 {
+			i, all = len(all), append(all, work{procedure: c.Procedure})
+		}
+		all[i].owed = append(all[i].owed, c)
 	}
-	for n := range all {
-		all[n].owed = slices.DeleteFunc(all[n].owed, func(c *events.Certificate) bool {
-			return c.Status != events.CertificateStatus_CERTIFICATE_STATUS_AUTHORIZED
-		})
-	}
-	return slices.DeleteFunc(all, func(w work) bool { return len(w.owed) == 0 }), nil
+	return all, nil
 }
 
 // sign verifies everything that led to the authorisation and signs its bytes.

@@ -312,6 +312,7 @@ func TestForgedPhoneAuthorisations(t *testing.T) {
 				t.Errorf("%d signed: %v, want %q", signed, err, row.refused)
 			}
 		})
-		w.Append(authority, l.Subscriber, "clean-"+strings.ReplaceAll(name, " ", "-"), "", events.New(&events.CertificateRevoked{Serial: w.State(l.Subscriber).Phones[0].Certificates[0].Serial}))
+		held := gateway.Phone(l, row.device).Holds()
+		w.Append(authority, l.Subscriber, "clean-"+strings.ReplaceAll(name, " ", "-"), "", events.New(&events.CertificateRevoked{Serial: held[0].Serial}))
 	}
 }

@@ -222,7 +222,7 @@ func TestAPhonesHoldIsLifted(t *testing.T) {
 	gateway, telephone := w.Enrol(servicetest.Office, "gateway", "phone"), w.Enrol(servicetest.Office, "telephone", "telephone")
 	p := gateway.Phone(l, "android-1").Register(4, auth, sign)
 	serials := make(map[events.CertificateKind]uint64)
-	for _, held := range w.State(l.Subscriber).Phones[0].Certificates {
+	for _, held := range p.Holds() {
 		serials[held.Kind] = held.Serial
 	}
 	crls := filepath.Join(w.Dir, "crl")

@@ -132,7 +132,7 @@ func TestACaseIsFoundAnywhereInItsOffice(t *testing.T) {
 	}
 	second.Decide(second.Claim("0192a-cafe0001", "", answers("CARD-200", number), servicetest.Resident("200")))
 	state := w.State(subscribers[0])
-	if state.Procedure.GetId() != "0192a-cafe0001" || state.Procedure.GetCounter() != second.ID || len(state.Letters) != 0 {
+	if state.Open().GetId() != "0192a-cafe0001" || state.Open().GetCounter() != second.ID || len(state.Letters) != 0 {
 		t.Errorf("the case does not go on at the other counter: %v", state)
 	}
 	if found := find(second, counterlink.CaseKey{Number: "cafe0001"}); len(found) != 0 {

@@ -85,7 +85,7 @@ func (a *attempt) command() (lifecycle.Command, error) {
 		return lifecycle.OrderByAuthority{Serials: f.Serials, Reason: f.Reason, Filed: a.filed, Switches: a.law()}, nil
 	case *events.Claim_PhoneInstalled:
 		f := fact.PhoneInstalled
-		return lifecycle.RecordInstalled{
+		return lifecycle.RecordWritten{
 			Procedure: c.Procedure, Obligation: ObligationOf(f.Obligation), Device: f.Device, Serials: f.Serials,
 			SHA256: f.CertificatesSha256, Filed: a.filed,
 		}, nil

@@ -27,24 +27,51 @@ var errMoved = errors.New("the history has moved on")
 
 // keys authorises certificates for the keys a card has generated.
 func (a *attempt) keys(ctx context.Context, fact *events.KeysGenerated) error {
-	made, err := a.generated(fact.Keys)
+	return a.withKeys(ctx, fact.Keys, func(made *generatedKeys, _ []eventlog.Record, h eventlog.Head, state *events.SubscriberState) (lifecycle.Command, error) {
+		person, err := lawPerson(a.identity)
+		if err != nil {
+			return nil, unfit("resident record: %v", err)
+		}
+		signing, err := a.signing(state.Open(), made, h.Now)
+		if err != nil {
+			return nil, err
+		}
+		return lifecycle.RecordKeys{
+			Procedure: a.claim.Procedure, Obligation: ObligationOf(fact.Obligation), Card: fact.Card, Keys: made.keys,
+			Claim: a.received.Signed, Signing: signing, Person: person, Filed: a.filed, Switches: a.law(),
+		}, nil
+	})
+}
+
+// withKeys decides on a claim that brings requests for certificates, with the resident record that they are made of and a
+// serial for each. What was read is decided with only while the history has not moved on.
+func (a *attempt) withKeys(
+	ctx context.Context, requests []*events.KeyRequest,
+	command func(*generatedKeys, []eventlog.Record, eventlog.Head, *events.SubscriberState) (lifecycle.Command, error),
+) error {
+	made, err := a.generated(requests)
 	if err != nil {
 		return err
 	}
-	return a.withSerials(ctx, made, func(read reader) (eventlog.Outcome, error) { return a.authorize(ctx, fact, made, read) })
-}
-
-// reader reads a subscriber's history.
-type reader = func(context.Context, eventlog.Record) ([]eventlog.Record, error)
-
-// withSerials decides with a serial for each key, and decides again when the history has moved on meanwhile.
-func (a *attempt) withSerials(ctx context.Context, made *generatedKeys, decide func(reader) (eventlog.Outcome, error)) error {
 	for _, k := range made.keys {
 		made.serials[k.Kind] = a.serials.take(ctx)
 	}
+	a.made = made
 	read := a.Log.HistorySince // what is remembered may be late, then the decision says so
 	for {
-		_, err := decide(read)
+		history, err := read(ctx, eventlog.Record{Kind: events.KindSubscriber, ID: a.subscriber})
+		if err != nil {
+			return err
+		}
+		if a.identity, err = a.identityOf(history); err != nil {
+			return err
+		}
+		_, err = a.update(ctx, func(h eventlog.Head, state *events.SubscriberState) (lifecycle.Command, error) {
+			if h.Revision != uint64(len(history)) {
+				return nil, errMoved
+			}
+			return command(made, history, h, state)
+		})
 		if !errors.Is(err, errMoved) {
 			return err
 		}
@@ -91,35 +118,6 @@ func (a *attempt) generated(requests []*events.KeyRequest) (*generatedKeys, erro
 
 func (a *attempt) history(ctx context.Context, r eventlog.Record) ([]eventlog.Record, error) {
 	return a.Log.History(ctx, r.Kind, r.ID)
-}
-
-func (a *attempt) authorize(ctx context.Context, fact *events.KeysGenerated, made *generatedKeys, read reader) (eventlog.Outcome, error) {
-	history, err := read(ctx, eventlog.Record{Kind: events.KindSubscriber, ID: a.subscriber})
-	if err != nil {
-		return eventlog.Outcome{}, err
-	}
-	record, err := a.identityOf(history)
-	if err != nil {
-		return eventlog.Outcome{}, err
-	}
-	person, err := lawPerson(record)
-	if err != nil {
-		return eventlog.Outcome{}, unfit("resident record: %v", err)
-	}
-	a.made, a.identity = made, record
-	return a.update(ctx, func(h eventlog.Head, state *events.SubscriberState) (lifecycle.Command, error) {
-		if h.Revision != uint64(len(history)) {
-			return nil, errMoved
-		}
-		signing, err := a.signing(state.GetProcedure(), made, h.Now)
-		if err != nil {
-			return nil, err
-		}
-		return lifecycle.RecordKeys{
-			Procedure: a.claim.Procedure, Obligation: ObligationOf(fact.Obligation), Card: fact.Card, Keys: made.keys,
-			Claim: a.received.Signed, Signing: signing, Person: person, Filed: a.filed, Switches: a.law(),
-		}, nil
-	})
 }
 
 // identityOf is the resident record that a certificate is made of.

@@ -10,7 +10,6 @@ import (
 	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
-	"shomei/pkg/regime"
 	"shomei/pkg/vault"
 )
 
@@ -21,16 +20,22 @@ func (a *attempt) phone(ctx context.Context, fact *events.PhoneApplicationReceiv
 	if err != nil {
 		return err
 	}
-	made, err := a.generated(asked.Keys)
-	if err != nil {
-		return err
-	}
 	office, err := a.Directory.Office(a.claim.Office, civil.Of(a.filed))
 	if err != nil {
 		return unfit("office: %v", err)
 	}
-	return a.withSerials(ctx, made, func(read reader) (eventlog.Outcome, error) {
-		return a.phoneDecided(ctx, fact, asked, made, office, read)
+	return a.withKeys(ctx, asked.Keys, func(made *generatedKeys, history []eventlog.Record, h eventlog.Head, state *events.SubscriberState) (lifecycle.Command, error) {
+		c := lifecycle.ApplyPhone{
+			Procedure: asked.Procedure, Operation: asked.Operation, Device: asked.Device, Platform: asked.Platform, Keys: made.keys,
+			Claim: a.received.Signed, OfficeID: a.claim.Office, Counter: a.claim.Counter, Office: office, Filed: a.filed,
+			Switches: a.law(),
+		}
+		if c.Signing, err = a.signing(nil, made, h.Now); err != nil || len(fact.Proof) == 0 {
+			return c, err
+		}
+		c.Made = time.UnixMilli(asked.MadeMs)
+		c.ProvedBy, err = a.proved(fact, state, history)
+		return c, err
 	})
 }
 
@@ -58,36 +63,6 @@ func (a *attempt) phoneAsked(fact *events.PhoneApplicationReceived) (*events.Pho
 		return nil, unfit("a counter passes on what only a smartphone can ask")
 	}
 	return asked, nil
-}
-
-func (a *attempt) phoneDecided(ctx context.Context, fact *events.PhoneApplicationReceived, asked *events.PhoneApplication, made *generatedKeys, office regime.Office, read reader) (eventlog.Outcome, error) {
-	history, err := read(ctx, eventlog.Record{Kind: events.KindSubscriber, ID: a.subscriber})
-	if err != nil {
-		return eventlog.Outcome{}, err
-	}
-	if a.identity, err = a.identityOf(history); err != nil {
-		return eventlog.Outcome{}, err
-	}
-	a.made = made
-	return a.update(ctx, func(h eventlog.Head, state *events.SubscriberState) (lifecycle.Command, error) {
-		if h.Revision != uint64(len(history)) {
-			return nil, errMoved
-		}
-		c := lifecycle.ApplyPhone{
-			Procedure: asked.Procedure, Operation: asked.Operation, Device: asked.Device, Platform: asked.Platform, Keys: made.keys,
-			Claim: a.received.Signed, OfficeID: a.claim.Office, Counter: a.claim.Counter, Office: office, Filed: a.filed,
-			Switches: a.law(),
-		}
-		if c.Signing, err = a.signing(nil, made, h.Now); err != nil {
-			return nil, err
-		}
-		if len(fact.Proof) == 0 {
-			return c, nil
-		}
-		c.Made = time.UnixMilli(asked.MadeMs)
-		c.ProvedBy, err = a.proved(fact, state, history)
-		return c, err
-	})
 }
 
 // proved gives the serial of the card's signature certificate under whose key the application was signed: the one the

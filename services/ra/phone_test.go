@@ -32,12 +32,10 @@ func TestAPhoneGetsCertificates(t *testing.T) {
 	if got := p.Status(); got[auth] != inForce || got[sign] != inForce {
 		t.Fatalf("on the phone: %v; %v, in quarantine %q", got, w.Events(l.Subscriber), w.Quarantined())
 	}
-	for _, phone := range w.State(l.Subscriber).Phones {
-		for _, held := range phone.Certificates {
-			d, err := ca.Describe(l.Certificate(held.Serial))
-			if err != nil || d.Origin != ca.ShomeiSmartphone || (d.Kind == ca.Auth) != (held.Kind == auth) || (d.Holder != nil) != (held.Kind == sign) {
-				t.Errorf("kind %v: %+v, %v", held.Kind, d, err)
-			}
+	for _, held := range p.Holds() {
+		d, err := ca.Describe(l.Certificate(held.Serial))
+		if err != nil || d.Origin != ca.ShomeiSmartphone || (d.Kind == ca.Auth) != (held.Kind == auth) || (d.Holder != nil) != (held.Kind == sign) {
+			t.Errorf("kind %v: %+v, %v", held.Kind, d, err)
 		}
 	}
 }

@@ -37,10 +37,10 @@ func TestSixteenCountersForOnePerson(t *testing.T) {
 	if a, r := w.Count(id, "ApplicationAccepted"), w.Count(id, "ApplicationRefused"); a != 1 || r != 15 {
 		t.Fatalf("%d accepted and %d refused of 16: %v", a, r, w.Events(id))
 	}
-	p := w.State(id).Procedure
+	p := w.State(id).Open()
 	for _, d := range desks {
 		if d.ID == p.Counter {
-			(&servicetest.Life{Desk: d, Code: "100", Subscriber: id, Procedure: p.Id, Card: p.Card}).Finish()
+			(&servicetest.Life{Desk: d, Code: "100", Subscriber: id, Procedure: p.Id, Card: p.Carrier.Card()}).Finish()
 		}
 	}
 	if n := w.Count(id, "CertificateIssued"); n != 2 {

@@ -168,7 +168,7 @@ func (l *Life) Keys(first int) *events.Claim {
 	l.World.T.Helper()
 	return l.Claim(l.Procedure, l.Subscriber, func(c *events.Claim) {
 		fact := &events.KeysGenerated{Obligation: l.owed(events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS), Card: l.Card}
-		for i, planned := range l.World.State(l.Subscriber).GetProcedure().GetPlanned() {
+		for i, planned := range l.World.State(l.Subscriber).Open().GetPlanned() {
 			fact.Keys = append(fact.Keys, &events.KeyRequest{Kind: planned.Kind, Request: Request(l.World, first+i)})
 		}
 		c.Fact = &events.Claim_KeysGenerated{KeysGenerated: fact}
@@ -208,7 +208,7 @@ func (l *Life) Certificate(serial uint64) []byte {
 
 // HandedOver is the claim that the holder has the card and the fee was taken.
 func (l *Life) HandedOver() *events.Claim {
-	fee := l.World.State(l.Subscriber).GetProcedure().GetFeeYen()
+	fee := l.World.State(l.Subscriber).Open().GetFeeYen()
 	return l.Claim(l.Procedure, l.Subscriber, func(c *events.Claim) {
 		c.Fact = &events.Claim_HandedOver{HandedOver: &events.HandedOver{FeeYen: fee, PaperCopy: true, Card: l.Card}}
 	}, nil)
@@ -221,7 +221,7 @@ func (l *Life) Finish() *Life {
 	Check(l.World.T, l.World.Issuer.Settle(l.World.T.Context(), l.Subscriber))
 	l.Decide(l.Written())
 	l.Decide(l.HandedOver())
-	if p := l.World.State(l.Subscriber).Procedure; p != nil {
+	if p := l.World.State(l.Subscriber).Open(); p != nil {
 		l.World.T.Fatalf("the procedure is still open: %v; %v", p, l.World.Events(l.Subscriber))
 	}
 	return l
@@ -233,10 +233,10 @@ func (d *Desk) Hold(code string) *Life {
 	return d.Apply(events.Operation_OPERATION_ISSUE, code, "card-"+code).Finish()
 }
 
-// Serial is the newest serial of a kind that the state remembers.
+// Serial is the newest serial of a kind on a card that the state remembers.
 func (l *Life) Serial(kind events.CertificateKind) uint64 {
 	for _, c := range slices.Backward(l.World.State(l.Subscriber).Certificates) {
-		if c.Kind == kind {
+		if c.Kind == kind && c.Carrier.Device() == "" {
 			return c.Serial
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -51,14 +52,12 @@ func (p *Phone) Asks(op events.Operation, first int, kinds ...events.Certificate
 func (p *Phone) Installed() *events.Claim {
 	p.World.T.Helper()
 	fact := &events.PhoneInstalled{Device: p.Device}
-	for _, phone := range p.World.State(p.Holder.Subscriber).Phones {
-		for _, held := range phone.Certificates {
-			if phone.Device != p.Device || held.CertificateSha256 == nil {
-				continue
-			}
-			sum := sha256.Sum256(p.Holder.Certificate(held.Serial))
-			fact.Serials, fact.CertificatesSha256 = append(fact.Serials, held.Serial), append(fact.CertificatesSha256, sum[:])
+	for _, held := range p.Holds() {
+		if held.CertificateSha256 == nil {
+			continue
 		}
+		sum := sha256.Sum256(p.Holder.Certificate(held.Serial))
+		fact.Serials, fact.CertificatesSha256 = append(fact.Serials, held.Serial), append(fact.CertificatesSha256, sum[:])
 	}
 	return p.Claim(p.Procedure, p.Holder.Subscriber, func(c *events.Claim) {
 		c.Fact = &events.Claim_PhoneInstalled{PhoneInstalled: fact}
@@ -78,12 +77,13 @@ func (p *Phone) Register(first int, kinds ...events.CertificateKind) *Phone {
 func (p *Phone) Status() map[events.CertificateKind]events.CertificateStatus {
 	p.World.T.Helper()
 	found := make(map[events.CertificateKind]events.CertificateStatus)
-	for _, phone := range p.World.State(p.Holder.Subscriber).Phones {
-		for _, held := range phone.Certificates {
-			if phone.Device == p.Device {
-				found[held.Kind] = held.Status
-			}
-		}
+	for _, held := range p.Holds() {
+		found[held.Kind] = held.Status
 	}
 	return found
+}
+
+// Holds are the certificates in force or on their way on the phone.
+func (p *Phone) Holds() []*events.Certificate {
+	return slices.DeleteFunc(p.World.State(p.Holder.Subscriber).Certificates, func(c *events.Certificate) bool { return c.Carrier.Device() != p.Device })
 }

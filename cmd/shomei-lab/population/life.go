@@ -67,7 +67,7 @@ const (
 // Every plan is a fixed instant that follows from the state; once it has passed it is not planned again, so a refused
 // application is not repeated for ever.
 func (p *Person) Next(s *events.SubscriberState, now time.Time) (Act, bool) {
-	if s.Procedure != nil {
+	if s.Open() != nil {
 		return p.goOn(s), true
 	}
 	next := Act{}
@@ -89,7 +89,7 @@ const (
 // goOn plans the next step of the open application, minutes after the last: a hand-over takes about half an hour
 // (figures.md 2).
 func (p *Person) goOn(s *events.SubscriberState) Act {
-	open, now := s.Procedure, time.UnixMilli(s.RecordedMs)
+	open, now := s.Open(), time.UnixMilli(s.RecordedMs)
 	dice := p.dice(open.Id+open.Step, int64(open.Attempt))
 	act := p.from(now, Counter)
 	factory := open.Operation == events.Operation_OPERATION_FACTORY_ISSUE

@@ -33,7 +33,7 @@ func (l *lane) claim(p *population.Person, s *events.SubscriberState, act popula
 
 // atCounter fills in claims without personal data, mostly about the card.
 func (l *lane) atCounter(c *events.Claim, p *population.Person, s *events.SubscriberState, act population.Act) {
-	open := s.Procedure
+	open := s.Open()
 	switch act.What {
 	case population.Lost:
 		c.Fact = &events.Claim_LossNotified{LossNotified: &events.LossNotified{By: "telephone"}}
@@ -49,24 +49,24 @@ func (l *lane) atCounter(c *events.Claim, p *population.Person, s *events.Subscr
 		c.Fact = &events.Claim_CardWritten{CardWritten: written(s)}
 	case population.WriteFailed:
 		c.Fact = &events.Claim_WriteFailed{WriteFailed: &events.WriteFailed{
-			Obligation: obligation(s, events.ObligationKind_OBLIGATION_KIND_WRITE_CARD), Card: open.Card, Stage: "write",
+			Obligation: obligation(s, events.ObligationKind_OBLIGATION_KIND_WRITE_CARD), Card: open.Carrier.Card(), Stage: "write",
 			Reason: "simulated", Repairable: act.Repairable,
 		}}
 	case population.Unblocked:
 		c.Fact = &events.Claim_PinsUnblocked{PinsUnblocked: &events.PinsUnblocked{
-			Obligation: obligation(s, events.ObligationKind_OBLIGATION_KIND_UNBLOCK_PIN), Pins: open.Pins, Card: open.Card,
+			Obligation: obligation(s, events.ObligationKind_OBLIGATION_KIND_UNBLOCK_PIN), Pins: open.Pins, Card: open.Carrier.Card(),
 		}}
 	case population.HandedOver:
-		c.Fact = &events.Claim_HandedOver{HandedOver: &events.HandedOver{FeeYen: open.FeeYen, PaperCopy: true, Card: open.Card}}
+		c.Fact = &events.Claim_HandedOver{HandedOver: &events.HandedOver{FeeYen: open.FeeYen, PaperCopy: true, Card: open.Carrier.Card()}}
 	}
 }
 
 // keys returns requests from the pool, a different one for each certificate of a person.
 func (l *lane) keys(p *population.Person, s *events.SubscriberState) *events.KeysGenerated {
 	fact := &events.KeysGenerated{
-		Obligation: obligation(s, events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS), Card: s.Procedure.Card,
+		Obligation: obligation(s, events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS), Card: s.Open().Carrier.Card(),
 	}
-	for i, planned := range s.Procedure.Planned {
+	for i, planned := range s.Open().Planned {
 		request := l.requests[(p.Index+int(s.Revision)+i)%len(l.requests)]
 		fact.Keys = append(fact.Keys, &events.KeyRequest{Kind: planned.Kind, Request: request})
 	}
@@ -74,9 +74,9 @@ func (l *lane) keys(p *population.Person, s *events.SubscriberState) *events.Key
 }
 
 func written(s *events.SubscriberState) *events.CardWritten {
-	fact := &events.CardWritten{Obligation: obligation(s, events.ObligationKind_OBLIGATION_KIND_WRITE_CARD), Card: s.Procedure.Card}
+	fact := &events.CardWritten{Obligation: obligation(s, events.ObligationKind_OBLIGATION_KIND_WRITE_CARD), Card: s.Open().Carrier.Card()}
 	for _, c := range s.Certificates {
-		if c.Procedure == s.Procedure.Id && c.Status == events.CertificateStatus_CERTIFICATE_STATUS_ISSUED && !c.Written {
+		if c.Procedure == s.Open().Id && c.Status == events.CertificateStatus_CERTIFICATE_STATUS_ISSUED && !c.Written {
 			fact.Serials = append(fact.Serials, c.Serial)
 			fact.CertificatesSha256 = append(fact.CertificatesSha256, c.CertificateSha256)
 		}
@@ -86,7 +86,7 @@ func written(s *events.SubscriberState) *events.CardWritten {
 
 // obligation returns the id of what the open application is owed, as a command would carry it.
 func obligation(s *events.SubscriberState, kind events.ObligationKind) string {
-	i := slices.IndexFunc(s.Obligations, func(o *events.Obligation) bool { return o.Kind == kind && o.Target == s.Procedure.Id })
+	i := slices.IndexFunc(s.Obligations, func(o *events.Obligation) bool { return o.Kind == kind && o.Target == s.Open().Id })
 	if i < 0 {
 		return ""
 	}

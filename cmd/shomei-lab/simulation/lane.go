@@ -99,7 +99,7 @@ func (l *lane) meet(ctx context.Context, a appointment) error {
 		if !more {
 			return nil
 		}
-		if act.At.After(a.at) && s.Procedure == nil {
+		if act.At.After(a.at) && s.Open() == nil {
 			heap.Push(&l.waiting, appointment{act.At, a.index})
 			return nil
 		}
@@ -128,8 +128,8 @@ func (l *lane) after(
 	if err != nil {
 		return nil, err
 	}
-	stuck := before.Procedure != nil && s.Procedure.GetId() == before.Procedure.Id && s.Procedure.Step == before.Procedure.Step &&
-		s.Procedure.Attempt == before.Procedure.Attempt
+	stuck := before.Open() != nil && s.Open().GetId() == before.Open().Id && s.Open().Step == before.Open().Step &&
+		s.Open().Attempt == before.Open().Attempt
 	if stuck || s.Revision == before.Revision {
 		return nil, fmt.Errorf("act %d of %s did not have its effect: a bug in the simulation", act.What, subscriber)
 	}

@@ -318,7 +318,7 @@ func (a asked) state() *events.SubscriberState {
 		if !last.IsZero() {
 			s.Certificates = append(s.Certificates, &events.Certificate{
 				Serial: uint64(i + 1), Kind: inLog[[]regime.Kind{regime.Auth, regime.Sign}[i]], Regime: law,
-				Status: events.CertificateStatus_CERTIFICATE_STATUS_VALID, LastDay: last.String(), Card: "card-1",
+				Status: events.CertificateStatus_CERTIFICATE_STATUS_VALID, LastDay: last.String(), Carrier: events.CarrierOf("card-1", "", 0),
 			})
 		}
 	}

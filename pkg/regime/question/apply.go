@@ -280,7 +280,7 @@ func (in askedApply) certificate(kind regime.Kind, last civil.Date) *events.Cert
 	c := &events.Certificate{
 		Serial: uint64(inLog[kind]), Kind: inLog[kind], Regime: events.Regime_REGIME_MYNUMBER,
 		Status:  events.CertificateStatus_CERTIFICATE_STATUS_VALID,
-		LastDay: last.String(), Card: cardHeld,
+		LastDay: last.String(), Carrier: events.CarrierOf(cardHeld, "", 0),
 	}
 	if in.Regime == regime.Juki {
 		c.Regime = events.Regime_REGIME_JUKI

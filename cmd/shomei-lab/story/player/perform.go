@@ -405,19 +405,31 @@ func (p *performance) change(ctx context.Context, c *story.Change, former story.
 // report tells a loss by telephone or at an office, or a card that was found.
 func (p *performance) report(ctx context.Context, r *story.Notification) error {
 	who := p.people[r.Person.Nick]
-	office, role, by := r.Office, "counter", "counter"
+	if !r.Found {
+		return p.lose(ctx, who, r.Office, "")
+	}
+	return p.notify(ctx, who, r.Office, func(string) *events.Claim {
+		return &events.Claim{Fact: &events.Claim_CardFoundNotified{CardFoundNotified: &events.CardFoundNotified{Card: p.hand[who.Nick]}}}
+	})
+}
+
+// lose tells that somebody has lost the card or, where one is named, a smartphone.
+func (p *performance) lose(ctx context.Context, who story.Resident, office, device string) error {
+	return p.notify(ctx, who, office, func(by string) *events.Claim {
+		return &events.Claim{Fact: &events.Claim_LossNotified{LossNotified: &events.LossNotified{By: by, Device: device}}}
+	})
+}
+
+// notify tells a fact at an office or, where none is named, by telephone.
+func (p *performance) notify(ctx context.Context, who story.Resident, office string, claim func(by string) *events.Claim) (err error) {
+	role := "counter"
 	if office == "" {
-		role, by = "telephone", "telephone"
-		var err error
+		role = "telephone"
 		if office, err = p.world.mainOffice(who.Municipality); err != nil {
 			return err
 		}
 	}
-	claim := &events.Claim{Fact: &events.Claim_LossNotified{LossNotified: &events.LossNotified{By: by}}}
-	if r.Found {
-		claim.Fact = &events.Claim_CardFoundNotified{CardFoundNotified: &events.CardFoundNotified{Card: p.hand[who.Nick]}}
-	}
-	return p.world.Tell(ctx, office, role, claim, recordOf(who))
+	return p.world.Tell(ctx, office, role, claim(role), recordOf(who))
 }
 
 // command gives the authority's order about certificates that have not ended.
@@ -445,18 +457,28 @@ func (p *performance) command(ctx context.Context, o *story.Order) error {
 func (p *performance) block(ctx context.Context, b *story.Block) error {
 	who := p.people[b.Person.Nick]
 	id := p.hand[who.Nick]
+	file, err := p.takeOut(ctx, id, &problem{JA: "ロックする暗証番号の入ったカードを本人が持っていません。", EN: "this person has no card whose PIN could be blocked"})
+	if err != nil {
+		return err
+	}
+	if err := spendTries(file, b.Pins); err != nil {
+		return err
+	}
+	return p.world.Tell(ctx, b.Office, "counter", &events.Claim{Fact: &events.Claim_PinsBlocked{PinsBlocked: &events.PinsBlocked{Pins: b.Pins, Card: id}}}, recordOf(who))
+}
+
+// takeOut gives the file of a card that its holder uses elsewhere; the counter's program must read it anew. The error is
+// without where the holder has none.
+func (p *performance) takeOut(ctx context.Context, id string, without *problem) (file string, err error) {
 	d := p.world.desks[p.world.cards[id]]
 	if d == nil {
-		return &problem{JA: "ロックする暗証番号の入ったカードを本人が持っていません。", EN: "this person has no card whose PIN could be blocked"}
+		return "", without
 	}
 	if err := d.eject(ctx); err != nil {
-		return err
+		return "", err
 	}
-	if err := spendTries(d.file(id), b.Pins); err != nil {
-		return err
-	}
-	d.gone[id] = true // the counter's program must read the card anew
-	return p.world.Tell(ctx, b.Office, "counter", &events.Claim{Fact: &events.Claim_PinsBlocked{PinsBlocked: &events.PinsBlocked{Pins: b.Pins, Card: id}}}, recordOf(who))
+	d.gone[id] = true
+	return d.file(id), nil
 }
 
 func spendTries(file string, pins []events.PinKind) error {

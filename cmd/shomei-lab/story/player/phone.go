@@ -19,7 +19,7 @@ func (p *performance) phone(ctx context.Context, a *story.Phone) (outcome, error
 	who := p.people[a.Person.Nick]
 	switch {
 	case a.Step == story.LosePhone:
-		return outcome{}, p.losePhone(ctx, a, who)
+		return outcome{}, p.lose(ctx, who, a.Office, a.Device)
 	case a.Office != "":
 		return outcome{}, p.phoneAtOffice(ctx, a, who)
 	}
@@ -66,19 +66,14 @@ func (g *gateway) requests(a *story.Phone) ([]*events.KeyRequest, error) {
 
 // signer holds the person's card to the phone: it signs with the card's signature key, behind the PIN of every story.
 func (p *performance) signer(ctx context.Context, who story.Resident) (sign func([]byte) ([]byte, error), finish func(), err error) {
-	id := p.hand[who.Nick]
-	d := p.world.desks[p.world.cards[id]]
-	if d == nil {
-		return nil, nil, &problem{JA: "スマートフォンにかざすカードを本人が持っていません。", EN: "this person has no card to hold to the smartphone"}
-	}
-	if err := d.eject(ctx); err != nil {
-		return nil, nil, err
-	}
-	chip, err := softcard.Open(softcard.Config{Path: d.file(id)})
+	file, err := p.takeOut(ctx, p.hand[who.Nick], &problem{JA: "スマートフォンにかざすカードを本人が持っていません。", EN: "this person has no card to hold to the smartphone"})
 	if err != nil {
 		return nil, nil, err
 	}
-	d.gone[id] = true // the counter's program must read the card anew
+	chip, err := softcard.Open(softcard.Config{Path: file})
+	if err != nil {
+		return nil, nil, err
+	}
 	session := card.NewSession(chip)
 	return func(digest []byte) ([]byte, error) {
 		err := session.Verify(card.Sign, []byte(storySignPIN))
@@ -87,20 +82,6 @@ func (p *performance) signer(ctx context.Context, who story.Resident) (sign func
 		}
 		return session.SignDigest(card.Sign, crypto.SHA256, digest)
 	}, chip.Reset, nil
-}
-
-func (p *performance) losePhone(ctx context.Context, a *story.Phone, who story.Resident) error {
-	office, role, by := a.Office, "counter", "counter"
-	if office == "" {
-		role, by = "telephone", "telephone"
-		var err error
-		if office, err = p.world.mainOffice(who.Municipality); err != nil {
-			return err
-		}
-	}
-	return p.world.Tell(ctx, office, role, &events.Claim{
-		Fact: &events.Claim_LossNotified{LossNotified: &events.LossNotified{By: by, Device: a.Device}},
-	}, recordOf(who))
 }
 
 // phoneAtOffice tells what a clerk took in, who has seen the person and needs no proof.
