@@ -190,6 +190,8 @@ func (x *FactQuarantined) GetBeyond() uint64 {
 	return 0
 }
 
+// QuarantineResolved: officers released what was put aside, or turned it down. Nothing writes it yet: it is reserved for
+// officers who sign in.
 type QuarantineResolved struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Outcome       string                 `protobuf:"bytes,1,opt,name=outcome,proto3" json:"outcome,omitempty"`

@@ -307,7 +307,8 @@ func (x *CrlPublished) GetKeyId() []byte {
 	return nil
 }
 
-// WriterEnrolled: commits signed by this key are believed, for what role says.
+// WriterEnrolled: commits signed by this key are believed, for what role says. Nothing writes it or WriterRetired yet:
+// they are reserved for services with keys of their own.
 type WriterEnrolled struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	PublicKey     string                 `protobuf:"bytes,1,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`

@@ -75,51 +75,6 @@ func (x *CardClaimed) GetKind() CardKind {
 	return CardKind_CARD_KIND_UNSPECIFIED
 }
 
-// CardReleased: a claim that never led to an application was given back.
-type CardReleased struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Subscriber    string                 `protobuf:"bytes,1,opt,name=subscriber,proto3" json:"subscriber,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CardReleased) Reset() {
-	*x = CardReleased{}
-	mi := &file_card_proto_msgTypes[1]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CardReleased) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CardReleased) ProtoMessage() {}
-
-func (x *CardReleased) ProtoReflect() protoreflect.Message {
-	mi := &file_card_proto_msgTypes[1]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CardReleased.ProtoReflect.Descriptor instead.
-func (*CardReleased) Descriptor() ([]byte, []int) {
-	return file_card_proto_rawDescGZIP(), []int{1}
-}
-
-func (x *CardReleased) GetSubscriber() string {
-	if x != nil {
-		return x.Subscriber
-	}
-	return ""
-}
-
 type CardRetired struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Cause         string                 `protobuf:"bytes,1,opt,name=cause,proto3" json:"cause,omitempty"`
@@ -129,7 +84,7 @@ type CardRetired struct {
 
 func (x *CardRetired) Reset() {
 	*x = CardRetired{}
-	mi := &file_card_proto_msgTypes[2]
+	mi := &file_card_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -141,7 +96,7 @@ func (x *CardRetired) String() string {
 func (*CardRetired) ProtoMessage() {}
 
 func (x *CardRetired) ProtoReflect() protoreflect.Message {
-	mi := &file_card_proto_msgTypes[2]
+	mi := &file_card_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -154,7 +109,7 @@ func (x *CardRetired) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CardRetired.ProtoReflect.Descriptor instead.
 func (*CardRetired) Descriptor() ([]byte, []int) {
-	return file_card_proto_rawDescGZIP(), []int{2}
+	return file_card_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *CardRetired) GetCause() string {
@@ -179,7 +134,7 @@ type CardOpened struct {
 
 func (x *CardOpened) Reset() {
 	*x = CardOpened{}
-	mi := &file_card_proto_msgTypes[3]
+	mi := &file_card_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -191,7 +146,7 @@ func (x *CardOpened) String() string {
 func (*CardOpened) ProtoMessage() {}
 
 func (x *CardOpened) ProtoReflect() protoreflect.Message {
-	mi := &file_card_proto_msgTypes[3]
+	mi := &file_card_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -204,7 +159,7 @@ func (x *CardOpened) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CardOpened.ProtoReflect.Descriptor instead.
 func (*CardOpened) Descriptor() ([]byte, []int) {
-	return file_card_proto_rawDescGZIP(), []int{3}
+	return file_card_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *CardOpened) GetCommand() string {
@@ -238,11 +193,7 @@ const file_card_proto_rawDesc = "" +
 	"\n" +
 	"subscriber\x18\x01 \x01(\tR\n" +
 	"subscriber\x12+\n" +
-	"\x04kind\x18\x02 \x01(\x0e2\x17.shomei.events.CardKindR\x04kind\".\n" +
-	"\fCardReleased\x12\x1e\n" +
-	"\n" +
-	"subscriber\x18\x01 \x01(\tR\n" +
-	"subscriber\"#\n" +
+	"\x04kind\x18\x02 \x01(\x0e2\x17.shomei.events.CardKindR\x04kind\"#\n" +
 	"\vCardRetired\x12\x14\n" +
 	"\x05cause\x18\x01 \x01(\tR\x05cause\"j\n" +
 	"\n" +
@@ -264,16 +215,15 @@ func file_card_proto_rawDescGZIP() []byte {
 	return file_card_proto_rawDescData
 }
 
-var file_card_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_card_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_card_proto_goTypes = []any{
-	(*CardClaimed)(nil),  // 0: shomei.events.CardClaimed
-	(*CardReleased)(nil), // 1: shomei.events.CardReleased
-	(*CardRetired)(nil),  // 2: shomei.events.CardRetired
-	(*CardOpened)(nil),   // 3: shomei.events.CardOpened
-	(CardKind)(0),        // 4: shomei.events.CardKind
+	(*CardClaimed)(nil), // 0: shomei.events.CardClaimed
+	(*CardRetired)(nil), // 1: shomei.events.CardRetired
+	(*CardOpened)(nil),  // 2: shomei.events.CardOpened
+	(CardKind)(0),       // 3: shomei.events.CardKind
 }
 var file_card_proto_depIdxs = []int32{
-	4, // 0: shomei.events.CardClaimed.kind:type_name -> shomei.events.CardKind
+	3, // 0: shomei.events.CardClaimed.kind:type_name -> shomei.events.CardKind
 	1, // [1:1] is the sub-list for method output_type
 	1, // [1:1] is the sub-list for method input_type
 	1, // [1:1] is the sub-list for extension type_name
@@ -293,7 +243,7 @@ func file_card_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_card_proto_rawDesc), len(file_card_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

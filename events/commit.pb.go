@@ -554,19 +554,15 @@ type Event struct {
 	//	*Event_SubscriberAliased
 	//	*Event_ErasureOrdered
 	//	*Event_RequestRefused
-	//	*Event_ReissueOrdered
 	//	*Event_CardSuspended
 	//	*Event_UnblockAuthorized
 	//	*Event_CertificateReleased
 	//	*Event_CardClaimed
-	//	*Event_CardReleased
 	//	*Event_CardRetired
 	//	*Event_CardOpened
 	//	*Event_OfficeDefined
 	//	*Event_CounterEnrolled
 	//	*Event_CounterRetired
-	//	*Event_DayClosed
-	//	*Event_StockCounted
 	//	*Event_CounterHeadAdopted
 	//	*Event_LogOpened
 	//	*Event_GenerationActivated
@@ -1074,15 +1070,6 @@ func (x *Event) GetRequestRefused() *RequestRefused {
 	return nil
 }
 
-func (x *Event) GetReissueOrdered() *ReissueOrdered {
-	if x != nil {
-		if x, ok := x.Body.(*Event_ReissueOrdered); ok {
-			return x.ReissueOrdered
-		}
-	}
-	return nil
-}
-
 func (x *Event) GetCardSuspended() *CardSuspended {
 	if x != nil {
 		if x, ok := x.Body.(*Event_CardSuspended); ok {
@@ -1114,15 +1101,6 @@ func (x *Event) GetCardClaimed() *CardClaimed {
 	if x != nil {
 		if x, ok := x.Body.(*Event_CardClaimed); ok {
 			return x.CardClaimed
-		}
-	}
-	return nil
-}
-
-func (x *Event) GetCardReleased() *CardReleased {
-	if x != nil {
-		if x, ok := x.Body.(*Event_CardReleased); ok {
-			return x.CardReleased
 		}
 	}
 	return nil
@@ -1168,24 +1146,6 @@ func (x *Event) GetCounterRetired() *CounterRetired {
 	if x != nil {
 		if x, ok := x.Body.(*Event_CounterRetired); ok {
 			return x.CounterRetired
-		}
-	}
-	return nil
-}
-
-func (x *Event) GetDayClosed() *DayClosed {
-	if x != nil {
-		if x, ok := x.Body.(*Event_DayClosed); ok {
-			return x.DayClosed
-		}
-	}
-	return nil
-}
-
-func (x *Event) GetStockCounted() *StockCounted {
-	if x != nil {
-		if x, ok := x.Body.(*Event_StockCounted); ok {
-			return x.StockCounted
 		}
 	}
 	return nil
@@ -1523,10 +1483,6 @@ type Event_RequestRefused struct {
 	RequestRefused *RequestRefused `protobuf:"bytes,55,opt,name=request_refused,json=requestRefused,proto3,oneof"`
 }
 
-type Event_ReissueOrdered struct {
-	ReissueOrdered *ReissueOrdered `protobuf:"bytes,56,opt,name=reissue_ordered,json=reissueOrdered,proto3,oneof"`
-}
-
 type Event_CardSuspended struct {
 	CardSuspended *CardSuspended `protobuf:"bytes,57,opt,name=card_suspended,json=cardSuspended,proto3,oneof"`
 }
@@ -1541,10 +1497,6 @@ type Event_CertificateReleased struct {
 
 type Event_CardClaimed struct {
 	CardClaimed *CardClaimed `protobuf:"bytes,100,opt,name=card_claimed,json=cardClaimed,proto3,oneof"`
-}
-
-type Event_CardReleased struct {
-	CardReleased *CardReleased `protobuf:"bytes,101,opt,name=card_released,json=cardReleased,proto3,oneof"`
 }
 
 type Event_CardRetired struct {
@@ -1565,14 +1517,6 @@ type Event_CounterEnrolled struct {
 
 type Event_CounterRetired struct {
 	CounterRetired *CounterRetired `protobuf:"bytes,122,opt,name=counter_retired,json=counterRetired,proto3,oneof"`
-}
-
-type Event_DayClosed struct {
-	DayClosed *DayClosed `protobuf:"bytes,123,opt,name=day_closed,json=dayClosed,proto3,oneof"`
-}
-
-type Event_StockCounted struct {
-	StockCounted *StockCounted `protobuf:"bytes,124,opt,name=stock_counted,json=stockCounted,proto3,oneof"`
 }
 
 type Event_CounterHeadAdopted struct {
@@ -1731,8 +1675,6 @@ func (*Event_ErasureOrdered) isEvent_Body() {}
 
 func (*Event_RequestRefused) isEvent_Body() {}
 
-func (*Event_ReissueOrdered) isEvent_Body() {}
-
 func (*Event_CardSuspended) isEvent_Body() {}
 
 func (*Event_UnblockAuthorized) isEvent_Body() {}
@@ -1740,8 +1682,6 @@ func (*Event_UnblockAuthorized) isEvent_Body() {}
 func (*Event_CertificateReleased) isEvent_Body() {}
 
 func (*Event_CardClaimed) isEvent_Body() {}
-
-func (*Event_CardReleased) isEvent_Body() {}
 
 func (*Event_CardRetired) isEvent_Body() {}
 
@@ -1752,10 +1692,6 @@ func (*Event_OfficeDefined) isEvent_Body() {}
 func (*Event_CounterEnrolled) isEvent_Body() {}
 
 func (*Event_CounterRetired) isEvent_Body() {}
-
-func (*Event_DayClosed) isEvent_Body() {}
-
-func (*Event_StockCounted) isEvent_Body() {}
 
 func (*Event_CounterHeadAdopted) isEvent_Body() {}
 
@@ -1827,7 +1763,7 @@ const file_commit_proto_rawDesc = "" +
 	"\bclock_ms\x18\x02 \x01(\x03R\aclockMs\"E\n" +
 	"\x05Actor\x12,\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x18.shomei.events.ActorKindR\x04kind\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\"\xa9-\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"\xef+\n" +
 	"\x05Event\x12\x19\n" +
 	"\brule_ids\x18\x01 \x03(\tR\aruleIds\x12\x1b\n" +
 	"\tcaused_ms\x18\x02 \x01(\x03R\bcausedMs\x12\x19\n" +
@@ -1887,22 +1823,17 @@ const file_commit_proto_rawDesc = "" +
 	"\x0ecommand_failed\x184 \x01(\v2\x1c.shomei.events.CommandFailedH\x00R\rcommandFailed\x12Q\n" +
 	"\x12subscriber_aliased\x185 \x01(\v2 .shomei.events.SubscriberAliasedH\x00R\x11subscriberAliased\x12H\n" +
 	"\x0ferasure_ordered\x186 \x01(\v2\x1d.shomei.events.ErasureOrderedH\x00R\x0eerasureOrdered\x12H\n" +
-	"\x0frequest_refused\x187 \x01(\v2\x1d.shomei.events.RequestRefusedH\x00R\x0erequestRefused\x12H\n" +
-	"\x0freissue_ordered\x188 \x01(\v2\x1d.shomei.events.ReissueOrderedH\x00R\x0ereissueOrdered\x12E\n" +
+	"\x0frequest_refused\x187 \x01(\v2\x1d.shomei.events.RequestRefusedH\x00R\x0erequestRefused\x12E\n" +
 	"\x0ecard_suspended\x189 \x01(\v2\x1c.shomei.events.CardSuspendedH\x00R\rcardSuspended\x12Q\n" +
 	"\x12unblock_authorized\x18: \x01(\v2 .shomei.events.UnblockAuthorizedH\x00R\x11unblockAuthorized\x12W\n" +
 	"\x14certificate_released\x18; \x01(\v2\".shomei.events.CertificateReleasedH\x00R\x13certificateReleased\x12?\n" +
-	"\fcard_claimed\x18d \x01(\v2\x1a.shomei.events.CardClaimedH\x00R\vcardClaimed\x12B\n" +
-	"\rcard_released\x18e \x01(\v2\x1b.shomei.events.CardReleasedH\x00R\fcardReleased\x12?\n" +
+	"\fcard_claimed\x18d \x01(\v2\x1a.shomei.events.CardClaimedH\x00R\vcardClaimed\x12?\n" +
 	"\fcard_retired\x18f \x01(\v2\x1a.shomei.events.CardRetiredH\x00R\vcardRetired\x12<\n" +
 	"\vcard_opened\x18g \x01(\v2\x19.shomei.events.CardOpenedH\x00R\n" +
 	"cardOpened\x12E\n" +
 	"\x0eoffice_defined\x18x \x01(\v2\x1c.shomei.events.OfficeDefinedH\x00R\rofficeDefined\x12K\n" +
 	"\x10counter_enrolled\x18y \x01(\v2\x1e.shomei.events.CounterEnrolledH\x00R\x0fcounterEnrolled\x12H\n" +
-	"\x0fcounter_retired\x18z \x01(\v2\x1d.shomei.events.CounterRetiredH\x00R\x0ecounterRetired\x129\n" +
-	"\n" +
-	"day_closed\x18{ \x01(\v2\x18.shomei.events.DayClosedH\x00R\tdayClosed\x12B\n" +
-	"\rstock_counted\x18| \x01(\v2\x1b.shomei.events.StockCountedH\x00R\fstockCounted\x12U\n" +
+	"\x0fcounter_retired\x18z \x01(\v2\x1d.shomei.events.CounterRetiredH\x00R\x0ecounterRetired\x12U\n" +
 	"\x14counter_head_adopted\x18} \x01(\v2!.shomei.events.CounterHeadAdoptedH\x00R\x12counterHeadAdopted\x12:\n" +
 	"\n" +
 	"log_opened\x18\x8c\x01 \x01(\v2\x18.shomei.events.LogOpenedH\x00R\tlogOpened\x12X\n" +
@@ -1921,7 +1852,8 @@ const file_commit_proto_rawDesc = "" +
 	"\x13quarantine_resolved\x18\xb5\x01 \x01(\v2!.shomei.events.QuarantineResolvedH\x00R\x12quarantineResolved\x12:\n" +
 	"\n" +
 	"claim_held\x18\xb9\x01 \x01(\v2\x18.shomei.events.ClaimHeldH\x00R\tclaimHeldB\x06\n" +
-	"\x04body*\xcf\x01\n" +
+	"\x04bodyJ\x04\b8\x109J\x04\be\x10fJ\x04\b{\x10|J\x04\b|\x10}R\x0freissue_orderedR\rcard_releasedR\n" +
+	"day_closedR\rstock_counted*\xcf\x01\n" +
 	"\tActorKind\x12\x1a\n" +
 	"\x16ACTOR_KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10ACTOR_KIND_CLERK\x10\x01\x12\x16\n" +
@@ -2000,35 +1932,31 @@ var file_commit_proto_goTypes = []any{
 	(*SubscriberAliased)(nil),           // 50: shomei.events.SubscriberAliased
 	(*ErasureOrdered)(nil),              // 51: shomei.events.ErasureOrdered
 	(*RequestRefused)(nil),              // 52: shomei.events.RequestRefused
-	(*ReissueOrdered)(nil),              // 53: shomei.events.ReissueOrdered
-	(*CardSuspended)(nil),               // 54: shomei.events.CardSuspended
-	(*UnblockAuthorized)(nil),           // 55: shomei.events.UnblockAuthorized
-	(*CertificateReleased)(nil),         // 56: shomei.events.CertificateReleased
-	(*CardClaimed)(nil),                 // 57: shomei.events.CardClaimed
-	(*CardReleased)(nil),                // 58: shomei.events.CardReleased
-	(*CardRetired)(nil),                 // 59: shomei.events.CardRetired
-	(*CardOpened)(nil),                  // 60: shomei.events.CardOpened
-	(*OfficeDefined)(nil),               // 61: shomei.events.OfficeDefined
-	(*CounterEnrolled)(nil),             // 62: shomei.events.CounterEnrolled
-	(*CounterRetired)(nil),              // 63: shomei.events.CounterRetired
-	(*DayClosed)(nil),                   // 64: shomei.events.DayClosed
-	(*StockCounted)(nil),                // 65: shomei.events.StockCounted
-	(*CounterHeadAdopted)(nil),          // 66: shomei.events.CounterHeadAdopted
-	(*LogOpened)(nil),                   // 67: shomei.events.LogOpened
-	(*GenerationActivated)(nil),         // 68: shomei.events.GenerationActivated
-	(*BlockLeased)(nil),                 // 69: shomei.events.BlockLeased
-	(*CrlPublished)(nil),                // 70: shomei.events.CrlPublished
-	(*WriterEnrolled)(nil),              // 71: shomei.events.WriterEnrolled
-	(*WriterRetired)(nil),               // 72: shomei.events.WriterRetired
-	(*CardKeyMade)(nil),                 // 73: shomei.events.CardKeyMade
-	(*CertificateFound)(nil),            // 74: shomei.events.CertificateFound
-	(*RevocationFound)(nil),             // 75: shomei.events.RevocationFound
-	(*FoundCertificateRevoked)(nil),     // 76: shomei.events.FoundCertificateRevoked
-	(*VaultRecorded)(nil),               // 77: shomei.events.VaultRecorded
-	(*RecordOpened)(nil),                // 78: shomei.events.RecordOpened
-	(*FactQuarantined)(nil),             // 79: shomei.events.FactQuarantined
-	(*QuarantineResolved)(nil),          // 80: shomei.events.QuarantineResolved
-	(*ClaimHeld)(nil),                   // 81: shomei.events.ClaimHeld
+	(*CardSuspended)(nil),               // 53: shomei.events.CardSuspended
+	(*UnblockAuthorized)(nil),           // 54: shomei.events.UnblockAuthorized
+	(*CertificateReleased)(nil),         // 55: shomei.events.CertificateReleased
+	(*CardClaimed)(nil),                 // 56: shomei.events.CardClaimed
+	(*CardRetired)(nil),                 // 57: shomei.events.CardRetired
+	(*CardOpened)(nil),                  // 58: shomei.events.CardOpened
+	(*OfficeDefined)(nil),               // 59: shomei.events.OfficeDefined
+	(*CounterEnrolled)(nil),             // 60: shomei.events.CounterEnrolled
+	(*CounterRetired)(nil),              // 61: shomei.events.CounterRetired
+	(*CounterHeadAdopted)(nil),          // 62: shomei.events.CounterHeadAdopted
+	(*LogOpened)(nil),                   // 63: shomei.events.LogOpened
+	(*GenerationActivated)(nil),         // 64: shomei.events.GenerationActivated
+	(*BlockLeased)(nil),                 // 65: shomei.events.BlockLeased
+	(*CrlPublished)(nil),                // 66: shomei.events.CrlPublished
+	(*WriterEnrolled)(nil),              // 67: shomei.events.WriterEnrolled
+	(*WriterRetired)(nil),               // 68: shomei.events.WriterRetired
+	(*CardKeyMade)(nil),                 // 69: shomei.events.CardKeyMade
+	(*CertificateFound)(nil),            // 70: shomei.events.CertificateFound
+	(*RevocationFound)(nil),             // 71: shomei.events.RevocationFound
+	(*FoundCertificateRevoked)(nil),     // 72: shomei.events.FoundCertificateRevoked
+	(*VaultRecorded)(nil),               // 73: shomei.events.VaultRecorded
+	(*RecordOpened)(nil),                // 74: shomei.events.RecordOpened
+	(*FactQuarantined)(nil),             // 75: shomei.events.FactQuarantined
+	(*QuarantineResolved)(nil),          // 76: shomei.events.QuarantineResolved
+	(*ClaimHeld)(nil),                   // 77: shomei.events.ClaimHeld
 }
 var file_commit_proto_depIdxs = []int32{
 	5,  // 0: shomei.events.Commit.actor:type_name -> shomei.events.Actor
@@ -2082,40 +2010,36 @@ var file_commit_proto_depIdxs = []int32{
 	50, // 48: shomei.events.Event.subscriber_aliased:type_name -> shomei.events.SubscriberAliased
 	51, // 49: shomei.events.Event.erasure_ordered:type_name -> shomei.events.ErasureOrdered
 	52, // 50: shomei.events.Event.request_refused:type_name -> shomei.events.RequestRefused
-	53, // 51: shomei.events.Event.reissue_ordered:type_name -> shomei.events.ReissueOrdered
-	54, // 52: shomei.events.Event.card_suspended:type_name -> shomei.events.CardSuspended
-	55, // 53: shomei.events.Event.unblock_authorized:type_name -> shomei.events.UnblockAuthorized
-	56, // 54: shomei.events.Event.certificate_released:type_name -> shomei.events.CertificateReleased
-	57, // 55: shomei.events.Event.card_claimed:type_name -> shomei.events.CardClaimed
-	58, // 56: shomei.events.Event.card_released:type_name -> shomei.events.CardReleased
-	59, // 57: shomei.events.Event.card_retired:type_name -> shomei.events.CardRetired
-	60, // 58: shomei.events.Event.card_opened:type_name -> shomei.events.CardOpened
-	61, // 59: shomei.events.Event.office_defined:type_name -> shomei.events.OfficeDefined
-	62, // 60: shomei.events.Event.counter_enrolled:type_name -> shomei.events.CounterEnrolled
-	63, // 61: shomei.events.Event.counter_retired:type_name -> shomei.events.CounterRetired
-	64, // 62: shomei.events.Event.day_closed:type_name -> shomei.events.DayClosed
-	65, // 63: shomei.events.Event.stock_counted:type_name -> shomei.events.StockCounted
-	66, // 64: shomei.events.Event.counter_head_adopted:type_name -> shomei.events.CounterHeadAdopted
-	67, // 65: shomei.events.Event.log_opened:type_name -> shomei.events.LogOpened
-	68, // 66: shomei.events.Event.generation_activated:type_name -> shomei.events.GenerationActivated
-	69, // 67: shomei.events.Event.block_leased:type_name -> shomei.events.BlockLeased
-	70, // 68: shomei.events.Event.crl_published:type_name -> shomei.events.CrlPublished
-	71, // 69: shomei.events.Event.writer_enrolled:type_name -> shomei.events.WriterEnrolled
-	72, // 70: shomei.events.Event.writer_retired:type_name -> shomei.events.WriterRetired
-	73, // 71: shomei.events.Event.card_key_made:type_name -> shomei.events.CardKeyMade
-	74, // 72: shomei.events.Event.certificate_found:type_name -> shomei.events.CertificateFound
-	75, // 73: shomei.events.Event.revocation_found:type_name -> shomei.events.RevocationFound
-	76, // 74: shomei.events.Event.found_certificate_revoked:type_name -> shomei.events.FoundCertificateRevoked
-	77, // 75: shomei.events.Event.vault_recorded:type_name -> shomei.events.VaultRecorded
-	78, // 76: shomei.events.Event.record_opened:type_name -> shomei.events.RecordOpened
-	79, // 77: shomei.events.Event.fact_quarantined:type_name -> shomei.events.FactQuarantined
-	80, // 78: shomei.events.Event.quarantine_resolved:type_name -> shomei.events.QuarantineResolved
-	81, // 79: shomei.events.Event.claim_held:type_name -> shomei.events.ClaimHeld
-	80, // [80:80] is the sub-list for method output_type
-	80, // [80:80] is the sub-list for method input_type
-	80, // [80:80] is the sub-list for extension type_name
-	80, // [80:80] is the sub-list for extension extendee
-	0,  // [0:80] is the sub-list for field type_name
+	53, // 51: shomei.events.Event.card_suspended:type_name -> shomei.events.CardSuspended
+	54, // 52: shomei.events.Event.unblock_authorized:type_name -> shomei.events.UnblockAuthorized
+	55, // 53: shomei.events.Event.certificate_released:type_name -> shomei.events.CertificateReleased
+	56, // 54: shomei.events.Event.card_claimed:type_name -> shomei.events.CardClaimed
+	57, // 55: shomei.events.Event.card_retired:type_name -> shomei.events.CardRetired
+	58, // 56: shomei.events.Event.card_opened:type_name -> shomei.events.CardOpened
+	59, // 57: shomei.events.Event.office_defined:type_name -> shomei.events.OfficeDefined
+	60, // 58: shomei.events.Event.counter_enrolled:type_name -> shomei.events.CounterEnrolled
+	61, // 59: shomei.events.Event.counter_retired:type_name -> shomei.events.CounterRetired
+	62, // 60: shomei.events.Event.counter_head_adopted:type_name -> shomei.events.CounterHeadAdopted
+	63, // 61: shomei.events.Event.log_opened:type_name -> shomei.events.LogOpened
+	64, // 62: shomei.events.Event.generation_activated:type_name -> shomei.events.GenerationActivated
+	65, // 63: shomei.events.Event.block_leased:type_name -> shomei.events.BlockLeased
+	66, // 64: shomei.events.Event.crl_published:type_name -> shomei.events.CrlPublished
+	67, // 65: shomei.events.Event.writer_enrolled:type_name -> shomei.events.WriterEnrolled
+	68, // 66: shomei.events.Event.writer_retired:type_name -> shomei.events.WriterRetired
+	69, // 67: shomei.events.Event.card_key_made:type_name -> shomei.events.CardKeyMade
+	70, // 68: shomei.events.Event.certificate_found:type_name -> shomei.events.CertificateFound
+	71, // 69: shomei.events.Event.revocation_found:type_name -> shomei.events.RevocationFound
+	72, // 70: shomei.events.Event.found_certificate_revoked:type_name -> shomei.events.FoundCertificateRevoked
+	73, // 71: shomei.events.Event.vault_recorded:type_name -> shomei.events.VaultRecorded
+	74, // 72: shomei.events.Event.record_opened:type_name -> shomei.events.RecordOpened
+	75, // 73: shomei.events.Event.fact_quarantined:type_name -> shomei.events.FactQuarantined
+	76, // 74: shomei.events.Event.quarantine_resolved:type_name -> shomei.events.QuarantineResolved
+	77, // 75: shomei.events.Event.claim_held:type_name -> shomei.events.ClaimHeld
+	76, // [76:76] is the sub-list for method output_type
+	76, // [76:76] is the sub-list for method input_type
+	76, // [76:76] is the sub-list for extension type_name
+	76, // [76:76] is the sub-list for extension extendee
+	0,  // [0:76] is the sub-list for field type_name
 }
 
 func init() { file_commit_proto_init() }
@@ -2175,19 +2099,15 @@ func file_commit_proto_init() {
 		(*Event_SubscriberAliased)(nil),
 		(*Event_ErasureOrdered)(nil),
 		(*Event_RequestRefused)(nil),
-		(*Event_ReissueOrdered)(nil),
 		(*Event_CardSuspended)(nil),
 		(*Event_UnblockAuthorized)(nil),
 		(*Event_CertificateReleased)(nil),
 		(*Event_CardClaimed)(nil),
-		(*Event_CardReleased)(nil),
 		(*Event_CardRetired)(nil),
 		(*Event_CardOpened)(nil),
 		(*Event_OfficeDefined)(nil),
 		(*Event_CounterEnrolled)(nil),
 		(*Event_CounterRetired)(nil),
-		(*Event_DayClosed)(nil),
-		(*Event_StockCounted)(nil),
 		(*Event_CounterHeadAdopted)(nil),
 		(*Event_LogOpened)(nil),
 		(*Event_GenerationActivated)(nil),

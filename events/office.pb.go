@@ -735,110 +735,6 @@ func (x *CounterHeadAdopted) GetSealedWhy() *Sealed {
 	return nil
 }
 
-type DayClosed struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Day           string                 `protobuf:"bytes,1,opt,name=day,proto3" json:"day,omitempty"`
-	Acts          uint32                 `protobuf:"varint,2,opt,name=acts,proto3" json:"acts,omitempty"`
-	Yen           uint32                 `protobuf:"varint,3,opt,name=yen,proto3" json:"yen,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *DayClosed) Reset() {
-	*x = DayClosed{}
-	mi := &file_office_proto_msgTypes[9]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *DayClosed) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*DayClosed) ProtoMessage() {}
-
-func (x *DayClosed) ProtoReflect() protoreflect.Message {
-	mi := &file_office_proto_msgTypes[9]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use DayClosed.ProtoReflect.Descriptor instead.
-func (*DayClosed) Descriptor() ([]byte, []int) {
-	return file_office_proto_rawDescGZIP(), []int{9}
-}
-
-func (x *DayClosed) GetDay() string {
-	if x != nil {
-		return x.Day
-	}
-	return ""
-}
-
-func (x *DayClosed) GetActs() uint32 {
-	if x != nil {
-		return x.Acts
-	}
-	return 0
-}
-
-func (x *DayClosed) GetYen() uint32 {
-	if x != nil {
-		return x.Yen
-	}
-	return 0
-}
-
-type StockCounted struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Cards         uint32                 `protobuf:"varint,1,opt,name=cards,proto3" json:"cards,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *StockCounted) Reset() {
-	*x = StockCounted{}
-	mi := &file_office_proto_msgTypes[10]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *StockCounted) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*StockCounted) ProtoMessage() {}
-
-func (x *StockCounted) ProtoReflect() protoreflect.Message {
-	mi := &file_office_proto_msgTypes[10]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use StockCounted.ProtoReflect.Descriptor instead.
-func (*StockCounted) Descriptor() ([]byte, []int) {
-	return file_office_proto_rawDescGZIP(), []int{10}
-}
-
-func (x *StockCounted) GetCards() uint32 {
-	if x != nil {
-		return x.Cards
-	}
-	return 0
-}
-
 var File_office_proto protoreflect.FileDescriptor
 
 const file_office_proto_rawDesc = "" +
@@ -913,13 +809,7 @@ const file_office_proto_rawDesc = "" +
 	"\bhub_hash\x18\a \x01(\fR\ahubHash\x12\x10\n" +
 	"\x03why\x18\b \x01(\tR\x03why\x124\n" +
 	"\n" +
-	"sealed_why\x18P \x01(\v2\x15.shomei.events.SealedR\tsealedWhy\"C\n" +
-	"\tDayClosed\x12\x10\n" +
-	"\x03day\x18\x01 \x01(\tR\x03day\x12\x12\n" +
-	"\x04acts\x18\x02 \x01(\rR\x04acts\x12\x10\n" +
-	"\x03yen\x18\x03 \x01(\rR\x03yen\"$\n" +
-	"\fStockCounted\x12\x14\n" +
-	"\x05cards\x18\x01 \x01(\rR\x05cardsB\x0fZ\rshomei/eventsb\x06proto3"
+	"sealed_why\x18P \x01(\v2\x15.shomei.events.SealedR\tsealedWhyB\x0fZ\rshomei/eventsb\x06proto3"
 
 var (
 	file_office_proto_rawDescOnce sync.Once
@@ -933,7 +823,7 @@ func file_office_proto_rawDescGZIP() []byte {
 	return file_office_proto_rawDescData
 }
 
-var file_office_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_office_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_office_proto_goTypes = []any{
 	(*OfficeDefined)(nil),      // 0: shomei.events.OfficeDefined
 	(*LawSetting)(nil),         // 1: shomei.events.LawSetting
@@ -944,22 +834,20 @@ var file_office_proto_goTypes = []any{
 	(*CounterEnrolled)(nil),    // 6: shomei.events.CounterEnrolled
 	(*CounterRetired)(nil),     // 7: shomei.events.CounterRetired
 	(*CounterHeadAdopted)(nil), // 8: shomei.events.CounterHeadAdopted
-	(*DayClosed)(nil),          // 9: shomei.events.DayClosed
-	(*StockCounted)(nil),       // 10: shomei.events.StockCounted
-	(*Sealed)(nil),             // 11: shomei.events.Sealed
+	(*Sealed)(nil),             // 9: shomei.events.Sealed
 }
 var file_office_proto_depIdxs = []int32{
-	2,  // 0: shomei.events.OfficeDefined.hours:type_name -> shomei.events.Hours
-	4,  // 1: shomei.events.OfficeDefined.exceptions:type_name -> shomei.events.HoursException
-	5,  // 2: shomei.events.OfficeDefined.terms:type_name -> shomei.events.Term
-	1,  // 3: shomei.events.OfficeDefined.settings:type_name -> shomei.events.LawSetting
-	3,  // 4: shomei.events.Hours.spans:type_name -> shomei.events.Span
-	11, // 5: shomei.events.CounterHeadAdopted.sealed_why:type_name -> shomei.events.Sealed
-	6,  // [6:6] is the sub-list for method output_type
-	6,  // [6:6] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	2, // 0: shomei.events.OfficeDefined.hours:type_name -> shomei.events.Hours
+	4, // 1: shomei.events.OfficeDefined.exceptions:type_name -> shomei.events.HoursException
+	5, // 2: shomei.events.OfficeDefined.terms:type_name -> shomei.events.Term
+	1, // 3: shomei.events.OfficeDefined.settings:type_name -> shomei.events.LawSetting
+	3, // 4: shomei.events.Hours.spans:type_name -> shomei.events.Span
+	9, // 5: shomei.events.CounterHeadAdopted.sealed_why:type_name -> shomei.events.Sealed
+	6, // [6:6] is the sub-list for method output_type
+	6, // [6:6] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_office_proto_init() }
@@ -974,7 +862,7 @@ func file_office_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_office_proto_rawDesc), len(file_office_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

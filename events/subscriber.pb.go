@@ -3778,58 +3778,6 @@ func (x *RequestRefused) GetRefusals() []string {
 	return nil
 }
 
-type ReissueOrdered struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Procedure     string                 `protobuf:"bytes,1,opt,name=procedure,proto3" json:"procedure,omitempty"`
-	Card          string                 `protobuf:"bytes,2,opt,name=card,proto3" json:"card,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ReissueOrdered) Reset() {
-	*x = ReissueOrdered{}
-	mi := &file_subscriber_proto_msgTypes[51]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ReissueOrdered) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ReissueOrdered) ProtoMessage() {}
-
-func (x *ReissueOrdered) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[51]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ReissueOrdered.ProtoReflect.Descriptor instead.
-func (*ReissueOrdered) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{51}
-}
-
-func (x *ReissueOrdered) GetProcedure() string {
-	if x != nil {
-		return x.Procedure
-	}
-	return ""
-}
-
-func (x *ReissueOrdered) GetCard() string {
-	if x != nil {
-		return x.Card
-	}
-	return ""
-}
-
 type CardSuspended struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Card          string                 `protobuf:"bytes,1,opt,name=card,proto3" json:"card,omitempty"`
@@ -3840,7 +3788,7 @@ type CardSuspended struct {
 
 func (x *CardSuspended) Reset() {
 	*x = CardSuspended{}
-	mi := &file_subscriber_proto_msgTypes[52]
+	mi := &file_subscriber_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3852,7 +3800,7 @@ func (x *CardSuspended) String() string {
 func (*CardSuspended) ProtoMessage() {}
 
 func (x *CardSuspended) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[52]
+	mi := &file_subscriber_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3865,7 +3813,7 @@ func (x *CardSuspended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CardSuspended.ProtoReflect.Descriptor instead.
 func (*CardSuspended) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{52}
+	return file_subscriber_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *CardSuspended) GetCard() string {
@@ -3894,7 +3842,7 @@ type UnblockAuthorized struct {
 
 func (x *UnblockAuthorized) Reset() {
 	*x = UnblockAuthorized{}
-	mi := &file_subscriber_proto_msgTypes[53]
+	mi := &file_subscriber_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3906,7 +3854,7 @@ func (x *UnblockAuthorized) String() string {
 func (*UnblockAuthorized) ProtoMessage() {}
 
 func (x *UnblockAuthorized) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[53]
+	mi := &file_subscriber_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3919,7 +3867,7 @@ func (x *UnblockAuthorized) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnblockAuthorized.ProtoReflect.Descriptor instead.
 func (*UnblockAuthorized) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{53}
+	return file_subscriber_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *UnblockAuthorized) GetProcedure() string {
@@ -4260,10 +4208,7 @@ const file_subscriber_proto_rawDesc = "" +
 	"\fsealed_order\x18P \x01(\v2\x15.shomei.events.SealedR\vsealedOrder\"F\n" +
 	"\x0eRequestRefused\x12\x18\n" +
 	"\arequest\x18\x01 \x01(\tR\arequest\x12\x1a\n" +
-	"\brefusals\x18\x02 \x03(\tR\brefusals\"B\n" +
-	"\x0eReissueOrdered\x12\x1c\n" +
-	"\tprocedure\x18\x01 \x01(\tR\tprocedure\x12\x12\n" +
-	"\x04card\x18\x02 \x01(\tR\x04card\"9\n" +
+	"\brefusals\x18\x02 \x03(\tR\brefusals\"9\n" +
 	"\rCardSuspended\x12\x12\n" +
 	"\x04card\x18\x01 \x01(\tR\x04card\x12\x14\n" +
 	"\x05cause\x18\x02 \x01(\tR\x05cause\"q\n" +
@@ -4284,7 +4229,7 @@ func file_subscriber_proto_rawDescGZIP() []byte {
 	return file_subscriber_proto_rawDescData
 }
 
-var file_subscriber_proto_msgTypes = make([]protoimpl.MessageInfo, 54)
+var file_subscriber_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
 var file_subscriber_proto_goTypes = []any{
 	(*Candidate)(nil),                   // 0: shomei.events.Candidate
 	(*PlannedCertificate)(nil),          // 1: shomei.events.PlannedCertificate
@@ -4337,81 +4282,80 @@ var file_subscriber_proto_goTypes = []any{
 	(*SubscriberAliased)(nil),           // 48: shomei.events.SubscriberAliased
 	(*ErasureOrdered)(nil),              // 49: shomei.events.ErasureOrdered
 	(*RequestRefused)(nil),              // 50: shomei.events.RequestRefused
-	(*ReissueOrdered)(nil),              // 51: shomei.events.ReissueOrdered
-	(*CardSuspended)(nil),               // 52: shomei.events.CardSuspended
-	(*UnblockAuthorized)(nil),           // 53: shomei.events.UnblockAuthorized
-	(CertificateKind)(0),                // 54: shomei.events.CertificateKind
-	(Operation)(0),                      // 55: shomei.events.Operation
-	(Channel)(0),                        // 56: shomei.events.Channel
-	(Regime)(0),                         // 57: shomei.events.Regime
-	(CardKind)(0),                       // 58: shomei.events.CardKind
-	(PinKind)(0),                        // 59: shomei.events.PinKind
-	(PhonePlatform)(0),                  // 60: shomei.events.PhonePlatform
-	(*Sealed)(nil),                      // 61: shomei.events.Sealed
-	(RevocationReason)(0),               // 62: shomei.events.RevocationReason
-	(NoticeKind)(0),                     // 63: shomei.events.NoticeKind
-	(RecordChange)(0),                   // 64: shomei.events.RecordChange
-	(DeadlineKind)(0),                   // 65: shomei.events.DeadlineKind
+	(*CardSuspended)(nil),               // 51: shomei.events.CardSuspended
+	(*UnblockAuthorized)(nil),           // 52: shomei.events.UnblockAuthorized
+	(CertificateKind)(0),                // 53: shomei.events.CertificateKind
+	(Operation)(0),                      // 54: shomei.events.Operation
+	(Channel)(0),                        // 55: shomei.events.Channel
+	(Regime)(0),                         // 56: shomei.events.Regime
+	(CardKind)(0),                       // 57: shomei.events.CardKind
+	(PinKind)(0),                        // 58: shomei.events.PinKind
+	(PhonePlatform)(0),                  // 59: shomei.events.PhonePlatform
+	(*Sealed)(nil),                      // 60: shomei.events.Sealed
+	(RevocationReason)(0),               // 61: shomei.events.RevocationReason
+	(NoticeKind)(0),                     // 62: shomei.events.NoticeKind
+	(RecordChange)(0),                   // 63: shomei.events.RecordChange
+	(DeadlineKind)(0),                   // 64: shomei.events.DeadlineKind
 }
 var file_subscriber_proto_depIdxs = []int32{
-	54, // 0: shomei.events.PlannedCertificate.kind:type_name -> shomei.events.CertificateKind
+	53, // 0: shomei.events.PlannedCertificate.kind:type_name -> shomei.events.CertificateKind
 	0,  // 1: shomei.events.PlannedCertificate.candidates:type_name -> shomei.events.Candidate
-	55, // 2: shomei.events.ApplicationAccepted.operation:type_name -> shomei.events.Operation
-	56, // 3: shomei.events.ApplicationAccepted.channel:type_name -> shomei.events.Channel
-	57, // 4: shomei.events.ApplicationAccepted.regime:type_name -> shomei.events.Regime
-	54, // 5: shomei.events.ApplicationAccepted.kinds:type_name -> shomei.events.CertificateKind
+	54, // 2: shomei.events.ApplicationAccepted.operation:type_name -> shomei.events.Operation
+	55, // 3: shomei.events.ApplicationAccepted.channel:type_name -> shomei.events.Channel
+	56, // 4: shomei.events.ApplicationAccepted.regime:type_name -> shomei.events.Regime
+	53, // 5: shomei.events.ApplicationAccepted.kinds:type_name -> shomei.events.CertificateKind
 	2,  // 6: shomei.events.ApplicationAccepted.fee:type_name -> shomei.events.FeeItem
 	1,  // 7: shomei.events.ApplicationAccepted.planned:type_name -> shomei.events.PlannedCertificate
-	58, // 8: shomei.events.ApplicationAccepted.card_kind:type_name -> shomei.events.CardKind
+	57, // 8: shomei.events.ApplicationAccepted.card_kind:type_name -> shomei.events.CardKind
 	0,  // 9: shomei.events.ApplicationAccepted.card_candidates:type_name -> shomei.events.Candidate
-	59, // 10: shomei.events.ApplicationAccepted.pins:type_name -> shomei.events.PinKind
-	60, // 11: shomei.events.ApplicationAccepted.platform:type_name -> shomei.events.PhonePlatform
-	55, // 12: shomei.events.ApplicationRefused.operation:type_name -> shomei.events.Operation
-	56, // 13: shomei.events.ApplicationRefused.channel:type_name -> shomei.events.Channel
-	55, // 14: shomei.events.ApplicationRefused.alternative:type_name -> shomei.events.Operation
+	58, // 10: shomei.events.ApplicationAccepted.pins:type_name -> shomei.events.PinKind
+	59, // 11: shomei.events.ApplicationAccepted.platform:type_name -> shomei.events.PhonePlatform
+	54, // 12: shomei.events.ApplicationRefused.operation:type_name -> shomei.events.Operation
+	55, // 13: shomei.events.ApplicationRefused.channel:type_name -> shomei.events.Channel
+	54, // 14: shomei.events.ApplicationRefused.alternative:type_name -> shomei.events.Operation
 	1,  // 15: shomei.events.ApplicationRefused.alternative_planned:type_name -> shomei.events.PlannedCertificate
-	54, // 16: shomei.events.ApplicationRefused.kinds:type_name -> shomei.events.CertificateKind
-	55, // 17: shomei.events.InquiryLetterDue.operation:type_name -> shomei.events.Operation
-	56, // 18: shomei.events.InquiryLetterDue.channel:type_name -> shomei.events.Channel
-	54, // 19: shomei.events.InquiryLetterDue.kinds:type_name -> shomei.events.CertificateKind
-	58, // 20: shomei.events.InquiryLetterDue.card_kind:type_name -> shomei.events.CardKind
-	59, // 21: shomei.events.InquiryLetterDue.pins:type_name -> shomei.events.PinKind
-	61, // 22: shomei.events.ApplicationWithdrawn.why:type_name -> shomei.events.Sealed
-	61, // 23: shomei.events.ResidentRecorded.identity:type_name -> shomei.events.Sealed
-	61, // 24: shomei.events.ContactRecorded.contact:type_name -> shomei.events.Sealed
-	61, // 25: shomei.events.SpecialCircumstancesGranted.circumstances:type_name -> shomei.events.Sealed
+	53, // 16: shomei.events.ApplicationRefused.kinds:type_name -> shomei.events.CertificateKind
+	54, // 17: shomei.events.InquiryLetterDue.operation:type_name -> shomei.events.Operation
+	55, // 18: shomei.events.InquiryLetterDue.channel:type_name -> shomei.events.Channel
+	53, // 19: shomei.events.InquiryLetterDue.kinds:type_name -> shomei.events.CertificateKind
+	57, // 20: shomei.events.InquiryLetterDue.card_kind:type_name -> shomei.events.CardKind
+	58, // 21: shomei.events.InquiryLetterDue.pins:type_name -> shomei.events.PinKind
+	60, // 22: shomei.events.ApplicationWithdrawn.why:type_name -> shomei.events.Sealed
+	60, // 23: shomei.events.ResidentRecorded.identity:type_name -> shomei.events.Sealed
+	60, // 24: shomei.events.ContactRecorded.contact:type_name -> shomei.events.Sealed
+	60, // 25: shomei.events.SpecialCircumstancesGranted.circumstances:type_name -> shomei.events.Sealed
 	12, // 26: shomei.events.KeysRecorded.keys:type_name -> shomei.events.GeneratedKey
-	54, // 27: shomei.events.GeneratedKey.kind:type_name -> shomei.events.CertificateKind
-	54, // 28: shomei.events.IssueAuthorized.kind:type_name -> shomei.events.CertificateKind
-	57, // 29: shomei.events.IssueAuthorized.regime:type_name -> shomei.events.Regime
+	53, // 27: shomei.events.GeneratedKey.kind:type_name -> shomei.events.CertificateKind
+	53, // 28: shomei.events.IssueAuthorized.kind:type_name -> shomei.events.CertificateKind
+	56, // 29: shomei.events.IssueAuthorized.regime:type_name -> shomei.events.Regime
 	0,  // 30: shomei.events.IssueAuthorized.candidates:type_name -> shomei.events.Candidate
-	61, // 31: shomei.events.IssueAuthorized.tbs:type_name -> shomei.events.Sealed
-	54, // 32: shomei.events.IssueAbandoned.kind:type_name -> shomei.events.CertificateKind
-	54, // 33: shomei.events.CertificateIssued.kind:type_name -> shomei.events.CertificateKind
-	61, // 34: shomei.events.CertificateIssued.certificate:type_name -> shomei.events.Sealed
-	57, // 35: shomei.events.CertificateIssued.regime:type_name -> shomei.events.Regime
-	54, // 36: shomei.events.CertificateDiscarded.kind:type_name -> shomei.events.CertificateKind
-	54, // 37: shomei.events.CertificateRevoked.kind:type_name -> shomei.events.CertificateKind
-	62, // 38: shomei.events.CertificateRevoked.reason:type_name -> shomei.events.RevocationReason
-	54, // 39: shomei.events.CertificateSuspended.kind:type_name -> shomei.events.CertificateKind
-	54, // 40: shomei.events.CertificateReleased.kind:type_name -> shomei.events.CertificateKind
-	54, // 41: shomei.events.CertificateExpired.kind:type_name -> shomei.events.CertificateKind
-	54, // 42: shomei.events.WindowOpened.kind:type_name -> shomei.events.CertificateKind
-	63, // 43: shomei.events.NoticeDue.kind:type_name -> shomei.events.NoticeKind
-	57, // 44: shomei.events.NoticeDue.regime:type_name -> shomei.events.Regime
-	64, // 45: shomei.events.ResidentRecordChanged.change:type_name -> shomei.events.RecordChange
-	61, // 46: shomei.events.ResidentRecordChanged.identity:type_name -> shomei.events.Sealed
-	65, // 47: shomei.events.DeadlineSet.kind:type_name -> shomei.events.DeadlineKind
-	65, // 48: shomei.events.DeadlineMet.kind:type_name -> shomei.events.DeadlineKind
-	65, // 49: shomei.events.DeadlineMissed.kind:type_name -> shomei.events.DeadlineKind
-	58, // 50: shomei.events.CardAssigned.kind:type_name -> shomei.events.CardKind
+	60, // 31: shomei.events.IssueAuthorized.tbs:type_name -> shomei.events.Sealed
+	53, // 32: shomei.events.IssueAbandoned.kind:type_name -> shomei.events.CertificateKind
+	53, // 33: shomei.events.CertificateIssued.kind:type_name -> shomei.events.CertificateKind
+	60, // 34: shomei.events.CertificateIssued.certificate:type_name -> shomei.events.Sealed
+	56, // 35: shomei.events.CertificateIssued.regime:type_name -> shomei.events.Regime
+	53, // 36: shomei.events.CertificateDiscarded.kind:type_name -> shomei.events.CertificateKind
+	53, // 37: shomei.events.CertificateRevoked.kind:type_name -> shomei.events.CertificateKind
+	61, // 38: shomei.events.CertificateRevoked.reason:type_name -> shomei.events.RevocationReason
+	53, // 39: shomei.events.CertificateSuspended.kind:type_name -> shomei.events.CertificateKind
+	53, // 40: shomei.events.CertificateReleased.kind:type_name -> shomei.events.CertificateKind
+	53, // 41: shomei.events.CertificateExpired.kind:type_name -> shomei.events.CertificateKind
+	53, // 42: shomei.events.WindowOpened.kind:type_name -> shomei.events.CertificateKind
+	62, // 43: shomei.events.NoticeDue.kind:type_name -> shomei.events.NoticeKind
+	56, // 44: shomei.events.NoticeDue.regime:type_name -> shomei.events.Regime
+	63, // 45: shomei.events.ResidentRecordChanged.change:type_name -> shomei.events.RecordChange
+	60, // 46: shomei.events.ResidentRecordChanged.identity:type_name -> shomei.events.Sealed
+	64, // 47: shomei.events.DeadlineSet.kind:type_name -> shomei.events.DeadlineKind
+	64, // 48: shomei.events.DeadlineMet.kind:type_name -> shomei.events.DeadlineKind
+	64, // 49: shomei.events.DeadlineMissed.kind:type_name -> shomei.events.DeadlineKind
+	57, // 50: shomei.events.CardAssigned.kind:type_name -> shomei.events.CardKind
 	0,  // 51: shomei.events.CardAssigned.candidates:type_name -> shomei.events.Candidate
 	2,  // 52: shomei.events.CardAssigned.fee:type_name -> shomei.events.FeeItem
 	0,  // 53: shomei.events.CardTermExtended.candidates:type_name -> shomei.events.Candidate
-	59, // 54: shomei.events.PinBlocked.pin:type_name -> shomei.events.PinKind
-	59, // 55: shomei.events.PinUnblocked.pins:type_name -> shomei.events.PinKind
-	61, // 56: shomei.events.ErasureOrdered.sealed_order:type_name -> shomei.events.Sealed
-	59, // 57: shomei.events.UnblockAuthorized.pins:type_name -> shomei.events.PinKind
+	58, // 54: shomei.events.PinBlocked.pin:type_name -> shomei.events.PinKind
+	58, // 55: shomei.events.PinUnblocked.pins:type_name -> shomei.events.PinKind
+	60, // 56: shomei.events.ErasureOrdered.sealed_order:type_name -> shomei.events.Sealed
+	58, // 57: shomei.events.UnblockAuthorized.pins:type_name -> shomei.events.PinKind
 	58, // [58:58] is the sub-list for method output_type
 	58, // [58:58] is the sub-list for method input_type
 	58, // [58:58] is the sub-list for extension type_name
@@ -4432,7 +4376,7 @@ func file_subscriber_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_subscriber_proto_rawDesc), len(file_subscriber_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   54,
+			NumMessages:   53,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -97,7 +97,7 @@ func evolve(s *events.SubscriberState, e *events.Event, index uint32) {
 	case *events.KeyDestroyed:
 		f.settle(owesErasure, b.RecordClass)
 	case *events.ContactRecorded, *events.SpecialCircumstancesGranted, *events.FeeCollected,
-		*events.PinBlocked, *events.FactRefused, *events.RequestRefused, *events.ReissueOrdered:
+		*events.PinBlocked, *events.FactRefused, *events.RequestRefused:
 		// History only: no later decision depends on them.
 	}
 }

@@ -411,7 +411,6 @@ var folds = []struct {
 	{"a blocked PIN", nil, &events.PinBlocked{}, func(want) {}},
 	{"a fact refused", nil, &events.FactRefused{}, func(want) {}},
 	{"a request refused", nil, &events.RequestRefused{}, func(want) {}},
-	{"a re-issue ordered", nil, &events.ReissueOrdered{}, func(want) {}},
 }
 
 func noticeDone(w want) {
@@ -442,8 +441,8 @@ func TestWhatEachEventChanges(t *testing.T) {
 
 // elsewhere are events of the other aggregates, which their own folds know.
 var elsewhere = []string{
-	"CardClaimed", "CardReleased", "CardRetired", "CardOpened", "CardKeyMade", "OfficeDefined", "CounterEnrolled", "CounterRetired", "CounterHeadAdopted", "DayClosed",
-	"StockCounted", "LogOpened", "GenerationActivated", "BlockLeased", "CrlPublished", "CertificateFound", "RevocationFound", "FoundCertificateRevoked", "VaultRecorded", "WriterEnrolled", "WriterRetired", "RecordOpened",
+	"CardClaimed", "CardRetired", "CardOpened", "CardKeyMade", "OfficeDefined", "CounterEnrolled", "CounterRetired", "CounterHeadAdopted",
+	"LogOpened", "GenerationActivated", "BlockLeased", "CrlPublished", "CertificateFound", "RevocationFound", "FoundCertificateRevoked", "VaultRecorded", "WriterEnrolled", "WriterRetired", "RecordOpened",
 	"FactQuarantined", "QuarantineResolved", "ClaimHeld",
 }
 

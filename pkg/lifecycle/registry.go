@@ -47,8 +47,6 @@ func evolveCard(s *events.CardState, c *events.Commit) {
 		switch b := events.BodyOf(e).(type) {
 		case *events.CardClaimed:
 			s.Subscriber, s.Kind = b.Subscriber, b.Kind
-		case *events.CardReleased:
-			s.Subscriber = ""
 		case *events.CardRetired:
 			s.Retired = true
 		case *events.CardOpened:

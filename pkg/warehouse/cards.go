@@ -51,8 +51,8 @@ func cardOperationOf(s source) (CardOperation, bool) {
 	case *events.CardVoided, *events.CardReturned, *events.CardRetired:
 		c.Ends = true
 	case *events.CardHandedOver, *events.CardSuspended, *events.CardTakenIntoCustody, *events.CardFound,
-		*events.CardReleased, *events.LossReported, *events.KeysRecorded, *events.CertificateWritten, *events.Delivered,
-		*events.PinBlocked, *events.PinUnblocked, *events.UnblockAuthorized, *events.ReissueOrdered:
+		*events.LossReported, *events.KeysRecorded, *events.CertificateWritten, *events.Delivered,
+		*events.PinBlocked, *events.PinUnblocked, *events.UnblockAuthorized:
 	default:
 		return c, false
 	}

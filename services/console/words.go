@@ -151,5 +151,4 @@ var words = page.Catalogue{
 	"event.SubscriberAliased":           {JA: "利用者IDを統合", EN: "Subscriber aliased"},
 	"event.ErasureOrdered":              {JA: "消去を決定", EN: "Erasure ordered"},
 	"event.RequestRefused":              {JA: "依頼を拒否", EN: "Request refused"},
-	"event.ReissueOrdered":              {JA: "再発行を決定", EN: "Reissue ordered"},
 }

@@ -206,9 +206,8 @@ func (s source) revocationReason() string {
 var cardEvents = map[string]bool{
 	"CardAssigned": false, "CardTermExtended": false, "CardExpired": true, "CardWriteFailed": false, "CardClaimed": false,
 	"CardVoided": true, "CardReturned": true, "CardRetired": true, "CardHandedOver": false, "CardSuspended": false,
-	"CardTakenIntoCustody": false, "CardFound": false, "CardReleased": false, "LossReported": false, "KeysRecorded": false,
+	"CardTakenIntoCustody": false, "CardFound": false, "LossReported": false, "KeysRecorded": false,
 	"CertificateWritten": false, "Delivered": false, "PinBlocked": false, "PinUnblocked": false, "UnblockAuthorized": false,
-	"ReissueOrdered": false,
 }
 
 func (s source) cardRow() (row, bool) {
