@@ -22,7 +22,7 @@ var otherShapes = map[string]string{
 // sameWords are the names that fields of these types have in every Config.
 var sameWords = map[string]string{
 	"func() time.Time": "Clock", "*slog.Logger": "Logger", "func(eventlog.Positions)": "Handled", "days.Watch": "Days",
-	"*eventlog.Log": "Log", "*counterlink.Hub": "Links", "*directory.Directory": "Directory", "*vault.Vault": "Vault",
+	"*eventlog.Log": "Log", "*counterlink.Links": "Links", "*directory.Directory": "Directory", "*vault.Vault": "Vault",
 	"*warehouse.Warehouse": "Warehouse", "regime.Switches": "Switches",
 }
 

@@ -49,7 +49,7 @@ func (h Head) same(other Head) bool {
 
 // Mismatch returns the difference at the counter's last link-up; false if the heads agreed, or the counter has not
 // linked up since this process began. A counter whose heads differ asks again every few seconds.
-func (h *Hub) Mismatch(counter string) (Mismatch, bool) {
+func (h *Links) Mismatch(counter string) (Mismatch, bool) {
 	h.mismatches.mu.Lock()
 	defer h.mismatches.mu.Unlock()
 	m, ok := h.mismatches.of[counter]
@@ -58,7 +58,7 @@ func (h *Hub) Mismatch(counter string) (Mismatch, bool) {
 
 // Adopt sets the head of a counter by a person's decision, after a mismatch was looked into: a new store (epoch, number
 // 0), or an accepted gap. Claims continue from there. What is in quarantine stays there.
-func (h *Hub) Adopt(ctx context.Context, counter string, head Head) error {
+func (h *Links) Adopt(ctx context.Context, counter string, head Head) error {
 	l := h.queue(counter)
 	l.headMu.Lock()
 	defer l.headMu.Unlock()

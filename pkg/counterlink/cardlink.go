@@ -43,7 +43,7 @@ func (c CardClient) Open(ctx context.Context, command string, challenge card.Cha
 // AnswerCards answers card requests until ctx ends, one at a time for each counter. Errors of answer that wrap
 // ErrCardRefused are reported to the counter; after others it asks again. Requests of counters that are not enrolled or
 // have no cards are dropped.
-func (h *Hub) AnswerCards(ctx context.Context, answer func(context.Context, CardRequest) (card.Answer, error)) error {
+func (h *Links) AnswerCards(ctx context.Context, answer func(context.Context, CardRequest) (card.Answer, error)) error {
 	return h.answer(ctx, cardExchange, func(ctx context.Context, counter string, enrolment Enrolment, question []byte) ([]byte, error) {
 		if !slices.Contains(RolesWithCards, enrolment.Role) {
 			return nil, fmt.Errorf("a %s works on no cards: %w", enrolment.Role, ErrCardRefused)

@@ -64,7 +64,7 @@ func (c PersonClient) caseQuestion(nonce []byte, officer string, key CaseKey) ([
 // AnswerCases answers questions for cases until ctx ends, one at a time for each counter, with a bound on those that
 // find nothing; those that name a person count with AnswerPersons' own. Questions from a role without pages are
 // dropped, and so are those with an error: to the counter, the centre can't be asked then.
-func (h *Hub) AnswerCases(ctx context.Context, answer func(context.Context, CaseRequest) ([]*events.OpenCase, error)) error {
+func (h *Links) AnswerCases(ctx context.Context, answer func(context.Context, CaseRequest) ([]*events.OpenCase, error)) error {
 	return h.answerCounters(ctx, caseExchange, func(ctx context.Context, counter string, enrolment Enrolment, question []byte) ([]byte, error) {
 		asked, q := &events.SignedCaseQuestion{}, &events.CaseQuestion{}
 		if err := caseExchange.parse(counter, enrolment, question, asked, asked.GetQuestion, q); err != nil {

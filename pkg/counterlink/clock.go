@@ -250,7 +250,7 @@ func (c *clocks) note(counter string, own, hub time.Time) {
 }
 
 // ClockDifferences returns the counters whose clocks differed at their last link-up with this process, by name.
-func (h *Hub) ClockDifferences() []ClockDifference {
+func (h *Links) ClockDifferences() []ClockDifference {
 	h.clocks.mu.Lock()
 	defer h.clocks.mu.Unlock()
 	list := make([]ClockDifference, 0, len(h.clocks.differs))

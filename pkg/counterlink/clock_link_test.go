@@ -23,7 +23,7 @@ func TestTheLinkBearsOutTheTime(t *testing.T) {
 	received := make(chan counterlink.Received, 4)
 	cfg := w.config(w.hubConn(w.url), w.server.As(t, w.server.Accounts.Counters, gateRights()))
 	cfg.Now = func() time.Time { return hubNow }
-	hub, err := counterlink.NewHub(t.Context(), cfg)
+	hub, err := counterlink.NewLinks(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,7 +55,7 @@ func runHub(told []string) error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() { io.Copy(io.Discard, os.Stdin); cancel() }()
-	hub, err := counterlink.NewHub(ctx, counterlink.HubConfig{
+	hub, err := counterlink.NewLinks(ctx, counterlink.LinksConfig{
 		Conn: conn, Gate: gate, Writer: writer, Logger: quiet(),
 		Enrolled: func(context.Context, string) (counterlink.Enrolment, error) {
 			return counterlink.Enrolment{PublicKey: public}, nil

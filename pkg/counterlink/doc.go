@@ -8,7 +8,7 @@
 // acknowledgement. Every publish names the sequence it expects as the last one on that subject, so the same claim can't
 // be stored twice however often it is sent; after any doubt the link compares heads with the hub before it goes on.
 //
-// The hub reads the stream in the order of each counter ([Hub.Claims]), checks the signature by the key the counter was
+// The hub reads the stream in the order of each counter ([Links.Claims]), checks the signature by the key the counter was
 // enrolled with and the chain by the head it knows ([Head.Judge]), and hands on the next claim only. What is not the
 // next claim and not a mere repetition goes to quarantine, whole.
 //
@@ -21,10 +21,10 @@
 //
 // On shomei.counter.<counter>.head the counter asks for the hub's head and tells its own. Both compare: a differing
 // epoch or hash, or a head that went backwards, is [ErrHeadMismatch]. Then nothing goes up, the hub raises an alarm, and a
-// person decides ([Hub.Adopt]).
+// person decides ([Links.Adopt]).
 //
 // # Cards
 //
 // On shomei.counter.<counter>.card the counter asks for the answer to a card's challenge, signed by its own key, and gets
-// it sealed to it ([CardClient], [Hub.AnswerCards]; deploy/card-keys.md). Nothing of it is kept in a stream.
+// it sealed to it ([CardClient], [Links.AnswerCards]; deploy/card-keys.md). Nothing of it is kept in a stream.
 package counterlink

@@ -163,7 +163,7 @@ const refusalPause = time.Second
 // responder is the hub's end of a running exchange.
 type responder struct {
 	exchange
-	hub     *Hub
+	hub     *Links
 	ctx     context.Context // ends with answer
 	reply   replier
 	running sync.WaitGroup
@@ -177,7 +177,7 @@ type replier func(ctx context.Context, counter string, enrolment Enrolment, ques
 
 // answer answers the questions of an exchange until ctx ends, one at a time for each counter. Those of counters that
 // are not enrolled are dropped.
-func (h *Hub) answer(ctx context.Context, e exchange, reply replier) error {
+func (h *Links) answer(ctx context.Context, e exchange, reply replier) error {
 	d := &responder{exchange: e, hub: h, ctx: ctx, reply: reply, busy: make(map[string]bool)}
 	h.setResponder(e, d)
 	<-ctx.Done()
@@ -186,7 +186,7 @@ func (h *Hub) answer(ctx context.Context, e exchange, reply replier) error {
 	return nil
 }
 
-func (h *Hub) setResponder(e exchange, d *responder) {
+func (h *Links) setResponder(e exchange, d *responder) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.responders[e.word] = d

@@ -29,7 +29,7 @@ const (
 // gate stands between the counters' account and the log's. It listens to each enrolled counter separately, enforces its
 // bounds, stores its claims, and answers only to its own inbox.
 type gate struct {
-	hub     *Hub
+	hub     *Links
 	handle  func(context.Context, Received) error
 	ctx     context.Context // ends with Claims
 	running *sync.WaitGroup
@@ -37,7 +37,7 @@ type gate struct {
 
 // guard is the gate's state for one counter.
 type guard struct {
-	hub     *Hub
+	hub     *Links
 	counter string
 	limits  limits
 	lines   rate.Sometimes // log lines about this counter's misbehaviour
@@ -67,7 +67,7 @@ type session struct {
 
 // Admit sets the counters that are listened to. All others are cut off; what they sent before is settled as from a
 // counter that is not enrolled.
-func (h *Hub) Admit(counters []string) error {
+func (h *Links) Admit(counters []string) error {
 	h.mu.Lock()
 	var added, gone []*guard
 	for _, counter := range counters {
@@ -96,7 +96,7 @@ func (h *Hub) Admit(counters []string) error {
 	return errors.Join(errs...)
 }
 
-func (h *Hub) newGuard(counter string) *guard {
+func (h *Links) newGuard(counter string) *guard {
 	return &guard{
 		hub: h, counter: counter, limits: newLimits(h.cfg.Bounds), lines: rate.Sometimes{First: 3, Interval: time.Minute},
 		down: outflow{kick: make(chan struct{}, 1)},
@@ -104,7 +104,7 @@ func (h *Hub) newGuard(counter string) *guard {
 }
 
 // openGate listens to every admitted counter until the returned function is called.
-func (h *Hub) openGate(
+func (h *Links) openGate(
 	ctx context.Context,
 	handle func(context.Context, Received) error,
 	running *sync.WaitGroup,
@@ -123,14 +123,14 @@ func (h *Hub) openGate(
 	return h.shutGate, nil
 }
 
-func (h *Hub) opened(g *gate) []*guard {
+func (h *Links) opened(g *gate) []*guard {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.gate = g
 	return slices.Collect(maps.Values(h.guards))
 }
 
-func (h *Hub) shutGate() {
+func (h *Links) shutGate() {
 	for _, g := range h.opened(nil) {
 		g.mu.Lock()
 		g.gate = nil
@@ -214,7 +214,7 @@ func (g *guard) admit(m *nats.Msg, do func(*nats.Msg)) {
 }
 
 // countConnections cuts off each counter with too many connections, until ctx ends: they all share the account's.
-func (h *Hub) countConnections(ctx context.Context) {
+func (h *Links) countConnections(ctx context.Context) {
 	for wait.For(ctx, countEvery) == nil {
 		crowded, err := h.cfg.Crowded(maxConnections)
 		if err != nil {

@@ -16,7 +16,7 @@ import (
 var crashSaved = crashpoint.Register("counterlink.head.saved")
 
 // nextIn returns the first message on a subject from a sequence on, or nil.
-func (h *Hub) nextIn(ctx context.Context, stream jetstream.Stream, subject string, from uint64) (*message, error) {
+func (h *Links) nextIn(ctx context.Context, stream jetstream.Stream, subject string, from uint64) (*message, error) {
 	raw, err := stream.GetMsg(ctx, from, jetstream.WithGetMsgSubject(subject))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil, nil
@@ -29,7 +29,7 @@ func (h *Hub) nextIn(ctx context.Context, stream jetstream.Stream, subject strin
 
 // storedHead returns the head as it will be once everything the stream holds of the counter is handled, and the last
 // sequence on its subject.
-func (h *Hub) storedHead(ctx context.Context, counter string, enrolment Enrolment) (Head, uint64, error) {
+func (h *Links) storedHead(ctx context.Context, counter string, enrolment Enrolment) (Head, uint64, error) {
 	l := h.queue(counter)
 	l.headMu.Lock()
 	err := l.load(ctx)
@@ -53,7 +53,7 @@ func (h *Hub) storedHead(ctx context.Context, counter string, enrolment Enrolmen
 }
 
 // lastOf returns the last sequence on a counter's subject, or 0 if the stream holds nothing of it.
-func (h *Hub) lastOf(ctx context.Context, counter string) (uint64, error) {
+func (h *Links) lastOf(ctx context.Context, counter string) (uint64, error) {
 	raw, err := h.claims.GetLastMsgForSubject(ctx, ClaimSubject(counter))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return 0, nil
@@ -90,7 +90,7 @@ func (l *queue) reload(ctx context.Context) error {
 	return nil
 }
 
-func (h *Hub) savedHead(ctx context.Context, counter string) (Head, uint64, error) {
+func (h *Links) savedHead(ctx context.Context, counter string) (Head, uint64, error) {
 	return readHead(ctx, h.heads, counter)
 }
 
@@ -135,13 +135,13 @@ func (l *queue) save(ctx context.Context) error {
 }
 
 // keepHeads saves changed heads once a second.
-func (h *Hub) keepHeads(ctx context.Context) {
+func (h *Links) keepHeads(ctx context.Context) {
 	for wait.For(ctx, saveEvery) == nil {
 		h.saveHeads(ctx)
 	}
 }
 
-func (h *Hub) saveHeads(ctx context.Context) {
+func (h *Links) saveHeads(ctx context.Context) {
 	queues := h.allQueues()
 	for _, l := range queues {
 		l.stillWorking()

@@ -173,7 +173,7 @@ func TestBlockedCounterHoldsUpNoOther(t *testing.T) {
 	key := userKey(t)
 	w.enrol("12237-main-2", key, sealKey(t))
 	second := newMemory(t, key, "12237-main-2", "E1")
-	hub, err := counterlink.NewHub(t.Context(), counterlink.HubConfig{
+	hub, err := counterlink.NewLinks(t.Context(), counterlink.LinksConfig{
 		Conn: w.conn, Writer: w.writer, Logger: quiet(),
 		Enrolled: func(_ context.Context, counter string) (counterlink.Enrolment, error) {
 			return w.enrolled[counter], nil
@@ -455,10 +455,10 @@ func TestCommandsComeDownOnceSealedAndSigned(t *testing.T) {
 	if first := <-got; first.GetId() != "o1" || first.GetRetireCard().GetCard() != "C1" {
 		t.Fatalf("got %v", first)
 	}
-	send := func(what string, as counterlink.HubConfig, d *events.Downlink, want error) {
+	send := func(what string, as counterlink.LinksConfig, d *events.Downlink, want error) {
 		t.Helper()
 		as.Conn, as.Logger = w.conn, quiet()
-		other, err := counterlink.NewHub(t.Context(), as)
+		other, err := counterlink.NewLinks(t.Context(), as)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -470,9 +470,9 @@ func TestCommandsComeDownOnceSealedAndSigned(t *testing.T) {
 		}
 	}
 	enrolled := func(context.Context, string) (counterlink.Enrolment, error) { return w.enrolled[desk], nil }
-	send("by a stranger", counterlink.HubConfig{Writer: userKey(t), Enrolled: enrolled},
+	send("by a stranger", counterlink.LinksConfig{Writer: userKey(t), Enrolled: enrolled},
 		&events.Downlink{Id: "o2", Counter: desk}, events.ErrSignature)
-	send("sealed to another counter", counterlink.HubConfig{Writer: w.writer, Enrolled: func(context.Context, string) (counterlink.Enrolment, error) {
+	send("sealed to another counter", counterlink.LinksConfig{Writer: w.writer, Enrolled: func(context.Context, string) (counterlink.Enrolment, error) {
 		return counterlink.Enrolment{SealKey: sealKey(t).PublicKey().Bytes()}, nil
 	}}, &events.Downlink{Id: "o3", Counter: desk}, counterlink.ErrSealed)
 	if _, err := w.js.Publish(t.Context(), counterlink.CommandSubject(desk), []byte("noise")); err != nil {

@@ -105,7 +105,7 @@ type world struct {
 	url    string
 	conn   *nats.Conn // of a user with all rights in the log's account
 	js     jetstream.JetStream
-	hubs   []*counterlink.Hub
+	hubs   []*counterlink.Links
 	bounds counterlink.Bounds
 	writer nkeys.KeyPair
 	public string
@@ -248,14 +248,14 @@ func (w *world) until(what string, done func() bool) {
 }
 
 // hub runs the hub's end with its gate until stop is called or the test ends.
-func (w *world) hub() (hub *counterlink.Hub, stop func()) {
+func (w *world) hub() (hub *counterlink.Links, stop func()) {
 	w.t.Helper()
 	return w.run(w.config(w.hubConn(w.url), w.server.As(w.t, w.server.Accounts.Counters, gateRights())))
 }
 
 // config returns the configuration of a hub's end; gate may be nil.
-func (w *world) config(conn, gate *nats.Conn) counterlink.HubConfig {
-	return counterlink.HubConfig{
+func (w *world) config(conn, gate *nats.Conn) counterlink.LinksConfig {
+	return counterlink.LinksConfig{
 		Conn: conn, Gate: gate, Connected: w.server.Connected, Writer: w.writer, Logger: quiet(), Bounds: w.bounds,
 		Enrolled: func(_ context.Context, counter string) (counterlink.Enrolment, error) {
 			w.mu.Lock()
@@ -275,9 +275,9 @@ func (w *world) config(conn, gate *nats.Conn) counterlink.HubConfig {
 }
 
 // run runs a hub's end until stop is called or the test ends.
-func (w *world) run(cfg counterlink.HubConfig) (hub *counterlink.Hub, stop func()) {
+func (w *world) run(cfg counterlink.LinksConfig) (hub *counterlink.Links, stop func()) {
 	w.t.Helper()
-	hub, err := counterlink.NewHub(w.t.Context(), cfg)
+	hub, err := counterlink.NewLinks(w.t.Context(), cfg)
 	if err != nil {
 		w.t.Fatal(err)
 	}

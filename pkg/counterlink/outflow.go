@@ -76,7 +76,7 @@ func (g *guard) loadTaken(ctx context.Context) error {
 	return nil
 }
 
-func (h *Hub) savedTaken(ctx context.Context, counter string) (uint64, error) {
+func (h *Links) savedTaken(ctx context.Context, counter string) (uint64, error) {
 	raw, err := h.heads.GetLastMsgForSubject(ctx, takenPrefix+counter)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return 0, nil
@@ -241,7 +241,7 @@ func (o *outflow) relink() {
 }
 
 // feed follows the stream of commands and tells each counter's guard.
-func (h *Hub) feed(ctx context.Context) {
+func (h *Links) feed(ctx context.Context) {
 	for ctx.Err() == nil {
 		if err := h.follow(ctx); err != nil && ctx.Err() == nil {
 			h.cfg.Logger.Info("can't follow commands, retrying", "error", err)
@@ -250,7 +250,7 @@ func (h *Hub) feed(ctx context.Context) {
 	}
 }
 
-func (h *Hub) follow(ctx context.Context) error {
+func (h *Links) follow(ctx context.Context) error {
 	setup, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	consumer, err := h.commands.CreateConsumer(setup, jetstream.ConsumerConfig{
@@ -284,7 +284,7 @@ func (h *Hub) follow(ctx context.Context) error {
 }
 
 // unsync makes every guard read the stream: something may have come while nobody followed it.
-func (h *Hub) unsync() {
+func (h *Links) unsync() {
 	for _, g := range h.allGuards() {
 		g.mu.Lock()
 		g.down.synced = false
@@ -294,7 +294,7 @@ func (h *Hub) unsync() {
 }
 
 // arrived gives a command to its counter's guard, which sends it once everything before it was read.
-func (h *Hub) arrived(counter string, sequence uint64, data []byte) {
+func (h *Links) arrived(counter string, sequence uint64, data []byte) {
 	h.mu.Lock()
 	g := h.guards[counter]
 	h.mu.Unlock()

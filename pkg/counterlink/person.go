@@ -120,7 +120,7 @@ func (m *misses) tooMany(counter string) bool {
 
 // answerCounters answers questions of role counter until ctx ends, one at a time for each counter. Others' are
 // dropped.
-func (h *Hub) answerCounters(ctx context.Context, e exchange, reply replier) error {
+func (h *Links) answerCounters(ctx context.Context, e exchange, reply replier) error {
 	return h.answer(ctx, e, func(ctx context.Context, counter string, enrolment Enrolment, question []byte) ([]byte, error) {
 		if enrolment.Role != "counter" {
 			return nil, fmt.Errorf("a %s by a %s: %w", e.what, enrolment.Role, ErrMisaddressed)
@@ -132,7 +132,7 @@ func (h *Hub) answerCounters(ctx context.Context, e exchange, reply replier) err
 // AnswerPersons answers questions about persons until ctx ends, one at a time for each counter, with a bound on those
 // answered with no. Questions from a role without pages are dropped, and so are those with an error: to the counter,
 // the centre can't be asked then.
-func (h *Hub) AnswerPersons(ctx context.Context, answer func(context.Context, PersonRequest) (Person, error)) error {
+func (h *Links) AnswerPersons(ctx context.Context, answer func(context.Context, PersonRequest) (Person, error)) error {
 	return h.answerCounters(ctx, personExchange, func(ctx context.Context, counter string, enrolment Enrolment, question []byte) ([]byte, error) {
 		request, nonce, err := parsePersonQuestion(counter, enrolment, question)
 		if err != nil {

@@ -23,7 +23,7 @@ var crashHandled = crashpoint.Register("counterlink.claim.handled")
 // The head is saved at most once a second, not for every claim: after a crash it is a little behind, and what lies
 // between is read from the stream again and recognised by the chain and, above, by the ids of the claims.
 type queue struct {
-	hub     *Hub
+	hub     *Links
 	counter string
 	lines   rate.Sometimes // log lines about this counter
 
@@ -47,7 +47,7 @@ type queue struct {
 	walked   bool // everything between head and messages has been checked in this process
 }
 
-func (h *Hub) newQueue(counter string) *queue {
+func (h *Links) newQueue(counter string) *queue {
 	perDay := rate.Every(24 * time.Hour / time.Duration(h.cfg.Bounds.Quarantine))
 	return &queue{
 		hub: h, counter: counter, lines: rate.Sometimes{First: 3, Interval: time.Minute},
@@ -303,7 +303,7 @@ func (l *queue) settle(ctx context.Context, enrolment Enrolment, m message, hand
 	return nil
 }
 
-func (h *Hub) quarantined(counter string, number uint64, data []byte, why error) Quarantined {
+func (h *Links) quarantined(counter string, number uint64, data []byte, why error) Quarantined {
 	return Quarantined{ID: hex.EncodeToString(events.Hash(data)), Counter: counter, Number: number, Signed: data, Why: why}
 }
 

@@ -98,7 +98,7 @@ func (s *Source) afterSilence(ctx context.Context, js jetstream.JetStream, claim
 
 // Drained reports whether every claim in the stream has been handled. It compares the consumer with the last claim
 // stored, because the consumer's own pending count lags a moment behind the acknowledgement.
-func (h *Hub) Drained(ctx context.Context) (bool, error) {
+func (h *Links) Drained(ctx context.Context) (bool, error) {
 	last, err := h.claims.GetLastMsgForSubject(ctx, claimPrefix+"*")
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return true, nil

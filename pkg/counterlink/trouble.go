@@ -30,7 +30,7 @@ func (g *guard) remember(why string) {
 
 // Check returns nil if every counter is well, and otherwise an error for each that is cut off, that exceeded its bounds
 // within the last hour, or whose claims can't be handled.
-func (h *Hub) Check() error {
+func (h *Links) Check() error {
 	var errs []error
 	for _, g := range h.allGuards() {
 		errs = append(errs, g.check())
@@ -53,13 +53,13 @@ func (g *guard) check() error {
 	return nil
 }
 
-func (h *Hub) allGuards() []*guard {
+func (h *Links) allGuards() []*guard {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.SortedFunc(maps.Values(h.guards), func(a, b *guard) int { return cmp.Compare(a.counter, b.counter) })
 }
 
-func (h *Hub) allQueues() []*queue {
+func (h *Links) allQueues() []*queue {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.SortedFunc(maps.Values(h.queues), func(a, b *queue) int { return cmp.Compare(a.counter, b.counter) })
@@ -86,6 +86,6 @@ func newMetrics() metrics {
 }
 
 // Collectors returns the metrics of the hub's end, for the command to register once.
-func (h *Hub) Collectors() []prometheus.Collector {
+func (h *Links) Collectors() []prometheus.Collector {
 	return []prometheus.Collector{h.metrics.refused, h.metrics.cuts, h.metrics.quarantined}
 }

@@ -58,7 +58,7 @@ type centre struct {
 	url    string
 	conn   *nats.Conn // of a user that may do everything in the account of the log
 	js     jetstream.JetStream
-	hub    *counterlink.Hub
+	hub    *counterlink.Links
 	stop   func() // stops it
 	writer nkeys.KeyPair
 	seal   hpke.PrivateKey
@@ -100,7 +100,7 @@ func (c *centre) open() (stop func()) {
 	public, _ := c.key.PublicKey()
 	gate := c.server.As(t, c.server.Accounts.Counters, hubserver.Rights{Publish: counterlink.GateMayPublish(), Subscribe: counterlink.GateMaySubscribe()})
 	var err error
-	c.hub, err = counterlink.NewHub(t.Context(), counterlink.HubConfig{
+	c.hub, err = counterlink.NewLinks(t.Context(), counterlink.LinksConfig{
 		Conn: c.conn, Gate: gate, Connected: c.server.Connected, Writer: c.writer, Logger: noLog,
 		Enrolled: func(_ context.Context, counter string) (counterlink.Enrolment, error) {
 			if counter != desk {

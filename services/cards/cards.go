@@ -24,7 +24,7 @@ import (
 // Config configures the service; all fields are required.
 type Config struct {
 	Log   *eventlog.Log
-	Links *counterlink.Hub
+	Links *counterlink.Links
 	// Keys is the file of the master keys; it is made if there is none and the log knows of none.
 	Keys   string
 	Logger *slog.Logger

@@ -24,7 +24,7 @@ import (
 // Config is what the dispatcher needs; all fields without a remark are required.
 type Config struct {
 	Log       *eventlog.Log
-	Links     *counterlink.Hub
+	Links     *counterlink.Links
 	Directory *directory.Directory
 	Vault     *vault.Vault
 	// Patience is how long a counter may wait before it begins a command; after that the command is not begun any more.

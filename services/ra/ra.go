@@ -37,7 +37,7 @@ import (
 // Config is what the registration authority needs; all fields without a remark are required.
 type Config struct {
 	Log       *eventlog.Log
-	Links     *counterlink.Hub
+	Links     *counterlink.Links
 	Directory *directory.Directory
 	Vault     *vault.Vault
 	// SealKey opens the personal part of claims.

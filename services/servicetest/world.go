@@ -47,7 +47,7 @@ type World struct {
 	Log       *eventlog.Log
 	Directory *directory.Directory
 	Vault     *vault.Vault
-	Links     *counterlink.Hub
+	Links     *counterlink.Links
 	RA        *ra.RA
 	Issuer    *issuer.Issuer
 	Logged    *Lines
@@ -141,8 +141,8 @@ func (w *World) Trust(role eventlog.Role) nkeys.KeyPair {
 
 // NewLinks makes another hub's end of the counter link; gate is its connection to the account of the counters, nil where
 // none is heard.
-func (w *World) NewLinks(conn, gate *nats.Conn) *counterlink.Hub {
-	return must(counterlink.NewHub(w.T.Context(), counterlink.HubConfig{
+func (w *World) NewLinks(conn, gate *nats.Conn) *counterlink.Links {
+	return must(counterlink.NewLinks(w.T.Context(), counterlink.LinksConfig{
 		Conn: conn, Gate: gate, Writer: w.Writer, Logger: w.Logger(), Enrolled: w.Enrolled, Mismatch: func(string, error) {}, Now: w.Clock.Now,
 		Quarantine: w.quarantine,
 	}))(w.T)

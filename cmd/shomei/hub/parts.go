@@ -42,7 +42,7 @@ type Parts struct {
 	Directory *directory.Directory
 	Vault     *vault.Vault
 	Warehouse *warehouse.Warehouse
-	Links     *counterlink.Hub
+	Links     *counterlink.Links
 	asked
 	// AskVault, if set, is asked by Fsck in place of Vault, which another process may hold.
 	AskVault func(context.Context, []vault.Key) ([]vault.Status, error)
@@ -372,7 +372,7 @@ func (p *Parts) openLinks(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	p.Links, err = counterlink.NewHub(ctx, counterlink.HubConfig{
+	p.Links, err = counterlink.NewLinks(ctx, counterlink.LinksConfig{
 		Conn: p.conn, Gate: gate, Connected: p.server.Connected, Crowded: p.crowded, Suspend: p.suspend,
 		Writer: p.keys.writer, Logger: p.Logger, Enrolled: p.enrolled,
 		Now: p.Clock.Now, Simulated: p.Clock.Simulated(),

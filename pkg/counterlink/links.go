@@ -57,9 +57,9 @@ type Quarantined struct {
 	Why error
 }
 
-// HubConfig configures the hub's end. Gate, Connected, Crowded, Suspend, Mismatch, Now, Simulated, Bounds, Silence and
+// LinksConfig configures the hub's end. Gate, Connected, Crowded, Suspend, Mismatch, Now, Simulated, Bounds, Silence and
 // Workers are optional.
-type HubConfig struct {
+type LinksConfig struct {
 	// Conn is a connection to the log's account.
 	Conn *nats.Conn
 	// Gate is a connection to the counters' account, with GateMayPublish and GateMaySubscribe; nil: another process is
@@ -93,9 +93,9 @@ type HubConfig struct {
 	Workers int
 }
 
-// Hub is the hub's end of the wire. Several processes may run one on the same streams, one of them with a gate.
-type Hub struct {
-	cfg     HubConfig
+// Links are the hub's end of the wire. Several processes may run one on the same streams, one of them with a gate.
+type Links struct {
+	cfg     LinksConfig
 	js      jetstream.JetStream
 	slots   chan struct{}
 	metrics metrics
@@ -114,8 +114,8 @@ type Hub struct {
 	persons, cases misses // questions that name a person, and those that name a case or a card
 }
 
-// NewHub makes the hub's end. The streams must exist (EnsureStreams).
-func NewHub(ctx context.Context, cfg HubConfig) (*Hub, error) {
+// NewLinks makes the hub's end. The streams must exist (EnsureStreams).
+func NewLinks(ctx context.Context, cfg LinksConfig) (*Links, error) {
 	js, err := jetstream.New(cfg.Conn, jetstream.WithPublishAsyncTimeout(answerTime))
 	if err != nil {
 		return nil, fmt.Errorf("hub's end of the counter link: %w", err)
@@ -129,7 +129,7 @@ func NewHub(ctx context.Context, cfg HubConfig) (*Hub, error) {
 	if cfg.Writer, err = derive(cfg.Writer); err != nil {
 		return nil, fmt.Errorf("hub's end of the counter link: %w", err)
 	}
-	h := &Hub{
+	h := &Links{
 		cfg: cfg, js: js, slots: make(chan struct{}, cfg.Workers), metrics: newMetrics(), queues: map[string]*queue{},
 		guards: map[string]*guard{}, responders: map[string]*responder{},
 	}
@@ -151,7 +151,7 @@ func setDefault[T comparable](field *T, value T) {
 // Send seals a command or answer to its counter, signs and stores it; it is durable once Send returns nil. The same id
 // sent again within ten minutes is stored once; later the counter drops it. The error is ErrNotEnrolled if there is no
 // such counter.
-func (h *Hub) Send(ctx context.Context, d *events.Downlink) error {
+func (h *Links) Send(ctx context.Context, d *events.Downlink) error {
 	stored, err := h.Begin(ctx, d)
 	if err != nil {
 		return err
@@ -161,7 +161,7 @@ func (h *Hub) Send(ctx context.Context, d *events.Downlink) error {
 
 // Begin is Send without waiting: what was begun first is stored first. The returned function waits until the message is
 // durable, and must be called.
-func (h *Hub) Begin(ctx context.Context, d *events.Downlink) (stored func(context.Context) error, err error) {
+func (h *Links) Begin(ctx context.Context, d *events.Downlink) (stored func(context.Context) error, err error) {
 	failed := func(err error) error {
 		return fmt.Errorf("sending %s to counter %s: %w", d.GetId(), d.GetCounter(), err)
 	}
@@ -190,7 +190,7 @@ func (h *Hub) Begin(ctx context.Context, d *events.Downlink) (stored func(contex
 	}, nil
 }
 
-func (h *Hub) wrap(enrolment Enrolment, d *events.Downlink) ([]byte, error) {
+func (h *Links) wrap(enrolment Enrolment, d *events.Downlink) ([]byte, error) {
 	key, err := ParseSealPublicKey(enrolment.SealKey)
 	if err != nil {
 		return nil, fmt.Errorf("enrolment of counter %s: %w", d.GetCounter(), err)
@@ -219,7 +219,7 @@ const (
 // Claims passes every claim to handle, in order for each counter and normally once, until ctx ends; then it returns
 // nil. If handle returns an error, that counter's claim is retried while other counters continue. A claim may be passed
 // again after a crash: handle recognises it by its id. Claims also runs the gate, if there is one.
-func (h *Hub) Claims(ctx context.Context, handle func(context.Context, Received) error) error {
+func (h *Links) Claims(ctx context.Context, handle func(context.Context, Received) error) error {
 	var running sync.WaitGroup
 	defer func() { running.Wait(); h.saveHeads(context.WithoutCancel(ctx)) }()
 	if h.cfg.Gate != nil {
@@ -239,7 +239,7 @@ func (h *Hub) Claims(ctx context.Context, handle func(context.Context, Received)
 	return nil
 }
 
-func (h *Hub) dispatch(ctx context.Context, handle func(context.Context, Received) error, running *sync.WaitGroup) error {
+func (h *Links) dispatch(ctx context.Context, handle func(context.Context, Received) error, running *sync.WaitGroup) error {
 	setup, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	consumer, err := h.js.CreateOrUpdateConsumer(setup, ClaimStream, jetstream.ConsumerConfig{
@@ -268,7 +268,7 @@ func (h *Hub) dispatch(ctx context.Context, handle func(context.Context, Receive
 	}
 }
 
-func (h *Hub) queue(counter string) *queue {
+func (h *Links) queue(counter string) *queue {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	l := h.queues[counter]
