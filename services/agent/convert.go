@@ -23,6 +23,11 @@ func (s *Store) convert(tx *bolt.Tx) error {
 	if tx.Bucket([]byte("journal")) == nil || tx.Bucket(bucketMeta).Get(keyHead) != nil {
 		return nil // an agent of before makes its buckets, empty, in a store that it then refuses
 	}
+	for _, name := range oldBuckets {
+		if _, err := tx.CreateBucketIfNotExists(name); err != nil { // the first agents had only the two chains
+			return fmt.Errorf("making bucket %s: %w", name, err)
+		}
+	}
 	claims, err := s.oldClaims(tx)
 	if err != nil {
 		return fmt.Errorf("claims: %w", err)
@@ -60,11 +65,15 @@ func merge(claims, journal []Entry) (all []Entry) {
 }
 
 func (s *Store) oldClaims(tx *bolt.Tx) ([]Entry, error) {
-	digest := sha256.New()
+	digest, carries := sha256.New(), false
 	for _, name := range []string{"carried.claims", "carried"} {
-		_ = tx.Bucket([]byte(name)).ForEach(func(k, v []byte) error { carry(digest, k, v); return nil })
+		_ = tx.Bucket([]byte(name)).ForEach(func(k, v []byte) error {
+			carry(digest, k, v)
+			carries = true
+			return nil
+		})
 	}
-	if known := tx.Bucket(bucketMeta).Get(keyCarried); known != nil && !bytes.Equal(known, digest.Sum(nil)) {
+	if known := tx.Bucket(bucketMeta).Get(keyCarried); !bytes.Equal(known, digest.Sum(nil)) && (known != nil || carries) {
 		return nil, fmt.Errorf("what is carried on of closed entries: %w", ErrTampered)
 	}
 	public, err := s.key.PublicKey()

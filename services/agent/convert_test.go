@@ -146,15 +146,21 @@ func TestTwoChainsThatWereChangedAreRefused(t *testing.T) {
 		must(t, err)
 		must(t, counter.Close())
 	}
-	f, path := openTwoChains(t)
-	db, err := bolt.Open(path, 0o600, nil)
-	must(t, err)
-	must(t, db.Update(func(tx *bolt.Tx) error {
-		k, _ := tx.Bucket([]byte("journal")).Cursor().Last()
-		return tx.Bucket([]byte("journal")).Delete(k)
-	}))
-	must(t, db.Close())
-	if _, err := agent.Open(f.config(t, path)); !errors.Is(err, agent.ErrTampered) {
-		t.Errorf("the last entry is missing: %v", err)
+	for what, cut := range map[string]func(*bolt.Tx) error{
+		"the last entry": func(tx *bolt.Tx) error {
+			k, _ := tx.Bucket([]byte("journal")).Cursor().Last()
+			return tx.Bucket([]byte("journal")).Delete(k)
+		},
+		"the digest of what is carried on": func(tx *bolt.Tx) error { return tx.Bucket([]byte("meta")).Delete([]byte("carried.digest")) },
+		"all that is carried on":           func(tx *bolt.Tx) error { return tx.DeleteBucket([]byte("carried")) },
+	} {
+		f, path := openTwoChains(t)
+		db, err := bolt.Open(path, 0o600, nil)
+		must(t, err)
+		must(t, db.Update(cut))
+		must(t, db.Close())
+		if _, err := agent.Open(f.config(t, path)); !errors.Is(err, agent.ErrTampered) {
+			t.Errorf("%s is missing: %v", what, err)
+		}
 	}
 }

@@ -19,7 +19,7 @@ import (
 	"shomei/services/agent"
 )
 
-// request is an application as sent to the API.
+// request is an application as the API and the page take it: fromForm reads the form by the same names.
 type request struct {
 	Procedure string   `json:"procedure"`
 	Operation string   `json:"operation"`
@@ -243,7 +243,7 @@ func (r request) personal() *events.Personal {
 	personal := &events.Personal{Record: &events.ResidentRecord{
 		ResidentCode: p.ResidentCode, Name: p.Name, Alias: p.Alias, BirthDate: p.BirthDate, Sex: uint32(p.Sex), Address: p.Address,
 		Registered: p.Registered, Municipality: p.Municipality, AdultWard: p.AdultWard, Foreign: p.Foreign,
-		PeriodOfStay: p.PeriodOfStay, Overseas: p.Overseas, OverseasOn: p.OverseasOn, StayPending: p.StayPending,
+		PeriodOfStay: p.PeriodOfStay, Overseas: p.Overseas || p.OverseasOn != "", OverseasOn: p.OverseasOn, StayPending: p.StayPending,
 	}}
 	personal.SpecialCircumstances = r.SpecialCircumstances
 	if c != (contact{}) {

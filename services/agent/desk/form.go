@@ -3,9 +3,37 @@ package desk
 import (
 	"encoding/hex"
 	"net/http"
+	"net/url"
+
+	schema "github.com/go-playground/form/v4"
 
 	"shomei/pkg/httpd"
 )
+
+// forms reads what pages post into the types of the API, by their JSON names.
+var forms = func() *schema.Decoder {
+	d := schema.NewDecoder()
+	d.SetTagName("json")
+	d.SetMode(schema.ModeExplicit)
+	d.SetMaxArraySize(0)
+	d.RegisterCustomTypeFunc(func(words []string) (any, error) {
+		var s sex
+		err := s.UnmarshalJSON([]byte(words[0]))
+		return s, err
+	}, sex(0))
+	return d
+}()
+
+// fromForm reads the fields of a form into structs of the API. Fields that none of them has are ignored. Errors don't
+// repeat values.
+func fromForm(form url.Values, into ...any) error {
+	for _, part := range into {
+		if forms.Decode(part, form) != nil {
+			return badRequest("a field of the form has a value that it can't have")
+		}
+	}
+	return nil
+}
 
 // form is a form that may hold PINs: it is read into bytes that can be wiped, never into strings. A field may occur
 // several times.

@@ -262,7 +262,10 @@ func (d *Desk) postApply(r *http.Request, lang page.Language) (reply, error) {
 	for _, rule := range missing(judged) {
 		view.Missing = append(view.Missing, ruleAlarm(rule, lang))
 	}
-	filed := requestOf(form, claim)
+	filed, err := requestOf(form, claim)
+	if err != nil {
+		return reply{}, err
+	}
 	application, faults := d.judged(filed)
 	if len(faults) > 0 || !view.mayFile(form.Get("file")) {
 		return view.again(atFields(faults, lang)), nil
@@ -401,30 +404,16 @@ func ruleAlarm(id regime.ID, lang page.Language) alarm {
 	return alarm{what, next}
 }
 
-func personOf(form url.Values) person {
-	return person{
-		ResidentCode: form.Get("resident_code"), Name: form.Get("name"), Alias: form.Get("alias"), BirthDate: form.Get("birth_date"),
-		Sex: sexes[form.Get("sex")], Address: form.Get("address"), Registered: form.Get("registered") != "",
-		Municipality: form.Get("municipality"), AdultWard: form.Get("adult_ward") != "", Foreign: form.Get("foreign") != "",
-		PeriodOfStay: form.Get("period_of_stay"), Overseas: form.Get("overseas_on") != "", OverseasOn: form.Get("overseas_on"),
-		StayPending: form.Get("stay_pending") != "",
-	}
-}
-
-func requestOf(form url.Values, documents []string) request {
-	r := request{
-		Procedure: form.Get("procedure"), Operation: form.Get("operation"), Kinds: form["kinds"], Documents: documents,
-		Card: form.Get("card"), NoCard: form.Get("file") == withoutCard,
-		CardKind: form.Get("card_kind"), Clerk: form.Get("clerk"), SecondOfficer: form.Get("second_officer"),
-		SpecialCircumstances: form.Get("special_circumstances"), Express: form.Get("express") != "", Cause: form.Get("cause"),
-		PINs: form["pins"], PINsMatch: form.Get("pins_match") != "", TakenBack: form.Get("taken_back"),
-		ReceivedAt: form.Get("received_at"), Person: personOf(form),
-		Contact: contact{Mail: form.Get("mail"), PostalCode: form.Get("postal_code"), PostalAddress: form.Get("postal_address")},
-	}
+// requestOf reads the page's form as the API's request; the form has words of its own for the way, the documents and a
+// missing card.
+func requestOf(form url.Values, documents []string) (request, error) {
+	var r request
+	err := fromForm(form, &r, &r.Person, &r.Contact)
+	r.Documents, r.NoCard = documents, form.Get("file") == withoutCard
 	for _, w := range ways {
 		if string(w.law) == form.Get("way") {
 			r.Channel, r.NoticeAnswer = w.channel, w.notice
 		}
 	}
-	return r
+	return r, err
 }

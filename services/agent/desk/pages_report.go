@@ -10,7 +10,6 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/civil"
-	"shomei/pkg/intake"
 	"shomei/pkg/page"
 	"shomei/pkg/regime"
 )
@@ -84,7 +83,11 @@ func (d *Desk) reportPage(form url.Values, wrong []page.FieldError, lang page.La
 	for _, s := range []string{"1", "2", "3"} {
 		v.Sexes = append(v.Sexes, choice{s, say("sex." + s), s == form.Get("sex")})
 	}
-	v.foretold = d.foretell(form, kind, lang)
+	told, err := reportOf(form, kind)
+	if err != nil {
+		return reply{}, err
+	}
+	v.foretold = d.foretell(told, kind, lang)
 	v.Birth, v.KnownBirth = !kind.card && v.Ends && !kind.record, kind.what == "birth-date"
 	v.Shown = shownReport(kind.what, form.Get("by"))
 	out := show("report", page.View{Title: "report.title", Errors: wrong, Scripts: personalScripts, Data: v})
@@ -127,8 +130,8 @@ func (d *Desk) movedLongAgo(causedOn string, today civil.Date) bool {
 }
 
 // foretell says what the law makes of a report.
-func (d *Desk) foretell(form url.Values, kind reportKind, lang page.Language) foretold {
-	return d.foretold(d.consequences(kind, reportOf(form, kind)), d.pages.Say(lang, "report.effects"), lang)
+func (d *Desk) foretell(r report, kind reportKind, lang page.Language) foretold {
+	return d.foretold(d.consequences(kind, r), d.pages.Say(lang, "report.effects"), lang)
 }
 
 // regimeEffect is what an event does to the certificates and the card; nothing without targets.
@@ -196,7 +199,11 @@ func (d *Desk) postReport(r *http.Request, lang page.Language) (reply, error) {
 	if form.Has("shown") && form.Get("shown") != shownReport(kind.what, by) {
 		return d.reportPage(form, d.changedChoice(lang), lang)
 	}
-	told, who, faults := d.judgedReport(reportOf(form, kind))
+	told, err := reportOf(form, kind)
+	if err != nil {
+		return reply{}, err
+	}
+	told, who, faults := d.judgedReport(told)
 	if len(faults) > 0 {
 		return d.reportPage(form, atFields(faults, lang), lang)
 	}
@@ -215,7 +222,7 @@ func (d *Desk) postReport(r *http.Request, lang page.Language) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return d.reviewReport(form, kind, facts, known), nil
+	return d.reviewReport(form, told, facts, known), nil
 }
 
 // unknownPerson shows the form once more and says that nothing was stopped.
@@ -229,16 +236,17 @@ func (d *Desk) unknownPerson(form url.Values, lang page.Language) (reply, error)
 	return out, err
 }
 
-func reportOf(form url.Values, kind reportKind) report {
-	return report{
-		What: kind.what, By: form.Get("by"), Card: form.Get("card"), CausedOn: form.Get("caused_on"), PlannedOn: form.Get("planned_on"),
-		KeepUsing: form.Get("keep_using") != "", Clerk: form.Get("clerk"), CorrectedCode: form.Get("corrected_code"),
-		KnownBirthDate: form.Get("known_birth_date"), Person: personOf(form),
-	}
+// reportOf reads the page's form as the API's report.
+func reportOf(form url.Values, kind reportKind) (report, error) {
+	r := report{}
+	err := fromForm(form, &r, &r.Person)
+	r.What = kind.what
+	return r, err
 }
 
 // reviewReport redirects to the page that says what a report ends.
-func (d *Desk) reviewReport(form url.Values, kind reportKind, facts filed, known compared) reply {
+func (d *Desk) reviewReport(form url.Values, told report, facts filed, known compared) reply {
+	kind := reportsByWord[told.What]
 	return d.reviewPage(&review{
 		form: form,
 		edit: func(form url.Values, lang page.Language) (reply, error) { return d.reportPage(form, nil, lang) },
@@ -247,20 +255,22 @@ func (d *Desk) reviewReport(form url.Values, kind reportKind, facts filed, known
 			say := func(key string) string { return d.pages.Say(lang, key) }
 			v := reviewView{
 				compared: known, What: say("report." + kind.what), Who: d.whoOf(facts.who, lang),
-				Facts: []row{{say("apply.clerk"), form.Get("clerk")}},
+				Facts: []row{{say("apply.clerk"), told.Clerk}},
 			}
-			for _, r := range []row{{say("apply.card"), cardOf(facts.claim)}, {say("report.caused"), day(lang, intake.Day(form.Get("caused_on")))}, {say("report.planned"), day(lang, intake.Day(form.Get("planned_on")))}} {
+			for _, r := range []row{
+				{say("apply.card"), cardOf(facts.claim)}, {say("report.caused"), day(lang, told.CausedOn)}, {say("report.planned"), day(lang, told.PlannedOn)},
+			} {
 				if r.Text != "" {
 					v.Facts = append(v.Facts, r)
 				}
 			}
-			if kind.keep && form.Get("keep_using") != "" {
+			if kind.keep && told.KeepUsing {
 				v.Facts = append(v.Facts, row{say("report.details"), say("report.keep." + kind.what)})
 			}
 			if kind.what == "loss" {
-				v.Facts = append(v.Facts, row{say("report.by"), say("report.by." + cmp.Or(form.Get("by"), "counter"))})
+				v.Facts = append(v.Facts, row{say("report.by"), say("report.by." + reporters[told.By])})
 			}
-			v.foretold = d.foretell(form, kind, lang)
+			v.foretold = d.foretell(told, kind, lang)
 			return v
 		},
 	})
