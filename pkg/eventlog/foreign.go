@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -47,7 +48,7 @@ type sifting struct {
 }
 
 func (s *sifting) take(m blocks.Message) error {
-	r, err := s.trust.read(m.Subject, append([]byte(nil), m.Payload...), m.Stream, m.Sequence, m.Time)
+	r, err := s.trust.read(m.Subject, bytes.Clone(m.Payload), m.Stream, m.Sequence, m.Time)
 	if errors.Is(err, events.ErrUnknownEvent) {
 		return err // a newer program wrote it
 	}

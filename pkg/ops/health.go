@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -56,7 +57,7 @@ func (h *Health) Add(c Check) {
 // Findings runs every check and returns the results in the order of Add.
 func (h *Health) Findings(ctx context.Context) []Finding {
 	h.mu.Lock()
-	checks := append([]Check(nil), h.checks...)
+	checks := slices.Clone(h.checks)
 	h.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()

@@ -150,7 +150,7 @@ type Ruling struct {
 func (r Ruling) Accepted() bool { return len(r.Refused) == 0 }
 
 // Rules returns the ids of all rules, those that refuse first.
-func (r Ruling) Rules() []ID { return append(append([]ID{}, r.Refused...), r.Applied...) }
+func (r Ruling) Rules() []ID { return slices.Concat(r.Refused, r.Applied) }
 
 // Apply adds rules that were applied, each once.
 func (r *Ruling) Apply(ids ...ID) { r.Applied = with(r.Applied, ids) }

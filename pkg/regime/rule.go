@@ -1,6 +1,10 @@
 package regime
 
-import "shomei/pkg/civil"
+import (
+	"slices"
+
+	"shomei/pkg/civil"
+)
 
 // ID names a rule, such as "mynumber.validity.sixth-birthday".
 type ID = string
@@ -18,7 +22,7 @@ type Rule struct {
 }
 
 // Rules returns every rule in the order of the table. The caller owns the slice.
-func Rules() []Rule { return append([]Rule(nil), table...) }
+func Rules() []Rule { return slices.Clone(table) }
 
 // Lookup returns the rule with the given id, if there is one.
 func Lookup(id ID) (Rule, bool) {

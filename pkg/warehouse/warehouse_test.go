@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sort"
 	"strings"
 	"testing"
 	"time"
@@ -274,7 +273,7 @@ func contents(t *testing.T, w *Warehouse) map[string]string {
 		for i, r := range rows {
 			lines[i] = r.Row
 		}
-		sort.Strings(lines)
+		slices.Sort(lines)
 		all[table] = strings.Join(lines, "\n")
 	}
 	return all

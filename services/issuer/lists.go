@@ -1,6 +1,7 @@
 package issuer
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/pem"
@@ -10,7 +11,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"sort"
+	"slices"
 	"sync"
 	"time"
 
@@ -193,7 +194,7 @@ func (l *lists) entries(authority string, at time.Time) []ca.Revocation {
 			entries = append(entries, r.Revocation)
 		}
 	}
-	sort.Slice(entries, func(a, b int) bool { return entries[a].Serial < entries[b].Serial })
+	slices.SortFunc(entries, func(a, b ca.Revocation) int { return cmp.Compare(a.Serial, b.Serial) })
 	return entries
 }
 
@@ -213,7 +214,7 @@ func (l *lists) over(authority string, r revocation, at time.Time) bool {
 		end = r.Since
 	}
 	published := l.Published[authority]
-	i := sort.Search(len(published), func(i int) bool { return published[i].After(end) })
+	i, _ := slices.BinarySearchFunc(published, end, func(at, end time.Time) int { return cmp.Or(at.Compare(end), -1) }) // the first after it
 	return i < len(published) && !at.Before(published[i].Add(ca.CRLPeriod-early))
 }
 

@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -71,7 +72,7 @@ type Conn struct {
 // engine runs until the last connection is closed.
 func (l *Library) Open(path string, session map[string]string, server []string) (*Conn, error) {
 	args := append([]string{"shomei", "--path=" + path}, server...)
-	for _, name := range sortedKeys(session) {
+	for _, name := range slices.Sorted(maps.Keys(session)) {
 		args = append(args, "--"+name+"="+session[name])
 	}
 	pins := new(parameters)
@@ -137,7 +138,7 @@ func (c *Conn) prepare(s Statement) error {
 		}
 		c.database = s.Database
 	}
-	for _, name := range sortedKeys(s.Settings) {
+	for _, name := range slices.Sorted(maps.Keys(s.Settings)) {
 		if err := c.command("SET " + quoteName(name) + " = " + quoteText(s.Settings[name])); err != nil {
 			return err
 		}
@@ -315,13 +316,4 @@ func quoteName(s string) string {
 
 func quoteText(s string) string {
 	return "'" + strings.NewReplacer("\\", "\\\\", "'", "\\'").Replace(s) + "'"
-}
-
-func sortedKeys(m map[string]string) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
 }
