@@ -245,7 +245,7 @@ type traffic struct {
 
 // stored returns what the streams of an act hold.
 func (a *acting) stored(ctx context.Context) ([]jetstream.StreamState, error) {
-	if err := a.hub.Follow(ctx); err != nil {
+	if err := a.hub.Settle(ctx); err != nil {
 		return nil, err
 	}
 	var list []jetstream.StreamState

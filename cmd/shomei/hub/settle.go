@@ -21,18 +21,6 @@ const lookEvery = 20 * time.Millisecond
 
 // Settle waits until every follower has handled the whole log and the tables show it.
 func (p *Parts) Settle(ctx context.Context) error {
-	if err := p.Follow(ctx); err != nil {
-		return err
-	}
-	if err := wait.Until(ctx, lookEvery, func() (bool, error) { return p.shown(ctx) }); err != nil {
-		return fmt.Errorf("waiting for the tables: %w", err)
-	}
-	return nil
-}
-
-// Follow waits until every follower has handled all the log holds, and the counters have what is meant for them. Tables
-// lead to nothing by themselves, and aren't waited for.
-func (p *Parts) Follow(ctx context.Context) error {
 	if err := wait.Until(ctx, lookEvery, func() (bool, error) { return p.quiet(ctx) }); err != nil {
 		return fmt.Errorf("waiting for the followers: %w", err)
 	}
@@ -50,15 +38,14 @@ func (p *Parts) quiet(ctx context.Context) (bool, error) {
 	if drained, err := p.Links.Drained(ctx); err != nil || !drained {
 		return false, err
 	}
-	after, err := p.Log.LastSequences(ctx)
-	return maps.Equal(ends, after), err
-}
-
-func (p *Parts) shown(ctx context.Context) (bool, error) {
 	if err := p.Projector.CaughtUp(ctx); err != nil {
 		return false, err
 	}
-	return !errors.As(p.tables.state(), new(warehouse.Rebuilding)), nil // they have handled everything and are about to say so
+	if errors.As(p.tables.state(), new(warehouse.Rebuilding)) {
+		return false, nil // they have handled everything and are about to say so
+	}
+	after, err := p.Log.LastSequences(ctx)
+	return maps.Equal(ends, after), err
 }
 
 // followed reports whether the named followers have handled the whole log.

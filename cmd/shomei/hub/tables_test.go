@@ -386,8 +386,8 @@ func TestTablesAreUnavailableWhileRebuilt(t *testing.T) {
 		t.Errorf("a tool: %v", err)
 	}
 	check(t, os.Remove(h.rebuildMark()))
-	if shown, err := h.shown(t.Context()); err != nil || shown {
-		t.Errorf("whoever waits for the tables is told to ask: %t, %v", shown, err)
+	if quiet, err := h.quiet(t.Context()); err != nil || quiet {
+		t.Errorf("whoever waits for the tables is told to ask: %t, %v", quiet, err)
 	}
 	h.tables.set(nil)
 	check(t, h.Settle(t.Context()))

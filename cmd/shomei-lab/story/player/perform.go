@@ -96,7 +96,7 @@ func (p *performance) perform(ctx context.Context, act story.Act) (outcome, erro
 	if err != nil {
 		return out, err
 	}
-	return out, p.world.Hub.Follow(ctx)
+	return out, p.world.Hub.Settle(ctx)
 }
 
 // apply files an application and, when it is accepted, leads it as far as the story wants.
@@ -275,7 +275,7 @@ func (p *performance) answered(ctx context.Context, d *desk, at leftAt, state *p
 	if err != nil {
 		return nil, err
 	}
-	if err := p.world.Hub.Follow(ctx); err != nil {
+	if err := p.world.Hub.Settle(ctx); err != nil {
 		return nil, err
 	}
 	commits, err := p.world.Commits(ctx, p.world.Subscriber(at.application.Person))

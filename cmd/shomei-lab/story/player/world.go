@@ -85,12 +85,12 @@ func (w *World) Now() time.Time { return w.Hub.Clock.Now() }
 // Advance sets the clock forward and does what the days between bring.
 func (w *World) Advance(ctx context.Context, to time.Time) error { return w.Hub.Advance(ctx, to) }
 
-// publish publishes the revocation lists, which is recorded too.
+// publish publishes the revocation lists, which is recorded too, so the tables have to come along.
 func (w *World) publish(ctx context.Context) error {
 	if err := w.Hub.PublishLists(ctx); err != nil {
 		return err
 	}
-	return w.Hub.Follow(ctx)
+	return w.Hub.Settle(ctx)
 }
 
 // Define records what holds of an office.
