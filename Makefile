@@ -65,6 +65,7 @@ QUICK := ./events ./pkg/civil ./pkg/regime/... ./pkg/lifecycle ./pkg/intake ./pk
 quick: deps assets ## rules, folds, wire and desk, in under a minute
 	@$(GO) test -short $(QUICK)
 	@$(GO) test -run 'House|Architecture|Cited|Rules|Imports' ./cmd
+	@$(GO) test -run 'HasItsWords|HasARow' ./services/console ./services/agent
 
 .PHONY: soak
 soak: deps-test engine assets ## what make test does once, at length: damage, crash points, kills, one counter against another

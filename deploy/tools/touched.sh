@@ -4,7 +4,7 @@
 # What make generate writes is not counted, nor are goldens and the change log.
 set -eu
 [ $# = 2 ] || { echo "usage: $0 BASE BRANCH" >&2; exit 64; }
-generated='\.pb\.go$|^events/asyncapi/.*\.(json|yaml)$|/testdata/|^CHANGELOG\.md$|^deploy/DECISIONS\.md$'
+generated='\.pb\.go$|^events/asyncapi\.json$|/testdata/goldens/|/testdata/(rapid|fuzz)/|\.binpb$|\.gz$|^CHANGELOG\.md$|^deploy/DECISIONS\.md$'
 git log --reverse --format=%H "$1..$2" | while read -r commit; do
   files=$(git show --format= --name-only "$commit" | grep -Ev "$generated" || true)
   tests=$(printf '%s\n' "$files" | grep -c '_test\.go$' || true)

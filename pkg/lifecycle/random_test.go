@@ -68,7 +68,7 @@ func (l life) apply() Command {
 		{Document: regime.DocNoticeAnswer},
 		{Document: regime.DocRepresentation},
 	})
-	a := l.application(events.Operation(rapid.IntRange(1, 10).Draw(l.t, "operation")))
+	a := l.application(rapid.SampledFrom(regime.Handlings()).Draw(l.t, "operation").Operation)
 	if len(l.state.Letters) > 0 && l.flip("with the answer") {
 		a.Procedure = l.state.Letters[0].Procedure
 		shown = append(shown, regime.Shown{Document: regime.DocInquiryAnswer, Letter: l.state.Letters[0].Id})
@@ -363,7 +363,7 @@ func TestAnyLifeWithPhones(t *testing.T) {
 		}
 	})
 	for _, must := range []string{"Delivered", "CertificateSuspended", "CertificateReleased", "CertificateRevoked", "CertificateDiscarded", "IssueAbandoned"} {
-		if reached[must] == 0 {
+		if reached[must] == 0 && !testing.Short() { // few lives are drawn in short tests
 			t.Errorf("no life drawn has seen %s", must)
 		}
 	}

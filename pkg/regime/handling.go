@@ -12,6 +12,8 @@ type Handling struct {
 	Operation events.Operation
 	// Word is its name in the API and in stories, Name its name in the law's forms.
 	Word, Name string
+	// Key is its shortcut at the counter; empty: no counter offers it.
+	Key string
 	// Law is the kind of work that it counts as in opening hours and document lists.
 	Law Operation
 	// OnReader: it is about the card on the reader. The others are about anything the holder has, even a lost card, so
@@ -26,16 +28,16 @@ type Handling struct {
 }
 
 var handlings = []Handling{
-	{Operation: events.Operation_OPERATION_ISSUE, Word: "issue", Name: "新規発行", Law: OpNew, OnReader: true, Claims: true, Issues: true},
-	{Operation: events.Operation_OPERATION_RENEW, Word: "renew", Name: "更新", Law: OpRenew, OnReader: true, Claims: true, Issues: true},
-	{Operation: events.Operation_OPERATION_REISSUE, Word: "reissue", Name: "再交付", Law: OpReissue, OnReader: true, Claims: true, Issues: true},
-	{Operation: events.Operation_OPERATION_REVOKE, Word: "revoke", Name: "失効申請", Law: OpRevoke, Settled: true},
-	{Operation: events.Operation_OPERATION_UNBLOCK, Word: "unblock", Name: "初期化", Law: OpUnblock, OnReader: true, Claims: true},
+	{Operation: events.Operation_OPERATION_ISSUE, Word: "issue", Name: "新規発行", Key: "n", Law: OpNew, OnReader: true, Claims: true, Issues: true},
+	{Operation: events.Operation_OPERATION_RENEW, Word: "renew", Name: "更新", Key: "r", Law: OpRenew, OnReader: true, Claims: true, Issues: true},
+	{Operation: events.Operation_OPERATION_REISSUE, Word: "reissue", Name: "再交付", Key: "s", Law: OpReissue, OnReader: true, Claims: true, Issues: true},
+	{Operation: events.Operation_OPERATION_REVOKE, Word: "revoke", Name: "失効申請", Key: "v", Law: OpRevoke, Settled: true},
+	{Operation: events.Operation_OPERATION_UNBLOCK, Word: "unblock", Name: "初期化", Key: "u", Law: OpUnblock, OnReader: true, Claims: true},
 	{Operation: events.Operation_OPERATION_FACTORY_ISSUE, Word: "factory-issue", Name: "交付前の発行", Law: OpNew, OnReader: true, Claims: true, Issues: true},
-	{Operation: events.Operation_OPERATION_HAND_OVER, Word: "hand-over", Name: "交付", Law: OpHandOver, OnReader: true, Claims: true},
-	{Operation: events.Operation_OPERATION_CONTINUE_USE, Word: "continue-use", Name: "継続利用", Law: OpResidentRecord, OnReader: true, Claims: true, Settled: true},
-	{Operation: events.Operation_OPERATION_EXTEND_CARD, Word: "extend-card", Name: "有効期間変更", Law: OpResidentRecord, OnReader: true, Settled: true},
-	{Operation: events.Operation_OPERATION_RETURN_CARD, Word: "return-card", Name: "返納", Law: OpRevoke, OnReader: true, Settled: true},
+	{Operation: events.Operation_OPERATION_HAND_OVER, Word: "hand-over", Name: "交付", Key: "h", Law: OpHandOver, OnReader: true, Claims: true},
+	{Operation: events.Operation_OPERATION_CONTINUE_USE, Word: "continue-use", Name: "継続利用", Key: "c", Law: OpResidentRecord, OnReader: true, Claims: true, Settled: true},
+	{Operation: events.Operation_OPERATION_EXTEND_CARD, Word: "extend-card", Name: "有効期間変更", Key: "e", Law: OpResidentRecord, OnReader: true, Settled: true},
+	{Operation: events.Operation_OPERATION_RETURN_CARD, Word: "return-card", Name: "返納", Key: "b", Law: OpRevoke, OnReader: true, Settled: true},
 }
 
 // Handlings returns every row, in the order in which people are offered the operations. The caller owns the slice.

@@ -13,6 +13,7 @@ import (
 	"shomei/pkg/civil"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/page"
+	"shomei/pkg/regime"
 	"shomei/services/agent"
 )
 
@@ -278,24 +279,15 @@ type choice struct {
 	Chosen      bool
 }
 
-// startOperations are what clerks do, the most frequent first, each with a shortcut.
-var startOperations = []struct{ operation, key string }{
-	{"issue", "n"},
-	{"renew", "r"},
-	{"reissue", "s"},
-	{"revoke", "v"},
-	{"unblock", "u"},
-	{"hand-over", "h"},
-	{"continue-use", "c"},
-	{"extend-card", "e"},
-	{"return-card", "b"},
+// offered are the operations that a clerk can choose, the most frequent first.
+func offered() []regime.Handling {
+	return slices.DeleteFunc(regime.Handlings(), func(h regime.Handling) bool { return h.Key == "" })
 }
 
 func (d *Desk) showStart(_ *http.Request, lang page.Language) (reply, error) {
 	view := startView{station: d.station(lang, ""), Procedures: d.procedureTable(lang), Tray: d.trayView()}
-	for _, o := range startOperations {
-		view.Operations = append(view.Operations,
-			anchor{d.pages.Say(lang, "operation."+o.operation), "/apply?operation=" + o.operation, o.key})
+	for _, o := range offered() {
+		view.Operations = append(view.Operations, anchor{d.pages.Say(lang, "operation."+o.Word), "/apply?operation=" + o.Word, o.Key})
 	}
 	for _, o := range reportShortcuts {
 		view.Reports = append(view.Reports, anchor{d.pages.Say(lang, "report."+o.what), "/report?what=" + o.what, o.key})

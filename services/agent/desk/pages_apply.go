@@ -115,8 +115,8 @@ func (d *Desk) applyView(form url.Values, lang page.Language) (*applyView, error
 		form.Set("card_kind", d.usualCard())
 	}
 	v := &applyView{station: d.station(lang, ""), Form: withWrong(form, nil), Title: say("operation." + form.Get("operation"))}
-	for _, o := range startOperations {
-		v.Operation = append(v.Operation, choice{o.operation, say("operation." + o.operation), o.operation == form.Get("operation")})
+	for _, o := range offered() {
+		v.Operation = append(v.Operation, choice{o.Word, say("operation." + o.Word), o.Word == form.Get("operation")})
 	}
 	for _, w := range ways {
 		v.Way = append(v.Way, choice{string(w.law), say("way." + string(w.law)), string(w.law) == form.Get("way")})
