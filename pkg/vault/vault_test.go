@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -205,15 +204,6 @@ func personsOfShard(like string, n int) []string {
 		}
 	}
 	return found
-}
-
-func waitUntil(t *testing.T, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !holds(); runtime.Gosched() {
-		if time.Now().After(deadline) {
-			t.Fatal("waited for ten seconds in vain")
-		}
-	}
 }
 
 func TestASecondProcessIsTurnedAway(t *testing.T) {
