@@ -240,6 +240,11 @@ func (p *performance) carryThrough(ctx context.Context, d *desk, at leftAt, stat
 		if state, err = p.answered(ctx, d, at, state); err != nil {
 			return out, err
 		}
+		if state.State == "working" { // the card is being tried again
+			if state, err = d.until(ctx, at.procedure, "ready", "failed", "refused"); err != nil {
+				return out, err
+			}
+		}
 	}
 	if state.State == "refused" { // between the acceptance and the keys
 		delete(p.left, nick)
