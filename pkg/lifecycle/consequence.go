@@ -71,38 +71,47 @@ func (c consequence) means(held *events.Certificate) bool {
 
 // endOne applies one consequence to one certificate and reports whether that changed it.
 func (d *decision) endOne(c consequence, held *events.Certificate, law regime.Consequence) bool {
-	device := held.Carrier.Device()
 	switch law.Effect {
 	case regime.Revoke:
 		if held.Status == authorized {
-			d.emit(&events.IssueAbandoned{
-				Serial: held.Serial, Kind: held.Kind, Authority: held.Authority, Cause: string(c.event), Device: device,
-			}, law.Rule)
+			d.emit(abandonment(held, string(c.event)), law.Rule)
 			return true
 		}
 		d.emit(&events.CertificateRevoked{
 			Serial: held.Serial, Kind: held.Kind, Reason: logReason(law.Reason), Cause: string(c.event), Authority: held.Authority,
-			LastDay: held.LastDay, Municipality: d.state.Municipality, Device: device,
+			LastDay: held.LastDay, Municipality: d.state.Municipality, Device: held.Carrier.Device(),
 		}, law.Rule, law.Reason.Rule())
 		return true
 	case regime.Suspend:
 		if held.Status == suspended || held.Status == authorized {
 			return false // what is not signed yet is abandoned with its procedure (endHopeless)
 		}
-		d.emit(&events.CertificateSuspended{
-			Serial: held.Serial, Kind: held.Kind, Cause: string(c.event), Authority: held.Authority, Device: device,
-		}, law.Rule, law.Reason.Rule())
+		d.emit(suspension(held, string(c.event)), law.Rule, law.Reason.Rule())
 		return true
 	case regime.Release:
 		if held.Status != suspended || d.heldBack(held) {
 			return false
 		}
 		d.emit(&events.CertificateReleased{
-			Serial: held.Serial, Kind: held.Kind, Cause: string(c.event), Authority: held.Authority, Device: device,
+			Serial: held.Serial, Kind: held.Kind, Cause: string(c.event), Authority: held.Authority, Device: held.Carrier.Device(),
 		}, law.Rule)
 		return true
 	}
 	return false
+}
+
+// abandonment gives up a certificate that is authorised and not signed.
+func abandonment(held *events.Certificate, cause string) *events.IssueAbandoned {
+	return &events.IssueAbandoned{Serial: held.Serial, Kind: held.Kind, Authority: held.Authority, Cause: cause, Device: held.Carrier.Device()}
+}
+
+// discarding ends a certificate that was signed and never reached its holder.
+func discarding(held *events.Certificate, cause string) *events.CertificateDiscarded {
+	return &events.CertificateDiscarded{Serial: held.Serial, Kind: held.Kind, Authority: held.Authority, Cause: cause, Device: held.Carrier.Device()}
+}
+
+func suspension(held *events.Certificate, cause string) *events.CertificateSuspended {
+	return &events.CertificateSuspended{Serial: held.Serial, Kind: held.Kind, Authority: held.Authority, Cause: cause, Device: held.Carrier.Device()}
 }
 
 // endCards applies what the law says to the cards under the event's regime.

@@ -17,14 +17,10 @@ func (d *decision) discard(p *events.Procedure, rules ...string) {
 			continue
 		}
 		if held.Status == authorized {
-			d.emit(&events.IssueAbandoned{
-				Serial: held.Serial, Kind: held.Kind, Authority: held.Authority, Cause: "procedure-ended", Device: held.Carrier.Device(),
-			}, rules...)
+			d.emit(abandonment(held, "procedure-ended"), rules...)
 			continue
 		}
-		d.emit(&events.CertificateDiscarded{
-			Serial: held.Serial, Kind: held.Kind, Authority: held.Authority, Cause: string(regime.EvDiscarded), Device: held.Carrier.Device(),
-		}, rules...)
+		d.emit(discarding(held, string(regime.EvDiscarded)), rules...)
 	}
 	d.emit(&events.ApplicationWithdrawn{Procedure: p.Id}, rules...)
 }

@@ -310,9 +310,7 @@ func (d *decision) abandonIssue(c AbandonIssue) {
 	if held == nil || held.Status != authorized {
 		return
 	}
-	d.emit(&events.IssueAbandoned{
-		Serial: held.Serial, Kind: held.Kind, Authority: held.Authority, Cause: c.Cause, Device: held.Carrier.Device(),
-	}, regime.BeforeHandOver)
+	d.emit(abandonment(held, c.Cause), regime.BeforeHandOver)
 }
 
 // recordWritten notes that a carrier has the certificates. A smartphone is in its holder's hands, so what it has installed

@@ -298,28 +298,27 @@ func (d *decision) followParents() {
 // following is what becomes of a certificate by an event about another; nil where it is not bound to that one, or nothing
 // changes. What is not signed yet is abandoned, whatever became of the parent.
 func following(held *events.Certificate, parent events.Body) (body events.Body) {
-	device, serial := held.Carrier.Device(), uint64(0)
+	var serial uint64
 	switch b := parent.(type) {
 	case *events.CertificateRevoked:
 		serial, body = b.Serial, &events.CertificateRevoked{
 			Serial: held.Serial, Kind: held.Kind, Reason: b.Reason, Cause: b.Cause, Authority: held.Authority,
-			LastDay: b.LastDay, Municipality: b.Municipality, Device: device,
+			LastDay: b.LastDay, Municipality: b.Municipality, Device: held.Carrier.Device(),
 		}
 	case *events.CertificateDiscarded:
-		serial, body = b.Serial, &events.CertificateDiscarded{Serial: held.Serial, Kind: held.Kind, Authority: held.Authority, Cause: b.Cause, Device: device}
+		serial, body = b.Serial, discarding(held, b.Cause)
 	case *events.CertificateSuspended:
-		serial, body = b.Serial, &events.CertificateSuspended{Serial: held.Serial, Kind: held.Kind, Cause: b.Cause, Authority: held.Authority, Device: device}
-		if held.Status == suspended {
+		if serial, body = b.Serial, suspension(held, b.Cause); held.Status == suspended {
 			return nil
 		}
 	case *events.CertificateExpired:
-		serial, body = b.Serial, &events.CertificateExpired{Serial: held.Serial, Kind: held.Kind, LastDay: b.LastDay, Device: device}
+		serial, body = b.Serial, &events.CertificateExpired{Serial: held.Serial, Kind: held.Kind, LastDay: b.LastDay, Device: held.Carrier.Device()}
 	}
 	switch {
 	case serial == 0, held.Parent != serial:
 		return nil
 	case held.Status == authorized:
-		return &events.IssueAbandoned{Serial: held.Serial, Kind: held.Kind, Authority: held.Authority, Cause: "card-certificate", Device: device}
+		return abandonment(held, "card-certificate")
 	}
 	return body
 }
