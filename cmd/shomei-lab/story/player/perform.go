@@ -240,11 +240,6 @@ func (p *performance) carryThrough(ctx context.Context, d *desk, at leftAt, stat
 		if state, err = p.answered(ctx, d, at, state); err != nil {
 			return out, err
 		}
-		if state.State == "working" { // the card is being tried again
-			if state, err = d.until(ctx, at.procedure, "ready", "failed", "refused"); err != nil {
-				return out, err
-			}
-		}
 	}
 	if state.State == "refused" { // between the acceptance and the keys
 		delete(p.left, nick)
@@ -266,8 +261,8 @@ func (p *performance) carryThrough(ctx context.Context, d *desk, at leftAt, stat
 	return out, p.handOut(ctx, d, at, state, a.PaperCopy)
 }
 
-// answered waits, where a counter could not begin, for what the centre says to that: the application may have been withdrawn
-// meanwhile, which the counter tells as soon as it hears of it.
+// answered waits, where a counter could not begin or go on, for what the centre says to that: the card may be tried again,
+// and the application may have been withdrawn meanwhile, which the counter tells as soon as it hears of it.
 func (p *performance) answered(ctx context.Context, d *desk, at leftAt, state *procedure) (*procedure, error) {
 	if state.State != "failed" {
 		return state, nil
@@ -292,7 +287,7 @@ func (p *performance) answered(ctx context.Context, d *desk, at leftAt, state *p
 			return d.until(ctx, at.procedure, "refused")
 		}
 	}
-	return state, nil
+	return d.until(ctx, at.procedure, "ready", "failed", "refused", "waiting-confirmation")
 }
 
 // The PINs of every story; they open nothing but cards in software.
