@@ -3,6 +3,7 @@
 package natstest
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -16,6 +17,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"shomei/pkg/hubserver"
+	"shomei/pkg/wait"
 )
 
 // Start runs one server until the test ends.
@@ -153,16 +155,10 @@ func Connect(t testing.TB, urls string, options ...nats.Option) *nats.Conn {
 // Wait polls until done returns true, and ends the test if that takes longer than limit.
 func Wait(t testing.TB, limit time.Duration, what string, done func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(limit)
-	defer deadline.Stop()
-	ticker := time.NewTicker(5 * time.Millisecond)
-	defer ticker.Stop()
-	for !done() {
-		select {
-		case <-ticker.C:
-		case <-deadline.C:
-			t.Fatalf("waited %v in vain for %s", limit, what)
-		}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	if wait.Until(ctx, 5*time.Millisecond, func() (bool, error) { return done(), nil }) != nil {
+		t.Fatalf("waited %v in vain for %s", limit, what)
 	}
 }
 

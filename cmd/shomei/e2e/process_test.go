@@ -20,6 +20,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"shomei/pkg/wait"
 )
 
 var spawner = sync.OnceValue(func() chan<- func() {
@@ -270,17 +272,12 @@ func (r *refused) Error() string { return fmt.Sprintf("%d %s", r.status, r.text)
 // poll waits for something that tells nobody when it happens.
 func poll(t *testing.T, what string, done func() bool, why func() string) {
 	t.Helper()
-	deadline := time.NewTimer(300 * time.Second) // an act can meet twenty deaths, and a start takes seconds on a busy machine
-	defer deadline.Stop()
-	ticker := time.NewTicker(25 * time.Millisecond)
-	defer ticker.Stop()
-	for !done() {
-		select {
-		case <-ticker.C:
-		case <-t.Context().Done():
-			t.Fatalf("waiting for %s: the test has ended", what)
-		case <-deadline.C:
-			t.Fatalf("waited in vain for %s: %s", what, why())
-		}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Second) // an act can meet twenty deaths, and a start takes seconds on a busy machine
+	defer cancel()
+	switch err := wait.Until(ctx, 25*time.Millisecond, func() (bool, error) { return done(), nil }); {
+	case t.Context().Err() != nil && err != nil:
+		t.Fatalf("waiting for %s: the test has ended", what)
+	case err != nil:
+		t.Fatalf("waited in vain for %s: %s", what, why())
 	}
 }
