@@ -267,13 +267,15 @@ func (w *following) unpark(ctx context.Context) error {
 		}
 		delete(w.saved.Parked, key)
 		w.unsaved = true
-		for park := new(ParkError); park != nil && len(batch) > 0; {
-			if park, err = w.work(ctx, batch); err != nil {
+		for len(batch) > 0 {
+			park, err := w.work(ctx, batch)
+			if err != nil {
 				return err
 			}
-			if park != nil {
-				_, batch = w.setAside(batch, park)
+			if park == nil {
+				break
 			}
+			_, batch = w.setAside(batch, park)
 		}
 	}
 	w.log.metrics.parked.WithLabelValues(w.follower.Name).Set(float64(len(w.saved.Parked)))

@@ -34,10 +34,15 @@ const EnvPrefix = "SHOMEI_"
 // file:line:column and the nearest known key; such errors are ErrConfig.
 func Load(path string, environ []string, into any) error {
 	all := settings("", reflect.ValueOf(into).Elem())
-	for _, err := range []error{loadFile(path, into), loadEnviron(environ, all), loadSecrets(all)} {
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrConfig, err)
-		}
+	err := loadFile(path, into)
+	if err == nil {
+		err = loadEnviron(environ, all)
+	}
+	if err == nil {
+		err = loadSecrets(all)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	return nil
 }
