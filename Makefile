@@ -48,13 +48,23 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo "Settings: DATA=$(DATA) (make run)  PACKAGES=$(PACKAGES) TIMEOUT=$(TIMEOUT) (make test)"
 
+# in-memory has tests write to memory where there is room for it and programs may be started there: a fifth less work than on
+# a disk. What is built stays on the disk.
+define in-memory
+room=$$(df --output=avail -k /dev/shm 2>/dev/null | tail -1); memory=$$(awk '/^MemAvailable/{print $$2}' /proc/meminfo); \
+if [ -z "$${TMPDIR:-}" ] && [ "$${room:-0}" -gt 8000000 ] && [ "$${memory:-0}" -gt 12000000 ] && shm=$$(mktemp -d /dev/shm/shomei-test-XXXXXX); then \
+  trap 'rm -rf "$$shm"' EXIT; cp /bin/true "$$shm/try"; \
+  if "$$shm/try" 2>/dev/null; then export GOTMPDIR=/tmp TMPDIR="$$shm"; fi; \
+fi
+endef
+
 .PHONY: run
 run: build ## install what is missing, build, start everything with data in out/data, print the pages' addresses
 	@exec out/bin/shomei up --data $(DATA)
 
 .PHONY: test
 test: deps-test engine assets ## install what is missing and run every test on real parts
-	@echo "go test $(PACKAGES)"; begin=$$SECONDS; status=0; \
+	@echo "go test $(PACKAGES)"; begin=$$SECONDS; status=0; $(in-memory); \
 	$(GO) test -p 2 -timeout $(TIMEOUT) $(PACKAGES) || status=$$?; \
 	echo "tests took $$((SECONDS - begin)) s, exit $$status"; exit $$status
 
