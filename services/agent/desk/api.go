@@ -12,86 +12,22 @@ import (
 	"shomei/pkg/civil"
 	"shomei/pkg/httpd"
 	"shomei/pkg/intake"
+	"shomei/pkg/page"
 	"shomei/services/agent"
 )
 
-// bodyLimit is far more than any request needs.
-const bodyLimit = 1 << 20
-
-// calls returns the API's handlers, except the stream of events.
-func (d *Desk) calls() map[string]func(call) (int, any, error) {
-	return map[string]func(call) (int, any, error){
-		"POST /api/applications":              d.apiApply,
-		"POST /api/cases":                     d.apiCases,
-		"POST /api/reports":                   d.apiReport,
-		"GET /api/procedures/{id}":            d.apiProcedure,
-		"POST /api/procedures/{id}/confirm":   d.apiConfirm,
-		"POST /api/procedures/{id}/hand-over": d.apiHandOver,
-		"POST /api/procedures/{id}/drop":      d.apiDrop,
-		"GET /api/status":                     d.apiStatus,
-		"GET /api/card":                       d.apiCard,
-		"POST /api/card":                      d.apiCard,
-		"POST /api/reader/cards":              d.apiMakeCard,
-		"POST /api/reader/insert":             d.apiInsert,
-		"POST /api/reader/eject":              d.apiEject,
-	}
-}
-
-// call is one request to the API. Its body is read whole and wiped at the end, because it may hold a PIN.
-type call struct {
-	*http.Request
-	body []byte
-}
-
-func (c call) decode(into any) error {
-	if len(c.body) == 0 {
-		return badRequest("the body is empty")
-	}
-	return decode(c.body, into)
-}
-
-// api serves what do returns, as JSON.
-func (d *Desk) api(do func(call) (status int, value any, err error)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		body, err := httpd.ReadSecret(r, bodyLimit)
-		defer clear(body)
-		if err != nil {
-			d.fail(w, badRequest("the body is too long or broke off"))
-			return
-		}
-		status, value, err := do(call{r, body})
-		if err != nil {
-			d.fail(w, err)
-			return
-		}
-		d.respond(w, status, value)
-	}
-}
-
-func (d *Desk) apiApply(c call) (int, any, error) {
+func (d *Desk) apiApply(c call, _ page.Language) (reply, error) {
 	var r request
 	if err := c.decode(&r); err != nil {
-		return 0, nil, err
+		return reply{}, err
 	}
 	application, err := d.application(c.Context(), r)
 	if err != nil {
-		return 0, nil, err
+		return reply{}, err
 	}
 	application.Traceparent = c.Header.Get("Traceparent")
 	claim, err := d.Counter.Receive(c.Context(), application)
-	if err != nil {
-		return 0, nil, err
-	}
-	return http.StatusAccepted, map[string]string{"procedure": cmp.Or(application.Procedure, claim), "claim": claim}, nil
-}
-
-func (d *Desk) apiProcedure(c call) (int, any, error) {
-	status, err := d.Counter.Status(c.PathValue("id"))
-	if err != nil {
-		return 0, nil, err
-	}
-	value, err := tell(status)
-	return http.StatusOK, value, err
+	return told(http.StatusAccepted, map[string]string{"procedure": cmp.Or(application.Procedure, claim), "claim": claim}), err
 }
 
 // apiEvents sends the procedure's state whenever it changes, as server-sent events.
@@ -160,7 +96,7 @@ func (s *secret) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-func (d *Desk) apiConfirm(c call) (int, any, error) {
+func (d *Desk) apiConfirm(c call, lang page.Language) (reply, error) {
 	var r struct {
 		PINs map[string]secret `json:"pins"`
 	}
@@ -177,12 +113,12 @@ func (d *Desk) apiConfirm(c call) (int, any, error) {
 	}
 	if err != nil {
 		wipe(typed)
-		return 0, nil, err
+		return reply{}, err
 	}
 	if err := d.confirm(c.PathValue("id"), typed); err != nil {
-		return 0, nil, err
+		return reply{}, err
 	}
-	return d.apiProcedure(c)
+	return d.done(c, lang)
 }
 
 // confirm passes PINs to the counter, which wipes them whatever happens. An unknown procedure is reported as such.
@@ -200,54 +136,55 @@ func wipe(typed agent.PINs) {
 	}
 }
 
-func (d *Desk) apiHandOver(c call) (int, any, error) {
+// postHandOver records fee, paper copy and hand-over. A given fee must be the hub's; without a clerk it is the one who
+// received the application.
+func (d *Desk) postHandOver(c call, lang page.Language) (reply, error) {
 	var r struct {
 		FeeYen    *uint32 `json:"fee_yen"`
 		PaperCopy bool    `json:"paper_copy"`
 		Clerk     string  `json:"clerk"`
 	}
 	if err := c.decode(&r); err != nil {
-		return 0, nil, err
+		return reply{}, err
 	}
-	if err := d.handOver(c.Context(), c.PathValue("id"), r.FeeYen, r.PaperCopy, r.Clerk); err != nil {
-		return 0, nil, err
-	}
-	return d.apiProcedure(c)
-}
-
-// handOver records fee, paper copy and hand-over. A given fee must be the hub's; an empty clerk is the one who received
-// the application.
-func (d *Desk) handOver(ctx context.Context, procedure string, fee *uint32, paper bool, clerk string) error {
-	status, err := d.Counter.Status(procedure)
+	id := c.PathValue("id")
+	status, err := d.Counter.Status(id)
 	if err != nil {
-		return err
+		return reply{}, err
 	}
-	if fee != nil && *fee != status.FeeYen {
-		return errFee
+	if r.FeeYen != nil && *r.FeeYen != status.FeeYen {
+		return reply{}, errFee
 	}
-	if clerk == "" {
-		clerk = status.Officer
+	if err := d.Counter.HandOver(c.Context(), id, cmp.Or(r.Clerk, status.Officer), r.PaperCopy); err != nil {
+		return reply{}, err
 	}
-	return d.Counter.HandOver(ctx, procedure, clerk, paper)
+	return d.done(c, lang)
 }
 
-func (d *Desk) apiDrop(c call) (int, any, error) {
+// done replies after something was done to a procedure: with its state, and to a page with the way back to it.
+func (d *Desk) done(c call, lang page.Language) (reply, error) {
+	out, err := d.showProcedure(c, lang)
+	out.goTo = "/procedures/" + c.PathValue("id")
+	return out, err
+}
+
+func (d *Desk) apiDrop(c call, lang page.Language) (reply, error) {
 	r := struct {
 		Why   string `json:"why"`
 		Clerk string `json:"clerk"`
 	}{}
 	if len(c.body) > 0 {
 		if err := c.decode(&r); err != nil {
-			return 0, nil, err
+			return reply{}, err
 		}
 	}
 	if err := faultProblem(intake.Text("why", r.Why, intake.RemarkLimit)); err != nil {
-		return 0, nil, err
+		return reply{}, err
 	}
 	if err := d.drop(c.Context(), c.PathValue("id"), r.Why, r.Clerk); err != nil {
-		return 0, nil, err
+		return reply{}, err
 	}
-	return d.apiProcedure(c)
+	return d.done(c, lang)
 }
 
 func (d *Desk) drop(ctx context.Context, procedure, why, clerk string) error {
@@ -255,10 +192,7 @@ func (d *Desk) drop(ctx context.Context, procedure, why, clerk string) error {
 	if err != nil {
 		return err
 	}
-	if clerk == "" {
-		clerk = status.Officer
-	}
-	return d.Counter.Drop(ctx, procedure, clerk, why)
+	return d.Counter.Drop(ctx, procedure, cmp.Or(clerk, status.Officer), why)
 }
 
 // deskStatus is the state of the counter itself.
@@ -292,4 +226,6 @@ func (d *Desk) status() deskStatus {
 	return status
 }
 
-func (d *Desk) apiStatus(call) (int, any, error) { return http.StatusOK, d.status(), nil }
+func (d *Desk) apiStatus(call, page.Language) (reply, error) {
+	return told(http.StatusOK, d.status()), nil
+}

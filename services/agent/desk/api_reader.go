@@ -7,62 +7,63 @@ import (
 	"time"
 
 	"shomei/pkg/civil"
+	"shomei/pkg/page"
 )
 
 // errNoTray: this counter has a real reader.
 var errNoTray = errors.New("this counter has no virtual reader")
 
-func (d *Desk) apiMakeCard(c call) (int, any, error) {
+func (d *Desk) apiMakeCard(c call, _ page.Language) (reply, error) {
 	r := struct {
 		ID      string `json:"id"`
 		Kind    string `json:"kind"`
 		LastDay string `json:"last_day"`
 	}{Kind: "mynumber"}
 	if d.Tray == nil {
-		return 0, nil, errNoTray
+		return reply{}, errNoTray
 	}
 	if err := c.decode(&r); err != nil {
-		return 0, nil, err
+		return reply{}, err
 	}
 	kind, unknown := wordIn(trayKinds, "kind", r.Kind)
 	if err := faultProblem(unknown); err != nil {
-		return 0, nil, err
+		return reply{}, err
 	}
 	lastDay, err := civil.Parse(r.LastDay)
 	if err != nil {
-		return 0, nil, badRequest("last_day is a day written YYYY-MM-DD")
+		return reply{}, badRequest("last_day is a day written YYYY-MM-DD")
 	}
 	path, err := d.Tray.Make(r.ID, kind, lastDay)
 	if err != nil {
-		return 0, nil, err
+		return reply{}, err
 	}
-	return http.StatusCreated, map[string]string{"id": r.ID, "file": path}, nil
+	return told(http.StatusCreated, map[string]string{"id": r.ID, "file": path}), nil
 }
 
-func (d *Desk) apiInsert(c call) (int, any, error) {
+func (d *Desk) apiInsert(c call, _ page.Language) (reply, error) {
 	var r struct {
 		ID string `json:"id"`
 	}
 	if d.Tray == nil {
-		return 0, nil, errNoTray
+		return reply{}, errNoTray
 	}
 	if err := c.decode(&r); err != nil {
-		return 0, nil, err
+		return reply{}, err
 	}
 	if err := d.insert(c.Context(), r.ID); err != nil {
-		return 0, nil, err
+		return reply{}, err
 	}
-	return http.StatusOK, d.status(), nil
+	return told(http.StatusOK, d.status()), nil
 }
 
-func (d *Desk) apiEject(c call) (int, any, error) {
+func (d *Desk) apiEject(c call, _ page.Language) (reply, error) {
 	if d.Tray == nil {
-		return 0, nil, errNoTray
+		return reply{}, errNoTray
 	}
 	if err := d.eject(c.Context()); err != nil {
-		return 0, nil, err
+		return reply{}, err
 	}
-	return http.StatusOK, d.status(), nil
+	return told(http.StatusOK, d.status()), nil
 }
 
 func (d *Desk) eject(ctx context.Context) error {

@@ -72,7 +72,7 @@ func printed(typed string) string { return strings.ToLower(strings.TrimSpace(civ
 
 // findCases asks the centre. The error is errNoCase if there is none, errCaseUnasked, or the reader's if its card is
 // unreadable.
-func (d *Desk) findCases(ctx context.Context, r caseRequest) ([]*events.OpenCase, error) {
+func (d *Desk) findCases(ctx context.Context, r caseRequest) ([]openCase, error) {
 	key := counterlink.CaseKey{Number: r.Number}
 	switch {
 	case r.Number != "":
@@ -98,26 +98,11 @@ func (d *Desk) findCases(ctx context.Context, r caseRequest) ([]*events.OpenCase
 	if len(found) == 0 {
 		return nil, errNoCase
 	}
-	return found, nil
-}
-
-func (d *Desk) apiCases(c call) (int, any, error) {
-	var r caseRequest
-	if err := c.decode(&r); err != nil {
-		return 0, nil, err
-	}
-	if err := faultProblem(r.tidy(civil.Of(d.Counter.Now()))); err != nil {
-		return 0, nil, err
-	}
-	found, err := d.findCases(c.Context(), r)
-	if err != nil {
-		return 0, nil, err
-	}
 	list := make([]openCase, len(found))
 	for i, f := range found {
 		list[i] = toldCase(f)
 	}
-	return http.StatusOK, map[string][]openCase{"cases": list}, nil
+	return list, nil
 }
 
 func toldCase(f *events.OpenCase) openCase {
@@ -168,7 +153,7 @@ type foundCase struct {
 	Number, Operation, Way, Filed, Posted, Until, Void, Answer string
 }
 
-func (d *Desk) showCases(_ *http.Request, lang page.Language) (reply, error) {
+func (d *Desk) showCases(_ call, lang page.Language) (reply, error) {
 	return d.casesPage(casesView{Form: withWrong(url.Values{}, nil)}, nil, lang), nil
 }
 
@@ -177,38 +162,43 @@ func (d *Desk) casesPage(v casesView, wrong []page.FieldError, lang page.Languag
 	return show("cases", page.View{Title: "cases.title", Errors: wrong, Scripts: personalScripts, Data: v})
 }
 
-func (d *Desk) postCases(r *http.Request, lang page.Language) (reply, error) {
-	if err := r.ParseForm(); err != nil {
-		return reply{}, badRequest("the form is too long or broke off")
-	}
-	form := r.PostForm
-	asked := caseRequest{
-		Number: form.Get("case_number"), Card: form.Get("card"), ResidentCode: form.Get("resident_code"),
-		BirthDate: form.Get("birth_date"), Clerk: form.Get("clerk"),
-	}
-	wrong := atFields(asked.tidy(civil.Of(d.Counter.Now())), lang)
-	v := casesView{Form: withWrong(form, wrong)}
-	if len(wrong) > 0 {
-		out := d.casesPage(v, wrong, lang)
-		out.status = http.StatusUnprocessableEntity
-		return out, nil
-	}
-	found, err := d.findCases(r.Context(), asked)
-	if errors.Is(err, errNoCase) || errors.Is(err, errCaseUnasked) {
-		problem := problemOf(err)
-		what, next := problem.in(lang)
-		v.Trouble = &alarm{what, next}
-		out := d.casesPage(v, nil, lang)
-		out.status = problem.status
-		return out, nil
-	}
-	if err != nil {
+func (d *Desk) postCases(c call, lang page.Language) (reply, error) {
+	var asked caseRequest
+	if err := c.decode(&asked); err != nil {
 		return reply{}, err
 	}
-	for _, f := range found {
-		v.Found = append(v.Found, d.foundCase(toldCase(f), lang))
+	var list []openCase
+	faults := asked.tidy(civil.Of(d.Counter.Now()))
+	err := faultProblem(faults)
+	if err == nil {
+		list, err = d.findCases(c.Context(), asked)
 	}
-	return d.casesPage(v, nil, lang), nil
+	if c.program() {
+		return told(http.StatusOK, map[string][]openCase{"cases": list}), err
+	}
+	return d.foundPage(c, list, err, atFields(faults, lang), lang)
+}
+
+// foundPage shows what was found under the form. What is wrong with the question, and that nothing is found, stands
+// beside the form, too.
+func (d *Desk) foundPage(c call, list []openCase, err error, wrong []page.FieldError, lang page.Language) (reply, error) {
+	v, status := casesView{Form: withWrong(c.PostForm, wrong)}, http.StatusOK
+	switch {
+	case errors.Is(err, errNoCase), errors.Is(err, errCaseUnasked):
+		problem := problemOf(err)
+		what, next := problem.in(lang)
+		v.Trouble, status = &alarm{what, next}, problem.status
+	case len(wrong) > 0:
+		status = http.StatusUnprocessableEntity
+	case err != nil:
+		return reply{}, err
+	}
+	for _, f := range list {
+		v.Found = append(v.Found, d.foundCase(f, lang))
+	}
+	out := d.casesPage(v, wrong, lang)
+	out.status = status
+	return out, nil
 }
 
 func (d *Desk) foundCase(c openCase, lang page.Language) foundCase {

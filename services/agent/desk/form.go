@@ -2,12 +2,9 @@ package desk
 
 import (
 	"encoding/hex"
-	"net/http"
 	"net/url"
 
 	schema "github.com/go-playground/form/v4"
-
-	"shomei/pkg/httpd"
 )
 
 // forms reads what pages post into the types of the API, by their JSON names.
@@ -37,21 +34,11 @@ func fromForm(form url.Values, into ...any) error {
 
 // form is a form that may hold PINs: it is read into bytes that can be wiped, never into strings. A field may occur
 // several times.
-type form struct {
-	body   []byte
-	fields map[string][][]byte
-}
+type form map[string][][]byte
 
-// secretLimit is far more than a form with PINs needs.
-const secretLimit = 64 << 10
-
-// readForm reads application/x-www-form-urlencoded. The caller wipes it.
-func readForm(r *http.Request) (form, error) {
-	body, err := httpd.ReadSecret(r, secretLimit)
-	if err != nil {
-		return form{}, badRequest("the form is too long or broke off")
-	}
-	f := form{body: body, fields: map[string][][]byte{}}
+// readForm reads application/x-www-form-urlencoded, in place: its fields are wiped with the body.
+func readForm(body []byte) form {
+	f := form{}
 	var name []byte
 	start := 0
 	for i := 0; i <= len(body); i++ {
@@ -61,12 +48,12 @@ func readForm(r *http.Request) (form, error) {
 		case i == len(body) || body[i] == '&':
 			if name != nil {
 				key := string(unescape(name))
-				f.fields[key] = append(f.fields[key], unescape(body[start:i]))
+				f[key] = append(f[key], unescape(body[start:i]))
 			}
 			name, start = nil, i+1
 		}
 	}
-	return f, nil
+	return f
 }
 
 // unescape decodes in place; a broken escape is left as it is.
@@ -88,12 +75,10 @@ func unescape(text []byte) []byte {
 	return out
 }
 
-// first returns the first value of a field, or nil. It points into the form and is wiped with it.
+// first returns the first value of a field, or nil. It points into the body and is wiped with it.
 func (f form) first(name string) []byte {
-	if values := f.fields[name]; len(values) > 0 {
+	if values := f[name]; len(values) > 0 {
 		return values[0]
 	}
 	return nil
 }
-
-func (f form) wipe() { clear(f.body) }

@@ -19,103 +19,50 @@ import (
 
 // routes lists all URLs of the desk.
 func (d *Desk) routes() []route {
-	all := []route{{"GET /assets/", forAll, page.Assets()}}
-	for pattern, do := range d.clerksPages() {
-		all = append(all, route{pattern, forClerk, d.page(do)})
-	}
-	for pattern, do := range d.residentsPages() {
-		all = append(all, route{pattern, forResident, d.page(do)})
-	}
-	for pattern, do := range d.calls() {
-		all = append(all, route{pattern, forPrograms, d.api(do)})
-	}
-	return append(all,
-		route{"GET /live", forClerk, http.HandlerFunc(d.serveLive)},
-		route{"GET " + residentLive, forResident, http.HandlerFunc(d.serveResident)},
-		route{"GET /api/procedures/{id}/events", forPrograms, http.HandlerFunc(d.apiEvents)},
-	)
-}
+	return []route{
+		{"GET /assets/", forAll, page.Assets()},
+		{"GET /live", forClerk, http.HandlerFunc(d.serveLive)},
+		{"GET " + residentLive, forResident, http.HandlerFunc(d.serveResident)},
 
-// does handles a page's request.
-type does = func(*http.Request, page.Language) (reply, error)
+		{"GET /{$}", forClerk, d.answer(d.showStart)},
+		{"GET /screen", forClerk, d.answer(d.showPair)},
+		{"POST /screen", forClerk, d.answer(d.postPair)},
+		{"GET /apply", forClerk, d.answer(d.showApply)},
+		{"POST /apply", forClerk, d.answer(d.postApply)},
+		{"GET /report", forClerk, d.answer(d.showReport)},
+		{"POST /report", forClerk, d.answer(d.postReport)},
+		{"GET /cases", forClerk, d.answer(d.showCases)},
+		{"POST /cases", forClerk, d.answer(d.postCases)},
+		{"GET /review/{token}", forClerk, d.answer(d.showReview)},
+		{"POST /review/{token}", forClerk, d.answer(d.postReview)},
+		{"GET /procedures/{id}", forClerk, d.answer(d.showProcedure)},
+		{"POST /procedures/{id}/hand-over", forClerk, d.answer(d.postHandOver)},
+		{"GET /procedures/{id}/drop", forClerk, d.answer(d.showDrop)},
+		{"POST /procedures/{id}/drop", forClerk, d.answer(d.postDrop)},
+		{"GET /procedures/{id}/copy", forClerk, d.answer(d.showCopy)},
+		{"POST /procedures/{id}/show", forClerk, d.answer(d.postShow)},
+		{"GET /card", forClerk, d.answer(d.showCard)},
+		{"POST /card", forClerk, d.answer(d.showCard)},
+		{"POST /tray", forClerk, d.answer(d.postTray)},
 
-func (d *Desk) clerksPages() map[string]does {
-	return map[string]does{
-		"GET /{$}":                        d.showStart,
-		"GET /screen":                     d.showPair,
-		"POST /screen":                    d.postPair,
-		"GET /apply":                      d.showApply,
-		"POST /apply":                     d.postApply,
-		"GET /report":                     d.showReport,
-		"POST /report":                    d.postReport,
-		"GET /cases":                      d.showCases,
-		"POST /cases":                     d.postCases,
-		"GET /review/{token}":             d.showReview,
-		"POST /review/{token}":            d.postReview,
-		"GET /procedures/{id}":            d.showProcedure,
-		"POST /procedures/{id}/hand-over": d.postHandOver,
-		"GET /procedures/{id}/drop":       d.showDrop,
-		"POST /procedures/{id}/drop":      d.postDrop,
-		"GET /procedures/{id}/copy":       d.showCopy,
-		"POST /procedures/{id}/show":      d.postShow,
-		"GET /card":                       d.showCard,
-		"POST /card":                      d.postCard,
-		"POST /tray":                      d.postTray,
-	}
-}
+		{"GET /resident", forResident, d.answer(d.showResident)},
+		{"GET /procedures/{id}/pin", forResident, d.answer(d.showPIN)},
+		{"POST /procedures/{id}/pin", forResident, d.answer(d.postPIN)},
 
-func (d *Desk) residentsPages() map[string]does {
-	return map[string]does{
-		"GET /resident":             d.showResident,
-		"GET /procedures/{id}/pin":  d.showPIN,
-		"POST /procedures/{id}/pin": d.postPIN,
-	}
-}
-
-// reply is the response to a page's request: a template with its view, or the URL to redirect to.
-type reply struct {
-	status int
-	name   string
-	view   page.View
-	goTo   string
-}
-
-// show replies with a page.
-func show(name string, view page.View) reply {
-	return reply{status: http.StatusOK, name: name, view: view}
-}
-
-// goTo redirects after something was done, so that reloading does not repeat it.
-func goTo(address string) reply { return reply{goTo: address} }
-
-// page renders the reply of do; an error becomes a page that says what to do next.
-func (d *Desk) page(do does) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		at := d.seatOf(r)
-		if at == seatResident && r.Method == http.MethodGet {
-			d.screen.choose(r.URL.Query().Get("lang"))
-		}
-		lang := d.languageOf(at, r)
-		if r.Method == http.MethodPost {
-			r.Body = http.MaxBytesReader(w, r.Body, bodyLimit)
-		}
-		out, err := do(r, lang)
-		if err != nil {
-			out = d.problemPage(err, backFrom(r.URL.Path), lang, at == seatResident)
-		}
-		out.view.Lang = lang
-		d.render(w, r, out)
-	}
-}
-
-func (d *Desk) render(w http.ResponseWriter, r *http.Request, out reply) {
-	if out.goTo != "" {
-		http.Redirect(w, r, out.goTo, http.StatusSeeOther)
-		return
-	}
-	if err := d.pages.Render(w, r, out.status, out.name, out.view); err != nil {
-		d.Logger.Error("could not render a page", "page", out.name, "error", err)
-		http.Error(w, d.pages.Say(out.view.Lang, "page.broken"), http.StatusInternalServerError)
+		{"POST /api/applications", forPrograms, d.answer(d.apiApply)},
+		{"POST /api/cases", forPrograms, d.answer(d.postCases)},
+		{"POST /api/reports", forPrograms, d.answer(d.apiReport)},
+		{"GET /api/procedures/{id}", forPrograms, d.answer(d.showProcedure)},
+		{"GET /api/procedures/{id}/events", forPrograms, http.HandlerFunc(d.apiEvents)},
+		{"POST /api/procedures/{id}/confirm", forPrograms, d.answer(d.apiConfirm)},
+		{"POST /api/procedures/{id}/hand-over", forPrograms, d.answer(d.postHandOver)},
+		{"POST /api/procedures/{id}/drop", forPrograms, d.answer(d.apiDrop)},
+		{"GET /api/status", forPrograms, d.answer(d.apiStatus)},
+		{"GET /api/card", forPrograms, d.answer(d.showCard)},
+		{"POST /api/card", forPrograms, d.answer(d.showCard)},
+		{"POST /api/reader/cards", forPrograms, d.answer(d.apiMakeCard)},
+		{"POST /api/reader/insert", forPrograms, d.answer(d.apiInsert)},
+		{"POST /api/reader/eject", forPrograms, d.answer(d.apiEject)},
 	}
 }
 
@@ -284,7 +231,7 @@ func offered() []regime.Handling {
 	return slices.DeleteFunc(regime.Handlings(), func(h regime.Handling) bool { return h.Key == "" })
 }
 
-func (d *Desk) showStart(_ *http.Request, lang page.Language) (reply, error) {
+func (d *Desk) showStart(_ call, lang page.Language) (reply, error) {
 	view := startView{station: d.station(lang, ""), Procedures: d.procedureTable(lang), Tray: d.trayView()}
 	for _, o := range offered() {
 		view.Operations = append(view.Operations, anchor{d.pages.Say(lang, "operation."+o.Word), "/apply?operation=" + o.Word, o.Key})
@@ -364,7 +311,7 @@ func (d *Desk) trayView() *trayView {
 }
 
 // postTray makes, inserts and ejects cards in software.
-func (d *Desk) postTray(r *http.Request, _ page.Language) (reply, error) {
+func (d *Desk) postTray(r call, _ page.Language) (reply, error) {
 	if d.Tray == nil {
 		return reply{}, errNoTray
 	}

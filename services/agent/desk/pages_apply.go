@@ -86,7 +86,7 @@ var causes = []regime.Cause{
 	regime.CauseOverseas,
 }
 
-func (d *Desk) showApply(r *http.Request, lang page.Language) (reply, error) {
+func (d *Desk) showApply(r call, lang page.Language) (reply, error) {
 	form := r.URL.Query()
 	for _, personal := range personFields {
 		form.Del(personal) // no personal data from a URL
@@ -234,7 +234,7 @@ func shownOf(form url.Values) (law []regime.Shown, claim []string) {
 	return law, claim
 }
 
-func (d *Desk) postApply(r *http.Request, lang page.Language) (reply, error) {
+func (d *Desk) postApply(r call, lang page.Language) (reply, error) {
 	if err := r.ParseForm(); err != nil {
 		return reply{}, badRequest("the form is too long or broke off")
 	}

@@ -54,21 +54,33 @@ type cardView struct {
 	Blocked bool
 }
 
-func (d *Desk) showCard(r *http.Request, lang page.Language) (reply, error) {
-	return d.card(r, lang, nil, false)
+// cardRequest is the PIN for the signature certificate; LastTry spends the last try on it.
+type cardRequest struct {
+	PIN     secret `json:"pin"`
+	LastTry bool   `json:"last_try"`
 }
 
-func (d *Desk) postCard(r *http.Request, lang page.Language) (reply, error) {
-	fields, err := readForm(r)
-	defer fields.wipe()
+// cardRequestOf reads a body or a form; the caller wipes the PIN.
+func cardRequestOf(c call) (r cardRequest, err error) {
+	switch {
+	case c.Method == http.MethodGet:
+	case c.program():
+		err = c.decode(&r)
+	default:
+		fields := readForm(c.body)
+		r = cardRequest{fields.first("pin"), len(fields.first("last_try")) > 0}
+	}
+	return r, err
+}
+
+// showCard shows what the card on the reader holds.
+func (d *Desk) showCard(c call, lang page.Language) (reply, error) {
+	r, err := cardRequestOf(c)
+	defer clear(r.PIN)
 	if err != nil {
 		return reply{}, err
 	}
-	return d.card(r, lang, fields.first("pin"), len(fields.first("last_try")) > 0)
-}
-
-func (d *Desk) card(r *http.Request, lang page.Language, pin []byte, lastTry bool) (reply, error) {
-	read, err := d.readCard(r, pin, lastTry)
+	read, err := d.readCard(c.Context(), r.PIN, r.LastTry)
 	if err != nil {
 		return reply{}, err
 	}
@@ -89,6 +101,8 @@ func (d *Desk) card(r *http.Request, lang page.Language, pin []byte, lastTry boo
 		view.Certificates = append(view.Certificates, d.showCertificate(c, lang))
 	}
 	left, has := read.Tries["sign"]
-	view.AskPIN, view.Left, view.LastTry, view.Blocked = has && left > 0 && len(pin) == 0, left, left == 1, has && left == 0 && read.LifeCycle == "operational"
-	return show("card", page.View{Title: "card.title", Scripts: personalScripts, Data: view}), nil
+	view.AskPIN, view.Left, view.LastTry, view.Blocked = has && left > 0 && len(r.PIN) == 0, left, left == 1, has && left == 0 && read.LifeCycle == "operational"
+	out := show("card", page.View{Title: "card.title", Scripts: personalScripts, Data: view})
+	out.value = read
+	return out, nil
 }

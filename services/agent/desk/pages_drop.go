@@ -26,7 +26,7 @@ type dropView struct {
 	Shown string
 }
 
-func (d *Desk) showDrop(r *http.Request, lang page.Language) (reply, error) {
+func (d *Desk) showDrop(r call, lang page.Language) (reply, error) {
 	return d.dropPage(r.PathValue("id"), url.Values{}, nil, lang)
 }
 
@@ -114,7 +114,7 @@ func formerAfter(kind events.CertificateKind, made agent.Made) string {
 }
 
 // postDrop drops an application if the page showed what ends now; otherwise it shows what would end.
-func (d *Desk) postDrop(r *http.Request, lang page.Language) (reply, error) {
+func (d *Desk) postDrop(r call, lang page.Language) (reply, error) {
 	id := r.PathValue("id")
 	if err := r.ParseForm(); err != nil {
 		return reply{}, badRequest("the form is too long or broke off")

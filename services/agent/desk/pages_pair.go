@@ -105,14 +105,14 @@ type pairView struct {
 	Paired               bool
 }
 
-func (d *Desk) showPair(r *http.Request, lang page.Language) (reply, error) {
+func (d *Desk) showPair(r call, lang page.Language) (reply, error) {
 	code, until := d.pairing.open()
 	view := pairView{station: d.station(lang, ""), Code: code, Until: onFace(until), Paired: d.Counter.ScreenPaired()}
-	view.Address = "http://" + otherName(r) + "/resident"
+	view.Address = "http://" + otherName(r.Request) + "/resident"
 	return show("pair", page.View{Title: "pair.title", Scripts: scripts, Data: view}), nil
 }
 
-func (d *Desk) postPair(_ *http.Request, _ page.Language) (reply, error) {
+func (d *Desk) postPair(_ call, _ page.Language) (reply, error) {
 	d.pairing.begin()
 	return goTo("/screen"), nil
 }

@@ -35,7 +35,7 @@ type pinField struct {
 // errNotShown: the clerk did not send the procedure to the resident's screen.
 var errNotShown = errors.New("the procedure is not on the resident's screen")
 
-func (d *Desk) showPIN(r *http.Request, lang page.Language) (reply, error) {
+func (d *Desk) showPIN(r call, lang page.Language) (reply, error) {
 	return d.pin(r.PathValue("id"), lang, nil)
 }
 
@@ -83,26 +83,21 @@ func (d *Desk) pinField(kind events.PinKind, of events.Regime, optional bool, la
 	return f
 }
 
-func (d *Desk) postPIN(r *http.Request, lang page.Language) (reply, error) {
+func (d *Desk) postPIN(r call, lang page.Language) (reply, error) {
 	id := r.PathValue("id")
-	f, err := readForm(r)
-	defer f.wipe()
-	if err != nil {
-		return reply{}, err
-	}
 	if _, err := d.Counter.Status(id); err != nil {
 		return reply{}, err
 	}
 	if d.asked() != id {
 		return reply{}, errNotShown
 	}
-	typed, wrong := d.typed(f, lang)
+	typed, wrong := d.typed(readForm(r.body), lang)
 	if len(wrong) > 0 {
 		wipe(typed)
 		return d.pin(id, lang, wrong)
 	}
-	d.screen.thank(time.Now()) // the screen may move on before this is answered
-	err = d.confirm(id, typed) // wipes what was typed
+	d.screen.thank(time.Now())  // the screen may move on before this is answered
+	err := d.confirm(id, typed) // wipes what was typed
 	if err != nil {
 		d.screen.thank(time.Time{})
 	}
@@ -147,7 +142,7 @@ const (
 )
 
 // showResident is the idle screen facing the resident: it waits until the clerk sends something.
-func (d *Desk) showResident(_ *http.Request, _ page.Language) (reply, error) {
+func (d *Desk) showResident(_ call, _ page.Language) (reply, error) {
 	if id := d.asked(); id != "" {
 		return goTo("/procedures/" + id + "/pin"), nil
 	}

@@ -2,7 +2,6 @@ package desk
 
 import (
 	"cmp"
-	"net/http"
 	"slices"
 
 	"shomei/events"
@@ -80,14 +79,20 @@ var stageOf = map[agent.Stage]int{
 	agent.StageHandedOver: 5, agent.StageDropped: 5,
 }
 
-func (d *Desk) showProcedure(r *http.Request, lang page.Language) (reply, error) {
+func (d *Desk) showProcedure(r call, lang page.Language) (reply, error) {
 	status, err := d.Counter.Status(r.PathValue("id"))
+	if err != nil {
+		return reply{}, err
+	}
+	value, err := tell(status)
 	if err != nil {
 		return reply{}, err
 	}
 	view := d.procedureView(status, lang)
 	view.station = d.station(lang, status.Procedure)
-	return show("procedure", page.View{Title: "procedure.title", Scripts: scripts, Data: view}), nil
+	out := show("procedure", page.View{Title: "procedure.title", Scripts: scripts, Data: view})
+	out.value = value
+	return out, nil
 }
 
 func (d *Desk) procedureView(s agent.Status, lang page.Language) procedureView {
@@ -303,14 +308,8 @@ func day(lang page.Language, text string) string {
 	return text + " (" + date.Wareki() + ")"
 }
 
-func (d *Desk) postHandOver(r *http.Request, _ page.Language) (reply, error) {
-	id := r.PathValue("id")
-	err := d.handOver(r.Context(), id, nil, r.PostFormValue("paper_copy") != "", "")
-	return goTo("/procedures/" + id), err
-}
-
 // postShow sends a procedure to the resident's screen.
-func (d *Desk) postShow(r *http.Request, _ page.Language) (reply, error) {
+func (d *Desk) postShow(r call, _ page.Language) (reply, error) {
 	id := r.PathValue("id")
 	return goTo("/procedures/" + id), d.sendToScreen(id)
 }
@@ -321,7 +320,7 @@ type copyView struct {
 	Certificates                 []shownCertificate
 }
 
-func (d *Desk) showCopy(r *http.Request, lang page.Language) (reply, error) {
+func (d *Desk) showCopy(r call, lang page.Language) (reply, error) {
 	id := r.PathValue("id")
 	if _, err := d.Counter.Status(id); err != nil {
 		return reply{}, err

@@ -45,7 +45,7 @@ var reportShortcuts = []struct{ what, key string }{
 	{"custody", "y"},
 }
 
-func (d *Desk) showReport(r *http.Request, lang page.Language) (reply, error) {
+func (d *Desk) showReport(r call, lang page.Language) (reply, error) {
 	form := r.URL.Query()
 	for _, personal := range personFields {
 		form.Del(personal)
@@ -183,7 +183,7 @@ func dayOfMove(plannedOn string, otherwise civil.Date) civil.Date {
 	return otherwise
 }
 
-func (d *Desk) postReport(r *http.Request, lang page.Language) (reply, error) {
+func (d *Desk) postReport(r call, lang page.Language) (reply, error) {
 	if err := r.ParseForm(); err != nil {
 		return reply{}, badRequest("the form is too long or broke off")
 	}

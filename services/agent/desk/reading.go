@@ -1,9 +1,9 @@
 package desk
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"net/http"
 
 	"shomei/events"
 	"shomei/pkg/ca"
@@ -43,27 +43,11 @@ type holder struct {
 	Substitutes bool   `json:"substitutes"` // some characters were replaced (profile.md 3)
 }
 
-// apiCard reads the card; the signature certificate only with its PIN, the last try only if confirmed.
-func (d *Desk) apiCard(c call) (int, any, error) {
-	var r struct {
-		PIN     secret `json:"pin"`
-		LastTry bool   `json:"last_try"`
-	}
-	if c.Method == http.MethodPost {
-		err := c.decode(&r)
-		defer clear(r.PIN)
-		if err != nil {
-			return 0, nil, err
-		}
-	}
-	read, err := d.readCard(c.Request, r.PIN, r.LastTry)
-	return http.StatusOK, read, err
-}
-
-func (d *Desk) readCard(r *http.Request, pin []byte, lastTry bool) (reading, error) {
+// readCard reads the card; the signature certificate only with its PIN, the last try only if confirmed.
+func (d *Desk) readCard(ctx context.Context, pin []byte, lastTry bool) (reading, error) {
 	var out reading
 	spent := false
-	err := d.Counter.Look(r.Context(), func(s *card.Session) error {
+	err := d.Counter.Look(ctx, func(s *card.Session) error {
 		identity, err := s.Identify()
 		if err != nil {
 			return err
@@ -86,7 +70,7 @@ func (d *Desk) readCard(r *http.Request, pin []byte, lastTry bool) (reading, err
 		return nil
 	})
 	if spent {
-		if _, told := d.Counter.ReportBlocked(r.Context(), out.Card, events.PinKind_PIN_KIND_SIGN); told != nil {
+		if _, told := d.Counter.ReportBlocked(ctx, out.Card, events.PinKind_PIN_KIND_SIGN); told != nil {
 			d.Logger.Error("could not record a blocked PIN", "error", told)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"shomei/pkg/card"
 	"shomei/pkg/civil"
 	"shomei/pkg/intake"
+	"shomei/pkg/page"
 	"shomei/pkg/regime"
 	"shomei/services/agent"
 )
@@ -111,23 +112,23 @@ func cardOf(claim *events.Claim) string {
 	return ""
 }
 
-func (d *Desk) apiReport(c call) (int, any, error) {
+func (d *Desk) apiReport(c call, _ page.Language) (reply, error) {
 	var r report
 	if err := c.decode(&r); err != nil {
-		return 0, nil, err
+		return reply{}, err
 	}
 	facts, err := d.factsOf(c.Context(), r)
 	if err != nil {
-		return 0, nil, err
+		return reply{}, err
 	}
 	if _, err := d.comparedOf(c.Context(), r, facts); err != nil {
-		return 0, nil, err
+		return reply{}, err
 	}
 	id, err := d.Counter.Report(c.Context(), facts.claim, facts.personal)
 	if err != nil {
-		return 0, nil, err
+		return reply{}, err
 	}
-	return http.StatusAccepted, map[string]string{"procedure": id, "claim": id}, nil
+	return told(http.StatusAccepted, map[string]string{"procedure": id, "claim": id}), nil
 }
 
 // filed is a report as it is filed.

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"maps"
-	"net/http"
 	"net/url"
 	"sync"
 	"time"
@@ -134,7 +133,7 @@ type reviewView struct {
 
 func (d *Desk) reviewPage(v *review) reply { return goTo("/review/" + d.reviews.add(v)) }
 
-func (d *Desk) showReview(r *http.Request, lang page.Language) (reply, error) {
+func (d *Desk) showReview(r call, lang page.Language) (reply, error) {
 	token := r.PathValue("token")
 	v, err := d.reviews.find(token)
 	if err != nil {
@@ -148,7 +147,7 @@ func (d *Desk) showReview(r *http.Request, lang page.Language) (reply, error) {
 	return show("review", page.View{Title: "review.title", Scripts: personalScripts, Data: view}), nil
 }
 
-func (d *Desk) postReview(r *http.Request, lang page.Language) (reply, error) {
+func (d *Desk) postReview(r call, lang page.Language) (reply, error) {
 	v, err := d.reviews.find(r.PathValue("token"))
 	if err != nil {
 		return reply{}, err
