@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"pgregory.net/rapid"
 
 	"shomei/events"
@@ -136,4 +137,31 @@ func TestFollowOfKindsGoesOn(t *testing.T) {
 	}
 	check(t, stop())
 	c.wantAll(t, wanted, 0)
+}
+
+// TestTheFirstCommitOfAKindComesWhileOthersLook: until it is there the stream has none of its kind, and after that it is
+// the last; at no time in between is it lost.
+func TestTheFirstCommitOfAKindComesWhileOthersLook(t *testing.T) {
+	for range 12 {
+		l := open(t, config(t, natstest.Connect(t, natstest.Start(t).URL()), newKey(t)))
+		mustUpdate(t, l, "p", "first", 1)
+		var looking errgroup.Group
+		for range 8 {
+			looking.Go(func() error {
+				for found := 0; found == 0; {
+					err := l.Scan(t.Context(), nil, []string{events.KindAccess}, func(_ eventlog.Record, err error) error {
+						found++
+						return err
+					})
+					if err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}
+		_, err := l.Update(t.Context(), events.KindAccess, "a", eventlog.Envelope{CommandID: "c"}, reissue(1))
+		check(t, err)
+		check(t, looking.Wait())
+	}
 }

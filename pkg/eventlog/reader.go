@@ -187,28 +187,33 @@ func (r *reader) lookAhead(ctx context.Context) error {
 func (l *Log) lastOf(ctx context.Context, s *stream, kinds []string) (uint64, error) {
 	last := uint64(0)
 	for _, kind := range kinds {
-		message, err := s.handle.GetLastMsgForSubject(ctx, events.KindSubjects(kind))
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			err = l.none(ctx, s, kind)
-		}
+		sequence, err := l.lastOfKind(ctx, s, kind)
 		if err != nil {
 			return 0, err
 		}
-		if message != nil {
-			last = max(last, message.Sequence)
-		}
+		last = max(last, sequence)
 	}
 	return last, nil
 }
 
-// none verifies that a stream has no commit of a kind: the server answers alike if it can't read the last one.
-func (l *Log) none(ctx context.Context, s *stream, kind string) error {
-	info, err := s.handle.Info(ctx, jetstream.WithSubjectFilter(events.KindSubjects(kind)))
-	if err == nil && len(info.State.Subjects) > 0 {
-		err = fmt.Errorf("stream %s has commits of kind %s, but the last can't be read; restart the hub, which checks all blocks: %w",
-			s.name, kind, ErrDamaged)
+// lastOfKind returns 0 only if the stream has no commit of the kind. The server answers alike if it can't read the last
+// one, so it is asked whether there is any, and once more for the last: the first may have come between the questions.
+func (l *Log) lastOfKind(ctx context.Context, s *stream, kind string) (uint64, error) {
+	for range 2 {
+		message, err := s.handle.GetLastMsgForSubject(ctx, events.KindSubjects(kind))
+		if err == nil {
+			return message.Sequence, nil
+		}
+		if !errors.Is(err, jetstream.ErrMsgNotFound) {
+			return 0, err
+		}
+		info, err := s.handle.Info(ctx, jetstream.WithSubjectFilter(events.KindSubjects(kind)))
+		if err != nil || len(info.State.Subjects) == 0 {
+			return 0, err
+		}
 	}
-	return err
+	return 0, fmt.Errorf("stream %s has commits of kind %s, but the last can't be read; restart the hub, which checks all blocks: %w",
+		s.name, kind, ErrDamaged)
 }
 
 // arrive moves to the end if no wanted commit is left before it, and checks that the stream is whole.
