@@ -78,7 +78,7 @@ func (x *SignedClaim) GetSignature() []byte {
 	return nil
 }
 
-// Claim is a fact that a counter (or another source: register, telephone desk, factory) saw.
+// Claim is a fact seen by a counter or another source (register, telephone desk, factory).
 type Claim struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Id      string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -88,23 +88,23 @@ type Claim struct {
 	StoreEpoch   string `protobuf:"bytes,4,opt,name=store_epoch,json=storeEpoch,proto3" json:"store_epoch,omitempty"`
 	Number       uint64 `protobuf:"varint,5,opt,name=number,proto3" json:"number,omitempty"`
 	PreviousHash []byte `protobuf:"bytes,6,opt,name=previous_hash,json=previousHash,proto3" json:"previous_hash,omitempty"`
-	// officer is the clerk's code, second_officer that of the one who approved (ParseOfficer); never a name.
+	// officer is the clerk's code, second_officer the approving officer's (ParseOfficer); never a name.
 	Officer       string `protobuf:"bytes,7,opt,name=officer,proto3" json:"officer,omitempty"`
 	SecondOfficer string `protobuf:"bytes,8,opt,name=second_officer,json=secondOfficer,proto3" json:"second_officer,omitempty"`
 	CausedMs      int64  `protobuf:"varint,9,opt,name=caused_ms,json=causedMs,proto3" json:"caused_ms,omitempty"`
 	FiledMs       int64  `protobuf:"varint,10,opt,name=filed_ms,json=filedMs,proto3" json:"filed_ms,omitempty"`
-	// clock_evidence: synchronised, unsynchronised or simulated, as the counter's own clock stood.
+	// clock_evidence is the state of the counter's clock: synchronised, unsynchronised or simulated.
 	ClockEvidence string `protobuf:"bytes,11,opt,name=clock_evidence,json=clockEvidence,proto3" json:"clock_evidence,omitempty"`
 	Procedure     string `protobuf:"bytes,12,opt,name=procedure,proto3" json:"procedure,omitempty"`
-	// subscriber as the hub told the counter; empty on first contact.
+	// subscriber is the hub's id of the person; empty on first contact.
 	Subscriber string `protobuf:"bytes,13,opt,name=subscriber,proto3" json:"subscriber,omitempty"`
 	// sealed is personal data under HPKE to the hub's key (ResidentRecord, Contact).
 	Sealed      []byte `protobuf:"bytes,14,opt,name=sealed,proto3" json:"sealed,omitempty"`
 	Traceparent string `protobuf:"bytes,15,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
 	// entered_ms is the counter's clock when a clerk entered filed_ms by hand, because a paper was received earlier that
-	// day, or when an earlier outcome is told again; 0: filed_ms is what the clock showed. clock_evidence is about it.
+	// day, or when an earlier outcome is repeated; 0: filed_ms is the clock's time. clock_evidence applies to it.
 	EnteredMs int64 `protobuf:"varint,16,opt,name=entered_ms,json=enteredMs,proto3" json:"entered_ms,omitempty"`
-	// link_time is what the link to the hub knows of the time, beside the counter's clock; absent before the first link-up.
+	// link_time is evidence from the link to the hub, beside the counter's clock; absent before the first link-up.
 	LinkTime *LinkTime `protobuf:"bytes,20,opt,name=link_time,json=linkTime,proto3" json:"link_time,omitempty"`
 	// Types that are valid to be assigned to Fact:
 	//
@@ -545,14 +545,14 @@ func (*Claim_PhoneInstalled) isClaim_Fact() {}
 
 func (*Claim_CertificatesTold) isClaim_Fact() {}
 
-// LinkTime is evidence of the time that does not rest on a clock which people set.
+// LinkTime is evidence of the time that does not depend on a clock that people set.
 type LinkTime struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// hub_ms is the hub's time at the newest link-up, as the hub told it, signed.
+	// hub_ms is the hub's time at the newest link-up, as sent and signed by the hub.
 	HubMs int64 `protobuf:"varint,1,opt,name=hub_ms,json=hubMs,proto3" json:"hub_ms,omitempty"`
-	// elapsed_ms is how long ago that was, by a clock that runs on while the machine is suspended and that nobody sets.
+	// elapsed_ms is the time since then by the machine's uptime, which includes suspension and which nobody can set.
 	ElapsedMs int64 `protobuf:"varint,2,opt,name=elapsed_ms,json=elapsedMs,proto3" json:"elapsed_ms,omitempty"`
-	// restarted: the machine was started again since then, so nothing counted the time and elapsed_ms is absent.
+	// restarted: the machine has rebooted since then, so elapsed_ms is absent.
 	Restarted     bool `protobuf:"varint,3,opt,name=restarted,proto3" json:"restarted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -609,16 +609,16 @@ func (x *LinkTime) GetRestarted() bool {
 	return false
 }
 
-// Personal is what sealed holds.
+// Personal is the content of Claim.sealed.
 type Personal struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Record  *ResidentRecord        `protobuf:"bytes,1,opt,name=record,proto3" json:"record,omitempty"`
 	Contact *Contact               `protobuf:"bytes,2,opt,name=contact,proto3" json:"contact,omitempty"`
-	// special_circumstances are those of an application, as the officers wrote them down; empty: none are claimed.
+	// special_circumstances are those of an application, in the officers' words; empty: none are claimed.
 	SpecialCircumstances string `protobuf:"bytes,80,opt,name=special_circumstances,json=specialCircumstances,proto3" json:"special_circumstances,omitempty"`
-	// why an application was dropped, as the clerk wrote it down.
+	// why an application was dropped, in the clerk's words.
 	Why string `protobuf:"bytes,81,opt,name=why,proto3" json:"why,omitempty"`
-	// certificates of CertificatesTold, in its order: what their authority has signed is the proof.
+	// certificates are those of CertificatesTold, in its order, as proof by their signatures.
 	Certificates  [][]byte `protobuf:"bytes,90,rep,name=certificates,proto3" json:"certificates,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -689,7 +689,7 @@ func (x *Personal) GetCertificates() [][]byte {
 	return nil
 }
 
-// ResidentRecord is a resident record as the counter's terminal shows it. It never stands in the log unsealed.
+// ResidentRecord is a resident record as the counter's terminal shows it. The log holds it only sealed.
 type ResidentRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// resident_code identifies the person; it never leaves the hub's memory.
@@ -705,15 +705,15 @@ type ResidentRecord struct {
 	Municipality string `protobuf:"bytes,8,opt,name=municipality,proto3" json:"municipality,omitempty"`
 	AdultWard    bool   `protobuf:"varint,9,opt,name=adult_ward,json=adultWard,proto3" json:"adult_ward,omitempty"`
 	Foreign      bool   `protobuf:"varint,10,opt,name=foreign,proto3" json:"foreign,omitempty"`
-	// period_of_stay is its last day, empty for none.
+	// period_of_stay is the last day of the stay; empty for none.
 	PeriodOfStay string `protobuf:"bytes,11,opt,name=period_of_stay,json=periodOfStay,proto3" json:"period_of_stay,omitempty"`
 	// overseas: kept in the 附票 after moving abroad (from 2024-05-27).
 	Overseas bool `protobuf:"varint,12,opt,name=overseas,proto3" json:"overseas,omitempty"`
 	// overseas_on is the day of the move-out abroad.
 	OverseasOn string `protobuf:"bytes,13,opt,name=overseas_on,json=overseasOn,proto3" json:"overseas_on,omitempty"`
-	// stay_pending: the renewal of the period of stay was applied for and not decided yet (特例期間).
+	// stay_pending: an application for renewal of the period of stay is undecided (特例期間).
 	StayPending bool `protobuf:"varint,60,opt,name=stay_pending,json=stayPending,proto3" json:"stay_pending,omitempty"`
-	// corrected_code is the new resident-record code when resident_code was corrected; like that it is never stored.
+	// corrected_code is the new code if resident_code was corrected; neither is ever stored.
 	CorrectedCode string `protobuf:"bytes,61,opt,name=corrected_code,json=correctedCode,proto3" json:"corrected_code,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -930,12 +930,12 @@ type ApplicationReceived struct {
 	Documents []string               `protobuf:"bytes,4,rep,name=documents,proto3" json:"documents,omitempty"`
 	Card      string                 `protobuf:"bytes,5,opt,name=card,proto3" json:"card,omitempty"`
 	CardKind  CardKind               `protobuf:"varint,6,opt,name=card_kind,json=cardKind,proto3,enum=shomei.events.CardKind" json:"card_kind,omitempty"`
-	// special_circumstances stood here in the clear until 2026-11-29: now they are in Personal.
+	// special_circumstances were unsealed here until 2026-11-29; since then they are in Personal.
 	SpecialCircumstances string    `protobuf:"bytes,7,opt,name=special_circumstances,json=specialCircumstances,proto3" json:"special_circumstances,omitempty"`
 	Express              bool      `protobuf:"varint,8,opt,name=express,proto3" json:"express,omitempty"`
 	Cause                string    `protobuf:"bytes,9,opt,name=cause,proto3" json:"cause,omitempty"`
 	Pins                 []PinKind `protobuf:"varint,10,rep,packed,name=pins,proto3,enum=shomei.events.PinKind" json:"pins,omitempty"`
-	// letter is the inquiry letter that was brought back.
+	// letter is the number of the inquiry letter that was brought back.
 	Letter string `protobuf:"bytes,11,opt,name=letter,proto3" json:"letter,omitempty"`
 	// notice_answer: the answer form of the expiry notice was brought, with the PINs inside (law.md 5.4).
 	NoticeAnswer bool `protobuf:"varint,12,opt,name=notice_answer,json=noticeAnswer,proto3" json:"notice_answer,omitempty"`
@@ -1465,7 +1465,7 @@ func (x *PinsUnblocked) GetCard() string {
 type CustodyTaken struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Card  string                 `protobuf:"bytes,1,opt,name=card,proto3" json:"card,omitempty"`
-	// obligation is the RetireCard that this answers; retired: the chip was made unusable before the card was kept.
+	// obligation is the RetireCard that this answers; retired: the chip was made unusable first.
 	Obligation    string `protobuf:"bytes,2,opt,name=obligation,proto3" json:"obligation,omitempty"`
 	Retired       bool   `protobuf:"varint,3,opt,name=retired,proto3" json:"retired,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1688,7 +1688,7 @@ func (x *CardFoundNotified) GetCard() string {
 	return ""
 }
 
-// AuthorityOrder is the CA operator's: an error in a certificate (Art 13) or key compromise (Art 14).
+// AuthorityOrder is the CA operator's order to revoke, for an error in a certificate (Art 13) or key compromise (Art 14).
 type AuthorityOrder struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Serials       []uint64               `protobuf:"varint,1,rep,packed,name=serials,proto3" json:"serials,omitempty"`
@@ -1795,7 +1795,7 @@ func (x *PinsBlocked) GetCard() string {
 
 type ApplicationDropped struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// why stood here in the clear until 2026-11-29: now it is in Personal.
+	// why was unsealed here until 2026-11-29; since then it is in Personal.
 	Why           string `protobuf:"bytes,1,opt,name=why,proto3" json:"why,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1838,7 +1838,7 @@ func (x *ApplicationDropped) GetWhy() string {
 	return ""
 }
 
-// ConfirmationFailed: the counter could not begin what it was told to (resident left, card not there).
+// ConfirmationFailed: the counter could not begin a command (resident left, card not there).
 type ConfirmationFailed struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Obligation    string                 `protobuf:"bytes,1,opt,name=obligation,proto3" json:"obligation,omitempty"`
@@ -1891,8 +1891,8 @@ func (x *ConfirmationFailed) GetReason() string {
 	return ""
 }
 
-// PhoneApplicationReceived is an application about a smartphone: from the phone itself, through the app gateway, with a
-// proof; or at a counter, where a clerk has seen who asks, without one.
+// PhoneApplicationReceived is an application about a smartphone: from the phone through the app gateway, with a proof, or
+// at a counter, where a clerk has seen the applicant, without one.
 type PhoneApplicationReceived struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// application is the encoded PhoneApplication, exactly as signed.
@@ -1954,11 +1954,11 @@ type PhoneApplication struct {
 	Operation Operation     `protobuf:"varint,1,opt,name=operation,proto3,enum=shomei.events.Operation" json:"operation,omitempty"`
 	Device    string        `protobuf:"bytes,2,opt,name=device,proto3" json:"device,omitempty"`
 	Platform  PhonePlatform `protobuf:"varint,3,opt,name=platform,proto3,enum=shomei.events.PhonePlatform" json:"platform,omitempty"`
-	// keys are requests signed by the keys that the phone has made, for PHONE_ISSUE.
+	// keys are requests signed with the phone's new keys, for PHONE_ISSUE.
 	Keys []*KeyRequest `protobuf:"bytes,4,rep,name=keys,proto3" json:"keys,omitempty"`
 	// made_ms is the phone's clock when the holder signed.
 	MadeMs int64 `protobuf:"varint,5,opt,name=made_ms,json=madeMs,proto3" json:"made_ms,omitempty"`
-	// procedure is that of the claim, so that a proof is good for one application.
+	// procedure is the claim's, so that a proof is valid for one application only.
 	Procedure     string `protobuf:"bytes,6,opt,name=procedure,proto3" json:"procedure,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2106,8 +2106,8 @@ func (x *PhoneInstalled) GetCertificatesSha256() [][]byte {
 	return nil
 }
 
-// CertificatesTold: what this counter was given for cards and smartphones, as its journal says. It tells after its hub
-// turned out to be an older copy, so that certificates issued since are found. The certificates themselves are sealed.
+// CertificatesTold lists the certificates for cards and smartphones in a counter's journal. A counter sends it after a
+// mismatch with its hub, which may have been restored from an old copy and lack the newest. The certificates are sealed.
 type CertificatesTold struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Certificates  []*CertificateFound    `protobuf:"bytes,1,rep,name=certificates,proto3" json:"certificates,omitempty"`
@@ -2155,13 +2155,13 @@ func (x *CertificatesTold) GetCertificates() []*CertificateFound {
 // Downlink is one message on shomei.command.<counter>, sealed to the counter's key and signed by the hub.
 type Downlink struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// id is the obligation id of a command or the claim id of an answer: the counter drops what it has seen.
+	// id is the obligation id of a command or the claim id of an answer, by which the counter recognises redeliveries.
 	Id         string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	Counter    string `protobuf:"bytes,2,opt,name=counter,proto3" json:"counter,omitempty"`
 	Procedure  string `protobuf:"bytes,3,opt,name=procedure,proto3" json:"procedure,omitempty"`
 	Subscriber string `protobuf:"bytes,4,opt,name=subscriber,proto3" json:"subscriber,omitempty"`
 	IssuedMs   int64  `protobuf:"varint,5,opt,name=issued_ms,json=issuedMs,proto3" json:"issued_ms,omitempty"`
-	// deadline after which a command is not begun any more.
+	// deadline_ms is the time after which a command is no longer begun.
 	DeadlineMs int64 `protobuf:"varint,6,opt,name=deadline_ms,json=deadlineMs,proto3" json:"deadline_ms,omitempty"`
 	// Types that are valid to be assigned to Body:
 	//
@@ -2411,7 +2411,7 @@ func (x *SealedDownlink) GetSignature() []byte {
 	return nil
 }
 
-// Answer tells a counter what the hub decided on its claim.
+// Answer is the hub's decision on a counter's claim.
 type Answer struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Claim    string                 `protobuf:"bytes,1,opt,name=claim,proto3" json:"claim,omitempty"`
@@ -2424,21 +2424,21 @@ type Answer struct {
 	Planned            []*PlannedCertificate `protobuf:"bytes,7,rep,name=planned,proto3" json:"planned,omitempty"`
 	Alternative        Operation             `protobuf:"varint,8,opt,name=alternative,proto3,enum=shomei.events.Operation" json:"alternative,omitempty"`
 	AlternativePlanned []*PlannedCertificate `protobuf:"bytes,9,rep,name=alternative_planned,json=alternativePlanned,proto3" json:"alternative_planned,omitempty"`
-	// letter was the number of the letter of inquiry; no answer tells it any more, because it proves that the letter arrived.
+	// letter was the number of the letter of inquiry. It is no longer sent, because it proves that the letter arrived.
 	Letter         string              `protobuf:"bytes,10,opt,name=letter,proto3" json:"letter,omitempty"`
 	Certificates   []*CertificateState `protobuf:"bytes,11,rep,name=certificates,proto3" json:"certificates,omitempty"`
 	CardLastDay    string              `protobuf:"bytes,12,opt,name=card_last_day,json=cardLastDay,proto3" json:"card_last_day,omitempty"`
 	CardCandidates []*Candidate        `protobuf:"bytes,13,rep,name=card_candidates,json=cardCandidates,proto3" json:"card_candidates,omitempty"`
-	// endings are what this decision did to certificates and the card, deadlines what it started.
+	// endings are this decision's effects on certificates and the card, deadlines those that it started.
 	Endings   []*Ending      `protobuf:"bytes,14,rep,name=endings,proto3" json:"endings,omitempty"`
 	Deadlines []*DeadlineSet `protobuf:"bytes,15,rep,name=deadlines,proto3" json:"deadlines,omitempty"`
-	// on_file are the papers that the office keeps while the inquiry letter is under way; nobody is asked for them again.
+	// on_file are the documents that the office keeps while the letter is out; nobody is asked for them again.
 	OnFile []string `protobuf:"bytes,16,rep,name=on_file,json=onFile,proto3" json:"on_file,omitempty"`
 	// phone_certificates are those on the person's smartphones; certificates are those of the card.
 	PhoneCertificates []*CertificateState `protobuf:"bytes,17,rep,name=phone_certificates,json=phoneCertificates,proto3" json:"phone_certificates,omitempty"`
-	// former_card is the card that goes out of use when the procedure's card is handed over; empty when none does.
+	// former_card is the card that goes out of use when the procedure's card is handed over; empty for none.
 	FormerCard string `protobuf:"bytes,18,opt,name=former_card,json=formerCard,proto3" json:"former_card,omitempty"`
-	// held is why the claim was not decided on but put aside for two officers: its times; absent otherwise.
+	// held is why the claim, because of its times, was held for two officers instead of decided; absent otherwise.
 	Held          *HeldReceipt `protobuf:"bytes,60,opt,name=held,proto3" json:"held,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2607,7 +2607,7 @@ func (x *Answer) GetHeld() *HeldReceipt {
 	return nil
 }
 
-// Ending is what became of one certificate or, with serial 0, of the card, and by which rules.
+// Ending is the new status of one certificate or, with serial 0, of the card, with the rules behind it.
 type Ending struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	Serial     uint64                 `protobuf:"varint,1,opt,name=serial,proto3" json:"serial,omitempty"`
@@ -2616,7 +2616,7 @@ type Ending struct {
 	Card       string                 `protobuf:"bytes,4,opt,name=card,proto3" json:"card,omitempty"`
 	CardStatus CardStatus             `protobuf:"varint,5,opt,name=card_status,json=cardStatus,proto3,enum=shomei.events.CardStatus" json:"card_status,omitempty"`
 	RuleIds    []string               `protobuf:"bytes,6,rep,name=rule_ids,json=ruleIds,proto3" json:"rule_ids,omitempty"`
-	// device is the smartphone whose certificate it is.
+	// device is the smartphone that holds the certificate.
 	Device        string `protobuf:"bytes,7,opt,name=device,proto3" json:"device,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2701,7 +2701,7 @@ func (x *Ending) GetDevice() string {
 	return ""
 }
 
-// InstallCertificates are the signed certificates on their way to a smartphone.
+// InstallCertificates carries signed certificates to a smartphone.
 type InstallCertificates struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Device        string                 `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"`

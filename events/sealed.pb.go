@@ -23,7 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Sealed is personal data under a key per person and record class (pkg/vault). Erasing the key erases it.
+// Sealed is personal data encrypted with a key per person and record class (pkg/vault). Destroying the key erases it.
 type Sealed struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// suite 1 is AES-256-GCM with the nonce in front of the ciphertext.
@@ -33,7 +33,7 @@ type Sealed struct {
 	RecordClass string `protobuf:"bytes,3,opt,name=record_class,json=recordClass,proto3" json:"record_class,omitempty"`
 	// ciphertext is bound to aggregate id, revision and field as additional data.
 	Ciphertext []byte `protobuf:"bytes,4,opt,name=ciphertext,proto3" json:"ciphertext,omitempty"`
-	// digest is HMAC-SHA-256 of the plaintext under the person's key: equal content can be seen without opening it.
+	// digest is HMAC-SHA-256 of the plaintext under the person's key, by which equal content is recognised without opening it.
 	Digest        []byte `protobuf:"bytes,5,opt,name=digest,proto3" json:"digest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

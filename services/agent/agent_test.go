@@ -23,7 +23,7 @@ import (
 	"shomei/services/agent"
 )
 
-func TestAnApplicationFromDeskToHandOver(t *testing.T) {
+func TestApplicationFromFilingToHandOver(t *testing.T) {
 	for name, makeCard := range map[string]func(testing.TB, string) *softcard.Card{"on a new card": newCard, "on a card in use": usedCard} {
 		t.Run(name, func(t *testing.T) {
 			centre := newCentre(t)
@@ -66,9 +66,9 @@ func TestAnApplicationFromDeskToHandOver(t *testing.T) {
 	}
 }
 
-// A reader that fails in the middle of the work, as when its service is started again, says nothing of the card: the work goes
-// on, and no attempt is counted against the card.
-func TestAReaderThatFailsIsNotTheCards(t *testing.T) {
+// A reader that fails in the middle of the work, as when its service restarts, says nothing about the card: the work
+// continues, and no attempt is counted against the card.
+func TestReaderFailureIsRetried(t *testing.T) {
 	centre := newCentre(t)
 	centre.auto = true
 	chip := newCard(t, centre.cardID)
@@ -83,7 +83,7 @@ func TestAReaderThatFailsIsNotTheCards(t *testing.T) {
 	natstest.Wait(t, time.Minute, "the card to be written", func() bool {
 		status, err := counter.Status(procedure)
 		must(t, err)
-		if status.Stage == agent.StageConfirm { // what was typed is not kept for another attempt
+		if status.Stage == agent.StageConfirm { // typed PINs are not kept for another attempt
 			_ = counter.Confirm(procedure, pins())
 		}
 		return status.Stage == agent.StageWritten
@@ -95,8 +95,8 @@ func TestAReaderThatFailsIsNotTheCards(t *testing.T) {
 	centre.checkCard(chip)
 }
 
-// Work that a card interrupted, and a restart, asks nobody for a PIN any more once its application was withdrawn.
-func TestAWithdrawnApplicationAsksNobody(t *testing.T) {
+// A command interrupted by card removal and a restart asks for no PIN once its application is withdrawn.
+func TestWithdrawnApplicationAsksForNoPIN(t *testing.T) {
 	centre := newCentre(t)
 	chip, store := usedCard(t, centre.cardID), storePath(t)
 	reader := newSlot(chip)
@@ -132,7 +132,7 @@ func TestAWithdrawnApplicationAsksNobody(t *testing.T) {
 	}
 }
 
-func TestAClaimIsAPromiseOnlyAtTheHub(t *testing.T) {
+func TestApplicationIsPendingUntilAtTheHub(t *testing.T) {
 	centre := newCentre(t)
 	store := storePath(t)
 	offline, err := agent.Open(centre.config(store, nil))
@@ -167,7 +167,7 @@ func TestAClaimIsAPromiseOnlyAtTheHub(t *testing.T) {
 	}
 }
 
-func TestPINsAreJudgedAndWiped(t *testing.T) {
+func TestPINsAreCheckedAndWiped(t *testing.T) {
 	centre := newCentre(t)
 	centre.auto = true
 	counter, _ := centre.counter(centre.config(storePath(t), newSlot(newCard(t, centre.cardID))))
@@ -205,9 +205,9 @@ func TestPINsAreJudgedAndWiped(t *testing.T) {
 	}
 }
 
-// Answers to later claims carry no fee: they must not make the hand-over free. One about a claim that was put aside names
-// no procedure.
-func TestLaterAnswersDoNotTakeTheFirstBack(t *testing.T) {
+// Answers to later claims carry no fee: they must not make the hand-over free. An answer about a quarantined claim names no
+// procedure.
+func TestLaterAnswersKeepFeeAndStage(t *testing.T) {
 	centre := newCentre(t)
 	store := storePath(t)
 	counter, stop := centre.counter(centre.config(store, nil))
@@ -246,9 +246,9 @@ func TestLaterAnswersDoNotTakeTheFirstBack(t *testing.T) {
 	check(again)
 }
 
-// Keys that get no certificate any more, as when the regime has ended over night, end the procedure with the rules that
-// say why; a claim that was put aside is for people to mend.
-func TestKeysInVain(t *testing.T) {
+// Keys that are refused certificates, as when the regime ended overnight, end the procedure with the rules that say why. A
+// quarantined claim does not: people must look at it.
+func TestRefusedKeysEndTheProcedure(t *testing.T) {
 	for _, c := range []struct {
 		refusal string
 		want    agent.Stage
@@ -287,8 +287,8 @@ func TestKeysInVain(t *testing.T) {
 	}
 }
 
-// A slot keeps its PIN when none is typed. One that never held a certificate has a PIN that nobody knows: it needs one.
-func TestWithoutAPINASlotInUseKeepsItsOwn(t *testing.T) {
+// A slot keeps its PIN if none is typed. One that never held a certificate has a PIN that nobody knows, so it needs one.
+func TestSlotInUseKeepsItsPINIfNoneIsTyped(t *testing.T) {
 	centre := newCentre(t)
 	centre.auto = true
 	chip := usedCard(t, centre.cardID)
@@ -311,7 +311,7 @@ func TestWithoutAPINASlotInUseKeepsItsOwn(t *testing.T) {
 	}
 }
 
-func TestACardPulledOutIsWaitedForAndAnotherRefused(t *testing.T) {
+func TestWaitsForRemovedCardAndRefusesAnother(t *testing.T) {
 	centre := newCentre(t)
 	centre.auto = true
 	chip, other := usedCard(t, centre.cardID), usedCard(t, "CARD-2")
@@ -330,7 +330,7 @@ func TestACardPulledOutIsWaitedForAndAnotherRefused(t *testing.T) {
 					return
 				}
 			case <-limit:
-				t.Fatalf("nobody was told %q", what)
+				t.Fatalf("no progress said %q", what)
 			}
 		}
 	}
@@ -340,7 +340,7 @@ func TestACardPulledOutIsWaitedForAndAnotherRefused(t *testing.T) {
 	reach(t, counter, procedure, agent.StageConfirm)
 	pulled := false
 	chip.SetFault(func(_ int, cmd card.Command) softcard.Fault {
-		if cmd.INS == 0x47 && cmd.P1 == 0x80 && !pulled { // GENERATE: the effect stays, the answer is lost
+		if cmd.INS == 0x47 && cmd.P1 == 0x80 && !pulled { // GENERATE: takes effect, but its answer is lost
 			pulled = true
 			return softcard.RemoveAfter
 		}
@@ -359,7 +359,7 @@ func TestACardPulledOutIsWaitedForAndAnotherRefused(t *testing.T) {
 	}
 }
 
-func TestACommandThatCannotBeginSaysSo(t *testing.T) {
+func TestCommandThatCannotBeginReportsWhy(t *testing.T) {
 	start := time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC)
 	generate := func(d *events.Downlink) {
 		d.Body = &events.Downlink_GenerateKeys{GenerateKeys: &events.GenerateKeys{Card: "CARD-1", Regime: events.Regime_REGIME_MYNUMBER, Kinds: both}}
@@ -383,7 +383,7 @@ func TestACommandThatCannotBeginSaysSo(t *testing.T) {
 			t.Errorf("too late: %v", err)
 		}
 	})
-	t.Run("it came too late", func(t *testing.T) {
+	t.Run("the command comes after its deadline", func(t *testing.T) {
 		centre := newCentre(t)
 		cfg := centre.config(storePath(t), newSlot(usedCard(t, centre.cardID)))
 		centre.clock.set(start.Add(time.Hour))
@@ -421,7 +421,7 @@ func TestACommandThatCannotBeginSaysSo(t *testing.T) {
 			t.Errorf("got %v", got)
 		}
 	})
-	t.Run("the certificates are for keys that are not there", func(t *testing.T) {
+	t.Run("the card lacks the certificates' keys", func(t *testing.T) {
 		centre := newCentre(t)
 		chip, elsewhere := usedCard(t, centre.cardID), usedCard(t, centre.cardID)
 		centre.counter(centre.config(storePath(t), newSlot(chip)))
@@ -434,8 +434,8 @@ func TestACommandThatCannotBeginSaysSo(t *testing.T) {
 	})
 }
 
-// A new card can't be set up before the hub has told its last day.
-func TestANewCardWaitsForItsLastDay(t *testing.T) {
+// A new card can't be set up before the hub has sent its last day.
+func TestNewCardNeedsItsLastDay(t *testing.T) {
 	centre := newCentre(t)
 	centre.counter(centre.config(storePath(t), newSlot(newCard(t, centre.cardID))))
 	must(t, centre.send(t.Context(), "p1", "keys", func(d *events.Downlink) {
@@ -446,7 +446,7 @@ func TestANewCardWaitsForItsLastDay(t *testing.T) {
 	}
 }
 
-func TestACommandRunsOnceHoweverOftenItComes(t *testing.T) {
+func TestRedeliveredCommandRunsOnce(t *testing.T) {
 	centre := newCentre(t)
 	shortMemory(t, centre)
 	chip := usedCard(t, centre.cardID)
@@ -458,7 +458,7 @@ func TestACommandRunsOnceHoweverOftenItComes(t *testing.T) {
 			Pins: []events.PinKind{events.PinKind_PIN_KIND_AUTH},
 		}}
 	}
-	for range 3 { // block it
+	for range 3 { // block the PIN
 		if err := card.NewSession(chip).Verify(card.Auth, []byte("0000")); err == nil {
 			t.Fatal("a wrong PIN passed")
 		}
@@ -472,7 +472,7 @@ func TestACommandRunsOnceHoweverOftenItComes(t *testing.T) {
 	}
 	must(t, card.NewSession(chip).Verify(card.Auth, []byte(authPIN)))
 
-	// The hub sends it again, to a counter that was started again: nothing happens.
+	// A redelivery after the counter's restart changes nothing.
 	stop()
 	centre.forgetTaken()
 	counter, _ = centre.counter(centre.config(store, newSlot(chip)))
@@ -485,7 +485,7 @@ func TestACommandRunsOnceHoweverOftenItComes(t *testing.T) {
 		t.Errorf("claims after a redelivery: %v", got)
 	}
 
-	// The hub asks again: it hears the first outcome again, and the card is left alone.
+	// The hub itself sends the command again: the first outcome is repeated, and the card is not touched.
 	forgotten(t, centre)
 	must(t, centre.send(t.Context(), "p1", "unblock", unblock))
 	claims := centre.until("the first outcome again", func(c []*events.Claim) bool { return len(c) == 2 })
@@ -494,7 +494,7 @@ func TestACommandRunsOnceHoweverOftenItComes(t *testing.T) {
 	}
 }
 
-// shortMemory makes the server forget the ids it has seen after a moment instead of ten minutes; forgotten waits for it.
+// shortMemory makes the server forget message ids after 100 ms instead of ten minutes; forgotten waits for that.
 func shortMemory(t *testing.T, c *centre) {
 	t.Helper()
 	stream, err := c.js.Stream(t.Context(), counterlink.CommandStream)
@@ -517,7 +517,7 @@ func forgotten(t *testing.T, c *centre) {
 	natstest.Wait(t, waitLimit, "the server to forget the ids it has seen", func() bool { return !put().Duplicate })
 }
 
-func TestRetiringACardEndsIt(t *testing.T) {
+func TestRetiredCardIsTerminated(t *testing.T) {
 	centre := newCentre(t)
 	chip := usedCard(t, centre.cardID)
 	counter, _ := centre.counter(centre.config(storePath(t), newSlot(chip)))
@@ -535,7 +535,7 @@ func TestRetiringACardEndsIt(t *testing.T) {
 	}
 }
 
-func TestTheRegisterReportsWithoutAReader(t *testing.T) {
+func TestReportNeedsNoReader(t *testing.T) {
 	centre := newCentre(t)
 	counter, _ := centre.counter(centre.config(storePath(t), nil))
 	caused := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
@@ -550,7 +550,7 @@ func TestTheRegisterReportsWithoutAReader(t *testing.T) {
 	}
 }
 
-func TestAnUnblockApplicationNamesItsPINs(t *testing.T) {
+func TestUnblockPINNamesPINs(t *testing.T) {
 	centre := newCentre(t)
 	counter, _ := centre.counter(centre.config(storePath(t), nil))
 	_, err := counter.UnblockPIN(t.Context(), application(centre.cardID), events.PinKind_PIN_KIND_SIGN)
@@ -561,14 +561,14 @@ func TestAnUnblockApplicationNamesItsPINs(t *testing.T) {
 	}
 }
 
-func TestTwoAgentsDoNotShareAStore(t *testing.T) {
+func TestSecondAgentGetsErrStoreBusy(t *testing.T) {
 	centre := newCentre(t)
 	store := storePath(t)
 	first, err := agent.Open(centre.config(store, nil))
 	must(t, err)
 	defer first.Close()
 	if _, err := agent.Open(centre.config(store, nil)); !errors.Is(err, agent.ErrStoreBusy) {
-		t.Errorf("second agent: %v", err)
+		t.Errorf("opening the store a second time: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	updates := first.Progress(ctx, "")
@@ -576,12 +576,12 @@ func TestTwoAgentsDoNotShareAStore(t *testing.T) {
 	for range updates { // ends with ctx
 	}
 	if _, err := first.Status("nothing"); !errors.Is(err, agent.ErrUnknownProcedure) {
-		t.Errorf("status of nothing: %v", err)
+		t.Errorf("status of an unknown procedure: %v", err)
 	}
 }
 
-// Sealed parts of claims and commands must not stay on a counter's disk for ever; what is unfinished stays.
-func TestWhatIsFinishedAndOldLeavesTheStore(t *testing.T) {
+// Sealed parts of claims and commands must not stay on a counter's disk for ever. Unfinished ones stay.
+func TestOldFinishedEntriesAreRemoved(t *testing.T) {
 	centre := newCentre(t)
 	at := running()
 	store := storePath(t)
@@ -634,9 +634,9 @@ func TestWhatIsFinishedAndOldLeavesTheStore(t *testing.T) {
 	centre.until("a claim that continues the chain", func(all []*events.Claim) bool { return len(all) == 4 })
 }
 
-// Without the centre no card is written, by any counter: the page says so, the work waits, and goes on by itself. Reading
-// needs nobody.
-func TestACentreThatIsAwayIsWaitedFor(t *testing.T) {
+// Without the centre no counter can change a card: the page says so, and the work waits and continues by itself. Reading a
+// card needs no centre.
+func TestWaitsForUnavailableCentre(t *testing.T) {
 	centre := newCentre(t)
 	centre.auto = true
 	chip := usedCard(t, centre.cardID)
@@ -654,7 +654,7 @@ func TestACentreThatIsAwayIsWaitedFor(t *testing.T) {
 	must(t, err)
 	for u := range updates {
 		if u.Stage == agent.StageConfirm {
-			t.Fatal("the resident was asked although the card is closed")
+			t.Fatal("the resident was asked before the card was opened")
 		}
 		if u.Message.Key == agent.CentreNeeded {
 			break
@@ -670,8 +670,9 @@ func TestACentreThatIsAwayIsWaitedFor(t *testing.T) {
 	centre.checkCard(chip)
 }
 
-// No counter sets a PIN, makes keys or writes by itself: what the centre does not open ends without touching the card.
-func TestACommandTheCentreDoesNotOpenTouchesNoCard(t *testing.T) {
+// No counter sets a PIN, makes keys or writes by itself: if the centre refuses to open the card, the command fails and the
+// card stays unchanged.
+func TestCardStaysUnchangedIfCentreRefusesToOpenIt(t *testing.T) {
 	for name, body := range map[string]func(*events.Downlink){
 		"keys": func(d *events.Downlink) {
 			d.Body = &events.Downlink_GenerateKeys{GenerateKeys: &events.GenerateKeys{Card: "CARD-1", Kinds: both}}
@@ -694,7 +695,7 @@ func TestACommandTheCentreDoesNotOpenTouchesNoCard(t *testing.T) {
 			}
 			counter, _ := centre.counter(cfg)
 			must(t, centre.send(t.Context(), "p1", name, body))
-			if name == "unblock" { // it asks the resident first; the card is opened for the PINs only
+			if name == "unblock" { // asks the resident before it opens the card
 				reach(t, counter, "p1", agent.StageConfirm)
 				must(t, counter.Confirm("p1", agent.PINs{events.PinKind_PIN_KIND_AUTH: []byte("4321")}))
 			}

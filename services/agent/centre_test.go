@@ -50,13 +50,13 @@ var (
 	noLog = slog.New(slog.DiscardHandler)
 )
 
-// centre is a hub on a real server. It answers every application, and leads it through keys and certificates when auto
-// is set; it signs with an authority of the test's own.
+// centre is a hub on a real server, with an authority of its own. It answers every application and, if auto is set,
+// commands keys and certificates.
 type centre struct {
 	t      testing.TB
 	server *natstest.Operated
 	url    string
-	conn   *nats.Conn // of a user that may do everything in the account of the log
+	conn   *nats.Conn // of a user with all rights in the log's account
 	js     jetstream.JetStream
 	hub    *counterlink.Links
 	stop   func() // stops it
@@ -68,8 +68,8 @@ type centre struct {
 	caKey  *rsa.PrivateKey
 	auto   bool
 	cardID string
-	clock  *clock // the hub's; it stands at the time of its making unless it runs
-	// mismatched counts the link-ups that were refused; a test that expects none fails by it.
+	clock  *clock // the hub's; it stands still unless it runs
+	// mismatched counts refused link-ups, for tests that expect them.
 	mismatched chan error
 
 	mu      sync.Mutex
@@ -94,7 +94,7 @@ func newCentre(t testing.TB) *centre {
 	return c
 }
 
-// open runs the hub's end until the function it returns is called.
+// open runs the gate until the returned function is called.
 func (c *centre) open() (stop func()) {
 	t := c.t
 	public, _ := c.key.PublicKey()
@@ -132,7 +132,7 @@ func (c *centre) open() (stop func()) {
 	return func() { cancel(); <-done; <-asked }
 }
 
-// compare knows one person, with two dates of birth for a correction.
+// compare knows one person, with two dates of birth because of a correction.
 func (c *centre) compare(_ context.Context, q counterlink.PersonRequest) (counterlink.Person, error) {
 	personal, err := counterlink.OpenPersonal(c.seal, &events.Claim{Id: q.ID, Sealed: q.Sealed})
 	if r := personal.GetRecord(); err != nil || r.GetResidentCode() != "00000000123" || r.GetBirthDate() != "1990-06-18" {
@@ -141,7 +141,7 @@ func (c *centre) compare(_ context.Context, q counterlink.PersonRequest) (counte
 	return counterlink.Person{Known: true, Initials: "証・花"}, nil
 }
 
-// forgetTaken has a hub forget which commands the counter has taken, so that all of them are sent again.
+// forgetTaken makes the hub forget which commands the counter has received, so that all are sent again.
 func (c *centre) forgetTaken() {
 	c.t.Helper()
 	c.stop()
@@ -150,7 +150,7 @@ func (c *centre) forgetTaken() {
 	c.stop = c.open()
 }
 
-// jwt is what the counter may do.
+// jwt returns the counter's credentials.
 func (c *centre) jwt() string {
 	c.t.Helper()
 	public, _ := c.key.PublicKey()
@@ -161,7 +161,7 @@ func (c *centre) jwt() string {
 	return jwt
 }
 
-// mismatch fails the test unless it expects one.
+// mismatch fails the test unless it expects a mismatch.
 func (c *centre) mismatch(_ string, err error) {
 	if c.mismatched == nil {
 		c.t.Errorf("mismatch: %v", err)
@@ -208,7 +208,7 @@ func (c *centre) makeAuthority() {
 	must(c.t, err)
 }
 
-// handle is the centre's whole mind.
+// handle handles a claim.
 func (c *centre) handle(ctx context.Context, r counterlink.Received) error {
 	c.mu.Lock()
 	c.claims = append(c.claims, r.Claim)
@@ -243,7 +243,7 @@ func (c *centre) answer(ctx context.Context, claim *events.Claim) error {
 	})
 }
 
-// send sends a command; its id is that of the procedure and a suffix, the deadline an hour away.
+// send sends a command with the procedure and a suffix as its id, and a deadline in an hour.
 func (c *centre) send(ctx context.Context, procedure, suffix string, body func(*events.Downlink)) error {
 	d := &events.Downlink{
 		Id: procedure + "-" + suffix, Counter: desk, Procedure: procedure, Subscriber: "subscriber-1",
@@ -275,7 +275,7 @@ func (c *centre) sendCertificates(ctx context.Context, procedure, suffix string,
 		}
 		c.mu.Lock()
 		if known := c.issued[key.GetKind()]; known != nil {
-			der = known // a repeated claim gets what was issued first
+			der = known // a repeated claim gets the same certificates
 		}
 		c.issued[key.GetKind()] = der
 		c.mu.Unlock()
@@ -286,7 +286,7 @@ func (c *centre) sendCertificates(ctx context.Context, procedure, suffix string,
 	})
 }
 
-// until waits until some claims fulfil a condition and returns all of them.
+// until waits until the claims fulfil a condition and returns them.
 func (c *centre) until(what string, done func([]*events.Claim) bool) []*events.Claim {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
@@ -301,7 +301,7 @@ func (c *centre) until(what string, done func([]*events.Claim) bool) []*events.C
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			c.t.Fatalf("waited in vain for %s; claims: %v", what, factsOf(claims))
+			c.t.Fatalf("timed out waiting for %s; claims: %v", what, factsOf(claims))
 		}
 	}
 }
@@ -324,10 +324,10 @@ func factsOf(claims []*events.Claim) []string {
 	return names
 }
 
-// masters are the master keys of cards: 0 of the cards made here, 1 of what they are moved to.
+// masters are the master keys of cards: version 0 of new cards, version 1 that they are moved to.
 var masters = map[uint16]card.Secret{card.OldVersion: {}, 1: {1}}
 
-// openCard answers any challenge with every right, and moves cards to the newest key, as the centre does.
+// openCard answers any challenge, granting every right, and moves cards to the newest key, as the centre does.
 func openCard(_ context.Context, _ string, q card.Challenge) (card.Answer, error) {
 	key := func(name card.KeyName) (card.Key, error) {
 		version, err := name.Version()
@@ -359,7 +359,7 @@ func session(t testing.TB, of *softcard.Card) *card.Session {
 	return s
 }
 
-// newCard makes a card in software that nobody has yet.
+// newCard makes a card in software that was not handed over yet.
 func newCard(t testing.TB, id string) *softcard.Card {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), id+".json")
@@ -372,7 +372,7 @@ func newCard(t testing.TB, id string) *softcard.Card {
 	return c
 }
 
-// usedCard makes one that is in its holder's hands already, with PINs of its own.
+// usedCard makes a card that its holder already uses, with PINs.
 func usedCard(t testing.TB, id string) *softcard.Card {
 	t.Helper()
 	c := newCard(t, id)
@@ -386,11 +386,11 @@ type slot struct {
 	mu      sync.Mutex
 	card    *softcard.Card
 	held    bool
-	apdus   int // that reached a card
-	fails   int // so often the reader is yet to fail, at each 23rd of them
+	apdus   int // number of APDUs that reached a card
+	fails   int // number of failures to come, one at every 23rd APDU
 	away    bool
 	changed chan struct{}
-	// instead answers in the place of the card, or changes what it answers; nil, nil leaves it to the card.
+	// instead answers in the card's place; nil, nil passes the APDU to the card.
 	instead func(chip *softcard.Card, apdu []byte) ([]byte, error)
 }
 
@@ -398,7 +398,7 @@ func newSlot(c *softcard.Card) *slot { return &slot{card: c, changed: make(chan 
 
 func (s *slot) put(c *softcard.Card) { s.set(func() { s.card = c }) }
 
-// set changes the reader itself.
+// set changes the reader and wakes those who wait.
 func (s *slot) set(change func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -486,7 +486,7 @@ func (c *contact) Close() error {
 	return nil
 }
 
-// clock is a settable one. It stands, or runs from where it was set.
+// clock is a settable clock. It stands still, or runs from where it was set.
 type clock struct {
 	mu   sync.Mutex
 	at   time.Time
@@ -494,7 +494,7 @@ type clock struct {
 	from time.Time
 }
 
-// running is a clock that shows the time until it is set to another.
+// running returns a clock that runs from the present time.
 func running() *clock { return &clock{at: time.Now(), runs: true, from: time.Now()} }
 
 func (c *clock) now() time.Time {
@@ -512,7 +512,7 @@ func (c *clock) set(t time.Time) {
 	c.at, c.from = t, time.Now()
 }
 
-// uptime counts what the clock was moved by since, as a machine that was not started again.
+// uptime returns an uptime that follows the clock from now, as on a machine that is not rebooted.
 func (c *clock) uptime() agent.Uptime {
 	begin := c.now()
 	return func() (string, time.Duration) { return "the same start", c.now().Sub(begin) }
@@ -569,7 +569,7 @@ func pins() agent.PINs {
 	return agent.PINs{events.PinKind_PIN_KIND_SIGN: []byte(signPIN), events.PinKind_PIN_KIND_AUTH: []byte(authPIN)}
 }
 
-// reach waits until a procedure is at a stage.
+// reach waits until a procedure is in a stage.
 func reach(t testing.TB, c *agent.Counter, procedure string, stage agent.Stage) agent.Status {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
@@ -583,11 +583,11 @@ func reach(t testing.TB, c *agent.Counter, procedure string, stage agent.Stage) 
 			return status
 		}
 	}
-	t.Fatalf("procedure never came to %q, last: %+v", stage, last)
+	t.Fatalf("procedure never reached stage %q, last: %+v", stage, last)
 	return agent.Status{}
 }
 
-// checkCard uses a card as its holder would: with the new PINs, both keys sign and the certificates are those issued.
+// checkCard uses a card as its holder would: with the new PINs both keys must sign, with the issued certificates.
 func (c *centre) checkCard(of *softcard.Card) {
 	c.t.Helper()
 	of.Reset()

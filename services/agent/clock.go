@@ -13,18 +13,18 @@ import (
 	"shomei/pkg/counterlink"
 )
 
-// Uptime tells which start of the machine this is, and for how long it has run since then, suspended or not. Nobody sets
-// such a clock.
+// Uptime returns an id of the machine's last boot and the time since then, suspended time included. Nobody can set such
+// a clock.
 type Uptime func() (boot string, since time.Duration)
 
-// processUptime counts from now, for systems that tell nothing of the machine's own start.
+// processUptime counts from now, for systems that do not report the machine's boot.
 func processUptime() Uptime {
 	boot, begin := uuid.NewString(), time.Now()
 	return func() (string, time.Duration) { return boot, time.Since(begin) }
 }
 
-// linkUp is the hub's time at the newest link-up, and where the machine's uptime stood then. It is kept in the store, so
-// that an agent which starts again without the hub goes on counting.
+// linkUp is the hub's time and the machine's uptime at the newest link-up. It is stored, so that an agent that restarts
+// offline still knows the hub's time.
 type linkUp struct {
 	HubMS int64 `json:"hub_ms"`
 	// Simulated: the hub runs by a settable clock. Its time does not pass by itself.
@@ -33,7 +33,7 @@ type linkUp struct {
 	Uptime    time.Duration `json:"uptime"`
 }
 
-// timepiece is the counter's clock beside what the link tells of the time.
+// timepiece is the counter's clock together with the hub's time from the link.
 type timepiece struct {
 	now      func() time.Time
 	evidence func() string
@@ -43,8 +43,8 @@ type timepiece struct {
 	last linkUp // zero before the first link-up
 }
 
-// told notes the hub's time at a link-up and returns what to keep of it.
-func (t *timepiece) told(hub counterlink.HubTime) linkUp {
+// linkedUp sets the newest link-up and returns it.
+func (t *timepiece) linkedUp(hub counterlink.HubTime) linkUp {
 	boot, since := t.uptime()
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -52,8 +52,8 @@ func (t *timepiece) told(hub counterlink.HubTime) linkUp {
 	return t.last
 }
 
-// hub returns the hub's time now by what the link told and has elapsed since; false when nothing counted it, or when the
-// hub's time does not pass by itself.
+// hub returns the hub's time now: that of the newest link-up plus the elapsed uptime. It returns false before the first
+// link-up, after a reboot, and if the hub's clock is settable.
 func (t *timepiece) hub() (time.Time, bool) {
 	boot, since := t.uptime()
 	t.mu.Lock()
@@ -65,7 +65,7 @@ func (t *timepiece) hub() (time.Time, bool) {
 	return time.UnixMilli(last.HubMS).Add(since - last.Uptime), true
 }
 
-// deadline returns the time that the hub's deadlines are judged by: the hub's where it is known, else the counter's.
+// deadline returns the time for judging the hub's deadlines: the hub's if known, else the counter's.
 func (t *timepiece) deadline() time.Time {
 	if now, known := t.hub(); known {
 		return now
@@ -73,7 +73,7 @@ func (t *timepiece) deadline() time.Time {
 	return t.now()
 }
 
-// past returns a time that has certainly passed, by which old entries may be forgotten.
+// past returns a time that has certainly passed, for deciding which old entries may be forgotten.
 func (t *timepiece) past() time.Time {
 	now, known := t.hub()
 	t.mu.Lock()
@@ -89,7 +89,7 @@ func (t *timepiece) past() time.Time {
 	return last
 }
 
-// linkTime is what a claim says of the time beside the counter's clock; nil before the first link-up.
+// linkTime returns a claim's evidence of the time beside the counter's clock; nil before the first link-up.
 func (t *timepiece) linkTime() *events.LinkTime {
 	boot, since := t.uptime()
 	t.mu.Lock()
@@ -103,20 +103,20 @@ func (t *timepiece) linkTime() *events.LinkTime {
 	return &events.LinkTime{HubMs: t.last.HubMS, ElapsedMs: (since - t.last.Uptime).Milliseconds()}
 }
 
-// Clock is how the counter's clock stands to the hub's.
+// Clock compares the counter's clock with the hub's.
 type Clock struct {
-	// Own is the counter's clock, Evidence how it stands (Synchronised, Unsynchronised, Simulated).
+	// Own is the counter's clock, Evidence its state (Synchronised, Unsynchronised, Simulated).
 	Own      time.Time
 	Evidence string
-	// Centre is the hub's time now; zero when it is not known.
+	// Centre is the hub's time now; zero if unknown.
 	Centre time.Time
-	// Differs: the two are further apart than the hub takes for one time.
+	// Differs: the two are further apart than the hub tolerates.
 	Differs bool
-	// Refused: this clock is a settable one and the hub's is not, so that the hub takes no claim filed by it.
+	// Refused: this clock is settable and the hub's is not, so the hub refuses claims filed by it.
 	Refused bool
 }
 
-// Clock returns how the counter's clock stands now.
+// Clock compares the counter's clock with the hub's now.
 func (c *Counter) Clock() Clock {
 	t := &c.time
 	now := Clock{Own: t.now(), Evidence: t.evidence()}
@@ -130,8 +130,8 @@ func (c *Counter) Clock() Clock {
 	return now
 }
 
-// Now returns the time that is right by all that this counter knows: its clock's, unless the hub's is known and differs.
-// Dates on pages and what is possible today are judged by it; a claim says what the counter's clock shows.
+// Now returns the hub's time if it is known and differs from the counter's clock, else that clock's time. Pages judge
+// dates by it; a claim always carries the counter's clock.
 func (c *Counter) Now() time.Time {
 	if clock := c.Clock(); clock.Differs {
 		return clock.Centre
@@ -139,35 +139,35 @@ func (c *Counter) Now() time.Time {
 	return c.time.now()
 }
 
-// Held is how many claims of this counter the hub has put aside because it can't believe when they were made.
+// Held returns how many of this counter's claims the hub holds because it can't believe their times.
 func (c *Counter) Held() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.held)
 }
 
-// heldMessage says both times of a claim that the hub put aside.
+// heldMessage returns the sentence about a held claim, with both times.
 func heldMessage(h *events.HeldReceipt) Message {
-	own, from, to := faceOf(h.GetClockMs()), faceOf(h.GetEarliestMs()), faceOf(h.GetLatestMs())
+	own, from, to := clockTime(h.GetClockMs()), clockTime(h.GetEarliestMs()), clockTime(h.GetLatestMs())
 	if h.GetReason() == events.HeldReason_HELD_REASON_SIMULATED {
 		return say("held-simulated", own, to)
 	}
 	return say("held-clock", own, from, to)
 }
 
-func faceOf(ms int64) string {
+func clockTime(ms int64) string {
 	if ms == 0 {
 		return "?"
 	}
 	return time.UnixMilli(ms).In(civil.Tokyo).Format("2006-01-02 15:04")
 }
 
-// timed takes the hub's time at a link-up.
-func (c *Counter) timed(hub counterlink.HubTime) error {
+// linkedUp records the hub's time at a link-up.
+func (c *Counter) linkedUp(hub counterlink.HubTime) error {
 	before := c.Clock()
-	last := c.time.told(hub)
+	last := c.time.linkedUp(hub)
 	if now := c.Clock(); now.Differs && !before.Differs || now.Refused && !before.Refused {
-		c.cfg.Logger.Warn("the counter's clock differs from the centre's: set it right and keep it by a time service",
+		c.cfg.Logger.Warn("the counter's clock differs from the centre's: set it and keep it synchronised by a time service",
 			"counter", c.cfg.Counter, "own", now.Own, "centre", hub.At, "evidence", now.Evidence)
 	}
 	return c.store.keepLinkUp(last)
@@ -187,7 +187,7 @@ func (s *Store) keepLinkUp(l linkUp) error {
 	return nil
 }
 
-// linkUp returns the newest link-up; zero when there was none.
+// linkUp returns the newest link-up, or zero.
 func (s *Store) linkUp() (l linkUp, err error) {
 	raw := s.meta(keyLinkUp)
 	if raw == nil {

@@ -16,7 +16,7 @@ import (
 	"shomei/services/agent"
 )
 
-// off is a clock that is wrong by that much.
+// off returns a clock that is wrong by that much.
 func off(by time.Duration) func() time.Time { return func() time.Time { return time.Now().Add(by) } }
 
 func statusOf(t *testing.T, url string) map[string]any {
@@ -31,9 +31,9 @@ func statusOf(t *testing.T, url string) map[string]any {
 	return told
 }
 
-// The hub sets the deadlines, so the hub's time ends them: a counter whose clock runs ahead issues as any other, and says
-// that its clock is wrong, with both times.
-func TestAClockThatRunsAheadEndsNoCommand(t *testing.T) {
+// Deadlines are judged by the hub's time: a counter whose clock is fast issues like any other, and shows that its clock
+// differs, with both times.
+func TestFastClockEndsNoCommand(t *testing.T) {
 	for name, by := range map[string]time.Duration{"two hours fast": 2 * time.Hour, "nine days slow": -9 * 24 * time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			centre := newCentre(t)
@@ -51,10 +51,10 @@ func TestAClockThatRunsAheadEndsNoCommand(t *testing.T) {
 
 			clock := counter.Clock()
 			if !clock.Differs || clock.Own.Sub(clock.Centre).Round(time.Minute) != by || clock.Refused {
-				t.Errorf("the clock is told as %+v", clock)
+				t.Errorf("Clock() = %+v", clock)
 			}
 			if d := time.Since(counter.Now()).Abs(); d > time.Minute {
-				t.Errorf("dates are judged by a time %v off", d)
+				t.Errorf("Now() is off by %v", d)
 			}
 			url := openDesk(t, counter)
 			centres := clock.Centre.In(civil.Tokyo).Format("2006-01-02")
@@ -71,7 +71,7 @@ func TestAClockThatRunsAheadEndsNoCommand(t *testing.T) {
 }
 
 // A deadline that has passed by the hub's time has passed, whatever the counter's clock says.
-func TestASlowClockBeginsNothingThatIsTooLate(t *testing.T) {
+func TestSlowClockDoesNotExtendDeadlines(t *testing.T) {
 	centre := newCentre(t)
 	cfg := centre.config(storePath(t), newSlot(usedCard(t, centre.cardID)))
 	cfg.Now = off(-9 * 24 * time.Hour)
@@ -85,9 +85,9 @@ func TestASlowClockBeginsNothingThatIsTooLate(t *testing.T) {
 	}
 }
 
-// Claims carry what the link knows of the time: nothing before it was up, then the hub's time and what has elapsed since,
-// also when the agent was started again without the hub; and that nothing counted it when the machine was.
-func TestClaimsCarryWhatTheLinkKnows(t *testing.T) {
+// Claims carry the hub's time and the time elapsed since the newest link-up, also after the agent restarts offline: none
+// before the first link-up, and no elapsed time after a reboot.
+func TestClaimsCarryLinkTime(t *testing.T) {
 	centre := newCentre(t)
 	store := storePath(t)
 	boot, up := "first start", time.Hour
@@ -119,7 +119,7 @@ func TestClaimsCarryWhatTheLinkKnows(t *testing.T) {
 	must(t, err)
 	filed(offline)
 	if clock := offline.Clock(); !clock.Centre.IsZero() {
-		t.Errorf("after the machine was started again the centre's time is told as %v", clock.Centre)
+		t.Errorf("after a reboot the centre's time is %v", clock.Centre)
 	}
 	must(t, offline.Close())
 
@@ -133,15 +133,15 @@ func TestClaimsCarryWhatTheLinkKnows(t *testing.T) {
 		t.Errorf("while linked up: %v", all[1].GetLinkTime())
 	}
 	if l := all[2].GetLinkTime(); l.GetElapsedMs() != (48*time.Hour).Milliseconds() || l.GetRestarted() {
-		t.Errorf("after the agent was started again: %v", l)
+		t.Errorf("after the agent's restart: %v", l)
 	}
 	if l := all[3].GetLinkTime(); !l.GetRestarted() || l.GetElapsedMs() != 0 || l.GetHubMs() == 0 {
-		t.Errorf("after the machine was started again: %v", l)
+		t.Errorf("after a reboot: %v", l)
 	}
 }
 
-// A claim that the centre holds is told with both times, on the page of the procedure and in the counter's own state.
-func TestWhatTheCentreHoldsIsTold(t *testing.T) {
+// A claim that the centre holds is shown with both times on its procedure's page, and counted in the counter's status.
+func TestHeldClaimsAreShown(t *testing.T) {
 	centre := newCentre(t)
 	counter, _ := centre.counter(centre.config(storePath(t), nil))
 	procedure, err := counter.Receive(t.Context(), application(centre.cardID))
@@ -170,8 +170,8 @@ func TestWhatTheCentreHoldsIsTold(t *testing.T) {
 	}
 }
 
-// A counter that runs by a settable clock under a hub that does not is told so.
-func TestASettableClockIsToldToBeRefused(t *testing.T) {
+// A counter with a settable clock shows that a hub with a real clock refuses it.
+func TestStatusShowsRefusedClock(t *testing.T) {
 	centre := newCentre(t)
 	cfg := centre.config(storePath(t), nil)
 	cfg.ClockEvidence = func() string { return agent.Simulated }
@@ -185,8 +185,8 @@ func TestASettableClockIsToldToBeRefused(t *testing.T) {
 	}
 }
 
-// A clock that runs a year ahead clears nothing out of the store that the hub may still send again.
-func TestAFastClockForgetsNothing(t *testing.T) {
+// A clock that is a year fast removes nothing from the store that the hub may still redeliver.
+func TestFastClockRemovesNoSeenCommands(t *testing.T) {
 	centre := newCentre(t)
 	store := storePath(t)
 	cfg := centre.config(store, newSlot(usedCard(t, centre.cardID)))
@@ -206,7 +206,7 @@ func TestAFastClockForgetsNothing(t *testing.T) {
 		raw, err := os.ReadFile(store)
 		must(t, err)
 		if !bytes.Contains(raw, []byte("done-retire")) {
-			t.Errorf("%s: a command that may come again is forgotten", boot)
+			t.Errorf("%s: a command that may be redelivered is forgotten", boot)
 		}
 	}
 }

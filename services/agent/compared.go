@@ -9,15 +9,14 @@ import (
 	"shomei/pkg/counterlink"
 )
 
-// Commands change cards only while this counter and its hub are known to remember the same history: the store may be an
-// old copy that was put back, whose commands were finished long ago, or the hub may be one. A process has to see both agree
-// once before it executes anything, also what the store says was left half done; a line that is cut later changes nothing
-// about that, a mismatch does at once.
+// Commands change cards only if this counter and its hub have the same history: either may have been restored from an old
+// copy, in which finished commands look unfinished. Each process must see both agree once before it executes anything,
+// unfinished commands included. A lost connection does not undo the agreement; a mismatch does at once.
 
 // errNotCompared ends work on a card when hub and counter turn out to disagree.
-var errNotCompared = errors.New("counter and centre do not remember the same history")
+var errNotCompared = errors.New("the records of counter and centre differ")
 
-// agreement is what the comparison of heads has said in this process so far.
+// agreement is the result of comparing heads in this process so far.
 type agreement int
 
 const (
@@ -26,7 +25,7 @@ const (
 	mismatched
 )
 
-// compare takes a state of the link: agreement lets commands run, a mismatch stops them.
+// compare handles a new state of the link: agreement lets commands run, a mismatch stops them.
 func (c *Counter) compare(s counterlink.LinkState) {
 	found := agreed
 	switch s {
@@ -52,15 +51,15 @@ func (c *Counter) compare(s counterlink.LinkState) {
 	}
 }
 
-// comparison returns what the comparison has said; changed is closed when that changes.
+// comparison returns the result so far; changed is closed when it changes.
 func (c *Counter) comparison() (found agreement, changed <-chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.heads, c.compared
 }
 
-// awaitAgreement waits until commands may change a card, and tells on the command's page why it waits. An error is the
-// store's.
+// awaitAgreement waits until commands may change a card, and shows on the command's page why it waits. It returns only
+// errors of the store.
 func (c *Counter) awaitAgreement(ctx context.Context, w *work) error {
 	for ctx.Err() == nil {
 		found, changed := c.comparison()
@@ -83,7 +82,7 @@ func (c *Counter) awaitAgreement(ctx context.Context, w *work) error {
 	return ctx.Err()
 }
 
-// explain says why a procedure that is not over stands still.
+// explain shows why an unfinished procedure is waiting.
 func (c *Counter) explain(procedure, why string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -93,12 +92,12 @@ func (c *Counter) explain(procedure, why string) {
 		return
 	}
 	p.status.Message = say(why)
-	c.tell(p)
+	c.notify(p)
 }
 
-// doubt writes down that a command was begun in a store that differed from the hub. It is not taken up any more, also when
-// people decide to go on with this store: what it began may have been finished long ago, and keys made anew on that card
-// would end those in force. The hub is told that it failed, and decides anew.
+// doubt records that a command was begun in a store that differed from the hub. Such a command fails, even if people
+// decide to keep this store: it may have been finished long ago, and new keys on that card would replace those in force.
+// The hub hears of the failure and decides anew.
 func (c *Counter) doubt(w *work) error {
 	c.mu.Lock()
 	_, known := w.steps[StepDoubted]
@@ -117,21 +116,21 @@ func (c *Counter) doubted(w *work) bool {
 	return doubted
 }
 
-// guarded is a connection that carries nothing to the card once counter and hub disagree.
+// guarded is a connection that refuses APDUs unless counter and hub agree.
 type guarded struct {
 	card.Transmitter
 	counter *Counter
 }
 
-// Transmit refuses with errNotCompared what may not reach the card any more. What the reader fails at says nothing of the
-// card, so it settles nothing either.
+// Transmit returns errNotCompared unless counter and hub agree. A reader's failure says nothing about the card, so it too is
+// a localFailure.
 func (g guarded) Transmit(apdu []byte) ([]byte, error) {
 	if found, _ := g.counter.comparison(); found != agreed {
-		return nil, &unsettled{errNotCompared}
+		return nil, &localFailure{errNotCompared}
 	}
 	answer, err := g.Transmitter.Transmit(apdu)
 	if err != nil && !errors.Is(err, card.ErrRemoved) {
-		return nil, &unsettled{fmt.Errorf("speaking to the card: %w", err)}
+		return nil, &localFailure{fmt.Errorf("speaking to the card: %w", err)}
 	}
 	return answer, err
 }

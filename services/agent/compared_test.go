@@ -19,8 +19,8 @@ import (
 	"shomei/services/agent"
 )
 
-// finished is a centre whose counter has finished an issue, with a copy of the counter's store from the middle of it: the
-// command to make keys was begun, and waits for the card.
+// finished is a centre whose counter has finished an issue, and a copy of its store from the middle of it: the command to
+// make keys is begun and waits for the card.
 type finished struct {
 	*centre
 	procedure, store, old string
@@ -53,7 +53,7 @@ func finish(t *testing.T) *finished {
 	copyFile(t, f.store, f.old)
 
 	counter, stop = c.counter(c.config(f.store, newSlot(f.chip)))
-	reach(t, counter, f.procedure, agent.StageConfirm) // the PINs went with the process
+	reach(t, counter, f.procedure, agent.StageConfirm) // the restart lost the PINs
 	must(t, counter.Confirm(f.procedure, pins()))
 	reach(t, counter, f.procedure, agent.StageWritten)
 	must(t, counter.HandOver(t.Context(), f.procedure, "017", false))
@@ -79,7 +79,7 @@ func (f *finished) put() (*agent.Counter, *slot) {
 	return counter, reader
 }
 
-// dial connects as the counter, and comes back soon after a line was cut.
+// dial connects as the counter and reconnects soon after a line was cut.
 func (c *centre) dial(url string) *nats.Conn {
 	c.t.Helper()
 	conn, err := nats.Connect(url, append(counterlink.ConnectOptions(desk, c.jwt(), c.key),
@@ -89,18 +89,18 @@ func (c *centre) dial(url string) *nats.Conn {
 	return conn
 }
 
-// untouched fails when anything of a command has reached the card.
+// untouched fails the test if any APDU has reached the card or the card has changed.
 func (f *finished) untouched(reader *slot, card []byte) {
 	f.t.Helper()
 	reader.mu.Lock()
 	defer reader.mu.Unlock()
 	if reader.apdus > 0 {
-		f.t.Errorf("%d commands reached the card", reader.apdus)
+		f.t.Errorf("%d APDUs reached the card", reader.apdus)
 	}
 	now, err := os.ReadFile(f.chip.Path())
 	must(f.t, err)
 	if !bytes.Equal(now, card) {
-		f.t.Error("the card is not as it was")
+		f.t.Error("the card was changed")
 	}
 }
 
@@ -109,9 +109,9 @@ func says(t *testing.T, counter *agent.Counter, procedure, sentence string) {
 	until(t, counter, procedure, func(s agent.Status) bool { return s.Message.Key == sentence })
 }
 
-// An old copy of the store knows a command that was finished long ago as half done. Whether the hub is there, away or
-// comes later: nothing reaches the card, and the page says why.
-func TestAnOldStorePutBackExecutesNothing(t *testing.T) {
+// In an old copy of the store a finished command looks unfinished. Nothing reaches the card, whether the hub is available,
+// unavailable or comes later, and the page says why.
+func TestRestoredStoreExecutesNothingOffline(t *testing.T) {
 	f := finish(t)
 	card, err := os.ReadFile(f.chip.Path())
 	must(t, err)
@@ -130,15 +130,15 @@ func TestAnOldStorePutBackExecutesNothing(t *testing.T) {
 	want(t, page, agent.Sentences[agent.HeadsDiffer].JA)
 	f.untouched(reader, card)
 
-	f.line.Break() // a hub that is away once more changes nothing
+	f.line.Break() // a hub that becomes unavailable again changes nothing
 	f.line.Mend()
 	f.untouched(reader, card)
 
-	// People decide to go on with this store all the same: what it had begun is not taken up.
+	// People decide to keep this store: its begun command fails all the same.
 	before := len(f.until("nothing", func([]*events.Claim) bool { return true }))
 	s, ok := f.hub.Mismatch(desk)
 	if !ok {
-		t.Fatal("the hub does not know the mismatch")
+		t.Fatal("the hub did not record the mismatch")
 	}
 	must(t, f.hub.Adopt(t.Context(), desk, s.Counter))
 	all := f.until("the outcome of the old command", func(all []*events.Claim) bool { return len(all) > before })
@@ -149,7 +149,7 @@ func TestAnOldStorePutBackExecutesNothing(t *testing.T) {
 	f.checkCard(f.chip)
 }
 
-func TestAnOldStorePutBackWithTheHubThere(t *testing.T) {
+func TestRestoredStoreExecutesNothingOnline(t *testing.T) {
 	f := finish(t)
 	card, err := os.ReadFile(f.chip.Path())
 	must(t, err)
@@ -158,9 +158,9 @@ func TestAnOldStorePutBackWithTheHubThere(t *testing.T) {
 	f.untouched(reader, card)
 }
 
-// The hub is an old copy: it knows less of the counter than the counter delivered, and commands what was done. The gate
-// hands nothing down.
-func TestAnOldHubCommandsNothing(t *testing.T) {
+// A hub restored from an old copy has fewer claims than the counter delivered, and would repeat finished commands. The gate
+// sends none.
+func TestRestoredHubCommandsNothing(t *testing.T) {
 	f := finish(t)
 	card, err := os.ReadFile(f.chip.Path())
 	must(t, err)
@@ -177,7 +177,7 @@ func TestAnOldHubCommandsNothing(t *testing.T) {
 	counter, reader := f.put()
 	<-f.mismatched
 	if status, err := counter.Status("another"); err == nil {
-		t.Errorf("a command was handed down to a counter that remembers another history: %v", status.Message)
+		t.Errorf("a command was sent to a counter with a different history: %v", status.Message)
 	}
 	f.untouched(reader, card)
 }
@@ -189,8 +189,8 @@ func epochOf(t *testing.T, signed []byte) string {
 	return claim.GetStoreEpoch()
 }
 
-// A line that is cut when heads were compared stops no work: what was begun is finished.
-func TestALineCutMidCommandStopsNoWork(t *testing.T) {
+// A line cut after heads were compared stops no work: a begun command is finished.
+func TestCutLineStopsNoCommand(t *testing.T) {
 	c := newCentre(t)
 	c.auto = true
 	chip := usedCard(t, c.cardID)
@@ -210,12 +210,12 @@ func TestALineCutMidCommandStopsNoWork(t *testing.T) {
 	c.checkCard(chip)
 }
 
-// The card is an old copy: certificates for keys that it does not hold are refused, and nothing in force is lost.
-func TestAnOldCardIsNotWritten(t *testing.T) {
+// A card restored from an old copy refuses certificates for keys that it does not hold, and loses nothing in force.
+func TestRestoredCardIsNotWritten(t *testing.T) {
 	c := newCentre(t)
 	c.auto = true
 	chip := usedCard(t, c.cardID)
-	_, err := session(t, chip).RenewKey() // a card with the key of an older program gets one of its own, whatever comes
+	_, err := session(t, chip).RenewKey() // a card gets its own administrative key in any case
 	must(t, err)
 	chip.Reset()
 	old := storePath(t)
@@ -227,7 +227,7 @@ func TestAnOldCardIsNotWritten(t *testing.T) {
 	must(t, err)
 	reach(t, counter, procedure, agent.StageConfirm)
 	c.mu.Lock()
-	c.auto = false // the certificates come when the card was put back
+	c.auto = false // the certificates come after the card was restored
 	c.mu.Unlock()
 	must(t, counter.Confirm(procedure, pins()))
 	keys := c.claim("KeysGenerated").GetKeysGenerated().GetKeys()
@@ -241,13 +241,13 @@ func TestAnOldCardIsNotWritten(t *testing.T) {
 		t.Errorf("the hub was told %v", got)
 	}
 	if slices.Contains(factsOf(c.claims), "CardWritten") {
-		t.Error("it counts as written")
+		t.Error("the card counts as written")
 	}
 	now, err := os.ReadFile(chip.Path())
 	must(t, err)
 	was, err := os.ReadFile(old)
 	must(t, err)
 	if !bytes.Equal(now, was) {
-		t.Errorf("the card is not as it was put back: %s", cmp.Diff(string(was), string(now)))
+		t.Errorf("the restored card was changed: %s", cmp.Diff(string(was), string(now)))
 	}
 }

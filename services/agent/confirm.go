@@ -24,7 +24,7 @@ func (p PINs) wipe() {
 	}
 }
 
-// PINRefusal says which PIN can't be taken and by which rules, without the PIN. It unwraps to ErrPINRefused.
+// PINRefusal names the refused PIN's kind and the rules that refuse it, never the PIN. It unwraps to ErrPINRefused.
 type PINRefusal struct {
 	Kind  events.PinKind
 	Rules []regime.ID
@@ -41,14 +41,14 @@ func (e *PINRefusal) Error() string {
 // Unwrap makes errors.Is work with ErrPINRefused.
 func (e *PINRefusal) Unwrap() error { return ErrPINRefused }
 
-// waiting is a command that waits for the resident.
+// waiting is a command's pending question to the resident.
 type waiting struct {
 	ask    Confirmation
 	answer chan PINs
 }
 
-// Confirm is the resident's consent on their own page, with the PINs they typed. It releases the command that waits. The
-// PINs are taken over and wiped here, whatever comes out; the caller keeps no copy. Errors: ErrNotWaiting, *PINRefusal.
+// Confirm passes the resident's consent and PINs to the waiting command. It takes over the PINs and wipes them even on
+// error; the caller keeps no copy. Errors: ErrNotWaiting, *PINRefusal.
 func (c *Counter) Confirm(procedure string, typed PINs) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -75,7 +75,7 @@ func checkPINs(ask Confirmation, typed PINs) error {
 	}
 	for kind, pin := range typed {
 		if !slices.Contains(ask.PINs, kind) && !slices.Contains(ask.Optional, kind) {
-			return fmt.Errorf("a PIN for the %s slot, which was not asked for: %w", slotOfPIN(kind), ErrPINRefused)
+			return fmt.Errorf("a PIN for the %s slot was not asked for: %w", slotOfPIN(kind), ErrPINRefused)
 		}
 		if refused := refusalsOf(ask.Regime, kind, pin); len(refused) > 0 {
 			return &PINRefusal{Kind: kind, Rules: refused}
@@ -90,8 +90,7 @@ func refusalsOf(r events.Regime, kind events.PinKind, pin []byte) []regime.ID {
 
 var errDeadline = errors.New("the deadline of the command has passed")
 
-// await asks the resident and waits for the answer, for the deadline or for ctx. Nobody is asked about a procedure that was
-// dropped: errWithdrawn.
+// await asks the resident and waits for the PINs or the end of ctx. It returns errWithdrawn if the procedure was dropped.
 func (c *Counter) await(ctx context.Context, w *work, ask Confirmation) (PINs, error) {
 	wait := &waiting{ask: ask, answer: make(chan PINs, 1)}
 	id := w.down.GetProcedure()
@@ -104,7 +103,7 @@ func (c *Counter) await(ctx context.Context, w *work, ask Confirmation) (PINs, e
 	p.wait, p.status.Waiting = wait, &wait.ask
 	p.status.Stage, p.status.Percent = StageConfirm, 10
 	p.status.Message = say("waits-resident")
-	c.tell(p)
+	c.notify(p)
 	c.mu.Unlock()
 	defer c.endWait(id, wait)
 	select {
@@ -122,7 +121,7 @@ func (c *Counter) endWait(procedure string, wait *waiting) {
 		p.wait, p.status.Waiting = nil, nil
 	}
 	select {
-	case pins := <-wait.answer: // confirmed in the very moment in which it was given up
+	case pins := <-wait.answer: // confirmed just as the wait ended
 		pins.wipe()
 	default:
 	}
@@ -130,12 +129,12 @@ func (c *Counter) endWait(procedure string, wait *waiting) {
 
 const (
 	deadlineCheck = 250 * time.Millisecond
-	// cardPatience is how long a card that was begun on is waited for beyond the deadline.
+	// cardPatience is how much longer a begun command waits for its card after the deadline.
 	cardPatience = 10 * time.Minute
 )
 
-// untilDeadline ends with errDeadline when the command's deadline passes, by the hub's clock as the link tells it: the
-// counter's own may be wrong, and it is the hub that set the deadline. A command that was begun gets longer: its card may hold more than the hub knows.
+// untilDeadline returns a context that ends with errDeadline when the command's deadline passes by the hub's clock, because
+// the hub set it and the counter's clock may be wrong. A begun command gets longer: its card may already have changed.
 func (c *Counter) untilDeadline(ctx context.Context, w *work) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	c.mu.Lock()
@@ -193,7 +192,7 @@ func pinKindOf(s card.Slot) events.PinKind {
 	return events.PinKind_PIN_KIND_SIGN
 }
 
-// LawPIN is a PIN of the wire as the law names it.
+// LawPIN converts a PIN kind of the wire to that of the rules.
 func LawPIN(k events.PinKind) regime.PIN {
 	if k == events.PinKind_PIN_KIND_AUTH {
 		return regime.PINAuth
@@ -201,7 +200,7 @@ func LawPIN(k events.PinKind) regime.PIN {
 	return regime.PINSign
 }
 
-// LawRegime is a regime of the wire as the law names it; what is not juki is the My Number card's.
+// LawRegime converts a regime of the wire to that of the rules; anything but juki is the My Number card's.
 func LawRegime(r events.Regime) regime.Regime {
 	if r == events.Regime_REGIME_JUKI {
 		return regime.Juki

@@ -14,32 +14,32 @@ import (
 	"shomei/pkg/counterlink"
 )
 
-// oldBuckets are those of a store that keeps claims and journal in two chains, and beside them what was cut off their fronts.
+// oldBuckets are those of a store with two chains, claims and journal, and of the entries cut off their fronts.
 var oldBuckets = [][]byte{[]byte("archive"), []byte("carried.claims"), []byte("claims"), []byte("carried"), []byte("journal")}
 
-// convert makes one chain of the two that a store had until 2026-11-29, after it has verified them: ErrTampered. Nothing says
-// how the entries of one lie in time to those of the other, but each claim came before whatever names it.
+// convert verifies the two chains of a store from before 2026-11-29 and merges them into one. The chains share no order, but
+// each claim came before any entry that names it. Error: ErrTampered.
 func (s *Store) convert(tx *bolt.Tx) error {
 	if tx.Bucket([]byte("journal")) == nil || tx.Bucket(bucketMeta).Get(keyHead) != nil {
-		return nil // an agent of before makes its buckets, empty, in a store that it then refuses
+		return nil // an old agent creates its empty buckets even in a converted store, before refusing it
 	}
 	for _, name := range oldBuckets {
 		if _, err := tx.CreateBucketIfNotExists(name); err != nil { // the first agents had only the two chains
-			return fmt.Errorf("making bucket %s: %w", name, err)
+			return fmt.Errorf("creating bucket %s: %w", name, err)
 		}
 	}
 	claims, err := s.oldClaims(tx)
 	if err != nil {
 		return fmt.Errorf("claims: %w", err)
 	}
-	journal, err := oldEntries(tx, "carried", "journal", func(raw []byte) (e Entry, l link, err error) {
+	journal, err := oldEntries(tx, "carried", "journal", func(raw []byte) (e Entry, l ref, err error) {
 		err = json.Unmarshal(raw, &e)
-		return e, link{Number: e.Number, Hash: events.Hash(raw)}, err
+		return e, ref{Number: e.Number, Hash: events.Hash(raw)}, err
 	})
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
-	t := &Tx{s: s, tx: tx, claims: getLink(tx.Bucket(bucketMeta), keyClaimHead)}
+	t := &Tx{s: s, tx: tx, claims: getRef(tx.Bucket(bucketMeta), keyClaimHead)}
 	for _, e := range merge(claims, journal) {
 		if err := t.Enter(e); err != nil {
 			return err
@@ -74,24 +74,24 @@ func (s *Store) oldClaims(tx *bolt.Tx) ([]Entry, error) {
 		})
 	}
 	if known := tx.Bucket(bucketMeta).Get(keyCarried); !bytes.Equal(known, digest.Sum(nil)) && (known != nil || carries) {
-		return nil, fmt.Errorf("what is carried on of closed entries: %w", ErrTampered)
+		return nil, fmt.Errorf("carried entries: %w", ErrTampered)
 	}
 	public, err := s.key.PublicKey()
 	if err != nil {
 		return nil, fmt.Errorf("public key of the counter: %w", err)
 	}
-	return oldEntries(tx, "carried.claims", "claims", func(signed []byte) (Entry, link, error) {
+	return oldEntries(tx, "carried.claims", "claims", func(signed []byte) (Entry, ref, error) {
 		c, hash, err := counterlink.VerifyClaim(public, signed)
 		e := claimed(c, hash)
 		e.Previous = c.GetPreviousHash()
-		return e, link{Number: e.Claim, Hash: hash}, err
+		return e, ref{Number: e.Claim, Hash: hash}, err
 	})
 }
 
-// oldEntries returns what is carried on of a chain, and the chain, which must be whole.
-func oldEntries(tx *bolt.Tx, carried, chain string, read func([]byte) (Entry, link, error)) (all []Entry, err error) {
+// oldEntries returns the carried entries of a chain and the chain itself, which it verifies.
+func oldEntries(tx *bolt.Tx, carried, chain string, read func([]byte) (Entry, ref, error)) (all []Entry, err error) {
 	meta := tx.Bucket(bucketMeta)
-	at, head := getLink(meta, []byte(chain+".base")), getLink(meta, []byte(chain+".head"))
+	at, head := getRef(meta, []byte(chain+".base")), getRef(meta, []byte(chain+".head"))
 	for _, name := range []string{carried, chain} {
 		err := tx.Bucket([]byte(name)).ForEach(func(k, v []byte) error {
 			e, l, err := read(v)
@@ -118,7 +118,7 @@ func oldEntries(tx *bolt.Tx, carried, chain string, read func([]byte) (Entry, li
 	return all, nil
 }
 
-// dropOld removes the two chains, once their claims are kept in one place.
+// dropOld moves all claims into one bucket and removes the two chains.
 func dropOld(tx *bolt.Tx) error {
 	signed, meta := tx.Bucket(bucketSigned), tx.Bucket(bucketMeta)
 	for _, name := range oldBuckets[:3] {

@@ -22,8 +22,8 @@ import (
 	"shomei/services/agent"
 )
 
-// twoChains describes testdata/two-chains.db.gz, the store of a counter that kept claims and journal in two chains: its keys,
-// and what that counter said that it knew when it opened the store.
+// twoChains describes testdata/two-chains.db.gz, the store of a counter that kept claims and journal in two chains: its keys
+// and the state that this counter read from it.
 type twoChains struct {
 	Seed, Seal string
 	At         time.Time
@@ -45,7 +45,7 @@ func (f twoChains) config(t *testing.T, path string) agent.Config {
 	}
 }
 
-// openTwoChains returns a copy of the store with two chains.
+// openTwoChains returns a copy of that store.
 func openTwoChains(t *testing.T) (f twoChains, path string) {
 	text, err := os.ReadFile(filepath.Join("testdata", "two-chains.json"))
 	must(t, err)
@@ -62,7 +62,7 @@ func openTwoChains(t *testing.T) (f twoChains, path string) {
 	return f, path
 }
 
-// knows says what a counter knows of its procedures, a line each.
+// knows returns the state of a counter's procedures, a line each.
 func knows(t *testing.T, c *agent.Counter) string {
 	var lines []string
 	for _, s := range c.Procedures() {
@@ -79,8 +79,8 @@ func knows(t *testing.T, c *agent.Counter) string {
 	return strings.Join(lines, "\n")
 }
 
-// A counter whose store has two chains goes on with one and knows what it knew; the hub finds the claims that it knows.
-func TestTwoChainsBecomeOne(t *testing.T) {
+// A store with two chains is merged into one. The counter's state stays the same, and the hub finds the claims it knows.
+func TestTwoChainsAreMerged(t *testing.T) {
 	f, path := openTwoChains(t)
 	cfg := f.config(t, path)
 	for range 2 {
@@ -111,7 +111,7 @@ func TestTwoChainsBecomeOne(t *testing.T) {
 	}
 }
 
-// makeOldBuckets does what an agent of before does to a store before it refuses it.
+// makeOldBuckets adds the empty buckets that an old agent creates before it refuses a store.
 func makeOldBuckets(t *testing.T, path string) {
 	db, err := bolt.Open(path, 0o600, nil)
 	must(t, err)
@@ -126,8 +126,8 @@ func makeOldBuckets(t *testing.T, path string) {
 	must(t, db.Close())
 }
 
-// Two chains that were changed are left as they are.
-func TestTwoChainsThatWereChangedAreRefused(t *testing.T) {
+// Two chains that were tampered with are refused, and the file is left unchanged.
+func TestTamperedChainsAreNotConverted(t *testing.T) {
 	for _, bucket := range []string{"claims", "journal", "carried.claims", "carried"} {
 		f, path := openTwoChains(t)
 		restore := spoil(t, path, bucket)

@@ -21,41 +21,41 @@ import (
 	"shomei/pkg/crashpoint"
 )
 
-// What a page can tell the clerk.
+// Errors that pages explain to the clerk.
 var (
-	// ErrUnknownProcedure: this counter knows of no such procedure.
+	// ErrUnknownProcedure: this counter knows no such procedure.
 	ErrUnknownProcedure = errors.New("no such procedure at this counter")
-	// ErrNotWaiting: nothing waits for the resident's confirmation in this procedure.
+	// ErrNotWaiting: the procedure does not wait for the resident's confirmation.
 	ErrNotWaiting = errors.New("the procedure does not wait for the resident")
-	// ErrPINRefused: a PIN has not the form that the law asks for, or one is missing; PINRefusal says which.
-	ErrPINRefused = errors.New("the PIN can't be taken")
-	// ErrNotYet: the procedure is not at the stage for this.
-	ErrNotYet = errors.New("the procedure is not that far")
-	// ErrSettles: the centre's acceptance is all there is of the procedure, and what was sent to it can't be called back.
-	ErrSettles = errors.New("the procedure is carried out where it is accepted")
-	// ErrOver: the procedure has ended, so that is too late.
+	// ErrPINRefused: a PIN is missing or breaks a rule; PINRefusal says which.
+	ErrPINRefused = errors.New("PIN refused")
+	// ErrNotYet: the procedure has not reached the necessary stage.
+	ErrNotYet = errors.New("the procedure has not reached this stage")
+	// ErrSettles: the centre carries the procedure out by accepting it, so it can't be recalled.
+	ErrSettles = errors.New("the procedure takes effect on acceptance and can't be recalled")
+	// ErrOver: the procedure has ended.
 	ErrOver = errors.New("the procedure has ended")
-	// ErrOffline: the centre can't be asked now.
-	ErrOffline = errors.New("the centre can't be asked now")
-	// ErrReceiptTime: a receipt time that was entered by hand lies in the future or on another day.
-	ErrReceiptTime = errors.New("a receipt time entered by hand is one of today, and past")
+	// ErrOffline: the centre can't be reached now.
+	ErrOffline = errors.New("the centre can't be reached now")
+	// ErrReceiptTime: a receipt time entered by hand is in the future or on another day.
+	ErrReceiptTime = errors.New("a receipt time entered by hand must be earlier today")
 )
 
-// What ClockEvidence says of the counter's clock, as it stands in every claim (Claim.clock_evidence).
+// The values of ClockEvidence, recorded in every claim (Claim.clock_evidence).
 const (
 	Synchronised   = counterlink.ClockSynchronised
 	Unsynchronised = counterlink.ClockUnsynchronised
 	Simulated      = counterlink.ClockSimulated
 )
 
-// Reader is the card reader of the counter. pkg/card/pcsc has one, and a card in software is one in tests.
+// Reader is the counter's card reader: [PCSC], or a card in software in tests.
 type Reader interface {
-	// Await waits until a card is in the reader (present) or none is, and returns nil then.
+	// Await waits until a card is in the reader (present) or none is.
 	Await(ctx context.Context, present bool) error
-	// Present tells at once whether a card is in the reader. As long as ctx allows it waits for a reader that does not say:
-	// the error is then why.
+	// Present reports whether a card is in the reader. If the reader does not answer, it retries until ctx ends, then
+	// returns the reason.
 	Present(ctx context.Context) (bool, error)
-	// Connect takes the card in the reader exclusively. card.ErrRemoved when there is none. Close it to give it back.
+	// Connect takes the card in the reader exclusively, until Close. It returns card.ErrRemoved if there is none.
 	Connect() (Connection, error)
 }
 
@@ -65,8 +65,8 @@ type Connection interface {
 	Close() error
 }
 
-// Config is what a counter needs. Conn may be nil: then the counter works offline. Reader may be nil for sources of
-// claims that have none (register, telephone desk).
+// Config is what a counter needs. With a nil Conn it works offline. Reader may be nil for sources without one (register,
+// telephone desk).
 type Config struct {
 	Counter, Office string
 	// Key signs claims, SealKey opens what the hub sends.
@@ -78,33 +78,33 @@ type Config struct {
 	Conn       *nats.Conn
 	StorePath  string
 	Reader     Reader
-	// OpenCard has the centre answer a card's challenge for a command (counterlink.CardClient.Open). ErrCardRefused says
-	// that it does not; every other error, that it can't be asked now. Nil: this counter reads cards and changes none.
+	// OpenCard asks the centre to answer a card's challenge for a command (counterlink.CardClient.Open). ErrCardRefused
+	// means that it refuses; any other error, that it is unavailable. Nil: this counter reads cards but changes none.
 	OpenCard func(ctx context.Context, command string, c card.Challenge) (card.Answer, error)
-	// AskPerson has the centre compare a resident-record code and a date of birth (counterlink.PersonClient.Ask). Nil: it
-	// can't be asked.
+	// AskPerson asks the centre to compare a resident-record code and a date of birth (counterlink.PersonClient.Ask). Nil:
+	// the centre can't be asked.
 	AskPerson func(ctx context.Context, officer, code, birthDate string) (counterlink.Person, error)
-	// FindCases has the centre look for applications of this office that wait for the answer to a letter of inquiry
-	// (counterlink.PersonClient.FindCases). Nil: it can't be asked.
+	// FindCases asks the centre for this office's applications that wait for the answer to a letter of inquiry
+	// (counterlink.PersonClient.FindCases). Nil: the centre can't be asked.
 	FindCases func(ctx context.Context, officer string, key counterlink.CaseKey) ([]*events.OpenCase, error)
-	// Now is the counter's clock; ClockEvidence says how it stands: Synchronised, Unsynchronised or Simulated.
+	// Now is the counter's clock; ClockEvidence returns its state: Synchronised, Unsynchronised or Simulated.
 	Now           func() time.Time
 	ClockEvidence func() string
-	// Uptime counts time that nobody sets; nil counts from Open on.
+	// Uptime counts time since boot; nil counts from Open.
 	Uptime Uptime
-	// Alarm gets what needs a person (counterlink.LinkConfig); it may be nil.
+	// Alarm receives errors that need a person (counterlink.LinkConfig); it may be nil.
 	Alarm  func(error)
 	Logger *slog.Logger
 }
 
-// Counter is the behaviour of one counter. Its methods are safe for use by several goroutines.
+// Counter is one counter. Its methods are safe for concurrent use.
 type Counter struct {
 	cfg   Config
 	time  timepiece
 	store *Store
 	link  *counterlink.Link // nil when offline by configuration
 
-	untold atomic.Bool // hub and counter differed, and the hub was not told of certificates since
+	unreported atomic.Bool // hub and counter differed, and the certificates were not reported since
 
 	cards sync.Mutex // held while the card in the reader is being used
 
@@ -114,20 +114,20 @@ type Counter struct {
 	nextWatch  int
 	start      func(*work) // nil before Run
 	forgetAt   int         // number of procedures at which closed ones are forgotten
-	// recording is held by who writes to the store until it is learned as well, and by who forgets.
+	// recording is read-locked while a change is stored and folded, and locked while procedures are forgotten.
 	recording sync.RWMutex
 
-	// ending is held by who hands over or gives up, from the look at the stage until the claim is stored: it is filed once.
+	// ending is held by HandOver and Drop from checking the stage until the claim is stored, so that an end is filed once.
 	ending   sync.Mutex
-	held     map[string]*events.HeldReceipt // by claim: what the centre put aside for its times
+	held     map[string]*events.HeldReceipt // claims that the centre holds because of their times
 	heads    agreement
-	compared chan struct{} // closed and made anew when heads changes
+	compared chan struct{} // closed and replaced when heads changes
 }
 
 var crashStored = crashpoint.Register("agent.claim.stored")
 
-// Open opens the counter's store, clears what is finished and older than [Keep] out of it, and takes up everything that
-// is unfinished. Errors: ErrTampered, ErrStoreBusy.
+// Open opens the counter's store, removes what is finished and older than [Keep], and loads the rest. Errors: ErrTampered,
+// ErrStoreBusy.
 func Open(cfg Config) (*Counter, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -159,18 +159,18 @@ func Open(cfg Config) (*Counter, error) {
 	}
 	c.link, err = counterlink.NewLink(counterlink.LinkConfig{
 		Conn: cfg.Conn, Counter: cfg.Counter, Outbox: store, SealKey: cfg.SealKey, Writers: cfg.HubWriters,
-		Received: c.received, Alarm: c.alarm, Changed: c.linkChanged, Now: cfg.Now, Timed: c.timed, Logger: cfg.Logger,
+		Received: c.received, Alarm: c.alarm, Changed: c.linkChanged, Now: cfg.Now, Timed: c.linkedUp, Logger: cfg.Logger,
 	})
 	if err != nil {
 		store.Close()
 		return nil, err
 	}
 	store.notify = c.link.Kick
-	c.untold.Store(store.Differed())
+	c.unreported.Store(store.Differed())
 	return c, nil
 }
 
-// Close gives the store free; Run has returned.
+// Close closes the store; call it after Run has returned.
 func (c *Counter) Close() error { return c.store.Close() }
 
 // Run keeps the link up and executes commands until ctx ends.
@@ -201,7 +201,7 @@ func (c *Counter) stopStarting() {
 	c.start = nil
 }
 
-// Link tells how the counter stands to the hub; always Away when it works offline.
+// Link returns the state of the link; always Away if the counter works offline.
 func (c *Counter) Link() counterlink.LinkState {
 	if c.link == nil {
 		return counterlink.Away
@@ -209,27 +209,27 @@ func (c *Counter) Link() counterlink.LinkState {
 	return c.link.State()
 }
 
-// Outbox is the number of claims that are not at the hub yet.
+// Outbox returns the number of claims that are not at the hub yet.
 func (c *Counter) Outbox() int { return c.store.Outbox() }
 
 // Application is what the clerk records at the desk.
 type Application struct {
-	// Procedure goes on with a procedure that waits (a letter of inquiry was brought back); empty begins a new one.
+	// Procedure is the one to continue (a letter of inquiry was brought back); empty begins a new one.
 	Procedure string
-	// Subscriber as the hub told it; empty on first contact.
+	// Subscriber is the hub's id of the person; empty on first contact.
 	Subscriber string
-	// Officer and SecondOfficer are codes as events.ParseOfficer reads them.
+	// Officer and SecondOfficer are codes for events.ParseOfficer.
 	Officer, SecondOfficer string
 	Received               *events.ApplicationReceived
 	// Personal is sealed to the hub before it is stored.
 	Personal *events.Personal
-	// Filed is the instant of receipt when a clerk enters it by hand, earlier today; zero means now.
+	// Filed is a time of receipt entered by hand, earlier today; zero means now.
 	Filed       time.Time
 	Traceparent string
 }
 
-// Receive files an application. When it returns, the application is durable here (仮); Status tells when the hub has it
-// (受付済). The result is the claim's id, which is the procedure's as well when it began one. ErrReceiptTime.
+// Receive files an application and returns the claim's id, which is also that of a new procedure. The application is then
+// stored here (仮); Status reports when the hub has it (受付済). Error: ErrReceiptTime.
 func (c *Counter) Receive(_ context.Context, a Application) (claimID string, err error) {
 	claim := c.newClaim(a.Procedure, a.Officer, a.SecondOfficer)
 	claim.Fact = &events.Claim_ApplicationReceived{ApplicationReceived: a.Received}
@@ -243,7 +243,7 @@ func (c *Counter) Receive(_ context.Context, a Application) (claimID string, err
 	return claim.Id, c.file(claim, a.Personal)
 }
 
-// UnblockPIN files an application to set PINs anew; the hub's command then waits for Confirm as any other.
+// UnblockPIN files an application to set PINs anew. The hub's command then waits for Confirm like any other.
 func (c *Counter) UnblockPIN(ctx context.Context, a Application, pins ...events.PinKind) (claimID string, err error) {
 	received := &events.ApplicationReceived{}
 	if a.Received != nil {
@@ -254,7 +254,7 @@ func (c *Counter) UnblockPIN(ctx context.Context, a Application, pins ...events.
 	return c.Receive(ctx, a)
 }
 
-// HandOver records that the card and, if wanted, the paper copy were handed over and the fee was collected. It is
+// HandOver records that the card and, if wanted, the paper copy were handed over and the fee was collected. It returns
 // ErrNotYet before ReadyToHandOver, ErrOver after the end.
 func (c *Counter) HandOver(_ context.Context, procedure, officer string, paper bool) error {
 	c.ending.Lock()
@@ -275,8 +275,8 @@ func (c *Counter) HandOver(_ context.Context, procedure, officer string, paper b
 	return c.file(claim, nil)
 }
 
-// Drop ends a procedure that the applicant gives up; why, which may be empty, goes to the hub sealed. Keys on the card that
-// are not in force stay until the next procedure clears them. Where it can't be given up the error is that of MayDrop.
+// Drop ends a procedure that the applicant gives up; why may be empty and is sealed to the hub. Staged keys stay on the card
+// until the next procedure clears them. Its errors are those of MayDrop.
 func (c *Counter) Drop(_ context.Context, procedure, officer, why string) error {
 	c.ending.Lock()
 	defer c.ending.Unlock()
@@ -309,8 +309,8 @@ func (c *Counter) newClaim(procedure, officer, second string) *events.Claim {
 	}
 }
 
-// file seals the personal part, stores the claim and tells the watchers. Nothing that people write in their own words stands
-// in a claim: events.ErrOfficer, *events.ClearTextError.
+// file seals the personal part, stores the claim and notifies the watchers. A claim may not hold free text outside its
+// sealed part. Errors: events.ErrOfficer, *events.ClearTextError.
 func (c *Counter) file(claim *events.Claim, personal *events.Personal) error {
 	for _, officer := range []*string{&claim.Officer, &claim.SecondOfficer} {
 		if *officer == "" {
@@ -342,7 +342,7 @@ func (c *Counter) file(claim *events.Claim, personal *events.Personal) error {
 		return err
 	}
 	crashStored.Hit()
-	c.learnClaim(claim)
+	c.publishClaim(claim)
 	return nil
 }
 

@@ -32,14 +32,14 @@ import (
 
 const childVariable = "SHOMEI_AGENT_TEST_CHILD"
 
-// child is what the process under test is told.
+// child is the configuration of the process under test.
 type child struct {
 	URL, Store, Card      string
 	Seed, Seal, HubPublic string
 	Writer, CardID, JWT   string
 }
 
-// TestMain is the agent's process when it is started as one, and the tests otherwise.
+// TestMain runs the agent's process if started as one, else the tests.
 func TestMain(m *testing.M) {
 	told := os.Getenv(childVariable)
 	if told == "" {
@@ -51,7 +51,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// runChild is a counter with one card in its reader and a resident who confirms whatever is asked; it ends with stdin.
+// runChild runs a counter with one card in its reader and a resident who confirms every question, until stdin ends.
 func runChild(told string) error {
 	var c child
 	if err := json.Unmarshal([]byte(told), &c); err != nil {
@@ -154,7 +154,7 @@ func (p *process) stop(t *testing.T) {
 	}
 }
 
-// killed waits until the process died of SIGKILL.
+// killed waits until the process has died of SIGKILL.
 func (p *process) killed(t *testing.T) {
 	t.Helper()
 	select {
@@ -168,7 +168,7 @@ func (p *process) killed(t *testing.T) {
 	}
 }
 
-// prepare is a centre, a card that holds unfinished work of an earlier procedure, and an empty store.
+// prepare returns a centre, an empty store, and a card that holds unfinished work of an earlier procedure.
 func prepare(t *testing.T) (c *centre, store, cardPath string) {
 	t.Helper()
 	c = newCentre(t)
@@ -179,7 +179,7 @@ func prepare(t *testing.T) (c *centre, store, cardPath string) {
 	return c, storePath(t), chip.Path()
 }
 
-// complete lets an undisturbed agent end the work and checks that everything happened exactly once.
+// complete lets an undisturbed agent finish the work and checks that everything happened exactly once.
 func (c *centre) complete(t *testing.T, store, cardPath string) {
 	t.Helper()
 	p := c.start(t, store, cardPath, "")
@@ -205,10 +205,10 @@ func (c *centre) complete(t *testing.T, store, cardPath string) {
 	}
 }
 
-func TestACrashBetweenAnyTwoStepsLosesAndDoublesNothing(t *testing.T) {
+func TestCrashAtEachStepLosesAndRepeatsNothing(t *testing.T) {
 	for _, point := range crashpoint.List() {
 		if !strings.HasPrefix(point, "agent.") && point != "counterlink.claim.published" {
-			continue // the hub's own points
+			continue // the hub's points
 		}
 		visits := []string{point}
 		switch point {
@@ -226,7 +226,7 @@ func TestACrashBetweenAnyTwoStepsLosesAndDoublesNothing(t *testing.T) {
 	}
 }
 
-func TestKillsAtRandomMomentsLoseAndDoubleNothing(t *testing.T) {
+func TestRandomKillsLoseAndRepeatNothing(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 2))
@@ -249,8 +249,8 @@ func TestKillsAtRandomMomentsLoseAndDoubleNothing(t *testing.T) {
 	}
 }
 
-// The card is torn out at moments of the whole work, before or after the effect of a command, and put back each time.
-func TestACardTornOutAtAnyCommandIsFinishedOrUntouched(t *testing.T) {
+// The card is removed at various APDUs, before or after they take effect, and put back each time.
+func TestCardRemovedAtAnyAPDUIsFinished(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 3))

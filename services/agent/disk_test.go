@@ -10,11 +10,12 @@ import (
 	"shomei/services/agent"
 )
 
-// A full disk refuses applications aloud; with space again everything that was acknowledged is there and work goes on.
-func TestAFullDiskRefusesAndRecovers(t *testing.T) {
+// With a full disk, applications are refused with an error. Once there is space again, every acknowledged one is there and
+// work continues.
+func TestFullDiskRefusesApplicationsAndRecovers(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=512k"); err != nil {
-		t.Fatalf("mounting a small disk needs root: %v", err)
+		t.Fatalf("mounting a small disk failed, run the test as root: %v", err)
 	}
 	t.Cleanup(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
 	centre := newCentre(t)

@@ -1,11 +1,11 @@
-// Package agent is the counter: it takes applications, works on the card in the reader as the hub commands, and keeps what
-// it saw until the hub has it.
+// Package agent is the counter's program: it files applications, changes the card in the reader as the hub commands, and
+// stores its claims until the hub has them.
 //
-// Everything it must not forget lies in one [Store], in one hash chain: the claims that go up, the commands that came down
-// and what was done to cards, in the order in which it happened. A [Counter] is the behaviour on top: [Counter.Receive] files an
-// application, [Counter.Confirm] is the resident's own page, [Counter.Progress] what the pages show live.
+// One [Store] holds, in one hash chain and in the order of events, the claims sent, the commands received and what was
+// done to cards. A [Counter] works on top of it: [Counter.Receive] files an application, [Counter.Confirm] takes the
+// resident's PINs, [Counter.Progress] feeds the pages.
 //
-// A command runs at most once. Before the first APDU that changes a card the journal holds the intent; after a restart
-// the card itself is asked how far it came (card.Classify), and the work goes on from there or fails repairably. A PIN
-// lives in memory only, from Confirm until the card has taken it, and is wiped then.
+// A command runs at most once. The journal holds the intent before the first APDU that changes a card; after a restart
+// the card itself shows how far the work came (card.Classify), and the work continues there or fails repairably. A PIN
+// lives in memory only, from Confirm until the card has it, and is then wiped.
 package agent

@@ -48,7 +48,7 @@ const (
 	reasonState    = "card state"
 )
 
-// execute runs one command to its outcome. Whatever stops it without an outcome is taken up by the next process.
+// execute runs one command to its outcome. If ctx ends first, the next process continues it.
 func (c *Counter) execute(ctx context.Context, w *work) {
 	pause := time.Second
 	for ctx.Err() == nil {
@@ -60,33 +60,33 @@ func (c *Counter) execute(ctx context.Context, w *work) {
 			return
 		}
 		if errors.Is(err, errNotCompared) {
-			continue // it waits for the comparison
+			continue // waits for the comparison
 		}
-		c.cfg.Logger.Error("a command could not be executed, trying again", "id", w.down.GetId(), "error", err)
+		c.cfg.Logger.Error("command not executed, retrying", "id", w.down.GetId(), "error", err)
 		_ = wait.For(ctx, pause)
 		pause = min(2*pause, time.Minute)
 	}
 }
 
-// attempt returns nil when the outcome is recorded, and an error when the store failed or nothing may touch the card.
+// attempt returns nil once the outcome is recorded, and an error if the store or reader failed or the card may not be changed.
 func (c *Counter) attempt(ctx context.Context, w *work) error {
 	if c.doubted(w) {
-		return c.finish(w, c.late(w, errNotCompared))
+		return c.finish(w, c.lateOutcome(w, errNotCompared))
 	}
 	ctx, cancel := c.untilDeadline(ctx, w)
 	defer cancel()
 	outcome, err := c.run(ctx, w)
-	var lost *unsettled
+	var local *localFailure
 	switch {
-	case errors.As(err, &lost):
+	case errors.As(err, &local):
 		return err
 	case errors.Is(err, errDeadline), errors.Is(err, errWithdrawn):
-		outcome = c.late(w, err)
+		outcome = c.lateOutcome(w, err)
 	case err != nil && ctx.Err() != nil:
-		return context.Cause(ctx) // stopped: taken up by the next process
+		return context.Cause(ctx) // stopped: the next process continues
 	case err != nil:
-		c.cfg.Logger.Warn("the card did not do what was commanded, the centre is told", "counter", c.cfg.Counter, "command", w.down.GetId(), "error", err)
-		outcome = failed(w, err)
+		c.cfg.Logger.Warn("the command failed on the card, reporting to the centre", "counter", c.cfg.Counter, "command", w.down.GetId(), "error", err)
+		outcome = failedOutcome(w, err)
 	}
 	return c.finish(w, outcome)
 }
@@ -114,18 +114,17 @@ func (c *Counter) run(ctx context.Context, w *work) (*events.Claim, error) {
 	return confirmationFailed(w, ReasonVersion), nil
 }
 
-// unsettled marks what went wrong with the counter's own disk or reader: it says nothing about the command, which is
-// tried again.
-type unsettled struct{ err error }
+// localFailure marks an error that says nothing about the command, as of the counter's disk or reader: it is retried.
+type localFailure struct{ err error }
 
-func (e *unsettled) Error() string { return e.err.Error() }
-func (e *unsettled) Unwrap() error { return e.err }
+func (e *localFailure) Error() string { return e.err.Error() }
+func (e *localFailure) Unwrap() error { return e.err }
 
 // enter writes a step of a command to the journal.
 func (c *Counter) enter(w *work, e Entry) error {
 	e.AtMS, e.ID, e.Procedure = c.Now().UnixMilli(), w.down.GetId(), w.down.GetProcedure()
 	if err := c.store.Record(func(tx *Tx) error { return tx.Enter(e) }); err != nil {
-		return &unsettled{err}
+		return &localFailure{err}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -133,7 +132,7 @@ func (c *Counter) enter(w *work, e Entry) error {
 	return nil
 }
 
-// begin writes the intent, once.
+// begin records the intent to change the card, once.
 func (c *Counter) begin(w *work, cardID string, pins []events.PinKind) error {
 	if w.begun != nil {
 		return nil
@@ -145,7 +144,7 @@ func (c *Counter) begin(w *work, cardID string, pins []events.PinKind) error {
 	return nil
 }
 
-// finish stores the outcome's claim and the end of the command in one step.
+// finish stores the outcome's claim and the end of the command in one transaction.
 func (c *Counter) finish(w *work, outcome *events.Claim) error {
 	claim := c.newClaim(w.down.GetProcedure(), "", "")
 	claim.Subscriber, claim.Fact = w.down.GetSubscriber(), outcome.GetFact()
@@ -167,7 +166,7 @@ func (c *Counter) finish(w *work, outcome *events.Claim) error {
 	c.mu.Lock()
 	w.note(e)
 	c.mu.Unlock()
-	c.learnClaim(claim)
+	c.publishClaim(claim)
 	return nil
 }
 
@@ -183,9 +182,9 @@ func writeFailed(w *work, cardID, stage, reason string, repairable bool) *events
 	}}}
 }
 
-// late is the outcome of a command whose deadline passed or whose procedure was dropped: not begun, or begun on a card
-// that did not come back.
-func (c *Counter) late(w *work, why error) *events.Claim {
+// lateOutcome returns the outcome of a command that ended because its deadline passed, its procedure was dropped or the records
+// differed.
+func (c *Counter) lateOutcome(w *work, why error) *events.Claim {
 	reason := ReasonDeadline
 	switch {
 	case errors.Is(why, errWithdrawn):
@@ -199,8 +198,8 @@ func (c *Counter) late(w *work, why error) *events.Claim {
 	return confirmationFailed(w, reason)
 }
 
-// failed is the outcome when the card refused the work.
-func failed(w *work, err error) *events.Claim {
+// failedOutcome returns the outcome of a command that the card refused.
+func failedOutcome(w *work, err error) *events.Claim {
 	if d := w.down.GetWriteCertificates(); d != nil {
 		return writeFailed(w, d.GetCard(), stageNow(w), reasonOf(err), repairable(err))
 	}
@@ -216,7 +215,7 @@ func stageNow(w *work) string {
 	return "not begun"
 }
 
-// causes are the card errors in the words of a claim; repairable ones may succeed in another attempt with this card.
+// causes maps card errors to the reasons in claims; repairable ones may succeed in another attempt with this card.
 var causes = []struct {
 	err        error
 	reason     string
@@ -255,13 +254,13 @@ func repairable(err error) bool {
 var (
 	errKeysGone   = errors.New("the keys of these certificates are not on the card")
 	errTerminated = errors.New("the card has been retired")
-	errNoLastDay  = errors.New("the card is new and the hub has not told its last day")
+	errNoLastDay  = errors.New("the card is new and the hub has not sent its last day")
 	errWithdrawn  = errors.New("the procedure was dropped")
 )
 
-// withCard runs do with the commanded card, as often as it takes: a card that is pulled out is waited for, another
-// person's card is refused and waited away, and so is a centre that does not answer, whom the card is opened by. It gives up
-// with ctx, or with what the card or the centre answers.
+// withCard runs do with the commanded card, and again whenever the card was pulled out, another card was on the reader, or
+// the centre, which opens the card, was unavailable. It returns when ctx ends, and otherwise do's result or the refusal of
+// card or centre.
 func (c *Counter) withCard(ctx context.Context, w *work, cardID string, do func(*card.Session) error) error {
 	id := w.down.GetProcedure()
 	c.progress(id, StageCard, 5, say(PutCard))
@@ -269,20 +268,20 @@ func (c *Counter) withCard(ctx context.Context, w *work, cardID string, do func(
 		if err := c.awaitCard(ctx, id); err != nil {
 			return causeOf(ctx, err)
 		}
-		err := c.once(ctx, w, cardID, do)
-		var away *centreAway
+		err := c.tryCard(ctx, w, cardID, do)
+		var unavailable *centreUnavailable
 		switch {
 		case errors.Is(err, card.ErrRemoved):
-			c.tellOnce(id, CardRemoved)
-			_ = wait.For(ctx, contactTime) // a card that is held badly comes and goes
+			c.showOnce(id, CardRemoved)
+			_ = wait.For(ctx, contactTime) // a badly placed card comes and goes
 		case errors.Is(err, card.ErrForeignCard):
-			c.tellOnce(id, OtherCard)
+			c.showOnce(id, OtherCard)
 			if c.awaitSwap(ctx) {
-				c.tellOnce(id, PutCard)
+				c.showOnce(id, PutCard)
 			}
-		case errors.As(err, &away) && ctx.Err() == nil:
-			c.cfg.Logger.Info("the centre does not open the card yet, asking again", "counter", c.cfg.Counter, "card", cardID, "error", err)
-			c.tellOnce(id, CentreNeeded)
+		case errors.As(err, &unavailable) && ctx.Err() == nil:
+			c.cfg.Logger.Info("centre unavailable for opening the card, retrying", "counter", c.cfg.Counter, "card", cardID, "error", err)
+			c.showOnce(id, CentreNeeded)
 			_ = wait.For(ctx, centreTime)
 		default:
 			return err
@@ -293,14 +292,14 @@ func (c *Counter) withCard(ctx context.Context, w *work, cardID string, do func(
 	}
 }
 
-// tellOnce shows what the person at the desk should do, unless it stands there already.
-func (c *Counter) tellOnce(procedure, sentence string) {
+// showOnce shows the person at the desk what to do, unless the page already says so.
+func (c *Counter) showOnce(procedure, sentence string) {
 	if status, err := c.Status(procedure); err == nil && status.Message.Key != sentence {
 		c.progress(procedure, StageCard, 0, say(sentence))
 	}
 }
 
-// awaitCard waits for a card. What the page says of one that was there is taken back when none is.
+// awaitCard waits for a card. If the page speaks of a card and the reader is empty, it says that the card was removed.
 func (c *Counter) awaitCard(ctx context.Context, procedure string) error {
 	within, cancel := context.WithTimeout(ctx, contactTime)
 	defer cancel()
@@ -308,15 +307,15 @@ func (c *Counter) awaitCard(ctx context.Context, procedure string) error {
 	if err == nil || within.Err() == nil || ctx.Err() != nil {
 		return err
 	}
-	present, silent := c.cfg.Reader.Present(ctx) // a reader that doesn't answer says nothing of a card
+	present, silent := c.cfg.Reader.Present(ctx) // a reader that doesn't answer may still hold a card
 	if status, err := c.Status(procedure); err == nil && silent == nil && !present && status.Message.Key != PutCard {
-		c.tellOnce(procedure, CardRemoved)
+		c.showOnce(procedure, CardRemoved)
 	}
 	return c.cfg.Reader.Await(ctx, true)
 }
 
-// awaitSwap waits until the card is taken away, or long enough that another may have taken its place unseen: asking a
-// card for its number costs nothing. It reports whether the card was taken away.
+// awaitSwap waits until the card is removed, or for swapTime, since a quick swap may go unnoticed and asking a card for its
+// number costs nothing. It reports whether the card was removed.
 func (c *Counter) awaitSwap(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, swapTime)
 	defer cancel()
@@ -331,37 +330,37 @@ func causeOf(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return &unsettled{fmt.Errorf("waiting for the card: %w", err)}
+	return &localFailure{fmt.Errorf("waiting for the card: %w", err)}
 }
 
 const (
 	contactTime = 100 * time.Millisecond
 	swapTime    = time.Second
-	// centreTime is the pause before the centre is asked once more to open a card.
+	// centreTime is the pause before the centre is asked again to open a card.
 	centreTime = 500 * time.Millisecond
 )
 
-// centreAway says that the centre could not be asked to open a card.
-type centreAway struct{ err error }
+// centreUnavailable means that the centre could not be asked to open a card.
+type centreUnavailable struct{ err error }
 
-func (e *centreAway) Error() string { return e.err.Error() }
-func (e *centreAway) Unwrap() error { return e.err }
+func (e *centreUnavailable) Error() string { return e.err.Error() }
+func (e *centreUnavailable) Unwrap() error { return e.err }
 
-// opener has the centre answer the card's challenges for one command.
+// opener returns a function that asks the centre to answer the card's challenges for one command.
 func (c *Counter) opener(ctx context.Context, w *work) card.Opener {
 	return func(q card.Challenge) (card.Answer, error) {
 		if c.cfg.OpenCard == nil {
-			return card.Answer{}, &centreAway{errors.New("this counter works without a centre")}
+			return card.Answer{}, &centreUnavailable{errors.New("this counter works without a centre")}
 		}
 		answer, err := c.cfg.OpenCard(ctx, w.down.GetId(), q)
 		if err != nil && !errors.Is(err, counterlink.ErrCardRefused) {
-			err = &centreAway{err}
+			err = &centreUnavailable{err}
 		}
 		return answer, err
 	}
 }
 
-// renew moves a card to its newest administrative key. Only commands that have begun do so: it changes the card.
+// renew moves a card to its newest administrative key. It changes the card, so only begun commands call it.
 func renew(s *card.Session) error {
 	renewed, err := s.RenewKey()
 	if renewed {
@@ -370,7 +369,7 @@ func renew(s *card.Session) error {
 	return err
 }
 
-func (c *Counter) once(ctx context.Context, w *work, cardID string, do func(*card.Session) error) error {
+func (c *Counter) tryCard(ctx context.Context, w *work, cardID string, do func(*card.Session) error) error {
 	c.cards.Lock()
 	defer c.cards.Unlock()
 	conn, err := c.cfg.Reader.Connect()
@@ -378,7 +377,7 @@ func (c *Counter) once(ctx context.Context, w *work, cardID string, do func(*car
 		return err
 	}
 	if err != nil {
-		return &unsettled{fmt.Errorf("taking the card in the reader: %w", err)}
+		return &localFailure{fmt.Errorf("taking the card in the reader: %w", err)}
 	}
 	defer conn.Close()
 	session := card.NewSession(guarded{conn, c})
@@ -388,7 +387,7 @@ func (c *Counter) once(ctx context.Context, w *work, cardID string, do func(*car
 	return do(session)
 }
 
-// ReadCard tells what the card in the reader says of itself without any PIN. card.ErrRemoved when there is none.
+// ReadCard returns the identity of the card in the reader, which needs no PIN, or card.ErrRemoved.
 func (c *Counter) ReadCard() (identity card.Identity, err error) {
 	err = c.Look(context.Background(), func(s *card.Session) error {
 		identity, err = s.Identify()
@@ -397,7 +396,7 @@ func (c *Counter) ReadCard() (identity card.Identity, err error) {
 	return identity, err
 }
 
-// withdraw ends what waits for the resident in a dropped procedure.
+// withdraw cancels the commands of a dropped procedure.
 func (c *Counter) withdraw(procedure string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

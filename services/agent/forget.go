@@ -16,16 +16,15 @@ import (
 	"shomei/pkg/regime"
 )
 
-// Remembered is how many closed procedures a counter remembers. Those that were closed before them are forgotten: their
-// claims stay in the store for [Keep], of what the hub sent for them only the ids stay, so that what comes again is
-// still recognised.
+// Remembered is how many closed procedures a counter remembers. Of older ones it keeps the claims and the ids of commands
+// and answers for [Keep], so that redeliveries are recognised.
 const Remembered = 200
 
-// forgetEvery is how many procedures more there may be before the oldest closed ones are forgotten.
+// forgetEvery is how many new procedures may come before closed ones are forgotten again.
 const forgetEvery = 50
 
-// forget forgets what is closed once enough new procedures have come since the last time. What fails on the disk is
-// tried again with the next ones.
+// forget forgets the oldest closed procedures if enough new ones have come since the last time. A failed write is retried
+// with later ones.
 func (c *Counter) forget() {
 	c.forgetNames()
 	c.mu.Lock()
@@ -40,7 +39,7 @@ func (c *Counter) forget() {
 		return
 	}
 	if err := c.store.prune(c.remembered(), time.Time{}); err != nil {
-		c.cfg.Logger.Warn("closed procedures could not be cleared from the counter's store, trying again later", "counter", c.cfg.Counter, "error", err)
+		c.cfg.Logger.Warn("closed procedures not removed from the counter's store, retrying later", "counter", c.cfg.Counter, "error", err)
 	}
 }
 
@@ -53,7 +52,7 @@ func (c *Counter) forgetClosed() int {
 	for _, p := range c.procedures {
 		switch {
 		case p.busy() || p.last > delivered:
-		case c.rested(p):
+		case c.expired(p):
 			old = append(old, p)
 		case p.status.closed():
 			closed = append(closed, p)
@@ -68,7 +67,7 @@ func (c *Counter) forgetClosed() int {
 	return len(old)
 }
 
-// closed reports whether nothing is left to do in a procedure at this counter.
+// closed reports whether a procedure needs nothing more at this counter.
 func (s *Status) closed() bool {
 	switch s.Stage {
 	case StageRefused, StageDropped, StageHandedOver:
@@ -79,12 +78,12 @@ func (s *Status) closed() bool {
 	return false
 }
 
-// rested reports whether a procedure, closed or not, is older than [Keep]: a letter of inquiry that nobody brought back.
-func (c *Counter) rested(p *procedure) bool {
+// expired reports whether a procedure, closed or not, is older than [Keep]: a letter of inquiry may never be brought back.
+func (c *Counter) expired(p *procedure) bool {
 	return p.status.Filed.Before(c.oldest())
 }
 
-// remembered names the procedures, and the commands and answers, that are still remembered.
+// remembered holds the ids of the remembered procedures and of their commands and answers.
 type remembered struct{ procedures, works map[string]bool }
 
 func (c *Counter) remembered() remembered {
@@ -100,17 +99,17 @@ func (c *Counter) remembered() remembered {
 	return r
 }
 
-// seen is what the store keeps of a command or answer whose procedure is forgotten.
+// seen is what the store keeps about a command or answer of a forgotten procedure.
 type seen struct {
 	AtMS int64 `json:"at_ms"`
-	// Digest is SHA-256 of the SealedDownlink as it came first.
+	// Digest is the SHA-256 of the SealedDownlink as first received.
 	Digest []byte `json:"digest"`
-	// Claim is the number of the claim with its outcome; 0 for an answer.
+	// Claim is the number of the outcome's claim; 0 for an answer.
 	Claim uint64 `json:"claim,omitempty"`
 }
 
-// seen returns what is kept of a command or answer of a forgotten procedure; false when it never came, or longer ago
-// than [Keep].
+// seen returns the record of a command or answer of a forgotten procedure; false if it never came, or came longer ago than
+// [Keep].
 func (s *Store) seen(id string) (record seen, found bool, err error) {
 	err = s.db.View(func(tx *bolt.Tx) error {
 		raw := tx.Bucket(bucketSeen).Get([]byte(id))
@@ -126,9 +125,8 @@ func (s *Store) seen(id string) (record seen, found bool, err error) {
 	return record, found, nil
 }
 
-// prune removes from the chain what is forgotten and keeps of it only the ids of commands and answers. What stays is
-// carried on, and the chain begins anew behind it. Claims and ids that are older than before are removed; a zero before
-// removes none.
+// prune removes forgotten entries from the chain, keeping only the ids of commands and answers. The other entries are
+// carried, and the chain begins anew after them. It also removes claims and ids older than before, unless that is zero.
 func (s *Store) prune(keep remembered, before time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -140,7 +138,7 @@ func (s *Store) prune(keep remembered, before time.Time) error {
 		return tx.Bucket(bucketMeta).Put(keyUncompacted, []byte{1})
 	})
 	if err != nil {
-		return fmt.Errorf("clearing what is closed from the counter's store: %w", err)
+		return fmt.Errorf("removing closed procedures from the counter's store: %w", err)
 	}
 	return nil
 }
@@ -150,12 +148,12 @@ type pruning struct {
 	tx        *bolt.Tx
 	keep      remembered
 	delivered uint64
-	wanted    map[uint64]bool // claims whose entries stay
+	wanted    map[uint64]bool // numbers of claims whose entries stay
 	removed   int
 }
 
-// cut removes what is forgotten from the chain, which begins behind head from now on.
-func (p *pruning) cut(head link) error {
+// cut removes forgotten entries from the chain, which then begins after head.
+func (p *pruning) cut(head ref) error {
 	carried := sha256.New()
 	err := p.drop(bucketChain, func(k, raw []byte) (bool, error) {
 		var e Entry
@@ -166,10 +164,10 @@ func (p *pruning) cut(head link) error {
 			carry(carried, k, raw)
 			return false, nil
 		}
-		return true, p.see(e)
+		return true, p.keepID(e)
 	})
 	meta := p.tx.Bucket(bucketMeta)
-	return errors.Join(err, meta.Put(keyCarried, carried.Sum(nil)), putLink(meta, keyBase, head))
+	return errors.Join(err, meta.Put(keyCarried, carried.Sum(nil)), putRef(meta, keyBase, head))
 }
 
 // stays reports whether an entry is still needed.
@@ -181,8 +179,8 @@ func (p *pruning) stays(e Entry) bool {
 	return p.wanted[e.Claim]
 }
 
-// see keeps the id of a command or answer that is forgotten.
-func (p *pruning) see(e Entry) error {
+// keepID keeps the id of a forgotten command or answer.
+func (p *pruning) keepID(e Entry) error {
 	if e.Step != StepReceived && e.Step != StepDone {
 		return nil
 	}
@@ -204,15 +202,14 @@ func (p *pruning) see(e Entry) error {
 	return ids.Put([]byte(e.ID), raw)
 }
 
-// dropOld removes claims and ids that are older than before. The newest claim that is at the hub stays for the comparison
-// of heads.
+// dropOld removes claims and ids older than before. The newest delivered claim stays for the comparison of heads.
 func (p *pruning) dropOld(before time.Time) error {
 	if before.IsZero() {
 		return nil
 	}
 	err := p.drop(bucketSigned, func(_, signed []byte) (bool, error) {
 		claim, _, err := counterlink.ParseClaim(signed)
-		made := max(claim.GetFiledMs(), claim.GetLinkTime().GetHubMs()) // by a clock that may have been slow
+		made := max(claim.GetFiledMs(), claim.GetLinkTime().GetHubMs()) // the counter's clock may have been slow
 		return err == nil && claim.GetNumber() < p.delivered && !p.wanted[claim.GetNumber()] && made < before.UnixMilli(), err
 	})
 	if err != nil {
@@ -225,7 +222,7 @@ func (p *pruning) dropOld(before time.Time) error {
 	})
 }
 
-// drop removes the records of a bucket that gone names. A cursor that deletes skips the next record, so keys come first.
+// drop removes the records for which gone reports true. It collects the keys first, because a deleting cursor skips records.
 func (p *pruning) drop(bucket []byte, gone func(k, v []byte) (bool, error)) error {
 	b := p.tx.Bucket(bucket)
 	var keys [][]byte

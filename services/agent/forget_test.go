@@ -13,8 +13,8 @@ import (
 	"shomei/services/agent"
 )
 
-// A counter that has closed many procedures remembers the newest of them, what is open, and of the others enough to
-// recognise a command that comes again; so does one that is started again.
+// A counter remembers the newest closed procedures, the open ones, and of the others enough to recognise a redelivered
+// command, also after a restart.
 func TestClosedProceduresAreForgotten(t *testing.T) {
 	centre := newCentre(t)
 	shortMemory(t, centre)
@@ -71,15 +71,15 @@ func TestClosedProceduresAreForgotten(t *testing.T) {
 	s, err := agent.OpenStore(store, desk, cfg.Key)
 	must(t, err)
 	defer s.Close()
-	for n := uint64(1); n <= s.Last().Number; n++ { // a hub that was restored from an old copy may ask for each
+	for n := uint64(1); n <= s.Last().Number; n++ { // a hub restored from an old copy may ask for each
 		if _, _, err := s.Claim(n); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-// What is carried on of the cut part of a chain can't be changed unnoticed either.
-func TestWhatIsCarriedOnIsNotChanged(t *testing.T) {
+// Tampering with the carried entries of a cut chain is noticed too.
+func TestTamperedCarriedEntriesAreFound(t *testing.T) {
 	centre := newCentre(t)
 	cfg := centre.config(storePath(t), newSlot(usedCard(t, centre.cardID)))
 	counter, stop := centre.counter(cfg)
@@ -108,8 +108,8 @@ func TestWhatIsCarriedOnIsNotChanged(t *testing.T) {
 	must(t, s.Close())
 }
 
-// A counter that has forgotten everything still knows its newest claim, and by it whose store it is.
-func TestAStoreOfOldProceduresKeepsItsNewestClaim(t *testing.T) {
+// A counter that has forgotten all procedures keeps its newest claim, which shows whose store it is.
+func TestNewestDeliveredClaimIsNeverRemoved(t *testing.T) {
 	f, path := openTwoChains(t)
 	cfg := f.config(t, path)
 	s, err := agent.OpenStore(path, desk, cfg.Key)
@@ -118,7 +118,7 @@ func TestAStoreOfOldProceduresKeepsItsNewestClaim(t *testing.T) {
 	must(t, s.Close())
 	db, err := bolt.Open(path, 0o600, nil)
 	must(t, err)
-	must(t, db.Update(func(tx *bolt.Tx) error { return tx.Bucket([]byte("meta")).Delete([]byte("link.up")) })) // it was never told the hub's time
+	must(t, db.Update(func(tx *bolt.Tx) error { return tx.Bucket([]byte("meta")).Delete([]byte("link.up")) })) // as if it had never been linked up
 	must(t, db.Close())
 	cfg.Now, cfg.ClockEvidence = func() time.Time { return f.At.Add(2 * agent.Keep) }, func() string { return agent.Synchronised }
 	for range 2 {
@@ -139,6 +139,6 @@ func TestAStoreOfOldProceduresKeepsItsNewestClaim(t *testing.T) {
 		t.Errorf("claim %d: %v; the last is %d", f.Claims, err, s.Last().Number)
 	}
 	if _, _, err := s.Claim(f.Claims - 1); err == nil {
-		t.Error("a claim of long ago is still there")
+		t.Error("an old claim is still there")
 	}
 }

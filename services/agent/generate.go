@@ -13,9 +13,8 @@ import (
 	"shomei/pkg/card"
 )
 
-// generate makes the key pairs of GenerateKeys in the staging slots: the resident confirms, the intent is written down,
-// keys are made and their requests signed, PINs are laid down. Old keys and PINs live on until the certificates are
-// activated (card.md 6).
+// generate executes GenerateKeys: the resident confirms, the intent is recorded, key pairs are made in the staging slots,
+// their requests signed and PINs staged. Old keys and PINs stay in force until the certificates are activated (card.md 6).
 func (c *Counter) generate(ctx context.Context, w *work) (*events.Claim, error) {
 	d := w.down.GetGenerateKeys()
 	inventory, err := c.inventory(ctx, w, d.GetCard())
@@ -57,7 +56,7 @@ func (c *Counter) generate(ctx context.Context, w *work) (*events.Claim, error) 
 		if !missing {
 			break
 		}
-		// A restart lost the PINs, as it must; only the resident has them.
+		// PINs do not survive a restart; only the resident has them.
 		if typed, err = c.await(ctx, w, c.askAgain(w, d.GetRegime())); err != nil {
 			return nil, err
 		}
@@ -67,7 +66,7 @@ func (c *Counter) generate(ctx context.Context, w *work) (*events.Claim, error) 
 	}}}, nil
 }
 
-// identify waits for the commanded card and asks it how it stands.
+// identify waits for the commanded card and reads its identity.
 func (c *Counter) identify(ctx context.Context, w *work, cardID string) (id card.Identity, err error) {
 	err = c.withCard(ctx, w, cardID, func(s *card.Session) (err error) {
 		id, err = s.Identify()
@@ -79,7 +78,7 @@ func (c *Counter) identify(ctx context.Context, w *work, cardID string) (id card
 	return id, err
 }
 
-// inventory waits for the commanded card and asks it what it holds.
+// inventory waits for the commanded card and reads what it holds.
 func (c *Counter) inventory(ctx context.Context, w *work, cardID string) (held card.Inventory, err error) {
 	var id card.Identity
 	err = c.withCard(ctx, w, cardID, func(s *card.Session) (err error) {
@@ -96,8 +95,8 @@ func (c *Counter) inventory(ctx context.Context, w *work, cardID string) (held c
 	return held, err
 }
 
-// askFor says which PINs the resident types: a new card needs them, one in use keeps what it has unless told otherwise.
-// A slot that has never held a certificate has a PIN that nobody knows (setUp): a child who has turned 15, an adult ward.
+// askFor returns which PINs the resident must or may type: a new card needs them, one in use keeps its own unless new ones
+// are typed. A slot that never held a certificate has a PIN that nobody knows (setUp): a child who turned 15, an adult ward.
 func (c *Counter) askFor(w *work, r events.Regime, held card.Inventory, kinds []events.CertificateKind) Confirmation {
 	ask := Confirmation{Obligation: w.down.GetId(), Regime: r}
 	if ms := w.down.GetDeadlineMs(); ms > 0 {
@@ -122,8 +121,8 @@ func (c *Counter) askAgain(w *work, r events.Regime) Confirmation {
 	return ask
 }
 
-// makeKeys makes the staged key pairs, or finds those that it made before a crash or a torn-out card. Unfinished keys of
-// an earlier command are cleared: the hub has given that one up, or it would not have sent this one.
+// makeKeys makes the staged key pairs, or finds those made before a crash or a card removal. It discards unfinished keys of
+// an earlier command: the hub has given that one up, or it would not have sent this one.
 func (c *Counter) makeKeys(w *work, s *card.Session, kinds []events.CertificateKind) ([]*events.KeyRequest, error) {
 	op := card.OperationOf(w.down.GetId())
 	if err := c.clearStaging(w, s, op); err != nil {
@@ -154,7 +153,7 @@ func (c *Counter) clearStaging(w *work, s *card.Session, op card.Operation) erro
 		return err
 	}
 	for slot, state := range inventory.Slots {
-		// The zero operation: a PIN was laid down and no key.
+		// A PIN staged without a key has the zero operation.
 		if state.Staged.Operation == op || (state.Staged.PublicKey == nil && !state.Staged.PIN) {
 			continue
 		}
@@ -170,8 +169,8 @@ func (c *Counter) clearStaging(w *work, s *card.Session, op card.Operation) erro
 	return nil
 }
 
-// layPINs hands the PINs to the card and wipes them. It tells that PINs are missing when the resident had typed some and
-// neither this process nor the card has them.
+// layPINs gives the PINs to the card and wipes them. It reports them missing if the resident typed some and neither this
+// process nor the card has them.
 func (c *Counter) layPINs(w *work, s *card.Session, typed PINs) (missing bool, err error) {
 	inventory, err := s.Inventory()
 	if err != nil {
@@ -196,7 +195,7 @@ func (c *Counter) layPINs(w *work, s *card.Session, typed PINs) (missing bool, e
 		}
 	}
 	if err != nil {
-		return false, err // the PINs are kept: a card that was pulled out is asked again
+		return false, err // the PINs are kept for another try with a card that was pulled out
 	}
 	crashPINs.Hit()
 	typed.wipe()
@@ -209,8 +208,7 @@ func (c *Counter) pinsAreSet(w *work) bool {
 	return ok
 }
 
-// setUp makes a new card operational. A slot for which the law gives this holder no certificate gets a PIN that nobody
-// knows.
+// setUp makes a new card operational. A slot in which this holder may have no certificate gets a PIN that nobody knows.
 func (c *Counter) setUp(w *work, s *card.Session, identity card.Identity, typed PINs) error {
 	pins := map[card.Slot][]byte{}
 	for _, slot := range identity.Kind.Slots() {
@@ -223,7 +221,7 @@ func (c *Counter) setUp(w *work, s *card.Session, identity card.Identity, typed 
 	return s.SetUp(c.lastDay(w, identity), pins)
 }
 
-// unknownPIN has the form of the slot's PIN (law.md 6.2).
+// unknownPIN returns a random PIN that satisfies the slot's rules (law.md 6.2).
 func unknownPIN(slot card.Slot) []byte {
 	if slot == card.Auth {
 		pin := make([]byte, 4)
@@ -237,15 +235,15 @@ func unknownPIN(slot card.Slot) []byte {
 	return append(text, 'A', '0')
 }
 
-// lastDay is the card's last day as the hub told it with its answer to the application. A juki card's term is its
-// municipality's, which wrote it onto the card: the hub keeps none (law.md 3.1). Empty when neither says one.
+// lastDay returns the card's last day from the hub's answer to the application. For a juki card the hub keeps none: the
+// municipality wrote it onto the card (law.md 3.1). It is empty if neither has one.
 func (c *Counter) lastDay(w *work, identity card.Identity) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return cmp.Or(c.procedure(w.down.GetProcedure()).status.Answer.GetCardLastDay(), identity.LastDay)
 }
 
-// slotsFirst orders kinds as keys are made: authentication first (law.md 3.2).
+// slotsFirst returns kinds in the order in which keys are made: authentication first (law.md 3.2).
 func slotsFirst(kinds []events.CertificateKind) []events.CertificateKind {
 	sorted := slices.Clone(kinds)
 	slices.SortFunc(sorted, func(a, b events.CertificateKind) int { return int(slotOf(a)) - int(slotOf(b)) })

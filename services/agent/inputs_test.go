@@ -16,8 +16,8 @@ import (
 	"shomei/pkg/page/pagetest"
 )
 
-// refusedInputs are inputs that the counter must not take, by field of the API, each with its status. A page's field has
-// the name behind the point.
+// refusedInputs are inputs that the counter must refuse, by field of the API, with the status. A page's field has the name
+// after the dot.
 var refusedInputs = []struct {
 	field, value string
 	status       int
@@ -62,14 +62,14 @@ var refusedInputs = []struct {
 	{"special_circumstances", strings.Repeat("急", 201), 422},
 }
 
-// TestInputsAreJudgedBeforeTheyAreFiled tries each input over the API and the page: the field is named, and nothing is filed.
-func TestInputsAreJudgedBeforeTheyAreFiled(t *testing.T) {
+// TestWrongInputsAreNotFiled tries each input over the API and the page: the field is named, and nothing is filed.
+func TestWrongInputsAreNotFiled(t *testing.T) {
 	centre := newCentre(t)
 	counter, _ := centre.counter(centre.config(storePath(t), nil))
 	at := openDesk(t, counter)
 	for _, row := range refusedInputs {
 		if row.status == 0 {
-			continue // blank around it is no fault
+			continue // surrounding blanks are no fault
 		}
 		_, field, _ := strings.Cut("."+row.field, ".")
 		field = field[strings.LastIndex(field, ".")+1:]
@@ -83,7 +83,7 @@ func TestInputsAreJudgedBeforeTheyAreFiled(t *testing.T) {
 		form.Set("second_officer", "018")
 		status, _, text := visit(t, at+"/apply", form)
 		if status != http.StatusUnprocessableEntity || !strings.Contains(text, `href="#`+field+`"`) || !strings.Contains(text, `id="`+field+`-wrong"`) {
-			t.Errorf("page, %s %.40q: %d, or not said at the field", row.field, row.value, status)
+			t.Errorf("page, %s %.40q: %d, or no message at the field", row.field, row.value, status)
 		}
 	}
 	for name, body := range map[string]string{
@@ -96,7 +96,7 @@ func TestInputsAreJudgedBeforeTheyAreFiled(t *testing.T) {
 		}
 	}
 	if status, out := post(t, at+"/api/applications", `{"operation":"revoke","channel":"self","clerk":"017","documents":["application-form"]}`); status != http.StatusBadRequest {
-		t.Errorf("an application of nobody: %d %v", status, out)
+		t.Errorf("an application without a person: %d %v", status, out)
 	}
 	for _, body := range []string{
 		`{"what":"loss","clerk":"017","person":{"resident_code":"12"}}`, `{"what":"death","clerk":"017","caused_on":"2026-13-01","person":{"resident_code":"00000000123"}}`,
@@ -112,7 +112,7 @@ func TestInputsAreJudgedBeforeTheyAreFiled(t *testing.T) {
 	}
 }
 
-// applicationWith is a whole application for the API with one field changed.
+// applicationWith returns a complete application for the API with one field changed.
 func applicationWith(t *testing.T, field string, value any) string {
 	t.Helper()
 	body := map[string]any{
@@ -132,8 +132,8 @@ func applicationWith(t *testing.T, field string, value any) string {
 	return string(text)
 }
 
-// TestInputsAreTakenAsPeopleWriteThem: full-width digits and days of every form come to the centre in one form.
-func TestInputsAreTakenAsPeopleWriteThem(t *testing.T) {
+// TestInputsAreNormalised sends full-width digits and days in every format; the centre gets one.
+func TestInputsAreNormalised(t *testing.T) {
 	centre := newCentre(t)
 	counter, _ := centre.counter(centre.config(storePath(t), nil))
 	at := openDesk(t, counter)
@@ -148,7 +148,7 @@ func TestInputsAreTakenAsPeopleWriteThem(t *testing.T) {
 		before := len(counter.Procedures())
 		_, where, text := visit(t, at+"/apply", form)
 		if !strings.Contains(where, "/procedures/") {
-			t.Fatalf("%s was not taken: %s", day, text)
+			t.Fatalf("%s was refused: %s", day, text)
 		}
 		claims := centre.until("the claim", func(all []*events.Claim) bool { return len(all) == before+1 })
 		personal, err := counterlink.OpenPersonal(centre.seal, claims[before])
@@ -156,7 +156,7 @@ func TestInputsAreTakenAsPeopleWriteThem(t *testing.T) {
 		r, c := personal.GetRecord(), personal.GetContact()
 		if r.GetBirthDate() != "1990-06-18" || r.GetResidentCode() != "00000000123" || r.GetMunicipality() != "12237" || r.GetPeriodOfStay() != "2031-04-01" ||
 			c.GetMail() != "hana@mail.example" || c.GetPostalCode() != "289-1324" {
-			t.Errorf("%s: came as %v %v", day, r, c)
+			t.Errorf("%s: the centre got %v %v", day, r, c)
 		}
 	}
 	status, out := post(t, at+"/api/reports", `{"what":"name","clerk":"017","caused_on":"R8.11.20","person":{"resident_code":"００００００００１２３","name":"証明　百合","birth_date":"H2.6.18","sex":2,"address":"千葉県","municipality":"12237"}}`)
@@ -164,12 +164,12 @@ func TestInputsAreTakenAsPeopleWriteThem(t *testing.T) {
 		t.Errorf("a report: %d %v", status, out)
 	}
 	if on := centre.claim("RecordChangeNotified").GetRecordChangeNotified().GetCausedOn(); on != "2026-11-20" {
-		t.Errorf("the change was on %q", on)
+		t.Errorf("the day of the change is %q", on)
 	}
 }
 
-// A fault stands at its field, in both languages, and what was typed stays.
-func TestAFaultStandsAtItsField(t *testing.T) {
+// A fault is shown at its field, in both languages, and the typed values stay.
+func TestFaultIsShownAtItsField(t *testing.T) {
 	centre := newCentre(t)
 	counter, _ := centre.counter(centre.config(storePath(t), nil))
 	at := openDesk(t, counter)
@@ -199,9 +199,8 @@ func TestAFaultStandsAtItsField(t *testing.T) {
 	}
 }
 
-// TestPageAndAPIRefuseTheSame: what is missing from a form, and what is missing from a body of the API, is one field by one
-// judge.
-func TestPageAndAPIRefuseTheSame(t *testing.T) {
+// TestPageAndAPIRefuseTheSameInputs leaves each field out of a form and of a body of the API: both report the same field.
+func TestPageAndAPIRefuseTheSameInputs(t *testing.T) {
 	centre := newCentre(t)
 	counter, _ := centre.counter(centre.config(storePath(t), nil))
 	at := openDesk(t, counter)

@@ -13,8 +13,8 @@ import (
 	"shomei/pkg/wait"
 )
 
-// Look lets do speak with the card in the reader while no command works on it. Nothing on the card may be changed by it.
-// It is card.ErrRemoved when no card is there.
+// Look runs do on the card in the reader while no command works on it; do may not change the card. It returns
+// card.ErrRemoved if there is no card.
 func (c *Counter) Look(ctx context.Context, do func(*card.Session) error) error {
 	if c.cfg.Reader == nil {
 		return fmt.Errorf("this counter has no reader: %w", card.ErrRemoved)
@@ -34,16 +34,16 @@ func (c *Counter) Look(ctx context.Context, do func(*card.Session) error) error 
 	return do(card.NewSession(conn))
 }
 
-// sayWithin is how long a reader that is starting, or a card that was just put in, may take to say what it is.
-const sayWithin = 5 * time.Second
+// identifyWithin is how long a starting reader, or a card just inserted, may take to identify itself.
+const identifyWithin = 5 * time.Second
 
-// Presented is the card in the reader at this moment; the zero Identity when the reader says that it is empty, when this
-// counter has none, and for a card of another kind. Whatever else keeps the card from being known is an error.
+// Presented returns the card in the reader now: the zero Identity if the reader is empty, this counter has none, or the card
+// is of an unknown kind. Any other failure to identify the card is an error.
 func (c *Counter) Presented(ctx context.Context) (card.Identity, error) {
 	if c.cfg.Reader == nil {
 		return card.Identity{}, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, sayWithin)
+	ctx, cancel := context.WithTimeout(ctx, identifyWithin)
 	defer cancel()
 	for {
 		present, err := c.cfg.Reader.Present(ctx)
@@ -57,11 +57,11 @@ func (c *Counter) Presented(ctx context.Context) (card.Identity, error) {
 		case !errors.Is(err, card.ErrRemoved) || ctx.Err() != nil:
 			return identity, err
 		}
-		_ = wait.For(ctx, contactTime) // a card that is held badly, or a service that was started again
+		_ = wait.For(ctx, contactTime) // a badly placed card, or a restarted service
 	}
 }
 
-// AwaitCard waits until a card is in the reader (present) or none is. card.ErrRemoved when this counter has no reader.
+// AwaitCard waits until a card is in the reader (present) or none is. It returns card.ErrRemoved if there is no reader.
 func (c *Counter) AwaitCard(ctx context.Context, present bool) error {
 	if c.cfg.Reader == nil {
 		return fmt.Errorf("this counter has no reader: %w", card.ErrRemoved)
@@ -69,8 +69,8 @@ func (c *Counter) AwaitCard(ctx context.Context, present bool) error {
 	return c.cfg.Reader.Await(ctx, present)
 }
 
-// Certificates are those (DER) that a procedure put on the card, for the paper copy at the hand-over: ErrNotYet before
-// they were written and read back, and once the store has forgotten the command ([Keep]).
+// Certificates returns the certificates (DER) that a procedure put on the card, for the paper copy at the hand-over. It
+// returns ErrNotYet before they are written and read back, and after the command is forgotten ([Keep]).
 func (c *Counter) Certificates(procedure string) ([][]byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -91,8 +91,8 @@ func (c *Counter) Certificates(procedure string) ([][]byte, error) {
 	return nil, fmt.Errorf("certificates of procedure %s: %w", procedure, ErrNotYet)
 }
 
-// ReadyToHandOver reports whether fee, paper copy and hand-over are next: the certificates are written and read back, the
-// PINs are set, or a card without certificates was accepted for its hand-over (figures.md 3).
+// ReadyToHandOver reports whether fee, paper copy and hand-over are next: certificates are written and read back, PINs are
+// set, or a card without certificates was accepted for its hand-over (figures.md 3).
 func (s Status) ReadyToHandOver() bool {
 	switch s.Stage {
 	case StageWritten, StageUnblocked:
@@ -103,17 +103,17 @@ func (s Status) ReadyToHandOver() bool {
 	return false
 }
 
-// GivesBack reports whether the holder's own card goes back at the end, rather than a new one being handed over.
+// GivesBack reports whether the holder's own card is given back at the end, rather than a new one handed over.
 func (s Status) GivesBack() bool {
 	return s.Application.GetOperation() == events.Operation_OPERATION_UNBLOCK
 }
 
-// Unrecorded reports whether the card was given out and the centre did not record that.
+// Unrecorded reports whether the card was given out but the centre did not record it.
 func (s Status) Unrecorded() bool {
 	return s.Message.Key == NotHandedOver || s.Message.Key == NotGivenBack
 }
 
-// MayDrop reports whether the applicant can still give the procedure up: nil, ErrOver, or ErrSettles.
+// MayDrop returns nil if the applicant can still give the procedure up, else ErrOver or ErrSettles.
 func (s Status) MayDrop() error {
 	switch s.Stage {
 	case StageHandedOver, StageDropped:
@@ -138,13 +138,13 @@ func (s Status) MayDrop() error {
 
 // Made is what was made for a procedure so far.
 type Made struct {
-	// Kinds are those of the certificates whose keys are made.
+	// Kinds are the certificate kinds whose keys are made.
 	Kinds []events.CertificateKind
-	// Signed: the certificates are here. What they take the place of has ended.
+	// Signed: the certificates are here, and those they replace have ended.
 	Signed bool
 }
 
-// Made returns what was made for a procedure so far. Dropping it ends that.
+// Made returns what was made for a procedure so far and ends if it is dropped.
 func (c *Counter) Made(procedure string) (m Made) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -160,8 +160,8 @@ func (c *Counter) Made(procedure string) (m Made) {
 	return m
 }
 
-// hasLive reports whether the hub knows a certificate of the holder that has not ended and that a card of the kind can hold:
-// its PINs are set before the card is handed over.
+// hasLive reports whether the hub knows a certificate of the holder that has not ended and fits a card of the kind: then the
+// PINs are set before the card is handed over.
 func hasLive(a *events.Answer, kind events.CardKind) bool {
 	return slices.ContainsFunc(a.GetCertificates(), func(c *events.CertificateState) bool {
 		other := kind == events.CardKind_CARD_KIND_MYNUMBER && c.GetRegime() == events.Regime_REGIME_JUKI

@@ -12,10 +12,10 @@ import (
 	"shomei/pkg/regime"
 )
 
-// The resident's screen says whose procedure it shows, also after a restart. What an application says of its applicant is
-// sealed to the hub, so the name alone is kept once more, sealed to this counter, until the procedure is closed.
+// The resident's screen shows whose procedure it is, also after a restart. Personal data of applications are sealed to the
+// hub, so the name is kept a second time, sealed to this counter, until the procedure is closed.
 
-// keepName keeps the name in an application whose applicant may be asked for a PIN, in the step that stores its claim.
+// keepName stores the name from an application whose applicant may be asked for a PIN.
 func (t *Tx) keepName(claim *events.Claim, name string, key hpke.PrivateKey) error {
 	application := claim.GetApplicationReceived()
 	if application == nil || name == "" || regime.HandlingOf(application.GetOperation()).Settled {
@@ -29,7 +29,7 @@ func (t *Tx) keepName(claim *events.Claim, name string, key hpke.PrivateKey) err
 	return t.tx.Bucket(bucketNames).Put([]byte(claim.GetProcedure()), sealed)
 }
 
-// Applicant returns the name in a procedure's application; empty when it was taken elsewhere, or the procedure is closed.
+// Applicant returns the name from a procedure's application; empty if it was filed elsewhere or the procedure is closed.
 func (c *Counter) Applicant(procedure string) (name string, err error) {
 	var sealed []byte
 	err = c.store.db.View(func(tx *bolt.Tx) error {
@@ -37,22 +37,21 @@ func (c *Counter) Applicant(procedure string) (name string, err error) {
 		return nil
 	})
 	if err != nil {
-		return "", fmt.Errorf("looking up whose procedure %s is: %w", procedure, err)
+		return "", fmt.Errorf("looking up the applicant of procedure %s: %w", procedure, err)
 	}
 	personal, err := counterlink.OpenPersonal(c.cfg.SealKey, &events.Claim{Id: procedure, Sealed: sealed})
 	if err != nil {
-		return "", fmt.Errorf("the name kept for procedure %s, is this still the counter's seal key?: %w", procedure, err)
+		return "", fmt.Errorf("opening the name kept for procedure %s, check that the counter's seal key is still the same: %w", procedure, err)
 	}
 	return personal.GetRecord().GetName(), nil
 }
 
-// forgetNames removes the names of procedures that are closed or forgotten. What fails on the disk is tried again with the
-// next ones.
+// forgetNames removes the names of procedures that are closed or forgotten. A failed write is retried with later ones.
 func (c *Counter) forgetNames() {
 	if len(c.idleNames()) == 0 {
 		return
 	}
-	c.recording.Lock() // a procedure that is closed may be opened anew by a claim that is being stored
+	c.recording.Lock() // a claim that is being stored may reopen a closed procedure
 	defer c.recording.Unlock()
 	idle := c.idleNames()
 	err := c.store.db.Update(func(tx *bolt.Tx) error {
@@ -64,15 +63,15 @@ func (c *Counter) forgetNames() {
 		return nil
 	})
 	if err != nil {
-		c.cfg.Logger.Warn("names of closed procedures could not be removed from the counter's store, trying again later", "counter", c.cfg.Counter, "error", err)
+		c.cfg.Logger.Warn("names of closed procedures not removed from the counter's store, retrying later", "counter", c.cfg.Counter, "error", err)
 	}
 }
 
-// idleNames returns the procedures that a name is kept of and needed no longer.
+// idleNames returns the procedures whose names are kept but no longer needed.
 func (c *Counter) idleNames() (idle [][]byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_ = c.store.db.View(func(tx *bolt.Tx) error { // a view fails only where the file is closed
+	_ = c.store.db.View(func(tx *bolt.Tx) error { // View fails only if the file is closed
 		return tx.Bucket(bucketNames).ForEach(func(procedure, _ []byte) error {
 			if p := c.procedures[string(procedure)]; p == nil || p.status.closed() {
 				idle = append(idle, bytes.Clone(procedure))

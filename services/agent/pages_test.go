@@ -49,13 +49,13 @@ func openDesk(t testing.TB, counter *agent.Counter) (url string) {
 	return server.URL
 }
 
-// visit gets a page, or posts a form to it, and follows where it leads.
+// visit gets a page, or posts a form to it, and follows redirects.
 func visit(t testing.TB, address string, form url.Values) (status int, where, text string) {
 	t.Helper()
 	return visitBy(t, http.DefaultClient, address, form)
 }
 
-// visitBy does so with a client's cookies.
+// visitBy is visit with a client's cookies.
 func visitBy(t testing.TB, client *http.Client, address string, form url.Values) (status int, where, text string) {
 	t.Helper()
 	var response *http.Response
@@ -72,7 +72,7 @@ func visitBy(t testing.TB, client *http.Client, address string, form url.Values)
 	return response.StatusCode, response.Request.URL.String(), string(body)
 }
 
-// filled is the form for a new issue with everything that is needed.
+// filled returns a complete form for a new issue.
 func filled() url.Values {
 	return url.Values{
 		"operation": {"issue"}, "way": {"self"}, "card_kind": {"mynumber"}, "document": {"application-form", "card", "photo-id"},
@@ -90,7 +90,7 @@ func want(t testing.TB, text string, parts ...string) {
 	}
 }
 
-func TestAnApplicationOverThePagesWithoutScript(t *testing.T) {
+func TestApplicationOverThePagesWithoutScript(t *testing.T) {
 	centre := newCentre(t)
 	centre.auto = true
 	chip := newCard(t, centre.cardID)
@@ -100,7 +100,7 @@ func TestAnApplicationOverThePagesWithoutScript(t *testing.T) {
 	_, _, text := visit(t, at+"/apply?operation=issue&name=leak", nil)
 	want(t, text, "写真付きの本人確認書類", "申請書")
 	if strings.Contains(text, `value="leak"`) {
-		t.Error("a name was taken from the address")
+		t.Error("the form took a name from the URL")
 	}
 	form := filled()
 	form.Del("clerk")
@@ -128,7 +128,7 @@ func TestAnApplicationOverThePagesWithoutScript(t *testing.T) {
 	_, where, text = visitBy(t, screen, at+"/resident", nil)
 	want(t, text, "職員の案内をお待ちください", `http-equiv="refresh" content="5;url=/resident"`)
 	if strings.Contains(text, `href="/"`) || strings.HasSuffix(where, "/pin") {
-		t.Error("the resident's screen turns to whoever waits, or leads to the clerk's pages")
+		t.Error("the resident's screen shows a procedure that was not sent to it, or links to the clerk's pages")
 	}
 	_, _, text = visit(t, at+"/procedures/"+procedure+"/show", url.Values{})
 	want(t, text, "申請者の画面に出しています")
@@ -150,7 +150,7 @@ func TestAnApplicationOverThePagesWithoutScript(t *testing.T) {
 	} {
 		status, _, text := visitBy(t, screen, pinPage, row.typed)
 		if status != http.StatusUnprocessableEntity || strings.Contains(text, signPIN) || strings.Contains(text, "ABCDEF") {
-			t.Errorf("%s: %d, or a PIN came back", name, status)
+			t.Errorf("%s: %d, or the page repeats a PIN", name, status)
 		}
 		want(t, text, row.want)
 	}
@@ -178,8 +178,8 @@ func TestAnApplicationOverThePagesWithoutScript(t *testing.T) {
 	centre.checkCard(chip)
 }
 
-// TestTheAnswerIsToldWithWhatToDoNext sends each kind of answer.
-func TestTheAnswerIsToldWithWhatToDoNext(t *testing.T) {
+// TestAnswerIsShownWithNextSteps sends each kind of answer.
+func TestAnswerIsShownWithNextSteps(t *testing.T) {
 	centre := newCentre(t)
 	counter, _ := centre.counter(centre.config(storePath(t), nil))
 	at := openDesk(t, counter)
@@ -232,7 +232,7 @@ func answered(t *testing.T, centre *centre, counter *agent.Counter, a *events.An
 	return answeredTo(t, centre, counter, events.Operation_OPERATION_RENEW, a, stage)
 }
 
-// answeredTo is answered for any operation; without an answer it is received alone.
+// answeredTo is answered for any operation; with a nil answer the application is only received.
 func answeredTo(t *testing.T, centre *centre, counter *agent.Counter, operation events.Operation, a *events.Answer, stage agent.Stage) string {
 	t.Helper()
 	filing := application(centre.cardID)
@@ -249,9 +249,9 @@ func answeredTo(t *testing.T, centre *centre, counter *agent.Counter, operation 
 	return procedure
 }
 
-// TestTheSecondVisitAsksForNothingThatTheOfficeHas takes the answer of a letter of inquiry: the form of the first visit is not
-// asked for again, and after a refusal the same answer can be taken once more.
-func TestTheSecondVisitAsksForNothingThatTheOfficeHas(t *testing.T) {
+// TestSecondVisitAsksForNoDocumentsOnFile files the answer to a letter of inquiry: the first visit's form is not asked for
+// again, and after a refusal the same answer can be filed once more.
+func TestSecondVisitAsksForNoDocumentsOnFile(t *testing.T) {
 	centre := newCentre(t)
 	counter, _ := centre.counter(centre.config(storePath(t), nil))
 	at := openDesk(t, counter)
@@ -260,24 +260,24 @@ func TestTheSecondVisitAsksForNothingThatTheOfficeHas(t *testing.T) {
 	_, _, text := visit(t, answerPage, nil)
 	want(t, text, "申請書 <span class=\"hint\">（お預かりしています）", `id="document-inquiry-answer"`)
 	if strings.Contains(text, `id="document-application-form"`) || strings.Count(text, `name="procedure" value="`+procedure) != 1 {
-		t.Error("the form is to be ticked again, or the page's form forgets the procedure")
+		t.Error("the application form must be ticked again, or the page loses the procedure")
 	}
 
 	form := filled()
 	form["document"], form["qualifier"] = []string{"card", "inquiry-answer", "other-id"}, nil
 	form["way"], form["procedure"], form["on_file"] = []string{"self-no-photo"}, []string{procedure}, []string{"application-form"}
 	if status, _, text := visit(t, at+"/apply", form); status != http.StatusUnprocessableEntity || !strings.Contains(text, "回答書に印刷された照会書番号") {
-		t.Errorf("an answer form without its number was taken with %d", status)
+		t.Errorf("an answer without the letter's number: %d", status)
 	}
 	form["letter"] = []string{"ＡＢ234567"}
 	status, where, _ := visit(t, at+"/apply", form)
 	if status != http.StatusOK || !strings.HasSuffix(where, procedure) {
-		t.Fatalf("the answer was taken with %d at %s", status, where)
+		t.Fatalf("filing the answer: %d at %s", status, where)
 	}
 	reach(t, counter, procedure, agent.StageReceived)
 	claims := centre.until("two applications", func(all []*events.Claim) bool { return len(all) == 2 })
 	if got := claims[1].GetApplicationReceived().GetLetter(); got != "ab234567" {
-		t.Errorf("the number goes up as %q", got)
+		t.Errorf("the claim has the number %q", got)
 	}
 	refused := &events.Answer{Claim: claims[1].GetId(), Refusals: []string{"mynumber.documents.not-same-day"}}
 	must(t, centre.hub.Send(t.Context(), &events.Downlink{
@@ -290,19 +290,20 @@ func TestTheSecondVisitAsksForNothingThatTheOfficeHas(t *testing.T) {
 	want(t, text, "（お預かりしています）")
 }
 
-// answerForm is the address of the form that takes the answer to a letter, from the page that leads to it.
+// answerForm returns the address of the form for a letter's answer, from a page that links to it.
 func answerForm(t *testing.T, page string) string {
 	t.Helper()
 	_, _, text := visit(t, page, nil)
 	link := regexp.MustCompile(`href="(/apply\?[^"]*procedure=[^"]*)"`).FindStringSubmatch(text)
 	if link == nil {
-		t.Fatalf("%s does not lead to the answer's form", page)
+		t.Fatalf("%s does not link to the form for the answer", page)
 	}
 	return html.UnescapeString(link[1])
 }
 
-// TestTheFirstVisitIsAPlainButton: that a letter comes first is the ordinary way and no alarm; what is really missing is one.
-func TestTheFirstVisitIsAPlainButton(t *testing.T) {
+// TestFirstVisitNeedsNoConfirmation: posting a letter first is ordinary and needs one plain button; only documents that are
+// really missing need a warning.
+func TestFirstVisitNeedsNoConfirmation(t *testing.T) {
 	centre := newCentre(t)
 	counter, _ := centre.counter(centre.config(storePath(t), nil))
 	at := openDesk(t, counter)
@@ -319,23 +320,23 @@ func TestTheFirstVisitIsAPlainButton(t *testing.T) {
 		if status, where, text := visit(t, at+"/apply", form); status != http.StatusOK || !strings.Contains(where, "/procedures/") {
 			t.Errorf("%s: the plain button answered %d at %s:\n%s", way, status, where, text)
 		}
-		form["file"] = []string{"check"} // the way was chosen after the page was drawn: what follows is said first
+		form["file"] = []string{"check"} // the way was chosen after the page was loaded, so the letter is announced first
 		if status, _, text := visit(t, at+"/apply", form); status != http.StatusUnprocessableEntity || !strings.Contains(text, `value="letter"`) || strings.Contains(text, "足りない") {
-			t.Errorf("%s: a letter is posted unsaid: %d", way, status)
+			t.Errorf("%s: a letter is posted unannounced: %d", way, status)
 		}
 	}
 	form := filled()
 	form["way"], form["document"], form["qualifier"], form["file"] = []string{"proxy"}, []string{"application-form", "card"}, nil, []string{"letter"}
 	status, _, text := visit(t, at+"/apply", form)
 	if status != http.StatusUnprocessableEntity || strings.Contains(text, "照会書兼回答書をご住所へ郵送してからの手続き") {
-		t.Errorf("a proxy who shows nothing: %d", status)
+		t.Errorf("a proxy without documents: %d", status)
 	}
 	want(t, text, "足りないものがあります", "足りないまま", `value="letter"`)
 }
 
-// TestTheCardCanBeShownWhereItMayBeNeeded: of a re-issue the hub alone knows whether it is on the same card, and of a return
-// the card is all that is needed.
-func TestTheCardCanBeShownWhereItMayBeNeeded(t *testing.T) {
+// TestFormOffersCardWhereItMayBeNeeded: only the hub knows whether a re-issue uses the same card, and a return needs nothing
+// but the card.
+func TestFormOffersCardWhereItMayBeNeeded(t *testing.T) {
 	centre := newCentre(t)
 	counter, _ := centre.counter(centre.config(storePath(t), nil))
 	at := openDesk(t, counter)
@@ -353,8 +354,8 @@ func TestTheCardCanBeShownWhereItMayBeNeeded(t *testing.T) {
 	}
 }
 
-// TestACardTornOutWhileItIsWrittenIsAScreenOfItsOwn pulls the card in the middle and puts it back.
-func TestACardTornOutWhileItIsWrittenIsAScreenOfItsOwn(t *testing.T) {
+// TestCardRemovedDuringWritingHasItsOwnPage removes the card in the middle of the work and puts it back.
+func TestCardRemovedDuringWritingHasItsOwnPage(t *testing.T) {
 	centre := newCentre(t)
 	centre.auto = true
 	chip := newCard(t, centre.cardID)
@@ -375,7 +376,7 @@ func TestACardTornOutWhileItIsWrittenIsAScreenOfItsOwn(t *testing.T) {
 	_, _, text := visit(t, at+"/procedures/"+procedure, nil)
 	want(t, text, "カードが離れました", "手続きは途中です")
 	if strings.Contains(text, "前の電子証明書") {
-		t.Error("the former certificates are spoken of, which the issue of the new ones revoked")
+		t.Error("the page mentions the former certificates, which the new ones replaced")
 	}
 	reader.put(newCard(t, "CARD-2"))
 	until(t, counter, procedure, func(s agent.Status) bool { return s.Message.Key == agent.OtherCard })
@@ -399,11 +400,11 @@ func until(t testing.TB, counter *agent.Counter, procedure string, done func(age
 			return
 		}
 	}
-	t.Fatal("waited in vain")
+	t.Fatal("timed out waiting for the procedure")
 }
 
-// TestABlockedPINLeadsToItsApplication blocks the PIN for signatures over the page.
-func TestABlockedPINLeadsToItsApplication(t *testing.T) {
+// TestBlockedPINOffersUnblockApplication blocks the signature PIN on the card's page.
+func TestBlockedPINOffersUnblockApplication(t *testing.T) {
 	centre := newCentre(t)
 	counter, _ := centre.counter(centre.config(storePath(t), newSlot(usedCard(t, centre.cardID))))
 	at := openDesk(t, counter)
@@ -421,16 +422,16 @@ func TestABlockedPINLeadsToItsApplication(t *testing.T) {
 	want(t, text, "ロックされています", "/apply?operation=unblock")
 	told := centre.claim("PinsBlocked").GetPinsBlocked()
 	if told.GetCard() != centre.cardID || !slices.Equal(told.GetPins(), []events.PinKind{events.PinKind_PIN_KIND_SIGN}) {
-		t.Errorf("the centre was told %v", told)
+		t.Errorf("the centre received %v", told)
 	}
 	_, _, text = visit(t, at+"/card", url.Values{"pin": {"WRONG9"}})
 	want(t, text, "ロックされています")
 	if n := len(counter.Procedures()); n != 1 {
-		t.Errorf("a PIN that is blocked already was told %d times", n)
+		t.Errorf("a PIN that was already blocked was reported %d times", n)
 	}
 }
 
-func TestTheRulesNamedHereExist(t *testing.T) {
+func TestRulesNamedByTheDeskExist(t *testing.T) {
 	for _, row := range answers {
 		for _, id := range row.answer.GetRefusals() {
 			if _, ok := regime.Lookup(id); !ok {
@@ -440,7 +441,7 @@ func TestTheRulesNamedHereExist(t *testing.T) {
 	}
 }
 
-func TestErrorsAndOfflineAreToldCalmly(t *testing.T) {
+func TestErrorPages(t *testing.T) {
 	centre := newCentre(t)
 	counter, err := agent.Open(centre.config(storePath(t), newSlot(nil)))
 	must(t, err)
@@ -469,8 +470,8 @@ func TestErrorsAndOfflineAreToldCalmly(t *testing.T) {
 	}
 }
 
-// TestThePagesAreAccessibleInABrowser lets axe-core judge every page in every state that a person meets.
-func TestThePagesAreAccessibleInABrowser(t *testing.T) {
+// TestPagesAreAccessibleInABrowser runs axe-core on every page in every state.
+func TestPagesAreAccessibleInABrowser(t *testing.T) {
 	if missing := page.Missing(); len(missing) > 0 {
 		t.Fatalf("this build lacks %v; run make assets", missing)
 	}
@@ -486,12 +487,12 @@ func TestThePagesAreAccessibleInABrowser(t *testing.T) {
 		if strings.HasPrefix(path, "/") {
 			path = at + path
 		}
-		for i, browser := range []*pagetest.Browser{wide, narrow} { // the one that was paired last stays paired
+		for i, browser := range []*pagetest.Browser{wide, narrow} { // the browser paired last stays paired
 			size := []string{"", "-narrow"}[i]
 			before(browser)
 			browser.Visit(t, path)
 			for _, violation := range browser.Violations(t) {
-				if !strings.Contains(violation, "status of 4") { // the browser calls an error page's status an error
+				if !strings.Contains(violation, "status of 4") { // the browser reports an error page's status as an error
 					t.Errorf("%s%s: %s", name, size, violation)
 				}
 			}
@@ -553,7 +554,7 @@ func TestThePagesAreAccessibleInABrowser(t *testing.T) {
 		t.Errorf("targets under 64 px on the resident's page: %s", small)
 	}
 
-	// The clerk's page follows by itself while the resident types and the card is written.
+	// The clerk's page updates itself while the resident types and the card is written.
 	wide.Visit(t, at+"/procedures/"+procedure)
 	narrow.Visit(t, elsewhere+"/resident?pair="+pairCode(t, at))
 	visit(t, at+"/procedures/"+procedure+"/show", url.Values{})
@@ -582,9 +583,9 @@ func TestThePagesAreAccessibleInABrowser(t *testing.T) {
 	}
 }
 
-// TestTheDocumentsFollowTheChoiceWithoutLosingWhatWasTyped is htmx at work: the list changes, the person's data stay where
-// they are and never reach the address.
-func TestTheDocumentsFollowTheChoiceWithoutLosingWhatWasTyped(t *testing.T) {
+// TestChangingTheChoiceKeepsTypedFields: htmx replaces the list of documents, while the person's data stay in the form and
+// out of the URL.
+func TestChangingTheChoiceKeepsTypedFields(t *testing.T) {
 	centre := newCentre(t)
 	counter, _ := centre.counter(centre.config(storePath(t), nil))
 	at := openDesk(t, counter)

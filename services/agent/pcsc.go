@@ -10,7 +10,7 @@ import (
 	"shomei/pkg/card/pcsc"
 )
 
-// PCSC is the reader of that name behind the machine's PC/SC service; an empty name takes the one that has a card.
+// PCSC returns the machine's PC/SC reader of that name; an empty name means whichever reader has a card.
 func PCSC(name string) Reader { return &pcscReader{name: name} }
 
 type pcscReader struct {
@@ -56,7 +56,7 @@ func (r *pcscReader) current() string {
 func (r *pcscReader) Connect() (Connection, error) {
 	name := r.current()
 	if name == "" {
-		return nil, fmt.Errorf("no card was put on a reader yet: %w", card.ErrRemoved)
+		return nil, fmt.Errorf("no reader has had a card yet: %w", card.ErrRemoved)
 	}
 	conn, err := pcsc.Connect(name)
 	if err != nil {

@@ -10,9 +10,9 @@ import (
 	"shomei/services/agent"
 )
 
-// The whole way through a real pcscd, with the card swapped in the reader.
+// TestOverPCSC issues through a real pcscd, with the card swapped in the reader.
 func TestOverPCSC(t *testing.T) {
-	dir, err := os.MkdirTemp("", "shomei-agent-") // short: the socket's name has a limit
+	dir, err := os.MkdirTemp("", "shomei-agent-") // short, because a socket's path has a limit
 	must(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	service, err := vreader.Start(t.Context(), vreader.Config{Dir: dir})

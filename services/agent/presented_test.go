@@ -18,7 +18,7 @@ import (
 
 const newIssue = `{"operation":"issue","channel":"self","clerk":"017","documents":["application-form"],"person":{"resident_code":"00000000123","name":"証明　花子","birth_date":"1990-06-18","sex":2,"address":"千葉県山武市殿台1","municipality":"12237"}`
 
-// serveDesk serves a desk that does not watch its reader unless the test lets it.
+// serveDesk serves a desk that does not watch its reader until the test runs it.
 func serveDesk(t *testing.T, counter *agent.Counter, tray *pages.Tray) (served *pages.Desk, url string) {
 	t.Helper()
 	config := deskConfig(counter)
@@ -30,8 +30,8 @@ func serveDesk(t *testing.T, counter *agent.Counter, tray *pages.Tray) (served *
 	return served, server.URL
 }
 
-// An application that comes before the desk has heard of its reader at all takes the card in it along.
-func TestAnApplicationBeforeTheFirstReadingHasItsCard(t *testing.T) {
+// An application filed before the desk's first reading still names the card in the reader.
+func TestApplicationNamesCardBeforeTheFirstWatch(t *testing.T) {
 	centre := newCentre(t)
 	counter, _ := centre.counter(centre.config(storePath(t), newSlot(newCard(t, centre.cardID))))
 	_, at := serveDesk(t, counter, nil)
@@ -44,8 +44,8 @@ func TestAnApplicationBeforeTheFirstReadingHasItsCard(t *testing.T) {
 	}
 }
 
-// An empty reader is no error, and neither is a counter without one: the hub knows the card that is held.
-func TestAnApplicationOnAnEmptyReaderNamesNoCard(t *testing.T) {
+// An empty reader is no error, and neither is a counter without one: the hub knows the applicant's card.
+func TestApplicationOnEmptyReaderNamesNoCard(t *testing.T) {
 	for name, reader := range map[string]agent.Reader{"empty": newSlot(nil), "none": nil} {
 		t.Run(name, func(t *testing.T) {
 			centre := newCentre(t)
@@ -61,12 +61,12 @@ func TestAnApplicationOnAnEmptyReaderNamesNoCard(t *testing.T) {
 	}
 }
 
-// lateSlot is a reader whose first answer to whoever waits for a card comes late.
+// lateSlot is a reader whose first Await for a card returns late.
 type lateSlot struct {
 	*slot
 	once  sync.Once
-	late  chan struct{} // closed to let the first answer come
-	asked chan bool     // what each question waits for
+	late  chan struct{} // closed to let the first Await return
+	asked chan bool     // what each Await waits for
 }
 
 func (s *lateSlot) Await(ctx context.Context, present bool) error {
@@ -80,8 +80,8 @@ func (s *lateSlot) Await(ctx context.Context, present bool) error {
 	return errors.Join(context.DeadlineExceeded, errors.New("nothing happened in the reader"))
 }
 
-// A card is laid on the reader while the desk's watch is on its way back with nothing: what it heard is old.
-func TestWhatTheWatchHeardLateTakesNoCardAway(t *testing.T) {
+// A card is put on the reader while the desk's watch is about to report an empty one: that result is stale.
+func TestStaleWatchDoesNotHideTheCard(t *testing.T) {
 	centre := newCentre(t)
 	reader := &lateSlot{slot: newSlot(nil), late: make(chan struct{}), asked: make(chan bool, 16)}
 	counter, _ := centre.counter(centre.config(storePath(t), reader))
@@ -96,14 +96,14 @@ func TestWhatTheWatchHeardLateTakesNoCardAway(t *testing.T) {
 	if waits := <-reader.asked; !waits {
 		t.Fatal("the watch waits for an empty reader first")
 	}
-	reader.put(newCard(t, centre.cardID)) // as PC/SC sees what is done to the tray
+	reader.put(newCard(t, centre.cardID)) // as PC/SC sees a card in the tray
 	if status, out := post(t, at+"/api/reader/insert", `{"id":"`+centre.cardID+`"}`); status != http.StatusOK || out["reader"] != "card" {
 		t.Fatalf("%d %v", status, out)
 	}
-	<-reader.asked // by the order to insert
+	<-reader.asked // by the insert request
 	close(reader.late)
 	if waits := <-reader.asked; waits {
-		t.Error("the watch does not believe that a card is in the reader")
+		t.Error("the watch does not wait for the card's removal")
 	}
 	if state := served.Reader(); state != pages.ReaderCard {
 		t.Errorf("the reader is %q", state)
@@ -115,8 +115,8 @@ type silentSlot struct{ *slot }
 
 func (silentSlot) Present(context.Context) (bool, error) { return false, pcsc.ErrNoService }
 
-// A reader that does not say what is in it is no empty one: nothing is filed before the clerk says which card, or none.
-func TestAnApplicationWaitsForAReaderThatSaysNothing(t *testing.T) {
+// A reader that does not answer is not taken as empty: nothing is filed until the clerk names the card, or none.
+func TestApplicationIsNotFiledWhileReaderIsSilent(t *testing.T) {
 	centre := newCentre(t)
 	counter, _ := centre.counter(centre.config(storePath(t), silentSlot{newSlot(nil)}))
 	_, at := serveDesk(t, counter, nil)
@@ -133,7 +133,7 @@ func TestAnApplicationWaitsForAReaderThatSaysNothing(t *testing.T) {
 	}
 	want(t, text, "カードリーダーのサービスが応答しません", "カードなしで受け付ける", "証明　花子")
 	if filed := len(counter.Procedures()); filed != 0 {
-		t.Errorf("%d were filed all the same", filed)
+		t.Errorf("%d applications were filed", filed)
 	}
 	form.Set("file", "without-card")
 	if status, where, _ := visit(t, at+"/apply", form); status != http.StatusOK || len(counter.Procedures()) != 1 {

@@ -15,10 +15,8 @@ import (
 
 var crashCommand = crashpoint.Register("agent.command.stored")
 
-// recall rebuilds from the store what the counter knew: procedures, answers, commands and how far they came, in the order
-// in which all that happened.
-//
-// Then what is closed is forgotten, and cleared out of the store.
+// recall rebuilds the counter's state from the store: procedures, answers, commands and their progress. Then it removes
+// closed procedures from memory and store.
 func (c *Counter) recall() error {
 	err := c.store.db.View(func(tx *bolt.Tx) error {
 		return eachEntry(tx, func(e Entry, _, _ []byte) error { return c.recallEntry(tx, e) })
@@ -43,15 +41,15 @@ func (c *Counter) recallEntry(tx *bolt.Tx, e Entry) error {
 	return nil
 }
 
-// recallClaim passes over what told no procedure anything: certificates told after a mismatch, and an outcome told again
-// whose procedure is forgotten.
+// recallClaim skips claims that belong to no remembered procedure: certificates reported after a mismatch, and repeated
+// outcomes of forgotten procedures.
 func (c *Counter) recallClaim(tx *bolt.Tx, e Entry) error {
 	claim, _, err := counterlink.ParseClaim(tx.Bucket(bucketSigned).Get(numberKey(e.Claim)))
 	if err != nil {
 		return err
 	}
-	if claim.GetProcedure() != "" && !toldAgain(tx, claim) {
-		c.apply(claim)
+	if claim.GetProcedure() != "" && !repeatsOutcome(tx, claim) {
+		c.foldClaim(claim)
 	}
 	return nil
 }
@@ -63,19 +61,19 @@ func (c *Counter) recallDownlink(e Entry) error {
 	}
 	d, err := counterlink.OpenDownlink(c.cfg.SealKey, c.cfg.Counter, outer.GetSealed())
 	if err != nil {
-		return fmt.Errorf("command %s in the journal, is this still the counter's seal key?: %w", e.ID, err)
+		return fmt.Errorf("opening command %s in the journal, check that the counter's seal key is still the same: %w", e.ID, err)
 	}
-	c.learn(d, e)
+	c.foldDownlink(d, e)
 	return nil
 }
 
-// learn takes a downlink up; called with mu held, or before the counter is used.
-func (c *Counter) learn(d *events.Downlink, e Entry) *work {
+// foldDownlink folds a downlink; it is called with mu held, or before the counter is used.
+func (c *Counter) foldDownlink(d *events.Downlink, e Entry) *work {
 	p, w := c.procedure(c.procedureOf(d)), newWork(d)
 	w.note(e)
 	p.works = append(p.works, w)
 	if d.GetAnswer() != nil {
-		c.learnAnswer(p, d)
+		c.foldAnswer(p, d)
 		return w
 	}
 	p.status.Commanded = true
@@ -85,8 +83,8 @@ func (c *Counter) learn(d *events.Downlink, e Entry) *work {
 	return w
 }
 
-// received takes a command or answer from the link: durable first, then begun. What was seen is dropped; a command that
-// the hub deliberately sends again is answered with its first outcome.
+// received stores a command or answer from the link, then starts it. A redelivery is ignored; if the hub itself sends a
+// finished command again, its first outcome is repeated.
 func (c *Counter) received(_ context.Context, d *events.Downlink, signed []byte) error {
 	c.mu.Lock()
 	known := c.work(c.procedureOf(d), d.GetId())
@@ -114,15 +112,15 @@ func (c *Counter) receive(d *events.Downlink, signed []byte) error {
 	crashCommand.Hit()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	w := c.learn(d, e)
-	c.tell(c.procedure(c.procedureOf(d)))
+	w := c.foldDownlink(d, e)
+	c.notify(c.procedure(c.procedureOf(d)))
 	if d.GetAnswer() == nil && c.start != nil {
 		c.start(w)
 	}
 	return nil
 }
 
-// seenOf is what is remembered of a command or answer as it would be kept once its procedure is forgotten.
+// seenOf returns the record that would be kept of a command or answer once its procedure is forgotten.
 func (c *Counter) seenOf(w *work) seen {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -133,8 +131,8 @@ func (c *Counter) seenOf(w *work) seen {
 	return record
 }
 
-// repeated answers a command that came again. Sealing is never the same twice: equal bytes are a redelivery by the
-// server, whose outcome is in the chain of claims already; other bytes are a question by the hub.
+// repeated answers a command that came again. Sealing never gives the same bytes twice: equal bytes are a redelivery by the
+// server, whose outcome is already among the claims; different bytes mean that the hub asks again.
 func (c *Counter) repeated(id string, before seen, signed []byte) error {
 	if before.Claim == 0 || bytes.Equal(before.Digest, events.Hash(signed)) {
 		return nil
@@ -144,8 +142,9 @@ func (c *Counter) repeated(id string, before seen, signed []byte) error {
 		return err
 	}
 	fresh := c.newClaim("", "", "")
-	outcome.Id, outcome.EnteredMs, outcome.ClockEvidence, outcome.LinkTime = fresh.Id, fresh.FiledMs, fresh.ClockEvidence, fresh.LinkTime // filed stays: it is told later
-	c.cfg.Logger.Info("a finished command came again, its first outcome is told again", "id", id)
+	outcome.Id, outcome.EnteredMs = fresh.Id, fresh.FiledMs // its own FiledMs stays: the outcome is repeated, not new
+	outcome.ClockEvidence, outcome.LinkTime = fresh.ClockEvidence, fresh.LinkTime
+	c.cfg.Logger.Info("a finished command came again, repeating its first outcome", "id", id)
 	if err := c.store.Record(func(tx *Tx) error { return tx.Claim(outcome) }); err != nil {
 		return err
 	}
@@ -157,8 +156,8 @@ func (c *Counter) repeated(id string, before seen, signed []byte) error {
 	return nil
 }
 
-// toldAgain reports whether a claim told an outcome again whose procedure is forgotten.
-func toldAgain(tx *bolt.Tx, claim *events.Claim) bool {
+// repeatsOutcome reports whether a claim repeated an outcome of a forgotten procedure.
+func repeatsOutcome(tx *bolt.Tx, claim *events.Claim) bool {
 	m := claim.ProtoReflect()
 	fact := m.WhichOneof(m.Descriptor().Oneofs().ByName("fact"))
 	if fact == nil {
@@ -168,7 +167,7 @@ func toldAgain(tx *bolt.Tx, claim *events.Claim) bool {
 	return ok && tx.Bucket(bucketSeen).Get([]byte(outcome.GetObligation())) != nil
 }
 
-// outcome reads the claim with the outcome of a command from the store.
+// outcome returns the stored claim with a command's outcome.
 func (c *Counter) outcome(number uint64) (*events.Claim, error) {
 	signed, _, err := c.store.Claim(number)
 	if err != nil {

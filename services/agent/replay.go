@@ -12,11 +12,11 @@ import (
 	"shomei/pkg/durable"
 )
 
-// Keep is how long a store keeps what is finished: a day longer than the hub's streams, so that whatever the server may
-// deliver again is still recognised. Commands hold personal data, sealed to the counter, and must not stay for ever.
+// Keep is how long a store keeps what is finished: a day longer than the hub's streams, so that any redelivery is still
+// recognised. Commands hold sealed personal data and must not stay for ever.
 const Keep = counterlink.Retention + 24*time.Hour
 
-// compact writes the file anew without the bytes of what was removed, which bbolt leaves in free pages.
+// compact rewrites the file without the bytes of removed records, which bbolt leaves in free pages.
 func compact(path string) error {
 	fresh := path + ".compact"
 	if err := os.Remove(fresh); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -33,7 +33,7 @@ func compact(path string) error {
 			err = to.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Delete(keyUncompacted) })
 		}
 		if err == nil {
-			err = to.Sync() // once, before it takes the other's place: a start waits for this
+			err = to.Sync() // once, before the rename: a start waits for this
 		}
 		err = errors.Join(err, to.Close())
 	}
@@ -46,7 +46,7 @@ func compact(path string) error {
 	return nil
 }
 
-// compacted returns the store in a compact file when something was removed from it, and itself otherwise.
+// compacted returns the store, reopened in a compact file if something was removed from it.
 func (s *Store) compacted() (*Store, error) {
 	if s.meta(keyUncompacted) == nil {
 		return s, nil
@@ -61,7 +61,7 @@ func (s *Store) compacted() (*Store, error) {
 	return OpenStore(path, s.counter, s.key)
 }
 
-// openStore opens the store and takes up the last link-up it knows of.
+// openStore opens the store and loads its last link-up.
 func (c *Counter) openStore() (*Store, error) {
 	store, err := OpenStore(c.cfg.StorePath, c.cfg.Counter, c.cfg.Key)
 	if err != nil {
@@ -73,8 +73,8 @@ func (c *Counter) openStore() (*Store, error) {
 	return store, nil
 }
 
-// oldest is the instant from which on what is finished is kept. A clock that runs ahead must not clear what the server
-// may still deliver again. It is zero with a simulated clock: years pass in a story.
+// oldest returns the time before which finished entries are removed. A fast clock must not remove what the server may still
+// redeliver. It is zero with a simulated clock, because years pass in a story.
 func (c *Counter) oldest() time.Time {
 	if c.cfg.ClockEvidence() == Simulated {
 		return time.Time{}

@@ -13,8 +13,8 @@ import (
 	"shomei/pkg/counterlink"
 )
 
-// Report files any other fact that was seen here: a change of the resident record, a loss told by telephone, an order of
-// the authority. Id, office, procedure (when empty: a new one), filed time and clock evidence are filled in.
+// Report files any fact but an application: a change of the resident record, a loss reported by telephone, an order of the
+// authority. It fills in id, office, filed time and clock evidence, and a new procedure if there is none.
 func (c *Counter) Report(_ context.Context, claim *events.Claim, personal *events.Personal) (claimID string, err error) {
 	claim = proto.CloneOf(claim)
 	fresh := c.newClaim(claim.GetProcedure(), "", "")
@@ -29,7 +29,7 @@ func (c *Counter) Report(_ context.Context, claim *events.Claim, personal *event
 	return claim.Id, c.file(claim, personal)
 }
 
-// AskPerson asks the centre whether it knows somebody with a resident-record code and a date of birth. Every error says
+// AskPerson asks the centre whether it knows a person with this resident-record code and date of birth. Any error means
 // that it can't be asked now.
 func (c *Counter) AskPerson(ctx context.Context, officer, code, birthDate string) (counterlink.Person, error) {
 	if c.cfg.AskPerson == nil || c.Link() != counterlink.Up {
@@ -38,8 +38,8 @@ func (c *Counter) AskPerson(ctx context.Context, officer, code, birthDate string
 	return c.cfg.AskPerson(ctx, officer, code, birthDate)
 }
 
-// FindCases asks the centre for applications of this office that wait for the answer to a letter of inquiry. Every error
-// says that it can't be asked now.
+// FindCases asks the centre for this office's applications that wait for the answer to a letter of inquiry. Any error means
+// that it can't be asked now.
 func (c *Counter) FindCases(ctx context.Context, officer string, key counterlink.CaseKey) ([]*events.OpenCase, error) {
 	if c.cfg.FindCases == nil || c.Link() != counterlink.Up {
 		return nil, ErrOffline
@@ -47,15 +47,14 @@ func (c *Counter) FindCases(ctx context.Context, officer string, key counterlink
 	return c.cfg.FindCases(ctx, officer, key)
 }
 
-// ReportBlocked files that PINs of a card were seen to block here: the last try was spent at this counter. Whose card it
-// is, the hub knows.
+// ReportBlocked files that PINs of a card were blocked at this counter. The hub knows whose card it is.
 func (c *Counter) ReportBlocked(ctx context.Context, cardID string, pins ...events.PinKind) (claimID string, err error) {
 	return c.Report(ctx, &events.Claim{Fact: &events.Claim_PinsBlocked{PinsBlocked: &events.PinsBlocked{Card: cardID, Pins: pins}}}, nil)
 }
 
-// enterReceipt puts the receipt time that a clerk entered into a claim, and the counter's clock beside it as evidence; now says which day is today. A
-// paper that came in at 16:59 and is typed in at 17:10 counts by its receipt; yesterday's does not. A zero time leaves
-// the claim as it is.
+// enterReceipt sets a claim's filed time to a receipt time that a clerk entered, and its entered time to the counter's
+// clock. A paper received at 16:59 and entered at 17:10 counts by its receipt; yesterday's is refused. A zero time changes
+// nothing.
 func enterReceipt(claim *events.Claim, filed, now time.Time) error {
 	if filed.IsZero() {
 		return nil
@@ -67,7 +66,7 @@ func enterReceipt(claim *events.Claim, filed, now time.Time) error {
 	return nil
 }
 
-// reported is a claim that opened a procedure without being an application, as a page shows it: without the sealed part.
+// reported returns the claim of a report without its sealed part, for pages; nil for other claims.
 func reported(claim *events.Claim) *events.Claim {
 	switch claim.GetFact().(type) {
 	case *events.Claim_RecordChangeNotified, *events.Claim_LossNotified, *events.Claim_CardFoundNotified, *events.Claim_CustodyTaken,
@@ -79,9 +78,9 @@ func reported(claim *events.Claim) *events.Claim {
 	return nil
 }
 
-// learnReport folds the answer to a report: it is recorded, whatever it changed. Only what the hub could not believe is
-// refused.
-func (s *Status) learnReport(a *events.Answer) {
+// foldReportAnswer folds the answer to a report. A report that changes nothing is recorded too; only one that the hub could not
+// believe is refused.
+func (s *Status) foldReportAnswer(a *events.Answer) {
 	switch {
 	case len(a.GetRefusals()) > 0 && !slices.ContainsFunc(a.GetRefusals(), forPeople):
 		s.Stage, s.Message = StageRefused, say("report-refused")

@@ -23,7 +23,7 @@ import (
 	"shomei/services/agent"
 )
 
-// A report goes up with the new record sealed, and its page shows what the centre made of it, rule by rule.
+// A report carries the new record sealed, and its page shows the centre's decision, rule by rule.
 func TestReportsOverThePages(t *testing.T) {
 	centre := newCentre(t)
 	counter, _ := centre.counter(centre.config(storePath(t), nil))
@@ -31,7 +31,7 @@ func TestReportsOverThePages(t *testing.T) {
 	_, _, text := visit(t, at+"/report?what=name&resident_code=99", nil)
 	want(t, text, "氏名の変更", "変更後の住民票の記載", "署名用電子証明書", "失効は元に戻せません")
 	if strings.Contains(text, `value="99"`) {
-		t.Error("a resident-record code was taken from the address")
+		t.Error("the form took a resident-record code from the URL")
 	}
 	form := url.Values{"what": {"name"}, "clerk": {"017"}, "caused_on": {"2026-11-20"}, "name": {"証明　百合"}}
 	status, _, text := visit(t, at+"/report", form)
@@ -68,7 +68,7 @@ func TestReportsOverThePages(t *testing.T) {
 	_, _, text = visit(t, where, nil)
 	want(t, text, "記録済", "署名用電子証明書（100）", "失効", "氏名", "次にすること")
 	if strings.Contains(text, "取りやめる") {
-		t.Error("a report that is recorded can't be withdrawn")
+		t.Error("the page offers to withdraw a recorded report")
 	}
 	_, _, text = visit(t, at+"/", nil)
 	want(t, text, "氏名の変更")
@@ -86,7 +86,7 @@ func decideReport(t *testing.T, centre *centre, counter *agent.Counter, procedur
 	reach(t, counter, procedure, natural)
 }
 
-// post sends JSON to the API and gives the status and what came back.
+// post sends JSON to the API and returns the status and the decoded response.
 func post(t *testing.T, address, body string) (int, map[string]any) {
 	t.Helper()
 	response, err := http.Post(address, "application/json", strings.NewReader(body))
@@ -99,7 +99,7 @@ func post(t *testing.T, address, body string) (int, map[string]any) {
 	return response.StatusCode, out
 }
 
-// TestReportsOverTheAPI files each kind; what the hub could not use, and what changed nothing, are told apart.
+// TestReportsOverTheAPI files each kind of report. A report that the hub could not use differs from one that changed nothing.
 func TestReportsOverTheAPI(t *testing.T) {
 	centre := newCentre(t)
 	counter, _ := centre.counter(centre.config(storePath(t), newSlot(usedCard(t, centre.cardID))))
@@ -132,14 +132,14 @@ func TestReportsOverTheAPI(t *testing.T) {
 		must(t, json.NewDecoder(response.Body).Decode(&state))
 		response.Body.Close()
 		if state.Report != what {
-			t.Errorf("%s is told as %q", what, state.Report)
+			t.Errorf("%s: the API returns %q", what, state.Report)
 		}
 	}
 	if by := centre.claim("LossNotified").GetLossNotified().GetBy(); by != "telephone" {
-		t.Errorf("lost: told by %q", by)
+		t.Errorf("a loss was reported by %q", by)
 	}
 	if on := centre.claim("CustodyTaken").GetCustodyTaken().GetCard(); on != centre.cardID {
-		t.Errorf("into custody went %q, on the reader is %q", on, centre.cardID)
+		t.Errorf("custody of %q, but %q is on the reader", on, centre.cardID)
 	}
 	for name, body := range map[string]string{
 		"no such report": `{"what":"theft","clerk":"017"}`, "nobody": `{"what":"death","clerk":"017","caused_on":"2026-11-20"}`, "no clerk": `{"what":"loss",` + code + `}`,
@@ -173,8 +173,8 @@ func TestReportsOverTheAPI(t *testing.T) {
 	want(t, text, "The centre has not taken this report", "has a history of its own already", "take an application to revoke under the former code")
 }
 
-// What was received before closing time and typed in after it counts by its receipt, with the clock's word beside it.
-func TestAReceiptTimeEnteredByHand(t *testing.T) {
+// An application received before closing time and entered after it counts by its receipt; the claim also has the clock's time.
+func TestReceiptTimeEnteredByHand(t *testing.T) {
 	centre := newCentre(t)
 	cfg := centre.config(storePath(t), nil)
 	typed := civil.New(2026, time.November, 20).StartInstant().Add(17*time.Hour + 10*time.Minute)
@@ -211,15 +211,15 @@ func TestAReceiptTimeEnteredByHand(t *testing.T) {
 	want(t, text, "受付時刻は")
 	body := `{"operation":"issue","channel":"self","clerk":"017","received_at":"17:11"}`
 	if status, out := post(t, at+"/api/applications", body); status != http.StatusUnprocessableEntity {
-		t.Errorf("a time that has not come: %d %v", status, out)
+		t.Errorf("a time in the future: %d %v", status, out)
 	}
 	if status, out := post(t, at+"/api/applications", strings.Replace(body, `"received_at":"`, `"received_at":"noon `, 1)); status != http.StatusBadRequest {
 		t.Errorf("noon: %d %v", status, out)
 	}
 }
 
-// Who is refused because another procedure is open finds it from there.
-func TestAnOpenProcedureIsFoundFromTheRefusal(t *testing.T) {
+// A refusal because another procedure is open links to that procedure.
+func TestRefusalLinksToTheOpenProcedure(t *testing.T) {
 	centre := newCentre(t)
 	counter, _ := centre.counter(centre.config(storePath(t), nil))
 	at := openDesk(t, counter)
@@ -242,12 +242,12 @@ func TestAnOpenProcedureIsFoundFromTheRefusal(t *testing.T) {
 	must(t, counter.Drop(t.Context(), open, "017", ""))
 	_, _, text = visit(t, at+"/procedures/"+refused, nil)
 	if strings.Contains(text, "途中の手続きを開く") {
-		t.Error("a procedure that was given up is still offered")
+		t.Error("the page still links to a withdrawn procedure")
 	}
 }
 
-// A loss that can't reach the centre is told with the way that works now.
-func TestALossWithoutALinkNamesTheTelephone(t *testing.T) {
+// A loss reported while the centre is unavailable refers to the telephone.
+func TestOfflineLossReportNamesTheTelephone(t *testing.T) {
 	centre := newCentre(t)
 	counter, err := agent.Open(centre.config(storePath(t), newSlot(nil)))
 	must(t, err)
@@ -261,12 +261,12 @@ func TestALossWithoutALinkNamesTheTelephone(t *testing.T) {
 	_, where, _ = visit(t, at+"/report", url.Values{"what": {"death"}, "clerk": {"017"}, "caused_on": {"2026-11-20"}, "resident_code": {"00000000123"}, "birth_date": {"1990-06-18"}})
 	_, _, text = visit(t, where, url.Values{"do": {"file"}})
 	if strings.Contains(text, "0120-95-0178") {
-		t.Error("only a loss is for the telephone")
+		t.Error("a report other than a loss refers to the telephone")
 	}
 }
 
-// A report about nobody is no success: the centre compares code and date of birth before anything is filed.
-func TestAReportAboutNobodyStopsNothing(t *testing.T) {
+// A report about an unknown person is refused: the centre compares code and date of birth before anything is filed.
+func TestReportAboutUnknownPersonIsNotFiled(t *testing.T) {
 	centre := newCentre(t)
 	counter, _ := centre.counter(centre.config(storePath(t), nil))
 	linked(t, counter)
@@ -308,7 +308,7 @@ func TestAReportAboutNobodyStopsNothing(t *testing.T) {
 	_, where, text := visit(t, at+"/report", known)
 	want(t, text, "証・花", "カードの紛失・盗難: まだ受け付けていません")
 	if strings.Contains(text, "まだ何も止まっていません。センターに") {
-		t.Error("a person who is known is said to be unasked about")
+		t.Error("the page says that the centre was not asked about a known person")
 	}
 	for _, lang := range []string{"ja", "en"} {
 		browser.Visit(t, where+"?lang="+lang)

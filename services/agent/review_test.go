@@ -18,7 +18,7 @@ import (
 	"shomei/services/agent"
 )
 
-// inputs returns the fields that a page's form for an address would send, without those that stand empty.
+// inputs returns the non-empty fields that a page's form for an address would send.
 func inputs(t testing.TB, browser *pagetest.Browser, action string) url.Values {
 	t.Helper()
 	form, err := url.ParseQuery(browser.Ask(t, `new URLSearchParams([...new FormData(document.querySelector('form[action="`+action+`"]'))].filter(([, v]) => v !== "")).toString()`))
@@ -26,9 +26,9 @@ func inputs(t testing.TB, browser *pagetest.Browser, action string) url.Values {
 	return form
 }
 
-// A clerk opens the form of one procedure, chooses another and takes it at once: what is filed is what was seen, or nothing.
-// The form stands once in the page, and each choice stands once in it.
-func TestAFormFilesTheChoiceThatIsSeen(t *testing.T) {
+// A clerk opens the form of one operation, chooses another and files at once: only the operation shown is filed. The page has
+// one form, with each choice once.
+func TestFormFilesOnlyTheShownOperation(t *testing.T) {
 	centre := newCentre(t)
 	counter, _ := centre.counter(centre.config(storePath(t), newSlot(newCard(t, centre.cardID))))
 	at := openDesk(t, counter)
@@ -55,14 +55,14 @@ func TestAFormFilesTheChoiceThatIsSeen(t *testing.T) {
 		form.Set("file", "check")
 		status, where, text := visit(t, at+row.path, form)
 		if status != http.StatusUnprocessableEntity || len(counter.Procedures()) != 0 {
-			t.Fatalf("%v was filed unseen: %d at %s", row, status, where)
+			t.Fatalf("%v was filed without being shown: %d at %s", row, status, where)
 		}
 		want(t, text, "手続きの選択が変わりました", `<option value="`+row.to+`" selected>`, "017")
 	}
 }
 
-// What an application ends is seen on its review page, whose token files exactly that, and once.
-func TestWhatEndsSomethingIsReviewedFirst(t *testing.T) {
+// A review page shows what an application ends; its token files exactly that application, once.
+func TestApplicationThatEndsSomethingIsReviewedFirst(t *testing.T) {
 	centre := newCentre(t)
 	counter, _ := centre.counter(centre.config(storePath(t), nil))
 	at := openDesk(t, counter)
@@ -71,13 +71,13 @@ func TestWhatEndsSomethingIsReviewedFirst(t *testing.T) {
 	form.Set("kinds", "sign")
 	_, where, text := visit(t, at+"/apply", form)
 	if !strings.Contains(where, "/review/") || len(counter.Procedures()) != 0 {
-		t.Fatalf("a revocation went to %s, %d procedures", where, len(counter.Procedures()))
+		t.Fatalf("a revocation led to %s, %d procedures", where, len(counter.Procedures()))
 	}
 	want(t, text, "失効: まだ受け付けていません", "証明　花子", "00000000123", "署名用電子証明書", "変わりません", "失効は元に戻せません")
 	_, _, english := visit(t, where+"?lang=en", nil)
 	want(t, english, "Revocation: not taken yet", "can&#39;t be undone", "stays as it is")
 
-	// A crooked confirmation files what was reviewed, not what it says; the second one nothing more.
+	// A forged confirmation files the reviewed application; a second one files nothing.
 	first, again := "", ""
 	_, first, _ = visit(t, where, url.Values{"do": {"file"}, "kinds": {"auth"}, "operation": {"issue"}, "resident_code": {"99999999999"}})
 	_, again, _ = visit(t, where, url.Values{"do": {"file"}})
@@ -99,20 +99,20 @@ func TestWhatEndsSomethingIsReviewedFirst(t *testing.T) {
 		want(t, text, "この確認の画面は使えなくなりました")
 	}
 
-	// Corrected instead: the form comes back as it was typed, and the review is over.
+	// Correcting instead brings the typed form back and ends the review.
 	_, where, _ = visit(t, at+"/apply", form)
 	_, _, text = visit(t, where, url.Values{"do": {"edit"}})
 	want(t, text, "証明　花子", `<option value="revoke" selected>`, `name="kinds" value="sign" checked`)
 	if status, _, _ := visit(t, where, url.Values{"do": {"file"}}); status != http.StatusConflict {
-		t.Errorf("a review that was corrected can still be filed: %d", status)
+		t.Errorf("a corrected review can still be filed: %d", status)
 	}
 	if n := len(counter.Procedures()); n != 1 {
 		t.Errorf("%d procedures", n)
 	}
 }
 
-// What is no work of a counter's has no form.
-func TestAFactorysWorkHasNoForm(t *testing.T) {
+// An operation that counters do not carry out has no form.
+func TestFactoryOperationHasNoForm(t *testing.T) {
 	centre := newCentre(t)
 	counter, _ := centre.counter(centre.config(storePath(t), nil))
 	if status, _, _ := visit(t, openDesk(t, counter)+"/apply?operation=factory-issue", nil); status != http.StatusBadRequest {
@@ -120,9 +120,9 @@ func TestAFactorysWorkHasNoForm(t *testing.T) {
 	}
 }
 
-// A loss or a broken card may be told on the form of a revocation. The law then ends more than what was ticked, and the
-// review page says so: the certificate that was not chosen, and the card.
-func TestTheReviewOfARevocationFollowsItsCause(t *testing.T) {
+// A revocation because of a loss or a broken card ends more than was ticked: the review page also shows the certificate that
+// was not chosen, and the card.
+func TestReviewOfRevocationDependsOnCause(t *testing.T) {
 	centre := newCentre(t)
 	counter, _ := centre.counter(centre.config(storePath(t), nil))
 	at := openDesk(t, counter)
@@ -149,8 +149,8 @@ func TestTheReviewOfARevocationFollowsItsCause(t *testing.T) {
 	}
 }
 
-// A new address ends the signature certificate wherever it is told; who tells it too late loses the card as well.
-func TestTheReviewOfAMoveInFollowsItsDay(t *testing.T) {
+// A new address ends the signature certificate; reported too late, it ends the card as well.
+func TestReviewOfMoveInDependsOnDay(t *testing.T) {
 	centre := newCentre(t)
 	counter, _ := centre.counter(centre.config(storePath(t), nil))
 	at := openDesk(t, counter)
@@ -174,11 +174,11 @@ func TestTheReviewOfAMoveInFollowsItsDay(t *testing.T) {
 	form.Set("resident_code", "00000000999")
 	form.Set("caused_on", today.String())
 	if status, where, _ := visit(t, at+"/report", form); status != http.StatusUnprocessableEntity || len(counter.Procedures()) != 0 {
-		t.Errorf("a move of nobody: %d at %s", status, where)
+		t.Errorf("a move without a person: %d at %s", status, where)
 	}
 }
 
-// Every report that the law lets end or suspend something has its review; what ends nothing is taken at once.
+// Every report that ends or suspends something has a review; the others are filed at once.
 func TestReportsThatEndSomethingAreReviewedFirst(t *testing.T) {
 	centre := newCentre(t)
 	counter, _ := centre.counter(centre.config(storePath(t), nil))
@@ -203,7 +203,7 @@ func TestReportsThatEndSomethingAreReviewedFirst(t *testing.T) {
 		}
 	}
 	if n := len(counter.Procedures()); n != filedAtOnce {
-		t.Errorf("%d procedures, %d were to be filed", n, filedAtOnce)
+		t.Errorf("%d procedures, want %d", n, filedAtOnce)
 	}
 	form := filled()
 	form.Set("what", "loss")
@@ -211,7 +211,7 @@ func TestReportsThatEndSomethingAreReviewedFirst(t *testing.T) {
 	_, where, text := visit(t, at+"/report", form)
 	want(t, text, "一時停止の間は使えません")
 	if strings.Contains(text, "元に戻せません") {
-		t.Error("a suspension is said to be for ever")
+		t.Error("the page says that a suspension is final")
 	}
 	browser := pagetest.Open(t, 1200, 900)
 	for _, lang := range []string{"ja", "en"} {
@@ -226,9 +226,9 @@ func TestReportsThatEndSomethingAreReviewedFirst(t *testing.T) {
 	reach(t, counter, id, agent.StageReceived)
 }
 
-// Giving an application up ends it, what was made for it, and its letter: a page says so first, and files nothing else
-// than what it says.
-func TestAWithdrawalIsReviewedFirst(t *testing.T) {
+// A withdrawal ends the application, what was made for it, and its letter. A page shows that first, and refuses to file if it
+// has changed since.
+func TestWithdrawalIsReviewedFirst(t *testing.T) {
 	centre := newCentre(t)
 	centre.auto = true
 	counter, _ := centre.counter(centre.config(storePath(t), newSlot(newCard(t, centre.cardID))))
@@ -243,22 +243,22 @@ func TestAWithdrawalIsReviewedFirst(t *testing.T) {
 	_, _, text = visit(t, drop, url.Values{})
 	want(t, text, "まだ取りやめていません", "証明　花子", procedure[len(procedure)-8:], "発行", "取りやめは元に戻せません", "取りやめの理由")
 	if strings.Contains(text, "作りかけの") {
-		t.Error("nothing is made yet, and the page says that it ends")
+		t.Error("the page mentions keys before any are made")
 	}
 	shown := hidden(t, text, "shown")
 	must(t, counter.Confirm(procedure, pins()))
 	reach(t, counter, procedure, agent.StageWritten)
 
-	status, _, text := visit(t, drop, url.Values{"shown": {shown}}) // it is as it was before the keys were made
+	status, _, text := visit(t, drop, url.Values{"shown": {shown}}) // what the page showed before the keys were made
 	if s, err := counter.Status(procedure); status != http.StatusUnprocessableEntity || err != nil || s.Stage != agent.StageWritten {
-		t.Fatalf("an old page withdrew it: %d, %v, %v", status, s.Stage, err)
+		t.Fatalf("a stale page withdrew it: %d, %v, %v", status, s.Stage, err)
 	}
 	want(t, text, "その間に手続きが進みました", "この申請で作った（作りかけの）署名用電子証明書", "この申請で作った（作りかけの）利用者証明用電子証明書", "失効", "窓口で保管します")
 	_, _, english := visit(t, drop+"?lang=en", nil)
 	want(t, english, "not done yet", "Signature certificate made, or being made", "revoked", "can&#39;t be undone")
 	status, _, text = visit(t, drop, url.Values{"shown": {hidden(t, text, "shown")}, "why": {strings.Repeat("長", 1000)}})
 	if status != http.StatusUnprocessableEntity {
-		t.Errorf("a reason of a thousand letters was answered %d", status)
+		t.Errorf("a reason of a thousand letters: %d", status)
 	}
 	want(t, text, `aria-describedby="why-wrong"`)
 
@@ -273,7 +273,7 @@ func TestAWithdrawalIsReviewedFirst(t *testing.T) {
 	browser.Visit(t, drop, chromedp.SetValue(chromedp.CSS("#why"), "気が変わった"), chromedp.Click(chromedp.CSS(`main form button`)), chromedp.WaitVisible(chromedp.CSS(".steps")))
 	reach(t, counter, procedure, agent.StageDropped)
 	if claim := centre.claim("ApplicationDropped"); claim.GetSealed() == nil {
-		t.Error("the reason did not go with the withdrawal")
+		t.Error("the withdrawal lacks its reason")
 	}
 	for name, form := range map[string]url.Values{"page": nil, "again": {"shown": {shown}}} {
 		if status, _, text := visit(t, drop, form); status != http.StatusConflict || !strings.Contains(text, "この手続きはもう終わっています") {
@@ -282,8 +282,8 @@ func TestAWithdrawalIsReviewedFirst(t *testing.T) {
 	}
 }
 
-// A button that is pressed twice files once: the second press finds what the first did, however close it comes.
-func TestAnEndIsFiledOnce(t *testing.T) {
+// A button pressed twice files once, however quickly the second press follows.
+func TestDoublePressFilesOnce(t *testing.T) {
 	for name, row := range map[string]struct {
 		operation events.Operation
 		end       func(*agent.Counter, string) error
@@ -312,8 +312,8 @@ func TestAnEndIsFiledOnce(t *testing.T) {
 	}
 }
 
-// What the page of a withdrawal says, by how far the application is.
-func TestWhatAWithdrawalEnds(t *testing.T) {
+// The page of a withdrawal depends on how far the application is.
+func TestWithdrawalPageShowsWhatEnds(t *testing.T) {
 	planned := &events.Answer{Accepted: true, Planned: []*events.PlannedCertificate{{Kind: sign, LastDay: "2031-06-18", Replaces: 7}}}
 	for name, row := range map[string]struct {
 		operation events.Operation
@@ -333,18 +333,18 @@ func TestWhatAWithdrawalEnds(t *testing.T) {
 			_, _, text := visit(t, at+"/procedures/"+procedure+"/drop", nil)
 			want(t, text, append(row.says, "氏名はこの端末に残っていません")...)
 			if strings.Contains(text, "L-7") {
-				t.Error("the letter's number, which proves that it arrived, is on the clerk's screen")
+				t.Error("the page shows the letter's number, which only its recipient may know")
 			}
 			_, _, text = visit(t, at+"/procedures/"+procedure, nil)
 			if says := strings.Contains(text, "新しいものが発行されると、いまの署名用電子証明書は失効します"); says != (row.answer == planned) {
-				t.Errorf("the page before the keys are made says what their certificates end: %v", says)
+				t.Errorf("the page says what the new certificates will end: %v", says)
 			}
 		})
 	}
 }
 
-// What is over, and what was carried out as soon as it was accepted, can't be given up: neither on a page nor over the API.
-func TestWhatIsOverCanNotBeWithdrawn(t *testing.T) {
+// A procedure that has ended or took effect on acceptance can't be withdrawn, neither on a page nor over the API.
+func TestEndedProcedureCanNotBeWithdrawn(t *testing.T) {
 	for name, row := range map[string]struct {
 		operation events.Operation
 		answer    *events.Answer
@@ -365,7 +365,7 @@ func TestWhatIsOverCanNotBeWithdrawn(t *testing.T) {
 			}
 			for path, form := range map[string]url.Values{"/procedures/": {"shown": {"[] false  false"}}, "/api/procedures/": {}} {
 				if status, _, _ := visit(t, at+path+procedure+"/drop", form); status != http.StatusConflict {
-					t.Errorf("%s was answered %d", path, status)
+					t.Errorf("%s: %d", path, status)
 				}
 			}
 			if s, err := counter.Status(procedure); err != nil || s.Stage != row.stage {
@@ -375,7 +375,7 @@ func TestWhatIsOverCanNotBeWithdrawn(t *testing.T) {
 	}
 }
 
-// hidden is the value of a hidden field.
+// hidden returns the value of a hidden field.
 func hidden(t testing.TB, text, name string) string {
 	t.Helper()
 	_, rest, found := strings.Cut(text, `name="`+name+`" value="`)

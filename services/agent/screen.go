@@ -6,11 +6,10 @@ import (
 	"fmt"
 )
 
-// ClerkToken returns what a clerk's browser shows that this counter gave it; it stays the same for the store's life.
+// ClerkToken returns the token that a clerk's browser presents; it never changes during the store's life.
 func (c *Counter) ClerkToken() string { return string(c.store.meta(keyClerk)) }
 
-// PairScreen makes the browser that holds the token the resident's screen, in place of the one before. Only a hash of the
-// token is kept.
+// PairScreen makes the browser with this token the resident's screen, replacing any other. Only the token's hash is stored.
 func (c *Counter) PairScreen(token string) error {
 	hash := sha256.Sum256([]byte(token))
 	if err := c.store.putMeta(keyScreen, hash[:]); err != nil {
@@ -19,7 +18,7 @@ func (c *Counter) PairScreen(token string) error {
 	return nil
 }
 
-// ScreenPaired reports whether a browser is the resident's screen.
+// ScreenPaired reports whether any browser is the resident's screen.
 func (c *Counter) ScreenPaired() bool { return c.store.meta(keyScreen) != nil }
 
 // IsScreen reports whether a token is that of the resident's screen.

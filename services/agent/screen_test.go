@@ -24,9 +24,9 @@ import (
 	"shomei/services/agent"
 )
 
-// Two procedures wait, a child's and a stranger's: the screen shows the one that the clerk sent there and no other, and
-// takes no PIN for another.
-func TestTheResidentsScreenShowsWhatTheClerkSent(t *testing.T) {
+// Two procedures wait, a child's and a stranger's: the screen shows only the one that the clerk sent there, and accepts PINs
+// for no other.
+func TestResidentsScreenShowsWhatTheClerkSent(t *testing.T) {
 	centre := newCentre(t)
 	centre.auto = true
 	counter, _ := centre.counter(centre.config(storePath(t), newSlot(newCard(t, centre.cardID))))
@@ -58,7 +58,7 @@ func TestTheResidentsScreenShowsWhatTheClerkSent(t *testing.T) {
 		return screen.Ask(t, fmt.Sprintf(`fetch("/procedures/%s/pin", {method: "POST", body: new URLSearchParams(%q)}).then(async r => r.status + " " + await r.text())`, procedure, typed.Encode()))
 	}
 	if got := send(child); !strings.HasPrefix(got, "409 ") || strings.Contains(got, `href="/"`) {
-		t.Errorf("a PIN was taken that was not asked for, or a way to the clerk's pages: %s", got)
+		t.Errorf("the screen accepted an unrequested PIN or a link to the clerk's pages: %s", got)
 	}
 	visit(t, at+"/procedures/"+child+"/show", url.Values{})
 	screen.Wait(t, chromedp.WaitVisible(chromedp.CSS("#sign")))
@@ -66,16 +66,16 @@ func TestTheResidentsScreenShowsWhatTheClerkSent(t *testing.T) {
 		t.Errorf("the screen shows %s", shown)
 	}
 	if ways := screen.Ask(t, `[...document.querySelectorAll("a")].map(a => a.getAttribute("href")).filter(h => !h.startsWith("#") && !h.includes("/pin") && !h.startsWith("/resident")).join()`); ways != "" {
-		t.Errorf("ways from the resident's screen: %s", ways)
+		t.Errorf("links on the resident's screen: %s", ways)
 	}
 
-	// A stranger's begins to wait: the screen stays, and no PIN of theirs goes to the child's card or the other way round.
+	// A stranger's procedure begins to wait: the screen stays, and no PIN goes to the other's card.
 	stranger := begin("他人　太郎")
 	if got := send(stranger); !strings.HasPrefix(got, "409 ") {
-		t.Errorf("a stranger's page takes a PIN while the child's is shown: %s", got)
+		t.Errorf("the stranger's page accepts a PIN while the child's is shown: %s", got)
 	}
 	if on := screen.Ask(t, `location.pathname`); on != "/procedures/"+child+"/pin" {
-		t.Errorf("the screen turned to %s", on)
+		t.Errorf("the screen changed to %s", on)
 	}
 	screen.Wait(t, typeInto("#sign", signPIN), typeInto("#sign_again", signPIN), typeInto("#auth", authPIN), typeInto("#auth_again", authPIN),
 		chromedp.Click(chromedp.CSS("form.resident button")), chromedp.WaitVisible(chromedp.CSS(".notice.good")))
@@ -83,7 +83,7 @@ func TestTheResidentsScreenShowsWhatTheClerkSent(t *testing.T) {
 	if status, err := counter.Status(stranger); err != nil || status.Waiting == nil {
 		t.Errorf("the stranger's procedure: %+v, %v", status, err)
 	}
-	// Thanked, then blank; what is withdrawn goes from the screen by itself.
+	// The screen thanks, then goes blank; a withdrawn procedure disappears by itself.
 	screen.Wait(t, chromedp.WaitNotPresent(chromedp.CSS(".notice.good")))
 	visit(t, at+"/procedures/"+stranger+"/show", url.Values{})
 	screen.Wait(t, chromedp.WaitVisible(chromedp.CSS("#sign")))
@@ -92,8 +92,8 @@ func TestTheResidentsScreenShowsWhatTheClerkSent(t *testing.T) {
 	screen.Screenshot(t, "resident-blank")
 }
 
-// A browser without script shows what the clerk sends, thanks and goes blank as well.
-func TestTheResidentsScreenFollowsWithoutScript(t *testing.T) {
+// A browser without script also shows what the clerk sends, thanks, and goes blank.
+func TestResidentsScreenUpdatesWithoutScript(t *testing.T) {
 	centre := newCentre(t)
 	centre.auto = true
 	counter, _ := centre.counter(centre.config(storePath(t), newSlot(newCard(t, centre.cardID))))
@@ -115,7 +115,7 @@ func TestTheResidentsScreenFollowsWithoutScript(t *testing.T) {
 	screen.Wait(t, chromedp.WaitNotPresent(chromedp.CSS(".notice.good")), chromedp.WaitVisible(chromedp.CSS(".aloud")))
 }
 
-// pairCode has the clerk's page show a code for the resident's screen.
+// pairCode returns a code for the resident's screen from the clerk's page.
 func pairCode(t testing.TB, at string) string {
 	t.Helper()
 	_, _, text := visit(t, at+"/screen", url.Values{})
@@ -126,7 +126,7 @@ func pairCode(t testing.TB, at string) string {
 	return found[1]
 }
 
-// pairedClient is a client that was paired as the resident's screen.
+// pairedClient returns a client paired as the resident's screen.
 func pairedClient(t testing.TB, at string) *http.Client {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
@@ -152,8 +152,8 @@ func cookieOfResident(t testing.TB, client *http.Client, at string) *http.Cookie
 	return nil
 }
 
-// One browser is the resident's screen: the clerk's is not, a later one takes its place, and the former is then nobody's.
-func TestTheResidentsScreenIsPairedOnce(t *testing.T) {
+// One browser is the resident's screen. The clerk's can't be; a browser paired later replaces it.
+func TestOnlyOneBrowserIsTheResidentsScreen(t *testing.T) {
 	centre := newCentre(t)
 	centre.auto = true
 	cfg := centre.config(storePath(t), newSlot(newCard(t, centre.cardID)))
@@ -173,7 +173,7 @@ func TestTheResidentsScreenIsPairedOnce(t *testing.T) {
 	first := &http.Client{Jar: jar}
 	visitBy(t, first, at+"/resident?pair="+code, nil)
 	if status, _, _ := visit(t, at+"/resident?pair="+code, nil); status != http.StatusForbidden {
-		t.Errorf("the code pairs another: %d", status)
+		t.Errorf("the code pairs a second browser: %d", status)
 	}
 	visit(t, at+"/procedures/"+id+"/show", url.Values{})
 	if status, _, text := visitBy(t, first, at+"/resident", nil); status != http.StatusOK || !strings.Contains(text, "証明　花子") {
@@ -185,18 +185,18 @@ func TestTheResidentsScreenIsPairedOnce(t *testing.T) {
 		}
 	}
 	if status, _, _ := visit(t, at+"/procedures/"+id+"/pin", typed); status != http.StatusForbidden {
-		t.Errorf("the clerk types the resident's PIN: %d", status)
+		t.Errorf("the clerk's browser may send the resident's PIN: %d", status)
 	}
 	if status, _, text := visitBy(t, first, at+"/procedures/"+id, nil); status != http.StatusForbidden || !strings.Contains(text, "職員の画面は開けません") || strings.Contains(text, `href="/"`) {
 		t.Errorf("the clerk's page in the resident's browser: %d\n%s", status, text)
 	}
 	if reached, err := counter.Status(id); err != nil || reached.Waiting == nil {
-		t.Errorf("it no longer waits: %v", err)
+		t.Errorf("the procedure no longer waits: %v", err)
 	}
 
 	second := pairedClient(t, at)
 	if _, _, text := visitBy(t, second, at+"/resident", nil); strings.Contains(text, "花子") {
-		t.Error("a screen that was just paired shows what the former showed")
+		t.Error("a newly paired screen shows what the former one showed")
 	}
 	if status, _, _ := visitBy(t, first, at+"/resident", nil); status != http.StatusForbidden {
 		t.Errorf("the former screen: %d", status)
@@ -209,10 +209,10 @@ func TestTheResidentsScreenIsPairedOnce(t *testing.T) {
 	sent, err := io.ReadAll(response.Body)
 	must(t, errors.Join(err, response.Body.Close()))
 	if string(sent) != "event: go\ndata: /resident\n\n" {
-		t.Errorf("the former screen is told %q", sent)
+		t.Errorf("the former screen received %q", sent)
 	}
 
-	// Restarted, the counter knows its screen and the name, and shows nothing until the clerk sends it again.
+	// After a restart the counter knows its screen and the name, but shows nothing until the clerk sends it again.
 	token := cookieOfResident(t, second, at)
 	stop()
 	raw, err := os.ReadFile(cfg.StorePath)
@@ -236,14 +236,14 @@ func TestTheResidentsScreenIsPairedOnce(t *testing.T) {
 		t.Errorf("sent again after a restart:\n%s", text)
 	}
 	if _, _, text := visit(t, at+"/procedures/"+id, nil); !strings.Contains(text, "申請者の確認待ち") {
-		t.Error("the resident's language is the clerk's")
+		t.Error("the resident's screen has the clerk's language")
 	}
 	if status, _, text := visitBy(t, second, at+"/procedures/"+id+"/pin", typed); status != http.StatusOK || !strings.Contains(text, "Thank you") {
 		t.Errorf("after the PIN: %d\n%s", status, text)
 	}
 	reach(t, counter, id, agent.StageWritten)
 	if name, err := counter.Applicant(id); err != nil || name != "証明　花子" {
-		t.Errorf("another attempt would be shown to %q, %v", name, err)
+		t.Errorf("the name kept for another attempt: %q, %v", name, err)
 	}
 	visit(t, at+"/procedures/"+id+"/hand-over", url.Values{})
 	if name, err := counter.Applicant(id); err != nil || name != "" {
@@ -251,8 +251,8 @@ func TestTheResidentsScreenIsPairedOnce(t *testing.T) {
 	}
 }
 
-// Whose procedure it is can't be shown when the application named nobody here: it is not shown at all.
-func TestAProcedureWithoutANameIsNotShown(t *testing.T) {
+// A procedure whose application gave no name here is not shown on the resident's screen.
+func TestProcedureWithoutNameIsNotShown(t *testing.T) {
 	centre := newCentre(t)
 	centre.auto = true
 	counter, _ := centre.counter(centre.config(storePath(t), newSlot(newCard(t, centre.cardID))))
@@ -269,8 +269,8 @@ func TestAProcedureWithoutANameIsNotShown(t *testing.T) {
 	}
 }
 
-// Names go with their procedures, however these end, and stay when a procedure is opened anew.
-func TestNamesGoWithTheirProcedures(t *testing.T) {
+// Names are removed when their procedures end, in whatever way, and stay if a procedure is reopened.
+func TestNamesAreRemovedWithTheirProcedures(t *testing.T) {
 	centre := newCentre(t)
 	cfg := centre.config(storePath(t), nil)
 	counter, stop := centre.counter(cfg)

@@ -2,10 +2,10 @@ package agent
 
 import "fmt"
 
-// Message is a sentence for people; Key names it in [Sentences]. Two messages are the same sentence when their keys are.
+// Message is a sentence for people; Key names it in [Sentences] and identifies it, whatever its arguments.
 type Message struct{ Key, JA, EN string }
 
-// Sentences are all that a counter says about its procedures, by key; %s is filled in. Nothing else is said of one.
+// Sentences are all sentences that a counter shows about its procedures, by key; say fills in %s.
 var Sentences = map[string]struct{ JA, EN string }{
 	"recorded-here":     {"この端末に記録しました（仮）。", "Recorded at this counter (pending)."},
 	"accepted":          {"受理されました。", "Accepted."},
@@ -64,30 +64,30 @@ func say(key string, args ...any) Message {
 	return Message{key, fmt.Sprintf(s.JA, args...), fmt.Sprintf(s.EN, args...)}
 }
 
-// notBegun says why a command was not begun.
+// notBegun returns the sentence that says why a command was not begun.
 func notBegun(reason string) Message {
 	why, ok := Sentences["reason."+reason]
-	if !ok { // of a newer version
+	if !ok { // a reason of a newer version
 		why.JA, why.EN = reason, reason
 	}
 	m := say("not-begun")
 	return Message{m.Key, fmt.Sprintf(m.JA, why.JA), fmt.Sprintf(m.EN, why.EN)}
 }
 
-// What the person at the desk must mend while a command works on the card; a page may show these more loudly.
+// Keys of sentences that ask the person at the desk to act; a page may emphasise them.
 const (
 	PutCard     = "put-card"
 	CardRemoved = "card-removed"
 	OtherCard   = "other-card"
-	// CentreNeeded: no counter holds a key that opens a card, so nothing can be written without the centre.
+	// CentreNeeded: no counter has a key that opens a card, so nothing can be written without the centre.
 	CentreNeeded = "centre-needed"
-	// NotUsed, NotHandedOver and NotGivenBack: the centre did not use what was told of the procedure.
+	// NotUsed, NotHandedOver and NotGivenBack: the centre did not use a claim of the procedure.
 	NotUsed       = "not-used"
 	NotHandedOver = "not-handed-over"
 	NotGivenBack  = "not-given-back"
 )
 
-// What the page says of a command that waits for the comparison.
+// Keys of sentences about a command that waits for the comparison.
 const (
 	WaitsForComparison = "waits-comparison"
 	HeadsDiffer        = "heads-differ"

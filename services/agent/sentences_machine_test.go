@@ -32,7 +32,7 @@ import (
 
 var wareki = regexp.MustCompile(`\((明治|大正|昭和|平成|令和)[^)]*\)`)
 
-// world is a counter with its pages, a centre, cards and people, and what really happened between them.
+// world is a counter with its pages, a centre, cards and people, and the truth about what happened.
 type world struct {
 	t       *testing.T
 	centre  *centre
@@ -52,16 +52,16 @@ type world struct {
 	shown string // on the resident's screen
 	// thanked: a resident has confirmed; the thanks stand for some seconds.
 	thanked bool
-	// fault is the fault of the form just sent, tried the procedure of the act just tried, and of the review page, what it is.
+	// fault is the fault of the form just sent, tried the procedure of the act just tried ("review" for a review page).
 	fault, tried           string
 	problem, onFile, lasts bool
 	unasked                bool
-	// resident is the browser of the resident's screen; stranger: a page was asked for by the other browser than it is for.
-	// pairing: the clerk has been shown a code for it.
+	// resident is the browser of the resident's screen; stranger: the wrong browser asked for a page; pairing: the clerk was
+	// shown a code.
 	resident          *http.Client
 	stranger, pairing bool
 	english           bool
-	namesLost         bool // the counter's store is of a release that kept no names
+	namesLost         bool // the counter's store is from a release that kept no names
 	trail             []string
 	seen              map[string]int
 	wrong             map[string]bool
@@ -117,12 +117,12 @@ func (w *world) start(change ...func(*agent.Config)) {
 	}
 }
 
-// settles reports whether the centre's acceptance is all there is of a procedure.
+// settles reports whether a procedure takes effect on acceptance.
 func (a *truth) settles() bool {
 	return a.report != "" || regime.HandlingOf(operations[a.operation]).Settled
 }
 
-// pair makes a browser the resident's screen, as the clerk's page says; who types another code is told so.
+// pair makes a browser the resident's screen with the code from the clerk's page, after trying a wrong code.
 func (w *world) pair() {
 	w.t.Helper()
 	w.show("/screen")
@@ -138,7 +138,7 @@ func (w *world) pair() {
 	w.show("/screen")
 }
 
-// browser is the one that a path is for: the resident's screen or the clerk's.
+// browser returns the browser for a path: the resident's screen or the clerk's.
 func (w *world) browser(path string) *http.Client {
 	if path, _, _ := strings.Cut(path, "?"); path == "/resident" || strings.HasSuffix(path, "/pin") {
 		return w.resident
@@ -146,13 +146,13 @@ func (w *world) browser(path string) *http.Client {
 	return http.DefaultClient
 }
 
-// nameless reports whether the counter has no name of whom a procedure is about.
+// nameless reports whether the counter lacks the name of a procedure's applicant.
 func (s sight) nameless() bool {
 	name, err := s.counter.Applicant(s.about.id)
 	return err == nil && name == ""
 }
 
-// inside names the card in the reader; empty for none.
+// inside returns the id of the card in the reader; empty for none.
 func (w *world) inside() string {
 	w.slot.mu.Lock()
 	defer w.slot.mu.Unlock()
@@ -168,7 +168,7 @@ func (w *world) readerAway() bool {
 	return w.slot.away
 }
 
-// claims returns the claims of a procedure that are at the centre, with a fact; all of them for "".
+// claims returns a procedure's claims at the centre with a fact; all for "".
 func (w *world) claims(procedure, fact string) (all []*events.Claim) {
 	w.centre.mu.Lock()
 	defer w.centre.mu.Unlock()
@@ -182,7 +182,7 @@ func (w *world) claims(procedure, fact string) (all []*events.Claim) {
 
 func (w *world) at(procedure, fact string) bool { return len(w.claims(procedure, fact)) > 0 }
 
-// failedFor returns why the command of a procedure was not begun, or its certificates not written; empty when they were.
+// failedFor returns why a procedure's command was not begun, or its certificates not written; empty if it did not fail.
 func (w *world) failedFor(procedure string) string {
 	for _, c := range w.claims(procedure, "ConfirmationFailed") {
 		return c.GetConfirmationFailed().GetReason()
@@ -196,7 +196,7 @@ func (w *world) failedFor(procedure string) string {
 // holds reports whether the certificates of a procedure are on its card, as far as the centre can know.
 func (w *world) holds(a *truth) bool { return w.away || w.at(a.id, "CardWritten") }
 
-// bears reports whether a card bears a certificate that can be read.
+// bears reports whether a card has a readable certificate.
 func (w *world) bears(id string) bool {
 	for _, a := range w.told {
 		if a.card == id && w.at(a.id, "CardWritten") {
@@ -243,7 +243,7 @@ func (w *world) working(a *truth) bool {
 	return !w.at(a.id, "KeysGenerated")
 }
 
-// waits reports whether a command surely waits for its resident: its card is there, and so is the centre that opens it.
+// waits reports whether a command certainly waits for its resident: its card and the centre are available.
 func (w *world) waits(a *truth) bool {
 	return a.command && !a.confirmed && !w.away && w.inside() == a.card
 }
@@ -262,7 +262,7 @@ func (w *world) ready(a *truth) bool {
 
 func (s sight) ready() bool { return s.world.ready(s.about) }
 
-// mayGoOn reports whether a procedure has not come to its end.
+// mayGoOn reports whether a procedure has not ended.
 func (w *world) mayGoOn(a *truth) bool {
 	settled := a.answer.GetAccepted() && (regime.HandlingOf(operations[a.operation]).Settled || a.report != "")
 	refused := len(a.answer.GetRefusals()) > 0 && a.letter == "" || a.answer.GetHeld() != nil || len(a.later) > 0
@@ -277,7 +277,7 @@ var operations = map[string]events.Operation{
 	"return-card": events.Operation_OPERATION_RETURN_CARD, "extend-card": events.Operation_OPERATION_EXTEND_CARD,
 }
 
-// settle waits until everybody has noticed what was done: the centre, unless it is away, the counter, and its reader.
+// settle waits until the centre (unless unavailable), the counter and its reader have noticed what was done.
 func (w *world) settle() {
 	w.t.Helper()
 	last, settled := "", false
@@ -302,7 +302,7 @@ var outcomes = map[agent.Stage][]string{
 	agent.StageHandedOver: {"HandedOver"}, agent.StageDropped: {"ApplicationDropped"}, agent.StageFailed: {"ConfirmationFailed", "WriteFailed"},
 }
 
-// unsettled says who has not noticed yet; empty when all have.
+// unsettled describes what has not been noticed yet; empty if nothing.
 func (w *world) unsettled() string {
 	if up := w.counter.Link() == counterlink.Up; up == w.away {
 		return "the link"
@@ -314,13 +314,13 @@ func (w *world) unsettled() string {
 			return fmt.Sprintf("%s of %s at %s, card %s, in the reader %q: %s", s.Message.EN, w.told[id].operation, s.Stage, w.told[id].card, w.inside(), why)
 		}
 	}
-	if !w.readerKnown() { // last: work on a card may end with the card away
+	if !w.readerKnown() { // last, because work on a card may end with its removal
 		return "the reader"
 	}
 	return ""
 }
 
-// readerKnown reports whether the pages say how the reader stands now.
+// readerKnown reports whether the pages show the reader's present state.
 func (w *world) readerKnown() bool {
 	switch {
 	case w.readerAway():
@@ -360,7 +360,7 @@ func (w *world) unnoticed(s agent.Status, a *truth) string {
 	return ""
 }
 
-// do notes an act, does it, and looks at what is shown after it.
+// do records an act, performs it, and checks the pages.
 func (w *world) do(name, procedure string, act func()) {
 	w.trail = append(w.trail, name+" "+procedure[max(len(procedure)-4, 0):])
 	w.fault, w.tried, w.problem = "", procedure, false
@@ -389,7 +389,7 @@ func (w *world) look() {
 	}
 }
 
-// tour opens every page that needs no procedure, and some that are not there.
+// tour opens every page that needs no procedure, and some that do not exist.
 func (w *world) tour() {
 	w.mistake()
 	for _, english := range []bool{true, false} {
@@ -412,7 +412,7 @@ func (w *world) tour() {
 	}
 }
 
-// faults are fields of an application that can't be right, by the fault.
+// faults are wrong fields of an application, by fault.
 var faults = map[string]url.Values{
 	"long": {"name": {strings.Repeat("証", 500)}}, "unprintable": {"name": {"証明\u0007花子"}}, "day": {"birth_date": {"きのう"}}, "future": {"birth_date": {"2199-01-01"}},
 	"old": {"birth_date": {"1700-01-01"}}, "code": {"resident_code": {"123"}}, "mail": {"mail": {"花子"}}, "postal": {"postal_code": {"1"}},
@@ -428,14 +428,14 @@ func (w *world) mistake() {
 		w.fault = fault
 		where, body := w.send("/apply", form)
 		if !strings.HasSuffix(where, "/apply") {
-			w.t.Errorf("a form with fault %q was taken", fault)
+			w.t.Errorf("a form with fault %q was accepted", fault)
 		}
 		w.again(where, body)
 	}
 	w.fault = ""
 }
 
-// show fetches a page, as often as what it is about changes meanwhile.
+// show fetches a page and checks it, again whenever the state changed meanwhile.
 func (w *world) show(path string) {
 	w.t.Helper()
 	for range 20 {
@@ -450,7 +450,7 @@ func (w *world) show(path string) {
 			return
 		}
 	}
-	w.t.Fatalf("%s never stood still after %s", path, strings.Join(w.trail, "; "))
+	w.t.Fatalf("the state kept changing while %s was fetched, after %s", path, strings.Join(w.trail, "; "))
 }
 
 func sameState(a, b agent.Status) bool {
@@ -472,7 +472,7 @@ func (w *world) send(path string, form url.Values) (where, body string) {
 	return where, body
 }
 
-// check looks up every phrase of a page in the table.
+// check checks every phrase of a page against its predicate.
 func (w *world) check(where, body string, statuses map[string]agent.Status) {
 	address, err := url.Parse(where)
 	must(w.t, err)
@@ -490,7 +490,7 @@ func (w *world) check(where, body string, statuses map[string]agent.Status) {
 		w.seen[phrase.key]++
 		is, stated := statements[phrase.key]
 		if !stated {
-			continue // a label, or without a row, which another test tells
+			continue // a label; TestEverySentenceHasARow finds missing rows
 		}
 		if !slices.ContainsFunc(subjects, func(s sight) bool { s.said = phrase; return is(s) }) {
 			w.complain(phrase.key, address.Path, phrase.text, subjects)
@@ -513,10 +513,10 @@ func (w *world) check(where, body string, statuses map[string]agent.Status) {
 	}
 }
 
-// mayQuote reports whether one of some rules, which share a sentence, is a reason for what the page is about.
+// mayQuote reports whether one of the rules that share a sentence applies to the page's procedure.
 func (s sight) mayQuote(ids []regime.ID) bool {
 	if anywhere("/apply", "/report", "/review/")(s) {
-		return true // what the law asks for and foretells there is judged by the law's own tests
+		return true // pkg/regime's tests check what these pages require and predict
 	}
 	if s.about == nil {
 		return false
@@ -552,10 +552,10 @@ func (w *world) complain(key, path, text string, subjects []sight) {
 			states = append(states, fmt.Sprintf("%+v at %q, the centre has %v", *s.about, s.status.Stage, factsOf(w.claims(s.about.id, ""))))
 		}
 	}
-	w.t.Errorf("%s says what is not so: %q %s\nin %s\nafter %s; away %v, reader %q", path, key, text, strings.Join(states, "\n"), strings.Join(w.trail[max(len(w.trail)-40, 0):], "; "), w.away, w.inside())
+	w.t.Errorf("%s says what is not true: %q %s\nin %s\nafter %s; away %v, reader %q", path, key, text, strings.Join(states, "\n"), strings.Join(w.trail[max(len(w.trail)-40, 0):], "; "), w.away, w.inside())
 }
 
-// pick draws a procedure that fulfils a condition; "" when there is none.
+// pick draws a procedure that fulfils a condition, or nil.
 func (w *world) pick(rt *rapid.T, is func(*truth) bool) *truth {
 	var fit []string
 	for _, id := range w.order {
@@ -569,7 +569,7 @@ func (w *world) pick(rt *rapid.T, is func(*truth) bool) *truth {
 	return w.told[fit[len(fit)-1-rapid.IntRange(0, min(len(fit)-1, 3)).Draw(rt, "which")]]
 }
 
-// filed notes a procedure by the address of its page.
+// filed records a procedure by the address of its page.
 func (w *world) filed(where string, a *truth) {
 	a.id, a.later = where[strings.LastIndex(where, "/")+1:], map[string]regime.ID{}
 	if w.told[a.id] == nil {
@@ -603,14 +603,14 @@ func (w *world) apply(rt *rapid.T) {
 	})
 }
 
-// again checks a form that came back because something is wrong about it.
+// again checks a form that came back because of a fault.
 func (w *world) again(where, body string) {
 	if strings.HasSuffix(where, "/apply") || strings.HasSuffix(where, "/report") {
 		w.check(where, body, w.statuses())
 	}
 }
 
-// reviewed files what waits on its review page, or notes what was filed at once.
+// reviewed files what waits on its review page, or records what was filed at once.
 func (w *world) reviewed(where string, a *truth) {
 	address, err := url.Parse(where)
 	must(w.t, err)
@@ -643,7 +643,7 @@ func (w *world) reportOf(what, by string) {
 	})
 }
 
-// answers are what the centre may say of what opened a procedure.
+// answers are the centre's possible answers to the claim that opened a procedure.
 var centreSays = map[string]func(a *truth) *events.Answer{
 	"yes": func(a *truth) *events.Answer {
 		answer := &events.Answer{Accepted: true, CardLastDay: cardEnds, RuleIds: []string{regime.CardEndsToo}}
@@ -698,7 +698,7 @@ var centreSays = map[string]func(a *truth) *events.Answer{
 
 var reportSays = map[string]func(*truth) *events.Answer{
 	"ends": func(a *truth) *events.Answer {
-		answer := &events.Answer{Accepted: true, FormerCard: "CARD-0"} // as of another procedure of theirs, which a report ends nothing of
+		answer := &events.Answer{Accepted: true, FormerCard: "CARD-0"} // of the person's other procedure, which a report does not end
 		for _, s := range []events.CertificateStatus{events.CertificateStatus_CERTIFICATE_STATUS_REVOKED, events.CertificateStatus_CERTIFICATE_STATUS_SUSPENDED, events.CertificateStatus_CERTIFICATE_STATUS_EXPIRED, events.CertificateStatus_CERTIFICATE_STATUS_VALID} {
 			answer.Endings = append(answer.Endings, &events.Ending{Serial: 7, Kind: sign, Status: s})
 		}
@@ -721,7 +721,7 @@ var reportSays = map[string]func(*truth) *events.Answer{
 	"unbelieved": func(*truth) *events.Answer { return &events.Answer{Refusals: []string{regime.ClaimQuarantined}} },
 }
 
-// answer has the centre answer what opened a procedure.
+// answer makes the centre answer the claim that opened a procedure.
 func (w *world) answer(rt *rapid.T) {
 	a := w.pick(rt, func(a *truth) bool { return a.answer == nil && !a.dropped && w.at(a.id, "") })
 	if a == nil || w.away {
@@ -760,7 +760,7 @@ func (w *world) tell(a *truth, claim *events.Claim, answer *events.Answer) {
 	}))
 }
 
-// command has the centre send down what an accepted application is for.
+// command makes the centre send the command of an accepted application.
 func (w *world) command(rt *rapid.T) {
 	a := w.pick(rt, func(a *truth) bool {
 		return a.answer.GetAccepted() && !a.sent && !a.handed && !a.dropped && a.report == "" && !regime.HandlingOf(operations[a.operation]).Settled
@@ -771,7 +771,7 @@ func (w *world) command(rt *rapid.T) {
 	w.sendDown(a, nil)
 }
 
-// sendDown sends the command of an application, changed as spoil says; nil leaves it as it is.
+// sendDown sends the command of an application, changed by spoil if that is not nil.
 func (w *world) sendDown(a *truth, spoil func(*events.Downlink)) {
 	w.do("command", a.id, func() {
 		a.sent = true
@@ -788,7 +788,7 @@ func (w *world) sendDown(a *truth, spoil func(*events.Downlink)) {
 	})
 }
 
-// certify has the centre send the certificates for keys.
+// certify makes the centre send the certificates for keys.
 func (w *world) certify(rt *rapid.T) {
 	a := w.pick(rt, func(a *truth) bool {
 		return w.at(a.id, "KeysGenerated") && !a.issued && len(a.later) == 0 && !a.dropped
@@ -814,7 +814,7 @@ func (w *world) certifyIt(a *truth) {
 	})
 }
 
-// refuse has the centre not use what a procedure told last.
+// refuse makes the centre refuse the newest claim of a procedure.
 func (w *world) refuse(rt *rapid.T) {
 	facts := []string{"KeysGenerated", "CardWritten", "WriteFailed", "PinsUnblocked", "HandedOver", "ConfirmationFailed"}
 	a := w.pick(rt, func(a *truth) bool {
@@ -900,7 +900,7 @@ func (w *world) put(id string) {
 	}
 }
 
-// cut breaks the line to the centre, or mends it.
+// cut breaks or restores the line to the centre.
 func (w *world) cut(*rapid.T) {
 	w.do(fmt.Sprintf("the line, away %v", !w.away), "", func() {
 		w.away = !w.away
@@ -947,19 +947,19 @@ func (w *world) dropIt(a *truth) {
 	})
 }
 
-// withdrawal is the page that says what the withdrawal of an application ends.
+// withdrawal returns the path of the page that shows what a withdrawal ends.
 func (w *world) withdrawal(a *truth) string {
 	where, body := w.send("/procedures/"+a.id+"/drop", url.Values{})
 	w.check(where, body, w.statuses())
 	return body
 }
 
-// thinkOf has the clerk look at that page and leave it.
+// thinkOf opens that page and leaves it.
 func (w *world) thinkOf(a *truth) {
 	w.do("think of dropping", a.id, func() { w.withdrawal(a) })
 }
 
-// stray tries what can't be done now, as a page that stands open too long does.
+// stray tries what can't be done now, as a stale page does.
 func (w *world) stray(rt *rapid.T) {
 	act := rapid.SampledFrom([]string{"drop", "hand-over", "show", "pin"}).Draw(rt, "act")
 	a := w.pick(rt, func(a *truth) bool {
@@ -972,7 +972,7 @@ func (w *world) stray(rt *rapid.T) {
 	w.tryTo(act, a)
 }
 
-// goOn does for the newest application what comes next when nothing goes wrong.
+// goOn performs the next regular step of the newest application.
 func (w *world) goOn(rt *rapid.T) {
 	a := w.pick(rt, func(a *truth) bool { return w.mayGoOn(a) && !a.answer.GetDeferred() })
 	if a == nil || w.away {
@@ -999,8 +999,8 @@ func (w *world) goOn(rt *rapid.T) {
 	}
 }
 
-// lives are three procedures that end otherwise than they should: withdrawn at the centre after the keys, and after the card
-// was given out and given back.
+// lives runs three procedures that end irregularly: withdrawn at the centre after the keys, after the hand-over, and after
+// the card was given back.
 func (w *world) lives() {
 	for operation, card := range map[string]string{"issue": "CARD-1", "reissue": "CARD-2", "unblock": "CARD-3"} {
 		a := w.applied(operation, card)
@@ -1025,7 +1025,7 @@ func (w *world) lives() {
 	}
 }
 
-// applied files an application that nothing is wrong with.
+// applied files a correct application.
 func (w *world) applied(operation, card string) *truth {
 	a := &truth{operation: operation, card: card}
 	w.do("apply for "+operation, "", func() {
@@ -1038,7 +1038,7 @@ func (w *world) applied(operation, card string) *truth {
 	return a
 }
 
-// answers has the centre say everything that it may say, of applications and of reports.
+// answers makes the centre give every possible answer to applications and reports.
 func (w *world) answers() {
 	for _, word := range slices.Sorted(maps.Keys(centreSays)) {
 		a := w.applied("issue", "CARD-2")
@@ -1053,7 +1053,7 @@ func (w *world) answers() {
 	}
 }
 
-// unbegun are commands that a counter can't begin, by why.
+// unbegun are changes to a command by which a counter can't begin it, by reason.
 var unbegun = map[string]func(*events.Downlink){
 	agent.ReasonDeadline: func(d *events.Downlink) { d.DeadlineMs = time.Now().Add(-time.Minute).UnixMilli() },
 	agent.ReasonVersion:  func(d *events.Downlink) { d.Body = nil },
@@ -1072,7 +1072,7 @@ func (w *world) inVain() {
 	w.put("")
 }
 
-// restart ends the counter's program and starts it on its store.
+// restart stops the counter and starts it again on its store.
 func (w *world) restart(*rapid.T) { w.restartAs() }
 
 func (w *world) restartAs(change ...func(*agent.Config)) {
@@ -1083,9 +1083,9 @@ func (w *world) restartAs(change ...func(*agent.Config)) {
 	})
 }
 
-// TestEverySentenceIsSo lets a clerk, a resident, the centre, the line and the reader do whatever they may, and checks each
-// phrase of the pages that are shown after each step.
-func TestEverySentenceIsSo(t *testing.T) {
+// TestEverySentenceIsTrueWhereShown lets clerk, resident, centre, line and reader act at random, and checks each phrase of the
+// pages after each step.
+func TestEverySentenceIsTrueWhereShown(t *testing.T) {
 	mark(t)
 	checks := "1"
 	if os.Getenv("SHOMEI_SOAK") != "" {
@@ -1129,7 +1129,7 @@ func TestEverySentenceIsSo(t *testing.T) {
 		})
 	})
 	if len(wrong) == 0 && seen["agent.handed-over"]+seen["agent.given-back"] == 0 {
-		t.Error("nothing came to its end")
+		t.Error("no procedure was completed")
 	}
 	if testing.Verbose() {
 		t.Logf("%d statements have a row", len(statements))
@@ -1137,7 +1137,7 @@ func TestEverySentenceIsSo(t *testing.T) {
 	for key := range statements {
 		code := strings.TrimSuffix(strings.TrimPrefix(key, "problem."), ".next")
 		if impossible[key] == "" && impossible[code] == "" && seen[key] == 0 {
-			t.Errorf("no state of this test leads to %q, so its row is not tried", key)
+			t.Errorf("no state of this test shows %q, so its predicate is untested", key)
 		}
 	}
 }

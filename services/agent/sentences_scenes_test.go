@@ -18,7 +18,7 @@ import (
 	"shomei/services/agent"
 )
 
-// scenes bring about what chance seldom does: what forms, cards, readers, clocks and links do that fail.
+// scenes runs cases that chance seldom brings: failing forms, cards, readers, clocks and links.
 func (w *world) scenes() {
 	for _, scene := range []func(){
 		w.forms, w.looksForCases, w.strangers, w.strays, w.withoutNames, w.replacements, w.faultyCards, w.pulledCard, w.faultyWriting, w.work, w.withoutCentre, w.withoutReader,
@@ -40,7 +40,7 @@ func (w *world) unpaired() {
 	w.stranger = false
 }
 
-// tryTo does what can't be done now.
+// tryTo tries an act that is impossible now.
 func (w *world) tryTo(act string, a *truth) {
 	w.do("try to "+act, a.id, func() {
 		w.problem = true
@@ -49,7 +49,7 @@ func (w *world) tryTo(act string, a *truth) {
 	})
 }
 
-// commanded is an application whose command has come down.
+// commanded returns an application whose command was sent.
 func (w *world) commanded(operation, card, answer string) *truth {
 	a := w.applied(operation, card)
 	w.answerWith(a, answer)
@@ -57,7 +57,7 @@ func (w *world) commanded(operation, card, answer string) *truth {
 	return a
 }
 
-// typed is one for which the resident has typed the PINs.
+// typed returns an application for which the resident has typed the PINs.
 func (w *world) typed(operation, card, answer string) *truth {
 	a := w.commanded(operation, card, answer)
 	w.put(card)
@@ -120,7 +120,7 @@ func (w *world) looksForCases() {
 	w.dropIt(a)
 }
 
-// strangers has the resident's browser ask for the clerk's pages, and tries to withdraw what is over.
+// strangers opens the clerk's pages in the resident's browser, and tries to withdraw an ended procedure.
 func (w *world) strangers() {
 	w.do("the resident's browser asks for the clerk's page", "", func() {
 		w.stranger, w.problem = true, true
@@ -133,7 +133,7 @@ func (w *world) strangers() {
 	w.tryTo("drop", a)
 }
 
-// strays are acts of pages that stood open too long.
+// strays performs acts of stale pages.
 func (w *world) strays() {
 	a := w.applied("revoke", "CARD-3")
 	w.tryTo("drop", a)
@@ -147,7 +147,7 @@ func (w *world) strays() {
 	w.dropIt(b)
 }
 
-// withoutNames is a counter whose store knows no name of whom a command waits for.
+// withoutNames runs a counter whose store lacks the name of the applicant whom a command waits for.
 func (w *world) withoutNames() {
 	a := w.commanded("unblock", "CARD-3", "yes")
 	w.do("the names are gone", "", func() {
@@ -166,7 +166,7 @@ func (w *world) withoutNames() {
 	w.namesLost = false
 }
 
-// replacements are procedures that end a former certificate at each of their steps, and one that costs nothing.
+// replacements runs procedures that end a former certificate at each of their steps, and one without a fee.
 func (w *world) replacements() {
 	a := w.commanded("issue", "CARD-2", "replaces")
 	w.thinkOf(a)
@@ -178,7 +178,7 @@ func (w *world) replacements() {
 	w.thinkOf(a)
 	w.giveOut(a)
 	w.put("")
-	b := w.commanded("reissue", "CARD-2", "free") // the card bears certificates, so its PINs may stay
+	b := w.commanded("reissue", "CARD-2", "free") // the card has certificates, so its PINs may stay
 	w.put("CARD-2")
 	w.screenOf(b)
 	w.look()
@@ -196,7 +196,7 @@ func (w *world) replacements() {
 	w.giveOut(d)
 }
 
-// answering has the reader answer commands of an instruction in the card's place.
+// answering makes the reader answer an instruction in the card's place.
 func (w *world) answering(instruction byte, with func(chip *softcard.Card, apdu []byte) ([]byte, error)) {
 	w.slot.set(func() {
 		w.slot.instead = func(chip *softcard.Card, apdu []byte) ([]byte, error) {
@@ -210,12 +210,12 @@ func (w *world) answering(instruction byte, with func(chip *softcard.Card, apdu 
 
 func (w *world) answeringNothing() { w.slot.set(func() { w.slot.instead = nil }) }
 
-// saysOnly is a card that answers with a status word.
+// saysOnly returns an answer that is a status word only.
 func saysOnly(sw uint16) func(*softcard.Card, []byte) ([]byte, error) {
 	return func(*softcard.Card, []byte) ([]byte, error) { return []byte{byte(sw >> 8), byte(sw)}, nil }
 }
 
-// The instructions of a card that scenes disturb (deploy/card.md).
+// Instructions of a card that the scenes disturb (deploy/card.md).
 const (
 	insGenerate = 0x47
 	insResetPIN = 0x2C
@@ -224,7 +224,7 @@ const (
 	insActivate = 0x44
 )
 
-// faultyCards are cards that refuse the making of keys, each in its way.
+// faultyCards tries cards that refuse to make keys, each for another reason.
 func (w *world) faultyCards() {
 	for sw, reason := range map[uint16]string{0x6F00: "card refused", 0x6D00: "command unknown to the card", 0x6A84: "card memory", 0x6985: "card state"} {
 		w.answering(insGenerate, saysOnly(sw))
@@ -269,7 +269,7 @@ func (w *world) failsFor(a *truth, reason string) {
 	}
 }
 
-// pulledCard is a card that is taken away in the middle of the work, and put back.
+// pulledCard removes a card in the middle of the work and puts it back.
 func (w *world) pulledCard() {
 	a := w.commanded("unblock", "CARD-3", "yes")
 	w.put("CARD-3")
@@ -281,7 +281,7 @@ func (w *world) pulledCard() {
 	w.giveOut(a)
 }
 
-// pullAt takes the card away before its next command of an instruction.
+// pullAt removes the card before the next APDU with an instruction.
 func (w *world) pullAt(instruction byte) {
 	w.answering(instruction, func(*softcard.Card, []byte) ([]byte, error) {
 		w.slot.put(nil)
@@ -289,7 +289,7 @@ func (w *world) pullAt(instruction byte) {
 	})
 }
 
-// faultyWriting are certificates that can't be written: now, and never.
+// faultyWriting tries to write certificates that fail repairably, and for good.
 func (w *world) faultyWriting() {
 	a := w.typed("issue", "CARD-2", "yes")
 	w.answering(insUpdate, saysOnly(0x6A84))
@@ -300,14 +300,14 @@ func (w *world) faultyWriting() {
 	w.cards["CARD-6"] = usedCard(w.t, "CARD-6")
 	b := w.typed("issue", "CARD-6", "yes")
 	w.put("")
-	w.cards["CARD-6"] = usedCard(w.t, "CARD-6") // an old copy of it
+	w.cards["CARD-6"] = usedCard(w.t, "CARD-6") // restored from an old copy
 	w.certifyIt(b)
 	w.put("CARD-6")
 	w.failsFor(b, "keys not on the card")
 	delete(w.cards, "CARD-6")
 }
 
-// work looks at the pages in the middle of the work on a card.
+// work checks the pages in the middle of the work on a card.
 func (w *world) work() {
 	a := w.commanded("unblock", "CARD-3", "yes")
 	w.put("CARD-3")
@@ -328,7 +328,7 @@ func (w *world) work() {
 	w.giveOut(d)
 }
 
-// during holds the card's answer to an instruction while the counter says that it works, looks at the page, and lets it go on.
+// during delays the card's answer to an instruction, checks the page while the counter says that it works, and continues.
 func (w *world) during(instruction byte, says string, a *truth, act func()) {
 	w.t.Helper()
 	held, release := make(chan struct{}), make(chan struct{})
@@ -365,7 +365,7 @@ func (w *world) during(instruction byte, says string, a *truth, act func()) {
 	w.answeringNothing()
 }
 
-// withoutCentre is work on a card that no centre opens, a loss that it can't be told, and a withdrawal.
+// withoutCentre runs work on a card, a loss report and a withdrawal while the centre is unavailable.
 func (w *world) withoutCentre() {
 	a, b := w.commanded("unblock", "CARD-3", "yes"), w.applied("issue", "CARD-2")
 	w.answerWith(b, "yes")
@@ -375,7 +375,7 @@ func (w *world) withoutCentre() {
 	w.confirmWith(a, "")
 	w.reportOf("loss", "counter")
 	w.dropIt(b)
-	w.put("") // the centre is away, and then the card is
+	w.put("") // the centre is unavailable, then the card is removed
 	w.cut(nil)
 	w.put("CARD-3")
 	w.giveOut(a)
@@ -386,7 +386,7 @@ func (w *world) withoutCentre() {
 	w.dropIt(c)
 }
 
-// withoutReader is a reader that fails, and a counter that has none.
+// withoutReader runs a counter whose reader fails, and one without a reader.
 func (w *world) withoutReader() {
 	w.do("the reader fails", "", func() { w.slot.set(func() { w.slot.away = true }) })
 	w.do("the reader is back", "", func() { w.slot.set(func() { w.slot.away = false }) })
@@ -403,7 +403,7 @@ func (w *world) withoutReader() {
 	})
 }
 
-// wrongClock is a counter whose clock is wrong, and one that runs by a clock that is set by hand.
+// wrongClock runs a counter whose clock is wrong, and one with a settable clock.
 func (w *world) wrongClock() {
 	w.restartAs(func(cfg *agent.Config) {
 		cfg.Now, cfg.ClockEvidence = off(2*time.Hour), func() string { return agent.Simulated }
@@ -416,7 +416,7 @@ func (w *world) wrongClock() {
 	w.answerWith(a, "held simulated")
 }
 
-// badLine holds back what is told over a link, and what is said when one begins.
+// badLine delays messages over a link, and those of a link-up.
 func (w *world) badLine() {
 	w.do("the line holds back", "", func() {
 		w.line.Hold(counterlink.ClaimSubject(desk) + " ")
@@ -429,14 +429,14 @@ func (w *world) badLine() {
 	})
 }
 
-// reports are those that end nothing for good, and one that the centre does not take.
+// reports files reports that end nothing for good, and one that the centre refuses.
 func (w *world) reports() {
 	w.reportOf("loss", "telephone")
 	w.reportOf("found", "counter")
 	w.answerWith(w.told[w.order[len(w.order)-1]], "refused")
 }
 
-// anotherAgent is a second program that runs as this counter, with a copy of its store.
+// anotherAgent runs a second agent as this counter, with a copy of its store.
 func (w *world) anotherAgent() {
 	copied := storePath(w.t)
 	w.do("another agent", "", func() {
@@ -452,7 +452,7 @@ func (w *world) anotherAgent() {
 	})
 }
 
-// fileUnsent files an application that can't go up while the link is in a state, and looks at its page.
+// fileUnsent files an application that can't be sent while the link is in a state, and checks its page.
 func (w *world) fileUnsent(link counterlink.LinkState) {
 	natstest.Wait(w.t, waitLimit, "the link to be "+link.String(), func() bool { return w.counter.Link() == link && w.readerKnown() })
 	form := filled()
@@ -466,7 +466,7 @@ func (w *world) fileUnsent(link counterlink.LinkState) {
 	w.show("/")
 }
 
-// oldHub is a centre that remembers another history than the counter, while a command is half done.
+// oldHub runs a centre whose history differs from the counter's, while a command is unfinished.
 func (w *world) oldHub() {
 	w.centre.mismatched = make(chan error, 1)
 	a := w.commanded("unblock", "CARD-3", "yes")
@@ -489,7 +489,7 @@ func (w *world) oldHub() {
 		w.show("/procedures/" + a.id)
 		m, known := w.centre.hub.Mismatch(desk)
 		if !known {
-			w.t.Fatal("the hub does not know the mismatch")
+			w.t.Fatal("the hub did not record the mismatch")
 		}
 		must(w.t, w.centre.hub.Adopt(context.Background(), desk, m.Counter))
 		w.away = false

@@ -23,8 +23,8 @@ import (
 	pages "shomei/services/agent/desk"
 )
 
-// The table of sentences: whatever a clerk or a resident can be shown has a row, which is a label (testdata/labels.txt), that
-// states nothing, or a predicate over the state that leads to it. TestEverySentenceIsSo brings states about and checks it.
+// The table of sentences: every phrase that a clerk or a resident can be shown is either a label (testdata/labels.txt), which
+// states nothing, or has a predicate over the states that may show it. TestEverySentenceIsTrueWhereShown checks the predicates.
 
 // catalogue returns every phrase that the counter can show, by its key in the table.
 func catalogue() map[string]page.Text {
@@ -37,7 +37,7 @@ func catalogue() map[string]page.Text {
 	return all
 }
 
-// labels are the keys of what names a thing, a field or an act, and states nothing.
+// labels returns the keys of phrases that name a thing, a field or an act, and state nothing.
 func labels(t testing.TB) map[string]bool {
 	t.Helper()
 	text, err := os.ReadFile("testdata/labels.txt")
@@ -58,20 +58,19 @@ func TestEverySentenceHasARow(t *testing.T) {
 	}
 	for _, key := range slices.Concat(slices.Collect(maps.Keys(label)), slices.Collect(maps.Keys(statements))) {
 		if _, ok := all[key]; !ok {
-			t.Errorf("a row for %q, which no catalogue has", key)
+			t.Errorf("%q has a predicate but is in no catalogue", key)
 		}
 	}
 	states := regexp.MustCompile(`ました|ません|ています|できます|されます`)
 	for key := range label {
 		if text := all[key]; states.MatchString(text.JA) || strings.HasSuffix(text.JA, "。") {
-			t.Errorf("%q is said to be a label and states something: %s", key, text.JA)
+			t.Errorf("%q is listed as a label but states something: %s", key, text.JA)
 		}
 	}
 }
 
-// TestSentencesStandInTheCatalogues finds text for people that is built anywhere else: in code by its Japanese, in
-// templates by any text at all.
-func TestSentencesStandInTheCatalogues(t *testing.T) {
+// TestSentencesAreOnlyInCatalogues finds text for people outside the catalogues: Japanese in code, any text in templates.
+func TestSentencesAreOnlyInCatalogues(t *testing.T) {
 	sources, err := filepath.Glob("*.go")
 	must(t, err)
 	more, err := filepath.Glob("desk/*.go")
@@ -85,7 +84,7 @@ func TestSentencesStandInTheCatalogues(t *testing.T) {
 		must(t, err)
 		ast.Inspect(file, func(n ast.Node) bool {
 			text, ok := n.(*ast.BasicLit)
-			if ok && text.Kind == token.STRING && japanese(text.Value) && !slices.Contains([]string{`"男"`, `"女"`, `"不明"`}, text.Value) { // what is typed
+			if ok && text.Kind == token.STRING && japanese(text.Value) && !slices.Contains([]string{`"男"`, `"女"`, `"不明"`}, text.Value) { // typed input
 				t.Errorf("%s says %s itself", name, text.Value)
 			}
 			return true
@@ -107,14 +106,14 @@ func japanese(text string) bool {
 	return strings.ContainsFunc(text, func(r rune) bool { return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana) })
 }
 
-// Marks around each phrase of a marked catalogue: which phrases stand in a page is then told by key, not by their text.
+// Marks around each phrase of a marked catalogue, so that a page's phrases are found by key, not by text.
 const (
 	markKey  = '\uE000'
 	markText = '\uE001'
 	markEnd  = '\uE002'
 )
 
-// mark puts marks around every phrase until the end of the test.
+// mark adds marks around every phrase until the end of the test.
 func mark(t *testing.T) {
 	t.Helper()
 	in := func(key, text string) string {
@@ -138,7 +137,7 @@ func mark(t *testing.T) {
 // said is a phrase in a page, with its arguments filled in.
 type said struct{ key, text string }
 
-// phrases returns the phrases that stand in a marked page, and the rest of what a person can read.
+// phrases returns the phrases in a marked page, and the rest of its visible text.
 func phrases(body string) (all []said, rest string) {
 	type open struct {
 		key, text strings.Builder
@@ -170,7 +169,7 @@ func phrases(body string) (all []said, rest string) {
 	return all, regexp.MustCompile(`<[^>]*>`).ReplaceAllString(outside.String(), "\n")
 }
 
-// ruleSentences returns which rules' sentences stand in a text, as the sets of rules that share one, and what is left of it.
+// ruleSentences returns the rules whose sentences are in a text, in sets that share a sentence, and the rest of the text.
 func ruleSentences(rest string) (found [][]regime.ID, left string) {
 	byText := map[string][]regime.ID{}
 	for _, r := range regime.Rules() {
@@ -189,30 +188,30 @@ func ruleSentences(rest string) (found [][]regime.ID, left string) {
 	return found, rest
 }
 
-// truth is what really became of a procedure: what the clerk and the resident did, and what the centre answered.
+// truth is what really happened in a procedure: what clerk and resident did, and what the centre answered.
 type truth struct {
 	id, operation, report, card, letter string
-	// answer is the newest answer to what opened it; later are the rules by which the centre refused a later claim of it, by fact.
+	// answer is the newest answer to its first claim; later maps facts to the rules by which the centre refused later claims.
 	answer *events.Answer
 	later  map[string]regime.ID
 	fee    uint32
-	// command: one was sent and had no outcome; confirmed: the resident typed a PIN; issued: certificates were sent down.
+	// command: a command has no outcome yet; confirmed: the resident typed a PIN; issued: certificates were sent.
 	sent, command, confirmed, issued, handed, dropped bool
 }
 
-// sight is a phrase in a page, with the state that has led to it.
+// sight is a phrase in a page, with the state at that time.
 type sight struct {
 	*world
 	path string
 	said
-	// about is the procedure of the page, or one that a list names; nil for none. stage is what the counter takes it for.
+	// about is the procedure of the page or of a list's row, or nil; status is the counter's view of it.
 	about  *truth
 	status agent.Status
 }
 
 func (s sight) answered() bool { return s.about.answer != nil }
 
-// opened reports whether what opened the procedure is at the centre.
+// opened reports whether the procedure's first claim is at the centre.
 func (s sight) opened() bool { return s.at(s.about.id, "") }
 
 func (s sight) refused() bool {
@@ -231,7 +230,7 @@ func (s sight) ended(certificate events.CertificateStatus, card events.CardStatu
 
 type predicate func(sight) bool
 
-// anywhere is the row of what is so in every state in which its page can be opened: how the counter works, or what the reader is
+// anywhere returns the predicate of phrases that are true whenever their page can be opened: how the counter works, or what
 // to do there.
 func anywhere(paths ...string) predicate {
 	return func(s sight) bool {
@@ -239,7 +238,7 @@ func anywhere(paths ...string) predicate {
 	}
 }
 
-// of is a row about a procedure.
+// of returns a predicate about a procedure.
 func of(is func(sight) bool) predicate { return func(s sight) bool { return s.about != nil && is(s) } }
 
 func link(state counterlink.LinkState) predicate {
@@ -256,7 +255,7 @@ func reason(text string) predicate {
 	return of(func(s sight) bool { return s.failedFor(s.about.id) == text })
 }
 
-// fault is the row of a field that can't be right: the form just sent had that fault.
+// fault returns the predicate of a wrong field: the form just sent had that fault.
 func fault(fields ...string) predicate {
 	return func(s sight) bool { return slices.Contains(fields, s.fault) }
 }
@@ -287,7 +286,7 @@ func unsentWhile(state counterlink.LinkState) predicate {
 	return func(s sight) bool { return unsent(s) && link(state)(s) }
 }
 
-// statements are the rows of what states something, with when that is so.
+// statements maps the phrases that state something to their predicates.
 var statements = map[string]predicate{
 	"agent.recorded-here": of(func(s sight) bool { return !s.answered() }),
 	"agent.accepted": of(func(s sight) bool {
@@ -470,7 +469,7 @@ var statements = map[string]predicate{
 	"handover.do.paid": of(func(s sight) bool { return s.ready() && s.about.fee > 0 }),
 	"handover.do.free": of(func(s sight) bool { return s.ready() && s.about.fee == 0 && s.about.operation != "unblock" }),
 	"handover.do.back": of(func(s sight) bool { return s.ready() && s.about.operation == "unblock" }),
-	"handover.copy":    of(func(s sight) bool { return s.ready() && s.about.issued }), // to be ticked, never ticked beforehand
+	"handover.copy":    of(func(s sight) bool { return s.ready() && s.about.issued }), // a checkbox, never ticked beforehand
 	"copy.print":       of(func(s sight) bool { return s.about.issued }),
 	"copy.hint":        anywhere("/procedures/"),
 	"held.issued":      certificateHeld(events.CertificateStatus_CERTIFICATE_STATUS_ISSUED),
@@ -565,7 +564,7 @@ var statements = map[string]predicate{
 	"deadline.card_90":             deadline(events.DeadlineKind_DEADLINE_KIND_CARD_90),
 }
 
-// impossible are the statements to which no state of this test's world may lead, each with why; as problems their codes.
+// impossible maps the phrases, or codes of problems, that no state of this test may show to the reason.
 var impossible = map[string]string{
 	"page.broken":              "a page fails",
 	"tray.hint":                "no virtual reader",
@@ -608,7 +607,7 @@ var impossible = map[string]string{
 	"receipt-time":             "the pages tell faults at their fields",
 }
 
-// problems are when what could not be done is told, by code: the state just before the act makes it impossible.
+// problems maps codes of problems to predicates: the state just before the act makes it impossible.
 var problems = map[string]predicate{
 	"unknown-procedure": func(s sight) bool { return s.tried == "unknown" },
 	"not-waiting":       func(s sight) bool { return s.tried != "" && !s.waits(s.told[s.tried]) },

@@ -12,8 +12,8 @@ import (
 	"shomei/services/agent"
 )
 
-// What the centre answers to a withdrawal leaves it a withdrawal; a card that goes back was not handed over.
-func TestWhatIsSaidAtTheEndIsSo(t *testing.T) {
+// The centre's answer to a withdrawal does not change its message; a card that is given back is not called handed over.
+func TestMessagesAtTheEnd(t *testing.T) {
 	centre := newCentre(t)
 	counter, _ := centre.counter(centre.config(storePath(t), nil))
 	procedure := answered(t, centre, counter, &events.Answer{Accepted: true}, agent.StageAccepted)
@@ -32,9 +32,9 @@ func TestWhatIsSaidAtTheEndIsSo(t *testing.T) {
 	}
 }
 
-// A card that was given out for an application which the centre had withdrawn meanwhile was not handed over: the page says so,
-// also after the counter was started again, and so does a reset PIN's.
-func TestAHandOverThatTheCentreDoesNotRecordIsNotSaidToBe(t *testing.T) {
+// If the centre had withdrawn the application of a card that was given out, the page says that no hand-over was recorded,
+// also after a restart. The same holds for a reset PIN.
+func TestUnrecordedHandOverIsShownAsSuch(t *testing.T) {
 	for operation, want := range map[events.Operation]string{
 		events.Operation_OPERATION_HAND_OVER: "センターは交付を記録しませんでした", events.Operation_OPERATION_UNBLOCK: "終わりとして記録しませんでした",
 	} {
@@ -67,7 +67,7 @@ func TestAHandOverThatTheCentreDoesNotRecordIsNotSaidToBe(t *testing.T) {
 			until(t, counter, procedure, agent.Status.Unrecorded)
 			_, _, text := visit(t, openDesk(t, counter)+"/procedures/"+procedure, nil)
 			if !strings.Contains(text, want) || !strings.Contains(text, "センターに記録されていません") || strings.Contains(text, "交付しました。") || strings.Contains(text, "カードをお返ししました。") {
-				t.Errorf("after %v: the page lacks %q, or says that it went well", operation, want)
+				t.Errorf("after %v: the page lacks %q, or reports success", operation, want)
 			}
 		}
 		check(counter)
@@ -77,8 +77,8 @@ func TestAHandOverThatTheCentreDoesNotRecordIsNotSaidToBe(t *testing.T) {
 	}
 }
 
-// What is over can't be withdrawn, and is not said to be "not that far yet".
-func TestWhatIsOverIsNotWithdrawn(t *testing.T) {
+// Withdrawing an ended procedure returns ErrOver, not ErrNotYet.
+func TestDropAfterTheEndReturnsErrOver(t *testing.T) {
 	centre := newCentre(t)
 	counter, _ := centre.counter(centre.config(storePath(t), nil))
 	a := application(centre.cardID)
@@ -88,11 +88,11 @@ func TestWhatIsOverIsNotWithdrawn(t *testing.T) {
 	must(t, centre.answer(t.Context(), centre.claim("ApplicationReceived")))
 	reach(t, counter, procedure, agent.StageAccepted)
 	if err := counter.Drop(t.Context(), procedure, "017", ""); !errors.Is(err, agent.ErrOver) {
-		t.Errorf("a revocation that was carried out is withdrawn: %v", err)
+		t.Errorf("withdrawing a revocation that took effect: %v", err)
 	}
 	status, _, text := visit(t, openDesk(t, counter)+"/procedures/"+procedure+"/drop", url.Values{})
 	if status != http.StatusConflict {
-		t.Errorf("over the page: %d", status)
+		t.Errorf("on the page: %d", status)
 	}
 	want(t, text, "この手続きはもう終わっています")
 }

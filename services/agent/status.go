@@ -14,36 +14,36 @@ import (
 	"shomei/pkg/regime"
 )
 
-// Stage is how far a procedure is, as the counter sees it.
+// Stage is how far a procedure has come, as the counter knows.
 type Stage string
 
-// The stages. Only Received and later ones are a promise to the applicant (受付済).
+// The stages. From StageReceived on, the receipt is a promise to the applicant (受付済).
 const (
 	// StagePending: stored here, not yet at the hub (仮).
 	StagePending Stage = "pending"
 	// StageReceived: at the hub, no answer yet (受付済).
 	StageReceived Stage = "received"
-	// StageRefused: the hub refused; Answer holds the rules and what would be accepted.
+	// StageRefused: the hub refused; Answer holds the rules and what it would accept.
 	StageRefused Stage = "refused"
 	// StageDeferred: a letter of inquiry is posted first.
 	StageDeferred Stage = "deferred"
-	// StageAccepted: the hub accepted; nothing to do at the counter yet, or ever.
+	// StageAccepted: the hub accepted; the counter has nothing to do yet, or ever.
 	StageAccepted Stage = "accepted"
 	// StageConfirm: the resident's page waits for confirmation and PINs.
 	StageConfirm Stage = "confirm"
-	// StageCard: the card is being worked on, or waited for.
+	// StageCard: a command works on the card, or waits for it.
 	StageCard Stage = "card"
-	// StageIssuing: the new keys are told to the hub, the certificates are awaited.
+	// StageIssuing: the hub has the new keys, and the counter waits for the certificates.
 	StageIssuing Stage = "issuing"
 	// StageWritten: certificates are on the card, read back and in force; fee and hand-over are next.
 	StageWritten Stage = "written"
 	// StageUnblocked: the PINs are set anew.
 	StageUnblocked Stage = "unblocked"
-	// StageHandedOver: done.
+	// StageHandedOver: the card was handed over or given back.
 	StageHandedOver Stage = "handed over"
-	// StageFailed: the work on the card failed; Failure says how, the hub decides what next.
+	// StageFailed: the work on the card failed; Failure says how, and the hub decides what is next.
 	StageFailed Stage = "failed"
-	// StageDropped: given up by the applicant.
+	// StageDropped: the applicant gave up.
 	StageDropped Stage = "dropped"
 )
 
@@ -54,40 +54,40 @@ type Status struct {
 	Stage      Stage
 	// AtHub: every claim of the procedure is at the hub.
 	AtHub bool
-	// Application as it was recorded; nil for other facts.
+	// Application is the recorded application; nil for reports.
 	Application *events.ApplicationReceived
-	// Report is the claim of another fact that opened the procedure, without its sealed part; nil for applications.
+	// Report is the claim of a report, without its sealed part; nil for applications.
 	Report  *events.Claim
 	Officer string
 	Filed   time.Time
-	// Entered is when a clerk entered Filed by hand; zero when the clock gave it.
+	// Entered is when a clerk entered Filed by hand; zero if the clock set it.
 	Entered time.Time
-	// Answer is the hub's answer to the application, nil before; certificates and the card's last day are the newest told.
+	// Answer is the hub's answer to the application, or nil; later answers update its certificates and the card's last day.
 	Answer *events.Answer
-	// Inquired: the answer to a letter of inquiry is waited for; OnFile is what the office has of the application since then.
+	// Inquired: the answer to a letter of inquiry is pending; OnFile lists the documents that the office already has.
 	Inquired bool
 	OnFile   []string
 	// Refusals are the rules by which the hub refused a later claim of the procedure.
 	Refusals []string
 	Card     string
 	FeeYen   uint32
-	// Commanded: the centre has sent work to do on the card, so that a card is not ready before it is done.
+	// Commanded: the centre has sent a command, so the card is not ready until that is done.
 	Commanded bool
 	// Waiting is what the resident must confirm in StageConfirm.
 	Waiting *Confirmation
-	// Percent and Message are those of the newest progress.
+	// Percent and Message are the newest progress.
 	Percent int
 	Message Message
 	Failure *events.WriteFailed
 }
 
-// Confirmation is what the resident's page asks.
+// Confirmation is what the resident's page asks for.
 type Confirmation struct {
 	Obligation string
-	// PINs must be typed (each twice, on the page); Optional ones may be: without one the card keeps the PIN it has.
+	// PINs must be typed (each twice, on the page). Optional ones may be; otherwise the card keeps its PIN.
 	PINs, Optional []events.PinKind
 	Regime         events.Regime
-	// Deadline after which it is too late; zero for none.
+	// Deadline is the latest time to confirm; zero for none.
 	Deadline time.Time
 }
 
@@ -95,30 +95,30 @@ type Confirmation struct {
 type Update struct {
 	Procedure string
 	Stage     Stage
-	// Percent of the work at the counter.
+	// Percent is how much of the counter's work is done.
 	Percent int
 	Message Message
-	// Link and Outbox go with every update, so that one subscription serves a page.
+	// Link and Outbox are in every update, so that a page needs one subscription only.
 	Link   counterlink.LinkState
 	Outbox int
 }
 
-// procedure is what the counter remembers; the application is guarded by Counter.mu.
+// procedure is the counter's record of a procedure, guarded by Counter.mu.
 type procedure struct {
 	status Status
 	// last is the number of the newest claim, to know when the hub has all.
 	last uint64
 	// opened is the id of the claim whose answer decides the stage.
 	opened string
-	// keys is the id of the claim that told of new keys, of what became of their certificates or of a command that was not
-	// begun, refused the newest answer that refused a claim after the first.
-	keys    string
+	// keys is the id of the newest claim about keys, their certificates or a command that was not begun.
+	keys string
+	// refused is the newest answer that refused a later claim.
 	refused *events.Answer
-	// newest is the id of the newest claim; unused are the rules by which the hub did not use a claim, by its id.
+	// newest is the id of the newest claim; unused maps claims that the hub did not use to the rules.
 	newest string
 	unused map[string][]string
 	wait   *waiting
-	// claims are the ids of its claims, works its commands and answers, oldest first.
+	// claims holds the ids of its claims, works its commands and answers, oldest first.
 	claims map[string]bool
 	works  []*work
 }
@@ -126,7 +126,7 @@ type procedure struct {
 // busy reports whether a command of the procedure has no outcome yet.
 func (p *procedure) busy() bool { return slices.ContainsFunc(p.works, (*work).owed) }
 
-// cancel ends what waits in a procedure, the newest command first.
+// cancel stops the running commands of a procedure, the newest first.
 func (p *procedure) cancel(why error) {
 	for _, w := range slices.Backward(p.works) {
 		if w.done == nil && w.cancel != nil {
@@ -140,7 +140,7 @@ type watcher struct {
 	ch        chan Update
 }
 
-// Status tells how far a procedure is. ErrUnknownProcedure.
+// Status returns the state of a procedure. Error: ErrUnknownProcedure.
 func (c *Counter) Status(procedure string) (Status, error) {
 	delivered := c.store.Delivered().Number
 	c.mu.Lock()
@@ -152,7 +152,7 @@ func (c *Counter) Status(procedure string) (Status, error) {
 	return p.snapshot(delivered), nil
 }
 
-// Procedures lists what this counter remembers, the newest first.
+// Procedures returns the procedures that this counter remembers, the newest first.
 func (c *Counter) Procedures() []Status {
 	delivered := c.store.Delivered().Number
 	c.mu.Lock()
@@ -176,8 +176,8 @@ func (p *procedure) snapshot(delivered uint64) Status {
 	return s
 }
 
-// Progress subscribes to the updates of one procedure, or of all when it is empty. The newest state comes first. A
-// reader that is slow misses steps in between, never the newest. The channel is closed when ctx ends.
+// Progress subscribes to the updates of one procedure, or of all if procedure is empty, beginning with its current state. A
+// slow reader misses older updates, never the newest. The channel is closed when ctx ends.
 func (c *Counter) Progress(ctx context.Context, procedure string) <-chan Update {
 	w := &watcher{procedure: procedure, ch: make(chan Update, 16)}
 	c.mu.Lock()
@@ -197,7 +197,7 @@ func (c *Counter) Progress(ctx context.Context, procedure string) <-chan Update 
 	return w.ch
 }
 
-// offer puts an update in, and throws the oldest away when nobody reads.
+// offer sends an update, discarding the oldest ones if the channel is full.
 func (w *watcher) offer(u Update) {
 	for {
 		select {
@@ -212,13 +212,13 @@ func (w *watcher) offer(u Update) {
 	}
 }
 
-// updateOf and tell are called with mu held.
+// updateOf and notify need mu held.
 func (c *Counter) updateOf(p *procedure) Update {
 	s := p.snapshot(c.store.Delivered().Number)
 	return Update{Procedure: s.Procedure, Stage: s.Stage, Percent: s.Percent, Message: s.Message, Link: c.Link(), Outbox: c.store.Outbox()}
 }
 
-func (c *Counter) tell(p *procedure) {
+func (c *Counter) notify(p *procedure) {
 	u := c.updateOf(p)
 	for _, w := range c.watchers {
 		if w.procedure == "" || w.procedure == u.Procedure {
@@ -241,7 +241,7 @@ func (c *Counter) linkChanged(state counterlink.LinkState) {
 	}
 }
 
-// progress moves a procedure to a stage and tells the watchers. One that was dropped stays so, whatever still works on it.
+// progress sets a procedure's stage and notifies the watchers. A dropped procedure stays dropped, even if work on it still runs.
 func (c *Counter) progress(procedure string, stage Stage, percent int, m Message) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -253,10 +253,10 @@ func (c *Counter) progress(procedure string, stage Stage, percent int, m Message
 	if stage != StageConfirm {
 		p.status.Waiting = nil
 	}
-	c.tell(p)
+	c.notify(p)
 }
 
-// procedure is called with mu held.
+// procedure returns a procedure, a new one if it is unknown; mu is held.
 func (c *Counter) procedure(id string) *procedure {
 	p := c.procedures[id]
 	if p == nil {
@@ -266,8 +266,8 @@ func (c *Counter) procedure(id string) *procedure {
 	return p
 }
 
-// procedureOf returns the procedure that a command or answer belongs to; mu is held. About a claim that the hub could not
-// attribute it names none.
+// procedureOf returns the procedure of a command or answer; mu is held. An answer to a claim that the hub could not
+// attribute names none, so it is found by the claim.
 func (c *Counter) procedureOf(d *events.Downlink) string {
 	if d.GetProcedure() != "" {
 		return d.GetProcedure()
@@ -288,7 +288,7 @@ func (c *Counter) worksOf(procedure string) []*work {
 	return nil
 }
 
-// work returns a command or answer of a procedure, nil when it is not remembered; mu is held.
+// work returns a command or answer of a procedure, nil if it is unknown; mu is held.
 func (c *Counter) work(procedure, id string) *work {
 	for _, w := range c.worksOf(procedure) {
 		if w.down.GetId() == id {
@@ -298,15 +298,16 @@ func (c *Counter) work(procedure, id string) *work {
 	return nil
 }
 
-func (c *Counter) learnClaim(claim *events.Claim) {
+// publishClaim folds a stored claim and notifies the watchers.
+func (c *Counter) publishClaim(claim *events.Claim) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.apply(claim)
-	c.tell(c.procedure(claim.GetProcedure()))
+	c.foldClaim(claim)
+	c.notify(c.procedure(claim.GetProcedure()))
 }
 
-// apply folds a claim of this counter into its procedure, both when it is made and when the store is read again.
-func (c *Counter) apply(claim *events.Claim) {
+// foldClaim folds a claim into its procedure, both when it is filed and when the store is read again.
+func (c *Counter) foldClaim(claim *events.Claim) {
 	p := c.procedure(claim.GetProcedure())
 	if claim.GetNumber() >= p.last {
 		p.last, p.newest = claim.GetNumber(), claim.GetId()
@@ -317,13 +318,13 @@ func (c *Counter) apply(claim *events.Claim) {
 	if s.Filed.IsZero() {
 		s.Officer, s.Stage, p.opened = claim.GetOfficer(), StagePending, claim.GetId()
 		s.Message, s.Report = say("recorded-here"), reported(claim)
-		s.learnReceipt(claim)
+		s.setReceipt(claim)
 	}
 	switch fact := claim.GetFact().(type) {
 	case *events.Claim_ApplicationReceived:
 		s.Stage, s.Application, s.Answer, p.opened = StagePending, fact.ApplicationReceived, nil, claim.GetId()
 		s.Card, s.Message, s.Report = fact.ApplicationReceived.GetCard(), say("recorded-here"), nil
-		s.learnReceipt(claim)
+		s.setReceipt(claim)
 	case *events.Claim_KeysGenerated:
 		s.Stage, s.Percent, s.Card = StageIssuing, 50, fact.KeysGenerated.GetCard()
 		s.Message = say("keys-made")
@@ -350,7 +351,7 @@ func (c *Counter) apply(claim *events.Claim) {
 		s.Message = say("withdrawn")
 	case *events.Claim_ConfirmationFailed:
 		if s.Stage == StageDropped {
-			break // it only says that the drop was heeded
+			break // it only confirms the drop
 		}
 		s.Stage = StageFailed
 		p.keys = claim.GetId()
@@ -359,43 +360,43 @@ func (c *Counter) apply(claim *events.Claim) {
 	if s.Stage != StagePending && p.wait == nil {
 		s.Waiting = nil
 	}
-	p.tellUnused()
-	p.endInVain()
+	p.showUnused()
+	p.endRefused()
 }
 
-// learnReceipt takes the receipt time of the claim that opened the procedure, or opened it anew.
-func (s *Status) learnReceipt(claim *events.Claim) {
+// setReceipt sets the receipt time from the claim that opened or reopened the procedure.
+func (s *Status) setReceipt(claim *events.Claim) {
 	s.Filed, s.Entered = time.UnixMilli(claim.GetFiledMs()), time.Time{}
 	if ms := claim.GetEnteredMs(); ms > 0 {
 		s.Entered = time.UnixMilli(ms)
 	}
 }
 
-// learnAnswer folds an answer of the hub; called with mu held. The answer to the application decides the stage and stays;
-// answers to later claims bring news about the certificates and the card.
-func (c *Counter) learnAnswer(p *procedure, d *events.Downlink) {
+// foldAnswer folds an answer of the hub; mu is held. The answer to the application decides the stage; answers to later
+// claims update what is known of the certificates and the card.
+func (c *Counter) foldAnswer(p *procedure, d *events.Downlink) {
 	a, s := d.GetAnswer(), &p.status
 	if a.GetHeld() != nil {
 		c.held[a.GetClaim()] = a.GetHeld()
 	}
 	s.Subscriber = cmp.Or(d.GetSubscriber(), s.Subscriber)
 	if a.GetClaim() != p.opened {
-		p.learnNews(a)
+		p.foldLaterAnswer(a)
 		return
 	}
 	s.Answer, s.FeeYen = proto.CloneOf(a), 0
-	s.Answer.Letter = "" // an older centre told the number that only the letter may tell
+	s.Answer.Letter = "" // an older centre sent the number, which only the letter itself may show
 	for _, item := range a.GetFee() {
 		s.FeeYen += item.GetYen()
 	}
 	if s.Stage != StagePending {
-		return // it does not take the procedure back
+		return // the procedure is already further
 	}
 	switch {
 	case a.GetHeld() != nil:
 		s.Stage, s.Message = StageRefused, heldMessage(a.GetHeld())
 	case s.Report != nil:
-		s.learnReport(a)
+		s.foldReportAnswer(a)
 	case a.GetDeferred():
 		s.Stage, s.Message = StageDeferred, say("letter-due")
 		s.Inquired, s.OnFile = true, a.GetOnFile()
@@ -410,7 +411,7 @@ func (c *Counter) learnAnswer(p *procedure, d *events.Downlink) {
 	}
 }
 
-func (p *procedure) learnNews(a *events.Answer) {
+func (p *procedure) foldLaterAnswer(a *events.Answer) {
 	s := &p.status
 	if s.Answer == nil {
 		s.Answer = &events.Answer{}
@@ -422,17 +423,17 @@ func (p *procedure) learnNews(a *events.Answer) {
 	s.Answer.CardLastDay = cmp.Or(a.GetCardLastDay(), s.Answer.GetCardLastDay())
 	if len(a.GetRefusals()) > 0 && s.Stage != StageDropped && !a.GetAccepted() && p.claims[a.GetClaim()] {
 		s.Refusals, p.unused[a.GetClaim()] = a.GetRefusals(), a.GetRefusals()
-		p.tellUnused()
+		p.showUnused()
 	}
 	if len(a.GetRefusals()) > 0 && !slices.ContainsFunc(a.GetRefusals(), forPeople) {
 		p.refused = a
-		p.endInVain()
+		p.endRefused()
 	}
 }
 
-// tellUnused says that the centre did not use the newest claim of a procedure. The answer that says so may be read before the
-// claim it is about.
-func (p *procedure) tellUnused() {
+// showUnused shows that the centre did not use the newest claim of a procedure. Claims and answers both call it, because
+// the answer may be read before its claim.
+func (p *procedure) showUnused() {
 	s := &p.status
 	refusals, unused := p.unused[p.newest]
 	if !unused || s.Stage == StageDropped {
@@ -447,14 +448,14 @@ func (p *procedure) tellUnused() {
 	}
 }
 
-// forPeople reports whether a refusal only says that people must look at the claim.
+// forPeople reports whether a refusal only means that people must look at the claim.
 func forPeople(id string) bool {
 	return id == regime.ClaimQuarantined || id == regime.ClaimHeld || id == regime.NotAwaited
 }
 
-// endInVain ends a procedure of which nothing comes any more: its keys get no certificates, what was written of them is not
-// in force, or its command was not begun and is owed no longer. The answer that says so may be read before the claim it is about.
-func (p *procedure) endInVain() {
+// endRefused ends a procedure whose newest outcome the hub refused: its keys get no certificates, its written certificates
+// are not in force, or its failed command is no longer owed. The answer may be read before its claim.
+func (p *procedure) endRefused() {
 	s := &p.status
 	if s.Stage != StageIssuing && s.Stage != StageWritten && s.Stage != StageFailed || p.keys == "" || p.keys != p.refused.GetClaim() {
 		return

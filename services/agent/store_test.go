@@ -21,7 +21,7 @@ func custody(id string) *events.Claim {
 	return &events.Claim{Id: id, Procedure: id, Fact: &events.Claim_CustodyTaken{CustodyTaken: &events.CustodyTaken{Card: "C"}}}
 }
 
-// fill records four claims, each followed by a step: eight entries.
+// fill records four claims, each followed by another entry: eight entries.
 func fill(t *testing.T, path string) agent.Config {
 	t.Helper()
 	cfg := agent.Config{Counter: desk, StorePath: path, Key: userKey(t)}
@@ -37,7 +37,7 @@ func fill(t *testing.T, path string) agent.Config {
 	return cfg
 }
 
-func TestAStoreThatWasChangedIsNotUsed(t *testing.T) {
+func TestTamperedStoreIsRefused(t *testing.T) {
 	key := func(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 	flip := func(b []byte, n uint64, at int) func(*bolt.Tx) error {
 		return func(tx *bolt.Tx) error {
@@ -105,7 +105,7 @@ func TestAStoreThatWasChangedIsNotUsed(t *testing.T) {
 	}
 }
 
-func TestAStoreBelongsToOneCounterAndKey(t *testing.T) {
+func TestStoreBelongsToOneCounterAndKey(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	cfg := fill(t, path)
 	if _, err := agent.OpenStore(path, "12237-main-2", cfg.Key); err == nil {
@@ -125,8 +125,8 @@ func TestAStoreBelongsToOneCounterAndKey(t *testing.T) {
 	}
 }
 
-// A step that fails leaves nothing behind: neither its claim nor its entry, and the chains go on.
-func TestAStepIsAllOrNothing(t *testing.T) {
+// A failed transaction stores neither its claim nor its entry, and the chains continue.
+func TestRecordIsAllOrNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	cfg := fill(t, path)
 	s, err := agent.OpenStore(path, desk, cfg.Key)
@@ -146,7 +146,7 @@ func TestAStepIsAllOrNothing(t *testing.T) {
 	}
 }
 
-// However claims are recorded, delivered and the store opened again, the chain is whole and what was delivered stays so.
+// However claims are recorded and delivered and the store reopened, the chain is whole and delivered claims stay delivered.
 func TestStoreKeepsTheChain(t *testing.T) {
 	key := userKey(t)
 	dir := t.TempDir()
@@ -203,7 +203,7 @@ func TestStoreKeepsTheChain(t *testing.T) {
 	})
 }
 
-// spoil changes a bit in the first record of a bucket, and returns what changes it back.
+// spoil flips a bit in the first record of a bucket, and returns a function that flips it back.
 func spoil(t *testing.T, path, bucket string) (restore func()) {
 	t.Helper()
 	flip := func() {

@@ -9,34 +9,34 @@ import (
 	"shomei/pkg/counterlink"
 )
 
-// toldAtOnce bounds the certificates in one claim: a few kilobytes each with the proof.
-const toldAtOnce = 8
+// certificatesPerClaim bounds the certificates in one claim, at a few kilobytes each with the proof.
+const certificatesPerClaim = 8
 
-// afterMismatch notes that hub and counter disagree, and tells the hub what certificates went through here once an officer has
-// settled it: the hub may be an older copy, which knows nothing of the newest. The hub drops what it knows.
+// afterMismatch records a mismatch and, once an officer has settled it, reports all certificates in the journal: a hub restored
+// from an old copy may lack the newest. The hub ignores those it knows.
 func (c *Counter) afterMismatch(state counterlink.LinkState) {
 	var err error
 	switch {
-	case state == counterlink.Mismatched && !c.untold.Swap(true):
+	case state == counterlink.Mismatched && !c.unreported.Swap(true):
 		err = c.store.MarkDiffered()
-	case state == counterlink.Up && c.untold.Load():
-		if err = c.tellCertificates(); err == nil {
-			c.untold.Store(false)
+	case state == counterlink.Up && c.unreported.Load():
+		if err = c.reportCertificates(); err == nil {
+			c.unreported.Store(false)
 		}
 	}
 	if err != nil {
-		c.cfg.Logger.Error("what was written on cards could not be noted for the hub, it is tried again at the next link-up", "error", err)
+		c.cfg.Logger.Error("certificates not reported after a mismatch, retrying at the next link-up", "error", err)
 	}
 }
 
-// tellCertificates files the certificates of all commands in the journal, in one step.
-func (c *Counter) tellCertificates() error {
+// reportCertificates files the certificates of all commands in the journal, in one transaction.
+func (c *Counter) reportCertificates() error {
 	var claims []*events.Claim
 	c.mu.Lock()
 	certificates, proofs := c.journalled()
 	c.mu.Unlock()
-	for n := 0; n < len(certificates); n += toldAtOnce {
-		end := min(n+toldAtOnce, len(certificates))
+	for n := 0; n < len(certificates); n += certificatesPerClaim {
+		end := min(n+certificatesPerClaim, len(certificates))
 		claim := c.newClaim("", "", "")
 		claim.Fact = &events.Claim_CertificatesTold{CertificatesTold: &events.CertificatesTold{Certificates: certificates[n:end]}}
 		var err error
@@ -51,11 +51,11 @@ func (c *Counter) tellCertificates() error {
 				return err
 			}
 		}
-		return tx.told()
+		return tx.clearDiffered()
 	})
 }
 
-// journalled gives what the journal knows of certificates that came to this counter, and the certificates; mu is held.
+// journalled returns the certificates in the journal, described and as DER; mu is held.
 func (c *Counter) journalled() (list []*events.CertificateFound, proofs [][]byte) {
 	var works []*work
 	for _, p := range c.procedures {
@@ -67,7 +67,7 @@ func (c *Counter) journalled() (list []*events.CertificateFound, proofs [][]byte
 		for _, cert := range slices.Concat(d.GetCertificates(), w.down.GetInstallCertificates().GetCertificates()) {
 			parsed, err := x509.ParseCertificate(cert.GetCertificate())
 			if err != nil {
-				continue // it was refused when it came
+				continue // the counter could not write it either
 			}
 			_, written := w.steps[StepActivated]
 			list = append(list, &events.CertificateFound{

@@ -10,7 +10,7 @@ import (
 	"shomei/pkg/card"
 )
 
-// wanted is one certificate of WriteCertificates with what must be on the card for it.
+// wanted is one certificate of WriteCertificates and what the card must hold for it.
 type wanted struct {
 	slot            card.Slot
 	serial          uint64
@@ -36,8 +36,8 @@ func wantedOf(d *events.WriteCertificates) ([]wanted, error) {
 	return all, nil
 }
 
-// write puts the certificates beside their keys in staging, reads them back, tries the keys, and puts all in force
-// together. What the card holds already after a restart is not written again.
+// write stages the certificates beside their keys, reads them back, tries the keys, and activates all together. If the
+// card holds them all already, it writes nothing.
 func (c *Counter) write(ctx context.Context, w *work) (*events.Claim, error) {
 	d := w.down.GetWriteCertificates()
 	certs, err := wantedOf(d)
@@ -81,7 +81,7 @@ func (c *Counter) writeAll(w *work, s *card.Session, certs []wanted) error {
 	}
 	switch found := card.Classify(inventory, intent); found.State {
 	case card.Complete:
-		return nil // it was put in force before the crash; only the report is missing
+		return nil // activated before a crash; only the outcome is missing
 	case card.NotBegun:
 		return errKeysGone
 	case card.Foreign:
@@ -103,7 +103,7 @@ func (c *Counter) writeAll(w *work, s *card.Session, certs []wanted) error {
 	return c.enter(w, Entry{Step: StepActivated})
 }
 
-// operationOn finds by the keys themselves which operation staged them, or put them in force already.
+// operationOn returns the operation of the certificates' keys, staged or already in force.
 func operationOn(inventory card.Inventory, certs []wanted) (card.Operation, error) {
 	var op card.Operation
 	for _, cert := range certs {
@@ -118,7 +118,7 @@ func operationOn(inventory card.Inventory, certs []wanted) (card.Operation, erro
 			return op, fmt.Errorf("certificate %d: %w", cert.serial, errKeysGone)
 		}
 		if op != (card.Operation{}) && op != of {
-			return op, fmt.Errorf("certificate %d belongs to another operation than the one before it: %w", cert.serial, card.ErrForeignStaging)
+			return op, fmt.Errorf("certificate %d belongs to a different operation: %w", cert.serial, card.ErrForeignStaging)
 		}
 		op = of
 	}
@@ -150,8 +150,7 @@ func (c *Counter) stage(w *work, s *card.Session, certs []wanted) error {
 	return nil
 }
 
-// unblock sets PINs anew as UnblockPins commands: the resident types them, the card gives back all tries. A new card is
-// set up by it.
+// unblock executes UnblockPins: the resident types new PINs, and the card restores their tries. A new card is set up.
 func (c *Counter) unblock(ctx context.Context, w *work) (*events.Claim, error) {
 	d := w.down.GetUnblockPins()
 	identity, err := c.identify(ctx, w, d.GetCard())
@@ -175,7 +174,7 @@ func (c *Counter) unblock(ctx context.Context, w *work) (*events.Claim, error) {
 		if err := renew(s); err != nil {
 			return err
 		}
-		inventory, err := s.Inventory() // asked anew: it may have been torn out after it was set up
+		inventory, err := s.Inventory() // read again: the card may have been pulled out after it was set up
 		if err != nil {
 			return err
 		}
@@ -198,7 +197,7 @@ func (c *Counter) unblock(ctx context.Context, w *work) (*events.Claim, error) {
 	}}}, nil
 }
 
-// retire ends a card for ever; the counter keeps it. That the card was made unusable stands in the claim of its custody.
+// retire makes a card unusable for good and returns the claim that the counter keeps it.
 func (c *Counter) retire(ctx context.Context, w *work) (*events.Claim, error) {
 	cardID := w.down.GetRetireCard().GetCard()
 	err := c.withCard(ctx, w, cardID, func(s *card.Session) error {

@@ -7,7 +7,7 @@ import (
 	"shomei/pkg/civil"
 )
 
-// Story is a life written down: what happens, in order, and what must be true after each act.
+// Story is a parsed story: what happens, in order, and what must be true after each act.
 type Story struct {
 	// File is the file name of the story; Title is its title.
 	File, Title string
@@ -49,7 +49,7 @@ type Office struct {
 	Definition *events.OfficeDefined
 }
 
-// Facts introduces a person without a procedure: the hub learns of it with the next act.
+// Facts introduces a person without a procedure; the hub gets the data with the next act.
 type Facts struct{ Person Resident }
 
 // Resident is a person as in the resident record, and where they want to be reached. Dates are YYYY-MM-DD, or empty if
@@ -69,7 +69,7 @@ type Resident struct {
 	PeriodOfStay       string // its last day
 	StayPending        bool   // its renewal is pending
 	OverseasOn         string
-	LeavesOn           string // planned day of a move-out: from then on in no register, until a move-in
+	LeavesOn           string // planned day of a move-out; from then until a move-in the person is in no register
 	Mail, Language     string
 }
 
@@ -96,21 +96,21 @@ type Application struct {
 	Worn                 bool   // the card accepts no certificates
 	SignPIN, AuthPIN     string // typed by the resident; empty: those of every story
 	ReceivedAt           string // HH:MM of the day when a clerk enters the receipt by hand; empty: now
-	Until                Stage  // how far it goes by itself
+	Until                Stage  // where it stops
 	AppliedOn            string // day on which a factory's card was applied for; empty: the day on which it is made
 }
 
-// Stage is how far an application goes by itself.
+// Stage is where an application stops.
 type Stage string
 
-// Stages at which an application can be left. Handed is the end and the default.
+// Stages at which an application can be left. Handed is the default.
 const (
 	Accepted Stage = "accepted" // the resident has not confirmed yet
 	Written  Stage = "written"  // on the card, not handed over
 	Handed   Stage = ""
 )
 
-// Finish continues an application that was left: confirm, hand over or drop.
+// Finish confirms, hands over or drops an application that was left.
 type Finish struct {
 	Person           Resident
 	Step             FinishStep
@@ -128,7 +128,7 @@ const (
 	Drop    FinishStep = "drop"
 )
 
-// Change is a change of the resident record. Person is what the record says after it.
+// Change is a change of the resident record. Person is the record after it.
 type Change struct {
 	Person              Resident
 	Change              events.RecordChange
@@ -144,7 +144,7 @@ type Notification struct {
 	Office string // empty: by telephone
 }
 
-// Phone is an act about the certificates on a smartphone.
+// Phone is an act concerning the certificates on a smartphone.
 type Phone struct {
 	Person   Resident
 	Step     PhoneStep
@@ -165,10 +165,10 @@ const (
 	DisposePhone  PhoneStep = "dispose"
 )
 
-// Order is the authority's: an error in a certificate, or its own key compromised.
+// Order is an order of the authority, because of an error in a certificate or its compromised key.
 type Order struct {
 	Person Resident
-	Kinds  []string // sign, auth, juki; none: all that were ever issued and have not ended
+	Kinds  []string // sign, auth, juki; none: every certificate that has not ended
 	Reason events.RevocationReason
 }
 
@@ -179,7 +179,7 @@ type Block struct {
 	Office string
 }
 
-// Look does nothing: it exists for its expectations.
+// Look does nothing but hold expectations.
 type Look struct{ Person Resident }
 
 func (*SetClock) act()     {}

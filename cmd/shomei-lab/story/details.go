@@ -117,7 +117,7 @@ func readHours(w *words, o *officeReading) {
 	o.definition.Hours = append(o.definition.Hours, h)
 }
 
-// hoursAhead returns both ends of the opening hours that follow.
+// hoursAhead returns both ends of the opening hours if they come next.
 func hoursAhead(w *words) (opens, closes string, ok bool) {
 	opens, closes, ok = strings.Cut(civil.HalfWidth(w.peek()), "-")
 	return opens, closes, ok && isClock(opens)
@@ -146,7 +146,7 @@ func readException(w *words, o *officeReading, open bool) {
 	until := w.instant("the end", civil.Clock(24, 0))
 	operations := forOperations(w)
 	if w.err == nil && !until.After(from) {
-		w.fail("turn them round", "the end is not after the beginning")
+		w.fail("swap them", "the end is not after the beginning")
 	}
 	o.definition.Exceptions = append(o.definition.Exceptions, &events.HoursException{
 		FromMs: from.UnixMilli(), UntilMs: until.UnixMilli(), Open: open, Operations: operations,
@@ -169,7 +169,7 @@ func readTerm(w *words, o *officeReading) {
 	o.definition.Terms = append(o.definition.Terms, t)
 }
 
-// personDetails are the facts of a person, also used for a change.
+// personDetails are the details of a person, also used for a change.
 func personDetails() []entry[*Resident] {
 	return []entry[*Resident]{
 		{"name", "氏名", "FAMILY GIVEN", "住民票の氏名。/ The name on the resident record.", func(w *words, p *Resident) { p.Name = strings.Join(w.rest("a name"), "\u3000") }},
@@ -305,7 +305,7 @@ func readReceived(w *words, a *Application) {
 
 func readSpecial(w *words, a *Application) {
 	if !w.accept("granted-by", "承認") {
-		w.fail("add: granted-by OFFICER", "nobody has granted the special circumstances")
+		w.fail("add: granted-by OFFICER", "the granting officer is missing")
 	}
 	a.SecondOfficer = w.next("an officer")
 	a.SpecialCircumstances = "granted"
@@ -331,7 +331,7 @@ func finishDetails() []entry[*Finish] {
 	}
 }
 
-// changeDetails are the details of a change: when, and what the record says after it.
+// changeDetails are the details of a change: when it happened, and the record after it.
 func changeDetails() []entry[*Change] {
 	list := []entry[*Change]{
 		{"happened", "異動日", "DATE", "異動の日。なければ届出の日。/ The day of the change; otherwise that of the filing.", func(w *words, c *Change) { c.CausedOn = w.date("the day").String() }},

@@ -31,7 +31,7 @@ type Seen struct {
 	Life *Life
 	// Answer is the hub's answer to the application of this step, or nil.
 	Answer *events.Answer
-	// Trouble is what the counter said in place of an answer.
+	// Trouble is the counter's objection if there is no answer.
 	Trouble Text
 	// Lang is the language for describing what was seen: ja or en.
 	Lang string
@@ -95,7 +95,7 @@ func expectations() []entry[*Expectation] {
 	return list
 }
 
-// rules reads at least so many ids of existing rules.
+// rules reads the rest of the line as ids of existing rules, at least that many.
 func rules(w *words, least int) []string {
 	var ids []string
 	for !w.empty() || len(ids) < least && w.err == nil {
@@ -108,7 +108,7 @@ func rules(w *words, least int) []string {
 	return ids
 }
 
-// What an expectation can say about an application. Without one, it must be accepted and carried through.
+// Values of Expectation.About. An application without such an expectation must be accepted and carried through.
 const (
 	AboutAnswer  = "answer"
 	AboutTrouble = "trouble"
@@ -126,7 +126,7 @@ func judgeAnswer(verdict string, expected []string, of func(*Seen) []string) jud
 	}
 }
 
-// lastDay is a last day with the rule that binds and the candidates that do not.
+// lastDay is an expected last day, with its binding rule and the candidates that do not bind.
 type lastDay struct {
 	day, binds string
 	others     []*events.Candidate
@@ -165,7 +165,7 @@ func (t lastDay) judge(day string, candidates []*events.Candidate) (string, bool
 		}
 	}
 	seen := strings.TrimSpace(day + " " + strings.Join(text, " "))
-	// A rule that gives the same day is decisive as well.
+	// A rule that gives the same day also counts as binding.
 	decides := slices.ContainsFunc(candidates, func(c *events.Candidate) bool { return c.RuleId == t.binds && c.Day == day })
 	ok := day == t.day && (t.binds == "" || t.binds == binds || decides)
 	for _, other := range t.others {
@@ -296,11 +296,10 @@ func judgeMail(text []string, wanted bool) judgement {
 	}
 }
 
-// applied returns the rules of the answer and of everything that the act went on to record, like those of the
-// hand-over.
+// applied returns the rules of the answer and of all events that the act recorded, up to the hand-over.
 func (s *Seen) applied() []string { return append(s.rules(), s.Answer.GetRuleIds()...) }
 
-// rules returns the rules in what the act recorded of this person, each once.
+// rules returns the rules of the events that the act recorded of this person, each once.
 func (s *Seen) rules() []string {
 	var all []string
 	for _, event := range s.Fresh {

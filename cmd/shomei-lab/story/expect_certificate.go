@@ -153,6 +153,6 @@ func eventName(w *words) string {
 			return name
 		}
 	}
-	w.fail("the names stand in events/*.proto", "there is no event %q", name)
+	w.fail("see the names in events/*.proto", "there is no event %q", name)
 	return name
 }

@@ -6,13 +6,12 @@ import (
 	"strings"
 )
 
-// example is a whole story that the help shows.
+// example is the complete story that the help shows.
 //
 //go:embed example.story
 var example string
 
-// Help describes the whole language, in Japanese and English. It is made from the tables that Parse uses, so it is
-// complete.
+// Help returns a description of the whole language, in Japanese and English, made from the tables that Parse uses.
 func Help() string {
 	var b strings.Builder
 	b.WriteString(introduction)

@@ -2,8 +2,7 @@ package story
 
 import "strings"
 
-// mistakesJA translates what is wrong into Japanese, by the English form. If that ends in what the word was to be, the
-// Japanese omits it.
+// mistakesJA translates mistakes into Japanese, by their English format. It omits the description of a missing word.
 var mistakesJA = map[string]string{
 	"an indented line stands before any statement":                   "字下げした行の前に文がありません",
 	"the line is not UTF-8":                                          "この行は UTF-8 ではありません",
@@ -15,11 +14,11 @@ var mistakesJA = map[string]string{
 	"person %s lives in no municipality":                             "%s の住所地がありません",
 	"office %s has no municipality":                                  "役所 %s の市区町村がありません",
 	"person %s has no name":                                          "%s の氏名がありません",
-	"nobody knows at which office":                                   "どの役所でか書かれていません",
-	"nobody knows which card the factory makes":                      "工場で作るカードの番号がありません",
-	"nobody has granted the special circumstances":                   "特別な事情を認めた職員が書かれていません",
+	"the office is missing":                                          "どの役所でか書かれていません",
+	"the card is missing":                                            "工場で作るカードの番号がありません",
+	"the granting officer is missing":                                "特別な事情を認めた職員が書かれていません",
 	"the end is missing":                                             "終わりの日時がありません",
-	"nothing can stand under the title":                              "表題の下には何も書けません",
+	"the title can't have details":                                   "表題の下には何も書けません",
 	"%q is no municipality code":                                     "%q は市区町村コードではありません",
 	"card %s was %s before":                                          "カード %s の種類は、前は %s でした",
 	"%q has no meaning under %q":                                     "%q は %q の下では使えません",
@@ -28,9 +27,9 @@ var mistakesJA = map[string]string{
 	"a smartphone makes its keys itself and applies for them itself": "スマートフォンは自分で鍵を作って申請します",
 	"%q is born on %s, after %s":                                     "%q の生年月日 %s は %s より後です",
 	"there is no rule %q":                                            "%q という規則はありません",
-	"nobody knows from when on":                                      "いつからかが決まっていません",
+	"the story has no time yet":                                      "いつからかが決まっていません",
 	"card %s is new in the story":                                    "カード %s の種類がまだ書かれていません",
-	"%q is too much":                                                 "%q は余分です",
+	"%q is unexpected here":                                          "%q は余分です",
 	"the clock never goes back":                                      "時計は戻りません",
 	"there is no event %q":                                           "%q という記録はありません",
 	"%q begins no statement":                                         "%q で始まる文はありません",
@@ -42,7 +41,7 @@ var mistakesJA = map[string]string{
 	"%q is no name for a smartphone":                                 "%q はスマートフォンの名になりません",
 	"%q is no name for an office":                                    "%q は役所の名になりません",
 	"%q is no number for %s":                                         "%[1]q は数ではありません",
-	"%q is too great for %s":                                         "%[1]q は大きすぎます",
+	"%q is too large for %s":                                         "%[1]q は大きすぎます",
 	"a second story begins here":                                     "ここで二つ目の物語が始まっています",
 	"%q is no time of day for %s":                                    "%[1]q は時刻として読めません",
 	"%q is no date for %s":                                           "%[1]q は日付として読めません",
@@ -59,8 +58,7 @@ var mistakesJA = map[string]string{
 	"a quotation is not closed by %c":                                "引用が %c で閉じられていません",
 }
 
-// mendsJA translates how to mend it into Japanese, by the beginning of the English; what follows is as the story writes
-// it.
+// mendsJA translates how to mend a mistake into Japanese, by a prefix of the English; the rest is kept.
 var mendsJA = [][2]string{
 	{"add a line: ", "行を足してください: "},
 	{"add: ", "足してください: "},
@@ -70,24 +68,24 @@ var mendsJA = [][2]string{
 	{"begin a statement of its own for it", "別の文にしてください"},
 	{"save the file as UTF-8", "UTF-8 で保存してください"},
 	{"make it shorter", "短くしてください"},
-	{"cut it into several files", "いくつかのファイルに分けてください"},
+	{"split it into several files", "いくつかのファイルに分けてください"},
 	{"close it on the same line", "同じ行で閉じてください"},
 	{"codes begin with 01 to 47", "コードは 01 から 47 で始まります"},
 	{"give the other card a number of its own", "別のカードには別の番号を付けてください"},
-	{"here may stand: ", "ここに書けるもの: "},
+	{"allowed here: ", "ここに書けるもの: "},
 	{"introduce it first with: ", "先に書いてください: "},
 	{"introduce them first with: ", "先に書いてください: "},
 	{"leave the office out", "役所は書かないでください"},
-	{"mend the birth date, or tell this later", "生年月日を直すか、後の日時にしてください"},
+	{"correct the birth date, or move this to a later time", "生年月日を直すか、後の日時にしてください"},
 	{"print all with: ", "一覧: "},
 	{"say first when the story begins: ", "先に日時を書いてください: "},
 	{"say its kind: ", "種類を書いてください: "},
-	{"take it away, or see shomei story --help for what may stand here", "取り除くか、shomei story --help をご覧ください"},
+	{"remove it, or see shomei story --help", "取り除くか、shomei story --help をご覧ください"},
 	{"the clock stands at ", "いまの時計: "},
-	{"the names stand in ", "名前の一覧: "},
+	{"see the names in ", "名前の一覧: "},
 	{"the statements are: ", "文の語: "},
-	{"the greatest is ", "最大: "},
-	{"turn them round", "順序を直してください"},
+	{"the maximum is ", "最大: "},
+	{"swap them", "順序を直してください"},
 	{"what can be expected is:", "確認できるもの:"},
 	{"write at most 32 letters, digits and -", "英数字と - で32字までにしてください"},
 	{"write it in a-z, 0-9 and -", "英小文字、数字、- で書いてください"},
@@ -103,7 +101,7 @@ var mendsJA = [][2]string{
 	{"write yes, no or a number", "yes, no または数を書いてください"},
 }
 
-// mendJA returns the Japanese for how to mend a mistake, or the English if it is only an example, such as a weekday.
+// mendJA translates how to mend a mistake, or returns the English if that is only an example, such as a weekday.
 func mendJA(mend string) string {
 	for _, pair := range mendsJA {
 		rest, found := strings.CutPrefix(mend, pair[0])

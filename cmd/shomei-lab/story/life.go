@@ -41,7 +41,7 @@ type Notice struct {
 // Deadline is a statutory deadline; Outcome is empty while it runs.
 type Deadline struct{ LastDay, Outcome string }
 
-// Life is everything the log says about one person. The zero Life is that of an unknown person.
+// Life is the state of one person according to the log. The zero Life is an unknown person's.
 type Life struct {
 	Subscriber   string
 	Certificates []*Certificate // in the order of authorisation
@@ -63,9 +63,8 @@ func Read(subscriber string, commits []*events.Commit) *Life {
 	return l
 }
 
-// Newest returns the last authorised certificate of a kind, skipping some, on a smartphone or, without a device, on
-// cards; nil if there are not so many. One on a new card that waits at the office does not count while the person holds
-// another.
+// Newest returns the last authorised certificate of a kind after skipping some, on a smartphone or, without a device, on
+// cards; nil if there is none. One on a card that waits at the office does not count while the person holds another.
 func (l *Life) Newest(device, kind string, skip int) *Certificate {
 	holds := slices.ContainsFunc(l.Certificates, func(c *Certificate) bool {
 		return c.Kind == kind && c.Device == device && (c.Status == "valid" || c.Status == "suspended")
@@ -129,7 +128,7 @@ func (l *Life) certificateEvent(e *events.Event) {
 
 func (c *Certificate) turn(t events.Transition, at time.Time) {
 	if t.Status == events.CertificateStatus_CERTIFICATE_STATUS_VALID && !t.Held && c.Status != "issued" {
-		return // a suspension before delivery is not the end of it
+		return // lifting a suspension before delivery does not make it valid
 	}
 	c.Status = Word(t.Status)
 	if t.Reason != 0 {
@@ -139,7 +138,7 @@ func (c *Certificate) turn(t events.Transition, at time.Time) {
 	case events.CertificateStatus_CERTIFICATE_STATUS_SUSPENDED:
 		c.SuspendedAt = at
 	case events.CertificateStatus_CERTIFICATE_STATUS_VALID:
-		c.Reason, c.SuspendedAt = "", time.Time{} // a lifted suspension is forgotten
+		c.Reason, c.SuspendedAt = "", time.Time{} // a lifted suspension leaves no trace
 	case events.CertificateStatus_CERTIFICATE_STATUS_REVOKED, events.CertificateStatus_CERTIFICATE_STATUS_ABANDONED:
 		c.RevokedAt = at
 	}
@@ -165,7 +164,7 @@ func (l *Life) cardEvent(e *events.Event) {
 	}
 }
 
-// turn gives a card another status. Custody does not bring a card back that is out of use.
+// turn sets a card's status. Custody does not change a card that is out of use.
 func (c *Card) turn(status events.CardStatus) {
 	if status == events.CardStatus_CARD_STATUS_CUSTODY && c.Status != "assigned" && c.Status != "held" {
 		return
@@ -173,7 +172,7 @@ func (c *Card) turn(status events.CardStatus) {
 	c.Status = Word(status)
 }
 
-// assign makes a card the person's newest, keeping what its application said of its term.
+// assign makes a card the person's newest, keeping its application's term unless the event has one.
 func (l *Life) assign(b *events.CardAssigned) {
 	c := l.card(b.Card)
 	if b.LastDay != "" {

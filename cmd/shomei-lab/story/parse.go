@@ -1,6 +1,5 @@
-// Package story is the language of stories, lives written as plain text that a city official can read and object to.
-// Parse reads one into a Story, Help describes the whole language, and an Expectation judges what was Seen. It plays
-// nothing: package player does.
+// Package story is the language of stories: lives written as plain text that a city official can read and object to.
+// Parse reads a Story, Help describes the language, and an Expectation judges what was Seen. Package player plays stories.
 package story
 
 import (
@@ -22,7 +21,7 @@ type entry[T any] struct {
 	read   func(*words, T)
 }
 
-// parser holds what the story has said so far.
+// parser holds what the story has defined so far.
 type parser struct {
 	file    string
 	persons map[string]Resident
@@ -32,8 +31,8 @@ type parser struct {
 	now     time.Time // what the clock will show
 }
 
-// Parse reads a story. The name appears in messages; a mistake is an *Error that names file and line, what is wrong and
-// how to mend it. All mistakes are reported, the first of each line, joined in order.
+// Parse reads a story; name is its file in messages. It returns the first mistake of each line as an *Error, joined in
+// order.
 func Parse(r io.Reader, name string) (*Story, error) {
 	blocks, wrong, err := scan(r, name)
 	if err != nil {
@@ -63,7 +62,7 @@ func Parse(r io.Reader, name string) (*Story, error) {
 	return s, nil
 }
 
-// statement reads one statement and what stands under it.
+// statement reads one statement and the lines under it.
 func (p *parser) statement(b block, wrong *mistakes) Step {
 	w := &words{file: p.file, line: b.line, left: b.words}
 	word := w.next("a statement")
@@ -98,7 +97,7 @@ type reading struct {
 	wrong mistakes // in the lines under the statement
 }
 
-// under reads the indented lines of a statement: the table's words and, if allowed, expectations about the person.
+// under reads the indented lines of a statement: words of the table, and expectations about the person.
 func under[T any](r *reading, table []entry[T], into T, person string) {
 	for _, l := range r.block.details {
 		w := &words{file: r.file, line: l, left: l.words}
@@ -124,10 +123,10 @@ func detail[T any](w *words, table []entry[T], into T) {
 	if known == "" {
 		known = "nothing but expect"
 	}
-	w.fail("here may stand: "+known, "%q has no meaning under %q", word, w.line.text)
+	w.fail("allowed here: "+known, "%q has no meaning under %q", word, w.line.text)
 }
 
-// expect reads one expectation. Under a statement that is about nobody, the person comes first.
+// expect reads one expectation. Under a statement about no person, the person comes first.
 func (r *reading) expect(w *words, person string) {
 	if person == "" {
 		person = r.person(w).Nick
@@ -153,7 +152,7 @@ func (p *parser) person(w *words) Resident {
 		who.Nick = name
 	}
 	if w.err == nil && !p.now.IsZero() && who.BirthDate > civil.Of(p.now).String() {
-		w.fail("mend the birth date, or tell this later", "%q is born on %s, after %s", name, who.BirthDate, minute(p.now))
+		w.fail("correct the birth date, or move this to a later time", "%q is born on %s, after %s", name, who.BirthDate, minute(p.now))
 	}
 	if who.LeavesOn != "" && who.LeavesOn <= civil.Of(p.now).String() {
 		who.Registered = false
@@ -179,7 +178,7 @@ func (p *parser) at(w *words) (string, bool) {
 	return p.office(w), true
 }
 
-// kindOf returns the kind of a card: what was said when it was first named holds from then on.
+// kindOf returns the kind of a card, which is set when the card is first named.
 func (p *parser) kindOf(w *words, card string, said events.CardKind) events.CardKind {
 	known := p.cards[card]
 	switch {
@@ -196,7 +195,7 @@ func (p *parser) kindOf(w *words, card string, said events.CardKind) events.Card
 	return said
 }
 
-// residentCode makes an eleven-digit code for a person for whom the story gives none: the same in every run.
+// residentCode returns an eleven-digit code for a person without one, the same in every run.
 func residentCode(file, nick string) string {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%s\x00%s", file, nick)

@@ -32,11 +32,11 @@ person A
   lives-in 12237
 `
 
-func TestTheHelpSaysEverything(t *testing.T) {
+func TestHelpIsComplete(t *testing.T) {
 	help := Help()
 	check := func(en, ja, form, text string) {
 		if !strings.Contains(help, "  "+en+" ("+ja+")") || !strings.Contains(help, text) || !strings.Contains(help, form) {
-			t.Errorf("the help says nothing of %q", en)
+			t.Errorf("the help lacks %q", en)
 		}
 		if !strings.Contains(text, " / ") && !strings.Contains(text, "/ ") {
 			t.Errorf("%q is not explained in both languages", en)
@@ -58,7 +58,7 @@ func TestTheHelpSaysEverything(t *testing.T) {
 		check(e.en, e.ja, e.form, e.help)
 	}
 	if !strings.Contains(help, "How a card is replaced") || !strings.Contains(help, "カードの取替え") {
-		t.Error("the help does not say how a card is replaced")
+		t.Error("the help does not explain how a card is replaced")
 	}
 	for _, e := range changeDetails() {
 		check(e.en, e.ja, e.form, e.help)
@@ -80,7 +80,7 @@ func TestTheHelpSaysEverything(t *testing.T) {
 	}
 }
 
-func TestTheExampleOfTheHelpParses(t *testing.T) {
+func TestExampleOfTheHelpParses(t *testing.T) {
 	s := parse(t, example)
 	if len(s.Steps) != 7 {
 		t.Fatalf("the example has %d steps, want 7", len(s.Steps))
@@ -96,7 +96,7 @@ func TestTheExampleOfTheHelpParses(t *testing.T) {
 	}
 }
 
-func TestMistakesNameTheirPlaceAndCure(t *testing.T) {
+func TestMistakesNameLineAndRemedy(t *testing.T) {
 	for _, c := range []struct{ name, text, line, what, mend string }{
 		{"empty", "", "1", "no story", "story TITLE"},
 		{"no title", "at 2012-11-30", "1", "does not begin with its title", "story TITLE"},
@@ -105,12 +105,12 @@ func TestMistakesNameTheirPlaceAndCure(t *testing.T) {
 		{"weekday word", "story S\nat 2012-12-01 Mon 10:00", "2", "2012-12-01 is no", "Saturday"},
 		{"no such day", "story S\nat 2015-02-29", "2", "is no date", "2012-11-30"},
 		{"backwards", "story S\nat 2015-02-28 10:00\nat 2015-02-28 09:59", "3", "never goes back", "2015-02-28 10:00"},
-		{"wait for nothing", "story S\nwait 3 days", "2", "from when on", "at DATE"},
-		{"too much", "story S\nat 2015-02-28 10:00 sharp", "2", `"sharp" is too much`, "--help"},
+		{"wait before the first time", "story S\nwait 3 days", "2", "no time yet", "at DATE"},
+		{"too much", "story S\nat 2015-02-28 10:00 sharp", "2", `"sharp" is unexpected`, "--help"},
 		{"orphan", "  name X", "1", "before any statement", "left edge"},
 		{"quotation", "story 「S", "1", "not closed", "same line"},
 		{"stranger", "story S\nlook B", "2", `no person "B"`, "person B"},
-		{"no office", someone + "apply A issue", "9", "at which office", "at OFFICE"},
+		{"no office", someone + "apply A issue", "9", "office is missing", "at OFFICE"},
 		{"unknown office", someone + "apply A issue at branch", "9", `no office "branch"`, "office branch"},
 		{"document", someone + "apply A issue at main\n  shows passport", "10", `"passport"`, "photo-id"},
 		{"second document", someone + "apply A issue at main\n  shows card, passport", "10", `"passport" is not known as a document`, "photo-id"},
@@ -144,8 +144,8 @@ func TestMistakesNameTheirPlaceAndCure(t *testing.T) {
 	}
 }
 
-// TestEveryMistakeIsTold: a line that can't be read hides no other, and what follows from it is not complained of again.
-func TestEveryMistakeIsTold(t *testing.T) {
+// TestEveryMistakeIsReported: a malformed line hides no other mistake, and its consequences are not reported.
+func TestEveryMistakeIsReported(t *testing.T) {
 	_, err := Parse(strings.NewReader(`story S
 office main
   municipality 1223 山武市 Sammu-shi
@@ -170,7 +170,7 @@ change A move-in at main
 	for _, one := range err.(interface{ Unwrap() []error }).Unwrap() {
 		var mistake *Error
 		if !errors.As(one, &mistake) {
-			t.Fatalf("%v is no mistake with its place", one)
+			t.Fatalf("%v is not an *Error", one)
 		}
 		lines = append(lines, mistake.Line)
 	}
@@ -179,8 +179,8 @@ change A move-in at main
 	}
 }
 
-// TestEveryMistakeHasItsJapanese walks the forms of mistakes in the source, so that none is forgotten.
-func TestEveryMistakeHasItsJapanese(t *testing.T) {
+// TestEveryMistakeHasJapanese finds the formats of mistakes in the source.
+func TestEveryMistakeHasJapanese(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
@@ -207,12 +207,12 @@ func TestEveryMistakeHasItsJapanese(t *testing.T) {
 		}
 	}
 	if seen < 45 {
-		t.Errorf("only %d forms of mistakes found", seen)
+		t.Errorf("only %d formats of mistakes found", seen)
 	}
 }
 
-// TestWordsOfAForm: dates, times and numbers as Japanese forms and keyboards write them.
-func TestWordsOfAForm(t *testing.T) {
+// TestJapaneseNotation reads dates, times and numbers as Japanese forms and keyboards write them.
+func TestJapaneseNotation(t *testing.T) {
 	s := parse(t, `story S
 office main
   municipality １２２３７ 山武市 Sammu-shi
@@ -249,8 +249,8 @@ apply A renew at main
 	}
 }
 
-// TestARefusalNeedsNoRule: whoever writes a story knows that it is refused, not by which rule; and it is told in their language.
-func TestARefusalNeedsNoRule(t *testing.T) {
+// TestRefusalNeedsNoRule: a writer of stories may not know the rule of a refusal; what was seen is in their language.
+func TestRefusalNeedsNoRule(t *testing.T) {
 	s := parse(t, someone+"apply A issue at main\n  card X-1 juki\n  確認 不受理\n  expect sign status valid\n")
 	seen := &Seen{Life: Read("", nil), Lang: "ja", Answer: &events.Answer{Refusals: []string{"application.double-issue"}}}
 	told, ok := s.Steps[2].Expect[0].Judge(seen)
@@ -258,7 +258,7 @@ func TestARefusalNeedsNoRule(t *testing.T) {
 		t.Errorf("%q, %t", told, ok)
 	}
 	if told, _ := s.Steps[2].Expect[1].Judge(seen); told != "なし" {
-		t.Errorf("no certificate is told as %q", told)
+		t.Errorf("a missing certificate is described as %q", told)
 	}
 	seen.Lang = "en"
 	if told, _ := s.Steps[2].Expect[0].Judge(seen); !strings.HasPrefix(told, "refused [application.double-issue] A certificate") {
@@ -266,7 +266,7 @@ func TestARefusalNeedsNoRule(t *testing.T) {
 	}
 	seen.Answer = &events.Answer{Accepted: true}
 	if told, ok := s.Steps[2].Expect[0].Judge(seen); ok {
-		t.Errorf("an acceptance is taken as a refusal: %q", told)
+		t.Errorf("an acceptance counts as a refusal: %q", told)
 	}
 }
 
@@ -281,7 +281,7 @@ look A
 `)
 	facts := s.Steps[2].Act.(*Facts).Person
 	if facts.Mail != "a@mail.example" || facts.Name != "山武\u3000花子" {
-		t.Errorf("facts said later replace others: %+v", facts)
+		t.Errorf("later facts removed earlier ones: %+v", facts)
 	}
 	look := s.Steps[4].Act.(*Look).Person
 	if look.Municipality != "12213" || look.Code != facts.Code || len(look.Code) != 11 {
@@ -289,9 +289,9 @@ look A
 	}
 }
 
-// Who moves stands in no register from the planned day on, lives where they file the move-in, and abroad from the day of
-// the move.
-func TestAMoveChangesWhereSomebodyIsRegistered(t *testing.T) {
+// A person who moves out is in no register from the planned day until the move-in, which sets the municipality; one who
+// moves overseas is abroad from that day.
+func TestMoveChangesRegistration(t *testing.T) {
 	s := parse(t, someone+`office other
   municipality 12213 東金市 Togane-shi
 at 2018-03-28 9:00
@@ -327,7 +327,7 @@ look A
 	}
 	overseas := s.Steps[len(s.Steps)-2].Act.(*Change)
 	if overseas.CausedOn != "2024-06-10" {
-		t.Errorf("the planned day of a move overseas is the day that decides: %+v", overseas)
+		t.Errorf("a move overseas is not on its planned day: %+v", overseas)
 	}
 }
 
@@ -352,28 +352,28 @@ apply A issue at main
 	}
 }
 
-// An acceptance names the rules of the answer and of everything that followed in the same act.
+// An acceptance may name rules of the answer and of everything that followed in the same act.
 func TestAcceptedRulesAreThoseOfTheWholeAct(t *testing.T) {
 	s := parse(t, someone+"apply A issue at main\n  card X-1 juki\n  expect accepted juki.fee.new juki.handover.paper-copy\n")
 	e := s.Steps[2].Expect[0]
 	seen := &Seen{Answer: &events.Answer{Accepted: true, RuleIds: []string{"juki.fee.new"}}}
 	if _, ok := e.Judge(seen); ok {
-		t.Error("a rule that nothing recorded is taken as applied")
+		t.Error("a rule that no event names counts as applied")
 	}
 	seen.Fresh = []*events.Event{events.New(&events.Delivered{}, "juki.handover.paper-copy")}
 	if _, ok := e.Judge(seen); !ok {
-		t.Error("a rule of the hand-over is not seen")
+		t.Error("a rule of the hand-over does not count as applied")
 	}
 	seen.Answer.Accepted = false
 	if _, ok := e.Judge(seen); ok {
-		t.Error("a refusal is taken as an acceptance")
+		t.Error("a refusal counts as an acceptance")
 	}
 }
 
-func TestACardKeepsTheKindItWasIntroducedWith(t *testing.T) {
+func TestCardKeepsItsFirstKind(t *testing.T) {
 	s := parse(t, someone+"apply A issue at main\n  card X-1 juki\napply A issue at main\n  card X-1\n")
 	if kind := s.Steps[3].Act.(*Application).CardKind; kind != events.CardKind_CARD_KIND_JUKI {
-		t.Errorf("the card is %v the second time", kind)
+		t.Errorf("the card's kind is %v when it is named again", kind)
 	}
 }
 
@@ -386,8 +386,8 @@ func stories(t testing.TB) []string {
 	return files
 }
 
-// TestTheStoriesParse also checks every weekday they name.
-func TestTheStoriesParse(t *testing.T) {
+// TestStoriesParse also checks every weekday in the stories.
+func TestStoriesParse(t *testing.T) {
 	for _, file := range stories(t) {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -403,7 +403,7 @@ func TestTheStoriesParse(t *testing.T) {
 			expected += len(step.Expect)
 		}
 		if expected == 0 {
-			t.Errorf("%s expects nothing", file)
+			t.Errorf("%s has no expectations", file)
 		}
 	}
 }
@@ -417,9 +417,9 @@ func FuzzParse(f *testing.F) {
 		var mistake *Error
 		switch {
 		case err == nil && s.Title == "":
-			t.Error("a story without a title was taken")
+			t.Error("a story without a title was accepted")
 		case err != nil && !errors.As(err, &mistake):
-			t.Errorf("not a mistake with its place: %v", err)
+			t.Errorf("not an *Error: %v", err)
 		case err != nil && (mistake.Line < 1 || mistake.What == "" || mistake.Mend == ""):
 			t.Errorf("incomplete: %#v", mistake)
 		}

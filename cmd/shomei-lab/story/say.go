@@ -6,7 +6,7 @@ import (
 	"shomei/pkg/regime"
 )
 
-// Text is something that people read, in both languages.
+// Text is a text in both languages.
 type Text struct{ JA, EN string }
 
 // In returns the text in a language: ja or en.
@@ -17,7 +17,7 @@ func (t Text) In(lang string) string {
 	return t.JA
 }
 
-// Reason returns a rule's id and its sentence in a language, as a clerk reads it out.
+// Reason returns a rule's id and its sentence in a language.
 func Reason(id, lang string) string {
 	r, ok := regime.Lookup(id)
 	if !ok {
@@ -42,8 +42,7 @@ func (s *Seen) verdict() string {
 	return "refused"
 }
 
-// Verdict returns the hub's answer in a line: the verdict and the rules behind it, those of a refusal with their
-// sentences.
+// Verdict returns the hub's answer in a line: the verdict and its rules, with sentences for a refusal.
 func (s *Seen) Verdict() string {
 	verdict := s.verdict()
 	switch {
@@ -61,7 +60,7 @@ func (s *Seen) Verdict() string {
 	return seen
 }
 
-// say returns the word for a value, in the story's language.
+// say returns the word for a value, in the language of s.
 func say(s *Seen, list []term[string], value string) string {
 	for _, t := range list {
 		if t.value == value {

@@ -44,7 +44,7 @@ func readStory(w *words, r *reading) {
 		r.title += word
 	}
 	if len(r.block.details) > 0 {
-		w.fail("begin a statement of its own for it", "nothing can stand under the title")
+		w.fail("begin a statement of its own for it", "the title can't have details")
 	}
 }
 
@@ -76,7 +76,7 @@ func readWait(w *words, r *reading) {
 	span := pick(w, "a span of time", spans)
 	wait := &Wait{n * span[0], n * span[1], n * span[2]}
 	if r.now.IsZero() {
-		w.fail("say first when the story begins: at DATE", "nobody knows from when on")
+		w.fail("say first when the story begins: at DATE", "the story has no time yet")
 	}
 	if w.err == nil {
 		r.now = wait.After(r.now)
@@ -85,7 +85,7 @@ func readWait(w *words, r *reading) {
 	under[any](r, nil, nil, "")
 }
 
-// After returns the instant that a wait leads to: years and months by the calendar, clamped to the month's end.
+// After returns the time after the wait: years and months by the calendar, clamped to the month's end.
 func (w *Wait) After(from time.Time) time.Time {
 	day := civil.Of(from)
 	since := from.Sub(day.StartInstant())
@@ -105,7 +105,7 @@ func readOffice(w *words, r *reading) {
 		w.fail("write it in a-z, 0-9 and -", "%q is no name for an office", name)
 	}
 	if b.Telephone == "" {
-		b.Telephone = "0000-00-0000" // notices name a number
+		b.Telephone = "0000-00-0000" // notices need a number
 	}
 	if len(b.Hours) == 0 {
 		b.Hours = []*events.Hours{{Spans: []*events.Span{{OpensMinute: 9 * 60, ClosesMinute: 17 * 60}}}}
@@ -151,7 +151,7 @@ func readApply(w *words, r *reading) {
 	a := &Application{Person: who, Operation: pick(w, "an operation", operations), Clerk: "clerk-1", Channel: events.Channel_CHANNEL_SELF}
 	office, ok := r.at(w)
 	if !ok {
-		w.fail("add: at OFFICE", "nobody knows at which office")
+		w.fail("add: at OFFICE", "the office is missing")
 	}
 	a.Office = office
 	under(r, applicationDetails(), a, who.Nick)
@@ -168,7 +168,7 @@ func readFactory(w *words, r *reading) {
 		Channel: events.Channel_CHANNEL_SELF, CardKind: events.CardKind_CARD_KIND_MYNUMBER,
 	}
 	if !w.accept("card", "カード") {
-		w.fail("add: card CARD", "nobody knows which card the factory makes")
+		w.fail("add: card CARD", "the card is missing")
 	}
 	a.Card = cardID(w)
 	under(r, madeDetails(), a, who.Nick)
@@ -200,7 +200,7 @@ func readChange(w *words, r *reading) {
 	case events.RecordChange_RECORD_CHANGE_MOVE_IN:
 		c.Person.Registered, c.Person.OverseasOn, c.Person.LeavesOn = true, "", ""
 		if c.Office != "" {
-			c.Person.Municipality, _, _ = strings.Cut(c.Office, "-") // people moving in file where they live from then on
+			c.Person.Municipality, _, _ = strings.Cut(c.Office, "-") // people who move in file at their new municipality
 		}
 	}
 	under(r, changeDetails(), c, who.Nick)
@@ -209,7 +209,7 @@ func readChange(w *words, r *reading) {
 	r.step.Act = c
 }
 
-// leaves records from when a person who moves is in no register, or lives abroad.
+// leaves sets the day from which a person who moves is in no register, or lives abroad.
 func (r *reading) leaves(c *Change) {
 	today := ""
 	if !r.now.IsZero() {
@@ -236,7 +236,7 @@ func readFind(w *words, r *reading) {
 	who := r.person(w)
 	office, ok := r.at(w)
 	if !ok {
-		w.fail("add: at OFFICE", "nobody knows at which office")
+		w.fail("add: at OFFICE", "the office is missing")
 	}
 	under[any](r, nil, nil, who.Nick)
 	r.step.Act = &Notification{Person: who, Found: true, Office: office}
@@ -274,7 +274,7 @@ func readBlock(w *words, r *reading) {
 	b := &Block{Person: who, Pins: some(w, "a PIN", pins)}
 	office, ok := r.at(w)
 	if !ok {
-		w.fail("add: at OFFICE", "nobody knows at which office")
+		w.fail("add: at OFFICE", "the office is missing")
 	}
 	b.Office = office
 	under[any](r, nil, nil, who.Nick)

@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 )
 
-// Error is a mistake in a story: where it is, what is wrong, and how to mend it, in English and, in JA, in Japanese.
+// Error is a mistake in a story: where it is, what is wrong (JA in Japanese) and how to mend it.
 type Error struct {
 	File string
 	Line int
@@ -21,7 +21,7 @@ type Error struct {
 	JA   string
 }
 
-// mistake returns an Error about a line, by one of the forms in mistakesJA.
+// mistake returns an Error about a line; what is a format in mistakesJA.
 func mistake(file string, line int, mend, what string, args ...any) *Error {
 	return &Error{file, line, fmt.Sprintf(what, args...), mend, fmt.Sprintf(mistakesJA[what], args...)}
 }
@@ -37,7 +37,7 @@ func (e *Error) In(lang string) string {
 	return fmt.Sprintf("%s:%d: %s。%s", e.File, e.Line, e.JA, mendJA(e.Mend))
 }
 
-// Mistakes returns the mistakes in an error of Parse, or of several stories.
+// Mistakes returns the mistakes in an error of Parse, or in several such errors joined.
 func Mistakes(err error) (all []*Error) {
 	switch e := err.(type) {
 	case *Error:
@@ -72,7 +72,7 @@ func (m mistakes) join() error {
 	return errors.Join(all...)
 }
 
-// Limits of a story: far above any life, and below what would be a burden to read.
+// Limits of a story, far above any real one.
 const (
 	maxLine  = 4096  // bytes
 	maxLines = 20000 // lines
@@ -92,8 +92,8 @@ type block struct {
 	details []line
 }
 
-// scan reads a text into blocks, without comments and empty lines; lines that can't be read are among the mistakes and
-// skipped. The error is of reading.
+// scan reads a text into blocks, without comments and empty lines. Malformed lines are skipped and reported as mistakes; err
+// is a read error.
 func scan(r io.Reader, file string) (blocks []block, wrong mistakes, err error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, maxLine), maxLine)
@@ -105,12 +105,12 @@ func scan(r io.Reader, file string) (blocks []block, wrong mistakes, err error) 
 		number++
 		text := strings.TrimPrefix(lines.Text(), "\ufeff")
 		if number > maxLines {
-			fail("cut it into several files", "the story has more than %d lines", maxLines)
+			fail("split it into several files", "the story has more than %d lines", maxLines)
 			return blocks, wrong, nil
 		}
 		if !utf8.ValidString(text) {
 			fail("save the file as UTF-8", "the line is not UTF-8")
-			return blocks, wrong, nil // nor are the others
+			return blocks, wrong, nil // one mistake is enough for the whole file
 		}
 		words, open := cut(text)
 		if open != 0 {

@@ -6,8 +6,7 @@ import (
 	"shomei/pkg/regime"
 )
 
-// operations are what is applied for at a counter. People who come for a card collect it, and the factory's issue is a
-// separate step.
+// operations are those applied for at a counter. The factory's issue has its own statement, and its card is collected.
 var operations = operationTerms()
 
 func operationTerms() (terms []term[events.Operation]) {
@@ -77,7 +76,7 @@ var platforms = []term[events.PhonePlatform]{
 	{"iphone", "アイフォーン", events.PhonePlatform_PHONE_PLATFORM_IPHONE},
 }
 
-// documents are what can be shown, as a counter writes it.
+// documents are those that can be shown, in the counter's words.
 var documents = []term[string]{
 	{"application-form", "申請書", "application-form"},
 	{"card", "カード", "card"},

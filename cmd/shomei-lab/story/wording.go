@@ -6,8 +6,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Word returns a value of the log's vocabularies as events.JSON writes it: "key-compromise" for
-// REVOCATION_REASON_KEY_COMPROMISE, and "" for the zero of a vocabulary, which means absent.
+// Word returns an enum value as events.JSON writes it: "key-compromise" for REVOCATION_REASON_KEY_COMPROMISE, and "" for
+// zero, which means absent.
 func Word(e protoreflect.Enum) string {
 	values := e.Descriptor().Values()
 	value := values.ByNumber(e.Number())

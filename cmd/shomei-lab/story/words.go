@@ -8,7 +8,7 @@ import (
 	"shomei/pkg/civil"
 )
 
-// words are the words of one line while it is parsed. The first mistake is kept and ends the parsing of the line.
+// words parses the words of one line. It keeps the first mistake, which ends the parsing.
 type words struct {
 	file string
 	line line
@@ -42,7 +42,7 @@ func (w *words) accept(en, ja string) bool {
 	return true
 }
 
-// next consumes a word; what describes it, for the message if none is left.
+// next consumes a word; what describes it for the mistake if none is left.
 func (w *words) next(what string) string {
 	if w.err != nil {
 		return ""
@@ -67,14 +67,14 @@ func (w *words) rest(what string) []string {
 	return list
 }
 
-// done reports leftover words as a mistake.
+// done records leftover words as a mistake.
 func (w *words) done() {
 	if w.err == nil && len(w.left) > 0 {
-		w.fail("take it away, or see shomei story --help for what may stand here", "%q is too much", w.left[0])
+		w.fail("remove it, or see shomei story --help", "%q is unexpected here", w.left[0])
 	}
 }
 
-// narrow consumes a word that is not a name, in full-width or half-width characters.
+// narrow consumes a word and returns it in half-width characters; it is for words that are not names.
 func (w *words) narrow(what string) string { return civil.HalfWidth(w.next(what)) }
 
 // number reads a whole number from 0 to most.
@@ -89,7 +89,7 @@ func (w *words) number(what string, most int) int {
 		n = 10*n + int(r-'0')
 	}
 	if n > most {
-		w.fail(fmt.Sprintf("the greatest is %d", most), "%q is too great for %s", text, what)
+		w.fail(fmt.Sprintf("the maximum is %d", most), "%q is too large for %s", text, what)
 	}
 	return n
 }

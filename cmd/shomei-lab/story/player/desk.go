@@ -23,21 +23,21 @@ import (
 	"shomei/pkg/wait"
 )
 
-// desk is one counter: the counter's own program in a process of its own, asked over its HTTP interface.
+// desk is one counter: the agent in a process of its own, used over its HTTP API.
 type desk struct {
 	program, bundle string
-	log             string // file for what the program says
-	cards           string // folder of its virtual reader and the cards beside it
+	log             string // file of the program's log
+	cards           string // folder of its virtual reader and cards
 	url             string
 	process         *tether.Process
-	// gone are cards that were here and have been elsewhere since: the program must forget them before they come back.
+	// gone are cards that have changed elsewhere since they were here: the program must restart before they come back.
 	gone map[string]bool
 }
 
 // patience limits each answer of a counter; making RSA keys in a card in software takes seconds.
 const patience = 30 * time.Second
 
-// openDesk starts a counter. Its card folder lies at a short path, because a socket's name is short.
+// openDesk starts a counter. Its card folder has a short path, because a socket's path has a limit.
 func openDesk(ctx context.Context, program, bundle, log string) (*desk, error) {
 	cards, err := os.MkdirTemp("", "shomei")
 	if err != nil {
@@ -69,7 +69,7 @@ func (d *desk) start(ctx context.Context) error {
 	lines := bufio.NewReader(out)
 	address, err := lines.ReadString('\n')
 	if err != nil {
-		return errors.Join(fmt.Errorf("the counter's program ended before it said its address; see %s", d.log), d.stop())
+		return errors.Join(fmt.Errorf("the counter's program ended before it printed its address; see %s", d.log), d.stop())
 	}
 	go func() { _, _ = io.Copy(io.Discard, lines) }()
 	d.url = strings.TrimRight(address, "/\n")
@@ -77,7 +77,7 @@ func (d *desk) start(ctx context.Context) error {
 	return d.linked(ctx)
 }
 
-// linked waits until the counter's claims can go up.
+// linked waits until the counter is linked to the hub.
 func (d *desk) linked(ctx context.Context) error {
 	var status struct {
 		Link string `json:"link"`
@@ -107,7 +107,7 @@ func (d *desk) stop() error {
 
 func (d *desk) close() error { return errors.Join(d.stop(), os.RemoveAll(d.cards)) }
 
-// problem is what a counter answers instead of a result.
+// problem is an error of a counter's API.
 type problem struct {
 	Code string `json:"code"`
 	JA   string `json:"ja"`
@@ -116,7 +116,7 @@ type problem struct {
 
 func (p *problem) Error() string { return p.JA + " / " + p.EN }
 
-// call asks the counter; a *problem is what it objects.
+// call sends a request to the counter. If the counter objects, the error is a *problem.
 func (d *desk) call(ctx context.Context, method, path string, body, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -133,13 +133,13 @@ func (d *desk) call(ctx context.Context, method, path string, body, into any) er
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return fmt.Errorf("asking the counter: %w", err)
+		return fmt.Errorf("calling the counter: %w", err)
 	}
 	defer response.Body.Close()
 	if response.StatusCode >= 400 {
 		objection := struct{ Error *problem }{&problem{EN: response.Status}}
 		if json.NewDecoder(response.Body).Decode(&objection) != nil || objection.Error == nil {
-			return fmt.Errorf("asking the counter: %s %s: %s", method, path, response.Status)
+			return fmt.Errorf("calling the counter: %s %s: %s", method, path, response.Status)
 		}
 		return objection.Error
 	}
@@ -149,22 +149,22 @@ func (d *desk) call(ctx context.Context, method, path string, body, into any) er
 	return json.NewDecoder(response.Body).Decode(into)
 }
 
-// poll asks until it is so or patience is over.
-func (d *desk) poll(ctx context.Context, what string, so func() (bool, error)) error {
+// poll calls done until it returns true or patience is over.
+func (d *desk) poll(ctx context.Context, what string, done func() (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	err := wait.Until(ctx, 20*time.Millisecond, so)
+	err := wait.Until(ctx, 20*time.Millisecond, done)
 	if err != nil && errors.Is(err, ctx.Err()) {
 		err = fmt.Errorf("waiting for %s: %w; see %s", what, err, d.log)
 	}
 	return err
 }
 
-// procedure is one application as the counter tells it.
+// procedure is one application as the counter's API returns it.
 type procedure struct {
 	ID       string          `json:"procedure"`
 	State    string          `json:"state"`
-	AtHub    bool            `json:"at_hub"` // all that the counter has told of it
+	AtHub    bool            `json:"at_hub"` // the hub has all of its claims
 	FeeYen   uint32          `json:"fee_yen"`
 	Answer   json.RawMessage `json:"answer"`
 	PINs     []string        `json:"pins"`
@@ -172,7 +172,7 @@ type procedure struct {
 	Error    *problem        `json:"error"`
 }
 
-// trouble is what the counter says stands in the way.
+// trouble returns the counter's reason why the procedure can't continue.
 func (p *procedure) trouble() story.Text {
 	if p.Error == nil {
 		return story.Text{JA: "申請の状態は " + p.State + " です。", EN: "the application is " + p.State}
@@ -180,7 +180,7 @@ func (p *procedure) trouble() story.Text {
 	return story.Text{JA: p.Error.JA, EN: p.Error.EN}
 }
 
-// answer is the hub's; nil before there is one.
+// answer returns the hub's answer, or nil.
 func (p *procedure) answer() (*events.Answer, error) {
 	if len(p.Answer) == 0 {
 		return nil, nil
@@ -189,7 +189,7 @@ func (p *procedure) answer() (*events.Answer, error) {
 	return a, protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(p.Answer, a)
 }
 
-// until follows a procedure until it is in one of the states.
+// until waits until a procedure is in one of the states.
 func (d *desk) until(ctx context.Context, id string, states ...string) (*procedure, error) {
 	var p *procedure
 	err := d.poll(ctx, "the application to become "+strings.Join(states, " or "), func() (bool, error) {
@@ -207,7 +207,7 @@ func (d *desk) until(ctx context.Context, id string, states ...string) (*procedu
 	return p, err
 }
 
-// make makes a new card beside the reader.
+// make makes a new card without inserting it.
 func (d *desk) make(ctx context.Context, id, kind, lastDay string) error {
 	return d.call(ctx, "POST", "/api/reader/cards", map[string]string{"id": id, "kind": kind, "last_day": lastDay}, nil)
 }

@@ -18,8 +18,8 @@ import (
 	"shomei/pkg/counterlink"
 )
 
-// gateway is the app gateway with the smartphones behind it: an ordinary counter of role phone on the wire, whose chain
-// of claims and whose phones' keys live as long as the story.
+// gateway is the app gateway with its smartphones. To the hub it is a counter of role phone. Its claims and the phones' keys
+// exist as long as the story.
 type gateway struct {
 	bundle  counterlink.Bundle
 	secrets counterlink.Secrets
@@ -33,15 +33,15 @@ type gateway struct {
 	epoch     string
 	claims    []signedClaim
 	delivered uint64
-	made      int64                          // when the last application was made: no clock of a phone shows an instant twice
+	made      int64                          // MadeMs of the last application; each must be later than the one before
 	answers   map[string]chan *events.Answer // by claim
-	installed map[string]chan struct{}       // by procedure, until the certificates come, then by the claim that says so
+	installed map[string]chan struct{}       // by procedure until the certificates come, then by the claim about them
 	keys      map[[32]byte]string            // SHA-256 of a key's SubjectPublicKeyInfo → the smartphone that made it
 }
 
 type signedClaim struct{ signed, hash []byte }
 
-// openGateway links the gateway of a bundle to the hub.
+// openGateway opens the gateway of a bundle and links it to the hub.
 func openGateway(folder string, now func() int64, logger *slog.Logger) (*gateway, error) {
 	bundle, err := counterlink.ReadBundle(folder)
 	if err != nil {
@@ -69,7 +69,7 @@ func openGateway(folder string, now func() int64, logger *slog.Logger) (*gateway
 	g.stop = stop
 	go func() {
 		defer close(g.stopped)
-		_ = g.link.Run(ctx) // it ends with ctx alone
+		_ = g.link.Run(ctx) // ends only with ctx
 	}()
 	return g, nil
 }
@@ -80,14 +80,14 @@ func (g *gateway) close() {
 	g.conn.Close()
 }
 
-// Last, Delivered, Claim and MarkDelivered are the chain of claims that the link sends (counterlink.Outbox).
+// Last returns the newest claim (counterlink.Outbox).
 func (g *gateway) Last() counterlink.Head {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.head(uint64(len(g.claims)))
 }
 
-// Delivered is the newest claim known to be at the hub.
+// Delivered returns the newest claim known to be at the hub.
 func (g *gateway) Delivered() counterlink.Head {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -102,7 +102,7 @@ func (g *gateway) head(number uint64) counterlink.Head {
 	return h
 }
 
-// Claim gives a claim by its number.
+// Claim returns a signed claim and its hash.
 func (g *gateway) Claim(number uint64) (signed, hash []byte, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -113,7 +113,7 @@ func (g *gateway) Claim(number uint64) (signed, hash []byte, err error) {
 	return c.signed, c.hash, nil
 }
 
-// MarkDelivered notes that the hub has every claim up to a number.
+// MarkDelivered records that the hub has every claim up to a number.
 func (g *gateway) MarkDelivered(number uint64) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -121,8 +121,8 @@ func (g *gateway) MarkDelivered(number uint64) error {
 	return nil
 }
 
-// say puts a claim behind the chain and has it sent.
-func (g *gateway) say(claim *events.Claim) error {
+// file appends a claim to the chain and sends it.
+func (g *gateway) file(claim *events.Claim) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	claim.Counter, claim.Office, claim.ClockEvidence = g.bundle.Counter, g.bundle.Office, "simulated"
@@ -139,7 +139,7 @@ func (g *gateway) say(claim *events.Claim) error {
 	return nil
 }
 
-// received takes an answer to the app, or certificates to a smartphone, which installs those of its own keys.
+// received passes an answer to the app, or certificates to the smartphone that made their keys.
 func (g *gateway) received(_ context.Context, d *events.Downlink, _ []byte) error {
 	switch body := d.GetBody().(type) {
 	case *events.Downlink_Answer:
@@ -165,7 +165,7 @@ func (g *gateway) install(d *events.Downlink, command *events.InstallCertificate
 	delete(g.installed, d.Procedure)
 	g.mu.Unlock()
 	if done == nil {
-		return nil // it came before, or the holder does not wait any more
+		return nil // a redelivery, or nobody waits any more
 	}
 	fact := &events.PhoneInstalled{Obligation: d.Id, Device: command.Device}
 	for _, c := range command.Certificates {
@@ -174,7 +174,7 @@ func (g *gateway) install(d *events.Downlink, command *events.InstallCertificate
 			return err
 		}
 		if g.madeBy(certificate) != command.Device {
-			return fmt.Errorf("the certificate with serial %d is for a key that smartphone %s has not made", c.Serial, command.Device)
+			return fmt.Errorf("certificate %d is for a key that smartphone %s did not make", c.Serial, command.Device)
 		}
 		sum := sha256.Sum256(c.Certificate)
 		fact.Serials, fact.CertificatesSha256 = append(fact.Serials, c.Serial), append(fact.CertificatesSha256, sum[:])
@@ -186,17 +186,17 @@ func (g *gateway) install(d *events.Downlink, command *events.InstallCertificate
 	g.mu.Lock()
 	g.installed[claim.Id] = done
 	g.mu.Unlock()
-	return g.say(claim)
+	return g.file(claim)
 }
 
-// madeBy is the smartphone that made the key of a certificate; empty when none here did.
+// madeBy returns the smartphone that made a certificate's key, or "".
 func (g *gateway) madeBy(certificate *x509.Certificate) string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.keys[sha256.Sum256(certificate.RawSubjectPublicKeyInfo)]
 }
 
-// request makes a key pair on the smartphone, and a certificate request signed by it.
+// request makes a key pair on the smartphone and returns a certificate request signed with it.
 func (g *gateway) request(device string) ([]byte, error) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -212,9 +212,9 @@ func (g *gateway) request(device string) ([]byte, error) {
 	return x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
 }
 
-// asks sends an application, signed by sign, and gives the answer. When it is accepted and asks for certificates, they are
-// on the phone when asks returns.
-func (g *gateway) asks(ctx context.Context, subscriber string, a *events.PhoneApplication, sign func([]byte) ([]byte, error)) (*events.Answer, error) {
+// apply sends an application, signed by sign, and returns the answer. If it is accepted and has keys, apply waits until their
+// certificates are installed.
+func (g *gateway) apply(ctx context.Context, subscriber string, a *events.PhoneApplication, sign func([]byte) ([]byte, error)) (*events.Answer, error) {
 	g.mu.Lock()
 	g.made = max(g.now(), g.made+1)
 	a.Procedure, a.MadeMs = uuid.NewString(), g.made
@@ -231,7 +231,7 @@ func (g *gateway) asks(ctx context.Context, subscriber string, a *events.PhoneAp
 	g.mu.Lock()
 	g.answers[claim.Id], g.installed[a.Procedure] = answered, done
 	g.mu.Unlock()
-	if err := g.say(claim); err != nil {
+	if err := g.file(claim); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)

@@ -20,7 +20,7 @@ import (
 	"shomei/events"
 )
 
-// observe gathers what can be seen of a person: revision is the one before the step began.
+// observe gathers what can be seen of a person; revision is the number of their commits before the step.
 func (p *performance) observe(ctx context.Context, who story.Resident, revision int, out outcome, lists bool) (*story.Seen, error) {
 	id := p.world.Subscriber(who)
 	commits, err := p.world.Commits(ctx, id)
@@ -51,7 +51,7 @@ func (p *performance) generation(keyID []byte) int {
 	return g.Number
 }
 
-// onCard reads which certificates the person's newest card holds, from the card's own memory.
+// onCard returns the certificates in the memory of the person's newest card.
 func (p *performance) onCard(l *story.Life) (map[string]uint64, error) {
 	held := make(map[string]uint64)
 	for _, c := range slices.Backward(l.Cards) {
@@ -94,7 +94,7 @@ func readCardFile(file string, held map[string]uint64) error {
 	return nil
 }
 
-// mailsTo decodes the mails that went to an address, the oldest first.
+// mailsTo returns the decoded mails to an address, the oldest first.
 func mailsTo(folder, address string) ([]string, error) {
 	if address == "" {
 		return nil, nil
@@ -121,7 +121,7 @@ func mailsTo(folder, address string) ([]string, error) {
 	return mails, nil
 }
 
-// decodeMail gives subject and texts of a mail, and whom it went to.
+// decodeMail returns subject and text of a mail, and its recipient.
 func decodeMail(raw []byte) (text, to string, err error) {
 	entity, err := message.Read(bytes.NewReader(raw))
 	if err != nil {
@@ -144,7 +144,7 @@ func decodeMail(raw []byte) (text, to string, err error) {
 	return b.String(), entity.Header.Get("To"), err
 }
 
-// listed publishes the revocation lists and reads them as anybody could.
+// listed publishes the revocation lists and returns the reasons on them, by serial.
 func (p *performance) listed(ctx context.Context) (map[uint64]string, error) {
 	if err := p.world.publish(ctx); err != nil {
 		return nil, err
@@ -182,7 +182,7 @@ func readList(file string, all map[uint64]string) error {
 	}
 }
 
-// revisions are how far each person's history has come.
+// revisions returns the number of commits of each person.
 func (p *performance) revisions(ctx context.Context) (map[string]int, error) {
 	all := make(map[string]int)
 	for nick, who := range p.people {

@@ -22,7 +22,7 @@ import (
 	"shomei/pkg/eventlog"
 )
 
-// indexed is one line of certs/index.json. Absent instants and reasons are empty.
+// indexed is one entry of certs/index.json. Absent instants and reasons are empty.
 type indexed struct {
 	Serial      uint64 `json:"serial,string"`
 	Kind        string `json:"kind"`
@@ -38,8 +38,8 @@ type indexed struct {
 	Device      string `json:"device,omitempty"` // the smartphone that holds it
 }
 
-// Export leaves what a story made in a folder: ca/*.pem, certs/<serial>.pem and certs/index.json,
-// crl/<authority>.crl, card/<card>.json, mail/*.eml, events.jsonl and report.json. A folder of an earlier run is replaced.
+// Export writes what a story made into a folder: ca/*.pem, certs/<serial>.pem and certs/index.json,
+// crl/<authority>.crl, card/<card>.json, mail/*.eml, events.jsonl and report.json. It replaces those of an earlier run.
 func (w *World) Export(ctx context.Context, folder string, r *Report) error {
 	for _, part := range []string{"ca", "certs", "crl", "card", "mail"} {
 		if err := errors.Join(os.RemoveAll(filepath.Join(folder, part)), os.MkdirAll(filepath.Join(folder, part), 0o755)); err != nil {
@@ -58,7 +58,7 @@ func (w *World) Export(ctx context.Context, folder string, r *Report) error {
 		{"log", w.exportLog},
 	} {
 		if err := step.do(ctx, folder); err != nil {
-			return fmt.Errorf("writing out the %s: %w", step.what, err)
+			return fmt.Errorf("exporting the %s: %w", step.what, err)
 		}
 	}
 	return writeJSON(filepath.Join(folder, "report.json"), r)
@@ -86,9 +86,8 @@ func (w *World) exportAuthorities(_ context.Context, folder string) error {
 	return nil
 }
 
-// exportLists writes the lists of every authority under its own name, as they stand in the hub's folder, and beside them one
-// file for each kind that holds all of its authorities' lists, those in force first: whoever looks for the kind of a juki
-// certificate finds its list in juki.crl, and behind the others in sign.crl, because it is a signature certificate too.
+// exportLists copies the lists of every authority, and collects those of all juki authorities in juki.crl, lists in force
+// first. It also appends them to sign.crl, because juki certificates are signature certificates.
 func (w *World) exportLists(ctx context.Context, folder string) error {
 	if err := w.publish(ctx); err != nil {
 		return err
@@ -116,7 +115,7 @@ func (w *World) exportLists(ctx context.Context, folder string) error {
 	return nil
 }
 
-// list is a revocation list as it lies in the hub's folder.
+// list is a revocation list in the hub's folder.
 type list struct {
 	authority  string
 	text       []byte
@@ -136,7 +135,7 @@ func readLists(pattern string) ([]list, error) {
 		}
 		block, _ := pem.Decode(text)
 		if block == nil {
-			return nil, fmt.Errorf("%s holds no list in PEM", file)
+			return nil, fmt.Errorf("%s holds no revocation list in PEM", file)
 		}
 		parsed, err := x509.ParseRevocationList(block.Bytes)
 		if err != nil {
@@ -169,7 +168,7 @@ func (w *World) exportMails(_ context.Context, folder string) error {
 	return nil
 }
 
-// copySecret copies a card, which holds keys, or a mail, which holds a name.
+// copySecret copies a file that holds keys or names.
 func copySecret(from, to string) error {
 	content, err := os.ReadFile(from)
 	if err != nil {
@@ -178,7 +177,7 @@ func copySecret(from, to string) error {
 	return durable.WriteSecret(to, content)
 }
 
-// exportCertificates opens every certificate that the log holds and says in the index how it stands.
+// exportCertificates writes every certificate in the log, and an index with their status.
 func (w *World) exportCertificates(ctx context.Context, folder string) error {
 	index := []indexed{}
 	histories, err := w.subscribers(ctx)
@@ -214,7 +213,7 @@ func (w *World) exportCertificates(ctx context.Context, folder string) error {
 func indexedOf(c *story.Certificate, subscriber string) indexed {
 	kind := c.Kind
 	if kind == story.JukiKind {
-		kind = story.SignKind // the regime says which
+		kind = story.SignKind // Regime tells them apart
 	}
 	return indexed{
 		Serial: c.Serial, Kind: kind, Subscriber: subscriber, Regime: c.Regime, NotBefore: stamp(c.NotBefore), NotAfter: stamp(c.NotAfter),
@@ -241,7 +240,7 @@ func (w *World) subscribers(ctx context.Context) (map[string][]eventlog.Record, 
 	return all, err
 }
 
-// exportLog writes the whole log as JSON, in order, one commit a line; what is sealed shows as its digest.
+// exportLog writes the whole log as JSON, in order, one commit a line; sealed parts are shown as digests.
 func (w *World) exportLog(ctx context.Context, folder string) error {
 	file, err := os.Create(filepath.Join(folder, "events.jsonl"))
 	if err != nil {
@@ -263,8 +262,7 @@ func (w *World) exportLog(ctx context.Context, folder string) error {
 	return errors.Join(err, out.Flush())
 }
 
-// asn1Name gives the name that RFC 5280 section 5.3.1 itself writes for a reason of the log: keyCompromise for
-// key-compromise.
+// asn1Name returns RFC 5280's name (section 5.3.1) for a reason of the log: keyCompromise for key-compromise.
 func asn1Name(reason string) string {
 	if reason == "ca-compromise" {
 		return "cACompromise"

@@ -17,7 +17,7 @@ import (
 	"shomei/pkg/regime"
 )
 
-// outcome is what a step's application came to.
+// outcome is the result of a step's application.
 type outcome struct {
 	answer  *events.Answer
 	trouble story.Text
@@ -26,16 +26,16 @@ type outcome struct {
 // performance is one story being played.
 type performance struct {
 	world *World
-	// people are the persons as the story last described them, by name; order is that of their introduction.
+	// people are the persons as last described, by name; order is that of their introduction.
 	people map[string]story.Resident
 	order  []string
-	// hand is the card each person has, waiting the one made for them by the factory.
+	// hand maps persons to their card, waiting to the card that the factory made for them.
 	hand, waiting map[string]string
-	// left are applications that were left before their end, letters those that wait for an answer, by person.
+	// left maps persons to an application left before its end, letters to one that waits for a letter's answer.
 	left, letters map[string]leftAt
 }
 
-// leftAt is where an application goes on.
+// leftAt is an application and where it continues.
 type leftAt struct {
 	desk        string
 	procedure   string
@@ -49,7 +49,7 @@ func newPerformance(w *World) *performance {
 	}
 }
 
-// meet notes how a person now stands in the story.
+// meet records a person as the story describes them now.
 func (p *performance) meet(who story.Resident) {
 	if _, known := p.people[who.Nick]; !known {
 		p.order = append(p.order, who.Nick)
@@ -57,7 +57,7 @@ func (p *performance) meet(who story.Resident) {
 	p.people[who.Nick] = who
 }
 
-// perform does one act. The error is of the machinery; what the centre or a counter objects is part of the outcome.
+// perform performs one act. Objections of the centre or a counter are part of the outcome; err is any other failure.
 func (p *performance) perform(ctx context.Context, act story.Act) (outcome, error) {
 	var out outcome
 	var err error
@@ -99,7 +99,7 @@ func (p *performance) perform(ctx context.Context, act story.Act) (outcome, erro
 	return out, p.world.Hub.Settle(ctx)
 }
 
-// apply files an application and, when it is accepted, leads it as far as the story wants.
+// apply files an application and, if it is accepted, carries it as far as the story says.
 func (p *performance) apply(ctx context.Context, a *story.Application) (outcome, error) {
 	d, name, err := p.deskFor(ctx, a)
 	if err != nil {
@@ -128,8 +128,8 @@ func (p *performance) apply(ctx context.Context, a *story.Application) (outcome,
 	return p.follow(ctx, d, leftAt{name, accepted.Procedure, a})
 }
 
-// LetterNumber is the number that a person reads on the letter of inquiry that was mailed to the print desk for a procedure;
-// empty when none has come. The folder is that of the mails that were sent.
+// LetterNumber returns the number on a procedure's letter of inquiry, from the mails to the print desk in a folder; empty if
+// there is none.
 func LetterNumber(folder, printDesk, procedure string) (number string, err error) {
 	if procedure == "" {
 		return "", nil
@@ -156,7 +156,7 @@ func (p *performance) deskFor(ctx context.Context, a *story.Application) (*desk,
 	return p.world.desk(ctx, office, "factory")
 }
 
-// presented is the card the application is about: the one the story names, else the one waiting or in hand.
+// presented returns the card of an application: the one that the story names, else the one waiting or in hand.
 func (p *performance) presented(a *story.Application) string {
 	nick := a.Person.Nick
 	switch {
@@ -170,7 +170,7 @@ func (p *performance) presented(a *story.Application) string {
 	return p.hand[nick]
 }
 
-// layDown puts the card onto the reader, or makes sure that nobody else's lies there.
+// layDown puts the card onto the reader, or removes any other if the application has none.
 func (p *performance) layDown(ctx context.Context, d *desk, name string, a *story.Application, card string) error {
 	if card == "" {
 		return d.eject(ctx)
@@ -184,11 +184,11 @@ func (p *performance) layDown(ctx context.Context, d *desk, name string, a *stor
 	if err := softcard.WearOut(d.file(card)); err != nil {
 		return err
 	}
-	d.gone[card] = true // the counter's program must read the card anew
+	d.gone[card] = true // the agent must read the card anew
 	return p.world.bring(ctx, d, name, card, a.CardKind)
 }
 
-// follow leads an application from its receipt to where it is to go.
+// follow waits for an application's answer and carries it as far as the story says.
 func (p *performance) follow(ctx context.Context, d *desk, at leftAt) (outcome, error) {
 	a, nick := at.application, at.application.Person.Nick
 	states := []string{"refused", "deferred", "failed", "waiting-confirmation", "ready", "done"}
@@ -225,7 +225,7 @@ func (p *performance) follow(ctx context.Context, d *desk, at leftAt) (outcome, 
 	return p.carryThrough(ctx, d, at, state, out)
 }
 
-// carryThrough confirms, waits for the card and hands over, as far as the story lets it go.
+// carryThrough confirms, waits for the card and hands it over, as far as the story says.
 func (p *performance) carryThrough(ctx context.Context, d *desk, at leftAt, state *procedure, out outcome) (outcome, error) {
 	a, nick := at.application, at.application.Person.Nick
 	p.left[nick] = at
@@ -241,7 +241,7 @@ func (p *performance) carryThrough(ctx context.Context, d *desk, at leftAt, stat
 			return out, err
 		}
 	}
-	if state.State == "refused" { // between the acceptance and the keys
+	if state.State == "refused" { // withdrawn by the centre after the acceptance
 		delete(p.left, nick)
 		out.answer, err = state.answer()
 		return out, err
@@ -261,8 +261,8 @@ func (p *performance) carryThrough(ctx context.Context, d *desk, at leftAt, stat
 	return out, p.handOut(ctx, d, at, state, a.PaperCopy)
 }
 
-// answered waits, where a counter could not begin or go on, for what the centre says to that: the card may be tried again,
-// and the application may have been withdrawn meanwhile, which the counter tells as soon as it hears of it.
+// answered waits, after a failed command, for the centre's reaction: it may try the card again, or may already have
+// withdrawn the application, which the counter then shows as refused.
 func (p *performance) answered(ctx context.Context, d *desk, at leftAt, state *procedure) (*procedure, error) {
 	if state.State != "failed" {
 		return state, nil
@@ -296,7 +296,7 @@ const (
 	storyAuthPIN = "1234"
 )
 
-// typed are the PINs that the resident types: those that must be, and those that the story says.
+// typed returns the PINs that the resident types: the required ones and those in the story.
 func typed(a *story.Application, state *procedure) map[string]string {
 	all := make(map[string]string)
 	for _, kind := range state.PINs {
@@ -311,7 +311,7 @@ func typed(a *story.Application, state *procedure) map[string]string {
 	return all
 }
 
-// handOut takes the fee and gives card and, under the juki regime always, the paper copy (law.md 5.8).
+// handOut collects the fee and hands over the card and the paper copy, which juki cards always have (law.md 5.8).
 func (p *performance) handOut(ctx context.Context, d *desk, at leftAt, state *procedure, paper bool) error {
 	card := p.presented(at.application)
 	paper = paper || p.world.kinds[card] == events.CardKind_CARD_KIND_JUKI
@@ -330,7 +330,7 @@ func (p *performance) handOut(ctx context.Context, d *desk, at leftAt, state *pr
 	return d.eject(ctx)
 }
 
-// finish goes on with an application that was left.
+// finish continues an application that was left.
 func (p *performance) finish(ctx context.Context, f *story.Finish) (outcome, error) {
 	at, ok := p.left[f.Person.Nick]
 	if letter, waits := p.letters[f.Person.Nick]; !ok && waits && f.Step == story.Drop {
@@ -369,7 +369,7 @@ func (p *performance) finish(ctx context.Context, f *story.Finish) (outcome, err
 	return out, nil
 }
 
-// bringAgain puts the card of an application that was left onto the reader: another may have lain there since.
+// bringAgain puts the card of an application that was left back onto the reader.
 func (p *performance) bringAgain(ctx context.Context, d *desk, at leftAt) error {
 	card := p.presented(at.application)
 	if card == "" {
@@ -378,8 +378,8 @@ func (p *performance) bringAgain(ctx context.Context, d *desk, at leftAt) error 
 	return p.world.bring(ctx, d, at.desk, card, at.application.CardKind)
 }
 
-// change tells a change of the resident record, from where it was filed or from the register itself. A corrected code is
-// told with the former one.
+// change reports a change of the resident record, from where it was filed or from the register itself. A corrected code is
+// reported together with the former one.
 func (p *performance) change(ctx context.Context, c *story.Change, former story.Resident) error {
 	office := c.Office
 	if office == "" {
@@ -402,7 +402,7 @@ func (p *performance) change(ctx context.Context, c *story.Change, former story.
 	return p.world.Tell(ctx, office, "register", claim, record)
 }
 
-// report tells a loss by telephone or at an office, or a card that was found.
+// report reports a loss, by telephone or at an office, or a card that was found.
 func (p *performance) report(ctx context.Context, r *story.Notification) error {
 	who := p.people[r.Person.Nick]
 	if !r.Found {
@@ -413,14 +413,14 @@ func (p *performance) report(ctx context.Context, r *story.Notification) error {
 	})
 }
 
-// lose tells that somebody has lost the card or, where one is named, a smartphone.
+// lose reports the loss of the card or, if one is named, of a smartphone.
 func (p *performance) lose(ctx context.Context, who story.Resident, office, device string) error {
 	return p.notify(ctx, who, office, func(by string) *events.Claim {
 		return &events.Claim{Fact: &events.Claim_LossNotified{LossNotified: &events.LossNotified{By: by, Device: device}}}
 	})
 }
 
-// notify tells a fact at an office or, where none is named, by telephone.
+// notify reports a fact at an office or, if none is named, by telephone.
 func (p *performance) notify(ctx context.Context, who story.Resident, office string, claim func(by string) *events.Claim) (err error) {
 	role := "counter"
 	if office == "" {
@@ -432,7 +432,7 @@ func (p *performance) notify(ctx context.Context, who story.Resident, office str
 	return p.world.Tell(ctx, office, role, claim(role), recordOf(who))
 }
 
-// command gives the authority's order about certificates that have not ended.
+// command files the authority's order about certificates that have not ended.
 func (p *performance) command(ctx context.Context, o *story.Order) error {
 	who := p.people[o.Person.Nick]
 	office, err := p.world.mainOffice(who.Municipality)
@@ -453,7 +453,7 @@ func (p *performance) command(ctx context.Context, o *story.Order) error {
 	return p.world.Tell(ctx, office, "operator", &events.Claim{Fact: &events.Claim_AuthorityOrder{AuthorityOrder: fact}}, recordOf(who))
 }
 
-// block types wrong PINs into the person's card until it is blocked, and tells what the counter saw.
+// block tries wrong PINs on the person's card until they are blocked, and reports that.
 func (p *performance) block(ctx context.Context, b *story.Block) error {
 	who := p.people[b.Person.Nick]
 	id := p.hand[who.Nick]
@@ -467,12 +467,12 @@ func (p *performance) block(ctx context.Context, b *story.Block) error {
 	return p.world.Tell(ctx, b.Office, "counter", &events.Claim{Fact: &events.Claim_PinsBlocked{PinsBlocked: &events.PinsBlocked{Pins: b.Pins, Card: id}}}, recordOf(who))
 }
 
-// takeOut gives the file of a card that its holder uses elsewhere; the counter's program must read it anew. The error is
-// without where the holder has none.
-func (p *performance) takeOut(ctx context.Context, id string, without *problem) (file string, err error) {
+// takeOut removes a card from its reader for use elsewhere and returns its file. It returns the error missing if the holder
+// has no card.
+func (p *performance) takeOut(ctx context.Context, id string, missing *problem) (file string, err error) {
 	d := p.world.desks[p.world.cards[id]]
 	if d == nil {
-		return "", without
+		return "", missing
 	}
 	if err := d.eject(ctx); err != nil {
 		return "", err

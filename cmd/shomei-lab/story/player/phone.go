@@ -14,7 +14,7 @@ import (
 	"shomei/pkg/card/softcard"
 )
 
-// phone does what the story says about a smartphone: from the phone itself, at an office, or, of a loss, by telephone.
+// phone performs an act about a smartphone: from the phone itself, at an office or, for a loss, by telephone.
 func (p *performance) phone(ctx context.Context, a *story.Phone) (outcome, error) {
 	who := p.people[a.Person.Nick]
 	switch {
@@ -38,7 +38,7 @@ func (p *performance) phone(ctx context.Context, a *story.Phone) (outcome, error
 		return outcome{}, err
 	}
 	defer finish()
-	answer, err := g.asks(ctx, p.world.Subscriber(who), application, sign)
+	answer, err := g.apply(ctx, p.world.Subscriber(who), application, sign)
 	return outcome{answer: answer}, err
 }
 
@@ -47,7 +47,7 @@ var phoneOperations = map[story.PhoneStep]events.Operation{
 	story.DisposePhone: events.Operation_OPERATION_PHONE_REVOKE,
 }
 
-// requests makes the keys that the story asks certificates for: both, unless it says which.
+// requests makes the keys of the kinds that the story names, by default both, and returns their requests.
 func (g *gateway) requests(a *story.Phone) ([]*events.KeyRequest, error) {
 	kinds := a.Kinds
 	if len(kinds) == 0 {
@@ -64,7 +64,8 @@ func (g *gateway) requests(a *story.Phone) ([]*events.KeyRequest, error) {
 	return list, nil
 }
 
-// signer holds the person's card to the phone: it signs with the card's signature key, behind the PIN of every story.
+// signer holds the person's card to the phone and returns a function that signs with the card's signature key, using the
+// story's PIN.
 func (p *performance) signer(ctx context.Context, who story.Resident) (sign func([]byte) ([]byte, error), finish func(), err error) {
 	file, err := p.takeOut(ctx, p.hand[who.Nick], &problem{JA: "スマートフォンにかざすカードを本人が持っていません。", EN: "this person has no card to hold to the smartphone"})
 	if err != nil {
@@ -84,7 +85,7 @@ func (p *performance) signer(ctx context.Context, who story.Resident) (sign func
 	}, chip.Reset, nil
 }
 
-// phoneAtOffice tells what a clerk took in, who has seen the person and needs no proof.
+// phoneAtOffice reports an application that a clerk received. It needs no signature, because the clerk has seen the person.
 func (p *performance) phoneAtOffice(ctx context.Context, a *story.Phone, who story.Resident) error {
 	procedure := uuid.NewString()
 	received, err := events.SignPhone(&events.PhoneApplication{
@@ -98,7 +99,7 @@ func (p *performance) phoneAtOffice(ctx context.Context, a *story.Phone, who sto
 	}, recordOf(who))
 }
 
-// gateway is the app gateway of the office that keeps a person's register, linked on first use.
+// gateway returns the app gateway of the office that keeps a person's register, opening it on first use.
 func (w *World) gateway(ctx context.Context, who story.Resident) (*gateway, error) {
 	office, err := w.mainOffice(who.Municipality)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package player plays stories on a real centre and real counters, and says what came out otherwise than they expect.
+// Package player plays stories on a real centre and real counters, and checks their expectations.
 package player
 
 import (
@@ -14,7 +14,7 @@ import (
 	"shomei/pkg/regime"
 )
 
-// Report is how a story went; report.json holds it.
+// Report is the result of a story, as in report.json.
 type Report struct {
 	Story        string       `json:"story"`
 	Title        string       `json:"title"`
@@ -24,7 +24,7 @@ type Report struct {
 	Milliseconds int64        `json:"milliseconds"`
 }
 
-// StepReport is one step: when the story's clock showed what, what came out, and what was expected.
+// StepReport is the result of one step.
 type StepReport struct {
 	Line         int                 `json:"line"`
 	Text         string              `json:"text"`
@@ -42,8 +42,8 @@ type ExpectationReport struct {
 	OK       bool   `json:"ok"`
 }
 
-// Play plays a story and writes what happens, step by step with the rules behind it. A failed expectation stands in the
-// report and the story goes on; the error is of the machinery alone.
+// Play plays a story and writes what happens, step by step with the rules behind it. A failed expectation is reported and
+// the story continues; an error means that the story could not be played.
 func Play(ctx context.Context, s *story.Story, w *World, out io.Writer) (*Report, error) {
 	p := newPerformance(w)
 	report := &Report{Story: s.File, Title: s.Title}
@@ -66,7 +66,7 @@ func Play(ctx context.Context, s *story.Story, w *World, out io.Writer) (*Report
 	return report, nil
 }
 
-// stepTime bounds one step: decades may pass in it, but not a coffee break.
+// stepTime bounds one step, in which decades of the story may pass.
 const stepTime = 5 * time.Minute
 
 func (p *performance) play(ctx context.Context, step story.Step, out io.Writer) (StepReport, error) {
@@ -95,7 +95,7 @@ func (p *performance) play(ctx context.Context, step story.Step, out io.Writer) 
 	return done, err
 }
 
-// fresh prints what the step recorded, of everybody, and gives the rules behind it.
+// fresh prints the events that the step recorded and returns their rules, each once.
 func (p *performance) fresh(ctx context.Context, before map[string]int, out io.Writer) ([]string, error) {
 	var rules []string
 	for _, nick := range p.order {
@@ -117,7 +117,7 @@ func (p *performance) fresh(ctx context.Context, before map[string]int, out io.W
 	return rules, nil
 }
 
-// tellRules prints each rule once, with the sentence a clerk reads out.
+// tellRules prints objections and refusals, then each rule with its sentence.
 func (p *performance) tellRules(out io.Writer, result outcome, rules []string) {
 	if result.trouble != (story.Text{}) {
 		fmt.Fprintf(out, "    ! %s\n", result.trouble.In(p.world.Lang))
@@ -134,7 +134,7 @@ func (p *performance) verdict(a *events.Answer) string {
 	return (&story.Seen{Answer: a, Lang: p.world.Lang}).Verdict()
 }
 
-// check compares the expectations of a step with what is seen.
+// check judges the expectations of a step.
 func (p *performance) check(ctx context.Context, step story.Step, before map[string]int, result outcome, out io.Writer) ([]ExpectationReport, error) {
 	var reports []ExpectationReport
 	seen := make(map[string]*story.Seen)
@@ -161,8 +161,8 @@ func (p *performance) check(ctx context.Context, step story.Step, before map[str
 	return reports, nil
 }
 
-// unsaid is what a story expects without saying so: that an application is accepted and that no counter objects. A story
-// that goes wrong where it expects nothing must not pass.
+// unsaid judges what every story expects: that an application is accepted and no counter objects, unless the step says
+// otherwise.
 func (p *performance) unsaid(step story.Step, result outcome) []ExpectationReport {
 	var failed []ExpectationReport
 	about := func(what string) bool {
@@ -174,7 +174,7 @@ func (p *performance) unsaid(step story.Step, result outcome) []ExpectationRepor
 		failed = append(failed, ExpectationReport{step.Line, carried.In(lang), result.trouble.In(lang), false})
 	}
 	_, goesOn := step.Act.(*story.Finish)
-	withdrawn := goesOn && slices.Contains(result.answer.GetRefusals(), regime.NoLongerOpen) // told, and nobody's mistake
+	withdrawn := goesOn && slices.Contains(result.answer.GetRefusals(), regime.NoLongerOpen) // no mistake of the story
 	if a := result.answer; a != nil && !a.Accepted && !about(story.AboutAnswer) && !withdrawn {
 		accepted := story.Text{JA: "申請が受理される", EN: "the application is accepted"}
 		failed = append(failed, ExpectationReport{step.Line, accepted.In(lang), p.verdict(a), false})

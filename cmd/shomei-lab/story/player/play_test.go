@@ -21,12 +21,12 @@ import (
 	"shomei/pkg/warehouse/engine"
 )
 
-// agentProgram is the counter's program, built once for all tests here.
+// agentProgram is the path of the agent, built once for all tests here.
 var agentProgram string
 
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "engine" {
-		os.Exit(serveEngine(os.Args[2:])) // the test binary plays the engine, as cmd/shomei does
+		os.Exit(serveEngine(os.Args[2:])) // the test binary runs the engine, as cmd/shomei does
 	}
 	os.Exit(withAgent(m))
 }
@@ -79,7 +79,7 @@ person A
   lives-in 12237
 `
 
-// play plays a story on a world of its own and leaves what it made in the folder that comes back.
+// play plays a story on a new world and returns its report, its output and the folder of its export.
 func play(t *testing.T, s *story.Story) (*Report, string, string) {
 	t.Helper()
 	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
@@ -104,8 +104,8 @@ func play(t *testing.T, s *story.Story) (*Report, string, string) {
 	return report, out.String(), folder
 }
 
-// TestFailuresAreFound plays the example of the help, in which everything comes true, with expectations that can't: each
-// must be reported, none may end the story.
+// TestFailuresAreFound plays the example of the help with added expectations that must fail: each must be reported, and none
+// may end the story.
 func TestFailuresAreFound(t *testing.T) {
 	planted := []string{
 		"  expect refused application.double-issue", "  expect auth status revoked", "  expect auth last-day 2020-06-17",
@@ -127,12 +127,12 @@ func TestFailuresAreFound(t *testing.T) {
 		t.Errorf("%d expectations failed, %d were planted\n%s", report.Failed, len(planted), out)
 	}
 	if last := report.Steps[len(report.Steps)-1]; len(last.Expectations) != 1 || !last.Expectations[0].OK {
-		t.Errorf("the story did not go on to its end: %+v", last)
+		t.Errorf("the story did not continue to its end: %+v", last)
 	}
 	checkExport(t, folder)
 }
 
-// checkExport looks whether everything that a story leaves is there and can be read.
+// checkExport checks that all exported files exist and can be read.
 func checkExport(t *testing.T, folder string) {
 	t.Helper()
 	var index []map[string]any
@@ -162,9 +162,9 @@ func checkExport(t *testing.T, folder string) {
 	}
 }
 
-// TestEveryAuthorityLeavesItsList plays a story of two prefectures: what is revoked stands on a list of the authority that
-// issued it, under that authority's own name, and in the file of its kind.
-func TestEveryAuthorityLeavesItsList(t *testing.T) {
+// TestExportHasListOfEachAuthority plays a story of two prefectures: a revoked certificate is on the list of its authority and
+// in the file of its kind.
+func TestExportHasListOfEachAuthority(t *testing.T) {
 	text, err := os.ReadFile("../../../../deploy/stories/juki-last-acceptance.story")
 	if err != nil {
 		t.Fatal(err)
@@ -192,7 +192,7 @@ func TestEveryAuthorityLeavesItsList(t *testing.T) {
 			continue
 		}
 		ended++
-		for _, file := range []string{"juki-14.crl", "juki.crl"} { // all that this story revokes is of Kanagawa
+		for _, file := range []string{"juki-14.crl", "juki.crl"} { // this story revokes only Kanagawa's certificates
 			if !slices.Contains(named[file], c.Serial) {
 				t.Errorf("certificate %s is revoked and not in %s: %v", c.Serial, file, named)
 			}
@@ -208,8 +208,8 @@ func TestEveryAuthorityLeavesItsList(t *testing.T) {
 	}
 }
 
-// TestAnActThatFailsUnsaidFails: nothing was expected, and the application is refused all the same.
-func TestAnActThatFailsUnsaidFails(t *testing.T) {
+// TestUnexpectedRefusalFails plays a refused application without an expectation about it.
+func TestUnexpectedRefusalFails(t *testing.T) {
 	s := parse(t, someone+"at 2016-02-01(月) 10:00\napply A collect at main\n  shows photo-id\n")
 	report, out, _ := play(t, s)
 	if report.Failed != 1 || report.Expected != 1 {

@@ -7,7 +7,7 @@ import (
 	"shomei/events"
 )
 
-// request is an application as the counter's HTTP interface takes it.
+// request is an application in the counter's HTTP API.
 type request struct {
 	Procedure            string   `json:"procedure,omitempty"`
 	Operation            string   `json:"operation"`
@@ -53,7 +53,7 @@ type contact struct {
 	Language string `json:"language,omitempty"`
 }
 
-// request writes an application as the clerk's page would.
+// newRequest returns the request for an application, as the clerk's page would send it.
 func newRequest(a *story.Application, presented, letter string) request {
 	r := a.Person
 	out := request{
@@ -84,8 +84,8 @@ func newRequest(a *story.Application, presented, letter string) request {
 	return out
 }
 
-// officerCode returns the code of an officer whom a story calls by a name: the office that a story plays in gives each of its
-// people a number, the same each time. A code stays as it is, and nobody stays nobody.
+// officerCode returns the code of an officer whom a story calls by a name, derived from that name. A code and the empty name
+// are returned unchanged.
 func officerCode(called string) string {
 	if _, err := events.ParseOfficer(called); err == nil || called == "" {
 		return called

@@ -6,7 +6,7 @@ import (
 	"shomei/events"
 )
 
-// Whoever a story calls by a name has a code of their own, the same each time; a code stays what it is.
+// Each name in a story has its own code, always the same; a code stays unchanged.
 func TestOfficersOfStoriesHaveCodes(t *testing.T) {
 	for called, want := range map[string]string{"": "", "017": "017", "clerk-1": "clerk-1"} {
 		if got := officerCode(called); got != want {

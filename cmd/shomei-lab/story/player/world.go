@@ -17,23 +17,22 @@ import (
 	"shomei/services/ra"
 )
 
-// World is what a story is played on: one centre and as many counters as it needs, with a data folder and a clock of
-// its own.
+// World is one centre and as many counters as a story needs, with a data folder and a clock of its own.
 type World struct {
 	Hub *hub.Hub
-	// Agent is the counter's program, shomei-agent.
+	// Agent is the path of the counter's program, shomei-agent.
 	Agent string
-	// Lang is the language in which stories are told: ja or en.
+	// Lang is the language of output: ja or en.
 	Lang string
 
-	secret []byte // of subscriber ids
+	secret []byte // from which subscriber ids are derived
 	desks  map[string]*desk
-	// gateways are the app gateways of offices, behind which the smartphones are.
+	// gateways are the app gateways of offices.
 	gateways map[string]*gateway
-	// cards says at which counter's reader a card lies; "" at none yet.
+	// cards maps each card to the counter that has it.
 	cards map[string]string
 	kinds map[string]events.CardKind // of the cards made here
-	// offices in the order in which the story defined them.
+	// offices are in the order in which the story defined them.
 	offices []definedOffice
 }
 
@@ -42,11 +41,11 @@ type definedOffice struct {
 	branch           bool
 }
 
-// leftWaiting is how long an application may be left at accepted before its card work can't begin any more: longer than
-// any office keeps one, so that what comes of it is for the law to say and not for the clock of a reader.
+// leftWaiting is how long the centre's commands wait: longer than any office keeps an application, so that the law ends an
+// application that was left, not a command's deadline.
 const leftWaiting = 90 * 24 * time.Hour
 
-// Build starts a centre in the folder, with a settable clock that stands at the beginning.
+// Build starts a centre in the folder, with a settable clock set to begin.
 func Build(ctx context.Context, folder, agent string, begin time.Time, logger *slog.Logger) (*World, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, err
@@ -67,7 +66,7 @@ func Build(ctx context.Context, folder, agent string, begin time.Time, logger *s
 	}, nil
 }
 
-// Close ends the counters, then the centre.
+// Close stops the counters, then the centre.
 func (w *World) Close() error {
 	var errs []error
 	for _, d := range w.desks {
@@ -79,13 +78,13 @@ func (w *World) Close() error {
 	return errors.Join(append(errs, w.Hub.Close())...)
 }
 
-// Now is what the story's clock shows.
+// Now returns the time of the story's clock.
 func (w *World) Now() time.Time { return w.Hub.Clock.Now() }
 
-// Advance sets the clock forward and does what the days between bring.
+// Advance sets the clock forward and performs what falls due in between.
 func (w *World) Advance(ctx context.Context, to time.Time) error { return w.Hub.Advance(ctx, to) }
 
-// publish publishes the revocation lists, which is recorded too, so the tables have to come along.
+// publish publishes the revocation lists and waits until the hub has handled the commits about it.
 func (w *World) publish(ctx context.Context) error {
 	if err := w.Hub.PublishLists(ctx); err != nil {
 		return err
@@ -93,7 +92,7 @@ func (w *World) publish(ctx context.Context) error {
 	return w.Hub.Settle(ctx)
 }
 
-// Define records what holds of an office.
+// Define records an office's definition.
 func (w *World) Define(ctx context.Context, o *story.Office) error {
 	w.offices = append(w.offices, definedOffice{o.ID, o.Definition.Municipality, o.Definition.Branch})
 	if err := w.Hub.DefineOffice(ctx, o.ID, o.Definition); err != nil {
@@ -102,7 +101,7 @@ func (w *World) Define(ctx context.Context, o *story.Office) error {
 	return w.Hub.Issuer.HoldDueCeremonies(ctx) // a new prefecture has an authority of its own
 }
 
-// mainOffice is the office that keeps a municipality's register; without one in the story, the first there is.
+// mainOffice returns the office that keeps a municipality's register, or the first office if the story has none.
 func (w *World) mainOffice(municipality string) (string, error) {
 	for _, o := range w.offices {
 		if o.municipality == municipality && !o.branch {
@@ -115,7 +114,7 @@ func (w *World) mainOffice(municipality string) (string, error) {
 	return w.offices[0].id, nil
 }
 
-// desk gives the counter of an office or of the factory, started on first use.
+// desk returns the counter of an office or of the factory, starting it on first use.
 func (w *World) desk(ctx context.Context, office, role string) (*desk, string, error) {
 	name, number := office+"-1", 1
 	for i, o := range w.offices {
@@ -143,11 +142,11 @@ func (w *World) desk(ctx context.Context, office, role string) (*desk, string, e
 	return d, name, nil
 }
 
-// juki cards had a term of ten years (law.md 3.1: it does not end the certificate).
+// jukiCardYears is the term of a juki card, which does not limit its certificate (law.md 3.1).
 const jukiCardYears = 10
 
-// bring puts a card onto the reader of a counter. A card that lies elsewhere is carried there; one that does not exist
-// is made, if its kind is known.
+// bring puts a card onto the reader of a counter, fetching it from another counter, or making it if it does not exist and its
+// kind is known.
 func (w *World) bring(ctx context.Context, d *desk, name, card string, kind events.CardKind) error {
 	at, exists := w.cards[card]
 	switch {
@@ -168,7 +167,7 @@ func (w *World) bring(ctx context.Context, d *desk, name, card string, kind even
 		}
 	}
 	w.cards[card] = name
-	if d.gone[card] { // the program still knows the card as it was when it left
+	if d.gone[card] { // the agent only knows the card's former state
 		if err := errors.Join(d.stop(), d.start(ctx)); err != nil {
 			return err
 		}
@@ -176,7 +175,7 @@ func (w *World) bring(ctx context.Context, d *desk, name, card string, kind even
 	return d.insert(ctx, card)
 }
 
-// carry takes a card from the counter where it lies to another.
+// carry moves a card from its counter to another.
 func (w *World) carry(ctx context.Context, card string, to *desk) error {
 	from := w.desks[w.cards[card]]
 	if err := from.eject(ctx); err != nil {
@@ -186,11 +185,11 @@ func (w *World) carry(ctx context.Context, card string, to *desk) error {
 	return os.Rename(from.file(card), to.file(card))
 }
 
-// Subscriber is the id of a person's resident-record code.
+// Subscriber returns a person's subscriber id, derived from the resident-record code.
 func (w *World) Subscriber(p story.Resident) string { return ra.SubscriberID(w.secret, p.Code) }
 
-// Commits are all of a person's, the oldest first, verified: those of the subscriber whose history goes on, where the id is
-// that of a corrected code.
+// Commits returns all verified commits of a subscriber, the oldest first. For the id of a corrected code it returns those of
+// the subscriber whose history continues.
 func (w *World) Commits(ctx context.Context, subscriber string) ([]*events.Commit, error) {
 	history, err := w.Hub.Log.History(ctx, events.KindSubscriber, subscriber)
 	if err != nil {
@@ -208,8 +207,8 @@ func (w *World) Commits(ctx context.Context, subscriber string) ([]*events.Commi
 	return commits, nil
 }
 
-// Tell reports a fact from a source that has no reader: the register, the telephone desk, the authority's operator, or
-// the clerk's own terminal.
+// Tell reports a fact from a source without a reader: the register, the telephone desk, the authority's operator, or the
+// clerk's terminal.
 func (w *World) Tell(ctx context.Context, office, role string, claim *events.Claim, record *events.ResidentRecord) error {
 	source, err := w.Hub.Source(ctx, office, role)
 	if err != nil {
@@ -219,7 +218,7 @@ func (w *World) Tell(ctx context.Context, office, role string, claim *events.Cla
 	return err
 }
 
-// recordOf is the resident record as the register would show it.
+// recordOf returns a person's resident record.
 func recordOf(p story.Resident) *events.ResidentRecord {
 	return &events.ResidentRecord{
 		ResidentCode: p.Code, Name: p.Name, Alias: p.Alias, BirthDate: p.BirthDate, Sex: p.Sex, Address: p.Address,
@@ -228,5 +227,5 @@ func recordOf(p story.Resident) *events.ResidentRecord {
 	}
 }
 
-// generations are those of every authority.
+// generations returns the generations of every authority.
 func (w *World) generations() ca.Generations { return w.Hub.Directory.Generations() }
