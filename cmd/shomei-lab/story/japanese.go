@@ -81,7 +81,7 @@ var mendsJA = [][2]string{
 	{"say first when the story begins: ", "先に日時を書いてください: "},
 	{"say its kind: ", "種類を書いてください: "},
 	{"remove it, or see shomei story --help", "取り除くか、shomei story --help をご覧ください"},
-	{"the clock stands at ", "いまの時計: "},
+	{"put the statement where its time comes; here it is ", "その日時が来るところに書いてください。ここでは "},
 	{"see the names in ", "名前の一覧: "},
 	{"the statements are: ", "文の語: "},
 	{"the maximum is ", "最大: "},

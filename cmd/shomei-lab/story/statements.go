@@ -51,7 +51,7 @@ func readStory(w *words, r *reading) {
 func readAt(w *words, r *reading) {
 	to := w.instant("the day", civil.Clock(10, 0))
 	if w.err == nil && to.Before(r.now) {
-		w.fail("the clock stands at "+minute(r.now)+" here: put the statement where its time comes", "the clock never goes back")
+		w.fail("put the statement where its time comes; here it is "+minute(r.now), "the clock never goes back")
 	}
 	if w.err == nil {
 		r.now = to
