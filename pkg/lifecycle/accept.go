@@ -8,10 +8,10 @@ import (
 	"shomei/pkg/regime"
 )
 
-// maxWrongNumbers is how many answer forms with a wrong number a letter of inquiry bears: with the last it is void.
+// maxWrongNumbers is how many answers with a wrong number void a letter of inquiry.
 const maxWrongNumbers = 5
 
-// refuse refuses the application. One that waits for the answer to a letter waits on, unless its number is being guessed.
+// refuse refuses the application. Its letter of inquiry stays open unless its number is being guessed.
 func (a *application) refuse() {
 	guessed := slices.ContainsFunc(a.ruling.Refused, regime.WrongLetter) && a.letter().GetWrong()+1 >= maxWrongNumbers
 	if guessed {
@@ -35,10 +35,10 @@ func (a *application) alternativeOperation() events.Operation {
 	return events.Operation_OPERATION_UNSPECIFIED
 }
 
-// postpone posts a letter of inquiry; the application is judged again when the answer is brought.
+// postpone has a letter of inquiry posted; the application is judged again when the answer is brought.
 func (a *application) postpone() error {
 	if a.Letter == "" {
-		return errors.New("a letter of inquiry is due, and the command brings no number for it")
+		return errors.New("a letter of inquiry is due, but the command has no number for it")
 	}
 	for _, waiting := range slices.Clone(a.state.Letters) {
 		a.emit(&events.ApplicationWithdrawn{Procedure: waiting.Procedure}, regime.OneAtATime)
@@ -77,8 +77,8 @@ func (a *application) accept() error {
 		accepted.CardLastDay, accepted.CardCandidates = a.cardTerm.LastDay.String(), logCandidates(*a.cardTerm)
 	}
 	a.emit(accepted, a.ruling.Applied...)
-	a.makeWay()
-	if err := a.giveWay(); err != nil {
+	a.withdrawPhones()
+	if err := a.voidUncollected(); err != nil {
 		return err
 	}
 	if a.newCard && !a.swapsCard() {
@@ -97,8 +97,8 @@ func (a *application) feeItems() []*events.FeeItem {
 	return items
 }
 
-// giveWay takes a factory's card that never reached its holder out of use when another is made at a counter.
-func (a *application) giveWay() error {
+// voidUncollected voids a factory's card that never reached its holder when another is made at a counter.
+func (a *application) voidUncollected() error {
 	held := a.state.Card
 	if held == nil || !a.newCard || a.Factory || !waitsAtOffice(held) || held.Kind != a.CardKind || held.Card == a.Card {
 		return nil
@@ -106,11 +106,10 @@ func (a *application) giveWay() error {
 	return a.voidCard(held, regime.EvReissued, a.Switches)
 }
 
-// swapsCard reports whether the new card takes the place of one still held: it does so when it is handed over.
+// swapsCard reports whether the new card replaces the one held only at the hand-over.
 func (a *application) swapsCard() bool { return a.state.Card != nil && !a.Factory }
 
-// assignCard makes the card the holder's, from now on or, from the factory, until it is handed over. A card that was
-// assigned before and never reached the holder gives way.
+// assignCard assigns the new card to the holder. A card assigned before that never reached the holder becomes void.
 func (a *application) assignCard() error {
 	if held := a.state.Card; held != nil && waitsAtOffice(held) && held.Kind == a.CardKind {
 		if err := a.voidCard(held, regime.EvReissued, a.Switches); err != nil {
@@ -131,7 +130,7 @@ func (a *application) assignCard() error {
 	return nil
 }
 
-// carryOut does what is done with the acceptance itself.
+// carryOut does what takes effect with the acceptance itself.
 func (a *application) carryOut() error {
 	switch a.Operation {
 	case events.Operation_OPERATION_REVOKE:
@@ -154,7 +153,7 @@ func (a *application) carryOut() error {
 	return nil
 }
 
-// apartFromHeld are the cards that an end of what is in hand is not about: one that waits to take its place.
+// apartFromHeld returns the cards that an end of the card in hand does not touch: one waiting to replace it.
 func (a *application) apartFromHeld() []string {
 	if a.state.OldCard == nil || a.Card == a.state.Card.GetCard() && a.Card != "" {
 		return nil
@@ -162,7 +161,7 @@ func (a *application) apartFromHeld() []string {
 	return waiting(a.state)
 }
 
-// pins are the PINs that the holder sets in this procedure, apart from those set with new keys.
+// pins returns the PINs that the holder sets in this procedure, apart from those set with new keys.
 func (a *application) pins() []events.PinKind {
 	if a.Operation != events.Operation_OPERATION_UNBLOCK && a.Operation != events.Operation_OPERATION_HAND_OVER {
 		return nil
@@ -180,7 +179,7 @@ func (a *application) pins() []events.PinKind {
 	return pins
 }
 
-// recordResidence notes the register's facts with the application; ra puts the sealed identity into the event.
+// recordResidence records the register's facts with the application; ra adds the sealed identity to the event.
 func (a *application) recordResidence() {
 	if m := a.Person.Municipality; m != "" {
 		a.emit(&events.ResidentRecorded{Municipality: m})

@@ -6,12 +6,12 @@ import (
 	"shomei/events"
 )
 
-// ErrOtherPerson says that a history already is somebody's: it is not joined with another because of a code.
+// ErrOtherPerson: the corrected code already has a history, which must not be joined with another.
 var ErrOtherPerson = errors.New("the corrected resident-record code has a history of its own")
 
-// Alias makes the subscriber with state s another name of the subscriber to, after a resident-record code was corrected: one
-// person has one history, whichever code is told. It gives the events to store, none when it is one already, and
-// ErrOtherPerson where s has a history that would be joined with another.
+// Alias makes the subscriber with state s an alias of to after a resident-record code was corrected, so that one person
+// has one history under either code. It returns the events to store, none if s is already that alias, and
+// ErrOtherPerson if s has a history of its own.
 func Alias(s *events.SubscriberState, to string) ([]*events.Event, error) {
 	blank := len(s.Certificates) == 0 && s.Card == nil && s.OldCard == nil && len(s.Procedures) == 0 && len(s.Letters) == 0 &&
 		len(s.Obligations) == 0

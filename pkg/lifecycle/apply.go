@@ -10,7 +10,7 @@ import (
 	"shomei/pkg/regime"
 )
 
-// application is an Apply on its way through the rules.
+// application is an Apply being judged.
 type application struct {
 	Apply
 	*decision
@@ -22,14 +22,14 @@ type application struct {
 	cardTerm *regime.Validity
 	ruling   regime.Ruling
 	receipt  regime.Receipt
-	// documents are what is required and what of it was shown.
+	// documents compares what is required with what was shown.
 	documents regime.Documents
-	// terms are those of planned or of alternative, with all that was considered.
+	// terms are those of planned or of alternative, with all candidates.
 	terms   []KindTerm
 	planned []*events.PlannedCertificate
 	fee     regime.Fee
-	// alternative is what would be issued by revoking and issuing anew, where nothing refuses but early: the rules by which
-	// it is too early to renew.
+	// alternative is what revoking and issuing anew would give, if no rule refuses but early: those by which it is too
+	// early to renew.
 	alternative []*events.PlannedCertificate
 	early       []regime.ID
 }
@@ -58,8 +58,8 @@ func (d *decision) apply(c Apply) error {
 	return nil
 }
 
-// judge asks everything that is asked of an application, in the order in which a clerk meets it. All refusals are listed.
-// letterFirst: nothing refuses what a letter of inquiry must precede but that it was not posted yet.
+// judge applies all rules to an application, in the order in which a clerk meets them, and lists every refusal.
+// letterFirst: only the letter of inquiry, not yet posted, is missing.
 func (a *application) judge() (letterFirst bool, err error) {
 	if err := a.missPassedDeadlines(); err != nil {
 		return false, err
@@ -80,17 +80,17 @@ func (a *application) judge() (letterFirst bool, err error) {
 	return letterFirst, nil
 }
 
-// missPassedDeadlines catches up with deadlines that had passed when the application was filed, even if no Tick has
-// come since: what they ended is not there any more (law.md 8.1).
+// missPassedDeadlines catches up with deadlines that passed before the filing, even without a Tick since: what they
+// ended no longer counts (law.md 8.1).
 func (a *application) missPassedDeadlines() error {
 	return a.catchUp(func() error { return a.missDeadlines(a.day, a.Switches) })
 }
 
-// fillIn completes what the counter left open from what is known: the card held and its kind, and for the factory,
-// which belongs to no municipality, that of the holder.
+// fillIn completes what the counter left open: the card held and its kind, and for the factory, which belongs to no
+// municipality, the holder's municipality.
 func (a *application) fillIn() {
 	if held := a.state.Card; held != nil {
-		if a.Card == "" && !a.Factory { // a factory makes another
+		if a.Card == "" && !a.Factory { // a factory makes a new one
 			a.Card = held.Card
 		}
 		if a.CardKind == events.CardKind_CARD_KIND_UNSPECIFIED {
@@ -101,19 +101,19 @@ func (a *application) fillIn() {
 		a.Office.Municipality = a.Person.Municipality
 	}
 	if a.CardKind == events.CardKind_CARD_KIND_UNSPECIFIED && a.day.Before(regime.MyNumberFirstDay) {
-		a.CardKind = events.CardKind_CARD_KIND_JUKI // no card was named: the day says which there can have been
+		a.CardKind = events.CardKind_CARD_KIND_JUKI // no card was named, and only juki cards existed on that day
 	}
 	a.regime = cardRegime(a.CardKind)
 }
 
-// lawOperation is the operation as the law's calendar and document lists know it.
+// lawOperation returns the operation under its name in package regime.
 func (a *application) lawOperation() regime.Operation { return regime.HandlingOf(a.Operation).Law }
 
 // issues reports whether the application ends in new certificates.
 func (a *application) issues() bool { return regime.HandlingOf(a.Operation).Issues }
 
-// judgeReceipt asks whether this office takes this in at this instant. The factory has no desk; it is bound by the
-// dates of the regime alone.
+// judgeReceipt asks whether this office accepts this operation at this instant. The factory has no opening hours; only
+// the dates of the regime bind it.
 func (a *application) judgeReceipt() {
 	if a.Factory {
 		a.ruling.Merge(regime.Allows(a.regime, a.lawOperation(), a.day))
@@ -132,7 +132,7 @@ func (a *application) judgePerson() {
 	}
 }
 
-// regimeKinds are the kinds of certificate a card of the regime carries, in the order of issue.
+// regimeKinds returns the kinds of certificate that a card of the regime carries, in the order of issue.
 func (a *application) regimeKinds() []events.CertificateKind {
 	if a.regime == regime.Juki {
 		return []events.CertificateKind{kindSign}
@@ -140,7 +140,7 @@ func (a *application) regimeKinds() []events.CertificateKind {
 	return []events.CertificateKind{kindAuth, kindSign}
 }
 
-// chooseKinds fills in what an application without kinds means, and puts them in the order of issue.
+// chooseKinds sets the kinds that the application covers, in the order of issue.
 func (a *application) chooseKinds() {
 	for _, k := range a.regimeKinds() {
 		if len(a.Kinds) > 0 {
@@ -149,7 +149,7 @@ func (a *application) chooseKinds() {
 			}
 			continue
 		}
-		if a.means(k) {
+		if a.includes(k) {
 			a.kinds = append(a.kinds, k)
 		}
 	}
@@ -161,9 +161,10 @@ func (a *application) chooseKinds() {
 	}
 }
 
-// means reports whether an application that names no kinds is about this one: everything, for an issue; what is held,
-// otherwise; and a renewal after everything has expired is about what had been held, or about nothing that there is.
-func (a *application) means(k events.CertificateKind) bool {
+// includes reports whether an application that names no kinds covers kind k. An issue covers everything, other
+// operations what is held; a renewal after everything has expired covers what was held or, if nothing is known of that,
+// everything.
+func (a *application) includes(k events.CertificateKind) bool {
 	if a.issues() && a.Operation != events.Operation_OPERATION_RENEW || a.live(k) != nil {
 		return true
 	}
@@ -171,12 +172,12 @@ func (a *application) means(k events.CertificateKind) bool {
 	return renewsLapsed && (a.lapsed(k) != nil || a.lapsed(kindAuth) == nil && a.lapsed(kindSign) == nil)
 }
 
-// live is the certificate of a kind in force on the day of filing, under this application's regime.
+// live returns the certificate of a kind in force on the day of filing, under this application's regime.
 func (a *application) live(kind events.CertificateKind) *events.Certificate {
 	return liveOn(a.state, logRegime(a.regime), kind, a.day)
 }
 
-// judgeKinds asks for each kind whether this person may have it and whether there is one already.
+// judgeKinds asks for each kind whether this person may have it and whether one is already held.
 func (a *application) judgeKinds() {
 	if !a.issues() {
 		a.judgeHeld()
@@ -188,7 +189,7 @@ func (a *application) judgeKinds() {
 		ruling := a.Switches.Eligible(a.eligibility(k))
 		if (a.Factory || len(a.Kinds) == 0) && !ruling.Accepted() && len(a.kinds) > 1 && k == kindSign {
 			a.ruling.Apply(ruling.Refused...)
-			continue // nobody asked for the certificate this person may not have (law.md 2.2, 5.7)
+			continue // the applicant did not ask for this kind, so it is left out rather than refused (law.md 2.2, 5.7)
 		}
 		a.ruling.Merge(ruling)
 		a.judgeDouble(k)
@@ -208,8 +209,8 @@ func (a *application) eligibility(k events.CertificateKind) regime.EligibilityIn
 	}
 }
 
-// judgeHolder asks, for work on a My Number card that issues nothing, whether this is the holder's own window and who
-// sets the PINs. Revoking and returning ask neither: what ends a certificate is never sent away.
+// judgeHolder asks, for work on a My Number card that issues nothing, whether this is the municipality of residence and
+// who sets the PINs. Revoking and returning skip both: nothing must stand in the way of ending a certificate.
 func (a *application) judgeHolder() {
 	if a.regime != regime.MyNumber {
 		return
@@ -225,8 +226,8 @@ func (a *application) judgeHolder() {
 	}
 }
 
-// judgeRepresentative refuses a legal representative of somebody who can't have one: a mandate and its letter are not to
-// be got round by another name.
+// judgeRepresentative refuses a legal representative of somebody who can't have one, so that nobody evades the proxy's
+// mandate and letter by claiming to be one.
 func (a *application) judgeRepresentative() {
 	if a.Channel == regime.ChannelRepresentative && !a.Factory {
 		a.ruling.Merge(a.Switches.Represented(a.eligibility(kindAuth)))
@@ -248,22 +249,22 @@ func (a *application) judgeDouble(k events.CertificateKind) {
 	}
 }
 
-// replacesEnding reports whether an issue takes the place of a certificate that is to end with a move that was notified.
+// replacesEnding reports whether an issue replaces a certificate that will end with a notified move.
 func (a *application) replacesEnding(k events.CertificateKind) bool {
 	c := a.live(k)
 	return a.Operation == events.Operation_OPERATION_ISSUE && c.GetStatus() == valid && a.endsWithMove(k)
 }
 
-// endsWithMove reports whether certificates of the kind are to end with a move that waits for its day, or may be issued
-// anew together with continued use overseas (law.md 8.4, 8.5).
+// endsWithMove reports whether certificates of the kind will end with a pending move, or may be reissued because use
+// continues overseas (law.md 8.4, 8.5).
 func (a *application) endsWithMove(k events.CertificateKind) bool {
 	return slices.ContainsFunc(a.state.Deadlines, func(d *events.Deadline) bool {
-		m, waits := moveThatWaits(d)
+		m, waits := pendingMove(d)
 		return waits && (k == kindSign || m.keepUse)
 	})
 }
 
-// judgeHeld asks, for what does not issue, whether there is anything to work on.
+// judgeHeld refuses operations on certificates or cards that the applicant does not hold.
 func (a *application) judgeHeld() {
 	switch a.Operation {
 	case events.Operation_OPERATION_REVOKE, events.Operation_OPERATION_UNBLOCK:
@@ -285,8 +286,8 @@ func (a *application) judgeHeld() {
 	}
 }
 
-// judgeDocuments compares what was shown with what is required. A letter of inquiry comes first where the channel
-// wants one and none was answered yet; then only what makes somebody a proxy must be there on the first visit.
+// judgeDocuments compares what was shown with what is required. If the channel requires a letter of inquiry and none
+// was answered yet, the letter comes first, and the first visit needs only what makes somebody a proxy.
 func (a *application) judgeDocuments() (letterFirst bool, err error) {
 	if a.Factory {
 		return false, nil
@@ -311,7 +312,7 @@ func (a *application) judgeDocuments() (letterFirst bool, err error) {
 	return false, nil
 }
 
-// hasLapsed reports whether a certificate of the kind was held and has ended by its term.
+// hasLapsed reports whether a certificate of the kind was held and has expired.
 func (a *application) hasLapsed(k events.CertificateKind) bool {
 	return a.live(k) == nil && a.lapsed(k) != nil
 }
@@ -329,7 +330,7 @@ func (a *application) noCard() bool {
 	return a.NoCard || a.newCard && a.regime == regime.MyNumber && a.Operation != events.Operation_OPERATION_RENEW
 }
 
-// letter is the letter of inquiry that waits for this procedure, posted or not; nil when there is none.
+// letter returns this procedure's open letter of inquiry, posted or not, or nil.
 func (a *application) letter() *events.Letter {
 	for _, l := range a.state.Letters {
 		if l.Procedure == a.Procedure {
@@ -339,7 +340,7 @@ func (a *application) letter() *events.Letter {
 	return nil
 }
 
-// onFile are the papers of this application that the office has since the letter of inquiry became due.
+// onFile returns the documents that the office kept when the letter of inquiry became due.
 func (a *application) onFile() []regime.Document {
 	var papers []regime.Document
 	for _, paper := range a.letter().GetDocuments() {
@@ -348,7 +349,7 @@ func (a *application) onFile() []regime.Document {
 	return papers
 }
 
-// postedLetter is the letter of inquiry that was posted for this procedure; empty when none was yet.
+// postedLetter returns the id of the letter of inquiry posted for this procedure, or "".
 func (a *application) postedLetter() string {
 	if l := a.letter(); l.GetMailed() {
 		return l.Id
@@ -356,7 +357,7 @@ func (a *application) postedLetter() string {
 	return ""
 }
 
-// judgeFee works out what is to be paid: for a factory's card when it is made, to be taken when it is handed over.
+// judgeFee sets the fee. A factory's card is priced when it is made and paid for when it is handed over.
 func (a *application) judgeFee() {
 	if fee := a.state.Card.GetFee(); a.Operation == events.Operation_OPERATION_HAND_OVER && len(fee) > 0 {
 		for _, item := range fee {
@@ -371,7 +372,7 @@ func (a *application) judgeFee() {
 		Card: replaced, Certificates: a.issues(), Left: cmp.Or(day(a.state.LeftOn), a.Person.Overseas),
 	})
 	if a.Factory {
-		return // it is said when it is taken
+		return // named when it is collected
 	}
 	a.ruling.Merge(a.fee.Ruling)
 	if a.issues() {
@@ -379,7 +380,7 @@ func (a *application) judgeFee() {
 	}
 }
 
-// cause is why something is issued: what the clerk said or, failing that, what the state tells.
+// cause returns why something is issued: what the clerk said or, failing that, what the state tells.
 func (a *application) cause() regime.Cause {
 	if a.Cause != "" {
 		return a.Cause
@@ -403,12 +404,12 @@ func (a *application) cause() regime.Cause {
 	return a.causeOfEnd()
 }
 
-// allLapsed reports whether nothing that would be renewed or issued again is in force any more, so that it is a new issue.
+// allLapsed reports whether no certificate of the application's kinds is in force, so that it is a new issue.
 func (a *application) allLapsed() bool {
 	return !slices.ContainsFunc(a.kinds, func(k events.CertificateKind) bool { return a.live(k) != nil })
 }
 
-// causeOfEnd is why there is none any more of what is issued: how the latest of its kinds under this regime ended.
+// causeOfEnd returns how the applicant's most recent certificate of the application's kinds ended.
 func (a *application) causeOfEnd() regime.Cause {
 	var latest *events.Certificate
 	for _, c := range onCards(a.state) {
@@ -416,7 +417,7 @@ func (a *application) causeOfEnd() regime.Cause {
 			continue
 		}
 		if a.isLapsed(c) && !hasEnded(c) {
-			return regime.CauseExpired // the end of a term needs no record to take effect
+			return regime.CauseExpired // expiry takes effect without a record
 		}
 		if hasEnded(c) && c.EndedMs >= latest.GetEndedMs() {
 			latest = c
@@ -462,7 +463,7 @@ func logChannel(c regime.Channel) events.Channel {
 	}
 }
 
-// LawChannel gives the channel the law's document lists know, from what the clerk chose and what was shown.
+// LawChannel returns the channel by which the document lists go, from what the clerk chose and what was shown.
 func LawChannel(c events.Channel, shown []regime.Shown, noticeAnswer bool) (regime.Channel, error) {
 	switch c {
 	case events.Channel_CHANNEL_PROXY:
@@ -480,11 +481,11 @@ func LawChannel(c events.Channel, shown []regime.Shown, noticeAnswer bool) (regi
 		}
 		return regime.ChannelSelfNoPhoto, nil
 	}
-	return "", fmt.Errorf("no such channel: %v", c)
+	return "", fmt.Errorf("unknown channel %v", c)
 }
 
-// identifies reports whether a document can stand for a photo ID: a card with the current address is one itself.
-// Whether it does in this regime is for the law's document list to say.
+// identifies reports whether a document counts as a photo ID here. A card with the current address does; the regime's
+// document list has the last word.
 func identifies(s regime.Shown) bool {
 	return s.Document == regime.DocPhotoID || s.Document == regime.DocCard && s.AddressCurrent
 }

@@ -6,11 +6,11 @@ import (
 	"shomei/pkg/regime"
 )
 
-// judgeCard asks whether the card presented fits what is known of the holder's cards.
+// judgeCard checks the presented card against what is known of the holder's cards.
 func (a *application) judgeCard() {
 	held := a.state.Card
 	switch {
-	case a.state.Ended: // that is refused already, and no card would help
+	case a.state.Ended: // refused already, whatever the card
 		return
 	case a.CardTaken:
 		a.ruling.Refuse(regime.CardClaimedByOther)
@@ -33,7 +33,7 @@ func (a *application) judgeCard() {
 	a.judgeTakenBack()
 }
 
-// judgeHandOver refuses to hand over what is not ready, and a card that is not the one which waits.
+// judgeHandOver refuses a card that is not the one waiting, or not ready.
 func (a *application) judgeHandOver(held *events.HeldCard) {
 	switch {
 	case held != nil && held.Card != a.Card && waitsAtOffice(held):
@@ -43,8 +43,8 @@ func (a *application) judgeHandOver(held *events.HeldCard) {
 	}
 }
 
-// judgeTakenBack refuses to take another card in exchange than the one that the log knows as the holder's. A card that
-// it never knew, as one that never held a certificate, is taken as the clerk says.
+// judgeTakenBack refuses to take back another card than the one known as the holder's. A card unknown here, such as one
+// that never held a certificate, is taken on the clerk's word.
 func (a *application) judgeTakenBack() {
 	old := a.state.OldCard
 	if old == nil && a.newCard {
@@ -55,10 +55,9 @@ func (a *application) judgeTakenBack() {
 	}
 }
 
-// judgeOtherCard accepts another card only where one is to be issued: by a re-issue, with a renewal, or when the one
-// known is void or of the former regime. Juki cards are given out and taken back elsewhere, as after a move: one that
-// bears no certificate any more gives way to another. A juki card beside an undelivered My Number card is still the
-// holder's.
+// judgeOtherCard accepts another card only if one is to be issued: by a re-issue, with a renewal, or if the one known
+// is void or of the former regime. Juki cards are given out and taken back elsewhere, such as after a move: one without
+// a live certificate may be replaced. A juki card beside an undelivered My Number card still counts as held.
 func (a *application) judgeOtherCard(held *events.HeldCard) {
 	gone := a.isOver(held) || held.Kind != a.CardKind || a.regime == regime.Juki && a.live(kindSign) == nil
 	replaces := a.Operation == events.Operation_OPERATION_REISSUE || a.Operation == events.Operation_OPERATION_RENEW ||
@@ -76,12 +75,12 @@ func (a *application) judgeOtherCard(held *events.HeldCard) {
 	}
 }
 
-// endsThings reports whether the operation only ends what is there, for which any state of the card is good enough.
+// endsThings reports whether the operation only ends things, for which the card may be in any state.
 func (a *application) endsThings() bool {
 	return a.Operation == events.Operation_OPERATION_REVOKE || a.Operation == events.Operation_OPERATION_RETURN_CARD
 }
 
-// isOver reports whether a card can't be used on the day of filing. The end of its term needs no record to take effect.
+// isOver reports whether a card can't be used on the day of filing. Its expiry needs no record to take effect.
 func (a *application) isOver(c *events.HeldCard) bool {
 	last := day(c.LastDay)
 	return unusable(c) || !last.IsZero() && last.Before(a.day)
@@ -92,12 +91,12 @@ func unusable(c *events.HeldCard) bool {
 		c.Status == events.CardStatus_CARD_STATUS_SUSPENDED
 }
 
-// waitsAtOffice reports whether a card has been assigned and has not reached its holder.
+// waitsAtOffice reports whether a card was assigned but has not reached its holder.
 func waitsAtOffice(c *events.HeldCard) bool {
 	return c.Status == events.CardStatus_CARD_STATUS_ASSIGNED || c.Status == events.CardStatus_CARD_STATUS_CUSTODY
 }
 
-// factoryDone reports whether the card's certificates, if any were wanted, are written.
+// factoryDone reports whether all certificates on the card are written.
 func (a *application) factoryDone() bool {
 	for _, c := range onCards(a.state) {
 		if c.Carrier.Card() == a.Card && !hasEnded(c) && !c.Written {
@@ -107,7 +106,7 @@ func (a *application) factoryDone() bool {
 	return true
 }
 
-// cardsOf are the cards in the person's name under a regime: the one held, and one that replaces it or is replaced.
+// cardsOf returns the person's cards under a regime: the one held, and one that replaces it or is replaced.
 func cardsOf(s *events.SubscriberState, r regime.Regime) []*events.HeldCard {
 	var list []*events.HeldCard
 	for _, c := range []*events.HeldCard{s.Card, s.OldCard} {
@@ -118,7 +117,7 @@ func cardsOf(s *events.SubscriberState, r regime.Regime) []*events.HeldCard {
 	return list
 }
 
-// waiting are the numbers of the cards that have not reached the holder.
+// waiting returns the numbers of the cards that have not reached the holder.
 func waiting(s *events.SubscriberState) []string {
 	var list []string
 	for _, c := range []*events.HeldCard{s.Card, s.OldCard} {
@@ -129,8 +128,8 @@ func waiting(s *events.SubscriberState) []string {
 	return list
 }
 
-// replacesHeld reports whether a factory's card renews the card in hand, near its end or after it, or replaces one that was
-// lost: it is no double issue then (law.md 4.4).
+// replacesHeld reports whether a factory's card renews the card in hand, near its end or after it, or replaces a lost
+// one: that is no double issue (law.md 4.4).
 func (a *application) replacesHeld() bool {
 	held := a.state.Card
 	if !a.Factory || held == nil || cardRegime(held.Kind) != regime.MyNumber || waitsAtOffice(held) {
@@ -145,7 +144,7 @@ func (a *application) cardNearEnd() bool {
 	return !last.IsZero() && a.Switches.Window(regime.MyNumber, last).On(a.applied()) == regime.WindowOpen
 }
 
-// applied is the day by which age and fee are judged: for a factory's card that of its application (law.md 2.6).
+// applied returns the day by which age and fee are judged: for a factory's card that of its application (law.md 2.6).
 func (a *application) applied() civil.Date {
 	if a.Factory && !a.AppliedOn.IsZero() {
 		return a.AppliedOn
@@ -153,7 +152,7 @@ func (a *application) applied() civil.Date {
 	return a.day
 }
 
-// voidCard takes one card out of use, as the event says, with whatever is still in force on it.
+// voidCard voids one card for the event and ends whatever is still in force on it.
 func (d *decision) voidCard(card *events.HeldCard, event regime.Event, switches regime.Switches) error {
 	if card.Status == events.CardStatus_CARD_STATUS_VOID {
 		return nil
@@ -168,5 +167,5 @@ func (d *decision) voidCard(card *events.HeldCard, event regime.Event, switches 
 	return d.end(consequence{event: regime.EvCardVoid, regime: cardRegime(card.Kind), onCard: card.Card, switches: switches})
 }
 
-// lastDayOf is a card's last day; zero when it is not kept here.
+// lastDayOf returns a card's last day, or zero if it is not kept here.
 func lastDayOf(c *events.HeldCard) civil.Date { return day(c.GetLastDay()) }

@@ -10,26 +10,25 @@ import (
 	"shomei/events"
 )
 
-// Why a card's challenge is not answered.
+// Reasons not to answer a card's challenge.
 var (
-	// ErrNoCommand says that no command of this id is owed to this counter for this card, or not any more.
+	// ErrNoCommand: no command of this id is outstanding at this counter for this card.
 	ErrNoCommand = errors.New("no such command is outstanding at this counter for this card")
-	// ErrOpenedOften says that the card's challenge was answered for one command as often as it may be.
+	// ErrOpenedOften: the card's challenge was answered MaxOpenings times for one command.
 	ErrOpenedOften = errors.New("the card was opened as often as one command may")
-	// ErrCardOver says that the card is out of use or another subscriber's.
+	// ErrCardOver: the card is out of use or another subscriber's.
 	ErrCardOver = errors.New("the card is out of use, or another person's")
 )
 
 const (
-	// MaxOpenings bounds how often a card's challenge is answered for one command: a command takes one or two, and one more
-	// whenever the card was torn out.
+	// MaxOpenings bounds how often a card's challenge is answered for one command. A command takes one or two answers,
+	// and one more whenever the card was pulled out.
 	MaxOpenings = 64
-	// openingsKept are the commands whose openings a card's state remembers; one or two are outstanding at a time.
+	// openingsKept is how many commands' openings a card's state remembers; one or two are outstanding at a time.
 	openingsKept = 4
 )
 
-// CommandOnCard returns the kind of the obligation by which a counter is to work on a card now, from the subscriber's
-// state. The error is ErrNoCommand.
+// CommandOnCard returns the kind of the obligation for which the counter may now work on the card, or ErrNoCommand.
 func CommandOnCard(s *events.SubscriberState, obligation, counter, card string) (events.ObligationKind, error) {
 	for _, o := range s.GetObligations() {
 		p := s.ProcedureOf(o.Target)
@@ -44,7 +43,7 @@ func CommandOnCard(s *events.SubscriberState, obligation, counter, card string) 
 	return 0, ErrNoCommand
 }
 
-// OpenCard records that a card's challenge is answered for a subscriber's command. Its errors are ErrOpenedOften and
+// OpenCard records that a card's challenge is answered for a subscriber's command, or returns ErrOpenedOften or
 // ErrCardOver.
 func OpenCard(raw []byte, subscriber string, opened *events.CardOpened) ([]*events.Event, error) {
 	s := &events.CardState{}
@@ -73,7 +72,8 @@ func countOpening(list []*events.CardOpening, command string) []*events.CardOpen
 	return list[max(0, len(list)-openingsKept):]
 }
 
-// MakeCardKey records a master key of cards, once. Another key under a version that the log knows is ErrOtherCardKey.
+// MakeCardKey records a master key of cards, once. It returns ErrOtherCardKey if the log knows another key under the
+// version.
 func MakeCardKey(s *events.AuthorityState, made *events.CardKeyMade) ([]*events.Event, error) {
 	for _, known := range s.CardKeys {
 		if known.Version != made.Version {
@@ -87,5 +87,5 @@ func MakeCardKey(s *events.AuthorityState, made *events.CardKeyMade) ([]*events.
 	return []*events.Event{events.New(made)}, nil
 }
 
-// ErrOtherCardKey says that a master key of cards is not the one that the log knows under its version.
+// ErrOtherCardKey: the log knows another master key of cards under this version.
 var ErrOtherCardKey = errors.New("another master key of cards than the log knows")

@@ -8,15 +8,15 @@ import (
 	"shomei/pkg/regime"
 )
 
-// Command is something that is asked of a subscriber, or a fact told about one.
+// Command is a request about a subscriber, or a fact to record.
 type Command interface{ command() }
 
-// Apply is an application received at a counter (events.ApplicationReceived), opened by the hub.
+// Apply is an application received at a counter (events.ApplicationReceived), decrypted by the hub.
 type Apply struct {
 	Procedure string
 	Operation events.Operation
 	Channel   regime.Channel
-	Kinds     []events.CertificateKind // none: all that the operation can mean for this person
+	Kinds     []events.CertificateKind // none: all that the operation covers for this person
 	Shown     []regime.Shown
 	Card      string
 	CardKind  events.CardKind
@@ -28,21 +28,21 @@ type Apply struct {
 	GrantedBy string     // the second officer who granted special circumstances; empty: none claimed
 	PINsMatch bool       // the PINs in the expiry notice's envelope opened the card
 	CardTaken bool       // the card presented is claimed by another subscriber
-	NoCard    bool       // the holder has no card to show, as also follows from the state when another is issued for it
-	Letter    string     // unpredictable: the number that a letter of inquiry gets, should one be posted
+	NoCard    bool       // the holder has no card to show; implied if the state says that another is issued for it
+	Letter    string     // unpredictable number for a letter of inquiry, should one be posted
 	Factory   bool       // from the card factory: no desk, no hours, no documents
-	AppliedOn civil.Date // day on which a factory's card was applied for; zero: that of filing
-	OfficeID  string     // where the procedure goes on
+	AppliedOn civil.Date // day on which a factory's card was applied for; zero: the day of filing
+	OfficeID  string     // the office that carries on the procedure
 	Counter   string
 	Office    regime.Office
 	Person    regime.Person
 	Filed     time.Time
-	Entered   time.Time // the counter's clock when a clerk entered Filed by hand; zero: Filed is that clock's
+	Entered   time.Time // the counter's clock when a clerk entered Filed by hand; zero: Filed is from that clock
 	Switches  regime.Switches
 }
 
-// RecordKeys tells that key pairs were generated on the card. Signing says, for each kind, under which serial and by
-// which authority generation a certificate will be made of it.
+// RecordKeys records that key pairs were generated on the card. Signing holds the serial and authority generation of
+// each kind's future certificate.
 type RecordKeys struct {
 	Procedure  string
 	Obligation string
@@ -55,33 +55,33 @@ type RecordKeys struct {
 	Switches   regime.Switches
 }
 
-// Signing is what an authorisation needs from outside the rules.
+// Signing is what an authorisation needs besides the rules' outcome.
 type Signing struct {
 	Serial     uint64
 	Authority  string
 	Generation []byte
 }
 
-// RecordIssued tells that the issuer signed what was authorised; all authorised certificates of a procedure at once.
+// RecordIssued records that the issuer signed all authorised certificates of a procedure.
 type RecordIssued struct {
 	Procedure string
 	Signed    []SignedCertificate
 	Switches  regime.Switches
 }
 
-// SignedCertificate is one certificate as signed.
+// SignedCertificate identifies a signed certificate.
 type SignedCertificate struct {
 	Serial uint64
 	SHA256 []byte // of the DER
 }
 
-// AbandonIssue gives up an authorisation that can't be signed any more.
+// AbandonIssue gives up an authorisation that can no longer be signed.
 type AbandonIssue struct {
 	Serial uint64
 	Cause  string
 }
 
-// RecordWritten tells that certificates were written to a card, read back, tried and activated, or that a smartphone has
+// RecordWritten records that certificates were written to a card, read back, tried and activated, or that a smartphone
 // installed them.
 type RecordWritten struct {
 	Procedure  string
@@ -93,7 +93,7 @@ type RecordWritten struct {
 	Filed      time.Time
 }
 
-// RecordWriteFailed tells that a counter could not do what it was told with the card.
+// RecordWriteFailed records that a counter could not carry out a command on the card.
 type RecordWriteFailed struct {
 	Procedure  string
 	Obligation string
@@ -105,7 +105,7 @@ type RecordWriteFailed struct {
 	Switches   regime.Switches
 }
 
-// RecordHandOver tells that the holder has the card again and the fee was taken.
+// RecordHandOver records that the holder got the card and paid the fee.
 type RecordHandOver struct {
 	Procedure string
 	Card      string
@@ -115,7 +115,7 @@ type RecordHandOver struct {
 	Switches  regime.Switches
 }
 
-// RecordUnblocked tells that PINs were set.
+// RecordUnblocked records that PINs were set.
 type RecordUnblocked struct {
 	Procedure  string
 	Obligation string
@@ -124,14 +124,14 @@ type RecordUnblocked struct {
 	Filed      time.Time
 }
 
-// RecordPinsBlocked tells that a card was seen with blocked PINs.
+// RecordPinsBlocked records that a card was seen with blocked PINs.
 type RecordPinsBlocked struct {
 	Card  string
 	Pins  []events.PinKind
 	Filed time.Time
 }
 
-// RecordConfirmationFailed tells that the counter did not begin a command.
+// RecordConfirmationFailed records that the counter did not start a command.
 type RecordConfirmationFailed struct {
 	Procedure  string
 	Obligation string
@@ -139,11 +139,11 @@ type RecordConfirmationFailed struct {
 	Filed      time.Time
 }
 
-// RecordCustody tells that a card was kept at the counter (預かり).
+// RecordCustody records that a card was kept at the counter (預かり).
 type RecordCustody struct {
 	Procedure string
 	Card      string
-	Retired   bool // the chip was made unusable before
+	Retired   bool // the chip was made unusable first
 	Filed     time.Time
 }
 
@@ -157,19 +157,20 @@ type DropApplication struct {
 // ChangeRecord is a change of the resident record, notified by the register.
 type ChangeRecord struct {
 	Change       events.RecordChange
-	CausedOn     string // day of the change; for a move the day of moving
+	CausedOn     string // day of the change; for a move, its day
 	PlannedOn    string // planned day of a move-out
 	Municipality string // after the change
 	KeepUsing    bool
 	StayUntil    string // new last day of the period of stay
-	Foreign      bool   // no Japanese national, who can't use the card on overseas
+	Foreign      bool   // not a Japanese national: no continued use overseas
 	OtherHistory bool   // the corrected code has a history of its own
 	Office       regime.Office
 	Filed        time.Time
 	Switches     regime.Switches
 }
 
-// ReportLoss suspends, by telephone, or revokes, at the counter; what is on a lost smartphone is suspended by both.
+// ReportLoss reports a lost card: by telephone it is suspended, at the counter revoked. Certificates on a lost
+// smartphone are suspended either way.
 type ReportLoss struct {
 	By       string // "telephone" or "counter"
 	Device   string // the smartphone that was lost; empty: the card
@@ -177,14 +178,14 @@ type ReportLoss struct {
 	Switches regime.Switches
 }
 
-// ReportFound tells that a lost card was found again.
+// ReportFound reports that a lost card was found.
 type ReportFound struct {
 	Card     string
 	Filed    time.Time
 	Switches regime.Switches
 }
 
-// OrderByAuthority revokes for an error in the certificate (Art 13) or a compromised authority key (Art 14).
+// OrderByAuthority revokes certificates for an error in them (Art 13) or a compromised authority key (Art 14).
 type OrderByAuthority struct {
 	Serials  []uint64
 	Reason   events.RevocationReason
@@ -192,27 +193,27 @@ type OrderByAuthority struct {
 	Switches regime.Switches
 }
 
-// Tick tells what day it is: windows open, notices fall due, deadlines pass, certificates expire.
+// Tick does what has become due by now: windows open, notices fall due, deadlines pass, certificates expire.
 type Tick struct {
 	Switches regime.Switches
 }
 
-// RecordLetterMailed tells that an inquiry letter was posted.
+// RecordLetterMailed records that a letter of inquiry was posted.
 type RecordLetterMailed struct{ Letter string }
 
-// RecordNotice tells what became of a notice: sent, failed or suppressed.
+// RecordNotice records the outcome of a notice.
 type RecordNotice struct {
 	Notice    string
 	Outcome   NoticeOutcome
 	Medium    string
 	MessageID string
-	Detail    string // code of a failure, reason of a suppression
+	Detail    string // code of the failure, or reason for the suppression
 }
 
-// NoticeOutcome is one of the three ends of a notice.
+// NoticeOutcome is how a notice ended.
 type NoticeOutcome int
 
-// The ends of a notice.
+// The outcomes of a notice.
 const (
 	NoticeSent NoticeOutcome = iota + 1
 	NoticeFailed

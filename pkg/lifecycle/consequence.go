@@ -7,23 +7,23 @@ import (
 	"shomei/pkg/regime"
 )
 
-// consequence is something that ends certificates or a card, before the law was asked what exactly.
+// consequence describes something that ends certificates or a card; the law says which.
 type consequence struct {
 	event    regime.Event
 	regime   regime.Regime
-	chosen   []events.CertificateKind // for events that mean some certificates; none: both
-	serial   uint64                   // one certificate only, when set
-	move     *move                    // the move whose day has come
-	onCard   string                   // certificates on one card only, when set
-	spare    []string                 // these cards, and the certificates on them, are not meant
+	chosen   []events.CertificateKind // kinds that the event concerns; none: both
+	serial   uint64                   // if set, only this certificate
+	move     *move                    // the move behind the event, or nil
+	onCard   string                   // if set, only certificates on this card
+	spare    []string                 // cards that, with their certificates, are not affected
 	switches regime.Switches
 }
 
-// end asks the law what the event ends and records it: certificates first, then the card, then who must be told.
+// end asks the law what the event ends and records it: certificates first, then the card, then the notices.
 func (d *decision) end(c consequence) error {
 	in := regime.ConsequenceIn{Regime: c.regime, Event: c.event, On: d.today()}
 	if c.move != nil {
-		in = c.move.asked(c.regime)
+		in = c.move.question(c.regime)
 		in.Ahead = c.move.ahead
 	}
 	for _, k := range c.chosen {
@@ -42,25 +42,25 @@ func (d *decision) end(c consequence) error {
 	return nil
 }
 
-// endKind applies what the law says to the certificates of one kind and gives those on cards that it changed: what ends on
-// a smartphone has no notice of its own.
+// endKind applies the law to the certificates of one kind and returns those on cards that it changed. Certificates on
+// smartphones have no notices of their own.
 func (d *decision) endKind(c consequence, kind events.CertificateKind, law regime.Consequence) []*events.Certificate {
 	var changed []*events.Certificate
 	for _, held := range slices.Clone(d.state.Certificates) {
-		if held.Kind == kind && c.means(held) && d.endOne(c, held, law) && held.Carrier.Device() == "" {
+		if held.Kind == kind && c.covers(held) && d.endOne(c, held, law) && held.Carrier.Device() == "" {
 			changed = append(changed, held)
 		}
 	}
 	return changed
 }
 
-// means reports whether the consequence is about this certificate, which may not have ended before.
-func (c consequence) means(held *events.Certificate) bool {
+// covers reports whether the consequence concerns this certificate.
+func (c consequence) covers(held *events.Certificate) bool {
 	switch {
 	case hasEnded(held), lawRegime(held.Regime) != c.regime, c.serial != 0 && held.Serial != c.serial:
 		return false
 	case c.serial == 0 && held.Carrier.Device() != "":
-		return false // it follows the card's (followParents)
+		return false // followParents ends it with the card's
 	case c.onCard != "" && held.Carrier.Card() != c.onCard, slices.Contains(c.spare, held.Carrier.Card()):
 		return false
 	case c.move != nil && c.move.keepUse && held.Overseas:
@@ -69,7 +69,7 @@ func (c consequence) means(held *events.Certificate) bool {
 	return len(c.chosen) == 0 || slices.Contains(c.chosen, held.Kind)
 }
 
-// endOne applies one consequence to one certificate and reports whether that changed it.
+// endOne applies the law to one certificate and reports whether that changed it.
 func (d *decision) endOne(c consequence, held *events.Certificate, law regime.Consequence) bool {
 	switch law.Effect {
 	case regime.Revoke:
@@ -84,7 +84,7 @@ func (d *decision) endOne(c consequence, held *events.Certificate, law regime.Co
 		return true
 	case regime.Suspend:
 		if held.Status == suspended || held.Status == authorized {
-			return false // what is not signed yet is abandoned with its procedure (endHopeless)
+			return false // withdrawImpossible abandons unsigned certificates with their procedure
 		}
 		d.emit(suspension(held, string(c.event)), law.Rule, law.Reason.Rule())
 		return true
@@ -100,12 +100,12 @@ func (d *decision) endOne(c consequence, held *events.Certificate, law regime.Co
 	return false
 }
 
-// abandonment gives up a certificate that is authorised and not signed.
+// abandonment gives up a certificate that is authorised but not signed.
 func abandonment(held *events.Certificate, cause string) *events.IssueAbandoned {
 	return &events.IssueAbandoned{Serial: held.Serial, Kind: held.Kind, Authority: held.Authority, Cause: cause, Device: held.Carrier.Device()}
 }
 
-// discarding ends a certificate that was signed and never reached its holder.
+// discarding ends a signed certificate that never reached its holder.
 func discarding(held *events.Certificate, cause string) *events.CertificateDiscarded {
 	return &events.CertificateDiscarded{Serial: held.Serial, Kind: held.Kind, Authority: held.Authority, Cause: cause, Device: held.Carrier.Device()}
 }
@@ -114,7 +114,7 @@ func suspension(held *events.Certificate, cause string) *events.CertificateSuspe
 	return &events.CertificateSuspended{Serial: held.Serial, Kind: held.Kind, Authority: held.Authority, Cause: cause, Device: held.Carrier.Device()}
 }
 
-// endCards applies what the law says to the cards under the event's regime.
+// endCards applies the law to the cards under the event's regime.
 func (d *decision) endCards(c consequence, law regime.Consequence) {
 	if c.serial != 0 || c.onCard != "" {
 		return
@@ -149,8 +149,8 @@ func (d *decision) endCard(c consequence, held *events.HeldCard, law regime.Cons
 	}
 }
 
-// tellEnded owes a notice for what ended without the holder standing at a counter, and explains every notice about a
-// certificate that has ended before it was sent.
+// tellEnded owes a notice about certificates that ended without the holder at a counter, and suppresses pending notices
+// about certificates that have ended.
 func (d *decision) tellEnded(c consequence, law regime.Consequences, ended []*events.Certificate) {
 	if c.event == regime.EvDeath {
 		d.suppressAll(suppression(c.event), law.Rules...)
@@ -168,7 +168,7 @@ func (d *decision) tellEnded(c consequence, law regime.Consequences, ended []*ev
 	}
 }
 
-// silent are the events after which nobody is written to: the holder asked for them in person, or has died.
+// silent reports whether nobody is notified of the event: the holder asked for it in person, or has died.
 func silent(e regime.Event) bool {
 	switch e {
 	case regime.EvApplication, regime.EvRenewed, regime.EvReissued, regime.EvDiscarded, regime.EvCardReturned,
@@ -178,7 +178,7 @@ func silent(e regime.Event) bool {
 	return false
 }
 
-// suppression is why a notice that was still owed is not sent.
+// suppression returns why a pending notice is not sent.
 func suppression(e regime.Event) string {
 	switch e {
 	case regime.EvRenewed, regime.EvReissued:

@@ -18,7 +18,7 @@ func (d *decision) recordUnblocked(c RecordUnblocked) {
 	d.writtenTo(p.Carrier.Card())
 }
 
-// waitsFor is the work at the counter that an open procedure waits for; unspecified when it waits for none.
+// waitsFor returns the work at the counter that an open procedure waits for; unspecified if it waits for none.
 func waitsFor(p *events.Procedure) events.ObligationKind {
 	switch {
 	case p.GetStep() == stepAccepted && len(p.Planned) > 0:
@@ -31,7 +31,7 @@ func waitsFor(p *events.Procedure) events.ObligationKind {
 	return events.ObligationKind_OBLIGATION_KIND_UNSPECIFIED
 }
 
-// writing is how a procedure's certificates come to where they belong.
+// writing returns the obligation by which a procedure's certificates reach their carrier.
 func writing(p *events.Procedure) events.ObligationKind {
 	if p.Carrier.Device() != "" {
 		return owesPhone
@@ -39,7 +39,7 @@ func writing(p *events.Procedure) events.ObligationKind {
 	return owesWriting
 }
 
-// stale reports whether a fact answers an earlier command than the one that is owed now.
+// stale reports whether a fact answers an earlier command than the one owed now.
 func (d *decision) stale(p *events.Procedure, obligation string) bool {
 	if obligation == "" {
 		return false
@@ -49,7 +49,7 @@ func (d *decision) stale(p *events.Procedure, obligation string) bool {
 	})
 }
 
-// otherCard reports whether a fact is about another card than the procedure's.
+// otherCard reports whether a fact concerns another card than the procedure's.
 func otherCard(p *events.Procedure, card string) bool {
 	return card != "" && card != p.GetCarrier().Card()
 }
@@ -64,7 +64,7 @@ func (d *decision) recordPinsBlocked(c RecordPinsBlocked) {
 	}
 }
 
-// recordConfirmationFailed ends a command that was not begun. The procedure stays open: the clerk may drop it.
+// recordConfirmationFailed closes a command that was not started. The procedure stays open: the clerk may drop it.
 func (d *decision) recordConfirmationFailed(c RecordConfirmationFailed) {
 	d.filedAt(c.Filed)
 	owed := slices.ContainsFunc(d.state.Obligations, func(o *events.Obligation) bool { return o.Id == c.Obligation })
@@ -80,7 +80,7 @@ func (d *decision) recordCustody(c RecordCustody) {
 	d.emit(&events.CardTakenIntoCustody{Card: c.Card, Procedure: c.Procedure, Retired: c.Retired})
 }
 
-// dropApplication withdraws the open application. What was already made for it is discarded.
+// dropApplication withdraws the open application and discards what was made for it.
 func (d *decision) dropApplication(c DropApplication) {
 	d.filedAt(c.Filed)
 	p := d.state.Open()

@@ -11,7 +11,7 @@ import (
 	"shomei/pkg/regime"
 )
 
-// withLetter shows what a person without photo ID brings on the second visit.
+// withLetter is what a person without photo ID brings on the second visit.
 func withLetter(letter string) func(*Apply) {
 	return func(a *Apply) {
 		a.Shown = []regime.Shown{{Document: regime.DocForm}, {Document: regime.DocCard}, {Document: regime.DocOtherID}}
@@ -28,7 +28,7 @@ func TestLetterOfInquiry(t *testing.T) {
 	noPhoto := channel(regime.ChannelSelfNoPhoto)
 	due := find[*events.InquiryLetterDue](p.do(p.application(opIssue, juki, noPhoto, withLetter(""))))
 	if due == nil || p.state.Open() != nil {
-		t.Fatalf("the first visit only posts a letter: %v", p.state)
+		t.Fatalf("the first visit did more than post a letter: %v", p.state)
 	}
 	same := sameProcedure(due.Procedure)
 	p.refused("juki.documents.letter-first", opIssue, juki, noPhoto, withLetter(due.Letter), same) // not posted yet
@@ -41,20 +41,20 @@ func TestLetterOfInquiry(t *testing.T) {
 	equal(t, "letters", len(p.state.Letters), 0)
 }
 
-// The number on the letter is the one that the command brought, and can't be worked out from what a counter knows.
-func TestTheLettersNumberIsTheCallers(t *testing.T) {
+// The number of the letter comes from the command, so nobody can work it out from what a counter knows.
+func TestLetterNumberComesFromTheCommand(t *testing.T) {
 	p := newPlayer(t, "2012-12-03 10:00")
 	noPhoto := channel(regime.ChannelSelfNoPhoto)
 	unnumbered := func(a *Apply) { a.Letter = "" }
 	if _, err := Decide(p.state, p.application(opIssue, juki, noPhoto, withLetter(""), unnumbered), p.now); err == nil {
-		t.Error("a letter is posted without a number")
+		t.Error("a letter without a number is due")
 	}
 	due := find[*events.InquiryLetterDue](p.do(p.application(opIssue, juki, noPhoto, withLetter(""), func(a *Apply) { a.Letter = "drawn" })))
 	equal(t, "the number", due.GetLetter(), "drawn")
 }
 
-// TestALettersNumberIsNotFoundByTrying: the fifth wrong number ends the wait, and the right one is of no use any more.
-func TestALettersNumberIsNotFoundByTrying(t *testing.T) {
+// The fifth wrong number voids the letter, and then the right one is refused, too.
+func TestFifthWrongNumberVoidsTheLetter(t *testing.T) {
 	for _, law := range []struct {
 		change      func(*Apply)
 		at, later   string
@@ -72,21 +72,21 @@ func TestALettersNumberIsNotFoundByTrying(t *testing.T) {
 		p.at(law.later)
 		for range 4 {
 			p.refused(law.other, opIssue, law.change, noPhoto, withLetter("guessed"), same)
-			equal(t, "letters that wait", len(p.state.Letters), 1)
+			equal(t, "open letters", len(p.state.Letters), 1)
 		}
 		last := p.do(p.application(opIssue, law.change, noPhoto, withLetter("guessed"), same))
 		equal(t, "the fifth", names(last), []string{"ResidentRecorded", "ApplicationRefused", "ApplicationWithdrawn"})
 		equal(t, "why", find[*events.ApplicationRefused](last).Refusals, []string{law.other, regime.LetterGuessed})
-		equal(t, "letters that wait", len(p.state.Letters), 0)
+		equal(t, "open letters", len(p.state.Letters), 0)
 		again := find[*events.InquiryLetterDue](p.do(p.application(opIssue, law.change, noPhoto, withLetter(due.Letter), same)))
 		if again == nil || again.Letter == due.Letter {
-			t.Errorf("%s: the right number is good after the letter was void: %v", law.at, p.state)
+			t.Errorf("%s: the right number was accepted after the letter was void: %v", law.at, p.state)
 		}
 	}
 }
 
-// TestTheFormIsAskedForOnce: what the office has since the first visit is not missing on the second one.
-func TestTheFormIsAskedForOnce(t *testing.T) {
+// What the office kept on the first visit is not missing on the second.
+func TestFormKeptOnFirstVisitIsNotAskedAgain(t *testing.T) {
 	p := newPlayer(t, "2012-12-03 10:00")
 	noPhoto := channel(regime.ChannelSelfNoPhoto)
 	due := find[*events.InquiryLetterDue](p.do(p.application(opIssue, juki, noPhoto, withLetter(""))))
@@ -110,8 +110,8 @@ func TestTheFormIsAskedForOnce(t *testing.T) {
 	}
 }
 
-// TestNobodyWhoBringsBackACardIsSentAway, not even somebody who brings that of a person who has died.
-func TestNobodyWhoBringsBackACardIsSentAway(t *testing.T) {
+// A card can be returned without any paper, even that of a person who has died.
+func TestReturnedCardNeedsNoIdentity(t *testing.T) {
 	bare := func(a *Apply) {
 		a.Channel, a.Shown = regime.ChannelSelfNoPhoto, []regime.Shown{{Document: regime.DocCard}}
 	}
@@ -163,7 +163,7 @@ func TestLetterAfterWrongPINsInTheNotice(t *testing.T) {
 	first := find[*events.InquiryLetterDue](p.do(p.application(opRenew, notice(false))))
 	second := find[*events.InquiryLetterDue](p.do(p.application(opRenew, notice(false))))
 	if first == nil || second == nil || len(p.state.Letters) != 1 {
-		t.Fatalf("one letter waits, the latest: %v", p.state.Letters)
+		t.Fatalf("only the latest letter should be open: %v", p.state.Letters)
 	}
 	p.apply(opRenew, notice(true))
 	p.do(DropApplication{Procedure: p.state.Open().Id, Filed: p.now})
@@ -209,11 +209,11 @@ func TestWriteFailures(t *testing.T) {
 
 	q := start()
 	fail(q, false)
-	q.wantStatus(underMyNumber, kindAuth, valid) // nothing was made, nothing is lost
+	q.wantStatus(underMyNumber, kindAuth, valid) // no key was made, so the old ones still stand
 }
 
-// A card that might work the next time, every time, counts as broken in the end.
-func TestACardIsNotTriedForEver(t *testing.T) {
+// A card that always fails repairably counts as broken in the end.
+func TestCardCountsAsBrokenAfterMaxAttempts(t *testing.T) {
 	p := fromFactory(t).at("2020-03-19 10:00")
 	p.apply(opRenew)
 	p.keys()
@@ -260,11 +260,11 @@ func TestDropAtEveryStep(t *testing.T) {
 		equal(t, "dropped", names(p.do(DropApplication{Procedure: id, Filed: p.now})), want[upTo])
 		equal(t, "owed", len(p.state.Obligations), 0)
 		equal(t, "dropped again", names(p.do(DropApplication{Procedure: id, Filed: p.now})), []string{"FactRefused"})
-		p.carried(opIssue) // and the card can be used again
+		p.carried(opIssue) // the card can still be used
 	}
 }
 
-// Facts that come twice, or for a procedure that is over, are recorded as such and change nothing.
+// Facts that come twice, or for a closed procedure, are recorded as such and change nothing.
 func TestRepeatedFactsChangeNothing(t *testing.T) {
 	p := fromFactory(t).at("2020-03-19 10:00")
 	p.apply(opRenew)
@@ -339,7 +339,7 @@ func TestNewKeysOnAPIVCard(t *testing.T) {
 	p.wantStatus(underMyNumber, kindSign, valid)
 }
 
-func TestCustodyDoesNotReviveACard(t *testing.T) {
+func TestCustodyKeepsACardOutOfUse(t *testing.T) {
 	p := fromFactory(t)
 	p.do(RecordCustody{Card: "card-1", Filed: p.now})
 	equal(t, "kept", p.state.Card.Status, events.CardStatus_CARD_STATUS_CUSTODY)

@@ -9,9 +9,9 @@ import (
 	"shomei/pkg/civil"
 )
 
-// Decide answers what a command makes of a subscriber's state at the instant now: the events to store, or none when
-// there is nothing new to say. An error means that the command itself makes no sense to this package; it is never how
-// an application is refused.
+// Decide returns the events that a command causes in a subscriber's state at the instant now, or none if there is
+// nothing new to record. An error means that the command itself is malformed; it is never how an application is
+// refused.
 func Decide(s *events.SubscriberState, cmd Command, now time.Time) ([]*events.Event, error) {
 	d := &decision{state: s, now: now}
 	var err error
@@ -61,34 +61,33 @@ func Decide(s *events.SubscriberState, cmd Command, now time.Time) ([]*events.Ev
 	case ApplyPhone:
 		err = d.applyPhone(c)
 	default:
-		return nil, fmt.Errorf("deciding on a subscriber: no such command: %T", cmd)
+		return nil, fmt.Errorf("deciding on a subscriber: unknown command %T", cmd)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("deciding on a subscriber: %w", err)
 	}
 	if len(d.events) > 0 {
-		d.endHopeless()
+		d.withdrawImpossible()
 		d.followParents()
 	}
 	return d.events, nil
 }
 
-// decision gathers the events of one command. Each is folded at once, so that later steps of the same decision see
-// what earlier ones did.
+// decision collects the events of one command. Each is folded at once, so that later steps see what earlier ones did.
 type decision struct {
 	state  *events.SubscriberState
 	now    time.Time
 	filed  time.Time
 	caused time.Time
-	// entered is when filed was entered by hand; zero when it was not.
+	// entered is when a clerk entered filed by hand; zero if nobody did.
 	entered time.Time
 	events  []*events.Event
 }
 
-// today is the civil day on which the decision is recorded.
+// today returns the civil day on which the decision is recorded.
 func (d *decision) today() civil.Date { return civil.Of(d.now) }
 
-// filedAt sets when the command was filed and, until causedOn says otherwise, when its fact arose.
+// filedAt sets when the command was filed and, unless caused is set later, when its fact arose.
 func (d *decision) filedAt(t time.Time) {
 	if t.IsZero() {
 		t = d.now
@@ -96,7 +95,7 @@ func (d *decision) filedAt(t time.Time) {
 	d.filed, d.caused = t, t
 }
 
-// emit stores one event under the rules that made it so.
+// emit adds an event with the rules behind it and folds it into the state.
 func (d *decision) emit(body events.Body, rules ...string) {
 	e := events.New(body, distinct(rules)...)
 	if !d.filed.IsZero() {
@@ -119,7 +118,7 @@ func (d *decision) emit(body events.Body, rules ...string) {
 	evolve(d.state, e, uint32(len(d.events)-1))
 }
 
-// distinct gives the rule ids in a slice of its own, each once, in the order of their first mention.
+// distinct returns a new slice with each rule id once, in order of first mention.
 func distinct(rules []string) []string {
 	var once []string
 	for _, id := range rules {

@@ -7,8 +7,8 @@ import (
 	"shomei/pkg/regime"
 )
 
-// discard ends a procedure and whatever certificates it has made but not handed over or installed; an undelivered card
-// from the factory that turns out broken takes its certificates with it.
+// discard withdraws a procedure and the certificates it made that were not handed over or installed. If an undelivered
+// card from the factory turns out broken, its certificates go too.
 func (d *decision) discard(p *events.Procedure, rules ...string) {
 	rules = append(rules, regime.BeforeHandOver)
 	for _, held := range slices.Clone(d.state.Certificates) {
@@ -25,9 +25,9 @@ func (d *decision) discard(p *events.Procedure, rules ...string) {
 	d.emit(&events.ApplicationWithdrawn{Procedure: p.Id}, rules...)
 }
 
-// endHopeless ends an open procedure that can't be carried through any more, and letters that nobody can answer: the
+// withdrawImpossible withdraws the open procedure if it can't be completed, and letters that nobody can answer: the
 // record has ended, the card is out of use, or nothing that the procedure made is left.
-func (d *decision) endHopeless() {
+func (d *decision) withdrawImpossible() {
 	for _, l := range slices.Clone(d.state.Letters) {
 		if d.state.Ended {
 			d.emit(&events.ApplicationWithdrawn{Procedure: l.Procedure}, regime.RecordEnded)
@@ -45,8 +45,8 @@ func (d *decision) endHopeless() {
 	}
 }
 
-// cardLost reports whether the procedure's card has gone out of use meanwhile. One that was to be handed over gives way to the
-// former card when it ends, and is then none of the person's.
+// cardLost reports whether the procedure's card has gone out of use. A card waiting to be handed over leaves the state
+// altogether when it ends.
 func (d *decision) cardLost(p *events.Procedure) bool {
 	for _, c := range []*events.HeldCard{d.state.Card, d.state.OldCard} {
 		if c != nil && c.Card == p.Carrier.Card() {
@@ -56,7 +56,7 @@ func (d *decision) cardLost(p *events.Procedure) bool {
 	return p.Operation == events.Operation_OPERATION_HAND_OVER
 }
 
-// hasMade reports whether a certificate that the procedure made is still on its way.
+// hasMade reports whether a certificate of the procedure is still authorised or issued.
 func (d *decision) hasMade(p *events.Procedure) bool {
 	return slices.ContainsFunc(d.state.Certificates, func(c *events.Certificate) bool {
 		return c.Procedure == p.Id && (c.Status == authorized || c.Status == issued)

@@ -9,41 +9,40 @@ import (
 	"shomei/pkg/regime"
 )
 
-// OrderErasure asks that what is sealed of a person under one record class be erased for good. [PrepareErasure] makes it.
+// OrderErasure asks that a person's sealed data of one record class be erased for good. [PrepareErasure] makes it.
 type OrderErasure struct {
 	Class string
 	Kept  []Kept
-	// Ordered tells that it was ordered before, and nothing new was sealed since.
+	// Ordered: it was ordered before, and nothing was sealed since.
 	Ordered bool
 }
 
-// RecordKeyDestroyed tells that the key of a record class was destroyed, as was ordered.
+// RecordKeyDestroyed records that the key of a record class was destroyed as ordered.
 type RecordKeyDestroyed struct{ Class string }
 
 func (OrderErasure) command()       {}
 func (RecordKeyDestroyed) command() {}
 
-// Kept is a record that a retention period protects: From is the certificate's last day for an issue record, and the
-// record's own day for the others.
+// Kept is a record under a retention period. From is the certificate's last day for an issue record, and the record's
+// own day for the others.
 type Kept struct {
 	Record regime.Record
 	From   civil.Date
 }
 
-// classRecords are the records of law.md 12.1 that can't be read any more once the key of a class is gone. The contact
-// is in none of them: where somebody wants to be written to may be erased at any time. What revoked a certificate, and
-// the file of it, stand in the log unsealed.
+// classRecords lists the records of law.md 12.1 that become unreadable with the key of a class. The contact is in none
+// of them: it may be erased at any time. Revocations and their files are in the log unsealed.
 var classRecords = map[string][]regime.Record{
 	"identity":    {regime.RecordIssue, regime.RecordApplication, regime.RecordCardApplication},
 	"certificate": {regime.RecordIssue},
 	"contact":     nil,
 }
 
-// PrepareErasure gathers from the whole history what protects a record class. An unknown class is an error.
+// PrepareErasure gathers from the whole history which records protect a record class. An unknown class is an error.
 func PrepareErasure(history []*events.Commit, class string) (OrderErasure, error) {
 	records, known := classRecords[class]
 	if !known {
-		return OrderErasure{}, fmt.Errorf("%.40q is no record class: there are identity, certificate and contact", class)
+		return OrderErasure{}, fmt.Errorf("unknown record class %.40q: choose identity, certificate or contact", class)
 	}
 	c := OrderErasure{Class: class}
 	done := false
@@ -55,7 +54,7 @@ func PrepareErasure(history []*events.Commit, class string) (OrderErasure, error
 			case e.GetKeyDestroyed().GetRecordClass() == class:
 				done = true
 			case done && events.SealedOf(events.BodyOf(e)).GetRecordClass() == class:
-				c.Ordered = false // the person came back
+				c.Ordered = false // something was sealed since
 			}
 			for _, record := range records {
 				if from := keptFrom(record, e); !from.IsZero() {
@@ -67,7 +66,8 @@ func PrepareErasure(history []*events.Commit, class string) (OrderErasure, error
 	return c, nil
 }
 
-// keptFrom is the day from which an event's record must be kept; zero when the event makes no such record.
+// keptFrom returns the day from which the retention of an event's record counts, or zero if the event makes no such
+// record.
 func keptFrom(record regime.Record, e *events.Event) civil.Date {
 	switch b := events.BodyOf(e).(type) {
 	case *events.IssueAuthorized:
@@ -93,14 +93,14 @@ func filedOn(e *events.Event) civil.Date {
 	return civil.Of(time.UnixMilli(e.RecordedMs))
 }
 
-// Retention is the last day on which something must still be kept, and the rule that says so.
+// Retention is the last day on which a record must be kept, and the rule that says so.
 type Retention struct {
 	Rule regime.ID
 	Last civil.Date
 }
 
-// Retentions gives, for each rule that protects the record class, the last day on which it does. An order on a later day
-// than all of them is carried out.
+// Retentions returns, for each rule that protects the record class, its last day. An order after all of them is carried
+// out.
 func (c OrderErasure) Retentions() ([]Retention, error) {
 	var list []Retention
 	at := make(map[regime.ID]int)
@@ -120,10 +120,10 @@ func (c OrderErasure) Retentions() ([]Retention, error) {
 	return list, nil
 }
 
-// orderErasure orders that a key be destroyed, once, unless a retention period of law.md 12.1 still runs.
+// orderErasure orders that a key be destroyed, once, unless a retention period of law.md 12.1 is still running.
 func (d *decision) orderErasure(c OrderErasure) error {
 	if _, known := classRecords[c.Class]; !known {
-		return fmt.Errorf("%.40q is no record class", c.Class)
+		return fmt.Errorf("unknown record class %.40q", c.Class)
 	}
 	if c.Ordered {
 		return nil
@@ -148,8 +148,8 @@ func (d *decision) orderErasure(c OrderErasure) error {
 	return nil
 }
 
-// recordKeyDestroyed records the end of an erasure. A key that is destroyed once more, after an old copy of the vault was
-// put back, is nothing new.
+// recordKeyDestroyed records the end of an erasure, once. A key is destroyed again if an old copy of the vault was
+// restored.
 func (d *decision) recordKeyDestroyed(c RecordKeyDestroyed) {
 	for _, o := range d.state.Obligations {
 		if o.Kind == owesErasure && o.Target == c.Class {

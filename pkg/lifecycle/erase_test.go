@@ -8,7 +8,7 @@ import (
 	"shomei/pkg/regime"
 )
 
-// issuedOn plays a first issue of both certificates to its hand-over.
+// issuedOn plays a first issue of both certificates up to its hand-over.
 func issuedOn(t *testing.T, at string) *player {
 	t.Helper()
 	p := newPlayer(t, at)
@@ -62,8 +62,8 @@ func TestErasureWaitsForEveryRetentionPeriod(t *testing.T) {
 	}
 }
 
-// Whoever was turned away has an application form on file as well.
-func TestARefusedApplicationIsKeptToo(t *testing.T) {
+// A refused applicant has an application form on file as well.
+func TestRefusedApplicationIsRetained(t *testing.T) {
 	p := newPlayer(t, "2016-01-12 10:00")
 	p.person.Registered = false
 	p.do(p.application(events.Operation_OPERATION_ISSUE))
@@ -81,7 +81,7 @@ func TestARefusedApplicationIsKeptToo(t *testing.T) {
 func TestAnErasureIsOrderedAndCarriedOutOnce(t *testing.T) {
 	p := issuedOn(t, "2016-01-12 10:00")
 	if decided := p.do(RecordKeyDestroyed{Class: "contact"}); len(decided) > 0 {
-		t.Errorf("nothing was ordered, decided %v", decided)
+		t.Errorf("destroyed without an order: decided %v", decided)
 	}
 	erase(t, p, "contact")
 	if decided := erase(t, p, "contact"); len(decided) > 0 {
@@ -96,6 +96,6 @@ func TestAnErasureIsOrderedAndCarriedOutOnce(t *testing.T) {
 		t.Errorf("ordered after it was done, decided %v", decided)
 	}
 	if _, err := PrepareErasure(nil, "diary"); err == nil {
-		t.Error("there is a record class diary")
+		t.Error("accepted a record class that does not exist: diary")
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"shomei/pkg/regime"
 )
 
-// Evolve folds one commit of a subscriber into the state before it, which it changes. Events that this version does
-// not know are passed over: what they mean for a decision came with a newer fold.
+// Evolve folds one commit of a subscriber into its state s. Events unknown to this version are skipped: whatever needs
+// them comes with a newer fold.
 func Evolve(s *events.SubscriberState, c *events.Commit) {
 	s.Revision = c.Revision
 	for i, e := range c.Events {
@@ -71,7 +71,7 @@ func evolve(s *events.SubscriberState, e *events.Event, index uint32) {
 		f.cardExtended(b)
 	case *events.IssueAbandoned, *events.CertificateRevoked, *events.CertificateDiscarded, *events.CertificateSuspended, *events.CertificateReleased,
 		*events.CertificateExpired, *events.CardExpired, *events.CardSuspended, *events.CardFound, *events.CardReturned:
-		f.turn()
+		f.transition()
 	case *events.ResidentRecorded:
 		f.s.Municipality = b.Municipality
 	case *events.ResidentRecordChanged:
@@ -102,7 +102,7 @@ func evolve(s *events.SubscriberState, e *events.Event, index uint32) {
 	}
 }
 
-// What can be owed to a procedure, a letter, a notice or a record class.
+// The kinds of obligations: to a procedure, a letter, a notice or a record class.
 const (
 	owesKeys      = events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS
 	owesSignature = events.ObligationKind_OBLIGATION_KIND_SIGN
@@ -114,21 +114,21 @@ const (
 	owesPhone     = events.ObligationKind_OBLIGATION_KIND_INSTALL_PHONE
 )
 
-// fold is one event on its way into the state.
+// fold is one event being folded into the state.
 type fold struct {
 	s     *events.SubscriberState
 	e     *events.Event
 	index uint32
 }
 
-// owe adds an obligation; its id is the place of the event that made it.
+// owe adds an obligation; its id is the position of the event that made it.
 func (f *fold) owe(kind events.ObligationKind, target string) {
 	f.s.Obligations = append(f.s.Obligations, &events.Obligation{
 		Id: fmt.Sprintf("%d.%d", f.s.Revision, f.index), Kind: kind, Target: target, SinceMs: f.e.RecordedMs,
 	})
 }
 
-// settle removes what is owed of a kind to a target.
+// settle removes the obligations of a kind to a target.
 func (f *fold) settle(kind events.ObligationKind, target string) {
 	f.s.Obligations = slices.DeleteFunc(f.s.Obligations, func(o *events.Obligation) bool {
 		return o.Kind == kind && o.Target == target
@@ -169,7 +169,7 @@ func (f *fold) delivered(b *events.Delivered) {
 	f.endProcedure(b.Procedure)
 }
 
-// with changes a certificate, if the state still knows it.
+// with changes a certificate if the state still knows it.
 func (f *fold) with(serial uint64, change func(*events.Certificate)) {
 	if c := certificate(f.s, serial); c != nil {
 		change(c)
@@ -202,12 +202,12 @@ func (f *fold) accepted(b *events.ApplicationAccepted) {
 	}
 }
 
-// close forgets procedures that are not under way any more.
+// close removes procedures that are over.
 func (f *fold) close(over func(*events.Procedure) bool) {
 	f.s.Procedures = slices.DeleteFunc(f.s.Procedures, over)
 }
 
-// wrongNumber counts an answer form that was brought with another number than its letter has.
+// wrongNumber counts an answer to a letter that had another number than the letter.
 func (f *fold) wrongNumber(b *events.ApplicationRefused) {
 	if !slices.ContainsFunc(b.Refusals, regime.WrongLetter) {
 		return
@@ -228,7 +228,7 @@ func (f *fold) dropLetters(procedure string) {
 	f.s.Letters = slices.DeleteFunc(f.s.Letters, func(l *events.Letter) bool { return l.Procedure == procedure })
 }
 
-// endProcedure forgets a procedure with all that is still owed to a counter for it.
+// endProcedure removes a procedure with everything owed to a counter for it.
 func (f *fold) endProcedure(id string) {
 	for _, kind := range []events.ObligationKind{owesKeys, owesSignature, owesWriting, owesPhone, owesUnblock} {
 		f.settle(kind, id)
@@ -237,14 +237,14 @@ func (f *fold) endProcedure(id string) {
 	f.close(func(p *events.Procedure) bool { return p.Id == id })
 }
 
-// forgetTerms keeps of what was planned what is still asked once it is authorised: what it replaces, and by which rules.
-// The terms stand with the certificates from then on.
-func (f *fold) forgetTerms(procedure string) {
+// trimPlan drops the planned terms once keys are recorded, for the certificates carry them; only Replaces and the rule
+// ids are needed later.
+func (f *fold) trimPlan(procedure string) {
 	p := f.s.ProcedureOf(procedure)
 	if p == nil {
 		return
 	}
-	planned := make([]*events.PlannedCertificate, len(p.Planned)) // those there are the event's own
+	planned := make([]*events.PlannedCertificate, len(p.Planned)) // the current ones belong to the event
 	for i, from := range p.Planned {
 		planned[i] = &events.PlannedCertificate{Kind: from.Kind, Replaces: from.Replaces}
 		for _, c := range from.Candidates {
@@ -263,7 +263,7 @@ func (f *fold) step(procedure, step string) {
 func (f *fold) keysRecorded(b *events.KeysRecorded) {
 	f.settle(owesKeys, b.Procedure)
 	f.step(b.Procedure, stepKeys)
-	f.forgetTerms(b.Procedure)
+	f.trimPlan(b.Procedure)
 }
 
 func (f *fold) written(b *events.CertificateWritten) {
@@ -277,7 +277,7 @@ func (f *fold) written(b *events.CertificateWritten) {
 	})
 }
 
-// authorized folds an authorisation. One for a smartphone that waits for none changes nothing.
+// authorized folds an authorisation. One for a smartphone without an open application changes nothing.
 func (f *fold) authorized(b *events.IssueAuthorized) {
 	p, carrier := f.s.ProcedureOf(b.Procedure), events.CarrierOf(b.Card, "", 0)
 	if p.GetCarrier().Device() != b.Device {
@@ -295,7 +295,8 @@ func (f *fold) authorized(b *events.IssueAuthorized) {
 	f.owe(owesSignature, b.Procedure)
 }
 
-// keptKey is the digest of a key on a PIV card, which alone is asked for again: a new key destroys the old one there.
+// keptKey returns the digest of a key on a PIV card, or nil. Only there is it needed again: a new key destroys the old
+// one.
 func (f *fold) keptKey(b *events.IssueAuthorized, p *events.Procedure) []byte {
 	for _, card := range []*events.HeldCard{f.s.Card, f.s.OldCard} {
 		if card.GetCard() == b.Card && card.GetKind() == events.CardKind_CARD_KIND_PIV {
@@ -311,13 +312,13 @@ func (f *fold) keptKey(b *events.IssueAuthorized, p *events.Procedure) []byte {
 func (f *fold) issued(b *events.CertificateIssued) {
 	f.with(b.Serial, func(c *events.Certificate) {
 		c.Status, c.CertificateSha256, c.TbsSha256 = issued, b.CertificateSha256, nil
-		f.goOn(b.Procedure)
+		f.advance(b.Procedure)
 	})
 }
 
-// goOn lets a procedure go on whose certificates are all signed or given up: those that were signed can be written. An
-// application for a smartphone with none on its way any more is over.
-func (f *fold) goOn(procedure string) {
+// advance moves a procedure on once all its certificates are signed or given up: signed ones can be written. An
+// application for a smartphone without any left is over.
+func (f *fold) advance(procedure string) {
 	p := f.s.ProcedureOf(procedure)
 	has := func(status events.CertificateStatus) bool {
 		return slices.ContainsFunc(f.s.Certificates, func(c *events.Certificate) bool { return c.Procedure == procedure && c.Status == status })
@@ -337,7 +338,7 @@ func (f *fold) goOn(procedure string) {
 	}
 }
 
-// writeFailed owes the same work again when the card can still do it.
+// writeFailed owes the same work again if the card can still do it.
 func (f *fold) writeFailed(b *events.CardWriteFailed) {
 	p := f.s.ProcedureOf(b.Procedure)
 	if p == nil {
@@ -351,26 +352,26 @@ func (f *fold) writeFailed(b *events.CardWriteFailed) {
 	}
 }
 
-// end closes a certificate for good and forgets what was owed for it. One on a smartphone is forgotten altogether.
+// end marks a certificate as ended and drops what was owed for it. One on a smartphone is removed altogether.
 func (f *fold) end(serial uint64, status events.CertificateStatus, reason events.RevocationReason) {
 	c := certificate(f.s, serial)
 	if c == nil {
 		return
 	}
-	defer f.goOn(c.Procedure)
+	defer f.advance(c.Procedure)
 	if c.Carrier.Device() != "" {
 		f.s.Certificates = slices.DeleteFunc(f.s.Certificates, func(other *events.Certificate) bool { return other == c })
 		return
 	}
 	c.Status, c.Reason, c.EndedMs = status, reason, f.e.RecordedMs
-	// What no later decision asks of an ended certificate would only make the state grow.
+	// Nothing later needs these of an ended certificate, and the state must not grow.
 	c.WindowOpens, c.WindowOpened, c.Written, c.Replaces, c.NotBeforeMs = "", false, false, 0, 0
 	c.SpkiSha256, c.CertificateSha256, c.TbsSha256 = nil, nil, nil
 	c.Authority, c.Carrier, c.Procedure, c.Overseas = "", nil, "", false
 	f.forgetEnded()
 }
 
-// keepEnded is how many ended certificates the state remembers; the history knows the rest.
+// keepEnded is how many ended certificates the state remembers; the history has the rest.
 const keepEnded = 4
 
 func (f *fold) forgetEnded() {
@@ -385,8 +386,8 @@ func (f *fold) forgetEnded() {
 	}
 }
 
-// turn gives the event's certificates and cards the status that it brings.
-func (f *fold) turn() {
+// transition gives certificates and cards the status that the event brings.
+func (f *fold) transition() {
 	for _, t := range events.Transitions(f.e) {
 		switch {
 		case t.Card != "":
@@ -397,7 +398,7 @@ func (f *fold) turn() {
 			f.with(t.Serial, func(c *events.Certificate) { c.Status = valid })
 		default:
 			f.end(t.Serial, t.Status, t.Reason)
-			if t.Held { // the cause of what nobody held is asked of the history alone
+			if t.Held { // for other certificates only the history needs the cause
 				f.with(t.Serial, func(c *events.Certificate) { c.Cause = t.Cause })
 			}
 		}
@@ -407,11 +408,11 @@ func (f *fold) turn() {
 func (f *fold) suspend(serial uint64) {
 	f.with(serial, func(c *events.Certificate) {
 		c.Status, c.SuspendedMs = suspended, f.e.RecordedMs
-		f.goOn(c.Procedure)
+		f.advance(c.Procedure)
 	})
 }
 
-// phoneLost notes on what is on a smartphone that it was lost, or found.
+// phoneLost marks the certificates on a smartphone as lost, or found.
 func (f *fold) phoneLost(device string, lost bool) {
 	for _, c := range f.s.Certificates {
 		if device != "" && c.Carrier.Device() == device {
@@ -433,7 +434,7 @@ func (f *fold) cardAssigned(b *events.CardAssigned) {
 func (f *fold) cardHandedOver(b *events.CardHandedOver) {
 	f.setCard(b.Card, events.CardStatus_CARD_STATUS_HELD)
 	if held := f.s.Card; held != nil && held.Card == b.Card {
-		held.Fee = nil // taken
+		held.Fee = nil // paid
 	}
 }
 
@@ -450,7 +451,7 @@ func (f *fold) cardExtended(b *events.CardTermExtended) {
 	}
 }
 
-// keep notes that a card lies at the office. A card that is out of use stays so, wherever it lies.
+// keep records that a card lies at the office. A card out of use stays so.
 func (f *fold) keep(card string) {
 	for _, held := range []*events.HeldCard{f.s.Card, f.s.OldCard} {
 		if held != nil && held.Card == card && !unusable(held) {
@@ -469,7 +470,7 @@ func (f *fold) setCard(card string, status events.CardStatus) {
 		f.s.OldCard = nil
 	}
 	if old := f.s.OldCard; old != nil && f.s.Card.GetStatus() == events.CardStatus_CARD_STATUS_VOID && old.Kind == f.s.Card.Kind {
-		f.s.Card, f.s.OldCard = old, nil // what was to take its place came to nothing
+		f.s.Card, f.s.OldCard = old, nil // the intended replacement was voided
 	}
 }
 
@@ -480,7 +481,7 @@ func stayCaps(candidates []*events.Candidate) bool {
 	})
 }
 
-// charged is a fee of which something is to be paid; nil otherwise.
+// charged returns the fee if anything of it is to be paid, or nil.
 func charged(fee []*events.FeeItem) []*events.FeeItem {
 	if slices.ContainsFunc(fee, func(i *events.FeeItem) bool { return i.Yen > 0 }) {
 		return fee
@@ -508,7 +509,7 @@ func (f *fold) recordChanged(b *events.ResidentRecordChanged) {
 	case events.RecordChange_RECORD_CHANGE_MOVE_OUT:
 		f.s.MovedOut = true
 	case events.RecordChange_RECORD_CHANGE_MOVE_IN:
-		// Whoever is notified as moving in stands in a register, also after a deletion ex officio.
+		// Somebody who moves in is in a register again, even after a deletion ex officio.
 		f.s.MovedOut, f.s.Overseas, f.s.Ended, f.s.Continued = false, false, false, false
 		f.s.Municipality, f.s.MovedOn = b.Municipality, b.CausedOn
 	case events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS:
@@ -521,7 +522,7 @@ func (f *fold) recordChanged(b *events.ResidentRecordChanged) {
 	}
 }
 
-// addressChanged notes when a move was filed, and that letters posted before it went to another address.
+// addressChanged records when a move was filed, and voids letters posted to the former address.
 func (f *fold) addressChanged() {
 	f.s.MoveFiledOn = filedOn(f.e).String()
 	for _, l := range f.s.Letters {

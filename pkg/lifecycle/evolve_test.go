@@ -14,11 +14,11 @@ import (
 	"shomei/pkg/regime"
 )
 
-// foldedAt is when every event of the table was recorded and filed.
+// foldedAt is when every event of the table was filed and recorded.
 var foldedAt = civil.New(2026, time.November, 29).At(civil.Clock(10, 0))
 
-// busy is somebody in the middle of everything: an application p1 whose authentication certificate is authorised and whose
-// signature certificate is issued, a letter out, one of another application, a new card beside the old one, a phone.
+// busy returns somebody with everything under way: an application p1 whose authentication certificate is authorised and
+// whose signature certificate is issued, a letter due and another posted, a new card beside the old one, a phone.
 func busy() *events.SubscriberState {
 	return &events.SubscriberState{
 		Revision: 7, Municipality: "12237",
@@ -62,7 +62,7 @@ func owed(id string, kind events.ObligationKind, target string) *events.Obligati
 	return &events.Obligation{Id: id, Kind: kind, Target: target}
 }
 
-// want is how the state of somebody must have changed.
+// want is the expected state.
 type want struct{ *events.SubscriberState }
 
 func (w want) owes(kind events.ObligationKind, target string) {
@@ -75,7 +75,7 @@ func (w want) settled(targets ...string) {
 	w.Obligations = slices.DeleteFunc(w.Obligations, func(o *events.Obligation) bool { return slices.Contains(targets, o.Id) })
 }
 
-// ended is what is left of a certificate that has ended.
+// ended sets and returns what remains of a certificate that has ended.
 func (w want) ended(serial uint64, status events.CertificateStatus, reason events.RevocationReason) *events.Certificate {
 	c := certificate(w.SubscriberState, serial)
 	kept := &events.Certificate{
@@ -85,13 +85,13 @@ func (w want) ended(serial uint64, status events.CertificateStatus, reason event
 	return kept
 }
 
-// onlyIssued is somebody on whose way to the phone there is only what is issued.
+// onlyIssued removes the phone's authorised certificate, so that only the issued one is left.
 func onlyIssued(s *events.SubscriberState) { s.Certificates = slices.Delete(s.Certificates, 4, 5) }
 
-// withoutOpen is somebody without a procedure at a counter.
+// withoutOpen removes the procedure at a counter.
 func withoutOpen(s *events.SubscriberState) { s.Procedures = s.Procedures[1:] }
 
-// forgets takes a certificate out of the state.
+// forgets removes a certificate from the state.
 func (w want) forgets(serial uint64) {
 	w.Certificates = slices.DeleteFunc(w.Certificates, func(c *events.Certificate) bool { return c.Serial == serial })
 }
@@ -105,10 +105,10 @@ const (
 	changed     = events.RevocationReason_REVOCATION_REASON_AFFILIATION_CHANGED
 )
 
-// folds says for each event what it must change in a state, what it owes and what it settles; nothing else may change.
+// folds lists for each event what it must change in a state; nothing else may change.
 var folds = []struct {
 	name  string
-	given func(*events.SubscriberState) // how the state differs from busy; nil: not at all
+	given func(*events.SubscriberState) // changes busy first; may be nil
 	event events.Body
 	want  func(want)
 }{
@@ -168,7 +168,7 @@ var folds = []struct {
 		w.Letters[0].Mailed, w.Letters[0].MailedOn = true, "2026-11-29"
 		w.settled("2.0")
 	}},
-	{"a letter is posted that was", nil, &events.InquiryLetterMailed{Letter: "l2"}, func(w want) { w.settled("3.1") }},
+	{"a letter is posted again", nil, &events.InquiryLetterMailed{Letter: "l2"}, func(w want) { w.settled("3.1") }},
 	{"keys are made", nil, &events.KeysRecorded{Procedure: "p1"}, func(w want) {
 		w.settled("1.0")
 		w.Open().Step = stepKeys
@@ -256,12 +256,12 @@ var folds = []struct {
 		w.Certificates[5].Written, w.Procedures[1].Step = true, stepWritten
 	}},
 	{"discarded", nil, &events.CertificateDiscarded{Serial: 3}, func(w want) { w.ended(3, revoked, unspecified) }},
-	{"keys could not be made, and can be", nil, &events.CardWriteFailed{Procedure: "p1", Repairable: true}, func(w want) {
+	{"keys could not be made, but can be retried", nil, &events.CardWriteFailed{Procedure: "p1", Repairable: true}, func(w want) {
 		w.Open().Attempt = 2
 		w.settled("1.0")
 		w.owes(owesKeys, "p1")
 	}},
-	{"a card could not be written, and never can", func(s *events.SubscriberState) { s.Open().Step = stepIssued }, &events.CardWriteFailed{Procedure: "p1"}, func(w want) { w.settled("1.2") }},
+	{"a card can't be written at all", func(s *events.SubscriberState) { s.Open().Step = stepIssued }, &events.CardWriteFailed{Procedure: "p1"}, func(w want) { w.settled("1.2") }},
 	{"a card of another application could not be written", nil, &events.CardWriteFailed{Procedure: "other", Repairable: true}, func(want) {}},
 	{"a command was not carried out", nil, &events.CommandFailed{Obligation: "1.2"}, func(w want) { w.settled("1.2") }},
 	{"a PIN is to be set", nil, &events.UnblockAuthorized{Procedure: "p1"}, func(w want) { w.owes(owesUnblock, "p1") }},
@@ -304,7 +304,7 @@ var folds = []struct {
 		w.Procedures = w.Procedures[:1]
 		w.settled("4.0")
 	}},
-	{"a fifth one has ended", func(s *events.SubscriberState) {
+	{"a fifth certificate ends", func(s *events.SubscriberState) {
 		for serial := range uint64(keepEnded) {
 			s.Certificates = slices.Insert(s.Certificates, 0, &events.Certificate{Serial: 20 + serial, Status: expired})
 		}
@@ -345,7 +345,7 @@ var folds = []struct {
 		w.Card.Status, w.Card.Cause = events.CardStatus_CARD_STATUS_VOID, "overseas"
 	}},
 	{"a card ends by its term", nil, &events.CardExpired{Card: "old"}, func(w want) { w.OldCard.Status = events.CardStatus_CARD_STATUS_EXPIRED }},
-	{"a card is out of use for a while", nil, &events.CardSuspended{Card: "old"}, func(w want) { w.OldCard.Status = events.CardStatus_CARD_STATUS_SUSPENDED }},
+	{"a card is suspended", nil, &events.CardSuspended{Card: "old"}, func(w want) { w.OldCard.Status = events.CardStatus_CARD_STATUS_SUSPENDED }},
 	{"a card is found", func(s *events.SubscriberState) { s.OldCard.Status = events.CardStatus_CARD_STATUS_SUSPENDED }, &events.CardFound{Card: "old"}, func(w want) {
 		w.OldCard.Status = events.CardStatus_CARD_STATUS_HELD
 	}},
@@ -379,9 +379,9 @@ var folds = []struct {
 	}, func(w want) { w.MovedOut, w.Overseas, w.Continued, w.LeftOn = false, false, false, "" }},
 	{"dies", nil, &events.ResidentRecordChanged{Change: events.RecordChange_RECORD_CHANGE_DEATH}, func(w want) { w.Ended = true }},
 	{"is deleted", nil, &events.ResidentRecordChanged{Change: events.RecordChange_RECORD_CHANGE_DELETED}, func(w want) { w.Ended = true }},
-	{"is a subject no more", nil, &events.ResidentRecordChanged{Change: events.RecordChange_RECORD_CHANGE_OUT_OF_SCOPE}, func(w want) { w.Ended = true }},
+	{"is out of scope", nil, &events.ResidentRecordChanged{Change: events.RecordChange_RECORD_CHANGE_OUT_OF_SCOPE}, func(w want) { w.Ended = true }},
 	{"changes the name", nil, &events.ResidentRecordChanged{Change: events.RecordChange_RECORD_CHANGE_NAME}, func(want) {}},
-	{"is another", nil, &events.SubscriberAliased{To: "other"}, func(w want) { w.AliasOf = "other" }},
+	{"becomes an alias", nil, &events.SubscriberAliased{To: "other"}, func(w want) { w.AliasOf = "other" }},
 	{"a deadline is set anew", nil, &events.DeadlineSet{Kind: events.DeadlineKind_DEADLINE_KIND_MOVE_OUT, LastDay: "2027-01-01"}, func(w want) {
 		w.Deadlines = []*events.Deadline{w.Deadlines[1], {Kind: events.DeadlineKind_DEADLINE_KIND_MOVE_OUT, LastDay: "2027-01-01"}}
 	}},
@@ -439,15 +439,15 @@ func TestWhatEachEventChanges(t *testing.T) {
 	}
 }
 
-// elsewhere are events of the other aggregates, which their own folds know.
+// elsewhere lists the events of other aggregates, which have their own folds.
 var elsewhere = []string{
 	"CardClaimed", "CardRetired", "CardOpened", "CardKeyMade", "OfficeDefined", "CounterEnrolled", "CounterRetired", "CounterHeadAdopted",
 	"LogOpened", "GenerationActivated", "BlockLeased", "CrlPublished", "CertificateFound", "RevocationFound", "FoundCertificateRevoked", "VaultRecorded", "WriterEnrolled", "WriterRetired", "RecordOpened",
 	"FactQuarantined", "QuarantineResolved", "ClaimHeld",
 }
 
-// Every event of the catalogue stands in the table, save those of other aggregates.
-func TestEveryEventStandsInTheTable(t *testing.T) {
+// Every event of the catalogue is in the table, except those of other aggregates.
+func TestFoldTableListsEveryEvent(t *testing.T) {
 	told := map[string]bool{}
 	for _, row := range folds {
 		told[string(row.event.ProtoReflect().Descriptor().Name())] = true

@@ -9,8 +9,8 @@ import (
 	"shomei/pkg/regime"
 )
 
-// What the authority itself got wrong costs the holder nothing, and the fee says why; so does every other end of a
-// certificate that is issued again on the same card, whatever the clerk calls it.
+// A holder does not pay for the authority's own error, and the fee says why; the same goes by every other cause of a
+// reissue on the same card, whatever operation the clerk chooses.
 func TestFeeAfterAnEnd(t *testing.T) {
 	order := func(p *player) {
 		p.do(OrderByAuthority{Serials: []uint64{p.held(kindSign).Serial}, Reason: events.RevocationReason_REVOCATION_REASON_AFFILIATION_CHANGED, Filed: p.now})
@@ -40,13 +40,13 @@ func TestFeeAfterAnEnd(t *testing.T) {
 	equal(t, "still in force", p.apply(opReissue, kinds(kindSign)).Fee[0].Yen, uint32(200))
 }
 
-func TestRefusalNamesARuleOnce(t *testing.T) {
+func TestDoubleIssueOfBothKindsNamesOneRule(t *testing.T) {
 	p := fromFactory(t).at("2017-05-10 10:00")
-	decided := find[*events.ApplicationRefused](p.do(p.application(opIssue))) // both kinds are held already
+	decided := find[*events.ApplicationRefused](p.do(p.application(opIssue))) // both kinds are held
 	equal(t, "refusals", decided.Refusals, []string{regime.DoubleIssue})
 }
 
-// The letter of inquiry asks the principal; who asks in their name must be a proxy before it is posted.
+// The letter of inquiry goes to the principal, so a proxy must prove to be one before it is posted.
 func TestProxyShowsTheMandateFirst(t *testing.T) {
 	for _, law := range []struct {
 		at     string
@@ -72,8 +72,8 @@ func TestProxyShowsTheMandateFirst(t *testing.T) {
 	}
 }
 
-// A notice has one outcome, and its sentence says why; a leap of the clock over the whole window is such a why.
-func TestWhyANoticeIsNotSent(t *testing.T) {
+// A notice has one outcome, which names its rule, also if the clock skipped the whole window.
+func TestSuppressedNoticeNamesItsRule(t *testing.T) {
 	sentences := func(list []*events.Event) []string {
 		var rules []string
 		for _, e := range list {
@@ -101,7 +101,7 @@ func TestWhyANoticeIsNotSent(t *testing.T) {
 	}
 }
 
-func TestTakenBackInExchange(t *testing.T) {
+func TestOnlyTheKnownCardIsTakenBack(t *testing.T) {
 	exchange := func(id string) func(*Apply) { return func(a *Apply) { a.TakenBack = id } }
 	p := newPlayer(t, "2015-10-01 10:00")
 	p.carried(opIssue, juki)
@@ -120,8 +120,8 @@ func TestTakenBackInExchange(t *testing.T) {
 	q.carried(opReissue, card("card-2"), exchange("card-1"))
 }
 
-// A paper that came in before closing time and was typed in after it counts by its receipt; the log says that a clerk
-// entered that time, and when.
+// A paper received before closing time and entered after it counts by its receipt; the log has both times and that a
+// clerk entered the first.
 func TestReceiptEnteredByHand(t *testing.T) {
 	p := newPlayer(t, "2012-12-03 17:10")
 	p.refused("office.closed.after-hours", opIssue, juki)
@@ -137,8 +137,8 @@ func TestReceiptEnteredByHand(t *testing.T) {
 		[]int64{late.Filed.UnixMilli(), late.Entered.UnixMilli(), p.now.UnixMilli()})
 }
 
-// A change that ends nothing is told with the rule that says so.
-func TestAMinorCorrectionSaysThatNothingEnds(t *testing.T) {
+// A change that ends nothing names the rule for that.
+func TestMinorCorrectionNamesItsRule(t *testing.T) {
 	p := fromFactory(t).at("2017-05-10 10:00")
 	decided := p.change(events.RecordChange_RECORD_CHANGE_MINOR)
 	equal(t, "events", names(decided), []string{"ResidentRecordChanged"})
@@ -147,8 +147,8 @@ func TestAMinorCorrectionSaysThatNothingEnds(t *testing.T) {
 	equal(t, "rules of the change itself", len(decided[0].RuleIds), 0)
 }
 
-// What is offered instead of a renewal that comes too early would be accepted now, and nothing else is offered.
-func TestTheAlternativeWouldBeAccepted(t *testing.T) {
+// The alternative to an early renewal would be accepted now; nothing else is offered.
+func TestAlternativeToEarlyRenewalIsAcceptable(t *testing.T) {
 	p := fromFactory(t).at("2020-03-18 10:00")
 	early := find[*events.ApplicationRefused](p.do(p.application(opRenew)))
 	equal(t, "offered", early.Alternative, opReissue)

@@ -11,7 +11,7 @@ import (
 
 func appliedOn(day civil.Date) func(*Apply) { return func(a *Apply) { a.AppliedOn = day } }
 
-// made carries a card through the factory.
+// made applies for a card and carries it through the factory.
 func (p *player) made(change ...func(*Apply)) *events.ApplicationAccepted {
 	p.t.Helper()
 	accepted := p.apply(opFactory, append(change, factory)...)
@@ -21,7 +21,7 @@ func (p *player) made(change ...func(*Apply)) *events.ApplicationAccepted {
 	return accepted
 }
 
-// collected hands over the card that waits.
+// collected hands over the waiting card.
 func (p *player) collected(id string) *events.ApplicationAccepted {
 	p.t.Helper()
 	accepted := p.apply(opHandOver, card(id))
@@ -30,7 +30,7 @@ func (p *player) collected(id string) *events.ApplicationAccepted {
 	return accepted
 }
 
-// A card that the factory makes to renew another is no double issue: the former card and its certificates serve until the
+// A factory's card that renews another is no double issue: the former card and its certificates stay in force until the
 // new one is handed over, and end in that commit (law.md 4.4).
 func TestACardIsRenewedThroughTheFactory(t *testing.T) {
 	p := fromFactory(t) // card and certificates from 2016
@@ -57,8 +57,8 @@ func TestACardIsRenewedThroughTheFactory(t *testing.T) {
 	equal(t, "no card beside it", p.state.OldCard, (*events.HeldCard)(nil))
 }
 
-// A card that ends while it is being handed over is not given out: its hand-over ends with it, whatever else the person has.
-func TestACardThatEndsBeforeItsHandOverIsNotGivenOut(t *testing.T) {
+// A waiting card that ends before the hand-over is not handed over, whatever else the person has.
+func TestCardEndedBeforeHandOverIsNotHandedOver(t *testing.T) {
 	p := fromFactory(t)
 	p.at("2025-03-19 02:00")
 	p.made(card("card-2"))
@@ -72,15 +72,15 @@ func TestACardThatEndsBeforeItsHandOverIsNotGivenOut(t *testing.T) {
 	equal(t, "the card in hand", p.state.Card.GetCard(), "card-1")
 }
 
-// A factory names the card that it makes; it makes none that the person has.
-func TestAFactoryNamesItsCard(t *testing.T) {
+// A factory must name the card it makes, and not one that the person has.
+func TestFactoryMustNameANewCard(t *testing.T) {
 	p := newPlayer(t, "2016-01-12 10:00")
 	p.refused(regime.NoCardNamed, opFactory, factory, card(""))
 	p = fromFactory(t)
 	p.at("2025-03-19 02:00").refused(regime.NoCardNamed, opFactory, factory, card(""))
 }
 
-// While a new card waits, what is lost or ends is what is in hand; a death ends both.
+// While a new card waits, a loss or an expiry concerns the card in hand; a death ends both.
 func TestWhatEndsWhileANewCardWaits(t *testing.T) {
 	start := func() *player {
 		p := fromFactory(t)
@@ -118,19 +118,19 @@ func TestWhatEndsWhileANewCardWaits(t *testing.T) {
 	equal(t, "given up", Live(p.state, underMyNumber, kindAuth).GetStatus(), issued)
 	equal(t, "waits", status(p, "card-2"), assigned)
 
-	p = start() // nobody comes for it
+	p = start() // never collected
 	p.at("2025-06-19 03:00").tick()
 	equal(t, "the term of the former is over", status(p, "card-1"), events.CardStatus_CARD_STATUS_EXPIRED)
 	equal(t, "waits", status(p, "card-2"), assigned)
 	p.at("2025-06-20 10:00").collected("card-2")
 	equal(t, "collected", Live(p.state, underMyNumber, kindAuth).Status, valid)
 
-	p = start() // another card at the counter before it is collected
+	p = start() // another card is issued at the counter first
 	p.carried(opReissue, card("card-3"))
 	equal(t, "in hand", Live(p.state, underMyNumber, kindAuth).Carrier.Card(), "card-3")
 	equal(t, "the one that waited", status(p, "card-2"), void)
 
-	p = start() // issued anew on the card that waits: what it bore ends at once, what is in hand when it is collected
+	p = start() // reissued on the waiting card: its old one ends at once, the one in hand at the hand-over
 	p.apply(opReissue, card("card-2"), kinds(kindSign))
 	p.keys()
 	p.sign()
@@ -152,8 +152,8 @@ func (p *player) inForceOn(id string, kind events.CertificateKind) (n int) {
 	return n
 }
 
-// A card that replaces a lost one is paid for when it is handed over, also when the factory makes it; a loss by telephone
-// leaves suspended certificates, which are no obstacle (law.md 4.4).
+// A card that replaces a lost one is paid for at the hand-over, also if the factory makes it; the certificates
+// suspended by telephone are no obstacle (law.md 4.4).
 func TestALostCardIsReplacedThroughTheFactory(t *testing.T) {
 	for _, by := range []string{"telephone", "counter"} {
 		p := fromFactory(t).at("2017-05-08 10:00")
@@ -173,8 +173,8 @@ func TestALostCardIsReplacedThroughTheFactory(t *testing.T) {
 	p.refused(regime.DoubleIssue, opFactory, factory, card("card-2")) // neither lost nor near its end
 }
 
-// Age is judged on the day of the application for a factory's card, which its holder's extension remembers (law.md 2.6).
-func TestAFactoryCardCarriesItsApplicationsDay(t *testing.T) {
+// For a factory's card age is judged on the day of application, which an extension still knows (law.md 2.6).
+func TestFactoryCardRemembersItsApplicationDay(t *testing.T) {
 	p := newPlayer(t, "2022-04-20 10:00")
 	p.person.BirthDate = civil.New(2002, 9, 9)
 	accepted := p.made(card("card-1"), appliedOn(civil.New(2022, 3, 25)))
@@ -187,8 +187,8 @@ func TestAFactoryCardCarriesItsApplicationsDay(t *testing.T) {
 	equal(t, "14 then", accepted.Kinds, []events.CertificateKind{kindAuth})
 }
 
-// A card that is shown and written to at the new municipality counts as submitted (law.md 8.4).
-func TestACardWrittenToIsSubmitted(t *testing.T) {
+// A card written to at the new municipality counts as submitted (law.md 8.4).
+func TestWrittenCardCountsAsSubmitted(t *testing.T) {
 	for _, write := range []func(*player){
 		func(p *player) { p.carried(opIssue, kinds(kindSign)) },
 		func(p *player) {
@@ -207,7 +207,7 @@ func TestACardWrittenToIsSubmitted(t *testing.T) {
 	}
 }
 
-// The notice says when the card ends too; a resident with a limited stay gets none (law.md 9.1, 9.2).
+// The notice says whether the card ends too; a resident with a limited stay gets none (law.md 9.1, 9.2).
 func TestNoticesOfCardsThatEnd(t *testing.T) {
 	p := fromFactory(t).at("2020-03-19 00:05")
 	equal(t, "card goes on", find[*events.NoticeDue](p.tick()).CardEnds, false)
@@ -226,7 +226,7 @@ func TestNoticesOfCardsThatEnd(t *testing.T) {
 	rules := decided[len(decided)-1].RuleIds
 	equal(t, "rule", slices.Contains(rules, regime.LimitedStay), true)
 
-	p = newPlayer(t, "2018-05-01 02:00") // the stay and the card were extended: the certificates end alone
+	p = newPlayer(t, "2018-05-01 02:00") // stay and card were extended: only the certificates end
 	p.person.Foreign, p.person.StayUntil = true, civil.New(2020, 3, 31)
 	p.made()
 	p.at("2018-05-14 10:00").collected("card-1")

@@ -8,19 +8,19 @@ import (
 	"shomei/events"
 )
 
-// FoldVersion is the version of every fold of this package. It grows when a fold changes its meaning; states of an
-// older version are then folded again from the history.
+// FoldVersion is the version of all folds of this package. It grows when a fold changes its meaning; states of an older
+// version are then folded again from the history.
 const FoldVersion = 8
 
-// Fold is how the commits of one kind of aggregate become a state.
+// Fold folds the commits of one kind of aggregate into a state.
 type Fold struct {
-	// Apply folds a commit into the encoded state before it (nil before the first) and gives the encoded state after.
+	// Apply folds a commit into the encoded state before it (nil before the first) and returns the encoded state after.
 	Apply func(state []byte, c *events.Commit) ([]byte, error)
-	// Remembered gives the revision at which a command was answered, if the state still knows it.
+	// Remembered returns the revision at which a command was answered, if the state still knows it.
 	Remembered func(state []byte, commandID string) (uint64, bool)
 }
 
-// Folds gives the fold of every kind of aggregate.
+// Folds returns the fold of every kind of aggregate.
 func Folds() map[string]Fold {
 	return map[string]Fold{
 		events.KindSubscriber: foldOf(func() *events.SubscriberState { return &events.SubscriberState{} }, Evolve),
@@ -65,7 +65,7 @@ func foldOf[S state](empty func() S, evolve func(S, *events.Commit)) Fold {
 	}
 }
 
-// DecodeSubscriber reads a folded subscriber; nil bytes are a subscriber of whom nothing is known.
+// DecodeSubscriber decodes a folded subscriber; nil bytes are a subscriber without history.
 func DecodeSubscriber(raw []byte) (*events.SubscriberState, error) {
 	s := &events.SubscriberState{}
 	if err := proto.Unmarshal(raw, s); err != nil {
@@ -74,7 +74,7 @@ func DecodeSubscriber(raw []byte) (*events.SubscriberState, error) {
 	return s, nil
 }
 
-// evolvePlain folds aggregates whose decisions depend on nothing but their own commands.
+// evolvePlain folds aggregates whose decisions depend only on their own commands.
 func evolvePlain(s *events.QuarantineState, c *events.Commit) {
 	s.Revision, s.RecordedMs = c.Revision, recorded(c)
 	s.Commands = remember(s.Commands, c.CommandId, c.Revision)

@@ -8,8 +8,8 @@ import (
 	"shomei/pkg/regime"
 )
 
-// recordHandOver ends the procedure: fee, paper copy, card. From now on the certificates are in force in the holder's
-// hands; a card taken back in exchange ends with its certificates.
+// recordHandOver ends the procedure: fee, paper copy, card. The certificates come into force; a card taken back in
+// exchange ends with its certificates.
 func (d *decision) recordHandOver(c RecordHandOver) error {
 	d.filedAt(c.Filed)
 	p := d.state.Open()
@@ -36,7 +36,7 @@ func (d *decision) recordHandOver(c RecordHandOver) error {
 	return nil
 }
 
-// replaceFormer ends what the certificates on a factory's card take the place of, in the commit that hands it over.
+// replaceFormer ends what the certificates on a factory's card replace, in the commit that hands it over.
 func (d *decision) replaceFormer(p *events.Procedure, switches regime.Switches) error {
 	for _, held := range slices.Clone(d.state.Certificates) {
 		if !held.Carrier.Is(p.Carrier) || held.Status != issued || p.Operation != events.Operation_OPERATION_HAND_OVER {
@@ -56,10 +56,10 @@ func readyToHandOver(p *events.Procedure) bool {
 	return p.Step == stepWritten
 }
 
-// handCardOver gives the holder the card, where it is not in hand already, and takes the one it replaces out of use.
+// handCardOver gives the holder the card, unless it is in hand already, and ends the one it replaces.
 func (d *decision) handCardOver(p *events.Procedure, switches regime.Switches) error {
 	if p.Carrier.Card() == d.state.OldCard.GetCard() && d.state.OldCard != nil {
-		return nil // work on a juki card beside a My Number card that still waits
+		return nil // work on a juki card while a My Number card waits
 	}
 	if d.state.Card != nil && d.state.Card.Card != p.Carrier.Card() {
 		d.emit(d.assigned(p), d.assignment(p)...)
@@ -72,7 +72,7 @@ func (d *decision) handCardOver(p *events.Procedure, switches regime.Switches) e
 	return d.takeBack(p, switches)
 }
 
-// FormerCard returns the card known here that goes out of use when the open procedure's is handed over; empty when none does.
+// FormerCard returns the known card that goes out of use when the open procedure's card is handed over, or "".
 func FormerCard(s *events.SubscriberState) string {
 	p, held, old := s.Open(), s.GetCard(), s.GetOldCard()
 	switch {
@@ -86,7 +86,7 @@ func FormerCard(s *events.SubscriberState) string {
 	return old.GetCard()
 }
 
-// assigned is the card of the procedure, on its way to the holder.
+// assigned returns the assignment of the procedure's card to the holder.
 func (d *decision) assigned(p *events.Procedure) *events.CardAssigned {
 	card := &events.CardAssigned{Card: p.Carrier.Card(), Kind: p.CardKind, LastDay: p.CardLastDay}
 	if p.CardStayCaps {
@@ -95,13 +95,13 @@ func (d *decision) assigned(p *events.Procedure) *events.CardAssigned {
 	return card
 }
 
-// assignment is the rule by which a card takes the place of another.
+// assignment returns the rules by which the card replaces another.
 func (d *decision) assignment(p *events.Procedure) []string {
 	return append(plannedRules(p, kindAuth), plannedRules(p, kindSign)...)
 }
 
-// takeBack ends the card that was given in exchange: a juki card when the first My Number card is handed over
-// (law.md 5.9), otherwise the one of the same kind that the new card replaces.
+// takeBack ends the card given in exchange: a juki card at the hand-over of the first My Number card (law.md 5.9),
+// otherwise the card of the same kind that the new one replaces.
 func (d *decision) takeBack(p *events.Procedure, switches regime.Switches) error {
 	old := d.state.OldCard
 	juki := Live(d.state, events.Regime_REGIME_JUKI, kindSign)

@@ -12,7 +12,7 @@ import (
 	"shomei/pkg/civil"
 )
 
-// decisions are the events that only a rule can make: each must name one.
+// decisions lists the events that must name a rule.
 var decisions = []string{
 	"ApplicationAccepted", "ApplicationRefused", "InquiryLetterDue", "UnblockAuthorized", "IssueAuthorized", "IssueAbandoned",
 	"CertificateIssued", "CertificateRevoked", "CertificateSuspended", "CertificateReleased", "CertificateExpired", "CertificateDiscarded",
@@ -20,8 +20,8 @@ var decisions = []string{
 	"CardSuspended", "CardTermExtended", "CardReturned", "CardFound", "NoticeDue", "SpecialCircumstancesGranted",
 }
 
-// liveness is the second, naive way to know what is in force: by events alone, and never two of a regime and kind on the
-// card, or on one smartphone. What a factory has made to replace what is in hand comes into force when it is handed over.
+// liveness tracks what is in force from events alone, independently of the state, and fails on two of a regime and kind
+// on the cards, or on one smartphone. A factory's replacement comes into force at its hand-over.
 func (p *player) liveness(e *events.Event, s *events.SubscriberState) {
 	p.t.Helper()
 	for _, t := range events.Transitions(e) {
@@ -52,7 +52,7 @@ func (p *player) liveness(e *events.Event, s *events.SubscriberState) {
 	case *events.IssueAuthorized:
 		p.capped(b)
 		if parent := certificate(s, b.Parent); b.Device != "" && (parent.GetStatus() != valid || parent.LastDay != b.LastDay) {
-			p.t.Fatalf("%d on a smartphone, to %s, is bound to %v", b.Serial, b.LastDay, parent)
+			p.t.Fatalf("%d on a smartphone, ending %s, is bound to %v", b.Serial, b.LastDay, parent)
 		}
 	case *events.CertificateReleased:
 		if held := certificate(s, b.Serial); b.Device == "" || b.Kind != kindAuth || held.GetParent() == 0 {
@@ -83,7 +83,7 @@ func (p *player) comesIntoForce(serial uint64, mine string) {
 func (p *player) leaves(serial uint64) {
 	p.t.Helper()
 	if _, ok := p.model[serial]; !ok {
-		p.t.Fatalf("%d ends and was not in force", serial)
+		p.t.Fatalf("%d ends but was not in force", serial)
 	}
 	delete(p.model, serial)
 }
@@ -102,7 +102,7 @@ func (p *player) capped(b *events.IssueAuthorized) {
 	}
 }
 
-// invariants are what must hold after every commit.
+// invariants checks what must hold after every commit.
 func (p *player) invariants(cmd Command) {
 	p.t.Helper()
 	fail := func(format string, args ...any) {
@@ -127,7 +127,7 @@ func (p *player) invariants(cmd Command) {
 	}
 	for _, o := range p.state.Obligations {
 		if !p.stands(o) {
-			fail("%v is owed to something that does not stand any more", o)
+			fail("%v is owed for something that no longer waits for it", o)
 		}
 	}
 	p.reminders(fail)
@@ -138,11 +138,11 @@ func (p *player) invariants(cmd Command) {
 		fail("state of %d bytes: %v", len(raw), err)
 	}
 	if strings.Contains(string(raw), p.person.BirthDate.String()) {
-		fail("the birth date stands in the state")
+		fail("the birth date is in the state")
 	}
 }
 
-// stands reports whether what an obligation names is still there and waits for just this.
+// stands reports whether the target of an obligation still exists and waits for this.
 func (p *player) stands(o *events.Obligation) bool {
 	open := p.state.Open()
 	if phone := p.state.ProcedureOf(o.Target); phone.GetCarrier().Device() != "" {
@@ -163,10 +163,9 @@ func (p *player) stands(o *events.Obligation) bool {
 	}
 }
 
-// reminders checks, by events alone, that no kill can lose a reminder: a window opens in one commit with the notice about
-// it, so that there is nothing between the two to die at, and a notice that fell due is owed in the state until it has an
-// outcome. The expiry service keeps no position at all: it asks again what is due and not recorded. Who is never
-// reminded has no window that opened: what was revoked or rested when it came is not reminded of.
+// reminders checks from events alone that no crash can lose a reminder: a window opens in one commit with its notice,
+// and a due notice is owed in the state until it has an outcome. The expiry service keeps no position: it asks again
+// for what is due and not recorded. Certificates revoked or suspended by then open no window and get no reminder.
 func (p *player) reminders(fail func(string, ...any)) {
 	p.t.Helper()
 	owed := map[string]bool{}
@@ -201,15 +200,15 @@ func (p *player) reminders(fail func(string, ...any)) {
 		}
 	}
 	if len(owed) > 0 {
-		fail("notices %v have no outcome, and nobody owes them", slices.Collect(maps.Keys(owed)))
+		fail("notices %v have no outcome and are not owed", slices.Collect(maps.Keys(owed)))
 	}
 }
 
-// rank orders what a certificate is worth.
+// rank orders certificate statuses by how much they still permit.
 var rank = map[events.CertificateStatus]int{valid: 2, issued: 2, authorized: 2, suspended: 1}
 
-// phonesFollow checks that no certificate on a smartphone outlives or out-values the card's that it is bound to, that what
-// is on its way there is owed, and that a phone with nothing on it is forgotten.
+// phonesFollow checks that no certificate on a smartphone outlives or outranks its parent on the card, that those on
+// their way are owed, and that a phone with none is forgotten.
 func (p *player) phonesFollow(fail func(string, ...any)) {
 	p.t.Helper()
 	phones := map[string]bool{}
@@ -228,7 +227,7 @@ func (p *player) phonesFollow(fail func(string, ...any)) {
 		for _, c := range onDevice(p.state, device) {
 			parent := certificate(p.state, c.Parent)
 			if parent == nil || hasEnded(parent) || rank[c.Status] > rank[parent.Status] || c.Kind != parent.Kind {
-				fail("serial %d on a smartphone outlives or out-values its parent: %v, %v", c.Serial, c, parent)
+				fail("serial %d on a smartphone outlives or outranks its parent: %v, %v", c.Serial, c, parent)
 			}
 			if hasEnded(c) || c.WindowOpens != "" {
 				fail("serial %d on a smartphone has ended or has a window", c.Serial)
@@ -248,7 +247,7 @@ func (p *player) phonesFollow(fail func(string, ...any)) {
 	}
 }
 
-// ordered counts the orders to erase a class that are not carried out.
+// ordered counts the erasure orders of a class that were not carried out.
 func (p *player) ordered(class string) (n int) {
 	for _, c := range p.history {
 		for _, e := range c.Events {
@@ -263,14 +262,13 @@ func (p *player) ordered(class string) (n int) {
 	return n
 }
 
-// wayForward checks that an open procedure can go on: something is owed for it, or the counter hands over or drops it;
-// and that nothing it made is left when there is none.
+// wayForward checks that an open procedure can go on, and that unsigned certificates have an open procedure.
 func (p *player) wayForward(fail func(string, ...any)) {
 	p.t.Helper()
 	open := p.state.Open()
 	for _, c := range onCards(p.state) {
 		if c.Status == authorized && (open == nil || c.Procedure != open.Id || open.Step != stepKeys) {
-			fail("serial %d waits to be signed for nothing", c.Serial)
+			fail("serial %d is unsigned, but no procedure waits for it", c.Serial)
 		}
 	}
 	if open == nil {
@@ -282,6 +280,6 @@ func (p *player) wayForward(fail func(string, ...any)) {
 	if open.Step == stepKeys && !slices.ContainsFunc(p.state.Obligations, func(o *events.Obligation) bool {
 		return o.Kind == events.ObligationKind_OBLIGATION_KIND_SIGN
 	}) {
-		fail("a procedure waits for signatures that nobody owes")
+		fail("a procedure waits for signatures that are not owed")
 	}
 }

@@ -9,12 +9,12 @@ import (
 	"shomei/pkg/regime"
 )
 
-// recordKeys authorises, for each key made for the open procedure, the certificate that was planned. The terms are
-// worked out again for the day of issue, by the same rules: the law counts from there.
+// recordKeys authorises the planned certificate for each key made for the open procedure. The terms are worked out
+// again, by the same rules, because the law counts from the day of issue.
 func (d *decision) recordKeys(c RecordKeys) error {
 	d.filedAt(c.Filed)
 	if err := d.catchUp(func() error { return d.missDeadlines(d.today(), c.Switches) }); err != nil {
-		return err // who has moved away by now gets nothing signed
+		return err // somebody who has moved away gets nothing signed
 	}
 	p := d.state.Open()
 	waits := p != nil && p.Id == c.Procedure && waitsFor(p) == owesKeys
@@ -47,7 +47,7 @@ func (d *decision) recordKeys(c RecordKeys) error {
 	return nil
 }
 
-// issueRules are the rules by which a planned certificate is authorised.
+// issueRules returns the rules by which a planned certificate is authorised.
 func (a *application) issueRules(planned *events.PlannedCertificate, window regime.Window) []string {
 	rules := slices.Clone(window.Rules)
 	if planned.Kind == kindAuth && len(a.planned) > 1 {
@@ -62,8 +62,8 @@ func (a *application) issueRules(planned *events.PlannedCertificate, window regi
 	return rules
 }
 
-// authorize lets the issuer sign what was planned of an open procedure for one of the keys; more is what the law says of
-// it beside.
+// authorize lets the issuer sign a planned certificate of an open procedure for its key; more holds the fields that
+// differ by carrier.
 func (d *decision) authorize(p *events.Procedure, planned *events.PlannedCertificate, s Signing, keys []*events.GeneratedKey, more *events.IssueAuthorized, rules ...string) {
 	more.Procedure, more.Card, more.Device, more.Municipality = p.Id, p.Carrier.Card(), p.Carrier.Device(), p.Municipality
 	more.Serial, more.Authority, more.Generation = s.Serial, s.Authority, s.Generation
@@ -73,7 +73,7 @@ func (d *decision) authorize(p *events.Procedure, planned *events.PlannedCertifi
 	d.emit(more, rules...)
 }
 
-// closed returns the rule by which nothing more comes of a procedure; none when it is open.
+// closed returns the rule to give if a procedure is no longer open.
 func (d *decision) closed(procedure string) []string {
 	if d.state.ProcedureOf(procedure) != nil {
 		return nil
@@ -81,8 +81,7 @@ func (d *decision) closed(procedure string) []string {
 	return []string{regime.NoLongerOpen}
 }
 
-// unawaited returns why a fact about a procedure changes nothing: the procedure was withdrawn meanwhile, or does not wait
-// for it.
+// unawaited returns why a fact about a procedure changes nothing: the procedure was withdrawn, or does not wait for it.
 func (d *decision) unawaited(procedure string) []string {
 	if why := d.closed(procedure); why != nil {
 		return why
@@ -150,9 +149,9 @@ func keyOf(keys []*events.GeneratedKey, kind events.CertificateKind) *events.Gen
 	return nil
 }
 
-// planAgain plans the accepted procedure on the day of issue. What was received in time goes on: where the window or the
-// term of the old certificate has closed over night, the terms it was accepted with hold. Where the regime itself has
-// ended nothing is issued any more (law.md 1.1: no certificate of either kind from 2015-12-23 to 2015-12-31).
+// planAgain plans the accepted procedure on the day of issue. What was received in time goes on: if the window or the
+// term of the old certificate has closed overnight, the accepted terms hold. If the regime itself has ended, nothing is
+// issued (law.md 1.1: no certificate of either kind from 2015-12-23 to 2015-12-31).
 func (d *decision) planAgain(p *events.Procedure, c RecordKeys) *application {
 	a := &application{
 		Apply:    Apply{Procedure: p.Id, Operation: p.Operation, Card: p.Carrier.Card(), CardKind: p.CardKind, Person: c.Person, Switches: c.Switches},
@@ -181,7 +180,7 @@ func (d *decision) planAgain(p *events.Procedure, c RecordKeys) *application {
 	return a
 }
 
-// recordIssued ends what is replaced and issues the new in the same commit, so that there are never two.
+// recordIssued ends the replaced certificates and issues the new ones in one commit, so that there are never two.
 func (d *decision) recordIssued(c RecordIssued) error {
 	var fresh []*events.Certificate
 	for _, signed := range c.Signed {
@@ -190,16 +189,16 @@ func (d *decision) recordIssued(c RecordIssued) error {
 		}
 	}
 	if len(fresh) == 0 {
-		return nil // signed again after a crash: the log has it
+		return nil // signed again after a crash; already recorded
 	}
 	if err := d.catchUp(func() error { return d.expire(Tick{Switches: c.Switches}) }); err != nil {
-		return err // what has run out meanwhile is not replaced, and not there beside the new either
+		return err // a certificate that has expired by now is not replaced, nor counted beside the new one
 	}
 	d.followParents()
 	for _, held := range fresh {
 		old := certificate(d.state, held.Replaces)
 		if slices.Contains(waiting(d.state), held.Carrier.Card()) && d.state.OldCard != nil {
-			old = d.besideOnCard(held) // the one in hand ends when the card from the factory is handed over (law.md 4.4)
+			old = d.sameKindOnCard(held) // the one in hand ends when the factory's card is handed over (law.md 4.4)
 		}
 		if err := d.replace(old, c.Switches); err != nil {
 			return err
@@ -214,8 +213,8 @@ func (d *decision) recordIssued(c RecordIssued) error {
 	return nil
 }
 
-// besideOnCard is another certificate of the same kind on the same card that has not ended; nil when there is none.
-func (d *decision) besideOnCard(held *events.Certificate) *events.Certificate {
+// sameKindOnCard returns another live certificate of the same kind on the same card, or nil.
+func (d *decision) sameKindOnCard(held *events.Certificate) *events.Certificate {
 	for _, c := range d.state.Certificates {
 		if c.Serial != held.Serial && c.Carrier.Is(held.Carrier) && c.Kind == held.Kind && !hasEnded(c) {
 			return c
@@ -224,7 +223,7 @@ func (d *decision) besideOnCard(held *events.Certificate) *events.Certificate {
 	return nil
 }
 
-// replace ends the certificate that a new one takes the place of. It may be nil.
+// replace ends old, if it is not nil and still live.
 func (d *decision) replace(old *events.Certificate, switches regime.Switches) error {
 	if old == nil || hasEnded(old) {
 		return nil
@@ -235,7 +234,7 @@ func (d *decision) replace(old *events.Certificate, switches regime.Switches) er
 	})
 }
 
-// replaceRest ends what else is on a card that a new card takes out of use.
+// replaceRest ends the other certificates on a card that a new card replaces.
 func (d *decision) replaceRest(c RecordIssued) error {
 	p, held := d.state.Open(), d.state.Card
 	if p == nil || p.Id != c.Procedure || held == nil || p.Carrier.Card() == held.Card || p.CardKind != held.Kind {
@@ -256,7 +255,7 @@ func (d *decision) replaceRest(c RecordIssued) error {
 	return nil
 }
 
-// replacementEvent is why the old certificate ends: replaced in order, or lost, or leaked, or broken (law.md 8.8).
+// replacementEvent returns why the old certificate ends: replaced in order, lost, leaked or broken (law.md 8.8).
 func (d *decision) replacementEvent(old *events.Certificate) regime.Event {
 	p := d.state.Open()
 	switch {
@@ -291,7 +290,7 @@ func (d *decision) issue(procedure string, signed SignedCertificate) {
 	}, rules...)
 }
 
-// plannedRules are the rules that set the term of the certificate of a kind.
+// plannedRules returns the rules that set the term of a kind's certificate.
 func plannedRules(p *events.Procedure, kind events.CertificateKind) []string {
 	var rules []string
 	for _, planned := range p.GetPlanned() {
@@ -313,8 +312,8 @@ func (d *decision) abandonIssue(c AbandonIssue) {
 	d.emit(abandonment(held, c.Cause), regime.BeforeHandOver)
 }
 
-// recordWritten notes that a carrier has the certificates. A smartphone is in its holder's hands, so what it has installed
-// is in force; a card is still to be handed over.
+// recordWritten records that a carrier has the certificates. Those on a smartphone come into force, for it is in its
+// holder's hands; a card is still to be handed over.
 func (d *decision) recordWritten(c RecordWritten) {
 	d.filedAt(c.Filed)
 	p, fact, why := d.state.ProcedureOf(c.Procedure), "CardWritten", "no procedure waits for this card to be written"
@@ -337,7 +336,7 @@ func (d *decision) recordWritten(c RecordWritten) {
 	d.writtenTo(c.Card)
 }
 
-// undelivered are the serials that are issued on a procedure's carrier and not in force yet.
+// undelivered returns the serials on a procedure's carrier that are issued but not in force.
 func (d *decision) undelivered(p *events.Procedure) (serials []uint64) {
 	for _, held := range d.state.Certificates {
 		if held.Carrier.Is(p.Carrier) && held.Status == issued {
@@ -354,8 +353,8 @@ func (d *decision) writtenTo(card string) {
 	}
 }
 
-// misread compares what was read back with what the procedure issued; "" when all that is still in force is there.
-// A certificate that was revoked while the card was being written is no matter any more.
+// misread compares what was read back with what the procedure issued and returns what is wrong, or "". A certificate
+// that was revoked while the card was being written doesn't matter.
 func (d *decision) misread(c RecordWritten) string {
 	for _, held := range d.state.Certificates {
 		if held.Procedure != c.Procedure || hasEnded(held) {
@@ -369,11 +368,10 @@ func (d *decision) misread(c RecordWritten) string {
 	return ""
 }
 
-// maxAttempts is how often a card is told the same before it counts as broken: one that answers every time that it might
-// work the next time would be tried for ever.
+// maxAttempts bounds retries of a repairable write failure; a card that always says "retry" would loop.
 const maxAttempts = 5
 
-// recordWriteFailed lets the counter try again where the card still can, and otherwise discards what was made.
+// recordWriteFailed lets the counter try again if the card allows it, and otherwise discards what was made.
 func (d *decision) recordWriteFailed(c RecordWriteFailed) {
 	d.filedAt(c.Filed)
 	p := d.state.Open()

@@ -24,7 +24,7 @@ const (
 	underMyNumber = events.Regime_REGIME_MYNUMBER
 )
 
-// fromFactory makes a holder of a card from the factory, handed over on 2016-01-12.
+// fromFactory returns a holder of a factory's card, handed over on 2016-01-12.
 func fromFactory(t failer) *player {
 	p := newPlayer(t, "2016-01-05 02:29")
 	p.carried(opFactory, factory)
@@ -55,9 +55,9 @@ func TestFactoryCardIsHandedOver(t *testing.T) {
 	p.refused(regime.DoubleIssue, opIssue)
 }
 
-// The term of a factory certificate is counted from its manufacture (law.md 5.7); one made at a counter says no such
-// thing.
-func TestTheFactorysTermSaysWhereItIsCountedFrom(t *testing.T) {
+// The term of a factory's certificate counts from its manufacture (law.md 5.7); one made at a counter does not name
+// that rule.
+func TestFactoryTermNamesItsRule(t *testing.T) {
 	p := newPlayer(t, "2016-01-05 02:29")
 	p.apply(opFactory, factory)
 	for _, e := range p.keys() {
@@ -74,7 +74,7 @@ func TestTheFactorysTermSaysWhereItIsCountedFrom(t *testing.T) {
 	}
 }
 
-// The length of a key is judged where it is recorded (Reg2013 Art 2; Reg2016); too short a key gets no certificate.
+// The length of a key is judged when it is recorded (Reg2013 Art 2; Reg2016); too short a key gets no certificate.
 func TestKeyLengthIsJudgedWhenKeysAreRecorded(t *testing.T) {
 	for _, c := range []struct {
 		start  string
@@ -103,8 +103,8 @@ func TestKeyLengthIsJudgedWhenKeysAreRecorded(t *testing.T) {
 	}
 }
 
-// At the hand-over the holder hears when the new state reaches those who ask for it (law.md 5.8).
-func TestTheHandOverTellsWhenItCanBeUsed(t *testing.T) {
+// At the hand-over the holder hears when the certificates can be used (law.md 5.8).
+func TestHandOverSaysWhenCertificatesAreUsable(t *testing.T) {
 	p := fromFactory(t)
 	decided := p.at("2020-03-19 10:00").carried(opRenew)
 	equal(t, "renewed", decided[len(decided)-1].RuleIds[0], "mynumber.handover.usable-in-an-hour")
@@ -129,7 +129,7 @@ func TestHandOverTakesTheJukiCardBack(t *testing.T) {
 	}
 }
 
-func TestJukiRunOffBesideAnUndeliveredCard(t *testing.T) {
+func TestJukiCardBesideUndeliveredCard(t *testing.T) {
 	p := newPlayer(t, "2014-12-03 10:00")
 	p.carried(opIssue, juki)
 	p.at("2016-01-05 02:29").carried(opFactory, factory)
@@ -245,8 +245,8 @@ func TestRenewalAfterExpiryIsANewIssue(t *testing.T) {
 	}
 }
 
-// A renewal received on the last day goes on the next day with the terms it was accepted with.
-func TestReceiptDecidesOverNight(t *testing.T) {
+// A renewal received on the last day is completed the next day with the accepted terms.
+func TestRenewalReceivedOnTheLastDayKeepsItsTerms(t *testing.T) {
 	p := fromFactory(t)
 	p.at("2020-06-18 16:59").apply(opRenew)
 	want := p.state.Open().Planned[0].LastDay
@@ -262,7 +262,7 @@ func TestReceiptDecidesOverNight(t *testing.T) {
 }
 
 // From 2015-12-23 to 2015-12-31 no certificate of either kind can be issued (law.md 1.1), whenever it was applied for.
-func TestNothingIsIssuedInTheGap(t *testing.T) {
+func TestNothingIsIssuedBetweenTheRegimes(t *testing.T) {
 	p := newPlayer(t, "2015-12-22 16:59")
 	p.apply(opIssue, juki)
 	decided := p.at("2015-12-23 00:10").keys()
@@ -273,7 +273,7 @@ func TestNothingIsIssuedInTheGap(t *testing.T) {
 	}
 }
 
-// Juki cards are given out elsewhere: after a move there is another one, once the former holds nothing in force.
+// Juki cards are given out elsewhere: after a move another one is accepted if the former has no live certificate.
 func TestAnotherJukiCardAfterAMove(t *testing.T) {
 	p := newPlayer(t, "2010-06-01 10:00")
 	p.carried(opIssue, juki)
@@ -323,7 +323,7 @@ func TestLossByTelephoneAndReissue(t *testing.T) {
 			equal(t, "suspended since", c.SuspendedMs, since)
 		}
 	}
-	p.do(ReportLoss{By: "telephone", Filed: p.now}) // about card-1, not about the one at the counter
+	p.do(ReportLoss{By: "telephone", Filed: p.now}) // concerns card-1, not the one at the counter
 	p.wantStatus(underMyNumber, kindAuth, issued)
 	p.write()
 	decided = p.handOver()
@@ -371,7 +371,7 @@ func TestReissueOfDamagedAndOnWish(t *testing.T) {
 	equal(t, "reason", certificate(p.state, 5).Reason, events.RevocationReason_REVOCATION_REASON_KEY_COMPROMISE)
 }
 
-// An expiry that nobody has recorded yet is one all the same: what is issued after it is free as that.
+// An expiry counts even if nobody has recorded it: an issue after it is free of charge.
 func TestIssueAfterAnUnrecordedExpiry(t *testing.T) {
 	p := fromFactory(t)
 	accepted := p.at("2020-06-19 10:00").apply(opIssue)
@@ -379,15 +379,15 @@ func TestIssueAfterAnUnrecordedExpiry(t *testing.T) {
 	equal(t, "fee", accepted.Fee, []*events.FeeItem{{RuleId: "mynumber.fee.expired-waived"}})
 }
 
-func TestCardOfAnother(t *testing.T) {
+func TestCardOfAnotherIsRefused(t *testing.T) {
 	p := fromFactory(t)
 	p.refused(regime.OtherCard, opUnblock, card("card-9"))
 	p.refused(regime.OtherCard, opRevoke, card("card-9"))
 	p.apply(opRevoke, card(""))
 }
 
-// TestARefusalSaysARuleOnce, however many certificates break it.
-func TestARefusalSaysARuleOnce(t *testing.T) {
+// A refusal names a rule once, however many certificates break it.
+func TestRefusalNamesEachRuleOnce(t *testing.T) {
 	p := fromFactory(t)
 	nothing := func(a *Apply) { a.Shown = nil }
 	elsewhere := func(a *Apply) { a.Person.Municipality = "01100" }
@@ -429,8 +429,8 @@ func TestMinorGetsAuthenticationOnly(t *testing.T) {
 	equal(t, "kinds", accepted.Kinds, []events.CertificateKind{kindAuth})
 }
 
-// A child's card is handed over to, and unblocked by, who sets its PINs (law.md 2.2), at the window of residence
-// (law.md 2.1).
+// A child's card is handed over to, and unblocked by, the person who sets its PINs (law.md 2.2), at the municipality of
+// residence (law.md 2.1).
 func TestWhoSetsThePINsAndWhere(t *testing.T) {
 	p := newPlayer(t, "2021-02-01 02:29")
 	p.person.BirthDate = day("2006-08-20")
@@ -450,7 +450,7 @@ func TestWhoSetsThePINsAndWhere(t *testing.T) {
 	p.apply(opUnblock, represented)
 }
 
-// The paper copy that goes with a certificate names the rule of its regime.
+// The paper copy of a certificate names the rule of its regime.
 func TestThePaperCopyNamesItsRule(t *testing.T) {
 	for _, c := range []struct {
 		at, rule string
@@ -465,7 +465,8 @@ func TestThePaperCopyNamesItsRule(t *testing.T) {
 	}
 }
 
-// Nobody but a minor or a ward has a legal representative, so a mandate and its letter are not got round by another name.
+// Only minors and wards have a legal representative, so that nobody evades the mandate and its letter by claiming to be
+// one.
 func TestAnAdultHasNoLegalRepresentative(t *testing.T) {
 	p := newPlayer(t, "2019-05-13 10:00")
 	represented := func(a *Apply) {
@@ -474,7 +475,7 @@ func TestAnAdultHasNoLegalRepresentative(t *testing.T) {
 	p.refused("mynumber.eligibility.no-representative", opIssue, represented)
 	p.carried(opIssue)
 	p.refused("mynumber.eligibility.no-representative", opUnblock, represented)
-	p.apply(opRevoke, represented) // what ends a certificate is never sent away
+	p.apply(opRevoke, represented) // ending a certificate is never refused for that
 }
 
 func TestPeriodOfStay(t *testing.T) {
@@ -494,7 +495,7 @@ func TestPeriodOfStay(t *testing.T) {
 	p.refused("mynumber.card.extension-too-late", opExtend)
 }
 
-// Who may stay for ever has the card until the birthday counted from its own issue, not from the extension.
+// With permanent residence the card lasts to the birthday counted from its own issue, not from the extension.
 func TestPermanentResidence(t *testing.T) {
 	p := newPlayer(t, "2018-04-10 10:00")
 	p.person.Foreign, p.person.StayUntil = true, day("2022-10-01")
@@ -506,8 +507,8 @@ func TestPermanentResidence(t *testing.T) {
 	equal(t, "card", p.state.Card.LastDay, "2027-06-18")
 }
 
-// A fact that changes nothing says why: the procedure was withdrawn meanwhile, or does not wait for it.
-func TestAFactThatNothingWaitsForNamesItsRule(t *testing.T) {
+// A fact that changes nothing names the rule: the procedure was withdrawn, or does not wait for it.
+func TestUnawaitedFactNamesItsRule(t *testing.T) {
 	p := newPlayer(t, "2016-01-05 02:29")
 	p.carried(opFactory, factory)
 	p.at("2016-01-12 10:00").apply(opHandOver)

@@ -8,15 +8,15 @@ import (
 	"shomei/pkg/regime"
 )
 
-// Judgement is how an application is judged, complete enough to be read out.
+// Judgement is the outcome of judging an application, complete enough to be read out to the applicant.
 type Judgement struct {
 	regime.Ruling
-	Next      time.Time        // when the office was closed: its next opening
-	Documents regime.Documents // LetterFirst: a letter of inquiry is posted, and Refused says what its answer must bring
+	Next      time.Time        // the office's next opening, if it was closed
+	Documents regime.Documents // with LetterFirst, Refused lists what must come with the answer to the letter
 	Fee       regime.Fee
-	Card      *regime.Validity // of the card that is issued as well; nil: none
-	Terms     []KindTerm       // of what would be issued, in the order of issue
-	// Alternative: the terms are those of revoking and issuing anew, for it is too early to renew.
+	Card      *regime.Validity // of the card issued with the certificates, or nil
+	Terms     []KindTerm       // in the order of issue
+	// Alternative: it is too early to renew, and the terms are those of revoking and issuing anew.
 	Alternative bool
 }
 
@@ -26,7 +26,7 @@ type KindTerm struct {
 	regime.Validity
 }
 
-// Judge judges an application by what is known of the subscriber, without deciding anything.
+// Judge judges an application from what is known of the subscriber, without recording a decision.
 func Judge(s *events.SubscriberState, c Apply) (Judgement, error) {
 	d := &decision{state: s, now: c.Filed}
 	d.filedAt(c.Filed)
@@ -37,7 +37,7 @@ func Judge(s *events.SubscriberState, c Apply) (Judgement, error) {
 	}
 	out := Judgement{Ruling: a.ruling, Next: a.receipt.Next}
 	if !regime.Allows(a.regime, a.lawOperation(), a.day).Accepted() {
-		return out, nil // what the law does not know on that day has no papers, fee and term
+		return out, nil // on that day the law knows no documents, fee or term for it
 	}
 	out.Documents, out.Fee, out.Card, out.Terms, out.Alternative = a.documents, a.fee, a.cardTerm, a.terms, len(a.early) > 0
 	out.Documents.LetterFirst = letterFirst && a.ruling.Accepted()

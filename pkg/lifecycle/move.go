@@ -8,18 +8,18 @@ import (
 	"shomei/pkg/regime"
 )
 
-// move is a move out of the municipality, within Japan or overseas. It takes effect on its day: until then the holder
-// lives here (law.md 8.4, 8.5).
+// move is a move out of the municipality, within Japan or overseas. It takes effect on its day; until then the holder
+// is a resident (law.md 8.4, 8.5).
 type move struct {
 	event   regime.Event // EvMoveOut or EvOverseas
 	on      civil.Date
 	keepUse bool       // continued use overseas was applied for
 	filed   civil.Date // when that was; zero: in time
 	foreign bool
-	ahead   bool // its day is yet to come
+	ahead   bool // its day has not come yet
 }
 
-// kind is the deadline as which the move waits for its day.
+// kind returns the kind of deadline that stands for the pending move.
 func (m move) kind() events.DeadlineKind {
 	switch {
 	case m.event == regime.EvMoveOut:
@@ -30,8 +30,8 @@ func (m move) kind() events.DeadlineKind {
 	return events.DeadlineKind_DEADLINE_KIND_OVERSEAS
 }
 
-// moveThatWaits is the move that a deadline stands for, if it stands for one.
-func moveThatWaits(d *events.Deadline) (move, bool) {
+// pendingMove returns the move that a deadline stands for, if any.
+func pendingMove(d *events.Deadline) (move, bool) {
 	m := move{event: regime.EvOverseas, on: day(d.LastDay).AddDays(1)}
 	switch d.Kind {
 	case events.DeadlineKind_DEADLINE_KIND_MOVE_OUT:
@@ -45,7 +45,7 @@ func moveThatWaits(d *events.Deadline) (move, bool) {
 	return m, true
 }
 
-// onItsDay is the rule by which the move waits for its day.
+// onItsDay returns the rule by which the move takes effect on its day.
 func (m move) onItsDay() string {
 	if m.event == regime.EvMoveOut {
 		return regime.MoveOnItsDay
@@ -53,15 +53,15 @@ func (m move) onItsDay() string {
 	return regime.OverseasOnItsDay
 }
 
-// asked is what the law is asked about the move.
-func (m move) asked(r regime.Regime) regime.ConsequenceIn {
+// question returns what to ask the law about the move.
+func (m move) question(r regime.Regime) regime.ConsequenceIn {
 	return regime.ConsequenceIn{
 		Regime: r, Event: m.event, On: m.on, ContinuedUse: m.keepUse, Filed: m.filed, Foreign: m.foreign,
 	}
 }
 
-// moveOf is the move that a change of the record tells of; before is the state before it. Continued use that was applied
-// for in time stays so when the register tells of the move once more on its day.
+// moveOf returns the move that a change of the record describes; before is the state before it. Continued use applied
+// for in time is kept when the register repeats the notification on the day.
 func (d *decision) moveOf(c ChangeRecord, before *events.SubscriberState) move {
 	m := move{event: recordEvents[c.Change], on: day(c.PlannedOn), filed: civil.Of(d.filed), foreign: c.Foreign}
 	if m.on.IsZero() {
@@ -80,9 +80,9 @@ func (d *decision) moveOf(c ChangeRecord, before *events.SubscriberState) move {
 	return m
 }
 
-// leaves ends what a move ends: at once when its day has come, otherwise on its day. Every certificate in force by then
-// is meant, also one issued meanwhile, so the day is waited for even when nothing is held.
-func (d *decision) leaves(c ChangeRecord, before *events.SubscriberState) error {
+// moveAway ends what a move ends: at once if its day has come, otherwise on its day. The deadline is set even if nothing
+// is held, for the move also ends certificates issued before its day.
+func (d *decision) moveAway(c ChangeRecord, before *events.SubscriberState) error {
 	m := d.moveOf(c, before)
 	d.dropMove()
 	if err := d.leaveOrWait(m, c.Switches); err != nil {
@@ -112,10 +112,10 @@ func (d *decision) leaveOrWait(m move, switches regime.Switches) error {
 	return nil
 }
 
-// moveRules are the rules by which the move ends something, under every regime of which something is held.
+// moveRules returns the rules by which the move ends something, under every regime with something held.
 func (d *decision) moveRules(m move, switches regime.Switches) (rules []string, err error) {
 	for _, r := range d.regimesHeld() {
-		law, err := switches.Consequences(m.asked(r))
+		law, err := switches.Consequences(m.question(r))
 		if err != nil {
 			return nil, err
 		}
@@ -124,7 +124,7 @@ func (d *decision) moveRules(m move, switches regime.Switches) (rules []string, 
 	return rules, nil
 }
 
-// leave ends what a move ends on its day. Moving on before the card was submitted ends it like a missed deadline.
+// leave ends what a move ends on its day. A further move before the card was submitted counts as a missed deadline.
 func (d *decision) leave(m move, switches regime.Switches) error {
 	if err := d.endMoved(m, switches); err != nil {
 		return err
@@ -135,7 +135,7 @@ func (d *decision) leave(m move, switches regime.Switches) error {
 	return nil
 }
 
-// endMoved ends certificates, cards and applications by a move.
+// endMoved ends the certificates, cards and applications that a move ends.
 func (d *decision) endMoved(m move, switches regime.Switches) error {
 	for _, r := range d.regimesHeld() {
 		if err := d.end(consequence{event: m.event, regime: r, move: &m, switches: switches}); err != nil {
@@ -146,18 +146,18 @@ func (d *decision) endMoved(m move, switches regime.Switches) error {
 	return nil
 }
 
-// dropMove forgets a move that was notified and is not to come as it was.
+// dropMove drops a pending move that was called off or changed.
 func (d *decision) dropMove(rules ...string) {
 	for _, deadline := range slices.Clone(d.state.Deadlines) {
-		if m, waits := moveThatWaits(deadline); waits {
+		if m, waits := pendingMove(deadline); waits {
 			d.emit(&events.DeadlineMet{Kind: deadline.Kind}, append(rules, m.onItsDay())...)
 		}
 	}
 }
 
-// stays calls a move off: it ends nothing any more, and its deadlines stop. A card for which continued use overseas was
-// applied for becomes void unless that is undone, with the calling off or by the day before the move (law.md 8.5).
-func (d *decision) stays(c ChangeRecord, before *events.SubscriberState) error {
+// callOff calls off a move and its deadlines. A card for which continued use overseas was applied for becomes void unless
+// that is undone, with the calling off or by the day before the move (law.md 8.5).
+func (d *decision) callOff(c ChangeRecord, before *events.SubscriberState) error {
 	d.dropMove(regime.MoveCalledOff)
 	if chain := d.deadline(events.DeadlineKind_DEADLINE_KIND_MOVE_IN_30); chain != nil {
 		d.emit(&events.DeadlineMet{Kind: chain.Kind}, regime.MoveCalledOff)
@@ -176,12 +176,12 @@ func (d *decision) stays(c ChangeRecord, before *events.SubscriberState) error {
 	return nil
 }
 
-// overseasMove is the move overseas, filed without continued use, that an application for continued use is about: one that
-// waits for its day, or one that has made the card void.
+// overseasMove returns the move overseas, filed without continued use, to which an application for continued use
+// applies: a pending one, or one that has voided the card.
 func (a *application) overseasMove() (m move, known bool) {
 	on := day(a.state.LeftOn)
 	if waits := a.deadline(events.DeadlineKind_DEADLINE_KIND_OVERSEAS); waits != nil {
-		m, known = moveThatWaits(waits)
+		m, known = pendingMove(waits)
 	} else if a.state.Card.GetCause() == string(regime.EvOverseas) && !on.IsZero() {
 		m, known = move{event: regime.EvOverseas, on: on}, true
 	}
@@ -189,11 +189,11 @@ func (a *application) overseasMove() (m move, known bool) {
 	return m, known
 }
 
-// judgeContinuedUse asks whether there is anything to go on with: a card that has yet to be submitted, or a move overseas for
-// which continued use is applied for by the day before (law.md 8.5).
+// judgeContinuedUse refuses continued use unless a card has yet to be submitted, or the law allows it for a known move
+// overseas: until the day before the move (law.md 8.5).
 func (a *application) judgeContinuedUse() {
 	m, overseas := a.overseasMove()
-	switch law, err := a.Switches.Consequences(m.asked(a.regime)); {
+	switch law, err := a.Switches.Consequences(m.question(a.regime)); {
 	case overseas && err == nil && law.Card.Effect == regime.Void:
 		a.ruling.Refuse(law.Card.Rule)
 	case !overseas && len(a.owesCard()) == 0:
@@ -201,7 +201,7 @@ func (a *application) judgeContinuedUse() {
 	}
 }
 
-// keepUseOverseas lets the card outlive the move overseas that waits for its day.
+// keepUseOverseas lets the card outlive the pending move overseas.
 func (a *application) keepUseOverseas() error {
 	m, overseas := a.overseasMove()
 	if !overseas {
@@ -211,12 +211,12 @@ func (a *application) keepUseOverseas() error {
 	return a.leaveOrWait(m, a.Switches)
 }
 
-// goesOverseas reports whether the holder is to move overseas with continued use and has not left yet.
+// goesOverseas reports whether a move overseas with continued use is pending.
 func (d *decision) goesOverseas() bool {
 	return d.deadline(events.DeadlineKind_DEADLINE_KIND_OVERSEAS_KEPT) != nil
 }
 
-// owesCard are the deadlines by which the card has yet to be submitted.
+// owesCard returns the deadlines by which the card has yet to be submitted.
 func (d *decision) owesCard() []events.DeadlineKind {
 	var owed []events.DeadlineKind
 	for _, deadline := range d.state.Deadlines {

@@ -19,8 +19,8 @@ func plannedOn(day string) func(*ChangeRecord) { return func(c *ChangeRecord) { 
 
 func keepsUsing(c *ChangeRecord) { c.KeepUsing = true }
 
-// A move within Japan takes effect on its day: the filing ends nothing, what is issued in between ends on the day, and
-// until then its holder is a resident (law.md 8.4).
+// A move within Japan takes effect on its day: the filing ends nothing, certificates issued in between end on the day,
+// and until then the holder is a resident (law.md 8.4).
 func TestAMoveTakesEffectOnItsDay(t *testing.T) {
 	p := fromFactory(t).at("2017-05-08 10:00")
 	p.change(changeMoveOut, plannedOn("2017-05-11"))
@@ -28,14 +28,14 @@ func TestAMoveTakesEffectOnItsDay(t *testing.T) {
 	equal(t, "waits", p.deadline(moveOutWaits), "2017-05-10")
 	p.at("2017-05-10 10:00").tick()
 	p.wantStatus(underMyNumber, kindSign, valid)
-	p.carried(opReissue, kinds(kindSign)) // a resident still
+	p.carried(opReissue, kinds(kindSign)) // still a resident
 	p.wantStatus(underMyNumber, kindSign, valid)
 	p.at("2017-05-11 00:05").tick()
 	ended := p.wantStatus(underMyNumber, kindSign, revoked)
 	equal(t, "reason", ended.Reason, events.RevocationReason_REVOCATION_REASON_AFFILIATION_CHANGED)
 	p.wantStatus(underMyNumber, kindAuth, valid)
 
-	p = newPlayer(t, "2008-03-03 10:00") // a certificate that was not there when the move was filed
+	p = newPlayer(t, "2008-03-03 10:00") // nothing is held when the move is filed
 	p.change(changeMoveOut, plannedOn("2008-03-31"))
 	p.at("2008-03-12 10:00").carried(opIssue, juki)
 	p.at("2008-03-31 00:05").tick()
@@ -43,14 +43,14 @@ func TestAMoveTakesEffectOnItsDay(t *testing.T) {
 		t.Errorf("issued after the filing: %v on the day", got)
 	}
 
-	p = fromFactory(t).at("2017-05-08 10:00") // the same day
+	p = fromFactory(t).at("2017-05-08 10:00") // filed on its day
 	p.change(changeMoveOut, plannedOn("2017-05-08"))
 	p.wantStatus(underMyNumber, kindSign, revoked)
 	equal(t, "nothing waits", p.deadline(moveOutWaits), "")
 }
 
-// An application that was accepted before the day gets no keys certified on it, whether a Tick has come or not.
-func TestNobodyWhoHasMovedGetsASignatureCertificate(t *testing.T) {
+// An application accepted before the day gets no certificate on it, whether a Tick has come or not.
+func TestNoSignatureCertificateAfterAMove(t *testing.T) {
 	for name, then := range map[string]func(*player) []*events.Event{
 		"tick": func(p *player) []*events.Event { return p.tick() },
 		"keys": func(p *player) []*events.Event { return p.keys() },
@@ -66,8 +66,8 @@ func TestNobodyWhoHasMovedGetsASignatureCertificate(t *testing.T) {
 	}
 }
 
-// Whether the filing itself ends the certificate is a switch; what is issued meanwhile ends on the day all the same.
-func TestAMoveThatEndsAtItsFiling(t *testing.T) {
+// A switch decides whether the filing ends the certificate; those issued in between end on the day either way.
+func TestSwitchEndsCertificatesAtFiling(t *testing.T) {
 	p := fromFactory(t).at("2017-05-08 10:00")
 	atFiling := func(c *ChangeRecord) { c.Switches.MoveOutEndsAtFiling = true }
 	decided := p.change(changeMoveOut, plannedOn("2017-05-11"), atFiling)
@@ -78,8 +78,9 @@ func TestAMoveThatEndsAtItsFiling(t *testing.T) {
 	p.wantStatus(underMyNumber, kindSign, revoked)
 }
 
-// Who moves in earlier than planned has moved; who moves on before the card was submitted loses it on the day of the move.
-func TestMoveInAndOn(t *testing.T) {
+// Moving in earlier than planned counts as moved; moving on before the card was submitted ends it on the day of the
+// move.
+func TestMoveInEarlyAndMoveOnBeforeSubmitting(t *testing.T) {
 	p := fromFactory(t).at("2017-05-08 10:00")
 	p.change(changeMoveOut, plannedOn("2017-05-20"))
 	p.at("2017-05-12 10:00").change(changeMoveIn)
@@ -99,7 +100,7 @@ func TestMoveInAndOn(t *testing.T) {
 	p.wantStatus(underMyNumber, kindAuth, valid)
 }
 
-// A move that is called off ends nothing, and its deadlines stop; what was revoked meanwhile stays so (law.md 8.4).
+// A move that is called off ends nothing, and its deadlines stop; what was revoked by then stays revoked (law.md 8.4).
 func TestAMoveIsCalledOff(t *testing.T) {
 	p := fromFactory(t).at("2017-05-08 10:00")
 	p.change(changeMoveOut, plannedOn("2017-05-20"))
@@ -124,8 +125,8 @@ func TestAMoveIsCalledOff(t *testing.T) {
 	equal(t, "nothing to call off", names(p.change(changeCalledOff)), []string{"ResidentRecordChanged"})
 }
 
-// Continued use overseas is also applied for at the counter, after the move was filed without it and before its day
-// (law.md 8.5).
+// Continued use overseas can be applied for at the counter after the move was filed without it, until the day before
+// the move (law.md 8.5).
 func TestContinuedUseIsAppliedFor(t *testing.T) {
 	for name, c := range map[string]struct {
 		at, planned, rule string
@@ -157,7 +158,7 @@ func TestContinuedUseIsAppliedFor(t *testing.T) {
 	}
 }
 
-// Calling off a move overseas after continued use was applied for needs an act of its own.
+// Calling off a move overseas does not undo continued use; that needs an act of its own.
 func TestAMoveOverseasIsCalledOff(t *testing.T) {
 	start := func(change ...func(*ChangeRecord)) *player {
 		p := fromFactory(t)
@@ -176,7 +177,7 @@ func TestAMoveOverseasIsCalledOff(t *testing.T) {
 	lives(p, valid)
 
 	p = start(keepsUsing)
-	p.at("2024-06-12 10:00").change(changeCalledOff, keepsUsing) // with the act
+	p.at("2024-06-12 10:00").change(changeCalledOff, keepsUsing) // with the undoing
 	lives(p, valid)
 
 	p = start(keepsUsing)
@@ -196,8 +197,8 @@ func TestAMoveOverseasIsCalledOff(t *testing.T) {
 	p.wantStatus(underMyNumber, kindAuth, revoked)
 }
 
-// Continued use that was applied for in time stays so when the register tells of the move again on its day or later; it
-// can't be had by then (law.md 8.5), nor by who is no national.
+// Continued use applied for in time is kept when the register repeats the move on its day or later. Nobody can apply
+// then (law.md 8.5), nor can foreigners at all.
 func TestContinuedUseIsAppliedForInTime(t *testing.T) {
 	held := func() *player {
 		p := fromFactory(t)
@@ -227,7 +228,7 @@ func TestContinuedUseIsAppliedForInTime(t *testing.T) {
 	p.wantStatus(underMyNumber, kindAuth, revoked)
 	equal(t, "card", p.state.Card.Status, events.CardStatus_CARD_STATUS_VOID)
 
-	// Nothing is held when the move is filed; what is issued until the day ends on it.
+	// Nothing is held when the move is filed; what is issued in between ends on its day.
 	p = newPlayer(t, "2010-06-10 10:00")
 	p.change(changeOverseas, plannedOn("2010-06-20"))
 	p.at("2010-06-15 10:00").carried(opIssue, juki)
@@ -235,8 +236,8 @@ func TestContinuedUseIsAppliedForInTime(t *testing.T) {
 	equal(t, "juki", p.heldUnder(underJuki, kindSign).Status, revoked)
 }
 
-// Until the move the signature certificate may be issued anew in place of the one that is to end, at no time two of
-// them; the authentication certificate only together with continued use overseas (law.md 8.4, 8.5).
+// Before the move the signature certificate may be reissued in place of the one that will end, never two at a time; the
+// authentication certificate only with continued use overseas (law.md 8.4, 8.5).
 func TestIssueBetweenFilingAndMove(t *testing.T) {
 	p := fromFactory(t).at("2017-05-08 10:00")
 	p.refused("application.double-issue", opIssue, kinds(kindSign))
@@ -253,8 +254,8 @@ func TestIssueBetweenFilingAndMove(t *testing.T) {
 	p.wantStatus(underMyNumber, kindSign, revoked)
 }
 
-// A signature certificate for use overseas is issued with continued use, before leaving, and lives on after the day; so
-// does one that is issued there, whatever the register tells again.
+// A signature certificate for use overseas is issued with continued use before leaving and outlives the day; so does
+// one issued there, whatever the register repeats.
 func TestSignatureCertificateForUseOverseas(t *testing.T) {
 	p := fromFactory(t)
 	p.at("2020-03-19 10:00").carried(opRenew) // both to 2025-06-18, the card's last day
@@ -270,7 +271,7 @@ func TestSignatureCertificateForUseOverseas(t *testing.T) {
 	p.at("2024-12-02 10:00").change(changeMoveIn)
 	p.wantStatus(underMyNumber, kindSign, revoked)
 
-	p = fromFactory(t) // the former one ends on the day, when no new one was issued
+	p = fromFactory(t) // the former one ends on the day unless a new one was issued
 	p.at("2020-03-19 10:00").carried(opRenew)
 	p.at("2024-06-10 10:00").change(changeOverseas, plannedOn("2024-06-20"), keepsUsing)
 	p.carried(opIssue, kinds(kindAuth))
@@ -278,7 +279,8 @@ func TestSignatureCertificateForUseOverseas(t *testing.T) {
 	p.wantStatus(underMyNumber, kindSign, revoked)
 	p.wantStatus(underMyNumber, kindAuth, valid)
 
-	// The authentication certificate counts to the sixth birthday when fewer than three months remain, to the fifth otherwise.
+	// The authentication certificate counts to the sixth birthday if fewer than three months remain, to the fifth
+	// otherwise.
 	for at, last := range map[string]string{"2024-06-10 10:00": "2028-06-18", "2025-04-10 10:00": "2030-06-18"} {
 		p = newPlayer(t, "2020-07-01 10:00")
 		p.carried(opIssue)

@@ -8,7 +8,7 @@ import (
 	"shomei/pkg/regime"
 )
 
-// oweNotices makes one notice for the certificates that share a last day.
+// oweNotices owes one notice for all certificates that share a last day.
 func (d *decision) oweNotices(kind events.NoticeKind, about []*events.Certificate, rules ...string) {
 	for len(about) > 0 {
 		last := about[0].LastDay
@@ -19,7 +19,7 @@ func (d *decision) oweNotices(kind events.NoticeKind, about []*events.Certificat
 	}
 }
 
-// oweNotice makes one notice about the certificates; its id is where it stands in the log.
+// oweNotice owes one notice about the certificates; its id is the position of its event.
 func (d *decision) oweNotice(kind events.NoticeKind, about []*events.Certificate, rules ...string) {
 	due := &events.NoticeDue{
 		Kind: kind, LastDay: about[0].LastDay, Regime: about[0].Regime, CardEnds: d.cardEnding(about[0]) != nil, Overseas: d.livesOverseas(),
@@ -38,8 +38,7 @@ func (d *decision) oweNotice(kind events.NoticeKind, about []*events.Certificate
 	}
 }
 
-// cardEnding is the card in the holder's hands that ends with a certificate, so that only a new card helps (law.md 4.5);
-// nil when the card goes on.
+// cardEnding returns the card in hand that ends with a certificate, so that only a new card helps (law.md 4.5), or nil.
 func (d *decision) cardEnding(c *events.Certificate) *events.HeldCard {
 	for _, held := range cardsOf(d.state, lawRegime(c.Regime)) {
 		if last := lastDayOf(held); !last.IsZero() && !day(c.LastDay).Before(last) {
@@ -55,14 +54,14 @@ func (d *decision) livesOverseas() bool {
 	return d.state.Overseas && !left.IsZero() && !d.today().Before(left)
 }
 
-// suppressAll explains every notice still owed when nobody is left to be written to.
+// suppressAll suppresses every pending notice when nobody is left to be notified.
 func (d *decision) suppressAll(reason string, rules ...string) {
 	for _, n := range slices.Clone(d.state.Notices) {
 		d.emit(&events.NoticeSuppressed{Notice: n.Id, Reason: reason}, append([]string{regime.NobodyToNotify}, rules...)...)
 	}
 }
 
-// suppressPending explains every expiry notice still owed that has nothing left to remind of.
+// suppressPending suppresses the pending expiry notices that have nothing left to remind of.
 func (d *decision) suppressPending(ended []*events.Certificate, reason string, rules ...string) {
 	for _, n := range slices.Clone(d.state.Notices) {
 		if n.Kind != events.NoticeKind_NOTICE_KIND_EXPIRY || d.stillReminds(n) {
@@ -74,8 +73,8 @@ func (d *decision) suppressPending(ended []*events.Certificate, reason string, r
 	}
 }
 
-// whySuppressed is the sentence for a notice that is not sent: what it was about has ended, or, when it fell due in this
-// very commit, its time has gone by unseen (a stop or a leap of the clock over the whole window).
+// whySuppressed returns the rule for a notice that is not sent: what it was about has ended or, if it fell due in this
+// very commit, its time passed unseen (the service or the clock skipped the whole window).
 func (d *decision) whySuppressed(n *events.PendingNotice) string {
 	if slices.ContainsFunc(d.events, func(e *events.Event) bool { return e.GetNoticeDue().GetNotice() == n.Id }) {
 		return regime.NoticeTooLate
@@ -89,7 +88,7 @@ func (d *decision) stillReminds(n *events.PendingNotice) bool {
 	})
 }
 
-// recordNotice notes what became of a notice, once; a second outcome of the same notice changes nothing.
+// recordNotice records the outcome of a notice, once.
 func (d *decision) recordNotice(c RecordNotice) {
 	owed := slices.ContainsFunc(d.state.Notices, func(n *events.PendingNotice) bool { return n.Id == c.Notice })
 	if !owed {

@@ -10,19 +10,19 @@ import (
 	"shomei/pkg/regime"
 )
 
-// ApplyPhone is an application about a smartphone (events.PhoneApplication), opened by the hub and, where it came from
-// the phone itself, proved.
+// ApplyPhone is an application about a smartphone (events.PhoneApplication), decrypted by the hub and, if made on the
+// phone itself, with its signature checked.
 type ApplyPhone struct {
 	Procedure string
 	Operation events.Operation // PHONE_ISSUE, PHONE_RELEASE or PHONE_REVOKE
 	Device    string
 	Platform  events.PhonePlatform
-	Keys      []*events.GeneratedKey // of an issue: the keys made on the phone
-	Claim     []byte                 // the signed claim that holds application and proof
+	Keys      []*events.GeneratedKey // for an issue: the keys made on the phone
+	Claim     []byte                 // the signed claim with application and proof
 	Signing   map[events.CertificateKind]Signing
-	// Made is when the holder signed on the phone; zero: a clerk took it in at a counter.
+	// Made is when the holder signed on the phone; zero if a clerk took the application.
 	Made time.Time
-	// ProvedBy is the card's signature certificate (serial) whose key signed; zero: none did.
+	// ProvedBy is the serial of the card's signature certificate that signed; zero if none did.
 	ProvedBy uint64
 	OfficeID string
 	Counter  string // the gateway or counter that it came through
@@ -33,8 +33,8 @@ type ApplyPhone struct {
 
 func (ApplyPhone) command() {}
 
-// installed are the kinds of which a phone holds a certificate in force, suspended ones included; what is still on its
-// way gives way to a new application.
+// installed returns the kinds of the certificates in force on a phone, suspended ones included. Those not yet installed
+// don't count: a new application replaces them.
 func installed(on []*events.Certificate) (kinds []regime.Kind) {
 	for _, c := range on {
 		if c.Status == valid || c.Status == suspended {
@@ -44,8 +44,8 @@ func installed(on []*events.Certificate) (kinds []regime.Kind) {
 	return kinds
 }
 
-// parent is the card's certificate that one of this kind on a smartphone can be bound to: delivered, in force and not
-// suspended; nil when there is none.
+// parent returns the card's certificate of this kind to which one on a smartphone can be bound: delivered, in force and
+// not suspended. It returns nil if there is none.
 func (d *decision) parent(kind events.CertificateKind) *events.Certificate {
 	c := liveOn(d.state, events.Regime_REGIME_MYNUMBER, kind, d.today())
 	if c == nil || c.Status != valid {
@@ -54,7 +54,7 @@ func (d *decision) parent(kind events.CertificateKind) *events.Certificate {
 	return c
 }
 
-// phoneApplication is an ApplyPhone on its way through the rules.
+// phoneApplication is an ApplyPhone being judged.
 type phoneApplication struct {
 	ApplyPhone
 	*decision
@@ -69,7 +69,7 @@ func (d *decision) applyPhone(c ApplyPhone) error {
 		d.factRefused("PhoneApplicationReceived", "this procedure is already open")
 		return nil
 	}
-	// What deadlines have ended when it was filed is not there any more (law.md 8.1).
+	// What deadlines ended before the filing no longer counts (law.md 8.1).
 	if err := d.catchUp(func() error { return d.missDeadlines(civil.Of(d.filed), c.Switches) }); err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (d *decision) applyPhone(c ApplyPhone) error {
 	return p.accept()
 }
 
-// judgeReceipt asks who applies: the holder of the card's signature key, at any hour, or somebody a clerk has seen.
+// judgeReceipt asks who applies: the holder of the card's signature key, at any hour, or somebody before a clerk.
 func (p *phoneApplication) judgeReceipt() {
 	if p.state.Ended {
 		p.ruling.Refuse(regime.RecordEnded)
@@ -104,7 +104,7 @@ func (p *phoneApplication) judgeReceipt() {
 	p.ruling.Merge(regime.PhoneProof(signed, p.Made, time.UnixMilli(p.state.PhoneMadeMs), p.filed))
 }
 
-// judgeOperation asks what is to be done.
+// judgeOperation judges what is asked for.
 func (p *phoneApplication) judgeOperation() error {
 	switch p.Operation {
 	case events.Operation_OPERATION_PHONE_ISSUE:
@@ -115,7 +115,7 @@ func (p *phoneApplication) judgeOperation() error {
 		}
 	case events.Operation_OPERATION_PHONE_REVOKE:
 	default:
-		return fmt.Errorf("%v is not asked for about a smartphone", p.Operation)
+		return fmt.Errorf("operation %v does not apply to a smartphone", p.Operation)
 	}
 	if len(p.on) == 0 {
 		p.ruling.Refuse(regime.NothingHeld)
@@ -133,7 +133,7 @@ func (p *phoneApplication) judgeIssue() error {
 		p.ruling.Refuse(regime.OneAtATime)
 	}
 	if len(p.kinds) == 0 {
-		return fmt.Errorf("an application for certificates on a smartphone without keys")
+		return fmt.Errorf("application for certificates on a smartphone has no keys")
 	}
 	own := events.CarrierOf("", p.Device, p.Platform)
 	in := regime.PhoneIn{
@@ -225,9 +225,9 @@ func (p *phoneApplication) accepted() *events.ApplicationAccepted {
 	return accepted
 }
 
-// makeWay withdraws what is on its way to smartphones when a procedure is opened at a counter: it may replace the very
-// certificates that those would be bound to, and one person has one procedure at a time.
-func (a *application) makeWay() {
+// withdrawPhones withdraws procedures for smartphones when one is opened at a counter: it may replace the certificates to
+// which theirs would be bound, and one person has one procedure at a time.
+func (a *application) withdrawPhones() {
 	if a.state.Open().GetId() != a.Procedure {
 		return
 	}
@@ -238,7 +238,7 @@ func (a *application) makeWay() {
 	}
 }
 
-// withdraw ends an application for a phone that is still on its way, with what was made for it.
+// withdraw withdraws an open application for a phone, with what was made for it.
 func (d *decision) withdraw(device string) {
 	for _, p := range slices.Clone(d.state.Procedures) {
 		if p.Carrier.Device() == device {
@@ -247,8 +247,8 @@ func (d *decision) withdraw(device string) {
 	}
 }
 
-// endPhone does to the certificates on one smartphone what the law says of the event. What was still on its way to it is
-// not sent any more.
+// endPhone applies the law on the event to the certificates on one smartphone. Those still on their way to it are not
+// sent.
 func (d *decision) endPhone(device string, event regime.Event) error {
 	law, err := regime.PhoneConsequences(event)
 	if err != nil {
@@ -261,7 +261,7 @@ func (d *decision) endPhone(device string, event regime.Event) error {
 	return nil
 }
 
-// losePhone suspends what is on a smartphone that was lost; the card and what is on it stay.
+// losePhone suspends the certificates on a lost smartphone; the card and its certificates stay.
 func (d *decision) losePhone(c ReportLoss) error {
 	law, err := regime.PhoneConsequences(regime.EvSmartphoneLost)
 	if err != nil {
@@ -275,8 +275,8 @@ func (d *decision) losePhone(c ReportLoss) error {
 	return d.endPhone(c.Device, regime.EvSmartphoneLost)
 }
 
-// followParents does to the certificates on smartphones what this decision has done to the card's that they are bound to,
-// whatever has done it: for the same reason, under the rules and at the times of the card's, and told with it (law.md 10.2).
+// followParents ends or suspends certificates on smartphones as this decision did the card's to which they are bound:
+// for the same reason, under the same rules and at the same times (law.md 10.2).
 func (d *decision) followParents() {
 	filed, caused := d.filed, d.caused
 	defer func() { d.filed, d.caused = filed, caused }()
@@ -295,8 +295,8 @@ func (d *decision) followParents() {
 	}
 }
 
-// following is what becomes of a certificate by an event about another; nil where it is not bound to that one, or nothing
-// changes. What is not signed yet is abandoned, whatever became of the parent.
+// following returns what happens to a certificate because of an event about its parent; nil if it is not bound to that
+// one, or nothing changes. Unsigned certificates are abandoned, whatever happened to the parent.
 func following(held *events.Certificate, parent events.Body) (body events.Body) {
 	var serial uint64
 	switch b := parent.(type) {

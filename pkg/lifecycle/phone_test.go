@@ -18,7 +18,7 @@ const (
 	iPhonePhone  = events.PhonePlatform_PHONE_PLATFORM_IPHONE
 )
 
-// phoneApplication is an application from a smartphone, signed with the card's signature certificate that is held.
+// phoneApplication returns an application from a smartphone, signed with the card's signature certificate.
 func (p *player) phoneApplication(op events.Operation, device string, change ...func(*ApplyPhone)) ApplyPhone {
 	p.n++
 	c := ApplyPhone{
@@ -52,7 +52,7 @@ func onKinds(kinds ...events.CertificateKind) func(*ApplyPhone) {
 func iPhone(c *ApplyPhone)    { c.Platform = iPhonePhone }
 func atCounter(c *ApplyPhone) { c.Made, c.ProvedBy = time.Time{}, 0 }
 
-// registered carries an application from a smartphone through to certificates in force on it.
+// registered carries an application from a smartphone through to installed certificates.
 func (p *player) registered(device string, change ...func(*ApplyPhone)) []*events.Event {
 	p.t.Helper()
 	decided := p.do(p.phoneApplication(opPhoneIssue, device, change...))
@@ -81,7 +81,7 @@ func (p *player) install(device string) []*events.Event {
 	return p.do(c)
 }
 
-// phoneOf is the application that is under way for a smartphone; nil when none is.
+// phoneOf returns the open application for a smartphone, or nil.
 func phoneOf(s *events.SubscriberState, device string) *events.Procedure {
 	for _, p := range s.Procedures {
 		if p.Carrier.Device() == device {
@@ -91,10 +91,10 @@ func phoneOf(s *events.SubscriberState, device string) *events.Procedure {
 	return nil
 }
 
-// onPhones counts what is in force or on its way on smartphones.
+// onPhones counts the certificates in force or on their way on smartphones.
 func onPhones(s *events.SubscriberState) int { return len(s.Certificates) - len(onCards(s)) }
 
-// onDevice gives the status of a kind on a smartphone; zero when there is none, or no more.
+// onDevice returns the status of a kind on a smartphone, or zero if there is none.
 func (p *player) onDevice(device string, kind events.CertificateKind) events.CertificateStatus {
 	for _, c := range onDevice(p.state, device) {
 		if c.Kind == kind {
@@ -119,7 +119,7 @@ func (p *player) phoneRefused(rule string, c ApplyPhone) {
 	}
 }
 
-// withPhone is a person with certificates on the card and on one Android.
+// withPhone returns a person with certificates on the card and on one Android.
 func withPhone(t *testing.T) *player {
 	p := newPlayer(t, "2022-05-10 10:00")
 	p.carried(opIssue)
@@ -130,7 +130,7 @@ func withPhone(t *testing.T) *player {
 
 func TestPhoneIsRegistered(t *testing.T) {
 	p := newPlayer(t, "2022-05-10 10:00")
-	p.phoneRefused("mynumber.phone.signature-needed", p.phoneApplication(opPhoneIssue, "android-1")) // no card yet
+	p.phoneRefused("mynumber.phone.signature-needed", p.phoneApplication(opPhoneIssue, "android-1")) // no card
 	p.carried(opIssue)
 	card := p.held(kindAuth)
 	p.at("2023-05-10 23:59").phoneRefused("mynumber.phone.android-not-yet", p.phoneApplication(opPhoneIssue, "android-1"))
@@ -161,7 +161,7 @@ func TestPhoneIsRegistered(t *testing.T) {
 	p.phoneRefused("mynumber.phone.not-fresh", p.phoneApplication(opPhoneRevoke, "iphone-1", func(c *ApplyPhone) { c.Made = c.Made.Add(-time.Hour) }))
 }
 
-// What proves nothing is refused, also when a clerk could have been asked.
+// An application without valid proof is refused, even if a clerk could have taken it.
 func TestPhoneNeedsTheCardsSignature(t *testing.T) {
 	p := withPhone(t)
 	p.at("2024-03-06 10:00")
@@ -176,7 +176,7 @@ func TestPhoneNeedsTheCardsSignature(t *testing.T) {
 	p.wantPhone("android-1", 0, 0)
 }
 
-// Every way in which a certificate on a card ends or rests reaches the one on the smartphone, for the same reason.
+// Whatever ends or suspends a certificate on a card does so on the smartphone, for the same reason.
 func TestPhoneFollowsTheCard(t *testing.T) {
 	change := func(c events.RecordChange) func(*player) []*events.Event {
 		return func(p *player) []*events.Event { return p.change(c) }
@@ -224,8 +224,8 @@ func TestPhoneFollowsTheCard(t *testing.T) {
 	}
 }
 
-// The chain of a life: signature again on the card, and on the phone, bound to the new one.
-func TestPhoneAgainAfterTheCardsSignature(t *testing.T) {
+// After a new signature certificate on the card, the phone can get one bound to it.
+func TestPhoneSignatureAfterNewCardSignature(t *testing.T) {
 	p := withPhone(t)
 	p.at("2024-03-06 10:00").change(events.RecordChange_RECORD_CHANGE_ADDRESS)
 	p.phoneRefused("mynumber.phone.signature-needed", p.phoneApplication(opPhoneIssue, "android-1", onKinds(kindSign)))
@@ -257,7 +257,7 @@ func TestLostPhone(t *testing.T) {
 	equal(t, "forgotten", onPhones(p.state), 0)
 	equal(t, "lost once more", names(lose(p)), []string{"FactRefused"})
 
-	// The card lost beside the phone: what is found again stays suspended with the card's.
+	// If the card is lost, too, a found phone's certificates stay suspended with the card's.
 	p = withPhone(t)
 	lose(p.at("2024-03-06 03:00"))
 	p.do(ReportLoss{By: "telephone", Filed: p.now})
@@ -267,8 +267,8 @@ func TestLostPhone(t *testing.T) {
 	p.wantPhone("android-1", suspended, 0)
 }
 
-// What is on its way to a smartphone gives way to a new application, to a loss and to the end of the card's.
-func TestPhoneInTheMiddle(t *testing.T) {
+// Certificates on their way to a smartphone give way to a new application, to a loss and to the end of the card's.
+func TestUnfinishedPhoneApplicationGivesWay(t *testing.T) {
 	start := func() *player {
 		p := newPlayer(t, "2024-03-05 10:00")
 		p.carried(opIssue)

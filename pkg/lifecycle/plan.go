@@ -6,8 +6,8 @@ import (
 	"shomei/pkg/regime"
 )
 
-// plan works out the last day of everything the application would issue, with all candidates, in the order of issue.
-// For what is refused already it is tried for the sake of further refusals; there the law may have no answer.
+// plan works out the last day of everything the application would issue, with all candidates, in the order of issue. A
+// refused application is planned only to find further refusals; there the law may have no answer.
 func (a *application) plan() error {
 	refused := !a.ruling.Accepted()
 	err := a.planTerms()
@@ -37,8 +37,8 @@ func (a *application) planTerms() error {
 	return nil
 }
 
-// planCard works out the term of a card that is issued together with the certificates. A juki card's term is not kept
-// here: it does not end the certificate (law.md 3.1).
+// planCard works out the term of a card issued with the certificates. A juki card's term is not kept here: it does not
+// end the certificate (law.md 3.1).
 func (a *application) planCard() error {
 	if !a.newCard || a.regime == regime.Juki {
 		return nil
@@ -52,7 +52,7 @@ func (a *application) planCard() error {
 	return a.setCardTerm(in)
 }
 
-// planExtension works out the card's new end when the period of stay was extended.
+// planExtension works out the card's new last day after the period of stay was extended.
 func (a *application) planExtension() error {
 	if a.Operation != events.Operation_OPERATION_EXTEND_CARD || a.state.Card == nil {
 		return nil
@@ -74,7 +74,7 @@ func (a *application) setCardTerm(in regime.CardValidityIn) error {
 	return nil
 }
 
-// cardLastDay is the end of the card that the certificates will be on; zero when no card caps them.
+// cardLastDay returns the last day of the card that the certificates will be on; zero if no card caps them.
 func (a *application) cardLastDay() civil.Date {
 	switch {
 	case a.cardTerm != nil:
@@ -85,7 +85,8 @@ func (a *application) cardLastDay() civil.Date {
 	return lastDayOf(a.state.Card)
 }
 
-// terms plans one certificate after another; the authentication certificate's end caps the signature certificate's.
+// terms plans one certificate after another; the authentication certificate's last day caps the signature
+// certificate's.
 type terms struct {
 	*application
 	auth civil.Date
@@ -105,7 +106,7 @@ func (t *terms) next(k events.CertificateKind) (*events.PlannedCertificate, erro
 		planned.Replaces = old.Serial
 	}
 	if t.replacesEnding(k) && t.goesOverseas() || old.GetStatus() == valid && t.replacesHeld() {
-		in.CurrentLastDay = day(old.LastDay) // counted like a renewal, where its window is open (law.md 4.4, 8.5)
+		in.CurrentLastDay = day(old.LastDay) // counted like a renewal if its window is open (law.md 4.4, 8.5)
 	}
 	term, err := t.term(in, old)
 	if err != nil || term == nil {
@@ -119,8 +120,8 @@ func (t *terms) next(k events.CertificateKind) (*events.PlannedCertificate, erro
 	return planned, nil
 }
 
-// term is how long the certificate will be valid. A renewal before its window is refused and gives, as alternative,
-// what revoking and issuing anew would.
+// term returns the validity of the certificate. A renewal before its window is refused, with what revoking and issuing
+// anew would give as alternative.
 func (t *terms) term(in regime.ValidityIn, old *events.Certificate) (*regime.Validity, error) {
 	if t.Operation != events.Operation_OPERATION_RENEW {
 		term, err := t.Switches.Validity(in)
@@ -154,7 +155,7 @@ func (t *terms) term(in regime.ValidityIn, old *events.Certificate) (*regime.Val
 	return nil, nil
 }
 
-// asNew is what a new issue would give in place of a renewal of nothing; nil where the law has no answer.
+// asNew returns what a new issue would give if there is nothing to renew; nil if the law has no answer.
 func (t *terms) asNew(in regime.ValidityIn) *regime.Validity {
 	term, err := t.Switches.Validity(in)
 	if err != nil {
@@ -163,7 +164,7 @@ func (t *terms) asNew(in regime.ValidityIn) *regime.Validity {
 	return &term
 }
 
-// lapsed is a remembered certificate of the kind, under this regime, that has ended by its term.
+// lapsed returns a remembered certificate of the kind, under this regime, that has expired, or nil.
 func (a *application) lapsed(kind events.CertificateKind) *events.Certificate {
 	for _, c := range onCards(a.state) {
 		if c.Kind == kind && c.Regime == logRegime(a.regime) && a.isLapsed(c) {
@@ -173,12 +174,12 @@ func (a *application) lapsed(kind events.CertificateKind) *events.Certificate {
 	return nil
 }
 
-// isLapsed reports whether a certificate's term is over on the day of filing, recorded or not.
+// isLapsed reports whether a certificate has expired on the day of filing, recorded or not.
 func (a *application) isLapsed(c *events.Certificate) bool {
 	return c.Status == expired || !hasEnded(c) && day(c.LastDay).Before(a.day)
 }
 
-// authLastDay is the end of the authentication certificate that will be held beside the signature certificate.
+// authLastDay returns the last day of the authentication certificate that will accompany the signature certificate.
 func (t *terms) authLastDay() civil.Date {
 	if !t.auth.IsZero() {
 		return t.auth

@@ -15,20 +15,20 @@ import (
 	"shomei/pkg/regime"
 )
 
-// failer is what *testing.T and *rapid.T have in common.
+// failer is what player needs of *testing.T and *rapid.T.
 type failer interface {
 	Helper()
 	Fatalf(format string, args ...any)
 }
 
-// player plays the commands of one life and checks after each what must hold always.
+// player plays the commands of one life and checks the invariants after each.
 type player struct {
 	t       failer
 	state   *events.SubscriberState
 	history []*events.Commit
 	now     time.Time
 	serial  uint64
-	model   map[uint64]string                   // what is live, by a second way: serial to regime and kind
+	model   map[uint64]string                   // the live certificates by an independent count: serial to regime and kind
 	turned  map[uint64]events.CertificateStatus // what [events.Transitions] make of each certificate
 	person  regime.Person
 	office  regime.Office
@@ -55,7 +55,7 @@ func (p *player) at(s string) *player {
 	return p
 }
 
-// do decides, stores and folds a command and gives its events.
+// do decides, stores and folds a command and returns its events.
 func (p *player) do(cmd Command) []*events.Event {
 	p.t.Helper()
 	before := proto.CloneOf(p.state)
@@ -75,7 +75,7 @@ func (p *player) do(cmd Command) []*events.Event {
 	return decided
 }
 
-// exchanged fails the test unless a hand-over ends the card that was foretold, and no other.
+// exchanged fails the test unless a hand-over voids exactly the foretold card.
 func (p *player) exchanged(foretold string, decided []*events.Event) {
 	p.t.Helper()
 	voided := ""
@@ -107,7 +107,7 @@ func (p *player) store(cmd Command, decided []*events.Event) {
 	p.invariants(cmd)
 }
 
-// names of the events, in order.
+// names returns the names of the events, in order.
 func names(list []*events.Event) []string {
 	var out []string
 	for _, e := range list {
@@ -144,7 +144,7 @@ func (p *player) all() []*events.Event {
 	return list
 }
 
-// photo are the documents of a person with photo ID.
+// photo returns the documents of a person with photo ID.
 func photo() []regime.Shown {
 	return []regime.Shown{
 		{Document: regime.DocForm},
@@ -154,7 +154,7 @@ func photo() []regime.Shown {
 	}
 }
 
-// application is an Apply by the person with photo ID, changed as the test wants.
+// application returns an application by the person with photo ID, after the changes.
 func (p *player) application(op events.Operation, change ...func(*Apply)) Apply {
 	p.n++
 	a := Apply{
@@ -203,7 +203,7 @@ func (p *player) refused(rule string, op events.Operation, change ...func(*Apply
 	return refused
 }
 
-// owed gives the obligation of a kind that stands now.
+// owed returns the obligation of a kind that is outstanding.
 func (p *player) owed(kind events.ObligationKind) *events.Obligation {
 	p.t.Helper()
 	for _, o := range p.state.Obligations {
@@ -218,7 +218,7 @@ func (p *player) owed(kind events.ObligationKind) *events.Obligation {
 func spki(serial uint64) []byte { return []byte(fmt.Sprintf("%032d", serial)) }
 func der(serial uint64) []byte  { return []byte(fmt.Sprintf("d%031d", serial)) }
 
-// keys generates what the open procedure waits for.
+// keys generates the keys that the open procedure waits for.
 func (p *player) keys() []*events.Event {
 	p.t.Helper()
 	open := p.state.Open()
@@ -232,7 +232,7 @@ func (p *player) keys() []*events.Event {
 	return p.do(c)
 }
 
-// sign signs everything authorised.
+// sign signs every authorised certificate.
 func (p *player) sign() []*events.Event {
 	p.t.Helper()
 	p.owed(events.ObligationKind_OBLIGATION_KIND_SIGN)
@@ -245,7 +245,7 @@ func (p *player) sign() []*events.Event {
 	return p.do(c)
 }
 
-// written tells what was read back of everything issued by the procedure.
+// written records that everything the procedure issued was read back.
 func (p *player) written() RecordWritten {
 	open := p.state.Open()
 	c := RecordWritten{Procedure: open.GetId(), Card: open.GetCarrier().Card(), Filed: p.now}
@@ -264,13 +264,13 @@ func (p *player) handOver() []*events.Event {
 	return p.do(RecordHandOver{Procedure: open.GetId(), Card: open.GetCarrier().Card(), Yen: open.GetFeeYen(), PaperCopy: true, Filed: p.now})
 }
 
-// unblocked tells that the PINs that are owed were set.
+// unblocked records that the owed PINs were set.
 func (p *player) unblocked() []*events.Event {
 	open := p.state.Open()
 	return p.do(RecordUnblocked{Procedure: open.GetId(), Card: open.GetCarrier().Card(), Pins: open.GetPins(), Filed: p.now})
 }
 
-// carried carries an accepted application through to the holder's hands.
+// carried carries an accepted application through to the hand-over.
 func (p *player) carried(op events.Operation, change ...func(*Apply)) []*events.Event {
 	p.t.Helper()
 	from := len(p.history)
@@ -291,7 +291,7 @@ func (p *player) carried(op events.Operation, change ...func(*Apply)) []*events.
 	return list
 }
 
-// deadline is the last day of a deadline that runs; empty when it does not.
+// deadline returns the last day of a running deadline, or "".
 func (p *player) deadline(kind events.DeadlineKind) string {
 	for _, d := range p.state.Deadlines {
 		if d.Kind == kind {
@@ -303,7 +303,7 @@ func (p *player) deadline(kind events.DeadlineKind) string {
 
 func (p *player) tick() []*events.Event { p.t.Helper(); return p.do(Tick{}) }
 
-// change tells a change of the resident record that arose today.
+// change notifies a change of the resident record that arose today.
 func (p *player) change(what events.RecordChange, change ...func(*ChangeRecord)) []*events.Event {
 	p.t.Helper()
 	c := ChangeRecord{Change: what, CausedOn: civil.Of(p.now).String(), Municipality: "12237", Office: p.office, Filed: p.now}
@@ -313,7 +313,7 @@ func (p *player) change(what events.RecordChange, change ...func(*ChangeRecord))
 	return p.do(c)
 }
 
-// held gives the latest certificate of a kind that the state remembers, under the regime of the My Number card.
+// held returns the latest remembered certificate of a kind under the regime of the My Number card.
 func (p *player) held(kind events.CertificateKind) *events.Certificate {
 	return p.heldUnder(events.Regime_REGIME_MYNUMBER, kind)
 }

@@ -13,7 +13,7 @@ import (
 	"shomei/pkg/regime"
 )
 
-// life draws commands of all kinds, in any order and at any time, about a few cards, procedures and serials.
+// life draws commands of all kinds in any order and at any time, about a few cards, procedures and serials.
 type life struct {
 	*player
 	t *rapid.T
@@ -32,7 +32,7 @@ func (l life) cardKind() events.CardKind {
 		events.CardKind_CARD_KIND_MYNUMBER, events.CardKind_CARD_KIND_UNSPECIFIED)
 }
 
-// procedure is mostly the open one.
+// procedure returns mostly the open one.
 func (l life) procedure() string {
 	if id := l.state.Open().GetId(); id != "" && rapid.IntRange(0, 4).Draw(l.t, "open") > 0 {
 		return id
@@ -103,7 +103,7 @@ func (l life) recordKeys() Command {
 	return c
 }
 
-// recordIssued signs all, some or nothing of what is authorised.
+// recordIssued signs all, some or none of the authorised certificates.
 func (l life) recordIssued() Command {
 	c := RecordIssued{Procedure: l.state.Open().GetId()}
 	for _, held := range onCards(l.state) {
@@ -152,7 +152,7 @@ func (l life) changes() Command {
 	return c
 }
 
-// anyPhone is mostly one that holds something.
+// anyPhone returns mostly one that holds something.
 func (l life) anyPhone() string {
 	i := slices.IndexFunc(l.state.Certificates, func(c *events.Certificate) bool { return c.Carrier.Device() != "" })
 	if i >= 0 && rapid.IntRange(0, 3).Draw(l.t, "known phone") > 0 {
@@ -188,7 +188,7 @@ func (l life) phoneApplies() Command {
 	})
 }
 
-// phoneGoesOn signs or installs what is on its way to a smartphone; or installs what is not.
+// phoneGoesOn signs or installs what is on its way to a smartphone, or installs what is not.
 func (l life) phoneGoesOn() Command {
 	device := l.anyPhone()
 	open := phoneOf(l.state, device).GetId()
@@ -210,7 +210,7 @@ func (l life) phoneLost() Command {
 	return ReportLoss{By: "telephone", Device: l.anyPhone(), Filed: l.now}
 }
 
-// command draws one of all kinds; what carries a procedure on comes more often than the rest.
+// command draws one of all kinds, favouring those that advance a procedure.
 func (l life) command() Command {
 	p := l.state.Open()
 	onward := []func() Command{
@@ -275,7 +275,7 @@ func (l life) erase() Command {
 	return c
 }
 
-// inOrder is what an orderly counter would do next about the open procedure.
+// inOrder returns what an orderly counter would do next about the open procedure.
 func (l life) inOrder(p *events.Procedure) Command {
 	switch {
 	case waitsFor(p) == events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS:
@@ -291,7 +291,7 @@ func (l life) inOrder(p *events.Procedure) Command {
 	}
 }
 
-// later moves the clock: mostly within the day, at times by months or years, and to an open hour of an open day.
+// later moves the clock: mostly within the day, sometimes by months or years to an open hour of an open day.
 func (l life) later() {
 	for _, c := range onCards(l.state) {
 		opens := day(c.WindowOpens)
@@ -315,11 +315,11 @@ func TestAnyLife(t *testing.T) {
 		rapid.Check(t, func(t *rapid.T) { live(t, reached) })
 	}
 	if kind := unseen(reached); kind != "" {
-		t.Errorf("no life drawn has seen %q; the drawing is too poor to prove anything", kind)
+		t.Errorf("no drawn life reached %q: draw more lives or better ones", kind)
 	}
 }
 
-// live draws one life and counts which command has led to which event.
+// live plays one drawn life and counts which command has led to which event.
 func live(t *rapid.T, reached map[string]int) {
 	start := pick(t, "start", "2012-12-03 10:00", "2015-12-01 10:00", "2016-01-12 10:00", "2024-05-01 10:00")
 	l := life{newPlayer(t, start), t}
@@ -333,7 +333,7 @@ func live(t *rapid.T, reached map[string]int) {
 	}
 }
 
-// unseen is something that the lives drawn must have led to and have not; "" when there is none.
+// unseen returns something that the drawn lives must reach and did not, or "".
 func unseen(reached map[string]int) string {
 	for _, must := range []string{
 		"lifecycle.RecordHandOver Delivered", "lifecycle.RecordWriteFailed CardTakenIntoCustody",
@@ -348,7 +348,7 @@ func unseen(reached map[string]int) string {
 	return ""
 }
 
-// Lives with smartphones: mostly about them, and everything else in between.
+// Lives mostly about smartphones, with everything else in between.
 func TestAnyLifeWithPhones(t *testing.T) {
 	reached := map[string]int{}
 	rapid.Check(t, func(t *rapid.T) {
@@ -364,13 +364,13 @@ func TestAnyLifeWithPhones(t *testing.T) {
 	})
 	for _, must := range []string{"Delivered", "CertificateSuspended", "CertificateReleased", "CertificateRevoked", "CertificateDiscarded", "IssueAbandoned"} {
 		if reached[must] == 0 && !testing.Short() { // few lives are drawn in short tests
-			t.Errorf("no life drawn has seen %s", must)
+			t.Errorf("no drawn life reached %s", must)
 		}
 	}
 	t.Logf("%d times released", reached["CertificateReleased"])
 }
 
-// Any life ends: when everything owed is done or failed and time passes, nothing stays owed or open.
+// When everything owed is done or failed and time passes, nothing stays owed or open.
 func TestEveryLifeComesToRest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := life{newPlayer(t, "2016-01-12 10:00"), t}
@@ -385,7 +385,7 @@ func TestEveryLifeComesToRest(t *testing.T) {
 	})
 }
 
-// rest does what the services and the counter would do: drop what is open, send what is owed, let the years pass.
+// rest does what services and counter would do: drop what is open, settle what is owed, let the years pass.
 func (l life) rest() {
 	if p := l.state.Open(); p != nil {
 		l.do(DropApplication{Procedure: p.Id, Filed: l.now})

@@ -9,7 +9,7 @@ import (
 	"shomei/pkg/regime"
 )
 
-// Every row of law.md 8.3 that the register, the telephone or the authority tells, and what it leaves.
+// Every row of law.md 8.3 reported by the register, by telephone or by the authority, and what it leaves in force.
 func TestWhatEndsWhatUnderMyNumber(t *testing.T) {
 	changed := func(c events.RecordChange, keep bool) func(*player) {
 		return func(p *player) { p.change(c, func(r *ChangeRecord) { r.KeepUsing = keep }) }
@@ -118,7 +118,7 @@ func TestOverseasWithContinuedUse(t *testing.T) {
 	}{{"2024-05-26", revoked}, {"2024-05-27", valid}} {
 		p := fromFactory(t)
 		p.at("2020-03-19 10:00").carried(opRenew)
-		p.at("2024-05-28 10:00") // recorded after the move, which decides, and filed before it
+		p.at("2024-05-28 10:00") // filed before the move but recorded after it; the move's day decides
 		filed := day(c.day).AddDays(-1).StartInstant()
 		p.change(events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS, func(r *ChangeRecord) { r.CausedOn, r.KeepUsing, r.Filed = c.day, true, filed })
 		p.wantStatus(underMyNumber, kindSign, revoked)
@@ -130,8 +130,8 @@ func TestOverseasWithContinuedUse(t *testing.T) {
 	}
 }
 
-// A move overseas that is notified ahead ends nothing before its day, by whatever law holds on that day; who stays after
-// all keeps everything.
+// A move overseas notified ahead ends nothing before its day, when the law of that day decides; calling it off keeps
+// everything.
 func TestOverseasNotifiedAhead(t *testing.T) {
 	for _, c := range []struct {
 		name       string
@@ -176,8 +176,8 @@ func TestOverseasNotifiedAhead(t *testing.T) {
 	p.wantStatus(underMyNumber, kindAuth, revoked)
 }
 
-// Who comes home has a new address: the signature certificate that was issued abroad ends (Reg2016 Art 20), the other
-// and the card stay.
+// Coming home is a change of address: the signature certificate issued abroad ends (Reg2016 Art 20), the other one and
+// the card stay.
 func TestReturnFromOverseasEndsTheSignatureCertificate(t *testing.T) {
 	p := fromFactory(t)
 	p.at("2020-03-19 10:00").carried(opRenew)
@@ -194,7 +194,7 @@ func TestReturnFromOverseasEndsTheSignatureCertificate(t *testing.T) {
 	p.carried(opIssue, kinds(kindSign))
 }
 
-func TestChainsOfAMove(t *testing.T) {
+func TestDeadlinesOfAMove(t *testing.T) {
 	moveOut := func(p *player, planned string) {
 		p.change(events.RecordChange_RECORD_CHANGE_MOVE_OUT, func(c *ChangeRecord) { c.PlannedOn = planned })
 	}
@@ -236,7 +236,7 @@ func TestChainsOfAMove(t *testing.T) {
 
 	p = start().at("2017-05-12 10:00")
 	moveIn(p, "2017-05-11", false)
-	p.at("2017-08-10 10:00") // no Tick has come, and yet the day has passed
+	p.at("2017-08-10 10:00") // the day has passed, though no Tick came
 	p.refused(regime.NothingHeld, opContinue)
 	ended(p)
 
@@ -267,9 +267,8 @@ func TestReturnToTheRegisterAfterDeletion(t *testing.T) {
 	p.carried(opIssue, card("card-2"))
 }
 
-// A change of the record at every step of a procedure: nothing stays owed, and nothing with the old data reaches the
-// holder in force.
-func TestRecordChangeInTheMiddle(t *testing.T) {
+// A change of the record at every step of a procedure leaves nothing owed and nothing with old data in force.
+func TestRecordChangeAtEveryStep(t *testing.T) {
 	steps := []func(*player){
 		func(*player) {}, func(p *player) { p.keys() }, func(p *player) { p.sign() }, func(p *player) { p.write() },
 	}
@@ -373,7 +372,7 @@ func TestNoticeHasOneOutcome(t *testing.T) {
 	}
 }
 
-// A juki certificate can't be suspended by telephone; who calls must hear that.
+// A juki certificate can't be suspended by telephone, and the caller must hear that.
 func TestLossOfAJukiCardByTelephone(t *testing.T) {
 	p := newPlayer(t, "2014-03-03 10:00")
 	p.carried(opIssue, juki)
@@ -383,7 +382,7 @@ func TestLossOfAJukiCardByTelephone(t *testing.T) {
 	p.wantStatus(underJuki, kindSign, valid)
 }
 
-// By the reading that spares it, an authentication certificate suspended by telephone is released with its card.
+// Under the reading that spares it, an authentication certificate suspended by telephone is released with its card.
 func TestFoundCardReleasesTheAuthenticationCertificate(t *testing.T) {
 	p := fromFactory(t).at("2017-05-08 10:00")
 	p.do(ReportLoss{By: "telephone", Filed: p.now})
@@ -393,8 +392,8 @@ func TestFoundCardReleasesTheAuthenticationCertificate(t *testing.T) {
 	}
 }
 
-// An order about what has ended, or is not the person's, is recorded and answered (law.md 8.3); so is every other
-// fact that a source can claim.
+// An order about certificates that have ended, or are another's, is recorded and answered (law.md 8.3); so is every
+// other fact that a source can claim.
 func TestAFactThatChangesNothingIsRecorded(t *testing.T) {
 	p := fromFactory(t).at("2017-05-08 10:00")
 	order := OrderByAuthority{Serials: []uint64{1}, Reason: events.RevocationReason_REVOCATION_REASON_AFFILIATION_CHANGED, Filed: p.now}
@@ -427,7 +426,7 @@ func TestAFactThatChangesNothingIsRecorded(t *testing.T) {
 		ChangeRecord{Change: events.RecordChange_RECORD_CHANGE_MOVE_CALLED_OFF},
 	} {
 		if decided := unknown.do(c); len(decided) == 0 {
-			t.Errorf("%T of somebody unknown leaves nothing in the log", c)
+			t.Errorf("%T about an unknown person left nothing in the log", c)
 		}
 	}
 }

@@ -10,11 +10,11 @@ import (
 	"shomei/events"
 )
 
-// ErrCardClaimed says that a card is another subscriber's, or out of use.
+// ErrCardClaimed: the card is another subscriber's, or out of use.
 var ErrCardClaimed = errors.New("the card is claimed by another subscriber or retired")
 
-// ClaimCard makes a physical card one subscriber's, before it is used. Claiming it again for the same one says nothing
-// new.
+// ClaimCard assigns a physical card to one subscriber, before it is used. Claiming it again for the same one changes
+// nothing.
 func ClaimCard(raw []byte, subscriber string, kind events.CardKind) ([]*events.Event, error) {
 	s := &events.CardState{}
 	if err := proto.Unmarshal(raw, s); err != nil {
@@ -29,8 +29,8 @@ func ClaimCard(raw []byte, subscriber string, kind events.CardKind) ([]*events.E
 	return []*events.Event{events.New(&events.CardClaimed{Subscriber: subscriber, Kind: kind})}, nil
 }
 
-// RetireCard takes a physical card out of use for good, once. Whoever follows the log does so for every CardVoided and
-// CardReturned; doing it again says nothing new, so nothing about it is owed in the subscriber's state.
+// RetireCard takes a physical card out of use for good, once. Followers call it for every CardVoided and CardReturned;
+// it can be repeated, so the subscriber's state owes nothing for it.
 func RetireCard(raw []byte, cause string) ([]*events.Event, error) {
 	s := &events.CardState{}
 	if err := proto.Unmarshal(raw, s); err != nil {
@@ -77,7 +77,7 @@ func evolveOffice(s *events.OfficeState, c *events.Commit) {
 	s.Commands = remember(s.Commands, c.CommandId, c.Revision)
 }
 
-// DecodeAuthority reads a folded authority.
+// DecodeAuthority decodes a folded authority.
 func DecodeAuthority(raw []byte) (*events.AuthorityState, error) {
 	s := &events.AuthorityState{}
 	if err := proto.Unmarshal(raw, s); err != nil {
@@ -86,7 +86,7 @@ func DecodeAuthority(raw []byte) (*events.AuthorityState, error) {
 	return s, nil
 }
 
-// ActivateGeneration puts a new key of an authority into service, once.
+// ActivateGeneration puts an authority's new key into service, once.
 func ActivateGeneration(s *events.AuthorityState, g *events.GenerationActivated) []*events.Event {
 	known := slices.ContainsFunc(s.Generations, func(k *events.KnownGeneration) bool { return slices.Equal(k.KeyId, g.KeyId) })
 	if known {
@@ -95,7 +95,7 @@ func ActivateGeneration(s *events.AuthorityState, g *events.GenerationActivated)
 	return []*events.Event{events.New(g)}
 }
 
-// OpenLog marks what kind of log this is. A simulated log stays one for ever; asking for the other kind is an error.
+// OpenLog marks a log as simulated or real, once and for ever; asking for the other kind returns ErrSimulatedLog.
 func OpenLog(s *events.AuthorityState, simulated bool, streams uint32) ([]*events.Event, error) {
 	if !s.Opened {
 		return []*events.Event{events.New(&events.LogOpened{Simulated: simulated, Streams: streams})}, nil
@@ -106,7 +106,7 @@ func OpenLog(s *events.AuthorityState, simulated bool, streams uint32) ([]*event
 	return nil, nil
 }
 
-// RecordVault names the vault that belongs to the log, once; asking for another is an error.
+// RecordVault records which vault belongs to the log, once; another vault is an error.
 func RecordVault(s *events.AuthorityState, vault string) ([]*events.Event, error) {
 	switch s.Vault {
 	case "":
@@ -117,7 +117,7 @@ func RecordVault(s *events.AuthorityState, vault string) ([]*events.Event, error
 	return nil, fmt.Errorf("the log belongs with vault %s, and not with %s", s.Vault, vault)
 }
 
-// ErrSimulatedLog says that a log made with a settable clock is opened without one, or the other way round.
+// ErrSimulatedLog: a log made with a settable clock was opened without one, or the other way round.
 var ErrSimulatedLog = errors.New("this log was started with another kind of clock: a simulated log never serves, and a real one is never played with")
 
 func evolveAuthority(s *events.AuthorityState, c *events.Commit) {

@@ -9,7 +9,7 @@ import (
 	"shomei/pkg/regime"
 )
 
-// recordEvents are what a change of the resident record is to the law of certificates.
+// recordEvents maps a change of the resident record to the event of certificate law.
 var recordEvents = map[events.RecordChange]regime.Event{
 	events.RecordChange_RECORD_CHANGE_NAME:              regime.EvName,
 	events.RecordChange_RECORD_CHANGE_SEX:               regime.EvSex,
@@ -17,7 +17,7 @@ var recordEvents = map[events.RecordChange]regime.Event{
 	events.RecordChange_RECORD_CHANGE_BIRTH_DATE:        regime.EvBirthDate,
 	events.RecordChange_RECORD_CHANGE_MINOR:             regime.EvMinor,
 	events.RecordChange_RECORD_CHANGE_MOVE_OUT:          regime.EvMoveOut,
-	events.RecordChange_RECORD_CHANGE_MOVE_IN:           regime.EvAddress, // a new address, also for who comes home from overseas
+	events.RecordChange_RECORD_CHANGE_MOVE_IN:           regime.EvAddress, // a new address, also when coming home from overseas
 	events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS:     regime.EvOverseas,
 	events.RecordChange_RECORD_CHANGE_MOVE_CALLED_OFF:   regime.EvMoveCalledOff,
 	events.RecordChange_RECORD_CHANGE_DEATH:             regime.EvDeath,
@@ -27,8 +27,8 @@ var recordEvents = map[events.RecordChange]regime.Event{
 	events.RecordChange_RECORD_CHANGE_OUT_OF_SCOPE:      regime.EvOutOfScope,
 }
 
-// changeRecord notes a change of the resident record and ends what it ends, in every regime in which something is
-// held. A move takes effect on its day, and starts the chains of deadlines. A code with a history of its own is refused.
+// changeRecord records a change of the resident record and ends what it ends, in every regime with something held. A
+// move takes effect on its day and starts deadlines. A corrected code with a history of its own is refused.
 func (d *decision) changeRecord(c ChangeRecord) error {
 	d.filedAt(c.Filed)
 	if c.OtherHistory {
@@ -49,9 +49,9 @@ func (d *decision) changeRecord(c ChangeRecord) error {
 	}, d.withoutEffect(c)...)
 	switch c.Change {
 	case events.RecordChange_RECORD_CHANGE_MOVE_OUT, events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS:
-		return d.leaves(c, before)
+		return d.moveAway(c, before)
 	case events.RecordChange_RECORD_CHANGE_MOVE_CALLED_OFF:
-		return d.stays(c, before)
+		return d.callOff(c, before)
 	}
 	if err := d.changeEnds(c); err != nil {
 		return err
@@ -88,8 +88,8 @@ func (d *decision) changeEnds(c ChangeRecord) error {
 	return nil
 }
 
-// withdrawOutdated withdraws an application for a signature certificate that no longer says what the record says: it
-// would put the former name or address into a new certificate.
+// withdrawOutdated withdraws an application for a signature certificate that the event would end at once: it would
+// certify the former name or address.
 func (d *decision) withdrawOutdated(event regime.Event, switches regime.Switches) {
 	p := d.state.Open()
 	if p.GetStep() != stepAccepted || !slices.ContainsFunc(p.Planned, func(c *events.PlannedCertificate) bool { return c.Kind == kindSign }) {
@@ -101,7 +101,7 @@ func (d *decision) withdrawOutdated(event regime.Event, switches regime.Switches
 	}
 }
 
-// regimesHeld are the regimes under which the person holds a live certificate or a card.
+// regimesHeld returns the regimes under which the person holds a live certificate or a card.
 func (d *decision) regimesHeld() []regime.Regime {
 	var held []regime.Regime
 	add := func(r regime.Regime) {
@@ -122,7 +122,7 @@ func (d *decision) regimesHeld() []regime.Regime {
 	return held
 }
 
-// holdsMyNumber reports whether the chains of deadlines have a card to be about.
+// holdsMyNumber reports whether the person has a My Number card that deadlines can end.
 func (d *decision) holdsMyNumber() bool {
 	c := d.state.Card
 	return c != nil && c.Kind == events.CardKind_CARD_KIND_MYNUMBER && c.Status != events.CardStatus_CARD_STATUS_VOID &&
@@ -135,8 +135,8 @@ func (d *decision) setDeadline(kind events.DeadlineKind, starts civil.Date, law 
 	}, law.Rules...)
 }
 
-// movedIn meets or misses the chains that the move-out started, and starts the 90 days for submitting the card unless
-// it came with the notification.
+// movedIn meets or misses the deadlines of the move-out, and starts the 90 days for submitting the card unless it came
+// with the notification.
 func (d *decision) movedIn(c ChangeRecord, moved civil.Date) error {
 	d.dropMove()
 	if moved.IsZero() {
@@ -162,8 +162,8 @@ func (d *decision) movedIn(c ChangeRecord, moved civil.Date) error {
 	return nil
 }
 
-// reportLoss suspends by telephone, day and night, where the regime knows that, and revokes at the counter. It is about
-// what the holder has in hand: a card that still waits at an office can't have been lost.
+// reportLoss suspends by telephone, day and night, if the regime allows that, and revokes at the counter. Only what the
+// holder has in hand is affected: a card waiting at an office can't have been lost.
 func (d *decision) reportLoss(c ReportLoss) error {
 	d.filedAt(c.Filed)
 	if c.Device != "" {
@@ -189,7 +189,7 @@ func (d *decision) reportLoss(c ReportLoss) error {
 	return nil
 }
 
-// withoutEffect are the rules by which a change of the record leaves everything as it is. A move says so itself.
+// withoutEffect returns the rules by which a change of the record ends nothing. A move emits its own.
 func (d *decision) withoutEffect(c ChangeRecord) []string {
 	switch c.Change {
 	case events.RecordChange_RECORD_CHANGE_MOVE_OUT, events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS:
@@ -198,8 +198,8 @@ func (d *decision) withoutEffect(c ChangeRecord) []string {
 	return d.endsNothing(regime.ConsequenceIn{Event: recordEvents[c.Change]}, c.Switches)
 }
 
-// endsNothing are the rules by which an event leaves everything as it is: what the person who tells it must hear, as
-// that a minor correction ends nothing, or that a juki certificate can't be suspended by telephone (law.md 8.2, 8.3).
+// endsNothing returns the rules by which an event ends nothing: the reporter must hear that a minor correction ends
+// nothing, or that a juki certificate can't be suspended by telephone (law.md 8.2, 8.3).
 func (d *decision) endsNothing(in regime.ConsequenceIn, switches regime.Switches) []string {
 	var rules []string
 	in.On = d.today()
@@ -224,8 +224,8 @@ func (d *decision) reportFound(c ReportFound) error {
 	return nil
 }
 
-// orderByAuthority revokes what the authority itself found wrong. An order that changes nothing is recorded, too: whoever
-// gave it waits for the answer.
+// orderByAuthority revokes certificates that the authority itself found wrong. An order that changes nothing is
+// recorded, too, because its giver waits for the answer.
 func (d *decision) orderByAuthority(c OrderByAuthority) error {
 	d.filedAt(c.Filed)
 	event := regime.EvCertificateError

@@ -9,8 +9,8 @@ import (
 	"shomei/events"
 )
 
-// A crowded life with ids as long as they come stays under the limit: juki card in hand beside a re-issue under way,
-// full memory of commands and ended certificates, deadlines, a letter and notices waiting.
+// A crowded life with ids of maximal length stays under the limit: a juki card in hand beside a re-issue, full memory
+// of commands and ended certificates, deadlines, a letter and notices.
 func TestStateStaysSmall(t *testing.T) {
 	long := func(id string) string { return id + strings.Repeat("f", 36-len(id)) }
 	places := func(cardID string) func(*Apply) {
@@ -46,8 +46,8 @@ func TestStateStaysSmall(t *testing.T) {
 	t.Logf("%d bytes of %d", len(raw), events.StateLimit(events.KindSubscriber))
 }
 
-// The same with smartphones, which came when juki certificates had gone: one of each platform beside a re-issue under
-// way, or one of them on its way.
+// The same with smartphones, which came after juki certificates: one of each platform beside a re-issue, or one of them
+// on its way.
 func TestStateStaysSmallWithPhones(t *testing.T) {
 	long := func(id string) string { return id + strings.Repeat("f", 36-len(id)) }
 	places := func(cardID string) func(*Apply) {
@@ -86,8 +86,8 @@ func TestStateStaysSmallWithPhones(t *testing.T) {
 	small("at rest beside a re-issue")
 }
 
-// Where a life is so full that its state would pass the limit, the oldest answers make room; the newest stay.
-func TestAFullStateForgetsItsOldestAnswers(t *testing.T) {
+// If a state would pass the limit, the oldest remembered commands are dropped first.
+func TestFullStateDropsOldestCommands(t *testing.T) {
 	s := &events.SubscriberState{}
 	for i := range uint64(rememberedCommands) {
 		s.Commands = remember(s.Commands, strings.Repeat("c", int(i)+1), i+1)
@@ -97,18 +97,18 @@ func TestAFullStateForgetsItsOldestAnswers(t *testing.T) {
 	pad(limit - stateFrame - 8)
 	makeRoom(s)
 	if len(s.Commands) != rememberedCommands {
-		t.Fatalf("%d of %d answers are left in a state that fits", len(s.Commands), rememberedCommands)
+		t.Fatalf("%d of %d commands are left in a state that fits", len(s.Commands), rememberedCommands)
 	}
 	pad(limit + 30)
 	Evolve(s, &events.Commit{Revision: s.Revision + 1, CommandId: strings.Repeat("c", rememberedCommands+1)})
 	if size := proto.Size(s); size > limit-stateFrame || len(s.Commands) >= rememberedCommands {
-		t.Errorf("%d bytes, %d answers", size, len(s.Commands))
+		t.Errorf("%d bytes, %d commands", size, len(s.Commands))
 	}
 	if _, known := remembered(s.Commands, strings.Repeat("c", rememberedCommands+1)); !known {
-		t.Error("the newest answer was forgotten")
+		t.Error("the newest command was forgotten")
 	}
 	pad(2 * limit)
 	if makeRoom(s); len(s.Commands) != fewestRemembered {
-		t.Errorf("%d answers are left of a state that no forgetting can save", len(s.Commands))
+		t.Errorf("%d commands are left in a state that is too large without any", len(s.Commands))
 	}
 }

@@ -38,7 +38,7 @@ func cloneState(s *events.SubscriberState) *events.SubscriberState {
 	return proto.Clone(s).(*events.SubscriberState)
 }
 
-// certificate finds a remembered certificate by serial, on a card or on a smartphone; nil when there is none.
+// certificate returns the remembered certificate with a serial, on a card or a smartphone, or nil.
 func certificate(s *events.SubscriberState, serial uint64) *events.Certificate {
 	for _, c := range s.Certificates {
 		if c.Serial == serial {
@@ -48,11 +48,10 @@ func certificate(s *events.SubscriberState, serial uint64) *events.Certificate {
 	return nil
 }
 
-// onCards are the certificates that a person holds, or held, on cards. Those on smartphones are bound to them and follow
-// what becomes of them.
+// onCards returns the certificates on cards, held or ended. Those on smartphones are bound to them and follow them.
 func onCards(s *events.SubscriberState) []*events.Certificate { return onDevice(s, "") }
 
-// onDevice are the certificates in force or on their way on a smartphone.
+// onDevice returns the certificates in force or on their way on a smartphone.
 func onDevice(s *events.SubscriberState, device string) (held []*events.Certificate) {
 	for _, c := range s.Certificates {
 		if c.Carrier.Device() == device {
@@ -66,9 +65,9 @@ func hasEnded(c *events.Certificate) bool {
 	return c.Status == revoked || c.Status == expired || c.Status == abandoned
 }
 
-// Live gives the certificate of a kind under a regime that is in force, suspended ones included, or, when none is, one
-// that is on its way; nil when there is neither. At most one is in force at any time: one that a factory has made to
-// replace it comes into force when its card is handed over.
+// Live returns the certificate of a kind under a regime that is in force, suspended ones included; failing that one
+// that is on its way, or nil. At most one is in force: one made by a factory to replace it comes into force when its
+// card is handed over.
 func Live(s *events.SubscriberState, r events.Regime, kind events.CertificateKind) *events.Certificate {
 	var live *events.Certificate
 	for _, c := range onCards(s) {
@@ -79,13 +78,13 @@ func Live(s *events.SubscriberState, r events.Regime, kind events.CertificateKin
 	return live
 }
 
-// nearer reports whether a is nearer to the holder's hands than b: handed over, issued, authorised.
+// nearer reports whether a is closer to the holder than b: handed over, then issued, then authorised.
 func nearer(a, b *events.Certificate) bool {
 	inHand := func(c *events.Certificate) bool { return c.Status == valid || c.Status == suspended }
 	return inHand(a) && !inHand(b) || b.Status == authorized && a.Status != authorized
 }
 
-// liveOn is Live without a certificate whose last day has passed: expiry needs no record to take effect.
+// liveOn is Live, but ignores a certificate whose last day has passed: expiry needs no record to take effect.
 func liveOn(s *events.SubscriberState, r events.Regime, kind events.CertificateKind, today civil.Date) *events.Certificate {
 	c := Live(s, r, kind)
 	if c == nil || day(c.LastDay).Before(today) {
@@ -94,7 +93,7 @@ func liveOn(s *events.SubscriberState, r events.Regime, kind events.CertificateK
 	return c
 }
 
-// rememberedCommands is how many command ids the state carries with their answers.
+// rememberedCommands is how many command ids the state keeps with their revisions.
 const rememberedCommands = 16
 
 func commandDigest(id string) []byte {
@@ -110,21 +109,21 @@ func remember(commands []*events.RememberedCommand, id string, revision uint64) 
 	return commands[max(0, len(commands)-rememberedCommands):]
 }
 
-// fewestRemembered are kept in any state: what comes twice comes soon.
+// fewestRemembered is how many command ids any state keeps, for repetitions come soon.
 const fewestRemembered = 4
 
-// stateFrame is what a state may take beside its own bytes where it is carried.
+// stateFrame is how many bytes a stored state needs beside its own.
 const stateFrame = 8
 
-// makeRoom forgets answers, the oldest first, from a state that would pass its limit: those are looked for in the history
-// then. Nobody's life may get so full that nothing can be recorded of it any more.
+// makeRoom drops remembered commands, oldest first, from a state that would pass its limit; those are then searched for
+// in the history. A full state would stop everything else from being recorded.
 func makeRoom(s *events.SubscriberState) {
 	for len(s.Commands) > fewestRemembered && proto.Size(s) > events.StateLimit(events.KindSubscriber)-stateFrame {
 		s.Commands = s.Commands[1:]
 	}
 }
 
-// OwedSince is the revision of the commit that an obligation arose from; 0 for an id that this package did not make.
+// OwedSince returns the revision of the commit that made an obligation, or 0 for an id not made by this package.
 func OwedSince(o *events.Obligation) uint64 {
 	revision, _, _ := strings.Cut(o.GetId(), ".")
 	n, _ := strconv.ParseUint(revision, 10, 64) // 0 for anything else
@@ -140,7 +139,7 @@ func remembered(commands []*events.RememberedCommand, id string) (uint64, bool) 
 	return commands[i].Revision, true
 }
 
-// day reads a civil date of the log; dates there were written by this package, so a bad one is absent.
+// day parses a civil date of the log. This package wrote it, so an unreadable one counts as absent.
 func day(s string) civil.Date {
 	d, err := civil.Parse(s)
 	if err != nil {
@@ -177,7 +176,7 @@ func logRegime(r regime.Regime) events.Regime {
 	return events.Regime_REGIME_MYNUMBER
 }
 
-// cardRegime is the law a card lives under.
+// cardRegime returns the law that governs a kind of card.
 func cardRegime(k events.CardKind) regime.Regime {
 	if k == events.CardKind_CARD_KIND_JUKI {
 		return regime.Juki
@@ -187,7 +186,7 @@ func cardRegime(k events.CardKind) regime.Regime {
 
 func logReason(r regime.CRLReason) events.RevocationReason { return events.RevocationReason(r + 1) }
 
-// CRLReason gives the RFC 5280 number of a reason of the log.
+// CRLReason returns the RFC 5280 reason for a reason of the log.
 func CRLReason(r events.RevocationReason) regime.CRLReason { return regime.CRLReason(r - 1) }
 
 func logCandidates(v regime.Validity) []*events.Candidate {

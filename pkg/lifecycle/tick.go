@@ -9,8 +9,8 @@ import (
 	"shomei/pkg/regime"
 )
 
-// tick does what the day brings, each thing once: windows open and notices fall due, statutory deadlines pass, cards
-// and certificates expire. What was missed while nobody looked is caught up in the same commit.
+// tick does what has become due, each thing once: windows open and notices fall due, statutory deadlines pass, cards
+// and certificates expire. Days that were missed are caught up in the same commit.
 func (d *decision) tick(c Tick) error {
 	d.openWindows(c)
 	if err := d.missDeadlines(d.today(), c.Switches); err != nil {
@@ -22,7 +22,7 @@ func (d *decision) tick(c Tick) error {
 	return d.expireCards(c)
 }
 
-// catchUp does something that days gone by have brought, and then takes the times of the command up again.
+// catchUp calls do for what past days have brought, and then restores the times of the command.
 func (d *decision) catchUp(do func() error) error {
 	filed, caused := d.filed, d.caused
 	defer func() { d.filed, d.caused = filed, caused }()
@@ -31,8 +31,8 @@ func (d *decision) catchUp(do func() error) error {
 }
 
 // openWindows opens the renewal windows that have come and owes one notice for certificates that end together. A window
-// that opened and closed while nobody looked is opened all the same: its notice is suppressed by the expiry that follows
-// in the same commit, so that every certificate that nears its end has one explained outcome.
+// that opened and closed unseen is opened all the same: the expiry in the same commit suppresses its notice, so that
+// every certificate near its end has one explained outcome.
 func (d *decision) openWindows(c Tick) {
 	var opened []*events.Certificate
 	for _, held := range d.state.Certificates {
@@ -52,7 +52,7 @@ func (d *decision) openWindows(c Tick) {
 	d.oweNotices(events.NoticeKind_NOTICE_KIND_EXPIRY, opened, rules...)
 }
 
-// missDeadlines ends what a statutory deadline ends once it has passed before a day (law.md 8.7).
+// missDeadlines ends what statutory deadlines that passed before a day end (law.md 8.7).
 func (d *decision) missDeadlines(before civil.Date, switches regime.Switches) error {
 	for _, deadline := range slices.Clone(d.state.Deadlines) {
 		last := day(deadline.LastDay)
@@ -67,9 +67,9 @@ func (d *decision) missDeadlines(before civil.Date, switches regime.Switches) er
 	return nil
 }
 
-// pass does what the end of a deadline brings: it was missed, or the day of a move has come.
+// pass handles a deadline that has passed: it was missed, or the day of a move has come.
 func (d *decision) pass(deadline *events.Deadline, switches regime.Switches) error {
-	m, ok := moveThatWaits(deadline)
+	m, ok := pendingMove(deadline)
 	if !ok {
 		return d.miss(deadline.Kind, deadline.LastDay, switches)
 	}
@@ -81,7 +81,7 @@ func (d *decision) pass(deadline *events.Deadline, switches regime.Switches) err
 	return d.leave(m, switches)
 }
 
-// miss records that a deadline passed, or can't be kept any more, and ends what that ends.
+// miss records that a deadline passed or can't be kept, and ends what that ends.
 func (d *decision) miss(kind events.DeadlineKind, lastDay string, switches regime.Switches, rules ...string) error {
 	event := missedEvent(kind)
 	law, err := switches.Consequences(regime.ConsequenceIn{Regime: regime.MyNumber, Event: event, On: d.today()})
@@ -105,7 +105,7 @@ func missedEvent(kind events.DeadlineKind) regime.Event {
 	}
 }
 
-// expire records the end of the term. The effect does not wait for it: whoever asks on a later day reads the last day.
+// expire records that certificates expired. Expiry does not wait for this record: the last day is enough.
 func (d *decision) expire(c Tick) error {
 	var ended, unrenewed []*events.Certificate
 	var rules []string
@@ -131,7 +131,7 @@ func (d *decision) expire(c Tick) error {
 	return nil
 }
 
-// expireCards records the end of the cards' own terms.
+// expireCards records that cards expired.
 func (d *decision) expireCards(c Tick) error {
 	for _, held := range []*events.HeldCard{d.state.Card, d.state.OldCard} {
 		if held == nil || held.LastDay == "" || !day(held.LastDay).Before(d.today()) || held.Status == events.CardStatus_CARD_STATUS_VOID ||
@@ -160,8 +160,8 @@ func (d *decision) expireCard(held *events.HeldCard, switches regime.Switches) e
 	return d.endOutliving(held, switches)
 }
 
-// endOutliving revokes what would outlive an expired card, where the law ends it with the card. It was issued to a later
-// day because the card's term was longer then: the period of stay has become shorter since (law.md 3.4).
+// endOutliving revokes certificates that would outlive an expired card, if the law ends them with it. They were issued
+// when the card's term was longer: the period of stay has become shorter since (law.md 3.4).
 func (d *decision) endOutliving(card *events.HeldCard, switches regime.Switches) error {
 	law, err := switches.Consequences(regime.ConsequenceIn{Regime: cardRegime(card.Kind), Event: regime.EvCardTerm, On: d.today()})
 	if err != nil || law.Sign.Effect != regime.Expire {

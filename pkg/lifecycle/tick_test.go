@@ -6,8 +6,8 @@ import (
 	"shomei/events"
 )
 
-// A period of stay that has become shorter takes the card with it, and the certificates with the card.
-func TestNothingOutlivesACardThatEndsEarlier(t *testing.T) {
+// Once a shorter period of stay has ended the card, the certificates on it are revoked.
+func TestShorterStayEndsCertificatesWithTheCard(t *testing.T) {
 	p := newPlayer(t, "2018-04-10 10:00")
 	p.person.Foreign, p.person.StayUntil = true, day("2022-10-01")
 	p.carried(opIssue)

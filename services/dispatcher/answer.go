@@ -12,8 +12,8 @@ import (
 	"shomei/pkg/regime"
 )
 
-// answer is what the counter is told about the claim behind a commit: how it was decided, and how the person's
-// certificates stand now.
+// answer returns what the counter is told about the claim behind a commit: how it was decided, and the status of the
+// person's certificates.
 func (d *Dispatcher) answer(r eventlog.Record, state *events.SubscriberState) *events.Downlink {
 	c := r.Commit
 	a := &events.Answer{Claim: c.CommandId, Accepted: true, CardLastDay: state.GetCard().GetLastDay()}
@@ -21,9 +21,9 @@ func (d *Dispatcher) answer(r eventlog.Record, state *events.SubscriberState) *e
 		a.FormerCard = lifecycle.FormerCard(state)
 	}
 	for _, e := range c.Events {
-		take(a, e)
+		addTo(a, e)
 	}
-	if why := inVain(c.Events); why != nil {
+	if why := rejectedBy(c.Events); why != nil {
 		a.Accepted, a.Refusals = false, why
 	}
 	for _, held := range state.Certificates {
@@ -42,8 +42,8 @@ func (d *Dispatcher) answer(r eventlog.Record, state *events.SubscriberState) *e
 	}
 }
 
-// take puts what one event says into the answer.
-func take(a *events.Answer, e *events.Event) {
+// addTo adds what one event says to the answer.
+func addTo(a *events.Answer, e *events.Event) {
 	for _, id := range e.RuleIds {
 		if !slices.Contains(a.RuleIds, id) {
 			a.RuleIds = append(a.RuleIds, id)
@@ -62,7 +62,7 @@ func take(a *events.Answer, e *events.Event) {
 		a.Accepted, a.Refusals = false, b.Refusals
 		a.Alternative, a.AlternativePlanned = b.Alternative, b.AlternativePlanned
 	case *events.InquiryLetterDue:
-		a.Deferred, a.OnFile = true, b.Documents // and not its number, which proves that the letter arrived
+		a.Deferred, a.OnFile = true, b.Documents // without the letter's number, which proves that it arrived
 	case *events.RequestRefused:
 		a.Accepted, a.Refusals = false, b.Refusals
 	case *events.FactRefused:
@@ -70,12 +70,12 @@ func take(a *events.Answer, e *events.Event) {
 	}
 }
 
-// refusesProcedure reports whether a rule says that nothing more comes of a claim about a procedure.
+// refusesProcedure reports whether a rule says that a procedure does not use the claim.
 func refusesProcedure(id string) bool { return id == regime.NoLongerOpen || id == regime.NotAwaited }
 
-// inVain returns the rules by which a claim about a procedure changes nothing, or its keys get no certificates any more; nil
-// when it is used.
-func inVain(list []*events.Event) []string {
+// rejectedBy returns the rules by which a claim about a procedure changes nothing, or its keys get no certificates; nil
+// if it is used.
+func rejectedBy(list []*events.Event) []string {
 	made := ""
 	for _, e := range list {
 		if e.GetFactRefused() != nil && slices.ContainsFunc(e.RuleIds, refusesProcedure) {
@@ -93,7 +93,7 @@ func inVain(list []*events.Event) []string {
 	return nil
 }
 
-// endingsOf are what an event did to certificates in force and to a holder's card, so that the clerk can say it.
+// endingsOf returns how an event changed certificates in force and a holder's card, so that the clerk can say it.
 func endingsOf(e *events.Event) (endings []*events.Ending) {
 	for _, t := range events.Transitions(e) {
 		if t.Held {
@@ -105,13 +105,13 @@ func endingsOf(e *events.Event) (endings []*events.Ending) {
 	return endings
 }
 
-// answerQuarantined tells a counter that its claim was not believed or not attributed, so that nobody waits for it; nil
-// when there is nobody to tell. A claim that the counter did sign is named by its own id.
+// answerQuarantined tells a counter that its claim was quarantined or held, so that nobody waits for it; nil if there
+// is no counter to tell. A claim signed by the counter is named by its own id.
 func (d *Dispatcher) answerQuarantined(r eventlog.Record) *events.Downlink {
 	c := r.Commit
 	for _, e := range c.GetEvents() {
 		quarantined, held := e.GetFactQuarantined(), e.GetClaimHeld()
-		if quarantined == nil && held == nil || c.GetCounter() == "" || d.forgotten(c) {
+		if quarantined == nil && held == nil || c.GetCounter() == "" || d.tooOld(c) {
 			continue
 		}
 		refusal := regime.ClaimQuarantined
@@ -119,7 +119,7 @@ func (d *Dispatcher) answerQuarantined(r eventlog.Record) *events.Downlink {
 			refusal = regime.ClaimHeld
 		}
 		id := c.CommandId
-		// What can't be opened names no claim, as what is no claim doesn't.
+		// A claim that can't be opened or parsed has no id of its own.
 		signed, _ := dossier.Of(d.Vault, r.ID, []eventlog.Record{r}).Claim()
 		for _, counter := range d.Directory.CounterAt(c.Counter, time.UnixMilli(e.RecordedMs)) {
 			if claim, _, err := counterlink.VerifyClaim(counter.PublicKey, signed); err == nil && claim.GetCounter() == c.Counter && claim.GetId() != "" {

@@ -1,6 +1,6 @@
-// Package dispatcher tells others what the log has decided about a subscriber: counters, by an answer to every claim and
-// a command for every obligation that a counter must fulfil, and the card aggregate, when a card is out of use. What it
-// sends twice is dropped by the counter, which knows each message by its id; retiring a card twice says nothing new.
+// Package dispatcher tells others what the log has decided about a subscriber: counters, by an answer to every claim
+// and a command for every obligation that a counter must fulfil, and the card aggregate, when a card goes out of use.
+// Counters know each message by its id and drop repetitions; retiring a card twice changes nothing.
 package dispatcher
 
 import (
@@ -27,33 +27,33 @@ type Config struct {
 	Links     *counterlink.Links
 	Directory *directory.Directory
 	Vault     *vault.Vault
-	// Patience is how long a counter may wait before it begins a command; after that the command is not begun any more.
+	// Patience is how long a counter may wait before it starts a command; after that it no longer starts it.
 	Patience time.Duration
-	// Ready reports whether the issuer could sign now. Before keys are generated it is asked, because generating them may be
-	// a point of no return; nil answers always yes. While it says no, the commits of those who wait for keys are tried again,
-	// their answers having gone out; everybody else's go on.
+	// Ready returns an error unless the issuer can sign now; nil is always ready. It is called before keys are
+	// generated, because there may be no way back from that. While it fails, commits that owe keys are retried, after
+	// their answers were sent; others go on.
 	Ready  func(context.Context) error
 	Clock  func() time.Time
 	Logger *slog.Logger
-	// Handled, when set, is told how far the log has been followed.
+	// Handled, if set, is called with how far the log has been followed.
 	Handled func(eventlog.Positions)
 }
 
-// Dispatcher sends.
+// Dispatcher sends answers and commands.
 type Dispatcher struct {
 	Config
 	memory *memory
 }
 
-// New makes a dispatcher.
+// New returns a dispatcher.
 func New(c Config) *Dispatcher { return &Dispatcher{c, newMemory()} }
 
-// Run sends until ctx ends.
+// Run sends messages until ctx ends.
 func (d *Dispatcher) Run(ctx context.Context) error {
 	return d.Log.Follow(ctx, eventlog.Follower{
 		Name: "dispatcher", Kinds: []string{events.KindSubscriber, events.KindQuarantine}, Lanes: atOnce, Handle: d.handle, Handled: d.Handled,
 		Parked: func(r eventlog.Record, err error) {
-			d.Logger.Error("an aggregate's commits are set aside: look at them with shomei log", "kind", r.Kind, "id", r.ID, "error", err)
+			d.Logger.Error("aggregate's commits set aside: inspect them with shomei log", "kind", r.Kind, "id", r.ID, "error", err)
 		},
 	})
 }
@@ -63,8 +63,8 @@ var crashSent = crashpoint.Register("dispatcher.sent")
 // atOnce is how many subscribers are served at a time; each message waits for the disk.
 const atOnce = 32
 
-// handle takes records of one aggregate in order. What comes after one that has to be tried again waits with it, but for
-// the answers.
+// handle handles one aggregate's records in order. Records behind one to be retried wait with it, but the answers go
+// out.
 func (d *Dispatcher) handle(ctx context.Context, records []eventlog.Record) error {
 	for _, r := range records {
 		if err := d.handleOne(ctx, r); err != nil {
@@ -76,7 +76,7 @@ func (d *Dispatcher) handle(ctx context.Context, records []eventlog.Record) erro
 
 func (d *Dispatcher) handleOne(ctx context.Context, r eventlog.Record) (err error) {
 	if r.Kind == events.KindQuarantine {
-		err = d.tell(ctx, d.answerQuarantined(r))
+		err = d.send(ctx, d.answerQuarantined(r))
 	} else {
 		err = d.subscriber(ctx, r)
 	}
@@ -84,15 +84,15 @@ func (d *Dispatcher) handleOne(ctx context.Context, r eventlog.Record) (err erro
 	return eventlog.Park(r.Kind, r.ID, err)
 }
 
-// forgotten reports whether a commit is so old that its claim has aged out of the counters' wire: when the position is lost
-// and everything comes again, nobody waits for those answers.
-func (d *Dispatcher) forgotten(c *events.Commit) bool {
+// tooOld reports whether a commit's claim has aged out of the stream: if the position is lost and everything comes
+// again, nobody waits for those answers.
+func (d *Dispatcher) tooOld(c *events.Commit) bool {
 	list := c.GetEvents()
 	return len(list) > 0 && d.Clock().Sub(time.UnixMilli(list[len(list)-1].RecordedMs)) > counterlink.Retention
 }
 
-// subscriber answers the claim that led to a commit and sends what is still owed to counters. What can't be sent yet holds
-// up nothing that can: the answers have gone out when the error comes back.
+// subscriber answers the claim behind a commit and sends what is still owed to counters. What can't be sent yet delays
+// nothing else: the rest has been sent when the error is returned.
 func (d *Dispatcher) subscriber(ctx context.Context, r eventlog.Record) error {
 	head, err := d.Log.LoadSince(ctx, r)
 	if err != nil {
@@ -103,23 +103,23 @@ func (d *Dispatcher) subscriber(ctx context.Context, r eventlog.Record) error {
 		return err
 	}
 	var list []*events.Downlink
-	if r.Commit.GetCounter() != "" && !d.forgotten(r.Commit) {
+	if r.Commit.GetCounter() != "" && !d.tooOld(r.Commit) {
 		list = append(list, d.answer(r, state))
 	}
 	var waits error
 	for _, o := range state.Obligations {
 		if lifecycle.OwedSince(o) > r.Commit.GetRevision() {
-			continue // it goes out behind the answer of its own commit, which is still to come here
+			continue // sent after the answer of its own commit, which comes later
 		}
 		link, err := d.command(ctx, r, state, o)
 		list, waits = append(list, link), errors.Join(waits, err)
 	}
-	return errors.Join(d.tell(ctx, list...), RetireCards(ctx, d.Log, r), waits)
+	return errors.Join(d.send(ctx, list...), RetireCards(ctx, d.Log, r), waits)
 }
 
-// tell sends messages, those that there are and were not sent just now, in this order, but for those to a counter that is
-// there no more. All of them are stored when nil comes back.
-func (d *Dispatcher) tell(ctx context.Context, list ...*events.Downlink) error {
+// send sends the messages that are not nil and were not sent just now, in this order, and skips counters that are no
+// longer enrolled. If it returns nil, all of them are stored.
+func (d *Dispatcher) send(ctx context.Context, list ...*events.Downlink) error {
 	var failed error
 	begun := make(map[string]func(context.Context) error, len(list))
 	for _, link := range list {
@@ -129,7 +129,7 @@ func (d *Dispatcher) tell(ctx context.Context, list ...*events.Downlink) error {
 		stored, err := d.Links.Begin(ctx, link)
 		switch {
 		case errors.Is(err, counterlink.ErrNotEnrolled):
-			d.Logger.Warn("nobody to tell: the counter is not enrolled any more", "counter", link.Counter, "message", link.Id)
+			d.Logger.Warn("message dropped, its counter is no longer enrolled", "counter", link.Counter, "message", link.Id)
 		case err != nil:
 			failed = errors.Join(failed, err)
 		default:
@@ -146,7 +146,7 @@ func (d *Dispatcher) tell(ctx context.Context, list ...*events.Downlink) error {
 	return failed
 }
 
-// RetireCards takes the cards that a commit has voided out of use for everybody. Doing it again says nothing new.
+// RetireCards takes the cards that a commit has voided out of use. Repeating it changes nothing.
 func RetireCards(ctx context.Context, log *eventlog.Log, r eventlog.Record) error {
 	for _, e := range r.Commit.Events {
 		card, cause := e.GetCardVoided().GetCard(), e.GetCardVoided().GetCause()
@@ -170,7 +170,7 @@ func RetireCards(ctx context.Context, log *eventlog.Log, r eventlog.Record) erro
 	return nil
 }
 
-// command makes the message for one obligation; nil when no counter is to fulfil it.
+// command returns the message for one obligation, or nil if it was sent just now or is not for a counter.
 func (d *Dispatcher) command(ctx context.Context, r eventlog.Record, state *events.SubscriberState, o *events.Obligation) (*events.Downlink, error) {
 	p := state.ProcedureOf(o.Target)
 	if p.GetCounter() == "" {
@@ -186,8 +186,8 @@ func (d *Dispatcher) command(ctx context.Context, r eventlog.Record, state *even
 	}
 	switch o.Kind {
 	case events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS:
-		if err := d.memory.able(ctx, d.Ready); err != nil {
-			return nil, fmt.Errorf("keys are not generated while nothing could be signed: %w", err)
+		if err := d.memory.canSign(ctx, d.Ready); err != nil {
+			return nil, fmt.Errorf("keys are not generated while the issuer can't sign: %w", err)
 		}
 		link.Body = &events.Downlink_GenerateKeys{GenerateKeys: generateKeys(p)}
 	case events.ObligationKind_OBLIGATION_KIND_WRITE_CARD:
@@ -228,7 +228,7 @@ func cardRegime(p *events.Procedure) events.Regime {
 	return events.Regime_REGIME_MYNUMBER
 }
 
-// toWrite gathers those certificates of a procedure that are signed and not where they belong yet, each with its issuer's.
+// toWrite returns a procedure's signed certificates that are not on their carrier, each with its issuer's.
 func (d *Dispatcher) toWrite(ctx context.Context, r eventlog.Record, state *events.SubscriberState, p *events.Procedure) ([]*events.CertificateToWrite, error) {
 	history, err := d.Log.HistorySince(ctx, r)
 	if err != nil {
@@ -255,7 +255,7 @@ func (d *Dispatcher) toWrite(ctx context.Context, r eventlog.Record, state *even
 	return list, nil
 }
 
-// ended reports whether nobody needs a certificate on a card any more: it was revoked while it was on its way.
+// ended reports whether a certificate ended on its way to the card, where nobody needs it.
 func ended(s events.CertificateStatus) bool {
 	return s == events.CertificateStatus_CERTIFICATE_STATUS_REVOKED || s == events.CertificateStatus_CERTIFICATE_STATUS_EXPIRED
 }

@@ -25,7 +25,7 @@ const (
 	morning = "2020-01-15 10:00"
 )
 
-// runner runs a dispatcher and tells how far it has come.
+// runner runs a dispatcher and knows how far it has come.
 type runner struct {
 	w       *servicetest.World
 	config  dispatcher.Config
@@ -55,14 +55,14 @@ func start(t *testing.T, w *servicetest.World, change func(*dispatcher.Config)) 
 	return r
 }
 
-// stop ends the dispatcher; its position is saved.
+// stop ends the dispatcher, which saves its position.
 func (r *runner) stop(t *testing.T) {
 	t.Helper()
 	r.cancel()
 	servicetest.Check(t, <-r.done)
 }
 
-// settled waits until everything in the log, what this led to included, was handled.
+// settled waits until everything in the log, with its consequences, is handled.
 func (r *runner) settled(t *testing.T) {
 	t.Helper()
 	natstest.Wait(t, limit, "the dispatcher", func() bool {
@@ -81,7 +81,7 @@ func (r *runner) settled(t *testing.T) {
 	})
 }
 
-// ids gives the ids of messages, sorted.
+// ids returns the ids of messages, sorted.
 func ids(told []*events.Downlink) []string {
 	var list []string
 	for _, d := range told {
@@ -91,7 +91,7 @@ func ids(told []*events.Downlink) []string {
 	return list
 }
 
-// commandLast orders what was told: the two go out at the same time.
+// commandLast sorts the answer before the command: they are sent at the same time.
 func commandLast(told []*events.Downlink) []*events.Downlink {
 	slices.SortStableFunc(told, func(a, b *events.Downlink) int {
 		if a.GetAnswer() != nil && b.GetAnswer() == nil {
@@ -142,8 +142,8 @@ func TestEachClaimIsAnsweredAndEachObligationSent(t *testing.T) {
 	r.stop(t)
 }
 
-// TestRestartsSendNothingNew: what was sent is not sent again, and what is owed still goes out under its old id.
-func TestRestartsSendNothingNew(t *testing.T) {
+// What was sent is not sent again, and what is owed still goes out under its old id.
+func TestRestartSendsNothingNew(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	d.Hold("100")
@@ -158,7 +158,7 @@ func TestRestartsSendNothingNew(t *testing.T) {
 	if again := d.Told(); len(again) != 0 {
 		t.Errorf("told again although the position was saved: %v", ids(again))
 	}
-	w.Forget("dispatcher") // and when the position is lost, everything goes out under the ids it had
+	w.Forget("dispatcher") // without a position, everything is sent again under its old ids
 	r = start(t, w, nil)
 	r.settled(t)
 	r.stop(t)
@@ -171,14 +171,14 @@ func TestRestartsSendNothingNew(t *testing.T) {
 	if len(again) != len(first) {
 		t.Errorf("after the loss of the position %d messages, want the %d of before", len(again), len(first))
 	}
-	// Another commit of the same procedure, handled by a process that remembers nothing.
+	// Another commit of the same procedure, handled by a new process.
 	d.Decide(d.Claim(open.Procedure, open.Subscriber, func(c *events.Claim) {
 		c.Fact = &events.Claim_CustodyTaken{CustodyTaken: &events.CustodyTaken{Card: open.Card}}
 	}, nil))
 	r = start(t, w, nil)
 	r.settled(t)
 	r.stop(t)
-	for _, again := range d.Told() { // the command is owed still: the same id, which the counter and the stream drop
+	for _, again := range d.Told() { // the command is still owed: it has the same id, so counter and stream drop it
 		if again.GetAnswer() == nil && !slices.Contains(first, again.Id) {
 			t.Errorf("another command for the same obligation: %s, before %v", again.Id, first)
 		}
@@ -188,8 +188,8 @@ func TestRestartsSendNothingNew(t *testing.T) {
 	}
 }
 
-// TestNothingIsSentThatIsNotOwedAnyMore: the application was dropped before the dispatcher came to it.
-func TestNothingIsSentThatIsNotOwedAnyMore(t *testing.T) {
+// The application was dropped before the dispatcher came to it.
+func TestDroppedApplicationGetsNoCommand(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	l := d.Apply(opIssue, "100", "card-100")
@@ -202,7 +202,7 @@ func TestNothingIsSentThatIsNotOwedAnyMore(t *testing.T) {
 	r.stop(t)
 	for _, told := range d.Told() {
 		if told.GetAnswer() == nil {
-			t.Errorf("a command that nothing asks for any more: %v", told)
+			t.Errorf("a command that is no longer owed: %v", told)
 		}
 	}
 }
@@ -222,14 +222,14 @@ func TestQuarantinedClaimsAreAnswered(t *testing.T) {
 	}
 }
 
-// A counter hears that a claim of its is held, with both times.
+// A counter hears that its claim is held, with both times.
 func TestHeldClaimsAreAnswered(t *testing.T) {
 	w := servicetest.New(t, morning)
 	w.RealClock = true
 	w.RA = w.NewRA(w.Log)
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	c := d.Claim("p1", "", servicetest.Applied(opIssue, "card-1"), servicetest.Resident("100"))
-	d.Decide(c) // by a settable clock
+	d.Decide(c) // with a settable clock
 	r := start(t, w, nil)
 	r.settled(t)
 	r.stop(t)
@@ -269,9 +269,9 @@ func TestVoidedCardsAreRetiredOnce(t *testing.T) {
 	}
 }
 
-// TestARetiredCounterHoldsUpNobody: its own messages are dropped with a warning; its card is retired all the same, and
-// the other counter's come.
-func TestARetiredCounterHoldsUpNobody(t *testing.T) {
+// Messages to a retired counter are dropped with a warning; its card is retired all the same, and the other counter
+// gets its messages.
+func TestRetiredCounterDelaysNobody(t *testing.T) {
 	w := servicetest.New(t, morning)
 	gone, d := w.Enrol(servicetest.Office, "c1", "counter"), w.Enrol(servicetest.Office, "c2", "counter")
 	l := gone.Hold("100")
@@ -287,15 +287,14 @@ func TestARetiredCounterHoldsUpNobody(t *testing.T) {
 	if told := d.Told(); len(told) != 2 {
 		t.Errorf("the other counter was told %v, want an answer and a command", ids(told))
 	}
-	w.Logged.Await(t, "not enrolled any more")
+	w.Logged.Await(t, "no longer enrolled")
 	if n := len(w.History(events.KindCard, l.Card)); n != 2 {
 		t.Errorf("the returned card has %d commits, want claimed and retired", n)
 	}
 }
 
-// TestKeysWaitForTheIssuerAndNobodyElseDoes: while nothing can be signed everybody has their answer, and whoever needs no
-// keys goes on behind those who do.
-func TestKeysWaitForTheIssuerAndNobodyElseDoes(t *testing.T) {
+// While nothing can be signed everybody gets their answer, and work that needs no keys goes on.
+func TestOnlyKeysWaitForTheIssuer(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	var healthy atomic.Bool
@@ -310,10 +309,10 @@ func TestKeysWaitForTheIssuerAndNobodyElseDoes(t *testing.T) {
 			if healthy.Load() {
 				return nil
 			}
-			return errors.New("the device that signs is away")
+			return errors.New("the signing device is unavailable")
 		}
 	})
-	w.Logged.Await(t, "the device that signs is away")
+	w.Logged.Await(t, "the signing device is unavailable")
 	var told []*events.Downlink
 	natstest.Wait(t, limit, "four answers and the certificates", func() bool { told = append(told, d.Told()...); return len(told) >= 5 })
 	written := 0
@@ -341,9 +340,8 @@ func TestKeysWaitForTheIssuerAndNobodyElseDoes(t *testing.T) {
 	r.stop(t)
 }
 
-// TestAForgedCommitSetsOneSubscriberAside: what was decided before the forgery may be told, nothing that comes with or
-// after it.
-func TestAForgedCommitSetsOneSubscriberAside(t *testing.T) {
+// What was decided before the forgery may be sent, nothing that comes with or after it.
+func TestForgedCommitSetsOneSubscriberAside(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	bad := d.Apply(opIssue, "100", "card-100")
@@ -356,7 +354,7 @@ func TestAForgedCommitSetsOneSubscriberAside(t *testing.T) {
 	w.Logged.Await(t, "set aside")
 	for _, told := range d.Told() {
 		if told.Subscriber != good.Subscriber && !slices.Contains(genuine, told.Id) {
-			t.Errorf("told of a subscriber whose history is forged: %v", told)
+			t.Errorf("told about a subscriber with a forged history: %v", told)
 		}
 	}
 }
@@ -376,7 +374,7 @@ func TestOldAnswersAreNotSentAgain(t *testing.T) {
 }
 
 // The counter that reports a fact hears what it ended, and by which rule.
-func TestAnAnswerNamesWhatEnded(t *testing.T) {
+func TestAnswerNamesEndedCertificates(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	l := d.Hold("100")
@@ -409,8 +407,8 @@ func TestAnAnswerNamesWhatEnded(t *testing.T) {
 	}
 }
 
-// A counter whose keys get no certificate any more hears why, as when the card's term has ended before they were made.
-func TestTheCounterHearsThatKeysWereInVain(t *testing.T) {
+// A counter whose keys get no certificate hears why, for example because the card has expired before they were made.
+func TestCounterHearsWhyKeysAreRejected(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	l := d.Apply(events.Operation_OPERATION_ISSUE, "100", "card-100")
@@ -430,10 +428,9 @@ func TestTheCounterHearsThatKeysWereInVain(t *testing.T) {
 	}
 }
 
-// TestACommandNeverComesBeforeItsAnswer: who starts again behind the log meets older commits of a person whose newest
-// state owes a command. The command waits for its own commit, whose answer says what the counter needs for it, as the
-// last day of a new card.
-func TestACommandNeverComesBeforeItsAnswer(t *testing.T) {
+// A restart behind the head of the log reads older commits while the newest state already owes a command. The command
+// waits for its own commit, whose answer says what the counter needs for it, such as the last day of a new card.
+func TestCommandFollowsItsAnswer(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	d.Hold("100")

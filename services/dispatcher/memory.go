@@ -6,20 +6,20 @@ import (
 	"time"
 )
 
-// memory spares work that has just been done. What it forgets is done again, which changes nothing.
+// memory avoids repeating recent work. What it forgets is done again, which changes nothing.
 type memory struct {
 	mu sync.Mutex
-	// recent and older are the messages sent in the last two stretches of a time.
+	// recent and older are the messages sent in the current stretch of time and the one before.
 	recent, older map[string]struct{}
 	turned        time.Time
-	// ready is when the issuer was last found able to sign.
+	// ready is when the issuer was last able to sign.
 	ready time.Time
 }
 
-// The stream drops repetitions for ten minutes (pkg/counterlink); for as long as that, sending again does nothing.
+// The stream drops repetitions for ten minutes (pkg/counterlink); two stretches are as long as that.
 const stretch = 5 * time.Minute
 
-// readyFor is how long the issuer's word holds: asking costs a signature with each of its keys.
+// readyFor is how long the issuer's answer is good: asking costs a signature with each of its keys.
 const readyFor = time.Second
 
 func newMemory() *memory {
@@ -29,7 +29,7 @@ func newMemory() *memory {
 func (m *memory) sent(id string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.turn()
+	m.rotate()
 	_, recent := m.recent[id]
 	_, older := m.older[id]
 	return recent || older
@@ -38,12 +38,12 @@ func (m *memory) sent(id string) bool {
 func (m *memory) note(id string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.turn()
+	m.rotate()
 	m.recent[id] = struct{}{}
 }
 
-// turn is called with the lock held.
-func (m *memory) turn() {
+// rotate must be called with the lock held.
+func (m *memory) rotate() {
 	if age := time.Since(m.turned); age > stretch {
 		m.older = m.recent
 		if age > 2*stretch {
@@ -53,8 +53,8 @@ func (m *memory) turn() {
 	}
 }
 
-// able asks the issuer, unless it has just said yes.
-func (m *memory) able(ctx context.Context, ask func(context.Context) error) error {
+// canSign asks the issuer whether it can sign, unless it just said so.
+func (m *memory) canSign(ctx context.Context, ask func(context.Context) error) error {
 	m.mu.Lock()
 	fresh := time.Since(m.ready) < readyFor
 	m.mu.Unlock()

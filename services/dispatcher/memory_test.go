@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-func TestMemoryForgetsWhatIsOld(t *testing.T) {
+func TestMemoryForgetsOldMessages(t *testing.T) {
 	m := newMemory()
 	m.note("a")
 	if !m.sent("a") || m.sent("b") {
-		t.Fatal("it knows another than it was told")
+		t.Fatal("remembers another message than was noted")
 	}
 	m.turned = m.turned.Add(-stretch - time.Second)
 	m.note("b")
 	if !m.sent("a") || !m.sent("b") {
-		t.Fatal("it forgot within the time in which the stream drops repetitions")
+		t.Fatal("forgot a message while the stream still drops repetitions")
 	}
 	m.turned = m.turned.Add(-stretch - time.Second)
 	if m.sent("a") || !m.sent("b") {
-		t.Fatal("it should know b only")
+		t.Fatal("should remember b only")
 	}
 	m.turned = m.turned.Add(-2*stretch - time.Second)
 	if m.sent("b") {
@@ -28,18 +28,18 @@ func TestMemoryForgetsWhatIsOld(t *testing.T) {
 	}
 }
 
-func TestMemoryBelievesOnlyAYes(t *testing.T) {
+func TestMemoryRemembersOnlySuccess(t *testing.T) {
 	m, asked, broken := newMemory(), 0, errors.New("no key")
 	answer := broken
 	ask := func(context.Context) error { asked++; return answer }
 	for range 2 {
-		if err := m.able(t.Context(), ask); !errors.Is(err, broken) {
+		if err := m.canSign(t.Context(), ask); !errors.Is(err, broken) {
 			t.Fatalf("got %v", err)
 		}
 	}
 	answer = nil
 	for range 3 {
-		if err := m.able(t.Context(), ask); err != nil {
+		if err := m.canSign(t.Context(), ask); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -48,7 +48,7 @@ func TestMemoryBelievesOnlyAYes(t *testing.T) {
 	}
 	m.ready = m.ready.Add(-2 * readyFor)
 	answer = broken
-	if err := m.able(t.Context(), ask); !errors.Is(err, broken) {
+	if err := m.canSign(t.Context(), ask); !errors.Is(err, broken) {
 		t.Errorf("an old yes was believed")
 	}
 }

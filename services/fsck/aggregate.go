@@ -15,26 +15,27 @@ import (
 	"shomei/pkg/vault"
 )
 
-// aggregate is one history on its way through a check.
+// aggregate is one history being checked.
 type aggregate struct {
-	place
+	expected
 	last     uint64 // revision
 	hash     []byte // of the last message
 	recorded int64
 	state    []byte
-	// adopt takes the next carried state as it is, because what came before could not be read.
+	// adopt: take the next carried state as it is, because something before it could not be read.
 	adopt bool
-	// unsigned are serials authorised and neither issued nor abandoned; told counts what is due (1) and done (2) once.
+	// unsigned has the serials authorised but neither issued nor abandoned; told has 1 for what is due and 2 for what
+	// is done.
 	unsigned map[uint64]bool
 	told     map[string]int8
-	// destroyed counts the keys of each record class that were destroyed by order.
+	// destroyed counts the destroyed keys of each record class.
 	destroyed map[string]uint32
-	// keys is how the vault must stand to each key of the person.
+	// keys has the expected status of each of the person's keys.
 	keys map[vault.Key]vault.Status
 }
 
-// take checks one record against what came before it on its aggregate.
-func (c *check) take(r eventlog.Record, readErr error) {
+// checkRecord checks one record against the earlier ones of its aggregate.
+func (c *check) checkRecord(r eventlog.Record, readErr error) {
 	a := c.aggregateOf(r)
 	where := fmt.Sprintf("%s/%s revision %d", r.Kind, r.ID, a.last+1)
 	if r.Commit == nil {
@@ -54,7 +55,7 @@ func (c *check) take(r eventlog.Record, readErr error) {
 	c.checkChain(a, r, where)
 	c.checkTimes(a, r, where)
 	c.checkState(a, r, where)
-	a.place.take(r.Commit, c.logged.add)
+	a.fold(r.Commit, c.logged.add)
 	for _, e := range r.Commit.Events {
 		c.account(a, e, where)
 	}
@@ -80,7 +81,7 @@ func (c *check) checkTimes(a *aggregate, r eventlog.Record, where string) {
 
 func stamp(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339Nano) }
 
-// checkState compares the state carried behind a commit with the fold of everything up to it.
+// checkState compares the state carried with a commit with the fold of everything up to it.
 func (c *check) checkState(a *aggregate, r eventlog.Record, where string) {
 	version, carried, err := r.State()
 	if err != nil {
@@ -99,7 +100,7 @@ func (c *check) checkState(a *aggregate, r eventlog.Record, where string) {
 	}
 	fold, ok := c.folds[r.Kind]
 	if !ok {
-		c.report.add(where, nextForged, "there is no kind of aggregate %q", r.Kind)
+		c.report.add(where, nextForged, "unknown kind of aggregate %q", r.Kind)
 		return
 	}
 	folded, err := fold.Apply(a.state, r.Commit)
@@ -110,7 +111,7 @@ func (c *check) checkState(a *aggregate, r eventlog.Record, where string) {
 		return
 	case version == lifecycle.FoldVersion && !sameState(r.Kind, folded, carried):
 		c.report.add(where, nextForged, "the carried state is not the fold of the history")
-		folded = carried // one finding for what goes on from here
+		folded = carried // report only once
 	}
 	a.state = folded
 	if r.Kind == events.KindSubscriber {
@@ -118,7 +119,7 @@ func (c *check) checkState(a *aggregate, r eventlog.Record, where string) {
 	}
 }
 
-// sameState compares states by their bytes and, should another build have ordered them differently, by their content.
+// sameState compares states by their bytes and, because another build may order them differently, by their content.
 func sameState(kind string, a, b []byte) bool {
 	if bytes.Equal(a, b) {
 		return true
@@ -136,19 +137,19 @@ func sameState(kind string, a, b []byte) bool {
 	return proto.Unmarshal(a, first) == nil && proto.Unmarshal(b, second) == nil && proto.Equal(first, second)
 }
 
-// checkLive looks for two certificates of a kind in force at a time (law.md 4.4: double issue).
+// checkLive reports two certificates of a kind in force at a time (law.md 4.4: double issue).
 func (c *check) checkLive(state []byte, where string) {
 	s, err := lifecycle.DecodeSubscriber(state)
 	if err != nil {
 		c.report.add(where, nextRestore, "%v", err)
 		return
 	}
-	type place struct {
+	type slot struct {
 		kind   events.CertificateKind
 		regime events.Regime
 		device string
 	}
-	live := make(map[place]uint64)
+	live := make(map[slot]uint64)
 	for _, held := range s.Certificates {
 		if held.Carrier.Device() != "" {
 			c.checkParent(s, held, where)
@@ -156,7 +157,7 @@ func (c *check) checkLive(state []byte, where string) {
 		if !slices.Contains(inForce, held.Status) || waits(s, held) {
 			continue
 		}
-		key := place{held.Kind, held.Regime, held.Carrier.Device()}
+		key := slot{held.Kind, held.Regime, held.Carrier.Device()}
 		if other, ok := live[key]; ok {
 			c.report.add(where, nextProgram, "serials %d and %d of one kind are live at a time", other, held.Serial)
 		}
@@ -164,14 +165,14 @@ func (c *check) checkLive(state []byte, where string) {
 	}
 }
 
-// waits reports whether a certificate replaces another when the new card that it is on is handed over (law.md 4.4).
+// waits reports whether a certificate will replace another when its new card is handed over (law.md 4.4).
 func waits(s *events.SubscriberState, held *events.Certificate) bool {
 	waiting := s.GetCard().GetStatus() == events.CardStatus_CARD_STATUS_ASSIGNED || s.GetCard().GetStatus() == events.CardStatus_CARD_STATUS_CUSTODY
 	return held.Replaces != 0 && held.Status == events.CertificateStatus_CERTIFICATE_STATUS_ISSUED && waiting && s.GetCard().GetCard() == held.Carrier.Card()
 }
 
-// checkParent looks for a certificate on a smartphone that is in force without the card's that it is bound to, or while
-// that one is suspended (law.md 10.1, 10.2).
+// checkParent reports a certificate on a smartphone that is in force without its parent on the card, or while that is
+// suspended (law.md 10.1, 10.2).
 func (c *check) checkParent(s *events.SubscriberState, held *events.Certificate, where string) {
 	i := slices.IndexFunc(s.Certificates, func(parent *events.Certificate) bool { return parent.Serial == held.Parent })
 	switch {
@@ -189,7 +190,7 @@ var inForce = []events.CertificateStatus{
 	events.CertificateStatus_CERTIFICATE_STATUS_SUSPENDED,
 }
 
-// account keeps the books of what falls due and what becomes of it, without asking the fold.
+// account records what falls due and what becomes of it, independently of the fold.
 func (c *check) account(a *aggregate, e *events.Event, where string) {
 	a.wantSealed(e)
 	if serial := spent(e); serial != 0 {
@@ -226,7 +227,7 @@ func (c *check) account(a *aggregate, e *events.Event, where string) {
 
 func (c *check) close(a *aggregate, serial uint64, how, where string) {
 	if !a.unsigned[serial] {
-		c.report.add(where, nextProgram, "serial %d is %s without standing authorised", serial, how)
+		c.report.add(where, nextProgram, "serial %d is %s without being authorised", serial, how)
 	}
 	delete(a.unsigned, serial)
 }
@@ -254,7 +255,7 @@ const (
 	noticePatience = 24 * time.Hour
 )
 
-// finish judges what a subscriber's history leaves open: it must be owed in the state.
+// finish checks that whatever a subscriber's history leaves open is owed in the state.
 func (c *check) finish(a *aggregate) {
 	if a.kind != events.KindSubscriber {
 		return
@@ -267,12 +268,12 @@ func (c *check) finish(a *aggregate) {
 	}
 	for serial := range a.unsigned {
 		if !owesSignature(state, serial) {
-			c.report.add(where, nextProgram, "serial %d is authorised, and neither issued, abandoned nor owed", serial)
+			c.report.add(where, nextProgram, "serial %d is authorised, but neither issued, abandoned nor owed", serial)
 		}
 	}
 	for what, step := range a.told {
 		if notice, ok := bytes.CutPrefix([]byte(what), []byte("notice ")); ok && step == 1 && !owes(state, noticeOwed, string(notice)) {
-			c.report.add(where, nextProgram, "%s is due, and has neither an outcome nor is it owed", what)
+			c.report.add(where, nextProgram, "%s is due, but has no outcome and is not owed", what)
 		}
 	}
 	c.finishErasures(a, state, where)
@@ -283,13 +284,14 @@ func (c *check) finish(a *aggregate) {
 	}
 }
 
-// owed is what a service of the hub has still to do.
+// owed is what a service of the hub still has to do.
 type owed struct {
 	where      string
 	obligation *events.Obligation
 }
 
-// patience is how long something may be owed by a service of the hub; zero for what a counter owes: that waits for people.
+// patience returns how long a service of the hub may owe something; zero for what a counter owes, because that waits
+// for people.
 func patience(kind events.ObligationKind) time.Duration {
 	switch kind {
 	case events.ObligationKind_OBLIGATION_KIND_SIGN, destroyOwed:
@@ -313,7 +315,7 @@ func owesSignature(s *events.SubscriberState, serial uint64) bool {
 	})
 }
 
-// checkPatience names what the services of the hub have not done in time.
+// checkPatience reports what the services of the hub have not done in time.
 func (c *check) checkPatience() {
 	now := c.Now
 	if now.IsZero() {

@@ -15,13 +15,13 @@ import (
 	"shomei/services/fsck"
 )
 
-// unchecked are the columns that fsck does not compare, and why.
+// unchecked lists the columns that fsck does not compare, and why.
 var unchecked = map[string]string{
 	"table_files.applied": "when a table file was applied: nothing reads it, and the log does not know it",
 }
 
-// TestFsckComparesEveryColumn spoils every table and column that the engine names, one of each table at a time, and wants fsck to
-// name the table and the key: a new table or column without a check fails here.
+// Every table and column of the engine is spoiled, one of each table at a time, and fsck must name the table and the
+// key: a new table or column without a check fails here.
 func TestFsckComparesEveryColumn(t *testing.T) {
 	w := newWorld(t)
 	w.fillEveryTable()
@@ -47,9 +47,8 @@ func TestFsckComparesEveryColumn(t *testing.T) {
 	w.quiet("the same rows again")
 }
 
-// rounds are spoilings that are done together, one of each table: fsck compares tables one by one, so each must be found by
-// itself. Alone are those of a table that has lost everything, and those of the positions, by which fsck knows what the tables
-// should hold.
+// rounds groups spoilings that can be done together, one of each table, because fsck compares tables one by one.
+// Emptied tables get a round alone, and so do the positions, by which fsck knows what the tables should have.
 func rounds(tables []*tableUnderTest) (all [][]spoiling) {
 	var together [][]spoiling
 	for _, table := range tables {
@@ -67,7 +66,7 @@ func rounds(tables []*tableUnderTest) (all [][]spoiling) {
 	return append(all, together...)
 }
 
-// fillEveryTable adds events that bring something into every table and column.
+// fillEveryTable adds events that fill every table and column.
 func (w *world) fillEveryTable() {
 	w.t.Helper()
 	const id = "gamma"
@@ -114,7 +113,7 @@ func (w *world) fillEveryTable() {
 	w.publish(w.named...)
 }
 
-// onAPhone holds and releases what is on a smartphone.
+// onAPhone suspends and releases a certificate on a smartphone.
 func (w *world) onAPhone(id string) {
 	w.t.Helper()
 	w.update(events.KindSubscriber, id, authorized(30, sign))
@@ -134,7 +133,7 @@ func (w *world) quiet(when string) {
 	}
 }
 
-// findsIn wants a finding about the row that was spoiled.
+// findsIn fails the test unless there is a finding about the spoiled row.
 func (w *world) findsIn(report *fsck.Report, s spoiling) {
 	w.t.Helper()
 	for _, f := range report.Findings {
@@ -145,7 +144,7 @@ func (w *world) findsIn(report *fsck.Report, s spoiling) {
 	w.t.Errorf("%s: fsck does not name %s %s: %v", s.what, s.table.name, s.key, report.Findings)
 }
 
-// tableUnderTest is a table with its columns, as system.columns has them.
+// tableUnderTest is a table with its columns, as in system.columns.
 type tableUnderTest struct {
 	*world
 	name    string
@@ -153,7 +152,7 @@ type tableUnderTest struct {
 	columns [][2]string // name and type
 }
 
-// spoiling is one thing that can be wrong in a table; key is the row that must be named.
+// spoiling is one way to damage a table; key is the row that must be named.
 type spoiling struct {
 	table     *tableUnderTest
 	what, key string
@@ -176,7 +175,7 @@ func (w *world) columnsOfTables() (list []*tableUnderTest) {
 	return list
 }
 
-// keep makes a whole copy of the table to restore it from.
+// keep makes a copy of the table to restore it from.
 func (t *tableUnderTest) keep() {
 	t.t.Helper()
 	if t.query("SELECT count() FROM DB." + t.name)[0][0] == "0" {
@@ -187,7 +186,7 @@ func (t *tableUnderTest) keep() {
 	for _, c := range t.columns {
 		filled := t.query("SELECT count() FROM DB.kept_" + t.name + " WHERE toString(" + c[0] + ") != toString(defaultValueOfTypeName('" + strings.ReplaceAll(c[1], "'", `\'`) + "'))")
 		if filled[0][0] == "0" && t.name+"."+c[0] != "positions.generation" {
-			t.t.Errorf("nothing stands in %s.%s: add events to fillEveryTable", t.name, c[0])
+			t.t.Errorf("the column %s.%s is empty: add events to fillEveryTable", t.name, c[0])
 		}
 	}
 }
@@ -198,13 +197,13 @@ func (t *tableUnderTest) restore() {
 	t.sql("INSERT INTO DB." + t.name + " SELECT * FROM DB.kept_" + t.name)
 }
 
-// spoilings are what can be wrong in a table: everything gone, a row gone, a row that is nobody's, and another value in each
-// column of one row.
+// spoilings returns ways to damage a table: empty it, remove a row, add an unknown row, or change each column of one
+// row.
 func (t *tableUnderTest) spoilings() []spoiling {
 	one := "tuple(" + strings.Join(t.key, ", ") + ") = (SELECT " + "max(tuple(" + strings.Join(t.key, ", ") + ")) FROM DB.kept_" + t.name + ")"
 	key := t.query("SELECT arrayStringConcat([toString(" + strings.Join(t.key, "), toString(") + ")], '/') FROM DB.kept_" + t.name + " WHERE " + one)[0][0]
 	if t.name == "positions" {
-		key = strings.SplitN(key, "/", 2)[1] // the stream; the generation is one for all
+		key = strings.SplitN(key, "/", 2)[1] // the stream; all have the same generation
 	}
 	all := []spoiling{
 		{t, t.name + " truncated", "", func() { t.sql("TRUNCATE TABLE DB." + t.name) }},
@@ -217,7 +216,7 @@ func (t *tableUnderTest) spoilings() []spoiling {
 		}
 		key := key
 		if t.name+"."+c[0] == "positions.generation" {
-			key = "" // the others are taken for those of older tables
+			key = "" // others are taken for those of older tables
 		}
 		all = append(all, spoiling{t, t.name + "." + c[0] + " changed", key, func() {
 			t.replace("* REPLACE(if(" + one + ", " + changed + ", " + column + ") AS " + column + ") FROM DB.kept_" + t.name)
@@ -236,7 +235,7 @@ func (t *tableUnderTest) replace(selected string) {
 	t.sql("INSERT INTO DB." + t.name + " SELECT " + selected)
 }
 
-// change is an expression for another value of a column's type.
+// change returns an expression for another value of a column's type.
 func change(column, kind string) string {
 	switch {
 	case strings.Contains(kind, "Array(LowCardinality") || strings.Contains(kind, "Array(String"):
@@ -256,7 +255,7 @@ func change(column, kind string) string {
 	}
 }
 
-// query asks the tables behind the warehouse's back.
+// query queries the tables without the warehouse.
 func (w *world) query(statement string) (rows [][]string) {
 	w.t.Helper()
 	text := w.post(strings.ReplaceAll(statement, "DB.", w.name+".") + " FORMAT TabSeparatedRaw")

@@ -7,12 +7,12 @@ import (
 	"shomei/pkg/vault"
 )
 
-// erasure begins what the books call an erasure; the record class follows.
+// erasure is the prefix of an erasure in aggregate.told; the record class follows.
 const erasure = "erasure of "
 
 const destroyOwed = events.ObligationKind_OBLIGATION_KIND_DESTROY_KEY
 
-// orderErased keeps the books of an order. A class can be erased again when the person came back after the first time.
+// orderErased accounts for an order. A class can be erased again if the person came back after the first time.
 func (c *check) orderErased(a *aggregate, class, where string) {
 	if a.told[erasure+class] == 2 {
 		delete(a.told, erasure+class)
@@ -29,11 +29,11 @@ func (c *check) keyDestroyed(a *aggregate, class, where string) {
 	a.wants(vault.Key{Person: a.id, Class: class, Version: a.destroyed[class]}, vault.Erased)
 }
 
-// finishErasures judges what a subscriber's history orders erased: it is done, or owed.
+// finishErasures checks that every ordered erasure is done or owed.
 func (c *check) finishErasures(a *aggregate, state *events.SubscriberState, where string) {
 	for what, step := range a.told {
 		if class, ok := strings.CutPrefix(what, erasure); ok && step == 1 && !owes(state, destroyOwed, class) {
-			c.report.add(where, nextProgram, "%s is ordered, and neither done nor owed", what)
+			c.report.add(where, nextProgram, "%s is ordered, but neither done nor owed", what)
 		}
 	}
 }

@@ -34,10 +34,10 @@ import (
 
 func TestMain(m *testing.M) { enginetest.Main(m) }
 
-// patience is how long anything may take before a test gives up.
+// patience bounds every wait of a test.
 const patience = 2 * time.Minute
 
-// world is a small log with its tables and lists, whole until a test damages it.
+// world is a small log with its tables and lists, intact until a test damages it.
 type world struct {
 	t         *testing.T
 	dir, name string
@@ -83,7 +83,7 @@ func (w *world) close() {
 	w.server.Shutdown()
 }
 
-// copyFor opens a copy of a closed world, with tables of its own. Making a log costs more syncs than copying one.
+// copyFor opens a copy of a closed world, with its own tables. Making a log takes more disk syncs than copying one.
 func (w *world) copyFor(t *testing.T) *world {
 	t.Helper()
 	c := emptyWorld(t)
@@ -103,7 +103,7 @@ func (w *world) open() {
 	}
 }
 
-// reopen opens the log, and what follows it when the log can be opened.
+// reopen opens the log and, if that works, its followers.
 func (w *world) reopen() error {
 	w.t.Helper()
 	w.server = natstest.StartIn(w.t, filepath.Join(w.dir, "nats"))
@@ -119,7 +119,7 @@ func (w *world) reopen() error {
 	w.log, err = eventlog.Open(w.t.Context(), eventlog.Config{
 		Conn: w.conn, Writer: w.key, Writers: map[string]eventlog.Role{public: eventlog.RoleHub}, Folds: folds, Streams: 2,
 		Marks: filepath.Join(w.dir, "marks"), Clock: func() time.Time { return time.UnixMilli(w.clock.Load()) }, Logger: natstest.Quiet(),
-		PublishTimeout: patience, // on a busy machine, with the race detector, making a stream was seen to take longer than the usual 5 s
+		PublishTimeout: patience, // under the race detector on a busy machine, making a stream can take more than the usual 5 s
 	})
 	if err != nil {
 		return err
@@ -253,7 +253,7 @@ func (w *world) list(number uint64, entries ...ca.Revocation) (der []byte, at ti
 	return der, at
 }
 
-// record tells the log of the next list.
+// record records the next list in the log.
 func (w *world) record(der []byte, at time.Time, entries int) {
 	w.t.Helper()
 	w.number++
@@ -283,7 +283,7 @@ func (w *world) writeList(der []byte) {
 
 func (w *world) lists() string { return filepath.Join(w.dir, "crl") }
 
-// raw puts a commit into the log behind eventlog's back: a good next revision of alpha, until bend has changed it.
+// raw puts a commit into the log without eventlog: a valid next revision of alpha, as changed by bend.
 func (w *world) raw(key nkeys.KeyPair, bend func(*events.Commit, *events.StateBytes)) {
 	w.t.Helper()
 	history, err := w.log.History(w.t.Context(), events.KindSubscriber, "alpha")
@@ -332,7 +332,7 @@ func (w *world) put(subject string, message []byte) {
 	}
 }
 
-// sql changes the tables behind the warehouse's back.
+// sql changes the tables without the warehouse.
 func (w *world) sql(statement string) {
 	w.t.Helper()
 	w.post(strings.ReplaceAll(statement, "DB.", w.name+"."))

@@ -1,5 +1,5 @@
-// Package fsck holds the log, the tables, the revocation lists and the vault against each other, by a fold of its own: what
-// decided and what made the tables is not asked whether it did so rightly.
+// Package fsck checks the log, the tables, the revocation lists and the vault against each other, by a fold of its own,
+// so that it does not rely on the code that decided or made the tables.
 package fsck
 
 import (
@@ -16,24 +16,24 @@ import (
 	"shomei/pkg/warehouse"
 )
 
-// Finding is one thing that is not as it should be: where, what, and what to do next.
+// Finding is one problem: where, what, and what to do next.
 type Finding struct{ Where, What, Next string }
 
-// String puts a finding on one line, without line breaks of what it quotes.
+// String returns the finding on one line, with line breaks in quoted text replaced.
 func (f Finding) String() string {
 	return strings.ReplaceAll(fmt.Sprintf("%s: %s; %s", f.Where, f.What, f.Next), "\n", " ")
 }
 
-// Report is what a check found.
+// Report is the result of a check.
 type Report struct {
-	// Commits and Aggregates are how many were looked at.
+	// Commits and Aggregates are how many were checked.
 	Commits, Aggregates uint64
 	Findings            []Finding
 	// More is how many findings beyond the first thousand were only counted.
 	More uint64
 }
 
-// maxFindings bounds a report: whoever has a thousand findings needs a copy of the log, not a longer list.
+// maxFindings bounds a report: with a thousand findings, a copy of the log helps more than a longer list.
 const maxFindings = 1000
 
 func (r *Report) add(where, next, what string, args ...any) {
@@ -52,7 +52,7 @@ const (
 	nextRebuild = "shomei rebuild makes the tables anew from the log"
 	nextPublish = "the hub publishes the next list by itself; until then hand out no list from this folder"
 	nextService = "look at the service's log and start it again"
-	nextOlder   = "start the hub: its next list carries on what this one names; then look at what else the copy lacks (runbook, Restore)"
+	nextOlder   = "start the hub: its next list keeps the entries of this one; then look at what else the copy lacks (runbook, Restore)"
 	nextProgram = "a decision went wrong: keep the log and report it with shomei log"
 )
 
@@ -61,22 +61,23 @@ type Config struct {
 	Log *eventlog.Log
 	// Warehouse holds the tables; nil leaves them unchecked.
 	Warehouse *warehouse.Warehouse
-	// CaughtUp, when set, waits until the tables show what the log holds: in the process that brings them forward. Without it
-	// the check watches how far they are.
+	// CaughtUp, if set, waits until the tables have what the log holds; the process that updates them sets it. Without
+	// it the check watches their positions.
 	CaughtUp func(context.Context) error
-	// Lists is the folder of the revocation lists, <authority>.crl in PEM; empty leaves them unchecked.
+	// Lists is the folder of the revocation lists, <authority>.crl in PEM; if empty, they are not checked.
 	Lists string
-	// Now judges what is owed for too long; zero takes the newest instant of the log, for a log whose clock is not here.
+	// Now is the time by which overdue obligations are judged; zero takes the newest time in the log, for a log with
+	// another clock.
 	Now time.Time
-	// Keys, when set, tells how the vault stands to some keys; the nth erasure of a class has destroyed its nth.
+	// Keys, if set, returns the vault's status of some keys. The nth erasure of a class has destroyed its nth key.
 	Keys func(context.Context, []vault.Key) ([]vault.Status, error)
-	// Progress, when set, hears how many commits have been looked at.
+	// Progress, if set, is called with the number of commits checked so far.
 	Progress func(commits uint64)
 }
 
-// Run checks the log in itself (chain, signatures, times, carried states, obligations, serials), the tables against
-// the log, and the revocation lists against the log. It reads stream by stream and keeps one stream's aggregates in
-// memory at a time (a stream holds fewer than 500,000), beside eight bytes for each serial. It may run while the hub does.
+// Run checks the log itself (chain, signatures, times, carried states, obligations, serials), and the tables and the
+// revocation lists against the log. It reads stream by stream and keeps one stream's aggregates in memory at a time (a
+// stream has fewer than 500,000), and eight bytes for each serial. It may run beside a hub.
 func Run(ctx context.Context, config Config) (*Report, error) {
 	c := &check{Config: config, report: &Report{}, folds: lifecycle.Folds(), aggregates: make(map[string]*aggregate)}
 	if err := c.Log.Check(ctx); err != nil {
@@ -93,7 +94,7 @@ func Run(ctx context.Context, config Config) (*Report, error) {
 		return nil, fmt.Errorf("checking the log: %w", err)
 	}
 	if !whole {
-		return c.report, nil // what follows compares with a log that could not be read to its end
+		return c.report, nil // the rest needs the whole log
 	}
 	c.checkPatience()
 	if err := c.checkSerials(ctx); err != nil {
@@ -119,7 +120,7 @@ func Run(ctx context.Context, config Config) (*Report, error) {
 	return c.report, nil
 }
 
-// check is one check on its way.
+// check is the state of one check.
 type check struct {
 	Config
 	report *Report
@@ -128,7 +129,7 @@ type check struct {
 	aggregates map[string]*aggregate
 	stream     string
 	serials    serials
-	// authorities have generations or lists.
+	// authorities are those with generations or lists.
 	authorities []string
 	lists       []*list
 	logged      tally
@@ -140,7 +141,7 @@ func damaged(err error) bool {
 	return errors.Is(err, eventlog.ErrParked) || errors.Is(err, eventlog.ErrDamaged) || errors.Is(err, eventlog.ErrBehindMark) || errors.Is(err, eventlog.ErrForged)
 }
 
-// scan reads the whole log; false when a stream can't be read to its end.
+// scan reads the whole log and reports whether every stream could be read to its end.
 func (c *check) scan(ctx context.Context) (whole bool, err error) {
 	err = c.Log.Scan(ctx, nil, nil, func(r eventlog.Record, err error) error {
 		if r.Stream != c.stream {
@@ -149,7 +150,7 @@ func (c *check) scan(ctx context.Context) (whole bool, err error) {
 			}
 			c.stream = r.Stream
 		}
-		c.take(r, err)
+		c.checkRecord(r, err)
 		if c.report.Commits++; c.Progress != nil && c.report.Commits%1000 == 0 {
 			c.Progress(c.report.Commits)
 		}
@@ -165,12 +166,12 @@ func (c *check) scan(ctx context.Context) (whole bool, err error) {
 	return err == nil, err
 }
 
-// aggregateOf gives the aggregate a record belongs to.
+// aggregateOf returns the aggregate of a record.
 func (c *check) aggregateOf(r eventlog.Record) *aggregate {
 	key := r.Kind + "/" + r.ID
 	a := c.aggregates[key]
 	if a == nil {
-		a = &aggregate{place: place{kind: r.Kind, id: r.ID}}
+		a = &aggregate{expected: expected{kind: r.Kind, id: r.ID}}
 		c.aggregates[key] = a
 		c.report.Aggregates++
 		if r.Kind == events.KindAuthority {
@@ -180,7 +181,7 @@ func (c *check) aggregateOf(r eventlog.Record) *aggregate {
 	return a
 }
 
-// finishStream judges the aggregates of the stream read, which no later stream holds, and forgets them.
+// finishStream checks and drops the aggregates of the stream read, which no later stream has.
 func (c *check) finishStream(ctx context.Context) error {
 	for _, a := range c.aggregates {
 		c.finish(a)

@@ -20,7 +20,7 @@ import (
 	"shomei/services/fsck"
 )
 
-// damages are ways in which a part of the world can come apart, and what fsck must say of each.
+// damages are ways to damage a part of the world, and what fsck must say about each.
 type damages map[string]struct {
 	damage func(*world)
 	want   string
@@ -79,7 +79,7 @@ var logDamages = damages{
 	}, "serial 6 was revoked at"},
 	"never authorised": {func(w *world) {
 		w.update(events.KindSubscriber, "gamma", issued(30, sign))
-	}, "serial 30 is issued without standing authorised"},
+	}, "serial 30 is issued without being authorised"},
 	"issuer that never answers": {func(w *world) {
 		w.update(events.KindSubscriber, "gamma", authorized(30, sign))
 		w.now = w.now.Add(2 * time.Hour)
@@ -93,11 +93,11 @@ var logDamages = damages{
 	}, "due a second time"},
 	"notice forgotten": {func(w *world) {
 		w.update(events.KindSubscriber, "beta", &events.CommandFailed{Obligation: "5.1"})
-	}, "has neither an outcome nor is it owed"},
+	}, "has no outcome and is not owed"},
 	"signature forgotten": {func(w *world) {
 		w.update(events.KindSubscriber, "gamma", authorized(30, sign))
 		w.update(events.KindSubscriber, "gamma", &events.CommandFailed{Obligation: "1.0"})
-	}, "serial 30 is authorised, and neither issued"},
+	}, "serial 30 is authorised, but neither issued"},
 	"eraser that never answers": {func(w *world) {
 		w.update(events.KindSubscriber, "gamma", &events.ErasureOrdered{RecordClass: "contact"})
 		w.now = w.now.Add(2 * time.Hour)
@@ -111,9 +111,8 @@ var logDamages = damages{
 	}, "erasure of contact has an outcome without being due"},
 }
 
-// TestWhatIsFoundIsSettled: a certificate that the log never issued stands in the tables, is revoked, and is missed on the
-// lists from then on.
-func TestWhatIsFoundIsSettled(t *testing.T) {
+// A certificate that the log never issued is in the tables, gets revoked, and from then on must be on the lists.
+func TestFoundCertificateMustBeListedOnceRevoked(t *testing.T) {
 	w := newWorld(t)
 	w.update(events.KindAuthority, "sign", &events.CertificateFound{Serial: 1<<63 + 9, Kind: sign, Subscriber: "delta", Card: "CARD-9", NotAfterMs: end.UnixMilli(), Source: "counter"})
 	w.finds("certificate 9223372036854775817 exists and the log never issued it")
@@ -160,12 +159,12 @@ var listDamages = damages{
 		if err := os.Remove(filepath.Join(w.lists(), "sign.crl")); err != nil {
 			w.t.Fatal(err)
 		}
-	}, "was published and is not there"},
+	}, "was published but is not in the folder"},
 	"list altered": {func(w *world) {
 		der, _ := w.list(w.number, w.named...)
 		der[len(der)-5] ^= 1
 		w.writeList(der)
-	}, "does not hold"},
+	}, "is invalid"},
 	"list that is no list": {func(w *world) { w.writeList([]byte("nothing")) }, "can't be read"},
 	"another list of the number": {func(w *world) {
 		der, _ := w.list(w.number, w.named...)
@@ -174,7 +173,7 @@ var listDamages = damages{
 	"old list": {func(w *world) {
 		der, at := w.list(w.number+1, w.named...)
 		w.record(der, at, 2)
-	}, "stands there, the log published"},
+	}, ", the log published"},
 	"list leaves one out": {func(w *world) { w.publish(w.named[0]) }, "leaves out serial 15"},
 	"list names a live one": {func(w *world) {
 		w.publish(append(slices.Clone(w.named), ca.Revocation{Serial: 6, RevokedAt: begin, Reason: 4})...)
@@ -204,7 +203,7 @@ func TestFsckFindsEveryDamageOfTheLog(t *testing.T) {
 	}
 }
 
-// TestFsckFindsEveryDamageOfTheTables mends each as fsck advises.
+// Each damage is repaired as fsck advises.
 func TestFsckFindsEveryDamageOfTheTables(t *testing.T) {
 	w := newWorld(t)
 	for name, row := range tableDamages {
@@ -253,9 +252,9 @@ func mentions(report *fsck.Report, want string) bool {
 	return false
 }
 
-// TestAFlippedBitInTheStoreIsFound flips one bit of a message on the disk of a stopped server: either the log refuses
-// to open, saying why, or fsck names it.
-func TestAFlippedBitInTheStoreIsFound(t *testing.T) {
+// One bit of a message is flipped on a stopped server's disk: either the log refuses to open, saying why, or fsck
+// reports it.
+func TestFlippedBitInTheStoreIsReported(t *testing.T) {
 	w := newWorld(t)
 	if report := w.fsck(); len(report.Findings) > 0 {
 		t.Fatal(report.Findings)
@@ -312,8 +311,8 @@ func TestARunningHubIsNoFinding(t *testing.T) {
 	}
 }
 
-// A key that was destroyed by order and is there again is found, wherever it came from.
-func TestAKeyThatCameBackIsFound(t *testing.T) {
+// A key destroyed by order that exists again is reported.
+func TestRestoredErasedKeyIsReported(t *testing.T) {
 	w := newWorld(t)
 	w.update(events.KindSubscriber, "gamma", &events.ErasureOrdered{RecordClass: "contact"})
 	w.update(events.KindSubscriber, "gamma", &events.KeyDestroyed{RecordClass: "contact"})

@@ -22,21 +22,22 @@ import (
 	"shomei/pkg/lifecycle"
 )
 
-// list is one revocation list as it stands in the folder. entries shrinks to what the log does not know.
+// list is one revocation list in the folder. entries is reduced to those that the log does not know.
 type list struct {
 	authority string
 	der       []byte
 	crl       *x509.RevocationList
 	entries   map[uint64]x509.RevocationListEntry
-	// made is when lists of the authority were made before this one, in order; found is what the log has learned of it.
+	// made is when the authority's earlier lists were made, in order; found is what the log has learned about it from
+	// outside.
 	made  []time.Time
 	found found.Certificates
-	// judged are those of found that the log has issued: they were judged with the others.
+	// judged are those of found that the log has issued, which compareLists has checked.
 	judged map[uint64]bool
 }
 
-// readLists reads the folder before the log is read: the log then holds everything the lists can know. The histories of
-// their authorities say which lists came before.
+// readLists reads the folder before the log is read, so that the log has everything that the lists can know. The
+// authorities' histories say which lists came before.
 func (c *check) readLists(ctx context.Context) error {
 	if c.Lists == "" {
 		return nil
@@ -86,7 +87,7 @@ func newList(authority string, der []byte, crl *x509.RevocationList) *list {
 	return l
 }
 
-// compareLists checks one certificate against the lists of its authority, as each stood when it was made.
+// compareLists checks one certificate against its authority's lists as of the time each was made.
 func (c *check) compareLists(held *certificate) {
 	for _, l := range c.lists {
 		if l.authority != held.authority {
@@ -97,9 +98,9 @@ func (c *check) compareLists(held *certificate) {
 		}
 		entry, listed := l.entries[held.serial]
 		delete(l.entries, held.serial)
-		want, must, same := held.expected(l)
+		want, must, same := held.entryOn(l)
 		switch {
-		case same: // within the second in which the list was made either is right
+		case same: // either is right within the second of the list
 		case must && !listed:
 			c.report.add(listName(l.authority), nextPublish, "number %v leaves out serial %d, ended at %s", l.crl.Number, held.serial, want.RevocationTime.Format(time.RFC3339))
 		case !must && listed:
@@ -111,9 +112,9 @@ func (c *check) compareLists(held *certificate) {
 	}
 }
 
-// expected is what a list must say of a certificate: whether it must stand there, and whether what ended it fell into the
-// very second of the list.
-func (held *certificate) expected(l *list) (entry x509.RevocationListEntry, must, same bool) {
+// entryOn returns what a list must say about a certificate, whether it must be listed, and whether something changed
+// it in the very second of the list.
+func (held *certificate) entryOn(l *list) (entry x509.RevocationListEntry, must, same bool) {
 	at := l.crl.ThisUpdate
 	ended, suspended := second(max(held.revoked, held.abandoned)), held.suspendedAt(at)
 	same = ended.Equal(at) || suspended.Equal(at) || slices.ContainsFunc(held.releases, func(ms uint64) bool { return second(int64(ms)).Equal(at) })
@@ -135,7 +136,7 @@ func (held *certificate) expected(l *list) (entry x509.RevocationListEntry, must
 	return entry, must && !l.over(held.ends(), since), same
 }
 
-// ends is the scheduled end of the certificate; zero when nobody knows.
+// ends returns the scheduled end of the certificate, or zero if unknown.
 func (held *certificate) ends() time.Time {
 	if last, err := civil.Parse(held.lastDay); err == nil && !last.IsZero() {
 		return last.EndInstant()
@@ -143,8 +144,8 @@ func (held *certificate) ends() time.Time {
 	return second(held.notAfter)
 }
 
-// over reports whether an entry need not stand on the list any more: one made after the certificate's end has carried it, and
-// was followed by none for a day (RFC 5280 section 3.3). Lists follow each other up to an hour earlier.
+// over reports whether an entry may leave the list: a list made after the certificate's end has carried it, and was the
+// newest for a day (RFC 5280 section 3.3). The next list comes up to an hour earlier.
 func (l *list) over(end, since time.Time) bool {
 	if end.IsZero() {
 		return false
@@ -157,7 +158,7 @@ func (l *list) over(end, since time.Time) bool {
 	return false
 }
 
-// suspendedAt is since when it was suspended at an instant; zero when it was not, or not any more.
+// suspendedAt returns since when the certificate was suspended at an instant, or zero if it was not.
 func (held *certificate) suspendedAt(at time.Time) time.Time {
 	since := second(held.suspended)
 	if len(held.releases) == 0 {
@@ -184,7 +185,7 @@ func second(ms int64) time.Time {
 	return time.UnixMilli(ms).UTC().Truncate(time.Second)
 }
 
-// checkLists compares the lists with what the log says was published, and names entries that the log does not know.
+// checkLists compares the lists with those that the log says were published, and reports entries unknown to the log.
 func (c *check) checkLists(ctx context.Context) error {
 	if c.Lists == "" {
 		return nil
@@ -210,8 +211,8 @@ func (c *check) checkLists(ctx context.Context) error {
 	return nil
 }
 
-// replaced reports whether a running hub has published a newer list since the folder was read; what was read is then
-// neither in the folder any more nor the newest in the log.
+// replaced reports whether a running hub has published a newer list since the folder was read, so that the lists read
+// are outdated.
 func (c *check) replaced(authority string, newest uint64) bool {
 	for _, l := range c.lists {
 		if l.authority == authority && l.crl.Number.Cmp(new(big.Int).SetUint64(newest)) >= 0 {
@@ -227,7 +228,7 @@ func (c *check) replaced(authority string, newest uint64) bool {
 	return err == nil && crl.Number.Cmp(new(big.Int).SetUint64(newest)) >= 0
 }
 
-// published is what the log says of an authority's keys and its newest lists.
+// published is what the log says about an authority's keys and its newest lists.
 type published struct {
 	number uint64
 	byKey  map[string]*events.CrlPublished // of the newest number
@@ -240,7 +241,7 @@ func (c *check) publishedBy(ctx context.Context, authority string) (published, e
 	p := published{keys: make(map[string]*x509.Certificate), found: make(found.Certificates)}
 	history, err := c.Log.History(ctx, events.KindAuthority, authority)
 	if damaged(err) {
-		return p, nil // found and named on the way through the log
+		return p, nil // already reported by scan
 	}
 	if err != nil {
 		return p, err
@@ -277,7 +278,7 @@ func (c *check) checkPublished(authority string, p published) {
 	}
 	for key, b := range p.byKey {
 		if !seen[key] {
-			c.report.add(listName(authority), nextPublish, "list number %d of key %s was published and is not there", b.Number, key)
+			c.report.add(listName(authority), nextPublish, "list number %d of key %s was published but is not in the folder", b.Number, key)
 		}
 	}
 }
@@ -288,11 +289,11 @@ func (c *check) checkOne(l *list, key *x509.Certificate, b *events.CrlPublished,
 	case key == nil:
 		c.report.add(where, nextPublish, "a list is signed by key %x, which the log does not know", l.crl.AuthorityKeyId)
 	case l.crl.CheckSignatureFrom(key) != nil:
-		c.report.add(where, nextPublish, "the signature of list number %v does not hold", l.crl.Number)
+		c.report.add(where, nextPublish, "the signature of list number %v is invalid", l.crl.Number)
 	case l.crl.Number.Cmp(new(big.Int).SetUint64(newest)) > 0:
-		c.report.add(where, nextOlder, "list number %v stands there and the log has published %d: the log is an older copy", l.crl.Number, newest)
+		c.report.add(where, nextOlder, "the folder has list number %v, the log published %d: the log is an older copy", l.crl.Number, newest)
 	case b == nil || l.crl.Number.Cmp(new(big.Int).SetUint64(newest)) != 0:
-		c.report.add(where, nextPublish, "list number %v stands there, the log published %d", l.crl.Number, newest)
+		c.report.add(where, nextPublish, "the folder has list number %v, the log published %d", l.crl.Number, newest)
 	case !bytes.Equal(sum[:], b.Sha256) || len(l.crl.RevokedCertificateEntries) != int(b.Entries):
 		c.report.add(where, nextPublish, "list number %d is not the one that was published", newest)
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 // cell is what a row of a table says in one column: a text, a number, an instant in milliseconds, or a set of numbers.
-// One that says nothing is the same as none.
+// An empty cell is the same as none.
 type cell struct {
 	column, text string
 	number       uint64
@@ -23,7 +23,7 @@ type cell struct {
 	set          []uint64
 }
 
-// String renders the value as the check of the tables reads it.
+// String returns the value as the warehouse renders it for the check.
 func (c cell) String() string {
 	switch {
 	case c.number != 0:
@@ -48,7 +48,7 @@ type row struct {
 	cells      []cell
 }
 
-// raise keeps the greatest of what events say in a column, as tables do whose rows are merged.
+// raise keeps the greatest value of each column, as tables do when they merge rows.
 func (r *row) raise(cells ...cell) {
 	for _, c := range cells {
 		i := slices.IndexFunc(r.cells, func(held cell) bool { return held.column == c.column })
@@ -60,7 +60,7 @@ func (r *row) raise(cells ...cell) {
 	}
 }
 
-// fact is the row as it is compared. A row that names its subscriber is that one's, in whose history it may be told.
+// fact returns the row for comparison. A row that names its subscriber belongs to that one's shard.
 func (r row) fact(owner string) fact {
 	if i := slices.IndexFunc(r.cells, func(c cell) bool { return c.column == "subscriber" }); i >= 0 {
 		owner = r.cells[i].text
@@ -73,7 +73,7 @@ func (r row) fact(owner string) fact {
 	return fact{int(events.Shard(owner)), r.table + " " + r.key, says.String()}
 }
 
-// said is one column on a line of its own.
+// said returns one column on a line of its own.
 func said(column, value string) string {
 	if value == "" {
 		return ""
@@ -81,13 +81,13 @@ func said(column, value string) string {
 	return column + "=" + value + "\n"
 }
 
-// source is one event in its place.
+// source is one event with its position.
 type source struct {
 	commit *events.Commit
 	index  int
 	event  *events.Event
 	name   string
-	body   protoreflect.Message // nil for an event that this program does not know
+	body   protoreflect.Message // nil for an unknown event
 }
 
 func sourceOf(c *events.Commit, index int) source {
@@ -101,7 +101,7 @@ func sourceOf(c *events.Commit, index int) source {
 	return s
 }
 
-// field finds a field of the event's body by its name in the log; nothing when it has none.
+// field returns a field of the event's body by its name in the log, or nil.
 func (s source) field(name protoreflect.Name) (protoreflect.FieldDescriptor, protoreflect.Value) {
 	if s.body == nil {
 		return nil, protoreflect.Value{}
@@ -113,7 +113,7 @@ func (s source) field(name protoreflect.Name) (protoreflect.FieldDescriptor, pro
 	return field, s.body.Get(field)
 }
 
-// text reads a field of the body as a word; nothing where there is none.
+// text returns a field of the body as a word, or "".
 func (s source) text(name protoreflect.Name) string {
 	field, value := s.field(name)
 	switch {
@@ -139,7 +139,7 @@ func (s source) number(name protoreflect.Name) uint64 {
 	return 0
 }
 
-// serials are those the event is about.
+// serials returns those that the event is about.
 func (s source) serials() (list []uint64) {
 	if field, value := s.field("serials"); field != nil {
 		for i := range value.List().Len() {
@@ -151,17 +151,17 @@ func (s source) serials() (list []uint64) {
 	return list
 }
 
-// place is the key of a row for this event alone.
-func (s source) place(prefix ...string) string {
+// rowKey returns the key of a row that this event alone makes.
+func (s source) rowKey(prefix ...string) string {
 	return strings.Join(append(prefix, s.commit.Id, strconv.FormatUint(s.commit.Revision, 10), strconv.Itoa(s.index)), "/")
 }
 
-// times are the instants that every row of an event says of it.
+// times returns the instants that every row of an event has.
 func (s source) times() []cell {
 	return []cell{{column: "caused", at: s.event.CausedMs}, {column: "filed", at: s.event.FiledMs}, {column: "recorded", at: s.event.RecordedMs}}
 }
 
-// eachRow gives the rows that the event alone makes; those of merged tables are gathered by place.
+// eachRow calls give with the rows that the event alone makes. Rows of merged tables are folded by expected.
 func (s source) eachRow(give func(row)) {
 	give(s.logRow())
 	if r, touches := s.cardRow(); touches {
@@ -176,7 +176,7 @@ func (s source) eachRow(give func(row)) {
 }
 
 func (s source) logRow() row {
-	return row{"log", s.place(s.commit.Kind), append(s.times(),
+	return row{"log", s.rowKey(s.commit.Kind), append(s.times(),
 		cell{column: "event", text: s.name}, cell{column: "rules", text: strings.Join(s.event.RuleIds, " ")},
 		cell{column: "office", text: s.commit.Office}, cell{column: "counter", text: s.commit.Counter},
 		cell{column: "actor_kind", text: word(s.commit.GetActor().GetKind())}, cell{column: "actor", text: s.commit.GetActor().GetId()},
@@ -187,13 +187,13 @@ func (s source) logRow() row {
 }
 
 func (s source) historyRow(serial uint64) row {
-	return row{"certificate_history", s.place(s.commit.Kind) + "/" + strconv.FormatUint(serial, 10), append(s.times(),
+	return row{"certificate_history", s.rowKey(s.commit.Kind) + "/" + strconv.FormatUint(serial, 10), append(s.times(),
 		cell{column: "event", text: s.name}, cell{column: "office", text: s.commit.Office},
 		cell{column: "reason", text: s.revocationReason()}, cell{column: "cause", text: s.text("cause")},
 	)}
 }
 
-// revocationReason is the reason of RFC 5280 that an event names; a reason in free words is none.
+// revocationReason returns the RFC 5280 reason of an event, or "" if the reason is free text.
 func (s source) revocationReason() string {
 	field, value := s.field("reason")
 	if field == nil || field.Enum() == nil {
@@ -202,7 +202,7 @@ func (s source) revocationReason() string {
 	return strings.TrimPrefix(enumWord(field.Enum(), value.Enum()), "crl-")
 }
 
-// cardEvents are those that touch a physical card; true where the card is over after it.
+// cardEvents are those that touch a physical card; true if the card is over after it.
 var cardEvents = map[string]bool{
 	"CardAssigned": false, "CardTermExtended": false, "CardExpired": true, "CardWriteFailed": false, "CardClaimed": false,
 	"CardVoided": true, "CardReturned": true, "CardRetired": true, "CardHandedOver": false, "CardSuspended": false,
@@ -222,7 +222,7 @@ func (s source) cardRow() (row, bool) {
 	if ends {
 		over = "true"
 	}
-	return row{"card_operations", s.place(s.commit.Kind), []cell{
+	return row{"card_operations", s.rowKey(s.commit.Kind), []cell{
 		{column: "card", text: card},
 		{column: "event", text: s.name},
 		{column: "card_kind", text: s.text("kind")},
@@ -238,7 +238,7 @@ func (s source) cardRow() (row, bool) {
 	}}, true
 }
 
-// enumWord is a value of the log in the words of the tables; nothing for the zero value.
+// enumWord returns an enum value in the words of the tables, or "" for the zero value.
 func enumWord(of protoreflect.EnumDescriptor, value protoreflect.EnumNumber) string {
 	if value == 0 || of.Values().ByNumber(value) == nil {
 		return ""
@@ -248,7 +248,7 @@ func enumWord(of protoreflect.EnumDescriptor, value protoreflect.EnumNumber) str
 	return strings.ReplaceAll(strings.ToLower(name), "_", "-")
 }
 
-// word is an enum value of the log in the words of the tables.
+// word returns an enum value of the log in the words of the tables.
 func word(e protoreflect.Enum) string { return enumWord(e.Descriptor(), e.Number()) }
 
 func reasonWord(r events.RevocationReason) string { return strings.TrimPrefix(word(r), "crl-") }

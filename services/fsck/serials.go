@@ -9,10 +9,10 @@ import (
 	"shomei/pkg/eventlog"
 )
 
-// serials are all serial numbers of the log: eight bytes each, in no order.
+// serials are all serial numbers of the log, eight bytes each, unordered.
 type serials []uint64
 
-// twice returns those that stand more than once.
+// twice returns the duplicates.
 func (s serials) twice() map[uint64]string {
 	slices.Sort(s)
 	found := make(map[uint64]string)
@@ -24,8 +24,8 @@ func (s serials) twice() map[uint64]string {
 	return found
 }
 
-// checkSerials looks for numbers that two certificates carry: whoever revokes one revokes both. There are next to none, so
-// the log is read once more for the places of those.
+// checkSerials reports numbers used by two certificates: revoking one would revoke both. They are very rare, so the log
+// is read once more to find where they are.
 func (c *check) checkSerials(ctx context.Context) error {
 	first := c.serials.twice()
 	if len(first) == 0 {
@@ -46,7 +46,7 @@ func (c *check) checkSerials(ctx context.Context) error {
 	})
 }
 
-// spent is the serial that an event gives to a certificate; 0 for other events.
+// spent returns the serial that an event gives to a certificate, or 0.
 func spent(e *events.Event) uint64 {
 	switch b := events.BodyOf(e).(type) {
 	case *events.IssueAuthorized:

@@ -14,8 +14,8 @@ import (
 	"shomei/pkg/warehouse"
 )
 
-// tally is a sum over facts for each shard, the same in whatever order they come. It lets log and tables be compared
-// whole without holding either.
+// tally is a sum over facts for each shard, independent of their order, so that log and tables can be compared without
+// holding either.
 type tally [events.Shards][2]uint64
 
 func (t *tally) add(f fact) {
@@ -25,13 +25,14 @@ func (t *tally) add(f fact) {
 }
 
 const (
-	// maxShards is how many shards that differ are looked into; when more do, the tables as a whole are wrong.
+	// maxShards is how many differing shards are compared fact by fact; if more differ, the tables as a whole are
+	// wrong.
 	maxShards = 64
-	// rounds is how often what differs is looked at anew: a running hub goes on writing meanwhile.
+	// rounds is how often differences are compared again, because a running hub keeps writing.
 	rounds = 2
 )
 
-// checkTables compares the tables with the log: first a sum for each shard, then, where the sums differ, fact by fact.
+// checkTables compares the tables with the log: first a sum for each shard, then the differing shards fact by fact.
 func (c *check) checkTables(ctx context.Context) error {
 	least, err := c.Log.LastSequences(ctx)
 	if err != nil {
@@ -62,7 +63,7 @@ func (c *check) checkTables(ctx context.Context) error {
 	return c.explain(ctx, differ)
 }
 
-// checkKeeping looks at what the tables say of themselves: how far they are, and which files made them.
+// checkKeeping checks the tables' own records: their positions and which files made them.
 func (c *check) checkKeeping(ctx context.Context, least eventlog.Positions) error {
 	at, err := c.Warehouse.LookAtPositions(ctx)
 	if err != nil {
@@ -75,9 +76,9 @@ func (c *check) checkKeeping(ctx context.Context, least eventlog.Positions) erro
 	for _, stream := range slices.Sorted(maps.Keys(most)) {
 		switch {
 		case at[stream] < least[stream]:
-			c.report.add("tables, positions "+stream, nextRebuild, "the position is %d, and the tables were brought to %d", at[stream], least[stream])
+			c.report.add("tables, positions "+stream, nextRebuild, "the position is %d, but the tables have been brought to %d", at[stream], least[stream])
 		case at[stream] > most[stream]:
-			c.report.add("tables, positions "+stream, nextRebuild, "the position is %d, and the log ends at %d", at[stream], most[stream])
+			c.report.add("tables, positions "+stream, nextRebuild, "the position is %d, but the log ends at %d", at[stream], most[stream])
 		}
 		delete(at, stream)
 	}
@@ -91,8 +92,8 @@ func (c *check) checkKeeping(ctx context.Context, least eventlog.Positions) erro
 	return err
 }
 
-// explain names what differs in some shards, after looking again: what a running hub still moves differs otherwise the
-// next time.
+// explain reports what differs in some shards after comparing again: what a running hub is changing differs in another
+// way the next time.
 func (c *check) explain(ctx context.Context, differ map[int]bool) error {
 	var before map[string][2]string
 	for round := 1; len(differ) > 0; round++ {
@@ -109,8 +110,8 @@ func (c *check) explain(ctx context.Context, differ map[int]bool) error {
 	return nil
 }
 
-// differences gives, for what log and tables say differently in some shards, what each says. Shards in which nothing
-// differs are taken from the list.
+// differences returns, for everything that differs in some shards, what log and tables say, and removes shards without
+// differences.
 func (c *check) differences(ctx context.Context, shards map[int]bool) (map[string][2]string, error) {
 	logged, err := c.loggedFacts(ctx, shards)
 	if err != nil {
@@ -119,7 +120,7 @@ func (c *check) differences(ctx context.Context, shards map[int]bool) (map[strin
 	stored := make(map[string]fact)
 	err = c.storedFacts(ctx, func(f fact) {
 		if shards[f.shard] {
-			f.says = stored[f.what].says + f.says // more than one row under a key of which there must be one
+			f.says = stored[f.what].says + f.says // several rows under a key that must have one
 			stored[f.what] = f
 		}
 	})
@@ -139,7 +140,7 @@ func (c *check) differences(ctx context.Context, shards map[int]bool) (map[strin
 	return found, nil
 }
 
-// reportDifferences names what was found twice alike.
+// reportDifferences reports the differences that two rounds have found alike.
 func (c *check) reportDifferences(found, before map[string][2]string) {
 	for _, what := range slices.Sorted(maps.Keys(found)) {
 		if says := found[what]; before[what] == says {
@@ -159,7 +160,7 @@ func (c *check) reportDifference(what, logged, stored string) {
 	}
 }
 
-// without leaves of what one side says what the other does not.
+// without returns the lines of says that other does not have.
 func without(says, other string) string {
 	known := strings.Split(other, "\n")
 	return strings.Join(slices.DeleteFunc(strings.Split(says, "\n"), func(line string) bool { return slices.Contains(known, line) }), "\n")
@@ -172,7 +173,7 @@ func oneLine(says string) string {
 	return strings.ReplaceAll(says, "\n", ", ")
 }
 
-// storedFacts gives what every row of every table says.
+// storedFacts calls fn with the fact of every row of every table.
 func (c *check) storedFacts(ctx context.Context, fn func(fact)) error {
 	return c.Warehouse.EachRow(ctx, func(r warehouse.Row) error {
 		var says strings.Builder
@@ -184,9 +185,9 @@ func (c *check) storedFacts(ctx context.Context, fn func(fact)) error {
 	})
 }
 
-// loggedFacts reads the log once more for the facts of some shards.
+// loggedFacts reads the log again for the facts of some shards.
 func (c *check) loggedFacts(ctx context.Context, shards map[int]bool) (map[string]fact, error) {
-	places, facts := make(map[string]*place), make(map[string]fact)
+	all, facts := make(map[string]*expected), make(map[string]fact)
 	give := func(f fact) {
 		if shards[f.shard] {
 			facts[f.what] = f
@@ -197,26 +198,26 @@ func (c *check) loggedFacts(ctx context.Context, shards map[int]bool) (map[strin
 			return nil
 		}
 		key := r.Kind + "/" + r.ID
-		if places[key] == nil {
-			places[key] = &place{kind: r.Kind, id: r.ID}
+		if all[key] == nil {
+			all[key] = &expected{kind: r.Kind, id: r.ID}
 		}
-		places[key].take(r.Commit, give)
+		all[key].fold(r.Commit, give)
 		return nil
 	})
-	for _, p := range places {
+	for _, p := range all {
 		p.facts(give)
 	}
 	return facts, err
 }
 
-// How long tables that nobody brings forward are waited for, and how often they are looked at.
+// How long and how often tables without progress are looked at.
 const (
 	tablesPatience = 5 * time.Second
 	tablesLook     = 50 * time.Millisecond
 )
 
-// awaitTables waits until the tables have everything that the log holds now; false, and a finding, when nobody brings
-// them there.
+// awaitTables waits until the tables have everything that is in the log now. If they make no progress, it reports that
+// and returns false.
 func (c *check) awaitTables(ctx context.Context) (bool, error) {
 	if c.CaughtUp != nil {
 		return true, c.CaughtUp(ctx)
@@ -241,7 +242,7 @@ func (c *check) awaitTables(ctx context.Context) (bool, error) {
 			least, still = behind, 0
 		}
 		if still > int(tablesPatience/tablesLook) {
-			c.report.add("tables", "start the hub: they catch up by themselves", "they stand %d commits behind the log, and nobody brings them forward", behind)
+			c.report.add("tables", "start the hub: they catch up by themselves", "they are %d commits behind the log and make no progress", behind)
 			return false, nil
 		}
 		select {
@@ -252,7 +253,7 @@ func (c *check) awaitTables(ctx context.Context) (bool, error) {
 	}
 }
 
-// missing is how many commits positions lack.
+// missing returns how many commits positions lack.
 func missing(at, ends eventlog.Positions) (commits uint64) {
 	for stream, end := range ends {
 		commits += end - min(at[stream], end)

@@ -14,7 +14,7 @@ const (
 	nextErase = "start the hub: it destroys the key again before anything else"
 )
 
-// wants notes how the vault must stand to a key: it holds what something is sealed under, unless that was destroyed.
+// wants sets the expected status of a key: held if something is sealed under it, unless it was destroyed.
 func (a *aggregate) wants(k vault.Key, status vault.Status) {
 	if a.keys == nil {
 		a.keys = make(map[vault.Key]vault.Status)
@@ -24,17 +24,17 @@ func (a *aggregate) wants(k vault.Key, status vault.Status) {
 	}
 }
 
-// wantSealed notes the key of what an event seals.
+// wantSealed expects the key of an event's sealed data to be held.
 func (a *aggregate) wantSealed(e *events.Event) {
 	if s := events.SealedOf(events.BodyOf(e)); s != nil {
 		a.wants(vault.Key{Person: a.id, Class: s.GetRecordClass(), Version: s.GetKeyVersion()}, vault.Held)
 	}
 }
 
-// keysAtOnce bounds how many keys the vault is asked about in one question.
+// keysAtOnce is how many keys one query to the vault covers.
 const keysAtOnce = 500
 
-// checkKeys asks the vault about the keys of the aggregates read.
+// checkKeys checks the keys of the aggregates read against the vault.
 func (c *check) checkKeys(ctx context.Context) error {
 	if c.Keys == nil {
 		return nil
@@ -58,8 +58,8 @@ func (c *check) checkKeys(ctx context.Context) error {
 	return nil
 }
 
-// judgeKey compares how the vault stands to a key with how the log says it must. A key that is gone although the erasure is
-// not on record yet is on its way: the eraser owes that, and is judged by its patience.
+// judgeKey compares a key's status in the vault with the one expected from the log. A key destroyed before its erasure
+// is recorded is no finding: the eraser still owes that, and checkPatience bounds it.
 func (c *check) judgeKey(kind string, k vault.Key, want, status vault.Status) {
 	switch {
 	case status == vault.Missing && want == vault.Held:

@@ -19,16 +19,16 @@ import (
 	"shomei/pkg/found"
 )
 
-// nextNumber is the number of a list made now (RFC 5280 section 5.2.3: growing). It is the Unix time, so that it lies above
-// those of a log that was lost, too, and counts on where lists are made within one second.
+// nextNumber returns the number of the next list, which must grow (RFC 5280 section 5.2.3). It is the Unix time, and so
+// above those of a log that was lost, or one more than the last if that is greater.
 func nextNumber(now time.Time, logged, inFolder uint64) uint64 {
 	return max(logged+1, inFolder+1, uint64(max(now.Unix(), 0)))
 }
 
-// carryOn reads the lists that stand in the folder and returns the number of the newest, 0 when there is none that can be
-// believed, or fewer than there are keys in force. Where it is newer than the log's own, the log is an older copy, and where
-// a subscriber's commit can't be read it may have been a revocation: what those lists name and the log does not is recorded,
-// so that no list takes back a revocation that was published.
+// carryOn returns the number of the newest list in the folder, or 0 if none there can be believed, or there are fewer
+// than keys in force. If it is newer than the log's own, the log is an older copy; if a subscriber's commit can't be
+// read, that may have been a revocation. Then whatever those lists name and the log does not is recorded, so that no
+// list takes back a published revocation.
 func (i *Issuer) carryOn(ctx context.Context, folder, id string, logged uint64, keys int) (uint64, error) {
 	list, err := i.readLists(folder, id)
 	if err != nil {
@@ -45,11 +45,11 @@ func (i *Issuer) carryOn(ctx context.Context, folder, id string, logged uint64, 
 	}
 	if newest <= logged && len(missing) == 0 {
 		if len(list) < keys {
-			return 0, nil // torn between two lists: all are made anew
+			return 0, nil // only some of the files were written: make all of them again
 		}
 		return newest, nil
 	}
-	i.Logger.Warn("the published revocation list names what the log does not: the log is an older copy, or a commit of it can't be read. What the list names stays on the next one; see the runbook, Restore and Damage",
+	i.Logger.Warn("the published revocation list names what the log does not: the log is an older copy, or has an unreadable commit; the entries are kept on the next list; see the runbook, Restore and Damage",
 		"authority", id, "list", newest, "log", logged, "revocations unknown to the log", len(missing))
 	if err := i.recordMissing(ctx, id, missing); err != nil {
 		return 0, err
@@ -73,8 +73,8 @@ func (i *Issuer) recordMissing(ctx context.Context, id string, missing map[uint6
 	return nil
 }
 
-// missing adds what a list names and the log does not, save holds that were lifted; a hold that became a revocation counts
-// as missing.
+// missing adds what a list names and the log does not, except lifted holds; a hold that became a revocation counts as
+// missing.
 func (l *lists) missing(authority string, crl *x509.RevocationList, missing map[uint64]*events.RevocationFound) {
 	known := l.all(authority)
 	for _, e := range crl.RevokedCertificateEntries {
@@ -94,7 +94,7 @@ func (l *lists) missing(authority string, crl *x509.RevocationList, missing map[
 	}
 }
 
-// readLists gives the lists of an authority in the folder that one of its keys has signed.
+// readLists returns an authority's lists in the folder that one of its keys signed.
 func (i *Issuer) readLists(folder, id string) ([]*x509.RevocationList, error) {
 	text, err := os.ReadFile(listFile(folder, id))
 	if errors.Is(err, fs.ErrNotExist) {

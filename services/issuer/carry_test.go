@@ -13,9 +13,9 @@ import (
 	"shomei/services/servicetest"
 )
 
-// TestARevocationStandsOnAListAfterItsEnd: whenever lists are made, one after the scheduled end names the certificate, for a
-// whole period (RFC 5280 section 3.3).
-func TestARevocationStandsOnAListAfterItsEnd(t *testing.T) {
+// Whenever lists are made, one after the scheduled end names the certificate, for a whole period (RFC 5280 section
+// 3.3).
+func TestRevocationIsListedAfterTheEnd(t *testing.T) {
 	const revokedAt = "2020-06-01 10:00"
 	for name, days := range map[string][]int{
 		"every day": {0, 1, 2, 3, 4, 5}, "a stop over the end": {-5, 9, 10, 11}, "a stop of a year": {-300, 65, 66, 67}, "never before": {3, 4, 5},
@@ -46,14 +46,14 @@ func TestARevocationStandsOnAListAfterItsEnd(t *testing.T) {
 				_, named := reasons[serial]
 				switch {
 				case named && gone:
-					t.Errorf("%s: it comes back", list.ThisUpdate)
+					t.Errorf("%s: the entry came back", list.ThisUpdate)
 				case named && list.ThisUpdate.After(last):
 					after++
 				case !named:
 					gone = true
 				}
 				if !named && after == 0 {
-					t.Errorf("%s: it leaves the lists, and none made after %s has named it", list.ThisUpdate, last)
+					t.Errorf("%s: the entry left the lists, but none made after %s named it", list.ThisUpdate, last)
 				}
 			}
 			if after == 0 || after > 2 || !gone {
@@ -63,9 +63,9 @@ func TestARevocationStandsOnAListAfterItsEnd(t *testing.T) {
 	}
 }
 
-// TestPublishedRevocationsOutliveTheLog: lists that were published after the copy of the log was made stand in the folder.
-// What they name stays on every later list, and the numbers go on above theirs.
-func TestPublishedRevocationsOutliveTheLog(t *testing.T) {
+// If the log is an older copy, the folder has later lists. What they name stays on every later list, and numbers
+// continue above theirs.
+func TestPublishedRevocationsSurviveAnOlderLog(t *testing.T) {
 	w := servicetest.New(t, "2020-01-15 10:00")
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	known, own := d.Hold("100"), d.Hold("101")
@@ -74,7 +74,7 @@ func TestPublishedRevocationsOutliveTheLog(t *testing.T) {
 	later := func() { w.Clock.SetTo(w.Clock.Now().Add(time.Hour)) }
 	later()
 
-	// A list of the log that was lost: it revokes a certificate that this log holds for valid, and one that it never issued.
+	// A list from the lost log: it revokes a certificate that this log holds as valid, and one that it never issued.
 	const stranger = uint64(1)<<63 + 77
 	lost := map[uint64]ca.Reason{known.Serial(sign): ca.KeyCompromise, stranger: ca.Superseded}
 	number := uint64(w.Clock.Now().Unix()) + 5000
@@ -86,7 +86,7 @@ func TestPublishedRevocationsOutliveTheLog(t *testing.T) {
 	}
 	for round := range 3 {
 		if round == 1 {
-			w.Issuer = w.NewIssuer(w.Log) // a new process folds what the last has learned
+			w.Issuer = w.NewIssuer(w.Log) // a new process folds what the last one recorded
 			d.Apply(events.Operation_OPERATION_REVOKE, "101", own.Card)
 			want[own.Serial(sign)] = int(ca.CessationOfOperation)
 		}
@@ -103,16 +103,16 @@ func TestPublishedRevocationsOutliveTheLog(t *testing.T) {
 		t.Errorf("%d revocations were recorded, want 2", n)
 	}
 
-	// What nobody of ours has signed is believed by nobody.
+	// A list not signed by our authorities is not believed.
 	servicetest.Check(t, os.WriteFile(filepath.Join(crls, "sign.crl"), []byte(fmt.Sprintf("-----BEGIN X509 CRL-----\n%s\n-----END X509 CRL-----\n", "MAAA")), 0o600))
 	later()
 	servicetest.Check(t, w.Issuer.PublishDue(t.Context(), crls))
 	if reasons, _ := listed(t, filepath.Join(crls, "sign.crl")); !maps.Equal(reasons, want) {
-		t.Errorf("after a list that is none: %v", reasons)
+		t.Errorf("after a list that is not one: %v", reasons)
 	}
 }
 
-// publishLost puts a list into the folder that this log knows nothing of.
+// publishLost writes a list unknown to this log into the folder.
 func publishLost(t *testing.T, w *servicetest.World, crls string, number uint64, reasons map[uint64]ca.Reason) {
 	t.Helper()
 	var entries []ca.Revocation

@@ -19,7 +19,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// signers are the private keys of the generations, by key file; read once.
+// signers holds the private keys of the generations by key file, each read once.
 type signers struct {
 	folder string
 	mu     sync.Mutex
@@ -30,7 +30,7 @@ func keyName(kind ca.Kind, prefecture string, number int) string {
 	return fmt.Sprintf("%s-%02d.key", directory.AuthorityID(kind, prefecture), number)
 }
 
-// of gives the key of a generation; it must be the one the generation's certificate names.
+// of returns the key of a generation, after checking that it is the one in the generation's certificate.
 func (s *signers) of(g *ca.Generation) (crypto.Signer, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -52,8 +52,8 @@ func (s *signers) of(g *ca.Generation) (crypto.Signer, error) {
 	return signer, nil
 }
 
-// HoldCeremonies puts every generation into service whose time has come (profile.md 1): the key is made, certified by
-// itself, and recorded. Doing it again changes nothing. An authority that fails holds up no other.
+// HoldCeremonies puts every due generation into service (profile.md 1): its key is made, self-certified and recorded.
+// Repeating it changes nothing. One authority's failure does not delay the others.
 func (i *Issuer) HoldCeremonies(ctx context.Context, prefectures []string) error {
 	type authority struct {
 		kind       ca.Kind
@@ -90,7 +90,7 @@ func (i *Issuer) activated(plan ca.Plan) bool {
 	return false
 }
 
-// activate makes a generation. The key file survives a crash and is used again.
+// activate makes a generation. The key file survives a crash and is reused.
 func (i *Issuer) activate(ctx context.Context, plan ca.Plan) error {
 	signer, err := keyfile.OpenOrCreate(filepath.Join(i.Keys, keyName(plan.Kind, plan.Prefecture, plan.Number)))
 	if err != nil {

@@ -12,21 +12,20 @@ import (
 	"shomei/pkg/regime"
 )
 
-// RunDays does what days bring the authorities until ctx ends.
+// RunDays does what is due for the authorities until ctx ends.
 func (i *Issuer) RunDays(ctx context.Context) error { return i.Days.Follow(ctx, i.Day) }
 
-// Day does what dates and revocations have brought the authorities: keys go into service, and lists are published. Each is
-// done whatever becomes of the other.
+// Day puts due keys into service and publishes due lists, each even if the other fails.
 func (i *Issuer) Day(ctx context.Context) error {
 	return errors.Join(i.HoldDueCeremonies(ctx), i.PublishDue(ctx, i.Lists))
 }
 
-// HoldDueCeremonies puts the keys of every authority into service whose time has come.
+// HoldDueCeremonies puts the due keys of every authority into service.
 func (i *Issuer) HoldDueCeremonies(ctx context.Context) error {
 	return i.HoldCeremonies(ctx, i.prefectures())
 }
 
-// prefectures are those that have an office; none once the juki regime and its run-off are over.
+// prefectures returns those with an office; none after the run-off of the juki regime.
 func (i *Issuer) prefectures() (codes []string) {
 	if civil.Of(i.Clock()).After(regime.JukiRunOffDay) {
 		return nil

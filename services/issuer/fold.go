@@ -22,27 +22,27 @@ import (
 	"shomei/pkg/found"
 )
 
-// fold is what the log says about revocations, up to Positions, as far as a list can still name them. It is saved beside
-// their folder, so that a start reads what is new. It holds nothing that the log does not say: one that is missing, damaged, of
-// another log or of other writers is made anew.
+// fold is what the log says about revocations up to Positions, as long as a list can still name them. It is saved
+// beside the lists' folder, so that a start reads only what is new. It can always be made again from the log: if it is
+// missing, damaged, or from another log or other writers, it is.
 type fold struct {
-	// Version is foldVersion of the program that folded.
+	// Version is the foldVersion of the program that folded.
 	Version int
-	// Positions are those of this process; who takes over a saved fold begins behind Last.
+	// Positions belong to this process; after loading a saved fold they follow Last.
 	Positions eventlog.Positions `json:"-"`
-	// Last are the last commits that were folded of each stream, and Trust the writers that were believed.
+	// Last has the last folded commit of each stream, Trust the digest of the trusted writers.
 	Last  map[string]lastFolded
 	Trust []byte
-	// ByAuthority and then by serial.
+	// ByAuthority has the revocations by authority and serial.
 	ByAuthority map[string]map[uint64]revocation
-	// Found are the revocations, and the certificates, that the log has learned of from outside.
+	// Found has the revocations and certificates that the log has learned of from outside.
 	Found map[string]found.Certificates
-	// Published is when each authority's lists were made, in order.
+	// Published has the times of each authority's lists, in order.
 	Published map[string][]time.Time
-	// Ends of the certificates that are named or were found, which say until when a revocation is listed. Zero is an end that
-	// was looked for and that nobody knows.
+	// Ends has the ends of named or found certificates, which limit how long a revocation is listed. Zero is an end
+	// that was looked up and is unknown.
 	Ends map[uint64]time.Time
-	// Released is when a hold of an authority was last lifted, Lifted the certificates whose hold was.
+	// Released is when an authority last lifted a hold, Lifted has the certificates whose hold was lifted.
 	Released map[string]time.Time
 	Lifted   map[uint64]bool
 }
@@ -52,7 +52,7 @@ type lastFolded struct {
 	Hash     []byte
 }
 
-// foldVersion counts up whenever what is folded, kept or forgotten changes: a fold of another version is made anew.
+// foldVersion grows whenever what is folded, kept or dropped changes; a fold of another version is made again.
 const foldVersion = 1
 
 func newFold() fold {
@@ -63,17 +63,17 @@ func newFold() fold {
 	}
 }
 
-// fewSought is for how many certificates the end is looked up in their subscribers' histories; for more, or where the
-// subscriber is not known, the log is read once.
-const fewSought = 500
+// maxHistories is for how many certificates the subscribers' histories are read; for more, or if a subscriber is
+// unknown, the log is read once.
+const maxHistories = 500
 
-// seek looks up the ends of certificates that were named since the last time.
-func (l *lists) seek(ctx context.Context, log *eventlog.Log) error {
-	ends := make(map[uint64]time.Time, len(l.unsought))
+// lookUpEnds looks up the ends of newly named certificates.
+func (l *lists) lookUpEnds(ctx context.Context, log *eventlog.Log) error {
+	ends := make(map[uint64]time.Time, len(l.endsWanted))
 	note := func(c *events.Commit) {
 		for _, e := range c.GetEvents() {
 			b := e.GetIssueAuthorized()
-			if _, sought := l.unsought[b.GetSerial()]; b == nil || !sought {
+			if _, sought := l.endsWanted[b.GetSerial()]; b == nil || !sought {
 				continue
 			}
 			if last, err := civil.Parse(b.LastDay); err == nil && !last.IsZero() {
@@ -82,12 +82,12 @@ func (l *lists) seek(ctx context.Context, log *eventlog.Log) error {
 		}
 	}
 	var err error
-	if subscribers := slices.Collect(maps.Values(l.unsought)); len(subscribers) > fewSought || slices.Contains(subscribers, "") {
+	if subscribers := slices.Collect(maps.Values(l.endsWanted)); len(subscribers) > maxHistories || slices.Contains(subscribers, "") {
 		err = log.Scan(ctx, nil, []string{events.KindSubscriber}, func(r eventlog.Record, err error) error {
 			if err == nil && slices.ContainsFunc(r.Commit.GetEvents(), func(e *events.Event) bool { return e.GetIssueAuthorized() != nil }) && log.Verify(r) == nil {
 				note(r.Commit)
 			}
-			return nil // what can't be believed was named when it was folded
+			return nil // unverifiable commits were reported when folded
 		})
 	} else {
 		err = l.eachHistory(ctx, log, subscribers, note)
@@ -95,10 +95,10 @@ func (l *lists) seek(ctx context.Context, log *eventlog.Log) error {
 	if err != nil {
 		return err
 	}
-	for serial := range l.unsought {
+	for serial := range l.endsWanted {
 		l.Ends[serial] = ends[serial]
 	}
-	clear(l.unsought)
+	clear(l.endsWanted)
 	return nil
 }
 
@@ -117,11 +117,11 @@ func (l *lists) eachHistory(ctx context.Context, log *eventlog.Log, subscribers 
 	return nil
 }
 
-// keptFor is how long something is remembered that no list made now names any more: a list of the folder may still name it,
-// made later than the log goes where that is an older copy.
+// keptFor is how long something is kept after the last list that names it: with an older copy of the log, a list in the
+// folder may be newer than the log and name it still.
 const keptFor = 30 * 24 * time.Hour
 
-// prune forgets what no list will name again.
+// prune drops what no list will name again.
 func (l *lists) prune(at time.Time) {
 	for authority, entries := range l.ByAuthority {
 		maps.DeleteFunc(entries, func(_ uint64, r revocation) bool { return l.over(authority, r, at.Add(-keptFor)) })
@@ -131,7 +131,7 @@ func (l *lists) prune(at time.Time) {
 		return !end.IsZero() && end.Add(2*keptFor).Before(at)
 	})
 	maps.DeleteFunc(l.Ends, func(serial uint64, _ time.Time) bool { return !l.needsEnd(serial) })
-	// An entry that stays has no list behind its end that is older than the time for which entries are kept.
+	// Lists this old are not needed: the entries whose ends they follow were dropped.
 	for authority, list := range l.Published {
 		l.Published[authority] = slices.DeleteFunc(list, func(made time.Time) bool { return made.Before(at.Add(-2 * keptFor)) })
 	}
@@ -151,12 +151,11 @@ func (l *lists) needsEnd(serial uint64) bool {
 	return l.Lifted[serial]
 }
 
-// foldFile stands beside the folder of the lists, which holds what everybody may read and nothing else.
+// foldFile returns the path of the saved fold, beside the public folder of the lists.
 func foldFile(folder string) string { return filepath.Clean(folder) + ".json" }
 
-// open takes over the saved fold where it says something about this log, at the first call. It goes on behind the last commit
-// that was folded of each stream, which is known to be this log's; one that does not fit is deleted, lest it fits once the log has
-// grown.
+// open loads the saved fold at the first call, if it fits this log, and continues after the last folded commit of each
+// stream. A fold that does not fit is deleted, because it might seem to fit once the log has grown.
 func (l *lists) open(ctx context.Context, log *eventlog.Log, file string, logger *slog.Logger) error {
 	if l.opened {
 		return nil
@@ -176,10 +175,10 @@ func (l *lists) open(ctx context.Context, log *eventlog.Log, file string, logger
 		}
 		l.fold, l.saved = saved, maps.Clone(saved.Positions)
 		for authority := range l.Found { // every authority
-			l.unlisted[authority] = true // whether the newest list names all there is, its instant says
+			l.unlisted[authority] = true // PublishDue compares the list's time with the newest entry
 		}
 	case errors.Is(err, errFold):
-		logger.Warn("what the revocation lists were made of can't be used, the whole log is read", "error", err)
+		logger.Warn("the saved fold of the revocation lists is unusable, reading the whole log", "error", err)
 		if err := os.RemoveAll(file); err != nil {
 			return err
 		}
@@ -190,9 +189,9 @@ func (l *lists) open(ctx context.Context, log *eventlog.Log, file string, logger
 	return nil
 }
 
-var errFold = errors.New("the saved fold of the revocation lists is damaged, or of another log")
+var errFold = errors.New("the saved fold of the revocation lists is damaged or from another log")
 
-// readFold reads a file whose first line is the digest of the rest. The error is fs.ErrNotExist or errFold.
+// readFold reads a file whose first line is the digest of the rest. It returns fs.ErrNotExist or errFold.
 func readFold(file string) (fold, error) {
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -204,21 +203,21 @@ func readFold(file string) (fold, error) {
 	digest, rest, _ := bytes.Cut(text, []byte("\n"))
 	saved := newFold()
 	if fmt.Sprintf("%x", sha256.Sum256(rest)) != string(digest) {
-		return saved, fmt.Errorf("%s does not have its digest: %w", file, errFold)
+		return saved, fmt.Errorf("%s does not match its digest: %w", file, errFold)
 	}
 	if err := json.Unmarshal(rest, &saved); err != nil {
 		return saved, fmt.Errorf("%s: %w: %w", file, err, errFold)
 	}
 	if saved.Version != foldVersion {
-		return saved, fmt.Errorf("%s is of version %d, this program's is %d: %w", file, saved.Version, foldVersion, errFold)
+		return saved, fmt.Errorf("%s has version %d, this program uses %d: %w", file, saved.Version, foldVersion, errFold)
 	}
 	return saved, nil
 }
 
-// fits reports whether the log holds what was folded last, and the same writers are believed as then.
+// fits returns errFold unless the log has the last folded commits, and the same writers are trusted.
 func (f fold) fits(ctx context.Context, log *eventlog.Log) error {
 	if !bytes.Equal(f.Trust, log.TrustDigest()) {
-		return fmt.Errorf("other writers are believed than then: %w", errFold)
+		return fmt.Errorf("the trusted writers have changed: %w", errFold)
 	}
 	ends, err := log.LastSequences(ctx)
 	if err != nil {
@@ -239,7 +238,7 @@ func (f fold) fits(ctx context.Context, log *eventlog.Log) error {
 		same := false
 		err := log.Scan(ctx, only, nil, func(r eventlog.Record, _ error) error {
 			if r.Stream != stream {
-				return nil // it has come meanwhile
+				return nil // stored since ends was read
 			}
 			same = r.Sequence == last.Sequence && bytes.Equal(events.Hash(r.Stored), last.Hash)
 			return enough
@@ -248,17 +247,17 @@ func (f fold) fits(ctx context.Context, log *eventlog.Log) error {
 			return err
 		}
 		if !same {
-			return fmt.Errorf("stream %s holds another commit at sequence %d than was folded: %w", stream, last.Sequence, errFold)
+			return fmt.Errorf("stream %s has another commit at sequence %d than was folded: %w", stream, last.Sequence, errFold)
 		}
 	}
 	return nil
 }
 
-// saveAfter is how many commits may be folded before the fold is saved: writing it costs about as much as a list.
+// saveAfter is after how many folded commits the fold is saved: writing it costs about as much as a list.
 const saveAfter = 50_000
 
-// save writes the fold, without what no list will name again, where enough was folded since the last time. What was folded with
-// a doubt is not saved, so that the commit is read once it can be.
+// save prunes and writes the fold if enough was folded since the last time. It does not save after an unreadable
+// commit, so that this is read again once it can be.
 func (l *lists) save(log *eventlog.Log, file string, now time.Time) error {
 	folded := uint64(0)
 	for stream, at := range l.Positions {

@@ -14,7 +14,7 @@ import (
 	"shomei/services/servicetest"
 )
 
-// savedFold reads what the issuer saved beside its lists, for a test to look at or to change.
+// savedFold reads what the issuer saved beside its lists.
 func savedFold(t *testing.T, file string) map[string]any {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -32,9 +32,9 @@ func saveFold(t *testing.T, file string, fold map[string]any) {
 	servicetest.Check(t, os.WriteFile(file, append(fmt.Appendf(nil, "%x\n", sha256.Sum256(text)), text...), 0o600))
 }
 
-// TestListsGoOnFromWhatWasFolded: a new process takes over what the last one folded, and reads the whole log where that is
-// missing, damaged, of another log or of other writers: its lists are the same.
-func TestListsGoOnFromWhatWasFolded(t *testing.T) {
+// A new process loads the saved fold, and reads the whole log if that is missing, damaged, from another log or of other
+// writers; its lists are the same.
+func TestListsContinueFromTheSavedFold(t *testing.T) {
 	w := servicetest.New(t, "2020-01-15 10:00")
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	first, second := d.Hold("100"), d.Hold("101")
@@ -50,7 +50,7 @@ func TestListsGoOnFromWhatWasFolded(t *testing.T) {
 		return reasons
 	}
 	publish()
-	const marked = "18446744073709551557" // a serial that only the saved fold knows
+	const marked = "18446744073709551557" // a serial that only the saved fold has
 	kept, err := os.ReadFile(file)
 	servicetest.Check(t, err)
 	mark := func(fold map[string]any) {
@@ -64,7 +64,7 @@ func TestListsGoOnFromWhatWasFolded(t *testing.T) {
 	d.Apply(events.Operation_OPERATION_REVOKE, "101", second.Card)
 	w.Issuer = w.NewIssuer(w.Log)
 	if reasons := publish(); len(reasons) != 3 {
-		t.Errorf("with what was folded and what is new the list names %v, want three", reasons)
+		t.Errorf("from the saved fold and new commits the list names %v, want three", reasons)
 	}
 	damage := map[string]func(){
 		"missing":       func() { servicetest.Check(t, os.Remove(file)) },
@@ -98,7 +98,7 @@ func TestListsGoOnFromWhatWasFolded(t *testing.T) {
 			t.Errorf("%s: the list names %v, want two", name, reasons)
 		}
 	}
-	// What was folded went further than the commit by which the log is recognised; this log holds something else there.
+	// The fold went beyond the commit that identifies the log, where this log has something else.
 	fold = savedFold(t, file)
 	beyond := make(map[string]any)
 	for stream := range fold["Last"].(map[string]any) {
@@ -109,13 +109,13 @@ func TestListsGoOnFromWhatWasFolded(t *testing.T) {
 	w.Issuer = w.NewIssuer(w.Log)
 	d.Apply(events.Operation_OPERATION_REVOKE, "102", third.Card)
 	if reasons := publish(); len(reasons) != 3 {
-		t.Errorf("behind the commit by which the log is recognised, the list names %v, want three", reasons)
+		t.Errorf("beyond the commit that identifies the log, the list names %v, want three", reasons)
 	}
 }
 
-// TestWhatWasFoldedStaysSmall: certificates that were never revoked are not in it, and those that were leave it a while after
-// no list names them any more; with a doubt nothing is saved.
-func TestWhatWasFoldedStaysSmall(t *testing.T) {
+// The fold leaves out certificates that were never revoked, and drops revoked ones a while after the last list that
+// names them; after an unreadable commit nothing is saved.
+func TestSavedFoldIsPruned(t *testing.T) {
 	w := servicetest.New(t, "2019-06-20 10:00")
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	l := d.Hold("100")
@@ -153,6 +153,6 @@ func TestWhatWasFoldedStaysSmall(t *testing.T) {
 	w.Issuer = w.NewIssuer(w.Log)
 	servicetest.Check(t, w.Issuer.PublishDue(t.Context(), crls))
 	if _, err := os.Stat(file); err == nil {
-		t.Error("what was folded past a commit that can't be read is saved")
+		t.Error("a fold past an unreadable commit was saved")
 	}
 }

@@ -1,6 +1,6 @@
 // Package issuer signs what the log has authorised, and nothing else: it follows the log, verifies who authorised and
-// on whose claim, signs the bytes that stand sealed in the log, and records what it signed. It also holds the key
-// ceremonies of the authorities and publishes their revocation lists.
+// on whose claim, signs the sealed bytes in the log, and records what it signed. It also holds the authorities' key
+// ceremonies and publishes their revocation lists.
 package issuer
 
 import (
@@ -33,43 +33,43 @@ type Config struct {
 	Log       *eventlog.Log
 	Directory *directory.Directory
 	Vault     *vault.Vault
-	// Keys is the folder of the authorities' private keys, Lists that of their revocation lists.
+	// Keys is the folder of the authorities' private keys, Lists that of the revocation lists.
 	Keys, Lists string
 	Switches    regime.Switches
-	// Days says how RunDays looks after dates.
+	// Days is how RunDays watches dates.
 	Days   days.Watch
 	Clock  func() time.Time
 	Logger *slog.Logger
-	// Handled, when set, is told how far the log has been followed.
+	// Handled, if set, is called with how far the log has been followed.
 	Handled func(eventlog.Positions)
 }
 
-// Issuer signs.
+// Issuer signs authorised certificates.
 type Issuer struct {
 	Config
 	signers signers
 	lists   *lists
 }
 
-// New makes an issuer.
+// New returns an issuer.
 func New(c Config) *Issuer {
 	return &Issuer{Config: c, signers: signers{folder: c.Keys}, lists: newLists()}
 }
 
-// Run signs what falls due until ctx ends.
+// Run signs authorised certificates until ctx ends.
 func (i *Issuer) Run(ctx context.Context) error {
 	return i.Log.Follow(ctx, eventlog.Follower{
 		Name: "issuer", Kinds: []string{events.KindSubscriber}, Lanes: atOnce, Handle: i.handle, Handled: i.Handled,
 		Parked: func(r eventlog.Record, err error) {
-			i.Logger.Error("a subscriber's commits are set aside: look at them with shomei log", "subscriber", r.ID, "error", err)
+			i.Logger.Error("subscriber's commits set aside: inspect them with shomei log", "subscriber", r.ID, "error", err)
 		},
 	})
 }
 
-// atOnce is how many subscribers are signed for at a time: a signature needs a core, the commit that records it the disk.
+// atOnce is how many subscribers are handled at a time: a signature needs a core, the commit that records it the disk.
 const atOnce = 16
 
-// handle takes records of one subscriber. What the last authorisation among them is settled by settles them all.
+// handle settles a subscriber once for all records, at the last authorisation among them.
 func (i *Issuer) handle(ctx context.Context, records []eventlog.Record) error {
 	for _, r := range slices.Backward(records) {
 		if !authorises(r.Commit) {
@@ -88,7 +88,7 @@ func authorises(c *events.Commit) bool {
 	return slices.ContainsFunc(c.GetEvents(), func(e *events.Event) bool { return e.GetIssueAuthorized() != nil })
 }
 
-// ErrNotBelieved says that an authorisation stands in the log which the issuer will not sign.
+// ErrNotBelieved: the log has an authorisation that the issuer will not sign.
 var ErrNotBelieved = errors.New("the authorisation is not to be believed")
 
 var (
@@ -96,16 +96,16 @@ var (
 	crashRecorded = crashpoint.Register("issuer.recorded")
 )
 
-// Settle signs what a subscriber is still owed, if anything. It may be called at any time and any number of times:
-// the same bytes are signed again to the same certificate, and recorded once.
+// Settle signs what a subscriber is owed, if anything. It can be repeated at any time: the same bytes give the same
+// certificate, which is recorded once.
 func (i *Issuer) Settle(ctx context.Context, subscriber string) error {
 	return i.settle(ctx, subscriber,
 		func() (eventlog.Head, error) { return i.Log.Load(ctx, events.KindSubscriber, subscriber) },
 		func() ([]eventlog.Record, error) { return i.Log.History(ctx, events.KindSubscriber, subscriber) })
 }
 
-// SettleSince is Settle for whoever follows the log and has come to a record, or is the only one who writes about the
-// subscriber (a record of which only Kind and ID are set): what this process remembers need not be read again.
+// SettleSince is Settle for a follower that has come to a record, or for the only writer about the subscriber (a record
+// with only Kind and ID set): it may use what this process has cached.
 func (i *Issuer) SettleSince(ctx context.Context, r eventlog.Record) error {
 	return i.settle(ctx, r.ID,
 		func() (eventlog.Head, error) { return i.Log.LoadSince(ctx, r) },
@@ -121,7 +121,7 @@ func (i *Issuer) settle(ctx context.Context, subscriber string, load func() (eve
 	if err != nil || len(works) == 0 {
 		return err
 	}
-	// Read after the state, so that it holds the authorisation of everything that is owed.
+	// Read after the state, so that it has the authorisation of everything owed.
 	history, err := read()
 	if err != nil {
 		return err
@@ -150,13 +150,13 @@ func (i *Issuer) settleOne(ctx context.Context, subscriber string, file dossier.
 	return err
 }
 
-// work is what one procedure is owed.
+// work is what is owed to one procedure.
 type work struct {
 	procedure string
 	owed      []*events.Certificate
 }
 
-// owed are the authorised certificates of a state, by procedure.
+// owed returns the authorised certificates of a state, by procedure.
 func owed(head eventlog.Head) ([]work, error) {
 	state, err := lifecycle.DecodeSubscriber(head.State)
 	if err != nil {
@@ -210,8 +210,8 @@ func (i *Issuer) sign(ctx context.Context, file dossier.Dossier, history []event
 	return ca.SignTBS(g, signer, tbs)
 }
 
-// generation finds the key that the authorisation names, and checks that it is one of the authority it names, for
-// certificates of its kind.
+// generation returns the key that the authorisation names, after checking that it belongs to the named authority and
+// kind.
 func (i *Issuer) generation(ctx context.Context, a *events.IssueAuthorized) (*ca.Generation, error) {
 	g, err := i.Directory.Generations().ByKeyID(a.Generation)
 	if errors.Is(err, ca.ErrNoGeneration) {
@@ -232,25 +232,25 @@ func (i *Issuer) generation(ctx context.Context, a *events.IssueAuthorized) (*ca
 	return g, nil
 }
 
-// matches compares what would be signed with what the authorisation says in the open.
+// matches compares the bytes to be signed with the authorisation's open fields.
 func matches(content *x509.Certificate, a *events.IssueAuthorized) error {
 	spki := sha256.Sum256(content.RawSubjectPublicKeyInfo)
 	switch {
 	case !content.SerialNumber.IsUint64() || content.SerialNumber.Uint64() != a.Serial:
 		return fmt.Errorf("serial %v in the bytes, %d in the authorisation: %w", content.SerialNumber, a.Serial, ErrNotBelieved)
 	case !bytes.Equal(spki[:], a.SpkiSha256):
-		return fmt.Errorf("another key in the bytes than in the authorisation: %w", ErrNotBelieved)
+		return fmt.Errorf("the bytes have another key than the authorisation: %w", ErrNotBelieved)
 	case content.NotBefore.UnixMilli() != a.NotBeforeMs || content.NotAfter.UnixMilli() != a.NotAfterMs:
-		return fmt.Errorf("another validity in the bytes than in the authorisation: %w", ErrNotBelieved)
+		return fmt.Errorf("the bytes have another validity than the authorisation: %w", ErrNotBelieved)
 	case ca.OnPhone(content) != (a.Device != ""):
 		return fmt.Errorf("a card's certificate authorised for a smartphone, or the other way round: %w", ErrNotBelieved)
 	}
 	return nil
 }
 
-// authorisation finds the authorisation of a serial and checks that a registration authority made it, on the claim of
-// an enrolled counter that holds a request for this very key: whoever merely controls NATS gets nothing
-// signed (law.md 13.1). The commits' own signatures were verified with the history.
+// authorisation returns the authorisation of a serial, after checking that a registration authority made it on an
+// enrolled counter's claim that requests this very key: control of NATS alone gets nothing signed (law.md 13.1). The
+// commits' own signatures were verified with the history.
 func (i *Issuer) authorisation(ctx context.Context, file dossier.Dossier, history []eventlog.Record, checked claims, serial uint64) (*events.IssueAuthorized, error) {
 	for _, r := range history {
 		for _, e := range r.Commit.GetEvents() {
@@ -274,8 +274,8 @@ func (i *Issuer) authorisation(ctx context.Context, file dossier.Dossier, histor
 	return nil, fmt.Errorf("no authorisation of serial %d in the history: %w", serial, ErrNotBelieved)
 }
 
-// claims are the counters' claims of one history that were verified, by the revision that holds them: the certificates
-// of one application are authorised by one claim.
+// claims are the verified claims of one history, by the revision that has them: one claim authorises all certificates
+// of an application.
 type claims map[uint64]*events.Claim
 
 func (i *Issuer) checkedClaim(ctx context.Context, checked claims, c *events.Commit) (*events.Claim, error) {
@@ -297,10 +297,10 @@ func (i *Issuer) checkedClaim(ctx context.Context, checked claims, c *events.Com
 		checked[c.GetRevision()] = claim
 		return claim, nil
 	}
-	return nil, fmt.Errorf("no counter's claim stands with the authorisation: %w", ErrNotBelieved)
+	return nil, fmt.Errorf("the authorisation comes without a counter's claim: %w", ErrNotBelieved)
 }
 
-// claim verifies a signed claim with a key that its counter had when the commit was recorded; the counter may have been
+// claim verifies a signed claim with a key that its counter had when the commit was recorded, even if the counter was
 // retired since.
 func (i *Issuer) claim(ctx context.Context, c *events.Commit, signed []byte, recorded time.Time) (*events.Claim, error) {
 	enrolled := i.Directory.CounterAt(c.GetCounter(), recorded)
@@ -316,12 +316,12 @@ func (i *Issuer) claim(ctx context.Context, c *events.Commit, signed []byte, rec
 		if wrong == nil && claim.GetCounter() == counter.ID {
 			return claim, nil
 		}
-		err = fmt.Errorf("the claim is not one of counter %s (%v): %w", counter.ID, wrong, ErrNotBelieved)
+		err = fmt.Errorf("the claim is not by counter %s (%v): %w", counter.ID, wrong, ErrNotBelieved)
 	}
 	return nil, err
 }
 
-// requested checks that the counter's claim holds a request, signed by the key itself, for the key authorised.
+// requested checks that the counter's claim has a request, signed by the key itself, for the authorised key.
 func requested(claim *events.Claim, a *events.IssueAuthorized) error {
 	if claim.GetKeysGenerated().GetCard() != a.Card || claim.GetProcedure() != a.Procedure {
 		return fmt.Errorf("the counter's claim is about another card or procedure: %w", ErrNotBelieved)
@@ -329,7 +329,7 @@ func requested(claim *events.Claim, a *events.IssueAuthorized) error {
 	return requestedKey(claim.GetKeysGenerated().GetKeys(), a)
 }
 
-// requestedKey finds the request for the key authorised.
+// requestedKey checks that one of the requests is for the authorised key.
 func requestedKey(requests []*events.KeyRequest, a *events.IssueAuthorized) error {
 	for _, k := range requests {
 		if k.Kind != a.Kind {
@@ -344,11 +344,11 @@ func requestedKey(requests []*events.KeyRequest, a *events.IssueAuthorized) erro
 			return nil
 		}
 	}
-	return fmt.Errorf("the counter's claim holds no request for this key: %w", ErrNotBelieved)
+	return fmt.Errorf("the counter's claim has no request for this key: %w", ErrNotBelieved)
 }
 
-// requestedOnPhone checks that a smartphone's application holds a request for the key authorised, and that the card's
-// signature certificate named in the same commit has signed it: a gateway that was taken over gets nothing signed either.
+// requestedOnPhone checks that a smartphone's application requests the authorised key and is signed by the card's
+// signature certificate named in the same commit: even a gateway under attack gets nothing signed.
 func requestedOnPhone(file dossier.Dossier, c *events.Commit, claim *events.Claim, a *events.IssueAuthorized) error {
 	received := claim.GetPhoneApplicationReceived()
 	asked, err := events.ParsePhone(received)
@@ -369,10 +369,10 @@ func requestedOnPhone(file dossier.Dossier, c *events.Commit, claim *events.Clai
 		}
 		return requestedKey(asked.Keys, a)
 	}
-	return fmt.Errorf("no accepted application stands with the authorisation: %w", ErrNotBelieved)
+	return fmt.Errorf("the authorisation comes without an accepted application: %w", ErrNotBelieved)
 }
 
-// record stores the certificates, sealed, in the commit that ends what they replace.
+// record stores the certificates, sealed, in the commit that ends those they replace.
 func (i *Issuer) record(ctx context.Context, subscriber, procedure string, owed []*events.Certificate, signed map[uint64][]byte) error {
 	command := lifecycle.RecordIssued{Procedure: procedure, Switches: i.Switches}
 	for _, c := range owed {
@@ -405,8 +405,8 @@ func (i *Issuer) record(ctx context.Context, subscriber, procedure string, owed 
 	return err
 }
 
-// Healthy reports whether the issuer could sign now: its keys for every authority in force answer. The registration
-// authority asks before keys are generated (law.md 13.2).
+// Healthy returns an error unless the issuer can sign now for every authority in force. The registration authority asks
+// before keys are generated (law.md 13.2).
 func (i *Issuer) Healthy(context.Context) error {
 	probe := sha256.Sum256([]byte("health"))
 	inForce := 0
@@ -419,7 +419,7 @@ func (i *Issuer) Healthy(context.Context) error {
 			return err
 		}
 		if _, err := signer.Sign(nil, probe[:], crypto.SHA256); err != nil {
-			return fmt.Errorf("the key of authority %s does not sign: %w", g, err)
+			return fmt.Errorf("signing with the key of authority %s: %w", g, err)
 		}
 		inForce++
 	}

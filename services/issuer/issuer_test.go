@@ -34,8 +34,8 @@ const (
 	limit   = 20 * time.Second
 )
 
-// TestWhatIsSignedIsWhatWasAuthorised: whoever signs, and however often, the bytes are the same and recorded once.
-func TestWhatIsSignedIsWhatWasAuthorised(t *testing.T) {
+// Whoever signs, and however often, the bytes are the same and recorded once.
+func TestConcurrentIssuersSignOnce(t *testing.T) {
 	w := servicetest.New(t, "2020-01-15 10:00")
 	l := w.Enrol(servicetest.Office, "c1", "counter").Apply(opIssue, "100", "card-100")
 	l.Decide(l.Keys(0))
@@ -60,12 +60,13 @@ func TestWhatIsSignedIsWhatWasAuthorised(t *testing.T) {
 		servicetest.Check(t, err)
 		again, err := ca.SignTBS(g, key, tbs)
 		if err != nil || !bytes.Equal(again, l.Certificate(serial)) {
-			t.Errorf("kind %v: signed after a crash the certificate is another one (%v)", kind, err)
+			t.Errorf("kind %v: the certificate signed after a crash differs (%v)", kind, err)
 		}
 	}
 }
 
-// forgery is an authorisation as whoever controls the NATS server might write it: right in everything, until changed.
+// forgery is an authorisation as somebody in control of the NATS server might write it: right in everything, until
+// changed.
 type forgery struct {
 	keys       *events.KeysRecorded
 	authorized *events.IssueAuthorized
@@ -115,9 +116,9 @@ func forge(t *testing.T, w *servicetest.World, l *servicetest.Life, serial uint6
 	}
 }
 
-// TestForgedAuthorisations: only the first row is signed; each of the others sets its subscriber aside with an alarm, and
-// an honest application goes through behind them all.
-func TestForgedAuthorisations(t *testing.T) {
+// Only the first row is signed; each other one sets its subscriber aside with an alarm, and an honest application
+// behind them all goes through.
+func TestForgedAuthorisationsAreNotSigned(t *testing.T) {
 	w := servicetest.New(t, "2020-01-15 10:00")
 	d, other := w.Enrol(servicetest.Office, "c1", "counter"), w.Enrol(servicetest.Office, "c2", "counter")
 	authority, mail, stranger := w.Trust(eventlog.RoleRA), w.Trust(eventlog.RoleNotifier), servicetest.NewKey(t)
@@ -177,7 +178,7 @@ func TestForgedAuthorisations(t *testing.T) {
 				natstest.Wait(t, limit, "the certificate", func() bool { return w.Count(l.Subscriber, "CertificateIssued") == 1 })
 				return
 			}
-			w.Logged.Await(t, "set aside: look at them with shomei log\" subscriber="+l.Subscriber)
+			w.Logged.Await(t, "set aside: inspect them with shomei log\" subscriber="+l.Subscriber)
 			if row.writer != stranger && w.Count(l.Subscriber, "CertificateIssued") != 0 {
 				t.Errorf("signed: %v", w.Events(l.Subscriber))
 			}
@@ -190,8 +191,8 @@ func TestForgedAuthorisations(t *testing.T) {
 	servicetest.Check(t, <-done)
 }
 
-// TestARetiredCountersKeysAreStillCertified: the counter was enrolled when the keys were recorded.
-func TestARetiredCountersKeysAreStillCertified(t *testing.T) {
+// The counter was enrolled when the keys were recorded.
+func TestRetiredCountersKeysAreCertified(t *testing.T) {
 	w := servicetest.New(t, "2020-01-15 10:00")
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	l := d.Apply(opIssue, "100", "card-100")
@@ -204,7 +205,7 @@ func TestARetiredCountersKeysAreStillCertified(t *testing.T) {
 	}
 }
 
-// TestNeverTwoLive walks the log of a life with renewals, loss and re-issue: after no commit are two of a kind in force.
+// After no commit of a life with renewals, loss and re-issue are two certificates of a kind in force.
 func TestNeverTwoLive(t *testing.T) {
 	w := servicetest.New(t, "2020-01-15 10:00")
 	d := w.Enrol(servicetest.Office, "c1", "counter")
@@ -234,10 +235,10 @@ func TestNeverTwoLive(t *testing.T) {
 	}
 }
 
-// TestAcrossTheEndOfAnAuthority: what would outlive its authority is not authorised; after the next ceremony it is.
-func TestAcrossTheEndOfAnAuthority(t *testing.T) {
+// A certificate that would outlive its authority is not authorised; after the next ceremony it is.
+func TestNothingOutlivesItsAuthority(t *testing.T) {
 	w := servicetest.New(t, "2019-09-10 10:00")
-	w.Clock.Set("2025-10-10 10:00") // nobody held a ceremony for six years
+	w.Clock.Set("2025-10-10 10:00") // no ceremony for six years
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	l := d.Apply(opIssue, "100", "card-100")
 	keys := d.Received(l.Keys(0))
@@ -255,14 +256,14 @@ func TestAcrossTheEndOfAnAuthority(t *testing.T) {
 	}
 }
 
-// TestForgedPhoneAuthorisations: whoever holds a registration authority's key and a gateway's, but not the card, gets
-// nothing signed for a smartphone.
-func TestForgedPhoneAuthorisations(t *testing.T) {
+// Somebody with the keys of a registration authority and a gateway, but without the card, gets nothing signed for a
+// smartphone.
+func TestForgedPhoneAuthorisationsAreNotSigned(t *testing.T) {
 	w := servicetest.New(t, "2024-03-05 10:00")
 	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
 	gateway, authority := w.Enrol(servicetest.Office, "gateway", "phone"), w.Trust(eventlog.RoleRA)
 	for name, row := range map[string]struct {
-		key     int // that signs the application; 1 is the card's
+		key     int // signs the application; 1 is the card's
 		device  string
 		refused string
 	}{

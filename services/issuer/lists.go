@@ -25,34 +25,34 @@ import (
 	"shomei/pkg/lifecycle"
 )
 
-// lists holds, for each authority, what its revocation list names: fold, and what belongs to this process alone.
+// lists is what each authority's revocation list names: fold, and the state of this process.
 type lists struct {
 	mu sync.Mutex
 	fold
-	// opened says that the saved fold was looked for; saved is how far the log was folded when it was last written.
+	// opened: the saved fold was looked for. saved is how far the last saved fold went.
 	opened bool
 	saved  eventlog.Positions
-	// fresh says that a list was made since: the fold is saved with each.
+	// fresh: a list was made since the fold was saved.
 	fresh bool
-	// unlisted are the authorities about which something was folded since their last list of this process.
+	// unlisted are the authorities with something folded since this process made their last list.
 	unlisted map[string]bool
-	// unsought are the certificates whose end has not been looked up yet, with the subscriber where one is known.
-	unsought map[uint64]string
-	// doubtful says that a subscriber's commit can't be read: it may have been a revocation.
+	// endsWanted are the certificates whose end is still to be looked up, with the subscriber if known.
+	endsWanted map[uint64]string
+	// doubtful: a subscriber's unreadable commit may have been a revocation.
 	doubtful bool
 }
 
-// revocation is an entry with since when the log has known it, in whole seconds as lists count.
+// revocation is an entry with the time since when the log has it, in whole seconds as lists count.
 type revocation struct {
 	ca.Revocation
 	Since time.Time
 }
 
 func newLists() *lists {
-	return &lists{fold: newFold(), unlisted: make(map[string]bool), unsought: make(map[uint64]string)}
+	return &lists{fold: newFold(), unlisted: make(map[string]bool), endsWanted: make(map[uint64]string)}
 }
 
-// catchUp folds what the log holds beyond what is already folded.
+// catchUp folds everything new in the log.
 func (l *lists) catchUp(ctx context.Context, log *eventlog.Log, logger *slog.Logger) error {
 	ends, err := log.LastSequences(ctx)
 	if err != nil {
@@ -64,17 +64,17 @@ func (l *lists) catchUp(ctx context.Context, log *eventlog.Log, logger *slog.Log
 			err = log.Verify(r)
 		}
 		if eventlog.Unreadable(err) {
-			logger.Error("a commit that can't be believed is on no revocation list: look at it with shomei log", "kind", r.Kind, "id", r.ID, "error", err)
+			logger.Error("unverifiable commit left out of the revocation lists: inspect it with shomei log", "kind", r.Kind, "id", r.ID, "error", err)
 			l.doubtful = true
-			return nil // one forged commit must not keep every list from being made
+			return nil // one forged commit must not stop all lists
 		}
 		if err != nil {
 			return err
 		}
 		if r.Kind == events.KindAuthority {
-			l.takeAuthority(r.Commit)
+			l.foldAuthority(r.Commit)
 		} else {
-			l.take(r.Commit)
+			l.foldSubscriber(r.Commit)
 		}
 		last[r.Stream] = r
 		return nil
@@ -85,14 +85,14 @@ func (l *lists) catchUp(ctx context.Context, log *eventlog.Log, logger *slog.Log
 	if err != nil {
 		return err
 	}
-	if err := l.seek(ctx, log); err != nil {
+	if err := l.lookUpEnds(ctx, log); err != nil {
 		return err
 	}
 	maps.Copy(l.Positions, ends)
 	return nil
 }
 
-func (l *lists) take(c *events.Commit) {
+func (l *lists) foldSubscriber(c *events.Commit) {
 	for _, e := range c.GetEvents() {
 		for _, t := range events.Transitions(e) {
 			switch t.Status {
@@ -108,7 +108,7 @@ func (l *lists) take(c *events.Commit) {
 	}
 }
 
-func (l *lists) takeAuthority(c *events.Commit) {
+func (l *lists) foldAuthority(c *events.Commit) {
 	for _, e := range c.GetEvents() {
 		if b := e.GetCrlPublished(); b != nil {
 			l.Published[c.Id] = append(l.Published[c.Id], time.UnixMilli(b.ThisUpdateMs).UTC())
@@ -119,14 +119,14 @@ func (l *lists) takeAuthority(c *events.Commit) {
 		l.Found[c.Id].Take(e)
 		if serial := max(e.GetRevocationFound().GetSerial(), e.GetFoundCertificateRevoked().GetSerial()); serial != 0 {
 			l.unlisted[c.Id] = true
-			if l.Found[c.Id][serial].NotAfterMs == 0 { // the whole log is read for it
+			if l.Found[c.Id][serial].NotAfterMs == 0 { // to be looked up in the whole log
 				l.wantEnd(serial, "")
 			}
 		}
 	}
 }
 
-// second is an instant of the log as lists count.
+// second returns a log time truncated to seconds, as lists count.
 func second(ms int64) time.Time { return time.UnixMilli(ms).UTC().Truncate(time.Second) }
 
 func (l *lists) add(subscriber, authority string, serial uint64, recordedMs int64, reason ca.Reason) {
@@ -139,14 +139,14 @@ func (l *lists) add(subscriber, authority string, serial uint64, recordedMs int6
 	l.ByAuthority[authority][serial] = revocation{ca.Revocation{Serial: serial, RevokedAt: at, Reason: reason}, at}
 }
 
-// wantEnd has the end of a certificate looked up that is not known yet.
+// wantEnd queues a certificate for lookUpEnds unless its end is known.
 func (l *lists) wantEnd(serial uint64, subscriber string) {
-	if _, known := l.Ends[serial]; !known && l.unsought[serial] == "" {
-		l.unsought[serial] = subscriber
+	if _, known := l.Ends[serial]; !known && l.endsWanted[serial] == "" {
+		l.endsWanted[serial] = subscriber
 	}
 }
 
-// release takes an entry off: a full list says that a hold is lifted by not naming the serial (RFC 5280 section 5.3.1 has
+// release removes an entry: a full list lifts a hold by leaving the serial out (RFC 5280 section 5.3.1 has
 // removeFromCRL for delta lists only).
 func (l *lists) release(authority string, serial uint64, recordedMs int64) {
 	delete(l.ByAuthority[authority], serial)
@@ -155,7 +155,7 @@ func (l *lists) release(authority string, serial uint64, recordedMs int64) {
 	l.Released[authority] = second(recordedMs)
 }
 
-// newest is when the last revocation or release of an authority was recorded.
+// newest returns when an authority's last revocation or release was recorded.
 func (l *lists) newest(authority string) time.Time {
 	newest := l.Released[authority]
 	for _, r := range l.all(authority) {
@@ -166,8 +166,8 @@ func (l *lists) newest(authority string) time.Time {
 	return newest
 }
 
-// all are an authority's revocations by serial: the log's own, and those that it has learned of. Of two for one certificate
-// the earlier stands, but for a hold that became a revocation.
+// all returns an authority's revocations by serial, the log's own and those found outside it. Of two for one
+// certificate the earlier counts, but a revocation counts before a hold.
 func (l *lists) all(authority string) map[uint64]revocation {
 	all := maps.Clone(l.ByAuthority[authority])
 	if all == nil {
@@ -186,7 +186,7 @@ func (l *lists) all(authority string) map[uint64]revocation {
 	return all
 }
 
-// entries are what an authority's list names at an instant, by serial.
+// entries returns what an authority's list names at an instant, by serial.
 func (l *lists) entries(authority string, at time.Time) []ca.Revocation {
 	var entries []ca.Revocation
 	for _, r := range l.all(authority) {
@@ -198,9 +198,9 @@ func (l *lists) entries(authority string, at time.Time) []ca.Revocation {
 	return entries
 }
 
-// over reports whether an entry may leave the list: one that was made after the certificate's scheduled end has carried it,
-// and was the newest for a whole period (RFC 5280 section 3.3; law.md 12.1). Days on which no list was made don't count. An
-// entry of a certificate whose end nobody knows stays.
+// over reports whether an entry may leave the list: a list made after the certificate's scheduled end has carried it,
+// and was the newest for a whole period (RFC 5280 section 3.3; law.md 12.1). Days without a list don't count. An entry
+// whose certificate's end is unknown stays.
 func (l *lists) over(authority string, r revocation, at time.Time) bool {
 	end := l.Ends[r.Serial]
 	known := !end.IsZero()
@@ -218,15 +218,14 @@ func (l *lists) over(authority string, r revocation, at time.Time) bool {
 	return i < len(published) && !at.Before(published[i].Add(ca.CRLPeriod-early))
 }
 
-// PublishDue publishes the lists of the authorities that have something new to say, or whose list is about to run out
-// (profile.md 4: daily).
+// PublishDue publishes the lists of authorities with changes, or whose list is about to expire (profile.md 4: daily).
 func (i *Issuer) PublishDue(ctx context.Context, folder string) error {
 	return i.publishLists(ctx, folder, func(id string, state *events.AuthorityState, inFolder uint64) bool {
 		next := time.UnixMilli(state.CrlNextUpdateMs)
 		made := next.Add(-ca.CRLPeriod)
-		// What was revoked in the very second of the list may have come after it.
+		// A revocation in the very second of the list may have come after it.
 		news := i.lists.unlisted[id] && !i.lists.newest(id).Before(made)
-		// A number is in the log before its list is in the folder; in the folder alone it is of a log that was lost.
+		// The number is logged before the file is written; a number only in the folder comes from a log that was lost.
 		return state.CrlNumber == 0 || news || i.Clock().Add(early).After(next) || inFolder != state.CrlNumber
 	})
 }
@@ -235,11 +234,11 @@ func listFile(folder, id string) string { return filepath.Join(folder, id+".crl"
 
 var crashListed = crashpoint.Register("issuer.list-recorded")
 
-// early is how long before a list runs out the next one is made.
+// early is how long before a list expires the next one is made.
 const early = time.Hour
 
 // PublishLists makes a full revocation list for every authority and each of its keys in force, and writes them to the
-// folder as <authority>.crl, PEM, the newest key first. The number and the digest stand in the log before the file.
+// folder as <authority>.crl, PEM, the newest key first. Number and digest are logged before the file is written.
 func (i *Issuer) PublishLists(ctx context.Context, folder string) error {
 	return i.publishLists(ctx, folder, func(string, *events.AuthorityState, uint64) bool { return true })
 }
@@ -269,7 +268,7 @@ func (i *Issuer) publishLists(ctx context.Context, folder string, due func(id st
 		}
 	}
 	if err := i.lists.save(i.Log, foldFile(folder), i.Clock()); err != nil {
-		i.Logger.Warn("what the revocation lists are made of is not saved, the next start reads it again", "error", err)
+		i.Logger.Warn("the fold of the revocation lists was not saved, the next start reads the log again", "error", err)
 	}
 	return errors.Join(errs...)
 }

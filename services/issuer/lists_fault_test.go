@@ -11,9 +11,9 @@ import (
 	"shomei/services/servicetest"
 )
 
-// TestAListThatFailsInBothWays: the number of a list is in the log and its file can't be written, or the file stands there
-// and nobody heard of it. The next look publishes what is missing, and nothing twice.
-func TestAListThatFailsInBothWays(t *testing.T) {
+// A list's number is logged but its file can't be written, or the file was written by a process that died. The next run
+// publishes what is missing, and nothing twice.
+func TestListSurvivesFullDiskAndCrash(t *testing.T) {
 	w := servicetest.New(t, "2020-01-15 10:00")
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	l := d.Hold("100")
@@ -41,7 +41,7 @@ func TestAListThatFailsInBothWays(t *testing.T) {
 		}
 	}
 	if n := number(); n != before {
-		t.Errorf("on a full disk the list is %d, want the whole old one, %d", n, before)
+		t.Errorf("on a full disk the list is %d, want the old one, %d", n, before)
 	}
 	servicetest.Check(t, os.Remove(ballast))
 	servicetest.Check(t, w.Issuer.PublishDue(t.Context(), crls))
@@ -50,10 +50,10 @@ func TestAListThatFailsInBothWays(t *testing.T) {
 		t.Errorf("with space again list %d names %v", after, reasons)
 	}
 
-	w.Issuer = w.NewIssuer(w.Log) // the file was renamed, and the process died before it knew
+	w.Issuer = w.NewIssuer(w.Log) // the process died after renaming the file
 	servicetest.Check(t, w.Issuer.PublishDue(t.Context(), crls))
 	if n := number(); n != after {
-		t.Errorf("what stood there already was published again as %d", n)
+		t.Errorf("the existing list was published again as %d", n)
 	}
 	left, err := os.ReadDir(crls)
 	servicetest.Check(t, err)

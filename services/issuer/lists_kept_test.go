@@ -11,9 +11,9 @@ import (
 	"shomei/pkg/ca"
 )
 
-// A revocation whose commit is lost to damage stays on the list: what was published once is not taken back. What the log
-// still knows, and a hold that was lifted, are not kept twice.
-func TestWhatWasListedStaysWhenACommitIsLost(t *testing.T) {
+// A revocation whose commit is lost to damage stays on the list. What the log still knows, and lifted holds, are not
+// kept twice.
+func TestListedRevocationSurvivesALostCommit(t *testing.T) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	check(t, err)
 	plans, err := ca.Plans(ca.Sign, "")
@@ -41,7 +41,7 @@ func TestWhatWasListedStaysWhenACommitIsLost(t *testing.T) {
 	missing := make(map[uint64]*events.RevocationFound)
 	l.missing("sign", crl, missing)
 	if len(missing) != 1 || missing[9].GetList() != 1 {
-		t.Errorf("missing are %v, want 9", missing)
+		t.Errorf("missing %v, want 9", missing)
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 	"shomei/services/servicetest"
 )
 
-// judge asks openssl about a certificate, with every authority's certificate and the lists of a folder.
+// judge asks openssl about a certificate, with every authority's certificate and a folder's lists.
 func judge(t *testing.T, w *servicetest.World, crls string, der []byte) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -54,7 +54,7 @@ func blocks(t *testing.T, file string) []*pem.Block {
 	return list
 }
 
-// listed gives the reasons on the first list of a file, by serial.
+// listed returns the reasons on the first list of a file, by serial.
 func listed(t *testing.T, file string) (map[uint64]int, *x509.RevocationList) {
 	t.Helper()
 	list, err := x509.ParseRevocationList(blocks(t, file)[0].Bytes)
@@ -66,8 +66,7 @@ func listed(t *testing.T, file string) (map[uint64]int, *x509.RevocationList) {
 	return reasons, list
 }
 
-// TestRevocationListsAcrossGenerations: certificates of three generations of keys, good, revoked, on hold and abandoned,
-// and openssl as the judge.
+// Certificates of three generations of keys, good, revoked, on hold and abandoned, judged by openssl.
 func TestRevocationListsAcrossGenerations(t *testing.T) {
 	w := servicetest.New(t, "2019-09-10 10:00")
 	d, phone := w.Enrol(servicetest.Office, "c1", "counter"), w.Enrol(servicetest.Office, "phone", "telephone")
@@ -169,7 +168,7 @@ func TestListsArePublishedWhenDue(t *testing.T) {
 	w.Forge(events.KindSubscriber, w.Subscriber("100"), []byte("not a commit"))
 	later(25 * time.Hour)
 	want("behind a forged commit", 5)
-	w.Logged.Await(t, "is on no revocation list")
+	w.Logged.Await(t, "left out of the revocation lists")
 }
 
 func TestCeremoniesAreHeldOnce(t *testing.T) {
@@ -193,7 +192,7 @@ func TestCeremoniesAreHeldOnce(t *testing.T) {
 		}
 		return n
 	}
-	if n := count(); n != 2 { // 2004 and 2009; nothing of the My Number card in 2012
+	if n := count(); n != 2 { // 2004 and 2009; no My Number card in 2012
 		t.Errorf("%d generations in 2012, want 2", n)
 	}
 	if err := w.Issuer.Healthy(t.Context()); err != nil {
@@ -207,16 +206,16 @@ func TestCeremoniesAreHeldOnce(t *testing.T) {
 	}
 	fresh := issuer.New(issuer.Config{Directory: w.Directory, Keys: wrong, Clock: w.Clock.Now, Logger: w.Logger()})
 	if err := fresh.Healthy(t.Context()); err == nil {
-		t.Error("an issuer with the wrong key file says that it could sign")
+		t.Error("an issuer with the wrong key file reports healthy")
 	}
 	if err := servicetest.New(t, "2003-01-01 10:00").Issuer.Healthy(t.Context()); err == nil {
-		t.Error("an issuer without any authority says that it could sign")
+		t.Error("an issuer without any authority reports healthy")
 	}
 }
 
-// TestAPhonesHoldIsLifted: on the list while the phone is lost, off it once found, with openssl as the judge; the card's
+// A phone's certificate is on the list while the phone is lost and off it once found, judged by openssl; the card's
 // certificates stay good throughout.
-func TestAPhonesHoldIsLifted(t *testing.T) {
+func TestHoldIsLiftedWhenThePhoneIsFound(t *testing.T) {
 	w := servicetest.New(t, "2024-03-05 10:00")
 	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
 	gateway, telephone := w.Enrol(servicetest.Office, "gateway", "phone"), w.Enrol(servicetest.Office, "telephone", "telephone")

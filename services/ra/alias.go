@@ -9,15 +9,15 @@ import (
 	"shomei/pkg/lifecycle"
 )
 
-// correctsCode reports whether a claim tells of a corrected resident-record code.
+// correctsCode reports whether a claim corrects a resident-record code.
 func correctsCode(c *events.Claim) bool {
 	return c.GetRecordChangeNotified().GetChange() == events.RecordChange_RECORD_CHANGE_RESIDENT_CODE
 }
 
-// maxAliases bounds how often a person's code can have been corrected.
+// maxAliases bounds how often a person's code can be corrected.
 const maxAliases = 16
 
-// resolve gives the subscriber whose history an id stands for: itself, or the one whose code was corrected to it.
+// resolve returns the subscriber whose history an id refers to: itself, or the one whose code was corrected to it.
 func (a *attempt) resolve(ctx context.Context, id string) (string, error) {
 	for range maxAliases {
 		if !events.ValidID(id) {
@@ -25,7 +25,7 @@ func (a *attempt) resolve(ctx context.Context, id string) (string, error) {
 		}
 		head, err := a.Log.Load(ctx, events.KindSubscriber, id)
 		if err != nil {
-			return "", fmt.Errorf("asking whose history it is: %w", err)
+			return "", fmt.Errorf("resolving a subscriber: %w", err)
 		}
 		state, err := lifecycle.DecodeSubscriber(head.State)
 		if err != nil || state.AliasOf == "" {
@@ -36,8 +36,8 @@ func (a *attempt) resolve(ctx context.Context, id string) (string, error) {
 	return "", unfit("the resident-record code was corrected more than %d times", maxAliases)
 }
 
-// alias notes, before the change itself is decided, that the corrected code means this subscriber from now on. A code that
-// has a history of its own joins nothing: lifecycle.ErrOtherPerson.
+// alias records, before the change itself is decided, that the corrected code refers to this subscriber. If that code
+// has a history of its own, it returns lifecycle.ErrOtherPerson.
 func (a *attempt) alias(ctx context.Context) error {
 	if a.corrected == "" || !correctsCode(a.claim) {
 		return nil
@@ -47,7 +47,7 @@ func (a *attempt) alias(ctx context.Context) error {
 		return err
 	}
 	env := a.envelope()
-	env.CommandID, env.Counter = a.claim.Id+"/alias", "" // the change is what the counter hears of
+	env.CommandID, env.Counter = a.claim.Id+"/alias", "" // the counter is only told of the change itself
 	_, err := a.Log.Update(ctx, events.KindSubscriber, id, env, func(h eventlog.Head) ([]*events.Event, error) {
 		state, err := lifecycle.DecodeSubscriber(h.State)
 		if err != nil {

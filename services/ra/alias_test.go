@@ -17,14 +17,14 @@ func codeCorrected(c *events.Claim) {
 	}}
 }
 
-// corrects is the fact that a code was corrected, and whose record it is.
+// corrects returns the fact that a code was corrected, with the person's record.
 func corrects(d *servicetest.Desk, former, corrected string) *events.Claim {
 	return d.Claim("", "", codeCorrected, &events.Personal{Record: &events.ResidentRecord{ResidentCode: servicetest.Code(former), CorrectedCode: servicetest.Code(corrected), Municipality: "12237"}})
 }
 
-// One person has one history, whichever code is told: what comes under the corrected code, and again under the former one,
-// reaches the subscriber who had the certificates.
-func TestACorrectedCodeIsTheSamePerson(t *testing.T) {
+// One person has one history under every code: claims under the corrected code, and again under the former one, reach
+// the subscriber with the certificates.
+func TestCorrectedCodeKeepsOneHistory(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d, register := w.Enrol(servicetest.Office, "c1", "counter"), w.Enrol(servicetest.Office, "r1", "register")
 	l := d.Hold("100")
@@ -39,23 +39,23 @@ func TestACorrectedCodeIsTheSamePerson(t *testing.T) {
 		t.Errorf("accepted %d, refused %d: %v", a, r, w.Events(l.Subscriber))
 	}
 	if got := w.Events(w.Subscriber("200")); !slices.Equal(got, []string{"SubscriberAliased"}) {
-		t.Errorf("under the new code stands %v", got)
+		t.Errorf("under the new code: %v", got)
 	}
-	register.Decide(corrects(register, "200", "300")) // once more, told under the code that holds now
+	register.Decide(corrects(register, "200", "300")) // once more, under the current code
 	register.Decide(corrects(register, "300", "100")) // and back
 	d.Decide(d.Claim("p-300", "", servicetest.Applied(opIssue, "card-new"), servicetest.Resident("300")))
 	if got := w.Events(w.Subscriber("300")); !slices.Equal(got, []string{"SubscriberAliased"}) {
-		t.Errorf("under the third code stands %v", got)
+		t.Errorf("under the third code: %v", got)
 	}
 	register.Decide(register.Claim("", l.Subscriber, codeCorrected, servicetest.Resident("400")))
 	if got := w.Events(w.Subscriber("400")); !slices.Equal(got, []string{"SubscriberAliased"}) {
-		t.Errorf("a correction that tells the new code alone: %v", got)
+		t.Errorf("a correction that names the new code alone: %v", got)
 	}
 }
 
-// A code that has a history of its own joins nothing and ends nothing, whoever's it is: the office hears at once why, and what to
-// do. When it is the same person's, what that sentence says leaves them one live certificate of a kind.
-func TestACodeWithAHistoryJoinsNothing(t *testing.T) {
+// A code with a history of its own is not joined and ends nothing, whoever's it is: the office hears at once why, and
+// what to do. If it is the same person's, following that advice leaves one live certificate of a kind.
+func TestCodeWithAHistoryIsNotJoined(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d, register := w.Enrol(servicetest.Office, "c1", "counter"), w.Enrol(servicetest.Office, "r1", "register")
 	one, other := d.Hold("100"), d.Hold("200")
@@ -66,7 +66,7 @@ func TestACodeWithAHistoryJoinsNothing(t *testing.T) {
 		desk.Decide(claim)
 		desk.Decide(claim) // and again, as after a crash
 		if got := w.Events(one.Subscriber)[known:]; !slices.Equal(got, []string{"RequestRefused"}) {
-			t.Fatalf("decided was %v", got)
+			t.Fatalf("decided %v", got)
 		}
 	}
 	history := w.History(events.KindSubscriber, one.Subscriber)
@@ -85,15 +85,15 @@ func TestACodeWithAHistoryJoinsNothing(t *testing.T) {
 	never(t, w, []string{"100", "200"})
 }
 
-// However codes are corrected and whichever is told, nobody ever has two live certificates of a kind, and what is one
-// person's never reaches another.
-func TestCodesAndLiveCertificates(t *testing.T) {
+// However codes are corrected and used, nobody ever has two live certificates of a kind, and nobody's claims reach
+// another.
+func TestCorrectedCodesNeverGiveTwoLiveCertificates(t *testing.T) {
 	seed := uint64(rand.Int64())
 	t.Logf("seed %d", seed)
 	dice := rand.New(rand.NewPCG(seed, 1))
 	w := servicetest.New(t, morning)
 	d, register := w.Enrol(servicetest.Office, "c1", "counter"), w.Enrol(servicetest.Office, "r1", "register")
-	people := [][]string{{"100"}, {"500"}} // the codes that each has ever had
+	people := [][]string{{"100"}, {"500"}} // all codes that each has had
 	for step := range 40 {
 		who := dice.IntN(len(people))
 		codes := people[who]
@@ -120,7 +120,7 @@ func TestCodesAndLiveCertificates(t *testing.T) {
 	}
 }
 
-// never fails when somebody has two live certificates of a kind, under all of their codes together.
+// never fails if somebody has two live certificates of a kind under all of their codes together.
 func never(t *testing.T, w *servicetest.World, codes []string) {
 	t.Helper()
 	live := make(map[events.CertificateKind]int)

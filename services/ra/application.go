@@ -18,9 +18,9 @@ import (
 	"shomei/pkg/regime"
 )
 
-// application decides on an application. A card that the log does not know as this person's is claimed before an
-// application is accepted with it: whoever holds the claim holds the card, whatever two counters do at once. A refused
-// application leaves the card as it was, so a blank one is there for the next person.
+// application decides on an application. If it would be accepted, its card is claimed first unless it is this person's
+// already: of two counters at once, only one gets the claim. A refused application leaves a blank card to the next
+// person.
 func (a *attempt) application(ctx context.Context, fact *events.ApplicationReceived) error {
 	command, err := a.apply(fact)
 	if err != nil {
@@ -43,14 +43,14 @@ func (a *attempt) application(ctx context.Context, fact *events.ApplicationRecei
 	return err
 }
 
-// makeKeys has the vault make the keys of a person who has none yet, on disk, while the card is being claimed: the
-// application will be accepted or refused with them. What fails here fails again when something is sealed for the log.
+// makeKeys has the vault write a new person's keys to disk while the card is being claimed, because the decision will
+// need them. A failure here shows up again when something is sealed for the log.
 func (a *attempt) makeKeys() {
 	sealer := dossier.Sealer{Vault: a.Vault, Subscriber: a.subscriber}
 	_, _ = sealer.Identity(&events.ResidentRecord{})
 }
 
-// errUnclaimed says that an application would be accepted with a card that is not claimed yet.
+// errUnclaimed: an application would be accepted with a card that is not claimed.
 var errUnclaimed = errors.New("the card is not claimed")
 
 func constantly(command *lifecycle.Apply) func(eventlog.Head, *events.SubscriberState) (lifecycle.Command, error) {
@@ -61,7 +61,7 @@ func accepts(decided []*events.Event) bool {
 	return slices.ContainsFunc(decided, func(e *events.Event) bool { return e.GetApplicationAccepted() != nil })
 }
 
-// claimCard makes the presented card this subscriber's; false when it is another's or retired.
+// claimCard claims the presented card for this subscriber and reports false if it is another's or retired.
 func (a *attempt) claimCard(ctx context.Context, fact *events.ApplicationReceived) (bool, error) {
 	env := a.envelope()
 	_, err := a.Log.Update(ctx, events.KindCard, fact.Card, env, func(h eventlog.Head) ([]*events.Event, error) {
@@ -79,7 +79,7 @@ func (a *attempt) apply(fact *events.ApplicationReceived) (lifecycle.Apply, erro
 	}
 	factory := a.received.Enrolment.Role == "factory"
 	if factory != (fact.Operation == events.Operation_OPERATION_FACTORY_ISSUE) {
-		// A factory sees no papers, and a counter makes no card that nobody asked it for.
+		// A factory sees no documents, and a counter makes no card without an applicant.
 		return lifecycle.Apply{}, unfit("a %s may not apply for %v", a.received.Enrolment.Role, fact.Operation)
 	}
 	shown, err := regime.ParseShown(fact.Documents)
@@ -116,10 +116,10 @@ func (a *attempt) apply(fact *events.ApplicationReceived) (lifecycle.Apply, erro
 	}, nil
 }
 
-// letterNumber draws 40 bits that nobody can tell beforehand.
+// letterNumber returns 40 unpredictable bits.
 func letterNumber() string { return strings.ToLower(rand.Text()[:8]) }
 
-// lawPerson is what the law asks of a resident record.
+// lawPerson returns what the law needs of a resident record.
 func lawPerson(r *events.ResidentRecord) (regime.Person, error) {
 	birth, err := civil.ParsePartial(r.GetBirthDate())
 	if err != nil {

@@ -14,9 +14,8 @@ import (
 	"shomei/pkg/lifecycle"
 )
 
-// AnswerCases finds the applications of the counter's office that wait for the answer to a letter of inquiry, at whichever
-// of its counters they were taken. Those of another office are not there. The letters' numbers are told to nobody: whoever
-// brings one has had the letter.
+// AnswerCases returns the applications of the counter's office, taken at any of its counters, that wait for the answer
+// to a letter of inquiry. The letters' numbers are never included, because they prove that a letter arrived.
 func (r *RA) AnswerCases(ctx context.Context, q counterlink.CaseRequest) ([]*events.OpenCase, error) {
 	subscribers, err := r.askedFor(ctx, q)
 	if err != nil {
@@ -33,7 +32,7 @@ func (r *RA) AnswerCases(ctx context.Context, q counterlink.CaseRequest) ([]*eve
 	return found, nil
 }
 
-// askedFor are the subscribers whom a question can be about.
+// askedFor returns the subscribers whom a question can concern.
 func (r *RA) askedFor(ctx context.Context, q counterlink.CaseRequest) ([]string, error) {
 	switch {
 	case len(q.Sealed) > 0:
@@ -49,7 +48,7 @@ func (r *RA) askedFor(ctx context.Context, q counterlink.CaseRequest) ([]string,
 	if err != nil {
 		return nil, err
 	}
-	// A card is its holder's from the acceptance on, which a letter comes before.
+	// A letter comes before the acceptance, and only then does a card become its holder's.
 	applied, err := r.inquired(ctx, "", q.Card)
 	return slices.Compact(slices.Sorted(slices.Values(append(applied, present(holder)...)))), err
 }
@@ -68,7 +67,7 @@ func (r *RA) inquired(ctx context.Context, number, card string) ([]string, error
 	return r.Inquired(ctx, number, card)
 }
 
-// openCases are the applications of a subscriber that a question finds.
+// openCases returns the applications of a subscriber that match a question.
 func (r *RA) openCases(ctx context.Context, q counterlink.CaseRequest, subscriber string) ([]*events.OpenCase, error) {
 	a := &attempt{RA: r}
 	subscriber, err := a.resolve(ctx, subscriber)
@@ -99,7 +98,7 @@ func (r *RA) openCases(ctx context.Context, q counterlink.CaseRequest, subscribe
 	return found, nil
 }
 
-// openCase is an application that waits for the answer to a letter, and its card; nil when it is another office's.
+// openCase returns an application that waits for the answer to a letter, and its card; nil if it is another office's.
 func (r *RA) openCase(q counterlink.CaseRequest, letter *events.Letter, history []eventlog.Record) (open *events.OpenCase, card string) {
 	for _, record := range slices.Backward(history) {
 		for _, e := range record.Commit.GetEvents() {
@@ -117,8 +116,8 @@ func (r *RA) openCase(q counterlink.CaseRequest, letter *events.Letter, history 
 	return nil, ""
 }
 
-// sameOffice reports whether the office that a commit was filed at is that of the counter that asks, or became it: its
-// counters belong there now, and none is left behind. One counter that was moved does not take its former office's cases along.
+// sameOffice reports whether a commit was filed at the asking counter's office or at one merged into it, with all its
+// counters. Moving a single counter does not take its former office's cases along.
 func (r *RA) sameOffice(q counterlink.CaseRequest, c *events.Commit) bool {
 	if c.Office == q.Office {
 		return true
@@ -130,7 +129,7 @@ func (r *RA) sameOffice(q counterlink.CaseRequest, c *events.Commit) bool {
 	return ok && taker.Office == q.Office || r.Directory.Belonged(q.Counter, c.Office)
 }
 
-// goodUntil is the last day on which the answer to a letter is good; empty when it was not posted or has no term.
+// goodUntil returns the last day for the answer to a letter; "" if it was not posted or has no deadline.
 func (r *RA) goodUntil(office string, letter *events.Letter) string {
 	posted, err := civil.Parse(letter.MailedOn)
 	days := r.Directory.Law(office, civil.Of(r.Clock()), r.Switches).LetterDays

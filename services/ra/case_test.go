@@ -16,7 +16,7 @@ import (
 	"shomei/services/servicetest"
 )
 
-// withoutPhoto is the first visit of somebody who must answer a letter of inquiry first.
+// withoutPhoto is the first visit of somebody who gets a letter of inquiry.
 func withoutPhoto(card string) func(*events.Claim) {
 	return func(c *events.Claim) {
 		servicetest.Applied(events.Operation_OPERATION_ISSUE, card)(c)
@@ -24,7 +24,7 @@ func withoutPhoto(card string) func(*events.Claim) {
 	}
 }
 
-// answers is the second visit, with an answer form that bears a number.
+// answers is the second visit, with an answer form that has the number.
 func answers(card, number string) func(*events.Claim) {
 	return func(c *events.Claim) {
 		servicetest.Applied(events.Operation_OPERATION_ISSUE, card)(c)
@@ -33,7 +33,7 @@ func answers(card, number string) func(*events.Claim) {
 	}
 }
 
-// post records that the letter that a person is owed was posted, as the notifier does, and gives its number.
+// post records that a person's letter was posted, as the notifier does, and returns its number.
 func post(t *testing.T, w *servicetest.World, subscriber string) (number string) {
 	t.Helper()
 	number = w.State(subscriber).Letters[0].Id
@@ -49,7 +49,7 @@ func post(t *testing.T, w *servicetest.World, subscriber string) (number string)
 	return number
 }
 
-// indexed finds by the log what the tables find in a running centre.
+// indexed finds in the log what the tables find in a running centre.
 func indexed(w *servicetest.World, subscribers []string) func(context.Context, string, string) ([]string, error) {
 	return func(_ context.Context, number, card string) (found []string, _ error) {
 		for _, subscriber := range subscribers {
@@ -66,9 +66,10 @@ func indexed(w *servicetest.World, subscribers []string) func(context.Context, s
 	}
 }
 
-// A case that waits for a letter's answer is found at any counter of its office by its number, its card and its person, also
-// after a hundred others, and goes on there. Another office has no such case, and no answer tells the letter's number.
-func TestACaseIsFoundAnywhereInItsOffice(t *testing.T) {
+// A case that waits for the answer to a letter is found at any counter of its office by number, card or person, even
+// among a hundred others, and can be completed there. Another office does not find it, and no answer contains the
+// letter's number.
+func TestCaseIsFoundAtEveryCounterOfItsOffice(t *testing.T) {
 	w := servicetest.New(t, morning)
 	first, second := w.Enrol(servicetest.Office, "c1", "counter"), w.Enrol(servicetest.Office, "c2", "counter")
 	w.DefineOffice("12210-main", &events.OfficeDefined{})
@@ -99,7 +100,7 @@ func TestACaseIsFoundAnywhereInItsOffice(t *testing.T) {
 		servicetest.Check(t, err)
 		for _, c := range found {
 			if text, _ := proto.Marshal(c); bytes.Contains(text, []byte(number)) {
-				t.Errorf("%v tells the number that proves the letter's arrival", key)
+				t.Errorf("%v reveals the number that proves the letter's arrival", key)
 			}
 		}
 		return found
@@ -115,7 +116,7 @@ func TestACaseIsFoundAnywhereInItsOffice(t *testing.T) {
 			}
 		}
 		if found := find(stranger, key); len(found) != 0 {
-			t.Errorf("%v is told to another office: %v", key, found)
+			t.Errorf("another office finds %v: %v", key, found)
 		}
 	}
 	for _, key := range []counterlink.CaseKey{
@@ -128,20 +129,20 @@ func TestACaseIsFoundAnywhereInItsOffice(t *testing.T) {
 
 	second.Decide(second.Claim("0192a-cafe0001", "", answers("CARD-200", "guessed2"), servicetest.Resident("200")))
 	if found := find(second, counterlink.CaseKey{Number: "cafe0001"}); len(found) != 1 {
-		t.Error("a wrong number ends the wait")
+		t.Error("a wrong number closed the case")
 	}
 	second.Decide(second.Claim("0192a-cafe0001", "", answers("CARD-200", number), servicetest.Resident("200")))
 	state := w.State(subscribers[0])
 	if state.Open().GetId() != "0192a-cafe0001" || state.Open().GetCounter() != second.ID || len(state.Letters) != 0 {
-		t.Errorf("the case does not go on at the other counter: %v", state)
+		t.Errorf("the case was not continued at the other counter: %v", state)
 	}
 	if found := find(second, counterlink.CaseKey{Number: "cafe0001"}); len(found) != 0 {
-		t.Error("a case that goes on still waits")
+		t.Error("a continued case is still found")
 	}
 }
 
-// The number on a letter can't be told from anything that the counter knows: two letters for the same application differ.
-func TestALettersNumberIsDrawn(t *testing.T) {
+// The number of a letter does not depend on anything the counter knows: two letters for the same application differ.
+func TestLetterNumberIsRandom(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	seen := map[string]bool{}
@@ -156,8 +157,9 @@ func TestALettersNumberIsDrawn(t *testing.T) {
 	}
 }
 
-// A counter that is moved to another office takes no cases along; when the last one goes, the office has become the other.
-func TestACounterThatMovesTakesNoCasesAlong(t *testing.T) {
+// Moving a counter to another office leaves its cases behind; once the last one has moved, the office has become the
+// other.
+func TestMovedCounterLeavesItsCases(t *testing.T) {
 	w := servicetest.New(t, morning)
 	first := w.Enrol(servicetest.Office, "c1", "counter")
 	w.Enrol(servicetest.Office, "c2", "counter")

@@ -18,13 +18,13 @@ import (
 	"shomei/services/servicetest"
 )
 
-// texts are what officers write, and must stand nowhere in the clear.
+// Texts that officers write, and that must never be stored in the clear.
 const (
 	circumstances = "父の佐藤太郎と二人で暮らしている"
 	whyDropped    = "本人 鈴木花子 が帰った"
 )
 
-// logBytes is everything that the log holds.
+// logBytes returns everything that the log holds.
 func logBytes(w *servicetest.World) []byte {
 	w.T.Helper()
 	var all bytes.Buffer
@@ -35,9 +35,9 @@ func logBytes(w *servicetest.World) []byte {
 	return all.Bytes()
 }
 
-// What officers write about a person is in the log, sealed, whether the counter sealed it or is one of before 2026-11-29.
+// What officers write about a person is sealed in the log, whether the counter sealed it or is older than 2026-11-29.
 func TestWhatOfficersWriteIsSealed(t *testing.T) {
-	for name, old := range map[string]bool{"sealed by the counter": false, "told in the clear": true} {
+	for name, old := range map[string]bool{"sealed by the counter": false, "sent in the clear": true} {
 		t.Run(name, func(t *testing.T) {
 			w := servicetest.New(t, morning)
 			d := w.Enrol(servicetest.Office, "c1", "counter")
@@ -83,8 +83,8 @@ func TestWhatOfficersWriteIsSealed(t *testing.T) {
 	}
 }
 
-// Whose record was erased can still drop what they applied for; nothing new is gathered about them.
-func TestADropAfterAnErasureGathersNothing(t *testing.T) {
+// A person whose record was erased can still drop an application; nothing new is collected about them.
+func TestDropAfterErasureCollectsNothing(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	d.Decide(d.Claim("p1", "", servicetest.Applied(opIssue, "card-1"), servicetest.Resident("100")))
@@ -101,8 +101,8 @@ func TestADropAfterAnErasureGathersNothing(t *testing.T) {
 	}
 }
 
-// One officer is one, however the number is typed, and can't approve what they took in themselves.
-func TestOneOfficerIsOneHoweverTyped(t *testing.T) {
+// An officer counts as one however the number is typed, and can't approve their own work.
+func TestOfficerNumberIsNormalised(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	for i, second := range []string{"A17", "a17"} {
@@ -117,9 +117,9 @@ func TestOneOfficerIsOneHoweverTyped(t *testing.T) {
 	}
 }
 
-// TestWhateverStandsInAClaimInTheClear puts odd texts into the fields of claims: nothing of them is in the log or in a
-// line of the program's own log, whatever becomes of the claim.
-func TestWhateverStandsInAClaimInTheClear(t *testing.T) {
+// Odd texts in the fields of claims reach neither the log nor a line of the program's own log, whatever happens to the
+// claim.
+func TestNoClaimTextReachesLogOrLogLines(t *testing.T) {
 	w := servicetest.New(t, morning)
 	var lines bytes.Buffer
 	w.RA.Logger = slog.New(slog.NewTextHandler(&lines, nil))
@@ -144,13 +144,13 @@ func TestWhateverStandsInAClaimInTheClear(t *testing.T) {
 		}
 		for what, in := range map[string][]byte{"log": logBytes(w), "lines": lines.Bytes()} {
 			if bytes.Contains(in, []byte("佐藤")) || strings.Contains(string(in), `\u4f50`) {
-				rt.Fatalf("the %s holds what stood in %v", what, c)
+				rt.Fatalf("the %s contains the text of %v", what, c)
 			}
 		}
 	})
 	t.Logf("%d claims, %d of them in quarantine", n, len(w.Quarantined()))
 	if len(w.Quarantined()) == 0 {
-		t.Error("none was put aside")
+		t.Error("none was quarantined")
 	}
 }
 
@@ -175,7 +175,7 @@ func factOf(t *rapid.T) func(*events.Claim) {
 	return facts[rapid.IntRange(0, len(facts)-1).Draw(t, "fact")]
 }
 
-// plant puts a text into one of the string fields of a claim or of its fact.
+// plant puts a text into one of the string fields of a claim or its fact.
 func plant(t *rapid.T, claim protoreflect.Message, text string) {
 	in := claim
 	if rapid.Bool().Draw(t, "in the fact") {

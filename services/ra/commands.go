@@ -13,7 +13,7 @@ import (
 	"shomei/pkg/vault"
 )
 
-// maySay is what each kind of source may claim. A stolen terminal can lie about its own work only.
+// maySay reports whether a kind of source may claim a fact. A stolen terminal can lie about its own work only.
 func maySay(role string, c *events.Claim) bool {
 	switch c.Fact.(type) {
 	case *events.Claim_ApplicationReceived, *events.Claim_KeysGenerated, *events.Claim_CardWritten, *events.Claim_WriteFailed,
@@ -37,7 +37,7 @@ func maySay(role string, c *events.Claim) bool {
 	return false
 }
 
-// command translates every claim that needs nothing but itself.
+// command returns the command of a claim that needs nothing else to be known.
 func (a *attempt) command() (lifecycle.Command, error) {
 	c := a.claim
 	switch fact := c.Fact.(type) {
@@ -75,7 +75,7 @@ func (a *attempt) command() (lifecycle.Command, error) {
 	case *events.Claim_LossNotified:
 		by := fact.LossNotified.By
 		if role := a.received.Enrolment.Role; role != "counter" {
-			by = role // only a counter has seen who reports, and revokes
+			by = role // only a counter sees who reports, so only there the loss revokes
 		}
 		return lifecycle.ReportLoss{By: by, Device: fact.LossNotified.Device, Filed: a.filed, Switches: a.law()}, nil
 	case *events.Claim_CardFoundNotified:
@@ -90,7 +90,7 @@ func (a *attempt) command() (lifecycle.Command, error) {
 			SHA256: f.CertificatesSha256, Filed: a.filed,
 		}, nil
 	}
-	return nil, unfit("no fact that this version knows: %T", c.Fact)
+	return nil, unfit("unknown fact %T", c.Fact)
 }
 
 // changeRecord decides on a change of the resident record.
@@ -106,7 +106,7 @@ func (a *attempt) changeRecord(ctx context.Context, f *events.RecordChangeNotifi
 		if err != nil {
 			return err
 		}
-		record = known // only whose record it is was told
+		record = known // the claim names the person only
 	}
 	command, err := a.changeCommand(f, record)
 	if err != nil {
@@ -117,7 +117,7 @@ func (a *attempt) changeRecord(ctx context.Context, f *events.RecordChangeNotifi
 	return err
 }
 
-// lastRecord is the resident record as it was last told, or what the claim tells of it when nothing was or it was erased.
+// lastRecord returns the last known resident record, or the claim's own if there was none or it was erased.
 func (a *attempt) lastRecord(ctx context.Context) (*events.ResidentRecord, error) {
 	history, err := a.history(ctx, eventlog.Record{Kind: events.KindSubscriber, ID: a.subscriber})
 	if err != nil {
@@ -134,7 +134,7 @@ func (a *attempt) changeCommand(f *events.RecordChangeNotified, record *events.R
 	if _, err := civil.ParsePartial(record.GetBirthDate()); err != nil {
 		return c, unfit("resident record: the birth date is not a date")
 	}
-	// Without an office of its own the chains roll over the calendar of every office: weekends and holidays.
+	// Without an office of their own, deadlines roll over the calendar of every office: weekends and holidays.
 	office := regime.Office{Municipality: record.GetMunicipality()}
 	if a.claim.Office != "" {
 		known, err := a.Directory.Office(a.claim.Office, civil.Of(a.filed))

@@ -8,9 +8,8 @@ import (
 	"shomei/services/servicetest"
 )
 
-// A receipt time entered by hand counts where it can be: earlier, and of the same day. Anything else is judged by the
-// counter's clock.
-func TestReceiptTimeEnteredByAClerk(t *testing.T) {
+// A receipt time entered by hand counts if it is earlier on the same day. Otherwise the counter's clock counts.
+func TestReceiptTimeEnteredByHand(t *testing.T) {
 	w := servicetest.New(t, "2020-01-15 17:10")
 	w.DefineOffice("12210-main", &events.OfficeDefined{Hours: []*events.Hours{{
 		From: "2000-01-01", Weekdays: []uint32{1, 2, 3, 4, 5}, Spans: []*events.Span{{OpensMinute: 9 * 60, ClosesMinute: 17 * 60}},
@@ -44,8 +43,8 @@ func TestReceiptTimeEnteredByAClerk(t *testing.T) {
 	}
 }
 
-// What is seen of a card alone is its holder's, whoever holds it; of a card that nobody holds it is set aside.
-func TestACardNamesItsHolder(t *testing.T) {
+// A fact about a card alone goes to its holder's history; one about a card without a holder is quarantined.
+func TestFactAboutACardGoesToItsHolder(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	l := d.Hold("100")
@@ -70,12 +69,12 @@ func TestACardNamesItsHolder(t *testing.T) {
 	for event, fact := range facts {
 		d.Decide(d.Claim("p-"+event, "", fact(held), nil))
 		if n := w.Count(l.Subscriber, event); n != 1 {
-			t.Errorf("%s stands %d times in the holder's history: %v", event, n, w.Events(l.Subscriber))
+			t.Errorf("%s is %d times in the holder's history: %v", event, n, w.Events(l.Subscriber))
 		}
 		before := len(w.Quarantined())
 		d.Decide(d.Claim("q-"+event, "", fact("card-of-nobody"), nil))
 		if got := len(w.Quarantined()); got != before+1 {
-			t.Errorf("%s of a card that nobody holds: %d set aside, want %d", event, got, before+1)
+			t.Errorf("%s about a card without a holder: %d quarantined, want %d", event, got, before+1)
 		}
 	}
 }

@@ -18,7 +18,7 @@ import (
 	"shomei/services/servicetest"
 )
 
-// proxy passes connections on. Armed, it swallows the next acknowledgement of a commit.
+// proxy forwards connections. When armed, it swallows the next acknowledgement of a commit.
 type proxy struct {
 	listener net.Listener
 	target   string
@@ -88,9 +88,9 @@ func (p *proxy) cut() {
 	p.open = nil
 }
 
-// TestEatenAcknowledgements: a claim whose commit was stored although no answer came, and one whose connection went
-// before it was asked for, each have one outcome, and no serial is used twice.
-func TestEatenAcknowledgements(t *testing.T) {
+// A claim whose commit was stored but not acknowledged, and one whose connection broke before, have one outcome each,
+// and no serial is used twice.
+func TestLostAcknowledgementsHaveOneOutcome(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	p := newProxy(t, w.Server.URL())
@@ -125,9 +125,9 @@ func TestEatenAcknowledgements(t *testing.T) {
 	}
 }
 
-// TestSerialsInDoubtAreLost: a commit is stored, its process is told to stop before it hears of it, and goes on with
-// another person: that one must not get the same serials.
-func TestSerialsInDoubtAreLost(t *testing.T) {
+// A process is stopped before it hears that a commit is stored, and goes on with another person, who must not get the
+// same serials.
+func TestUnacknowledgedSerialsAreNotReused(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	p := newProxy(t, w.Server.URL())
@@ -143,7 +143,7 @@ func TestSerialsInDoubtAreLost(t *testing.T) {
 	<-p.eaten
 	cancel()
 	if err := <-done; !errors.Is(err, eventlog.ErrUnknownOutcome) {
-		t.Fatalf("the outcome that nobody heard of: %v", err)
+		t.Fatalf("the unacknowledged outcome: %v", err)
 	}
 	p.cut()
 	d.Decide(two.Keys(0))

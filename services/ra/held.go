@@ -13,7 +13,7 @@ import (
 	"shomei/pkg/dossier"
 )
 
-// heldError says that a claim's receipt time can't be believed.
+// heldError: a claim's receipt time can't be believed.
 type heldError struct{ receipt *events.HeldReceipt }
 
 func (e *heldError) Error() string {
@@ -22,29 +22,29 @@ func (e *heldError) Error() string {
 		e.receipt.Reason, show(e.receipt.ClockMs), show(e.receipt.EarliestMs), show(e.receipt.LatestMs))
 }
 
-// quarantineID is where a claim that was not decided on is kept, the same each time; id is the hex of its hash.
+// quarantineID returns the aggregate in which an undecided claim is kept; id is the hex of its hash.
 func quarantineID(id string) string {
 	sum := sha256.Sum256([]byte(id))
 	return encode(sum[:15])
 }
 
-// setAside reports whether a claim that may have been handed on before was held or quarantined then. Evidence may have
-// changed since, and what was put aside is for people to decide.
-func (r *RA) setAside(ctx context.Context, received counterlink.Received) (bool, error) {
+// wasPutAside reports whether a redelivered claim was held or quarantined before. That decision stands even if the
+// evidence has changed: people resolve it.
+func (r *RA) wasPutAside(ctx context.Context, received counterlink.Received) (bool, error) {
 	if !received.Redelivered {
 		return false, nil
 	}
 	head, err := r.Log.Load(ctx, events.KindQuarantine, quarantineID(hex.EncodeToString(events.Hash(received.Signed))))
 	if err != nil {
-		return false, fmt.Errorf("asking whether a claim of counter %s was put aside: %w", received.Claim.Counter, err)
+		return false, fmt.Errorf("looking up whether a claim of counter %s was held or quarantined: %w", received.Claim.Counter, err)
 	}
 	return head.Revision > 0, nil
 }
 
-// hold keeps a claim, whole, with the times that don't fit. Nothing is decided on it.
+// hold keeps a claim, whole, with the times that don't fit, without deciding on it.
 func (r *RA) hold(ctx context.Context, received counterlink.Received, why *events.HeldReceipt) error {
 	c := received.Claim
-	r.Logger.Warn("a claim is held: its receipt time can't be believed; set the counter's clock right",
+	r.Logger.Warn("claim held, its receipt time can't be believed: set the counter's clock right",
 		"counter", c.Counter, "number", c.Number, "why", (&heldError{why}).Error())
 	return putAside(ctx, r.Log, r.Vault, counterlink.Quarantined{
 		ID: hex.EncodeToString(events.Hash(received.Signed)), Counter: c.Counter, Number: c.Number,

@@ -11,7 +11,7 @@ import (
 	"shomei/services/servicetest"
 )
 
-// doubting is a world whose registration authority doubts the clocks of counters, and a counter that is on line.
+// doubting returns a world whose registration authority doubts the counters' clocks, and a counter online.
 func doubting(t *testing.T) (*servicetest.World, *servicetest.Desk, counterlink.Evidence) {
 	t.Helper()
 	w := servicetest.New(t, morning)
@@ -21,9 +21,9 @@ func doubting(t *testing.T) (*servicetest.World, *servicetest.Desk, counterlink.
 	return w, w.Enrol(servicetest.Office, "c1", "counter"), counterlink.Evidence{After: now.Add(-time.Minute), Before: now}
 }
 
-// A counter nine days slow, or one that runs by a settable clock, gets nothing filed: the claim is held, whole and with
-// both times, and stays held when it comes again with less known of it.
-func TestAReceiptThatTheLinkCannotExplainIsHeld(t *testing.T) {
+// A claim from a counter nine days slow, or with a settable clock, is held, whole and with both times, and stays held
+// when it is redelivered with less evidence.
+func TestUnexplainedReceiptTimeIsHeld(t *testing.T) {
 	for name, row := range map[string]struct {
 		evidence string
 		slow     time.Duration
@@ -67,7 +67,7 @@ func TestAReceiptThatTheLinkCannotExplainIsHeld(t *testing.T) {
 	}
 }
 
-// A clock that runs ahead gives nobody later hours and stops nobody; the commit says that it was not believed.
+// A fast clock gains nobody later hours and stops nobody; the commit says that it was not believed.
 func TestAFastClockIsBounded(t *testing.T) {
 	w, d, known := doubting(t)
 	c := d.Claim("p1", "", servicetest.Applied(opIssue, "card-1"), servicetest.Resident("100"))
@@ -86,8 +86,8 @@ func TestAFastClockIsBounded(t *testing.T) {
 	}
 }
 
-// An unknown word about the clock is no evidence.
-func TestAClaimSaysHowItsClockStands(t *testing.T) {
+// An unknown kind of clock evidence is no evidence.
+func TestUnknownClockEvidenceIsQuarantined(t *testing.T) {
 	w, d, known := doubting(t)
 	c := d.Claim("p1", "", servicetest.Applied(opIssue, "card-1"), servicetest.Resident("100"))
 	c.ClockEvidence = "by the sun"

@@ -22,10 +22,10 @@ import (
 	"shomei/pkg/vault"
 )
 
-// errMoved says that the history has grown since the identity was read from it.
+// errMoved: the history has grown since the identity was read from it.
 var errMoved = errors.New("the history has moved on")
 
-// keys authorises certificates for the keys a card has generated.
+// keys authorises certificates for the keys generated on a card.
 func (a *attempt) keys(ctx context.Context, fact *events.KeysGenerated) error {
 	return a.withKeys(ctx, fact.Keys, func(made *generatedKeys, _ []eventlog.Record, h eventlog.Head, state *events.SubscriberState) (lifecycle.Command, error) {
 		person, err := lawPerson(a.identity)
@@ -43,8 +43,8 @@ func (a *attempt) keys(ctx context.Context, fact *events.KeysGenerated) error {
 	})
 }
 
-// withKeys decides on a claim that brings requests for certificates, with the resident record that they are made of and a
-// serial for each. What was read is decided with only while the history has not moved on.
+// withKeys decides on a claim with requests for certificates, given the resident record to certify and a serial for
+// each. It reads again if the history has grown before the decision.
 func (a *attempt) withKeys(
 	ctx context.Context, requests []*events.KeyRequest,
 	command func(*generatedKeys, []eventlog.Record, eventlog.Head, *events.SubscriberState) (lifecycle.Command, error),
@@ -57,7 +57,7 @@ func (a *attempt) withKeys(
 		made.serials[k.Kind] = a.serials.take(ctx)
 	}
 	a.made = made
-	read := a.Log.HistorySince // what is remembered may be late, then the decision says so
+	read := a.Log.HistorySince // may be stale, which errMoved detects
 	for {
 		history, err := read(ctx, eventlog.Record{Kind: events.KindSubscriber, ID: a.subscriber})
 		if err != nil {
@@ -79,26 +79,26 @@ func (a *attempt) withKeys(
 	}
 }
 
-// generatedKeys are the keys of one claim, with the serials they would be certified under.
+// generatedKeys are the keys of one claim, with the serials for their certificates.
 type generatedKeys struct {
 	keys    []*events.GeneratedKey
 	public  map[string]*rsa.PublicKey // by SHA-256 of the SubjectPublicKeyInfo
 	serials map[events.CertificateKind]uint64
 }
 
-// authorityKinds are the kinds of key a card makes, and the profile each must fit.
+// authorityKinds maps the kinds of key that a card makes to their certificate profiles.
 var authorityKinds = map[events.CertificateKind]ca.Kind{
 	events.CertificateKind_CERTIFICATE_KIND_SIGN: ca.Sign, events.CertificateKind_CERTIFICATE_KIND_AUTH: ca.Auth,
 }
 
-// generated reads the requests: each must be signed by the key it names.
+// generated parses the requests and checks that each is signed by its own key.
 func (a *attempt) generated(requests []*events.KeyRequest) (*generatedKeys, error) {
 	g := &generatedKeys{public: make(map[string]*rsa.PublicKey), serials: make(map[events.CertificateKind]uint64)}
 	asked := make(map[events.CertificateKind]struct{})
 	for _, k := range requests {
 		kind, known := authorityKinds[k.Kind]
 		if _, twice := asked[k.Kind]; twice || !known {
-			return nil, unfit("two keys of one kind, or a key of an unknown one")
+			return nil, unfit("duplicate or unknown kind of key")
 		}
 		asked[k.Kind] = struct{}{}
 		public, err := ca.ParseRequest(kind, k.Request)
@@ -120,7 +120,7 @@ func (a *attempt) history(ctx context.Context, r eventlog.Record) ([]eventlog.Re
 	return a.Log.History(ctx, r.Kind, r.ID)
 }
 
-// identityOf is the resident record that a certificate is made of.
+// identityOf returns the resident record to be certified.
 func (a *attempt) identityOf(history []eventlog.Record) (*events.ResidentRecord, error) {
 	record, err := dossier.Of(a.Vault, a.subscriber, history).Identity()
 	if errors.Is(err, dossier.ErrNotFound) || errors.Is(err, vault.ErrErased) {
@@ -129,7 +129,7 @@ func (a *attempt) identityOf(history []eventlog.Record) (*events.ResidentRecord,
 	return record, err
 }
 
-// signing names serial, authority and generation for each kind.
+// signing returns serial, authority and generation for each kind.
 func (a *attempt) signing(p *events.Procedure, made *generatedKeys, now time.Time) (map[events.CertificateKind]lifecycle.Signing, error) {
 	signing := make(map[events.CertificateKind]lifecycle.Signing, len(made.serials))
 	law := events.Regime_REGIME_MYNUMBER
@@ -161,10 +161,10 @@ func (a *attempt) buildTBS(sealer dossier.Sealer, b *events.IssueAuthorized) err
 	}
 	tbs, err := ca.BuildTBS(input)
 	if errors.Is(err, ca.ErrOutsideAuthority) {
-		return err // until the next key ceremony
+		return err // retry until the next key ceremony
 	}
 	if err != nil {
-		return unfit("no certificate can be made of this: %v", err) // the same at every try
+		return unfit("no certificate can be made of this: %v", err) // retrying won't help
 	}
 	sum := sha256.Sum256(tbs)
 	b.TbsSha256 = sum[:]
@@ -184,7 +184,7 @@ func (a *attempt) input(g *ca.Generation, b *events.IssueAuthorized) (ca.Input, 
 	}
 	counter, ok := a.Directory.Counter(a.claim.Counter)
 	if !ok {
-		return ca.Input{}, unfit("counter %s is not enrolled any more", a.claim.Counter)
+		return ca.Input{}, unfit("counter %s is no longer enrolled", a.claim.Counter)
 	}
 	in := ca.Input{
 		Generation: g, Serial: b.Serial, NotBefore: notBefore, LastDay: last, PublicKey: a.made.public[string(b.SpkiSha256)],
@@ -198,8 +198,8 @@ func (a *attempt) input(g *ca.Generation, b *events.IssueAuthorized) (ca.Input, 
 	return in, err
 }
 
-// standsIn reports whether a character of the name or the address can't stand in a certificate as it is recorded.
-func (a *attempt) standsIn() bool {
+// needsStandIns reports whether the certificate must substitute a character of the name or address.
+func (a *attempt) needsStandIns() bool {
 	for _, text := range []string{cmp.Or(a.identity.GetAlias(), a.identity.GetName()), a.identity.GetAddress()} {
 		if _, flags := ca.Substitute(text, ca.DefaultSubstitute); strings.Contains(flags, "1") {
 			return true
@@ -208,8 +208,8 @@ func (a *attempt) standsIn() bool {
 	return false
 }
 
-// holder is the person as a signature certificate names them (profile.md 3): a foreign resident by the alias, if one
-// is recorded.
+// holder returns the person as a signature certificate names them (profile.md 3): a foreign resident by the recorded
+// alias, if any.
 func holder(r *events.ResidentRecord) (*ca.Holder, error) {
 	birth, err := civil.ParsePartial(r.BirthDate)
 	if err != nil {
@@ -222,8 +222,8 @@ func holder(r *events.ResidentRecord) (*ca.Holder, error) {
 	return &ca.Holder{Name: name, BirthDate: birth, Sex: ca.Sex(r.Sex), Address: r.Address}, nil
 }
 
-// ObligationOf gives the obligation's id within its subscriber from the id a command went out under
-// (<subscriber>/<revision>.<index>, and the attempt behind another slash).
+// ObligationOf returns an obligation's id within its subscriber from the id of the command sent for it
+// (<subscriber>/<revision>.<index>, optionally followed by a slash and the attempt).
 func ObligationOf(id string) string {
 	parts := strings.Split(id, "/")
 	for _, p := range parts {

@@ -14,9 +14,9 @@ import (
 	"shomei/pkg/vault"
 )
 
-// AnswerPerson compares a resident-record code and a date of birth, which a counter was told, with what the log knows, and
-// gives yes with the name's initials, or no. That somebody's record was opened for it is recorded. An error says that it
-// can't be compared now.
+// AnswerPerson compares a resident-record code and a date of birth given to a counter with what the log knows, and
+// answers yes with the name's initials, or no. It records that the person's record was opened. An error means that it
+// can't compare them.
 func (r *RA) AnswerPerson(ctx context.Context, q counterlink.PersonRequest) (counterlink.Person, error) {
 	_, known, err := r.identify(ctx, q, "code and date of birth compared for a report")
 	if known == nil {
@@ -25,8 +25,8 @@ func (r *RA) AnswerPerson(ctx context.Context, q counterlink.PersonRequest) (cou
 	return counterlink.Person{Known: true, Initials: Initials(known.GetName())}, nil
 }
 
-// identify gives the subscriber, and what is known of the person, who has the code and the date of birth in a question; nil
-// when nobody has.
+// identify returns the subscriber with the code and the date of birth in a question, and their record; nil if there is
+// none.
 func (r *RA) identify(ctx context.Context, q counterlink.PersonRequest, purpose string) (subscriber string, known *events.ResidentRecord, err error) {
 	personal, err := counterlink.OpenPersonal(r.SealKey, &events.Claim{Id: q.ID, Sealed: q.Sealed})
 	if err != nil {
@@ -57,11 +57,11 @@ func (r *RA) identify(ctx context.Context, q counterlink.PersonRequest, purpose 
 	return a.subscriber, known, nil
 }
 
-// errAskedAgain says that a question bears the id of another, whose look is the one that is recorded.
-var errAskedAgain = errors.New("a question about a person that bears the id of another")
+// errAskedAgain: a question reuses the id of an earlier one, so its look would not be recorded.
+var errAskedAgain = errors.New("question about a person reuses the id of an earlier one")
 
-// recordOpened records who had a record opened; the counter's own history of looks holds it. A counter makes an id for each
-// question; one that comes again would open a record unrecorded.
+// recordOpened records who had a record opened in the counter's access history. A counter makes an id for each
+// question; a repeated one would open a record unrecorded.
 func (r *RA) recordOpened(ctx context.Context, q counterlink.PersonRequest, subscriber, purpose string) error {
 	env := eventlog.Envelope{
 		CommandID: "person/" + q.ID, Counter: q.Counter, Office: q.Office,
@@ -78,7 +78,7 @@ func (r *RA) recordOpened(ctx context.Context, q counterlink.PersonRequest, subs
 	return err
 }
 
-// Initials are the first characters of the parts of a name: 証明　花子 gives 証・花.
+// Initials returns the first characters of the parts of a name: 証明　花子 gives 証・花.
 func Initials(name string) string {
 	var first []string
 	for _, part := range strings.Fields(name) {

@@ -26,8 +26,8 @@ func TestInitials(t *testing.T) {
 	}
 }
 
-// Code and date of birth are compared at the centre; each record that was opened for it is recorded, and no value of it.
-func TestAPersonIsComparedAtTheCentre(t *testing.T) {
+// Code and date of birth are compared at the centre; each opened record is logged, without its content.
+func TestPersonIsComparedAndLogged(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	w.Enrol(servicetest.Office, "register", "register")
@@ -51,7 +51,7 @@ func TestAPersonIsComparedAtTheCentre(t *testing.T) {
 		person, err := w.RA.AnswerPerson(t.Context(), counterlink.PersonRequest{Counter: d.ID, Office: d.Office, Officer: "017", ID: id, Sealed: sealed})
 		if row.code == "100" {
 			if err == nil {
-				t.Error("a code of three digits is compared")
+				t.Error("a code of three digits was compared")
 			}
 			continue
 		}
@@ -61,9 +61,9 @@ func TestAPersonIsComparedAtTheCentre(t *testing.T) {
 	}
 }
 
-// A question that bears the id of another would open a record without a look of its own in the log, so it gets no answer,
-// whether it is about somebody else, another date, or a case.
-func TestNoRecordIsOpenedUnrecorded(t *testing.T) {
+// A question with the id of an earlier one would open a record unlogged, so it gets no answer, whether it is about
+// somebody else, another date, or a case.
+func TestReusedQuestionIDGetsNoAnswer(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	d.Hold("100")
@@ -85,11 +85,11 @@ func TestNoRecordIsOpenedUnrecorded(t *testing.T) {
 	sealed, err := counterlink.SealPersonal(w.SealKey(), id, &events.Personal{Record: &events.ResidentRecord{ResidentCode: servicetest.Code("101"), BirthDate: "1980-06-18"}})
 	servicetest.Check(t, err)
 	if found, err := w.RA.AnswerCases(t.Context(), counterlink.CaseRequest{Counter: d.ID, Office: d.Office, Officer: "017", ID: id, Sealed: sealed}); err == nil {
-		t.Errorf("cases are told: %v", found)
+		t.Errorf("cases were found: %v", found)
 	}
 }
 
-// overTheWire runs an authority that answers the questions of a counter's, and returns the counter's end of them.
+// overTheWire runs an authority that answers a counter's questions, and returns the counter's client.
 func overTheWire(t *testing.T, w *servicetest.World, d *servicetest.Desk) counterlink.PersonClient {
 	t.Helper()
 	o := natstest.StartOperated(t)
@@ -112,8 +112,7 @@ func overTheWire(t *testing.T, w *servicetest.World, d *servicetest.Desk) counte
 	return client
 }
 
-// Each question about somebody who is known is a commit, so a counter can't fill the log with them; others are not kept
-// waiting by it.
+// Each question about a known person is a commit, so their rate is bounded; other questions are not delayed.
 func TestQuestionsAreBounded(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d := w.Enrol(servicetest.Office, "c1", "counter")
@@ -126,15 +125,15 @@ func TestQuestionsAreBounded(t *testing.T) {
 		}
 	}
 	if looks := len(w.History(events.KindAccess, d.ID)); answered < 450 || answered > 520 || looks > 521 {
-		t.Errorf("%d questions of a moment are answered, %d are in the log", answered, looks)
+		t.Errorf("%d questions answered at once, %d in the log", answered, looks)
 	}
 	if _, err := client.FindCases(t.Context(), "017", counterlink.CaseKey{Number: "cafe0001"}); err == nil || !strings.Contains(err.Error(), "wait") {
 		t.Errorf("a case after that: %v", err)
 	}
 }
 
-// A counter that guesses gets no further; what it asks over the wire is signed and sealed.
-func TestAPersonIsAskedAboutOverTheWire(t *testing.T) {
+// Guessing is bounded; what a counter asks over the wire is signed and sealed.
+func TestPersonQuestionsOverTheWire(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	d.Hold("100")
@@ -150,7 +149,7 @@ func TestAPersonIsAskedAboutOverTheWire(t *testing.T) {
 			t.Errorf("cases of %s: %v, %v", code, found, err)
 		}
 	}
-	// What a guess is asked as makes no difference: a person, or the person's case.
+	// A guess counts alike whether it asks for a person or for the person's case.
 	guesses := []func(context.Context) (known bool, err error){
 		func(ctx context.Context) (bool, error) {
 			person, err := client.Ask(ctx, "017", servicetest.Code("100"), "1980-06-19")
@@ -170,7 +169,7 @@ func TestAPersonIsAskedAboutOverTheWire(t *testing.T) {
 			break
 		}
 		if known {
-			t.Fatal("a wrong date of birth is known")
+			t.Fatal("a wrong date of birth was accepted")
 		}
 	}
 	if told != 30 || !errors.Is(err, context.DeadlineExceeded) {

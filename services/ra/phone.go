@@ -13,8 +13,8 @@ import (
 	"shomei/pkg/vault"
 )
 
-// phone decides on an application about a smartphone. One from the phone itself is believed for the card's signature under
-// it; one from a counter, because a clerk has seen who asks.
+// phone decides on an application about a smartphone. One from the phone is authenticated by the card's signature under
+// it, one from a counter by the clerk.
 func (a *attempt) phone(ctx context.Context, fact *events.PhoneApplicationReceived) error {
 	asked, err := a.phoneAsked(fact)
 	if err != nil {
@@ -39,7 +39,7 @@ func (a *attempt) phone(ctx context.Context, fact *events.PhoneApplicationReceiv
 	})
 }
 
-// phoneAsked reads what is asked. A counter has no proof to give and makes no keys; from a phone nothing counts without.
+// phoneAsked parses and checks the application. A counter brings neither proof nor keys; a phone must bring a proof.
 func (a *attempt) phoneAsked(fact *events.PhoneApplicationReceived) (*events.PhoneApplication, error) {
 	asked, err := events.ParsePhone(fact)
 	if err != nil {
@@ -52,11 +52,11 @@ func (a *attempt) phoneAsked(fact *events.PhoneApplicationReceived) (*events.Pho
 	case asked.Procedure != a.claim.Procedure || asked.Procedure == "":
 		return nil, unfit("the application is for another procedure than its claim")
 	case !issues && asked.Operation != events.Operation_OPERATION_PHONE_RELEASE && asked.Operation != events.Operation_OPERATION_PHONE_REVOKE:
-		return nil, unfit("%v is not asked for about a smartphone", asked.Operation)
+		return nil, unfit("operation %v does not apply to a smartphone", asked.Operation)
 	case issues != (len(asked.Keys) > 0):
 		return nil, unfit("%d keys for %v", len(asked.Keys), asked.Operation)
 	case issues && asked.Platform == events.PhonePlatform_PHONE_PLATFORM_UNSPECIFIED:
-		return nil, unfit("a smartphone of no known platform")
+		return nil, unfit("unknown smartphone platform")
 	case fromPhone && (asked.MadeMs <= 0 || len(fact.Proof) == 0):
 		return nil, unfit("an application from a smartphone without a proof or its time")
 	case !fromPhone && (issues || len(fact.Proof) > 0):
@@ -65,8 +65,8 @@ func (a *attempt) phoneAsked(fact *events.PhoneApplicationReceived) (*events.Pho
 	return asked, nil
 }
 
-// proved gives the serial of the card's signature certificate under whose key the application was signed: the one the
-// person holds. Without one there is nobody to have signed, which the rules refuse; a signature by any other key is forged.
+// proved returns the serial of the held signature certificate whose key signed the application. It returns 0 if none is
+// held, which the rules refuse; a signature by any other key is forged.
 func (a *attempt) proved(fact *events.PhoneApplicationReceived, state *events.SubscriberState, history []eventlog.Record) (uint64, error) {
 	held := lifecycle.Live(state, events.Regime_REGIME_MYNUMBER, events.CertificateKind_CERTIFICATE_KIND_SIGN)
 	if held == nil || held.Status == events.CertificateStatus_CERTIFICATE_STATUS_AUTHORIZED {

@@ -18,7 +18,7 @@ const (
 	inForce = events.CertificateStatus_CERTIFICATE_STATUS_VALID
 )
 
-// phoneWorld is a person with a card, whose signature key is pair 1 of the pool, and an app gateway.
+// phoneWorld returns a person with a card, whose signature key is pair 1 of the pool, and an app gateway.
 func phoneWorld(t *testing.T) (*servicetest.World, *servicetest.Life, *servicetest.Desk) {
 	w := servicetest.New(t, "2024-03-05 10:00")
 	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
@@ -40,7 +40,7 @@ func TestAPhoneGetsCertificates(t *testing.T) {
 	}
 }
 
-// Whoever holds a gateway, but not the card, gets nothing: each row is set aside and changes nothing.
+// Somebody with a gateway but without the card gets nothing: each row is quarantined and changes nothing.
 func TestForgedPhoneApplications(t *testing.T) {
 	w, l, gateway := phoneWorld(t)
 	counter := w.Enrol(servicetest.Office, "c2", "counter")
@@ -67,7 +67,7 @@ func TestForgedPhoneApplications(t *testing.T) {
 		"another procedure":          {gateway, "another procedure", func(_ *events.PhoneApplicationReceived, c *events.Claim) { c.Procedure = "another" }, opPhoneIssue, 1},
 		"no application":             {gateway, "malformed", func(r *events.PhoneApplicationReceived, _ *events.Claim) { r.Application = []byte{0xff} }, opPhoneIssue, 1},
 		"a release with another key": {gateway, "not signed with the card's", nil, opPhoneRelease, 7},
-		"a card's application":       {gateway, "is not asked for", nil, events.Operation_OPERATION_ISSUE, 1},
+		"a card's application":       {gateway, "does not apply to a smartphone", nil, events.Operation_OPERATION_ISSUE, 1},
 		"by a counter":               {counter, "only a smartphone", nil, opPhoneIssue, 1},
 		"by telephone":               {telephone, "may not claim", nil, opPhoneRevoke, 1},
 	} {
@@ -87,7 +87,7 @@ func TestForgedPhoneApplications(t *testing.T) {
 				t.Errorf("in quarantine: %q, want %q", why, row.why)
 			}
 			if now := w.Events(l.Subscriber); len(now) != before {
-				t.Errorf("it led to %v", now[before:])
+				t.Errorf("it should change nothing, but led to %v", now[before:])
 			}
 		})
 	}
@@ -97,8 +97,8 @@ func TestForgedPhoneApplications(t *testing.T) {
 	}
 }
 
-// A proof is good once: what was signed before is refused, as is what a card without a signature certificate would ask.
-func TestAPhoneApplicationIsTakenOnce(t *testing.T) {
+// A proof counts once: a repeated application is refused, and so is one without a signature certificate on the card.
+func TestPhoneApplicationCountsOnce(t *testing.T) {
 	w, l, gateway := phoneWorld(t)
 	p := gateway.Phone(l, "android-1").Register(4, auth, sign)
 	w.Clock.Set("2024-03-06 10:00")

@@ -13,8 +13,9 @@ import (
 	"shomei/services/servicetest"
 )
 
-// What doesn't fit into a commit is cut, hashed and named; what comes beyond is counted in one aggregate of the counter.
-func TestQuarantineCutsAndCounts(t *testing.T) {
+// A claim too large for a commit is cut, with its size and hash; claims beyond the quota are counted in one aggregate
+// of the counter.
+func TestQuarantineCutsLargeClaimsAndCountsExcess(t *testing.T) {
 	w := servicetest.New(t, morning)
 	put := func(data []byte, beyond uint64) {
 		t.Helper()
@@ -26,7 +27,7 @@ func TestQuarantineCutsAndCounts(t *testing.T) {
 	put(pill, 0)
 	put([]byte("small"), 1)
 	put([]byte("small"), 2)
-	put([]byte("small"), 2) // comes again
+	put([]byte("small"), 2) // redelivered
 	aggregates, claims := make(map[string][]*events.FactQuarantined), make(map[string][]byte)
 	servicetest.Check(t, w.Log.Scan(t.Context(), nil, nil, func(r eventlog.Record, err error) error {
 		for _, e := range r.Commit.GetEvents() {
@@ -36,7 +37,7 @@ func TestQuarantineCutsAndCounts(t *testing.T) {
 			}
 		}
 		if bytes.Contains(r.Stored, []byte("pillpill")) || bytes.Contains(r.Stored, []byte("small")) {
-			t.Errorf("%s/%s holds in the clear what was put aside", r.Kind, r.ID)
+			t.Errorf("%s/%s has the quarantined claim in the clear", r.Kind, r.ID)
 		}
 		return err
 	}))

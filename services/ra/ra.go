@@ -1,6 +1,6 @@
 // Package ra is the registration authority: it takes the claims of counters, registers, telephone desks and factories,
-// and decides. Each claim becomes one command, each command one commit; what is to be signed is made and sealed in the
-// commit that authorises it. Nothing is done here beside deciding: others follow the log.
+// and decides. Each claim becomes one command, each command one commit; the bytes to be signed are made and sealed in
+// the commit that authorises them. It only decides; everything else follows the log.
 package ra
 
 import (
@@ -40,31 +40,31 @@ type Config struct {
 	Links     *counterlink.Links
 	Directory *directory.Directory
 	Vault     *vault.Vault
-	// SealKey opens the personal part of claims.
+	// SealKey decrypts the personal part of claims.
 	SealKey hpke.PrivateKey
 	// Secret makes subscriber ids from resident-record codes; at least 32 bytes, the same for the life of a deployment.
 	Secret   []byte
 	Switches regime.Switches
-	// Simulated: the log is marked as one that runs by a settable clock. Then claims are filed by such clocks too.
+	// Simulated: the log runs by a settable clock, and claims are filed by such clocks, too.
 	Simulated bool
 	Clock     func() time.Time
 	Logger    *slog.Logger
-	// Inquired, when set, gives the subscribers of whom an application was postponed for a letter of inquiry, whatever became
-	// of it: the one with a case number or, when that is empty, those with a card.
+	// Inquired, if set, returns the subscribers with an application postponed for a letter of inquiry, whatever became
+	// of it: the one with a case number or, if that is empty, those with a card.
 	Inquired func(ctx context.Context, number, card string) ([]string, error)
-	// KnownSerials, when set, gives those of some serial numbers that a certificate carries already.
+	// KnownSerials, if set, returns which of some serial numbers a certificate already has.
 	KnownSerials func(ctx context.Context, serials []uint64) ([]uint64, error)
 }
 
-// RA decides.
+// RA decides on claims.
 type RA struct {
 	Config
 	serials serials
-	// sequence tells apart certificates of one counter and one second (ca.Input.Sequence).
+	// sequence distinguishes certificates of one counter and second (ca.Input.Sequence).
 	sequence atomic.Uint32
 }
 
-// CheckSecret refuses a secret for subscriber ids by which a resident-record code could be found by trying.
+// CheckSecret returns an error if resident-record codes could be guessed from subscriber ids made with the secret.
 func CheckSecret(secret []byte) error {
 	const least = 32
 	if len(secret) < least {
@@ -73,7 +73,7 @@ func CheckSecret(secret []byte) error {
 	return nil
 }
 
-// New makes a registration authority.
+// New returns a registration authority.
 func New(c Config) (*RA, error) {
 	if err := CheckSecret(c.Secret); err != nil {
 		return nil, fmt.Errorf("registration authority: %w", err)
@@ -85,7 +85,7 @@ func New(c Config) (*RA, error) {
 func (r *RA) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var asked sync.WaitGroup
-	asked.Go(func() { _ = r.Links.AnswerPersons(ctx, r.AnswerPerson) }) // it fails in nothing
+	asked.Go(func() { _ = r.Links.AnswerPersons(ctx, r.AnswerPerson) }) // it never fails
 	asked.Go(func() { _ = r.Links.AnswerCases(ctx, r.AnswerCases) })
 	defer asked.Wait()
 	defer cancel()
@@ -94,15 +94,16 @@ func (r *RA) Run(ctx context.Context) error {
 
 var crashDecided = crashpoint.Register("ra.decided")
 
-// Handle decides on one claim whose signature and place in its counter's chain hold. A claim that can't be attributed
-// goes to quarantine, whole, and is answered from there; so does one whose receipt time can't be believed, to be held.
+// Handle decides on one claim whose signature and position in its counter's chain are verified. A claim that can't be
+// attributed goes to quarantine, whole, and is answered from there; one whose receipt time can't be believed is held
+// there.
 func (r *RA) Handle(ctx context.Context, received counterlink.Received) error {
-	if done, err := r.setAside(ctx, received); done || err != nil {
+	if done, err := r.wasPutAside(ctx, received); done || err != nil {
 		return err
 	}
 	a := &attempt{RA: r, received: received, claim: received.Claim}
 	err := a.decide(ctx)
-	if errors.Is(err, vault.ErrErased) && a.cameBack() {
+	if errors.Is(err, vault.ErrErased) && a.appliesAnew() {
 		if err = a.renewKeys(); err == nil {
 			a = &attempt{RA: r, received: received, claim: received.Claim}
 			err = a.decide(ctx)
@@ -120,20 +121,20 @@ func (r *RA) Handle(ctx context.Context, received counterlink.Received) error {
 		})
 	}
 	if err != nil && ctx.Err() == nil {
-		r.Logger.Error("claim could not be decided, it will come again", "claim", received.Claim.Id, "counter", received.Claim.Counter, "error", err)
+		r.Logger.Error("claim could not be decided, it will be redelivered", "claim", received.Claim.Id, "counter", received.Claim.Counter, "error", err)
 	}
 	return err
 }
 
-// A claim is kept whole up to maxKept bytes, which fit into a commit; of a larger one the first cutTo bytes are.
+// A claim is kept whole up to maxKept bytes, which fit into a commit; of a larger one only the first cutTo bytes.
 const (
 	maxKept = events.MaxStored - 32<<10
 	cutTo   = 4 << 10
 )
 
-// Quarantine keeps a claim that can't be believed or attributed, under an id that is the same each time, sealed: nobody knows
-// what it says. One that does not fit into a commit is cut, and named by size and hash. Those beyond what is kept of a
-// counter share one aggregate.
+// Quarantine stores a claim that can't be believed or attributed, under an id that depends on it alone, and sealed,
+// because nobody knows its content. One that does not fit into a commit is cut, with its size and hash recorded. Claims
+// beyond a counter's quota share one aggregate.
 func Quarantine(ctx context.Context, log *eventlog.Log, v *vault.Vault, q counterlink.Quarantined) error {
 	fact, kept := factOf(q)
 	return putAside(ctx, log, v, q, func(s dossier.Sealer) (_ events.Body, err error) {
@@ -144,7 +145,7 @@ func Quarantine(ctx context.Context, log *eventlog.Log, v *vault.Vault, q counte
 	})
 }
 
-// putAside records what became of a claim that is not decided on: once, or once more for those beyond what is kept.
+// putAside records an undecided claim: once, or each time for those beyond a counter's quota.
 func putAside(ctx context.Context, log *eventlog.Log, v *vault.Vault, q counterlink.Quarantined, body func(dossier.Sealer) (events.Body, error)) error {
 	env := eventlog.Envelope{
 		CommandID: q.ID, Counter: q.Counter, Redelivered: true,
@@ -171,7 +172,7 @@ func putAside(ctx context.Context, log *eventlog.Log, v *vault.Vault, q counterl
 	return nil
 }
 
-// factOf is what quarantine says of a message, and what it keeps of it.
+// factOf returns what quarantine records of a message, and the bytes it keeps.
 func factOf(q counterlink.Quarantined) (fact *events.FactQuarantined, kept []byte) {
 	fact = &events.FactQuarantined{Counter: q.Counter, Number: q.Number, Why: q.Why.Error(), Beyond: q.Beyond}
 	limit := maxKept
@@ -185,15 +186,15 @@ func factOf(q counterlink.Quarantined) (fact *events.FactQuarantined, kept []byt
 	return fact, q.Signed[:min(cutTo, limit)]
 }
 
-// unfitError says why a believed claim can't be attributed or may not come from where it came.
+// unfitError explains why an authentic claim cannot be attributed, or its source was not allowed to make it.
 type unfitError struct{ why string }
 
 func (e *unfitError) Error() string { return e.why }
 
 func unfit(format string, args ...any) error { return &unfitError{fmt.Sprintf(format, args...)} }
 
-// SubscriberID is the id of the person with a resident-record code: two counters give one person
-// one id, and the id tells nothing about the code without the deployment's secret.
+// SubscriberID returns the id of the person with a resident-record code, the same at every counter. Without the
+// deployment's secret it reveals nothing about the code.
 func SubscriberID(secret []byte, residentCode string) string {
 	mac := hmac.New(sha256.New, secret)
 	mac.Write([]byte(residentCode))
@@ -204,7 +205,7 @@ func encode(b []byte) string {
 	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b))
 }
 
-// attempt is one claim on its way to a decision.
+// attempt is one claim being decided.
 type attempt struct {
 	*RA
 	received   counterlink.Received
@@ -212,11 +213,11 @@ type attempt struct {
 	personal   *events.Personal
 	subscriber string
 	receipt
-	// corrected is the code that a correction of the person's gives them.
+	// corrected is the person's corrected code, if the claim has one.
 	corrected string
-	// unclaimed: the card of an application is still to be claimed before the application is accepted.
+	// unclaimed: the application's card must be claimed before it is accepted.
 	unclaimed bool
-	// made and identity are what certificates are built of, when the claim tells of keys.
+	// made and identity are what certificates are made from, if the claim has keys.
 	made     *generatedKeys
 	identity *events.ResidentRecord
 }
@@ -231,7 +232,7 @@ func (a *attempt) decide(ctx context.Context) error {
 	}
 	a.personal = personal
 	if err := intake.First(intake.Personal(personal, civil.Of(a.Clock()))); err != nil {
-		return unfit("what is told of the person: %v", err)
+		return unfit("personal data: %v", err)
 	}
 	if told := a.claim.GetCertificatesTold(); told != nil {
 		return a.told(ctx, told)
@@ -261,8 +262,8 @@ func (a *attempt) decide(ctx context.Context) error {
 	}
 }
 
-// admissible checks what a source may say at all: of its own office, under an id that no service uses for a command of
-// its own (those have a slash), and of its own work.
+// admissible checks what a source may claim: for its own office, about its own work, and under an id that no service
+// uses for its commands (those have a slash).
 func (a *attempt) admissible() error {
 	c, enrolment := a.claim, a.received.Enrolment
 	switch {
@@ -279,7 +280,7 @@ func (a *attempt) admissible() error {
 	return nil
 }
 
-// judgeTime finds when the claim counts as filed. In a simulated log every clock is a settable one, and none is doubted.
+// judgeTime sets when the claim counts as filed. In a simulated log all clocks are settable and believed.
 func (a *attempt) judgeTime() error {
 	now := a.Clock()
 	if a.Simulated {
@@ -289,7 +290,7 @@ func (a *attempt) judgeTime() error {
 	switch a.claim.ClockEvidence {
 	case counterlink.ClockSynchronised, counterlink.ClockUnsynchronised, counterlink.ClockSimulated:
 	default:
-		return unfit("the claim does not say how its counter's clock stands")
+		return unfit("the claim does not say whether its counter's clock is synchronised")
 	}
 	judged, why := judgeReceipt(a.claim, contacts(a.received), now)
 	if why != nil {
@@ -299,13 +300,13 @@ func (a *attempt) judgeTime() error {
 	return nil
 }
 
-// law is how the office that the claim comes from reads the law on the day of receipt.
+// law returns how the claim's office reads the law on the day of receipt.
 func (a *attempt) law() regime.Switches {
 	return a.Directory.Law(a.claim.Office, civil.Of(a.filed), a.Switches)
 }
 
-// attribute finds whose claim this is: by the resident record, by the subscriber that the hub told the counter, or, for
-// what was seen of a card alone, by the card.
+// attribute finds whose claim this is: by the resident record, by the subscriber id that the counter got from the hub
+// or, for facts about a card alone, by the card.
 func (a *attempt) attribute(ctx context.Context) error {
 	named, err := a.resolve(ctx, a.claim.Subscriber)
 	if err != nil {
@@ -320,7 +321,7 @@ func (a *attempt) attribute(ctx context.Context) error {
 		case named == "" || named == id:
 			a.subscriber = id
 		case correctsCode(a.claim) && a.corrected == "":
-			a.corrected = code // the subscriber was named, so the record tells the new code
+			a.corrected = code // the subscriber is named, so the record has the new code
 		default:
 			return unfit("the claim names another subscriber than its resident record does")
 		}
@@ -338,7 +339,7 @@ func (a *attempt) attribute(ctx context.Context) error {
 	return nil
 }
 
-// cardSeen is the card that a fact is about, for facts that need nothing else to be known of the holder.
+// cardSeen returns the card of a fact that is attributed by its card alone, or "".
 func cardSeen(c *events.Claim) string {
 	switch fact := c.Fact.(type) {
 	case *events.Claim_CustodyTaken:
@@ -351,11 +352,11 @@ func cardSeen(c *events.Claim) string {
 	return ""
 }
 
-// holderOf is the subscriber whose card this is; empty when the log knows none.
+// holderOf returns the subscriber who claimed a card, or "".
 func (a *attempt) holderOf(ctx context.Context, id string) (string, error) {
 	head, err := a.Log.Load(ctx, events.KindCard, id)
 	if err != nil {
-		return "", fmt.Errorf("asking whose card it is: %w", err)
+		return "", fmt.Errorf("looking up a card's holder: %w", err)
 	}
 	state := &events.CardState{}
 	if err := proto.Unmarshal(head.State, state); err != nil {
@@ -364,7 +365,7 @@ func (a *attempt) holderOf(ctx context.Context, id string) (string, error) {
 	return state.Subscriber, nil
 }
 
-// update decides by lifecycle.Decide and stores the outcome, sealed where it is personal.
+// update decides by lifecycle.Decide and stores the outcome with personal data sealed.
 func (a *attempt) update(ctx context.Context, command func(eventlog.Head, *events.SubscriberState) (lifecycle.Command, error)) (eventlog.Outcome, error) {
 	return a.Log.Update(ctx, events.KindSubscriber, a.subscriber, a.envelope(), func(h eventlog.Head) ([]*events.Event, error) {
 		state, err := lifecycle.DecodeSubscriber(h.State)
@@ -378,7 +379,7 @@ func (a *attempt) update(ctx context.Context, command func(eventlog.Head, *event
 		decided, err := lifecycle.Decide(state, cmd, h.Now)
 		switch {
 		case err != nil:
-			return nil, unfit("no decision is possible: %v", err) // the same at every try
+			return nil, unfit("no decision is possible: %v", err) // retrying won't help
 		case a.unclaimed && accepts(decided):
 			return nil, errUnclaimed
 		case len(decided) == 0:
@@ -407,7 +408,7 @@ var actorKinds = map[string]events.ActorKind{
 	"operator": events.ActorKind_ACTOR_KIND_OPERATOR, "phone": events.ActorKind_ACTOR_KIND_PHONE,
 }
 
-// complete fills in what a pure decision can't hold: sealed personal data and the bytes to be signed.
+// complete adds what a pure decision can't make: sealed personal data and the bytes to be signed.
 func (a *attempt) complete(h eventlog.Head, decided []*events.Event) ([]*events.Event, error) {
 	sealer := dossier.Sealer{Vault: a.Vault, Subscriber: a.subscriber, Revision: h.Revision + 1}
 	for _, e := range decided {
@@ -417,8 +418,8 @@ func (a *attempt) complete(h eventlog.Head, decided []*events.Event) ([]*events.
 	}
 	if contact := a.personal.GetContact(); contact != nil {
 		sealed, err := sealer.Contact(contact)
-		if errors.Is(err, vault.ErrErased) && !a.cameBack() {
-			return decided, nil // whoever had the address erased is not written to any more, until they apply anew
+		if errors.Is(err, vault.ErrErased) && !a.appliesAnew() {
+			return decided, nil // the address was erased: no mail until they apply again
 		}
 		if err != nil {
 			return nil, err
@@ -442,7 +443,7 @@ func (a *attempt) completeEvent(sealer dossier.Sealer, now time.Time, e *events.
 			b.Identity, err = sealer.Identity(record)
 		}
 		if errors.Is(err, vault.ErrErased) {
-			err = nil // what was erased is not gathered anew because the register writes
+			err = nil // erased data is not collected again because the register writes
 		}
 	case *events.SpecialCircumstancesGranted:
 		b.Circumstances, err = sealer.Text(a.circumstances())
@@ -451,22 +452,22 @@ func (a *attempt) completeEvent(sealer dossier.Sealer, now time.Time, e *events.
 			b.Why, err = sealer.Text(why)
 		}
 		if errors.Is(err, vault.ErrErased) {
-			err = nil // nothing new is gathered about whom everything was erased of
+			err = nil // nothing new is collected about an erased person
 		}
 	case *events.IssueAuthorized:
-		if err = a.buildTBS(sealer, b); b.Kind == events.CertificateKind_CERTIFICATE_KIND_SIGN && a.standsIn() {
+		if err = a.buildTBS(sealer, b); b.Kind == events.CertificateKind_CERTIFICATE_KIND_SIGN && a.needsStandIns() {
 			e.RuleIds = append(e.RuleIds, regime.StandIns)
 		}
 	}
 	return err
 }
 
-// circumstances are the special circumstances that an application claims; older counters tell them in the clear.
+// circumstances returns the special circumstances that an application claims; older counters send them in the clear.
 func (a *attempt) circumstances() string {
 	return cmp.Or(a.personal.GetSpecialCircumstances(), a.claim.GetApplicationReceived().GetSpecialCircumstances())
 }
 
-// droppedFor is why an application was dropped; older counters tell it in the clear.
+// droppedFor returns why an application was dropped; older counters send it in the clear.
 func (a *attempt) droppedFor() string {
 	return cmp.Or(a.personal.GetWhy(), a.claim.GetApplicationDropped().GetWhy())
 }

@@ -24,7 +24,7 @@ var (
 	auth = events.CertificateKind_CERTIFICATE_KIND_AUTH
 )
 
-func TestTwoCountersGiveOnePersonOneID(t *testing.T) {
+func TestSubscriberIDIsTheSameAtEveryCounter(t *testing.T) {
 	w := servicetest.New(t, morning)
 	first, second := w.Enrol(servicetest.Office, "c1", "counter"), w.Enrol(servicetest.Office, "c2", "counter")
 	one := first.Hold("100")
@@ -36,12 +36,12 @@ func TestTwoCountersGiveOnePersonOneID(t *testing.T) {
 		t.Errorf("the second application was refused %d times, want once: %v", n, w.Events(one.Subscriber))
 	}
 	if strings.Contains(one.Subscriber, "100") {
-		t.Errorf("the id %q tells the code", one.Subscriber)
+		t.Errorf("the id %q contains the code", one.Subscriber)
 	}
 }
 
-// TestWhatCannotBeAttributedIsQuarantined: each row changes an application that would be accepted.
-func TestWhatCannotBeAttributedIsQuarantined(t *testing.T) {
+// Each row changes an application that would be accepted.
+func TestUnattributableClaimIsQuarantined(t *testing.T) {
 	w := servicetest.New(t, morning)
 	roles := make(map[string]*servicetest.Desk)
 	for _, role := range []string{"counter", "factory", "register", "telephone", "operator", "phone"} {
@@ -95,7 +95,7 @@ func TestWhatCannotBeAttributedIsQuarantined(t *testing.T) {
 			}
 			why := w.Quarantined()
 			if len(why) != before+1 || !slices.ContainsFunc(why, func(s string) bool { return strings.Contains(s, row.why) }) {
-				t.Errorf("in quarantine: %q, want one more that says %q", why, row.why)
+				t.Errorf("in quarantine: %q, want one more with %q", why, row.why)
 			}
 		})
 	}
@@ -116,7 +116,7 @@ func TestTelephoneOnlySuspends(t *testing.T) {
 	}
 }
 
-func TestAClockThatRunsAheadGivesNobodyLaterHours(t *testing.T) {
+func TestFastClockGainsNoOfficeHours(t *testing.T) {
 	w := servicetest.New(t, "2020-01-15 16:50")
 	w.DefineOffice("12210-main", &events.OfficeDefined{Hours: []*events.Hours{{
 		From: "2000-01-01", Weekdays: []uint32{1, 2, 3, 4, 5}, Spans: []*events.Span{{OpensMinute: 9 * 60, ClosesMinute: 17 * 60}},
@@ -170,11 +170,11 @@ func TestARepeatedClaimIsAnsweredOnce(t *testing.T) {
 	before := len(w.Events(l.Subscriber))
 	servicetest.Check(t, w.RA.Handle(t.Context(), received))
 	if after := len(w.Events(l.Subscriber)); after != before {
-		t.Errorf("a claim that came again after long wrote %d events", after-before)
+		t.Errorf("a claim redelivered much later wrote %d events", after-before)
 	}
 }
 
-func TestARefusalLeavesTheBlankCard(t *testing.T) {
+func TestRefusalLeavesCardUnclaimed(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	elsewhere := servicetest.Resident("100")
@@ -195,7 +195,7 @@ func TestARefusalLeavesTheBlankCard(t *testing.T) {
 	}
 }
 
-func TestKeysThatNoCertificateIsMadeOf(t *testing.T) {
+func TestUnusableKeysAreQuarantined(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	for name, change := range map[string]func(*events.KeysGenerated){
@@ -213,13 +213,14 @@ func TestKeysThatNoCertificateIsMadeOf(t *testing.T) {
 			if len(w.Quarantined()) != before+1 || w.Count(l.Subscriber, "IssueAuthorized") != 0 {
 				t.Errorf("in quarantine: %q; %v", w.Quarantined(), w.Events(l.Subscriber))
 			}
-			l.Finish() // the right claim still goes on
+			l.Finish() // the right claim still succeeds
 		})
 	}
 }
 
-// What fits no certificate is put aside before a key is made, whatever its counter let through, and names no value.
-func TestWhatFitsNoCertificateIsPutAside(t *testing.T) {
+// Data that fits no certificate is quarantined before a key is made, whatever the counter let through, without naming a
+// value.
+func TestUncertifiableDataIsQuarantined(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	for name, change := range map[string]func(*events.Personal){
@@ -243,7 +244,7 @@ func TestWhatFitsNoCertificateIsPutAside(t *testing.T) {
 	}
 }
 
-func TestNothingPersonalStandsInTheOpen(t *testing.T) {
+func TestPersonalDataIsNeverInTheClear(t *testing.T) {
 	w := servicetest.New(t, morning)
 	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("4711")
 	p := servicetest.Resident("4711")
@@ -252,11 +253,11 @@ func TestNothingPersonalStandsInTheOpen(t *testing.T) {
 		return slices.ContainsFunc(needles, func(s string) bool { return bytes.Contains(stored, []byte(s)) })
 	}
 	if !found([]byte("planted: " + p.Record.Name)) {
-		t.Fatal("the search finds nothing that is planted")
+		t.Fatal("the search does not find a planted name")
 	}
 	servicetest.Check(t, w.Log.Scan(t.Context(), nil, nil, func(r eventlog.Record, err error) error {
 		if found(r.Stored) || found(l.Certificate(l.Serial(auth))) {
-			t.Errorf("%s/%s at %d holds personal data in the open", r.Kind, r.ID, r.Sequence)
+			t.Errorf("%s/%s at %d holds personal data in the clear", r.Kind, r.ID, r.Sequence)
 		}
 		return err
 	}))
@@ -268,7 +269,7 @@ func TestNothingPersonalStandsInTheOpen(t *testing.T) {
 	}
 }
 
-func TestSubscriberOfALaterDayIsStillFound(t *testing.T) {
+func TestRegisterChangeReachesTheSubscriber(t *testing.T) {
 	w := servicetest.New(t, morning)
 	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
 	register := w.Enrol(servicetest.Office, "register", "register")

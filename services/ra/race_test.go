@@ -18,7 +18,7 @@ import (
 	"shomei/services/servicetest"
 )
 
-// TestSixteenCountersForOnePerson: however they interleave, one application is accepted and one pair is live.
+// However sixteen counters interleave, one application is accepted and one pair is live.
 func TestSixteenCountersForOnePerson(t *testing.T) {
 	w := servicetest.New(t, morning)
 	var desks []*servicetest.Desk
@@ -48,7 +48,7 @@ func TestSixteenCountersForOnePerson(t *testing.T) {
 	}
 }
 
-// serialsOf collects every serial that the log has authorised for some people, and fails on one that stands twice.
+// serialsOf returns every authorised serial of some people, and fails on a duplicate.
 func serialsOf(t *testing.T, w *servicetest.World, subscribers ...string) map[uint64]bool {
 	t.Helper()
 	seen := make(map[uint64]bool)
@@ -67,8 +67,7 @@ func serialsOf(t *testing.T, w *servicetest.World, subscribers ...string) map[ui
 	return seen
 }
 
-// TestSerialsAreDrawn: nothing about a number follows from those before it, also in a process that starts again, and what
-// the tables know is not given out.
+// Serials don't follow from earlier ones, even after a restart, and those that the tables know are not given out.
 func TestSerialsAreDrawn(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d := w.Enrol(servicetest.Office, "c1", "counter")
@@ -83,14 +82,14 @@ func TestSerialsAreDrawn(t *testing.T) {
 	if len(all) != 8 {
 		t.Fatalf("%d serials for four people", len(all))
 	}
-	for i := 1; i < len(all); i++ { // by chance once in 2^28 runs
+	for i := 1; i < len(all); i++ { // fails by chance once in 2^28 runs
 		if all[i]-all[i-1] < 1<<32 {
 			t.Errorf("serials %d and %d are near each other", all[i-1], all[i])
 		}
 	}
 }
 
-// renewed is another registration authority with the same configuration.
+// renewed returns another registration authority with the same configuration.
 func renewed(t *testing.T, r *ra.RA) *ra.RA {
 	t.Helper()
 	again, err := ra.New(r.Config)
@@ -98,7 +97,7 @@ func renewed(t *testing.T, r *ra.RA) *ra.RA {
 	return again
 }
 
-// TestKnownSerialsAreNotGivenOut: most of what is drawn is taken, and the tables can't be asked at all times.
+// Most drawn serials are taken, and the tables are sometimes unavailable.
 func TestKnownSerialsAreNotGivenOut(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d := w.Enrol(servicetest.Office, "c1", "counter")
@@ -115,7 +114,7 @@ func TestKnownSerialsAreNotGivenOut(t *testing.T) {
 	d.Decide(l.Keys(0))
 	for serial := range serialsOf(t, w, l.Subscriber) {
 		if !free[serial] || questions != 2 {
-			t.Errorf("serial %d, after %d questions, is one that the tables know", serial, questions)
+			t.Errorf("serial %d, after %d queries, is one that the tables know", serial, questions)
 		}
 	}
 	w.RA.Config.KnownSerials = func(context.Context, []uint64) ([]uint64, error) { return nil, errors.New("unavailable") }
@@ -123,12 +122,12 @@ func TestKnownSerialsAreNotGivenOut(t *testing.T) {
 	l = d.Apply(opIssue, "1", "card-1")
 	d.Decide(l.Keys(0))
 	if len(serialsOf(t, w, l.Subscriber)) != 2 {
-		t.Error("tables that can't be asked stop the issue")
+		t.Error("unavailable tables stopped the issue")
 	}
 }
 
-// TestThroughTheWire: claims, a forged one among them, by way of the stream.
-func TestThroughTheWire(t *testing.T) {
+// Claims, one of them forged, travel through the stream.
+func TestClaimsThroughTheStream(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	ctx, cancel := context.WithCancel(t.Context())

@@ -11,24 +11,26 @@ import (
 // receipt is when a claim counts as filed.
 type receipt struct {
 	filed time.Time
-	// entered is when a clerk entered filed by hand; zero when the counter's clock gave it.
+	// entered is when a clerk entered filed by hand; zero if the counter's clock gave it.
 	entered time.Time
-	// evidence is set when filed rests on less than a clock that the link bears out.
+	// evidence is set if filed rests on less than a clock confirmed by the link.
 	evidence *events.ReceiptEvidence
 }
 
-// span is what evidence leaves open of when a claim was made, both ends included. exact: the counter's link counted it.
+// span is the time in which a claim may have been made, both ends included. exact: the counter's link counted the time.
 type span struct {
 	earliest, latest time.Time
 	exact            bool
 }
 
-// judgeReceipt judges a claim's time: what the counter's clock showed must lie in what its link and the hub's own
-// contacts leave open, give or take ClockTolerance. A clock ahead of that is bounded by it and gives nobody later hours; a
-// receipt from before it is held when something is asked for by it, and bounded when it only tells what happened: nobody
-// is served by a written card or a loss that the hub does not know. A clock that plays is believed in nothing.
+// judgeReceipt judges a claim's time: the counter's clock must lie within the span that its link and the hub's own
+// contacts allow, give or take ClockTolerance. A later time is moved to the span's end, so that nobody gains office
+// hours. An earlier one is held if the claim asks for something, and moved into the span if it only reports what
+// happened: nobody profits from a written card or a loss that the hub does not know. A simulated clock is never
+// believed.
 //
-// The counter chooses everything in the claim. What it can't choose are the hub's contacts in known, which bound the rest.
+// The counter chooses everything in the claim. What it can't choose are the hub's contacts in known, which bound the
+// rest.
 func judgeReceipt(c *events.Claim, known counterlink.Evidence, now time.Time) (receipt, *events.HeldReceipt) {
 	clock := counterlink.ReadingOf(c)
 	open := spanOf(c, known, now)
@@ -56,8 +58,8 @@ func judgeReceipt(c *events.Claim, known counterlink.Evidence, now time.Time) (r
 	return r, nil
 }
 
-// receiptAt is when a claim that was made at a time counts as filed: as a clerk entered it by hand where that can be
-// (earlier on the same day), otherwise when it was made, and never later than now.
+// receiptAt returns when a claim made at a time counts as filed: as a clerk entered it by hand if that is earlier on
+// the same day, otherwise when it was made, and never later than now.
 func receiptAt(c *events.Claim, made, now time.Time) receipt {
 	if made.After(now) {
 		made = now
@@ -72,7 +74,7 @@ func receiptAt(c *events.Claim, made, now time.Time) receipt {
 	return receipt{filed: filed, entered: made}
 }
 
-// asks reports whether a claim asks for something to which the time of its receipt gives a right. Others tell what
+// asks reports whether a claim asks for something that depends on its time of receipt. Other claims report what
 // happened.
 func asks(c *events.Claim) bool {
 	switch c.GetFact().(type) {
@@ -83,8 +85,9 @@ func asks(c *events.Claim) bool {
 	return false
 }
 
-// spanOf narrows what the hub knows by what the counter's link says: not before the link-up that the counter remembers,
-// and, where a clock that nobody sets counted the time since, just then. Without such a clock, not before the claim before.
+// spanOf narrows what the hub knows by the counter's link evidence: not before the link-up that the counter remembers,
+// and exactly at the time counted since by a clock that nobody sets. Without such a clock, not before the previous
+// claim.
 func spanOf(c *events.Claim, known counterlink.Evidence, now time.Time) span {
 	open := span{earliest: known.After, latest: known.Before}
 	if open.latest.IsZero() || open.latest.After(now) {
@@ -126,8 +129,8 @@ func held(reason events.HeldReason, clock time.Time, open span) *events.HeldRece
 	return h
 }
 
-// contacts is what the hub knows of when a claim was made. A source that never links up is always on line: it makes a
-// claim when it sends it. A counter that has not linked up yet has made none before it was enrolled.
+// contacts returns what the hub knows of when a claim was made. A source that never links up is always online and sends
+// claims at once. A counter that has not linked up yet made none before its enrolment.
 func contacts(r counterlink.Received) counterlink.Evidence {
 	known := r.Link
 	if !known.After.IsZero() {

@@ -13,14 +13,14 @@ import (
 
 const tolerance = counterlink.ClockTolerance
 
-// at is a time of a fixed week.
+// at returns a time in a fixed month.
 func at(day, hour, minute int) time.Time {
 	return civil.New(2026, time.November, day).At(civil.Clock(hour, minute))
 }
 
 func ms(t time.Time) int64 { return t.UnixMilli() }
 
-// applied is an application that a counter's clock filed.
+// applied returns an application filed by a counter's clock.
 func applied(clock time.Time) *events.Claim {
 	return &events.Claim{
 		FiledMs: ms(clock), ClockEvidence: counterlink.ClockSynchronised,
@@ -38,10 +38,10 @@ func restarted(c *events.Claim, hub time.Time) *events.Claim {
 	return c
 }
 
-func TestAReceiptIsWhatTheLinkBearsOut(t *testing.T) {
+func TestReceiptTimeIsBoundedByLinkEvidence(t *testing.T) {
 	now := at(26, 10, 0)
 	online := counterlink.Evidence{After: now.Add(-time.Minute), Before: now}
-	weeks := counterlink.Evidence{After: at(2, 9, 0), Before: now} // the line was cut for more than three weeks
+	weeks := counterlink.Evidence{After: at(2, 9, 0), Before: now} // offline for more than three weeks
 	written := func(clock time.Time) *events.Claim {
 		return &events.Claim{FiledMs: ms(clock), ClockEvidence: counterlink.ClockSynchronised, Fact: &events.Claim_CardWritten{CardWritten: &events.CardWritten{}}}
 	}
@@ -62,7 +62,7 @@ func TestAReceiptIsWhatTheLinkBearsOut(t *testing.T) {
 		filed    time.Time
 		held     events.HeldReason
 		clock    bool // the counter's clock was not believed
-		interval bool // nothing but the interval is known
+		interval bool // only an interval is known
 	}{
 		"a right clock on line":                      {claim: linked(applied(now), now.Add(-time.Minute), time.Minute), known: online, filed: now},
 		"a little slow":                              {claim: linked(applied(now.Add(-4*time.Minute)), now, 0), known: online, filed: now.Add(-4 * time.Minute)},
@@ -80,7 +80,7 @@ func TestAReceiptIsWhatTheLinkBearsOut(t *testing.T) {
 		"started again meanwhile, a right clock":     {claim: restarted(applied(at(16, 11, 0)), at(2, 9, 0)), known: weeks, filed: at(16, 11, 0), interval: true},
 		"started again, the clock of the factory":    {claim: restarted(applied(time.Unix(0, 0)), at(2, 9, 0)), known: weeks, held: older},
 		"started again, fast by a year":              {claim: restarted(applied(at(16, 11, 0).AddDate(1, 0, 0)), at(2, 9, 0)), known: weeks, filed: now, clock: true, interval: true},
-		"started again, behind the claim before": {
+		"started again, before the previous claim": {
 			claim: restarted(applied(at(10, 11, 0)), at(2, 9, 0)), known: counterlink.Evidence{After: weeks.After, Before: now, Clock: at(12, 9, 0)}, held: older,
 		},
 		"a counter that has linked up since without saying so": {claim: linked(applied(at(16, 11, 0)), at(2, 9, 0), at(16, 11, 0).Sub(at(2, 9, 0))), known: online, held: older},
@@ -111,7 +111,7 @@ func TestAReceiptIsWhatTheLinkBearsOut(t *testing.T) {
 	}
 }
 
-func TestWhoNeverLinkedUpIsJudgedToo(t *testing.T) {
+func TestReceiptTimeOfSourcesWithoutLink(t *testing.T) {
 	now, since := at(26, 10, 0), at(20, 9, 0)
 	for name, row := range map[string]struct {
 		role string
@@ -136,15 +136,15 @@ func TestWhoNeverLinkedUpIsJudgedToo(t *testing.T) {
 	}
 }
 
-// machine is a counter's machine and its line, in true time, as the random test plays it.
+// machine simulates a counter's machine and its link in true time.
 type machine struct {
-	now    time.Time     // the truth, which is the hub's clock too
+	now    time.Time     // the true time and the hub's clock
 	offset time.Duration // of the counter's clock
-	honest bool          // the clock was never more than the tolerance off since its last link-up
+	honest bool          // the clock was within the tolerance since its last link-up
 
-	after time.Time // the hub's newest contact before the claims that are made now
-	told  time.Time // as the counter remembers it, zero before the first
-	boot  bool      // no start of the machine since
+	after time.Time // the hub's newest contact before current claims
+	told  time.Time // the time the counter got at its last link-up; zero before the first
+	boot  bool      // the machine has not restarted since
 	last  time.Time // the latest time that an earlier claim was filed by
 	queue []made
 }
@@ -156,8 +156,8 @@ type made struct {
 	honest bool
 }
 
-// Whatever happens to a line, a machine and its clock: a clock that is right is never held, and what is accepted is as
-// near the truth as the evidence allows.
+// Whatever happens to link, machine and clock: a right clock is never held, and accepted times are as near the truth as
+// the evidence allows.
 func TestHonestClocksAreNeverHeldAndOthersBounded(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &machine{now: at(2, 9, 0), after: at(1, 9, 0), honest: true}
@@ -199,7 +199,7 @@ func (m *machine) make() {
 	m.queue = append(m.queue, made{c, m.now, m.after, m.honest})
 }
 
-// link brings what waits to the hub and has it judged, then tells the counter the time.
+// link delivers and judges the queued claims, then tells the counter the time.
 func (m *machine) link(t *rapid.T) {
 	for _, q := range m.queue {
 		known := counterlink.Evidence{After: q.after, Before: m.now, Clock: m.last}
@@ -220,7 +220,7 @@ func (m *machine) link(t *rapid.T) {
 		case held != nil:
 			continue
 		case got.filed.After(m.now):
-			t.Fatalf("filed at %v, it is %v", got.filed, m.now)
+			t.Fatalf("filed at %v, after the hub's time %v", got.filed, m.now)
 		}
 		if _, exact := counterlink.TimeByLink(q.claim); exact && got.filed.Sub(q.truth).Abs() > tolerance+time.Millisecond {
 			t.Fatalf("made at %v, filed at %v, although the link counted the time", q.truth, got.filed)

@@ -2,13 +2,13 @@ package ra
 
 import "shomei/pkg/vault"
 
-// cameBack reports whether a claim is of somebody who applies at a counter. Whose data were erased years ago is a person
-// like any other then, and gets new keys; what was erased stays so.
-func (a *attempt) cameBack() bool {
+// appliesAnew reports whether somebody applies at a counter. A person whose data was erased years ago gets new keys then;
+// what was erased stays so.
+func (a *attempt) appliesAnew() bool {
 	return a.claim.GetApplicationReceived() != nil || a.claim.GetKeysGenerated() != nil
 }
 
-// renewKeys makes new keys for the record classes that were erased.
+// renewKeys makes new keys for the erased record classes.
 func (a *attempt) renewKeys() error {
 	for _, class := range vault.Classes {
 		if class == vault.Contact && a.personal.GetContact() == nil {

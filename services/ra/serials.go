@@ -11,13 +11,13 @@ import (
 )
 
 const (
-	// drawnAtOnce is how many serials are drawn and looked up together: one question for about a hundred acts.
+	// drawnAtOnce is how many serials are drawn and looked up together: one query for about a hundred procedures.
 	drawnAtOnce = 256
-	// knownPatience bounds the wait for tables that don't answer.
+	// knownPatience bounds the wait for unresponsive tables.
 	knownPatience = 500 * time.Millisecond
 )
 
-// serials draws serial numbers ahead of their use and throws away those that are taken.
+// serials draws serial numbers in advance and drops those in use.
 type serials struct {
 	known  func(context.Context, []uint64) ([]uint64, error)
 	logger *slog.Logger
@@ -26,7 +26,7 @@ type serials struct {
 	drawn []uint64
 }
 
-// take gives a serial number that no certificate carries.
+// take returns a serial number that no certificate has.
 func (s *serials) take(ctx context.Context) uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -38,8 +38,8 @@ func (s *serials) take(ctx context.Context) uint64 {
 	return serial
 }
 
-// draw fills the supply. The tables may lag behind the log and may be unavailable: what they don't know stays as unlikely
-// as the number of certificates in 2^64, and fsck looks at the log itself.
+// draw refills the supply. The tables may lag behind the log or be unavailable; a collision they don't know is as
+// unlikely as the number of certificates in 2^64, and fsck checks the log itself.
 func (s *serials) draw(ctx context.Context) {
 	for range drawnAtOnce {
 		s.drawn = append(s.drawn, ca.NewSerial())
@@ -51,7 +51,7 @@ func (s *serials) draw(ctx context.Context) {
 	defer cancel()
 	taken, err := s.known(ctx, s.drawn)
 	if err != nil {
-		s.logger.Warn("ClickHouse unavailable, serial numbers are not looked up there: shomei fsck finds one that is used twice", "error", err)
+		s.logger.Warn("ClickHouse unavailable, serial numbers not checked against it: shomei fsck finds duplicates", "error", err)
 		return
 	}
 	s.drawn = slices.DeleteFunc(s.drawn, func(serial uint64) bool { return slices.Contains(taken, serial) })

@@ -13,11 +13,11 @@ import (
 	"shomei/pkg/found"
 )
 
-// told takes what a counter's journal says of certificates, after the hub turned out to be an older copy. What the log knows
-// is dropped; the others are recorded with their authorities. A certificate counts when one of our authorities has signed it.
+// told handles the certificates in a counter's journal after the hub turned out to be an older copy. Those the log
+// knows are dropped; the others are recorded with their authorities, if one of them signed.
 func (a *attempt) told(ctx context.Context, told *events.CertificatesTold) error {
 	if len(told.Certificates) != len(a.personal.GetCertificates()) {
-		return unfit("%d certificates are told, %d come with the claim", len(told.Certificates), len(a.personal.GetCertificates()))
+		return unfit("%d certificates are reported, %d come with the claim", len(told.Certificates), len(a.personal.GetCertificates()))
 	}
 	unknown := make(map[string][]*events.CertificateFound)
 	for i, c := range told.Certificates {
@@ -35,7 +35,7 @@ func (a *attempt) told(ctx context.Context, told *events.CertificatesTold) error
 	}
 	for authority, list := range unknown {
 		env := a.envelope()
-		env.CommandID += "/" + authority // one commit with each authority
+		env.CommandID += "/" + authority // one commit for each authority
 		fresh, err := found.Record(ctx, a.Log, authority, env, list)
 		if err != nil {
 			return err
@@ -48,10 +48,10 @@ func (a *attempt) told(ctx context.Context, told *events.CertificatesTold) error
 	return nil
 }
 
-// signedBy reads a certificate and finds the authority that has signed it.
+// signedBy parses a certificate and returns the authority that signed it.
 func (a *attempt) signedBy(ctx context.Context, der []byte) (authority string, certificate *x509.Certificate, err error) {
 	if certificate, err = x509.ParseCertificate(der); err != nil {
-		return "", nil, unfit("a certificate that is told can't be read: %v", err)
+		return "", nil, unfit("a reported certificate can't be read: %v", err)
 	}
 	g, err := a.Directory.Generations().ByKeyID(certificate.AuthorityKeyId)
 	if errors.Is(err, ca.ErrNoGeneration) {
@@ -61,15 +61,15 @@ func (a *attempt) signedBy(ctx context.Context, der []byte) (authority string, c
 		g, err = a.Directory.Generations().ByKeyID(certificate.AuthorityKeyId)
 	}
 	if err != nil {
-		return "", nil, unfit("a certificate that is told is of no key that the log knows (%x): was a key ceremony held after the copy of the log was made?", certificate.AuthorityKeyId)
+		return "", nil, unfit("the log does not know the key of a reported certificate (%x): was a key ceremony held after the copy of the log was made?", certificate.AuthorityKeyId)
 	}
 	if err := certificate.CheckSignatureFrom(g.Certificate()); err != nil || !certificate.SerialNumber.IsUint64() {
-		return "", nil, unfit("a certificate that is told was not signed by authority %s: %v", g, err)
+		return "", nil, unfit("a reported certificate was not signed by authority %s: %v", g, err)
 	}
 	return directory.AuthorityID(g.Kind, g.Prefecture.Code), certificate, nil
 }
 
-// issued reports whether a subscriber's history holds the issue of this very certificate.
+// issued reports whether a subscriber's history has the issue of this very certificate.
 func (a *attempt) issued(ctx context.Context, subscriber string, certificate *x509.Certificate) (bool, error) {
 	if !events.ValidID(subscriber) {
 		return false, nil
@@ -89,9 +89,9 @@ func (a *attempt) issued(ctx context.Context, subscriber string, certificate *x5
 	return false, nil
 }
 
-// foundOf is what is recorded: what the certificate proves, and where the counter says that it is.
+// foundOf returns what is recorded: what the certificate proves, and where the counter says it is.
 func foundOf(c *events.CertificateFound, certificate *x509.Certificate) *events.CertificateFound {
-	id := func(text string) string { // anything else says nothing, and might be a name
+	id := func(text string) string { // anything else might be a name
 		if events.ValidID(text) {
 			return text
 		}

@@ -18,7 +18,7 @@ import (
 	"shomei/services/servicetest"
 )
 
-// lostCertificate is one that an authority has signed and the log knows nothing of.
+// lostCertificate returns one that an authority signed but the log does not know.
 func lostCertificate(t *testing.T, w *servicetest.World, authority string, serial uint64) []byte {
 	t.Helper()
 	generations := w.Directory.Generations()
@@ -33,7 +33,7 @@ func lostCertificate(t *testing.T, w *servicetest.World, authority string, seria
 	return der
 }
 
-// tells is a claim of certificates, with the proofs of them sealed.
+// tells returns a claim with certificates and their sealed proofs.
 func tells(d *servicetest.Desk, subscriber string, proofs ...[]byte) *events.Claim {
 	told := &events.CertificatesTold{}
 	for range proofs {
@@ -42,9 +42,9 @@ func tells(d *servicetest.Desk, subscriber string, proofs ...[]byte) *events.Cla
 	return d.Claim("", "", func(c *events.Claim) { c.Fact = &events.Claim_CertificatesTold{CertificatesTold: told} }, &events.Personal{Certificates: proofs})
 }
 
-// TestWhatACounterHasWrittenIsFound: certificates of ours that the log does not know are recorded with their authorities, once;
-// what it knows is dropped, and what nobody of ours has signed is believed by nobody.
-func TestWhatACounterHasWrittenIsFound(t *testing.T) {
+// Our certificates unknown to the log are recorded with their authorities, once; known ones are dropped, and
+// certificates not signed by us are not believed.
+func TestReportedUnknownCertificatesAreRecorded(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d, telephone := w.Enrol(servicetest.Office, "c1", "counter"), w.Enrol(servicetest.Office, "phone", "telephone")
 	l := d.Hold("100")
@@ -52,7 +52,7 @@ func TestWhatACounterHasWrittenIsFound(t *testing.T) {
 		d.Decide(tells(d, l.Subscriber, l.Certificate(l.Serial(kind))))
 	}
 	if n := w.CountAuthority("sign", "CertificateFound") + w.CountAuthority("auth", "CertificateFound"); n != 0 {
-		t.Errorf("%d certificates of the log itself are found", n)
+		t.Errorf("%d certificates of the log itself were recorded", n)
 	}
 	const serial = uint64(1)<<63 + 1
 	lost := lostCertificate(t, w, "sign", serial)
@@ -82,10 +82,10 @@ func TestWhatACounterHasWrittenIsFound(t *testing.T) {
 	why := strings.Join(w.Quarantined(), "\n")
 	for _, want := range []string{"was not signed by authority", "can't be read", "0 come with the claim", "a telephone may not claim"} {
 		if !strings.Contains(why, want) {
-			t.Errorf("no claim is refused because it %q: %s", want, why)
+			t.Errorf("no claim was refused because of %q: %s", want, why)
 		}
 	}
 	if n := w.CountAuthority("sign", "CertificateFound"); n != 1 {
-		t.Errorf("%d certificates are found", n)
+		t.Errorf("%d certificates were recorded", n)
 	}
 }

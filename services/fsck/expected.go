@@ -14,16 +14,16 @@ import (
 	"shomei/pkg/warehouse"
 )
 
-// place is what tables and lists should hold of one aggregate, folded from the log by a way of its own: neither the
-// state nor the rows that the warehouse makes have a part in it.
-type place struct {
+// expected is what the tables and lists should say about one aggregate, folded independently of lifecycle and
+// warehouse.
+type expected struct {
 	kind, id     string
 	certificates map[uint64]*certificate
-	// merged are the rows that several events add up to, by table and key.
+	// merged has the rows that several events add up to, by table and key.
 	merged map[string]*row
 }
 
-// certificate is what revocation lists are judged by: one certificate's milestones in milliseconds; zero is "not".
+// certificate has one certificate's milestones in milliseconds, by which revocation lists are checked; zero is never.
 type certificate struct {
 	serial                        uint64
 	subscriber, kind, regime      string
@@ -34,38 +34,38 @@ type certificate struct {
 	suspended, revoked, abandoned int64
 	expired                       int64
 	crlReason                     int
-	holds, releases               []uint64 // on a smartphone, where a suspension can be lifted
+	holds, releases               []uint64 // on a smartphone, where suspensions can be lifted
 }
 
-// take folds a commit, and gives the rows that its events make alone.
-func (p *place) take(c *events.Commit, give func(fact)) {
+// fold folds a commit, and calls give with the rows that its events alone make.
+func (p *expected) fold(c *events.Commit, give func(fact)) {
 	for i := range c.Events {
 		s := sourceOf(c, i)
 		s.eachRow(func(r row) { give(r.fact(p.id)) })
 		if p.kind == events.KindAuthority {
-			p.takeFound(s)
+			p.foldFound(s)
 		}
 		if p.kind != events.KindSubscriber || s.body == nil {
 			continue
 		}
-		p.takeCertificate(s)
-		p.takeEnd(s.event)
-		p.takeDeltas(s, give)
-		p.takeApplication(s)
-		p.takeNotice(s)
-		p.takeDeadline(s)
+		p.foldCertificate(s)
+		p.foldEnd(s.event)
+		p.foldDeltas(s, give)
+		p.foldApplication(s)
+		p.foldNotice(s)
+		p.foldDeadline(s)
 	}
 }
 
-// facts gives what the events of the aggregate add up to.
-func (p *place) facts(give func(fact)) {
+// facts calls give with the rows that the aggregate's events add up to.
+func (p *expected) facts(give func(fact)) {
 	for _, r := range p.merged {
 		give(r.fact(p.owner(r)))
 	}
 }
 
-// owner is whose row it is: of what an authority's history tells, the subscriber's.
-func (p *place) owner(r *row) string {
+// owner returns whose row it is: a row in an authority's history belongs to its subscriber.
+func (p *expected) owner(r *row) string {
 	if p.kind != events.KindAuthority {
 		return p.id
 	}
@@ -76,8 +76,8 @@ func (p *place) owner(r *row) string {
 	return r.cells[i].text
 }
 
-// row is the row of a merged table that the events under this key add up to.
-func (p *place) row(table, key string) *row {
+// row returns the row of a merged table under a key.
+func (p *expected) row(table, key string) *row {
 	if p.merged == nil {
 		p.merged = make(map[string]*row)
 	}
@@ -89,7 +89,7 @@ func (p *place) row(table, key string) *row {
 	return r
 }
 
-func (p *place) of(serial uint64) *certificate {
+func (p *expected) of(serial uint64) *certificate {
 	if p.certificates == nil {
 		p.certificates = make(map[uint64]*certificate)
 	}
@@ -101,9 +101,9 @@ func (p *place) of(serial uint64) *certificate {
 	return held
 }
 
-// takeFound folds the rows of certificates that exist outside the log: they stand in the authority's history and are
-// their subscriber's.
-func (p *place) takeFound(s source) {
+// foldFound folds the rows of certificates outside the log: they are in the authority's history but belong to their
+// subscriber.
+func (p *expected) foldFound(s source) {
 	switch b := events.BodyOf(s.event).(type) {
 	case *events.CertificateFound:
 		r := p.row("certificates", strconv.FormatUint(b.Serial, 10))
@@ -126,15 +126,15 @@ func (p *place) takeFound(s source) {
 	}
 }
 
-// milestones are the columns of certificates for what happens once to one.
+// milestones maps events to the columns of certificates for what happens once.
 var milestones = map[string]string{
 	"IssueAuthorized": "authorized", "CertificateIssued": "issued", "CertificateWritten": "written", "Delivered": "delivered",
 	"WindowOpened": "window_opened", "CertificateSuspended": "suspended", "CertificateReleased": "", "CertificateRevoked": "revoked",
 	"CertificateDiscarded": "revoked", "IssueAbandoned": "abandoned", "CertificateExpired": "expired",
 }
 
-// takeCertificate folds the rows of certificates.
-func (p *place) takeCertificate(s source) {
+// foldCertificate folds the rows of certificates.
+func (p *expected) foldCertificate(s source) {
 	milestone, about := milestones[s.name]
 	if !about {
 		return
@@ -167,7 +167,7 @@ func (p *place) takeCertificate(s source) {
 	}
 }
 
-// terms are what an authorisation and an issue say of a certificate alike.
+// terms returns what an authorisation and an issue both say about a certificate.
 func (s source) terms() []cell {
 	cells := []cell{
 		{column: "not_before", at: int64(s.number("not_before_ms"))},
@@ -182,7 +182,7 @@ func (s source) terms() []cell {
 	return cells
 }
 
-// gather adds a number to a set of them.
+// gather adds a number to a column's set.
 func (r *row) gather(column string, number uint64) {
 	i := slices.IndexFunc(r.cells, func(c cell) bool { return c.column == column })
 	if i < 0 {
@@ -195,8 +195,8 @@ func (r *row) gather(column string, number uint64) {
 	}
 }
 
-// takeEnd folds what revocation lists are judged by.
-func (p *place) takeEnd(e *events.Event) {
+// foldEnd folds the milestones by which revocation lists are checked.
+func (p *expected) foldEnd(e *events.Event) {
 	switch b := events.BodyOf(e).(type) {
 	case *events.IssueAuthorized:
 		held := p.of(b.Serial)
@@ -227,9 +227,9 @@ func (p *place) takeEnd(e *events.Event) {
 	}
 }
 
-// takeDeltas gives the signed rows of a certificate on a card: in force from its beginning, and out of force after its
-// last day or, when it ends before that, from then on.
-func (p *place) takeDeltas(s source, give func(fact)) {
+// foldDeltas calls give with the signed rows of a certificate on a card: in force from its beginning, and out of force
+// after its last day or, if it ends before that, from then on.
+func (p *expected) foldDeltas(s source, give func(fact)) {
 	if s.text("device") != "" {
 		return
 	}
@@ -265,7 +265,7 @@ func (d delta) end(owner string) {
 	}
 }
 
-// over is the first instant after the last day.
+// over returns the first instant after the last day.
 func (d delta) over() int64 {
 	last, err := civil.Parse(d.lastDay)
 	if err != nil || last.IsZero() {
@@ -275,7 +275,7 @@ func (d delta) over() int64 {
 }
 
 func (d delta) put(owner string, part int, sign string, effective int64) {
-	d.give(row{"certificate_deltas", fmt.Sprintf("%s/%d", d.place(), part), []cell{
+	d.give(row{"certificate_deltas", fmt.Sprintf("%s/%d", d.rowKey(), part), []cell{
 		{column: "sign", text: sign},
 		{column: "effective", at: effective},
 		{column: "recorded", at: d.event.RecordedMs},
@@ -287,14 +287,14 @@ func (d delta) put(owner string, part int, sign string, effective int64) {
 	}}.fact(owner))
 }
 
-// steps are the columns of applications for what happens once to one.
+// steps maps events to the columns of applications for what happens once.
 var steps = map[string]string{
 	"ApplicationAccepted": "accepted", "ApplicationRefused": "refused", "InquiryLetterDue": "letter", "ApplicationWithdrawn": "withdrawn",
 	"KeysRecorded": "keys", "CertificateIssued": "issued", "CertificateWritten": "written", "CardWriteFailed": "failed",
 	"Delivered": "delivered", "FeeCollected": "",
 }
 
-func (p *place) takeApplication(s source) {
+func (p *expected) foldApplication(s source) {
 	step, about := steps[s.name]
 	procedure := s.text("procedure")
 	if !about || procedure == "" {
@@ -329,7 +329,7 @@ func (p *place) takeApplication(s source) {
 	}
 }
 
-// received is what a counter took in, whatever was decided on it.
+// received returns what a counter received, whatever was decided.
 func (s source) received(kinds []events.CertificateKind) []cell {
 	list := ""
 	for i, kind := range kinds {
@@ -348,7 +348,7 @@ func (s source) received(kinds []events.CertificateKind) []cell {
 	}
 }
 
-func (p *place) takeNotice(s source) {
+func (p *expected) foldNotice(s source) {
 	at := s.event.RecordedMs
 	row := func(notice string) *row { return p.row("notices", p.id+"/"+notice) }
 	switch b := events.BodyOf(s.event).(type) {
@@ -367,8 +367,8 @@ func (p *place) takeNotice(s source) {
 	}
 }
 
-// takeDeadline keeps the newest word about a deadline.
-func (p *place) takeDeadline(s source) {
+// foldDeadline keeps the newest event about a deadline.
+func (p *expected) foldDeadline(s source) {
 	lastDay := ""
 	switch b := events.BodyOf(s.event).(type) {
 	case *events.DeadlineSet:
@@ -387,7 +387,7 @@ func (p *place) takeDeadline(s source) {
 	}
 }
 
-// fact is one thing that log and tables must say alike.
+// fact is one thing about which log and tables must agree.
 type fact struct {
 	shard      int
 	what, says string
