@@ -307,8 +307,7 @@ func (x *CrlPublished) GetKeyId() []byte {
 	return nil
 }
 
-// WriterEnrolled: commits signed by this key are believed within its role. Nothing writes it or WriterRetired yet: they are
-// reserved for services with keys of their own.
+// WriterEnrolled: commits signed by this key are believed within its role. Only the root writes it and WriterRetired.
 type WriterEnrolled struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	PublicKey     string                 `protobuf:"bytes,1,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`

@@ -26,6 +26,9 @@ const (
 // AuthorityLog is the id of the authority that holds facts about the log as a whole.
 const AuthorityLog = "log"
 
+// AuthorityWriters is the id of the authority under which the writers of the log are enrolled and retired.
+const AuthorityWriters = "writers"
+
 // Kinds lists every kind of aggregate.
 var Kinds = []string{KindSubscriber, KindCard, KindOffice, KindAuthority, KindAccess, KindQuarantine}
 

@@ -35,7 +35,7 @@ const (
 func (l *Log) restore(ctx context.Context, f Follower) (bookmark, error) {
 	kept := bookmark{Sequences: Positions{}, Parked: map[string]stuck{}}
 	stream, err := l.positions(ctx)
-	if errors.Is(err, jetstream.ErrStreamNotFound) && l.config.Writer == nil {
+	if errors.Is(err, jetstream.ErrStreamNotFound) && l.config.Marks == "" {
 		return kept, nil // nobody has followed this log yet
 	}
 	if err != nil {

@@ -22,9 +22,9 @@ func TestAnOrderlyStopWarnsOfNothing(t *testing.T) {
 	}
 	var lines bytes.Buffer
 	w := &following{
-		log: &Log{js: js, config: Config{
+		log: &Log{shared: &shared{js: js, config: Config{
 			Logger: slog.New(slog.NewTextHandler(&lines, &slog.HandlerOptions{Level: slog.LevelWarn})), PublishTimeout: 5 * time.Second,
-		}},
+		}}},
 		follower: Follower{Name: "notifier"}, unsaved: true,
 	}
 	stopped, stop := context.WithCancel(t.Context())

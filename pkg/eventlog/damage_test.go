@@ -155,7 +155,7 @@ func TestFollowMeetsAFlippedBit(t *testing.T) {
 	check(t, w.run(t, func(l *eventlog.Log, _ *hubserver.Server) {
 		for i := range flippedCommits {
 			_, err := l.Update(t.Context(), events.KindAccess, fmt.Sprintf("p%d", i%5),
-				eventlog.Envelope{CommandID: fmt.Sprintf("c%d", i)}, reissue(uint64(i+1)))
+				eventlog.Envelope{CommandID: fmt.Sprintf("c%d", i)}, say(events.KindAccess, uint64(i+1)))
 			check(t, err)
 		}
 	}))
@@ -324,7 +324,7 @@ func TestForgedCommits(t *testing.T) {
 			s := natstest.Start(t)
 			conn := natstest.Connect(t, s.URL())
 			c := config(t, conn, trusted)
-			c.Writers = map[string]eventlog.Role{public(t, trusted): eventlog.RoleHub, public(t, notifier): eventlog.RoleConsole}
+			c.Writers = map[string]eventlog.Role{public(t, trusted): eventlog.RoleHub, public(t, notifier): eventlog.RoleNotifier}
 			l := open(t, c)
 			for i := range 3 {
 				mustUpdate(t, l, "p", fmt.Sprintf("c%d", i), uint64(i+1))

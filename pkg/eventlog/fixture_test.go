@@ -110,6 +110,21 @@ func reissue(serial uint64) func(eventlog.Head) ([]*events.Event, error) {
 	}
 }
 
+// say returns something that may be said about a kind of aggregate.
+func say(kind string, serial uint64) func(eventlog.Head) ([]*events.Event, error) {
+	switch kind {
+	case events.KindAccess:
+		return func(eventlog.Head) ([]*events.Event, error) {
+			return []*events.Event{events.New(&events.RecordOpened{})}, nil
+		}
+	case events.KindAuthority:
+		return func(eventlog.Head) ([]*events.Event, error) {
+			return []*events.Event{events.New(&events.CrlPublished{Number: serial})}, nil
+		}
+	}
+	return reissue(serial)
+}
+
 func newKey(t testing.TB) nkeys.KeyPair {
 	t.Helper()
 	key, err := nkeys.CreateUser()

@@ -112,7 +112,7 @@ func TestFollowFromGivenPositionsAndKinds(t *testing.T) {
 	l := open(t, config(t, natstest.Connect(t, s.URL()), newKey(t)))
 	for i := range 10 {
 		mustUpdate(t, l, "p", fmt.Sprintf("c%d", i), uint64(i+1))
-		if _, err := l.Update(t.Context(), events.KindAuthority, "sign", eventlog.Envelope{CommandID: fmt.Sprintf("a%d", i)}, reissue(1)); err != nil {
+		if _, err := l.Update(t.Context(), events.KindAuthority, "sign", eventlog.Envelope{CommandID: fmt.Sprintf("a%d", i)}, say(events.KindAuthority, 1)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -299,7 +299,7 @@ func TestScanOfKinds(t *testing.T) {
 	kinds := []string{events.KindSubscriber, events.KindAccess, events.KindSubscriber, events.KindAuthority}
 	for i := range 60 {
 		_, err := l.Update(t.Context(), kinds[i%len(kinds)], fmt.Sprintf("a%d", i%12),
-			eventlog.Envelope{CommandID: fmt.Sprintf("c%d", i)}, reissue(uint64(i+1)))
+			eventlog.Envelope{CommandID: fmt.Sprintf("c%d", i)}, say(kinds[i%len(kinds)], uint64(i+1)))
 		check(t, err)
 	}
 	all := scanned(t, l, nil)

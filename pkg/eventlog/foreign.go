@@ -56,7 +56,7 @@ func (s *sifting) take(m blocks.Message) error {
 		s.unwanted[m.Sequence] = err.Error()
 		return nil
 	}
-	if writer, known := s.trust.writers[r.Writer]; !known || !writer.role.MayWrite(r.Kind) {
+	if writer, known := s.trust.writers[r.Writer]; !known || writer.forbids(r) != nil {
 		return s.trust.verify(r)
 	}
 	if err := s.trust.verify(r); err != nil {

@@ -31,7 +31,7 @@ func mixed(t testing.TB, streams int) (own *eventlog.Log, all []eventlog.Record)
 			kind = events.KindSubscriber
 		}
 		_, err := logs[i/3%2].Update(t.Context(), kind, fmt.Sprintf("a%d", i%12),
-			eventlog.Envelope{CommandID: fmt.Sprintf("c%d", i)}, reissue(uint64(i+1)))
+			eventlog.Envelope{CommandID: fmt.Sprintf("c%d", i)}, say(kind, uint64(i+1)))
 		check(t, err)
 	}
 	return logs[0], scanned(t, logs[0], nil)
@@ -120,7 +120,7 @@ func TestFollowOfKindsGoesOn(t *testing.T) {
 	wanted := 0
 	write := func(l *eventlog.Log, kind, command string) {
 		t.Helper()
-		_, err := l.Update(t.Context(), kind, "a", eventlog.Envelope{CommandID: command}, reissue(uint64(wanted+1)))
+		_, err := l.Update(t.Context(), kind, "a", eventlog.Envelope{CommandID: command}, say(kind, uint64(wanted+1)))
 		check(t, err)
 	}
 	for round := range 3 {
@@ -160,7 +160,7 @@ func TestTheFirstCommitOfAKindComesWhileOthersLook(t *testing.T) {
 				return nil
 			})
 		}
-		_, err := l.Update(t.Context(), events.KindAccess, "a", eventlog.Envelope{CommandID: "c"}, reissue(1))
+		_, err := l.Update(t.Context(), events.KindAccess, "a", eventlog.Envelope{CommandID: "c"}, say(events.KindAccess, 1))
 		check(t, err)
 		check(t, looking.Wait())
 	}

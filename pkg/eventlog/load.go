@@ -216,7 +216,7 @@ func countIn(answer []byte) (state counted, err error) {
 
 var errNoState = errors.New("the answer of JetStream holds no state of the stream")
 
-// head takes the carried state, or folds it again if an older version made it.
+// head takes the carried state, or folds it again if an older version made it or a writer whose states aren't believed.
 func (l *Log) head(ctx context.Context, t target, record Record, hash []byte) (head, error) {
 	version, state, err := record.State()
 	if err != nil {
@@ -226,7 +226,7 @@ func (l *Log) head(ctx context.Context, t target, record Record, hash []byte) (h
 		return head{}, fmt.Errorf("%s/%s revision %d carries a state of version %d, this program folds version %d; update it: %w",
 			t.kind, t.id, record.Commit.GetRevision(), version, t.fold.Version, ErrNewerState)
 	}
-	if version < t.fold.Version {
+	if version < t.fold.Version || !record.Role.mayState(t.kind) {
 		if state, err = l.refold(ctx, t, record.Commit.GetRevision()); err != nil {
 			return head{}, err
 		}

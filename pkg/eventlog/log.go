@@ -45,9 +45,9 @@ type Config struct {
 	// SetUp is a connection whose user may create and change streams, needed until Open returns; nil: Conn. A writer of
 	// commits needs no right to the streams themselves.
 	SetUp *nats.Conn
-	// Writer signs commits; nil opens the log for reading only. Its public key must be among Writers.
+	// Writer signs commits; nil opens the log for reading only, or for the writers of As. Its public key must be trusted.
 	Writer nkeys.KeyPair
-	// Writers are the public user nkeys (U…) that are trusted, and their roles.
+	// Writers are the public user nkeys (U…) that are trusted beside those that the log enrols, and their roles: the root.
 	Writers map[string]Role
 	// Folds by kind of aggregate. A kind without one can't be updated or loaded.
 	Folds map[string]Fold
@@ -57,7 +57,7 @@ type Config struct {
 	// keeps a reserve when all streams are full.
 	MaxBytes int64
 	// Marks is the directory of the high-water marks: on this machine, outside JetStream's store, of this process alone.
-	// Required with Writer. Without it loss is noticed only while the process lives.
+	// Without it the log is for reading only, and loss is noticed only while the process lives.
 	Marks string
 	// Gaps is the folder in which the server's start lists what is known to be missing (pkg/eventlog/blocks). Without
 	// it an incomplete stream is not served.
@@ -73,17 +73,25 @@ type Config struct {
 	CacheBytes int
 }
 
-// Log is the log. Its methods may be called from many goroutines.
+// Log is the log, as one writer or as a reader. Its methods may be called from many goroutines.
 type Log struct {
-	config     Config
-	js         jetstream.JetStream
+	*shared
+	// key, public and role are the writer's; without them it is for reading only.
+	key    ed25519.PrivateKey
+	public string
+	role   Role
+}
+
+// shared is what all writers of one process have in common.
+type shared struct {
+	config Config
+	js     jetstream.JetStream
+	// anchors are trusted by configuration, trust by configuration and enrolment.
+	anchors    atomic.Pointer[trust]
 	trust      atomic.Pointer[trust]
 	streams    []*stream
 	memory     memory
 	locks      subjectLocks
-	signer     ed25519.PrivateKey
-	public     string
-	role       Role
 	metrics    *metrics
 	connection atomic.Pointer[connection]
 	changes    chan nats.Status
@@ -100,13 +108,10 @@ func Open(ctx context.Context, config Config) (*Log, error) {
 	if err := config.complete(); err != nil {
 		return nil, err
 	}
-	l := &Log{config: config, memory: newMemory(config.CacheBytes), metrics: newMetrics(), stop: make(chan struct{})}
+	l := &Log{shared: &shared{config: config, memory: newMemory(config.CacheBytes), metrics: newMetrics(), stop: make(chan struct{})}}
 	l.locks.held = make(map[string]*subjectLock)
 	l.connection.Store(newConnection())
-	if err := l.SetWriters(config.Writers); err != nil {
-		return nil, err
-	}
-	if err := l.takeWriter(); err != nil {
+	if err := l.anchor(config.Writers); err != nil {
 		return nil, err
 	}
 	var err error
@@ -115,6 +120,14 @@ func Open(ctx context.Context, config Config) (*Log, error) {
 	}
 	if err := l.openStreams(ctx); err != nil {
 		return nil, errors.Join(err, l.Close())
+	}
+	if err := l.LearnWriters(ctx); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	if config.Writer != nil {
+		if l, err = l.As(config.Writer); err != nil {
+			return nil, errors.Join(err, l.Close())
+		}
 	}
 	l.stopped.Go(l.syncMarks)
 	l.changes = config.Conn.StatusChanged(nats.RECONNECTING, nats.DISCONNECTED)
@@ -183,39 +196,46 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
-// takeWriter keeps the raw key: nkeys derives it again from the seed at each signature, which doubles the cost.
-func (l *Log) takeWriter() error {
-	if l.config.Writer == nil {
-		return nil
-	}
-	public, err := l.config.Writer.PublicKey()
+// As returns the same log for another writer of this process. Close closes it for all of them. The error is ErrConfig if
+// the writer is not trusted.
+func (l *Log) As(writer nkeys.KeyPair) (*Log, error) {
+	public, err := writer.PublicKey()
 	if err != nil {
-		return fmt.Errorf("reading the writer's public key: %w", err)
+		return l, fmt.Errorf("reading the writer's public key: %w", err)
 	}
 	known, ok := l.trust.Load().writers[public]
-	if !ok {
-		return fmt.Errorf("this process signs as %s, which is not a trusted writer; enrol it first: %w", public, ErrConfig)
+	if !ok || !known.retired.IsZero() {
+		return l, fmt.Errorf("this process signs as %s, which is not a trusted writer; enrol it first: %w", public, ErrConfig)
 	}
-	seed, err := l.config.Writer.Seed()
+	seed, err := writer.Seed()
 	if err != nil {
-		return fmt.Errorf("reading the writer's seed: %w", err)
+		return l, fmt.Errorf("reading the writer's seed: %w", err)
 	}
 	_, raw, err := nkeys.DecodeSeed(seed)
 	if err != nil {
-		return fmt.Errorf("decoding the writer's seed: %w", err)
+		return l, fmt.Errorf("decoding the writer's seed: %w", err)
 	}
-	l.public, l.role, l.signer = public, known.role, ed25519.NewKeyFromSeed(raw)
-	return nil
+	// The raw key: nkeys derives it again from the seed at each signature, which doubles the cost.
+	return &Log{shared: l.shared, key: ed25519.NewKeyFromSeed(raw), public: public, role: known.role}, nil
 }
 
-// SetWriters replaces the trusted writers, when one is enrolled or retired.
-func (l *Log) SetWriters(writers map[string]Role) error {
+// SetWriters replaces the writers that are trusted beside those that the log enrols.
+func (l *Log) SetWriters(ctx context.Context, writers map[string]Role) error {
+	if err := l.anchor(writers); err != nil {
+		return err
+	}
+	l.memory.clear()
+	return l.LearnWriters(ctx)
+}
+
+// anchor trusts the writers of the configuration, and nobody else yet.
+func (l *Log) anchor(writers map[string]Role) error {
 	set, err := newTrust(writers)
 	if err != nil {
 		return err
 	}
+	l.anchors.Store(&set)
 	l.trust.Store(&set)
-	l.memory.clear()
 	return nil
 }
 

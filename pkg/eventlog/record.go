@@ -41,15 +41,28 @@ type trust struct {
 	believed *believed
 }
 
+// trusted is a writer. What the server stored after its retirement is not believed; the zero time: it writes.
 type trusted struct {
-	key  ed25519.PublicKey
-	role Role
+	key     ed25519.PublicKey
+	role    Role
+	retired time.Time
+}
+
+// forbids says why a commit with a valid signature is not the writer's to make, or nil.
+func (w trusted) forbids(r Record) error {
+	if event := w.role.forbidden(r.Kind, r.Commit.GetEvents()); event != "" {
+		return fmt.Errorf("its role %s may not write %s about %s", w.role, event, r.Kind)
+	}
+	if !w.retired.IsZero() && r.Time.After(w.retired) {
+		return fmt.Errorf("it was retired at %s and this was stored at %s", w.retired.UTC().Format(time.RFC3339), r.Time.UTC().Format(time.RFC3339))
+	}
+	return nil
 }
 
 func newTrust(writers map[string]Role) (trust, error) {
 	set := trust{writers: make(map[string]trusted, len(writers)), believed: newBelieved()}
 	for public, role := range writers {
-		if writableKinds[role] == nil {
+		if writable[role] == nil {
 			return trust{}, fmt.Errorf("writer %s has the unknown role %q: %w", public, role, ErrConfig)
 		}
 		raw, err := nkeys.Decode(nkeys.PrefixByteUser, []byte(public))
@@ -94,7 +107,7 @@ func (t trust) check(r Record) error {
 	return nil
 }
 
-// verify checks that a record has a valid signature by a trusted key whose role may write the kind.
+// verify checks that a record has a valid signature by a trusted key whose role may write its events.
 func (t trust) verify(r Record) error {
 	writer, known := t.writers[r.Writer]
 	where := fmt.Sprintf("%s/%s revision %d (%s sequence %d)", r.Kind, r.ID, r.Commit.GetRevision(), r.Stream, r.Sequence)
@@ -103,8 +116,9 @@ func (t trust) verify(r Record) error {
 		return fmt.Errorf("%s is signed by %s, who is not a trusted writer: %w", where, r.Writer, ErrForged)
 	case !ed25519.Verify(writer.key, events.SigningInput(r.envelope.GetCommit(), r.envelope.GetState()), r.envelope.GetSignature()):
 		return fmt.Errorf("%s: the signature of %s does not hold: %w", where, r.Writer, ErrForged)
-	case !writer.role.MayWrite(r.Kind):
-		return fmt.Errorf("%s is signed by %s, whose role %s may not write %s: %w", where, r.Writer, writer.role, r.Kind, ErrForged)
+	}
+	if err := writer.forbids(r); err != nil {
+		return fmt.Errorf("%s is signed by %s: %w: %w", where, r.Writer, err, ErrForged)
 	}
 	return nil
 }

@@ -54,7 +54,7 @@ func (l *Log) Positions(ctx context.Context, follower string) (Positions, error)
 	return kept.Sequences, nil
 }
 
-// Verify checks that a record is signed by a trusted writer whose role may write its kind. The error is ErrForged.
+// Verify checks that a record is signed by a trusted writer whose role may write its events. The error is ErrForged.
 func (l *Log) Verify(r Record) error {
 	if r.Commit == nil {
 		return fmt.Errorf("%s/%s at %s sequence %d can't be read: %w", r.Kind, r.ID, r.Stream, r.Sequence, ErrForged)
@@ -62,13 +62,16 @@ func (l *Log) Verify(r Record) error {
 	return (*l.trust.Load()).verify(r)
 }
 
-// TrustDigest returns a digest of the trusted writers and their roles: whatever was derived from verified records must
-// be derived again if it changes.
+// TrustDigest returns a digest of the writers that are trusted by configuration, and their roles: whatever was derived
+// from verified records must be derived again if it changes. An enrolment or a retirement changes nothing that stands in
+// the log before it, and the root writes nothing else.
 func (l *Log) TrustDigest() []byte {
-	writers := l.trust.Load().writers
+	writers := l.anchors.Load().writers
 	var text []byte
 	for _, public := range slices.Sorted(maps.Keys(writers)) {
-		text = fmt.Appendf(text, "%s %s\n", public, writers[public].role)
+		if role := writers[public].role; role != RoleRoot {
+			text = fmt.Appendf(text, "%s %s\n", public, role)
+		}
 	}
 	return events.Hash(text)
 }

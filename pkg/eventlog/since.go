@@ -47,6 +47,11 @@ func (l *Log) recent(t target, r Record) (head, bool) {
 	if err != nil || version != t.fold.Version {
 		return head{}, false
 	}
+	if !r.Role.mayState(t.kind) {
+		if state, err = t.fold.Apply(h.state, r.Commit); err != nil {
+			return head{}, false
+		}
+	}
 	h = head{
 		revision: h.revision + 1, sequence: r.Sequence, hash: events.Hash(r.Stored), state: state,
 		recordedMS: recordedMS(r.Commit), at: h.at,

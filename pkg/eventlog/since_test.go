@@ -146,7 +146,7 @@ func TestBelievedEndsWithTheTrust(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := l.SetWriters(map[string]eventlog.Role{public(t, newKey(t)): eventlog.RoleHub}); err != nil {
+	if err := l.SetWriters(t.Context(), map[string]eventlog.Role{public(t, newKey(t)): eventlog.RoleHub}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := l.LoadSince(t.Context(), records[0]); !errors.Is(err, eventlog.ErrForged) {

@@ -51,7 +51,7 @@ func (l *Log) openStreams(ctx context.Context) error {
 		served = served || err == nil
 		errs = append(errs, err)
 	}
-	if l.config.Writer != nil {
+	if l.config.Marks != "" {
 		if err := l.openPositions(ctx); err != nil {
 			return err
 		}
@@ -123,13 +123,13 @@ func (l *Log) openStream(ctx context.Context, i int, s *stream) error {
 	if sequence, _ := s.mark.get(); absent && sequence > 0 {
 		return l.gone(s, sequence)
 	}
-	if absent && l.config.Writer == nil {
+	if absent && l.config.Marks == "" {
 		return fmt.Errorf("stream %s does not exist, and a log opened for reading makes none: %w", s.name, ErrLayout)
 	}
 	if err != nil && !absent {
 		return fmt.Errorf("opening stream %s: %w", s.name, err)
 	}
-	if l.config.Writer != nil && (absent || !sameRules(handle.CachedInfo().Config, want)) {
+	if l.config.Marks != "" && (absent || !sameRules(handle.CachedInfo().Config, want)) {
 		if handle, err = l.makeStream(ctx, want, !absent); err != nil {
 			return fmt.Errorf("opening stream %s: %w", s.name, err)
 		}

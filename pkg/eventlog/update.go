@@ -57,11 +57,13 @@ func (l *Log) Update(ctx context.Context, kind, id string, env Envelope, decide 
 		return Outcome{}, err
 	}
 	switch {
-	case l.signer == nil:
+	case l.key == nil:
 		return Outcome{}, fmt.Errorf("this log was opened for reading: %w", ErrConfig)
+	case !l.trust.Load().writers[l.public].retired.IsZero():
+		return Outcome{}, fmt.Errorf("this writer, %s, is retired: %w", l.public, ErrConfig)
 	case env.CommandID == "":
 		return Outcome{}, fmt.Errorf("a command for %s/%s has no id: %w", kind, id, ErrConfig)
-	case !l.role.MayWrite(kind):
+	case !l.role.MayWriteKind(kind):
 		return Outcome{}, fmt.Errorf("the role %s may not write %s: %w", l.role, kind, ErrConfig)
 	}
 	release, err := l.locks.acquire(ctx, t.subject)
@@ -225,6 +227,9 @@ func (u *update) settle(ctx context.Context, h head) (Outcome, bool, error) {
 
 func (u *update) store(ctx context.Context, h head, now time.Time, decided []*events.Event) (Outcome, error) {
 	l, t := u.log, u.target
+	if event := l.role.forbidden(t.kind, decided); event != "" {
+		return Outcome{}, fmt.Errorf("the role %s may not write %s about %s: %w", l.role, event, t.kind, ErrConfig)
+	}
 	commit := u.commit(h, now, decided)
 	state, payload, err := l.sign(t, h.state, commit)
 	if err != nil {
@@ -286,7 +291,7 @@ func (l *Log) sign(t target, before []byte, commit *events.Commit) (state, paylo
 	}
 	payload, err = events.Encode(&events.Stored{
 		Commit: encoded, Writer: l.public, State: framed,
-		Signature: ed25519.Sign(l.signer, events.SigningInput(encoded, framed)),
+		Signature: ed25519.Sign(l.key, events.SigningInput(encoded, framed)),
 	})
 	if err == nil && len(payload) > events.MaxStored {
 		err = fmt.Errorf("commit %s/%s revision %d has %d bytes, %d are allowed: %w",

@@ -1,0 +1,159 @@
+package eventlog_test
+
+import (
+	"crypto/rand"
+	"errors"
+	"slices"
+	"testing"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"shomei/events"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/natstest"
+)
+
+// bodies returns an empty event of every kind.
+func bodies() []*events.Event {
+	fields := (*events.Event)(nil).ProtoReflect().Descriptor().Oneofs().ByName("body").Fields()
+	var all []*events.Event
+	for i := range fields.Len() {
+		e := &events.Event{}
+		e.ProtoReflect().Set(fields.Get(i), protoreflect.ValueOfMessage(e.ProtoReflect().NewField(fields.Get(i)).Message()))
+		all = append(all, e)
+	}
+	return all
+}
+
+// kindOf returns the kind of aggregate that an event is about.
+func kindOf(e *events.Event) string {
+	for _, role := range eventlog.Roles() {
+		if kind := role.Writable()[events.Name(e)]; kind != "" {
+			return kind
+		}
+	}
+	return events.KindAuthority
+}
+
+// plainFold has no rules.
+var plainFold = eventlog.Fold{
+	Version:    1,
+	Apply:      func([]byte, *events.Commit) ([]byte, error) { return []byte("{}"), nil },
+	Remembered: func([]byte, string) (uint64, bool) { return 0, false },
+}
+
+// TestEveryEventHasItsWriters: an event that is in no row could be written by nobody, and one that names a role wrongly
+// by the wrong ones.
+func TestEveryEventHasItsWriters(t *testing.T) {
+	retired := []string{"BlockLeased"}
+	for _, e := range bodies() {
+		name := events.Name(e)
+		var writers []eventlog.Role
+		for _, role := range eventlog.Roles() {
+			if role != eventlog.RoleHub && role != eventlog.RoleSimulator && role.Writable()[name] != "" {
+				writers = append(writers, role)
+			}
+		}
+		if len(writers) == 0 && !slices.Contains(retired, name) {
+			t.Errorf("nobody may write %s", name)
+		}
+	}
+	for _, c := range []struct {
+		event string
+		only  eventlog.Role
+	}{
+		{"IssueAuthorized", eventlog.RoleRA},
+		{"CertificateIssued", eventlog.RoleIssuer},
+		{"NoticeSent", eventlog.RoleNotifier},
+		{"KeyDestroyed", eventlog.RoleEraser},
+		{"CounterEnrolled", eventlog.RoleOperator},
+		{"WriterEnrolled", eventlog.RoleRoot},
+		{"WriterRetired", eventlog.RoleRoot},
+	} {
+		for _, role := range eventlog.Roles() {
+			may := role.Writable()[c.event] != ""
+			past := role == eventlog.RoleHub || role == eventlog.RoleSimulator
+			if may && role != c.only && !past {
+				t.Errorf("%s may write %s", role, c.event)
+			}
+		}
+	}
+}
+
+// TestAKeyIsWorthItsRow tries each role on each event: what is not in its row is refused to its writer and, forged past
+// it, believed by nobody.
+func TestAKeyIsWorthItsRow(t *testing.T) {
+	s := natstest.Start(t)
+	conn := natstest.Connect(t, s.URL())
+	for _, role := range eventlog.Roles() {
+		t.Run(string(role), func(t *testing.T) {
+			key := newKey(t)
+			c := config(t, conn, key)
+			c.Writers = map[string]eventlog.Role{public(t, key): role}
+			c.Folds = map[string]eventlog.Fold{}
+			for _, kind := range events.Kinds {
+				c.Folds[kind] = plainFold
+			}
+			l := open(t, c)
+			for _, e := range bodies() {
+				for _, kind := range []string{kindOf(e), events.KindAccess} {
+					id := rand.Text()
+					allowed := role.Writable()[events.Name(e)] == kind
+					_, err := l.Update(t.Context(), kind, id, eventlog.Envelope{CommandID: "c"}, func(eventlog.Head) ([]*events.Event, error) {
+						return []*events.Event{e}, nil
+					})
+					if allowed != (err == nil) || !allowed && !errors.Is(err, eventlog.ErrConfig) {
+						t.Fatalf("%s about %s: %v", events.Name(e), kind, err)
+					}
+					if allowed {
+						continue
+					}
+					commit := &events.Commit{Kind: kind, Id: id, Revision: 1, Schema: 1, CommandId: "c", Events: []*events.Event{e}}
+					inject(t, conn, events.LogSubject(kind, id), signed(t, commit, key))
+					if _, err := l.Load(t.Context(), kind, id); !errors.Is(err, eventlog.ErrForged) {
+						t.Fatalf("%s about %s, forged: %v", events.Name(e), kind, err)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestWhoMaySayLittleStatesNothing: a notifier's commit carries a state, as all do; what it says there is not believed.
+func TestWhoMaySayLittleStatesNothing(t *testing.T) {
+	s := natstest.Start(t)
+	conn := natstest.Connect(t, s.URL())
+	ra, notifier := newKey(t), newKey(t)
+	c := config(t, conn, ra)
+	c.Writers = map[string]eventlog.Role{public(t, ra): eventlog.RoleHub, public(t, notifier): eventlog.RoleNotifier}
+	l := open(t, c)
+	mustUpdate(t, l, "p", "c1", 7)
+	history, err := l.History(t.Context(), events.KindSubscriber, "p")
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit := next(history[0])
+	commit.Events = []*events.Event{events.New(&events.NoticeSent{Notice: "n"})}
+	forged := encoded(t, &events.StateBytes{Version: 1, State: []byte(`{"Live":666,"Issued":1,"Revision":2}`)})
+	signature, err := notifier.Sign(events.SigningInput(encoded(t, commit), forged))
+	if err != nil {
+		t.Fatal(err)
+	}
+	inject(t, conn, events.LogSubject(events.KindSubscriber, "p"), encoded(t, &events.Stored{
+		Commit: encoded(t, commit), State: forged, Writer: public(t, notifier), Signature: signature,
+	}))
+	for name, fresh := range map[string]bool{"in this process": false, "in another": true} {
+		if fresh {
+			c.Marks = t.TempDir()
+			l = open(t, c)
+		}
+		head, err := l.Load(t.Context(), events.KindSubscriber, "p")
+		if err != nil || head.Revision != 2 {
+			t.Fatalf("%s: %v, %v", name, head, err)
+		}
+		state, err := readToy(head.State)
+		if err != nil || state.Live != 7 {
+			t.Errorf("%s the state says that %d is in force, %v", name, state.Live, err)
+		}
+	}
+}

@@ -1,0 +1,115 @@
+package eventlog_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/nats-io/nkeys"
+
+	"shomei/events"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/natstest"
+)
+
+// enrol writes as the root.
+func enrol(t *testing.T, l *eventlog.Log, root nkeys.KeyPair, command string, bodies ...events.Body) {
+	t.Helper()
+	as, err := l.As(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = as.Update(t.Context(), events.KindAuthority, events.AuthorityWriters, eventlog.Envelope{CommandID: command},
+		func(eventlog.Head) (list []*events.Event, err error) {
+			for _, body := range bodies {
+				list = append(list, events.New(body))
+			}
+			return list, nil
+		})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.LearnWriters(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestAWriterFromEnrolmentToRetirement: nobody believes a key before it is enrolled, everybody what it wrote before it
+// was retired, and nobody what it writes after that.
+func TestAWriterFromEnrolmentToRetirement(t *testing.T) {
+	s := natstest.Start(t)
+	conn := natstest.Connect(t, s.URL())
+	root, key := newKey(t), newKey(t)
+	c := config(t, conn, root)
+	c.Writer, c.Writers = nil, map[string]eventlog.Role{public(t, root): eventlog.RoleRoot}
+	l := open(t, c)
+	if _, err := l.As(key); !errors.Is(err, eventlog.ErrConfig) {
+		t.Errorf("an unknown key opened the log: %v", err)
+	}
+	enrol(t, l, root, "enrol", &events.WriterEnrolled{PublicKey: public(t, key), Role: "issuer"},
+		&events.WriterEnrolled{PublicKey: public(t, newKey(t)), Role: "a role of next year"})
+	issuer, err := l.As(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustUpdate(t, issuer, "p", "c1", 1)
+	enrol(t, l, root, "retire", &events.WriterRetired{PublicKey: public(t, key)})
+	enrol(t, l, root, "once more", &events.WriterEnrolled{PublicKey: public(t, key), Role: "issuer"})
+
+	c.Marks = t.TempDir()
+	other := open(t, c)
+	for _, reader := range []*eventlog.Log{l, other} {
+		if head, err := reader.Load(t.Context(), events.KindSubscriber, "p"); err != nil || head.Revision != 1 {
+			t.Errorf("what was written before the retirement: %+v, %v", head, err)
+		}
+		if _, err := reader.As(key); !errors.Is(err, eventlog.ErrConfig) {
+			t.Errorf("a retired key opened the log: %v", err)
+		}
+	}
+	if _, err := issuer.Update(t.Context(), events.KindSubscriber, "p", eventlog.Envelope{CommandID: "late"}, reissue(2)); !errors.Is(err, eventlog.ErrConfig) {
+		t.Errorf("a retired writer wrote: %v", err)
+	}
+	history, err := l.History(t.Context(), events.KindSubscriber, "p")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inject(t, conn, events.LogSubject(events.KindSubscriber, "p"), signed(t, next(history[0]), key))
+	for _, reader := range []*eventlog.Log{l, other} {
+		if _, err := reader.Load(t.Context(), events.KindSubscriber, "p"); !errors.Is(err, eventlog.ErrForged) {
+			t.Errorf("what was written after the retirement: %v", err)
+		}
+	}
+}
+
+// TestTheListOfWritersIsKeptBesideTheMarks: those who look at a log without a server know whom to believe.
+func TestTheListOfWritersIsKeptBesideTheMarks(t *testing.T) {
+	s := natstest.Start(t)
+	root, key := newKey(t), newKey(t)
+	anchors := map[string]eventlog.Role{public(t, root): eventlog.RoleRoot}
+	c := config(t, natstest.Connect(t, s.URL()), root)
+	c.Writer, c.Writers = nil, anchors
+	l := open(t, c)
+	enrol(t, l, root, "enrol", &events.WriterEnrolled{PublicKey: public(t, key), Role: "issuer"})
+	known, err := eventlog.Enrolled(c.Marks, anchors)
+	if err != nil || known[public(t, key)] != eventlog.RoleIssuer || len(known) != 2 {
+		t.Errorf("known are %v, %v", known, err)
+	}
+	if _, err := eventlog.Enrolled(c.Marks, map[string]eventlog.Role{public(t, newKey(t)): eventlog.RoleRoot}); !errors.Is(err, eventlog.ErrForged) {
+		t.Errorf("the list of another root is believed: %v", err)
+	}
+	if known, err := eventlog.Enrolled(t.TempDir(), anchors); err != nil || len(known) != 1 {
+		t.Errorf("without a list: %v, %v", known, err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// Another log has taken the place of the one that enrolled: its marks were lost, the list was not.
+	if err := os.Remove(filepath.Join(c.Marks, l.Streams()[0]+".mark")); err != nil {
+		t.Fatal(err)
+	}
+	c.Conn = natstest.Connect(t, natstest.Start(t).URL())
+	if _, err := eventlog.Open(t.Context(), c); !errors.Is(err, eventlog.ErrDamaged) {
+		t.Errorf("a log that lost an enrolment is opened: %v", err)
+	}
+}
