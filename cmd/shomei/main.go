@@ -22,7 +22,7 @@ type app struct{ cli.App }
 func (a *app) root() *cobra.Command {
 	return a.Root("shomei", "証明 — カードに載る電子証明書の一生 (certificates on smart cards, from the municipal counter to expiry)",
 		a.allCommand(), a.upCommand(), cli.Engine(), a.logCommand(), a.stateCommand(), a.forecastCommand(), a.rebuildCommand(), a.fsckCommand(),
-		a.ddlCommand(), a.rulesCommand(), a.officeCommand(), a.counterCommand(), a.authorityCommand(), a.cardsCommand(), a.eraseCommand(),
+		a.ddlCommand(), a.rulesCommand(), a.officeCommand(), a.counterCommand(), a.authorityCommand(), a.rolesCommand(), a.cardsCommand(), a.eraseCommand(),
 		a.reportCommand(), storyCommand(), crashpointsCommand(), a.versionCommand())
 }
 

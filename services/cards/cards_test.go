@@ -41,7 +41,7 @@ const (
 func keyFile(w *servicetest.World) string { return filepath.Join(w.Dir, "cards.key") }
 
 func open(w *servicetest.World) (*cards.Cards, error) {
-	return cards.New(w.T.Context(), cards.Config{Log: w.Log, Links: w.Links, Keys: keyFile(w), Logger: w.Logger()})
+	return cards.New(w.T.Context(), cards.Config{Log: w.As(eventlog.RoleCards), Links: w.Links, Keys: keyFile(w), Logger: w.Logger()})
 }
 
 // service returns the service of a new centre.

@@ -39,7 +39,7 @@ func start(t *testing.T, w *servicetest.World, change func(*dispatcher.Config)) 
 	t.Helper()
 	r := &runner{w: w, done: make(chan error, 1)}
 	r.config = dispatcher.Config{
-		Log: w.Log, Links: w.Links, Directory: w.Directory, Vault: w.Vault, Patience: time.Hour, Clock: w.Clock.Now, Logger: w.Logger(),
+		Log: w.As(eventlog.RoleDispatcher), Links: w.Links, Directory: w.Directory, Vault: w.Vault, Patience: time.Hour, Clock: w.Clock.Now, Logger: w.Logger(),
 		Handled: func(at eventlog.Positions) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
@@ -250,7 +250,7 @@ func TestVoidedCardsAreRetiredOnce(t *testing.T) {
 	d.Decide(d.Claim("p9", "", servicetest.Applied(events.Operation_OPERATION_RETURN_CARD, l.Card), servicetest.Resident("100")))
 	for range 2 {
 		for _, r := range w.History(events.KindSubscriber, l.Subscriber) {
-			servicetest.Check(t, dispatcher.RetireCards(t.Context(), w.Log, r))
+			servicetest.Check(t, dispatcher.RetireCards(t.Context(), w.As(eventlog.RoleDispatcher), r))
 		}
 	}
 	retired := 0

@@ -25,7 +25,7 @@ const morning = "2020-01-15 10:00"
 // newEraser returns the eraser of a vault, caught up.
 func newEraser(w *servicetest.World, v *vault.Vault) *eraser.Eraser {
 	w.T.Helper()
-	e, err := eraser.New(w.T.Context(), eraser.Config{Log: w.Log, Vault: v, Logger: w.Logger()})
+	e, err := eraser.New(w.T.Context(), eraser.Config{Log: w.As(eventlog.RoleEraser), Vault: v, Logger: w.Logger()})
 	servicetest.Check(w.T, err)
 	return e
 }
@@ -45,7 +45,7 @@ func order(w *servicetest.World, subscriber, class string) eraser.Ordered {
 		Envelope: eventlog.Envelope{
 			CommandID: uuid.NewString(), Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_OPERATOR, Id: "0042"},
 		},
-	}.Decide(w.T.Context(), w.Log, w.Vault)
+	}.Decide(w.T.Context(), w.As(eventlog.RoleOperator), w.Vault)
 	servicetest.Check(w.T, err)
 	return ordered
 }
@@ -118,7 +118,7 @@ func TestOrdersThatMakeNoSense(t *testing.T) {
 	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
 	for _, e := range []eraser.Order{{Subscriber: "nobody", Class: vault.Contact}, {Subscriber: l.Subscriber, Class: "diary"}} {
 		e.Envelope.CommandID = uuid.NewString()
-		_, err := e.Decide(t.Context(), w.Log, w.Vault)
+		_, err := e.Decide(t.Context(), w.As(eventlog.RoleOperator), w.Vault)
 		if err == nil || errors.Is(err, eraser.ErrNobody) != (e.Subscriber == "nobody") {
 			t.Errorf("%s of %s: %v", e.Class, e.Subscriber, err)
 		}

@@ -55,7 +55,7 @@ func (h tables) show(t *testing.T) {
 
 func (h tables) expiry() *expiry.Expiry {
 	return expiry.New(expiry.Config{
-		Log: h.w.Log, Warehouse: h.Warehouse, Clock: h.w.Clock.Now, Logger: h.w.Logger(),
+		Log: h.w.As(eventlog.RoleExpiry), Warehouse: h.Warehouse, Clock: h.w.Clock.Now, Logger: h.w.Logger(),
 		Days: days.Watch{Every: 20 * time.Millisecond, Logger: h.w.Logger()},
 	})
 }

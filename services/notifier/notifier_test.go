@@ -70,7 +70,7 @@ func (w *world) tick(subscriber string) {
 
 func (w *world) config(s *mailServer) notifier.Config {
 	return notifier.Config{
-		Log: w.Log, Directory: w.Directory, Vault: w.Vault, Mailer: s.mailer(), From: "no-reply@shomei.example", PrintDesk: desk,
+		Log: w.As(eventlog.RoleNotifier), Directory: w.Directory, Vault: w.Vault, Mailer: s.mailer(), From: "no-reply@shomei.example", PrintDesk: desk,
 		Clock: w.Clock.Now, Logger: w.Logger(), Retry: 20 * time.Millisecond, Switches: regime.Switches{LetterDays: 20},
 	}
 }

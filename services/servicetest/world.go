@@ -60,6 +60,7 @@ type World struct {
 
 	seal   hpke.PrivateKey
 	secret []byte
+	keys   map[eventlog.Role]nkeys.KeyPair
 }
 
 // Clock is a clock that only the test moves.
@@ -101,6 +102,11 @@ func New(t testing.TB, at string) *World {
 	w.Clock.Set(at)
 	w.seal, w.secret = must(counterlink.NewSealKey())(t), []byte("a secret of thirty-two bytes, so")
 	w.Writers = map[string]eventlog.Role{Public(t, w.Writer): eventlog.RoleHub}
+	w.keys = make(map[eventlog.Role]nkeys.KeyPair)
+	for _, role := range eventlog.Roles() {
+		w.keys[role] = NewKey(t)
+		w.Writers[Public(t, w.keys[role])] = role
+	}
 	w.Server = natstest.StartIn(t, filepath.Join(w.Dir, "nats"))
 	w.Conn = natstest.Connect(t, w.Server.URL())
 	w.Log = w.OpenLog(w.Conn, w.Writer, "marks")
@@ -131,11 +137,19 @@ func (w *World) OpenLog(conn *nats.Conn, writer nkeys.KeyPair, marks string) *ev
 	return log
 }
 
+// As opens the log as a service of this role writes it.
+func (w *World) As(role eventlog.Role) *eventlog.Log { return w.as(w.Log, role) }
+
+func (w *World) as(log *eventlog.Log, role eventlog.Role) *eventlog.Log {
+	w.T.Helper()
+	return must(log.As(w.keys[role]))(w.T)
+}
+
 // Trust makes a writer of a role that every log opened so far and later believes.
 func (w *World) Trust(role eventlog.Role) nkeys.KeyPair {
 	key := NewKey(w.T)
 	w.Writers[Public(w.T, key)] = role
-	Check(w.T, w.Log.SetWriters(maps.Clone(w.Writers)))
+	Check(w.T, w.Log.SetWriters(w.T.Context(), maps.Clone(w.Writers)))
 	return key
 }
 
@@ -151,7 +165,7 @@ func (w *World) NewLinks(conn, gate *nats.Conn) *counterlink.Links {
 // NewRA makes another registration authority, as another process would be.
 func (w *World) NewRA(log *eventlog.Log) *ra.RA {
 	return must(ra.New(ra.Config{
-		Log: log, Links: w.Links, Directory: w.Directory, Vault: w.Vault, SealKey: w.seal, Secret: w.secret,
+		Log: w.as(log, eventlog.RoleRA), Links: w.Links, Directory: w.Directory, Vault: w.Vault, SealKey: w.seal, Secret: w.secret,
 		Clock: w.Clock.Now, Simulated: !w.RealClock, Logger: w.Logger(),
 	}))(w.T)
 }
@@ -163,7 +177,7 @@ func (w *World) NewIssuer(log *eventlog.Log) *issuer.Issuer {
 	authorityKeys.into(w.T, keys)
 	w.T.Cleanup(func() { authorityKeys.outOf(w.T, keys) })
 	return issuer.New(issuer.Config{
-		Log: log, Directory: w.Directory, Vault: w.Vault, Keys: keys, Clock: w.Clock.Now, Logger: w.Logger(),
+		Log: w.as(log, eventlog.RoleIssuer), Directory: w.Directory, Vault: w.Vault, Keys: keys, Clock: w.Clock.Now, Logger: w.Logger(),
 	})
 }
 

@@ -19,7 +19,7 @@ import (
 
 // markLog records in the first commit whether the log is simulated, and afterwards refuses the other kind of clock.
 func (p *Parts) markLog(ctx context.Context) error {
-	_, err := p.Log.Update(ctx, events.KindAuthority, events.AuthorityLog, p.envelope(), func(head eventlog.Head) ([]*events.Event, error) {
+	_, err := p.as(eventlog.RoleOperator).Update(ctx, events.KindAuthority, events.AuthorityLog, p.envelope(), func(head eventlog.Head) ([]*events.Event, error) {
 		state, err := lifecycle.DecodeAuthority(head.State)
 		if err != nil {
 			return nil, err
@@ -53,7 +53,7 @@ func (p *Parts) recordOfficeSealed(
 	id string,
 	body func(dossier.Sealer) (events.Body, error),
 ) error {
-	outcome, err := p.Log.Update(ctx, events.KindOffice, id, env, func(head eventlog.Head) ([]*events.Event, error) {
+	outcome, err := p.as(eventlog.RoleOperator).Update(ctx, events.KindOffice, id, env, func(head eventlog.Head) ([]*events.Event, error) {
 		b, err := body(dossier.Sealer{Vault: p.Vault, Subscriber: id, Revision: head.Revision + 1})
 		if err != nil {
 			return nil, err

@@ -21,10 +21,14 @@ import (
 // keys are the secrets of one hub. Each has its own file under keys/, readable by its owner only and made at the first
 // start.
 type keys struct {
-	writer nkeys.KeyPair
+	// gate signs what counters are told. Before services had keys of their own it signed all commits, too.
+	gate   nkeys.KeyPair
 	public string
-	seal   hpke.PrivateKey
-	secret []byte
+	// root is the public key of the root, whose own key is not kept: it enrols the writers and is not needed after that.
+	root    string
+	writers map[eventlog.Role]nkeys.KeyPair
+	seal    hpke.PrivateKey
+	secret  []byte
 	// accounts are the accounts of the NATS server.
 	accounts hubserver.Accounts
 	// simulator signs simulated commits; nil if there are none.
@@ -36,14 +40,17 @@ func openKeys(dir string) (keys, error) {
 	if err := os.MkdirAll(filepath.Join(dir, "ca"), 0o700); err != nil {
 		return k, err
 	}
-	seed, err := secretFile(filepath.Join(dir, "hub.nk"), newWriterSeed)
-	if err != nil {
+	var err error
+	if k.gate, err = writerKey(filepath.Join(dir, "hub.nk")); err != nil {
 		return k, err
 	}
-	if k.writer, err = nkeys.FromSeed(seed); err != nil {
-		return k, fmt.Errorf("reading the hub's writer key: %w", err)
+	if k.public, err = k.gate.PublicKey(); err != nil {
+		return k, err
 	}
-	if k.public, err = k.writer.PublicKey(); err != nil {
+	if k.root, err = rootOf(dir); err != nil {
+		return k, err
+	}
+	if k.writers, err = openWriters(filepath.Join(dir, "writers")); err != nil {
 		return k, err
 	}
 	sealed, err := secretFile(filepath.Join(dir, "seal.key"), newSealSecret)
@@ -63,14 +70,11 @@ func openKeys(dir string) (keys, error) {
 	if k.accounts, err = openAccounts(filepath.Join(dir, "nats")); err != nil {
 		return k, err
 	}
-	if seed, err = os.ReadFile(filepath.Join(dir, simulatorFile)); err == nil {
-		if k.simulator, err = nkeys.FromSeed(seed); err != nil {
-			return k, fmt.Errorf("reading the simulator's writer key: %w", err)
-		}
-	} else if !errors.Is(err, os.ErrNotExist) {
-		return k, err
+	k.simulator, err = existingKey(filepath.Join(dir, simulatorFile))
+	if errors.Is(err, os.ErrNotExist) {
+		err = nil
 	}
-	return k, nil
+	return k, err
 }
 
 // simulatorFile exists only in data folders that a simulation has written to.
@@ -85,10 +89,10 @@ func (p *Parts) makeSimulator(context.Context) (err error) {
 	return err
 }
 
-// writers returns the keys whose commits are believed. They include the simulator's until the log turns out not to be
-// simulated (openLog).
-func (k keys) writers(simulated bool) (map[string]eventlog.Role, error) {
-	writers := map[string]eventlog.Role{k.public: eventlog.RoleHub}
+// anchors returns the keys that are trusted without an enrolment. They include the simulator's until the log turns out
+// not to be simulated (openLog).
+func (k keys) anchors(simulated bool) (map[string]eventlog.Role, error) {
+	writers := map[string]eventlog.Role{k.root: eventlog.RoleRoot, k.public: eventlog.RoleHub}
 	if k.simulator != nil && simulated {
 		public, err := k.simulator.PublicKey()
 		if err != nil {

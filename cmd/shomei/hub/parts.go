@@ -37,8 +37,10 @@ import (
 // Parts are what the rows of a centre stand on, and what tools look at. Each is opened once; Close closes them all.
 type Parts struct {
 	Config
-	Clock     *ops.Clock
+	Clock *ops.Clock
+	// Log is for reading; logs are the same for those that write.
 	Log       *eventlog.Log
+	logs      map[eventlog.Role]*eventlog.Log
 	Directory *directory.Directory
 	Vault     *vault.Vault
 	Warehouse *warehouse.Warehouse
@@ -245,6 +247,9 @@ func (p *Parts) openLog(ctx context.Context) error {
 	if err := p.openOwnLog(ctx); err != nil {
 		return err
 	}
+	if err := p.enrolWriters(ctx); err != nil {
+		return err
+	}
 	if err := p.markLog(ctx); err != nil && !eventlog.Unreadable(err) {
 		return err
 	} else if err != nil {
@@ -253,14 +258,14 @@ func (p *Parts) openLog(ctx context.Context) error {
 	if p.Clock.Simulated() {
 		return nil
 	}
-	writers, err := p.keys.writers(false)
+	anchors, err := p.keys.anchors(false)
 	if err != nil {
 		return err
 	}
-	return p.Log.SetWriters(writers)
+	return p.Log.SetWriters(ctx, anchors)
 }
 
-// openOwnLog opens the log for writing and creates or corrects its streams.
+// openOwnLog opens the log and creates or corrects its streams.
 func (p *Parts) openOwnLog(ctx context.Context) error {
 	err := p.settingUp(func(conn *nats.Conn) error {
 		return counterlink.EnsureStreams(ctx, conn, counterlink.StreamLimits{Store: p.server.StoreLimit()})
@@ -272,7 +277,7 @@ func (p *Parts) openOwnLog(ctx context.Context) error {
 		return err
 	}
 	return p.settingUp(func(conn *nats.Conn) error {
-		return p.openLogWith(ctx, eventlog.Config{Writer: p.keys.writer, Marks: p.path("marks"), SetUp: conn})
+		return p.openLogWith(ctx, eventlog.Config{Marks: p.path("marks"), SetUp: conn})
 	})
 }
 
@@ -300,7 +305,7 @@ func (p *Parts) logWith(ctx context.Context, c eventlog.Config) (*eventlog.Log, 
 	}
 	c.Streams, c.Logger, c.Gaps = p.Streams, p.Logger, p.path("marks")
 	var err error
-	if c.Writers, err = p.keys.writers(true); err != nil {
+	if c.Writers, err = p.keys.anchors(true); err != nil {
 		return nil, err
 	}
 	log, err := eventlog.Open(ctx, c)
@@ -311,7 +316,7 @@ func (p *Parts) logWith(ctx context.Context, c eventlog.Config) (*eventlog.Log, 
 }
 
 func (p *Parts) openCards(ctx context.Context) (err error) {
-	p.Cards, err = cards.New(ctx, cards.Config{Log: p.Log, Links: p.Links, Keys: p.path("keys", "cards.key"), Logger: p.Logger})
+	p.Cards, err = cards.New(ctx, cards.Config{Log: p.as(eventlog.RoleCards), Links: p.Links, Keys: p.path("keys", "cards.key"), Logger: p.Logger})
 	return err
 }
 
@@ -321,7 +326,7 @@ func (p *Parts) openErasedVault(ctx context.Context) (err error) {
 	if err := p.makeVault(ctx); err != nil {
 		return err
 	}
-	p.eraser, err = eraser.New(ctx, eraser.Config{Log: p.Log, Vault: p.Vault, Logger: p.Logger, Handled: p.positions.note("eraser")})
+	p.eraser, err = eraser.New(ctx, eraser.Config{Log: p.as(eventlog.RoleEraser), Vault: p.Vault, Logger: p.Logger, Handled: p.positions.note("eraser")})
 	return err
 }
 
@@ -374,10 +379,10 @@ func (p *Parts) openLinks(ctx context.Context) (err error) {
 	}
 	p.Links, err = counterlink.NewLinks(ctx, counterlink.LinksConfig{
 		Conn: p.conn, Gate: gate, Connected: p.server.Connected, Crowded: p.crowded, Suspend: p.suspend,
-		Writer: p.keys.writer, Logger: p.Logger, Enrolled: p.enrolled,
+		Writer: p.keys.gate, Logger: p.Logger, Enrolled: p.enrolled,
 		Now: p.Clock.Now, Simulated: p.Clock.Simulated(),
 		Quarantine: func(ctx context.Context, q counterlink.Quarantined) error {
-			return ra.Quarantine(ctx, p.Log, p.Vault, q)
+			return ra.Quarantine(ctx, p.as(eventlog.RoleRA), p.Vault, q)
 		},
 		Mismatch: func(counter string, err error) {
 			p.Logger.Error("a counter's history differs from the hub's, its claims are refused: shomei counter adopt shows both ends and what can be done",
@@ -395,7 +400,7 @@ func (p *Parts) days() days.Watch {
 func (p *Parts) admit(context.Context) error { return p.admitCounters() }
 
 func (p *Parts) openIssuer(ctx context.Context) error {
-	p.Issuer = p.newIssuer(p.Log, p.Clock.Now)
+	p.Issuer = p.newIssuer(p.as(eventlog.RoleIssuer), p.Clock.Now)
 	err := p.Issuer.HoldDueCeremonies(ctx)
 	if eventlog.Unreadable(err) {
 		p.Logger.Error("an authority can't be read; it issues nothing until it can", "error", err)
@@ -406,7 +411,7 @@ func (p *Parts) openIssuer(ctx context.Context) error {
 
 func (p *Parts) openExpiry(context.Context) error {
 	p.Expiry = expiry.New(expiry.Config{
-		Log: p.Log, Warehouse: p.Warehouse, Switches: p.Switches, Clock: p.Clock.Now, Days: p.days(), Logger: p.Logger,
+		Log: p.as(eventlog.RoleExpiry), Warehouse: p.Warehouse, Switches: p.Switches, Clock: p.Clock.Now, Days: p.days(), Logger: p.Logger,
 	})
 	return nil
 }

@@ -65,7 +65,11 @@ func (r Repair) aim(p *Parts, config *blocks.Config) (subject string, err error)
 		return "", refuse("%q is no KIND/ID: KIND is one of %s", r.Target, strings.Join(events.Kinds, ", "))
 	}
 	config.Only = slices.DeleteFunc(names, func(name string) bool { return !strings.HasPrefix(name, events.StreamPrefix) })
-	writers, err := p.keys.writers(true)
+	anchors, err := p.keys.anchors(true)
+	if err != nil {
+		return "", err
+	}
+	writers, err := eventlog.Enrolled(p.path("marks"), anchors)
 	if err != nil {
 		return "", err
 	}

@@ -13,6 +13,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/directory"
 	"shomei/pkg/dossier"
+	"shomei/pkg/eventlog"
 	"shomei/pkg/found"
 	"shomei/pkg/lifecycle"
 )
@@ -27,7 +28,7 @@ func (p *Parts) compareTables(ctx context.Context) error {
 	certificates, revocations := 0, 0
 	for authority, list := range outside.Certificates {
 		for batch := range found.Batches(list) {
-			fresh, err := found.Record(ctx, p.Log, authority, p.envelope(), batch)
+			fresh, err := found.Record(ctx, p.as(eventlog.RoleOperator), authority, p.envelope(), batch)
 			if err != nil {
 				return err
 			}
@@ -37,7 +38,7 @@ func (p *Parts) compareTables(ctx context.Context) error {
 	for authority, list := range outside.Revocations {
 		revocations += len(list)
 		for batch := range found.Batches(list) {
-			if err := found.RecordRevocations(ctx, p.Log, authority, p.envelope(), batch); err != nil {
+			if err := found.RecordRevocations(ctx, p.as(eventlog.RoleOperator), authority, p.envelope(), batch); err != nil {
 				return err
 			}
 		}
@@ -160,7 +161,7 @@ func (o Operator) RevokeFound(ctx context.Context, authority string, r FoundRevo
 		return refuse("the log has issued serial %d to subscriber %s: shomei report order revokes it", serial, rows[0].Subscriber)
 	}
 	sealer := dossier.Sealer{Vault: o.hub.Vault, Subscriber: authority}
-	err = found.Revoke(ctx, o.hub.Log, sealer, o.envelope(), &events.FoundCertificateRevoked{Serial: serial, Reason: reason}, r.Why)
+	err = found.Revoke(ctx, o.hub.as(eventlog.RoleOperator), sealer, o.envelope(), &events.FoundCertificateRevoked{Serial: serial, Reason: reason}, r.Why)
 	if errors.Is(err, found.ErrRevoked) {
 		return refuse("%v", err)
 	}

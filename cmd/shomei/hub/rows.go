@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"shomei/pkg/eventlog"
 	"shomei/services/dispatcher"
 	"shomei/services/notifier"
 	"shomei/services/ra"
@@ -48,7 +49,7 @@ func (p *Parts) runRA(ctx context.Context) error {
 // raConfig returns the configuration of a registration authority on these parts.
 func (p *Parts) raConfig() ra.Config {
 	return ra.Config{
-		Log: p.Log, Links: p.Links, Directory: p.Directory, Vault: p.Vault, SealKey: p.keys.seal, Secret: p.keys.secret,
+		Log: p.as(eventlog.RoleRA), Links: p.Links, Directory: p.Directory, Vault: p.Vault, SealKey: p.keys.seal, Secret: p.keys.secret,
 		Switches: p.Switches, Clock: p.Clock.Now, Simulated: p.Clock.Simulated(), Logger: p.Logger,
 		KnownSerials: p.Warehouse.KnownSerials, Inquired: p.Warehouse.Inquired,
 	}
@@ -60,14 +61,14 @@ func (p *Parts) runDirectory(ctx context.Context) error {
 
 func (p *Parts) runDispatcher(ctx context.Context) error {
 	return dispatcher.New(dispatcher.Config{
-		Log: p.Log, Links: p.Links, Directory: p.Directory, Vault: p.Vault, Patience: p.Patience, Ready: p.Issuer.Healthy,
+		Log: p.as(eventlog.RoleDispatcher), Links: p.Links, Directory: p.Directory, Vault: p.Vault, Patience: p.Patience, Ready: p.Issuer.Healthy,
 		Clock: p.Clock.Now, Logger: p.Logger, Handled: p.positions.note("dispatcher"),
 	}).Run(ctx)
 }
 
 func (p *Parts) runNotifier(ctx context.Context) error {
 	n, err := notifier.New(notifier.Config{
-		Log: p.Log, Directory: p.Directory, Vault: p.Vault, Mailer: p.mailer, From: p.From, PrintDesk: p.PrintDesk,
+		Log: p.as(eventlog.RoleNotifier), Directory: p.Directory, Vault: p.Vault, Mailer: p.mailer, From: p.From, PrintDesk: p.PrintDesk,
 		Switches: p.Switches, Clock: p.Clock.Now, Logger: p.Logger, Retry: time.Second, Handled: p.positions.note("notifier"),
 	})
 	if err != nil {

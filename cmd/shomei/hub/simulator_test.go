@@ -13,8 +13,8 @@ func TestSimulatorIsTrustedInSimulatedLogsOnly(t *testing.T) {
 	if err := h.openKeys(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if writers, err := h.keys.writers(true); err != nil || len(writers) != 1 {
-		t.Errorf("nobody has simulated here, and believed are %v, %v", writers, err)
+	if anchors, err := h.keys.anchors(true); err != nil || len(anchors) != 2 {
+		t.Errorf("nobody has simulated here, and believed are %v, %v", anchors, err)
 	}
 	if err := h.makeSimulator(t.Context()); err != nil {
 		t.Fatal(err)
@@ -27,12 +27,12 @@ func TestSimulatorIsTrustedInSimulatedLogsOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	simulated, err := kept.writers(true)
+	simulated, err := kept.anchors(true)
 	if err != nil || simulated[public] != eventlog.RoleSimulator || simulated[kept.public] != eventlog.RoleHub {
 		t.Errorf("in a simulated log believed are %v, %v", simulated, err)
 	}
-	genuine, err := kept.writers(false)
-	if err != nil || len(genuine) != 1 || genuine[kept.public] != eventlog.RoleHub {
+	genuine, err := kept.anchors(false)
+	if err != nil || len(genuine) != 2 || genuine[kept.public] != eventlog.RoleHub {
 		t.Errorf("in a real log believed are %v, %v", genuine, err)
 	}
 }

@@ -54,7 +54,10 @@ var still = []part{
 	{"links", nil, (*Parts).openLinks},
 	{"cards", nil, (*Parts).openCards},
 	{"counters", nil, (*Parts).admit},
-	{"issuer", nil, func(p *Parts, _ context.Context) error { p.Issuer = p.newIssuer(p.Log, p.Clock.Now); return nil }},
+	{"issuer", nil, func(p *Parts, _ context.Context) error {
+		p.Issuer = p.newIssuer(p.as(eventlog.RoleIssuer), p.Clock.Now)
+		return nil
+	}},
 }
 
 // passOver saves, until ctx ends, that the followers have handled what the lanes have done.

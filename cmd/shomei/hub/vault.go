@@ -30,7 +30,7 @@ func (p *Parts) makeVault(ctx context.Context) error {
 	if err := p.openVault(state.Vault, sealed); err != nil || state.Vault != "" {
 		return err
 	}
-	_, err = p.Log.Update(ctx, events.KindAuthority, events.AuthorityLog, p.envelope(), func(head eventlog.Head) ([]*events.Event, error) {
+	_, err = p.as(eventlog.RoleOperator).Update(ctx, events.KindAuthority, events.AuthorityLog, p.envelope(), func(head eventlog.Head) ([]*events.Event, error) {
 		state, err := lifecycle.DecodeAuthority(head.State)
 		if err != nil {
 			return nil, err

@@ -1,0 +1,163 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/nats-io/nkeys"
+
+	"shomei/events"
+	"shomei/pkg/durable"
+	"shomei/pkg/eventlog"
+)
+
+// writing lists the roles with a key of their own in this process.
+var writing = []eventlog.Role{
+	eventlog.RoleRA, eventlog.RoleIssuer, eventlog.RoleDispatcher, eventlog.RoleExpiry, eventlog.RoleNotifier,
+	eventlog.RoleEraser, eventlog.RoleCards, eventlog.RoleOperator,
+}
+
+const (
+	// rootFile holds the root's key. It is made at the first start and needed again only when a writer is enrolled or
+	// retired: keep it elsewhere.
+	rootFile = "root.nk"
+	// rootPublic holds its public key, which the trust in all other keys rests on.
+	rootPublic = "root.pub"
+)
+
+// rootOf returns the public key of the root, which it makes at the first start.
+func rootOf(dir string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(dir, rootPublic))
+	if err == nil {
+		public := strings.TrimSpace(string(text))
+		if !nkeys.IsValidPublicUserKey(public) {
+			return "", fmt.Errorf("keys/%s holds no public user nkey; put back the file of this deployment", rootPublic)
+		}
+		return public, nil
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return "", err
+	}
+	root, err := writerKey(filepath.Join(dir, rootFile))
+	if err != nil {
+		return "", err
+	}
+	public, err := root.PublicKey()
+	if err != nil {
+		return "", err
+	}
+	return public, durable.WriteSecret(filepath.Join(dir, rootPublic), []byte(public+"\n"))
+}
+
+// openWriters reads the keys of the roles that write, or makes them.
+func openWriters(dir string) (map[eventlog.Role]nkeys.KeyPair, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	pairs := make(map[eventlog.Role]nkeys.KeyPair)
+	for _, role := range writing {
+		pair, err := writerKey(filepath.Join(dir, string(role)+".nk"))
+		if err != nil {
+			return nil, err
+		}
+		pairs[role] = pair
+	}
+	return pairs, nil
+}
+
+// writerKey reads a writer's key, or makes it if there is none.
+func writerKey(path string) (nkeys.KeyPair, error) {
+	if _, err := secretFile(path, newWriterSeed); err != nil {
+		return nil, err
+	}
+	return existingKey(path)
+}
+
+func existingKey(path string) (nkeys.KeyPair, error) {
+	seed, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	pair, err := nkeys.FromSeed(seed)
+	if err != nil {
+		return nil, fmt.Errorf("reading the key %s: %w", filepath.Base(path), err)
+	}
+	return pair, nil
+}
+
+// enrolWriters has the root enrol those of this process's keys that the log doesn't know yet, and retire those in whose
+// place they are, and then opens the log for each of them.
+func (p *Parts) enrolWriters(ctx context.Context) error {
+	due, err := p.enrolments()
+	if err == nil && len(due) > 0 {
+		err = p.record(ctx, due)
+	}
+	if err != nil {
+		return err
+	}
+	p.logs = make(map[eventlog.Role]*eventlog.Log)
+	for role, key := range p.keys.writers {
+		if p.logs[role], err = p.Log.As(key); err != nil {
+			return fmt.Errorf("opening the log as %s: %w", role, err)
+		}
+	}
+	return nil
+}
+
+// enrolments returns the events that are due: this process has one key for each role, and all others are retired.
+func (p *Parts) enrolments() (due []*events.Event, err error) {
+	known := p.Log.Writers()
+	own := []string{}
+	for _, role := range writing {
+		public, err := p.keys.writers[role].PublicKey()
+		if err != nil {
+			return nil, err
+		}
+		own = append(own, public)
+		i := slices.IndexFunc(known, func(w eventlog.Writer) bool { return w.Public == public })
+		switch {
+		case i < 0:
+			due = append(due, events.New(&events.WriterEnrolled{PublicKey: public, Role: string(role)}))
+		case !known[i].Retired.IsZero():
+			return nil, fmt.Errorf("the key in keys/writers/%s.nk was retired at %s: move the file away, and a new key is made",
+				role, showTime(known[i].Retired))
+		}
+	}
+	for _, w := range known {
+		replaced := w.Public == p.keys.public || slices.Contains(writing, w.Role) && !slices.Contains(own, w.Public)
+		if replaced && w.Retired.IsZero() {
+			due = append(due, events.New(&events.WriterRetired{PublicKey: w.Public}))
+		}
+	}
+	return due, nil
+}
+
+// record writes as the root, whose key is read for this alone.
+func (p *Parts) record(ctx context.Context, due []*events.Event) error {
+	root, err := existingKey(p.path("keys", rootFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("writers of the log must be enrolled, and only the root can: put keys/%s back for one start: %w", rootFile, err)
+	}
+	if err != nil {
+		return err
+	}
+	log, err := p.Log.As(root)
+	if err != nil {
+		return err
+	}
+	_, err = log.Update(ctx, events.KindAuthority, events.AuthorityWriters, p.envelope(), func(eventlog.Head) ([]*events.Event, error) {
+		return due, nil
+	})
+	if err != nil {
+		return fmt.Errorf("enrolling the writers of the log: %w", err)
+	}
+	return p.Log.LearnWriters(ctx)
+}
+
+// as returns the log as a role writes it.
+func (p *Parts) as(role eventlog.Role) *eventlog.Log { return p.logs[role] }
