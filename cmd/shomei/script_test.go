@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -48,13 +49,20 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// free NAME… sets each environment variable to a free loopback address.
+// free NAME… sets each environment variable to a free loopback address. Its port is none that the system gives by itself,
+// to another test meanwhile.
 func free(ts *testscript.TestScript, _ bool, names []string) {
+	const first, below = 15_000, 32_768
 	for _, name := range names {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		ts.Check(err)
-		ts.Setenv(name, l.Addr().String())
-		ts.Check(l.Close())
+		for {
+			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(below-first)))
+			if err != nil {
+				continue
+			}
+			ts.Setenv(name, l.Addr().String())
+			ts.Check(l.Close())
+			break
+		}
 	}
 }
 
