@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,6 +12,7 @@ import (
 	"shomei/cmd/shomei/hub"
 	"shomei/events"
 	"shomei/pkg/civil"
+	"shomei/pkg/intake"
 )
 
 // reportCommand reports facts that reach the hub without a counter.
@@ -78,9 +78,6 @@ func (a *app) reportLossCommand() *cobra.Command {
 	return cmd
 }
 
-// withRecord lists the changes after which there is a different resident record.
-var withRecord = []string{"name", "sex", "address", "birth-date", "move-in", "period-of-stay"}
-
 const changeHelp = `住民基本台帳から通知された異動を届けます。氏名、性別、住所、生年月日、転入、在留期間の異動には、異動後の住民票の事項を
 JSON のファイルで渡します(--record)。読んだあとのファイルの始末は、渡した人が行ってください。
 Tells a change that the resident register notifies. A change of name, sex, address, birth date, a move in and a period of
@@ -95,18 +92,19 @@ func (a *app) reportChangeCommand() *cobra.Command {
 	var f events.RecordChangeNotified
 	cmd := &cobra.Command{
 		Use: "change SUBSCRIBER CHANGE --on DATE", Short: "住民票の異動 (a change of the resident record)",
-		Long: changeHelp + strings.Join(changeNames(), " "), Args: cobra.ExactArgs(2),
+		Long: changeHelp + strings.Join(intake.ChangeWords(), " "), Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f.Change = changeNamed(args[1])
+			change, known := intake.ChangeOf(args[1])
+			f.Change = change.Kind
 			for _, day := range []string{f.CausedOn, f.PlannedOn} {
 				if _, err := civil.Parse(day); err != nil {
 					return cli.Usage("%v", err)
 				}
 			}
 			switch {
-			case f.Change == events.RecordChange_RECORD_CHANGE_UNSPECIFIED:
-				return cli.Usage("%q is no change: there are %s", args[1], strings.Join(changeNames(), " "))
-			case slices.Contains(withRecord, args[1]) && r.record == "":
+			case !known:
+				return cli.Usage("%q is no change: there are %s", args[1], strings.Join(intake.ChangeWords(), " "))
+			case change.Record && r.record == "":
 				return cli.Usage("a change of %s needs the resident record as it is now: --record FILE", args[1])
 			}
 			return a.report(cmd, r, "register", args[0], &events.Claim{Fact: &events.Claim_RecordChangeNotified{RecordChangeNotified: &f}})
@@ -120,21 +118,6 @@ func (a *app) reportChangeCommand() *cobra.Command {
 	_ = cmd.MarkFlagRequired("on") // defined above
 	r.bind(cmd)
 	return cmd
-}
-
-const changePrefix = "RECORD_CHANGE_"
-
-// changeNames returns the contract's changes as they are typed: move-out for RECORD_CHANGE_MOVE_OUT.
-func changeNames() []string {
-	var names []string
-	for n := int32(1); int(n) < len(events.RecordChange_name); n++ {
-		names = append(names, strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(events.RecordChange_name[n], changePrefix)), "_", "-"))
-	}
-	return names
-}
-
-func changeNamed(name string) events.RecordChange {
-	return events.RecordChange(slices.Index(changeNames(), name) + 1)
 }
 
 var orderReasons = map[string]events.RevocationReason{

@@ -30,13 +30,16 @@ type Source struct {
 }
 
 // Report signs a claim, with the personal data sealed to the hub, stores it in the stream of claims, and returns its
-// id. The caller fills in the fact and, if the fact arose at another time, caused_ms. If err is nil, the hub has it.
+// id. The caller fills in the fact, if the fact arose at another time, caused_ms and, if it may be reported again, an id. If err is nil, the hub has it.
 func (s *Source) Report(ctx context.Context, claim *events.Claim, personal *events.Personal) (string, error) {
 	js, err := jetstream.New(s.Conn)
 	if err != nil {
 		return "", err
 	}
-	claim.Id, claim.Counter, claim.Office = uuid.Must(uuid.NewV7()).String(), s.Counter, s.Office
+	if claim.Id == "" {
+		claim.Id = uuid.Must(uuid.NewV7()).String()
+	}
+	claim.Counter, claim.Office = s.Counter, s.Office
 	claim.FiledMs, claim.ClockEvidence = s.Now().UnixMilli(), s.ClockEvidence
 	if claim.CausedMs == 0 {
 		claim.CausedMs = claim.FiledMs

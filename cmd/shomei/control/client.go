@@ -90,6 +90,13 @@ func (c *Client) Report(ctx context.Context, r hub.Report) (hub.Reported, error)
 	return out, err
 }
 
+// ChangeByRegister records changes that the resident register notifies.
+func (c *Client) ChangeByRegister(ctx context.Context, r hub.RegisterChanges) ([]hub.RegisterOutcome, error) {
+	var out []hub.RegisterOutcome
+	err := send(ctx, c, "/residents", r, &out)
+	return out, err
+}
+
 // RevokeFound revokes a certificate that the log never issued.
 func (c *Client) RevokeFound(ctx context.Context, authority string, r hub.FoundRevocation) error {
 	return send(ctx, c, "/authorities/"+url.PathEscape(authority)+"/revoke", r, &Outcome{})

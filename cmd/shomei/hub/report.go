@@ -9,7 +9,6 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/civil"
-	"shomei/pkg/eventlog"
 	"shomei/pkg/wait"
 )
 
@@ -106,15 +105,11 @@ func (p *Parts) awaitDecision(ctx context.Context, subscriber, claim string) ([]
 	defer cancel()
 	var decided []ReportedEvent
 	err := wait.Until(ctx, lookEvery, func() (bool, error) {
-		history, err := p.Log.History(ctx, events.KindSubscriber, subscriber)
-		if err != nil {
-			return false, err
+		commit, _, err := p.decision(ctx, subscriber, claim)
+		if commit != nil {
+			decided = reported(commit)
 		}
-		i := slices.IndexFunc(history, func(r eventlog.Record) bool { return r.Commit.GetCommandId() == claim })
-		if i >= 0 {
-			decided = reported(history[i].Commit)
-		}
-		return i >= 0, nil
+		return commit != nil, err
 	})
 	if ctx.Err() != nil {
 		return decided, nil

@@ -52,9 +52,9 @@ func TestEveryWordThatIsComposedExists(t *testing.T) {
 	add("state.", slices.Collect(maps.Values(states))...)
 	add("state.", "recorded", "unrecorded")
 	for _, k := range reportKinds {
-		add("report.", k.what)
-		if k.keep {
-			add("report.keep.", k.what)
+		add("report.", k.Word)
+		if k.Keep {
+			add("report.keep.", k.Word)
 		}
 	}
 	for _, s := range reportShortcuts {

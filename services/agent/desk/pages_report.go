@@ -60,22 +60,22 @@ func (d *Desk) showReport(r call, lang page.Language) (reply, error) {
 
 func (d *Desk) reportPage(form url.Values, wrong []page.FieldError, lang page.Language) (reply, error) {
 	say := func(key string) string { return d.pages.Say(lang, key) }
-	form.Set("what", cmp.Or(form.Get("what"), reportKinds[0].what))
+	form.Set("what", cmp.Or(form.Get("what"), reportKinds[0].Word))
 	form.Set("by", cmp.Or(form.Get("by"), "counter"))
 	kind, unknown := wordIn(reportsByWord, "what", form.Get("what"))
 	if err := faultProblem(unknown); err != nil {
 		return reply{}, err
 	}
 	v := reportView{
-		station: d.station(lang, ""), Form: withWrong(form, wrong), Title: say("report." + kind.what),
-		Loss: kind.what == "loss", Card: kind.card,
-		Record: kind.record, Change: kind.change != 0, Planned: kind.planned, Code: kind.code,
+		station: d.station(lang, ""), Form: withWrong(form, wrong), Title: say("report." + kind.Word),
+		Loss: kind.Word == "loss", Card: kind.card,
+		Record: kind.Record, Change: kind.Kind != 0, Planned: kind.Planned, Code: kind.Code,
 	}
-	if kind.keep {
-		v.KeepText = say("report.keep." + kind.what)
+	if kind.Keep {
+		v.KeepText = say("report.keep." + kind.Word)
 	}
 	for _, k := range reportKinds {
-		v.What = append(v.What, choice{k.what, say("report." + k.what), k.what == kind.what})
+		v.What = append(v.What, choice{k.Word, say("report." + k.Word), k.Word == kind.Word})
 	}
 	for _, by := range []string{"counter", "telephone"} {
 		v.By = append(v.By, choice{by, say("report.by." + by), by == form.Get("by")})
@@ -88,8 +88,8 @@ func (d *Desk) reportPage(form url.Values, wrong []page.FieldError, lang page.La
 		return reply{}, err
 	}
 	v.foretold = d.foretell(told, kind, lang)
-	v.Birth, v.KnownBirth = !kind.card && v.Ends && !kind.record, kind.what == "birth-date"
-	v.Shown = shownReport(kind.what, form.Get("by"))
+	v.Birth, v.KnownBirth = !kind.card && v.Ends && !kind.Record, kind.Word == "birth-date"
+	v.Shown = shownReport(kind.Word, form.Get("by"))
 	out := show("report", page.View{Title: "report.title", Errors: wrong, Scripts: personalScripts, Data: v})
 	if len(wrong) > 0 {
 		out.status = http.StatusUnprocessableEntity
@@ -107,15 +107,15 @@ type foretold struct {
 
 // consequences returns what the law makes of a report; nothing if it ends nothing, or is unknown to this regime.
 func (d *Desk) consequences(kind reportKind, r report) regimeEffect {
-	event := kind.event
-	if kind.what == "loss" && r.By == "telephone" {
+	event := kind.Event
+	if kind.Word == "loss" && r.By == "telephone" {
 		event = regime.EvPhoneLoss
 	}
 	if event == "" {
 		return regimeEffect{}
 	}
 	today := civil.Of(d.Counter.Now())
-	if kind.what == "move-in" && d.usualCard() == string(regime.MyNumber) && d.movedLongAgo(r.CausedOn, today) {
+	if kind.Word == "move-in" && d.usualCard() == string(regime.MyNumber) && d.movedLongAgo(r.CausedOn, today) {
 		event = regime.EvLateMoveIn
 	}
 	return d.consequencesOf(regime.ConsequenceIn{
@@ -196,7 +196,7 @@ func (d *Desk) postReport(r call, lang page.Language) (reply, error) {
 		return d.reportPage(form, nil, lang)
 	}
 	by := cmp.Or(form.Get("by"), "counter")
-	if form.Has("shown") && form.Get("shown") != shownReport(kind.what, by) {
+	if form.Has("shown") && form.Get("shown") != shownReport(kind.Word, by) {
 		return d.reportPage(form, d.changedChoice(lang), lang)
 	}
 	told, err := reportOf(form, kind)
@@ -240,7 +240,7 @@ func (d *Desk) unknownPerson(form url.Values, lang page.Language) (reply, error)
 func reportOf(form url.Values, kind reportKind) (report, error) {
 	r := report{}
 	err := fromForm(form, &r, &r.Person)
-	r.What = kind.what
+	r.What = kind.Word
 	return r, err
 }
 
@@ -254,7 +254,7 @@ func (d *Desk) reviewReport(form url.Values, told report, facts filed, known com
 		show: func(lang page.Language) reviewView {
 			say := func(key string) string { return d.pages.Say(lang, key) }
 			v := reviewView{
-				compared: known, What: say("report." + kind.what), Who: d.whoOf(facts.who, lang),
+				compared: known, What: say("report." + kind.Word), Who: d.whoOf(facts.who, lang),
 				Facts: []row{{say("apply.clerk"), told.Clerk}},
 			}
 			for _, r := range []row{
@@ -264,10 +264,10 @@ func (d *Desk) reviewReport(form url.Values, told report, facts filed, known com
 					v.Facts = append(v.Facts, r)
 				}
 			}
-			if kind.keep && told.KeepUsing {
-				v.Facts = append(v.Facts, row{say("report.details"), say("report.keep." + kind.what)})
+			if kind.Keep && told.KeepUsing {
+				v.Facts = append(v.Facts, row{say("report.details"), say("report.keep." + kind.Word)})
 			}
-			if kind.what == "loss" {
+			if kind.Word == "loss" {
 				v.Facts = append(v.Facts, row{say("report.by"), say("report.by." + reporters[told.By])})
 			}
 			v.foretold = d.foretell(told, kind, lang)

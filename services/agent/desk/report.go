@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"slices"
 
-	"google.golang.org/protobuf/proto"
-
 	"shomei/events"
 	"shomei/pkg/card"
 	"shomei/pkg/civil"
@@ -35,45 +33,31 @@ type report struct {
 	Person        person `json:"person"`
 }
 
-// reportKind is what can be reported, and what the clerk must enter for it.
+// reportKind is what can be reported: a change of the resident record, or what happened to a card.
 type reportKind struct {
-	what string
-	// change is the change of the resident record, event the law's event for it; both empty if there is none.
-	change events.RecordChange
-	event  regime.Event
-	// card: which card it is; record: the record after the change; planned: the planned day of a move; keep: the card
-	// is submitted with the notification, will be used on abroad, or will not after all. code: the corrected
-	// resident-record code.
-	card, record, planned, keep, code bool
+	intake.Change
+	// card: which card it is must be entered.
+	card bool
 }
 
-// reportKinds lists them in the order of the page, the most frequent first (law.md 8.2, 8.3).
-var reportKinds = []reportKind{
-	{what: "loss", event: regime.EvLossReport},
-	{what: "found", event: regime.EvFound, card: true},
-	{what: "custody", card: true},
-	{what: "name", change: events.RecordChange_RECORD_CHANGE_NAME, event: regime.EvName, record: true},
-	{what: "address", change: events.RecordChange_RECORD_CHANGE_ADDRESS, event: regime.EvAddress, record: true},
-	{what: "sex", change: events.RecordChange_RECORD_CHANGE_SEX, event: regime.EvSex, record: true},
-	{what: "birth-date", change: events.RecordChange_RECORD_CHANGE_BIRTH_DATE, event: regime.EvBirthDate, record: true},
-	{what: "minor", change: events.RecordChange_RECORD_CHANGE_MINOR, event: regime.EvMinor, record: true},
-	{what: "move-out", change: events.RecordChange_RECORD_CHANGE_MOVE_OUT, event: regime.EvMoveOut, planned: true},
-	{what: "move-in", change: events.RecordChange_RECORD_CHANGE_MOVE_IN, event: regime.EvAddress, record: true, keep: true},
-	{what: "move-overseas", change: events.RecordChange_RECORD_CHANGE_MOVE_OVERSEAS, event: regime.EvOverseas, planned: true, keep: true},
-	{what: "move-called-off", change: events.RecordChange_RECORD_CHANGE_MOVE_CALLED_OFF, event: regime.EvMoveCalledOff, keep: true},
-	{what: "death", change: events.RecordChange_RECORD_CHANGE_DEATH, event: regime.EvDeath},
-	{what: "deleted", change: events.RecordChange_RECORD_CHANGE_DELETED, event: regime.EvRecordDeleted},
-	{what: "out-of-scope", change: events.RecordChange_RECORD_CHANGE_OUT_OF_SCOPE, event: regime.EvOutOfScope},
-	{what: "period-of-stay", change: events.RecordChange_RECORD_CHANGE_PERIOD_OF_STAY, record: true},
-	{what: "individual-number", change: events.RecordChange_RECORD_CHANGE_INDIVIDUAL_NUMBER, event: regime.EvNumberChanged},
-	{what: "resident-code", change: events.RecordChange_RECORD_CHANGE_RESIDENT_CODE, event: regime.EvCodeCorrected, code: true},
-}
+// reportKinds lists them in the order of the page.
+var reportKinds = func() []reportKind {
+	kinds := []reportKind{
+		{Change: intake.Change{Word: "loss", Event: regime.EvLossReport}},
+		{Change: intake.Change{Word: "found", Event: regime.EvFound}, card: true},
+		{Change: intake.Change{Word: "custody"}, card: true},
+	}
+	for _, c := range intake.Changes {
+		kinds = append(kinds, reportKind{Change: c})
+	}
+	return kinds
+}()
 
 // reportsByWord maps the API's words to the kinds.
 var reportsByWord = func() map[string]reportKind {
 	kinds := make(map[string]reportKind)
 	for _, k := range reportKinds {
-		kinds[k.what] = k
+		kinds[k.Word] = k
 	}
 	return kinds
 }()
@@ -90,9 +74,9 @@ func wordOf(claim *events.Claim) string {
 	case *events.Claim_PinsBlocked:
 		return "pins-blocked"
 	case *events.Claim_RecordChangeNotified:
-		for _, k := range reportKinds {
-			if k.change == fact.RecordChangeNotified.GetChange() {
-				return k.what
+		for _, c := range intake.Changes {
+			if c.Kind == fact.RecordChangeNotified.GetChange() {
+				return c.Word
 			}
 		}
 	}
@@ -171,15 +155,11 @@ func (d *Desk) judgedReport(r report) (report, *events.ResidentRecord, []intake.
 	intake.Tidy(told)
 	r.CausedOn, r.PlannedOn = intake.Day(r.CausedOn), intake.Day(r.PlannedOn)
 	faults = slices.Concat(faults, d.neededIn(kind, r, told.Record), intake.Personal(told, civil.Of(d.Counter.Now())))
-	for _, day := range []struct{ field, text string }{{"caused_on", r.CausedOn}, {"planned_on", r.PlannedOn}} {
-		if _, err := civil.Parse(day.text); err != nil {
-			faults = append(faults, intake.Fault{Field: day.field, Why: intake.NoDay})
-		}
-	}
+	faults = append(faults, intake.ChangeDays(r.change(kind))...)
 	if _, err := civil.ParseWritten(r.KnownBirthDate); err != nil {
 		faults = append(faults, intake.Fault{Field: "known_birth_date", Why: intake.NoDay})
 	}
-	if kind.what == "loss" {
+	if kind.Word == "loss" {
 		_, unknown := wordIn(reporters, "by", r.By)
 		faults = append(faults, unknown...)
 	}
@@ -190,18 +170,15 @@ func (d *Desk) judgedReport(r report) (report, *events.ResidentRecord, []intake.
 func (d *Desk) neededIn(kind reportKind, r report, who *events.ResidentRecord) []intake.Fault {
 	faults := intake.Officer("clerk", r.Clerk)
 	switch {
-	case kind.record:
-		faults = append(faults, intake.Whole(who)...)
+	case kind.Kind != 0:
+		faults = append(faults, kind.Needs(r.change(kind), who)...)
 	case !kind.card:
 		faults = append(faults, intake.Needed("person.resident_code", who.GetResidentCode())...)
 	}
-	if kind.change != 0 {
-		faults = append(faults, intake.Needed("caused_on", r.CausedOn)...)
-	}
 	switch {
-	case kind.what == "birth-date":
+	case kind.Word == "birth-date":
 		faults = append(faults, intake.Needed("known_birth_date", r.KnownBirthDate)...)
-	case !kind.record && d.asksWho(kind, r):
+	case !kind.Record && d.asksWho(kind, r):
 		faults = append(faults, intake.Needed("person.birth_date", who.GetBirthDate())...)
 	}
 	return faults
@@ -223,7 +200,7 @@ func (d *Desk) filedOf(ctx context.Context, r report, who *events.ResidentRecord
 	if err := d.fact(ctx, claim, kind, r); err != nil {
 		return filed{}, err
 	}
-	return filed{claim, kind.sealedOf(who), who}, nil
+	return filed{claim, kind.Sealed(who), who}, nil
 }
 
 // fact fills in what was reported.
@@ -235,7 +212,7 @@ func (d *Desk) fact(ctx context.Context, claim *events.Claim, kind reportKind, r
 		}
 		r.Card = on
 	}
-	switch kind.what {
+	switch kind.Word {
 	case "loss":
 		claim.Fact = &events.Claim_LossNotified{LossNotified: &events.LossNotified{By: reporters[r.By]}}
 	case "found":
@@ -243,31 +220,20 @@ func (d *Desk) fact(ctx context.Context, claim *events.Claim, kind reportKind, r
 	case "custody":
 		claim.Fact = &events.Claim_CustodyTaken{CustodyTaken: &events.CustodyTaken{Card: r.Card}}
 	default:
-		claim.Fact = &events.Claim_RecordChangeNotified{RecordChangeNotified: &events.RecordChangeNotified{
-			Change: kind.change, CausedOn: r.CausedOn, PlannedOn: r.PlannedOn, KeepUsing: r.KeepUsing && kind.keep,
-		}}
+		claim.Fact = &events.Claim_RecordChangeNotified{RecordChangeNotified: r.change(kind)}
 	}
 	return nil
 }
 
+// change returns a report as a change of the resident record.
+func (r report) change(kind reportKind) *events.RecordChangeNotified {
+	return &events.RecordChangeNotified{
+		Change: kind.Kind, CausedOn: r.CausedOn, PlannedOn: r.PlannedOn, KeepUsing: r.KeepUsing && kind.Keep,
+	}
+}
+
 // reporters maps who reports a loss to the claim's name for them.
 var reporters = map[string]string{"": "counter", "counter": "counter", "telephone": "telephone"}
-
-// sealedOf returns what is sealed about the person: the whole record after a change of it, otherwise only who it is.
-func (k reportKind) sealedOf(who *events.ResidentRecord) *events.Personal {
-	if who.GetResidentCode() == "" {
-		return nil
-	}
-	record := &events.ResidentRecord{ResidentCode: who.ResidentCode, Municipality: who.Municipality}
-	if k.record {
-		record = proto.CloneOf(who)
-	}
-	record.CorrectedCode = ""
-	if k.code {
-		record.CorrectedCode = who.CorrectedCode
-	}
-	return &events.Personal{Record: record}
-}
 
 // cardThere returns the number of the card on the reader.
 func (d *Desk) cardThere(ctx context.Context) (string, error) {
