@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -163,12 +164,13 @@ func kept(path string, create func() ([]byte, error)) ([]byte, error) {
 	return b, durable.WriteSecret(path, b)
 }
 
-// counterLine is a counter in a list.
+// counterLine is a counter in a list, with what a running hub knows of its link.
 type counterLine struct {
 	Counter string `json:"counter"`
 	Office  string `json:"office"`
 	Role    string `json:"role"`
 	Code    string `json:"code,omitempty"`
+	*counterlink.Seen
 }
 
 func (a *app) listCountersCommand() *cobra.Command {
@@ -181,9 +183,13 @@ func (a *app) listCountersCommand() *cobra.Command {
 				return err
 			}
 			defer h.Close()
+			seen, err := a.seen(cmd.Context())
+			if err != nil {
+				return err
+			}
 			var lines []counterLine
 			for _, c := range h.Directory.Counters() {
-				lines = append(lines, counterLine{c.ID, c.Office, c.Role, c.Code})
+				lines = append(lines, counterLine{c.ID, c.Office, c.Role, c.Code, seen[c.ID]})
 			}
 			return printCounters(cmd.OutOrStdout(), lines, asJSON)
 		},
@@ -192,15 +198,34 @@ func (a *app) listCountersCommand() *cobra.Command {
 	return cmd
 }
 
+// seen asks the running hub for the counters' links; without one there are none.
+func (a *app) seen(ctx context.Context) (map[string]*counterlink.Seen, error) {
+	orders := control.Open(a.Data, hub.Itself)
+	defer orders.Close()
+	list, err := orders.Seen(ctx)
+	if errors.Is(err, control.ErrNotRunning) {
+		return nil, nil
+	}
+	by := make(map[string]*counterlink.Seen)
+	for i := range list {
+		by[list[i].Counter] = &list[i]
+	}
+	return by, err
+}
+
 func printCounters(out io.Writer, lines []counterLine, asJSON bool) error {
 	if asJSON {
 		return printLines(out, lines)
 	}
 	t := table.NewWriter()
 	t.SetOutputMirror(out)
-	t.AppendHeader(table.Row{"counter", "office", "role", "code"})
+	t.AppendHeader(table.Row{"counter", "office", "role", "code", "link", "heard", "version", "claims", "commands"})
 	for _, c := range lines {
-		t.AppendRow(table.Row{c.Counter, c.Office, c.Role, c.Code})
+		row := table.Row{c.Counter, c.Office, c.Role, c.Code}
+		if c.Seen != nil {
+			row = append(row, c.Link, tokyo(c.Heard), c.Version, c.Claims, c.Commands)
+		}
+		t.AppendRow(row)
 	}
 	t.Render()
 	return nil

@@ -51,6 +51,8 @@ type guard struct {
 	cutOff  time.Time // until when; zero if never
 	timer   *time.Timer
 	session session
+	heard   time.Time // when the counter last sent anything
+	version string    // of its program, at its last link-up
 	down    outflow
 	trouble trouble
 
@@ -205,7 +207,7 @@ func (g *guard) admit(m *nats.Msg, do func(*nats.Msg)) {
 		return
 	}
 	g.mu.Lock()
-	g.strikes = 0
+	g.strikes, g.heard = 0, now
 	if g.session.id != "" && g.session.id == m.Header.Get(headerSession) {
 		g.session.heard = now
 	}
@@ -364,7 +366,7 @@ func (g *guard) enter(asked hello) error {
 		return fmt.Errorf("counter %s is in use by another agent, last heard %v ago; stop that one, or, if nobody knows of it, have the counter retired: its credentials were copied: %w",
 			g.counter, time.Since(g.session.heard).Round(time.Second), ErrSession)
 	}
-	g.session = session{asked.session, asked.client, asked.nonce, time.Now()}
+	g.session, g.version = session{asked.session, asked.client, asked.nonce, time.Now()}, asked.version
 	g.down.relink()
 	return nil
 }

@@ -30,6 +30,8 @@ const (
 	headerKind = "Shomei-Refused-Kind"
 	// headerClient is the server's number of the counter's connection.
 	headerClient = "Shomei-Client"
+	// headerVersion is the version of the counter's program.
+	headerVersion = "Shomei-Version"
 )
 
 const kindSession = "session"
@@ -45,6 +47,8 @@ type hello struct {
 	// counter's version doesn't send them.
 	last  uint64
 	clock time.Time
+	// version is that of its program; empty if it doesn't say.
+	version string
 }
 
 // welcome is the hub's answer: the counter's newest claim that the stream holds in order, and the last sequence on the
@@ -58,6 +62,7 @@ type welcome struct {
 func (h hello) header() nats.Header {
 	return headHeader(h.head, nats.Header{
 		headerNonce: {h.nonce}, headerSession: {h.session}, headerClient: {strconv.FormatUint(h.client, 10)},
+		headerVersion: {programVersion()},
 	})
 }
 
@@ -72,8 +77,13 @@ func parseHello(h nats.Header) (hello, error) {
 	}
 	client, err := parseSequence(h, headerClient)
 	last, _ := strconv.ParseUint(h.Get(headerLast), 10, 64)
+	version := h.Get(headerVersion)
+	if !versionForm.MatchString(version) {
+		version = ""
+	}
 	return hello{
-		head: head, nonce: h.Get(headerNonce), session: session, client: client, last: last, clock: instantOf(h.Get(headerClock)),
+		version: version,
+		head:    head, nonce: h.Get(headerNonce), session: session, client: client, last: last, clock: instantOf(h.Get(headerClock)),
 	}, err
 }
 

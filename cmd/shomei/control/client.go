@@ -15,6 +15,7 @@ import (
 
 	"shomei/cmd/shomei/hub"
 	"shomei/events"
+	"shomei/pkg/counterlink"
 	"shomei/pkg/vault"
 )
 
@@ -51,6 +52,12 @@ func (c *Client) Enrol(ctx context.Context, e hub.Enrolment) (hub.Enrolled, erro
 	var out hub.Enrolled
 	err := send(ctx, c, "/counters", e, &out)
 	return out, err
+}
+
+// Seen returns what the hub knows of each counter's link.
+func (c *Client) Seen(ctx context.Context) (seen []counterlink.Seen, err error) {
+	err = send(ctx, c, "/counters/seen", struct{}{}, &seen)
+	return seen, err
 }
 
 // Retire retires a counter.

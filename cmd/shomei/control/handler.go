@@ -11,6 +11,7 @@ import (
 
 	"shomei/cmd/shomei/hub"
 	"shomei/events"
+	"shomei/pkg/counterlink"
 	"shomei/pkg/vault"
 )
 
@@ -51,6 +52,9 @@ func Handler(h *hub.Parts) http.Handler {
 	mux.HandleFunc("POST /offices", order(h, defineOffice))
 	mux.HandleFunc("POST /counters", order(h, func(ctx context.Context, o hub.Operator, _ *http.Request, what hub.Enrolment) (hub.Enrolled, error) {
 		return o.Enrol(ctx, what)
+	}))
+	mux.HandleFunc("POST /counters/seen", order(h, func(context.Context, hub.Operator, *http.Request, struct{}) ([]counterlink.Seen, error) {
+		return h.Links.Seen(), nil
 	}))
 	mux.HandleFunc("POST /counters/{counter}/retire", order(h, func(ctx context.Context, o hub.Operator, r *http.Request, _ struct{}) (Outcome, error) {
 		return Outcome{true}, o.Retire(ctx, r.PathValue("counter"))
