@@ -190,11 +190,13 @@ func (x *FactQuarantined) GetBeyond() uint64 {
 	return 0
 }
 
-// QuarantineResolved: officers released or rejected a quarantined claim. Nothing writes it yet: it is reserved for officers
-// who sign in.
+// QuarantineResolved: officers have looked at what was put aside, and nothing is left to do about it.
 type QuarantineResolved struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Outcome       string                 `protobuf:"bytes,1,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// outcome is rejected (it is not to be believed) or repeated (the act was taken again).
+	Outcome string `protobuf:"bytes,1,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	// sealed_why is what the officer wrote (text).
+	SealedWhy     *Sealed `protobuf:"bytes,80,opt,name=sealed_why,json=sealedWhy,proto3" json:"sealed_why,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -236,8 +238,15 @@ func (x *QuarantineResolved) GetOutcome() string {
 	return ""
 }
 
-// ClaimHeld keeps, whole, a claim whose receipt time contradicts the counter's link. It is undecided until officers release
-// or reject it (QuarantineResolved).
+func (x *QuarantineResolved) GetSealedWhy() *Sealed {
+	if x != nil {
+		return x.SealedWhy
+	}
+	return nil
+}
+
+// ClaimHeld keeps, whole, a claim whose receipt time contradicts the counter's link. It stays undecided; officers settle
+// it (QuarantineResolved).
 type ClaimHeld struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Counter string                 `protobuf:"bytes,1,opt,name=counter,proto3" json:"counter,omitempty"`
@@ -335,9 +344,11 @@ const file_access_proto_rawDesc = "" +
 	"\fsealed_claim\x18P \x01(\v2\x15.shomei.events.SealedR\vsealedClaim\x12\x12\n" +
 	"\x04size\x18( \x01(\x04R\x04size\x12\x16\n" +
 	"\x06sha256\x18) \x01(\fR\x06sha256\x12\x16\n" +
-	"\x06beyond\x18* \x01(\x04R\x06beyond\".\n" +
+	"\x06beyond\x18* \x01(\x04R\x06beyond\"d\n" +
 	"\x12QuarantineResolved\x12\x18\n" +
-	"\aoutcome\x18\x01 \x01(\tR\aoutcome\"\xc3\x01\n" +
+	"\aoutcome\x18\x01 \x01(\tR\aoutcome\x124\n" +
+	"\n" +
+	"sealed_why\x18P \x01(\v2\x15.shomei.events.SealedR\tsealedWhy\"\xc3\x01\n" +
 	"\tClaimHeld\x12\x18\n" +
 	"\acounter\x18\x01 \x01(\tR\acounter\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\x12\x14\n" +
@@ -368,13 +379,14 @@ var file_access_proto_goTypes = []any{
 }
 var file_access_proto_depIdxs = []int32{
 	4, // 0: shomei.events.FactQuarantined.sealed_claim:type_name -> shomei.events.Sealed
-	5, // 1: shomei.events.ClaimHeld.receipt:type_name -> shomei.events.HeldReceipt
-	4, // 2: shomei.events.ClaimHeld.sealed_claim:type_name -> shomei.events.Sealed
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	4, // 1: shomei.events.QuarantineResolved.sealed_why:type_name -> shomei.events.Sealed
+	5, // 2: shomei.events.ClaimHeld.receipt:type_name -> shomei.events.HeldReceipt
+	4, // 3: shomei.events.ClaimHeld.sealed_claim:type_name -> shomei.events.Sealed
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_access_proto_init() }

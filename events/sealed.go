@@ -23,6 +23,8 @@ func SealedOf(body Body) *Sealed {
 		return b.SealedWhy
 	case *FoundCertificateRevoked:
 		return b.SealedWhy
+	case *QuarantineResolved:
+		return b.SealedWhy
 	case *FactQuarantined:
 		return b.SealedClaim
 	case *ClaimHeld:

@@ -30,7 +30,7 @@ type Directory struct {
 	offices     map[string][]definition // by revision
 	counters    map[string][]enrolment  // by time
 	retired     map[string][]retirement
-	held        map[string]Held
+	aside       map[string]Aside
 	generations ca.Generations
 	positions   eventlog.Positions
 	// unreadable holds the offices and authorities with an unreadable commit, by kind and id, and why.
@@ -54,7 +54,7 @@ type definition struct {
 func Open(ctx context.Context, log *eventlog.Log) (*Directory, error) {
 	d := &Directory{
 		taken: make(map[commit]struct{}), offices: make(map[string][]definition), counters: make(map[string][]enrolment),
-		retired: make(map[string][]retirement), held: make(map[string]Held), unreadable: make(map[string]error),
+		retired: make(map[string][]retirement), aside: make(map[string]Aside), unreadable: make(map[string]error),
 	}
 	return d, d.Refresh(ctx, log)
 }
@@ -179,9 +179,11 @@ func (d *Directory) take(r eventlog.Record) error {
 				return err
 			}
 		case *events.ClaimHeld:
-			d.hold(r.ID, b, at)
+			d.aside[r.ID] = Aside{ID: r.ID, Counter: b.Counter, Number: b.Number, Receipt: b.Receipt, Since: time.UnixMilli(at.ms)}
+		case *events.FactQuarantined:
+			d.aside[r.ID] = Aside{ID: r.ID, Counter: b.Counter, Number: b.Number, Why: b.Why, Beyond: b.Beyond, Since: time.UnixMilli(at.ms)}
 		case *events.QuarantineResolved:
-			delete(d.held, r.ID)
+			delete(d.aside, r.ID)
 		default:
 			continue
 		}

@@ -104,6 +104,11 @@ func (c *Client) ChangeByRegister(ctx context.Context, r hub.RegisterChanges) ([
 	return out, err
 }
 
+// Resolve settles something in quarantine.
+func (c *Client) Resolve(ctx context.Context, id string, r hub.Resolution) error {
+	return send(ctx, c, "/quarantine/"+url.PathEscape(id)+"/resolve", r, &Outcome{})
+}
+
 // RevokeFound revokes a certificate that the log never issued.
 func (c *Client) RevokeFound(ctx context.Context, authority string, r hub.FoundRevocation) error {
 	return send(ctx, c, "/authorities/"+url.PathEscape(authority)+"/revoke", r, &Outcome{})

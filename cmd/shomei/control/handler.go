@@ -78,6 +78,9 @@ func Handler(h *hub.Parts) http.Handler {
 	mux.HandleFunc("POST /reports", order(h, func(ctx context.Context, o hub.Operator, _ *http.Request, what hub.Report) (hub.Reported, error) {
 		return o.Report(ctx, what)
 	}))
+	mux.HandleFunc("POST /quarantine/{id}/resolve", order(h, func(ctx context.Context, o hub.Operator, r *http.Request, what hub.Resolution) (Outcome, error) {
+		return Outcome{true}, o.Resolve(ctx, r.PathValue("id"), what)
+	}))
 	mux.HandleFunc("POST /residents", order(h, func(ctx context.Context, o hub.Operator, _ *http.Request, what hub.RegisterChanges) ([]hub.RegisterOutcome, error) {
 		return o.ChangeByRegister(ctx, what)
 	}))

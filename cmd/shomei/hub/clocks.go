@@ -51,6 +51,15 @@ func (p *Parts) heldClaims() error {
 	return nameSome(list, "claims are held")
 }
 
+// quarantined fails while something is in quarantine that nobody has looked at, and names it.
+func (p *Parts) quarantined() error {
+	var list []string
+	for _, a := range p.Directory.Quarantined() {
+		list = append(list, fmt.Sprintf("%s of counter %s at %s: %s", a.ID, a.Counter, showTime(a.Since), a.Why))
+	}
+	return nameSome(list, "claims are in quarantine")
+}
+
 // nameSome returns an error that lists the newest findings, or nil if there are none.
 func nameSome(list []string, what string) error {
 	if len(list) == 0 {
@@ -79,5 +88,7 @@ func (p *Parts) clockCollectors() []prometheus.Collector {
 			func() int { return len(p.clockDifferences()) }),
 		gauge("shomei_claims_held", "Claims that wait for officers because their receipt time could not be believed.",
 			func() int { return len(p.Directory.Held()) }),
+		gauge("shomei_claims_quarantined", "Claims in quarantine that no officer has looked at.",
+			func() int { return len(p.Directory.Quarantined()) }),
 	}
 }

@@ -40,8 +40,12 @@ func (p *Parts) Operations() http.Handler {
 			Run: func(context.Context) error { return p.counterClocks() },
 		},
 		{
-			Name: "held-claims", Hint: "look at each with shomei log quarantine/ID; the clerk takes the application again", Elsewhere: true,
+			Name: "held-claims", Hint: "look at each with shomei log quarantine/ID; the clerk takes the application again, then shomei quarantine resolve", Elsewhere: true,
 			Run: func(context.Context) error { return p.heldClaims() },
+		},
+		{
+			Name: "quarantine", Hint: "look at each with shomei log quarantine/ID, find out what the counter did, then shomei quarantine resolve", Elsewhere: true,
+			Run: func(context.Context) error { return p.quarantined() },
 		},
 	} {
 		health.Add(check)

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+
+	"shomei/cmd/shomei/control"
+	"shomei/cmd/shomei/hub"
+	"shomei/pkg/directory"
+)
+
+const resolveHelp = `保留になっているものを、確かめ終えたものとして記録します。保留の中身は shomei log quarantine/ID (センターを止めていれば --open) で
+見られます。--outcome は rejected (信じられないものだった) か repeated (手続きをもう一度受け付けた)。理由は封をして記録されます。
+Records that somebody has looked at what is in quarantine and that nothing is left to do. Read it with shomei log quarantine/ID,
+with --open while the hub is stopped. --outcome is rejected (it is not to be believed) or repeated (the act was taken again). The
+reason is sealed in the log.`
+
+// quarantineCommand lists and resolves what nothing was decided on.
+func (a *app) quarantineCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "quarantine list|resolve", Short: "保留になっている届け (claims that nothing was decided on)", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	var asJSON bool
+	list := &cobra.Command{
+		Use: "list", Short: "保留の一覧 (everything that waits for an officer)", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			h, err := a.attachLog(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer h.Close()
+			return printAside(cmd, h.Directory.Aside(), asJSON)
+		},
+	}
+	list.Flags().BoolVar(&asJSON, "json", false, "one JSON object a claim")
+	var officer string
+	var resolution hub.Resolution
+	resolve := &cobra.Command{
+		Use: "resolve ID --outcome OUTCOME --why TEXT", Short: "確かめ終えたことを記録する (record that it was looked at)", Long: resolveHelp,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			orders := control.Open(a.Data, officer)
+			defer orders.Close()
+			if err := orders.Resolve(cmd.Context(), args[0], resolution); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), a.Say("保留 %s を確かめ終えました。\n", "%s is resolved.\n"), args[0])
+			return nil
+		},
+	}
+	resolve.Flags().StringVar(&resolution.Outcome, "outcome", "", "rejected | repeated")
+	resolve.Flags().StringVar(&resolution.Why, "why", "", "理由、1行 (reason, one line)")
+	officerFlag(resolve, &officer, operator)
+	cmd.AddCommand(list, resolve)
+	return cmd
+}
+
+// asideLine is one thing in quarantine, in a list.
+type asideLine struct {
+	ID      string    `json:"id"`
+	Since   time.Time `json:"since"`
+	Counter string    `json:"counter"`
+	Number  uint64    `json:"number"`
+	Why     string    `json:"why"`
+}
+
+func printAside(cmd *cobra.Command, all []directory.Aside, asJSON bool) error {
+	var lines []asideLine
+	for _, s := range all {
+		why := s.Why
+		switch {
+		case s.Receipt != nil:
+			why = "held: " + s.Receipt.GetReason().String()
+		case s.Beyond > 0:
+			why = fmt.Sprintf("%s (%d more were only counted)", s.Why, s.Beyond)
+		}
+		lines = append(lines, asideLine{s.ID, s.Since, s.Counter, s.Number, why})
+	}
+	if asJSON {
+		return printLines(cmd.OutOrStdout(), lines)
+	}
+	t := table.NewWriter()
+	t.SetOutputMirror(cmd.OutOrStdout())
+	t.AppendHeader(table.Row{"id", "since", "counter", "claim", "why"})
+	for _, l := range lines {
+		t.AppendRow(table.Row{l.ID, tokyo(l.Since), l.Counter, l.Number, l.Why})
+	}
+	t.Render()
+	return nil
+}
