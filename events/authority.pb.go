@@ -361,8 +361,11 @@ func (x *WriterEnrolled) GetRole() string {
 }
 
 type WriterRetired struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	PublicKey     string                 `protobuf:"bytes,1,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	PublicKey string                 `protobuf:"bytes,1,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
+	// until_ms is when the server had stored the last commit of the log: what it stored after that, signed by this key, is not
+	// believed. It is no later than the retirement but by the clocks of servers.
+	UntilMs       int64 `protobuf:"varint,2,opt,name=until_ms,json=untilMs,proto3" json:"until_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -402,6 +405,13 @@ func (x *WriterRetired) GetPublicKey() string {
 		return x.PublicKey
 	}
 	return ""
+}
+
+func (x *WriterRetired) GetUntilMs() int64 {
+	if x != nil {
+		return x.UntilMs
+	}
+	return 0
 }
 
 // VaultRecorded: the vault with this identity holds the keys of the log's sealed data. No other vault may replace it.
@@ -814,10 +824,11 @@ const file_authority_proto_rawDesc = "" +
 	"\x0eWriterEnrolled\x12\x1d\n" +
 	"\n" +
 	"public_key\x18\x01 \x01(\tR\tpublicKey\x12\x12\n" +
-	"\x04role\x18\x02 \x01(\tR\x04role\".\n" +
+	"\x04role\x18\x02 \x01(\tR\x04role\"I\n" +
 	"\rWriterRetired\x12\x1d\n" +
 	"\n" +
-	"public_key\x18\x01 \x01(\tR\tpublicKey\"%\n" +
+	"public_key\x18\x01 \x01(\tR\tpublicKey\x12\x19\n" +
+	"\buntil_ms\x18\x02 \x01(\x03R\auntilMs\"%\n" +
 	"\rVaultRecorded\x12\x14\n" +
 	"\x05vault\x18\x01 \x01(\tR\x05vault\"\xe8\x02\n" +
 	"\x10CertificateFound\x12\x16\n" +

@@ -49,7 +49,7 @@ type sifting struct {
 
 func (s *sifting) take(m blocks.Message) error {
 	r, err := s.trust.read(m.Subject, bytes.Clone(m.Payload), m.Stream, m.Sequence, m.Time)
-	if errors.Is(err, events.ErrUnknownEvent) {
+	if errors.Is(err, events.ErrUnknownEvent) && s.trust.signed(r) {
 		return err // a newer program wrote it
 	}
 	if err != nil {

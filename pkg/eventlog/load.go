@@ -218,22 +218,28 @@ var errNoState = errors.New("the answer of JetStream holds no state of the strea
 
 // head takes the carried state, or folds it again if an older version made it or a writer whose states aren't believed.
 func (l *Log) head(ctx context.Context, t target, record Record, hash []byte) (head, error) {
-	version, state, err := record.State()
-	if err != nil {
-		return head{}, err
-	}
-	if version > t.fold.Version {
-		return head{}, fmt.Errorf("%s/%s revision %d carries a state of version %d, this program folds version %d; update it: %w",
-			t.kind, t.id, record.Commit.GetRevision(), version, t.fold.Version, ErrNewerState)
-	}
-	if version < t.fold.Version || !record.Role.mayState(t.kind) {
-		if state, err = l.refold(ctx, t, record.Commit.GetRevision()); err != nil {
-			return head{}, err
-		}
-	}
+	state, err := l.carried(ctx, t, record)
 	return head{
-		revision: record.Commit.GetRevision(), sequence: record.Sequence, hash: hash, state: state, recordedMS: recordedMS(record.Commit),
-	}, nil
+		revision: record.Commit.GetRevision(), sequence: record.Sequence, hash: hash, state: state, recordedMS: record.recordedMS(),
+	}, err
+}
+
+// carried returns the state after a record, as carried or folded again.
+func (l *Log) carried(ctx context.Context, t target, record Record) ([]byte, error) {
+	if !record.Role.mayState(t.kind) {
+		return l.refold(ctx, t, record.Commit.GetRevision())
+	}
+	version, state, err := record.State()
+	switch {
+	case err != nil:
+		return nil, err
+	case version > t.fold.Version:
+		return nil, fmt.Errorf("%s/%s revision %d carries a state of version %d, this program folds version %d; update it: %w",
+			t.kind, t.id, record.Commit.GetRevision(), version, t.fold.Version, ErrNewerState)
+	case version < t.fold.Version:
+		return l.refold(ctx, t, record.Commit.GetRevision())
+	}
+	return state, nil
 }
 
 func (l *Log) refold(ctx context.Context, t target, revision uint64) ([]byte, error) {
@@ -314,18 +320,23 @@ func (l *Log) history(ctx context.Context, t target, from uint64) ([]Record, err
 	return records, nil
 }
 
-// find returns the commit that answered a command, at or after a sequence, or nil.
-func (l *Log) find(ctx context.Context, t target, from uint64, command string) (*events.Commit, error) {
+// find returns the commit that answered a command, at or after a sequence, or nil. A commit of another role answers
+// none of this one's, whatever command it names; used reports whether there is such a one.
+func (l *Log) find(ctx context.Context, t target, from uint64, command string) (commit *events.Commit, used bool, err error) {
 	records, err := l.history(ctx, t, from)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	for _, r := range records {
-		if r.Commit.GetCommandId() == command {
-			return r.Commit, nil
+		if r.Commit.GetCommandId() != command {
+			continue
 		}
+		if r.Role == l.role || r.Role == RoleHub {
+			return r.Commit, true, nil
+		}
+		used = true
 	}
-	return nil, nil
+	return nil, used, nil
 }
 
 // message reads the first message of a subject at or after a sequence.

@@ -59,6 +59,9 @@ type Config struct {
 	// Marks is the directory of the high-water marks: on this machine, outside JetStream's store, of this process alone.
 	// Without it the log is for reading only, and loss is noticed only while the process lives.
 	Marks string
+	// Writing is the folder of marks of the process that writes, for a reader without marks of its own: the copy of the list
+	// of writers lies there.
+	Writing string
 	// Gaps is the folder in which the server's start lists what is known to be missing (pkg/eventlog/blocks). Without
 	// it an incomplete stream is not served.
 	Gaps string

@@ -41,7 +41,7 @@ type trust struct {
 	believed *believed
 }
 
-// trusted is a writer. What the server stored after its retirement is not believed; the zero time: it writes.
+// trusted is a writer. What the server stored after retired is not believed; the zero time: it writes.
 type trusted struct {
 	key     ed25519.PublicKey
 	role    Role
@@ -50,8 +50,14 @@ type trusted struct {
 
 // forbids says why a commit with a valid signature is not the writer's to make, or nil.
 func (w trusted) forbids(r Record) error {
-	if event := w.role.forbidden(r.Kind, r.Commit.GetEvents()); event != "" {
+	event := w.role.forbidden(r.Kind, r.Commit.GetEvents())
+	switch {
+	case event != "":
 		return fmt.Errorf("its role %s may not write %s about %s", w.role, event, r.Kind)
+	case !w.role.mayAbout(r.Kind, r.ID):
+		return fmt.Errorf("its role %s may not write about %s/%s", w.role, r.Kind, r.ID)
+	case r.Commit.GetCounter() != "" && !w.role.mayNameCounter():
+		return fmt.Errorf("its role %s may not answer a counter", w.role)
 	}
 	if !w.retired.IsZero() && r.Time.After(w.retired) {
 		return fmt.Errorf("it was retired at %s and this was stored at %s", w.retired.UTC().Format(time.RFC3339), r.Time.UTC().Format(time.RFC3339))
@@ -146,10 +152,22 @@ func (r Record) State() (version uint32, state []byte, err error) {
 	return framed.GetVersion(), framed.GetState(), nil
 }
 
-// recordedMS returns the recorded time of a commit's last event, in Unix milliseconds.
-func recordedMS(c *events.Commit) int64 {
-	if n := len(c.GetEvents()); n > 0 {
-		return c.GetEvents()[n-1].GetRecordedMs()
+// signed reports whether a trusted writer has signed a record, even one whose events this program does not know.
+func (t trust) signed(r Record) bool {
+	writer, known := t.writers[r.envelope.GetWriter()]
+	return known && ed25519.Verify(writer.key, events.SigningInput(r.envelope.GetCommit(), r.envelope.GetState()), r.envelope.GetSignature())
+}
+
+// recordedMS returns the recorded time of a commit's last event, in Unix milliseconds. Of those whose states are not
+// believed it is at most the time at which the server stored it: a time far ahead would end what it is about.
+func (r Record) recordedMS() int64 {
+	n := len(r.Commit.GetEvents())
+	if n == 0 {
+		return 0
 	}
-	return 0
+	recorded := r.Commit.GetEvents()[n-1].GetRecordedMs()
+	if !r.Role.mayState(r.Kind) {
+		return min(recorded, r.Time.UnixMilli())
+	}
+	return recorded
 }

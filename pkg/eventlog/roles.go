@@ -104,7 +104,7 @@ var rights = map[string]struct{ kind, roles string }{
 	"CardKeyMade":             {events.KindAuthority, "cards"},
 	"CertificateFound":        {events.KindAuthority, "ra operator"},
 	"RevocationFound":         {events.KindAuthority, "issuer operator"},
-	"FoundCertificateRevoked": {events.KindAuthority, "operator"},
+	"FoundCertificateRevoked": {events.KindAuthority, "ra issuer operator"},
 	"VaultRecorded":           {events.KindAuthority, "operator"},
 
 	"RecordOpened": {events.KindAccess, "ra"},
@@ -168,11 +168,36 @@ func (r Role) forbidden(kind string, list []*events.Event) string {
 	return ""
 }
 
+// stating lists the roles whose states are believed, by kind of aggregate: those that may write nearly all of its events.
+var stating = map[string][]Role{
+	events.KindSubscriber: {RoleRA, RoleSimulator, RoleHub},
+	events.KindCard:       {RoleRA, RoleSimulator, RoleHub},
+	events.KindOffice:     {RoleOperator, RoleHub},
+	events.KindAuthority:  {RoleIssuer, RoleOperator, RoleRoot, RoleSimulator, RoleHub},
+	events.KindQuarantine: {RoleRA, RoleSimulator, RoleHub},
+	events.KindAccess:     {RoleRA, RoleHub},
+}
+
 // mayState reports whether the state that a commit carries is believed when a writer of this role has signed it. What
 // others sign is folded from the history: who may only say that a letter was sent can't say with it what is valid.
-func (r Role) mayState(kind string) bool {
-	if kind != events.KindSubscriber {
+func (r Role) mayState(kind string) bool { return slices.Contains(stating[kind], r) }
+
+// mayAbout reports whether a writer of this role may write about one of the aggregates that the log itself rests on: the
+// facts about it, and its writers. Of every other aggregate only the kind matters.
+func (r Role) mayAbout(kind, id string) bool {
+	if kind != events.KindAuthority {
 		return true
 	}
-	return r == RoleHub || r == RoleSimulator || strings.Contains(deciders, string(r))
+	switch id {
+	case events.AuthorityWriters:
+		return r == RoleRoot
+	case events.AuthorityLog:
+		return r == RoleOperator || r == RoleCards || r == RoleSimulator || r == RoleHub
+	}
+	return r != RoleRoot
+}
+
+// mayNameCounter reports whether a writer of this role may say that a commit answers a counter.
+func (r Role) mayNameCounter() bool {
+	return r == RoleRA || r == RoleCards || r == RoleSimulator || r == RoleHub
 }

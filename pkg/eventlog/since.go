@@ -44,17 +44,16 @@ func (l *Log) recent(t target, r Record) (head, bool) {
 		return head{}, false
 	}
 	version, state, err := r.State()
+	if !r.Role.mayState(t.kind) {
+		version = t.fold.Version
+		state, err = t.fold.Apply(h.state, r.Commit)
+	}
 	if err != nil || version != t.fold.Version {
 		return head{}, false
 	}
-	if !r.Role.mayState(t.kind) {
-		if state, err = t.fold.Apply(h.state, r.Commit); err != nil {
-			return head{}, false
-		}
-	}
 	h = head{
 		revision: h.revision + 1, sequence: r.Sequence, hash: events.Hash(r.Stored), state: state,
-		recordedMS: recordedMS(r.Commit), at: h.at,
+		recordedMS: r.recordedMS(), at: h.at,
 	}
 	l.memory.grow(t.subject, h, stored{r.Sequence, r.Time, r.Stored})
 	return h, true

@@ -59,8 +59,12 @@ func (l *Log) Update(ctx context.Context, kind, id string, env Envelope, decide 
 	switch {
 	case l.key == nil:
 		return Outcome{}, fmt.Errorf("this log was opened for reading: %w", ErrConfig)
-	case !l.trust.Load().writers[l.public].retired.IsZero():
-		return Outcome{}, fmt.Errorf("this writer, %s, is retired: %w", l.public, ErrConfig)
+	case !l.writes():
+		return Outcome{}, fmt.Errorf("this writer, %s, is retired or not trusted: %w", l.public, ErrConfig)
+	case !l.role.mayAbout(kind, id):
+		return Outcome{}, fmt.Errorf("the role %s may not write about %s/%s: %w", l.role, kind, id, ErrConfig)
+	case env.Counter != "" && !l.role.mayNameCounter():
+		return Outcome{}, fmt.Errorf("the role %s may not answer a counter: %w", l.role, ErrConfig)
 	case env.CommandID == "":
 		return Outcome{}, fmt.Errorf("a command for %s/%s has no id: %w", kind, id, ErrConfig)
 	case !l.role.MayWriteKind(kind):
@@ -75,6 +79,12 @@ func (l *Log) Update(ctx context.Context, kind, id string, env Envelope, decide 
 	outcome, err := u.run(ctx)
 	l.metrics.count(kind, outcome, err, time.Since(u.started))
 	return outcome, err
+}
+
+// writes reports whether this writer is trusted and not retired.
+func (l *Log) writes() bool {
+	w, known := l.trust.Load().writers[l.public]
+	return known && w.retired.IsZero()
 }
 
 // update is the state of one Update.
@@ -187,13 +197,13 @@ func (u *update) answered(ctx context.Context, h head) (Outcome, bool, error) {
 	if !remembered && (!u.env.Redelivered || u.searched || h.revision == 0) {
 		return Outcome{}, false, nil
 	}
-	commit, err := u.log.find(ctx, u.target, 1, u.env.CommandID)
+	commit, used, err := u.log.find(ctx, u.target, 1, u.env.CommandID)
 	if err != nil {
 		return Outcome{}, false, err
 	}
 	u.searched = true
 	if commit == nil {
-		if remembered {
+		if remembered && !used {
 			return Outcome{}, false, fmt.Errorf("the state of %s/%s remembers command %s, its history does not: %w",
 				u.target.kind, u.target.id, u.env.CommandID, ErrDamaged)
 		}
@@ -213,7 +223,7 @@ func (u *update) settle(ctx context.Context, h head) (Outcome, bool, error) {
 	if h.revision < u.sent[0].commit.GetRevision() {
 		return Outcome{}, false, nil
 	}
-	commit, err := u.log.find(ctx, u.target, u.sent[0].after+1, u.env.CommandID)
+	commit, _, err := u.log.find(ctx, u.target, u.sent[0].after+1, u.env.CommandID)
 	if err != nil {
 		return Outcome{}, false, err
 	}
@@ -227,6 +237,9 @@ func (u *update) settle(ctx context.Context, h head) (Outcome, bool, error) {
 
 func (u *update) store(ctx context.Context, h head, now time.Time, decided []*events.Event) (Outcome, error) {
 	l, t := u.log, u.target
+	if !l.writes() {
+		return Outcome{}, fmt.Errorf("this writer, %s, was retired meanwhile: %w", l.public, ErrConfig)
+	}
 	if event := l.role.forbidden(t.kind, decided); event != "" {
 		return Outcome{}, fmt.Errorf("the role %s may not write %s about %s: %w", l.role, event, t.kind, ErrConfig)
 	}

@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,8 +22,8 @@ import (
 // root alone may write. A process that writes keeps a verified copy beside its high-water marks: it tells when the log
 // has lost an enrolment, and serves while that aggregate can't be read.
 
-// writersFile is the copy's name in the folder of the marks.
-const writersFile = "writers.json"
+// WritersFile is the name of the copy in the folder of the marks.
+const WritersFile = "writers.json"
 
 // keptRecord is one commit of the copy, with the time when the server stored it.
 type keptRecord struct {
@@ -37,20 +38,21 @@ func (l *Log) LearnWriters(ctx context.Context) error {
 	if _, ok := l.config.Folds[events.KindAuthority]; !ok {
 		return nil
 	}
-	kept, err := readWriters(l.config.Marks, *l.anchors.Load())
+	folder := cmp.Or(l.config.Marks, l.config.Writing)
+	kept, err := readWriters(folder, *l.anchors.Load())
 	if err != nil {
 		return err
 	}
 	records, err := l.History(ctx, events.KindAuthority, events.AuthorityWriters)
 	switch {
-	case notServed(err):
+	case (notServed(err) || Unreadable(err) || errors.Is(err, events.ErrMalformed)) && kept != nil:
 		l.config.Logger.Error("the log's list of writers can't be read; its copy beside the high-water marks is used", "error", err)
 		records = kept
 	case err != nil:
 		return fmt.Errorf("reading who may write: %w", err)
 	case len(records) < len(kept), len(kept) > 0 && !bytes.Equal(records[len(kept)-1].Stored, kept[len(kept)-1].Stored):
-		return fmt.Errorf("authority/%s has lost an enrolment that %s still has; restore the stream from a copy that is whole: %w",
-			events.AuthorityWriters, filepath.Join(l.config.Marks, writersFile), ErrDamaged)
+		return fmt.Errorf("authority/%s has lost an enrolment that %s still has; restore the stream from a copy that is whole or, to go on with what is left, move that file away with the marks: %w",
+			events.AuthorityWriters, filepath.Join(folder, WritersFile), ErrDamaged)
 	case len(records) > len(kept):
 		if err := l.keepWriters(records); err != nil {
 			return err
@@ -58,6 +60,7 @@ func (l *Log) LearnWriters(ctx context.Context) error {
 	}
 	set := l.anchors.Load().enrolled(records)
 	l.trust.Store(&set)
+	l.memory.clear()
 	return nil
 }
 
@@ -73,7 +76,7 @@ func (l *Log) keepWriters(records []Record) error {
 	if err != nil {
 		return err
 	}
-	if err := durable.WriteSecret(filepath.Join(l.config.Marks, writersFile), text); err != nil {
+	if err := durable.WriteSecret(filepath.Join(l.config.Marks, WritersFile), text); err != nil {
 		return fmt.Errorf("keeping the list of writers: %w", err)
 	}
 	return nil
@@ -81,7 +84,7 @@ func (l *Log) keepWriters(records []Record) error {
 
 // readWriters reads and verifies the copy in a folder of marks; none is no error.
 func readWriters(marks string, anchors trust) ([]Record, error) {
-	path := filepath.Join(marks, writersFile)
+	path := filepath.Join(marks, WritersFile)
 	text, err := os.ReadFile(path)
 	if marks == "" || errors.Is(err, os.ErrNotExist) {
 		return nil, nil
@@ -122,8 +125,8 @@ func (t trust) enrolled(records []Record) trust {
 					set.writers[body.GetPublicKey()] = trusted{key: key, role: Role(body.GetRole())}
 				}
 			case *events.WriterRetired:
-				if w, known := set.writers[body.GetPublicKey()]; known && w.retired.IsZero() {
-					w.retired = r.Time
+				if w, known := set.writers[body.GetPublicKey()]; known && w.role != RoleRoot && w.retired.IsZero() {
+					w.retired = time.UnixMilli(body.GetUntilMs())
 					set.writers[body.GetPublicKey()] = w
 				}
 			}
@@ -145,12 +148,28 @@ func Enrolled(marks string, anchors map[string]Role) (map[string]Role, error) {
 	}
 	all := make(map[string]Role)
 	for public, w := range set.enrolled(records).writers {
-		all[public] = w.role
+		if writable[w.role] != nil { // not of a newer program
+			all[public] = w.role
+		}
 	}
 	return all, nil
 }
 
-// Writer is an enrolled key. Retired is when the server stored its retirement; the zero time: it writes.
+// LastTime returns when the server stored the newest message of the log; the zero time if there is none.
+func (l *Log) LastTime(ctx context.Context) (last time.Time, err error) {
+	for _, s := range l.streams {
+		info, err := s.handle.Info(ctx)
+		if err != nil {
+			return last, fmt.Errorf("asking stream %s for its last message: %w", s.name, err)
+		}
+		if info.State.LastTime.After(last) {
+			last = info.State.LastTime
+		}
+	}
+	return last, nil
+}
+
+// Writer is an enrolled key. What the server stored after Retired is not believed; the zero time: it writes.
 type Writer struct {
 	Public  string
 	Role    Role

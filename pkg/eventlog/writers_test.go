@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nkeys"
 
@@ -54,7 +55,9 @@ func TestAWriterFromEnrolmentToRetirement(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustUpdate(t, issuer, "p", "c1", 1)
-	enrol(t, l, root, "retire", &events.WriterRetired{PublicKey: public(t, key)})
+	last, err := l.LastTime(t.Context())
+	check(t, err)
+	enrol(t, l, root, "retire", &events.WriterRetired{PublicKey: public(t, key), UntilMs: last.Add(time.Millisecond).UnixMilli()})
 	enrol(t, l, root, "once more", &events.WriterEnrolled{PublicKey: public(t, key), Role: "issuer"})
 
 	c.Marks = t.TempDir()

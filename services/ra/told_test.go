@@ -15,6 +15,8 @@ import (
 	"shomei/events"
 	"shomei/pkg/ca"
 	"shomei/pkg/ca/keyfile"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/found"
 	"shomei/services/servicetest"
 )
 
@@ -87,5 +89,27 @@ func TestReportedUnknownCertificatesAreRecorded(t *testing.T) {
 	}
 	if n := w.CountAuthority("sign", "CertificateFound"); n != 1 {
 		t.Errorf("%d certificates were recorded", n)
+	}
+}
+
+// TestALostCertificateThatStandsOnAListIsEnded: whichever comes first, what a counter tells of it or the list, each service
+// may record what follows.
+func TestALostCertificateThatStandsOnAListIsEnded(t *testing.T) {
+	w := servicetest.New(t, morning)
+	d := w.Enrol(servicetest.Office, "c1", "counter")
+	l := d.Hold("100")
+	const listed, told = uint64(1)<<63 + 1, uint64(1)<<63 + 2
+	w.Record(events.KindAuthority, "sign", &events.RevocationFound{Serial: listed, RevokedMs: w.Clock.Now().UnixMilli()})
+	d.Decide(tells(d, l.Subscriber, lostCertificate(t, w, "sign", listed)))
+
+	d.Decide(tells(d, l.Subscriber, lostCertificate(t, w, "sign", told)))
+	err := found.RecordRevocations(t.Context(), w.As(eventlog.RoleIssuer), "sign", eventlog.Envelope{CommandID: "list"},
+		[]*events.RevocationFound{{Serial: told, RevokedMs: w.Clock.Now().UnixMilli()}})
+	servicetest.Check(t, err)
+	if found, ended := w.CountAuthority("sign", "CertificateFound"), w.CountAuthority("sign", "FoundCertificateRevoked"); found != 2 || ended != 2 {
+		t.Errorf("%d certificates are found, %d ended", found, ended)
+	}
+	if len(w.Quarantined()) > 0 {
+		t.Errorf("quarantined: %q", w.Quarantined())
 	}
 }

@@ -303,7 +303,7 @@ func (p *Parts) logWith(ctx context.Context, c eventlog.Config) (*eventlog.Log, 
 	for kind, f := range lifecycle.Folds() {
 		c.Folds[kind] = eventlog.Fold{Version: lifecycle.FoldVersion, Apply: f.Apply, Remembered: f.Remembered}
 	}
-	c.Streams, c.Logger, c.Gaps = p.Streams, p.Logger, p.path("marks")
+	c.Streams, c.Logger, c.Gaps, c.Writing = p.Streams, p.Logger, p.path("marks"), p.path("marks")
 	var err error
 	if c.Writers, err = p.keys.anchors(true); err != nil {
 		return nil, err

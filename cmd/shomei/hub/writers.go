@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nkeys"
 
@@ -42,6 +43,9 @@ func rootOf(dir string) (string, error) {
 	}
 	if !errors.Is(err, os.ErrNotExist) {
 		return "", err
+	}
+	if _, err := os.Stat(filepath.Join(filepath.Dir(dir), "marks", eventlog.WritersFile)); err == nil {
+		return "", fmt.Errorf("keys/%s is missing, and another root would enrol nobody whom the log knows: put back the file of this deployment", rootPublic)
 	}
 	root, err := writerKey(filepath.Join(dir, rootFile))
 	if err != nil {
@@ -93,7 +97,7 @@ func existingKey(path string) (nkeys.KeyPair, error) {
 // enrolWriters has the root enrol those of this process's keys that the log doesn't know yet, and retire those in whose
 // place they are, and then opens the log for each of them.
 func (p *Parts) enrolWriters(ctx context.Context) error {
-	due, err := p.enrolments()
+	due, err := p.enrolments(ctx)
 	if err == nil && len(due) > 0 {
 		err = p.record(ctx, due)
 	}
@@ -110,8 +114,13 @@ func (p *Parts) enrolWriters(ctx context.Context) error {
 }
 
 // enrolments returns the events that are due: this process has one key for each role, and all others are retired.
-func (p *Parts) enrolments() (due []*events.Event, err error) {
+func (p *Parts) enrolments(ctx context.Context) (due []*events.Event, err error) {
 	known := p.Log.Writers()
+	last, err := p.Log.LastTime(ctx)
+	if err != nil {
+		return nil, err
+	}
+	until := last.Add(time.Millisecond).UnixMilli() // the next whole one
 	own := []string{}
 	for _, role := range writing {
 		public, err := p.keys.writers[role].PublicKey()
@@ -123,6 +132,8 @@ func (p *Parts) enrolments() (due []*events.Event, err error) {
 		switch {
 		case i < 0:
 			due = append(due, events.New(&events.WriterEnrolled{PublicKey: public, Role: string(role)}))
+		case known[i].Role != role:
+			return nil, fmt.Errorf("keys/writers/%s.nk holds the key of the role %s: move the file away, and a new key is made", role, known[i].Role)
 		case !known[i].Retired.IsZero():
 			return nil, fmt.Errorf("the key in keys/writers/%s.nk was retired at %s: move the file away, and a new key is made",
 				role, showTime(known[i].Retired))
@@ -131,7 +142,10 @@ func (p *Parts) enrolments() (due []*events.Event, err error) {
 	for _, w := range known {
 		replaced := w.Public == p.keys.public || slices.Contains(writing, w.Role) && !slices.Contains(own, w.Public)
 		if replaced && w.Retired.IsZero() {
-			due = append(due, events.New(&events.WriterRetired{PublicKey: w.Public}))
+			if w.Public == p.keys.public { // that it once wrote must be known when another key is in its place
+				due = append(due, events.New(&events.WriterEnrolled{PublicKey: w.Public, Role: string(w.Role)}))
+			}
+			due = append(due, events.New(&events.WriterRetired{PublicKey: w.Public, UntilMs: until}))
 		}
 	}
 	return due, nil
