@@ -83,7 +83,7 @@ func (a *app) startCounter(ctx context.Context, h *hub.Hub, bundle, listen strin
 	}
 	command := exec.CommandContext(ctx, program, "run", "--bundle", bundle,
 		"--listen", listen, "--virtual-reader", filepath.Join(a.Data, "cards"), "--lang", a.Lang)
-	command.Stderr = os.Stderr
+	command.Env, command.Stderr = append(os.Environ(), "GODEBUG=asyncpreemptoff=1"), os.Stderr // as its unit does
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
 	command.WaitDelay = 15 * time.Second
 	h.ShareHold(command)

@@ -75,7 +75,7 @@ func (s *supervised) startLocked() {
 	}
 	defer log.Close()
 	process := s.command()
-	process.Env = append(os.Environ(), s.crashes.environment()...)
+	process.Env = append(process.Environ(), s.crashes.environment()...)
 	process.Stderr = log
 	out, err := process.StdoutPipe()
 	if err == nil {
