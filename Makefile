@@ -65,7 +65,7 @@ run: build ## install what is missing, build, start everything with data in out/
 .PHONY: test
 test: deps-test engine assets ## install what is missing and run every test on real parts
 	@echo "go test $(PACKAGES)"; begin=$$SECONDS; status=0; $(in-memory); \
-	$(GO) test -p 3 -timeout $(TIMEOUT) $(PACKAGES) || status=$$?; \
+	$(GO) test -p 3 -ldflags=-w -timeout $(TIMEOUT) $(PACKAGES) || status=$$?; \
 	echo "tests took $$((SECONDS - begin)) s, exit $$status"; exit $$status
 
 # What a change of rules, folds, messages or pages is tried with while it is made.

@@ -71,7 +71,7 @@ func TestUnitsStartCommandsAsTheyAreSpelt(t *testing.T) {
 		}
 		start := execStart.FindSubmatch(text)
 		program := filepath.Join(bin, string(start[1]))
-		if out, err := exec.Command("go", "build", "-o", program, "./"+string(start[1])).CombinedOutput(); err != nil {
+		if out, err := exec.Command("go", "build", "-ldflags=-w", "-o", program, "./"+string(start[1])).CombinedOutput(); err != nil {
 			t.Fatalf("building %s: %v\n%s", start[1], err, out)
 		}
 		arguments := append(strings.Fields(string(start[2])), "--help")

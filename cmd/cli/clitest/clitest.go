@@ -71,7 +71,7 @@ func Await(done func() bool) bool {
 func Build(ts *testscript.TestScript, _ bool, programs []string) {
 	bin, _, _ := strings.Cut(ts.Getenv("PATH"), string(os.PathListSeparator))
 	for _, name := range programs {
-		out, err := exec.Command("go", "build", "-o", filepath.Join(bin, name), "shomei/cmd/"+name).CombinedOutput()
+		out, err := exec.Command("go", "build", "-ldflags=-w", "-o", filepath.Join(bin, name), "shomei/cmd/"+name).CombinedOutput()
 		if err != nil {
 			ts.Fatalf("building %s: %v\n%s", name, err, out)
 		}

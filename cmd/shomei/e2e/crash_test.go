@@ -189,7 +189,10 @@ func (l *lives) afterDropped() {
 		return slices.Contains(l.c.crashes.at(dropped), "agent.key.generated")
 	}, func() string { return string(l.k.tail()) })
 	l.k.driveWith(id, nil, "waiting-confirmation")
-	l.k.must("POST", "/api/procedures/"+id+"/drop", map[string]string{"why": "left"}, nil)
-	l.k.drive(id, "dropped")
+	poll(l.t, "the application to be dropped", func() bool { // a counter that dies behind its claim says nothing, and next that it is over
+		_ = l.k.try("POST", "/api/procedures/"+id+"/drop", map[string]string{"why": "left"}, nil)
+		var state procedure
+		return l.k.try("GET", "/api/procedures/"+id, nil, &state) == nil && state.State == "dropped"
+	}, func() string { return string(l.k.tail()) })
 	l.play(p, card)
 }

@@ -68,7 +68,7 @@ func programs(t *testing.T) string {
 		if program.dir, program.err = os.MkdirTemp("", "shomei-e2e-"); program.err != nil {
 			return
 		}
-		out, err := exec.Command("go", "build", "-o", program.dir+"/", "shomei/cmd/shomei", "shomei/cmd/shomei-agent", "shomei/cmd/shomei-lab").CombinedOutput()
+		out, err := exec.Command("go", "build", "-ldflags=-w", "-o", program.dir+"/", "shomei/cmd/shomei", "shomei/cmd/shomei-agent", "shomei/cmd/shomei-lab").CombinedOutput()
 		if err != nil {
 			program.err = fmt.Errorf("building the programs: %w\n%s", err, out)
 		}

@@ -53,7 +53,7 @@ func withAgent(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	agentProgram = filepath.Join(dir, "shomei-agent")
-	if out, err := exec.Command("go", "build", "-o", agentProgram, "shomei/cmd/shomei-agent").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-ldflags=-w", "-o", agentProgram, "shomei/cmd/shomei-agent").CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "building the counter's program: %v\n%s", err, out)
 		return 1
 	}
