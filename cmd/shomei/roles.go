@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
 	"shomei/pkg/eventlog"
@@ -18,6 +19,7 @@ func (a *app) rolesCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			t := table.NewWriter()
 			t.SetOutputMirror(cmd.OutOrStdout())
+			t.SetColumnConfigs([]table.ColumnConfig{{Name: "events", WidthMax: 80, WidthMaxEnforcer: text.WrapSoft}})
 			t.AppendHeader(table.Row{"role", "aggregate", "events"})
 			for _, role := range eventlog.Roles() {
 				byKind := make(map[string][]string)
@@ -26,7 +28,7 @@ func (a *app) rolesCommand() *cobra.Command {
 				}
 				for _, kind := range slices.Sorted(maps.Keys(byKind)) {
 					slices.Sort(byKind[kind])
-					t.AppendRow(table.Row{role, kind, wrapped(byKind[kind])})
+					t.AppendRow(table.Row{role, kind, strings.Join(byKind[kind], " ")})
 				}
 				t.AppendSeparator()
 			}
@@ -34,20 +36,4 @@ func (a *app) rolesCommand() *cobra.Command {
 			return nil
 		},
 	}
-}
-
-// wrapped writes a list in lines of about 80 letters.
-func wrapped(list []string) string {
-	var out strings.Builder
-	line := 0
-	for i, word := range list {
-		if line += len(word) + 1; line > 80 {
-			out.WriteByte('\n')
-			line = len(word)
-		} else if i > 0 {
-			out.WriteByte(' ')
-		}
-		out.WriteString(word)
-	}
-	return out.String()
 }

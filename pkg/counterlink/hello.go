@@ -82,8 +82,8 @@ func parseHello(h nats.Header) (hello, error) {
 		version = ""
 	}
 	return hello{
+		head: head, nonce: h.Get(headerNonce), session: session, client: client, last: last, clock: instantOf(h.Get(headerClock)),
 		version: version,
-		head:    head, nonce: h.Get(headerNonce), session: session, client: client, last: last, clock: instantOf(h.Get(headerClock)),
 	}, err
 }
 

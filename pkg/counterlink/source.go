@@ -30,7 +30,8 @@ type Source struct {
 }
 
 // Report signs a claim, with the personal data sealed to the hub, stores it in the stream of claims, and returns its
-// id. The caller fills in the fact, if the fact arose at another time, caused_ms and, if it may be reported again, an id. If err is nil, the hub has it.
+// id. The caller fills in the fact, if the fact arose at another time, caused_ms and, if it may be reported again, an id.
+// If err is nil, the hub has it.
 func (s *Source) Report(ctx context.Context, claim *events.Claim, personal *events.Personal) (string, error) {
 	js, err := jetstream.New(s.Conn)
 	if err != nil {

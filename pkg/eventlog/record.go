@@ -50,14 +50,8 @@ type trusted struct {
 
 // forbids says why a commit with a valid signature is not the writer's to make, or nil.
 func (w trusted) forbids(r Record) error {
-	event := w.role.forbidden(r.Kind, r.Commit.GetEvents())
-	switch {
-	case event != "":
-		return fmt.Errorf("its role %s may not write %s about %s", w.role, event, r.Kind)
-	case !w.role.mayAbout(r.Kind, r.ID):
-		return fmt.Errorf("its role %s may not write about %s/%s", w.role, r.Kind, r.ID)
-	case r.Commit.GetCounter() != "" && !w.role.mayNameCounter():
-		return fmt.Errorf("its role %s may not answer a counter", w.role)
+	if err := w.role.forbids(r.Kind, r.ID, r.Commit.GetCounter(), r.Commit.GetEvents()); err != nil {
+		return err
 	}
 	if !w.retired.IsZero() && r.Time.After(w.retired) {
 		return fmt.Errorf("it was retired at %s and this was stored at %s", w.retired.UTC().Format(time.RFC3339), r.Time.UTC().Format(time.RFC3339))

@@ -1,9 +1,9 @@
 package eventlog
 
 import (
+	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"shomei/events"
 )
@@ -32,99 +32,105 @@ const (
 )
 
 // deciders decide about subscribers: whatever they decide may end certificates, cards and applications.
-const deciders = "ra issuer expiry"
+var deciders = []Role{RoleRA, RoleIssuer, RoleExpiry}
+
+// right is who may write an event, and about which kind of aggregate.
+type right struct {
+	kind  string
+	roles []Role
+}
 
 // rights lists who may write each event, and about which kind of aggregate. It bounds what a stolen key can do.
-var rights = map[string]struct{ kind, roles string }{
-	"ApplicationAccepted":         {events.KindSubscriber, "ra"},
-	"ApplicationRefused":          {events.KindSubscriber, "ra"},
-	"InquiryLetterDue":            {events.KindSubscriber, "ra"},
-	"InquiryLetterMailed":         {events.KindSubscriber, "notifier"},
+var rights = map[string]right{
+	"ApplicationAccepted":         {events.KindSubscriber, []Role{RoleRA}},
+	"ApplicationRefused":          {events.KindSubscriber, []Role{RoleRA}},
+	"InquiryLetterDue":            {events.KindSubscriber, []Role{RoleRA}},
+	"InquiryLetterMailed":         {events.KindSubscriber, []Role{RoleNotifier}},
 	"ApplicationWithdrawn":        {events.KindSubscriber, deciders},
-	"ResidentRecorded":            {events.KindSubscriber, "ra"},
-	"ContactRecorded":             {events.KindSubscriber, "ra"},
-	"SpecialCircumstancesGranted": {events.KindSubscriber, "ra"},
-	"KeysRecorded":                {events.KindSubscriber, "ra"},
-	"IssueAuthorized":             {events.KindSubscriber, "ra"},
+	"ResidentRecorded":            {events.KindSubscriber, []Role{RoleRA}},
+	"ContactRecorded":             {events.KindSubscriber, []Role{RoleRA}},
+	"SpecialCircumstancesGranted": {events.KindSubscriber, []Role{RoleRA}},
+	"KeysRecorded":                {events.KindSubscriber, []Role{RoleRA}},
+	"IssueAuthorized":             {events.KindSubscriber, []Role{RoleRA}},
 	"IssueAbandoned":              {events.KindSubscriber, deciders},
-	"CertificateIssued":           {events.KindSubscriber, "issuer"},
-	"CertificateWritten":          {events.KindSubscriber, "ra"},
-	"CardWriteFailed":             {events.KindSubscriber, "ra"},
+	"CertificateIssued":           {events.KindSubscriber, []Role{RoleIssuer}},
+	"CertificateWritten":          {events.KindSubscriber, []Role{RoleRA}},
+	"CardWriteFailed":             {events.KindSubscriber, []Role{RoleRA}},
 	"CertificateDiscarded":        {events.KindSubscriber, deciders},
-	"Delivered":                   {events.KindSubscriber, "ra"},
-	"FeeCollected":                {events.KindSubscriber, "ra"},
+	"Delivered":                   {events.KindSubscriber, []Role{RoleRA}},
+	"FeeCollected":                {events.KindSubscriber, []Role{RoleRA}},
 	"CertificateRevoked":          {events.KindSubscriber, deciders},
 	"CertificateSuspended":        {events.KindSubscriber, deciders},
-	"CertificateReleased":         {events.KindSubscriber, "ra"},
+	"CertificateReleased":         {events.KindSubscriber, []Role{RoleRA}},
 	"CertificateExpired":          {events.KindSubscriber, deciders},
-	"WindowOpened":                {events.KindSubscriber, "expiry"},
+	"WindowOpened":                {events.KindSubscriber, []Role{RoleExpiry}},
 	"NoticeDue":                   {events.KindSubscriber, deciders},
-	"NoticeSent":                  {events.KindSubscriber, "notifier"},
-	"NoticeFailed":                {events.KindSubscriber, "notifier"},
-	"NoticeSuppressed":            {events.KindSubscriber, "notifier " + deciders},
-	"ResidentRecordChanged":       {events.KindSubscriber, "ra"},
-	"DeadlineSet":                 {events.KindSubscriber, "ra expiry"},
-	"DeadlineMet":                 {events.KindSubscriber, "ra expiry"},
-	"DeadlineMissed":              {events.KindSubscriber, "ra expiry"},
-	"LossReported":                {events.KindSubscriber, "ra"},
-	"CardFound":                   {events.KindSubscriber, "ra"},
-	"CardAssigned":                {events.KindSubscriber, "ra"},
-	"CardHandedOver":              {events.KindSubscriber, "ra"},
+	"NoticeSent":                  {events.KindSubscriber, []Role{RoleNotifier}},
+	"NoticeFailed":                {events.KindSubscriber, []Role{RoleNotifier}},
+	"NoticeSuppressed":            {events.KindSubscriber, []Role{RoleNotifier, RoleRA, RoleIssuer, RoleExpiry}},
+	"ResidentRecordChanged":       {events.KindSubscriber, []Role{RoleRA}},
+	"DeadlineSet":                 {events.KindSubscriber, []Role{RoleRA, RoleExpiry}},
+	"DeadlineMet":                 {events.KindSubscriber, []Role{RoleRA, RoleExpiry}},
+	"DeadlineMissed":              {events.KindSubscriber, []Role{RoleRA, RoleExpiry}},
+	"LossReported":                {events.KindSubscriber, []Role{RoleRA}},
+	"CardFound":                   {events.KindSubscriber, []Role{RoleRA}},
+	"CardAssigned":                {events.KindSubscriber, []Role{RoleRA}},
+	"CardHandedOver":              {events.KindSubscriber, []Role{RoleRA}},
 	"CardVoided":                  {events.KindSubscriber, deciders},
 	"CardExpired":                 {events.KindSubscriber, deciders},
-	"CardTermExtended":            {events.KindSubscriber, "ra"},
-	"CardTakenIntoCustody":        {events.KindSubscriber, "ra"},
-	"CardReturned":                {events.KindSubscriber, "ra"},
-	"PinBlocked":                  {events.KindSubscriber, "ra"},
-	"PinUnblocked":                {events.KindSubscriber, "ra"},
-	"FactRefused":                 {events.KindSubscriber, "ra"},
-	"KeyDestroyed":                {events.KindSubscriber, "eraser"},
-	"CommandFailed":               {events.KindSubscriber, "ra"},
-	"SubscriberAliased":           {events.KindSubscriber, "ra"},
-	"ErasureOrdered":              {events.KindSubscriber, "operator"},
-	"RequestRefused":              {events.KindSubscriber, "ra operator"},
+	"CardTermExtended":            {events.KindSubscriber, []Role{RoleRA}},
+	"CardTakenIntoCustody":        {events.KindSubscriber, []Role{RoleRA}},
+	"CardReturned":                {events.KindSubscriber, []Role{RoleRA}},
+	"PinBlocked":                  {events.KindSubscriber, []Role{RoleRA}},
+	"PinUnblocked":                {events.KindSubscriber, []Role{RoleRA}},
+	"FactRefused":                 {events.KindSubscriber, []Role{RoleRA}},
+	"KeyDestroyed":                {events.KindSubscriber, []Role{RoleEraser}},
+	"CommandFailed":               {events.KindSubscriber, []Role{RoleRA}},
+	"SubscriberAliased":           {events.KindSubscriber, []Role{RoleRA}},
+	"ErasureOrdered":              {events.KindSubscriber, []Role{RoleOperator}},
+	"RequestRefused":              {events.KindSubscriber, []Role{RoleRA, RoleOperator}},
 	"CardSuspended":               {events.KindSubscriber, deciders},
-	"UnblockAuthorized":           {events.KindSubscriber, "ra"},
+	"UnblockAuthorized":           {events.KindSubscriber, []Role{RoleRA}},
 
-	"CardClaimed": {events.KindCard, "ra"},
-	"CardRetired": {events.KindCard, "dispatcher"},
-	"CardOpened":  {events.KindCard, "cards"},
+	"CardClaimed": {events.KindCard, []Role{RoleRA}},
+	"CardRetired": {events.KindCard, []Role{RoleDispatcher}},
+	"CardOpened":  {events.KindCard, []Role{RoleCards}},
 
-	"OfficeDefined":      {events.KindOffice, "operator"},
-	"CounterEnrolled":    {events.KindOffice, "operator"},
-	"CounterRetired":     {events.KindOffice, "operator"},
-	"CounterHeadAdopted": {events.KindOffice, "operator"},
+	"OfficeDefined":      {events.KindOffice, []Role{RoleOperator}},
+	"CounterEnrolled":    {events.KindOffice, []Role{RoleOperator}},
+	"CounterRetired":     {events.KindOffice, []Role{RoleOperator}},
+	"CounterHeadAdopted": {events.KindOffice, []Role{RoleOperator}},
 
-	"LogOpened":               {events.KindAuthority, "operator"},
-	"GenerationActivated":     {events.KindAuthority, "issuer"},
-	"BlockLeased":             {events.KindAuthority, ""}, // none since serials are random
-	"CrlPublished":            {events.KindAuthority, "issuer"},
-	"WriterEnrolled":          {events.KindAuthority, "root"},
-	"WriterRetired":           {events.KindAuthority, "root"},
-	"CardKeyMade":             {events.KindAuthority, "cards"},
-	"CertificateFound":        {events.KindAuthority, "ra operator"},
-	"RevocationFound":         {events.KindAuthority, "issuer operator"},
-	"FoundCertificateRevoked": {events.KindAuthority, "ra issuer operator"},
-	"VaultRecorded":           {events.KindAuthority, "operator"},
+	"LogOpened":               {events.KindAuthority, []Role{RoleOperator}},
+	"GenerationActivated":     {events.KindAuthority, []Role{RoleIssuer}},
+	"BlockLeased":             {events.KindAuthority, nil}, // none since serials are random
+	"CrlPublished":            {events.KindAuthority, []Role{RoleIssuer}},
+	"WriterEnrolled":          {events.KindAuthority, []Role{RoleRoot}},
+	"WriterRetired":           {events.KindAuthority, []Role{RoleRoot}},
+	"CardKeyMade":             {events.KindAuthority, []Role{RoleCards}},
+	"CertificateFound":        {events.KindAuthority, []Role{RoleRA, RoleOperator}},
+	"RevocationFound":         {events.KindAuthority, []Role{RoleIssuer, RoleOperator}},
+	"FoundCertificateRevoked": {events.KindAuthority, []Role{RoleRA, RoleIssuer, RoleOperator}},
+	"VaultRecorded":           {events.KindAuthority, []Role{RoleOperator}},
 
-	"RecordOpened": {events.KindAccess, "ra"},
+	"RecordOpened": {events.KindAccess, []Role{RoleRA}},
 
-	"FactQuarantined":    {events.KindQuarantine, "ra"},
-	"QuarantineResolved": {events.KindQuarantine, "operator"},
-	"ClaimHeld":          {events.KindQuarantine, "ra"},
+	"FactQuarantined":    {events.KindQuarantine, []Role{RoleRA}},
+	"QuarantineResolved": {events.KindQuarantine, []Role{RoleOperator}},
+	"ClaimHeld":          {events.KindQuarantine, []Role{RoleRA}},
 }
 
 // writable is rights by role: the events that each may write, with their kinds of aggregate.
 var writable = func() map[Role]map[string]string {
 	by := map[Role]map[string]string{RoleHub: {}, RoleSimulator: {}}
 	for event, right := range rights {
-		for _, role := range strings.Fields(right.roles) {
-			if by[Role(role)] == nil {
-				by[Role(role)] = map[string]string{}
+		for _, role := range right.roles {
+			if by[role] == nil {
+				by[role] = map[string]string{}
 			}
-			by[Role(role)][event] = right.kind
+			by[role][event] = right.kind
 		}
-		if right.roles != "root" {
+		if !slices.Contains(right.roles, RoleRoot) {
 			by[RoleHub][event] = right.kind
 		}
 		if right.kind == events.KindSubscriber || right.kind == events.KindCard {
@@ -147,8 +153,8 @@ func (r Role) Writable() map[string]string { return maps.Clone(writable[r]) }
 // MayAuthorize reports whether a writer of this role may authorise certificates.
 func (r Role) MayAuthorize() bool { return writable[r]["IssueAuthorized"] != "" }
 
-// MayWriteKind reports whether a writer of this role may write anything about this kind of aggregate.
-func (r Role) MayWriteKind(kind string) bool {
+// mayKind reports whether a writer of this role may write anything about this kind of aggregate.
+func (r Role) mayKind(kind string) bool {
 	for _, k := range writable[r] {
 		if k == kind {
 			return true
@@ -157,15 +163,23 @@ func (r Role) MayWriteKind(kind string) bool {
 	return false
 }
 
-// forbidden returns the first event of a commit that a writer of this role may not write about a kind of aggregate, or
-// "" if it may write them all.
-func (r Role) forbidden(kind string, list []*events.Event) string {
+// forbids says why a commit with these events is not this role's to make, or nil. Without events it judges what is known
+// before anything is decided.
+func (r Role) forbids(kind, id, counter string, list []*events.Event) error {
+	switch {
+	case !r.mayKind(kind):
+		return fmt.Errorf("the role %s may not write %s", r, kind)
+	case !r.mayAbout(kind, id):
+		return fmt.Errorf("the role %s may not write about %s/%s", r, kind, id)
+	case counter != "" && !r.mayNameCounter():
+		return fmt.Errorf("the role %s may not answer a counter", r)
+	}
 	for _, e := range list {
 		if name := events.Name(e); writable[r][name] != kind {
-			return name
+			return fmt.Errorf("the role %s may not write %s about %s", r, name, kind)
 		}
 	}
-	return ""
+	return nil
 }
 
 // stating lists the roles whose states are believed, by kind of aggregate: those that may write nearly all of its events.

@@ -59,16 +59,11 @@ func (l *Log) Update(ctx context.Context, kind, id string, env Envelope, decide 
 	switch {
 	case l.key == nil:
 		return Outcome{}, fmt.Errorf("this log was opened for reading: %w", ErrConfig)
-	case !l.writes():
-		return Outcome{}, fmt.Errorf("this writer, %s, is retired or not trusted: %w", l.public, ErrConfig)
-	case !l.role.mayAbout(kind, id):
-		return Outcome{}, fmt.Errorf("the role %s may not write about %s/%s: %w", l.role, kind, id, ErrConfig)
-	case env.Counter != "" && !l.role.mayNameCounter():
-		return Outcome{}, fmt.Errorf("the role %s may not answer a counter: %w", l.role, ErrConfig)
 	case env.CommandID == "":
 		return Outcome{}, fmt.Errorf("a command for %s/%s has no id: %w", kind, id, ErrConfig)
-	case !l.role.MayWriteKind(kind):
-		return Outcome{}, fmt.Errorf("the role %s may not write %s: %w", l.role, kind, ErrConfig)
+	}
+	if err := l.mayWrite(kind, id, env, nil); err != nil {
+		return Outcome{}, err
 	}
 	release, err := l.locks.acquire(ctx, t.subject)
 	if err != nil {
@@ -81,10 +76,15 @@ func (l *Log) Update(ctx context.Context, kind, id string, env Envelope, decide 
 	return outcome, err
 }
 
-// writes reports whether this writer is trusted and not retired.
-func (l *Log) writes() bool {
-	w, known := l.trust.Load().writers[l.public]
-	return known && w.retired.IsZero()
+// mayWrite refuses what readers would not believe of this writer: before anything is decided, and what was decided.
+func (l *Log) mayWrite(kind, id string, env Envelope, decided []*events.Event) error {
+	if w, known := l.trust.Load().writers[l.public]; !known || !w.retired.IsZero() {
+		return fmt.Errorf("this writer, %s, is retired or not trusted: %w", l.public, ErrConfig)
+	}
+	if err := l.role.forbids(kind, id, env.Counter, decided); err != nil {
+		return fmt.Errorf("%w: %w", err, ErrConfig)
+	}
+	return nil
 }
 
 // update is the state of one Update.
@@ -237,11 +237,8 @@ func (u *update) settle(ctx context.Context, h head) (Outcome, bool, error) {
 
 func (u *update) store(ctx context.Context, h head, now time.Time, decided []*events.Event) (Outcome, error) {
 	l, t := u.log, u.target
-	if !l.writes() {
-		return Outcome{}, fmt.Errorf("this writer, %s, was retired meanwhile: %w", l.public, ErrConfig)
-	}
-	if event := l.role.forbidden(t.kind, decided); event != "" {
-		return Outcome{}, fmt.Errorf("the role %s may not write %s about %s: %w", l.role, event, t.kind, ErrConfig)
+	if err := l.mayWrite(t.kind, t.id, u.env, decided); err != nil {
+		return Outcome{}, err
 	}
 	commit := u.commit(h, now, decided)
 	state, payload, err := l.sign(t, h.state, commit)

@@ -92,14 +92,9 @@ func ChangeDays(told *events.RecordChangeNotified) []Fault {
 	return j.faults
 }
 
-// TidyChange normalises the days of a change as Tidy does.
-func TidyChange(told *events.RecordChangeNotified) {
-	told.CausedOn, told.PlannedOn = Day(told.CausedOn), Day(told.PlannedOn)
-}
-
 // Notified judges a whole change that the resident register notifies on a day, after tidying it.
 func (c Change) Notified(told *events.RecordChangeNotified, personal *events.Personal, on civil.Date) []Fault {
-	TidyChange(told)
+	told.CausedOn, told.PlannedOn = Day(told.CausedOn), Day(told.PlannedOn)
 	Tidy(personal)
 	return slices.Concat(c.Needs(told, personal.GetRecord()), ChangeDays(told), Personal(personal, on))
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"shomei/events"
+	"shomei/pkg/directory"
 	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
 )
@@ -29,11 +30,7 @@ func (o Operator) Resolve(ctx context.Context, id string, r Resolution) error {
 	if err := checkRemark("--why", r.Why); err != nil {
 		return err
 	}
-	waits := false
-	for _, a := range o.hub.Directory.Aside() {
-		waits = waits || a.ID == id
-	}
-	if !waits {
+	if !slices.ContainsFunc(o.hub.Directory.Aside(), func(a directory.Aside) bool { return a.ID == id }) {
 		return refuse("nothing in quarantine under %.60q waits for an officer: shomei quarantine list shows what does", id)
 	}
 	log := o.hub.as(eventlog.RoleOperator)

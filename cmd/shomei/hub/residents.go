@@ -3,12 +3,14 @@ package hub
 import (
 	"context"
 	"slices"
+	"sync"
 
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"shomei/events"
 	"shomei/pkg/civil"
+	"shomei/pkg/counterlink"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/intake"
 	"shomei/pkg/wait"
@@ -66,18 +68,32 @@ func (o Operator) ChangeByRegister(ctx context.Context, r RegisterChanges) ([]Re
 	if _, defined := o.hub.Directory.Offices()[r.Office]; !defined {
 		return nil, refuse("there is no office %s: shomei office list shows them", r.Office)
 	}
-	outcomes := make([]RegisterOutcome, len(r.Changes))
-	for i, c := range r.Changes {
-		var err error
-		if outcomes[i], err = o.notified(ctx, r.Office, c); err != nil {
-			return nil, err
-		}
+	outcomes, err := o.sendChanges(ctx, r)
+	if err != nil {
+		return nil, err
 	}
 	return outcomes, o.hub.awaitChanges(ctx, outcomes)
 }
 
+// sendChanges sends an order's changes by one source, which is enrolled when the first of them needs it.
+func (o Operator) sendChanges(ctx context.Context, r RegisterChanges) ([]RegisterOutcome, error) {
+	o.hub.enrolling.Lock() // a role has one chain of claims: one order at a time
+	defer o.hub.enrolling.Unlock()
+	source := sync.OnceValues(func() (*counterlink.Source, error) { return o.hub.Source(ctx, r.Office, "register") })
+	outcomes := make([]RegisterOutcome, len(r.Changes))
+	for i, c := range r.Changes {
+		var err error
+		if outcomes[i], err = o.notified(ctx, r.Office, c, source); err != nil {
+			return nil, err
+		}
+	}
+	return outcomes, nil
+}
+
 // notified judges one change and sends it as a claim, unless it was recorded before or concerns nobody.
-func (o Operator) notified(ctx context.Context, office string, c RegisterChange) (RegisterOutcome, error) {
+func (o Operator) notified(
+	ctx context.Context, office string, c RegisterChange, source func() (*counterlink.Source, error),
+) (RegisterOutcome, error) {
 	told, personal, faults := c.judged(civil.Of(o.hub.Clock.Now()))
 	if len(faults) > 0 {
 		return RegisterOutcome{Result: ChangeRefused, Faults: faults}, nil
@@ -99,11 +115,9 @@ func (o Operator) notified(ctx context.Context, office string, c RegisterChange)
 		Id: out.claim, Officer: o.officer, Fact: &events.Claim_RecordChangeNotified{RecordChangeNotified: told},
 	}
 	claim.CausedMs = causedMs(claim)
-	o.hub.enrolling.Lock() // a role has one chain of claims: one at a time
-	defer o.hub.enrolling.Unlock()
-	source, err := o.hub.Source(ctx, office, "register")
+	register, err := source()
 	if err == nil {
-		_, err = source.Report(ctx, claim, personal)
+		_, err = register.Report(ctx, claim, personal)
 	}
 	return out, err
 }

@@ -116,12 +116,7 @@ func (p *Parts) enrolWriters(ctx context.Context) error {
 // enrolments returns the events that are due: this process has one key for each role, and all others are retired.
 func (p *Parts) enrolments(ctx context.Context) (due []*events.Event, err error) {
 	known := p.Log.Writers()
-	last, err := p.Log.LastTime(ctx)
-	if err != nil {
-		return nil, err
-	}
-	until := last.Add(time.Millisecond).UnixMilli() // the next whole one
-	own := []string{}
+	var own []string
 	for _, role := range writing {
 		public, err := p.keys.writers[role].PublicKey()
 		if err != nil {
@@ -142,7 +137,12 @@ func (p *Parts) enrolments(ctx context.Context) (due []*events.Event, err error)
 	for _, w := range known {
 		replaced := w.Public == p.keys.public || slices.Contains(writing, w.Role) && !slices.Contains(own, w.Public)
 		if replaced && w.Retired.IsZero() {
-			if w.Public == p.keys.public { // that it once wrote must be known when another key is in its place
+			last, err := p.Log.LastTime(ctx)
+			if err != nil {
+				return nil, err
+			}
+			until := last.Add(time.Millisecond).UnixMilli() // the next whole one
+			if w.Public == p.keys.public {                  // that it once wrote must be known when another key is in its place
 				due = append(due, events.New(&events.WriterEnrolled{PublicKey: w.Public, Role: string(w.Role)}))
 			}
 			due = append(due, events.New(&events.WriterRetired{PublicKey: w.Public, UntilMs: until}))

@@ -71,15 +71,16 @@ func (d *Desk) answer(do does) http.HandlerFunc {
 		lang := d.languageOf(at, r)
 		body, err := httpd.ReadSecret(r, bodyLimit)
 		defer clear(body)
+		c := call{r, body}
 		var out reply
 		if err != nil {
 			err = badRequest("what was sent is too long or broke off")
 		} else {
 			r.Body = io.NopCloser(bytes.NewReader(body))
-			out, err = do(call{r, body}, lang)
+			out, err = do(c, lang)
 		}
 		switch {
-		case !(call{Request: r}).program():
+		case !c.program():
 			if err != nil {
 				out = d.problemPage(err, backFrom(r.URL.Path), lang, at == seatResident)
 			}
