@@ -182,7 +182,7 @@ func (w *world) admit() {
 
 // logRights are those of the hub's user in the account of the log, gateRights in that of the counters.
 func logRights() hubserver.Rights {
-	return hubserver.Rights{Publish: append(hubserver.ReadStreams(), counterlink.HubMayPublish()...), Subscribe: []string{"_INBOX.>"}}
+	return hubserver.Rights{Publish: append(hubserver.ReadStreams("*"), counterlink.HubMayPublish()...), Subscribe: []string{"_INBOX.>"}}
 }
 
 func gateRights() hubserver.Rights {

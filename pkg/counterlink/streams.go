@@ -70,7 +70,7 @@ func GateMaySubscribe() []string { return []string{claimPrefix + "*", claimPrefi
 
 // HubMayPublish lists the subjects of this package that the hub's user in the log's account publishes to.
 func HubMayPublish() []string {
-	return []string{claimPrefix + "*", commandPrefix + "*", headPrefix + "*", takenPrefix + "*"}
+	return []string{claimPrefix + "*", commandPrefix + "*", headPrefix + "*", takenPrefix + "*", "$JS.ACK." + ClaimStream + "." + consumerName + ".>"}
 }
 
 // InboxPrefix is the prefix of a counter's inbox (nats.CustomInboxPrefix), which other counters can't see.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
@@ -20,9 +21,36 @@ import (
 // Accounts are the keys of a server in operator mode. Whoever holds the key of an account can make users of it.
 //
 // Log holds the streams and is the only account with JetStream. Counters neither exports nor imports: no message of a
-// user in it reaches another account. System is the server's own.
+// user in it reaches another account. System is the server's own. Each service has an account of its own.
 type Accounts struct {
 	Operator, System, Log, Counters nkeys.KeyPair
+	Services                        []Service
+}
+
+// Service is the account of a service. Its users send requests to the subjects that it asks for, and get the answers: no
+// other message crosses from or to another account. The server puts a reply subject of its own in the place of theirs, so
+// that an answer goes nowhere but into their own account, whatever they name: inside one account an answer can be
+// made to arrive on any subject, and so to be stored in any stream.
+type Service struct {
+	Name string
+	Key  nkeys.KeyPair
+	// Asks lists the subjects in the account of the log that its users may send to: requests to JetStream, and what streams store.
+	Asks []string
+	// Answers lists the subjects on which it answers the other services, AsksOf those that it may send to, by who answers.
+	Answers []string
+	AsksOf  map[string][]string
+}
+
+// Rights returns what a user of the service needs: all that the account may do.
+func (s Service) Rights() Rights {
+	r := Rights{Publish: slices.Clone(s.Asks), Subscribe: append([]string{"_INBOX.>"}, s.Answers...)}
+	for _, subjects := range s.AsksOf {
+		r.Publish = append(r.Publish, subjects...)
+	}
+	if len(s.Answers) > 0 {
+		r.Publish = append(r.Publish, "_R_.>") // where the server sends answers on
+	}
+	return r
 }
 
 // Rights are what a user may do in its account; everything else is denied.
@@ -68,15 +96,79 @@ func only(subjects []string) jwt.Permission {
 // maxConnections bounds the account of the counters: a prefecture's counters, each with a few connections.
 const maxConnections = 10_000
 
-// log returns the claims of the log's account.
+// log returns the claims of the log's account, which answers what any service may ask.
 func (a Accounts) log() (*jwt.AccountClaims, error) {
 	claims, err := accountClaims(a.Log, "LOG")
-	if err == nil {
-		claims.Limits.JetStreamLimits = jwt.JetStreamLimits{
-			MemoryStorage: jwt.NoLimit, DiskStorage: jwt.NoLimit, Streams: jwt.NoLimit, Consumer: jwt.NoLimit,
+	if err != nil {
+		return nil, err
+	}
+	claims.Limits.JetStreamLimits = jwt.JetStreamLimits{
+		MemoryStorage: jwt.NoLimit, DiskStorage: jwt.NoLimit, Streams: jwt.NoLimit, Consumer: jwt.NoLimit,
+	}
+	var asked []string
+	for _, s := range a.Services {
+		asked = append(asked, s.Asks...)
+	}
+	answer(claims, asked)
+	return claims, nil
+}
+
+// service returns the claims of a service's account.
+func (a Accounts) service(s Service) (*jwt.AccountClaims, error) {
+	claims, err := accountClaims(s.Key, strings.ToUpper(s.Name))
+	if err != nil {
+		return nil, err
+	}
+	answer(claims, s.Answers)
+	if err := ask(claims, a.Log, s.Asks); err != nil {
+		return nil, err
+	}
+	for _, of := range slices.Sorted(maps.Keys(s.AsksOf)) {
+		i := slices.IndexFunc(a.Services, func(other Service) bool { return other.Name == of })
+		if i < 0 {
+			return nil, fmt.Errorf("%s asks %s, which is no service: %w", s.Name, of, ErrConfig)
+		}
+		if err := ask(claims, a.Services[i].Key, s.AsksOf[of]); err != nil {
+			return nil, err
 		}
 	}
-	return claims, err
+	return claims, nil
+}
+
+// nextResponse bounds the pause between two messages of one answer to a pull request. The client and the server must
+// exchange heartbeats more often.
+const nextResponse = 5 * time.Second
+
+// answer exports subjects on which users of the account answer requests from other accounts. A pull request has many
+// answers, all others one.
+func answer(claims *jwt.AccountClaims, subjects []string) {
+	subjects = slices.Compact(slices.Sorted(slices.Values(subjects)))
+	if len(subjects) > 0 {
+		claims.Limits.Exports, claims.Limits.WildcardExports = jwt.NoLimit, true
+	}
+	for _, subject := range subjects {
+		export := &jwt.Export{Name: subject, Subject: jwt.Subject(subject), Type: jwt.Service, ResponseType: jwt.ResponseTypeSingleton}
+		if strings.HasPrefix(subject, pullPrefix) {
+			export.ResponseType, export.ResponseThreshold = jwt.ResponseTypeStream, nextResponse
+		}
+		claims.Exports.Add(export)
+	}
+}
+
+// ask imports subjects of another account.
+func ask(claims *jwt.AccountClaims, of nkeys.KeyPair, subjects []string) error {
+	if len(subjects) == 0 {
+		return nil
+	}
+	public, err := of.PublicKey()
+	if err != nil {
+		return fmt.Errorf("public key of the account that %s asks: %w", claims.Name, err)
+	}
+	claims.Limits.Imports = jwt.NoLimit
+	for _, subject := range slices.Compact(slices.Sorted(slices.Values(subjects))) {
+		claims.Imports.Add(&jwt.Import{Name: subject, Subject: jwt.Subject(subject), Account: public, Type: jwt.Service})
+	}
+	return nil
 }
 
 // counters returns the claims of the counters' account: no JetStream, and the revoked users.
@@ -119,7 +211,15 @@ func (a Accounts) apply(options *server.Options) error {
 		return err
 	}
 	resolver := new(server.MemAccResolver)
-	for _, claims := range []*jwt.AccountClaims{system, log, counters} {
+	all := []*jwt.AccountClaims{system, log, counters}
+	for _, s := range a.Services {
+		claims, err := a.service(s)
+		if err != nil {
+			return err
+		}
+		all = append(all, claims)
+	}
+	for _, claims := range all {
 		if err := a.store(resolver, claims); err != nil {
 			return err
 		}
@@ -321,17 +421,23 @@ func holdsStreams(account string) (bool, error) {
 	return len(entries) > 0, nil
 }
 
-// ReadStreams lists the subjects that a user of the account of the log needs to read its streams, by consumers too, and to
-// change none.
-func ReadStreams() []string {
-	return []string{
-		"$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.STREAM.LIST", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.MSG.GET.*",
-		"$JS.API.DIRECT.GET.>", "$JS.API.CONSUMER.CREATE.>", "$JS.API.CONSUMER.INFO.*.*", "$JS.API.CONSUMER.MSG.NEXT.*.*",
-		"$JS.ACK.>",
+const (
+	api        = "$JS.API."
+	pullPrefix = api + "CONSUMER.MSG.NEXT."
+)
+
+// ReadStreams lists the subjects that a user needs to read streams, by consumers too, and to change none; "*" is any
+// stream.
+func ReadStreams(names ...string) []string {
+	subjects := []string{api + "INFO", api + "STREAM.NAMES"}
+	for _, name := range names {
+		subjects = append(subjects, api+"STREAM.INFO."+name, api+"STREAM.MSG.GET."+name, api+"CONSUMER.CREATE."+name+".>",
+			api+"CONSUMER.INFO."+name+".*", pullPrefix+name+".*")
 	}
+	return subjects
 }
 
 // SetUpStreams lists the subjects that a user needs to create and change streams.
 func SetUpStreams() []string {
-	return []string{"$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.CREATE.*", "$JS.API.STREAM.UPDATE.*", "$JS.API.STREAM.INFO.*"}
+	return []string{api + "INFO", api + "STREAM.NAMES", api + "STREAM.CREATE.*", api + "STREAM.UPDATE.*", api + "STREAM.INFO.*"}
 }

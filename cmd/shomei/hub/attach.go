@@ -164,7 +164,7 @@ func (a address) beside() []part {
 		{"clock", nil, (*Parts).openClock},
 		{"keys", nil, (*Parts).openKeys},
 		{"certificate", nil, func(p *Parts, _ context.Context) error { return p.believe(a) }},
-		{"NATS", nil, func(p *Parts, _ context.Context) error { return p.connect(a.URL, p.keys.readingUser()) }},
+		{"NATS", nil, func(p *Parts, _ context.Context) error { return p.connect(a.URL, p.keys.serviceUser(readAccount)) }},
 		{"tables", nil, func(p *Parts, ctx context.Context) error { return p.openServed(ctx, a.Engine) }},
 		{"log", nil, func(p *Parts, ctx context.Context) error { return p.openLogWith(ctx, eventlog.Config{}) }},
 		{"projector", nil, (*Parts).openProjector},

@@ -140,7 +140,8 @@ func newAttack(t *testing.T) *attack {
 	a := &attack{t: t, hub: h, violations: make(chan error, 1000), spies: make(map[string]*spy), pace: rate.NewLimiter(150, 300)}
 	a.conn = a.asCounter(folder)
 	accounts := h.keys.accounts
-	for name, key := range map[string]nkeys.KeyPair{"LOG": accounts.Log, "COUNTERS": accounts.Counters, "SYS": accounts.System} {
+	hub := h.keys.serviceUser(hubAccount).account
+	for name, key := range map[string]nkeys.KeyPair{"LOG": accounts.Log, "HUB": hub, "COUNTERS": accounts.Counters, "SYS": accounts.System} {
 		conn, err := h.dial(h.URL(), user{name: "spy", account: key, rights: natstest.Everything})
 		check(t, err)
 		seen, err := conn.SubscribeSync(">")
@@ -379,11 +380,15 @@ func explained(account string, m *nats.Msg) bool {
 		"$JS.API.STREAM.NAMES*", "$JS.API.STREAM.LIST*", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.LIST.*", "$JS.API.CONSUMER.NAMES.*",
 		"$JS.API.CONSUMER.INFO.*", "$JS.API.CONSUMER.MSG.NEXT.*", "$JS.API.STREAM.MSG.GET.*", "$JS.API.DIRECT.GET.*",
 	}
+	stores := []string{ // the hub reports the outcome of a claim
+		"_INBOX.*", "$JS.ACK.CLAIMS.*", "shomei.position.*", counterlink.ClaimSubject(attacker) + "*", "shomei.log.quarantine.*",
+		counterlink.CommandSubject(attacker) + "*", "shomei.claimhead." + attacker + "*",
+	}
 	patterns := map[string][]string{
 		"SYS":      append(reads, "_R_.*", "$SYS.ACCOUNT.*", "$SYS.SERVER.*"),
 		"COUNTERS": {counterlink.ClaimSubject(attacker) + ".alive*", counterlink.ClaimSubject(attacker) + "*", "_INBOX." + attacker + ".*", "$JS.EVENT.ADVISORY.API"}, // from listen; a call of the counter itself would be seen separately
-		"LOG": append(reads, "_INBOX.*", "$JS.ACK.CLAIMS.*", "$JS.EVENT.*", "shomei.position.*", counterlink.ClaimSubject(attacker)+"*", "shomei.log.quarantine.*",
-			counterlink.CommandSubject(attacker)+"*", "shomei.claimhead."+attacker+"*"), // the hub reports the outcome of a claim
+		"HUB":      append(reads, stores...),
+		"LOG":      append(append(reads, stores...), "_R_.*", "$JS.EVENT.*"), // answers to the hub go through subjects of the server
 	}[account]
 	return slices.ContainsFunc(patterns, func(p string) bool { return strings.HasPrefix(subject, strings.TrimSuffix(p, "*")) })
 }

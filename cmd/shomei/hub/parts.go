@@ -227,7 +227,7 @@ func (p *Parts) serveNATS(ctx context.Context, syncAtEnd bool) (err error) {
 		return err
 	}
 	p.atEnd(func() error { p.server.Shutdown(); return nil })
-	return p.connect(p.server.URL(), p.keys.hubUser())
+	return p.connect(p.server.URL(), p.keys.serviceUser(hubAccount))
 }
 
 // blocks returns how damaged streams are mended, and where the findings go.

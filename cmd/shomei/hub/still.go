@@ -109,7 +109,7 @@ func (p *Parts) Lane(ctx context.Context, number int) (*Lane, error) {
 	name := fmt.Sprintf("lane-%02d", number)
 	l := &Lane{hub: p, epoch: fmt.Sprintf("%s-%d", name, time.Now().UnixNano()), chains: make(map[string]*counterlink.Head)}
 	l.SetTime(p.Clock.Now())
-	conn, err := p.dial(p.server.URL(), p.keys.hubUser())
+	conn, err := p.dial(p.server.URL(), p.keys.serviceUser(hubAccount))
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", name, err)
 	}

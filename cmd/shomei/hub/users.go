@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -14,10 +15,21 @@ import (
 	"shomei/pkg/hubserver"
 )
 
+// hubAccount is the account of the services that run in one process, readAccount that of tools that read the log beside it.
+const (
+	hubAccount  = "hub"
+	readAccount = "reader"
+)
+
 // openAccounts reads the keys of the NATS operator and its accounts, or makes them.
 func openAccounts(dir string) (a hubserver.Accounts, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return a, err
+	}
+	// The hub reads and writes the log. It can't create, change or delete a stream.
+	a.Services = []hubserver.Service{
+		{Name: hubAccount, Asks: slices.Concat(hubserver.ReadStreams("*"), counterlink.HubMayPublish(), eventlog.MayPublish())},
+		{Name: readAccount, Asks: hubserver.ReadStreams("*")},
 	}
 	for _, key := range []struct {
 		file string
@@ -28,6 +40,8 @@ func openAccounts(dir string) (a hubserver.Accounts, err error) {
 		{"system.nk", &a.System, nkeys.CreateAccount},
 		{"log.nk", &a.Log, nkeys.CreateAccount},
 		{"counters.nk", &a.Counters, nkeys.CreateAccount},
+		{"hub.nk", &a.Services[0].Key, nkeys.CreateAccount},
+		{"reader.nk", &a.Services[1].Key, nkeys.CreateAccount},
 	} {
 		seed, err := secretFile(filepath.Join(dir, key.file), func() ([]byte, error) {
 			pair, err := key.make()
@@ -54,20 +68,14 @@ type user struct {
 	valid   time.Duration // 0: until it disconnects
 }
 
-// hubUser reads and writes the log. It can't create, change or delete a stream.
-func (k keys) hubUser() user {
-	return user{name: "hub", account: k.accounts.Log, rights: hubserver.Rights{
-		Publish:   append(append(hubserver.ReadStreams(), counterlink.HubMayPublish()...), eventlog.MayPublish()...),
-		Subscribe: []string{"_INBOX.>"},
-	}}
-}
-
-// readingUser reads the log beside a running hub.
-func (k keys) readingUser() user {
-	return user{
-		name: "reader", account: k.accounts.Log,
-		rights: hubserver.Rights{Publish: hubserver.ReadStreams(), Subscribe: []string{"_INBOX.>"}},
+// serviceUser is a user of a service, with everything that its account may do.
+func (k keys) serviceUser(name string) user {
+	for _, s := range k.accounts.Services {
+		if s.Name == name {
+			return user{name: name, account: s.Key, rights: s.Rights()}
+		}
 	}
+	panic("no service " + name + " has an account")
 }
 
 // gateUser is the hub in the counters' account.
@@ -134,7 +142,7 @@ func (u user) login() (nats.Option, error) {
 // FloorConn returns a connection that may create streams on subjects below floor, to measure the bare server.
 func (p *Parts) FloorConn() (*nats.Conn, error) {
 	rights := hubserver.Rights{
-		Publish: append(append(hubserver.SetUpStreams(), hubserver.ReadStreams()...), "floor.>"), Subscribe: []string{"_INBOX.>"},
+		Publish: append(append(hubserver.SetUpStreams(), hubserver.ReadStreams("*")...), "floor.>"), Subscribe: []string{"_INBOX.>"},
 	}
 	return p.dial(p.server.URL(), user{name: "floor", account: p.keys.accounts.Log, rights: rights})
 }
