@@ -248,7 +248,7 @@ func (h *Links) dispatch(ctx context.Context, handle func(context.Context, Recei
 	if err != nil {
 		return fmt.Errorf("consumer of claims: %w", err)
 	}
-	messages, err := consumer.Messages(jetstream.PullExpiry(fetchExpiry))
+	messages, err := consumer.Messages(jetstream.PullExpiry(fetchExpiry), jetstream.PullHeartbeat(retryTime))
 	if err != nil {
 		return fmt.Errorf("reading claims: %w", err)
 	}

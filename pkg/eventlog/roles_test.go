@@ -1,10 +1,12 @@
 package eventlog_test
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -117,5 +119,51 @@ func TestAKeyIsWorthItsRow(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestAFollowerParksWhatItMayNotDecide: what a role may not write it never may, so the aggregate is parked, and the others
+// go on.
+func TestAFollowerParksWhatItMayNotDecide(t *testing.T) {
+	conn, key, notifier := natstest.Connect(t, natstest.Start(t).URL()), newKey(t), newKey(t)
+	c := config(t, conn, key)
+	c.Writers[public(t, notifier)] = eventlog.RoleNotifier
+	l := open(t, c)
+	as, err := l.As(notifier)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustUpdate(t, l, "a", "first", 1)
+	mustUpdate(t, l, "b", "second", 2)
+	parked, handled := make(chan string, 2), make(chan string, 2)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- l.Follow(ctx, eventlog.Follower{
+			Name: "notifier", Parked: func(r eventlog.Record, _ error) { parked <- r.ID },
+			Handle: func(ctx context.Context, records []eventlog.Record) error {
+				for _, r := range records {
+					if r.ID == "a" {
+						_, err := as.Update(ctx, events.KindSubscriber, "a", eventlog.Envelope{CommandID: "third"}, reissue(3))
+						return err
+					}
+					handled <- r.ID
+				}
+				return nil
+			},
+		})
+	}()
+	for _, told := range []chan string{parked, handled} {
+		select {
+		case <-told:
+		case err := <-ended:
+			t.Fatalf("it ended: %v", err)
+		case <-time.After(30 * time.Second):
+			t.Fatal("nothing was parked, or the other was not handled")
+		}
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }

@@ -82,7 +82,7 @@ func (l *Log) mayWrite(kind, id string, env Envelope, decided []*events.Event) e
 		return fmt.Errorf("this writer, %s, is retired or not trusted: %w", l.public, ErrConfig)
 	}
 	if err := l.role.forbids(kind, id, env.Counter, decided); err != nil {
-		return fmt.Errorf("%w: %w", err, ErrConfig)
+		return &ParkError{Kind: kind, ID: id, Err: fmt.Errorf("%w: %w", err, ErrConfig)} // it would be so each time
 	}
 	return nil
 }
