@@ -23,6 +23,7 @@ var otherShapes = map[string]string{
 var sameWords = map[string]string{
 	"func() time.Time": "Clock", "*slog.Logger": "Logger", "func(eventlog.Positions)": "Handled", "days.Watch": "Days",
 	"*eventlog.Log": "Log", "*counterlink.Links": "Links", "*directory.Directory": "Directory", "*vault.Vault": "Vault",
+	"dossier.Keys":         "Vault",
 	"*warehouse.Warehouse": "Warehouse", "regime.Switches": "Switches",
 }
 

@@ -22,6 +22,8 @@ const (
 	personAnswerContext   = "shomei person answer 1\x00"
 	caseQuestionContext   = "shomei case question 1\x00"
 	caseAnswerContext     = "shomei case answer 1\x00"
+
+	vaultRequestContext = "shomei vault request 1\x00"
 )
 
 // ErrSignature: bytes are not what the named key signed. Never believe or repeat them.
@@ -215,6 +217,21 @@ func SignCaseAnswer(sealed []byte, writer nkeys.KeyPair) (*SealedCaseAnswer, err
 // The error is ErrSignature.
 func (s *SealedCaseAnswer) Verify() error {
 	return verify("case answer", s.GetWriter(), signingInput(caseAnswerContext, s.GetSealed()), s.GetSignature())
+}
+
+// SignVaultRequest signs an encoded VaultRequest as the service that asks.
+func SignVaultRequest(request []byte, writer nkeys.KeyPair) (*SignedVaultRequest, error) {
+	public, signature, err := sign(writer, signingInput(vaultRequestContext, request))
+	if err != nil {
+		return nil, fmt.Errorf("signing a request to the vault: %w", err)
+	}
+	return &SignedVaultRequest{Request: request, Writer: public, Signature: signature}, nil
+}
+
+// Verify checks that the writer named in s signed the request. The vault decides whether to trust that writer. The error
+// is ErrSignature.
+func (s *SignedVaultRequest) Verify() error {
+	return verify("vault request", s.GetWriter(), signingInput(vaultRequestContext, s.GetRequest()), s.GetSignature())
 }
 
 func sign(key nkeys.KeyPair, input []byte) (public string, signature []byte, err error) {

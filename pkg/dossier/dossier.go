@@ -6,6 +6,7 @@ package dossier
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -17,9 +18,26 @@ import (
 // ErrNotFound: the history holds nothing of the kind.
 var ErrNotFound = errors.New("not in the history")
 
+// Keys seals and opens with the keys of persons: the vault itself, or a client of the service that has it. Renew is
+// Vault.Renew.
+type Keys interface {
+	Seal(person, class string, binding vault.Binding, plaintext []byte) (*events.Sealed, error)
+	Open(person string, binding vault.Binding, s *events.Sealed) ([]byte, error)
+	Renew(person, class string) error
+}
+
+// lost lists the errors by which something sealed stays closed however often it is tried.
+var lost = []error{ErrNotFound, vault.ErrErased, vault.ErrBinding, vault.ErrNoKey, vault.ErrMissing}
+
+// Lost reports whether an error of a Dossier means that what is sealed is not there or can't be opened by trying again. It
+// is false while the vault can't be asked.
+func Lost(err error) bool {
+	return slices.ContainsFunc(lost, func(target error) bool { return errors.Is(err, target) })
+}
+
 // Sealer seals for one commit that is about to be made.
 type Sealer struct {
-	Vault *vault.Vault
+	Vault Keys
 	// Subscriber is the id of the aggregate; for Remark and Claim it may be of any kind.
 	Subscriber string
 	Revision   uint64
@@ -100,13 +118,13 @@ func written(body events.Body) (sealed *events.Sealed, field string) {
 
 // Dossier opens the sealed parts of one aggregate's history.
 type Dossier struct {
-	vault      *vault.Vault
+	vault      Keys
 	subscriber string
 	history    []eventlog.Record
 }
 
 // Of returns the dossier of a subscriber, or of another aggregate by its id, from the verified history.
-func Of(v *vault.Vault, subscriber string, history []eventlog.Record) Dossier {
+func Of(v Keys, subscriber string, history []eventlog.Record) Dossier {
 	return Dossier{v, subscriber, history}
 }
 

@@ -184,3 +184,9 @@ func (l *Log) Writers() []Writer {
 	}
 	return all
 }
+
+// RoleOf returns the role of a writer that is trusted now: enrolled, and not retired.
+func (l *Log) RoleOf(public string) (Role, bool) {
+	w, known := l.trust.Load().writers[public]
+	return w.role, known && w.retired.IsZero()
+}

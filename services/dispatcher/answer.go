@@ -106,8 +106,9 @@ func endingsOf(e *events.Event) (endings []*events.Ending) {
 }
 
 // answerQuarantined tells a counter that its claim was quarantined or held, so that nobody waits for it; nil if there
-// is no counter to tell. A claim signed by the counter is named by its own id.
-func (d *Dispatcher) answerQuarantined(r eventlog.Record) *events.Downlink {
+// is no counter to tell. A claim signed by the counter is named by its own id. The error is the vault's while it can't be
+// asked.
+func (d *Dispatcher) answerQuarantined(r eventlog.Record) (*events.Downlink, error) {
 	c := r.Commit
 	for _, e := range c.GetEvents() {
 		quarantined, held := e.GetFactQuarantined(), e.GetClaimHeld()
@@ -120,7 +121,10 @@ func (d *Dispatcher) answerQuarantined(r eventlog.Record) *events.Downlink {
 		}
 		id := c.CommandId
 		// A claim that can't be opened or parsed has no id of its own.
-		signed, _ := dossier.Of(d.Vault, r.ID, []eventlog.Record{r}).Claim()
+		signed, err := dossier.Of(d.Vault, r.ID, []eventlog.Record{r}).Claim()
+		if err != nil && !dossier.Lost(err) {
+			return nil, err
+		}
 		for _, counter := range d.Directory.CounterAt(c.Counter, time.UnixMilli(e.RecordedMs)) {
 			if claim, _, err := counterlink.VerifyClaim(counter.PublicKey, signed); err == nil && claim.GetCounter() == c.Counter && claim.GetId() != "" {
 				id = claim.Id
@@ -131,7 +135,7 @@ func (d *Dispatcher) answerQuarantined(r eventlog.Record) *events.Downlink {
 			Body: &events.Downlink_Answer{Answer: &events.Answer{
 				Claim: id, Refusals: []string{refusal}, Held: held.GetReceipt(),
 			}},
-		}
+		}, nil
 	}
-	return nil
+	return nil, nil
 }

@@ -18,7 +18,6 @@ import (
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/regime"
-	"shomei/pkg/vault"
 )
 
 // Config is what the dispatcher needs; all fields without a remark are required.
@@ -26,7 +25,7 @@ type Config struct {
 	Log       *eventlog.Log
 	Links     *counterlink.Links
 	Directory *directory.Directory
-	Vault     *vault.Vault
+	Vault     dossier.Keys
 	// Patience is how long a counter may wait before it starts a command; after that it no longer starts it.
 	Patience time.Duration
 	// Ready returns an error unless the issuer can sign now; nil is always ready. It is called before keys are
@@ -76,12 +75,21 @@ func (d *Dispatcher) handle(ctx context.Context, records []eventlog.Record) erro
 
 func (d *Dispatcher) handleOne(ctx context.Context, r eventlog.Record) (err error) {
 	if r.Kind == events.KindQuarantine {
-		err = d.send(ctx, d.answerQuarantined(r))
+		err = d.quarantined(ctx, r)
 	} else {
 		err = d.subscriber(ctx, r)
 	}
 	crashSent.Hit()
 	return eventlog.Park(r.Kind, r.ID, err)
+}
+
+// quarantined answers the claim behind a commit that put it aside.
+func (d *Dispatcher) quarantined(ctx context.Context, r eventlog.Record) error {
+	link, err := d.answerQuarantined(r)
+	if err != nil {
+		return err
+	}
+	return d.send(ctx, link)
 }
 
 // tooOld reports whether a commit's claim has aged out of the stream: if the position is lost and everything comes

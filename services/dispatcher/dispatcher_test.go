@@ -222,6 +222,27 @@ func TestQuarantinedClaimsAreAnswered(t *testing.T) {
 	}
 }
 
+// TestAQuarantinedClaimIsNamedOnceTheVaultCanBeAsked: an answer under another id than the claim's would answer nobody.
+func TestAQuarantinedClaimIsNamedOnceTheVaultCanBeAsked(t *testing.T) {
+	w := servicetest.New(t, morning)
+	d := w.Enrol(servicetest.Office, "c1", "counter")
+	c := d.Claim("p1", "", servicetest.Applied(opIssue, "card-1"), servicetest.Resident("100"))
+	c.Office = "13101-main"
+	d.Decide(c)
+	w.ServeVault()()
+	r := start(t, w, func(c *dispatcher.Config) { c.Vault = w.Keys(eventlog.RoleDispatcher) })
+	w.Logged.Await(t, "follower=dispatcher")
+	if told := d.Told(); len(told) > 0 {
+		t.Errorf("told while the vault is away: %v", told)
+	}
+	w.ServeVault()
+	r.settled(t)
+	r.stop(t)
+	if told := d.Told(); len(told) != 1 || told[0].GetAnswer().GetClaim() != c.Id {
+		t.Errorf("told once it is back: %v", told)
+	}
+}
+
 // A counter hears that its claim is held, with both times.
 func TestHeldClaimsAreAnswered(t *testing.T) {
 	w := servicetest.New(t, morning)

@@ -42,7 +42,7 @@ type Ordered struct {
 
 // Decide decides on an order and commits the decision, which may be a refusal; the [Eraser] then destroys the key.
 // Errors are ErrNobody, those of the log, and one for an unknown class.
-func (o Order) Decide(ctx context.Context, log *eventlog.Log, v *vault.Vault) (Ordered, error) {
+func (o Order) Decide(ctx context.Context, log *eventlog.Log, v dossier.Keys) (Ordered, error) {
 	for {
 		ordered, err := o.try(ctx, log, v)
 		if !errors.Is(err, errMoved) {
@@ -54,7 +54,7 @@ func (o Order) Decide(ctx context.Context, log *eventlog.Log, v *vault.Vault) (O
 // errMoved: the history has grown since it was read.
 var errMoved = errors.New("the history has grown")
 
-func (o Order) try(ctx context.Context, log *eventlog.Log, v *vault.Vault) (Ordered, error) {
+func (o Order) try(ctx context.Context, log *eventlog.Log, v dossier.Keys) (Ordered, error) {
 	history, err := log.History(ctx, events.KindSubscriber, o.Subscriber)
 	if err != nil {
 		return Ordered{}, err
@@ -91,7 +91,7 @@ func (o Order) try(ctx context.Context, log *eventlog.Log, v *vault.Vault) (Orde
 }
 
 // judge decides on the order, and seals its number into the decision.
-func (o Order) judge(v *vault.Vault, h eventlog.Head, command lifecycle.OrderErasure) ([]*events.Event, error) {
+func (o Order) judge(v dossier.Keys, h eventlog.Head, command lifecycle.OrderErasure) ([]*events.Event, error) {
 	decided, err := decide(h, command)
 	if err != nil {
 		return nil, err

@@ -25,14 +25,13 @@ import (
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/regime"
-	"shomei/pkg/vault"
 )
 
 // Config is what the issuer needs; all fields without a remark are required.
 type Config struct {
 	Log       *eventlog.Log
 	Directory *directory.Directory
-	Vault     *vault.Vault
+	Vault     dossier.Keys
 	// Keys is the folder of the authorities' private keys, Lists that of the revocation lists.
 	Keys, Lists string
 	Switches    regime.Switches
@@ -183,7 +182,7 @@ func (i *Issuer) sign(ctx context.Context, file dossier.Dossier, history []event
 		return nil, err
 	}
 	tbs, err := file.TBS(c.Serial)
-	if errors.Is(err, vault.ErrBinding) || errors.Is(err, vault.ErrErased) || errors.Is(err, vault.ErrMissing) || errors.Is(err, vault.ErrNoKey) || errors.Is(err, dossier.ErrNotFound) {
+	if dossier.Lost(err) {
 		return nil, fmt.Errorf("%w: %w", ErrNotBelieved, err)
 	}
 	if err != nil {
@@ -361,6 +360,9 @@ func requestedOnPhone(file dossier.Dossier, c *events.Commit, claim *events.Clai
 			continue
 		}
 		der, err := file.Certificate(accepted.ProvedBy)
+		if err != nil && !dossier.Lost(err) {
+			return err
+		}
 		if err == nil {
 			err = events.VerifyPhone(received, der)
 		}

@@ -29,7 +29,7 @@ import (
 type Config struct {
 	Log       *eventlog.Log
 	Directory *directory.Directory
-	Vault     *vault.Vault
+	Vault     dossier.Keys
 	Mailer    notice.Mailer
 	// From is the sender's address; PrintDesk is where letters of inquiry go to be printed and posted.
 	From, PrintDesk string
@@ -103,10 +103,8 @@ func (n *Notifier) round(ctx context.Context, waiting []string, tries deferrals)
 
 // setAside parks a subscriber to whom nothing can be sent, whatever the mail server says.
 func setAside(id string, err error) error {
-	for _, hopeless := range []error{ErrPrintDesk, dossier.ErrNotFound, vault.ErrErased, vault.ErrMissing, vault.ErrBinding, vault.ErrNoKey, notice.ErrAddress} {
-		if errors.Is(err, hopeless) {
-			return &eventlog.ParkError{Kind: events.KindSubscriber, ID: id, Err: err}
-		}
+	if dossier.Lost(err) || errors.Is(err, ErrPrintDesk) || errors.Is(err, notice.ErrAddress) {
+		return &eventlog.ParkError{Kind: events.KindSubscriber, ID: id, Err: err}
 	}
 	return eventlog.Park(events.KindSubscriber, id, err)
 }

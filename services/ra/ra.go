@@ -39,7 +39,7 @@ type Config struct {
 	Log       *eventlog.Log
 	Links     *counterlink.Links
 	Directory *directory.Directory
-	Vault     *vault.Vault
+	Vault     dossier.Keys
 	// SealKey decrypts the personal part of claims.
 	SealKey hpke.PrivateKey
 	// Secret makes subscriber ids from resident-record codes; at least 32 bytes, the same for the life of a deployment.
@@ -135,7 +135,7 @@ const (
 // Quarantine stores a claim that can't be believed or attributed, under an id that depends on it alone, and sealed,
 // because nobody knows its content. One that does not fit into a commit is cut, with its size and hash recorded. Claims
 // beyond a counter's quota share one aggregate.
-func Quarantine(ctx context.Context, log *eventlog.Log, v *vault.Vault, q counterlink.Quarantined) error {
+func Quarantine(ctx context.Context, log *eventlog.Log, v dossier.Keys, q counterlink.Quarantined) error {
 	fact, kept := factOf(q)
 	return putAside(ctx, log, v, q, func(s dossier.Sealer) (_ events.Body, err error) {
 		if len(kept) > 0 {
@@ -146,7 +146,7 @@ func Quarantine(ctx context.Context, log *eventlog.Log, v *vault.Vault, q counte
 }
 
 // putAside records an undecided claim: once, or each time for those beyond a counter's quota.
-func putAside(ctx context.Context, log *eventlog.Log, v *vault.Vault, q counterlink.Quarantined, body func(dossier.Sealer) (events.Body, error)) error {
+func putAside(ctx context.Context, log *eventlog.Log, v dossier.Keys, q counterlink.Quarantined, body func(dossier.Sealer) (events.Body, error)) error {
 	env := eventlog.Envelope{
 		CommandID: q.ID, Counter: q.Counter, Redelivered: true,
 		Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "ra"},

@@ -4,8 +4,10 @@
 package servicetest
 
 import (
+	"context"
 	"crypto/hpke"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -26,13 +28,16 @@ import (
 	"shomei/pkg/civil"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/directory"
+	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/hubserver"
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/natstest"
 	"shomei/pkg/vault"
+	"shomei/pkg/vaultlink"
 	"shomei/services/issuer"
 	"shomei/services/ra"
+	vaultservice "shomei/services/vault"
 )
 
 // World is the centre of one test.
@@ -59,6 +64,7 @@ type World struct {
 	RealClock bool
 
 	seal   hpke.PrivateKey
+	served hpke.PrivateKey // of the vault's service, once it has run
 	secret []byte
 	keys   map[eventlog.Role]nkeys.KeyPair
 }
@@ -165,7 +171,7 @@ func (w *World) NewLinks(conn, gate *nats.Conn) *counterlink.Links {
 // NewRA makes another registration authority, as another process would be.
 func (w *World) NewRA(log *eventlog.Log) *ra.RA {
 	return must(ra.New(ra.Config{
-		Log: w.as(log, eventlog.RoleRA), Links: w.Links, Directory: w.Directory, Vault: w.Vault, SealKey: w.seal, Secret: w.secret,
+		Log: w.as(log, eventlog.RoleRA), Links: w.Links, Directory: w.Directory, Vault: w.Keys(eventlog.RoleRA), SealKey: w.seal, Secret: w.secret,
 		Clock: w.Clock.Now, Simulated: !w.RealClock, Logger: w.Logger(),
 	}))(w.T)
 }
@@ -177,8 +183,42 @@ func (w *World) NewIssuer(log *eventlog.Log) *issuer.Issuer {
 	authorityKeys.into(w.T, keys)
 	w.T.Cleanup(func() { authorityKeys.outOf(w.T, keys) })
 	return issuer.New(issuer.Config{
-		Log: w.as(log, eventlog.RoleIssuer), Directory: w.Directory, Vault: w.Vault, Keys: keys, Clock: w.Clock.Now, Logger: w.Logger(),
+		Log: w.as(log, eventlog.RoleIssuer), Directory: w.Directory, Vault: w.Keys(eventlog.RoleIssuer), Keys: keys, Clock: w.Clock.Now, Logger: w.Logger(),
 	})
+}
+
+// ServeVault runs the vault's service, as a process with a log of its own would, until stop is called or the test ends.
+// From the first time on, Keys are those of its clients.
+func (w *World) ServeVault() (stop func()) {
+	w.T.Helper()
+	if w.served == nil {
+		w.served = must(counterlink.NewSealKey())(w.T)
+	}
+	log := w.OpenLog(w.Conn, w.Writer, "marks-vault")
+	service := vaultservice.New(vaultservice.Config{
+		Log: log, Vault: w.Vault, Conn: w.Conn, Key: w.served, Clock: w.Clock.Now, Logger: w.Logger(),
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- service.Run(ctx) }()
+	stop = sync.OnceFunc(func() { cancel(); Check(w.T, errors.Join(<-done, log.Close())) })
+	w.T.Cleanup(stop)
+	return stop
+}
+
+// Keys gives the keys of persons as a service of this role has them: the vault itself, or a client of its service.
+func (w *World) Keys(role eventlog.Role) dossier.Keys {
+	w.T.Helper()
+	if w.served == nil {
+		return w.Vault
+	}
+	return w.VaultClient(w.keys[role])
+}
+
+// VaultClient is a client of the vault's service that signs with this key.
+func (w *World) VaultClient(key nkeys.KeyPair) *vaultlink.Client {
+	w.T.Helper()
+	return must(vaultlink.NewClient(w.Conn, key, w.served.PublicKey(), w.Clock.Now))(w.T)
 }
 
 // authorityKeys are made once for a test binary: making them is the slowest thing a test does.

@@ -1,0 +1,79 @@
+// Package vault is the vault's service: it seals and opens for the other services of the centre over NATS, each as its
+// role may (pkg/vaultlink). The eraser, which destroys keys, is a service of its own that runs in the same process,
+// because one process has the vault's files.
+package vault
+
+import (
+	"context"
+	"crypto/hpke"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"shomei/events"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/vault"
+	"shomei/pkg/vaultlink"
+)
+
+// Config is what the service needs; all fields without a remark are required.
+type Config struct {
+	// Log says who is enrolled.
+	Log   *eventlog.Log
+	Vault *vault.Vault
+	// Conn is the connection to the account to which the other services send their requests.
+	Conn *nats.Conn
+	// Key opens requests; the other services have its public key.
+	Key    hpke.PrivateKey
+	Clock  func() time.Time
+	Logger *slog.Logger
+	// Handled, if set, is called with how far the log has been followed.
+	Handled func(eventlog.Positions)
+}
+
+// Service is the vault's service.
+type Service struct {
+	Config
+	server *vaultlink.Server
+}
+
+// New returns the service.
+func New(c Config) *Service {
+	return &Service{c, vaultlink.NewServer(vaultlink.ServerConfig{
+		Conn: c.Conn, Vault: c.Vault, Key: c.Key, Role: c.Log.RoleOf, Clock: c.Clock, Logger: c.Logger,
+	})}
+}
+
+// Collectors returns the metrics of the service, for the command to register once.
+func (s *Service) Collectors() []prometheus.Collector { return s.server.Collectors() }
+
+// Run answers the other services until ctx ends.
+func (s *Service) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.server.Run(ctx) })
+	group.Go(func() error { return s.followWriters(ctx) })
+	return group.Wait()
+}
+
+// followWriters has the log learn of each enrolment and retirement as it is recorded: a retired key opens nothing more.
+func (s *Service) followWriters(ctx context.Context) error {
+	return s.Log.Follow(ctx, eventlog.Follower{
+		Name: "vault", Kinds: []string{events.KindAuthority}, Handle: s.learn, Handled: s.Handled,
+		Parked: func(r eventlog.Record, err error) {
+			s.Logger.Error("enrolments and retirements are no longer followed: inspect the aggregate with shomei log, then restart the vault",
+				"kind", r.Kind, "id", r.ID, "error", err)
+		},
+	})
+}
+
+func (s *Service) learn(ctx context.Context, records []eventlog.Record) error {
+	for _, r := range records {
+		if r.ID == events.AuthorityWriters {
+			return s.Log.LearnWriters(ctx)
+		}
+	}
+	return nil
+}
