@@ -201,6 +201,23 @@ func TestALineThatBreaksLosesNoCall(t *testing.T) {
 	}
 }
 
+// TestAVaultWhoseLineIsBrokenStopsAtOnce: it does not wait for what it can't be sent.
+func TestAVaultWhoseLineIsBrokenStopsAtOnce(t *testing.T) {
+	c := newCentre(t)
+	line := natstest.NewLine(t, strings.TrimPrefix(c.url, "nats://"))
+	c.server.Conn = natstest.Connect(t, "nats://"+line.Addr())
+	stop := c.start()
+	ra := c.ra()
+	check(t, errorOnly(ra.Seal(person, vault.Identity, placeOf(person), nil)))
+	line.Break()
+	natstest.Wait(t, limit, "the loss of the line", func() bool { return !c.server.Conn.IsConnected() })
+	begin := time.Now()
+	stop()
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("stopping took %v", took)
+	}
+}
+
 // TestManyAskAtOnce: none gets another's answer.
 func TestManyAskAtOnce(t *testing.T) {
 	c := newCentre(t)
@@ -238,7 +255,7 @@ accounts {
     users: [{user: ra, password: x, permissions: {publish: [%s], subscribe: ["_INBOX.>"]}}]
     imports: [{service: {account: VAULT, subject: "shomei.vault.>"}}]
   }
-}`, listed(ServerMayPublish()), listed(ServerMaySubscribe()), listed(ClientMayPublish())), 0o600))
+}`, listed(ServerMayPublish()), listed(ServerMaySubscribe()), listed(ClientMayPublish(eventlog.RoleRA))), 0o600))
 	options, err := server.ProcessConfigFile(file)
 	check(t, err)
 	options.NoSigs, options.NoLog = true, true

@@ -96,6 +96,18 @@ func (c *centre) sealed(id, class string) *events.Sealed {
 	return s
 }
 
+// TestNATSCarriesOnlyVerbsThatARoleHas: its user may publish nothing else.
+func TestNATSCarriesOnlyVerbsThatARoleHas(t *testing.T) {
+	for _, role := range eventlog.Roles() {
+		for _, verb := range verbs {
+			has := slices.ContainsFunc(mayDo, func(cell string) bool { return strings.HasPrefix(cell, fmt.Sprintf("%s/%s/", role, verb)) })
+			if slices.Contains(ClientMayPublish(role), "shomei.vault."+string(verb)) != has {
+				t.Errorf("%s may publish to %v", role, ClientMayPublish(role))
+			}
+		}
+	}
+}
+
 // TestRightsCantBeChangedByWhoReadsThem: they are printed from a copy.
 func TestRightsCantBeChangedByWhoReadsThem(t *testing.T) {
 	Rights()[0].Classes[0] = "everything"

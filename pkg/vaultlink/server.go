@@ -91,7 +91,11 @@ func (s *Server) listen(verb Verb) (end func(), err error) {
 	ended := make(chan struct{})
 	sub.SetClosedHandler(func(string) { close(ended) })
 	return func() {
-		if sub.Drain() == nil {
+		leave := sub.Drain
+		if !s.Conn.IsConnected() { // it would wait for the server
+			leave = sub.Unsubscribe
+		}
+		if leave() == nil {
 			<-ended
 		}
 	}, nil

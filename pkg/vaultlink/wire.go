@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"shomei/events"
+	"shomei/pkg/eventlog"
 	"shomei/pkg/vault"
 )
 
@@ -24,19 +25,25 @@ const (
 
 func (v Verb) subject() string { return subjectPrefix + string(v) }
 
-func subjects() []string {
-	list := make([]string, len(verbs))
-	for i, v := range verbs {
-		list[i] = v.subject()
+// ClientMayPublish lists the subjects that a service of this role publishes requests to; none for one without rights.
+func ClientMayPublish(role eventlog.Role) []string {
+	var list []string
+	for _, r := range rights {
+		if r.Role == role {
+			list = append(list, r.Verb.subject())
+		}
 	}
 	return list
 }
 
-// ClientMayPublish lists the subjects that a service publishes requests to, if it has a right to the verb.
-func ClientMayPublish() []string { return subjects() }
-
 // ServerMaySubscribe lists the subjects that the vault subscribes to.
-func ServerMaySubscribe() []string { return subjects() }
+func ServerMaySubscribe() []string {
+	var list []string
+	for _, v := range verbs {
+		list = append(list, v.subject())
+	}
+	return list
+}
 
 // ServerMayPublish lists the subjects that the vault publishes answers to: inboxes, and what NATS makes of those of other
 // accounts. Only these are answered.
