@@ -240,6 +240,7 @@ type VaultCall struct {
 	//	*VaultCall_Seal
 	//	*VaultCall_Open
 	//	*VaultCall_Renew
+	//	*VaultCall_Status
 	Verb          isVaultCall_Verb `protobuf_oneof:"verb"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -316,6 +317,15 @@ func (x *VaultCall) GetRenew() *VaultRenew {
 	return nil
 }
 
+func (x *VaultCall) GetStatus() *VaultStatus {
+	if x != nil {
+		if x, ok := x.Verb.(*VaultCall_Status); ok {
+			return x.Status
+		}
+	}
+	return nil
+}
+
 type isVaultCall_Verb interface {
 	isVaultCall_Verb()
 }
@@ -332,11 +342,17 @@ type VaultCall_Renew struct {
 	Renew *VaultRenew `protobuf:"bytes,4,opt,name=renew,proto3,oneof"`
 }
 
+type VaultCall_Status struct {
+	Status *VaultStatus `protobuf:"bytes,5,opt,name=status,proto3,oneof"`
+}
+
 func (*VaultCall_Seal) isVaultCall_Verb() {}
 
 func (*VaultCall_Open) isVaultCall_Verb() {}
 
 func (*VaultCall_Renew) isVaultCall_Verb() {}
+
+func (*VaultCall_Status) isVaultCall_Verb() {}
 
 // VaultBinding is the one place in the log where sealed data stands.
 type VaultBinding struct {
@@ -556,6 +572,59 @@ func (x *VaultRenew) GetRecordClass() string {
 	return ""
 }
 
+// VaultStatus asks how the vault stands to a key: the outcome is done if it holds the key, erased or missing.
+type VaultStatus struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RecordClass   string                 `protobuf:"bytes,1,opt,name=record_class,json=recordClass,proto3" json:"record_class,omitempty"`
+	KeyVersion    uint32                 `protobuf:"varint,2,opt,name=key_version,json=keyVersion,proto3" json:"key_version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VaultStatus) Reset() {
+	*x = VaultStatus{}
+	mi := &file_vault_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VaultStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VaultStatus) ProtoMessage() {}
+
+func (x *VaultStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_vault_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VaultStatus.ProtoReflect.Descriptor instead.
+func (*VaultStatus) Descriptor() ([]byte, []int) {
+	return file_vault_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *VaultStatus) GetRecordClass() string {
+	if x != nil {
+		return x.RecordClass
+	}
+	return ""
+}
+
+func (x *VaultStatus) GetKeyVersion() uint32 {
+	if x != nil {
+		return x.KeyVersion
+	}
+	return 0
+}
+
 // SealedVaultAnswer answers a SignedVaultRequest.
 type SealedVaultAnswer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -574,7 +643,7 @@ type SealedVaultAnswer struct {
 
 func (x *SealedVaultAnswer) Reset() {
 	*x = SealedVaultAnswer{}
-	mi := &file_vault_proto_msgTypes[7]
+	mi := &file_vault_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -586,7 +655,7 @@ func (x *SealedVaultAnswer) String() string {
 func (*SealedVaultAnswer) ProtoMessage() {}
 
 func (x *SealedVaultAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_vault_proto_msgTypes[7]
+	mi := &file_vault_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -599,7 +668,7 @@ func (x *SealedVaultAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealedVaultAnswer.ProtoReflect.Descriptor instead.
 func (*SealedVaultAnswer) Descriptor() ([]byte, []int) {
-	return file_vault_proto_rawDescGZIP(), []int{7}
+	return file_vault_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *SealedVaultAnswer) GetSealed() []byte {
@@ -637,7 +706,7 @@ type VaultAnswer struct {
 
 func (x *VaultAnswer) Reset() {
 	*x = VaultAnswer{}
-	mi := &file_vault_proto_msgTypes[8]
+	mi := &file_vault_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -649,7 +718,7 @@ func (x *VaultAnswer) String() string {
 func (*VaultAnswer) ProtoMessage() {}
 
 func (x *VaultAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_vault_proto_msgTypes[8]
+	mi := &file_vault_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -662,7 +731,7 @@ func (x *VaultAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VaultAnswer.ProtoReflect.Descriptor instead.
 func (*VaultAnswer) Descriptor() ([]byte, []int) {
-	return file_vault_proto_rawDescGZIP(), []int{8}
+	return file_vault_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *VaultAnswer) GetOutcome() VaultOutcome {
@@ -707,12 +776,13 @@ const file_vault_proto_rawDesc = "" +
 	"\amade_ms\x18\x02 \x01(\x03R\x06madeMs\x12\x1d\n" +
 	"\n" +
 	"answer_key\x18\x03 \x01(\fR\tanswerKey\x12\x16\n" +
-	"\x06sealed\x18\x04 \x01(\fR\x06sealed\"\xbe\x01\n" +
+	"\x06sealed\x18\x04 \x01(\fR\x06sealed\"\xf4\x01\n" +
 	"\tVaultCall\x12\x16\n" +
 	"\x06person\x18\x01 \x01(\tR\x06person\x12.\n" +
 	"\x04seal\x18\x02 \x01(\v2\x18.shomei.events.VaultSealH\x00R\x04seal\x12.\n" +
 	"\x04open\x18\x03 \x01(\v2\x18.shomei.events.VaultOpenH\x00R\x04open\x121\n" +
-	"\x05renew\x18\x04 \x01(\v2\x19.shomei.events.VaultRenewH\x00R\x05renewB\x06\n" +
+	"\x05renew\x18\x04 \x01(\v2\x19.shomei.events.VaultRenewH\x00R\x05renew\x124\n" +
+	"\x06status\x18\x05 \x01(\v2\x1a.shomei.events.VaultStatusH\x00R\x06statusB\x06\n" +
 	"\x04verb\"P\n" +
 	"\fVaultBinding\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
@@ -727,7 +797,11 @@ const file_vault_proto_rawDesc = "" +
 	"\x06sealed\x18\x02 \x01(\v2\x15.shomei.events.SealedR\x06sealed\"/\n" +
 	"\n" +
 	"VaultRenew\x12!\n" +
-	"\frecord_class\x18\x01 \x01(\tR\vrecordClass\"Y\n" +
+	"\frecord_class\x18\x01 \x01(\tR\vrecordClass\"Q\n" +
+	"\vVaultStatus\x12!\n" +
+	"\frecord_class\x18\x01 \x01(\tR\vrecordClass\x12\x1f\n" +
+	"\vkey_version\x18\x02 \x01(\rR\n" +
+	"keyVersion\"Y\n" +
 	"\x11SealedVaultAnswer\x12\x16\n" +
 	"\x06sealed\x18\x01 \x01(\fR\x06sealed\x12\x18\n" +
 	"\arefused\x18\x02 \x01(\tR\arefused\x12\x12\n" +
@@ -760,7 +834,7 @@ func file_vault_proto_rawDescGZIP() []byte {
 }
 
 var file_vault_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_vault_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_vault_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_vault_proto_goTypes = []any{
 	(VaultOutcome)(0),          // 0: shomei.events.VaultOutcome
 	(*SignedVaultRequest)(nil), // 1: shomei.events.SignedVaultRequest
@@ -770,24 +844,26 @@ var file_vault_proto_goTypes = []any{
 	(*VaultSeal)(nil),          // 5: shomei.events.VaultSeal
 	(*VaultOpen)(nil),          // 6: shomei.events.VaultOpen
 	(*VaultRenew)(nil),         // 7: shomei.events.VaultRenew
-	(*SealedVaultAnswer)(nil),  // 8: shomei.events.SealedVaultAnswer
-	(*VaultAnswer)(nil),        // 9: shomei.events.VaultAnswer
-	(*Sealed)(nil),             // 10: shomei.events.Sealed
+	(*VaultStatus)(nil),        // 8: shomei.events.VaultStatus
+	(*SealedVaultAnswer)(nil),  // 9: shomei.events.SealedVaultAnswer
+	(*VaultAnswer)(nil),        // 10: shomei.events.VaultAnswer
+	(*Sealed)(nil),             // 11: shomei.events.Sealed
 }
 var file_vault_proto_depIdxs = []int32{
 	5,  // 0: shomei.events.VaultCall.seal:type_name -> shomei.events.VaultSeal
 	6,  // 1: shomei.events.VaultCall.open:type_name -> shomei.events.VaultOpen
 	7,  // 2: shomei.events.VaultCall.renew:type_name -> shomei.events.VaultRenew
-	4,  // 3: shomei.events.VaultSeal.binding:type_name -> shomei.events.VaultBinding
-	4,  // 4: shomei.events.VaultOpen.binding:type_name -> shomei.events.VaultBinding
-	10, // 5: shomei.events.VaultOpen.sealed:type_name -> shomei.events.Sealed
-	0,  // 6: shomei.events.VaultAnswer.outcome:type_name -> shomei.events.VaultOutcome
-	10, // 7: shomei.events.VaultAnswer.sealed:type_name -> shomei.events.Sealed
-	8,  // [8:8] is the sub-list for method output_type
-	8,  // [8:8] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	8,  // 3: shomei.events.VaultCall.status:type_name -> shomei.events.VaultStatus
+	4,  // 4: shomei.events.VaultSeal.binding:type_name -> shomei.events.VaultBinding
+	4,  // 5: shomei.events.VaultOpen.binding:type_name -> shomei.events.VaultBinding
+	11, // 6: shomei.events.VaultOpen.sealed:type_name -> shomei.events.Sealed
+	0,  // 7: shomei.events.VaultAnswer.outcome:type_name -> shomei.events.VaultOutcome
+	11, // 8: shomei.events.VaultAnswer.sealed:type_name -> shomei.events.Sealed
+	9,  // [9:9] is the sub-list for method output_type
+	9,  // [9:9] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_vault_proto_init() }
@@ -800,6 +876,7 @@ func file_vault_proto_init() {
 		(*VaultCall_Seal)(nil),
 		(*VaultCall_Open)(nil),
 		(*VaultCall_Renew)(nil),
+		(*VaultCall_Status)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -807,7 +884,7 @@ func file_vault_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_vault_proto_rawDesc), len(file_vault_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -20,8 +20,21 @@ type config struct {
 	Log  ops.LogConfig `toml:"log"`
 	// Law chooses the readings of the law that its text leaves open.
 	Law regime.Switches `toml:"law"`
+	// NATS and ClickHouse say where a service finds them that is a program of its own (shomei nats init).
+	NATS       natsConfig   `toml:"nats"`
+	ClickHouse tablesConfig `toml:"clickhouse"`
 	// Console is the loopback address of the console's page and of the health pages.
 	Console string `toml:"console"`
+}
+
+type natsConfig struct {
+	// Servers are the URLs of the centre's NATS servers.
+	Servers []string `toml:"servers"`
+}
+
+type tablesConfig struct {
+	// Tables is the host and port of the engine that the projector runs.
+	Tables string `toml:"tables"`
 }
 
 // defaults returns the configuration of a hub on one machine.
@@ -41,5 +54,6 @@ func (c *config) load(path string) error {
 		return fmt.Errorf("%w: [law] %w", ops.ErrConfig, err)
 	}
 	c.Hub.Mail, c.Hub.Switches = c.SMTP, c.Law
+	c.Hub.Servers, c.Hub.Tables = c.NATS.Servers, c.ClickHouse.Tables
 	return nil
 }

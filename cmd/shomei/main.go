@@ -20,10 +20,12 @@ type app struct{ cli.App }
 
 // root is the whole command line.
 func (a *app) root() *cobra.Command {
-	return a.Root("shomei", "証明 — カードに載る電子証明書の一生 (certificates on smart cards, from the municipal counter to expiry)",
+	root := a.Root("shomei", "証明 — カードに載る電子証明書の一生 (certificates on smart cards, from the municipal counter to expiry)",
 		a.allCommand(), a.upCommand(), cli.Engine(), a.logCommand(), a.stateCommand(), a.forecastCommand(), a.rebuildCommand(), a.fsckCommand(),
 		a.ddlCommand(), a.rulesCommand(), a.officeCommand(), a.counterCommand(), a.authorityCommand(), a.rolesCommand(), a.cardsCommand(), a.eraseCommand(),
-		a.reportCommand(), a.residentsCommand(), a.quarantineCommand(), storyCommand(), crashpointsCommand(), a.versionCommand())
+		a.reportCommand(), a.residentsCommand(), a.quarantineCommand(), storyCommand(), crashpointsCommand(), a.versionCommand(), a.natsCommand())
+	root.AddCommand(a.serviceCommands()...)
+	return root
 }
 
 // attach opens the data folder to read its log and tables.

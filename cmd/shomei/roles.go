@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -9,31 +11,76 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
+	"shomei/cmd/shomei/hub"
 	"shomei/pkg/eventlog"
+	"shomei/pkg/vaultlink"
 )
 
-// rolesCommand prints what each key may write, which is what it is worth when stolen.
+// rolesCommand prints what each key and each program may do, which is what it is worth when stolen.
 func (a *app) rolesCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "roles", Short: "どの鍵で何を記録できるか (what each key may write into the log)", Args: cobra.NoArgs,
+		Use: "roles", Short: "どの鍵で何ができるか (what each key and each service may do)", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			t := table.NewWriter()
-			t.SetOutputMirror(cmd.OutOrStdout())
-			t.SetColumnConfigs([]table.ColumnConfig{{Name: "events", WidthMax: 80, WidthMaxEnforcer: text.WrapSoft}})
-			t.AppendHeader(table.Row{"role", "aggregate", "events"})
-			for _, role := range eventlog.Roles() {
-				byKind := make(map[string][]string)
-				for event, kind := range role.Writable() {
-					byKind[kind] = append(byKind[kind], event)
-				}
-				for _, kind := range slices.Sorted(maps.Keys(byKind)) {
-					slices.Sort(byKind[kind])
-					t.AppendRow(table.Row{role, kind, strings.Join(byKind[kind], " ")})
-				}
-				t.AppendSeparator()
-			}
-			t.Render()
+			out := cmd.OutOrStdout()
+			fmt.Fprintln(out, a.Say("記録に書けるもの", "What each role may write into the log"))
+			printRoles(out)
+			fmt.Fprintln(out, a.Say("個人情報の鍵でできること", "What each role may have the vault do"))
+			printVaultRights(out)
+			fmt.Fprintln(out, a.Say("サービスごとのプログラムが NATS でできること", "What each service, as a program of its own, may do at NATS"))
+			printPrograms(out)
 			return nil
 		},
 	}
+}
+
+func printRoles(out io.Writer) {
+	t := rightsTable(out, "role", "aggregate", "events")
+	for _, role := range eventlog.Roles() {
+		byKind := make(map[string][]string)
+		for event, kind := range role.Writable() {
+			byKind[kind] = append(byKind[kind], event)
+		}
+		for _, kind := range slices.Sorted(maps.Keys(byKind)) {
+			slices.Sort(byKind[kind])
+			t.AppendRow(table.Row{role, kind, strings.Join(byKind[kind], " ")})
+		}
+		t.AppendSeparator()
+	}
+	t.Render()
+}
+
+func printVaultRights(out io.Writer) {
+	t := rightsTable(out, "role", "", "record classes")
+	for _, r := range vaultlink.Rights() {
+		t.AppendRow(table.Row{r.Role, r.Verb, strings.Join(r.Classes, " ")})
+	}
+	t.Render()
+}
+
+func printPrograms(out io.Writer) {
+	t := rightsTable(out, "program", "", "subjects and streams")
+	for _, p := range hub.RightsOfPrograms() {
+		var roles []string
+		for _, role := range p.Roles {
+			roles = append(roles, string(role))
+		}
+		for _, row := range []struct {
+			what string
+			list []string
+		}{{"signs as", roles}, {"stores", p.Stores}, {"reads", p.Reads}, {"asks", p.Asks}, {"answers", p.Answers}} {
+			if len(row.list) > 0 {
+				t.AppendRow(table.Row{p.Program, row.what, strings.Join(row.list, " ")})
+			}
+		}
+		t.AppendSeparator()
+	}
+	t.Render()
+}
+
+func rightsTable(out io.Writer, columns ...any) table.Writer {
+	t := table.NewWriter()
+	t.SetOutputMirror(out)
+	t.SetColumnConfigs([]table.ColumnConfig{{Number: 3, WidthMax: 80, WidthMaxEnforcer: text.WrapSoft}})
+	t.AppendHeader(columns)
+	return t
 }

@@ -99,10 +99,7 @@ func servePages(h *hub.Hub, at string) (string, error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", pages.Handler())
-	operations := page.Protect(h.Operations(), page.ThisMachine...)
-	for _, path := range []string{"/livez", "/readyz", "/healthz", "/metrics"} {
-		mux.Handle(path, operations)
-	}
+	serveOperations(h, mux)
 	return h.Serve(at, mux)
 }
 

@@ -73,6 +73,15 @@ func HubMayPublish() []string {
 	return []string{claimPrefix + "*", commandPrefix + "*", headPrefix + "*", takenPrefix + "*", "$JS.ACK." + ClaimStream + "." + consumerName + ".>"}
 }
 
+// Streams lists the names of the streams of this package.
+func Streams() []string { return []string{ClaimStream, CommandStream, HeadStream} }
+
+// SenderMayPublish lists the subjects on which a process that only sends to counters stores what it sends.
+func SenderMayPublish() []string { return []string{commandPrefix + "*"} }
+
+// SourceMayPublish lists the subjects on which sources other than counters store what they report.
+func SourceMayPublish() []string { return []string{claimPrefix + "*"} }
+
 // InboxPrefix is the prefix of a counter's inbox (nats.CustomInboxPrefix), which other counters can't see.
 func InboxPrefix(counter string) string { return "_INBOX." + counter }
 

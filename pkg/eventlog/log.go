@@ -28,6 +28,33 @@ import (
 // MayPublish lists the subjects that a writer and follower of the log publishes to, besides those for reading.
 func MayPublish() []string { return []string{"shomei.log.>", positionSubject + "*"} }
 
+// Streams lists the names of the streams that a reader of a log of n streams reads.
+func Streams(n int) []string {
+	names := []string{positionStream}
+	for i := range n {
+		names = append(names, events.StreamName(i, n))
+	}
+	return names
+}
+
+// MayPublish lists the subjects on which a writer of this role stores its commits, one for each kind of aggregate.
+func (r Role) MayPublish() (subjects []string) {
+	for _, kind := range events.Kinds {
+		if r.mayKind(kind) {
+			subjects = append(subjects, events.KindSubjects(kind))
+		}
+	}
+	return subjects
+}
+
+// FollowerMayPublish lists the subjects on which the followers of these names save how far they have come.
+func FollowerMayPublish(names ...string) (subjects []string) {
+	for _, name := range names {
+		subjects = append(subjects, positionSubject+name)
+	}
+	return subjects
+}
+
 // Fold folds commits into states, for one kind of aggregate.
 type Fold struct {
 	// Version of the fold. States of an older version are folded again from the history, newer ones are refused.

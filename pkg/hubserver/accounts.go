@@ -147,6 +147,9 @@ func answer(claims *jwt.AccountClaims, subjects []string) {
 		claims.Limits.Exports, claims.Limits.WildcardExports = jwt.NoLimit, true
 	}
 	for _, subject := range subjects {
+		if slices.ContainsFunc(subjects, func(wider string) bool { return wider != subject && server.SubjectMatchesFilter(subject, wider) }) {
+			continue // the wider one is enough, and a server takes no two that overlap
+		}
 		export := &jwt.Export{Name: subject, Subject: jwt.Subject(subject), Type: jwt.Service, ResponseType: jwt.ResponseTypeSingleton}
 		if strings.HasPrefix(subject, pullPrefix) {
 			export.ResponseType, export.ResponseThreshold = jwt.ResponseTypeStream, nextResponse
@@ -197,40 +200,46 @@ func accountClaims(key nkeys.KeyPair, name string) (*jwt.AccountClaims, error) {
 
 // apply adds the accounts to a server's options.
 func (a Accounts) apply(options *server.Options) error {
-	system, err := accountClaims(a.System, "SYS")
-	if err != nil {
-		return err
-	}
-	system.Limits.Exports = jwt.NoLimit // the server's own services
-	log, err := a.log()
-	if err != nil {
-		return err
-	}
-	counters, err := a.counters(nil)
+	operator, all, err := a.claims()
 	if err != nil {
 		return err
 	}
 	resolver := new(server.MemAccResolver)
-	all := []*jwt.AccountClaims{system, log, counters}
-	for _, s := range a.Services {
-		claims, err := a.service(s)
-		if err != nil {
-			return err
-		}
-		all = append(all, claims)
-	}
 	for _, claims := range all {
 		if err := a.store(resolver, claims); err != nil {
 			return err
 		}
 	}
-	operator, err := a.operator(system.Subject)
-	if err != nil {
-		return err
-	}
-	options.AccountResolver, options.SystemAccount = resolver, system.Subject
+	options.AccountResolver, options.SystemAccount = resolver, operator.SystemAccount
 	options.TrustedOperators = []*jwt.OperatorClaims{operator}
 	return nil
+}
+
+// claims returns what the server is told of its operator and of each account.
+func (a Accounts) claims() (operator *jwt.OperatorClaims, all []*jwt.AccountClaims, err error) {
+	system, err := accountClaims(a.System, "SYS")
+	if err != nil {
+		return nil, nil, err
+	}
+	system.Limits.Exports = jwt.NoLimit // the server's own services
+	log, err := a.log()
+	if err != nil {
+		return nil, nil, err
+	}
+	counters, err := a.counters(nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	all = []*jwt.AccountClaims{system, log, counters}
+	for _, s := range a.Services {
+		claims, err := a.service(s)
+		if err != nil {
+			return nil, nil, err
+		}
+		all = append(all, claims)
+	}
+	operator, err = a.operator(system.Subject)
+	return operator, all, err
 }
 
 func (a Accounts) operator(system string) (*jwt.OperatorClaims, error) {
@@ -433,6 +442,14 @@ func ReadStreams(names ...string) []string {
 	for _, name := range names {
 		subjects = append(subjects, api+"STREAM.INFO."+name, api+"STREAM.MSG.GET."+name, api+"CONSUMER.CREATE."+name+".>",
 			api+"CONSUMER.INFO."+name+".*", pullPrefix+name+".*")
+	}
+	return subjects
+}
+
+// LookAtStreams lists the subjects that a user needs to see that streams exist, and to read nothing.
+func LookAtStreams(names ...string) (subjects []string) {
+	for _, name := range names {
+		subjects = append(subjects, api+"STREAM.INFO."+name)
 	}
 	return subjects
 }

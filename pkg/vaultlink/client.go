@@ -88,6 +88,22 @@ func (c *Client) Renew(person, class string) error {
 	return nil
 }
 
+// Status is Vault.Status.
+func (c *Client) Status(k vault.Key) (vault.Status, error) {
+	_, err := c.ask(Look, &events.VaultCall{Person: k.Person, Verb: &events.VaultCall_Status{Status: &events.VaultStatus{
+		RecordClass: k.Class, KeyVersion: k.Version,
+	}}})
+	switch {
+	case err == nil:
+		return vault.Held, nil
+	case errors.Is(err, vault.ErrErased):
+		return vault.Erased, nil
+	case errors.Is(err, vault.ErrMissing):
+		return vault.Missing, nil
+	}
+	return "", fmt.Errorf("looking for the key of %s: %w", k.Person, err)
+}
+
 // ask makes a request and returns the answer to it, or why there is none.
 func (c *Client) ask(verb Verb, call *events.VaultCall) (*events.VaultAnswer, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), c.patience)

@@ -16,9 +16,11 @@ const (
 	Seal  Verb = "seal"
 	Open  Verb = "open"
 	Renew Verb = "renew"
+	// Look tells whether the vault holds a key.
+	Look Verb = "look"
 )
 
-var verbs = []Verb{Seal, Open, Renew}
+var verbs = []Verb{Seal, Open, Renew, Look}
 
 // Right lists the record classes with which the vault does something for a role.
 type Right struct {
@@ -43,6 +45,8 @@ var rights = []Right{
 	{eventlog.RoleNotifier, Open, []string{vault.Identity, vault.Contact}},
 	// Officers say why they order something.
 	{eventlog.RoleOperator, Seal, []string{vault.Operations}},
+	// Fsck holds the log against the vault.
+	{eventlog.RoleOperator, Look, []string{vault.Identity, vault.Certificate, vault.Contact, vault.Operations}},
 }
 
 // Rights returns what the vault does for each role.

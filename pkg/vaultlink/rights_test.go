@@ -23,6 +23,7 @@ var mayDo = strings.Fields(`
 	dispatcher/open/certificate dispatcher/open/operations
 	notifier/open/identity notifier/open/contact
 	operator/seal/operations
+	operator/look/identity operator/look/certificate operator/look/contact operator/look/operations
 `)
 
 var classes = append([]string{vault.Operations}, vault.Classes...)
@@ -75,6 +76,24 @@ var tryCell = map[Verb]func(t *testing.T, c *centre, client *Client, id, class s
 			t.Errorf("opened %q", got)
 		}
 		return err
+	},
+	Look: func(t *testing.T, c *centre, client *Client, id, class string, may bool) error {
+		held := vault.Key{Person: id, Class: class, Version: 1}
+		missing, err := client.Status(held)
+		if may && (err != nil || missing != vault.Missing) {
+			t.Errorf("before it was made: %s, %v", missing, err)
+		}
+		if !may {
+			return err
+		}
+		c.sealed(id, class)
+		there, err1 := client.Status(held)
+		check(t, c.vault.Erase(id, class))
+		erased, err2 := client.Status(held)
+		if there != vault.Held || erased != vault.Erased {
+			t.Errorf("%s and, erased, %s", there, erased)
+		}
+		return errors.Join(err1, err2)
 	},
 	Renew: func(t *testing.T, c *centre, client *Client, id, class string, may bool) error {
 		c.sealed(id, class)

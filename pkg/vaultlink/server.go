@@ -217,6 +217,8 @@ func (s *Server) do(w work, call *events.VaultCall) *events.VaultAnswer {
 		answer.Plaintext, err = s.Vault.Open(call.GetPerson(), bindingOf(v.Open.GetBinding()), v.Open.GetSealed())
 	case *events.VaultCall_Renew:
 		err = s.Vault.Renew(call.GetPerson(), v.Renew.GetRecordClass())
+	case *events.VaultCall_Status:
+		err = s.look(vault.Key{Person: call.GetPerson(), Class: v.Status.GetRecordClass(), Version: v.Status.GetKeyVersion()})
 	}
 	answer.Outcome = outcomeOf(err)
 	if answer.Outcome == events.VaultOutcome_VAULT_OUTCOME_FAILED {
@@ -225,6 +227,19 @@ func (s *Server) do(w work, call *events.VaultCall) *events.VaultAnswer {
 		})
 	}
 	return answer
+}
+
+// look returns why the vault does not hold a key, or nil.
+func (s *Server) look(k vault.Key) error {
+	switch status, err := s.Vault.Status(k); {
+	case err != nil:
+		return err
+	case status == vault.Erased:
+		return vault.ErrErased
+	case status == vault.Missing:
+		return vault.ErrMissing
+	}
+	return nil
 }
 
 // count counts a request. The class is a label only if it is one: otherwise the asker would choose it.

@@ -248,6 +248,10 @@ func class(verb Verb, call *events.VaultCall) string {
 		if verb == Renew {
 			return v.Renew.GetRecordClass()
 		}
+	case *events.VaultCall_Status:
+		if verb == Look {
+			return v.Status.GetRecordClass()
+		}
 	}
 	return ""
 }
@@ -262,7 +266,7 @@ func misplaced(call *events.VaultCall) error {
 	switch {
 	case !events.ValidID(call.GetPerson()):
 		return errors.New("it names no person's id")
-	case call.GetRenew() == nil && binding.GetId() != call.GetPerson():
+	case (call.GetSeal() != nil || call.GetOpen() != nil) && binding.GetId() != call.GetPerson():
 		return errors.New("what is sealed for one aggregate has no place in another's history")
 	case len(binding.GetField()) > maxField:
 		return fmt.Errorf("the name of a field has %d bytes, the limit is %d", len(binding.GetField()), maxField)

@@ -128,3 +128,13 @@ func (r *ring) write(path string) error {
 	defer clear(text)
 	return durable.WriteSecret(path, text)
 }
+
+// FactoryKey returns the public key to which factories seal the transport keys of new cards, from a file of card keys; nil
+// if there is none.
+func FactoryKey(path string) ([]byte, error) {
+	r, err := readRing(path)
+	if err != nil || r.factory == nil {
+		return nil, err
+	}
+	return r.factory.PublicKey().Bytes(), nil
+}

@@ -54,7 +54,7 @@ func Handler(h *hub.Parts) http.Handler {
 		return o.Enrol(ctx, what)
 	}))
 	mux.HandleFunc("POST /counters/seen", order(h, func(context.Context, hub.Operator, *http.Request, struct{}) ([]counterlink.Seen, error) {
-		return h.Links.Seen(), nil
+		return h.SeenCounters()
 	}))
 	mux.HandleFunc("POST /counters/{counter}/retire", order(h, func(ctx context.Context, o hub.Operator, r *http.Request, _ struct{}) (Outcome, error) {
 		return Outcome{true}, o.Retire(ctx, r.PathValue("counter"))

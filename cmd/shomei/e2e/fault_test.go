@@ -135,6 +135,9 @@ func (l *lives) engineDies(person, string) {
 func (c *centre) killEngine() (killed bool) { return c.signalEngine(syscall.SIGKILL) }
 
 func (c *centre) signalEngine(signal syscall.Signal) bool {
+	if c.engineOf != nil {
+		return signalChildren(c.engineOf(), "", signal)
+	}
 	return signalChildren(c.running().Pid, "", signal)
 }
 

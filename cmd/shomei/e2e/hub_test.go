@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,6 +27,9 @@ type centre struct {
 	page       int // of shomei all
 	begin      time.Time
 	real       bool // shomei all runs
+
+	secrets  string     // the folder of the registration authority; empty: data
+	engineOf func() int // the process whose child the engine is; nil: the centre's
 
 	tables  *warehouse.Warehouse // of shomei all
 	address string               // where they were found
@@ -123,7 +127,7 @@ func (c *centre) up() {
 // subscriber is the id of a person by the resident-record code.
 func (c *centre) subscriber(code string) string {
 	c.t.Helper()
-	secret, err := os.ReadFile(filepath.Join(c.data, "keys", "subscriber-ids.key"))
+	secret, err := os.ReadFile(filepath.Join(cmp.Or(c.secrets, c.data), "keys", "subscriber-ids.key"))
 	if err != nil {
 		c.t.Fatal(err)
 	}

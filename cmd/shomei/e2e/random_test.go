@@ -24,22 +24,12 @@ func TestKilledAtRandom(t *testing.T) {
 	l := realWorld(t, newCrashes(t, t.TempDir()), opening)
 	l.issue("1990-06-18")
 	k := &killer{lives: l, kills: kills, random: rand.New(rand.NewPCG(seed, 1)), done: make(chan struct{}), end: make(chan struct{})}
+	k.kill = k.one
 	k.during.Store("nothing")
 	t.Cleanup(func() { close(k.end); <-k.done })
 	go k.run()
 	p := &play{lives: l, random: rand.New(rand.NewPCG(seed, 2)), killer: k}
-	for begun, now := time.Now(), false; !now; {
-		p.act()
-		select {
-		case <-k.done:
-			now = true
-			t.Logf("%d kills and %d acts in %v", k.killed.Load(), l.acts, time.Since(begun).Round(time.Second))
-		default:
-		}
-	}
-	if k.killed.Load() != int64(kills) {
-		t.Errorf("%d processes were killed", k.killed.Load())
-	}
+	p.until(k.done)
 	l.c.restart() // which brings the day
 	l.once()
 	p.told()
@@ -52,6 +42,7 @@ type killer struct {
 	*lives
 	kills  int
 	random *rand.Rand
+	kill   func() string // kills somebody and tells whom
 	killed atomic.Int64
 	during atomic.Value // what is being played
 	end    chan struct{}
@@ -69,7 +60,7 @@ func (k *killer) run() {
 		if !k.pause(time.Duration(k.random.IntN(2500)) * time.Millisecond) {
 			return
 		}
-		k.t.Logf("kill %d: the %s, %v after the one before, during %v", n+1, k.one(), time.Since(before).Round(time.Millisecond), k.during.Load())
+		k.t.Logf("kill %d: the %s, %v after the one before, during %v", n+1, k.kill(), time.Since(before).Round(time.Millisecond), k.during.Load())
 		before = time.Now()
 		k.killed.Add(1)
 	}
@@ -142,6 +133,23 @@ type play struct {
 	// revoked before is not reminded, and rightly so; that no reminder of the others can be lost between window and notice is
 	// held by pkg/lifecycle (player.reminders): both are one commit.
 	reminded []person
+}
+
+// until plays until all are killed who are to be.
+func (p *play) until(done <-chan struct{}) {
+	p.t.Helper()
+	for begun, now := time.Now(), false; !now; {
+		p.act()
+		select {
+		case <-done:
+			now = true
+			p.t.Logf("%d kills and %d acts in %v", p.killer.killed.Load(), p.acts, time.Since(begun).Round(time.Second))
+		default:
+		}
+	}
+	if killed := p.killer.killed.Load(); killed != int64(p.killer.kills) {
+		p.t.Errorf("%d processes were killed", killed)
+	}
 }
 
 func (p *play) act() {

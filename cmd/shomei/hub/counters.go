@@ -14,6 +14,7 @@ import (
 	"shomei/pkg/counterlink"
 	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
+	"shomei/pkg/hubserver"
 	"shomei/pkg/lifecycle"
 )
 
@@ -54,7 +55,7 @@ func (p *Parts) recordOfficeSealed(
 	body func(dossier.Sealer) (events.Body, error),
 ) error {
 	outcome, err := p.as(eventlog.RoleOperator).Update(ctx, events.KindOffice, id, env, func(head eventlog.Head) ([]*events.Event, error) {
-		b, err := body(dossier.Sealer{Vault: p.Vault, Subscriber: id, Revision: head.Revision + 1})
+		b, err := body(dossier.Sealer{Vault: p.sealed, Subscriber: id, Revision: head.Revision + 1})
 		if err != nil {
 			return nil, err
 		}
@@ -121,7 +122,43 @@ func (p *Parts) admitCounters() error {
 	for _, c := range p.Directory.Counters() {
 		counters = append(counters, c.ID)
 	}
-	return errors.Join(p.server.Revoke(p.Directory.Retired()), p.Links.Admit(counters))
+	err := p.revoke()
+	if p.Links != nil {
+		err = errors.Join(err, p.Links.Admit(counters))
+	}
+	return err
+}
+
+// revokeWait is how long a server outside of this process may take to learn who is revoked.
+const revokeWait = 5 * time.Second
+
+// revoke has the server refuse all retired counters. Among programs of their own only the operator's has the keys for it;
+// the gate refuses them as well.
+func (p *Parts) revoke() error {
+	switch {
+	case p.server != nil:
+		return p.server.Revoke(p.Directory.Retired())
+	case p.keys.accounts.Operator == nil:
+		return nil
+	}
+	conn, err := p.dialAs(user{name: "revoker", account: p.keys.accounts.System, valid: setUpTime, rights: hubserver.Rights{
+		Publish: hubserver.RevokeMayPublish(), Subscribe: []string{"_INBOX.>"},
+	}})
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), revokeWait)
+	defer cancel()
+	return p.keys.accounts.RevokeAt(ctx, conn, p.Directory.Retired())
+}
+
+// factoryKey returns the public key of the makers of cards.
+func (p *Parts) factoryKey() []byte {
+	if p.Cards == nil {
+		return p.keys.factory
+	}
+	return p.Cards.FactoryKey()
 }
 
 // suspend keeps a counter off the server for a time. A retired counter is kept off for good anyway.

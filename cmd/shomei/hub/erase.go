@@ -56,7 +56,7 @@ func (o Operator) Erase(ctx context.Context, subscriber string, e Erasure) (Eras
 		return Erased{}, err
 	}
 	order := eraser.Order{Subscriber: subscriber, Class: e.Class, Number: e.Order, Envelope: o.envelope()}
-	ordered, err := order.Decide(ctx, o.hub.as(eventlog.RoleOperator), o.hub.Vault)
+	ordered, err := order.Decide(ctx, o.hub.as(eventlog.RoleOperator), o.hub.sealed)
 	if errors.Is(err, eraser.ErrNobody) {
 		return Erased{}, unknownSubscriber(subscriber)
 	}

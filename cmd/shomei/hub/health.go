@@ -21,45 +21,78 @@ const farBehind = 100_000
 // Operations serves /livez, /readyz, /healthz and /metrics to operators and their monitors.
 func (p *Parts) Operations() http.Handler {
 	health := ops.NewHealth(p.Clock.Now)
-	for _, check := range []ops.Check{
-		{
-			Name: "nats", Hint: "look at the disk: a stream freezes on a write error; the server restarts by itself", Vital: true,
-			Run: func(context.Context) error { return p.server.Health() },
-		},
-		{Name: "log", Hint: "commits are lost or changed: stop, keep the folder as it is, see shomei log repair STREAM", Run: p.Log.Check},
-		{Name: "damage", Hint: "put back what is lost from a copy: stop, then shomei log repair KIND/ID or STREAM", Run: p.unharmed},
-		{Name: "engine", Hint: "the engine restarts by itself; see engine.log in the data folder", Run: p.Warehouse.Ping},
-		{Name: "tables", Hint: "while they are rebuilt, wait; otherwise shomei rebuild makes them anew", Run: p.tablesNear},
-		{Name: "vault", Hint: "put the newest copy of the vault back (runbook, Restore)", Run: p.keysThere},
-		{Name: "outside", Hint: "shomei authority found lists them, shomei authority revoke ends them (runbook, Restore)", Run: p.foundSettled},
-		{Name: "issuer", Hint: "put the authority's key file back under keys/ca", Run: p.Issuer.Healthy},
-		{Name: "counters", Hint: "look at the counter that is named; shomei counter retire ends what a lost or stolen one does", Run: func(context.Context) error { return p.Links.Check() }},
-		{Name: "clock", Hint: "set the clock right and keep it by a time service", Run: func(context.Context) error { return p.trust.Check() }},
-		{
-			Name: "counter-clocks", Hint: "set the clock of that counter right and keep it by a time service", Elsewhere: true,
-			Run: func(context.Context) error { return p.counterClocks() },
-		},
-		{
-			Name: "held-claims", Hint: "look at each with shomei log quarantine/ID; the clerk takes the application again, then shomei quarantine resolve", Elsewhere: true,
-			Run: func(context.Context) error { return p.heldClaims() },
-		},
-		{
-			Name: "quarantine", Hint: "look at each with shomei log quarantine/ID, find out what the counter did, then shomei quarantine resolve", Elsewhere: true,
-			Run: func(context.Context) error { return p.quarantined() },
-		},
-	} {
+	for _, check := range p.checks() {
 		health.Add(check)
 	}
 	registry := ops.NewRegistry()
 	registry.MustRegister(p.Log.Collectors()...)
-	registry.MustRegister(p.clockCollectors()...)
-	registry.MustRegister(p.Links.Collectors()...)
+	if p.Links != nil {
+		registry.MustRegister(p.clockCollectors()...)
+		registry.MustRegister(p.Links.Collectors()...)
+	}
+	if p.vaultService != nil {
+		registry.MustRegister(p.vaultService.Collectors()...)
+	}
 	mux := http.NewServeMux()
 	for _, path := range []string{"/livez", "/readyz", "/healthz"} {
 		mux.Handle(path, health.Handler())
 	}
 	mux.Handle("/metrics", ops.MetricsHandler(registry))
 	return mux
+}
+
+// checks returns the checks of what this process has.
+func (p *Parts) checks() (all []ops.Check) {
+	runsTables := p.program == nil || p.program.runs("projector")
+	for _, c := range []struct {
+		here bool
+		ops.Check
+	}{
+		{true, ops.Check{
+			Name: "nats", Hint: "look at the disk: a stream freezes on a write error; the server restarts by itself", Vital: p.server != nil,
+			Run: func(context.Context) error { return p.natsServes() },
+		}},
+		{true, ops.Check{Name: "log", Hint: "commits are lost or changed: stop, keep the folder as it is, see shomei log repair STREAM", Run: p.Log.Check}},
+		{p.Directory != nil, ops.Check{Name: "damage", Hint: "put back what is lost from a copy: stop, then shomei log repair KIND/ID or STREAM", Run: p.unharmed}},
+		{p.Warehouse != nil, ops.Check{Name: "engine", Hint: "the engine restarts by itself; see engine.log in the data folder", Run: func(ctx context.Context) error { return p.Warehouse.Ping(ctx) }}},
+		{runsTables, ops.Check{Name: "tables", Hint: "while they are rebuilt, wait; otherwise shomei rebuild makes them anew", Run: p.tablesNear}},
+		{p.Vault != nil, ops.Check{Name: "vault", Hint: "put the newest copy of the vault back (runbook, Restore)", Run: p.keysThere}},
+		{p.Issuer != nil, ops.Check{Name: "outside", Hint: "shomei authority found lists them, shomei authority revoke ends them (runbook, Restore)", Run: p.foundSettled}},
+		{p.Issuer != nil, ops.Check{Name: "issuer", Hint: "put the authority's key file back under keys/ca", Run: func(ctx context.Context) error { return p.Issuer.Healthy(ctx) }}},
+		{p.Links != nil, ops.Check{
+			Name: "counters", Hint: "look at the counter that is named; shomei counter retire ends what a lost or stolen one does",
+			Run: func(context.Context) error { return p.Links.Check() },
+		}},
+		{true, ops.Check{Name: "clock", Hint: "set the clock right and keep it by a time service", Run: func(context.Context) error { return p.trust.Check() }}},
+		{p.Links != nil, ops.Check{
+			Name: "counter-clocks", Hint: "set the clock of that counter right and keep it by a time service", Elsewhere: true,
+			Run: func(context.Context) error { return p.counterClocks() },
+		}},
+		{p.Links != nil, ops.Check{
+			Name: "held-claims", Hint: "look at each with shomei log quarantine/ID; the clerk takes the application again, then shomei quarantine resolve", Elsewhere: true,
+			Run: func(context.Context) error { return p.heldClaims() },
+		}},
+		{p.Links != nil, ops.Check{
+			Name: "quarantine", Hint: "look at each with shomei log quarantine/ID, find out what the counter did, then shomei quarantine resolve", Elsewhere: true,
+			Run: func(context.Context) error { return p.quarantined() },
+		}},
+	} {
+		if c.here {
+			all = append(all, c.Check)
+		}
+	}
+	return all
+}
+
+// natsServes returns an error unless the server of this process serves all streams, or another one answers.
+func (p *Parts) natsServes() error {
+	if p.server != nil {
+		return p.server.Health()
+	}
+	if !p.conn.IsConnected() {
+		return fmt.Errorf("no connection to %s: %w", strings.Join(p.Servers, ", "), p.conn.LastError())
+	}
+	return nil
 }
 
 // unharmed lists what damage took: parked aggregates, and lost messages of the other streams.

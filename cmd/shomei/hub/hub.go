@@ -49,6 +49,10 @@ type Config struct {
 	AnyClock bool `toml:"any_clock"`
 	// Streams is the number of streams of the log; 0: 1.
 	Streams int `toml:"streams"`
+	// Servers are the NATS servers of a centre whose services are programs of their own, Tables the address of its engine.
+	// Everything else of [Join] is in Data.
+	Servers []string `toml:"-"`
+	Tables  string   `toml:"-"`
 	// Copies are folders that may hold good copies of damaged records: data folders of backups, stores of mirrors on
 	// other disks. A start that finds damage searches them.
 	Copies []string `toml:"copies"`
@@ -79,6 +83,9 @@ type Hub struct {
 func Start(ctx context.Context, c Config, without ...string) (*Hub, error) {
 	rows := slices.DeleteFunc(slices.Clone(table), func(r row) bool { return slices.Contains(without, r.name) })
 	h := &Hub{Parts: newParts(c)}
+	if separated(h.path("keys")) {
+		return nil, fmt.Errorf("%s: %w", h.Data, ErrSeparated)
+	}
 	err := h.start(ctx, needed(serving, table), rows)
 	if err == nil {
 		err = h.awaitTables(ctx)
@@ -158,6 +165,9 @@ const (
 // drain lets the followers, and then the tables, reach the end of the log. It doesn't wait for the notifier, which may
 // retry a mail for hours.
 func (p *Parts) drain(ended context.Context) {
+	if p.program != nil {
+		return // the others are programs of their own
+	}
 	ctx, cancel := context.WithTimeout(ended, settleWait)
 	defer cancel()
 	err := wait.Until(ctx, lookEvery, func() (bool, error) {

@@ -27,16 +27,28 @@ type keys struct {
 	// root is the public key of the root, whose own key is not kept: it enrols the writers and is not needed after that.
 	root    string
 	writers map[eventlog.Role]nkeys.KeyPair
-	seal    hpke.PrivateKey
-	secret  []byte
+	// seal opens what is sealed to the centre with sealPublic.
+	seal       hpke.PrivateKey
+	sealPublic hpke.PublicKey
+	secret     []byte
+	// vault opens what programs ask the vault's, sealed with vaultPublic; factory is the public key of the makers of cards, engine
+	// the password of the tables. Only programs of their own have them in files.
+	vault       hpke.PrivateKey
+	vaultPublic hpke.PublicKey
+	factory     []byte
+	engine      string
 	// accounts are the accounts of the NATS server.
 	accounts hubserver.Accounts
 	// simulator signs simulated commits; nil if there are none.
 	simulator nkeys.KeyPair
 }
 
+// openKeys reads the keys of a centre in one process, and makes those that are missing.
 func openKeys(dir string) (keys, error) {
 	var k keys
+	if separated(dir) {
+		return readKeys(dir, programNamed("operator"))
+	}
 	if err := os.MkdirAll(filepath.Join(dir, "ca"), 0o700); err != nil {
 		return k, err
 	}
@@ -60,6 +72,7 @@ func openKeys(dir string) (keys, error) {
 	if k.seal, err = counterlink.ParseSealKey(sealed); err != nil {
 		return k, err
 	}
+	k.sealPublic = k.seal.PublicKey()
 	secret := filepath.Join(dir, "subscriber-ids.key")
 	if k.secret, err = secretFile(secret, newRandomSecret); err == nil {
 		err = ra.CheckSecret(k.secret)

@@ -33,6 +33,9 @@ func refuse(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrRefused}, args...)...)
 }
 
+// errElsewhere refuses an order for which another program has what it takes.
+var errElsewhere = refuse("only shomei ra, which has the counters' link and the keys of cards, could carry this out; in a centre of several programs it takes no orders yet")
+
 func notEnrolled(counter string) error {
 	return refuse("no counter %s is enrolled: shomei counter list shows them", counter)
 }
@@ -161,11 +164,11 @@ func (p *Parts) bundle(counter, office, role, public string) (counterlink.Bundle
 	jwt, err := p.keys.counterJWT(counter, public)
 	b := counterlink.Bundle{
 		Counter: counter, Office: office, Role: role, Hub: p.nearURL(), CA: string(p.port.ca),
-		HubSealKey: hex.EncodeToString(p.keys.seal.PublicKey().Bytes()), HubWriters: []string{p.keys.public},
+		HubSealKey: hex.EncodeToString(p.keys.sealPublic.Bytes()), HubWriters: []string{p.keys.public},
 		Clock: p.Config.Clock, JWT: jwt,
 	}
 	if slices.Contains(counterlink.RolesWithCards, role) {
-		b.FactoryKey = hex.EncodeToString(p.Cards.FactoryKey())
+		b.FactoryKey = hex.EncodeToString(p.factoryKey())
 	}
 	return b, err
 }
@@ -278,7 +281,18 @@ func (p *Parts) nextCounter(office, role string) string {
 
 // RollCards makes the next master key of cards and returns its version.
 func (o Operator) RollCards(ctx context.Context) (version uint16, err error) {
+	if o.hub.Cards == nil {
+		return 0, errElsewhere
+	}
 	return o.hub.Cards.Roll(ctx, o.envelope())
+}
+
+// SeenCounters returns what is known of each counter's link.
+func (p *Parts) SeenCounters() ([]counterlink.Seen, error) {
+	if p.Links == nil {
+		return nil, errElsewhere
+	}
+	return p.Links.Seen(), nil
 }
 
 // Retire retires a counter, at once and for good.
@@ -306,6 +320,9 @@ type Heads struct {
 func (o Operator) Heads(counter string) (Heads, error) {
 	if _, ok := o.hub.Directory.Counter(counter); !ok {
 		return Heads{}, notEnrolled(counter)
+	}
+	if o.hub.Links == nil {
+		return Heads{}, errElsewhere
 	}
 	m, ok := o.hub.Links.Mismatch(counter)
 	if !ok {

@@ -17,6 +17,7 @@ import (
 	"shomei/pkg/counterlink"
 	"shomei/pkg/days"
 	"shomei/pkg/directory"
+	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/eventlog/blocks"
 	"shomei/pkg/hubserver"
@@ -32,6 +33,7 @@ import (
 	"shomei/services/issuer"
 	"shomei/services/projector"
 	"shomei/services/ra"
+	vaultservice "shomei/services/vault"
 )
 
 // Parts are what the rows of a centre stand on, and what tools look at. Each is opened once; Close closes them all.
@@ -51,6 +53,11 @@ type Parts struct {
 	// Behind is how many commits the tables of a stopped hub lacked when they were opened.
 	Behind uint64
 
+	// program is what this process is, in a centre whose services are programs of their own; nil: all of it.
+	program *program
+	// sealed seals and opens personal data: the vault, or its service in another process.
+	sealed dossier.Keys
+	// server is the embedded NATS server; nil if there is another.
 	server *hubserver.Server
 	conn   *nats.Conn
 	engine *engine.Process
@@ -74,6 +81,8 @@ type asked struct {
 	Projector *projector.Projector
 	Cards     *cards.Cards
 	eraser    *eraser.Eraser
+	// vaultService answers other programs.
+	vaultService *vaultservice.Service
 }
 
 // part is one thing that rows and other parts need.
@@ -197,6 +206,9 @@ func (p *Parts) startEngine(ctx context.Context) error {
 func (p *Parts) openEngine(context.Context) (err error) {
 	config := p.Engine
 	config.Path, config.Logger = p.path("clickhouse"), p.Logger
+	if p.program != nil {
+		config.Listen, config.Password = p.Tables, p.keys.engine
+	}
 	if config.Stderr == nil {
 		file, err := os.OpenFile(p.path("engine.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 		if err != nil {
@@ -322,10 +334,15 @@ func (p *Parts) openCards(ctx context.Context) (err error) {
 
 // openErasedVault opens the vault, which may be an old copy, and destroys every key that the log orders destroyed
 // before any is used.
-func (p *Parts) openErasedVault(ctx context.Context) (err error) {
+func (p *Parts) openErasedVault(ctx context.Context) error {
 	if err := p.makeVault(ctx); err != nil {
 		return err
 	}
+	return p.eraseFirst(ctx)
+}
+
+// eraseFirst destroys every key that the log orders destroyed, before any is used.
+func (p *Parts) eraseFirst(ctx context.Context) (err error) {
 	p.eraser, err = eraser.New(ctx, eraser.Config{Log: p.as(eventlog.RoleEraser), Vault: p.Vault, Logger: p.Logger, Handled: p.positions.note("eraser")})
 	return err
 }
@@ -372,23 +389,29 @@ func (p *Parts) openDirectory(ctx context.Context) (err error) {
 }
 
 // openLinks opens the hub's end of the counters' links. No counter is admitted yet.
-func (p *Parts) openLinks(ctx context.Context) (err error) {
-	gate, err := p.dial(p.server.URL(), p.keys.gateUser())
-	if err != nil {
-		return err
-	}
-	p.Links, err = counterlink.NewLinks(ctx, counterlink.LinksConfig{
-		Conn: p.conn, Gate: gate, Connected: p.server.Connected, Crowded: p.crowded, Suspend: p.suspend,
-		Writer: p.keys.gate, Logger: p.Logger, Enrolled: p.enrolled,
-		Now: p.Clock.Now, Simulated: p.Clock.Simulated(),
+func (p *Parts) openLinks(ctx context.Context) error {
+	c := counterlink.LinksConfig{
+		Conn: p.conn, Writer: p.keys.gate, Logger: p.Logger, Enrolled: p.enrolled, Now: p.Clock.Now, Simulated: p.Clock.Simulated(),
 		Quarantine: func(ctx context.Context, q counterlink.Quarantined) error {
-			return ra.Quarantine(ctx, p.as(eventlog.RoleRA), p.Vault, q)
+			return ra.Quarantine(ctx, p.as(eventlog.RoleRA), p.sealed, q)
 		},
 		Mismatch: func(counter string, err error) {
 			p.Logger.Error("a counter's history differs from the hub's, its claims are refused: shomei counter adopt shows both ends and what can be done",
 				"counter", counter, "error", err)
 		},
-	})
+	}
+	var err error
+	switch {
+	case p.server != nil:
+		c.Connected, c.Crowded, c.Suspend = p.server.Connected, p.crowded, p.suspend
+		c.Gate, err = p.dial(p.server.URL(), p.keys.gateUser())
+	case p.program.has(gateFile):
+		c.Gate, err = p.dialServers(gateFile)
+	}
+	if err != nil {
+		return err
+	}
+	p.Links, err = counterlink.NewLinks(ctx, c)
 	return err
 }
 
@@ -416,8 +439,13 @@ func (p *Parts) openExpiry(context.Context) error {
 	return nil
 }
 
-// URL returns where the hub listens for counters.
-func (p *Parts) URL() string { return p.server.URL() }
+// URL returns where counters and services connect.
+func (p *Parts) URL() string {
+	if p.server == nil {
+		return p.Servers[0]
+	}
+	return p.server.URL()
+}
 
 // nearURL returns where clients on this machine connect: no certificate carries an unspecified address such as 0.0.0.0.
 func (p *Parts) nearURL() string {
@@ -439,4 +467,15 @@ func (p *Parts) everywhere() bool {
 }
 
 // EngineDSN returns where the tables can be queried directly.
-func (p *Parts) EngineDSN() string { return p.engine.DSN() }
+func (p *Parts) EngineDSN() string {
+	if p.engine == nil {
+		return p.tablesDSN()
+	}
+	return p.engine.DSN()
+}
+
+// tablesDSN returns where another program serves the tables.
+func (p *Parts) tablesDSN() string {
+	at := url.URL{Scheme: "http", User: url.UserPassword("shomei", p.keys.engine), Host: p.Tables, Path: "/default"}
+	return at.String()
+}

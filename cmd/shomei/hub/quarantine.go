@@ -35,7 +35,7 @@ func (o Operator) Resolve(ctx context.Context, id string, r Resolution) error {
 	}
 	log := o.hub.as(eventlog.RoleOperator)
 	outcome, err := log.Update(ctx, events.KindQuarantine, id, o.envelope(), func(head eventlog.Head) ([]*events.Event, error) {
-		why, err := dossier.Sealer{Vault: o.hub.Vault, Subscriber: id, Revision: head.Revision + 1}.Remark(r.Why)
+		why, err := dossier.Sealer{Vault: o.hub.sealed, Subscriber: id, Revision: head.Revision + 1}.Remark(r.Why)
 		if err != nil {
 			return nil, err
 		}

@@ -160,7 +160,7 @@ func (o Operator) RevokeFound(ctx context.Context, authority string, r FoundRevo
 	if rows, err := o.hub.Warehouse.State(ctx, events.FormatSerial(serial), o.hub.Clock.Now()); err == nil && !rows[0].Issued.IsZero() {
 		return refuse("the log has issued serial %d to subscriber %s: shomei report order revokes it", serial, rows[0].Subscriber)
 	}
-	sealer := dossier.Sealer{Vault: o.hub.Vault, Subscriber: authority}
+	sealer := dossier.Sealer{Vault: o.hub.sealed, Subscriber: authority}
 	err = found.Revoke(ctx, o.hub.as(eventlog.RoleOperator), sealer, o.envelope(), &events.FoundCertificateRevoked{Serial: serial, Reason: reason}, r.Why)
 	if errors.Is(err, found.ErrRevoked) {
 		return refuse("%v", err)

@@ -31,7 +31,7 @@ var table = []row{
 	{"expiry", []string{"expiry"}, true, func(p *Parts, ctx context.Context) error { return p.Expiry.Run(ctx) }},
 	{"directory", []string{"directory"}, false, (*Parts).runDirectory},
 	{"issuer", []string{"issuer"}, false, func(p *Parts, ctx context.Context) error { return p.Issuer.Run(ctx) }},
-	{"dispatcher", []string{"log", "links", "directory", "vault", "issuer"}, false, (*Parts).runDispatcher},
+	{"dispatcher", []string{"log", "links", "directory", "vault"}, false, (*Parts).runDispatcher},
 	{"cards", []string{"cards"}, false, func(p *Parts, ctx context.Context) error { return p.Cards.Run(ctx) }},
 	{"notifier", []string{"log", "directory", "vault", "mail"}, false, (*Parts).runNotifier},
 	{"eraser", []string{"vault"}, false, func(p *Parts, ctx context.Context) error { return p.eraser.Run(ctx) }},
@@ -49,26 +49,30 @@ func (p *Parts) runRA(ctx context.Context) error {
 // raConfig returns the configuration of a registration authority on these parts.
 func (p *Parts) raConfig() ra.Config {
 	return ra.Config{
-		Log: p.as(eventlog.RoleRA), Links: p.Links, Directory: p.Directory, Vault: p.Vault, SealKey: p.keys.seal, Secret: p.keys.secret,
+		Log: p.as(eventlog.RoleRA), Links: p.Links, Directory: p.Directory, Vault: p.sealed, SealKey: p.keys.seal, Secret: p.keys.secret,
 		Switches: p.Switches, Clock: p.Clock.Now, Simulated: p.Clock.Simulated(), Logger: p.Logger,
 		KnownSerials: p.Warehouse.KnownSerials, Inquired: p.Warehouse.Inquired,
 	}
 }
 
 func (p *Parts) runDirectory(ctx context.Context) error {
-	return p.Directory.Follow(ctx, p.Log, "directory")
+	follower := "directory"
+	if p.program != nil {
+		follower = p.program.directory()
+	}
+	return p.Directory.Follow(ctx, p.Log, follower)
 }
 
 func (p *Parts) runDispatcher(ctx context.Context) error {
 	return dispatcher.New(dispatcher.Config{
-		Log: p.as(eventlog.RoleDispatcher), Links: p.Links, Directory: p.Directory, Vault: p.Vault, Patience: p.Patience, Ready: p.Issuer.Healthy,
+		Log: p.as(eventlog.RoleDispatcher), Links: p.Links, Directory: p.Directory, Vault: p.sealed, Patience: p.Patience, Ready: p.issuerReady,
 		Clock: p.Clock.Now, Logger: p.Logger, Handled: p.positions.note("dispatcher"),
 	}).Run(ctx)
 }
 
 func (p *Parts) runNotifier(ctx context.Context) error {
 	n, err := notifier.New(notifier.Config{
-		Log: p.as(eventlog.RoleNotifier), Directory: p.Directory, Vault: p.Vault, Mailer: p.mailer, From: p.From, PrintDesk: p.PrintDesk,
+		Log: p.as(eventlog.RoleNotifier), Directory: p.Directory, Vault: p.sealed, Mailer: p.mailer, From: p.From, PrintDesk: p.PrintDesk,
 		Switches: p.Switches, Clock: p.Clock.Now, Logger: p.Logger, Retry: time.Second, Handled: p.positions.note("notifier"),
 	})
 	if err != nil {

@@ -24,7 +24,7 @@ func (p *Parts) Source(ctx context.Context, office, role string) (*counterlink.S
 		return nil, err
 	}
 	return &counterlink.Source{
-		Conn: p.conn, Counter: counter, Office: office, Key: key, HubSealKey: p.keys.seal.PublicKey(), Now: p.Clock.Now,
+		Conn: p.conn, Counter: counter, Office: office, Key: key, HubSealKey: p.keys.sealPublic, Now: p.Clock.Now,
 		ClockEvidence: p.clockEvidence(),
 	}, nil
 }

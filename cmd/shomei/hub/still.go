@@ -86,7 +86,7 @@ func (p *Parts) Project(ctx context.Context) error {
 
 func (p *Parts) newIssuer(log *eventlog.Log, now func() time.Time) *issuer.Issuer {
 	return issuer.New(issuer.Config{
-		Log: log, Directory: p.Directory, Vault: p.Vault, Keys: p.path("keys", "ca"), Lists: p.path("crl"),
+		Log: log, Directory: p.Directory, Vault: p.sealed, Keys: p.path("keys", "ca"), Lists: p.path("crl"),
 		Switches: p.Switches, Clock: now,
 		Logger: p.Logger, Days: p.days(), Handled: p.positions.note("issuer"),
 	})
@@ -158,7 +158,7 @@ func (p *Parts) Voice(ctx context.Context, office, source, role, code string) (V
 		return Voice{}, fmt.Errorf("reading the key of %s: %w", source, err)
 	}
 	enrolment, err := p.enrolled(ctx, source)
-	return Voice{Enrolment: enrolment, Key: key, Hub: p.keys.seal.PublicKey()}, err
+	return Voice{Enrolment: enrolment, Key: key, Hub: p.keys.sealPublic}, err
 }
 
 // SubscriberID returns the id of the person with a resident-record code.

@@ -108,6 +108,9 @@ func (k keys) counterJWT(counter, public string) (string, error) {
 // connectTries bounds the first connection attempts: on a busy machine a handshake can come too late.
 const connectTries = 5
 
+// dialAs connects to the server of the centre as a user that is made for it. Close closes the connection, too.
+func (p *Parts) dialAs(u user) (*nats.Conn, error) { return p.dial(p.URL(), u) }
+
 // dial opens an ordinary client's TLS connection, to the server in this process too: one path for every case. Close
 // closes it.
 func (p *Parts) dial(url string, as user) (conn *nats.Conn, err error) {

@@ -9,6 +9,7 @@ import (
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/vault"
+	"shomei/pkg/vaultlink"
 )
 
 // makeVault opens the log's vault, or makes one for a log that has sealed nothing yet, and records which it is. While
@@ -54,6 +55,7 @@ func (p *Parts) openVault(identity string, existing bool) (err error) {
 		Dir: p.path("vault"), MasterKey: p.path("keys", "master.key"), Logger: p.Logger, Identity: identity, Existing: existing,
 	})
 	if err == nil {
+		p.sealed = p.Vault
 		p.atEnd(p.Vault.Close)
 	}
 	return err
@@ -80,10 +82,14 @@ func (p *Parts) hasSubscribers(ctx context.Context) (bool, error) {
 
 // KeyStatuses returns the status of each key. The vault must be open.
 func (p *Parts) KeyStatuses(_ context.Context, keys []vault.Key) ([]vault.Status, error) {
+	look := p.Vault.Status
+	if client, apart := p.sealed.(*vaultlink.Client); apart {
+		look = client.Status
+	}
 	statuses := make([]vault.Status, len(keys))
 	for i, k := range keys {
 		var err error
-		if statuses[i], err = p.Vault.Status(k); err != nil {
+		if statuses[i], err = look(k); err != nil {
 			return nil, err
 		}
 	}

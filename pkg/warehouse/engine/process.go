@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -27,6 +28,7 @@ type Config struct {
 	Command  []string      // program and first arguments; empty: this executable with "engine"
 	Path     string        // data directory
 	Listen   string        // loopback host:port; empty: a free port of 127.0.0.1
+	Password string        // what clients must give; empty: one made for this process
 	Library  string        // libchdb.so; empty: FindLibrary looks for it
 	Lanes    int           // statements at a time; 0: the engine's default
 	MemoryMB int           // memory limit in MiB; 0: the engine's default
@@ -64,7 +66,7 @@ func Open(c Config) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Process{config: c, password: rand.Text()}
+	p := &Process{config: c, password: cmp.Or(c.Password, rand.Text())}
 	if err := p.listen(); err != nil {
 		return nil, err
 	}

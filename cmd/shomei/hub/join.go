@@ -1,0 +1,294 @@
+package hub
+
+import (
+	"context"
+	"crypto/hpke"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+
+	"shomei/events"
+	"shomei/pkg/counterlink"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/ops"
+	"shomei/pkg/vaultlink"
+	"shomei/pkg/wait"
+	"shomei/pkg/warehouse"
+	"shomei/services/vault"
+)
+
+// Join starts one service of a centre whose services are programs of their own, and returns once it serves. Data is the
+// folder that Separate has made for it, Servers says where NATS is.
+func Join(ctx context.Context, c Config, name string) (*Hub, error) {
+	if len(c.Servers) == 0 {
+		return nil, fmt.Errorf("%w: servers of [nats] is missing: shomei nats init writes a file for each service", ops.ErrConfig)
+	}
+	p := newParts(c)
+	p.program = programNamed(name)
+	rows := slices.DeleteFunc(slices.Concat(table, joinedRows), func(r row) bool { return !slices.Contains(p.program.rows, r.name) })
+	rows = append(rows, row{"watch", []string{"log"}, false, (*Parts).watch})
+	h := &Hub{Parts: p}
+	err := h.start(ctx, needed(joining, rows), rows)
+	if err == nil {
+		err = h.leaveAddress()
+	}
+	return h.orClose(err)
+}
+
+// joinedRows are rows that only a centre of several programs has.
+var joinedRows = []row{
+	{"ready", []string{"issuer"}, false, (*Parts).answerReady},
+	{"vault", []string{"vault"}, false, func(p *Parts, ctx context.Context) error { return p.vaultService.Run(ctx) }},
+	{"console", []string{"projector"}, false, func(_ *Parts, ctx context.Context) error { <-ctx.Done(); return nil }},
+}
+
+// joining lists the parts of a service that is a program of its own.
+var joining = []part{
+	{"data folder", nil, (*Parts).hold},
+	{"clock", nil, (*Parts).openClock},
+	{"keys", []string{"data folder"}, (*Parts).readKeys},
+	{"derived files", []string{"data folder"}, (*Parts).makeWay},
+	{"NATS", []string{"keys"}, (*Parts).joinNATS},
+	{"log", []string{"NATS", "clock"}, (*Parts).joinLog},
+	{"vault", []string{"log"}, (*Parts).joinVault},
+	{"tables", []string{"log", "derived files"}, (*Parts).joinTables},
+	{"projector", []string{"log", "tables"}, (*Parts).openProjector},
+	{"mail", []string{"derived files"}, (*Parts).startMail},
+	{"directory", []string{"log"}, (*Parts).openDirectory},
+	{"links", []string{"directory", "vault"}, (*Parts).openLinks},
+	{"cards", []string{"links"}, (*Parts).openCards},
+	{"counters", []string{"cards"}, (*Parts).admit},
+	{"issuer", []string{"directory", "vault"}, (*Parts).openIssuer},
+	{"expiry", []string{"log", "tables"}, (*Parts).openExpiry},
+}
+
+// credentials names the file of a program's NATS user below keys/, authorityFile that of the authority of the server's
+// certificate.
+const (
+	credentials   = "nats.creds"
+	gateFile      = "gate.creds"
+	authorityFile = "nats-ca.pem"
+)
+
+// joinNATS connects to the server of the centre.
+func (p *Parts) joinNATS(ctx context.Context) (err error) {
+	if p.port.ca, err = os.ReadFile(p.path("keys", authorityFile)); err != nil {
+		return err
+	}
+	p.port.name = "localhost"
+	if p.conn, err = p.dialServers(credentials); err != nil {
+		return err
+	}
+	if !p.conn.IsConnected() {
+		p.Logger.Warn("NATS does not answer; waiting for it", "servers", p.Servers)
+	}
+	return wait.Until(ctx, lookEvery, func() (bool, error) { return p.conn.IsConnected(), nil })
+}
+
+// dialServers connects with the credentials in a file below keys/, or goes on trying.
+func (p *Parts) dialServers(file string) (*nats.Conn, error) {
+	conn, err := nats.Connect(strings.Join(p.Servers, ","), nats.Name(p.program.name), nats.UserCredentials(p.path("keys", file)),
+		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(200*time.Millisecond), nats.IgnoreAuthErrorAbort(),
+		nats.RootCAs(p.path("keys", authorityFile)), nats.TLSHandshakeFirst())
+	if err != nil {
+		return nil, fmt.Errorf("connecting to %s: %w", strings.Join(p.Servers, ", "), err)
+	}
+	p.atEnd(func() error { conn.Close(); return nil })
+	return conn, nil
+}
+
+// joinLog opens the log that another program has begun, for each role of this one.
+func (p *Parts) joinLog(ctx context.Context) (err error) {
+	if err := p.openLogWith(ctx, eventlog.Config{Marks: p.path("marks")}); err != nil {
+		return err
+	}
+	p.logs = make(map[eventlog.Role]*eventlog.Log)
+	for role, key := range p.keys.writers {
+		if p.logs[role], err = p.Log.As(key); err != nil {
+			return fmt.Errorf("opening the log as %s: %w", role, err)
+		}
+	}
+	return nil
+}
+
+// joinVault opens the vault where it lies, and elsewhere the way to its service.
+func (p *Parts) joinVault(ctx context.Context) error {
+	if p.keys.vault != nil {
+		if err := p.OpenVault(ctx); err != nil {
+			return err
+		}
+		p.vaultService = vault.New(vault.Config{
+			Log: p.Log, Vault: p.Vault, Conn: p.conn, Key: p.keys.vault, Clock: p.Clock.Now, Logger: p.Logger,
+		})
+		return p.eraseFirst(ctx)
+	}
+	// Of a program's roles the first is the one that asks.
+	client, err := vaultlink.NewClient(p.conn, p.keys.writers[p.program.roles[0]], p.keys.vaultPublic, p.Clock.Now)
+	p.sealed = client
+	return err
+}
+
+// joinTables opens the tables. The projector runs the engine; the others connect to it.
+func (p *Parts) joinTables(ctx context.Context) (err error) {
+	if p.program.runs("projector") {
+		if err := p.openEngine(ctx); err != nil {
+			return err
+		}
+		return p.connectTables(ctx)
+	}
+	p.Warehouse, err = warehouse.Connect(warehouse.Config{DSN: p.tablesDSN(), Logger: p.Logger})
+	if err == nil {
+		p.atEnd(p.Warehouse.Close)
+	}
+	return err
+}
+
+// watch learns of the writers that are enrolled and retired, and has the gate admit and refuse counters, as the log
+// says it.
+func (p *Parts) watch(ctx context.Context) error {
+	return p.Log.Follow(ctx, eventlog.Follower{
+		Name: p.program.watcher(), Kinds: []string{events.KindAuthority, events.KindOffice}, From: eventlog.Positions{},
+		Handle: func(ctx context.Context, records []eventlog.Record) error {
+			for _, r := range records {
+				if err := p.heed(ctx, r); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	})
+}
+
+func (p *Parts) heed(ctx context.Context, r eventlog.Record) error {
+	switch {
+	case r.Kind == events.KindAuthority && r.ID == events.AuthorityWriters:
+		return p.Log.LearnWriters(ctx)
+	case r.Kind == events.KindOffice && p.Links != nil:
+		if err := p.Directory.Learn(r.Kind, r.ID, r.Commit); err != nil {
+			return err
+		}
+		return p.admitCounters()
+	}
+	return nil
+}
+
+// readyWait is how long the issuer's answer is waited for.
+const readyWait = 2 * time.Second
+
+// answerReady tells whoever asks whether the issuer can sign now: nothing if it can, or why not.
+func (p *Parts) answerReady(ctx context.Context) error {
+	asked, err := p.conn.QueueSubscribe(readySubject, "issuer", func(m *nats.Msg) {
+		why := ""
+		if err := p.Issuer.Healthy(ctx); err != nil {
+			why = err.Error()
+		}
+		if err := m.Respond([]byte(why)); err != nil {
+			p.Logger.Warn("whether the issuer is ready could not be answered", "error", err)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return asked.Unsubscribe()
+}
+
+// issuerReady returns an error unless the issuer can sign now.
+func (p *Parts) issuerReady(ctx context.Context) error {
+	if p.Issuer != nil {
+		return p.Issuer.Healthy(ctx)
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyWait)
+	defer cancel()
+	answer, err := p.conn.RequestWithContext(ctx, readySubject, nil)
+	if err != nil {
+		return fmt.Errorf("the issuer does not say that it is ready: %w", err)
+	}
+	if why := string(answer.Data); why != "" {
+		return errors.New(why)
+	}
+	return nil
+}
+
+// readKeys reads the keys that a program's folder holds. It makes none.
+func (p *Parts) readKeys(context.Context) (err error) {
+	p.keys, err = readKeys(p.path("keys"), p.program)
+	return err
+}
+
+func readKeys(dir string, g *program) (k keys, err error) {
+	if k.root, err = publicKey(dir, rootPublic); err != nil {
+		return k, err
+	}
+	if k.public, err = publicKey(dir, hubPublic); err != nil {
+		return k, err
+	}
+	k.writers = make(map[eventlog.Role]nkeys.KeyPair)
+	for _, role := range g.roles {
+		if k.writers[role], err = existingKey(filepath.Join(dir, "writers", string(role)+".nk")); err != nil {
+			return k, err
+		}
+	}
+	for _, secret := range []struct {
+		file string
+		read func(text []byte) error
+	}{
+		{"seal.pub", func(text []byte) (err error) { k.sealPublic, err = hexPublic(text); return err }},
+		{"vault.pub", func(text []byte) (err error) { k.vaultPublic, err = hexPublic(text); return err }},
+		{"factory.pub", func(text []byte) (err error) {
+			k.factory, err = hex.DecodeString(strings.TrimSpace(string(text)))
+			return err
+		}},
+		{"hub.nk", func(text []byte) (err error) { k.gate, err = nkeys.FromSeed(text); return err }},
+		{"seal.key", func(text []byte) (err error) { k.seal, err = counterlink.ParseSealKey(text); return err }},
+		{"vault.key", func(text []byte) (err error) { k.vault, err = counterlink.ParseSealKey(text); return err }},
+		{"subscriber-ids.key", func(text []byte) error { k.secret = text; return nil }},
+		{"engine.password", func(text []byte) error { k.engine = strings.TrimSpace(string(text)); return nil }},
+	} {
+		text, err := os.ReadFile(filepath.Join(dir, secret.file))
+		if errors.Is(err, os.ErrNotExist) && !slices.Contains(g.secrets, secret.file) {
+			continue
+		}
+		if err == nil {
+			err = secret.read(text)
+		}
+		if err != nil {
+			return k, fmt.Errorf("reading keys/%s: %w", secret.file, err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "nats", "operator.nk")); err == nil {
+		k.accounts, err = openAccounts(filepath.Join(dir, "nats"))
+		return k, err
+	}
+	return k, nil
+}
+
+// publicKey reads a file that holds a public nkey.
+func publicKey(dir, name string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		return "", err
+	}
+	public := strings.TrimSpace(string(text))
+	if !nkeys.IsValidPublicUserKey(public) {
+		return "", fmt.Errorf("keys/%s holds no public user nkey; put back the file of this deployment", name)
+	}
+	return public, nil
+}
+
+// hexPublic decodes a public HPKE key in hex.
+func hexPublic(text []byte) (hpke.PublicKey, error) {
+	b, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil {
+		return nil, err
+	}
+	return counterlink.ParseSealPublicKey(b)
+}

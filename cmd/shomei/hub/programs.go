@@ -1,0 +1,162 @@
+package hub
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"shomei/pkg/counterlink"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/hubserver"
+	"shomei/pkg/vaultlink"
+)
+
+// program is a service that runs as a program of its own, with an account of NATS and a folder of its own.
+type program struct {
+	name string
+	// words says what it does, in both languages.
+	words string
+	// rows are those of the table that it runs, roles those that it writes the log as, follows the names of its followers
+	// besides that of its directory.
+	rows    []string
+	roles   []eventlog.Role
+	follows []string
+	// secrets are the files and folders below keys/ that it has besides its roles' keys.
+	secrets []string
+	// holds are further folders that are its own from the time of one process.
+	holds []string
+	// wire lists what it asks of the streams of the counters' link, answers and asks what it says to other programs, besides
+	// what its roles ask the vault.
+	wire    []string
+	answers []string
+	asks    map[string][]string
+}
+
+// readySubject is where the issuer answers whether it can sign now.
+const readySubject = "shomei.issuer.ready"
+
+// programs lists the services that can be programs of their own. Together they run every row of the table, each once,
+// but for the directory, which each program has for itself.
+var programs = []program{
+	{
+		name: "ra", words: "登録局: 窓口の申請を受けて決める (takes claims in, decides them, keeps the counters' link and opens their cards)",
+		rows: []string{"ra", "cards", "directory"}, roles: []eventlog.Role{eventlog.RoleRA, eventlog.RoleCards},
+		secrets: []string{"hub.nk", "seal.key", "subscriber-ids.key", "cards.key", gateFile, "engine.password"},
+		wire:    slices.Concat(hubserver.ReadStreams(counterlink.Streams()...), counterlink.HubMayPublish()),
+	},
+	{
+		name: "issuer", words: "発行局: 認可されたものに署名し、失効リストを出す (signs what the log has authorised, publishes revocation lists)",
+		rows: []string{"issuer", "ceremonies", "ready", "directory"}, roles: []eventlog.Role{eventlog.RoleIssuer}, follows: []string{"issuer"},
+		secrets: []string{"ca"}, holds: []string{"crl"}, answers: []string{readySubject},
+	},
+	{
+		name: "dispatcher", words: "窓口へ回答と指示を送る (sends answers and commands to the counters)",
+		rows: []string{"dispatcher", "directory"}, roles: []eventlog.Role{eventlog.RoleDispatcher}, follows: []string{"dispatcher"},
+		secrets: []string{"hub.nk"},
+		wire:    append(hubserver.LookAtStreams(counterlink.Streams()...), counterlink.SenderMayPublish()...),
+		asks:    map[string][]string{"issuer": {readySubject}},
+	},
+	{
+		name: "expiry", words: "日が来たことを記録する (records what dates bring: expiries, windows, deadlines)",
+		rows: []string{"expiry"}, roles: []eventlog.Role{eventlog.RoleExpiry}, secrets: []string{"engine.password"},
+	},
+	{
+		name: "notifier", words: "お知らせを送る (mails notices, has letters printed)",
+		rows: []string{"notifier", "directory"}, roles: []eventlog.Role{eventlog.RoleNotifier}, follows: []string{"notifier"},
+	},
+	{
+		name: "projector", words: "表を作る (makes the tables, and runs the ClickHouse engine)",
+		rows: []string{"projector"}, follows: []string{"projector"}, secrets: []string{"engine.password"},
+	},
+	{
+		name: "vault", words: "個人情報の鍵を守る (keeps the keys of persons, seals and opens for the others, destroys what is erased)",
+		rows: []string{"vault", "eraser"}, roles: []eventlog.Role{eventlog.RoleEraser}, follows: []string{"vault", "eraser"},
+		secrets: []string{"master.key", "vault.key"}, holds: []string{"vault"}, answers: vaultlink.ServerMaySubscribe(),
+	},
+	{
+		name: "console", words: "集計の画面を出す (analysts' pages)",
+		rows: []string{"console"}, secrets: []string{"engine.password"},
+	},
+	{
+		name: "operator", words: "運用者の命令を受ける (takes the orders of operators' commands; its folder has the keys that make users)",
+		rows: []string{"directory"}, roles: []eventlog.Role{eventlog.RoleOperator}, secrets: []string{"engine.password"},
+		wire: append(hubserver.ReadStreams(counterlink.ClaimStream, counterlink.HeadStream), counterlink.SourceMayPublish()...),
+	},
+}
+
+// directory names the follower that keeps the program's directory.
+func (g program) directory() string { return "directory-" + g.name }
+
+// service returns the account of a program in a centre whose log has this many streams.
+func (g program) service(streams int) hubserver.Service {
+	follows := append([]string{g.directory(), g.watcher()}, g.follows...)
+	asks := slices.Concat(hubserver.ReadStreams(eventlog.Streams(streams)...), eventlog.FollowerMayPublish(follows...), g.wire)
+	of := maps.Clone(g.asks)
+	for _, role := range g.roles {
+		asks = append(asks, role.MayPublish()...)
+		if may := vaultlink.ClientMayPublish(role); len(may) > 0 {
+			if of == nil {
+				of = make(map[string][]string)
+			}
+			of["vault"] = append(of["vault"], may...)
+		}
+	}
+	slices.Sort(asks)
+	return hubserver.Service{Name: g.name, Asks: slices.Compact(asks), Answers: g.answers, AsksOf: of}
+}
+
+// watcher names the follower that keeps what the program knows of writers and counters.
+func (g program) watcher() string { return "watch-" + g.name }
+
+// runs reports whether the program runs a row, has whether it has a secret; without a program there is neither.
+func (g *program) runs(row string) bool { return g != nil && slices.Contains(g.rows, row) }
+
+func (g *program) has(secret string) bool { return g != nil && slices.Contains(g.secrets, secret) }
+
+func programNamed(name string) *program {
+	for i := range programs {
+		if programs[i].name == name {
+			return &programs[i]
+		}
+	}
+	return nil
+}
+
+// ProgramRights is what the account of a program may do at the NATS server of the centre.
+type ProgramRights struct {
+	Program string
+	Roles   []eventlog.Role
+	// Stores lists the subjects of streams that it may add to, Reads the streams that it may read, Asks the subjects on which
+	// other programs answer it, Answers those on which it does.
+	Stores, Reads, Asks, Answers []string
+}
+
+// RightsOfPrograms returns the rights of all programs, in a centre whose log has one stream.
+func RightsOfPrograms() (all []ProgramRights) {
+	for _, g := range programs {
+		r := ProgramRights{Program: g.name, Roles: g.roles, Answers: g.answers}
+		for _, subject := range g.service(1).Asks {
+			name, reads := strings.CutPrefix(subject, "$JS.API.STREAM.MSG.GET.")
+			switch {
+			case reads:
+				r.Reads = append(r.Reads, name)
+			case !strings.HasPrefix(subject, "$"):
+				r.Stores = append(r.Stores, subject)
+			}
+		}
+		of := g.service(1).AsksOf
+		for _, name := range slices.Sorted(maps.Keys(of)) {
+			r.Asks = append(r.Asks, of[name]...)
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+// Programs lists the names of the services that can be programs of their own, and what each does.
+func Programs() (names, words []string) {
+	for _, g := range programs {
+		names, words = append(names, g.name), append(words, g.words)
+	}
+	return names, words
+}

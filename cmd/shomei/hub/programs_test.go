@@ -1,0 +1,321 @@
+package hub
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nkeys"
+
+	"shomei/events"
+	"shomei/pkg/counterlink"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/hubserver"
+	"shomei/pkg/lifecycle"
+	"shomei/pkg/natstest"
+	"shomei/pkg/vaultlink"
+)
+
+// TestProgramsRunEveryRowOnce holds the programs against the table of rows.
+func TestProgramsRunEveryRowOnce(t *testing.T) {
+	runs := make(map[string]int)
+	for _, g := range programs {
+		for _, name := range g.rows {
+			runs[name]++
+		}
+	}
+	for _, r := range slices.Concat(table, joinedRows) {
+		if r.name != "directory" && runs[r.name] != 1 {
+			t.Errorf("row %s is run by %d programs", r.name, runs[r.name])
+		}
+		delete(runs, r.name)
+	}
+	if len(runs) > 0 {
+		t.Errorf("programs run rows that don't exist: %v", runs)
+	}
+}
+
+// wire is a NATS server with the accounts of all programs, the streams of a centre, and a spy with all rights in the
+// account of the log and in that of each program.
+type wire struct {
+	t       *testing.T
+	server  *natstest.Operated
+	streams jetstream.JetStream
+	log     *nats.Conn
+	heard   map[string]*nats.Subscription
+	last    map[string]uint64
+}
+
+func newWire(t *testing.T) *wire {
+	accounts := natstest.NewAccounts(t)
+	for _, g := range programs {
+		service := g.service(1)
+		var err error
+		service.Key, err = nkeys.CreateAccount()
+		check(t, err)
+		accounts.Services = append(accounts.Services, service)
+	}
+	s := natstest.StartWith(t, hubserver.Config{StoreDir: t.TempDir(), Port: -1, Reserve: -1, Accounts: &accounts})
+	w := &wire{t: t, server: &natstest.Operated{Server: s, Accounts: accounts}, heard: make(map[string]*nats.Subscription)}
+	w.log = w.server.As(t, accounts.Log, natstest.Everything)
+	check(t, counterlink.EnsureStreams(t.Context(), w.log, counterlink.StreamLimits{MaxBytes: 1 << 24}))
+	folds := make(map[string]eventlog.Fold)
+	for kind, f := range lifecycle.Folds() {
+		folds[kind] = eventlog.Fold{Version: lifecycle.FoldVersion, Apply: f.Apply}
+	}
+	log, err := eventlog.Open(t.Context(), eventlog.Config{Conn: w.log, Folds: folds, Marks: t.TempDir(), Logger: natstest.Quiet()})
+	check(t, err)
+	check(t, log.Close())
+	w.streams, err = jetstream.New(w.log)
+	check(t, err)
+	for name, key := range w.keys() {
+		heard, err := w.server.As(t, key, natstest.Everything).SubscribeSync(">")
+		check(t, err)
+		w.heard[name] = heard
+	}
+	_, err = w.streams.Publish(t.Context(), events.LogSubject(events.KindOffice, "12237-main"), []byte("what is read"))
+	check(t, err)
+	w.last = w.stored()
+	return w
+}
+
+// keys returns the keys of the accounts that are spied upon.
+func (w *wire) keys() map[string]nkeys.KeyPair {
+	keys := map[string]nkeys.KeyPair{"log": w.server.Accounts.Log, "counters": w.server.Accounts.Counters}
+	for _, s := range w.server.Accounts.Services {
+		keys[s.Name] = s.Key
+	}
+	return keys
+}
+
+// stored returns the last sequence of every stream.
+func (w *wire) stored() map[string]uint64 {
+	last := make(map[string]uint64)
+	for info := range w.streams.ListStreams(w.t.Context()).Info() {
+		last[info.Config.Name] = info.State.LastSeq
+	}
+	return last
+}
+
+// came returns which streams have grown since the last call.
+func (w *wire) came() (grown []string) {
+	now := w.stored()
+	for name, last := range now {
+		if last != w.last[name] {
+			grown = append(grown, name)
+		}
+	}
+	w.last = now
+	slices.Sort(grown)
+	return grown
+}
+
+// as connects as a program does.
+func (w *wire) as(name string) *nats.Conn {
+	for _, s := range w.server.Accounts.Services {
+		if s.Name == name {
+			return w.server.As(w.t, s.Key, s.Rights())
+		}
+	}
+	w.t.Fatalf("there is no program %s", name)
+	return nil
+}
+
+// sayings are subjects of everything that can be stored, and the stream that has each.
+func sayings() map[string]string {
+	all := map[string]string{
+		counterlink.ClaimSubject("12237-main-1"): counterlink.ClaimStream, counterlink.CommandSubject("12237-main-1"): counterlink.CommandStream,
+		"shomei.claimhead.12237-main-1": counterlink.HeadStream, "shomei.commandhead.12237-main-1": counterlink.HeadStream,
+	}
+	for _, kind := range events.Kinds {
+		all[events.LogSubject(kind, "x")] = events.StreamName(0, 1)
+	}
+	for _, g := range programs {
+		for _, subject := range eventlog.FollowerMayPublish(append([]string{g.directory(), g.watcher()}, g.follows...)...) {
+			all[subject] = "shomei-positions"
+		}
+	}
+	return all
+}
+
+// mayStore reports whether a program may say something that is stored, by what it is for and not by how its rights are
+// spelled.
+func (g program) mayStore(subject string) bool {
+	for _, name := range append([]string{g.directory(), g.watcher()}, g.follows...) {
+		if subject == "shomei.position."+name {
+			return true
+		}
+	}
+	switch {
+	case strings.HasPrefix(subject, "shomei.command."):
+		return g.name == "ra" || g.name == "dispatcher"
+	case strings.HasPrefix(subject, "shomei.counter."):
+		return g.name == "ra" || g.name == "operator"
+	case strings.Contains(subject, "head."):
+		return g.name == "ra"
+	}
+	for _, role := range g.roles {
+		for _, kind := range role.Writable() {
+			if strings.HasPrefix(subject, "shomei.log."+kind+".") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// TestEachProgramStoresWhatItsRowSays tries every program on every subject that is stored.
+func TestEachProgramStoresWhatItsRowSays(t *testing.T) {
+	w := newWire(t)
+	tried := 0
+	for _, g := range programs {
+		conn := w.as(g.name)
+		for subject, stream := range sayings() {
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			want := g.mayStore(subject)
+			if want {
+				_, err := conn.RequestWithContext(ctx, subject, []byte("commit"))
+				check(t, err)
+			} else {
+				check(t, conn.Publish(subject, []byte("commit")))
+				check(t, conn.FlushWithContext(ctx))
+			}
+			cancel()
+			got := w.came()
+			if want != slices.Equal(got, []string{stream}) || !want && len(got) > 0 {
+				t.Errorf("%s says %s: stored in %v", g.name, subject, got)
+			}
+			tried++
+		}
+	}
+	t.Logf("%d cells", tried)
+}
+
+// TestARightToReadIsNoRightToWrite has each program ask what it may read to be answered on every subject that is stored, and
+// have it delivered there: nothing is stored that it may not say itself.
+func TestARightToReadIsNoRightToWrite(t *testing.T) {
+	w := newWire(t)
+	log, tried := events.StreamName(0, 1), 0
+	for _, g := range programs {
+		conn := w.as(g.name)
+		js, err := jetstream.New(conn, jetstream.WithDefaultTimeout(5*time.Second))
+		check(t, err)
+		stream, err := js.Stream(t.Context(), log)
+		check(t, err)
+		pulled, err := stream.CreateConsumer(t.Context(), jetstream.ConsumerConfig{AckPolicy: jetstream.AckNonePolicy})
+		check(t, err)
+		for subject := range sayings() {
+			if g.mayStore(subject) {
+				continue
+			}
+			for request, body := range map[string]string{
+				"$JS.API.STREAM.MSG.GET." + log:                                              `{"seq":1}`,
+				"$JS.API.STREAM.INFO." + log:                                                 ``,
+				"$JS.API.CONSUMER.MSG.NEXT." + log + "." + pulled.CachedInfo().Name:          `{"batch":1,"no_wait":true}`,
+				"$JS.API.CONSUMER.CREATE." + log + "." + fmt.Sprintf("%s-%d", g.name, tried): push(log, fmt.Sprintf("%s-%d", g.name, tried), subject),
+			} {
+				check(t, conn.PublishRequest(request, subject, []byte(body)))
+				tried++
+			}
+			// The server handles what one client sends in order.
+			_, err := stream.Info(t.Context())
+			check(t, err)
+			if got := w.came(); len(got) > 0 {
+				t.Errorf("%s was answered on %s: stored in %v", g.name, subject, got)
+			}
+		}
+	}
+	// Whatever is delivered at all has been, once a consumer made last delivers to somebody who listens.
+	last := w.as("console")
+	check(t, last.PublishRequest("$JS.API.CONSUMER.CREATE."+log+".last", "_INBOX.x", []byte(push(log, "last", "heard.last"))))
+	natstest.Wait(t, 10*time.Second, "a delivery", func() bool {
+		m, err := w.heard["log"].NextMsg(time.Second)
+		return err == nil && m.Subject == "heard.last"
+	})
+	if got := w.came(); len(got) > 0 {
+		t.Errorf("a consumer delivered to %v", got)
+	}
+	t.Logf("%d attempts", tried)
+}
+
+// push asks for a consumer that delivers to a subject by itself.
+func push(stream, name, to string) string {
+	text, _ := json.Marshal(map[string]any{ // strings and maps of them
+		"stream_name": stream, "action": "create",
+		"config": map[string]any{"name": name, "deliver_subject": to, "ack_policy": "none", "deliver_policy": "all", "mem_storage": true},
+	})
+	return string(text)
+}
+
+// TestNoProgramChangesAStream tries the requests that change streams, and those that read what is not the program's.
+func TestNoProgramChangesAStream(t *testing.T) {
+	w := newWire(t)
+	log := events.StreamName(0, 1)
+	for _, g := range programs {
+		conn := w.as(g.name)
+		var refused []string
+		answered, err := conn.SubscribeSync("_INBOX.x")
+		check(t, err)
+		requests := []string{
+			"$JS.API.STREAM.CREATE.X", "$JS.API.STREAM.UPDATE." + log, "$JS.API.STREAM.DELETE." + log, "$JS.API.STREAM.PURGE." + log,
+			"$JS.API.STREAM.MSG.DELETE." + log, "$JS.API.STREAM.SNAPSHOT." + log, "$JS.API.STREAM.RESTORE." + log, "$JS.API.ACCOUNT.PURGE.X",
+			"$JS.API.CONSUMER.DELETE." + log + ".x", "$JS.API.CONSUMER.DURABLE.CREATE." + log + ".x", "$SYS.REQ.CLAIMS.UPDATE", "$SYS.REQ.SERVER.PING",
+		}
+		if !slices.Contains(g.wire, "$JS.API.STREAM.MSG.GET."+counterlink.CommandStream) {
+			requests = append(requests, "$JS.API.STREAM.MSG.GET."+counterlink.CommandStream, "$JS.API.CONSUMER.CREATE."+counterlink.CommandStream+".x")
+		}
+		for _, request := range requests {
+			check(t, conn.PublishRequest(request, "_INBOX.x", []byte(`{"seq":1}`)))
+		}
+		check(t, conn.Flush())
+		for {
+			m, err := answered.NextMsg(0)
+			if err != nil {
+				break
+			}
+			refused = append(refused, string(m.Data))
+		}
+		if len(refused) > 0 {
+			t.Errorf("%s was answered: %v", g.name, refused)
+		}
+		if got := w.came(); len(got) > 0 {
+			t.Errorf("%s changed %v", g.name, got)
+		}
+	}
+}
+
+// TestProgramsHearOnlyTheirOwn lets every program listen to everything while others speak: what the vault and the issuer are
+// asked reaches them alone, and whoever may not ask is not heard.
+func TestProgramsHearOnlyTheirOwn(t *testing.T) {
+	w := newWire(t)
+	for _, g := range programs {
+		conn := w.as(g.name)
+		for _, subject := range append(vaultlink.ServerMaySubscribe(), readySubject) {
+			check(t, conn.Publish(subject, []byte("from "+g.name)))
+		}
+		check(t, conn.Flush())
+	}
+	for name, heard := range w.heard {
+		check(t, w.log.Flush())
+		for {
+			m, err := heard.NextMsg(50 * time.Millisecond)
+			if err != nil {
+				break
+			}
+			from, ok := strings.CutPrefix(string(m.Data), "from ")
+			if !ok || from == name {
+				continue
+			}
+			asks := programNamed(from).service(1).AsksOf[name]
+			if !slices.Contains(asks, m.Subject) {
+				t.Errorf("%s heard %s on %s", name, from, m.Subject)
+			}
+		}
+	}
+}

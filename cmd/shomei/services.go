@@ -1,0 +1,126 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"shomei/cmd/shomei/control"
+	"shomei/cmd/shomei/hub"
+	"shomei/pkg/ops"
+	"shomei/pkg/page"
+)
+
+// serviceCommands run one service each, as programs of their own.
+func (a *app) serviceCommands() (commands []*cobra.Command) {
+	names, words := hub.Programs()
+	for i, name := range names {
+		file := ""
+		cmd := &cobra.Command{
+			Use: name + " --config FILE", Short: words[i], Args: cobra.NoArgs,
+			RunE: func(cmd *cobra.Command, _ []string) error { return a.runService(cmd, name, file) },
+		}
+		cmd.Flags().StringVarP(&file, "config", "c", "", "shomei nats init が作った設定 (the service's file, as shomei nats init wrote it)")
+		_ = cmd.MarkFlagRequired("config") // the flag is defined above
+		commands = append(commands, cmd)
+	}
+	return commands
+}
+
+func (a *app) runService(cmd *cobra.Command, name, file string) error {
+	c := config{Log: ops.LogConfig{Level: "warn"}}
+	err := c.load(file)
+	if err != nil {
+		return err
+	}
+	if cmd.Flags().Changed("log-level") {
+		c.Log.Level = a.LogLevel
+	}
+	if c.Hub.Logger, err = ops.NewLogger(os.Stderr, c.Log); err != nil {
+		return err
+	}
+	h, err := hub.Join(cmd.Context(), c.Hub, name)
+	if err != nil {
+		return err
+	}
+	at, err := serveService(h, name, c.Console)
+	if err != nil {
+		return errors.Join(err, h.Close())
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "%s, health http://%s/healthz — Ctrl-C stops\n", name, at)
+	return waitAndClose(cmd.Context(), h)
+}
+
+// serveService opens a service's pages: its health, for the console everything, for the operator the socket of commands.
+func serveService(h *hub.Hub, name, at string) (string, error) {
+	if name == "operator" {
+		if err := control.Serve(h); err != nil {
+			return "", err
+		}
+	}
+	if at == "" {
+		at = "127.0.0.1:0"
+	}
+	if name == "console" {
+		return servePages(h, at)
+	}
+	mux := http.NewServeMux()
+	serveOperations(h, mux)
+	return h.Serve(at, mux)
+}
+
+// serveOperations serves the pages for operators and their monitors.
+func serveOperations(h *hub.Hub, mux *http.ServeMux) {
+	operations := page.Protect(h.Operations(), page.ThisMachine...)
+	for _, path := range []string{"/livez", "/readyz", "/healthz", "/metrics"} {
+		mux.Handle(path, operations)
+	}
+}
+
+const natsInitHelp = `ひとつのプロセスで動いていたセンターを、サービスごとのプログラムに分けます。センターを一度動かして止めてから行います。
+DIR に、NATS サーバーの設定 (nats/nats.conf) と、サービスごとの設定 (ra/shomei.toml など)、鍵、NATS の資格が作られます。鍵は、使う
+プログラムのフォルダーへ移ります。ログはこれまでの場所のまま NATS サーバーが使い、--data のフォルダーは運用者のものになります。
+Makes programs of their own from the services of a centre that has run in one process and is stopped: DIR gets the
+configuration of the NATS server, and for each service its configuration, keys and NATS credentials. Keys move to the programs
+that use them. The log stays where it is, for the NATS server; the data folder becomes the operator's.
+
+  nats-server -c DIR/nats/nats.conf
+  shomei operator --config DIR/operator/shomei.toml
+  shomei ra --config DIR/ra/shomei.toml     (issuer, dispatcher, … alike)`
+
+// natsCommand makes what services need that are programs of their own.
+func (a *app) natsCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "nats init DIR", Short: "サービスを別々のプログラムに分ける (services as programs of their own)", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	file, s := "", hub.Separation{}
+	initialise := &cobra.Command{
+		Use: "init DIR", Short: "NATS サーバーとサービスの設定・鍵・資格を作る (make configurations, keys and credentials)", Long: natsInitHelp, Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c := defaults()
+			if err := c.load(file); err != nil {
+				return err
+			}
+			if cmd.Flags().Changed("data") || file == "" {
+				c.Hub.Data = a.Data
+			}
+			s.Out = args[0]
+			if err := hub.Separate(cmd.Context(), c.Hub, s); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), a.Say("%s に作りました。まず nats-server -c %s/nats/nats.conf を動かします。\n",
+				"%s is made. Start nats-server -c %s/nats/nats.conf first.\n"), args[0], args[0])
+			return err
+		},
+	}
+	initialise.Flags().StringVarP(&file, "config", "c", "", "センターの設定ファイル (the hub's configuration file)")
+	initialise.Flags().StringVar(&s.Host, "host", "127.0.0.1", "address where the NATS server listens")
+	initialise.Flags().IntVar(&s.Port, "port", 4222, "port where the NATS server listens")
+	initialise.Flags().StringVar(&s.Tables, "tables", "127.0.0.1:8123", "loopback address where the projector's engine listens")
+	cmd.AddCommand(initialise)
+	return cmd
+}

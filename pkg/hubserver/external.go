@@ -1,0 +1,108 @@
+package hubserver
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+)
+
+// External says where a NATS server outside of this program listens and keeps its files. Paths are absolute.
+type External struct {
+	Host string
+	Port int
+	// Store holds the streams, Accounts what accounts may do.
+	Store, Accounts string
+	// Certificate and Key are the files of the certificate that the server shows.
+	Certificate, Key string
+}
+
+// Conf returns the configuration of an external NATS server (nats-server -c) that serves these accounts as an embedded
+// one does: every write is synced, and nobody connects without a user of one of the accounts.
+func (a Accounts) Conf(e External) ([]byte, error) {
+	operator, all, err := a.claims()
+	if err != nil {
+		return nil, err
+	}
+	token, err := operator.Encode(a.Operator)
+	if err != nil {
+		return nil, fmt.Errorf("signing the NATS operator: %w", err)
+	}
+	text := fmt.Appendf(nil, `# NATS of a centre whose services are programs of their own. Made by shomei nats init.
+server_name: shomei
+listen: %q
+max_payload: %d
+jetstream { store_dir: %q, sync_interval: always }
+tls { cert_file: %q, key_file: %q, min_version: "1.3", handshake_first: 500ms, timeout: 5 }
+operator: %q
+system_account: %q
+resolver { type: full, dir: %q, allow_delete: false }
+resolver_preload {
+`, net.JoinHostPort(e.Host, strconv.Itoa(e.Port)), maxPayload, e.Store, e.Certificate, e.Key, token, operator.SystemAccount, e.Accounts)
+	for _, claims := range all {
+		token, err := claims.Encode(a.Operator)
+		if err != nil {
+			return nil, fmt.Errorf("signing account %s: %w", claims.Name, err)
+		}
+		text = fmt.Appendf(text, "  # %s\n  %s: %q\n", claims.Name, claims.Subject, token)
+	}
+	return append(text, "}\n"...), nil
+}
+
+// RevokeAt tells an external server who is revoked, by their public nkeys, over a connection of a user of the system
+// account that may publish to [RevokeMayPublish].
+func (a Accounts) RevokeAt(ctx context.Context, system *nats.Conn, users []string) error {
+	claims, err := a.counters(users)
+	if err != nil {
+		return err
+	}
+	token, err := claims.Encode(a.Operator)
+	if err != nil {
+		return fmt.Errorf("signing account %s: %w", claims.Name, err)
+	}
+	answer, err := system.RequestWithContext(ctx, claimsUpdate, []byte(token))
+	if err != nil {
+		return fmt.Errorf("telling the server who is revoked: %w", err)
+	}
+	var said struct {
+		Data  struct{ Code int }
+		Error struct{ Description string }
+	}
+	if err := json.Unmarshal(answer.Data, &said); err != nil || said.Data.Code != http.StatusOK {
+		return fmt.Errorf("the server did not take who is revoked: %s", answer.Data)
+	}
+	return nil
+}
+
+const claimsUpdate = "$SYS.REQ.CLAIMS.UPDATE"
+
+// RevokeMayPublish lists the subjects that RevokeAt publishes to.
+func RevokeMayPublish() []string { return []string{claimsUpdate} }
+
+// Credentials returns the file with which a new user of an account signs in (nats.UserCredentials): its JWT and its seed.
+func Credentials(account nkeys.KeyPair, name string, r Rights) ([]byte, error) {
+	user, err := nkeys.CreateUser()
+	if err != nil {
+		return nil, err
+	}
+	defer user.Wipe()
+	public, err := user.PublicKey()
+	if err != nil {
+		return nil, err
+	}
+	seed, err := user.Seed()
+	if err != nil {
+		return nil, err
+	}
+	token, err := SignUser(account, name, public, r, 0)
+	if err != nil {
+		return nil, err
+	}
+	return jwt.FormatUserConfig(token, seed)
+}
