@@ -93,7 +93,7 @@ var rules = []rule{
 		but: []string{
 			"shomei/pkg/eventlog", "shomei/pkg/counterlink", "shomei/pkg/published", "shomei/pkg/natstest", "shomei/cmd/shomei/hub", "shomei/cmd/shomei-lab/bench",
 		},
-		never:  []string{"github.com/nats-io/nats.go/jetstream"},
+		never: []string{"github.com/nats-io/nats.go/jetstream"},
 	},
 	{
 		reason: "the NATS server inside the process is started in one place, where its sync and limits are set",

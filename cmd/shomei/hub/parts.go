@@ -23,6 +23,7 @@ import (
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/notice"
 	"shomei/pkg/ops"
+	"shomei/pkg/published"
 	"shomei/pkg/vault"
 	"shomei/pkg/warehouse"
 	"shomei/pkg/warehouse/engine"
@@ -57,6 +58,7 @@ type Parts struct {
 	mailer notice.Mailer
 	trust  *ops.ClockTrust
 	keys   keys
+	bucket *published.Bucket
 	port   port
 	tables tables
 	// positions holds how far each follower row has come.
@@ -268,12 +270,19 @@ func (p *Parts) openLog(ctx context.Context) error {
 // openOwnLog opens the log and creates or corrects its streams.
 func (p *Parts) openOwnLog(ctx context.Context) error {
 	err := p.settingUp(func(conn *nats.Conn) error {
-		return counterlink.EnsureStreams(ctx, conn, counterlink.StreamLimits{Store: p.server.StoreLimit()})
+		err := counterlink.EnsureStreams(ctx, conn, counterlink.StreamLimits{Store: p.server.StoreLimit()})
+		if err == nil {
+			err = published.EnsureBucket(ctx, conn, p.server.StoreLimit())
+		}
+		return err
 	})
 	if err != nil {
 		return err
 	}
 	if err := p.server.FitDisk(ctx); err != nil {
+		return err
+	}
+	if p.bucket, err = published.Open(p.conn, ""); err != nil {
 		return err
 	}
 	return p.settingUp(func(conn *nats.Conn) error {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -12,6 +13,7 @@ import (
 	"shomei/pkg/counterlink"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/hubserver"
+	"shomei/pkg/published"
 )
 
 // openAccounts reads the keys of the NATS operator and its accounts, or makes them.
@@ -57,7 +59,7 @@ type user struct {
 // hubUser reads and writes the log. It can't create, change or delete a stream.
 func (k keys) hubUser() user {
 	return user{name: "hub", account: k.accounts.Log, rights: hubserver.Rights{
-		Publish:   append(append(hubserver.ReadStreams(), counterlink.HubMayPublish()...), eventlog.MayPublish()...),
+		Publish:   slices.Concat(hubserver.ReadStreams(), counterlink.HubMayPublish(), eventlog.MayPublish(), published.WriterMayPublish()),
 		Subscribe: []string{"_INBOX.>"},
 	}}
 }
