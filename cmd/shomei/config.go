@@ -22,6 +22,14 @@ type config struct {
 	Law regime.Switches `toml:"law"`
 	// Console is the loopback address of the console's page and of the health pages.
 	Console string `toml:"console"`
+	// Validation says where revocation lists and the authorities' certificates are served.
+	Validation listening `toml:"validation"`
+}
+
+// listening is where a service is reached.
+type listening struct {
+	// Listen is an address of this machine; empty: any free port that this machine alone reaches.
+	Listen string `toml:"listen"`
 }
 
 // defaults returns the configuration of a hub on one machine.
@@ -40,6 +48,6 @@ func (c *config) load(path string) error {
 	if err := c.Law.Check(); err != nil {
 		return fmt.Errorf("%w: [law] %w", ops.ErrConfig, err)
 	}
-	c.Hub.Mail, c.Hub.Switches = c.SMTP, c.Law
+	c.Hub.Mail, c.Hub.Switches, c.Hub.ListsAt = c.SMTP, c.Law, c.Validation.Listen
 	return nil
 }

@@ -28,7 +28,7 @@ import (
 var (
 	// ErrNone: nothing is published under that name.
 	ErrNone = errors.New("nothing is published under that name")
-	// ErrDamaged: what stands under a name is not whole. It may have been replaced while it was read.
+	// ErrDamaged: what stands under a name is not whole.
 	ErrDamaged = errors.New("what is published under that name is not whole")
 )
 
@@ -226,6 +226,9 @@ type File struct {
 // or ErrDamaged, or the server gave no answer.
 func (b *Bucket) Get(ctx context.Context, name, known string) (File, error) {
 	f, err := b.get(ctx, name, known)
+	if errors.Is(err, ErrDamaged) {
+		f, err = b.get(ctx, name, known) // it may have been replaced between its name and its parts
+	}
 	if err != nil {
 		return File{}, fmt.Errorf("reading what is published as %s: %w", name, err)
 	}

@@ -33,6 +33,8 @@ func (p *Parts) Operations() http.Handler {
 		{Name: "vault", Hint: "put the newest copy of the vault back (runbook, Restore)", Run: p.keysThere},
 		{Name: "outside", Hint: "shomei authority found lists them, shomei authority revoke ends them (runbook, Restore)", Run: p.foundSettled},
 		{Name: "issuer", Hint: "put the authority's key file back under keys/ca", Run: p.Issuer.Healthy},
+		{Name: "publication", Hint: "the lists are made and filed, and tried again within a minute; look at NATS and at the disk's room", Run: func(context.Context) error { return p.Issuer.HandedOn() }},
+		{Name: "lists", Hint: "look at issuer, publication and clock; until it is well, certificates can't be verified (runbook, Revocation lists)", Run: func(context.Context) error { return p.Validation.Check() }},
 		{Name: "counters", Hint: "look at the counter that is named; shomei counter retire ends what a lost or stolen one does", Run: func(context.Context) error { return p.Links.Check() }},
 		{Name: "clock", Hint: "set the clock right and keep it by a time service", Run: func(context.Context) error { return p.trust.Check() }},
 		{
@@ -54,6 +56,7 @@ func (p *Parts) Operations() http.Handler {
 	registry.MustRegister(p.Log.Collectors()...)
 	registry.MustRegister(p.clockCollectors()...)
 	registry.MustRegister(p.Links.Collectors()...)
+	registry.MustRegister(p.Validation.Collectors()...)
 	mux := http.NewServeMux()
 	for _, path := range []string{"/livez", "/readyz", "/healthz"} {
 		mux.Handle(path, health.Handler())

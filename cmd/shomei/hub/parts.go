@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,7 @@ import (
 	"shomei/services/issuer"
 	"shomei/services/projector"
 	"shomei/services/ra"
+	"shomei/services/validation"
 )
 
 // Parts are what the rows of a centre stand on, and what tools look at. Each is opened once; Close closes them all.
@@ -75,7 +77,9 @@ type asked struct {
 	Expiry    *expiry.Expiry
 	Projector *projector.Projector
 	Cards     *cards.Cards
-	eraser    *eraser.Eraser
+	// Validation serves revocation lists.
+	Validation *validation.Validation
+	eraser     *eraser.Eraser
 }
 
 // part is one thing that rows and other parts need.
@@ -105,6 +109,7 @@ var serving = []part{
 	{"counters", []string{"cards"}, (*Parts).admit},
 	{"issuer", []string{"directory", "vault"}, (*Parts).openIssuer},
 	{"expiry", []string{"log", "tables"}, (*Parts).openExpiry},
+	{"validation", []string{"directory", "derived files"}, (*Parts).openValidation},
 }
 
 // needed returns the parts of list that rows need, directly or through other parts.
@@ -423,6 +428,22 @@ func (p *Parts) openExpiry(context.Context) error {
 		Log: p.as(eventlog.RoleExpiry), Warehouse: p.Warehouse, Switches: p.Switches, Clock: p.Clock.Now, Days: p.days(), Logger: p.Logger,
 	})
 	return nil
+}
+
+func (p *Parts) openValidation(context.Context) error {
+	bucket, err := published.Open(p.conn, "")
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", cmp.Or(p.ListsAt, "127.0.0.1:0"))
+	if err != nil {
+		return err
+	}
+	p.atEnd(func() error { _ = listener.Close(); return nil }) // its row has closed it, if it ran
+	p.Validation, err = validation.New(validation.Config{
+		Bucket: bucket, Authorities: p.Directory.Generations, Folder: p.path("validation"), Listener: listener, Clock: p.Clock.Now, Logger: p.Logger,
+	})
+	return err
 }
 
 // URL returns where the hub listens for counters.
