@@ -12,10 +12,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"shomei/events"
+	"shomei/pkg/ca"
 	"shomei/pkg/natstest"
 	"shomei/services/servicetest"
 	"shomei/services/validation"
@@ -46,11 +50,22 @@ func open(t *testing.T) *place {
 // begin makes the service anew, as another process would.
 func (p *place) begin() {
 	p.T.Helper()
+	p.beginWith(p.Directory.Generations)
+}
+
+// beginAlone is begin while the log is away.
+func (p *place) beginAlone() {
+	p.T.Helper()
+	p.beginWith(func() ca.Generations { return nil })
+}
+
+func (p *place) beginWith(authorities func() ca.Generations) {
+	p.T.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	servicetest.Check(p.T, err)
 	p.T.Cleanup(func() { listener.Close() })
 	p.Validation, err = validation.New(validation.Config{
-		Bucket: p.World.Bucket, Authorities: p.Directory.Generations, Folder: p.folder, Listener: listener, Every: 10 * time.Millisecond,
+		Bucket: p.World.Bucket, Authorities: authorities, Folder: p.folder, Listener: listener, Every: 10 * time.Millisecond,
 		Clock: p.World.Clock.Now, Logger: p.World.Logger(),
 	})
 	servicetest.Check(p.T, err)
@@ -100,6 +115,29 @@ func (p *place) get(method, address string, headers ...string) (*http.Response, 
 	body, err := io.ReadAll(response.Body)
 	servicetest.Check(p.T, err)
 	return response, body
+}
+
+// smallFolder gives the service a folder of its own with that much room.
+func (p *place) smallFolder(size int) {
+	p.T.Helper()
+	servicetest.Check(p.T, syscall.Mount("tmpfs", p.folder, "tmpfs", 0, fmt.Sprintf("size=%d", size)))
+	p.T.Cleanup(func() { servicetest.Check(p.T, syscall.Unmount(p.folder, syscall.MNT_DETACH)) })
+}
+
+// measured is the metric of the time that is left.
+func (p *place) measured() float64 {
+	p.T.Helper()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(p.Collectors()...)
+	families, err := registry.Gather()
+	servicetest.Check(p.T, err)
+	for _, f := range families {
+		if f.GetName() == "shomei_validation_next_update_seconds" {
+			return f.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	p.T.Fatal("no such metric")
+	return 0
 }
 
 const repository = "http://repository.shomei.example"
