@@ -103,12 +103,12 @@ func wantOne(t *testing.T, w *servicetest.World, crls, id string) {
 // number was ever given to two lists.
 func TestPublicationIsCompletedAfterACrash(t *testing.T) {
 	for name, died := range map[string]struct{ noFile, noObject, parts, oneObject, lists bool }{
-		"before it is recorded":              {noFile: true, noObject: true},
-		"between log and folder":             {lists: true, noFile: true, noObject: true},
-		"between folder and bucket":          {lists: true, noObject: true},
-		"between the objects":                {lists: true, oneObject: true},
-		"between the parts and name in it":   {lists: true, noObject: true, parts: true},
-		"before the next look":               {lists: true},
+		"before it is recorded":            {noFile: true, noObject: true},
+		"between log and folder":           {lists: true, noFile: true, noObject: true},
+		"between folder and bucket":        {lists: true, noObject: true},
+		"between the objects":              {lists: true, oneObject: true},
+		"between the parts and name in it": {lists: true, noObject: true, parts: true},
+		"before the next look":             {lists: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := servicetest.New(t, "2020-01-15 10:00")

@@ -186,8 +186,11 @@ func TestHealthTellsWhenAListEnds(t *testing.T) {
 		after time.Duration
 		said  string
 	}{
-		{0, ""}, {ca.CRLPeriod - 31*time.Minute, ""}, {ca.CRLPeriod - 29*time.Minute, "sign-03.crl is over at 2024-03-06T01:01:00Z and its successor has not come"},
-		{ca.CRLPeriod, "sign-03.crl has been over since 2024-03-06T01:01:00Z"}, {48 * time.Hour, "auth-03.crl has been over since"},
+		{0, ""},
+		{ca.CRLPeriod - 31*time.Minute, ""},
+		{ca.CRLPeriod - 29*time.Minute, "sign-03.crl is over at 2024-03-06T01:01:00Z and its successor has not come"},
+		{ca.CRLPeriod, "sign-03.crl has been over since 2024-03-06T01:01:00Z"},
+		{48 * time.Hour, "auth-03.crl has been over since"},
 	} {
 		p.World.Clock.SetTo(made.Add(row.after))
 		err := p.Check()

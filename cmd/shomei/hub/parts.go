@@ -15,6 +15,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"shomei/pkg/ca"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/days"
 	"shomei/pkg/directory"
@@ -444,6 +445,15 @@ func (p *Parts) openValidation(context.Context) error {
 		Bucket: bucket, Authorities: p.Directory.Generations, Folder: p.path("validation"), Listener: listener, Clock: p.Clock.Now, Logger: p.Logger,
 	})
 	return err
+}
+
+// ListURL returns where the newest revocation list for signatures is served to this machine.
+func (p *Parts) ListURL() string {
+	at := "http://" + p.Validation.Listener.Addr().String() + "/"
+	if g, err := p.Directory.Generations().At(ca.Sign, "", p.Clock.Now()); err == nil {
+		at += g.ListFile()
+	}
+	return at
 }
 
 // URL returns where the hub listens for counters.
