@@ -61,5 +61,7 @@ func TestListsAreServed(t *testing.T) {
 	if again := list(h); !bytes.Equal(again, first) {
 		t.Errorf("after a restart %d other bytes are served", len(again))
 	}
-	natstest.Wait(t, 20*time.Second, "health after a restart", func() bool { return strings.Contains(health(h), "[+] damage") && strings.Contains(health(h), "[+] lists") })
+	natstest.Wait(t, 20*time.Second, "health after a restart", func() bool {
+		return strings.Contains(health(h), "[+] damage") && strings.Contains(health(h), "[+] lists")
+	})
 }
