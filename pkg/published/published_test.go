@@ -217,3 +217,40 @@ func TestTroubleEnds(t *testing.T) {
 		return err == nil && len(f.Bytes) == 2<<20
 	})
 }
+
+// Whatever is lost on the way, and however it was meant, readers get the former file or the next one, whole; putting it
+// again ends it.
+func TestWhatIsLostOnTheWay(t *testing.T) {
+	for name, lose := range map[string]func(*natstest.Line){
+		"a part":              func(l *natstest.Line) { l.LoseRequest("HPUB $O.revocation.C.") },
+		"the answer to it":    func(l *natstest.Line) { l.LoseAnswer(`"seq":3`) },
+		"the name":            func(l *natstest.Line) { l.LoseRequest("Nats-Rollup") },
+		"the answer to that":  func(l *natstest.Line) { l.LoseAnswer(`"seq":4`) },
+		"the end of the old":  func(l *natstest.Line) { l.LoseRequest("$JS.API.STREAM.PURGE.") },
+		"the answer to that ": func(l *natstest.Line) { l.LoseAnswer(`"purged"`) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := natstest.Start(t)
+			direct := natstest.Connect(t, s.URL())
+			check(t, published.EnsureBucket(t.Context(), direct, 0))
+			line := natstest.NewLine(t, strings.TrimPrefix(s.URL(), "nats://"))
+			writer, reader := open(t, natstest.Connect(t, "nats://"+line.Addr())), open(t, direct)
+			check(t, writer.Put(t.Context(), "sign-03.crl", []byte("former")))
+			lose(line)
+			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+			defer cancel()
+			err := writer.Put(ctx, "sign-03.crl", []byte("next"))
+			if line.Lost() != 1 {
+				t.Fatalf("%d pieces were lost", line.Lost())
+			}
+			f, wrong := reader.Get(t.Context(), "sign-03.crl", "")
+			if got := string(f.Bytes); wrong != nil || got != "next" && (got != "former" || err == nil) {
+				t.Errorf("read %q, %v, after Put gave %v", got, wrong, err)
+			}
+			check(t, writer.Put(t.Context(), "sign-03.crl", []byte("next")))
+			if f, wrong = reader.Get(t.Context(), "sign-03.crl", ""); wrong != nil || string(f.Bytes) != "next" {
+				t.Errorf("at last %q, %v", f.Bytes, wrong)
+			}
+		})
+	}
+}

@@ -28,9 +28,11 @@ func (v *Validation) Check() error {
 func (v *Validation) trouble(a *authority, now time.Time) error {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
+	if !a.inForce(now) {
+		return nil
+	}
 	var errs []error
 	switch {
-	case !a.inForce(now):
 	case a.list == nil:
 		errs = append(errs, fmt.Errorf("%s: no list yet", a.listFile()))
 	case !now.Before(a.list.NextUpdate):

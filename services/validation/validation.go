@@ -93,6 +93,9 @@ func (v *Validation) Look(ctx context.Context) {
 	}
 	var unreachable error
 	for _, a := range v.known() {
+		if !a.inForce(v.Clock()) {
+			continue // no list of it is made
+		}
 		err := v.lookAt(ctx, a)
 		if err != nil && ctx.Err() == nil && !errors.Is(err, published.ErrNone) && !errors.Is(err, published.ErrDamaged) {
 			unreachable = err
