@@ -78,8 +78,8 @@ func (d door) kind(t *testing.T) string {
 	greeting, _ := lines.ReadString(' ')
 	status, _ := lines.Peek(3)
 	switch {
-	case strings.HasPrefix(greeting, "HTTP/") && string(status) == "404":
-		return "lists" // everybody else has something at /
+	case d.network == "tcp" && strings.HasPrefix(greeting, "HTTP/") && string(status) == "404":
+		return "lists" // the others have something at /
 	case strings.HasPrefix(greeting, "HTTP/"):
 		return "http"
 	case strings.HasPrefix(greeting, "220"):
