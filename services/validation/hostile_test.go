@@ -10,8 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"shomei/pkg/ca"
 	"shomei/pkg/natstest"
+	"shomei/pkg/published"
 	"shomei/services/servicetest"
 )
 
@@ -207,4 +210,30 @@ func TestHealthTellsWhenAListEnds(t *testing.T) {
 	p.World.Clock.SetTo(time.Date(2025, 10, 20, 0, 0, 0, 0, time.UTC))
 	servicetest.Check(t, p.Issuer.PublishDue(t.Context(), p.crls))
 	natstest.Wait(t, 20*time.Second, "health", func() bool { return p.Check() == nil })
+}
+
+// A list that was taken up is not read again, and a bucket that is gone is named by health for as long as it is.
+func TestTheBucketIsAskedForWhatIsNewOnly(t *testing.T) {
+	p := open(t)
+	p.run()
+	p.publish()
+	natstest.Wait(t, 20*time.Second, "all lists", func() bool { return p.Check() == nil })
+	p.stop()
+	js, err := p.Conn.JetStream()
+	servicetest.Check(t, err)
+	servicetest.Check(t, js.PurgeStream("OBJ_revocation", &nats.StreamPurgeRequest{Subject: "$O.revocation.C.>"}))
+	p.Look(t.Context())
+	if err := p.Check(); err != nil {
+		t.Errorf("what is known was read again: %v", err)
+	}
+	servicetest.Check(t, js.DeleteStream("OBJ_revocation"))
+	p.Look(t.Context())
+	if err := p.Check(); err == nil || !strings.Contains(err.Error(), "reading what is published") {
+		t.Errorf("without a bucket: %v", err)
+	}
+	servicetest.Check(t, published.EnsureBucket(t.Context(), p.Conn, 0))
+	p.Look(t.Context())
+	if err := p.Check(); err != nil {
+		t.Errorf("with an empty bucket: %v", err)
+	}
 }
