@@ -25,6 +25,14 @@ type config struct {
 	ClickHouse tablesConfig `toml:"clickhouse"`
 	// Console is the loopback address of the console's page and of the health pages.
 	Console string `toml:"console"`
+	// Validation says where revocation lists and the authorities' certificates are served.
+	Validation listening `toml:"validation"`
+}
+
+// listening is where a service is reached.
+type listening struct {
+	// Listen is an address of this machine; empty: any free port that this machine alone reaches.
+	Listen string `toml:"listen"`
 }
 
 type natsConfig struct {
@@ -53,7 +61,7 @@ func (c *config) load(path string) error {
 	if err := c.Law.Check(); err != nil {
 		return fmt.Errorf("%w: [law] %w", ops.ErrConfig, err)
 	}
-	c.Hub.Mail, c.Hub.Switches = c.SMTP, c.Law
+	c.Hub.Mail, c.Hub.Switches, c.Hub.ListsAt = c.SMTP, c.Law, c.Validation.Listen
 	c.Hub.Servers, c.Hub.Tables = c.NATS.Servers, c.ClickHouse.Tables
 	return nil
 }

@@ -56,7 +56,7 @@ func (a *app) allCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "hub %s, console http://%s/ — Ctrl-C stops\n", h.URL(), page)
+		fmt.Fprintf(cmd.ErrOrStderr(), "hub %s, console http://%s/, revocation lists http://%s/ — Ctrl-C stops\n", h.URL(), page, h.Validation.Listener.Addr())
 		return waitAndClose(cmd.Context(), h)
 	}
 	return cmd

@@ -59,7 +59,7 @@ func (a *app) up(cmd *cobra.Command, page, desk string) error {
 	if err != nil {
 		return errors.Join(err, h.Close())
 	}
-	a.greet(cmd, page, desk)
+	a.greet(cmd, page, desk, h.ListURL())
 	ctx, cancel := context.WithCancel(cmd.Context())
 	defer cancel()
 	go func() { <-counter.ended; cancel() }()
@@ -122,7 +122,7 @@ func (c *counterProgram) stop(ctx context.Context) error {
 	return nil
 }
 
-func (a *app) greet(cmd *cobra.Command, page, desk string) {
+func (a *app) greet(cmd *cobra.Command, page, desk, lists string) {
 	out := cmd.OutOrStdout()
 	if a.Lang == "en" {
 		fmt.Fprintf(out, `Shomei runs. Ctrl-C stops everything; the data stay in %s.
@@ -131,11 +131,12 @@ func (a *app) greet(cmd *cobra.Command, page, desk string) {
   pairing the resident's screen   http://%[2]s/screen
   console (counts, forecast)      http://%[3]s/?lang=en
   mails                           %[4]s
+  revocation lists                %[5]s
 
 Try first: at the counter, make a card, apply for a new issue, pair the resident's screen, send the procedure there and
 set the PINs ABC123 and 1234.
 Then look at the console, and at shomei state, shomei forecast --by month, shomei fsck.
-`, a.Data, desk, page, filepath.Join(a.Data, "mail"))
+`, a.Data, desk, page, filepath.Join(a.Data, "mail"), lists)
 		return
 	}
 	fmt.Fprintf(out, `証明(Shomei)が動いています。Ctrl-C ですべて止まります。データは %s に残ります。
@@ -144,9 +145,10 @@ Then look at the console, and at shomei state, shomei forecast --by month, shome
   申請者の画面をつなぐ    http://%[2]s/screen
   集計(件数と予測)        http://%[3]s/
   送ったメール            %[4]s
+  失効リスト              %[5]s
 
 まず試すこと: 窓口の画面で新しいカードを作り、新規発行を申請し、申請者の画面をつないで手続きを出し、暗証番号 ABC123 と 1234 を
 設定してください。
 そのあと集計の画面と、shomei state、shomei forecast --by month、shomei fsck をご覧ください。
-`, a.Data, desk, page, filepath.Join(a.Data, "mail"))
+`, a.Data, desk, page, filepath.Join(a.Data, "mail"), lists)
 }

@@ -33,7 +33,7 @@ func BuildAuthorityTBS(plan Plan, serial uint64, pub *rsa.PublicKey) ([]byte, er
 		serial: serial, issuer: name, subject: name, spki: spki, notBefore: plan.NotBefore, notAfter: plan.NotAfter,
 		extensions: []extension{
 			keyCertSignCRLSign, directoryAltName(oidSAN, authorityNameJA(plan.Kind, pref)), basicConstraintsCA(),
-			crlPoints(name), subjectKeyID(keyID),
+			crlPoints(name, ""), subjectKeyID(keyID),
 		},
 	})
 }

@@ -1,10 +1,13 @@
 package ca
 
 import (
+	"bytes"
 	"cmp"
 	"crypto"
 	"crypto/rand"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
 	"fmt"
 	"math/big"
 	"slices"
@@ -100,4 +103,44 @@ func (in *CRLInput) entries() ([]x509.RevocationListEntry, error) {
 		})
 	}
 	return out, nil
+}
+
+// ErrCRL: bytes are not a revocation list of that authority.
+var ErrCRL = errors.New("not a revocation list of that authority")
+
+// ParseCRL reads a full revocation list and checks that it is exactly what the key of an authority's certificate signed,
+// by name, key id and signature, and that it is of the form that [BuildCRL] makes: with a number and nextUpdate, and
+// without a critical extension, which a delta list or one of some certificates has (RFC 5280 section 5.2). Errors wrap
+// [ErrCRL].
+func ParseCRL(authority *x509.Certificate, der []byte) (*x509.RevocationList, error) {
+	crl, err := x509.ParseRevocationList(der)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrCRL, err)
+	}
+	switch {
+	case !isWhole(crl, der):
+		return nil, fmt.Errorf("%w: it has more than list and signature", ErrCRL)
+	case !bytes.Equal(crl.RawIssuer, authority.RawSubject) || !bytes.Equal(crl.AuthorityKeyId, authority.SubjectKeyId):
+		return nil, fmt.Errorf("%w: it is of %s with key %x", ErrCRL, crl.Issuer, crl.AuthorityKeyId)
+	case crl.Number == nil || !crl.Number.IsUint64() || crl.NextUpdate.IsZero():
+		return nil, fmt.Errorf("%w: it has no number or no next update", ErrCRL)
+	case isCritical(crl):
+		return nil, fmt.Errorf("%w: it has a critical extension, so it is no full list", ErrCRL)
+	}
+	if err := crl.CheckSignatureFrom(authority); err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrCRL, err)
+	}
+	return crl, nil
+}
+
+// isWhole reports whether the bytes are list, algorithm and signature and nothing else: only the first is signed.
+func isWhole(crl *x509.RevocationList, der []byte) bool {
+	again, err := assemble(crl.RawTBSRevocationList, crl.Signature)
+	return err == nil && bytes.Equal(again, der)
+}
+
+func isCritical(crl *x509.RevocationList) bool {
+	critical := func(e pkix.Extension) bool { return e.Critical }
+	return slices.ContainsFunc(crl.Extensions, critical) ||
+		slices.ContainsFunc(crl.RevokedCertificateEntries, func(e x509.RevocationListEntry) bool { return slices.ContainsFunc(e.Extensions, critical) })
 }

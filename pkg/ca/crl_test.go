@@ -2,10 +2,17 @@ package ca
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"errors"
+	"math/big"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
 var crlDay = time.Date(2024, 4, 1, 15, 0, 0, 0, time.UTC)
@@ -106,5 +113,67 @@ func BenchmarkBuildCRL10000(b *testing.B) {
 		if _, err := BuildCRL(key, in); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// Only the very bytes that this key signed, of a whole list, are taken.
+func TestParseCRL(t *testing.T) {
+	g, other := everyGeneration(t)[Sign], testGeneration(t, Sign, "", 2, 20_104_363, testKey(t, "successor"))
+	key := testKey(t, "authority")
+	good, err := BuildCRL(key, testCRL(g, entry(1, Unspecified), entry(2, KeyCompromise)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	crl, err := ParseCRL(g.Certificate(), good)
+	if err != nil || len(crl.RevokedCertificateEntries) != 2 {
+		t.Fatalf("a list of its own: %v", err)
+	}
+	made := func(change func(*x509.RevocationList)) []byte {
+		template := &x509.RevocationList{
+			SignatureAlgorithm: x509.SHA256WithRSA, Number: big.NewInt(5), ThisUpdate: crlDay, NextUpdate: crlDay.Add(CRLPeriod),
+		}
+		change(template)
+		der, err := x509.CreateRevocationList(rand.Reader, template, g.cert, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return der
+	}
+	critical := pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 27}, Critical: true, Value: []byte{2, 1, 1}}
+	broken := append([]byte{}, good...)
+	broken[len(broken)-1] ^= 1
+	var inside cryptobyte.Builder
+	inside.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddBytes(crl.RawTBSRevocationList)
+		b.AddBytes(sha256WithRSA)
+		b.AddASN1BitString(crl.Signature)
+		b.AddASN1Int64(1)
+	})
+	foreign, err := BuildCRL(testKey(t, "successor"), testCRL(other))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameKey, err := BuildCRL(key, testCRL(everyGeneration(t)[Auth]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, der := range map[string][]byte{
+		"nothing": nil, "no DER": []byte("list"), "a certificate": g.DER, "bytes behind it": append(append([]byte{}, good...), 0),
+		"bytes inside it": inside.BytesOrPanic(), "another signature": broken, "another generation's": foreign, "another authority's with the same key": sameKey,
+		"a delta list": made(func(l *x509.RevocationList) { l.ExtraExtensions = []pkix.Extension{critical} }),
+		"a critical entry": made(func(l *x509.RevocationList) {
+			l.RevokedCertificateEntries = []x509.RevocationListEntry{
+				{SerialNumber: big.NewInt(1), RevocationTime: crlDay, ExtraExtensions: []pkix.Extension{critical}},
+			}
+		}),
+		"a number over 64 bits":   made(func(l *x509.RevocationList) { l.Number = new(big.Int).Lsh(big.NewInt(1), 64) }),
+		"without the next update": crlWithoutNextUpdate(t, g),
+	} {
+		if _, err := ParseCRL(g.Certificate(), der); !errors.Is(err, ErrCRL) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := ParseCRL(g.Certificate(), made(func(*x509.RevocationList) {})); err != nil {
+		t.Errorf("an empty list: %v", err)
 	}
 }

@@ -20,6 +20,7 @@ var (
 	oidExtKeyUsage      = asn1.ObjectIdentifier{2, 5, 29, 37}
 	oidAIA              = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 1}
 	oidOCSP             = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1}
+	oidCAIssuers        = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 2}
 	oidCPS              = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 2, 1}
 	oidClientAuth       = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 3, 2}
 )
@@ -94,29 +95,50 @@ func addDirectoryName(b *cryptobyte.Builder, name []byte) {
 	b.AddASN1(cbasn1.Tag(4).Constructed().ContextSpecific(), func(b *cryptobyte.Builder) { b.AddBytes(name) })
 }
 
-// crlPoints returns one distribution point: distributionPoint [0], fullName [0], one directoryName.
-func crlPoints(name []byte) extension {
+// crlPoints returns one distribution point: distributionPoint [0], fullName [0] and in it, unless it is empty, the address
+// of the list, and one directoryName (RFC 5280 section 4.2.1.13: each name is another way to the same list). The address
+// comes first because Go reads no further than another name.
+func crlPoints(name []byte, address string) extension {
 	nested := cbasn1.Tag(0).Constructed().ContextSpecific()
 	return extension{oidCRLPoints, false, func(b *cryptobyte.Builder) {
 		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 				b.AddASN1(nested, func(b *cryptobyte.Builder) {
-					b.AddASN1(nested, func(b *cryptobyte.Builder) { addDirectoryName(b, name) })
+					b.AddASN1(nested, func(b *cryptobyte.Builder) {
+						if address != "" {
+							addURI(b, address)
+						}
+						addDirectoryName(b, name)
+					})
 				})
 			})
 		})
 	}}
 }
 
-func ocspAccess(uri string) extension {
+// access returns an authorityInfoAccess: where the status is told and, unless it is empty, where the authority's
+// certificate is.
+func access(ocsp, certificate string) extension {
 	return extension{oidAIA, false, func(b *cryptobyte.Builder) {
 		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-				b.AddASN1ObjectIdentifier(oidOCSP)
-				b.AddASN1(cbasn1.Tag(6).ContextSpecific(), func(b *cryptobyte.Builder) { b.AddBytes([]byte(uri)) })
-			})
+			addAccess(b, oidOCSP, ocsp)
+			if certificate != "" {
+				addAccess(b, oidCAIssuers, certificate)
+			}
 		})
 	}}
+}
+
+func addAccess(b *cryptobyte.Builder, method asn1.ObjectIdentifier, uri string) {
+	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddASN1ObjectIdentifier(method)
+		addURI(b, uri)
+	})
+}
+
+// addURI writes GeneralName uniformResourceIdentifier [6].
+func addURI(b *cryptobyte.Builder, uri string) {
+	b.AddASN1(cbasn1.Tag(6).ContextSpecific(), func(b *cryptobyte.Builder) { b.AddBytes([]byte(uri)) })
 }
 
 // authorityKeyID returns the long form: key id, and issuer and serial of the authority's own certificate.

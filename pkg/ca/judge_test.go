@@ -143,7 +143,8 @@ func TestOpenSSLText(t *testing.T) {
 		"good.pem": {
 			"Serial Number: 108900001", "Not After : Jun 18 14:59:59 2029 GMT", "X509v3 Key Usage: critical",
 			"Digital Signature, Non Repudiation", "othername", "X509v3 Certificate Policies: critical", "2.999.2106450512.1.1",
-			"CPS: http://www.shomei.example/cps.html", "CRLDP", "OCSP - URI:http://ocsp-sign.shomei.example", "DirName:", "sha256WithRSAEncryption",
+			"CPS: http://www.shomei.example/cps.html", "CRLDP", "OCSP - URI:http://ocsp-sign.shomei.example", "DirName:",
+			"URI:http://repository.shomei.example/sign-03.crl", "CA Issuers - URI:http://repository.shomei.example/sign-03.cer", "sha256WithRSAEncryption",
 		},
 		"phone.pem": {"Digital Signature, Non Repudiation", "X509v3 Certificate Policies: critical", "2.999.2106450512.1.4"},
 		"ca.pem":    {"CA:TRUE", "Certificate Sign, CRL Sign", "X509v3 Subject Alternative Name"},

@@ -39,6 +39,10 @@ type Input struct {
 	Holder *Holder
 	// Phone: the certificate is for a smartphone; only its policy differs.
 	Phone bool
+
+	// addressless: the certificate names no address of lists and of the authority's certificate. A log may hold an
+	// authorisation of such bytes that is yet to be signed.
+	addressless bool
 }
 
 // BuildTBS makes the complete to-be-signed bytes of a certificate (DER of TBSCertificate, RFC 5280 section 4.1) in
@@ -154,8 +158,12 @@ func (in *Input) extensions(keyID []byte, holder altValues) []extension {
 	g := in.Generation
 	issuer := directoryAltName(oidIAN, authorityNameJA(g.Kind, g.Prefecture))
 	policies := certificatePolicies(in.policy())
+	list, certificate := repository+g.ListFile(), repository+g.CertificateFile()
+	if in.addressless {
+		list, certificate = "", ""
+	}
 	rest := []extension{
-		crlPoints(crlPointName(g.Kind, in.Office)), ocspAccess(ocspURI(g.Kind)), authorityKeyID(g), subjectKeyID(keyID),
+		crlPoints(crlPointName(g.Kind, in.Office), list), access(ocspURI(g.Kind), certificate), authorityKeyID(g), subjectKeyID(keyID),
 	}
 	if !g.Kind.carriesHolder() {
 		digitalSignature := keyUsage(7, 0x80)

@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -113,7 +114,7 @@ func rebuild(g *Generation, cert *x509.Certificate) ([]byte, error) {
 	}
 	in := Input{
 		Generation: g, Serial: cert.SerialNumber.Uint64(), NotBefore: cert.NotBefore, LastDay: civil.Of(cert.NotAfter), PublicKey: pub,
-		Phone: OnPhone(cert),
+		Phone: OnPhone(cert), addressless: len(cert.CRLDistributionPoints) == 0,
 	}
 	if err := g.Covers(cert.NotBefore, cert.NotAfter); err != nil {
 		return nil, err
@@ -149,30 +150,33 @@ func rebuild(g *Generation, cert *x509.Certificate) ([]byte, error) {
 
 // readOffice reads the municipality from the distribution point's name: C, O, OU, OU, OU=prefecture, CN=city CRLDP.
 func readOffice(cert *x509.Certificate) (Municipality, error) {
-	for _, e := range cert.Extensions {
-		if !e.Id.Equal(oidCRLPoints) {
-			continue
-		}
-		der := e.Value
-		for range 5 { // points, point, distributionPoint, fullName, directoryName
-			var layer asn1.RawValue
-			if _, err := asn1.Unmarshal(der, &layer); err != nil {
-				return Municipality{}, fmt.Errorf("%w: CRL distribution points: %v", ErrProfile, err)
-			}
-			der = layer.Bytes
-		}
-		var sequence pkix.RDNSequence
-		if _, err := asn1.Unmarshal(der, &sequence); err != nil {
-			return Municipality{}, fmt.Errorf("%w: the name of the CRL distribution point: %v", ErrProfile, err)
-		}
-		var name pkix.Name
-		name.FillFromRDNSequence(&sequence)
-		city, ok := strings.CutSuffix(name.CommonName, pointSuffix)
-		if ok && len(name.OrganizationalUnit) == 3 {
-			return Municipality{Prefecture: name.OrganizationalUnit[2], City: city}, nil
+	none := fmt.Errorf("%w: no CRL distribution point that names a municipality", ErrProfile)
+	i := slices.IndexFunc(cert.Extensions, func(e pkix.Extension) bool { return e.Id.Equal(oidCRLPoints) })
+	if i < 0 {
+		return Municipality{}, none
+	}
+	var directoryName cryptobyte.String
+	names := cryptobyte.String(cert.Extensions[i].Value)
+	nested := cbasn1.Tag(0).Constructed().ContextSpecific()
+	for _, tag := range []cbasn1.Tag{cbasn1.SEQUENCE, cbasn1.SEQUENCE, nested, nested} { // points, point, distributionPoint, fullName
+		if !names.ReadASN1(&names, tag) {
+			return Municipality{}, none
 		}
 	}
-	return Municipality{}, fmt.Errorf("%w: no CRL distribution point that names a municipality", ErrProfile)
+	if !names.SkipOptionalASN1(cbasn1.Tag(6).ContextSpecific()) || !names.ReadASN1(&directoryName, cbasn1.Tag(4).Constructed().ContextSpecific()) {
+		return Municipality{}, none
+	}
+	var sequence pkix.RDNSequence
+	if _, err := asn1.Unmarshal(directoryName, &sequence); err != nil {
+		return Municipality{}, fmt.Errorf("%w: the name of the CRL distribution point: %v", ErrProfile, err)
+	}
+	var name pkix.Name
+	name.FillFromRDNSequence(&sequence)
+	city, ok := strings.CutSuffix(name.CommonName, pointSuffix)
+	if !ok || len(name.OrganizationalUnit) != 3 {
+		return Municipality{}, none
+	}
+	return Municipality{Prefecture: name.OrganizationalUnit[2], City: city}, nil
 }
 
 // realMarks are byte strings of the real JPKI: DER of the arc 1.2.392.200149, of O=JPKI as UTF8String and as

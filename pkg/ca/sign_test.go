@@ -68,7 +68,7 @@ func TestSignRefusesForgedBytes(t *testing.T) {
 		{"a signature certificate's policy", at(2, certificatePolicies(policySign)), ErrProfile},
 		{"the real policy", at(2, certificatePolicies(under(jpkiSAN[0][:7], 1))), ErrFalseColours},
 		{"the real name", func(p *tbs) { p.subject = encodeName(attribute{oidOrganisation, "JPKI"}) }, ErrFalseColours},
-		{"a real host", at(5, ocspAccess("http://ocspauthnorm.jpki.go.jp")), ErrFalseColours},
+		{"a real host", at(5, access("http://ocspauthnorm.jpki.go.jp", "")), ErrFalseColours},
 		{"a CA certificate", func(p *tbs) { p.extensions = append(p.extensions, basicConstraintsCA()) }, ErrProfile},
 		{"an extension missing", func(p *tbs) { p.extensions = p.extensions[:7] }, ErrProfile},
 		{"extensions in another order", func(p *tbs) {
@@ -77,8 +77,12 @@ func TestSignRefusesForgedBytes(t *testing.T) {
 		{"policies not critical", func(p *tbs) { p.extensions[2].critical = false }, ErrProfile},
 		{"another key's id", at(7, subjectKeyID(make([]byte, 20))), ErrProfile},
 		{"a server's purpose", at(1, extKeyUsage(asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 3, 1})), ErrProfile},
-		{"another status server", at(5, ocspAccess("http://ocsp.elsewhere.example")), ErrProfile},
-		{"another distribution point", at(4, crlPoints(authorityName(Auth, Prefecture{}))), ErrProfile},
+		{"another status server", at(5, access("http://ocsp.elsewhere.example", repository+g.CertificateFile())), ErrProfile},
+		{"another distribution point", at(4, crlPoints(authorityName(Auth, Prefecture{}), repository+g.ListFile())), ErrProfile},
+		{"lists elsewhere", at(4, crlPoints(crlPointName(Auth, togane), "http://elsewhere.example/auth-03.crl")), ErrProfile},
+		{"another generation's list", at(4, crlPoints(crlPointName(Auth, togane), repository+foreign.ListFile())), ErrProfile},
+		{"no address of the list, one of the authority", at(4, crlPoints(crlPointName(Auth, togane), "")), ErrProfile},
+		{"the authority's certificate elsewhere", at(5, access(ocspURI(Auth), "http://elsewhere.example/auth-03.cer")), ErrProfile},
 		{"another common name", func(p *tbs) { p.subject = encodeName(attribute{oidCommonName, "AAAAAAAAAAAAAA122130A01"}) }, ErrProfile},
 		{"a short common name", func(p *tbs) { p.subject = encodeName(attribute{oidCommonName, "A"}) }, ErrProfile},
 		{"a name among the names", func(p *tbs) { p.subject = encodeName(attribute{oidLocality, "試験"}) }, ErrProfile},
@@ -92,6 +96,21 @@ func TestSignRefusesForgedBytes(t *testing.T) {
 				t.Errorf("got %d bytes and %v, want %v", len(der), err, test.want)
 			}
 		})
+	}
+}
+
+// A log may hold an authorisation from before certificates named addresses: it is signed as it stands.
+func TestSignTakesBytesWithoutAddresses(t *testing.T) {
+	for kind, g := range everyGeneration(t) {
+		in := testInput(t, g)
+		in.addressless = true
+		cert, err := x509.ParseCertificate(mustSign(t, g, testKey(t, "authority"), in))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(cert.CRLDistributionPoints)+len(cert.IssuingCertificateURL) > 0 {
+			t.Errorf("%s: addresses %v, %v", kind, cert.CRLDistributionPoints, cert.IssuingCertificateURL)
+		}
 	}
 }
 

@@ -25,16 +25,14 @@ func nextNumber(now time.Time, logged, inFolder uint64) uint64 {
 	return max(logged+1, inFolder+1, uint64(max(now.Unix(), 0)))
 }
 
-// carryOn returns the number of the newest list in the folder, or 0 if none there can be believed, or there are fewer
-// than keys in force. If it is newer than the log's own, the log is an older copy; if a subscriber's commit can't be
+// carryOn returns an authority's lists in the folder and the number of the newest, or 0 if none there can be believed, or
+// there are fewer than keys in force. If it is newer than the log's own, the log is an older copy; if a subscriber's commit can't be
 // read, that may have been a revocation. Then whatever those lists name and the log does not is recorded, so that no
 // list takes back a published revocation.
-func (i *Issuer) carryOn(ctx context.Context, folder, id string, logged uint64, keys int) (uint64, error) {
-	list, err := i.readLists(folder, id)
-	if err != nil {
-		return 0, err
+func (i *Issuer) carryOn(ctx context.Context, folder, id string, logged uint64, keys int) (list []*x509.RevocationList, newest uint64, err error) {
+	if list, err = i.readLists(folder, id); err != nil {
+		return nil, 0, err
 	}
-	newest := uint64(0)
 	missing := make(map[uint64]*events.RevocationFound)
 	for _, crl := range list {
 		number := crl.Number.Uint64()
@@ -45,16 +43,16 @@ func (i *Issuer) carryOn(ctx context.Context, folder, id string, logged uint64, 
 	}
 	if newest <= logged && len(missing) == 0 {
 		if len(list) < keys {
-			return 0, nil // only some of the files were written: make all of them again
+			return list, 0, nil // only some of the files were written: make all of them again
 		}
-		return newest, nil
+		return list, newest, nil
 	}
 	i.Logger.Warn("the published revocation list names what the log does not: the log is an older copy, or has an unreadable commit; the entries are kept on the next list; see the runbook, Restore and Damage",
 		"authority", id, "list", newest, "log", logged, "revocations unknown to the log", len(missing))
 	if err := i.recordMissing(ctx, id, missing); err != nil {
-		return 0, err
+		return nil, 0, err
 	}
-	return newest, i.lists.catchUp(ctx, i.Log, i.Logger)
+	return list, newest, i.lists.catchUp(ctx, i.Log, i.Logger)
 }
 
 func (i *Issuer) recordMissing(ctx context.Context, id string, missing map[uint64]*events.RevocationFound) error {

@@ -24,6 +24,7 @@ import (
 	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
+	"shomei/pkg/published"
 	"shomei/pkg/regime"
 )
 
@@ -34,7 +35,9 @@ type Config struct {
 	Vault     dossier.Keys
 	// Keys is the folder of the authorities' private keys, Lists that of the revocation lists.
 	Keys, Lists string
-	Switches    regime.Switches
+	// Bucket is where lists are handed on to whoever serves them.
+	Bucket   *published.Bucket
+	Switches regime.Switches
 	// Days is how RunDays watches dates.
 	Days   days.Watch
 	Clock  func() time.Time
@@ -48,6 +51,7 @@ type Issuer struct {
 	Config
 	signers signers
 	lists   *lists
+	outlet  outlet
 }
 
 // New returns an issuer.

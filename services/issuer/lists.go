@@ -232,13 +232,17 @@ func (i *Issuer) PublishDue(ctx context.Context, folder string) error {
 
 func listFile(folder, id string) string { return filepath.Join(folder, id+".crl") }
 
-var crashListed = crashpoint.Register("issuer.list-recorded")
+var (
+	crashListed = crashpoint.Register("issuer.list-recorded")
+	crashFiled  = crashpoint.Register("issuer.list-filed")
+)
 
 // early is how long before a list expires the next one is made.
 const early = time.Hour
 
-// PublishLists makes a full revocation list for every authority and each of its keys in force, and writes them to the
-// folder as <authority>.crl, PEM, the newest key first. Number and digest are logged before the file is written.
+// PublishLists makes a full revocation list for every authority and each of its keys in force, writes them to the folder as
+// <authority>.crl, PEM, the newest key first, and hands them on. Number and digest are logged before the file is written,
+// and what is handed on is what stands in the folder.
 func (i *Issuer) PublishLists(ctx context.Context, folder string) error {
 	return i.publishLists(ctx, folder, func(string, *events.AuthorityState, uint64) bool { return true })
 }
@@ -256,65 +260,76 @@ func (i *Issuer) publishLists(ctx context.Context, folder string, due func(id st
 		return fmt.Errorf("publishing revocation lists: %w", err)
 	}
 	var errs []error
-	done := make(map[string]bool)
+	current := make(map[string][][]byte)
 	for _, g := range i.Directory.Generations() {
 		id := directory.AuthorityID(g.Kind, g.Prefecture.Code)
-		if done[id] {
+		if _, done := current[id]; done {
 			continue
 		}
-		done[id] = true
-		if err := i.publish(ctx, folder, id, g, due); err != nil {
+		var err error
+		if current[id], err = i.publish(ctx, folder, id, g, due); err != nil {
 			errs = append(errs, fmt.Errorf("publishing the revocation list of authority %s: %w", id, err))
 		}
 	}
 	if err := i.lists.save(i.Log, foldFile(folder), i.Clock()); err != nil {
 		i.Logger.Warn("the fold of the revocation lists was not saved, the next start reads the log again", "error", err)
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, i.handOn(ctx, current))...)
 }
 
-func (i *Issuer) publish(ctx context.Context, folder, id string, one *ca.Generation, due func(id string, state *events.AuthorityState, inFolder uint64) bool) error {
+// publish returns the lists of an authority that stand in the folder, made now if they are due.
+func (i *Issuer) publish(ctx context.Context, folder, id string, one *ca.Generation, due func(id string, state *events.AuthorityState, inFolder uint64) bool) ([][]byte, error) {
 	now := i.Clock().UTC().Truncate(time.Second)
 	head, err := i.Log.Load(ctx, events.KindAuthority, id)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	state, err := lifecycle.DecodeAuthority(head.State)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	keys := i.Directory.Generations().InForce(one.Kind, one.Prefecture.Code, now)
-	inFolder, err := i.carryOn(ctx, folder, id, state.CrlNumber, len(keys))
+	list, inFolder, err := i.carryOn(ctx, folder, id, state.CrlNumber, len(keys))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !due(id, state, inFolder) {
-		return nil
+		var current [][]byte
+		for _, crl := range list {
+			current = append(current, crl.Raw)
+		}
+		return current, nil
 	}
-	number := nextNumber(now, state.CrlNumber, inFolder)
+	return i.make(ctx, folder, id, keys, nextNumber(now, state.CrlNumber, inFolder), now)
+}
+
+// make makes an authority's lists, records them and writes them to the folder.
+func (i *Issuer) make(ctx context.Context, folder, id string, keys ca.Generations, number uint64, now time.Time) ([][]byte, error) {
+	var made [][]byte
 	var file []byte
 	var published []*events.Event
 	for _, g := range keys {
 		signer, err := i.signers.of(g)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		entries := i.lists.entries(id, now)
 		der, err := ca.BuildCRL(signer, ca.CRLInput{
 			Generation: g, Number: number, ThisUpdate: now, NextUpdate: now.Add(ca.CRLPeriod), Entries: entries,
 		})
 		if err != nil {
-			return err
+			return nil, err
 		}
 		sum := sha256.Sum256(der)
 		published = append(published, events.New(&events.CrlPublished{
 			Number: number, ThisUpdateMs: now.UnixMilli(), NextUpdateMs: now.Add(ca.CRLPeriod).UnixMilli(),
 			Entries: uint32(len(entries)), Sha256: sum[:], KeyId: g.KeyID,
 		}))
+		made = append(made, der)
 		file = append(file, pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der})...)
 	}
 	if len(published) == 0 {
-		return nil
+		return nil, nil
 	}
 	outcome, err := i.updateAuthority(ctx, id, func(s *events.AuthorityState) ([]*events.Event, error) {
 		if s.CrlNumber >= number {
@@ -323,9 +338,13 @@ func (i *Issuer) publish(ctx context.Context, folder, id string, one *ca.Generat
 		return published, nil
 	})
 	if err != nil || outcome.Commit == nil {
-		return err
+		return nil, err
 	}
 	crashListed.Hit()
 	i.lists.unlisted[id], i.lists.fresh = false, true
-	return durable.WriteFile(listFile(folder, id), file)
+	if err := durable.WriteFile(listFile(folder, id), file); err != nil {
+		return nil, err
+	}
+	crashFiled.Hit()
+	return made, nil
 }

@@ -33,6 +33,7 @@ import (
 	"shomei/pkg/hubserver"
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/natstest"
+	"shomei/pkg/published"
 	"shomei/pkg/vault"
 	"shomei/pkg/vaultlink"
 	"shomei/services/issuer"
@@ -53,6 +54,7 @@ type World struct {
 	Directory *directory.Directory
 	Vault     *vault.Vault
 	Links     *counterlink.Links
+	Bucket    *published.Bucket
 	RA        *ra.RA
 	Issuer    *issuer.Issuer
 	Logged    *Lines
@@ -121,6 +123,8 @@ func New(t testing.TB, at string) *World {
 	w.Directory = must(directory.Open(t.Context(), w.Log))(t)
 	w.DefineOffice(Office, &events.OfficeDefined{Telephone: "0475-80-1141"})
 	Check(t, counterlink.EnsureStreams(t.Context(), w.Conn, counterlink.StreamLimits{MaxBytes: 64 << 20}))
+	Check(t, published.EnsureBucket(t.Context(), w.Conn, 0))
+	w.Bucket = must(published.Open(w.Conn, ""))(t)
 	w.Links = w.NewLinks(w.Conn, nil)
 	w.RA = w.NewRA(w.Log)
 	w.Issuer = w.NewIssuer(w.Log)
@@ -183,7 +187,8 @@ func (w *World) NewIssuer(log *eventlog.Log) *issuer.Issuer {
 	authorityKeys.into(w.T, keys)
 	w.T.Cleanup(func() { authorityKeys.outOf(w.T, keys) })
 	return issuer.New(issuer.Config{
-		Log: w.as(log, eventlog.RoleIssuer), Directory: w.Directory, Vault: w.Keys(eventlog.RoleIssuer), Keys: keys, Clock: w.Clock.Now, Logger: w.Logger(),
+		Log: w.as(log, eventlog.RoleIssuer), Directory: w.Directory, Vault: w.Keys(eventlog.RoleIssuer), Keys: keys, Bucket: w.Bucket, Clock: w.Clock.Now,
+		Logger: w.Logger(),
 	})
 }
 

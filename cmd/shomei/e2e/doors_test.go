@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -33,7 +34,7 @@ func TestNoListenerWaitsForEver(t *testing.T) {
 	for _, d := range u.doors() {
 		kind := d.kind(t)
 		kinds[kind]++
-		tries := map[string]map[string]func(net.Conn) error{"http": httpTries, "nats": natsTries, "smtp": smtpTries}[kind]
+		tries := map[string]map[string]func(net.Conn) error{"http": httpTries, "lists": listTries(), "nats": natsTries, "smtp": smtpTries}[kind]
 		if tries == nil {
 			t.Errorf("%v speaks nothing that this test knows", d)
 		}
@@ -51,8 +52,8 @@ func TestNoListenerWaitsForEver(t *testing.T) {
 			})
 		}
 	}
-	if kinds["http"] != 4 || kinds["nats"] != 1 || kinds["smtp"] != 1 {
-		t.Errorf("found %v: console, counter's pages, engine and orders speak HTTP", kinds)
+	if kinds["http"] != 4 || kinds["lists"] != 1 || kinds["nats"] != 1 || kinds["smtp"] != 1 {
+		t.Errorf("found %v: console, counter's pages, engine and orders speak HTTP, and revocation lists are served under any name", kinds)
 	}
 }
 
@@ -73,8 +74,12 @@ func (d door) kind(t *testing.T) string {
 	conn := d.dial(t)
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
 	fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-	greeting, _ := bufio.NewReader(conn).ReadString(' ')
+	lines := bufio.NewReader(conn)
+	greeting, _ := lines.ReadString(' ')
+	status, _ := lines.Peek(3)
 	switch {
+	case d.network == "tcp" && strings.HasPrefix(greeting, "HTTP/") && string(status) == "404":
+		return "lists" // the others have something at /
 	case strings.HasPrefix(greeting, "HTTP/"):
 		return "http"
 	case strings.HasPrefix(greeting, "220"):
@@ -199,6 +204,19 @@ var httpTries = map[string]func(net.Conn) error{
 	"host ping":     answering("GET /ping HTTP/1.1\r\n"+wrongHost, "HTTP/1.1 421"),
 	"host post":     answering("POST /api/reports HTTP/1.1\r\nContent-Length: 0\r\n"+wrongHost, "HTTP/1.1 421"),
 	"host missing":  answering("GET /healthz HTTP/1.0\r\n\r\n", "HTTP/1.0 421", "HTTP/1.1 421"),
+}
+
+// listTries are those of a service that everybody may ask, under any name: nothing is there, and nothing is taken.
+func listTries() map[string]func(net.Conn) error {
+	tries := maps.Clone(httpTries)
+	for name := range httpTries {
+		if strings.HasPrefix(name, "host") {
+			delete(tries, name)
+		}
+	}
+	tries["nothing here"] = answering("GET /healthz HTTP/1.1\r\n"+wrongHost, "HTTP/1.1 404")
+	tries["nothing taken"] = answering("POST /sign-01.crl HTTP/1.1\r\nContent-Length: 0\r\n"+wrongHost, "HTTP/1.1 405")
+	return tries
 }
 
 // secured gives a try the connection after the handshake.

@@ -30,6 +30,9 @@ func (p *Parts) Operations() http.Handler {
 		registry.MustRegister(p.clockCollectors()...)
 		registry.MustRegister(p.Links.Collectors()...)
 	}
+	if p.Validation != nil {
+		registry.MustRegister(p.Validation.Collectors()...)
+	}
 	if p.vaultService != nil {
 		registry.MustRegister(p.vaultService.Collectors()...)
 	}
@@ -59,6 +62,14 @@ func (p *Parts) checks() (all []ops.Check) {
 		{p.Vault != nil, ops.Check{Name: "vault", Hint: "put the newest copy of the vault back (runbook, Restore)", Run: p.keysThere}},
 		{p.Issuer != nil, ops.Check{Name: "outside", Hint: "shomei authority found lists them, shomei authority revoke ends them (runbook, Restore)", Run: p.foundSettled}},
 		{p.Issuer != nil, ops.Check{Name: "issuer", Hint: "put the authority's key file back under keys/ca", Run: func(ctx context.Context) error { return p.Issuer.Healthy(ctx) }}},
+		{p.Issuer != nil, ops.Check{
+			Name: "publication", Hint: "the lists are made and filed, and tried again within a minute; look at NATS and at the disk's room",
+			Run: func(context.Context) error { return p.Issuer.HandedOn() },
+		}},
+		{p.Validation != nil, ops.Check{
+			Name: "lists", Hint: "look at issuer, publication and clock; until it is well, certificates can't be verified (runbook, Revocation lists)",
+			Run: func(context.Context) error { return p.Validation.Check() },
+		}},
 		{p.Links != nil, ops.Check{
 			Name: "counters", Hint: "look at the counter that is named; shomei counter retire ends what a lost or stolen one does",
 			Run: func(context.Context) error { return p.Links.Check() },

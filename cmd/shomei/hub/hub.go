@@ -7,6 +7,7 @@
 //	                                    ├→ eraser ──────→ vault, log
 //	                                    ├→ projector ───→ ClickHouse ─hints→ expiry ─→ log
 //	                                    └→ directory (offices, counters, generations)
+//	issuer ─revocation lists→ bucket ─→ validation ─→ whoever checks a certificate
 //	counters ─cards' challenges→ cards ─commits→ log
 package hub
 
@@ -53,6 +54,8 @@ type Config struct {
 	// Everything else of [Join] is in Data.
 	Servers []string `toml:"-"`
 	Tables  string   `toml:"-"`
+	// ListsAt is the address where revocation lists are served; empty: any free port of this machine alone.
+	ListsAt string `toml:"-"`
 	// Copies are folders that may hold good copies of damaged records: data folders of backups, stores of mirrors on
 	// other disks. A start that finds damage searches them.
 	Copies []string `toml:"copies"`

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"shomei/pkg/ca"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/days"
 	"shomei/pkg/directory"
@@ -24,6 +26,7 @@ import (
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/notice"
 	"shomei/pkg/ops"
+	"shomei/pkg/published"
 	"shomei/pkg/vault"
 	"shomei/pkg/warehouse"
 	"shomei/pkg/warehouse/engine"
@@ -33,6 +36,7 @@ import (
 	"shomei/services/issuer"
 	"shomei/services/projector"
 	"shomei/services/ra"
+	"shomei/services/validation"
 	vaultservice "shomei/services/vault"
 )
 
@@ -64,6 +68,7 @@ type Parts struct {
 	mailer notice.Mailer
 	trust  *ops.ClockTrust
 	keys   keys
+	bucket *published.Bucket
 	port   port
 	tables tables
 	// positions holds how far each follower row has come.
@@ -80,7 +85,9 @@ type asked struct {
 	Expiry    *expiry.Expiry
 	Projector *projector.Projector
 	Cards     *cards.Cards
-	eraser    *eraser.Eraser
+	// Validation serves revocation lists.
+	Validation *validation.Validation
+	eraser     *eraser.Eraser
 	// vaultService answers other programs.
 	vaultService *vaultservice.Service
 }
@@ -112,6 +119,7 @@ var serving = []part{
 	{"counters", []string{"cards"}, (*Parts).admit},
 	{"issuer", []string{"directory", "vault"}, (*Parts).openIssuer},
 	{"expiry", []string{"log", "tables"}, (*Parts).openExpiry},
+	{"validation", []string{"directory", "derived files"}, (*Parts).openValidation},
 }
 
 // needed returns the parts of list that rows need, directly or through other parts.
@@ -280,12 +288,19 @@ func (p *Parts) openLog(ctx context.Context) error {
 // openOwnLog opens the log and creates or corrects its streams.
 func (p *Parts) openOwnLog(ctx context.Context) error {
 	err := p.settingUp(func(conn *nats.Conn) error {
-		return counterlink.EnsureStreams(ctx, conn, counterlink.StreamLimits{Store: p.server.StoreLimit()})
+		err := counterlink.EnsureStreams(ctx, conn, counterlink.StreamLimits{Store: p.server.StoreLimit()})
+		if err == nil {
+			err = published.EnsureBucket(ctx, conn, p.server.StoreLimit())
+		}
+		return err
 	})
 	if err != nil {
 		return err
 	}
 	if err := p.server.FitDisk(ctx); err != nil {
+		return err
+	}
+	if p.bucket, err = published.Open(p.conn, ""); err != nil {
 		return err
 	}
 	return p.settingUp(func(conn *nats.Conn) error {
@@ -437,6 +452,31 @@ func (p *Parts) openExpiry(context.Context) error {
 		Log: p.as(eventlog.RoleExpiry), Warehouse: p.Warehouse, Switches: p.Switches, Clock: p.Clock.Now, Days: p.days(), Logger: p.Logger,
 	})
 	return nil
+}
+
+func (p *Parts) openValidation(context.Context) error {
+	bucket, err := published.Open(p.conn, "")
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", cmp.Or(p.ListsAt, "127.0.0.1:0"))
+	if err != nil {
+		return err
+	}
+	p.atEnd(func() error { _ = listener.Close(); return nil }) // its row has closed it, if it ran
+	p.Validation, err = validation.New(validation.Config{
+		Bucket: bucket, Authorities: p.Directory.Generations, Folder: p.path("validation"), Listener: listener, Clock: p.Clock.Now, Logger: p.Logger,
+	})
+	return err
+}
+
+// ListURL returns where the newest revocation list for signatures is served to this machine.
+func (p *Parts) ListURL() string {
+	at := "http://" + p.Validation.Listener.Addr().String() + "/"
+	if g, err := p.Directory.Generations().At(ca.Sign, "", p.Clock.Now()); err == nil {
+		at += g.ListFile()
+	}
+	return at
 }
 
 // URL returns where counters and services connect.

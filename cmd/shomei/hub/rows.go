@@ -36,6 +36,7 @@ var table = []row{
 	{"notifier", []string{"log", "directory", "vault", "mail"}, false, (*Parts).runNotifier},
 	{"eraser", []string{"vault"}, false, func(p *Parts, ctx context.Context) error { return p.eraser.Run(ctx) }},
 	{"projector", []string{"projector"}, false, (*Parts).keepTables},
+	{"validation", []string{"validation"}, false, func(p *Parts, ctx context.Context) error { return p.Validation.Run(ctx) }},
 }
 
 func (p *Parts) runRA(ctx context.Context) error {

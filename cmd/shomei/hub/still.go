@@ -87,8 +87,7 @@ func (p *Parts) Project(ctx context.Context) error {
 func (p *Parts) newIssuer(log *eventlog.Log, now func() time.Time) *issuer.Issuer {
 	return issuer.New(issuer.Config{
 		Log: log, Directory: p.Directory, Vault: p.sealed, Keys: p.path("keys", "ca"), Lists: p.path("crl"),
-		Switches: p.Switches, Clock: now,
-		Logger: p.Logger, Days: p.days(), Handled: p.positions.note("issuer"),
+		Bucket: p.bucket, Switches: p.Switches, Clock: now, Logger: p.Logger, Days: p.days(), Handled: p.positions.note("issuer"),
 	})
 }
 

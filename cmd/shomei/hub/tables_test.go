@@ -265,7 +265,7 @@ func TestDamagedTablesAreRebuilt(t *testing.T) {
 // the hub starts and makes them.
 func TestDerivedFilesAreRemade(t *testing.T) {
 	data := kept(t)
-	for _, folder := range []string{"crl", "mail", "clickhouse"} {
+	for _, folder := range []string{"crl", "validation", "mail", "clickhouse"} {
 		check(t, os.RemoveAll(filepath.Join(data, folder)))
 		check(t, os.WriteFile(filepath.Join(data, folder), []byte("x"), 0o600))
 	}

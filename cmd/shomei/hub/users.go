@@ -13,6 +13,7 @@ import (
 	"shomei/pkg/counterlink"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/hubserver"
+	"shomei/pkg/published"
 )
 
 // hubAccount is the account of the services that run in one process, readAccount that of tools that read the log beside it.
@@ -28,8 +29,8 @@ func openAccounts(dir string) (a hubserver.Accounts, err error) {
 	}
 	// The hub reads and writes the log. It can't create, change or delete a stream.
 	a.Services = []hubserver.Service{
-		{Name: hubAccount, Asks: slices.Concat(hubserver.ReadStreams("*"), counterlink.HubMayPublish(), eventlog.MayPublish())},
-		{Name: readAccount, Asks: hubserver.ReadStreams("*")},
+		{Name: hubAccount, Asks: slices.Concat(hubserver.ReadStreams("*"), counterlink.HubMayPublish(), eventlog.MayPublish(), published.WriterMayPublish())},
+		{Name: readAccount, Asks: append(hubserver.ReadStreams("*"), published.ReaderMayPublish()...)},
 	}
 	for _, key := range []struct {
 		file string
