@@ -2,18 +2,36 @@ package hub
 
 import (
 	"context"
+	"encoding/pem"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
+	"shomei/pkg/directory"
 	"shomei/pkg/eventlog/blocks"
+	"shomei/pkg/published"
 	"shomei/services/fsck"
 )
 
 // Fsck checks the log, the tables and the revocation lists of a started or attached hub against each other. progress,
 // if set, is called with the number of commits checked so far.
 func (p *Parts) Fsck(ctx context.Context, progress func(commits uint64)) (*fsck.Report, error) {
+	lists := p.path("crl")
+	if separated(p.path("keys")) {
+		folder, err := os.MkdirTemp("", "shomei-lists-")
+		if err != nil {
+			return nil, err
+		}
+		defer os.RemoveAll(folder)
+		if err := p.fetchLists(ctx, folder); err != nil {
+			return nil, fmt.Errorf("fetching the revocation lists: %w", err)
+		}
+		lists = folder
+	}
 	c := fsck.Config{
-		Log: p.Log, Warehouse: p.Warehouse, Lists: p.path("crl"), Now: p.judgingTime(ctx), Keys: p.AskVault, Progress: progress,
+		Log: p.Log, Warehouse: p.Warehouse, Lists: lists, Now: p.judgingTime(ctx), Keys: p.AskVault, Progress: progress,
 	}
 	if c.Keys == nil && p.Vault != nil {
 		c.Keys = p.KeyStatuses
@@ -26,6 +44,32 @@ func (p *Parts) Fsck(ctx context.Context, progress func(commits uint64)) (*fsck.
 		report.Findings = append(p.mended(), report.Findings...)
 	}
 	return report, err
+}
+
+// fetchLists writes what the issuer, a program of its own, has published into a folder, in the form of its own.
+func (p *Parts) fetchLists(ctx context.Context, folder string) error {
+	bucket, err := published.Open(p.conn, "")
+	if err != nil {
+		return err
+	}
+	files := make(map[string][]byte)
+	for _, g := range p.Directory.Generations() {
+		list, err := bucket.Get(ctx, g.ListFile(), "")
+		if errors.Is(err, published.ErrNone) {
+			continue // what should be there, fsck itself knows
+		}
+		if err != nil {
+			return err
+		}
+		id := directory.AuthorityID(g.Kind, g.Prefecture.Code)
+		files[id] = append(files[id], pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: list.Bytes})...)
+	}
+	for id, text := range files {
+		if err := os.WriteFile(filepath.Join(folder, id+".crl"), text, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // mended returns the damage on disk that this program repaired when it opened the streams.

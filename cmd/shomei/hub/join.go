@@ -19,6 +19,7 @@ import (
 	"shomei/pkg/counterlink"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/ops"
+	"shomei/pkg/published"
 	"shomei/pkg/vaultlink"
 	"shomei/pkg/wait"
 	"shomei/pkg/warehouse"
@@ -68,6 +69,7 @@ var joining = []part{
 	{"counters", []string{"cards"}, (*Parts).admit},
 	{"issuer", []string{"directory", "vault"}, (*Parts).openIssuer},
 	{"expiry", []string{"log", "tables"}, (*Parts).openExpiry},
+	{"validation", []string{"directory", "derived files"}, (*Parts).openValidation},
 }
 
 // credentials names the file of a program's NATS user below keys/, authorityFile that of the authority of the server's
@@ -85,6 +87,9 @@ func (p *Parts) joinNATS(ctx context.Context) (err error) {
 	}
 	p.port.name = "localhost"
 	if p.conn, err = p.dialServers(credentials); err != nil {
+		return err
+	}
+	if p.bucket, err = published.Open(p.conn, ""); err != nil {
 		return err
 	}
 	if !p.conn.IsConnected() {

@@ -8,6 +8,7 @@ import (
 	"shomei/pkg/counterlink"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/hubserver"
+	"shomei/pkg/published"
 	"shomei/pkg/vaultlink"
 )
 
@@ -47,7 +48,11 @@ var programs = []program{
 	{
 		name: "issuer", words: "発行局: 認可されたものに署名し、失効リストを出す (signs what the log has authorised, publishes revocation lists)",
 		rows: []string{"issuer", "ceremonies", "ready", "directory"}, roles: []eventlog.Role{eventlog.RoleIssuer}, follows: []string{"issuer"},
-		secrets: []string{"ca"}, holds: []string{"crl"}, answers: []string{readySubject},
+		secrets: []string{"ca"}, holds: []string{"crl"}, wire: published.WriterMayPublish(), answers: []string{readySubject},
+	},
+	{
+		name: "validation", words: "失効リストと認証局の証明書を渡す (serves revocation lists and the authorities' certificates over HTTP)",
+		rows: []string{"validation", "directory"}, wire: published.ReaderMayPublish(),
 	},
 	{
 		name: "dispatcher", words: "窓口へ回答と指示を送る (sends answers and commands to the counters)",
@@ -140,7 +145,7 @@ func RightsOfPrograms() (all []ProgramRights) {
 			switch {
 			case reads:
 				r.Reads = append(r.Reads, name)
-			case !strings.HasPrefix(subject, "$"):
+			case !strings.HasPrefix(subject, "$J"):
 				r.Stores = append(r.Stores, subject)
 			}
 		}
