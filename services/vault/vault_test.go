@@ -208,7 +208,7 @@ func TestARetiredKeyOpensNothingMore(t *testing.T) {
 	record("enrol", &events.WriterEnrolled{PublicKey: servicetest.Public(t, key), Role: string(eventlog.RoleNotifier)})
 	natstest.Wait(t, limit, "the enrolment", opens)
 	record("retire", &events.WriterRetired{PublicKey: servicetest.Public(t, key), UntilMs: w.Clock.Now().Add(time.Hour).UnixMilli()})
-	natstest.Wait(t, time.Second, "the retirement", func() bool { return !opens() })
+	natstest.Wait(t, limit, "the retirement", func() bool { return !opens() })
 	for range 10 {
 		if opens() {
 			t.Fatal("a retired key opens again")
