@@ -21,14 +21,16 @@ var ErrUnavailable = errors.New("the vault can't be asked")
 var (
 	errBusy   = errors.New("it has enough of this service's requests at work")
 	errNobody = errors.New("nobody listens for it on NATS: is the vault's service running, and may this one ask it?")
+	errSilent = errors.New("no answer in time")
 	errAnswer = errors.New("the answer is not the vault's to this request")
 	errFailed = errors.New("the vault could not do it, and its own log says why")
 )
 
 const (
-	// patience is how long a call waits in all. While nobody listens, or the vault is busy, it is repeated after a pause
-	// that doubles from firstPause to lastPause.
+	// patience is how long a call waits in all. While nobody listens, the vault is busy, or a request or its answer was
+	// lost, which is noticed after oneWait, it is repeated after a pause that doubles from firstPause to lastPause.
 	patience   = 5 * time.Second
+	oneWait    = 2 * time.Second
 	firstPause = 20 * time.Millisecond
 	lastPause  = 500 * time.Millisecond
 )
@@ -110,7 +112,7 @@ func (c *Client) ask(verb Verb, call *events.VaultCall) (*events.VaultAnswer, er
 	defer cancel()
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		answer, err := c.try(ctx, verb, call)
-		if !errors.Is(err, errNobody) && !errors.Is(err, errBusy) {
+		if !errors.Is(err, errNobody) && !errors.Is(err, errBusy) && !errors.Is(err, errSilent) {
 			return answer, err
 		}
 		if wait.For(ctx, pause) != nil {
@@ -125,12 +127,16 @@ func (c *Client) try(ctx context.Context, verb Verb, call *events.VaultCall) (*e
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, oneWait)
+	defer cancel()
 	reply, err := c.conn.RequestWithContext(ctx, verb.subject(), request.data)
-	if errors.Is(err, nats.ErrNoResponders) {
+	switch {
+	case errors.Is(err, nats.ErrNoResponders):
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, errNobody)
-	}
-	if err != nil { // not wrapped: the end of this wait is not that of the caller's context
-		return nil, fmt.Errorf("%w: %v", ErrUnavailable, err)
+	case errors.Is(err, context.DeadlineExceeded): // not wrapped: it is not the end of the caller's context
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, errSilent)
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	answer, err := request.open(reply.Data)
 	if errors.Is(err, ErrRefused) {

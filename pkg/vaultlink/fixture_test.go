@@ -122,6 +122,7 @@ func (c *centre) client(key nkeys.KeyPair) *Client {
 	c.t.Helper()
 	client, err := NewClient(natstest.Connect(c.t, c.url), key, c.server.Key.PublicKey(), c.clock)
 	check(c.t, err)
+	client.patience = limit // the machine may be busy
 	return client
 }
 

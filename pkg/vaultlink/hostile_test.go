@@ -9,11 +9,13 @@ import (
 	"time"
 
 	"github.com/nats-io/nkeys"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
 	"shomei/events"
 	"shomei/pkg/eventlog"
+	"shomei/pkg/natstest"
 	"shomei/pkg/vault"
 )
 
@@ -196,17 +198,19 @@ func TestOneWritersFloodKeepsNoOtherOut(t *testing.T) {
 	c := newCentre(t)
 	c.start()
 	flooding, other := c.ra(), c.ra()
-	flooding.patience = 100 * time.Millisecond
 	check(t, errorOnly(flooding.Seal(person, vault.Identity, placeOf(person), nil)))
 	a := c.server.asker(flooding.writer)
 	check(t, a.work.Acquire(t.Context(), workBytes))
-	if err := errorOnly(flooding.Seal(person, vault.Identity, placeOf(person), nil)); !errors.Is(err, ErrUnavailable) || !errors.Is(err, errBusy) {
-		t.Errorf("with as much at work as allowed: %v", err)
-	}
-	check(t, errorOnly(other.Seal(person, vault.Identity, placeOf(person), nil)))
-	flooding.patience = limit
 	done := make(chan error, 1)
 	go func() { done <- errorOnly(flooding.Seal(person, vault.Identity, placeOf(person), nil)) }()
+	busy := c.server.requests.WithLabelValues(string(Seal), string(eventlog.RoleRA), "unknown", "busy")
+	natstest.Wait(t, limit, "two refusals for now", func() bool { return testutil.ToFloat64(busy) >= 2 })
+	check(t, errorOnly(other.Seal(person, vault.Identity, placeOf(person), nil)))
+	hasty := *flooding
+	hasty.patience = 100 * time.Millisecond
+	if err := errorOnly(hasty.Seal(person, vault.Identity, placeOf(person), nil)); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("with as much at work as allowed: %v", err)
+	}
 	a.work.Release(workBytes)
 	check(t, <-done)
 }

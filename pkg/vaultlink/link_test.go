@@ -170,7 +170,6 @@ func TestCallsWaitForAVaultThatComesBack(t *testing.T) {
 			t.Errorf("while it is away: %v", err)
 		}
 		c.untouched(person)
-		ra.patience = limit
 		done := make(chan error, 1)
 		go func() { done <- errorOnly(ra.Seal("somebody", vault.Identity, placeOf("somebody"), nil)) }()
 		stop := c.start()
@@ -181,7 +180,7 @@ func TestCallsWaitForAVaultThatComesBack(t *testing.T) {
 	}
 }
 
-// TestALineThatBreaksLosesNoCall: the connection is lost with a request on it, and the next call gets through.
+// TestALineThatBreaksLosesNoCall: the connection is lost with a request on it, or with its answer, and it is asked again.
 func TestALineThatBreaksLosesNoCall(t *testing.T) {
 	c := newCentre(t)
 	c.start()
@@ -189,15 +188,12 @@ func TestALineThatBreaksLosesNoCall(t *testing.T) {
 	ra := c.ra()
 	ra.conn = natstest.Connect(t, "nats://"+line.Addr())
 	check(t, errorOnly(ra.Seal(person, vault.Identity, placeOf(person), nil)))
-	ra.patience = 300 * time.Millisecond
-	line.LoseAnswer("MSG _INBOX")
-	if err := errorOnly(ra.Seal(person, vault.Identity, placeOf(person), nil)); !errors.Is(err, ErrUnavailable) {
-		t.Errorf("its answer was lost: %v", err)
-	}
-	ra.patience = limit
+	line.LoseRequest(Seal.subject())
 	check(t, errorOnly(ra.Seal(person, vault.Identity, placeOf(person), nil)))
-	if line.Lost() != 1 {
-		t.Errorf("%d answers were lost", line.Lost())
+	line.LoseAnswer("MSG " + inboxPrefix)
+	check(t, errorOnly(ra.Seal(person, vault.Identity, placeOf(person), nil)))
+	if line.Lost() != 2 {
+		t.Errorf("%d of a request and an answer were lost", line.Lost())
 	}
 }
 
@@ -223,7 +219,6 @@ func TestManyAskAtOnce(t *testing.T) {
 	c := newCentre(t)
 	c.start()
 	ra := c.ra()
-	ra.patience = limit
 	var all sync.WaitGroup
 	for i := range 300 {
 		all.Go(func() {
