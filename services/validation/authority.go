@@ -25,7 +25,7 @@ type authority struct {
 	// seen is the version in the bucket that was looked at last, refused why it is not served.
 	seen    string
 	refused error
-	// unkept: the list is not in the folder, failed says why if that was tried.
+	// unkept: the folder does not have all of it, failed says why if that was tried.
 	unkept bool
 	failed error
 }
@@ -40,6 +40,8 @@ const (
 	certificateSuffix = ".cer"
 )
 
+var errEarly = errors.New("it is yet to come")
+
 // ahead is how far the issuer's clock may be ahead of this one.
 const ahead = 5 * time.Minute
 
@@ -52,7 +54,7 @@ func (a *authority) later(der []byte, now time.Time) (*x509.RevocationList, erro
 	}
 	switch {
 	case crl.ThisUpdate.After(now.Add(ahead)):
-		return nil, fmt.Errorf("number %v is of %s, which is yet to come", crl.Number, stamp(crl.ThisUpdate))
+		return nil, fmt.Errorf("number %v is of %s: %w", crl.Number, stamp(crl.ThisUpdate), errEarly)
 	case a.list == nil && !now.Before(crl.NextUpdate):
 		return nil, fmt.Errorf("number %v has been over since %s", crl.Number, stamp(crl.NextUpdate))
 	case a.list == nil || bytes.Equal(crl.Raw, a.list.Raw) || crl.Number.Cmp(a.list.Number) > 0:
@@ -72,15 +74,11 @@ func (v *Validation) learn(name string, der []byte) {
 		return
 	}
 	certificate, err := x509.ParseCertificate(der)
-	if err == nil {
-		err = durable.WriteFile(filepath.Join(v.Folder, name+certificateSuffix), der)
+	if err != nil { // the directory has read it before
+		v.Logger.Error("the certificate of an authority can't be read", "authority", name, "error", err)
+		return
 	}
-	if err != nil {
-		v.Logger.Error("the certificate of an authority can't be kept for the next start", "authority", name, "error", err)
-	}
-	if certificate != nil {
-		v.add(&authority{name: name, certificate: certificate})
-	}
+	v.add(&authority{name: name, certificate: certificate, unkept: true})
 }
 
 // add serves an authority in the place of another of its name.
@@ -94,12 +92,15 @@ func (v *Validation) add(a *authority) {
 
 var crashKept = crashpoint.Register("validation.list-kept")
 
-// keep writes a list that is served into the folder.
+// keep writes what is served of an authority into the folder.
 func (v *Validation) keep(a *authority) {
 	if !a.unkept {
 		return
 	}
-	err := durable.WriteFile(filepath.Join(v.Folder, a.listFile()), a.list.Raw)
+	err := durable.WriteFile(filepath.Join(v.Folder, a.name+certificateSuffix), a.certificate.Raw)
+	if err == nil && a.list != nil {
+		err = durable.WriteFile(filepath.Join(v.Folder, a.listFile()), a.list.Raw)
+	}
 	crashKept.Hit()
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -28,10 +28,13 @@ func (v *Validation) Check() error {
 func (v *Validation) trouble(a *authority, now time.Time) error {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	if !a.inForce(now) {
-		return nil
-	}
 	var errs []error
+	if a.failed != nil {
+		errs = append(errs, fmt.Errorf("%s is served, but can't be kept for the next start: %w", a.name, a.failed))
+	}
+	if !a.inForce(now) {
+		return errors.Join(errs...)
+	}
 	switch {
 	case a.list == nil:
 		errs = append(errs, fmt.Errorf("%s: no list yet", a.listFile()))
@@ -42,9 +45,6 @@ func (v *Validation) trouble(a *authority, now time.Time) error {
 	}
 	if a.refused != nil {
 		errs = append(errs, fmt.Errorf("%s: what is published is not served: %w", a.listFile(), a.refused))
-	}
-	if a.failed != nil {
-		errs = append(errs, fmt.Errorf("%s is served, but can't be kept for the next start: %w", a.listFile(), a.failed))
 	}
 	return errors.Join(errs...)
 }

@@ -89,6 +89,23 @@ func TestWhatIsNotALaterListIsNotServed(t *testing.T) {
 	p.await("a later list", signList, func(_ *http.Response, body []byte) bool { return bytes.Equal(body, later) })
 }
 
+// A list that was made by a clock ahead of this one is served once its time has come.
+func TestAListOfTomorrow(t *testing.T) {
+	p := open(t)
+	now := p.World.Clock.Now()
+	list := p.signed(1, now.Add(10*time.Minute))
+	servicetest.Check(t, p.World.Bucket.Put(t.Context(), "sign-03.crl", list))
+	p.run()
+	natstest.Wait(t, 20*time.Second, "health to say it", func() bool {
+		err := p.Check()
+		return err != nil && strings.Contains(err.Error(), "yet to come")
+	})
+	p.World.Clock.SetTo(now.Add(6 * time.Minute))
+	if got := p.served(); !bytes.Equal(got, list) {
+		t.Errorf("%d other bytes are served", len(got))
+	}
+}
+
 // A list that is over is not taken up, but one that is served is served still: who reads it sees that it is over.
 func TestListsThatAreOver(t *testing.T) {
 	p := open(t)

@@ -93,6 +93,7 @@ func (v *Validation) Look(ctx context.Context) {
 	}
 	var unreachable error
 	for _, a := range v.known() {
+		v.keep(a)
 		if !a.inForce(v.Clock()) {
 			continue // no list of it is made
 		}
@@ -116,7 +117,6 @@ func (v *Validation) known() []*authority {
 
 // lookAt serves the list that stands in the bucket for an authority, if it is a later one.
 func (v *Validation) lookAt(ctx context.Context, a *authority) error {
-	v.keep(a)
 	ctx, cancel := context.WithTimeout(ctx, lookWithin)
 	defer cancel()
 	f, err := v.Bucket.Get(ctx, a.listFile(), a.seen)
@@ -126,8 +126,10 @@ func (v *Validation) lookAt(ctx context.Context, a *authority) error {
 	if err != nil || f.Bytes == nil {
 		return err
 	}
-	a.seen = f.Version
 	next, err := a.later(f.Bytes, v.Clock())
+	if a.seen = f.Version; errors.Is(err, errEarly) {
+		a.seen = "" // its time will come
+	}
 	if err != nil {
 		v.refuse(a, err)
 		return nil

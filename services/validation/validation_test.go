@@ -237,7 +237,7 @@ func TestCertificatesAreVerifiedByTheirOwnAddresses(t *testing.T) {
 		_, issuer := p.get("GET", certificate.IssuingCertificateURL[0])
 		text := openssl(t, nil, "crl", "-inform", "DER", "-in", p.write("list.der", "", list), "-noout", "-text",
 			"-CAfile", p.write("issuer.pem", "CERTIFICATE", issuer))
-		if !strings.Contains(text, "verify OK") || !strings.Contains(text, fmt.Sprintf("Serial Number: %X", certificate.SerialNumber)) {
+		if !strings.Contains(text, "verify OK") || !strings.Contains(text, fmt.Sprintf("Serial Number: %X", certificate.SerialNumber.Bytes())) {
 			t.Errorf("%v: openssl says of the list at %s, by the certificate at %s: %s", kind, address, certificate.IssuingCertificateURL[0], text)
 		}
 		if parsed, err := x509.ParseCertificate(issuer); err != nil || certificate.CheckSignatureFrom(parsed) != nil {

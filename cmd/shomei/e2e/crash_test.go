@@ -36,7 +36,10 @@ func firstStart(t *testing.T, at *crashes, points []string) {
 	c.advance(opening)
 	at.arm("the first start", points...)
 	c.start()
-	poll(t, "the first day to be done", func() bool { return slices.Contains(at.at("the first start"), "validation.list-kept") }, func() string { return string(c.tail()) })
+	poll(t, "the first day to be done", func() bool {
+		died := at.at("the first start")
+		return slices.Contains(died, "issuer.list-handed-on") && slices.Contains(died, "validation.list-kept")
+	}, func() string { return string(c.tail()) })
 	at.arm("")
 	c.restart()
 	c.whole()
