@@ -87,12 +87,13 @@ func (a *app) fsck(ctx context.Context, out, progress io.Writer) (found uint64, 
 	return found, nil
 }
 
-// reachVault lets a check look at the keys: in the vault itself or, if a hub holds it, by asking the hub. A hub that
-// takes no orders, such as a story's, leaves it unchecked.
+// reachVault lets a check look at the keys: in the vault itself or, if a hub holds it or a program of its own, by asking the
+// hub or the operator. A hub that takes no orders, such as a story's, leaves it unchecked.
 func (a *app) reachVault(ctx context.Context, h *hub.Parts) error {
-	err := h.OpenVault(ctx)
-	if !errors.Is(err, vault.ErrInUse) {
-		return err
+	if !h.Separated() {
+		if err := h.OpenVault(ctx); !errors.Is(err, vault.ErrInUse) {
+			return err
+		}
 	}
 	orders := control.Open(a.Data, operator)
 	h.AskVault = func(ctx context.Context, keys []vault.Key) ([]vault.Status, error) {

@@ -142,20 +142,25 @@ const nextResponse = 5 * time.Second
 // answer exports subjects on which users of the account answer requests from other accounts. A pull request has many
 // answers, all others one.
 func answer(claims *jwt.AccountClaims, subjects []string) {
-	subjects = slices.Compact(slices.Sorted(slices.Values(subjects)))
+	subjects = widest(subjects)
 	if len(subjects) > 0 {
 		claims.Limits.Exports, claims.Limits.WildcardExports = jwt.NoLimit, true
 	}
 	for _, subject := range subjects {
-		if slices.ContainsFunc(subjects, func(wider string) bool { return wider != subject && server.SubjectMatchesFilter(subject, wider) }) {
-			continue // the wider one is enough, and a server takes no two that overlap
-		}
 		export := &jwt.Export{Name: subject, Subject: jwt.Subject(subject), Type: jwt.Service, ResponseType: jwt.ResponseTypeSingleton}
 		if strings.HasPrefix(subject, pullPrefix) {
 			export.ResponseType, export.ResponseThreshold = jwt.ResponseTypeStream, nextResponse
 		}
 		claims.Exports.Add(export)
 	}
+}
+
+// widest leaves out subjects that another covers: a server takes no exports and no imports that overlap.
+func widest(subjects []string) []string {
+	sorted := slices.Compact(slices.Sorted(slices.Values(subjects)))
+	return slices.DeleteFunc(slices.Clone(sorted), func(subject string) bool {
+		return slices.ContainsFunc(sorted, func(wider string) bool { return wider != subject && server.SubjectMatchesFilter(subject, wider) })
+	})
 }
 
 // ask imports subjects of another account.
@@ -168,7 +173,7 @@ func ask(claims *jwt.AccountClaims, of nkeys.KeyPair, subjects []string) error {
 		return fmt.Errorf("public key of the account that %s asks: %w", claims.Name, err)
 	}
 	claims.Limits.Imports = jwt.NoLimit
-	for _, subject := range slices.Compact(slices.Sorted(slices.Values(subjects))) {
+	for _, subject := range widest(subjects) {
 		claims.Imports.Add(&jwt.Import{Name: subject, Subject: jwt.Subject(subject), Account: public, Type: jwt.Service})
 	}
 	return nil

@@ -2,11 +2,14 @@ package hub
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"shomei/pkg/directory"
@@ -46,23 +49,33 @@ func (p *Parts) Fsck(ctx context.Context, progress func(commits uint64)) (*fsck.
 	return report, err
 }
 
-// fetchLists writes what the issuer, a program of its own, has published into a folder, in the form of its own.
+// fetchLists writes what the issuer, a program of its own, has published last into a folder, in the form of its own: the lists
+// of an authority's keys in force, which have one number, the newest key first.
 func (p *Parts) fetchLists(ctx context.Context, folder string) error {
 	bucket, err := published.Open(p.conn, "")
 	if err != nil {
 		return err
 	}
-	files := make(map[string][]byte)
-	for _, g := range p.Directory.Generations() {
-		list, err := bucket.Get(ctx, g.ListFile(), "")
+	files, newest := make(map[string][]byte), make(map[string]*big.Int)
+	for _, g := range slices.Backward(p.Directory.Generations()) {
+		file, err := bucket.Get(ctx, g.ListFile(), "")
 		if errors.Is(err, published.ErrNone) {
 			continue // what should be there, fsck itself knows
 		}
 		if err != nil {
 			return err
 		}
+		list, err := x509.ParseRevocationList(file.Bytes)
+		if err != nil {
+			return fmt.Errorf("%s: %w", g.ListFile(), err)
+		}
 		id := directory.AuthorityID(g.Kind, g.Prefecture.Code)
-		files[id] = append(files[id], pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: list.Bytes})...)
+		if newest[id] == nil {
+			newest[id] = list.Number
+		}
+		if list.Number.Cmp(newest[id]) == 0 {
+			files[id] = append(files[id], pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: file.Bytes})...)
+		}
 	}
 	for id, text := range files {
 		if err := os.WriteFile(filepath.Join(folder, id+".crl"), text, 0o600); err != nil {

@@ -232,15 +232,12 @@ func TestARightToReadIsNoRightToWrite(t *testing.T) {
 		}
 	}
 	// Whatever is delivered at all has been, once a consumer made last delivers to somebody who listens.
-	last := w.as("console")
-	check(t, last.PublishRequest("$JS.API.CONSUMER.CREATE."+log+".last", "_INBOX.x", []byte(push(log, "last", "heard.last"))))
-	for {
-		m, err := w.heard["log"].NextMsg(10 * time.Second)
-		check(t, err)
-		if m.Subject == "heard.last" {
-			break
-		}
-	}
+	heard, err := w.log.SubscribeSync("heard.last")
+	check(t, err)
+	check(t, w.log.Flush())
+	check(t, w.as("console").PublishRequest("$JS.API.CONSUMER.CREATE."+log+".last", "_INBOX.x", []byte(push(log, "last", "heard.last"))))
+	_, err = heard.NextMsg(10 * time.Second)
+	check(t, err)
 	if got := w.came(); len(got) > 0 {
 		t.Errorf("a consumer delivered to %v", got)
 	}

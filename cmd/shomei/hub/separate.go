@@ -33,6 +33,9 @@ func separated(dir string) bool {
 	return err == nil
 }
 
+// Separated reports whether the services of the centre are programs of their own, and this data folder the operator's.
+func (p *Parts) Separated() bool { return separated(p.path("keys")) }
+
 // Separation says how the services of a centre become programs of their own.
 type Separation struct {
 	// Out is the folder for those of the services and of NATS; it must not exist.
