@@ -48,7 +48,14 @@ func Join(ctx context.Context, c Config, name string) (*Hub, error) {
 var joinedRows = []row{
 	{"ready", []string{"issuer"}, false, (*Parts).answerReady},
 	{"vault", []string{"vault"}, false, func(p *Parts, ctx context.Context) error { return p.vaultService.Run(ctx) }},
-	{"console", []string{"projector"}, false, func(_ *Parts, ctx context.Context) error { <-ctx.Done(); return nil }},
+	{"console", []string{"projector"}, false, onlyDoors},
+	{"operator", []string{"directory", "vault"}, false, onlyDoors},
+}
+
+// onlyDoors runs nothing: what the program does is asked for at its pages or its socket.
+func onlyDoors(_ *Parts, ctx context.Context) error {
+	<-ctx.Done()
+	return nil
 }
 
 // joining lists the parts of a service that is a program of its own.

@@ -84,7 +84,7 @@ var programs = []program{
 	},
 	{
 		name: "operator", words: "運用者の命令を受ける (takes the orders of operators' commands; its folder has the keys that make users)",
-		rows: []string{"directory"}, roles: []eventlog.Role{eventlog.RoleOperator}, secrets: []string{"engine.password"},
+		rows: []string{"operator", "directory"}, roles: []eventlog.Role{eventlog.RoleOperator}, secrets: []string{"engine.password"},
 		wire: append(hubserver.ReadStreams(counterlink.ClaimStream, counterlink.HeadStream), counterlink.SourceMayPublish()...),
 	},
 }
