@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"shomei/cmd/shomei/hub"
 )
 
 // exposure is the highest score, of 100, that systemd may give a unit's isolation; a unit without any scores 96.
@@ -74,9 +76,15 @@ func TestUnitsStartCommandsAsTheyAreSpelt(t *testing.T) {
 		if out, err := exec.Command("go", "build", "-ldflags=-w", "-o", program, "./"+string(start[1])).CombinedOutput(); err != nil {
 			t.Fatalf("building %s: %v\n%s", start[1], err, out)
 		}
-		arguments := append(strings.Fields(string(start[2])), "--help")
-		if out, err := exec.Command(program, arguments...).CombinedOutput(); err != nil {
-			t.Errorf("%s: %s %q: %v\n%s", unit, start[1], arguments, err, out)
+		instances := []string{""}
+		if strings.Contains(unit, "@") {
+			instances, _ = hub.Programs()
+		}
+		for _, instance := range instances {
+			arguments := append(strings.Fields(strings.ReplaceAll(string(start[2]), "%i", instance)), "--help")
+			if out, err := exec.Command(program, arguments...).CombinedOutput(); err != nil {
+				t.Errorf("%s: %s %q: %v\n%s", unit, start[1], arguments, err, out)
+			}
 		}
 		if _, err := exec.Command(program, "all", "--no-such-flag", "--help").CombinedOutput(); err == nil {
 			t.Errorf("%s takes any flag, so this test proves nothing", start[1])

@@ -52,6 +52,9 @@ func (a *app) allCommand() *cobra.Command {
 		if c.Hub.Logger, err = ops.NewLogger(os.Stderr, c.Log); err != nil {
 			return err
 		}
+		if len(c.Hub.Servers) > 0 {
+			return fmt.Errorf("%w: [nats] stands in the file of a service that is a program of its own: shomei all has a server of its own", ops.ErrConfig)
+		}
 		h, page, err := a.start(cmd.Context(), c.Hub, c.Console)
 		if err != nil {
 			return err
