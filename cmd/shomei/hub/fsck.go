@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"shomei/pkg/directory"
+	"shomei/pkg/durable"
 	"shomei/pkg/eventlog/blocks"
 	"shomei/pkg/published"
 	"shomei/services/fsck"
@@ -23,15 +24,10 @@ import (
 func (p *Parts) Fsck(ctx context.Context, progress func(commits uint64)) (*fsck.Report, error) {
 	lists := p.path("crl")
 	if separated(p.path("keys")) {
-		folder, err := os.MkdirTemp("", "shomei-lists-")
-		if err != nil {
-			return nil, err
-		}
-		defer os.RemoveAll(folder)
-		if err := p.fetchLists(ctx, folder); err != nil {
+		lists = p.path("published")
+		if err := p.fetchLists(ctx, lists); err != nil {
 			return nil, fmt.Errorf("fetching the revocation lists: %w", err)
 		}
-		lists = folder
 	}
 	c := fsck.Config{
 		Log: p.Log, Warehouse: p.Warehouse, Lists: lists, Now: p.judgingTime(ctx), Keys: p.AskVault, Progress: progress,
@@ -77,8 +73,11 @@ func (p *Parts) fetchLists(ctx context.Context, folder string) error {
 			files[id] = append(files[id], pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: file.Bytes})...)
 		}
 	}
+	if err := errors.Join(os.RemoveAll(folder), os.MkdirAll(folder, 0o700)); err != nil {
+		return err
+	}
 	for id, text := range files {
-		if err := os.WriteFile(filepath.Join(folder, id+".crl"), text, 0o600); err != nil {
+		if err := durable.WriteFile(filepath.Join(folder, id+".crl"), text); err != nil {
 			return err
 		}
 	}

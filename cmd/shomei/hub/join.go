@@ -58,26 +58,21 @@ func onlyDoors(_ *Parts, ctx context.Context) error {
 	return nil
 }
 
-// joining lists the parts of a service that is a program of its own.
-var joining = []part{
-	{"data folder", nil, (*Parts).hold},
-	{"clock", nil, (*Parts).openClock},
-	{"keys", []string{"data folder"}, (*Parts).readKeys},
-	{"derived files", []string{"data folder"}, (*Parts).makeWay},
-	{"NATS", []string{"keys"}, (*Parts).joinNATS},
-	{"log", []string{"NATS", "clock"}, (*Parts).joinLog},
-	{"vault", []string{"log"}, (*Parts).joinVault},
-	{"tables", []string{"log", "derived files"}, (*Parts).joinTables},
-	{"projector", []string{"log", "tables"}, (*Parts).openProjector},
-	{"mail", []string{"derived files"}, (*Parts).startMail},
-	{"directory", []string{"log"}, (*Parts).openDirectory},
-	{"links", []string{"directory", "vault"}, (*Parts).openLinks},
-	{"cards", []string{"links"}, (*Parts).openCards},
-	{"counters", []string{"cards"}, (*Parts).admit},
-	{"issuer", []string{"directory", "vault"}, (*Parts).openIssuer},
-	{"expiry", []string{"log", "tables"}, (*Parts).openExpiry},
-	{"validation", []string{"directory", "derived files"}, (*Parts).openValidation},
-}
+// joining lists the parts of a service that is a program of its own: those of a serving centre, some of which another program
+// has.
+var joining = func() []part {
+	list := slices.Clone(serving)
+	for _, other := range []part{
+		{"keys", []string{"data folder"}, (*Parts).readKeys},
+		{"NATS", []string{"keys"}, (*Parts).joinNATS},
+		{"log", []string{"NATS", "clock"}, (*Parts).joinLog},
+		{"vault", []string{"log"}, (*Parts).joinVault},
+		{"tables", []string{"log", "derived files"}, (*Parts).joinTables},
+	} {
+		list[slices.IndexFunc(list, func(p part) bool { return p.name == other.name })] = other
+	}
+	return list
+}()
 
 // credentials names the file of a program's NATS user below keys/, authorityFile that of the authority of the server's
 // certificate.
@@ -118,17 +113,11 @@ func (p *Parts) dialServers(file string) (*nats.Conn, error) {
 }
 
 // joinLog opens the log that another program has begun, for each role of this one.
-func (p *Parts) joinLog(ctx context.Context) (err error) {
+func (p *Parts) joinLog(ctx context.Context) error {
 	if err := p.openLogWith(ctx, eventlog.Config{Marks: p.path("marks")}); err != nil {
 		return err
 	}
-	p.logs = make(map[eventlog.Role]*eventlog.Log)
-	for role, key := range p.keys.writers {
-		if p.logs[role], err = p.Log.As(key); err != nil {
-			return fmt.Errorf("opening the log as %s: %w", role, err)
-		}
-	}
-	return nil
+	return p.openRoles()
 }
 
 // joinVault opens the vault where it lies, and elsewhere the way to its service.

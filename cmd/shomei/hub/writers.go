@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nkeys"
@@ -33,16 +32,9 @@ const (
 
 // rootOf returns the public key of the root, which it makes at the first start.
 func rootOf(dir string) (string, error) {
-	text, err := os.ReadFile(filepath.Join(dir, rootPublic))
-	if err == nil {
-		public := strings.TrimSpace(string(text))
-		if !nkeys.IsValidPublicUserKey(public) {
-			return "", fmt.Errorf("keys/%s holds no public user nkey; put back the file of this deployment", rootPublic)
-		}
-		return public, nil
-	}
+	public, err := publicKey(dir, rootPublic)
 	if !errors.Is(err, os.ErrNotExist) {
-		return "", err
+		return public, err
 	}
 	if _, err := os.Stat(filepath.Join(filepath.Dir(dir), "marks", eventlog.WritersFile)); err == nil {
 		return "", fmt.Errorf("keys/%s is missing, and another root would enrol nobody whom the log knows: put back the file of this deployment", rootPublic)
@@ -51,8 +43,7 @@ func rootOf(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	public, err := root.PublicKey()
-	if err != nil {
+	if public, err = root.PublicKey(); err != nil {
 		return "", err
 	}
 	return public, durable.WriteSecret(filepath.Join(dir, rootPublic), []byte(public+"\n"))
@@ -104,6 +95,11 @@ func (p *Parts) enrolWriters(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return p.openRoles()
+}
+
+// openRoles opens the log for each role of which this process has a key.
+func (p *Parts) openRoles() (err error) {
 	p.logs = make(map[eventlog.Role]*eventlog.Log)
 	for role, key := range p.keys.writers {
 		if p.logs[role], err = p.Log.As(key); err != nil {
