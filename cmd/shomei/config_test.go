@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,6 +48,40 @@ func TestLawInTheConfiguration(t *testing.T) {
 	} {
 		if _, err := load(text); !errors.Is(err, ops.ErrConfig) || !strings.Contains(err.Error(), strings.Trim(named, "[]")) {
 			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// What shomei nats init writes for a program says all that the centre's own file said, but for where things are and for what
+// only another program needs.
+func TestTheConfigurationOfAProgramIsTheCentres(t *testing.T) {
+	centre := defaults()
+	if err := centre.load(example); err != nil {
+		t.Fatal(err)
+	}
+	centre.Law.LetterDays, centre.Hub.From, centre.Console, centre.Validation.Listen = 14, "notice@city.example", "127.0.0.1:1", "127.0.0.1:2"
+	for _, program := range []string{"ra", "notifier", "validation", "console"} {
+		text, err := centre.of(program, "/data", "tls://nats:4222", "127.0.0.1:3")
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(t.TempDir(), "shomei.toml")
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var got config
+		if err := got.load(file); err != nil {
+			t.Fatalf("%s: %v\n%s", program, err, text)
+		}
+		if got.Law != centre.Law || got.Log != centre.Log || got.Hub.From != centre.Hub.From || got.Hub.Host != centre.Hub.Host ||
+			!slices.Equal(got.Hub.Names, centre.Hub.Names) || got.Hub.Streams != centre.Hub.Streams || got.Hub.PrintDesk != centre.Hub.PrintDesk {
+			t.Errorf("%s: %+v", program, got)
+		}
+		if (got.SMTP == centre.SMTP) != (program == "notifier") || (got.Console != "") != (program == "console") || (got.Validation.Listen != "") != (program == "validation") {
+			t.Errorf("%s has what another needs, or not what it needs: %+v", program, got)
+		}
+		if got.Hub.Data != "/data" || !slices.Equal(got.Hub.Servers, []string{"tls://nats:4222"}) || got.Hub.Tables != "127.0.0.1:3" {
+			t.Errorf("%s: %+v", program, got.Hub)
 		}
 	}
 }

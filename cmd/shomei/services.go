@@ -6,10 +6,12 @@ import (
 	"net/http"
 	"os"
 
+	"github.com/pelletier/go-toml/v2"
 	"github.com/spf13/cobra"
 
 	"shomei/cmd/shomei/control"
 	"shomei/cmd/shomei/hub"
+	"shomei/pkg/notice"
 	"shomei/pkg/ops"
 	"shomei/pkg/page"
 )
@@ -91,6 +93,31 @@ that use them. The log stays where it is, for the NATS server; the data folder b
   shomei operator --config DIR/operator/shomei.toml
   shomei ra --config DIR/ra/shomei.toml     (issuer, dispatcher, … alike)`
 
+// clean refuses a configuration from which no NATS server can be made.
+func clean(c hub.Config) error {
+	if c.Port <= 0 {
+		return fmt.Errorf("%w: port of [hub]: name the port where the NATS server is to listen, which counters know", ops.ErrConfig)
+	}
+	return nil
+}
+
+// of returns the configuration of a program: the centre's, but for where it finds the others, and for what only some use.
+func (c config) of(program, data, server, tables string) ([]byte, error) {
+	c.Hub.Data, c.NATS.Servers, c.ClickHouse.Tables = data, []string{server}, tables
+	c.Hub.TLSCert, c.Hub.TLSKey, c.Hub.TLSCA, c.Hub.Copies = "", "", "", nil // the server's, and those of who mends its streams
+	if program != "notifier" {
+		c.SMTP = notice.Mailer{}
+	}
+	if program != "console" {
+		c.Console = ""
+	}
+	if program != "validation" {
+		c.Validation = listening{}
+	}
+	text, err := toml.Marshal(c)
+	return append([]byte("# shomei "+program+" --config FILE, made by shomei nats init\n"), text...), err
+}
+
 // natsCommand makes what services need that are programs of their own.
 func (a *app) natsCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -108,18 +135,26 @@ func (a *app) natsCommand() *cobra.Command {
 			if cmd.Flags().Changed("data") || file == "" {
 				c.Hub.Data = a.Data
 			}
-			s.Out = args[0]
-			if err := hub.Separate(cmd.Context(), c.Hub, s); err != nil {
+			if err := clean(c.Hub); err != nil {
 				return err
 			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), a.Say("%s に作りました。まず nats-server -c %s/nats/nats.conf を動かします。\n",
-				"%s is made. Start nats-server -c %s/nats/nats.conf first.\n"), args[0], args[0])
+			s.Out = args[0]
+			s.Settings = func(program, data, server string) ([]byte, error) { return c.of(program, data, server, s.Tables) }
+			made, err := hub.Separate(cmd.Context(), c.Hub, s)
+			if err != nil {
+				return err
+			}
+			if !made {
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), a.Say("もう分けられています。残っていたものを片づけました。", "It is separated already; what was left to take away is gone."))
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), a.Say(
+				"%[1]s に作りました。まず nats-server -c %[1]s/nats/nats.conf を動かします。keys/root.nk は別の場所へ移してください。\n",
+				"%[1]s is made. Start nats-server -c %[1]s/nats/nats.conf first. Move keys/root.nk to another place.\n"), args[0])
 			return err
 		},
 	}
 	initialise.Flags().StringVarP(&file, "config", "c", "", "センターの設定ファイル (the hub's configuration file)")
-	initialise.Flags().StringVar(&s.Host, "host", "127.0.0.1", "address where the NATS server listens")
-	initialise.Flags().IntVar(&s.Port, "port", 4222, "port where the NATS server listens")
 	initialise.Flags().StringVar(&s.Tables, "tables", "127.0.0.1:8123", "loopback address where the projector's engine listens")
 	cmd.AddCommand(initialise)
 	return cmd

@@ -156,7 +156,7 @@ func (w *following) wanted(r item) bool {
 func (w *following) park(r Record, reason error) {
 	w.saved.Parked[r.Kind+"/"+r.ID] = stuck{Stream: r.Stream, Sequence: r.Sequence, Reason: reason.Error()}
 	w.unsaved = true
-	w.log.metrics.parked.WithLabelValues(w.follower.Name).Set(float64(len(w.saved.Parked)))
+	w.tellParked()
 	w.log.config.Logger.Error("follower skips an aggregate it can't read", "follower", w.follower.Name,
 		"kind", r.Kind, "id", r.ID, "stream", r.Stream, "sequence", r.Sequence, "error", reason)
 	if w.follower.Parked != nil {
@@ -278,6 +278,26 @@ func (w *following) unpark(ctx context.Context) error {
 			_, batch = w.setAside(batch, park)
 		}
 	}
-	w.log.metrics.parked.WithLabelValues(w.follower.Name).Set(float64(len(w.saved.Parked)))
+	w.tellParked()
 	return nil
+}
+
+// tellParked makes known what the follower skips, to Skipped and the metrics.
+func (w *following) tellParked() {
+	skipped := make([]string, 0, len(w.saved.Parked))
+	for _, key := range slices.Sorted(maps.Keys(w.saved.Parked)) {
+		skipped = append(skipped, key+" ("+w.saved.Parked[key].Reason+")")
+	}
+	w.log.skipped.Store(w.follower.Name, skipped)
+	w.log.metrics.parked.WithLabelValues(w.follower.Name).Set(float64(len(skipped)))
+}
+
+// Skipped returns, for each follower that runs or has run in this process, the aggregates that it skips, with the reasons.
+func (l *Log) Skipped() map[string][]string {
+	all := make(map[string][]string)
+	l.skipped.Range(func(name, skipped any) bool {
+		all[name.(string)] = skipped.([]string)
+		return true
+	})
+	return all
 }

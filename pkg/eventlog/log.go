@@ -123,6 +123,7 @@ type shared struct {
 	memory     memory
 	locks      subjectLocks
 	metrics    *metrics
+	skipped    sync.Map // by follower, the parked aggregates
 	connection atomic.Pointer[connection]
 	changes    chan nats.Status
 	lock       *os.File

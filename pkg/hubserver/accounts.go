@@ -41,15 +41,19 @@ type Service struct {
 	AsksOf  map[string][]string
 }
 
+// Presence is a subject in the account of each service, on which a process of it answers that it is there.
+const Presence = "shomei.presence"
+
 // Rights returns what a user of the service needs: all that the account may do.
 func (s Service) Rights() Rights {
-	r := Rights{Publish: slices.Clone(s.Asks), Subscribe: append([]string{"_INBOX.>"}, s.Answers...)}
+	r := Rights{Publish: append([]string{Presence}, s.Asks...), Subscribe: append([]string{"_INBOX.>", Presence}, s.Answers...)}
 	for _, subjects := range s.AsksOf {
 		r.Publish = append(r.Publish, subjects...)
 	}
 	if len(s.Answers) > 0 {
 		r.Publish = append(r.Publish, "_R_.>") // where the server sends answers on
 	}
+	r.Publish = append(r.Publish, "_INBOX.>") // for Presence; nobody else is in the account
 	return r
 }
 
@@ -205,7 +209,7 @@ func accountClaims(key nkeys.KeyPair, name string) (*jwt.AccountClaims, error) {
 
 // apply adds the accounts to a server's options.
 func (a Accounts) apply(options *server.Options) error {
-	operator, all, err := a.claims()
+	operator, all, err := a.claims(nil)
 	if err != nil {
 		return err
 	}
@@ -220,8 +224,8 @@ func (a Accounts) apply(options *server.Options) error {
 	return nil
 }
 
-// claims returns what the server is told of its operator and of each account.
-func (a Accounts) claims() (operator *jwt.OperatorClaims, all []*jwt.AccountClaims, err error) {
+// claims returns what the server is told of its operator and of each account, and whom the counters' account refuses.
+func (a Accounts) claims(revoked []string) (operator *jwt.OperatorClaims, all []*jwt.AccountClaims, err error) {
 	system, err := accountClaims(a.System, "SYS")
 	if err != nil {
 		return nil, nil, err
@@ -231,7 +235,7 @@ func (a Accounts) claims() (operator *jwt.OperatorClaims, all []*jwt.AccountClai
 	if err != nil {
 		return nil, nil, err
 	}
-	counters, err := a.counters(nil)
+	counters, err := a.counters(revoked)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -447,6 +451,15 @@ func ReadStreams(names ...string) []string {
 	for _, name := range names {
 		subjects = append(subjects, api+"STREAM.INFO."+name, api+"STREAM.MSG.GET."+name, api+"CONSUMER.CREATE."+name+".>",
 			api+"CONSUMER.INFO."+name+".*", pullPrefix+name+".*")
+	}
+	return subjects
+}
+
+// GetFromStreams lists the subjects that a user needs to get single messages of streams, without consumers.
+func GetFromStreams(names ...string) []string {
+	subjects := LookAtStreams(names...)
+	for _, name := range names {
+		subjects = append(subjects, api+"STREAM.MSG.GET."+name)
 	}
 	return subjects
 }

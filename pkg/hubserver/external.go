@@ -21,12 +21,14 @@ type External struct {
 	Store, Accounts string
 	// Certificate and Key are the files of the certificate that the server shows.
 	Certificate, Key string
+	// Revoked are users of the counters' account that are not let in.
+	Revoked []string
 }
 
 // Conf returns the configuration of an external NATS server (nats-server -c) that serves these accounts as an embedded
 // one does: every write is synced, and nobody connects without a user of one of the accounts.
 func (a Accounts) Conf(e External) ([]byte, error) {
-	operator, all, err := a.claims()
+	operator, all, err := a.claims(e.Revoked)
 	if err != nil {
 		return nil, err
 	}

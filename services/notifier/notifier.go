@@ -3,6 +3,7 @@
 package notifier
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"net/mail"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"shomei/events"
@@ -43,7 +45,14 @@ type Config struct {
 }
 
 // Notifier writes to people.
-type Notifier struct{ Config }
+type Notifier struct {
+	Config
+
+	mu sync.Mutex
+	// refused is why the server last took no mail at all, and away since when; nil while it takes them.
+	refused error
+	away    time.Time
+}
 
 // New returns a Notifier. It fails if the configuration names no sender or no print desk.
 func New(c Config) (*Notifier, error) {
@@ -52,7 +61,31 @@ func New(c Config) (*Notifier, error) {
 			return nil, fmt.Errorf("notices: the address of the %s is not one: correct it in the configuration: %w", what, err)
 		}
 	}
-	return &Notifier{c}, nil
+	return &Notifier{Config: c}, nil
+}
+
+// Check returns an error while the mail server accepts nothing.
+func (n *Notifier) Check() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.refused == nil {
+		return nil
+	}
+	return fmt.Errorf("the mail server has taken nothing since %s: %w", n.away.In(civil.Tokyo).Format(time.RFC3339), n.refused)
+}
+
+// note records whether the mail server accepts mails at present, for Check.
+func (n *Notifier) note(refused error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	switch {
+	case refused != nil && n.refused == nil:
+		n.away = n.Clock()
+		n.Logger.Error("the mail server accepts nothing; notices wait", "error", refused)
+	case refused == nil && n.refused != nil:
+		n.Logger.Info("the mail server accepts mails again", "away since", n.away)
+	}
+	n.refused = refused
 }
 
 // Run sends what falls due until ctx ends. While the mail server is unavailable, everything waits in order.
@@ -230,14 +263,17 @@ func (s settlement) deliver(ctx context.Context, message notice.Message) (notice
 	outcome, err := s.Mailer.Send(ctx, message)
 	switch {
 	case outcome.Result == notice.Sent || outcome.Result == notice.Permanent:
+		s.note(nil)
 		return outcome, nil
 	case ctx.Err() != nil:
 		return outcome, ctx.Err()
 	}
 	s.Logger.Warn("could not send a mail, retrying", "mail", message.ID, "code", outcome.Code, "error", err)
 	if !ofOneMail(outcome) {
+		s.note(cmp.Or(err, errAway))
 		return outcome, errAway
 	}
+	s.note(nil)
 	if s.tries[message.ID]++; s.tries[message.ID] < maxDeferrals {
 		return outcome, errDeferred
 	}

@@ -32,11 +32,11 @@ func worldApart(t *testing.T, begin time.Time) *apart {
 	l.c.stop()
 	a := &apart{lives: l, out: filepath.Join(t.TempDir(), "services"), services: make(map[string]*supervised)}
 	file := filepath.Join(t.TempDir(), "shomei.toml")
-	text := fmt.Sprintf("[hub]\ndata = %q\nclock = %q\n", l.c.data, filepath.Join(l.c.data, "clock"))
+	text := fmt.Sprintf("[hub]\ndata = %q\nclock = %q\nport = %d\n", l.c.data, filepath.Join(l.c.data, "clock"), l.c.port)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	code, said := l.c.shomei(t, "nats", "init", a.out, "--config", file, "--port", strconv.Itoa(l.c.port), "--tables", "127.0.0.1:"+strconv.Itoa(freePort(t)))
+	code, said := l.c.shomei(t, "nats", "init", a.out, "--config", file, "--tables", "127.0.0.1:"+strconv.Itoa(freePort(t)))
 	if code != 0 {
 		t.Fatalf("shomei nats init: %d %s", code, said)
 	}

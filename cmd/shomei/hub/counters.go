@@ -16,6 +16,7 @@ import (
 	"shomei/pkg/eventlog"
 	"shomei/pkg/hubserver"
 	"shomei/pkg/lifecycle"
+	"shomei/pkg/wait"
 )
 
 // markLog records in the first commit whether the log is simulated, and afterwards refuses the other kind of clock.
@@ -116,7 +117,8 @@ func (p *Parts) EnrolCounter(ctx context.Context, office, counter, role, code st
 	return folder, counterlink.RemoveOldCardKey(folder)
 }
 
-// admitCounters admits exactly the enrolled counters: the gate listens to them, and all other keys are revoked.
+// admitCounters admits exactly the enrolled counters: the gate listens to them, and the server refuses those that were
+// retired.
 func (p *Parts) admitCounters() error {
 	var counters []string
 	for _, c := range p.Directory.Counters() {
@@ -141,6 +143,8 @@ func (p *Parts) revoke() error {
 	case p.keys.accounts.Operator == nil:
 		return nil
 	}
+	p.revoking.Lock() // what is told last holds
+	defer p.revoking.Unlock()
 	conn, err := p.dialAs(user{name: "revoker", account: p.keys.accounts.System, valid: setUpTime, rights: hubserver.Rights{
 		Publish: hubserver.RevokeMayPublish(), Subscribe: []string{"_INBOX.>"},
 	}})
@@ -185,9 +189,17 @@ func (p *Parts) crowded(most int) (map[string]int, error) {
 	return crowded, nil
 }
 
+// heardWithin is how long an enrolment may take from one program to another.
+const heardWithin = 2 * time.Second
+
 // enrolled looks up a counter's enrolment for counterlink.
-func (p *Parts) enrolled(_ context.Context, counter string) (counterlink.Enrolment, error) {
+func (p *Parts) enrolled(ctx context.Context, counter string) (counterlink.Enrolment, error) {
+	ctx, cancel := context.WithTimeout(ctx, heardWithin)
+	defer cancel()
 	c, ok := p.Directory.Counter(counter)
+	if !ok && p.program != nil { // another program has enrolled it, and this one hears of it in a moment
+		_ = wait.Until(ctx, lookEvery, func() (bool, error) { c, ok = p.Directory.Counter(counter); return ok, nil })
+	}
 	if !ok {
 		return counterlink.Enrolment{}, fmt.Errorf("counter %s: %w", counter, counterlink.ErrNotEnrolled)
 	}

@@ -74,6 +74,11 @@ func (p *Parts) checks() (all []ops.Check) {
 			Name: "counters", Hint: "look at the counter that is named; shomei counter retire ends what a lost or stolen one does",
 			Run: func(context.Context) error { return p.Links.Check() },
 		}},
+		{p.notifier != nil, ops.Check{
+			Name: "mail", Hint: "look at [smtp] and at the mail server; what waits is sent when it accepts mails again", Elsewhere: true,
+			Run: func(context.Context) error { return p.notifier.Check() },
+		}},
+		{true, ops.Check{Name: "parked", Hint: "look at each with shomei log KIND/ID; a start tries them again", Run: p.nothingParked}},
 		{true, ops.Check{Name: "clock", Hint: "set the clock right and keep it by a time service", Run: func(context.Context) error { return p.trust.Check() }}},
 		{p.Links != nil, ops.Check{
 			Name: "counter-clocks", Hint: "set the clock of that counter right and keep it by a time service", Elsewhere: true,
@@ -129,6 +134,18 @@ func (p *Parts) unharmed(context.Context) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// nothingParked lists what followers skip because they can't handle it.
+func (p *Parts) nothingParked(context.Context) error {
+	var list []string
+	skipped := p.Log.Skipped()
+	for _, follower := range slices.Sorted(maps.Keys(skipped)) {
+		for _, what := range skipped[follower] {
+			list = append(list, follower+" skips "+what)
+		}
+	}
+	return nameSome(list, "aggregates are parked")
 }
 
 func (p *Parts) tablesNear(ctx context.Context) error {

@@ -86,7 +86,7 @@ type Hub struct {
 func Start(ctx context.Context, c Config, without ...string) (*Hub, error) {
 	rows := slices.DeleteFunc(slices.Clone(table), func(r row) bool { return slices.Contains(without, r.name) })
 	h := &Hub{Parts: newParts(c)}
-	if separated(h.path("keys")) {
+	if h.Separated() {
 		return nil, fmt.Errorf("%s: %w", h.Data, ErrSeparated)
 	}
 	err := h.start(ctx, needed(serving, table), rows)

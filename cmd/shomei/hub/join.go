@@ -14,10 +14,12 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
+	"golang.org/x/time/rate"
 
 	"shomei/events"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/eventlog"
+	"shomei/pkg/hubserver"
 	"shomei/pkg/ops"
 	"shomei/pkg/published"
 	"shomei/pkg/vaultlink"
@@ -94,10 +96,38 @@ func (p *Parts) joinNATS(ctx context.Context) (err error) {
 	if p.bucket, err = published.Open(p.conn, ""); err != nil {
 		return err
 	}
-	if !p.conn.IsConnected() {
-		p.Logger.Warn("NATS does not answer; waiting for it", "servers", p.Servers)
+	lines := rate.Sometimes{First: 1, Interval: time.Minute}
+	err = wait.Until(ctx, lookEvery, func() (bool, error) {
+		if p.conn.IsConnected() {
+			return true, nil
+		}
+		lines.Do(func() { p.Logger.Warn("no connection to NATS yet; trying on", "servers", p.Servers, "error", p.conn.LastError()) })
+		return false, nil
+	})
+	if err != nil {
+		return err
 	}
-	return wait.Until(ctx, lookEvery, func() (bool, error) { return p.conn.IsConnected(), nil })
+	return p.alone(ctx)
+}
+
+// presenceWait is how long another process of the same program may take to answer.
+const presenceWait = 300 * time.Millisecond
+
+// alone refuses to start while another process of this program is there, on a copy of the folder: two vaults would make
+// different keys, and two notifiers mail twice.
+func (p *Parts) alone(ctx context.Context) error {
+	ask, cancel := context.WithTimeout(ctx, presenceWait)
+	defer cancel()
+	if other, err := p.conn.RequestWithContext(ask, hubserver.Presence, nil); err == nil {
+		return fmt.Errorf("another shomei %s is connected to this centre, process %.40q; stop it first: %w", p.program.name, other.Data, ErrRuns)
+	}
+	here := fmt.Appendf(nil, "%d", os.Getpid())
+	_, err := p.conn.Subscribe(hubserver.Presence, func(m *nats.Msg) {
+		if strings.HasPrefix(m.Reply, "_INBOX.") {
+			_ = m.Respond(here) // without a connection there is no other either
+		}
+	})
+	return err
 }
 
 // dialServers connects with the credentials in a file below keys/, or goes on trying.
@@ -122,7 +152,7 @@ func (p *Parts) joinLog(ctx context.Context) error {
 
 // joinVault opens the vault where it lies, and elsewhere the way to its service.
 func (p *Parts) joinVault(ctx context.Context) error {
-	if p.keys.vault != nil {
+	if p.program.runs("vault") {
 		if err := p.OpenVault(ctx); err != nil {
 			return err
 		}
@@ -157,28 +187,34 @@ func (p *Parts) joinTables(ctx context.Context) (err error) {
 func (p *Parts) watch(ctx context.Context) error {
 	return p.Log.Follow(ctx, eventlog.Follower{
 		Name: p.program.watcher(), Kinds: []string{events.KindAuthority, events.KindOffice}, From: eventlog.Positions{},
-		Handle: func(ctx context.Context, records []eventlog.Record) error {
-			for _, r := range records {
-				if err := p.heed(ctx, r); err != nil {
-					return err
-				}
-			}
-			return nil
+		Handle: p.heed,
+		Parked: func(r eventlog.Record, err error) {
+			p.Logger.Error("a change of writers or counters is not heeded: inspect it with shomei log, and restart", "kind", r.Kind, "id", r.ID, "error", err)
 		},
 	})
 }
 
-func (p *Parts) heed(ctx context.Context, r eventlog.Record) error {
-	switch {
-	case r.Kind == events.KindAuthority && r.ID == events.AuthorityWriters:
-		return p.Log.LearnWriters(ctx)
-	case r.Kind == events.KindOffice && p.Links != nil:
-		if err := p.Directory.Learn(r.Kind, r.ID, r.Commit); err != nil {
+// heed learns from commits; nothing of it is harmful twice.
+func (p *Parts) heed(ctx context.Context, records []eventlog.Record) error {
+	writers, counters := false, false
+	for _, r := range records {
+		writers = writers || r.Kind == events.KindAuthority && r.ID == events.AuthorityWriters
+		if r.Kind == events.KindOffice && p.Directory != nil {
+			counters = true
+			if err := p.Directory.Learn(r.Kind, r.ID, r.Commit); err != nil {
+				return err
+			}
+		}
+	}
+	if writers {
+		if err := p.Log.LearnWriters(ctx); err != nil {
 			return err
 		}
-		return p.admitCounters()
 	}
-	return nil
+	if !counters {
+		return nil
+	}
+	return p.admitCounters()
 }
 
 // readyWait is how long the issuer's answer is waited for.
@@ -186,7 +222,7 @@ const readyWait = 2 * time.Second
 
 // answerReady tells whoever asks whether the issuer can sign now: nothing if it can, or why not.
 func (p *Parts) answerReady(ctx context.Context) error {
-	asked, err := p.conn.QueueSubscribe(readySubject, "issuer", func(m *nats.Msg) {
+	asked, err := p.conn.Subscribe(readySubject, func(m *nats.Msg) {
 		why := ""
 		if err := p.Issuer.Healthy(ctx); err != nil {
 			why = err.Error()
@@ -254,8 +290,12 @@ func readKeys(dir string, g *program) (k keys, err error) {
 		{"subscriber-ids.key", func(text []byte) error { k.secret = text; return nil }},
 		{"engine.password", func(text []byte) error { k.engine = strings.TrimSpace(string(text)); return nil }},
 	} {
+		secretToIt := slices.Contains(g.secrets, secret.file)
+		if !secretToIt && !strings.HasSuffix(secret.file, ".pub") {
+			continue
+		}
 		text, err := os.ReadFile(filepath.Join(dir, secret.file))
-		if errors.Is(err, os.ErrNotExist) && !slices.Contains(g.secrets, secret.file) {
+		if errors.Is(err, os.ErrNotExist) && !secretToIt {
 			continue
 		}
 		if err == nil {

@@ -34,6 +34,7 @@ import (
 	"shomei/services/eraser"
 	"shomei/services/expiry"
 	"shomei/services/issuer"
+	"shomei/services/notifier"
 	"shomei/services/projector"
 	"shomei/services/ra"
 	"shomei/services/validation"
@@ -75,6 +76,8 @@ type Parts struct {
 	positions positions
 	// enrolling is held while a counter is enrolled, so that no two get the same id or code.
 	enrolling sync.Mutex
+	// revoking is held while an external server is told who is revoked.
+	revoking sync.Mutex
 	lock      *os.File // of the data folder, held until Close
 	closers   closers
 }
@@ -88,6 +91,7 @@ type asked struct {
 	// Validation serves revocation lists.
 	Validation *validation.Validation
 	eraser     *eraser.Eraser
+	notifier   *notifier.Notifier
 	// vaultService answers other programs.
 	vaultService *vaultservice.Service
 }
@@ -114,6 +118,7 @@ var serving = []part{
 	{"projector", []string{"log", "tables"}, (*Parts).openProjector},
 	{"mail", []string{"derived files"}, (*Parts).startMail},
 	{"directory", []string{"log"}, (*Parts).openDirectory},
+	{"notifier", []string{"directory", "vault", "mail"}, (*Parts).openNotifier},
 	{"links", []string{"directory", "vault"}, (*Parts).openLinks},
 	{"cards", []string{"links"}, (*Parts).openCards},
 	{"counters", []string{"cards"}, (*Parts).admit},

@@ -48,11 +48,11 @@ var programs = []program{
 	{
 		name: "issuer", words: "発行局: 認可されたものに署名し、失効リストを出す (signs what the log has authorised, publishes revocation lists)",
 		rows: []string{"issuer", "ceremonies", "ready", "directory"}, roles: []eventlog.Role{eventlog.RoleIssuer}, follows: []string{"issuer"},
-		secrets: []string{"ca"}, holds: []string{"crl"}, wire: published.WriterMayPublish(), answers: []string{readySubject},
+		secrets: []string{"ca"}, holds: []string{"crl", "crl.json"}, wire: published.WriterMayPublish(), answers: []string{readySubject},
 	},
 	{
 		name: "validation", words: "失効リストと認証局の証明書を渡す (serves revocation lists and the authorities' certificates over HTTP)",
-		rows: []string{"validation", "directory"}, wire: published.ReaderMayPublish(),
+		rows: []string{"validation", "directory"}, holds: []string{"validation"}, wire: published.ReaderMayPublish(),
 	},
 	{
 		name: "dispatcher", words: "窓口へ回答と指示を送る (sends answers and commands to the counters)",
@@ -85,7 +85,7 @@ var programs = []program{
 	{
 		name: "operator", words: "運用者の命令を受ける (takes the orders of operators' commands; its folder has the keys that make users)",
 		rows: []string{"operator", "directory"}, roles: []eventlog.Role{eventlog.RoleOperator}, secrets: []string{"engine.password"},
-		wire: append(hubserver.ReadStreams(counterlink.ClaimStream, counterlink.HeadStream), counterlink.SourceMayPublish()...),
+		wire: append(hubserver.GetFromStreams(counterlink.ClaimStream, counterlink.HeadStream), counterlink.SourceMayPublish()...),
 	},
 }
 

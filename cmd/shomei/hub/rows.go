@@ -33,7 +33,7 @@ var table = []row{
 	{"issuer", []string{"issuer"}, false, func(p *Parts, ctx context.Context) error { return p.Issuer.Run(ctx) }},
 	{"dispatcher", []string{"log", "links", "directory", "vault"}, false, (*Parts).runDispatcher},
 	{"cards", []string{"cards"}, false, func(p *Parts, ctx context.Context) error { return p.Cards.Run(ctx) }},
-	{"notifier", []string{"log", "directory", "vault", "mail"}, false, (*Parts).runNotifier},
+	{"notifier", []string{"notifier"}, false, func(p *Parts, ctx context.Context) error { return p.notifier.Run(ctx) }},
 	{"eraser", []string{"vault"}, false, func(p *Parts, ctx context.Context) error { return p.eraser.Run(ctx) }},
 	{"projector", []string{"projector"}, false, (*Parts).keepTables},
 	{"validation", []string{"validation"}, false, func(p *Parts, ctx context.Context) error { return p.Validation.Run(ctx) }},
@@ -71,15 +71,12 @@ func (p *Parts) runDispatcher(ctx context.Context) error {
 	}).Run(ctx)
 }
 
-func (p *Parts) runNotifier(ctx context.Context) error {
-	n, err := notifier.New(notifier.Config{
+func (p *Parts) openNotifier(context.Context) (err error) {
+	p.notifier, err = notifier.New(notifier.Config{
 		Log: p.as(eventlog.RoleNotifier), Directory: p.Directory, Vault: p.sealed, Mailer: p.mailer, From: p.From, PrintDesk: p.PrintDesk,
 		Switches: p.Switches, Clock: p.Clock.Now, Logger: p.Logger, Retry: time.Second, Handled: p.positions.note("notifier"),
 	})
-	if err != nil {
-		return err
-	}
-	return n.Run(ctx)
+	return err
 }
 
 // running is a set of started rows. If one fails, all end: better nothing than half a centre.

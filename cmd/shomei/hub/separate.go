@@ -1,11 +1,13 @@
 package hub
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,7 +18,6 @@ import (
 
 	"shomei/pkg/counterlink"
 	"shomei/pkg/durable"
-	"shomei/pkg/eventlog"
 	"shomei/pkg/hubserver"
 	"shomei/services/cards"
 )
@@ -24,66 +25,92 @@ import (
 // ErrSeparated: the services of the centre are programs of their own; no process runs all of them.
 var ErrSeparated = errors.New("the services of this centre are programs of their own")
 
-// hubPublic holds the public key of the gate, where its own key is with other programs.
-const hubPublic = "hub.pub"
+const (
+	// hubPublic holds the public key of the gate, where its own key is with other programs.
+	hubPublic = "hub.pub"
+	// separatedTo holds, in the operator's folder, where the other folders are.
+	separatedTo = "separated"
+)
 
-// separated reports whether the keys in a folder are those that the operator has left.
+// separated reports whether the keys in a folder are those of a program of its own, such as the operator.
 func separated(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, hubPublic))
 	return err == nil
 }
 
-// Separated reports whether the services of the centre are programs of their own, and this data folder the operator's.
+// Separated reports whether the services of the centre are programs of their own, and this the data folder of one of them.
 func (p *Parts) Separated() bool { return separated(p.path("keys")) }
 
 // Separation says how the services of a centre become programs of their own.
 type Separation struct {
 	// Out is the folder for those of the services and of NATS; it must not exist.
 	Out string
-	// Host and Port are where NATS is to listen, for services and counters; Tables is the address of the engine, a host
-	// of this machine and a port.
-	Host   string
-	Port   int
+	// Tables is where the projector's engine is to listen: a loopback address and port.
 	Tables string
+	// Settings returns the configuration of a program, which has this data folder and reaches NATS at this URL.
+	Settings func(program, data, server string) ([]byte, error)
 }
 
-// Separate makes a folder for each service and for an external NATS server, from the data folder of a centre that has run in
-// one process and has stopped. The operator goes on in the data folder, where the keys stay that make users and enrol
-// counters; the log stays where it is, for the NATS server. All other secrets move: each is with the programs that
-// need it, and nowhere else.
-//
-// Nothing is taken from the data folder before everything is in its new place. What is interrupted before that can be
-// begun anew with another folder; after that, the same call takes away the rest.
-func Separate(ctx context.Context, c Config, s Separation) error {
-	p := newParts(c)
-	defer p.Close()
-	if _, err := os.Stat(p.path("keys", "hub.nk")); err != nil && !separated(p.path("keys")) {
-		return fmt.Errorf("%s: %w: give the folder with --data", c.Data, ErrNoData)
+func (s *Separation) check() (err error) {
+	if err := Loopback(s.Tables); err != nil {
+		return fmt.Errorf("--tables: %w", err)
 	}
-	if err := p.hold(ctx); err != nil {
-		return err
-	}
-	if separated(p.path("keys")) {
-		return p.takeAway()
-	}
-	var err error
 	if s.Out, err = filepath.Abs(s.Out); err != nil {
 		return err
 	}
 	if _, err := os.Stat(s.Out); err == nil {
 		return fmt.Errorf("%s exists already: give a folder that doesn't", s.Out)
 	}
-	if err := p.openKeys(ctx); err != nil {
-		return err
+	return nil
+}
+
+// Separate makes a folder for each service and for an external NATS server, from the data folder of a centre that has run in
+// one process and has stopped. The operator goes on in the data folder, where the keys stay that make users and enrol
+// counters; the log stays where it is, for the NATS server. All other secrets move to the programs that need them.
+//
+// Nothing is taken from the data folder before everything is in its new place, and is there as it was. What is interrupted
+// before that can be begun anew with another folder, after the first was deleted; after that, the same call takes away
+// the rest. It reports whether it has made the folders.
+func Separate(ctx context.Context, c Config, s Separation) (made bool, err error) {
+	p := newParts(c)
+	if _, err := os.Stat(p.path("keys", "hub.nk")); err != nil && !p.Separated() {
+		return false, fmt.Errorf("%s: %w: give the folder with --data", c.Data, ErrNoData)
 	}
-	if _, err := os.Stat(p.path("vault")); err != nil {
-		return fmt.Errorf("%s has no vault: start shomei all once, which begins the log, and stop it", p.Data)
+	if p.Separated() {
+		err := p.hold(ctx)
+		if err == nil {
+			err = p.takeAway()
+		}
+		return false, errors.Join(err, p.Close())
 	}
-	separation := separation{p, s, nil}
-	if err := separation.make(); err != nil {
-		return fmt.Errorf("separating the services: %w", err)
+	if err := s.check(); err != nil {
+		return false, err
 	}
-	return p.takeAway()
+	retired, err := begin(ctx, c)
+	if err == nil {
+		err = p.open(ctx, needed(serving, []row{{needs: []string{"certificate"}}}))
+	}
+	if err == nil {
+		one := separation{Parts: p, Separation: s, retired: retired}
+		if err = one.make(); err != nil {
+			err = fmt.Errorf("separating the services: %w; delete %s and begin anew", err, s.Out)
+		}
+	}
+	if err == nil {
+		err = p.takeAway()
+	}
+	return true, errors.Join(err, p.Close())
+}
+
+// begin starts and stops what a centre in one process starts with, so that the log is there and belongs to these keys, this
+// vault, this clock and this number of streams. It returns the counters that were retired.
+func begin(ctx context.Context, c Config) (retired []string, err error) {
+	c.Host, c.Port = "127.0.0.1", -1 // nobody is to connect
+	p := newParts(c)
+	if err = p.open(ctx, needed(serving, []row{{needs: []string{"cards", "issuer"}}})); err == nil {
+		retired = p.Directory.Retired()
+	}
+	return retired, errors.Join(err, p.Close())
 }
 
 // separation is the making of the folders.
@@ -91,6 +118,7 @@ type separation struct {
 	*Parts
 	Separation
 	accounts *hubserver.Accounts
+	retired  []string
 }
 
 func (s *separation) make() error {
@@ -100,7 +128,7 @@ func (s *separation) make() error {
 	if err := s.sharedSecrets(); err != nil {
 		return err
 	}
-	if err := s.server(); err != nil {
+	if err := s.serverFolder(); err != nil {
 		return err
 	}
 	for _, g := range programs {
@@ -108,12 +136,30 @@ func (s *separation) make() error {
 			return fmt.Errorf("%s: %w", g.name, err)
 		}
 	}
+	if err := syncFolders(s.Out); err != nil {
+		return err
+	}
+	if err := durable.WriteFile(s.path("keys", separatedTo), []byte(s.Out+"\n")); err != nil {
+		return err
+	}
 	return durable.WriteFile(s.path("keys", hubPublic), []byte(s.keys.public+"\n"))
+}
+
+// syncFolders makes the names in a folder, in those below it and its own durable.
+func syncFolders(folder string) error {
+	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.IsDir() {
+			return err
+		}
+		return durable.SyncFolder(path)
+	})
+	return errors.Join(err, durable.SyncFolder(filepath.Dir(folder)))
 }
 
 // programAccounts gives each program an account.
 func (s *separation) programAccounts() error {
 	a := s.keys.accounts
+	a.Services = slices.DeleteFunc(slices.Clone(a.Services), func(other hubserver.Service) bool { return other.Name == hubAccount })
 	for _, g := range programs {
 		seed, err := secretFile(s.path("keys", "nats", g.name+".account.nk"), newAccountSeed)
 		if err != nil {
@@ -170,35 +216,38 @@ func newPassword() ([]byte, error) {
 	return []byte(hex.EncodeToString(b)), err
 }
 
-// server writes the folder of the NATS server.
-func (s *separation) server() error {
-	names := append(slices.Clone(thisMachine), s.Host)
-	names = append(names, s.Names...)
-	for i, name := range names {
-		names[i] = canonical(name)
-	}
-	slices.Sort(names)
-	var err error
-	if s.port, err = madePort(s.path("keys"), slices.Compact(names)); err != nil {
-		return err
-	}
+// serverFolder writes the folder of the NATS server, which shows the certificate that counters know.
+func (s *separation) serverFolder() error {
 	folder := filepath.Join(s.Out, "nats")
 	if err := os.MkdirAll(filepath.Join(folder, "accounts"), 0o700); err != nil {
 		return err
 	}
-	for _, file := range []string{portCert, portKey} {
-		if err := copyFile(s.path("keys", file), filepath.Join(folder, file)); err != nil {
+	certificate, key := s.TLSCert, s.TLSKey
+	if certificate == "" {
+		certificate, key = s.path("keys", portCert), s.path("keys", portKey)
+	}
+	for from, name := range map[string]string{certificate: portCert, key: portKey} {
+		if err := copyFile(from, filepath.Join(folder, name)); err != nil {
 			return err
 		}
 	}
 	text, err := s.accounts.Conf(hubserver.External{
 		Host: s.Host, Port: s.Port, Store: s.path("nats"), Accounts: filepath.Join(folder, "accounts"),
-		Certificate: filepath.Join(folder, portCert), Key: filepath.Join(folder, portKey),
+		Certificate: filepath.Join(folder, portCert), Key: filepath.Join(folder, portKey), Revoked: s.retired,
 	})
 	if err != nil {
 		return err
 	}
 	return durable.WriteSecret(filepath.Join(folder, "nats.conf"), text)
+}
+
+// serverURL returns where programs on this machine reach the server: at a name that its certificate carries.
+func (s *separation) serverURL() string {
+	host := s.Host
+	if s.everywhere() || s.port.carries(host) != nil {
+		host = s.port.name
+	}
+	return "tls://" + net.JoinHostPort(host, strconv.Itoa(s.Port))
 }
 
 // folder makes the folder of a program.
@@ -267,58 +316,80 @@ func (s *separation) credentials(g program, own string) error {
 	return durable.WriteFile(filepath.Join(own, authorityFile), s.port.ca)
 }
 
-// settings writes a program's configuration, and the high-water marks with which it goes on.
+// settings writes a program's configuration, and the marks with which it goes on.
 func (s *separation) settings(g program, data string) error {
-	text := fmt.Sprintf(`# shomei %s --config FILE: %s
-[hub]
-data = %q
-streams = %d
-any_clock = %v
-[nats]
-servers = [%q]
-[clickhouse]
-tables = %q
-`, g.name, g.words, data, max(s.Streams, 1), s.AnyClock, "tls://"+hostPort(s.Host, s.Port), s.Tables)
-	if s.Config.Clock != "" {
-		text = strings.Replace(text, "[nats]", fmt.Sprintf("clock = %q\n[nats]", s.Config.Clock), 1)
+	text, err := s.Settings(g.name, data, s.serverURL())
+	if err != nil {
+		return err
 	}
 	if err := os.MkdirAll(filepath.Join(s.Out, g.name), 0o700); err != nil {
 		return err
 	}
-	if err := durable.WriteFile(filepath.Join(s.Out, g.name, "shomei.toml"), []byte(text)); err != nil || g.name == "operator" {
+	if err := durable.WriteSecret(filepath.Join(s.Out, g.name, "shomei.toml"), text); err != nil || g.name == "operator" {
 		return err
 	}
-	marks, err := filepath.Glob(s.path("marks", "*.mark"))
-	if err != nil {
+	if err := copyTree(s.path("marks"), filepath.Join(data, "marks")); err != nil {
 		return err
 	}
-	for _, mark := range append(marks, s.path("marks", eventlog.WritersFile)) {
-		if err := copyTree(mark, filepath.Join(data, "marks", filepath.Base(mark))); err != nil {
-			return err
-		}
-	}
-	return nil
+	return os.RemoveAll(filepath.Join(data, "marks", "lock"))
 }
 
-func hostPort(host string, port int) string { return host + ":" + strconv.Itoa(port) }
-
-// takeAway removes from the data folder what other programs have now, and the tables, which the projector makes anew.
+// takeAway removes from the data folder what other programs have now, and the tables, which the projector makes anew. What is
+// not in its new place as it is here stays, and is an error.
 func (p *Parts) takeAway() error {
-	if err := os.RemoveAll(p.path("clickhouse")); err != nil {
-		return err
+	text, err := os.ReadFile(p.path("keys", separatedTo))
+	if err != nil {
+		return fmt.Errorf("%s is not the data folder of an operator: %w", p.Data, err)
 	}
-	kept := programNamed("operator").moves()
+	out, kept := strings.TrimSpace(string(text)), programNamed("operator").moves()
+	moved := make(map[string]bool)
 	for _, g := range programs {
 		for _, name := range g.moves() {
 			if slices.Contains(kept, name) {
 				continue
 			}
-			if err := os.RemoveAll(p.path(name)); err != nil {
-				return fmt.Errorf("taking away %s, which another program has now: %w", name, err)
+			if err := sameTree(p.path(name), filepath.Join(out, g.name, name)); err != nil {
+				return fmt.Errorf("%s stays in %s: %w", name, p.Data, err)
 			}
+			moved[name] = true
 		}
 	}
-	return durable.SyncFolder(p.path("keys"))
+	for name := range moved {
+		if err := os.RemoveAll(p.path(name)); err != nil {
+			return fmt.Errorf("taking away %s, which another program has now: %w", name, err)
+		}
+	}
+	if err := os.RemoveAll(p.path("clickhouse")); err != nil {
+		return err
+	}
+	// An earlier release would take the folder for a new centre's, were there no such file.
+	return durable.WriteFile(p.path("keys", "hub.nk"), []byte("This key is with the programs in "+out+".\n"))
+}
+
+// sameTree returns an error unless everything in a file or folder is in another as well. What an earlier call took away,
+// and the text that it left in the place of the gate's key, count as there.
+func sameTree(here, there string) error {
+	return filepath.WalkDir(here, func(path string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) && path == here {
+			return nil
+		}
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		rest, err := filepath.Rel(here, path)
+		if err != nil {
+			return err
+		}
+		own, err1 := os.ReadFile(path)
+		other, err2 := os.ReadFile(filepath.Join(there, rest))
+		if err := errors.Join(err1, err2); err != nil {
+			return err
+		}
+		if !bytes.Equal(own, other) && !bytes.HasPrefix(own, []byte("This key is with")) {
+			return fmt.Errorf("%s has been changed since it was copied", filepath.Join(there, rest))
+		}
+		return nil
+	})
 }
 
 // copyTree copies a file or folder, durably. What does not exist is left out.

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -9,19 +10,35 @@ import (
 	"strings"
 	"testing"
 
+	"shomei/pkg/eventlog"
 	"shomei/pkg/natstest"
 )
 
 // begun returns the data folder of a centre that has run in one process.
 func begun(t *testing.T) Config {
 	t.Helper()
-	c := Config{Data: t.TempDir(), AnyClock: true, Logger: natstest.Quiet()}
+	c := Config{Data: t.TempDir(), Port: 4222, AnyClock: true, Logger: natstest.Quiet()}
+	port := c.Port
+	c.Port = 0
 	h, err := Start(t.Context(), c, ByHand...)
 	check(t, err)
 	_, err = h.TryOut(t.Context(), "12237-main", "12237-main-1")
 	check(t, err)
 	check(t, h.Close())
+	c.Port = port
 	return c
+}
+
+func settings(program, data, server string) ([]byte, error) {
+	return fmt.Appendf(nil, "# %s\n[hub]\ndata = %q\n[nats]\nservers = [%q]\n", program, data, server), nil
+}
+
+func separate(t *testing.T, c Config, s Separation) {
+	t.Helper()
+	made, err := Separate(t.Context(), c, s)
+	if err != nil || !made {
+		t.Fatalf("separated: %v, %v", made, err)
+	}
 }
 
 // files returns the contents of all files below a folder, by path in it.
@@ -45,8 +62,8 @@ func files(t *testing.T, folder string) map[string]string {
 func TestSeparatingMovesEachSecretToWhoNeedsIt(t *testing.T) {
 	c := begun(t)
 	before := files(t, filepath.Join(c.Data, "keys"))
-	s := Separation{Out: filepath.Join(t.TempDir(), "out"), Host: "127.0.0.1", Port: 4222, Tables: "127.0.0.1:8123"}
-	check(t, Separate(t.Context(), c, s))
+	s := Separation{Out: filepath.Join(t.TempDir(), "out"), Tables: "127.0.0.1:8123", Settings: settings}
+	separate(t, c, s)
 	after := map[string]map[string]string{"operator": files(t, filepath.Join(c.Data, "keys")), "nats": files(t, filepath.Join(s.Out, "nats"))}
 	for _, g := range programs {
 		if g.name != "operator" {
@@ -97,29 +114,36 @@ func TestSeparatingMovesEachSecretToWhoNeedsIt(t *testing.T) {
 // anything was taken away can be begun anew, one after that is completed.
 func TestASeparationIsDoneOnce(t *testing.T) {
 	c := begun(t)
-	s := Separation{Out: filepath.Join(t.TempDir(), "out"), Host: "127.0.0.1", Port: 4222, Tables: "127.0.0.1:8123"}
+	s := Separation{Out: filepath.Join(t.TempDir(), "out"), Tables: "127.0.0.1:8123", Settings: settings}
 	running, err := Start(t.Context(), c, ByHand...)
 	check(t, err)
-	if err := Separate(t.Context(), c, s); !errors.Is(err, ErrRuns) {
+	if _, err := Separate(t.Context(), c, s); !errors.Is(err, ErrRuns) {
 		t.Errorf("beside a running hub: %v", err)
 	}
 	check(t, running.Close())
 	check(t, os.MkdirAll(s.Out, 0o700))
-	if err := Separate(t.Context(), c, s); err == nil || !strings.Contains(err.Error(), "exists") {
+	if _, err := Separate(t.Context(), c, s); err == nil || !strings.Contains(err.Error(), "exists") {
 		t.Errorf("into a folder that is there: %v", err)
 	}
 	check(t, os.Remove(s.Out))
-	if err := Separate(t.Context(), Config{Data: t.TempDir(), Logger: natstest.Quiet()}, s); !errors.Is(err, ErrNoData) {
+	if _, err := Separate(t.Context(), Config{Data: t.TempDir(), Logger: natstest.Quiet()}, s); !errors.Is(err, ErrNoData) {
 		t.Errorf("without a centre: %v", err)
+	}
+	other := c
+	other.Streams = 4
+	if _, err := Separate(t.Context(), other, s); !errors.Is(err, eventlog.ErrLayout) {
+		t.Errorf("with another number of streams: %v", err)
 	}
 	kept := filepath.Join(c.Data, "keys", "seal.key")
 	secret, err := os.ReadFile(kept)
 	check(t, err)
-	check(t, Separate(t.Context(), c, s))
+	separate(t, c, s)
 	separated := files(t, c.Data)
 	delete(separated, "hub.lock")
 	check(t, os.WriteFile(kept, secret, 0o600)) // as if it had been interrupted before this was taken away
-	check(t, Separate(t.Context(), c, s))
+	if made, err := Separate(t.Context(), c, s); err != nil || made {
+		t.Errorf("separated again: %v, %v", made, err)
+	}
 	again := files(t, c.Data)
 	delete(again, "hub.lock")
 	for name := range again {
@@ -129,6 +153,14 @@ func TestASeparationIsDoneOnce(t *testing.T) {
 	}
 	if len(again) != len(separated) {
 		t.Errorf("%d files, before %d", len(again), len(separated))
+	}
+	check(t, os.WriteFile(kept, secret, 0o600))
+	check(t, os.Rename(s.Out, s.Out+".away"))
+	if _, err := Separate(t.Context(), c, s); err == nil {
+		t.Error("what has no other place was to be taken away")
+	}
+	if now, err := os.ReadFile(kept); err != nil || string(now) != string(secret) {
+		t.Errorf("a key is lost: %v", err)
 	}
 	if h, err := Start(t.Context(), c, ByHand...); !errors.Is(err, ErrSeparated) {
 		t.Errorf("started in one process: %v", err)

@@ -30,6 +30,9 @@ import (
 // high-water marks reveal at the next start: the folder is then refused, and simulated anew.
 func StartStill(ctx context.Context, c Config) (*Hub, error) {
 	h := &Hub{Parts: newParts(c)}
+	if h.Separated() {
+		return nil, fmt.Errorf("%s: %w", h.Data, ErrSeparated)
+	}
 	err := h.start(ctx, still, []row{{name: "directory", run: (*Parts).runDirectory}, {name: "followers", run: (*Parts).passOver}})
 	if err == nil {
 		err = h.leaveAddress()

@@ -43,6 +43,9 @@ func (p *Parts) makeVault(ctx context.Context) error {
 
 // OpenVault opens the keys of personal data for reading. Only one process may hold them at a time. It makes none.
 func (p *Parts) OpenVault(ctx context.Context) error {
+	if p.Separated() && !p.program.runs("vault") {
+		return fmt.Errorf("the keys of persons are with shomei vault: %w", ErrSeparated)
+	}
 	state, err := p.logState(ctx)
 	if err != nil && !eventlog.Unreadable(err) {
 		return err
