@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -165,5 +166,8 @@ func TestAFollowerParksWhatItMayNotDecide(t *testing.T) {
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+	if skipped := l.Skipped()["notifier"]; len(skipped) != 1 || !strings.HasPrefix(skipped[0], "subscriber/a (") {
+		t.Errorf("it skips %q", skipped)
 	}
 }

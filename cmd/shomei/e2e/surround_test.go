@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -40,6 +41,11 @@ func TestTheMailServerIsAway(t *testing.T) {
 	if n := notices()[0]; n.Outcome != "" {
 		t.Errorf("without a mail server: %+v", n)
 	}
+	health := func() (said string) {
+		c.order("GET", "/healthz?verbose", &said)
+		return said
+	}
+	poll(t, "health to name the mail server", func() bool { return strings.Contains(health(), "mail server has taken nothing since") }, health)
 	folder := t.TempDir()
 	sink, err := notice.ListenSink("127.0.0.1:"+strconv.Itoa(c.mail), folder)
 	if err != nil {
@@ -50,6 +56,9 @@ func TestTheMailServerIsAway(t *testing.T) {
 	poll(t, "the notice to be sent", func() bool { return notices()[0].Outcome == "sent" }, func() string { return fmt.Sprint(notices()) })
 	if n := countMails(t, folder, p.mail); n != 1 {
 		t.Errorf("%d mails", n)
+	}
+	if said := health(); strings.Contains(said, "mail server has taken nothing") {
+		t.Errorf("when it takes mails again: %s", said)
 	}
 	c.whole()
 }
