@@ -67,7 +67,7 @@ func (p *Parts) checks() (all []ops.Check) {
 			Run: func(context.Context) error { return p.Issuer.HandedOn() },
 		}},
 		{p.Validation != nil, ops.Check{
-			Name: "lists", Hint: "look at issuer, publication and clock; until it is well, certificates can't be verified (runbook, Revocation lists)",
+			Name: "lists", Hint: "look at issuer, publication and clock; until it is well, certificates can't be verified (runbook, Revocation lists)", Elsewhere: true,
 			Run: func(context.Context) error { return p.Validation.Check() },
 		}},
 		{p.Links != nil, ops.Check{

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -89,7 +90,11 @@ func (p *Parts) joinNATS(ctx context.Context) (err error) {
 	if p.port.ca, err = os.ReadFile(p.path("keys", authorityFile)); err != nil {
 		return err
 	}
-	p.port.name = "localhost"
+	first, err := url.Parse(p.Servers[0])
+	if err != nil {
+		return fmt.Errorf("%w: servers of [nats]: %w", ops.ErrConfig, err)
+	}
+	p.port.name = first.Hostname() // which the certificate carries
 	if p.conn, err = p.dialServers(credentials); err != nil {
 		return err
 	}

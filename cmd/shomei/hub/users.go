@@ -146,7 +146,8 @@ func (u user) login() (nats.Option, error) {
 // FloorConn returns a connection that may create streams on subjects below floor, to measure the bare server.
 func (p *Parts) FloorConn() (*nats.Conn, error) {
 	rights := hubserver.Rights{
-		Publish: append(append(hubserver.SetUpStreams(), hubserver.ReadStreams("*")...), "floor.>"), Subscribe: []string{"_INBOX.>"},
+		Publish:   slices.Concat(hubserver.SetUpStreams(), hubserver.ReadStreams("*"), published.ReaderMayPublish(), []string{"floor.>"}),
+		Subscribe: []string{"_INBOX.>"},
 	}
 	return p.dial(p.server.URL(), user{name: "floor", account: p.keys.accounts.Log, rights: rights})
 }
