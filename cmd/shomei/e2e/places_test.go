@@ -166,7 +166,7 @@ func (s *search) streams(conn *nats.Conn) error {
 			return err
 		}
 		state := stream.CachedInfo().State
-		for sequence := state.FirstSeq; sequence <= state.LastSeq; sequence++ {
+		for sequence := max(state.FirstSeq, 1); sequence <= state.LastSeq; sequence++ { // an empty one has no first
 			message, err := stream.GetMsg(s.ctx, sequence)
 			if errors.Is(err, jetstream.ErrMsgNotFound) {
 				continue

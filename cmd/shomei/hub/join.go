@@ -106,7 +106,9 @@ func (p *Parts) joinNATS(ctx context.Context) (err error) {
 		if p.conn.IsConnected() {
 			return true, nil
 		}
-		lines.Do(func() { p.Logger.Warn("no connection to NATS yet; trying on", "servers", p.Servers, "error", p.conn.LastError()) })
+		lines.Do(func() {
+			p.Logger.Warn("no connection to NATS yet; trying on", "servers", p.Servers, "error", p.conn.LastError())
+		})
 		return false, nil
 	})
 	if err != nil {

@@ -78,8 +78,8 @@ type Parts struct {
 	enrolling sync.Mutex
 	// revoking is held while an external server is told who is revoked.
 	revoking sync.Mutex
-	lock      *os.File // of the data folder, held until Close
-	closers   closers
+	lock     *os.File // of the data folder, held until Close
+	closers  closers
 }
 
 // asked are the services that others in this process call; the rest are known to their rows only.
