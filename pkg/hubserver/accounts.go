@@ -41,6 +41,15 @@ type Service struct {
 	AsksOf  map[string][]string
 }
 
+// Service returns the account of a service by its name.
+func (a Accounts) Service(name string) (Service, bool) {
+	i := slices.IndexFunc(a.Services, func(s Service) bool { return s.Name == name })
+	if i < 0 {
+		return Service{}, false
+	}
+	return a.Services[i], true
+}
+
 // Presence is a subject in the account of each service, on which a process of it answers that it is there.
 const Presence = "shomei.presence"
 
@@ -128,11 +137,11 @@ func (a Accounts) service(s Service) (*jwt.AccountClaims, error) {
 		return nil, err
 	}
 	for _, of := range slices.Sorted(maps.Keys(s.AsksOf)) {
-		i := slices.IndexFunc(a.Services, func(other Service) bool { return other.Name == of })
-		if i < 0 {
+		other, ok := a.Service(of)
+		if !ok {
 			return nil, fmt.Errorf("%s asks %s, which is no service: %w", s.Name, of, ErrConfig)
 		}
-		if err := ask(claims, a.Services[i].Key, s.AsksOf[of]); err != nil {
+		if err := ask(claims, other.Key, s.AsksOf[of]); err != nil {
 			return nil, err
 		}
 	}

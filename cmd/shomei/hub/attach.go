@@ -123,7 +123,7 @@ func AttachLog(ctx context.Context, c Config) (*Parts, error) { return attach(ct
 
 func attach(ctx context.Context, c Config, tables bool) (*Parts, error) {
 	p := newParts(c)
-	apart := separated(p.path("keys"))
+	apart := p.Separated()
 	if _, err := os.Stat(p.path("keys", "hub.nk")); err != nil && !apart {
 		return nil, fmt.Errorf("%s: %w: give the folder with --data", c.Data, ErrNoData)
 	}
@@ -178,7 +178,7 @@ func (a address) beside() []part {
 
 // openServed opens the tables of the running hub.
 func (p *Parts) openServed(ctx context.Context, dsn string) error {
-	if _, err := os.Stat(p.rebuildMark()); err == nil && !separated(p.path("keys")) {
+	if _, err := os.Stat(p.rebuildMark()); err == nil && !p.Separated() {
 		return fmt.Errorf("%w from the log: the console shows how far it is; ask again later", ErrRebuilding)
 	}
 	return p.openTables(ctx, dsn)

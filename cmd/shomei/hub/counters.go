@@ -145,7 +145,7 @@ func (p *Parts) revoke() error {
 	}
 	p.revoking.Lock() // what is told last holds
 	defer p.revoking.Unlock()
-	conn, err := p.dialAs(user{name: "revoker", account: p.keys.accounts.System, valid: setUpTime, rights: hubserver.Rights{
+	conn, err := p.dialBriefly(p.URL(), user{name: "revoker", account: p.keys.accounts.System, valid: setUpTime, rights: hubserver.Rights{
 		Publish: hubserver.RevokeMayPublish(), Subscribe: []string{"_INBOX.>"},
 	}})
 	if err != nil {
@@ -194,10 +194,10 @@ const heardWithin = 2 * time.Second
 
 // enrolled looks up a counter's enrolment for counterlink.
 func (p *Parts) enrolled(ctx context.Context, counter string) (counterlink.Enrolment, error) {
-	ctx, cancel := context.WithTimeout(ctx, heardWithin)
-	defer cancel()
 	c, ok := p.Directory.Counter(counter)
 	if !ok && p.program != nil { // another program has enrolled it, and this one hears of it in a moment
+		ctx, cancel := context.WithTimeout(ctx, heardWithin)
+		defer cancel()
 		_ = wait.Until(ctx, lookEvery, func() (bool, error) { c, ok = p.Directory.Counter(counter); return ok, nil })
 	}
 	if !ok {

@@ -23,7 +23,7 @@ import (
 // if set, is called with the number of commits checked so far.
 func (p *Parts) Fsck(ctx context.Context, progress func(commits uint64)) (*fsck.Report, error) {
 	lists := p.path("crl")
-	if separated(p.path("keys")) {
+	if p.Separated() {
 		lists = p.path("published")
 		if err := p.fetchLists(ctx, lists); err != nil {
 			return nil, fmt.Errorf("fetching the revocation lists: %w", err)

@@ -297,12 +297,12 @@ func readKeys(dir string, g *program) (k keys, err error) {
 		{"subscriber-ids.key", func(text []byte) error { k.secret = text; return nil }},
 		{"engine.password", func(text []byte) error { k.engine = strings.TrimSpace(string(text)); return nil }},
 	} {
-		secretToIt := slices.Contains(g.secrets, secret.file)
-		if !secretToIt && !strings.HasSuffix(secret.file, ".pub") {
+		own := slices.Contains(g.secrets, secret.file)
+		if !own && !strings.HasSuffix(secret.file, ".pub") {
 			continue
 		}
 		text, err := os.ReadFile(filepath.Join(dir, secret.file))
-		if errors.Is(err, os.ErrNotExist) && !secretToIt {
+		if errors.Is(err, os.ErrNotExist) && !own {
 			continue
 		}
 		if err == nil {

@@ -315,7 +315,7 @@ func (p *Parts) openOwnLog(ctx context.Context) error {
 
 // settingUp calls do with a connection that may create and change streams.
 func (p *Parts) settingUp(do func(*nats.Conn) error) error {
-	conn, err := p.dial(p.server.URL(), p.keys.settingUpUser())
+	conn, err := p.dialBriefly(p.server.URL(), p.keys.settingUpUser())
 	if err != nil {
 		return err
 	}

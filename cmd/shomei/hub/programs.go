@@ -140,7 +140,8 @@ type ProgramRights struct {
 func RightsOfPrograms() (all []ProgramRights) {
 	for _, g := range programs {
 		r := ProgramRights{Program: g.name, Roles: g.roles, Answers: g.answers}
-		for _, subject := range g.service(1).Asks {
+		account := g.service(1)
+		for _, subject := range account.Asks {
 			name, reads := strings.CutPrefix(subject, "$JS.API.STREAM.MSG.GET.")
 			switch {
 			case reads:
@@ -149,9 +150,8 @@ func RightsOfPrograms() (all []ProgramRights) {
 				r.Stores = append(r.Stores, subject)
 			}
 		}
-		of := g.service(1).AsksOf
-		for _, name := range slices.Sorted(maps.Keys(of)) {
-			r.Asks = append(r.Asks, of[name]...)
+		for _, name := range slices.Sorted(maps.Keys(account.AsksOf)) {
+			r.Asks = append(r.Asks, account.AsksOf[name]...)
 		}
 		all = append(all, r)
 	}

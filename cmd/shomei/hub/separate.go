@@ -298,8 +298,10 @@ func (g program) moves() (names []string) {
 
 // credentials writes how a program signs in to NATS, and by what it believes the server.
 func (s *separation) credentials(g program, own string) error {
-	i := slices.IndexFunc(s.accounts.Services, func(a hubserver.Service) bool { return a.Name == g.name })
-	service := s.accounts.Services[i]
+	service, ok := s.accounts.Service(g.name)
+	if !ok {
+		return fmt.Errorf("%s has no account", g.name)
+	}
 	text, err := hubserver.Credentials(service.Key, g.name, service.Rights())
 	if err == nil {
 		err = durable.WriteSecret(filepath.Join(own, credentials), text)

@@ -71,12 +71,11 @@ type user struct {
 
 // serviceUser is a user of a service, with everything that its account may do.
 func (k keys) serviceUser(name string) user {
-	for _, s := range k.accounts.Services {
-		if s.Name == name {
-			return user{name: name, account: s.Key, rights: s.Rights()}
-		}
+	s, ok := k.accounts.Service(name)
+	if !ok {
+		panic("no service " + name + " has an account")
 	}
-	panic("no service " + name + " has an account")
+	return user{name: name, account: s.Key, rights: s.Rights()}
 }
 
 // gateUser is the hub in the counters' account.
@@ -109,12 +108,19 @@ func (k keys) counterJWT(counter, public string) (string, error) {
 // connectTries bounds the first connection attempts: on a busy machine a handshake can come too late.
 const connectTries = 5
 
-// dialAs connects to the server of the centre as a user that is made for it. Close closes the connection, too.
-func (p *Parts) dialAs(u user) (*nats.Conn, error) { return p.dial(p.URL(), u) }
+// dial opens a connection as dialBriefly does, which Close closes.
+func (p *Parts) dial(url string, as user) (*nats.Conn, error) {
+	conn, err := p.dialBriefly(url, as)
+	if err != nil {
+		return nil, err
+	}
+	p.atEnd(func() error { conn.Close(); return nil })
+	return conn, nil
+}
 
-// dial opens an ordinary client's TLS connection, to the server in this process too: one path for every case. Close
-// closes it.
-func (p *Parts) dial(url string, as user) (conn *nats.Conn, err error) {
+// dialBriefly opens an ordinary client's TLS connection, to the server in this process too: one path for every case. The
+// caller closes it.
+func (p *Parts) dialBriefly(url string, as user) (conn *nats.Conn, err error) {
 	login, err := as.login()
 	if err != nil {
 		return nil, err
@@ -123,7 +129,6 @@ func (p *Parts) dial(url string, as user) (conn *nats.Conn, err error) {
 		conn, err = nats.Connect(url, nats.Name(as.name), login, nats.MaxReconnects(-1), nats.ReconnectWait(200*time.Millisecond),
 			nats.IgnoreAuthErrorAbort(), nats.TLSHandshakeFirst(), nats.Secure(p.port.client()))
 		if err == nil {
-			p.atEnd(func() error { conn.Close(); return nil })
 			return conn, nil
 		}
 	}
